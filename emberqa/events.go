@@ -1,0 +1,5 @@
+package emberqa
+
+import "github.com/aihooks/aihooks-go/webhook"
+
+var events []webhook.EventType

@@ -1,0 +1,157 @@
+package idempotency
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// A Hold is a set of keys that this process has claimed.
+type Hold struct {
+	guard   *Guard
+	flight  *flight
+	keys    []string
+	token   Token
+	attempt int
+	until   time.Time
+	settled chan struct{} // made when a completion has to be retried
+	err     error         // of the last retry; to be read once settled is closed
+}
+
+// Attempt counts how often the work has been acquired, this time included: the highest count of its keys.
+func (h *Hold) Attempt() int { return h.attempt }
+
+// Until is when the lease ends, by this process's clock and never later than by the store's.
+func (h *Hold) Until() time.Time { return h.until }
+
+// Context returns a context that carries the claims, for [ClaimsFromContext].
+func (h *Hold) Context(ctx context.Context) context.Context {
+	return context.WithValue(ctx, claimsKey{}, h)
+}
+
+// Claims are the keys that the running work holds, where, and under which token.
+type Claims struct {
+	Store Store
+	Keys  []string
+	Token Token
+}
+
+type claimsKey struct{}
+
+// ClaimsFromContext returns the claims of the work that runs under ctx. Stores that can complete inside the caller's
+// own transaction take them from here.
+func ClaimsFromContext(ctx context.Context) (Claims, bool) {
+	h, ok := ctx.Value(claimsKey{}).(*Hold)
+	if !ok {
+		return Claims{}, false
+	}
+	return Claims{Store: h.guard.store, Keys: h.keys, Token: h.token}, true
+}
+
+// Complete marks all keys as done. [ErrLeaseLost] means that somebody else has run the work meanwhile. After any other
+// error the completion is tried again in the background until the lease ends; in this process the work counts as
+// completed from now on. [Hold.Settled] tells what became of it.
+func (h *Hold) Complete(ctx context.Context) error {
+	err := h.complete(ctx, h.keys)
+	if err == nil || errors.Is(err, ErrLeaseLost) {
+		h.guard.land(h.flight, err == nil)
+		return err
+	}
+	h.settled = make(chan struct{})
+	h.guard.decide(h.flight, true)
+	h.guard.background.Go(func() {
+		h.err = h.retry(ctx, err, func(ctx context.Context) error { return h.complete(ctx, h.keys) })
+		h.guard.land(h.flight, true)
+		close(h.settled)
+	})
+	return err
+}
+
+// Settled waits until the retries of a completion that failed have ended, and returns the last error: nil if one of
+// them succeeded.
+func (h *Hold) Settled() error {
+	if h.settled == nil {
+		return nil
+	}
+	<-h.settled
+	return h.err
+}
+
+// Release gives all keys back, so that the work can be tried again. After an error the release is tried again in the
+// background until the lease ends.
+func (h *Hold) Release(ctx context.Context) error {
+	err := h.release(ctx, h.keys)
+	h.guard.land(h.flight, false)
+	if err != nil {
+		h.releaseLater(ctx, h.keys, err)
+	}
+	return err
+}
+
+// giveBack releases keys of a hold that never came to be, in the background if the store does not answer.
+func (h *Hold) giveBack(ctx context.Context, keys []string) {
+	if len(keys) == 0 {
+		return
+	}
+	ctx = context.WithoutCancel(ctx)
+	if err := h.release(ctx, keys); err != nil {
+		h.releaseLater(ctx, keys, err)
+	}
+}
+
+func (h *Hold) releaseLater(ctx context.Context, keys []string, err error) {
+	h.guard.background.Go(func() {
+		_ = h.retry(ctx, err, func(ctx context.Context) error { return h.release(ctx, keys) })
+	})
+}
+
+func (h *Hold) complete(ctx context.Context, keys []string) error {
+	for _, key := range keys {
+		err := h.guard.call(ctx, func(ctx context.Context) error {
+			return h.guard.store.Complete(ctx, key, h.token)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *Hold) release(ctx context.Context, keys []string) error {
+	var failed error
+	for _, key := range keys {
+		err := h.guard.call(ctx, func(ctx context.Context) error {
+			return h.guard.store.Release(ctx, key, h.token)
+		})
+		if err != nil {
+			failed = err
+		}
+	}
+	return failed
+}
+
+// The pauses between two tries of a completion or a release grow from the first to the second.
+const (
+	firstRetry = 100 * time.Millisecond
+	lastRetry  = 2 * time.Second
+)
+
+// retry repeats try, which failed with err, until it succeeds, the lease is lost or ended, and returns the last error.
+func (h *Hold) retry(ctx context.Context, err error, try func(context.Context) error) error {
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), h.until)
+	defer cancel()
+	pause := time.NewTimer(firstRetry)
+	defer pause.Stop()
+	for d := firstRetry; ; {
+		select {
+		case <-ctx.Done():
+			return err
+		case <-pause.C:
+		}
+		if err = try(ctx); err == nil || errors.Is(err, ErrLeaseLost) {
+			return err
+		}
+		d = min(2*d, lastRetry)
+		pause.Reset(d)
+	}
+}

@@ -1,0 +1,326 @@
+package idempotencytest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+)
+
+// A simple store is the plainest one that keeps every rule, or all but the one that fault names.
+type simple struct {
+	fault     fault
+	retention time.Duration
+	mu        sync.Mutex
+	keys      map[string]simpleKey
+}
+
+type simpleKey struct {
+	state    idempotency.State // Acquired while released, too
+	token    idempotency.Token
+	held     bool
+	attempt  int
+	until    time.Time // in flight: the lease's end
+	forgetAt time.Time // completed
+	claimed  time.Time
+}
+
+type fault string
+
+const (
+	none                 fault = ""
+	noExclusivity        fault = "the look-up and the insert are two steps"
+	leaseNeverEnds       fault = "a lease never ends"
+	leaseEndsEarly       fault = "a lease ends after half its time"
+	staleCompletes       fault = "complete does not look at the token"
+	staleReleases        fault = "release does not look at the token"
+	releaseIgnored       fault = "release does nothing"
+	releaseUndoes        fault = "release makes a completed key free"
+	attemptsForgotten    fault = "release deletes the key"
+	lateCompleteRefused  fault = "complete wants the lease to be running"
+	forgottenEarly       fault = "a completed key is forgotten after nine tenths of its retention"
+	neverForgotten       fault = "a completed key is kept for good"
+	completesOnce        fault = "a second complete is refused"
+	releasedCompletes    fault = "release keeps the token"
+	countedFromClaim     fault = "the retention is counted from the claim"
+	attemptsNotCounted   fault = "a retake does not count"
+	attemptsNeverRestart fault = "the attempt count outlives the key"
+	folded               fault = "keys are compared without regard to case"
+	trimmed              fault = "keys are cut at 255 bytes"
+	noRemaining          fault = "in flight says nothing about the lease"
+	wholeLeaseRemaining  fault = "in flight reports the whole lease"
+	contextIgnored       fault = "an ended context is ignored"
+	retentionUnderstated fault = "retention is less than was asked for"
+	releaseUnknownFails  fault = "releasing an unknown key is an error"
+	holderIsWelcome      fault = "the holder's second claim is acquired"
+	firstIsZero          fault = "attempts count from zero"
+	completeCreates      fault = "complete makes an unknown key known"
+)
+
+func (s *simple) Claim(ctx context.Context, key string, token idempotency.Token, lease time.Duration) (idempotency.Claim, error) {
+	if ctx.Err() != nil && s.fault != contextIgnored {
+		return idempotency.Claim{}, ctx.Err()
+	}
+	key = s.stored(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, now := s.keys[key], time.Now()
+	if k.state == idempotency.Completed {
+		if s.fault == neverForgotten || now.Before(k.forgetAt) {
+			return idempotency.Claim{State: idempotency.Completed}, nil
+		}
+		k.held = false
+		if s.fault != attemptsNeverRestart {
+			k.attempt = 0
+		}
+	}
+	if k.held && (s.fault == leaseNeverEnds || now.Before(k.until)) && (s.fault != holderIsWelcome || k.token != token) {
+		claim := idempotency.Claim{State: idempotency.InFlight, Remaining: k.until.Sub(now)}
+		switch s.fault {
+		case noRemaining:
+			claim.Remaining = 0
+		case wholeLeaseRemaining:
+			claim.Remaining = k.until.Sub(k.claimed)
+		}
+		return claim, nil
+	}
+	if s.fault == noExclusivity {
+		s.mu.Unlock()
+		time.Sleep(time.Millisecond)
+		s.mu.Lock()
+	}
+	if !k.held || s.fault != attemptsNotCounted {
+		k.attempt++
+	}
+	if s.fault == leaseEndsEarly {
+		lease /= 2
+	}
+	s.keys[key] = simpleKey{state: idempotency.Acquired, token: token, held: true, attempt: k.attempt, until: now.Add(lease), claimed: now}
+	if s.fault == firstIsZero {
+		k.attempt--
+	}
+	return idempotency.Claim{State: idempotency.Acquired, Attempt: k.attempt}, nil
+}
+
+func (s *simple) Complete(ctx context.Context, key string, token idempotency.Token) error {
+	if ctx.Err() != nil && s.fault != contextIgnored {
+		return ctx.Err()
+	}
+	key = s.stored(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, known := s.keys[key]
+	switch {
+	case !known && s.fault == completeCreates:
+		s.keys[key] = simpleKey{state: idempotency.Acquired, attempt: 1}
+		return idempotency.ErrLeaseLost
+	case k.state == idempotency.Completed && !time.Now().Before(k.forgetAt) && s.fault != neverForgotten,
+		k.state == idempotency.Completed && s.fault == completesOnce,
+		!k.held && (s.fault != releasedCompletes || k.token == idempotency.Token{}),
+		k.token != token && s.fault != staleCompletes,
+		s.fault == lateCompleteRefused && !time.Now().Before(k.until):
+		return idempotency.ErrLeaseLost
+	case k.state == idempotency.Completed:
+		return nil
+	}
+	k.state, k.forgetAt = idempotency.Completed, time.Now().Add(s.retention)
+	switch s.fault {
+	case countedFromClaim:
+		k.forgetAt = k.claimed.Add(s.retention)
+	case forgottenEarly:
+		k.forgetAt = time.Now().Add(s.retention * 9 / 10)
+	}
+	k.until = k.forgetAt
+	s.keys[key] = k
+	return nil
+}
+
+func (s *simple) Release(ctx context.Context, key string, token idempotency.Token) error {
+	if ctx.Err() != nil && s.fault != contextIgnored {
+		return ctx.Err()
+	}
+	key = s.stored(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, known := s.keys[key]
+	switch {
+	case !known && s.fault == releaseUnknownFails:
+		return errors.New("no such key")
+	case !k.held, s.fault == releaseIgnored,
+		k.token != token && s.fault != staleReleases,
+		k.state == idempotency.Completed && s.fault != releaseUndoes:
+		return nil
+	case s.fault == attemptsForgotten:
+		delete(s.keys, key)
+		return nil
+	}
+	k.state, k.held = idempotency.Acquired, false
+	if s.fault != releasedCompletes {
+		k.token = idempotency.Token{}
+	}
+	s.keys[key] = k
+	return nil
+}
+
+func (s *simple) Retention() time.Duration {
+	if s.fault == retentionUnderstated {
+		return s.retention - 1
+	}
+	return s.retention
+}
+
+func (s *simple) stored(key string) string {
+	switch {
+	case s.fault == folded:
+		return strings.ToLower(key)
+	case s.fault == trimmed && len(key) > 255:
+		return key[:255]
+	}
+	return key
+}
+
+func newSimple(f fault) func(testing.TB, time.Duration) idempotency.Store {
+	return func(_ testing.TB, retention time.Duration) idempotency.Store {
+		return &simple{fault: f, retention: retention, keys: make(map[string]simpleKey)}
+	}
+}
+
+// An onlooker takes the place of the test that a rule would fail.
+type onlooker struct {
+	testing.TB
+	failure, skipped string
+}
+
+func (o *onlooker) Fatalf(format string, args ...any) {
+	o.failure = fmt.Sprintf(format, args...)
+	runtime.Goexit()
+}
+
+func (o *onlooker) Skipf(format string, args ...any) {
+	o.skipped = fmt.Sprintf(format, args...)
+	runtime.Goexit()
+}
+
+// broken runs the suite and returns what the rules that were broken had to say, by their names.
+func broken(t *testing.T, o Options) map[string]string {
+	t.Helper()
+	o, err := o.withDefaults()
+	require.NoError(t, err)
+	failures := make(map[string]string)
+	for _, r := range rules {
+		o.Around(t, func(t *testing.T) {
+			look := &onlooker{TB: t}
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				r.test(look, o)
+			}()
+			<-done
+			require.Empty(t, look.skipped, r.name)
+			if look.failure != "" {
+				require.Contains(t, look.failure, r.says)
+				failures[r.name] = look.failure
+			}
+		})
+	}
+	return failures
+}
+
+func TestStoreThatKeepsEveryRulePasses(t *testing.T) {
+	Run(t, Options{New: newSimple(none), Around: synctest.Test})
+}
+
+func TestStoreThatKeepsEveryRulePassesInRealTime(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	t.Parallel()
+	Run(t, Options{New: newSimple(none), Retention: time.Second, Lease: 200 * time.Millisecond})
+}
+
+func TestEachFaultBreaksItsRuleAndNoOther(t *testing.T) {
+	for _, test := range []struct {
+		fault  fault
+		breaks []string
+	}{
+		{noExclusivity, []string{"OneOfManyConcurrentClaimsIsAcquired", "OneOfManyConcurrentClaimsOfAReleasedKeyIsAcquired", "OneOfManyConcurrentClaimsAfterALeaseHasEndedIsAcquired"}},
+		{leaseNeverEnds, []string{"LeaseEnds", "OneOfManyConcurrentClaimsAfterALeaseHasEndedIsAcquired"}},
+		{staleCompletes, []string{"StaleTokenCannotComplete"}},
+		{releaseIgnored, []string{"ReleasedKeyIsFreeAtOnce", "OneOfManyConcurrentClaimsOfAReleasedKeyIsAcquired", "CompleteAfterReleaseIsLeaseLost"}},
+		{releaseUndoes, []string{"ReleaseDoesNotUndoACompletion"}},
+		{attemptsForgotten, []string{"ReleaseKeepsTheAttemptCount"}},
+		{lateCompleteRefused, []string{"CompleteSucceedsAfterTheLeaseEndedWhileNobodyRetook"}},
+		{forgottenEarly, []string{"CompletedKeyIsKeptForItsRetention"}},
+		{neverForgotten, []string{"CompletedKeyIsForgottenAfterItsRetention"}},
+
+		{leaseEndsEarly, []string{"LeaseIsKeptToItsEnd", "InFlightSaysForHowLongTheLeaseStillRuns"}},
+		{staleReleases, []string{"StaleTokenCannotRelease", "ReleaseOfWhatIsNotHeldIsNoError"}},
+		{completesOnce, []string{"CompleteTwiceIsNoError"}},
+		{releasedCompletes, []string{"CompleteAfterReleaseIsLeaseLost"}},
+		{countedFromClaim, []string{"RetentionIsCountedFromTheCompletion"}},
+		{attemptsNotCounted, []string{"AttemptsCountUpWhenALeaseHasEnded"}},
+		{attemptsNeverRestart, []string{"AttemptsStartAgainOnceAKeyIsForgotten"}},
+		{folded, []string{"KeysDoNotInfluenceOneAnother"}},
+		{trimmed, []string{"KeysDoNotInfluenceOneAnother"}},
+		{noRemaining, []string{"InFlightSaysForHowLongTheLeaseStillRuns"}},
+		{wholeLeaseRemaining, []string{"InFlightSaysForHowLongTheLeaseStillRuns"}},
+		{contextIgnored, []string{"EndedContextChangesNothing"}},
+		{retentionUnderstated, []string{"RetentionIsAtLeastWhatWasAskedFor"}},
+		{releaseUnknownFails, []string{"ReleaseOfWhatIsNotHeldIsNoError"}},
+		{holderIsWelcome, []string{"KeyInFlightIsGivenToNobody"}},
+		{firstIsZero, []string{"FirstClaimIsAttemptOne"}},
+		{completeCreates, []string{"CompleteOfAnUnknownKeyIsLeaseLost"}},
+	} {
+		t.Run(string(test.fault), func(t *testing.T) {
+			failures := broken(t, Options{New: newSimple(test.fault), Around: synctest.Test})
+			var names []string
+			for _, r := range rules {
+				if failures[r.name] != "" {
+					names = append(names, r.name)
+					t.Logf("%s: %s", r.name, failures[r.name])
+				}
+			}
+			slices.Sort(test.breaks)
+			slices.Sort(names)
+			require.Equal(t, test.breaks, names)
+		})
+	}
+}
+
+func TestMachineThatIsTooSlowToTellSkips(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, err := Options{New: newSimple(none), Wait: func(d time.Duration) { time.Sleep(2*d + time.Second) }}.withDefaults()
+		require.NoError(t, err)
+		look := &onlooker{TB: t}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			rules[slices.IndexFunc(rules, func(r rule) bool { return r.name == "LeaseIsKeptToItsEnd" })].test(look, o)
+		}()
+		<-done
+		require.Empty(t, look.failure)
+		require.NotEmpty(t, look.skipped)
+	})
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	for _, o := range []Options{
+		{},
+		{New: newSimple(none), Slack: time.Second},
+		{New: newSimple(none), Slack: -1},
+		{New: newSimple(none), Lease: time.Hour},
+	} {
+		_, err := o.withDefaults()
+		require.ErrorContains(t, err, "idempotencytest: Options.")
+	}
+}

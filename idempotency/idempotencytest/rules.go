@@ -1,0 +1,363 @@
+package idempotencytest
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+)
+
+// rules is the suite. The sentences are what the author of a failing store reads.
+var rules = []rule{{
+	name: "FirstClaimIsAttemptOne",
+	says: "The first claim of a key is acquired, as attempt 1.",
+	check: func(c *check) {
+		if _, n := c.attempt("key", long, "in an empty store"); n != 1 {
+			c.broken("the first claim was attempt %d", n)
+		}
+	},
+}, {
+	name: "OneOfManyConcurrentClaimsIsAcquired",
+	says: "Of any number of concurrent claims of a free key exactly one is acquired.",
+	check: func(c *check) {
+		for _, key := range []string{"a", "b", "c", "d"} {
+			c.raceFor(key, "of a new key")
+		}
+	},
+}, {
+	name: "OneOfManyConcurrentClaimsOfAReleasedKeyIsAcquired",
+	says: "Of any number of concurrent claims of a key that was released exactly one is acquired.",
+	check: func(c *check) {
+		for _, key := range []string{"a", "b", "c", "d"} {
+			c.release(key, c.acquire(key, long, "when it is new"), "while its token holds it")
+			c.raceFor(key, "of a released key")
+		}
+	},
+}, {
+	name: "OneOfManyConcurrentClaimsAfterALeaseHasEndedIsAcquired",
+	says: "Of any number of concurrent claims of a key whose lease has ended exactly one is acquired.",
+	check: func(c *check) {
+		keys := []string{"a", "b", "c", "d"}
+		for _, key := range keys {
+			c.acquire(key, c.Lease, "when it is new")
+		}
+		c.Wait(c.Lease + c.Slack)
+		for _, key := range keys {
+			c.raceFor(key, "of a key whose lease has ended")
+		}
+	},
+}, {
+	name: "KeyInFlightIsGivenToNobody",
+	says: "A claim of a key that is in flight is answered in flight, to its holder too.",
+	check: func(c *check) {
+		token := c.acquire("key", long, "when it is new")
+		c.is("key", idempotency.InFlight, "while its lease runs")
+		if got := c.claim("key", token, long); got.State != idempotency.InFlight {
+			c.broken("its holder's second claim was answered %q", got.State)
+		}
+		c.complete("key", token, "after claims that took nothing")
+	},
+}, {
+	name: "InFlightSaysForHowLongTheLeaseStillRuns",
+	says: "A claim that is answered in flight says for how much longer the holder's lease runs.",
+	check: func(c *check) {
+		c.acquire("key", long, "when it is new")
+		c.Wait(c.Lease)
+		switch got := c.claim("key", idempotency.NewToken(), 2*long); {
+		case got.State != idempotency.InFlight:
+			c.broken("it was answered %q", got.State)
+		case got.Remaining > long-c.Lease+c.Slack || got.Remaining < long/2:
+			c.broken("%v of a lease of %v were said to remain %v after it was taken", got.Remaining, long, c.Lease)
+		}
+	},
+}, {
+	name: "LeaseIsKeptToItsEnd",
+	says: "A key stays in flight until its lease ends.",
+	check: func(c *check) {
+		c.within(c.Lease, idempotency.InFlight, "before the lease had ended", func(key string) time.Time {
+			from := time.Now()
+			c.acquire(key, c.Lease, "when it is new")
+			return from
+		})
+	},
+}, {
+	name: "LeaseEnds",
+	says: "After a lease has ended, the next claim acquires the key.",
+	check: func(c *check) {
+		c.acquire("key", c.Lease, "when it is new")
+		c.Wait(c.Lease + c.Slack)
+		c.acquire("key", long, "after its lease had ended")
+		c.is("key", idempotency.InFlight, "after it was taken again under a new lease")
+	},
+}, {
+	name: "AttemptsCountUpWhenALeaseHasEnded",
+	says: "The attempt count goes up by one each time a key is taken again after its lease has ended.",
+	check: func(c *check) {
+		_, before := c.attempt("key", c.Lease, "when it is new")
+		for range 2 {
+			c.Wait(c.Lease + c.Slack)
+			got := c.claim("key", idempotency.NewToken(), c.Lease)
+			if got.State == idempotency.Acquired && got.Attempt != before+1 {
+				c.broken("attempt %d was followed by attempt %d", before, got.Attempt)
+			}
+			before++
+		}
+	},
+}, {
+	name: "StaleTokenCannotComplete",
+	says: "A token whose key was taken by another claim cannot complete it: the error is ErrLeaseLost.",
+	check: func(c *check) {
+		stale, fresh, ok := c.retaken("key")
+		if !ok {
+			return
+		}
+		c.refused("key", stale, "after another claim took the key")
+		c.complete("key", fresh, "with the token that holds the key")
+		c.refused("key", stale, "after another claim completed the key")
+	},
+}, {
+	name: "StaleTokenCannotRelease",
+	says: "Releasing with a token whose key was taken by another claim does nothing, and is no error.",
+	check: func(c *check) {
+		stale, fresh, ok := c.retaken("key")
+		if !ok {
+			return
+		}
+		c.release("key", stale, "after another claim took the key")
+		c.is("key", idempotency.InFlight, "after a release that should do nothing")
+		c.complete("key", fresh, "after a release that should do nothing")
+	},
+}, {
+	name: "CompleteSucceedsAfterTheLeaseEndedWhileNobodyRetook",
+	says: "A token can complete its key after the lease has ended, as long as nobody took the key since.",
+	check: func(c *check) {
+		token := c.acquire("key", c.Lease, "when it is new")
+		c.Wait(c.Lease + c.Slack)
+		c.complete("key", token, "after the lease had ended and nobody retook the key")
+		c.is("key", idempotency.Completed, "after it was completed")
+	},
+}, {
+	name: "CompleteTwiceIsNoError",
+	says: "Completing may be repeated with the same token.",
+	check: func(c *check) {
+		token := c.acquire("key", long, "when it is new")
+		c.complete("key", token, "the first time")
+		c.complete("key", token, "the second time")
+		c.is("key", idempotency.Completed, "after it was completed twice")
+	},
+}, {
+	name: "CompleteOfAnUnknownKeyIsLeaseLost",
+	says: "Completing a key that the store does not know is refused with ErrLeaseLost, and does not make it known.",
+	check: func(c *check) {
+		c.refused("key", idempotency.NewToken(), "in an empty store")
+		c.refused("key", idempotency.Token{}, "in an empty store, with the zero token")
+		if _, n := c.attempt("key", long, "after a refused completion"); n > 1 {
+			c.broken("the first claim after that was attempt %d", n)
+		}
+	},
+}, {
+	name: "CompleteAfterReleaseIsLeaseLost",
+	says: "A token that was released cannot complete the key: the error is ErrLeaseLost.",
+	check: func(c *check) {
+		token := c.acquire("key", long, "when it is new")
+		c.release("key", token, "while its token holds it")
+		c.refused("key", token, "after the key was released")
+		c.refused("key", idempotency.Token{}, "after the key was released, with the zero token")
+	},
+}, {
+	name: "ReleasedKeyIsFreeAtOnce",
+	says: "A key that was released can be claimed at once.",
+	check: func(c *check) {
+		c.release("key", c.acquire("key", long, "when it is new"), "while its token holds it")
+		token := c.acquire("key", long, "right after it was released")
+		c.complete("key", token, "with the token that holds the key")
+	},
+}, {
+	name: "ReleaseKeepsTheAttemptCount",
+	says: "A release keeps the attempt count, so the next claim counts on.",
+	check: func(c *check) {
+		token, before := c.attempt("key", long, "when it is new")
+		for range 2 {
+			c.release("key", token, "while its token holds it")
+			token = idempotency.NewToken()
+			got := c.claim("key", token, long)
+			if got.State == idempotency.Acquired && got.Attempt != before+1 {
+				c.broken("attempt %d was followed by attempt %d", before, got.Attempt)
+			}
+			before++
+		}
+	},
+}, {
+	name: "ReleaseDoesNotUndoACompletion",
+	says: "A completed key stays completed when it is released, whoever tries.",
+	check: func(c *check) {
+		token := c.acquire("key", long, "when it is new")
+		c.complete("key", token, "while its token holds it")
+		c.release("key", token, "with the token that completed it")
+		c.is("key", idempotency.Completed, "after its own token released it")
+		c.release("key", idempotency.NewToken(), "with another token")
+		c.is("key", idempotency.Completed, "after another token released it")
+	},
+}, {
+	name: "ReleaseOfWhatIsNotHeldIsNoError",
+	says: "Releasing an unknown key, or with an unknown token, or twice, does nothing and is no error.",
+	check: func(c *check) {
+		c.release("key", idempotency.NewToken(), "in an empty store")
+		c.release("key", idempotency.Token{}, "in an empty store, with the zero token")
+		token, n := c.attempt("key", long, "after a release that should do nothing")
+		if n > 1 {
+			c.broken("the first claim after that was attempt %d", n)
+		}
+		c.release("key", idempotency.NewToken(), "with a token that never held it")
+		c.is("key", idempotency.InFlight, "after a release that should do nothing")
+		c.release("key", token, "while its token holds it")
+		c.release("key", token, "the second time")
+	},
+}, {
+	name: "KeysDoNotInfluenceOneAnother",
+	says: "Keys are told apart byte by byte, whatever characters but NUL they are made of and up to 500 bytes long.",
+	check: func(c *check) {
+		long500 := strings.Repeat("x", 499)
+		keys := []string{
+			"key", "Key", " key", "key ", "key/", "key%", "k_y", "key*", "key'", `key"`, `key\`, "key\n", "key\r\n", "key;--", "{key}",
+			"é", "e\u0301", "ключ", "鍵", "🔑", "\x01", "\x7f", "\t", "0", "00", "0x0", long500 + "1", long500 + "2", long500,
+		}
+		tokens := make([]idempotency.Token, len(keys))
+		for i, key := range keys {
+			tokens[i] = c.acquire(key, long, "while only others are known")
+		}
+		for i, key := range keys {
+			if i%2 == 0 {
+				c.complete(key, tokens[i], "while others are in flight")
+			}
+		}
+		for i, key := range keys {
+			if i%2 == 0 {
+				c.is(key, idempotency.Completed, "after it was completed")
+			} else {
+				c.is(key, idempotency.InFlight, "after others were completed")
+			}
+		}
+	},
+}, {
+	name: "EndedContextChangesNothing",
+	says: "With a context that has ended, every method returns an error and changes nothing.",
+	check: func(c *check) {
+		ended, cancel := context.WithCancel(c.ctx)
+		cancel()
+		if got, err := c.store.Claim(ended, "key", idempotency.NewToken(), long); err == nil {
+			c.broken("a claim was answered %q", got.State)
+		}
+		token, n := c.attempt("key", long, "after a claim that should take nothing")
+		if n > 1 {
+			c.broken("the first claim after that was attempt %d", n)
+		}
+		if c.store.Complete(ended, "key", token) == nil {
+			c.broken("completing returned no error")
+		}
+		if c.store.Release(ended, "key", token) == nil {
+			c.broken("releasing returned no error")
+		}
+		c.is("key", idempotency.InFlight, "after calls that should do nothing")
+	},
+}, {
+	name:   "RetentionIsAtLeastWhatWasAskedFor",
+	says:   "Retention reports at least what the store was asked to keep.",
+	expire: true,
+	check: func(c *check) {
+		if got := c.store.Retention(); got < c.Options.Retention {
+			c.broken("it reported %v where %v was asked for", got, c.Options.Retention)
+		}
+	},
+}, {
+	name:   "CompletedKeyIsKeptForItsRetention",
+	says:   "A completed key stays completed until its retention has passed.",
+	expire: true,
+	check: func(c *check) {
+		c.within(c.Options.Retention, idempotency.Completed, "before the retention had passed", func(key string) time.Time {
+			token := c.acquire(key, long, "when it is new")
+			from := time.Now()
+			c.complete(key, token, "while its token holds it")
+			return from
+		})
+	},
+}, {
+	name:   "RetentionIsCountedFromTheCompletion",
+	says:   "The retention of a completed key is counted from its completion, not from its claim.",
+	expire: true,
+	check: func(c *check) {
+		pastOneFromTheClaim := c.Options.Retention * 3 / 4
+		c.within(pastOneFromTheClaim, idempotency.Completed, "before the retention had passed", func(key string) time.Time {
+			token := c.acquire(key, c.Options.Retention, "when it is new")
+			c.Wait(c.Options.Retention / 2)
+			from := time.Now()
+			c.complete(key, token, "while its token holds it")
+			return from
+		})
+	},
+}, {
+	name:   "CompletedKeyIsForgottenAfterItsRetention",
+	says:   "A completed key is free again once one and a half times its retention have passed.",
+	expire: true,
+	check: func(c *check) {
+		token := c.acquire("key", long, "when it is new")
+		c.complete("key", token, "while its token holds it")
+		c.Wait(c.Options.Retention*3/2 + c.Slack)
+		c.acquire("key", long, "after that")
+	},
+}, {
+	name:   "AttemptsStartAgainOnceAKeyIsForgotten",
+	says:   "The first claim of a key after it was forgotten is attempt 1 again.",
+	expire: true,
+	check: func(c *check) {
+		token, first := c.attempt("key", long, "when it is new")
+		c.complete("key", token, "while its token holds it")
+		c.Wait(c.Options.Retention*3/2 + c.Slack)
+		if got := c.claim("key", idempotency.NewToken(), long); got.State == idempotency.Acquired && got.Attempt != first {
+			c.broken("it was attempt %d", got.Attempt)
+		}
+	},
+}}
+
+// raceFor claims key from many goroutines at once.
+func (c *check) raceFor(key, what string) {
+	c.Helper()
+	const claims = 16
+	answers := make([]idempotency.Claim, claims)
+	errs := make([]error, claims)
+	start := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range claims {
+		wg.Go(func() {
+			<-start
+			answers[i], errs[i] = c.store.Claim(c.ctx, key, idempotency.NewToken(), long)
+		})
+	}
+	close(start)
+	wg.Wait()
+	acquired := 0
+	for i, got := range answers {
+		switch {
+		case errs[i] != nil:
+			c.broken("one of %d concurrent claims %s failed: %v", claims, what, errs[i])
+		case got.State == idempotency.Acquired:
+			acquired++
+		case got.State != idempotency.InFlight:
+			c.broken("one of %d concurrent claims %s was answered %q", claims, what, got.State)
+		}
+	}
+	if acquired != 1 {
+		c.broken("%d of %d concurrent claims %s were acquired", acquired, claims, what)
+	}
+}
+
+// retaken takes key twice, the second time after the first lease has ended. It is not ok if that fails, which is for
+// the rule that leases end to tell.
+func (c *check) retaken(key string) (stale, fresh idempotency.Token, ok bool) {
+	c.Helper()
+	stale, fresh = c.acquire(key, c.Lease, "when it is new"), idempotency.NewToken()
+	c.Wait(c.Lease + c.Slack)
+	return stale, fresh, c.claim(key, fresh, long).State == idempotency.Acquired
+}

@@ -1,0 +1,155 @@
+package idempotency_test
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+)
+
+// benchmarkKey is the n-th of keys that look as a handler's do: a name, and a hash in hex.
+func benchmarkKey(n uint64) string {
+	var hash [32]byte
+	for i := range 4 { // splitmix64: cheap beside what is measured
+		n += 0x9e3779b97f4a7c15
+		z := (n ^ n>>30) * 0xbf58476d1ce4e5b9
+		z = (z ^ z>>27) * 0x94d049bb133111eb
+		binary.LittleEndian.PutUint64(hash[8*i:], z^z>>31)
+	}
+	return "workflux/default/content/" + hex.EncodeToString(hash[:])
+}
+
+// benchmarkKeys makes keys ahead of what is measured; they share one string, so that the collector has little to do.
+func benchmarkKeys(from, n int) []string {
+	var all strings.Builder
+	for i := range n {
+		all.WriteString(benchmarkKey(uint64(from + i)))
+	}
+	keys, size := make([]string, n), all.Len()/n
+	for i := range keys {
+		keys[i] = all.String()[i*size : (i+1)*size]
+	}
+	return keys
+}
+
+// A plain store is what one would write first: maps of entries under locks, nothing that expires, no limit. It is the
+// floor that Memory is to be compared with.
+type plain [64]struct {
+	mu   sync.Mutex
+	keys map[string]plainEntry
+}
+
+type plainEntry struct {
+	token idempotency.Token
+	until time.Time
+	done  bool
+}
+
+func newPlain() *plain {
+	p := new(plain)
+	for i := range p {
+		p[i].keys = make(map[string]plainEntry)
+	}
+	return p
+}
+
+func (p *plain) claimAndComplete(key string, token idempotency.Token) {
+	s := &p[(key[len(key)-1]^key[len(key)-2]<<3)%64]
+	s.mu.Lock()
+	if _, known := s.keys[key]; !known {
+		s.keys[key] = plainEntry{token: token, until: time.Now().Add(time.Minute)}
+	}
+	s.mu.Unlock()
+	s.mu.Lock()
+	if e := s.keys[key]; e.token == token {
+		s.keys[key] = plainEntry{token: token, until: time.Now().Add(time.Hour), done: true}
+	}
+	s.mu.Unlock()
+}
+
+func claimAndCompleteIn(b *testing.B, m *idempotency.Memory) func(string, idempotency.Token) {
+	ctx := b.Context()
+	return func(key string, token idempotency.Token) {
+		if _, err := m.Claim(ctx, key, token, time.Minute); err != nil {
+			b.Error(err)
+		}
+		if err := m.Complete(ctx, key, token); err != nil {
+			b.Error(err)
+		}
+	}
+}
+
+func BenchmarkMemoryClaimComplete(b *testing.B) {
+	run := func(b *testing.B, claimAndComplete func(string, idempotency.Token)) {
+		keys := benchmarkKeys(0, b.N)
+		var next atomic.Int64
+		runtime.GC()
+		b.ReportAllocs()
+		b.ResetTimer()
+		b.RunParallel(func(pb *testing.PB) {
+			token := idempotency.NewToken()
+			for pb.Next() {
+				claimAndComplete(keys[next.Add(1)-1], token)
+			}
+		})
+	}
+	b.Run("memory", func(b *testing.B) {
+		m, _ := idempotency.NewMemory(&idempotency.MemoryOptions{MaxKeys: 1 << 40})
+		run(b, claimAndCompleteIn(b, m))
+	})
+	// Keys in all five generations: a new key is looked up in each of them.
+	b.Run("five generations", func(b *testing.B) {
+		m, _ := idempotency.NewMemory(&idempotency.MemoryOptions{MaxKeys: 1 << 40, Retention: 24 * time.Second})
+		fill := claimAndCompleteIn(b, m)
+		for g := range 5 {
+			for _, key := range benchmarkKeys(1<<40+g<<20, 200_000) {
+				fill(key, idempotency.Token{})
+			}
+			if g < 4 {
+				time.Sleep(6 * time.Second)
+			}
+		}
+		b.ReportMetric(float64(m.Len()), "keys-before")
+		run(b, fill)
+	})
+	b.Run("floor plain map", func(b *testing.B) { run(b, newPlain().claimAndComplete) })
+}
+
+// The keys themselves are not counted: a store that keeps them would add their 89 bytes each, as the plain map does
+// wherever they are not shared.
+func BenchmarkMemoryBytesPerKey(b *testing.B) {
+	const n = 1_000_000
+	run := func(b *testing.B, store any, claimAndComplete func(string, idempotency.Token)) {
+		keys := benchmarkKeys(0, n)
+		before := heap()
+		for _, key := range keys {
+			claimAndComplete(key, idempotency.NewToken())
+		}
+		bytes := heap() - before
+		runtime.KeepAlive(keys)
+		keys = nil
+		runtime.GC()
+		b.ResetTimer()
+		for b.Loop() {
+			runtime.GC()
+		}
+		b.ReportMetric(float64(bytes)/n, "bytes/key")
+		b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N), "us/full-GC")
+		runtime.KeepAlive(store)
+	}
+	b.Run("memory", func(b *testing.B) {
+		m, _ := idempotency.NewMemory(nil)
+		run(b, m, claimAndCompleteIn(b, m))
+	})
+	b.Run("floor plain map", func(b *testing.B) {
+		p := newPlain()
+		run(b, p, p.claimAndComplete)
+	})
+	b.Run("floor nothing", func(b *testing.B) { run(b, nil, func(string, idempotency.Token) {}) })
+}

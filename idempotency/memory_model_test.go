@@ -1,0 +1,124 @@
+package idempotency_test
+
+import (
+	"log/slog"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+)
+
+// A modelKey is what the rules say about one key. Between its retention and a quarter more a key may be known or
+// forgotten: there the model learns from the store's answer, but a key that was found forgotten must stay so.
+type modelKey struct {
+	token   idempotency.Token // of the last claim
+	held    bool
+	done    bool
+	attempt int
+	until   time.Time
+	kept    time.Time // known until here at least; zero if the key was never claimed
+}
+
+// Every random walk claims, completes and releases a few keys with fresh and with stale tokens, lets time pass in
+// steps that fall on, before and after the moments that matter, and asks the store for nothing the model cannot judge.
+func TestMemoryAnswersAsItsModelDoes(t *testing.T) {
+	walks := 300
+	if testing.Short() {
+		walks = 50
+	}
+	for seed := range walks {
+		synctest.Test(t, func(t *testing.T) { walk(t, uint64(seed)) })
+	}
+}
+
+func walk(t *testing.T, seed uint64) {
+	const retention, lease, maxKeys = 40 * time.Second, 3 * time.Second, 5
+	random := rand.New(rand.NewPCG(seed, 0))
+	m := newMemory(t, &idempotency.MemoryOptions{Retention: retention, MaxKeys: maxKeys, Logger: slog.New(slog.DiscardHandler)})
+	names := []string{"a", "b", "c", "d", "e", "f", "g"}
+	model := make(map[string]*modelKey)
+	for _, name := range names {
+		model[name] = &modelKey{}
+	}
+	tokens := make(map[string][]idempotency.Token)
+	steps := []time.Duration{1, lease - 1, lease, lease + 1, retention / 4, retention / 3, retention - 1, retention, retention + retention/4}
+
+	for step := range 300 {
+		name := names[random.IntN(len(names))]
+		k, now := model[name], time.Now()
+		surelyKnown := now.Before(k.kept)
+		surelyForgotten := !now.Before(k.kept.Add(retention / 4)) // a never claimed key's, too: its time was in year 1
+		if surelyForgotten {
+			*k = modelKey{}
+		}
+		token := idempotency.NewToken()
+		if old := tokens[name]; len(old) > 0 && random.IntN(3) > 0 {
+			token = old[max(0, len(old)-1-random.IntN(2))]
+		}
+		switch random.IntN(5) {
+		case 0, 1:
+			token = idempotency.NewToken()
+			got, err := m.Claim(t.Context(), name, token, lease)
+			known, maybe := 0, 0
+			for _, other := range model {
+				if now.Before(other.kept) {
+					known++
+				} else if now.Before(other.kept.Add(retention / 4)) {
+					maybe++
+				}
+			}
+			switch {
+			case err != nil:
+				require.ErrorIs(t, err, idempotency.ErrFull, "seed %d, step %d", seed, step)
+				require.False(t, surelyKnown, "seed %d, step %d: %q is known", seed, step, name)
+				require.GreaterOrEqual(t, known+maybe, maxKeys, "seed %d, step %d: not full", seed, step)
+			case surelyKnown && k.done:
+				require.Equal(t, idempotency.Completed, got.State, "seed %d, step %d: %q", seed, step, name)
+			case surelyKnown && k.held && now.Before(k.until):
+				require.Equal(t, idempotency.Claim{State: idempotency.InFlight, Remaining: k.until.Sub(now)}, got, "seed %d, step %d: %q", seed, step, name)
+			case got.State == idempotency.Completed:
+				require.True(t, k.done, "seed %d, step %d: %q was never completed", seed, step, name)
+			default:
+				require.Equal(t, idempotency.Acquired, got.State, "seed %d, step %d: %q", seed, step, name)
+				switch {
+				case surelyKnown:
+					require.Equal(t, k.attempt+1, got.Attempt, "seed %d, step %d: %q", seed, step, name)
+				case surelyForgotten, k.done:
+					require.LessOrEqual(t, known, maxKeys-1, "seed %d, step %d: over the limit", seed, step)
+					require.Equal(t, 1, got.Attempt, "seed %d, step %d: %q", seed, step, name)
+				default:
+					require.Contains(t, []int{1, k.attempt + 1}, got.Attempt, "seed %d, step %d: %q", seed, step, name)
+				}
+				until := now.Add(lease)
+				*k = modelKey{token: token, held: true, attempt: got.Attempt, until: until, kept: until.Add(retention)}
+				tokens[name] = append(tokens[name], token)
+			}
+		case 2:
+			err := m.Complete(t.Context(), name, token)
+			holds := k.held && k.token == token
+			switch {
+			case !holds || surelyForgotten:
+				require.ErrorIs(t, err, idempotency.ErrLeaseLost, "seed %d, step %d: %q", seed, step, name)
+			case surelyKnown:
+				require.NoError(t, err, "seed %d, step %d: %q", seed, step, name)
+			case err != nil:
+				require.ErrorIs(t, err, idempotency.ErrLeaseLost, "seed %d, step %d: %q", seed, step, name)
+			}
+			if err == nil && !k.done {
+				k.done, k.kept = true, now.Add(retention)
+			}
+		case 3:
+			require.NoError(t, m.Release(t.Context(), name, token), "seed %d, step %d: %q", seed, step, name)
+			if surelyKnown && k.held && !k.done && k.token == token {
+				*k = modelKey{token: token, attempt: k.attempt, kept: now.Add(retention)}
+			}
+		case 4:
+			time.Sleep(steps[random.IntN(len(steps))] / time.Duration(1+random.IntN(8)))
+		}
+		require.LessOrEqual(t, m.Len(), maxKeys, "seed %d, step %d", seed, step)
+	}
+}

@@ -1,0 +1,116 @@
+// Package jsonpeek reads the envelope of a JSON document: it checks the whole document and picks chosen members of the
+// top-level object, without decoding the rest.
+//
+// It accepts and matches exactly as encoding/json does, so what is read here is what a later json.Unmarshal of the same
+// bytes into a struct will see.
+package jsonpeek
+
+// maxDepth is the nesting that encoding/json allows.
+const maxDepth = 10000
+
+// Scan checks that doc is one JSON object, by the grammar of encoding/json, and finds members of it.
+//
+// values[i] becomes the raw bytes of the value of the last top-level member whose name matches names[i], a subslice of
+// doc, and nil where there is none. A name matches as a struct field's does: exactly, or by case folding; where several
+// names match a member, an exact match goes before a folded one, an earlier name before a later one. A null counts as
+// absent and does not hide an earlier member.
+//
+// The error is [ErrNotObject], [ErrTooDeep] or a [*SyntaxError]; every value is nil then. Scan panics unless there is
+// one value for each name.
+func Scan(doc []byte, names []string, values [][]byte) error {
+	if len(values) != len(names) {
+		panic("jsonpeek: Scan needs exactly one value for each name")
+	}
+	clear(values)
+	err := scan(doc, names, values)
+	if err != nil {
+		clear(values)
+	}
+	return err
+}
+
+func scan(doc []byte, names []string, values [][]byte) error {
+	first := skipSpace(doc, 0)
+	if err := checkStart(doc, first); err != nil {
+		return err
+	}
+	var (
+		open  nesting
+		i     = first
+		pick  = -1 // which name the top-level member being read has
+		start int  // where its value starts
+	)
+element:
+	for {
+		i = skipSpace(doc, i)
+		if open.inObject() {
+			end, value, problem := skipName(doc, i)
+			if problem != "" {
+				return syntaxError(doc, value, problem)
+			}
+			if open.depth == 1 {
+				pick, start = match(doc[i+1:end-1], names), value
+			}
+			i = value
+		}
+		if i == len(doc) {
+			return syntaxError(doc, i, wantValue)
+		}
+
+		var problem string
+		switch c := doc[i]; c {
+		case '{', '[':
+			if !open.push(c == '{') {
+				return ErrTooDeep
+			}
+			i = skipSpace(doc, i+1)
+			if i == len(doc) || doc[i] != c+2 { // in ASCII a closing bracket is two after its opening one
+				continue element
+			}
+			i++
+			open.pop()
+		case '"':
+			i, problem = skipString(doc, i+1)
+		case 't':
+			i, problem = skipLiteral(doc, i, "true")
+		case 'f':
+			i, problem = skipLiteral(doc, i, "false")
+		case 'n':
+			i, problem = skipLiteral(doc, i, "null")
+		default:
+			i, problem = skipNumber(doc, i)
+		}
+		if problem != "" {
+			return syntaxError(doc, i, problem)
+		}
+
+		// A value has ended, and with it perhaps the arrays and objects around it.
+		for open.depth > 0 {
+			if open.depth == 1 && pick >= 0 && doc[start] != 'n' {
+				values[pick] = doc[start:i:i]
+			}
+			i = skipSpace(doc, i)
+			if i < len(doc) && doc[i] == ',' {
+				i++
+				continue element
+			}
+			closing, expected := byte(']'), wantArrayEnd
+			if open.inObject() {
+				closing, expected = '}', wantObjectEnd
+			}
+			if i == len(doc) || doc[i] != closing {
+				return syntaxError(doc, i, expected)
+			}
+			i++
+			open.pop()
+		}
+		break
+	}
+	if i = skipSpace(doc, i); i < len(doc) {
+		return syntaxError(doc, i, wantNothing)
+	}
+	if doc[first] != '{' {
+		return ErrNotObject
+	}
+	return nil
+}

@@ -1,0 +1,48 @@
+package webhook
+
+import "time"
+
+// The bounds of Retry-After, and what is said where nothing better is known.
+const (
+	minRetryAfter     = time.Second
+	maxRetryAfter     = time.Hour
+	defaultRetryAfter = 5 * time.Second
+)
+
+// conclude turns the verdict into the answer, by the contract, and reports it.
+func (p *passage) conclude(v verdict) Result {
+	p.report(v, false)
+	rule := rules[v.outcome]
+	result := Result{
+		Status:   rule.status,
+		Body:     bodyRefused,
+		Close:    p.unread,
+		Outcome:  v.outcome,
+		Reason:   v.reason,
+		Err:      v.err,
+		Delivery: p.delivery,
+	}
+	switch {
+	case v.outcome == Duplicate:
+		result.Body = bodyDuplicate
+	case v.outcome.OK():
+		result.Body = bodyReceived
+	}
+	if rule.retryAfter {
+		result.RetryAfter = p.retryAfter(v.after)
+	}
+	return result
+}
+
+// retryAfter rounds d up to whole seconds and keeps it within its bounds and the delivery's window.
+func (p *passage) retryAfter(d time.Duration) time.Duration {
+	if d <= 0 {
+		d = defaultRetryAfter
+	}
+	d = min(d, maxRetryAfter)
+	d = (d + time.Second - 1).Truncate(time.Second)
+	if p.h.profile.Window > 0 && !p.sentAt.IsZero() {
+		d = min(d, time.Until(p.sentAt.Add(p.h.window.Past)).Truncate(time.Second))
+	}
+	return max(d, minRetryAfter)
+}

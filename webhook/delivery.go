@@ -1,0 +1,86 @@
+package webhook
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// A Delivery is one authentic webhook delivery. It belongs to whoever is given it: nothing in it is used again by the
+// handler. It may be stored as JSON, in which the body travels byte for byte, and given to [Handler.Redeliver] later.
+type Delivery struct {
+	Vendor   string `json:"vendor"`
+	Endpoint string `json:"endpoint"`
+
+	// Type is the event's type as the vendor names it; empty if the body names none.
+	Type string `json:"type"`
+
+	// ID identifies the delivery, and is the same when the vendor sends it again: the vendor's own id where it has one
+	// that can be trusted, otherwise a digest of the signed bytes.
+	ID string `json:"id"`
+
+	// EventID is the id that the body carries for the event; empty if it carries none.
+	EventID string `json:"event_id,omitempty"`
+
+	// Time is the event's time by the vendor's clock, or the time of sending where the body names none. Zero if the
+	// vendor sends neither.
+	Time time.Time `json:"time,omitzero"`
+
+	// ReceivedAt is when the delivery arrived, by our clock.
+	ReceivedAt time.Time `json:"received_at"`
+
+	// Keys are what duplicates are recognised by, in the order in which they are claimed.
+	Keys []string `json:"keys"`
+
+	// Attempt counts how often the delivery has been given to a callback, this time included. Zero before that.
+	Attempt int `json:"attempt,omitempty"`
+
+	// SignedBy is the name of the key, or of the credential, that made the delivery authentic.
+	SignedBy string `json:"signed_by"`
+
+	// Form is the name of the form that was signed, for vendors with several.
+	Form string `json:"form,omitempty"`
+
+	// Header holds the headers that the vendor's own page names, without signature and credentials.
+	Header http.Header `json:"header,omitempty"`
+
+	// Body is the body as it was received, byte for byte.
+	Body []byte `json:"body"`
+}
+
+// Again returns a copy that runs under keys of its own, so that it is not taken for a duplicate: for a forced retry of
+// a delivery that was completed. The n of a delivery's retries must differ; each is guarded like a delivery of its own.
+func (d *Delivery) Again(n int) *Delivery {
+	again := *d
+	again.Keys = make([]string, len(d.Keys))
+	for i, key := range d.Keys {
+		again.Keys[i] = fmt.Sprintf("%s#%d", key, n)
+	}
+	again.Attempt = 0
+	return &again
+}
+
+// Event is what every typed event of every vendor carries. It is set from the envelope that the delivery was routed
+// by, never decoded a second time, so what was routed on is what the event says.
+type Event struct {
+	// ID is the id that the body carries for the event; empty if it carries none.
+	ID string `json:"id,omitempty"`
+
+	// Type is the event's type as the vendor names it.
+	Type string `json:"type"`
+
+	// Time is when the event happened, or was sent, by the vendor's clock. Zero if the vendor does not say.
+	Time time.Time `json:"time,omitzero"`
+
+	delivery *Delivery
+	decoded  decoded
+}
+
+// Delivery returns the delivery that brought the event: its attempt, its headers, every byte of its body. It is nil
+// for an event that was not made by a handler.
+func (e *Event) Delivery() *Delivery { return e.delivery }
+
+func (e *Event) event() *Event { return e }
+
+// typedEvent is implemented by embedding Event, and in no other way.
+type typedEvent interface{ event() *Event }

@@ -1,0 +1,90 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"strings"
+)
+
+// An EventType is a type of event that a vendor documents. All are made by [NewKind].
+type EventType interface {
+	// Name is the type as the vendor writes it.
+	Name() string
+
+	// New returns a pointer to a new event of the Go type that belongs to it.
+	New() any
+}
+
+// A Kind ties a vendor's event type to the Go type of its events.
+type Kind[T any] struct{ name string }
+
+// NewKind returns the kind of that name. T must be a struct that embeds [Event]; otherwise NewKind panics.
+func NewKind[T any](name string) Kind[T] {
+	if _, ok := any(new(T)).(typedEvent); !ok {
+		panic(fmt.Sprintf("webhook: the event type %T must embed webhook.Event", *new(T)))
+	}
+	return Kind[T]{name}
+}
+
+// Name returns the type as the vendor writes it.
+func (k Kind[T]) Name() string { return k.name }
+
+// New returns a new *T.
+func (k Kind[T]) New() any { return new(T) }
+
+// On registers fn for all events of the kind. It panics when fn is nil, when the kind has a callback already, and
+// after the handler's first delivery.
+func (k Kind[T]) On(h *Handler, fn func(context.Context, *T) error) {
+	if fn == nil {
+		panic(fmt.Sprintf("webhook: the callback for %s events of type %q is nil", h.profile.Name, k.name))
+	}
+	h.register(k.name, func() {
+		h.callbacks[k.name] = &callback{
+			kind: k,
+			call: func(ctx context.Context, event typedEvent) error { return fn(ctx, event.(any).(*T)) },
+		}
+	})
+}
+
+// A callback is what is registered for one type.
+type callback struct {
+	kind EventType
+	call func(ctx context.Context, event typedEvent) error
+}
+
+// decoded remembers how an event was decoded, for [Event.Unknown].
+type decoded struct {
+	goType reflect.Type
+	names  []string // of the envelope's members, lower-case
+	data   []byte
+	nested bool // data is a member of the body, not all of it
+}
+
+// decode makes the typed event of a delivery. Its envelope is the one the delivery was routed by.
+func (h *Handler) decode(kind EventType, d *Delivery, e *Envelope) (typedEvent, error) {
+	v := kind.New()
+	if err := h.options.Unmarshal(e.Data, v); err != nil {
+		return nil, fmt.Errorf("webhook: the body does not fit the type of %q: %w", kind.Name(), err)
+	}
+	event := v.(typedEvent)
+	*event.event() = Event{
+		ID: e.ID, Type: d.Type, Time: e.Time,
+		delivery: d,
+		decoded: decoded{
+			goType: reflect.TypeOf(v).Elem(),
+			names:  h.envelopeNames,
+			data:   e.Data,
+			nested: len(e.Data) != len(d.Body),
+		},
+	}
+	return event, nil
+}
+
+func lower(names []string) []string {
+	out := make([]string, len(names))
+	for i, name := range names {
+		out[i] = strings.ToLower(name)
+	}
+	return out
+}

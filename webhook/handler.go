@@ -1,0 +1,182 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"sync/atomic"
+
+	"golang.org/x/time/rate"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/signature"
+)
+
+// A Handler receives the deliveries of one vendor at one endpoint. It is an [http.Handler]; [Handler.Process] is the
+// same without a socket. Register callbacks first, then serve.
+//
+// Users get one from a vendor's package, which adds a method for each event type.
+type Handler struct {
+	profile       Profile
+	endpoint      Endpoint
+	options       Options
+	window        signature.Window
+	envelope      *envelopeReader
+	envelopeNames []string
+	keptHeaders   []string
+	knownTypes    map[string]bool
+
+	guard *idempotency.Guard
+	rate  *rate.Limiter // nil: no limit
+
+	reading atomic.Int64
+	running atomic.Int64
+	life    life
+	journal journal
+
+	sealed      atomic.Bool // a delivery has been seen, callbacks are fixed
+	callbacks   map[string]*callback
+	onUnhandled func(context.Context, *Delivery) error
+	onAny       func(context.Context, *Delivery) error
+}
+
+var endpointName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+
+// New builds a handler. Vendors call it; everyone else calls a vendor's NewHandler. The error names the option that
+// breaks a rule.
+func New(p Profile, e Endpoint, o *Options) (*Handler, error) {
+	if e.Name == "" {
+		e.Name = "default"
+	}
+	switch {
+	case !endpointName.MatchString(e.Name):
+		return nil, fmt.Errorf("webhook: Config.Endpoint %q must be 1 to 64 of letters, digits, '.', '_' and '-'", e.Name)
+	case e.Authenticator == nil:
+		return nil, errors.New("webhook: an Endpoint needs an Authenticator")
+	case e.Window < 0:
+		return nil, errors.New("webhook: Config.Window cannot be negative")
+	case e.Attempts < 0:
+		return nil, errors.New("webhook: Config.Attempts cannot be negative")
+	}
+	options, err := o.withDefaults(&p)
+	if err != nil {
+		return nil, err
+	}
+	if e.Window > 0 {
+		p.Window = e.Window
+	}
+	if e.Attempts > 0 {
+		p.Attempts, p.LastAge = e.Attempts, 0
+	}
+	h := &Handler{
+		profile:       p,
+		endpoint:      e,
+		options:       options,
+		window:        signature.Window{Past: p.Window, Future: signature.DefaultSkew},
+		envelopeNames: lower(p.Envelope.names()),
+		keptHeaders:   slices.Clone(p.Headers),
+		knownTypes:    make(map[string]bool, len(p.Events)),
+		callbacks:     make(map[string]*callback),
+	}
+	if p.TimeHeader != "" {
+		h.keptHeaders = append(h.keptHeaders, p.TimeHeader)
+	}
+	for _, t := range p.Events {
+		h.knownTypes[t.Name()] = true
+	}
+	if h.envelope, err = newEnvelopeReader(&p.Envelope); err != nil {
+		return nil, err
+	}
+	if options.RateLimit > 0 {
+		h.rate = rate.NewLimiter(options.RateLimit, options.RateBurst)
+	}
+	if err := h.openStore(); err != nil {
+		return nil, err
+	}
+	if c, ok := options.Inbox.(InboxChecker); ok {
+		if err := c.CheckHandler(p.Name, e.Name, options.MaxBody); err != nil {
+			return nil, fmt.Errorf("webhook: Options.Inbox cannot take the deliveries of %s: %w", p.Name, err)
+		}
+	}
+	if 0 < p.Window && p.Window < p.Horizon && p.TimeHeader == "" {
+		options.Logger.Warn("webhook: Config.Window is shorter than the time over which the vendor sends a delivery again; later attempts may be refused as stale",
+			"vendor", p.Name, "endpoint", e.Name, "window", p.Window, "horizon", p.Horizon)
+	}
+	h.life.init()
+	h.journal.init(options.Logger)
+	return h, nil
+}
+
+// openStore finds the store and checks that it remembers a key for as long as its delivery can come again: a replay
+// would pass once the key was forgotten.
+func (h *Handler) openStore() error {
+	store := h.options.Store
+	if s, ok := h.options.Inbox.(InboxStore); ok && store == nil {
+		store = s.Store()
+	}
+	if store == nil {
+		memory, err := idempotency.NewMemory(&idempotency.MemoryOptions{Logger: h.options.Logger})
+		if err != nil {
+			return err
+		}
+		store = memory
+	}
+	needed := h.profile.Horizon
+	if h.profile.Window > 0 {
+		needed = max(needed, h.window.Past+h.window.Future)
+	}
+	if got := store.Retention(); got < needed {
+		return fmt.Errorf("webhook: Options.Store remembers a completed key for %v, but %s can send a delivery again for %v; its retention must not be shorter",
+			got, h.profile.Name, needed)
+	}
+	guard, err := idempotency.NewGuard(store, &idempotency.GuardOptions{CallTimeout: h.options.StoreTimeout})
+	h.guard = guard
+	return err
+}
+
+// OnUnhandled registers fn for deliveries of types that have no callback of their own, unknown types included. A body
+// that does not fit the type of its callback is never given to it. It panics as [Kind.On] does.
+func (h *Handler) OnUnhandled(fn func(context.Context, *Delivery) error) {
+	h.registerOnce("OnUnhandled", &h.onUnhandled, fn)
+}
+
+// OnAny registers fn to see every delivery before the callback for its type, under the same claim. An error of fn is
+// the delivery's outcome, and the callback is not run. It panics as [Kind.On] does.
+func (h *Handler) OnAny(fn func(context.Context, *Delivery) error) {
+	h.registerOnce("OnAny", &h.onAny, fn)
+}
+
+func (h *Handler) registerOnce(name string, slot *func(context.Context, *Delivery) error, fn func(context.Context, *Delivery) error) {
+	if fn == nil {
+		panic(fmt.Sprintf("webhook: the callback given to %s is nil", name))
+	}
+	if *slot != nil {
+		panic(fmt.Sprintf("webhook: %s has a callback already", name))
+	}
+	h.register(name, func() { *slot = fn })
+}
+
+// register sets a callback by way of set.
+func (h *Handler) register(name string, set func()) {
+	if h.sealed.Load() {
+		panic(fmt.Sprintf("webhook: the callback for %q must be registered before the first delivery", name))
+	}
+	if h.callbacks[name] != nil {
+		panic(fmt.Sprintf("webhook: the type %q of %s has a callback already", name, h.profile.Name))
+	}
+	set()
+}
+
+// seal fixes the callbacks. The load comes first: a store on every delivery would bounce the line between the cores.
+func (h *Handler) seal() {
+	if !h.sealed.Load() {
+		h.sealed.Store(true)
+	}
+}
+
+// wanted reports whether any callback is registered for the type.
+func (h *Handler) wanted(eventType string) bool {
+	return h.callbacks[eventType] != nil || h.onUnhandled != nil || h.onAny != nil
+}

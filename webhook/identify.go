@@ -1,0 +1,122 @@
+package webhook
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/aihooks/aihooks-go/signature"
+)
+
+// An Arrival is an authentic delivery that has no name yet.
+type Arrival struct {
+	Header   http.Header
+	Body     []byte
+	Match    signature.Match
+	Envelope Envelope
+}
+
+// Content returns the SHA-256 of the signed bytes in hex: of the body, where nothing is signed.
+func (a *Arrival) Content() string {
+	digest := a.Match.Digest(a.Header, a.Body)
+	return hex.EncodeToString(digest[:])
+}
+
+// An Identity names a delivery.
+type Identity struct {
+	// ID is for people, and the same each time the delivery comes.
+	ID string
+
+	// Keys are what duplicates are recognised by. The first is claimed first, and is the only one that an inbox
+	// enqueues under: it must depend on nothing that others than the sender can change. Vendor and endpoint are put
+	// before each.
+	Keys []string
+}
+
+// ByContent names a delivery by a digest of its signed bytes: for vendors that send no id.
+func ByContent(a *Arrival) Identity {
+	content := a.Content()
+	return Identity{ID: content, Keys: []string{"content/" + content}}
+}
+
+// ByEventID names a delivery by the id in its body, and by its content where that has no usable one.
+func ByEventID(a *Arrival) Identity {
+	id := a.Envelope.ID
+	// What was not UTF-8 has become U+FFFD, and several such ids the same one.
+	if id == "" || strings.ContainsRune(id, '\uFFFD') {
+		return ByContent(a)
+	}
+	return Identity{ID: id, Keys: []string{"id/" + keyName(id)}}
+}
+
+// maxKeyName is the longest name that stands in a key as it is.
+const maxKeyName = 128
+
+// keyName returns name, or a digest of it where it is long or has bytes that a store might not keep apart.
+func keyName(name string) string {
+	plain := len(name) <= maxKeyName
+	for i := 0; plain && i < len(name); i++ {
+		plain = name[i] > ' ' && name[i] < 0x7f
+	}
+	if plain && !strings.HasPrefix(name, "sha256:") {
+		return name
+	}
+	digest := sha256.Sum256([]byte(name))
+	return "sha256:" + hex.EncodeToString(digest[:])
+}
+
+// newDelivery makes the delivery of an arrival. The headers are the few that the vendor's page names.
+func (h *Handler) newDelivery(a *Arrival, received, sent time.Time) *Delivery {
+	d := &Delivery{
+		Vendor:     h.profile.Name,
+		Endpoint:   h.endpoint.Name,
+		Type:       a.Envelope.Type,
+		EventID:    a.Envelope.ID,
+		Time:       a.Envelope.Time,
+		ReceivedAt: received.Round(0).UTC(),
+		SignedBy:   a.Match.Key,
+		Form:       a.Match.Form(),
+		Body:       a.Body,
+	}
+	if d.Time.IsZero() {
+		d.Time = sent
+	}
+	for _, name := range h.keptHeaders {
+		if values := a.Header[name]; len(values) > 0 {
+			if d.Header == nil {
+				d.Header = make(http.Header, len(h.keptHeaders))
+			}
+			d.Header[name] = []string{strings.Clone(values[0])} // the server may use the memory again
+		}
+	}
+	return d
+}
+
+// name gives the delivery its ID and its keys. The error is a panic of the user's code.
+func (p *passage) name(a *Arrival) (err error) {
+	h, d := p.h, p.delivery
+	identity := h.profile.Identify(a)
+	if cb := h.callbacks[d.Type]; h.endpoint.Key != nil && cb != nil {
+		defer func() {
+			if value := recover(); value != nil {
+				err = &PanicError{Value: value, Stack: debug.Stack()}
+			}
+		}()
+		// A body that does not fit its type keeps the profile's keys; what is wrong with it is said once it is claimed.
+		if event, err := h.decode(cb.kind, d, &p.envelope); err == nil {
+			p.event = event
+			if key := h.endpoint.Key(event); key != "" {
+				identity = Identity{ID: key, Keys: []string{"key/" + keyName(key)}}
+			}
+		}
+	}
+	d.ID = identity.ID
+	d.Keys = make([]string, len(identity.Keys))
+	for i, key := range identity.Keys {
+		d.Keys[i] = d.Vendor + "/" + d.Endpoint + "/" + key
+	}
+	return nil
+}

@@ -1,0 +1,161 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// An Observation says what became of one delivery. Its strings, but for ID and Err, come from fixed lists or from the
+// configuration, and may become labels of a metric.
+type Observation struct {
+	Vendor   string
+	Endpoint string
+	Type     string // as documented by the vendor; "other" for any other; empty if not authentic
+	Outcome  Outcome
+	Reason   Reason
+	SignedBy string // name of the key or credential; empty if not authentic
+	Form     string // for vendors that sign in several
+	Late     bool   // the callback ended after the answer: an earlier observation says Overrun or Entrusted
+
+	Status   int           // of the answer; of a late one, the status it would have had
+	ID       string        // of the delivery; empty if not authentic
+	Attempt  int           // zero if it was not given to a callback
+	Bytes    int           // of the body; zero if it was not read
+	Duration time.Duration // from the arrival until now
+	Err      error         // what went wrong; a [PanicError] carries the stack
+}
+
+// otherType stands for all types that the vendor does not document.
+const otherType = "other"
+
+// report observes and logs what became of the delivery.
+func (p *passage) report(v verdict, late bool) {
+	h := p.h
+	o := Observation{
+		Vendor:   h.profile.Name,
+		Endpoint: h.endpoint.Name,
+		Outcome:  v.outcome,
+		Reason:   v.reason,
+		Late:     late,
+		Status:   rules[v.outcome].status,
+		Bytes:    p.bytes,
+		Duration: time.Since(p.arrived),
+		Err:      v.err,
+	}
+	if d := p.delivery; d != nil {
+		o.Type, o.ID, o.Attempt, o.SignedBy, o.Form = d.Type, d.ID, d.Attempt, d.SignedBy, d.Form
+		if !h.knownTypes[d.Type] {
+			o.Type = otherType
+		}
+	}
+	h.journal.write(p.ctx, &o, p.delivery)
+	if h.options.Observer != nil {
+		h.observe(p.ctx, o)
+	}
+}
+
+func (h *Handler) observe(ctx context.Context, o Observation) {
+	defer func() {
+		if value := recover(); value != nil {
+			h.options.Logger.ErrorContext(ctx, "webhook: Options.Observer panicked",
+				"vendor", o.Vendor, "panic", value, "stack", string(debug.Stack()))
+		}
+	}()
+	h.options.Observer(ctx, o)
+}
+
+// A journal writes the log lines.
+type journal struct {
+	logger *slog.Logger
+
+	// Lines that anybody can cause are thinned out, for each outcome on its own.
+	strangers map[Outcome]*thinned
+
+	mu        sync.Mutex
+	typesSeen map[string]bool
+}
+
+type thinned struct {
+	rate.Sometimes
+	left atomic.Int64 // out, since the last line
+}
+
+const (
+	strangerLines    = 5                // are written at first
+	strangerInterval = 10 * time.Second // between two lines after that
+	maxTypesSeen     = 256              // unhandled types that are told apart
+)
+
+func (j *journal) init(logger *slog.Logger) {
+	j.logger = logger
+	j.typesSeen = make(map[string]bool)
+	j.strangers = make(map[Outcome]*thinned)
+	for _, o := range []Outcome{Forged, Unreadable, TooLarge, Encoded, WrongMethod, Overloaded, ShuttingDown} {
+		j.strangers[o] = &thinned{Sometimes: rate.Sometimes{First: strangerLines, Interval: strangerInterval}}
+	}
+}
+
+// write writes at most one line.
+func (j *journal) write(ctx context.Context, o *Observation, d *Delivery) {
+	level := rules[o.Outcome].level
+	if !j.logger.Enabled(ctx, level) {
+		return
+	}
+	if d == nil {
+		thin := j.strangers[o.Outcome]
+		thin.left.Add(1)
+		thin.Do(func() { j.line(ctx, level, o, nil, thin.left.Swap(0)-1) })
+		return
+	}
+	if o.Outcome == Unhandled && !j.firstOf(d.Type) {
+		return
+	}
+	j.line(ctx, level, o, d, 0)
+}
+
+// firstOf reports whether an unhandled delivery of this type is seen for the first time.
+func (j *journal) firstOf(eventType string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.typesSeen[eventType] || len(j.typesSeen) >= maxTypesSeen {
+		return false
+	}
+	j.typesSeen[eventType] = true
+	return true
+}
+
+func (j *journal) line(ctx context.Context, level slog.Level, o *Observation, d *Delivery, leftOut int64) {
+	attrs := make([]slog.Attr, 0, 14)
+	attrs = append(attrs,
+		slog.String("vendor", o.Vendor), slog.String("endpoint", o.Endpoint),
+		slog.String("outcome", string(o.Outcome)), slog.Int("status", o.Status))
+	if o.Reason != ReasonNone {
+		attrs = append(attrs, slog.String("reason", string(o.Reason)))
+	}
+	if d != nil {
+		attrs = append(attrs, slog.String("type", d.Type), slog.String("id", d.ID), slog.Int("attempt", d.Attempt),
+			slog.String("signed_by", d.SignedBy))
+	}
+	attrs = append(attrs, slog.Duration("duration", o.Duration))
+	if o.Late {
+		attrs = append(attrs, slog.Bool("late", true))
+	}
+	if leftOut > 0 {
+		attrs = append(attrs, slog.Int64("lines_left_out", leftOut))
+	}
+	if o.Err != nil {
+		attrs = append(attrs, slog.String("error", o.Err.Error()))
+	}
+	var panicked *PanicError
+	if errors.As(o.Err, &panicked) {
+		attrs = append(attrs, slog.String("stack", string(panicked.Stack)))
+	}
+	j.logger.LogAttrs(ctx, level, "webhook delivery "+string(o.Outcome), attrs...)
+}

@@ -1,0 +1,154 @@
+package webhook
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+)
+
+// The defaults of [Options].
+const (
+	DefaultMaxBody         = 1 << 20
+	DefaultMaxReading      = 512
+	DefaultMaxRunning      = 256
+	DefaultBodyTimeout     = 3 * time.Second
+	DefaultStoreTimeout    = time.Second
+	DefaultCallbackTimeout = 30 * time.Second
+)
+
+// leaseMargin is how much longer than its callback a delivery is leased: time to complete. With the default callback
+// timeout the lease ends before Convosphere's and WorkFlux's next attempt, which comes after 60 s.
+const leaseMargin = 10 * time.Second
+
+// Options hold what several handlers may share; what belongs to one endpoint stands in the vendor's Config. They are
+// copied when a handler is built. The zero value of each field stands for its default.
+type Options struct {
+	// Store remembers which deliveries are running and which are done. It must remember a key for longer than a
+	// delivery can come again; that is checked when the handler is built.
+	// Defaults to an [idempotency.Memory] of the handler's own, which a restart forgets.
+	Store idempotency.Store
+
+	// Inbox, if set, takes every delivery durably before it is answered, and calls back later. Without one, the
+	// callback runs while the sender waits.
+	Inbox Inbox
+
+	// DeadLetter, if set, parks deliveries that cannot be handled: permanent failures, bodies that do not fit their
+	// type, and the last failed attempt. It returns nil once the delivery is safe; after an error or a panic the
+	// sender is answered 500. The context is its own, and ends with the delivery's lease. With an Inbox, which is
+	// such a place itself, setting it is an error.
+	DeadLetter func(ctx context.Context, d *Delivery, cause error) error
+
+	// Logger gets at most one line for a delivery, and none for one that was handled as it should be unless it
+	// enables slog.LevelDebug. Defaults to slog.Default().
+	Logger *slog.Logger
+
+	// Observer, if set, is called once for each delivery, and once more for a callback that ended after the answer.
+	// It must be quick: it is called before the answer is written. A panic is logged and changes nothing.
+	Observer func(ctx context.Context, o Observation)
+
+	// MaxBody is the largest body, in bytes. Defaults to [DefaultMaxBody].
+	MaxBody int64
+
+	// MaxReading is how many bodies may be read at once, genuine or not. Defaults to [DefaultMaxReading].
+	MaxReading int
+
+	// MaxRunning is how many callbacks may run at once. Defaults to [DefaultMaxRunning].
+	MaxRunning int
+
+	// RateLimit is how many authentic deliveries a second are let through, and RateBurst how many at once; forged ones
+	// do not count. Zero means no limit. RateBurst defaults to a second's worth.
+	RateLimit rate.Limit
+	RateBurst int
+
+	// BodyTimeout is how long reading the body may take. It stands in place of http.Server.ReadTimeout, which goes on
+	// to count while the callback runs. Defaults to [DefaultBodyTimeout].
+	BodyTimeout time.Duration
+
+	// StoreTimeout is how long one call to the store or the inbox may take. Defaults to [DefaultStoreTimeout].
+	StoreTimeout time.Duration
+
+	// AnswerTimeout is when the sender is answered at the latest, counted from the arrival. It must be shorter than
+	// the vendor waits. Defaults to 4.5 s for vendors that wait for 5 s, 27 s for EmberQA.
+	AnswerTimeout time.Duration
+
+	// CallbackTimeout is when the context of the callback ends, counted from the arrival. Neither the answer nor a
+	// client that hangs up ends it. The delivery is leased for 10 s longer. Defaults to [DefaultCallbackTimeout].
+	CallbackTimeout time.Duration
+
+	// Unmarshal decodes an event's data into its type. What is given to it is valid JSON, and is the part of the body
+	// that the delivery was routed by. Names that occur twice inside the data are the decoder's own business; those
+	// of the envelope are not given to it. Defaults to encoding/json.Unmarshal.
+	Unmarshal func(data []byte, v any) error
+}
+
+// Inbox takes deliveries durably. Engines are in the folders below inbox.
+type Inbox interface {
+	// Enqueue stores d unless a delivery with the same first key is there already, in one step, and returns once what
+	// it reports would survive a crash. The error means that d may not have been stored.
+	Enqueue(ctx context.Context, d *Delivery) (duplicate bool, err error)
+}
+
+// InboxChecker may be implemented by an [Inbox] that cannot take everything. An error refuses to build the handler.
+type InboxChecker interface {
+	CheckHandler(vendor, endpoint string, maxBody int64) error
+}
+
+// InboxStore may be implemented by an [Inbox] that has a store on the same engine, which is taken if [Options] has none.
+type InboxStore interface {
+	Store() idempotency.Store
+}
+
+// withDefaults returns a copy with every default filled in, for a handler of that vendor.
+func (o *Options) withDefaults(p *Profile) (Options, error) {
+	var c Options
+	if o != nil {
+		c = *o
+	}
+	for name, n := range map[string]int64{
+		"MaxBody": c.MaxBody, "MaxReading": int64(c.MaxReading), "MaxRunning": int64(c.MaxRunning),
+		"RateBurst": int64(c.RateBurst), "BodyTimeout": int64(c.BodyTimeout), "StoreTimeout": int64(c.StoreTimeout),
+		"AnswerTimeout": int64(c.AnswerTimeout), "CallbackTimeout": int64(c.CallbackTimeout),
+	} {
+		if n < 0 {
+			return c, fmt.Errorf("webhook: Options.%s cannot be negative", name)
+		}
+	}
+	if c.RateLimit < 0 {
+		return c, errors.New("webhook: Options.RateLimit cannot be negative")
+	}
+	fill(&c.MaxBody, DefaultMaxBody)
+	fill(&c.MaxReading, DefaultMaxReading)
+	fill(&c.MaxRunning, DefaultMaxRunning)
+	fill(&c.BodyTimeout, DefaultBodyTimeout)
+	fill(&c.StoreTimeout, DefaultStoreTimeout)
+	fill(&c.AnswerTimeout, p.AnswerWithin-p.AnswerWithin/10)
+	fill(&c.CallbackTimeout, DefaultCallbackTimeout)
+	fill(&c.RateBurst, max(1, int(min(c.RateLimit, 1<<30))))
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Unmarshal == nil {
+		c.Unmarshal = json.Unmarshal
+	}
+	switch {
+	case c.AnswerTimeout >= p.AnswerWithin:
+		return c, fmt.Errorf("webhook: Options.AnswerTimeout (%v) must be shorter than the %v that %s waits for an answer",
+			c.AnswerTimeout, p.AnswerWithin, p.Name)
+	case c.Inbox != nil && c.DeadLetter != nil:
+		return c, errors.New("webhook: Options.DeadLetter cannot be set together with Inbox, which keeps the dead letters itself")
+	}
+	return c, nil
+}
+
+func fill[T int | int64 | time.Duration](field *T, value T) {
+	if *field == 0 {
+		*field = value
+	}
+}

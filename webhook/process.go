@@ -1,0 +1,269 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/internal/deadline"
+	"github.com/aihooks/aihooks-go/signature"
+)
+
+// A verdict is what a step of the way decided. The zero verdict is: go on.
+type verdict struct {
+	outcome Outcome
+	reason  Reason
+	err     error
+	after   time.Duration // for Retry-After, where the step knows better than the default
+}
+
+func (v verdict) final() bool { return v.outcome != "" }
+
+// A passage is one delivery on its way.
+type passage struct {
+	h        *Handler
+	ctx      context.Context
+	arrived  time.Time
+	answerBy time.Time
+	bytes    int
+
+	envelope    Envelope
+	event       typedEvent // set once it has been decoded
+	sentAt      time.Time  // what the window is checked against; zero if nothing says when
+	delivery    *Delivery  // nil until authentic
+	unread      bool       // the sender may still be writing the body
+	redelivered bool       // by Redeliver, of a delivery that somebody has stored
+}
+
+func (h *Handler) process(ctx context.Context, r *Request) Result {
+	h.seal()
+	p := &passage{h: h, ctx: ctx, arrived: time.Now()}
+	p.answerBy = p.arrived.Add(h.options.AnswerTimeout)
+	if end, ok := ctx.Deadline(); ok && end.Before(p.answerBy) {
+		p.answerBy = end
+	}
+	return p.conclude(p.receive(r))
+}
+
+// receive takes the request from bounds to its verdict.
+func (p *passage) receive(r *Request) verdict {
+	h := p.h
+	if h.options.Inbox == nil {
+		if !h.life.enter() {
+			p.unread = true
+			return verdict{outcome: ShuttingDown, err: errShutdown}
+		}
+		defer h.life.leave()
+	}
+	a, v := p.authenticate(r)
+	if v.final() {
+		return v
+	}
+	if v := p.identify(a); v.final() {
+		return v
+	}
+	if h.rate != nil && !h.rate.Allow() {
+		return verdict{outcome: Overloaded, reason: ReasonRate, err: errors.New("webhook: more deliveries than Options.RateLimit")}
+	}
+	if h.options.Inbox != nil {
+		return p.enqueue()
+	}
+	return p.handle()
+}
+
+// authenticate reads the body within its bounds and has it checked. What it returns is authentic, and a copy.
+func (p *passage) authenticate(r *Request) (*Arrival, verdict) {
+	h := p.h
+	if v := h.checkBounds(r); v.final() {
+		p.unread = true
+		return nil, v
+	}
+	if h.reading.Add(1) > int64(h.options.MaxReading) {
+		h.reading.Add(-1)
+		p.unread = true
+		return nil, verdict{outcome: Overloaded, reason: ReasonReading, err: errors.New("webhook: more bodies at once than Options.MaxReading")}
+	}
+	buf, err := r.readBody(h.options.MaxBody, h.options.BodyTimeout)
+	h.reading.Add(-1)
+	if err != nil {
+		p.unread = true
+		return nil, unreadable(err)
+	}
+	defer buf.free()
+	p.bytes = len(buf.b)
+	match, err := h.endpoint.Authenticator.Authenticate(r, buf.b)
+	if err != nil {
+		return nil, forged(err)
+	}
+	return &Arrival{Header: r.Header, Body: bytes.Clone(buf.b), Match: match}, verdict{}
+}
+
+// checkBounds looks at all that can be judged before a byte of the body is read.
+func (h *Handler) checkBounds(r *Request) verdict {
+	switch {
+	case r.Method != http.MethodPost && r.Method != "":
+		return verdict{outcome: WrongMethod, err: errors.New("webhook: the method is not POST")}
+	case encoded(r.Header["Content-Encoding"]):
+		return verdict{outcome: Encoded, err: errors.New("webhook: the body has a Content-Encoding, which the signature does not know of")}
+	case r.ContentLength > h.options.MaxBody:
+		return verdict{outcome: TooLarge, err: errTooLarge}
+	default:
+		return verdict{}
+	}
+}
+
+func encoded(values []string) bool {
+	for _, v := range values {
+		if v != "" && !strings.EqualFold(v, "identity") {
+			return true
+		}
+	}
+	return false
+}
+
+func unreadable(err error) verdict {
+	switch {
+	case errors.Is(err, errTooLarge):
+		return verdict{outcome: TooLarge, err: err}
+	case errors.Is(err, errSlow):
+		return verdict{outcome: Unreadable, reason: ReasonSlow, err: err}
+	case errors.Is(err, errLength):
+		return verdict{outcome: Unreadable, reason: ReasonLength, err: err}
+	default:
+		return verdict{outcome: Unreadable, reason: ReasonCutOff, err: fmt.Errorf("webhook: the body broke off: %w", err)}
+	}
+}
+
+func forged(err error) verdict {
+	v := verdict{outcome: Forged, reason: ReasonCredential, err: err}
+	var reason signature.Reason
+	if errors.As(err, &reason) {
+		v.reason = Reason(reason)
+	}
+	return v
+}
+
+// identify reads the envelope, checks that it is fresh, and makes the delivery.
+func (p *passage) identify(a *Arrival) verdict {
+	h := p.h
+	envelope, err := h.envelope.read(a.Body)
+	a.Envelope, p.envelope = envelope, envelope
+	p.sentAt = p.timeThatCounts(a)
+	p.delivery = h.newDelivery(a, p.arrived, p.sentAt)
+	if err != nil {
+		p.delivery.ID = a.Content()
+		return verdict{outcome: Malformed, reason: ReasonNoObject, err: fmt.Errorf("webhook: authentic, but not to be read: %w", err)}
+	}
+	if err := p.name(a); err != nil {
+		return verdict{outcome: Panicked, err: err}
+	}
+	if h.profile.Window == 0 {
+		return verdict{}
+	}
+	if p.sentAt.IsZero() {
+		if !h.wanted(envelope.Type) {
+			return verdict{}
+		}
+		return verdict{outcome: Malformed, reason: ReasonNoTime, err: fmt.Errorf("webhook: authentic, but without a readable time in %q", h.profile.Envelope.Time)}
+	}
+	switch err := h.window.Check(p.sentAt, p.arrived); {
+	case errors.Is(err, signature.Stale):
+		return verdict{outcome: Stale, reason: Reason(signature.Stale), err: err}
+	case errors.Is(err, signature.Future):
+		return verdict{outcome: Future, reason: Reason(signature.Future), err: err, after: p.sentAt.Sub(p.arrived.Add(h.window.Future))}
+	default:
+		return verdict{}
+	}
+}
+
+// timeThatCounts returns the time that the window is checked against.
+func (p *passage) timeThatCounts(a *Arrival) time.Time {
+	name := p.h.profile.TimeHeader
+	if name == "" {
+		return a.Envelope.Time
+	}
+	if values := a.Header[name]; len(values) == 1 {
+		if t, err := signature.ParseUnix(values[0]); err == nil {
+			return t
+		}
+	}
+	return time.Time{}
+}
+
+// enqueue hands the delivery to the inbox.
+func (p *passage) enqueue() verdict {
+	var duplicate bool
+	err := deadline.Call(context.WithoutCancel(p.ctx), p.h.options.StoreTimeout, func(ctx context.Context) (err error) {
+		duplicate, err = p.h.options.Inbox.Enqueue(ctx, p.delivery)
+		return err
+	})
+	if err != nil {
+		return verdict{outcome: Unavailable, reason: ReasonInbox, err: fmt.Errorf("webhook: the inbox: %w", err)}
+	}
+	_ = duplicate // the same answer; the inbox counts them
+	return verdict{outcome: Stored}
+}
+
+// handle claims the delivery and has it called back.
+func (p *passage) handle() verdict {
+	h := p.h
+	if !h.wanted(p.delivery.Type) {
+		if h.knownTypes[p.delivery.Type] {
+			return verdict{outcome: Unhandled, reason: ReasonNoCallback}
+		}
+		return verdict{outcome: Unhandled, reason: ReasonUnknownType}
+	}
+	if h.running.Add(1) > int64(h.options.MaxRunning) {
+		h.running.Add(-1)
+		return verdict{outcome: Overloaded, reason: ReasonRunning, err: errors.New("webhook: more callbacks at once than Options.MaxRunning")}
+	}
+	hold, v := p.claim()
+	if v.final() {
+		h.running.Add(-1)
+		return v
+	}
+	return p.await(p.start(p.lasting(), hold))
+}
+
+// claim claims the delivery's keys. While the same delivery runs in this process it waits, until the answer is due.
+func (p *passage) claim() (*idempotency.Hold, verdict) {
+	ends := p.arrived.Add(p.h.options.CallbackTimeout)
+	work := idempotency.Work{Keys: p.delivery.Keys, Lease: time.Until(ends) + leaseMargin}
+	if len(work.Keys) > 1 && !p.sentAt.IsZero() {
+		// Until then a replay of these very bytes under another name would be fresh.
+		work.RefusedLease = time.Until(p.sentAt.Add(p.h.window.Past)) + time.Second
+	}
+	ctx := p.lasting()
+	if !p.redelivered {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, p.answerBy)
+		defer cancel()
+	}
+	hold, claim, err := p.h.guard.Acquire(ctx, work)
+	switch {
+	case errors.Is(err, idempotency.ErrFull):
+		return nil, verdict{outcome: Unavailable, reason: ReasonStoreFull, err: err}
+	case err != nil:
+		return nil, verdict{outcome: Unavailable, reason: ReasonStore, err: err}
+	case claim.State == idempotency.Completed:
+		return nil, verdict{outcome: Duplicate}
+	case claim.State == idempotency.InFlight:
+		return nil, verdict{outcome: InFlight, after: claim.Remaining}
+	default:
+		p.delivery.Attempt = hold.Attempt()
+		return hold, verdict{}
+	}
+}
+
+// lasting returns the context for what a sender that hangs up does not end. Whoever redelivers does end it.
+func (p *passage) lasting() context.Context {
+	if p.redelivered {
+		return p.ctx
+	}
+	return context.WithoutCancel(p.ctx)
+}

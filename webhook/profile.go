@@ -1,0 +1,96 @@
+package webhook
+
+import (
+	"time"
+
+	"github.com/aihooks/aihooks-go/signature"
+)
+
+// A Profile is all that the handler knows of a vendor. It is data: a new vendor is a new profile, in a package of its
+// own.
+type Profile struct {
+	// Name is the vendor's name in keys, logs and observations: lower-case letters.
+	Name string
+
+	// Scheme is how the vendor signs; nil if it does not.
+	Scheme *signature.Scheme
+
+	// Envelope names the members of the body that say what it is.
+	Envelope EnvelopeNames
+
+	// Identify names the delivery. It sees authentic deliveries only.
+	Identify func(a *Arrival) Identity
+
+	// TimeHeader is the header that carries the time of sending; if empty, the time in the body is the one that
+	// counts for the window.
+	TimeHeader string
+
+	// Headers are the other headers that a [Delivery] keeps. Never one that carries a signature or a credential.
+	Headers []string
+
+	// Window is how old a delivery may be; zero if the vendor sends no time that could be checked.
+	Window time.Duration
+
+	// AnswerWithin is how long the vendor waits for an answer.
+	AnswerWithin time.Duration
+
+	// Horizon is how long after the first attempt the vendor may send the delivery again.
+	Horizon time.Duration
+
+	// Attempts is the earliest attempt that can be the vendor's last; zero if attempts do not end.
+	Attempts int
+
+	// LastAge is the age of the signed time past which an attempt is the last, whatever we have counted. Zero if the
+	// age says nothing.
+	LastAge time.Duration
+
+	// DisablesEndpoint says that the vendor stops sending to the endpoint once a delivery has failed for good.
+	DisablesEndpoint bool
+
+	// Events are the types that the vendor documents.
+	Events []EventType
+}
+
+// EnvelopeNames are the names of the top-level members that tell what a body is. Where a list has several, the first
+// that is there counts.
+type EnvelopeNames struct {
+	Type []string
+	ID   []string
+	Time []string
+
+	// Data holds the event's own fields. Where the list is empty, or no such member is there, they are at the top.
+	Data []string
+}
+
+// An Endpoint is what belongs to one handler and to no other. Vendors make it of their Config.
+type Endpoint struct {
+	// Name tells the endpoints of one vendor on one store apart. Defaults to "default".
+	Name string
+
+	// Authenticator decides whether a delivery is the vendor's.
+	Authenticator Authenticator
+
+	// Window replaces the profile's, if it has one. Zero keeps it.
+	Window time.Duration
+
+	// Attempts replaces the profile's Attempts, and switches its LastAge off. Zero keeps both.
+	Attempts int
+
+	// Key, if set, names a delivery by its decoded event, in place of the profile's keys; an empty name keeps those.
+	// It is called with a pointer to the event's type, and only for types that have a callback.
+	Key func(event any) string
+}
+
+// An Authenticator decides, from the bytes as they were received, whether a delivery is the vendor's. It compares in
+// constant time and parses nothing. Its errors are for the log and name no secret.
+type Authenticator interface {
+	Authenticate(r *Request, body []byte) (signature.Match, error)
+}
+
+// AuthenticatorFunc is a function that is an [Authenticator].
+type AuthenticatorFunc func(r *Request, body []byte) (signature.Match, error)
+
+// Authenticate calls f.
+func (f AuthenticatorFunc) Authenticate(r *Request, body []byte) (signature.Match, error) {
+	return f(r, body)
+}

@@ -1,0 +1,126 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// A Request is a delivery as it came in, from whatever server.
+type Request struct {
+	// Method is the HTTP method; empty means POST.
+	Method string
+
+	// URL may carry a credential in its path or query. Nil if there is none to read.
+	URL *url.URL
+
+	// Header holds the headers as received; names are brought into their canonical form.
+	Header http.Header
+
+	// Body is the body exactly as received; nil is an empty one. Gateways that hand it over in base64 need it decoded.
+	Body io.Reader
+
+	// ContentLength is the declared length of the body in bytes; zero or less if it is not known.
+	ContentLength int64
+
+	readDeadline func(time.Time) error // nil where there is no connection
+}
+
+// A Result is what became of a delivery, and what to answer.
+type Result struct {
+	Status     int
+	Body       []byte        // JSON, one of three fixed texts; do not change it
+	RetryAfter time.Duration // whole seconds; zero: no Retry-After header
+	Close      bool          // the connection should be closed: part of the body is still in it
+
+	Outcome  Outcome
+	Reason   Reason
+	Err      error     // for the log, never for the sender
+	Delivery *Delivery // nil unless the delivery was authentic
+}
+
+var (
+	bodyReceived  = []byte(`{"received":true}`)
+	bodyDuplicate = []byte(`{"received":true,"duplicate":true}`)
+	bodyRefused   = []byte(`{"received":false}`)
+)
+
+// Header returns the headers of the answer.
+func (r *Result) Header() http.Header {
+	h := make(http.Header, 4)
+	r.setHeader(h)
+	return h
+}
+
+func (r *Result) setHeader(h http.Header) {
+	h["Content-Type"] = []string{"application/json"}
+	h["Content-Length"] = []string{strconv.Itoa(len(r.Body))}
+	if r.RetryAfter > 0 {
+		h["Retry-After"] = []string{strconv.FormatInt(int64(r.RetryAfter/time.Second), 10)}
+	}
+	if r.Status == http.StatusMethodNotAllowed {
+		h["Allow"] = []string{http.MethodPost}
+	}
+	if r.Close {
+		h["Connection"] = []string{"close"}
+	}
+}
+
+// ServeHTTP receives one delivery and answers it by the outcome contract. It reads URL.Path, URL.RawQuery, the headers
+// and the body, so any router will do that leaves those alone; the body must not have been read before.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	request := Request{
+		Method:        r.Method,
+		URL:           r.URL,
+		Header:        r.Header,
+		Body:          r.Body,
+		ContentLength: r.ContentLength,
+		readDeadline:  http.NewResponseController(w).SetReadDeadline,
+	}
+	result := h.process(r.Context(), &request)
+	if result.Close {
+		// Nothing more is read: neither by us nor, up to 256 KiB and at the sender's pace, by the server.
+		_ = request.readDeadline(time.Now())
+	}
+	result.setHeader(w.Header())
+	w.WriteHeader(result.Status)
+	_, _ = w.Write(result.Body) // a sender that has gone will send again
+}
+
+// Process receives one delivery without a socket: for serverless functions and other servers. It waits as long as
+// ServeHTTP would, or until ctx ends; the callback goes on after either.
+func (h *Handler) Process(ctx context.Context, r Request) Result {
+	r.Header = canonical(r.Header)
+	r.readDeadline = nil
+	return h.process(ctx, &r)
+}
+
+// canonical returns header with all names in their canonical form. Values of names that become the same are joined in
+// one list, so that what must be single is seen to be double.
+func canonical(header http.Header) http.Header {
+	clean := true
+	for name := range header {
+		if name != http.CanonicalHeaderKey(name) {
+			clean = false
+			break
+		}
+	}
+	if clean {
+		return header
+	}
+	out := make(http.Header, len(header))
+	for name, values := range header {
+		name = http.CanonicalHeaderKey(name)
+		out[name] = append(out[name], values...)
+	}
+	return out
+}
+
+// setReadDeadline reports whether the connection will end a read of the body at t.
+func (r *Request) setReadDeadline(t time.Time) bool {
+	return r.readDeadline != nil && !errors.Is(r.readDeadline(t), http.ErrNotSupported)
+}

@@ -1,0 +1,114 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+)
+
+// A run is one call of the callback, on a goroutine of its own: it may outlast the answer.
+type run struct {
+	*passage
+	hold   *idempotency.Hold
+	given  *Delivery
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	verdict  chan verdict // has room for one
+	answered atomic.Bool  // whoever sets it first decides: the run, by its verdict, or the sender's patience
+}
+
+// start begins the run of a delivery that is held. It ends with ctx, or at the callback's deadline.
+func (p *passage) start(ctx context.Context, hold *idempotency.Hold) *run {
+	// The callback is given a copy: what it does with it while the answer is written is its own business.
+	given := *p.delivery
+	r := &run{passage: p, hold: hold, given: &given, verdict: make(chan verdict, 1)}
+	r.ctx, r.cancel = context.WithDeadline(hold.Context(ctx), p.arrived.Add(p.h.options.CallbackTimeout))
+	p.h.life.begin(r)
+	go r.execute()
+	return r
+}
+
+// execute calls back and settles what came of it, also when the callback panics or ends its goroutine.
+func (r *run) execute() {
+	returned := false
+	var err error
+	defer func() {
+		if !returned {
+			err = &PanicError{Value: recover(), Stack: debug.Stack()}
+		}
+		r.finish(r.settle(err))
+	}()
+	err = r.callback()
+	returned = true
+}
+
+func (r *run) finish(v verdict) {
+	r.cancel()
+	r.h.running.Add(-1)
+	if r.answered.CompareAndSwap(false, true) {
+		r.verdict <- v
+	} else {
+		r.report(v, true)
+	}
+	r.h.life.end(r)
+}
+
+// await returns the run's verdict, or, once the answer is due, that it is not there.
+func (p *passage) await(r *run) verdict {
+	if p.redelivered {
+		return <-r.verdict
+	}
+	due := time.NewTimer(time.Until(p.answerBy))
+	defer due.Stop()
+	select {
+	case v := <-r.verdict:
+		return v
+	case <-due.C:
+	}
+	if !r.answered.CompareAndSwap(false, true) {
+		return <-r.verdict
+	}
+	v := verdict{outcome: Overrun, err: errors.New("webhook: the callback was still running when the answer was due")}
+	if last, certain := p.lastAttempt(); last && certain && p.h.profile.DisablesEndpoint {
+		// This was the last time either way. A failure would cost the endpoint and bring nothing back.
+		v.outcome = Entrusted
+	}
+	return v
+}
+
+// callback runs OnAny, then the callback for the type.
+func (r *run) callback() error {
+	h, d := r.h, r.given
+	if h.onAny != nil {
+		if err := h.onAny(r.ctx, d); err != nil {
+			return err
+		}
+	}
+	cb := h.callbacks[d.Type]
+	if cb == nil {
+		if h.onUnhandled != nil {
+			return h.onUnhandled(r.ctx, d)
+		}
+		return nil
+	}
+	if r.event == nil {
+		event, err := h.decode(cb.kind, d, &r.envelope)
+		if err != nil {
+			return &undecodableError{err}
+		}
+		r.event = event
+	}
+	r.event.event().delivery = d
+	return cb.call(r.ctx, r.event)
+}
+
+// An undecodableError is a body that does not fit the type of its callback.
+type undecodableError struct{ err error }
+
+func (e *undecodableError) Error() string { return e.err.Error() }
+func (e *undecodableError) Unwrap() error { return e.err }

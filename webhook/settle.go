@@ -1,0 +1,127 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/internal/deadline"
+)
+
+// settle decides what the callback's error means, and completes or releases the delivery's keys accordingly.
+func (r *run) settle(err error) verdict {
+	v := judge(err)
+	switch v.outcome {
+	case Handled, Ignored:
+		return r.complete(v)
+	case Dropped:
+		return r.giveUp(v)
+	default:
+		if last, _ := r.lastAttempt(); last || v.outcome == Undecodable {
+			return r.giveUp(v)
+		}
+		return r.release(v)
+	}
+}
+
+// judge reads a callback's error. A status or a code that it happens to carry means nothing here.
+func judge(err error) verdict {
+	var said instruction
+	var v verdict
+	switch e := err.(type) { //nolint:errorlint // these two are made by us and never wrapped
+	case nil:
+		return verdict{outcome: Handled}
+	case *PanicError:
+		v.outcome = Panicked
+	case *undecodableError:
+		v.outcome, v.reason = Undecodable, ReasonUndecodable
+		err = e.err
+	default:
+		v.outcome = Failed
+		if errors.As(err, &said) {
+			v = said.verdict()
+		}
+	}
+	v.err = err
+	return v
+}
+
+// giveUp is for what will not get better: it parks the delivery if there is a place, and otherwise does the least
+// harm. Redelivered ones are parked by whoever redelivered them.
+func (r *run) giveUp(v verdict) verdict {
+	if v.reason == ReasonNone {
+		v.reason = ReasonLastAttempt
+	}
+	if r.redelivered {
+		if v.outcome != Dropped && v.outcome != Undecodable {
+			return r.release(v) // the vendor's attempts mean nothing any more
+		}
+		v.outcome = DeadLettered
+		return r.release(v)
+	}
+	if r.h.options.DeadLetter != nil {
+		if err := r.park(v.err); err != nil {
+			return r.release(verdict{outcome: Failed, reason: ReasonParkingFailed, err: errors.Join(v.err, err)})
+		}
+		v.outcome = DeadLettered
+		return r.complete(v)
+	}
+	_, counted := r.lastAttempt()
+	switch {
+	case v.outcome == Dropped:
+		return r.complete(v)
+	case counted && r.h.profile.DisablesEndpoint:
+		v.outcome = Abandoned
+		return r.complete(v)
+	default:
+		return r.release(v)
+	}
+}
+
+// lastAttempt reports whether the vendor may not send the delivery again, and whether our own count says so: the age
+// of the signed time knows of attempts that we did not see, but not for certain.
+func (p *passage) lastAttempt() (last, counted bool) {
+	profile := &p.h.profile
+	counted = profile.Attempts > 0 && p.delivery.Attempt >= profile.Attempts
+	aged := profile.LastAge > 0 && !p.sentAt.IsZero() && p.arrived.Sub(p.sentAt) > profile.LastAge
+	return counted || aged, counted
+}
+
+// park calls Options.DeadLetter, with a context that carries the claim and ends with the lease.
+func (r *run) park(cause error) error {
+	ctx := r.hold.Context(context.WithoutCancel(r.passage.ctx))
+	err := deadline.Call(ctx, time.Until(r.hold.Until()), func(ctx context.Context) error {
+		d := *r.delivery
+		return r.h.options.DeadLetter(ctx, &d, cause)
+	})
+	if err != nil {
+		return fmt.Errorf("webhook: Options.DeadLetter: %w", err)
+	}
+	return nil
+}
+
+// complete completes the keys. A failure to do so changes nothing for the sender: a 503 would run the callback twice.
+func (r *run) complete(v verdict) verdict {
+	err := r.hold.Complete(context.WithoutCancel(r.passage.ctx))
+	if err == nil {
+		return v
+	}
+	v.err = errors.Join(v.err, err)
+	if v.outcome == Handled || v.outcome == Ignored {
+		v.outcome, v.reason = Unmarked, ReasonStore
+		if errors.Is(err, idempotency.ErrLeaseLost) {
+			v.reason = ReasonLeaseLost
+		}
+	}
+	return v
+}
+
+// release gives the keys back. If that fails the lease will end by itself; meanwhile the release is tried again.
+func (r *run) release(v verdict) verdict {
+	if err := r.hold.Release(context.WithoutCancel(r.passage.ctx)); err != nil {
+		v.err = errors.Join(v.err, err)
+	}
+	return v
+}

@@ -1,0 +1,131 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+var errShutdown = errors.New("webhook: the handler has been shut down")
+
+// cancelGrace is how long callbacks have to return, and to give back what they hold, once they have been cancelled.
+const cancelGrace = time.Second
+
+// A ShutdownError says what was left when a shutdown ended before the callbacks did.
+type ShutdownError struct {
+	Left []string // ids of the deliveries whose callbacks did not return
+	err  error
+}
+
+// Error says how many callbacks were left.
+func (e *ShutdownError) Error() string {
+	return fmt.Sprintf("webhook: the shutdown ended with %d callbacks still running: %v", len(e.Left), e.err)
+}
+
+// Unwrap returns the error of the context that ended the shutdown.
+func (e *ShutdownError) Unwrap() error { return e.err }
+
+// Shutdown waits for the callbacks that run. When ctx ends before they do, it cancels them, gives them a second to
+// return, and reports with a [*ShutdownError] what was left: those deliveries stay claimed until their lease ends, and
+// then the vendor's next attempt runs them.
+//
+// From the call on, new deliveries are answered 503; with an inbox they are still stored and answered 200, for as long
+// as the listener is open. So shut down in this order: http.Server.Shutdown, Handler.Shutdown, then the inbox.
+func (h *Handler) Shutdown(ctx context.Context) error {
+	idle := h.life.drain()
+	select {
+	case <-idle:
+		return h.guard.Wait(ctx)
+	case <-ctx.Done():
+	}
+	for _, r := range h.life.runs() {
+		r.cancel()
+	}
+	grace := time.NewTimer(cancelGrace)
+	defer grace.Stop()
+	select {
+	case <-idle:
+		return nil
+	case <-grace.C:
+	}
+	left := &ShutdownError{err: ctx.Err()}
+	for _, r := range h.life.runs() {
+		left.Left = append(left.Left, r.delivery.ID)
+	}
+	return left
+}
+
+// life counts what is under way.
+type life struct {
+	mu       sync.Mutex
+	draining bool
+	inside   int // calls of Process that may start a callback
+	running  map[*run]struct{}
+	idle     chan struct{} // closed once draining and empty
+}
+
+func (l *life) init() {
+	l.running = make(map[*run]struct{})
+	l.idle = make(chan struct{})
+}
+
+func (l *life) enter() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.draining {
+		return false
+	}
+	l.inside++
+	return true
+}
+
+func (l *life) leave() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.inside--
+	l.closeIfIdle()
+}
+
+func (l *life) begin(r *run) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.running[r] = struct{}{}
+}
+
+func (l *life) end(r *run) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.running, r)
+	l.closeIfIdle()
+}
+
+func (l *life) drain() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.draining = true
+	l.closeIfIdle()
+	return l.idle
+}
+
+func (l *life) closeIfIdle() {
+	if !l.draining || l.inside > 0 || len(l.running) > 0 {
+		return
+	}
+	select {
+	case <-l.idle:
+	default:
+		close(l.idle)
+	}
+}
+
+func (l *life) runs() []*run {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	runs := make([]*run, 0, len(l.running))
+	for r := range l.running {
+		runs = append(runs, r)
+	}
+	return runs
+}

@@ -1,0 +1,89 @@
+// Package webhooktest sends webhook deliveries as the vendors do, for tests of receivers.
+package webhooktest
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/aihooks/aihooks-go/internal/jsonpeek"
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// A Sample is the body of one delivery.
+type Sample struct {
+	// Name tells samples of one type apart.
+	Name string
+
+	// Type is the event's type as the vendor writes it.
+	Type string
+
+	// Documented says that the body stands on the vendor's own page. Otherwise it is our best guess.
+	Documented bool
+
+	// Body is the body, with the time at which it was written down; see [Sender.Stamp].
+	Body []byte
+}
+
+// A Sender makes requests as a vendor does.
+type Sender struct {
+	Profile webhook.Profile
+
+	// URL is where the requests go. For EmberQA it carries the credential.
+	URL string
+
+	// Key signs, where the vendor signs.
+	Key signature.Key
+
+	// Form is the form that is signed, for vendors with several. Defaults to the first.
+	Form string
+}
+
+// Stamp returns body with the time in its envelope, if there is one, set to t, in the notation that it had.
+func (s *Sender) Stamp(body []byte, t time.Time) []byte {
+	names := s.Profile.Envelope.Time
+	values := make([][]byte, len(names))
+	if err := jsonpeek.Scan(body, names, values); err != nil {
+		return body
+	}
+	for _, raw := range values {
+		if raw == nil {
+			continue
+		}
+		stamp := strconv.FormatInt(t.Unix(), 10)
+		if jsonpeek.KindOf(raw) == jsonpeek.KindString {
+			stamp = strconv.Quote(t.UTC().Format(time.RFC3339))
+		}
+		at := cap(body) - cap(raw) // raw is a part of body
+		return slices.Concat(body[:at], []byte(stamp), body[at+len(raw):])
+	}
+	return body
+}
+
+// Request returns a request that carries body, signed at t, as the delivery of that id.
+func (s *Sender) Request(body []byte, t time.Time, id string) (*http.Request, error) {
+	r, err := http.NewRequest(http.MethodPost, s.URL, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("webhooktest: Sender.URL: %w", err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	if s.Profile.Scheme == nil {
+		return r, nil
+	}
+	for _, field := range s.Profile.Scheme.Fields {
+		switch field.Grammar {
+		case signature.UnixTime:
+			r.Header.Set(field.Header, strconv.FormatInt(t.Unix(), 10))
+		case signature.Opaque:
+			r.Header.Set(field.Header, id)
+		}
+	}
+	if err := s.Profile.Scheme.Sign(s.Key, s.Form, r.Header, body); err != nil {
+		return nil, err
+	}
+	return r, nil
+}

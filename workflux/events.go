@@ -1,0 +1,5 @@
+package workflux
+
+import "github.com/aihooks/aihooks-go/webhook"
+
+var events []webhook.EventType

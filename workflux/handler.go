@@ -1,0 +1,53 @@
+package workflux
+
+import (
+	"time"
+
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// A Handler receives WorkFlux's deliveries at one endpoint. Register callbacks with its On methods, then mount it.
+type Handler struct{ *webhook.SignedHandler }
+
+// Config is what belongs to one endpoint.
+type Config struct {
+	// Endpoint names the endpoint in store keys and logs. Two endpoints on one store need different names.
+	// Defaults to "default".
+	Endpoint string
+
+	// Keys are the live signing secrets. At least one is required.
+	Keys []signature.Key
+
+	// Window is how old a delivery may be, by the timestamp in its body. It must be longer than WorkFlux goes on
+	// retrying, for it does not say whether the timestamp is the event's or the attempt's. Defaults to 2 h; our choice.
+	Window time.Duration
+
+	// Attempts is the attempt after which WorkFlux sends a delivery no more, and disables the endpoint.
+	// Defaults to 5, as documented.
+	Attempts int
+
+	// Key names a delivery by its decoded event, a pointer to one of the types of this package. WorkFlux sends no id,
+	// so two events with the same bytes, two equal user messages within a second for instance, are one unless Key
+	// tells them apart. An empty name leaves the delivery its default: a digest of the signed body.
+	Key func(event any) string
+}
+
+// NewHandler returns a handler with one secret, named "default". Nil options are the defaults.
+func NewHandler(secret string, o *webhook.Options) (*Handler, error) {
+	return Config{Keys: []signature.Key{signature.NewKey("default", secret)}}.NewHandler(o)
+}
+
+// NewHandler returns a handler, or an error that names the field that breaks a rule. Nil options are the defaults.
+func (c Config) NewHandler(o *webhook.Options) (*Handler, error) {
+	h, err := webhook.NewSigned(Profile(), webhook.Endpoint{
+		Name:     c.Endpoint,
+		Window:   c.Window,
+		Attempts: c.Attempts,
+		Key:      c.Key,
+	}, c.Keys, o)
+	if err != nil {
+		return nil, err
+	}
+	return &Handler{h}, nil
+}
