@@ -1,5 +1,71 @@
 package convosphere
 
-import "github.com/aihooks/aihooks-go/webhook"
+import (
+	"context"
 
-var events []webhook.EventType
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// The types of event, as Convosphere's webhook page lists them.
+const (
+	TypeMessageCreated      = "message.created"
+	TypeMessageCompleted    = "message.completed"
+	TypeConversationStarted = "conversation.started"
+	TypeConversationEnded   = "conversation.ended"
+	TypeUserFeedback        = "user.feedback"
+	TypeErrorOccurred       = "error.occurred"
+)
+
+var (
+	kindMessageCreated      = webhook.NewKind[MessageCreated](TypeMessageCreated)
+	kindMessageCompleted    = webhook.NewKind[MessageCompleted](TypeMessageCompleted)
+	kindConversationStarted = webhook.NewKind[ConversationStarted](TypeConversationStarted)
+	kindConversationEnded   = webhook.NewKind[ConversationEnded](TypeConversationEnded)
+	kindUserFeedback        = webhook.NewKind[UserFeedback](TypeUserFeedback)
+	kindErrorOccurred       = webhook.NewKind[ErrorOccurred](TypeErrorOccurred)
+)
+
+// events are all that Convosphere's webhook page lists, in its order.
+var events = []webhook.EventType{
+	kindMessageCreated,
+	kindMessageCompleted,
+	kindConversationStarted,
+	kindConversationEnded,
+	kindUserFeedback,
+	kindErrorOccurred,
+}
+
+// Each On method registers the callback for one type of event. It panics when fn is nil, when the type has a callback
+// already, and after the first delivery. What is quoted is Convosphere's own word.
+
+// OnMessageCreated registers fn for message.created: "Triggered when a new message is sent by a user".
+func (h *Handler) OnMessageCreated(fn func(context.Context, *MessageCreated) error) {
+	kindMessageCreated.On(h.Handler, fn)
+}
+
+// OnMessageCompleted registers fn for message.completed: "Triggered when the agent completes a response".
+func (h *Handler) OnMessageCompleted(fn func(context.Context, *MessageCompleted) error) {
+	kindMessageCompleted.On(h.Handler, fn)
+}
+
+// OnConversationStarted registers fn for conversation.started: "Triggered when a new conversation begins".
+func (h *Handler) OnConversationStarted(fn func(context.Context, *ConversationStarted) error) {
+	kindConversationStarted.On(h.Handler, fn)
+}
+
+// OnConversationEnded registers fn for conversation.ended: "Triggered when a conversation ends".
+func (h *Handler) OnConversationEnded(fn func(context.Context, *ConversationEnded) error) {
+	kindConversationEnded.On(h.Handler, fn)
+}
+
+// OnUserFeedback registers fn for user.feedback: "Triggered when a user provides feedback
+// (thumbs up/down)".
+func (h *Handler) OnUserFeedback(fn func(context.Context, *UserFeedback) error) {
+	kindUserFeedback.On(h.Handler, fn)
+}
+
+// OnErrorOccurred registers fn for error.occurred: "Triggered when an error occurs during
+// conversation".
+func (h *Handler) OnErrorOccurred(fn func(context.Context, *ErrorOccurred) error) {
+	kindErrorOccurred.On(h.Handler, fn)
+}

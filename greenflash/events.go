@@ -1,5 +1,114 @@
 package greenflash
 
-import "github.com/aihooks/aihooks-go/webhook"
+import (
+	"context"
 
-var events []webhook.EventType
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// The types of events, as Greenflash names them.
+const (
+	TypeConversationStarted              = "conversation.started"
+	TypeConversationQualityIndex         = "conversation.quality_index"
+	TypeConversationSentiment            = "conversation.sentiment"
+	TypeConversationFrustration          = "conversation.frustration"
+	TypeConversationStruggle             = "conversation.struggle"
+	TypeConversationCommercialIntent     = "conversation.commercial_intent"
+	TypeConversationRating               = "conversation.rating"
+	TypeProductQualityIndex              = "product.quality_index"
+	TypeProductSentiment                 = "product.sentiment"
+	TypeCustomAnalysisGuardrailTriggered = "custom_analysis.guardrail_triggered"
+	TypeCustomAnalysisExpectationFailed  = "custom_analysis.expectation_failed"
+	TypeCustomAnalysisEvidenceFound      = "custom_analysis.evidence_found"
+)
+
+var (
+	kindConversationStarted              = webhook.NewKind[ConversationStarted](TypeConversationStarted)
+	kindConversationQualityIndex         = webhook.NewKind[ConversationQualityIndex](TypeConversationQualityIndex)
+	kindConversationSentiment            = webhook.NewKind[ConversationSentiment](TypeConversationSentiment)
+	kindConversationFrustration          = webhook.NewKind[ConversationFrustration](TypeConversationFrustration)
+	kindConversationStruggle             = webhook.NewKind[ConversationStruggle](TypeConversationStruggle)
+	kindConversationCommercialIntent     = webhook.NewKind[ConversationCommercialIntent](TypeConversationCommercialIntent)
+	kindConversationRating               = webhook.NewKind[ConversationRating](TypeConversationRating)
+	kindProductQualityIndex              = webhook.NewKind[ProductQualityIndex](TypeProductQualityIndex)
+	kindProductSentiment                 = webhook.NewKind[ProductSentiment](TypeProductSentiment)
+	kindCustomAnalysisGuardrailTriggered = webhook.NewKind[CustomAnalysisGuardrailTriggered](TypeCustomAnalysisGuardrailTriggered)
+	kindCustomAnalysisExpectationFailed  = webhook.NewKind[CustomAnalysisExpectationFailed](TypeCustomAnalysisExpectationFailed)
+	kindCustomAnalysisEvidenceFound      = webhook.NewKind[CustomAnalysisEvidenceFound](TypeCustomAnalysisEvidenceFound)
+)
+
+var events = []webhook.EventType{
+	kindConversationStarted,
+	kindConversationQualityIndex,
+	kindConversationSentiment,
+	kindConversationFrustration,
+	kindConversationStruggle,
+	kindConversationCommercialIntent,
+	kindConversationRating,
+	kindProductQualityIndex,
+	kindProductSentiment,
+	kindCustomAnalysisGuardrailTriggered,
+	kindCustomAnalysisExpectationFailed,
+	kindCustomAnalysisEvidenceFound,
+}
+
+// OnConversationStarted registers fn for when a new conversation starts.
+func (h *Handler) OnConversationStarted(fn func(context.Context, *ConversationStarted) error) {
+	kindConversationStarted.On(h.Handler, fn)
+}
+
+// OnConversationQualityIndex registers fn for when the quality index (CQI) of a conversation drops below 60%.
+func (h *Handler) OnConversationQualityIndex(fn func(context.Context, *ConversationQualityIndex) error) {
+	kindConversationQualityIndex.On(h.Handler, fn)
+}
+
+// OnConversationSentiment registers fn for when the average sentiment of a conversation becomes negative.
+func (h *Handler) OnConversationSentiment(fn func(context.Context, *ConversationSentiment) error) {
+	kindConversationSentiment.On(h.Handler, fn)
+}
+
+// OnConversationFrustration registers fn for when user frustration is detected: a score over 0.5.
+func (h *Handler) OnConversationFrustration(fn func(context.Context, *ConversationFrustration) error) {
+	kindConversationFrustration.On(h.Handler, fn)
+}
+
+// OnConversationStruggle registers fn for when user struggle is detected: a score over 0.5.
+func (h *Handler) OnConversationStruggle(fn func(context.Context, *ConversationStruggle) error) {
+	kindConversationStruggle.On(h.Handler, fn)
+}
+
+// OnConversationCommercialIntent registers fn for when commercial intent is detected: a score over 0.4 with the label
+// medium or high.
+func (h *Handler) OnConversationCommercialIntent(fn func(context.Context, *ConversationCommercialIntent) error) {
+	kindConversationCommercialIntent.On(h.Handler, fn)
+}
+
+// OnConversationRating registers fn for when a user gives a rating for a conversation.
+func (h *Handler) OnConversationRating(fn func(context.Context, *ConversationRating) error) {
+	kindConversationRating.On(h.Handler, fn)
+}
+
+// OnProductQualityIndex registers fn for when the quality index (PQI) of a product drops below 60.
+func (h *Handler) OnProductQualityIndex(fn func(context.Context, *ProductQualityIndex) error) {
+	kindProductQualityIndex.On(h.Handler, fn)
+}
+
+// OnProductSentiment registers fn for when the sentiment of a product drops below 60%.
+func (h *Handler) OnProductSentiment(fn func(context.Context, *ProductSentiment) error) {
+	kindProductSentiment.On(h.Handler, fn)
+}
+
+// OnCustomAnalysisGuardrailTriggered registers fn for when a guardrail that you have defined is violated.
+func (h *Handler) OnCustomAnalysisGuardrailTriggered(fn func(context.Context, *CustomAnalysisGuardrailTriggered) error) {
+	kindCustomAnalysisGuardrailTriggered.On(h.Handler, fn)
+}
+
+// OnCustomAnalysisExpectationFailed registers fn for when an expectation check that you have defined is not met.
+func (h *Handler) OnCustomAnalysisExpectationFailed(fn func(context.Context, *CustomAnalysisExpectationFailed) error) {
+	kindCustomAnalysisExpectationFailed.On(h.Handler, fn)
+}
+
+// OnCustomAnalysisEvidenceFound registers fn for when an evidence finder that you have defined surfaces a match.
+func (h *Handler) OnCustomAnalysisEvidenceFound(fn func(context.Context, *CustomAnalysisEvidenceFound) error) {
+	kindCustomAnalysisEvidenceFound.On(h.Handler, fn)
+}

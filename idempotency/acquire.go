@@ -14,6 +14,10 @@ type Work struct {
 	// Lease is for how long they are claimed.
 	Lease time.Duration
 
+	// WaitUntil bounds all waiting: for a run of the same work in this process, and for the store. Zero: until the
+	// context ends.
+	WaitUntil time.Time
+
 	// RefusedLease is for how long the keys before a key that is in flight stay in flight themselves, in place of
 	// being free at once. Whoever may change the later key at will could otherwise run, under the earlier one, what
 	// is running already. Zero: they are released.
@@ -31,7 +35,7 @@ type flight struct {
 // Acquire claims all keys of the work. The Hold is nil unless the Claim's State is [Acquired]; its owner must call
 // [Hold.Complete] or [Hold.Release] exactly once.
 //
-// Where one of the keys runs in this process, Acquire waits for it until ctx ends, and then takes over if it failed.
+// Where one of the keys runs in this process, Acquire waits for it, and then takes over if it failed.
 // A key found completed makes the whole work completed, and the keys claimed before it are completed with it: they
 // are other names of what is done.
 //
@@ -44,14 +48,14 @@ func (g *Guard) Acquire(ctx context.Context, w Work) (*Hold, Claim, error) {
 		token:  NewToken(),
 	}
 	for i, key := range w.Keys {
-		claim := Claim{State: g.board(ctx, hold.flight, key)}
+		claim := Claim{State: g.board(ctx, hold.flight, key, w.WaitUntil)}
 		var err error
 		if claim.State == Acquired {
 			if i == 0 {
 				// Taken before the store is asked, so that it is early whatever the store's clock says.
 				hold.until = time.Now().Add(w.Lease)
 			}
-			claim, err = g.claim(ctx, key, hold, w.Lease)
+			claim, err = g.claim(ctx, key, hold, w.Lease, w.WaitUntil)
 		}
 		if err != nil {
 			hold.giveBack(ctx, w.Keys[:i])
@@ -80,7 +84,7 @@ func (g *Guard) refuse(ctx context.Context, hold *Hold, w Work, i int, state Sta
 		return nil
 	}
 	for _, key := range taken {
-		if _, err := g.claim(ctx, key, hold, w.RefusedLease); err != nil {
+		if _, err := g.claim(ctx, key, hold, w.RefusedLease, time.Time{}); err != nil {
 			return err
 		}
 	}
@@ -89,7 +93,7 @@ func (g *Guard) refuse(ctx context.Context, hold *Hold, w Work, i int, state Sta
 
 // board takes key for the flight f. While another flight has it, it waits; the state says why f did not get it: the
 // other one succeeded, or too many wait for it, or ctx ended.
-func (g *Guard) board(ctx context.Context, f *flight, key string) State {
+func (g *Guard) board(ctx context.Context, f *flight, key string, until time.Time) State {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for {
@@ -106,7 +110,7 @@ func (g *Guard) board(ctx context.Context, f *flight, key string) State {
 		}
 		other.waiting++
 		g.mu.Unlock()
-		ended := other.wait(ctx)
+		ended := other.wait(ctx, until)
 		g.mu.Lock()
 		other.waiting--
 		if !ended {
@@ -153,10 +157,18 @@ func (f *flight) hasCompleted() bool {
 	}
 }
 
-func (f *flight) wait(ctx context.Context) (ended bool) {
+func (f *flight) wait(ctx context.Context, until time.Time) (ended bool) {
+	var late <-chan time.Time // never, if there is no such time
+	if !until.IsZero() {
+		timer := time.NewTimer(time.Until(until))
+		defer timer.Stop()
+		late = timer.C
+	}
 	select {
 	case <-f.done:
 		return true
+	case <-late:
+		return false
 	case <-ctx.Done():
 		return false
 	}

@@ -10,24 +10,32 @@ import (
 
 // call makes one call to the store under the guard's deadline.
 func (g *Guard) call(ctx context.Context, f func(context.Context) error) error {
+	return g.callWithin(ctx, g.timeout, f)
+}
+
+func (g *Guard) callWithin(ctx context.Context, limit time.Duration, f func(context.Context) error) error {
 	if g.direct {
 		return f(ctx)
 	}
-	if err := deadline.Call(ctx, g.timeout, f); err != nil {
+	if err := deadline.Call(ctx, limit, f); err != nil {
 		return fmt.Errorf("idempotency: the store: %w", err)
 	}
 	return nil
 }
 
-// claim claims one key for hold. If the answer does not come in time, the claim may still have been made: it is
+// claim claims one key for hold, and waits for the store until the given time at the most. If the answer does not come in time, the claim may still have been made: it is
 // released under the hold's token as soon as the call has come back.
-func (g *Guard) claim(ctx context.Context, key string, hold *Hold, lease time.Duration) (Claim, error) {
+func (g *Guard) claim(ctx context.Context, key string, hold *Hold, lease time.Duration, until time.Time) (Claim, error) {
 	if g.direct {
 		return g.store.Claim(ctx, key, hold.token, lease)
 	}
+	limit := g.timeout
+	if !until.IsZero() {
+		limit = min(limit, time.Until(until))
+	}
 	var claim Claim
 	returned := make(chan struct{})
-	err := g.call(ctx, func(ctx context.Context) (err error) {
+	err := g.callWithin(ctx, limit, func(ctx context.Context) (err error) {
 		defer close(returned)
 		claim, err = g.store.Claim(ctx, key, hold.token, lease)
 		return err

@@ -190,7 +190,7 @@ func TestExpiredKeysReturnTheirMemoryWithoutTrafficOnTheirShards(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory(t, &idempotency.MemoryOptions{Retention: time.Hour})
 		empty := heap()
-		const keys = 100_000
+		const keys = 50_000
 		tokens := make([]idempotency.Token, keys)
 		for i := range tokens {
 			tokens[i] = claim(t, m, fmt.Sprint(i), idempotency.Acquired)
@@ -217,7 +217,7 @@ func TestExpiredKeysReturnTheirMemoryWithoutTrafficOnTheirShards(t *testing.T) {
 
 func TestActiveMapIsRebuiltWhenAWaveOfClaimsHasCompleted(t *testing.T) {
 	m := newMemory(t, nil)
-	const keys = 200_000
+	const keys = 50_000
 	tokens := make([]idempotency.Token, keys)
 	for i := range tokens {
 		tokens[i] = claim(t, m, fmt.Sprint(i), idempotency.Acquired)
@@ -327,14 +327,14 @@ func TestClaimAndCompleteDoNotAllocate(t *testing.T) {
 
 // Many generations pass while the workers run, and leases outlive them all: whoever has a key must be alone with it.
 func TestNobodySharesAKeyWhileGenerationsPass(t *testing.T) {
-	m := newMemory(t, &idempotency.MemoryOptions{Retention: 200 * time.Microsecond})
+	m := newMemory(t, &idempotency.MemoryOptions{Retention: 4 * time.Millisecond})
 	var holders [32]atomic.Int64
 	var acquired, completed atomic.Int64
 	var wg sync.WaitGroup
 	for g := range 8 {
 		wg.Go(func() {
 			random := rand.New(rand.NewPCG(uint64(g), 1))
-			for range 4000 {
+			for range 5000 {
 				k, token := random.IntN(len(holders)), idempotency.NewToken()
 				key := fmt.Sprint(k)
 				got, err := m.Claim(t.Context(), key, token, time.Hour)

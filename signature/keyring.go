@@ -25,7 +25,20 @@ type Key struct {
 // NewKey returns the key of that name.
 func NewKey(name, secret string) Key { return Key{Name: name, Secret: NewSecret(secret)} }
 
-// A Keyring holds the keys that are live at the moment. It may be read and exchanged concurrently.
+// check returns an error if nothing may be signed or verified with the key.
+func (k Key) check() error {
+	switch {
+	case k.Secret.Blank():
+		return fmt.Errorf("signature: the secret of key %q is blank", k.Name)
+	case k.Secret.Reveal() == redacted:
+		return fmt.Errorf("key %q: %w", k.Name, errRedacted)
+	default:
+		return nil
+	}
+}
+
+// A Keyring holds the keys that are live at the moment. It may be read and exchanged concurrently. The zero Keyring has
+// no keys: nothing verifies.
 type Keyring struct {
 	live atomic.Pointer[[]*liveKey]
 }
@@ -41,7 +54,7 @@ func NewKeyring(keys ...Key) (*Keyring, error) {
 
 // Set exchanges all keys at once. Deliveries that are being verified finish with the keys they began with. It returns
 // an error, and changes nothing, when there is no key or there are more than [MaxKeys], when a key has no name or
-// two have the same, or when a secret is blank.
+// two have the same, or when a secret is blank or "[redacted]".
 func (r *Keyring) Set(keys ...Key) error {
 	if len(keys) == 0 {
 		return errors.New("signature: at least one key is needed")
@@ -52,13 +65,14 @@ func (r *Keyring) Set(keys ...Key) error {
 	live := make([]*liveKey, 0, len(keys))
 	seen := make(map[string]bool, len(keys))
 	for _, k := range keys {
-		switch {
-		case strings.TrimSpace(k.Name) == "":
+		if strings.TrimSpace(k.Name) == "" {
 			return errors.New("signature: every key needs a name")
-		case seen[k.Name]:
+		}
+		if seen[k.Name] {
 			return fmt.Errorf("signature: two keys have the name %q", k.Name)
-		case k.Secret.Blank():
-			return fmt.Errorf("signature: the secret of key %q is blank", k.Name)
+		}
+		if err := k.check(); err != nil {
+			return err
 		}
 		seen[k.Name] = true
 		live = append(live, newLiveKey(k))
@@ -69,12 +83,22 @@ func (r *Keyring) Set(keys ...Key) error {
 
 // Names returns the names of the live keys, in the order they were set.
 func (r *Keyring) Names() []string {
-	live := *r.live.Load()
+	live := r.keys()
 	names := make([]string, len(live))
 	for i, k := range live {
 		names[i] = k.name
 	}
 	return names
+}
+
+func (r *Keyring) keys() []*liveKey {
+	if r == nil {
+		return nil
+	}
+	if live := r.live.Load(); live != nil {
+		return *live
+	}
+	return nil
 }
 
 // A liveKey is a key with MACs ready to be used: keying an HMAC costs two blocks of SHA-256 and several allocations.
@@ -95,6 +119,7 @@ func newLiveKey(k Key) *liveKey {
 	live.macs.New = func() any {
 		return &mac{hash: hmac.New(sha256.New, []byte(secret.Reveal())), prefix: make([]byte, 0, 2*maxOpaque)}
 	}
+	live.macs.Put(live.macs.New()) // if crypto/hmac panics over a secret (FIPS mode does), then here, not under a delivery
 	return live
 }
 

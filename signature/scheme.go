@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 )
 
 // maxOpaque is the most bytes an [Opaque] header may have.
@@ -15,14 +16,15 @@ type Scheme struct {
 	// Header carries the MAC. It must be there exactly once.
 	Header string
 
-	// Prefix may stand before the hex digits, "sha256=" for instance, or may be left out by the sender.
+	// Prefix may stand before the hex digits, "sha256=" for instance, in exactly this case, or may be left out by the
+	// sender.
 	Prefix string
 
-	// Forms are the compositions of signed bytes that are accepted. Where there are several, no delivery of one form
-	// may be readable as one of another: see [Grammar].
+	// Forms are the compositions of signed bytes that are accepted. Each has a name of its own and covers a number of
+	// headers of its own, so that no delivery of one form can be read as one of another: see [Grammar].
 	Forms []Form
 
-	// Fields are the other headers that the scheme reads. All that a form covers must be among them.
+	// Fields are the other headers that the scheme reads, each once. All that a form covers must be among them.
 	Fields []Field
 }
 
@@ -40,15 +42,16 @@ type Field struct {
 	Required bool // also by forms that do not cover it
 }
 
-// A Grammar is what a header's value may look like. Because neither grammar has a dot, and a body that is a JSON
-// object begins with neither, the bytes of one [Form] cannot be cut differently to make a delivery of another.
+// A Grammar is what a header's value may look like. Neither grammar has a dot. So the bytes of one [Form] can be cut
+// to make a delivery of another only where a body begins with a value and a dot: no JSON object does, and where several
+// forms are accepted, a body that does is refused.
 type Grammar uint8
 
 // The grammars.
 const (
 	// Opaque is 1 to 128 of A-Z, a-z, 0-9, "_" and "-".
 	Opaque Grammar = iota + 1
-	// UnixTime is 10 decimal digits, which are seconds, or 13, which are milliseconds. See [ParseUnix].
+	// UnixTime is a Unix time in seconds or milliseconds, in plain decimal digits. See [ParseUnix].
 	UnixTime
 )
 
@@ -59,8 +62,7 @@ func (g Grammar) accepts(s string) bool {
 			return false
 		}
 		for i := range len(s) {
-			c := s[i]
-			if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '-' {
+			if !isOpaque(s[i]) {
 				return false
 			}
 		}
@@ -71,6 +73,23 @@ func (g Grammar) accepts(s string) bool {
 	default:
 		return false
 	}
+}
+
+func isOpaque(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-'
+}
+
+// beginsAsCovered reports whether body begins as the covered headers of a form do: with a value and a dot.
+func beginsAsCovered(body []byte) bool {
+	for i, c := range body {
+		if c == '.' {
+			return i > 0
+		}
+		if i == maxOpaque || !isOpaque(c) {
+			return false
+		}
+	}
+	return false
 }
 
 // Pin returns a scheme that accepts the form of that name alone. An unknown name is an error that lists the known ones.
@@ -84,8 +103,13 @@ func (s Scheme) Pin(form string) (Scheme, error) {
 }
 
 // Sign sets the scheme's header on h to the signature of body by key, in the named form; the headers that the form
-// covers must be set already. An empty form is the scheme's first.
+// covers must be set already, once each. An empty form is the scheme's first. It returns an error, and sets nothing,
+// when the scheme contradicts itself, has no such form, lacks a covered header, or when the secret is blank or
+// "[redacted]". It does not ask for the headers' grammar, so that tests can make deliveries that are refused for it.
 func (s Scheme) Sign(key Key, form string, h http.Header, body []byte) error {
+	if err := s.validate(); err != nil {
+		return err
+	}
 	f := &s.Forms[0]
 	if form != "" {
 		var err error
@@ -93,8 +117,8 @@ func (s Scheme) Sign(key Key, form string, h http.Header, body []byte) error {
 			return err
 		}
 	}
-	if key.Secret.Blank() {
-		return fmt.Errorf("signature: the secret of key %q is blank", key.Name)
+	if err := key.check(); err != nil {
+		return err
 	}
 	for _, name := range f.Covers {
 		if len(h[name]) != 1 {
@@ -118,26 +142,57 @@ func (s Scheme) form(name string) (*Form, error) {
 }
 
 func (s Scheme) validate() error {
+	if !isCanonical(s.Header) {
+		return errCanonical(s.Header)
+	}
+	fields := make(map[string]bool, len(s.Fields))
+	for _, f := range s.Fields {
+		switch {
+		case !isCanonical(f.Header):
+			return errCanonical(f.Header)
+		case f.Header == s.Header || fields[f.Header]:
+			return fmt.Errorf("signature: the header %q stands twice in a Scheme", f.Header)
+		case f.Grammar != Opaque && f.Grammar != UnixTime:
+			return fmt.Errorf("signature: the header %q of a Scheme needs a Grammar", f.Header)
+		}
+		fields[f.Header] = true
+	}
 	if len(s.Forms) == 0 {
 		return errors.New("signature: a Scheme needs at least one form")
 	}
-	fields := map[string]bool{s.Header: false}
-	for _, f := range s.Fields {
-		fields[f.Header] = true
-	}
-	for name := range fields {
-		if name == "" || name != http.CanonicalHeaderKey(name) {
-			return fmt.Errorf("signature: the header %q of a Scheme must be written in its canonical form", name)
-		}
-	}
+	names, covering := make(map[string]bool, len(s.Forms)), make(map[int]string, len(s.Forms))
 	for _, form := range s.Forms {
-		for _, name := range form.Covers {
-			if !fields[name] {
-				return fmt.Errorf("signature: form %q covers the header %q, which is not among the Scheme's Fields", form.Name, name)
+		if form.Name == "" || names[form.Name] {
+			return fmt.Errorf("signature: every form of a Scheme needs a name of its own; %q is none", form.Name)
+		}
+		names[form.Name] = true
+		// A time is an opaque value as well: with as many headers, one form could be taken for the other.
+		if other, ok := covering[len(form.Covers)]; ok {
+			return fmt.Errorf("signature: forms %q and %q cover the same number of headers, so they cannot be told apart", other, form.Name)
+		}
+		covering[len(form.Covers)] = form.Name
+		for i, name := range form.Covers {
+			if !fields[name] || slices.Contains(form.Covers[:i], name) {
+				return fmt.Errorf("signature: form %q covers the header %q, which is not among the Scheme's Fields or covered twice", form.Name, name)
 			}
 		}
 	}
 	return nil
+}
+
+func isCanonical(name string) bool { return name != "" && name == http.CanonicalHeaderKey(name) }
+
+func errCanonical(name string) error {
+	return fmt.Errorf("signature: the header %q of a Scheme must be written in its canonical form", name)
+}
+
+// clone returns a copy that shares nothing with s.
+func (s Scheme) clone() Scheme {
+	s.Forms, s.Fields = slices.Clone(s.Forms), slices.Clone(s.Fields)
+	for i := range s.Forms {
+		s.Forms[i].Covers = slices.Clone(s.Forms[i].Covers)
+	}
+	return s
 }
 
 func (f *Form) appendPrefix(b []byte, h http.Header) []byte {
@@ -148,14 +203,14 @@ func (f *Form) appendPrefix(b []byte, h http.Header) []byte {
 	return b
 }
 
-// covered reports whether every header that the form covers is there.
-func (f *Form) covered(h http.Header) bool {
+// lacks returns the first header that the form covers and h does not have, or "".
+func (f *Form) lacks(h http.Header) string {
 	for _, name := range f.Covers {
 		if len(h[name]) == 0 {
-			return false
+			return name
 		}
 	}
-	return true
+	return ""
 }
 
 func (f *Form) digest(h http.Header, body []byte) [sha256.Size]byte {

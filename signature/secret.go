@@ -1,13 +1,17 @@
 package signature
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"strings"
+	"unicode"
 )
 
 const redacted = "[redacted]"
+
+var errRedacted = errors.New("signature: the secret is " + redacted + ", the text that is shown in place of one")
 
 // A Secret is a string that does not print itself: fmt, log/slog, encoding/json and anything that goes by
 // encoding.TextMarshaler show "[redacted]" in its place. The zero Secret is blank, and no key may be made of it.
@@ -28,8 +32,11 @@ func (s Secret) Reveal() string {
 	return s.reveal()
 }
 
-// Blank reports whether the secret is empty or nothing but white space: an unset variable, most often.
-func (s Secret) Blank() bool { return strings.TrimSpace(s.Reveal()) == "" }
+// Blank reports whether the secret has nothing but white space, NUL bytes and byte order marks: an unset variable or an
+// empty file, most often. NUL bytes count because HMAC pads its key with them: a key of NULs is the empty key.
+func (s Secret) Blank() bool {
+	return strings.TrimFunc(s.Reveal(), func(r rune) bool { return r == 0 || r == '\uFEFF' || unicode.IsSpace(r) }) == ""
+}
 
 // String returns "[redacted]".
 func (s Secret) String() string { return redacted }
@@ -43,8 +50,13 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 // MarshalText returns "[redacted]".
 func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// UnmarshalText takes text as the secret, so that a Secret can stand in a struct that a configuration is read into.
+// UnmarshalText takes text as the secret, so that a Secret can stand in a struct that a configuration is read into. It
+// returns an error for "[redacted]": a configuration that was written out and read again has lost its secrets, and
+// everybody knows that one.
 func (s *Secret) UnmarshalText(text []byte) error {
+	if string(text) == redacted {
+		return errRedacted
+	}
 	*s = NewSecret(string(text))
 	return nil
 }

@@ -23,8 +23,7 @@ func NewVerifier(s Scheme) (*Verifier, error) {
 	if err := s.validate(); err != nil {
 		return nil, err
 	}
-	s.Forms, s.Fields = slices.Clone(s.Forms), slices.Clone(s.Fields)
-	return &Verifier{scheme: s}, nil
+	return &Verifier{scheme: s.clone()}, nil
 }
 
 // A Match says what made a delivery authentic.
@@ -43,11 +42,11 @@ func (m Match) Form() string {
 
 // Covers reports whether the signature covers header. What it does not cover, anybody on the way can change.
 func (m Match) Covers(header string) bool {
-	return m.form != nil && slices.Contains(m.form.Covers, header)
+	return m.form != nil && slices.Contains(m.form.Covers, http.CanonicalHeaderKey(header))
 }
 
-// Digest returns the SHA-256 of the signed bytes of the delivery that was verified. It depends on nothing that the
-// signature does not cover, and not on how the signature itself was written.
+// Digest returns the SHA-256 of the signed bytes of the delivery that was verified: h and body must be those. It
+// depends on nothing that the signature does not cover, and not on how the signature itself was written.
 func (m Match) Digest(h http.Header, body []byte) [sha256.Size]byte {
 	if m.form == nil {
 		return sha256.Sum256(body)
@@ -56,7 +55,9 @@ func (m Match) Digest(h http.Header, body []byte) [sha256.Size]byte {
 }
 
 // Verify checks the signature in h over the bytes of h and body. The names in h must be in their canonical form, as
-// net/http leaves them. The error is an [*Error].
+// net/http leaves them; others are not seen. The error is an [*Error].
+//
+// Where the scheme has several forms, a body that begins as a covered header does is refused: see [Grammar].
 //
 // The MAC alone says nothing of time: check a covered time against a [Window] afterwards.
 func (v *Verifier) Verify(keys *Keyring, h http.Header, body []byte) (Match, error) {
@@ -74,15 +75,19 @@ func (v *Verifier) Verify(keys *Keyring, h http.Header, body []byte) (Match, err
 			return Match{}, err
 		}
 	}
+	if len(s.Forms) > 1 && beginsAsCovered(body) {
+		return Match{}, &Error{Mismatch, s.Header, "could be that of another form, because the body begins as a covered header does"}
+	}
 
-	live := *keys.live.Load()
+	live, tried, lacking := keys.keys(), false, ""
 	first := int(v.last.Load())
 	for i := range s.Forms {
 		n := (first + i) % len(s.Forms)
 		form := &s.Forms[n]
-		if !form.covered(h) {
+		if lacking = form.lacks(h); lacking != "" {
 			continue
 		}
+		tried = true
 		for _, key := range live {
 			if key.makes(&want, form, h, body) {
 				if i != 0 {
@@ -91,6 +96,9 @@ func (v *Verifier) Verify(keys *Keyring, h http.Header, body []byte) (Match, err
 				return Match{Key: key.name, form: form}, nil
 			}
 		}
+	}
+	if !tried {
+		return Match{}, &Error{Missing, lacking, "is missing, and every accepted form covers it"}
 	}
 	return Match{}, &Error{Mismatch, s.Header, "was made by none of the live keys over the bytes that arrived"}
 }
@@ -145,7 +153,7 @@ func (f *Field) check(h http.Header) error {
 func single(h http.Header, name string) (string, error) {
 	switch values := h[name]; {
 	case len(values) == 0 || values[0] == "" && len(values) == 1:
-		return "", &Error{Missing, name, "is missing"}
+		return "", &Error{Missing, name, "is missing or empty"}
 	case len(values) > 1:
 		return "", &Error{Repeated, name, "came more than once"}
 	default:

@@ -34,6 +34,7 @@ type passage struct {
 
 	envelope    Envelope
 	event       typedEvent // set once it has been decoded
+	undecoded   error      // why it could not be
 	sentAt      time.Time  // what the window is checked against; zero if nothing says when
 	delivery    *Delivery  // nil until authentic
 	unread      bool       // the sender may still be writing the body
@@ -233,18 +234,12 @@ func (p *passage) handle() verdict {
 // claim claims the delivery's keys. While the same delivery runs in this process it waits, until the answer is due.
 func (p *passage) claim() (*idempotency.Hold, verdict) {
 	ends := p.arrived.Add(p.h.options.CallbackTimeout)
-	work := idempotency.Work{Keys: p.delivery.Keys, Lease: time.Until(ends) + leaseMargin}
+	work := idempotency.Work{Keys: p.delivery.Keys, Lease: time.Until(ends) + leaseMargin, WaitUntil: p.answerBy}
 	if len(work.Keys) > 1 && !p.sentAt.IsZero() {
 		// Until then a replay of these very bytes under another name would be fresh.
 		work.RefusedLease = time.Until(p.sentAt.Add(p.h.window.Past)) + time.Second
 	}
-	ctx := p.lasting()
-	if !p.redelivered {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, p.answerBy)
-		defer cancel()
-	}
-	hold, claim, err := p.h.guard.Acquire(ctx, work)
+	hold, claim, err := p.h.guard.Acquire(p.lasting(), work)
 	switch {
 	case errors.Is(err, idempotency.ErrFull):
 		return nil, verdict{outcome: Unavailable, reason: ReasonStoreFull, err: err}

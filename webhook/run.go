@@ -28,9 +28,30 @@ func (p *passage) start(ctx context.Context, hold *idempotency.Hold) *run {
 	given := *p.delivery
 	r := &run{passage: p, hold: hold, given: &given, verdict: make(chan verdict, 1)}
 	r.ctx, r.cancel = context.WithDeadline(hold.Context(ctx), p.arrived.Add(p.h.options.CallbackTimeout))
+	p.decode()
 	p.h.life.begin(r)
 	go r.execute()
 	return r
+}
+
+// decode makes the typed event. It is done ahead of the callback's goroutine, whose stack is new and small; what is
+// wrong with the body is said in the callback's place.
+func (p *passage) decode() {
+	cb := p.h.callbacks[p.delivery.Type]
+	if cb == nil || p.event != nil {
+		return
+	}
+	defer func() {
+		if value := recover(); value != nil {
+			p.undecoded = &PanicError{Value: value, Stack: debug.Stack()}
+		}
+	}()
+	event, err := p.h.decode(cb.kind, p.delivery, &p.envelope)
+	if err != nil {
+		p.undecoded = &undecodableError{err}
+		return
+	}
+	p.event = event
 }
 
 // execute calls back and settles what came of it, also when the callback panics or ends its goroutine.
@@ -96,12 +117,8 @@ func (r *run) callback() error {
 		}
 		return nil
 	}
-	if r.event == nil {
-		event, err := h.decode(cb.kind, d, &r.envelope)
-		if err != nil {
-			return &undecodableError{err}
-		}
-		r.event = event
+	if r.undecoded != nil {
+		return r.undecoded
 	}
 	r.event.event().delivery = d
 	return cb.call(r.ctx, r.event)

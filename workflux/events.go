@@ -1,5 +1,93 @@
 package workflux
 
-import "github.com/aihooks/aihooks-go/webhook"
+import (
+	"context"
 
-var events []webhook.EventType
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// The types of event, as the Webhooks Guide lists them.
+const (
+	TypeConversationStarted   = "conversation.started"
+	TypeConversationCompleted = "conversation.completed"
+	TypeConversationEscalated = "conversation.escalated"
+	TypeAgentResponse         = "agent.response"
+	TypeUserMessage           = "user.message"
+	TypeEscalationTriggered   = "escalation.triggered"
+	TypeIntegrationSync       = "integration.sync"
+	TypeIntegrationError      = "integration.error"
+	TypeAgentUpdated          = "agent.updated"
+)
+
+var (
+	kindConversationStarted   = webhook.NewKind[ConversationStarted](TypeConversationStarted)
+	kindConversationCompleted = webhook.NewKind[ConversationCompleted](TypeConversationCompleted)
+	kindConversationEscalated = webhook.NewKind[ConversationEscalated](TypeConversationEscalated)
+	kindAgentResponse         = webhook.NewKind[AgentResponse](TypeAgentResponse)
+	kindUserMessage           = webhook.NewKind[UserMessage](TypeUserMessage)
+	kindEscalationTriggered   = webhook.NewKind[EscalationTriggered](TypeEscalationTriggered)
+	kindIntegrationSync       = webhook.NewKind[IntegrationSync](TypeIntegrationSync)
+	kindIntegrationError      = webhook.NewKind[IntegrationError](TypeIntegrationError)
+	kindAgentUpdated          = webhook.NewKind[AgentUpdated](TypeAgentUpdated)
+)
+
+// events are all that the Webhooks Guide lists, in its order.
+var events = []webhook.EventType{
+	kindConversationStarted,
+	kindConversationCompleted,
+	kindConversationEscalated,
+	kindAgentResponse,
+	kindUserMessage,
+	kindEscalationTriggered,
+	kindIntegrationSync,
+	kindIntegrationError,
+	kindAgentUpdated,
+}
+
+// Each On method registers the callback for one type of event. It panics when fn is nil, when the type has a callback
+// already, and after the first delivery. What is quoted is WorkFlux's own word.
+
+// OnConversationStarted registers fn for conversation.started: "New conversation initiated".
+func (h *Handler) OnConversationStarted(fn func(context.Context, *ConversationStarted) error) {
+	kindConversationStarted.On(h.Handler, fn)
+}
+
+// OnConversationCompleted registers fn for conversation.completed: "Conversation ended".
+func (h *Handler) OnConversationCompleted(fn func(context.Context, *ConversationCompleted) error) {
+	kindConversationCompleted.On(h.Handler, fn)
+}
+
+// OnConversationEscalated registers fn for conversation.escalated: "Conversation escalated to human".
+func (h *Handler) OnConversationEscalated(fn func(context.Context, *ConversationEscalated) error) {
+	kindConversationEscalated.On(h.Handler, fn)
+}
+
+// OnAgentResponse registers fn for agent.response: "Agent generated response".
+func (h *Handler) OnAgentResponse(fn func(context.Context, *AgentResponse) error) {
+	kindAgentResponse.On(h.Handler, fn)
+}
+
+// OnUserMessage registers fn for user.message: "User sent a message".
+func (h *Handler) OnUserMessage(fn func(context.Context, *UserMessage) error) {
+	kindUserMessage.On(h.Handler, fn)
+}
+
+// OnEscalationTriggered registers fn for escalation.triggered: "Human escalation requested".
+func (h *Handler) OnEscalationTriggered(fn func(context.Context, *EscalationTriggered) error) {
+	kindEscalationTriggered.On(h.Handler, fn)
+}
+
+// OnIntegrationSync registers fn for integration.sync: "Data synchronization completed".
+func (h *Handler) OnIntegrationSync(fn func(context.Context, *IntegrationSync) error) {
+	kindIntegrationSync.On(h.Handler, fn)
+}
+
+// OnIntegrationError registers fn for integration.error: "Integration error occurred".
+func (h *Handler) OnIntegrationError(fn func(context.Context, *IntegrationError) error) {
+	kindIntegrationError.On(h.Handler, fn)
+}
+
+// OnAgentUpdated registers fn for agent.updated: "Agent configuration updated".
+func (h *Handler) OnAgentUpdated(fn func(context.Context, *AgentUpdated) error) {
+	kindAgentUpdated.On(h.Handler, fn)
+}

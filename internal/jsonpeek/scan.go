@@ -44,9 +44,9 @@ element:
 	for {
 		i = skipSpace(doc, i)
 		if open.inObject() {
-			end, value, problem := skipName(doc, i)
-			if problem != "" {
-				return syntaxError(doc, value, problem)
+			end, value, err := skipName(doc, i)
+			if err != nil {
+				return err
 			}
 			if open.depth == 1 {
 				pick, start = match(doc[i+1:end-1], names), value

@@ -14,21 +14,20 @@ func skipSpace(doc []byte, i int) int {
 	return i
 }
 
-// skipName takes a member's name and the colon. It returns where the name ends and where the value should begin; where
-// there is a problem, it is at value.
-func skipName(doc []byte, i int) (end, value int, problem string) {
+// skipName takes a member's name and the colon. It returns where the name ends and where the value should begin.
+func skipName(doc []byte, i int) (end, value int, err error) {
 	if i == len(doc) || doc[i] != '"' {
-		return i, i, wantName
+		return 0, 0, syntaxError(doc, i, wantName)
 	}
-	end, problem = skipString(doc, i+1)
+	end, problem := skipString(doc, i+1)
 	if problem != "" {
-		return end, end, problem
+		return 0, 0, syntaxError(doc, end, problem)
 	}
 	i = skipSpace(doc, end)
 	if i == len(doc) || doc[i] != ':' {
-		return end, i, wantColon
+		return 0, 0, syntaxError(doc, i, wantColon)
 	}
-	return end, skipSpace(doc, i+1), ""
+	return end, skipSpace(doc, i+1), nil
 }
 
 const (

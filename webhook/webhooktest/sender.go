@@ -58,7 +58,10 @@ func (s *Sender) Stamp(body []byte, t time.Time) []byte {
 		if jsonpeek.KindOf(raw) == jsonpeek.KindString {
 			stamp = strconv.Quote(t.UTC().Format(time.RFC3339))
 		}
-		at := cap(body) - cap(raw) // raw is a part of body
+		at := 0
+		for &body[at] != &raw[0] { // raw is a part of body
+			at++
+		}
 		return slices.Concat(body[:at], []byte(stamp), body[at+len(raw):])
 	}
 	return body

@@ -1,0 +1,42 @@
+// Package greenflash receives the webhooks of Greenflash.
+//
+//	hook, err := greenflash.NewHandler(os.Getenv("GREENFLASH_WEBHOOK_SECRET"), nil)
+//	if err != nil {
+//		log.Fatal(err)
+//	}
+//	hook.OnConversationFrustration(func(ctx context.Context, e *greenflash.ConversationFrustration) error {
+//		return pager.Alert(ctx, e.ConversationID) // nil: 200. An error: 500.
+//	})
+//	http.Handle("POST /webhooks/greenflash", hook)
+//
+// What is done with a delivery, and what it is answered with, says package webhook.
+//
+// # What Greenflash documents
+//
+// On the webhook page of https://docs.greenflash.ai: the twelve types of events and what sets each off; an answer with
+// 2xx within 5 seconds; three headers, with a signature, the time of sending and the id of the delivery; and that
+// webhooks older than 5 minutes are to be rejected.
+//
+// # What it does not say, and what this package does about it
+//
+//   - What the signature is made over: see [Form]. All three forms are accepted, as HMAC-SHA256 in hex, with or
+//     without "sha256=" before it. [Config.Form] pins one.
+//   - The unit of the timestamp: 10 digits are seconds, 13 milliseconds.
+//   - Whether a failed delivery is sent again: one is taken to be the last, see [Config.Attempts]. Set up an inbox, or
+//     [webhook.Options.DeadLetter], where an event must not be lost.
+//   - The envelope: the type is read from "type", "event" or "eventType", the id from "id", the time from "timestamp"
+//     or "createdAt", the event's fields from "data" or, where there is none, from the top level.
+//   - The fields of the events: their names are taken from Greenflash's public API, and are a best guess. An id that
+//     was not sent is empty, any other field that was not sent is nil; so check before you dereference. A field
+//     whose type was guessed wrong makes the delivery undecodable, which the log says together with its name.
+//
+// Nothing is hidden by a wrong guess: [webhook.Event.Unknown] returns all that the Go type has no field for, and
+// Delivery().Body every byte as it was received. Look at both once "Test Delivery" in Greenflash's settings has sent you
+// a sample.
+//
+// # Duplicates
+//
+// A delivery is recognised by its signed bytes and, in the forms that sign the timestamp, by its delivery id together
+// with its body, because a new attempt may carry a new timestamp. In [FormBody], two genuine deliveries with the same
+// bytes are one event. The id inside the body is not used: it may be the conversation's.
+package greenflash

@@ -1,0 +1,112 @@
+package greenflash
+
+import "github.com/aihooks/aihooks-go/webhook"
+
+// ConversationStarted: a new conversation has started.
+type ConversationStarted struct {
+	webhook.Event `json:"@event"`
+	Conversation
+}
+
+// ConversationQualityIndex: the quality index (CQI) of a conversation has dropped below 60%.
+type ConversationQualityIndex struct {
+	webhook.Event `json:"@event"`
+	Conversation
+
+	// ConversationQualityIndex is the CQI. Whether 60% is sent as 0.6 or as 60 is not documented.
+	ConversationQualityIndex *float64 `json:"conversationQualityIndex,omitzero"`
+}
+
+// ConversationSentiment: the average sentiment of a conversation has become negative.
+type ConversationSentiment struct {
+	webhook.Event `json:"@event"`
+	Conversation
+
+	// Sentiment and AverageUserSentiment are two names that the public API has for the same.
+	Sentiment            *Score `json:"sentiment,omitzero"`
+	AverageUserSentiment *Score `json:"averageUserSentiment,omitzero"`
+}
+
+// ConversationFrustration: the user is frustrated, with a score over 0.5.
+type ConversationFrustration struct {
+	webhook.Event `json:"@event"`
+	Conversation
+	Frustration *Score `json:"frustration,omitzero"`
+}
+
+// ConversationStruggle: the user is struggling, with a score over 0.5.
+type ConversationStruggle struct {
+	webhook.Event `json:"@event"`
+	Conversation
+	Struggle *Score `json:"struggle,omitzero"`
+}
+
+// ConversationCommercialIntent: the user may want to buy, with a score over 0.4 and the label medium or high.
+type ConversationCommercialIntent struct {
+	webhook.Event `json:"@event"`
+	Conversation
+	CommercialIntent *CommercialIntent `json:"commercialIntent,omitzero"`
+}
+
+// ConversationRating: a user has rated a conversation.
+type ConversationRating struct {
+	webhook.Event `json:"@event"`
+	Conversation
+
+	// Rating lies between RatingMin and RatingMax, both included.
+	Rating    *float64 `json:"rating,omitzero"`
+	RatingMin *float64 `json:"ratingMin,omitzero"`
+	RatingMax *float64 `json:"ratingMax,omitzero"`
+
+	// Feedback is what the user wrote beside it.
+	Feedback *string `json:"feedback,omitzero"`
+}
+
+// ProductQualityIndex: the quality index (PQI) of a product has dropped below 60.
+type ProductQualityIndex struct {
+	webhook.Event `json:"@event"`
+	Product
+
+	// ProductQualityIndex is the PQI. Whether it is sent as 0.6 or as 60 is not documented.
+	ProductQualityIndex *float64 `json:"productQualityIndex,omitzero"`
+}
+
+// ProductSentiment: the sentiment of a product has dropped below 60%.
+type ProductSentiment struct {
+	webhook.Event `json:"@event"`
+	Product
+
+	// Sentiment and AverageUserSentiment are two names that the public API has for the same.
+	Sentiment            *Score `json:"sentiment,omitzero"`
+	AverageUserSentiment *Score `json:"averageUserSentiment,omitzero"`
+}
+
+// CustomAnalysisGuardrailTriggered: a guardrail that you have defined was violated.
+type CustomAnalysisGuardrailTriggered struct {
+	webhook.Event `json:"@event"`
+	Conversation
+	Trigger
+
+	// Triggers are all that the conversation was flagged for.
+	Triggers []Trigger `json:"triggers,omitzero"`
+}
+
+// CustomAnalysisExpectationFailed: an expectation check that you have defined was not met.
+type CustomAnalysisExpectationFailed struct {
+	webhook.Event `json:"@event"`
+	Conversation
+	Trigger
+
+	// Triggers are all that the conversation was flagged for.
+	Triggers []Trigger `json:"triggers,omitzero"`
+}
+
+// CustomAnalysisEvidenceFound: an evidence finder that you have defined has found a match.
+type CustomAnalysisEvidenceFound struct {
+	webhook.Event `json:"@event"`
+	Conversation
+	Trigger
+
+	// Triggers are all that the conversation was flagged for.
+	Triggers []Trigger `json:"triggers,omitzero"`
+}

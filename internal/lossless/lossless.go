@@ -1,0 +1,123 @@
+// Package lossless checks that nothing of a webhook's body gets lost on its way into a typed event.
+package lossless
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// Check fails t for every value in body that is neither in the JSON of event nor in unknown, which is what the event's
+// Unknown returns, and for every entry of unknown that is not in body.
+//
+// The event's own fields are looked for at the top of its JSON, whether the body has them there or in a member of
+// names.Data. Type, id and time may stand under "@event" instead. Numbers are compared as numbers and times as
+// instants; a value may also be kept as a string of its JSON text. A null says nothing that could get lost.
+func Check(t testing.TB, names webhook.EnvelopeNames, body []byte, event any, unknown map[string]json.RawMessage) {
+	t.Helper()
+	lost, err := find(names, body, event, unknown)
+	if err != nil {
+		t.Errorf("lossless: %v", err)
+	}
+	for _, l := range lost {
+		t.Errorf("lossless: %s", l)
+	}
+}
+
+// find returns a sentence for each thing that is wrong, in order.
+func find(names webhook.EnvelopeNames, body []byte, event any, unknown map[string]json.RawMessage) ([]string, error) {
+	sent, err := members(body)
+	if err != nil {
+		return nil, fmt.Errorf("the body is no JSON object: %w", err)
+	}
+	typed, err := json.Marshal(event)
+	if err != nil {
+		return nil, fmt.Errorf("the event has no JSON: %w", err)
+	}
+	kept, err := members(typed)
+	if err != nil {
+		return nil, fmt.Errorf("the event's JSON is no object: %w", err)
+	}
+	var head envelope
+	if err := json.Unmarshal(kept["@event"], &head); err != nil {
+		return nil, fmt.Errorf(`the event's JSON has no "@event": %w`, err)
+	}
+	delete(kept, "@event")
+
+	s := search{unknown: unknown, reached: make(map[string]bool)}
+	data := dataMember(sent, names.Data)
+	for name, value := range sent {
+		switch path := "/" + escape(name); {
+		case name == data && data != "":
+			s.walk(path, value, typed)
+		case head.says(&names, name, value):
+		case data != "":
+			s.walk(path, value, nil)
+		default:
+			s.walk(path, value, member(kept, name))
+		}
+	}
+	for path := range unknown {
+		if !s.reached[path] {
+			s.wrong = append(s.wrong, path+" is in Unknown, but not in the body")
+		}
+	}
+	slices.Sort(s.wrong)
+	return s.wrong, nil
+}
+
+// dataMember returns the name of the member that holds the event's fields; empty if they are at the top.
+func dataMember(sent map[string]json.RawMessage, names []string) string {
+	for _, name := range names {
+		for _, candidate := range slices.Sorted(maps.Keys(sent)) {
+			if strings.EqualFold(candidate, name) && string(sent[candidate]) != "null" {
+				return candidate
+			}
+		}
+	}
+	return ""
+}
+
+// A search goes through a body and collects what is not kept.
+type search struct {
+	unknown map[string]json.RawMessage
+	reached map[string]bool // entries of unknown that are in the body as they are
+	wrong   []string
+}
+
+// walk looks for all of sent, which stands at path, in kept or in unknown. Nothing kept is nil.
+func (s *search) walk(path string, sent, kept json.RawMessage) {
+	if raw, ok := s.unknown[path]; ok && string(raw) == string(sent) {
+		s.reached[path] = true
+		return
+	}
+	if string(sent) == "null" || kept != nil && same(sent, kept) {
+		return
+	}
+	if object, err := members(sent); err == nil && (len(object) > 0 || isA('{', kept)) {
+		inner, _ := members(kept)
+		for name, value := range object {
+			s.walk(path+"/"+escape(name), value, member(inner, name))
+		}
+		return
+	}
+	if array, err := items(sent); err == nil && (len(array) > 0 || isA('[', kept)) {
+		inner, _ := items(kept)
+		inner = append(inner, make([]json.RawMessage, max(0, len(array)-len(inner)))...)
+		for i, item := range array {
+			s.walk(path+"/"+strconv.Itoa(i), item, inner[i])
+		}
+		return
+	}
+	if kept == nil {
+		s.wrong = append(s.wrong, fmt.Sprintf("%s is lost: %s was sent", path, sent))
+	} else {
+		s.wrong = append(s.wrong, fmt.Sprintf("%s has changed: %s was sent, %s was kept", path, sent, kept))
+	}
+}

@@ -1,0 +1,108 @@
+package lossless
+
+import (
+	"bytes"
+	"encoding/json"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// An envelope is what an event's JSON has under "@event".
+type envelope struct {
+	ID   string    `json:"id"`
+	Type string    `json:"type"`
+	Time time.Time `json:"time"`
+}
+
+// says reports whether the member is one of the envelope's, and the envelope says the same.
+func (e *envelope) says(names *webhook.EnvelopeNames, name string, value json.RawMessage) bool {
+	isOf := func(list []string) bool {
+		return slices.ContainsFunc(list, func(n string) bool { return strings.EqualFold(n, name) })
+	}
+	switch {
+	case isOf(names.Type) && e.Type == text(value):
+		return true
+	case isOf(names.ID) && e.ID == text(value):
+		return true
+	case isOf(names.Time):
+		t, ok := instant(text(value))
+		return ok && t.Equal(e.Time)
+	default:
+		return false
+	}
+}
+
+// same reports whether two scalars mean the same. A string may also be the text of what was
+// sent.
+func same(sent, kept json.RawMessage) bool {
+	if bytes.Equal(sent, kept) {
+		return true
+	}
+	var k string
+	if json.Unmarshal(kept, &k) == nil {
+		var s string
+		if json.Unmarshal(sent, &s) != nil {
+			return k == string(sent)
+		}
+		a, aOK := instant(s)
+		b, bOK := instant(k)
+		return s == k || aOK && bOK && a.Equal(b)
+	}
+	a, aOK := new(big.Rat).SetString(string(sent))
+	b, bOK := new(big.Rat).SetString(string(kept))
+	return aOK && bOK && a.Cmp(b) == 0
+}
+
+// text returns a string's value, and anything else as it is written.
+func text(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) == nil && string(raw) != "null" {
+		return s
+	}
+	return string(raw)
+}
+
+// instant reads RFC 3339, or a Unix time of 10 or 13 digits.
+func instant(s string) (time.Time, bool) {
+	if t, err := signature.ParseUnix(s); err == nil {
+		return t, true
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	return t, err == nil
+}
+
+func members(raw json.RawMessage) (m map[string]json.RawMessage, err error) {
+	err = json.Unmarshal(raw, &m)
+	return m, err
+}
+
+// member finds a member as encoding/json does: to the letter, or else whatever its case.
+func member(m map[string]json.RawMessage, name string) json.RawMessage {
+	if value, ok := m[name]; ok {
+		return value
+	}
+	for candidate, value := range m {
+		if strings.EqualFold(candidate, name) {
+			return value
+		}
+	}
+	return nil
+}
+
+func items(raw json.RawMessage) (list []json.RawMessage, err error) {
+	err = json.Unmarshal(raw, &list)
+	return list, err
+}
+
+// isA reports whether raw is an object or an array, by its first byte.
+func isA(open byte, raw json.RawMessage) bool { return len(raw) > 0 && raw[0] == open }
+
+// escape makes a name a part of a JSON pointer (RFC 6901).
+func escape(name string) string {
+	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+}

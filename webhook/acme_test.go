@@ -1,0 +1,193 @@
+package webhook_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/webhooktest"
+)
+
+// Acme is a vendor as strict as any of the real ones: it signs its body, times it, sends thrice and then disables the
+// endpoint.
+type Ping struct {
+	webhook.Event `json:"@event"`
+	N             int `json:"n"`
+}
+
+var ping = webhook.NewKind[Ping]("ping")
+
+func acme() webhook.Profile {
+	return webhook.Profile{
+		Name:   "acme",
+		Scheme: &signature.Scheme{Header: "X-Acme-Signature", Forms: []signature.Form{{Name: "body"}}},
+		Envelope: webhook.EnvelopeNames{
+			Type: []string{"type"}, ID: []string{"id"}, Time: []string{"time"}, Data: []string{"data"},
+		},
+		Identify:         webhook.ByEventID,
+		Window:           time.Hour,
+		AnswerWithin:     5 * time.Second,
+		Horizon:          30 * time.Minute,
+		Attempts:         3,
+		LastAge:          20 * time.Minute,
+		DisablesEndpoint: true,
+		Events:           []webhook.EventType{ping, webhook.NewKind[Ping]("pong")},
+	}
+}
+
+const acmeSecret = "acme-secret-that-must-not-show"
+
+// A receiver is a handler for Acme, and what can be seen of it from outside.
+type receiver struct {
+	*webhook.SignedHandler
+	t        testing.TB
+	sender   webhooktest.Sender
+	store    idempotency.Store
+	onSocket bool // deliver by ServeHTTP, otherwise by Process
+
+	mu       sync.Mutex
+	observed []webhook.Observation
+	log      lockedBuffer
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func (l *lockedBuffer) lines(level string) (n int) {
+	for _, line := range bytes.Split([]byte(l.String()), []byte("\n")) {
+		if bytes.Contains(line, []byte(`"level":"`+level+`"`)) {
+			n++
+		}
+	}
+	return n
+}
+
+func newReceiver(t testing.TB, o webhook.Options, change ...func(*webhook.Profile, *webhook.Endpoint)) *receiver {
+	t.Helper()
+	r := &receiver{t: t}
+	p, e := acme(), webhook.Endpoint{}
+	for _, f := range change {
+		f(&p, &e)
+	}
+	if o.Store == nil {
+		memory, err := idempotency.NewMemory(nil)
+		require.NoError(t, err)
+		o.Store = memory
+	}
+	r.store = o.Store
+	o.Logger = slog.New(slog.NewJSONHandler(&r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	observer := o.Observer
+	o.Observer = func(ctx context.Context, obs webhook.Observation) {
+		r.mu.Lock()
+		r.observed = append(r.observed, obs)
+		r.mu.Unlock()
+		if observer != nil {
+			observer(ctx, obs)
+		}
+	}
+	h, err := webhook.NewSigned(p, e, []signature.Key{signature.NewKey("default", acmeSecret)}, &o)
+	require.NoError(t, err)
+	r.SignedHandler = h
+	r.sender = webhooktest.Sender{Profile: p, URL: "http://receiver.test/", Key: signature.NewKey("default", acmeSecret)}
+	return r
+}
+
+func (r *receiver) observations() []webhook.Observation {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]webhook.Observation(nil), r.observed...)
+}
+
+// body is a ping as Acme sends it now.
+func body(id string) []byte { return bodyAt(id, time.Now()) }
+
+func bodyAt(id string, at time.Time) []byte {
+	b, _ := json.Marshal(map[string]any{"type": "ping", "id": id, "time": at.Unix(), "data": map[string]any{"n": 7}})
+	return b
+}
+
+// An answer is what the sender sees.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// deliver signs and sends a body.
+func (r *receiver) deliver(body []byte) answer {
+	r.t.Helper()
+	request, err := r.sender.Request(body, time.Now(), "unused")
+	require.NoError(r.t, err)
+	return r.send(request)
+}
+
+// send sends a request as it is.
+func (r *receiver) send(request *http.Request) answer {
+	if r.onSocket {
+		w := httptest.NewRecorder()
+		r.ServeHTTP(w, request)
+		return answer{w.Code, w.Header(), w.Body.String()}
+	}
+	var in io.Reader
+	if request.Body != nil {
+		in = request.Body
+	}
+	result := r.Process(request.Context(), webhook.Request{
+		Method: request.Method, URL: request.URL, Header: request.Header, Body: in, ContentLength: request.ContentLength,
+	})
+	return answer{result.Status, result.Header(), string(result.Body)}
+}
+
+// keyOf is the store key of an Acme delivery.
+func keyOf(id string) string { return "acme/default/id/" + id }
+
+// keyState tells in the contract's words what became of a key. It claims it, so ask once.
+func (r *receiver) keyState(id string) string {
+	r.t.Helper()
+	claim, err := r.store.Claim(r.t.Context(), keyOf(id), idempotency.NewToken(), time.Minute)
+	require.NoError(r.t, err)
+	switch {
+	case claim.State == idempotency.Completed:
+		return "completed"
+	case claim.State == idempotency.InFlight:
+		return "in flight"
+	case claim.Attempt == 1:
+		return "none"
+	default:
+		return "released"
+	}
+}
+
+func retryAfter(t testing.TB, a answer) int {
+	t.Helper()
+	n, err := strconv.Atoi(a.header.Get("Retry-After"))
+	require.NoError(t, err, "Retry-After must be whole seconds")
+	return n
+}

@@ -1,0 +1,181 @@
+package webhook_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// Transcript is an event with about as much structure as the vendors' own.
+type Transcript struct {
+	webhook.Event  `json:"@event"`
+	ConversationID string    `json:"conversation_id"`
+	AgentID        string    `json:"agent_id"`
+	Messages       []Message `json:"messages"`
+}
+
+// Message is a part of a Transcript.
+type Message struct {
+	ID           string    `json:"message_id"`
+	Role         string    `json:"role"`
+	Content      string    `json:"content"`
+	Confidence   float64   `json:"confidence_score"`
+	ResponseTime int       `json:"response_time_ms"`
+	CreatedAt    time.Time `json:"created_at"`
+}
+
+var transcript = webhook.NewKind[Transcript]("transcript")
+
+// transcriptBody is a transcript of at least size bytes.
+func transcriptBody(size int, id string) []byte {
+	var messages []Message
+	for i := 0; ; i++ {
+		messages = append(messages, Message{
+			ID: fmt.Sprintf("msg-%d", i), Role: "agent", Content: "I can help you with that, one moment please.",
+			Confidence: 0.95, ResponseTime: 1200, CreatedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		})
+		b, _ := json.Marshal(map[string]any{
+			"type": "transcript", "id": id, "time": time.Now().Unix(),
+			"data": map[string]any{"conversation_id": "conv-123", "agent_id": "agent-123", "messages": messages},
+		})
+		if len(b) >= size {
+			return b
+		}
+	}
+}
+
+// wire is a request body and an answer as net/http has them: not in memory, and with a read deadline.
+type wire struct {
+	bytes.Reader
+	header http.Header
+	status int
+}
+
+func (w *wire) Close() error                    { return nil }
+func (w *wire) Header() http.Header             { return w.header }
+func (w *wire) WriteHeader(status int)          { w.status = status }
+func (w *wire) Write(p []byte) (int, error)     { return len(p), nil }
+func (w *wire) SetReadDeadline(time.Time) error { return nil }
+
+// byHand is a competent handler without a library, and without a check for duplicates.
+func byHand(secret string, callback func(context.Context, *Transcript) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+		if err != nil {
+			http.Error(w, "body", http.StatusBadRequest)
+			return
+		}
+		got, err := hex.DecodeString(r.Header.Get("X-Acme-Signature"))
+		if err != nil {
+			http.Error(w, "signature", http.StatusUnauthorized)
+			return
+		}
+		mac := hmac.New(sha256.New, []byte(secret))
+		mac.Write(body)
+		if !hmac.Equal(mac.Sum(nil), got) {
+			http.Error(w, "signature", http.StatusUnauthorized)
+			return
+		}
+		var envelope struct {
+			Type string          `json:"type"`
+			ID   string          `json:"id"`
+			Time int64           `json:"time"`
+			Data json.RawMessage `json:"data"`
+		}
+		if err := json.Unmarshal(body, &envelope); err != nil {
+			http.Error(w, "json", http.StatusBadRequest)
+			return
+		}
+		if age := time.Since(time.Unix(envelope.Time, 0)); age > time.Hour || age < -time.Hour {
+			http.Error(w, "stale", http.StatusUnauthorized)
+			return
+		}
+		switch envelope.Type {
+		case "transcript":
+			var event Transcript
+			if err := json.Unmarshal(envelope.Data, &event); err != nil {
+				http.Error(w, "json", http.StatusBadRequest)
+				return
+			}
+			if err := callback(r.Context(), &event); err != nil {
+				http.Error(w, "failed", http.StatusInternalServerError)
+				return
+			}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusOK)
+		_, _ = io.WriteString(w, `{"received":true}`)
+	}
+}
+
+func ours(b *testing.B, callback func(context.Context, *Transcript) error) http.Handler {
+	p := acme()
+	p.Window = 24 * time.Hour
+	p.Events = append(p.Events, transcript)
+	h, err := webhook.NewSigned(p, webhook.Endpoint{}, []signature.Key{signature.NewKey("default", acmeSecret)},
+		&webhook.Options{Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(b, err)
+	transcript.On(h.Handler, callback)
+	return h
+}
+
+// BenchmarkServeHTTP compares the whole way of a delivery, each with an id of its own, with a handler written by hand.
+func BenchmarkServeHTTP(b *testing.B) {
+	callback := func(_ context.Context, e *Transcript) error {
+		if e.ConversationID != "conv-123" {
+			return errors.New("not decoded")
+		}
+		return nil
+	}
+	for _, size := range []int{512, 4 << 10, 64 << 10} {
+		b.Run(fmt.Sprintf("byhand/%d", size), func(b *testing.B) { serve(b, byHand(acmeSecret, callback), size) })
+		b.Run(fmt.Sprintf("aihooks/%d", size), func(b *testing.B) { serve(b, ours(b, callback), size) })
+	}
+}
+
+func serve(b *testing.B, h http.Handler, size int) {
+	template := string(transcriptBody(size, "########"))
+	mac := hmac.New(sha256.New, []byte(acmeSecret))
+	const batch = 256
+	wires := make([]wire, batch)
+	requests := make([]*http.Request, batch)
+	b.SetBytes(int64(len(template)))
+	b.ReportAllocs()
+	b.ResetTimer()
+	for n := 0; n < b.N; n += batch {
+		b.StopTimer()
+		for i := range requests {
+			body := []byte(strings.Replace(template, "########", fmt.Sprintf("%08x", n+i), 1))
+			mac.Reset()
+			mac.Write(body)
+			wires[i] = wire{header: make(http.Header)}
+			wires[i].Reset(body)
+			requests[i], _ = http.NewRequest(http.MethodPost, "http://receiver.test/", &wires[i])
+			requests[i].ContentLength = int64(len(body))
+			requests[i].Header.Set("X-Acme-Signature", hex.EncodeToString(mac.Sum(nil)))
+		}
+		b.StartTimer()
+		for i := range min(batch, b.N-n) {
+			h.ServeHTTP(&wires[i], requests[i])
+			if wires[i].status != http.StatusOK {
+				b.Fatalf("answered %d", wires[i].status)
+			}
+		}
+	}
+}

@@ -1,0 +1,82 @@
+// Package webhook takes a webhook delivery from the socket to a typed callback: authentic, fresh, once, in time, and
+// never lost. Users mount the handler of a vendor's package, which is a [Handler] with a method for each event type;
+// what stands here is what all vendors share.
+//
+// # The way of a delivery
+//
+//	request ─ bounds ─ authenticate ─ identify ─┬─ claim ─ callback ─ complete / release ─ answer               (no inbox)
+//	                                            └─ enqueue, durably ─ answer ··· later: claim ─ callback ─ complete   (inbox)
+//
+// Nothing is parsed, looked up or logged in full before the bytes, as they were received, have been authenticated. What
+// a delivery is, and under which keys duplicates of it are recognised, is read from the signed bytes alone.
+//
+// [Handler.ServeHTTP] goes this way for net/http, [Handler.Process] without a socket, and [Handler.Redeliver] from the
+// claim on, for a delivery that was stored earlier.
+//
+// # The outcome contract
+//
+// What happened decides the answer; a status or a text that an error happens to carry never does. A callback steers by
+// what it returns: nil, an error, [RetryAfter], [Permanent] or [Ignore].
+//
+//	what happened                                                          answer             the key                    outcome
+//	the callback returned nil                                              200                completed                  handled
+//	stored in the inbox, new or already there                              200                the inbox's                stored
+//	duplicate of a completed key                                           200                stays                      duplicate
+//	duplicate while the first copy runs, also after waiting for it         503 + Retry-After  stays                      in_flight
+//	the callback returned an error                                         500                released                   failed
+//	the callback returned an error after CompleteTx committed              500                stays completed            failed
+//	the callback returned RetryAfter                                       503 + Retry-After  released                   retry_later
+//	the callback returned Permanent: parked                                200                completed                  dead_lettered
+//	the callback returned Permanent, nowhere to park                       200                completed                  dropped
+//	the callback returned Ignore                                           200                completed                  ignored
+//	the callback panicked, or ended its goroutine                          500                released                   panicked
+//	still running when the answer was due                                  503 + Retry-After  in flight                  overrun
+//	the same on an attempt whose failure disables the endpoint             200                in flight                  entrusted
+//	the callback returned nil, completing failed                           200                in flight, then completed  unmarked
+//	still failing on the vendor's last attempt: parked                     200                completed                  dead_lettered
+//	the same, nowhere to park, and a failure disables the endpoint         200                completed                  abandoned
+//	parking failed                                                         500                released                   failed
+//	no callback for the type, or an unknown type                           200                none                       unhandled
+//	the body does not fit the type of its callback: parked                 200                completed                  dead_lettered
+//	the same, nowhere to park                                              500                released                   undecodable
+//	authentic, but no JSON object, or without the time it needs            400                none                       malformed
+//	authentic, but dated in the future past the skew                       503 + Retry-After  none                       future
+//	authentic, but stale                                                   401                none                       stale
+//	no or bad signature, bad token, bad header                             401                none                       forged
+//	body too slow or cut off                                               503 + Retry-After  none                       unreadable
+//	store or inbox unreachable, full, or too slow                          503 + Retry-After  none                       unavailable
+//	after Shutdown                                                         503 + Retry-After  none                       shutting_down
+//	too many bodies being read, callbacks running, or deliveries a second  503 + Retry-After  none                       overloaded
+//	body larger than MaxBody, declared or found                            413                none                       too_large
+//	a Content-Encoding                                                     415                none                       encoded
+//	a method other than POST                                               405                none                       wrong_method
+//
+// No or bad signature, a stale timestamp and a bad credential are answered alike. Every 503 but for an unreadable body
+// means: come again, nothing was decided. An unhandled type is logged once.
+//
+// # Times
+//
+// All are counted from the arrival. Each is a field of [Options].
+//
+//	body read                   3 s
+//	one call to store or inbox  1 s
+//	answer                      4.5 s; EmberQA, which waits for 30 s: 27 s
+//	callback's context ends     30 s; neither the answer nor a client's disconnect ends it
+//	lease                       10 s longer than the callback's context
+//
+// Within one process a key never runs twice at once, lease or no lease. In another process it may run once the lease
+// has ended; then exactly one completion is accepted.
+//
+// # Last attempts
+//
+// Vendors stop sending at some point, and WorkFlux then disables the endpoint. Where [Options.DeadLetter] or an inbox is
+// there to park it, a delivery that still fails on the earliest attempt that can be the last is parked: by the attempt
+// count of its key, or by the age of its signed timestamp, because attempts made while we were down are in no count of
+// ours. With nowhere to park, a WorkFlux delivery is abandoned on its last attempt by our own count: a 500 would lose
+// the event and the endpoint.
+//
+// # Shutdown
+//
+// http.Server.Shutdown first, so that requests finish; then [Handler.Shutdown], which waits for running callbacks;
+// then the inbox.
+package webhook

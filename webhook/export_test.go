@@ -1,0 +1,52 @@
+package webhook
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// ContractRow is a row of the outcome contract.
+type ContractRow struct {
+	What       string
+	Outcome    Outcome
+	Status     int
+	RetryAfter bool
+	Key        string
+}
+
+// Contract returns the outcome contract that the answers are made from.
+func Contract() []ContractRow {
+	rows := make([]ContractRow, len(contract))
+	for i, r := range contract {
+		rows[i] = ContractRow{r.what, r.outcome, r.status, r.retryAfter, r.key}
+	}
+	return rows
+}
+
+// ContractTable renders the contract as it stands in the package documentation.
+func ContractTable() string {
+	lines := [][4]string{{"what happened", "answer", "the key", "outcome"}}
+	for _, r := range contract {
+		answer := fmt.Sprint(r.status)
+		if r.retryAfter {
+			answer += " + Retry-After"
+		}
+		lines = append(lines, [4]string{r.what, answer, r.key, string(r.outcome)})
+	}
+	var width [4]int
+	for _, l := range lines {
+		for i, cell := range l {
+			width[i] = max(width[i], utf8.RuneCountInString(cell))
+		}
+	}
+	var b strings.Builder
+	for _, l := range lines {
+		row := "//\t"
+		for i, cell := range l {
+			row += cell + strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell)+2)
+		}
+		b.WriteString(strings.TrimRight(row, " ") + "\n")
+	}
+	return b.String()
+}
