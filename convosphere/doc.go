@@ -22,8 +22,8 @@
 // message.completed. The id is what a duplicate is recognised by.
 //
 // When a webhook is created, Convosphere sends a test event. Of what type is not documented; like every event without a
-// callback it is answered 200, also when it has no id or no timestamp. An event that has a callback needs its timestamp
-// and is answered 400 without.
+// callback it is answered 200, also when it has no id or no timestamp, or an old one. OnUnhandled and OnAny see it only
+// if its timestamp is fresh. A documented event that is called back for needs its timestamp and is answered 400 without.
 //
 // The signature is checked over the bytes as they came. Convosphere's own sample prints the parsed body again before it
 // signs: whatever stands in front of this handler must not do so.
@@ -33,7 +33,7 @@
 //   - Four payloads are not published. Their types are best guesses and say so; what has no field of its own is in
 //     the event's Unknown.
 //   - It does not say how old a delivery may be. The window is one hour, longer than the attempts take; see
-//     [Config].Window.
+//     [Config.Window].
 //   - It does not say whether its five attempts count the first. We take them for five after the first; see
-//     [Config].Attempts.
+//     [Config.Attempts].
 package convosphere

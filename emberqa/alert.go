@@ -2,7 +2,7 @@ package emberqa
 
 import "github.com/aihooks/aihooks-go/webhook"
 
-// RedFlag: red flag criteria were detected in a call or document.
+// RedFlag says that red flag criteria were detected in a call or document.
 //
 // Its webhook_id, alert_type and timestamp are in the Event, as ID, Type and Time.
 type RedFlag struct {
@@ -18,7 +18,7 @@ type RedFlag struct {
 	ScoreDetails  *ScoreDetails `json:"score_details,omitzero"` // nil if not sent
 }
 
-// LowScore: a score has fallen below the threshold that you have configured.
+// LowScore says that a score has fallen below the threshold that you have configured.
 //
 // Its webhook_id, alert_type and timestamp are in the Event, as ID, Type and Time.
 type LowScore struct {

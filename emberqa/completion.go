@@ -2,9 +2,9 @@ package emberqa
 
 import "github.com/aihooks/aihooks-go/webhook"
 
-// Completion: the processing of a call, a document or a workflow has completed.
+// Completion says that the processing of a call, a document or a workflow has completed.
 //
-// Its webhook_id and trigger_reason are in the Event, as ID and Type. EmberQA sends no time with it: Event.Time is zero.
+// Its webhook_id and trigger_reason are in the Event, as ID and Type. EmberQA sends no time with it: Time is zero.
 type Completion struct {
 	webhook.Event `json:"@event"`
 

@@ -44,6 +44,9 @@ func Token(token string) Credential {
 // Basic expects HTTP Basic authentication, from a URL like https://user:password@example.com/. Whether EmberQA's sender
 // turns such a URL into the header is not documented: try it before you rely on it.
 func Basic(user, password string) Credential {
+	if strings.TrimSpace(user) == "" || strings.TrimSpace(password) == "" {
+		return Credential{name: "default", kind: kindBasic} // a blank one is refused when the handler is built
+	}
 	return Credential{name: "default", kind: kindBasic, proof: signature.NewSecret(user + ":" + password)}
 }
 
@@ -102,7 +105,7 @@ func (g *gate) set(credentials []Credential) error {
 		proof := c.proof.Reveal()
 		if c.kind == kindNone {
 			g.logger.Warn("emberqa: deliveries are not authenticated; anybody who knows the URL can forge them")
-		} else if len(proof) < minLength {
+		} else if c.secretLength() < minLength {
 			g.logger.Warn("emberqa: the credential is short and can be guessed", "credential", c.name, "recommended_length", minLength)
 		}
 		live = append(live, liveCredential{name: c.name, kind: c.kind, digest: sha256.Sum256([]byte(proof))})
@@ -111,17 +114,26 @@ func (g *gate) set(credentials []Credential) error {
 	return nil
 }
 
+// secretLength leaves out the user, who is no secret.
+func (c Credential) secretLength() int {
+	proof := c.proof.Reveal()
+	if _, password, ok := strings.Cut(proof, ":"); ok && c.kind == kindBasic {
+		return len(password)
+	}
+	return len(proof)
+}
+
 func (c Credential) check() error {
 	proof := c.proof.Reveal()
 	switch {
 	case strings.TrimSpace(c.name) == "":
 		return errors.New("emberqa: every credential needs a name; make it with Token, Basic or DangerouslyAcceptAnyone")
+	case c.proof.Blank() && c.kind == kindBasic:
+		return fmt.Errorf("emberqa: the credential %q needs a user and a password", c.name)
 	case c.proof.Blank():
 		return fmt.Errorf("emberqa: the credential %q is blank", c.name)
 	case c.kind == kindToken && strings.Contains(proof, "/"):
 		return fmt.Errorf("emberqa: the token %q contains a slash, so it cannot be one segment of a path", c.name)
-	case c.kind == kindBasic && (strings.HasPrefix(proof, ":") || strings.HasSuffix(proof, ":")):
-		return fmt.Errorf("emberqa: the credential %q needs a user and a password", c.name)
 	default:
 		return nil
 	}

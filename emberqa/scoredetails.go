@@ -6,7 +6,7 @@ import (
 )
 
 // ScoreDetails are scores, metric by metric. EmberQA sends one object in which "{metric}_score" is a number and
-// "{metric}_justification" a text; here, the two stand together. It is written back as it was sent.
+// "{metric}_justification" a text; here, the two stand together. Written as JSON, it is again the object that EmberQA sent.
 type ScoreDetails struct {
 	// Metrics holds the metrics by name: "professionalism", for professionalism_score.
 	Metrics map[string]Metric
@@ -32,12 +32,9 @@ func (d *ScoreDetails) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &entries); err != nil {
 		return err
 	}
-	*d = ScoreDetails{}
+	*d = ScoreDetails{Metrics: make(map[string]Metric), Other: make(map[string]json.RawMessage)}
 	for name, raw := range entries {
 		if !d.readMetric(name, raw) {
-			if d.Other == nil {
-				d.Other = make(map[string]json.RawMessage)
-			}
 			d.Other[name] = raw
 		}
 	}
@@ -46,27 +43,20 @@ func (d *ScoreDetails) UnmarshalJSON(data []byte) error {
 
 // readMetric reports false for an entry that is not part of a metric.
 func (d *ScoreDetails) readMetric(name string, raw json.RawMessage) bool {
-	if string(raw) == "null" {
-		return false // not the same as nothing
+	metric, isScore := strings.CutSuffix(name, suffixScore)
+	metric, isJustification := strings.CutSuffix(metric, suffixJustification)
+	if isScore == isJustification || string(raw) == "null" { // a nil would not say that a null was sent
+		return false
 	}
-	if metric, ok := strings.CutSuffix(name, suffixScore); ok {
-		var score float64
-		return json.Unmarshal(raw, &score) == nil && d.set(metric, func(m *Metric) { m.Score = &score })
+	m := d.Metrics[metric]
+	var field any = &m.Score
+	if isJustification {
+		field = &m.Justification
 	}
-	if metric, ok := strings.CutSuffix(name, suffixJustification); ok {
-		var text string
-		return json.Unmarshal(raw, &text) == nil && d.set(metric, func(m *Metric) { m.Justification = &text })
+	if json.Unmarshal(raw, field) != nil {
+		return false
 	}
-	return false
-}
-
-func (d *ScoreDetails) set(name string, change func(*Metric)) bool {
-	if d.Metrics == nil {
-		d.Metrics = make(map[string]Metric)
-	}
-	metric := d.Metrics[name]
-	change(&metric)
-	d.Metrics[name] = metric
+	d.Metrics[metric] = m
 	return true
 }
 

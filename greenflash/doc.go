@@ -21,7 +21,7 @@
 //
 //   - What the signature is made over: see [Form]. All three forms are accepted, as HMAC-SHA256 in hex, with or
 //     without "sha256=" before it. [Config.Form] pins one.
-//   - The unit of the timestamp: 10 digits are seconds, 13 milliseconds.
+//   - The unit of the timestamp: 10 digits are seconds, 13 are milliseconds.
 //   - Whether a failed delivery is sent again: one is taken to be the last, see [Config.Attempts]. Set up an inbox, or
 //     [webhook.Options.DeadLetter], where an event must not be lost.
 //   - The envelope: the type is read from "type", "event" or "eventType", the id from "id", the time from "timestamp"

@@ -2,13 +2,13 @@ package greenflash
 
 import "github.com/aihooks/aihooks-go/webhook"
 
-// ConversationStarted: a new conversation has started.
+// ConversationStarted says that a new conversation has started.
 type ConversationStarted struct {
 	webhook.Event `json:"@event"`
 	Conversation
 }
 
-// ConversationQualityIndex: the quality index (CQI) of a conversation has dropped below 60%.
+// ConversationQualityIndex says that the quality index (CQI) of a conversation has dropped below 60%.
 type ConversationQualityIndex struct {
 	webhook.Event `json:"@event"`
 	Conversation
@@ -17,7 +17,7 @@ type ConversationQualityIndex struct {
 	ConversationQualityIndex *float64 `json:"conversationQualityIndex,omitzero"`
 }
 
-// ConversationSentiment: the average sentiment of a conversation has become negative.
+// ConversationSentiment says that the average sentiment of a conversation has become negative.
 type ConversationSentiment struct {
 	webhook.Event `json:"@event"`
 	Conversation
@@ -27,28 +27,28 @@ type ConversationSentiment struct {
 	AverageUserSentiment *Score `json:"averageUserSentiment,omitzero"`
 }
 
-// ConversationFrustration: the user is frustrated, with a score over 0.5.
+// ConversationFrustration says that the user is frustrated, with a score over 0.5.
 type ConversationFrustration struct {
 	webhook.Event `json:"@event"`
 	Conversation
 	Frustration *Score `json:"frustration,omitzero"`
 }
 
-// ConversationStruggle: the user is struggling, with a score over 0.5.
+// ConversationStruggle says that the user is struggling, with a score over 0.5.
 type ConversationStruggle struct {
 	webhook.Event `json:"@event"`
 	Conversation
 	Struggle *Score `json:"struggle,omitzero"`
 }
 
-// ConversationCommercialIntent: the user may want to buy, with a score over 0.4 and the label medium or high.
+// ConversationCommercialIntent says that the user may want to buy, with a score over 0.4 and the label medium or high.
 type ConversationCommercialIntent struct {
 	webhook.Event `json:"@event"`
 	Conversation
 	CommercialIntent *CommercialIntent `json:"commercialIntent,omitzero"`
 }
 
-// ConversationRating: a user has rated a conversation.
+// ConversationRating says that a user has rated a conversation.
 type ConversationRating struct {
 	webhook.Event `json:"@event"`
 	Conversation
@@ -62,7 +62,7 @@ type ConversationRating struct {
 	Feedback *string `json:"feedback,omitzero"`
 }
 
-// ProductQualityIndex: the quality index (PQI) of a product has dropped below 60.
+// ProductQualityIndex says that the quality index (PQI) of a product has dropped below 60.
 type ProductQualityIndex struct {
 	webhook.Event `json:"@event"`
 	Product
@@ -71,7 +71,7 @@ type ProductQualityIndex struct {
 	ProductQualityIndex *float64 `json:"productQualityIndex,omitzero"`
 }
 
-// ProductSentiment: the sentiment of a product has dropped below 60%.
+// ProductSentiment says that the sentiment of a product has dropped below 60%.
 type ProductSentiment struct {
 	webhook.Event `json:"@event"`
 	Product
@@ -81,7 +81,7 @@ type ProductSentiment struct {
 	AverageUserSentiment *Score `json:"averageUserSentiment,omitzero"`
 }
 
-// CustomAnalysisGuardrailTriggered: a guardrail that you have defined was violated.
+// CustomAnalysisGuardrailTriggered says that a guardrail that you have defined was violated.
 type CustomAnalysisGuardrailTriggered struct {
 	webhook.Event `json:"@event"`
 	Conversation
@@ -91,7 +91,7 @@ type CustomAnalysisGuardrailTriggered struct {
 	Triggers []Trigger `json:"triggers,omitzero"`
 }
 
-// CustomAnalysisExpectationFailed: an expectation check that you have defined was not met.
+// CustomAnalysisExpectationFailed says that an expectation check that you have defined was not met.
 type CustomAnalysisExpectationFailed struct {
 	webhook.Event `json:"@event"`
 	Conversation
@@ -101,7 +101,7 @@ type CustomAnalysisExpectationFailed struct {
 	Triggers []Trigger `json:"triggers,omitzero"`
 }
 
-// CustomAnalysisEvidenceFound: an evidence finder that you have defined has found a match.
+// CustomAnalysisEvidenceFound says that an evidence finder that you have defined has found a match.
 type CustomAnalysisEvidenceFound struct {
 	webhook.Event `json:"@event"`
 	Conversation

@@ -2,6 +2,8 @@ package idempotency
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 )
 
@@ -35,7 +37,8 @@ type flight struct {
 // Acquire claims all keys of the work. The Hold is nil unless the Claim's State is [Acquired]; its owner must call
 // [Hold.Complete] or [Hold.Release] exactly once.
 //
-// Where one of the keys runs in this process, Acquire waits for it, and then takes over if it failed.
+// Where one of the keys runs in this process, Acquire waits for it, and then takes over if it failed. Works that name
+// the same keys in opposite orders can wait for one another: give such works a WaitUntil, or a context that ends.
 // A key found completed makes the whole work completed, and the keys claimed before it are completed with it: they
 // are other names of what is done.
 //
@@ -43,11 +46,13 @@ type flight struct {
 func (g *Guard) Acquire(ctx context.Context, w Work) (*Hold, Claim, error) {
 	hold := &Hold{
 		guard:  g,
-		flight: &flight{done: make(chan struct{})},
-		keys:   w.Keys,
+		flight: &flight{keys: make([]string, 0, len(w.Keys)), done: make(chan struct{})},
 		token:  NewToken(),
 	}
 	for i, key := range w.Keys {
+		if slices.Contains(w.Keys[:i], key) {
+			continue // it would wait for itself
+		}
 		claim := Claim{State: g.board(ctx, hold.flight, key, w.WaitUntil)}
 		var err error
 		if claim.State == Acquired {
@@ -57,38 +62,63 @@ func (g *Guard) Acquire(ctx context.Context, w Work) (*Hold, Claim, error) {
 			}
 			claim, err = g.claim(ctx, key, hold, w.Lease, w.WaitUntil)
 		}
-		if err != nil {
-			hold.giveBack(ctx, w.Keys[:i])
-			g.land(hold.flight, false)
-			return nil, Claim{}, err
-		}
-		if claim.State != Acquired {
-			err = g.refuse(ctx, hold, w, i, claim.State)
+		if err != nil || claim.State != Acquired {
+			hold.refuse(ctx, &w, claim.State)
 			g.land(hold.flight, claim.State == Completed)
 			return nil, claim, err
 		}
+		hold.keys = hold.flight.keys // all those boarded so far, in a list that is nobody else's
 		hold.attempt = max(hold.attempt, claim.Attempt)
 	}
 	return hold, Claim{State: Acquired, Attempt: hold.attempt}, nil
 }
 
-// refuse settles the keys before the i-th, which was found in the given state.
-func (g *Guard) refuse(ctx context.Context, hold *Hold, w Work, i int, state State) error {
+// settleGrace is how long an Acquire that may not wait any more does wait for the store to take back what it had given.
+const settleGrace = 250 * time.Millisecond
+
+// refuse settles the keys that were taken before one that was not to be had, by the state of that one: zero if the
+// store could not be asked. What fails, or takes too long, is tried again in the background.
+func (h *Hold) refuse(ctx context.Context, w *Work, state State) {
+	if len(h.keys) == 0 {
+		return
+	}
+	try := func(ctx context.Context) error { return h.release(ctx, h.keys) }
+	switch {
+	case state == Completed:
+		try = func(ctx context.Context) error { return h.complete(ctx, h.keys) }
+	case state == InFlight && w.RefusedLease > 0:
+		try = h.block(w.RefusedLease)
+	}
 	ctx = context.WithoutCancel(ctx)
-	taken := w.Keys[:i]
-	if state == Completed {
-		return hold.complete(ctx, taken)
+	first, cancel := ctx, context.CancelFunc(func() {})
+	if !w.WaitUntil.IsZero() {
+		first, cancel = context.WithTimeout(ctx, max(settleGrace, time.Until(w.WaitUntil)))
 	}
-	hold.giveBack(ctx, taken)
-	if w.RefusedLease <= 0 {
-		return nil
+	defer cancel()
+	if err := try(first); err != nil && !errors.Is(err, ErrLeaseLost) {
+		h.later(ctx, err, try)
 	}
-	for _, key := range taken {
-		if _, err := g.claim(ctx, key, hold, w.RefusedLease, time.Time{}); err != nil {
+}
+
+// block returns a try to have the keys in flight for the time of lease, held by nobody. Its token is one of its own:
+// a release that comes late must not free them.
+func (h *Hold) block(lease time.Duration) func(context.Context) error {
+	token := NewToken()
+	return func(ctx context.Context) error {
+		if err := h.release(ctx, h.keys); err != nil {
 			return err
 		}
+		for _, key := range h.keys {
+			err := h.guard.call(ctx, func(ctx context.Context) error {
+				_, err := h.guard.store.Claim(ctx, key, token, lease)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	return nil
 }
 
 // board takes key for the flight f. While another flight has it, it waits; the state says why f did not get it: the
@@ -134,7 +164,9 @@ func (g *Guard) land(f *flight, completed bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, key := range f.keys {
-		delete(g.flights, key)
+		if g.flights[key] == f {
+			delete(g.flights, key)
+		}
 	}
 	f.decide(completed)
 }

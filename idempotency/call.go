@@ -23,8 +23,8 @@ func (g *Guard) callWithin(ctx context.Context, limit time.Duration, f func(cont
 	return nil
 }
 
-// claim claims one key for hold, and waits for the store until the given time at the most. If the answer does not come in time, the claim may still have been made: it is
-// released under the hold's token as soon as the call has come back.
+// claim claims one key for hold, and waits for the store until the given time at the most. If the answer does not come
+// in time, the claim may still have been made: it is released under the hold's token as soon as the call has come back.
 func (g *Guard) claim(ctx context.Context, key string, hold *Hold, lease time.Duration, until time.Time) (Claim, error) {
 	if g.direct {
 		return g.store.Claim(ctx, key, hold.token, lease)
@@ -43,9 +43,13 @@ func (g *Guard) claim(ctx context.Context, key string, hold *Hold, lease time.Du
 	if err == nil {
 		return claim, nil
 	}
+	ctx = context.WithoutCancel(ctx)
+	release := func(ctx context.Context) error { return hold.release(ctx, []string{key}) }
 	g.background.Go(func() {
 		<-returned
-		hold.giveBack(ctx, []string{key})
+		if err := release(ctx); err != nil {
+			_ = hold.retry(ctx, err, release)
+		}
 	})
 	return Claim{}, err
 }

@@ -3,6 +3,7 @@ package idempotency
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -45,7 +46,7 @@ func ClaimsFromContext(ctx context.Context) (Claims, bool) {
 	if !ok {
 		return Claims{}, false
 	}
-	return Claims{Store: h.guard.store, Keys: h.keys, Token: h.token}, true
+	return Claims{Store: h.guard.store, Keys: slices.Clone(h.keys), Token: h.token}, true
 }
 
 // Complete marks all keys as done. [ErrLeaseLost] means that somebody else has run the work meanwhile. After any other
@@ -80,41 +81,33 @@ func (h *Hold) Settled() error {
 // Release gives all keys back, so that the work can be tried again. After an error the release is tried again in the
 // background until the lease ends.
 func (h *Hold) Release(ctx context.Context) error {
-	err := h.release(ctx, h.keys)
+	release := func(ctx context.Context) error { return h.release(ctx, h.keys) }
+	err := release(ctx)
 	h.guard.land(h.flight, false)
 	if err != nil {
-		h.releaseLater(ctx, h.keys, err)
+		h.later(ctx, err, release)
 	}
 	return err
 }
 
-// giveBack releases keys of a hold that never came to be, in the background if the store does not answer.
-func (h *Hold) giveBack(ctx context.Context, keys []string) {
-	if len(keys) == 0 {
-		return
-	}
-	ctx = context.WithoutCancel(ctx)
-	if err := h.release(ctx, keys); err != nil {
-		h.releaseLater(ctx, keys, err)
-	}
+// later repeats try, which failed with err, in the background.
+func (h *Hold) later(ctx context.Context, err error, try func(context.Context) error) {
+	h.guard.background.Go(func() { _ = h.retry(ctx, err, try) })
 }
 
-func (h *Hold) releaseLater(ctx context.Context, keys []string, err error) {
-	h.guard.background.Go(func() {
-		_ = h.retry(ctx, err, func(ctx context.Context) error { return h.release(ctx, keys) })
-	})
-}
-
+// complete completes every key that can be, whatever becomes of the others. It returns [ErrLeaseLost] only if trying
+// again is of no use to any of them.
 func (h *Hold) complete(ctx context.Context, keys []string) error {
+	var failed error
 	for _, key := range keys {
 		err := h.guard.call(ctx, func(ctx context.Context) error {
 			return h.guard.store.Complete(ctx, key, h.token)
 		})
-		if err != nil {
-			return err
+		if err != nil && (failed == nil || errors.Is(failed, ErrLeaseLost)) {
+			failed = err
 		}
 	}
-	return nil
+	return failed
 }
 
 func (h *Hold) release(ctx context.Context, keys []string) error {

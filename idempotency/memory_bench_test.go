@@ -87,15 +87,22 @@ func claimAndCompleteIn(b *testing.B, m *idempotency.Memory) func(string, idempo
 
 func BenchmarkMemoryClaimComplete(b *testing.B) {
 	run := func(b *testing.B, claimAndComplete func(string, idempotency.Token)) {
-		keys := benchmarkKeys(0, b.N)
+		const stretch = 1000
+		keys := benchmarkKeys(0, b.N+stretch*(runtime.GOMAXPROCS(0)+1))
 		var next atomic.Int64
 		runtime.GC()
 		b.ReportAllocs()
 		b.ResetTimer()
 		b.RunParallel(func(pb *testing.PB) {
 			token := idempotency.NewToken()
+			var mine []string // a stretch at a time, so that the keys are in the cache as they are in a handler
 			for pb.Next() {
-				claimAndComplete(keys[next.Add(1)-1], token)
+				if len(mine) == 0 {
+					to := int(next.Add(stretch))
+					mine = keys[to-stretch : to]
+				}
+				claimAndComplete(mine[0], token)
+				mine = mine[1:]
 			}
 		})
 	}

@@ -36,7 +36,9 @@ func TestMemoryAnswersAsItsModelDoes(t *testing.T) {
 }
 
 func walk(t *testing.T, seed uint64) {
-	const retention, lease, maxKeys = 40 * time.Second, 3 * time.Second, 5
+	// So short that every moment is hit, and no multiple of four.
+	const retention, lease, maxKeys = 41 * time.Nanosecond, 3 * time.Nanosecond, 5
+	const forgotten = (retention + 3) / 4
 	random := rand.New(rand.NewPCG(seed, 0))
 	m := newMemory(t, &idempotency.MemoryOptions{Retention: retention, MaxKeys: maxKeys, Logger: slog.New(slog.DiscardHandler)})
 	names := []string{"a", "b", "c", "d", "e", "f", "g"}
@@ -45,13 +47,13 @@ func walk(t *testing.T, seed uint64) {
 		model[name] = &modelKey{}
 	}
 	tokens := make(map[string][]idempotency.Token)
-	steps := []time.Duration{1, lease - 1, lease, lease + 1, retention / 4, retention / 3, retention - 1, retention, retention + retention/4}
+	steps := []time.Duration{1, 2, lease, lease + 1, forgotten, retention / 3, retention - 1, retention, retention + forgotten}
 
 	for step := range 300 {
 		name := names[random.IntN(len(names))]
 		k, now := model[name], time.Now()
 		surelyKnown := now.Before(k.kept)
-		surelyForgotten := !now.Before(k.kept.Add(retention / 4)) // a never claimed key's, too: its time was in year 1
+		surelyForgotten := !now.Before(k.kept.Add(forgotten)) // a never claimed key's, too: its time was in year 1
 		if surelyForgotten {
 			*k = modelKey{}
 		}
@@ -67,7 +69,7 @@ func walk(t *testing.T, seed uint64) {
 			for _, other := range model {
 				if now.Before(other.kept) {
 					known++
-				} else if now.Before(other.kept.Add(retention / 4)) {
+				} else if now.Before(other.kept.Add(forgotten)) {
 					maybe++
 				}
 			}
@@ -117,7 +119,7 @@ func walk(t *testing.T, seed uint64) {
 				*k = modelKey{token: token, attempt: k.attempt, kept: now.Add(retention)}
 			}
 		case 4:
-			time.Sleep(steps[random.IntN(len(steps))] / time.Duration(1+random.IntN(8)))
+			time.Sleep(steps[random.IntN(len(steps))] / time.Duration(1+random.IntN(4)))
 		}
 		require.LessOrEqual(t, m.Len(), maxKeys, "seed %d, step %d", seed, step)
 	}

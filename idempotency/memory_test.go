@@ -2,6 +2,7 @@ package idempotency_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -156,33 +157,57 @@ func TestReleasedAndAbandonedKeysAreKeptForTheRetention(t *testing.T) {
 }
 
 func TestMemoryNeverHoldsMoreThanMaxKeys(t *testing.T) {
-	const maxKeys, claims = 1000, 16000
+	const workers, each, maxKeys = 8, 5000, 30_000
 	m := newMemory(t, &idempotency.MemoryOptions{MaxKeys: maxKeys, Logger: slog.New(slog.DiscardHandler)})
+	keys := benchmarkKeys(0, workers*each)
 	var acquired, full atomic.Int64
 	var wg sync.WaitGroup
-	for g := range 8 {
+	for w := range workers {
 		wg.Go(func() {
-			for i := range claims / 8 {
-				key, token := fmt.Sprint(g, "/", i), idempotency.NewToken()
+			token := idempotency.NewToken()
+			for _, key := range keys[w*each : (w+1)*each] {
 				switch got, err := m.Claim(t.Context(), key, token, time.Minute); {
-				case err == idempotency.ErrFull:
+				case errors.Is(err, idempotency.ErrFull):
 					full.Add(1)
 				case err == nil && got.State == idempotency.Acquired:
 					acquired.Add(1)
-					if i%2 == 0 {
-						_ = m.Complete(t.Context(), key, token)
-					}
-				}
-				if m.Len() > maxKeys {
-					t.Error("over the limit")
 				}
 			}
 		})
 	}
 	wg.Wait()
 	require.EqualValues(t, maxKeys, acquired.Load())
-	require.EqualValues(t, claims-maxKeys, full.Load())
+	require.EqualValues(t, workers*each-maxKeys, full.Load())
 	require.Equal(t, maxKeys, m.Len())
+}
+
+func TestGenerationThatManyNoticeAtOnceEndsOnce(t *testing.T) {
+	for range 50 {
+		synctest.Test(t, func(t *testing.T) {
+			m := newMemory(t, &idempotency.MemoryOptions{Retention: 40 * time.Second})
+			time.Sleep(10*time.Second - 1)
+			claimAndComplete(t, m, "key")
+			for range 4 {
+				time.Sleep(10 * time.Second)
+				start := make(chan struct{})
+				var wg sync.WaitGroup
+				for range 8 {
+					wg.Go(func() {
+						<-start
+						m.Len()
+					})
+				}
+				synctest.Wait()
+				close(start)
+				wg.Wait()
+				if m.Len() != 1 {
+					t.Fatal("the key was forgotten early")
+				}
+			}
+			time.Sleep(1)
+			require.Zero(t, m.Len())
+		})
+	}
 }
 
 // One claim a quarter of an hour, on one shard only, is all the traffic there is after the burst.
@@ -275,8 +300,7 @@ func TestMemoryWarnsOnceWhenFourFifthsFull(t *testing.T) {
 		claim(t, m, "the tenth", idempotency.Acquired)
 		require.EqualValues(t, 1, log.warnings.Load())
 
-		time.Sleep(time.Hour / 2) // 5 of 10 newer ones, so that half of them stay
-		time.Sleep(time.Hour/2 + time.Hour/4 + time.Minute)
+		time.Sleep(time.Hour + time.Hour/4 + time.Minute)
 		require.Zero(t, m.Len())
 		for i := range 8 {
 			claimAndComplete(t, m, fmt.Sprint("b", i))

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -117,25 +116,25 @@ func newLiveKey(k Key) *liveKey {
 	secret := k.Secret
 	live := &liveKey{name: k.Name}
 	live.macs.New = func() any {
-		return &mac{hash: hmac.New(sha256.New, []byte(secret.Reveal())), prefix: make([]byte, 0, 2*maxOpaque)}
+		return &mac{hash: hmac.New(sha256.New, []byte(secret.Reveal())), prefix: make([]byte, 0, maxFields*(maxOpaque+1))}
 	}
 	live.macs.Put(live.macs.New()) // if crypto/hmac panics over a secret (FIPS mode does), then here, not under a delivery
 	return live
 }
 
-// makes reports, in constant time, whether the key's MAC over form is want.
-func (k *liveKey) makes(want *[sha256.Size]byte, form *Form, h http.Header, body []byte) bool {
+// makes reports, in constant time, whether the key's MAC over the covered values and body is want.
+func (k *liveKey) makes(want *[sha256.Size]byte, covered []string, body []byte) bool {
 	m := k.macs.Get().(*mac)
-	equal := hmac.Equal(m.over(form, h, body), want[:])
+	equal := hmac.Equal(m.over(covered, body), want[:])
 	k.macs.Put(m)
 	return equal
 }
 
-// over returns the MAC over form. It is valid until m is used again.
-func (m *mac) over(form *Form, h http.Header, body []byte) []byte {
+// over returns the MAC over the covered values and body. It is valid until m is used again.
+func (m *mac) over(covered []string, body []byte) []byte {
 	m.hash.Reset()
-	if len(form.Covers) > 0 {
-		m.prefix = form.appendPrefix(m.prefix[:0], h)
+	if len(covered) > 0 {
+		m.prefix = appendPrefix(m.prefix[:0], covered)
 		m.hash.Write(m.prefix)
 	}
 	m.hash.Write(body)

@@ -8,8 +8,10 @@ import (
 	"slices"
 )
 
-// maxOpaque is the most bytes an [Opaque] header may have.
-const maxOpaque = 128
+const (
+	maxOpaque = 128 // bytes of an Opaque header
+	maxFields = 4   // of a Scheme: a delivery's headers are read into an array, so that nothing is allocated
+)
 
 // A Scheme says, as data, how a sender signs: HMAC-SHA256, in hex, in one header.
 type Scheme struct {
@@ -24,7 +26,7 @@ type Scheme struct {
 	// headers of its own, so that no delivery of one form can be read as one of another: see [Grammar].
 	Forms []Form
 
-	// Fields are the other headers that the scheme reads, each once. All that a form covers must be among them.
+	// Fields are the other headers that the scheme reads, 4 at most. All that a form covers must be among them.
 	Fields []Field
 }
 
@@ -126,7 +128,7 @@ func (s Scheme) Sign(key Key, form string, h http.Header, body []byte) error {
 		}
 	}
 	m := newLiveKey(key).macs.New().(*mac)
-	h.Set(s.Header, fmt.Sprintf("%s%x", s.Prefix, m.over(f, h, body)))
+	h.Set(s.Header, fmt.Sprintf("%s%x", s.Prefix, m.over(f.values(h), body)))
 	return nil
 }
 
@@ -144,6 +146,9 @@ func (s Scheme) form(name string) (*Form, error) {
 func (s Scheme) validate() error {
 	if !isCanonical(s.Header) {
 		return errCanonical(s.Header)
+	}
+	if len(s.Fields) > maxFields {
+		return fmt.Errorf("signature: %d fields are more than the %d that a Scheme may have", len(s.Fields), maxFields)
 	}
 	fields := make(map[string]bool, len(s.Fields))
 	for _, f := range s.Fields {
@@ -195,22 +200,22 @@ func (s Scheme) clone() Scheme {
 	return s
 }
 
-func (f *Form) appendPrefix(b []byte, h http.Header) []byte {
-	for _, name := range f.Covers {
-		b = append(b, h[name][0]...)
+// appendPrefix appends what is signed before the body.
+func appendPrefix(b []byte, covered []string) []byte {
+	for _, value := range covered {
+		b = append(b, value...)
 		b = append(b, '.')
 	}
 	return b
 }
 
-// lacks returns the first header that the form covers and h does not have, or "".
-func (f *Form) lacks(h http.Header) string {
-	for _, name := range f.Covers {
-		if len(h[name]) == 0 {
-			return name
-		}
+// values returns the values of the covered headers, which must be there.
+func (f *Form) values(h http.Header) []string {
+	values := make([]string, len(f.Covers))
+	for i, name := range f.Covers {
+		values[i] = h[name][0]
 	}
-	return ""
+	return values
 }
 
 func (f *Form) digest(h http.Header, body []byte) [sha256.Size]byte {
@@ -218,7 +223,7 @@ func (f *Form) digest(h http.Header, body []byte) [sha256.Size]byte {
 		return sha256.Sum256(body)
 	}
 	hash := sha256.New()
-	hash.Write(f.appendPrefix(nil, h))
+	hash.Write(appendPrefix(nil, f.values(h)))
 	hash.Write(body)
 	return [sha256.Size]byte(hash.Sum(nil))
 }

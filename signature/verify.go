@@ -2,7 +2,6 @@ package signature
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"net/http"
 	"slices"
 	"sync/atomic"
@@ -12,6 +11,7 @@ import (
 // that it lets through.
 type Verifier struct {
 	scheme Scheme
+	covers [][]int // of each form: which Fields it covers
 
 	// last is the index of the form that matched last. A sender keeps to one form, and trying that one first saves
 	// the MACs of the others.
@@ -23,7 +23,13 @@ func NewVerifier(s Scheme) (*Verifier, error) {
 	if err := s.validate(); err != nil {
 		return nil, err
 	}
-	return &Verifier{scheme: s.clone()}, nil
+	v := &Verifier{scheme: s.clone(), covers: make([][]int, len(s.Forms))}
+	for i, form := range s.Forms {
+		for _, name := range form.Covers {
+			v.covers[i] = append(v.covers[i], slices.IndexFunc(s.Fields, func(f Field) bool { return f.Header == name }))
+		}
+	}
+	return v, nil
 }
 
 // A Match says what made a delivery authentic.
@@ -62,7 +68,7 @@ func (m Match) Digest(h http.Header, body []byte) [sha256.Size]byte {
 // The MAC alone says nothing of time: check a covered time against a [Window] afterwards.
 func (v *Verifier) Verify(keys *Keyring, h http.Header, body []byte) (Match, error) {
 	s := &v.scheme
-	value, err := single(h, s.Header)
+	value, err := single(h[s.Header], s.Header)
 	if err != nil {
 		return Match{}, err
 	}
@@ -70,8 +76,9 @@ func (v *Verifier) Verify(keys *Keyring, h http.Header, body []byte) (Match, err
 	if !decodeMAC(&want, value, s.Prefix) {
 		return Match{}, &Error{Malformed, s.Header, "is not one HMAC-SHA256 in hex"}
 	}
+	var fields [maxFields]string // "" if not there
 	for i := range s.Fields {
-		if err := s.Fields[i].check(h); err != nil {
+		if fields[i], err = s.Fields[i].read(h); err != nil {
 			return Match{}, err
 		}
 	}
@@ -79,80 +86,90 @@ func (v *Verifier) Verify(keys *Keyring, h http.Header, body []byte) (Match, err
 		return Match{}, &Error{Mismatch, s.Header, "could be that of another form, because the body begins as a covered header does"}
 	}
 
-	live, tried, lacking := keys.keys(), false, ""
+	live, tried, lacking := keys.keys(), false, 0
 	first := int(v.last.Load())
 	for i := range s.Forms {
-		n := (first + i) % len(s.Forms)
-		form := &s.Forms[n]
-		if lacking = form.lacks(h); lacking != "" {
+		n := first + i
+		if n >= len(s.Forms) {
+			n -= len(s.Forms)
+		}
+		var values [maxFields]string
+		covered := values[:0]
+		for _, at := range v.covers[n] {
+			if fields[at] == "" {
+				lacking = at
+				break
+			}
+			covered = append(covered, fields[at])
+		}
+		if len(covered) < len(v.covers[n]) {
 			continue
 		}
 		tried = true
 		for _, key := range live {
-			if key.makes(&want, form, h, body) {
+			if key.makes(&want, covered, body) {
 				if i != 0 {
 					v.last.Store(uint32(n)) //nolint:gosec // an index into a handful of forms
 				}
-				return Match{Key: key.name, form: form}, nil
+				return Match{Key: key.name, form: &s.Forms[n]}, nil
 			}
 		}
 	}
 	if !tried {
-		return Match{}, &Error{Missing, lacking, "is missing, and every accepted form covers it"}
+		return Match{}, &Error{Missing, s.Fields[lacking].Header, "is missing, and every accepted form covers it"}
 	}
 	return Match{}, &Error{Mismatch, s.Header, "was made by none of the live keys over the bytes that arrived"}
 }
 
 // decodeMAC reads the hex digits in s, of either case, into mac. The length is checked before anything is decoded.
 func decodeMAC(mac *[sha256.Size]byte, s, prefix string) bool {
-	if len(s) == len(prefix)+hex.EncodedLen(len(mac)) && s[:len(prefix)] == prefix {
+	if len(s) == len(prefix)+2*sha256.Size && s[:len(prefix)] == prefix {
 		s = s[len(prefix):]
 	}
-	if len(s) != hex.EncodedLen(len(mac)) {
+	if len(s) != 2*sha256.Size {
 		return false
 	}
+	var bad byte
 	for i := range mac {
-		hi, lo := hexDigit(s[2*i]), hexDigit(s[2*i+1])
-		if hi > 15 || lo > 15 {
-			return false
-		}
-		mac[i] = hi<<4 | lo
+		hi, lo := hexDigits[s[2*i]], hexDigits[s[2*i+1]]
+		mac[i] = hi<<4 | lo&0xf
+		bad |= hi | lo
 	}
-	return true
+	return bad <= 0xf
 }
 
-// hexDigit returns the value of c, or 255.
-func hexDigit(c byte) byte {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0'
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10
-	case 'A' <= c && c <= 'F':
-		return c - 'A' + 10
-	default:
-		return 255
+// hexDigits has the value of every hex digit of either case, and 255 for every other byte. A table, because digits are
+// random to a branch predictor.
+var hexDigits = func() (t [256]byte) {
+	for c := range t {
+		t[c] = 255
 	}
-}
+	for value := range 16 {
+		t["0123456789abcdef"[value]], t["0123456789ABCDEF"[value]] = byte(value), byte(value)
+	}
+	return t
+}()
 
-func (f *Field) check(h http.Header) error {
-	if len(h[f.Header]) == 0 && !f.Required {
-		return nil
+// read returns the value of the field, or "" if it is not there and need not be.
+func (f *Field) read(h http.Header) (string, error) {
+	values := h[f.Header]
+	if len(values) == 0 && !f.Required {
+		return "", nil
 	}
-	value, err := single(h, f.Header)
+	value, err := single(values, f.Header)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if !f.Grammar.accepts(value) {
-		return &Error{Malformed, f.Header, "does not have its documented form"}
+		return "", &Error{Malformed, f.Header, "does not have its documented form"}
 	}
-	return nil
+	return value, nil
 }
 
 // single returns the value of a header that must be there exactly once.
-func single(h http.Header, name string) (string, error) {
-	switch values := h[name]; {
-	case len(values) == 0 || values[0] == "" && len(values) == 1:
+func single(values []string, name string) (string, error) {
+	switch {
+	case len(values) == 0 || len(values) == 1 && values[0] == "":
 		return "", &Error{Missing, name, "is missing or empty"}
 	case len(values) > 1:
 		return "", &Error{Repeated, name, "came more than once"}

@@ -8,12 +8,13 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 var (
 	errTooLarge = errors.New("webhook: the body is larger than Options.MaxBody")
-	errSlow     = errors.New("webhook: the body did not arrive within Options.BodyTimeout")
+	errSlow     = errors.New("webhook: the body did not arrive within Options.BodyTimeout, or before the answer was due")
 	errLength   = errors.New("webhook: the body is not as long as it was declared")
 )
 
@@ -85,11 +86,19 @@ func (r *Request) readBody(limit int64, timeout time.Duration) (*buffer, error) 
 	return buf, nil
 }
 
-// readAside reads a body whose reads nothing can end. After the timeout the read goes on until the server closes the
-// body, into a buffer that is not used again.
+// readAside reads a body whose reads nothing can end. After the timeout the last read goes on until the server closes
+// the body, into a buffer that is not used again.
 func (r *Request) readAside(buf *buffer, limit int64, timeout time.Duration) (*buffer, error) {
 	done := make(chan error, 1)
-	go func() { done <- buf.read(r.Body, r.ContentLength, limit) }()
+	body := &abandonable{Reader: r.Body}
+	go func() {
+		err := errors.New("webhook: reading the body panicked")
+		defer func() {
+			_ = recover() // on this goroutine it would end the process
+			done <- err
+		}()
+		err = buf.read(body, r.ContentLength, limit)
+	}()
 	late := time.NewTimer(timeout)
 	defer late.Stop()
 	select {
@@ -100,8 +109,22 @@ func (r *Request) readAside(buf *buffer, limit int64, timeout time.Duration) (*b
 		}
 		return buf, nil
 	case <-late.C:
+		body.abandoned.Store(true)
 		return nil, errSlow
 	}
+}
+
+// An abandonable reader can be told that nobody wants more of it.
+type abandonable struct {
+	io.Reader
+	abandoned atomic.Bool
+}
+
+func (a *abandonable) Read(p []byte) (int, error) {
+	if a.abandoned.Load() {
+		return 0, errSlow
+	}
+	return a.Reader.Read(p)
 }
 
 // readError tells our own errors from those of the connection, and of a limit that was set further out.

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
@@ -82,5 +83,10 @@ func (e *Event) Delivery() *Delivery { return e.delivery }
 
 func (e *Event) event() *Event { return e }
 
-// typedEvent is implemented by embedding Event, and in no other way.
-type typedEvent interface{ event() *Event }
+// An AnyEvent is a pointer to a typed event of some vendor: to a struct that embeds [Event].
+type AnyEvent interface {
+	Delivery() *Delivery
+	Unknown() map[string]json.RawMessage
+
+	event() *Event
+}

@@ -93,8 +93,8 @@ func instant(raw []byte) time.Time {
 	if t, err := signature.ParseUnix(s); err == nil {
 		return t
 	}
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
+	var t time.Time
+	if t.UnmarshalText([]byte(s)) != nil { // stricter than time.Parse: what it takes can be marshalled again
 		return time.Time{}
 	}
 	return t

@@ -2,9 +2,10 @@ package webhook
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
-	"strings"
 )
 
 // An EventType is a type of event that a vendor documents. All are made by [NewKind].
@@ -13,7 +14,7 @@ type EventType interface {
 	Name() string
 
 	// New returns a pointer to a new event of the Go type that belongs to it.
-	New() any
+	New() AnyEvent
 }
 
 // A Kind ties a vendor's event type to the Go type of its events.
@@ -21,7 +22,7 @@ type Kind[T any] struct{ name string }
 
 // NewKind returns the kind of that name. T must be a struct that embeds [Event]; otherwise NewKind panics.
 func NewKind[T any](name string) Kind[T] {
-	if _, ok := any(new(T)).(typedEvent); !ok {
+	if _, ok := any(new(T)).(AnyEvent); !ok {
 		panic(fmt.Sprintf("webhook: the event type %T must embed webhook.Event", *new(T)))
 	}
 	return Kind[T]{name}
@@ -31,7 +32,7 @@ func NewKind[T any](name string) Kind[T] {
 func (k Kind[T]) Name() string { return k.name }
 
 // New returns a new *T.
-func (k Kind[T]) New() any { return new(T) }
+func (k Kind[T]) New() AnyEvent { return any(new(T)).(AnyEvent) }
 
 // On registers fn for all events of the kind. It panics when fn is nil, when the kind has a callback already, and
 // after the handler's first delivery.
@@ -42,7 +43,7 @@ func (k Kind[T]) On(h *Handler, fn func(context.Context, *T) error) {
 	h.register(k.name, func() {
 		h.callbacks[k.name] = &callback{
 			kind: k,
-			call: func(ctx context.Context, event typedEvent) error { return fn(ctx, event.(any).(*T)) },
+			call: func(ctx context.Context, event AnyEvent) error { return fn(ctx, any(event).(*T)) },
 		}
 	})
 }
@@ -50,41 +51,50 @@ func (k Kind[T]) On(h *Handler, fn func(context.Context, *T) error) {
 // A callback is what is registered for one type.
 type callback struct {
 	kind EventType
-	call func(ctx context.Context, event typedEvent) error
+	call func(ctx context.Context, event AnyEvent) error
 }
 
 // decoded remembers how an event was decoded, for [Event.Unknown].
 type decoded struct {
-	goType reflect.Type
-	names  []string // of the envelope's members, lower-case
-	data   []byte
-	nested bool // data is a member of the body, not all of it
+	goType    reflect.Type
+	envelope  []string // names of all members of the envelope
+	dataNames []string // those that may hold the data
+	data      []byte
+	nested    bool // data is a member of the body, not all of it
 }
 
 // decode makes the typed event of a delivery. Its envelope is the one the delivery was routed by.
-func (h *Handler) decode(kind EventType, d *Delivery, e *Envelope) (typedEvent, error) {
+func (h *Handler) decode(kind EventType, d *Delivery, e *Envelope) (AnyEvent, error) {
 	v := kind.New()
 	if err := h.options.Unmarshal(e.Data, v); err != nil {
-		return nil, fmt.Errorf("webhook: the body does not fit the type of %q: %w", kind.Name(), err)
+		return nil, fmt.Errorf("webhook: the body does not fit the type of %q: %w", kind.Name(), nameField(err, e.Data, v))
 	}
-	event := v.(typedEvent)
-	*event.event() = Event{
+	*v.event() = Event{
 		ID: e.ID, Type: d.Type, Time: e.Time,
 		delivery: d,
 		decoded: decoded{
-			goType: reflect.TypeOf(v).Elem(),
-			names:  h.envelopeNames,
-			data:   e.Data,
-			nested: len(e.Data) != len(d.Body),
+			goType:    reflect.TypeOf(v).Elem(),
+			envelope:  h.envelope.names,
+			dataNames: h.profile.Envelope.Data,
+			data:      e.Data,
+			nested:    len(e.Data) != len(d.Body),
 		},
 	}
-	return event, nil
+	return v, nil
 }
 
-func lower(names []string) []string {
-	out := make([]string, len(names))
-	for i, name := range names {
-		out[i] = strings.ToLower(name)
+// nameField adds the member that does not fit to an error that does not name one: types that read themselves, time.Time
+// for instance, do not know where they stand.
+func nameField(err error, data []byte, v any) error {
+	var named *json.UnmarshalTypeError
+	if errors.As(err, &named) {
+		return err
 	}
-	return out
+	fields := jsonFields(reflect.TypeOf(v).Elem())
+	for name, raw := range members(data) {
+		if t := fields.find(name); t != nil && json.Unmarshal(raw, reflect.New(t).Interface()) != nil {
+			return fmt.Errorf("the field %q: %w", name, err)
+		}
+	}
+	return err
 }

@@ -19,14 +19,13 @@ import (
 //
 // Users get one from a vendor's package, which adds a method for each event type.
 type Handler struct {
-	profile       Profile
-	endpoint      Endpoint
-	options       Options
-	window        signature.Window
-	envelope      *envelopeReader
-	envelopeNames []string
-	keptHeaders   []string
-	knownTypes    map[string]bool
+	profile     Profile
+	endpoint    Endpoint
+	options     Options
+	window      signature.Window
+	envelope    *envelopeReader
+	keptHeaders []string
+	knownTypes  map[string]bool
 
 	guard *idempotency.Guard
 	rate  *rate.Limiter // nil: no limit
@@ -71,14 +70,13 @@ func New(p Profile, e Endpoint, o *Options) (*Handler, error) {
 		p.Attempts, p.LastAge = e.Attempts, 0
 	}
 	h := &Handler{
-		profile:       p,
-		endpoint:      e,
-		options:       options,
-		window:        signature.Window{Past: p.Window, Future: signature.DefaultSkew},
-		envelopeNames: lower(p.Envelope.names()),
-		keptHeaders:   slices.Clone(p.Headers),
-		knownTypes:    make(map[string]bool, len(p.Events)),
-		callbacks:     make(map[string]*callback),
+		profile:     p,
+		endpoint:    e,
+		options:     options,
+		window:      signature.Window{Past: p.Window, Future: signature.DefaultSkew},
+		keptHeaders: slices.Clone(p.Headers),
+		knownTypes:  make(map[string]bool, len(p.Events)),
+		callbacks:   make(map[string]*callback),
 	}
 	if p.TimeHeader != "" {
 		h.keptHeaders = append(h.keptHeaders, p.TimeHeader)
@@ -146,6 +144,17 @@ func (h *Handler) OnUnhandled(fn func(context.Context, *Delivery) error) {
 // the delivery's outcome, and the callback is not run. It panics as [Kind.On] does.
 func (h *Handler) OnAny(fn func(context.Context, *Delivery) error) {
 	h.registerOnce("OnAny", &h.onAny, fn)
+}
+
+// OnEach registers fn as the callback for every type that the vendor documents: for forwarding or showing events of
+// all types, decoded. It panics as [Kind.On] does.
+func (h *Handler) OnEach(fn func(context.Context, AnyEvent) error) {
+	if fn == nil {
+		panic("webhook: the callback given to OnEach is nil")
+	}
+	for _, t := range h.profile.Events {
+		h.register(t.Name(), func() { h.callbacks[t.Name()] = &callback{kind: t, call: fn} })
+	}
 }
 
 func (h *Handler) registerOnce(name string, slot *func(context.Context, *Delivery) error, fn func(context.Context, *Delivery) error) {

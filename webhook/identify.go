@@ -99,6 +99,7 @@ func (h *Handler) newDelivery(a *Arrival, received, sent time.Time) *Delivery {
 func (p *passage) name(a *Arrival) (err error) {
 	h, d := p.h, p.delivery
 	identity := h.profile.Identify(a)
+	d.ID = identity.ID
 	if cb := h.callbacks[d.Type]; h.endpoint.Key != nil && cb != nil {
 		defer func() {
 			if value := recover(); value != nil {

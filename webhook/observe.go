@@ -55,10 +55,16 @@ func (p *passage) report(v verdict, late bool) {
 			o.Type = otherType
 		}
 	}
-	h.journal.write(p.ctx, &o, p.delivery)
+	h.log(p.ctx, &o, p.delivery)
 	if h.options.Observer != nil {
 		h.observe(p.ctx, o)
 	}
+}
+
+// log writes the line. Late ones are written on a goroutine where a panic of the logger would end the process.
+func (h *Handler) log(ctx context.Context, o *Observation, d *Delivery) {
+	defer func() { _ = recover() }() // there is nothing left to say it with
+	h.journal.write(ctx, o, d)
 }
 
 func (h *Handler) observe(ctx context.Context, o Observation) {
@@ -109,9 +115,14 @@ func (j *journal) write(ctx context.Context, o *Observation, d *Delivery) {
 		return
 	}
 	if d == nil {
-		thin := j.strangers[o.Outcome]
-		thin.left.Add(1)
-		thin.Do(func() { j.line(ctx, level, o, nil, thin.left.Swap(0)-1) })
+		thin, written := j.strangers[o.Outcome], false
+		thin.Do(func() {
+			written = true
+			j.line(ctx, level, o, nil, thin.left.Swap(0))
+		})
+		if !written {
+			thin.left.Add(1)
+		}
 		return
 	}
 	if o.Outcome == Unhandled && !j.firstOf(d.Type) {

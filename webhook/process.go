@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,12 +34,12 @@ type passage struct {
 	bytes    int
 
 	envelope    Envelope
-	event       typedEvent // set once it has been decoded
-	undecoded   error      // why it could not be
-	sentAt      time.Time  // what the window is checked against; zero if nothing says when
-	delivery    *Delivery  // nil until authentic
-	unread      bool       // the sender may still be writing the body
-	redelivered bool       // by Redeliver, of a delivery that somebody has stored
+	event       AnyEvent  // set once it has been decoded
+	undecoded   error     // why it could not be
+	sentAt      time.Time // what the window is checked against; zero if nothing says when
+	delivery    *Delivery // nil until authentic
+	unread      bool      // the sender may still be writing the body
+	redelivered bool      // by Redeliver, of a delivery that somebody has stored
 }
 
 func (h *Handler) process(ctx context.Context, r *Request) Result {
@@ -89,8 +90,7 @@ func (p *passage) authenticate(r *Request) (*Arrival, verdict) {
 		p.unread = true
 		return nil, verdict{outcome: Overloaded, reason: ReasonReading, err: errors.New("webhook: more bodies at once than Options.MaxReading")}
 	}
-	buf, err := r.readBody(h.options.MaxBody, h.options.BodyTimeout)
-	h.reading.Add(-1)
+	buf, err := p.readBody(r)
 	if err != nil {
 		p.unread = true
 		return nil, unreadable(err)
@@ -102,6 +102,11 @@ func (p *passage) authenticate(r *Request) (*Arrival, verdict) {
 		return nil, forged(err)
 	}
 	return &Arrival{Header: r.Header, Body: bytes.Clone(buf.b), Match: match}, verdict{}
+}
+
+func (p *passage) readBody(r *Request) (*buffer, error) {
+	defer p.h.reading.Add(-1)
+	return r.readBody(p.h.options.MaxBody, min(p.h.options.BodyTimeout, time.Until(p.answerBy)))
 }
 
 // checkBounds looks at all that can be judged before a byte of the body is read.
@@ -163,22 +168,35 @@ func (p *passage) identify(a *Arrival) verdict {
 	if err := p.name(a); err != nil {
 		return verdict{outcome: Panicked, err: err}
 	}
+	return p.checkFreshness()
+}
+
+// checkFreshness checks the time against the window. Types that the vendor does not document are not refused for their
+// time, and run nothing if it is not fresh: the events by which vendors test an endpoint may have an old one, or none.
+func (p *passage) checkFreshness() verdict {
+	h, eventType := p.h, p.delivery.Type
 	if h.profile.Window == 0 {
 		return verdict{}
 	}
 	if p.sentAt.IsZero() {
-		if !h.wanted(envelope.Type) {
+		switch {
+		case !h.knownTypes[eventType]:
+			return verdict{outcome: Unhandled, reason: ReasonNoTime}
+		case !h.wanted(eventType):
 			return verdict{}
 		}
 		return verdict{outcome: Malformed, reason: ReasonNoTime, err: fmt.Errorf("webhook: authentic, but without a readable time in %q", h.profile.Envelope.Time)}
 	}
-	switch err := h.window.Check(p.sentAt, p.arrived); {
-	case errors.Is(err, signature.Stale):
-		return verdict{outcome: Stale, reason: Reason(signature.Stale), err: err}
+	err := h.window.Check(p.sentAt, p.arrived)
+	switch {
+	case err == nil:
+		return verdict{}
 	case errors.Is(err, signature.Future):
 		return verdict{outcome: Future, reason: Reason(signature.Future), err: err, after: p.sentAt.Sub(p.arrived.Add(h.window.Future))}
+	case !h.knownTypes[eventType]:
+		return verdict{outcome: Unhandled, reason: Reason(signature.Stale)}
 	default:
-		return verdict{}
+		return verdict{outcome: Stale, reason: Reason(signature.Stale), err: err}
 	}
 }
 
@@ -199,7 +217,8 @@ func (p *passage) timeThatCounts(a *Arrival) time.Time {
 // enqueue hands the delivery to the inbox.
 func (p *passage) enqueue() verdict {
 	var duplicate bool
-	err := deadline.Call(context.WithoutCancel(p.ctx), p.h.options.StoreTimeout, func(ctx context.Context) (err error) {
+	limit := min(p.h.options.StoreTimeout, time.Until(p.answerBy))
+	err := deadline.Call(context.WithoutCancel(p.ctx), limit, func(ctx context.Context) (err error) {
 		duplicate, err = p.h.options.Inbox.Enqueue(ctx, p.delivery)
 		return err
 	})
@@ -234,7 +253,8 @@ func (p *passage) handle() verdict {
 // claim claims the delivery's keys. While the same delivery runs in this process it waits, until the answer is due.
 func (p *passage) claim() (*idempotency.Hold, verdict) {
 	ends := p.arrived.Add(p.h.options.CallbackTimeout)
-	work := idempotency.Work{Keys: p.delivery.Keys, Lease: time.Until(ends) + leaseMargin, WaitUntil: p.answerBy}
+	// The keys that are held are a copy: those of the delivery are in the callback's hands.
+	work := idempotency.Work{Keys: slices.Clone(p.delivery.Keys), Lease: time.Until(ends) + leaseMargin, WaitUntil: p.answerBy}
 	if len(work.Keys) > 1 && !p.sentAt.IsZero() {
 		// Until then a replay of these very bytes under another name would be fresh.
 		work.RefusedLease = time.Until(p.sentAt.Add(p.h.window.Past)) + time.Second

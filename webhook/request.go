@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -70,6 +69,9 @@ func (r *Result) setHeader(h http.Header) {
 	}
 }
 
+// lingering is how long a connection is read, up to net/http's 256 KiB, once a body has been refused.
+const lingering = 500 * time.Millisecond
+
 // ServeHTTP receives one delivery and answers it by the outcome contract. It reads URL.Path, URL.RawQuery, the headers
 // and the body, so any router will do that leaves those alone; the body must not have been read before.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -83,8 +85,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	result := h.process(r.Context(), &request)
 	if result.Close {
-		// Nothing more is read: neither by us nor, up to 256 KiB and at the sender's pace, by the server.
-		_ = request.readDeadline(time.Now())
+		// The server reads on for a while, because a connection that is closed with part of the body still in it may
+		// take the answer down with it. It must not do so at the sender's pace.
+		_ = request.readDeadline(time.Now().Add(lingering))
 	}
 	result.setHeader(w.Header())
 	w.WriteHeader(result.Status)
@@ -122,5 +125,5 @@ func canonical(header http.Header) http.Header {
 
 // setReadDeadline reports whether the connection will end a read of the body at t.
 func (r *Request) setReadDeadline(t time.Time) bool {
-	return r.readDeadline != nil && !errors.Is(r.readDeadline(t), http.ErrNotSupported)
+	return r.readDeadline != nil && r.readDeadline(t) == nil
 }

@@ -27,7 +27,11 @@ func (p *passage) start(ctx context.Context, hold *idempotency.Hold) *run {
 	// The callback is given a copy: what it does with it while the answer is written is its own business.
 	given := *p.delivery
 	r := &run{passage: p, hold: hold, given: &given, verdict: make(chan verdict, 1)}
-	r.ctx, r.cancel = context.WithDeadline(hold.Context(ctx), p.arrived.Add(p.h.options.CallbackTimeout))
+	ends := p.arrived.Add(p.h.options.CallbackTimeout)
+	if p.redelivered {
+		ends = hold.Until().Add(-leaseMargin) // it may have waited for its twin, and as long as that took
+	}
+	r.ctx, r.cancel = context.WithDeadline(hold.Context(ctx), ends)
 	p.decode()
 	p.h.life.begin(r)
 	go r.execute()
@@ -57,18 +61,19 @@ func (p *passage) decode() {
 // execute calls back and settles what came of it, also when the callback panics or ends its goroutine.
 func (r *run) execute() {
 	returned := false
-	var err error
+	var v verdict
 	defer func() {
 		if !returned {
-			err = &PanicError{Value: recover(), Stack: debug.Stack()}
+			v = judge(&PanicError{Value: recover(), Stack: debug.Stack()})
 		}
-		r.finish(r.settle(err))
+		r.finish(r.settle(v))
 	}()
-	err = r.callback()
+	v = judge(r.callback()) // ahead of the recover: the methods of an error are the callback's own code
 	returned = true
 }
 
 func (r *run) finish(v verdict) {
+	defer r.h.life.end(r)
 	r.cancel()
 	r.h.running.Add(-1)
 	if r.answered.CompareAndSwap(false, true) {
@@ -76,7 +81,6 @@ func (r *run) finish(v verdict) {
 	} else {
 		r.report(v, true)
 	}
-	r.h.life.end(r)
 }
 
 // await returns the run's verdict, or, once the answer is due, that it is not there.
@@ -95,7 +99,7 @@ func (p *passage) await(r *run) verdict {
 		return <-r.verdict
 	}
 	v := verdict{outcome: Overrun, err: errors.New("webhook: the callback was still running when the answer was due")}
-	if last, certain := p.lastAttempt(); last && certain && p.h.profile.DisablesEndpoint {
+	if last, counted := p.lastAttempt(); p.h.profile.DisablesEndpoint && (counted || last && p.h.options.DeadLetter != nil) {
 		// This was the last time either way. A failure would cost the endpoint and bring nothing back.
 		v.outcome = Entrusted
 	}

@@ -10,9 +10,8 @@ import (
 	"github.com/aihooks/aihooks-go/internal/deadline"
 )
 
-// settle decides what the callback's error means, and completes or releases the delivery's keys accordingly.
-func (r *run) settle(err error) verdict {
-	v := judge(err)
+// settle completes or releases the delivery's keys, by what the callback's error was judged to mean.
+func (r *run) settle(v verdict) verdict {
 	switch v.outcome {
 	case Handled, Ignored:
 		return r.complete(v)
@@ -39,6 +38,7 @@ func judge(err error) verdict {
 		v.outcome, v.reason = Undecodable, ReasonUndecodable
 		err = e.err
 	default:
+		_ = err.Error() // if it panics, as on a nil pointer, then here
 		v.outcome = Failed
 		if errors.As(err, &said) {
 			v = said.verdict()

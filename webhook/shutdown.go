@@ -37,18 +37,19 @@ func (h *Handler) Shutdown(ctx context.Context) error {
 	idle := h.life.drain()
 	select {
 	case <-idle:
-		return h.guard.Wait(ctx)
+		if h.guard.Wait(ctx) == nil {
+			return nil
+		}
 	case <-ctx.Done():
+		h.life.cut()
 	}
-	for _, r := range h.life.runs() {
-		r.cancel()
-	}
-	grace := time.NewTimer(cancelGrace)
-	defer grace.Stop()
+	// The store has the second as well: what was cancelled has to be released, and ctx may have ended before the call.
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelGrace)
+	defer cancel()
 	select {
 	case <-idle:
-		return nil
-	case <-grace.C:
+		return h.guard.Wait(grace)
+	case <-grace.Done():
 	}
 	left := &ShutdownError{err: ctx.Err()}
 	for _, r := range h.life.runs() {
@@ -63,6 +64,7 @@ type life struct {
 	draining bool
 	inside   int // calls of Process that may start a callback
 	running  map[*run]struct{}
+	ended    bool          // the patience of Shutdown: what begins from now on is cancelled from its start
 	idle     chan struct{} // closed once draining and empty
 }
 
@@ -92,6 +94,19 @@ func (l *life) begin(r *run) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.running[r] = struct{}{}
+	if l.ended {
+		r.cancel()
+	}
+}
+
+// cut cancels all callbacks that run, and those that deliveries still on their way, or waiting for a twin, begin later.
+func (l *life) cut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = true
+	for r := range l.running {
+		r.cancel()
+	}
 }
 
 func (l *life) end(r *run) {

@@ -3,6 +3,7 @@ package webhook
 import (
 	"encoding"
 	"encoding/json"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -19,19 +20,21 @@ func (e *Event) Unknown() map[string]json.RawMessage {
 	path := ""
 	if e.decoded.nested {
 		for name, raw := range members(e.delivery.Body) {
-			if !e.decoded.isEnvelope(name) {
+			switch {
+			case !matches(e.decoded.envelope, name):
 				found["/"+escape(name)] = raw
-			} else if string(raw) == string(e.decoded.data) {
+			case matches(e.decoded.dataNames, name) && string(raw) == string(e.decoded.data):
 				path = "/" + escape(name)
 			}
 		}
 	}
-	unknown(found, path, e.decoded.data, e.decoded.goType, e.decoded.isEnvelope)
+	unknown(found, path, e.decoded.data, e.decoded.goType, e.decoded.envelope)
 	return found
 }
 
-func (d *decoded) isEnvelope(name string) bool {
-	return slices.ContainsFunc(d.names, func(n string) bool { return strings.EqualFold(n, name) })
+// matches reports whether name is one of names, as encoding/json matches them.
+func matches(names []string, name string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
 }
 
 var (
@@ -39,13 +42,19 @@ var (
 	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
-// unknown walks raw beside the type that it was decoded into. At the top, skip names what is known without a field.
-func unknown(found map[string]json.RawMessage, path string, raw []byte, t reflect.Type, skip func(string) bool) {
+// readsItself reports whether a type has its own way of reading JSON.
+func readsItself(t reflect.Type) bool {
+	return reflect.PointerTo(t).Implements(jsonUnmarshaler) || reflect.PointerTo(t).Implements(textUnmarshaler)
+}
+
+// unknown walks raw beside the type that it was decoded into. At the top of the body, the members in envelope are known
+// without a field.
+func unknown(found map[string]json.RawMessage, path string, raw []byte, t reflect.Type, envelope []string) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if reflect.PointerTo(t).Implements(jsonUnmarshaler) || reflect.PointerTo(t).Implements(textUnmarshaler) {
-		return // reads itself, and keeps what it does not know
+	if readsItself(t) {
+		return // and keeps what it does not know
 	}
 	switch t.Kind() {
 	case reflect.Struct:
@@ -54,7 +63,7 @@ func unknown(found map[string]json.RawMessage, path string, raw []byte, t reflec
 			at := path + "/" + escape(name)
 			if field := fields.find(name); field != nil {
 				unknown(found, at, value, field, nil)
-			} else if skip == nil || path != "" || !skip(name) {
+			} else if path != "" || !matches(envelope, name) {
 				found[at] = value
 			}
 		}
@@ -83,23 +92,37 @@ type fieldSet map[string]reflect.Type
 
 func jsonFields(t reflect.Type) fieldSet {
 	set := make(fieldSet)
-	for i := range t.NumField() {
-		field := t.Field(i)
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		switch {
-		case field.Type == reflect.TypeFor[Event]() || name == "-":
-		case field.Anonymous && name == "":
-			for inner, innerType := range jsonFields(field.Type) {
-				set[inner] = innerType
-			}
-		case field.IsExported():
-			if name == "" {
-				name = field.Name
-			}
-			set[name] = field.Type
+	for i := range t.NumField() { // first, because a field further out goes before one of the same name
+		if inner := embedded(t.Field(i)); inner != nil {
+			maps.Copy(set, jsonFields(inner))
 		}
 	}
+	for i := range t.NumField() {
+		field := t.Field(i)
+		tag := field.Tag.Get("json")
+		if tag == "-" || !field.IsExported() || field.Type == reflect.TypeFor[Event]() || embedded(field) != nil {
+			continue
+		}
+		name, _, _ := strings.Cut(tag, ",")
+		if name == "" {
+			name = field.Name
+		}
+		set[name] = field.Type
+	}
 	return set
+}
+
+// embedded returns the struct whose fields count as fields of the struct around it, and nil for any other field.
+func embedded(field reflect.StructField) reflect.Type {
+	t := field.Type
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+	if !field.Anonymous || name != "" || t.Kind() != reflect.Struct || t == reflect.TypeFor[Event]() {
+		return nil
+	}
+	return t
 }
 
 // find matches a name as encoding/json does: to the letter, or else whatever its case.

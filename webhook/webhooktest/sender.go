@@ -45,7 +45,21 @@ type Sender struct {
 
 // Stamp returns body with the time in its envelope, if there is one, set to t, in the notation that it had.
 func (s *Sender) Stamp(body []byte, t time.Time) []byte {
-	names := s.Profile.Envelope.Time
+	return replace(body, s.Profile.Envelope.Time, func(raw []byte) []byte {
+		if jsonpeek.KindOf(raw) == jsonpeek.KindString {
+			return strconv.AppendQuote(nil, t.UTC().Format(time.RFC3339))
+		}
+		return strconv.AppendInt(nil, t.Unix(), 10)
+	})
+}
+
+// Name returns body with the id in its envelope, if there is one, set to id.
+func (s *Sender) Name(body []byte, id string) []byte {
+	return replace(body, s.Profile.Envelope.ID, func([]byte) []byte { return strconv.AppendQuote(nil, id) })
+}
+
+// replace returns body with the value of the first of the named members that is there replaced.
+func replace(body []byte, names []string, value func(raw []byte) []byte) []byte {
 	values := make([][]byte, len(names))
 	if err := jsonpeek.Scan(body, names, values); err != nil {
 		return body
@@ -54,15 +68,11 @@ func (s *Sender) Stamp(body []byte, t time.Time) []byte {
 		if raw == nil {
 			continue
 		}
-		stamp := strconv.FormatInt(t.Unix(), 10)
-		if jsonpeek.KindOf(raw) == jsonpeek.KindString {
-			stamp = strconv.Quote(t.UTC().Format(time.RFC3339))
-		}
 		at := 0
 		for &body[at] != &raw[0] { // raw is a part of body
 			at++
 		}
-		return slices.Concat(body[:at], []byte(stamp), body[at+len(raw):])
+		return slices.Concat(body[:at], value(raw), body[at+len(raw):])
 	}
 	return body
 }

@@ -1,0 +1,60 @@
+# Everything runs from the root of a checkout, over every module in go.work.
+SHELL := /bin/bash -o pipefail
+
+modules  := $(shell go list -m -f '{{.Dir}}')
+packages := $(addsuffix /...,$(modules))
+
+lint := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+vuln := go run golang.org/x/vuln/cmd/govulncheck@v1.1.4
+
+FUZZTIME  ?= 30s
+BENCHTIME ?= 1s
+
+.PHONY: test lint vuln fuzz bench cover generate tidy clean
+
+## test: what must pass before anything lands; needs nothing but Go and a C compiler for the race detector
+test:
+	go vet $(packages)
+	go test -race $(packages)
+	go run ./examples/quickstart
+
+## lint: the linter, with .golangci.yml
+lint:
+	@for dir in $(modules); do (cd $$dir && $(lint) run ./...) || exit 1; done
+
+## vuln: known vulnerabilities; needs the network
+vuln:
+	@for dir in $(modules); do (cd $$dir && $(vuln) ./...) || exit 1; done
+
+## fuzz: every fuzz target for FUZZTIME
+fuzz:
+	@set -e; for pkg in $$(go list $(packages)); do \
+		for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "== $$pkg $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; \
+	done
+
+## bench: the benchmarks, each beside its floor
+bench:
+	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./signature ./idempotency ./webhook
+
+## cover: statement coverage of the packages that everything stands on, by all tests
+cover:
+	@for pkg in signature idempotency webhook; do \
+		go test -coverpkg ./$$pkg -coverprofile cover-$$pkg.out ./... > /dev/null || exit 1; \
+		echo "$$pkg $$(go tool cover -func cover-$$pkg.out | tail -1 | awk '{print $$3}')"; \
+	done
+
+## generate: everything that is made from something else; must leave no diff
+generate:
+	python3 signature/testdata/generate.py
+	go test ./webhook -run TestThePackageDocumentationShowsTheContract -update
+	go test ./internal/allvendors -run TestEveryScheduleEndsWell -update
+
+## tidy: go.mod and go.sum of every module
+tidy:
+	@for dir in $(modules); do (cd $$dir && GOWORK=off go mod tidy) || exit 1; done
+
+clean:
+	rm -f cover-*.out

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// config is what the environment says.
+type config struct {
+	addr        string
+	greenflash  []string
+	convosphere []string
+	workflux    []string
+	emberqa     []string
+	maxBody     int64
+	failFirst   int
+	delay       time.Duration
+}
+
+func readConfig(getenv func(string) string) (config, error) {
+	c := config{
+		addr:        getenv("ADDR"),
+		greenflash:  split(getenv("GREENFLASH_SECRET")),
+		convosphere: split(getenv("CONVOSPHERE_SECRET")),
+		workflux:    split(getenv("WORKFLUX_SECRET")),
+		emberqa:     split(getenv("EMBERQA_TOKEN")),
+	}
+	if c.addr == "" {
+		c.addr = "127.0.0.1:8080"
+	}
+	var errs []error
+	read := func(name string, parse func(value string) error) {
+		if value := getenv(name); value != "" {
+			if err := parse(value); err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", name, err))
+			}
+		}
+	}
+	read("MAX_BODY", func(v string) (err error) { c.maxBody, err = strconv.ParseInt(v, 10, 64); return err })
+	read("FAIL_FIRST", func(v string) (err error) { c.failFirst, err = strconv.Atoi(v); return err })
+	read("HANDLER_DELAY", func(v string) (err error) { c.delay, err = time.ParseDuration(v); return err })
+	return c, errors.Join(errs...)
+}
+
+// split reads a comma-separated list; an unset variable is an empty one.
+func split(list string) []string {
+	if list == "" {
+		return nil
+	}
+	return strings.Split(list, ",")
+}

@@ -1,0 +1,80 @@
+// Receiver is a service that receives the webhooks of all four vendors and prints what it is called back with, one
+// JSON line for each callback, on standard output. Its log goes to standard error. It is set up by the environment:
+//
+//	ADDR                where to listen; 127.0.0.1:8080 by default
+//	GREENFLASH_SECRET   signing secrets, comma-separated while they are rotated;
+//	CONVOSPHERE_SECRET  a vendor without one is not mounted
+//	WORKFLUX_SECRET
+//	EMBERQA_TOKEN       the token at the end of /webhooks/emberqa/
+//	MAX_BODY            the largest body, in bytes
+//	FAIL_FIRST          for how many times the callback fails for each id
+//	HANDLER_DELAY       how long the callback takes, for instance 2s
+//
+// On SIGTERM or an interrupt it stops listening, lets requests and callbacks finish, and exits with 0.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// drainTimeout is how long callbacks may go on after a SIGTERM: as long as they may run.
+const drainTimeout = webhook.DefaultCallbackTimeout + 5*time.Second
+
+func main() {
+	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Getenv, os.Stdout, logger); err != nil {
+		logger.Error("receiver", "error", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, getenv func(string) string, stdout *os.File, logger *slog.Logger) error {
+	c, err := readConfig(getenv)
+	if err != nil {
+		return err
+	}
+	out := json.NewEncoder(stdout)
+	mux, hooks, err := mount(c, &printer{out: out, failFirst: c.failFirst, delay: c.delay}, logger)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", c.addr)
+	if err != nil {
+		return fmt.Errorf("ADDR: %w", err)
+	}
+	if err := out.Encode(map[string]string{"listening": listener.Addr().String()}); err != nil {
+		return err
+	}
+
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+
+	// The order matters: first no new requests, then no running callbacks.
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	err = server.Shutdown(drain)
+	for _, hook := range hooks {
+		err = errors.Join(err, hook.Shutdown(drain))
+	}
+	return err
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/emberqa"
+	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook/webhooktest"
+	"github.com/aihooks/aihooks-go/workflux"
+	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
+)
+
+// A process is the receiver as its own process, as a user starts it.
+type process struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	origin string
+	lines  chan string
+	log    bytes.Buffer
+}
+
+func start(t *testing.T, env ...string) *process {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "receiver")
+	out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput()
+	require.NoError(t, err, string(out))
+	p := &process{t: t, cmd: exec.Command(binary), lines: make(chan string, 1000)}
+	p.cmd.Env = append(os.Environ(), append([]string{"ADDR=127.0.0.1:0"}, env...)...)
+	p.cmd.Stderr = &p.log
+	stdout, err := p.cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, p.cmd.Start())
+	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
+	go func() {
+		defer close(p.lines)
+		for s := bufio.NewScanner(stdout); s.Scan(); {
+			p.lines <- s.Text()
+		}
+	}()
+	var first struct{ Listening string }
+	p.read(&first)
+	require.NotEmpty(t, first.Listening)
+	p.origin = "http://" + first.Listening
+	return p
+}
+
+// read reads the next line of standard output.
+func (p *process) read(v any) {
+	p.t.Helper()
+	select {
+	case line, ok := <-p.lines:
+		require.True(p.t, ok, "standard output ended; the log says: %s", &p.log)
+		require.NoError(p.t, json.Unmarshal([]byte(line), v), line)
+	case <-time.After(20 * time.Second):
+		require.Fail(p.t, "no line on standard output")
+	}
+}
+
+// stop asks the process to end and returns its exit code.
+func (p *process) stop() int {
+	require.NoError(p.t, p.cmd.Process.Signal(syscall.SIGTERM))
+	_ = p.cmd.Wait()
+	return p.cmd.ProcessState.ExitCode()
+}
+
+func post(t *testing.T, r *http.Request, err error) int {
+	t.Helper()
+	require.NoError(t, err)
+	answer, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	defer answer.Body.Close()
+	_, _ = io.Copy(io.Discard, answer.Body)
+	return answer.StatusCode
+}
+
+type printed struct {
+	Vendor  string
+	Type    string
+	ID      string
+	Attempt int
+	Event   map[string]any
+}
+
+func TestCallbacksArePrintedAndFailuresComeAgain(t *testing.T) {
+	p := start(t, "WORKFLUX_SECRET=old-secret,new-secret", "EMBERQA_TOKEN=a-token-of-enough-length", "FAIL_FIRST=1")
+
+	workfluxSender := webhooktest.Sender{Profile: workflux.Profile(), URL: p.origin + "/webhooks/workflux", Key: signature.NewKey("", "new-secret")}
+	body := workfluxSender.Stamp(workfluxtest.Samples()[0].Body, time.Now())
+	send := func() int {
+		r, err := workfluxSender.Request(body, time.Now(), "")
+		return post(t, r, err)
+	}
+	require.Equal(t, 500, send())
+	require.Equal(t, 200, send())
+	require.Equal(t, 200, send(), "a duplicate")
+	var first, second printed
+	p.read(&first)
+	p.read(&second)
+	require.Equal(t, 1, first.Attempt)
+	require.Equal(t, 2, second.Attempt)
+	require.Equal(t, first.ID, second.ID)
+	require.Equal(t, "workflux", second.Vendor)
+	require.Equal(t, workfluxtest.Samples()[0].Type, second.Type)
+	require.Equal(t, "conv-123", second.Event["conversation_id"])
+
+	emberqaSender := webhooktest.Sender{Profile: emberqa.Profile(), URL: p.origin + "/webhooks/emberqa/a-token-of-enough-length"}
+	r, err := emberqaSender.Request(emberqatest.Samples()[0].Body, time.Now(), "")
+	require.Equal(t, 500, post(t, r, err))
+	emberqaSender.URL += "x"
+	r, err = emberqaSender.Request(emberqatest.Samples()[0].Body, time.Now(), "")
+	require.Equal(t, 401, post(t, r, err))
+
+	r, err = http.NewRequest(http.MethodPost, p.origin+"/webhooks/greenflash", http.NoBody)
+	require.Equal(t, 404, post(t, r, err), "a vendor without a secret is not mounted")
+
+	require.Zero(t, p.stop(), p.log.String())
+	require.NotContains(t, p.log.String(), "new-secret")
+	require.NotContains(t, p.log.String(), "a-token-of-enough-length")
+}
+
+func TestATermLetsTheRunningCallbackFinish(t *testing.T) {
+	p := start(t, "EMBERQA_TOKEN=a-token-of-enough-length", "HANDLER_DELAY=1s")
+	sender := webhooktest.Sender{Profile: emberqa.Profile(), URL: p.origin + "/webhooks/emberqa/a-token-of-enough-length"}
+	status := make(chan int, 1)
+	wrote := make(chan struct{})
+	r, err := sender.Request(emberqatest.Samples()[0].Body, time.Now(), "")
+	require.NoError(t, err)
+	r = r.WithContext(onWrote(r.Context(), wrote))
+	go func() { status <- post(t, r, nil) }()
+	<-wrote
+	// The request has been written; the connection counts as idle only once it has been answered.
+	require.Zero(t, p.stop(), p.log.String())
+	require.Equal(t, 200, <-status)
+	var line printed
+	p.read(&line)
+	require.Equal(t, "emberqa", line.Vendor)
+}
+
+func TestSetUpThatIsWrongIsSaidPlainly(t *testing.T) {
+	for env, want := range map[string]string{
+		"FAIL_FIRST=often":     "FAIL_FIRST",
+		"HANDLER_DELAY=1":      "HANDLER_DELAY",
+		"MAX_BODY=-1":          "Options.MaxBody cannot be negative",
+		"WORKFLUX_SECRET= ":    "is blank",
+		"EMBERQA_TOKEN=a,b/c":  "slash",
+		"GREENFLASH_SECRET=a,": "is blank",
+		"ADDR=nowhere":         "ADDR",
+	} {
+		cmd := exec.Command("go", "run", ".")
+		cmd.Env = append(os.Environ(), "ADDR=127.0.0.1:0", "CONVOSPHERE_SECRET=x", env)
+		out, err := cmd.CombinedOutput()
+		require.Error(t, err, env)
+		require.Contains(t, string(out), want)
+		require.False(t, strings.Contains(string(out), "listening"), env)
+	}
+}

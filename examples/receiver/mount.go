@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"github.com/aihooks/aihooks-go/convosphere"
+	"github.com/aihooks/aihooks-go/emberqa"
+	"github.com/aihooks/aihooks-go/greenflash"
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/workflux"
+)
+
+// mount builds a handler for every vendor that is set up, and routes to it.
+func mount(c config, p *printer, logger *slog.Logger) (*http.ServeMux, []*webhook.Handler, error) {
+	mux := http.NewServeMux()
+	options := &webhook.Options{Logger: logger, MaxBody: c.maxBody}
+	var hooks []*webhook.Handler
+	add := func(pattern string, h *webhook.Handler) {
+		h.OnEach(p.print) // a service of your own registers a typed callback for each type it cares for
+		mux.Handle(pattern, h)
+		hooks = append(hooks, h)
+	}
+	if len(c.greenflash) > 0 {
+		h, err := greenflash.Config{Keys: keys(c.greenflash)}.NewHandler(options)
+		if err != nil {
+			return nil, nil, fmt.Errorf("GREENFLASH_SECRET: %w", err)
+		}
+		add("/webhooks/greenflash", h.Handler)
+	}
+	if len(c.convosphere) > 0 {
+		h, err := convosphere.Config{Keys: keys(c.convosphere)}.NewHandler(options)
+		if err != nil {
+			return nil, nil, fmt.Errorf("CONVOSPHERE_SECRET: %w", err)
+		}
+		add("/webhooks/convosphere", h.Handler)
+	}
+	if len(c.workflux) > 0 {
+		h, err := workflux.Config{Keys: keys(c.workflux)}.NewHandler(options)
+		if err != nil {
+			return nil, nil, fmt.Errorf("WORKFLUX_SECRET: %w", err)
+		}
+		add("/webhooks/workflux", h.Handler)
+	}
+	if len(c.emberqa) > 0 {
+		var credentials []emberqa.Credential
+		for i, token := range c.emberqa {
+			credentials = append(credentials, emberqa.Token(token).Named(fmt.Sprintf("token-%d", i+1)))
+		}
+		h, err := emberqa.Config{Credentials: credentials}.NewHandler(options)
+		if err != nil {
+			return nil, nil, fmt.Errorf("EMBERQA_TOKEN: %w", err)
+		}
+		add("/webhooks/emberqa/{token}", h.Handler)
+	}
+	if len(hooks) == 0 {
+		logger.Warn("no vendor is set up; set GREENFLASH_SECRET, CONVOSPHERE_SECRET, WORKFLUX_SECRET or EMBERQA_TOKEN")
+	}
+	return mux, hooks, nil
+}
+
+func keys(secrets []string) []signature.Key {
+	list := make([]signature.Key, len(secrets))
+	for i, secret := range secrets {
+		list[i] = signature.NewKey(fmt.Sprintf("key-%d", i+1), secret)
+	}
+	return list
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// A printer is the callback: it prints each event, after a delay, and fails as often as it has been told to.
+type printer struct {
+	failFirst int
+	delay     time.Duration
+
+	mu   sync.Mutex
+	out  *json.Encoder
+	seen map[string]int
+}
+
+// line is what is printed for one callback.
+type line struct {
+	Vendor  string           `json:"vendor"`
+	Type    string           `json:"type"`
+	ID      string           `json:"id"`
+	Attempt int              `json:"attempt"`
+	Event   webhook.AnyEvent `json:"event"`
+}
+
+func (p *printer) print(ctx context.Context, event webhook.AnyEvent) error {
+	select {
+	case <-time.After(p.delay):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	d := event.Delivery()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.out.Encode(line{d.Vendor, d.Type, d.ID, d.Attempt, event}); err != nil {
+		return err
+	}
+	if p.seen == nil {
+		p.seen = make(map[string]int)
+	}
+	id := d.Vendor + "/" + d.ID
+	if p.seen[id]++; p.seen[id] <= p.failFirst {
+		return fmt.Errorf("FAIL_FIRST: failure %d of %d", p.seen[id], p.failFirst)
+	}
+	return nil
+}

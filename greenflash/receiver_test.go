@@ -1,0 +1,138 @@
+package greenflash_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"reflect"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/greenflash"
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/webhooktest"
+)
+
+const secret = "a secret that nobody knows"
+
+var allForms = []greenflash.Form{greenflash.FormTimestamp, greenflash.FormDelivery, greenflash.FormBody}
+
+// A receiver is a handler with a callback for every type, and Greenflash on the other side.
+type receiver struct {
+	*greenflash.Handler
+	t      testing.TB
+	sender webhooktest.Sender
+
+	// react, if set, is what the callbacks do.
+	react func(ctx context.Context, event any) error
+
+	mu     sync.Mutex
+	events []any // that the callbacks were given
+}
+
+func newReceiver(t testing.TB, c greenflash.Config) *receiver {
+	t.Helper()
+	key := signature.NewKey("default", secret)
+	c.Keys = []signature.Key{key}
+	h, err := c.NewHandler(&webhook.Options{Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	r := &receiver{
+		Handler: h,
+		t:       t,
+		sender:  webhooktest.Sender{Profile: greenflash.Profile(), URL: "http://receiver.test/", Key: key},
+	}
+	onEvery(h, func(ctx context.Context, event any) error {
+		r.mu.Lock()
+		r.events = append(r.events, event)
+		r.mu.Unlock()
+		if r.react != nil {
+			return r.react(ctx, event)
+		}
+		return nil
+	})
+	return r
+}
+
+// onEvery registers fn for every type, by the method that is named after its Go type.
+func onEvery(h *greenflash.Handler, fn func(context.Context, any) error) {
+	for _, e := range greenflash.Profile().Events {
+		method := reflect.ValueOf(h).MethodByName("On" + reflect.TypeOf(e.New()).Elem().Name())
+		method.Call([]reflect.Value{reflect.MakeFunc(method.Type().In(0), func(args []reflect.Value) []reflect.Value {
+			err := fn(args[0].Interface().(context.Context), args[1].Interface())
+			return []reflect.Value{reflect.ValueOf(&err).Elem()}
+		})})
+	}
+}
+
+// runs returns how often a callback was run.
+func (r *receiver) runs() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.events)
+}
+
+// A message is a delivery on the wire: what somebody on the way can capture.
+type message struct {
+	header http.Header
+	body   []byte
+}
+
+// sent returns what Greenflash sends at t.
+func (r *receiver) sent(form greenflash.Form, body string, t time.Time, id string) message {
+	r.t.Helper()
+	sender := r.sender
+	sender.Form = string(form)
+	request, err := sender.Request([]byte(body), t, id)
+	require.NoError(r.t, err)
+	return message{request.Header, []byte(body)}
+}
+
+// signed returns what Greenflash would send with that timestamp header, whatever it says.
+func (r *receiver) signed(form greenflash.Form, body, timestamp, id string) message {
+	r.t.Helper()
+	header := http.Header{"X-Greenflash-Timestamp": {timestamp}, "X-Greenflash-Delivery": {id}}
+	require.NoError(r.t, r.sender.Profile.Scheme.Sign(r.sender.Key, string(form), header, []byte(body)))
+	return message{header, []byte(body)}
+}
+
+// with returns the message with one header changed; no values remove it.
+func (m message) with(name string, values ...string) message {
+	header := m.header.Clone()
+	if len(values) == 0 {
+		delete(header, name)
+	} else {
+		header[name] = values
+	}
+	return message{header, m.body}
+}
+
+func (r *receiver) receive(m message) webhook.Result {
+	r.t.Helper()
+	return r.Process(r.t.Context(), webhook.Request{
+		Header: m.header.Clone(), Body: bytes.NewReader(m.body), ContentLength: int64(len(m.body)),
+	})
+}
+
+// onADay runs f in a bubble whose clock stands at noon of a day on which Unix times have their ten digits.
+func onADay(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC)))
+		f(t)
+	})
+}
+
+func forEachForm(t *testing.T, f func(t *testing.T, form greenflash.Form)) {
+	t.Helper()
+	for _, form := range allForms {
+		t.Run(string(form), func(t *testing.T) {
+			onADay(t, func(t *testing.T) { f(t, form) })
+		})
+	}
+}

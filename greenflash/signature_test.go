@@ -1,0 +1,148 @@
+package greenflash_test
+
+import (
+	"net/http"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/greenflash"
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+func TestEachFormIsAcceptedUnlessAnotherIsPinned(t *testing.T) {
+	forEachForm(t, func(t *testing.T, form greenflash.Form) {
+		for _, pinned := range append([]greenflash.Form{greenflash.FormAny}, allForms...) {
+			r := newReceiver(t, greenflash.Config{Form: pinned})
+			want := webhook.Forged
+			if pinned == greenflash.FormAny || pinned == form {
+				want = webhook.Handled
+			}
+			require.Equal(t, want, r.receive(r.sent(form, frustration, time.Now(), "d1")).Outcome, "pinned: %q", pinned)
+		}
+	})
+}
+
+func TestADeliveryOfOneFormCannotBeMadeOneOfAnother(t *testing.T) {
+	onADay(t, func(t *testing.T) {
+		r := newReceiver(t, greenflash.Config{})
+		now := strconv.FormatInt(time.Now().Unix(), 10)
+
+		timestamp := r.signed(greenflash.FormTimestamp, frustration, now, "d1")
+		asBody := message{timestamp.header, []byte(now + "." + frustration)}
+		require.Equal(t, webhook.Forged, r.receive(asBody).Outcome)
+
+		delivery := r.signed(greenflash.FormDelivery, frustration, now, now)
+		asTimestamp := message{delivery.header, []byte(now + "." + frustration)}
+		require.Equal(t, webhook.Forged, r.receive(asTimestamp).Outcome)
+
+		require.Equal(t, webhook.Forged, r.receive(delivery.with("X-Greenflash-Delivery")).Outcome)
+		require.Zero(t, r.runs())
+	})
+}
+
+func TestWhatIsNotSignedByALiveKeyIsForged(t *testing.T) {
+	forEachForm(t, func(t *testing.T, form greenflash.Form) {
+		r := newReceiver(t, greenflash.Config{})
+		genuine := r.sent(form, frustration, time.Now(), "d1")
+		mac := genuine.header.Get("X-Greenflash-Signature")
+		r.sender.Key = signature.NewKey("other", "another secret")
+		for name, m := range map[string]message{
+			"another secret":      r.sent(form, frustration, time.Now(), "d1"),
+			"another body":        {genuine.header, []byte(frustration + " ")},
+			"no body":             {genuine.header, nil},
+			"no signature":        genuine.with("X-Greenflash-Signature"),
+			"an empty signature":  genuine.with("X-Greenflash-Signature", ""),
+			"a cut signature":     genuine.with("X-Greenflash-Signature", mac[:len(mac)-1]),
+			"two in one":          genuine.with("X-Greenflash-Signature", mac+","+mac),
+			"signature twice":     genuine.with("X-Greenflash-Signature", mac, mac),
+			"timestamp twice":     genuine.with("X-Greenflash-Timestamp", append(genuine.header["X-Greenflash-Timestamp"], "1")...),
+			"delivery id twice":   genuine.with("X-Greenflash-Delivery", "d1", "d1"),
+			"no timestamp":        genuine.with("X-Greenflash-Timestamp"),
+			"an empty timestamp":  genuine.with("X-Greenflash-Timestamp", ""),
+			"a dotted id":         genuine.with("X-Greenflash-Delivery", "d.1"),
+			"an empty id":         genuine.with("X-Greenflash-Delivery", ""),
+			"another prefix":      genuine.with("X-Greenflash-Signature", "sha1="+mac[len("sha256="):]),
+			"names in both cases": both(genuine),
+		} {
+			result := r.receive(m)
+			require.Equal(t, webhook.Forged, result.Outcome, name)
+			require.Equal(t, http.StatusUnauthorized, result.Status, name)
+			require.JSONEq(t, `{"received":false}`, string(result.Body), name)
+			require.NotContains(t, result.Err.Error(), mac[len("sha256="):], name)
+		}
+		require.Zero(t, r.runs())
+	})
+}
+
+// both has the signature's header under two spellings of its name.
+func both(m message) message {
+	m = m.with("X-Greenflash-Attempt")
+	m.header["x-greenflash-signature"] = m.header["X-Greenflash-Signature"]
+	return m
+}
+
+func TestATimestampIsPlainDigitsOfSecondsOrMilliseconds(t *testing.T) {
+	forEachForm(t, func(t *testing.T, form greenflash.Form) {
+		now := time.Now()
+		seconds := strconv.FormatInt(now.Unix(), 10)
+		milliseconds := strconv.FormatInt(now.UnixMilli(), 10)
+		r := newReceiver(t, greenflash.Config{})
+		for i, accepted := range []string{seconds, milliseconds} {
+			body := `{"type":"conversation.started","data":{"conversationId":"` + strconv.Itoa(i) + `"}}`
+			result := r.receive(r.signed(form, body, accepted, "d1"))
+			require.Equal(t, webhook.Handled, result.Outcome, accepted)
+			require.Equal(t, now.Unix(), result.Delivery.Time.Unix(), "taken for the event's time, where the body has none")
+		}
+		for _, refused := range []string{
+			"", "+" + seconds, "-" + seconds, seconds + ".0", " " + seconds, seconds + " ", seconds + "\n", "0" + seconds,
+			"000" + seconds, "0x65545f10", "1.7934e9", seconds[:8], seconds + "0", milliseconds + "0", now.Format(time.RFC3339), "١٧٩٣٦٢٠٨٠٠",
+		} {
+			result := r.receive(r.signed(form, frustration, refused, "d1"))
+			if refused == "000"+seconds { // thirteen digits: milliseconds of 1970
+				require.Equal(t, webhook.Stale, result.Outcome, "%q", refused)
+				continue
+			}
+			require.Equal(t, webhook.Forged, result.Outcome, "%q", refused)
+		}
+		require.Equal(t, 2, r.runs())
+	})
+}
+
+func TestADeliveryIsFreshForFiveMinutesEitherWay(t *testing.T) {
+	forEachForm(t, func(t *testing.T, form greenflash.Form) {
+		for sentAgo, want := range map[time.Duration]webhook.Outcome{
+			5 * time.Minute:                webhook.Handled,
+			5*time.Minute + time.Second:    webhook.Stale,
+			100 * 365 * 24 * time.Hour / 4: webhook.Stale,
+			-5 * time.Minute:               webhook.Handled,
+			-5*time.Minute - time.Second:   webhook.Future,
+			-200 * 365 * 24 * time.Hour:    webhook.Future,
+		} {
+			r := newReceiver(t, greenflash.Config{})
+			result := r.receive(r.sent(form, frustration, time.Now().Add(-sentAgo), "d1"))
+			require.Equal(t, want, result.Outcome, "sent %v ago", sentAgo)
+			switch want {
+			case webhook.Stale:
+				require.Equal(t, http.StatusUnauthorized, result.Status)
+			case webhook.Future:
+				require.Equal(t, http.StatusServiceUnavailable, result.Status)
+				require.Positive(t, result.RetryAfter)
+			}
+		}
+	})
+}
+
+func TestTheWindowIsCheckedAgainstTheHeaderNotTheBody(t *testing.T) {
+	forEachForm(t, func(t *testing.T, form greenflash.Form) {
+		r := newReceiver(t, greenflash.Config{Window: time.Minute})
+		old := `{"type":"conversation.started","timestamp":"2001-01-01T00:00:00Z","data":{}}`
+		result := r.receive(r.sent(form, old, time.Now(), "d1"))
+		require.Equal(t, webhook.Handled, result.Outcome)
+		require.Equal(t, 2001, result.Delivery.Time.Year(), "it is the event's time all the same")
+		require.Equal(t, webhook.Stale, r.receive(r.sent(form, frustration, time.Now().Add(-61*time.Second), "d2")).Outcome)
+	})
+}

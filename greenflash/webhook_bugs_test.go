@@ -1,0 +1,50 @@
+package greenflash_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/greenflash"
+	"github.com/aihooks/aihooks-go/internal/lossless"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// What fails here is to be mended in package webhook.
+
+func TestAnEnvelopeMemberThatWasNotUsedIsInUnknown(t *testing.T) {
+	for _, body := range []string{
+		`{"type":"conversation.started","event":"conversation","data":{}}`,
+		`{"type":"conversation.started","timestamp":1793610900,"createdAt":"2026-01-01T00:00:00Z"}`,
+		`{"type":"conversation.started","timestamp":"yesterday"}`,
+		`{"type":"conversation.started","id":{"delivery":1}}`,
+	} {
+		r := newReceiver(t, greenflash.Config{})
+		require.Equal(t, webhook.Handled, r.receive(r.sent("", body, time.Now(), "d1")).Outcome)
+		lossless.Check(t, r.sender.Profile.Envelope, []byte(body), r.events[0], envelope(r.events[0]).Unknown())
+	}
+}
+
+func TestADeliveryHasJSONWhateverItsTime(t *testing.T) {
+	for _, when := range []string{"2026-11-02T09:15:00+24:00", "9999-12-31T23:59:59-23:59", "0000-01-01T00:00:00+23:59"} {
+		r := newReceiver(t, greenflash.Config{})
+		body := `{"type":"conversation.started","timestamp":"` + when + `"}`
+		result := r.receive(r.sent("", body, time.Now(), "d1"))
+		require.Equal(t, webhook.Handled, result.Outcome)
+		_, err := json.Marshal(result.Delivery)
+		require.NoError(t, err)
+		_, err = json.Marshal(r.events[0])
+		require.NoError(t, err)
+	}
+}
+
+func TestTheEventsTimeIsThatOfSendingWhereTheBodyHasNone(t *testing.T) {
+	onADay(t, func(t *testing.T) {
+		r := newReceiver(t, greenflash.Config{})
+		d := r.receive(r.sent("", frustration, time.Now(), "d1")).Delivery
+		require.Equal(t, time.Now().Unix(), d.Time.Unix())
+		require.Equal(t, d.Time, envelope(r.events[0]).Time)
+	})
+}

@@ -1,0 +1,164 @@
+package idempotency_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+)
+
+var errDown = errors.New("the store is down")
+
+// A call is a call to the store. Its n counts the calls of that method for that key, from 1.
+type call struct {
+	method, key string
+	n           int
+}
+
+// A fault is what goes wrong with a call.
+type fault struct {
+	err    error         // is answered, without effect
+	lost   error         // is answered, although the call took effect
+	hangs  time.Duration // before the call takes effect, deaf to its context
+	panics any
+}
+
+// A faultyStore is a memory store whose calls go wrong by plan. It is not a *Memory, so a Guard sets it deadlines.
+type faultyStore struct {
+	idempotency.Store
+	plan func(call) fault // nil: nothing goes wrong
+
+	mu     sync.Mutex
+	counts map[call]int
+	calls  []call
+	tokens map[string][]idempotency.Token // by key, of the claims
+}
+
+func newFaultyStore(t testing.TB, plan func(call) fault) *faultyStore {
+	return &faultyStore{Store: newMemory(t, nil), plan: plan, counts: make(map[call]int), tokens: make(map[string][]idempotency.Token)}
+}
+
+func (s *faultyStore) do(ctx context.Context, method, key string, effect func(context.Context) error) error {
+	s.mu.Lock()
+	c := call{method: method, key: key}
+	s.counts[c]++
+	c.n = s.counts[c]
+	s.calls = append(s.calls, c)
+	s.mu.Unlock()
+	var f fault
+	if s.plan != nil {
+		f = s.plan(c)
+	}
+	if f.hangs > 0 {
+		time.Sleep(f.hangs)
+		ctx = context.WithoutCancel(ctx)
+	}
+	if f.panics != nil {
+		panic(f.panics)
+	}
+	if f.err != nil {
+		return f.err
+	}
+	if err := effect(ctx); err != nil {
+		return err
+	}
+	return f.lost
+}
+
+func (s *faultyStore) Claim(ctx context.Context, key string, token idempotency.Token, lease time.Duration) (claim idempotency.Claim, err error) {
+	err = s.do(ctx, "claim", key, func(ctx context.Context) (err error) {
+		s.mu.Lock()
+		s.tokens[key] = append(s.tokens[key], token)
+		s.mu.Unlock()
+		claim, err = s.Store.Claim(ctx, key, token, lease)
+		return err
+	})
+	return claim, err
+}
+
+func (s *faultyStore) Complete(ctx context.Context, key string, token idempotency.Token) error {
+	return s.do(ctx, "complete", key, func(ctx context.Context) error { return s.Store.Complete(ctx, key, token) })
+}
+
+func (s *faultyStore) Release(ctx context.Context, key string, token idempotency.Token) error {
+	return s.do(ctx, "release", key, func(ctx context.Context) error { return s.Store.Release(ctx, key, token) })
+}
+
+// made returns how often the method was called for the key.
+func (s *faultyStore) made(method, key string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.counts[call{method: method, key: key}]
+}
+
+// look tells the state of a key without disturbing it: acquired means that it is free.
+func (s *faultyStore) look(t testing.TB, key string) idempotency.State {
+	t.Helper()
+	return look(t, s.Store, key)
+}
+
+func look(t testing.TB, store idempotency.Store, key string) idempotency.State {
+	t.Helper()
+	token := idempotency.NewToken()
+	claim, err := store.Claim(t.Context(), key, token, time.Hour)
+	require.NoError(t, err)
+	require.NoError(t, store.Release(t.Context(), key, token))
+	return claim.State
+}
+
+// on makes a plan: the fault befalls the calls of the method for the key that are listed, or all if none is.
+func on(method, key string, f fault, nth ...int) func(call) fault {
+	return func(c call) fault {
+		if c.method == method && c.key == key && (len(nth) == 0 || slices.Contains(nth, c.n)) {
+			return f
+		}
+		return fault{}
+	}
+}
+
+// during makes a plan: the calls of the method fail, for any key, until the time has passed.
+func during(d time.Duration, method string, err error) func(call) fault {
+	start := time.Now()
+	return func(c call) fault {
+		if c.method == method && time.Since(start) < d {
+			return fault{err: err}
+		}
+		return fault{}
+	}
+}
+
+func newGuard(t testing.TB, store idempotency.Store, o *idempotency.GuardOptions) *idempotency.Guard {
+	t.Helper()
+	g, err := idempotency.NewGuard(store, o)
+	require.NoError(t, err)
+	return g
+}
+
+// acquire acquires keys for a minute, and expects to get them.
+func acquire(t testing.TB, g *idempotency.Guard, keys ...string) *idempotency.Hold {
+	t.Helper()
+	hold, claim, err := g.Acquire(t.Context(), idempotency.Work{Keys: keys, Lease: time.Minute})
+	require.NoError(t, err)
+	require.Equal(t, idempotency.Acquired, claim.State)
+	require.Equal(t, claim.Attempt, hold.Attempt())
+	return hold
+}
+
+// refused tries to acquire keys for a minute, without waiting, and returns why that was not to be.
+func refused(t testing.TB, g *idempotency.Guard, w idempotency.Work) idempotency.Claim {
+	t.Helper()
+	w.Lease = time.Minute
+	if w.WaitUntil.IsZero() {
+		w.WaitUntil = time.Now().Add(time.Millisecond)
+	}
+	hold, claim, err := g.Acquire(t.Context(), w)
+	require.NoError(t, err)
+	require.Nil(t, hold)
+	return claim
+}

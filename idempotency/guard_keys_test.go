@@ -1,0 +1,210 @@
+package idempotency_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+)
+
+func TestAllKeysAreHeldAndCompletedTogether(t *testing.T) {
+	inBubbles(t, func(t *testing.T, store idempotency.Store) {
+		hold := acquire(t, newGuard(t, store, nil), "a", "b", "c")
+		for _, key := range []string{"a", "b", "c"} {
+			require.Equal(t, idempotency.InFlight, look(t, store, key))
+		}
+		claims, ok := idempotency.ClaimsFromContext(hold.Context(t.Context()))
+		require.True(t, ok)
+		require.Equal(t, []string{"a", "b", "c"}, claims.Keys)
+		require.NoError(t, hold.Complete(t.Context()))
+		for _, key := range []string{"a", "b", "c"} {
+			require.Equal(t, idempotency.Completed, look(t, store, key))
+		}
+	})
+}
+
+func TestAllKeysAreReleasedTogether(t *testing.T) {
+	inBubbles(t, func(t *testing.T, store idempotency.Store) {
+		g := newGuard(t, store, nil)
+		require.NoError(t, acquire(t, g, "a", "b").Release(t.Context()))
+		require.Equal(t, idempotency.Acquired, look(t, store, "a"))
+		require.Equal(t, idempotency.Acquired, look(t, store, "b"))
+	})
+}
+
+func TestAKeyThatIsNamedTwiceIsClaimedOnce(t *testing.T) {
+	inBubbles(t, func(t *testing.T, store idempotency.Store) {
+		hold := acquire(t, newGuard(t, store, nil), "a", "b", "a", "b")
+		require.Equal(t, 1, hold.Attempt())
+		require.NoError(t, hold.Complete(t.Context()))
+		require.Equal(t, idempotency.Completed, look(t, store, "a"))
+	})
+}
+
+func TestALaterKeyFoundCompletedCompletesThoseBeforeIt(t *testing.T) {
+	inBubbles(t, func(t *testing.T, store idempotency.Store) {
+		g := newGuard(t, store, nil)
+		require.NoError(t, acquire(t, g, "c").Complete(t.Context()))
+		claim := refused(t, g, idempotency.Work{Keys: []string{"a", "b", "c"}, RefusedLease: time.Hour})
+		require.Equal(t, idempotency.Completed, claim.State)
+		require.Equal(t, idempotency.Completed, look(t, store, "a"))
+		require.Equal(t, idempotency.Completed, look(t, store, "b"))
+	})
+}
+
+func TestALaterKeyInFlightElsewhereReleasesThoseBeforeIt(t *testing.T) {
+	inBubbles(t, func(t *testing.T, store idempotency.Store) {
+		hold := acquire(t, newGuard(t, store, nil), "c")
+		g := newGuard(t, store, nil)
+		claim := refused(t, g, idempotency.Work{Keys: []string{"a", "b", "c"}})
+		require.Equal(t, idempotency.Claim{State: idempotency.InFlight, Remaining: time.Minute}, claim)
+		require.Equal(t, idempotency.Acquired, look(t, store, "a"))
+		require.Equal(t, idempotency.Acquired, look(t, store, "b"))
+		require.NoError(t, hold.Release(t.Context()))
+		require.NoError(t, acquire(t, g, "a", "b", "c").Complete(t.Context()))
+	})
+}
+
+func TestALaterKeyThatRunsHereIsWaitedForWhileThoseBeforeItAreHeld(t *testing.T) {
+	inBubbles(t, func(t *testing.T, store idempotency.Store) {
+		g := newGuard(t, store, nil)
+		hold := acquire(t, g, "b")
+		done := make(chan idempotency.State)
+		go func() {
+			_, claim, err := g.Acquire(t.Context(), idempotency.Work{Keys: []string{"a", "b"}, Lease: time.Minute})
+			require.NoError(t, err)
+			done <- claim.State
+		}()
+		synctest.Wait()
+		require.Equal(t, idempotency.InFlight, look(t, store, "a"))
+		claim := refused(t, g, idempotency.Work{Keys: []string{"a"}})
+		require.Equal(t, idempotency.InFlight, claim.State)
+		require.NoError(t, hold.Complete(t.Context()))
+		require.Equal(t, idempotency.Completed, <-done)
+		require.Equal(t, idempotency.Completed, look(t, store, "a"))
+	})
+}
+
+func TestTwinsOfAWorkThatWasRefusedAsCompletedLearnThat(t *testing.T) {
+	inBubbles(t, func(t *testing.T, store idempotency.Store) {
+		g := newGuard(t, store, nil)
+		hold := acquire(t, g, "b")
+		states := make(chan idempotency.State, 2)
+		for range 2 {
+			go func() {
+				_, claim, err := g.Acquire(t.Context(), idempotency.Work{Keys: []string{"a", "b"}, Lease: time.Minute})
+				require.NoError(t, err)
+				states <- claim.State
+			}()
+			synctest.Wait()
+		}
+		require.NoError(t, hold.Complete(t.Context()))
+		require.Equal(t, idempotency.Completed, <-states)
+		require.Equal(t, idempotency.Completed, <-states)
+	})
+}
+
+func TestWithARefusedLeaseTheKeysBeforeStayInFlightThatLong(t *testing.T) {
+	inBubbles(t, func(t *testing.T, store idempotency.Store) {
+		first := acquire(t, newGuard(t, store, nil), "b")
+		g := newGuard(t, store, nil)
+		start := time.Now()
+		claim := refused(t, g, idempotency.Work{Keys: []string{"a", "b"}, RefusedLease: time.Hour})
+		require.Equal(t, idempotency.InFlight, claim.State)
+		require.NoError(t, first.Release(t.Context()))
+
+		claim = refused(t, g, idempotency.Work{Keys: []string{"a", "c"}, RefusedLease: time.Hour})
+		require.Equal(t, idempotency.InFlight, claim.State, "the same bytes under another name")
+		require.NoError(t, acquire(t, g, "b").Release(t.Context()), "the name itself is free")
+		time.Sleep(time.Hour - time.Since(start) - 1)
+		require.Equal(t, idempotency.InFlight, look(t, store, "a"))
+		time.Sleep(1)
+		require.Equal(t, idempotency.Acquired, look(t, store, "a"))
+	})
+}
+
+func TestARefusedLeaseOutlastsAReleaseThatComesLate(t *testing.T) {
+	for name, f := range map[string]fault{
+		"its answer was lost": {lost: errDown},
+		"it fails once":       {err: errDown},
+		"it hangs":            {hangs: 30 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := newFaultyStore(t, on("release", "a", f, 1))
+				hold := acquire(t, newGuard(t, store, nil), "b")
+				g := newGuard(t, store, nil)
+				claim := refused(t, g, idempotency.Work{Keys: []string{"a", "b"}, RefusedLease: time.Hour})
+				require.Equal(t, idempotency.InFlight, claim.State)
+				require.NoError(t, g.Wait(t.Context()))
+				time.Sleep(30 * time.Minute)
+				require.Equal(t, idempotency.InFlight, store.look(t, "a"))
+				require.NoError(t, hold.Complete(t.Context()))
+			})
+		})
+	}
+}
+
+func TestARefusedLeaseIsTriedAgainWhenTheStoreDoesNotGrantIt(t *testing.T) {
+	for name, f := range map[string]fault{
+		"its answer was lost": {lost: errDown},
+		"it fails":            {err: errDown},
+		"it hangs":            {hangs: 30 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := newFaultyStore(t, on("claim", "a", f, 2))
+				hold := acquire(t, newGuard(t, store, nil), "b")
+				g := newGuard(t, store, nil)
+				claim := refused(t, g, idempotency.Work{Keys: []string{"a", "b"}, RefusedLease: time.Hour})
+				require.Equal(t, idempotency.InFlight, claim.State)
+				require.NoError(t, g.Wait(t.Context()))
+				time.Sleep(30 * time.Minute)
+				require.Equal(t, idempotency.InFlight, store.look(t, "a"))
+				require.NoError(t, hold.Complete(t.Context()))
+			})
+		})
+	}
+}
+
+func TestOneLostKeyDoesNotKeepTheOthersFromBeingCompleted(t *testing.T) {
+	inBubbles(t, func(t *testing.T, store idempotency.Store) {
+		g := newGuard(t, store, nil)
+		hold := acquire(t, g, "a", "b")
+		time.Sleep(2 * time.Minute)
+		thief := acquire(t, newGuard(t, store, nil), "a")
+		require.ErrorIs(t, hold.Complete(t.Context()), idempotency.ErrLeaseLost)
+		require.Equal(t, idempotency.Completed, look(t, store, "b"), "the work is done, whoever has the other key")
+		require.Equal(t, idempotency.InFlight, look(t, store, "a"))
+		require.NoError(t, thief.Release(t.Context()))
+	})
+}
+
+func TestAKeyThatCanBeCompletedLaterIsTriedAgainBesideALostOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newFaultyStore(t, on("complete", "b", fault{err: errDown}, 1, 2))
+		hold := acquire(t, newGuard(t, store, nil), "a", "b", "c")
+		require.NoError(t, store.Store.Release(t.Context(), "a", store.tokens["a"][0]))
+		require.ErrorIs(t, hold.Complete(t.Context()), errDown)
+		require.Equal(t, idempotency.Completed, store.look(t, "c"))
+		require.ErrorIs(t, hold.Settled(), idempotency.ErrLeaseLost, "a was lost")
+		require.Equal(t, idempotency.Completed, store.look(t, "b"))
+	})
+}
+
+func TestReleasingTwiceDoesNotFreeWhatSomebodyElseRuns(t *testing.T) {
+	inBubbles(t, func(t *testing.T, store idempotency.Store) {
+		g := newGuard(t, store, nil)
+		first := acquire(t, g, "a")
+		require.NoError(t, first.Release(t.Context()))
+		second := acquire(t, g, "a")
+		require.NoError(t, first.Release(t.Context()), "a mistake")
+		time.Sleep(2 * time.Minute) // past the lease, so that only the guard itself keeps twins out
+		claim := refused(t, g, idempotency.Work{Keys: []string{"a"}})
+		require.Equal(t, idempotency.InFlight, claim.State)
+		require.NoError(t, second.Complete(t.Context()))
+	})
+}

@@ -1,0 +1,272 @@
+package idempotency_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+)
+
+// An outcome is what a call of Do came to, and when.
+type outcome struct {
+	state idempotency.State
+	err   error
+	after time.Duration
+}
+
+// doAside starts a Do, and returns once it runs or waits.
+func doAside(t *testing.T, g *idempotency.Guard, ctx context.Context, key string, fn func(context.Context) error) <-chan outcome {
+	done := make(chan outcome, 1)
+	start := time.Now()
+	go func() {
+		state, err := g.Do(ctx, key, fn)
+		done <- outcome{state, err, time.Since(start)}
+	}()
+	synctest.Wait()
+	return done
+}
+
+// lasting is work that takes a while and then returns err.
+func lasting(d time.Duration, err error) func(context.Context) error {
+	return func(context.Context) error {
+		time.Sleep(d)
+		return err
+	}
+}
+
+func TestATwinWaitsAndLearnsThatTheWorkIsDone(t *testing.T) {
+	inBubbles(t, func(t *testing.T, store idempotency.Store) {
+		g := newGuard(t, store, nil)
+		first := doAside(t, g, t.Context(), "a", lasting(5*time.Second, nil))
+		twin := doAside(t, g, t.Context(), "a", func(context.Context) error { panic("it ran twice") })
+		require.Equal(t, outcome{idempotency.Completed, nil, 5 * time.Second}, <-twin)
+		require.Equal(t, outcome{idempotency.Acquired, nil, 5 * time.Second}, <-first)
+	})
+}
+
+func TestATwinTakesOverWhenTheFirstFails(t *testing.T) {
+	inBubbles(t, func(t *testing.T, store idempotency.Store) {
+		g := newGuard(t, store, nil)
+		first := doAside(t, g, t.Context(), "a", lasting(5*time.Second, errWork))
+		twin := doAside(t, g, t.Context(), "a", lasting(time.Second, errWork))
+		third := doAside(t, g, t.Context(), "a", lasting(time.Second, nil))
+		require.Equal(t, outcome{idempotency.Acquired, errWork, 5 * time.Second}, <-first)
+		one, other := <-twin, <-third // which of the two comes first is left open
+		require.Equal(t, idempotency.Acquired, one.state)
+		if one.after == 6*time.Second {
+			require.Equal(t, outcome{idempotency.Acquired, errWork, 6 * time.Second}, one)
+			require.Equal(t, outcome{idempotency.Acquired, nil, 7 * time.Second}, other)
+		} else {
+			require.Equal(t, outcome{idempotency.Completed, nil, 6 * time.Second}, other)
+		}
+		require.Equal(t, idempotency.Completed, look(t, store, "a"))
+	})
+}
+
+func TestNoMoreThanMaxWaitersWait(t *testing.T) {
+	for name, c := range map[string]struct{ set, want int }{
+		"two by default": {0, 2}, "as set": {5, 5}, "nobody": {-1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubbles(t, func(t *testing.T, store idempotency.Store) {
+				g := newGuard(t, store, &idempotency.GuardOptions{MaxWaiters: c.set})
+				first := doAside(t, g, t.Context(), "a", lasting(5*time.Second, nil))
+				var waiting []<-chan outcome
+				for range c.want {
+					waiting = append(waiting, doAside(t, g, t.Context(), "a", fail))
+				}
+				oneMore := doAside(t, g, t.Context(), "a", fail)
+				require.Equal(t, outcome{idempotency.InFlight, nil, 0}, <-oneMore, "told at once")
+				for _, w := range waiting {
+					require.Equal(t, outcome{idempotency.Completed, nil, 5 * time.Second}, <-w)
+				}
+				require.NoError(t, (<-first).err)
+			})
+		})
+	}
+}
+
+func TestAPlaceToWaitIsFreeAgainOnceItsOwnerHasGone(t *testing.T) {
+	inBubbles(t, func(t *testing.T, store idempotency.Store) {
+		g := newGuard(t, store, &idempotency.GuardOptions{MaxWaiters: 1})
+		first := doAside(t, g, t.Context(), "a", lasting(5*time.Second, nil))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.Equal(t, outcome{idempotency.InFlight, nil, time.Second}, <-doAside(t, g, ctx, "a", fail))
+		require.Equal(t, outcome{idempotency.Completed, nil, 4 * time.Second}, <-doAside(t, g, t.Context(), "a", fail))
+		<-first
+	})
+}
+
+func TestTheContextEndsTheWaiting(t *testing.T) {
+	inBubbles(t, func(t *testing.T, store idempotency.Store) {
+		g := newGuard(t, store, nil)
+		first := doAside(t, g, t.Context(), "a", lasting(5*time.Second, nil))
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		require.Equal(t, outcome{idempotency.InFlight, nil, 2 * time.Second}, <-doAside(t, g, ctx, "a", fail))
+		require.NoError(t, (<-first).err)
+	})
+}
+
+func TestWaitUntilEndsTheWaiting(t *testing.T) {
+	inBubbles(t, func(t *testing.T, store idempotency.Store) {
+		g := newGuard(t, store, nil)
+		hold := acquire(t, g, "a")
+		start := time.Now()
+		claim := refused(t, g, idempotency.Work{Keys: []string{"a"}, WaitUntil: start.Add(3 * time.Second)})
+		require.Equal(t, idempotency.InFlight, claim.State)
+		require.Equal(t, 3*time.Second, time.Since(start))
+		claim = refused(t, g, idempotency.Work{Keys: []string{"a"}, WaitUntil: start})
+		require.Equal(t, idempotency.InFlight, claim.State, "a time that has passed")
+		require.Equal(t, 3*time.Second, time.Since(start))
+		require.NoError(t, hold.Complete(t.Context()))
+	})
+}
+
+func TestWaitUntilEndsTheWaitingForTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newFaultyStore(t, on("claim", "a", fault{hangs: time.Minute}))
+		g := newGuard(t, store, nil)
+		start := time.Now()
+		_, _, err := g.Acquire(t.Context(), idempotency.Work{
+			Keys: []string{"a"}, Lease: time.Minute, WaitUntil: start.Add(300 * time.Millisecond),
+		})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, 300*time.Millisecond, time.Since(start))
+		require.NoError(t, g.Wait(t.Context()))
+	})
+}
+
+func TestNobodyWaitsForWorkOfAnotherProcess(t *testing.T) {
+	inBubbles(t, func(t *testing.T, store idempotency.Store) {
+		first := doAside(t, newGuard(t, store, nil), t.Context(), "a", lasting(5*time.Second, nil))
+		start := time.Now()
+		claim := refused(t, newGuard(t, store, nil), idempotency.Work{Keys: []string{"a"}, WaitUntil: start.Add(time.Hour)})
+		require.Equal(t, idempotency.Claim{State: idempotency.InFlight, Remaining: idempotency.DefaultLease}, claim)
+		require.Zero(t, time.Since(start))
+		<-first
+	})
+}
+
+func TestInOneProcessAKeyNeverRunsTwiceAtOnceEvenPastItsLease(t *testing.T) {
+	inBubbles(t, func(t *testing.T, store idempotency.Store) {
+		g := newGuard(t, store, nil)
+		first := doAside(t, g, t.Context(), "a", lasting(time.Hour, nil)) // deaf to its context
+		time.Sleep(2 * idempotency.DefaultLease)
+		claim := refused(t, g, idempotency.Work{Keys: []string{"a"}})
+		require.Equal(t, idempotency.InFlight, claim.State)
+		require.Equal(t, outcome{idempotency.Acquired, nil, time.Hour}, <-first, "and completes, as nobody took it")
+		require.Equal(t, idempotency.Completed, look(t, store, "a"))
+	})
+}
+
+func TestAfterTheLeaseAnotherProcessRunsAndExactlyOneCompletes(t *testing.T) {
+	for name, c := range map[string]struct {
+		second      time.Duration // how long the second runs, which starts after the lease of the first, 40 s
+		secondErr   error
+		first       error // what becomes of the first, which runs for 60 s
+		secondFirst error
+	}{
+		"the second completes before the first": {second: 10 * time.Second, first: idempotency.ErrLeaseLost},
+		"the second completes after the first":  {second: 30 * time.Second, first: idempotency.ErrLeaseLost},
+		"the second fails before the first": {
+			second: 10 * time.Second, secondErr: errWork, secondFirst: errWork, first: idempotency.ErrLeaseLost,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubbles(t, func(t *testing.T, store idempotency.Store) {
+				first := doAside(t, newGuard(t, store, nil), t.Context(), "a", lasting(time.Minute, nil))
+				second := newGuard(t, store, nil)
+				time.Sleep(idempotency.DefaultLease - 1)
+				require.Equal(t, idempotency.InFlight, refused(t, second, idempotency.Work{Keys: []string{"a"}, WaitUntil: time.Now()}).State)
+				time.Sleep(1)
+				got := doAside(t, second, t.Context(), "a", lasting(c.second, c.secondErr))
+				require.ErrorIs(t, (<-got).err, c.secondFirst)
+				require.ErrorIs(t, (<-first).err, c.first)
+				want := idempotency.Completed
+				if c.secondErr != nil {
+					want = idempotency.Acquired
+				}
+				require.Equal(t, want, look(t, store, "a"))
+			})
+		})
+	}
+}
+
+func TestAProcessThatCompletesAfterItsLeaseIsAcceptedIfNobodyTookTheKey(t *testing.T) {
+	inBubbles(t, func(t *testing.T, store idempotency.Store) {
+		hold := acquire(t, newGuard(t, store, nil), "a")
+		time.Sleep(2 * time.Minute)
+		require.NoError(t, hold.Complete(t.Context()))
+		require.Equal(t, idempotency.Completed, look(t, store, "a"))
+	})
+}
+
+func TestWorksWithTheSameKeysInOppositeOrdersWaitNoLongerThanTheyMay(t *testing.T) {
+	inBubbles(t, func(t *testing.T, store idempotency.Store) {
+		g := newGuard(t, store, &idempotency.GuardOptions{MaxWaiters: 100})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		keys := []string{"a", "b", "c"}
+		var works sync.WaitGroup
+		for n := range 30 {
+			order := []string{keys[n%3], keys[(n+1)%3], keys[(n+2)%3]}
+			works.Go(func() {
+				for ctx.Err() == nil {
+					hold, claim, err := g.Acquire(ctx, idempotency.Work{
+						Keys: order, Lease: time.Minute, WaitUntil: time.Now().Add(time.Duration(n+1) * 100 * time.Millisecond),
+					})
+					require.NoError(t, err)
+					if claim.State == idempotency.Completed {
+						return
+					}
+					if hold != nil {
+						time.Sleep(time.Second)
+						require.NoError(t, hold.Complete(ctx))
+						return
+					}
+					time.Sleep(time.Duration(n) * 10 * time.Millisecond)
+				}
+			})
+		}
+		works.Wait()
+		require.NoError(t, ctx.Err(), "all of them have come to an end")
+		for _, key := range keys {
+			require.Equal(t, idempotency.Completed, look(t, store, key))
+		}
+	})
+}
+
+func TestADeadlockOfWorksThatMayWaitForEverEndsWithAContext(t *testing.T) {
+	inBubbles(t, func(t *testing.T, store idempotency.Store) {
+		g := newGuard(t, store, nil)
+		a, b := acquire(t, g, "a"), acquire(t, g, "b")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var works sync.WaitGroup
+		states := make([]idempotency.State, 2)
+		works.Go(func() {
+			hold, claim, err := g.Acquire(ctx, idempotency.Work{Keys: []string{"a", "b"}, Lease: time.Hour})
+			require.NoError(t, err)
+			require.Nil(t, hold)
+			states[0] = claim.State
+		})
+		works.Go(func() {
+			hold, claim, err := g.Acquire(t.Context(), idempotency.Work{Keys: []string{"b", "a"}, Lease: time.Hour})
+			require.NoError(t, err)
+			states[1] = claim.State
+			require.NoError(t, hold.Complete(t.Context()))
+		})
+		synctest.Wait()
+		require.NoError(t, a.Release(t.Context()))
+		require.NoError(t, b.Release(t.Context())) // each now has one key, and waits for the other's
+		works.Wait()
+		require.Equal(t, []idempotency.State{idempotency.InFlight, idempotency.Acquired}, states)
+	})
+}
