@@ -23,8 +23,8 @@ type Delivery struct {
 	// EventID is the id that the body carries for the event; empty if it carries none.
 	EventID string `json:"event_id,omitempty"`
 
-	// Time is the event's time by the vendor's clock, or the time of sending where the body names none. Zero if the
-	// vendor sends neither.
+	// Time is the event's time by the vendor's clock, or the time of sending where the body names none, in UTC. Zero if
+	// the vendor sends neither.
 	Time time.Time `json:"time,omitzero"`
 
 	// ReceivedAt is when the delivery arrived, by our clock.
@@ -70,7 +70,8 @@ type Event struct {
 	// Type is the event's type as the vendor names it.
 	Type string `json:"type"`
 
-	// Time is when the event happened, or was sent, by the vendor's clock. Zero if the vendor does not say.
+	// Time is when the event happened, or was sent where the body does not say, by the vendor's clock and in UTC. Zero
+	// if the vendor sends neither.
 	Time time.Time `json:"time,omitzero"`
 
 	delivery *Delivery
