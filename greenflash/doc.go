@@ -40,4 +40,9 @@
 // with its body, because a new attempt may carry a new timestamp. Two genuine deliveries with the same body are one
 // event in [FormBody], and in [FormTimestamp] if they were sent in the same second. The id inside the body is not used:
 // it may be the conversation's.
+//
+// In [FormTimestamp] the delivery id is not signed. Whoever has captured a delivery cannot run it again by changing the
+// id: its signed bytes are known. One case is left open, because the vendor's own retry looks the same: a delivery that
+// failed, is replayed under another id and succeeds, runs once more when Greenflash sends it with a new timestamp.
+// [FormDelivery] signs the id as well.
 package greenflash

@@ -47,10 +47,10 @@ func TestAStoreThatCannotBeAskedRunsNothingAndKeepsNothing(t *testing.T) {
 				} else {
 					require.Zero(t, time.Since(start))
 				}
-				require.Equal(t, idempotency.Acquired, store.look(t, "a"), "what was taken before is given back at once")
 				require.NoError(t, g.Wait(t.Context()))
-				require.LessOrEqual(t, time.Since(start), 20*time.Second)
-				require.Equal(t, idempotency.Acquired, store.look(t, "b"), "what may have been taken is given back once the call returns")
+				require.Equal(t, f.hangs, time.Since(start), "all is given back as soon as the call returns")
+				require.Equal(t, idempotency.Acquired, store.look(t, "a"))
+				require.Equal(t, idempotency.Acquired, store.look(t, "b"))
 				require.Zero(t, store.made("claim", "c"))
 				require.NoError(t, acquire(t, g, "a", "b", "c").Complete(t.Context()))
 			})
@@ -144,6 +144,34 @@ func TestUntilItIsMarkedTheWorkCountsAsDoneInThisProcessAlone(t *testing.T) {
 	})
 }
 
+func TestWhatIsTriedAgainDoesNotEndWithTheCallersContext(t *testing.T) {
+	withFaults(t, always(on("complete", "a", fault{err: errDown}, 1)), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
+		hold := acquire(t, g, "a")
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.Error(t, hold.Complete(ctx))
+		require.NoError(t, hold.Settled())
+		require.Equal(t, idempotency.Completed, store.look(t, "a"))
+	})
+}
+
+func TestDuplicatesOfWorkThatIsDoneNeedNeitherPlaceNorStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newFaultyStore(t, during(10*time.Second, "complete", errDown))
+		nobodyWaits := newGuard(t, store, &idempotency.GuardOptions{MaxWaiters: -1})
+		require.Error(t, acquire(t, nobodyWaits, "a").Complete(t.Context()))
+		state, err := nobodyWaits.Do(t.Context(), "a", fail)
+		require.NoError(t, err)
+		require.Equal(t, idempotency.Completed, state)
+
+		g := newGuard(t, store, nil)
+		first := doAside(t, g, t.Context(), "b", lasting(time.Minute, nil)) // to the time when all is well again
+		require.Equal(t, idempotency.Completed, (<-doAside(t, g, t.Context(), "b", fail)).state)
+		require.NoError(t, (<-first).err)
+		require.Equal(t, 1, store.made("claim", "b"))
+	})
+}
+
 func TestACompletionIsTriedAgainUntilTheLeaseEnds(t *testing.T) {
 	withFaults(t, always(on("complete", "a", fault{err: errDown})), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
 		hold := acquire(t, g, "a")
@@ -165,6 +193,34 @@ func TestACompletionThatHangsEndsWithTheLease(t *testing.T) {
 		require.ErrorIs(t, hold.Settled(), context.DeadlineExceeded)
 		require.Equal(t, hold.Until(), time.Now())
 	})
+}
+
+func TestWhatOutlastedItsLeaseIsStillTriedAgainForAMargin(t *testing.T) {
+	for name, settle := range map[string]func(*idempotency.Hold, context.Context) error{
+		"complete": (*idempotency.Hold).Complete, "release": (*idempotency.Hold).Release,
+	} {
+		t.Run(name, func(t *testing.T) {
+			withFaults(t, always(on(name, "a", fault{err: errDown})), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
+				hold := acquire(t, g, "a")
+				time.Sleep(2 * time.Minute)
+				start := time.Now()
+				require.ErrorIs(t, settle(hold, t.Context()), errDown)
+				require.NoError(t, g.Wait(t.Context()))
+				require.Equal(t, idempotency.DefaultMargin, time.Since(start))
+
+				late := acquire(t, g, "a")
+				time.Sleep(2 * time.Minute)
+				require.ErrorIs(t, settle(late, t.Context()), errDown)
+				store.change(nil)
+				require.NoError(t, g.Wait(t.Context()))
+				want := idempotency.Completed
+				if name == "release" {
+					want = idempotency.Acquired
+				}
+				require.Equal(t, want, store.look(t, "a"))
+			})
+		})
+	}
 }
 
 func TestALostLeaseIsNotTriedAgain(t *testing.T) {
@@ -202,20 +258,62 @@ func TestAReleaseThatFailsIsTriedAgain(t *testing.T) {
 	})
 }
 
-func TestOneKeyThatCannotBeReleasedDoesNotKeepTheOthers(t *testing.T) {
-	withFaults(t, always(on("release", "a", fault{err: errDown}, 1)), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
-		hold := acquire(t, g, "a", "b")
+func TestAKeyIsNotReleasedBeforeThoseAfterIt(t *testing.T) {
+	withFaults(t, always(on("release", "b", fault{err: errDown}, 1)), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
+		hold := acquire(t, g, "a", "b", "c")
 		require.ErrorIs(t, hold.Release(t.Context()), errDown)
-		require.Equal(t, idempotency.Acquired, store.look(t, "b"))
+		require.Equal(t, idempotency.InFlight, store.look(t, "a"))
+		require.Equal(t, idempotency.InFlight, store.look(t, "b"))
+		require.Equal(t, idempotency.Acquired, store.look(t, "c"))
 		require.NoError(t, g.Wait(t.Context()))
+		require.Equal(t, idempotency.Acquired, store.look(t, "a"))
 	})
+}
+
+// The sender sends the very same again, and finds its first key free, but the second still held by the try before. That
+// must not be taken for somebody who sends it under another name.
+func TestAWorkThatComesAgainAfterAFaultIsNotRefusedForLong(t *testing.T) {
+	for name, plan := range map[string]func(call) fault{
+		"a release failed": on("release", "b", fault{err: errDown}, 1, 2, 3),
+		"a release hung":   on("release", "b", fault{hangs: 10 * time.Second}, 1),
+		"a claim was lost": on("claim", "b", fault{hangs: 10 * time.Second}, 1),
+		"claims were slow": on("claim", "b", fault{hangs: 999 * time.Millisecond}, 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			withFaults(t, always(plan), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
+				// This process fails in its own time, or never comes back.
+				work := idempotency.Work{Keys: []string{"a", "b"}, Lease: 40 * time.Second, RefusedLease: time.Hour}
+				if hold, _, err := g.Acquire(t.Context(), work); err == nil && name != "claims were slow" {
+					_ = hold.Release(t.Context())
+				}
+				other := newGuard(t, store, nil)
+				for start := time.Now(); ; time.Sleep(time.Millisecond) {
+					hold, _, err := other.Acquire(t.Context(), work)
+					require.NoError(t, err)
+					if hold != nil {
+						require.NoError(t, hold.Complete(t.Context()))
+						return
+					}
+					require.LessOrEqual(t, time.Since(start), 42*time.Second)
+				}
+			})
+		})
+	}
 }
 
 func TestAWorkRefusedAsCompletedIsSoThoughItsOtherKeysCannotBeMarkedYet(t *testing.T) {
 	withFaults(t, always(on("complete", "a", fault{err: errDown}, 1, 2)), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
-		require.NoError(t, acquire(t, g, "b").Complete(t.Context()))
-		claim := refused(t, g, idempotency.Work{Keys: []string{"a", "b"}})
-		require.Equal(t, idempotency.Completed, claim.State)
+		other := acquire(t, g, "b")
+		twins := make(chan idempotency.State, 2)
+		for range 2 {
+			go func() {
+				twins <- refused(t, g, idempotency.Work{Keys: []string{"a", "b"}, WaitUntil: time.Now().Add(time.Minute)}).State
+			}()
+			synctest.Wait()
+		}
+		require.NoError(t, other.Complete(t.Context()))
+		require.Equal(t, idempotency.Completed, <-twins)
+		require.Equal(t, idempotency.Completed, <-twins, "which waited for the other")
 		require.NoError(t, g.Wait(t.Context()))
 		require.Equal(t, idempotency.Completed, store.look(t, "a"))
 	})
@@ -270,6 +368,12 @@ func TestAFullStoreIsToldFromOneThatIsDown(t *testing.T) {
 		require.NoError(t, err)
 		_, err = g.Do(t.Context(), "b", succeed)
 		require.ErrorIs(t, err, idempotency.ErrFull)
+
+		store := newMemory(t, &idempotency.MemoryOptions{MaxKeys: 1})
+		g = newGuard(t, store, nil)
+		_, _, err = g.Acquire(t.Context(), idempotency.Work{Keys: []string{"a", "b"}, Lease: time.Minute})
+		require.ErrorIs(t, err, idempotency.ErrFull)
+		require.Equal(t, idempotency.Acquired, look(t, store, "a"), "which had been taken before there was no room")
 	})
 }
 

@@ -88,6 +88,19 @@ func TestALaterKeyThatRunsHereIsWaitedForWhileThoseBeforeItAreHeld(t *testing.T)
 	})
 }
 
+func TestALaterKeyIsNotWaitedForLongerThanTheOthersAreHeld(t *testing.T) {
+	inBubbles(t, func(t *testing.T, store idempotency.Store) {
+		g := newGuard(t, store, nil)
+		hold := acquire(t, g, "b")
+		start := time.Now()
+		_, claim, err := g.Acquire(t.Context(), idempotency.Work{Keys: []string{"a", "b"}, Lease: 10 * time.Second})
+		require.NoError(t, err)
+		require.Equal(t, idempotency.InFlight, claim.State)
+		require.Equal(t, 10*time.Second, time.Since(start))
+		require.NoError(t, hold.Complete(t.Context()))
+	})
+}
+
 func TestTwinsOfAWorkThatWasRefusedAsCompletedLearnThat(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)

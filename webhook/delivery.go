@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// A Delivery is one authentic webhook delivery. It belongs to whoever is given it: nothing in it is used again by the
-// handler. It may be stored as JSON, in which the body travels byte for byte, and given to [Handler.Redeliver] later.
+// A Delivery is one authentic webhook delivery. Whoever is given it may keep it and set its fields, but must not write
+// into its Body, Keys or Header: the copy that is parked, or returned, has the same. It may be stored as JSON, in which
+// the body travels byte for byte, and given to [Handler.Redeliver] later.
 type Delivery struct {
 	Vendor   string `json:"vendor"`
 	Endpoint string `json:"endpoint"`
