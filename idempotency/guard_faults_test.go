@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/idempotency"
@@ -307,7 +308,9 @@ func TestAWorkRefusedAsCompletedIsSoThoughItsOtherKeysCannotBeMarkedYet(t *testi
 		twins := make(chan idempotency.State, 2)
 		for range 2 {
 			go func() {
-				twins <- refused(t, g, idempotency.Work{Keys: []string{"a", "b"}, WaitUntil: time.Now().Add(time.Minute)}).State
+				_, claim, err := g.Acquire(t.Context(), idempotency.Work{Keys: []string{"a", "b"}, WaitUntil: time.Now().Add(time.Minute)})
+				assert.NoError(t, err)
+				twins <- claim.State
 			}()
 			synctest.Wait()
 		}

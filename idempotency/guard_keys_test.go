@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/idempotency"
@@ -75,7 +76,7 @@ func TestALaterKeyThatRunsHereIsWaitedForWhileThoseBeforeItAreHeld(t *testing.T)
 		done := make(chan idempotency.State)
 		go func() {
 			_, claim, err := g.Acquire(t.Context(), idempotency.Work{Keys: []string{"a", "b"}, Lease: time.Minute})
-			require.NoError(t, err)
+			assert.NoError(t, err)
 			done <- claim.State
 		}()
 		synctest.Wait()
@@ -109,7 +110,7 @@ func TestTwinsOfAWorkThatWasRefusedAsCompletedLearnThat(t *testing.T) {
 		for range 2 {
 			go func() {
 				_, claim, err := g.Acquire(t.Context(), idempotency.Work{Keys: []string{"a", "b"}, Lease: time.Minute})
-				require.NoError(t, err)
+				assert.NoError(t, err)
 				states <- claim.State
 			}()
 			synctest.Wait()

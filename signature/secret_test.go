@@ -78,7 +78,7 @@ func holders(t testing.TB) map[string]any {
 
 func TestASecretIsPrintedByNoVerb(t *testing.T) {
 	for name, v := range holders(t) {
-		for _, verb := range strings.Fields("%v %+v %#v %s %+s %q %+q %#q %x %X %#x %d %b %c %o %O %t %U %e %p %w %T %20v %-20s %.3s %08d") {
+		for verb := range strings.FieldsSeq("%v %+v %#v %s %+s %q %+q %#q %x %X %#x %d %b %c %o %O %t %U %e %p %w %T %20v %-20s %.3s %08d") {
 			text := fmt.Sprintf(verb, v)
 			requireHidden(t, text, testSecret)
 			if name == "secret" && verb != "%T" && verb != "%p" && verb != "%w" {

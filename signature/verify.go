@@ -109,7 +109,7 @@ func (v *Verifier) Verify(keys *Keyring, h http.Header, body []byte) (Match, err
 		for _, key := range live {
 			if key.makes(&want, covered, body) {
 				if i != 0 {
-					v.last.Store(uint32(n)) //nolint:gosec // an index into a handful of forms
+					v.last.Store(uint32(n))
 				}
 				return Match{Key: key.name, form: &s.Forms[n]}, nil
 			}

@@ -146,12 +146,12 @@ var badInputs = map[string]badInput{
 	"time in full, no zone":    malformed(pingAt(`"2000-01-01T00:00:00"`)),
 	"time a date":              malformed(pingAt(`"2000-01-01"`)),
 	"time the least":           malformed(pingAt("-9223372036854775808")),
-	"time the last of 10":      badInput{pingAt("9999999999"), webhook.Future, 503, 1, ""},
-	"time the last of 13":      badInput{pingAt("9999999999999"), webhook.Future, 503, 1, ""},
-	"time of the year 9999":    badInput{pingAt(`"9999-12-31T23:59:59Z"`), webhook.Future, 503, 1, ""},
-	"time of the year 0":       badInput{pingAt(`"0000-01-01T00:00:00Z"`), webhook.Stale, 401, 1, ""},
+	"time the last of 10":      {pingAt("9999999999"), webhook.Future, 503, 1, ""},
+	"time the last of 13":      {pingAt("9999999999999"), webhook.Future, 503, 1, ""},
+	"time of the year 9999":    {pingAt(`"9999-12-31T23:59:59Z"`), webhook.Future, 503, 1, ""},
+	"time of the year 0":       {pingAt(`"0000-01-01T00:00:00Z"`), webhook.Stale, 401, 1, ""},
 	"time of the year 1":       malformed(pingAt(`"0001-01-01T00:00:00Z"`)), // is the zero time
-	"time the first of 12":     badInput{pingAt("100000000000"), webhook.Stale, 401, 1, ""},
+	"time the first of 12":     {pingAt("100000000000"), webhook.Stale, 401, 1, ""},
 	"time old, and unknown":    unhandled(`{"type":"strange","time":100000000}`),
 
 	"no id":             handled(`{"type":"ping","time":@,"data":{}}`, "ping"),

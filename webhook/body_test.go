@@ -250,6 +250,9 @@ func TestABodyIsReadHoweverItComes(t *testing.T) {
 		"with empty ones": func(r io.Reader) io.Reader { return io.MultiReader(strings.NewReader(""), r) },
 	} {
 		for _, size := range []int{0, 2000, 70_000, 300_000} {
+			if name == "byte by byte" {
+				size = min(size, 20_000)
+			}
 			for _, declared := range []bool{true, false} {
 				r := newReceiver(t, webhook.Options{})
 				b := body(strings.Repeat("x", size))

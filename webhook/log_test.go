@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"regexp"
 	"strings"
@@ -192,9 +193,7 @@ func TestNeitherSecretNorMACIsEverSaid(t *testing.T) {
 		})},
 		"a panic": {callback: func(context.Context, *Ping) error { panic("in the middle") }},
 	}
-	for what, c := range contractCases {
-		cases[what] = c
-	}
+	maps.Copy(cases, contractCases)
 	for what, c := range cases {
 		for _, onSocket := range []bool{true, false} {
 			t.Run(what, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -247,7 +248,7 @@ func TestAnErrorThatPanicsWhenItIsAskedEndsNothing(t *testing.T) {
 					seen := r.observations()
 					require.GreaterOrEqual(t, seen[len(seen)-1].Status, 500)
 					require.Equal(t, "released", r.keyState("a"))
-					require.Equal(t, len(seen), len(r.logLines()), "and it is logged")
+					require.Len(t, r.logLines(), len(seen), "and it is logged")
 				})
 			})
 		}
@@ -278,5 +279,18 @@ func TestTheDeliveryOfAResultIsTheCallersAlsoWhileTheCallbackRuns(t *testing.T) 
 		*result.Delivery = webhook.Delivery{ID: "another"} // under the race detector
 		time.Sleep(time.Minute)
 		require.Equal(t, "a", r.observations()[1].ID)
+	})
+}
+
+func TestAnObserverThatEndsItsGoroutineHoldsNothingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{Observer: func(context.Context, webhook.Observation) { runtime.Goexit() }})
+		ping.On(r.Handler, slow)
+		go r.process(body("a")) // as t.FailNow in an observer does: whoever delivered it is gone
+		time.Sleep(time.Second)
+		start := time.Now()
+		require.NoError(t, r.Shutdown(t.Context()))
+		require.Equal(t, 19*time.Second, time.Since(start))
+		require.Equal(t, "completed", r.keyState("a"))
 	})
 }

@@ -263,7 +263,7 @@ func TestNothingIsLostWhenTheServerAndThenTheHandlerShutDown(t *testing.T) {
 func ourGoroutines() int {
 	buf := make([]byte, 1<<20)
 	n := 0
-	for _, stack := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+	for stack := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
 		if strings.Contains(stack, "aihooks-go/webhook.") || strings.Contains(stack, "aihooks-go/idempotency.") {
 			n++
 		}

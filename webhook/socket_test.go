@@ -301,3 +301,14 @@ type poorWriter struct {
 }
 
 func (w poorWriter) SetReadDeadline(time.Time) error { return w.err }
+
+func TestATooLargeBodyIsRefusedOverTLS(t *testing.T) {
+	eachHTTP(t, webhook.Options{MaxBody: 1000}, func(t *testing.T, r *receiver, s *httptest.Server) {
+		ping.On(r.Handler, returns(nil))
+		large := make([]byte, 200_000)
+		require.Equal(t, http.StatusRequestEntityTooLarge, r.postTo(s, bytes.NewReader(large), large).status)
+		unknownLength := io.MultiReader(bytes.NewReader(large))
+		require.Equal(t, http.StatusRequestEntityTooLarge, r.postTo(s, unknownLength, large).status)
+		require.Equal(t, http.StatusOK, r.postTo(s, bytes.NewReader(body("a")), body("a")).status)
+	})
+}

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -179,6 +178,6 @@ func TestSetUpThatIsWrongIsSaidPlainly(t *testing.T) {
 		out, err := cmd.CombinedOutput()
 		require.Error(t, err, env)
 		require.Contains(t, string(out), want)
-		require.False(t, strings.Contains(string(out), "listening"), env)
+		require.NotContains(t, string(out), "listening", env)
 	}
 }
