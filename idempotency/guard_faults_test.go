@@ -308,7 +308,7 @@ func TestAWorkRefusedAsCompletedIsSoThoughItsOtherKeysCannotBeMarkedYet(t *testi
 		twins := make(chan idempotency.State, 2)
 		for range 2 {
 			go func() {
-				_, claim, err := g.Acquire(t.Context(), idempotency.Work{Keys: []string{"a", "b"}, WaitUntil: time.Now().Add(time.Minute)})
+				_, claim, err := g.Acquire(t.Context(), idempotency.Work{Keys: []string{"a", "b"}, Lease: time.Minute, WaitUntil: time.Now().Add(time.Minute)})
 				assert.NoError(t, err)
 				twins <- claim.State
 			}()

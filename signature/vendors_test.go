@@ -23,8 +23,8 @@ func TestTheVectorsHaveTheSchemesOfTheVendors(t *testing.T) {
 		require.True(t, ok, file.Vendor)
 		require.Equal(t, *p.Scheme, file.scheme(), file.Vendor)
 		require.Equal(t, p.TimeHeader, file.Window.Header, file.Vendor)
-		require.Equal(t, int64(p.Window.Seconds()), int64(file.Window.Past), file.Vendor)
-		require.Equal(t, int64(signature.DefaultSkew.Seconds()), int64(file.Window.Future), file.Vendor)
+		require.Equal(t, int64(p.Window.Seconds()), file.Window.Past, file.Vendor)
+		require.Equal(t, int64(signature.DefaultSkew.Seconds()), file.Window.Future, file.Vendor)
 		if file.Window.Member != "" {
 			require.Contains(t, p.Envelope.Time, file.Window.Member, file.Vendor)
 		}

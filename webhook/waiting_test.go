@@ -2,6 +2,7 @@ package webhook_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -126,6 +127,29 @@ func TestADuplicateIsAnsweredAtItsOwnDeadline(t *testing.T) {
 		require.Equal(t, 4500*time.Millisecond, late.after, "the copy runs although its sender has had an answer")
 		time.Sleep(20 * time.Second)
 		require.Equal(t, bodyDuplicate, (<-sendAside(r, t.Context(), "a")).body)
+	})
+}
+
+func TestACallbackThatEndsJustWhenTheAnswerIsDueIsOneOrTheOther(t *testing.T) {
+	onBothWays(t, func(t *testing.T, r *receiver) {
+		ping.On(r.Handler, inTurn(4500*time.Millisecond))
+		for n := range 100 {
+			id := fmt.Sprint("tie-", n)
+			earlier := len(r.observations())
+			got := r.deliver(body(id))
+			time.Sleep(time.Second)
+			seen := r.observations()[earlier:]
+			if got.status == http.StatusOK {
+				require.Len(t, seen, 1)
+				require.Equal(t, webhook.Handled, seen[0].Outcome)
+			} else {
+				require.Len(t, seen, 2)
+				require.Equal(t, webhook.Overrun, seen[0].Outcome)
+				require.Equal(t, webhook.Handled, seen[1].Outcome)
+			}
+			require.Equal(t, "completed", r.keyState(id))
+		}
+		require.NoError(t, r.Shutdown(t.Context()), "nothing is left")
 	})
 }
 
