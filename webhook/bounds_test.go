@@ -112,7 +112,10 @@ func TestTooManyBodiesAtOnceDoNotStopTheGenuineOnesThatHaveBeenRead(t *testing.T
 			go r.Process(t.Context(), webhook.Request{Body: io.MultiReader(strings.NewReader("{"), stuck{})})
 		}
 		synctest.Wait()
-		refused := r.deliver(body("b"))
+		var refused answer
+		for range 5 { // which uses up no place
+			refused = r.deliver(body("b"))
+		}
 		require.Equal(t, http.StatusServiceUnavailable, refused.status)
 		require.Equal(t, 5, retryAfter(t, refused))
 		require.Equal(t, "close", refused.header.Get("Connection"))
@@ -268,5 +271,31 @@ func TestTheResultOfARefusalHasNoDelivery(t *testing.T) {
 		require.Nil(t, result.Delivery)
 		require.Error(t, result.Err)
 		require.Equal(t, `{"received":false}`, string(result.Body))
+	}
+}
+
+func TestRetryAfterIsInWholeSecondsAndWithinItsBounds(t *testing.T) {
+	for said, c := range map[time.Duration]struct{ age, want time.Duration }{
+		-time.Second:            {0, 5 * time.Second},
+		0:                       {0, 5 * time.Second},
+		1:                       {0, time.Second},
+		time.Second:             {0, time.Second},
+		time.Second + 1:         {0, 2 * time.Second},
+		time.Hour:               {0, time.Hour},
+		time.Hour + 1:           {0, time.Hour},
+		1 << 62:                 {0, time.Hour},
+		10 * time.Minute:        {2*time.Hour + 55*time.Minute, 5 * time.Minute}, // after that it would be stale
+		11 * time.Minute:        {3 * time.Hour, time.Second},
+		12*time.Minute + 1:      {-4 * time.Minute, 12*time.Minute + time.Second},
+		59*time.Minute + 59_000: {0, 59*time.Minute + time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newReceiver(t, webhook.Options{}, func(p *webhook.Profile, _ *webhook.Endpoint) { p.Window, p.LastAge = 3*time.Hour, 0 })
+			ping.On(r.Handler, returns(webhook.RetryAfter(said, errCallback)))
+			result := r.process(bodyAt("a", time.Now().Add(-c.age)))
+			require.Equal(t, webhook.RetryLater, result.Outcome)
+			require.Equal(t, c.want, result.RetryAfter, "%v", said)
+			require.Equal(t, fmt.Sprint(c.want.Seconds()), result.Header().Get("Retry-After"))
+		})
 	}
 }
