@@ -21,6 +21,10 @@ type Work struct {
 	// context ends.
 	WaitUntil time.Time
 
+	// FailOpen has the work run unguarded when the store cannot be asked: nothing but this process then keeps it from
+	// running twice, and nothing remembers that it ran. See [Hold.Unguarded].
+	FailOpen bool
+
 	// RefusedLease is for how long the keys before a key that is in flight stay in flight themselves, in place of
 	// being free at once. Whoever may change the later key at will could otherwise run, under the earlier one, what
 	// is running already. Zero: they are released.
@@ -43,7 +47,8 @@ type flight struct {
 // A key found completed makes the whole work completed, and the keys claimed before it are completed with it: they
 // are other names of what is done.
 //
-// An error means that the store could not be asked; whatever was or may have been claimed is given back.
+// An error means that the store could not be asked; whatever was or may have been claimed is given back. With FailOpen
+// there is none.
 func (g *Guard) Acquire(ctx context.Context, w Work) (*Hold, Claim, error) {
 	hold := &Hold{
 		guard:  g,
@@ -56,7 +61,7 @@ func (g *Guard) Acquire(ctx context.Context, w Work) (*Hold, Claim, error) {
 		}
 		claim := Claim{State: g.board(ctx, hold.flight, key, earlier(w.WaitUntil, hold.until))}
 		var err error
-		if claim.State == Acquired {
+		if claim.State == Acquired && !hold.unguarded {
 			if i == 0 {
 				// Taken before the store is asked, so that it is early whatever the store's clock says.
 				hold.until = time.Now().Add(w.Lease)
@@ -65,7 +70,10 @@ func (g *Guard) Acquire(ctx context.Context, w Work) (*Hold, Claim, error) {
 			lease := time.Until(hold.until) + time.Duration(len(w.Keys)-1-i)*g.timeout
 			claim, err = g.claim(ctx, key, hold, lease, w.WaitUntil)
 		}
-		if err != nil {
+		if err != nil && w.FailOpen {
+			hold.unguarded = true
+			claim = Claim{State: Acquired, Attempt: 1}
+		} else if err != nil {
 			g.land(hold.flight, false)
 			return nil, Claim{}, err
 		}

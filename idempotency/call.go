@@ -3,6 +3,7 @@ package idempotency
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aihooks/aihooks-go/internal/deadline"
@@ -27,12 +28,10 @@ func (g *Guard) callWithin(ctx context.Context, limit time.Duration, f func(cont
 // in time, the claim may still have been made. So after an error all that the hold has boarded is released under its
 // token, as soon as the call has come back.
 func (g *Guard) claim(ctx context.Context, key string, hold *Hold, lease time.Duration, until time.Time) (Claim, error) {
-	lasting := context.WithoutCancel(ctx)
-	release := func(ctx context.Context) error { return hold.release(ctx, hold.flight.keys) }
 	if g.direct {
 		claim, err := g.store.Claim(ctx, key, hold.token, lease)
 		if err != nil {
-			_ = release(lasting)
+			_ = hold.release(context.WithoutCancel(ctx), hold.flight.keys)
 		}
 		return claim, err
 	}
@@ -50,10 +49,15 @@ func (g *Guard) claim(ctx context.Context, key string, hold *Hold, lease time.Du
 	if err == nil {
 		return claim, nil
 	}
+	// A hold of its own, because the work may go on, unguarded, with this one.
+	lost := &Hold{guard: g, token: hold.token, until: hold.until}
+	keys := slices.Clone(hold.flight.keys)
+	lasting := context.WithoutCancel(ctx)
+	release := func(ctx context.Context) error { return lost.release(ctx, keys) }
 	g.background.Go(func() {
 		<-returned
 		if err := release(lasting); err != nil {
-			_ = hold.retry(lasting, err, release)
+			_ = lost.retry(lasting, err, release)
 		}
 	})
 	return Claim{}, err

@@ -15,12 +15,19 @@ type Hold struct {
 	token   Token
 	attempt int
 	until   time.Time
+
+	unguarded bool // the store knows nothing of the hold
+
 	settled chan struct{} // made when a completion has to be retried
 	err     error         // of the last retry; to be read once settled is closed
 }
 
 // Attempt counts how often the work has been acquired, this time included: the highest count of its keys.
 func (h *Hold) Attempt() int { return h.attempt }
+
+// Unguarded reports whether the store could not be asked and the work runs all the same: see [Work.FailOpen]. Completing
+// and releasing then tell nobody but this process.
+func (h *Hold) Unguarded() bool { return h.unguarded }
 
 // Until is when the lease ends, by this process's clock and never later than by the store's.
 func (h *Hold) Until() time.Time { return h.until }
@@ -43,7 +50,7 @@ type claimsKey struct{}
 // own transaction take them from here.
 func ClaimsFromContext(ctx context.Context) (Claims, bool) {
 	h, ok := ctx.Value(claimsKey{}).(*Hold)
-	if !ok {
+	if !ok || h.unguarded {
 		return Claims{}, false
 	}
 	return Claims{Store: h.guard.store, Keys: slices.Clone(h.keys), Token: h.token}, true
@@ -98,6 +105,9 @@ func (h *Hold) later(ctx context.Context, err error, try func(context.Context) e
 // complete completes every key that can be, whatever becomes of the others. It returns [ErrLeaseLost] only if trying
 // again is of no use to any of them.
 func (h *Hold) complete(ctx context.Context, keys []string) error {
+	if h.unguarded {
+		return nil
+	}
 	var failed error
 	for _, key := range keys {
 		err := h.guard.call(ctx, func(ctx context.Context) error {
@@ -113,6 +123,9 @@ func (h *Hold) complete(ctx context.Context, keys []string) error {
 // release releases the last key first, and an earlier one only once those after it are free: whoever finds the first
 // one free must not take the others for somebody else's.
 func (h *Hold) release(ctx context.Context, keys []string) error {
+	if h.unguarded {
+		return nil
+	}
 	for _, key := range slices.Backward(keys) {
 		err := h.guard.call(ctx, func(ctx context.Context) error {
 			return h.guard.store.Release(ctx, key, h.token)

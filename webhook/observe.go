@@ -22,7 +22,9 @@ type Observation struct {
 	Reason   Reason
 	SignedBy string // name of the key or credential; empty if not authentic
 	Form     string // for vendors that sign in several
-	Late     bool   // the callback ended after the answer: an earlier observation says Overrun or Entrusted
+	// Unguarded says that the store could not be asked and the callback was run all the same, by DangerouslyFailOpen.
+	Unguarded bool
+	Late      bool // the callback ended after the answer: an earlier observation says Overrun or Entrusted
 
 	Status   int           // of the answer; of a late one, the status it would have had
 	ID       string        // of the delivery; empty if not authentic
@@ -39,15 +41,16 @@ const otherType = "other"
 func (p *passage) report(v verdict, late bool) {
 	h := p.h
 	o := Observation{
-		Vendor:   h.profile.Name,
-		Endpoint: h.endpoint.Name,
-		Outcome:  v.outcome,
-		Reason:   v.reason,
-		Late:     late,
-		Status:   rules[v.outcome].status,
-		Bytes:    p.bytes,
-		Duration: time.Since(p.arrived),
-		Err:      v.err,
+		Vendor:    h.profile.Name,
+		Endpoint:  h.endpoint.Name,
+		Outcome:   v.outcome,
+		Reason:    v.reason,
+		Unguarded: p.unguarded,
+		Late:      late,
+		Status:    rules[v.outcome].status,
+		Bytes:     p.bytes,
+		Duration:  time.Since(p.arrived),
+		Err:       v.err,
 	}
 	if d := p.delivery; d != nil {
 		o.Type, o.ID, o.Attempt, o.SignedBy, o.Form = d.Type, d.ID, d.Attempt, d.SignedBy, d.Form
@@ -111,6 +114,9 @@ func (j *journal) init(logger *slog.Logger) {
 // write writes at most one line.
 func (j *journal) write(ctx context.Context, o *Observation, d *Delivery) {
 	level := rules[o.Outcome].level
+	if o.Unguarded {
+		level = max(level, slog.LevelWarn)
+	}
 	if !j.logger.Enabled(ctx, level) {
 		return
 	}
@@ -155,6 +161,9 @@ func (j *journal) line(ctx context.Context, level slog.Level, o *Observation, d 
 			slog.String("signed_by", d.SignedBy))
 	}
 	attrs = append(attrs, slog.Duration("duration", o.Duration))
+	if o.Unguarded {
+		attrs = append(attrs, slog.Bool("unguarded", true))
+	}
 	if o.Late {
 		attrs = append(attrs, slog.Bool("late", true))
 	}

@@ -45,6 +45,11 @@ type Options struct {
 	// such a place itself, setting it is an error.
 	DeadLetter func(ctx context.Context, d *Delivery, cause error) error
 
+	// DangerouslyFailOpen has callbacks run although the store cannot be asked, or is full, in place of answering 503. Until
+	// it can be asked again, nothing but this process keeps a delivery from running twice, and nothing remembers that
+	// it ran: so it is for callbacks that may run twice. Each such run is observed as Unguarded and logged as a Warning.
+	DangerouslyFailOpen bool
+
 	// Logger gets at most one line for a delivery, and none for one that was handled as it should be unless it
 	// enables slog.LevelDebug. Defaults to slog.Default().
 	Logger *slog.Logger

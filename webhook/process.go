@@ -39,6 +39,7 @@ type passage struct {
 	undecoded   error     // why it could not be
 	sentAt      time.Time // what the window is checked against; zero if nothing says when
 	delivery    *Delivery // nil until authentic
+	unguarded   bool      // the store could not be asked, and is not what keeps this from running twice
 	unread      bool      // the sender may still be writing the body
 	redelivered bool      // by Redeliver, of a delivery that somebody has stored
 
@@ -255,9 +256,15 @@ func (p *passage) handle() verdict {
 
 // claim claims the delivery's keys. While the same delivery runs in this process it waits, until the answer is due.
 func (p *passage) claim() (*idempotency.Hold, verdict) {
-	ends := p.arrived.Add(p.h.options.CallbackTimeout)
+	o := &p.h.options
+	ends := p.arrived.Add(o.CallbackTimeout)
 	// The keys that are held are a copy: those of the delivery are in the callback's hands.
-	work := idempotency.Work{Keys: slices.Clone(p.delivery.Keys), Lease: time.Until(ends) + leaseMargin, WaitUntil: p.answerBy}
+	work := idempotency.Work{
+		Keys:      slices.Clone(p.delivery.Keys),
+		Lease:     time.Until(ends) + leaseMargin,
+		WaitUntil: p.answerBy,
+		FailOpen:  o.DangerouslyFailOpen,
+	}
 	if len(work.Keys) > 1 && !p.sentAt.IsZero() {
 		// Until then a replay of these very bytes under another name would be fresh.
 		work.RefusedLease = time.Until(p.sentAt.Add(p.h.window.Past)) + time.Second
@@ -273,7 +280,7 @@ func (p *passage) claim() (*idempotency.Hold, verdict) {
 	case claim.State == idempotency.InFlight:
 		return nil, verdict{outcome: InFlight, after: claim.Remaining}
 	default:
-		p.delivery.Attempt = hold.Attempt()
+		p.delivery.Attempt, p.unguarded = hold.Attempt(), hold.Unguarded()
 		return hold, verdict{}
 	}
 }

@@ -1,0 +1,86 @@
+package webhook_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+func failOpen(store idempotency.Store) webhook.Options {
+	return webhook.Options{Store: store, DangerouslyFailOpen: true}
+}
+
+func TestFailOpenRunsTheCallbackWhileTheStoreIsDown(t *testing.T) {
+	for name, store := range map[string]*brokenStore{
+		"refuses": {claimErr: errors.New("store down"), heals: time.Minute},
+		"hangs":   {claimHangs: 3 * time.Second, heals: time.Minute},
+		"is full": {claimErr: idempotency.ErrFull, heals: time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newReceiver(t, failOpen(store))
+				runs := 0
+				ping.On(r.Handler, func(ctx context.Context, e *Ping) error {
+					runs++
+					_, claimed := idempotency.ClaimsFromContext(ctx)
+					require.Equal(t, runs == 3, claimed, "there is nothing to complete while the store is down")
+					require.True(t, claimed || e.Delivery().Attempt == 1, "nobody counts")
+					return nil
+				})
+				require.Equal(t, 200, r.deliver(body("a")).status)
+				seen := r.observations()[0]
+				require.Equal(t, webhook.Handled, seen.Outcome)
+				require.True(t, seen.Unguarded, "it is observed")
+				require.Equal(t, 1, r.log.lines("WARN"), "and logged")
+
+				require.Equal(t, 200, r.deliver(body("a")).status)
+				require.Equal(t, 2, runs, "the danger that the option is named for")
+
+				time.Sleep(2 * time.Minute)
+				require.Equal(t, 200, r.deliver(body("a")).status)
+				require.Equal(t, 200, r.deliver(body("a")).status)
+				require.Equal(t, 3, runs, "a store that is back guards again")
+				require.False(t, r.observations()[2].Unguarded)
+			})
+		})
+	}
+}
+
+func TestFailOpenRunsAKeyOnceAtATimeInThisProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, failOpen(&brokenStore{claimErr: errors.New("store down"), heals: time.Second}))
+		var running, runs atomic.Int32
+		ping.On(r.Handler, func(context.Context, *Ping) error {
+			require.EqualValues(t, 1, running.Add(1))
+			defer running.Add(-1)
+			runs.Add(1)
+			time.Sleep(2 * time.Second) // the store heals meanwhile
+			return nil
+		})
+		go r.deliver(body("a"))
+		synctest.Wait()
+		time.Sleep(1500 * time.Millisecond)
+		require.Equal(t, `{"received":true,"duplicate":true}`, r.deliver(body("a")).body, "it waited for its twin")
+		require.EqualValues(t, 1, runs.Load())
+	})
+}
+
+func TestWithoutFailOpenAStoreThatIsDownIsAnswered503(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{Store: &brokenStore{claimErr: errors.New("store down")}})
+		ping.On(r.Handler, func(context.Context, *Ping) error {
+			require.Fail(t, "run")
+			return nil
+		})
+		require.Equal(t, 503, r.deliver(body("a")).status)
+		time.Sleep(time.Minute)
+	})
+}
