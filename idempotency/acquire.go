@@ -70,7 +70,7 @@ func (g *Guard) Acquire(ctx context.Context, w Work) (*Hold, Claim, error) {
 			lease := time.Until(hold.until) + time.Duration(len(w.Keys)-1-i)*g.timeout
 			claim, err = g.claim(ctx, key, hold, lease, w.WaitUntil)
 		}
-		if err != nil && w.FailOpen {
+		if err != nil && w.FailOpen && hasTime(ctx, w.WaitUntil) {
 			hold.unguarded = true
 			claim = Claim{State: Acquired, Attempt: 1}
 		} else if err != nil {
@@ -86,6 +86,11 @@ func (g *Guard) Acquire(ctx context.Context, w Work) (*Hold, Claim, error) {
 		hold.attempt = max(hold.attempt, claim.Attempt)
 	}
 	return hold, Claim{State: Acquired, Attempt: hold.attempt}, nil
+}
+
+// hasTime reports whether an error of the store is its own, and not that there was no time left to ask it.
+func hasTime(ctx context.Context, until time.Time) bool {
+	return ctx.Err() == nil && (until.IsZero() || time.Now().Before(until))
 }
 
 // earlier returns the earlier of two times, of which a zero one is never.

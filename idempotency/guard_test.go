@@ -256,3 +256,19 @@ func TestOfManyAtOnceExactlyOneRuns(t *testing.T) {
 		})
 	}
 }
+
+func TestAFullStoreIsToldFromOneThatIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard(t, newMemory(t, &idempotency.MemoryOptions{MaxKeys: 1}), nil)
+		_, err := g.Do(t.Context(), "a", succeed)
+		require.NoError(t, err)
+		_, err = g.Do(t.Context(), "b", succeed)
+		require.ErrorIs(t, err, idempotency.ErrFull)
+
+		store := newMemory(t, &idempotency.MemoryOptions{MaxKeys: 1})
+		g = newGuard(t, store, nil)
+		_, _, err = g.Acquire(t.Context(), idempotency.Work{Keys: []string{"a", "b"}, Lease: time.Minute})
+		require.ErrorIs(t, err, idempotency.ErrFull)
+		require.Equal(t, idempotency.Acquired, look(t, store, "a"), "which had been taken before there was no room")
+	})
+}

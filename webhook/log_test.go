@@ -149,6 +149,28 @@ func TestALineSaysWhatIsNeededToFindTheDelivery(t *testing.T) {
 	}, got)
 }
 
+// A panickyLog panics at every line.
+type panickyLog struct{ slog.Handler }
+
+func (panickyLog) Enabled(context.Context, slog.Level) bool  { return true }
+func (panickyLog) Handle(context.Context, slog.Record) error { panic("the disk is full") }
+
+func TestALoggerThatPanicsEndsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, err := newHandler(&webhook.Options{Logger: slog.New(panickyLog{slog.DiscardHandler})})
+		require.NoError(t, err)
+		ping.On(h.Handler, func(ctx context.Context, e *Ping) error {
+			_ = slow(ctx, e)
+			return errCallback
+		})
+		r := newReceiver(t, webhook.Options{})
+		request, err := r.sender.Request(body("a"), time.Now(), "")
+		require.NoError(t, err)
+		require.Equal(t, 503, h.Process(t.Context(), webhook.Request{Header: request.Header, Body: request.Body}).Status)
+		require.NoError(t, h.Shutdown(t.Context()), "nor is anything held up on the goroutine of the late callback")
+	})
+}
+
 var (
 	hexMAC    = regexp.MustCompile(`(?i)[0-9a-f]{64}`)
 	base64MAC = regexp.MustCompile(`[A-Za-z0-9+/_-]{43}=?`)
@@ -239,4 +261,13 @@ func TestADeliveryDoesNotCarryItsSignature(t *testing.T) {
 	require.NoError(t, err)
 	requireNoSecrets(t, string(stored), body("a"))
 	requireNoSecrets(t, fmt.Sprintf("%#v", result), body("a"))
+}
+
+func TestALineIsNoLongerForATypeAsLongAsABody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{})
+		long := strings.Repeat("x", 100_000)
+		require.Equal(t, 200, r.deliver([]byte(`{"type":"`+long+`","id":"`+long+`"}`)).status)
+		require.Less(t, len(r.log.String()), 2000)
+	})
 }

@@ -141,11 +141,21 @@ func (j *journal) write(ctx context.Context, o *Observation, d *Delivery) {
 func (j *journal) firstOf(eventType string) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	eventType = clip(eventType)
 	if j.typesSeen[eventType] || len(j.typesSeen) >= maxTypesSeen {
 		return false
 	}
 	j.typesSeen[eventType] = true
 	return true
+}
+
+// clip cuts what a sender could make as long as a body.
+func clip(s string) string {
+	const longest = 200
+	if len(s) <= longest {
+		return s
+	}
+	return s[:longest] + "…"
 }
 
 func (j *journal) line(ctx context.Context, level slog.Level, o *Observation, d *Delivery, leftOut int64) {
@@ -157,7 +167,7 @@ func (j *journal) line(ctx context.Context, level slog.Level, o *Observation, d 
 		attrs = append(attrs, slog.String("reason", string(o.Reason)))
 	}
 	if d != nil {
-		attrs = append(attrs, slog.String("type", d.Type), slog.String("id", d.ID), slog.Int("attempt", d.Attempt),
+		attrs = append(attrs, slog.String("type", clip(d.Type)), slog.String("id", clip(d.ID)), slog.Int("attempt", d.Attempt),
 			slog.String("signed_by", d.SignedBy))
 	}
 	attrs = append(attrs, slog.Duration("duration", o.Duration))

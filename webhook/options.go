@@ -88,8 +88,8 @@ type Options struct {
 	CallbackTimeout time.Duration
 
 	// Unmarshal decodes an event's data into its type. What is given to it is valid JSON, and is the part of the body
-	// that the delivery was routed by. Names that occur twice inside the data are the decoder's own business; those
-	// of the envelope are not given to it. Defaults to encoding/json.Unmarshal.
+	// that the delivery was routed by. Names that occur twice inside the data are the decoder's own business; the
+	// envelope is read without it, and what it says is what the event says. Defaults to encoding/json.Unmarshal.
 	Unmarshal func(data []byte, v any) error
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -258,9 +257,8 @@ func (p *passage) handle() verdict {
 func (p *passage) claim() (*idempotency.Hold, verdict) {
 	o := &p.h.options
 	ends := p.arrived.Add(o.CallbackTimeout)
-	// The keys that are held are a copy: those of the delivery are in the callback's hands.
 	work := idempotency.Work{
-		Keys:      slices.Clone(p.delivery.Keys),
+		Keys:      p.delivery.Keys,
 		Lease:     time.Until(ends) + leaseMargin,
 		WaitUntil: p.answerBy,
 		FailOpen:  o.DangerouslyFailOpen,

@@ -1,0 +1,66 @@
+package idempotency_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+)
+
+func TestFailOpenRunsUnguardedAndTellsTheStoreNothing(t *testing.T) {
+	for _, down := range []string{"a", "b"} {
+		for name, settle := range map[string]func(*idempotency.Hold, context.Context) error{
+			"complete": (*idempotency.Hold).Complete, "release": (*idempotency.Hold).Release,
+		} {
+			t.Run(down+"/"+name, func(t *testing.T) {
+				withFaults(t, always(on("claim", down, fault{lost: errDown}, 1)), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
+					work := idempotency.Work{Keys: []string{"a", "b"}, Lease: time.Minute, FailOpen: true}
+					hold, claim, err := g.Acquire(t.Context(), work)
+					require.NoError(t, err)
+					require.Equal(t, idempotency.Claim{State: idempotency.Acquired, Attempt: 1}, claim)
+					require.True(t, hold.Unguarded())
+					_, ok := idempotency.ClaimsFromContext(hold.Context(t.Context()))
+					require.False(t, ok, "there are none")
+					require.Equal(t, idempotency.InFlight, refused(t, g, work).State, "once at a time in this process")
+					require.NoError(t, g.Wait(t.Context()))
+					require.NoError(t, settle(hold, t.Context()))
+					require.Zero(t, store.made("complete", "a")+store.made("complete", "b"))
+					require.Equal(t, idempotency.Acquired, store.look(t, "a"), "what may have been claimed is given back")
+					require.Equal(t, idempotency.Acquired, store.look(t, "b"))
+					guarded := acquire(t, g, "a", "b")
+					require.False(t, guarded.Unguarded())
+					require.NoError(t, guarded.Complete(t.Context()))
+				})
+			})
+		}
+	}
+}
+
+// A store that is slow, but well, is no reason to run unguarded: there was no time left to ask it.
+func TestFailOpenDoesNotRunWhatHasNoTimeLeftToAskTheStore(t *testing.T) {
+	for name, c := range map[string]struct{ waitUntil, ctx time.Duration }{
+		"the waiting ends":  {200 * time.Millisecond, time.Hour},
+		"the context ends":  {time.Hour, 200 * time.Millisecond},
+		"it ended long ago": {-time.Second, time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := newFaultyStore(t, on("claim", "a", fault{hangs: 300 * time.Millisecond}))
+				g := newGuard(t, store, nil)
+				ctx, cancel := context.WithTimeout(t.Context(), c.ctx)
+				defer cancel()
+				hold, _, err := g.Acquire(ctx, idempotency.Work{
+					Keys: []string{"a"}, Lease: time.Minute, WaitUntil: time.Now().Add(c.waitUntil), FailOpen: true,
+				})
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				require.Nil(t, hold)
+				require.NoError(t, g.Wait(t.Context()))
+				require.Equal(t, idempotency.Acquired, store.look(t, "a"))
+			})
+		})
+	}
+}

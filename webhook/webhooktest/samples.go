@@ -1,0 +1,73 @@
+package webhooktest
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/aihooks/aihooks-go/internal/jsonpeek"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// ReadSamples returns the bodies that stand in samples/*.json, named after their files: for a vendor's own samples, or
+// for deliveries that you have captured. They come in the order of the profile's types, and of their names within a
+// type. The documented are those that stand on the vendor's own page.
+//
+// It panics if a type has no sample, a body none of the types, or a documented name no file. Each call reads anew.
+func ReadSamples(files fs.FS, p webhook.Profile, documented ...string) []Sample {
+	names := sampleNames(files)
+	for _, name := range documented {
+		if !slices.Contains(names, name) {
+			panic(fmt.Sprintf("webhooktest: there is no sample %q", name))
+		}
+	}
+	byType := make(map[string][]Sample)
+	for _, name := range names {
+		body, err := fs.ReadFile(files, "samples/"+name+".json")
+		if err != nil {
+			panic(fmt.Sprintf("webhooktest: %v", err))
+		}
+		s := Sample{Name: name, Type: typeOf(body, p.Envelope.Type), Documented: slices.Contains(documented, name), Body: body}
+		byType[s.Type] = append(byType[s.Type], s)
+	}
+	var samples []Sample
+	for _, kind := range p.Events {
+		if len(byType[kind.Name()]) == 0 {
+			panic(fmt.Sprintf("webhooktest: the type %q of %s has no sample", kind.Name(), p.Name))
+		}
+		samples = append(samples, byType[kind.Name()]...)
+		delete(byType, kind.Name())
+	}
+	for _, alien := range byType {
+		panic(fmt.Sprintf("webhooktest: the sample %q is of the type %q, which %s does not have", alien[0].Name, alien[0].Type, p.Name))
+	}
+	return samples
+}
+
+// sampleNames returns the names of the files without their ending, in order.
+func sampleNames(files fs.FS) []string {
+	paths, _ := fs.Glob(files, "samples/*.json") // the pattern is a good one
+	names := make([]string, len(paths))
+	for i, p := range paths {
+		names[i] = strings.TrimSuffix(path.Base(p), ".json")
+	}
+	slices.Sort(names)
+	return names
+}
+
+// typeOf returns what the first of the named members that is there says; empty if it is no string.
+func typeOf(body []byte, names []string) string {
+	values := make([][]byte, len(names))
+	if err := jsonpeek.Scan(body, names, values); err != nil {
+		return ""
+	}
+	for _, raw := range values {
+		if raw != nil {
+			s, _ := jsonpeek.String(raw)
+			return s
+		}
+	}
+	return ""
+}
