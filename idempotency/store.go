@@ -2,10 +2,9 @@ package idempotency
 
 import (
 	"context"
-	"encoding/binary"
+	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"math/rand/v2"
 	"time"
 )
 
@@ -14,12 +13,11 @@ import (
 // purged, and a worker that slept through it would hold a token that matches again.
 type Token [16]byte
 
-// NewToken returns a fresh random token of 128 bits. It has to be unlike any other, and not to be kept from anybody: so
-// it comes from the runtime's own generator, which the operating system has seeded, and costs no system call.
+// NewToken returns a fresh random token of 128 bits. It asks the operating system each time: a generator of the process's
+// own would give the same tokens to all that are started from one snapshot.
 func NewToken() Token {
 	var t Token
-	binary.NativeEndian.PutUint64(t[:8], rand.Uint64())
-	binary.NativeEndian.PutUint64(t[8:], rand.Uint64())
+	_, _ = rand.Read(t[:]) // never fails, see crypto/rand
 	return t
 }
 
