@@ -2,11 +2,8 @@ package greenflash_test
 
 import (
 	"bytes"
-	"context"
 	"log/slog"
 	"net/http"
-	"reflect"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/greenflash"
+	"github.com/aihooks/aihooks-go/greenflash/greenflashtest"
+	"github.com/aihooks/aihooks-go/internal/vendortest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
@@ -23,59 +22,35 @@ const secret = "a secret that nobody knows"
 
 var allForms = []greenflash.Form{greenflash.FormTimestamp, greenflash.FormDelivery, greenflash.FormBody}
 
+// kit is Greenflash on the other side.
+var kit = vendortest.Kit{
+	Sender:  webhooktest.Sender{Profile: greenflash.Profile(), URL: "http://receiver.test/", Key: signature.NewKey("default", secret)},
+	Samples: greenflashtest.Samples(),
+	New: func(o *webhook.Options) (vendortest.Handler, error) {
+		return greenflash.NewHandler(secret, o)
+	},
+}
+
 // A receiver is a handler with a callback for every type, and Greenflash on the other side.
 type receiver struct {
 	*greenflash.Handler
+	vendortest.Recorder
 	t      testing.TB
 	sender webhooktest.Sender
-
-	// react, if set, is what the callbacks do.
-	react func(ctx context.Context, event any) error
-
-	mu     sync.Mutex
-	events []any // that the callbacks were given
 }
 
 func newReceiver(t testing.TB, c greenflash.Config) *receiver {
 	t.Helper()
-	key := signature.NewKey("default", secret)
-	c.Keys = []signature.Key{key}
+	c.Keys = []signature.Key{kit.Sender.Key}
 	h, err := c.NewHandler(&webhook.Options{Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
-	r := &receiver{
-		Handler: h,
-		t:       t,
-		sender:  webhooktest.Sender{Profile: greenflash.Profile(), URL: "http://receiver.test/", Key: key},
-	}
-	onEvery(h, func(ctx context.Context, event any) error {
-		r.mu.Lock()
-		r.events = append(r.events, event)
-		r.mu.Unlock()
-		if r.react != nil {
-			return r.react(ctx, event)
-		}
-		return nil
-	})
+	r := &receiver{Handler: h, t: t, sender: kit.Sender}
+	h.OnEach(r.Callback)
 	return r
 }
 
-// onEvery registers fn for every type, by the method that is named after its Go type.
-func onEvery(h *greenflash.Handler, fn func(context.Context, any) error) {
-	for _, e := range greenflash.Profile().Events {
-		method := reflect.ValueOf(h).MethodByName("On" + reflect.TypeOf(e.New()).Elem().Name())
-		method.Call([]reflect.Value{reflect.MakeFunc(method.Type().In(0), func(args []reflect.Value) []reflect.Value {
-			err := fn(args[0].Interface().(context.Context), args[1].Interface())
-			return []reflect.Value{reflect.ValueOf(&err).Elem()}
-		})})
-	}
-}
-
 // runs returns how often a callback was run.
-func (r *receiver) runs() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.events)
-}
+func (r *receiver) runs() int { return len(r.Events()) }
 
 // A message is a delivery on the wire: what somebody on the way can capture.
 type message struct {

@@ -67,7 +67,7 @@ func firstOf(r *receiver, m message) webhook.Outcome {
 func TestACapturedDeliveryRunsOnceThoughManyReplaysArriveAtOnce(t *testing.T) {
 	forEachForm(t, func(t *testing.T, form greenflash.Form) {
 		r := newReceiver(t, greenflash.Config{})
-		r.react = func(context.Context, any) error { time.Sleep(time.Second); return nil }
+		r.React = func(context.Context, webhook.AnyEvent) error { time.Sleep(time.Second); return nil }
 		outcomes := make(chan webhook.Outcome)
 		all := forgeries(r.sent(form, frustration, time.Now(), "d1"))
 		for _, m := range all {
@@ -99,7 +99,7 @@ func TestANewAttemptWithANewTimestampIsADuplicate(t *testing.T) {
 func TestANewAttemptWhileTheFirstStillRunsIsNeverRun(t *testing.T) {
 	forEachForm(t, func(t *testing.T, form greenflash.Form) {
 		r := newReceiver(t, greenflash.Config{})
-		r.react = func(context.Context, any) error { time.Sleep(20 * time.Second); return nil }
+		r.React = func(context.Context, webhook.AnyEvent) error { time.Sleep(20 * time.Second); return nil }
 		require.Equal(t, webhook.Overrun, r.receive(r.sent(form, frustration, time.Now(), "d1")).Outcome)
 		retry := r.sent(form, frustration, time.Now(), "d1")
 		require.Equal(t, webhook.InFlight, r.receive(retry).Outcome)
@@ -117,9 +117,9 @@ func TestANewAttemptWhileTheFirstStillRunsIsNeverRun(t *testing.T) {
 func TestAFailedDeliveryRunsAgain(t *testing.T) {
 	forEachForm(t, func(t *testing.T, form greenflash.Form) {
 		r := newReceiver(t, greenflash.Config{})
-		r.react = func(context.Context, any) error { return errors.New("not now") }
+		r.React = func(context.Context, webhook.AnyEvent) error { return errors.New("not now") }
 		require.Equal(t, webhook.Failed, r.receive(r.sent(form, frustration, time.Now(), "d1")).Outcome)
-		r.react = nil
+		r.React = nil
 		time.Sleep(time.Minute)
 		require.Equal(t, webhook.Handled, r.receive(r.sent(form, frustration, time.Now(), "d1")).Outcome)
 	})

@@ -12,21 +12,8 @@ import (
 //go:embed samples/*.json
 var files embed.FS
 
-// Samples returns at least one sample of each event type. They are the examples on EmberQA's webhook page, byte for
-// byte.
+// Samples returns at least one sample of each event type, in the order of the types. They are the examples on EmberQA's
+// webhook page, byte for byte. Each call returns copies.
 func Samples() []webhooktest.Sample {
-	return []webhooktest.Sample{
-		sample(emberqa.TypeRedFlag, "red_flag"),
-		sample(emberqa.TypeLowScore, "low_score"),
-		sample(emberqa.TypeCompletion, "completion_workflow"),
-		sample(emberqa.TypeCompletion, "completion_call"),
-	}
-}
-
-func sample(eventType, name string) webhooktest.Sample {
-	body, err := files.ReadFile("samples/" + name + ".json")
-	if err != nil {
-		panic(err) // the file is missing from this package
-	}
-	return webhooktest.Sample{Name: name, Type: eventType, Documented: true, Body: body}
+	return webhooktest.ReadSamples(files, emberqa.Profile(), "red_flag", "low_score", "completion_call", "completion_workflow")
 }

@@ -1,4 +1,5 @@
-// Package convospheretest has a sample of every event that Convosphere lists, for tests of receivers.
+// Package convospheretest has a sample of every event that Convosphere lists, for tests of receivers. To send them as
+// Convosphere does, see webhook/webhooktest.
 package convospheretest
 
 import (
@@ -14,14 +15,4 @@ var files embed.FS
 // Samples returns one sample for each type of event, in the order of Convosphere's webhook page. The page has no
 // example, so none counts as documented: message.created and message.completed have the fields that Convosphere's
 // public API shows, with values of ours, and the others are best guesses. Each call returns copies.
-func Samples() []webhooktest.Sample {
-	var samples []webhooktest.Sample
-	for _, kind := range convosphere.Profile().Events {
-		body, err := files.ReadFile("samples/" + kind.Name() + ".json")
-		if err != nil {
-			panic(err) // a type without a sample
-		}
-		samples = append(samples, webhooktest.Sample{Name: kind.Name(), Type: kind.Name(), Body: body})
-	}
-	return samples
-}
+func Samples() []webhooktest.Sample { return webhooktest.ReadSamples(files, convosphere.Profile()) }

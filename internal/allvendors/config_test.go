@@ -1,0 +1,97 @@
+package allvendors_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/internal/allvendors"
+	"github.com/aihooks/aihooks-go/internal/vendortest"
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// windows is how old a delivery may be unless a Config says otherwise; zero where no time is signed.
+var windows = map[string]time.Duration{"greenflash": 5 * time.Minute, "convosphere": time.Hour, "workflux": 2 * time.Hour}
+
+func TestAConfigThatBreaksARuleIsAnErrorThatNamesIt(t *testing.T) {
+	keys := []signature.Key{allvendors.Key()}
+	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, _ *vendortest.Kit) {
+		field, inKeys := "Config.Keys", "Config.Keys"
+		if v.Profile.Scheme == nil {
+			field, inKeys = "Config.Credentials", "credential"
+		}
+		for _, test := range []struct {
+			name   string
+			config allvendors.Config
+			says   []string
+		}{
+			{"no keys", allvendors.Config{}, []string{v.Name, field}},
+			{"a blank secret", allvendors.Config{Keys: []signature.Key{signature.NewKey("k", " \n")}}, []string{v.Name, inKeys, `"k" is blank`}},
+			{"a blank secret among others", allvendors.Config{Keys: append(keys, signature.NewKey("2", ""))}, []string{v.Name, inKeys, `"2" is blank`}},
+			{"a key without a name", allvendors.Config{Keys: []signature.Key{signature.NewKey("", allvendors.Secret)}}, []string{v.Name, inKeys, "needs a name"}},
+			{"a key with a blank name", allvendors.Config{Keys: []signature.Key{signature.NewKey(" ", allvendors.Secret)}}, []string{v.Name, inKeys, "needs a name"}},
+			{"two keys of one name", allvendors.Config{Keys: append(keys, keys...)}, []string{v.Name, inKeys, `the name "default"`}},
+			{"a bad endpoint", allvendors.Config{Endpoint: "a/b", Keys: keys}, []string{"Config.Endpoint", `"a/b"`}},
+			{"an endpoint with a space", allvendors.Config{Endpoint: "a b", Keys: keys}, []string{"Config.Endpoint", `"a b"`}},
+			{"negative attempts", allvendors.Config{Attempts: -1, Keys: keys}, []string{"Config.Attempts"}},
+			{"a negative window", allvendors.Config{Window: -1, Keys: keys}, []string{"Config.Window"}},
+			{"a window past the store", allvendors.Config{Window: 26 * time.Hour, Keys: keys}, []string{"Options.Store", v.Name}},
+		} {
+			if test.config.Window != 0 && v.Profile.Window == 0 {
+				continue // the vendor's Config has none
+			}
+			t.Run(test.name, func(t *testing.T) {
+				h, err := v.Configure(test.config, nil)
+				require.Error(t, err)
+				require.Nil(t, h)
+				for _, text := range test.says {
+					require.ErrorContains(t, err, text)
+				}
+				require.NotContains(t, err.Error(), allvendors.Secret)
+			})
+		}
+	})
+}
+
+func TestABlankSecretBuildsNoHandler(t *testing.T) {
+	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, _ *vendortest.Kit) {
+		for _, blank := range []string{"", " ", "\t\n"} {
+			h, err := v.NewHandler(blank, quiet())
+			require.ErrorContains(t, err, "blank")
+			require.Nil(t, h)
+		}
+		_, err := v.NewHandler(allvendors.Secret, quiet())
+		require.NoError(t, err)
+	})
+}
+
+func TestAStoreMustRememberForAsLongAsADeliveryCanComeAgain(t *testing.T) {
+	needed := map[string]time.Duration{ // with 5 min for clocks that differ, where there is a window
+		"greenflash":  10 * time.Minute,
+		"emberqa":     24 * time.Hour,
+		"convosphere": time.Hour + 5*time.Minute,
+		"workflux":    2*time.Hour + 5*time.Minute,
+	}
+	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, _ *vendortest.Kit) {
+		storeFor := func(retention time.Duration) *webhook.Options {
+			store, err := idempotency.NewMemory(&idempotency.MemoryOptions{Retention: retention})
+			require.NoError(t, err)
+			o := quiet()
+			o.Store = store
+			return o
+		}
+		tooShort := needed[v.Name] - time.Second
+		h, err := v.New(storeFor(tooShort))
+		require.Error(t, err)
+		require.Nil(t, h)
+		for _, text := range []string{"Options.Store", tooShort.String(), v.Name} {
+			require.ErrorContains(t, err, text)
+		}
+		require.NotContains(t, err.Error(), allvendors.Secret)
+		_, err = v.New(storeFor(needed[v.Name]))
+		require.NoError(t, err)
+	})
+}

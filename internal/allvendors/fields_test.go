@@ -1,0 +1,217 @@
+package allvendors_test
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/internal/allvendors"
+	"github.com/aihooks/aihooks-go/internal/vendortest"
+	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/webhooktest"
+)
+
+func forEachField(t *testing.T, f func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample, f field)) {
+	t.Helper()
+	forEachSample(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample) {
+		for _, field := range fieldsOf(goTypeOf(v, s.Type)) {
+			t.Run(field.path, func(t *testing.T) { f(t, v, kit, s, field) })
+		}
+	})
+}
+
+func TestAFieldThatIsNullNeverFails(t *testing.T) {
+	forEachField(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample, f field) {
+		e := kit.Receive(t, kit.Change(t, s.Body, func(_, data map[string]any) { f.put(data, nil) }))
+		require.Empty(t, e.Unknown())
+	})
+}
+
+func TestWhatIsNullOrWasNotSentIsZero(t *testing.T) {
+	forEachSample(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample) {
+		goType := goTypeOf(v, s.Type)
+		emptied := map[string][]byte{
+			"every field is null": kit.Change(t, s.Body, func(_, data map[string]any) {
+				for _, f := range fieldsOf(goType) {
+					if !strings.Contains(f.path, ".") {
+						f.put(data, nil)
+					}
+				}
+			}),
+			"no field is sent": kit.Change(t, s.Body, func(_, data map[string]any) {
+				for _, f := range fieldsOf(goType) {
+					delete(data, f.path)
+				}
+			}),
+		}
+		if name := dataMember(v, s.Body); name != "" {
+			emptied["data is null"] = kit.Change(t, s.Body, func(body, _ map[string]any) { body[name] = nil })
+			emptied["data is not sent"] = kit.Change(t, s.Body, func(body, _ map[string]any) { delete(body, name) })
+		}
+		for name, body := range emptied {
+			e := kit.Receive(t, body)
+			want := reflect.New(goType)
+			want.Elem().FieldByName("Event").Set(reflect.ValueOf(envelope(e)).Elem())
+			require.JSONEq(t, toJSON(t, want.Interface()), toJSON(t, e), name)
+			require.Empty(t, e.Unknown(), name)
+			require.Equal(t, s.Type, envelope(e).Type, name)
+		}
+	})
+}
+
+func TestAnIDThatIsNullOrWasNotSentIsEmpty(t *testing.T) {
+	forEachSample(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample) {
+		for _, edit := range []func(body map[string]any, name string){
+			func(body map[string]any, name string) { body[name] = nil },
+			func(body map[string]any, name string) { delete(body, name) },
+		} {
+			e := kit.Receive(t, kit.Change(t, s.Body, func(body, _ map[string]any) {
+				for _, name := range v.Profile.Envelope.ID {
+					edit(body, name)
+				}
+			}))
+			require.Empty(t, envelope(e).ID)
+			require.Empty(t, e.Unknown())
+		}
+	})
+}
+
+func TestAValueThatNoConstantIsForIsTakenAsItIs(t *testing.T) {
+	found := make(map[string]bool)
+	forEachField(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample, f field) {
+		if f.goType.Kind() != reflect.String || f.goType == reflect.TypeFor[string]() {
+			return
+		}
+		found[f.goType.String()] = true
+		for _, value := range []string{"carrier pigeon", ""} {
+			e := kit.Receive(t, kit.Change(t, s.Body, func(_, data map[string]any) { f.put(data, value) }))
+			require.Empty(t, e.Unknown())
+		}
+	})
+	require.Equal(t, []string{
+		"convosphere.Rating", "convosphere.Role", "convosphere.Text", "emberqa.ContentType", "greenflash.Label",
+		"greenflash.TriggerType", "workflux.Channel", "workflux.IntegrationType", "workflux.SyncStatus", "workflux.SyncType",
+	}, slices.Sorted(maps.Keys(found)))
+}
+
+// takesAnything are the fields of which so little is known that nothing in them is wrong.
+var takesAnything = map[string]bool{
+	"user.feedback/rating":   true,
+	"user.feedback/comment":  true,
+	"error.occurred/code":    true,
+	"error.occurred/message": true,
+}
+
+// wrongFor returns values of other types than a field's.
+func wrongFor(goType reflect.Type) []any {
+	object, list := map[string]any{"a": 1}, []any{map[string]any{}}
+	switch {
+	case goType == reflect.TypeFor[time.Time]():
+		return []any{17, true, "yesterday", list, object}
+	case readsItself(goType), goType.Kind() == reflect.Struct:
+		return []any{0.8, true, "none", []any{}, list}
+	}
+	switch goType.Kind() {
+	case reflect.String:
+		return []any{17, true, []any{}, list, object}
+	case reflect.Bool:
+		return []any{17, "true", []any{}, list, object}
+	case reflect.Int64:
+		return []any{1.5, true, "45", []any{}, list, object}
+	case reflect.Float64:
+		return []any{true, "45", []any{}, list, object}
+	case reflect.Slice:
+		return []any{17, true, "refund", object, []any{17}}
+	case reflect.Map:
+		return []any{17, true, "none", []any{}, list, object}
+	default:
+		return nil
+	}
+}
+
+func TestAFieldOfAnotherTypeIsUndecodableAndNamedInTheErrorAlone(t *testing.T) {
+	forEachField(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample, f field) {
+		if takesAnything[s.Type+"/"+f.path] {
+			return
+		}
+		name := f.path
+		if f.own && f.goType != reflect.TypeFor[time.Time]() { // which does not know of which type it is a field
+			name = goTypeOf(v, s.Type).Name() + "." + f.path
+		}
+		wrong := wrongFor(f.goType)
+		require.NotEmpty(t, wrong)
+		for _, value := range wrong {
+			body := kit.Change(t, s.Body, func(_, data map[string]any) { f.put(data, value) })
+			requireUndecodable(t, kit, body, s.Type, name)
+		}
+	})
+}
+
+func TestDataThatIsNoObjectIsUndecodable(t *testing.T) {
+	forEachSample(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample) {
+		for _, member := range v.Profile.Envelope.Data {
+			for name, data := range map[string]any{"string": "text", "number": 1, "bool": true, "array": []any{}} {
+				body := kit.Change(t, s.Body, func(body, _ map[string]any) { body[member] = data })
+				requireUndecodable(t, kit, body, s.Type, name)
+			}
+		}
+	})
+}
+
+// requireUndecodable delivers body three times, and requires an error with those words, of which the sender is told
+// nothing.
+func requireUndecodable(t *testing.T, kit *vendortest.Kit, body []byte, says ...string) {
+	t.Helper()
+	var r vendortest.Recorder
+	h := kit.Handler(t)
+	h.OnEach(r.Callback)
+	h.OnUnhandled(func(context.Context, *webhook.Delivery) error {
+		t.Error("it is not unhandled")
+		return nil
+	})
+	body = kit.Sender.Stamp(body, time.Now())
+	for range 2 {
+		result := kit.Send(t, h, body)
+		require.Equal(t, webhook.Undecodable, result.Outcome, "%s", body)
+		require.Equal(t, http.StatusInternalServerError, result.Status)
+		require.JSONEq(t, `{"received":false}`, string(result.Body))
+		for _, text := range says {
+			require.ErrorContains(t, result.Err, text, "%s", body)
+		}
+	}
+	request, err := kit.Sender.Request(body, time.Now(), "delivery-1")
+	require.NoError(t, err)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, request)
+	require.Equal(t, http.StatusInternalServerError, w.Code)
+	require.JSONEq(t, `{"received":false}`, w.Body.String())
+	require.Empty(t, r.Events())
+}
+
+// dataMember returns the member of body that holds the event's own fields; empty if they are at the top.
+func dataMember(v *allvendors.Vendor, body []byte) string {
+	var members map[string]json.RawMessage
+	_ = json.Unmarshal(body, &members)
+	for _, name := range v.Profile.Envelope.Data {
+		if members[name] != nil {
+			return name
+		}
+	}
+	return ""
+}
+
+func toJSON(t *testing.T, v any) string {
+	t.Helper()
+	text, err := json.Marshal(v)
+	require.NoError(t, err)
+	return string(text)
+}

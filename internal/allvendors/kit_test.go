@@ -1,0 +1,77 @@
+package allvendors_test
+
+import (
+	"context"
+	"log/slog"
+	"reflect"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aihooks/aihooks-go/internal/allvendors"
+	"github.com/aihooks/aihooks-go/internal/vendortest"
+	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/webhooktest"
+)
+
+func forEachVendor(t *testing.T, f func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit)) {
+	t.Helper()
+	for _, v := range allvendors.All() {
+		t.Run(v.Name, func(t *testing.T) { f(t, &v, v.Kit()) })
+	}
+}
+
+func forEachSample(t *testing.T, f func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample)) {
+	t.Helper()
+	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit) {
+		for _, s := range v.Samples {
+			t.Run(s.Name, func(t *testing.T) { f(t, v, kit, s) })
+		}
+	})
+}
+
+// onADay runs f in a bubble whose clock stands at noon of a day on which Unix times have their ten digits.
+func onADay(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC)))
+		f(t)
+	})
+}
+
+// quiet are options that log nothing.
+func quiet() *webhook.Options { return &webhook.Options{Logger: slog.New(slog.DiscardHandler)} }
+
+// goTypeOf returns the struct that belongs to a type of event.
+func goTypeOf(v *allvendors.Vendor, eventType string) reflect.Type {
+	for _, kind := range v.Profile.Events {
+		if kind.Name() == eventType {
+			return reflect.TypeOf(kind.New()).Elem()
+		}
+	}
+	return nil
+}
+
+// envelope returns the webhook.Event of a typed event.
+func envelope(event webhook.AnyEvent) *webhook.Event {
+	return reflect.ValueOf(event).Elem().FieldByName("Event").Addr().Interface().(*webhook.Event)
+}
+
+// onMethod returns the method that registers callbacks for events of a Go type; the zero Value if there is none.
+func onMethod(h vendortest.Handler, goType reflect.Type) reflect.Value {
+	return reflect.ValueOf(h).MethodByName("On" + goType.Name())
+}
+
+// register calls an On method. Without fn, it gives it a nil callback.
+func register(on reflect.Value, fn func(context.Context, webhook.AnyEvent) error) {
+	callback := reflect.Zero(on.Type().In(0))
+	if fn != nil {
+		callback = reflect.MakeFunc(on.Type().In(0), func(args []reflect.Value) []reflect.Value {
+			err := fn(args[0].Interface().(context.Context), args[1].Interface().(webhook.AnyEvent))
+			return []reflect.Value{reflect.ValueOf(&err).Elem()}
+		})
+	}
+	on.Call([]reflect.Value{callback})
+}
+
+func succeed(context.Context, webhook.AnyEvent) error { return nil }

@@ -1,0 +1,151 @@
+package allvendors_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/internal/allvendors"
+	"github.com/aihooks/aihooks-go/internal/lossless"
+	"github.com/aihooks/aihooks-go/internal/vendortest"
+	"github.com/aihooks/aihooks-go/webhook/webhooktest"
+)
+
+func TestEveryTypeHasOneSampleUnlessItIsSentInSeveralShapes(t *testing.T) {
+	shapes := map[string][]string{ // by type
+		"greenflash/conversation.frustration": {"conversation.frustration", "conversation.frustration.flat"},
+		"emberqa/completed_action":            {"completion_call", "completion_workflow"},
+	}
+	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, _ *vendortest.Kit) {
+		var want, got [][2]string
+		for _, kind := range v.Profile.Events {
+			names := shapes[v.Name+"/"+kind.Name()]
+			if names == nil {
+				names = []string{kind.Name()}
+			}
+			for _, name := range names {
+				want = append(want, [2]string{name, kind.Name()})
+			}
+		}
+		for _, s := range v.Samples {
+			got = append(got, [2]string{s.Name, s.Type})
+		}
+		require.Equal(t, want, got, "name and type, in the order of the types")
+	})
+}
+
+func TestOnlySamplesThatStandOnTheVendorsPageCountAsDocumented(t *testing.T) {
+	documented := map[string][]string{
+		"emberqa":  {"red_flag", "low_score", "completion_call", "completion_workflow"},
+		"workflux": {"conversation.started", "conversation.completed", "agent.response", "integration.sync"},
+	}
+	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, _ *vendortest.Kit) {
+		var got []string
+		for _, s := range v.Samples {
+			if s.Documented {
+				got = append(got, s.Name)
+			}
+		}
+		require.Equal(t, documented[v.Name], got)
+	})
+}
+
+func TestSamplesAreTheCallersOwn(t *testing.T) {
+	spoilt := allvendors.All()
+	var bodies []string
+	for _, v := range spoilt {
+		for _, s := range v.Samples {
+			bodies = append(bodies, string(s.Body))
+			clear(s.Body)
+		}
+	}
+	for _, v := range allvendors.All() {
+		for _, s := range v.Samples {
+			require.Equal(t, bodies[0], string(s.Body))
+			require.True(t, json.Valid(s.Body))
+			bodies = bodies[1:]
+		}
+	}
+}
+
+func TestNothingOfASampleIsLost(t *testing.T) {
+	forEachSample(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample) {
+		onADay(t, func(t *testing.T) {
+			var r vendortest.Recorder
+			h := kit.Handler(t)
+			h.OnEach(r.Callback)
+			body := kit.Sender.Stamp(s.Body, time.Now())
+			request, err := kit.Sender.Request(body, time.Now(), "delivery-1")
+			require.NoError(t, err)
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, request)
+			require.Equal(t, http.StatusOK, w.Code, w.Body)
+			require.Len(t, r.Events(), 1)
+			e := r.Events()[0]
+			require.Equal(t, s.Type, envelope(e).Type)
+			require.Equal(t, s.Type, e.Delivery().Type)
+			if v.Profile.TimeHeader != "" || !bytes.Equal(body, s.Body) { // otherwise there is no time that could be set
+				require.Equal(t, time.Now().Unix(), envelope(e).Time.Unix())
+			} else {
+				require.Zero(t, envelope(e).Time)
+			}
+			require.Equal(t, body, e.Delivery().Body)
+			require.Empty(t, e.Unknown())
+			lossless.Check(t, v.Profile.Envelope, body, e, e.Unknown())
+		})
+	})
+}
+
+func TestTheJSONOfAnEventHasTheFieldsThatWereSentAndNoOthers(t *testing.T) {
+	forEachSample(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample) {
+		typed, err := json.Marshal(kit.Receive(t, s.Body))
+		require.NoError(t, err)
+		var kept map[string]any
+		require.NoError(t, json.Unmarshal(typed, &kept))
+		require.Contains(t, kept, "@event")
+		delete(kept, "@event")
+		kit.Change(t, s.Body, func(body, data map[string]any) {
+			names := v.Profile.Envelope
+			for _, name := range slices.Concat(names.Type, names.ID, names.Time) {
+				delete(body, name)
+			}
+			require.ElementsMatch(t, slices.Collect(maps.Keys(data)), slices.Collect(maps.Keys(kept)))
+		})
+	})
+}
+
+func TestWhatAPayloadHasGrownByIsInUnknown(t *testing.T) {
+	forEachSample(t, func(t *testing.T, _ *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample) {
+		at := ""
+		body := kit.Change(t, s.Body, func(body, data map[string]any) {
+			data["new"] = true
+			data["nested"] = map[string]any{"deep": []any{map[string]any{"x": nil}}}
+			data["nothing"] = nil
+			data["a/b~c"] = "<"
+			data["@event"] = map[string]any{"id": "forged", "type": "forged"}
+			if body["new"] == nil {
+				at = "/data"
+			}
+			body["trace"] = map[string]any{"a/b": []int{1, 2}}
+		})
+		e := kit.Receive(t, body)
+		require.Equal(t, map[string]json.RawMessage{
+			"/trace":        json.RawMessage(`{"a/b":[1,2]}`),
+			at + "/new":     json.RawMessage(`true`),
+			at + "/nested":  json.RawMessage(`{"deep":[{"x":null}]}`),
+			at + "/nothing": json.RawMessage(`null`),
+			at + "/a~1b~0c": json.RawMessage(`"\u003c"`),
+			at + "/@event":  json.RawMessage(`{"id":"forged","type":"forged"}`),
+		}, e.Unknown())
+		require.Equal(t, s.Type, envelope(e).Type)
+		require.Equal(t, s.Type, e.Delivery().Type)
+		require.NotEqual(t, "forged", envelope(e).ID)
+	})
+}

@@ -1,0 +1,112 @@
+package allvendors_test
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/internal/allvendors"
+	"github.com/aihooks/aihooks-go/internal/vendortest"
+	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/webhooktest"
+)
+
+// documentedTypes is how many types of event each vendor's page lists.
+var documentedTypes = map[string]int{"greenflash": 12, "emberqa": 3, "convosphere": 6, "workflux": 9}
+
+func TestEveryDocumentedEventHasAnOnMethodNamedAfterItsGoType(t *testing.T) {
+	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit) {
+		require.Len(t, v.Profile.Events, documentedTypes[v.Name])
+		h := kit.Handler(t)
+		wanted := map[string]bool{"OnAny": true, "OnEach": true, "OnUnhandled": true}
+		for _, kind := range v.Profile.Events {
+			goType := reflect.TypeOf(kind.New())
+			on := onMethod(h, goType.Elem())
+			require.True(t, on.IsValid(), "%s: no method On%s", kind.Name(), goType.Elem().Name())
+			require.Equal(t, goType, on.Type().In(0).In(1), kind.Name())
+			wanted["On"+goType.Elem().Name()] = true
+		}
+		for i := range reflect.TypeOf(h).NumMethod() {
+			if name := reflect.TypeOf(h).Method(i).Name; strings.HasPrefix(name, "On") {
+				require.True(t, wanted[name], "%s is for no documented event", name)
+			}
+		}
+	})
+}
+
+func TestAnOnMethodIsGivenTheEventsOfItsTypeAndNoOthers(t *testing.T) {
+	forEachSample(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample) {
+		h := kit.Handler(t)
+		var called []string
+		for _, kind := range v.Profile.Events {
+			register(onMethod(h, goTypeOf(v, kind.Name())), func(_ context.Context, e webhook.AnyEvent) error {
+				require.Equal(t, reflect.TypeOf(kind.New()), reflect.TypeOf(e))
+				called = append(called, kind.Name())
+				return nil
+			})
+		}
+		require.Equal(t, webhook.Handled, kit.Send(t, h, kit.Sample(t, s.Name)).Outcome)
+		require.Equal(t, []string{s.Type}, called)
+	})
+}
+
+func TestEveryGoTypeIsNamedAfterItsEvent(t *testing.T) {
+	names := map[string]string{"completed_action": "Completion"} // which says more than the vendor's name for it
+	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, _ *vendortest.Kit) {
+		for _, kind := range v.Profile.Events {
+			want := names[kind.Name()]
+			if want == "" {
+				for _, word := range strings.FieldsFunc(kind.Name(), func(r rune) bool { return r == '.' || r == '_' }) {
+					want += strings.ToUpper(word[:1]) + word[1:]
+				}
+			}
+			require.Equal(t, want, goTypeOf(v, kind.Name()).Name())
+		}
+	})
+}
+
+func TestEveryEventEmbedsItsEnvelopeFirstAndUnderAName(t *testing.T) {
+	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, _ *vendortest.Kit) {
+		for _, kind := range v.Profile.Events {
+			first := goTypeOf(v, kind.Name()).Field(0)
+			require.True(t, first.Anonymous, kind.Name())
+			require.Equal(t, reflect.TypeFor[webhook.Event](), first.Type, kind.Name())
+			require.Equal(t, `json:"@event"`, string(first.Tag), kind.Name())
+		}
+	})
+}
+
+func TestEveryFieldHasTheNameThatIsSent(t *testing.T) {
+	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, _ *vendortest.Kit) {
+		for _, kind := range v.Profile.Events {
+			for _, f := range fieldsOf(goTypeOf(v, kind.Name())) {
+				sent := f.path[strings.LastIndex(f.path, ".")+1:]
+				require.NotEmpty(t, sent, "%s.%s has no tag", kind.Name(), f.goName)
+				require.True(t, strings.EqualFold(f.goName, strings.ReplaceAll(sent, "_", "")), "%s: %s is %q", kind.Name(), f.goName, f.path)
+			}
+		}
+	})
+}
+
+func TestRegisteringATypeTwiceOrNothingOrTooLatePanicsPlainly(t *testing.T) {
+	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit) {
+		for _, kind := range v.Profile.Events {
+			goType := goTypeOf(v, kind.Name())
+			on := onMethod(kit.Handler(t), goType)
+			require.PanicsWithValue(t, fmt.Sprintf("webhook: the callback for %s events of type %q is nil", v.Name, kind.Name()),
+				func() { register(on, nil) })
+			register(on, succeed)
+			require.PanicsWithValue(t, fmt.Sprintf("webhook: the type %q of %s has a callback already", kind.Name(), v.Name),
+				func() { register(on, succeed) })
+
+			served := kit.Handler(t)
+			kit.Send(t, served, []byte(`{}`))
+			require.PanicsWithValue(t, fmt.Sprintf("webhook: the callback for %q must be registered before the first delivery", kind.Name()),
+				func() { register(onMethod(served, goType), succeed) })
+		}
+	})
+}
