@@ -2,6 +2,7 @@ package redistest
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -12,11 +13,11 @@ import (
 // Do sends one command over a connection of its own and returns the first line of the answer, or the whole of a bulk
 // string. An error that the server answers is an error.
 func (s *Server) Do(words ...string) (string, error) {
-	conn, err := net.DialTimeout("tcp", s.Addr(), time.Second)
+	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "tcp", s.Addr())
 	if err != nil {
 		return "", err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(time.Now().Add(patience))
 	var command strings.Builder
 	fmt.Fprintf(&command, "*%d\r\n", len(words))

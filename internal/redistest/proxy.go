@@ -1,6 +1,7 @@
 package redistest
 
 import (
+	"context"
 	"io"
 	"net"
 	"sync"
@@ -24,7 +25,7 @@ type Proxy struct {
 // NewProxy starts a proxy in front of the server for the time of a test.
 func NewProxy(t testing.TB, s *Server) *Proxy {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := listen()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,12 +63,12 @@ func (p *Proxy) Delay(d time.Duration) { p.delay.Store(int64(d)) }
 func (p *Proxy) LoseAnswers(n int) { p.lose.Store(int64(n)) }
 
 func (p *Proxy) serve(client net.Conn) {
-	defer client.Close()
-	server, err := net.Dial("tcp", p.target)
+	defer func() { _ = client.Close() }()
+	server, err := new(net.Dialer).DialContext(context.Background(), "tcp", p.target)
 	if err != nil {
 		return
 	}
-	defer server.Close()
+	defer func() { _ = server.Close() }()
 	if !p.keep(client, server) {
 		return
 	}

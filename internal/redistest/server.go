@@ -2,6 +2,7 @@ package redistest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -101,7 +102,7 @@ func (s *Server) start() error {
 		"--bind", "127.0.0.1", "--port", strconv.Itoa(s.port), "--dir", s.dir,
 		"--save", "", "--appendonly", "yes", "--appendfsync", "always", "--enable-debug-command", "local",
 	}, s.args...)
-	s.cmd = exec.Command("redis-server", args...)
+	s.cmd = exec.CommandContext(context.Background(), "redis-server", args...) //nolint:gosec // the options are a test's
 	s.cmd.SysProcAttr = dieWithParent()
 	s.log = new(output)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
@@ -152,12 +153,22 @@ func (s *Server) end(signal syscall.Signal) {
 func (s *Server) File(name string) string { return filepath.Join(s.dir, name) }
 
 func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := listen()
 	if err != nil {
 		return 0, err
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		return 0, err
+	}
+	if err := l.Close(); err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(port)
+}
+
+func listen() (net.Listener, error) {
+	return new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 }
 
 // output is what a server has printed.
