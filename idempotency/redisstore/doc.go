@@ -5,9 +5,10 @@
 //
 // # What it needs
 //
-// Redis 5 or later, alone, behind Sentinel, or as a Redis Cluster; tested with Redis 7.0. Each call is one script on one
-// key, on the clock of the server that has the key. With ACLs, the user needs EVALSHA, EVAL, TIME, HMGET, HSET, HDEL and
-// PEXPIRE on the keys "NAMESPACE:*", and CONFIG GET if [New] is to check the settings.
+// A Redis, alone, behind Sentinel, or as a Redis Cluster. It is tested with Redis 7.0, alone and as a cluster, and uses
+// nothing newer than Redis 5. Each call is one script on one key, on the clock of the server that has the key. With ACLs,
+// the user needs EVALSHA, EVAL, TIME, HMGET, HSET, HDEL and PEXPIRE on the keys "NAMESPACE:*", and CONFIG GET if [New] is
+// to check the settings. A completed key takes about 260 bytes of Redis's memory.
 //
 // # Settings of the server
 //
