@@ -23,6 +23,7 @@ type simple struct {
 	retention time.Duration
 	mu        sync.Mutex
 	keys      map[string]simpleKey
+	completed map[idempotency.Token]bool
 }
 
 type simpleKey struct {
@@ -69,6 +70,10 @@ const (
 	inFlightForgotten    fault = "a key in flight is forgotten when the retention has passed since its claim"
 	releasedForgotten    fault = "a released key is forgotten when the retention has passed since its claim"
 	abandonedForgotten   fault = "an abandoned key is forgotten half a retention after its lease"
+	cutAtNUL             fault = "keys end at their first NUL"
+	madeValid            fault = "what is not UTF-8 in a key is replaced"
+	completesInTwoSteps  fault = "complete looks at the token and writes in two steps"
+	completionRemembered fault = "the token that completed a key can do so for good"
 	releasedKept         fault = "a released key is kept for good"
 )
 
@@ -136,6 +141,8 @@ func (s *simple) Complete(ctx context.Context, key string, token idempotency.Tok
 	defer s.mu.Unlock()
 	k, known := s.keys[key]
 	switch {
+	case s.fault == completionRemembered && s.completed[token]:
+		return nil
 	case !known && s.fault == completeCreates:
 		s.keys[key] = simpleKey{state: idempotency.Acquired, attempt: 1, forgetAt: time.Now().Add(s.retention)}
 		return idempotency.ErrLeaseLost
@@ -148,6 +155,12 @@ func (s *simple) Complete(ctx context.Context, key string, token idempotency.Tok
 	case k.state == idempotency.Completed:
 		return nil
 	}
+	if s.fault == completesInTwoSteps {
+		s.mu.Unlock()
+		time.Sleep(time.Millisecond)
+		s.mu.Lock()
+	}
+	s.completed[token] = true
 	k.state, k.forgetAt = idempotency.Completed, time.Now().Add(s.retention)
 	switch s.fault {
 	case countedFromClaim:
@@ -206,13 +219,17 @@ func (s *simple) stored(key string) string {
 		return strings.ToLower(key)
 	case s.fault == trimmed && len(key) > 255:
 		return key[:255]
+	case s.fault == cutAtNUL:
+		key, _, _ = strings.Cut(key, "\x00")
+	case s.fault == madeValid:
+		return strings.ToValidUTF8(key, "\ufffd")
 	}
 	return key
 }
 
 func newSimple(f fault) func(testing.TB, time.Duration) idempotency.Store {
 	return func(_ testing.TB, retention time.Duration) idempotency.Store {
-		return &simple{fault: f, retention: retention, keys: make(map[string]simpleKey)}
+		return &simple{fault: f, retention: retention, keys: make(map[string]simpleKey), completed: make(map[idempotency.Token]bool)}
 	}
 }
 
@@ -274,9 +291,9 @@ func TestEachFaultBreaksItsRuleAndNoOther(t *testing.T) {
 		fault  fault
 		breaks []string
 	}{
-		{noExclusivity, []string{"OneOfManyConcurrentClaimsIsAcquired", "OneOfManyConcurrentClaimsOfAReleasedKeyIsAcquired", "OneOfManyConcurrentClaimsAfterALeaseHasEndedIsAcquired"}},
+		{noExclusivity, []string{"OneOfManyConcurrentClaimsIsAcquired", "OneOfManyConcurrentClaimsOfAReleasedKeyIsAcquired", "OneOfManyConcurrentClaimsAfterALeaseHasEndedIsAcquired", "CompletionAndRetakeExcludeOneAnother"}},
 		{leaseNeverEnds, []string{"LeaseEnds", "OneOfManyConcurrentClaimsAfterALeaseHasEndedIsAcquired"}},
-		{staleCompletes, []string{"StaleTokenCannotComplete"}},
+		{staleCompletes, []string{"StaleTokenCannotComplete", "CompletionAndRetakeExcludeOneAnother", "TokenOfAForgottenCompletionIsStale"}},
 		{releaseIgnored, []string{"ReleasedKeyIsFreeAtOnce", "OneOfManyConcurrentClaimsOfAReleasedKeyIsAcquired", "CompleteAfterReleaseIsLeaseLost"}},
 		{releaseUndoes, []string{"ReleaseDoesNotUndoACompletion"}},
 		{attemptsForgotten, []string{"ReleaseKeepsTheAttemptCount", "ReleasedKeyCountsOnForItsRetention"}},
@@ -291,8 +308,8 @@ func TestEachFaultBreaksItsRuleAndNoOther(t *testing.T) {
 		{countedFromClaim, []string{"RetentionIsCountedFromTheCompletion"}},
 		{attemptsNotCounted, []string{"AttemptsCountUpWhenALeaseHasEnded", "AbandonedKeyCountsOnForItsRetention"}},
 		{attemptsNeverRestart, []string{"AttemptsStartAgainOnceAKeyIsForgotten"}},
-		{folded, []string{"KeysDoNotInfluenceOneAnother"}},
-		{trimmed, []string{"KeysDoNotInfluenceOneAnother"}},
+		{folded, []string{"KeysDoNotInfluenceOneAnother", "KeyThatCannotBeKeptIsRefused"}},
+		{trimmed, []string{"KeysDoNotInfluenceOneAnother", "KeyThatCannotBeKeptIsRefused"}},
 		{noRemaining, []string{"InFlightSaysForHowLongTheLeaseStillRuns"}},
 		{wholeLeaseRemaining, []string{"InFlightSaysForHowLongTheLeaseStillRuns"}},
 		{contextIgnored, []string{"EndedContextChangesNothing"}},
@@ -305,6 +322,10 @@ func TestEachFaultBreaksItsRuleAndNoOther(t *testing.T) {
 		{inFlightForgotten, []string{"KeyInFlightOutlivesTheRetention", "AbandonedKeyCountsOnForItsRetention"}},
 		{releasedForgotten, []string{"ReleasedKeyCountsOnForItsRetention"}},
 		{abandonedForgotten, []string{"AbandonedKeyCountsOnForItsRetention"}},
+		{cutAtNUL, []string{"KeyThatCannotBeKeptIsRefused"}},
+		{madeValid, []string{"KeyThatCannotBeKeptIsRefused"}},
+		{completesInTwoSteps, []string{"CompletionAndRetakeExcludeOneAnother"}},
+		{completionRemembered, []string{"TokenOfAForgottenCompletionIsStale"}},
 		{releasedKept, []string{"KeyThatIsNotInFlightIsForgotten"}},
 	} {
 		t.Run(string(test.fault), func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 )
 
 // rules is the suite. The sentences are what the author of a failing store reads.
-var rules = slices.Concat(claimRules, retentionRules)
+var rules = slices.Concat(claimRules, confusionRules, retentionRules)
 
 // claimRules are those of keys that are remembered.
 var claimRules = []rule{{

@@ -69,7 +69,7 @@ var retentionRules = []rule{{
 	says:   "A key in flight is not forgotten before its lease ends, however short the retention is.",
 	expire: true,
 	check: func(c *check) {
-		token := c.acquire("key", long, "when it is new")
+		token := c.acquire("key", 2*c.Options.Retention+long, "when it is new")
 		c.Wait(c.Options.Retention*3/2 + c.Slack)
 		c.is("key", idempotency.InFlight, "after the retention had passed and while the lease ran")
 		c.complete("key", token, "while its token holds it")
