@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -104,6 +103,16 @@ func TestBasicAuthenticationLetsIn(t *testing.T) {
 	}
 }
 
+func TestATokenIsNoPasswordAndAPasswordNoToken(t *testing.T) {
+	r := newReceiver(t, emberqa.Token("emberqa:a-long-password"))
+	require.Equal(t, webhook.Forged, r.receiveAt(hooks, basic("emberqa", "a-long-password"), flag).Outcome)
+	require.Equal(t, webhook.Handled, r.receiveAt(hooks+"emberqa:a-long-password", nil, flag).Outcome)
+
+	r = newReceiver(t, emberqa.Basic("emberqa", "a-long-password"))
+	require.Equal(t, webhook.Forged, r.receiveAt(hooks+"emberqa:a-long-password", nil, flag).Outcome)
+	require.Equal(t, webhook.Forged, r.receiveAt(hooks+"?token=emberqa:a-long-password", nil, flag).Outcome)
+}
+
 func TestBasicAuthenticationAndATokenOverServeHTTP(t *testing.T) {
 	r := newReceiver(t, emberqa.Basic("emberqa", "a long password"), emberqa.Token(token).Named("token"))
 	mux := http.NewServeMux()
@@ -153,7 +162,7 @@ func TestACredentialIsRotatedWhileServing(t *testing.T) {
 
 func TestAnyoneIsLetInOnlyAfterSayingSo(t *testing.T) {
 	r := newReceiver(t, emberqa.DangerouslyAcceptAnyone())
-	require.Contains(t, r.log.String(), "not authenticated")
+	require.Contains(t, r.log.String(), `"level":"WARN","msg":"emberqa: deliveries are not authenticated`)
 	result := r.receiveAt("https://receiver.test/", nil, flag)
 	require.Equal(t, webhook.Handled, result.Outcome)
 	require.Equal(t, "anyone", result.Delivery.SignedBy)
@@ -197,6 +206,7 @@ func TestAShortCredentialIsWarnedOfWithoutShowingIt(t *testing.T) {
 		emberqa.Token("Xy1234567890abc"), emberqa.Basic("a-user-with-a-long-name", "Xy1234567890abc"),
 	} {
 		r := newReceiver(t, short)
+		require.Contains(t, r.log.String(), `"level":"WARN","msg":"emberqa: the credential is short`)
 		require.Contains(t, r.log.String(), `"credential":"default"`)
 		require.NotContains(t, r.log.String(), "Xy12")
 	}
@@ -245,20 +255,4 @@ func TestTheCredentialShowsNowhere(t *testing.T) {
 	for _, secret := range []string{token, password, basic("emberqa", password).Get("Authorization")[len("Basic "):]} {
 		require.NotContains(t, shown.String(), secret)
 	}
-}
-
-func TestAWebhookIDIsOneEventWhateverElseIsSentWithIt(t *testing.T) {
-	r := newReceiver(t)
-	require.Equal(t, webhook.Handled, r.receive(flag).Outcome)
-	for _, again := range []string{flag, strings.Replace(flag, "c1", "c2", 1), " " + flag} {
-		result := r.receive(again)
-		require.Equal(t, webhook.Duplicate, result.Outcome)
-		require.JSONEq(t, `{"received":true,"duplicate":true}`, string(result.Body))
-	}
-	require.Equal(t, webhook.Handled, r.receive(strings.Replace(flag, "w1", "w2", 1)).Outcome)
-	require.Len(t, r.events, 2)
-}
-
-func TestAWebhookIDIsKeptForADay(t *testing.T) {
-	require.GreaterOrEqual(t, emberqa.Profile().Horizon, 24*time.Hour)
 }

@@ -21,8 +21,9 @@
 //   - Nothing is signed. EmberQA takes a URL and no more, so the secret has to stand in the URL: see [Credential]. Keep
 //     that URL out of the logs of proxies and out of traces. There is no window of time either: a captured delivery can
 //     be replayed once its webhook_id has been forgotten.
-//   - "Retry Attempts: 2" may mean two deliveries or three, and when they come is not said. The second is taken to be the
-//     last, see [Config.Attempts]. Set up an inbox, or [webhook.Options.DeadLetter], where an event must not be lost.
+//   - "Retry Attempts: 2" may mean two deliveries or three, and when they come is not said. The second is taken to be
+//     the last, see [Config.Attempts]. Set up an inbox, or [webhook.Options.DeadLetter], where an event must not be
+//     lost.
 //   - Alerts carry a time, completions carry none.
 //   - Whether a completion is of a call, a document or a workflow: see [Completion.Kind].
 //

@@ -6,7 +6,7 @@ import (
 )
 
 // ScoreDetails are scores, metric by metric. EmberQA sends one object in which "{metric}_score" is a number and
-// "{metric}_justification" a text; here, the two stand together. Written as JSON, it is again the object that EmberQA sent.
+// "{metric}_justification" a text; here, the two stand together. Written as JSON, it is again what EmberQA sent.
 type ScoreDetails struct {
 	// Metrics holds the metrics by name: "professionalism", for professionalism_score.
 	Metrics map[string]Metric

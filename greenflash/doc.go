@@ -31,12 +31,18 @@
 //     whose type was guessed wrong makes the delivery undecodable, which the log says together with its name.
 //
 // Nothing is hidden by a wrong guess: [webhook.Event.Unknown] returns all that the Go type has no field for, and
-// Delivery().Body every byte as it was received. Look at both once "Test Delivery" in Greenflash's settings has sent you
-// a sample.
+// Delivery().Body every byte as it was received. Look at both once "Test Delivery" in Greenflash's settings has sent
+// you a sample.
 //
 // # Duplicates
 //
 // A delivery is recognised by its signed bytes and, in the forms that sign the timestamp, by its delivery id together
-// with its body, because a new attempt may carry a new timestamp. In [FormBody], two genuine deliveries with the same
-// bytes are one event. The id inside the body is not used: it may be the conversation's.
+// with its body, because a new attempt may carry a new timestamp. Two genuine deliveries with the same body are one
+// event in [FormBody], and in [FormTimestamp] if they were sent in the same second. The id inside the body is not used:
+// it may be the conversation's.
+//
+// In [FormTimestamp] the delivery id is not signed. Whoever has captured a delivery cannot run it again by changing the
+// id: its signed bytes are known. One case is left open, because the vendor's own retry looks the same: a delivery that
+// failed, is replayed under another id and succeeds, runs once more when Greenflash sends it with a new timestamp.
+// [FormDelivery] signs the id as well.
 package greenflash

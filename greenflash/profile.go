@@ -22,7 +22,7 @@ func Profile() webhook.Profile {
 		Name: "greenflash",
 		Scheme: &signature.Scheme{
 			Header: headerSignature,
-			Prefix: "", // silent: with or without
+			Prefix: "sha256=", // silent: with or without
 			Forms: []signature.Form{ // silent: which
 				{Name: string(FormTimestamp), Covers: []string{headerTimestamp}},
 				{Name: string(FormDelivery), Covers: []string{headerDelivery, headerTimestamp}},

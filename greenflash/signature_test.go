@@ -1,8 +1,12 @@
 package greenflash_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,6 +27,46 @@ func TestEachFormIsAcceptedUnlessAnotherIsPinned(t *testing.T) {
 			}
 			require.Equal(t, want, r.receive(r.sent(form, frustration, time.Now(), "d1")).Outcome, "pinned: %q", pinned)
 		}
+	})
+}
+
+func TestTheSignatureIsAnHMACSHA256InHexWithOrWithoutAPrefix(t *testing.T) {
+	onADay(t, func(t *testing.T) {
+		now := strconv.FormatInt(time.Now().Unix(), 10)
+		for form, signed := range map[greenflash.Form]string{
+			greenflash.FormTimestamp: now + "." + frustration,
+			greenflash.FormDelivery:  "d1." + now + "." + frustration,
+			greenflash.FormBody:      frustration,
+		} {
+			hash := hmac.New(sha256.New, []byte(secret)) // by hand, and not by the scheme that is under test
+			hash.Write([]byte(signed))
+			mac := hex.EncodeToString(hash.Sum(nil))
+			for _, written := range []string{mac, strings.ToUpper(mac), "sha256=" + mac, "sha256=" + strings.ToUpper(mac)} {
+				r := newReceiver(t, greenflash.Config{})
+				result := r.receive(message{http.Header{
+					"X-Greenflash-Signature": {written}, "X-Greenflash-Timestamp": {now}, "X-Greenflash-Delivery": {"d1"},
+				}, []byte(frustration)})
+				require.Equal(t, webhook.Handled, result.Outcome, written)
+				require.Equal(t, string(form), result.Delivery.Form)
+			}
+		}
+	})
+}
+
+func TestTheDeliveryIDMayBeMissingWhereItIsNotSigned(t *testing.T) {
+	forEachForm(t, func(t *testing.T, form greenflash.Form) {
+		r := newReceiver(t, greenflash.Config{})
+		var outcomes []webhook.Outcome
+		for range 2 {
+			m := r.sent(form, frustration, time.Now(), "d1").with("X-Greenflash-Delivery")
+			outcomes = append(outcomes, r.receive(m).Outcome)
+			time.Sleep(time.Second)
+		}
+		require.Equal(t, map[greenflash.Form][]webhook.Outcome{
+			greenflash.FormTimestamp: {webhook.Handled, webhook.Handled},
+			greenflash.FormDelivery:  {webhook.Forged, webhook.Forged},
+			greenflash.FormBody:      {webhook.Handled, webhook.Duplicate},
+		}[form], outcomes)
 	})
 }
 

@@ -10,10 +10,11 @@ import (
 // Work names what is to be guarded.
 type Work struct {
 	// Keys are claimed in this order, and all or none are held. Where several names may stand for the same work, the
-	// one that nobody but the sender can choose comes first.
+	// one that nobody but the sender can choose comes first. They are given back in the opposite order, and their
+	// leases end in it: a key that is free tells that those after it are not held by the same work any more.
 	Keys []string
 
-	// Lease is for how long they are claimed.
+	// Lease is for how long they are claimed, counted from the claim of the first.
 	Lease time.Duration
 
 	// WaitUntil bounds all waiting: for a run of the same work in this process, and for the store. Zero: until the
@@ -53,19 +54,25 @@ func (g *Guard) Acquire(ctx context.Context, w Work) (*Hold, Claim, error) {
 		if slices.Contains(w.Keys[:i], key) {
 			continue // it would wait for itself
 		}
-		claim := Claim{State: g.board(ctx, hold.flight, key, w.WaitUntil)}
+		claim := Claim{State: g.board(ctx, hold.flight, key, earlier(w.WaitUntil, hold.until))}
 		var err error
 		if claim.State == Acquired {
 			if i == 0 {
 				// Taken before the store is asked, so that it is early whatever the store's clock says.
 				hold.until = time.Now().Add(w.Lease)
 			}
-			claim, err = g.claim(ctx, key, hold, w.Lease, w.WaitUntil)
+			// A call takes the timeout at the most: by so much the lease of a key outlasts that of the next one.
+			lease := time.Until(hold.until) + time.Duration(len(w.Keys)-1-i)*g.timeout
+			claim, err = g.claim(ctx, key, hold, lease, w.WaitUntil)
 		}
-		if err != nil || claim.State != Acquired {
+		if err != nil {
+			g.land(hold.flight, false)
+			return nil, Claim{}, err
+		}
+		if claim.State != Acquired {
 			hold.refuse(ctx, &w, claim.State)
 			g.land(hold.flight, claim.State == Completed)
-			return nil, claim, err
+			return nil, claim, nil
 		}
 		hold.keys = hold.flight.keys // all those boarded so far, in a list that is nobody else's
 		hold.attempt = max(hold.attempt, claim.Attempt)
@@ -73,11 +80,19 @@ func (g *Guard) Acquire(ctx context.Context, w Work) (*Hold, Claim, error) {
 	return hold, Claim{State: Acquired, Attempt: hold.attempt}, nil
 }
 
+// earlier returns the earlier of two times, of which a zero one is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
 // settleGrace is how long an Acquire that may not wait any more does wait for the store to take back what it had given.
 const settleGrace = 250 * time.Millisecond
 
-// refuse settles the keys that were taken before one that was not to be had, by the state of that one: zero if the
-// store could not be asked. What fails, or takes too long, is tried again in the background.
+// refuse settles the keys that were taken before one that was not to be had, by the state of that one. What fails, or
+// takes too long, is tried again in the background.
 func (h *Hold) refuse(ctx context.Context, w *Work, state State) {
 	if len(h.keys) == 0 {
 		return
@@ -86,7 +101,7 @@ func (h *Hold) refuse(ctx context.Context, w *Work, state State) {
 	switch {
 	case state == Completed:
 		try = func(ctx context.Context) error { return h.complete(ctx, h.keys) }
-	case state == InFlight && w.RefusedLease > 0:
+	case w.RefusedLease > 0:
 		try = h.block(w.RefusedLease)
 	}
 	ctx = context.WithoutCancel(ctx)

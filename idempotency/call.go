@@ -24,10 +24,17 @@ func (g *Guard) callWithin(ctx context.Context, limit time.Duration, f func(cont
 }
 
 // claim claims one key for hold, and waits for the store until the given time at the most. If the answer does not come
-// in time, the claim may still have been made: it is released under the hold's token as soon as the call has come back.
+// in time, the claim may still have been made. So after an error all that the hold has boarded is released under its
+// token, as soon as the call has come back.
 func (g *Guard) claim(ctx context.Context, key string, hold *Hold, lease time.Duration, until time.Time) (Claim, error) {
+	lasting := context.WithoutCancel(ctx)
+	release := func(ctx context.Context) error { return hold.release(ctx, hold.flight.keys) }
 	if g.direct {
-		return g.store.Claim(ctx, key, hold.token, lease)
+		claim, err := g.store.Claim(ctx, key, hold.token, lease)
+		if err != nil {
+			_ = release(lasting)
+		}
+		return claim, err
 	}
 	limit := g.timeout
 	if !until.IsZero() {
@@ -43,12 +50,10 @@ func (g *Guard) claim(ctx context.Context, key string, hold *Hold, lease time.Du
 	if err == nil {
 		return claim, nil
 	}
-	ctx = context.WithoutCancel(ctx)
-	release := func(ctx context.Context) error { return hold.release(ctx, []string{key}) }
 	g.background.Go(func() {
 		<-returned
-		if err := release(ctx); err != nil {
-			_ = hold.retry(ctx, err, release)
+		if err := release(lasting); err != nil {
+			_ = hold.retry(lasting, err, release)
 		}
 	})
 	return Claim{}, err

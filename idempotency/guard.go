@@ -23,7 +23,8 @@ type GuardOptions struct {
 	Lease time.Duration
 
 	// Margin is how long before the end of the lease the context of a run given to [Guard.Do] ends, so that there is
-	// time left to complete. Must be shorter than Lease. Defaults to [DefaultMargin].
+	// time left to complete. What could not be completed or released is tried again for at least as long.
+	// Must be shorter than Lease. Defaults to [DefaultMargin].
 	Margin time.Duration
 
 	// CallTimeout bounds one call to the store. A store that has not answered by then is down.
@@ -113,6 +114,9 @@ func (g *Guard) Do(ctx context.Context, key string, fn func(context.Context) err
 	succeeded = true
 	return Acquired, hold.Complete(context.WithoutCancel(ctx))
 }
+
+// Immediate reports whether calls to the store take no time to speak of: it is a [Memory].
+func (g *Guard) Immediate() bool { return g.direct }
 
 // Wait waits until no retry of a completion or a release is under way, or until ctx ends. Call it when nothing
 // new is given to the guard any more: before the process exits.

@@ -32,11 +32,10 @@ type fault struct {
 // A faultyStore is a memory store whose calls go wrong by plan. It is not a *Memory, so a Guard sets it deadlines.
 type faultyStore struct {
 	idempotency.Store
-	plan func(call) fault // nil: nothing goes wrong
 
 	mu     sync.Mutex
+	plan   func(call) fault // nil: nothing goes wrong
 	counts map[call]int
-	calls  []call
 	tokens map[string][]idempotency.Token // by key, of the claims
 }
 
@@ -49,11 +48,11 @@ func (s *faultyStore) do(ctx context.Context, method, key string, effect func(co
 	c := call{method: method, key: key}
 	s.counts[c]++
 	c.n = s.counts[c]
-	s.calls = append(s.calls, c)
+	plan := s.plan
 	s.mu.Unlock()
 	var f fault
-	if s.plan != nil {
-		f = s.plan(c)
+	if plan != nil {
+		f = plan(c)
 	}
 	if f.hangs > 0 {
 		time.Sleep(f.hangs)
@@ -88,6 +87,13 @@ func (s *faultyStore) Complete(ctx context.Context, key string, token idempotenc
 
 func (s *faultyStore) Release(ctx context.Context, key string, token idempotency.Token) error {
 	return s.do(ctx, "release", key, func(ctx context.Context) error { return s.Store.Release(ctx, key, token) })
+}
+
+// change changes the plan; nil heals the store.
+func (s *faultyStore) change(plan func(call) fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.plan = plan
 }
 
 // made returns how often the method was called for the key.

@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/idempotency"
@@ -75,7 +76,7 @@ func TestALaterKeyThatRunsHereIsWaitedForWhileThoseBeforeItAreHeld(t *testing.T)
 		done := make(chan idempotency.State)
 		go func() {
 			_, claim, err := g.Acquire(t.Context(), idempotency.Work{Keys: []string{"a", "b"}, Lease: time.Minute})
-			require.NoError(t, err)
+			assert.NoError(t, err)
 			done <- claim.State
 		}()
 		synctest.Wait()
@@ -88,6 +89,19 @@ func TestALaterKeyThatRunsHereIsWaitedForWhileThoseBeforeItAreHeld(t *testing.T)
 	})
 }
 
+func TestALaterKeyIsNotWaitedForLongerThanTheOthersAreHeld(t *testing.T) {
+	inBubbles(t, func(t *testing.T, store idempotency.Store) {
+		g := newGuard(t, store, nil)
+		hold := acquire(t, g, "b")
+		start := time.Now()
+		_, claim, err := g.Acquire(t.Context(), idempotency.Work{Keys: []string{"a", "b"}, Lease: 10 * time.Second})
+		require.NoError(t, err)
+		require.Equal(t, idempotency.InFlight, claim.State)
+		require.Equal(t, 10*time.Second, time.Since(start))
+		require.NoError(t, hold.Complete(t.Context()))
+	})
+}
+
 func TestTwinsOfAWorkThatWasRefusedAsCompletedLearnThat(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
@@ -96,7 +110,7 @@ func TestTwinsOfAWorkThatWasRefusedAsCompletedLearnThat(t *testing.T) {
 		for range 2 {
 			go func() {
 				_, claim, err := g.Acquire(t.Context(), idempotency.Work{Keys: []string{"a", "b"}, Lease: time.Minute})
-				require.NoError(t, err)
+				assert.NoError(t, err)
 				states <- claim.State
 			}()
 			synctest.Wait()

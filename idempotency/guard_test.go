@@ -143,11 +143,22 @@ func TestTheWorksContextCarriesItsClaims(t *testing.T) {
 			require.Equal(t, store, claims.Store)
 			require.Equal(t, []string{"a"}, claims.Keys)
 			require.NoError(t, store.Complete(ctx, "a", claims.Token), "as a store does inside the caller's transaction")
-			claims.Keys[0] = "b"
 			return errWork
 		})
 		require.ErrorIs(t, err, errWork)
 		require.Equal(t, idempotency.Completed, look(t, store, "a"), "what was completed in the work stays completed")
+	})
+}
+
+func TestWhatTheWorkDoesWithItsClaimsDoesNotChangeWhatIsHeld(t *testing.T) {
+	inBubbles(t, func(t *testing.T, store idempotency.Store) {
+		_, err := newGuard(t, store, nil).Do(t.Context(), "a", func(ctx context.Context) error {
+			claims, _ := idempotency.ClaimsFromContext(ctx)
+			claims.Keys[0] = "b"
+			return nil
+		})
+		require.NoError(t, err)
+		require.Equal(t, idempotency.Completed, look(t, store, "a"))
 	})
 }
 
@@ -180,12 +191,15 @@ func TestAttemptsAreCountedOverReleases(t *testing.T) {
 
 func TestTheLeaseOfAHoldNeverEndsLaterThanTheStoresOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := newFaultyStore(t, on("claim", "a", fault{hangs: 900 * time.Millisecond}))
+		store := newFaultyStore(t, func(call) fault { return fault{hangs: 900 * time.Millisecond} })
 		start := time.Now()
-		hold := acquire(t, newGuard(t, store, nil), "a")
+		hold := acquire(t, newGuard(t, store, nil), "a", "b", "c")
+		store.change(nil)
 		require.Equal(t, start.Add(time.Minute), hold.Until())
-		time.Sleep(time.Until(hold.Until()))
-		require.Equal(t, idempotency.InFlight, store.look(t, "a"))
+		time.Sleep(time.Until(hold.Until()) - 1)
+		for _, key := range []string{"a", "b", "c"} {
+			require.Equal(t, idempotency.InFlight, store.look(t, key))
+		}
 		require.NoError(t, hold.Complete(t.Context()))
 		require.NoError(t, hold.Settled(), "nothing was left to settle")
 	})

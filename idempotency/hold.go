@@ -50,8 +50,8 @@ func ClaimsFromContext(ctx context.Context) (Claims, bool) {
 }
 
 // Complete marks all keys as done. [ErrLeaseLost] means that somebody else has run the work meanwhile. After any other
-// error the completion is tried again in the background until the lease ends; in this process the work counts as
-// completed from now on. [Hold.Settled] tells what became of it.
+// error the completion is tried again in the background until the lease ends, and for the guard's Margin in any case;
+// in this process the work counts as completed from now on. [Hold.Settled] tells what became of it.
 func (h *Hold) Complete(ctx context.Context) error {
 	err := h.complete(ctx, h.keys)
 	if err == nil || errors.Is(err, ErrLeaseLost) {
@@ -79,7 +79,7 @@ func (h *Hold) Settled() error {
 }
 
 // Release gives all keys back, so that the work can be tried again. After an error the release is tried again in the
-// background until the lease ends.
+// background, for as long as a completion would be.
 func (h *Hold) Release(ctx context.Context) error {
 	release := func(ctx context.Context) error { return h.release(ctx, h.keys) }
 	err := release(ctx)
@@ -110,17 +110,18 @@ func (h *Hold) complete(ctx context.Context, keys []string) error {
 	return failed
 }
 
+// release releases the last key first, and an earlier one only once those after it are free: whoever finds the first
+// one free must not take the others for somebody else's.
 func (h *Hold) release(ctx context.Context, keys []string) error {
-	var failed error
-	for _, key := range keys {
+	for _, key := range slices.Backward(keys) {
 		err := h.guard.call(ctx, func(ctx context.Context) error {
 			return h.guard.store.Release(ctx, key, h.token)
 		})
 		if err != nil {
-			failed = err
+			return err
 		}
 	}
-	return failed
+	return nil
 }
 
 // The pauses between two tries of a completion or a release grow from the first to the second.
@@ -130,8 +131,9 @@ const (
 )
 
 // retry repeats try, which failed with err, until it succeeds, the lease is lost or ended, and returns the last error.
+// It has the guard's margin for it in any case: what outlasted its lease can still be completed if nobody took it since.
 func (h *Hold) retry(ctx context.Context, err error, try func(context.Context) error) error {
-	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), h.until)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(time.Until(h.until), h.guard.margin))
 	defer cancel()
 	pause := time.NewTimer(firstRetry)
 	defer pause.Stop()

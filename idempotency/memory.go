@@ -30,7 +30,7 @@ type MemoryOptions struct {
 	Retention time.Duration
 
 	// MaxKeys is how many keys are remembered at once, in whatever state. A claim of one more fails with [ErrFull].
-	// A completed key takes about 30 bytes, one that is in flight or released about 100. Must not be negative.
+	// A completed key takes about 40 bytes, one that is in flight or released about 100. Must not be negative.
 	//
 	// Defaults to 4,000,000.
 	MaxKeys int

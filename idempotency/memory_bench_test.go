@@ -141,8 +141,7 @@ func BenchmarkMemoryBytesPerKey(b *testing.B) {
 			claimAndComplete(key, idempotency.NewToken())
 		}
 		bytes := heap() - before
-		runtime.KeepAlive(keys)
-		keys = nil
+		clear(keys)
 		runtime.GC()
 		b.ResetTimer()
 		for b.Loop() {

@@ -37,8 +37,8 @@ func TestMemoryAnswersAsItsModelDoes(t *testing.T) {
 
 func walk(t *testing.T, seed uint64) {
 	// So short that every moment is hit, and no multiple of four.
-	const retention, lease, maxKeys = 41 * time.Nanosecond, 3 * time.Nanosecond, 5
-	const forgotten = (retention + 3) / 4
+	const retention, lease, maxKeys = 43 * time.Nanosecond, 3 * time.Nanosecond, 5
+	const forgotten = (retention+3)/4*5 - retention // after its retention, at the latest
 	random := rand.New(rand.NewPCG(seed, 0))
 	m := newMemory(t, &idempotency.MemoryOptions{Retention: retention, MaxKeys: maxKeys, Logger: slog.New(slog.DiscardHandler)})
 	names := []string{"a", "b", "c", "d", "e", "f", "g"}
@@ -47,7 +47,7 @@ func walk(t *testing.T, seed uint64) {
 		model[name] = &modelKey{}
 	}
 	tokens := make(map[string][]idempotency.Token)
-	steps := []time.Duration{1, 2, lease, lease + 1, forgotten, retention / 3, retention - 1, retention, retention + forgotten}
+	steps := []time.Duration{1, 2, lease, lease + 1, forgotten, retention / 4, retention - 1, retention, retention + forgotten}
 
 	for step := range 300 {
 		name := names[random.IntN(len(names))]

@@ -1,6 +1,7 @@
 package idempotency
 
 import (
+	"maps"
 	"math"
 	"sync"
 	"time"
@@ -96,9 +97,7 @@ func (s *shard) shrink() {
 		return
 	}
 	rebuilt := make(map[digest]entry, len(s.active))
-	for d, e := range s.active {
-		rebuilt[d] = e
-	}
+	maps.Copy(rebuilt, s.active)
 	s.active, s.peak = rebuilt, len(rebuilt)
 }
 

@@ -181,35 +181,6 @@ func TestMemoryNeverHoldsMoreThanMaxKeys(t *testing.T) {
 	require.Equal(t, maxKeys, m.Len())
 }
 
-func TestGenerationThatManyNoticeAtOnceEndsOnce(t *testing.T) {
-	for range 50 {
-		synctest.Test(t, func(t *testing.T) {
-			m := newMemory(t, &idempotency.MemoryOptions{Retention: 40 * time.Second})
-			time.Sleep(10*time.Second - 1)
-			claimAndComplete(t, m, "key")
-			for range 4 {
-				time.Sleep(10 * time.Second)
-				start := make(chan struct{})
-				var wg sync.WaitGroup
-				for range 8 {
-					wg.Go(func() {
-						<-start
-						m.Len()
-					})
-				}
-				synctest.Wait()
-				close(start)
-				wg.Wait()
-				if m.Len() != 1 {
-					t.Fatal("the key was forgotten early")
-				}
-			}
-			time.Sleep(1)
-			require.Zero(t, m.Len())
-		})
-	}
-}
-
 // One claim a quarter of an hour, on one shard only, is all the traffic there is after the burst.
 func TestExpiredKeysReturnTheirMemoryWithoutTrafficOnTheirShards(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -247,12 +218,14 @@ func TestActiveMapIsRebuiltWhenAWaveOfClaimsHasCompleted(t *testing.T) {
 	for i := range tokens {
 		tokens[i] = claim(t, m, fmt.Sprint(i), idempotency.Acquired)
 	}
-	empty := heap()
+	before := heap()
 	for i := range tokens {
-		require.NoError(t, m.Complete(t.Context(), fmt.Sprint(i), tokens[i]))
+		if i%10 > 0 {
+			require.NoError(t, m.Complete(t.Context(), fmt.Sprint(i), tokens[i]))
+		}
 	}
-	saved := empty - heap()
-	t.Logf("completing %d keys gave back %d bytes", keys, saved)
+	saved := before - heap()
+	t.Logf("completing nine tenths of %d keys gave back %d bytes", keys, saved)
 	require.Greater(t, saved, int64(keys*30))
 	require.Equal(t, keys, m.Len())
 	runtime.KeepAlive(tokens)

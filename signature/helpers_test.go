@@ -92,3 +92,7 @@ func requireRefused(t testing.TB, err error, reason signature.Reason, header str
 	require.Equal(t, reason, refusal.Reason)
 	require.Equal(t, header, refusal.Header)
 }
+
+var raceEnabled bool
+
+func sha256Sum(s string) [sha256.Size]byte { return sha256.Sum256([]byte(s)) }

@@ -30,7 +30,7 @@ func (k Key) check() error {
 	case k.Secret.Blank():
 		return fmt.Errorf("signature: the secret of key %q is blank", k.Name)
 	case k.Secret.Reveal() == redacted:
-		return fmt.Errorf("key %q: %w", k.Name, errRedacted)
+		return fmt.Errorf("signature: the secret of key %q is %s, the text that is shown in place of one", k.Name, redacted)
 	default:
 		return nil
 	}

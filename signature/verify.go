@@ -86,7 +86,7 @@ func (v *Verifier) Verify(keys *Keyring, h http.Header, body []byte) (Match, err
 		return Match{}, &Error{Mismatch, s.Header, "could be that of another form, because the body begins as a covered header does"}
 	}
 
-	live, tried, lacking := keys.keys(), false, 0
+	live, tried, lacking := keys.keys(), false, ""
 	first := int(v.last.Load())
 	for i := range s.Forms {
 		n := first + i
@@ -97,7 +97,7 @@ func (v *Verifier) Verify(keys *Keyring, h http.Header, body []byte) (Match, err
 		covered := values[:0]
 		for _, at := range v.covers[n] {
 			if fields[at] == "" {
-				lacking = at
+				lacking = s.Fields[at].Header
 				break
 			}
 			covered = append(covered, fields[at])
@@ -109,14 +109,14 @@ func (v *Verifier) Verify(keys *Keyring, h http.Header, body []byte) (Match, err
 		for _, key := range live {
 			if key.makes(&want, covered, body) {
 				if i != 0 {
-					v.last.Store(uint32(n)) //nolint:gosec // an index into a handful of forms
+					v.last.Store(uint32(n))
 				}
 				return Match{Key: key.name, form: &s.Forms[n]}, nil
 			}
 		}
 	}
 	if !tried {
-		return Match{}, &Error{Missing, s.Fields[lacking].Header, "is missing, and every accepted form covers it"}
+		return Match{}, &Error{Missing, lacking, "is missing, and every accepted form covers it"}
 	}
 	return Match{}, &Error{Mismatch, s.Header, "was made by none of the live keys over the bytes that arrived"}
 }

@@ -81,7 +81,7 @@ func (l *lockedBuffer) String() string {
 }
 
 func (l *lockedBuffer) lines(level string) (n int) {
-	for _, line := range bytes.Split([]byte(l.String()), []byte("\n")) {
+	for line := range bytes.SplitSeq([]byte(l.String()), []byte("\n")) {
 		if bytes.Contains(line, []byte(`"level":"`+level+`"`)) {
 			n++
 		}

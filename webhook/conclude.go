@@ -11,6 +11,9 @@ const (
 
 // conclude turns the verdict into the answer, by the contract, and reports it.
 func (p *passage) conclude(v verdict) Result {
+	if p.concluded != nil {
+		defer close(p.concluded)
+	}
 	p.report(v, false)
 	rule := rules[v.outcome]
 	result := Result{
@@ -21,6 +24,10 @@ func (p *passage) conclude(v verdict) Result {
 		Reason:   v.reason,
 		Err:      v.err,
 		Delivery: p.delivery,
+	}
+	if p.concluded != nil {
+		given := *p.delivery // the run goes on with the other
+		result.Delivery = &given
 	}
 	switch {
 	case v.outcome == Duplicate:

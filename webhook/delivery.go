@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// A Delivery is one authentic webhook delivery. It belongs to whoever is given it: nothing in it is used again by the
-// handler. It may be stored as JSON, in which the body travels byte for byte, and given to [Handler.Redeliver] later.
+// A Delivery is one authentic webhook delivery. Whoever is given it may keep it and set its fields, but must not write
+// into its Body, Keys or Header: the copy that is parked, or returned, has the same. It may be stored as JSON, in which
+// the body travels byte for byte, and given to [Handler.Redeliver] later.
 type Delivery struct {
 	Vendor   string `json:"vendor"`
 	Endpoint string `json:"endpoint"`
@@ -23,8 +24,8 @@ type Delivery struct {
 	// EventID is the id that the body carries for the event; empty if it carries none.
 	EventID string `json:"event_id,omitempty"`
 
-	// Time is the event's time by the vendor's clock, or the time of sending where the body names none. Zero if the
-	// vendor sends neither.
+	// Time is the event's time by the vendor's clock, or the time of sending where the body names none, in UTC. Zero if
+	// the vendor sends neither.
 	Time time.Time `json:"time,omitzero"`
 
 	// ReceivedAt is when the delivery arrived, by our clock.
@@ -70,7 +71,8 @@ type Event struct {
 	// Type is the event's type as the vendor names it.
 	Type string `json:"type"`
 
-	// Time is when the event happened, or was sent, by the vendor's clock. Zero if the vendor does not say.
+	// Time is when the event happened, or was sent where the body does not say, by the vendor's clock and in UTC. Zero
+	// if the vendor sends neither.
 	Time time.Time `json:"time,omitzero"`
 
 	delivery *Delivery

@@ -97,5 +97,8 @@ func instant(raw []byte) time.Time {
 	if t.UnmarshalText([]byte(s)) != nil { // stricter than time.Parse: what it takes can be marshalled again
 		return time.Time{}
 	}
+	if t = t.UTC(); t.Year() < 0 || t.Year() > 9999 {
+		return time.Time{}
+	}
 	return t
 }

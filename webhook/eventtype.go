@@ -56,11 +56,10 @@ type callback struct {
 
 // decoded remembers how an event was decoded, for [Event.Unknown].
 type decoded struct {
-	goType    reflect.Type
-	envelope  []string // names of all members of the envelope
-	dataNames []string // those that may hold the data
-	data      []byte
-	nested    bool // data is a member of the body, not all of it
+	goType reflect.Type
+	names  *EnvelopeNames
+	data   []byte
+	nested bool // data is a member of the body, not all of it
 }
 
 // decode makes the typed event of a delivery. Its envelope is the one the delivery was routed by.
@@ -70,14 +69,13 @@ func (h *Handler) decode(kind EventType, d *Delivery, e *Envelope) (AnyEvent, er
 		return nil, fmt.Errorf("webhook: the body does not fit the type of %q: %w", kind.Name(), nameField(err, e.Data, v))
 	}
 	*v.event() = Event{
-		ID: e.ID, Type: d.Type, Time: e.Time,
+		ID: e.ID, Type: d.Type, Time: d.Time,
 		delivery: d,
 		decoded: decoded{
-			goType:    reflect.TypeOf(v).Elem(),
-			envelope:  h.envelope.names,
-			dataNames: h.profile.Envelope.Data,
-			data:      e.Data,
-			nested:    len(e.Data) != len(d.Body),
+			goType: reflect.TypeOf(v).Elem(),
+			names:  &h.profile.Envelope,
+			data:   e.Data,
+			nested: len(e.Data) != len(d.Body),
 		},
 	}
 	return v, nil

@@ -21,6 +21,7 @@ type verdict struct {
 	reason  Reason
 	err     error
 	after   time.Duration // for Retry-After, where the step knows better than the default
+	settled bool          // the delivery's keys have been completed or released, as far as they could be
 }
 
 func (v verdict) final() bool { return v.outcome != "" }
@@ -40,6 +41,8 @@ type passage struct {
 	delivery    *Delivery // nil until authentic
 	unread      bool      // the sender may still be writing the body
 	redelivered bool      // by Redeliver, of a delivery that somebody has stored
+
+	concluded chan struct{} // if the answer is due before the callback has ended: closed once that has been reported
 }
 
 func (h *Handler) process(ctx context.Context, r *Request) Result {
@@ -49,19 +52,19 @@ func (h *Handler) process(ctx context.Context, r *Request) Result {
 	if end, ok := ctx.Deadline(); ok && end.Before(p.answerBy) {
 		p.answerBy = end
 	}
+	if h.options.Inbox == nil {
+		if !h.life.enter() {
+			p.unread = true
+			return p.conclude(verdict{outcome: ShuttingDown, err: errShutdown})
+		}
+		defer h.life.leave() // once it has been reported as well
+	}
 	return p.conclude(p.receive(r))
 }
 
 // receive takes the request from bounds to its verdict.
 func (p *passage) receive(r *Request) verdict {
 	h := p.h
-	if h.options.Inbox == nil {
-		if !h.life.enter() {
-			p.unread = true
-			return verdict{outcome: ShuttingDown, err: errShutdown}
-		}
-		defer h.life.leave()
-	}
 	a, v := p.authenticate(r)
 	if v.final() {
 		return v

@@ -8,6 +8,7 @@ import (
 
 // Redeliver calls back for a delivery that was stored earlier, on the same way as a new one from the claim on, and
 // returns once the callback has: there is no sender whose patience would end. The callback's context ends with ctx.
+// Only for a twin that runs it waits no longer than a sender would.
 //
 // Nothing is parked: whoever stored the delivery has it still. [DeadLettered] means that trying again cannot help.
 // [Unhandled] means that there is no callback for its type. After [Shutdown] the outcome is [ShuttingDown].
@@ -15,15 +16,16 @@ func (h *Handler) Redeliver(ctx context.Context, d *Delivery) Result {
 	h.seal()
 	given := *d
 	p := &passage{h: h, ctx: ctx, arrived: time.Now(), bytes: len(d.Body), delivery: &given, redelivered: true}
+	p.answerBy = p.arrived.Add(h.options.AnswerTimeout)
+	if !h.life.enter() {
+		return p.conclude(verdict{outcome: ShuttingDown, err: errShutdown})
+	}
+	defer h.life.leave()
 	return p.conclude(p.redeliver())
 }
 
 func (p *passage) redeliver() verdict {
 	h, d := p.h, p.delivery
-	if !h.life.enter() {
-		return verdict{outcome: ShuttingDown, err: errShutdown}
-	}
-	defer h.life.leave()
 	if d.Vendor != h.profile.Name || d.Endpoint != h.endpoint.Name || len(d.Keys) == 0 {
 		return verdict{outcome: Failed, err: fmt.Errorf("webhook: a delivery of %s/%s was redelivered to the handler of %s/%s",
 			d.Vendor, d.Endpoint, h.profile.Name, h.endpoint.Name)}

@@ -55,9 +55,19 @@ func (r *Result) Header() http.Header {
 	return h
 }
 
+// The values that headers are set to are shared by all answers. Appending to one makes a copy of it.
+var (
+	contentType   = []string{"application/json"}
+	contentLength = map[int][]string{
+		len(bodyReceived):  {strconv.Itoa(len(bodyReceived))},
+		len(bodyDuplicate): {strconv.Itoa(len(bodyDuplicate))},
+		len(bodyRefused):   {strconv.Itoa(len(bodyRefused))},
+	}
+)
+
 func (r *Result) setHeader(h http.Header) {
-	h["Content-Type"] = []string{"application/json"}
-	h["Content-Length"] = []string{strconv.Itoa(len(r.Body))}
+	h["Content-Type"] = contentType
+	h["Content-Length"] = contentLength[len(r.Body)]
 	if r.RetryAfter > 0 {
 		h["Retry-After"] = []string{strconv.FormatInt(int64(r.RetryAfter/time.Second), 10)}
 	}
@@ -95,7 +105,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // Process receives one delivery without a socket: for serverless functions and other servers. It waits as long as
-// ServeHTTP would, or until ctx ends; the callback goes on after either.
+// ServeHTTP would, or until the deadline of ctx, if that is earlier; the callback goes on after either.
 func (h *Handler) Process(ctx context.Context, r Request) Result {
 	r.Header = canonical(r.Header)
 	r.readDeadline = nil

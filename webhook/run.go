@@ -66,37 +66,60 @@ func (r *run) execute() {
 		if !returned {
 			v = judge(&PanicError{Value: recover(), Stack: debug.Stack()})
 		}
-		r.finish(r.settle(v))
+		r.finish(v)
 	}()
 	v = judge(r.callback()) // ahead of the recover: the methods of an error are the callback's own code
 	returned = true
 }
 
+// finish settles what came of the callback and tells whoever waits for it, or, once nobody does, the log.
 func (r *run) finish(v verdict) {
-	defer r.h.life.end(r)
-	r.cancel()
-	r.h.running.Add(-1)
+	if v.outcome == Handled && r.h.guard.Immediate() && r.answered.CompareAndSwap(false, true) {
+		// There is nothing to wait for, and the goroutine that waits has a stack that has grown already.
+		r.verdict <- v
+		return
+	}
+	defer r.end()
+	v = r.settle(v)
 	if r.answered.CompareAndSwap(false, true) {
+		v.settled = true
 		r.verdict <- v
 	} else {
+		<-r.concluded
 		r.report(v, true)
 	}
+}
+
+// received settles a verdict that the run left unsettled.
+func (r *run) received(v verdict) verdict {
+	if !v.settled {
+		defer r.end()
+		v = r.settle(v)
+	}
+	return v
+}
+
+func (r *run) end() {
+	r.cancel()
+	r.h.running.Add(-1)
+	r.h.life.end(r)
 }
 
 // await returns the run's verdict, or, once the answer is due, that it is not there.
 func (p *passage) await(r *run) verdict {
 	if p.redelivered {
-		return <-r.verdict
+		return r.received(<-r.verdict)
 	}
 	due := time.NewTimer(time.Until(p.answerBy))
 	defer due.Stop()
 	select {
 	case v := <-r.verdict:
-		return v
+		return r.received(v)
 	case <-due.C:
 	}
+	p.concluded = make(chan struct{}) // before the run can see that nobody waits
 	if !r.answered.CompareAndSwap(false, true) {
-		return <-r.verdict
+		return r.received(<-r.verdict)
 	}
 	v := verdict{outcome: Overrun, err: errors.New("webhook: the callback was still running when the answer was due")}
 	if last, counted := p.lastAttempt(); p.h.profile.DisablesEndpoint && (counted || last && p.h.options.DeadLetter != nil) {

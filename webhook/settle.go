@@ -29,6 +29,9 @@ func (r *run) settle(v verdict) verdict {
 func judge(err error) verdict {
 	var said instruction
 	var v verdict
+	if err != nil {
+		_ = err.Error() // if it panics, as on a nil pointer, then here
+	}
 	switch e := err.(type) { //nolint:errorlint // these two are made by us and never wrapped
 	case nil:
 		return verdict{outcome: Handled}
@@ -38,7 +41,6 @@ func judge(err error) verdict {
 		v.outcome, v.reason = Undecodable, ReasonUndecodable
 		err = e.err
 	default:
-		_ = err.Error() // if it panics, as on a nil pointer, then here
 		v.outcome = Failed
 		if errors.As(err, &said) {
 			v = said.verdict()
@@ -51,15 +53,15 @@ func judge(err error) verdict {
 // giveUp is for what will not get better: it parks the delivery if there is a place, and otherwise does the least
 // harm. Redelivered ones are parked by whoever redelivered them.
 func (r *run) giveUp(v verdict) verdict {
-	if v.reason == ReasonNone {
-		v.reason = ReasonLastAttempt
-	}
 	if r.redelivered {
 		if v.outcome != Dropped && v.outcome != Undecodable {
 			return r.release(v) // the vendor's attempts mean nothing any more
 		}
 		v.outcome = DeadLettered
 		return r.release(v)
+	}
+	if v.reason == ReasonNone {
+		v.reason = ReasonLastAttempt
 	}
 	if r.h.options.DeadLetter != nil {
 		if err := r.park(v.err); err != nil {

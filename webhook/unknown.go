@@ -21,15 +21,36 @@ func (e *Event) Unknown() map[string]json.RawMessage {
 	if e.decoded.nested {
 		for name, raw := range members(e.delivery.Body) {
 			switch {
-			case !matches(e.decoded.envelope, name):
-				found["/"+escape(name)] = raw
-			case matches(e.decoded.dataNames, name) && string(raw) == string(e.decoded.data):
+			case e.decoded.holdsData(name, raw):
 				path = "/" + escape(name)
+			case !e.routedBy(name, raw):
+				found["/"+escape(name)] = raw
 			}
 		}
 	}
-	unknown(found, path, e.decoded.data, e.decoded.goType, e.decoded.envelope)
+	unknown(found, path, e.decoded.data, e.decoded.goType, e.routedBy)
 	return found
+}
+
+// routedBy reports whether a member of the body is one that the envelope was read from, or holds nothing.
+func (e *Event) routedBy(name string, raw []byte) bool {
+	names := e.decoded.names
+	empty := string(raw) == "null" || string(raw) == `""`
+	switch {
+	case matches(names.Type, name):
+		return empty || e.Type != "" && text(raw) == e.Type
+	case matches(names.ID, name):
+		return empty || e.ID != "" && text(raw) == e.ID
+	case matches(names.Time, name):
+		return empty || !instant(raw).IsZero() && instant(raw).Equal(e.Time)
+	default:
+		return empty && matches(names.Data, name)
+	}
+}
+
+// holdsData reports whether a member of the body is the one that the event was decoded from.
+func (d *decoded) holdsData(name string, raw []byte) bool {
+	return matches(d.names.Data, name) && string(raw) == string(d.data)
 }
 
 // matches reports whether name is one of names, as encoding/json matches them.
@@ -47,9 +68,9 @@ func readsItself(t reflect.Type) bool {
 	return reflect.PointerTo(t).Implements(jsonUnmarshaler) || reflect.PointerTo(t).Implements(textUnmarshaler)
 }
 
-// unknown walks raw beside the type that it was decoded into. At the top of the body, the members in envelope are known
-// without a field.
-func unknown(found map[string]json.RawMessage, path string, raw []byte, t reflect.Type, envelope []string) {
+// unknown walks raw beside the type that it was decoded into. At the top of the body, what the delivery was routed by is
+// known without a field.
+func unknown(found map[string]json.RawMessage, path string, raw []byte, t reflect.Type, known func(name string, raw []byte) bool) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
@@ -63,7 +84,7 @@ func unknown(found map[string]json.RawMessage, path string, raw []byte, t reflec
 			at := path + "/" + escape(name)
 			if field := fields.find(name); field != nil {
 				unknown(found, at, value, field, nil)
-			} else if path != "" || !matches(envelope, name) {
+			} else if path != "" || !known(name, value) {
 				found[at] = value
 			}
 		}

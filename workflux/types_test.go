@@ -16,7 +16,7 @@ func TestEveryListedTypeHasACallbackMethodOfItsName(t *testing.T) {
 	require.Len(t, kinds, 9)
 	for _, kind := range kinds {
 		var name strings.Builder
-		for _, word := range strings.Split(kind.Name(), ".") {
+		for word := range strings.SplitSeq(kind.Name(), ".") {
 			name.WriteString(strings.ToUpper(word[:1]) + word[1:])
 		}
 		require.Equal(t, name.String(), reflect.TypeOf(kind.New()).Elem().Name())

@@ -39,7 +39,7 @@ func play(out io.Writer) (failed int, err error) {
 	mux := http.NewServeMux()
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = server.Serve(listener) }()
-	defer server.Close() //nolint:errcheck // everything has been answered
+	defer server.Close()
 
 	options := &webhook.Options{Logger: slog.New(slog.DiscardHandler), MaxBody: maxBody}
 	table := newTable(out)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -102,9 +103,9 @@ func (s *stage) send(requests ...*http.Request) string {
 				statuses[i] = err.Error()
 				return
 			}
-			defer answer.Body.Close() //nolint:errcheck // read to its end
+			defer answer.Body.Close()
 			_, _ = io.Copy(io.Discard, answer.Body)
-			statuses[i] = fmt.Sprint(answer.StatusCode)
+			statuses[i] = strconv.Itoa(answer.StatusCode)
 		})
 	}
 	all.Wait()

@@ -178,10 +178,10 @@ func requireSameError(t *testing.T, doc []byte, err error) {
 		return
 	}
 	var ours *SyntaxError
-	require.True(t, errors.As(err, &ours), "%q: %v instead of %v", doc, err, theirs)
+	require.ErrorAs(t, err, &ours, "%q: %v instead of %v", doc, err, theirs)
 	var syntax *json.SyntaxError
 	if sameOffsets {
-		require.True(t, errors.As(theirs, &syntax), "%q: %v", doc, theirs)
+		require.ErrorAs(t, theirs, &syntax, "%q: %v", doc, theirs)
 		require.Equal(t, syntax.Offset, int64(min(ours.Offset+1, len(doc))), "%q: %v instead of %v", doc, err, theirs)
 	}
 }

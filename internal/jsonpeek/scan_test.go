@@ -2,7 +2,6 @@ package jsonpeek
 
 import (
 	"encoding/json"
-	"errors"
 	"strings"
 	"testing"
 
@@ -289,7 +288,7 @@ func TestScanPanicsUnlessEachNameHasItsValue(t *testing.T) {
 
 func TestErrorsOfOneSortAreNotOfAnother(t *testing.T) {
 	var syntax *SyntaxError
-	require.False(t, errors.As(ErrNotObject, &syntax))
-	require.False(t, errors.As(ErrTooDeep, &syntax))
+	require.NotErrorAs(t, ErrNotObject, &syntax)
+	require.NotErrorAs(t, ErrTooDeep, &syntax)
 	require.NotErrorIs(t, ErrTooDeep, ErrNotObject)
 }

@@ -35,7 +35,7 @@ func TestStringDecodesAsEncodingJSONDoes(t *testing.T) {
 	} {
 		var decoded string
 		require.NoError(t, json.Unmarshal([]byte(raw), &decoded), raw)
-		require.Equal(t, decoded, want, raw)
+		require.Equal(t, want, decoded, raw)
 		s, ok := String([]byte(raw))
 		require.True(t, ok, raw)
 		require.Equal(t, want, s, raw)

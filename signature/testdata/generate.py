@@ -27,6 +27,7 @@ NOW = 1795283259  # 2026-11-21T17:47:39Z
 SECRET = "whsec_3c1f5a7e9b2d4806"
 OLD, NEW = "old-3c1f5a7e9b2d4806", "new-8d2e6b1a4f7c9035"
 
+
 class Vendor:
     def __init__(self, name, body):
         self.name, self.body, self.vectors = name, body, []
@@ -200,7 +201,7 @@ def add_window(v, form, at, steps):
 # ---------------------------------------------------------------- the vendors
 
 def greenflash():
-    body = (b'{"type": "conversation.frustration", "id": "evt_1", "createdAt": "2026-11-21T20:27:39.000Z", '
+    body = (b'{"type": "conversation.frustration", "id": "evt_1", "createdAt": "2026-11-21T17:47:39.000Z", '
             b'"data": {"conversationId": "c_1", "frustration": {"label": "high", "score": 0.90}}}')
     v = Vendor("greenflash", body)
     stamp, delivery = "X-Greenflash-Timestamp", "X-Greenflash-Delivery"

@@ -3,6 +3,7 @@ package webhooktest
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -79,7 +80,7 @@ func replace(body []byte, names []string, value func(raw []byte) []byte) []byte 
 
 // Request returns a request that carries body, signed at t, as the delivery of that id.
 func (s *Sender) Request(body []byte, t time.Time, id string) (*http.Request, error) {
-	r, err := http.NewRequest(http.MethodPost, s.URL, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, s.URL, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("webhooktest: Sender.URL: %w", err)
 	}

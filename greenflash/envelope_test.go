@@ -12,8 +12,6 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// What fails here is to be mended in package webhook.
-
 func TestAnEnvelopeMemberThatWasNotUsedIsInUnknown(t *testing.T) {
 	for _, body := range []string{
 		`{"type":"conversation.started","event":"conversation","data":{}}`,

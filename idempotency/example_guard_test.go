@@ -1,0 +1,106 @@
+package idempotency_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+)
+
+// A message that comes twice is worked on once. One whose work failed may come again.
+func ExampleGuard_Do() {
+	store, err := idempotency.NewMemory(nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	guard, err := idempotency.NewGuard(store, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	printer := errors.New("the printer is out of paper")
+	receive := func(id string) {
+		state, err := guard.Do(context.Background(), id, func(context.Context) error {
+			err := printer
+			printer = nil
+			return err
+		})
+		fmt.Println(id, state, err)
+	}
+	receive("invoice-1")
+	receive("invoice-1")
+	receive("invoice-1")
+	// Output:
+	// invoice-1 acquired the printer is out of paper
+	// invoice-1 acquired <nil>
+	// invoice-1 completed <nil>
+}
+
+// Where a message goes by several names, all of them are claimed, or none.
+func ExampleGuard_Acquire() {
+	store, err := idempotency.NewMemory(nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	guard, err := idempotency.NewGuard(store, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	receive := func(names ...string) {
+		hold, claim, err := guard.Acquire(ctx, idempotency.Work{
+			Keys:      names,
+			Lease:     time.Minute,
+			WaitUntil: time.Now().Add(5 * time.Second),
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(names, claim.State)
+		if hold != nil {
+			// The work goes here; after an error it would be hold.Release.
+			if err := hold.Complete(ctx); err != nil {
+				log.Print(err)
+			}
+		}
+	}
+	receive("content/5f7c", "id/1")
+	receive("content/90aa", "id/1")
+	receive("content/90aa", "id/2")
+	// Output:
+	// [content/5f7c id/1] acquired
+	// [content/90aa id/1] completed
+	// [content/90aa id/2] completed
+}
+
+// The claim can be completed from within the work, as stores do that share a transaction with it.
+func ExampleClaimsFromContext() {
+	store, err := idempotency.NewMemory(nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	guard, err := idempotency.NewGuard(store, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	work := func(ctx context.Context) error {
+		claims, ok := idempotency.ClaimsFromContext(ctx)
+		if !ok {
+			return errors.New("not guarded")
+		}
+		for _, key := range claims.Keys {
+			if err := claims.Store.Complete(ctx, key, claims.Token); err != nil {
+				return err
+			}
+		}
+		return errors.New("too late to matter")
+	}
+	for range 2 {
+		fmt.Println(guard.Do(context.Background(), "order-1", work))
+	}
+	// Output:
+	// acquired too late to matter
+	// completed <nil>
+}

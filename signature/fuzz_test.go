@@ -1,0 +1,194 @@
+package signature_test
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/rand"
+	"encoding/hex"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/signature"
+)
+
+// Nobody can guess a secret that is made anew each time, so whatever is let through is a fault.
+func FuzzVerify(f *testing.F) {
+	secret := rand.Text()
+	ring := newRing(f, append(manyKeys(3), signature.NewKey("default", secret))...)
+	wide, narrow := newVerifier(f, headScheme()), newVerifier(f, bodyScheme())
+
+	f.Add(strings.Repeat("0", 64), "", uint8(1), testTime, "dlv_1", []byte(`{"type":"a"}`))
+	f.Add("sha256="+referenceHex("guess", "body"), "a", uint8(2), testTime+"000", "", []byte("body"))
+	f.Add("", "", uint8(0), "+1795283259", "dlv.1", []byte(nil))
+	f.Add(strings.Repeat("F", 64), ",", uint8(1), "1e9", strings.Repeat("d", 129), []byte("1795283259.{}"))
+	f.Add("sha256=", "\x00", uint8(1), "\xff", "é", []byte{0, 0xff})
+	for _, file := range vectorFiles(f) {
+		for i := range file.Vectors {
+			if i%20 == 0 {
+				v := &file.Vectors[i]
+				h := v.header()
+				f.Add(h.Get(file.Scheme.Header), "", uint8(1), h.Get("X-Greenflash-Timestamp"), h.Get("X-Greenflash-Delivery"), v.Body)
+			}
+		}
+	}
+
+	f.Fuzz(func(t *testing.T, first, second string, signatures uint8, stamp, delivery string, body []byte) {
+		h := http.Header{headerSignature: []string{first, second}[:signatures%3], headerTime: {stamp}, headerDelivery: {delivery}}
+		if delivery == "" {
+			delete(h, headerDelivery)
+		}
+		before := slices.Clone(body)
+		for _, v := range []*signature.Verifier{wide, narrow} {
+			match, err := v.Verify(ring, h, body)
+			var refusal *signature.Error
+			require.ErrorAs(t, err, &refusal)
+			require.Zero(t, match)
+			requireHidden(t, err.Error(), secret)
+		}
+		require.Equal(t, before, body)
+	})
+}
+
+var (
+	opaque     = regexp.MustCompile(`\A[A-Za-z0-9_-]{1,128}\z`)
+	unixTime   = regexp.MustCompile(`\A([0-9]{9,10}|[0-9]{12,13})\z`)
+	hexMAC     = regexp.MustCompile(`\A(sha256=)?([0-9a-fA-F]{64})\z`)
+	looksTaken = regexp.MustCompile(`\A[A-Za-z0-9_-]{1,128}\.`)
+)
+
+// reference verifies by headScheme as one would write it down, with no thought of speed.
+func reference(secret string, h http.Header, body []byte) (form string, err error) {
+	switch sig := h[headerSignature]; {
+	case len(sig) == 0 || len(sig) == 1 && sig[0] == "":
+		return "", signature.Missing
+	case len(sig) > 1:
+		return "", signature.Repeated
+	case !hexMAC.MatchString(sig[0]):
+		return "", signature.Malformed
+	}
+	switch stamp := h[headerTime]; {
+	case len(stamp) == 0 || len(stamp) == 1 && stamp[0] == "":
+		return "", signature.Missing
+	case len(stamp) > 1:
+		return "", signature.Repeated
+	case !unixTime.MatchString(stamp[0]):
+		return "", signature.Malformed
+	}
+	delivery := h[headerDelivery]
+	switch {
+	case len(delivery) == 0:
+	case len(delivery) == 1 && delivery[0] == "":
+		return "", signature.Missing
+	case len(delivery) > 1:
+		return "", signature.Repeated
+	case !opaque.MatchString(delivery[0]):
+		return "", signature.Malformed
+	}
+	if looksTaken.Match(body) {
+		return "", signature.Mismatch
+	}
+	claimed, _ := hex.DecodeString(hexMAC.FindStringSubmatch(h[headerSignature][0])[2])
+	forms := map[string]string{"timestamp": h[headerTime][0] + ".", "body": ""}
+	if len(delivery) == 1 {
+		forms["delivery"] = delivery[0] + "." + h[headerTime][0] + "."
+	}
+	for form, prefix := range forms {
+		if hmac.Equal(referenceMAC(secret, append([]byte(prefix), body...)), claimed) {
+			return form, nil
+		}
+	}
+	return "", signature.Mismatch
+}
+
+// The verifiers live on from input to input, so that every form is met with every other one learned.
+func FuzzVerifyAgreesWithReference(f *testing.F) {
+	v := newVerifier(f, headScheme())
+	for form := range uint8(4) {
+		for damage := range uint8(18) {
+			f.Add("secret", form, damage, uint16(7*damage), testTime, "dlv_1", []byte(`{"a":1}`))
+		}
+	}
+	f.Add("\x00", uint8(0), uint8(0), uint16(0), testTime+"123", "-", []byte{})
+	f.Add(strings.Repeat("k", 65), uint8(1), uint8(0), uint16(0), "0000000000", strings.Repeat("d", 128), []byte("\xff\x00"))
+	f.Add("secret", uint8(2), uint8(0), uint16(0), testTime, "", []byte("a."))
+	f.Add("secret", uint8(1), uint8(0), uint16(0), testTime, "a.b", []byte(""))
+	f.Add("secret", uint8(0), uint8(0), uint16(0), "1", "", []byte("{"))
+
+	f.Fuzz(func(t *testing.T, secret string, form, damage uint8, at uint16, stamp, delivery string, body []byte) {
+		ring, err := signature.NewKeyring(signature.NewKey("k", secret))
+		if err != nil {
+			require.True(t, secret == "[redacted]" || strings.TrimFunc(secret, isBlank) == "", "%q", secret)
+			return
+		}
+		prefix := []string{stamp + ".", delivery + "." + stamp + ".", "", "other."}[form%4]
+		mac := hex.EncodeToString(referenceMAC(secret, append([]byte(prefix), body...)))
+		h := http.Header{headerSignature: {mac}, headerTime: {stamp}, headerDelivery: {delivery}}
+		body = spoil(h, bytes.Clone(body), damage, int(at))
+
+		wantForm, wantErr := reference(secret, h, body)
+		match, err := v.Verify(ring, h, body)
+		if wantErr == nil {
+			require.NoError(t, err)
+			require.Equal(t, wantForm, match.Form())
+			require.Equal(t, "k", match.Key)
+			return
+		}
+		require.ErrorIs(t, err, wantErr)
+		require.Zero(t, match)
+		require.NotErrorIs(t, err, signature.Stale)
+	})
+}
+
+func isBlank(r rune) bool {
+	return strings.ContainsRune("\x00\ufeff\t\n\v\f\r \u0085\u00a0\u1680\u2028\u2029\u202f\u205f\u3000", r) || r >= 0x2000 && r <= 0x200a
+}
+
+// spoil damages a signed delivery in one of many ways, or not at all.
+func spoil(h http.Header, body []byte, damage uint8, at int) []byte {
+	sig := h[headerSignature][0]
+	at %= len(sig)
+	switch damage % 18 {
+	case 1:
+		h[headerSignature] = []string{strings.ToUpper(sig)}
+	case 2:
+		h[headerSignature] = []string{"sha256=" + sig}
+	case 3:
+		h[headerSignature] = []string{sig, sig}
+	case 4:
+		delete(h, headerSignature)
+	case 5:
+		h[headerSignature] = []string{sig[:at]}
+	case 6:
+		h[headerSignature] = []string{sig[:at] + string(rune('0'+at%80)) + sig[at+1:]}
+	case 7:
+		h[headerSignature] = []string{sig[:at] + strings.ToUpper(sig[at:])}
+	case 8:
+		h[headerSignature] = []string{sig + sig[:at]}
+	case 9:
+		delete(h, headerTime)
+	case 10:
+		h[headerTime] = append(h[headerTime], h[headerTime][0])
+	case 11:
+		delete(h, headerDelivery)
+	case 12:
+		h[headerDelivery] = []string{h[headerDelivery][0] + "x"}
+	case 13:
+		h[headerDelivery] = append(h[headerDelivery], "x")
+	case 14:
+		return append(body, '\n')
+	case 15:
+		if len(body) > 0 {
+			body[at%len(body)] ^= 1 << (at % 8)
+		}
+	case 16:
+		return append([]byte(h[headerTime][0]+"."), body...) // the same bytes, cut differently
+	case 17:
+		h[headerDelivery], h[headerTime] = h[headerTime], h[headerDelivery]
+	}
+	return body
+}

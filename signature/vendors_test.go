@@ -1,0 +1,32 @@
+package signature_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/convosphere"
+	"github.com/aihooks/aihooks-go/greenflash"
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/workflux"
+)
+
+// The package knows no vendor; this test alone does, so that the vectors are about the schemes that are in use.
+func TestTheVectorsHaveTheSchemesOfTheVendors(t *testing.T) {
+	profiles := make(map[string]webhook.Profile)
+	for _, p := range []webhook.Profile{greenflash.Profile(), convosphere.Profile(), workflux.Profile()} {
+		profiles[p.Name] = p
+	}
+	for _, file := range vectorFiles(t) {
+		p, ok := profiles[file.Vendor]
+		require.True(t, ok, file.Vendor)
+		require.Equal(t, *p.Scheme, file.scheme(), file.Vendor)
+		require.Equal(t, p.TimeHeader, file.Window.Header, file.Vendor)
+		require.Equal(t, int64(p.Window.Seconds()), file.Window.Past, file.Vendor)
+		require.Equal(t, int64(signature.DefaultSkew.Seconds()), file.Window.Future, file.Vendor)
+		if file.Window.Member != "" {
+			require.Contains(t, p.Envelope.Time, file.Window.Member, file.Vendor)
+		}
+	}
+}

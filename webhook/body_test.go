@@ -1,0 +1,362 @@
+package webhook_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+func TestASlowBodyIsAnswered503InTimeAndTheConnectionClosed(t *testing.T) {
+	const bodyTimeout = 200 * time.Millisecond
+	for _, genuine := range []bool{true, false} {
+		for _, chunked := range []bool{true, false} {
+			t.Run(fmt.Sprintf("genuine %v, chunked %v", genuine, chunked), func(t *testing.T) {
+				r := newReceiver(t, webhook.Options{BodyTimeout: bodyTimeout})
+				ping.On(r.Handler, returns(nil))
+				c := dial(t, listen(t, r))
+				b := body(strings.Repeat("a", 20_000))
+				signed := b
+				if !genuine {
+					signed = []byte("something else")
+				}
+				sent := time.Now()
+				if chunked {
+					c.write(r.head(signed, "Transfer-Encoding: chunked"), fmt.Sprintf("%x\r\n", len(b)))
+				} else {
+					c.write(r.head(signed, length(len(b))))
+				}
+				c.trickle(string(b), 10*time.Millisecond) // a thousandth of what it takes
+				got := c.answer()
+				took := time.Since(sent)
+				require.Equal(t, http.StatusServiceUnavailable, got.status)
+				require.Positive(t, retryAfter(t, got))
+				require.Equal(t, "close", got.header.Get("Connection"))
+				require.GreaterOrEqual(t, took, bodyTimeout)
+				require.Less(t, took, bodyTimeout+2*time.Second)
+				c.requireClosed()
+				require.Less(t, time.Since(sent), bodyTimeout+3*time.Second, "nothing waits for the rest")
+				o := r.last(1)
+				require.Equal(t, webhook.Unreadable, o.Outcome)
+				require.Equal(t, webhook.ReasonSlow, o.Reason)
+				require.Zero(t, o.Bytes)
+			})
+		}
+	}
+}
+
+func TestASlowBodyIsAnswered503OverTLS(t *testing.T) {
+	const bodyTimeout = 200 * time.Millisecond
+	eachHTTP(t, webhook.Options{BodyTimeout: bodyTimeout}, func(t *testing.T, r *receiver, s *httptest.Server) {
+		ping.On(r.Handler, returns(nil))
+		out, in := io.Pipe()
+		defer in.Close()
+		go func() {
+			for {
+				if _, err := in.Write([]byte(" ")); err != nil {
+					return
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+		}()
+		sent := time.Now()
+		require.Equal(t, http.StatusServiceUnavailable, r.postTo(s, out, nil).status)
+		require.Less(t, time.Since(sent), bodyTimeout+2*time.Second)
+		require.Equal(t, webhook.ReasonSlow, r.last(1).Reason)
+		require.Equal(t, http.StatusOK, r.postTo(s, bytes.NewReader(body("a")), body("a")).status)
+	})
+}
+
+func TestASlowBodyIsAnsweredInTimeBehindATimeoutHandler(t *testing.T) {
+	r := newReceiver(t, webhook.Options{BodyTimeout: 100 * time.Millisecond})
+	ping.On(r.Handler, returns(nil))
+	c := dial(t, listen(t, http.TimeoutHandler(r, time.Minute, "")))
+	c.write(r.head(body("a"), length(100)), "{")
+	require.Equal(t, http.StatusServiceUnavailable, c.answer().status)
+	require.Equal(t, webhook.ReasonSlow, r.last(1).Reason)
+}
+
+func TestABodyThatBreaksOffIsAnswered503(t *testing.T) {
+	b := string(body("a"))
+	for name, sent := range map[string]string{
+		"declared":               length(len(b)) + "\r\n\r\n" + b[:len(b)-1],
+		"declared, nothing came": length(len(b)) + "\r\n\r\n",
+		"chunked, in a chunk":    "Transfer-Encoding: chunked\r\n\r\nff\r\n" + b,
+		"chunked, no last chunk": fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n", len(b), b),
+		"chunked, not hex":       "Transfer-Encoding: chunked\r\n\r\nxyz\r\n" + b,
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReceiver(t, webhook.Options{})
+			ping.On(r.Handler, returns(nil))
+			c := dial(t, listen(t, r))
+			c.write(strings.TrimSuffix(r.head([]byte(b)), "\r\n"), sent)
+			require.NoError(t, c.Conn.(*net.TCPConn).CloseWrite())
+			got := c.answer()
+			require.Equal(t, http.StatusServiceUnavailable, got.status)
+			require.Positive(t, retryAfter(t, got))
+			require.Equal(t, webhook.ReasonCutOff, r.last(1).Reason)
+			c.requireClosed()
+		})
+	}
+}
+
+func TestAChunkedBodyIsTakenAndBounded(t *testing.T) {
+	r := newReceiver(t, webhook.Options{MaxBody: 1000})
+	ping.On(r.Handler, returns(nil))
+	address := listen(t, r)
+	chunked := func(b []byte, size int) *wireClient {
+		c := dial(t, address)
+		var w strings.Builder
+		for rest := b; len(rest) > 0; rest = rest[min(size, len(rest)):] {
+			part := rest[:min(size, len(rest))]
+			fmt.Fprintf(&w, "%x\r\n%s\r\n", len(part), part)
+		}
+		c.write(r.head(b, "Transfer-Encoding: chunked"), w.String(), "0\r\n\r\n")
+		return c
+	}
+	require.Equal(t, http.StatusOK, chunked(body("a"), 7).answer().status)
+
+	fill := 1000 - len(body(""))
+	require.Equal(t, http.StatusOK, chunked(body(strings.Repeat("b", fill)), 100).answer().status, "to the byte")
+	c := chunked(body(strings.Repeat("c", fill+1)), 100)
+	require.Equal(t, http.StatusRequestEntityTooLarge, c.answer().status)
+	c.requireClosed()
+
+	endless := dial(t, address)
+	endless.write(r.head(nil, "Transfer-Encoding: chunked"))
+	endless.trickle(strings.Repeat("400\r\n"+strings.Repeat(" ", 1024)+"\r\n", 100), 0)
+	require.Equal(t, http.StatusRequestEntityTooLarge, endless.answer().status)
+	endless.requireClosed()
+}
+
+func TestWhatFollowsTheDeclaredLengthIsAnotherRequest(t *testing.T) {
+	r := newReceiver(t, webhook.Options{})
+	ping.On(r.Handler, returns(nil))
+	c := dial(t, listen(t, r))
+	c.write(r.post(body("a")), r.post(body("b")), "and a rest that is none\r\n\r\n")
+	require.Equal(t, http.StatusOK, c.answer().status)
+	require.Equal(t, http.StatusOK, c.answer().status)
+	require.Equal(t, http.StatusBadRequest, c.answer().status)
+	require.Len(t, r.observations(), 2)
+}
+
+// deadlines are the ways in which a read of the body can be ended, or not.
+var deadlines = map[string]func(*httptest.ResponseRecorder) http.ResponseWriter{
+	"no deadline":         func(w *httptest.ResponseRecorder) http.ResponseWriter { return w },
+	"not supported":       func(w *httptest.ResponseRecorder) http.ResponseWriter { return poorWriter{w, http.ErrNotSupported} },
+	"an error of its own": func(w *httptest.ResponseRecorder) http.ResponseWriter { return poorWriter{w, errOdd} },
+}
+
+func TestABodyThatNothingCanInterruptIsGivenUpInTime(t *testing.T) {
+	for name, writer := range deadlines {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newReceiver(t, webhook.Options{})
+				ping.On(r.Handler, returns(nil))
+				request, err := r.sender.Request(body("a"), time.Now(), "")
+				require.NoError(t, err)
+				stops, _ := io.Pipe()
+				request.Body = stops
+				w, start := httptest.NewRecorder(), time.Now()
+				r.ServeHTTP(writer(w), request)
+				require.Equal(t, http.StatusServiceUnavailable, w.Code)
+				require.Equal(t, webhook.DefaultBodyTimeout, time.Since(start))
+				stops.Close() // as the server does
+			})
+		})
+	}
+}
+
+func TestAReaderThatWasGivenUpIsNotReadToItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{})
+		var reads atomic.Int64
+		result := r.Process(t.Context(), webhook.Request{Body: readerFunc(func(p []byte) (int, error) {
+			reads.Add(1)
+			time.Sleep(time.Second)
+			p[0] = ' '
+			return 1, nil
+		})})
+		require.Equal(t, webhook.ReasonSlow, result.Reason)
+		time.Sleep(time.Hour)
+		require.LessOrEqual(t, reads.Load(), int64(4))
+	})
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func TestAReaderThatPanicsDoesNotEndTheProcess(t *testing.T) {
+	r := newReceiver(t, webhook.Options{MaxReading: 1})
+	for range 2 { // and gives back its place
+		result := r.Process(t.Context(), webhook.Request{Body: readerFunc(func([]byte) (int, error) { panic("recycled") })})
+		require.Equal(t, webhook.Unreadable, result.Outcome)
+		require.Equal(t, webhook.ReasonCutOff, result.Reason)
+	}
+}
+
+func TestABodyMayTakeNoLongerThanTheAnswer(t *testing.T) {
+	for name, c := range map[string]struct {
+		o    webhook.Options
+		ctx  time.Duration
+		want time.Duration
+	}{
+		"AnswerTimeout":  {o: webhook.Options{AnswerTimeout: time.Second}, want: time.Second},
+		"BodyTimeout":    {o: webhook.Options{BodyTimeout: 2 * time.Second}, want: 2 * time.Second},
+		"a longer one":   {o: webhook.Options{BodyTimeout: time.Minute}, want: 4500 * time.Millisecond},
+		"ctx's deadline": {ctx: 700 * time.Millisecond, want: 700 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newReceiver(t, c.o)
+				ctx := t.Context()
+				if c.ctx > 0 {
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, c.ctx)
+					defer cancel()
+				}
+				start := time.Now()
+				result := r.Process(ctx, webhook.Request{Body: stuck{}})
+				require.Equal(t, webhook.Unreadable, result.Outcome)
+				require.Equal(t, c.want, time.Since(start))
+				time.Sleep(time.Hour)
+			})
+		})
+	}
+}
+
+func TestABodyIsReadHoweverItComes(t *testing.T) {
+	for name, wrap := range map[string]func(io.Reader) io.Reader{
+		"at once":         func(r io.Reader) io.Reader { return r },
+		"byte by byte":    iotest.OneByteReader,
+		"in halves":       iotest.HalfReader,
+		"end with data":   iotest.DataErrReader,
+		"as a *Buffer":    func(r io.Reader) io.Reader { b := new(bytes.Buffer); b.ReadFrom(r); return b },
+		"with empty ones": func(r io.Reader) io.Reader { return io.MultiReader(strings.NewReader(""), r) },
+	} {
+		for _, size := range []int{0, 2000, 70_000, 300_000} {
+			if name == "byte by byte" {
+				size = min(size, 20_000)
+			}
+			for _, declared := range []bool{true, false} {
+				r := newReceiver(t, webhook.Options{})
+				b := body(strings.Repeat("x", size))
+				ping.On(r.Handler, func(_ context.Context, e *Ping) error {
+					require.Equal(t, b, e.Delivery().Body)
+					return nil
+				})
+				request, err := r.sender.Request(b, time.Now(), "")
+				require.NoError(t, err)
+				given := webhook.Request{Header: request.Header, Body: wrap(bytes.NewReader(b)), ContentLength: -1}
+				if declared {
+					given.ContentLength = int64(len(b))
+				}
+				result := r.Process(t.Context(), given)
+				require.Equal(t, webhook.Handled, result.Outcome, "%s, %d bytes: %v", name, size, result.Err)
+				require.Equal(t, len(b), r.observations()[0].Bytes)
+			}
+		}
+	}
+}
+
+func TestABodyThatIsNotAsLongAsDeclaredIsUnreadable(t *testing.T) {
+	for _, wrong := range []int64{-3, 3} {
+		r := newReceiver(t, webhook.Options{})
+		b := body("a")
+		request, err := r.sender.Request(b, time.Now(), "")
+		require.NoError(t, err)
+		result := r.Process(t.Context(), webhook.Request{
+			Header: request.Header, Body: bytes.NewReader(b), ContentLength: int64(len(b)) + wrong,
+		})
+		require.Equal(t, webhook.Unreadable, result.Outcome)
+		require.Equal(t, webhook.ReasonLength, result.Reason)
+		require.True(t, result.Close)
+	}
+}
+
+func TestAReadThatFailsIsUnreadableAndSaysWhy(t *testing.T) {
+	r := newReceiver(t, webhook.Options{})
+	broken := errors.New("the wire was cut")
+	result := r.Process(t.Context(), webhook.Request{Body: io.MultiReader(strings.NewReader("{"), iotest.ErrReader(broken))})
+	require.Equal(t, webhook.ReasonCutOff, result.Reason)
+	require.ErrorIs(t, result.Err, broken)
+}
+
+func TestTheBodyOfADeliveryIsTheCallbacksToKeep(t *testing.T) {
+	r := newReceiver(t, webhook.Options{})
+	var kept []*webhook.Delivery
+	ping.On(r.Handler, func(_ context.Context, e *Ping) error {
+		kept = append(kept, e.Delivery())
+		return nil
+	})
+	var sent [][]byte
+	for i := range 50 {
+		sent = append(sent, body(fmt.Sprintf("%d-%s", i, strings.Repeat("x", i))))
+		r.deliver(sent[i])
+	}
+	for i, d := range kept {
+		require.Equal(t, sent[i], d.Body)
+	}
+}
+
+// A deadlineWriter remembers the deadlines that it is given.
+type deadlineWriter struct {
+	*httptest.ResponseRecorder
+	set []time.Duration // from now on; -1 for none
+}
+
+func (w *deadlineWriter) SetReadDeadline(at time.Time) error {
+	if at.IsZero() {
+		w.set = append(w.set, -1)
+	} else {
+		w.set = append(w.set, time.Until(at))
+	}
+	return nil
+}
+
+func TestTheReadDeadlineIsForTheBodyAlone(t *testing.T) {
+	for name, c := range map[string]struct {
+		method string
+		body   io.Reader
+		want   []time.Duration
+	}{
+		"genuine": {"POST", nil, []time.Duration{3 * time.Second, -1}},
+		"forged":  {"POST", strings.NewReader("{}"), []time.Duration{3 * time.Second, -1}},
+		"cut off": {"POST", iotest.ErrReader(io.ErrUnexpectedEOF), []time.Duration{3 * time.Second, 500 * time.Millisecond}},
+		"unread":  {"PUT", nil, []time.Duration{500 * time.Millisecond}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newReceiver(t, webhook.Options{})
+				w := &deadlineWriter{ResponseRecorder: httptest.NewRecorder()}
+				ping.On(r.Handler, func(context.Context, *Ping) error {
+					require.Equal(t, c.want, w.set, "the callback is not bound by it")
+					return nil
+				})
+				request, err := r.sender.Request(body("a"), time.Now(), "")
+				require.NoError(t, err)
+				request.Method = c.method
+				if c.body != nil {
+					request.Body, request.ContentLength = io.NopCloser(c.body), -1
+				}
+				r.ServeHTTP(w, request)
+				require.Equal(t, c.want, w.set)
+			})
+		})
+	}
+}

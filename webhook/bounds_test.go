@@ -1,0 +1,272 @@
+package webhook_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
+	r := newReceiver(t, webhook.Options{MaxBody: 1000, BodyTimeout: time.Hour})
+	ping.On(r.Handler, returns(nil))
+	address := listen(t, r)
+	var conns []*wireClient
+	for name, c := range map[string]struct {
+		head   string
+		status int
+	}{
+		"method":           {"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n", http.StatusMethodNotAllowed},
+		"method, chunked":  {"PATCH / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n30d40\r\n", http.StatusMethodNotAllowed},
+		"encoding":         {"POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: 200000\r\n\r\n", http.StatusUnsupportedMediaType},
+		"second encoding":  {"POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: identity\r\nContent-Encoding: br\r\nContent-Length: 200000\r\n\r\n", http.StatusUnsupportedMediaType},
+		"declared length":  {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n", http.StatusRequestEntityTooLarge},
+		"enormous length":  {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9223372036854775807\r\n\r\n", http.StatusRequestEntityTooLarge},
+		"expects continue": {"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 200000\r\n\r\n", http.StatusRequestEntityTooLarge},
+	} {
+		conn := dial(t, address)
+		conns = append(conns, conn)
+		conn.write(c.head) // and not one byte of the body
+		got := conn.answer()
+		require.Equal(t, c.status, got.status, "%s: not even a 100 comes first", name)
+		require.Equal(t, "close", got.header.Get("Connection"))
+		conn.trickle(strings.Repeat(" ", 200_000), time.Millisecond)
+	}
+	start := time.Now()
+	for _, conn := range conns {
+		conn.requireClosed()
+	}
+	require.Less(t, time.Since(start), 5*time.Second, "nothing is read at the sender's pace")
+	for _, o := range r.observations() {
+		require.Zero(t, o.Bytes)
+	}
+}
+
+func TestASenderThatExpectsToBeAskedIsAsked(t *testing.T) {
+	r := newReceiver(t, webhook.Options{})
+	ping.On(r.Handler, returns(nil))
+	c := dial(t, listen(t, r))
+	b := body("a")
+	c.write(r.head(b, "Expect: 100-continue", length(len(b))))
+	require.Equal(t, http.StatusContinue, c.answer().status)
+	c.write(string(b))
+	require.Equal(t, http.StatusOK, c.answer().status)
+}
+
+func TestTheIdentityEncodingIsNone(t *testing.T) {
+	r := newReceiver(t, webhook.Options{})
+	ping.On(r.Handler, returns(nil))
+	for _, encoding := range []string{"identity", "Identity", ""} {
+		request, err := r.sender.Request(body("a"), time.Now(), "")
+		require.NoError(t, err)
+		request.Header.Set("Content-Encoding", encoding)
+		require.Equal(t, http.StatusOK, r.send(request).status)
+	}
+}
+
+func TestABodyOfMaxBodyIsTakenAndOneByteMoreIsNot(t *testing.T) {
+	for _, declared := range []int64{-1, 0, 1} { // 1: its true length
+		b := body("a")
+		for _, limit := range []int64{int64(len(b)), int64(len(b)) - 1} {
+			r := newReceiver(t, webhook.Options{MaxBody: limit})
+			ping.On(r.Handler, returns(nil))
+			request, err := r.sender.Request(b, time.Now(), "")
+			require.NoError(t, err)
+			given := webhook.Request{Header: request.Header, Body: bytes.NewReader(b), ContentLength: declared}
+			if declared == 1 {
+				given.ContentLength = int64(len(b))
+			}
+			want := http.StatusOK
+			if limit < int64(len(b)) {
+				want = http.StatusRequestEntityTooLarge
+			}
+			require.Equal(t, want, r.Process(t.Context(), given).Status)
+		}
+	}
+}
+
+func TestTooManyBodiesAtOnceDoNotStopTheGenuineOnesThatHaveBeenRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{MaxReading: 2})
+		finish := make(chan struct{})
+		ping.On(r.Handler, func(context.Context, *Ping) error {
+			<-finish
+			return nil
+		})
+		answers := make(chan answer, 3)
+		for i := range 3 { // read, and running
+			go func() { answers <- r.deliver(body(fmt.Sprint(i))) }()
+			synctest.Wait()
+		}
+		for range 2 { // forged, and slow
+			go r.Process(t.Context(), webhook.Request{Body: io.MultiReader(strings.NewReader("{"), stuck{})})
+		}
+		synctest.Wait()
+		refused := r.deliver(body("b"))
+		require.Equal(t, http.StatusServiceUnavailable, refused.status)
+		require.Equal(t, 5, retryAfter(t, refused))
+		require.Equal(t, "close", refused.header.Get("Connection"))
+		require.Equal(t, webhook.ReasonReading, r.observations()[0].Reason)
+		close(finish)
+		for range 3 {
+			require.Equal(t, http.StatusOK, (<-answers).status)
+		}
+		time.Sleep(webhook.DefaultBodyTimeout)
+		synctest.Wait()
+		require.Equal(t, http.StatusOK, r.deliver(body("b")).status, "the slow ones have been given up")
+		time.Sleep(time.Hour)
+	})
+}
+
+func TestForgedTrafficUsesUpNoLimitOfTheGenuine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{RateLimit: 1, RateBurst: 2, MaxRunning: 1, MaxReading: 1})
+		ping.On(r.Handler, returns(nil))
+		for range 1000 {
+			require.Equal(t, webhook.Forged, r.Process(t.Context(), webhook.Request{Body: bytes.NewReader(body("a"))}).Outcome)
+		}
+		require.Equal(t, http.StatusOK, r.deliver(body("a")).status)
+		require.Equal(t, http.StatusOK, r.deliver(body("b")).status)
+		over := r.deliver(body("c"))
+		require.Equal(t, http.StatusServiceUnavailable, over.status)
+		require.Positive(t, retryAfter(t, over))
+		require.Equal(t, webhook.ReasonRate, r.observations()[1002].Reason)
+		time.Sleep(time.Second)
+		require.Equal(t, http.StatusOK, r.deliver(body("c")).status)
+	})
+}
+
+func TestMaxRunningBoundsCallbacksAndNothingElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{MaxRunning: 2})
+		ping.On(r.Handler, slow)
+		for i := range 2 {
+			go r.deliver(body(fmt.Sprint(i)))
+		}
+		synctest.Wait()
+		over := r.deliver(body("c"))
+		require.Equal(t, http.StatusServiceUnavailable, over.status)
+		require.Equal(t, webhook.ReasonRunning, r.observations()[0].Reason)
+		require.Equal(t, "none", r.keyState("c"), "it was not claimed")
+		unhandled := bytes.Replace(body("d"), []byte(`"ping"`), []byte(`"pong"`), 1)
+		require.Equal(t, http.StatusOK, r.deliver(unhandled).status)
+		require.Equal(t, http.StatusUnauthorized, r.Process(t.Context(), webhook.Request{}).Status)
+
+		time.Sleep(10 * time.Second) // both have been answered, and still run
+		require.Equal(t, http.StatusServiceUnavailable, r.deliver(body("e")).status)
+		time.Sleep(20 * time.Second)
+		require.Equal(t, http.StatusServiceUnavailable, r.deliver(body("e")).status, "it runs, and overruns")
+		require.Equal(t, webhook.Overrun, r.observations()[len(r.observations())-1].Outcome)
+		time.Sleep(time.Hour)
+	})
+}
+
+func TestProcessNeedsNoCanonicalHeaders(t *testing.T) {
+	r := newReceiver(t, webhook.Options{})
+	ping.On(r.Handler, returns(nil))
+	request, err := r.sender.Request(body("a"), time.Now(), "")
+	require.NoError(t, err)
+	mac := request.Header.Get("X-Acme-Signature")
+	process := func(header http.Header) webhook.Result {
+		return r.Process(t.Context(), webhook.Request{Header: header, Body: bytes.NewReader(body("a"))})
+	}
+	lower := http.Header{"x-acme-signature": {mac}, "CONTENT-encoding": {"identity"}}
+	require.Equal(t, http.StatusOK, process(lower).Status)
+	require.Len(t, lower, 2, "the caller's map is left alone")
+	require.Contains(t, lower, "x-acme-signature")
+
+	for _, other := range []string{mac, strings.ToUpper(mac), "", "forged"} {
+		for _, name := range []string{"X-Acme-Signature", "X-ACME-SIGNATURE"} {
+			twice := process(http.Header{"x-acme-signature": {mac}, name: {other}})
+			require.Equal(t, http.StatusUnauthorized, twice.Status, "two names that are one make a header that comes twice")
+			require.Equal(t, webhook.Reason("header_repeated"), twice.Reason)
+		}
+	}
+	require.Equal(t, webhook.Encoded, process(http.Header{"x-acme-signature": {mac}, "content-encoding": {"gzip"}}).Outcome)
+}
+
+func TestProcessAnswersWhenTheDeadlineOfItsContextComesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{})
+		ping.On(r.Handler, func(ctx context.Context, _ *Ping) error {
+			time.Sleep(3 * time.Second)
+			return ctx.Err()
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		request, err := r.sender.Request(body("a"), time.Now(), "")
+		require.NoError(t, err)
+		start := time.Now()
+		result := r.Process(ctx, webhook.Request{Header: request.Header, Body: bytes.NewReader(body("a"))})
+		require.Equal(t, 2*time.Second, time.Since(start))
+		require.Equal(t, webhook.Overrun, result.Outcome)
+		require.Equal(t, http.StatusServiceUnavailable, result.Status)
+		time.Sleep(time.Minute)
+		require.Equal(t, "completed", r.keyState("a"), "the callback's context did not end with the caller's")
+		require.True(t, r.observations()[1].Late)
+	})
+}
+
+func TestAnInboxIsAskedNoLongerThanTheAnswerMayTake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{
+			StoreTimeout: time.Minute,
+			Inbox: inboxFunc(func(context.Context, *webhook.Delivery) (bool, error) {
+				time.Sleep(time.Hour)
+				return false, nil
+			}),
+		})
+		start := time.Now()
+		require.Equal(t, http.StatusServiceUnavailable, r.deliver(body("a")).status)
+		require.Equal(t, 4500*time.Millisecond, time.Since(start))
+		require.Equal(t, webhook.ReasonInbox, r.observations()[0].Reason)
+		time.Sleep(time.Hour)
+	})
+}
+
+func TestProcessNeedsNeitherBodyNorURLNorMethod(t *testing.T) {
+	r := newReceiver(t, webhook.Options{})
+	ping.On(r.Handler, returns(nil))
+	require.Equal(t, webhook.Forged, r.Process(t.Context(), webhook.Request{}).Outcome)
+
+	request, err := r.sender.Request(nil, time.Now(), "")
+	require.NoError(t, err)
+	empty := r.Process(t.Context(), webhook.Request{Header: request.Header, URL: new(url.URL)})
+	require.Equal(t, webhook.Malformed, empty.Outcome, "an empty body can be signed")
+	require.Empty(t, empty.Delivery.Body)
+
+	request, err = r.sender.Request(body("a"), time.Now(), "")
+	require.NoError(t, err)
+	good := r.Process(t.Context(), webhook.Request{Header: request.Header, Body: bytes.NewReader(body("a"))})
+	require.Equal(t, webhook.Handled, good.Outcome)
+	require.Equal(t, `{"received":true}`, string(good.Body))
+	require.False(t, good.Close)
+	require.Equal(t, "a", good.Delivery.ID)
+	require.Equal(t, http.Header{"Content-Type": {"application/json"}, "Content-Length": {"17"}}, good.Header())
+}
+
+func TestTheResultOfARefusalHasNoDelivery(t *testing.T) {
+	r := newReceiver(t, webhook.Options{MaxBody: 1000})
+	for _, request := range []webhook.Request{
+		{},
+		{Method: "GET"},
+		{ContentLength: 1001},
+		{Header: http.Header{"Content-Encoding": {"zstd"}}},
+		{Body: strings.NewReader(strings.Repeat(" ", 1001))},
+	} {
+		result := r.Process(t.Context(), request)
+		require.Nil(t, result.Delivery)
+		require.Error(t, result.Err)
+		require.Equal(t, `{"received":false}`, string(result.Body))
+	}
+}

@@ -1,0 +1,179 @@
+package webhook_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+func digest(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
+}
+
+// process delivers a body by Process and returns what became of it.
+func (r *receiver) process(b []byte, change ...func(http.Header)) webhook.Result {
+	r.t.Helper()
+	request, err := r.sender.Request(b, time.Now(), "some-id")
+	require.NoError(r.t, err)
+	for _, f := range change {
+		f(request.Header)
+	}
+	return r.Process(r.t.Context(), webhook.Request{Header: request.Header, Body: bytes.NewReader(b)})
+}
+
+func TestADeliveryIsNamedByItsIDOrElseByItsContent(t *testing.T) {
+	long := strings.Repeat("x", 129)
+	for raw, want := range map[string]struct{ id, key string }{
+		`"a"`:                 {"a", "id/a"},
+		`"evt_1/2#3:4"`:       {"evt_1/2#3:4", "id/evt_1/2#3:4"},
+		`7`:                   {"7", "id/7"},
+		`1.50e3`:              {"1.50e3", "id/1.50e3"},
+		`"` + long[1:] + `"`:  {long[1:], "id/" + long[1:]},
+		`"` + long + `"`:      {long, "id/sha256:" + digest(long)},
+		`"a b"`:               {"a b", "id/sha256:" + digest("a b")},
+		`"~"`:                 {"~", "id/~"},
+		`"\u0000"`:            {"\x00", "id/sha256:" + digest("\x00")},
+		`"\u007f"`:            {"\x7f", "id/sha256:" + digest("\x7f")},
+		`"é"`:                 {"é", "id/sha256:" + digest("é")},
+		`"e\u0301"`:           {"e\u0301", "id/sha256:" + digest("e\u0301")},
+		`"sha256:0"`:          {"sha256:0", "id/sha256:" + digest("sha256:0")},
+		`"\ud83d\ude00"`:      {"😀", "id/sha256:" + digest("😀")},
+		"\"\xff\"":            {},
+		`"\ud800"`:            {},
+		`"` + "\uFFFD" + `x"`: {},
+		`""`:                  {},
+		`null`:                {},
+		`{"id":"a"}`:          {},
+		`true`:                {},
+	} {
+		b := `{"type":"ping","id":` + raw + `,"data":{}}`
+		if want.id == "" {
+			want.id, want.key = digest(b), "content/"+digest(b)
+		}
+		r := newReceiver(t, webhook.Options{}, loose(acme().Envelope))
+		ping.On(r.Handler, returns(nil))
+		d := r.process([]byte(b)).Delivery
+		require.Equal(t, want.id, d.ID, raw)
+		require.Equal(t, []string{"acme/default/" + want.key}, d.Keys, raw)
+	}
+}
+
+func TestIDsThatDecodeToTheSameAreKeptApart(t *testing.T) {
+	r := newReceiver(t, webhook.Options{}, loose(acme().Envelope))
+	ping.On(r.Handler, returns(nil))
+	for _, raw := range []string{"\"\xff\"", "\"\xfe\"", `"\ud800"`, `"\udfff"`, `"` + "\uFFFD" + `"`} {
+		require.Equal(t, webhook.Handled, r.process([]byte(`{"type":"ping","id":`+raw+`}`)).Outcome, raw)
+	}
+}
+
+func TestADeliveryIsADuplicateByItsIDWhateverElseChanged(t *testing.T) {
+	r := newReceiver(t, webhook.Options{}, loose(acme().Envelope))
+	ping.On(r.Handler, returns(nil))
+	require.Equal(t, webhook.Handled, r.process([]byte(`{"type":"ping","id":"a","n":1}`)).Outcome)
+	require.Equal(t, webhook.Duplicate, r.process([]byte(`{"id":"a","type":"ping","n":2}`)).Outcome)
+	require.Equal(t, webhook.Duplicate, r.process([]byte(`{"id":"\u0061","type":"ping"}`)).Outcome)
+	require.Equal(t, webhook.Handled, r.process([]byte(`{"id":"A","type":"ping"}`)).Outcome)
+}
+
+func TestEndpointKeyNamesADelivery(t *testing.T) {
+	var given []string
+	r := newReceiver(t, webhook.Options{}, loose(acme().Envelope), func(_ *webhook.Profile, e *webhook.Endpoint) {
+		e.Key = func(event any) string {
+			e := event.(*Ping)
+			given = append(given, e.ID+" "+e.Type)
+			require.NotNil(t, e.Delivery(), "it may look at the whole delivery")
+			if e.N == 0 {
+				return ""
+			}
+			return fmt.Sprintf("number %d", e.N)
+		}
+	})
+	ping.On(r.Handler, returns(nil))
+	keyed := r.process([]byte(`{"type":"ping","id":"a","n":7}`)).Delivery
+	require.Equal(t, "number 7", keyed.ID)
+	require.Equal(t, []string{"acme/default/key/sha256:" + digest("number 7")}, keyed.Keys)
+	require.Equal(t, webhook.Duplicate, r.process([]byte(`{"type":"ping","id":"b","n":7}`)).Outcome, "the id counts no more")
+
+	without := r.process([]byte(`{"type":"ping","id":"c","n":0}`)).Delivery
+	require.Equal(t, []string{"acme/default/id/c"}, without.Keys, "an empty name keeps the vendor's")
+	misfit := r.process([]byte(`{"type":"ping","id":"d","n":"x"}`))
+	require.Equal(t, webhook.Undecodable, misfit.Outcome)
+	require.Equal(t, []string{"acme/default/id/d"}, misfit.Delivery.Keys)
+	require.Equal(t, webhook.Unhandled, r.process([]byte(`{"type":"pong","id":"e","n":7}`)).Outcome)
+	require.Equal(t, []string{"a ping", "b ping", "c ping"}, given, "it is not asked about what nobody wants")
+}
+
+func TestADeliveryKeepsTheHeadersOfTheVendorsPageAndNoOther(t *testing.T) {
+	r := newReceiver(t, webhook.Options{}, loose(acme().Envelope), func(p *webhook.Profile, _ *webhook.Endpoint) {
+		p.TimeHeader, p.Headers = "X-Acme-Time", []string{"X-Acme-Event", "X-Acme-Absent"}
+	})
+	var kept http.Header
+	r.OnAny(func(_ context.Context, d *webhook.Delivery) error {
+		kept = d.Header
+		return nil
+	})
+	now := time.Now().Truncate(time.Second)
+	result := r.process([]byte(`{"type":"ping","id":"a"}`), func(h http.Header) {
+		h.Set("X-Acme-Event", "ping")
+		h.Set("X-Acme-Time", fmt.Sprint(now.Unix()))
+		h.Set("X-Other", "x")
+	})
+	require.Equal(t, http.Header{"X-Acme-Event": {"ping"}, "X-Acme-Time": {fmt.Sprint(now.Unix())}}, kept)
+	require.True(t, now.Equal(result.Delivery.Time), "the time of sending, where the body has none")
+	require.Equal(t, "default", result.Delivery.SignedBy)
+	require.Equal(t, "body", result.Delivery.Form)
+	require.WithinDuration(t, time.Now(), result.Delivery.ReceivedAt, patience)
+}
+
+func TestATimeHeaderThatIsNotOneTimeIsNone(t *testing.T) {
+	for name, values := range map[string][]string{"none": nil, "two": {"1767323045", "1767323045"}, "a sign": {"+1767323045"}, "words": {"now"}} {
+		r := newReceiver(t, webhook.Options{}, func(p *webhook.Profile, _ *webhook.Endpoint) { p.TimeHeader = "X-Acme-Time" })
+		ping.On(r.Handler, returns(nil))
+		result := r.process(body("a"), func(h http.Header) { h["X-Acme-Time"] = values })
+		require.Equal(t, webhook.Malformed, result.Outcome, name)
+		require.Equal(t, webhook.ReasonNoTime, result.Reason, name)
+	}
+}
+
+func TestTheContentOfADeliveryIsThatOfTheSignedBytes(t *testing.T) {
+	a := webhook.Arrival{Body: []byte("{}")}
+	require.Equal(t, digest("{}"), a.Content(), "of the body, where nothing is signed")
+	require.Equal(t, webhook.Identity{ID: digest("{}"), Keys: []string{"content/" + digest("{}")}}, webhook.ByContent(&a))
+
+	scheme := signature.Scheme{
+		Header: "X-Acme-Signature",
+		Forms:  []signature.Form{{Name: "timed", Covers: []string{"X-Acme-Time"}}},
+		Fields: []signature.Field{{Header: "X-Acme-Time", Grammar: signature.UnixTime}},
+	}
+	r := newReceiver(t, webhook.Options{}, func(p *webhook.Profile, _ *webhook.Endpoint) {
+		p.Scheme, p.Identify, p.TimeHeader, p.Envelope.Time = &scheme, webhook.ByContent, "X-Acme-Time", nil
+	})
+	ping.On(r.Handler, returns(nil))
+	b := []byte(`{"type":"ping"}`)
+	first := r.process(b).Delivery
+	require.Equal(t, digest(first.Header.Get("X-Acme-Time")+"."+string(b)), first.ID, "the covered time is part of it")
+}
+
+func TestWhatADeliveryNamesIsSafeFromTheCallback(t *testing.T) {
+	r := newReceiver(t, webhook.Options{})
+	ping.On(r.Handler, func(_ context.Context, e *Ping) error {
+		e.Delivery().Keys[0] = "another"
+		e.Delivery().ID = "another"
+		return nil
+	})
+	require.Equal(t, webhook.Handled, r.process(body("a")).Outcome)
+	require.Equal(t, "a", r.observations()[0].ID)
+	require.Equal(t, "completed", r.keyState("a"), "the keys that were claimed are those that are completed")
+}

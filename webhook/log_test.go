@@ -1,0 +1,242 @@
+package webhook_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// levels are those that the contract gives the outcomes. A DEBUG line is for what went as it should.
+var levels = map[webhook.Outcome]string{
+	webhook.Handled: "DEBUG", webhook.Stored: "DEBUG", webhook.Duplicate: "DEBUG", webhook.Ignored: "DEBUG",
+	webhook.InFlight: "INFO", webhook.ShuttingDown: "INFO",
+	webhook.RetryLater: "WARN", webhook.Overrun: "WARN", webhook.Unhandled: "WARN", webhook.Forged: "WARN", webhook.Unreadable: "WARN",
+	webhook.Overloaded: "WARN", webhook.TooLarge: "WARN", webhook.Encoded: "WARN", webhook.WrongMethod: "WARN",
+	webhook.Failed: "ERROR", webhook.DeadLettered: "ERROR", webhook.Dropped: "ERROR", webhook.Panicked: "ERROR",
+	webhook.Entrusted: "ERROR", webhook.Unmarked: "ERROR", webhook.Abandoned: "ERROR", webhook.Undecodable: "ERROR",
+	webhook.Malformed: "ERROR", webhook.Future: "ERROR", webhook.Stale: "ERROR", webhook.Unavailable: "ERROR",
+}
+
+func TestEachOutcomeIsLoggedAtItsLevel(t *testing.T) {
+	for _, row := range webhook.Contract() {
+		t.Run(row.What, func(t *testing.T) {
+			c := contractCases[row.What]
+			c.bringAbout(t, true, func(r *receiver, _ *http.Request, _ answer) {
+				for i, line := range r.logLines() {
+					var got struct {
+						Level, Msg, Vendor, Endpoint, Outcome string
+						Status                                int
+					}
+					require.NoError(t, json.Unmarshal([]byte(line), &got))
+					o := r.observations()[i]
+					require.Equal(t, levels[o.Outcome], got.Level)
+					require.Equal(t, "webhook delivery "+string(o.Outcome), got.Msg)
+					require.Equal(t, []any{"acme", "default", string(o.Outcome), o.Status}, []any{got.Vendor, got.Endpoint, got.Outcome, got.Status})
+				}
+			})
+		})
+	}
+}
+
+func TestGoodDeliveriesLeaveNoLine(t *testing.T) {
+	var log lockedBuffer
+	h, err := webhook.NewSigned(acme(), webhook.Endpoint{}, []signature.Key{signature.NewKey("default", acmeSecret)},
+		&webhook.Options{Logger: slog.New(slog.NewJSONHandler(&log, nil))})
+	require.NoError(t, err)
+	ping.On(h.Handler, func(_ context.Context, e *Ping) error {
+		if e.ID == "c" {
+			return webhook.Ignore("not ours")
+		}
+		return nil
+	})
+	r := newReceiver(t, webhook.Options{})
+	for _, id := range []string{"a", "b", "b", "c"} {
+		request, err := r.sender.Request(body(id), time.Now(), "")
+		require.NoError(t, err)
+		require.Equal(t, 200, h.Process(t.Context(), webhook.Request{Header: request.Header, Body: request.Body}).Status)
+	}
+	require.Empty(t, log.String())
+}
+
+func TestAFloodOfForgeriesLeavesFewLinesThatSayHowManyWereLeftOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{})
+		const flood, senders = 10_000, 20
+		var all sync.WaitGroup
+		for range senders {
+			all.Go(func() {
+				for range flood / senders {
+					r.Process(t.Context(), webhook.Request{Body: bytes.NewReader([]byte("{}"))})
+					time.Sleep(50 * time.Millisecond) // 25 s in all
+				}
+			})
+		}
+		all.Wait()
+		time.Sleep(time.Minute)
+		r.Process(t.Context(), webhook.Request{Method: "PUT"}) // of another outcome, and so with a count of its own
+		r.Process(t.Context(), webhook.Request{Body: bytes.NewReader([]byte("{}"))})
+
+		require.Len(t, r.observations(), flood+2, "what is not logged is still observed")
+		lines := r.logLines()
+		require.LessOrEqual(t, len(lines), 10)
+		written, leftOut := 0, 0
+		for _, line := range lines {
+			var got struct {
+				Outcome string
+				LeftOut int `json:"lines_left_out"`
+			}
+			require.NoError(t, json.Unmarshal([]byte(line), &got))
+			if got.Outcome == "forged" {
+				written++
+				leftOut += got.LeftOut
+			} else {
+				require.Zero(t, got.LeftOut)
+			}
+		}
+		require.Equal(t, flood+1, written+leftOut, "none is counted twice, and none forgotten")
+	})
+}
+
+func TestAnUnhandledTypeIsLoggedOnce(t *testing.T) {
+	r := newReceiver(t, webhook.Options{})
+	deliver := func(eventType, id string) {
+		b := bytes.Replace(body(id), []byte(`"ping"`), []byte(`"`+eventType+`"`), 1)
+		require.Equal(t, 200, r.deliver(b).status)
+	}
+	for i := range 5 {
+		deliver("ping", fmt.Sprint(i))
+		deliver("strange", fmt.Sprint(i))
+	}
+	require.Equal(t, 2, r.log.lines("WARN"))
+	require.Contains(t, r.log.String(), `"type":"strange"`)
+	for i := range 1000 {
+		deliver(fmt.Sprintf("strange.%d", i), "x")
+	}
+	require.Equal(t, 256, r.log.lines("WARN"), "the number of types that are told apart is bounded")
+	require.Len(t, r.logLines(), 256)
+}
+
+func TestALineSaysWhatIsNeededToFindTheDelivery(t *testing.T) {
+	r := newReceiver(t, webhook.Options{})
+	ping.On(r.Handler, returns(fmt.Errorf("while greeting: %w", errCallback)))
+	r.deliver(body("a"))
+	var got map[string]any
+	require.NoError(t, json.Unmarshal([]byte(r.log.String()), &got))
+	delete(got, "time")
+	delete(got, "duration")
+	require.Equal(t, map[string]any{
+		"level": "ERROR", "msg": "webhook delivery failed", "vendor": "acme", "endpoint": "default", "outcome": "failed",
+		"status": 500., "type": "ping", "id": "a", "attempt": 1., "signed_by": "default", "error": "while greeting: the callback's own words",
+	}, got)
+}
+
+var (
+	hexMAC    = regexp.MustCompile(`(?i)[0-9a-f]{64}`)
+	base64MAC = regexp.MustCompile(`[A-Za-z0-9+/_-]{43}=?`)
+)
+
+// requireNoSecrets searches everything that was said for the secret, and for anything that could be a MAC.
+func requireNoSecrets(t *testing.T, said string, sent []byte) {
+	t.Helper()
+	mac := hmac.New(sha256.New, []byte(acmeSecret))
+	mac.Write(sent)
+	sum := mac.Sum(nil)
+	content := sha256.Sum256(sent)
+	for _, secret := range []string{
+		acmeSecret, hex.EncodeToString([]byte(acmeSecret)), base64.RawStdEncoding.EncodeToString([]byte(acmeSecret)),
+		hex.EncodeToString(sum), base64.RawStdEncoding.EncodeToString(sum), base64.RawURLEncoding.EncodeToString(sum),
+		fmt.Sprint(sum), fmt.Sprint([]byte(acmeSecret)), fmt.Sprintf("%#v", sum), string(sum),
+	} {
+		require.NotContains(t, strings.ToLower(said), strings.ToLower(secret))
+	}
+	for _, found := range hexMAC.FindAllString(said, -1) {
+		require.Equal(t, hex.EncodeToString(content[:]), found, "the one digest that may show is that of the content, which is an id")
+	}
+	for _, found := range base64MAC.FindAllString(said, -1) {
+		raw, err := base64.RawURLEncoding.DecodeString(strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(found))
+		require.False(t, err == nil && bytes.Equal(raw, sum), "%s is the MAC", found)
+	}
+}
+
+func TestNeitherSecretNorMACIsEverSaid(t *testing.T) {
+	cases := map[string]contractCase{
+		"a wrong MAC": {callback: returns(nil), request: rawRequest(func(q *http.Request) {
+			q.Header.Set("X-Acme-Signature", strings.Repeat("0", 64))
+		})},
+		"half a MAC": {callback: returns(nil), request: rawRequest(func(q *http.Request) {
+			q.Header.Set("X-Acme-Signature", q.Header.Get("X-Acme-Signature")[:32])
+		})},
+		"the MAC twice": {callback: returns(nil), request: rawRequest(func(q *http.Request) {
+			q.Header.Add("X-Acme-Signature", q.Header.Get("X-Acme-Signature"))
+		})},
+		"another's MAC": {callback: returns(nil), request: rawRequest(func(q *http.Request) {
+			q.Header.Set("X-Acme-Signature", "sha256="+q.Header.Get("X-Acme-Signature"))
+		})},
+		"a panic": {callback: func(context.Context, *Ping) error { panic("in the middle") }},
+	}
+	maps.Copy(cases, contractCases)
+	for what, c := range cases {
+		for _, onSocket := range []bool{true, false} {
+			t.Run(what, func(t *testing.T) {
+				c.bringAbout(t, onSocket, func(r *receiver, sent *http.Request, got answer) {
+					said := r.log.String() + got.body
+					for name, values := range got.header {
+						said += name + strings.Join(values, "")
+					}
+					for _, o := range r.observations() {
+						said += fmt.Sprintf("%v %+v %#v %v %#v", o, o, o, o.Err, o.Err)
+					}
+					var signed []byte
+					if sent.GetBody != nil {
+						b, err := sent.GetBody()
+						require.NoError(t, err)
+						var buf bytes.Buffer
+						_, _ = buf.ReadFrom(b)
+						signed = buf.Bytes()
+					}
+					requireNoSecrets(t, said, signed)
+				})
+			})
+		}
+	}
+}
+
+func TestAHandlerDoesNotPrintItsKeys(t *testing.T) {
+	r := newReceiver(t, webhook.Options{})
+	requireNoSecrets(t, fmt.Sprintf("%v %+v %#v", r.SignedHandler, r.SignedHandler, r.Handler), nil)
+}
+
+func TestADeliveryDoesNotCarryItsSignature(t *testing.T) {
+	r := newReceiver(t, webhook.Options{})
+	ping.On(r.Handler, returns(nil))
+	request, err := r.sender.Request(body("a"), time.Now(), "")
+	require.NoError(t, err)
+	request.Header.Set("Authorization", "Bearer of news")
+	request.Header.Set("Cookie", "crumbs")
+	result := r.Process(t.Context(), webhook.Request{Header: request.Header, Body: request.Body})
+	require.Equal(t, webhook.Handled, result.Outcome)
+	require.Empty(t, result.Delivery.Header)
+	stored, err := json.Marshal(result.Delivery)
+	require.NoError(t, err)
+	requireNoSecrets(t, string(stored), body("a"))
+	requireNoSecrets(t, fmt.Sprintf("%#v", result), body("a"))
+}

@@ -1,0 +1,296 @@
+package webhook_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// logLines are the lines that the handler has written.
+func (r *receiver) logLines() []string {
+	return strings.FieldsFunc(r.log.String(), func(c rune) bool { return c == '\n' })
+}
+
+// bringAbout makes a row of the contract happen in a bubble, and sees to what is still running.
+func (c *contractCase) bringAbout(t *testing.T, onSocket bool, look func(r *receiver, sent *http.Request, got answer)) {
+	synctest.Test(t, func(t *testing.T) {
+		var o webhook.Options
+		if c.options != nil {
+			c.options(&o)
+		}
+		r := newReceiver(t, o)
+		r.onSocket = onSocket
+		if c.callback != nil {
+			ping.On(r.Handler, c.callback)
+		}
+		if c.before != nil {
+			c.before(t, r)
+		}
+		request := signed(func() []byte { return body("a") })
+		if c.request != nil {
+			request = c.request
+		}
+		sent := request(t, r)
+		got := r.send(sent)
+		time.Sleep(2 * time.Hour)
+		look(r, sent, got)
+	})
+}
+
+func TestEachDeliveryIsObservedOnceAndOnceMoreIfItEndsLate(t *testing.T) {
+	for what, c := range contractCases {
+		t.Run(what, func(t *testing.T) {
+			c.bringAbout(t, true, func(r *receiver, _ *http.Request, _ answer) {
+				early, late := 0, 0
+				for _, o := range r.observations() {
+					if o.Late {
+						late++
+						continue
+					}
+					early++
+					if o.Outcome == webhook.Overrun || o.Outcome == webhook.Entrusted {
+						late--
+					}
+				}
+				require.Zero(t, late, "as many late ones as there were overruns")
+				require.LessOrEqual(t, len(r.logLines()), len(r.observations()), "at most one line each")
+				deliveries := map[string]int{
+					"duplicate of a completed key":                                          2,
+					"duplicate while the first copy runs, also after waiting for it":        2,
+					"the same on an attempt whose failure disables the endpoint":            3,
+					"still failing on the vendor's last attempt: parked":                    3,
+					"the same, nowhere to park, and a failure disables the endpoint":        3,
+					"too many bodies being read, callbacks running, or deliveries a second": 2,
+				}
+				require.Equal(t, max(1, deliveries[what]), early)
+			})
+		})
+	}
+}
+
+func TestAnObservationSaysAllThatIsKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{})
+		ping.On(r.Handler, func(context.Context, *Ping) error {
+			time.Sleep(time.Second)
+			return nil
+		})
+		b := body("a")
+		r.deliver(b)
+		require.Equal(t, webhook.Observation{
+			Vendor: "acme", Endpoint: "default", Type: "ping", Outcome: webhook.Handled, SignedBy: "default", Form: "body",
+			Status: 200, ID: "a", Attempt: 1, Bytes: len(b), Duration: time.Second,
+		}, r.observations()[0])
+
+		r.Process(t.Context(), webhook.Request{Body: strings.NewReader("{}")})
+		forged := r.observations()[1]
+		require.Error(t, forged.Err)
+		forged.Err = nil
+		require.Equal(t, webhook.Observation{
+			Vendor: "acme", Endpoint: "default", Outcome: webhook.Forged, Reason: "header_missing", Status: 401, Bytes: 2,
+		}, forged, "of a forgery nothing is repeated")
+	})
+}
+
+func TestALateObservationSaysWhatBecameOfIt(t *testing.T) {
+	for name, c := range map[string]struct {
+		err    error
+		want   webhook.Outcome
+		status int
+	}{
+		"handled":  {nil, webhook.Handled, 200},
+		"failed":   {errCallback, webhook.Failed, 500},
+		"later":    {webhook.RetryAfter(time.Minute, errCallback), webhook.RetryLater, 503},
+		"dropped":  {webhook.Permanent(errCallback), webhook.Dropped, 200},
+		"ignored":  {webhook.Ignore("old"), webhook.Ignored, 200},
+		"panicked": {nil, webhook.Panicked, 500},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newReceiver(t, webhook.Options{})
+				ping.On(r.Handler, func(context.Context, *Ping) error {
+					time.Sleep(10 * time.Second)
+					if name == "panicked" {
+						panic("late")
+					}
+					return c.err
+				})
+				require.Equal(t, 503, r.deliver(body("a")).status)
+				time.Sleep(time.Minute)
+				seen := r.observations()
+				require.Len(t, seen, 2)
+				require.Equal(t, webhook.Overrun, seen[0].Outcome)
+				require.False(t, seen[0].Late)
+				require.Equal(t, 4500*time.Millisecond, seen[0].Duration)
+				require.Equal(t, c.want, seen[1].Outcome)
+				require.True(t, seen[1].Late)
+				require.Equal(t, c.status, seen[1].Status)
+				require.Equal(t, 10*time.Second, seen[1].Duration)
+				require.Equal(t, "a", seen[1].ID)
+			})
+		})
+	}
+}
+
+func TestATypeThatTheVendorDoesNotDocumentIsObservedAsOther(t *testing.T) {
+	r := newReceiver(t, webhook.Options{})
+	for i := range 10 {
+		strange := bytes.Replace(body(fmt.Sprint(i)), []byte(`"ping"`), fmt.Appendf(nil, `"strange.%d"`, i), 1)
+		require.Equal(t, 200, r.deliver(strange).status)
+	}
+	require.Equal(t, 200, r.deliver(bytes.Replace(body("x"), []byte(`"ping"`), []byte(`"Ping"`), 1)).status)
+	require.Equal(t, 200, r.deliver(bytes.Replace(body("y"), []byte(`"ping"`), []byte(`""`), 1)).status)
+	for _, o := range r.observations() {
+		require.Equal(t, "other", o.Type)
+		require.Equal(t, webhook.ReasonUnknownType, o.Reason)
+	}
+	require.Equal(t, 200, r.deliver(body("z")).status)
+	documented := r.observations()[12]
+	require.Equal(t, "ping", documented.Type)
+	require.Equal(t, webhook.ReasonNoCallback, documented.Reason)
+}
+
+func TestAnObserverThatPanicsChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{Observer: func(context.Context, webhook.Observation) { panic("the observer trips") }})
+		ping.On(r.Handler, func(ctx context.Context, e *Ping) error {
+			if e.ID == "late" {
+				return slow(ctx, e)
+			}
+			return nil
+		})
+		require.Equal(t, 200, r.deliver(body("a")).status)
+		require.Equal(t, 401, r.Process(t.Context(), webhook.Request{}).Status)
+		require.Equal(t, 503, r.deliver(body("late")).status)
+		time.Sleep(time.Minute)
+		require.Equal(t, "completed", r.keyState("a"))
+		require.Equal(t, "completed", r.keyState("late"))
+		require.Len(t, r.observations(), 4)
+		require.Equal(t, 4, r.log.lines("ERROR"))
+		require.Equal(t, 4, strings.Count(r.log.String(), "Options.Observer panicked"))
+		require.Contains(t, r.log.String(), "the observer trips")
+		require.Contains(t, r.log.String(), "observe_test.go", "with its stack")
+	})
+}
+
+func TestAPanicIsObservedAndLoggedWithItsStack(t *testing.T) {
+	var panicked *webhook.PanicError
+	for _, late := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newReceiver(t, webhook.Options{})
+			ping.On(r.Handler, func(context.Context, *Ping) error {
+				if late {
+					time.Sleep(10 * time.Second)
+				}
+				panic(errCallback)
+			})
+			r.deliver(body("a"))
+			time.Sleep(time.Minute)
+			seen := r.observations()
+			o := seen[len(seen)-1]
+			require.Equal(t, webhook.Panicked, o.Outcome)
+			require.ErrorAs(t, o.Err, &panicked)
+			require.ErrorIs(t, o.Err, errCallback)
+			require.Contains(t, string(panicked.Stack), "observe_test.go")
+			require.NotContains(t, o.Err.Error(), "observe_test.go", "a stack is no text for an error")
+			require.Equal(t, 1, r.log.lines("ERROR"))
+			require.Contains(t, r.log.String(), "observe_test.go")
+		})
+	}
+}
+
+// A hostileError panics in the method of that name.
+type hostileError struct{ method string }
+
+func (e *hostileError) panicsIn(method string) {
+	if e.method == method {
+		panic("a method of the error")
+	}
+}
+func (e *hostileError) Error() string { e.panicsIn("Error"); return "an error" }
+func (e *hostileError) Unwrap() error { e.panicsIn("Unwrap"); return nil }
+func (e *hostileError) As(any) bool   { e.panicsIn("As"); return false }
+func (e *hostileError) Is(error) bool { e.panicsIn("Is"); return false }
+
+func TestAnErrorThatPanicsWhenItIsAskedEndsNothing(t *testing.T) {
+	for name, hostile := range map[string]error{
+		"Error": &hostileError{"Error"}, "Unwrap": &hostileError{"Unwrap"}, "As": &hostileError{"As"}, "Is": &hostileError{"Is"},
+		"a nil pointer":  (*hostileError)(nil),
+		"wrapped":        fmt.Errorf("about to: %w", &hostileError{"Unwrap"}),
+		"joined":         errors.Join(errCallback, (*hostileError)(nil)),
+		"in RetryAfter":  webhook.RetryAfter(time.Second, (*hostileError)(nil)),
+		"nil PanicError": (*webhook.PanicError)(nil),
+	} {
+		for _, late := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, late %v", name, late), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					r := newReceiver(t, webhook.Options{})
+					ping.On(r.Handler, func(context.Context, *Ping) error {
+						if late {
+							time.Sleep(10 * time.Second)
+						}
+						return hostile
+					})
+					got := r.deliver(body("a"))
+					time.Sleep(time.Minute)
+					require.GreaterOrEqual(t, got.status, 500)
+					seen := r.observations()
+					require.GreaterOrEqual(t, seen[len(seen)-1].Status, 500)
+					require.Equal(t, "released", r.keyState("a"))
+					require.Len(t, r.logLines(), len(seen), "and it is logged")
+				})
+			})
+		}
+	}
+}
+
+func TestALateObservationComesAfterTheOneOfTheAnswer(t *testing.T) {
+	for range 300 {
+		synctest.Test(t, func(t *testing.T) {
+			r := newReceiver(t, webhook.Options{})
+			ping.On(r.Handler, func(context.Context, *Ping) error {
+				time.Sleep(4500 * time.Millisecond) // in the instant in which the answer is due
+				return errCallback
+			})
+			r.deliver(body("a"))
+			time.Sleep(time.Minute)
+			require.False(t, r.observations()[0].Late)
+		})
+	}
+}
+
+func TestTheDeliveryOfAResultIsTheCallersAlsoWhileTheCallbackRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{})
+		ping.On(r.Handler, slow)
+		result := r.process(body("a"))
+		require.Equal(t, webhook.Overrun, result.Outcome)
+		*result.Delivery = webhook.Delivery{ID: "another"} // under the race detector
+		time.Sleep(time.Minute)
+		require.Equal(t, "a", r.observations()[1].ID)
+	})
+}
+
+func TestAnObserverThatEndsItsGoroutineHoldsNothingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{Observer: func(context.Context, webhook.Observation) { runtime.Goexit() }})
+		ping.On(r.Handler, slow)
+		go r.process(body("a")) // as t.FailNow in an observer does: whoever delivered it is gone
+		time.Sleep(time.Second)
+		start := time.Now()
+		require.NoError(t, r.Shutdown(t.Context()))
+		require.Equal(t, 19*time.Second, time.Since(start))
+		require.Equal(t, "completed", r.keyState("a"))
+	})
+}

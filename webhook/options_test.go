@@ -1,0 +1,267 @@
+package webhook_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/time/rate"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+func newHandler(o *webhook.Options, change ...func(*webhook.Profile, *webhook.Endpoint)) (*webhook.SignedHandler, error) {
+	p, e := acme(), webhook.Endpoint{}
+	for _, f := range change {
+		f(&p, &e)
+	}
+	return webhook.NewSigned(p, e, []signature.Key{signature.NewKey("default", acmeSecret)}, o)
+}
+
+func memory(t testing.TB, retention time.Duration) *idempotency.Memory {
+	m, err := idempotency.NewMemory(&idempotency.MemoryOptions{Retention: retention})
+	require.NoError(t, err)
+	return m
+}
+
+func TestAnOptionThatBreaksARuleIsNamedWithTheRule(t *testing.T) {
+	inbox := inboxFunc(func(context.Context, *webhook.Delivery) (bool, error) { return false, nil })
+	park := func(context.Context, *webhook.Delivery, error) error { return nil }
+	for want, o := range map[string]webhook.Options{
+		"webhook: Options.MaxBody cannot be negative":                                                                                                    {MaxBody: -1},
+		"webhook: Options.MaxReading cannot be negative":                                                                                                 {MaxReading: -1},
+		"webhook: Options.MaxRunning cannot be negative":                                                                                                 {MaxRunning: -1},
+		"webhook: Options.RateLimit cannot be negative":                                                                                                  {RateLimit: -0.1},
+		"webhook: Options.RateBurst cannot be negative":                                                                                                  {RateBurst: -1},
+		"webhook: Options.BodyTimeout cannot be negative":                                                                                                {BodyTimeout: -1},
+		"webhook: Options.StoreTimeout cannot be negative":                                                                                               {StoreTimeout: -1},
+		"webhook: Options.AnswerTimeout cannot be negative":                                                                                              {AnswerTimeout: -1},
+		"webhook: Options.CallbackTimeout cannot be negative":                                                                                            {CallbackTimeout: -1},
+		"webhook: Options.AnswerTimeout (5s) must be shorter than the 5s that acme waits for an answer":                                                  {AnswerTimeout: 5 * time.Second},
+		"webhook: Options.AnswerTimeout (1m0s) must be shorter than the 5s that acme waits for an answer":                                                {AnswerTimeout: time.Minute},
+		"webhook: Options.DeadLetter cannot be set together with Inbox, which keeps the dead letters itself":                                             {Inbox: inbox, DeadLetter: park},
+		"webhook: Options.Inbox cannot take the deliveries of acme: it is for others":                                                                    {Inbox: choosyInbox{err: errors.New("it is for others")}},
+		"webhook: Options.Store remembers a completed key for 1h4m59s, but acme can send a delivery again for 1h5m0s; its retention must not be shorter": {Store: memory(t, time.Hour+5*time.Minute-time.Second)},
+	} {
+		_, err := newHandler(&o)
+		require.EqualError(t, err, want)
+	}
+	for _, o := range []*webhook.Options{
+		nil, {}, {AnswerTimeout: 5*time.Second - 1}, {Store: memory(t, time.Hour+5*time.Minute)}, {Inbox: inbox}, {DeadLetter: park},
+		{RateLimit: rate.Inf}, {RateLimit: 1e-9}, {MaxBody: math.MaxInt64}, {Inbox: choosyInbox{}}, {CallbackTimeout: 1},
+	} {
+		_, err := newHandler(o)
+		require.NoError(t, err)
+	}
+}
+
+func TestAnEndpointThatBreaksARuleIsNamedWithTheRule(t *testing.T) {
+	for want, change := range map[string]func(*webhook.Profile, *webhook.Endpoint){
+		`webhook: Config.Endpoint "a b" must be 1 to 64 of letters, digits, '.', '_' and '-'`: func(_ *webhook.Profile, e *webhook.Endpoint) { e.Name = "a b" },
+		`webhook: Config.Endpoint "a/b" must be 1 to 64 of letters, digits, '.', '_' and '-'`: func(_ *webhook.Profile, e *webhook.Endpoint) { e.Name = "a/b" },
+		"webhook: Config.Window cannot be negative":                                           func(_ *webhook.Profile, e *webhook.Endpoint) { e.Window = -1 },
+		"webhook: Config.Attempts cannot be negative":                                         func(_ *webhook.Profile, e *webhook.Endpoint) { e.Attempts = -1 },
+		"webhook: Profile.Envelope must name the type, and at most 12 members in all":         func(p *webhook.Profile, _ *webhook.Endpoint) { p.Envelope.Type = nil },
+	} {
+		_, err := newHandler(nil, change)
+		require.EqualError(t, err, want)
+	}
+	_, err := webhook.New(acme(), webhook.Endpoint{}, nil)
+	require.EqualError(t, err, "webhook: an Endpoint needs an Authenticator")
+	_, err = webhook.NewSigned(acme(), webhook.Endpoint{}, nil, nil)
+	require.ErrorContains(t, err, "acme: Config.Keys: ")
+	bad := acme()
+	bad.Scheme = &signature.Scheme{Header: "x-acme"}
+	_, err = webhook.NewSigned(bad, webhook.Endpoint{}, []signature.Key{signature.NewKey("k", "secret")}, nil)
+	require.ErrorContains(t, err, "acme: ")
+}
+
+func TestTheRetentionMustCoverWindowAndHorizon(t *testing.T) {
+	for name, c := range map[string]struct {
+		window, longer, horizon, needed time.Duration
+	}{
+		"the window, with the skew":    {window: time.Hour, horizon: 30 * time.Minute, needed: 65 * time.Minute},
+		"the horizon, if it is longer": {window: time.Hour, horizon: 3 * time.Hour, needed: 3 * time.Hour},
+		"the endpoint's own window":    {window: time.Hour, longer: 5 * time.Hour, horizon: time.Minute, needed: 5*time.Hour + 5*time.Minute},
+		"no window":                    {horizon: 2 * time.Hour, needed: 2 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			change := func(p *webhook.Profile, e *webhook.Endpoint) {
+				p.Window, p.Horizon, e.Window = c.window, c.horizon, c.longer
+			}
+			quiet := slog.New(slog.DiscardHandler)
+			_, err := newHandler(&webhook.Options{Store: memory(t, c.needed), Logger: quiet}, change)
+			require.NoError(t, err)
+			_, err = newHandler(&webhook.Options{Store: memory(t, c.needed-1), Logger: quiet}, change)
+			require.ErrorContains(t, err, "its retention must not be shorter")
+		})
+	}
+}
+
+func TestAWindowShorterThanTheRetriesIsWarnedOf(t *testing.T) {
+	var log lockedBuffer
+	o := &webhook.Options{Logger: slog.New(slog.NewJSONHandler(&log, nil))}
+	_, err := newHandler(o, func(_ *webhook.Profile, e *webhook.Endpoint) { e.Window = 30 * time.Minute })
+	require.NoError(t, err)
+	require.Empty(t, log.String())
+	_, err = newHandler(o, func(_ *webhook.Profile, e *webhook.Endpoint) { e.Window = 30*time.Minute - 1 })
+	require.NoError(t, err)
+	require.Equal(t, 1, log.lines("WARN"))
+	require.Contains(t, log.String(), "Config.Window")
+}
+
+func TestOptionsAreCopied(t *testing.T) {
+	seen := 0
+	o := webhook.Options{Logger: slog.New(slog.DiscardHandler), Observer: func(context.Context, webhook.Observation) { seen++ }}
+	h, err := newHandler(&o)
+	require.NoError(t, err)
+	ping.On(h.Handler, returns(nil))
+	o = webhook.Options{MaxBody: 1, Observer: func(context.Context, webhook.Observation) { panic("not this one") }, RateLimit: 1e-9}
+	r := newReceiver(t, webhook.Options{})
+	for _, id := range []string{"a", "b"} {
+		request, err := r.sender.Request(body(id), time.Now(), "")
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, h.Process(t.Context(), webhook.Request{Header: request.Header, Body: request.Body}).Status)
+	}
+	require.Equal(t, 2, seen)
+}
+
+func TestOneOptionsValueMayBuildSeveralHandlers(t *testing.T) {
+	store := memory(t, 0)
+	o := &webhook.Options{Store: store}
+	for _, name := range []string{"one", "two"} {
+		h, err := newHandler(o, func(_ *webhook.Profile, e *webhook.Endpoint) { e.Name = name })
+		require.NoError(t, err)
+		ping.On(h.Handler, returns(nil))
+		r := newReceiver(t, webhook.Options{})
+		request, err := r.sender.Request(body("a"), time.Now(), "")
+		require.NoError(t, err)
+		result := h.Process(t.Context(), webhook.Request{Header: request.Header, Body: request.Body})
+		require.Equal(t, webhook.Handled, result.Outcome, "the endpoint keeps them apart")
+		require.Equal(t, []string{"acme/" + name + "/id/a"}, result.Delivery.Keys)
+	}
+	require.Equal(t, &webhook.Options{Store: store}, o, "and it is not written to")
+}
+
+func TestTheDefaultsAreTheDocumentedOnes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, err := newHandler(nil)
+		require.NoError(t, err)
+		r := newReceiver(t, webhook.Options{})
+		var ends, answered, leased time.Duration
+		start := time.Now()
+		ping.On(r.Handler, func(ctx context.Context, _ *Ping) error {
+			deadline, _ := ctx.Deadline()
+			ends = time.Until(deadline)
+			claim, err := r.store.Claim(ctx, keyOf("a"), idempotency.NewToken(), time.Second)
+			leased = claim.Remaining
+			time.Sleep(time.Minute)
+			return err
+		})
+		require.Equal(t, 503, r.deliver(body("a")).status)
+		answered = time.Since(start)
+		require.NoError(t, r.Shutdown(t.Context()))
+		require.Equal(t, []time.Duration{30 * time.Second, 4500 * time.Millisecond, 40 * time.Second}, []time.Duration{ends, answered, leased})
+
+		large := make([]byte, webhook.DefaultMaxBody+1)
+		require.Equal(t, webhook.TooLarge, h.Process(t.Context(), webhook.Request{ContentLength: int64(len(large))}).Outcome)
+		require.Equal(t, webhook.Forged, h.Process(t.Context(), webhook.Request{ContentLength: int64(len(large)) - 1}).Outcome)
+	})
+}
+
+func TestTheRateBurstIsASecondsWorthAtLeastOne(t *testing.T) {
+	for limit, burst := range map[rate.Limit]int{0.5: 1, 1: 1, 7: 7} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newReceiver(t, webhook.Options{RateLimit: limit})
+			for range 20 {
+				r.deliver(body("a"))
+			}
+			let := 0
+			for _, o := range r.observations() {
+				if o.Outcome != webhook.Overloaded {
+					let++
+				}
+			}
+			require.Equal(t, burst, let)
+		})
+	}
+}
+
+// A choosyInbox checks its handlers and has a store.
+type choosyInbox struct {
+	err   error
+	asked *[]any
+	store idempotency.Store
+}
+
+func (choosyInbox) Enqueue(context.Context, *webhook.Delivery) (bool, error) { return false, nil }
+func (i choosyInbox) Store() idempotency.Store                               { return i.store }
+func (i choosyInbox) CheckHandler(vendor, endpoint string, maxBody int64) error {
+	if i.asked != nil {
+		*i.asked = []any{vendor, endpoint, maxBody}
+	}
+	return i.err
+}
+
+func TestAnInboxIsToldWhatItWillGet(t *testing.T) {
+	var asked []any
+	_, err := newHandler(&webhook.Options{Inbox: choosyInbox{asked: &asked}, MaxBody: 77},
+		func(_ *webhook.Profile, e *webhook.Endpoint) { e.Name = "support" })
+	require.NoError(t, err)
+	require.Equal(t, []any{"acme", "support", int64(77)}, asked)
+
+	reason := errors.New("too large")
+	_, err = newHandler(&webhook.Options{Inbox: choosyInbox{err: reason}})
+	require.ErrorIs(t, err, reason)
+}
+
+func TestTheStoreOfTheInboxIsTakenUnlessThereIsAnother(t *testing.T) {
+	own, other := memory(t, 0), memory(t, 0)
+	d := &webhook.Delivery{Vendor: "acme", Endpoint: "default", Type: "ping", Keys: []string{"k"}, Body: body("a")}
+	for _, given := range []idempotency.Store{nil, other} {
+		h, err := newHandler(&webhook.Options{Inbox: choosyInbox{store: own}, Store: given})
+		require.NoError(t, err)
+		ping.On(h.Handler, returns(nil))
+		require.Equal(t, webhook.Handled, h.Redeliver(t.Context(), d).Outcome, "the first time in this store")
+	}
+	for _, store := range []idempotency.Store{own, other} {
+		claim, err := store.Claim(t.Context(), "k", idempotency.NewToken(), time.Second)
+		require.NoError(t, err)
+		require.Equal(t, idempotency.Completed, claim.State)
+	}
+	_, err := newHandler(&webhook.Options{Inbox: choosyInbox{store: memory(t, time.Minute)}})
+	require.ErrorContains(t, err, "its retention must not be shorter")
+}
+
+func TestCallbacksAreRegisteredOnceAndBeforeTheFirstDelivery(t *testing.T) {
+	unhandled := func(context.Context, *webhook.Delivery) error { return nil }
+	r := newReceiver(t, webhook.Options{})
+	for want, register := range map[string]func(){
+		`webhook: the callback for acme events of type "ping" is nil`: func() { ping.On(r.Handler, nil) },
+		"webhook: the callback given to OnUnhandled is nil":           func() { r.OnUnhandled(nil) },
+		"webhook: the callback given to OnAny is nil":                 func() { r.OnAny(nil) },
+		`webhook: the type "ping" of acme has a callback already`: func() {
+			ping.On(r.Handler, returns(nil))
+			ping.On(r.Handler, returns(nil))
+		},
+		"webhook: OnUnhandled has a callback already": func() { r.OnUnhandled(unhandled); r.OnUnhandled(unhandled) },
+		"webhook: OnAny has a callback already":       func() { r.OnAny(unhandled); r.OnAny(unhandled) },
+	} {
+		require.PanicsWithValue(t, want, register)
+	}
+	r = newReceiver(t, webhook.Options{})
+	r.Process(t.Context(), webhook.Request{}) // forged, but a delivery
+	late := `webhook: the callback for "ping" must be registered before the first delivery`
+	require.PanicsWithValue(t, late, func() { ping.On(r.Handler, returns(nil)) })
+	require.Panics(t, func() { r.OnUnhandled(unhandled) })
+	require.Panics(t, func() { r.OnAny(unhandled) })
+	require.PanicsWithValue(t, "webhook: the event type struct {} must embed webhook.Event", func() { webhook.NewKind[struct{}]("x") })
+}

@@ -1,0 +1,272 @@
+package webhook_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// stored returns the delivery of a ping, as an inbox would have it.
+func stored(t *testing.T, id string) *webhook.Delivery { return storedBody(t, body(id)) }
+
+func storedBody(t *testing.T, body []byte) *webhook.Delivery {
+	t.Helper()
+	var got *webhook.Delivery
+	r := newReceiver(t, webhook.Options{Inbox: inboxFunc(func(_ context.Context, d *webhook.Delivery) (bool, error) {
+		got = d
+		return false, nil
+	})}, keepsHeader)
+	require.Equal(t, http.StatusOK, r.deliver(body).status)
+	require.NotNil(t, got)
+	return restored(t, got)
+}
+
+func keepsHeader(p *webhook.Profile, _ *webhook.Endpoint) { p.Headers = []string{"Content-Type"} }
+
+func redelivering(t *testing.T, callback func(context.Context, *Ping) error, test func(t *testing.T, r *receiver)) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{})
+		if callback != nil {
+			ping.On(r.Handler, callback)
+		}
+		test(t, r)
+		time.Sleep(time.Hour)
+	})
+}
+
+func TestWhatWasStoredIsCalledBackOnce(t *testing.T) {
+	var got *Ping
+	redelivering(t, func(_ context.Context, e *Ping) error { got = e; return nil }, func(t *testing.T, r *receiver) {
+		d := stored(t, "a")
+		result := r.Redeliver(t.Context(), d)
+		require.Equal(t, webhook.Handled, result.Outcome)
+		require.Equal(t, http.StatusOK, result.Status)
+		require.Equal(t, 1, result.Delivery.Attempt)
+		require.Equal(t, 7, got.N)
+		require.Equal(t, "a", got.ID)
+		require.Equal(t, d.Body, got.Delivery().Body)
+		require.Zero(t, d.Attempt, "the caller's own is left as it was")
+		require.Equal(t, "completed", r.keyState("a"))
+		require.Equal(t, webhook.Duplicate, r.Redeliver(t.Context(), d).Outcome)
+		require.Equal(t, bodyDuplicate, r.deliver(body("a")).body, "the same keys as on the socket")
+		require.Equal(t, webhook.Handled, r.observations()[0].Outcome)
+		require.Equal(t, len(d.Body), r.observations()[0].Bytes)
+	})
+}
+
+func TestWhatFailsCanBeRedelivered(t *testing.T) {
+	for name, c := range map[string]struct {
+		callback func(context.Context, *Ping) error
+		want     webhook.Outcome
+	}{
+		"an error":   {returns(errCallback), webhook.Failed},
+		"RetryAfter": {returns(webhook.RetryAfter(time.Minute, errCallback)), webhook.RetryLater},
+		"a panic":    {func(context.Context, *Ping) error { panic("boom") }, webhook.Panicked},
+		"Goexit":     {func(context.Context, *Ping) error { runtime.Goexit(); return nil }, webhook.Panicked},
+	} {
+		t.Run(name, func(t *testing.T) {
+			redelivering(t, c.callback, func(t *testing.T, r *receiver) {
+				d := stored(t, "a")
+				for n := 1; n <= 5; n++ { // the vendor's last attempt is the third, and means nothing here
+					result := r.Redeliver(t.Context(), d)
+					require.Equal(t, c.want, result.Outcome)
+					require.Equal(t, n, result.Delivery.Attempt)
+					require.Equal(t, webhook.ReasonNone, result.Reason)
+					require.Error(t, result.Err)
+				}
+				if c.want == webhook.RetryLater {
+					require.Equal(t, time.Minute, r.Redeliver(t.Context(), d).RetryAfter)
+				}
+				require.Equal(t, "released", r.keyState("a"))
+			})
+		})
+	}
+}
+
+func TestWhatWillNotGetBetterIsLeftToWhoeverRedeliversIt(t *testing.T) {
+	for name, c := range map[string]struct {
+		callback func(context.Context, *Ping) error
+		body     func() []byte
+		reason   webhook.Reason
+	}{
+		"permanent":   {returns(webhook.Permanent(errCallback)), func() []byte { return body("a") }, webhook.ReasonPermanent},
+		"undecodable": {returns(nil), misfit, webhook.ReasonUndecodable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newReceiver(t, webhook.Options{DeadLetter: func(context.Context, *webhook.Delivery, error) error {
+					panic("parked a second time")
+				}})
+				ping.On(r.Handler, c.callback)
+				result := r.Redeliver(t.Context(), storedBody(t, c.body()))
+				require.Equal(t, webhook.DeadLettered, result.Outcome)
+				require.Equal(t, c.reason, result.Reason)
+				require.Error(t, result.Err)
+				require.Equal(t, "released", r.keyState("a"))
+			})
+		})
+	}
+}
+
+func TestWhatIsRedeliveredAgainRunsUnderKeysOfItsOwn(t *testing.T) {
+	redelivering(t, inTurn(3*time.Second), func(t *testing.T, r *receiver) {
+		d := stored(t, "a")
+		require.Equal(t, webhook.Handled, r.Redeliver(t.Context(), d).Outcome)
+		again := restored(t, d.Again(1))
+		require.Equal(t, []string{keyOf("a") + "#1"}, again.Keys)
+		require.Equal(t, []string{keyOf("a")}, d.Keys)
+		var both sync.WaitGroup
+		outcomes := make([]webhook.Outcome, 2)
+		for i := range outcomes {
+			both.Go(func() { outcomes[i] = r.Redeliver(t.Context(), again).Outcome })
+		}
+		both.Wait()
+		require.ElementsMatch(t, []webhook.Outcome{webhook.Handled, webhook.Duplicate}, outcomes, "guarded as a delivery of its own")
+		require.Equal(t, webhook.Handled, r.Redeliver(t.Context(), d.Again(2)).Outcome)
+		require.Equal(t, "completed", r.keyState("a"))
+	})
+}
+
+func TestATypeWithoutCallbackIsNotClaimedByRedelivering(t *testing.T) {
+	redelivering(t, nil, func(t *testing.T, r *receiver) {
+		result := r.Redeliver(t.Context(), stored(t, "a"))
+		require.Equal(t, webhook.Unhandled, result.Outcome)
+		require.Equal(t, webhook.ReasonNoCallback, result.Reason)
+		unknown := storedBody(t, bytes.Replace(body("b"), []byte(`"ping"`), []byte(`"boing"`), 1))
+		require.Equal(t, webhook.ReasonUnknownType, r.Redeliver(t.Context(), unknown).Reason)
+		require.Equal(t, "none", r.keyState("a"))
+	})
+}
+
+func TestADeliveryOfAnotherHandlerIsNotTaken(t *testing.T) {
+	for name, change := range map[string]func(*webhook.Delivery){
+		"vendor":   func(d *webhook.Delivery) { d.Vendor = "emca" },
+		"endpoint": func(d *webhook.Delivery) { d.Endpoint = "other" },
+		"no keys":  func(d *webhook.Delivery) { d.Keys = nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			redelivering(t, func(context.Context, *Ping) error { panic("called back") }, func(t *testing.T, r *receiver) {
+				d := stored(t, "a")
+				change(d)
+				result := r.Redeliver(t.Context(), d)
+				require.Equal(t, webhook.Failed, result.Outcome)
+				require.ErrorContains(t, result.Err, "handler of acme/default")
+				require.Equal(t, "none", r.keyState("a"))
+			})
+		})
+	}
+}
+
+func TestAStoredBodyThatWasSpoiledIsMalformed(t *testing.T) {
+	redelivering(t, returns(nil), func(t *testing.T, r *receiver) {
+		d := stored(t, "a")
+		d.Body = d.Body[:len(d.Body)-1]
+		require.Equal(t, webhook.Malformed, r.Redeliver(t.Context(), d).Outcome)
+		require.Equal(t, "none", r.keyState("a"))
+	})
+}
+
+func TestAfterShutdownNothingIsRedelivered(t *testing.T) {
+	redelivering(t, returns(nil), func(t *testing.T, r *receiver) {
+		d := stored(t, "a")
+		require.NoError(t, r.Shutdown(t.Context()))
+		require.Equal(t, webhook.ShuttingDown, r.Redeliver(t.Context(), d).Outcome)
+		require.Equal(t, "none", r.keyState("a"))
+	})
+}
+
+func TestShutdownWaitsForWhatIsRedelivered(t *testing.T) {
+	redelivering(t, inTurn(3*time.Second), func(t *testing.T, r *receiver) {
+		done := make(chan webhook.Result, 1)
+		d := stored(t, "a")
+		go func() { done <- r.Redeliver(t.Context(), d) }()
+		synctest.Wait()
+		start := time.Now()
+		require.NoError(t, r.Shutdown(t.Context()))
+		require.Equal(t, 3*time.Second, time.Since(start))
+		require.Equal(t, webhook.Handled, (<-done).Outcome)
+	})
+}
+
+func TestADeliveryInJSONComesBackByteForByte(t *testing.T) {
+	redelivering(t, returns(nil), func(t *testing.T, r *receiver) {
+		// Not UTF-8, not compact, and with what JSON in HTML escapes.
+		odd := bytes.Replace(body("a"), []byte(`"n":7`), []byte("\n\t\"n\" : 7, \"x\":\"\xff\xfe<&>\u2028\""), 1)
+		d := storedBody(t, odd)
+		require.Equal(t, odd, d.Body)
+		require.Equal(t, "application/json", d.Header.Get("Content-Type"))
+		require.Equal(t, d, restored(t, d))
+		direct, err := json.Marshal(d)
+		require.NoError(t, err)
+		indirect, err := json.Marshal(restored(t, d))
+		require.NoError(t, err)
+		require.Equal(t, string(direct), string(indirect))
+		require.Equal(t, webhook.Handled, r.Redeliver(t.Context(), d).Outcome)
+	})
+}
+
+func TestTheContextOfRedeliverEndsThatOfTheCallback(t *testing.T) {
+	redelivering(t, untilCancelled, func(t *testing.T, r *receiver) {
+		d := stored(t, "a")
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(2*time.Second, cancel)
+		start := time.Now()
+		result := r.Redeliver(ctx, d)
+		require.Equal(t, webhook.Failed, result.Outcome)
+		require.ErrorIs(t, result.Err, context.Canceled)
+		require.Equal(t, 2*time.Second, time.Since(start))
+		require.Equal(t, "released", r.keyState("a"))
+
+		require.Equal(t, webhook.Unavailable, r.Redeliver(ctx, stored(t, "b")).Outcome, "a context that has ended before")
+		require.Equal(t, "none", r.keyState("b"))
+	})
+}
+
+func TestRedeliverWaitsForTheCallbackHoweverLongItTakes(t *testing.T) {
+	redelivering(t, inTurn(10*time.Minute), func(t *testing.T, r *receiver) {
+		start := time.Now()
+		require.Equal(t, webhook.Handled, r.Redeliver(t.Context(), stored(t, "a")).Outcome)
+		require.Equal(t, 10*time.Minute, time.Since(start))
+		require.Len(t, r.observations(), 1)
+		require.False(t, r.observations()[0].Late)
+	})
+}
+
+func TestRedeliverWaitsForATwinNoLongerThanASenderWould(t *testing.T) {
+	redelivering(t, inTurn(time.Minute), func(t *testing.T, r *receiver) {
+		deliverAside(t, r)
+		start := time.Now()
+		result := r.Redeliver(t.Context(), stored(t, "a"))
+		require.Equal(t, webhook.InFlight, result.Outcome)
+		require.Equal(t, 4500*time.Millisecond, time.Since(start))
+	})
+}
+
+func TestARedeliveryThatWaitedForItsTwinHasAllItsTime(t *testing.T) {
+	var left time.Duration
+	first := true
+	redelivering(t, func(ctx context.Context, _ *Ping) error {
+		if first {
+			first = false
+			time.Sleep(4 * time.Second)
+			return errCallback
+		}
+		end, _ := ctx.Deadline()
+		left = time.Until(end)
+		return nil
+	}, func(t *testing.T, r *receiver) {
+		deliverAside(t, r)
+		require.Equal(t, webhook.Handled, r.Redeliver(t.Context(), stored(t, "a")).Outcome)
+		require.Equal(t, webhook.DefaultCallbackTimeout, left)
+	})
+}

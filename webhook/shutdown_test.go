@@ -1,0 +1,290 @@
+package webhook_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+func within(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// untilCancelled is a callback that minds its context.
+func untilCancelled(ctx context.Context, _ *Ping) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func TestShutdownWaitsForCallbacks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{})
+		ping.On(r.Handler, slow)
+		deliverAside(t, r)
+		start := time.Now()
+		require.NoError(t, r.Shutdown(t.Context()))
+		require.Equal(t, 20*time.Second, time.Since(start))
+		require.Equal(t, "completed", r.keyState("a"))
+		seen := r.observations()
+		require.True(t, seen[len(seen)-1].Late, "what became of it has been observed")
+	})
+}
+
+func TestShutdownWaitsForADeliveryThatIsStillBeingRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{})
+		go r.Process(t.Context(), webhook.Request{Body: stuck{}})
+		synctest.Wait()
+		start := time.Now()
+		require.NoError(t, r.Shutdown(t.Context()))
+		require.Equal(t, webhook.DefaultBodyTimeout, time.Since(start))
+		time.Sleep(time.Hour)
+	})
+}
+
+func TestShutdownCancelsCallbacksWhenItsContextEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{})
+		ping.On(r.Handler, untilCancelled)
+		deliverAside(t, r)
+		start := time.Now()
+		require.NoError(t, r.Shutdown(within(t, 2*time.Second)), "nothing was left")
+		require.Equal(t, 2*time.Second, time.Since(start))
+		require.Equal(t, "released", r.keyState("a"), "the next attempt can run at once")
+		require.ErrorIs(t, r.observations()[0].Err, context.Canceled)
+	})
+}
+
+func TestShutdownSaysWhichCallbacksAreLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{})
+		ping.On(r.Handler, func(ctx context.Context, e *Ping) error {
+			if e.ID == "minds" {
+				return untilCancelled(ctx, e)
+			}
+			return slow(ctx, e)
+		})
+		for _, id := range []string{"a", "b", "minds"} {
+			go r.deliver(body(id))
+		}
+		synctest.Wait()
+		start := time.Now()
+		err := r.Shutdown(within(t, 2*time.Second))
+		require.Equal(t, 3*time.Second, time.Since(start), "a second longer than the context")
+		var left *webhook.ShutdownError
+		require.ErrorAs(t, err, &left)
+		require.ElementsMatch(t, []string{"a", "b"}, left.Left)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.EqualError(t, err, "webhook: the shutdown ended with 2 callbacks still running: context deadline exceeded")
+		require.Equal(t, "in flight", r.keyState("a"))
+		require.Equal(t, "released", r.keyState("minds"))
+		time.Sleep(time.Hour)
+	})
+}
+
+func TestShutdownMayBeCalledAgainAndAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{})
+		ping.On(r.Handler, slow)
+		deliverAside(t, r)
+		var calls sync.WaitGroup
+		var errs [4]error
+		for i := range errs {
+			calls.Go(func() { errs[i] = r.Shutdown(within(t, time.Duration(10+5*i)*time.Second)) })
+		}
+		calls.Wait()
+		require.Error(t, errs[0])
+		require.Error(t, errs[1])
+		require.NoError(t, errs[2])
+		require.NoError(t, errs[3])
+		require.NoError(t, r.Shutdown(t.Context()))
+	})
+}
+
+func TestShutdownWithNothingLeftSucceedsHoweverLate(t *testing.T) {
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 200 {
+		r := newReceiver(t, webhook.Options{})
+		ping.On(r.Handler, returns(nil))
+		r.deliver(body("a"))
+		require.NoError(t, r.Shutdown(over))
+	}
+}
+
+func TestAfterShutdownDeliveriesAreSentAwayForLater(t *testing.T) {
+	r := newReceiver(t, webhook.Options{})
+	ping.On(r.Handler, returns(nil))
+	require.NoError(t, r.Shutdown(t.Context()))
+	got := r.deliver(body("a"))
+	require.Equal(t, http.StatusServiceUnavailable, got.status)
+	require.Equal(t, 5, retryAfter(t, got))
+	require.Equal(t, "close", got.header.Get("Connection"))
+	require.Equal(t, "none", r.keyState("a"))
+	d := &webhook.Delivery{Vendor: "acme", Endpoint: "default", Keys: []string{"k"}, Type: "ping", Body: body("a")}
+	require.Equal(t, webhook.ShuttingDown, r.Redeliver(t.Context(), d).Outcome)
+	require.Equal(t, 0, r.log.lines("WARN")+r.log.lines("ERROR"), "a shutdown is no incident")
+}
+
+func TestAnInboxTakesDeliveriesAfterShutdown(t *testing.T) {
+	stored := 0
+	r := newReceiver(t, webhook.Options{Inbox: inboxFunc(func(context.Context, *webhook.Delivery) (bool, error) {
+		stored++
+		return false, nil
+	})})
+	require.NoError(t, r.Shutdown(t.Context()))
+	require.Equal(t, http.StatusOK, r.deliver(body("a")).status)
+	require.Equal(t, 1, stored)
+}
+
+func TestADuplicateThatTakesOverDuringAShutdownIsCancelledAsWell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{})
+		calls := 0
+		ping.On(r.Handler, func(ctx context.Context, e *Ping) error {
+			calls++
+			return untilCancelled(ctx, e)
+		})
+		deliverAside(t, r)
+		deliverAside(t, r) // waits for the first
+		start := time.Now()
+		require.NoError(t, r.Shutdown(within(t, time.Second)))
+		require.Equal(t, time.Second, time.Since(start))
+		require.LessOrEqual(t, calls, 2)
+		require.Equal(t, "released", r.keyState("a"))
+	})
+}
+
+func TestShutdownWaitsUntilTheStoreHasTakenWhatIsDone(t *testing.T) {
+	for name, c := range map[string]struct {
+		heals time.Duration
+		fails bool
+	}{"in time": {heals: 3 * time.Second}, "too late": {heals: 20 * time.Second, fails: true}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newReceiver(t, webhook.Options{Store: &brokenStore{completeErr: errors.New("store down"), heals: c.heals}})
+				ping.On(r.Handler, returns(nil))
+				require.Equal(t, http.StatusOK, r.deliver(body("a")).status)
+				err := r.Shutdown(within(t, 10*time.Second))
+				if c.fails {
+					require.ErrorContains(t, err, "the store did not take")
+					require.ErrorIs(t, err, context.DeadlineExceeded)
+				} else {
+					require.NoError(t, err)
+					require.Equal(t, "completed", r.keyState("a"))
+				}
+				time.Sleep(time.Hour)
+			})
+		})
+	}
+}
+
+func TestShutdownWaitsUntilTheStoreHasTakenBackWhatWasCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{Store: &brokenStore{releaseErr: errors.New("store down"), heals: 2500 * time.Millisecond}})
+		ping.On(r.Handler, untilCancelled)
+		deliverAside(t, r)
+		require.NoError(t, r.Shutdown(within(t, 2*time.Second)), "the store comes back within the second that is left")
+		require.Equal(t, "released", r.keyState("a"))
+		time.Sleep(time.Hour)
+	})
+}
+
+func TestNothingIsLostWhenTheServerAndThenTheHandlerShutDown(t *testing.T) {
+	before := ourGoroutines()
+	r := newReceiver(t, webhook.Options{AnswerTimeout: 300 * time.Millisecond})
+	finish := map[string]chan struct{}{"overrun": make(chan struct{}), "request": make(chan struct{})}
+	var running atomic.Int64
+	ping.On(r.Handler, func(ctx context.Context, e *Ping) error {
+		running.Add(1)
+		<-finish[e.ID]
+		return ctx.Err()
+	})
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	closed := make(chan struct{})
+	server := &http.Server{Handler: r, ReadHeaderTimeout: patience}
+	server.RegisterOnShutdown(func() { close(closed) })
+	go server.Serve(listener)
+
+	post := func(id string) *wireClient {
+		c := dial(t, listener.Addr().String())
+		c.write(r.post(body(id)))
+		return c
+	}
+	require.Equal(t, http.StatusServiceUnavailable, post("overrun").answer().status, "answered already, and still running")
+	inFlight := post("request")
+	require.Eventually(t, func() bool { return running.Load() == 2 }, patience, time.Millisecond)
+
+	go func() {
+		<-closed // the listener is closed by then
+		_, err := net.Dial("tcp", listener.Addr().String())
+		if err != nil {
+			close(finish["request"])
+		}
+	}()
+	require.NoError(t, server.Shutdown(within(t, patience)))
+	require.Equal(t, http.StatusOK, inFlight.answer().status, "a request under way is answered")
+
+	down := make(chan error, 1)
+	go func() { down <- r.Shutdown(within(t, patience)) }()
+	select {
+	case err := <-down:
+		require.Fail(t, "the shutdown did not wait for the late callback", err)
+	case <-time.After(50 * time.Millisecond): // no longer than it takes to be wrong
+	}
+	close(finish["overrun"])
+	require.NoError(t, <-down)
+
+	require.Equal(t, "completed", r.keyState("overrun"))
+	require.Equal(t, "completed", r.keyState("request"))
+	late := r.last(3)
+	require.True(t, late.Late)
+	require.Equal(t, webhook.Handled, late.Outcome)
+	require.Eventually(t, func() bool { return ourGoroutines() <= before }, patience, time.Millisecond, "a goroutine is left")
+}
+
+// ourGoroutines counts the goroutines that run code of this package's.
+func ourGoroutines() int {
+	buf := make([]byte, 1<<20)
+	n := 0
+	for stack := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+		if strings.Contains(stack, "aihooks-go/webhook.") || strings.Contains(stack, "aihooks-go/idempotency.") {
+			n++
+		}
+	}
+	return n
+}
+
+func TestNoGoroutineOutlivesABurstOfGoodAndBadRequests(t *testing.T) {
+	before := ourGoroutines()
+	r := newReceiver(t, webhook.Options{BodyTimeout: 50 * time.Millisecond})
+	ping.On(r.Handler, returns(nil))
+	address := listen(t, r)
+	for i := range 20 {
+		dial(t, address).write(r.post(body(fmt.Sprint(i))))
+		dial(t, address).write(r.head(nil, length(100)), "slow")
+		cut := dial(t, address)
+		cut.write(r.head(nil, length(100)))
+		cut.Close()
+		dial(t, address).write("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
+	}
+	require.Eventually(t, func() bool { return len(r.observations()) == 80 }, patience, time.Millisecond)
+	require.NoError(t, r.Shutdown(within(t, patience)))
+	require.Eventually(t, func() bool { return ourGoroutines() <= before }, patience, time.Millisecond, "a goroutine is left")
+}

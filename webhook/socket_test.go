@@ -1,0 +1,314 @@
+package webhook_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// patience is how long a test on a real socket waits for what must happen.
+const patience = 20 * time.Second
+
+// listen serves h on loopback and returns where.
+func listen(t *testing.T, h http.Handler) string {
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	return server.Listener.Addr().String()
+}
+
+// A wireClient speaks HTTP/1.1 by hand.
+type wireClient struct {
+	net.Conn
+	t   *testing.T
+	buf *bufio.Reader
+}
+
+func dial(t *testing.T, address string) *wireClient {
+	conn, err := net.Dial("tcp", address)
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close() })
+	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
+	return &wireClient{conn, t, bufio.NewReader(conn)}
+}
+
+func (c *wireClient) write(parts ...string) {
+	_, err := io.WriteString(c.Conn, strings.Join(parts, ""))
+	require.NoError(c.t, err)
+}
+
+func (c *wireClient) answer() answer {
+	c.t.Helper()
+	response, err := http.ReadResponse(c.buf, nil)
+	require.NoError(c.t, err)
+	b, err := io.ReadAll(response.Body)
+	require.NoError(c.t, err)
+	if response.Close {
+		response.Header.Set("Connection", "close")
+	}
+	return answer{response.StatusCode, response.Header, string(b)}
+}
+
+// requireClosed waits for the server to close the connection.
+func (c *wireClient) requireClosed() {
+	c.t.Helper()
+	_, err := c.buf.ReadByte()
+	require.Error(c.t, err, "the server sends more, and does not close the connection")
+	require.NotErrorIs(c.t, err, os.ErrDeadlineExceeded, "the connection is still open")
+}
+
+// trickle writes the text byte by byte until the connection breaks.
+func (c *wireClient) trickle(text string, every time.Duration) {
+	go func() {
+		for i := range len(text) {
+			if _, err := io.WriteString(c.Conn, text[i:i+1]); err != nil {
+				return
+			}
+			time.Sleep(every)
+		}
+	}()
+}
+
+// head is the head of a request up to its last header: the body's length, or another, and the signature.
+func (r *receiver) head(body []byte, headers ...string) string {
+	request, err := r.sender.Request(body, time.Now(), "")
+	require.NoError(r.t, err)
+	lines := append([]string{
+		"POST / HTTP/1.1", "Host: receiver.test",
+		"X-Acme-Signature: " + request.Header.Get("X-Acme-Signature"),
+	}, headers...)
+	return strings.Join(lines, "\r\n") + "\r\n\r\n"
+}
+
+func length(n int) string { return fmt.Sprintf("Content-Length: %d", n) }
+
+// post is a whole signed request.
+func (r *receiver) post(body []byte) string { return r.head(body, length(len(body))) + string(body) }
+
+// last waits for the n-th observation and returns it.
+func (r *receiver) last(n int) webhook.Observation {
+	r.t.Helper()
+	require.Eventually(r.t, func() bool { return len(r.observations()) >= n }, patience, time.Millisecond)
+	seen := r.observations()
+	require.Len(r.t, seen, n)
+	return seen[n-1]
+}
+
+func TestAConnectionIsKeptAfterAGoodDelivery(t *testing.T) {
+	r := newReceiver(t, webhook.Options{})
+	ping.On(r.Handler, returns(nil))
+	c := dial(t, listen(t, r))
+	for i := range 3 {
+		c.write(r.post(body(fmt.Sprint(i))))
+		got := c.answer()
+		require.Equal(t, http.StatusOK, got.status)
+		require.Empty(t, got.header.Get("Connection"))
+	}
+}
+
+func TestAConnectionIsKeptAfterAForgeryThatWasReadInFull(t *testing.T) {
+	r := newReceiver(t, webhook.Options{})
+	ping.On(r.Handler, returns(nil))
+	c := dial(t, listen(t, r))
+	c.write(r.head([]byte("another body"), length(len(body("a")))), string(body("a")))
+	require.Equal(t, http.StatusUnauthorized, c.answer().status)
+	c.write(r.post(body("a")))
+	require.Equal(t, http.StatusOK, c.answer().status)
+}
+
+func TestTheContextOfTheCallbackOutlivesTheReadDeadline(t *testing.T) {
+	const bodyTimeout = 50 * time.Millisecond
+	var observed error
+	observer := func(ctx context.Context, _ webhook.Observation) { observed = ctx.Err() }
+	eachHTTP(t, webhook.Options{BodyTimeout: bodyTimeout, Observer: observer}, func(t *testing.T, r *receiver, s *httptest.Server) {
+		var after error
+		ping.On(r.Handler, func(ctx context.Context, _ *Ping) error {
+			select {
+			case <-ctx.Done():
+			case <-time.After(5 * bodyTimeout):
+			}
+			after = ctx.Err()
+			return nil
+		})
+		require.Equal(t, http.StatusOK, r.postTo(s, bytes.NewReader(body("a")), body("a")).status)
+		require.NoError(t, after)
+		require.NoError(t, observed, "nor has the request's own ended, by which the observer is called")
+		require.Equal(t, http.StatusOK, r.postTo(s, bytes.NewReader(body("b")), body("b")).status, "and the next delivery is read")
+	})
+}
+
+func TestTheContextOfTheCallbackOutlivesAClientThatHangsUp(t *testing.T) {
+	eachHTTP(t, webhook.Options{}, func(t *testing.T, r *receiver, s *httptest.Server) {
+		started, gone, after := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+		ping.On(r.Handler, func(ctx context.Context, _ *Ping) error {
+			close(started)
+			<-gone
+			after <- ctx.Err()
+			return nil
+		})
+		inner := s.Config.Handler
+		s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+			go func() {
+				<-q.Context().Done()
+				close(gone)
+			}()
+			inner.ServeHTTP(w, q)
+		})
+		ctx, hangUp := context.WithCancel(t.Context())
+		request, err := r.sender.Request(body("a"), time.Now(), "")
+		require.NoError(t, err)
+		request.URL.Scheme, request.URL.Host = "https", s.Listener.Addr().String()
+		go func() {
+			<-started
+			hangUp()
+		}()
+		_, err = s.Client().Do(request.WithContext(ctx))
+		require.ErrorIs(t, err, context.Canceled)
+		require.NoError(t, <-after)
+		require.Equal(t, webhook.Handled, r.last(1).Outcome)
+		require.Equal(t, "completed", r.keyState("a"))
+	})
+}
+
+// eachHTTP runs test over TLS with HTTP/1.1 and with HTTP/2. Handlers may be exchanged before the first request.
+func eachHTTP(t *testing.T, o webhook.Options, test func(t *testing.T, r *receiver, s *httptest.Server)) {
+	for _, two := range []bool{false, true} {
+		t.Run(map[bool]string{false: "HTTP/1.1", true: "HTTP/2"}[two], func(t *testing.T) {
+			r := newReceiver(t, o)
+			s := httptest.NewUnstartedServer(r)
+			s.EnableHTTP2 = two
+			s.StartTLS()
+			t.Cleanup(s.Close)
+			test(t, r, s)
+		})
+	}
+}
+
+// postTo sends what reader has, signed as signedBody.
+func (r *receiver) postTo(s *httptest.Server, reader io.Reader, signedBody []byte) answer {
+	r.t.Helper()
+	request, err := r.sender.Request(signedBody, time.Now(), "")
+	require.NoError(r.t, err)
+	sent, err := http.NewRequest(http.MethodPost, s.URL, reader)
+	require.NoError(r.t, err)
+	sent.Header = request.Header
+	client := *s.Client()
+	client.Timeout = patience
+	response, err := client.Do(sent)
+	require.NoError(r.t, err)
+	defer response.Body.Close()
+	require.Equal(r.t, s.EnableHTTP2, response.ProtoMajor == 2)
+	b, err := io.ReadAll(response.Body)
+	require.NoError(r.t, err)
+	return answer{response.StatusCode, response.Header, string(b)}
+}
+
+func TestTheAnswerReachesASenderThatIsStillWriting(t *testing.T) {
+	r := newReceiver(t, webhook.Options{MaxBody: 1000})
+	ping.On(r.Handler, returns(nil))
+	address := listen(t, r)
+	for _, size := range []int{5_000, 100_000, 250_000} {
+		for range 10 {
+			c := dial(t, address)
+			c.write(r.head(nil, length(size)), strings.Repeat(" ", size))
+			require.Equal(t, http.StatusRequestEntityTooLarge, c.answer().status)
+			_, err := c.buf.ReadByte()
+			require.ErrorIs(t, err, io.EOF, "a connection that is reset may take the answer with it")
+		}
+	}
+}
+
+func TestAHeaderOfAMegabyteIsRefused(t *testing.T) {
+	r := newReceiver(t, webhook.Options{})
+	ping.On(r.Handler, returns(nil))
+	address := listen(t, r)
+	for size, want := range map[int]int{
+		900 << 10:  http.StatusUnauthorized,
+		1100 << 10: http.StatusRequestHeaderFieldsTooLarge, // net/http's own
+	} {
+		c := dial(t, address)
+		go func() { // the server may stop reading before the end
+			_, _ = fmt.Fprintf(c.Conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nX-Acme-Signature: %s\r\n\r\n", strings.Repeat("a", size))
+		}()
+		require.Equal(t, want, c.answer().status)
+	}
+	require.Equal(t, webhook.Reason("header_malformed"), r.last(1).Reason)
+}
+
+func TestASignatureHeaderThatComesTwiceIsRefused(t *testing.T) {
+	r := newReceiver(t, webhook.Options{})
+	ping.On(r.Handler, returns(nil))
+	c := dial(t, listen(t, r))
+	b := body("a")
+	head := r.head(b, length(len(b)))
+	again := head[strings.Index(head, "X-Acme"):strings.Index(head, "Content-Length")]
+	c.write(r.head(b, strings.ToLower(strings.TrimSpace(again)), length(len(b))), string(b))
+	require.Equal(t, http.StatusUnauthorized, c.answer().status)
+	require.Equal(t, webhook.Reason("header_repeated"), r.last(1).Reason)
+}
+
+func TestADeliveryPassesMiddlewareOfNetHTTP(t *testing.T) {
+	for name, wrap := range map[string]func(http.Handler) http.Handler{
+		"StripPrefix":     func(h http.Handler) http.Handler { return http.StripPrefix("/hooks", h) },
+		"TimeoutHandler":  func(h http.Handler) http.Handler { return http.TimeoutHandler(h, patience, "") },
+		"MaxBytesHandler": func(h http.Handler) http.Handler { return http.MaxBytesHandler(h, 1<<10) },
+		"ServeMux": func(h http.Handler) http.Handler {
+			mux := http.NewServeMux()
+			mux.Handle("POST /hooks/{rest...}", h)
+			return mux
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReceiver(t, webhook.Options{})
+			ping.On(r.Handler, returns(nil))
+			address := listen(t, wrap(r))
+			post := func(b []byte) answer {
+				c := dial(t, address)
+				c.write(strings.Replace(r.post(b), "POST /", "POST /hooks/acme", 1))
+				return c.answer()
+			}
+			require.Equal(t, http.StatusOK, post(body("a")).status)
+			require.Contains(t, post(body("a")).body, "duplicate")
+			large := post(body(strings.Repeat("x", 2<<10)))
+			if name == "MaxBytesHandler" {
+				require.Equal(t, http.StatusRequestEntityTooLarge, large.status, "its limit is a limit like ours")
+			} else {
+				require.Equal(t, http.StatusOK, large.status)
+			}
+		})
+	}
+}
+
+var errOdd = errors.New("this connection has no deadlines")
+
+// A poorWriter has no read deadline, or one that does not work.
+type poorWriter struct {
+	*httptest.ResponseRecorder
+	err error
+}
+
+func (w poorWriter) SetReadDeadline(time.Time) error { return w.err }
+
+func TestATooLargeBodyIsRefusedOverTLS(t *testing.T) {
+	eachHTTP(t, webhook.Options{MaxBody: 1000}, func(t *testing.T, r *receiver, s *httptest.Server) {
+		ping.On(r.Handler, returns(nil))
+		large := make([]byte, 200_000)
+		require.Equal(t, http.StatusRequestEntityTooLarge, r.postTo(s, bytes.NewReader(large), large).status)
+		unknownLength := io.MultiReader(bytes.NewReader(large))
+		require.Equal(t, http.StatusRequestEntityTooLarge, r.postTo(s, unknownLength, large).status)
+		require.Equal(t, http.StatusOK, r.postTo(s, bytes.NewReader(body("a")), body("a")).status)
+	})
+}

@@ -1,0 +1,124 @@
+package webhook_test
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// Rich is an event of every shape that a Go type can have.
+type Rich struct {
+	webhook.Event `json:"@event"`
+	base
+	*Pointed
+	Word  // not a struct: a field of that name
+	Named `json:"named"`
+
+	Plain    string
+	Renamed  string           `json:"re~na/med,omitempty"`
+	Skipped  string           `json:"-"`
+	Dash     string           `json:"-,"`
+	hidden   string           //nolint:unused // to be ignored
+	Inner    *Inner           `json:"inner"`
+	List     []Inner          `json:"list"`
+	Pair     [2]Inner         `json:"pair"`
+	ByName   map[string]Inner `json:"by_name"`
+	Lists    map[string][]*Inner
+	When     time.Time       `json:"when"`
+	Raw      json.RawMessage `json:"raw"`
+	Any      any             `json:"any"`
+	Bytes    []byte          `json:"bytes"`
+	Shadowed Inner           `json:"shadowed"`
+	Self     *Rich           `json:"self"`
+}
+
+type base struct {
+	FromBase string
+	Shadowed string `json:"shadowed"`
+	Deep
+}
+
+type Deep struct{ FromDeep Inner }
+
+type Pointed struct {
+	FromPointed string
+}
+
+type Word string
+
+type Named struct{ A int }
+
+type Inner struct {
+	A int `json:"a"`
+}
+
+var rich = webhook.NewKind[Rich]("rich")
+
+// unknownOf delivers a body and returns what the event does not know.
+func unknownOf(t *testing.T, body string, names webhook.EnvelopeNames) map[string]string {
+	t.Helper()
+	r := newReceiver(t, webhook.Options{}, loose(names))
+	found := make(map[string]string)
+	rich.On(r.Handler, func(_ context.Context, e *Rich) error {
+		for pointer, raw := range e.Unknown() {
+			found[pointer] = string(raw)
+		}
+		return nil
+	})
+	result := r.process([]byte(body))
+	require.Equal(t, webhook.Handled, result.Outcome, "%v", result.Err)
+	return found
+}
+
+func TestUnknownNamesWhatTheTypeHasNoFieldFor(t *testing.T) {
+	for data, want := range map[string]map[string]string{
+		`{}`: {},
+		`{"Plain":"","re~na/med":"","-":"","inner":{"a":1},"list":[{"a":1}],"when":"2026-01-02T03:04:05Z","raw":{"x":1},"any":{"x":1},"bytes":"AA=="}`: {},
+		`{"FromBase":"","FromDeep":{"a":1},"FromPointed":"","Word":"","named":{"A":1},"shadowed":{"a":1}}`:                                             {},
+		`{"PLAIN":"","INNER":{"A":1}}`:            {}, // as encoding/json matches names
+		`{"new":1}`:                               {"/new": "1"},
+		`{"new":{"a":[1, 2]}}`:                    {"/new": `{"a":[1, 2]}`},
+		`{"a/b":1,"c~d":2,"~1":3,"":4,"e f":5}`:   {"/a~1b": "1", "/c~0d": "2", "/~01": "3", "/": "4", "/e f": "5"},
+		`{"re~na/med":"","inner":{"x/y":null}}`:   {"/inner/x~1y": "null"},
+		`{"inner":{"b":2}}`:                       {"/inner/b": "2"},
+		`{"inner":null}`:                          {},
+		`{"list":[{"a":1},{"b":2},{"c":{}}]}`:     {"/list/1/b": "2", "/list/2/c": "{}"},
+		`{"pair":[{"x":1},{"x":2}]}`:              {"/pair/0/x": "1", "/pair/1/x": "2"},
+		`{"by_name":{"k/1":{"x":1},"l":{"a":1}}}`: {"/by_name/k~11/x": "1"},
+		`{"Lists":{"k":[{"a":1},{"x":1}]}}`:       {"/Lists/k/1/x": "1"},
+		`{"named":{"B":2}}`:                       {"/named/B": "2"},
+		`{"FromDeep":{"b":2}}`:                    {"/FromDeep/b": "2"},
+		`{"shadowed":{"b":2}}`:                    {"/shadowed/b": "2"}, // the outer field's type
+		`{"Skipped":1,"hidden":2,"base":3,"Deep":4,"Pointed":5,"@event":null}`: {
+			"/Skipped": "1", "/hidden": "2", "/base": "3", "/Deep": "4", "/Pointed": "5", "/@event": "null",
+		},
+		`{"self":{"self":{"x":1,"Plain":""}}}`: {"/self/self/x": "1"},
+		`{"type":"t","id":"i","time":1}`:       {"/type": `"t"`, "/id": `"i"`, "/time": "1"}, // inside the data they are no envelope
+	} {
+		inside := make(map[string]string, len(want))
+		for pointer, raw := range want {
+			inside["/data"+pointer] = raw
+		}
+		require.Equal(t, inside, unknownOf(t, `{"type":"rich","id":"a","data":`+data+`}`, acme().Envelope), data)
+		inside["/beside"] = `"x"`
+		require.Equal(t, inside, unknownOf(t, `{"beside":"x","data":`+data+`,"type":"rich"}`, acme().Envelope), data)
+	}
+}
+
+func TestUnknownSkipsTheEnvelopeAtTheTop(t *testing.T) {
+	flat := webhook.EnvelopeNames{Type: []string{"type"}, ID: []string{"id"}, Time: []string{"time"}}
+	require.Equal(t, map[string]string{"/data": "{}", "/x~1y": "1", "/inner/type": `"t"`},
+		unknownOf(t, `{"type":"rich","ID":"a","time":1767323045,"data":{},"x/y":1,"inner":{"type":"t"}}`, flat))
+	slashed := webhook.EnvelopeNames{Type: []string{"type"}, Data: []string{"da/ta"}}
+	require.Equal(t, map[string]string{"/da~1ta/x": "1"}, unknownOf(t, `{"type":"rich","da/ta":{"x":1}}`, slashed))
+}
+
+func TestUnknownOfAnEventThatNoHandlerMadeIsEmpty(t *testing.T) {
+	require.Empty(t, new(Rich).Unknown())
+	require.Nil(t, new(Rich).Delivery())
+}
