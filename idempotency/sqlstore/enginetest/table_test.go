@@ -164,7 +164,9 @@ func TestPurgePassesByARowThatIsBeingClaimed(t *testing.T) {
 	defer tx.Rollback()
 	_, err = tx.Exec(`SELECT FROM aihooks_idempotency WHERE key = 'a' FOR UPDATE`)
 	require.NoError(t, err)
-	n, err := store.Purge(t.Context(), 10)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	n, err := store.Purge(ctx, 10)
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
 }
