@@ -15,6 +15,8 @@ import (
 
 // A receiver whose deliveries are remembered in PostgreSQL. The examples that run, on both engines and with pgx's own
 // transactions, are in the folder enginetest.
+//
+//nolint:testableexamples // needs a server
 func Example() {
 	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL")) // import _ "github.com/jackc/pgx/v5/stdlib"
 	if err != nil {
@@ -35,6 +37,7 @@ func Example() {
 	_ = hook // mount it
 }
 
+//nolint:testableexamples // needs a database
 func ExampleStore_CompleteTx() {
 	var db *sql.DB            // the database of the store
 	var store *sqlstore.Store // the Store of the handler's options
@@ -73,6 +76,7 @@ func ExampleSchema() {
 	// CREATE INDEX IF NOT EXISTS deliveries_expires_at ON hooks.deliveries (expires_at);
 }
 
+//nolint:testableexamples // needs a database
 func ExampleStore_Purge() {
 	var store *sqlstore.Store
 	for { // by night, to get rid of a backlog

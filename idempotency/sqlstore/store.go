@@ -159,7 +159,7 @@ func (s *Store) row(ctx context.Context, query string, args []any, dest ...any) 
 	if err != nil {
 		return false, err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // it has been read to its end, or there is an error already
 	for rows.Next() {
 		found = true
 		if err := rows.Scan(dest...); err != nil {

@@ -101,7 +101,7 @@ func (s *Server) open() (err error) {
 
 // command is a program of PostgreSQL's, run as the server's user in its directory.
 func (s *Server) command(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(s.bin, name), args...)
+	cmd := exec.Command(filepath.Join(s.bin, name), args...) //nolint:gosec,noctx // found by us, and ended by us
 	cmd.Dir = s.dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TZ=UTC", "HOME=" + s.dir}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.user, Setpgid: true} // an interrupt at the keyboard is for the test
@@ -115,7 +115,7 @@ func (s *Server) Start() error {
 	if err != nil {
 		return err
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }() // postgres has it open itself
 	s.postgres = s.command("postgres", "-D", "data")
 	s.postgres.Stdout, s.postgres.Stderr = log, log
 	if err := s.postgres.Start(); err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 )
 
-func TestStoreKeepsEveryRule(t *testing.T) {
+func TestStoreKeepsEveryRule(t *testing.T) { //nolint:tparallel // beside one another, and beside no other test
 	for _, test := range []struct {
 		name   string
 		engine *engine
