@@ -10,13 +10,21 @@ vuln := go run golang.org/x/vuln/cmd/govulncheck@v1.1.4
 FUZZTIME  ?= 30s
 BENCHTIME ?= 1s
 
-.PHONY: test lint vuln fuzz bench cover generate tidy clean
+.PHONY: test services crash lint vuln fuzz bench cover generate tidy clean
 
-## test: what must pass before anything lands; needs nothing but Go and a C compiler for the race detector
-test:
+## test: what must pass before anything lands; needs Go, a C compiler for the race detector, PostgreSQL and Redis
+test: services
 	go vet $(packages)
 	go test -race $(packages)
 	go run ./examples/quickstart
+
+## services: installs the servers that the tests start, or says what to install
+services:
+	@.ci/services
+
+## crash: the crash test of the SQL store in full, with its figures: 10,000 keys, 60 kills, on each engine
+crash:
+	ENGINETEST_FULL=1 go test -count 1 -v -timeout 60m -run Killed ./idempotency/sqlstore/enginetest
 
 ## lint: the linter, with .golangci.yml
 lint:
@@ -37,7 +45,7 @@ fuzz:
 
 ## bench: the benchmarks, each beside its floor
 bench:
-	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./signature ./idempotency ./webhook
+	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./signature ./idempotency ./webhook ./idempotency/sqlstore/enginetest ./idempotency/redisstore
 
 ## cover: statement coverage of the packages that everything stands on, by all tests
 cover:

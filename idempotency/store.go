@@ -79,13 +79,15 @@ var ErrFull = errors.New("idempotency: the store is full")
 //   - A lease ends by the store's own clock. After it has ended, the next Claim acquires the key.
 //   - A key that was released is free at once, and keeps its attempt count.
 //   - A completed key stays completed for Retention, counted from its completion, and is forgotten some time after.
+//   - A key that was released, or whose lease has ended, counts on for Retention, and is forgotten some time after. A
+//     key in flight is not forgotten, however much longer its lease is.
 //   - Only the token that holds a key can complete or release it.
 //
 // An error from any method means that the store could not be asked, or had no room ([ErrFull]); what became of a key
 // is never an error of Claim. All methods may be called concurrently, and end early, with an error, when ctx ends.
 type Store interface {
 	// Claim tries to take key for the time of lease, under token. A claim of a key that is in flight is InFlight for
-	// everyone, its holder included.
+	// everyone, its holder included. A lease that is not longer than zero is an error.
 	Claim(ctx context.Context, key string, token Token, lease time.Duration) (Claim, error)
 
 	// Complete marks key as done. It succeeds as long as token holds the key, also after the lease has ended if

@@ -15,6 +15,7 @@ type config struct {
 	convosphere []string
 	workflux    []string
 	emberqa     []string
+	store       string
 	maxBody     int64
 	failFirst   int
 	delay       time.Duration
@@ -27,6 +28,7 @@ func readConfig(getenv func(string) string) (config, error) {
 		convosphere: split(getenv("CONVOSPHERE_SECRET")),
 		workflux:    split(getenv("WORKFLUX_SECRET")),
 		emberqa:     split(getenv("EMBERQA_TOKEN")),
+		store:       getenv("STORE"),
 	}
 	if c.addr == "" {
 		c.addr = "127.0.0.1:8080"

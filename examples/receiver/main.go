@@ -6,6 +6,7 @@
 //	CONVOSPHERE_SECRET  a vendor without one is not mounted
 //	WORKFLUX_SECRET
 //	EMBERQA_TOKEN       the token at the end of /webhooks/emberqa/
+//	STORE               what remembers deliveries: memory, sqlite:PATH, postgres://… or redis://…; memory by default
 //	MAX_BODY            the largest body, in bytes
 //	FAIL_FIRST          for how many times the callback fails for each id
 //	HANDLER_DELAY       how long the callback takes, for instance 2s
@@ -42,13 +43,18 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, getenv func(string) string, stdout *os.File, logger *slog.Logger) error {
+func run(ctx context.Context, getenv func(string) string, stdout *os.File, logger *slog.Logger) (err error) {
 	c, err := readConfig(getenv)
 	if err != nil {
 		return err
 	}
+	store, closeStore, err := openStore(ctx, c.store, logger)
+	if err != nil {
+		return fmt.Errorf("STORE: %w", err)
+	}
+	defer func() { err = errors.Join(err, closeStore()) }()
 	out := json.NewEncoder(stdout)
-	mux, hooks, err := mount(c, &printer{out: out, failFirst: c.failFirst, delay: c.delay}, logger)
+	mux, hooks, err := mount(c, store, &printer{out: out, failFirst: c.failFirst, delay: c.delay}, logger)
 	if err != nil {
 		return err
 	}

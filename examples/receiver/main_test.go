@@ -172,6 +172,8 @@ func TestSetUpThatIsWrongIsSaidPlainly(t *testing.T) {
 		"EMBERQA_TOKEN=a,b/c":  "slash",
 		"GREENFLASH_SECRET=a,": "is blank",
 		"ADDR=nowhere":         "ADDR",
+		"STORE=paper:":         "STORE",
+		"STORE=sqlite:/":       "STORE",
 	} {
 		cmd := exec.Command("go", "run", ".")
 		cmd.Env = append(os.Environ(), "ADDR=127.0.0.1:0", "CONVOSPHERE_SECRET=x", env)

@@ -23,6 +23,7 @@ type simple struct {
 	retention time.Duration
 	mu        sync.Mutex
 	keys      map[string]simpleKey
+	completed map[idempotency.Token]bool
 }
 
 type simpleKey struct {
@@ -31,7 +32,7 @@ type simpleKey struct {
 	held     bool
 	attempt  int
 	until    time.Time // in flight: the lease's end
-	forgetAt time.Time // completed
+	forgetAt time.Time
 	claimed  time.Time
 }
 
@@ -65,22 +66,34 @@ const (
 	holderIsWelcome      fault = "the holder's second claim is acquired"
 	firstIsZero          fault = "attempts count from zero"
 	completeCreates      fault = "complete makes an unknown key known"
+	anyLease             fault = "a lease of no time is a lease"
+	inFlightForgotten    fault = "a key in flight is forgotten when the retention has passed since its claim"
+	releasedForgotten    fault = "a released key is forgotten when the retention has passed since its claim"
+	abandonedForgotten   fault = "an abandoned key is forgotten half a retention after its lease"
+	cutAtNUL             fault = "keys end at their first NUL"
+	madeValid            fault = "what is not UTF-8 in a key is replaced"
+	completesInTwoSteps  fault = "complete looks at the token and writes in two steps"
+	completionRemembered fault = "the token that completed a key can do so for good"
+	releasedKept         fault = "a released key is kept for good"
 )
 
 func (s *simple) Claim(ctx context.Context, key string, token idempotency.Token, lease time.Duration) (idempotency.Claim, error) {
 	if ctx.Err() != nil && s.fault != contextIgnored {
 		return idempotency.Claim{}, ctx.Err()
 	}
+	if lease <= 0 && s.fault != anyLease {
+		return idempotency.Claim{}, errors.New("no lease")
+	}
 	key = s.stored(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k, now := s.keys[key], time.Now()
-	if k.state == idempotency.Completed {
-		if s.fault == neverForgotten || now.Before(k.forgetAt) {
-			return idempotency.Claim{State: idempotency.Completed}, nil
-		}
+	if k.state == idempotency.Completed && (s.fault == neverForgotten || now.Before(k.forgetAt)) {
+		return idempotency.Claim{State: idempotency.Completed}, nil
+	}
+	if !now.Before(k.forgetAt) {
 		k.held = false
-		if s.fault != attemptsNeverRestart {
+		if s.fault != attemptsNeverRestart || k.state != idempotency.Completed {
 			k.attempt = 0
 		}
 	}
@@ -102,10 +115,17 @@ func (s *simple) Claim(ctx context.Context, key string, token idempotency.Token,
 	if !k.held || s.fault != attemptsNotCounted {
 		k.attempt++
 	}
-	if s.fault == leaseEndsEarly {
-		lease /= 2
+	until := now.Add(lease)
+	k = simpleKey{state: idempotency.Acquired, token: token, held: true, attempt: k.attempt, until: until, claimed: now, forgetAt: until.Add(s.retention)}
+	switch s.fault {
+	case leaseEndsEarly:
+		k.until = now.Add(lease / 2)
+	case inFlightForgotten:
+		k.forgetAt = now.Add(s.retention)
+	case abandonedForgotten:
+		k.forgetAt = until.Add(s.retention / 2)
 	}
-	s.keys[key] = simpleKey{state: idempotency.Acquired, token: token, held: true, attempt: k.attempt, until: now.Add(lease), claimed: now}
+	s.keys[key] = k
 	if s.fault == firstIsZero {
 		k.attempt--
 	}
@@ -121,8 +141,10 @@ func (s *simple) Complete(ctx context.Context, key string, token idempotency.Tok
 	defer s.mu.Unlock()
 	k, known := s.keys[key]
 	switch {
+	case s.fault == completionRemembered && s.completed[token]:
+		return nil
 	case !known && s.fault == completeCreates:
-		s.keys[key] = simpleKey{state: idempotency.Acquired, attempt: 1}
+		s.keys[key] = simpleKey{state: idempotency.Acquired, attempt: 1, forgetAt: time.Now().Add(s.retention)}
 		return idempotency.ErrLeaseLost
 	case k.state == idempotency.Completed && !time.Now().Before(k.forgetAt) && s.fault != neverForgotten,
 		k.state == idempotency.Completed && s.fault == completesOnce,
@@ -133,6 +155,12 @@ func (s *simple) Complete(ctx context.Context, key string, token idempotency.Tok
 	case k.state == idempotency.Completed:
 		return nil
 	}
+	if s.fault == completesInTwoSteps {
+		s.mu.Unlock()
+		time.Sleep(time.Millisecond)
+		s.mu.Lock()
+	}
+	s.completed[token] = true
 	k.state, k.forgetAt = idempotency.Completed, time.Now().Add(s.retention)
 	switch s.fault {
 	case countedFromClaim:
@@ -164,7 +192,13 @@ func (s *simple) Release(ctx context.Context, key string, token idempotency.Toke
 		delete(s.keys, key)
 		return nil
 	}
-	k.state, k.held = idempotency.Acquired, false
+	k.state, k.held, k.forgetAt = idempotency.Acquired, false, time.Now().Add(s.retention)
+	switch s.fault {
+	case releasedForgotten:
+		k.forgetAt = k.claimed.Add(s.retention)
+	case releasedKept:
+		k.forgetAt = k.forgetAt.Add(s.retention)
+	}
 	if s.fault != releasedCompletes {
 		k.token = idempotency.Token{}
 	}
@@ -185,13 +219,17 @@ func (s *simple) stored(key string) string {
 		return strings.ToLower(key)
 	case s.fault == trimmed && len(key) > 255:
 		return key[:255]
+	case s.fault == cutAtNUL:
+		key, _, _ = strings.Cut(key, "\x00")
+	case s.fault == madeValid:
+		return strings.ToValidUTF8(key, "\ufffd")
 	}
 	return key
 }
 
 func newSimple(f fault) func(testing.TB, time.Duration) idempotency.Store {
 	return func(_ testing.TB, retention time.Duration) idempotency.Store {
-		return &simple{fault: f, retention: retention, keys: make(map[string]simpleKey)}
+		return &simple{fault: f, retention: retention, keys: make(map[string]simpleKey), completed: make(map[idempotency.Token]bool)}
 	}
 }
 
@@ -253,12 +291,12 @@ func TestEachFaultBreaksItsRuleAndNoOther(t *testing.T) {
 		fault  fault
 		breaks []string
 	}{
-		{noExclusivity, []string{"OneOfManyConcurrentClaimsIsAcquired", "OneOfManyConcurrentClaimsOfAReleasedKeyIsAcquired", "OneOfManyConcurrentClaimsAfterALeaseHasEndedIsAcquired"}},
+		{noExclusivity, []string{"OneOfManyConcurrentClaimsIsAcquired", "OneOfManyConcurrentClaimsOfAReleasedKeyIsAcquired", "OneOfManyConcurrentClaimsAfterALeaseHasEndedIsAcquired", "CompletionAndRetakeExcludeOneAnother"}},
 		{leaseNeverEnds, []string{"LeaseEnds", "OneOfManyConcurrentClaimsAfterALeaseHasEndedIsAcquired"}},
-		{staleCompletes, []string{"StaleTokenCannotComplete"}},
+		{staleCompletes, []string{"StaleTokenCannotComplete", "CompletionAndRetakeExcludeOneAnother", "TokenOfAForgottenCompletionIsStale"}},
 		{releaseIgnored, []string{"ReleasedKeyIsFreeAtOnce", "OneOfManyConcurrentClaimsOfAReleasedKeyIsAcquired", "CompleteAfterReleaseIsLeaseLost"}},
 		{releaseUndoes, []string{"ReleaseDoesNotUndoACompletion"}},
-		{attemptsForgotten, []string{"ReleaseKeepsTheAttemptCount"}},
+		{attemptsForgotten, []string{"ReleaseKeepsTheAttemptCount", "ReleasedKeyCountsOnForItsRetention"}},
 		{lateCompleteRefused, []string{"CompleteSucceedsAfterTheLeaseEndedWhileNobodyRetook"}},
 		{forgottenEarly, []string{"CompletedKeyIsKeptForItsRetention"}},
 		{neverForgotten, []string{"CompletedKeyIsForgottenAfterItsRetention"}},
@@ -268,10 +306,10 @@ func TestEachFaultBreaksItsRuleAndNoOther(t *testing.T) {
 		{completesOnce, []string{"CompleteTwiceIsNoError"}},
 		{releasedCompletes, []string{"CompleteAfterReleaseIsLeaseLost"}},
 		{countedFromClaim, []string{"RetentionIsCountedFromTheCompletion"}},
-		{attemptsNotCounted, []string{"AttemptsCountUpWhenALeaseHasEnded"}},
+		{attemptsNotCounted, []string{"AttemptsCountUpWhenALeaseHasEnded", "AbandonedKeyCountsOnForItsRetention"}},
 		{attemptsNeverRestart, []string{"AttemptsStartAgainOnceAKeyIsForgotten"}},
-		{folded, []string{"KeysDoNotInfluenceOneAnother"}},
-		{trimmed, []string{"KeysDoNotInfluenceOneAnother"}},
+		{folded, []string{"KeysDoNotInfluenceOneAnother", "KeyThatCannotBeKeptIsRefused"}},
+		{trimmed, []string{"KeysDoNotInfluenceOneAnother", "KeyThatCannotBeKeptIsRefused"}},
 		{noRemaining, []string{"InFlightSaysForHowLongTheLeaseStillRuns"}},
 		{wholeLeaseRemaining, []string{"InFlightSaysForHowLongTheLeaseStillRuns"}},
 		{contextIgnored, []string{"EndedContextChangesNothing"}},
@@ -280,6 +318,15 @@ func TestEachFaultBreaksItsRuleAndNoOther(t *testing.T) {
 		{holderIsWelcome, []string{"KeyInFlightIsGivenToNobody"}},
 		{firstIsZero, []string{"FirstClaimIsAttemptOne"}},
 		{completeCreates, []string{"CompleteOfAnUnknownKeyIsLeaseLost"}},
+		{anyLease, []string{"LeaseIsLongerThanZero"}},
+		{inFlightForgotten, []string{"KeyInFlightOutlivesTheRetention", "AbandonedKeyCountsOnForItsRetention"}},
+		{releasedForgotten, []string{"ReleasedKeyCountsOnForItsRetention"}},
+		{abandonedForgotten, []string{"AbandonedKeyCountsOnForItsRetention"}},
+		{cutAtNUL, []string{"KeyThatCannotBeKeptIsRefused"}},
+		{madeValid, []string{"KeyThatCannotBeKeptIsRefused"}},
+		{completesInTwoSteps, []string{"CompletionAndRetakeExcludeOneAnother"}},
+		{completionRemembered, []string{"TokenOfAForgottenCompletionIsStale"}},
+		{releasedKept, []string{"KeyThatIsNotInFlightIsForgotten"}},
 	} {
 		t.Run(string(test.fault), func(t *testing.T) {
 			failures := broken(t, Options{New: newSimple(test.fault), Around: synctest.Test})

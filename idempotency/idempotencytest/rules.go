@@ -2,6 +2,7 @@ package idempotencytest
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -10,7 +11,10 @@ import (
 )
 
 // rules is the suite. The sentences are what the author of a failing store reads.
-var rules = []rule{{
+var rules = slices.Concat(claimRules, confusionRules, retentionRules)
+
+// claimRules are those of keys that are remembered.
+var claimRules = []rule{{
 	name: "FirstClaimIsAttemptOne",
 	says: "The first claim of a key is acquired, as attempt 1.",
 	check: func(c *check) {
@@ -242,6 +246,19 @@ var rules = []rule{{
 		}
 	},
 }, {
+	name: "LeaseIsLongerThanZero",
+	says: "A claim for no time, or for less, is an error and changes nothing.",
+	check: func(c *check) {
+		for _, lease := range []time.Duration{0, -1, -long} {
+			if got, err := c.store.Claim(c.ctx, "key", idempotency.NewToken(), lease); err == nil {
+				c.broken("a claim for %v was answered %q", lease, got.State)
+			}
+		}
+		if _, n := c.attempt("key", long, "after claims that should take nothing"); n > 1 {
+			c.broken("the first claim after that was attempt %d", n)
+		}
+	},
+}, {
 	name: "EndedContextChangesNothing",
 	says: "With a context that has ended, every method returns an error and changes nothing.",
 	check: func(c *check) {
@@ -261,63 +278,6 @@ var rules = []rule{{
 			c.broken("releasing returned no error")
 		}
 		c.is("key", idempotency.InFlight, "after calls that should do nothing")
-	},
-}, {
-	name:   "RetentionIsAtLeastWhatWasAskedFor",
-	says:   "Retention reports at least what the store was asked to keep.",
-	expire: true,
-	check: func(c *check) {
-		if got := c.store.Retention(); got < c.Options.Retention {
-			c.broken("it reported %v where %v was asked for", got, c.Options.Retention)
-		}
-	},
-}, {
-	name:   "CompletedKeyIsKeptForItsRetention",
-	says:   "A completed key stays completed until its retention has passed.",
-	expire: true,
-	check: func(c *check) {
-		c.within(c.Options.Retention, idempotency.Completed, "before the retention had passed", func(key string) time.Time {
-			token := c.acquire(key, long, "when it is new")
-			from := time.Now()
-			c.complete(key, token, "while its token holds it")
-			return from
-		})
-	},
-}, {
-	name:   "RetentionIsCountedFromTheCompletion",
-	says:   "The retention of a completed key is counted from its completion, not from its claim.",
-	expire: true,
-	check: func(c *check) {
-		pastOneFromTheClaim := c.Options.Retention * 3 / 4
-		c.within(pastOneFromTheClaim, idempotency.Completed, "before the retention had passed", func(key string) time.Time {
-			token := c.acquire(key, c.Options.Retention, "when it is new")
-			c.Wait(c.Options.Retention / 2)
-			from := time.Now()
-			c.complete(key, token, "while its token holds it")
-			return from
-		})
-	},
-}, {
-	name:   "CompletedKeyIsForgottenAfterItsRetention",
-	says:   "A completed key is free again once one and a half times its retention have passed.",
-	expire: true,
-	check: func(c *check) {
-		token := c.acquire("key", long, "when it is new")
-		c.complete("key", token, "while its token holds it")
-		c.Wait(c.Options.Retention*3/2 + c.Slack)
-		c.acquire("key", long, "after that")
-	},
-}, {
-	name:   "AttemptsStartAgainOnceAKeyIsForgotten",
-	says:   "The first claim of a key after it was forgotten is attempt 1 again.",
-	expire: true,
-	check: func(c *check) {
-		token, first := c.attempt("key", long, "when it is new")
-		c.complete("key", token, "while its token holds it")
-		c.Wait(c.Options.Retention*3/2 + c.Slack)
-		if got := c.claim("key", idempotency.NewToken(), long); got.State == idempotency.Acquired && got.Attempt != first {
-			c.broken("it was attempt %d", got.Attempt)
-		}
 	},
 }}
 

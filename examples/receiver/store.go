@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+	"github.com/redis/go-redis/v9"
+	_ "modernc.org/sqlite"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/idempotency/redisstore"
+	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
+)
+
+const namespace = "receiver"
+
+// openStore opens what STORE names: memory, sqlite:PATH, postgres://… or redis://…
+func openStore(ctx context.Context, name string, logger *slog.Logger) (idempotency.Store, func() error, error) {
+	kind, path, _ := strings.Cut(name, ":")
+	switch kind {
+	case "", "memory":
+		store, err := idempotency.NewMemory(&idempotency.MemoryOptions{Logger: logger})
+		return store, func() error { return nil }, err
+	case "sqlite":
+		// Durable before it answers, and never waiting for longer than a call to the store may take.
+		file := "file:" + (&url.URL{Path: path}).EscapedPath() +
+			"?_txlock=immediate&_pragma=busy_timeout(800)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
+		return openSQL(ctx, "sqlite", file, sqlstore.SQLite)
+	case "postgres", "postgresql":
+		return openSQL(ctx, "pgx", name, sqlstore.PostgreSQL)
+	case "redis", "rediss":
+		return openRedis(name, logger)
+	default:
+		return nil, nil, errors.New("must be memory, sqlite:PATH, postgres://… or redis://…")
+	}
+}
+
+func openSQL(ctx context.Context, driver, source string, dialect *sqlstore.Dialect) (idempotency.Store, func() error, error) {
+	db, err := sql.Open(driver, source)
+	if err != nil {
+		return nil, nil, err
+	}
+	db.SetMaxIdleConns(16)
+	store, err := sqlstore.New(db, sqlstore.Options{Dialect: dialect, Namespace: namespace})
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		err = store.Migrate(ctx)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, db.Close())
+	}
+	return store, db.Close, nil
+}
+
+func openRedis(source string, logger *slog.Logger) (idempotency.Store, func() error, error) {
+	o, err := redis.ParseURL(source)
+	if err != nil {
+		return nil, nil, fmt.Errorf("redis: %w", err)
+	}
+	o.ContextTimeoutEnabled = true
+	client := redis.NewClient(o)
+	store, err := redisstore.New(client, redisstore.Options{Namespace: namespace, Logger: logger})
+	if err != nil {
+		return nil, nil, errors.Join(err, client.Close())
+	}
+	return store, client.Close, nil
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"net/url"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/emberqa"
+	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
+	"github.com/aihooks/aihooks-go/internal/pgtest"
+	"github.com/aihooks/aihooks-go/internal/redistest"
+	"github.com/aihooks/aihooks-go/webhook/webhooktest"
+)
+
+func TestADuplicateIsRecognisedAfterARestartAndByASecondReceiver(t *testing.T) {
+	postgres := url.URL{Scheme: "postgres", Path: "/postgres", RawQuery: url.Values{
+		"host": {pgtest.New(t).Dir()}, "user": {"postgres"}, "sslmode": {"disable"},
+	}.Encode()}
+	for name, store := range map[string]string{
+		"sqlite":   "sqlite:" + filepath.Join(t.TempDir(), "a file?.db"),
+		"postgres": postgres.String(),
+		"redis":    "redis://" + redistest.New(t).Addr() + "/0",
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := []string{"EMBERQA_TOKEN=a-token-of-enough-length", "STORE=" + store}
+			send := func(p *process) int {
+				sender := webhooktest.Sender{Profile: emberqa.Profile(), URL: p.origin + "/webhooks/emberqa/a-token-of-enough-length"}
+				r, err := sender.Request(emberqatest.Samples()[0].Body, time.Now(), "")
+				return post(t, r, err)
+			}
+			first := start(t, env...)
+			second := start(t, env...)
+			require.Equal(t, 200, send(first))
+			require.Equal(t, 200, send(second))
+			require.Zero(t, first.stop(), first.log.String())
+			require.Zero(t, second.stop(), second.log.String())
+			third := start(t, env...)
+			require.Equal(t, 200, send(third))
+			require.Zero(t, third.stop(), third.log.String())
+
+			var line printed
+			first.read(&line)
+			require.Equal(t, "emberqa", line.Vendor)
+			require.Empty(t, second.lines, "the second receiver called back as well")
+			require.Empty(t, third.lines, "the receiver called back again after a restart")
+		})
+	}
+}

@@ -1,0 +1,90 @@
+package idempotencytest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+)
+
+// confusionRules are about two that must not be taken for one: keys, or holders of a key.
+var confusionRules = []rule{{
+	name: "KeyThatCannotBeKeptIsRefused",
+	says: "A key that the store cannot keep as it is, is refused with an error, and never taken for another.",
+	check: func(c *check) {
+		huge := strings.Repeat("x", 5000)
+		keys := []string{"", "a", "a\x00", "a\x00b", "a\x00c", "\xff", "\xfe", "\ufffd", "a\xff", "a\ufffd", huge, huge + "1", huge + "2"}
+		for _, key := range keys {
+			token := idempotency.NewToken()
+			got, err := c.store.Claim(c.ctx, key, token, long)
+			if err != nil {
+				continue
+			}
+			if got.State != idempotency.Acquired {
+				c.broken("a claim of %.40q, which is new, was answered %q", key, got.State)
+			}
+			c.complete(key, token, "while its token holds it")
+		}
+	},
+}, {
+	name: "CompletionAndRetakeExcludeOneAnother",
+	says: "When a lease has ended, and its holder completes the key while another claims it, only one of them succeeds.",
+	check: func(c *check) {
+		tokens := make(map[string]idempotency.Token)
+		for i := range 32 {
+			key := fmt.Sprint("key ", i)
+			tokens[key] = c.acquire(key, c.Lease, "when it is new")
+		}
+		c.Wait(c.Lease + c.Slack)
+		first := false // which of the two is started first: each half of the time
+		for key, token := range tokens {
+			first = !first
+			c.completeAndRetake(key, token, first)
+		}
+	},
+}, {
+	name:   "TokenOfAForgottenCompletionIsStale",
+	says:   "Once a completed key was forgotten and taken again, the token that had completed it cannot do so any more: the error is ErrLeaseLost.",
+	expire: true,
+	check: func(c *check) {
+		stale, fresh := c.acquire("key", long, "when it is new"), idempotency.NewToken()
+		c.complete("key", stale, "while its token holds it")
+		c.Wait(c.Options.Retention*3/2 + c.Slack)
+		if c.claim("key", fresh, long).State != idempotency.Acquired {
+			return // which is for another rule to tell
+		}
+		c.refused("key", stale, "after the key was forgotten and taken again")
+		c.complete("key", fresh, "with the token that holds the key")
+	},
+}}
+
+// completeAndRetake completes key under token, whose lease has ended, and claims it at the same time.
+func (c *check) completeAndRetake(key string, token idempotency.Token, completeFirst bool) {
+	c.Helper()
+	var completed, claimed error
+	var got idempotency.Claim
+	race := []func(){
+		func() { completed = c.store.Complete(c.ctx, key, token) },
+		func() { got, claimed = c.store.Claim(c.ctx, key, idempotency.NewToken(), time.Minute) },
+	}
+	if !completeFirst {
+		race[0], race[1] = race[1], race[0]
+	}
+	var wg sync.WaitGroup
+	wg.Go(race[0])
+	race[1]()
+	wg.Wait()
+	switch {
+	case claimed != nil:
+		c.broken("the claim failed: %v", claimed)
+	case completed != nil && !errors.Is(completed, idempotency.ErrLeaseLost):
+		c.broken("the completion failed: %v", completed)
+	case completed == nil && got.State == idempotency.Acquired:
+		c.broken("both did")
+	case completed != nil && got.State != idempotency.Acquired:
+		c.broken("neither did: the claim was answered %q", got.State)
+	}
+}

@@ -1,0 +1,129 @@
+package idempotencytest
+
+import (
+	"time"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+)
+
+// retentionRules are those of keys that are forgotten some day, or not yet.
+var retentionRules = []rule{{
+	name:   "RetentionIsAtLeastWhatWasAskedFor",
+	says:   "Retention reports at least what the store was asked to keep.",
+	expire: true,
+	check: func(c *check) {
+		if got := c.store.Retention(); got < c.Options.Retention {
+			c.broken("it reported %v where %v was asked for", got, c.Options.Retention)
+		}
+	},
+}, {
+	name:   "CompletedKeyIsKeptForItsRetention",
+	says:   "A completed key stays completed until its retention has passed.",
+	expire: true,
+	check: func(c *check) {
+		c.within(c.Options.Retention, idempotency.Completed, "before the retention had passed", func(key string) time.Time {
+			token := c.acquire(key, long, "when it is new")
+			from := time.Now()
+			c.complete(key, token, "while its token holds it")
+			return from
+		})
+	},
+}, {
+	name:   "RetentionIsCountedFromTheCompletion",
+	says:   "The retention of a completed key is counted from its completion, not from its claim.",
+	expire: true,
+	check: func(c *check) {
+		pastOneFromTheClaim := c.Options.Retention * 3 / 4
+		c.within(pastOneFromTheClaim, idempotency.Completed, "before the retention had passed", func(key string) time.Time {
+			token := c.acquire(key, c.Options.Retention, "when it is new")
+			c.Wait(c.Options.Retention / 2)
+			from := time.Now()
+			c.complete(key, token, "while its token holds it")
+			return from
+		})
+	},
+}, {
+	name:   "CompletedKeyIsForgottenAfterItsRetention",
+	says:   "A completed key is free again once one and a half times its retention have passed.",
+	expire: true,
+	check: func(c *check) {
+		token := c.acquire("key", long, "when it is new")
+		c.complete("key", token, "while its token holds it")
+		c.Wait(c.Options.Retention*3/2 + c.Slack)
+		c.acquire("key", long, "after that")
+	},
+}, {
+	name:   "AttemptsStartAgainOnceAKeyIsForgotten",
+	says:   "The first claim of a key after it was forgotten is attempt 1 again.",
+	expire: true,
+	check: func(c *check) {
+		token, first := c.attempt("key", long, "when it is new")
+		c.complete("key", token, "while its token holds it")
+		c.Wait(c.Options.Retention*3/2 + c.Slack)
+		if got := c.claim("key", idempotency.NewToken(), long); got.State == idempotency.Acquired && got.Attempt != first {
+			c.broken("it was attempt %d", got.Attempt)
+		}
+	},
+}, {
+	name:   "KeyInFlightOutlivesTheRetention",
+	says:   "A key in flight is not forgotten before its lease ends, however short the retention is.",
+	expire: true,
+	check: func(c *check) {
+		token := c.acquire("key", 2*c.Options.Retention+long, "when it is new")
+		c.Wait(c.Options.Retention*3/2 + c.Slack)
+		c.is("key", idempotency.InFlight, "after the retention had passed and while the lease ran")
+		c.complete("key", token, "while its token holds it")
+	},
+}, {
+	name:   "ReleasedKeyCountsOnForItsRetention",
+	says:   "A released key keeps its attempt count for the retention, counted from its release.",
+	expire: true,
+	check: func(c *check) {
+		token, before := c.attempt("key", long, "when it is new")
+		c.Wait(c.Options.Retention / 2)
+		from := time.Now()
+		c.release("key", token, "while its token holds it")
+		c.countsOn("key", before, from, c.Options.Retention*3/4)
+	},
+}, {
+	name:   "AbandonedKeyCountsOnForItsRetention",
+	says:   "A key that was never given back keeps its attempt count for the retention, counted from the end of its lease.",
+	expire: true,
+	check: func(c *check) {
+		lease := c.Options.Retention / 2
+		from := time.Now().Add(lease)
+		_, before := c.attempt("key", lease, "when it is new")
+		c.countsOn("key", before, from, c.Options.Retention*3/4)
+	},
+}, {
+	name:   "KeyThatIsNotInFlightIsForgotten",
+	says:   "A key that was released or abandoned is forgotten, and counts from 1, once one and a half times its retention have passed.",
+	expire: true,
+	check: func(c *check) {
+		abandoned := c.claim("abandoned", idempotency.NewToken(), c.Lease).Attempt
+		token, released := c.attempt("released", long, "when it is new")
+		c.Wait(c.Lease)
+		c.release("released", token, "while its token holds it")
+		c.Wait(c.Options.Retention*3/2 + c.Slack)
+		for key, first := range map[string]int{"released": released, "abandoned": abandoned} {
+			if got := c.claim(key, idempotency.NewToken(), long); got.State == idempotency.Acquired && got.Attempt != first {
+				c.broken("%s, it was attempt %d", key, got.Attempt)
+			}
+		}
+	},
+}}
+
+// countsOn claims key when d has passed since from, and expects the attempt after before. That a claim which came back
+// too late counts from 1 tells nothing.
+func (c *check) countsOn(key string, before int, from time.Time, d time.Duration) {
+	c.Helper()
+	c.Wait(d - time.Since(from))
+	got := c.claim(key, idempotency.NewToken(), long)
+	switch took := time.Since(from); {
+	case got.State != idempotency.Acquired || got.Attempt == before+1: // another rule's business, or right
+	case took < c.Options.Retention:
+		c.broken("after %v, attempt %d was followed by attempt %d", took, before, got.Attempt)
+	default:
+		c.Skipf("The machine is too slow to look within %v.", c.Options.Retention-d)
+	}
+}

@@ -1,0 +1,102 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/aihooks/aihooks-go/internal/deadline"
+)
+
+// checkTimeout is how long New may look at settings.
+const checkTimeout = time.Second
+
+// A setting is one of the server's that the store needs.
+type setting struct{ name, want, cost string }
+
+var needed = []setting{
+	{"maxmemory-policy", "noeviction", "Redis will evict keys when its memory is full, and their duplicates will run again"},
+	{"appendonly", "yes", "a restart of Redis will forget keys, and their duplicates will run again"},
+	{"appendfsync", "always", "a crash of the machine will forget the last keys, and their duplicates will run again"},
+}
+
+// check logs a warning for each setting that is wrong.
+func check(client Client, logger *slog.Logger) {
+	if _, ok := client.(*redis.Ring); ok {
+		logger.Warn("redisstore: a redis.Ring forgets keys whenever one of its servers is down; duplicates will run again")
+	}
+	if heeds, known := heedsDeadlines(client); known && !heeds {
+		logger.Warn("redisstore: the client does not heed the deadlines of contexts; set ContextTimeoutEnabled in its options")
+	}
+	var settings map[string]string
+	err := deadline.Call(context.Background(), checkTimeout, func(ctx context.Context) error {
+		seen, err := settingsOf(ctx, client)
+		settings = seen
+		return err
+	})
+	if err != nil {
+		logger.Warn("redisstore: the settings of Redis cannot be seen; see to it that they are as the package documentation says", "error", err)
+		return
+	}
+	for _, s := range needed {
+		if s.name == "appendfsync" && settings["appendonly"] == "no" {
+			continue // it says nothing then
+		}
+		if got := settings[s.name]; got != s.want {
+			logger.Warn("redisstore: "+s.cost, "setting", s.name, "is", got, "should_be", s.want)
+		}
+	}
+}
+
+// heedsDeadlines tells, where that is known, whether the client ends a call at its context's deadline.
+func heedsDeadlines(client Client) (heeds, known bool) {
+	switch c := client.(type) {
+	case *redis.Client:
+		return c.Options().ContextTimeoutEnabled, true
+	case *redis.ClusterClient:
+		return c.Options().ContextTimeoutEnabled, true
+	default:
+		return false, false
+	}
+}
+
+// settingsOf reads the needed settings of the server. Of a cluster's masters, one that is wrong stands for all.
+func settingsOf(ctx context.Context, client Client) (map[string]string, error) {
+	cluster, ok := client.(*redis.ClusterClient)
+	if !ok {
+		return settingsOfOne(ctx, client)
+	}
+	var mu sync.Mutex
+	all := make(map[string]string)
+	err := cluster.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error {
+		one, err := settingsOfOne(ctx, master)
+		mu.Lock()
+		defer mu.Unlock()
+		for _, s := range needed {
+			if got := all[s.name]; got == "" || got == s.want {
+				all[s.name] = one[s.name]
+			}
+		}
+		return err
+	})
+	return all, err
+}
+
+func settingsOfOne(ctx context.Context, client Client) (map[string]string, error) {
+	all := make(map[string]string)
+	for _, s := range needed {
+		one, err := client.ConfigGet(ctx, s.name).Result()
+		if err != nil {
+			return nil, err
+		}
+		if one[s.name] == "" {
+			return nil, fmt.Errorf("CONFIG GET %s is answered with nothing", s.name)
+		}
+		all[s.name] = one[s.name]
+	}
+	return all, nil
+}

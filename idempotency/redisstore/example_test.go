@@ -1,0 +1,73 @@
+package redisstore_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net/http"
+	"os"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/aihooks/aihooks-go/convosphere"
+	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/idempotency/redisstore"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+func ExampleNew() {
+	options, err := redis.ParseURL(os.Getenv("REDIS_URL"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	options.ContextTimeoutEnabled = true // a Redis that hangs does not hold connections
+	client := redis.NewClient(options)
+	defer client.Close()
+
+	store, err := redisstore.New(client, redisstore.Options{Namespace: "support-bot"})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	// All processes with this store and namespace call back once for each delivery.
+	hook, err := convosphere.NewHandler("a-secret-from-convosphere", &webhook.Options{Store: store})
+	if err != nil {
+		log.Fatal(err)
+	}
+	http.Handle("POST /webhooks/convosphere", hook)
+	fmt.Println("remembers deliveries for", store.Retention())
+	// Output: remembers deliveries for 168h0m0s
+}
+
+// The store serves anything that must run once, also where no webhook is in sight.
+func ExampleStore() {
+	options, err := redis.ParseURL(os.Getenv("REDIS_URL"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	options.ContextTimeoutEnabled = true
+	client := redis.NewClient(options)
+	defer client.Close()
+	store, err := redisstore.New(client, redisstore.Options{Namespace: "billing"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	guard, err := idempotency.NewGuard(store, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 2 {
+		state, err := guard.Do(context.Background(), "invoice-2026-11", func(context.Context) error {
+			fmt.Println("sent")
+			return nil
+		})
+		if err != nil {
+			log.Fatal(err) // Redis could not be asked, or sending failed
+		}
+		fmt.Println(state)
+	}
+	// Output:
+	// sent
+	// acquired
+	// completed
+}

@@ -1,0 +1,141 @@
+package redisstore_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/convosphere"
+	"github.com/aihooks/aihooks-go/convosphere/convospheretest"
+	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/webhooktest"
+)
+
+const secret = "a-secret-from-convosphere"
+
+// newReceiver is what a service mounts: Convosphere's handler on a store, with a callback for every type.
+func newReceiver(store idempotency.Store, call func(context.Context, *webhook.Delivery) error) (*convosphere.Handler, error) {
+	h, err := convosphere.NewHandler(secret, &webhook.Options{
+		Store: store, CallbackTimeout: time.Second, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.OnAny(call)
+	return h, nil
+}
+
+// receive is a service of its own: it writes every delivery that it is called back with into the diary.
+func receive() {
+	endWithParent()
+	d := openDiary(os.Getenv("DIARY"))
+	h, err := newReceiver(theirStore(), func(_ context.Context, delivery *webhook.Delivery) error {
+		time.Sleep(time.Millisecond)
+		d.write(delivery.ID)
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("http://" + l.Addr().String())
+	log.Fatal(http.Serve(l, h))
+}
+
+// A sender sends deliveries as Convosphere does, but tries again at once.
+type sender struct {
+	webhooktest.Sender
+	sample []byte
+}
+
+func newSender(url string) *sender {
+	return &sender{
+		Sender: webhooktest.Sender{Profile: convosphere.Profile(), URL: url, Key: signature.NewKey("default", secret)},
+		sample: convospheretest.Samples()[0].Body,
+	}
+}
+
+// once sends the delivery of that id and returns the status, and how long the answer took.
+func (s *sender) once(id string) (status int, took time.Duration, err error) {
+	start := time.Now()
+	r, err := s.Request(s.Name(s.Stamp(s.sample, start), id), start, id)
+	if err != nil {
+		return 0, 0, err
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, 0, err
+	}
+	_, _ = io.Copy(io.Discard, answer.Body)
+	_ = answer.Body.Close()
+	return answer.StatusCode, time.Since(start), nil
+}
+
+// until sends the delivery until it is answered 200; 503 is the only other answer that may come. It tells how often it
+// came, and how long the slowest answer took.
+func (s *sender) until(id string, patience time.Duration) (refused int, slowest time.Duration, err error) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		status, took, err := s.once(id)
+		slowest = max(slowest, took)
+		switch {
+		case err != nil:
+			return refused, slowest, err
+		case status == http.StatusOK:
+			return refused, slowest, nil
+		case status != http.StatusServiceUnavailable:
+			return refused, slowest, fmt.Errorf("%s was answered %d", id, status)
+		case time.Now().After(deadline):
+			return refused, slowest, fmt.Errorf("%s was not taken within %v", id, patience)
+		}
+		refused++
+	}
+}
+
+func TestTwoReceiversCallBackOnceForADeliverySentToBoth(t *testing.T) {
+	const deliveries = 200
+	path, name := filepath.Join(t.TempDir(), "diary"), namespace(t)
+	var senders []*sender
+	for range 2 {
+		p := start(t, "receiver", "ADDR="+shared.Addr(), "NAMESPACE="+name, "DIARY="+path)
+		senders = append(senders, newSender(p.line(t)))
+	}
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, 16)
+	for i := range deliveries {
+		for _, s := range senders {
+			slots <- struct{}{}
+			wg.Go(func() {
+				defer func() { <-slots }()
+				_, _, err := s.until(strconv.Itoa(i), 20*time.Second)
+				assert.NoError(t, err)
+			})
+		}
+	}
+	wg.Wait()
+	calls := make(map[string]int)
+	for _, line := range readDiary(t, path) {
+		calls[line[0]]++
+	}
+	require.Len(t, calls, deliveries)
+	for id, n := range calls {
+		require.Equal(t, 1, n, "callbacks for %s", id)
+	}
+}

@@ -1,0 +1,175 @@
+package sqlstore
+
+import (
+	"errors"
+	"strings"
+	"time"
+)
+
+// A Dialect is what one kind of database is told: [PostgreSQL] or [SQLite].
+type Dialect struct {
+	name       string
+	statements statements
+
+	// unit is what durations are given to the statements in.
+	unit time.Duration
+
+	// passing reports whether a statement that failed with err may succeed when it is repeated.
+	passing func(err error) bool
+}
+
+// String returns the dialect's name.
+func (d *Dialect) String() string { return d.name }
+
+// units rounds up: a lease or a retention is never cut short.
+func (d *Dialect) units(t time.Duration) int64 {
+	n := int64(t / d.unit)
+	if t%d.unit > 0 {
+		n++
+	}
+	return n
+}
+
+// Statements are a dialect's SQL. In it {table} stands for the table as the user names it, {name} for the same without
+// a schema, {schema} for the schema and a dot, and {now} for the present time.
+type statements struct {
+	// lock, if not empty, keeps two migrations apart until the transaction ends.
+	lock string
+
+	// schema are run one by one.
+	schema []string
+
+	// claim takes key 2 of namespace 1 for token 3 if nobody has it: for the time 4, to be forgotten after 5. It
+	// returns the attempt, or no row.
+	claim string
+
+	// lookUp returns the state of key 2 of namespace 1 and for how long its lease still runs; no row if it is free.
+	lookUp string
+
+	// complete and release mark key 2 of namespace 1 if token 3 holds it, to be forgotten after 4.
+	complete, release string
+
+	// purge deletes up to 1 rows whose time is over.
+	purge string
+
+	now string
+}
+
+// in returns the statements for a table.
+func (s statements) in(table string) statements {
+	schema, name := "", table
+	if i := strings.IndexByte(table, '.'); i >= 0 {
+		schema, name = table[:i+1], table[i+1:]
+	}
+	fill := strings.NewReplacer("{table}", table, "{schema}", schema, "{name}", name, "{now}", s.now).Replace
+	made := statements{
+		lock:     s.lock,
+		claim:    fill(s.claim),
+		lookUp:   fill(s.lookUp),
+		complete: fill(s.complete),
+		release:  fill(s.release),
+		purge:    fill(s.purge),
+	}
+	for _, statement := range s.schema {
+		made.schema = append(made.schema, fill(statement))
+	}
+	return made
+}
+
+// PostgreSQL is the dialect of PostgreSQL and what speaks like it.
+//
+// All conditions look at clock_timestamp(), not now(), which stands still during a transaction and while a
+// statement waits for a row.
+var PostgreSQL = &Dialect{
+	name: "PostgreSQL",
+	unit: time.Microsecond,
+	statements: statements{
+		now:  `clock_timestamp()`,
+		lock: `SELECT pg_advisory_xact_lock(7165084902356124775)`, // any number that is nobody else's
+		schema: []string{
+			`CREATE TABLE IF NOT EXISTS {table} (
+    namespace   text COLLATE "C" NOT NULL,
+    key         text COLLATE "C" NOT NULL,
+    state       smallint         NOT NULL, -- 0 released, 1 in flight, 2 completed
+    token       bytea            NOT NULL, -- of the last claim
+    attempt     integer          NOT NULL, -- how often it has been claimed
+    lease_until timestamptz      NOT NULL, -- in flight: when the next claim may have it
+    expires_at  timestamptz      NOT NULL, -- when it counts as unknown
+    PRIMARY KEY (namespace, key)
+)`,
+			`CREATE INDEX IF NOT EXISTS {name}_expires_at ON {table} (expires_at)`,
+		},
+		claim: `INSERT INTO {table} AS t (namespace, key, state, token, attempt, lease_until, expires_at)
+VALUES ($1, $2, 1, $3, 1, {now} + $4::bigint * interval '1 microsecond', {now} + $5::bigint * interval '1 microsecond')
+ON CONFLICT (namespace, key) DO UPDATE SET
+    state = 1,
+    token = excluded.token,
+    attempt = CASE WHEN t.expires_at < {now} THEN 1 ELSE t.attempt + 1 END,
+    lease_until = {now} + $4::bigint * interval '1 microsecond',
+    expires_at = {now} + $5::bigint * interval '1 microsecond'
+WHERE t.state = 0 OR t.state = 1 AND t.lease_until < {now} OR t.expires_at < {now}
+RETURNING attempt`,
+		lookUp: `SELECT state, (extract(epoch FROM lease_until - {now}) * 1000000)::bigint FROM {table}
+WHERE namespace = $1 AND key = $2 AND (state = 2 OR state = 1 AND lease_until >= {now}) AND expires_at >= {now}`,
+		complete: `UPDATE {table} SET state = 2, expires_at = {now} + $4::bigint * interval '1 microsecond'
+WHERE namespace = $1 AND key = $2 AND token = $3 AND state IN (1, 2) AND expires_at >= {now}`,
+		release: `UPDATE {table} SET state = 0, expires_at = {now} + $4::bigint * interval '1 microsecond'
+WHERE namespace = $1 AND key = $2 AND token = $3 AND state = 1 AND expires_at >= {now}`,
+		// The rows are found by a time that stands still, for only that can be looked up in the index, and are
+		// passed by while somebody claims them.
+		purge: `DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table}
+WHERE expires_at < statement_timestamp() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED))`,
+	},
+	passing: func(err error) bool {
+		var state interface{ SQLState() string } // of the errors of pgx and lib/pq
+		if !errors.As(err, &state) {
+			return false
+		}
+		const serializationFailure, deadlockDetected = "40001", "40P01"
+		return state.SQLState() == serializationFailure || state.SQLState() == deadlockDetected
+	},
+}
+
+// SQLite is the dialect of SQLite from version 3.42 on. Times are milliseconds since 1970.
+var SQLite = &Dialect{
+	name: "SQLite",
+	unit: time.Millisecond,
+	statements: statements{
+		now: `CAST(unixepoch('subsec') * 1000 AS INTEGER)`,
+		schema: []string{
+			`CREATE TABLE IF NOT EXISTS {table} (
+    namespace   TEXT    NOT NULL,
+    key         TEXT    NOT NULL,
+    state       INTEGER NOT NULL, -- 0 released, 1 in flight, 2 completed
+    token       BLOB    NOT NULL, -- of the last claim
+    attempt     INTEGER NOT NULL, -- how often it has been claimed
+    lease_until INTEGER NOT NULL, -- in flight: when the next claim may have it
+    expires_at  INTEGER NOT NULL, -- when it counts as unknown
+    PRIMARY KEY (namespace, key)
+) STRICT, WITHOUT ROWID`,
+			`CREATE INDEX IF NOT EXISTS {schema}{name}_expires_at ON {name} (expires_at)`,
+		},
+		claim: `INSERT INTO {table} AS t (namespace, key, state, token, attempt, lease_until, expires_at)
+VALUES (?1, ?2, 1, ?3, 1, {now} + ?4, {now} + ?5)
+ON CONFLICT (namespace, key) DO UPDATE SET
+    state = 1,
+    token = excluded.token,
+    attempt = CASE WHEN t.expires_at < {now} THEN 1 ELSE t.attempt + 1 END,
+    lease_until = excluded.lease_until,
+    expires_at = excluded.expires_at
+WHERE t.state = 0 OR t.state = 1 AND t.lease_until < {now} OR t.expires_at < {now}
+RETURNING attempt`,
+		lookUp: `SELECT state, lease_until - {now} FROM {table}
+WHERE namespace = ?1 AND key = ?2 AND (state = 2 OR state = 1 AND lease_until >= {now}) AND expires_at >= {now}`,
+		complete: `UPDATE {table} SET state = 2, expires_at = {now} + ?4
+WHERE namespace = ?1 AND key = ?2 AND token = ?3 AND state IN (1, 2) AND expires_at >= {now}`,
+		release: `UPDATE {table} SET state = 0, expires_at = {now} + ?4
+WHERE namespace = ?1 AND key = ?2 AND token = ?3 AND state = 1 AND expires_at >= {now}`,
+		purge: `DELETE FROM {table} WHERE (namespace, key) IN (SELECT namespace, key FROM {table}
+WHERE expires_at < {now} ORDER BY expires_at LIMIT ?1)`,
+	},
+	// Every driver passes on SQLite's own words, and no two of them its code in the same way.
+	passing: func(err error) bool {
+		return strings.Contains(err.Error(), "database is locked") || strings.Contains(err.Error(), "database table is locked")
+	},
+}

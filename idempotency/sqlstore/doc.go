@@ -1,0 +1,45 @@
+// Package sqlstore is an [idempotency.Store] in a table of a PostgreSQL or SQLite database, through database/sql: it
+// outlives a restart, is shared by any number of processes, and can mark a delivery as done inside the transaction
+// that holds its side effect (see [Store.CompleteTx]). The driver is the caller's choice; none is imported.
+//
+// # Table
+//
+// [Store.Migrate] makes the table, and [Schema] is the same as plain SQL. One table serves many services: each has a
+// namespace of its own.
+//
+// # Time
+//
+// Leases and retention are measured by the database's clock alone, so the clocks of the processes may differ. A lease is
+// counted from when the database took the key.
+//
+// # What a claim costs
+//
+// A claim that wins is one statement, one that loses two. Completing and releasing are one each. Every one is its own
+// transaction and is as durable as the database makes it: with PostgreSQL's synchronous_commit = off or SQLite's
+// synchronous = NORMAL, a power failure takes back the last claims and completions, and their work may run again.
+//
+// A statement that the database refused for a passing reason, because it could not be serialized, was picked to break a
+// deadlock, or found an SQLite file locked, is repeated for about a second, and not after its context has ended.
+//
+// # Purging
+//
+// A key whose time is over counts as unknown from that moment on. Its row is deleted later: every 32nd claim that wins
+// also deletes up to 64 such rows, oldest first, which is twice as many as claims add and takes about a millisecond; where
+// it finds fewer, claims do not look again for a second. Nothing else need be scheduled; [Store.Purge] is for a
+// service that has stopped receiving, or for getting rid of a backlog.
+//
+// # PostgreSQL
+//
+// Any supported version, any isolation level, any driver, and a connection pooler in transaction mode as far as the
+// driver allows. Raise [sql.DB.SetMaxIdleConns] from its default of 2 to as many claims as run at once: a new connection
+// costs more than a claim. The database's encoding must be UTF8 for keys that are not ASCII. The store must talk to the primary.
+//
+// A claim waits for a transaction that has called [Store.CompleteTx] for the same key and not ended yet. Call it last
+// before the commit.
+//
+// # SQLite
+//
+// Version 3.42 or newer. Open the file in WAL mode with synchronous = FULL, and give it a busy_timeout below
+// the time that a call to the store may take. One write transaction at a time is SQLite's rule: a callback that
+// keeps its own open for long keeps every claim waiting. A database in memory needs [sql.DB.SetMaxOpenConns] with 1.
+package sqlstore

@@ -1,0 +1,92 @@
+package sqlstore_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log"
+	"os"
+	"time"
+
+	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
+	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/workflux"
+)
+
+// A receiver whose deliveries are remembered in PostgreSQL. The examples that run, on both engines and with pgx's own
+// transactions, are in the folder enginetest.
+//
+//nolint:testableexamples // needs a server
+func Example() {
+	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL")) // import _ "github.com/jackc/pgx/v5/stdlib"
+	if err != nil {
+		log.Fatal(err)
+	}
+	db.SetMaxIdleConns(16) // a new connection for each claim would cost more than the claim
+	store, err := sqlstore.New(db, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "billing"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := store.Migrate(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+	hook, err := workflux.NewHandler(os.Getenv("WORKFLUX_SECRET"), &webhook.Options{Store: store})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_ = hook // mount it
+}
+
+//nolint:testableexamples // needs a database
+func ExampleStore_CompleteTx() {
+	var db *sql.DB            // the database of the store
+	var store *sqlstore.Store // the Store of the handler's options
+
+	// A callback.
+	_ = func(ctx context.Context, e webhook.AnyEvent) error {
+		tx, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback()
+		if _, err := tx.ExecContext(ctx, "INSERT INTO invoices (event) VALUES ($1)", e.Delivery().ID); err != nil {
+			return err
+		}
+		if err := store.CompleteTx(ctx, tx); err != nil {
+			return err // somebody else has it now, and nothing of this is kept
+		}
+		return tx.Commit()
+	}
+}
+
+func ExampleSchema() {
+	fmt.Print(sqlstore.Schema(sqlstore.PostgreSQL, "hooks.deliveries"))
+	// Output:
+	// CREATE TABLE IF NOT EXISTS hooks.deliveries (
+	//     namespace   text COLLATE "C" NOT NULL,
+	//     key         text COLLATE "C" NOT NULL,
+	//     state       smallint         NOT NULL, -- 0 released, 1 in flight, 2 completed
+	//     token       bytea            NOT NULL, -- of the last claim
+	//     attempt     integer          NOT NULL, -- how often it has been claimed
+	//     lease_until timestamptz      NOT NULL, -- in flight: when the next claim may have it
+	//     expires_at  timestamptz      NOT NULL, -- when it counts as unknown
+	//     PRIMARY KEY (namespace, key)
+	// );
+	//
+	// CREATE INDEX IF NOT EXISTS deliveries_expires_at ON hooks.deliveries (expires_at);
+}
+
+//nolint:testableexamples // needs a database
+func ExampleStore_Purge() {
+	var store *sqlstore.Store
+	for { // by night, to get rid of a backlog
+		n, err := store.Purge(context.Background(), 1000)
+		if err != nil {
+			log.Print(err)
+		}
+		if n < 1000 {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}

@@ -1,0 +1,31 @@
+package sqlstore
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// Repeated statements come at growing intervals, for about a second in all: a call to the store may not take longer.
+const (
+	retries    = 20
+	firstPause = time.Millisecond
+	lastPause  = 64 * time.Millisecond
+)
+
+// retry repeats f, a transaction of its own, while it fails for a reason that passes.
+func (s *Store) retry(ctx context.Context, f func() error) error {
+	err := f()
+	for pause, n := firstPause, 0; err != nil && n < retries && s.dialect.passing(err); n++ {
+		timer := time.NewTimer(pause/2 + rand.N(pause)) //nolint:gosec // so that those who collided part
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		case <-timer.C:
+		}
+		pause = min(2*pause, lastPause)
+		err = f()
+	}
+	return err
+}

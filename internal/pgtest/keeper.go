@@ -1,0 +1,47 @@
+//go:build unix
+
+package pgtest
+
+import (
+	"io"
+	"os/exec"
+	"syscall"
+)
+
+// A keeper is a process that outlives this one, also when a test panics, runs into its time limit or is killed, to
+// end the server and remove its files. It waits for its standard input to be closed, and nobody else has the other end.
+type keeper struct {
+	cmd   *exec.Cmd
+	stdin io.Closer
+}
+
+const keeperScript = `
+trap '' INT TERM HUP
+cat > /dev/null
+pid=$(head -n 1 data/postmaster.pid 2> /dev/null)
+if [ -n "$pid" ]; then
+	kill -QUIT $pid
+	kill -CONT $pid $(cat /proc/$pid/task/$pid/children) # if it is paused
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		kill -0 $pid && sleep 1
+	done
+fi 2> /dev/null
+cd / && rm -rf "$0"
+`
+
+func keep(dir string, user *syscall.Credential) (*keeper, error) {
+	cmd := exec.Command("/bin/sh", "-c", keeperScript, dir) //nolint:gosec,noctx // our own script, which outlives us
+	cmd.Dir = dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user, Setpgid: true}
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	return &keeper{cmd: cmd, stdin: stdin}, cmd.Start()
+}
+
+// dismiss ends the keeper; what it would do has been done.
+func (k *keeper) dismiss() error {
+	_ = k.stdin.Close()
+	return k.cmd.Wait()
+}

@@ -1,0 +1,212 @@
+//go:build unix
+
+package pgtest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience is how long the server may take to start or to stop, on a machine that is busy with other tests.
+const patience = time.Minute
+
+// settings make the server small and private. What decides about durability is left as it is by default.
+const settings = `
+listen_addresses = ''
+unix_socket_directories = '%s'
+max_connections = 200
+shared_buffers = 128MB
+max_wal_size = 2GB
+log_line_prefix = '%%m [%%p] '
+`
+
+// A Server is a private PostgreSQL server. Its methods are not for concurrent use, but for Database and DSN.
+type Server struct {
+	bin, dir  string
+	user      *syscall.Credential // nil: our own
+	keeper    *keeper
+	postgres  *exec.Cmd
+	exited    chan struct{} // closed when postgres has ended
+	paused    []int
+	databases atomic.Int64
+}
+
+// New starts a server that is closed when the test ends. The test fails if that cannot be done, also for want of
+// PostgreSQL.
+func New(t testing.TB) *Server {
+	t.Helper()
+	s, err := Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// Open is New for whoever has no test at hand, such as TestMain. The caller closes the server.
+func Open() (*Server, error) {
+	bin, err := find(debian)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{bin: bin}
+	if err := s.open(); err != nil {
+		return nil, errors.Join(fmt.Errorf("pgtest: %w", err), s.Close())
+	}
+	return s, nil
+}
+
+func (s *Server) open() (err error) {
+	if s.user, err = unprivileged(); err != nil {
+		return err
+	}
+	if s.dir, err = os.MkdirTemp("", "pgtest"); err != nil { // not t.TempDir: a socket's path may have 107 bytes
+		return err
+	}
+	if s.user != nil {
+		if err := os.Chown(s.dir, int(s.user.Uid), int(s.user.Gid)); err != nil {
+			return err
+		}
+	}
+	if s.keeper, err = keep(s.dir, s.user); err != nil {
+		return err
+	}
+	initdb := s.command("initdb", "--pgdata=data", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	conf, err := os.OpenFile(filepath.Join(s.dir, "data", "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(conf, settings, s.dir)
+	if err = errors.Join(err, conf.Close()); err != nil {
+		return err
+	}
+	return s.Start()
+}
+
+// command is a program of PostgreSQL's, run as the server's user in its directory.
+func (s *Server) command(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(s.bin, name), args...) //nolint:gosec,noctx // found by us, and ended by us
+	cmd.Dir = s.dir
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TZ=UTC", "HOME=" + s.dir}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.user, Setpgid: true} // an interrupt at the keyboard is for the test
+	return cmd
+}
+
+// Start starts the server again after Stop or Crash, with what was committed before, and waits until it takes
+// connections.
+func (s *Server) Start() error {
+	log, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Close() }() // postgres has it open itself
+	s.postgres = s.command("postgres", "-D", "data")
+	s.postgres.Stdout, s.postgres.Stderr = log, log
+	if err := s.postgres.Start(); err != nil {
+		return err
+	}
+	exited := make(chan struct{})
+	s.exited = exited
+	go func(cmd *exec.Cmd) {
+		_ = cmd.Wait()
+		close(exited)
+	}(s.postgres)
+	for deadline := time.Now().Add(patience); !s.ready(); time.Sleep(10 * time.Millisecond) {
+		select {
+		case <-exited:
+			return fmt.Errorf("postgres ended as it was started:\n%s", s.Log())
+		default:
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("postgres was not ready within %v:\n%s", patience, s.Log())
+		}
+	}
+	return nil
+}
+
+// ready looks where pg_ctl does: at the last line of the server's lock file, once the file is this server's.
+func (s *Server) ready() bool {
+	text, _ := os.ReadFile(filepath.Join(s.dir, "data", "postmaster.pid"))
+	lines := strings.Split(string(text), "\n")
+	return len(lines) >= 8 && lines[0] == strconv.Itoa(s.postgres.Process.Pid) && strings.TrimSpace(lines[7]) == "ready"
+}
+
+// Stop stops the server as an administrator does who is in a hurry: open transactions are rolled back, connections are
+// closed.
+func (s *Server) Stop() error { return s.end(syscall.SIGINT) }
+
+// Crash ends the server at once, without a chance to tidy up. What was committed is recovered by Start.
+func (s *Server) Crash() error { return s.end(syscall.SIGQUIT) }
+
+func (s *Server) end(signal syscall.Signal) error {
+	if s.postgres == nil || s.postgres.Process == nil {
+		return nil
+	}
+	if err := s.Resume(); err != nil {
+		return err
+	}
+	if err := s.postgres.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	select {
+	case <-s.exited:
+		return nil
+	case <-time.After(patience):
+		return fmt.Errorf("pgtest: postgres did not end within %v:\n%s", patience, s.Log())
+	}
+}
+
+// Close ends the server and removes its files.
+func (s *Server) Close() error {
+	err := s.Crash()
+	if s.dir != "" {
+		err = errors.Join(err, os.RemoveAll(s.dir))
+	}
+	if s.keeper != nil {
+		err = errors.Join(err, s.keeper.dismiss())
+	}
+	return err
+}
+
+// Log returns what the server has logged.
+func (s *Server) Log() string {
+	text, _ := os.ReadFile(filepath.Join(s.dir, "log"))
+	return string(text)
+}
+
+// Dir is the directory that the server's socket, .s.PGSQL.5432, is in.
+func (s *Server) Dir() string { return s.dir }
+
+// DSN is how drivers connect to a database of the server, as its superuser: "postgres", or one that Database has made.
+func (s *Server) DSN(database string) string { return s.DSNThrough(s.dir, database) }
+
+// DSNThrough is DSN for whoever has a socket of the same name in another directory, and hands on what comes there.
+func (s *Server) DSNThrough(dir, database string) string {
+	return fmt.Sprintf("postgres:///%s?host=%s&user=postgres&sslmode=disable", database, dir)
+}
+
+// Database makes a database that no other test uses, and returns its DSN.
+func (s *Server) Database(t testing.TB) string {
+	t.Helper()
+	name := fmt.Sprintf("test_%d", s.databases.Add(1))
+	if out, err := s.command("createdb", "--host="+s.dir, "--username=postgres", name).CombinedOutput(); err != nil {
+		t.Fatalf("createdb: %v\n%s", err, out)
+	}
+	return s.DSN(name)
+}
