@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/aihooks/aihooks-go/internal/allvendors"
 	"github.com/aihooks/aihooks-go/internal/vendortest"
 	"github.com/aihooks/aihooks-go/webhook"
@@ -57,9 +59,13 @@ func envelope(event webhook.AnyEvent) *webhook.Event {
 	return reflect.ValueOf(event).Elem().FieldByName("Event").Addr().Interface().(*webhook.Event)
 }
 
-// onMethod returns the method that registers callbacks for events of a Go type; the zero Value if there is none.
-func onMethod(h vendortest.Handler, goType reflect.Type) reflect.Value {
-	return reflect.ValueOf(h).MethodByName("On" + goType.Name())
+// onMethod returns the method that registers callbacks for events of a Go type.
+func onMethod(t *testing.T, h vendortest.Handler, goType reflect.Type) reflect.Value {
+	t.Helper()
+	on := reflect.ValueOf(h).MethodByName("On" + goType.Name())
+	require.True(t, on.IsValid(), "there is no method On%s", goType.Name())
+	require.Equal(t, reflect.PointerTo(goType), on.Type().In(0).In(1), "what On%s gives to callbacks", goType.Name())
+	return on
 }
 
 // register calls an On method. Without fn, it gives it a nil callback.
