@@ -56,7 +56,7 @@ func (g *Guard) claim(ctx context.Context, key string, hold *Hold, lease time.Du
 	release := func(ctx context.Context) error { return lost.release(ctx, keys) }
 	g.background.Go(func() {
 		<-returned
-		if err := release(lasting); err != nil {
+		if err := g.inTurn(func() error { return release(lasting) }); err != nil {
 			_ = lost.retry(lasting, err, release)
 		}
 	})

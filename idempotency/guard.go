@@ -52,6 +52,7 @@ type Guard struct {
 	flights map[string]*flight
 
 	background sync.WaitGroup
+	turns      chan struct{} // those that are tried again take turns: a store that comes back must not be overrun
 }
 
 // NewGuard returns a guard over store. Nil options are the defaults.
@@ -69,6 +70,7 @@ func NewGuard(store Store, o *GuardOptions) (*Guard, error) {
 		timeout: orDefault(o.CallTimeout, DefaultCallTimeout),
 		waiters: orDefault(o.MaxWaiters, DefaultMaxWaiters),
 		flights: make(map[string]*flight),
+		turns:   make(chan struct{}, maxTurns),
 	}
 	_, g.direct = store.(*Memory)
 	switch {
@@ -78,6 +80,16 @@ func NewGuard(store Store, o *GuardOptions) (*Guard, error) {
 		return nil, fmt.Errorf("idempotency: GuardOptions.Margin (%v) must be shorter than Lease (%v)", g.margin, g.lease)
 	}
 	return g, nil
+}
+
+// maxTurns is how many calls in the background a store gets at once.
+const maxTurns = 8
+
+// inTurn runs f when there are fewer than maxTurns others.
+func (g *Guard) inTurn(f func() error) error {
+	g.turns <- struct{}{}
+	defer func() { <-g.turns }()
+	return f()
 }
 
 func orDefault[T int | time.Duration](v, d T) T {

@@ -156,7 +156,8 @@ func (h *Hold) retry(ctx context.Context, err error, try func(context.Context) e
 			return err
 		case <-pause.C:
 		}
-		if err = try(ctx); err == nil || errors.Is(err, ErrLeaseLost) {
+		err = h.guard.inTurn(func() error { return try(ctx) })
+		if err == nil || errors.Is(err, ErrLeaseLost) {
 			return err
 		}
 		d = min(2*d, lastRetry)

@@ -175,8 +175,9 @@ func TestTheContextOfTheCallbackOutlivesAClientThatHangsUp(t *testing.T) {
 			<-started
 			hangUp()
 		}()
-		_, err = s.Client().Do(request.WithContext(ctx))
-		require.ErrorIs(t, err, context.Canceled)
+		if response, err := s.Client().Do(request.WithContext(ctx)); err == nil {
+			_ = response.Body.Close() // it has come through between the two steps in which TLS hangs up
+		}
 		require.NoError(t, <-after)
 		require.Equal(t, webhook.Handled, r.last(1).Outcome)
 		require.Equal(t, "completed", r.keyState("a"))
