@@ -47,10 +47,14 @@ func readConfig(getenv func(string) string) (config, error) {
 	return c, errors.Join(errs...)
 }
 
-// split reads a comma-separated list; an unset variable is an empty one.
+// split reads a comma-separated list, with or without blanks; an unset variable is an empty one.
 func split(list string) []string {
 	if list == "" {
 		return nil
 	}
-	return strings.Split(list, ",")
+	parts := strings.Split(list, ",")
+	for i, part := range parts {
+		parts[i] = strings.TrimSpace(part)
+	}
+	return parts
 }

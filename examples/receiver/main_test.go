@@ -96,7 +96,7 @@ type printed struct {
 }
 
 func TestCallbacksArePrintedAndFailuresComeAgain(t *testing.T) {
-	p := start(t, "WORKFLUX_SECRET=old-secret,new-secret", "EMBERQA_TOKEN=a-token-of-enough-length", "FAIL_FIRST=1")
+	p := start(t, "WORKFLUX_SECRET=old-secret, new-secret", "EMBERQA_TOKEN=a-token-of-enough-length", "FAIL_FIRST=1")
 
 	workfluxSender := webhooktest.Sender{Profile: workflux.Profile(), URL: p.origin + "/webhooks/workflux", Key: signature.NewKey("", "new-secret")}
 	body := workfluxSender.Stamp(workfluxtest.Samples()[0].Body, time.Now())
