@@ -28,11 +28,20 @@
 // it finds fewer, claims do not look again for a second. Nothing else need be scheduled; [Store.Purge] is for a
 // service that has stopped receiving, or for getting rid of a backlog.
 //
+// # Outages
+//
+// While the database is down or hangs, claims fail: the receiver answers 503, and whoever sends tries again. A claim whose
+// answer was lost may have been made all the same. It is released once the database is back, or else ends with its lease;
+// until then the delivery is in flight. Nothing runs twice for it.
+//
 // # PostgreSQL
 //
 // Any supported version, any isolation level, any driver, and a connection pooler in transaction mode as far as the
-// driver allows. Raise [sql.DB.SetMaxIdleConns] from its default of 2 to as many claims as run at once: a new connection
-// costs more than a claim. The database's encoding must be UTF8 for keys that are not ASCII. The store must talk to the primary.
+// driver allows. The database's encoding must be UTF8 for keys that are not ASCII. The store must talk to the primary.
+//
+// Bound the pool with [sql.DB.SetMaxOpenConns], well below the server's max_connections: after an outage, all
+// that could not be released is released at once. Let [sql.DB.SetMaxIdleConns] be the same: its default is 2, and a
+// new connection costs more than a claim.
 //
 // A claim waits for a transaction that has called [Store.CompleteTx] for the same key and not ended yet. Call it last
 // before the commit.

@@ -22,6 +22,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	db.SetMaxOpenConns(16)
 	db.SetMaxIdleConns(16) // a new connection for each claim would cost more than the claim
 	store, err := sqlstore.New(db, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "billing"})
 	if err != nil {

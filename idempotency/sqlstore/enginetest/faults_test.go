@@ -128,7 +128,8 @@ func TestReceiverOutlivesFaultsOfTheServer(t *testing.T) {
 		t.Run(fault.name, func(t *testing.T) {
 			e := engines[0]
 			db := e.open(t, server.DSNThrough(link.dir, "postgres"))
-			db.SetMaxIdleConns(4)
+			db.SetMaxOpenConns(16)
+			db.SetMaxIdleConns(16)
 			store := e.store(t, db, 0)
 			_, err := db.Exec(`TRUNCATE aihooks_idempotency`)
 			require.NoError(t, err)
