@@ -47,7 +47,9 @@ func openSQL(ctx context.Context, driver, source string, dialect *sqlstore.Diale
 	if err != nil {
 		return nil, nil, err
 	}
-	db.SetMaxIdleConns(16)
+	const connections = 16
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
 	store, err := sqlstore.New(db, sqlstore.Options{Dialect: dialect, Namespace: namespace})
 	if err == nil {
 		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
