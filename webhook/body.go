@@ -63,10 +63,11 @@ func (b *buffer) read(body io.Reader, declared, limit int64) error {
 
 // readBody reads the body under a limit of size and time. The buffer is the caller's to free; it is nil after an error.
 func (r *Request) readBody(limit int64, timeout time.Duration) (*buffer, error) {
-	if r.Body == nil {
-		return buffers.Get().(*buffer).empty(), nil
-	}
 	buf := buffers.Get().(*buffer)
+	if r.Body == nil {
+		buf.b = buf.b[:0]
+		return buf, nil
+	}
 	var err error
 	if inMemory(r.Body) {
 		err = buf.read(r.Body, r.ContentLength, limit)
@@ -138,11 +139,6 @@ func readError(err error) error {
 	default:
 		return err
 	}
-}
-
-func (b *buffer) empty() *buffer {
-	b.b = b.b[:0]
-	return b
 }
 
 // inMemory reports whether reading cannot block.

@@ -3,6 +3,7 @@ package webhook
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 )
 
@@ -63,6 +64,13 @@ func (e *PanicError) Error() string {
 		return "webhook: the callback called runtime.Goexit"
 	}
 	return fmt.Sprintf("webhook: the callback panicked: %v", e.Value)
+}
+
+// caught turns a panic into a PanicError. It is to be deferred itself.
+func caught(err *error) {
+	if value := recover(); value != nil {
+		*err = &PanicError{Value: value, Stack: debug.Stack()}
+	}
 }
 
 // Unwrap returns the value given to panic where it is an error.

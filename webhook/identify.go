@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -100,18 +99,17 @@ func (p *passage) name(a *Arrival) (err error) {
 	h, d := p.h, p.delivery
 	identity := h.profile.Identify(a)
 	d.ID = identity.ID
-	if cb := h.callbacks[d.Type]; h.endpoint.Key != nil && cb != nil {
-		defer func() {
-			if value := recover(); value != nil {
-				err = &PanicError{Value: value, Stack: debug.Stack()}
-			}
-		}()
-		// A body that does not fit its type keeps the profile's keys; what is wrong with it is said once it is claimed.
-		if event, err := h.decode(cb.kind, d, &p.envelope); err == nil {
-			p.event = event
-			if key := h.endpoint.Key(event); key != "" {
-				identity = Identity{ID: key, Keys: []string{"key/" + keyName(key)}}
-			}
+	if h.endpoint.Key != nil {
+		p.decode()
+		if panicked, ok := p.undecoded.(*PanicError); ok { //nolint:errorlint // made by us and never wrapped
+			return panicked
+		}
+	}
+	// A body that does not fit its type keeps the profile's keys; what is wrong with it is said once it is claimed.
+	if h.endpoint.Key != nil && p.event != nil {
+		defer caught(&err)
+		if key := h.endpoint.Key(p.event); key != "" {
+			identity = Identity{ID: key, Keys: []string{"key/" + keyName(key)}}
 		}
 	}
 	d.ID = identity.ID

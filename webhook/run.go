@@ -42,14 +42,10 @@ func (p *passage) start(ctx context.Context, hold *idempotency.Hold) *run {
 // wrong with the body is said in the callback's place.
 func (p *passage) decode() {
 	cb := p.h.callbacks[p.delivery.Type]
-	if cb == nil || p.event != nil {
+	if cb == nil || p.event != nil || p.undecoded != nil {
 		return
 	}
-	defer func() {
-		if value := recover(); value != nil {
-			p.undecoded = &PanicError{Value: value, Stack: debug.Stack()}
-		}
-	}()
+	defer caught(&p.undecoded)
 	event, err := p.h.decode(cb.kind, p.delivery, &p.envelope)
 	if err != nil {
 		p.undecoded = &undecodableError{err}

@@ -54,11 +54,10 @@ func judge(err error) verdict {
 // harm. Redelivered ones are parked by whoever redelivered them.
 func (r *run) giveUp(v verdict) verdict {
 	if r.redelivered {
-		if v.outcome != Dropped && v.outcome != Undecodable {
-			return r.release(v) // the vendor's attempts mean nothing any more
+		if v.outcome == Dropped || v.outcome == Undecodable {
+			v.outcome = DeadLettered
 		}
-		v.outcome = DeadLettered
-		return r.release(v)
+		return r.release(v) // the vendor's attempts mean nothing any more
 	}
 	if v.reason == ReasonNone {
 		v.reason = ReasonLastAttempt

@@ -29,7 +29,8 @@ func ReadSamples(files fs.FS, p webhook.Profile, documented ...string) []Sample 
 		if err != nil {
 			panic(fmt.Sprintf("webhooktest: %v", err))
 		}
-		s := Sample{Name: name, Type: typeOf(body, p.Envelope.Type), Documented: slices.Contains(documented, name), Body: body}
+		eventType, _ := jsonpeek.String(member(body, p.Envelope.Type)) // empty if it is no string
+		s := Sample{Name: name, Type: eventType, Documented: slices.Contains(documented, name), Body: body}
 		byType[s.Type] = append(byType[s.Type], s)
 	}
 	var samples []Sample
@@ -55,19 +56,4 @@ func sampleNames(files fs.FS) []string {
 	}
 	slices.Sort(names)
 	return names
-}
-
-// typeOf returns what the first of the named members that is there says; empty if it is no string.
-func typeOf(body []byte, names []string) string {
-	values := make([][]byte, len(names))
-	if err := jsonpeek.Scan(body, names, values); err != nil {
-		return ""
-	}
-	for _, raw := range values {
-		if raw != nil {
-			s, _ := jsonpeek.String(raw)
-			return s
-		}
-	}
-	return ""
 }

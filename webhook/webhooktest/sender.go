@@ -61,21 +61,29 @@ func (s *Sender) Name(body []byte, id string) []byte {
 
 // replace returns body with the value of the first of the named members that is there replaced.
 func replace(body []byte, names []string, value func(raw []byte) []byte) []byte {
-	values := make([][]byte, len(names))
-	if err := jsonpeek.Scan(body, names, values); err != nil {
+	raw := member(body, names)
+	if raw == nil {
 		return body
 	}
-	for _, raw := range values {
-		if raw == nil {
-			continue
-		}
-		at := 0
-		for &body[at] != &raw[0] { // raw is a part of body
-			at++
-		}
-		return slices.Concat(body[:at], value(raw), body[at+len(raw):])
+	at := 0
+	for &body[at] != &raw[0] { // raw is a part of body
+		at++
 	}
-	return body
+	return slices.Concat(body[:at], value(raw), body[at+len(raw):])
+}
+
+// member returns the value of the first of the named members that is there, as a part of body, or nil.
+func member(body []byte, names []string) []byte {
+	values := make([][]byte, len(names))
+	if err := jsonpeek.Scan(body, names, values); err != nil {
+		return nil
+	}
+	for _, raw := range values {
+		if raw != nil {
+			return raw
+		}
+	}
+	return nil
 }
 
 // Request returns a request that carries body, signed at t, as the delivery of that id.
