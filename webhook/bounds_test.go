@@ -237,6 +237,40 @@ func TestAnInboxIsAskedNoLongerThanTheAnswerMayTake(t *testing.T) {
 	})
 }
 
+func TestWhatTheInboxSaysIsObserved(t *testing.T) {
+	for name, c := range map[string]struct {
+		duplicate bool
+		err       error
+		status    int
+		reason    webhook.Reason
+	}{
+		"new":       {false, nil, http.StatusOK, webhook.ReasonNone},
+		"duplicate": {true, nil, http.StatusOK, webhook.ReasonStoredBefore},
+		"full":      {false, fmt.Errorf("acme: 10 pending: %w", webhook.ErrInboxFull), http.StatusServiceUnavailable, webhook.ReasonInboxFull},
+		"broken":    {false, errCallback, http.StatusServiceUnavailable, webhook.ReasonInbox},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReceiver(t, webhook.Options{
+				Inbox: inboxFunc(func(context.Context, *webhook.Delivery) (bool, error) { return c.duplicate, c.err }),
+			})
+			require.Equal(t, c.status, r.deliver(body("a")).status)
+			require.Equal(t, c.reason, r.observations()[0].Reason)
+		})
+	}
+}
+
+func TestAHandlerSaysWhatItIsFor(t *testing.T) {
+	r := newReceiver(t, webhook.Options{}, func(_ *webhook.Profile, e *webhook.Endpoint) { e.Name = "eu" })
+	require.Equal(t, "acme", r.Vendor())
+	require.Equal(t, "eu", r.Endpoint())
+	require.False(t, r.Handles("ping"))
+	ping.On(r.Handler, returns(nil))
+	require.True(t, r.Handles("ping"))
+	require.False(t, r.Handles("boing"))
+	r.OnUnhandled(func(context.Context, *webhook.Delivery) error { return nil })
+	require.True(t, r.Handles("boing"))
+}
+
 func TestProcessNeedsNeitherBodyNorURLNorMethod(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	ping.On(r.Handler, returns(nil))

@@ -1,6 +1,9 @@
 package webhook
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // The bounds of Retry-After, and what is said where nothing better is known.
 const (
@@ -35,7 +38,11 @@ func (p *passage) conclude(v verdict) Result {
 	case v.outcome.OK():
 		result.Body = bodyReceived
 	}
-	if rule.retryAfter {
+	switch {
+	case !rule.retryAfter:
+	case p.redelivered: // to no sender, so it need not be told in whole seconds, nor hurry
+		result.RetryAfter = cmp.Or(max(v.after, 0), defaultRetryAfter)
+	default:
 		result.RetryAfter = p.retryAfter(v.after)
 	}
 	return result

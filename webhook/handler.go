@@ -185,7 +185,13 @@ func (h *Handler) seal() {
 	}
 }
 
-// wanted reports whether any callback is registered for the type.
-func (h *Handler) wanted(eventType string) bool {
+// Vendor returns the name of the vendor whose deliveries the handler takes.
+func (h *Handler) Vendor() string { return h.profile.Name }
+
+// Endpoint returns the name that Config.Endpoint gave the handler; "default" if it gave none.
+func (h *Handler) Endpoint() string { return h.endpoint.Name }
+
+// Handles reports whether any callback would be run for a delivery of that type. Ask once all are registered.
+func (h *Handler) Handles(eventType string) bool {
 	return h.callbacks[eventType] != nil || h.onUnhandled != nil || h.onAny != nil
 }

@@ -100,6 +100,10 @@ type Inbox interface {
 	Enqueue(ctx context.Context, d *Delivery) (duplicate bool, err error)
 }
 
+// ErrInboxFull is what the error of [Inbox.Enqueue] wraps when the inbox takes nothing more until it has worked off some
+// of what it has, or its disk has room again.
+var ErrInboxFull = errors.New("webhook: the inbox is full")
+
 // InboxChecker may be implemented by an [Inbox] that cannot take everything. An error refuses to build the handler.
 type InboxChecker interface {
 	CheckHandler(vendor, endpoint string, maxBody int64) error

@@ -123,6 +123,8 @@ const (
 	ReasonStoreFull     Reason = "store_full"
 	ReasonStore         Reason = "store"
 	ReasonInbox         Reason = "inbox"
+	ReasonInboxFull     Reason = "inbox_full"
+	ReasonStoredBefore  Reason = "stored_before"
 	ReasonLeaseLost     Reason = "lease_lost"
 	ReasonPermanent     Reason = "permanent"
 	ReasonLastAttempt   Reason = "last_attempt"

@@ -185,7 +185,7 @@ func (p *passage) checkFreshness() verdict {
 		switch {
 		case !h.knownTypes[eventType]:
 			return verdict{outcome: Unhandled, reason: ReasonNoTime}
-		case !h.wanted(eventType):
+		case !h.Handles(eventType):
 			return verdict{}
 		}
 		return verdict{outcome: Malformed, reason: ReasonNoTime, err: fmt.Errorf("webhook: authentic, but without a readable time in %q", h.profile.Envelope.Time)}
@@ -225,17 +225,22 @@ func (p *passage) enqueue() verdict {
 		duplicate, err = p.h.options.Inbox.Enqueue(ctx, p.delivery)
 		return err
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrInboxFull):
+		return verdict{outcome: Unavailable, reason: ReasonInboxFull, err: err}
+	case err != nil:
 		return verdict{outcome: Unavailable, reason: ReasonInbox, err: fmt.Errorf("webhook: the inbox: %w", err)}
+	case duplicate:
+		return verdict{outcome: Stored, reason: ReasonStoredBefore}
+	default:
+		return verdict{outcome: Stored}
 	}
-	_ = duplicate // the same answer; the inbox counts them
-	return verdict{outcome: Stored}
 }
 
 // handle claims the delivery and has it called back.
 func (p *passage) handle() verdict {
 	h := p.h
-	if !h.wanted(p.delivery.Type) {
+	if !h.Handles(p.delivery.Type) {
 		if h.knownTypes[p.delivery.Type] {
 			return verdict{outcome: Unhandled, reason: ReasonNoCallback}
 		}

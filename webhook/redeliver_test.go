@@ -93,6 +93,14 @@ func TestWhatFailsCanBeRedelivered(t *testing.T) {
 	}
 }
 
+func TestRedeliverPassesOnExactlyHowLongTheCallbackWantsToWait(t *testing.T) {
+	for _, d := range []time.Duration{3 * 24 * time.Hour, 1500 * time.Millisecond} {
+		redelivering(t, returns(webhook.RetryAfter(d, errCallback)), func(t *testing.T, r *receiver) {
+			require.Equal(t, d, r.Redeliver(t.Context(), stored(t, "a")).RetryAfter)
+		})
+	}
+}
+
 func TestWhatWillNotGetBetterIsLeftToWhoeverRedeliversIt(t *testing.T) {
 	for name, c := range map[string]struct {
 		callback func(context.Context, *Ping) error

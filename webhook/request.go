@@ -33,7 +33,7 @@ type Request struct {
 type Result struct {
 	Status     int
 	Body       []byte        // JSON, one of three fixed texts; do not change it
-	RetryAfter time.Duration // whole seconds; zero: no Retry-After header
+	RetryAfter time.Duration // whole seconds, but exact from Redeliver; zero: no Retry-After header
 	Close      bool          // the connection should be closed: part of the body is still in it
 
 	Outcome  Outcome
