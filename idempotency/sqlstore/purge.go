@@ -25,8 +25,8 @@ func (s *Store) Purge(ctx context.Context, limit int) (n int, err error) {
 	if limit <= 0 {
 		return 0, errors.New("sqlstore: the limit of a purge must be positive")
 	}
-	err = s.retry(ctx, func() error {
-		n, err = s.purge(ctx, limit)
+	err = s.retry(ctx, func(db Conn) error {
+		n, err = s.purge(ctx, db, limit)
 		return err
 	})
 	if err != nil {
@@ -35,8 +35,8 @@ func (s *Store) Purge(ctx context.Context, limit int) (n int, err error) {
 	return n, nil
 }
 
-func (s *Store) purge(ctx context.Context, limit int) (int, error) {
-	result, err := s.db.ExecContext(ctx, s.sql.purge, limit)
+func (s *Store) purge(ctx context.Context, db Conn, limit int) (int, error) {
+	result, err := db.ExecContext(ctx, s.sql.purge, limit)
 	if err != nil {
 		return 0, err
 	}
@@ -52,7 +52,12 @@ func (s *Store) purgeNowAndThen(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, purgeTimeout)
 	defer cancel()
-	if n, err := s.purge(ctx, PurgeBatch); err != nil || n < PurgeBatch {
+	var n int
+	err := s.run(ctx, func(db Conn) (err error) {
+		n, err = s.purge(ctx, db, PurgeBatch)
+		return err
+	})
+	if err != nil || n < PurgeBatch {
 		s.purgeAt.Store(now + int64(PurgePause))
 	}
 }

@@ -14,8 +14,8 @@ const (
 )
 
 // retry repeats f, a transaction of its own, while it fails for a reason that passes.
-func (s *Store) retry(ctx context.Context, f func() error) error {
-	err := f()
+func (s *Store) retry(ctx context.Context, f func(Conn) error) error {
+	err := s.run(ctx, f)
 	for pause, n := firstPause, 0; err != nil && n < retries && s.dialect.passing(err); n++ {
 		timer := time.NewTimer(pause/2 + rand.N(pause)) //nolint:gosec // so that those who collided part
 		select {
@@ -25,7 +25,7 @@ func (s *Store) retry(ctx context.Context, f func() error) error {
 		case <-timer.C:
 		}
 		pause = min(2*pause, lastPause)
-		err = f()
+		err = s.run(ctx, f)
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -21,7 +22,10 @@ func Schema(d *Dialect, table string) string {
 // Migrate makes the table and its index unless they are there. Any number of processes may call it at once, each time
 // they start. It needs the right to create tables; without it, run [Schema] by other means.
 func (s *Store) Migrate(ctx context.Context) error {
-	if err := s.retry(ctx, func() error { return s.migrate(ctx) }); err != nil {
+	if s.db == nil {
+		return errors.New("sqlstore: the store of an engine is made by the engine; see Schema")
+	}
+	if err := s.retry(ctx, func(Conn) error { return s.migrate(ctx) }); err != nil {
 		return fmt.Errorf("sqlstore: migrate: %w", err)
 	}
 	return nil

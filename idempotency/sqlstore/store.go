@@ -45,7 +45,8 @@ type Options struct {
 // A Store is an [idempotency.Store] in a database. It starts no goroutine and needs no closing; the database stays the
 // caller's.
 type Store struct {
-	db        *sql.DB
+	run       func(ctx context.Context, f func(Conn) error) error
+	db        *sql.DB // nil if the store was made by NewOn
 	dialect   *Dialect
 	sql       statements
 	namespace string
@@ -66,6 +67,28 @@ var (
 
 // New returns a store in db, which it does not ask anything yet. The error names the option that is missing or wrong.
 func New(db *sql.DB, o Options) (*Store, error) {
+	if db == nil {
+		return nil, errors.New("sqlstore: New needs a database")
+	}
+	s, err := NewOn(func(_ context.Context, f func(Conn) error) error { return f(db) }, o)
+	if err != nil {
+		return nil, err
+	}
+	s.db = db
+	return s, nil
+}
+
+// A Conn is what statements are run on: *sql.DB, *sql.Conn and *sql.Tx are.
+type Conn interface {
+	Execer
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// NewOn returns a store that has run call each of its methods' statements: for an engine that puts the statements of
+// many callers into one transaction. run calls the function that it is given, which may have to be called again where
+// the transaction is, and returns once what the function did is durable. The error of the function is to be returned,
+// wrapped or not; an error of run's own means that nothing was done, or that nobody knows.
+func NewOn(run func(ctx context.Context, f func(Conn) error) error, o Options) (*Store, error) {
 	if o.Table == "" {
 		o.Table = DefaultTable
 	}
@@ -73,8 +96,8 @@ func New(db *sql.DB, o Options) (*Store, error) {
 		o.Retention = DefaultRetention
 	}
 	switch {
-	case db == nil:
-		return nil, errors.New("sqlstore: New needs a database")
+	case run == nil:
+		return nil, errors.New("sqlstore: NewOn needs a function that runs statements")
 	case o.Dialect == nil:
 		return nil, errors.New("sqlstore: Options.Dialect is required: sqlstore.PostgreSQL or sqlstore.SQLite")
 	case !namespaceRule.MatchString(o.Namespace):
@@ -85,7 +108,7 @@ func New(db *sql.DB, o Options) (*Store, error) {
 		return nil, fmt.Errorf("sqlstore: Options.Retention must not be negative, and is %v", o.Retention)
 	}
 	return &Store{
-		db:        db,
+		run:       run,
 		dialect:   o.Dialect,
 		sql:       o.Dialect.statements.in(o.Table),
 		namespace: o.Namespace,
@@ -113,8 +136,8 @@ func (s *Store) Claim(ctx context.Context, key string, token idempotency.Token, 
 		return idempotency.Claim{}, err
 	}
 	var claim idempotency.Claim
-	err := s.retry(ctx, func() (err error) {
-		claim, err = s.claim(ctx, key, token, lease)
+	err := s.retry(ctx, func(db Conn) (err error) {
+		claim, err = s.claim(ctx, db, key, token, lease)
 		return err
 	})
 	if err != nil {
@@ -126,11 +149,11 @@ func (s *Store) Claim(ctx context.Context, key string, token idempotency.Token, 
 	return claim, nil
 }
 
-func (s *Store) claim(ctx context.Context, key string, token idempotency.Token, lease time.Duration) (idempotency.Claim, error) {
+func (s *Store) claim(ctx context.Context, db Conn, key string, token idempotency.Token, lease time.Duration) (idempotency.Claim, error) {
 	leased, kept := s.dialect.units(lease), s.dialect.units(s.retention)
 	for {
 		var attempt int
-		won, err := s.row(ctx, s.sql.claim, []any{s.namespace, key, token[:], leased, leased + kept}, &attempt)
+		won, err := s.row(ctx, db, s.sql.claim, []any{s.namespace, key, token[:], leased, leased + kept}, &attempt)
 		if err != nil {
 			return idempotency.Claim{}, err
 		}
@@ -139,7 +162,7 @@ func (s *Store) claim(ctx context.Context, key string, token idempotency.Token, 
 		}
 		var state int
 		var remaining int64
-		taken, err := s.row(ctx, s.sql.lookUp, []any{s.namespace, key}, &state, &remaining)
+		taken, err := s.row(ctx, db, s.sql.lookUp, []any{s.namespace, key}, &state, &remaining)
 		switch {
 		case err != nil:
 			return idempotency.Claim{}, err
@@ -154,8 +177,8 @@ func (s *Store) claim(ctx context.Context, key string, token idempotency.Token, 
 
 // row scans the row that query returns, if it does. It reads on to the end, for only there do drivers report
 // what went wrong when the statement was committed.
-func (s *Store) row(ctx context.Context, query string, args []any, dest ...any) (found bool, err error) {
-	rows, err := s.db.QueryContext(ctx, query, args...)
+func (s *Store) row(ctx context.Context, db Conn, query string, args []any, dest ...any) (found bool, err error) {
+	rows, err := db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return false, err
 	}
@@ -175,7 +198,7 @@ func (s *Store) Complete(ctx context.Context, key string, token idempotency.Toke
 	if err := checkKey(key); err != nil {
 		return err
 	}
-	return s.retry(ctx, func() error { return s.complete(ctx, s.db, key, token) })
+	return s.retry(ctx, func(db Conn) error { return s.complete(ctx, db, key, token) })
 }
 
 func (s *Store) complete(ctx context.Context, db Execer, key string, token idempotency.Token) error {
@@ -198,8 +221,8 @@ func (s *Store) Release(ctx context.Context, key string, token idempotency.Token
 	if err := checkKey(key); err != nil {
 		return err
 	}
-	return s.retry(ctx, func() error {
-		_, err := s.db.ExecContext(ctx, s.sql.release, s.namespace, key, token[:], s.dialect.units(s.retention))
+	return s.retry(ctx, func(db Conn) error {
+		_, err := db.ExecContext(ctx, s.sql.release, s.namespace, key, token[:], s.dialect.units(s.retention))
 		if err != nil {
 			return fmt.Errorf("sqlstore: release: %w", err)
 		}
