@@ -1,0 +1,107 @@
+package inbox
+
+import (
+	"context"
+	"time"
+
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// A Verdict says what becomes of a delivery that was run.
+type Verdict uint8
+
+// The verdicts.
+const (
+	// Finish: it is done.
+	Finish Verdict = iota + 1
+	// Bury: it is a dead letter.
+	Bury
+	// Again: it is run again after Decision.After.
+	Again
+	// Shelve: it waits for a handler with a callback for its type.
+	Shelve
+)
+
+// A Decision is what an engine does with a delivery that was run.
+type Decision struct {
+	Verdict Verdict
+
+	// After is how long the delivery rests. Set when the verdict is Again.
+	After time.Duration
+
+	// Attempt is what the engine adds to the delivery's history.
+	Attempt Attempt
+}
+
+// A rule says what one outcome means for a stored delivery.
+type rule struct {
+	verdict Verdict
+	counted bool
+}
+
+// rules is the one place that says so, for every engine. What is not listed has never come from Redeliver: it is
+// tried again and counted, so that it neither gets lost nor goes round for ever.
+var rules = map[webhook.Outcome]rule{
+	webhook.Handled:   {Finish, true},
+	webhook.Ignored:   {Finish, true},
+	webhook.Duplicate: {Finish, false},
+	webhook.Unmarked:  {Finish, true}, // the callback succeeded: running it again is the one thing that must not happen
+
+	webhook.DeadLettered: {Bury, true}, // Permanent, or a body that does not fit its type
+	webhook.Malformed:    {Bury, true},
+
+	webhook.Failed:     {Again, true},
+	webhook.RetryLater: {Again, true},
+	webhook.Panicked:   {Again, true},
+
+	webhook.InFlight:     {Again, false}, // somebody else runs it
+	webhook.Unavailable:  {Again, false}, // the store, not the callback
+	webhook.Overloaded:   {Again, false},
+	webhook.ShuttingDown: {Again, false},
+
+	webhook.Unhandled: {Shelve, false},
+}
+
+// decide says what becomes of a delivery by the result of running it. tried counts the attempts of [Policy.MaxAttempts]
+// that it has had, this one included if it counts.
+func (p *Policy) decide(ctx context.Context, result *webhook.Result, tried int, began time.Time) Decision {
+	r, known := rules[result.Outcome]
+	if !known {
+		r = rule{Again, true}
+	}
+	if r.verdict == Again && ctx.Err() != nil {
+		r.counted = false // it was we who cancelled it
+	}
+	d := Decision{Verdict: r.verdict, Attempt: Attempt{
+		At: began, Took: time.Since(began), Outcome: result.Outcome, Reason: result.Reason, Counted: r.counted,
+	}}
+	if result.Err != nil {
+		d.Attempt.Error = cut(result.Err.Error())
+	}
+	if r.verdict != Again {
+		return d
+	}
+	switch {
+	case r.counted && tried >= p.MaxAttempts:
+		d.Verdict = Bury
+	case ctx.Err() != nil || result.Outcome == webhook.ShuttingDown:
+		// For the next process, at once.
+	case result.RetryAfter > 0:
+		d.After = result.RetryAfter
+	default:
+		d.After = p.Backoff(tried)
+	}
+	return d
+}
+
+// cut shortens an error's text at the end of a character.
+func cut(text string) string {
+	if len(text) <= MaxError {
+		return text
+	}
+	end := MaxError
+	for end > 0 && text[end]&0xC0 == 0x80 {
+		end--
+	}
+	return text[:end]
+}

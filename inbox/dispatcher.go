@@ -1,0 +1,204 @@
+package inbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// A Dispatcher has deliveries called back that an engine has taken out of its storage, and tells the engine what becomes
+// of each. It knows the hooks, keeps the limits, and drains. Engines make one for each Run.
+type Dispatcher struct {
+	policy  Policy
+	hooks   map[string]Hook
+	limiter *limiter
+	freed   chan struct{}
+
+	callbacks context.Context // what callbacks run under: it outlasts the Run's own by the DrainTimeout
+	cancel    context.CancelFunc
+
+	mu      sync.Mutex
+	running map[*webhook.Delivery]struct{}
+	told    map[string]bool // what has been logged once
+	group   sync.WaitGroup
+}
+
+// NewDispatcher returns a dispatcher for the hooks. The policy's defaults have been filled in. The context is that of the
+// Run; its values are passed on to callbacks, its end is not.
+func NewDispatcher(ctx context.Context, p Policy, hooks ...Hook) (*Dispatcher, error) {
+	if len(hooks) == 0 {
+		return nil, errors.New("inbox: Run needs at least one handler")
+	}
+	d := &Dispatcher{
+		policy:  p,
+		hooks:   make(map[string]Hook, len(hooks)),
+		limiter: newLimiter(&p),
+		freed:   make(chan struct{}, 1),
+		running: make(map[*webhook.Delivery]struct{}),
+		told:    make(map[string]bool),
+	}
+	for i, h := range hooks {
+		if h == nil {
+			return nil, fmt.Errorf("inbox: handler %d given to Run is nil", i+1)
+		}
+		name := nameOf(h.Vendor(), h.Endpoint())
+		if d.hooks[name] != nil {
+			return nil, fmt.Errorf("inbox: two handlers given to Run are for %s; give them different Config.Endpoint", name)
+		}
+		d.hooks[name] = h
+	}
+	d.callbacks, d.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	return d, nil
+}
+
+// Reserve reserves places for up to n callbacks of a vendor's endpoint and returns how many it got: none if there is no
+// hook for it. Each is used by one Go or Dispatch, or given back by Unreserve. The engine that finds no place looks again
+// when [Dispatcher.Freed] says so.
+func (d *Dispatcher) Reserve(vendor, endpoint string, n int) int {
+	if d.hooks[nameOf(vendor, endpoint)] == nil {
+		return 0
+	}
+	return d.limiter.reserve(vendor, endpoint, n)
+}
+
+// Unreserve gives back n places.
+func (d *Dispatcher) Unreserve(vendor, endpoint string, n int) {
+	if n == 0 {
+		return
+	}
+	d.limiter.free(vendor, endpoint, n)
+	select {
+	case d.freed <- struct{}{}:
+	default:
+	}
+}
+
+// Freed receives a value after places have been given back.
+func (d *Dispatcher) Freed() <-chan struct{} { return d.freed }
+
+// Go runs Dispatch on a goroutine that [Dispatcher.Drain] waits for, and has done told the decision there. The place is
+// given back once done has returned.
+func (d *Dispatcher) Go(delivery *webhook.Delivery, tried int, done func(Decision)) {
+	d.group.Go(func() {
+		defer d.Unreserve(delivery.Vendor, delivery.Endpoint, 1)
+		done(d.Dispatch(d.callbacks, delivery, tried))
+	})
+}
+
+// Dispatch calls back for a delivery, for which a place has been reserved, and says what becomes of it. tried is how many
+// attempts it will have had with this one, of those that count. It returns when the callback does. Engines that own
+// no goroutines of Run's own call it with a context of theirs.
+func (d *Dispatcher) Dispatch(ctx context.Context, delivery *webhook.Delivery, tried int) Decision {
+	d.mu.Lock()
+	d.running[delivery] = struct{}{}
+	d.mu.Unlock()
+	defer func() {
+		d.mu.Lock()
+		delete(d.running, delivery)
+		d.mu.Unlock()
+	}()
+	began := time.Now()
+	result := webhook.Result{Outcome: webhook.Unhandled, Reason: webhook.ReasonNoCallback}
+	if hook := d.hooks[nameOf(delivery.Vendor, delivery.Endpoint)]; hook != nil {
+		result = redeliver(ctx, hook, delivery)
+	}
+	decision := d.policy.decide(ctx, &result, tried, began)
+	if decision.Verdict == Shelve {
+		d.tellOnce("inbox: a stored delivery has no callback and stays in the inbox until there is one", delivery)
+	}
+	return decision
+}
+
+// redeliver contains a panic that is not the callback's: the handler catches those.
+func redeliver(ctx context.Context, hook Hook, delivery *webhook.Delivery) (result webhook.Result) {
+	defer func() {
+		if p := recover(); p != nil {
+			result = webhook.Result{Outcome: webhook.Panicked, Err: &webhook.PanicError{Value: p, Stack: debug.Stack()}}
+		}
+	}()
+	return hook.Redeliver(ctx, delivery)
+}
+
+// Buried is to be called once a delivery has become a dead letter, durably: it writes the log line and alerts.
+func (d *Dispatcher) Buried(e Entry) { d.policy.Buried(e) }
+
+// Buried is [Dispatcher.Buried], for engines that find a dead letter otherwise.
+func (p *Policy) Buried(e Entry) {
+	p.Logger.Error("inbox: a delivery has become a dead letter", "vendor", e.Delivery.Vendor, "endpoint", e.Delivery.Endpoint,
+		"type", e.Delivery.Type, "id", e.Delivery.ID, "entry", e.ID, "attempts", len(e.Attempts), "error", e.LastError())
+	if p.OnDead == nil {
+		return
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			p.Logger.Error("inbox: Policy.OnDead panicked", "panic", v, "stack", string(debug.Stack()))
+		}
+	}()
+	p.OnDead(e)
+}
+
+// tellOnce writes a warning about what has no handler in this Run, once for each vendor, endpoint and type.
+func (d *Dispatcher) tellOnce(text string, delivery *webhook.Delivery) {
+	name := nameOf(delivery.Vendor, delivery.Endpoint)
+	d.mu.Lock()
+	told := d.told[name+" "+delivery.Type]
+	d.told[name+" "+delivery.Type] = true
+	d.mu.Unlock()
+	if !told {
+		d.policy.Logger.Warn(text, "vendor", delivery.Vendor, "endpoint", delivery.Endpoint, "type", delivery.Type)
+	}
+}
+
+// Absent writes a warning, once for each vendor and endpoint, that deliveries are stored for which Run was given no
+// handler. Engines that look for such call it.
+func (d *Dispatcher) Absent(vendor, endpoint string) {
+	if d.hooks[nameOf(vendor, endpoint)] != nil {
+		return
+	}
+	d.tellOnce("inbox: deliveries are stored for which Run was given no handler; they stay in the inbox until there is one",
+		&webhook.Delivery{Vendor: vendor, Endpoint: endpoint})
+}
+
+// cancelGrace is how long callbacks have to return, and engines to put down what came of them, after being cancelled.
+const cancelGrace = time.Second
+
+// Drain waits for what Go has started, cancels it after [Policy.DrainTimeout], and returns a [*DrainError] if it did not
+// return even so. Call it once nothing new is started.
+func (d *Dispatcher) Drain() error {
+	defer d.cancel()
+	idle := make(chan struct{})
+	go func() {
+		d.group.Wait()
+		close(idle)
+	}()
+	patience := time.NewTimer(d.policy.DrainTimeout)
+	defer patience.Stop()
+	select {
+	case <-idle:
+		return nil
+	case <-patience.C:
+	}
+	d.cancel()
+	patience.Reset(cancelGrace)
+	select {
+	case <-idle:
+		return nil
+	case <-patience.C:
+	}
+	left := &DrainError{}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for delivery := range d.running {
+		left.Left = append(left.Left, nameOf(delivery.Vendor, delivery.Endpoint)+"/"+delivery.ID)
+	}
+	slices.Sort(left.Left)
+	d.policy.Logger.Error("inbox: callbacks did not return when they were cancelled", slog.Int("left", len(left.Left)))
+	return left
+}

@@ -1,0 +1,53 @@
+// Package inbox takes deliveries durably, so that the vendor can be answered at once, and runs their callbacks later:
+// with retries, across restarts, and never twice at once. All four vendors tell their users to acknowledge within
+// seconds and to process in the background; a goroutine that does so loses what it has acknowledged with every deploy.
+//
+// This package is what all engines share. A user opens one, in a folder below, gives it to the handlers as
+// webhook.Options.Inbox, and has it run them:
+//
+//	box, err := sqlite.Open("inbox.db", nil)
+//	hook, err := workflux.NewHandler(secret, &webhook.Options{Inbox: box})
+//	hook.OnConversationCompleted(...)
+//	http.Handle("POST /webhooks/workflux", hook)
+//	go box.Run(ctx, hook)
+//
+// # What is promised
+//
+// A delivery that was answered 200 is stored, durably, and stays so until a callback has handled it, or an operator has
+// decided about it. The same delivery, sent again, is recognised by its first key and not stored a second time.
+//
+// Every callback is guarded by the handler's [idempotency.Store], as if the delivery had just arrived: within a process a
+// key never runs twice at once; elsewhere it may run once a lease has ended, and then exactly one completion is
+// accepted. A callback that completes the delivery in its own transaction takes effect exactly once.
+//
+// Deliveries are run in no particular order: vendors send in none, and a failed attempt comes later than its
+// successors. A callback that needs an order looks at the event's time.
+//
+// # What becomes of a delivery
+//
+//	the callback                                          the delivery
+//	returns nil or webhook.Ignore                         is done
+//	was found to have completed it before                 is done
+//	returns an error, or panics                           is tried again after a backoff that grows
+//	returns webhook.RetryAfter(d, err)                    is tried again after d
+//	has failed Policy.MaxAttempts times                   is a dead letter
+//	returns webhook.Permanent, or the body does not fit   is a dead letter at once
+//	could not be run: store away, twin running, limits    is tried again; this does not count
+//	was cancelled by a shutdown                           is run by the next process; this does not count
+//	died with its process                                 is tried again once the lease has ended; this counts
+//	does not exist for the type                           waits until a handler with one runs; a warning is logged
+//
+// Dead letters are kept with their last error and all attempts, for [Inbox.Dead], [Inbox.Retry], [Inbox.Rerun] and
+// [Inbox.Discard], one by one or by vendor, endpoint, type and time.
+//
+// # Shutdown
+//
+// http.Server.Shutdown first, then Handler.Shutdown, then end the context of Run, then close the engine. Until the
+// listener is closed deliveries are stored and answered 200. What a Run leaves is run by the next process.
+//
+// # What is stored
+//
+// The body, what the delivery is recognised by, and the headers that the vendor's own page names: no signature, no
+// credential, no cookie, and never the URL. Errors of callbacks are stored as text: what must not be in there must not be
+// in an error.
+package inbox

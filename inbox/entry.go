@@ -1,0 +1,96 @@
+package inbox
+
+import (
+	"time"
+
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// A State says where a stored delivery stands.
+type State string
+
+// The states. Every delivery begins as Pending and ends as Done or Dead, from where an operator can bring it back.
+const (
+	// Pending: it waits for its turn, or for the time of its next attempt.
+	Pending State = "pending"
+
+	// Running: a process has it. If that process dies, it is pending again once the lease has ended.
+	Running State = "running"
+
+	// Waiting: there is no callback for its type. It is pending again as soon as a handler with one runs.
+	Waiting State = "waiting"
+
+	// Dead: it will not be run again by itself.
+	Dead State = "dead"
+
+	// Done: a callback has handled it, or an operator has discarded it.
+	Done State = "done"
+)
+
+// An Entry is a delivery as an inbox has it.
+type Entry struct {
+	// ID is the engine's own name for the entry, for [Filter] and for people.
+	ID string `json:"id"`
+
+	State State `json:"state"`
+
+	// Delivery is what was received. Its Body and Header are nil once they have been purged.
+	Delivery *webhook.Delivery `json:"delivery"`
+
+	// Attempts are all runs so far, the oldest first, but for those in the middle of a long history.
+	Attempts []Attempt `json:"attempts,omitempty"`
+
+	// Due is when a pending entry is run, at the earliest, and when the lease of a running one ends. Zero otherwise.
+	Due time.Time `json:"due,omitzero"`
+
+	// Since is when a dead or done entry became so. Zero otherwise.
+	Since time.Time `json:"since,omitzero"`
+}
+
+// LastError returns the error of the last attempt that had one.
+func (e *Entry) LastError() string {
+	for i := len(e.Attempts) - 1; i >= 0; i-- {
+		if e.Attempts[i].Error != "" {
+			return e.Attempts[i].Error
+		}
+	}
+	return ""
+}
+
+// An Attempt is one run of a delivery.
+type Attempt struct {
+	// At is when it began, Took how long it lasted.
+	At   time.Time     `json:"at"`
+	Took time.Duration `json:"took"`
+
+	// Outcome and Reason are the handler's, or [Lost].
+	Outcome webhook.Outcome `json:"outcome"`
+	Reason  webhook.Reason  `json:"reason,omitempty"`
+
+	// Error is the text of the callback's error, or of what kept it from being run. It is cut off after [MaxError] bytes.
+	Error string `json:"error,omitempty"`
+
+	// Counted says whether the attempt is one of [Policy.MaxAttempts].
+	Counted bool `json:"counted"`
+}
+
+// Lost is the outcome of an attempt whose process was not heard of again.
+const Lost webhook.Outcome = "lost"
+
+// What is kept of a delivery's history: the first attempt and the last ones, and so much of an error's text.
+const (
+	MaxAttemptsKept = 50
+	MaxError        = 4096
+)
+
+// Append returns the history with one more attempt. One that does not count takes the place of another such before it:
+// a store that is away for a day would fill the history. Where it has become too long, it leaves out the second.
+func Append(history []Attempt, a Attempt) []Attempt {
+	if n := len(history); n > 0 && !a.Counted && !history[n-1].Counted {
+		history = history[: n-1 : n-1]
+	}
+	if n := len(history); n >= MaxAttemptsKept {
+		history = append(history[:1:1], history[n-MaxAttemptsKept+2:]...)
+	}
+	return append(history, a)
+}

@@ -1,0 +1,24 @@
+package inbox
+
+import (
+	"context"
+
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// A Hook calls back for the stored deliveries of one vendor at one endpoint. Every vendor's *Handler is one; an inbox
+// needs nothing else of it, and no signing key.
+type Hook interface {
+	// Vendor and Endpoint name the deliveries that the hook is for.
+	Vendor() string
+	Endpoint() string
+
+	// Handles reports whether there is a callback for an event type.
+	Handles(eventType string) bool
+
+	// Redeliver calls back and says what came of it.
+	Redeliver(ctx context.Context, d *webhook.Delivery) webhook.Result
+}
+
+// nameOf is how a hook, and what it is for, is called in limits and in the log.
+func nameOf(vendor, endpoint string) string { return vendor + "/" + endpoint }

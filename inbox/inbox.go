@@ -1,0 +1,50 @@
+package inbox
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// An Inbox takes deliveries durably and runs them later. Every engine is one, and passes
+// [github.com/aihooks/aihooks-go/inbox/inboxtest.Run], which states these rules as tests.
+type Inbox interface {
+	// Enqueue, which handlers call, stores a delivery unless one with the same first key is there.
+	webhook.Inbox
+
+	// Run calls back for stored deliveries until ctx ends. Then it takes no more, waits for the callbacks that run,
+	// cancels them after [Policy.DrainTimeout], gives back what it has not finished, and returns: nil, or a
+	// [*DrainError] if callbacks did not return. It returns an error at once if two hooks are for the same
+	// deliveries, or for none. Several processes may run the same inbox, and one process several Runs.
+	//
+	// What a run could not help is not its error: it is tried again, and said in the log.
+	Run(ctx context.Context, hooks ...Hook) error
+
+	// Dead goes through the dead letters that the filter selects, the longest dead first.
+	Dead(ctx context.Context, f Filter) iter.Seq2[Entry, error]
+
+	// Retry has dead letters run again, with all attempts before them, and returns how many there were. Under the keys
+	// that they had: one that had completed after all is found to be done, and its callback is not run again.
+	Retry(ctx context.Context, f Filter) (int, error)
+
+	// Rerun has dead letters run again whatever became of them before, under keys of their own: their callbacks may
+	// run a second time. It returns how many there were.
+	Rerun(ctx context.Context, f Filter) (int, error)
+
+	// Discard ends dead letters without running them, and returns how many there were. Their keys stay: the same
+	// delivery, sent once more, is a duplicate.
+	Discard(ctx context.Context, f Filter) (int, error)
+}
+
+// A DrainError says what a Run had to leave behind: callbacks that did not return although they were cancelled. Their
+// deliveries run again once their leases have ended.
+type DrainError struct {
+	Left []string // vendor, endpoint and id of each
+}
+
+// Error says how many there were.
+func (e *DrainError) Error() string {
+	return fmt.Sprintf("inbox: %d callbacks had not returned a second after they were cancelled", len(e.Left))
+}

@@ -1,0 +1,47 @@
+package inbox
+
+import "sync"
+
+// A limiter counts callbacks, in all, by vendor and by endpoint.
+type limiter struct {
+	mu     sync.Mutex
+	total  int // places that are free
+	limits map[string]int
+}
+
+func newLimiter(p *Policy) *limiter {
+	l := &limiter{total: p.Concurrency, limits: make(map[string]int, len(p.Limits))}
+	for name, n := range p.Limits {
+		l.limits[name] = n
+	}
+	return l
+}
+
+// reserve takes up to n places and returns how many.
+func (l *limiter) reserve(vendor, endpoint string, n int) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n = min(n, l.total)
+	for _, name := range []string{vendor, nameOf(vendor, endpoint)} {
+		if free, limited := l.limits[name]; limited {
+			n = min(n, free)
+		}
+	}
+	l.add(vendor, endpoint, -n)
+	return n
+}
+
+func (l *limiter) free(vendor, endpoint string, n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.add(vendor, endpoint, n)
+}
+
+func (l *limiter) add(vendor, endpoint string, n int) {
+	l.total += n
+	for _, name := range []string{vendor, nameOf(vendor, endpoint)} {
+		if _, limited := l.limits[name]; limited {
+			l.limits[name] += n
+		}
+	}
+}

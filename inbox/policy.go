@@ -1,0 +1,102 @@
+package inbox
+
+import (
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"time"
+)
+
+// The defaults of [Policy].
+const (
+	DefaultMaxAttempts  = 25
+	DefaultConcurrency  = 64
+	DefaultDrainTimeout = 25 * time.Second
+)
+
+// A Policy says how stored deliveries are run. All engines take one, and mean the same by it. The zero value of each
+// field stands for its default.
+type Policy struct {
+	// MaxAttempts is how often a callback may fail before its delivery becomes a dead letter. A process that dies
+	// while the callback runs counts as well; what the callback could not help, as a store that is away, does not.
+	// Defaults to [DefaultMaxAttempts]: with the default backoff, a good three days.
+	MaxAttempts int
+
+	// Backoff returns how long a delivery rests after its nth failure, n from 1 on. [webhook.RetryAfter] goes before it.
+	// Defaults to [Backoff].
+	Backoff func(n int) time.Duration
+
+	// Concurrency is how many callbacks one Run has running at once. Defaults to [DefaultConcurrency].
+	Concurrency int
+
+	// Limits are how many of them may be for one vendor ("greenflash"), or for one endpoint of it ("greenflash/eu"; the
+	// name of an endpoint without one is "default"), in each Run. Whatever is not listed may use all of Concurrency.
+	Limits map[string]int
+
+	// DrainTimeout is how long callbacks may go on once the context of Run has ended. Then they are cancelled, and
+	// have a second to return. Defaults to [DefaultDrainTimeout], which with that second and the shutdown of a server fits
+	// into the 30 s that Kubernetes gives.
+	DrainTimeout time.Duration
+
+	// Logger gets a line for each delivery that becomes a dead letter, and for what an operator must know.
+	// What came of each callback is the handler's line. Defaults to slog.Default().
+	Logger *slog.Logger
+
+	// OnDead, if set, is called for each delivery that has become a dead letter: to alert somebody. It is called once it is
+	// one, and not again if the process dies meanwhile. A panic is logged and changes nothing.
+	OnDead func(e Entry)
+}
+
+// WithDefaults returns a copy with every default filled in, or an error that names the field which breaks a rule.
+// Engines call it.
+func (p Policy) WithDefaults() (Policy, error) {
+	for name, n := range map[string]int64{
+		"MaxAttempts": int64(p.MaxAttempts), "Concurrency": int64(p.Concurrency), "DrainTimeout": int64(p.DrainTimeout),
+	} {
+		if n < 0 {
+			return p, fmt.Errorf("inbox: Policy.%s cannot be negative", name)
+		}
+	}
+	for name, n := range p.Limits {
+		vendor, endpoint, named := strings.Cut(name, "/")
+		switch {
+		case n <= 0:
+			return p, fmt.Errorf("inbox: Policy.Limits[%q] must be positive; to run nothing, leave the handler out of Run", name)
+		case vendor == "" || named && endpoint == "":
+			return p, fmt.Errorf("inbox: Policy.Limits[%q] must be a vendor, or a vendor, a slash and an endpoint", name)
+		}
+	}
+	if p.MaxAttempts == 0 {
+		p.MaxAttempts = DefaultMaxAttempts
+	}
+	if p.Concurrency == 0 {
+		p.Concurrency = DefaultConcurrency
+	}
+	if p.DrainTimeout == 0 {
+		p.DrainTimeout = DefaultDrainTimeout
+	}
+	if p.Backoff == nil {
+		p.Backoff = Backoff
+	}
+	if p.Logger == nil {
+		p.Logger = slog.Default()
+	}
+	return p, nil
+}
+
+// The bounds of Backoff.
+const (
+	firstBackoff = 5 * time.Second
+	lastBackoff  = 6 * time.Hour
+)
+
+// Backoff is the default of [Policy.Backoff]: 5 s after the first failure, twice as long after each further one, at most
+// 6 h, and of that up to a tenth more or less, so that what failed together does not come again together.
+func Backoff(n int) time.Duration {
+	d := lastBackoff
+	if doublings := max(n, 1) - 1; doublings < 12 {
+		d = firstBackoff << doublings
+	}
+	return d - d/10 + rand.N(d/5) //nolint:gosec // parts those who failed together
+}
