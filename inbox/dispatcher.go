@@ -195,6 +195,9 @@ func (d *Dispatcher) Drain() error {
 	left := &DrainError{}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if len(d.running) == 0 {
+		return nil // they have returned; what came of them could not be put down, and will be found out
+	}
 	for delivery := range d.running {
 		left.Left = append(left.Left, nameOf(delivery.Vendor, delivery.Endpoint)+"/"+delivery.ID)
 	}

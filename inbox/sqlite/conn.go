@@ -1,0 +1,109 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	driver "modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
+)
+
+// A conn is a connection that prepares each statement once. The contexts given to it are not heeded: a statement that is
+// interrupted takes the whole transaction with it, and so the writes of everybody else in it.
+type conn struct {
+	c          *sql.Conn
+	statements map[string]*sql.Stmt
+}
+
+func (c *conn) prepare(query string) (*sql.Stmt, error) {
+	if s := c.statements[query]; s != nil {
+		return s, nil
+	}
+	s, err := c.c.PrepareContext(context.Background(), query)
+	if err != nil {
+		return nil, err
+	}
+	c.statements[query] = s
+	return s, nil
+}
+
+// ExecContext implements [sqlstore.Conn].
+func (c *conn) ExecContext(_ context.Context, query string, args ...any) (sql.Result, error) {
+	s, err := c.prepare(query)
+	if err != nil {
+		return nil, err
+	}
+	return s.ExecContext(context.Background(), args...)
+}
+
+// QueryContext implements [sqlstore.Conn].
+func (c *conn) QueryContext(_ context.Context, query string, args ...any) (*sql.Rows, error) {
+	s, err := c.prepare(query)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(context.Background(), args...)
+}
+
+// exec runs a statement and returns how many rows it changed.
+func (c *conn) exec(query string, args ...any) (int, error) {
+	result, err := c.ExecContext(context.Background(), query, args...)
+	if err != nil {
+		return 0, err
+	}
+	n, err := result.RowsAffected()
+	return int(n), err
+}
+
+// each calls f for every row that the query returns. It reads them to the end, and closes them before it returns: rows
+// left open would keep the write-ahead log from being emptied.
+func (c *conn) each(query string, args []any, f func(scan func(...any) error) error) error {
+	rows, err := c.QueryContext(context.Background(), query, args...)
+	if err != nil {
+		return err
+	}
+	return eachRow(rows, f)
+}
+
+func eachRow(rows *sql.Rows, f func(scan func(...any) error) error) error {
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := f(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func (c *conn) close() {
+	for _, s := range c.statements {
+		_ = s.Close()
+	}
+	_ = c.c.Close()
+}
+
+// codeOf returns SQLite's primary code of an error; 0 if it is none of SQLite's.
+func codeOf(err error) int {
+	var e *driver.Error
+	if !errors.As(err, &e) {
+		return 0
+	}
+	return e.Code() & 0xff
+}
+
+func isBusy(err error) bool {
+	code := codeOf(err)
+	return code == lib.SQLITE_BUSY || code == lib.SQLITE_LOCKED
+}
+
+// ofTheStatement reports whether an error is that of one statement, which leaves the transaction as it was before; any
+// other is that of the file, or of the machine.
+func ofTheStatement(err error) bool {
+	switch codeOf(err) {
+	case lib.SQLITE_ERROR, lib.SQLITE_CONSTRAINT, lib.SQLITE_MISMATCH, lib.SQLITE_TOOBIG, lib.SQLITE_RANGE:
+		return true
+	default:
+		return false
+	}
+}

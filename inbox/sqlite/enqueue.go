@@ -1,0 +1,119 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// digest is what a key is recognised by. Half of SHA-256 is more than anybody can find two equal ones of by chance, and
+// only the sender could look for them on purpose.
+func digest(key string) []byte {
+	sum := sha256.Sum256([]byte(key))
+	return sum[:16]
+}
+
+const (
+	insertEntry = `INSERT INTO aihooks_inbox (key, hook, type, delivery_id, received_at, state, due_at)
+VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6) ON CONFLICT (key) DO NOTHING`
+	insertBody = `INSERT INTO aihooks_inbox_body (id, meta, body) VALUES (?1, ?2, ?3)`
+	hasKey     = `SELECT 1 FROM aihooks_inbox WHERE key = ?1`
+)
+
+// Enqueue implements [webhook.Inbox]: it stores d unless a delivery with the same first key is there, and returns once that
+// would survive a loss of power. The error wraps [webhook.ErrInboxFull] past Options.MaxPending and below Options.MinFree,
+// where it is still said of a delivery that is there that it is.
+func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate bool, err error) {
+	if len(d.Keys) == 0 {
+		return false, errors.New("sqlite: a delivery without keys cannot be stored")
+	}
+	key := digest(d.Keys[0])
+	if full := b.space.check(ctx, b); full != nil {
+		found, err := b.has(ctx, key)
+		if err != nil || !found {
+			return false, full
+		}
+		return true, nil
+	}
+	meta, err := encode(d)
+	if err != nil {
+		return false, err
+	}
+	err = b.writer.run(ctx, func(c *conn) error {
+		duplicate = false
+		result, err := c.ExecContext(ctx, insertEntry, key, hookName(d.Vendor, d.Endpoint), d.Type, d.ID,
+			milliseconds(d.ReceivedAt), milliseconds(time.Now()))
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); err != nil || n == 0 {
+			duplicate = true
+			return err
+		}
+		id, err := result.LastInsertId()
+		if err != nil {
+			return err
+		}
+		body := d.Body
+		if body == nil {
+			body = []byte{}
+		}
+		_, err = c.exec(insertBody, id, meta, body)
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("sqlite: enqueue: %w", err)
+	}
+	if !duplicate {
+		b.space.add(1)
+		b.wake(hookName(d.Vendor, d.Endpoint))
+	}
+	return duplicate, nil
+}
+
+func (b *Inbox) has(ctx context.Context, key []byte) (bool, error) {
+	var one int
+	rows, err := b.reads.QueryContext(ctx, hasKey, key)
+	if err != nil {
+		return false, err
+	}
+	err = eachRow(rows, func(scan func(...any) error) error { return scan(&one) })
+	return one == 1, err
+}
+
+// encode returns all of a delivery but its body, which is stored as it is.
+func encode(d *webhook.Delivery) (string, error) {
+	rest := *d
+	rest.Body = nil
+	meta, err := json.Marshal(&rest)
+	if err != nil {
+		return "", fmt.Errorf("sqlite: the delivery cannot be written: %w", err)
+	}
+	return string(meta), nil
+}
+
+func decode(meta string, body []byte) (*webhook.Delivery, error) {
+	d := new(webhook.Delivery)
+	if err := json.Unmarshal([]byte(meta), d); err != nil {
+		return nil, fmt.Errorf("sqlite: the stored delivery cannot be read: %w", err)
+	}
+	d.Body = body
+	return d, nil
+}
+
+func hookName(vendor, endpoint string) string { return vendor + "/" + endpoint }
+
+// Times are rounded down to milliseconds, leases up.
+func milliseconds(t time.Time) int64 { return t.UnixMilli() }
+
+func timeOf(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}

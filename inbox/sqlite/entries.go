@@ -1,0 +1,181 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// pageSize is how many entries are read at once: a reader that stays open keeps the write-ahead log from being emptied.
+const pageSize = 100
+
+const selectEntries = `SELECT e.id, e.hook, e.type, e.delivery_id, e.received_at, e.state, e.due_at, e.rerun, coalesce(e.attempts, ''),
+    coalesce(b.meta, ''), b.body
+FROM aihooks_inbox e LEFT JOIN aihooks_inbox_body b ON b.id = e.id`
+
+// Entry returns the entry of an ID, whatever its state, or [inbox.ErrNotFound].
+func (b *Inbox) Entry(ctx context.Context, id string) (inbox.Entry, error) {
+	n, err := strconv.ParseInt(id, 10, 64)
+	if err != nil {
+		return inbox.Entry{}, fmt.Errorf("sqlite: %w: an ID is a number, and this is %q", inbox.ErrNotFound, id)
+	}
+	page, err := b.page(ctx, selectEntries+` WHERE e.id = ?`, n)
+	switch {
+	case err != nil:
+		return inbox.Entry{}, err
+	case len(page) == 0:
+		return inbox.Entry{}, fmt.Errorf("sqlite: %w: %s", inbox.ErrNotFound, id)
+	default:
+		return page[0].Entry, nil
+	}
+}
+
+// Dead implements [inbox.Inbox].
+func (b *Inbox) Dead(ctx context.Context, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
+	return b.Entries(ctx, inbox.Dead, f)
+}
+
+// Entries goes through the entries of a state that the filter selects. Dead ones come in the order in which they died,
+// all others by vendor and endpoint, and then by when they are due or are done. What changes its state meanwhile may
+// come twice, or not at all.
+func (b *Inbox) Entries(ctx context.Context, s inbox.State, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
+	return func(yield func(inbox.Entry, error) bool) {
+		if err := f.Check(); err != nil {
+			yield(inbox.Entry{}, err)
+			return
+		}
+		for _, code := range codesOf(s) {
+			var last *row
+			for {
+				query, args := listing(code, f, last)
+				page, err := b.page(ctx, query, args...)
+				if err != nil {
+					yield(inbox.Entry{}, err)
+					return
+				}
+				for i := range page {
+					if !yield(page[i].Entry, nil) {
+						return
+					}
+				}
+				if len(page) < pageSize {
+					break
+				}
+				last = &page[len(page)-1]
+			}
+		}
+	}
+}
+
+// A row is an entry and where it stands in a listing.
+type row struct {
+	inbox.Entry
+	id, dueAt int64
+	hook      string
+}
+
+// listing returns the query for the entries of a state that come after last.
+func listing(code int, f inbox.Filter, last *row) (query string, args []any) {
+	conditions, args := where(code, f)
+	order := "e.hook, e.due_at, e.id"
+	if code == dead {
+		order = "e.due_at, e.id"
+	}
+	if last != nil {
+		values := "?, ?, ?"
+		if code == dead {
+			values = "?, ?"
+		} else {
+			args = append(args, last.hook)
+		}
+		conditions += " AND (" + order + ") > (" + values + ")"
+		args = append(args, last.dueAt, last.id)
+	}
+	return selectEntries + " WHERE " + conditions + " ORDER BY " + order + " LIMIT " + strconv.Itoa(pageSize), args
+}
+
+// where returns the conditions that a filter stands for. The state is written out, for the partial indexes.
+func where(code int, f inbox.Filter) (conditions string, args []any) {
+	list := []string{"e.state = " + strconv.Itoa(code)}
+	add := func(condition string, values ...any) {
+		list = append(list, condition)
+		args = append(args, values...)
+	}
+	if f.ID != "" {
+		id, err := strconv.ParseInt(f.ID, 10, 64)
+		if err != nil {
+			id = 0 // nobody's
+		}
+		add("e.id = ?", id)
+	}
+	if f.Vendor != "" {
+		add("e.hook >= ? AND e.hook < ?", f.Vendor+"/", f.Vendor+"0") // the character after the slash
+	}
+	if f.Endpoint != "" {
+		add("substr(e.hook, instr(e.hook, '/') + 1) = ?", f.Endpoint)
+	}
+	if f.Type != "" {
+		add("e.type = ?", f.Type)
+	}
+	if !f.From.IsZero() {
+		add("e.received_at >= ?", milliseconds(f.From))
+	}
+	if !f.Until.IsZero() {
+		add("e.received_at < ?", milliseconds(f.Until))
+	}
+	return strings.Join(list, " AND "), args
+}
+
+func (b *Inbox) page(ctx context.Context, query string, args ...any) ([]row, error) {
+	rows, err := b.reads.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	var page []row
+	err = eachRow(rows, func(scan func(...any) error) error {
+		r, err := scanRow(scan)
+		page = append(page, r)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	return page, nil
+}
+
+func scanRow(scan func(...any) error) (row, error) {
+	var r row
+	var d webhook.Delivery
+	var attempts, meta string
+	var body []byte
+	var received int64
+	var state, rerun int
+	err := scan(&r.id, &r.hook, &d.Type, &d.ID, &received, &state, &r.dueAt, &rerun, &attempts, &meta, &body)
+	if err != nil {
+		return r, err
+	}
+	d.Vendor, d.Endpoint = splitHook(r.hook)
+	d.ReceivedAt = timeOf(received)
+	r.ID, r.State, r.Delivery = strconv.FormatInt(r.id, 10), stateNames[state], &d
+	if meta != "" {
+		if full, err := decode(meta, body); err == nil { // what cannot be read is a dead letter, and says why
+			r.Delivery = full
+		}
+	}
+	if rerun > 0 {
+		r.Delivery = r.Delivery.Again(rerun)
+	}
+	r.Attempts, _ = readHistory(attempts)
+	switch state {
+	case pending, running:
+		r.Due = timeOf(r.dueAt)
+	case dead, done, spent:
+		r.Since = timeOf(r.dueAt)
+	}
+	return r, nil
+}

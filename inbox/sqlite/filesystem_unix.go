@@ -1,0 +1,31 @@
+//go:build linux || darwin
+
+package sqlite
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// freeBytes returns how much room the file system has for programs that are not root's.
+func freeBytes(path string) (n int64, known bool) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(path, &s); err != nil {
+		return 0, false
+	}
+	return int64(s.Bavail) * int64(s.Bsize), true
+}
+
+// checkFileSystem refuses the file systems on which several machines share a file: SQLite's write-ahead log needs memory
+// that all processes share, and locks that hold.
+func checkFileSystem(dir string) error {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return fmt.Errorf("the folder: %w", err)
+	}
+	if name := networkFileSystem(&s); name != "" {
+		return fmt.Errorf("the file system is %s, over a network, where SQLite's locks cannot be relied on; use a local disk", name)
+	}
+	return nil
+}

@@ -1,0 +1,172 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// An Inbox is an [inbox.Inbox] in an SQLite file. All its methods may be called concurrently.
+type Inbox struct {
+	path    string
+	options Options
+	db      *sql.DB // for what writes
+	reads   *sql.DB
+	writer  *writer
+	store   *sqlstore.Store
+	space   space
+
+	stop     context.CancelFunc // ends the housekeeping
+	keeping  sync.WaitGroup
+	closing  sync.Once
+	closeErr error
+
+	mu   sync.Mutex
+	runs map[*run]struct{}
+
+	reported atomic.Int64 // when trouble was logged last, in Unix milliseconds
+}
+
+var (
+	_ inbox.Inbox          = (*Inbox)(nil)
+	_ webhook.InboxStore   = (*Inbox)(nil)
+	_ webhook.InboxChecker = (*Inbox)(nil)
+)
+
+// openTimeout is how long Open may take, most of which is waiting for other processes.
+const openTimeout = 10 * time.Second
+
+// maxBody is what a row can surely hold; SQLite's own limit is a little less than a gigabyte.
+const maxBody = 512 << 20
+
+// Open opens the inbox in a file, which is made, for its owner alone, if it is not there. Nil options are the defaults.
+// Beside it SQLite keeps two files more, PATH-wal and PATH-shm: whoever copies or moves the file while it is open loses
+// deliveries.
+//
+// It is an error if the file is on a network file system, where locks cannot be relied on, as far as that can be told;
+// if it is not to be written; if it is damaged or no SQLite file; and if a newer release has changed its tables.
+func Open(path string, o *Options) (*Inbox, error) {
+	options, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if path == "" || strings.HasPrefix(path, ":memory:") || strings.HasPrefix(path, "file:") {
+		return nil, fmt.Errorf("sqlite: the path of an inbox must be that of a file, and is %q", path)
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	if err := checkFileSystem(filepath.Dir(path)); err != nil {
+		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
+	}
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // SQLite gives its other files the same mode
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: the inbox cannot be opened for writing: %w", err)
+	}
+	_ = file.Close()
+	b := &Inbox{path: path, options: options, runs: make(map[*run]struct{})}
+	if err := b.open(); err != nil {
+		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
+	}
+	return b, nil
+}
+
+// The pragmas of all connections, and those of the ones that write. What is deleted is overwritten: a body that was purged
+// is to be gone from the file.
+var (
+	pragmas      = []string{"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "cache_size(-16384)"}
+	writePragmas = []string{"secure_delete(ON)", "journal_size_limit(67108864)"}
+	readPragmas  = []string{"query_only(ON)"}
+)
+
+func source(path string, pragmas ...[]string) string {
+	values := url.Values{"_txlock": {"immediate"}}
+	values.Add("_pragma", "auto_vacuum(INCREMENTAL)") // ahead of what makes the file
+	for _, list := range pragmas {
+		for _, p := range list {
+			values.Add("_pragma", p)
+		}
+	}
+	return "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath() + "?" + values.Encode()
+}
+
+func (b *Inbox) open() (err error) {
+	if b.db, err = sql.Open("sqlite", source(b.path, pragmas, writePragmas)); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = b.db.Close()
+		}
+	}()
+	b.db.SetMaxOpenConns(3) // the writer's, Transact's, and the housekeeping's
+	b.db.SetMaxIdleConns(3)
+	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
+	defer cancel()
+	var mode string
+	if err := b.db.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil {
+		return err
+	}
+	if mode != "wal" {
+		return fmt.Errorf("the file's journal mode is %q and cannot be changed to WAL", mode)
+	}
+	if err := migrate(ctx, b.db); err != nil {
+		return err
+	}
+	if b.reads, err = sql.Open("sqlite", source(b.path, pragmas, readPragmas)); err != nil {
+		return err
+	}
+	const readers = 4
+	b.reads.SetMaxOpenConns(readers)
+	b.reads.SetMaxIdleConns(readers)
+	b.writer = newWriter(b.db, patience)
+	b.store, err = sqlstore.NewOn(b.writer.runStore, sqlstore.Options{
+		Dialect: sqlstore.SQLite, Namespace: "inbox", Retention: b.options.Retention,
+	})
+	if err == nil {
+		err = b.space.open(b)
+	}
+	if err != nil {
+		b.writer.close()
+		return errors.Join(err, b.reads.Close())
+	}
+	keeping, stop := context.WithCancel(context.Background())
+	b.stop = stop
+	b.keeping.Go(func() { b.keepHouse(keeping) })
+	return nil
+}
+
+// patience is how long another process may keep the file locked before what waits is given up.
+const patience = 5 * time.Second
+
+// Close has what was asked before written, and closes the file. End the contexts of Run first and wait for it: a callback
+// that still runs could not be completed, and would run again. Further calls return what the first did.
+func (b *Inbox) Close() error {
+	b.closing.Do(func() {
+		b.stop()
+		b.keeping.Wait()
+		b.writer.close()
+		b.closeErr = errors.Join(b.reads.Close(), b.db.Close())
+	})
+	return b.closeErr
+}
+
+// CheckHandler implements [webhook.InboxChecker].
+func (b *Inbox) CheckHandler(_, _ string, limit int64) error {
+	if limit > maxBody {
+		return fmt.Errorf("sqlite: bodies of up to %d bytes can be stored, and Options.MaxBody is %d", maxBody, limit)
+	}
+	return nil
+}

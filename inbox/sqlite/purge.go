@@ -1,0 +1,173 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"time"
+)
+
+// How the housekeeping goes about it: in steps too small to be felt, with a pause after each.
+const (
+	keepEvery   = 5 * time.Second
+	purgeAtOnce = 200
+	purgePause  = 5 * time.Millisecond
+)
+
+// What is purged of an endpoint: the entries ?3 of it at most that came into a state before ?2. A body goes with its entry.
+const (
+	spendDone   = `UPDATE aihooks_inbox SET state = 5 WHERE id = ?1`
+	deleteEntry = `DELETE FROM aihooks_inbox WHERE id = ?1`
+	selectOld   = `SELECT id FROM aihooks_inbox WHERE state = ?1 AND hook = ?2 AND due_at <= ?3 ORDER BY due_at LIMIT ?4`
+)
+
+// A broom is what becomes of entries that have been in a state for so long.
+type broom struct {
+	state      int
+	after      time.Duration
+	statements []string
+	warning    string
+}
+
+func (o *Options) brooms() []broom {
+	all := []string{deleteBody, deleteEntry}
+	list := []broom{
+		{spent, o.Retention, all, ""},
+		{done, o.Retention, all, ""},
+		{dead, o.DeadRetention, all, "inbox: dead letters were deleted: nobody had decided about them within Options.DeadRetention"},
+		{waiting, o.DeadRetention, all, "inbox: deliveries were deleted that had no callback within Options.DeadRetention"},
+	}
+	if o.BodyRetention < o.Retention {
+		list = append(list, broom{done, max(o.BodyRetention, 0), []string{deleteBody, spendDone}, ""})
+	}
+	return list
+}
+
+// keepHouse purges what has been kept long enough, and gives room back to the disk.
+func (b *Inbox) keepHouse(ctx context.Context) {
+	brooms := b.options.brooms()
+	for pause(ctx, keepEvery/2+rand.N(keepEvery)) { //nolint:gosec // so that several processes do not do it together
+		for i := range brooms {
+			n, err := b.sweep(ctx, &brooms[i])
+			if n > 0 && brooms[i].warning != "" {
+				b.options.Policy.Logger.Warn(brooms[i].warning, "path", b.path, "deleted", n)
+			}
+			b.keep(ctx, err)
+		}
+		b.keep(ctx, b.shrink(ctx))
+		if due(&b.space.countedAt, countEvery) {
+			b.keep(ctx, b.space.count(ctx, b))
+		}
+	}
+}
+
+// keep reports an error of the housekeeping that is not its end.
+func (b *Inbox) keep(ctx context.Context, err error) {
+	if err != nil && ctx.Err() == nil && !errors.Is(err, ErrClosed) {
+		b.report(err)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+func (b *Inbox) sweep(ctx context.Context, w *broom) (total int, err error) {
+	if w.after == Forever {
+		return 0, nil
+	}
+	err = b.eachHook(ctx, w.state, func(hook string) error {
+		for n := purgeAtOnce; n == purgeAtOnce; {
+			n, err = b.sweepSome(ctx, w, hook)
+			total += n
+			if err != nil {
+				return fmt.Errorf("sqlite: purge: %w", err)
+			}
+			if n > 0 && !pause(ctx, purgePause) {
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
+	return total, err
+}
+
+func (b *Inbox) sweepSome(ctx context.Context, w *broom, hook string) (n int, err error) {
+	err = b.writer.run(ctx, func(c *conn) error {
+		var ids []int64
+		err := c.each(selectOld, []any{w.state, hook, milliseconds(time.Now().Add(-w.after)), purgeAtOnce}, func(scan func(...any) error) error {
+			var id int64
+			err := scan(&id)
+			ids = append(ids, id)
+			return err
+		})
+		for _, id := range ids {
+			for _, statement := range w.statements {
+				if err == nil {
+					_, err = c.exec(statement, id)
+				}
+			}
+		}
+		n = len(ids)
+		return err
+	})
+	return n, err
+}
+
+// The file gives room back when so many of its pages are free, and so many of all; the write-ahead log, when it is so long.
+const (
+	shrinkPages = 4096
+	shrinkShare = 4
+	shrinkStep  = 256
+	longLog     = 16 << 20
+)
+
+// shrink gives free pages back, a few at a time, and empties the write-ahead log once it has grown.
+func (b *Inbox) shrink(ctx context.Context) error {
+	for {
+		var free, all int
+		err := b.reads.QueryRowContext(ctx, `SELECT freelist_count, page_count FROM pragma_freelist_count, pragma_page_count`).Scan(&free, &all)
+		if err != nil {
+			return fmt.Errorf("sqlite: %w", err)
+		}
+		if free < shrinkPages || free < all/shrinkShare {
+			break
+		}
+		err = b.writer.run(ctx, func(c *conn) error {
+			return c.each(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", shrinkStep), nil, func(func(...any) error) error { return nil })
+		})
+		if err != nil || !pause(ctx, purgePause) {
+			return err
+		}
+	}
+	log, err := os.Stat(b.path + "-wal")
+	if err != nil || log.Size() < longLog {
+		return nil //nolint:nilerr // there is nothing to do
+	}
+	return b.emptyLog(ctx)
+}
+
+// emptyLog truncates the write-ahead log, unless somebody reads from it. It does not wait for the reader: writers would have
+// to wait as long.
+func (b *Inbox) emptyLog(ctx context.Context) error {
+	c, err := b.db.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("sqlite: %w", err)
+	}
+	defer func() { _ = c.Close() }()
+	for _, pragma := range []string{"busy_timeout = 0", "wal_checkpoint(TRUNCATE)", "busy_timeout = 5000"} {
+		if _, err := c.ExecContext(ctx, "PRAGMA "+pragma); err != nil && !isBusy(err) {
+			return fmt.Errorf("sqlite: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aihooks/aihooks-go/inbox"
+)
+
+// Stats say how many entries there are in each state, of all vendors and by each endpoint.
+type Stats struct {
+	Counts
+
+	// Endpoints are the counts by vendor and endpoint: "greenflash/default".
+	Endpoints map[string]Counts `json:"endpoints"`
+
+	// Oldest is since when the pending delivery has been due that has waited longest: zero if none is due.
+	Oldest time.Time `json:"oldest,omitzero"`
+}
+
+// Counts are how many entries there are in each state.
+type Counts struct {
+	Pending int `json:"pending"`
+	Running int `json:"running"`
+	Waiting int `json:"waiting"`
+	Dead    int `json:"dead"`
+	Done    int `json:"done"`
+}
+
+func (c *Counts) add(s inbox.State, n int) {
+	switch s {
+	case inbox.Pending:
+		c.Pending += n
+	case inbox.Running:
+		c.Running += n
+	case inbox.Waiting:
+		c.Waiting += n
+	case inbox.Dead:
+		c.Dead += n
+	case inbox.Done:
+		c.Done += n
+	}
+}
+
+const countAll = `SELECT state, hook, count(*), min(due_at) FROM aihooks_inbox GROUP BY state, hook`
+
+// Stats counts the entries. It looks at each, a million in some tenths of a second, and holds up nobody.
+func (b *Inbox) Stats(ctx context.Context) (Stats, error) {
+	stats := Stats{Endpoints: make(map[string]Counts)}
+	rows, err := b.reads.QueryContext(ctx, countAll)
+	if err != nil {
+		return stats, fmt.Errorf("sqlite: %w", err)
+	}
+	now := time.Now()
+	err = eachRow(rows, func(scan func(...any) error) error {
+		var code, n int
+		var hook string
+		var first int64
+		if err := scan(&code, &hook, &n, &first); err != nil {
+			return err
+		}
+		stats.add(stateNames[code], n)
+		counts := stats.Endpoints[hook]
+		counts.add(stateNames[code], n)
+		stats.Endpoints[hook] = counts
+		if at := timeOf(first); code == pending && at.Before(now) && (stats.Oldest.IsZero() || at.Before(stats.Oldest)) {
+			stats.Oldest = at
+		}
+		return nil
+	})
+	if err != nil {
+		return stats, fmt.Errorf("sqlite: %w", err)
+	}
+	return stats, nil
+}

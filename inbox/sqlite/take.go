@@ -1,0 +1,191 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// A taken is a delivery that a Run has, until its lease ends.
+type taken struct {
+	id       int64
+	takes    int64
+	tried    int
+	history  []inbox.Attempt
+	delivery *webhook.Delivery
+	spoiled  error // why it could not be read
+}
+
+const (
+	takeDue = `UPDATE aihooks_inbox SET state = 1, owner = ?1, due_at = ?2, began_at = ?3, takes = takes + 1, tried = tried + 1
+WHERE id IN (SELECT id FROM aihooks_inbox WHERE state = 0 AND hook = ?4 AND due_at <= ?3 ORDER BY due_at LIMIT ?5)
+RETURNING id, hook, type, delivery_id, received_at, takes, tried, rerun, coalesce(attempts, '')`
+	selectBody = `SELECT meta, body FROM aihooks_inbox_body WHERE id = ?1`
+
+	// Giving back leaves no trace: it was as if nobody had taken it.
+	giveBack = `UPDATE aihooks_inbox SET state = 0, due_at = ?1, owner = NULL, tried = tried - 1
+WHERE id = ?2 AND owner = ?3 AND takes = ?4 AND state = 1`
+)
+
+// A wish is for how many deliveries of a hook there is room.
+type wish struct {
+	hook string
+	n    int
+}
+
+// take takes deliveries that are due, in one operation. It returns them by hook.
+func (b *Inbox) take(ctx context.Context, owner idempotency.Token, wishes []wish) (map[string][]*taken, error) {
+	var got map[string][]*taken
+	err := b.writer.run(ctx, func(c *conn) error {
+		got = make(map[string][]*taken, len(wishes))
+		now := time.Now()
+		for _, w := range wishes {
+			err := c.each(takeDue, []any{owner[:], milliseconds(now.Add(b.options.Lease)), milliseconds(now), w.hook, w.n},
+				func(scan func(...any) error) error {
+					t, err := scanTaken(scan)
+					got[w.hook] = append(got[w.hook], t)
+					return err
+				})
+			if err != nil {
+				return err
+			}
+			for _, t := range got[w.hook] {
+				if err := t.read(c); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: take: %w", err)
+	}
+	return got, nil
+}
+
+func scanTaken(scan func(...any) error) (*taken, error) {
+	t := &taken{delivery: new(webhook.Delivery)}
+	var hook, attempts string
+	var received int64
+	var rerun int
+	err := scan(&t.id, &hook, &t.delivery.Type, &t.delivery.ID, &received, &t.takes, &t.tried, &rerun, &attempts)
+	if err != nil {
+		return t, err
+	}
+	t.delivery.Vendor, t.delivery.Endpoint = splitHook(hook)
+	t.delivery.ReceivedAt = timeOf(received)
+	t.delivery.Attempt = rerun // until read knows the keys
+	t.history, t.spoiled = readHistory(attempts)
+	return t, nil
+}
+
+// read reads the delivery itself. What cannot be read is not the file's error: it becomes a dead letter.
+func (t *taken) read(c *conn) error {
+	rerun := t.delivery.Attempt
+	t.delivery.Attempt = 0
+	found := false
+	err := c.each(selectBody, []any{t.id}, func(scan func(...any) error) error {
+		found = true
+		var meta string
+		var body []byte
+		if err := scan(&meta, &body); err != nil {
+			return err
+		}
+		d, err := decode(meta, body)
+		if err != nil {
+			t.spoiled = err
+			return nil
+		}
+		if rerun > 0 {
+			d = d.Again(rerun)
+		}
+		t.delivery = d
+		return nil
+	})
+	if !found {
+		t.spoiled = inbox.ErrPurged
+	}
+	return err
+}
+
+func readHistory(text string) ([]inbox.Attempt, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var history []inbox.Attempt
+	if err := json.Unmarshal([]byte(text), &history); err != nil {
+		return nil, fmt.Errorf("sqlite: the stored attempts cannot be read: %w", err)
+	}
+	return history, nil
+}
+
+func writeHistory(history []inbox.Attempt) (any, error) {
+	if len(history) == 0 {
+		return nil, nil //nolint:nilnil // NULL
+	}
+	text, err := json.Marshal(history)
+	return string(text), err
+}
+
+const (
+	endEntry = `UPDATE aihooks_inbox SET state = ?1, due_at = ?2, owner = NULL, tried = tried - ?3, attempts = ?4
+WHERE id = ?5 AND owner = ?6 AND takes = ?7 AND state = 1`
+	deleteBody = `DELETE FROM aihooks_inbox_body WHERE id = ?1`
+)
+
+var errLeaseEnded = errors.New("sqlite: the lease had ended before the callback did")
+
+// settle puts down what becomes of a delivery that was run. It returns errLeaseEnded if somebody else has it by now.
+func (b *Inbox) settle(ctx context.Context, owner idempotency.Token, t *taken, d inbox.Decision) error {
+	now := time.Now()
+	state, at := pending, now.Add(d.After)
+	switch d.Verdict {
+	case inbox.Finish:
+		state = done
+		if b.options.BodyRetention < 0 {
+			state = spent
+		}
+	case inbox.Bury:
+		state = dead
+	case inbox.Shelve:
+		state = waiting
+	}
+	attempts := t.history
+	if len(attempts) > 0 || d.Verdict != inbox.Finish { // what succeeds at once has no story
+		attempts = inbox.Append(attempts, d.Attempt)
+	}
+	history, err := writeHistory(attempts)
+	if err != nil {
+		return err
+	}
+	uncounted := 0
+	if !d.Attempt.Counted {
+		uncounted = 1
+	}
+	err = b.writer.run(ctx, func(c *conn) error {
+		n, err := c.exec(endEntry, state, milliseconds(at), uncounted, history, t.id, owner[:], t.takes)
+		switch {
+		case err != nil:
+			return err
+		case n == 0:
+			return errLeaseEnded
+		case state == spent:
+			_, err = c.exec(deleteBody, t.id)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	t.history = attempts
+	if state != pending {
+		b.space.add(-1)
+	}
+	return nil
+}

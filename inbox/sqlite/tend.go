@@ -1,0 +1,207 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aihooks/aihooks-go/inbox"
+)
+
+const (
+	renew = `UPDATE aihooks_inbox SET due_at = ?1 WHERE state = 1 AND owner = ?2`
+
+	selectLost = `SELECT id, hook, type, delivery_id, received_at, takes, tried, rerun, coalesce(attempts, ''), began_at FROM aihooks_inbox
+WHERE state = 1 AND due_at <= ?1 LIMIT 100`
+	endLost = `UPDATE aihooks_inbox SET state = ?1, due_at = ?2, owner = NULL, attempts = ?3 WHERE id = ?4 AND takes = ?5 AND state = 1`
+
+	nextWaiting = `SELECT hook, type FROM aihooks_inbox WHERE state = 2 AND (hook, type) > (?1, ?2) ORDER BY hook, type LIMIT 1`
+	unshelve    = `UPDATE aihooks_inbox SET state = 0, due_at = ?1
+WHERE id IN (SELECT id FROM aihooks_inbox WHERE state = 2 AND hook = ?2 AND type = ?3 LIMIT 1000)`
+
+	nextHook = `SELECT hook FROM aihooks_inbox WHERE state = ?1 AND hook > ?2 ORDER BY hook LIMIT 1`
+)
+
+// shelfEvery is how often a Run looks for deliveries that wait for a callback, or that it was given no handler for.
+const shelfEvery = 10 * time.Second
+
+// tend renews the leases of what this Run has, and takes care of what others have left behind.
+func (r *run) tend(ctx context.Context) {
+	lease := time.NewTicker(max(r.box.options.Lease/3, minLease/3))
+	defer lease.Stop()
+	shelf := time.NewTicker(shelfEvery)
+	defer shelf.Stop()
+	try := func(f func(context.Context) error) {
+		if err := f(ctx); err != nil && ctx.Err() == nil {
+			r.box.report(err)
+		}
+	}
+	try(r.rescue)
+	try(r.unshelve)
+	try(r.lookForAbsent)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-lease.C:
+			try(r.renew)
+			try(r.rescue)
+		case <-shelf.C:
+			try(r.unshelve)
+			try(r.lookForAbsent)
+		}
+	}
+}
+
+func (r *run) renew(ctx context.Context) error {
+	return r.box.writer.run(ctx, func(c *conn) error {
+		_, err := c.exec(renew, milliseconds(time.Now().Add(r.box.options.Lease)), r.owner[:])
+		return err
+	})
+}
+
+// rescue gives back what processes have taken that were not heard of again. That counts as an attempt: a delivery that
+// takes its process with it must not do so for ever.
+func (r *run) rescue(ctx context.Context) error {
+	b := r.box
+	var lost, buried []*taken
+	err := b.writer.run(ctx, func(c *conn) error {
+		lost, buried = nil, nil
+		now := time.Now()
+		var began []int64
+		err := c.each(selectLost, []any{milliseconds(now)}, func(scan func(...any) error) error {
+			var at int64
+			t, err := scanTaken(func(into ...any) error { return scan(append(into, &at)...) })
+			lost, began = append(lost, t), append(began, at)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for i, t := range lost {
+			at := timeOf(began[i])
+			t.history = inbox.Append(t.history, inbox.Attempt{
+				At: at, Took: now.Sub(at), Outcome: inbox.Lost, Counted: true,
+				Error: "sqlite: the process that ran it was not heard of again",
+			})
+			state := pending
+			if t.tried >= b.options.Policy.MaxAttempts {
+				state = dead
+				if err := t.read(c); err != nil {
+					return err
+				}
+				buried = append(buried, t)
+			}
+			history, err := writeHistory(t.history)
+			if err != nil {
+				return err
+			}
+			if _, err := c.exec(endLost, state, milliseconds(now), history, t.id, t.takes); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("sqlite: rescue: %w", err)
+	}
+	for _, t := range lost {
+		b.wake(hookName(t.delivery.Vendor, t.delivery.Endpoint))
+	}
+	for _, t := range buried {
+		b.space.add(-1)
+		r.dispatcher.Buried(inbox.Entry{
+			ID: fmt.Sprint(t.id), State: inbox.Dead, Delivery: t.delivery, Attempts: t.history, Since: time.Now().UTC(),
+		})
+	}
+	return nil
+}
+
+// unshelve brings back deliveries whose type had no callback, for hooks that have one.
+func (r *run) unshelve(ctx context.Context) error {
+	b := r.box
+	hook, eventType := "", ""
+	for {
+		found := false
+		rows, err := b.reads.QueryContext(ctx, nextWaiting, hook, eventType)
+		if err != nil {
+			return fmt.Errorf("sqlite: %w", err)
+		}
+		err = eachRow(rows, func(scan func(...any) error) error {
+			found = true
+			return scan(&hook, &eventType)
+		})
+		if err != nil || !found {
+			return err
+		}
+		for _, h := range r.hooks {
+			if h.name != hook || !h.Handles(eventType) {
+				continue
+			}
+			for n := 1; n > 0; {
+				err := b.writer.run(ctx, func(c *conn) (err error) {
+					n, err = c.exec(unshelve, milliseconds(time.Now()), hook, eventType)
+					return err
+				})
+				if err != nil {
+					return fmt.Errorf("sqlite: %w", err)
+				}
+				b.space.add(int64(n))
+				b.wake(hook)
+			}
+		}
+	}
+}
+
+// lookForAbsent warns of deliveries that nobody of this Run is for.
+func (r *run) lookForAbsent(ctx context.Context) error {
+	return r.box.eachHook(ctx, pending, func(hook string) error {
+		r.dispatcher.Absent(splitHook(hook))
+		return nil
+	})
+}
+
+// eachHook calls f for every hook that has entries in a state. It reads one row for each.
+func (b *Inbox) eachHook(ctx context.Context, state int, f func(hook string) error) error {
+	hook := ""
+	for {
+		found := false
+		rows, err := b.reads.QueryContext(ctx, nextHook, state, hook)
+		if err != nil {
+			return fmt.Errorf("sqlite: %w", err)
+		}
+		err = eachRow(rows, func(scan func(...any) error) error {
+			found = true
+			return scan(&hook)
+		})
+		if err != nil || !found {
+			return err
+		}
+		if err := f(hook); err != nil {
+			return err
+		}
+	}
+}
+
+// sayWhatIsLeft writes the last line of a Run.
+func (b *Inbox) sayWhatIsLeft() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	stats, err := b.Stats(ctx)
+	if err != nil {
+		return // the line is a courtesy
+	}
+	b.options.Policy.Logger.Info("inbox: drained", "pending", stats.Pending, "running", stats.Running,
+		"waiting", stats.Waiting, "dead", stats.Dead)
+}
+
+// reportEvery keeps a disk that is full from filling the log, which may be on it.
+const reportEvery = 10 * time.Second
+
+// report says that the file could not be used, now and then.
+func (b *Inbox) report(err error) {
+	if due(&b.reported, reportEvery) {
+		b.options.Policy.Logger.Error("inbox: the file cannot be used; what is stored waits, and deliveries are answered 503",
+			"path", b.path, "error", err)
+	}
+}

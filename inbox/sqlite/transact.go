@@ -1,0 +1,53 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
+)
+
+// Store returns the idempotency store in the same file. Handlers whose Options have no other take it.
+func (b *Inbox) Store() idempotency.Store { return b.store }
+
+// CompleteTx is [sqlstore.Store.CompleteTx] of the inbox's own store: it marks the delivery whose callback runs under ctx
+// as done, inside a transaction on the inbox's file, so that the mark and what the callback wrote are committed together
+// or not at all. tx is the one that [Inbox.Transact] gives, or one of a handle of the program's own.
+func (b *Inbox) CompleteTx(ctx context.Context, tx sqlstore.Execer) error {
+	return b.store.CompleteTx(ctx, tx)
+}
+
+// Transact calls f with a transaction on the inbox's file, for tables of the program's own beside ours, and commits it if f
+// returns nil. It takes turns with the inbox's own writes, which wait meanwhile, and with them the answers to vendors:
+// f must be short, and ask nothing but the database. Inside f the inbox is asked nothing with the context that f is given,
+// which would be refused, and nothing with any other, which would wait for the end of f.
+//
+// A program may as well write by a handle of its own; then it needs a busy_timeout, and waits by sleeping where Transact
+// has its turn.
+func (b *Inbox) Transact(ctx context.Context, f func(ctx context.Context, tx *sql.Tx) error) error {
+	if ctx.Value(insideTransact{}) != nil {
+		return fmt.Errorf("sqlite: Transact cannot be called inside Transact")
+	}
+	select {
+	case b.writer.turn <- struct{}{}:
+	case <-ctx.Done():
+		return b.writer.late(ctx)
+	case <-b.writer.closing:
+		return ErrClosed
+	}
+	defer func() { <-b.writer.turn }()
+	tx, err := b.db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("sqlite: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }() // nothing to do once it is committed
+	if err := f(context.WithValue(ctx, insideTransact{}, true), tx); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("sqlite: %w", err)
+	}
+	return nil
+}
