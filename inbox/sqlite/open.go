@@ -33,8 +33,10 @@ type Inbox struct {
 	closing  sync.Once
 	closeErr error
 
-	mu   sync.Mutex
-	runs map[*run]struct{}
+	mu      sync.Mutex
+	runs    map[*run]struct{}
+	running sync.WaitGroup
+	closed  bool
 
 	reported atomic.Int64 // when trouble was logged last, in Unix milliseconds
 }
@@ -151,10 +153,12 @@ func (b *Inbox) open() (err error) {
 // patience is how long another process may keep the file locked before what waits is given up.
 const patience = 5 * time.Second
 
-// Close has what was asked before written, and closes the file. End the contexts of Run first and wait for it: a callback
-// that still runs could not be completed, and would run again. Further calls return what the first did.
+// Close ends every Run as the end of its context would, waits for it, has what was asked before written, and closes the
+// file. It comes last in a shutdown, after http.Server.Shutdown and the Shutdown of the handlers: what is delivered
+// later is answered 503. Further calls return what the first did.
 func (b *Inbox) Close() error {
 	b.closing.Do(func() {
+		b.endRuns()
 		b.stop()
 		b.keeping.Wait()
 		b.writer.close()

@@ -20,6 +20,7 @@ type run struct {
 	dispatcher *inbox.Dispatcher
 	hooks      []*hookRun
 	woken      chan struct{}
+	end        context.CancelFunc
 	settling   context.Context // outlasts the callbacks, for what came of them
 }
 
@@ -57,20 +58,18 @@ func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
 	if err != nil {
 		return err
 	}
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	settling, settled := context.WithCancel(context.WithoutCancel(ctx))
 	defer settled()
-	r := &run{box: b, owner: idempotency.NewToken(), dispatcher: d, woken: make(chan struct{}, 1), settling: settling}
+	r := &run{box: b, owner: idempotency.NewToken(), dispatcher: d, woken: make(chan struct{}, 1), settling: settling, end: end}
 	for _, h := range hooks {
 		r.hooks = append(r.hooks, &hookRun{Hook: h, name: hookName(h.Vendor(), h.Endpoint()), due: true})
 	}
-	b.mu.Lock()
-	b.runs[r] = struct{}{}
-	b.mu.Unlock()
-	defer func() {
-		b.mu.Lock()
-		delete(b.runs, r)
-		b.mu.Unlock()
-	}()
+	if !b.enter(r) {
+		return ErrClosed
+	}
+	defer b.leave(r)
 
 	tending, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var tenders sync.WaitGroup
@@ -81,6 +80,36 @@ func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
 	tenders.Wait()
 	b.sayWhatIsLeft()
 	return err
+}
+
+// enter and leave say that a Run is under way. None is once the inbox is being closed.
+func (b *Inbox) enter(r *run) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return false
+	}
+	b.runs[r] = struct{}{}
+	b.running.Add(1)
+	return true
+}
+
+func (b *Inbox) leave(r *run) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.runs, r)
+	b.running.Done()
+}
+
+// endRuns ends all Runs as the end of their contexts would, and waits for them.
+func (b *Inbox) endRuns() {
+	b.mu.Lock()
+	b.closed = true
+	for r := range b.runs {
+		r.end()
+	}
+	b.mu.Unlock()
+	b.running.Wait()
 }
 
 // wake tells every Run in this process that deliveries of a hook may be due.

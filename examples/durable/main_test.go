@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bufio"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook/webhooktest"
+	"github.com/aihooks/aihooks-go/workflux"
+	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
+)
+
+// A process is the example as a user starts it.
+type process struct {
+	cmd   *exec.Cmd
+	lines chan string
+}
+
+func start(t *testing.T, binary string, env ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command(binary), lines: make(chan string, 100)}
+	p.cmd.Env = append(os.Environ(), env...)
+	stderr, err := p.cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, p.cmd.Start())
+	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
+	go func() {
+		defer close(p.lines)
+		for s := bufio.NewScanner(stderr); s.Scan(); {
+			p.lines <- s.Text()
+		}
+	}()
+	return p
+}
+
+// after returns what a line of the log says after the given words.
+func (p *process) after(t *testing.T, words string) string {
+	t.Helper()
+	timeout := time.After(20 * time.Second)
+	for {
+		select {
+		case line, ok := <-p.lines:
+			require.True(t, ok, "the log ended without %q", words)
+			if _, rest, found := strings.Cut(line, words); found {
+				return strings.TrimSpace(rest)
+			}
+		case <-timeout:
+			require.Fail(t, "not in the log: "+words)
+		}
+	}
+}
+
+func TestADeliveryIsAnsweredAndCalledBackAndATermEndsWell(t *testing.T) {
+	dir := t.TempDir()
+	binary := filepath.Join(dir, "durable")
+	out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput()
+	require.NoError(t, err, string(out))
+	env := []string{"ADDR=127.0.0.1:0", "INBOX=" + filepath.Join(dir, "inbox.db"), "WORKFLUX_WEBHOOK_SECRET=whsec"}
+	samples := workfluxtest.Samples()
+	var body []byte
+	for _, sample := range samples {
+		if sample.Type == "conversation.completed" {
+			body = sample.Body
+		}
+	}
+	require.NotNil(t, body)
+
+	var stamped []byte
+	for round := range 2 { // the second process finds what the first has done, and runs nothing again
+		p := start(t, binary, env...)
+		sender := webhooktest.Sender{Profile: workflux.Profile(), URL: "http://" + p.after(t, "listening on") + "/webhooks/workflux", Key: signature.NewKey("", "whsec")}
+		if round == 0 {
+			stamped = sender.Stamp(body, time.Now())
+		}
+		for range 2 {
+			r, err := sender.Request(stamped, time.Now(), "")
+			require.NoError(t, err)
+			answer, err := http.DefaultClient.Do(r)
+			require.NoError(t, err)
+			require.NoError(t, answer.Body.Close())
+			require.Equal(t, 200, answer.StatusCode)
+		}
+		if round == 0 {
+			require.Equal(t, "conv-123", p.after(t, "completed:"))
+		}
+		require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+		for line := range p.lines {
+			require.NotContains(t, line, "completed:", "a duplicate was called back")
+		}
+		require.NoError(t, p.cmd.Wait())
+	}
+}
+
+func TestSetUpThatIsWrongIsSaidPlainly(t *testing.T) {
+	for env, want := range map[string]string{
+		"WORKFLUX_WEBHOOK_SECRET=": "blank",
+		"ADDR=nowhere":             "nowhere",
+		"INBOX=/":                  "inbox",
+	} {
+		cmd := exec.Command("go", "run", ".")
+		cmd.Env = append(os.Environ(), "ADDR=127.0.0.1:0", "INBOX="+filepath.Join(t.TempDir(), "inbox.db"), "WORKFLUX_WEBHOOK_SECRET=whsec", env)
+		out, err := cmd.CombinedOutput()
+		require.Error(t, err, env)
+		require.Contains(t, string(out), want)
+	}
+}
