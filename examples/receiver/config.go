@@ -16,6 +16,7 @@ type config struct {
 	workflux    []string
 	emberqa     []string
 	store       string
+	inbox       string
 	maxBody     int64
 	failFirst   int
 	delay       time.Duration
@@ -29,6 +30,7 @@ func readConfig(getenv func(string) string) (config, error) {
 		workflux:    split(getenv("WORKFLUX_SECRET")),
 		emberqa:     split(getenv("EMBERQA_TOKEN")),
 		store:       getenv("STORE"),
+		inbox:       getenv("INBOX"),
 	}
 	if c.addr == "" {
 		c.addr = "127.0.0.1:8080"

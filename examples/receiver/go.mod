@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/aihooks/aihooks-go v0.0.0
 	github.com/aihooks/aihooks-go/idempotency/redisstore v0.0.0
+	github.com/aihooks/aihooks-go/inbox/sqlite v0.0.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/redis/go-redis/v9 v9.22.0
 	github.com/stretchr/testify v1.12.1
@@ -35,4 +36,5 @@ require (
 replace (
 	github.com/aihooks/aihooks-go => ../..
 	github.com/aihooks/aihooks-go/idempotency/redisstore => ../../idempotency/redisstore
+	github.com/aihooks/aihooks-go/inbox/sqlite => ../../inbox/sqlite
 )

@@ -6,7 +6,10 @@
 //	CONVOSPHERE_SECRET  a vendor without one is not mounted
 //	WORKFLUX_SECRET
 //	EMBERQA_TOKEN       the token at the end of /webhooks/emberqa/
-//	STORE               what remembers deliveries: memory, sqlite:PATH, postgres://… or redis://…; memory by default
+//	STORE               what remembers deliveries: memory, sqlite:PATH, postgres://… or redis://…; by default the
+//	                    inbox's own store, or memory if there is no inbox
+//	INBOX               what stores deliveries before they are answered, and has them called back later: sqlite:PATH;
+//	                    by default nothing does, and the callback runs while the sender waits
 //	MAX_BODY            the largest body, in bytes
 //	FAIL_FIRST          for how many times the callback fails for each id
 //	HANDLER_DELAY       how long the callback takes, for instance 2s
@@ -48,13 +51,19 @@ func run(ctx context.Context, getenv func(string) string, stdout *os.File, logge
 	if err != nil {
 		return err
 	}
-	store, closeStore, err := openStore(ctx, c.store, logger)
+	options := &webhook.Options{Logger: logger, MaxBody: c.maxBody}
+	closeStore, err := openStore(ctx, c, options)
 	if err != nil {
 		return fmt.Errorf("STORE: %w", err)
 	}
 	defer func() { err = errors.Join(err, closeStore()) }()
+	box, err := openInbox(c, options)
+	if err != nil {
+		return fmt.Errorf("INBOX: %w", err)
+	}
+	defer func() { err = errors.Join(err, box.Close()) }()
 	out := json.NewEncoder(stdout)
-	mux, hooks, err := mount(c, store, &printer{out: out, failFirst: c.failFirst, delay: c.delay}, logger)
+	mux, hooks, err := mount(c, options, &printer{out: out, failFirst: c.failFirst, delay: c.delay})
 	if err != nil {
 		return err
 	}
@@ -69,13 +78,14 @@ func run(ctx context.Context, getenv func(string) string, stdout *os.File, logge
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
+	box.start(hooks, logger)
 	select {
 	case err := <-served:
 		return err
 	case <-ctx.Done():
 	}
 
-	// The order matters: first no new requests, then no running callbacks.
+	// The order matters: first no new requests, then no running callbacks, then, by the deferred calls, inbox and store.
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	err = server.Shutdown(drain)

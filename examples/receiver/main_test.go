@@ -33,11 +33,25 @@ type process struct {
 	log    bytes.Buffer
 }
 
+// binary is built once for all tests.
+var binary string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "receiver")
+	if err != nil {
+		panic(err)
+	}
+	binary = filepath.Join(dir, "receiver")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		panic(string(out))
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
 func start(t *testing.T, env ...string) *process {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "receiver")
-	out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput()
-	require.NoError(t, err, string(out))
 	p := &process{t: t, cmd: exec.Command(binary), lines: make(chan string, 1000)}
 	p.cmd.Env = append(os.Environ(), append([]string{"ADDR=127.0.0.1:0"}, env...)...)
 	p.cmd.Stderr = &p.log
@@ -174,8 +188,10 @@ func TestSetUpThatIsWrongIsSaidPlainly(t *testing.T) {
 		"ADDR=nowhere":         "ADDR",
 		"STORE=paper:":         "STORE",
 		"STORE=sqlite:/":       "STORE",
+		"INBOX=paper:":         "INBOX",
+		"INBOX=sqlite:":        "INBOX",
 	} {
-		cmd := exec.Command("go", "run", ".")
+		cmd := exec.Command(binary)
 		cmd.Env = append(os.Environ(), "ADDR=127.0.0.1:0", "CONVOSPHERE_SECRET=x", env)
 		out, err := cmd.CombinedOutput()
 		require.Error(t, err, env)

@@ -2,22 +2,19 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
 	"net/http"
 
 	"github.com/aihooks/aihooks-go/convosphere"
 	"github.com/aihooks/aihooks-go/emberqa"
 	"github.com/aihooks/aihooks-go/greenflash"
-	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/workflux"
 )
 
 // mount builds a handler for every vendor that is set up, and routes to it.
-func mount(c config, store idempotency.Store, p *printer, logger *slog.Logger) (*http.ServeMux, []*webhook.Handler, error) {
+func mount(c config, options *webhook.Options, p *printer) (*http.ServeMux, []*webhook.Handler, error) {
 	mux := http.NewServeMux()
-	options := &webhook.Options{Store: store, Logger: logger, MaxBody: c.maxBody}
 	var hooks []*webhook.Handler
 	add := func(pattern string, h *webhook.Handler) {
 		h.OnEach(p.print) // a service of your own registers a typed callback for each type it cares for
@@ -57,7 +54,7 @@ func mount(c config, store idempotency.Store, p *printer, logger *slog.Logger) (
 		add("/webhooks/emberqa/{token}", h.Handler)
 	}
 	if len(hooks) == 0 {
-		logger.Warn("no vendor is set up; set GREENFLASH_SECRET, CONVOSPHERE_SECRET, WORKFLUX_SECRET or EMBERQA_TOKEN")
+		options.Logger.Warn("no vendor is set up; set GREENFLASH_SECRET, CONVOSPHERE_SECRET, WORKFLUX_SECRET or EMBERQA_TOKEN")
 	}
 	return mux, hooks, nil
 }

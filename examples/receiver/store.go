@@ -17,15 +17,24 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/idempotency/redisstore"
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
+	"github.com/aihooks/aihooks-go/webhook"
 )
 
 const namespace = "receiver"
 
-// openStore opens what STORE names: memory, sqlite:PATH, postgres://… or redis://…
-func openStore(ctx context.Context, name string, logger *slog.Logger) (idempotency.Store, func() error, error) {
+// openStore opens what STORE names, and gives it to the handlers: nothing, memory, sqlite:PATH, postgres://… or redis://…
+func openStore(ctx context.Context, c config, o *webhook.Options) (closeStore func() error, err error) {
+	if c.store == "" {
+		return func() error { return nil }, nil // each handler finds the inbox's, or makes one of its own
+	}
+	o.Store, closeStore, err = openNamed(ctx, c.store, o.Logger)
+	return closeStore, err
+}
+
+func openNamed(ctx context.Context, name string, logger *slog.Logger) (idempotency.Store, func() error, error) {
 	kind, path, _ := strings.Cut(name, ":")
 	switch kind {
-	case "", "memory":
+	case "memory":
 		store, err := idempotency.NewMemory(&idempotency.MemoryOptions{Logger: logger})
 		return store, func() error { return nil }, err
 	case "sqlite":
