@@ -22,9 +22,11 @@ test: services
 services:
 	@.ci/services
 
-## crash: the crash test of the SQL store in full, with its figures: 10,000 keys, 60 kills, on each engine
+## crash: the crash tests in full, with their figures: of the SQL store, 10,000 keys and 60 kills on each engine; of the inbox,
+## 20,000 deliveries and 50 kills
 crash:
 	ENGINETEST_FULL=1 go test -count 1 -v -timeout 60m -run Killed ./idempotency/sqlstore/enginetest
+	INBOXTEST_FULL=1 go test -count 1 -v -timeout 60m -run 'Killed|Deploy' ./inbox/sqlite
 
 ## lint: the linter, with .golangci.yml
 lint:
@@ -45,11 +47,11 @@ fuzz:
 
 ## bench: the benchmarks, each beside its floor
 bench:
-	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./signature ./idempotency ./webhook ./idempotency/sqlstore/enginetest ./idempotency/redisstore
+	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./signature ./idempotency ./webhook ./idempotency/sqlstore/enginetest ./idempotency/redisstore ./inbox/sqlite
 
 ## cover: statement coverage of the packages that everything stands on, by all tests
 cover:
-	@for pkg in signature idempotency webhook; do \
+	@for pkg in signature idempotency webhook inbox; do \
 		go test -coverpkg ./$$pkg -coverprofile cover-$$pkg.out ./... > /dev/null || exit 1; \
 		echo "$$pkg $$(go tool cover -func cover-$$pkg.out | tail -1 | awk '{print $$3}')"; \
 	done

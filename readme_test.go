@@ -1,6 +1,7 @@
 package aihooks_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -22,21 +23,32 @@ func TestTheCodeInTheReadmeCompiles(t *testing.T) {
 	blocks := block.FindAllSubmatch(readme, -1)
 	require.NotEmpty(t, blocks)
 
+	// Blocks that need an engine are built in a module that has it.
+	homes := map[string][]string{root: nil, filepath.Join(root, "examples", "durable"): nil}
 	overlay := struct{ Replace map[string]string }{make(map[string]string)}
-	indexFile := filepath.Join(t.TempDir(), "overlay.json")
-	args := []string{"build", "-o", t.TempDir(), "-overlay", indexFile}
 	for i, b := range blocks {
 		file := filepath.Join(t.TempDir(), fmt.Sprintf("block%d.go", i))
 		require.NoError(t, os.WriteFile(file, b[1], 0o600))
+		home := root
+		if bytes.Contains(b[1], []byte("/inbox/sqlite\"")) {
+			home = filepath.Join(root, "examples", "durable")
+		}
 		dir := fmt.Sprintf("readme%d", i)
-		overlay.Replace[filepath.Join(root, "examples", dir, "main.go")] = file
-		args = append(args, "./examples/"+dir)
+		overlay.Replace[filepath.Join(home, dir, "main.go")] = file
+		homes[home] = append(homes[home], "./"+dir)
 	}
 	index, err := json.Marshal(overlay)
 	require.NoError(t, err)
+	indexFile := filepath.Join(t.TempDir(), "overlay.json")
 	require.NoError(t, os.WriteFile(indexFile, index, 0o600))
-	out, err := exec.Command("go", args...).CombinedOutput()
-	require.NoError(t, err, string(out))
+	for home, packages := range homes {
+		require.NotEmpty(t, packages, home)
+		cmd := exec.Command("go", append([]string{"build", "-o", t.TempDir(), "-overlay", indexFile}, packages...)...)
+		cmd.Dir = home
+		cmd.Env = append(os.Environ(), "GOTOOLCHAIN=auto") // engines may need a newer Go than the root
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
 }
 
 func TestTheCodeInTheReadmeIsFormatted(t *testing.T) {

@@ -1,2 +1,38 @@
-// Package sqlite is the [inbox] for one machine: an SQLite file, in pure Go, with nothing to operate.
+// Package sqlite is the inbox for one machine: an SQLite file, in pure Go, with no server to operate. What inboxes
+// promise stands in package [inbox].
+//
+//	box, err := sqlite.Open("inbox.db", nil)
+//	hook, err := workflux.NewHandler(secret, &webhook.Options{Inbox: box})
+//	...
+//	go box.Run(context.Background(), hook)
+//	...
+//	errors.Join(server.Shutdown(ctx), hook.Shutdown(ctx), box.Close())
+//
+// # Durability
+//
+// A delivery is on the disk, by fsync, before it is answered: the file is in WAL mode with synchronous=FULL. One writer
+// puts all that waits into one commit, so that many senders share one wait for the disk, and a lone one waits for
+// nobody. Past [Options].MaxPending, and when the disk has less than MinFree left, deliveries are answered 503: the
+// vendor keeps them.
+//
+// The handlers' idempotency store is in the same file, unless their Options name another. [Inbox.Transact] and
+// [Inbox.CompleteTx] let a callback write to tables of its own there, in one transaction with the mark that its delivery is
+// done: it then takes effect exactly once, wherever the process dies.
+//
+// # Several processes
+//
+// The file may be open in several processes of one machine: the old and the new one during a deploy, or a command-line tool.
+// A Run takes a delivery under a lease, which it renews; what a process had taken that died is taken by another once
+// the lease has ended, and the idempotency store's lease with it: after 40 s, by the defaults.
+//
+// Do not put the file on a network file system: locks cannot be relied on there. Open refuses those that it recognises, and
+// cannot recognise all. Do not copy it while it is open: use SQLite's VACUUM INTO, or its backup command. On Windows the
+// free room of the disk is not known, and nothing is refused for want of it.
+//
+// # What is in the file
+//
+// Table aihooks_inbox has a row for each delivery, aihooks_inbox_body its bytes, aihooks_idempotency the keys. They may be
+// read with any SQLite tool while the service runs. Bodies are in there as they were received: the file is made readable
+// for its owner alone. Bodies of deliveries that are done are deleted after [Options].BodyRetention, or at once; of those that
+// are discarded, at once. What is deleted is overwritten in the file, and in the write-ahead log once that begins anew.
 package sqlite

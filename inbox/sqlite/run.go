@@ -140,6 +140,7 @@ func (r *run) schedule(ctx context.Context) error {
 			return err
 		case err != nil:
 			r.box.report(err)
+			pause(ctx, r.box.options.Poll) // whatever else happens: the file will not be better for being asked at once
 		case more:
 			continue
 		}

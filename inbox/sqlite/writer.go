@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,7 +31,7 @@ type writer struct {
 	patient time.Duration // how long another process may keep the file locked
 
 	closing chan struct{}
-	closed  sync.WaitGroup
+	over    chan struct{} // closed once nothing more is written
 	trouble atomic.Pointer[error] // what holds everything up; nil if nothing does
 }
 
@@ -58,8 +57,9 @@ func newWriter(db *sql.DB, patient time.Duration) *writer {
 		turn:    make(chan struct{}, 1),
 		patient: patient,
 		closing: make(chan struct{}),
+		over:    make(chan struct{}),
 	}
-	w.closed.Go(w.loop)
+	go w.loop()
 	return w
 }
 
@@ -82,13 +82,17 @@ func (w *writer) run(ctx context.Context, f func(c *conn) error) error {
 	case <-w.closing:
 		return ErrClosed
 	}
+	var late error
 	select {
 	case <-o.done:
 		return o.err
 	case <-ctx.Done():
+		late = w.late(ctx)
+	case <-w.over: // it came into the queue after the last look at it
+		late = ErrClosed
 	}
 	if o.state.CompareAndSwap(queued, left) {
-		return w.late(ctx)
+		return late
 	}
 	<-o.done // it is being written
 	return o.err
@@ -112,6 +116,8 @@ type insideTransact struct{}
 
 // loop writes until the writer is closed, and then what is still queued.
 func (w *writer) loop() {
+	defer close(w.over)
+	defer w.drop()
 	for {
 		select {
 		case o := <-w.queue:
@@ -121,15 +127,10 @@ func (w *writer) loop() {
 				select {
 				case o := <-w.queue:
 					w.write(o)
-					continue
 				default:
+					return
 				}
-				break
 			}
-			if w.conn != nil {
-				w.conn.close()
-			}
-			return
 		}
 	}
 }
@@ -137,15 +138,7 @@ func (w *writer) loop() {
 // close has what is queued written, and no more.
 func (w *writer) close() {
 	close(w.closing)
-	w.closed.Wait()
-	for { // those that came between
-		select {
-		case o := <-w.queue:
-			o.end(ErrClosed)
-		default:
-			return
-		}
-	}
+	<-w.over
 }
 
 // write commits the first operation together with all that are queued by then.
@@ -156,6 +149,11 @@ func (w *writer) write(first *operation) {
 	var batch []*operation
 	if first.begin() {
 		batch = append(batch, first)
+	}
+	if err != nil { // what waited for the file as well has waited as long
+		for o := w.next(); o != nil; o = w.next() {
+			batch = append(batch, o)
+		}
 	}
 	for err == nil {
 		var failed *operation
@@ -189,8 +187,11 @@ func (w *writer) write(first *operation) {
 func (w *writer) attempt(batch *[]*operation) (failed *operation, err error) {
 	for i := 0; ; i++ {
 		if i == len(*batch) {
+			if i == maxBatch {
+				break // before the next is taken out of the queue
+			}
 			o := w.next()
-			if o == nil || i == maxBatch {
+			if o == nil {
 				break
 			}
 			*batch = append(*batch, o)

@@ -1,0 +1,177 @@
+package sqlite_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/webhooktest"
+	"github.com/aihooks/aihooks-go/workflux"
+	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
+)
+
+// deliver sends a payload of WorkFlux to the handler, as WorkFlux would, and returns how it was answered.
+func deliver(hook http.Handler, eventType string) int {
+	sender := webhooktest.Sender{Profile: workflux.Profile(), URL: "http://localhost/", Key: signature.NewKey("", "secret")}
+	for _, sample := range workfluxtest.Samples() {
+		if sample.Type != eventType {
+			continue
+		}
+		request, err := sender.Request(sender.Stamp(sample.Body, time.Now()), time.Now(), "")
+		if err != nil {
+			log.Fatal(err)
+		}
+		answer := httptest.NewRecorder()
+		hook.ServeHTTP(answer, request)
+		return answer.Code
+	}
+	return 0
+}
+
+func temporary() (path string, remove func()) {
+	dir, err := os.MkdirTemp("", "inbox")
+	if err != nil {
+		log.Fatal(err)
+	}
+	return filepath.Join(dir, "inbox.db"), func() { _ = os.RemoveAll(dir) }
+}
+
+// A delivery is stored and answered; its callback runs afterwards.
+func Example() {
+	path, remove := temporary()
+	defer remove()
+
+	box, err := sqlite.Open(path, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	hook, err := workflux.NewHandler("secret", &webhook.Options{Inbox: box})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ran := make(chan struct{})
+	hook.OnConversationCompleted(func(_ context.Context, e *workflux.ConversationCompleted) error {
+		fmt.Println("called back for", e.ConversationID)
+		close(ran)
+		return nil // an error: it is run again, later each time
+	})
+	fmt.Println("answered", deliver(hook, "conversation.completed")) // nobody runs callbacks yet
+
+	go func() { _ = box.Run(context.Background(), hook) }()
+	<-ran
+	// In a service: http.Server.Shutdown, hook.Shutdown, and then
+	if err := box.Close(); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// answered 200
+	// called back for conv-123
+}
+
+// A callback that writes to the inbox's own file, in one transaction with the mark that its delivery is done, takes effect
+// exactly once.
+func ExampleInbox_Transact() {
+	path, remove := temporary()
+	defer remove()
+	box, err := sqlite.Open(path, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer box.Close()
+	err = box.Transact(context.Background(), func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS conversations (id TEXT NOT NULL, messages INTEGER NOT NULL)`)
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	hook, err := workflux.NewHandler("secret", &webhook.Options{Inbox: box})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ran := make(chan struct{})
+	hook.OnConversationCompleted(func(ctx context.Context, e *workflux.ConversationCompleted) error {
+		defer close(ran)
+		return box.Transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
+			if _, err := tx.ExecContext(ctx, `INSERT INTO conversations VALUES (?, ?)`, e.ConversationID, e.MessagesCount); err != nil {
+				return err
+			}
+			return box.CompleteTx(ctx, tx)
+		})
+	})
+	deliver(hook, "conversation.completed")
+	go func() { _ = box.Run(context.Background(), hook) }()
+	<-ran
+
+	err = box.Transact(context.Background(), func(ctx context.Context, tx *sql.Tx) error {
+		var rows int
+		err := tx.QueryRowContext(ctx, `SELECT count(*) FROM conversations`).Scan(&rows)
+		fmt.Println("conversations:", rows)
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: conversations: 1
+}
+
+// Dead letters are listed, and run again once what was wrong has been mended.
+func ExampleInbox_Dead() {
+	path, remove := temporary()
+	defer remove()
+	buried, ran := make(chan struct{}), make(chan struct{})
+	box, err := sqlite.Open(path, &sqlite.Options{Policy: inbox.Policy{
+		MaxAttempts: 3,
+		Backoff:     func(int) time.Duration { return time.Millisecond },
+		Limits:      map[string]int{"workflux": 4}, // at most so many callbacks at once
+		OnDead:      func(inbox.Entry) { close(buried) },
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer box.Close()
+	hook, err := workflux.NewHandler("secret", &webhook.Options{Inbox: box})
+	if err != nil {
+		log.Fatal(err)
+	}
+	mended := false
+	hook.OnConversationCompleted(func(_ context.Context, e *workflux.ConversationCompleted) error {
+		if !mended {
+			return errors.New("no route to the billing service")
+		}
+		fmt.Println("called back for", e.ConversationID)
+		close(ran)
+		return nil
+	})
+	deliver(hook, "conversation.completed")
+	go func() { _ = box.Run(context.Background(), hook) }()
+	<-buried
+
+	ctx := context.Background()
+	lastHour := inbox.Filter{Vendor: "workflux", Type: "conversation.completed", From: time.Now().Add(-time.Hour)}
+	for entry, err := range box.Dead(ctx, lastHour) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(entry.Delivery.Type, "after", len(entry.Attempts), "attempts:", entry.LastError())
+	}
+	mended = true
+	n, err := box.Retry(ctx, lastHour)
+	fmt.Println("retried:", n, err)
+	<-ran
+	// Output:
+	// conversation.completed after 3 attempts: no route to the billing service
+	// retried: 1 <nil>
+	// called back for conv-123
+}
