@@ -9,7 +9,7 @@ import (
 var ErrNotFound = errors.New("inbox: no such dead letter")
 
 // ErrPurged is returned when an entry is to be run whose body has been purged.
-var ErrPurged = errors.New("inbox: the body has been purged")
+var ErrPurged = errors.New("the body has been purged")
 
 // ErrEmptyFilter is returned for a [Filter] that says nothing.
 var ErrEmptyFilter = errors.New("inbox: an empty Filter selects nothing; set All to mean every dead letter")

@@ -22,7 +22,8 @@ type Inbox interface {
 	// What a run could not help is not its error: it is tried again, and said in the log.
 	Run(ctx context.Context, hooks ...Hook) error
 
-	// Dead goes through the dead letters that the filter selects, the longest dead first.
+	// Dead goes through the dead letters that the filter selects, the longest dead first. Here and below, a filter that
+	// says nothing is [ErrEmptyFilter], and one whose ID is not that of a dead letter that it selects, [ErrNotFound].
 	Dead(ctx context.Context, f Filter) iter.Seq2[Entry, error]
 
 	// Retry has dead letters run again, with all attempts before them, and returns how many there were. Under the keys

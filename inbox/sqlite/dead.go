@@ -24,7 +24,7 @@ func (b *Inbox) Retry(ctx context.Context, f inbox.Filter) (int, error) {
 }
 
 // Rerun implements [inbox.Inbox]. With an ID it also takes an entry that is done, as long as its body is there; the error
-// is [inbox.ErrPurged] if it is not.
+// is [inbox.ErrPurged] as well if it is not.
 func (b *Inbox) Rerun(ctx context.Context, f inbox.Filter) (int, error) {
 	n, err := b.change(ctx, dead, f, rerunEntry)
 	if f.ID != "" && errors.Is(err, inbox.ErrNotFound) {
@@ -35,7 +35,7 @@ func (b *Inbox) Rerun(ctx context.Context, f inbox.Filter) (int, error) {
 		return n, err
 	}
 	if e, findErr := b.Entry(ctx, f.ID); findErr == nil && e.State == inbox.Done && f.Matches(&e) {
-		err = fmt.Errorf("sqlite: entry %s: %w", f.ID, inbox.ErrPurged)
+		err = fmt.Errorf("sqlite: %w: entry %s is done, and %w", inbox.ErrNotFound, f.ID, inbox.ErrPurged)
 	}
 	return n, err
 }

@@ -47,7 +47,7 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 	err = b.writer.run(ctx, func(c *conn) error {
 		duplicate = false
 		result, err := c.ExecContext(ctx, insertEntry, key, hookName(d.Vendor, d.Endpoint), d.Type, d.ID,
-			milliseconds(d.ReceivedAt), milliseconds(time.Now()))
+			d.ReceivedAt.UnixNano(), milliseconds(time.Now()))
 		if err != nil {
 			return err
 		}

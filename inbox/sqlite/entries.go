@@ -6,6 +6,7 @@ import (
 	"iter"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/webhook"
@@ -49,6 +50,7 @@ func (b *Inbox) Entries(ctx context.Context, s inbox.State, f inbox.Filter) iter
 			yield(inbox.Entry{}, err)
 			return
 		}
+		found := false
 		for _, code := range codesOf(s) {
 			var last *row
 			for {
@@ -59,6 +61,7 @@ func (b *Inbox) Entries(ctx context.Context, s inbox.State, f inbox.Filter) iter
 					return
 				}
 				for i := range page {
+					found = true
 					if !yield(page[i].Entry, nil) {
 						return
 					}
@@ -68,6 +71,9 @@ func (b *Inbox) Entries(ctx context.Context, s inbox.State, f inbox.Filter) iter
 				}
 				last = &page[len(page)-1]
 			}
+		}
+		if !found && f.ID != "" {
+			yield(inbox.Entry{}, fmt.Errorf("sqlite: %w: %s", inbox.ErrNotFound, f.ID))
 		}
 	}
 }
@@ -123,10 +129,10 @@ func where(code int, f inbox.Filter) (conditions string, args []any) {
 		add("e.type = ?", f.Type)
 	}
 	if !f.From.IsZero() {
-		add("e.received_at >= ?", milliseconds(f.From))
+		add("e.received_at >= ?", f.From.UnixNano())
 	}
 	if !f.Until.IsZero() {
-		add("e.received_at < ?", milliseconds(f.Until))
+		add("e.received_at < ?", f.Until.UnixNano())
 	}
 	return strings.Join(list, " AND "), args
 }
@@ -160,7 +166,7 @@ func scanRow(scan func(...any) error) (row, error) {
 		return r, err
 	}
 	d.Vendor, d.Endpoint = splitHook(r.hook)
-	d.ReceivedAt = timeOf(received)
+	d.ReceivedAt = time.Unix(0, received).UTC()
 	r.ID, r.State, r.Delivery = strconv.FormatInt(r.id, 10), stateNames[state], &d
 	if meta != "" {
 		if full, err := decode(meta, body); err == nil { // what cannot be read is a dead letter, and says why

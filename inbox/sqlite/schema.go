@@ -38,7 +38,7 @@ func codesOf(s inbox.State) []int {
 }
 
 // Bodies have a table of their own: a row that changes its state several times is written anew each time, and so would they
-// be. Times are milliseconds since 1970. Keys are digests: all that is left of a delivery is what tells it from others.
+// be. Times are milliseconds since 1970, but for one. Keys are digests: all that is left of a delivery is what tells it from others.
 var schema = []string{
 	`CREATE TABLE IF NOT EXISTS aihooks_inbox (
     id          INTEGER PRIMARY KEY,
@@ -46,7 +46,7 @@ var schema = []string{
     hook        TEXT    NOT NULL,        -- vendor/endpoint
     type        TEXT    NOT NULL,
     delivery_id TEXT    NOT NULL,
-    received_at INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,        -- nanoseconds, for filters that are exact
     state       INTEGER NOT NULL,           -- 0 pending, 1 running, 2 waiting, 3 dead, 4 done, 5 done and purged
     due_at      INTEGER NOT NULL,           -- pending: not before; running: end of the lease; otherwise: since
     takes       INTEGER NOT NULL DEFAULT 0, -- how often it has been taken: fences

@@ -79,7 +79,7 @@ func scanTaken(scan func(...any) error) (*taken, error) {
 		return t, err
 	}
 	t.delivery.Vendor, t.delivery.Endpoint = splitHook(hook)
-	t.delivery.ReceivedAt = timeOf(received)
+	t.delivery.ReceivedAt = time.Unix(0, received).UTC()
 	t.delivery.Attempt = rerun // until read knows the keys
 	t.history, t.spoiled = readHistory(attempts)
 	return t, nil

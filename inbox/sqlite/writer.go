@@ -31,7 +31,7 @@ type writer struct {
 	patient time.Duration // how long another process may keep the file locked
 
 	closing chan struct{}
-	over    chan struct{} // closed once nothing more is written
+	over    chan struct{}         // closed once nothing more is written
 	trouble atomic.Pointer[error] // what holds everything up; nil if nothing does
 }
 
