@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"slices"
 	"time"
 
 	"github.com/aihooks/aihooks-go/webhook"
@@ -49,9 +50,9 @@ type Entry struct {
 
 // LastError returns the error of the last attempt that had one.
 func (e *Entry) LastError() string {
-	for i := len(e.Attempts) - 1; i >= 0; i-- {
-		if e.Attempts[i].Error != "" {
-			return e.Attempts[i].Error
+	for _, a := range slices.Backward(e.Attempts) {
+		if a.Error != "" {
+			return a.Error
 		}
 	}
 	return ""

@@ -1,6 +1,9 @@
 package inbox
 
-import "sync"
+import (
+	"maps"
+	"sync"
+)
 
 // A limiter counts callbacks, in all, by vendor and by endpoint.
 type limiter struct {
@@ -10,11 +13,7 @@ type limiter struct {
 }
 
 func newLimiter(p *Policy) *limiter {
-	l := &limiter{total: p.Concurrency, limits: make(map[string]int, len(p.Limits))}
-	for name, n := range p.Limits {
-		l.limits[name] = n
-	}
-	return l
+	return &limiter{total: p.Concurrency, limits: maps.Clone(p.Limits)}
 }
 
 // reserve takes up to n places and returns how many.

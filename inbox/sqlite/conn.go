@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	sqldriver "database/sql/driver"
 	"errors"
 
 	driver "modernc.org/sqlite"
@@ -76,10 +77,12 @@ func eachRow(rows *sql.Rows, f func(scan func(...any) error) error) error {
 	return rows.Err()
 }
 
+// close closes the connection itself: it is not to go back to the others, with what has been set on it.
 func (c *conn) close() {
 	for _, s := range c.statements {
 		_ = s.Close()
 	}
+	_ = c.c.Raw(func(any) error { return sqldriver.ErrBadConn })
 	_ = c.c.Close()
 }
 

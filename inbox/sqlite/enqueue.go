@@ -34,16 +34,17 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 	}
 	key := digest(d.Keys[0])
 	if full := b.space.check(ctx, b); full != nil {
-		found, err := b.has(ctx, key)
-		if err != nil || !found {
-			return false, full
+		if found, err := b.has(ctx, key); err == nil && found {
+			return true, nil
 		}
-		return true, nil
+		return false, full
 	}
 	meta, err := encode(d)
 	if err != nil {
 		return false, err
 	}
+	ctx, cancel := ahead(ctx)
+	defer cancel()
 	err = b.writer.run(ctx, func(c *conn) error {
 		duplicate = false
 		result, err := c.ExecContext(ctx, insertEntry, key, hookName(d.Vendor, d.Endpoint), d.Type, d.ID,
@@ -74,6 +75,16 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 		b.wake(hookName(d.Vendor, d.Endpoint))
 	}
 	return duplicate, nil
+}
+
+// ahead returns a context that ends a little before ctx does: whoever gives up at that time would not hear any more
+// what it was that took so long.
+func ahead(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return ctx, func() {}
+	}
+	return context.WithDeadline(ctx, end.Add(-time.Until(end)/20))
 }
 
 func (b *Inbox) has(ctx context.Context, key []byte) (bool, error) {

@@ -21,5 +21,5 @@ var networkFileSystems = map[int64]string{
 }
 
 func networkFileSystem(s *unix.Statfs_t) string {
-	return networkFileSystems[int64(s.Type)&0xFFFFFFFF]
+	return networkFileSystems[int64(s.Type)&0xFFFFFFFF] //nolint:unconvert // 32 bits on some machines
 }

@@ -70,19 +70,38 @@ func Open(path string, o *Options) (*Inbox, error) {
 	if path, err = filepath.Abs(path); err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target // what counts, and where SQLite keeps its other files
+	}
 	if err := checkFileSystem(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
 	}
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // SQLite gives its other files the same mode
-	if err != nil {
+	if err := makeFile(path); err != nil {
 		return nil, fmt.Errorf("sqlite: the inbox cannot be opened for writing: %w", err)
 	}
-	_ = file.Close()
 	b := &Inbox{path: path, options: options, runs: make(map[*run]struct{})}
 	if err := b.open(); err != nil {
 		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
 	}
 	return b, nil
+}
+
+// making is held while a file is made. To close a file gives up all locks that the process has on it, and so SQLite's as
+// well if another Open had it open by then: a file that is there is not opened but by SQLite.
+var making sync.Mutex
+
+func makeFile(path string) error {
+	making.Lock()
+	defer making.Unlock()
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the path is the caller's; SQLite gives its other files the same mode
+	switch {
+	case errors.Is(err, os.ErrExist):
+		return checkWritable(path)
+	case err != nil:
+		return err
+	default:
+		return file.Close()
+	}
 }
 
 // The pragmas of all connections, and those of the ones that write. What is deleted is overwritten: a body that was purged

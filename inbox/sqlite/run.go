@@ -161,7 +161,7 @@ const takeMost = 128
 // takeAll takes once for every hook that may have something due. It reports whether there may be more, and places for it.
 func (r *run) takeAll(ctx context.Context) (more bool, err error) {
 	if ctx.Err() != nil {
-		return false, nil
+		return false, nil //nolint:nilerr // the Run is over
 	}
 	var wishes []wish
 	for _, h := range r.hooks {
@@ -235,9 +235,7 @@ func (r *run) settle(ctx context.Context, h *hookRun, t *taken, d inbox.Decision
 	}
 	switch {
 	case d.Verdict == inbox.Bury:
-		r.dispatcher.Buried(inbox.Entry{
-			ID: fmt.Sprint(t.id), State: inbox.Dead, Delivery: t.delivery, Attempts: t.history, Since: time.Now().UTC(),
-		})
+		r.dispatcher.Buried(t.buried())
 	case d.Verdict == inbox.Again && d.After < r.box.options.Poll:
 		time.AfterFunc(d.After, func() { r.box.wake(h.name) })
 	}

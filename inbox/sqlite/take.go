@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/aihooks/aihooks-go/idempotency"
@@ -17,9 +18,17 @@ type taken struct {
 	id       int64
 	takes    int64
 	tried    int
+	rerun    int
 	history  []inbox.Attempt
 	delivery *webhook.Delivery
 	spoiled  error // why it could not be read
+}
+
+// buried returns the dead letter that has become of it.
+func (t *taken) buried() inbox.Entry {
+	return inbox.Entry{
+		ID: strconv.FormatInt(t.id, 10), State: inbox.Dead, Delivery: t.delivery, Attempts: t.history, Since: time.Now().UTC(),
+	}
 }
 
 const (
@@ -73,22 +82,18 @@ func scanTaken(scan func(...any) error) (*taken, error) {
 	t := &taken{delivery: new(webhook.Delivery)}
 	var hook, attempts string
 	var received int64
-	var rerun int
-	err := scan(&t.id, &hook, &t.delivery.Type, &t.delivery.ID, &received, &t.takes, &t.tried, &rerun, &attempts)
+	err := scan(&t.id, &hook, &t.delivery.Type, &t.delivery.ID, &received, &t.takes, &t.tried, &t.rerun, &attempts)
 	if err != nil {
 		return t, err
 	}
 	t.delivery.Vendor, t.delivery.Endpoint = splitHook(hook)
 	t.delivery.ReceivedAt = time.Unix(0, received).UTC()
-	t.delivery.Attempt = rerun // until read knows the keys
-	t.history, t.spoiled = readHistory(attempts)
+	t.history, _ = readHistory(attempts) // one that cannot be read begins anew: the delivery matters more
 	return t, nil
 }
 
 // read reads the delivery itself. What cannot be read is not the file's error: it becomes a dead letter.
 func (t *taken) read(c *conn) error {
-	rerun := t.delivery.Attempt
-	t.delivery.Attempt = 0
 	found := false
 	err := c.each(selectBody, []any{t.id}, func(scan func(...any) error) error {
 		found = true
@@ -98,14 +103,14 @@ func (t *taken) read(c *conn) error {
 			return err
 		}
 		d, err := decode(meta, body)
-		if err != nil {
+		switch {
+		case err != nil:
 			t.spoiled = err
-			return nil
+		case t.rerun > 0:
+			t.delivery = d.Again(t.rerun)
+		default:
+			t.delivery = d
 		}
-		if rerun > 0 {
-			d = d.Again(rerun)
-		}
-		t.delivery = d
 		return nil
 	})
 	if !found {

@@ -12,7 +12,7 @@ const (
 	renew = `UPDATE aihooks_inbox SET due_at = ?1 WHERE state = 1 AND owner = ?2`
 
 	selectLost = `SELECT id, hook, type, delivery_id, received_at, takes, tried, rerun, coalesce(attempts, ''), began_at FROM aihooks_inbox
-WHERE state = 1 AND due_at <= ?1 LIMIT 100`
+WHERE state = 1 AND due_at <= ?1 AND owner IS NOT ?2 LIMIT 100`
 	endLost = `UPDATE aihooks_inbox SET state = ?1, due_at = ?2, owner = NULL, attempts = ?3 WHERE id = ?4 AND takes = ?5 AND state = 1`
 
 	nextWaiting = `SELECT hook, type FROM aihooks_inbox WHERE state = 2 AND (hook, type) > (?1, ?2) ORDER BY hook, type LIMIT 1`
@@ -60,7 +60,8 @@ func (r *run) renew(ctx context.Context) error {
 	})
 }
 
-// rescue gives back what processes have taken that were not heard of again. That counts as an attempt: a delivery that
+// rescue gives back what other Runs have taken that were not heard of again; what this one has, it has, though a full disk
+// may have kept it from saying so. That counts as an attempt: a delivery that
 // takes its process with it must not do so for ever.
 func (r *run) rescue(ctx context.Context) error {
 	b := r.box
@@ -69,7 +70,7 @@ func (r *run) rescue(ctx context.Context) error {
 		lost, buried = nil, nil
 		now := time.Now()
 		var began []int64
-		err := c.each(selectLost, []any{milliseconds(now)}, func(scan func(...any) error) error {
+		err := c.each(selectLost, []any{milliseconds(now), r.owner[:]}, func(scan func(...any) error) error {
 			var at int64
 			t, err := scanTaken(func(into ...any) error { return scan(append(into, &at)...) })
 			lost, began = append(lost, t), append(began, at)
@@ -110,9 +111,7 @@ func (r *run) rescue(ctx context.Context) error {
 	}
 	for _, t := range buried {
 		b.space.add(-1)
-		r.dispatcher.Buried(inbox.Entry{
-			ID: fmt.Sprint(t.id), State: inbox.Dead, Delivery: t.delivery, Attempts: t.history, Since: time.Now().UTC(),
-		})
+		r.dispatcher.Buried(t.buried())
 	}
 	return nil
 }

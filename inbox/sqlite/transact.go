@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 
 	"github.com/aihooks/aihooks-go/idempotency"
@@ -28,16 +29,23 @@ func (b *Inbox) CompleteTx(ctx context.Context, tx sqlstore.Execer) error {
 // has its turn.
 func (b *Inbox) Transact(ctx context.Context, f func(ctx context.Context, tx *sql.Tx) error) error {
 	if ctx.Value(insideTransact{}) != nil {
-		return fmt.Errorf("sqlite: Transact cannot be called inside Transact")
+		return errors.New("sqlite: Transact cannot be called inside Transact")
+	}
+	for _, place := range []chan struct{}{b.writer.guest, b.writer.turn} {
+		select {
+		case place <- struct{}{}:
+			defer func() { <-place }()
+		case <-ctx.Done():
+			return b.writer.late(ctx)
+		case <-b.writer.closing:
+			return ErrClosed
+		}
 	}
 	select {
-	case b.writer.turn <- struct{}{}:
-	case <-ctx.Done():
-		return b.writer.late(ctx)
-	case <-b.writer.closing:
+	case <-b.writer.closing: // of two that are ready, select takes any
 		return ErrClosed
+	default:
 	}
-	defer func() { <-b.writer.turn }()
 	tx, err := b.db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("sqlite: %w", err)

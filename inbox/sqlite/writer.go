@@ -28,6 +28,7 @@ type writer struct {
 	conn    *conn // nil until it is needed, and after an error of the file
 	queue   chan *operation
 	turn    chan struct{} // held by whoever writes in this process: two would wait for one another in SQLite's way, by sleeping
+	guest   chan struct{} // held by the one Transact that has the turn or is next: all of them ahead of the writer, answers to vendors would wait for all
 	patient time.Duration // how long another process may keep the file locked
 
 	closing chan struct{}
@@ -55,6 +56,7 @@ func newWriter(db *sql.DB, patient time.Duration) *writer {
 		db:      db,
 		queue:   make(chan *operation, maxQueued),
 		turn:    make(chan struct{}, 1),
+		guest:   make(chan struct{}, 1),
 		patient: patient,
 		closing: make(chan struct{}),
 		over:    make(chan struct{}),
