@@ -1,0 +1,233 @@
+package inboxtest
+
+import (
+	"os"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A fault is how an engine may break a rule.
+type fault string
+
+const (
+	none fault = ""
+
+	losesOnReopen      fault = "what was stored is gone once the inbox is opened again"
+	writesLater        fault = "Enqueue returns before it has written"
+	insertsInTwoSteps  fault = "the look-up and the insert are two steps"
+	storesTwice        fault = "a duplicate is told, and stored all the same"
+	duplicatesAreNew   fault = "a duplicate is not told"
+	forgetsDone        fault = "what is done is forgotten"
+	forgetsDead        fault = "what is dead is forgotten"
+	foldsKeys          fault = "keys are compared without regard to case"
+	cutsKeys           fault = "keys are cut at 200 bytes"
+	comparesAllKeys    fault = "deliveries are recognised by all their keys together"
+	bodyAsText         fault = "the body is stored as text"
+	bodyTrimmed        fault = "white space around the body is dropped"
+	bodyCut            fault = "bodies are cut at a megabyte, less a byte"
+	textEndsAtNUL      fault = "text ends at a NUL"
+	headerAdded        fault = "a header is stored that was none of the delivery's"
+	headerForgotten    fault = "the headers are not stored"
+	headerSingle       fault = "one value of each header is stored"
+	timeInMilliseconds fault = "times are stored in milliseconds"
+	storesOneKey       fault = "the first key alone is stored"
+
+	countsEverything   fault = "every attempt counts"
+	countsNothing      fault = "no attempt counts"
+	countsInFlight     fault = "finding a key in flight counts"
+	countsShutdown     fault = "finding a handler shut down counts"
+	countsNoPanic      fault = "a panic does not count"
+	countsNoRetryAfter fault = "a RetryAfter does not count"
+	alwaysTheFirst     fault = "every attempt is the first"
+	attemptsInMemory   fault = "attempts are kept in memory"
+	keepsOneAttempt    fault = "the last attempt alone is kept"
+	keepsAllAttempts   fault = "all attempts are kept, however many"
+	keepsNoErrors      fault = "the errors of attempts are not kept"
+	noBackoff          fault = "what has failed is run again at once"
+	backsOffInFlight   fault = "what is in flight is run again after a backoff"
+	backsOffRetryAfter fault = "a RetryAfter is run again after a backoff"
+	overflows          fault = "times that are far away overflow"
+	retriesPermanent   fault = "what has failed for good is tried again"
+	retriesMisfits     fault = "what does not fit is tried again"
+	buriesTheFirst     fault = "the first failure is the last"
+	buriesDuplicates   fault = "what is found completed is dead"
+
+	alertsNobody          fault = "OnDead is not called"
+	alertsTwice           fault = "OnDead is called twice"
+	alertsTooEarly        fault = "OnDead is called ahead of the storage"
+	alertsWithoutAttempts fault = "OnDead is not told of the attempts"
+	newestFirst           fault = "the newest dead letter is listed first"
+	namesByProcess        fault = "entries have another ID in each process"
+	lockedWhileListed     fault = "nothing can be changed while dead letters are listed"
+	ignoresType           fault = "a filter's type is ignored"
+	ignoresTimes          fault = "a filter's times are ignored"
+	fromExcluded          fault = "a filter's beginning is excluded"
+	untilIncluded         fault = "a filter's end is included"
+	emptyIsAll            fault = "an empty filter selects everything"
+	findsNothing          fault = "an unknown ID is no error"
+	idAlone               fault = "a filter with an ID is not narrowed down"
+	countsOne             fault = "operations return one, however many there were"
+	retriesOnce           fault = "what is retried has one attempt"
+	retryForgets          fault = "what is retried has no history"
+	retryIsRerun          fault = "what is retried runs under keys of its own"
+	retryUnderFirstKeys   fault = "what was rerun is retried under its first keys"
+	rerunsUnderOldKeys    fault = "what is rerun runs under the keys that it had"
+	rerunsUnderOneKey     fault = "what is rerun twice runs under the same keys twice"
+	discardForgets        fault = "what is discarded is forgotten"
+
+	saysNothing          fault = "nothing is said of what has no handler"
+	buriesWithoutHandler fault = "what has no handler is dead"
+	finishesUnhandled    fault = "what has no callback is done"
+	buriesUnhandled      fault = "what has no callback is dead"
+	waitsForGood         fault = "what has no callback waits for good"
+	takesAnyHandlers     fault = "two handlers for the same are one"
+	oneRunAtATime        fault = "Runs of one process wait for one another"
+	noConcurrency        fault = "Concurrency is ignored"
+	noVendorLimits       fault = "the limits of vendors are ignored"
+	noEndpointLimits     fault = "the limits of endpoints are ignored"
+	startsTooFew         fault = "no limit is reached"
+
+	doesNotWait           fault = "Run does not wait for callbacks"
+	cancelsAtOnce         fault = "Run cancels callbacks at once"
+	startsAtTheEnd        fault = "Run starts something after its end"
+	forgetsAtTheEnd       fault = "what ends after Run's context is run again"
+	refusesAfterRun       fault = "nothing is taken after a Run has returned"
+	keepsWhatWasCancelled fault = "what was cancelled keeps its lease"
+	hidesWhatIsLeft       fault = "Run does not say what it has left"
+	spins                 fault = "a handler that was shut down is tried again and again"
+	wakesNobody           fault = "a Run looks every hour"
+	wakesItself           fault = "a Run looks every hour, but at what its own process has taken"
+	takesInTwoSteps       fault = "finding and taking are two steps"
+	leasesEndEarly        fault = "leases end after half their time"
+	leasesNeverEnd        fault = "leases never end"
+	lossesLeaveNoTrace    fault = "lost attempts are not put down"
+	lossesDoNotBury       fault = "lost attempts have no end"
+	unfenced              fault = "what comes of a callback is put down whoever has the delivery"
+)
+
+// andOthers says that a fault breaks further rules, which of them depends on who comes first.
+const andOthers = "and others"
+
+// breaks are the rules that each fault breaks.
+var breaks = map[fault][]string{
+	losesOnReopen:         {"EnqueuedIsDurable", "OneOfManyConcurrentEnqueuesIsNew", "DuplicateIsNotRun", "RetryAfterMayBeFarAway", "AttemptsOutliveTheProcess", "DeadLettersAreListedInOrder", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "DiscardedIsDone", "DeliveryWithoutCallbackStays", "EnqueueWorksWithoutARun", "AnyProcessRunsWhatAnyHasTaken", "DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried", "LateResultChangesNothing"},
+	writesLater:           {"EnqueuedIsDurable", "OneOfManyConcurrentEnqueuesIsNew"},
+	insertsInTwoSteps:     {"OneOfManyConcurrentEnqueuesIsNew"},
+	storesTwice:           {"OneOfManyConcurrentEnqueuesIsNew", "DuplicateIsNotRun", "CompletedKeyIsNotRun", "DiscardedIsDone", "DeliveryWithoutCallbackStays"},
+	duplicatesAreNew:      {"EnqueuedIsDurable", "OneOfManyConcurrentEnqueuesIsNew", "DuplicateIsNotRun", "FirstKeyDecides", "CompletedKeyIsNotRun", "RetryAfterMayBeFarAway", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "DiscardedIsDone", "DeliveryWithoutCallbackStays"},
+	forgetsDone:           {"DuplicateIsNotRun", "CompletedKeyIsNotRun", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "DiscardedIsDone"},
+	forgetsDead:           {"DuplicateIsNotRun"},
+	foldsKeys:             {"FirstKeyDecides"},
+	cutsKeys:              {"FirstKeyDecides"},
+	comparesAllKeys:       {"FirstKeyDecides", "RerunRunsUnderKeysOfItsOwn"},
+	bodyAsText:            {"DeliveryComesBackAsItWas"},
+	bodyTrimmed:           {"DeliveryComesBackAsItWas"},
+	bodyCut:               {"DeliveryComesBackAsItWas"},
+	textEndsAtNUL:         {"DeliveryComesBackAsItWas"},
+	headerAdded:           {"DeliveryComesBackAsItWas", "NoSecretIsStored"},
+	headerForgotten:       {"DeliveryComesBackAsItWas"},
+	headerSingle:          {"DeliveryComesBackAsItWas"},
+	timeInMilliseconds:    {"DeliveryComesBackAsItWas"},
+	storesOneKey:          {"DeliveryComesBackAsItWas", "RerunRunsUnderKeysOfItsOwn"},
+	countsEverything:      {"KeyInFlightIsTriedAgainAndDoesNotCount", "DeliveryWithoutCallbackStays", "CallbackIsCancelledAfterTheDrainTimeout", "HandlerMayBeShutDownFirst"},
+	countsNothing:         {"KeyInFlightIsTriedAgainAndDoesNotCount", "FailureIsTriedAgainAfterTheBackoff", "RetryAfterCounts", "PermanentFailureIsDeadAtOnce", "BodyThatDoesNotFitIsDeadAtOnce", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "OnDeadIsCalledOnce", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "DeliveryWithoutHandlerStays", "DeliveryWithoutCallbackStays", "CallbackIsCancelledAfterTheDrainTimeout", "HandlerMayBeShutDownFirst", "DeliveryOutlivesItsProcess"},
+	countsInFlight:        {"KeyInFlightIsTriedAgainAndDoesNotCount"},
+	countsShutdown:        {"HandlerMayBeShutDownFirst"},
+	countsNoPanic:         {"ExhaustedDeliveryIsDead"},
+	countsNoRetryAfter:    {"RetryAfterCounts"},
+	alwaysTheFirst:        {"FailureIsTriedAgainAfterTheBackoff", "RetryAfterCounts", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "OnDeadIsCalledOnce", "RetryRunsAgainWithAFreshBudget", "DeliveryOutlivesItsProcess"},
+	attemptsInMemory:      {"AttemptsOutliveTheProcess"},
+	keepsOneAttempt:       {"KeyInFlightIsTriedAgainAndDoesNotCount", "RetryAfterCounts", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "CallbackIsCancelledAfterTheDrainTimeout", "DeliveryOutlivesItsProcess"},
+	keepsAllAttempts:      {"KeyInFlightIsTriedAgainAndDoesNotCount", "LongHistoryKeepsItsEnds"},
+	keepsNoErrors:         {"KeyInFlightIsTriedAgainAndDoesNotCount", "RetryAfterCounts", "PermanentFailureIsDeadAtOnce", "BodyThatDoesNotFitIsDeadAtOnce", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "RetryRunsAgainWithAFreshBudget", "CallbackIsCancelledAfterTheDrainTimeout", "DeliveryOutlivesItsProcess"},
+	noBackoff:             {"FailureIsTriedAgainAfterTheBackoff", "RetryAfterIsHonoured", "RetryAfterMayBeFarAway"},
+	backsOffInFlight:      {"KeyInFlightIsTriedAgainAndDoesNotCount"},
+	backsOffRetryAfter:    {"RetryAfterIsHonoured", "RetryAfterMayBeFarAway"},
+	overflows:             {"RetryAfterMayBeFarAway"},
+	retriesPermanent:      {"DuplicateIsNotRun", "DeliveryComesBackAsItWas", "NoSecretIsStored", "PermanentFailureIsDeadAtOnce", "OnDeadIsCalledOnce", "DeadLettersAreListedInOrder", "FilterSelectsByAllItSays", "FilterThatSelectsNothing", "RetryOfWhatHasCompletedIsDone", "RerunRunsUnderKeysOfItsOwn", "DiscardedIsDone", "BulkOperations", "DeadLettersMayBeDealtWithWhileListed"},
+	retriesMisfits:        {"BodyThatDoesNotFitIsDeadAtOnce"},
+	buriesTheFirst:        {"FailureIsTriedAgainAfterTheBackoff", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "CallbackIsCancelledAfterTheDrainTimeout"},
+	buriesDuplicates:      {"CompletedKeyIsNotRun", "RetryOfWhatHasCompletedIsDone"},
+	alertsNobody:          {"OnDeadIsCalledOnce", "RetryRunsAgainWithAFreshBudget", "DeliveryThatTakesItsProcessAlongIsBuried"},
+	alertsTwice:           {"OnDeadIsCalledOnce", "RetryRunsAgainWithAFreshBudget", "DeliveryThatTakesItsProcessAlongIsBuried"},
+	alertsTooEarly:        {"OnDeadIsCalledOnce"},
+	alertsWithoutAttempts: {"OnDeadIsCalledOnce"},
+	newestFirst:           {"DeadLettersAreListedInOrder"},
+	namesByProcess:        {"DeadLettersAreListedInOrder", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn"},
+	lockedWhileListed:     {"DeadLettersMayBeDealtWithWhileListed"},
+	ignoresType:           {"FilterSelectsByAllItSays", "FilterThatSelectsNothing", "BulkOperations"},
+	ignoresTimes:          {"FilterSelectsByAllItSays", "FilterThatSelectsNothing", "BulkOperations"},
+	fromExcluded:          {"FilterSelectsByAllItSays", "BulkOperations"},
+	untilIncluded:         {"FilterSelectsByAllItSays", "BulkOperations"},
+	emptyIsAll:            {"FilterThatSelectsNothing"},
+	findsNothing:          {"FilterThatSelectsNothing"},
+	idAlone:               {"FilterThatSelectsNothing"},
+	countsOne:             {"BulkOperations"},
+	retriesOnce:           {"RetryRunsAgainWithAFreshBudget"},
+	retryForgets:          {"RetryRunsAgainWithAFreshBudget"},
+	retryIsRerun:          {"RetryRunsAgainWithAFreshBudget", "RetryOfWhatHasCompletedIsDone", "RetryAfterRerunKeepsItsKeys"},
+	retryUnderFirstKeys:   {"RetryAfterRerunKeepsItsKeys"},
+	rerunsUnderOldKeys:    {"RerunRunsUnderKeysOfItsOwn", "RetryAfterRerunKeepsItsKeys"},
+	rerunsUnderOneKey:     {"RerunRunsUnderKeysOfItsOwn", "RetryAfterRerunKeepsItsKeys"},
+	discardForgets:        {"DiscardedIsDone"},
+	saysNothing:           {"DeliveryWithoutHandlerStays"},
+	buriesWithoutHandler:  {"DeliveryWithoutHandlerStays", andOthers},
+	finishesUnhandled:     {"DeliveryWithoutCallbackStays"},
+	buriesUnhandled:       {"DeliveryWithoutCallbackStays"},
+	waitsForGood:          {"DeliveryWithoutCallbackStays"},
+	takesAnyHandlers:      {"RunRefusesHandlersThatCannotBeToldApart"},
+	oneRunAtATime:         {"SeveralRunsShareAnInbox"},
+	noConcurrency:         {"ConcurrencyIsReachedAndNotPassed", "RunWaitsForWhatItHasStarted"},
+	noVendorLimits:        {"VendorsLimitIsReachedAndNotPassed"},
+	noEndpointLimits:      {"EndpointsLimitIsReachedAndNotPassed"},
+	startsTooFew:          {"ConcurrencyIsReachedAndNotPassed", "VendorsLimitIsReachedAndNotPassed", "EndpointsLimitIsReachedAndNotPassed"},
+	doesNotWait:           {"RunWaitsForWhatItHasStarted", "CallbackIsCancelledAfterTheDrainTimeout", "CallbackThatSucceedsThoughCancelledIsDone", "DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried", "LateResultChangesNothing"},
+	cancelsAtOnce:         {"RunWaitsForWhatItHasStarted", "CallbackIsCancelledAfterTheDrainTimeout"},
+	startsAtTheEnd:        {"RunWaitsForWhatItHasStarted", "NothingIsStartedAfterTheEnd"},
+	forgetsAtTheEnd:       {"RunWaitsForWhatItHasStarted", "CallbackThatSucceedsThoughCancelledIsDone"},
+	refusesAfterRun:       {"CompletedKeyIsNotRun", "FilterThatSelectsNothing", "RetryRunsAgainWithAFreshBudget", "BulkOperations", "DeliveryWithoutHandlerStays", "DeliveryWithoutCallbackStays", "SeveralRunsShareAnInbox", "RunWaitsForWhatItHasStarted", "EnqueueWorksWithoutARun", "CallbackThatSucceedsThoughCancelledIsDone"},
+	keepsWhatWasCancelled: {"CallbackIsCancelledAfterTheDrainTimeout"},
+	hidesWhatIsLeft:       {"DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried", "LateResultChangesNothing"},
+	wakesNobody:           {"AnyProcessRunsWhatAnyHasTaken", andOthers},
+	wakesItself:           {"RetryRunsAgainWithAFreshBudget", "AnyProcessRunsWhatAnyHasTaken"},
+	takesInTwoSteps:       {"ProcessesShareTheWork"},
+	leasesEndEarly:        {"DeliveryOutlivesItsProcess"},
+	leasesNeverEnd:        {"DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried", "LateResultChangesNothing"},
+	lossesLeaveNoTrace:    {"DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried"},
+	lossesDoNotBury:       {"DeliveryThatTakesItsProcessAlongIsBuried"},
+	unfenced:              {"LateResultChangesNothing"},
+}
+
+// With INBOXTEST_FULL=1 no other rule may be broken either, which takes a minute.
+func TestEachFaultBreaksItsRules(t *testing.T) {
+	for f, want := range breaks {
+		t.Run(string(f), func(t *testing.T) {
+			const lease = 300 * time.Millisecond
+			others := slices.Contains(want, andOthers)
+			want = slices.DeleteFunc(slices.Clone(want), func(name string) bool { return name == andOthers })
+			tried := rules
+			if others || os.Getenv("INBOXTEST_FULL") == "" {
+				tried = rulesNamed(want...)
+			}
+			failures := broken(t, tried, Options{Open: openMemory(f, lease), Lease: lease, Patience: 2500 * time.Millisecond, Around: synctest.Test})
+			got := []string{}
+			for _, r := range tried {
+				if failures[r.name] != "" {
+					got = append(got, r.name)
+					t.Logf("%s: %s", r.name, failures[r.name])
+				}
+			}
+			require.ElementsMatch(t, want, got)
+		})
+	}
+}
+
+func TestEngineThatSpinsBreaksItsRule(t *testing.T) { // in a bubble time would stand still
+	only := rulesNamed("HandlerMayBeShutDownFirst")
+	failures := broken(t, only, Options{Open: openMemory(spins, time.Second), Lease: time.Second})
+	require.Contains(t, failures["HandlerMayBeShutDownFirst"], "in half a second")
+}

@@ -1,0 +1,300 @@
+package inboxtest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// errFault is the error of faults that have one.
+var errFault = errors.New("the engine is out of order")
+
+// forgotten is the state of what an engine has kept by mistake only.
+const forgotten inbox.State = "forgotten"
+
+// pause lets others in between two steps that should be one.
+func (m *memory) pause(f fault) {
+	if m.fault == f {
+		m.disk.mu.Unlock()
+		time.Sleep(time.Millisecond)
+		m.disk.mu.Lock()
+	}
+}
+
+// forgets tells whether the engine has forgotten what it knew.
+func (m *memory) forgets(known *row) bool {
+	switch m.fault {
+	case forgetsDone:
+		return known.state == inbox.Done
+	case forgetsDead:
+		return known.state == inbox.Dead
+	default:
+		return known.state == forgotten
+	}
+}
+
+func (m *memory) keyOf(d *webhook.Delivery) string {
+	key := d.Keys[0]
+	switch m.fault {
+	case foldsKeys:
+		return strings.ToLower(key)
+	case cutsKeys:
+		return key[:min(len(key), 200)]
+	case comparesAllKeys:
+		return strings.Join(d.Keys, " ")
+	default:
+		return key
+	}
+}
+
+// copyOf returns what is stored of a delivery.
+func (m *memory) copyOf(given *webhook.Delivery) *webhook.Delivery {
+	d := *given
+	d.Keys, d.Header, d.Body = slices.Clone(d.Keys), d.Header.Clone(), bytes.Clone(d.Body)
+	switch m.fault {
+	case bodyAsText:
+		d.Body = bytes.ToValidUTF8(d.Body, []byte("\ufffd"))
+	case bodyTrimmed:
+		d.Body = bytes.TrimSpace(d.Body)
+	case bodyCut:
+		d.Body = d.Body[:min(len(d.Body), 1<<20-1)]
+	case textEndsAtNUL:
+		d.EventID, _, _ = strings.Cut(d.EventID, "\x00")
+	case headerAdded:
+		d.Header = map[string][]string{"Authorization": {"secret-in-a-header"}}
+	case headerForgotten:
+		d.Header = nil
+	case headerSingle:
+		for name, values := range d.Header {
+			d.Header[name] = values[:1]
+		}
+	case timeInMilliseconds:
+		d.ReceivedAt = d.ReceivedAt.Truncate(time.Millisecond)
+	case storesOneKey:
+		d.Keys = d.Keys[:1]
+	}
+	return &d
+}
+
+// reopened forgets what an engine must not have in memory alone.
+func (m *memory) reopened() {
+	if m.fault != attemptsInMemory {
+		return
+	}
+	for _, row := range m.disk.rows {
+		row.attempts, row.tried = nil, 0
+	}
+}
+
+// limits returns the policy that a Run goes by.
+func (m *memory) limits() inbox.Policy {
+	p := m.policy
+	p.Limits = maps.Clone(p.Limits)
+	drop := func(endpoint bool) {
+		maps.DeleteFunc(p.Limits, func(name string, _ int) bool { return strings.Contains(name, "/") == endpoint })
+	}
+	switch m.fault {
+	case noConcurrency:
+		p.Concurrency = 1000
+	case noVendorLimits:
+		drop(false)
+	case noEndpointLimits:
+		drop(true)
+	case startsTooFew:
+		p.Concurrency = max(1, p.Concurrency-1)
+		for name, n := range p.Limits {
+			p.Limits[name] = max(1, n-1)
+		}
+	case cancelsAtOnce:
+		p.DrainTimeout = 1
+	case alertsNobody:
+		p.OnDead = nil
+	}
+	return p
+}
+
+// accepted returns the hooks that a Run goes by.
+func (m *memory) accepted(hooks []inbox.Hook) []inbox.Hook {
+	if m.fault != takesAnyHandlers {
+		return hooks
+	}
+	var list []inbox.Hook
+	for _, h := range hooks {
+		if !slices.ContainsFunc(list, func(o inbox.Hook) bool { return o.Vendor() == h.Vendor() && o.Endpoint() == h.Endpoint() }) {
+			list = append(list, h)
+		}
+	}
+	return list
+}
+
+// alone waits for the other Runs of the engine, and returns what lets the next one in.
+func (m *memory) alone() (done func()) {
+	if m.fault != oneRunAtATime {
+		return func() {}
+	}
+	m.oneRun <- struct{}{}
+	return func() { <-m.oneRun }
+}
+
+func (r *memoryRun) reserve(row *row) bool {
+	n := r.dispatcher.Reserve(row.delivery.Vendor, row.delivery.Endpoint, 1)
+	return n == 1 || r.fault == startsAtTheEnd && r.ctx.Err() != nil
+}
+
+func (r *memoryRun) leaseOf() time.Duration {
+	switch r.fault {
+	case leasesEndEarly:
+		return r.lease / 2
+	case leasesNeverEnd:
+		return 1000 * time.Hour
+	default:
+		return r.lease
+	}
+}
+
+// absent is for a row that the Run has no hook for.
+func (r *memoryRun) absent(row *row) {
+	switch r.fault {
+	case saysNothing:
+	case buriesWithoutHandler:
+		if row.state == inbox.Pending {
+			r.bury(row)
+		}
+	default:
+		r.dispatcher.Absent(row.delivery.Vendor, row.delivery.Endpoint)
+	}
+}
+
+func (r *memoryRun) deliveryOf(row *row) *webhook.Delivery {
+	if row.reruns == 0 || r.fault == rerunsUnderOldKeys {
+		return row.delivery
+	}
+	return row.delivery.Again(row.reruns)
+}
+
+func (r *memoryRun) attemptOf(row *row) int {
+	if r.fault == alwaysTheFirst {
+		return 1
+	}
+	return row.tried + 1
+}
+
+// spoil changes a decision.
+func (r *memoryRun) spoil(d inbox.Decision) inbox.Decision {
+	a := &d.Attempt
+	switch {
+	case r.fault == countsEverything,
+		r.fault == countsInFlight && a.Outcome == webhook.InFlight,
+		r.fault == countsShutdown && a.Outcome == webhook.ShuttingDown:
+		a.Counted = true
+	case r.fault == countsNothing,
+		r.fault == countsNoPanic && a.Outcome == webhook.Panicked,
+		r.fault == countsNoRetryAfter && a.Outcome == webhook.RetryLater:
+		a.Counted = false
+	case r.fault == keepsNoErrors:
+		a.Error = ""
+	case r.fault == noBackoff && d.Verdict == inbox.Again:
+		d.After = 0
+	case r.fault == backsOffInFlight && a.Outcome == webhook.InFlight,
+		r.fault == backsOffRetryAfter && a.Outcome == webhook.RetryLater && d.Verdict == inbox.Again:
+		d.After = r.policy.Backoff(1)
+	case r.fault == overflows && time.Now().Add(d.After).Year() > 2262: // as UnixNano does
+		d.After = 0
+	case r.fault == retriesPermanent && a.Reason == webhook.ReasonPermanent,
+		r.fault == retriesMisfits && a.Reason == webhook.ReasonUndecodable:
+		d.Verdict, d.After = inbox.Again, time.Second
+	case r.fault == buriesTheFirst && a.Outcome == webhook.Failed,
+		r.fault == buriesDuplicates && a.Outcome == webhook.Duplicate,
+		r.fault == buriesUnhandled && d.Verdict == inbox.Shelve:
+		d.Verdict = inbox.Bury
+	case r.fault == finishesUnhandled && d.Verdict == inbox.Shelve:
+		d.Verdict = inbox.Finish
+	case r.fault == forgetsAtTheEnd && r.ctx.Err() != nil:
+		d.Verdict, d.After = inbox.Again, 0
+	}
+	return d
+}
+
+func (r *memoryRun) appended(history []inbox.Attempt, a inbox.Attempt) []inbox.Attempt {
+	switch r.fault {
+	case keepsOneAttempt:
+		return []inbox.Attempt{a}
+	case keepsAllAttempts:
+		return append(slices.Clone(history), a)
+	default:
+		return inbox.Append(history, a)
+	}
+}
+
+// alert says that something has become a dead letter.
+func (r *memoryRun) alert(e inbox.Entry) {
+	switch r.fault {
+	case alertsTwice:
+		r.dispatcher.Buried(e)
+	case alertsWithoutAttempts:
+		e.Attempts = nil
+	}
+	r.dispatcher.Buried(e)
+}
+
+// drain ends a Run.
+func (r *memoryRun) drain() error {
+	switch r.fault {
+	case doesNotWait:
+		return nil
+	case startsAtTheEnd:
+		r.take()
+	}
+	err := r.dispatcher.Drain()
+	if r.fault == hidesWhatIsLeft {
+		return nil
+	}
+	return err
+}
+
+func (m *memory) idOf(row *row) string {
+	if m.fault == namesByProcess {
+		return fmt.Sprintf("%p/%d", m, row.id)
+	}
+	return fmt.Sprint(row.id)
+}
+
+func (m *memory) matches(f inbox.Filter, e *inbox.Entry) bool {
+	switch m.fault {
+	case ignoresType:
+		f.Type = ""
+	case ignoresTimes:
+		f.From, f.Until = time.Time{}, time.Time{}
+	case fromExcluded:
+		f.From = f.From.Add(1)
+	case untilIncluded:
+		if !f.Until.IsZero() {
+			f.Until = f.Until.Add(1)
+		}
+	case idAlone:
+		if f.ID != "" {
+			f = inbox.Filter{ID: f.ID}
+		}
+	}
+	return f.Matches(e)
+}
+
+func (m *memory) spoilRetried(row *row) {
+	switch m.fault {
+	case retriesOnce:
+		row.tried = m.policy.MaxAttempts - 1
+	case retryForgets:
+		row.attempts = nil
+	case retryIsRerun:
+		row.reruns++
+	case retryUnderFirstKeys:
+		row.reruns = 0
+	}
+}

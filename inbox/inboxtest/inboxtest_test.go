@@ -1,0 +1,159 @@
+package inboxtest
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/inbox"
+)
+
+const lease = 2 * time.Second
+
+func TestEngineThatKeepsEveryRulePasses(t *testing.T) {
+	Run(t, Options{Open: openMemory(none, lease), Lease: lease, Around: synctest.Test, Serial: true})
+}
+
+func TestEngineThatKeepsEveryRulePassesInRealTime(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	Run(t, Options{Open: openMemory(none, time.Second), Lease: time.Second})
+}
+
+// An onlooker takes the place of the test that a rule would fail.
+type onlooker struct {
+	testing.TB
+
+	failure, skipped string
+}
+
+func (o *onlooker) Fatalf(format string, args ...any) {
+	o.failure = fmt.Sprintf(format, args...)
+	runtime.Goexit()
+}
+
+func (o *onlooker) Skipf(format string, args ...any) {
+	o.skipped = fmt.Sprintf(format, args...)
+	runtime.Goexit()
+}
+
+// broken puts rules to an engine and returns what those that were broken had to say, by their names.
+func broken(t *testing.T, rules []rule, o Options) map[string]string {
+	t.Helper()
+	o, err := o.withDefaults()
+	require.NoError(t, err)
+	failures := make(map[string]string)
+	for _, r := range rules {
+		o.Around(t, func(t *testing.T) {
+			look := watch(t, r, o)
+			require.Empty(t, look.skipped, r.name)
+			if look.failure != "" {
+				require.Contains(t, look.failure, r.says)
+				failures[r.name] = look.failure
+			}
+		})
+	}
+	return failures
+}
+
+func watch(t *testing.T, r rule, o Options) *onlooker {
+	look := &onlooker{TB: t}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.test(look, o)
+	}()
+	<-done
+	return look
+}
+
+func rulesNamed(names ...string) []rule {
+	return slices.DeleteFunc(slices.Clone(rules), func(r rule) bool { return !slices.Contains(names, r.name) })
+}
+
+func TestEveryRuleIsBrokenByAFault(t *testing.T) {
+	for _, r := range rules {
+		require.Condition(t, func() bool {
+			for _, names := range breaks {
+				if slices.Contains(names, r.name) {
+					return true
+				}
+			}
+			return false
+		}, "nothing breaks %s", r.name)
+	}
+}
+
+func TestRulesAreNamedAndSaid(t *testing.T) {
+	names := make(map[string]bool)
+	for _, r := range rules {
+		require.Regexp(t, `^[A-Z][A-Za-z]+$`, r.name)
+		require.Regexp(t, `^[A-Z].*[.]$`, r.says, r.name)
+		require.False(t, names[r.name], r.name)
+		names[r.name] = true
+	}
+}
+
+func TestMachineThatIsTooSlowToTellSkips(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, err := Options{Open: openMemory(takesInTwoSteps, lease), Lease: 1}.withDefaults()
+		require.NoError(t, err)
+		look := watch(t, rulesNamed("ProcessesShareTheWork")[0], o)
+		require.Empty(t, look.failure)
+		require.NotEmpty(t, look.skipped)
+	})
+}
+
+// An engine with a store of its own.
+type memoryWithStore struct {
+	*memory
+
+	store idempotency.Store
+}
+
+func (m memoryWithStore) Store() idempotency.Store { return m.store }
+
+func TestStoreIsTheOneOfTheOptionsOrTheInboxOrInMemory(t *testing.T) {
+	for name, c := range map[string]struct{ own, given bool }{
+		"neither": {}, "the inbox's": {own: true}, "the options'": {given: true}, "both": {true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			own, err := idempotency.NewMemory(nil)
+			require.NoError(t, err)
+			given, err := idempotency.NewMemory(nil)
+			require.NoError(t, err)
+			open := openMemory(none, lease)
+			o := Options{Lease: lease, Around: synctest.Test, Open: open}
+			if c.own {
+				o.Open = func(t testing.TB, name string, p inbox.Policy) (inbox.Inbox, func()) {
+					box, closes := open(t, name, p)
+					return memoryWithStore{box.(*memory), own}, closes
+				}
+			}
+			if c.given {
+				o.Store = func(testing.TB) idempotency.Store { return given }
+			}
+			require.Empty(t, broken(t, rulesNamed("CompletedKeyIsNotRun"), o))
+			require.Equal(t, c.own && !c.given, own.Len() > 0)
+			require.Equal(t, c.given, given.Len() > 0)
+		})
+	}
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	for _, o := range []Options{
+		{},
+		{Open: openMemory(none, lease), Lease: -1},
+		{Open: openMemory(none, lease), Patience: -1},
+	} {
+		_, err := o.withDefaults()
+		require.ErrorContains(t, err, "inboxtest: Options.")
+	}
+}

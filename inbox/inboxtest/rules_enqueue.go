@@ -1,0 +1,247 @@
+package inboxtest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// enqueueRules are those of taking a delivery.
+var enqueueRules = []rule{{
+	name: "EnqueuedIsDurable",
+	says: "What Enqueue has returned for is stored: other processes see it, and once the inbox is opened again it is there and runs.",
+	check: func(c *check) {
+		first, other := c.open(inbox.Policy{}), c.open(inbox.Policy{})
+		first.handler(acme, plain).postOnSocket(body(ping, "a"))
+		first.enqueue(deliveryOf(acme, plain, ping, "b"))
+		for _, id := range []string{"a", "b"} {
+			if !other.handler(acme, plain).send(ping, id) {
+				c.brokenf("another process did not take %q for a duplicate", id)
+			}
+		}
+		first.closes()
+		other.closes()
+		other.closes()
+		again := c.open(inbox.Policy{})
+		h := again.handler(acme, plain).on(ping, succeed)
+		if !h.send(ping, "a") {
+			c.brokenf("after the inbox was opened again, %q was not a duplicate", "a")
+		}
+		again.run(h)
+		c.awaitCalls(1, "a", "b")
+	},
+}, {
+	name: "OneOfManyConcurrentEnqueuesIsNew",
+	says: "Of any number of concurrent Enqueues of one delivery, in all processes, exactly one is no duplicate, and the delivery is run once.",
+	check: func(c *check) {
+		sites := []*site{c.open(inbox.Policy{}), c.open(inbox.Policy{})}
+		ids := []string{"a", "b", "c", "d"}
+		for _, id := range ids {
+			c.raceToEnqueue(sites, id)
+		}
+		h := sites[0].handler(acme, plain).on(ping, succeed)
+		sites[0].run(h)
+		c.awaitCalls(1, ids...)
+		c.overtake(h)
+		for _, id := range ids {
+			if got := h.outcomes(id); len(got) != 1 {
+				c.brokenf("%q was run %d times: %v", id, len(got), got)
+			}
+		}
+	},
+}, {
+	name: "DuplicateIsNotRun",
+	says: "A delivery that is there already, pending, done or dead, is a duplicate and is not run again, also after the inbox was opened again.",
+	check: func(c *check) {
+		s := c.open(inbox.Policy{})
+		h := s.handler(acme, plain).on(ping, succeed).on(pong, fails(webhook.Permanent(errCallback)))
+		h.sendNew(ping, "done")
+		h.sendNew(pong, "dead")
+		duplicates := func(when string, h *hook) {
+			for id, eventType := range map[string]string{"done": ping, "dead": pong} {
+				if !h.send(eventType, id) {
+					c.brokenf("%s, a delivery was not taken for a duplicate", when)
+				}
+			}
+		}
+		duplicates("while it was pending", h)
+		r := s.run(h)
+		c.awaitCalls(1, "done")
+		c.awaitDead(s, "dead")
+		duplicates("after it had run", h)
+		c.overtake(h)
+		r.stop()
+		s.closes()
+		s = c.open(inbox.Policy{})
+		h = s.handler(acme, plain).on(ping, succeed).on(pong, succeed)
+		duplicates("after it had run and the inbox was opened again", h)
+		s.run(h)
+		c.overtake(h)
+		c.called(1, "after it was sent four times", "done", "dead")
+	},
+}, {
+	name: "FirstKeyDecides",
+	says: "A delivery is recognised by its first key alone, which is told apart from others byte by byte.",
+	check: func(c *check) {
+		s := c.open(inbox.Policy{})
+		for i, key := range distinctKeys {
+			d := deliveryOf(acme, plain, ping, fmt.Sprint("distinct ", i))
+			d.Keys = []string{"acme/default/" + key, "acme/default/the same second key"}
+			if s.enqueue(d) {
+				c.brokenf("the new key %.40q was taken for a duplicate", d.Keys[0])
+			}
+		}
+		for i, key := range distinctKeys {
+			d := deliveryOf(acme, plain, ping, fmt.Sprint("again ", i))
+			d.Keys = []string{"acme/default/" + key, fmt.Sprint("acme/default/another second key ", i)}
+			if !s.enqueue(d) {
+				c.brokenf("the first key %.40q was not recognised", d.Keys[0])
+			}
+		}
+	},
+}, {
+	name: "DeliveryComesBackAsItWas",
+	says: "A delivery comes back with its body byte for byte and with all its fields as they were, to the callback and among the dead letters.",
+	check: func(c *check) {
+		s := c.open(inbox.Policy{})
+		h := s.handler(acme, plain).on(ping, fails(webhook.Permanent(errCallback)))
+		h.OnUnhandled(func(ctx context.Context, d *webhook.Delivery) error {
+			return c.calls.record(ctx, d, fails(webhook.Permanent(errCallback)))
+		})
+		want := oddDeliveries()
+		for _, d := range want {
+			if s.enqueue(d) {
+				c.brokenf("the new delivery %.40q was taken for a duplicate", d.ID)
+			}
+		}
+		for id, b := range oddBodies() {
+			_, d := h.post(b)
+			if d.ID != id {
+				c.Fatalf("the body of %q was read as %q", id, d.ID)
+			}
+			want = append(want, d)
+		}
+		s.run(h)
+		dead := c.awaitDead(s, idsOf(want)...)
+		for _, d := range want {
+			if field := difference(d, c.call(d.ID, 1).delivery); field != "" {
+				c.brokenf("to the callback, the delivery %.40q came back with %s", d.ID, field)
+			}
+			if field := difference(d, dead[d.ID].Delivery); field != "" {
+				c.brokenf("among the dead letters, the delivery %.40q came back with %s", d.ID, field)
+			}
+		}
+	},
+}, {
+	name: "NoSecretIsStored",
+	says: "Of a request only the headers are stored that the vendor's page names: no signature, no credential, no cookie, nothing of the URL.",
+	check: func(c *check) {
+		s := c.open(inbox.Policy{})
+		h := s.handler(acme, plain).on(ping, fails(webhook.Permanent(errCallback)))
+		h.postOnSocket(body(ping, "a"))
+		s.run(h)
+		e := c.awaitDead(s, "a")["a"]
+		for name := range e.Delivery.Header {
+			if name != "Content-Type" && name != traceHeader {
+				c.brokenf("the header %s was stored", name)
+			}
+		}
+		text := fmt.Sprintf("%+v %+v %s %s", e, *e.Delivery, e.Delivery.Body, c.log)
+		for _, secret := range []string{"secret-in-a-header", "token-in-the", signingKey} {
+			if strings.Contains(text, secret) {
+				c.brokenf("%q was stored or logged", secret)
+			}
+		}
+	},
+}}
+
+// distinctKeys are those that a careless comparison takes for one another, or that mean something to an engine.
+var distinctKeys = []string{
+	"key", "Key", "key ", "key/", "key//", "key.", "key*", "key>", "key%", "k_y", "key'", `key"`, `key\`, "key;--", "{key}", "key#1", "key:1",
+	strings.Repeat("x", 200), strings.Repeat("x", 201), strings.Repeat("x", 200) + "y",
+}
+
+// raceToEnqueue enqueues one delivery from many goroutines of several processes at once.
+func (c *check) raceToEnqueue(sites []*site, id string) {
+	c.Helper()
+	const enqueues = 16
+	var duplicates [enqueues]bool
+	var errs [enqueues]error
+	start := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range enqueues {
+		wg.Go(func() {
+			<-start
+			ctx, cancel := c.patiently()
+			defer cancel()
+			duplicates[i], errs[i] = sites[i%len(sites)].box.Enqueue(ctx, deliveryOf(acme, plain, ping, id))
+		})
+	}
+	close(start)
+	wg.Wait()
+	fresh := 0
+	for i := range enqueues {
+		if errs[i] != nil {
+			c.brokenf("one of %d concurrent Enqueues failed: %v", enqueues, errs[i])
+		}
+		if !duplicates[i] {
+			fresh++
+		}
+	}
+	if fresh != 1 {
+		c.brokenf("%d of %d concurrent Enqueues were no duplicates", fresh, enqueues)
+	}
+}
+
+// oddBodies are bodies that a careless way of storing them would change, by the ids in them.
+func oddBodies() map[string][]byte {
+	all := make([]byte, 0, 256)
+	for b := 0x20; b < 0x100; b++ {
+		if b != '"' && b != '\\' {
+			all = append(all, byte(b))
+		}
+	}
+	bodies := map[string][]byte{
+		"spaced":    joined("\r\n\t ", body(ping, "spaced"), " \n\n"),
+		"not UTF-8": bytes.Replace(body(ping, "not UTF-8"), []byte(`"n":7`), joined("\n\t\"n\" : 7, \"x\":\"", all, "<&>\u2028\""), 1),
+		"escaped":   bytes.Replace(body(ping, "escaped"), []byte(`"n":7`), []byte(`"\u006e":7,"x":"\u0000\ud800\/"`), 1),
+	}
+	large := body(ping, "large")
+	fill := bytes.Repeat(all, webhook.DefaultMaxBody/len(all)+1)
+	head, tail := large[:len(large)-1], []byte(`"}`)
+	head = append(head, `,"x":"`...)
+	bodies["large"] = joined(string(head), fill[:webhook.DefaultMaxBody-len(head)-len(tail)], string(tail))
+	return bodies
+}
+
+func joined(before string, b []byte, after string) []byte {
+	return append(append([]byte(before), b...), after...)
+}
+
+// oddDeliveries are deliveries as the profile of some vendor might make them.
+func oddDeliveries() []*webhook.Delivery {
+	least := deliveryOf(acme, plain, ping, "least")
+	least.EventID, least.Time, least.Form = "", time.Time{}, ""
+	odd := deliveryOf(acme, plain, "an \"odd\" type\x00\n\u00e9 %s' \U0001F511", "odd \x00 id '"+strings.Repeat("x", 300))
+	odd.Keys = []string{"acme/default/odd", "acme/default/odder", "acme/default/oddest"}
+	odd.EventID = "\x00{}\u2028<&>"
+	odd.SignedBy = "\u043a\u043b\u044e\u0447"
+	odd.Time, odd.ReceivedAt = sent.Add(1), sent.Add(123456789)
+	odd.Header = http.Header{"Content-Type": {"application/json; charset=\"utf-8\""}, traceHeader: {"one", "", "two, three"}}
+	return []*webhook.Delivery{least, odd}
+}
+
+func idsOf(deliveries []*webhook.Delivery) []string {
+	ids := make([]string, len(deliveries))
+	for i, d := range deliveries {
+		ids[i] = d.ID
+	}
+	return ids
+}

@@ -1,0 +1,184 @@
+package inboxtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// processRules are those of several processes, one of which may die.
+var processRules = []rule{{
+	name: "AnyProcessRunsWhatAnyHasTaken",
+	says: "A delivery that one process has taken is run by another that has a Run.",
+	check: func(c *check) {
+		takes, runs := c.open(inbox.Policy{}), c.open(inbox.Policy{})
+		h := runs.handler(acme, plain).on(ping, succeed)
+		runs.run(h)
+		c.overtake(h) // it runs, and has nothing to do
+		takes.handler(acme, plain).sendNew(ping, "a")
+		c.awaitCalls(1, "a")
+	},
+}, {
+	name: "ProcessesShareTheWork",
+	says: "Where several processes have a Run, each delivery is run once, by one of them.",
+	check: func(c *check) {
+		for try := range 3 {
+			began := time.Now()
+			twice := c.share(fmt.Sprint("round ", try))
+			if twice == "" {
+				return
+			}
+			if took := time.Since(began); took < c.Lease {
+				c.brokenf("within %v, %s", took, twice)
+			}
+		}
+		c.slowf("running a few deliveries takes longer than a lease of %v", c.Lease)
+	},
+}, {
+	name: "DeliveryOutlivesItsProcess",
+	says: "When a callback does not return although it was cancelled, Run returns a DrainError that names it. Its delivery runs elsewhere once the lease has ended, not earlier, and the attempt that was lost counts.",
+	check: func(c *check) {
+		began := time.Now()
+		a := c.strand(inbox.Policy{MaxAttempts: 2}, fails(errGone), "a")
+		b := c.open(inbox.Policy{MaxAttempts: 2})
+		b.run(b.guarded(acme, plain, c.memory()).on(ping, fails(errCallback)))
+		a.giveUp("a")
+		c.awaitStarted(2, "a")
+		if took := c.call("a", 2).began.Sub(began); took < c.Lease-tick {
+			c.brokenf("it was run elsewhere after %v, when a lease is %v long", took, c.Lease)
+		}
+		e := c.awaitDead(b, "a")["a"]
+		c.history(e, attempt{inbox.Lost, true, ""}, attempt{webhook.Failed, true, errCallback.Error()})
+	},
+}, {
+	name: "DeliveryThatTakesItsProcessAlongIsBuried",
+	says: "A delivery whose process has died MaxAttempts times while its callback ran is a dead letter.",
+	check: func(c *check) {
+		c.strand(inbox.Policy{MaxAttempts: 1}, fails(errGone), "a").giveUp("a")
+		b := c.open(inbox.Policy{MaxAttempts: 1})
+		h := b.guarded(acme, plain, c.memory()).on(ping, succeed)
+		b.run(h)
+		e := c.awaitDead(b, "a")["a"]
+		c.history(e, attempt{inbox.Lost, true, ""})
+		c.awaitAlerts(b, 1)
+		c.overtake(h)
+		c.called(1, "after it was lost", "a")
+	},
+}, {
+	name: "LateResultChangesNothing",
+	says: "What comes of a callback after its lease has ended, and another process has taken the delivery, changes nothing.",
+	check: func(c *check) {
+		a := c.strand(inbox.Policy{}, late, "permanent", "failed")
+		a.giveUp("permanent", "failed")
+		b := c.open(inbox.Policy{})
+		h := b.guarded(acme, plain, c.memory()).on(ping, succeed)
+		b.run(h)
+		c.awaitCalls(2, "permanent", "failed")
+		c.overtake(h)
+		a.gate.open()
+		for _, id := range []string{"permanent", "failed"} {
+			c.awaitOutcomes(a.hook, id, 1)
+		}
+		time.Sleep(5 * tick)
+		a.closes()
+		c.overtake(h)
+		c.onlyDead(b, inbox.Filter{All: true}, "after the late results")
+		for _, id := range []string{"permanent", "failed"} {
+			if got := h.outcomes(id); !slices.Equal(got, []webhook.Outcome{webhook.Handled}) {
+				c.brokenf("%q was tried elsewhere with the outcomes %v", id, got)
+			}
+		}
+	},
+}}
+
+// errGone is the error of a callback whose process has long been given up.
+var errGone = errors.New("the callback has come back late")
+
+// late fails as the delivery says.
+func late(_ context.Context, d *webhook.Delivery) error {
+	if d.ID == "permanent" {
+		return webhook.Permanent(errGone)
+	}
+	return errGone
+}
+
+// share has two processes run deliveries that both have taken, and tells of one that was run twice.
+func (c *check) share(name string) (twice string) {
+	c.Helper()
+	const deliveries = 40
+	var sites []*site
+	var hooks []*hook
+	for range 2 {
+		s := c.open(inbox.Policy{})
+		sites = append(sites, s)
+		// Each has a store of its own, so that nothing but the inbox keeps them apart.
+		hooks = append(hooks, s.guarded(acme, plain, c.memory()).on(ping, succeed))
+	}
+	runs := []*run{sites[0].run(hooks[0]), sites[1].run(hooks[1])}
+	ids := make([]string, deliveries)
+	for i := range ids {
+		ids[i] = fmt.Sprint(name, ", ", i)
+		hooks[i%2].sendNew(ping, ids[i])
+	}
+	c.awaitCalls(1, ids...)
+	c.overtake(hooks[0])
+	for _, r := range runs {
+		r.stop()
+	}
+	for _, s := range sites {
+		s.closes()
+	}
+	for _, id := range ids {
+		if n := c.calls.count(id); n != 1 {
+			twice = fmt.Sprintf("%q was run %d times", id, n)
+		}
+	}
+	return twice
+}
+
+// A wreck is a process that will be given up: its Run returns, and its callbacks do not.
+type wreck struct {
+	*site
+
+	hook *hook
+	gate *gate
+	run  *run
+}
+
+// strand takes deliveries in a process whose callbacks, which have been called when it returns, go on until the gate is
+// opened, whatever becomes of their context.
+func (c *check) strand(p inbox.Policy, then callback, ids ...string) *wreck {
+	c.Helper()
+	p.DrainTimeout = tick
+	w := &wreck{site: c.open(p), gate: c.gate()}
+	w.hook = w.guarded(acme, plain, c.memory()).on(ping, w.gate.wait(then))
+	w.hook.sendNew(ping, ids...)
+	w.run = w.site.run(w.hook)
+	c.awaitStarted(1, ids...)
+	return w
+}
+
+// giveUp ends the Run, which leaves those deliveries.
+func (w *wreck) giveUp(ids ...string) {
+	c := w.c
+	c.Helper()
+	w.run.cancel()
+	err := w.run.result()
+	var drain *inbox.DrainError
+	if !errors.As(err, &drain) {
+		c.brokenf("while callbacks went on though cancelled, Run returned %v rather than a DrainError", err)
+	}
+	names, want := slices.Sorted(slices.Values(drain.Left)), make([]string, len(ids))
+	for i, id := range ids {
+		want[i] = acme + "/" + plain + "/" + id
+	}
+	slices.Sort(want)
+	if !slices.Equal(names, want) {
+		c.brokenf("the DrainError named %q rather than %q", names, want)
+	}
+}

@@ -1,0 +1,367 @@
+package inboxtest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// A site is one process that has opened the inbox.
+type site struct {
+	c      *check
+	box    inbox.Inbox
+	closes func()
+
+	mu     sync.Mutex
+	buried []inbox.Entry // what OnDead was called with
+}
+
+// open opens the inbox of the case, as one more process. What the policy leaves open is made quick, and so patient that
+// only what a case means to end is ended.
+func (c *check) open(p inbox.Policy) *site {
+	c.Helper()
+	s := &site{c: c}
+	if p.Backoff == nil {
+		p.Backoff = func(int) time.Duration { return backoff }
+	}
+	if p.DrainTimeout == 0 {
+		p.DrainTimeout = 2 * c.Patience
+	}
+	if p.Logger == nil {
+		p.Logger = slog.New(slog.NewJSONHandler(c.log, nil))
+	}
+	alert := p.OnDead
+	p.OnDead = func(e inbox.Entry) {
+		s.mu.Lock()
+		s.buried = append(s.buried, e)
+		s.mu.Unlock()
+		if alert != nil {
+			alert(e)
+		}
+	}
+	s.box, s.closes = c.Open(c, c.rule.name, p)
+	return s
+}
+
+// backoff is what failed deliveries rest where a case does not say.
+const backoff = 5 * time.Millisecond
+
+// alerts returns the IDs of the deliveries that OnDead was called with, in that order.
+func (s *site) alerts() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ids := make([]string, len(s.buried))
+	for i, e := range s.buried {
+		ids[i] = e.Delivery.ID
+	}
+	return ids
+}
+
+// awaitAlerts waits until OnDead has been called n times.
+func (c *check) awaitAlerts(s *site, n int) {
+	c.Helper()
+	c.await(func() bool { return len(s.alerts()) >= n }, func() any { return s.alerts() }, "OnDead had not been called %d times", n)
+	if got := s.alerts(); len(got) > n {
+		c.brokenf("OnDead had been called %d times rather than %d: %q", len(got), n, got)
+	}
+}
+
+// storeOf returns the store that the handlers of the case share.
+func (c *check) storeOf(box inbox.Inbox) idempotency.Store {
+	if own, ok := box.(webhook.InboxStore); ok && c.Options.Store == nil {
+		return own.Store()
+	}
+	if c.store == nil && c.Options.Store != nil {
+		c.store = c.Options.Store(c)
+	}
+	if c.store == nil {
+		c.store = c.memory()
+	}
+	return c.store
+}
+
+// storeFor returns what the handlers are given: nil where they are to find the inbox's own.
+func (c *check) storeFor(box inbox.Inbox) idempotency.Store {
+	if _, ok := box.(webhook.InboxStore); ok && c.Options.Store == nil {
+		return nil
+	}
+	return c.storeOf(box)
+}
+
+// memory returns a new store of its own.
+func (c *check) memory() idempotency.Store {
+	c.Helper()
+	m, err := idempotency.NewMemory(nil)
+	if err != nil {
+		c.Fatal(err)
+	}
+	return m
+}
+
+// enqueue gives a delivery to the inbox directly.
+func (s *site) enqueue(d *webhook.Delivery) (duplicate bool) {
+	s.c.Helper()
+	ctx, cancel := s.c.patiently()
+	defer cancel()
+	duplicate, err := s.box.Enqueue(ctx, d)
+	if err != nil {
+		s.c.brokenf("the delivery %.40q could not be enqueued: %v", d.ID, err)
+	}
+	return duplicate
+}
+
+// patiently returns a context for one call.
+func (c *check) patiently() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), c.Patience)
+}
+
+// A run is one Run of an inbox.
+type run struct {
+	c        *check
+	cancel   context.CancelFunc
+	returned chan struct{}
+	err      error // once it has returned
+}
+
+// run has the inbox run deliveries until the end of the case, or until the run is stopped.
+func (s *site) run(hooks ...*hook) *run { return s.runUnder(context.Background(), hooks...) }
+
+func (s *site) runUnder(parent context.Context, hooks ...*hook) *run {
+	ctx, cancel := context.WithCancel(parent)
+	r := &run{c: s.c, cancel: cancel, returned: make(chan struct{})}
+	s.c.runs = append(s.c.runs, r)
+	go func() {
+		defer close(r.returned)
+		r.err = s.box.Run(ctx, hooksOf(hooks)...)
+	}()
+	return r
+}
+
+func hooksOf(hooks []*hook) []inbox.Hook {
+	list := make([]inbox.Hook, len(hooks))
+	for i, h := range hooks {
+		list[i] = h
+	}
+	return list
+}
+
+// isReturned tells whether Run has returned by itself.
+func (r *run) isReturned() bool {
+	select {
+	case <-r.returned:
+		return true
+	default:
+		return false
+	}
+}
+
+// result waits for Run to return and returns its error.
+func (r *run) result() error {
+	r.c.Helper()
+	r.c.await(r.isReturned, nil, "Run had not returned")
+	return r.err
+}
+
+// stop ends the context of Run, which must return without an error.
+func (r *run) stop() {
+	r.c.Helper()
+	r.cancel()
+	if err := r.result(); err != nil {
+		r.c.brokenf("Run returned an error after its context had ended: %v", err)
+	}
+}
+
+// A call is one call of a callback.
+type call struct {
+	delivery     *webhook.Delivery
+	began, ended time.Time // it runs while ended is zero
+}
+
+// Calls are those of all callbacks of a case.
+type calls struct {
+	mu      sync.Mutex
+	list    map[string][]*call // by the delivery's ID
+	running map[string]int     // how many run now: by vendor, by vendor/endpoint, and in all under the empty name
+	peak    map[string]int     // how many have run at once
+}
+
+func (l *calls) record(ctx context.Context, d *webhook.Delivery, callback callback) error {
+	one := &call{delivery: d}
+	l.begin(one)
+	defer l.end(one)
+	return callback(ctx, d)
+}
+
+func (l *calls) begin(one *call) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.list == nil {
+		l.list, l.running, l.peak = make(map[string][]*call), make(map[string]int), make(map[string]int)
+	}
+	l.list[one.delivery.ID] = append(l.list[one.delivery.ID], one)
+	for _, name := range one.names() {
+		l.running[name]++
+		l.peak[name] = max(l.peak[name], l.running[name])
+	}
+	one.began = time.Now()
+}
+
+func (l *calls) end(one *call) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	one.ended = time.Now()
+	for _, name := range one.names() {
+		l.running[name]--
+	}
+}
+
+func (one *call) names() []string {
+	return []string{"", one.delivery.Vendor, one.delivery.Vendor + "/" + one.delivery.Endpoint}
+}
+
+// count returns how many calls for a delivery have begun.
+func (l *calls) count(id string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.list[id])
+}
+
+// of returns the calls for a delivery so far, in the order in which they began.
+func (l *calls) of(id string) []call {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list := make([]call, len(l.list[id]))
+	for i, one := range l.list[id] {
+		list[i] = *one
+	}
+	return list
+}
+
+// call returns the nth call for a delivery, which must have been made.
+func (c *check) call(id string, n int) call {
+	c.Helper()
+	list := c.calls.of(id)
+	if len(list) < n {
+		c.brokenf("the callback for %.40q had been called %d times rather than %d", id, len(list), n)
+	}
+	return list[n-1]
+}
+
+// now returns how many callbacks run now; see calls.running.
+func (l *calls) now() map[string]int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.running)
+}
+
+// peakOf returns how many callbacks of that name have run at once, at the most.
+func (l *calls) peakOf(name string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.peak[name]
+}
+
+// awaitCalls waits until the callback has been called n times for each of the deliveries, and has returned.
+func (c *check) awaitCalls(n int, ids ...string) {
+	c.Helper()
+	for _, id := range ids {
+		c.await(func() bool {
+			list := c.calls.of(id)
+			return len(list) >= n && !list[n-1].ended.IsZero()
+		}, func() any { return c.calls.count(id) }, "the callback for %q had not run %d times", id, n)
+	}
+}
+
+// awaitStarted waits until the callback has been called for each of the deliveries for the nth time.
+func (c *check) awaitStarted(n int, ids ...string) {
+	c.Helper()
+	for _, id := range ids {
+		c.await(func() bool { return c.calls.count(id) >= n }, func() any { return c.calls.count(id) }, "the callback for %q had not been called %d times", id, n)
+	}
+}
+
+// called checks that the callback has been called n times for each of the deliveries, and no more.
+func (c *check) called(n int, when string, ids ...string) {
+	c.Helper()
+	for _, id := range ids {
+		if got := c.calls.count(id); got != n {
+			c.brokenf("%s, the callback for %q had been called %d times rather than %d", when, id, got, n)
+		}
+	}
+}
+
+var markers atomic.Int64
+
+// overtake enqueues deliveries and waits until they have run: whatever was to be run before will have been, too. The
+// inbox of the handler must be running it.
+func (c *check) overtake(h *hook) {
+	c.Helper()
+	for range 3 {
+		id := fmt.Sprint("marker ", markers.Add(1))
+		h.sendNew(marker, id)
+		c.awaitCalls(1, id)
+	}
+}
+
+// A gate holds callbacks up until it is opened, whatever becomes of their context.
+type gate struct {
+	passed chan struct{}
+	once   sync.Once
+}
+
+func (c *check) gate() *gate {
+	g := &gate{passed: make(chan struct{})}
+	c.gates = append(c.gates, g)
+	return g
+}
+
+func (g *gate) open() { g.once.Do(func() { close(g.passed) }) }
+
+// wait returns a callback that waits at the gate and then goes on as another.
+func (g *gate) wait(then callback) callback {
+	return func(ctx context.Context, d *webhook.Delivery) error {
+		<-g.passed
+		return then(ctx, d)
+	}
+}
+
+// A journal is what was logged.
+type journal struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.b.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.b.String()
+}
+
+// warns tells whether there is a warning that has all of the texts.
+func (j *journal) warns(texts ...string) bool {
+	return slices.ContainsFunc(strings.Split(j.String(), "\n"), func(line string) bool {
+		for _, text := range append(texts, `"level":"WARN"`) {
+			if !strings.Contains(line, text) {
+				return false
+			}
+		}
+		return true
+	})
+}
