@@ -3,6 +3,7 @@ package inbox
 import (
 	"context"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -100,7 +101,7 @@ func cut(text string) string {
 		return text
 	}
 	end := MaxError
-	for end > 0 && text[end]&0xC0 == 0x80 {
+	for end > MaxError-utf8.UTFMax && !utf8.RuneStart(text[end]) {
 		end--
 	}
 	return text[:end]
