@@ -72,6 +72,8 @@ func TestEachOutcomeHasItsVerdictAndCountsOrDoesNot(t *testing.T) {
 			switch {
 			case want.verdict != inbox.Again, outcome == webhook.ShuttingDown:
 				require.Zero(t, d.After)
+			case outcome == webhook.InFlight:
+				require.Equal(t, time.Minute, d.After, "the first backoff")
 			default:
 				require.Equal(t, 3*time.Minute, d.After, "the backoff after the third failure")
 			}
@@ -98,7 +100,7 @@ func TestOnlyAnAttemptThatCountsCanBeTheLast(t *testing.T) {
 }
 
 func TestHowLongAResultWantsToWaitGoesBeforeTheBackoff(t *testing.T) {
-	for _, outcome := range []webhook.Outcome{webhook.RetryLater, webhook.InFlight, webhook.Unavailable, webhook.Overloaded} {
+	for _, outcome := range []webhook.Outcome{webhook.RetryLater, webhook.Unavailable, webhook.Overloaded} {
 		for _, after := range []time.Duration{1, 1500 * time.Millisecond, time.Hour + 1, 72 * time.Hour, math.MaxInt64} {
 			require.Equal(t, after, decided(t, 1, webhook.Result{Outcome: outcome, RetryAfter: after}).After)
 		}
@@ -106,6 +108,28 @@ func TestHowLongAResultWantsToWaitGoesBeforeTheBackoff(t *testing.T) {
 			require.Equal(t, time.Minute, decided(t, 1, webhook.Result{Outcome: outcome, RetryAfter: after}).After)
 		}
 	}
+}
+
+func TestATwinIsLookedAfterSoonerThanItsLeaseEnds(t *testing.T) {
+	for after, want := range map[time.Duration]time.Duration{
+		0: time.Minute, time.Second: time.Second, 40 * time.Second: 40 * time.Second, time.Hour: time.Minute,
+	} {
+		require.Equal(t, want, decided(t, 4, webhook.Result{Outcome: webhook.InFlight, RetryAfter: after}).After)
+	}
+}
+
+func TestACallbackThatMissesADeadlineOfItsOwnHasFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dispatcher, _ := newDispatcher(t, inbox.Policy{MaxAttempts: 1}, acme(func(ctx context.Context, _ *webhook.Delivery) webhook.Result {
+			<-ctx.Done()
+			return webhook.Result{Outcome: webhook.Failed, Err: ctx.Err()}
+		}))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		d := dispatcher.Dispatch(ctx, delivery("a"), 1)
+		require.Equal(t, inbox.Bury, d.Verdict)
+		require.True(t, d.Attempt.Counted)
+	})
 }
 
 func TestWhatAShutdownRefusedIsForTheNextProcessAtOnce(t *testing.T) {

@@ -15,12 +15,15 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
+// forever are the options of an inbox whose housekeeping does nothing, however old entries are made to be.
+var forever = sqlite.Options{Retention: sqlite.Forever, BodyRetention: sqlite.Forever, DeadRetention: sqlite.Forever}
+
 // shelf is an inbox with n entries in each state, of one vendor and endpoint, that nobody runs, and of which the ith came
 // into its state i milliseconds before the first.
 func shelf(t *testing.T, n int) *sqlite.Inbox {
 	t.Helper()
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{})
+	box := openBox(t, path, forever)
 	for code, state := range []string{"pending", "running", "waiting", "dead", "done", "spent"} {
 		storeAtOnce(t, box, pings(state, n)...)
 		tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = ?1, due_at = 1000000000000 - substr(delivery_id, -4) WHERE delivery_id LIKE ?2`,
@@ -69,7 +72,7 @@ func TestListingsGoOnPastAPage(t *testing.T) {
 
 func TestEntriesOfOneMomentAreAllListed(t *testing.T) {
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{})
+	box := openBox(t, path, forever)
 	storeAtOnce(t, box, pings("", 250)...)
 	for code := range 6 {
 		tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = ?, due_at = 5`, code)
@@ -83,7 +86,7 @@ func TestEntriesOfOneMomentAreAllListed(t *testing.T) {
 
 func TestFiltersSelect(t *testing.T) {
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{})
+	box := openBox(t, path, forever)
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	var list []*webhook.Delivery
 	for i, hook := range [][2]string{
@@ -176,7 +179,7 @@ func TestAnEntrySaysAllThereIsToSay(t *testing.T) {
 
 func TestStatsCountByStateAndEndpoint(t *testing.T) {
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{})
+	box := openBox(t, path, forever)
 	stats, err := box.Stats(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, sqlite.Stats{Endpoints: map[string]sqlite.Counts{}}, stats)

@@ -89,7 +89,7 @@ func TestWhatIsSecretIsNotStored(t *testing.T) {
 	require.NoError(t, box.EmptyLog(t.Context()))
 	check(copyOf(t, path))
 	stop := start(t, box, desk, ember)
-	soon(t, func() bool { return statsOf(t, box).Pending == 0 })
+	soon(t, func() bool { s := statsOf(t, box); return s.Pending+s.Running == 0 })
 	stop()
 	check(copyOf(t, path))
 	require.Equal(t, 2, statsOf(t, box).Done+statsOf(t, box).Waiting)

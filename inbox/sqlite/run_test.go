@@ -49,13 +49,18 @@ func TestWhatWaitsIsLookedForByItself(t *testing.T) {
 	t.Parallel() // it takes ten seconds
 	path := pathOf(t)
 	shelves, has := openBox(t, path, sqlite.Options{}), openBox(t, path, sqlite.Options{})
-	start(t, has, newStub(callbacks{pong: func(context.Context, *webhook.Delivery) webhook.Result {
-		return webhook.Result{Outcome: webhook.Handled}
-	}}))
-	time.Sleep(50 * time.Millisecond) // after it has looked for the first time
-	store(t, shelves, parcel(pong, "a"))
-	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 2 WHERE state = 0`)
+	shelve := func(id string) {
+		store(t, shelves, parcel(pong, id))
+		tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 2 WHERE delivery_id = ?`, id)
+	}
+	shelve("a")
+	start(t, has, newStub(callbacks{pong: func(context.Context, *webhook.Delivery) webhook.Result { return webhook.Result{Outcome: webhook.Handled} }}))
 	soon(t, func() bool { return statsOf(t, has).Done == 1 })
+	d := parcel(pong, "b")
+	d.Endpoint = "eu" // which nobody runs, so that it can be shelved
+	store(t, shelves, d)
+	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 2, hook = 'acme/default' WHERE delivery_id = 'b'`)
+	soon(t, func() bool { return statsOf(t, has).Done == 2 }) // at the second look
 }
 
 func TestWhatAnotherProcessStoresIsRunAtTheNextLook(t *testing.T) {
