@@ -25,12 +25,14 @@ func graveyard(t *testing.T, n int) (box *sqlite.Inbox, path string) {
 }
 
 func TestBulkChangesEndThoughCallbacksFailAgainAtOnce(t *testing.T) {
-	const n = 250 // more than one operation changes
+	t.Parallel()
+	const n = 210 // more than one operation changes
 	verbs := func(box *sqlite.Inbox) map[string]func(context.Context, inbox.Filter) (int, error) {
 		return map[string]func(context.Context, inbox.Filter) (int, error){"Retry": box.Retry, "Rerun": box.Rerun}
 	}
 	for name := range verbs(nil) {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			box, _ := graveyard(t, n)
 			hook := answering(webhook.DeadLettered)
 			start(t, box, hook)
@@ -46,7 +48,8 @@ func TestBulkChangesEndThoughCallbacksFailAgainAtOnce(t *testing.T) {
 }
 
 func TestDiscardTakesAllInSteps(t *testing.T) {
-	const n = 450
+	t.Parallel()
+	const n = 410
 	box, path := graveyard(t, n)
 	done, err := box.Discard(t.Context(), all)
 	require.NoError(t, err)

@@ -33,7 +33,8 @@ func shelf(t *testing.T, n int) *sqlite.Inbox {
 }
 
 func TestListingsGoOnPastAPage(t *testing.T) {
-	const n = 210
+	t.Parallel()
+	const n = 110 // a page is a hundred
 	box := shelf(t, n)
 	for state, prefixes := range map[inbox.State][]string{
 		inbox.Pending: {"pending"}, inbox.Running: {"running"}, inbox.Waiting: {"waiting"}, inbox.Dead: {"dead"}, inbox.Done: {"done", "spent"},
@@ -60,27 +61,28 @@ func TestListingsGoOnPastAPage(t *testing.T) {
 	require.Equal(t, listed(t, box, inbox.Dead, all), dead)
 	n2 := 0
 	for range box.Dead(t.Context(), all) {
-		if n2++; n2 == 150 {
+		if n2++; n2 == 105 {
 			break
 		}
 	}
-	require.Equal(t, 150, n2, "who has seen enough leaves")
+	require.Equal(t, 105, n2, "who has seen enough leaves")
 	for _, err := range box.Entries(t.Context(), inbox.Done, inbox.Filter{}) {
 		require.ErrorIs(t, err, inbox.ErrEmptyFilter)
 	}
 }
 
 func TestEntriesOfOneMomentAreAllListed(t *testing.T) {
+	t.Parallel()
 	path := pathOf(t)
 	box := openBox(t, path, forever)
-	storeAtOnce(t, box, pings("", 250)...)
+	storeAtOnce(t, box, pings("", 110)...)
 	for code := range 6 {
 		tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = ?, due_at = 5`, code)
 		state := []inbox.State{inbox.Pending, inbox.Running, inbox.Waiting, inbox.Dead, inbox.Done, inbox.Done}[code]
 		names := namesOf(listed(t, box, state, all))
-		require.Len(t, names, 250)
+		require.Len(t, names, 110)
 		slices.Sort(names)
-		require.Len(t, slices.Compact(names), 250)
+		require.Len(t, slices.Compact(names), 110)
 	}
 }
 

@@ -62,7 +62,7 @@ func filled(t *testing.T) string {
 	t.Helper()
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{})
-	deliveries := pings("stored", 200)
+	deliveries := pings("stored", 60)
 	for _, d := range deliveries {
 		d.Body = []byte(strings.Repeat(d.ID, 2000))
 	}
@@ -82,6 +82,7 @@ func overwrite(t *testing.T, path string, from, to int64) {
 }
 
 func TestADamagedFileIsRefused(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		damage func(path string)
 		says   string
@@ -97,6 +98,7 @@ func TestADamagedFileIsRefused(t *testing.T) {
 		"cut off":               {func(path string) { require.NoError(t, os.Truncate(path, 300_000)) }, "malformed"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			path := filled(t)
 			test.damage(path)
 			before, err := os.ReadFile(path)
@@ -112,6 +114,7 @@ func TestADamagedFileIsRefused(t *testing.T) {
 }
 
 func TestAFileThatIsDamagedMeanwhileIsAnswered503(t *testing.T) {
+	t.Parallel()
 	path := filled(t)
 	log := new(logbook)
 	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.logger()}})
@@ -128,6 +131,7 @@ func TestAFileThatIsDamagedMeanwhileIsAnswered503(t *testing.T) {
 }
 
 func TestADamagedPageIsToldAndTheRestGoesOn(t *testing.T) {
+	t.Parallel()
 	path := filled(t)
 	info, err := os.Stat(path)
 	require.NoError(t, err)
@@ -143,19 +147,21 @@ func TestADamagedPageIsToldAndTheRestGoesOn(t *testing.T) {
 }
 
 func TestTablesOfANewerReleaseAreRefused(t *testing.T) {
+	t.Parallel()
 	path := filled(t)
 	raw := openRaw(t, path)
 	tell(t, raw, `UPDATE aihooks_inbox_version SET version = 2`)
 	_, err := sqlite.Open(path, nil)
 	require.ErrorContains(t, err, "version 2 of the tables, and this release knows up to 1")
 	tell(t, raw, `UPDATE aihooks_inbox_version SET version = 1`)
-	require.Equal(t, 200, statsOf(t, openBox(t, path, sqlite.Options{})).Pending)
+	require.Equal(t, 60, statsOf(t, openBox(t, path, sqlite.Options{})).Pending)
 }
 
 // locks are the ways in which another program keeps the file locked.
 var locks = []string{"BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"}
 
 func TestAFileThatAnotherProgramHasLockedIsAnswered503InTimeAndGoesOnByItself(t *testing.T) {
+	t.Parallel()
 	for _, lock := range locks {
 		t.Run(lock, func(t *testing.T) {
 			t.Parallel()
@@ -213,6 +219,7 @@ func TestAFileThatAnotherProgramHasLockedIsAnswered503InTimeAndGoesOnByItself(t 
 }
 
 func TestAFileThatIsLockedWhileOpenedIsRefusedAfterAWhile(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"NORMAL", "EXCLUSIVE"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -330,11 +331,7 @@ func (c *counter) add(name string) int {
 func (c *counter) all() map[string]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	m := make(map[string]int, len(c.n))
-	for name, n := range c.n {
-		m[name] = n
-	}
-	return m
+	return maps.Clone(c.n)
 }
 
 // messages registers a callback for what letter makes, which is given the names.

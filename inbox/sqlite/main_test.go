@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -11,6 +12,7 @@ const envWork = "SQLITETEST_WORK"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(envWork) != "receive" {
+		_ = flag.Set("test.parallel", "8") // what runs in parallel here waits most of the time
 		os.Exit(m.Run())
 	}
 	if err := receive(); err != nil {

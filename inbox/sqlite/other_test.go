@@ -49,6 +49,7 @@ func inUse(t *testing.T, path string) bool {
 // The system forgets all locks that a process has on a file when the process closes any descriptor of it. A sqlite3 program
 // that then closes the file takes itself for the last one, and deletes the log that this process goes on writing to.
 func TestOthersSeeThatTheFileIsOpenHoweverOftenItIsOpened(t *testing.T) {
+	t.Parallel()
 	path := pathOf(t)
 	first := openBox(t, path, sqlite.Options{})
 	store(t, first, parcel(ping, "a"))
@@ -65,6 +66,7 @@ func TestOthersSeeThatTheFileIsOpenHoweverOftenItIsOpened(t *testing.T) {
 }
 
 func TestAFileThatSeveralMakeAtOnceIsMadeOnce(t *testing.T) {
+	t.Parallel()
 	for range 2 {
 		path := pathOf(t)
 		const boxes = 4

@@ -29,10 +29,13 @@ func TestWhatHasNoCallbackWaitsForAProcessThatHasOne(t *testing.T) {
 		return webhook.Result{Outcome: webhook.Handled}
 	}})
 	start(t, renewed, both)
-	soon(t, func() bool { return statsOf(t, renewed).Done == 2 })
+	soon(t, func() bool {
+		require.NoError(t, renewed.Unshelve(t.Context())) // the old one may have been quicker, and shelved them again
+		return statsOf(t, renewed).Done == 2
+	})
 	require.Len(t, both.calls(), 2)
 	for _, e := range listed(t, renewed, inbox.Done, all) {
-		require.Len(t, e.Attempts, 2)
+		require.Len(t, e.Attempts, 2, "those that do not count are one")
 		require.Equal(t, webhook.Unhandled, e.Attempts[0].Outcome)
 		require.False(t, e.Attempts[0].Counted)
 	}
@@ -48,19 +51,16 @@ func TestWhatHasNoCallbackWaitsForAProcessThatHasOne(t *testing.T) {
 func TestWhatWaitsIsLookedForByItself(t *testing.T) {
 	t.Parallel() // it takes ten seconds
 	path := pathOf(t)
-	shelves, has := openBox(t, path, sqlite.Options{}), openBox(t, path, sqlite.Options{})
-	shelve := func(id string) {
-		store(t, shelves, parcel(pong, id))
-		tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 2 WHERE delivery_id = ?`, id)
-	}
-	shelve("a")
-	start(t, has, newStub(callbacks{pong: func(context.Context, *webhook.Delivery) webhook.Result { return webhook.Result{Outcome: webhook.Handled} }}))
-	soon(t, func() bool { return statsOf(t, has).Done == 1 })
-	d := parcel(pong, "b")
-	d.Endpoint = "eu" // which nobody runs, so that it can be shelved
-	store(t, shelves, d)
-	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 2, hook = 'acme/default' WHERE delivery_id = 'b'`)
-	soon(t, func() bool { return statsOf(t, has).Done == 2 }) // at the second look
+	box := openBox(t, path, sqlite.Options{})
+	hook := answering(webhook.Handled)
+	store(t, box, parcel(ping, "a"))
+	shelve := func() { tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 2`) }
+	shelve()
+	start(t, box, hook)
+	soon(t, func() bool { return statsOf(t, box).Done == 1 }) // at the first look
+	shelve()
+	soon(t, func() bool { return statsOf(t, box).Done == 1 })
+	require.Equal(t, []string{"a", "a"}, hook.calls())
 }
 
 func TestWhatAnotherProcessStoresIsRunAtTheNextLook(t *testing.T) {
@@ -98,8 +98,8 @@ func TestWhatIsStoredHereAndWhatIsDueSoonDoesNotWaitForALook(t *testing.T) {
 func TestALostLeaseIsToldAndNotSettledTwice(t *testing.T) {
 	path := pathOf(t)
 	log := new(logbook)
-	const lease = 5 * time.Second
-	slow := openBox(t, path, sqlite.Options{Lease: lease, Policy: inbox.Policy{Logger: log.logger()}})
+	const lease = time.Minute
+	slow := openBox(t, path, sqlite.Options{Lease: lease, Policy: inbox.Policy{Logger: log.logger(), Concurrency: 1}}) // it takes no more meanwhile
 	quick := openBox(t, path, sqlite.Options{Lease: 200 * time.Millisecond})
 	release, began := make(chan struct{}), make(chan struct{})
 	store(t, slow, parcel(ping, "a"))
@@ -179,13 +179,14 @@ func TestWhatTakesItsProcessAlongIsBuriedInTheEnd(t *testing.T) {
 }
 
 func TestLongCallbacksKeepTheirLease(t *testing.T) {
+	t.Parallel()
 	path := pathOf(t)
-	const lease = 400 * time.Millisecond
+	const lease = 3 * time.Second // on a machine that has other things to do
 	first, second := openBox(t, path, sqlite.Options{Lease: lease}), openBox(t, path, sqlite.Options{Lease: lease})
 	var calls atomic.Int64
 	hook := newStub(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
 		calls.Add(1)
-		time.Sleep(4 * lease)
+		time.Sleep(2 * lease)
 		return webhook.Result{Outcome: webhook.Handled}
 	}})
 	start(t, first, hook)

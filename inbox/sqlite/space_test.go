@@ -137,7 +137,8 @@ func TestTheLimitHoldsUnderConcurrency(t *testing.T) {
 }
 
 func TestTheCountStaysRightThroughAllThatHappens(t *testing.T) {
-	const limit = 40
+	t.Parallel()
+	const limit = 15
 	box := openBox(t, pathOf(t), sqlite.Options{MaxPending: limit, Policy: inbox.Policy{MaxAttempts: 2}})
 	outcomes := []webhook.Outcome{webhook.Handled, webhook.Failed, webhook.DeadLettered, webhook.InFlight, webhook.Ignored}
 	var turn atomic.Int64

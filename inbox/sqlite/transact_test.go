@@ -87,9 +87,11 @@ var ways = []way{{
 }}
 
 func TestCallbacksCompleteInTheirOwnTransactionsUnderLoad(t *testing.T) {
-	const before, deliveries, senders = 64, 96, 4
+	t.Parallel()
+	const before, deliveries, senders = 64, 80, 4
 	for _, w := range ways {
 		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
 			path := pathOf(t)
 			box := openBox(t, path, sqlite.Options{})
 			s, db, transact := w.open(t, box, path)
