@@ -162,8 +162,40 @@ func (b *Inbox) open() (err error) {
 	return nil
 }
 
-// prepare makes what there has to be in the file.
-func prepare(ctx context.Context, path string) (err error) {
+// prepare makes what there has to be in the file. It waits for other processes for as long as ctx lasts: SQLite's own
+// patience may come last every time while they are busy.
+func prepare(ctx context.Context, path string) error {
+	for {
+		ready, err := isReady(ctx, path)
+		if err == nil && !ready {
+			err = makeTables(ctx, path)
+		}
+		if err == nil || !isBusy(err) || !pause(ctx, lastPause) {
+			return err
+		}
+	}
+}
+
+// isReady reports whether the file has the tables. To find out it needs no lock that a writer has, and changes nothing.
+func isReady(ctx context.Context, path string) (ready bool, err error) {
+	db, err := sql.Open("sqlite", source(path, pragmas[:1]))
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	var mode string
+	var found int
+	err = db.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode)
+	if err == nil {
+		err = db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE name = 'aihooks_inbox_version'`).Scan(&found)
+	}
+	if err != nil || mode != "wal" || found == 0 {
+		return false, err
+	}
+	return true, checkVersion(ctx, db)
+}
+
+func makeTables(ctx context.Context, path string) (err error) {
 	db, err := sql.Open("sqlite", source(path, makePragmas, pragmas, writePragmas))
 	if err != nil {
 		return err

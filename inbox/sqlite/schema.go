@@ -82,12 +82,21 @@ func migrate(ctx context.Context, db *sql.DB) error {
 			return err
 		}
 	}
+	if err := checkVersion(ctx, tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func checkVersion(ctx context.Context, db interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}) error {
 	var version int
-	if err := tx.QueryRowContext(ctx, `SELECT version FROM aihooks_inbox_version`).Scan(&version); err != nil {
+	if err := db.QueryRowContext(ctx, `SELECT version FROM aihooks_inbox_version`).Scan(&version); err != nil {
 		return err
 	}
 	if version > schemaVersion {
 		return fmt.Errorf("the file has version %d of the tables, and this release knows up to %d: %w", version, schemaVersion, errors.ErrUnsupported)
 	}
-	return tx.Commit()
+	return nil
 }

@@ -285,7 +285,8 @@ func TestTransactGivesItsTurnBackHoweverItEnds(t *testing.T) {
 		"context that ended": func(ctx context.Context, _ *sql.Tx) error { return ctx.Err() },
 		"commit that fails":  func(_ context.Context, tx *sql.Tx) error { return tx.Rollback() },
 	} {
-		ctx, cancel := context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel() // no earlier: the end of its context ends a transaction as well
 		err := func() (err error) {
 			defer func() {
 				if p := recover(); p != nil {
@@ -302,7 +303,6 @@ func TestTransactGivesItsTurnBackHoweverItEnds(t *testing.T) {
 				return end(ctx, tx)
 			})
 		}()
-		cancel()
 		require.Error(t, err, name)
 		require.Zero(t, ask[int](t, db, countEffects), name)
 		n++
@@ -335,9 +335,10 @@ func TestTransactsTakeTurnsWithTheInboxsWrites(t *testing.T) {
 		store(t, box, d)
 		slowest = max(slowest, time.Since(began))
 	}
-	t.Logf("the slowest of 20 waited %v, for %d Transacts in all", slowest, transacts.Load()-before)
-	require.Less(t, slowest, 400*time.Millisecond, "it does not wait for all who wait")
-	require.Positive(t, transacts.Load()-before)
+	between := transacts.Load() - before
+	t.Logf("the slowest of 20 waited %v, for %d Transacts in all", slowest, between)
+	require.Less(t, between, int64(5*20), "the writer does not wait for all who wait")
+	require.Positive(t, between)
 	cancel()
 	working.Wait()
 	require.NoError(t, box.Close())

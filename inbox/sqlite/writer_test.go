@@ -273,7 +273,7 @@ func TestCloseWritesWhatIsQueuedAndRefusesWhatComesLater(t *testing.T) {
 	path := b.path
 	release := b.hold()
 	var writers sync.WaitGroup
-	const waiting = 5*maxBatch + 40 // several batches
+	const waiting = 3*maxBatch + 40 // several batches
 	for i := range waiting {
 		writers.Go(func() {
 			if err := b.do(context.Background(), addThing, fmt.Sprint("thing ", i), 1); err != nil {
