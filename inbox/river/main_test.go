@@ -22,6 +22,13 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(envWork) == "receive" {
+		if err := receive(); err != nil {
+			fmt.Fprintln(os.Stderr, "receiver:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	_ = flag.Set("test.parallel", "12") // what runs in parallel here waits most of the time
 	code := m.Run()
 	if shared.server != nil {
