@@ -18,7 +18,7 @@ const tortureLease = 4 * time.Second
 
 func TestThreeReceiversKilledAtAnyMomentOnAServerThatIsKilledAndPausedLoseNothingAndRepeatNothing(t *testing.T) {
 	t.Parallel()
-	n, kills, rate, minute := 400, 4, 50, 250*time.Millisecond
+	n, kills, rate, minute := 280, 4, 50, 250*time.Millisecond
 	if full() {
 		n, kills, rate, minute = 12_000, 48, 100, 250*time.Millisecond
 	}
