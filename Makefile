@@ -23,10 +23,11 @@ services:
 	@.ci/services
 
 ## crash: the crash tests in full, with their figures: of the SQL store, 10,000 keys and 60 kills on each engine; of the inbox,
-## 20,000 deliveries and 50 kills
+## 20,000 deliveries and 50 kills; on River three receivers at once, with PostgreSQL killed and paused, and stopped for a minute
 crash:
 	ENGINETEST_FULL=1 go test -count 1 -v -timeout 60m -run Killed ./idempotency/sqlstore/enginetest
 	INBOXTEST_FULL=1 go test -count 1 -v -timeout 60m -run 'Killed|Deploy' ./inbox/sqlite
+	INBOXTEST_FULL=1 go test -count 1 -v -timeout 60m -run 'Killed|Deploys|Away' ./inbox/river
 
 ## lint: the linter, with .golangci.yml
 lint:
@@ -47,7 +48,7 @@ fuzz:
 
 ## bench: the benchmarks, each beside its floor
 bench:
-	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./signature ./idempotency ./webhook ./idempotency/sqlstore/enginetest ./idempotency/redisstore ./inbox/sqlite
+	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./signature ./idempotency ./webhook ./idempotency/sqlstore/enginetest ./idempotency/redisstore ./inbox/sqlite ./inbox/river
 
 ## cover: statement coverage of the packages that everything stands on, by all tests
 cover:

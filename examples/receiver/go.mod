@@ -5,9 +5,12 @@ go 1.26.0
 require (
 	github.com/aihooks/aihooks-go v0.0.0
 	github.com/aihooks/aihooks-go/idempotency/redisstore v0.0.0
+	github.com/aihooks/aihooks-go/inbox/river v0.0.0
 	github.com/aihooks/aihooks-go/inbox/sqlite v0.0.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/redis/go-redis/v9 v9.22.0
+	github.com/riverqueue/river v0.51.1
+	github.com/riverqueue/river/riverdriver/riverpgxv5 v0.51.1
 	github.com/stretchr/testify v1.12.1
 	modernc.org/sqlite v1.60.1
 )
@@ -22,11 +25,18 @@ require (
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/ncruces/go-strftime v1.0.0 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
+	github.com/riverqueue/river/riverdriver v0.51.1 // indirect
+	github.com/riverqueue/river/rivershared v0.51.1 // indirect
+	github.com/riverqueue/river/rivertype v0.51.1 // indirect
+	github.com/tidwall/gjson v1.20.0 // indirect
+	github.com/tidwall/match v1.2.0 // indirect
+	github.com/tidwall/pretty v1.2.1 // indirect
+	github.com/tidwall/sjson v1.2.5 // indirect
 	go.uber.org/atomic v1.11.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
-	golang.org/x/sync v0.23.0 // indirect
+	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.48.0 // indirect
-	golang.org/x/text v0.41.0 // indirect
+	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/time v0.15.0 // indirect
 	modernc.org/libc v1.77.1 // indirect
 	modernc.org/mathutil v1.7.1 // indirect
@@ -36,5 +46,6 @@ require (
 replace (
 	github.com/aihooks/aihooks-go => ../..
 	github.com/aihooks/aihooks-go/idempotency/redisstore => ../../idempotency/redisstore
+	github.com/aihooks/aihooks-go/inbox/river => ../../inbox/river
 	github.com/aihooks/aihooks-go/inbox/sqlite => ../../inbox/sqlite
 )

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"net/url"
 	"path/filepath"
 	"testing"
 	"time"
@@ -15,14 +14,16 @@ import (
 )
 
 func TestWithAnInboxADeliveryIsAnsweredAtOnceAndRunAgainWhenItFails(t *testing.T) {
-	postgres := url.URL{Scheme: "postgres", Path: "/postgres", RawQuery: url.Values{
-		"host": {pgtest.New(t).Dir()}, "user": {"postgres"}, "sslmode": {"disable"},
-	}.Encode()}
-	for name, store := range map[string]string{"the inbox's own store": "", "a store elsewhere": postgres.String()} {
+	server := pgtest.New(t)
+	for name, test := range map[string]struct{ inbox, store string }{
+		"SQLite, with its own store":      {"sqlite:" + filepath.Join(t.TempDir(), "inbox.db"), ""},
+		"SQLite, with a store elsewhere":  {"sqlite:" + filepath.Join(t.TempDir(), "inbox.db"), server.Database(t)},
+		"River, with the store beside it": {"river:" + server.Database(t), ""},
+	} {
 		t.Run(name, func(t *testing.T) {
 			env := []string{
 				"EMBERQA_TOKEN=a-token-of-enough-length", "FAIL_FIRST=1", "HANDLER_DELAY=2s",
-				"INBOX=sqlite:" + filepath.Join(t.TempDir(), "inbox.db"), "STORE=" + store,
+				"INBOX=" + test.inbox, "STORE=" + test.store,
 			}
 			send := func(p *process) {
 				sender := webhooktest.Sender{Profile: emberqa.Profile(), URL: p.origin + "/webhooks/emberqa/a-token-of-enough-length"}

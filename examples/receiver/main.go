@@ -8,8 +8,9 @@
 //	EMBERQA_TOKEN       the token at the end of /webhooks/emberqa/
 //	STORE               what remembers deliveries: memory, sqlite:PATH, postgres://… or redis://…; by default the
 //	                    inbox's own store, or memory if there is no inbox
-//	INBOX               what stores deliveries before they are answered, and has them called back later: sqlite:PATH;
-//	                    by default nothing does, and the callback runs while the sender waits
+//	INBOX               what stores deliveries before they are answered, and has them called back later: sqlite:PATH, or
+//	                    river:postgres://… for several receivers on one database, where the tables are made if they are
+//	                    missing; by default nothing does, and the callback runs while the sender waits
 //	MAX_BODY            the largest body, in bytes
 //	FAIL_FIRST          for how many times the callback fails for each id
 //	HANDLER_DELAY       how long the callback takes, for instance 2s
@@ -57,7 +58,7 @@ func run(ctx context.Context, getenv func(string) string, stdout *os.File, logge
 		return fmt.Errorf("STORE: %w", err)
 	}
 	defer func() { err = errors.Join(err, closeStore()) }()
-	box, err := openInbox(c, options)
+	box, err := openInbox(ctx, c, options)
 	if err != nil {
 		return fmt.Errorf("INBOX: %w", err)
 	}

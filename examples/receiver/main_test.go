@@ -80,7 +80,7 @@ func (p *process) read(v any) {
 		require.True(p.t, ok, "standard output ended; the log says: %s", &p.log)
 		require.NoError(p.t, json.Unmarshal([]byte(line), v), line)
 	case <-time.After(20 * time.Second):
-		require.Fail(p.t, "no line on standard output")
+		require.Fail(p.t, "no line on standard output", "the log says: %s", &p.log)
 	}
 }
 

@@ -1,0 +1,149 @@
+package riverinbox_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/convosphere"
+	"github.com/aihooks/aihooks-go/convosphere/convospheretest"
+	"github.com/aihooks/aihooks-go/inbox"
+	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/webhooktest"
+)
+
+const secret = "rivertest-secret-0123456789"
+
+// A desk is a handler of one vendor, and the vendor.
+type desk struct {
+	t    testing.TB
+	hook *convosphere.Handler
+
+	mu     sync.Mutex
+	called []string // the ids of the deliveries, each time
+}
+
+// newDesk returns a handler with an inbox, whose every callback is the function.
+func newDesk(t testing.TB, box *riverinbox.Inbox, callback func(ctx context.Context, d *webhook.Delivery) error) *desk {
+	t.Helper()
+	hook, err := convosphere.NewHandler(secret, &webhook.Options{Inbox: box, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	d := &desk{t: t, hook: hook}
+	hook.OnEach(func(ctx context.Context, e webhook.AnyEvent) error {
+		d.mu.Lock()
+		d.called = append(d.called, e.Delivery().ID)
+		d.mu.Unlock()
+		return callback(ctx, e.Delivery())
+	})
+	return d
+}
+
+func succeed(context.Context, *webhook.Delivery) error { return nil }
+
+// post sends the delivery of that id, and returns the answer and how long it took.
+func (d *desk) post(id string) (status int, took time.Duration) {
+	d.t.Helper()
+	sender := webhooktest.Sender{Profile: convosphere.Profile(), URL: "https://receiver.test/", Key: signature.NewKey("", secret)}
+	body := sender.Name(sender.Stamp(convospheretest.Samples()[0].Body, time.Now()), id)
+	r, err := sender.Request(body, time.Now(), id)
+	require.NoError(d.t, err)
+	w := httptest.NewRecorder()
+	began := time.Now()
+	d.hook.ServeHTTP(w, r)
+	return w.Code, time.Since(began)
+}
+
+// send sends deliveries that must be accepted.
+func (d *desk) send(ids ...string) {
+	d.t.Helper()
+	for _, id := range ids {
+		status, _ := d.post(id)
+		require.Equal(d.t, http.StatusOK, status)
+	}
+}
+
+// calls returns how often the callback was called for a delivery.
+func (d *desk) calls(id string) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(slices.DeleteFunc(slices.Clone(d.called), func(called string) bool { return called != id }))
+}
+
+// run has the inbox run deliveries until the test ends, or until stop is called.
+func run(t testing.TB, box *riverinbox.Inbox, hooks ...inbox.Hook) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	returned := make(chan error, 1)
+	go func() { returned <- box.Run(ctx, hooks...) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		require.NoError(t, <-returned)
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+// soon waits until condition holds.
+func soon(t testing.TB, condition func() bool, message ...any) {
+	t.Helper()
+	require.Eventually(t, condition, time.Minute, 10*time.Millisecond, message...)
+}
+
+// dead returns the dead letters.
+func dead(t testing.TB, box *riverinbox.Inbox) []inbox.Entry {
+	t.Helper()
+	var list []inbox.Entry
+	for e, err := range box.Dead(t.Context(), inbox.Filter{All: true}) {
+		require.NoError(t, err)
+		list = append(list, e)
+	}
+	return list
+}
+
+// parcel is a delivery as a handler makes it, for what goes into an inbox directly.
+func parcel(id string, body []byte) *webhook.Delivery {
+	return &webhook.Delivery{
+		Vendor: "convosphere", Endpoint: "default", Type: "conversation.ended", ID: id, EventID: id,
+		Time: time.Now(), ReceivedAt: time.Now(), SignedBy: "default", Keys: []string{"convosphere/default/id/" + id}, Body: body,
+	}
+}
+
+// quick has what failed run again at once.
+func quick(attempts int) riverinbox.Options {
+	return riverinbox.Options{
+		Policy: inbox.Policy{
+			MaxAttempts: attempts, Backoff: func(int) time.Duration { return time.Millisecond }, Logger: slog.New(slog.DiscardHandler),
+		},
+		Poll: 50 * time.Millisecond,
+	}
+}
+
+// A logbook is what was logged.
+type logbook struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logbook) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logbook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func (l *logbook) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }

@@ -1,0 +1,141 @@
+package riverinbox
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/riverqueue/river"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// Client is the user's client of River, which must be one on pgx.
+type Client = river.Client[pgx.Tx]
+
+// An Inbox stores deliveries as jobs of River.
+type Inbox struct {
+	options Options
+	pool    *pgxpool.Pool
+	db      *sql.DB // the same connections, for the store
+	store   *sqlstore.Store
+
+	configured atomic.Bool
+	client     atomic.Pointer[Client]
+
+	changing  sync.Mutex // is held while queues are added and removed, which may take a while
+	mu        sync.RWMutex
+	queues    map[string]*queue // those that Runs have added to the client
+	listening bool              // for dead letters
+}
+
+var (
+	_ inbox.Inbox        = (*Inbox)(nil)
+	_ webhook.InboxStore = (*Inbox)(nil)
+)
+
+// New returns an inbox in the database of pool, which stays the caller's and is not asked anything yet. The error names
+// the option that breaks a rule. Next come [Inbox.Configure], river.NewClient and [Inbox.Use].
+func New(pool *pgxpool.Pool, o *Options) (*Inbox, error) {
+	if pool == nil {
+		return nil, errors.New("riverinbox: New needs a pool")
+	}
+	options, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	db := stdlib.OpenDBFromPool(pool)
+	store, err := sqlstore.New(db, sqlstore.Options{
+		Dialect: sqlstore.PostgreSQL, Namespace: options.Namespace, Retention: options.Retention,
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("riverinbox: Options.Namespace: %w", err), db.Close())
+	}
+	return &Inbox{options: options, pool: pool, db: db, store: store, queues: make(map[string]*queue)}, nil
+}
+
+// Migrate makes the table of the idempotency store, unless it is there. River's own tables are made by River: by its
+// package rivermigrate, or its command. See sqlstore.Schema for the table as SQL.
+func (b *Inbox) Migrate(ctx context.Context) error { return b.store.Migrate(ctx) }
+
+// Store returns the idempotency store in the same database, which handlers take if they are given no other.
+func (b *Inbox) Store() idempotency.Store { return b.store }
+
+// CompleteTx marks the delivery whose callback runs under ctx as done, inside the callback's own transaction: the mark
+// and what the callback wrote are committed together, by exactly one of those who may run the delivery. It takes the place
+// of River's JobCompleteTx, which two of them can both commit. See sqlstore.Store.CompleteTx for its errors.
+func (b *Inbox) CompleteTx(ctx context.Context, tx pgx.Tx) error {
+	return b.store.CompleteTx(ctx, execer{tx})
+}
+
+// An execer is a transaction of pgx as database/sql has them.
+type execer struct{ tx pgx.Tx }
+
+func (e execer) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	tag, err := e.tx.Exec(ctx, query, args...)
+	return driver.RowsAffected(tag.RowsAffected()), err
+}
+
+// errNoClient is that of what needs a client.
+var errNoClient = errors.New("riverinbox: the inbox has no client yet: call Use")
+
+// Use gives the inbox the client that was made with the configuration that [Inbox.Configure] was given, on the same
+// database. It refuses a server that answers before it has written to disk, and one where the idempotency store has no
+// table. From then on Enqueue and Run work; Enqueue also where the client is never started.
+func (b *Inbox) Use(ctx context.Context, client *Client) error {
+	switch {
+	case client == nil:
+		return errors.New("riverinbox: Use needs a client")
+	case !b.configured.Load():
+		return errors.New("riverinbox: Use before Configure: River wants its workers before its client")
+	}
+	var commit, fsync string
+	var migrated bool
+	err := b.pool.QueryRow(ctx, `SELECT current_setting('synchronous_commit'), current_setting('fsync'), to_regclass($1) IS NOT NULL`,
+		sqlstore.DefaultTable).Scan(&commit, &fsync, &migrated)
+	switch {
+	case err != nil:
+		return fmt.Errorf("riverinbox: Use: %w", err)
+	case commit == "off":
+		return errors.New("riverinbox: synchronous_commit is off: a delivery would be acknowledged before it is on disk; leave it on for this pool's user")
+	case fsync == "off":
+		return errors.New("riverinbox: fsync is off: a delivery would be acknowledged before it is on disk")
+	case !migrated:
+		return fmt.Errorf("riverinbox: there is no table %s: call Migrate first", sqlstore.DefaultTable)
+	}
+	if !b.client.CompareAndSwap(nil, client) {
+		return errors.New("riverinbox: Use was called before")
+	}
+	return nil
+}
+
+// Enqueue implements [webhook.Inbox]. It returns once PostgreSQL has committed, or when ctx ends.
+func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate bool, err error) {
+	client := b.client.Load()
+	if client == nil {
+		return false, errNoClient
+	}
+	a, err := argsOf(d)
+	if err != nil {
+		return false, err
+	}
+	inserted, err := client.Insert(ctx, a, insertOpts(queueOf(d.Vendor, d.Endpoint)))
+	if err != nil {
+		return false, fmt.Errorf("riverinbox: enqueue: %w", err)
+	}
+	return inserted.UniqueSkippedAsDuplicate, nil
+}
+
+// Close ends what New has started. The pool and the client stay open: every Run has returned by then, and the client has
+// been stopped.
+func (b *Inbox) Close() error { return b.db.Close() }
