@@ -1,0 +1,2 @@
+// Package jetstreaminbox is the inbox on NATS JetStream.
+package jetstreaminbox
