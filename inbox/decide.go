@@ -2,7 +2,9 @@ package inbox
 
 import (
 	"context"
+	"errors"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -69,8 +71,9 @@ func (p *Policy) decide(ctx context.Context, result *webhook.Result, tried int, 
 	if !known {
 		r = rule{Again, true}
 	}
-	if r.verdict == Again && ctx.Err() != nil {
-		r.counted = false // it was we who cancelled it
+	cancelled := errors.Is(ctx.Err(), context.Canceled) // by us; a deadline is the callback's own to miss
+	if r.verdict == Again && cancelled {
+		r.counted = false
 	}
 	d := Decision{Verdict: r.verdict, Attempt: Attempt{
 		At: began, Took: time.Since(began), Outcome: result.Outcome, Reason: result.Reason, Counted: r.counted,
@@ -84,8 +87,14 @@ func (p *Policy) decide(ctx context.Context, result *webhook.Result, tried int, 
 	switch {
 	case r.counted && tried >= p.MaxAttempts:
 		d.Verdict = Bury
-	case ctx.Err() != nil || result.Outcome == webhook.ShuttingDown:
+	case cancelled || result.Outcome == webhook.ShuttingDown:
 		// For the next process, at once.
+	case result.Outcome == webhook.InFlight:
+		// What is left of a twin's lease is the longest that it can take; most callbacks are shorter.
+		d.After = p.Backoff(1)
+		if result.RetryAfter > 0 {
+			d.After = min(d.After, result.RetryAfter)
+		}
 	case result.RetryAfter > 0:
 		d.After = result.RetryAfter
 	default:
@@ -100,7 +109,7 @@ func cut(text string) string {
 		return text
 	}
 	end := MaxError
-	for end > 0 && text[end]&0xC0 == 0x80 {
+	for end > MaxError-utf8.UTFMax && !utf8.RuneStart(text[end]) {
 		end--
 	}
 	return text[:end]

@@ -31,6 +31,9 @@ type Filter struct {
 
 // Check returns [ErrEmptyFilter] if the filter says nothing. Engines call it.
 func (f Filter) Check() error {
+	if f.From.IsZero() && f.Until.IsZero() {
+		f.From, f.Until = time.Time{}, time.Time{} // wherever they are
+	}
 	if f == (Filter{}) {
 		return ErrEmptyFilter
 	}

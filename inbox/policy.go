@@ -95,7 +95,7 @@ const (
 // 6 h, and of that up to a tenth more or less, so that what failed together does not come again together.
 func Backoff(n int) time.Duration {
 	d := lastBackoff
-	if doublings := max(n, 1) - 1; doublings < 12 {
+	if doublings := max(n, 1) - 1; doublings <= 12 {
 		d = firstBackoff << doublings
 	}
 	return d - d/10 + rand.N(d/5) //nolint:gosec // parts those who failed together

@@ -47,6 +47,8 @@ const (
 	keepsOneAttempt    fault = "the last attempt alone is kept"
 	keepsAllAttempts   fault = "all attempts are kept, however many"
 	keepsNoErrors      fault = "the errors of attempts are not kept"
+	keepsWholeErrors   fault = "errors are kept in full"
+	chokesOnNUL        fault = "an error with a NUL in it cannot be stored"
 	noBackoff          fault = "what has failed is run again at once"
 	backsOffInFlight   fault = "what is in flight is run again after a backoff"
 	backsOffRetryAfter fault = "a RetryAfter is run again after a backoff"
@@ -143,12 +145,14 @@ var breaks = map[fault][]string{
 	attemptsInMemory:      {"AttemptsOutliveTheProcess"},
 	keepsOneAttempt:       {"KeyInFlightIsTriedAgainAndDoesNotCount", "RetryAfterCounts", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "CallbackIsCancelledAfterTheDrainTimeout", "DeliveryOutlivesItsProcess"},
 	keepsAllAttempts:      {"KeyInFlightIsTriedAgainAndDoesNotCount", "LongHistoryKeepsItsEnds"},
-	keepsNoErrors:         {"KeyInFlightIsTriedAgainAndDoesNotCount", "RetryAfterCounts", "PermanentFailureIsDeadAtOnce", "BodyThatDoesNotFitIsDeadAtOnce", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "RetryRunsAgainWithAFreshBudget", "CallbackIsCancelledAfterTheDrainTimeout", "DeliveryOutlivesItsProcess"},
+	keepsNoErrors:         {"KeyInFlightIsTriedAgainAndDoesNotCount", "RetryAfterCounts", "PermanentFailureIsDeadAtOnce", "BodyThatDoesNotFitIsDeadAtOnce", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "RetryRunsAgainWithAFreshBudget", "CallbackIsCancelledAfterTheDrainTimeout", "DeliveryOutlivesItsProcess", "ErrorMayBeOfAnyText"},
+	keepsWholeErrors:      {"ErrorMayBeOfAnyText"},
+	chokesOnNUL:           {"ErrorMayBeOfAnyText"},
 	noBackoff:             {"FailureIsTriedAgainAfterTheBackoff", "RetryAfterIsHonoured", "RetryAfterMayBeFarAway"},
 	backsOffInFlight:      {"KeyInFlightIsTriedAgainAndDoesNotCount"},
 	backsOffRetryAfter:    {"RetryAfterIsHonoured", "RetryAfterMayBeFarAway"},
 	overflows:             {"RetryAfterMayBeFarAway"},
-	retriesPermanent:      {"DuplicateIsNotRun", "DeliveryComesBackAsItWas", "NoSecretIsStored", "PermanentFailureIsDeadAtOnce", "OnDeadIsCalledOnce", "DeadLettersAreListedInOrder", "FilterSelectsByAllItSays", "FilterThatSelectsNothing", "RetryOfWhatHasCompletedIsDone", "RerunRunsUnderKeysOfItsOwn", "DiscardedIsDone", "BulkOperations", "DeadLettersMayBeDealtWithWhileListed"},
+	retriesPermanent:      {"DuplicateIsNotRun", "DeliveryComesBackAsItWas", "NoSecretIsStored", "PermanentFailureIsDeadAtOnce", "OnDeadIsCalledOnce", "DeadLettersAreListedInOrder", "FilterSelectsByAllItSays", "FilterThatSelectsNothing", "RetryOfWhatHasCompletedIsDone", "RerunRunsUnderKeysOfItsOwn", "DiscardedIsDone", "BulkOperations", "DeadLettersMayBeDealtWithWhileListed", "ErrorMayBeOfAnyText"},
 	retriesMisfits:        {"BodyThatDoesNotFitIsDeadAtOnce"},
 	buriesTheFirst:        {"FailureIsTriedAgainAfterTheBackoff", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "CallbackIsCancelledAfterTheDrainTimeout"},
 	buriesDuplicates:      {"CompletedKeyIsNotRun", "RetryOfWhatHasCompletedIsDone"},

@@ -97,7 +97,7 @@ func (c *check) dead(s *site, f inbox.Filter) []inbox.Entry {
 func (c *check) awaitDead(s *site, ids ...string) map[string]inbox.Entry {
 	c.Helper()
 	found := make(map[string]inbox.Entry)
-	c.await(func() bool {
+	c.awaitf(func() bool {
 		for _, e := range c.dead(s, inbox.Filter{All: true}) {
 			found[e.Delivery.ID] = e
 		}
@@ -140,7 +140,7 @@ func (c *check) history(e inbox.Entry, want ...attempt) {
 	}
 	var got []string
 	for _, a := range e.Attempts {
-		got = append(got, fmt.Sprintf("{%s counted=%t %q}", a.Outcome, a.Counted, a.Error))
+		got = append(got, fmt.Sprintf("{%s counted=%t %.60q}", a.Outcome, a.Counted, a.Error))
 	}
 	ok := len(e.Attempts) == len(want)
 	for i := 0; ok && i < len(want); i++ {

@@ -222,12 +222,22 @@ func (r *memoryRun) spoil(d inbox.Decision) inbox.Decision {
 	return d
 }
 
+// fails tells whether a decision cannot be put down.
+func (r *memoryRun) fails(d inbox.Decision) bool {
+	return r.fault == chokesOnNUL && strings.Contains(d.Attempt.Error, "\x00")
+}
+
 func (r *memoryRun) appended(history []inbox.Attempt, a inbox.Attempt) []inbox.Attempt {
 	switch r.fault {
 	case keepsOneAttempt:
 		return []inbox.Attempt{a}
 	case keepsAllAttempts:
 		return append(slices.Clone(history), a)
+	case keepsWholeErrors:
+		if len(a.Error) >= inbox.MaxError-1 {
+			a.Error = strings.Repeat(a.Error, 2)
+		}
+		return inbox.Append(history, a)
 	default:
 		return inbox.Append(history, a)
 	}

@@ -132,9 +132,9 @@ func (c *check) slowf(format string, args ...any) {
 	c.Skipf("The machine is too slow to tell: %s.", fmt.Sprintf(format, args...))
 }
 
-// await waits until condition holds, for as long as the patience lasts. What has not come about is said in the format,
+// awaitf waits until condition holds, for as long as the patience lasts. What has not come about is said in the format,
 // and what is the case instead by now, if that is not nil.
-func (c *check) await(condition func() bool, now func() any, format string, args ...any) {
+func (c *check) awaitf(condition func() bool, now func() any, format string, args ...any) {
 	c.Helper()
 	began := time.Now()
 	for !condition() {

@@ -200,7 +200,7 @@ func (r *memoryRun) begin(row *row) {
 	r.dispatcher.Go(r.deliveryOf(row), r.attemptOf(row), func(d inbox.Decision) {
 		r.disk.mu.Lock()
 		defer r.disk.mu.Unlock()
-		if row.taken == taken || r.fault == unfenced {
+		if !r.fails(d) && (row.taken == taken || r.fault == unfenced) {
 			r.settle(row, r.spoil(d))
 			r.wake()
 		}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/webhook"
@@ -101,6 +103,20 @@ var buryRules = []rule{{
 			want = append(want, attempt{webhook.Failed, true, fmt.Sprint("failure ", n)})
 		}
 		c.history(e, want...)
+	},
+}, {
+	name: "ErrorMayBeOfAnyText",
+	says: "An attempt is kept whatever the text of its error, cut off after MaxError bytes at the most.",
+	check: func(c *check) {
+		s := c.open(inbox.Policy{})
+		text := "odd \"text\" \x00\xff\u2028' " + strings.Repeat("\u00e9", inbox.MaxError)
+		h := s.handler(acme, plain).on(ping, fails(webhook.Permanent(errors.New(text))))
+		h.sendNew(ping, "a")
+		s.run(h)
+		e := c.awaitDead(s, "a")["a"]
+		if got := e.LastError(); !strings.HasPrefix(got, "odd \"text\"") || len(got) > inbox.MaxError+utf8.UTFMax { // for what had to be replaced
+			c.brokenf("%d bytes of its error were kept, which begin with %.20q", len(got), got)
+		}
 	},
 }, {
 	name: "OnDeadIsCalledOnce",

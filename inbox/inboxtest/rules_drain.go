@@ -147,7 +147,7 @@ var drainRules = []rule{{
 			defer cancel()
 			down <- h.Shutdown(ctx)
 		}()
-		c.await(func() bool {
+		c.awaitf(func() bool {
 			return h.Redeliver(context.Background(), deliveryOf(acme, plain, marker, "probe")).Outcome == webhook.ShuttingDown
 		}, nil, "the handler was not shutting down")
 		waiting := []string{"a", "b", "c"}

@@ -231,6 +231,7 @@ func oddDeliveries() []*webhook.Delivery {
 	least.EventID, least.Time, least.Form = "", time.Time{}, ""
 	odd := deliveryOf(acme, plain, "an \"odd\" type\x00\n\u00e9 %s' \U0001F511", "odd \x00 id '"+strings.Repeat("x", 300))
 	odd.Keys = []string{"acme/default/odd", "acme/default/odder", "acme/default/oddest"}
+	odd.Body = body(ping, "odd") // what is read of it again is nothing but its data
 	odd.EventID = "\x00{}\u2028<&>"
 	odd.SignedBy = "\u043a\u043b\u044e\u0447"
 	odd.Time, odd.ReceivedAt = sent.Add(1), sent.Add(123456789)

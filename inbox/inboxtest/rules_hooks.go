@@ -21,7 +21,7 @@ var hookRules = []rule{{
 		for range 2 {
 			r := s.run(present)
 			c.overtake(present)
-			c.await(func() bool {
+			c.awaitf(func() bool {
 				return c.log.warns(`"vendor":"emca"`) && c.log.warns(`"vendor":"acme"`, `"endpoint":"eu"`)
 			},
 				nil, "there was no warning about the deliveries")
@@ -45,7 +45,7 @@ var hookRules = []rule{{
 			r := s.run(h)
 			c.awaitCalls(1, "runs")
 			c.overtake(h)
-			c.await(func() bool { return c.log.warns(`"vendor":"acme"`, `"type":"pong"`) }, nil, "there was no warning about the deliveries")
+			c.awaitf(func() bool { return c.log.warns(`"vendor":"acme"`, `"type":"pong"`) }, nil, "there was no warning about the deliveries")
 			if n := len(h.outcomes("stays")); n > 50 {
 				c.brokenf("it was tried %d times", n)
 			}
@@ -162,7 +162,7 @@ func (c *check) limited(p inbox.Policy, limits map[string]int, crowds ...crowd) 
 		hooks = append(hooks, h)
 	}
 	r := s.run(hooks...)
-	c.await(func() bool {
+	c.awaitf(func() bool {
 		running := c.calls.now()
 		for name, n := range limits {
 			if running[name] < n {

@@ -22,6 +22,7 @@ var operatorRules = []rule{{
 		h.sendNew(ping, "a")
 		r := s.run(h)
 		id := c.awaitDead(s, "a")["a"].ID
+		time.Sleep(tick) // the Run has nothing to do
 		c.operate(s, tool.box.Retry, inbox.Filter{ID: id}, 1, "retrying it while a Run goes on")
 		c.awaitCalls(4, "a")
 		e := c.awaitDead(s, "a")["a"]

@@ -19,7 +19,8 @@ var processRules = []rule{{
 		takes, runs := c.open(inbox.Policy{}), c.open(inbox.Policy{})
 		h := runs.handler(acme, plain).on(ping, succeed)
 		runs.run(h)
-		c.overtake(h) // it runs, and has nothing to do
+		c.overtake(h)
+		time.Sleep(tick) // it runs, and has nothing to do
 		takes.handler(acme, plain).sendNew(ping, "a")
 		c.awaitCalls(1, "a")
 	},

@@ -71,7 +71,7 @@ func (s *site) alerts() []string {
 // awaitAlerts waits until OnDead has been called n times.
 func (c *check) awaitAlerts(s *site, n int) {
 	c.Helper()
-	c.await(func() bool { return len(s.alerts()) >= n }, func() any { return s.alerts() }, "OnDead had not been called %d times", n)
+	c.awaitf(func() bool { return len(s.alerts()) >= n }, func() any { return s.alerts() }, "OnDead had not been called %d times", n)
 	if got := s.alerts(); len(got) > n {
 		c.brokenf("OnDead had been called %d times rather than %d: %q", len(got), n, got)
 	}
@@ -169,7 +169,7 @@ func (r *run) isReturned() bool {
 // result waits for Run to return and returns its error.
 func (r *run) result() error {
 	r.c.Helper()
-	r.c.await(r.isReturned, nil, "Run had not returned")
+	r.c.awaitf(r.isReturned, nil, "Run had not returned")
 	return r.err
 }
 
@@ -276,7 +276,7 @@ func (l *calls) peakOf(name string) int {
 func (c *check) awaitCalls(n int, ids ...string) {
 	c.Helper()
 	for _, id := range ids {
-		c.await(func() bool {
+		c.awaitf(func() bool {
 			list := c.calls.of(id)
 			return len(list) >= n && !list[n-1].ended.IsZero()
 		}, func() any { return c.calls.count(id) }, "the callback for %q had not run %d times", id, n)
@@ -287,7 +287,7 @@ func (c *check) awaitCalls(n int, ids ...string) {
 func (c *check) awaitStarted(n int, ids ...string) {
 	c.Helper()
 	for _, id := range ids {
-		c.await(func() bool { return c.calls.count(id) >= n }, func() any { return c.calls.count(id) }, "the callback for %q had not been called %d times", id, n)
+		c.awaitf(func() bool { return c.calls.count(id) >= n }, func() any { return c.calls.count(id) }, "the callback for %q had not been called %d times", id, n)
 	}
 }
 

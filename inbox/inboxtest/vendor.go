@@ -3,7 +3,6 @@ package inboxtest
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -136,7 +135,7 @@ func (h *hook) outcomes(id string) []webhook.Outcome {
 // awaitOutcomes waits until the handler has been given a delivery n times, and no more.
 func (c *check) awaitOutcomes(h *hook, id string, n int) {
 	c.Helper()
-	c.await(func() bool { return len(h.outcomes(id)) >= n }, func() any { return h.outcomes(id) }, "%q had not been tried %d times", id, n)
+	c.awaitf(func() bool { return len(h.outcomes(id)) >= n }, func() any { return h.outcomes(id) }, "%q had not been tried %d times", id, n)
 	if got := h.outcomes(id); len(got) > n {
 		c.brokenf("%q had been tried %d times rather than %d: %v", id, len(got), n, got)
 	}
@@ -146,8 +145,7 @@ func (c *check) awaitOutcomes(h *hook, id string, n int) {
 var sent = time.Date(2026, 2, 28, 23, 59, 58, 0, time.UTC)
 
 func body(eventType, id string) []byte {
-	b, _ := json.Marshal(map[string]any{"type": eventType, "id": id, "time": sent.Unix(), "data": map[string]any{"n": 7}})
-	return b
+	return fmt.Appendf(nil, `{"type":%q,"id":%q,"time":%d,"data":{"n":7}}`, eventType, id, sent.Unix())
 }
 
 // misfit is the body of a ping that does not fit its type.

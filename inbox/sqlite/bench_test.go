@@ -136,14 +136,15 @@ func stored() []int {
 	return list
 }
 
-// fillFile makes a file with n deliveries that are done.
+// fillFile makes a file with n deliveries that are done. Their bodies are small, so that several such files fit into memory: it is
+// the number of entries that is to be seen.
 func fillFile(b *testing.B, n int) string {
 	path := filepath.Join(b.TempDir(), "inbox.db")
-	db, err := sql.Open("sqlite", source(path, pragmas)+"&_pragma=synchronous(OFF)")
+	db, err := sql.Open("sqlite", source(path, makePragmas, pragmas)+"&_pragma=synchronous(OFF)")
 	require.NoError(b, err)
 	defer db.Close()
 	require.NoError(b, migrate(context.Background(), db))
-	d := sample(4096)
+	d := sample(256)
 	meta, err := encode(d)
 	require.NoError(b, err)
 	for done := 0; done < n; done += 10_000 {

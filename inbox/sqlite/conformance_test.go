@@ -15,6 +15,7 @@ import (
 )
 
 func TestTheInboxKeepsTheRules(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	dir := t.TempDir()
 	const lease = 2 * time.Second
 	inboxtest.Run(t, inboxtest.Options{
@@ -30,6 +31,7 @@ func TestTheInboxKeepsTheRules(t *testing.T) {
 }
 
 func TestTheStoreInTheFileKeepsTheRules(t *testing.T) {
+	t.Parallel()
 	idempotencytest.Run(t, idempotencytest.Options{
 		New: func(t testing.TB, retention time.Duration) idempotency.Store {
 			box, err := sqlite.Open(filepath.Join(t.TempDir(), "inbox.db"), &sqlite.Options{Retention: retention})

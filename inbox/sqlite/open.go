@@ -105,8 +105,9 @@ func makeFile(path string) error {
 }
 
 // The pragmas of all connections, and those of the ones that write. What is deleted is overwritten: a body that was purged
-// is to be gone from the file.
+// is to be gone from the file. What makes the file has one more, which comes first and needs the write lock.
 var (
+	makePragmas  = []string{"auto_vacuum(INCREMENTAL)"}
 	pragmas      = []string{"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "cache_size(-16384)"}
 	writePragmas = []string{"secure_delete(ON)", "journal_size_limit(67108864)"}
 	readPragmas  = []string{"query_only(ON)"}
@@ -114,7 +115,6 @@ var (
 
 func source(path string, pragmas ...[]string) string {
 	values := url.Values{"_txlock": {"immediate"}}
-	values.Add("_pragma", "auto_vacuum(INCREMENTAL)") // ahead of what makes the file
 	for _, list := range pragmas {
 		for _, p := range list {
 			values.Add("_pragma", p)
@@ -124,6 +124,11 @@ func source(path string, pragmas ...[]string) string {
 }
 
 func (b *Inbox) open() (err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
+	defer cancel()
+	if err := prepare(ctx, b.path); err != nil {
+		return err
+	}
 	if b.db, err = sql.Open("sqlite", source(b.path, pragmas, writePragmas)); err != nil {
 		return err
 	}
@@ -134,18 +139,6 @@ func (b *Inbox) open() (err error) {
 	}()
 	b.db.SetMaxOpenConns(3) // the writer's, Transact's, and the housekeeping's
 	b.db.SetMaxIdleConns(3)
-	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
-	defer cancel()
-	var mode string
-	if err := b.db.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil {
-		return err
-	}
-	if mode != "wal" {
-		return fmt.Errorf("the file's journal mode is %q and cannot be changed to WAL", mode)
-	}
-	if err := migrate(ctx, b.db); err != nil {
-		return err
-	}
 	if b.reads, err = sql.Open("sqlite", source(b.path, pragmas, readPragmas)); err != nil {
 		return err
 	}
@@ -167,6 +160,23 @@ func (b *Inbox) open() (err error) {
 	b.stop = stop
 	b.keeping.Go(func() { b.keepHouse(keeping) })
 	return nil
+}
+
+// prepare makes what there has to be in the file.
+func prepare(ctx context.Context, path string) (err error) {
+	db, err := sql.Open("sqlite", source(path, makePragmas, pragmas, writePragmas))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	var mode string
+	if err := db.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil {
+		return err
+	}
+	if mode != "wal" {
+		return fmt.Errorf("the file's journal mode is %q and cannot be changed to WAL", mode)
+	}
+	return migrate(ctx, db)
 }
 
 // patience is how long another process may keep the file locked before what waits is given up.

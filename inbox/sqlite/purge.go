@@ -49,17 +49,22 @@ func (o *Options) brooms() []broom {
 func (b *Inbox) keepHouse(ctx context.Context) {
 	brooms := b.options.brooms()
 	for pause(ctx, keepEvery/2+rand.N(keepEvery)) { //nolint:gosec // so that several processes do not do it together
-		for i := range brooms {
-			n, err := b.sweep(ctx, &brooms[i])
-			if n > 0 && brooms[i].warning != "" {
-				b.options.Policy.Logger.Warn(brooms[i].warning, "path", b.path, "deleted", n)
-			}
-			b.keep(ctx, err)
+		b.tidy(ctx, brooms)
+	}
+}
+
+// tidy does once what there is to do.
+func (b *Inbox) tidy(ctx context.Context, brooms []broom) {
+	for i := range brooms {
+		n, err := b.sweep(ctx, &brooms[i])
+		if n > 0 && brooms[i].warning != "" {
+			b.options.Policy.Logger.Warn(brooms[i].warning, "path", b.path, "deleted", n)
 		}
-		b.keep(ctx, b.shrink(ctx))
-		if due(&b.space.countedAt, countEvery) {
-			b.keep(ctx, b.space.count(ctx, b))
-		}
+		b.keep(ctx, err)
+	}
+	b.keep(ctx, b.shrink(ctx))
+	if due(&b.space.countedAt, countEvery) {
+		b.keep(ctx, b.space.count(ctx, b))
 	}
 }
 
@@ -133,15 +138,16 @@ const (
 
 // shrink gives free pages back, a few at a time, and empties the write-ahead log once it has grown.
 func (b *Inbox) shrink(ctx context.Context) error {
-	for {
+	for before := -1; ; {
 		var free, all int
 		err := b.reads.QueryRowContext(ctx, `SELECT freelist_count, page_count FROM pragma_freelist_count, pragma_page_count`).Scan(&free, &all)
 		if err != nil {
 			return fmt.Errorf("sqlite: %w", err)
 		}
-		if free < shrinkPages || free < all/shrinkShare {
-			break
+		if free < shrinkPages || free < all/shrinkShare || free == before {
+			break // the last: a file that the program made itself, without auto_vacuum, stays as long as it is
 		}
+		before = free
 		err = b.writer.run(ctx, func(c *conn) error {
 			return c.each(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", shrinkStep), nil, func(func(...any) error) error { return nil })
 		})

@@ -3,6 +3,7 @@ package torturetest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -107,11 +108,11 @@ func returnedForNothing(lines []line) bool {
 
 // story tells what is known of a delivery.
 func (a Accounts) story(name string) string {
-	text := ""
+	var text strings.Builder
 	lines := slices.Clone(a.Journal.of(name))
 	slices.SortFunc(lines, func(a, b line) int { return int(a.at - b.at) })
 	for _, l := range lines {
-		text += fmt.Sprintf(" %s@%d.%06d(%v)", l.verb, l.at/1e9%1000, l.at/1e3%1e6, l.process)
+		fmt.Fprintf(&text, " %s@%d.%06d(%v)", l.verb, l.at/1e9%1000, l.at/1e3%1e6, l.process)
 	}
-	return text
+	return text.String()
 }

@@ -28,7 +28,6 @@ type Delivery struct {
 
 	mu       sync.Mutex
 	accepted int // answers 200
-	ended    bool
 }
 
 // What a delivery's callback does stands in its name.

@@ -5,8 +5,10 @@ import (
 	"math/rand/v2"
 	"net"
 	"os/exec"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -148,12 +150,17 @@ func (f *Fleet) Roll(deploys int, progress func() float64) {
 
 // deploy does what those do who deploy without a gap: it starts a receiver, has all requests go there once it listens, and
 // has the one before it end once no more of them come in there. Those that the handler has in its hands go on meanwhile.
+// Every second one has its handlers shut down before, while it still is the one that requests come to.
+//
 // (A request that the server has accepted and not read when it is shut down it drops: net/http knows no better.)
 func (f *Fleet) deploy() {
 	f.t.Helper()
+	old := f.slots[0]
+	if f.deploys%2 == 1 {
+		require.NoError(f.t, old.process.cmd.Process.Signal(syscall.SIGUSR1))
+	}
 	s := f.newSlot()
 	f.mu.Lock()
-	old := f.slots[0]
 	f.slots[0] = s
 	f.mu.Unlock()
 	for deadline := time.Now().Add(slow); old.entering.Load() > 0; time.Sleep(time.Millisecond) {
@@ -175,6 +182,15 @@ func (f *Fleet) End() {
 func (f *Fleet) check(p *Process) {
 	f.t.Helper()
 	require.NoError(f.t, p.trouble())
+}
+
+// Log returns what all receivers have written on standard error.
+func (f *Fleet) Log() string {
+	var text strings.Builder
+	for _, p := range f.all {
+		text.WriteString(p.log.String())
+	}
+	return text.String()
 }
 
 func (f *Fleet) showLogs() {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -60,7 +61,7 @@ func (p *Process) String() string {
 	case p.told.Load():
 		return fmt.Sprintf("%d, ended", p.cmd.Process.Pid)
 	default:
-		return fmt.Sprint(p.cmd.Process.Pid)
+		return strconv.Itoa(p.cmd.Process.Pid)
 	}
 }
 

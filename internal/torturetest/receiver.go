@@ -32,9 +32,8 @@ type Receiver struct {
 	Inbox inbox.Inbox
 
 	// Effect writes the name down in a table of the program's own and completes the delivery whose callback runs under ctx,
-	// in one transaction, and returns what it was given to return, or else whatever went wrong. If that is an error,
-	// nothing of it may have been done.
-	Effect func(ctx context.Context, name string, err error) error
+	// in one transaction. If it is given an error, it breaks off with that in between, and has done nothing.
+	Effect func(ctx context.Context, name string, wrong error) error
 
 	// Close closes the inbox, once nothing is asked of it any more.
 	Close func() error
@@ -46,7 +45,8 @@ type Receiver struct {
 // shutdownTimeout is how long each step of the end may take.
 const shutdownTimeout = 10 * time.Second
 
-// Serve serves and runs deliveries until a SIGTERM, and then ends in the order that the documentation of inbox gives.
+// Serve serves and runs deliveries until a SIGTERM, and then ends in the order that the documentation of inbox gives. At a
+// SIGUSR1 it shuts the handlers down ahead of time: then it goes on to take deliveries and runs none.
 func (r *Receiver) Serve() error {
 	told, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
@@ -78,27 +78,38 @@ func (r *Receiver) Serve() error {
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: shutdownTimeout}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
+	early := make(chan os.Signal, 1)
+	signal.Notify(early, syscall.SIGUSR1)
+	go func() {
+		<-early
+		_ = shutDown(context.Background(), handlers)
+	}()
 	fmt.Println(listening)
 	select {
 	case err := <-served:
 		return err
 	case err := <-ran:
-		return fmt.Errorf("Run returned: %w", err)
+		return fmt.Errorf("the inbox does not run any more: %w", err)
 	case <-told.Done():
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
 	err = server.Shutdown(ctx)
-	for _, h := range handlers {
-		err = errors.Join(err, h.Shutdown(ctx))
-	}
+	err = errors.Join(err, shutDown(ctx, handlers))
 	end()
 	return errors.Join(err, <-ran, r.Close())
 }
 
+func shutDown(ctx context.Context, handlers []vendortest.Handler) (err error) {
+	for _, h := range handlers {
+		err = errors.Join(err, h.Shutdown(ctx))
+	}
+	return err
+}
+
 // say writes a line in one call, so that it is said or not, whenever the process is killed.
 func say(verb, name string) {
-	_, _ = os.Stdout.WriteString(fmt.Sprintf("%s %s %d\n", verb, name, time.Now().UnixNano()))
+	_, _ = fmt.Fprintf(os.Stdout, "%s %s %d\n", verb, name, time.Now().UnixNano())
 }
 
 func (r *Receiver) callback(ctx context.Context, e webhook.AnyEvent) (err error) {

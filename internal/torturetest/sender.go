@@ -4,10 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"os"
 	"sort"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -101,7 +104,7 @@ func (s *Sender) request(d *Delivery) (ended bool) {
 		s.note(wrong(err))
 		return false
 	}
-	s.note(fmt.Sprint(status))
+	s.note(strconv.Itoa(status))
 	if status == http.StatusOK {
 		return d.accept()
 	}
@@ -132,7 +135,7 @@ func (s *Sender) post(d *Delivery) (status int, err error) {
 func wrong(err error) string {
 	for name, is := range map[string]error{
 		"refused": syscall.ECONNREFUSED, "reset": syscall.ECONNRESET, "cut off": io.EOF, "no answer": os.ErrDeadlineExceeded,
-		"broken pipe": syscall.EPIPE,
+		"broken pipe": syscall.EPIPE, "closed": net.ErrClosed,
 	} {
 		if errors.Is(err, is) {
 			return name
@@ -151,11 +154,7 @@ func (s *Sender) note(answer string) {
 func (s *Sender) Answers() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	answers := make(map[string]int, len(s.answers))
-	for answer, n := range s.answers {
-		answers[answer] = n
-	}
-	return answers
+	return maps.Clone(s.answers)
 }
 
 // String returns the figures.

@@ -1,0 +1,185 @@
+package inbox_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+var errCallback = errors.New("the callback failed")
+
+// decided returns what becomes of a delivery whose nth attempt of five has that result, after three seconds.
+func decided(t *testing.T, n int, result webhook.Result) (d inbox.Decision) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		dispatcher, _ := newDispatcher(t, inbox.Policy{MaxAttempts: 5}, acme(func(context.Context, *webhook.Delivery) webhook.Result {
+			time.Sleep(3 * time.Second)
+			return result
+		}))
+		began := time.Now()
+		d = dispatcher.Dispatch(t.Context(), delivery("a"), n)
+		require.Equal(t, began, d.Attempt.At)
+		require.Equal(t, 3*time.Second, d.Attempt.Took)
+		require.Equal(t, result.Outcome, d.Attempt.Outcome)
+		require.Equal(t, result.Reason, d.Attempt.Reason)
+		if result.Err != nil {
+			require.Equal(t, result.Err.Error(), d.Attempt.Error)
+		} else {
+			require.Empty(t, d.Attempt.Error)
+		}
+	})
+	return d
+}
+
+// outcomes are all that Redeliver can return, and what becomes of the delivery.
+var outcomes = map[webhook.Outcome]struct {
+	verdict inbox.Verdict
+	counted bool
+}{
+	webhook.Handled:      {inbox.Finish, true},
+	webhook.Ignored:      {inbox.Finish, true},
+	webhook.Unmarked:     {inbox.Finish, true},
+	webhook.Duplicate:    {inbox.Finish, false},
+	webhook.DeadLettered: {inbox.Bury, true},
+	webhook.Malformed:    {inbox.Bury, true},
+	webhook.Failed:       {inbox.Again, true},
+	webhook.RetryLater:   {inbox.Again, true},
+	webhook.Panicked:     {inbox.Again, true},
+	webhook.InFlight:     {inbox.Again, false},
+	webhook.Unavailable:  {inbox.Again, false},
+	webhook.Overloaded:   {inbox.Again, false},
+	webhook.ShuttingDown: {inbox.Again, false},
+	webhook.Unhandled:    {inbox.Shelve, false},
+	"never heard of":     {inbox.Again, true},
+}
+
+func TestEachOutcomeHasItsVerdictAndCountsOrDoesNot(t *testing.T) {
+	for outcome, want := range outcomes {
+		t.Run(string(outcome), func(t *testing.T) {
+			d := decided(t, 3, webhook.Result{Outcome: outcome, Reason: webhook.ReasonStore, Err: errCallback})
+			require.Equal(t, want.verdict, d.Verdict)
+			require.Equal(t, want.counted, d.Attempt.Counted)
+			switch {
+			case want.verdict != inbox.Again, outcome == webhook.ShuttingDown:
+				require.Zero(t, d.After)
+			case outcome == webhook.InFlight:
+				require.Equal(t, time.Minute, d.After, "the first backoff")
+			default:
+				require.Equal(t, 3*time.Minute, d.After, "the backoff after the third failure")
+			}
+		})
+	}
+}
+
+func TestOnlyAnAttemptThatCountsCanBeTheLast(t *testing.T) {
+	for outcome, want := range outcomes {
+		t.Run(string(outcome), func(t *testing.T) {
+			for n := 5; n <= 6; n++ {
+				d := decided(t, n, webhook.Result{Outcome: outcome, RetryAfter: time.Hour})
+				require.Equal(t, want.counted, d.Attempt.Counted)
+				if want.verdict == inbox.Again && want.counted {
+					require.Equal(t, inbox.Bury, d.Verdict)
+					require.Zero(t, d.After)
+				} else {
+					require.Equal(t, want.verdict, d.Verdict)
+				}
+			}
+			require.NotEqual(t, inbox.Bury, decided(t, 4, webhook.Result{Outcome: webhook.Failed}).Verdict)
+		})
+	}
+}
+
+func TestHowLongAResultWantsToWaitGoesBeforeTheBackoff(t *testing.T) {
+	for _, outcome := range []webhook.Outcome{webhook.RetryLater, webhook.Unavailable, webhook.Overloaded} {
+		for _, after := range []time.Duration{1, 1500 * time.Millisecond, time.Hour + 1, 72 * time.Hour, math.MaxInt64} {
+			require.Equal(t, after, decided(t, 1, webhook.Result{Outcome: outcome, RetryAfter: after}).After)
+		}
+		for _, after := range []time.Duration{0, -time.Second} {
+			require.Equal(t, time.Minute, decided(t, 1, webhook.Result{Outcome: outcome, RetryAfter: after}).After)
+		}
+	}
+}
+
+func TestATwinIsLookedAfterSoonerThanItsLeaseEnds(t *testing.T) {
+	for after, want := range map[time.Duration]time.Duration{
+		0: time.Minute, time.Second: time.Second, 40 * time.Second: 40 * time.Second, time.Hour: time.Minute,
+	} {
+		require.Equal(t, want, decided(t, 4, webhook.Result{Outcome: webhook.InFlight, RetryAfter: after}).After)
+	}
+}
+
+func TestACallbackThatMissesADeadlineOfItsOwnHasFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dispatcher, _ := newDispatcher(t, inbox.Policy{MaxAttempts: 1}, acme(func(ctx context.Context, _ *webhook.Delivery) webhook.Result {
+			<-ctx.Done()
+			return webhook.Result{Outcome: webhook.Failed, Err: ctx.Err()}
+		}))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		d := dispatcher.Dispatch(ctx, delivery("a"), 1)
+		require.Equal(t, inbox.Bury, d.Verdict)
+		require.True(t, d.Attempt.Counted)
+	})
+}
+
+func TestWhatAShutdownRefusedIsForTheNextProcessAtOnce(t *testing.T) {
+	d := decided(t, 5, webhook.Result{Outcome: webhook.ShuttingDown, RetryAfter: 5 * time.Second})
+	require.Equal(t, inbox.Again, d.Verdict)
+	require.False(t, d.Attempt.Counted)
+	require.Zero(t, d.After)
+}
+
+func TestWhatTheRunCancelledIsForTheNextProcessAndDoesNotCount(t *testing.T) {
+	for outcome, want := range outcomes {
+		t.Run(string(outcome), func(t *testing.T) {
+			dispatcher, _ := newDispatcher(t, inbox.Policy{MaxAttempts: 1}, acme(returns(webhook.Result{Outcome: outcome, RetryAfter: time.Hour})))
+			ended, cancel := context.WithCancel(t.Context())
+			cancel()
+			d := dispatcher.Dispatch(ended, delivery("a"), 1)
+			require.Equal(t, want.verdict, d.Verdict, "what has been decided stays so")
+			require.Zero(t, d.After)
+			require.Equal(t, want.counted && want.verdict != inbox.Again, d.Attempt.Counted)
+		})
+	}
+}
+
+func TestAPanicOfAHookIsAnAttempt(t *testing.T) {
+	dispatcher, _ := newDispatcher(t, inbox.Policy{}, acme(func(context.Context, *webhook.Delivery) webhook.Result { panic("boom") }))
+	d := dispatcher.Dispatch(t.Context(), delivery("a"), 2)
+	require.Equal(t, inbox.Again, d.Verdict)
+	require.Equal(t, webhook.Panicked, d.Attempt.Outcome)
+	require.True(t, d.Attempt.Counted)
+	require.Contains(t, d.Attempt.Error, "boom")
+	require.Equal(t, 2*time.Minute, d.After)
+}
+
+func TestTheTextOfAnErrorIsCutOffBetweenCharacters(t *testing.T) {
+	keptOf := func(text string) string {
+		dispatcher, _ := newDispatcher(t, inbox.Policy{}, acme(returns(webhook.Result{Outcome: webhook.Failed, Err: errors.New(text)})))
+		return dispatcher.Dispatch(t.Context(), delivery("a"), 1).Attempt.Error
+	}
+	whole := strings.Repeat("x", inbox.MaxError)
+	require.Equal(t, whole, keptOf(whole))
+	require.Equal(t, whole, keptOf(whole+"y"))
+	for _, character := range []string{"é", "鍵", "🔑"} {
+		for before := range 4 {
+			text := strings.Repeat("x", before) + strings.Repeat(character, inbox.MaxError)
+			kept := keptOf(text)
+			require.True(t, utf8.ValidString(kept))
+			require.True(t, strings.HasPrefix(text, kept))
+			require.LessOrEqual(t, len(kept), inbox.MaxError)
+			require.Greater(t, len(kept), inbox.MaxError-utf8.UTFMax)
+		}
+	}
+	require.GreaterOrEqual(t, len(keptOf(strings.Repeat("\x80", 2*inbox.MaxError))), inbox.MaxError-utf8.UTFMax, "what is no text is cut anywhere")
+}

@@ -1,0 +1,149 @@
+package inbox_test
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// Every vendor's handler is a hook as it is.
+var _ inbox.Hook = (*webhook.Handler)(nil)
+
+func TestHooksThatCannotBeToldApartAreRefused(t *testing.T) {
+	p, err := inbox.Policy{}.WithDefaults()
+	require.NoError(t, err)
+	one, eu := acme(handled), &hook{"acme", "eu", handled}
+	for text, hooks := range map[string][]inbox.Hook{
+		"inbox: Run needs at least one handler":                                                      {},
+		"inbox: handler 2 given to Run is nil":                                                       {one, nil},
+		"inbox: two handlers given to Run are for acme/default; give them different Config.Endpoint": {one, eu, acme(handled)},
+	} {
+		_, err := inbox.NewDispatcher(t.Context(), p, hooks...)
+		require.EqualError(t, err, text)
+	}
+	_, err = inbox.NewDispatcher(t.Context(), p, everywhere()...)
+	require.NoError(t, err)
+}
+
+func TestADeliveryGoesToTheHookThatItIsFor(t *testing.T) {
+	got := make(map[string]*webhook.Delivery)
+	var hooks []inbox.Hook
+	for _, name := range []string{"default", "eu"} {
+		hooks = append(hooks, &hook{"acme", name, func(_ context.Context, d *webhook.Delivery) webhook.Result {
+			got[name] = d
+			return webhook.Result{Outcome: webhook.Handled}
+		}})
+	}
+	d, log := newDispatcher(t, inbox.Policy{}, hooks...)
+	given := delivery("a")
+	given.Endpoint = "eu"
+	require.Equal(t, inbox.Finish, d.Dispatch(t.Context(), given, 1).Verdict)
+	require.Equal(t, map[string]*webhook.Delivery{"eu": given}, got)
+	require.Empty(t, log.lines(t, slog.LevelWarn))
+}
+
+func TestADeliveryWithoutHookIsShelvedWithOneWarningForEachType(t *testing.T) {
+	d, log := newDispatcher(t, inbox.Policy{}, acme(handled))
+	for _, eventType := range []string{"ping", "pong", "ping", ""} {
+		given := delivery("a")
+		given.Vendor, given.Type = "emca", eventType
+		decision := d.Dispatch(t.Context(), given, 1)
+		require.Equal(t, inbox.Shelve, decision.Verdict)
+		require.Equal(t, webhook.Unhandled, decision.Attempt.Outcome)
+		require.Equal(t, webhook.ReasonNoCallback, decision.Attempt.Reason)
+		require.False(t, decision.Attempt.Counted)
+	}
+	warnings := log.lines(t, slog.LevelWarn)
+	require.Len(t, warnings, 3)
+	require.Equal(t, []any{"emca", "default", "ping"}, []any{warnings[0]["vendor"], warnings[0]["endpoint"], warnings[0]["type"]})
+	require.Contains(t, warnings[0]["msg"], "stays in the inbox")
+}
+
+func TestOfManyDeliveriesWithoutCallbackOneIsWarnedAbout(t *testing.T) {
+	d, log := newDispatcher(t, inbox.Policy{}, acme(returns(webhook.Result{Outcome: webhook.Unhandled})))
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() { d.Dispatch(t.Context(), delivery("a"), 1) })
+	}
+	all.Wait()
+	require.Len(t, log.lines(t, slog.LevelWarn), 1)
+}
+
+func TestDeliveriesWhoseHookIsAbsentAreWarnedAboutOnce(t *testing.T) {
+	d, log := newDispatcher(t, inbox.Policy{}, acme(handled))
+	for range 3 {
+		d.Absent("acme", "default")
+		d.Absent("acme", "eu")
+		d.Absent("emca", "default")
+	}
+	warnings := log.lines(t, slog.LevelWarn)
+	require.Len(t, warnings, 2)
+	require.Equal(t, []any{"acme", "eu"}, []any{warnings[0]["vendor"], warnings[0]["endpoint"]})
+	require.Equal(t, []any{"emca", "default"}, []any{warnings[1]["vendor"], warnings[1]["endpoint"]})
+}
+
+func TestADeadLetterIsLoggedAndToldOf(t *testing.T) {
+	var told []inbox.Entry
+	d, log := newDispatcher(t, inbox.Policy{OnDead: func(e inbox.Entry) { told = append(told, e) }}, acme(handled))
+	e := inbox.Entry{ID: "17", State: inbox.Dead, Delivery: delivery("a"), Attempts: []inbox.Attempt{counted(1), counted(2)}}
+	d.Buried(e)
+	require.Equal(t, []inbox.Entry{e}, told)
+	lines := log.lines(t, slog.LevelError)
+	require.Len(t, lines, 1)
+	for name, want := range map[string]any{
+		"msg": "inbox: a delivery has become a dead letter", "vendor": "acme", "endpoint": "default", "type": "ping", "id": "a",
+		"entry": "17", "attempts": 2.0, "error": "failure 2",
+	} {
+		require.Equal(t, want, lines[0][name])
+	}
+}
+
+func TestADeadLetterOfWhichNobodyIsToldIsLogged(t *testing.T) {
+	d, log := newDispatcher(t, inbox.Policy{}, acme(handled))
+	d.Buried(inbox.Entry{Delivery: delivery("a")})
+	require.Len(t, log.lines(t, slog.LevelError), 1)
+}
+
+func TestAPanicOfOnDeadIsLoggedAndChangesNothing(t *testing.T) {
+	d, log := newDispatcher(t, inbox.Policy{OnDead: func(inbox.Entry) { panic("boom") }}, acme(handled))
+	d.Buried(inbox.Entry{Delivery: delivery("a")})
+	lines := log.lines(t, slog.LevelError)
+	require.Len(t, lines, 2)
+	require.Equal(t, "inbox: Policy.OnDead panicked", lines[1]["msg"])
+	require.Equal(t, "boom", lines[1]["panic"])
+	require.Contains(t, lines[1]["stack"], "dispatcher_test.go")
+}
+
+type contextKey struct{}
+
+func TestValuesOfTheRunReachItsCallbacksAndItsEndDoesNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, err := inbox.Policy{Logger: slog.New(slog.DiscardHandler)}.WithDefaults()
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(context.WithValue(t.Context(), contextKey{}, "a value"))
+		var value any
+		var ended error
+		d, err := inbox.NewDispatcher(ctx, p, acme(func(ctx context.Context, _ *webhook.Delivery) webhook.Result {
+			time.Sleep(2 * time.Second)
+			value, ended = ctx.Value(contextKey{}), ctx.Err()
+			return webhook.Result{Outcome: webhook.Failed}
+		}))
+		require.NoError(t, err)
+		var got inbox.Decision
+		begin(t, d, delivery("a"), func(decision inbox.Decision) { got = decision })
+		time.Sleep(time.Second)
+		cancel()
+		require.NoError(t, d.Drain())
+		require.Equal(t, "a value", value)
+		require.NoError(t, ended)
+		require.True(t, got.Attempt.Counted, "it failed by itself")
+	})
+}

@@ -1,0 +1,118 @@
+package inbox_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// A hook is one whose Redeliver is a function.
+type hook struct {
+	vendor, endpoint string
+	redeliver        func(ctx context.Context, d *webhook.Delivery) webhook.Result
+}
+
+func (h *hook) Vendor() string      { return h.vendor }
+func (h *hook) Endpoint() string    { return h.endpoint }
+func (h *hook) Handles(string) bool { return true }
+
+func (h *hook) Redeliver(ctx context.Context, d *webhook.Delivery) webhook.Result {
+	return h.redeliver(ctx, d)
+}
+
+// acme returns a hook for acme/default.
+func acme(redeliver func(ctx context.Context, d *webhook.Delivery) webhook.Result) *hook {
+	return &hook{"acme", "default", redeliver}
+}
+
+// returns is a hook's Redeliver with that result.
+func returns(result webhook.Result) func(context.Context, *webhook.Delivery) webhook.Result {
+	return func(context.Context, *webhook.Delivery) webhook.Result { return result }
+}
+
+var handled = returns(webhook.Result{Outcome: webhook.Handled})
+
+// takes is a hook's Redeliver that takes so long, or until it is cancelled.
+func takes(d time.Duration) func(context.Context, *webhook.Delivery) webhook.Result {
+	return func(ctx context.Context, _ *webhook.Delivery) webhook.Result {
+		select {
+		case <-time.After(d):
+			return webhook.Result{Outcome: webhook.Handled}
+		case <-ctx.Done():
+			return webhook.Result{Outcome: webhook.Failed, Err: ctx.Err()}
+		}
+	}
+}
+
+// deaf is a hook's Redeliver that takes so long, cancelled or not.
+func deaf(d time.Duration) func(context.Context, *webhook.Delivery) webhook.Result {
+	return func(context.Context, *webhook.Delivery) webhook.Result {
+		time.Sleep(d)
+		return webhook.Result{Outcome: webhook.Handled}
+	}
+}
+
+func delivery(id string) *webhook.Delivery {
+	return &webhook.Delivery{Vendor: "acme", Endpoint: "default", Type: "ping", ID: id}
+}
+
+// A logged is a log that a test reads.
+type logged struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+// lines returns what was logged at a level.
+func (l *logged) lines(t *testing.T, level slog.Level) (lines []map[string]any) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for line := range strings.Lines(l.b.String()) {
+		var fields map[string]any
+		require.NoError(t, json.Unmarshal([]byte(line), &fields))
+		if fields["level"] == level.String() {
+			lines = append(lines, fields)
+		}
+	}
+	return lines
+}
+
+// newDispatcher returns a dispatcher with a policy whose backoff is a minute for each failure, and its log.
+func newDispatcher(t *testing.T, p inbox.Policy, hooks ...inbox.Hook) (*inbox.Dispatcher, *logged) {
+	t.Helper()
+	log := new(logged)
+	p.Logger = slog.New(slog.NewJSONHandler(log, nil))
+	if p.Backoff == nil {
+		p.Backoff = func(n int) time.Duration { return time.Duration(n) * time.Minute }
+	}
+	p, err := p.WithDefaults()
+	require.NoError(t, err)
+	d, err := inbox.NewDispatcher(t.Context(), p, hooks...)
+	require.NoError(t, err)
+	return d, log
+}
+
+// begin has a delivery called back in a place of its own, and what comes of it noted down.
+func begin(t *testing.T, d *inbox.Dispatcher, given *webhook.Delivery, done func(inbox.Decision)) {
+	t.Helper()
+	require.Equal(t, 1, d.Reserve(given.Vendor, given.Endpoint, 1))
+	d.Go(given, 1, done)
+}
+
+func nothing(inbox.Decision) {}

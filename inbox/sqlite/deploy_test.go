@@ -1,0 +1,39 @@
+package sqlite_test
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/torturetest"
+)
+
+func TestDeploysWithTwoReceiversOnOneFileAnswerNothingBut200(t *testing.T) {
+	n, deploys, rate := 300, 3, 75
+	if full() {
+		n, deploys, rate = 6000, 15, 200
+	}
+	path := filepath.Join(t.TempDir(), "inbox.db")
+	fleet := torturetest.NewFleet(t, 1, receiver(path, sqlite.DefaultLease))
+	sender := &torturetest.Sender{
+		Deliveries: torturetest.Deliveries(n), Fleet: fleet, Minute: 100 * time.Millisecond, Rate: rate, Expectant: true,
+	}
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		sender.Send()
+	}()
+	fleet.Roll(deploys, sender.Progress)
+	<-sent
+	stats := drained(t, path)
+	fleet.End()
+	for answer, times := range sender.Answers() {
+		require.Equal(t, "200", answer, "%d times", times)
+	}
+	require.NotContains(t, fleet.Log(), "lease", "each delivery stays with the process that has taken it")
+	require.Zero(t, openFile(t, path).retaken(), "each process gives back what it has not finished")
+	checkFile(t, path, stats, sender, fleet)
+}

@@ -1,0 +1,291 @@
+//go:build linux
+
+package sqlite_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// A disk is one that can be full. These tests run beside no other: without the right to mount, it is the whole process
+// that may not make files grow.
+type disk struct {
+	t       *testing.T
+	dir     string
+	mounted bool
+	filler  string
+	limit   unix.Rlimit
+}
+
+func newDisk(t *testing.T, size int) *disk {
+	t.Helper()
+	d := &disk{t: t, dir: t.TempDir()}
+	d.filler = filepath.Join(d.dir, "filler")
+	err := unix.Mount("tmpfs", d.dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0700", size))
+	if d.mounted = err == nil; d.mounted {
+		t.Cleanup(func() { require.NoError(t, unix.Unmount(d.dir, 0)) })
+		return d
+	}
+	t.Logf("no file system of its own (%v): files of this process that do not grow stand for a full disk", err)
+	signal.Ignore(unix.SIGXFSZ)
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_FSIZE, &d.limit))
+	t.Cleanup(func() { d.empty() })
+	return d
+}
+
+func (d *disk) path() string { return filepath.Join(d.dir, "inbox.db") }
+
+// fill leaves no room.
+func (d *disk) fill() {
+	d.t.Helper()
+	if !d.mounted {
+		now := d.limit
+		now.Cur = 4096
+		require.NoError(d.t, unix.Setrlimit(unix.RLIMIT_FSIZE, &now))
+		return
+	}
+	file, err := os.Create(d.filler)
+	require.NoError(d.t, err)
+	for err == nil {
+		_, err = file.Write(make([]byte, 4096))
+	}
+	require.ErrorIs(d.t, err, unix.ENOSPC)
+	require.NoError(d.t, file.Close())
+}
+
+// empty gives the room back.
+func (d *disk) empty() {
+	d.t.Helper()
+	if !d.mounted {
+		require.NoError(d.t, unix.Setrlimit(unix.RLIMIT_FSIZE, &d.limit))
+		return
+	}
+	require.NoError(d.t, os.Remove(d.filler))
+}
+
+// words are how the error of a full disk is told.
+func (d *disk) words() string {
+	if d.mounted {
+		return "disk is full"
+	}
+	return "disk I/O error"
+}
+
+func TestAFullDiskIsAnswered503AndGoesOnByItself(t *testing.T) {
+	d := newDisk(t, 32<<20)
+	box := openBox(t, d.path(), sqlite.Options{MinFree: -1})
+	desk := newDesk(t, box, webhook.Options{})
+	var calls counter
+	desk.messages(func(_ context.Context, name string) error {
+		calls.add(name)
+		return nil
+	})
+	taken := make(map[string]int)
+	deliver := func(name string, body []byte) int {
+		answer, took := desk.post(t, body)
+		require.Less(t, took, 3*time.Second)
+		if answer.Code == http.StatusOK {
+			taken[name] = 1
+			return answer.Code
+		}
+		require.Equal(t, http.StatusServiceUnavailable, answer.Code)
+		require.NotEmpty(t, answer.Header().Get("Retry-After"))
+		require.NotContains(t, answer.Body.String(), "disk", "the sender is told nothing of it")
+		return answer.Code
+	}
+	for i := range 10 {
+		name := fmt.Sprint("before ", i)
+		require.Equal(t, http.StatusOK, deliver(name, letter(name, 1000)))
+	}
+	d.fill()
+	var refused [][]byte
+	for i := 0; len(refused) < 5; i++ { // some find room in what the log has already
+		require.Less(t, i, 1000)
+		name := fmt.Sprint("while full ", i)
+		if body := letter(name, 100_000); deliver(name, body) != http.StatusOK {
+			refused = append(refused, body)
+		}
+	}
+	require.Equal(t, webhook.ReasonInbox, desk.last().Reason)
+	require.GreaterOrEqual(t, desk.log.lines("level=ERROR", d.words()), len(refused), desk.log)
+	d.empty()
+	require.Equal(t, http.StatusOK, deliver("after", letter("after", 1000)), desk.log)
+	for _, body := range refused {
+		desk.is(t, http.StatusOK, body) // the vendor sends them again
+		require.Equal(t, webhook.ReasonNone, desk.last().Reason, "nothing of a delivery is left that was refused")
+	}
+	start(t, box, desk)
+	soon(t, func() bool { return len(calls.all()) == len(taken)+len(refused) })
+	soon(t, func() bool { return statsOf(t, box).Done == len(taken)+len(refused) })
+	for name, n := range calls.all() {
+		require.Equal(t, 1, n, name)
+	}
+	for name := range taken {
+		require.Contains(t, calls.all(), name)
+	}
+}
+
+func TestADiskThatIsFullWhileCallbacksRunLosesAndRepeatsNothing(t *testing.T) {
+	d := newDisk(t, 16<<20)
+	log := new(logbook)
+	const lease = 300 * time.Millisecond
+	box := openBox(t, d.path(), sqlite.Options{MinFree: -1, Lease: lease, Policy: inbox.Policy{Logger: log.logger()}})
+	desk := newDesk(t, box, webhook.Options{})
+	var calls counter
+	var begun atomic.Int64
+	release := make(chan struct{})
+	desk.messages(func(_ context.Context, name string) error {
+		begun.Add(1)
+		<-release
+		calls.add(name)
+		return nil
+	})
+	failing := newStub(callbacks{
+		ping: func(_ context.Context, d *webhook.Delivery) webhook.Result {
+			begun.Add(1)
+			<-release
+			if calls.add(d.ID) == 1 {
+				return webhook.Result{Outcome: webhook.Failed, Err: errors.New("the first time")}
+			}
+			return webhook.Result{Outcome: webhook.Handled}
+		},
+	})
+	const each = 10
+	names := make(map[string]int)
+	for i := range each {
+		name := fmt.Sprint("succeeds ", i)
+		names[name] = 1
+		desk.is(t, http.StatusOK, letter(name, 5000))
+	}
+	for _, d := range pings("fails", each) {
+		names[d.ID] = 2
+		store(t, box, d)
+	}
+	start(t, box, desk, failing)
+	soon(t, func() bool { return begun.Load() == 2*each })
+	d.fill()
+	for i := 0; desk.last().Outcome != webhook.Unavailable; i++ {
+		require.Less(t, i, 1000)
+		desk.post(t, letter(fmt.Sprint("succeeds while full ", i), 50_000))
+	}
+	close(release)
+	soon(t, func() bool { return log.lines("level=ERROR", d.words(), d.path()) > 0 }, "the inbox says what is wrong")
+	time.Sleep(3 * lease)
+	require.Equal(t, 1, log.lines("level=ERROR", d.words()), "and does not fill the log")
+	d.empty()
+	soon(t, func() bool {
+		s := statsOf(t, box)
+		return s.Done >= 2*each && s.Pending+s.Running == 0
+	}, log)
+	got := calls.all()
+	for name, want := range names {
+		require.Equal(t, want, got[name], name)
+	}
+	require.Zero(t, statsOf(t, box).Dead)
+	require.NotContains(t, log.String(), "lease of a delivery had ended", "nobody has taken this process for dead")
+	for _, e := range listed(t, box, inbox.Done, all) {
+		for _, a := range e.Attempts {
+			require.NotEqual(t, inbox.Lost, a.Outcome)
+		}
+	}
+}
+
+func TestADiskThatMayNotBeWrittenRefusesToOpenAndKeepsWhatItHas(t *testing.T) {
+	d := newDisk(t, 16<<20)
+	box := openBox(t, d.path(), sqlite.Options{MinFree: -1})
+	store(t, box, parcel(ping, "a"))
+	require.NoError(t, box.Close())
+	if d.mounted {
+		require.NoError(t, unix.Mount("", d.dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+	} else {
+		require.NoError(t, os.Chmod(d.path(), 0o400))
+	}
+	_, err := sqlite.Open(d.path(), nil)
+	require.ErrorContains(t, err, "cannot be opened for writing")
+	require.ErrorContains(t, err, d.path())
+	if d.mounted {
+		require.ErrorIs(t, err, unix.EROFS)
+		require.NoError(t, unix.Mount("", d.dir, "", unix.MS_REMOUNT, ""))
+	} else {
+		require.ErrorIs(t, err, os.ErrPermission)
+		require.NoError(t, os.Chmod(d.path(), 0o600))
+	}
+	again := openBox(t, d.path(), sqlite.Options{MinFree: -1})
+	duplicate, err := again.Enqueue(t.Context(), parcel(ping, "a"))
+	require.NoError(t, err)
+	require.True(t, duplicate)
+}
+
+func TestAFolderThatMayNotBeWrittenRefusesToOpen(t *testing.T) {
+	d := newDisk(t, 16<<20)
+	folder := filepath.Join(d.dir, "folder")
+	path := filepath.Join(folder, "inbox.db")
+	require.NoError(t, os.Mkdir(folder, 0o700))
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	if d.mounted { // the file on a disk of its own, writable
+		own := newDisk(t, 16<<20)
+		require.NoError(t, os.WriteFile(own.path(), nil, 0o600))
+		require.NoError(t, unix.Mount(own.path(), path, "", unix.MS_BIND, ""))
+		t.Cleanup(func() { require.NoError(t, unix.Unmount(path, 0)) })
+		require.NoError(t, unix.Mount("", d.dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+	} else {
+		require.NoError(t, os.Chmod(folder, 0o500))
+		defer os.Chmod(folder, 0o700)
+	}
+	_, err := sqlite.Open(path, nil)
+	require.Error(t, err)
+	require.ErrorContains(t, err, path)
+	t.Log(err)
+}
+
+func TestTheFloorOfFreeDiskIsLookedAt(t *testing.T) {
+	d := newDisk(t, 64<<20)
+	if !d.mounted {
+		var s unix.Statfs_t
+		require.NoError(t, unix.Statfs(d.dir, &s))
+		box := openBox(t, d.path(), sqlite.Options{MinFree: int64(s.Bavail)*s.Bsize + 1<<40})
+		_, err := box.Enqueue(t.Context(), parcel(ping, "a"))
+		require.ErrorIs(t, err, webhook.ErrInboxFull)
+		return
+	}
+	box := openBox(t, d.path(), sqlite.Options{MinFree: 32 << 20})
+	desk := newDesk(t, box, webhook.Options{})
+	desk.is(t, http.StatusOK, letter("before", 1000))
+	file, err := os.Create(d.filler)
+	require.NoError(t, err)
+	require.NoError(t, unix.Fallocate(int(file.Fd()), 0, 0, 40<<20))
+	require.NoError(t, file.Close())
+	var refused []byte
+	n := 0
+	soon(t, func() bool {
+		n++
+		refused = letter(fmt.Sprint("later ", n), 1000)
+		answer, _ := desk.post(t, refused)
+		return answer.Code == http.StatusServiceUnavailable
+	})
+	require.Equal(t, webhook.ReasonInboxFull, desk.last().Reason)
+	require.Positive(t, desk.log.lines("bytes free", "MinFree is 33554432"), desk.log)
+	start(t, box, desk) // there is room to work off what is there
+	desk.is(t, http.StatusServiceUnavailable, letter("another", 1000))
+	unlimited, err := sqlite.Open(d.path(), &sqlite.Options{MinFree: -1})
+	require.NoError(t, err)
+	defer unlimited.Close()
+	store(t, unlimited, parcel(ping, "taken by one that does not look"))
+	d.empty()
+	soon(t, func() bool { answer, _ := desk.post(t, refused); return answer.Code == http.StatusOK })
+}

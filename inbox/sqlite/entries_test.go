@@ -1,0 +1,216 @@
+package sqlite_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// forever are the options of an inbox whose housekeeping does nothing, however old entries are made to be.
+var forever = sqlite.Options{Retention: sqlite.Forever, BodyRetention: sqlite.Forever, DeadRetention: sqlite.Forever}
+
+// shelf is an inbox with n entries in each state, of one vendor and endpoint, that nobody runs, and of which the ith came
+// into its state i milliseconds before the first.
+func shelf(t *testing.T, n int) *sqlite.Inbox {
+	t.Helper()
+	path := pathOf(t)
+	box := openBox(t, path, forever)
+	for code, state := range []string{"pending", "running", "waiting", "dead", "done", "spent"} {
+		storeAtOnce(t, box, pings(state, n)...)
+		tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = ?1, due_at = 1000000000000 - substr(delivery_id, -4) WHERE delivery_id LIKE ?2`,
+			code, state+"%")
+	}
+	return box
+}
+
+func TestListingsGoOnPastAPage(t *testing.T) {
+	const n = 210
+	box := shelf(t, n)
+	for state, prefixes := range map[inbox.State][]string{
+		inbox.Pending: {"pending"}, inbox.Running: {"running"}, inbox.Waiting: {"waiting"}, inbox.Dead: {"dead"}, inbox.Done: {"done", "spent"},
+	} {
+		var want []string
+		for _, prefix := range prefixes {
+			for i := range n {
+				want = append(want, fmt.Sprintf("%s%04d", prefix, n-1-i)) // the oldest first
+			}
+		}
+		got := listed(t, box, state, all)
+		require.Equal(t, want, namesOf(got), state)
+		for i := range got {
+			require.Equal(t, state, got[i].State)
+			require.Equal(t, got[i].Since.IsZero(), state != inbox.Dead && state != inbox.Done)
+			require.Equal(t, got[i].Due.IsZero(), state != inbox.Pending && state != inbox.Running)
+		}
+	}
+	var dead []inbox.Entry
+	for e, err := range box.Dead(t.Context(), all) {
+		require.NoError(t, err)
+		dead = append(dead, e)
+	}
+	require.Equal(t, listed(t, box, inbox.Dead, all), dead)
+	n2 := 0
+	for range box.Dead(t.Context(), all) {
+		if n2++; n2 == 150 {
+			break
+		}
+	}
+	require.Equal(t, 150, n2, "who has seen enough leaves")
+	for _, err := range box.Entries(t.Context(), inbox.Done, inbox.Filter{}) {
+		require.ErrorIs(t, err, inbox.ErrEmptyFilter)
+	}
+}
+
+func TestEntriesOfOneMomentAreAllListed(t *testing.T) {
+	path := pathOf(t)
+	box := openBox(t, path, forever)
+	storeAtOnce(t, box, pings("", 250)...)
+	for code := range 6 {
+		tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = ?, due_at = 5`, code)
+		state := []inbox.State{inbox.Pending, inbox.Running, inbox.Waiting, inbox.Dead, inbox.Done, inbox.Done}[code]
+		names := namesOf(listed(t, box, state, all))
+		require.Len(t, names, 250)
+		slices.Sort(names)
+		require.Len(t, slices.Compact(names), 250)
+	}
+}
+
+func TestFiltersSelect(t *testing.T) {
+	path := pathOf(t)
+	box := openBox(t, path, forever)
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	var list []*webhook.Delivery
+	for i, hook := range [][2]string{
+		{"acme", "default"}, {"acme", "eu"}, {"acmeco", "default"}, {"acm", "eu"}, {"zeta", "default"}, {"acme", "default"},
+	} {
+		d := parcel([]string{ping, pong}[i%2], strconv.Itoa(i))
+		d.Vendor, d.Endpoint, d.ReceivedAt = hook[0], hook[1], at.Add(time.Duration(i)*time.Hour)
+		list = append(list, d)
+	}
+	store(t, box, list...)
+	ids := make(map[string]string)
+	for _, e := range listed(t, box, inbox.Pending, all) {
+		ids[e.Delivery.ID] = e.ID
+	}
+	for i, test := range []struct {
+		filter inbox.Filter
+		want   []string
+	}{
+		{all, []string{"0", "1", "2", "3", "4", "5"}},
+		{inbox.Filter{Vendor: "acme"}, []string{"0", "1", "5"}},
+		{inbox.Filter{Endpoint: "eu"}, []string{"1", "3"}},
+		{inbox.Filter{Vendor: "acme", Endpoint: "default"}, []string{"0", "5"}},
+		{inbox.Filter{Type: pong}, []string{"1", "3", "5"}},
+		{inbox.Filter{From: at.Add(time.Hour), Until: at.Add(3 * time.Hour)}, []string{"1", "2"}},
+		{inbox.Filter{From: at.Add(time.Hour + time.Nanosecond), Until: at.Add(3*time.Hour + time.Nanosecond)}, []string{"2", "3"}},
+		{inbox.Filter{ID: ids["2"]}, []string{"2"}},
+		{inbox.Filter{ID: ids["2"], Vendor: "acmeco"}, []string{"2"}},
+		{inbox.Filter{ID: ids["2"], Vendor: "acme"}, nil},
+		{inbox.Filter{ID: "none"}, nil},
+		{inbox.Filter{Vendor: "acme/eu"}, nil},
+		{inbox.Filter{Vendor: "%"}, nil},
+		{inbox.Filter{Vendor: "acme", All: true}, []string{"0", "1", "5"}},
+	} {
+		var got []string
+		for e, err := range box.Entries(t.Context(), inbox.Pending, test.filter) {
+			if err != nil {
+				require.ErrorIs(t, err, inbox.ErrNotFound)
+				require.NotEmpty(t, test.filter.ID)
+				continue
+			}
+			require.True(t, test.filter.Matches(&e))
+			got = append(got, e.Delivery.ID)
+		}
+		slices.Sort(got)
+		require.Equal(t, test.want, got, "case %d: %+v", i, test.filter)
+	}
+	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 3`)
+	n, err := box.Discard(t.Context(), inbox.Filter{Vendor: "acme", From: at, Until: at.Add(2 * time.Hour)})
+	require.NoError(t, err)
+	require.Equal(t, 2, n, "the verbs select as the listings do")
+	require.Equal(t, []string{"2", "3", "4", "5"}, namesOf(listed(t, box, inbox.Dead, all)))
+}
+
+func TestAnEntrySaysAllThereIsToSay(t *testing.T) {
+	path := pathOf(t)
+	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{MaxAttempts: 2}})
+	d := parcel(ping, "a")
+	d.Time, d.SignedBy, d.EventID, d.Form = d.ReceivedAt.Add(-time.Second), "blue", "event", "body"
+	d.Header["X-Trace"] = []string{"é", "two"}
+	d.Body = []byte("\x00\xff not JSON")
+	d.Keys = []string{"first", "second"}
+	store(t, box, d)
+	id := listed(t, box, inbox.Pending, all)[0].ID
+	e, err := box.Entry(t.Context(), id)
+	require.NoError(t, err)
+	require.Equal(t, inbox.Pending, e.State)
+	require.Equal(t, d, e.Delivery)
+	require.Empty(t, e.Attempts)
+	require.WithinDuration(t, time.Now(), e.Due, time.Minute)
+	stop := start(t, box, answering(webhook.Failed))
+	soon(t, func() bool { return statsOf(t, box).Dead == 1 })
+	stop()
+	e, err = box.Entry(t.Context(), id)
+	require.NoError(t, err)
+	require.Equal(t, inbox.Dead, e.State)
+	require.Equal(t, d, e.Delivery)
+	require.Equal(t, "on purpose: failed", e.LastError())
+	require.Len(t, e.Attempts, 2)
+	for _, a := range e.Attempts {
+		require.WithinDuration(t, time.Now(), a.At, time.Minute)
+		require.Equal(t, webhook.Failed, a.Outcome)
+		require.True(t, a.Counted)
+	}
+	require.WithinDuration(t, time.Now(), e.Since, time.Minute)
+	for _, id := range []string{"", "0", "-1", "999", "a", "1 OR 1=1", "99999999999999999999"} {
+		_, err := box.Entry(t.Context(), id)
+		require.ErrorIs(t, err, inbox.ErrNotFound, id)
+	}
+}
+
+func TestStatsCountByStateAndEndpoint(t *testing.T) {
+	path := pathOf(t)
+	box := openBox(t, path, forever)
+	stats, err := box.Stats(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, sqlite.Stats{Endpoints: map[string]sqlite.Counts{}}, stats)
+	id := 0
+	for code := range 6 {
+		for i := range code + 1 {
+			d := parcel(ping, fmt.Sprint(code, "-", i))
+			if i == 0 {
+				d.Endpoint = "eu"
+			}
+			store(t, box, d)
+			id++
+			tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = ?, due_at = ? WHERE id = ?`, code, 1000+id, id)
+		}
+	}
+	stats, err = box.Stats(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, sqlite.Stats{
+		Counts: sqlite.Counts{Pending: 1, Running: 2, Waiting: 3, Dead: 4, Done: 5 + 6},
+		Endpoints: map[string]sqlite.Counts{
+			"acme/eu":      {Pending: 1, Running: 1, Waiting: 1, Dead: 1, Done: 2},
+			"acme/default": {Running: 1, Waiting: 2, Dead: 3, Done: 4 + 5},
+		},
+		Oldest: time.UnixMilli(1001).UTC(),
+	}, stats)
+	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = ? WHERE state = 0`, time.Now().Add(time.Hour).UnixMilli())
+	stats, err = box.Stats(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, stats.Oldest, "nothing is due")
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = box.Stats(ended)
+	require.ErrorIs(t, err, context.Canceled)
+}

@@ -1,0 +1,249 @@
+package sqlite_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+func TestWhatIsNoPathOfAFileIsRefused(t *testing.T) {
+	for _, path := range []string{"", ":memory:", "file:inbox.db", "file::memory:?cache=shared"} {
+		_, err := sqlite.Open(path, nil)
+		require.ErrorContains(t, err, "must be that of a file", "%q", path)
+	}
+	dir := t.TempDir()
+	_, err := sqlite.Open(dir, nil)
+	require.ErrorContains(t, err, "cannot be opened for writing")
+	_, err = sqlite.Open(filepath.Join(dir, "missing", "inbox.db"), nil)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.ErrorContains(t, err, "the folder")
+	require.NoDirExists(t, filepath.Join(dir, "missing"))
+}
+
+func TestPathsWithOddCharactersAreFilesOfThatName(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a?b.db", "a#b.db", "100%.db", "%41.db", "a b&c=d.db", "ä.db", "-x", "memory:"} {
+		box := openBox(t, filepath.Join(dir, name), sqlite.Options{})
+		store(t, box, parcel(ping, "a"))
+		require.FileExists(t, filepath.Join(dir, name+"-wal"), "SQLite has understood another name")
+		require.NoError(t, box.Close())
+	}
+	t.Chdir(dir)
+	box := openBox(t, "relative.db", sqlite.Options{})
+	t.Chdir(os.TempDir())
+	store(t, box, parcel(ping, "a"))
+	require.FileExists(t, filepath.Join(dir, "relative.db"))
+}
+
+func TestTheFilesAreTheirOwnersAlone(t *testing.T) {
+	path := pathOf(t)
+	box := openBox(t, path, sqlite.Options{})
+	store(t, box, parcel(ping, "a"))
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		info, err := os.Stat(path + suffix)
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), suffix)
+	}
+}
+
+// filled is the path of an inbox of some megabytes that is closed.
+func filled(t *testing.T) string {
+	t.Helper()
+	path := pathOf(t)
+	box := openBox(t, path, sqlite.Options{})
+	deliveries := pings("stored", 200)
+	for _, d := range deliveries {
+		d.Body = []byte(strings.Repeat(d.ID, 2000))
+	}
+	storeAtOnce(t, box, deliveries...)
+	require.NoError(t, box.Close())
+	return path
+}
+
+// overwrite overwrites part of a file with what no program has written.
+func overwrite(t *testing.T, path string, from, to int64) {
+	t.Helper()
+	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+	require.NoError(t, err)
+	defer file.Close()
+	_, err = file.WriteAt([]byte(strings.Repeat("\xAA", int(to-from))), from)
+	require.NoError(t, err)
+}
+
+func TestADamagedFileIsRefused(t *testing.T) {
+	for name, test := range map[string]struct {
+		damage func(path string)
+		says   string
+	}{
+		"no SQLite file": {
+			func(path string) {
+				require.NoError(t, os.WriteFile(path, []byte(strings.Repeat("Dear diary! ", 1000)), 0o600))
+			},
+			"file is not a database",
+		},
+		"overwritten beginning": {func(path string) { overwrite(t, path, 0, 50) }, "file is not a database"},
+		"overwritten schema":    {func(path string) { overwrite(t, path, 100, 4096) }, "malformed"},
+		"cut off":               {func(path string) { require.NoError(t, os.Truncate(path, 300_000)) }, "malformed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filled(t)
+			test.damage(path)
+			before, err := os.ReadFile(path)
+			require.NoError(t, err)
+			_, err = sqlite.Open(path, nil)
+			require.ErrorContains(t, err, test.says)
+			require.ErrorContains(t, err, path)
+			after, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.Equal(t, string(before), string(after), "it is left as it is, for whoever can repair it")
+		})
+	}
+}
+
+func TestAFileThatIsDamagedMeanwhileIsAnswered503(t *testing.T) {
+	path := filled(t)
+	log := new(logbook)
+	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.logger()}})
+	desk := newDesk(t, box, webhook.Options{})
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	overwrite(t, path, 5*4096, info.Size()) // all but what has been read to open it
+	answer, _ := desk.post(t, letter("a", 1000))
+	require.Equal(t, http.StatusServiceUnavailable, answer.Code)
+	require.Positive(t, desk.log.lines("level=ERROR", "malformed"), desk.log)
+	hook := answering(webhook.Handled)
+	start(t, box, hook)
+	soon(t, func() bool { return log.lines("level=ERROR", "malformed", path) > 0 })
+}
+
+func TestADamagedPageIsToldAndTheRestGoesOn(t *testing.T) {
+	path := filled(t)
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	middle := info.Size() / 2 / 4096 * 4096
+	overwrite(t, path, middle, middle+4096) // of one body
+	log := new(logbook)
+	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.logger()}})
+	desk := newDesk(t, box, webhook.Options{})
+	for i := range 20 {
+		desk.is(t, http.StatusOK, letter(fmt.Sprint("new ", i), 100))
+	}
+	require.NoError(t, box.Close())
+}
+
+func TestTablesOfANewerReleaseAreRefused(t *testing.T) {
+	path := filled(t)
+	raw := openRaw(t, path)
+	tell(t, raw, `UPDATE aihooks_inbox_version SET version = 2`)
+	_, err := sqlite.Open(path, nil)
+	require.ErrorContains(t, err, "version 2 of the tables, and this release knows up to 1")
+	tell(t, raw, `UPDATE aihooks_inbox_version SET version = 1`)
+	require.Equal(t, 200, statsOf(t, openBox(t, path, sqlite.Options{})).Pending)
+}
+
+// locks are the ways in which another program keeps the file locked.
+var locks = []string{"BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"}
+
+func TestAFileThatAnotherProgramHasLockedIsAnswered503InTimeAndGoesOnByItself(t *testing.T) {
+	for _, lock := range locks {
+		t.Run(lock, func(t *testing.T) {
+			t.Parallel()
+			path := pathOf(t)
+			log := new(logbook)
+			box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.logger()}})
+			desk := newDesk(t, box, webhook.Options{})
+			var calls counter
+			desk.messages(func(_ context.Context, name string) error { calls.add(name); return nil })
+			start(t, box, desk)
+			desk.is(t, http.StatusOK, letter("before", 10))
+			soon(t, func() bool { return statsOf(t, box).Done == 1 })
+
+			other, err := openRaw(t, path).Conn(t.Context())
+			require.NoError(t, err)
+			defer other.Close()
+			_, err = other.ExecContext(t.Context(), lock)
+			require.NoError(t, err)
+			readers := make(chan error, 8)
+			for range cap(readers) {
+				go func() {
+					ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+					defer cancel()
+					_, err := box.Stats(ctx)
+					readers <- err
+				}()
+			}
+			for range cap(readers) {
+				require.NoError(t, <-readers, "what only reads does not wait")
+			}
+			refused := letter("while locked", 10)
+			for range 2 { // within what the writer waits
+				answer, took := desk.post(t, refused)
+				require.Equal(t, http.StatusServiceUnavailable, answer.Code)
+				require.NotEmpty(t, answer.Header().Get("Retry-After"))
+				require.Less(t, took, 1500*time.Millisecond, "StoreTimeout is a second")
+				require.Equal(t, webhook.ReasonInbox, desk.last().Reason)
+			}
+			require.Equal(t, 2, desk.log.lines("level=ERROR", "another program has had the file locked"), desk.log)
+			time.Sleep(4 * time.Second) // past that
+			answer, took := desk.post(t, refused)
+			require.Equal(t, http.StatusServiceUnavailable, answer.Code)
+			require.Less(t, took, 1500*time.Millisecond)
+			require.Equal(t, 3, desk.log.lines("level=ERROR", "another program has had the file locked"), desk.log)
+			soon(t, func() bool { return log.lines("another program has had the file locked") > 0 }, log)
+
+			_, err = other.ExecContext(t.Context(), "ROLLBACK")
+			require.NoError(t, err)
+			desk.is(t, http.StatusOK, refused)
+			require.Equal(t, webhook.ReasonNone, desk.last().Reason, "what was refused had not been stored")
+			soon(t, func() bool { return statsOf(t, box).Done == 2 })
+			require.Equal(t, map[string]int{"before": 1, "while locked": 1}, calls.all())
+		})
+	}
+}
+
+func TestAFileThatIsLockedWhileOpenedIsRefusedAfterAWhile(t *testing.T) {
+	for _, mode := range []string{"NORMAL", "EXCLUSIVE"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			path := filled(t)
+			other, err := openRaw(t, path, "locking_mode("+mode+")", "journal_mode(WAL)").Conn(t.Context())
+			require.NoError(t, err)
+			defer other.Close()
+			_, err = other.ExecContext(t.Context(), "BEGIN IMMEDIATE")
+			require.NoError(t, err)
+			began := time.Now()
+			_, err = sqlite.Open(path, nil)
+			require.ErrorContains(t, err, "locked")
+			require.Less(t, time.Since(began), 11*time.Second)
+		})
+	}
+}
+
+// What has another journal mode is converted, unless somebody uses it.
+func TestAFileThatAnotherProgramUsesWithoutALogIsRefused(t *testing.T) {
+	t.Parallel()
+	path := pathOf(t)
+	raw := openRaw(t, path, "journal_mode(DELETE)")
+	tell(t, raw, `CREATE TABLE theirs (x)`)
+	tx, err := raw.Begin()
+	require.NoError(t, err)
+	require.Zero(t, func() (n int) { require.NoError(t, tx.QueryRow(`SELECT count(*) FROM theirs`).Scan(&n)); return n }())
+	_, err = sqlite.Open(path, nil)
+	require.ErrorContains(t, err, "locked")
+	require.NoError(t, tx.Rollback())
+	require.NoError(t, raw.Close())
+	box := openBox(t, path, sqlite.Options{})
+	store(t, box, parcel(ping, "a"))
+	require.Equal(t, "wal", ask[string](t, openRaw(t, path), `PRAGMA journal_mode`))
+}

@@ -1,0 +1,92 @@
+//go:build linux
+
+package sqlite_test
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/aihooks/aihooks-go/inbox/sqlite"
+)
+
+// What another program finds: the locks of a process tell it nothing about itself.
+const envOther = "SQLITETEST_OTHER"
+
+// TestAnotherProgram is the other program. Without a file to look at, it does nothing.
+func TestAnotherProgram(t *testing.T) {
+	path := os.Getenv(envOther)
+	if path == "" {
+		return
+	}
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	require.NoError(t, err)
+	defer file.Close()
+	const shared, sharedBytes = 0x40000002, 510 // by SQLite's os_unix.c
+	lock := unix.Flock_t{Type: unix.F_WRLCK, Start: shared, Len: sharedBytes}
+	require.NoError(t, unix.FcntlFlock(file.Fd(), unix.F_GETLK, &lock))
+	if lock.Type == unix.F_UNLCK {
+		os.Stdout.WriteString("nobody has it\n")
+	}
+}
+
+// inUse tells whether another program can see that somebody has the file open.
+func inUse(t *testing.T, path string) bool {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestAnotherProgram$", "-test.v")
+	cmd.Env = append(os.Environ(), envOther+"="+path)
+	output, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(output))
+	require.Contains(t, string(output), "PASS: TestAnotherProgram")
+	return !bytes.Contains(output, []byte("nobody has it"))
+}
+
+// The system forgets all locks that a process has on a file when the process closes any descriptor of it. A sqlite3 program
+// that then closes the file takes itself for the last one, and deletes the log that this process goes on writing to.
+func TestOthersSeeThatTheFileIsOpenHoweverOftenItIsOpened(t *testing.T) {
+	path := pathOf(t)
+	first := openBox(t, path, sqlite.Options{})
+	store(t, first, parcel(ping, "a"))
+	require.True(t, inUse(t, path))
+	raw := openRaw(t, path) // the program's own
+	require.Equal(t, 1, ask[int](t, raw, `SELECT count(*) FROM aihooks_inbox`))
+	second := openBox(t, path, sqlite.Options{})
+	require.True(t, inUse(t, path), "opened twice")
+	require.NoError(t, second.Close())
+	require.True(t, inUse(t, path), "one is still open")
+	require.NoError(t, raw.Close())
+	require.NoError(t, first.Close())
+	require.False(t, inUse(t, path))
+}
+
+func TestAFileThatSeveralMakeAtOnceIsMadeOnce(t *testing.T) {
+	for range 2 {
+		path := pathOf(t)
+		const boxes = 4
+		opened := make(chan *sqlite.Inbox, boxes)
+		for range boxes {
+			go func() {
+				box, err := sqlite.Open(path, nil)
+				if err != nil {
+					t.Error(err)
+				}
+				opened <- box
+			}()
+		}
+		var last *sqlite.Inbox
+		for i := range boxes {
+			if box := <-opened; box != nil {
+				defer box.Close()
+				store(t, box, parcel(ping, strings.Repeat("x", i+1)))
+				last = box
+			}
+		}
+		require.Equal(t, boxes, statsOf(t, last).Pending)
+		require.True(t, inUse(t, path))
+	}
+}

@@ -1,0 +1,326 @@
+package sqlite_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/emberqa"
+	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/webhooktest"
+)
+
+// copyOf copies the file and its log as they are on the disk, and returns what is in them. A program of its own does so: to
+// close the file in the process that has it open would take SQLite's locks away.
+func copyOf(t *testing.T, path string) []byte {
+	t.Helper()
+	var all []byte
+	for _, suffix := range []string{"", "-wal"} {
+		content, err := exec.Command("cat", path+suffix).Output()
+		require.NoError(t, err)
+		all = append(all, content...)
+	}
+	return all
+}
+
+func TestWhatIsSecretIsNotStored(t *testing.T) {
+	path := pathOf(t)
+	box := openBox(t, path, sqlite.Options{})
+	desk := newDesk(t, box, webhook.Options{})
+	const token = "token-in-the-url-of-emberqa"
+	ember, err := emberqa.NewHandler(emberqa.Token(token), &webhook.Options{Inbox: box})
+	require.NoError(t, err)
+	sender := webhooktest.Sender{Profile: emberqa.Profile(), URL: "http://receiver.test/hooks?token=" + token}
+	secrets := []string{token}
+	adorn := func(r *http.Request) {
+		for name, value := range map[string]string{
+			"Authorization": "Bearer in-the-authorization", "Cookie": "session=in-a-cookie", "X-Api-Key": "in-an-api-key",
+			"Proxy-Authorization": "Basic in-the-proxy-authorization", "X-Forwarded-For": "203.0.113.77",
+		} {
+			r.Header.Set(name, value)
+			secrets = append(secrets, value, value[strings.Index(value, "in-")+1:])
+		}
+		signature := r.Header.Get("X-Workflux-Signature")
+		if signature == "" {
+			return
+		}
+		_, digits, _ := strings.Cut(signature, "=")
+		if digits == "" {
+			digits = signature
+		}
+		mac, err := hex.DecodeString(digits)
+		require.NoError(t, err)
+		secrets = append(secrets, digits, string(mac))
+	}
+	body := letter("a letter that can be found", 10)
+	answer, _ := desk.post(t, body, adorn)
+	require.Equal(t, http.StatusOK, answer.Code)
+	require.GreaterOrEqual(t, len(secrets), 12, "the signature is among them")
+
+	request, err := sender.Request(emberqatest.Samples()[0].Body, time.Now(), "")
+	require.NoError(t, err)
+	adorn(request)
+	recorder := httptest.NewRecorder()
+	ember.ServeHTTP(recorder, request)
+	require.Equal(t, http.StatusOK, recorder.Code, recorder.Body)
+
+	check := func(stored []byte) {
+		require.True(t, bytes.Contains(stored, body), "what is looked for can be found")
+		for _, secret := range secrets {
+			require.False(t, bytes.Contains(stored, []byte(secret)), "%q is stored", secret)
+			require.False(t, bytes.Contains(bytes.ToLower(stored), []byte(strings.ToLower(secret))), "%q is stored", secret)
+		}
+	}
+	check(copyOf(t, path))
+	require.NoError(t, box.EmptyLog(t.Context()))
+	check(copyOf(t, path))
+	stop := start(t, box, desk, ember)
+	soon(t, func() bool { s := statsOf(t, box); return s.Pending+s.Running == 0 })
+	stop()
+	check(copyOf(t, path))
+	require.Equal(t, 2, statsOf(t, box).Done+statsOf(t, box).Waiting)
+}
+
+// needle is what can be looked for in a file.
+const needle = "a needle that is nowhere else"
+
+// parcelWith is a delivery whose body and headers can be found, of some pages.
+func parcelWith(id string) *webhook.Delivery {
+	d := parcel(ping, id)
+	d.Body = []byte(strings.Repeat(needle+" in a body ", 500))
+	d.Header = http.Header{"X-Trace": {needle + " in a header"}}
+	return d
+}
+
+func TestBodiesAreGoneOnceDoneIfTheyAreNotToBeKept(t *testing.T) {
+	path := pathOf(t)
+	box := openBox(t, path, sqlite.Options{BodyRetention: -1, Policy: inbox.Policy{MaxAttempts: 2}})
+	hook := newStub(callbacks{ping: func(_ context.Context, d *webhook.Delivery) webhook.Result {
+		if !strings.Contains(string(d.Body), needle) {
+			return webhook.Result{Outcome: webhook.DeadLettered}
+		}
+		return webhook.Result{Outcome: webhook.Handled}
+	}})
+	for i := range 5 {
+		store(t, box, parcelWith(fmt.Sprint(i)))
+	}
+	require.True(t, bytes.Contains(copyOf(t, path), []byte(needle)))
+	stop := start(t, box, hook)
+	soon(t, func() bool { return statsOf(t, box).Done == 5 })
+	stop()
+	require.NoError(t, box.EmptyLog(t.Context()))
+	require.False(t, bytes.Contains(copyOf(t, path), []byte(needle)))
+	for _, e := range listed(t, box, inbox.Done, all) {
+		require.Nil(t, e.Delivery.Body)
+		require.Nil(t, e.Delivery.Header)
+		require.Equal(t, ping, e.Delivery.Type)
+		_, err := box.Rerun(t.Context(), inbox.Filter{ID: e.ID})
+		require.ErrorIs(t, err, inbox.ErrPurged)
+	}
+	duplicate, err := box.Enqueue(t.Context(), parcelWith("3"))
+	require.NoError(t, err)
+	require.True(t, duplicate, "the key stays")
+}
+
+func TestBodiesAreGoneAfterTheirRetentionAndKeysAfterTheirs(t *testing.T) {
+	path := pathOf(t)
+	box := openBox(t, path, sqlite.Options{BodyRetention: time.Hour, Retention: 3 * time.Hour})
+	const many = 210 // more than are purged at once
+	var old []*webhook.Delivery
+	for i := range many {
+		old = append(old, parcelWith(fmt.Sprint("old ", i)))
+	}
+	storeAtOnce(t, box, old...)
+	stop := start(t, box, answering(webhook.Handled))
+	soon(t, func() bool { return statsOf(t, box).Done == many })
+	stop()
+	raw := openRaw(t, path)
+	age := func(by time.Duration) {
+		tell(t, raw, `UPDATE aihooks_inbox SET due_at = due_at - ? WHERE delivery_id LIKE 'old%'`, by.Milliseconds())
+	}
+	bodies := func() int { return ask[int](t, raw, `SELECT count(*) FROM aihooks_inbox_body`) }
+	age(50 * time.Minute)
+	box.Tidy(t.Context())
+	require.Equal(t, many, bodies(), "it is not time yet")
+	age(11 * time.Minute)
+	store(t, box, parcel(ping, "new"), parcel(pong, "unhandled"))
+	box.Tidy(t.Context())
+	require.Equal(t, 2, bodies(), "all but the new ones")
+	require.NoError(t, box.EmptyLog(t.Context()))
+	require.False(t, bytes.Contains(copyOf(t, path), []byte(needle)))
+	require.Equal(t, many, statsOf(t, box).Done)
+	again := func() bool {
+		duplicate, err := box.Enqueue(t.Context(), parcel(ping, "old 7"))
+		require.NoError(t, err)
+		return duplicate
+	}
+	age(110 * time.Minute)
+	box.Tidy(t.Context())
+	require.True(t, again(), "the key is known for longer")
+	age(20 * time.Minute)
+	box.Tidy(t.Context())
+	require.Zero(t, statsOf(t, box).Done)
+	require.False(t, again(), "it is forgotten")
+	require.Equal(t, 3, statsOf(t, box).Pending, "what is not done is not touched")
+}
+
+func TestBodiesThatAreKeptAsLongAsTheirKeysGoWithThem(t *testing.T) {
+	path := pathOf(t)
+	box := openBox(t, path, sqlite.Options{BodyRetention: sqlite.Forever, Retention: time.Hour})
+	store(t, box, parcelWith("a"))
+	stop := start(t, box, answering(webhook.Handled))
+	soon(t, func() bool { return statsOf(t, box).Done == 1 })
+	stop()
+	raw := openRaw(t, path)
+	tell(t, raw, `UPDATE aihooks_inbox SET due_at = due_at - 3700000`)
+	box.Tidy(t.Context())
+	require.Zero(t, ask[int](t, raw, `SELECT (SELECT count(*) FROM aihooks_inbox) + (SELECT count(*) FROM aihooks_inbox_body)`))
+}
+
+func TestDiscardDeletesTheBodyAtOnce(t *testing.T) {
+	path := pathOf(t)
+	box := openBox(t, path, sqlite.Options{})
+	store(t, box, parcelWith("a"))
+	stop := start(t, box, answering(webhook.DeadLettered))
+	soon(t, func() bool { return statsOf(t, box).Dead == 1 })
+	stop()
+	n, err := box.Discard(t.Context(), all)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	require.NoError(t, box.EmptyLog(t.Context()))
+	require.False(t, bytes.Contains(copyOf(t, path), []byte(needle)))
+	duplicate, err := box.Enqueue(t.Context(), parcelWith("a"))
+	require.NoError(t, err)
+	require.True(t, duplicate)
+}
+
+func TestDeadLettersAndWhatHasNoCallbackAreDeletedWithAWarning(t *testing.T) {
+	path := pathOf(t)
+	log := new(logbook)
+	box := openBox(t, path, sqlite.Options{DeadRetention: time.Hour, Policy: inbox.Policy{Logger: log.logger()}})
+	store(t, box, parcel(ping, "dead"), parcel(pong, "waiting"))
+	stop := start(t, box, answering(webhook.DeadLettered))
+	soon(t, func() bool { s := statsOf(t, box); return s.Dead == 1 && s.Waiting == 1 })
+	stop()
+	raw := openRaw(t, path)
+	tell(t, raw, `UPDATE aihooks_inbox SET due_at = due_at - 3500000`)
+	box.Tidy(t.Context())
+	require.Zero(t, log.lines("were deleted"))
+	require.Equal(t, 2, ask[int](t, raw, `SELECT count(*) FROM aihooks_inbox_body`))
+	tell(t, raw, `UPDATE aihooks_inbox SET due_at = due_at - 200000`)
+	box.Tidy(t.Context())
+	require.Equal(t, 1, log.lines("level=WARN", "dead letters were deleted", "DeadRetention", "deleted=1"), log)
+	require.Equal(t, 1, log.lines("level=WARN", "had no callback", "DeadRetention", "deleted=1"), log)
+	require.Zero(t, ask[int](t, raw, `SELECT (SELECT count(*) FROM aihooks_inbox) + (SELECT count(*) FROM aihooks_inbox_body)`))
+}
+
+func TestWhatIsKeptForeverIsNotDeleted(t *testing.T) {
+	path := pathOf(t)
+	box := openBox(t, path, sqlite.Options{DeadRetention: sqlite.Forever, BodyRetention: sqlite.Forever, Retention: sqlite.Forever})
+	store(t, box, parcel(ping, "a"), parcel(pong, "b"))
+	stop := start(t, box, answering(webhook.Handled))
+	soon(t, func() bool { s := statsOf(t, box); return s.Done == 1 && s.Waiting == 1 })
+	stop()
+	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = 1`)
+	box.Tidy(t.Context())
+	require.Equal(t, sqlite.Counts{Done: 1, Waiting: 1}, statsOf(t, box))
+	require.NotNil(t, listed(t, box, inbox.Done, all)[0].Delivery.Body)
+}
+
+// heap makes a file of some megabytes, all of which is then free.
+func heap(t *testing.T, path string, box *sqlite.Inbox) *sql.DB {
+	t.Helper()
+	raw := openRaw(t, path)
+	tell(t, raw, `CREATE TABLE heap (x BLOB)`)
+	tell(t, raw, `WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 24) INSERT INTO heap SELECT zeroblob(1000000) FROM c`)
+	require.NoError(t, box.EmptyLog(t.Context()))
+	tell(t, raw, `DROP TABLE heap`)
+	return raw
+}
+
+func TestTheFileGivesRoomBackToTheDisk(t *testing.T) {
+	path := pathOf(t)
+	box := openBox(t, path, sqlite.Options{})
+	raw := heap(t, path, box)
+	size := func(suffix string) int64 {
+		info, err := os.Stat(path + suffix)
+		require.NoError(t, err)
+		return info.Size()
+	}
+	require.Greater(t, size(""), int64(20<<20))
+	box.Tidy(t.Context())
+	require.Less(t, ask[int](t, raw, `PRAGMA freelist_count`), 4096+256)
+	require.NoError(t, box.EmptyLog(t.Context()))
+	require.Less(t, size(""), int64(20<<20))
+	require.Zero(t, size("-wal"))
+	store(t, box, parcel(ping, "a"))
+
+	tell(t, raw, `CREATE TABLE heap (x BLOB)`) // makes the log long
+	tell(t, raw, `INSERT INTO heap VALUES (zeroblob(18000000))`)
+	require.Greater(t, size("-wal"), int64(16<<20))
+	box.Tidy(t.Context())
+	require.Zero(t, size("-wal"), "the log is emptied once it is long")
+	require.NoError(t, box.Transact(t.Context(), func(_ context.Context, tx *sql.Tx) error {
+		var ms int
+		require.NoError(t, tx.QueryRow(`PRAGMA busy_timeout`).Scan(&ms))
+		require.Equal(t, 5000, ms, "which leaves the connections as they were")
+		return nil
+	}))
+}
+
+func TestALogThatSomebodyReadsIsNotWaitedFor(t *testing.T) {
+	path := pathOf(t)
+	box := openBox(t, path, sqlite.Options{})
+	store(t, box, parcel(ping, "a"))
+	tx, err := openRaw(t, path).BeginTx(t.Context(), &sql.TxOptions{ReadOnly: true})
+	require.NoError(t, err)
+	defer tx.Rollback()
+	var n int
+	require.NoError(t, tx.QueryRow(`SELECT count(*) FROM aihooks_inbox`).Scan(&n))
+	store(t, box, parcel(ping, "b"))
+	began := time.Now()
+	require.NoError(t, box.EmptyLog(t.Context()))
+	require.Less(t, time.Since(began), 2*time.Second)
+	store(t, box, parcel(ping, "c"))
+}
+
+// A file that the program has made itself, for its own tables, cannot give back room.
+func TestAFileThatCannotGiveRoomBackIsLeftAsItIs(t *testing.T) {
+	path := pathOf(t)
+	raw := openRaw(t, path)
+	tell(t, raw, `CREATE TABLE theirs (x)`)
+	require.Zero(t, ask[int](t, raw, `PRAGMA auto_vacuum`))
+	box := openBox(t, path, sqlite.Options{})
+	heap(t, path, box)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	box.Tidy(ctx)
+	require.NoError(t, ctx.Err(), "the housekeeping goes on")
+	store(t, box, parcel(ping, "a"))
+}
+
+func TestTheHousekeepingComesByItself(t *testing.T) {
+	t.Parallel()
+	path := pathOf(t)
+	box := openBox(t, path, sqlite.Options{Retention: time.Millisecond, BodyRetention: time.Millisecond})
+	store(t, box, parcel(ping, "a"))
+	start(t, box, answering(webhook.Handled))
+	soon(t, func() bool {
+		duplicate, err := box.Enqueue(t.Context(), parcel(ping, "a"))
+		return err == nil && !duplicate
+	})
+}

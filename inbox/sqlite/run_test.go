@@ -1,0 +1,290 @@
+package sqlite_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+func TestWhatHasNoCallbackWaitsForAProcessThatHasOne(t *testing.T) {
+	path := pathOf(t)
+	log := new(logbook)
+	old := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.logger()}})
+	renewed := openBox(t, path, sqlite.Options{})
+	store(t, old, parcel(pong, "a"), parcel(pong, "b"))
+	start(t, old, answering(webhook.Handled))
+	soon(t, func() bool { return statsOf(t, old).Waiting == 2 })
+	require.Equal(t, 1, log.lines("level=WARN", "no callback", "vendor=acme", "type=pong"), "once for each type: %s", log)
+	both := newStub(callbacks{pong: func(context.Context, *webhook.Delivery) webhook.Result {
+		return webhook.Result{Outcome: webhook.Handled}
+	}})
+	start(t, renewed, both)
+	soon(t, func() bool { return statsOf(t, renewed).Done == 2 })
+	require.Len(t, both.calls(), 2)
+	for _, e := range listed(t, renewed, inbox.Done, all) {
+		require.Len(t, e.Attempts, 2)
+		require.Equal(t, webhook.Unhandled, e.Attempts[0].Outcome)
+		require.False(t, e.Attempts[0].Counted)
+	}
+	// What the old one shelves from now on, the new one finds when it looks.
+	_, err := old.Enqueue(t.Context(), parcel(pong, "c"))
+	require.NoError(t, err)
+	soon(t, func() bool {
+		require.NoError(t, renewed.Unshelve(t.Context()))
+		return statsOf(t, renewed).Done == 3
+	})
+}
+
+func TestWhatWaitsIsLookedForByItself(t *testing.T) {
+	t.Parallel() // it takes ten seconds
+	path := pathOf(t)
+	shelves, has := openBox(t, path, sqlite.Options{}), openBox(t, path, sqlite.Options{})
+	shelve := func(id string) {
+		store(t, shelves, parcel(pong, id))
+		tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 2 WHERE delivery_id = ?`, id)
+	}
+	shelve("a")
+	start(t, has, newStub(callbacks{pong: func(context.Context, *webhook.Delivery) webhook.Result { return webhook.Result{Outcome: webhook.Handled} }}))
+	soon(t, func() bool { return statsOf(t, has).Done == 1 })
+	d := parcel(pong, "b")
+	d.Endpoint = "eu" // which nobody runs, so that it can be shelved
+	store(t, shelves, d)
+	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 2, hook = 'acme/default' WHERE delivery_id = 'b'`)
+	soon(t, func() bool { return statsOf(t, has).Done == 2 }) // at the second look
+}
+
+func TestWhatAnotherProcessStoresIsRunAtTheNextLook(t *testing.T) {
+	path := pathOf(t)
+	runs, takes := openBox(t, path, sqlite.Options{Poll: 50 * time.Millisecond}), openBox(t, path, sqlite.Options{})
+	hook := answering(webhook.Handled)
+	start(t, runs, hook)
+	for i := range 3 {
+		time.Sleep(120 * time.Millisecond)
+		began := time.Now()
+		store(t, takes, parcel(ping, fmt.Sprint(i)))
+		soon(t, func() bool { return len(hook.calls()) == i+1 })
+		require.Less(t, time.Since(began), 3*time.Second)
+	}
+}
+
+func TestWhatIsStoredHereAndWhatIsDueSoonDoesNotWaitForALook(t *testing.T) {
+	box := openBox(t, pathOf(t), sqlite.Options{Poll: time.Hour})
+	var calls atomic.Int64
+	hook := newStub(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
+		if calls.Add(1) < 4 {
+			return webhook.Result{Outcome: webhook.RetryLater, RetryAfter: 30 * time.Millisecond}
+		}
+		return webhook.Result{Outcome: webhook.Handled}
+	}})
+	start(t, box, hook)
+	time.Sleep(50 * time.Millisecond)
+	began := time.Now()
+	store(t, box, parcel(ping, "a"))
+	soon(t, func() bool { return statsOf(t, box).Done == 1 })
+	require.GreaterOrEqual(t, time.Since(began), 90*time.Millisecond, "and none comes early")
+	require.EqualValues(t, 4, calls.Load())
+}
+
+func TestALostLeaseIsToldAndNotSettledTwice(t *testing.T) {
+	path := pathOf(t)
+	log := new(logbook)
+	const lease = 5 * time.Second
+	slow := openBox(t, path, sqlite.Options{Lease: lease, Policy: inbox.Policy{Logger: log.logger()}})
+	quick := openBox(t, path, sqlite.Options{Lease: 200 * time.Millisecond})
+	release, began := make(chan struct{}), make(chan struct{})
+	store(t, slow, parcel(ping, "a"))
+	stopSlow := start(t, slow, newStub(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
+		close(began)
+		<-release
+		return webhook.Result{Outcome: webhook.DeadLettered, Err: errors.New("late")}
+	}}))
+	<-began
+	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = 1`) // it was not heard of for long
+	hook := answering(webhook.Handled)
+	start(t, quick, hook)
+	soon(t, func() bool { return statsOf(t, quick).Done == 1 })
+	close(release)
+	soon(t, func() bool { return log.lines("level=WARN", "lease of a delivery had ended", "entry=1", "id=a") == 1 }, log)
+	stopSlow()
+	require.Equal(t, sqlite.Counts{Done: 1}, statsOf(t, quick))
+	e, err := quick.Entry(t.Context(), "1")
+	require.NoError(t, err)
+	require.Len(t, e.Attempts, 2)
+	require.Equal(t, inbox.Lost, e.Attempts[0].Outcome)
+	require.Zero(t, log.lines("dead letter"))
+}
+
+func TestALateSettlementDoesNotTouchWhatItsOwnRunHasTakenAgain(t *testing.T) {
+	path := pathOf(t)
+	log := new(logbook)
+	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.logger()}})
+	release := make(chan struct{})
+	var calls atomic.Int64
+	store(t, box, parcel(ping, "a"))
+	start(t, box, newStub(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
+		if calls.Add(1) == 1 {
+			<-release
+			return webhook.Result{Outcome: webhook.DeadLettered, Err: errors.New("late")}
+		}
+		for log.lines("lease of a delivery had ended") == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		return webhook.Result{Outcome: webhook.Handled}
+	}}))
+	soon(t, func() bool { return calls.Load() == 1 })
+	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 0, due_at = 1`) // as somebody's rescue would have
+	soon(t, func() bool { return calls.Load() == 2 })
+	close(release)
+	soon(t, func() bool { return statsOf(t, box).Done == 1 }, log)
+	require.Equal(t, 1, log.lines("lease of a delivery had ended"))
+}
+
+func TestWhatTakesItsProcessAlongIsBuriedInTheEnd(t *testing.T) {
+	path := pathOf(t)
+	log := new(logbook)
+	var told counter
+	box := openBox(t, path, sqlite.Options{Lease: 100 * time.Millisecond, Policy: inbox.Policy{
+		MaxAttempts: 3, Logger: log.logger(), OnDead: func(e inbox.Entry) { told.add(e.Delivery.ID) },
+	}})
+	many := pings("lost", 130) // more than are looked at at once
+	storeAtOnce(t, box, many...)
+	raw := openRaw(t, path)
+	tell(t, raw, `UPDATE aihooks_inbox SET state = 1, due_at = 1, owner = randomblob(16), takes = 3, tried = 3, began_at = 1700000000000`)
+	store(t, box, parcel(ping, "once more"))
+	tell(t, raw, `UPDATE aihooks_inbox SET state = 1, due_at = 1, owner = randomblob(16), takes = 2, tried = 2 WHERE delivery_id = 'once more'`)
+	hook := answering(webhook.Handled)
+	start(t, box, hook)
+	soon(t, func() bool { s := statsOf(t, box); return s.Dead == len(many) && s.Done == 1 })
+	require.Equal(t, []string{"once more"}, hook.calls())
+	soon(t, func() bool { return len(told.all()) == len(many) })
+	for _, e := range listed(t, box, inbox.Dead, all) {
+		require.Len(t, e.Attempts, 1)
+		a := e.Attempts[0]
+		require.Equal(t, inbox.Lost, a.Outcome)
+		require.True(t, a.Counted)
+		require.Contains(t, a.Error, "not heard of again")
+		require.Equal(t, time.UnixMilli(1700000000000).UTC(), a.At)
+		require.Equal(t, 1, told.all()[e.Delivery.ID])
+	}
+}
+
+func TestLongCallbacksKeepTheirLease(t *testing.T) {
+	path := pathOf(t)
+	const lease = 400 * time.Millisecond
+	first, second := openBox(t, path, sqlite.Options{Lease: lease}), openBox(t, path, sqlite.Options{Lease: lease})
+	var calls atomic.Int64
+	hook := newStub(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
+		calls.Add(1)
+		time.Sleep(4 * lease)
+		return webhook.Result{Outcome: webhook.Handled}
+	}})
+	start(t, first, hook)
+	start(t, second, hook)
+	store(t, first, pings("", 20)...)
+	soon(t, func() bool { return statsOf(t, first).Done == 20 })
+	require.EqualValues(t, 20, calls.Load())
+	for _, e := range listed(t, first, inbox.Done, all) {
+		require.Empty(t, e.Attempts, "what succeeds at once has no story")
+	}
+}
+
+func TestASpoiledRowBecomesADeadLetterAndStopsNobody(t *testing.T) {
+	path := pathOf(t)
+	var told counter
+	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{OnDead: func(e inbox.Entry) { told.add(e.Delivery.ID) }}})
+	spoil := map[string]string{
+		"no JSON":      `UPDATE aihooks_inbox_body SET meta = '{' WHERE id = ?`,
+		"other JSON":   `UPDATE aihooks_inbox_body SET meta = '{"keys": 7}' WHERE id = ?`,
+		"missing body": `DELETE FROM aihooks_inbox_body WHERE id = ?`,
+	}
+	raw := openRaw(t, path)
+	store(t, box, parcel(ping, "before"))
+	for name, statement := range spoil {
+		store(t, box, parcel(ping, name))
+		tell(t, raw, statement, ask[int](t, raw, `SELECT id FROM aihooks_inbox WHERE delivery_id = ?`, name))
+	}
+	store(t, box, parcel(ping, "history"), parcel(ping, "after"))
+	tell(t, raw, `UPDATE aihooks_inbox SET attempts = 'no JSON' WHERE delivery_id = 'history'`)
+	hook := answering(webhook.Handled)
+	start(t, box, hook)
+	soon(t, func() bool { s := statsOf(t, box); return s.Done == 3 && s.Dead == len(spoil) })
+	require.ElementsMatch(t, []string{"before", "history", "after"}, hook.calls())
+	for _, e := range listed(t, box, inbox.Dead, all) {
+		require.Contains(t, spoil, e.Delivery.ID)
+		require.NotEmpty(t, e.LastError())
+		require.Equal(t, 1, told.all()[e.Delivery.ID])
+		require.Equal(t, webhook.Malformed, e.Attempts[0].Outcome)
+	}
+}
+
+func TestAHandlerThatIsShutDownIsNotAskedAgainAndAgain(t *testing.T) {
+	box := openBox(t, pathOf(t), sqlite.Options{})
+	hook := answering(webhook.ShuttingDown)
+	store(t, box, pings("", 5)...)
+	stop := start(t, box, hook)
+	soon(t, func() bool { return len(hook.calls()) > 0 && statsOf(t, box).Pending == 5 })
+	time.Sleep(200 * time.Millisecond) // ten looks
+	require.LessOrEqual(t, len(hook.calls()), 5)
+	stop()
+	for _, e := range listed(t, box, inbox.Pending, all) {
+		require.LessOrEqual(t, time.Until(e.Due), time.Duration(0), "for the next process, at once")
+	}
+	start(t, box, answering(webhook.Handled))
+	soon(t, func() bool { return statsOf(t, box).Done == 5 })
+}
+
+func TestAnEndedRunLeavesNothingTaken(t *testing.T) {
+	path := pathOf(t)
+	box := openBox(t, path, sqlite.Options{Lease: time.Hour, Policy: inbox.Policy{Concurrency: 3, DrainTimeout: 50 * time.Millisecond}})
+	hook := newStub(callbacks{ping: func(ctx context.Context, _ *webhook.Delivery) webhook.Result {
+		<-ctx.Done()
+		return webhook.Result{Outcome: webhook.Failed, Err: ctx.Err()}
+	}})
+	store(t, box, pings("", 10)...)
+	stop := start(t, box, hook)
+	soon(t, func() bool { return len(hook.calls()) == 3 })
+	stop()
+	require.Equal(t, sqlite.Counts{Pending: 10}, statsOf(t, box))
+	require.Zero(t, ask[int](t, openRaw(t, path), `SELECT sum(tried) FROM aihooks_inbox`), "being cancelled does not count")
+}
+
+func TestARunOfNoUseIsAnErrorAtOnce(t *testing.T) {
+	box := openBox(t, pathOf(t), sqlite.Options{})
+	hook := answering(webhook.Handled)
+	require.Error(t, box.Run(t.Context()))
+	require.Error(t, box.Run(t.Context(), nil))
+	require.ErrorContains(t, box.Run(t.Context(), hook, hook), "two handlers")
+	require.NoError(t, box.Close())
+	require.ErrorIs(t, box.Run(t.Context(), hook), sqlite.ErrClosed)
+	_, err := box.Enqueue(t.Context(), parcel(ping, "a"))
+	require.ErrorIs(t, err, sqlite.ErrClosed)
+}
+
+func TestCloseEndsARunAndNothingIsLeftBehind(t *testing.T) {
+	before := runtime.NumGoroutine()
+	path := pathOf(t)
+	box := openBox(t, path, sqlite.Options{})
+	began, ended := make(chan struct{}), make(chan error, 1)
+	hook := newStub(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
+		close(began)
+		time.Sleep(100 * time.Millisecond)
+		return webhook.Result{Outcome: webhook.Handled}
+	}})
+	go func() { ended <- box.Run(context.Background(), hook) }()
+	store(t, box, parcel(ping, "a"))
+	<-began
+	require.NoError(t, box.Close())
+	require.NoError(t, <-ended)
+	soon(t, func() bool { return runtime.NumGoroutine()-1 <= before })
+	require.Equal(t, sqlite.Counts{Done: 1}, statsOf(t, openBox(t, path, sqlite.Options{})))
+}

@@ -1,0 +1,161 @@
+package sqlite_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+func TestAFullInboxIsAnswered503UntilThereIsRoomAgain(t *testing.T) {
+	box := openBox(t, pathOf(t), sqlite.Options{MaxPending: 3})
+	desk := newDesk(t, box, webhook.Options{})
+	desk.messages(func(ctx context.Context, _ string) error { return nil })
+	first := letter("first", 10)
+	desk.is(t, http.StatusOK, first)
+	desk.is(t, http.StatusOK, letter("second", 10))
+	desk.is(t, http.StatusOK, letter("third", 10))
+	refused := letter("fourth", 10)
+	answer, _ := desk.post(t, refused)
+	require.Equal(t, http.StatusServiceUnavailable, answer.Code)
+	require.NotEmpty(t, answer.Header().Get("Retry-After"))
+	require.Equal(t, webhook.ReasonInboxFull, desk.last().Reason)
+	require.Equal(t, 1, desk.log.lines("3 deliveries wait", "MaxPending is 3"), desk.log)
+	desk.is(t, http.StatusOK, first)
+	require.Equal(t, webhook.ReasonStoredBefore, desk.last().Reason, "the vendor need not send it again")
+	desk.is(t, http.StatusServiceUnavailable, refused)
+	stop := start(t, box, desk)
+	soon(t, func() bool { return statsOf(t, box).Done == 3 })
+	stop()
+	desk.is(t, http.StatusOK, refused)
+	require.Equal(t, webhook.ReasonNone, desk.last().Reason)
+}
+
+func TestWhatRunsTakesRoomAsWellAndWhatIsDeadOrWaitsDoesNot(t *testing.T) {
+	box := openBox(t, pathOf(t), sqlite.Options{MaxPending: 2, Policy: inbox.Policy{MaxAttempts: 1}})
+	release := make(chan struct{})
+	hook := newStub(callbacks{ping: func(_ context.Context, d *webhook.Delivery) webhook.Result {
+		<-release
+		return webhook.Result{Outcome: webhook.Failed, Err: errors.New("on purpose")}
+	}})
+	full := func() {
+		t.Helper()
+		_, err := box.Enqueue(t.Context(), parcel(ping, "one too many"))
+		require.ErrorIs(t, err, webhook.ErrInboxFull)
+	}
+	store(t, box, parcel(ping, "a"), parcel(ping, "b"))
+	full()
+	start(t, box, hook)
+	soon(t, func() bool { return statsOf(t, box).Running == 2 })
+	full()
+	close(release)
+	soon(t, func() bool { return statsOf(t, box).Dead == 2 })
+	for i := range 5 { // those that wait for a callback keep out nobody
+		soon(t, func() bool {
+			_, err := box.Enqueue(t.Context(), parcel(pong, fmt.Sprint("waits ", i)))
+			return err == nil
+		})
+		soon(t, func() bool { return statsOf(t, box).Waiting == i+1 })
+	}
+	n, err := box.Retry(t.Context(), all) // dead ones that come back take room again
+	require.NoError(t, err)
+	require.Equal(t, 2, n)
+	soon(t, func() bool { return statsOf(t, box).Dead == 2 })
+	store(t, box, parcel(ping, "c"), parcel(ping, "d"))
+	soon(t, func() bool { return statsOf(t, box).Dead == 4 })
+}
+
+func TestRetriedDeadLettersTakeRoom(t *testing.T) {
+	box := openBox(t, pathOf(t), sqlite.Options{MaxPending: 2})
+	store(t, box, parcel(ping, "a"), parcel(ping, "b"))
+	stop := start(t, box, answering(webhook.DeadLettered))
+	soon(t, func() bool { return statsOf(t, box).Dead == 2 })
+	stop()
+	_, err := box.Retry(t.Context(), all)
+	require.NoError(t, err)
+	_, err = box.Enqueue(t.Context(), parcel(ping, "c"))
+	require.ErrorIs(t, err, webhook.ErrInboxFull)
+}
+
+func TestRoomThatAnotherProcessMakesIsFound(t *testing.T) {
+	path := pathOf(t)
+	full := openBox(t, path, sqlite.Options{MaxPending: 2})
+	other := openBox(t, path, sqlite.Options{})
+	store(t, full, parcel(ping, "a"), parcel(ping, "b"))
+	_, err := full.Enqueue(t.Context(), parcel(ping, "c"))
+	require.ErrorIs(t, err, webhook.ErrInboxFull)
+	start(t, other, answering(webhook.Handled))
+	soon(t, func() bool { return statsOf(t, other).Done == 2 })
+	began := time.Now()
+	soon(t, func() bool { _, err := full.Enqueue(t.Context(), parcel(ping, "c")); return err == nil })
+	require.Less(t, time.Since(began), 5*time.Second, "long before the next counting")
+}
+
+func TestWhatAnotherProcessStoresIsCounted(t *testing.T) {
+	path := pathOf(t)
+	store(t, openBox(t, path, sqlite.Options{}), parcel(ping, "a"), parcel(ping, "b"))
+	late := openBox(t, path, sqlite.Options{MaxPending: 2})
+	_, err := late.Enqueue(t.Context(), parcel(ping, "c"))
+	require.ErrorIs(t, err, webhook.ErrInboxFull, "what is there is counted when the file is opened")
+}
+
+func TestTheLimitHoldsUnderConcurrency(t *testing.T) {
+	const limit, senders = 50, 32
+	box := openBox(t, pathOf(t), sqlite.Options{MaxPending: limit})
+	var sending sync.WaitGroup
+	var taken, refused atomic.Int64
+	for i := range senders {
+		sending.Go(func() {
+			for j := range 10 {
+				_, err := box.Enqueue(t.Context(), parcel(ping, fmt.Sprintf("%d-%d", i, j)))
+				switch {
+				case err == nil:
+					taken.Add(1)
+				case errors.Is(err, webhook.ErrInboxFull):
+					refused.Add(1)
+				default:
+					t.Error(err)
+				}
+			}
+		})
+	}
+	sending.Wait()
+	require.EqualValues(t, taken.Load(), statsOf(t, box).Pending)
+	require.EqualValues(t, 10*senders, taken.Load()+refused.Load())
+	require.GreaterOrEqual(t, taken.Load(), int64(limit))
+	require.Less(t, taken.Load(), int64(limit+senders), "at most what was on its way")
+}
+
+func TestTheCountStaysRightThroughAllThatHappens(t *testing.T) {
+	const limit = 40
+	box := openBox(t, pathOf(t), sqlite.Options{MaxPending: limit, Policy: inbox.Policy{MaxAttempts: 2}})
+	outcomes := []webhook.Outcome{webhook.Handled, webhook.Failed, webhook.DeadLettered, webhook.InFlight, webhook.Ignored}
+	var turn atomic.Int64
+	hook := newStub(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
+		return webhook.Result{Outcome: outcomes[int(turn.Add(1))%len(outcomes)]}
+	}})
+	for round := range 3 {
+		stop := start(t, box, hook)
+		store(t, box, pings(fmt.Sprint("round ", round), limit)...)
+		soon(t, func() bool { s := statsOf(t, box); return s.Pending+s.Running == 0 })
+		_, err := box.Retry(t.Context(), all)
+		require.NoError(t, err)
+		soon(t, func() bool { s := statsOf(t, box); return s.Pending+s.Running == 0 })
+		_, err = box.Discard(t.Context(), all)
+		require.NoError(t, err)
+		stop()
+	}
+	store(t, box, pings("in the end", limit)...)
+	_, err := box.Enqueue(t.Context(), parcel(ping, "one too many"))
+	require.ErrorIs(t, err, webhook.ErrInboxFull)
+}

@@ -1,0 +1,32 @@
+package sqlite_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/aihooks/aihooks-go/internal/torturetest"
+)
+
+func full() bool { return os.Getenv("INBOXTEST_FULL") != "" }
+
+func TestReceiversKilledAtAnyMomentLoseNothingAndRepeatNothing(t *testing.T) {
+	n, kills, rate, minute := 600, 6, 100, 250*time.Millisecond
+	if full() {
+		n, kills, rate, minute = 24_000, 60, 250, 250*time.Millisecond
+	}
+	path := filepath.Join(t.TempDir(), "inbox.db")
+	fleet := torturetest.NewFleet(t, 1, receiver(path, time.Second))
+	sender := &torturetest.Sender{Deliveries: torturetest.Deliveries(n), Fleet: fleet, Minute: minute, Rate: rate}
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		sender.Send()
+	}()
+	fleet.Torment(kills, sender.Progress)
+	<-sent
+	stats := drained(t, path)
+	fleet.End()
+	checkFile(t, path, stats, sender, fleet)
+}

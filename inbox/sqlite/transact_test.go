@@ -1,0 +1,343 @@
+package sqlite_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
+	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+const (
+	makeEffects  = `CREATE TABLE IF NOT EXISTS effects (name TEXT NOT NULL) STRICT`
+	addEffect    = `INSERT INTO effects VALUES (?)`
+	countEffects = `SELECT count(*) FROM effects`
+	countTwice   = `SELECT count(*) FROM (SELECT 1 FROM effects GROUP BY name HAVING count(*) > 1)`
+)
+
+// A way is how a callback completes its delivery in a transaction of its own.
+type way struct {
+	name string
+	// open prepares it, and returns the handler's store, nil for the inbox's own, the database of the effects, and what
+	// runs f in a transaction that ends with the mark.
+	open func(t *testing.T, box *sqlite.Inbox, path string) (idempotency.Store, *sql.DB, transaction)
+}
+
+type transaction func(ctx context.Context, f func(tx *sql.Tx) error) error
+
+// within runs f in a transaction of a handle of the program's own.
+func within(ctx context.Context, db *sql.DB, complete func(context.Context, sqlstore.Execer) error, f func(tx *sql.Tx) error) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if err := f(tx); err != nil {
+		return err
+	}
+	if err := complete(ctx, tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+var ways = []way{{
+	name: "Transact",
+	open: func(t *testing.T, box *sqlite.Inbox, path string) (idempotency.Store, *sql.DB, transaction) {
+		return nil, openRaw(t, path), func(ctx context.Context, f func(tx *sql.Tx) error) error {
+			return box.Transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
+				if err := f(tx); err != nil {
+					return err
+				}
+				return box.CompleteTx(ctx, tx)
+			})
+		}
+	},
+}, {
+	name: "a handle of the program's own",
+	open: func(t *testing.T, box *sqlite.Inbox, path string) (idempotency.Store, *sql.DB, transaction) {
+		own := openRaw(t, path)
+		own.SetMaxOpenConns(1) // otherwise all sleep, and whoever sleeps longest comes last
+		return nil, own, func(ctx context.Context, f func(tx *sql.Tx) error) error {
+			return within(ctx, own, box.CompleteTx, f)
+		}
+	},
+}, {
+	name: "another database",
+	open: func(t *testing.T, _ *sqlite.Inbox, _ string) (idempotency.Store, *sql.DB, transaction) {
+		other := openRaw(t, filepath.Join(t.TempDir(), "other.db"), "journal_mode(WAL)")
+		other.SetMaxOpenConns(1)
+		s, err := sqlstore.New(other, sqlstore.Options{Dialect: sqlstore.SQLite, Namespace: "test"})
+		require.NoError(t, err)
+		require.NoError(t, s.Migrate(t.Context()))
+		return s, other, func(ctx context.Context, f func(tx *sql.Tx) error) error { return within(ctx, other, s.CompleteTx, f) }
+	},
+}}
+
+func TestCallbacksCompleteInTheirOwnTransactionsUnderLoad(t *testing.T) {
+	const before, deliveries, senders = 64, 96, 4
+	for _, w := range ways {
+		t.Run(w.name, func(t *testing.T) {
+			path := pathOf(t)
+			box := openBox(t, path, sqlite.Options{})
+			s, db, transact := w.open(t, box, path)
+			tell(t, db, makeEffects)
+			desk := newDesk(t, box, webhook.Options{Store: s, StoreTimeout: 4 * time.Second})
+			var running, most atomic.Int64
+			var calls counter
+			desk.messages(func(ctx context.Context, name string) error {
+				n := running.Add(1)
+				defer running.Add(-1)
+				for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+				}
+				first := calls.add(name) == 1
+				return transact(ctx, func(tx *sql.Tx) error {
+					if _, err := tx.ExecContext(ctx, addEffect, name); err != nil {
+						return err
+					}
+					if first && len(name)%2 == 0 { // the effect goes with the transaction
+						return errors.New("on purpose")
+					}
+					return nil
+				})
+			})
+			deliver := func(name string) {
+				for status := 0; status != http.StatusOK; {
+					answer, _ := desk.post(t, letter(name, 500))
+					status = answer.Code
+				}
+			}
+			for i := range before {
+				deliver(fmt.Sprint("before ", i))
+			}
+			start(t, box, desk)
+			began := time.Now()
+			var sending sync.WaitGroup
+			for i := range senders {
+				sending.Go(func() {
+					for j := range (deliveries - before) / senders {
+						deliver(fmt.Sprintf("%d-%d", i, j))
+					}
+				})
+			}
+			sending.Wait()
+			sent := time.Since(began)
+			require.Eventually(t, func() bool { return statsOf(t, box).Done == deliveries }, time.Minute, 10*time.Millisecond, desk.log)
+			t.Logf("sent in %v, done after %v, at most %d callbacks at once", sent, time.Since(began), most.Load())
+			require.Equal(t, deliveries, ask[int](t, db, countEffects))
+			require.Zero(t, ask[int](t, db, countTwice))
+			require.GreaterOrEqual(t, most.Load(), int64(before/4), "callbacks that wait for the writer at once")
+		})
+	}
+}
+
+// completing has one delivery called back, under a context that can be completed, and f called meanwhile.
+func completing(t *testing.T, box *sqlite.Inbox, s idempotency.Store, f func(ctx context.Context) error) *desk {
+	t.Helper()
+	desk := newDesk(t, box, webhook.Options{Store: s})
+	ended := make(chan struct{})
+	var once sync.Once
+	desk.messages(func(ctx context.Context, _ string) (err error) {
+		once.Do(func() {
+			defer close(ended)
+			err = f(ctx)
+		})
+		return err
+	})
+	start(t, box, desk)
+	desk.is(t, http.StatusOK, letter("a", 10))
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		require.Fail(t, "the callback does not return")
+	}
+	return desk
+}
+
+func TestAnEffectOfATransactionThatIsNotCommittedIsNone(t *testing.T) {
+	for _, w := range ways {
+		t.Run(w.name, func(t *testing.T) {
+			path := pathOf(t)
+			box := openBox(t, path, sqlite.Options{})
+			s, db, transact := w.open(t, box, path)
+			tell(t, db, makeEffects)
+			var seen []int
+			completing(t, box, s, func(ctx context.Context) error {
+				err := transact(ctx, func(tx *sql.Tx) error {
+					_, err := tx.ExecContext(ctx, addEffect, "a")
+					return errors.Join(err, errors.New("on purpose"))
+				})
+				seen = append(seen, ask[int](t, db, countEffects))
+				return err
+			})
+			require.Equal(t, []int{0}, seen)
+			soon(t, func() bool { return statsOf(t, box).Done == 1 })
+		})
+	}
+}
+
+func TestALostLeaseRollsTheEffectBack(t *testing.T) {
+	for _, w := range ways {
+		t.Run(w.name, func(t *testing.T) {
+			path := pathOf(t)
+			box := openBox(t, path, sqlite.Options{})
+			s, db, transact := w.open(t, box, path)
+			tell(t, db, makeEffects)
+			var err error
+			completing(t, box, s, func(ctx context.Context) error {
+				tell(t, db, `UPDATE aihooks_idempotency SET token = randomblob(16)`) // somebody else has it
+				err = transact(ctx, func(tx *sql.Tx) error {
+					_, err := tx.ExecContext(ctx, addEffect, "a")
+					return err
+				})
+				return err
+			})
+			require.ErrorIs(t, err, idempotency.ErrLeaseLost)
+			require.Zero(t, ask[int](t, db, countEffects))
+		})
+	}
+}
+
+func TestACommittedMarkIsFoundThoughTheCallbackFailsAfterwards(t *testing.T) {
+	path := pathOf(t)
+	box := openBox(t, path, sqlite.Options{})
+	db := openRaw(t, path)
+	tell(t, db, makeEffects)
+	completing(t, box, nil, func(ctx context.Context) error {
+		err := box.Transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
+			_, err := tx.ExecContext(ctx, addEffect, "a")
+			return errors.Join(err, box.CompleteTx(ctx, tx))
+		})
+		return errors.Join(err, errors.New("too late"))
+	})
+	soon(t, func() bool { return statsOf(t, box).Done == 1 })
+	require.Equal(t, 1, ask[int](t, db, countEffects))
+}
+
+func TestInsideTransactTheInboxIsAskedNothing(t *testing.T) {
+	box := openBox(t, pathOf(t), sqlite.Options{})
+	token := idempotency.NewToken()
+	const refused = "inside Transact only its own transaction may write"
+	err := box.Transact(t.Context(), func(ctx context.Context, _ *sql.Tx) error {
+		_, err := box.Enqueue(ctx, parcel(ping, "a"))
+		require.ErrorContains(t, err, refused)
+		derived, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		_, err = box.Enqueue(derived, parcel(ping, "a"))
+		require.ErrorContains(t, err, refused)
+		_, err = box.Store().Claim(ctx, "key", token, time.Minute)
+		require.ErrorContains(t, err, refused)
+		_, err = box.Discard(ctx, all)
+		require.ErrorContains(t, err, refused)
+		require.ErrorContains(t, box.Transact(ctx, func(context.Context, *sql.Tx) error {
+			t.Error("it was called")
+			return nil
+		}), "cannot be called inside Transact")
+
+		for name, f := range map[string]func(ctx context.Context) error{
+			"Enqueue": func(ctx context.Context) error { _, err := box.Enqueue(ctx, parcel(ping, "a")); return err },
+			"Claim": func(ctx context.Context) error {
+				_, err := box.Store().Claim(ctx, "key", token, time.Minute)
+				return err
+			},
+			"Transact": func(ctx context.Context) error {
+				return box.Transact(ctx, func(context.Context, *sql.Tx) error { return nil })
+			},
+		} {
+			other, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+			began := time.Now()
+			require.ErrorIs(t, f(other), context.DeadlineExceeded, name)
+			require.Less(t, time.Since(began), 2*time.Second, name)
+			cancel()
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	store(t, box, parcel(ping, "a")) // nothing of it was done
+	claim, err := box.Store().Claim(t.Context(), "key", idempotency.NewToken(), time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, idempotency.Acquired, claim.State)
+}
+
+func TestTransactGivesItsTurnBackHoweverItEnds(t *testing.T) {
+	path := pathOf(t)
+	box := openBox(t, path, sqlite.Options{})
+	db := openRaw(t, path)
+	tell(t, db, makeEffects)
+	n := 0
+	for name, end := range map[string]func(ctx context.Context, tx *sql.Tx) error{
+		"panic":              func(context.Context, *sql.Tx) error { panic("on purpose") },
+		"error":              func(context.Context, *sql.Tx) error { return errors.New("on purpose") },
+		"context that ended": func(ctx context.Context, _ *sql.Tx) error { return ctx.Err() },
+		"commit that fails":  func(_ context.Context, tx *sql.Tx) error { return tx.Rollback() },
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		err := func() (err error) {
+			defer func() {
+				if p := recover(); p != nil {
+					err = fmt.Errorf("panic: %v", p)
+				}
+			}()
+			return box.Transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
+				if _, err := tx.ExecContext(ctx, addEffect, name); err != nil {
+					return err
+				}
+				if name == "context that ended" {
+					cancel()
+				}
+				return end(ctx, tx)
+			})
+		}()
+		cancel()
+		require.Error(t, err, name)
+		require.Zero(t, ask[int](t, db, countEffects), name)
+		n++
+		store(t, box, parcel(ping, name))
+		require.NoError(t, box.Transact(t.Context(), func(context.Context, *sql.Tx) error { return nil }), name)
+	}
+	require.Equal(t, n, statsOf(t, box).Pending)
+}
+
+func TestTransactsTakeTurnsWithTheInboxsWrites(t *testing.T) {
+	box := openBox(t, pathOf(t), sqlite.Options{})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	var working sync.WaitGroup
+	var transacts atomic.Int64
+	for range 16 {
+		working.Go(func() {
+			for ctx.Err() == nil {
+				if box.Transact(ctx, func(context.Context, *sql.Tx) error { time.Sleep(10 * time.Millisecond); return nil }) == nil {
+					transacts.Add(1)
+				}
+			}
+		})
+	}
+	soon(t, func() bool { return transacts.Load() > 0 })
+	var slowest time.Duration
+	before := transacts.Load()
+	for _, d := range pings("", 20) {
+		began := time.Now()
+		store(t, box, d)
+		slowest = max(slowest, time.Since(began))
+	}
+	t.Logf("the slowest of 20 waited %v, for %d Transacts in all", slowest, transacts.Load()-before)
+	require.Less(t, slowest, 500*time.Millisecond, "it does not wait for all who wait")
+	require.Positive(t, transacts.Load()-before)
+	cancel()
+	working.Wait()
+	require.NoError(t, box.Close())
+	require.ErrorIs(t, box.Transact(context.Background(), func(context.Context, *sql.Tx) error { return nil }), sqlite.ErrClosed)
+}

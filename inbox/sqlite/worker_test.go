@@ -1,0 +1,161 @@
+package sqlite_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"log/slog"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+const (
+	envFile  = "SQLITETEST_FILE"
+	envLease = "SQLITETEST_LEASE"
+)
+
+// receiver returns what starts this program as a receiver with an inbox in a file, that leases deliveries for so long.
+func receiver(path string, lease time.Duration) func() *exec.Cmd {
+	return func() *exec.Cmd {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), envWork+"=receive", envFile+"="+path, envLease+"="+lease.String())
+		return cmd
+	}
+}
+
+// receive is the receiver. The keys of what a killed process ran are free again ten seconds after their callbacks had to end.
+func receive() error {
+	lease, err := time.ParseDuration(os.Getenv(envLease))
+	if err != nil {
+		return err
+	}
+	box, err := sqlite.Open(os.Getenv(envFile), &sqlite.Options{
+		Policy: inbox.Policy{
+			MaxAttempts:  1000,
+			Backoff:      func(n int) time.Duration { return time.Duration(min(n, 20)) * 10 * time.Millisecond },
+			DrainTimeout: 5 * time.Second,
+			Logger:       slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		},
+		Lease: lease,
+		Poll:  50 * time.Millisecond,
+	})
+	if err != nil {
+		return err
+	}
+	// Not unique: only CompleteTx keeps a second side effect out.
+	err = box.Transact(context.Background(), func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS effects (name TEXT NOT NULL)`)
+		return err
+	})
+	if err != nil {
+		return errors.Join(err, box.Close())
+	}
+	r := torturetest.Receiver{
+		// A machine that is busy with other tests, and the race detector, are no store that is down.
+		Options: webhook.Options{Inbox: box, CallbackTimeout: 2 * time.Second, StoreTimeout: 3 * time.Second},
+		Inbox:   box,
+		Effect: func(ctx context.Context, name string, wrong error) error {
+			return box.Transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
+				if _, err := tx.ExecContext(ctx, `INSERT INTO effects VALUES (?)`, name); err != nil || wrong != nil {
+					return errors.Join(err, wrong)
+				}
+				return box.CompleteTx(ctx, tx)
+			})
+		},
+		Close: box.Close,
+	}
+	return r.Serve()
+}
+
+// drained waits until nothing in the file is left to be run, and returns what there is.
+func drained(t *testing.T, path string) sqlite.Stats {
+	t.Helper()
+	box, err := sqlite.Open(path, nil)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, box.Close()) }()
+	var stats sqlite.Stats
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		stats, err = box.Stats(t.Context())
+		require.NoError(t, err)
+		if stats.Pending+stats.Running == 0 {
+			return stats
+		}
+		require.True(t, time.Now().Before(deadline), "what is stored is not worked off: %+v", stats)
+	}
+}
+
+// A file is what a test asks an inbox's file, past the inbox.
+type file struct {
+	t  *testing.T
+	db *sql.DB
+}
+
+func openFile(t *testing.T, path string) file {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return file{t, db}
+}
+
+func (f file) count(query string) (n int) {
+	f.t.Helper()
+	require.NoError(f.t, f.db.QueryRowContext(f.t.Context(), query).Scan(&n))
+	return n
+}
+
+// retaken returns how many deliveries had to be taken from a process that was not heard of again.
+func (f file) retaken() int {
+	f.t.Helper()
+	return f.count(`SELECT count(*) FROM aihooks_inbox WHERE attempts LIKE '%"outcome":"lost"%'`)
+}
+
+// effects returns how often each side effect stands in the file.
+func (f file) effects() map[string]int {
+	f.t.Helper()
+	rows, err := f.db.QueryContext(f.t.Context(), `SELECT name, count(*) FROM effects GROUP BY name`)
+	require.NoError(f.t, err)
+	defer rows.Close()
+	effects := make(map[string]int)
+	for rows.Next() {
+		var name string
+		var n int
+		require.NoError(f.t, rows.Scan(&name, &n))
+		effects[name] = n
+	}
+	require.NoError(f.t, rows.Err())
+	return effects
+}
+
+// checkFile checks the accounts of a file that is drained and closed, and that it is whole.
+func checkFile(t *testing.T, path string, stats sqlite.Stats, sender *torturetest.Sender, fleet *torturetest.Fleet) {
+	t.Helper()
+	f := openFile(t, path)
+	var whole string
+	require.NoError(t, f.db.QueryRowContext(t.Context(), `PRAGMA integrity_check`).Scan(&whole))
+	require.Equal(t, "ok", whole)
+	accounts := torturetest.Accounts{Deliveries: sender.Deliveries, Journal: fleet.Journal, Effects: f.effects()}
+	accounts.Check(t)
+	require.Zero(t, stats.Dead+stats.Waiting, "%+v", stats)
+	require.Equal(t, f.count(`SELECT count(*) FROM aihooks_inbox`), stats.Done)
+	require.Equal(t, f.count(`SELECT count(*) FROM aihooks_inbox_body`), stats.Done, "bodies")
+	for vendor, n := range accounts.Handled() {
+		done := stats.Endpoints[vendor+"/default"].Done
+		if vendor == "greenflash" { // signs the time of each attempt: the inbox takes them all, and the store knows better
+			require.GreaterOrEqual(t, done, n, vendor)
+			continue
+		}
+		require.Equal(t, n, done, "stored deliveries of %s, and those whose callback has done its work", vendor)
+	}
+	t.Logf("%v; %v; %d stored, %d of them retaken from a killed process", sender, fleet, stats.Done,
+		f.retaken())
+}

@@ -1,0 +1,391 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/inbox"
+)
+
+// A bench is an inbox with a table of the test's own, and a hand on its writer.
+type bench struct {
+	*Inbox
+	t *testing.T
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	box, err := Open(filepath.Join(t.TempDir(), "inbox.db"), &Options{Policy: inbox.Policy{Logger: slog.New(slog.DiscardHandler)}})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, box.Close()) })
+	b := &bench{box, t}
+	require.NoError(t, b.do(context.Background(), `CREATE TABLE things (name TEXT UNIQUE, size INTEGER CHECK (size < 100)) STRICT`))
+	return b
+}
+
+// do has one statement written.
+func (b *bench) do(ctx context.Context, query string, args ...any) error {
+	return b.writer.run(ctx, func(c *conn) error {
+		_, err := c.exec(query, args...)
+		return err
+	})
+}
+
+const addThing = `INSERT INTO things VALUES (?1, ?2)`
+
+func (b *bench) things() int {
+	b.t.Helper()
+	var n int
+	require.NoError(b.t, b.reads.QueryRow(`SELECT count(*) FROM things`).Scan(&n))
+	return n
+}
+
+// hold keeps the writer from writing until what it returns is called.
+func (b *bench) hold() (release func()) {
+	b.writer.turn <- struct{}{}
+	return func() { <-b.writer.turn }
+}
+
+// queued waits until so many operations wait, the one that the writer has in its hand not counted.
+func (b *bench) queued(n int) {
+	b.t.Helper()
+	require.Eventually(b.t, func() bool { return len(b.writer.queue) == n }, 10*time.Second, time.Millisecond)
+}
+
+// emptiesLog begins a new write-ahead log.
+func (b *bench) emptiesLog() {
+	b.t.Helper()
+	var busy, frames, moved int
+	require.NoError(b.t, b.db.QueryRow(`PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &frames, &moved))
+	require.Zero(b.t, busy)
+}
+
+// commits counts the transactions in the write-ahead log: the frames that say how long the file has become.
+func (b *bench) commits() int {
+	b.t.Helper()
+	log, err := os.ReadFile(b.path + "-wal")
+	require.NoError(b.t, err)
+	const header, frameHeader = 32, 24
+	if len(log) < header {
+		return 0
+	}
+	pageSize, salt := int(binary.BigEndian.Uint32(log[8:])), string(log[16:24])
+	n := 0
+	for at := header; at+frameHeader+pageSize <= len(log); at += frameHeader + pageSize {
+		if string(log[at+8:at+16]) == salt && binary.BigEndian.Uint32(log[at+4:]) != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func TestWhatWaitsSharesACommit(t *testing.T) {
+	const waiting = 600
+	b := newBench(t)
+	b.emptiesLog()
+	release := b.hold()
+	var writers sync.WaitGroup
+	var failed atomic.Int64
+	for i := range waiting {
+		writers.Go(func() {
+			if b.do(context.Background(), addThing, fmt.Sprint("thing ", i), 1) != nil {
+				failed.Add(1)
+			}
+		})
+	}
+	b.queued(waiting - 1)
+	release()
+	written := make(chan struct{})
+	go func() {
+		writers.Wait()
+		close(written)
+	}()
+	select {
+	case <-written:
+	case <-time.After(10 * time.Second):
+		require.Fail(t, "some that waited were never written")
+	}
+	require.Zero(t, failed.Load())
+	require.Equal(t, waiting, b.things())
+	require.Equal(t, 2, b.commits(), "a batch of %d and the rest", maxBatch)
+}
+
+func TestALoneOperationWaitsForNobody(t *testing.T) {
+	b := newBench(t)
+	other, err := sql.Open("sqlite", source(filepath.Join(t.TempDir(), "other.db"), pragmas, writePragmas))
+	require.NoError(t, err)
+	defer other.Close()
+	_, err = other.Exec(`CREATE TABLE things (name TEXT UNIQUE, size INTEGER) STRICT`)
+	require.NoError(t, err)
+	var ours, floor []time.Duration
+	b.emptiesLog()
+	const times = 50
+	for i := range times {
+		began := time.Now()
+		require.NoError(t, b.do(context.Background(), addThing, fmt.Sprint("thing ", i), 1))
+		ours = append(ours, time.Since(began))
+		began = time.Now()
+		_, err := other.Exec(addThing, fmt.Sprint("thing ", i), 1)
+		require.NoError(t, err)
+		floor = append(floor, time.Since(began))
+	}
+	require.Equal(t, times, b.commits(), "each is durable before it returns")
+	slices.Sort(ours)
+	slices.Sort(floor)
+	require.Less(t, ours[times/2], 5*floor[times/2]+4*time.Millisecond)
+}
+
+func TestWhatItsCallerHasLeftIsNotWritten(t *testing.T) {
+	b := newBench(t)
+	release := b.hold()
+	var writers sync.WaitGroup
+	for i := range 10 {
+		writers.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+			defer cancel()
+			began := time.Now()
+			err := b.do(ctx, addThing, fmt.Sprint("left ", i), 1)
+			if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 5*time.Second {
+				t.Errorf("after %v: %v", time.Since(began), err)
+			}
+		})
+	}
+	writers.Go(func() {
+		if err := b.do(context.Background(), addThing, "stayed", 1); err != nil {
+			t.Error(err)
+		}
+	})
+	b.queued(10)
+	time.Sleep(100 * time.Millisecond)
+	release()
+	writers.Wait()
+	require.Equal(t, 1, b.things())
+}
+
+func TestWhatIsBeingWrittenIsWaitedFor(t *testing.T) {
+	b := newBench(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	err := b.writer.run(ctx, func(c *conn) error {
+		cancel()
+		time.Sleep(50 * time.Millisecond) // in which the caller could leave
+		_, err := c.exec(addThing, "begun", 1)
+		return err
+	})
+	require.NoError(t, err, "what the caller is told is what has happened")
+	require.Equal(t, 1, b.things())
+}
+
+func TestOneFailingStatementDoesNotFailTheOthers(t *testing.T) {
+	b := newBench(t)
+	require.NoError(t, b.do(context.Background(), addThing, "there", 1))
+	errOwn := errors.New("found out, and has nothing to write")
+	wrong := map[int]string{3: "UNIQUE constraint failed", 7: "CHECK constraint failed", 11: "no such table", 19: errOwn.Error()}
+	results := make([]error, 20)
+	b.emptiesLog()
+	release := b.hold()
+	var writers sync.WaitGroup
+	for i := range results {
+		writers.Go(func() {
+			switch i {
+			case 3:
+				results[i] = b.do(context.Background(), addThing, "there", 1)
+			case 7:
+				results[i] = b.do(context.Background(), addThing, "big", 100)
+			case 11:
+				results[i] = b.writer.run(context.Background(), func(c *conn) error {
+					if _, err := c.exec(addThing, "half of it", 1); err != nil {
+						return err
+					}
+					_, err := c.exec(`INSERT INTO nothings VALUES (1)`)
+					return err
+				})
+			case 19:
+				results[i] = b.writer.run(context.Background(), func(*conn) error { return errOwn })
+			default:
+				results[i] = b.do(context.Background(), addThing, fmt.Sprint("thing ", i), 1)
+			}
+		})
+	}
+	b.queued(len(results) - 1)
+	release()
+	writers.Wait()
+	for i, err := range results {
+		if text, failed := wrong[i]; failed {
+			require.ErrorContains(t, err, text, "operation %d", i)
+		} else {
+			require.NoError(t, err, "operation %d", i)
+		}
+	}
+	require.Equal(t, 1+len(results)-len(wrong), b.things(), "nothing is done twice, and nothing by halves")
+	require.Equal(t, 1, b.commits(), "the others still share one")
+}
+
+func TestAnErrorOfTheFileFailsTheWholeBatchAndNotTheNext(t *testing.T) {
+	b := newBench(t)
+	require.NoError(t, b.do(context.Background(), `CREATE TABLE big (x BLOB)`))
+	results := make([]error, 8)
+	last := len(results) - 1
+	release := b.hold()
+	var writers sync.WaitGroup
+	for i := range last {
+		writers.Go(func() { results[i] = b.do(context.Background(), addThing, fmt.Sprint("thing ", i), 1) })
+	}
+	b.queued(last - 1)
+	writers.Go(func() {
+		results[last] = b.writer.run(context.Background(), func(c *conn) error {
+			if _, err := c.exec(`PRAGMA max_page_count = 1`); err != nil { // what there is, that is
+				return err
+			}
+			_, err := c.exec(`INSERT INTO big VALUES (zeroblob(1000000))`)
+			return err
+		})
+	})
+	b.queued(last)
+	release()
+	writers.Wait()
+	for _, err := range results {
+		require.ErrorContains(t, err, "disk is full")
+	}
+	require.Zero(t, b.things())
+	for i := range results {
+		require.NoError(t, b.do(context.Background(), addThing, fmt.Sprint("thing ", i), 1))
+	}
+	require.NoError(t, b.do(context.Background(), `INSERT INTO big VALUES (zeroblob(1000000))`))
+	require.Nil(t, b.writer.trouble.Load())
+}
+
+func TestCloseWritesWhatIsQueuedAndRefusesWhatComesLater(t *testing.T) {
+	b := newBench(t)
+	path := b.path
+	release := b.hold()
+	var writers sync.WaitGroup
+	for i := range 50 {
+		writers.Go(func() {
+			if err := b.do(context.Background(), addThing, fmt.Sprint("thing ", i), 1); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	b.queued(49)
+	closed := make(chan error)
+	go func() { closed <- b.Close() }()
+	<-b.writer.closing
+	release()
+	require.NoError(t, <-closed)
+	writers.Wait()
+	require.NoError(t, b.Close(), "again")
+	for range 20 {
+		require.ErrorIs(t, b.do(context.Background(), addThing, "late", 1), ErrClosed)
+		require.ErrorIs(t, b.Transact(context.Background(), func(context.Context, *sql.Tx) error { return nil }), ErrClosed)
+	}
+	again, err := Open(path, nil)
+	require.NoError(t, err)
+	defer again.Close()
+	var n int
+	require.NoError(t, again.reads.QueryRow(`SELECT count(*) FROM things`).Scan(&n))
+	require.Equal(t, 50, n)
+}
+
+// A closingContext closes the writer in the moment in which an operation is about to be queued.
+type closingContext struct {
+	context.Context
+	once  *sync.Once
+	close func()
+}
+
+func (c closingContext) Done() <-chan struct{} {
+	c.once.Do(c.close)
+	return nil
+}
+
+func TestWhatIsQueuedWhileTheWriterClosesIsNotForgotten(t *testing.T) {
+	for range 20 {
+		db, err := sql.Open("sqlite", source(filepath.Join(t.TempDir(), "inbox.db"), pragmas, writePragmas))
+		require.NoError(t, err)
+		w := newWriter(db, time.Second)
+		ctx := closingContext{context.Background(), new(sync.Once), w.close}
+		ended := make(chan error, 1)
+		go func() { ended <- w.run(ctx, func(*conn) error { return nil }) }()
+		select {
+		case err := <-ended:
+			require.ErrorIs(t, err, ErrClosed)
+		case <-time.After(5 * time.Second):
+			require.Fail(t, "its caller waits for ever")
+		}
+		require.NoError(t, db.Close())
+	}
+}
+
+func TestAClosedInboxLeavesNoGoroutineBehind(t *testing.T) {
+	before := runtime.NumGoroutine()
+	for range 3 {
+		box, err := Open(filepath.Join(t.TempDir(), "inbox.db"), nil)
+		require.NoError(t, err)
+		b := &bench{box, t}
+		require.NoError(t, b.do(context.Background(), `CREATE TABLE things (name TEXT UNIQUE, size INTEGER)`))
+		require.NoError(t, box.Close())
+	}
+	_, err := Open(t.TempDir(), nil) // and so does one that could not be opened
+	require.Error(t, err)
+	var after int
+	require.Eventually(t, func() bool {
+		after = runtime.NumGoroutine() - 1 // this function's own
+		return after <= before
+	}, 5*time.Second, 10*time.Millisecond, "%d before", before)
+}
+
+// Two inboxes on one file take turns as two processes do: by looking whether the file is free.
+func TestTwoWhoWriteAtOnceBothGetOn(t *testing.T) {
+	const writers, during = 64, 2 * time.Second
+	path := filepath.Join(t.TempDir(), "inbox.db")
+	var boxes [2]*Inbox
+	for i := range boxes {
+		box, err := Open(path, &Options{Policy: inbox.Policy{Logger: slog.New(slog.DiscardHandler)}})
+		require.NoError(t, err)
+		defer box.Close()
+		boxes[i] = box
+	}
+	var took [2][]time.Duration
+	var mu sync.Mutex
+	var writing sync.WaitGroup
+	began := time.Now()
+	for i, box := range boxes {
+		for range writers {
+			writing.Go(func() {
+				for time.Since(began) < during {
+					at := time.Now()
+					if _, err := box.Enqueue(context.Background(), sample(4096)); err != nil {
+						t.Error(err)
+						return
+					}
+					mu.Lock()
+					took[i] = append(took[i], time.Since(at))
+					mu.Unlock()
+				}
+			})
+		}
+	}
+	writing.Wait()
+	for i := range took {
+		slices.Sort(took[i])
+		n := len(took[i])
+		require.NotZero(t, n)
+		t.Logf("inbox %d: %d written, p50 %v, p99 %v, slowest %v", i+1, n, took[i][n/2], took[i][n*99/100], took[i][n-1])
+		require.Less(t, took[i][n-1], 3*time.Second, "on a machine that has other things to do")
+	}
+	require.Greater(t, 4*min(len(took[0]), len(took[1])), max(len(took[0]), len(took[1])))
+}
