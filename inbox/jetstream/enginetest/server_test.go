@@ -2,6 +2,7 @@ package enginetest_test
 
 import (
 	"log/slog"
+	"net"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -45,6 +46,11 @@ func stopServer(s *server.Server) {
 	s.WaitForShutdown()
 }
 
+// portOf is where a server that is started once more has to listen.
+func portOf(s *server.Server) int {
+	return s.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // it is one
+}
+
 func newServer(t testing.TB) *server.Server {
 	t.Helper()
 	return startServer(t, options(filepath.Join(t.TempDir(), "nats")))
@@ -53,7 +59,8 @@ func newServer(t testing.TB) *server.Server {
 // dial connects as a process of its own would.
 func dial(t testing.TB, url string) jetstream.JetStream {
 	t.Helper()
-	nc, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond), nats.RetryOnFailedConnect(true))
+	nc, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond), nats.RetryOnFailedConnect(true),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})) // connections are cut on purpose
 	require.NoError(t, err)
 	t.Cleanup(nc.Close)
 	js, err := jetstream.New(nc)

@@ -1,0 +1,3 @@
+package enginetest_test
+
+func benchWorker() error { return nil }
