@@ -5,8 +5,10 @@ go 1.26.0
 require (
 	github.com/aihooks/aihooks-go v0.0.0
 	github.com/aihooks/aihooks-go/idempotency/redisstore v0.0.0
+	github.com/aihooks/aihooks-go/inbox/jetstream v0.0.0
 	github.com/aihooks/aihooks-go/inbox/sqlite v0.0.0
 	github.com/jackc/pgx/v5 v5.12.0
+	github.com/nats-io/nats.go v1.55.0
 	github.com/redis/go-redis/v9 v9.22.0
 	github.com/stretchr/testify v1.12.1
 	modernc.org/sqlite v1.60.1
@@ -19,14 +21,18 @@ require (
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
 	github.com/jackc/puddle/v2 v2.2.3 // indirect
+	github.com/klauspost/compress v1.20.0 // indirect
 	github.com/mattn/go-isatty v0.0.24 // indirect
+	github.com/nats-io/nkeys v0.4.16 // indirect
+	github.com/nats-io/nuid v1.0.1 // indirect
 	github.com/ncruces/go-strftime v1.0.0 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
 	go.uber.org/atomic v1.11.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	golang.org/x/crypto v0.57.0 // indirect
 	golang.org/x/sync v0.23.0 // indirect
 	golang.org/x/sys v0.48.0 // indirect
-	golang.org/x/text v0.41.0 // indirect
+	golang.org/x/text v0.42.0 // indirect
 	golang.org/x/time v0.15.0 // indirect
 	modernc.org/libc v1.77.1 // indirect
 	modernc.org/mathutil v1.7.1 // indirect
@@ -36,5 +42,6 @@ require (
 replace (
 	github.com/aihooks/aihooks-go => ../..
 	github.com/aihooks/aihooks-go/idempotency/redisstore => ../../idempotency/redisstore
+	github.com/aihooks/aihooks-go/inbox/jetstream => ../../inbox/jetstream
 	github.com/aihooks/aihooks-go/inbox/sqlite => ../../inbox/sqlite
 )

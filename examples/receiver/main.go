@@ -8,7 +8,8 @@
 //	EMBERQA_TOKEN       the token at the end of /webhooks/emberqa/
 //	STORE               what remembers deliveries: memory, sqlite:PATH, postgres://… or redis://…; by default the
 //	                    inbox's own store, or memory if there is no inbox
-//	INBOX               what stores deliveries before they are answered, and has them called back later: sqlite:PATH;
+//	INBOX               what stores deliveries before they are answered, and has them called back later: sqlite:PATH, or
+//	                    jetstream:nats://HOST:PORT, for one server with ?server_syncs_always=true, and a STORE elsewhere;
 //	                    by default nothing does, and the callback runs while the sender waits
 //	MAX_BODY            the largest body, in bytes
 //	FAIL_FIRST          for how many times the callback fails for each id
@@ -57,7 +58,7 @@ func run(ctx context.Context, getenv func(string) string, stdout *os.File, logge
 		return fmt.Errorf("STORE: %w", err)
 	}
 	defer func() { err = errors.Join(err, closeStore()) }()
-	box, err := openInbox(c, options)
+	box, err := openInbox(ctx, c, options)
 	if err != nil {
 		return fmt.Errorf("INBOX: %w", err)
 	}
