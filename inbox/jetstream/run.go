@@ -243,12 +243,7 @@ func (r *run) settle(h *hookRun, t *taken, d inbox.Decision) {
 	if d.Attempt.Outcome == webhook.ShuttingDown {
 		h.close() // it would be taken again and again
 	}
-	if len(t.attempts) > 0 || d.Verdict != inbox.Finish { // what succeeds at once has no story
-		t.attempts = inbox.Append(t.attempts, d.Attempt)
-	}
-	if d.Attempt.Counted {
-		t.state.Tried++
-	}
+	t.add(d.Attempt)
 	ok := r.insist(func(c context.Context) error {
 		switch d.Verdict {
 		case inbox.Finish:

@@ -28,6 +28,9 @@ type taken struct {
 
 	renewed time.Time // when the lease began last; guarded by the run
 
+	tried int             // how many attempts this process has added that count
+	added []inbox.Attempt // and which
+
 	// What stands in the aside stream about it.
 	recalled bool
 	noteSeq  uint64 // zero: nothing
@@ -101,11 +104,19 @@ func (b *Inbox) recallOnce(ctx context.Context, t *taken) error {
 		t.state.Tried, t.attempts, t.due = n.Tried, n.Attempts, n.Due
 	}
 	for seen := n.Seen; seen+1 < t.n && t.state.Tried < b.options.Policy.MaxAttempts; seen++ {
-		t.state.Tried++
-		t.attempts = inbox.Append(t.attempts, b.lostAttempt(t.attempts))
+		t.add(b.lostAttempt(t.attempts))
 		t.due = time.Time{}
 	}
 	return nil
+}
+
+// add adds an attempt to the delivery's story.
+func (t *taken) add(a inbox.Attempt) {
+	t.attempts, t.added = inbox.Append(t.attempts, a), append(t.added, a)
+	if a.Counted {
+		t.state.Tried++
+		t.tried++
+	}
 }
 
 func (b *Inbox) lostAttempt(before []inbox.Attempt) inbox.Attempt {
@@ -161,12 +172,10 @@ func (b *Inbox) writeNote(ctx context.Context, r *run, t *taken) error {
 		case !r.leased(t):
 			return fmt.Errorf("%w: entry %s", errLeaseEnded, t.id())
 		}
-		// A server that was killed may have forgotten how often it had given the message away.
+		// A server that was killed may have forgotten how often it had given the message away: what stands there goes before.
 		t.noteSeq = seq
-		t.state.Tried += there.Tried
-		last := t.attempts[max(0, len(t.attempts)-1):]
-		t.attempts = there.Attempts
-		for _, a := range last {
+		t.state.Tried, t.attempts = there.Tried+t.tried, there.Attempts
+		for _, a := range t.added {
 			t.attempts = inbox.Append(t.attempts, a)
 		}
 	}

@@ -1,8 +1,10 @@
 package enginetest_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,9 +22,9 @@ type scale struct {
 }
 
 func TestThreeReceiversAndTheServerKilledAtAnyMomentLoseNothingAndRepeatNothing(t *testing.T) {
-	s := scale{n: 300, mischief: 4, rate: 60, minute: 400 * time.Millisecond}
+	s := scale{n: 240, mischief: 4, rate: 60, minute: 250 * time.Millisecond}
 	if full() {
-		s = scale{n: 12_000, mischief: 40, rate: 150, minute: 500 * time.Millisecond}
+		s = scale{n: 12_000, mischief: 40, rate: 100, minute: 500 * time.Millisecond}
 	}
 	nats := newServerProcess(t)
 	file := filepath.Join(t.TempDir(), "store.db")
@@ -90,9 +92,41 @@ func drained(t *testing.T, url string) jetstream.JetStream {
 	t.Helper()
 	js := dial(t, url)
 	for deadline := time.Now().Add(2 * time.Minute); !empty(t, js); time.Sleep(20 * time.Millisecond) {
-		require.True(t, time.Now().Before(deadline), "what is stored is not worked off")
+		if time.Now().After(deadline) {
+			require.Fail(t, "what is stored is not worked off", left(t, js))
+		}
 	}
 	return js
+}
+
+// left says what is not worked off, and what the consumers know of it.
+func left(t *testing.T, js jetstream.JetStream) string {
+	t.Helper()
+	var text strings.Builder
+	s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName)
+	require.NoError(t, err)
+	for c := range s.ListConsumers(t.Context()).Info() {
+		fmt.Fprintf(&text, "%s: delivered %+v, floor %+v, %d pending, %d unacknowledged, %d redelivered, %d waiting\n",
+			c.Name, c.Delivered, c.AckFloor, c.NumPending, c.NumAckPending, c.NumRedelivered, c.NumWaiting)
+	}
+	info, err := s.Info(t.Context(), jetstream.WithSubjectFilter(">"))
+	require.NoError(t, err)
+	fmt.Fprintf(&text, "%+v\n", info.State)
+	for seq, n := info.State.FirstSeq, 0; seq <= info.State.LastSeq && n < 20; seq++ {
+		m, err := s.GetMsg(t.Context(), seq)
+		if err != nil {
+			continue
+		}
+		n++
+		fmt.Fprintf(&text, "%d %s %v", seq, m.Subject, m.Time)
+		if aside, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_ASIDE"); err == nil {
+			if note, err := aside.GetLastMsgForSubject(t.Context(), fmt.Sprintf("AIHOOKS.note.%d", seq)); err == nil {
+				fmt.Fprintf(&text, " %.300s", note.Data)
+			}
+		}
+		text.WriteString("\n")
+	}
+	return text.String()
 }
 
 // check checks the accounts of an inbox that is drained.
