@@ -56,7 +56,7 @@ func (m *message) encode(subject string) (*nats.Msg, error) {
 	if err != nil {
 		return nil, fmt.Errorf("jetstream: the delivery cannot be written: %w", err)
 	}
-	msg := &nats.Msg{Subject: subject, Header: make(nats.Header, 3), Data: m.delivery.Body} //nolint:mnd // with the message's id
+	msg := &nats.Msg{Subject: subject, Header: make(nats.Header, 3), Data: m.delivery.Body}
 	var more extra
 	if len(meta) <= maxHeader {
 		msg.Header[headerDelivery] = []string{string(meta)}

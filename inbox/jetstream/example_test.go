@@ -60,8 +60,8 @@ func Example() {
 		end()
 		return errors.Join(err, <-ran)
 	}
-	_ = serve
-	// It is not run here: there is no server.
+	_ = serve // it is not called here: there is no server
+	// Output:
 }
 
 // What is not sound is refused, with what to do about it.

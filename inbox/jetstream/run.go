@@ -100,7 +100,7 @@ func (r *run) spread(ctx context.Context) {
 // renew renews the leases of what this Run has.
 func (r *run) renew(ctx context.Context) {
 	lease := r.box.options.Lease
-	tick := time.NewTicker(lease / 3) //nolint:mnd // two may be lost
+	tick := time.NewTicker(lease / 3)
 	defer tick.Stop()
 	for {
 		select {
@@ -116,7 +116,7 @@ func (r *run) renew(ctx context.Context) {
 		if len(held) == 0 {
 			continue
 		}
-		flushing, cancel := context.WithTimeout(ctx, lease/3) //nolint:mnd // until the next
+		flushing, cancel := context.WithTimeout(ctx, lease/3)
 		err := r.box.nc.FlushWithContext(flushing)
 		cancel()
 		if err != nil {

@@ -99,13 +99,11 @@ func (b *Inbox) check(want, got jetstream.StreamConfig) error {
 
 // code returns the error code of a server's answer.
 func code(err error) jetstream.ErrorCode {
-	var e *jetstream.APIError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*jetstream.APIError](err); ok {
 		return e.ErrorCode
 	}
-	var je jetstream.JetStreamError
-	if errors.As(err, &je) && je.APIError() != nil {
-		return je.APIError().ErrorCode
+	if e, ok := errors.AsType[jetstream.JetStreamError](err); ok && e.APIError() != nil {
+		return e.APIError().ErrorCode
 	}
 	return 0
 }

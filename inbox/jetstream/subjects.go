@@ -50,7 +50,7 @@ func consumerName(vendor, endpoint string) string { return token(vendor) + "_" +
 // hookOf returns the vendor and the endpoint in a subject.
 func (n names) hookOf(subject string) (vendor, endpoint string, ok bool) {
 	tokens := strings.Split(strings.TrimPrefix(subject, n.name+"."), ".")
-	if len(tokens) < 3 { //nolint:mnd // kind, vendor, endpoint
+	if len(tokens) < 3 {
 		return "", "", false
 	}
 	vendor, ok1 := untoken(tokens[1])
@@ -109,7 +109,7 @@ func digest(key string) string {
 }
 
 func isDigest(id string) bool {
-	if len(id) != 32 { //nolint:mnd // see digest
+	if len(id) != 32 {
 		return false
 	}
 	return strings.Trim(id, "0123456789abcdef") == ""

@@ -310,7 +310,6 @@ func BenchmarkCallbacks(b *testing.B) {
 				}
 				wg.Wait()
 				workers := make([]*worker, processes)
-				began := time.Now()
 				for i := range workers {
 					workers[i] = startWorker(b, url, kind)
 				}
@@ -322,7 +321,7 @@ func BenchmarkCallbacks(b *testing.B) {
 					return n
 				}
 				first := sum()
-				began = time.Now()
+				began := time.Now()
 				n := first
 				for n < deliveries/64*64 {
 					time.Sleep(time.Millisecond)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"time"
 
@@ -42,10 +43,10 @@ func Example() {
 	buried := make(chan inbox.Entry, 1)
 	box, err := jetstreaminbox.New(context.Background(), js, &jetstreaminbox.Options{
 		Store: store, ServerSyncsAlways: true, // it is a lone server, with sync_interval: always
-		Policy: inbox.Policy{OnDead: func(e inbox.Entry) { buried <- e }},
+		Policy: inbox.Policy{OnDead: func(e inbox.Entry) { buried <- e }, Logger: slog.New(slog.DiscardHandler)},
 	})
 	must(err)
-	hook, err := workflux.NewHandler("secret", &webhook.Options{Inbox: box})
+	hook, err := workflux.NewHandler("secret", &webhook.Options{Inbox: box, Logger: slog.New(slog.DiscardHandler)})
 	must(err)
 	fixed, done := make(chan struct{}), make(chan struct{})
 	hook.OnAny(func(context.Context, *webhook.Delivery) error {

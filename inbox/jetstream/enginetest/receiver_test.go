@@ -21,8 +21,8 @@ import (
 
 // The receiver's own tests have no server, which would be in its module graph.
 func TestTheReceiverOfTheExamplesRunsOnJetStream(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it builds a program")
+	if !full() {
+		t.Skip("it builds a program; set INBOXTEST_FULL")
 	}
 	binary := filepath.Join(t.TempDir(), "receiver")
 	build := exec.Command("go", "build", "-o", binary, ".")
