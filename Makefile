@@ -28,6 +28,7 @@ crash:
 	ENGINETEST_FULL=1 go test -count 1 -v -timeout 60m -run Killed ./idempotency/sqlstore/enginetest
 	INBOXTEST_FULL=1 go test -count 1 -v -timeout 60m -run 'Killed|Deploy' ./inbox/sqlite
 	INBOXTEST_FULL=1 go test -count 1 -v -timeout 60m -run 'Killed|Deploys|Away' ./inbox/river
+	INBOXTEST_FULL=1 go test -count 1 -v -timeout 60m -run 'Killed|Deploy|MayDie' ./inbox/jetstream/enginetest
 
 ## lint: the linter, with .golangci.yml
 lint:
@@ -48,7 +49,7 @@ fuzz:
 
 ## bench: the benchmarks, each beside its floor
 bench:
-	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./signature ./idempotency ./webhook ./idempotency/sqlstore/enginetest ./idempotency/redisstore ./inbox/sqlite ./inbox/river
+	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./signature ./idempotency ./webhook ./idempotency/sqlstore/enginetest ./idempotency/redisstore ./inbox/sqlite ./inbox/river ./inbox/jetstream/enginetest
 
 ## cover: statement coverage of the packages that everything stands on, by all tests
 cover:

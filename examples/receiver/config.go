@@ -17,6 +17,7 @@ type config struct {
 	emberqa     []string
 	store       string
 	inbox       string
+	oldInbox    string
 	maxBody     int64
 	failFirst   int
 	delay       time.Duration
@@ -31,6 +32,7 @@ func readConfig(getenv func(string) string) (config, error) {
 		emberqa:     split(getenv("EMBERQA_TOKEN")),
 		store:       getenv("STORE"),
 		inbox:       getenv("INBOX"),
+		oldInbox:    getenv("OLD_INBOX"),
 	}
 	if c.addr == "" {
 		c.addr = "127.0.0.1:8080"

@@ -5,9 +5,11 @@ go 1.26.0
 require (
 	github.com/aihooks/aihooks-go v0.0.0
 	github.com/aihooks/aihooks-go/idempotency/redisstore v0.0.0
+	github.com/aihooks/aihooks-go/inbox/jetstream v0.0.0
 	github.com/aihooks/aihooks-go/inbox/river v0.0.0
 	github.com/aihooks/aihooks-go/inbox/sqlite v0.0.0
 	github.com/jackc/pgx/v5 v5.12.0
+	github.com/nats-io/nats.go v1.55.0
 	github.com/redis/go-redis/v9 v9.22.0
 	github.com/riverqueue/river v0.51.1
 	github.com/riverqueue/river/riverdriver/riverpgxv5 v0.51.1
@@ -22,7 +24,10 @@ require (
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
 	github.com/jackc/puddle/v2 v2.2.3 // indirect
+	github.com/klauspost/compress v1.20.0 // indirect
 	github.com/mattn/go-isatty v0.0.24 // indirect
+	github.com/nats-io/nkeys v0.4.16 // indirect
+	github.com/nats-io/nuid v1.0.1 // indirect
 	github.com/ncruces/go-strftime v1.0.0 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
 	github.com/riverqueue/river/riverdriver v0.51.1 // indirect
@@ -34,6 +39,7 @@ require (
 	github.com/tidwall/sjson v1.2.5 // indirect
 	go.uber.org/atomic v1.11.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	golang.org/x/crypto v0.57.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.48.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
@@ -46,6 +52,7 @@ require (
 replace (
 	github.com/aihooks/aihooks-go => ../..
 	github.com/aihooks/aihooks-go/idempotency/redisstore => ../../idempotency/redisstore
+	github.com/aihooks/aihooks-go/inbox/jetstream => ../../inbox/jetstream
 	github.com/aihooks/aihooks-go/inbox/river => ../../inbox/river
 	github.com/aihooks/aihooks-go/inbox/sqlite => ../../inbox/sqlite
 )

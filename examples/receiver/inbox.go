@@ -3,113 +3,45 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strings"
-	"time"
-
-	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
-	"github.com/riverqueue/river/rivermigrate"
+	"sync"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A box is the inbox that INBOX names, or none.
+// A box is the inbox that INBOX or OLD_INBOX names, or none.
 type box struct {
 	inbox.Inbox
 	close func() error
+
+	end     context.CancelFunc // of Run
+	running sync.WaitGroup
 }
 
-// openInbox opens what INBOX names, and gives it to the handlers: nothing, sqlite:PATH or river:postgres://…
-func openInbox(ctx context.Context, c config, o *webhook.Options) (*box, error) {
-	kind, source, _ := strings.Cut(c.inbox, ":")
+// openInbox opens the inbox of that name: nothing, sqlite:PATH, river:postgres://… or jetstream:nats://…
+func openInbox(ctx context.Context, name string, o *webhook.Options) (*box, error) {
+	b := &box{close: func() error { return nil }, end: func() {}}
+	kind, source, _ := strings.Cut(name, ":")
 	policy := inbox.Policy{Logger: o.Logger, DrainTimeout: drainTimeout}
+	var err error
 	switch kind {
 	case "":
-		return &box{close: func() error { return nil }}, nil
 	case "sqlite":
-		opened, err := sqlite.Open(source, &sqlite.Options{Policy: policy})
-		if err != nil {
-			return nil, err
+		var opened *sqlite.Inbox
+		if opened, err = sqlite.Open(source, &sqlite.Options{Policy: policy}); err == nil {
+			b.Inbox, b.close = opened, opened.Close
 		}
-		o.Inbox = opened
-		return &box{opened, opened.Close}, nil
 	case "river":
-		opened, closeRiver, err := openRiver(ctx, source, policy)
-		if err != nil {
-			return nil, err
-		}
-		o.Inbox = opened
-		return &box{opened, closeRiver}, nil
+		b.Inbox, b.close, err = openRiver(ctx, source, policy)
+	case "jetstream":
+		b.Inbox, b.close, err = openJetStream(ctx, source, policy, o.Store)
 	default:
-		return nil, errors.New("must be sqlite:PATH or river:postgres://…")
+		err = errors.New("must be sqlite:PATH, river:postgres://… or jetstream:nats://…")
 	}
-}
-
-// openRiver makes the tables of River and of the inbox, unless they are there, and starts a client that works nothing else.
-func openRiver(ctx context.Context, source string, policy inbox.Policy) (opened *riverinbox.Inbox, closeAll func() error, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	poolConfig, err := pgxpool.ParseConfig(source)
-	if err != nil {
-		return nil, nil, err
-	}
-	poolConfig.MaxConns = 16
-	pool, err := pgxpool.NewWithConfig(ctx, poolConfig)
-	if err != nil {
-		return nil, nil, err
-	}
-	closeAll = func() error { pool.Close(); return nil }
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, closeAll())
-		}
-	}()
-	migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Logger: policy.Logger})
-	if err != nil {
-		return nil, nil, err
-	}
-	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
-		return nil, nil, err
-	}
-	opened, err = riverinbox.New(pool, &riverinbox.Options{Policy: policy, Namespace: namespace})
-	if err != nil {
-		return nil, nil, err
-	}
-	closeAll = func() error { err := opened.Close(); pool.Close(); return err }
-	if err := opened.Migrate(ctx); err != nil {
-		return nil, nil, err
-	}
-	c := &river.Config{Logger: policy.Logger}
-	if err := opened.Configure(c); err != nil {
-		return nil, nil, err
-	}
-	client, err := river.NewClient(riverpgxv5.New(pool), c)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := opened.Use(ctx, client); err != nil {
-		return nil, nil, err
-	}
-	if err := client.Start(context.WithoutCancel(ctx)); err != nil { // it is stopped by closeAll, in its turn
-		return nil, nil, err
-	}
-	closeAll = func() error {
-		stop, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := client.Stop(stop); err != nil {
-			return fmt.Errorf("stopping River: %w", err) // what does not end keeps its connection
-		}
-		err := opened.Close()
-		pool.Close()
-		return err
-	}
-	return opened, closeAll, nil
+	return b, err
 }
 
 // start has the inbox call back, until it is closed.
@@ -122,20 +54,17 @@ func (b *box) start(hooks []*webhook.Handler, logger *slog.Logger) {
 		list[i] = h
 	}
 	ctx, end := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
+	b.end = end
+	b.running.Go(func() {
 		if err := b.Run(ctx, list...); err != nil {
 			logger.Error("inbox", "error", err)
 		}
-	}()
-	closeInbox := b.close
-	b.close = func() error {
-		end()
-		<-ended
-		return closeInbox()
-	}
+	})
 }
 
 // Close ends what start has started, and closes the inbox.
-func (b *box) Close() error { return b.close() }
+func (b *box) Close() error {
+	b.end()
+	b.running.Wait()
+	return b.close()
+}

@@ -8,9 +8,11 @@
 //	EMBERQA_TOKEN       the token at the end of /webhooks/emberqa/
 //	STORE               what remembers deliveries: memory, sqlite:PATH, postgres://… or redis://…; by default the
 //	                    inbox's own store, or memory if there is no inbox
-//	INBOX               what stores deliveries before they are answered, and has them called back later: sqlite:PATH, or
+//	INBOX               what stores deliveries before they are answered, and has them called back later: sqlite:PATH;
 //	                    river:postgres://… for several receivers on one database, where the tables are made if they are
-//	                    missing; by default nothing does, and the callback runs while the sender waits
+//	                    missing; or jetstream:nats://HOST:PORT, for a single server with ?server_syncs_always=true, and a
+//	                    STORE elsewhere; by default nothing does, and the callback runs while the sender waits
+//	OLD_INBOX           an inbox that nothing is stored in any more, and that is still worked off, named in the same way
 //	MAX_BODY            the largest body, in bytes
 //	FAIL_FIRST          for how many times the callback fails for each id
 //	HANDLER_DELAY       how long the callback takes, for instance 2s
@@ -58,11 +60,19 @@ func run(ctx context.Context, getenv func(string) string, stdout *os.File, logge
 		return fmt.Errorf("STORE: %w", err)
 	}
 	defer func() { err = errors.Join(err, closeStore()) }()
-	box, err := openInbox(ctx, c, options)
+	box, err := openInbox(ctx, c.inbox, options)
 	if err != nil {
 		return fmt.Errorf("INBOX: %w", err)
 	}
 	defer func() { err = errors.Join(err, box.Close()) }()
+	oldBox, err := openInbox(ctx, c.oldInbox, options)
+	if err != nil {
+		return fmt.Errorf("OLD_INBOX: %w", err)
+	}
+	defer func() { err = errors.Join(err, oldBox.Close()) }()
+	if box.Inbox != nil { // an interface that holds nothing would be an inbox
+		options.Inbox = box.Inbox
+	}
 	out := json.NewEncoder(stdout)
 	mux, hooks, err := mount(c, options, &printer{out: out, failFirst: c.failFirst, delay: c.delay})
 	if err != nil {
@@ -80,6 +90,7 @@ func run(ctx context.Context, getenv func(string) string, stdout *os.File, logge
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	box.start(hooks, logger)
+	oldBox.start(hooks, logger)
 	select {
 	case err := <-served:
 		return err

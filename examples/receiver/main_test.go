@@ -190,6 +190,7 @@ func TestSetUpThatIsWrongIsSaidPlainly(t *testing.T) {
 		"STORE=sqlite:/":       "STORE",
 		"INBOX=paper:":         "INBOX",
 		"INBOX=sqlite:":        "INBOX",
+		"INBOX=jetstream:x":    "needs a STORE",
 	} {
 		cmd := exec.Command(binary)
 		cmd.Env = append(os.Environ(), "ADDR=127.0.0.1:0", "CONVOSPHERE_SECRET=x", env)

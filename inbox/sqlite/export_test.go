@@ -1,19 +1,25 @@
 package sqlite
 
-import "context"
+import (
+	"context"
+	"maps"
+	"slices"
+)
 
 // Tidy does what the housekeeping does now and then.
 func (b *Inbox) Tidy(ctx context.Context) { b.tidy(ctx, b.options.brooms()) }
 
-// Unshelve has every Run look for deliveries that wait for a callback, as it does now and then.
-func (b *Inbox) Unshelve(ctx context.Context) error {
+// Unshelve has every Run look for deliveries that wait for a callback, and Rescue for those whose process is not heard of,
+// as they do now and then.
+func (b *Inbox) Unshelve(ctx context.Context) error { return b.eachRun(ctx, (*run).unshelve) }
+func (b *Inbox) Rescue(ctx context.Context) error   { return b.eachRun(ctx, (*run).rescue) }
+
+func (b *Inbox) eachRun(ctx context.Context, f func(*run, context.Context) error) error {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	for r := range b.runs {
-		b.mu.Unlock()
-		err := r.unshelve(ctx)
-		b.mu.Lock()
-		if err != nil {
+	runs := slices.Collect(maps.Keys(b.runs))
+	b.mu.Unlock()
+	for _, r := range runs {
+		if err := f(r, ctx); err != nil {
 			return err
 		}
 	}

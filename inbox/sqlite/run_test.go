@@ -149,6 +149,25 @@ func TestALateSettlementDoesNotTouchWhatItsOwnRunHasTakenAgain(t *testing.T) {
 	require.Equal(t, 1, log.lines("lease of a delivery had ended"))
 }
 
+func TestARunDoesNotTakeItselfForDead(t *testing.T) {
+	path := pathOf(t)
+	box := openBox(t, path, sqlite.Options{Lease: time.Hour})
+	release := make(chan struct{})
+	store(t, box, parcel(ping, "a"))
+	hook := newStub(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
+		<-release
+		return webhook.Result{Outcome: webhook.Handled}
+	}})
+	start(t, box, hook)
+	soon(t, func() bool { return len(hook.calls()) == 1 })
+	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = 1`) // a full disk has kept it from renewing the lease
+	require.NoError(t, box.Rescue(t.Context()))
+	require.Equal(t, sqlite.Counts{Running: 1}, statsOf(t, box))
+	close(release)
+	soon(t, func() bool { return statsOf(t, box).Done == 1 })
+	require.Len(t, hook.calls(), 1)
+}
+
 func TestWhatTakesItsProcessAlongIsBuriedInTheEnd(t *testing.T) {
 	path := pathOf(t)
 	log := new(logbook)

@@ -109,6 +109,21 @@ func TestWhatAnotherProcessStoresIsCounted(t *testing.T) {
 	require.ErrorIs(t, err, webhook.ErrInboxFull, "what is there is counted when the file is opened")
 }
 
+func TestOnlyWhatIsPendingOrRunsIsCounted(t *testing.T) {
+	path := pathOf(t)
+	first := openBox(t, path, forever)
+	for code := range 6 {
+		store(t, first, parcel(ping, fmt.Sprint(code)))
+		tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = ?1, due_at = ?2 WHERE delivery_id = ?1`, code, time.Now().Add(time.Hour).UnixMilli())
+	}
+	options := forever
+	options.MaxPending = 3
+	box := openBox(t, path, options)
+	store(t, box, parcel(ping, "the third"))
+	_, err := box.Enqueue(t.Context(), parcel(ping, "the fourth"))
+	require.ErrorIs(t, err, webhook.ErrInboxFull)
+}
+
 func TestTheLimitHoldsUnderConcurrency(t *testing.T) {
 	const limit, senders = 50, 32
 	box := openBox(t, pathOf(t), sqlite.Options{MaxPending: limit})

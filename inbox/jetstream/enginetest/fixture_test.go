@@ -1,0 +1,175 @@
+package enginetest_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/webhooktest"
+	"github.com/aihooks/aihooks-go/workflux"
+)
+
+// A logbook is what has been logged.
+type logbook struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logbook) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logbook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func (l *logbook) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+
+func soon(t testing.TB, condition func() bool, text ...any) {
+	t.Helper()
+	require.Eventually(t, condition, patience, 5*time.Millisecond, text...)
+}
+
+// A counter counts by name.
+type counter struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func (c *counter) add(name string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n == nil {
+		c.n = make(map[string]int)
+	}
+	c.n[name]++
+	return c.n[name]
+}
+
+func (c *counter) of(name string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.n[name]
+}
+
+func (c *counter) total() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, times := range c.n {
+		n += times
+	}
+	return n
+}
+
+const secret = "a secret"
+
+// A desk is a WorkFlux handler before an inbox, and whoever sends to it.
+type desk struct {
+	*workflux.Handler
+	log    *logbook
+	sender webhooktest.Sender
+	calls  counter
+}
+
+// newDesk returns a desk whose callback for messages is given their names.
+func newDesk(t testing.TB, box *jetstreaminbox.Inbox, callback func(ctx context.Context, name string) error) *desk {
+	t.Helper()
+	d := &desk{
+		log:    new(logbook),
+		sender: webhooktest.Sender{Profile: workflux.Profile(), URL: "http://receiver.test/", Key: signature.NewKey("", secret)},
+	}
+	hook, err := workflux.NewHandler(secret, &webhook.Options{Inbox: box, Logger: d.log.logger()})
+	require.NoError(t, err)
+	hook.OnUserMessage(func(ctx context.Context, e *workflux.UserMessage) error {
+		d.calls.add(e.MessageID)
+		return callback(ctx, e.MessageID)
+	})
+	d.Handler = hook
+	return d
+}
+
+func succeed(context.Context, string) error { return nil }
+
+// sent is the time in all letters, so that those of one name are one delivery.
+var sent = time.Now().UTC().Format(time.RFC3339)
+
+// letter is the body of a delivery of about n bytes; letters of different names are different deliveries.
+func letter(name string, n int) []byte {
+	return fmt.Appendf(nil, `{"event":"user.message","timestamp":%q,"data":{"message_id":%q,"text":"%s"}}`,
+		sent, name, strings.Repeat("x", n))
+}
+
+// post sends a body as WorkFlux does, and returns the answer and how long it took.
+func (d *desk) post(t testing.TB, body []byte) (*httptest.ResponseRecorder, time.Duration) {
+	t.Helper()
+	r, err := d.sender.Request(body, time.Now(), "")
+	require.NoError(t, err)
+	answer, began := httptest.NewRecorder(), time.Now()
+	d.ServeHTTP(answer, r)
+	return answer, time.Since(began)
+}
+
+// is posts a body that must be answered with the status.
+func (d *desk) is(t testing.TB, status int, body []byte) {
+	t.Helper()
+	answer, _ := d.post(t, body)
+	require.Equal(t, status, answer.Code, "%s\n%s", answer.Body, d.log)
+}
+
+// accepted posts a body until it is answered 200, as its vendor does.
+func (d *desk) accepted(t testing.TB, body []byte) {
+	t.Helper()
+	soon(t, func() bool {
+		answer, _ := d.post(t, body)
+		return answer.Code == http.StatusOK
+	})
+}
+
+// run has the inbox run until the test ends, or until what it returns is called.
+func run(t testing.TB, box *jetstreaminbox.Inbox, hooks ...inbox.Hook) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- box.Run(ctx, hooks...) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		require.NoError(t, <-ended)
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+// parcel is a delivery that no handler has made.
+func parcel(id string) *webhook.Delivery {
+	return &webhook.Delivery{
+		Vendor: "workflux", Endpoint: "default", Type: "user.message", ID: id, Keys: []string{"workflux/default/" + id},
+		ReceivedAt: time.Now().UTC(), Body: letter(id, 1),
+	}
+}
+
+func dead(t testing.TB, box *jetstreaminbox.Inbox) []inbox.Entry {
+	t.Helper()
+	var list []inbox.Entry
+	for e, err := range box.Dead(t.Context(), inbox.Filter{All: true}) {
+		require.NoError(t, err)
+		list = append(list, e)
+	}
+	return list
+}

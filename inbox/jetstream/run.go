@@ -1,0 +1,297 @@
+package jetstreaminbox
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// A run is one call of Run.
+type run struct {
+	box        *Inbox
+	name       string // tells it apart from all others
+	dispatcher *inbox.Dispatcher
+	hooks      []*hookRun
+	settling   context.Context // outlasts the callbacks, for what came of them
+	preparing  sync.WaitGroup  // of deliveries that may yet be begun
+
+	mu   sync.Mutex
+	held map[*taken]struct{} // what is leased
+}
+
+// A hookRun is what a run knows of one hook. Its goroutine asks for the hook's deliveries.
+type hookRun struct {
+	inbox.Hook
+	run    *run
+	freed  chan struct{}
+	puller *puller
+	places int // reserved, for what has been asked for; the goroutine's own
+
+	mu     sync.Mutex
+	closed bool // the handler has been shut down
+}
+
+func (h *hookRun) close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+}
+
+func (h *hookRun) isClosed() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.closed
+}
+
+// Run implements [inbox.Inbox].
+func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
+	d, err := inbox.NewDispatcher(ctx, b.options.Policy, hooks...)
+	if err != nil {
+		return err
+	}
+	settling, settled := context.WithCancel(context.WithoutCancel(ctx))
+	defer settled()
+	r := &run{box: b, name: idempotency.NewToken().String(), dispatcher: d, settling: settling, held: make(map[*taken]struct{})}
+	tending, stop := context.WithCancel(settling)
+	defer stop()
+	var tenders, starting, pulling sync.WaitGroup
+	for _, hook := range hooks {
+		h := &hookRun{Hook: hook, run: r, freed: make(chan struct{}, 1)}
+		r.hooks = append(r.hooks, h)
+	}
+	for _, h := range r.hooks {
+		starting.Add(1)
+		pulling.Go(func() { h.pull(ctx, starting.Done) })
+	}
+	tenders.Go(func() { r.renew(tending) })
+	tenders.Go(func() { r.spread(tending) })
+	tenders.Go(func() { r.tend(ctx) })
+	starting.Wait() // until ctx has ended
+	r.preparing.Wait()
+	err = d.Drain() // leases are renewed meanwhile
+	pulling.Wait()  // what came late has been given back
+	stop()
+	tenders.Wait()
+	return err
+}
+
+// spread tells every hook's goroutine that places have been given back.
+func (r *run) spread(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.dispatcher.Freed():
+			for _, h := range r.hooks {
+				select {
+				case h.freed <- struct{}{}:
+				default:
+				}
+			}
+		}
+	}
+}
+
+// renew renews the leases of what this Run has.
+func (r *run) renew(ctx context.Context) {
+	lease := r.box.options.Lease
+	tick := time.NewTicker(lease / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		began := time.Now()
+		held := r.all()
+		for _, t := range held {
+			_ = r.box.nc.Publish(t.reply, progress) // the flush tells whether it came through
+		}
+		if len(held) == 0 {
+			continue
+		}
+		flushing, cancel := context.WithTimeout(ctx, lease/3)
+		err := r.box.nc.FlushWithContext(flushing)
+		cancel()
+		if err != nil {
+			continue // whatever needs it will say so
+		}
+		r.mu.Lock()
+		for _, t := range held {
+			t.renewed = began
+		}
+		r.mu.Unlock()
+	}
+}
+
+func (r *run) all() []*taken {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := make([]*taken, 0, len(r.held))
+	for t := range r.held {
+		list = append(list, t)
+	}
+	return list
+}
+
+func (r *run) hold(t *taken) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t.renewed = time.Now()
+	r.held[t] = struct{}{}
+}
+
+func (r *run) drop(t *taken) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.held, t)
+}
+
+// leased reports whether the delivery cannot have been given to another process yet.
+func (r *run) leased(t *taken) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Since(t.renewed) < r.box.options.Lease
+}
+
+// begin has a delivery called back, in the place that is reserved for it.
+func (r *run) begin(ctx context.Context, h *hookRun, t *taken) {
+	r.hold(t)
+	if t.n == 1 && t.spoiled == nil && ctx.Err() == nil { // as nearly all are
+		r.start(h, t)
+		return
+	}
+	r.preparing.Go(func() {
+		if r.prepare(ctx, h, t) {
+			r.start(h, t)
+			return
+		}
+		r.dispatcher.Unreserve(h.Vendor(), h.Endpoint(), 1)
+		r.drop(t)
+	})
+}
+
+func (r *run) start(h *hookRun, t *taken) {
+	r.dispatcher.Go(t.delivery, t.state.Tried+1, func(d inbox.Decision) {
+		defer r.drop(t)
+		r.settle(h, t, d)
+	})
+}
+
+// prepare finds out what became of the delivery before, and reports whether it is to be run now. If not, it has done what
+// is to be done instead.
+func (r *run) prepare(ctx context.Context, h *hookRun, t *taken) bool {
+	if ctx.Err() != nil {
+		r.giveBack(t)
+		return false
+	}
+	var buried bool
+	if !r.insist(func(c context.Context) (err error) {
+		buried, err = r.box.recall(c, t)
+		return err
+	}) {
+		return false // the lease will end
+	}
+	switch {
+	case buried: // its process died between the two
+		if r.insist(func(c context.Context) error { return r.box.remove(c, t) }) {
+			r.dispatcher.Buried(t.buried())
+		}
+		return false
+	case t.spoiled != nil:
+		r.settle(h, t, inbox.Decision{Verdict: inbox.Bury, Attempt: inbox.Attempt{
+			At: time.Now().UTC(), Outcome: webhook.Malformed, Error: t.spoiled.Error(), Counted: true,
+		}})
+		return false
+	case t.state.Tried >= r.box.options.Policy.MaxAttempts:
+		if r.insist(func(c context.Context) error { return r.box.bury(c, r, t) }) {
+			r.dispatcher.Buried(t.buried())
+		}
+		return false
+	case ctx.Err() != nil:
+		r.giveBack(t)
+		return false
+	case time.Until(t.due) > early:
+		r.insist(func(c context.Context) error { return r.box.postpone(c, r, t) })
+		return false
+	}
+	return true
+}
+
+// early is how much before its time a delivery is run: clocks have their steps.
+const early = 5 * time.Millisecond
+
+// giveBack gives back what was not begun. It leaves no trace.
+func (r *run) giveBack(t *taken) {
+	defer r.drop(t)
+	r.insist(func(c context.Context) error {
+		if err := r.box.recallOnce(c, t); err != nil {
+			return err
+		}
+		return r.box.postpone(c, r, t)
+	})
+}
+
+// settle puts down what becomes of a delivery, and tells whom it concerns.
+func (r *run) settle(h *hookRun, t *taken, d inbox.Decision) {
+	if d.Attempt.Outcome == webhook.ShuttingDown {
+		h.close() // it would be taken again and again
+	}
+	t.add(d.Attempt)
+	ok := r.insist(func(c context.Context) error {
+		switch d.Verdict {
+		case inbox.Finish:
+			return r.box.remove(c, t)
+		case inbox.Bury:
+			return r.box.bury(c, r, t)
+		case inbox.Shelve:
+			return r.box.shelve(c, r, t)
+		default:
+			if !t.noted {
+				t.due = time.Now().Add(d.After)
+			}
+			return r.box.postpone(c, r, t)
+		}
+	})
+	if ok && d.Verdict == inbox.Bury {
+		r.dispatcher.Buried(t.buried())
+	}
+}
+
+// The pauses between two tries to put something down, and how long a try may take.
+const (
+	firstRetry = 50 * time.Millisecond
+	lastRetry  = 2 * time.Second
+	tryTimeout = 5 * time.Second
+)
+
+// insist tries until it succeeds, or the Run is over, or the lease has ended. Meanwhile the delivery keeps its place, so that no
+// more is begun than can be put down. Otherwise the lease ends, and the idempotency store knows whether it was done.
+func (r *run) insist(try func(ctx context.Context) error) bool {
+	for pause := firstRetry; r.settling.Err() == nil; pause = min(2*pause, lastRetry) {
+		ctx, cancel := context.WithTimeout(r.settling, tryTimeout)
+		err := try(ctx)
+		cancel()
+		switch {
+		case err == nil:
+			return true
+		case errors.Is(err, errLeaseEnded):
+			r.box.options.Policy.Logger.Warn("inbox: the lease of a delivery had ended before its callback did; another process has it, or will", "error", err)
+			return false
+		case r.settling.Err() != nil:
+			return false
+		}
+		r.box.report(err)
+		select {
+		case <-r.settling.Done():
+		case <-time.After(pause):
+		}
+	}
+	return false
+}

@@ -1,0 +1,116 @@
+package jetstreaminbox
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// The names of the streams, and the subjects in them, where the name is AIHOOKS:
+//
+//	AIHOOKS        AIHOOKS.in.VENDOR.ENDPOINT        deliveries to be run
+//	AIHOOKS_ASIDE  AIHOOKS.wait.VENDOR.ENDPOINT.ID   deliveries without a callback for their type
+//	               AIHOOKS.note.SEQUENCE             what has become so far of a delivery to be run
+//	AIHOOKS_DEAD   AIHOOKS.dead.VENDOR.ENDPOINT.ID   dead letters
+type names struct{ name string }
+
+func (n names) main() string  { return n.name }
+func (n names) aside() string { return n.name + "_ASIDE" }
+func (n names) dead() string  { return n.name + "_DEAD" }
+
+const (
+	kindIn   = "in"
+	kindWait = "wait"
+	kindDead = "dead"
+	kindNote = "note"
+)
+
+const all = ">" // whatever comes after
+
+// subject joins tokens, each as it is.
+func (n names) subject(kind string, tokens ...string) string {
+	return strings.Join(append([]string{n.name, kind}, tokens...), ".")
+}
+
+func (n names) in(vendor, endpoint string) string {
+	return n.subject(kindIn, token(vendor), token(endpoint))
+}
+
+func (n names) aged(kind, vendor, endpoint, id string) string {
+	return n.subject(kind, token(vendor), token(endpoint), id)
+}
+
+func (n names) note(seq uint64) string { return n.subject(kindNote, strconv.FormatUint(seq, 10)) }
+
+// consumer returns the name of the consumer of a hook's deliveries.
+func consumerName(vendor, endpoint string) string { return token(vendor) + "_" + token(endpoint) }
+
+// hookOf returns the vendor and the endpoint in a subject.
+func (n names) hookOf(subject string) (vendor, endpoint string, ok bool) {
+	tokens := strings.Split(strings.TrimPrefix(subject, n.name+"."), ".")
+	if len(tokens) < 3 {
+		return "", "", false
+	}
+	vendor, ok1 := untoken(tokens[1])
+	endpoint, ok2 := untoken(tokens[2])
+	return vendor, endpoint, ok1 && ok2
+}
+
+// token writes a name so that it is one token of a subject, and of a consumer's name.
+func token(name string) string {
+	var b strings.Builder
+	for i := range len(name) {
+		if c := name[i]; plain(c) {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "=%02X", c)
+		}
+	}
+	if b.Len() == 0 {
+		return "=" // an empty token is none
+	}
+	return b.String()
+}
+
+func plain(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-'
+}
+
+func untoken(text string) (string, bool) {
+	if text == "=" {
+		return "", true
+	}
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		if text[i] != '=' {
+			b.WriteByte(text[i])
+			continue
+		}
+		if i+3 > len(text) {
+			return "", false
+		}
+		c, err := strconv.ParseUint(text[i+1:i+3], 16, 8)
+		if err != nil {
+			return "", false
+		}
+		b.WriteByte(byte(c))
+		i += 2
+	}
+	return b.String(), true
+}
+
+// digest is what a delivery is recognised by, and the ID of its entry. Half of SHA-256 is more than anybody can find two
+// equal ones of by chance, and only the sender could look for them on purpose.
+func digest(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(sum[:16])
+}
+
+func isDigest(id string) bool {
+	if len(id) != 32 {
+		return false
+	}
+	return strings.Trim(id, "0123456789abcdef") == ""
+}

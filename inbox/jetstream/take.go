@@ -1,0 +1,183 @@
+package jetstreaminbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// A taken is a delivery that a Run has, until its lease ends.
+type taken struct {
+	message
+
+	delivery *webhook.Delivery // as it is to be run
+	seq      uint64            // the message's, in the main stream
+	n        uint64            // how often the server has given it to anybody, this time included
+	reply    string            // where the server is told what became of it
+	due      time.Time
+	spoiled  error // why it could not be read
+	since    time.Time
+
+	renewed time.Time // when the lease began last; guarded by the run
+
+	tried int             // how many attempts this process has added that count
+	added []inbox.Attempt // and which
+
+	// What stands in the aside stream about it.
+	recalled bool
+	noteSeq  uint64 // zero: nothing
+	noted    bool   // what has become of it this time stands there
+}
+
+// buried returns the dead letter that has become of it.
+func (t *taken) buried() inbox.Entry {
+	return inbox.Entry{ID: t.id(), State: inbox.Dead, Delivery: t.delivery, Attempts: t.attempts, Since: t.since.UTC()}
+}
+
+// read reads a message that the server has given us. What cannot be read is not the server's error: it becomes a dead letter.
+func (b *Inbox) read(msg *nats.Msg) (*taken, error) {
+	meta, err := msg.Metadata()
+	if err != nil {
+		return nil, fmt.Errorf("jetstream: a message of no stream: %w", err)
+	}
+	t := &taken{seq: meta.Sequence.Stream, n: meta.NumDelivered, reply: msg.Reply}
+	m, err := b.decode(msg.Subject, msg.Header, msg.Data, meta.Timestamp)
+	t.message, t.spoiled = *m, err
+	t.delivery = m.running()
+	return t, nil
+}
+
+// A note is what has become so far of a delivery that is to be run again. The message itself stays as it is, so that its body
+// is not written again with every attempt: a note is short.
+type note struct {
+	// Seen is how many of the times that the server has given the message away are accounted for in here. JetStream counts
+	// them all: those that are not were a process' which died, or was cut off.
+	Seen uint64 `json:"seen"`
+
+	Tried    int             `json:"tried,omitempty"`
+	Due      time.Time       `json:"due,omitzero"`
+	Attempts []inbox.Attempt `json:"attempts,omitempty"`
+
+	// By is the run that wrote it.
+	By string `json:"by"`
+}
+
+// errLeaseEnded says that somebody else may have the delivery by now.
+var errLeaseEnded = errors.New("jetstream: the lease had ended before the callback did")
+
+// recall finds out what became of a delivery that the server has given away before. It reports whether it is a dead letter
+// already.
+func (b *Inbox) recall(ctx context.Context, t *taken) (buried bool, err error) {
+	if t.n == 1 || t.recalled {
+		return false, nil
+	}
+	if err := b.recallOnce(ctx, t); err != nil || !t.lost() {
+		return false, err
+	}
+	return b.isBuried(ctx, t)
+}
+
+func (t *taken) lost() bool {
+	n := len(t.attempts)
+	return n > 0 && t.attempts[n-1].Outcome == inbox.Lost
+}
+
+// recallOnce reads the note, and counts the attempts that were lost.
+func (b *Inbox) recallOnce(ctx context.Context, t *taken) error {
+	if t.n == 1 || t.recalled {
+		return nil
+	}
+	n, seq, err := b.readNote(ctx, t.seq)
+	if err != nil {
+		return err
+	}
+	t.recalled, t.noteSeq = true, seq
+	if seq > 0 {
+		t.state.Tried, t.attempts, t.due = n.Tried, n.Attempts, n.Due
+	}
+	for seen := n.Seen; seen+1 < t.n && t.state.Tried < b.options.Policy.MaxAttempts; seen++ {
+		t.add(b.lostAttempt(t.attempts))
+		t.due = time.Time{}
+	}
+	return nil
+}
+
+// add adds an attempt to the delivery's story.
+func (t *taken) add(a inbox.Attempt) {
+	t.attempts, t.added = inbox.Append(t.attempts, a), append(t.added, a)
+	if a.Counted {
+		t.state.Tried++
+		t.tried++
+	}
+}
+
+func (b *Inbox) lostAttempt(before []inbox.Attempt) inbox.Attempt {
+	now := time.Now().UTC()
+	at := now.Add(-b.options.Lease) // about so; it is not known
+	if n := len(before); n > 0 && at.Before(before[n-1].At) {
+		at = before[n-1].At
+	}
+	return inbox.Attempt{
+		At: at, Took: now.Sub(at), Outcome: inbox.Lost, Counted: true,
+		Error: "jetstream: the process that had it was not heard of again",
+	}
+}
+
+func (b *Inbox) readNote(ctx context.Context, seq uint64) (n note, noteSeq uint64, err error) {
+	raw, err := b.asideStream().GetLastMsgForSubject(ctx, b.note(seq))
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return n, 0, nil
+	case err != nil:
+		return n, 0, fmt.Errorf("jetstream: %w", err)
+	}
+	_ = json.Unmarshal(raw.Data, &n) // one that cannot be read begins anew: the delivery matters more
+	return n, raw.Sequence, nil
+}
+
+// writeNote puts down what has become of a delivery, unless somebody else has done so since it was taken.
+func (b *Inbox) writeNote(ctx context.Context, r *run, t *taken) error {
+	for !t.noted {
+		attempts, err := short(t.attempts)
+		if err != nil {
+			return err
+		}
+		text, err := json.Marshal(note{Seen: t.n, Tried: t.state.Tried, Due: t.due.UTC(), Attempts: attempts, By: r.name})
+		if err != nil {
+			return fmt.Errorf("jetstream: %w", err)
+		}
+		ack, err := b.js.Publish(ctx, b.note(t.seq), text, jetstream.WithExpectLastSequencePerSubject(t.noteSeq))
+		switch c := code(err); {
+		case err == nil:
+			t.noted, t.noteSeq = true, ack.Sequence
+			continue
+		case c != jetstream.JSErrCodeStreamWrongLastSequence && c != jetstream.JSErrCodeStreamWrongLastSequenceConstant:
+			return fmt.Errorf("jetstream: note: %w", err)
+		}
+		there, seq, err := b.readNote(ctx, t.seq)
+		switch {
+		case err != nil:
+			return err
+		case seq > 0 && there.By == r.name && there.Seen == t.n: // this one, whose acknowledgement was lost
+			t.noted, t.noteSeq = true, seq
+			continue
+		case !r.leased(t):
+			return fmt.Errorf("%w: entry %s", errLeaseEnded, t.id())
+		}
+		// A server that was killed may have forgotten how often it had given the message away: what stands there goes before.
+		t.noteSeq = seq
+		t.state.Tried, t.attempts = there.Tried+t.tried, there.Attempts
+		for _, a := range t.added {
+			t.attempts = inbox.Append(t.attempts, a)
+		}
+	}
+	return nil
+}
