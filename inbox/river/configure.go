@@ -9,7 +9,8 @@ import (
 )
 
 // Configure adds to the configuration of River's client what the inbox needs: its worker, a queue for its own purposes, a
-// time after which River rescues what a process has left behind, and for how long it keeps jobs that are done and dead.
+// time after which River rescues what a process has left behind, for how long it keeps jobs that are done and dead, and how
+// often it announces new ones.
 // What is set already stays as it is, or is refused with an error that names the field and the rule. Whatever else is in
 // there, workers, queues, hooks, is the caller's.
 //
@@ -44,6 +45,9 @@ func (b *Inbox) Configure(c *river.Config) error {
 	}
 	if c.Test.DisableUniqueEnforcement {
 		return errors.New("riverinbox: Config.Test.DisableUniqueEnforcement must not be set: duplicates would be run")
+	}
+	if c.FetchCooldown == 0 {
+		c.FetchCooldown = b.options.FetchCooldown // by which River limits its announcements
 	}
 	if c.Workers == nil {
 		c.Workers = river.NewWorkers()

@@ -45,6 +45,10 @@
 // A pooler in transaction mode, such as PgBouncer, knows neither LISTEN nor prepared statements that last: set
 // river.Config.PollOnly, and default_query_exec_mode=exec in the pool's DSN. Deliveries then wait up to [Options].Poll.
 //
+// River announces no more than one job of a queue within the client's FetchCooldown, 100 ms, and a job that is not announced
+// waits for the next that is, or until River looks again, which is every second. Here it is [Options].FetchCooldown, 20 ms,
+// and [Options].Poll, 250 ms.
+//
 // River's drivers for SQLite and database/sql are not supported: the client is one on pgx. For one machine there is
 // inbox/sqlite.
 //

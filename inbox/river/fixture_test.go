@@ -1,7 +1,6 @@
 package riverinbox_test
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"net/http"
@@ -127,23 +126,3 @@ func quick(attempts int) riverinbox.Options {
 		Poll: 50 * time.Millisecond,
 	}
 }
-
-// A logbook is what was logged.
-type logbook struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func (l *logbook) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }

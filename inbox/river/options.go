@@ -12,7 +12,7 @@ const (
 	DefaultNamespace     = "river"
 	DefaultLease         = 2 * time.Minute
 	DefaultFetchCooldown = 20 * time.Millisecond
-	DefaultPoll          = time.Second
+	DefaultPoll          = 250 * time.Millisecond
 	DefaultRetention     = 7 * 24 * time.Hour
 	DefaultDeadRetention = 30 * 24 * time.Hour
 )
@@ -39,11 +39,13 @@ type Options struct {
 
 	// FetchCooldown is how long a Run rests between two looks for deliveries of one endpoint while there are some. Each
 	// look takes up to Policy.Concurrency, so the two bound what a Run can do: 64 every 20 ms is 3,200 a second.
-	// Defaults to [DefaultFetchCooldown], where River's own is 100 ms.
+	// Defaults to [DefaultFetchCooldown], where River's own is 100 ms. [Inbox.Configure] sets it for the client as well,
+	// where that leaves it open: a client announces no more than one delivery of an endpoint in that time.
 	FetchCooldown time.Duration
 
-	// Poll is how often a Run looks for deliveries that nothing has announced: those whose rest of less than 5 seconds is
-	// over, and with River's PollOnly all. Defaults to [DefaultPoll].
+	// Poll is how often a Run looks for deliveries that nothing has announced: those that came right after another, those
+	// whose rest of less than 5 seconds is over, and with River's PollOnly all. Each look is a short query for each
+	// endpoint. Defaults to [DefaultPoll].
 	Poll time.Duration
 
 	// Retention is that of the idempotency store, and the least that River must keep completed jobs, by which duplicates

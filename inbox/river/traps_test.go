@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"testing"
@@ -76,33 +77,29 @@ func TestASideEffectIsFencedWhereRiversCompletionIsNot(t *testing.T) {
 
 	// Ours: the same with two processes that have claimed a delivery one after the other.
 	const lease = 200 * time.Millisecond
-	first := hold(t, box.Store(), lease, idempotency.Acquired)
-	var second context.Context
+	taken, claim := acquire(t, box.Store(), lease)
+	require.Equal(t, idempotency.Acquired, claim.State)
+	first := taken.Context(t.Context())
+	var retaken *idempotency.Hold
 	soon(t, func() bool {
-		guard, err := idempotency.NewGuard(box.Store(), nil)
-		require.NoError(t, err)
-		h, claim, err := guard.Acquire(t.Context(), idempotency.Work{Keys: []string{"key"}, Lease: time.Minute})
-		require.NoError(t, err)
-		if claim.State == idempotency.Acquired {
-			second = h.Context(t.Context())
-		}
-		return second != nil
+		retaken, _ = acquire(t, box.Store(), time.Minute)
+		return retaken != nil
 	})
+	second := retaken.Context(t.Context())
 	late := effectOf(first, pool, func(tx pgx.Tx) error { return box.CompleteTx(first, tx) })
 	require.ErrorIs(t, late, idempotency.ErrLeaseLost)
 	require.NoError(t, effectOf(second, pool, func(tx pgx.Tx) error { return box.CompleteTx(second, tx) }))
 	require.Equal(t, 3, query[int](t, pool, `SELECT count(*) FROM effects`))
 }
 
-// hold acquires a key as a handler in a process of its own does.
-func hold(t testing.TB, store idempotency.Store, lease time.Duration, want idempotency.State) context.Context {
+// acquire acquires a key as a handler in a process of its own does, unless another has it.
+func acquire(t testing.TB, store idempotency.Store, lease time.Duration) (*idempotency.Hold, idempotency.Claim) {
 	t.Helper()
 	guard, err := idempotency.NewGuard(store, nil)
 	require.NoError(t, err)
-	h, claim, err := guard.Acquire(t.Context(), idempotency.Work{Keys: []string{"key"}, Lease: lease})
+	hold, claim, err := guard.Acquire(t.Context(), idempotency.Work{Keys: []string{"key"}, Lease: lease})
 	require.NoError(t, err)
-	require.Equal(t, want, claim.State)
-	return h.Context(t.Context())
+	return hold, claim
 }
 
 func TestWhatAProcessLeavesBehindIsRescuedInMinutesAndNotAfterAnHour(t *testing.T) {
@@ -233,10 +230,28 @@ func TestPollOnlyAndNoPreparedStatementsWorkBehindATransactionPooler(t *testing.
 	require.Zero(t, query[int](t, site.pool, `SELECT count(*) FROM pg_prepared_statements`))
 }
 
+func TestADeliveryThatRiverDoesNotAnnounceIsFoundSoon(t *testing.T) {
+	t.Parallel()
+	c := new(river.Config)
+	require.NoError(t, newBox(t, riverinbox.Options{}).Configure(c))
+	require.Equal(t, 20*time.Millisecond, c.FetchCooldown, "River announces one delivery within that time")
+	c = &river.Config{FetchCooldown: time.Second}
+	require.NoError(t, newBox(t, riverinbox.Options{}).Configure(c))
+	require.Equal(t, time.Second, c.FetchCooldown, "as the caller wants it")
+
+	site := open(t, setup{dsn: postgres(t).Database(t), config: river.Config{FetchCooldown: time.Minute, FetchPollInterval: time.Minute}})
+	desk := newDesk(t, site.box, succeed)
+	run(t, site.box, desk.hook)
+	for i := range 3 { // only the first is announced
+		id := fmt.Sprint(i)
+		desk.send(id)
+		soon(t, func() bool { return desk.calls(id) == 1 })
+	}
+}
+
 func TestTheClientIsOneOnPgx(t *testing.T) {
 	// River's other drivers are behind it, and say themselves that they are new: the type keeps them out.
-	var client *river.Client[pgx.Tx] = (*riverinbox.Client)(nil)
-	require.Nil(t, client)
+	require.IsType(t, (*river.Client[pgx.Tx])(nil), (*riverinbox.Client)(nil))
 }
 
 func TestAServerThatAcknowledgesBeforeItHasWrittenIsRefused(t *testing.T) {
