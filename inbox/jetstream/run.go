@@ -30,7 +30,10 @@ type hookRun struct {
 	run    *run
 	freed  chan struct{}
 	puller *puller
-	places int // reserved, for what has been asked for; the goroutine's own
+
+	// The goroutine's own:
+	places int  // reserved, for what has been asked for
+	more   bool // there may be more than what has come
 
 	mu     sync.Mutex
 	closed bool // the handler has been shut down
