@@ -121,6 +121,7 @@ func (h *hookRun) pull(ctx context.Context, done func()) {
 		}
 		err := h.consumer(ctx)
 		if err == nil && h.puller == nil {
+			h.more = true
 			h.puller, err = newPuller(b, h.Vendor(), h.Endpoint())
 		}
 		if ready = err == nil; !ready && ctx.Err() == nil {
@@ -154,9 +155,14 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// turn has all that is there begun, or waits for a place, or for a message.
+// turn has all that is there begun, as far as there are places, or else waits for one message.
 func (h *hookRun) turn(ctx context.Context) error {
 	d := h.run.dispatcher
+	if !h.more {
+		// No place is reserved for what is waited for, so that others have them all.
+		_, err := h.take(ctx, 1, idle)
+		return err
+	}
 	n := d.Reserve(h.Vendor(), h.Endpoint(), takeMost)
 	if n == 0 {
 		select {
@@ -169,11 +175,7 @@ func (h *hookRun) turn(ctx context.Context) error {
 	got, err := h.take(ctx, n, 0)
 	d.Unreserve(h.Vendor(), h.Endpoint(), h.places)
 	h.places = 0
-	if got > 0 || err != nil {
-		return err
-	}
-	// No place is reserved for what is waited for, so that others have them all.
-	_, err = h.take(ctx, 1, idle)
+	h.more = h.more && got > 0
 	return err
 }
 
@@ -219,6 +221,7 @@ func (h *hookRun) accept(ctx context.Context, msg *nats.Msg) {
 		r.box.report(err)
 		return
 	}
+	h.more = t.more
 	if h.places > 0 {
 		h.places--
 		r.begin(ctx, h, t)

@@ -19,6 +19,7 @@ type run struct {
 	hooks      []*hookRun
 	settling   context.Context // outlasts the callbacks, for what came of them
 	preparing  sync.WaitGroup  // of deliveries that may yet be begun
+	ending     chan struct{}   // holds one for each delivery that is done, and that the server is being told of
 
 	mu   sync.Mutex
 	held map[*taken]struct{} // what is leased
@@ -30,7 +31,10 @@ type hookRun struct {
 	run    *run
 	freed  chan struct{}
 	puller *puller
-	places int // reserved, for what has been asked for; the goroutine's own
+
+	// The goroutine's own:
+	places int  // reserved, for what has been asked for
+	more   bool // there may be more than what has come
 
 	mu     sync.Mutex
 	closed bool // the handler has been shut down
@@ -57,6 +61,7 @@ func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
 	settling, settled := context.WithCancel(context.WithoutCancel(ctx))
 	defer settled()
 	r := &run{box: b, name: idempotency.NewToken().String(), dispatcher: d, settling: settling, held: make(map[*taken]struct{})}
+	r.ending = make(chan struct{}, endingPerPlace*b.options.Policy.Concurrency)
 	tending, stop := context.WithCancel(settling)
 	defer stop()
 	var tenders, starting, pulling sync.WaitGroup
@@ -72,12 +77,32 @@ func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
 	tenders.Go(func() { r.spread(tending) })
 	tenders.Go(func() { r.tend(ctx) })
 	starting.Wait() // until ctx has ended
+	ended := time.Now()
 	r.preparing.Wait()
 	err = d.Drain() // leases are renewed meanwhile
 	pulling.Wait()  // what came late has been given back
+	r.awaitEnding(time.Until(ended.Add(b.options.Policy.DrainTimeout)))
 	stop()
 	tenders.Wait()
 	return err
+}
+
+// endingPerPlace is how many deliveries that are done may wait for the server's word, for each callback that may run: they
+// have no place any more. Past that, callbacks keep their places until the server answers.
+const endingPerPlace = 4
+
+// awaitEnding waits until the server has been told of all deliveries that are done. Those that it could not be told of run
+// again once their leases have ended, and the store knows that they were done.
+func (r *run) awaitEnding(d time.Duration) {
+	timer := time.NewTimer(max(d, time.Second))
+	defer timer.Stop()
+	for range cap(r.ending) {
+		select {
+		case r.ending <- struct{}{}:
+		case <-timer.C:
+			return
+		}
+	}
 }
 
 // spread tells every hook's goroutine that places have been given back.
@@ -179,9 +204,28 @@ func (r *run) begin(ctx context.Context, h *hookRun, t *taken) {
 
 func (r *run) start(h *hookRun, t *taken) {
 	r.dispatcher.Go(t.delivery, t.state.Tried+1, func(d inbox.Decision) {
+		if d.Verdict == inbox.Finish {
+			r.finish(t)
+			return
+		}
 		defer r.drop(t)
 		r.settle(h, t, d)
 	})
+}
+
+// finish ends a delivery that is done, without keeping its place meanwhile.
+func (r *run) finish(t *taken) {
+	select {
+	case r.ending <- struct{}{}:
+	case <-r.settling.Done():
+		r.drop(t)
+		return
+	}
+	go func() {
+		defer func() { <-r.ending }()
+		defer r.drop(t)
+		r.insist(func(c context.Context) error { return r.box.remove(c, t) })
+	}()
 }
 
 // prepare finds out what became of the delivery before, and reports whether it is to be run now. If not, it has done what
@@ -246,8 +290,6 @@ func (r *run) settle(h *hookRun, t *taken, d inbox.Decision) {
 	t.add(d.Attempt)
 	ok := r.insist(func(c context.Context) error {
 		switch d.Verdict {
-		case inbox.Finish:
-			return r.box.remove(c, t)
 		case inbox.Bury:
 			return r.box.bury(c, r, t)
 		case inbox.Shelve:

@@ -22,6 +22,7 @@ type taken struct {
 	seq      uint64            // the message's, in the main stream
 	n        uint64            // how often the server has given it to anybody, this time included
 	reply    string            // where the server is told what became of it
+	more     bool              // the server may have more: it does not count what it gives away once more
 	due      time.Time
 	spoiled  error // why it could not be read
 	since    time.Time
@@ -48,7 +49,10 @@ func (b *Inbox) read(msg *nats.Msg) (*taken, error) {
 	if err != nil {
 		return nil, fmt.Errorf("jetstream: a message of no stream: %w", err)
 	}
-	t := &taken{seq: meta.Sequence.Stream, n: meta.NumDelivered, reply: msg.Reply}
+	t := &taken{
+		seq: meta.Sequence.Stream, n: meta.NumDelivered, reply: msg.Reply,
+		more: meta.NumPending > 0 || meta.NumDelivered > 1,
+	}
 	m, err := b.decode(msg.Subject, msg.Header, msg.Data, meta.Timestamp)
 	t.message, t.spoiled = *m, err
 	t.delivery = m.running()
