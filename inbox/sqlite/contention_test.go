@@ -7,12 +7,14 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/webhook"
 )
 
 // Two inboxes on one file take turns as two processes do: by looking whether the file is free.
@@ -69,4 +71,34 @@ func TestTransactWaitsForItsTurnNoLongerThanItsContext(t *testing.T) {
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	release()
 	require.NoError(t, b.Transact(context.Background(), func(context.Context, *sql.Tx) error { return nil }))
+}
+
+// A silentHook handles everything and counts.
+type silentHook struct{ calls atomic.Int64 }
+
+func (*silentHook) Vendor() string        { return "workflux" }
+func (*silentHook) Endpoint() string      { return "default" }
+func (*silentHook) Handles(_ string) bool { return true }
+
+func (h *silentHook) Redeliver(context.Context, *webhook.Delivery) webhook.Result {
+	h.calls.Add(1)
+	return webhook.Result{Outcome: webhook.Handled}
+}
+
+func TestWhatIsTakenWhileTheRunEndsIsGivenBack(t *testing.T) {
+	b := newBench(t)
+	_, err := b.Enqueue(context.Background(), sample(100))
+	require.NoError(t, err)
+	release := b.hold()
+	ctx, cancel := context.WithCancel(context.Background())
+	hook, ended := new(silentHook), make(chan error, 1)
+	go func() { ended <- b.Run(ctx, hook) }()
+	b.queued(1) // the take, or what the writer does not have in its hand of that and of the looking for the lost
+	cancel()
+	release()
+	require.NoError(t, <-ended)
+	require.Zero(t, hook.calls.Load())
+	var state, tried, takes int
+	require.NoError(t, b.reads.QueryRow(`SELECT state, tried, takes FROM aihooks_inbox`).Scan(&state, &tried, &takes))
+	require.Equal(t, []int{pending, 0, 1}, []int{state, tried, takes}, "as if nobody had taken it")
 }

@@ -184,7 +184,7 @@ func TestAFileThatAnotherProgramHasLockedIsAnswered503InTimeAndGoesOnByItself(t 
 			readers := make(chan error, 16)
 			for range cap(readers) {
 				go func() {
-					ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+					ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 					defer cancel()
 					var err error
 					for range 20 { // so that each needs a connection of its own

@@ -57,7 +57,9 @@ func TestWhatWaitsIsLookedForByItself(t *testing.T) {
 	shelve := func() { tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 2`) }
 	shelve()
 	start(t, box, hook)
-	soon(t, func() bool { return statsOf(t, box).Done == 1 }) // at the first look
+	began := time.Now()
+	soon(t, func() bool { return statsOf(t, box).Done == 1 })
+	require.Less(t, time.Since(began), 8*time.Second, "at the first look")
 	shelve()
 	soon(t, func() bool { return statsOf(t, box).Done == 1 })
 	require.Equal(t, []string{"a", "a"}, hook.calls())
