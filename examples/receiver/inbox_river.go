@@ -28,7 +28,12 @@ func openRiver(ctx context.Context, source string, policy inbox.Policy) (box inb
 	if err != nil {
 		return nil, nil, err
 	}
-	closeAll = func() error { pool.Close(); return nil }
+	opened, err := riverinbox.New(pool, &riverinbox.Options{Policy: policy, Namespace: namespace})
+	if err != nil {
+		pool.Close()
+		return nil, nil, err
+	}
+	closeAll = func() error { err := opened.Close(); pool.Close(); return err }
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, closeAll())
@@ -41,11 +46,6 @@ func openRiver(ctx context.Context, source string, policy inbox.Policy) (box inb
 	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
 		return nil, nil, err
 	}
-	opened, err := riverinbox.New(pool, &riverinbox.Options{Policy: policy, Namespace: namespace})
-	if err != nil {
-		return nil, nil, err
-	}
-	closeAll = func() error { err := opened.Close(); pool.Close(); return err }
 	if err := opened.Migrate(ctx); err != nil {
 		return nil, nil, err
 	}

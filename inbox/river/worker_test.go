@@ -154,8 +154,11 @@ func (s *station) drained() {
 		if left == 0 {
 			return
 		}
-		require.True(s.t, time.Now().Before(deadline), "%d deliveries are not worked off: %s", left, query[string](s.t, s.pool,
-			`SELECT string_agg(state || ' ' || (args->>'id') || ' ' || attempt || ' ' || metadata::text, E'\n') FROM river_job WHERE state NOT IN ('completed', 'cancelled', 'discarded')`))
+		if time.Now().After(deadline) {
+			require.Fail(s.t, "deliveries are not worked off", query[string](s.t, s.pool, `SELECT coalesce(string_agg(
+				state || ' ' || (args->>'id') || ' ' || attempt || ' ' || metadata::text, E'\n'), '')
+				FROM river_job WHERE state NOT IN ('completed', 'cancelled', 'discarded')`))
+		}
 		if time.Since(resign) > 5*time.Second {
 			resign = time.Now()
 			require.NoError(s.t, s.client.Notify().RequestResign(s.t.Context()))
