@@ -82,7 +82,7 @@ func receive() error {
 	}
 	r := torturetest.Receiver{
 		// A machine that is busy with other tests, and the race detector, are no store that is down.
-		Options: webhook.Options{Inbox: box, CallbackTimeout: 2 * time.Second, StoreTimeout: 3 * time.Second},
+		Options: webhook.Options{Inbox: box, CallbackTimeout: 2 * time.Second, StoreTimeout: 4 * time.Second},
 		Inbox:   box,
 		Effect: func(ctx context.Context, name string, wrong error) error {
 			return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {

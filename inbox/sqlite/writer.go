@@ -72,9 +72,11 @@ func (w *writer) run(ctx context.Context, f func(c *conn) error) error {
 		return errors.New("sqlite: inside Transact only its own transaction may write; anything else would wait for its end")
 	}
 	o := &operation{do: f, done: make(chan struct{})}
-	select {
+	select { // on its own: of several that are ready, select takes any
 	case <-w.closing:
 		return ErrClosed
+	case <-ctx.Done():
+		return w.late(ctx)
 	default:
 	}
 	select {

@@ -176,6 +176,16 @@ func TestWhatItsCallerHasLeftIsNotWritten(t *testing.T) {
 	require.Equal(t, 1, b.things())
 }
 
+func TestNothingIsWrittenUnderAContextThatHasEnded(t *testing.T) {
+	b := newBench(t)
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	for range 200 {
+		require.ErrorIs(t, b.do(ended, addThing, "late", 1), context.Canceled)
+	}
+	require.Zero(t, b.things())
+}
+
 func TestWhatIsBeingWrittenIsWaitedFor(t *testing.T) {
 	b := newBench(t)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -304,12 +314,14 @@ func TestCloseWritesWhatIsQueuedAndRefusesWhatComesLater(t *testing.T) {
 // A closingContext closes the writer in the moment in which an operation is about to be queued.
 type closingContext struct {
 	context.Context
-	once  *sync.Once
+	asked *int
 	close func()
 }
 
 func (c closingContext) Done() <-chan struct{} {
-	c.once.Do(c.close)
+	if *c.asked++; *c.asked == 2 { // after the operation was let in, and before it is queued
+		c.close()
+	}
 	return nil
 }
 
@@ -318,7 +330,7 @@ func TestWhatIsQueuedWhileTheWriterClosesIsNotForgotten(t *testing.T) {
 		db, err := sql.Open("sqlite", source(filepath.Join(t.TempDir(), "inbox.db"), pragmas, writePragmas))
 		require.NoError(t, err)
 		w := newWriter(db, time.Second)
-		ctx := closingContext{context.Background(), new(sync.Once), w.close}
+		ctx := closingContext{context.Background(), new(int), w.close}
 		ended := make(chan error, 1)
 		go func() { ended <- w.run(ctx, func(*conn) error { return nil }) }()
 		select {
