@@ -26,7 +26,8 @@
 // the lease has ended, and the idempotency store's lease with it: after 40 s, by the defaults.
 //
 // Do not put the file on a network file system: locks cannot be relied on there. Open refuses those that it recognises, and
-// cannot recognise all. Do not copy it while it is open: use SQLite's VACUUM INTO, or its backup command. On Windows the
+// cannot recognise all. Do not copy it while it is open: use SQLite's VACUUM INTO, or its backup command. Nor may the program
+// itself open it but as a database: on Unix, closing a file gives up all locks that the process has on it. On Windows the
 // free room of the disk is not known, and nothing is refused for want of it.
 //
 // # What is in the file

@@ -12,7 +12,7 @@ const (
 	renew = `UPDATE aihooks_inbox SET due_at = ?1 WHERE state = 1 AND owner = ?2`
 
 	selectLost = `SELECT id, hook, type, delivery_id, received_at, takes, tried, rerun, coalesce(attempts, ''), began_at FROM aihooks_inbox
-WHERE state = 1 AND due_at <= ?1 AND owner IS NOT ?2 LIMIT 100`
+WHERE state = 1 AND due_at <= ?1 AND owner IS NOT ?2 LIMIT ?3`
 	endLost = `UPDATE aihooks_inbox SET state = ?1, due_at = ?2, owner = NULL, attempts = ?3 WHERE id = ?4 AND takes = ?5 AND state = 1`
 
 	nextWaiting = `SELECT hook, type FROM aihooks_inbox WHERE state = 2 AND (hook, type) > (?1, ?2) ORDER BY hook, type LIMIT 1`
@@ -64,13 +64,25 @@ func (r *run) renew(ctx context.Context) error {
 // may have kept it from saying so. That counts as an attempt: a delivery that
 // takes its process with it must not do so for ever.
 func (r *run) rescue(ctx context.Context) error {
+	for {
+		n, err := r.rescueSome(ctx)
+		if err != nil || n < rescueAtOnce {
+			return err
+		}
+	}
+}
+
+// rescueAtOnce is how many are given back in one operation.
+const rescueAtOnce = 100
+
+func (r *run) rescueSome(ctx context.Context) (n int, err error) {
 	b := r.box
 	var lost, buried []*taken
-	err := b.writer.run(ctx, func(c *conn) error {
+	err = b.writer.run(ctx, func(c *conn) error {
 		lost, buried = nil, nil
 		now := time.Now()
 		var began []int64
-		err := c.each(selectLost, []any{milliseconds(now), r.owner[:]}, func(scan func(...any) error) error {
+		err := c.each(selectLost, []any{milliseconds(now), r.owner[:], rescueAtOnce}, func(scan func(...any) error) error {
 			var at int64
 			t, err := scanTaken(func(into ...any) error { return scan(append(into, &at)...) })
 			lost, began = append(lost, t), append(began, at)
@@ -104,7 +116,7 @@ func (r *run) rescue(ctx context.Context) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("sqlite: rescue: %w", err)
+		return 0, fmt.Errorf("sqlite: rescue: %w", err)
 	}
 	for _, t := range lost {
 		b.wake(hookName(t.delivery.Vendor, t.delivery.Endpoint))
@@ -113,7 +125,7 @@ func (r *run) rescue(ctx context.Context) error {
 		b.space.add(-1)
 		r.dispatcher.Buried(t.buried())
 	}
-	return nil
+	return len(lost), nil
 }
 
 // unshelve brings back deliveries whose type had no callback, for hooks that have one.

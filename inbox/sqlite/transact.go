@@ -25,8 +25,8 @@ func (b *Inbox) CompleteTx(ctx context.Context, tx sqlstore.Execer) error {
 // f must be short, and ask nothing but the database. Inside f the inbox is asked nothing with the context that f is given,
 // which would be refused, and nothing with any other, which would wait for the end of f.
 //
-// A program may as well write by a handle of its own; then it needs a busy_timeout, and waits by sleeping where Transact
-// has its turn.
+// A program may as well write by a handle of its own; then it needs a busy_timeout and SetMaxOpenConns(1), and waits by
+// sleeping where Transact has its turn: seconds, if many write at once.
 func (b *Inbox) Transact(ctx context.Context, f func(ctx context.Context, tx *sql.Tx) error) error {
 	if ctx.Value(insideTransact{}) != nil {
 		return errors.New("sqlite: Transact cannot be called inside Transact")
