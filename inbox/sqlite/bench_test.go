@@ -11,13 +11,13 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/internal/beside"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/workflux"
 )
@@ -175,53 +175,6 @@ func openForBenchmark(b *testing.B, path string) *Inbox {
 	return box
 }
 
-// slice is how long one side is measured before it is the other's turn: what else the machine does then falls on both.
-const slice = 400 * time.Millisecond
-
-// beside measures two ways of doing something in turns, and reports the median of each and of the ratios.
-func beside(b *testing.B, unit string, ours, theirs func() float64) {
-	var first, second, ratios []float64
-	for turn := 0; b.Loop(); turn++ {
-		var x, y float64
-		if turn%2 == 0 {
-			x = ours()
-			y = theirs()
-		} else {
-			y = theirs()
-			x = ours()
-		}
-		first, second, ratios = append(first, x), append(second, y), append(ratios, x/y)
-	}
-	b.ReportMetric(0, "ns/op") // of a turn: says nothing
-	b.ReportMetric(median(first), "ours_"+unit)
-	b.ReportMetric(median(second), "floor_"+unit)
-	b.ReportMetric(median(ratios), "ratio")
-}
-
-func median(v []float64) float64 {
-	slices.Sort(v)
-	return v[len(v)/2]
-}
-
-func perSecond(b *testing.B, goroutines int, f func() error) float64 {
-	var n atomic.Int64
-	var wg sync.WaitGroup
-	began := time.Now()
-	for range goroutines {
-		wg.Go(func() {
-			for time.Since(began) < slice {
-				if err := f(); err != nil {
-					b.Error(err)
-					return
-				}
-				n.Add(1)
-			}
-		})
-	}
-	wg.Wait()
-	return float64(n.Load()) / time.Since(began).Seconds()
-}
-
 // Durable acknowledgements a second: a delivery of 4 KiB is stored when Enqueue returns.
 func BenchmarkEnqueue(b *testing.B) {
 	for _, n := range stored() {
@@ -232,15 +185,15 @@ func BenchmarkEnqueue(b *testing.B) {
 				given := sample(4096)
 				meta, err := encode(given)
 				require.NoError(b, err)
-				beside(b, "per_s", func() float64 {
-					return perSecond(b, senders, func() error {
+				beside.Measure(b, "per_s", [2]string{"ours", "floor"}, func() float64 {
+					return beside.PerSecond(b, senders, func() error {
 						d := *given
 						d.Keys = []string{"workflux/default/content/" + idempotency.NewToken().String() + idempotency.NewToken().String()}
 						_, err := box.Enqueue(context.Background(), &d)
 						return err
 					})
 				}, func() float64 {
-					return perSecond(b, senders, func() error { return f.enqueue(meta, given.Body) })
+					return beside.PerSecond(b, senders, func() error { return f.enqueue(meta, given.Body) })
 				})
 			})
 		}
@@ -266,7 +219,7 @@ func BenchmarkLatency(b *testing.B) {
 			defer running.Wait()
 			defer cancel()
 			claim, complete := claimStatements()
-			beside(b, "us", func() float64 {
+			beside.Measure(b, "us", [2]string{"ours", "floor"}, func() float64 {
 				return microseconds(b, func() (time.Duration, error) {
 					d := sample(4096)
 					start := time.Now()
@@ -289,7 +242,7 @@ func BenchmarkLatency(b *testing.B) {
 
 func microseconds(b *testing.B, f func() (time.Duration, error)) float64 {
 	var all []float64
-	for began := time.Now(); time.Since(began) < slice; {
+	for began := time.Now(); time.Since(began) < beside.Slice; {
 		d, err := f()
 		if err != nil {
 			b.Error(err)
@@ -297,7 +250,7 @@ func microseconds(b *testing.B, f func() (time.Duration, error)) float64 {
 		}
 		all = append(all, float64(d.Microseconds()))
 	}
-	return median(all)
+	return beside.Median(all)
 }
 
 // told says when a delivery has been run.

@@ -6,8 +6,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"slices"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,54 +14,14 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
+	"github.com/aihooks/aihooks-go/internal/beside"
 )
 
-// slice is how long one side is measured before it is the other's turn: what else the machine does then falls on both.
-const slice = 200 * time.Millisecond
-
-// beside measures two ways of doing something in turns, and reports operations per second and the median of the
-// ratios of neighbouring turns.
-func beside(b *testing.B, goroutines int, ours, theirs string, f, g func() error) {
-	var first, second, ratios []float64
-	for turn := 0; b.Loop(); turn++ {
-		var x, y float64
-		if turn%2 == 0 {
-			x = perSecond(b, goroutines, f)
-			y = perSecond(b, goroutines, g)
-		} else {
-			y = perSecond(b, goroutines, g)
-			x = perSecond(b, goroutines, f)
-		}
-		first, second, ratios = append(first, x), append(second, y), append(ratios, x/y)
-	}
-	b.ReportMetric(0, "ns/op") // of a turn: says nothing
-	b.ReportMetric(median(first), ours+"/s")
-	b.ReportMetric(median(second), theirs+"/s")
-	b.ReportMetric(median(ratios), "ratio")
-}
-
-func perSecond(b *testing.B, goroutines int, f func() error) float64 {
-	var n atomic.Int64
-	var wg sync.WaitGroup
-	began := time.Now()
-	for range goroutines {
-		wg.Go(func() {
-			for time.Since(began) < slice {
-				if err := f(); err != nil {
-					b.Error(err)
-					return
-				}
-				n.Add(1)
-			}
-		})
-	}
-	wg.Wait()
-	return float64(n.Load()) / time.Since(began).Seconds()
-}
-
-func median(v []float64) float64 {
-	slices.Sort(v)
-	return v[len(v)/2]
+// claims measures claims beside something else, on so many goroutines.
+func claims(b *testing.B, goroutines int, ours, theirs string, f, g func() error) {
+	beside.Measure(b, "per_s", [2]string{ours, theirs},
+		func() float64 { return beside.PerSecond(b, goroutines, f) },
+		func() float64 { return beside.PerSecond(b, goroutines, g) })
 }
 
 func (e *engine) openForBenchmark(b *testing.B, dsn string) *sql.DB {
@@ -125,7 +83,7 @@ func BenchmarkClaim(b *testing.B) {
 					var attempt int
 					return db.QueryRowContext(context.Background(), statement, "floor", newKey(), token[:], int64(60_000), int64(600_000)).Scan(&attempt)
 				}
-				beside(b, goroutines, "claims", "floor", mustAcquire(store), floor)
+				claims(b, goroutines, "claims", "floor", mustAcquire(store), floor)
 			})
 		}
 	}
@@ -152,7 +110,7 @@ func BenchmarkClaimByNumberOfKeys(b *testing.B) {
 			few, many := with("few", 1000), with("many", 1_000_000)
 			claimFew := mustAcquire(few)
 			var claimed atomic.Int64
-			beside(b, 1, "many", "few", mustAcquire(many), func() error {
+			claims(b, 1, "many", "few", mustAcquire(many), func() error {
 				if claimed.Add(1)%500 == 0 { // so that few stay few
 					_, err := db.Exec(`DELETE FROM few WHERE state = 1`)
 					return err

@@ -20,6 +20,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
+	"github.com/aihooks/aihooks-go/internal/beside"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -27,7 +28,6 @@ import (
 // message id, and a pull with confirmed acknowledgements. It has no metadata, no leases, no store.
 
 const (
-	slice    = 400 * time.Millisecond // how long one side is measured before it is the other's turn
 	alone    = "ALONE"
 	bodySize = 4096
 )
@@ -68,50 +68,6 @@ func enqueue(box *jetstreaminbox.Inbox) error {
 	return err
 }
 
-// beside measures two ways of doing something in turns, and reports the median of each and of the ratios.
-func beside(b *testing.B, unit string, ours, theirs func() float64) {
-	var first, second, ratios []float64
-	for turn := 0; b.Loop(); turn++ {
-		var x, y float64
-		if turn%2 == 0 {
-			x = ours()
-			y = theirs()
-		} else {
-			y = theirs()
-			x = ours()
-		}
-		first, second, ratios = append(first, x), append(second, y), append(ratios, x/y)
-	}
-	b.ReportMetric(0, "ns/op") // of a turn: says nothing
-	b.ReportMetric(median(first), "ours_"+unit)
-	b.ReportMetric(median(second), "alone_"+unit)
-	b.ReportMetric(median(ratios), "ratio")
-}
-
-func median(v []float64) float64 {
-	slices.Sort(v)
-	return v[len(v)/2]
-}
-
-func perSecond(b *testing.B, goroutines int, f func() error) float64 {
-	var n atomic.Int64
-	var wg sync.WaitGroup
-	began := time.Now()
-	for range goroutines {
-		wg.Go(func() {
-			for time.Since(began) < slice {
-				if err := f(); err != nil {
-					b.Error(err)
-					return
-				}
-				n.Add(1)
-			}
-		})
-	}
-	wg.Wait()
-	return float64(n.Load()) / time.Since(began).Seconds()
-}
-
 // Durable acknowledgements a second: a delivery of 4 KiB is stored, in a server of its own, when Enqueue returns.
 func BenchmarkEnqueue(b *testing.B) {
 	url := newServerProcess(b).url()
@@ -121,10 +77,10 @@ func BenchmarkEnqueue(b *testing.B) {
 	box := open(b, js, jetstreaminbox.Options{})
 	for _, senders := range []int{1, 64} {
 		b.Run(fmt.Sprintf("senders=%d", senders), func(b *testing.B) {
-			beside(b, "per_s", func() float64 {
-				return perSecond(b, senders, func() error { return enqueue(box) })
+			beside.Measure(b, "per_s", [2]string{"ours", "alone"}, func() float64 {
+				return beside.PerSecond(b, senders, func() error { return enqueue(box) })
 			}, func() float64 {
-				return perSecond(b, senders, func() error { return publishAlone(js) })
+				return beside.PerSecond(b, senders, func() error { return publishAlone(js) })
 			})
 		})
 	}
@@ -165,7 +121,7 @@ func BenchmarkLatency(b *testing.B) {
 	})
 	require.NoError(b, err)
 	defer consuming.Stop()
-	beside(b, "us", func() float64 {
+	beside.Measure(b, "us", [2]string{"ours", "alone"}, func() float64 {
 		return microseconds(b, ours, func() error { return enqueue(box) })
 	}, func() float64 {
 		return microseconds(b, theirs, func() error { return publishAlone(js) })
@@ -175,7 +131,7 @@ func BenchmarkLatency(b *testing.B) {
 func microseconds(b *testing.B, began <-chan time.Time, f func() error) float64 {
 	b.Helper()
 	var all []float64
-	for start := time.Now(); time.Since(start) < slice; {
+	for start := time.Now(); time.Since(start) < beside.Slice; {
 		before := time.Now()
 		if err := f(); err != nil {
 			b.Error(err)
@@ -183,7 +139,7 @@ func microseconds(b *testing.B, began <-chan time.Time, f func() error) float64 
 		}
 		all = append(all, float64((<-began).Sub(before).Microseconds()))
 	}
-	return median(all)
+	return beside.Median(all)
 }
 
 const envKind = "JETSTREAMTEST_KIND"
@@ -336,7 +292,7 @@ func BenchmarkCallbacks(b *testing.B) {
 				}
 				return rate
 			}
-			beside(b, "per_s", func() float64 {
+			beside.Measure(b, "per_s", [2]string{"ours", "alone"}, func() float64 {
 				return measure("", func() error { return enqueue(box) })
 			}, func() float64 {
 				return measure(alone, func() error { return publishAlone(js) })
