@@ -142,7 +142,6 @@ func fillFile(b *testing.B, n int) string {
 	path := filepath.Join(b.TempDir(), "inbox.db")
 	db, err := sql.Open("sqlite", source(path, makePragmas, pragmas)+"&_pragma=synchronous(OFF)")
 	require.NoError(b, err)
-	defer db.Close()
 	require.NoError(b, migrate(context.Background(), db))
 	d := sample(256)
 	meta, err := encode(d)
@@ -165,6 +164,11 @@ func fillFile(b *testing.B, n int) string {
 	}
 	_, err = db.Exec(`PRAGMA wal_checkpoint(TRUNCATE)`)
 	require.NoError(b, err)
+	require.NoError(b, db.Close())
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	require.NoError(b, err)
+	require.NoError(b, file.Sync()) // now, and not during the measurement
+	require.NoError(b, file.Close())
 	return path
 }
 
