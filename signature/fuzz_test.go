@@ -31,8 +31,8 @@ func FuzzVerify(f *testing.F) {
 		for i := range file.Vectors {
 			if i%20 == 0 {
 				v := &file.Vectors[i]
-				h := v.header()
-				f.Add(h.Get(file.Scheme.Header), "", uint8(1), h.Get("X-Greenflash-Timestamp"), h.Get("X-Greenflash-Delivery"), v.Body)
+				h := v.Header()
+				f.Add(h.Get(file.Scheme.Header), "", uint8(1), h.Get("X-Greenflash-Timestamp"), h.Get("X-Greenflash-Delivery"), v.Piece)
 			}
 		}
 	}

@@ -21,7 +21,7 @@ func TestTheVectorsHaveTheSchemesOfTheVendors(t *testing.T) {
 	for _, file := range vectorFiles(t) {
 		p, ok := profiles[file.Vendor]
 		require.True(t, ok, file.Vendor)
-		require.Equal(t, *p.Scheme, file.scheme(), file.Vendor)
+		require.Equal(t, *p.Scheme, file.SchemeFor(t, ""), file.Vendor)
 		require.Equal(t, p.TimeHeader, file.Window.Header, file.Vendor)
 		require.Equal(t, int64(p.Window.Seconds()), file.Window.Past, file.Vendor)
 		require.Equal(t, int64(signature.DefaultSkew.Seconds()), file.Window.Future, file.Vendor)

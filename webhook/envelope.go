@@ -94,7 +94,7 @@ func instant(raw []byte) time.Time {
 		return t
 	}
 	var t time.Time
-	if t.UnmarshalText([]byte(s)) != nil { // stricter than time.Parse: what it takes can be marshalled again
+	if t.UnmarshalText([]byte(s)) != nil {
 		return time.Time{}
 	}
 	if t = t.UTC(); t.Year() < 0 || t.Year() > 9999 {

@@ -1,202 +1,25 @@
 #!/usr/bin/env python3
-"""Writes greenflash.json, convosphere.json and workflux.json beside this file: signed deliveries, and what a receiver
-must make of each. Run it with
+"""Writes greenflash.json, convosphere.json, workflux.json and emberqa.json beside this file: deliveries, and what a
+receiver must make of each. README.md says how they are read. Run it with
 
     python3 signature/testdata/generate.py            # writes
     python3 signature/testdata/generate.py --check    # writes nothing; fails if a file is not up to date
 
 It needs nothing but Python 3.9. It is a second implementation, on purpose not a translation of the Go one: WorkFlux's
 MAC comes from the sample on WorkFlux's own page, the others from their description. Each vector says by hand what must
-become of it, and `judge` in reference.py has to agree before anything is written.
+become of it, and `judge` in reference.py (emberqa.py, for EmberQA) has to agree before anything is written.
 """
 
-import base64
-import hashlib
-import hmac
-import json
 import pathlib
 import string
 import sys
 from datetime import datetime, timezone
 
 sys.dont_write_bytecode = True
-from reference import SCHEMES, WINDOWS, judge, mac, verify_webhook_signature  # noqa: E402
-
-HERE = pathlib.Path(__file__).parent
-NOW = 1795283259  # 2026-11-21T17:47:39Z
-SECRET = "whsec_3c1f5a7e9b2d4806"
-OLD, NEW = "old-3c1f5a7e9b2d4806", "new-8d2e6b1a4f7c9035"
-
-
-class Vendor:
-    def __init__(self, name, body):
-        self.name, self.body, self.vectors = name, body, []
-        self.header = SCHEMES[name]["header"]
-
-    def add(self, name, headers, want, body=None, keys=None, now=NOW, repeat=1):
-        piece = self.body if body is None else body
-        keys = keys or [{"name": "default", "secret": SECRET}]
-        whole = piece * repeat
-        assert name not in [v["name"] for v in self.vectors], name
-        judged = judge(self.name, headers, whole, keys, now)
-        assert judged == want, f"{self.name}: {name}: by hand {want}, by the reference {judged}"
-        vector = {"name": name, "vendor": self.name, "form": want.get("form", ""), "headers": [list(h) for h in headers]}
-        vector["body"] = base64.b64encode(piece).decode()
-        if repeat != 1:
-            vector["repeat"] = repeat  # the body is this many times the piece
-        vector.update(keys=keys, now=now, want=want)  # now null: the time is not looked at
-        self.vectors.append(vector)
-
-    def write(self, check):
-        head = {"vendor": self.name, "scheme": SCHEMES[self.name], "window": WINDOWS[self.name]}
-        lines = [json.dumps(v, ensure_ascii=True) for v in self.vectors]
-        text = json.dumps(head, indent=1)[:-2] + ',\n "vectors": [\n  ' + ",\n  ".join(lines) + "\n ]\n}\n"
-        path = HERE / f"{self.name}.json"
-        if check:
-            return path.exists() and path.read_text(encoding="ascii") == text
-        path.write_text(text, encoding="ascii", newline="\n")
-        return True
-
-
-def accepted(form, key="default"):
-    return {"accepted": True, "key": key, "form": form}
-
-
-def refused(reason):
-    return {"accepted": False, "reason": reason}
-
-
-MISSING, REPEATED, MALFORMED = refused("header_missing"), refused("header_repeated"), refused("header_malformed")
-MISMATCH, STALE, FUTURE = refused("signature_mismatch"), refused("stale"), refused("future")
-
-
-def mixed(digits):
-    return "".join(c.upper() if i % 2 else c for i, c in enumerate(digits))
-
-
-def add_signatures(v, form, signed, others):
-    """How the signature itself may and may not be written. `others` are the headers beside it."""
-    good = mac(SECRET, signed)
-    with_it = lambda *values: others + [(v.header, value) for value in values]
-    ok = accepted(form)
-    has_prefix = SCHEMES[v.name]["prefix"] == "sha256="
-    raw = bytes.fromhex(good)
-
-    v.add(f"{form}: lower-case hex", with_it(good), ok)
-    v.add(f"{form}: upper-case hex", with_it(good.upper()), ok)
-    v.add(f"{form}: mixed-case hex", with_it(mixed(good)), ok)
-    v.add(f"{form}: prefix sha256=", with_it("sha256=" + good), ok if has_prefix else MALFORMED)
-    v.add(f"{form}: prefix and upper-case hex", with_it("sha256=" + good.upper()), ok if has_prefix else MALFORMED)
-    v.add(f"{form}: prefix in upper case", with_it("SHA256=" + good), MALFORMED)
-    for prefix in "sha1=", "sha512=", "v1,", "v1=", "sha256:", "sha256=sha256=", "=", " sha256=", "sha256= ", "0x":
-        v.add(f"{form}: prefix {prefix!r}", with_it(prefix + good), MALFORMED)
-    v.add(f"{form}: prefix alone", with_it("sha256="), MALFORMED)
-    v.add(f"{form}: prefix instead of digits, 64 long", with_it("sha256=" + good[7:]), MALFORMED)
-    v.add(f"{form}: digits instead of the prefix, 71 long", with_it("0000000" + good), MALFORMED)
-    v.add(f"{form}: header twice, the same", with_it(good, good), REPEATED)
-    v.add(f"{form}: header twice, the second good", with_it("0" * 64, good), REPEATED)
-    v.add(f"{form}: header twice, the second empty", with_it(good, ""), REPEATED)
-    v.add(f"{form}: header missing", others, MISSING)
-    v.add(f"{form}: header empty", with_it(""), MISSING)
-    v.add(f"{form}: header of another vendor", others + [("X-Other-Signature", good)], MISSING)
-    v.add(f"{form}: space before", with_it(" " + good), MALFORMED)
-    v.add(f"{form}: space after", with_it(good + " "), MALFORMED)
-    v.add(f"{form}: nothing but a space", with_it(" "), MALFORMED)
-    v.add(f"{form}: newline after", with_it(good + "\n"), MALFORMED)
-    v.add(f"{form}: one digit short", with_it(good[:-1]), MALFORMED)
-    v.add(f"{form}: one digit long", with_it(good + "0"), MALFORMED)
-    v.add(f"{form}: half of it", with_it(good[:32]), MALFORMED)
-    v.add(f"{form}: one digit", with_it(good[0]), MALFORMED)
-    v.add(f"{form}: base64", with_it(base64.b64encode(raw).decode()), MALFORMED)
-    v.add(f"{form}: base64 of the hex", with_it(base64.b64encode(good.encode()).decode()), MALFORMED)
-    v.add(f"{form}: a letter past f", with_it(good[:-1] + "g"), MALFORMED)
-    v.add(f"{form}: a full-width digit", with_it(good[:-3] + "\uff10"), MALFORMED)
-    v.add(f"{form}: a NUL byte", with_it(good[:-1] + "\x00"), MALFORMED)
-    v.add(f"{form}: two joined with a comma", with_it(good + "," + good), MALFORMED)
-    v.add(f"{form}: a wrong and a good one joined with a comma", with_it("0" * 64 + ", " + good), MALFORMED)
-    v.add(f"{form}: in quotes", with_it(f'"{good}"'), MALFORMED)
-    v.add(f"{form}: one bit wrong in the first digit", with_it(format(int(good[0], 16) ^ 1, "x") + good[1:]), MISMATCH)
-    v.add(f"{form}: one bit wrong in the last digit", with_it(good[:-1] + format(int(good[-1], 16) ^ 1, "x")), MISMATCH)
-    v.add(f"{form}: all zero", with_it("0" * 64), MISMATCH)
-    v.add(f"{form}: plain SHA-256 without a key", with_it(hashlib.sha256(signed).hexdigest()), MISMATCH)
-    v.add(f"{form}: SHA-256 of secret and body", with_it(hashlib.sha256(SECRET.encode() + signed).hexdigest()), MISMATCH)
-    v.add(f"{form}: HMAC-SHA512, cut off", with_it(hmac.new(SECRET.encode(), signed, hashlib.sha512).hexdigest()[:64]), MISMATCH)
-    v.add(f"{form}: HMAC-SHA1", with_it(hmac.new(SECRET.encode(), signed, hashlib.sha1).hexdigest()), MALFORMED)
-
-
-def add_keys(v, form, signed, others):
-    """Which key signed."""
-    by = lambda secret: others + [(v.header, mac(secret, signed))]
-    both = [{"name": "new", "secret": NEW}, {"name": "old", "secret": OLD}]
-    v.add(f"{form}: two keys, signed by the first", by(NEW), accepted(form, "new"), keys=both)
-    v.add(f"{form}: two keys, signed by the second", by(OLD), accepted(form, "old"), keys=both)
-    v.add(f"{form}: rotated, signed by the key that is gone", by(OLD), MISMATCH, keys=both[:1])
-    sixteen = [{"name": f"k{i}", "secret": f"secret-number-{i}"} for i in range(16)]
-    v.add(f"{form}: sixteen keys, signed by the last", by("secret-number-15"), accepted(form, "k15"), keys=sixteen)
-    v.add(f"{form}: wrong secret", by("another"), MISMATCH)
-    v.add(f"{form}: empty secret", by(""), MISMATCH)
-    v.add(f"{form}: secret in upper case", by(SECRET.upper()), MISMATCH)
-    v.add(f"{form}: sender's secret has a trailing newline", by(SECRET + "\n"), MISMATCH)
-    newline = [{"name": "newline", "secret": SECRET + "\n"}]
-    v.add(f"{form}: our secret has a trailing newline", by(SECRET), MISMATCH, keys=newline)
-    v.add(f"{form}: both secrets have a trailing newline", by(SECRET + "\n"), accepted(form, "newline"), keys=newline)
-    long = "long-" * 40
-    v.add(f"{form}: secret longer than a block", by(long), accepted(form, "long"), keys=[{"name": "long", "secret": long}])
-    odd = "gehe\u00efm-\U0001f511 "
-    v.add(f"{form}: secret that is not ASCII and ends in a space", by(odd), accepted(form, "odd"), keys=[{"name": "odd", "secret": odd}])
-
-
-def add_bodies(v, form, prefix, others, fresh):
-    """What becomes of the body. `fresh` says whether bodies without a time can be checked against the window."""
-    def delivery(body):
-        return others + [(v.header, mac(SECRET, prefix + body))]
-
-    def add(name, body, want=None, repeat=1):
-        v.add(f"{form}: {name}", delivery(body * repeat), want or accepted(form), body=body, now=NOW if fresh else None, repeat=repeat)
-
-    good = delivery(v.body)
-    for name, body in {
-        "one byte changed": v.body.replace(b"e", b"E", 1),
-        "last byte missing": v.body[:-1],
-        "trailing newline": v.body + b"\n",
-        "trailing CR LF": v.body + b"\r\n",
-        "byte order mark in front": b"\xef\xbb\xbf" + v.body,
-        "re-serialised, compact": json.dumps(json.loads(v.body), separators=(",", ":")).encode(),
-        "re-serialised, sorted": json.dumps(json.loads(v.body), sort_keys=True, indent=1).encode(),
-        "in base64": base64.b64encode(v.body),
-        "twice": v.body * 2,
-        "gone": b"",
-    }.items():
-        assert body != v.body, name
-        v.add(f"{form}: body changed: {name}", good, MISMATCH, body=body)
-
-    add("empty body", b"")
-    add("body of one brace", b"{")
-    add("body with a trailing newline that was signed", v.body + b"\n")
-    add("body that is not UTF-8", b'{"text":"\xff\xfe\xc0\x80"}')
-    add("body with NUL bytes", b'{"text":"\x00\x00"}\x00')
-    add("body that is nothing but NUL bytes", b"\x00" * 64)
-    add("body of every byte", bytes(range(256)))
-    for size in 55, 56, 63, 64, 65, 119, 120, 127, 128, 129:  # around the blocks of SHA-256
-        add(f"body of {size} bytes", b"{" * size)
-    add("body of 1 MiB", b'{"0123456789":1},', repeat=(1 << 20) // 17 + 1)
-
-
-def add_window(v, form, at, steps):
-    """The edges of the window: `at(t)` makes headers and body sent at t."""
-    past, future = WINDOWS[v.name]["past"], WINDOWS[v.name]["future"]
-    for name, t, want in [
-        ("as old as may be", NOW - past, accepted(form)),
-        ("a second older than may be", NOW - past - 1, STALE),
-        ("as far ahead as may be", NOW + future, accepted(form)),
-        ("a second further ahead than may be", NOW + future + 1, FUTURE),
-        ("now", NOW, accepted(form)),
-        ("a year old", NOW - 31536000, STALE),
-        ("a year ahead", NOW + 31536000, FUTURE),
-    ] + steps:
-        headers, body = at(t)
-        v.add(f"{form}: {name}", headers, want, body=body)
-
+import emberqa  # noqa: E402
+from cases import (FUTURE, MALFORMED, MISMATCH, MISSING, NO_OBJECT, NO_TIME, NOW, REPEATED, SECRET, STALE, Vendor,  # noqa: E402
+                   accepted, add_bodies, add_keys, add_signatures, add_window)
+from reference import WINDOWS, mac, verify_webhook_signature  # noqa: E402
 
 # ---------------------------------------------------------------- the vendors
 
@@ -237,6 +60,12 @@ def greenflash():
         ])
         # All of these are signed as they stand: what refuses them is the grammar.
         for name, bad in {
+            "negative zero": "-0", "zero": "0", "tab before": f"\t{ts}", "tab after": f"{ts}\t", "newline after": f"{ts}\n",
+            "nothing but a space": " ", "no-break space before": f"\u00a0{ts}", "letter after": f"{ts}s", "plus sign, ten characters": f"+{ts[:9]}",
+            "plus sign and milliseconds": f"+{ts}000", "a fraction, ten characters": f"{ts[:8]}.5", "a fraction, thirteen characters": f"{ts}.00",
+            "exponent, ten characters": "179528e+04", "the greatest of 64 bits": str(2**63 - 1), "the least of 64 bits": str(-(2**63)),
+            "past 64 bits by this very time": str(2**64 + NOW), "past 32 bits by this very time": str(2**32 + NOW) + "0",
+            "superscript digits": "\u00b9" * 5, "percent-encoded": f"%31{ts[1:]}", "thousands": "1,795,283,259", "dot after": f"{ts}.",
             "negative": f"-{ts}", "plus sign": f"+{ts}", "leading zero": f"0{ts}",
             "fraction": f"{ts}.0", "fraction of nine digits": f"{ts}.123456789", "exponent": "1.795283259e9",
             "exponent without a point": "1795283e3", "eight digits": "17952832", "eleven digits": f"{ts}0",
@@ -256,6 +85,8 @@ def greenflash():
         v.add(f"{form}: timestamp twice", [(stamp, ts)] + sent(form), REPEATED)
         v.add(f"{form}: timestamp twice, the first one stale", [(stamp, str(NOW - 9999))] + sent(form), REPEATED)
         for name, bad in {
+            "begins with a dot": ".dlv", "tab after": "dlv\t", "space before": " dlv_1", "nothing but a space": " ", "percent-encoded": "dlv%2E1",
+            "the time and a dot": f"{ts}.", "backslash": "dlv\\", "tilde": "dlv~", "semicolon": "dlv;1", "DEL byte": "dlv\x7f",
             "dot": "dlv.1", "ends in a dot": "dlv.", "nothing but a dot": ".", "129 characters": "d" * 129, "space": "dlv 1",
             "space after": "dlv_1 ", "slash": "dlv/1", "colon": "dlv:1", "plus": "dlv+1", "equals": "dlv=", "letter that is not ASCII": "dlv_\u00e9",
             "full-width letter": "\uff44", "zero-width space": "dlv\u200b1", "NUL byte": "dlv\x00", "newline": "dlv\n1", "brace": "{dlv}",
@@ -272,12 +103,14 @@ def greenflash():
         v.add(f"{form}: other headers do not matter", [("Content-Type", "text/plain"), ("X-Convosphere-Signature", "00")] + sent(form), accepted(form))
 
     # The MAC is over the header as it came, never over a number that was read and printed again.
-    for name, printed in {"leading zeros": f"000{ts}", "two leading zeros": f"00{ts}", "milliseconds cut to seconds": f"{ts}000"}.items():
-        headers = sent("timestamp.body", ts=printed, signed=(ts, dlv))
-        v.add(f"signed over the number, sent with {name}", headers, MISMATCH)
-        v.add(f"signed with {name}, sent as the number", sent("timestamp.body", signed=(printed, dlv)), MISMATCH)
-    v.add("signed over seconds with a fraction of zero", sent("timestamp.body", signed=(f"{ts}.0", dlv)), MISMATCH)
-    v.add("signed over milliseconds, sent as seconds, with the delivery", sent("delivery.timestamp.body", signed=(f"{ts}000", dlv)), MISMATCH)
+    for form in "timestamp.body", "delivery.timestamp.body":
+        for name, printed, want in [
+            ("three leading zeros", f"000{ts}", MISMATCH), ("two leading zeros", f"00{ts}", MISMATCH), ("a leading zero", f"0{ts}", MALFORMED),
+            ("a plus sign", f"+{ts}", MALFORMED), ("a space before", f" {ts}", MALFORMED), ("a space after", f"{ts} ", MALFORMED),
+            ("a fraction of zero", f"{ts}.0", MALFORMED), ("milliseconds", f"{ts}000", MISMATCH),
+        ]:
+            v.add(f"{form}: signed over the number, sent with {name}", sent(form, ts=printed, signed=(ts, dlv)), want)
+            v.add(f"{form}: signed with {name}, sent as the number", sent(form, signed=(printed, dlv)), MISMATCH)
 
     # What a form covers cannot be changed, what it does not cover can.
     v.add("another timestamp under a signature that covers it", sent("timestamp.body", ts=str(NOW - 1), signed=(ts, dlv)), MISMATCH)
@@ -290,6 +123,8 @@ def greenflash():
     v.add("no delivery id, body alone", sent("body", dlv=None), accepted("body"))
     v.add("no delivery id, covered", [h for h in sent("delivery.timestamp.body") if h[0] != delivery], MISMATCH)
 
+    add_pins(v, sent, prefixes, stamp, ts, delivery)
+
     # The bytes of one form, cut differently.
     def recut(name, form, headers, payload, signed_dlv=dlv, want=MISMATCH):
         v.add(f"cut differently: {name}", headers + [(v.header, mac(SECRET, parts(form, ts, signed_dlv) + body))], want, body=payload)
@@ -301,6 +136,11 @@ def greenflash():
           [(stamp, "1795283000")], f"{ts}.".encode() + body, signed_dlv="1795283000")
     recut("delivery.timestamp.body, the dot and the time in the delivery id", "delivery.timestamp.body", [(stamp, ts), (delivery, f"{dlv}.{ts}")], body, want=MALFORMED)
     recut("timestamp.body sent with the timestamp as delivery id", "timestamp.body", [(stamp, ts), (delivery, ts)], f"{ts}.".encode() + body)
+    recut("timestamp.body, the last digit of the time in the body", "timestamp.body", [(stamp, ts[:-1])], f"{ts[-1]}.".encode() + body)
+    recut("timestamp.body, the first digit of the time in the delivery id", "timestamp.body", [(delivery, ts[0]), (stamp, ts[1:])], body)
+    recut("delivery.timestamp.body, a letter of the id in the time", "delivery.timestamp.body", [(delivery, dlv[:-1]), (stamp, dlv[-1] + ts[:9])], body)
+    recut("timestamp.body, the first brace in the time", "timestamp.body", [(stamp, ts + ".{")], body[1:], want=MALFORMED)
+    recut("body, its beginning as the time", "body", [(stamp, body[:10].decode())], body[11:], want=MALFORMED)
     recut("empty body: the dot as body", "body", [(stamp, ts)], b".")
     for name, odd in {"a number with a fraction": b"1.5", "a host": b"example.com", "a word and a dot": b"ping."}.items():
         v.add(f"body that another form could have made: {name}", sent("body", payload=odd), MISMATCH, body=odd)
@@ -314,6 +154,26 @@ def greenflash():
     return v
 
 
+def add_pins(v, sent, forms, stamp, ts, delivery):
+    """A receiver may take one form alone."""
+    for pin in forms:
+        for form in forms:
+            v.add(f"pinned to {pin}, signed as {form}", sent(form), accepted(form) if form == pin else MISMATCH, pin=pin)
+        without = [h for h in sent(pin) if h[0] != stamp]
+        v.add(f"pinned to {pin}, timestamp missing", without, MISSING, pin=pin)
+        v.add(f"pinned to {pin}, timestamp with a plus sign", sent(pin, ts="+" + ts), MALFORMED, pin=pin)
+        v.add(f"pinned to {pin}, timestamp stale", sent(pin, ts=str(NOW - 301)), STALE, pin=pin)
+        v.add(f"pinned to {pin}, delivery id with a dot", sent(pin, dlv="dlv.1"), MALFORMED, pin=pin)
+        without = [h for h in sent(pin) if h[0] != delivery]
+        v.add(f"pinned to {pin}, no delivery id", without, MISSING if pin.startswith("delivery") else accepted(pin), pin=pin)
+        # With one form there is nothing that such a body could be taken for.
+        odd = b"ping."
+        v.add(f"pinned to {pin}, body that another form could have made", sent(pin, payload=odd), accepted(pin), body=odd, pin=pin)
+        whole = forms[pin] + v.body
+        v.add(f"pinned to {pin}, what it covers sent as the body", [(stamp, ts), (v.header, mac(SECRET, whole))],
+              accepted(pin) if pin == "body" else MISSING if pin.startswith("delivery") else MISMATCH, body=whole, pin=pin)
+
+
 def in_body(name, body, stamp):
     """A vendor that signs its body alone and has the time in it; `stamp(t)` is the member's value for t."""
     v = Vendor(name, body(stamp(NOW)))
@@ -324,6 +184,7 @@ def in_body(name, body, stamp):
     add_bodies(v, "body", b"", [], False)
     at = lambda t: (sign(body(stamp(t))), body(stamp(t)))
     add_window(v, "body", at, [])
+    add_written_times(v, sign, body)
     for odd in b"1.5", b"ping.", b"[]", b"null":  # one form alone: nothing to take it for
         v.add(f"body: body {odd.decode()!r}", sign(odd), accepted("body"), body=odd, now=None)
     v.add("signed as Greenflash does, over time and body", [(v.header, mac(SECRET, f"{NOW}.".encode() + v.body)), ("X-Greenflash-Timestamp", str(NOW))], MISMATCH)
@@ -341,11 +202,57 @@ def workflux():
     return in_body("workflux", body, rfc3339)
 
 
+def add_written_times(v, sign, body):
+    """How the time in the body may be written. Both vendors' receivers read the same notations. Left open is what Go's
+    parser of RFC 3339 takes against the RFC: a comma before the fraction, one digit for the hour, an offset of a day."""
+    def add(name, raw, want=accepted("body")):
+        whole = body(raw)
+        v.add(f"time in the body: {name}", sign(whole), want, body=whole)
+
+    add("seconds", str(NOW))
+    add("seconds, as a string", f'"{NOW}"')
+    add("milliseconds", f"{NOW}000")
+    add("milliseconds, as a string", f'"{NOW}999"')
+    add("RFC 3339", '"2026-11-21T17:47:39Z"')
+    for name, text in {
+        "with milliseconds": "17:47:39.999Z", "with nanoseconds": "17:47:39.123456789Z", "with an offset": "18:47:39+01:00",
+        "with an offset of zero": "17:47:39+00:00", "with an unknown offset": "17:47:39-00:00", "with an offset of half an hour": "12:17:39-05:30",
+    }.items():
+        add(f"RFC 3339 {name}", f'"2026-11-21T{text}"')
+    add("RFC 3339 on the next day elsewhere", '"2026-11-22T07:47:39+14:00"')
+    add("RFC 3339, escaped", '"2026-11-21T17\\u003a47:39Z"')
+    for name, raw in {
+        "fraction": f"{NOW}.0", "exponent": "1.795283259e9", "negative": f"-{NOW}", "eight digits": "17952832", "eleven digits": f"{NOW}0",
+        "fourteen digits": f"{NOW}0000", "zero": "0", "null": "null", "true": "true", "an object": f'{{"seconds": {NOW}}}', "a list": f"[{NOW}]",
+        "an empty string": '""', "plus sign, as a string": f'"+{NOW}"', "leading zero, as a string": f'"0{NOW}"', "space before, as a string": f'" {NOW}"',
+        "no offset": '"2026-11-21T17:47:39"', "a space for the T": '"2026-11-21 17:47:39Z"', "small t": '"2026-11-21t17:47:39Z"',
+        "small z": '"2026-11-21T17:47:39z"', "offset without a colon": '"2026-11-21T17:47:39+0000"', "offset of hours alone": '"2026-11-21T17:47:39+00"',
+        "no seconds": '"2026-11-21T17:47Z"',
+        "a date alone": '"2026-11-21"', "a leap second": '"2026-11-21T17:47:60Z"', "hour 24": '"2026-11-21T24:00:00Z"',
+        "30 February": '"2026-02-30T17:47:39Z"', "five digits for the year": '"+12026-11-21T17:47:39Z"',
+        "RFC 1123": '"Sat, 21 Nov 2026 17:47:39 GMT"', "without separators": '"20261121T174739Z"', "full-width digits": '"' + "\uff11" * 10 + '"',
+    }.items():
+        add(name, raw, NO_TIME)
+    for name, raw in {"plus sign": f"+{NOW}", "leading zero": f"0{NOW}", "NaN": "NaN", "missing value": "", "in single quotes": f"'{NOW}'"}.items():
+        add(f"not JSON: {name}", raw, NO_OBJECT)
+    add("twice, the last one counts", f'"then", "timestamp": {NOW}')
+    add("twice, the last one stale", f'{NOW}, "timestamp": {NOW - 99999}', STALE)
+    past, future = WINDOWS[v.name]["past"], WINDOWS[v.name]["future"]
+    add("milliseconds, as old as may be", str((NOW - past) * 1000))
+    add("milliseconds, one older than may be", str((NOW - past) * 1000 - 1), STALE)
+    add("milliseconds, as far ahead as may be", str((NOW + future) * 1000))
+    add("milliseconds, one further ahead than may be", str((NOW + future) * 1000 + 1), FUTURE)
+    add("nanosecond further ahead than may be", '"2026-11-21T17:52:39.000000001Z"', FUTURE)
+    add("the year 2603", '"2603-11-21T17:47:39Z"', FUTURE)
+    add("the last second of the year 9999", '"9999-12-31T23:59:59Z"', FUTURE)
+    add("the year 1900", '"1900-11-21T17:47:39Z"', STALE)
+
+
 def main():
     check = sys.argv[1:] == ["--check"]
     if sys.argv[1:] and not check:
         sys.exit(__doc__)
-    stale = [v.name for v in (greenflash(), convosphere(), workflux()) if not v.write(check)]
+    stale = [v.name for v in (greenflash(), convosphere(), workflux(), emberqa.Vectors()) if not v.write(check)]
     if stale:
         sys.exit(f"not up to date: {', '.join(stale)}; run python3 {pathlib.Path(__file__).name}")
 

@@ -5,7 +5,8 @@ import hmac
 import json
 import re
 import string
-from datetime import datetime
+from datetime import datetime, timezone
+from fractions import Fraction
 
 # ---------------------------------------------------------------- the schemes, as data
 
@@ -69,19 +70,32 @@ GRAMMARS = {
 LOOKS_COVERED = re.compile(rb"[A-Za-z0-9_-]{1,128}\.")
 
 
-def judge(vendor, headers, body, keys, now):
-    """What a receiver must make of a delivery, in the words of vendors.md rather than of the code."""
+BLANK = " \t\n\v\f\r\x00\x85\u00a0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(map(chr, range(0x2000, 0x200b)))
+
+
+def usable(keys):
+    """Whether a receiver may be built with these keys."""
+    names = [key["name"] for key in keys]
+    return (1 <= len(keys) <= 16 and len(set(names)) == len(names) and all(name.strip() for name in names)
+            and all(key["secret"].strip(BLANK) and key["secret"] != "[redacted]" for key in keys))
+
+
+def judge(vendor, headers, body, keys, now, pin=None):
+    """What a receiver must make of a delivery, in the words of the vendors' pages rather than of the code."""
     scheme = SCHEMES[vendor]
+    forms = [form for form in scheme["forms"] if pin in (None, form["name"])]
 
     def refuse(reason):
         return {"accepted": False, "reason": reason}
 
     def one(name):
-        values = [v for n, v in headers if n == name]
+        values = [v for n, v in headers if n.lower() == name.lower()]
         if not values or values == [""]:
             return None, "header_missing"
         return (None, "header_repeated") if len(values) > 1 else (values[0], None)
 
+    if not usable(keys):
+        return refuse("keys_refused")
     claimed, reason = one(scheme["header"])
     if reason:
         return refuse(reason)
@@ -93,18 +107,19 @@ def judge(vendor, headers, body, keys, now):
     fields = {}
     for field in scheme["fields"]:
         name = field["header"]
-        if not field["required"] and name not in [n for n, _ in headers]:
+        if not field["required"] and name.lower() not in [n.lower() for n, _ in headers]:
             continue
         fields[name], reason = one(name)
         if reason:
             return refuse(reason)
         if not GRAMMARS[field["grammar"]].fullmatch(fields[name]):
             return refuse("header_malformed")
-    if len(scheme["forms"]) > 1 and LOOKS_COVERED.match(body):
+    if len(forms) > 1 and LOOKS_COVERED.match(body):
         return refuse("signature_mismatch")
-    for form in scheme["forms"]:
-        if not all(name in fields for name in form["covers"]):
-            continue
+    forms = [form for form in forms if set(form["covers"]) <= set(fields)]
+    if not forms:
+        return refuse("header_missing")
+    for form in forms:
         signed = b"".join(fields[name].encode() + b"." for name in form["covers"]) + body
         for key in keys:
             if hmac.compare_digest(mac(key["secret"], signed), hexed.lower()):
@@ -114,15 +129,52 @@ def judge(vendor, headers, body, keys, now):
 
 
 def outside(vendor, headers, body, now):
+    """Why a delivery with a good signature is refused all the same, or None."""
     if now is None:
         return None
     window = WINDOWS[vendor]
     if "header" in window:
-        value = dict(headers)[window["header"]]
-        t = int(value) if len(value) <= 10 else int(value) / 1000
+        value = {name.lower(): value for name, value in headers}[window["header"].lower()]
     else:
-        value = json.loads(body)[window["member"]]
-        t = value if isinstance(value, int) else datetime.fromisoformat(value.replace("Z", "+00:00")).timestamp()
+        try:
+            members = json.loads(body, parse_int=Written, parse_float=Written, parse_constant=no_constant)
+        except ValueError:
+            return "no_json_object"
+        value = members.get(window["member"])  # of a member that is there twice, the last
+    t = read_time(value)
+    if t is None:
+        return "no_time"
     if t < now - window["past"]:
         return "stale"
     return "future" if t > now + window["future"] else None
+
+
+class Written(str):
+    """A number as it is written."""
+
+
+def no_constant(name):
+    raise ValueError(name + " is not JSON")
+
+
+RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(?:Z|([+-])(\d\d):(\d\d))", re.ASCII)
+
+
+def read_time(value):
+    """The Unix time that is written in value, exactly; None if it is in no notation that a receiver has to know."""
+    if not isinstance(value, str):
+        return None
+    if GRAMMARS["unix_time"].fullmatch(value):
+        return Fraction(int(value), 1 if len(value) <= 10 else 1000)
+    m = RFC3339.fullmatch(value)
+    if not m:
+        return None
+    try:
+        t = datetime(*map(int, m.group(1, 2, 3, 4, 5, 6)), tzinfo=timezone.utc)
+    except ValueError:
+        return None
+    hours, minutes = int(m[9] or 0), int(m[10] or 0)
+    if hours > 23 or minutes > 59:
+        return None
+    offset = (hours * 60 + minutes) * (-60 if m[8] == "-" else 60)
+    return int(t.timestamp()) - offset + Fraction("0" + m[7] if m[7] else 0)

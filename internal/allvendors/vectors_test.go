@@ -1,0 +1,112 @@
+package allvendors_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/greenflash"
+	"github.com/aihooks/aihooks-go/internal/allvendors"
+	"github.com/aihooks/aihooks-go/internal/vectors"
+	"github.com/aihooks/aihooks-go/internal/vendortest"
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// outcomes of the vectors' reasons. What is refused for another one is forged.
+var outcomes = map[signature.Reason]webhook.Outcome{
+	signature.Stale:                          webhook.Stale,
+	signature.Future:                         webhook.Future,
+	signature.Reason(webhook.ReasonNoTime):   webhook.Malformed,
+	signature.Reason(webhook.ReasonNoObject): webhook.Malformed,
+}
+
+func TestTheHandlersJudgeEveryVectorAsTheSecondImplementationDoes(t *testing.T) {
+	for _, file := range vectors.Load(t, "../../signature/testdata") {
+		synctest.Test(t, func(t *testing.T) {
+			for i := range file.Vectors {
+				v := &file.Vectors[i]
+				if v.Now != nil {
+					time.Sleep(time.Until(time.Unix(*v.Now, 0)))
+					require.Equal(t, *v.Now, time.Now().Unix(), "the vectors must come in the order of their times")
+				}
+				h, err := receiver(file.Vendor, v)
+				if v.Want.Reason == vectors.KeysRefused {
+					require.Error(t, err, v.Name)
+					continue
+				}
+				require.NoError(t, err, v.Name)
+				requireVerdict(t, file.Vendor+"/"+v.Name, v, deliver(t, h, v))
+				require.NoError(t, h.Shutdown(t.Context()))
+			}
+		})
+	}
+}
+
+// receiver makes the handler that the vector is sent to, with every callback.
+func receiver(name string, v *vectors.Vector) (vendortest.Handler, error) {
+	o := &webhook.Options{Logger: slog.New(slog.DiscardHandler), MaxBody: 2 << 20}
+	var h vendortest.Handler
+	var err error
+	if v.Pin != "" { // which Greenflash alone has
+		h, err = greenflash.Config{Keys: v.SigningKeys(), Form: greenflash.Form(v.Pin)}.NewHandler(o)
+	} else {
+		h, err = named(name).Configure(allvendors.Config{Keys: v.SigningKeys()}, o)
+	}
+	if err != nil {
+		return nil, err
+	}
+	h.OnEach(new(vendortest.Recorder).Callback)
+	return h, nil
+}
+
+func named(name string) *allvendors.Vendor {
+	for _, v := range allvendors.All() {
+		if v.Name == name {
+			return &v
+		}
+	}
+	panic("there is no vendor " + name)
+}
+
+// deliver hands the vector over with its headers' names as they are on the wire.
+func deliver(t *testing.T, h vendortest.Handler, v *vectors.Vector) webhook.Result {
+	t.Helper()
+	header := http.Header{}
+	for _, line := range v.Headers {
+		header[line[0]] = append(header[line[0]], line[1])
+	}
+	return h.Process(t.Context(), webhook.Request{Header: header, Body: bytes.NewReader(v.Body())})
+}
+
+func requireVerdict(t *testing.T, name string, v *vectors.Vector, result webhook.Result) {
+	t.Helper()
+	if !v.Want.Accepted {
+		want, authentic := outcomes[v.Want.Reason]
+		if !authentic {
+			want = webhook.Forged
+		}
+		require.Equal(t, want, result.Outcome, name)
+		require.Equal(t, webhook.Reason(v.Want.Reason), result.Reason, name)
+		require.Equal(t, authentic, result.Delivery != nil, name)
+		return
+	}
+	require.NotNil(t, result.Delivery, "%s: %v", name, result.Err)
+	require.Equal(t, v.Want.Key, result.Delivery.SignedBy, name)
+	require.Equal(t, v.Want.Form, result.Delivery.Form, name)
+	if v.Now == nil {
+		return // the vector says no more than that it is authentic
+	}
+	var object map[string]json.RawMessage
+	if json.Unmarshal(v.Body(), &object) != nil || object == nil {
+		require.Equal(t, webhook.ReasonNoObject, result.Reason, name)
+		return
+	}
+	require.Contains(t, []webhook.Outcome{webhook.Handled, webhook.Unhandled}, result.Outcome, "%s: %v", name, result.Err)
+}

@@ -1,0 +1,130 @@
+// Package vectors reads the deliveries in signature/testdata, for the tests that judge them. The README beside them says
+// what they mean.
+package vectors
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/signature"
+)
+
+// Signing are the vendors that sign.
+func Signing() []string { return []string{"greenflash", "convosphere", "workflux"} }
+
+// KeysRefused is the verdict on a receiver that must not come into being: its keys are no keys.
+const KeysRefused = "keys_refused"
+
+// A File has the vectors of one vendor that signs.
+type File struct {
+	Vendor string
+	Scheme struct {
+		Header string
+		Prefix string
+		Forms  []struct {
+			Name   string
+			Covers []string
+		}
+		Fields []struct {
+			Header   string
+			Grammar  string
+			Required bool
+		}
+	}
+	Window struct {
+		Header       string // where the time stands: in a header,
+		Member       string // or in a member of the body
+		Past, Future int64
+	}
+	Vectors []Vector
+}
+
+// A Vector is one delivery, and what a receiver must make of it.
+type Vector struct {
+	Name    string
+	Headers [][2]string
+	Piece   []byte `json:"body"`
+	Repeat  int
+	Pin     string // the only form that the receiver takes; "" for all
+	Keys    []struct{ Name, Secret string }
+	Now     *int64
+	Want    Want
+}
+
+// A Want is a verdict.
+type Want struct {
+	Accepted  bool
+	Key, Form string
+	Reason    signature.Reason
+}
+
+// Load reads the vectors of every vendor that signs, from signature/testdata, which is dir.
+func Load(t testing.TB, dir string) []*File {
+	t.Helper()
+	files := make([]*File, 0, len(Signing()))
+	for _, vendor := range Signing() {
+		f := new(File)
+		read(t, filepath.Join(dir, vendor+".json"), f)
+		require.Equal(t, vendor, f.Vendor)
+		require.NotEmpty(t, f.Vectors)
+		files = append(files, f)
+	}
+	return files
+}
+
+func read(t testing.TB, path string, into any) {
+	t.Helper()
+	text, err := os.ReadFile(path) //nolint:gosec // our own
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, into))
+}
+
+// SchemeFor returns the scheme of a receiver that takes the form pin alone, or all forms if that is empty.
+func (f *File) SchemeFor(t testing.TB, pin string) signature.Scheme {
+	t.Helper()
+	s := signature.Scheme{Header: f.Scheme.Header, Prefix: f.Scheme.Prefix}
+	for _, form := range f.Scheme.Forms {
+		covers := form.Covers
+		if len(covers) == 0 {
+			covers = nil
+		}
+		s.Forms = append(s.Forms, signature.Form{Name: form.Name, Covers: covers})
+	}
+	for _, field := range f.Scheme.Fields {
+		grammar := map[string]signature.Grammar{"opaque": signature.Opaque, "unix_time": signature.UnixTime}[field.Grammar]
+		s.Fields = append(s.Fields, signature.Field{Header: field.Header, Grammar: grammar, Required: field.Required})
+	}
+	if pin == "" {
+		return s
+	}
+	s, err := s.Pin(pin)
+	require.NoError(t, err)
+	return s
+}
+
+// Header returns the headers as net/http hands them over.
+func (v *Vector) Header() http.Header {
+	h := http.Header{}
+	for _, line := range v.Headers {
+		h.Add(line[0], line[1])
+	}
+	return h
+}
+
+// Body returns the whole body.
+func (v *Vector) Body() []byte { return bytes.Repeat(v.Piece, max(v.Repeat, 1)) }
+
+// SigningKeys returns the receiver's keys.
+func (v *Vector) SigningKeys() []signature.Key {
+	var keys []signature.Key
+	for _, k := range v.Keys {
+		keys = append(keys, signature.NewKey(k.Name, k.Secret))
+	}
+	return keys
+}
