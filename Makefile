@@ -67,6 +67,7 @@ generate:
 	python3 signature/testdata/generate.py
 	go test ./webhook -run TestThePackageDocumentationShowsTheContract -update
 	go test ./internal/allvendors -run TestEveryScheduleEndsWell -update
+	go test ./internal/peers -run JudgeAsWrittenDown -update
 
 ## tidy: go.mod and go.sum of every module
 tidy:

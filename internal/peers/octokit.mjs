@@ -1,0 +1,7 @@
+// Answers each line [secret, body, signature] with what octokit's verify makes of it. The first argument is its module.
+import { createInterface } from "node:readline";
+
+const { verify } = await import(process.argv[2]);
+for await (const line of createInterface({ input: process.stdin })) {
+  console.log(await verify(...JSON.parse(line)).catch((err) => "error: " + err.message));
+}
