@@ -37,7 +37,7 @@ type Question struct {
 // about a MAC but what it has proven: under that one change, a key makes the MAC that arrived. So no forgery gets a false
 // explanation, and whoever does not know a key, or one that was live before, gets [Unexplained].
 //
-// It hashes at most 8 MiB in all, and rewrites JSON within the same bounds, so that a hostile body costs some
+// It hashes at most 4 MiB in all, and rewrites JSON within the same bounds, so that a hostile body costs some
 // milliseconds and no more; where that was not enough to try everything, the text says so. It is for logs, tests and
 // tools: what it says must not go to the sender, for whom it would be a hint at what to try next.
 func Explain(q Question) Explanation {

@@ -7,7 +7,7 @@ import (
 )
 
 // budget is how many bytes an explanation may hash, rewritten ones included.
-const budget = 8 << 20
+const budget = 4 << 20
 
 // macCost is what a MAC costs beside its bytes: keying it, above all.
 const macCost = 512

@@ -77,7 +77,9 @@ func TestNoExplanationShowsASecretAMACOrTheBody(t *testing.T) {
 		const telling = 12 // bytes in a row
 		for _, h := range hidden {
 			for i := 0; i+telling <= len(h) && i < 500; i++ {
-				require.NotContains(t, text, h[i:i+telling])
+				if strings.Contains(text, h[i:i+telling]) { // NotContains takes its time
+					require.NotContains(t, text, h[i:i+telling])
+				}
 			}
 		}
 	})

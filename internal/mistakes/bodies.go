@@ -31,7 +31,7 @@ func bodies() []Mistake {
 		arrives("the event of a gateway", signature.BodyWrapped, "member body of the event", Body, `{"httpMethod":"POST","body":`+strconv.Quote(Body)+`,"isBase64Encoded":false}`),
 		arrives("the event of a gateway, in base64", signature.BodyWrapped, "member body, in base64", Body, `{"httpMethod":"POST","body":"`+inBase64+`","isBase64Encoded":true}`),
 		arrives("a JSON string of the JSON", signature.BodyWrapped, "text of the JSON string", Body, strconv.Quote(Body)),
-		arrives("compressed", signature.BodyCompressed, "before it was compressed", Body, compressed(Body)),
+		arrives("compressed", signature.BodyCompressed, "before it was compressed", Body, string(Compress([]byte(Body)))),
 		arrives("Latin-1 made UTF-8", signature.BodyCharset, "from Latin-1 to UTF-8", "{\"name\":\"Ren\xe9\"}", `{"name":"René"}`),
 		arrives("UTF-8 taken for Latin-1", signature.BodyCharset, "from Latin-1 to UTF-8", `{"name":"René"}`, "{\"name\":\"Ren\u00c3\u00a9\"}"),
 		changes("a body that was read before", signature.BodyEmpty, "although the request declared one", func(_ *Sender, d *Delivery) {
@@ -49,12 +49,13 @@ func bodies() []Mistake {
 	}
 }
 
-func compressed(s string) string {
+// Compress returns body as gzip.
+func Compress(body []byte) []byte {
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
-	_, _ = w.Write([]byte(s))
+	_, _ = w.Write(body)
 	_ = w.Close()
-	return b.String()
+	return b.Bytes()
 }
 
 // rewritten are bodies that something parsed and wrote anew: each as one writer sends it, arriving as another writes it.
