@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"hash/maphash"
 	"io"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -88,10 +89,8 @@ type tried struct {
 
 func (t *tried) before(body []byte) bool {
 	sum := maphash.Bytes(t.seed, body)
-	for _, s := range t.seen {
-		if s == sum {
-			return true
-		}
+	if slices.Contains(t.seen, sum) {
+		return true
 	}
 	t.seen = append(t.seen, sum)
 	return false

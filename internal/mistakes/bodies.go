@@ -66,8 +66,8 @@ func rewritten() []Mistake {
 		unsorted = `{"b":"é/<x>","a":1}`
 		odd      = `{"b":"\u00E9","a":[1,{"c":2}]}` // an escape that no usual writer makes
 	)
-	indented := func(text, indent, c string) string {
-		return strings.NewReplacer("TEXT", text, "~", indent, "C", c).Replace("{\n~\"b\": \"TEXT\",\n~\"a\": [\n~~1.50,\n~~[],\n~~{\n~~~\"c\": {}\n~~}\n~]\n}")
+	indented := func(text, indent string) string {
+		return strings.NewReplacer("TEXT", text, "~", indent).Replace("{\n~\"b\": \"TEXT\",\n~\"a\": [\n~~1.50,\n~~[],\n~~{\n~~~\"c\": {}\n~~}\n~]\n}")
 	}
 	const raw, ascii, html = "é/<x> & 😀", `\u00e9/<x> & \ud83d\ude00`, `é/\u003cx\u003e \u0026 😀`
 	oddly := func(indent string) string {
@@ -80,22 +80,22 @@ func rewritten() []Mistake {
 		{"compact", "same JSON compact:", compact, python},
 		{"Python", "as Python writes it:", python, compact},
 		{"Python, and its escapes kept", "as Python writes it:", oddPython, odd},
-		{"Python without escapes", "as Python writes it:", `{"b": "é/<x> & 😀", "a": [1.50, [], {"c": {}}]}`, compact},
+		{"Python without escapes", "as Python writes it:", `{"b": "é/<x> & 😀", "a": [1.50, [], {"c": {}}]}`, strings.Replace(compact, raw, ascii, 1)},
 		{"compact in ASCII", "compact, in ASCII:", strings.Replace(compact, raw, ascii, 1), compact},
 		{"Go", "as Go writes it:", strings.Replace(compact, raw, html, 1), compact},
 		{"Go's encoder", "json.Encoder", strings.Replace(compact, raw, html, 1) + "\n", compact},
 		{"PHP", "as PHP writes it", strings.Replace(compact, raw, `\u00e9\/<x> & \ud83d\ude00`, 1), compact},
 		{"slashes escaped", "escaped slashes", strings.Replace(compact, raw, `é\/<x> & 😀`, 1), compact},
-		{"two blanks", "JSON indented:", indented(raw, "  ", "c"), python},
+		{"two blanks", "JSON indented:", indented(raw, "  "), python},
 		{"two blanks, and its escapes kept", "JSON indented:", oddly("  "), odd},
-		{"two blanks and a line break", "JSON indented:", indented(raw, "  ", "c") + "\n", compact},
-		{"two blanks in ASCII", "JSON indented:", indented(ascii, "  ", "c"), compact},
-		{"two blanks by Go", "JSON indented:", indented(html, "  ", "c"), compact},
-		{"four blanks", "JSON indented:", indented(raw, "    ", "c"), python},
+		{"two blanks and a line break", "JSON indented:", indented(raw, "  ") + "\n", compact},
+		{"two blanks in ASCII", "JSON indented:", indented(ascii, "  "), compact},
+		{"two blanks by Go", "JSON indented:", indented(html, "  "), compact},
+		{"four blanks", "JSON indented:", indented(raw, "    "), python},
 		{"four blanks, and its escapes kept", "JSON indented:", oddly("    "), odd},
-		{"four blanks in ASCII", "JSON indented:", indented(ascii, "    ", "c"), compact},
-		{"four blanks by PHP", "JSON indented:", indented(`\u00e9\/<x> & \ud83d\ude00`, "    ", "c"), compact},
-		{"tabs", "JSON indented:", indented(raw, "\t", "c"), python},
+		{"four blanks in ASCII", "JSON indented:", indented(ascii, "    "), compact},
+		{"four blanks by PHP", "JSON indented:", indented(`\u00e9\/<x> & \ud83d\ude00`, "    "), compact},
+		{"tabs", "JSON indented:", indented(raw, "\t"), python},
 		{"tabs, and its escapes kept", "JSON indented:", oddly("\t"), odd},
 		{"sorted", "compact, with sorted members", `{"a":1,"b":"é/<x>"}`, unsorted},
 		{"sorted by Go", "as Go writes it, with sorted members", `{"a":1,"b":"é/\u003cx\u003e"}`, unsorted},

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aihooks/aihooks-go/signature"
@@ -131,14 +132,14 @@ func (s *Sender) field(g signature.Grammar) (string, bool) {
 
 // covered returns the values of the headers that are signed, each with its dot.
 func (s *Sender) covered(h http.Header) string {
-	text := ""
+	var text strings.Builder
 	for _, f := range s.Scheme.Forms {
 		if f.Name == s.Form || s.Form == "" {
 			for _, name := range f.Covers {
-				text += h.Get(name) + "."
+				text.WriteString(h.Get(name) + ".")
 			}
 			break
 		}
 	}
-	return text
+	return text.String()
 }
