@@ -31,3 +31,12 @@ func (h countingHash) Reset() {
 	h.count.Add(1)
 	h.Hash.Reset()
 }
+
+// ExplainBudget is how many bytes Explain may hash and rewrite.
+const ExplainBudget = budget
+
+// ExplainCost explains q, and returns how much of the budget that took.
+func ExplainCost(q Question) (Explanation, int64) {
+	e, s := explain(&q)
+	return e, budget - s.left
+}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"log/slog"
 	"net"
@@ -325,4 +326,25 @@ func ExampleOptions_unmarshal() {
 	// Output:
 	// undecodable webhook: the body does not fit the type of "user.message": json: unknown field "sentiment"
 	// 500 {"received":false}
+}
+
+// A delivery that was captured, say in the dashboard of a gateway, is explained as the log would have.
+func ExampleHandler_Explain() {
+	hook := newHook(webhook.Options{})
+	arrived := time.Now()
+	captured := sample("user.message", `{"text":"hello"}`)
+	body, err := io.ReadAll(captured.Body)
+	if err != nil {
+		log.Fatal(err)
+	}
+	var anew bytes.Buffer // a proxy that logs what it lets through prints it more beautifully
+	if err := json.Indent(&anew, body, "", "  "); err != nil {
+		log.Fatal(err)
+	}
+	e := hook.Explain(webhook.Request{Header: captured.Header, Body: &anew}, arrived)
+	fmt.Println(e.Mistake)
+	fmt.Println(e)
+	// Output:
+	// body_reserialized
+	// the signature is that of the same JSON compact: something parsed the body and wrote it anew, so pass the body on as it was received
 }

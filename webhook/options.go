@@ -51,7 +51,8 @@ type Options struct {
 	DangerouslyFailOpen bool
 
 	// Logger gets at most one line for a delivery, and none for one that was handled as it should be unless it
-	// enables slog.LevelDebug. Defaults to slog.Default().
+	// enables slog.LevelDebug. The line of a refused one says what was probably wrong, as "mistake" and "explanation":
+	// see [Handler.Explain]. Defaults to slog.Default().
 	Logger *slog.Logger
 
 	// Observer, if set, is called once for each delivery, and once more for a callback that ended after the answer.

@@ -1,0 +1,145 @@
+// Package mistakes makes deliveries with which one known mistake was made, for tests of what explains them. It knows no
+// vendor.
+package mistakes
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aihooks/aihooks-go/signature"
+)
+
+// A Sender sends by a scheme, and makes no mistake of its own.
+type Sender struct {
+	Scheme signature.Scheme
+	Form   string // empty: the scheme's first
+	Now    time.Time
+}
+
+// A Delivery is what arrived, and what it is judged by.
+type Delivery struct {
+	Scheme   signature.Scheme
+	Given    string // the secret that the receiver was given
+	Former   string // one that it was given before
+	Signing  string // the one that the sender signs with
+	Header   http.Header
+	Body     []byte
+	Declared int64
+}
+
+// A Mistake is one that is made, and how it is to be explained.
+type Mistake struct {
+	Name    string
+	Mistake signature.Mistake
+	Says    string // a part of the text
+
+	// Make returns nil where the mistake cannot be made with the sender's scheme.
+	Make func(s *Sender) *Delivery
+
+	// Unseen says that a handler sees it in another way, or not at all.
+	Unseen bool
+}
+
+// Secret is what is signed with, unless that is the mistake. Its bytes have a length and values for which the encodings
+// of base64 all differ.
+const Secret = "the secret \xfb\xff\xfe with odd bytes 7c1d"
+
+// Body is what is sent, unless that is the mistake.
+const Body = `{"type":"ping","id":"evt_marker","data":{"text":"Zq7-payload-Xw3"}}`
+
+// All returns the mistakes.
+func All() []Mistake {
+	return slices.Concat(headers(), times(), macs(), secrets(), bodies(), rewritten(), forms())
+}
+
+// Question returns the delivery as signature.Explain is asked about it.
+func (d *Delivery) Question() (signature.Question, error) {
+	first := d.Given
+	if d.Former != "" {
+		first = d.Former
+	}
+	ring, err := signature.NewKeyring(signature.NewKey("default", first))
+	if err == nil && d.Former != "" {
+		err = ring.Set(signature.NewKey("default", d.Given))
+	}
+	return signature.Question{Scheme: d.Scheme, Keys: ring, Header: d.Header, Body: d.Body, Declared: d.Declared}, err
+}
+
+// Send returns a delivery without a mistake.
+func (s *Sender) Send(secret string, body []byte) *Delivery {
+	return s.send(secret, body, strconv.FormatInt(s.Now.Unix(), 10))
+}
+
+func (s *Sender) send(secret string, body []byte, stamp string) *Delivery {
+	d := &Delivery{Scheme: s.Scheme, Given: secret, Signing: secret, Header: make(http.Header), Body: body, Declared: int64(len(body))}
+	for _, f := range s.Scheme.Fields {
+		if f.Grammar == signature.UnixTime {
+			d.Header.Set(f.Header, stamp)
+		} else {
+			d.Header.Set(f.Header, "dlv_1")
+		}
+	}
+	if err := s.Scheme.Sign(signature.NewKey("default", secret), s.Form, d.Header, body); err != nil {
+		panic(err)
+	}
+	return d
+}
+
+// arrives is a mistake with a body: sent is signed, and arrived is what comes of it.
+func arrives(name string, m signature.Mistake, says, sent, arrived string) Mistake {
+	return Mistake{Name: name, Mistake: m, Says: says, Make: func(s *Sender) *Delivery {
+		d := s.Send(Secret, []byte(sent))
+		d.Body, d.Declared = []byte(arrived), int64(len(arrived))
+		return d
+	}}
+}
+
+// gives is a mistake with a secret: the sender signs with one, and the receiver was given another.
+func gives(name string, m signature.Mistake, says, signing, given string) Mistake {
+	return Mistake{Name: name, Mistake: m, Says: says, Make: func(s *Sender) *Delivery {
+		d := s.Send(signing, []byte(Body))
+		d.Given = given
+		return d
+	}}
+}
+
+// changes is a mistake with a header.
+func changes(name string, m signature.Mistake, says string, change func(s *Sender, d *Delivery)) Mistake {
+	return Mistake{Name: name, Mistake: m, Says: says, Make: func(s *Sender) *Delivery {
+		d := s.Send(Secret, []byte(Body))
+		change(s, d)
+		return d
+	}}
+}
+
+func (m Mistake) unseen() Mistake {
+	m.Unseen = true
+	return m
+}
+
+// field returns the first header of that grammar.
+func (s *Sender) field(g signature.Grammar) (string, bool) {
+	for _, f := range s.Scheme.Fields {
+		if f.Grammar == g {
+			return f.Header, true
+		}
+	}
+	return "", false
+}
+
+// covered returns the values of the headers that are signed, each with its dot.
+func (s *Sender) covered(h http.Header) string {
+	var text strings.Builder
+	for _, f := range s.Scheme.Forms {
+		if f.Name == s.Form || s.Form == "" {
+			for _, name := range f.Covers {
+				text.WriteString(h.Get(name) + ".")
+			}
+			break
+		}
+	}
+	return text.String()
+}

@@ -1,0 +1,224 @@
+package webhook_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// request returns a request with a body that is signed, as it is given to Process.
+func (r *receiver) request(body []byte) webhook.Request {
+	r.t.Helper()
+	signed, err := r.sender.Request(body, time.Now(), "unused")
+	require.NoError(r.t, err)
+	return webhook.Request{Header: signed.Header, Body: bytes.NewReader(body)}
+}
+
+// lastLine returns what the last line that was logged explains.
+func (r *receiver) lastLine() (mistake, explanation string) {
+	r.t.Helper()
+	var line struct{ Mistake, Explanation string }
+	lines := r.logLines()
+	require.NotEmpty(r.t, lines)
+	require.NoError(r.t, json.Unmarshal([]byte(lines[len(lines)-1]), &line))
+	return line.Mistake, line.Explanation
+}
+
+func TestTheLineOfARefusedDeliveryExplainsItAndTheAnswerDoesNot(t *testing.T) {
+	for name, test := range map[string]struct {
+		at      time.Duration // after now
+		change  func(r *webhook.Request)
+		mistake signature.Mistake
+		outcome webhook.Outcome
+	}{
+		"a body written anew": {0, func(r *webhook.Request) {
+			b, _ := io.ReadAll(r.Body)
+			r.Body = strings.NewReader(string(b) + "\n")
+		}, signature.BodyEnds, webhook.Forged},
+		"a forgery": {0, func(r *webhook.Request) { r.Body = strings.NewReader("{}") }, signature.Unexplained, webhook.Forged},
+		"a name in lower case is none": {0, func(r *webhook.Request) {
+			r.Header = http.Header{"x-acme-signature": {"none"}}
+		}, signature.HeaderMalformed, webhook.Forged},
+		"stale":         {-2 * time.Hour, nil, signature.TimeStale, webhook.Stale},
+		"in the future": {2 * time.Hour, nil, signature.TimeAhead, webhook.Future},
+		"a body that was read before": {0, func(r *webhook.Request) {
+			r.ContentLength, r.Body = 20, http.NoBody
+		}, signature.BodyEmpty, webhook.Unreadable},
+		"a body that was closed before": {0, func(r *webhook.Request) {
+			r.ContentLength, r.Body = 20, iotest.ErrReader(http.ErrBodyReadAfterClose)
+		}, signature.BodyEmpty, webhook.Unreadable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newReceiver(t, webhook.Options{})
+				ping.On(r.Handler, func(context.Context, *Ping) error { return nil })
+				make := func() webhook.Request {
+					request := r.request(bodyAt("a", time.Now().Add(test.at)))
+					if test.change != nil {
+						test.change(&request)
+					}
+					return request
+				}
+				explained := r.Explain(make(), time.Time{})
+				require.Equal(t, test.mistake, explained.Mistake, explained.Text)
+				require.Empty(t, r.logLines(), "explaining logs nothing")
+				require.Empty(t, r.observations())
+				require.Equal(t, "none", r.keyState("a"))
+
+				result := r.Process(t.Context(), make())
+				require.Equal(t, test.outcome, result.Outcome)
+				mistake, text := r.lastLine()
+				require.Equal(t, string(explained.Mistake), mistake)
+				require.Equal(t, explained.Text, text)
+				require.NotContains(t, text, acmeSecret)
+				require.JSONEq(t, `{"received":false}`, string(result.Body))
+				require.NotContains(t, result.Err.Error(), text, "a function may hand the result on")
+				for _, values := range result.Header() {
+					require.NotContains(t, strings.Join(values, " "), "sign")
+				}
+			})
+		})
+	}
+}
+
+func TestAMiddlewareThatReadsTheBodyIsFoundOut(t *testing.T) {
+	for name, spoil := range map[string]func(r *http.Request){
+		"reads":  func(r *http.Request) { _, _ = io.ReadAll(r.Body) },
+		"closes": func(r *http.Request) { _ = r.Body.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReceiver(t, webhook.Options{})
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+				spoil(request)
+				r.ServeHTTP(w, request)
+			}))
+			defer server.Close()
+			response, err := http.Post(server.URL, "application/json", strings.NewReader("{}"))
+			require.NoError(t, err)
+			defer response.Body.Close()
+			require.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
+			mistake, text := r.lastLine()
+			require.Equal(t, string(signature.BodyEmpty), mistake)
+			require.Contains(t, text, "unread")
+		})
+	}
+}
+
+// An explainer refuses everything, and counts how often it is asked why.
+type explainer struct{ asked atomic.Int64 }
+
+func (*explainer) Authenticate(*webhook.Request, []byte) (signature.Match, error) {
+	return signature.Match{}, signature.Mismatch
+}
+
+func (e *explainer) Explain(_ *webhook.Request, body []byte) signature.Explanation {
+	if string(body) != "{}" {
+		panic("the body is another one by now")
+	}
+	return signature.Explanation{Mistake: "counted", Text: strings.Repeat("x", int(e.asked.Add(1)))}
+}
+
+func TestNothingIsExplainedUnlessItsLineIsWritten(t *testing.T) {
+	for name, test := range map[string]struct {
+		level slog.Level
+		want  int64
+	}{
+		"the level is off": {slog.LevelError, 0},
+		"the level is on":  {slog.LevelWarn, 6},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log lockedBuffer
+				e := new(explainer)
+				h, err := webhook.New(acme(), webhook.Endpoint{Authenticator: e}, &webhook.Options{
+					Logger: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: test.level})),
+				})
+				require.NoError(t, err)
+				for range 1000 {
+					h.Process(t.Context(), webhook.Request{Body: strings.NewReader("{}")})
+				}
+				time.Sleep(time.Minute)
+				h.Process(t.Context(), webhook.Request{Body: strings.NewReader("{}")})
+				require.Equal(t, test.want, e.asked.Load())
+				require.Equal(t, int(test.want), strings.Count(log.String(), `"mistake":"counted"`))
+			})
+		})
+	}
+}
+
+func TestAnExplainerThatPanicsCostsTheExplanationAlone(t *testing.T) {
+	var log lockedBuffer
+	h, err := webhook.New(acme(), webhook.Endpoint{Authenticator: new(explainer)}, &webhook.Options{Logger: slog.New(slog.NewJSONHandler(&log, nil))})
+	require.NoError(t, err)
+	result := h.Process(t.Context(), webhook.Request{Body: strings.NewReader("[]")})
+	require.Equal(t, webhook.Forged, result.Outcome)
+	require.Equal(t, 1, log.lines("WARN"))
+	require.NotContains(t, log.String(), "explanation")
+	require.Equal(t, signature.Mistake(webhook.Forged), h.Explain(webhook.Request{Body: strings.NewReader("[]")}, time.Time{}).Mistake)
+}
+
+func TestExplainingSaysWhatWouldBecomeOfADelivery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		arrived := time.Now()
+		r := newReceiver(t, webhook.Options{MaxBody: 200}, func(_ *webhook.Profile, e *webhook.Endpoint) {
+			e.Key = func(any) string { panic("no code of the user's is run") }
+		})
+		ping.On(r.Handler, func(context.Context, *Ping) error { panic("no callback is called") })
+		with := func(body string, change func(r *webhook.Request)) webhook.Request {
+			request := r.request([]byte(body))
+			if change != nil {
+				change(&request)
+			}
+			return request
+		}
+		genuine := string(bodyAt("a", arrived))
+		for name, test := range map[string]struct {
+			request webhook.Request
+			mistake signature.Mistake
+			says    string
+		}{
+			"genuine":     {with(genuine, nil), signature.NoMistake, "nothing is wrong with it: it is authentic"},
+			"no callback": {with(strings.Replace(genuine, "ping", "pong", 1), nil), signature.NoMistake, "no callback is registered"},
+			"a method":    {with(genuine, func(r *webhook.Request) { r.Method = "GET" }), "wrong_method", "not POST"},
+			"an encoding": {with(genuine, func(r *webhook.Request) { r.Header.Set("Content-Encoding", "gzip") }), "encoded", "Content-Encoding"},
+			"too large":   {with(`{"a":"`+strings.Repeat("a", 300)+`"}`, nil), "too_large", "MaxBody"},
+			"not as long": {with(genuine, func(r *webhook.Request) { r.ContentLength = 150 }), "unreadable", "not as long"},
+			"no object":   {with("[1]", nil), "no_json_object", "no JSON object"},
+			"no time":     {with(`{"type":"ping","id":"b"}`, nil), "no_time", `["time"]`},
+		} {
+			e := r.Explain(test.request, arrived)
+			require.Equal(t, test.mistake, e.Mistake, "%s: %s", name, e.Text)
+			require.Contains(t, e.Text, test.says, name)
+			require.NotContains(t, e.Text, acmeSecret)
+		}
+		time.Sleep(3 * time.Hour)
+		require.Equal(t, signature.NoMistake, r.Explain(with(genuine, nil), arrived).Mistake, "it is judged by when it arrived")
+		require.Equal(t, signature.TimeStale, r.Explain(with(genuine, nil), time.Time{}).Mistake)
+		require.Empty(t, r.observations())
+		webhook.NewKind[Ping]("pong").On(r.Handler, func(context.Context, *Ping) error { return nil }) // does not panic: nothing was delivered
+	})
+}
+
+func TestAFormerKeyIsExplainedByTheHandler(t *testing.T) {
+	r := newReceiver(t, webhook.Options{})
+	request := r.request(body("a"))
+	require.NoError(t, r.SetKeys(signature.NewKey("default", "another secret altogether")))
+	require.Equal(t, webhook.Forged, r.Process(t.Context(), request).Outcome)
+	mistake, _ := r.lastLine()
+	require.Equal(t, string(signature.KeyRetired), mistake)
+}
