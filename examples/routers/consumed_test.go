@@ -5,11 +5,15 @@ import (
 	"io"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/labstack/echo/v5"
 	"github.com/labstack/echo/v5/middleware"
 	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook"
 )
 
 // The wrong way: middleware that reads the body before the handler is asked.
@@ -41,7 +45,7 @@ var readBefore = map[string]func(http.Handler) http.Handler{
 	},
 }
 
-func TestTheLogSaysThatTheBodyHasBeenRead(t *testing.T) {
+func TestTheExplanationSaysThatTheBodyHasBeenRead(t *testing.T) {
 	for name, mount := range readBefore {
 		t.Run(name, func(t *testing.T) {
 			r := newReceiver(t, nil)
@@ -51,7 +55,8 @@ func TestTheLogSaysThatTheBodyHasBeenRead(t *testing.T) {
 			line := r.log.only(t)
 			require.Equal(t, "unreadable", line["outcome"])
 			require.Equal(t, "body_length", line["reason"])
-			require.Equal(t, "webhook: the body is not as long as it was declared", line["error"])
+			require.Equal(t, "body_empty", line["mistake"])
+			require.Contains(t, line["explanation"], "something read it before the handler")
 		})
 		t.Run(name+", of a length that was not declared", func(t *testing.T) {
 			r := newReceiver(t, nil)
@@ -60,7 +65,26 @@ func TestTheLogSaysThatTheBodyHasBeenRead(t *testing.T) {
 			got := serve(t, mount(r.greenflash))(t, request)
 			require.Equal(t, http.StatusUnauthorized, got.status)
 			require.Zero(t, r.ran())
-			require.Equal(t, "forged", r.log.only(t)["outcome"])
+			line := r.log.only(t)
+			require.Equal(t, "forged", line["outcome"])
+			require.Equal(t, "body_empty", line["mistake"])
+			require.Contains(t, line["explanation"], "something read it before it got here")
+		})
+		t.Run(name+", asked in the handler's place", func(t *testing.T) {
+			r := newReceiver(t, nil)
+			var told signature.Explanation
+			explain := http.HandlerFunc(func(_ http.ResponseWriter, request *http.Request) {
+				told = r.greenflash.Explain(webhook.Request{
+					Method: request.Method, URL: request.URL, Header: request.Header,
+					Body: request.Body, ContentLength: request.ContentLength,
+				}, time.Now())
+			})
+			serve(t, mount(explain))(t, signed(t, frustration(), "delivery-1"))
+			require.Equal(t, signature.BodyEmpty, told.Mistake)
+			require.Contains(t, told.Text, "something read it before the handler")
+
+			serve(t, explain)(t, signed(t, frustration(), "delivery-1"))
+			require.Equal(t, signature.NoMistake, told.Mistake)
 		})
 	}
 }
