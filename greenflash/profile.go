@@ -3,6 +3,7 @@ package greenflash
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strings"
 	"time"
 
 	"github.com/aihooks/aihooks-go/signature"
@@ -65,7 +66,7 @@ func identify(a *webhook.Arrival) webhook.Identity {
 	identity.Keys = append(identity.Keys, "id/"+name)
 	identity.ID = name
 	if a.Match.Covers(headerDelivery) {
-		identity.ID = delivery
+		identity.ID = strings.Clone(delivery) // the server may use the memory again
 	}
 	return identity
 }

@@ -26,7 +26,8 @@ func (a *Arrival) Content() string {
 
 // An Identity names a delivery.
 type Identity struct {
-	// ID is for people, and the same each time the delivery comes.
+	// ID is for people, and the same each time the delivery comes. It is kept: clone what comes out of a header, whose
+	// memory the server may use again.
 	ID string
 
 	// Keys are what duplicates are recognised by. The first is claimed first, and is the only one that an inbox

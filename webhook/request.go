@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// A Request is a delivery as it came in, from whatever server.
+// A Request is a delivery as it came in, from whatever server. Nothing in it is kept: once the handler has answered, the
+// server may use the memory of its strings again, although a callback goes on.
 type Request struct {
 	// Method is the HTTP method; empty means POST.
 	Method string
@@ -105,7 +106,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // Process receives one delivery without a socket: for serverless functions and other servers. It waits as long as
-// ServeHTTP would, or until the deadline of ctx, if that is earlier; the callback goes on after either.
+// ServeHTTP would, or until the deadline of ctx, if that is earlier; the callback goes on after either, and may ask ctx
+// for values then. A Body that can block and has missed Options.BodyTimeout is read from until that read ends.
 func (h *Handler) Process(ctx context.Context, r Request) Result {
 	r.Header = canonical(r.Header)
 	r.readDeadline = nil

@@ -1,0 +1,124 @@
+package routers_test
+
+import (
+	"context"
+	_ "embed"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/stretchr/testify/require"
+)
+
+// The events, in the form in which AWS documents them. What tells one delivery from another is put in by the tests.
+var (
+	//go:embed testdata/rest.json
+	restEvent []byte
+	//go:embed testdata/http.json
+	httpEvent []byte
+	//go:embed testdata/url.json
+	urlEvent []byte
+)
+
+// invokeREST sends as a REST API does, to one function for each vendor.
+func invokeREST(greenflash, emberqa any, inBase64 bool) send {
+	return func(t *testing.T, r *http.Request) answer {
+		event := eventOf(t, restEvent, r, inBase64)
+		single := make(map[string]string)
+		for name, values := range r.Header {
+			single[name] = values[len(values)-1]
+		}
+		event["httpMethod"], event["path"], event["resource"] = r.Method, r.URL.Path, r.URL.Path
+		event["headers"], event["multiValueHeaders"] = single, r.Header
+		event["queryStringParameters"], event["multiValueQueryStringParameters"] = nil, nil
+		if query := r.URL.Query(); len(query) > 0 {
+			event["multiValueQueryStringParameters"] = query
+		}
+		var got struct {
+			StatusCode        int
+			MultiValueHeaders http.Header
+			Body              string
+		}
+		invoke(t.Context(), t, functionFor(r, greenflash, emberqa), event, &got)
+		return answer{got.StatusCode, got.MultiValueHeaders, got.Body}
+	}
+}
+
+// invokeHTTP sends as an HTTP API or a function URL does, to one function for each vendor.
+func invokeHTTP(greenflash, emberqa any, form []byte, inBase64 bool) send {
+	return func(t *testing.T, r *http.Request) answer {
+		got := new(httpAnswer)
+		invoke(t.Context(), t, functionFor(r, greenflash, emberqa), httpEventOf(t, form, r, inBase64), got)
+		return got.answer()
+	}
+}
+
+type httpAnswer struct {
+	StatusCode int
+	Headers    map[string]string
+	Body       string
+}
+
+func (a *httpAnswer) answer() answer {
+	header := make(http.Header)
+	for name, value := range a.Headers {
+		header.Set(name, value)
+	}
+	return answer{a.StatusCode, header, a.Body}
+}
+
+// httpEventOf is the event of payload format 2.0: names in lower case, and what comes several times joined by commas.
+func httpEventOf(t *testing.T, form []byte, r *http.Request, inBase64 bool) map[string]any {
+	event := eventOf(t, form, r, inBase64)
+	joined := make(map[string]string)
+	for name, values := range r.Header {
+		joined[strings.ToLower(name)] = strings.Join(values, ",")
+	}
+	event["headers"], event["rawPath"], event["rawQueryString"] = joined, r.URL.Path, r.URL.RawQuery
+	call := event["requestContext"].(map[string]any)["http"].(map[string]any)
+	call["method"], call["path"] = r.Method, r.URL.Path
+	return event
+}
+
+// eventOf returns the event with the body of r.
+func eventOf(t *testing.T, form []byte, r *http.Request, inBase64 bool) map[string]any {
+	event := make(map[string]any)
+	require.NoError(t, json.Unmarshal(form, &event))
+	var body []byte
+	if r.GetBody != nil {
+		reader, err := r.GetBody()
+		require.NoError(t, err)
+		body, err = io.ReadAll(reader)
+		require.NoError(t, err)
+	}
+	event["isBase64Encoded"] = inBase64
+	switch {
+	case len(body) == 0:
+		event["body"] = nil
+	case inBase64:
+		event["body"] = base64.StdEncoding.EncodeToString(body)
+	default:
+		event["body"] = string(body)
+	}
+	return event
+}
+
+func functionFor(r *http.Request, greenflash, emberqa any) any {
+	if r.URL.Path == greenflashPath {
+		return greenflash
+	}
+	return emberqa
+}
+
+// invoke has the runtime's library decode the event, call the function and encode what it returns.
+func invoke(ctx context.Context, t *testing.T, function any, event map[string]any, got any) {
+	payload, err := json.Marshal(event)
+	require.NoError(t, err)
+	out, err := lambda.NewHandler(function).Invoke(ctx, payload)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(out, got))
+}

@@ -1,0 +1,137 @@
+package routers_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/emberqa"
+	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
+	"github.com/aihooks/aihooks-go/greenflash"
+	"github.com/aihooks/aihooks-go/greenflash/greenflashtest"
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/webhooktest"
+)
+
+const (
+	secret = "whsec of the tests of the routers"
+	token  = "token-of-the-tests-of-the-routers"
+
+	greenflashPath = "/webhooks/greenflash"
+	emberqaPath    = "/webhooks/emberqa/" + token
+)
+
+// A receiver has the two handlers that every router mounts, and notes what they call back.
+type receiver struct {
+	greenflash *greenflash.Handler
+	emberqa    *emberqa.Handler
+
+	frustrations calls[*greenflash.ConversationFrustration]
+	lowScores    calls[*emberqa.LowScore]
+	log          lines
+}
+
+// newReceiver returns a receiver whose callbacks end with err.
+func newReceiver(t *testing.T, err error) *receiver {
+	r := new(receiver)
+	options := &webhook.Options{MaxBody: 200 << 10, Logger: slog.New(slog.NewJSONHandler(&r.log, nil))}
+	var failed error
+	r.greenflash, failed = greenflash.NewHandler(secret, options)
+	require.NoError(t, failed)
+	r.emberqa, failed = emberqa.NewHandler(emberqa.Token(token), options)
+	require.NoError(t, failed)
+	r.greenflash.OnConversationFrustration(func(_ context.Context, e *greenflash.ConversationFrustration) error {
+		r.frustrations.add(e)
+		return err
+	})
+	r.emberqa.OnLowScore(func(_ context.Context, e *emberqa.LowScore) error {
+		r.lowScores.add(e)
+		return err
+	})
+	return r
+}
+
+// ran counts the callbacks of both.
+func (r *receiver) ran() int { return len(r.frustrations.all()) + len(r.lowScores.all()) }
+
+type calls[E any] struct {
+	mu   sync.Mutex
+	seen []E
+}
+
+func (c *calls[E]) add(e E) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seen = append(c.seen, e)
+}
+
+func (c *calls[E]) all() []E {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.seen)
+}
+
+// lines are the lines of a log.
+type lines struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+// only returns the one line that has been written.
+func (l *lines) only(t *testing.T) map[string]any {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	line := make(map[string]any)
+	require.NoError(t, json.Unmarshal(l.text.Bytes(), &line), "%s", l.text.String())
+	return line
+}
+
+// An answer is what the sender sees.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// frustration is the sample of Greenflash that all of this sends.
+func frustration() []byte { return sample(greenflashtest.Samples(), "conversation.frustration") }
+
+func sample(samples []webhooktest.Sample, name string) []byte {
+	return samples[slices.IndexFunc(samples, func(s webhooktest.Sample) bool { return s.Name == name })].Body
+}
+
+// signed is a delivery of Greenflash.
+func signed(t *testing.T, body []byte, id string) *http.Request {
+	sender := webhooktest.Sender{
+		Profile: greenflash.Profile(),
+		URL:     "http://receiver.test" + greenflashPath,
+		Key:     signature.NewKey("test", secret),
+		Form:    string(greenflash.FormDelivery),
+	}
+	request, err := sender.Request(body, time.Now(), id)
+	require.NoError(t, err)
+	return request
+}
+
+// lowScore is a delivery of EmberQA to the given path.
+func lowScore(t *testing.T, path string) *http.Request {
+	sender := webhooktest.Sender{Profile: emberqa.Profile(), URL: "http://receiver.test" + path}
+	request, err := sender.Request(sample(emberqatest.Samples(), "low_score"), time.Now(), "")
+	require.NoError(t, err)
+	return request
+}

@@ -1,0 +1,104 @@
+package routers_test
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/gofiber/fiber/v3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/examples/routers"
+)
+
+// A send takes a request to a router and brings its answer.
+type send func(*testing.T, *http.Request) answer
+
+// mounts are all ways to mount the handlers. A GET is answered by the router itself where there is one.
+var mounts = []struct {
+	name  string
+	mount func(*testing.T, *receiver) send
+	get   int
+
+	// lastWins: of a header that comes twice, the handler is shown the last.
+	lastWins bool
+}{
+	{name: "net/http", get: http.StatusMethodNotAllowed, mount: func(t *testing.T, r *receiver) send {
+		return serve(t, routers.NetHTTP(r.greenflash, r.emberqa))
+	}},
+	{name: "chi", get: http.StatusMethodNotAllowed, mount: func(t *testing.T, r *receiver) send {
+		return serve(t, routers.Chi(r.greenflash, r.emberqa))
+	}},
+	{name: "gin", get: http.StatusNotFound, mount: func(t *testing.T, r *receiver) send {
+		return serve(t, routers.Gin(r.greenflash, r.emberqa))
+	}},
+	{name: "echo", get: http.StatusMethodNotAllowed, mount: func(t *testing.T, r *receiver) send {
+		return serve(t, routers.Echo(r.greenflash, r.emberqa))
+	}},
+	{name: "fiber", get: http.StatusMethodNotAllowed, mount: func(t *testing.T, r *receiver) send {
+		return serveFiber(t, routers.Fiber(r.greenflash.Handler, r.emberqa.Handler))
+	}},
+	{name: "fiber's adaptor", get: http.StatusMethodNotAllowed, lastWins: true, mount: func(t *testing.T, r *receiver) send {
+		return serveFiber(t, routers.AdaptedForFiber(r.greenflash, r.emberqa))
+	}},
+	{name: "lambda, REST API", get: http.StatusMethodNotAllowed, mount: func(_ *testing.T, r *receiver) send {
+		return invokeREST(routers.LambdaREST(r.greenflash.Handler), routers.LambdaREST(r.emberqa.Handler), false)
+	}},
+	{name: "lambda, REST API, base64", get: http.StatusMethodNotAllowed, mount: func(_ *testing.T, r *receiver) send {
+		return invokeREST(routers.LambdaREST(r.greenflash.Handler), routers.LambdaREST(r.emberqa.Handler), true)
+	}},
+	{name: "lambda, HTTP API", get: http.StatusMethodNotAllowed, mount: func(_ *testing.T, r *receiver) send {
+		return invokeHTTP(routers.LambdaHTTP(r.greenflash.Handler), routers.LambdaHTTP(r.emberqa.Handler), httpEvent, false)
+	}},
+	{name: "lambda, HTTP API, base64", get: http.StatusMethodNotAllowed, mount: func(_ *testing.T, r *receiver) send {
+		return invokeHTTP(routers.LambdaHTTP(r.greenflash.Handler), routers.LambdaHTTP(r.emberqa.Handler), httpEvent, true)
+	}},
+	{name: "lambda, function URL", get: http.StatusMethodNotAllowed, mount: func(_ *testing.T, r *receiver) send {
+		return invokeHTTP(routers.LambdaURL(r.greenflash.Handler), routers.LambdaURL(r.emberqa.Handler), urlEvent, false)
+	}},
+	{name: "lambda, function URL, base64", get: http.StatusMethodNotAllowed, mount: func(_ *testing.T, r *receiver) send {
+		return invokeHTTP(routers.LambdaURL(r.greenflash.Handler), routers.LambdaURL(r.emberqa.Handler), urlEvent, true)
+	}},
+}
+
+// serve serves h by net/http on loopback.
+func serve(t *testing.T, h http.Handler) send {
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	return sendTo(server.Listener.Addr(), server.Client())
+}
+
+// serveFiber serves the app by fasthttp on loopback.
+func serveFiber(t *testing.T, app *fiber.App) send {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	done := make(chan error, 1)
+	go func() { done <- app.Listener(listener, fiber.ListenConfig{DisableStartupMessage: true}) }()
+	transport := &http.Transport{MaxConnsPerHost: 1}
+	t.Cleanup(func() {
+		transport.CloseIdleConnections() // the server waits for those
+		require.NoError(t, app.Shutdown())
+		require.NoError(t, <-done)
+	})
+	return sendTo(listener.Addr(), &http.Client{Transport: transport})
+}
+
+func sendTo(address net.Addr, client *http.Client) send {
+	return func(t *testing.T, r *http.Request) answer {
+		r = r.Clone(t.Context())
+		r.URL.Host = address.String()
+		if r.GetBody != nil {
+			body, err := r.GetBody()
+			require.NoError(t, err)
+			r.Body = body
+		}
+		response, err := client.Do(r)
+		require.NoError(t, err)
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		return answer{response.StatusCode, response.Header, string(body)}
+	}
+}

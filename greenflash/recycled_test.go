@@ -1,0 +1,53 @@
+package greenflash_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/greenflash"
+	"github.com/aihooks/aihooks-go/greenflash/greenflashtest"
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/webhooktest"
+)
+
+// fasthttp does: the strings of a request lie in memory that is written over once it has been answered.
+func TestADeliveryKeepsNothingOfTheRequestsMemory(t *testing.T) {
+	for _, form := range greenflash.Profile().Scheme.Forms {
+		hook, err := greenflash.NewHandler("whsec", nil)
+		require.NoError(t, err)
+		hook.OnUnhandled(func(context.Context, *webhook.Delivery) error { return nil })
+		sender := webhooktest.Sender{Profile: greenflash.Profile(), URL: "http://receiver.test/", Key: signature.NewKey("test", "whsec"), Form: form.Name}
+		body := bytes.Clone(greenflashtest.Samples()[0].Body)
+		request, err := sender.Request(body, time.Now(), "delivery-1")
+		require.NoError(t, err)
+
+		var memory [][]byte
+		recycled := func(s string) string {
+			b := []byte(s)
+			memory = append(memory, b)
+			return unsafe.String(unsafe.SliceData(b), len(b))
+		}
+		header := make(http.Header)
+		for name, values := range request.Header {
+			header[name] = []string{recycled(values[0])}
+		}
+		result := hook.Process(t.Context(), webhook.Request{Header: header, Body: bytes.NewReader(body)})
+		require.Equal(t, http.StatusOK, result.Status, form.Name)
+		before, err := json.Marshal(result.Delivery)
+		require.NoError(t, err)
+		for _, b := range append(memory, body) {
+			clear(b)
+		}
+		after, err := json.Marshal(result.Delivery)
+		require.NoError(t, err)
+		require.JSONEq(t, string(before), string(after), form.Name)
+	}
+}
