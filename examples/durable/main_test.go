@@ -77,7 +77,7 @@ func TestADeliveryIsAnsweredAndCalledBackAndATermEndsWell(t *testing.T) {
 	var stamped []byte
 	for round := range 2 { // the second process finds what the first has done, and runs nothing again
 		p := start(t, binary, env...)
-		sender := webhooktest.Sender{Profile: workflux.Profile(), URL: "http://" + p.after(t, "listening on") + "/webhooks/workflux", Key: signature.NewKey("", "whsec")}
+		sender := webhooktest.Signer{Profile: workflux.Profile(), URL: "http://" + p.after(t, "listening on") + "/webhooks/workflux", Key: signature.NewKey("", "whsec")}
 		if round == 0 {
 			stamped = sender.Stamp(body, time.Now())
 		}

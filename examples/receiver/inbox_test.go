@@ -26,7 +26,7 @@ func TestWithAnInboxADeliveryIsAnsweredAtOnceAndRunAgainWhenItFails(t *testing.T
 				"INBOX=" + test.inbox, "STORE=" + test.store,
 			}
 			send := func(p *process) {
-				sender := webhooktest.Sender{Profile: emberqa.Profile(), URL: p.origin + "/webhooks/emberqa/a-token-of-enough-length"}
+				sender := webhooktest.Signer{Profile: emberqa.Profile(), URL: p.origin + "/webhooks/emberqa/a-token-of-enough-length"}
 				r, err := sender.Request(emberqatest.Samples()[0].Body, time.Now(), "")
 				began := time.Now()
 				require.Equal(t, 200, post(t, r, err))

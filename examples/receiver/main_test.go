@@ -112,7 +112,7 @@ type printed struct {
 func TestCallbacksArePrintedAndFailuresComeAgain(t *testing.T) {
 	p := start(t, "WORKFLUX_SECRET=old-secret, new-secret", "EMBERQA_TOKEN=a-token-of-enough-length", "FAIL_FIRST=1")
 
-	workfluxSender := webhooktest.Sender{Profile: workflux.Profile(), URL: p.origin + "/webhooks/workflux", Key: signature.NewKey("", "new-secret")}
+	workfluxSender := webhooktest.Signer{Profile: workflux.Profile(), URL: p.origin + "/webhooks/workflux", Key: signature.NewKey("", "new-secret")}
 	body := workfluxSender.Stamp(workfluxtest.Samples()[0].Body, time.Now())
 	send := func() int {
 		r, err := workfluxSender.Request(body, time.Now(), "")
@@ -131,7 +131,7 @@ func TestCallbacksArePrintedAndFailuresComeAgain(t *testing.T) {
 	require.Equal(t, workfluxtest.Samples()[0].Type, second.Type)
 	require.Equal(t, "conv-123", second.Event["conversation_id"])
 
-	emberqaSender := webhooktest.Sender{Profile: emberqa.Profile(), URL: p.origin + "/webhooks/emberqa/a-token-of-enough-length"}
+	emberqaSender := webhooktest.Signer{Profile: emberqa.Profile(), URL: p.origin + "/webhooks/emberqa/a-token-of-enough-length"}
 	r, err := emberqaSender.Request(emberqatest.Samples()[0].Body, time.Now(), "")
 	require.Equal(t, 500, post(t, r, err))
 	emberqaSender.URL += "x"
@@ -148,7 +148,7 @@ func TestCallbacksArePrintedAndFailuresComeAgain(t *testing.T) {
 
 func TestATermLetsTheRunningCallbackFinish(t *testing.T) {
 	p := start(t, "EMBERQA_TOKEN=a-token-of-enough-length", "HANDLER_DELAY=1s")
-	sender := webhooktest.Sender{Profile: emberqa.Profile(), URL: p.origin + "/webhooks/emberqa/a-token-of-enough-length"}
+	sender := webhooktest.Signer{Profile: emberqa.Profile(), URL: p.origin + "/webhooks/emberqa/a-token-of-enough-length"}
 	r, err := sender.Request(emberqatest.Samples()[0].Body, time.Now(), "")
 	require.NoError(t, err)
 	// The server asks for the body once the request is in the handler's hands.

@@ -22,7 +22,7 @@ func TestMovingFromSQLiteToRiverLosesAndRepeatsNothing(t *testing.T) {
 	env := []string{"EMBERQA_TOKEN=a-token-of-enough-length", "STORE=" + database}
 	sample := emberqatest.Samples()[0]
 	send := func(p *process, id int) {
-		sender := webhooktest.Sender{Profile: emberqa.Profile(), URL: p.origin + "/webhooks/emberqa/a-token-of-enough-length"}
+		sender := webhooktest.Signer{Profile: emberqa.Profile(), URL: p.origin + "/webhooks/emberqa/a-token-of-enough-length"}
 		body := bytes.Replace(sample.Body, []byte("f47ac10b-58cc-4372-a567-0e02b2c3d479"), fmt.Appendf(nil, "delivery-%d", id), 1)
 		require.NotEqual(t, sample.Body, body)
 		r, err := sender.Request(body, time.Now(), "")

@@ -27,7 +27,7 @@ func TestADuplicateIsRecognisedAfterARestartAndByASecondReceiver(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			env := []string{"EMBERQA_TOKEN=a-token-of-enough-length", "STORE=" + store}
 			send := func(p *process) int {
-				sender := webhooktest.Sender{Profile: emberqa.Profile(), URL: p.origin + "/webhooks/emberqa/a-token-of-enough-length"}
+				sender := webhooktest.Signer{Profile: emberqa.Profile(), URL: p.origin + "/webhooks/emberqa/a-token-of-enough-length"}
 				r, err := sender.Request(emberqatest.Samples()[0].Body, time.Now(), "")
 				return post(t, r, err)
 			}

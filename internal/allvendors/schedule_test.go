@@ -21,6 +21,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/internal/allvendors"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
 var update = flag.Bool("update", false, "write testdata/schedule.txt")
@@ -28,7 +29,7 @@ var update = flag.Bool("update", false, "write testdata/schedule.txt")
 // A situation is what one event meets on its way.
 type situation struct {
 	vendor  allvendors.Vendor
-	reading allvendors.Reading
+	reading webhooktest.Schedule
 
 	fails int    // how many runs of the callback fail; always, if negative
 	down  int    // for how many attempts the receiver is down
@@ -103,7 +104,7 @@ func TestEveryScheduleEndsWell(t *testing.T) {
 func situations() []situation {
 	var all []situation
 	for _, v := range allvendors.All() {
-		for _, reading := range v.Readings {
+		for _, reading := range v.Schedules {
 			for _, fails := range []int{0, 1, 2, 4, -1} {
 				for _, down := range []int{0, 1, 3} {
 					for _, slow := range []bool{false, true} {
@@ -169,7 +170,7 @@ func (s situation) play(t *testing.T) ending {
 		return nil
 	})
 
-	sender := s.vendor.Sender()
+	sender := s.vendor.Signer()
 	began := time.Now()
 	body := sender.Stamp(s.vendor.Samples[0].Body, began)
 	for n, at := range s.reading.Attempts {

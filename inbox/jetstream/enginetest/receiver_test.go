@@ -47,7 +47,7 @@ func TestTheReceiverOfTheExamplesRunsOnJetStream(t *testing.T) {
 	}
 	var first struct{ Listening string }
 	read(&first)
-	sender := webhooktest.Sender{Profile: emberqa.Profile(), URL: "http://" + first.Listening + "/webhooks/emberqa/a-token-of-enough-length"}
+	sender := webhooktest.Signer{Profile: emberqa.Profile(), URL: "http://" + first.Listening + "/webhooks/emberqa/a-token-of-enough-length"}
 	r, err := sender.Request(emberqatest.Samples()[0].Body, time.Now(), "")
 	require.NoError(t, err)
 	r.RequestURI = ""

@@ -15,23 +15,8 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A Sample is the body of one delivery.
-type Sample struct {
-	// Name tells samples of one type apart.
-	Name string
-
-	// Type is the event's type as the vendor writes it.
-	Type string
-
-	// Documented says that the body stands on the vendor's own page. Otherwise it is our best guess.
-	Documented bool
-
-	// Body is the body, with the time at which it was written down; see [Sender.Stamp].
-	Body []byte
-}
-
-// A Sender makes requests as a vendor does.
-type Sender struct {
+// A Signer makes requests as a vendor does, and sends none. Tests of receivers want a [Sender].
+type Signer struct {
 	Profile webhook.Profile
 
 	// URL is where the requests go. For EmberQA it carries the credential.
@@ -45,7 +30,7 @@ type Sender struct {
 }
 
 // Stamp returns body with the time in its envelope, if there is one, set to t, in the notation that it had.
-func (s *Sender) Stamp(body []byte, t time.Time) []byte {
+func (s *Signer) Stamp(body []byte, t time.Time) []byte {
 	return replace(body, s.Profile.Envelope.Time, func(raw []byte) []byte {
 		if jsonpeek.KindOf(raw) == jsonpeek.KindString {
 			return strconv.AppendQuote(nil, t.UTC().Format(time.RFC3339))
@@ -55,7 +40,7 @@ func (s *Sender) Stamp(body []byte, t time.Time) []byte {
 }
 
 // Name returns body with the id in its envelope, if there is one, set to id.
-func (s *Sender) Name(body []byte, id string) []byte {
+func (s *Signer) Name(body []byte, id string) []byte {
 	return replace(body, s.Profile.Envelope.ID, func([]byte) []byte { return strconv.AppendQuote(nil, id) })
 }
 
@@ -87,10 +72,10 @@ func member(body []byte, names []string) []byte {
 }
 
 // Request returns a request that carries body, signed at t, as the delivery of that id.
-func (s *Sender) Request(body []byte, t time.Time, id string) (*http.Request, error) {
+func (s *Signer) Request(body []byte, t time.Time, id string) (*http.Request, error) {
 	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, s.URL, bytes.NewReader(body))
 	if err != nil {
-		return nil, fmt.Errorf("webhooktest: Sender.URL: %w", err)
+		return nil, fmt.Errorf("webhooktest: Signer.URL: %w", err)
 	}
 	r.Header.Set("Content-Type", "application/json")
 	if s.Profile.Scheme == nil {
