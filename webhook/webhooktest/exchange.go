@@ -1,0 +1,256 @@
+package webhooktest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// A manner is how a request is sent, beside well.
+type manner struct {
+	body     func(ctx context.Context, body []byte) io.Reader // how the body is read, if not at once
+	takes    time.Duration                                    // how long that takes
+	hangUp   bool
+	tampered bool
+	together *barrier // what other requests it arrives with
+}
+
+// An exchange is one request, on a connection of its own, and what came of it.
+type exchange struct {
+	manner   manner
+	called   chan struct{} // in memory only: the handler has been called
+	returned chan struct{} // likewise
+	sent     chan struct{} // the request has been sent to its last byte
+	sendOnce sync.Once
+
+	mu    sync.Mutex
+	conns []net.Conn
+}
+
+var (
+	errHungUp  = errors.New("the connection was dropped before the answer was read, as was meant")
+	errCutOff  = errors.New("the connection was dropped in the middle of the body, as was meant")
+	defaultAge = 30 * time.Second // that a vendor waits which does not say how long
+)
+
+// send sends the delivery once and returns what came of it.
+func (s *Sender) send(d *Delivery, m manner) Answer {
+	answer := Answer{t: s.t, about: fmt.Sprintf("%s: the delivery %s of %s", s.vendor.Profile.Name, d.ID, d.Type), handler: s.handler}
+	r, err := s.request(d)
+	if err != nil {
+		answer.Err = err
+		return answer
+	}
+	body, _ := io.ReadAll(r.Body) // it is in memory
+	if m.tampered {
+		body = append(body, ' ')
+	}
+	r.Body, r.GetBody, r.ContentLength = io.NopCloser(bytes.NewReader(body)), nil, int64(len(body))
+	answer.request, answer.body, answer.sentAt = r, body, time.Now()
+	s.exchange(r, m, &answer)
+	answer.Took = time.Since(answer.sentAt)
+	return answer
+}
+
+// patience is how long the vendor waits for an answer.
+func (s *Sender) patience() time.Duration {
+	if within := s.vendor.Profile.AnswerWithin; within > 0 {
+		return within
+	}
+	return defaultAge
+}
+
+func (s *Sender) exchange(r *http.Request, m manner, answer *Answer) {
+	x := &exchange{manner: m, called: make(chan struct{}), returned: make(chan struct{}), sent: make(chan struct{})}
+	ctx, cancel := context.WithTimeout(context.Background(), s.patience()+m.takes)
+	defer cancel()
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			return x.dial(ctx, s.wire, network, address)
+		},
+	}
+	if s.wire == nil {
+		transport.Proxy = http.ProxyFromEnvironment
+	}
+	if m.body != nil {
+		transport.WriteBufferSize = 1 // what the body yields goes out at once
+		r = r.Clone(ctx)
+		r.Body = io.NopCloser(m.body(ctx, answer.body))
+	}
+	r = r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteRequest: func(httptrace.WroteRequestInfo) { x.sendOnce.Do(func() { close(x.sent) }) },
+	}))
+	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if m.hangUp {
+		go x.hangUpOnceSent(ctx, s.wire != nil, cancel)
+	}
+	response, err := client.Do(r)
+	if err == nil {
+		err = answer.read(response)
+	}
+	began := x.close()
+	transport.CloseIdleConnections()
+	switch {
+	case m.hangUp && x.wasSent():
+		answer.forget(errHungUp)
+	case errors.Is(err, errCutOff):
+		answer.forget(errCutOff)
+	case errors.Is(err, context.DeadlineExceeded):
+		answer.forget(fmt.Errorf("there was none within %v, which is as long as the vendor waits: %w", s.patience(), err))
+		return
+	case err != nil:
+		answer.forget(quiet(err))
+	}
+	if s.wire != nil && answer.Err != nil && began && within(s.patience(), x.called) {
+		within(s.patience(), x.returned) // what the handler does about it has been done
+	}
+}
+
+func (x *exchange) wasSent() bool {
+	select {
+	case <-x.sent:
+		return true
+	default:
+		return false
+	}
+}
+
+// hangUpOnceSent drops the connection once the request has been sent, and in memory once it is being handled.
+func (x *exchange) hangUpOnceSent(ctx context.Context, inMemory bool, cancel func()) {
+	defer cancel()
+	defer x.close()
+	for _, done := range []chan struct{}{x.sent, x.called} {
+		if done == x.called && !inMemory {
+			break
+		}
+		select {
+		case <-done:
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (x *exchange) dial(ctx context.Context, w *wire, network, address string) (net.Conn, error) {
+	var (
+		conn net.Conn
+		err  error
+	)
+	if w != nil {
+		conn, err = w.dial(ctx, x)
+	} else if conn, err = new(net.Dialer).DialContext(ctx, network, address); err == nil && x.manner.together != nil {
+		x.manner.together.wait(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if w != nil && x.manner.hangUp {
+		conn = &deafConn{Conn: conn, closed: make(chan struct{})}
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.conns = append(x.conns, conn)
+	return conn, nil
+}
+
+// close drops the connection, and reports whether there was one.
+func (x *exchange) close() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, conn := range x.conns {
+		_ = conn.Close() // there is nobody left to mind
+	}
+	return len(x.conns) > 0
+}
+
+// A deafConn reads nothing, so that no answer gets through however fast it comes.
+type deafConn struct {
+	net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (c *deafConn) Read([]byte) (int, error) {
+	<-c.closed
+	return 0, net.ErrClosed
+}
+
+func (c *deafConn) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.Conn.Close()
+}
+
+// quiet returns an error without the URL, which may carry a credential.
+func quiet(err error) error {
+	var withURL *url.Error
+	if errors.As(err, &withURL) {
+		return withURL.Err
+	}
+	return err
+}
+
+func (a *Answer) read(response *http.Response) error {
+	body, err := io.ReadAll(response.Body)
+	_ = response.Body.Close() // all of it has been read, or cannot be
+	a.Status, a.Header, a.Body = response.StatusCode, response.Header, body
+	if seconds, bad := strconv.Atoi(response.Header.Get("Retry-After")); bad == nil {
+		a.RetryAfter = time.Duration(seconds) * time.Second
+	}
+	return err
+}
+
+// forget leaves the answer as one that has not been read.
+func (a *Answer) forget(err error) {
+	a.Status, a.Header, a.Body, a.RetryAfter, a.Err = 0, nil, nil, 0, err
+}
+
+// slowly yields body in pieces, so that the last comes when over has passed.
+func slowly(over time.Duration) func(context.Context, []byte) io.Reader {
+	return func(ctx context.Context, body []byte) io.Reader {
+		pieces := max(1, min(10, len(body)))
+		r := &slowReader{ctx: ctx, pause: over / time.Duration(pieces)}
+		for i := range pieces {
+			r.pieces = append(r.pieces, body[len(body)*i/pieces:len(body)*(i+1)/pieces])
+		}
+		return r
+	}
+}
+
+type slowReader struct {
+	ctx    context.Context
+	pieces [][]byte
+	pause  time.Duration
+	begun  bool // the pause before the first piece has passed
+}
+
+func (r *slowReader) Read(p []byte) (int, error) {
+	if len(r.pieces) == 0 {
+		return 0, io.EOF
+	}
+	if !r.begun && within(r.pause, r.ctx.Done()) {
+		return 0, r.ctx.Err()
+	}
+	n := copy(p, r.pieces[0])
+	r.pieces[0] = r.pieces[0][n:]
+	if r.begun = len(r.pieces[0]) > 0; !r.begun {
+		r.pieces = r.pieces[1:]
+	}
+	return n, nil
+}
+
+// halfOf yields the first half of body, and an error.
+func halfOf(_ context.Context, body []byte) io.Reader {
+	return io.MultiReader(bytes.NewReader(body[:len(body)/2]), brokenReader{})
+}
+
+type brokenReader struct{}
+
+func (brokenReader) Read([]byte) (int, error) { return 0, errCutOff }
