@@ -110,13 +110,12 @@ func (as Answers) Want(statuses ...int) {
 	if slices.Equal(got, statuses) {
 		return
 	}
-	for i, a := range as {
-		if i >= len(statuses) || a.Status != statuses[i] {
-			t.Errorf("%s was to be answered %v, and was %v; number %d %s%s", a.about, statuses, got, i+1, a.came(), a.explained())
-			return
-		}
+	i := 0 // the first that differs, or the last
+	for i < len(as)-1 && i < len(statuses) && got[i] == statuses[i] {
+		i++
 	}
-	t.Errorf("%s was to be answered %v, and was %v: it was sent no more", as[0].about, statuses, got)
+	a := as[i]
+	t.Errorf("%s was to be answered %v, and was %v; number %d %s%s", a.about, statuses, got, i+1, a.came(), a.explained())
 }
 
 // Statuses returns the statuses, 0 where there was no answer.

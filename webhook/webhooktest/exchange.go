@@ -17,17 +17,18 @@ import (
 
 // A manner is how a request is sent, beside well.
 type manner struct {
-	body     func(ctx context.Context, body []byte) io.Reader // how the body is read, if not at once
-	takes    time.Duration                                    // how long that takes
+	body     func(ctx context.Context, x *exchange, body []byte) io.Reader // how the body is read, if not at once
+	takes    time.Duration                                                 // how long that takes
 	hangUp   bool
 	tampered bool
-	together *barrier // what other requests it arrives with
 }
 
 // An exchange is one request, on a connection of its own, and what came of it.
 type exchange struct {
-	manner   manner
+	inMemory bool
+	deaf     bool
 	called   chan struct{} // in memory only: the handler has been called
+	reading  chan struct{} // likewise: it waits for the body
 	returned chan struct{} // likewise
 	sent     chan struct{} // the request has been sent to its last byte
 	sendOnce sync.Once
@@ -70,7 +71,7 @@ func (s *Sender) patience() time.Duration {
 }
 
 func (s *Sender) exchange(r *http.Request, m manner, answer *Answer) {
-	x := &exchange{manner: m, called: make(chan struct{}), returned: make(chan struct{}), sent: make(chan struct{})}
+	x := &exchange{inMemory: s.wire != nil, deaf: s.wire != nil && m.hangUp, called: make(chan struct{}), reading: make(chan struct{}), returned: make(chan struct{}), sent: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(context.Background(), s.patience()+m.takes)
 	defer cancel()
 	transport := &http.Transport{
@@ -84,14 +85,14 @@ func (s *Sender) exchange(r *http.Request, m manner, answer *Answer) {
 	if m.body != nil {
 		transport.WriteBufferSize = 1 // what the body yields goes out at once
 		r = r.Clone(ctx)
-		r.Body = io.NopCloser(m.body(ctx, answer.body))
+		r.Body = io.NopCloser(m.body(ctx, x, answer.body))
 	}
 	r = r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		WroteRequest: func(httptrace.WroteRequestInfo) { x.sendOnce.Do(func() { close(x.sent) }) },
 	}))
 	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	if m.hangUp {
-		go x.hangUpOnceSent(ctx, s.wire != nil, cancel)
+		go x.hangUpOnceSent(ctx, cancel)
 	}
 	response, err := client.Do(r)
 	if err == nil {
@@ -105,7 +106,7 @@ func (s *Sender) exchange(r *http.Request, m manner, answer *Answer) {
 	case errors.Is(err, errCutOff):
 		answer.forget(errCutOff)
 	case errors.Is(err, context.DeadlineExceeded):
-		answer.forget(fmt.Errorf("there was none within %v, which is as long as the vendor waits: %w", s.patience(), err))
+		answer.forget(fmt.Errorf("there was none within %v, which is as long as the vendor waits: %w", s.patience(), quiet(err)))
 		return
 	case err != nil:
 		answer.forget(quiet(err))
@@ -125,17 +126,19 @@ func (x *exchange) wasSent() bool {
 }
 
 // hangUpOnceSent drops the connection once the request has been sent, and in memory once it is being handled.
-func (x *exchange) hangUpOnceSent(ctx context.Context, inMemory bool, cancel func()) {
+func (x *exchange) hangUpOnceSent(ctx context.Context, cancel func()) {
 	defer cancel()
 	defer x.close()
-	for _, done := range []chan struct{}{x.sent, x.called} {
-		if done == x.called && !inMemory {
-			break
-		}
-		select {
-		case <-done:
-		case <-ctx.Done():
-		}
+	waitFor(ctx, x.sent)
+	if x.inMemory {
+		waitFor(ctx, x.called)
+	}
+}
+
+func waitFor(ctx context.Context, done <-chan struct{}) {
+	select {
+	case <-done:
+	case <-ctx.Done():
 	}
 }
 
@@ -146,13 +149,13 @@ func (x *exchange) dial(ctx context.Context, w *wire, network, address string) (
 	)
 	if w != nil {
 		conn, err = w.dial(ctx, x)
-	} else if conn, err = new(net.Dialer).DialContext(ctx, network, address); err == nil && x.manner.together != nil {
-		x.manner.together.wait(ctx)
+	} else {
+		conn, err = new(net.Dialer).DialContext(ctx, network, address)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if w != nil && x.manner.hangUp {
+	if x.deaf {
 		conn = &deafConn{Conn: conn, closed: make(chan struct{})}
 	}
 	x.mu.Lock()
@@ -211,46 +214,3 @@ func (a *Answer) read(response *http.Response) error {
 func (a *Answer) forget(err error) {
 	a.Status, a.Header, a.Body, a.RetryAfter, a.Err = 0, nil, nil, 0, err
 }
-
-// slowly yields body in pieces, so that the last comes when over has passed.
-func slowly(over time.Duration) func(context.Context, []byte) io.Reader {
-	return func(ctx context.Context, body []byte) io.Reader {
-		pieces := max(1, min(10, len(body)))
-		r := &slowReader{ctx: ctx, pause: over / time.Duration(pieces)}
-		for i := range pieces {
-			r.pieces = append(r.pieces, body[len(body)*i/pieces:len(body)*(i+1)/pieces])
-		}
-		return r
-	}
-}
-
-type slowReader struct {
-	ctx    context.Context
-	pieces [][]byte
-	pause  time.Duration
-	begun  bool // the pause before the first piece has passed
-}
-
-func (r *slowReader) Read(p []byte) (int, error) {
-	if len(r.pieces) == 0 {
-		return 0, io.EOF
-	}
-	if !r.begun && within(r.pause, r.ctx.Done()) {
-		return 0, r.ctx.Err()
-	}
-	n := copy(p, r.pieces[0])
-	r.pieces[0] = r.pieces[0][n:]
-	if r.begun = len(r.pieces[0]) > 0; !r.begun {
-		r.pieces = r.pieces[1:]
-	}
-	return n, nil
-}
-
-// halfOf yields the first half of body, and an error.
-func halfOf(_ context.Context, body []byte) io.Reader {
-	return io.MultiReader(bytes.NewReader(body[:len(body)/2]), brokenReader{})
-}
-
-type brokenReader struct{}
-
-func (brokenReader) Read([]byte) (int, error) { return 0, errCutOff }

@@ -18,8 +18,8 @@ func (s *Sender) SendTwice(d *Delivery) Answers {
 	return Answers{s.Send(d), s.Send(d)}
 }
 
-// SendTwiceAtOnce sends the delivery twice. In memory the handler is called for both before it may begin with either;
-// at a URL both connections are there before anything is sent.
+// SendTwiceAtOnce sends the delivery twice, at the same time: neither body is sent before the handler reads both, or, at
+// a URL, before the headers of both have been sent. A handler that lets in one at a time is sent the first after 1 s.
 func (s *Sender) SendTwiceAtOnce(d *Delivery) Answers {
 	s.t.Helper()
 	return s.SendCopies(d, 2, 2)
@@ -40,7 +40,7 @@ func (s *Sender) SendCopies(d *Delivery, n, m int) Answers {
 			for i := first; i < n; i += m {
 				var how manner
 				if i == first {
-					how.together = together
+					how.body = together.hold
 				}
 				answers[i] = s.send(d, how)
 			}

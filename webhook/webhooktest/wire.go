@@ -2,6 +2,7 @@ package webhooktest
 
 import (
 	"context"
+	"io"
 	"log"
 	"net"
 	"net/http"
@@ -80,9 +81,7 @@ func (w *wire) serve(rw http.ResponseWriter, r *http.Request) {
 	x := r.Context().Value(exchangeKey{}).(*exchange)
 	defer close(x.returned)
 	close(x.called)
-	if x.manner.together != nil {
-		x.manner.together.wait(r.Context())
-	}
+	r.Body = &noticed{ReadCloser: r.Body, reading: x.reading}
 	w.handler.ServeHTTP(rw, r)
 }
 
@@ -133,24 +132,14 @@ func (c *serverConn) RemoteAddr() net.Addr {
 	return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 49152}
 }
 
-// A barrier holds up as many as have been said until all of them have come.
-type barrier struct {
-	mu      sync.Mutex
-	missing int
-	all     chan struct{}
+// A noticed body tells when it is read for the first time.
+type noticed struct {
+	io.ReadCloser
+	once    sync.Once
+	reading chan struct{}
 }
 
-func newBarrier(n int) *barrier { return &barrier{missing: n, all: make(chan struct{})} }
-
-// wait returns when all have come, or when ctx ends.
-func (b *barrier) wait(ctx context.Context) {
-	b.mu.Lock()
-	if b.missing--; b.missing == 0 {
-		close(b.all)
-	}
-	b.mu.Unlock()
-	select {
-	case <-b.all:
-	case <-ctx.Done():
-	}
+func (b *noticed) Read(p []byte) (int, error) {
+	b.once.Do(func() { close(b.reading) })
+	return b.ReadCloser.Read(p)
 }
