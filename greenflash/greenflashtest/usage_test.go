@@ -2,9 +2,9 @@ package greenflashtest_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -13,17 +13,35 @@ import (
 )
 
 func TestAFrustratedUserIsReportedOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // so that no time passes for real
-		alerts := 0
+	hook, err := greenflash.NewHandler("a secret", nil)
+	require.NoError(t, err)
+	var alerts []string
+	hook.OnConversationFrustration(func(_ context.Context, e *greenflash.ConversationFrustration) error {
+		alerts = append(alerts, e.ConversationID)
+		return nil
+	})
+
+	sender := greenflashtest.NewSender(t, hook, "a secret")
+	sender.SendTwiceAtOnce(sender.Event(&greenflash.ConversationFrustration{
+		Conversation: greenflash.Conversation{ConversationID: "conversation-1"},
+	})).WantOK()
+	require.Equal(t, []string{"conversation-1"}, alerts)
+}
+
+func TestARatingThatCouldNotBeSavedComesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // in which minutes pass in an instant
 		hook, err := greenflash.NewHandler("a secret", nil)
 		require.NoError(t, err)
-		hook.OnConversationFrustration(func(context.Context, *greenflash.ConversationFrustration) error {
-			time.Sleep(time.Second) // the pager
-			alerts++
+		tries := 0
+		hook.OnConversationRating(func(context.Context, *greenflash.ConversationRating) error {
+			if tries++; tries < 3 {
+				return errors.New("the database is away")
+			}
 			return nil
 		})
+
 		sender := greenflashtest.NewSender(t, hook, "a secret")
-		sender.SendTwiceAtOnce(sender.Sample("conversation.frustration")).WantOK()
-		require.Equal(t, 1, alerts)
+		sender = sender.WithSchedule(greenflashtest.Vendor().Schedules[1])
+		sender.Deliver(sender.Sample(greenflash.TypeConversationRating)).Want(500, 500, 200)
 	})
 }
