@@ -14,9 +14,11 @@ import (
 // ending is how long what is still being handled at the end of a test may take.
 const ending = 10 * time.Second
 
-// A wire is a server and the connections to it, in memory.
+// A wire is a server and the connections to it, in memory. It begins with the first connection.
 type wire struct {
+	t       testing.TB
 	handler http.Handler
+	begin   sync.Once
 	server  *http.Server
 	dialled chan net.Conn
 	closed  chan struct{}
@@ -28,11 +30,14 @@ func newWire(t testing.TB, h http.Handler) *wire {
 	if h == nil {
 		t.Fatalf("webhooktest: the handler is nil")
 	}
-	w := &wire{handler: h, dialled: make(chan net.Conn), closed: make(chan struct{})}
+	return &wire{t: t, handler: h, dialled: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+func (w *wire) serveAll() {
 	w.server = &http.Server{
 		Handler:           http.HandlerFunc(w.serve),
 		ReadHeaderTimeout: ending,
-		ErrorLog:          log.New(t.Output(), "", 0),
+		ErrorLog:          log.New(w.t.Output(), "", 0),
 		ConnState: func(_ net.Conn, state http.ConnState) {
 			if state == http.StateClosed || state == http.StateHijacked { // and its handler has returned
 				w.running.Done()
@@ -43,12 +48,11 @@ func newWire(t testing.TB, h http.Handler) *wire {
 		},
 	}
 	w.running.Go(func() { _ = w.server.Serve(w) }) // ends with Close, and with no other error
-	t.Cleanup(func() {
+	w.t.Cleanup(func() {
 		if !w.end() {
-			t.Errorf("webhooktest: a request is still being handled %v after the end of the test", ending)
+			w.t.Errorf("webhooktest: a request is still being handled %v after the end of the test", ending)
 		}
 	})
-	return w
 }
 
 // end closes all connections and reports whether all requests have been handled.
@@ -87,6 +91,7 @@ func (w *wire) serve(rw http.ResponseWriter, r *http.Request) {
 
 // dial makes the connection of an exchange.
 func (w *wire) dial(ctx context.Context, x *exchange) (net.Conn, error) {
+	w.begin.Do(w.serveAll)
 	client, server := net.Pipe()
 	w.running.Add(1)
 	select {
