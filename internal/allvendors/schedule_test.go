@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"sync"
@@ -170,24 +169,15 @@ func (s situation) play(t *testing.T) ending {
 		return nil
 	})
 
-	sender := s.vendor.Signer()
-	began := time.Now()
-	body := sender.Stamp(s.vendor.Samples[0].Body, began)
-	for n, at := range s.reading.Attempts {
-		time.Sleep(time.Until(began.Add(at)))
-		status := http.StatusBadGateway
-		if n >= s.down {
-			r, err := sender.Request(body, time.Now(), "delivery-1")
-			require.NoError(t, err)
-			w := httptest.NewRecorder()
-			h.ServeHTTP(w, r)
-			status = w.Code
+	attempts := 0
+	sender := s.vendor.NewSender(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if attempts++; attempts <= s.down {
+			w.WriteHeader(http.StatusBadGateway)
+			return
 		}
-		e.answers = append(e.answers, status)
-		if !s.vendor.Retried(status) {
-			break
-		}
-	}
+		h.ServeHTTP(w, r)
+	}), allvendors.Secret).WithSchedule(s.reading)
+	e.answers = sender.Deliver(sender.Samples()[0]).Statuses()
 	e.received = len(e.answers) > s.down
 	last := e.answers[len(e.answers)-1]
 	e.disabled = s.vendor.Profile.DisablesEndpoint && len(e.answers) == len(s.reading.Attempts) && s.vendor.Retried(last)

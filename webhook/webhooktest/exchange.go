@@ -26,7 +26,6 @@ type manner struct {
 // An exchange is one request, on a connection of its own, and what came of it.
 type exchange struct {
 	inMemory bool
-	deaf     bool
 	called   chan struct{} // in memory only: the handler has been called
 	reading  chan struct{} // likewise: it waits for the body
 	returned chan struct{} // likewise
@@ -71,7 +70,7 @@ func (s *Sender) patience() time.Duration {
 }
 
 func (s *Sender) exchange(r *http.Request, m manner, answer *Answer) {
-	x := &exchange{inMemory: s.wire != nil, deaf: s.wire != nil && m.hangUp, called: make(chan struct{}), reading: make(chan struct{}), returned: make(chan struct{}), sent: make(chan struct{})}
+	x := &exchange{inMemory: s.wire != nil, called: make(chan struct{}), reading: make(chan struct{}), returned: make(chan struct{}), sent: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(context.Background(), s.patience()+m.takes)
 	defer cancel()
 	transport := &http.Transport{
@@ -83,9 +82,7 @@ func (s *Sender) exchange(r *http.Request, m manner, answer *Answer) {
 		transport.Proxy = http.ProxyFromEnvironment
 	}
 	if m.body != nil {
-		transport.WriteBufferSize = 1 // what the body yields goes out at once
-		r = r.Clone(ctx)
-		r.Body = io.NopCloser(m.body(ctx, x, answer.body))
+		r.Body = io.NopCloser(m.body(ctx, x, answer.body)) // of no known sort, so what it yields goes out at once
 	}
 	r = r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		WroteRequest: func(httptrace.WroteRequestInfo) { x.sendOnce.Do(func() { close(x.sent) }) },
@@ -155,9 +152,6 @@ func (x *exchange) dial(ctx context.Context, w *wire, network, address string) (
 	if err != nil {
 		return nil, err
 	}
-	if x.deaf {
-		conn = &deafConn{Conn: conn, closed: make(chan struct{})}
-	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.conns = append(x.conns, conn)
@@ -172,23 +166,6 @@ func (x *exchange) close() bool {
 		_ = conn.Close() // there is nobody left to mind
 	}
 	return len(x.conns) > 0
-}
-
-// A deafConn reads nothing, so that no answer gets through however fast it comes.
-type deafConn struct {
-	net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (c *deafConn) Read([]byte) (int, error) {
-	<-c.closed
-	return 0, net.ErrClosed
-}
-
-func (c *deafConn) Close() error {
-	c.once.Do(func() { close(c.closed) })
-	return c.Conn.Close()
 }
 
 // quiet returns an error without the URL, which may carry a credential.

@@ -232,6 +232,15 @@ func TestDeliverEndsWithAnAnswerThatIsNotRetried(t *testing.T) {
 	})
 }
 
+func TestARedirectionIsAnAnswer(t *testing.T) {
+	r := &recorder{answer: func(w http.ResponseWriter, r *http.Request, _ int) {
+		http.Redirect(w, r, "/elsewhere", http.StatusPermanentRedirect)
+	}}
+	sender := convospheretest.NewSender(t, r, secret)
+	sender.Send(sender.Sample("user.feedback")).Want(http.StatusPermanentRedirect)
+	require.Len(t, r.all(), 1)
+}
+
 func TestAURLIsMisbehavedToAsAHandlerIs(t *testing.T) {
 	r := &recorder{}
 	server := httptest.NewServer(r)
