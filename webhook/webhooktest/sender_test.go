@@ -2,6 +2,7 @@ package webhooktest_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -189,6 +190,8 @@ func TestAnEventIsSentFromItsTypedValue(t *testing.T) {
 		require.Equal(t, "thread_1", got[0].ThreadID)
 		require.Equal(t, bad, *got[0].Rating)
 		require.Nil(t, got[0].Comment)
+		require.JSONEq(t, fmt.Sprintf(`{"id":%q,"type":"user.feedback","timestamp":%d,"data":{"threadId":"thread_1","rating":"thumbs_down"}}`,
+			d.ID, time.Now().Unix()), string(d.Body))
 		require.Equal(t, d.ID, got[0].ID)
 		require.Equal(t, time.Now().UTC(), got[0].Time)
 
