@@ -15,6 +15,9 @@ import (
 
 var block = regexp.MustCompile("(?s)```go\n(.*?)```")
 
+// usageFile holds the tests that the README shows.
+const usageFile = "greenflash/greenflashtest/usage_test.go"
+
 func TestTheCodeInTheReadmeCompiles(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
@@ -22,11 +25,20 @@ func TestTheCodeInTheReadmeCompiles(t *testing.T) {
 	require.NoError(t, err)
 	blocks := block.FindAllSubmatch(readme, -1)
 	require.NotEmpty(t, blocks)
+	tests := 0
 
 	// Blocks that need an engine are built in a module that has it.
 	homes := map[string][]string{root: nil, filepath.Join(root, "examples", "durable"): nil}
 	overlay := struct{ Replace map[string]string }{make(map[string]string)}
 	for i, b := range blocks {
+		if bytes.HasPrefix(b[1], []byte("package greenflashtest_test\n")) {
+			// It is a test that passes, not only a program that compiles.
+			usage, err := os.ReadFile(usageFile)
+			require.NoError(t, err)
+			require.Equal(t, string(usage), string(b[1]), "the README's tests are those in %s", usageFile)
+			tests++
+			continue
+		}
 		file := filepath.Join(t.TempDir(), fmt.Sprintf("block%d.go", i))
 		require.NoError(t, os.WriteFile(file, b[1], 0o600))
 		home := root
@@ -37,6 +49,7 @@ func TestTheCodeInTheReadmeCompiles(t *testing.T) {
 		overlay.Replace[filepath.Join(home, dir, "main.go")] = file
 		homes[home] = append(homes[home], "./"+dir)
 	}
+	require.Equal(t, 1, tests)
 	index, err := json.Marshal(overlay)
 	require.NoError(t, err)
 	indexFile := filepath.Join(t.TempDir(), "overlay.json")

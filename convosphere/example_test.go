@@ -27,7 +27,7 @@ func ExampleNewHandler() {
 	mux.Handle("POST /webhooks/convosphere", hook)
 
 	// What Convosphere does.
-	sender := webhooktest.Sender{
+	sender := webhooktest.Signer{
 		Profile: convosphere.Profile(),
 		URL:     "/webhooks/convosphere",
 		Key:     signature.NewKey("default", "the secret from Convosphere's dashboard"),

@@ -13,7 +13,7 @@ const secret = "a-secret-for-tests"
 
 // kit is Convosphere on the other side.
 var kit = vendortest.Kit{
-	Sender:  webhooktest.Sender{Profile: convosphere.Profile(), Key: signature.NewKey("default", secret)},
+	Sender:  webhooktest.Signer{Profile: convosphere.Profile(), Key: signature.NewKey("default", secret)},
 	Samples: convospheretest.Samples(),
 	New: func(o *webhook.Options) (vendortest.Handler, error) {
 		return convosphere.NewHandler(secret, o)

@@ -34,7 +34,7 @@ func Example() {
 	http.Handle("POST /webhooks/emberqa/{token}", hook)
 
 	// What EmberQA does, once it is set up:
-	emberqas := webhooktest.Sender{
+	emberqas := webhooktest.Signer{
 		Profile: emberqa.Profile(),
 		URL:     "https://example.com/webhooks/emberqa/" + token,
 	}
@@ -79,7 +79,7 @@ func ExampleScoreDetails() {
 		return nil
 	})
 
-	emberqas := webhooktest.Sender{Profile: emberqa.Profile(), URL: "https://example.com/"}
+	emberqas := webhooktest.Signer{Profile: emberqa.Profile(), URL: "https://example.com/"}
 	request, err := emberqas.Request(emberqatest.Samples()[1].Body, time.Now(), "")
 	if err != nil {
 		log.Fatal(err)

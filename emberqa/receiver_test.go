@@ -23,7 +23,7 @@ const (
 
 // kit is EmberQA on the other side.
 var kit = vendortest.Kit{
-	Sender:  webhooktest.Sender{Profile: emberqa.Profile(), URL: hooks + token},
+	Sender:  webhooktest.Signer{Profile: emberqa.Profile(), URL: hooks + token},
 	Samples: emberqatest.Samples(),
 	New: func(o *webhook.Options) (vendortest.Handler, error) {
 		return emberqa.NewHandler(emberqa.Token(token), o)

@@ -35,7 +35,7 @@ func Example() {
 	http.Handle("POST /webhooks/greenflash", hook)
 
 	// What Greenflash does, once it is set up:
-	greenflashs := webhooktest.Sender{
+	greenflashs := webhooktest.Signer{
 		Profile: greenflash.Profile(),
 		URL:     "https://example.com/webhooks/greenflash",
 		Key:     signature.NewKey("default", secret),

@@ -24,7 +24,7 @@ var allForms = []greenflash.Form{greenflash.FormTimestamp, greenflash.FormDelive
 
 // kit is Greenflash on the other side.
 var kit = vendortest.Kit{
-	Sender:  webhooktest.Sender{Profile: greenflash.Profile(), URL: "http://receiver.test/", Key: signature.NewKey("default", secret)},
+	Sender:  webhooktest.Signer{Profile: greenflash.Profile(), URL: "http://receiver.test/", Key: signature.NewKey("default", secret)},
 	Samples: greenflashtest.Samples(),
 	New: func(o *webhook.Options) (vendortest.Handler, error) {
 		return greenflash.NewHandler(secret, o)
@@ -36,7 +36,7 @@ type receiver struct {
 	*greenflash.Handler
 	vendortest.Recorder
 	t      testing.TB
-	sender webhooktest.Sender
+	sender webhooktest.Signer
 }
 
 func newReceiver(t testing.TB, c greenflash.Config) *receiver {

@@ -24,7 +24,7 @@ func TestADeliveryKeepsNothingOfTheRequestsMemory(t *testing.T) {
 		hook, err := greenflash.NewHandler("whsec", nil)
 		require.NoError(t, err)
 		hook.OnUnhandled(func(context.Context, *webhook.Delivery) error { return nil })
-		sender := webhooktest.Sender{Profile: greenflash.Profile(), URL: "http://receiver.test/", Key: signature.NewKey("test", "whsec"), Form: form.Name}
+		sender := webhooktest.Signer{Profile: greenflash.Profile(), URL: "http://receiver.test/", Key: signature.NewKey("test", "whsec"), Form: form.Name}
 		body := bytes.Clone(greenflashtest.Samples()[0].Body)
 		request, err := sender.Request(body, time.Now(), "delivery-1")
 		require.NoError(t, err)

@@ -54,7 +54,7 @@ const acmeSecret = "acme-secret-that-must-not-show"
 type receiver struct {
 	*webhook.SignedHandler
 	t        testing.TB
-	sender   webhooktest.Sender
+	sender   webhooktest.Signer
 	store    idempotency.Store
 	onSocket bool // deliver by ServeHTTP, otherwise by Process
 
@@ -115,7 +115,7 @@ func newReceiver(t testing.TB, o webhook.Options, change ...func(*webhook.Profil
 	h, err := webhook.NewSigned(p, e, []signature.Key{signature.NewKey("default", acmeSecret)}, &o)
 	require.NoError(t, err)
 	r.SignedHandler = h
-	r.sender = webhooktest.Sender{Profile: p, URL: "http://receiver.test/", Key: signature.NewKey("default", acmeSecret)}
+	r.sender = webhooktest.Signer{Profile: p, URL: "http://receiver.test/", Key: signature.NewKey("default", acmeSecret)}
 	return r
 }
 

@@ -35,7 +35,7 @@ func newHook(o webhook.Options) *workflux.Handler {
 
 // sample makes a signed request, as WorkFlux does.
 func sample(event, data string) *http.Request {
-	sender := webhooktest.Sender{
+	sender := webhooktest.Signer{
 		Profile: workflux.Profile(), URL: "/webhooks/workflux", Key: signature.NewKey("default", workfluxSecret),
 	}
 	body := fmt.Sprintf(`{"event":%q,"timestamp":"2024-01-01T12:00:00Z","data":%s}`, event, data)

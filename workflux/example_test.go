@@ -29,7 +29,7 @@ func ExampleNewHandler() {
 	mux.Handle("POST /webhooks/workflux", hook)
 
 	// What WorkFlux does.
-	sender := webhooktest.Sender{
+	sender := webhooktest.Signer{
 		Profile: workflux.Profile(),
 		URL:     "/webhooks/workflux",
 		Key:     signature.NewKey("default", "the secret from WorkFlux's dashboard"),
@@ -72,7 +72,7 @@ func ExampleConfig_key() {
 	})
 
 	// The same message on two attempts, as if WorkFlux had dated each of them anew.
-	sender := webhooktest.Sender{Profile: workflux.Profile(), Key: key}
+	sender := webhooktest.Signer{Profile: workflux.Profile(), Key: key}
 	const body = `{"event":"user.message","timestamp":"2024-01-01T12:00:00Z","data":{"message_id":"msg-788"}}`
 	for _, ago := range []time.Duration{time.Minute, 0} {
 		stamped := sender.Stamp([]byte(body), time.Now().Add(-ago))

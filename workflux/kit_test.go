@@ -13,7 +13,7 @@ const secret = "a-secret-for-tests"
 
 // kit is WorkFlux on the other side.
 var kit = vendortest.Kit{
-	Sender:  webhooktest.Sender{Profile: workflux.Profile(), Key: signature.NewKey("default", secret)},
+	Sender:  webhooktest.Signer{Profile: workflux.Profile(), Key: signature.NewKey("default", secret)},
 	Samples: workfluxtest.Samples(),
 	New: func(o *webhook.Options) (vendortest.Handler, error) {
 		return workflux.NewHandler(secret, o)

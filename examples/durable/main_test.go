@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 	"github.com/aihooks/aihooks-go/workflux"
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
@@ -65,30 +63,14 @@ func TestADeliveryIsAnsweredAndCalledBackAndATermEndsWell(t *testing.T) {
 	out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput()
 	require.NoError(t, err, string(out))
 	env := []string{"ADDR=127.0.0.1:0", "INBOX=" + filepath.Join(dir, "inbox.db"), "WORKFLUX_WEBHOOK_SECRET=whsec"}
-	samples := workfluxtest.Samples()
-	var body []byte
-	for _, sample := range samples {
-		if sample.Type == "conversation.completed" {
-			body = sample.Body
-		}
-	}
-	require.NotNil(t, body)
-
-	var stamped []byte
+	var d *webhooktest.Delivery
 	for round := range 2 { // the second process finds what the first has done, and runs nothing again
 		p := start(t, binary, env...)
-		sender := webhooktest.Sender{Profile: workflux.Profile(), URL: "http://" + p.after(t, "listening on") + "/webhooks/workflux", Key: signature.NewKey("", "whsec")}
+		sender := workfluxtest.NewSenderTo(t, "http://"+p.after(t, "listening on")+"/webhooks/workflux", "whsec")
 		if round == 0 {
-			stamped = sender.Stamp(body, time.Now())
+			d = sender.Sample(workflux.TypeConversationCompleted)
 		}
-		for range 2 {
-			r, err := sender.Request(stamped, time.Now(), "")
-			require.NoError(t, err)
-			answer, err := http.DefaultClient.Do(r)
-			require.NoError(t, err)
-			require.NoError(t, answer.Body.Close())
-			require.Equal(t, 200, answer.StatusCode)
-		}
+		sender.SendTwice(d).WantOK()
 		if round == 0 {
 			require.Equal(t, "conv-123", p.after(t, "completed:"))
 		}

@@ -20,7 +20,7 @@ import (
 // A stage has a sender on one side and a callback on the other.
 type stage struct {
 	vendor  vendor
-	sender  webhooktest.Sender
+	sender  webhooktest.Signer
 	sent    int
 	client  http.Client
 	mu      sync.Mutex
@@ -31,7 +31,7 @@ type stage struct {
 func newStage(v vendor, hook *webhook.Handler, origin string) *stage {
 	s := &stage{
 		vendor: v,
-		sender: webhooktest.Sender{Profile: v.profile, URL: origin + v.path, Key: signature.NewKey("default", secret)},
+		sender: webhooktest.Signer{Profile: v.profile, URL: origin + v.path, Key: signature.NewKey("default", secret)},
 		client: http.Client{Timeout: 10 * time.Second},
 	}
 	hook.OnEach(s.callback)

@@ -7,7 +7,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/emberqa"
 	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
 	"github.com/aihooks/aihooks-go/internal/pgtest"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
@@ -25,12 +24,15 @@ func TestWithAnInboxADeliveryIsAnsweredAtOnceAndRunAgainWhenItFails(t *testing.T
 				"EMBERQA_TOKEN=a-token-of-enough-length", "FAIL_FIRST=1", "HANDLER_DELAY=2s",
 				"INBOX=" + test.inbox, "STORE=" + test.store,
 			}
+			var d *webhooktest.Delivery
 			send := func(p *process) {
-				sender := webhooktest.Sender{Profile: emberqa.Profile(), URL: p.origin + "/webhooks/emberqa/a-token-of-enough-length"}
-				r, err := sender.Request(emberqatest.Samples()[0].Body, time.Now(), "")
-				began := time.Now()
-				require.Equal(t, 200, post(t, r, err))
-				require.Less(t, time.Since(began), 2*time.Second, "the answer does not wait for the callback")
+				sender := emberqatest.NewSenderTo(t, p.origin+"/webhooks/emberqa", "a-token-of-enough-length")
+				if d == nil {
+					d = sender.Sample("red_flag")
+				}
+				answer := sender.Send(d)
+				answer.WantOK()
+				require.Less(t, answer.Took, 2*time.Second, "the answer does not wait for the callback")
 			}
 			first := start(t, env...)
 			send(first)

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/http/httptrace"
 	"os"
@@ -16,10 +15,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/emberqa"
 	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
-	"github.com/aihooks/aihooks-go/signature"
-	"github.com/aihooks/aihooks-go/webhook/webhooktest"
+	"github.com/aihooks/aihooks-go/greenflash"
+	"github.com/aihooks/aihooks-go/greenflash/greenflashtest"
 	"github.com/aihooks/aihooks-go/workflux"
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
 )
@@ -91,16 +89,6 @@ func (p *process) stop() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-func post(t *testing.T, r *http.Request, err error) int {
-	t.Helper()
-	require.NoError(t, err)
-	answer, err := http.DefaultClient.Do(r)
-	require.NoError(t, err)
-	defer answer.Body.Close()
-	_, _ = io.Copy(io.Discard, answer.Body)
-	return answer.StatusCode
-}
-
 type printed struct {
 	Vendor  string
 	Type    string
@@ -112,15 +100,11 @@ type printed struct {
 func TestCallbacksArePrintedAndFailuresComeAgain(t *testing.T) {
 	p := start(t, "WORKFLUX_SECRET=old-secret, new-secret", "EMBERQA_TOKEN=a-token-of-enough-length", "FAIL_FIRST=1")
 
-	workfluxSender := webhooktest.Sender{Profile: workflux.Profile(), URL: p.origin + "/webhooks/workflux", Key: signature.NewKey("", "new-secret")}
-	body := workfluxSender.Stamp(workfluxtest.Samples()[0].Body, time.Now())
-	send := func() int {
-		r, err := workfluxSender.Request(body, time.Now(), "")
-		return post(t, r, err)
-	}
-	require.Equal(t, 500, send())
-	require.Equal(t, 200, send())
-	require.Equal(t, 200, send(), "a duplicate")
+	fromWorkFlux := workfluxtest.NewSenderTo(t, p.origin+"/webhooks/workflux", "new-secret")
+	started := fromWorkFlux.Sample(workflux.TypeConversationStarted)
+	fromWorkFlux.Send(started).Want(500)
+	fromWorkFlux.Send(started).WantOK()
+	fromWorkFlux.Send(started).WantOK() // a duplicate
 	var first, second printed
 	p.read(&first)
 	p.read(&second)
@@ -128,18 +112,16 @@ func TestCallbacksArePrintedAndFailuresComeAgain(t *testing.T) {
 	require.Equal(t, 2, second.Attempt)
 	require.Equal(t, first.ID, second.ID)
 	require.Equal(t, "workflux", second.Vendor)
-	require.Equal(t, workfluxtest.Samples()[0].Type, second.Type)
+	require.Equal(t, workflux.TypeConversationStarted, second.Type)
 	require.Equal(t, "conv-123", second.Event["conversation_id"])
 
-	emberqaSender := webhooktest.Sender{Profile: emberqa.Profile(), URL: p.origin + "/webhooks/emberqa/a-token-of-enough-length"}
-	r, err := emberqaSender.Request(emberqatest.Samples()[0].Body, time.Now(), "")
-	require.Equal(t, 500, post(t, r, err))
-	emberqaSender.URL += "x"
-	r, err = emberqaSender.Request(emberqatest.Samples()[0].Body, time.Now(), "")
-	require.Equal(t, 401, post(t, r, err))
+	fromEmberQA := emberqatest.NewSenderTo(t, p.origin+"/webhooks/emberqa", "a-token-of-enough-length")
+	flag := fromEmberQA.Sample("red_flag")
+	fromEmberQA.Send(flag).Want(500)
+	fromEmberQA.SendForged(flag).Want(401)
 
-	r, err = http.NewRequest(http.MethodPost, p.origin+"/webhooks/greenflash", http.NoBody)
-	require.Equal(t, 404, post(t, r, err), "a vendor without a secret is not mounted")
+	fromGreenflash := greenflashtest.NewSenderTo(t, p.origin+"/webhooks/greenflash", "a secret")
+	fromGreenflash.Send(fromGreenflash.Sample(greenflash.TypeConversationRating)).Want(404) // without a secret it is not mounted
 
 	require.Zero(t, p.stop(), p.log.String())
 	require.NotContains(t, p.log.String(), "new-secret")
@@ -148,9 +130,8 @@ func TestCallbacksArePrintedAndFailuresComeAgain(t *testing.T) {
 
 func TestATermLetsTheRunningCallbackFinish(t *testing.T) {
 	p := start(t, "EMBERQA_TOKEN=a-token-of-enough-length", "HANDLER_DELAY=1s")
-	sender := webhooktest.Sender{Profile: emberqa.Profile(), URL: p.origin + "/webhooks/emberqa/a-token-of-enough-length"}
-	r, err := sender.Request(emberqatest.Samples()[0].Body, time.Now(), "")
-	require.NoError(t, err)
+	sender := emberqatest.NewSenderTo(t, p.origin+"/webhooks/emberqa", "a-token-of-enough-length")
+	r := sender.Request(sender.Sample("red_flag"))
 	// The server asks for the body once the request is in the handler's hands.
 	r.Header.Set("Expect", "100-continue")
 	inside := make(chan struct{})

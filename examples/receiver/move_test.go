@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -12,7 +11,7 @@ import (
 	"github.com/aihooks/aihooks-go/emberqa"
 	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
 	"github.com/aihooks/aihooks-go/internal/pgtest"
-	"github.com/aihooks/aihooks-go/webhook/webhooktest"
+	"github.com/aihooks/aihooks-go/webhook"
 )
 
 // The steps are those of docs/inboxes.md: the store has moved before, and now the inbox does.
@@ -20,13 +19,9 @@ func TestMovingFromSQLiteToRiverLosesAndRepeatsNothing(t *testing.T) {
 	server := pgtest.New(t)
 	database, old := server.Database(t), "sqlite:"+filepath.Join(t.TempDir(), "inbox.db")
 	env := []string{"EMBERQA_TOKEN=a-token-of-enough-length", "STORE=" + database}
-	sample := emberqatest.Samples()[0]
 	send := func(p *process, id int) {
-		sender := webhooktest.Sender{Profile: emberqa.Profile(), URL: p.origin + "/webhooks/emberqa/a-token-of-enough-length"}
-		body := bytes.Replace(sample.Body, []byte("f47ac10b-58cc-4372-a567-0e02b2c3d479"), fmt.Appendf(nil, "delivery-%d", id), 1)
-		require.NotEqual(t, sample.Body, body)
-		r, err := sender.Request(body, time.Now(), "")
-		require.Equal(t, 200, post(t, r, err))
+		sender := emberqatest.NewSenderTo(t, p.origin+"/webhooks/emberqa", "a-token-of-enough-length")
+		sender.Send(sender.Event(&emberqa.RedFlag{Event: webhook.Event{ID: fmt.Sprintf("delivery-%d", id)}})).WantOK()
 	}
 	const before, after = 20, 30
 

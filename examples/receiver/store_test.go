@@ -4,11 +4,9 @@ import (
 	"net/url"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/emberqa"
 	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
 	"github.com/aihooks/aihooks-go/internal/pgtest"
 	"github.com/aihooks/aihooks-go/internal/redistest"
@@ -26,19 +24,22 @@ func TestADuplicateIsRecognisedAfterARestartAndByASecondReceiver(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			env := []string{"EMBERQA_TOKEN=a-token-of-enough-length", "STORE=" + store}
-			send := func(p *process) int {
-				sender := webhooktest.Sender{Profile: emberqa.Profile(), URL: p.origin + "/webhooks/emberqa/a-token-of-enough-length"}
-				r, err := sender.Request(emberqatest.Samples()[0].Body, time.Now(), "")
-				return post(t, r, err)
+			var d *webhooktest.Delivery
+			send := func(p *process) {
+				sender := emberqatest.NewSenderTo(t, p.origin+"/webhooks/emberqa", "a-token-of-enough-length")
+				if d == nil {
+					d = sender.Sample("red_flag")
+				}
+				sender.Send(d).WantOK()
 			}
 			first := start(t, env...)
 			second := start(t, env...)
-			require.Equal(t, 200, send(first))
-			require.Equal(t, 200, send(second))
+			send(first)
+			send(second)
 			require.Zero(t, first.stop(), first.log.String())
 			require.Zero(t, second.stop(), second.log.String())
 			third := start(t, env...)
-			require.Equal(t, 200, send(third))
+			send(third)
 			require.Zero(t, third.stop(), third.log.String())
 
 			var line printed

@@ -117,7 +117,7 @@ func sample(samples []webhooktest.Sample, name string) []byte {
 
 // signed is a delivery of Greenflash.
 func signed(t *testing.T, body []byte, id string) *http.Request {
-	sender := webhooktest.Sender{
+	sender := webhooktest.Signer{
 		Profile: greenflash.Profile(),
 		URL:     "http://receiver.test" + greenflashPath,
 		Key:     signature.NewKey("test", secret),
@@ -130,7 +130,7 @@ func signed(t *testing.T, body []byte, id string) *http.Request {
 
 // lowScore is a delivery of EmberQA to the given path.
 func lowScore(t *testing.T, path string) *http.Request {
-	sender := webhooktest.Sender{Profile: emberqa.Profile(), URL: "http://receiver.test" + path}
+	sender := webhooktest.Signer{Profile: emberqa.Profile(), URL: "http://receiver.test" + path}
 	request, err := sender.Request(sample(emberqatest.Samples(), "low_score"), time.Now(), "")
 	require.NoError(t, err)
 	return request

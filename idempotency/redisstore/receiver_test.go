@@ -62,13 +62,13 @@ func receive() {
 
 // A sender sends deliveries as Convosphere does, but tries again at once.
 type sender struct {
-	webhooktest.Sender
+	webhooktest.Signer
 	sample []byte
 }
 
 func newSender(url string) *sender {
 	return &sender{
-		Sender: webhooktest.Sender{Profile: convosphere.Profile(), URL: url, Key: signature.NewKey("default", secret)},
+		Signer: webhooktest.Signer{Profile: convosphere.Profile(), URL: url, Key: signature.NewKey("default", secret)},
 		sample: convospheretest.Samples()[0].Body,
 	}
 }

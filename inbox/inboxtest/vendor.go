@@ -65,7 +65,7 @@ func (c *check) profile(vendor string) webhook.Profile {
 type hook struct {
 	*webhook.SignedHandler
 	c      *check
-	sender webhooktest.Sender
+	sender webhooktest.Signer
 
 	mu   sync.Mutex
 	seen []webhook.Observation
@@ -82,7 +82,7 @@ func (s *site) guarded(vendor, endpoint string, store idempotency.Store) *hook {
 	c := s.c
 	c.Helper()
 	key := signature.NewKey("blue", signingKey)
-	h := &hook{c: c, sender: webhooktest.Sender{
+	h := &hook{c: c, sender: webhooktest.Signer{
 		Profile: c.profile(vendor), URL: "https://receiver.test/hooks/token-in-the-path?token=token-in-the-query", Key: key,
 	}}
 	handler, err := webhook.NewSigned(h.sender.Profile, webhook.Endpoint{Name: endpoint}, []signature.Key{key}, &webhook.Options{

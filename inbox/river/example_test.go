@@ -96,7 +96,7 @@ func Example() {
 
 // delivery is what the vendor sends.
 func delivery() *http.Request {
-	sender := webhooktest.Sender{
+	sender := webhooktest.Signer{
 		Profile: convosphere.Profile(), URL: "https://example.com/webhooks/convosphere",
 		Key: signature.NewKey("", "convosphere-secret-0123456789"),
 	}

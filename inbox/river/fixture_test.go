@@ -52,7 +52,7 @@ func succeed(context.Context, *webhook.Delivery) error { return nil }
 // post sends the delivery of that id, and returns the answer and how long it took.
 func (d *desk) post(id string) (status int, took time.Duration) {
 	d.t.Helper()
-	sender := webhooktest.Sender{Profile: convosphere.Profile(), URL: "https://receiver.test/", Key: signature.NewKey("", secret)}
+	sender := webhooktest.Signer{Profile: convosphere.Profile(), URL: "https://receiver.test/", Key: signature.NewKey("", secret)}
 	body := sender.Name(sender.Stamp(convospheretest.Samples()[0].Body, time.Now()), id)
 	r, err := sender.Request(body, time.Now(), id)
 	require.NoError(d.t, err)

@@ -23,7 +23,7 @@ import (
 
 // deliver sends a payload of WorkFlux to the handler, as WorkFlux would, and returns how it was answered.
 func deliver(hook http.Handler, eventType string) int {
-	sender := webhooktest.Sender{Profile: workflux.Profile(), URL: "http://localhost/", Key: signature.NewKey("", "secret")}
+	sender := webhooktest.Signer{Profile: workflux.Profile(), URL: "http://localhost/", Key: signature.NewKey("", "secret")}
 	for _, sample := range workfluxtest.Samples() {
 		if sample.Type != eventType {
 			continue

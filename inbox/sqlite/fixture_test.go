@@ -254,7 +254,7 @@ func namesOf(entries []inbox.Entry) []string {
 type desk struct {
 	*workflux.Handler
 	log    *logbook
-	sender webhooktest.Sender
+	sender webhooktest.Signer
 
 	mu   sync.Mutex
 	seen []webhook.Observation
@@ -264,7 +264,7 @@ func newDesk(t testing.TB, box *sqlite.Inbox, o webhook.Options) *desk {
 	t.Helper()
 	d := &desk{
 		log:    new(logbook),
-		sender: webhooktest.Sender{Profile: workflux.Profile(), URL: "http://receiver.test/", Key: signature.NewKey("", "a secret")},
+		sender: webhooktest.Signer{Profile: workflux.Profile(), URL: "http://receiver.test/", Key: signature.NewKey("", "a secret")},
 	}
 	o.Inbox, o.Logger, o.Observer = box, d.log.logger(), d.observe
 	hook, err := workflux.NewHandler("a secret", &o)

@@ -44,7 +44,7 @@ func TestWhatIsSecretIsNotStored(t *testing.T) {
 	const token = "token-in-the-url-of-emberqa"
 	ember, err := emberqa.NewHandler(emberqa.Token(token), &webhook.Options{Inbox: box})
 	require.NoError(t, err)
-	sender := webhooktest.Sender{Profile: emberqa.Profile(), URL: "http://receiver.test/hooks?token=" + token}
+	sender := webhooktest.Signer{Profile: emberqa.Profile(), URL: "http://receiver.test/hooks?token=" + token}
 	secrets := []string{token}
 	adorn := func(r *http.Request) {
 		for name, value := range map[string]string{

@@ -55,7 +55,7 @@ func TestADeliveryIsTakenWithinTheWindowAndTheLastRetryIsWithinIt(t *testing.T) 
 			window + time.Second:         webhook.Stale,
 		}
 		if v.Profile.TimeHeader == "" { // else each attempt has a time of its own
-			for _, reading := range v.Readings {
+			for _, reading := range v.Schedules {
 				outcomes[reading.Attempts[len(reading.Attempts)-1]] = webhook.Handled
 			}
 		}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"sync"
@@ -21,6 +20,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/internal/allvendors"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
 var update = flag.Bool("update", false, "write testdata/schedule.txt")
@@ -28,7 +28,7 @@ var update = flag.Bool("update", false, "write testdata/schedule.txt")
 // A situation is what one event meets on its way.
 type situation struct {
 	vendor  allvendors.Vendor
-	reading allvendors.Reading
+	reading webhooktest.Schedule
 
 	fails int    // how many runs of the callback fail; always, if negative
 	down  int    // for how many attempts the receiver is down
@@ -103,7 +103,7 @@ func TestEveryScheduleEndsWell(t *testing.T) {
 func situations() []situation {
 	var all []situation
 	for _, v := range allvendors.All() {
-		for _, reading := range v.Readings {
+		for _, reading := range v.Schedules {
 			for _, fails := range []int{0, 1, 2, 4, -1} {
 				for _, down := range []int{0, 1, 3} {
 					for _, slow := range []bool{false, true} {
@@ -169,24 +169,15 @@ func (s situation) play(t *testing.T) ending {
 		return nil
 	})
 
-	sender := s.vendor.Sender()
-	began := time.Now()
-	body := sender.Stamp(s.vendor.Samples[0].Body, began)
-	for n, at := range s.reading.Attempts {
-		time.Sleep(time.Until(began.Add(at)))
-		status := http.StatusBadGateway
-		if n >= s.down {
-			r, err := sender.Request(body, time.Now(), "delivery-1")
-			require.NoError(t, err)
-			w := httptest.NewRecorder()
-			h.ServeHTTP(w, r)
-			status = w.Code
+	attempts := 0
+	sender := s.vendor.NewSender(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if attempts++; attempts <= s.down {
+			w.WriteHeader(http.StatusBadGateway)
+			return
 		}
-		e.answers = append(e.answers, status)
-		if !s.vendor.Retried(status) {
-			break
-		}
-	}
+		h.ServeHTTP(w, r)
+	}), allvendors.Secret).WithSchedule(s.reading)
+	e.answers = sender.Deliver(sender.Samples()[0]).Statuses()
 	e.received = len(e.answers) > s.down
 	last := e.answers[len(e.answers)-1]
 	e.disabled = s.vendor.Profile.DisablesEndpoint && len(e.answers) == len(s.reading.Attempts) && s.vendor.Retried(last)

@@ -59,7 +59,7 @@ func TestAReceiverLeavesNoGoroutineBehind(t *testing.T) {
 			})
 			server := httptest.NewServer(h)
 			client := server.Client()
-			sender := v.Sender()
+			sender := v.Signer()
 			sender.URL = strings.Replace(sender.URL, "http://receiver.test", server.URL, 1)
 			for i := range 24 {
 				id := strings.Repeat("x", i+1)

@@ -19,9 +19,9 @@ type Delivery struct {
 
 	Vendor string
 
-	reading allvendors.Reading
+	reading webhooktest.Schedule
 	retried func(status int) bool
-	sender  *webhooktest.Sender
+	sender  *webhooktest.Signer
 	body    []byte
 	blind   bool // the vendor does not see the first answer that says yes
 	twice   bool // each attempt is sent twice at once
@@ -54,9 +54,9 @@ func Deliveries(n int) []*Delivery {
 		d := &Delivery{
 			Name:    fmt.Sprintf("%s%s-%d", kind, v.Name, i),
 			Vendor:  v.Name,
-			reading: v.Readings[turn/2%len(v.Readings)],
+			reading: v.Schedules[turn/2%len(v.Schedules)],
 			retried: v.Retried,
-			sender:  v.Sender(),
+			sender:  v.Signer(),
 			blind:   turn%10 == 3 || turn%10 == 8,
 			twice:   turn%10 == 4 || turn%10 == 7,
 		}

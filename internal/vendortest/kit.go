@@ -31,7 +31,7 @@ type Handler interface {
 
 // A Kit is one vendor: how it sends, what it sends, and how its handlers are made.
 type Kit struct {
-	Sender  webhooktest.Sender
+	Sender  webhooktest.Signer
 	Samples []webhooktest.Sample
 	New     func(o *webhook.Options) (Handler, error)
 }

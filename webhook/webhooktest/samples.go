@@ -11,6 +11,21 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
+// A Sample is the body of one delivery.
+type Sample struct {
+	// Name tells samples of one type apart.
+	Name string
+
+	// Type is the event's type as the vendor writes it.
+	Type string
+
+	// Documented says that the body stands on the vendor's own page. Otherwise it is our best guess.
+	Documented bool
+
+	// Body is the body, with the time at which it was written down; see [Signer.Stamp].
+	Body []byte
+}
+
 // ReadSamples returns the bodies that stand in samples/*.json, named after their files: for a vendor's own samples, or
 // for deliveries that you have captured. They come in the order of the profile's types, and of their names within a
 // type. The documented are those that stand on the vendor's own page.

@@ -1,111 +1,188 @@
-// Package webhooktest sends webhook deliveries as the vendors do, for tests of receivers.
 package webhooktest
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
-	"strconv"
+	"strings"
+	"testing"
 	"time"
 
-	"github.com/aihooks/aihooks-go/internal/jsonpeek"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A Sample is the body of one delivery.
-type Sample struct {
-	// Name tells samples of one type apart.
-	Name string
-
-	// Type is the event's type as the vendor writes it.
-	Type string
-
-	// Documented says that the body stands on the vendor's own page. Otherwise it is our best guess.
-	Documented bool
-
-	// Body is the body, with the time at which it was written down; see [Sender.Stamp].
-	Body []byte
-}
-
-// A Sender makes requests as a vendor does.
+// A Sender is a vendor that sends deliveries to a receiver under test, and misbehaves when told to. Each vendor's test
+// kit makes its own: greenflashtest.NewSender and its peers.
+//
+// Each sending is a connection of its own. Whatever cannot be sent, such as a sample that is not there, is fatal to the
+// test, so call the methods from the goroutine of the test. The With methods return a changed copy and leave the sender as it is.
 type Sender struct {
-	Profile webhook.Profile
+	t      testing.TB
+	vendor *Vendor
+	origin string
+	path   string
 
-	// URL is where the requests go. For EmberQA it carries the credential.
-	URL string
+	handler http.Handler // nil if the receiver has a URL
+	wire    *wire        // likewise
 
-	// Key signs, where the vendor signs.
-	Key signature.Key
-
-	// Form is the form that is signed, for vendors with several. Defaults to the first.
-	Form string
+	secret   signature.Secret
+	form     string
+	clock    time.Duration
+	schedule Schedule
 }
 
-// Stamp returns body with the time in its envelope, if there is one, set to t, in the notation that it had.
-func (s *Sender) Stamp(body []byte, t time.Time) []byte {
-	return replace(body, s.Profile.Envelope.Time, func(raw []byte) []byte {
-		if jsonpeek.KindOf(raw) == jsonpeek.KindString {
-			return strconv.AppendQuote(nil, t.UTC().Format(time.RFC3339))
-		}
-		return strconv.AppendInt(nil, t.Unix(), 10)
+// origin is where a handler stands that has no URL.
+const origin = "http://receiver.test"
+
+// NewSender returns a sender to h, which is served by a real net/http server on connections in memory: deadlines, slow
+// bodies and dropped connections are what they are on a network. It works inside a [testing/synctest] bubble, given the
+// bubble's t. The server ends with the test; a request that is still being handled 10 s later fails it.
+//
+// The secret signs, or is the credential in the URL where the vendor does not sign. Deliveries go to the path
+// /webhooks/NAME, NAME being the vendor's; see [Sender.WithPath].
+func (v *Vendor) NewSender(t testing.TB, h http.Handler, secret string) *Sender {
+	t.Helper()
+	s := v.newSender(t, secret)
+	s.handler, s.wire = h, newWire(t, h)
+	s.origin, s.path = origin, "/webhooks/"+v.Profile.Name
+	s.mustSign()
+	return s
+}
+
+// NewSenderTo returns a sender to the receiver at a URL. Where the vendor's credential rides in the URL, it is added.
+func (v *Vendor) NewSenderTo(t testing.TB, address, secret string) *Sender {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme == "" || u.Host == "" {
+		t.Fatalf("webhooktest: the address of the receiver must be a URL with a scheme and a host")
+	}
+	s := v.newSender(t, secret)
+	path := len(address)
+	if i := strings.IndexAny(address[len(u.Scheme)+len("://"):], "/?"); i >= 0 {
+		path = len(u.Scheme) + len("://") + i
+	}
+	s.origin, s.path = address[:path], address[path:]
+	s.mustSign()
+	return s
+}
+
+func (v *Vendor) newSender(t testing.TB, secret string) *Sender {
+	own := *v
+	s := &Sender{t: t, vendor: &own, secret: signature.NewSecret(secret)}
+	s.schedule = Schedule{Name: "it never retries", Attempts: Minutes(0)}
+	if len(v.Schedules) > 0 {
+		s.schedule = v.Schedules[0]
+	}
+	return s
+}
+
+// WithPath returns a sender to that path of the receiver: for a handler that is a whole router. It begins with a slash,
+// and the credential of a vendor that does not sign is added to it.
+func (s *Sender) WithPath(path string) *Sender {
+	s.t.Helper()
+	if path == "" || path[0] != '/' {
+		s.t.Fatalf("webhooktest: the path %q must begin with a slash", path)
+	}
+	changed := *s
+	changed.path = path
+	changed.mustSign()
+	return &changed
+}
+
+// WithSecret returns a sender with another secret: what the vendor does once its key has been rotated, or what somebody
+// does who does not know it.
+func (s *Sender) WithSecret(secret string) *Sender {
+	s.t.Helper()
+	changed := *s
+	changed.secret = signature.NewSecret(secret)
+	changed.mustSign()
+	return &changed
+}
+
+// WithForm returns a sender that signs in the form of that name, for vendors with several. The default is the first.
+func (s *Sender) WithForm(form string) *Sender {
+	s.t.Helper()
+	changed := *s
+	changed.form = form
+	changed.mustSign()
+	return &changed
+}
+
+// WithClock returns a sender whose clock is wrong by that much: in the future, or if negative in the past.
+func (s *Sender) WithClock(by time.Duration) *Sender {
+	changed := *s
+	changed.clock = by
+	return &changed
+}
+
+// WithSchedule returns a sender that sends again at other times. The default is the first of the vendor's Schedules.
+func (s *Sender) WithSchedule(schedule Schedule) *Sender {
+	s.t.Helper()
+	if len(schedule.Attempts) == 0 || !slices.IsSorted(schedule.Attempts) {
+		s.t.Fatalf("webhooktest: the attempts of the schedule %q must be in order, and at least one", schedule.Name)
+	}
+	changed := *s
+	changed.schedule = schedule
+	return &changed
+}
+
+// Request returns the request that sending the delivery now would make: for [webhook.Handler.Process], and for servers
+// that are tested in ways of their own. The first request of a delivery dates it.
+func (s *Sender) Request(d *Delivery) *http.Request {
+	s.t.Helper()
+	r, err := s.request(d)
+	if err != nil {
+		s.t.Fatalf("webhooktest: %v", err)
+	}
+	return r
+}
+
+// Process gives the delivery to the handler's Process, without a connection, and returns what became of it: for what an
+// answer does not tell. The sender must be one to a [webhook.Handler], or to what embeds one, and not to a router.
+func (s *Sender) Process(d *Delivery) webhook.Result {
+	s.t.Helper()
+	h, ok := s.handler.(interface {
+		Process(ctx context.Context, r webhook.Request) webhook.Result
+	})
+	if !ok {
+		s.t.Fatalf("webhooktest: the sender is not one to a webhook.Handler")
+	}
+	r := s.Request(d)
+	return h.Process(s.t.Context(), webhook.Request{
+		Method: r.Method, URL: r.URL, Header: r.Header, Body: r.Body, ContentLength: r.ContentLength,
 	})
 }
 
-// Name returns body with the id in its envelope, if there is one, set to id.
-func (s *Sender) Name(body []byte, id string) []byte {
-	return replace(body, s.Profile.Envelope.ID, func([]byte) []byte { return strconv.AppendQuote(nil, id) })
+func (s *Sender) signer() *Signer {
+	signer := s.vendor.Signer(s.origin+s.path, signature.Key{Name: "sender", Secret: s.secret})
+	signer.Form = s.form
+	return signer
 }
 
-// replace returns body with the value of the first of the named members that is there replaced.
-func replace(body []byte, names []string, value func(raw []byte) []byte) []byte {
-	raw := member(body, names)
-	if raw == nil {
-		return body
+func (s *Sender) now() time.Time { return time.Now().Add(s.clock) }
+
+// mustSign finds out at once what would keep every delivery from being sent.
+func (s *Sender) mustSign() {
+	s.t.Helper()
+	if _, err := s.signer().Request([]byte(`{}`), s.now(), "id"); err != nil {
+		s.t.Fatalf("webhooktest: %s cannot send: %v", s.vendor.Profile.Name, quiet(err))
 	}
-	at := 0
-	for &body[at] != &raw[0] { // raw is a part of body
-		at++
-	}
-	return slices.Concat(body[:at], value(raw), body[at+len(raw):])
 }
 
-// member returns the value of the first of the named members that is there, as a part of body, or nil.
-func member(body []byte, names []string) []byte {
-	values := make([][]byte, len(names))
-	if err := jsonpeek.Scan(body, names, values); err != nil {
-		return nil
-	}
-	for _, raw := range values {
-		if raw != nil {
-			return raw
-		}
-	}
-	return nil
-}
-
-// Request returns a request that carries body, signed at t, as the delivery of that id.
-func (s *Sender) Request(body []byte, t time.Time, id string) (*http.Request, error) {
-	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, s.URL, bytes.NewReader(body))
+func (s *Sender) request(d *Delivery) (*http.Request, error) {
+	signer, now := s.signer(), s.now()
+	r, err := signer.Request(d.dated(signer, now), now, d.ID)
 	if err != nil {
-		return nil, fmt.Errorf("webhooktest: Sender.URL: %w", err)
+		return nil, quiet(err)
 	}
-	r.Header.Set("Content-Type", "application/json")
-	if s.Profile.Scheme == nil {
-		return r, nil
-	}
-	for _, field := range s.Profile.Scheme.Fields {
-		switch field.Grammar {
-		case signature.UnixTime:
-			r.Header.Set(field.Header, strconv.FormatInt(t.Unix(), 10))
-		case signature.Opaque:
-			r.Header.Set(field.Header, id)
+	for name, values := range d.Header {
+		if len(values) == 0 {
+			r.Header.Del(name)
+		} else {
+			r.Header[http.CanonicalHeaderKey(name)] = slices.Clone(values)
 		}
-	}
-	if err := s.Profile.Scheme.Sign(s.Key, s.Form, r.Header, body); err != nil {
-		return nil, err
 	}
 	return r, nil
 }

@@ -43,7 +43,7 @@ func receiver(store idempotency.Store, callback func(id string)) (http.Handler, 
 
 // send sends the delivery of that id once, and returns the answer and how long it took.
 func send(t testing.TB, url, id string) (status int, took time.Duration) {
-	sender := webhooktest.Sender{Profile: convosphere.Profile(), URL: url, Key: signature.NewKey("", secret)}
+	sender := webhooktest.Signer{Profile: convosphere.Profile(), URL: url, Key: signature.NewKey("", secret)}
 	body := sender.Name(sender.Stamp(convospheretest.Samples()[0].Body, time.Now()), id)
 	r, err := sender.Request(body, time.Now(), id)
 	require.NoError(t, err)

@@ -84,7 +84,7 @@ const secret = "a secret"
 type desk struct {
 	*workflux.Handler
 	log    *logbook
-	sender webhooktest.Sender
+	sender webhooktest.Signer
 	calls  counter
 }
 
@@ -93,7 +93,7 @@ func newDesk(t testing.TB, box *jetstreaminbox.Inbox, callback func(ctx context.
 	t.Helper()
 	d := &desk{
 		log:    new(logbook),
-		sender: webhooktest.Sender{Profile: workflux.Profile(), URL: "http://receiver.test/", Key: signature.NewKey("", secret)},
+		sender: webhooktest.Signer{Profile: workflux.Profile(), URL: "http://receiver.test/", Key: signature.NewKey("", secret)},
 	}
 	hook, err := workflux.NewHandler(secret, &webhook.Options{Inbox: box, Logger: d.log.logger()})
 	require.NoError(t, err)

@@ -4,19 +4,15 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/emberqa"
 	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
-	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
 // The receiver's own tests have no server, which would be in its module graph.
@@ -47,14 +43,8 @@ func TestTheReceiverOfTheExamplesRunsOnJetStream(t *testing.T) {
 	}
 	var first struct{ Listening string }
 	read(&first)
-	sender := webhooktest.Sender{Profile: emberqa.Profile(), URL: "http://" + first.Listening + "/webhooks/emberqa/a-token-of-enough-length"}
-	r, err := sender.Request(emberqatest.Samples()[0].Body, time.Now(), "")
-	require.NoError(t, err)
-	r.RequestURI = ""
-	answer, err := http.DefaultClient.Do(r)
-	require.NoError(t, err)
-	require.NoError(t, answer.Body.Close())
-	require.Equal(t, http.StatusOK, answer.StatusCode)
+	sender := emberqatest.NewSenderTo(t, "http://"+first.Listening+"/webhooks/emberqa", "a-token-of-enough-length")
+	sender.Send(sender.Sample("red_flag")).WantOK()
 	for attempt := 1; attempt <= 2; attempt++ {
 		var line struct{ Attempt int }
 		read(&line)

@@ -1,0 +1,134 @@
+package webhooktest
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"strconv"
+	"time"
+
+	"github.com/aihooks/aihooks-go/internal/jsonpeek"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// Event returns a delivery of a typed event, a pointer to any of the vendor's. Its envelope has the members of the
+// vendor's sample of that type. An ID and a Time that the event has in its embedded [webhook.Event] stand; otherwise
+// the delivery has an id of its own and is dated when it is first sent. Fields that the vendor has and the type has not
+// are not sent.
+func (s *Sender) Event(event webhook.AnyEvent) *Delivery {
+	s.t.Helper()
+	v := reflect.ValueOf(event)
+	if event == nil || v.IsNil() {
+		s.t.Fatalf("webhooktest: the event is nil")
+	}
+	head, ok := v.Elem().FieldByName("Event").Interface().(webhook.Event)
+	if !ok {
+		s.t.Fatalf("webhooktest: %T must embed webhook.Event", event)
+	}
+	d := &Delivery{ID: newID(), Type: s.typeOf(event, head.Type), done: !head.Time.IsZero()}
+	if d.Type == "" {
+		s.t.Fatalf("webhooktest: %T is no event of %s%s", event, s.vendor.Profile.Name, named(head.Type))
+	}
+	body, err := s.compose(event, &head, d.Type)
+	if err != nil {
+		s.t.Fatalf("webhooktest: %T cannot be sent: %v", event, err)
+	}
+	if head.ID != "" {
+		d.ID = head.ID
+	}
+	d.Body = s.unique(body, d.ID)
+	return d
+}
+
+func named(eventType string) string {
+	if eventType == "" {
+		return ""
+	}
+	return fmt.Sprintf(" of the type %q", eventType)
+}
+
+// typeOf returns the type of events that event is of, and empty if the vendor has none such; want chooses one where
+// several have one Go type.
+func (s *Sender) typeOf(event webhook.AnyEvent, want string) string {
+	for _, kind := range s.vendor.Profile.Events {
+		if reflect.TypeOf(kind.New()) == reflect.TypeOf(event) && (want == "" || want == kind.Name()) {
+			return kind.Name()
+		}
+	}
+	return ""
+}
+
+// compose returns the body of an event, with an empty id.
+func (s *Sender) compose(event webhook.AnyEvent, head *webhook.Event, eventType string) ([]byte, error) {
+	text, err := json.Marshal(event)
+	if err != nil {
+		return nil, err
+	}
+	var data map[string]json.RawMessage
+	if err := json.Unmarshal(text, &data); err != nil {
+		return nil, err
+	}
+	delete(data, "@event")
+
+	names := s.likeTheSample(eventType)
+	body := make(map[string]any)
+	if len(names.Data) > 0 {
+		body[names.Data[0]] = data
+	} else {
+		maps.Copy(body, anyOf(data))
+	}
+	body[names.Type[0]] = eventType
+	if len(names.ID) > 0 {
+		body[names.ID[0]] = ""
+	}
+	if len(names.Time) > 0 {
+		body[names.Time[0]] = s.date(eventType, head.Time)
+	}
+	return json.Marshal(body)
+}
+
+func anyOf(data map[string]json.RawMessage) map[string]any {
+	m := make(map[string]any, len(data))
+	for name, raw := range data {
+		m[name] = raw
+	}
+	return m
+}
+
+// likeTheSample returns the names of the members that the vendor's sample of that type has, at most one of each sort;
+// without a sample, the first ones of the profile.
+func (s *Sender) likeTheSample(eventType string) webhook.EnvelopeNames {
+	all := s.vendor.Profile.Envelope
+	body := s.bodyOf(eventType)
+	if body == nil {
+		return all
+	}
+	present := func(names []string) []string {
+		for i, name := range names {
+			if member(body, []string{name}) != nil {
+				return names[i:]
+			}
+		}
+		return nil
+	}
+	return webhook.EnvelopeNames{Type: present(all.Type), ID: present(all.ID), Time: present(all.Time), Data: present(all.Data)}
+}
+
+// date returns t in the notation of the sample.
+func (s *Sender) date(eventType string, t time.Time) json.RawMessage {
+	raw := member(s.bodyOf(eventType), s.vendor.Profile.Envelope.Time)
+	if jsonpeek.KindOf(raw) == jsonpeek.KindNumber {
+		return strconv.AppendInt(nil, t.Unix(), 10)
+	}
+	return strconv.AppendQuote(nil, t.UTC().Format(time.RFC3339Nano))
+}
+
+func (s *Sender) bodyOf(eventType string) []byte {
+	for _, sample := range s.vendor.Samples {
+		if sample.Type == eventType {
+			return sample.Body
+		}
+	}
+	return nil
+}

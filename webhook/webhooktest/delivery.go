@@ -1,0 +1,114 @@
+package webhooktest
+
+import (
+	"crypto/rand"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aihooks/aihooks-go/signature"
+)
+
+// A Delivery is one event that a [Sender] delivers, however often it sends it. Change the fields before the first
+// sending.
+type Delivery struct {
+	// ID is the delivery's own: what the vendor's header for it carries, and what the body was given where it has an id.
+	ID string
+
+	// Type is the event's type as the vendor writes it.
+	Type string
+
+	// Body is what is signed and sent. Its envelope is dated when it is first sent and the same from then on, as
+	// retries are; but see [Sender.Raw].
+	Body []byte
+
+	// Header holds headers that replace those that the vendor sends, after signing; one without values removes its
+	// name.
+	Header http.Header
+
+	mu   sync.Mutex
+	done bool // the date in Body stands
+}
+
+// dated returns the body, dated now if it has not been sent before.
+func (d *Delivery) dated(s *Signer, now time.Time) []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.done {
+		d.Body = s.Stamp(d.Body, now)
+		d.done = true
+	}
+	return slices.Clone(d.Body)
+}
+
+// Sample returns a new delivery of the vendor's sample of that name, or else of the first of that type. It has an id of
+// its own: two deliveries of one sample are two events.
+func (s *Sender) Sample(name string) *Delivery {
+	s.t.Helper()
+	var names []string
+	for _, sample := range s.vendor.Samples {
+		if sample.Name == name {
+			return s.sample(&sample)
+		}
+		names = append(names, sample.Name)
+	}
+	for _, sample := range s.vendor.Samples {
+		if sample.Type == name {
+			return s.sample(&sample)
+		}
+	}
+	s.t.Fatalf("webhooktest: %s has no sample %q; there are %s", s.vendor.Profile.Name, name, strings.Join(names, ", "))
+	return nil
+}
+
+// Samples returns a new delivery of each of the vendor's samples.
+func (s *Sender) Samples() []*Delivery {
+	all := make([]*Delivery, len(s.vendor.Samples))
+	for i := range s.vendor.Samples {
+		all[i] = s.sample(&s.vendor.Samples[i])
+	}
+	return all
+}
+
+func (s *Sender) sample(sample *Sample) *Delivery {
+	id := newID()
+	return &Delivery{ID: id, Type: sample.Type, Body: s.unique(slices.Clone(sample.Body), id)}
+}
+
+// Raw returns a delivery of that body, which is sent byte for byte: it is neither dated nor given an id.
+func (s *Sender) Raw(body []byte) *Delivery {
+	return &Delivery{ID: newID(), Type: string(trim(member(body, s.vendor.Profile.Envelope.Type))), Body: slices.Clone(body), done: true}
+}
+
+// unique returns body with that id. A vendor without ids tells events apart by their bytes, in which white space at the
+// end counts, and says nothing: there it is what makes the body of a delivery its own.
+func (s *Sender) unique(body []byte, id string) []byte {
+	named := (&Signer{Profile: s.vendor.Profile}).Name(body, id)
+	if member(named, s.vendor.Profile.Envelope.ID) != nil {
+		return named
+	}
+	var bits [4]byte
+	_, _ = rand.Read(bits[:]) // never fails
+	for _, b := range bits {
+		for range 8 {
+			named = append(named, " \t"[b&1])
+			b >>= 1
+		}
+	}
+	return named
+}
+
+// newID returns an id that no other delivery has, whichever test it is of: stores may outlive tests.
+func newID() string { return "test_" + strings.ToLower(rand.Text()) }
+
+func trim(raw []byte) []byte {
+	if len(raw) > 1 && raw[0] == '"' {
+		return raw[1 : len(raw)-1]
+	}
+	return raw
+}
+
+// forgeries are signed with what nobody knows.
+func forgeries() signature.Secret { return signature.NewSecret(rand.Text()) }

@@ -1,0 +1,280 @@
+package webhooktest_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/convosphere/convospheretest"
+	"github.com/aihooks/aihooks-go/greenflash/greenflashtest"
+	"github.com/aihooks/aihooks-go/webhook/webhooktest"
+	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
+)
+
+func TestTwiceAtOnceIsWhileTheOtherIsBeingHandled(t *testing.T) {
+	onADay(t, func(t *testing.T) {
+		for range 50 {
+			r := &recorder{}
+			sender := convospheretest.NewSender(t, r, secret)
+			sender.SendTwiceAtOnce(sender.Sample("user.feedback")).WantOK()
+			got := r.all()
+			require.Len(t, got, 2)
+			require.Equal(t, got[0].body, got[1].body)
+			require.Equal(t, 2, r.together)
+		}
+	})
+}
+
+func TestAHandlerThatLetsInOneAtATimeIsSentTwoAtOnceAsWell(t *testing.T) {
+	onADay(t, func(t *testing.T) {
+		r := &recorder{}
+		one := make(chan struct{}, 1)
+		sender := convospheretest.NewSender(t, http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+			one <- struct{}{}
+			defer func() { <-one }()
+			r.ServeHTTP(w, request)
+		}), secret)
+		sender.SendTwiceAtOnce(sender.Sample("user.feedback")).WantOK()
+		require.Len(t, r.all(), 2)
+	})
+}
+
+func TestTwiceIsOneAfterTheOther(t *testing.T) {
+	onADay(t, func(t *testing.T) {
+		r := &recorder{answer: func(http.ResponseWriter, *http.Request, int) { time.Sleep(time.Second) }}
+		sender := convospheretest.NewSender(t, r, secret)
+		sender.SendTwice(sender.Sample("user.feedback")).WantOK()
+		got := r.all()
+		require.Len(t, got, 2)
+		require.Equal(t, got[0].body, got[1].body)
+		require.Equal(t, time.Second, got[1].at.Sub(got[0].at))
+		require.Equal(t, 1, r.together)
+	})
+}
+
+func TestCopiesComeFromSoManySenders(t *testing.T) {
+	onADay(t, func(t *testing.T) {
+		r := &recorder{answer: func(http.ResponseWriter, *http.Request, int) { time.Sleep(time.Second) }}
+		sender := convospheretest.NewSender(t, r, secret)
+		answers := sender.SendCopies(sender.Sample("user.feedback"), 7, 3)
+		answers.WantOK()
+		require.Len(t, answers, 7)
+		require.Equal(t, 3, r.together)
+		began := r.all()[0].at
+		var after []time.Duration
+		for _, a := range r.all() {
+			require.Equal(t, r.all()[0].body, a.body)
+			after = append(after, a.at.Sub(began))
+		}
+		require.Equal(t, []time.Duration{0, 0, 0, time.Second, time.Second, time.Second, 2 * time.Second}, after)
+	})
+}
+
+func TestOutOfOrderIsLastFirst(t *testing.T) {
+	onADay(t, func(t *testing.T) {
+		r := &recorder{answer: answering(200, 500, 503)}
+		sender := workfluxtest.NewSender(t, r, secret)
+		started, message, ended := sender.Sample("conversation.started"), sender.Sample("user.message"), sender.Sample("conversation.completed")
+		now := time.Now().UTC()
+		sender.SendOutOfOrder(started, message, ended).Want(503, 500, 200)
+		got := r.all()
+		for i, d := range []*webhooktest.Delivery{ended, message, started} {
+			require.Equal(t, string(d.Body), got[i].body)
+			require.Contains(t, got[i].body, now.Add(-time.Duration(i)*time.Second).Format(time.RFC3339))
+		}
+	})
+}
+
+func TestLateIsSignedThenAndArrivesNow(t *testing.T) {
+	onADay(t, func(t *testing.T) {
+		r := &recorder{}
+		sender := greenflashtest.NewSender(t, r, secret)
+		sender.SendLate(sender.Sample("conversation.rating"), 10*time.Minute).WantOK()
+		sender.WithClock(-time.Minute).SendLate(sender.Sample("conversation.rating"), 10*time.Minute).WantOK()
+		sender.WithClock(time.Hour).Send(sender.Sample("conversation.rating")).WantOK()
+		for i, ago := range []time.Duration{10 * time.Minute, 11 * time.Minute, -time.Hour} {
+			got := r.all()[i]
+			signed := time.Now().Add(-ago)
+			require.Equal(t, signed.Unix(), unix(t, got.header.Get("X-Greenflash-Timestamp")))
+			require.Contains(t, got.body, signed.UTC().Format(time.RFC3339))
+			require.Equal(t, time.Now(), got.at)
+		}
+	})
+}
+
+func TestASlowBodyTakesAsLongAsItSays(t *testing.T) {
+	onADay(t, func(t *testing.T) {
+		r := &recorder{}
+		sender := convospheretest.NewSender(t, r, secret)
+		answer := sender.SendSlowly(sender.Sample("user.feedback"), 20*time.Second) // longer than it waits for the answer
+		answer.WantOK()
+		got := r.all()[0]
+		require.NoError(t, got.err)
+		require.Equal(t, 20*time.Second, got.read.Sub(got.at))
+		require.Equal(t, 20*time.Second, answer.Took)
+
+		var pieces []time.Duration
+		sender = convospheretest.NewSender(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			began := time.Now()
+			for {
+				n, err := r.Body.Read(make([]byte, 1<<20))
+				if n > 0 {
+					pieces = append(pieces, time.Since(began))
+				}
+				if err != nil {
+					return
+				}
+			}
+		}), secret)
+		long := sender.Raw(bytes.Repeat([]byte(" "), 1000))
+		sender.SendSlowly(long, 10*time.Second).WantOK()
+		var want []time.Duration
+		for i := range 10 {
+			want = append(want, time.Duration(i+1)*time.Second)
+		}
+		require.Equal(t, want, slices.Compact(pieces))
+		sender.SendSlowly(sender.Raw(nil), time.Second).WantOK()
+		require.Equal(t, time.Second, sender.SendSlowly(sender.Raw(bytes.Repeat([]byte(" "), 1<<20)), time.Second).Took)
+	})
+}
+
+func TestATruncatedBodyEndsInTheMiddle(t *testing.T) {
+	onADay(t, func(t *testing.T) {
+		handled := false
+		r := &recorder{answer: func(http.ResponseWriter, *http.Request, int) {
+			time.Sleep(time.Second)
+			handled = true
+		}}
+		sender := convospheretest.NewSender(t, r, secret)
+		d := sender.Sample("user.feedback")
+		answer := sender.SendTruncated(d)
+		require.True(t, handled, "it returns once the handler has")
+		require.EqualError(t, answer.Err, "the connection was dropped in the middle of the body, as was meant")
+		answer.WantNone()
+		got := r.all()[0]
+		require.ErrorIs(t, got.err, io.ErrUnexpectedEOF)
+		require.Equal(t, string(d.Body[:len(d.Body)/2]), got.body)
+	})
+}
+
+func TestHangingUpEndsTheRequestsContext(t *testing.T) {
+	onADay(t, func(t *testing.T) {
+		r := &recorder{answer: func(_ http.ResponseWriter, r *http.Request, _ int) {
+			<-r.Context().Done()
+			time.Sleep(time.Second)
+		}}
+		sender := convospheretest.NewSender(t, r, secret)
+		d := sender.Sample("user.feedback")
+		answer := sender.SendAndHangUp(d)
+		require.EqualError(t, answer.Err, "the connection was dropped before the answer was read, as was meant")
+		got := r.all()[0]
+		require.NoError(t, got.err)
+		require.Equal(t, string(d.Body), got.body)
+		require.True(t, got.ended)
+
+		r.answer = answering(200) // however fast it is
+		sender.SendAndHangUp(d).WantNone()
+		require.Len(t, r.all(), 2)
+	})
+}
+
+func TestDeliverFollowsEachSchedule(t *testing.T) {
+	for name, v := range map[string]webhooktest.Vendor{
+		"greenflash": greenflashtest.Vendor(), "convosphere": convospheretest.Vendor(), "workflux": workfluxtest.Vendor(),
+	} {
+		for i, schedule := range append(v.Schedules, webhooktest.Schedule{Name: "mine", Attempts: webhooktest.Minutes(5, 7)}) {
+			onADay(t, func(t *testing.T) {
+				r := &recorder{answer: answering(503)}
+				sender := v.NewSender(t, r, secret)
+				if i > 0 {
+					sender = sender.WithSchedule(schedule)
+				}
+				began := time.Now()
+				answers := sender.Deliver(sender.Samples()[0])
+				require.Len(t, answers, len(schedule.Attempts), name)
+				var at []time.Duration
+				for _, a := range r.all() {
+					require.Equal(t, r.all()[0].body, a.body)
+					at = append(at, a.at.Sub(began))
+				}
+				require.Equal(t, schedule.Attempts, at, "%s: %s", name, schedule.Name)
+			})
+		}
+	}
+}
+
+func TestDeliverEndsWithAnAnswerThatIsNotRetried(t *testing.T) {
+	onADay(t, func(t *testing.T) {
+		r := &recorder{answer: func(w http.ResponseWriter, _ *http.Request, n int) {
+			if n == 1 {
+				panic(http.ErrAbortHandler) // no answer
+			}
+			w.Header().Set("Retry-After", "3600")
+			w.WriteHeader([]int{503, 0, 429, 404}[n])
+		}}
+		sender := convospheretest.NewSender(t, r, secret)
+		answers := sender.Deliver(sender.Sample("user.feedback"))
+		answers.Want(503, 0, 429, 404)
+		require.Equal(t, time.Hour, answers[0].RetryAfter)
+
+		none := webhooktest.Vendor{Profile: convospheretest.Vendor().Profile}
+		sender = none.NewSender(t, &recorder{answer: answering(404, 302, 299)}, secret)
+		sender = sender.WithSchedule(webhooktest.Schedule{Attempts: webhooktest.Minutes(0, 0, 0, 0, 0)})
+		sender.Deliver(sender.Raw([]byte(`{}`))).Want(404, 302, 299)
+	})
+}
+
+func TestARedirectionIsAnAnswer(t *testing.T) {
+	r := &recorder{answer: func(w http.ResponseWriter, r *http.Request, _ int) {
+		http.Redirect(w, r, "/elsewhere", http.StatusFound)
+	}}
+	sender := convospheretest.NewSender(t, r, secret)
+	sender.Send(sender.Sample("user.feedback")).Want(http.StatusFound)
+	require.Len(t, r.all(), 1)
+}
+
+func TestAURLIsMisbehavedToAsAHandlerIs(t *testing.T) {
+	r := &recorder{}
+	server := httptest.NewServer(r)
+	sender := convospheretest.NewSenderTo(t, server.URL+"/hooks", secret)
+	d := sender.Sample("user.feedback")
+	sender.SendTwiceAtOnce(d).WantOK()
+	sender.SendSlowly(d, 50*time.Millisecond).WantOK()
+	require.GreaterOrEqual(t, r.all()[2].read.Sub(r.all()[2].at), 25*time.Millisecond) // the first pieces may come together
+	sender.SendTruncated(d).WantNone()
+	sender.SendTampered(d).WantOK()
+	ended := make(chan struct{})
+	r.answer = func(_ http.ResponseWriter, r *http.Request, _ int) {
+		<-r.Context().Done()
+		close(ended)
+	}
+	sender.SendAndHangUp(d).WantNone()
+	<-ended
+	server.Close() // waits for all
+	cut := 0
+	for _, a := range r.all() {
+		if a.err != nil {
+			cut++
+			require.True(t, strings.HasPrefix(string(d.Body), a.body))
+		}
+	}
+	require.Equal(t, 1, cut)
+	require.Len(t, r.all(), 6)
+	says := failing(t, func(t testing.TB) { convospheretest.NewSenderTo(t, server.URL, secret).SendAndHangUp(d).WantOK() })
+	require.Contains(t, says[0], "refused")
+}
+
+func unix(t *testing.T, s string) int64 {
+	t.Helper()
+	n, err := strconv.ParseInt(s, 10, 64)
+	require.NoError(t, err)
+	return n
+}

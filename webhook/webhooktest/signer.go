@@ -1,0 +1,96 @@
+// Package webhooktest sends webhook deliveries as the vendors do, for tests of receivers.
+package webhooktest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/aihooks/aihooks-go/internal/jsonpeek"
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// A Signer makes requests as a vendor does, and sends none. Tests of receivers want a [Sender].
+type Signer struct {
+	Profile webhook.Profile
+
+	// URL is where the requests go. For EmberQA it carries the credential.
+	URL string
+
+	// Key signs, where the vendor signs.
+	Key signature.Key
+
+	// Form is the form that is signed, for vendors with several. Defaults to the first.
+	Form string
+}
+
+// Stamp returns body with the time in its envelope, if there is one, set to t, in the notation that it had.
+func (s *Signer) Stamp(body []byte, t time.Time) []byte {
+	return replace(body, s.Profile.Envelope.Time, func(raw []byte) []byte {
+		if jsonpeek.KindOf(raw) == jsonpeek.KindString {
+			return strconv.AppendQuote(nil, t.UTC().Format(time.RFC3339))
+		}
+		return strconv.AppendInt(nil, t.Unix(), 10)
+	})
+}
+
+// Name returns body with the id in its envelope, if there is one, set to id.
+func (s *Signer) Name(body []byte, id string) []byte {
+	return replace(body, s.Profile.Envelope.ID, func([]byte) []byte { return strconv.AppendQuote(nil, id) })
+}
+
+// replace returns body with the value of the first of the named members that is there replaced.
+func replace(body []byte, names []string, value func(raw []byte) []byte) []byte {
+	raw := member(body, names)
+	if raw == nil {
+		return body
+	}
+	at := 0
+	for &body[at] != &raw[0] { // raw is a part of body
+		at++
+	}
+	return slices.Concat(body[:at], value(raw), body[at+len(raw):])
+}
+
+// member returns the value of the first of the named members that is there, as a part of body, or nil.
+func member(body []byte, names []string) []byte {
+	values := make([][]byte, len(names))
+	if err := jsonpeek.Scan(body, names, values); err != nil {
+		return nil
+	}
+	for _, raw := range values {
+		if raw != nil {
+			return raw
+		}
+	}
+	return nil
+}
+
+// Request returns a request that carries body, signed at t, as the delivery of that id.
+func (s *Signer) Request(body []byte, t time.Time, id string) (*http.Request, error) {
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, s.URL, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("webhooktest: Signer.URL: %w", err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	if s.Profile.Scheme == nil {
+		return r, nil
+	}
+	for _, field := range s.Profile.Scheme.Fields {
+		switch field.Grammar {
+		case signature.UnixTime:
+			r.Header.Set(field.Header, strconv.FormatInt(t.Unix(), 10))
+		case signature.Opaque:
+			r.Header.Set(field.Header, id)
+		}
+	}
+	if err := s.Profile.Scheme.Sign(s.Key, s.Form, r.Header, body); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
