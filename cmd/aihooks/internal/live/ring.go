@@ -2,6 +2,7 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -105,10 +106,16 @@ func (r *Ring) Overview(context.Context) (page.Overview, error) {
 		o.Verdicts = count(o.Verdicts, d.Verdict, d.Tone)
 		o.Vendors = count(o.Vendors, d.Vendor, "")
 	}
-	byName := func(a, b page.Count) int { return strings.Compare(a.Name, b.Name) }
-	slices.SortFunc(o.Verdicts, byName)
-	slices.SortFunc(o.Vendors, byName)
+	slices.SortFunc(o.Verdicts, byUrgency)
+	slices.SortFunc(o.Vendors, byUrgency)
 	return o, nil
+}
+
+var urgency = []page.Tone{page.Bad, page.Warn, page.Good, page.Idle}
+
+// byUrgency puts first what somebody has to look at.
+func byUrgency(a, b page.Count) int {
+	return cmp.Or(cmp.Compare(slices.Index(urgency, a.Tone), slices.Index(urgency, b.Tone)), strings.Compare(a.Name, b.Name))
 }
 
 func count(counts []page.Count, name string, tone page.Tone) []page.Count {

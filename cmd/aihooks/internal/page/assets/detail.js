@@ -25,7 +25,7 @@ const fact = (label, value) => make('div', '', make('dt', '', label), make('dd',
 const facts = (d) => {
   const dl = make('dl', 'facts', fact('Arrived', time(d.at, 'exact')));
   if (d.due) dl.append(fact(d.verdict === 'running' ? 'Lease until' : 'Next attempt', time(d.due, 'exact')));
-  if (d.since) dl.append(fact(`${name(d.verdict)[0].toUpperCase()}${name(d.verdict).slice(1)} since`, time(d.since, 'exact')));
+  if (d.since) dl.append(fact(`${name(d.verdict)} since`, time(d.since, 'exact')));
   if (d.status) dl.append(fact('Answered', make('span', 'mono', String(d.status))));
   if (d.delivery) dl.append(fact('Delivery', words('span', 'mono', d.delivery)));
   if (d.endpoint) dl.append(fact('Endpoint', words('span', '', d.endpoint)));
@@ -178,8 +178,8 @@ export class Detail {
       b.addEventListener('click', () => this.#do.copy(d.id));
       buttons.append(b);
     }
-    const head = make('header', 'head', initial(d.vendor), make('div', 'names', title, make('p', 'from', words('span', 'vendor', d.vendor || 'unknown sender'), badge(d))));
-    this.#pane.replaceChildren(make('div', 'bar', back, buttons), ...[head, verdict(d), facts(d), attempts(d.attempts), this.#body(d)].filter(Boolean));
+    const head = make('div', 'head', initial(d.vendor), make('div', 'names', title, make('p', 'from', words('span', 'vendor', d.vendor || 'unknown sender'), badge(d))));
+    this.#pane.replaceChildren(...[make('header', 'bar', back, head, buttons), verdict(d), facts(d), attempts(d.attempts), this.#body(d)].filter(Boolean));
   }
 
   #body(d) {

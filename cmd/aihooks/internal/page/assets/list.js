@@ -4,8 +4,8 @@
 import { make, words } from './text.js';
 import { time } from './time.js';
 
-/** names says what a verdict or a vendor is called on the page. */
-export const name = (text) => text.replaceAll('_', ' ');
+/** name says what a verdict or a reason is called on the page. */
+export const name = (text) => text.slice(0, 1).toUpperCase() + text.slice(1).replaceAll('_', ' ');
 
 /** badge is the coloured mark of a verdict. */
 export const badge = (item) => {
