@@ -72,10 +72,10 @@ func buried(last inbox.Attempt, attempts int) string {
 	}
 }
 
-// done says how an entry ended. One that was discarded keeps the attempts that it had.
+// done says how an entry ended. One that was discarded keeps the attempts that it had; one that was handled at once has none.
 func done(last inbox.Attempt) string {
 	switch last.Outcome {
-	case webhook.Handled, webhook.Unmarked:
+	case "", webhook.Handled, webhook.Unmarked:
 		return "Its callback has handled it."
 	case webhook.Duplicate:
 		return "It had been handled before."

@@ -17,6 +17,7 @@ let place = {}; // vendor, verdict, text, id: what stands in the address
 let items = [];
 let next = '';
 let shown = ''; // the item of the detail that is shown, as text
+let told = false; // whether there has been an answer: what comes with a later one is new
 let asking = 0; // counts questions: an answer to an older one is thrown away
 
 class Refusal extends Error {}
@@ -54,6 +55,7 @@ const arrive = () => {
     list.clear();
     items = [];
     next = '';
+    told = false;
     refresh();
   }
   if (before.id !== place.id || !shown) open();
@@ -159,7 +161,9 @@ const load = async (fresh) => {
 // What is shown.
 
 const take = (list_, overview, isOlder) => {
-  const first = items.length === 0;
+  const toldBefore = told;
+  const hadNone = items.length === 0;
+  told = true;
   items = list_;
   const pane = $('list-pane');
   const scrolled = pane.scrollTop > 40;
@@ -169,10 +173,8 @@ const take = (list_, overview, isOlder) => {
   document.title = `${overview.title} · aihooks`;
   $('older').hidden = !next;
   empty(overview);
-  if (first || isOlder || !added.length) {
-    if (!place.id && (first || !items.length)) open();
-    return;
-  }
+  if (!place.id && hadNone !== (items.length === 0)) open();
+  if (!toldBefore || isOlder || !added.length) return;
   announce(added);
   if (scrolled) {
     fresh += added.length;

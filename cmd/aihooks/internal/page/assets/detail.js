@@ -28,7 +28,7 @@ const facts = (d) => {
   if (d.since) dl.append(fact(`${name(d.verdict)} since`, time(d.since, 'exact')));
   if (d.status) dl.append(fact('Answered', make('span', 'mono', String(d.status))));
   if (d.delivery) dl.append(fact('Delivery', words('span', 'mono', d.delivery)));
-  if (d.endpoint) dl.append(fact('Endpoint', words('span', '', d.endpoint)));
+  if (d.endpoint && d.endpoint !== 'default') dl.append(fact('Endpoint', words('span', '', d.endpoint)));
   if (d.url) dl.append(fact('Request', words('span', 'mono', `${d.method ?? ''} ${d.url}`.trim())));
   for (const f of d.facts ?? []) dl.append(fact(f.name, words('span', 'mono', f.value)));
   return dl;
@@ -161,7 +161,7 @@ export class Detail {
 
   /** show shows a delivery. */
   show(d) {
-    const back = button('Deliveries', 'back', 'quiet back', '');
+    const back = button('Back', 'back', 'quiet back', '');
     back.addEventListener('click', () => this.#do.back());
     const title = d.type ? words('h2', '', d.type) : make('h2', 'none', 'no type');
     const buttons = make('div', 'actions');
@@ -194,7 +194,8 @@ export class Detail {
     const save = make('a', 'save', icon('save'), make('span', '', size(d.size)));
     save.href = `api/items/${encodeURIComponent(d.id)}/body`;
     save.download = `delivery-${d.id}.json`.replace(/[^\w.-]/g, '_');
-    save.title = 'Download the body as it was received';
+    save.title = `Download the body as it was received, ${size(d.size)}`;
+    save.setAttribute('aria-label', save.title);
     return make('section', 'block', make('div', 'tabline', bar, save), panel);
   }
 }
