@@ -26,7 +26,7 @@ func item(e *inbox.Entry) page.Item {
 		last = e.Attempts[len(e.Attempts)-1]
 	}
 	if e.State != inbox.Done {
-		i.Reason, i.Error = reason(last), e.LastError()
+		i.Reason, i.Error = string(last.Reason), e.LastError()
 	}
 	switch e.State {
 	case inbox.Pending:
@@ -49,13 +49,6 @@ func item(e *inbox.Entry) page.Item {
 		}
 	}
 	return i
-}
-
-func reason(a inbox.Attempt) string {
-	if a.Reason != "" {
-		return string(a.Reason)
-	}
-	return string(a.Outcome)
 }
 
 // buried says why an entry is a dead letter.

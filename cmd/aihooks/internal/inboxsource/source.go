@@ -80,9 +80,9 @@ func (s *Source) Act(ctx context.Context, id, action string) (string, error) {
 	do, done := s.box.Retry, ""
 	switch action {
 	case "retry":
-		done = "It is pending again, and run next."
+		done = "It is pending again: the service runs it next."
 	case "rerun":
-		do, done = s.box.Rerun, "It is pending again, under a key of its own."
+		do, done = s.box.Rerun, "It is pending again, under a key of its own: the service runs it next."
 	case "discard":
 		do, done = s.box.Discard, "It has been discarded, and its body deleted."
 	default:

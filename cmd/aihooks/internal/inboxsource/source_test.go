@@ -71,7 +71,7 @@ func TestDeadEntriesAreRetriedAndDiscarded(t *testing.T) {
 
 	said, err := source.Act(t.Context(), items[0].ID, "retry")
 	require.NoError(t, err)
-	require.Equal(t, "It is pending again, and run next.", said)
+	require.Equal(t, "It is pending again: the service runs it next.", said)
 	_, err = source.Act(t.Context(), items[0].ID, "retry")
 	require.ErrorIs(t, err, page.ErrNotFound, "it is dead no more")
 	_, err = source.Act(t.Context(), items[1].ID, "discard")

@@ -49,7 +49,7 @@ export class Filters {
       const b = buttons.get(count.name) ?? make('button', 'count');
       b.type = 'button';
       b.dataset.verdict = count.name;
-      b.dataset.tone = count.tone ?? '';
+      b.dataset.tone = count.n > 0 ? count.tone ?? '' : '';
       b.replaceChildren(words('span', '', count.name ? name(count.name) : 'All'), make('span', 'n', count.n.toLocaleString()));
       return b;
     });
