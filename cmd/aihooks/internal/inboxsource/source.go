@@ -77,7 +77,8 @@ func (s *Source) Detail(ctx context.Context, id string) (page.Detail, error) {
 
 // Act implements [page.Source].
 func (s *Source) Act(ctx context.Context, id, action string) (string, error) {
-	do, done := s.box.Retry, ""
+	do := s.box.Retry
+	var done string
 	switch action {
 	case "retry":
 		done = "It is pending again: the service runs it next."

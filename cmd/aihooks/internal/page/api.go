@@ -150,10 +150,9 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusInternalServerError
 		s.log.ErrorContext(r.Context(), "page: the source failed", "path", r.URL.Path, "error", err)
 	}
-	text, _ := json.Marshal(map[string]string{"error": cut(err.Error(), maxText)}) // strings always can be
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(text) // the visitor has left
+	_ = json.NewEncoder(w).Encode(map[string]string{"error": cut(err.Error(), maxText)}) // the visitor has left
 }
 
 func shorten(i *Item, n int) {

@@ -118,7 +118,7 @@ func TestJSONIsSetOutWithoutALoss(t *testing.T) {
 	b := newTab(t, desktop)
 	b.open(serve(t, ring, page.Options{}) + "#id=1")
 	b.until(`document.querySelector('#detail .code')`)
-	require.Equal(t, `{
+	require.Equal(t, strings.Split(`{
   "n": 12345678901234567890.10,
   "n": -1e400,
   "s": "\u202e\"\\",
@@ -128,5 +128,5 @@ func TestJSONIsSetOutWithoutALoss(t *testing.T) {
     true,
     null
   ]
-}`, eval[string](b, `document.querySelector('#detail .code').textContent`))
+}`, "\n"), strings.Split(eval[string](b, `document.querySelector('#detail .code').textContent`), "\n"))
 }
