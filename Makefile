@@ -15,14 +15,14 @@ BENCHTIME ?= 1s
 
 .PHONY: test services crash lint vuln fuzz bench cover generate tidy clean
 
-## test: what must pass before anything lands; needs Go, a C compiler for the race detector, PostgreSQL and Redis
+## test: what must pass before anything lands; needs Go, a C compiler for the race detector, PostgreSQL, Redis and Chromium
 test: services
 	go vet $(packages)
 	go test -race $(filter-out $(engines),$(packages))
 	go test -race -p 1 $(engines)
 	go run ./examples/quickstart
 
-## services: installs the servers that the tests start, or says what to install
+## services: installs the servers and the browser that the tests start, or says what to install
 services:
 	@.ci/services
 

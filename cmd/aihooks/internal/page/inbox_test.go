@@ -1,0 +1,88 @@
+package page_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/inboxsource"
+	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// A service calls back for what is in the inbox. Everything fails but what is tried a third time.
+type service struct{}
+
+func (service) Vendor() string      { return "greenflash" }
+func (service) Endpoint() string    { return "default" }
+func (service) Handles(string) bool { return true }
+
+func (service) Redeliver(_ context.Context, d *webhook.Delivery) webhook.Result {
+	if d.Attempt > 2 {
+		return webhook.Result{Outcome: webhook.Handled}
+	}
+	return webhook.Result{Outcome: webhook.Failed, Err: errors.New("the CRM is away: 502 Bad Gateway")}
+}
+
+func TestAnInboxIsWorkedOffOnThePage(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "inbox.db")
+	o := &sqlite.Options{MinFree: -1, Policy: inbox.Policy{MaxAttempts: 2, Backoff: func(int) time.Duration { return time.Millisecond }}}
+	running, err := sqlite.Open(file, o)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, running.Close()) }()
+	for i := range 3 {
+		id := "dlv_" + strconv.Itoa(i)
+		_, err = running.Enqueue(t.Context(), &webhook.Delivery{
+			Vendor: "greenflash", Endpoint: "default", Type: "conversation.frustration", ID: id, Keys: []string{id}, ReceivedAt: time.Now(), Body: []byte(conversation),
+		})
+		require.NoError(t, err)
+	}
+	looked, err := sqlite.Open(file, o)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, looked.Close()) })
+	b := newTab(t, desktop)
+	b.open(serve(t, inboxsource.New(looked, "inbox.db"), page.Options{}))
+	b.until(rows(3) + ` && document.querySelectorAll('.chip[data-tone=idle]').length === 3`)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- running.Run(ctx, service{}) }()
+	b.until(`document.querySelectorAll('.row .chip[data-tone=bad]').length === 3`)
+	b.keys("jj")
+	b.until(shows("dlv_1") + ` && document.querySelectorAll('.attempts tbody tr').length === 2`)
+	b.until(shows("the CRM is away: 502 Bad Gateway"))
+	b.shoot("desktop-inbox")
+
+	b.keys("d")
+	b.until(`document.getElementById('confirm').open && document.activeElement.id === 'confirm-no'`)
+	b.shoot("desktop-confirm")
+	b.click("#confirm-no")
+	b.until(`!document.getElementById('confirm').open`)
+	b.keys("d")
+	b.click("#confirm-yes")
+	b.until(shows("It was discarded.") + " && " + shows("have been deleted"))
+	stats, err := running.Stats(ctx)
+	require.NoError(t, err)
+	require.Equal(t, "2 dead, 1 done", strconv.Itoa(stats.Dead)+" dead, "+strconv.Itoa(stats.Done)+" done")
+
+	b.click(".row")
+	b.until(shows("dlv_2"))
+	b.keys("r")
+	b.until(`document.querySelectorAll('.toast').length > 0`)
+	b.until(`document.querySelectorAll('.attempts tbody tr').length > 2`)
+	b.look(phone)
+	b.shoot("phone-inbox")
+	b.look(screen{width: 390, height: 844, phone: true, dark: true})
+	b.click(".back")
+	b.until(`document.activeElement.classList.contains('row')`)
+	b.shoot("phone-dark-inbox-list")
+	cancel()
+	require.NoError(t, <-ended)
+}

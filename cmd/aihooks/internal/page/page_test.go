@@ -1,0 +1,259 @@
+package page_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp/kb"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/live"
+	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
+)
+
+const isLive = `document.getElementById('connection').dataset.state === 'live'`
+
+func rows(n int) string { return fmt.Sprintf("document.querySelectorAll('.row').length === %d", n) }
+
+// shows is true once the detail has a text in it.
+func shows(text string) string {
+	quoted, _ := json.Marshal(text)
+	return fmt.Sprintf("document.getElementById('detail').textContent.includes(%s)", quoted)
+}
+
+func TestADeliveryAppearsByItself(t *testing.T) {
+	ring := live.New(live.Options{Title: "here", Hint: "Nothing yet.\n$ aihooks send greenflash"})
+	b := newTab(t, desktop)
+	b.open(serve(t, ring, page.Options{}))
+	b.until(isLive)
+	b.until(`document.querySelector('#empty .command').textContent === 'aihooks send greenflash'`)
+	b.shoot("desktop-empty")
+	ring.Add(page.Detail{Item: page.Item{Vendor: "greenflash", Type: "message.rated", Verdict: "handled", Tone: page.Good}})
+	b.until(rows(1) + ` && document.getElementById('empty').hidden`)
+	b.until(`document.querySelector('.row .type').textContent === 'message.rated'`)
+	b.until(`document.title === 'here · aihooks'`)
+	b.until(`document.getElementById('announce').textContent.includes('message.rated')`)
+
+	// The one that is looked at changes while it is.
+	b.click(".row")
+	b.until(shows("Handled"))
+	ring.Update("1", func(d *page.Detail) { d.Verdict, d.Tone, d.Error = "failed", page.Bad, "it ended late" })
+	b.until(shows("it ended late"))
+
+	// A storm of them, of which the page has a part.
+	for range 700 {
+		ring.Add(page.Detail{Item: page.Item{Vendor: "workflux", Verdict: "handled", Tone: page.Good}})
+	}
+	b.until(`document.querySelector('.count').textContent === 'All701'`)
+	require.Equal(t, 100, eval[int](b, `document.querySelectorAll('.row').length`))
+	b.click("#older")
+	b.until(rows(200))
+	require.Equal(t, "601", eval[string](b, `document.activeElement.dataset.id`), "the focus is on the first of the older ones")
+}
+
+func TestFiltersAreKeptByAReload(t *testing.T) {
+	b := newTab(t, desktop)
+	b.open(serve(t, gallery(), page.Options{}))
+	b.until(rows(7))
+	b.click(`.count[data-verdict="handled"]`)
+	b.until(rows(2))
+	eval[bool](b, `(document.getElementById('vendor').value = 'greenflash', document.getElementById('vendor').dispatchEvent(new Event('change')))`)
+	b.until(rows(1))
+	require.NoError(t, reload(b))
+	b.until(rows(1) + ` && document.getElementById('vendor').value === 'greenflash' && document.querySelector('[aria-pressed=true]').dataset.verdict === 'handled'`)
+	b.keys("/")
+	b.keys("nowhere")
+	b.until(rows(0))
+	b.click("#empty button")
+	b.until(rows(7))
+}
+
+func TestAReplayAndACopy(t *testing.T) {
+	var replayed atomic.Int32
+	ring := live.New(live.Options{Replay: func(_ context.Context, d page.Detail) (string, error) {
+		if replayed.Add(1) == 2 {
+			return "", fmt.Errorf("nothing listens for %s", d.Type)
+		}
+		return "Answered 200 <b>handled</b>.", nil
+	}})
+	ring.Add(page.Detail{Item: page.Item{Vendor: "greenflash", Type: "message.rated", Verdict: "failed"}, Method: "POST", URL: "http://127.0.0.1:1/", Body: []byte("{}")})
+	b := newTab(t, desktop)
+	b.open(serve(t, ring, page.Options{}))
+	b.click(".row")
+	b.click(`button[data-action="replay"]`)
+	b.until(`document.querySelector('.toast p')?.textContent === 'Answered 200 <b>handled</b>.'`)
+	require.EqualValues(t, 1, replayed.Load())
+	b.expect("409")
+	b.keys("r")
+	b.until(`document.querySelector('.toast[role=alert] p')?.textContent === 'nothing listens for message.rated'`)
+	eval[bool](b, `Object.defineProperty(navigator, 'clipboard', { value: { writeText: async (text) => { window.copied = text; } } }) !== null`)
+	b.until(`!document.body.classList.contains('acting')`)
+	b.keys("c")
+	b.until(`window.copied?.startsWith("curl -i")`)
+	eval[bool](b, `Object.defineProperty(navigator.clipboard, 'writeText', { value: async () => { throw new Error('no'); } }) !== null`)
+	b.keys("c")
+	b.until(`document.getElementById('copy').open && document.getElementById('copy-text').value === window.copied`)
+}
+
+func TestTheKeyboardIsEnough(t *testing.T) {
+	b := newTab(t, desktop)
+	b.open(serve(t, gallery(), page.Options{}))
+	b.until(rows(7))
+	focused := func() string {
+		return eval[string](b, `document.activeElement.dataset.id ?? document.activeElement.id`)
+	}
+	b.keys("j")
+	b.until(shows("dlv_20261122_7f3a91bd"))
+	b.keys("j")
+	b.until(shows("connection refused"))
+	require.Equal(t, "6", focused())
+	b.keys(kb.ArrowDown + kb.ArrowDown + kb.ArrowUp)
+	require.Equal(t, "5", focused())
+	b.keys("k")
+	require.Equal(t, "6", focused())
+	b.until(shows("connection refused"))
+	b.keys(kb.Enter)
+	require.Equal(t, "detail", focused())
+	b.keys("r")
+	b.until(`document.querySelector('.toast')`)
+	b.keys(kb.Escape)
+	b.until(`document.activeElement.dataset.id === '6' && !document.querySelector('#detail h2')`)
+	b.keys("?")
+	b.until(`document.getElementById('help').open`)
+	b.shoot("desktop-help")
+	b.keys("j" + kb.Escape)
+	b.until(`!document.getElementById('help').open`)
+	require.Equal(t, "6", focused(), "keys belong to the dialog while it is open")
+	b.keys("/")
+	require.Equal(t, "text", focused())
+	b.keys("jrc")
+	require.Equal(t, "jrc", eval[string](b, `document.activeElement.value`), "what is typed is typed")
+
+	// Every step of the tabulator is seen, has a name, and ends somewhere.
+	eval[bool](b, `(document.activeElement.blur(), true)`)
+	b.open(eval[string](b, "location.origin") + "/#id=6")
+	b.until(shows("connection refused"))
+	seen := map[string]bool{}
+	for range 25 {
+		b.keys(kb.Tab)
+		stop := eval[string](b, `(() => { const e = document.activeElement; const s = getComputedStyle(e);
+			return e === document.body ? 'end' : [e.tagName, e.id, e.dataset.action ?? e.dataset.verdict ?? e.dataset.tab ?? e.dataset.id ?? ''].join('#') + ((s.outlineStyle !== 'none' && s.outlineWidth !== '0px') ? '' : ' not seen')
+				+ ((e.textContent.trim() || e.getAttribute('aria-label') || e.labels?.length) ? '' : ' has no name'); })()`)
+		require.NotContains(t, stop, "not seen")
+		require.NotContains(t, stop, "has no name")
+		seen[stop] = true
+	}
+	for _, stop := range []string{"SELECT#vendor#", "INPUT#text#", "LI##6", "BUTTON##replay", "BUTTON##copy", "BUTTON#tab-event#event", "end"} {
+		if stop == "LI##6" {
+			continue // the row that Tab comes to is the first, or the last that had the focus
+		}
+		require.Contains(t, seen, stop)
+	}
+}
+
+func TestAPhoneShowsOneThingAtATime(t *testing.T) {
+	b := newTab(t, phone)
+	b.open(serve(t, gallery(), page.Options{}))
+	b.until(rows(7))
+	b.click(`.row[data-id="6"]`)
+	b.until(shows("connection refused"))
+	b.until(`document.getElementById('detail').getBoundingClientRect().width === 390`)
+	b.click("#detail .back")
+	b.until(`getComputedStyle(document.getElementById('detail')).display === 'none' && location.hash === ''`)
+	b.click(`.row[data-id="5"]`)
+	b.until(shows("the CRM asks"))
+	eval[bool](b, `(history.back(), true)`) // the phone's own button
+	b.until(`getComputedStyle(document.getElementById('detail')).display === 'none'`)
+}
+
+func TestALostConnectionIsSaidAndMended(t *testing.T) {
+	ring := live.New(live.Options{})
+	handler, err := page.New(ring, page.Options{})
+	require.NoError(t, err)
+	start := func(address string) (*http.Server, string) {
+		var listener net.Listener
+		require.Eventually(t, func() bool {
+			listener, err = new(net.ListenConfig).Listen(t.Context(), "tcp", address)
+			return err == nil
+		}, patience, 50*time.Millisecond)
+		server := &http.Server{Handler: handler}
+		go func() { _ = server.Serve(listener) }()
+		t.Cleanup(func() { _ = server.Close() })
+		return server, listener.Addr().String()
+	}
+	server, address := start("127.0.0.1:0")
+	b := newTab(t, desktop)
+	b.open("http://" + address)
+	b.until(isLive)
+	b.expect("ERR_")
+	b.expect("Failed to load resource")
+	require.NoError(t, server.Close())
+	b.until(`document.getElementById('connection-text').textContent === 'Connection lost'`)
+	b.shoot("desktop-lost")
+	ring.Add(page.Detail{Item: page.Item{Type: "while.away"}})
+	start(address)
+	b.until(isLive)
+	b.until(rows(1))
+}
+
+func TestAnotherSiteGetsNothing(t *testing.T) {
+	var replayed atomic.Int32
+	ring := live.New(live.Options{Replay: func(context.Context, page.Detail) (string, error) { replayed.Add(1); return "", nil }})
+	ring.Add(page.Detail{Item: page.Item{Type: "secret.event"}, Body: []byte("{}")})
+	address := serve(t, ring, page.Options{})
+	foreign := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = fmt.Fprintf(w, `<!doctype html><title>other</title><iframe name=f></iframe>
+<form id=form method=post action="%s/api/items/1/actions/replay" enctype="text/plain" target=f><input name='{"a":"' value='"}'></form>`, address)
+	}))
+	defer foreign.Close()
+	b := newTab(t, desktop)
+	b.expect("") // it is all errors
+	for _, site := range []string{foreign.URL, "http://evil.test:" + portOf(t, foreign.URL)} {
+		b.open(site)
+		result := eval[[]string](b, fmt.Sprintf(`(async () => {
+			const at = %q;
+			const tried = async (f) => { try { const r = await f(); return r.type === 'opaque' ? 'opaque' : await r.text(); } catch { return 'refused'; } };
+			const loads = (tag, set) => new Promise((done) => { const e = document.createElement(tag); set(e); e.onload = () => done('loaded'); e.onerror = () => done('refused'); document.body.append(e); });
+			document.getElementById('form').submit();
+			return [
+				await tried(() => fetch(at + '/api/items')),
+				await tried(() => fetch(at + '/api/items', { mode: 'no-cors' })),
+				await tried(() => fetch(at + '/api/items', { credentials: 'include' })),
+				await tried(() => fetch(at + '/api/items/1/actions/replay', { method: 'POST', body: '{}' })),
+				await tried(() => fetch(at + '/api/items/1/actions/replay', { method: 'POST', body: '{}', mode: 'no-cors' })),
+				await tried(() => fetch(at + '/api/items/1/actions/replay', { method: 'POST', body: '{}', headers: { 'Content-Type': 'application/json' } })),
+				await new Promise((done) => { const s = new EventSource(at + '/api/events'); s.onerror = () => { s.close(); done('refused'); }; s.addEventListener('hello', () => done('heard')); }),
+				await loads('script', (e) => { e.src = at + '/app.js'; }),
+				await loads('img', (e) => { e.src = at + '/icon.svg'; }),
+			];
+		})()`, address))
+		require.Equal(t, strings.Fields(strings.Repeat("refused ", 9)), result, site)
+	}
+	require.Zero(t, replayed.Load())
+
+	// The name of another leads to this machine, and the site is then its own origin.
+	b.open("http://evil.test:" + portOf(t, address))
+	require.Contains(t, eval[string](b, `document.body.innerText`), "The page does not go by this name.")
+	require.Equal(t, 403, eval[int](b, `fetch('/api/items').then((r) => r.status)`))
+	require.Equal(t, 403, eval[int](b, `fetch('/api/items/1/actions/replay', { method: 'POST', body: '{}', headers: { 'Content-Type': 'application/json' } }).then((r) => r.status)`))
+	require.Zero(t, replayed.Load())
+}
+
+func TestATokenOpensThePage(t *testing.T) {
+	const token = "0123456789abcdef0123"
+	address := serve(t, gallery(), page.Options{Token: token})
+	b := newTab(t, desktop)
+	b.open(address + "/?token=" + token)
+	b.until(rows(7) + " && " + isLive)
+	require.Empty(t, eval[string](b, "location.search"))
+	require.Empty(t, eval[string](b, "document.cookie"), "no script has it")
+}
