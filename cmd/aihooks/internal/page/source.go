@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/aihooks/aihooks-go/inbox"
@@ -160,4 +161,21 @@ type Detail struct {
 type Fact struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
+}
+
+// Matches reports whether an item is one that the query asks for, its place in the list aside.
+func (q *Query) Matches(i *Item) bool {
+	if q.Vendor != "" && q.Vendor != i.Vendor || q.Verdict != "" && q.Verdict != i.Verdict {
+		return false
+	}
+	if q.Text == "" {
+		return true
+	}
+	text := strings.ToLower(q.Text)
+	for _, field := range []string{i.Type, i.Delivery, i.Endpoint, i.Reason, i.Error} {
+		if strings.Contains(strings.ToLower(field), text) {
+			return true
+		}
+	}
+	return false
 }
