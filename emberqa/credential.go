@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/aihooks/aihooks-go/signature"
@@ -70,6 +72,9 @@ const minLength = 16
 type gate struct {
 	logger *slog.Logger
 	live   atomic.Pointer[[]liveCredential]
+
+	setting sync.Mutex
+	former  atomic.Pointer[[]liveCredential] // the latest first; they let nothing in
 }
 
 type liveCredential struct {
@@ -110,6 +115,14 @@ func (g *gate) set(credentials []Credential) error {
 		}
 		live = append(live, liveCredential{name: c.name, kind: c.kind, digest: sha256.Sum256([]byte(proof))})
 	}
+	g.setting.Lock()
+	defer g.setting.Unlock()
+	former := g.retired()
+	if before := g.live.Load(); before != nil {
+		former = append(slices.Clone(*before), former...)
+	}
+	former = retire(former, live)
+	g.former.Store(&former)
 	g.live.Store(&live)
 	return nil
 }

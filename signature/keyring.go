@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -40,6 +41,9 @@ func (k Key) check() error {
 // no keys: nothing verifies.
 type Keyring struct {
 	live atomic.Pointer[[]*liveKey]
+
+	setting sync.Mutex
+	retired atomic.Pointer[[]*liveKey] // the latest first
 }
 
 // NewKeyring returns a ring that holds keys. It returns an error under the rules of [Keyring.Set].
@@ -54,6 +58,10 @@ func NewKeyring(keys ...Key) (*Keyring, error) {
 // Set exchanges all keys at once. Deliveries that are being verified finish with the keys they began with. It returns
 // an error, and changes nothing, when there is no key or there are more than [MaxKeys], when a key has no name or
 // two have the same, or when a secret is blank or "[redacted]".
+//
+// The ring remembers the keys that it held before, the last [MaxKeys] of them, so that [Explain] can say that a delivery
+// was signed with one. They never verify anything, and [Keyring.Names] does not list them. A program that must not keep
+// such a secret in memory makes a new Keyring.
 func (r *Keyring) Set(keys ...Key) error {
 	if len(keys) == 0 {
 		return errors.New("signature: at least one key is needed")
@@ -76,7 +84,38 @@ func (r *Keyring) Set(keys ...Key) error {
 		seen[k.Name] = true
 		live = append(live, newLiveKey(k))
 	}
+	r.setting.Lock()
+	defer r.setting.Unlock()
+	retired := retire(append(slices.Clone(r.keys()), r.former()...), live)
+	r.retired.Store(&retired)
 	r.live.Store(&live)
+	return nil
+}
+
+// retire returns those of the former keys whose secrets are not live, each secret once, the first MaxKeys of them.
+func retire(former, live []*liveKey) []*liveKey {
+	seen := make(map[string]bool)
+	for _, k := range live {
+		seen[k.secret.Reveal()] = true
+	}
+	var retired []*liveKey
+	for _, k := range former {
+		if secret := k.secret.Reveal(); !seen[secret] && len(retired) < MaxKeys {
+			seen[secret] = true
+			retired = append(retired, k)
+		}
+	}
+	return retired
+}
+
+// former returns the keys that were live before, for explanations only.
+func (r *Keyring) former() []*liveKey {
+	if r == nil {
+		return nil
+	}
+	if retired := r.retired.Load(); retired != nil {
+		return *retired
+	}
 	return nil
 }
 
@@ -102,8 +141,9 @@ func (r *Keyring) keys() []*liveKey {
 
 // A liveKey is a key with MACs ready to be used: keying an HMAC costs two blocks of SHA-256 and several allocations.
 type liveKey struct {
-	name string
-	macs sync.Pool // of *mac
+	name   string
+	secret Secret    // for Explain
+	macs   sync.Pool // of *mac
 }
 
 type mac struct {
@@ -114,7 +154,7 @@ type mac struct {
 
 func newLiveKey(k Key) *liveKey {
 	secret := k.Secret
-	live := &liveKey{name: k.Name}
+	live := &liveKey{name: k.Name, secret: secret}
 	live.macs.New = func() any {
 		return &mac{hash: hmac.New(sha256.New, []byte(secret.Reveal())), prefix: make([]byte, 0, maxFields*(maxOpaque+1))}
 	}

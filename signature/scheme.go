@@ -28,6 +28,9 @@ type Scheme struct {
 
 	// Fields are the other headers that the scheme reads, 4 at most. All that a form covers must be among them.
 	Fields []Field
+
+	// unpinned are the forms that Pin left out: they verify nothing, and are for Explain.
+	unpinned []Form
 }
 
 // A Form is one composition of the signed bytes: the value of each covered header, as received and followed by a dot,
@@ -95,12 +98,15 @@ func beginsAsCovered(body []byte) bool {
 }
 
 // Pin returns a scheme that accepts the form of that name alone. An unknown name is an error that lists the known ones.
+// The scheme remembers the other forms for [Explain] only.
 func (s Scheme) Pin(form string) (Scheme, error) {
 	f, err := s.form(form)
 	if err != nil {
 		return Scheme{}, err
 	}
-	s.Forms = []Form{*f}
+	pinned := *f
+	s.unpinned = slices.DeleteFunc(slices.Concat(s.Forms, s.unpinned), func(f Form) bool { return f.Name == form })
+	s.Forms = []Form{pinned}
 	return s, nil
 }
 
@@ -193,7 +199,7 @@ func errCanonical(name string) error {
 
 // clone returns a copy that shares nothing with s.
 func (s Scheme) clone() Scheme {
-	s.Forms, s.Fields = slices.Clone(s.Forms), slices.Clone(s.Fields)
+	s.Forms, s.Fields, s.unpinned = slices.Clone(s.Forms), slices.Clone(s.Fields), nil
 	for i := range s.Forms {
 		s.Forms[i].Covers = slices.Clone(s.Forms[i].Covers)
 	}

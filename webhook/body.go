@@ -3,6 +3,7 @@ package webhook
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -16,6 +17,7 @@ var (
 	errTooLarge = errors.New("webhook: the body is larger than Options.MaxBody")
 	errSlow     = errors.New("webhook: the body did not arrive within Options.BodyTimeout, or before the answer was due")
 	errLength   = errors.New("webhook: the body is not as long as it was declared")
+	errNoByte   = fmt.Errorf("%w: not one byte of it arrived", errLength)
 )
 
 // Bodies are read into pooled buffers; most are forged or duplicate and leave nothing behind.
@@ -51,10 +53,14 @@ func (b *buffer) read(body io.Reader, declared, limit int64) error {
 		case int64(len(b.b)) > limit:
 			return errTooLarge
 		case errors.Is(err, io.EOF):
-			if declared > 0 && int64(len(b.b)) != declared {
+			switch {
+			case declared <= 0 || int64(len(b.b)) == declared:
+				return nil
+			case len(b.b) == 0:
+				return errNoByte
+			default:
 				return errLength
 			}
-			return nil
 		case err != nil:
 			return err
 		}

@@ -58,16 +58,16 @@ func (p *passage) report(v verdict, late bool) {
 			o.Type = otherType
 		}
 	}
-	h.log(p.ctx, &o, p.delivery)
+	h.log(p, &o)
 	if h.options.Observer != nil {
 		h.observe(p.ctx, o)
 	}
 }
 
 // log writes the line. Late ones are written on a goroutine where a panic of the logger would end the process.
-func (h *Handler) log(ctx context.Context, o *Observation, d *Delivery) {
+func (h *Handler) log(p *passage, o *Observation) {
 	defer func() { _ = recover() }() // there is nothing left to say it with
-	h.journal.write(ctx, o, d)
+	h.journal.write(p, o)
 }
 
 func (h *Handler) observe(ctx context.Context, o Observation) {
@@ -112,7 +112,8 @@ func (j *journal) init(logger *slog.Logger) {
 }
 
 // write writes at most one line.
-func (j *journal) write(ctx context.Context, o *Observation, d *Delivery) {
+func (j *journal) write(p *passage, o *Observation) {
+	ctx, d := p.ctx, p.delivery
 	level := rules[o.Outcome].level
 	if o.Unguarded {
 		level = max(level, slog.LevelWarn)
@@ -121,20 +122,19 @@ func (j *journal) write(ctx context.Context, o *Observation, d *Delivery) {
 		return
 	}
 	if d == nil {
-		thin, written := j.strangers[o.Outcome], false
-		thin.Do(func() {
-			written = true
-			j.line(ctx, level, o, nil, thin.left.Swap(0))
-		})
+		thin, written, leftOut := j.strangers[o.Outcome], false, int64(0)
+		thin.Do(func() { written, leftOut = true, thin.left.Swap(0) })
 		if !written {
 			thin.left.Add(1)
+			return
 		}
+		j.line(p, level, o, leftOut) // outside of Do, where others would wait for it
 		return
 	}
 	if o.Outcome == Unhandled && !j.firstOf(d.Type) {
 		return
 	}
-	j.line(ctx, level, o, d, 0)
+	j.line(p, level, o, 0)
 }
 
 // firstOf reports whether an unhandled delivery of this type is seen for the first time.
@@ -158,8 +158,8 @@ func clip(s string) string {
 	return s[:longest] + "…"
 }
 
-func (j *journal) line(ctx context.Context, level slog.Level, o *Observation, d *Delivery, leftOut int64) {
-	attrs := make([]slog.Attr, 0, 14)
+func (j *journal) line(p *passage, level slog.Level, o *Observation, leftOut int64) {
+	d, attrs := p.delivery, make([]slog.Attr, 0, 16)
 	attrs = append(attrs,
 		slog.String("vendor", o.Vendor), slog.String("endpoint", o.Endpoint),
 		slog.String("outcome", string(o.Outcome)), slog.Int("status", o.Status))
@@ -183,9 +183,12 @@ func (j *journal) line(ctx context.Context, level slog.Level, o *Observation, d 
 	if o.Err != nil {
 		attrs = append(attrs, slog.String("error", o.Err.Error()))
 	}
+	if e := p.explain(o); e.Text != "" {
+		attrs = append(attrs, slog.String("mistake", string(e.Mistake)), slog.String("explanation", e.Text))
+	}
 	var panicked *PanicError
 	if errors.As(o.Err, &panicked) {
 		attrs = append(attrs, slog.String("stack", string(panicked.Stack)))
 	}
-	j.logger.LogAttrs(ctx, level, "webhook delivery "+string(o.Outcome), attrs...)
+	j.logger.LogAttrs(p.ctx, level, "webhook delivery "+string(o.Outcome), attrs...)
 }

@@ -40,6 +40,7 @@ type passage struct {
 	delivery    *Delivery // nil until authentic
 	unguarded   bool      // the store could not be asked, and is not what keeps this from running twice
 	unread      bool      // the sender may still be writing the body
+	refused     *refused  // what was not authentic, until it has been reported
 	redelivered bool      // by Redeliver, of a delivery that somebody has stored
 
 	concluded chan struct{} // if the answer is due before the callback has ended: closed once that has been reported
@@ -59,7 +60,11 @@ func (h *Handler) process(ctx context.Context, r *Request) Result {
 		}
 		defer h.life.leave() // once it has been reported as well
 	}
-	return p.conclude(p.receive(r))
+	result := p.conclude(p.receive(r))
+	if p.refused != nil {
+		p.refused.buf.free()
+	}
+	return result
 }
 
 // receive takes the request from bounds to its verdict.
@@ -98,12 +103,13 @@ func (p *passage) authenticate(r *Request) (*Arrival, verdict) {
 		p.unread = true
 		return nil, unreadable(err)
 	}
-	defer buf.free()
 	p.bytes = len(buf.b)
 	match, err := h.endpoint.Authenticator.Authenticate(r, buf.b)
 	if err != nil {
+		p.refused = &refused{r, buf}
 		return nil, forged(err)
 	}
+	defer buf.free()
 	return &Arrival{Header: r.Header, Body: bytes.Clone(buf.b), Match: match}, verdict{}
 }
 

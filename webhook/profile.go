@@ -87,6 +87,13 @@ type Authenticator interface {
 	Authenticate(r *Request, body []byte) (signature.Match, error)
 }
 
+// An Explainer is an [Authenticator] that can say why it refuses. It is asked only when the sentence will be written into
+// a log, or by [Handler.Explain]; it costs some milliseconds at most, says nothing that has not been proven, and names no
+// secret, no value of a header and nothing of the body.
+type Explainer interface {
+	Explain(r *Request, body []byte) signature.Explanation
+}
+
 // AuthenticatorFunc is a function that is an [Authenticator].
 type AuthenticatorFunc func(r *Request, body []byte) (signature.Match, error)
 

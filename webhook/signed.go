@@ -22,9 +22,7 @@ func NewSigned(p Profile, e Endpoint, keys []signature.Key, o *Options) (*Signed
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p.Name, err)
 	}
-	e.Authenticator = AuthenticatorFunc(func(r *Request, body []byte) (signature.Match, error) {
-		return verifier.Verify(ring, r.Header, body)
-	})
+	e.Authenticator = &signed{scheme: *p.Scheme, verifier: verifier, keys: ring}
 	h, err := New(p, e, o)
 	if err != nil {
 		return nil, err
@@ -32,9 +30,26 @@ func NewSigned(p Profile, e Endpoint, keys []signature.Key, o *Options) (*Signed
 	return &SignedHandler{Handler: h, keys: ring}, nil
 }
 
+// A signed authenticator goes by a scheme and its keys.
+type signed struct {
+	scheme   signature.Scheme
+	verifier *signature.Verifier
+	keys     *signature.Keyring
+}
+
+func (s *signed) Authenticate(r *Request, body []byte) (signature.Match, error) {
+	return s.verifier.Verify(s.keys, r.Header, body)
+}
+
+func (s *signed) Explain(r *Request, body []byte) signature.Explanation {
+	return signature.Explain(signature.Question{
+		Scheme: s.scheme, Keys: s.keys, Header: r.Header, Body: body, Declared: r.ContentLength,
+	})
+}
+
 // SetKeys exchanges the signing keys while serving, all at once: for a rotation, first set the new and the old one,
 // then, once the sender has changed over, the new one alone. The errors are those of [signature.Keyring.Set]; after
-// one the keys are as they were.
+// one the keys are as they were. Former keys verify nothing, but are remembered for [Handler.Explain].
 func (h *SignedHandler) SetKeys(keys ...signature.Key) error {
 	if err := h.keys.Set(keys...); err != nil {
 		return fmt.Errorf("%s: SetKeys: %w", h.profile.Name, err)

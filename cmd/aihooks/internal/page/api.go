@@ -1,0 +1,186 @@
+package page
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/aihooks/aihooks-go/inbox"
+)
+
+const (
+	maxItems   = 500       // in one answer
+	maxInList  = 300       // bytes of one text of an item
+	maxText    = 16 << 10  // bytes of one text of a detail
+	maxPreview = 200 << 10 // bytes of a body that is shown unasked
+)
+
+// A listView is what the page is told at every change.
+type listView struct {
+	Overview Overview `json:"overview"`
+	List
+}
+
+func (s *server) list(w http.ResponseWriter, r *http.Request) {
+	form := r.URL.Query()
+	q := Query{Vendor: form.Get("vendor"), Verdict: form.Get("verdict"), Text: form.Get("text"), Before: form.Get("before")}
+	q.Limit, _ = strconv.Atoi(form.Get("limit"))
+	if q.Limit < 1 || q.Limit > maxItems {
+		q.Limit = maxItems
+	}
+	overview, err := s.source.Overview(r.Context())
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	list, err := s.source.List(r.Context(), q)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	list.Items = append([]Item{}, list.Items...) // the source's own stays as it is, and none is [] and not null
+	for i := range list.Items {
+		shorten(&list.Items[i], maxInList)
+	}
+	s.answer(w, r, listView{overview, list})
+}
+
+// A detailView is what the page is told about an item.
+type detailView struct {
+	Item
+	Method   string          `json:"method,omitempty"`
+	URL      string          `json:"url,omitempty"`
+	Header   [][2]string     `json:"header"`
+	Body     []byte          `json:"body"` // its beginning
+	Size     int             `json:"size"`
+	JSON     bool            `json:"json"`
+	Gone     bool            `json:"gone,omitempty"`
+	Attempts []inbox.Attempt `json:"attempts,omitempty"`
+	Due      time.Time       `json:"due,omitzero"`
+	Since    time.Time       `json:"since,omitzero"`
+	Facts    []Fact          `json:"facts,omitempty"`
+	Curl     bool            `json:"curl"`
+}
+
+func (s *server) detail(w http.ResponseWriter, r *http.Request) {
+	d, err := s.source.Detail(r.Context(), r.PathValue("id"))
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	v := detailView{
+		Item: d.Item, Method: d.Method, URL: cut(d.URL, maxText), Header: [][2]string{}, Body: preview(d.Body), Size: len(d.Body),
+		JSON: json.Valid(d.Body), Gone: d.Gone, Attempts: slices.Clone(d.Attempts), Due: d.Due, Since: d.Since, Curl: d.URL != "" && !d.Gone,
+	}
+	shorten(&v.Item, maxText)
+	for name, values := range d.Header {
+		for _, value := range values {
+			v.Header = append(v.Header, [2]string{cut(name, maxInList), cut(value, maxText)})
+		}
+	}
+	slices.SortStableFunc(v.Header, func(a, b [2]string) int { return strings.Compare(a[0], b[0]) })
+	for i := range v.Attempts {
+		v.Attempts[i].Error = cut(v.Attempts[i].Error, maxText)
+	}
+	for _, fact := range d.Facts {
+		v.Facts = append(v.Facts, Fact{cut(fact.Name, maxInList), cut(fact.Value, maxText)})
+	}
+	s.answer(w, r, v)
+}
+
+// body gives the whole body as a file: no browser takes it for a page.
+func (s *server) body(w http.ResponseWriter, r *http.Request) {
+	d, err := s.source.Detail(r.Context(), r.PathValue("id"))
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Disposition", `attachment; filename="delivery.json"`)
+	_, _ = w.Write(d.Body) // the visitor has left
+}
+
+func (s *server) curl(w http.ResponseWriter, r *http.Request) {
+	d, err := s.source.Detail(r.Context(), r.PathValue("id"))
+	switch {
+	case err != nil:
+		s.fail(w, r, err)
+	case d.URL == "" || d.Gone:
+		s.fail(w, r, ErrNotFound)
+	default:
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.Write([]byte(Curl(&d))) // the visitor has left
+	}
+}
+
+func (s *server) act(w http.ResponseWriter, r *http.Request) {
+	message, err := s.source.Act(r.Context(), r.PathValue("id"), r.PathValue("action"))
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.answer(w, r, map[string]string{"message": cut(message, maxText)})
+}
+
+func (s *server) answer(w http.ResponseWriter, r *http.Request, v any) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(text) // the visitor has left
+}
+
+// fail says what the source said. It is the visitor's own machine, or one whose token the visitor has.
+func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil {
+		return // nobody is there any more
+	}
+	status := http.StatusConflict
+	switch {
+	case errors.Is(err, ErrNotFound):
+		status = http.StatusNotFound
+	case r.Method == http.MethodGet:
+		status = http.StatusInternalServerError
+		s.log.ErrorContext(r.Context(), "page: the source failed", "path", r.URL.Path, "error", err)
+	}
+	text, _ := json.Marshal(map[string]string{"error": cut(err.Error(), maxText)}) // strings always can be
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(text) // the visitor has left
+}
+
+func shorten(i *Item, n int) {
+	for _, text := range []*string{&i.Vendor, &i.Endpoint, &i.Type, &i.Delivery, &i.Verdict, &i.Reason, &i.Explanation, &i.Error} {
+		*text = cut(*text, n)
+	}
+}
+
+// cut returns at most n bytes of a text, and no half character.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
+}
+
+// preview returns the beginning of a body, up to the end of a character.
+func preview(body []byte) []byte {
+	if len(body) <= maxPreview {
+		return body
+	}
+	n := maxPreview
+	for i := 0; i < utf8.UTFMax && !utf8.RuneStart(body[n]); i++ {
+		n--
+	}
+	return body[:n]
+}

@@ -1,0 +1,312 @@
+// The page: what is chosen and filtered stands in the address after the #, so that a reload and the back button keep it.
+
+import { Detail } from './detail.js';
+import { confirm, copy, help, isOpen, toast } from './dialogs.js';
+import { Filters } from './filters.js';
+import { keys } from './keys.js';
+import { List } from './list.js';
+import { stream } from './stream.js';
+import { make, words } from './text.js';
+
+const $ = (id) => document.getElementById(id);
+const pageSize = 100;
+const mostAtOnce = 500; // that the server gives
+const wide = window.matchMedia('(min-width: 60rem)');
+
+let place = {}; // vendor, verdict, text, id: what stands in the address
+let items = [];
+let next = '';
+let shown = ''; // the item of the detail that is shown, as text
+let asking = 0; // counts questions: an answer to an older one is thrown away
+
+class Refusal extends Error {}
+
+const ask = async (path, options) => {
+  const response = await fetch('api/' + path, options);
+  if (response.ok) return response;
+  const said = response.headers.get('Content-Type')?.startsWith('application/json') ? (await response.json()).error : await response.text();
+  const error = new Refusal(said.trim() || `The page's server answered ${response.status}.`);
+  error.status = response.status;
+  throw error;
+};
+
+const itemPath = (id, rest = '') => `items/${encodeURIComponent(id)}${rest}`;
+
+// The address.
+
+const read = () => Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+
+const go = (change, how) => {
+  const to = { ...place, ...change };
+  const hash = '#' + new URLSearchParams(Object.entries(to).filter(([, value]) => value));
+  if (hash === (location.hash || '#')) return;
+  history[how === 'push' ? 'pushState' : 'replaceState'](how === 'push' ? { opened: true } : history.state, '', hash);
+  arrive();
+};
+
+const arrive = () => {
+  const before = place;
+  place = read();
+  filters.show(place);
+  document.body.classList.toggle('opened', Boolean(place.id));
+  list.choose(place.id ?? '');
+  if (['vendor', 'verdict', 'text'].some((key) => (before[key] ?? '') !== (place[key] ?? ''))) {
+    list.clear();
+    items = [];
+    next = '';
+    refresh();
+  }
+  if (before.id !== place.id || !shown) open();
+};
+
+const open = async () => {
+  shown = '';
+  if (!place.id) {
+    detail.empty(items.length ? 'Choose a delivery to see what became of it.' : '');
+    return;
+  }
+  await load(true);
+};
+
+const back = () => {
+  const id = place.id;
+  if (history.state?.opened && !wide.matches) history.back();
+  else go({ id: '' }, 'replace');
+  // The list is there again once the address has changed.
+  requestAnimationFrame(() => setTimeout(() => list.focus(id), 50));
+};
+
+// What is asked of the server.
+
+const query = (limit, before) => {
+  const form = { limit, before, vendor: place.vendor, verdict: place.verdict, text: place.text };
+  return 'items?' + new URLSearchParams(Object.entries(form).filter(([, value]) => value));
+};
+
+let refreshing = null;
+let stale = false;
+
+/** refresh asks for the list, and once more if something has changed meanwhile. */
+const refresh = () => {
+  stale = true;
+  refreshing ??= (async () => {
+    while (stale) {
+      stale = false;
+      try {
+        await refreshOnce();
+      } catch (error) {
+        if (error instanceof Refusal) toast(error.message, 'bad');
+      }
+    }
+    refreshing = null;
+  })();
+  return refreshing;
+};
+
+const refreshOnce = async () => {
+  const number = ++asking;
+  const limit = Math.min(Math.max(items.length, pageSize), mostAtOnce);
+  const answer = await (await ask(query(limit))).json();
+  if (number !== asking) return;
+  // Beyond what the server gives at once, rows stay as they were.
+  const last = answer.items.at(-1);
+  const rest = items.length > limit && last ? items.slice(items.findIndex((item) => item.id === last.id) + 1 || items.length) : [];
+  if (!rest.length) next = answer.next ?? '';
+  take([...answer.items, ...rest], answer.overview);
+  const item = items.find((item) => item.id === place.id);
+  if (place.id && (!item || JSON.stringify(item) !== shown)) await load(false);
+};
+
+const older = async () => {
+  $('older').disabled = true;
+  try {
+    const answer = await (await ask(query(pageSize, next))).json();
+    next = answer.next ?? '';
+    const first = answer.items[0]?.id;
+    take([...items, ...answer.items], answer.overview, true);
+    if (first) list.focus(first);
+  } catch (error) {
+    toast(error.message, 'bad');
+  }
+  $('older').disabled = false;
+};
+
+let loading = 0;
+
+const load = async (fresh) => {
+  const id = place.id;
+  const number = ++loading;
+  try {
+    const answer = await (await ask(itemPath(id))).json();
+    if (number !== loading || id !== place.id) return;
+    const text = JSON.stringify(answer);
+    if (!fresh && text === load.last) return;
+    load.last = text;
+    const top = $('detail').scrollTop;
+    const had = $('detail').contains(document.activeElement) ? document.activeElement.dataset.action ?? '' : null;
+    detail.show(answer);
+    $('detail').scrollTop = fresh ? 0 : top;
+    if (had !== null) ($('detail').querySelector(`[data-action="${CSS.escape(had)}"]`) ?? $('detail')).focus({ preventScroll: true });
+  } catch (error) {
+    if (number !== loading || id !== place.id) return;
+    if (error.status === 404) detail.empty(error.message);
+    else if (error instanceof Refusal) toast(error.message, 'bad');
+  }
+  const item = items.find((item) => item.id === id);
+  shown = item ? JSON.stringify(item) : '';
+};
+
+// What is shown.
+
+const take = (list_, overview, isOlder) => {
+  const first = items.length === 0;
+  items = list_;
+  const pane = $('list-pane');
+  const scrolled = pane.scrollTop > 40;
+  const added = list.show(items);
+  filters.offer(overview);
+  $('title').textContent = overview.title;
+  document.title = `${overview.title} · aihooks`;
+  $('older').hidden = !next;
+  empty(overview);
+  if (first || isOlder || !added.length) {
+    if (!place.id && (first || !items.length)) open();
+    return;
+  }
+  announce(added);
+  if (scrolled) {
+    fresh += added.length;
+    $('fresh').textContent = `↑ ${fresh} new`;
+    $('fresh').hidden = false;
+  }
+};
+
+let fresh = 0;
+const seenAll = () => {
+  fresh = 0;
+  $('fresh').hidden = true;
+};
+
+const empty = (overview) => {
+  const box = $('empty');
+  box.hidden = items.length > 0;
+  if (items.length > 0) return;
+  if (place.vendor || place.verdict || place.text) {
+    const all = make('button', '', 'Show all');
+    all.type = 'button';
+    all.addEventListener('click', () => go({ vendor: '', verdict: '', text: '' }));
+    box.replaceChildren(make('p', '', 'No delivery is like that.'), all);
+    return;
+  }
+  const lines = (overview.hint || 'Nothing has arrived yet.').split('\n').filter(Boolean);
+  box.replaceChildren(...lines.map((line) => {
+    if (!line.startsWith('$ ')) return words('p', '', line);
+    const command = words('code', 'command', line.slice(2));
+    const b = make('button', 'command-line', command);
+    b.type = 'button';
+    b.title = 'Copy this command';
+    b.addEventListener('click', () => copy(line.slice(2), 'The command has been copied.'));
+    return b;
+  }));
+};
+
+let toSay = [];
+const announce = (added) => {
+  toSay.push(...added);
+  announce.timer ??= setTimeout(() => {
+    announce.timer = undefined;
+    const item = toSay[0];
+    $('announce').textContent = `${toSay.length === 1 ? 'New delivery' : `${toSay.length} new deliveries, the last`}: ${item.vendor ?? ''} ${item.type ?? ''}, ${item.verdict}`;
+    toSay = [];
+  }, 1500);
+};
+
+// What is done.
+
+let acting = false;
+
+const act = async (d, action) => {
+  if (acting || (action.confirm && !(await confirm(action.confirm, action.label, action.name === 'discard')))) return;
+  acting = true;
+  document.body.classList.add('acting');
+  try {
+    const answer = await ask(itemPath(d.id, `/actions/${encodeURIComponent(action.name)}`), {
+      method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{}',
+    });
+    toast((await answer.json()).message, 'good');
+  } catch (error) {
+    toast(error instanceof Refusal ? error.message : 'The connection is lost: nothing was done, as far as the page knows.', 'bad');
+  }
+  acting = false;
+  document.body.classList.remove('acting');
+  refresh();
+};
+
+const copyCurl = async (id) => {
+  try {
+    await copy(await (await ask(itemPath(id, '/curl'))).text(), 'Copied as curl.');
+  } catch (error) {
+    toast(error.message, 'bad');
+  }
+};
+
+const whole = async (id) => {
+  try {
+    return new Uint8Array(await (await ask(itemPath(id, '/body'))).arrayBuffer());
+  } catch (error) {
+    toast(error.message, 'bad');
+    return null;
+  }
+};
+
+const connection = (state) => {
+  $('connection').dataset.state = state;
+  $('connection-text').textContent = state === 'live' ? 'Live' : 'Connection lost';
+};
+
+const list = new List($('list'), (id) => {
+  go({ id }, wide.matches && place.id ? 'replace' : 'push');
+  if (!wide.matches) $('detail').focus();
+});
+const detail = new Detail($('detail'), { act, copy: copyCurl, back, whole });
+const filters = new Filters((change) => go({ ...change, id: place.id }, 'replace'));
+
+keys({
+  isOpen,
+  move: (by) => {
+    const id = list.move(by);
+    if (id && wide.matches) go({ id }, 'replace');
+  },
+  enter: () => {
+    const id = list.focused;
+    if (!id) return false;
+    go({ id }, wide.matches ? 'replace' : 'push');
+    $('detail').focus();
+    return true;
+  },
+  escape: () => { if (place.id) back(); },
+  press: (...names) => {
+    for (const action of names) {
+      const b = $('detail').querySelector(`button[data-action="${action}"]`);
+      if (b && place.id) {
+        b.click();
+        return;
+      }
+    }
+  },
+  search: () => $('text').focus(),
+  help,
+});
+
+$('older').addEventListener('click', older);
+$('fresh').addEventListener('click', () => {
+  $('list-pane').scrollTo({ top: 0 });
+  seenAll();
+});
+$('list-pane').addEventListener('scroll', () => { if ($('list-pane').scrollTop < 40) seenAll(); }, { passive: true });
+$('help-button').addEventListener('click', help);
+window.addEventListener('popstate', arrive);
+window.addEventListener('hashchange', arrive);
+
+arrive();
+stream(refresh, connection);

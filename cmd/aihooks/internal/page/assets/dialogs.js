@@ -1,0 +1,62 @@
+// What is asked of the visitor, and what the visitor is told.
+
+import { make, words } from './text.js';
+
+const $ = (id) => document.getElementById(id);
+
+const closing = (dialog, ...buttons) => {
+  for (const b of buttons) b.addEventListener('click', () => dialog.close(b.id));
+  dialog.addEventListener('click', (event) => {
+    if (event.target === dialog) dialog.close(''); // beside it
+  });
+};
+
+closing($('confirm'), $('confirm-yes'), $('confirm-no'));
+closing($('help'), $('help-close'));
+closing($('copy'), $('copy-close'));
+
+/** confirm asks a question, and resolves to whether it was answered with yes. */
+export const confirm = (question, yes, dangerous) => new Promise((resolve) => {
+  const dialog = $('confirm');
+  $('confirm-text').textContent = question;
+  $('confirm-yes').textContent = yes;
+  $('confirm-yes').className = dangerous ? 'danger' : 'first';
+  $('confirm-no').textContent = dangerous ? 'Keep it' : 'Not now';
+  dialog.returnValue = '';
+  dialog.addEventListener('close', () => resolve(dialog.returnValue === 'confirm-yes'), { once: true });
+  dialog.showModal();
+  $('confirm-no').focus();
+});
+
+/** help shows the keys. */
+export const help = () => $('help').showModal();
+
+/** isOpen reports whether a dialog is open, to which all keys belong. */
+export const isOpen = () => document.querySelector('dialog[open]') !== null;
+
+/** toast says something for some seconds; what went wrong stays longer. */
+export const toast = (text, tone) => {
+  const box = make('div', 'toast', words('p', '', text));
+  box.dataset.tone = tone;
+  box.setAttribute('role', tone === 'bad' ? 'alert' : 'status');
+  const close = make('button', 'quiet', '×');
+  close.type = 'button';
+  close.setAttribute('aria-label', 'Close this message');
+  close.addEventListener('click', () => box.remove());
+  box.append(close);
+  $('toasts').append(box);
+  while ($('toasts').childElementCount > 3) $('toasts').firstElementChild.remove();
+  setTimeout(() => box.remove(), tone === 'bad' ? 15000 : 6000);
+};
+
+/** copy puts a text on the clipboard, or shows it for copying by hand. */
+export const copy = async (text, done) => {
+  try {
+    await navigator.clipboard.writeText(text);
+    toast(done, 'good');
+  } catch {
+    $('copy-text').value = text;
+    $('copy').showModal();
+    $('copy-text').select();
+  }
+};

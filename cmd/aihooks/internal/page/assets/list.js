@@ -1,0 +1,141 @@
+// The list on the left: a row for each delivery, the newest first. Rows stay where they are when others come, and the one
+// with the focus keeps it.
+
+import { make, words } from './text.js';
+import { time } from './time.js';
+
+/** names says what a verdict or a vendor is called on the page. */
+export const name = (text) => text.replaceAll('_', ' ');
+
+/** badge is the coloured mark of a verdict. */
+export const badge = (item) => {
+  const chip = words('span', 'chip', name(item.verdict));
+  chip.dataset.tone = item.tone;
+  return chip;
+};
+
+/** initial is the mark of a vendor. */
+export const initial = (vendor) => {
+  const first = vendor ? [...vendor][0].toUpperCase() : '?';
+  const square = words('span', 'initial', first);
+  square.setAttribute('aria-hidden', 'true');
+  let hue = 0;
+  for (const c of vendor ?? '') hue = (hue * 31 + c.codePointAt(0)) % 6;
+  square.dataset.hue = vendor ? hue : 'none';
+  return square;
+};
+
+const fill = (row, item) => {
+  const about = make('span', 'about');
+  about.append(words('span', 'vendor', item.vendor || 'unknown sender'));
+  if (item.endpoint && item.endpoint !== 'default') about.append(words('span', '', item.endpoint));
+  if (item.tries > 1) about.append(make('span', '', `${item.tries} attempts`));
+  if (item.delivery) about.append(words('span', 'id', item.delivery));
+  const type = item.type ? words('span', 'type', item.type) : make('span', 'type none', 'no type');
+  row.replaceChildren(initial(item.vendor), type, time(item.at, 'short'), about, badge(item));
+  if (item.tone === 'bad' || item.tone === 'warn') {
+    const why = item.error || (item.reason ? name(item.reason) : '');
+    if (why) row.append(words('span', 'why', why));
+  }
+  row.dataset.tone = item.tone;
+};
+
+export class List {
+  #ul;
+  #rows = new Map(); // by id: the row, and the item as text
+  #chosen = '';
+  #current = ''; // the row that Tab comes to
+
+  constructor(ul, open) {
+    this.#ul = ul;
+    ul.addEventListener('click', (event) => {
+      const row = event.target.closest('.row');
+      if (row) open(row.dataset.id);
+    });
+    ul.addEventListener('focusin', (event) => {
+      const row = event.target.closest('.row');
+      if (row) this.#rove(row.dataset.id);
+    });
+  }
+
+  /** show shows items, and returns those that were not there before. */
+  show(items) {
+    const known = this.#rows.size > 0;
+    const seen = new Set();
+    const added = [];
+    let at = this.#ul.firstElementChild;
+    for (const item of items) {
+      if (seen.has(item.id)) continue;
+      seen.add(item.id);
+      const text = JSON.stringify(item);
+      let entry = this.#rows.get(item.id);
+      if (!entry) {
+        const row = make('li', 'row');
+        row.setAttribute('role', 'option');
+        row.setAttribute('aria-selected', 'false');
+        row.dataset.id = item.id;
+        row.tabIndex = -1;
+        entry = { row, text: '' };
+        this.#rows.set(item.id, entry);
+        added.push(item);
+        if (known) row.classList.add('new');
+      }
+      if (entry.text !== text) {
+        fill(entry.row, item);
+        entry.text = text;
+      }
+      if (entry.row === at) at = at.nextElementSibling;
+      else this.#ul.insertBefore(entry.row, at);
+    }
+    for (const [id, entry] of this.#rows) {
+      if (seen.has(id)) continue;
+      if (entry.row.contains(document.activeElement)) (entry.row.nextElementSibling ?? entry.row.previousElementSibling ?? this.#ul).focus();
+      entry.row.remove();
+      this.#rows.delete(id);
+    }
+    this.#rove(this.#rows.has(this.#current) ? this.#current : this.#ul.firstElementChild?.dataset.id ?? '');
+    this.choose(this.#chosen);
+    return added;
+  }
+
+  /** clear forgets all rows: what comes next is not new. */
+  clear() {
+    this.#rows.clear();
+    this.#ul.replaceChildren();
+  }
+
+  /** choose marks the row whose delivery is shown. */
+  choose(id) {
+    this.#rows.get(this.#chosen)?.row.setAttribute('aria-selected', 'false');
+    this.#chosen = id;
+    this.#rows.get(id)?.row.setAttribute('aria-selected', 'true');
+  }
+
+  /** move goes to the next row, or the one before, or by 0 into the list, and returns the id of that row. */
+  move(by) {
+    const focused = this.#ul.contains(document.activeElement) ? document.activeElement.closest('.row') : null;
+    const from = focused ?? this.#rows.get(this.#chosen)?.row;
+    let row = from && by ? (by > 0 ? from.nextElementSibling : from.previousElementSibling) : from ?? this.#ul.firstElementChild;
+    row ??= from;
+    row?.focus();
+    return row?.dataset.id ?? '';
+  }
+
+  /** focus gives the focus to the row of an id, or to the one that had it last. */
+  focus(id) {
+    (this.#rows.get(id)?.row ?? this.#rows.get(this.#current)?.row ?? this.#ul).focus();
+  }
+
+  /** focused is the id of the row that has the focus. */
+  get focused() {
+    return this.#ul.contains(document.activeElement) ? document.activeElement.closest('.row')?.dataset.id ?? '' : '';
+  }
+
+  #rove(id) {
+    const before = this.#rows.get(this.#current)?.row;
+    if (before) before.tabIndex = -1;
+    this.#current = id;
+    const row = this.#rows.get(id)?.row;
+    if (row) row.tabIndex = 0;
+  }
+}

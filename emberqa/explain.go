@@ -1,0 +1,202 @@
+package emberqa
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// What can be wrong with a credential, as [webhook.Handler.Explain] and the log say it.
+const (
+	// CredentialMissing: the request has nothing in which a credential could be.
+	CredentialMissing signature.Mistake = "credential_missing"
+	// CredentialBlanks: blanks, a line break or quotes stand around a token, in the URL or in the configuration.
+	CredentialBlanks signature.Mistake = "credential_blanks"
+	// CredentialEscaped: a token was escaped once too often, in the URL or in the configuration.
+	CredentialEscaped signature.Mistake = "credential_escaped"
+	// CredentialMisplaced: a live token is in the request, but not where one is looked for.
+	CredentialMisplaced signature.Mistake = "credential_misplaced"
+	// CredentialRepeated: the parameter or the header came more than once.
+	CredentialRepeated signature.Mistake = "credential_repeated"
+	// CredentialRetired: a credential was shown that was live once and has been exchanged.
+	CredentialRetired signature.Mistake = "credential_retired"
+)
+
+// A guess is a token that may have been meant.
+type guess struct {
+	mistake signature.Mistake
+	says    string
+	token   string
+}
+
+// What of a hostile URL is looked at, at most.
+const (
+	maxSegments   = 32
+	maxParameters = 32
+	maxTokens     = 4 // of one name
+)
+
+// Explain says why Authenticate refuses. Whatever it says of a token has been proven, by its digest.
+func (g *gate) Explain(r *webhook.Request, _ []byte) signature.Explanation {
+	shown := show(r)
+	if name, ok := matching(g.retired(), shown); ok {
+		return signature.Explanation{Mistake: CredentialRetired, Text: "the request shows a former credential \"" + name + "\", which was live until the credentials were exchanged: set it beside the new one until EmberQA has the new URL"}
+	}
+	live := *g.live.Load()
+	if _, ok := matching(live, shown); ok {
+		return signature.Explanation{Mistake: signature.NoMistake, Text: "nothing is wrong with the credential"}
+	}
+	for _, c := range guesses(r) {
+		if _, ok := matching(live, []liveCredential{{kind: kindToken, digest: sha256.Sum256([]byte(c.token))}}); ok {
+			return signature.Explanation{Mistake: c.mistake, Text: c.says}
+		}
+	}
+	return missing(r, live)
+}
+
+func matching(live, shown []liveCredential) (name string, ok bool) {
+	for i := range live {
+		for j := range shown {
+			if shown[j].kind == live[i].kind && subtle.ConstantTimeCompare(shown[j].digest[:], live[i].digest[:]) == 1 {
+				return live[i].name, true
+			}
+		}
+	}
+	return "", false
+}
+
+// guesses returns what may have been meant as the token.
+func guesses(r *webhook.Request) []guess {
+	var all []guess
+	if r.URL != nil {
+		last := path.Base(r.URL.Path)
+		all = append(all, changes("the last segment of the path", last)...)
+		query, _ := url.ParseQuery(r.URL.RawQuery) // what can be read of it
+		for _, token := range first(query["token"], maxTokens) {
+			if len(query["token"]) > 1 {
+				all = append(all, guess{CredentialRepeated, "the parameter token came more than once and must be single", token})
+			}
+			all = append(all, guess{CredentialMisplaced, "the parameter token is right, but the query of the URL as a whole cannot be parsed: escape the other parameters", token})
+			all = append(all, changes("the parameter token", token)...)
+		}
+		all = append(all, inPath(r.URL.Path)...)
+		looked := 0
+		for name, values := range query {
+			if looked++; name == "token" || looked > maxParameters {
+				continue
+			}
+			says := "a live token is in another parameter than token: name the parameter token"
+			if strings.EqualFold(name, "token") {
+				says = "a live token is in a parameter whose name is token in another case: write token in lower case"
+			}
+			for _, token := range first(values, maxTokens) {
+				all = append(all, guess{CredentialMisplaced, says, token})
+			}
+		}
+	}
+	return append(all, inHeader(r.Header)...)
+}
+
+func first(all []string, n int) []string { return all[:min(len(all), n)] }
+
+// changes undoes, and does, what people do to a token by mistake.
+func changes(where, token string) []guess {
+	const inURL = ": put it into the URL as it is"
+	all := []guess{
+		{CredentialBlanks, where + " is a live token with blanks, a line break or quotes around it" + inURL, strings.Trim(token, " \t\r\n\"'\u00a0\ufeff")},
+		{CredentialMisplaced, where + " is a live token with its name before it" + inURL, token[strings.IndexAny(token, "=:")+1:]},
+	}
+	if once, err := url.PathUnescape(token); err == nil {
+		all = append(all, guess{CredentialEscaped, where + " is a live token that was escaped twice: escape it once", once})
+	}
+	const given = " is right, but the token was given "
+	for _, given := range []guess{
+		{CredentialEscaped, given + "in its escaped form: give it unescaped", url.PathEscape(token)},
+		{CredentialEscaped, given + "in its escaped form: give it unescaped", url.QueryEscape(token)},
+		{CredentialBlanks, given + "with quotes around it: take them off", `"` + token + `"`},
+		{CredentialBlanks, given + "with quotes around it: take them off", "'" + token + "'"},
+	} {
+		all = append(all, guess{given.mistake, where + given.says, given.token})
+	}
+	for _, blank := range []string{"\n", "\r\n", " ", "\t"} {
+		for _, token := range []string{token + blank, blank + token} {
+			all = append(all, guess{CredentialBlanks, where + given + "with a blank or a line break beside it: trim it", token})
+		}
+	}
+	return all
+}
+
+// inPath takes every segment for a token but the last.
+func inPath(p string) []guess {
+	segments := strings.Split(strings.Trim(p, "/"), "/")
+	var all []guess
+	for _, s := range first(segments[:len(segments)-1], maxSegments) {
+		all = append(all, guess{CredentialMisplaced, "a live token is in the path, but is not its last segment: end the URL with it", s})
+	}
+	return all
+}
+
+func inHeader(h http.Header) []guess {
+	var all []guess
+	for _, value := range first(h["Authorization"], maxTokens) {
+		if scheme, token, ok := strings.Cut(value, " "); ok && !strings.EqualFold(scheme, "Basic") {
+			all = append(all, guess{CredentialMisplaced, "a live token is in the header Authorization, and is looked for in the URL alone: take Basic, or put the token into the URL", strings.TrimSpace(token)})
+		}
+		all = append(all, guess{CredentialMisplaced, "a live token is in the header Authorization, and is looked for in the URL alone: take Basic, or put the token into the URL", value})
+		if user, password, ok := (&http.Request{Header: http.Header{"Authorization": {value}}}).BasicAuth(); ok {
+			for _, token := range []string{password, user} {
+				all = append(all, guess{CredentialMisplaced, "a live token is shown by HTTP Basic authentication, and is looked for in the path and the query alone: give Basic in place of Token, or put the token into the path", token})
+			}
+		}
+	}
+	return all
+}
+
+// missing says what the request has nothing of, where that can be seen.
+func missing(r *webhook.Request, live []liveCredential) signature.Explanation {
+	basic, token := false, false
+	for i := range live {
+		basic, token = basic || live[i].kind == kindBasic, token || live[i].kind == kindToken
+	}
+	authorized := len(r.Header["Authorization"])
+	switch {
+	case basic && authorized > 1:
+		return signature.Explanation{Mistake: CredentialRepeated, Text: "the header Authorization came more than once and must be single"}
+	case token && !basic && r.URL == nil:
+		return signature.Explanation{Mistake: CredentialMissing, Text: "the request was passed on without its URL, in which the token is: set webhook.Request.URL"}
+	case basic && !token && authorized == 0:
+		return signature.Explanation{Mistake: CredentialMissing, Text: "the header Authorization is missing, and HTTP Basic authentication is expected: the sender may not make it of the URL, or something on the way drops it"}
+	case token && !basic && r.URL.RawQuery == "" && strings.Trim(r.URL.Path, "/") == "":
+		return signature.Explanation{Mistake: CredentialMissing, Text: "the URL has neither a path nor a query in which a token could be: something on the way may cut them off"}
+	default:
+		return signature.Explanation{Mistake: signature.Unexplained, Text: "none of the known mistakes explains it: the request shows no credential that is live or was before"}
+	}
+}
+
+// retired returns the credentials that were live before, for explanations only.
+func (g *gate) retired() []liveCredential {
+	if former := g.former.Load(); former != nil {
+		return *former
+	}
+	return nil
+}
+
+// retire returns those of the former credentials that are not live, each once and the first MaxKeys of them.
+func retire(former, live []liveCredential) []liveCredential {
+	var retired []liveCredential
+	for _, c := range former {
+		one := []liveCredential{c}
+		_, isLive := matching(live, one)
+		_, again := matching(retired, one)
+		if c.kind != kindNone && !isLive && !again && len(retired) < signature.MaxKeys {
+			retired = append(retired, c)
+		}
+	}
+	return retired
+}

@@ -1,0 +1,160 @@
+package emberqa_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/emberqa"
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// A credential that is given, and a request that shows it wrongly.
+type credentialMistake struct {
+	name    string
+	given   emberqa.Credential
+	url     string
+	header  http.Header
+	mistake signature.Mistake
+	says    string
+}
+
+func credentialMistakes() []credentialMistake {
+	const token = "tok-3f9ab7c1d5e8-long-enough"
+	const odd = "tok 3f9a%b7c1d5e8+long"
+	given := emberqa.Token(token)
+	at := func(rest string) string { return "https://receiver.test/hooks" + rest }
+	basic := func(text string) http.Header {
+		return http.Header{"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte(text))}}
+	}
+	return []credentialMistake{
+		{"blanks in the path", given, at("/%20" + token + "%0A"), nil, emberqa.CredentialBlanks, "last segment of the path is a live token with blanks"},
+		{"blanks in the parameter", given, at("?token=+" + token), nil, emberqa.CredentialBlanks, "parameter token is a live token with blanks"},
+		{"quotes in the path", given, at("/%22" + token + "%22"), nil, emberqa.CredentialBlanks, "quotes"},
+		{"given with a line break", emberqa.Token(token + "\n"), at("/" + token), nil, emberqa.CredentialBlanks, "given with a blank or a line break"},
+		{"given with a blank before it", emberqa.Token(" " + token), at("?token=" + token), nil, emberqa.CredentialBlanks, "given with a blank or a line break"},
+		{"given with quotes", emberqa.Token(`"` + token + `"`), at("/" + token), nil, emberqa.CredentialBlanks, "given with quotes"},
+		{"given with single quotes", emberqa.Token("'" + token + "'"), at("/" + token), nil, emberqa.CredentialBlanks, "given with quotes"},
+		{"escaped twice", emberqa.Token(odd), at("/" + url.PathEscape(url.PathEscape(odd))), nil, emberqa.CredentialEscaped, "escaped twice"},
+		{"given in its escaped form", emberqa.Token(url.PathEscape(odd)), at("/" + url.PathEscape(odd)), nil, emberqa.CredentialEscaped, "given in its escaped form"},
+		{"given in the escaped form of a query", emberqa.Token(url.QueryEscape(odd)), at("?token=" + url.QueryEscape(odd)), nil, emberqa.CredentialEscaped, "given in its escaped form"},
+		{"its name before it", given, at("/token=" + token), nil, emberqa.CredentialMisplaced, "with its name before it"},
+		{"not the last segment", given, at("/" + token + "/emberqa"), nil, emberqa.CredentialMisplaced, "not its last segment"},
+		{"a parameter in another case", given, at("?Token=" + token), nil, emberqa.CredentialMisplaced, "in another case"},
+		{"another parameter", given, at("?key=" + token), nil, emberqa.CredentialMisplaced, "another parameter than token"},
+		{"a query that cannot be parsed", given, at("?a=%zz&token=" + token), nil, emberqa.CredentialMisplaced, "cannot be parsed"},
+		{"a bearer token", given, at(""), http.Header{"Authorization": {"Bearer " + token}}, emberqa.CredentialMisplaced, "header Authorization"},
+		{"a bare header", given, at(""), http.Header{"Authorization": {token}}, emberqa.CredentialMisplaced, "header Authorization"},
+		{"a token as the password", given, at(""), basic("emberqa:" + token), emberqa.CredentialMisplaced, "HTTP Basic authentication"},
+		{"a token as the user", given, at(""), basic(token + ":"), emberqa.CredentialMisplaced, "HTTP Basic authentication"},
+		{"a parameter twice", given, at("?token=" + token + "&token=" + token), nil, emberqa.CredentialRepeated, "more than once"},
+		{"Basic twice", emberqa.Basic("u", token), at(""), http.Header{"Authorization": {"a", "b"}}, emberqa.CredentialRepeated, "Authorization came more than once"},
+		{"Basic missing", emberqa.Basic("u", token), at(""), nil, emberqa.CredentialMissing, "Authorization is missing"},
+		{"no URL", given, "", nil, emberqa.CredentialMissing, "without its URL"},
+		{"an empty URL", given, "https://receiver.test/", nil, emberqa.CredentialMissing, "neither a path nor a query"},
+	}
+}
+
+func TestEachMistakeWithACredentialHasItsOneExplanation(t *testing.T) {
+	for _, m := range credentialMistakes() {
+		t.Run(m.name, func(t *testing.T) {
+			var log bytes.Buffer
+			h, err := emberqa.NewHandler(m.given, &webhook.Options{Logger: slog.New(slog.NewJSONHandler(&log, nil))})
+			require.NoError(t, err)
+			r := webhook.Request{Header: m.header, Body: strings.NewReader("{}")}
+			if m.url != "" {
+				r.URL, err = url.Parse(m.url)
+				require.NoError(t, err)
+			}
+			e := h.Explain(r, time.Time{})
+			require.Equal(t, m.mistake, e.Mistake, e.Text)
+			require.Contains(t, e.Text, m.says)
+			require.NotContains(t, e.Text, "3f9a")
+			require.Empty(t, log.String(), "explaining logs nothing")
+
+			require.Equal(t, webhook.Forged, h.Process(t.Context(), r).Outcome)
+			require.Contains(t, log.String(), `"mistake":"`+string(m.mistake)+`"`)
+			require.NotContains(t, log.String(), "3f9a")
+		})
+	}
+}
+
+func TestAFormerCredentialIsToldFromOneThatWasNeverLive(t *testing.T) {
+	h, err := emberqa.NewHandler(emberqa.Token("the-first-token-of-all").Named("first"), quietOptions())
+	require.NoError(t, err)
+	for i := range 3 * signature.MaxKeys {
+		require.NoError(t, h.SetCredentials(emberqa.Token(fmt.Sprintf("token-number-%02d-of-many", i)).Named(fmt.Sprint(i))))
+	}
+	explain := func(token string) signature.Explanation {
+		return h.Explain(webhook.Request{URL: &url.URL{Path: "/" + token}}, time.Time{})
+	}
+	e := explain("token-number-46-of-many")
+	require.Equal(t, emberqa.CredentialRetired, e.Mistake)
+	require.Contains(t, e.Text, `"46"`)
+	require.Equal(t, emberqa.CredentialRetired, explain("token-number-31-of-many").Mistake)
+	require.Equal(t, signature.Unexplained, explain("token-number-30-of-many").Mistake, "no more than 16 are remembered")
+	require.Equal(t, signature.Unexplained, explain("the-first-token-of-all").Mistake)
+
+	result := h.Process(t.Context(), webhook.Request{URL: &url.URL{Path: "/token-number-46-of-many"}, Body: strings.NewReader("{}")})
+	require.Equal(t, webhook.Forged, result.Outcome, "it lets nothing in")
+	require.NoError(t, h.SetCredentials(emberqa.Token("token-number-46-of-many")))
+	require.NotEqual(t, emberqa.CredentialRetired, explain("token-number-46-of-many").Mistake, "it is live again")
+}
+
+func TestARandomTokenGetsNoExplanation(t *testing.T) {
+	h, err := emberqa.Config{Credentials: []emberqa.Credential{
+		emberqa.Token("the-live-token-0123456789"), emberqa.Basic("u", "the-live-password").Named("basic"),
+	}}.NewHandler(quietOptions())
+	require.NoError(t, err)
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 1000 {
+		token := fmt.Sprintf("%016x", random.Uint64())
+		for _, r := range []webhook.Request{
+			{URL: &url.URL{Path: "/hooks/" + token}},
+			{URL: &url.URL{Path: "/hooks", RawQuery: "token=" + token}},
+			{URL: &url.URL{Path: "/hooks", RawQuery: "Token=" + token}, Header: http.Header{"Authorization": {"Bearer " + token}}},
+			{URL: &url.URL{Path: "/" + token + "/x/y"}, Header: http.Header{"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte("u:"+token))}}},
+		} {
+			require.Equal(t, signature.Unexplained, h.Explain(r, time.Time{}).Mistake)
+		}
+	}
+}
+
+func TestALongURLCostsLittleToExplain(t *testing.T) {
+	h, err := emberqa.NewHandler(emberqa.Token("the-live-token-0123456789"), quietOptions())
+	require.NoError(t, err)
+	r := webhook.Request{URL: &url.URL{
+		Path: strings.Repeat("/a", 1<<10), RawQuery: strings.Repeat("token=a&b=c&", 1<<8),
+	}, Header: http.Header{"Authorization": make([]string, 1000)}}
+	allocations := testing.AllocsPerRun(3, func() { h.Explain(r, time.Time{}) })
+	require.Less(t, allocations, 1000.0)
+}
+
+func quietOptions() *webhook.Options {
+	return &webhook.Options{Logger: slog.New(slog.DiscardHandler)}
+}
+
+func ExampleHandler_Explain() {
+	hook, err := emberqa.NewHandler(emberqa.Token("3f9ab7c1d5e84c02"), nil)
+	if err != nil {
+		panic(err)
+	}
+	hook.OnAny(func(context.Context, *webhook.Delivery) error { return nil })
+	captured := webhook.Request{
+		URL:  &url.URL{Path: "/webhooks/emberqa", RawQuery: "Token=3f9ab7c1d5e84c02"},
+		Body: strings.NewReader(`{"webhook_id":"whk_1","alert_type":"red_flag"}`),
+	}
+	fmt.Println(hook.Explain(captured, time.Time{}))
+	// Output: a live token is in a parameter whose name is token in another case: write token in lower case
+}

@@ -1,0 +1,285 @@
+package signature
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// maxJSON is the longest body, in bytes, that is parsed.
+const maxJSON = 256 << 10
+
+// jsonCost is how much dearer a byte is to rewrite than to hash.
+const jsonCost = 4
+
+// A jsonStyle is one way to write the same JSON.
+type jsonStyle struct {
+	name   string
+	space  string // after commas and colons, where there are no line breaks
+	indent string // one level of it; empty: no line breaks
+	escape escaping
+	end    string
+}
+
+// An escaping says which characters of strings are escaped beside those that must be.
+type escaping uint8
+
+const (
+	asWritten     escaping = 0 // escapes stay as they are
+	unescaped     escaping = 1 << iota
+	escapeASCII            // all that is not ASCII: Python, PHP
+	escapeHTML             // <, >, & and two separators: Go, Ruby on Rails
+	escapeSlashes          // PHP
+)
+
+// The styles of the usual writers, the most usual first.
+var jsonStyles = []jsonStyle{
+	{name: "compact"},
+	{name: "compact", escape: unescaped},
+	{name: "as Python writes it", space: " ", escape: escapeASCII},
+	{name: "as Python writes it", space: " "},
+	{name: "as Python writes it", space: " ", escape: unescaped},
+	{name: "compact, in ASCII", escape: escapeASCII},
+	{name: "as Go writes it", escape: escapeHTML},
+	{name: "as Go's json.Encoder writes it", escape: escapeHTML, end: "\n"},
+	{name: "as PHP writes it", escape: escapeASCII | escapeSlashes},
+	{name: "with escaped slashes", escape: escapeSlashes},
+	{name: "indented", indent: "  "},
+	{name: "indented", indent: "  ", escape: unescaped},
+	{name: "indented", indent: "  ", escape: unescaped, end: "\n"},
+	{name: "indented", indent: "  ", escape: escapeASCII},
+	{name: "indented", indent: "  ", escape: escapeHTML},
+	{name: "indented", indent: "    "},
+	{name: "indented", indent: "    ", escape: unescaped},
+	{name: "indented", indent: "    ", escape: escapeASCII},
+	{name: "indented", indent: "    ", escape: escapeASCII | escapeSlashes},
+	{name: "indented", indent: "\t"},
+	{name: "indented", indent: "\t", escape: unescaped},
+}
+
+// What sorts the members of its objects.
+var sortedStyles = []jsonStyle{
+	{name: "compact, with sorted members", escape: unescaped},
+	{name: "as Go writes it, with sorted members", escape: escapeHTML},
+	{name: "as Python writes it, with sorted members", space: " ", escape: escapeASCII},
+	{name: "as Python writes it, with sorted members", space: " ", escape: unescaped},
+	{name: "compact, in ASCII, with sorted members", escape: escapeASCII},
+}
+
+// otherJSON tries other ways to write the JSON in the body.
+func (s *search) otherJSON(t *tried) (Explanation, bool) {
+	body := s.q.Body
+	switch {
+	case len(body) > maxJSON:
+		s.ended = s.ended || startsJSON(body)
+		return Explanation{}, false
+	case !startsJSON(body) || !s.pay(jsonCost*len(body)) || !json.Valid(body):
+		return Explanation{}, false
+	}
+	if e, ok := s.styled(t, body, jsonStyles); ok {
+		return e, true
+	}
+	if !s.pay(4 * jsonCost * len(body)) {
+		return Explanation{}, false
+	}
+	if sorted := sortMembers(body); sorted != nil {
+		return s.styled(t, sorted, sortedStyles)
+	}
+	return Explanation{}, false
+}
+
+func startsJSON(body []byte) bool {
+	body = bytes.TrimLeft(body, " \t\r\n")
+	return len(body) > 0 && (body[0] == '{' || body[0] == '[')
+}
+
+func (s *search) styled(t *tried, body []byte, styles []jsonStyle) (Explanation, bool) {
+	for i := range styles {
+		written := styles[i].rewrite(body, func(n int) bool { return s.pay(jsonCost * n) })
+		if s.overAnother(t, written) {
+			return sayf(BodyReserialized, "the signature is that of the same JSON %s: something parsed the body and wrote it anew, so %s", styles[i].name, passOn)
+		}
+	}
+	return Explanation{}, false
+}
+
+// sortMembers returns body with the members of its objects sorted.
+func sortMembers(body []byte) []byte {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber() // numbers stay as they are written
+	var v any
+	if d.Decode(&v) != nil {
+		return nil
+	}
+	sorted, err := json.Marshal(v)
+	if err != nil {
+		return nil
+	}
+	return sorted
+}
+
+// rewrite writes body, which must be valid JSON, in the style. It returns nil once pay does not pay for more.
+func (j *jsonStyle) rewrite(body []byte, pay func(n int) bool) []byte {
+	out, paid, depth := make([]byte, 0, len(body)+len(body)/4), 0, 0
+	for i := 0; i < len(body); {
+		if len(out) > paid {
+			if !pay(len(out) - paid + 1024) {
+				return nil
+			}
+			paid = len(out) + 1024
+		}
+		switch c := body[i]; c {
+		case ' ', '\t', '\r', '\n':
+			i++
+		case '{', '[':
+			i++
+			out = append(out, c)
+			for body[i] <= ' ' {
+				i++
+			}
+			if body[i] == '}' || body[i] == ']' { // an empty one is not broken
+				out = append(out, body[i])
+				i++
+				continue
+			}
+			depth++
+			out = j.breakLine(out, depth)
+		case '}', ']':
+			i++
+			depth--
+			out = append(j.breakLine(out, depth), c)
+		case ',':
+			i++
+			out = append(out, c)
+			if j.indent == "" {
+				out = append(out, j.space...)
+			}
+			out = j.breakLine(out, depth)
+		case ':':
+			i++
+			out = append(out, c)
+			out = append(out, j.space...)
+			if j.indent != "" {
+				out = append(out, ' ')
+			}
+		case '"':
+			end := i + 1
+			for body[end] != '"' {
+				if body[end] == '\\' {
+					end++
+				}
+				end++
+			}
+			out = j.escape.appendString(out, body[i:end+1])
+			i = end + 1
+		default:
+			out = append(out, c)
+			i++
+		}
+	}
+	return append(out, j.end...)
+}
+
+func (j *jsonStyle) breakLine(out []byte, depth int) []byte {
+	if j.indent == "" {
+		return out
+	}
+	out = append(out, '\n')
+	for range depth {
+		out = append(out, j.indent...)
+	}
+	return out
+}
+
+// appendString appends a JSON string with its quotes.
+func (e escaping) appendString(out, quoted []byte) []byte {
+	if e == asWritten {
+		return append(out, quoted...)
+	}
+	out = append(out, '"')
+	for raw := quoted[1 : len(quoted)-1]; len(raw) > 0; {
+		r, size := unescape(raw)
+		if r == noRune { // as it is
+			out = append(out, raw[:size]...)
+		} else {
+			out = e.appendRune(out, r)
+		}
+		raw = raw[size:]
+	}
+	return append(out, '"')
+}
+
+var shortEscapes = map[rune]byte{'"': '"', '\\': '\\', '\b': 'b', '\f': 'f', '\n': 'n', '\r': 'r', '\t': 't'}
+
+func (e escaping) appendRune(out []byte, r rune) []byte {
+	if short, ok := shortEscapes[r]; ok {
+		return append(out, '\\', short)
+	}
+	switch {
+	case r == '/' && e&escapeSlashes != 0:
+		return append(out, '\\', '/')
+	case r < ' ', r >= utf8.RuneSelf && e&escapeASCII != 0, slices.Contains([]rune("<>&\u2028\u2029"), r) && e&escapeHTML != 0:
+		if r > 0xffff {
+			high, low := utf16.EncodeRune(r)
+			return fmt.Appendf(out, `\u%04x\u%04x`, high, low)
+		}
+		return fmt.Appendf(out, `\u%04x`, r)
+	default:
+		return utf8.AppendRune(out, r)
+	}
+}
+
+const noRune rune = -1
+
+// unescape returns the first character of a JSON string, and the length of what stands for it. For half of a surrogate
+// pair, and for bytes that are not UTF-8, it is noRune.
+func unescape(raw []byte) (rune, int) {
+	switch {
+	case raw[0] != '\\':
+		r, size := utf8.DecodeRune(raw)
+		if r == utf8.RuneError && size == 1 {
+			r = noRune
+		}
+		return r, size
+	case raw[1] != 'u':
+		return plainEscape(raw[1]), 2
+	}
+	r := hexRune(raw[2:6])
+	if !utf16.IsSurrogate(r) {
+		return r, 6
+	}
+	if len(raw) >= 12 && raw[6] == '\\' && raw[7] == 'u' {
+		if pair := utf16.DecodeRune(r, hexRune(raw[8:12])); pair != utf8.RuneError {
+			return pair, 12
+		}
+	}
+	return noRune, 6
+}
+
+func plainEscape(c byte) rune {
+	switch c {
+	case 'b':
+		return '\b'
+	case 'f':
+		return '\f'
+	case 'n':
+		return '\n'
+	case 'r':
+		return '\r'
+	case 't':
+		return '\t'
+	default:
+		return rune(c) // a quote, a backslash or a slash stands for itself
+	}
+}
+
+func hexRune(digits []byte) rune {
+	var r rune
+	for _, c := range digits {
+		r = r<<4 | rune(hexDigits[c])
+	}
+	return r
+}

@@ -1,0 +1,191 @@
+package signature
+
+import (
+	"crypto/sha1" //nolint:gosec // to say that a sender uses it
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/hex"
+	"hash"
+	"strings"
+)
+
+const (
+	maxHeader = 1024 // bytes of a header in which a MAC is looked for
+	maxLabel  = 32   // bytes of what may stand before a MAC
+	maxParts  = 8    // of a list
+)
+
+// A reading is one way to find a MAC in what the header has.
+type reading struct {
+	mistake Mistake
+	says    string
+	mac     []byte
+	stamp   string // the time in a list, which the sender may have signed before the body
+}
+
+// otherWriting tries other ways to write the MAC, where it is not written as the scheme says.
+func (s *search) otherWriting() (Explanation, bool) {
+	if s.readable {
+		return Explanation{}, false
+	}
+	name, value := s.q.Scheme.Header, s.q.Header[s.q.Scheme.Header][0]
+	if len(value) <= maxHeader {
+		for _, r := range readings(value) {
+			if s.proves(&r) {
+				return sayf(r.mistake, "the signature is right, but the header %s %s, and 64 hex digits are expected, %s", name, r.says, s.prefixExpected())
+			}
+		}
+	}
+	return sayf(HeaderMalformed, "the header %s is not one HMAC-SHA256 in hex, %s%s", name, s.prefixExpected(), shape(value))
+}
+
+func (s *search) prefixExpected() string {
+	if s.q.Scheme.Prefix == "" {
+		return "without a prefix"
+	}
+	return "with or without the prefix " + s.q.Scheme.Prefix
+}
+
+// shape says what a header looks like, where that can be told.
+func shape(value string) string {
+	bare := strings.Trim(value, around)
+	if _, err := hex.DecodeString(bare); err == nil {
+		return ": it has hex digits, but not 64"
+	}
+	if raw := decodeBase64(bare); len(raw) == sha256.Size {
+		return ": it looks like base64, but no live key makes that MAC either"
+	}
+	return ""
+}
+
+func (s *search) proves(r *reading) bool {
+	forms := s.forms
+	if r.stamp != "" {
+		forms = append([]composed{{nil, []string{r.stamp}}}, forms...)
+	}
+	if len(r.mac) == sha256.Size {
+		copy(s.want[:], r.mac)
+		_, _, ok := s.signedBy(s.q.Keys.keys(), forms, s.q.Body)
+		return ok
+	}
+	for _, k := range s.q.Keys.keys() {
+		if s.signedWith(hashOf(len(r.mac)), k.secret.Reveal(), r.mac, forms) {
+			return true
+		}
+	}
+	return false
+}
+
+// around are the bytes that may stand around a MAC or a secret without belonging to it.
+const around = " \t\r\n\"'`"
+
+// readings returns what may be meant by value, the likely first.
+func readings(value string) []reading {
+	bare := strings.Trim(value, around)
+	label, rest := cutLabel(bare)
+	var all []reading
+	add := func(m Mistake, says, text string, decode func(string) []byte) {
+		if mac := decode(text); mac != nil {
+			all = append(all, reading{mistake: m, says: says, mac: mac})
+		}
+	}
+	add(MACQuoted, "has blanks or quotes around it", bare, decodeHex)
+	if label != "" {
+		add(MACPrefix, "has another prefix", rest, decodeHex)
+	}
+	for _, text := range []string{bare, rest} {
+		add(MACInBase64, "has it in base64", text, decodeBase64MAC)
+		add(MACInBase64, "has the hex digits in base64", text, decodeBase64Hex)
+		for _, size := range []int{sha1.Size, sha512.Size384, sha512.Size} {
+			add(MACAlgorithm, "has it as an HMAC-"+names[size], text, func(text string) []byte { return decodeHexOf(text, size) })
+		}
+	}
+	return append(all, listed(bare)...)
+}
+
+// cutLabel cuts off what stands before a MAC: "sha256=", "v0:", "HMAC-SHA256 " or "0x".
+func cutLabel(s string) (label, rest string) {
+	if rest, ok := strings.CutPrefix(s, "0x"); ok {
+		return "0x", rest
+	}
+	at := strings.IndexAny(s, "=: ,")
+	if at < 1 || at > maxLabel || !isToken(s[:at]) {
+		return "", ""
+	}
+	return s[:at+1], strings.Trim(s[at+1:], around)
+}
+
+// listed reads a list of named values, or of versions and values, such as other senders have.
+func listed(s string) []reading {
+	parts := strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ';' || r == ' ' })
+	if len(parts) < 2 || len(parts) > maxParts {
+		return nil
+	}
+	var all []reading
+	stamp := ""
+	for _, part := range parts {
+		if t, ok := strings.CutPrefix(part, "t="); ok && UnixTime.accepts(t) {
+			stamp = t
+		}
+	}
+	for _, part := range parts {
+		_, named := cutLabel(part)
+		for _, text := range []string{part, named} {
+			mac := decodeHex(text)
+			if mac == nil {
+				mac = decodeBase64MAC(text)
+			}
+			if mac != nil {
+				all = append(all, reading{mistake: MACInList, says: "has it in a list", mac: mac, stamp: stamp})
+			}
+		}
+	}
+	return all
+}
+
+var names = map[int]string{sha1.Size: "SHA1", sha512.Size384: "SHA384", sha512.Size: "SHA512"}
+
+func hashOf(size int) func() hash.Hash {
+	switch size {
+	case sha1.Size:
+		return sha1.New
+	case sha512.Size384:
+		return sha512.New384
+	default:
+		return sha512.New
+	}
+}
+
+func decodeHex(s string) []byte { return decodeHexOf(s, sha256.Size) }
+
+func decodeHexOf(s string, size int) []byte {
+	if len(s) != hex.EncodedLen(size) {
+		return nil
+	}
+	mac, err := hex.DecodeString(s)
+	if err != nil {
+		return nil
+	}
+	return mac
+}
+
+func decodeBase64MAC(s string) []byte {
+	if mac := decodeBase64(s); len(mac) == sha256.Size {
+		return mac
+	}
+	return nil
+}
+
+func decodeBase64Hex(s string) []byte { return decodeHex(string(decodeBase64(s))) }
+
+// decodeBase64 decodes either alphabet, padded or not; nil if s is neither.
+func decodeBase64(s string) []byte {
+	bare := strings.TrimRight(s, "=")
+	for _, e := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+		if raw, err := e.DecodeString(bare); err == nil && len(raw) > 0 {
+			return raw
+		}
+	}
+	return nil
+}

@@ -1,0 +1,89 @@
+package signature
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"regexp"
+	"strings"
+)
+
+// A secretChange makes, of the secret that was given, the one that may have been meant. Where it has nothing to change,
+// it returns the empty string.
+type secretChange struct {
+	mistake Mistake
+	says    string // what is wrong with the secret of key %q
+	change  func(secret string) string
+}
+
+var (
+	secretPrefix = regexp.MustCompile(`^(?:whsec_|[Bb]earer |[A-Za-z_][A-Za-z0-9_]{0,63}=)`)
+
+	secretChanges = []secretChange{
+		{SecretBlanks, "has blanks or a line break around it that do not belong to it: trim it", func(s string) string {
+			return strings.Trim(s, " \t\r\n\v\f\x00\u00a0\ufeff")
+		}},
+		{SecretQuoted, "has quotes around it that do not belong to it: take them off", func(s string) string {
+			return strings.Trim(s, "\"'`")
+		}},
+		{SecretPrefix, "begins with a prefix or a name that does not belong to it: take it off", withoutPrefix},
+		{SecretEncoded, "must be decoded: give the bytes that it is the base64 of, without its prefix", func(s string) string {
+			return string(decodeBase64(withoutPrefix(s)))
+		}},
+		{SecretEncoded, "must be decoded: give the bytes that it is the base64 of", func(s string) string {
+			return string(decodeBase64(s))
+		}},
+		{SecretEncoded, "must be decoded: give the bytes that it is the hex of", func(s string) string {
+			raw, err := hex.DecodeString(s)
+			if err != nil {
+				return ""
+			}
+			return string(raw)
+		}},
+		{SecretBlanks, "lacks the line break at its end, which the sender signs with", func(s string) string { return s + "\n" }},
+		{SecretBlanks, "lacks the line break at its end, which the sender signs with", func(s string) string { return s + "\r\n" }},
+		{SecretPrefix, "lacks the prefix whsec_, which the sender takes for a part of it", func(s string) string { return "whsec_" + s }},
+		{SecretDecoded, "was decoded from hex and must not be: give the text", func(s string) string { return hex.EncodeToString([]byte(s)) }},
+		{SecretDecoded, "was decoded from hex and must not be: give the text", func(s string) string {
+			return strings.ToUpper(hex.EncodeToString([]byte(s)))
+		}},
+		{SecretDecoded, wasBase64, base64Of(base64.StdEncoding)},
+		{SecretDecoded, wasBase64, base64Of(base64.RawStdEncoding)},
+		{SecretDecoded, wasBase64, base64Of(base64.URLEncoding)},
+		{SecretDecoded, wasBase64, base64Of(base64.RawURLEncoding)},
+		{SecretDecoded, "was decoded from base64 and must not be: give the text, with its prefix whsec_", func(s string) string {
+			return "whsec_" + base64.StdEncoding.EncodeToString([]byte(s))
+		}},
+	}
+)
+
+const wasBase64 = "was decoded from base64 and must not be: give the text"
+
+func base64Of(e *base64.Encoding) func(string) string {
+	return func(s string) string { return e.EncodeToString([]byte(s)) }
+}
+
+func withoutPrefix(s string) string {
+	if at := secretPrefix.FindStringIndex(s); at != nil {
+		return s[at[1]:]
+	}
+	return ""
+}
+
+// otherSecrets tries what may have been meant by the secrets that were given.
+func (s *search) otherSecrets() (Explanation, bool) {
+	for _, c := range secretChanges {
+		for _, k := range s.q.Keys.keys() {
+			given := k.secret.Reveal()
+			changed := c.change(given)
+			// HMAC pads its key with NULs: the empty key is everybody's.
+			if changed == given || NewSecret(changed).Blank() {
+				continue
+			}
+			if s.signedWith(sha256.New, changed, s.want[:], s.forms) {
+				return sayf(c.mistake, "the secret of key %q %s", k.name, c.says)
+			}
+		}
+	}
+	return Explanation{}, false
+}

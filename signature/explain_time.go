@@ -1,0 +1,82 @@
+package signature
+
+import (
+	"fmt"
+	"time"
+)
+
+// Explain says by how much a signed time lies outside of the window around now, and which way; [NoMistake] if it lies
+// within.
+func (w Window) Explain(signed, now time.Time) Explanation {
+	past, future := max(w.Past, 0), max(w.Future, 0)
+	switch {
+	case signed.Before(now.Add(-past)):
+		age := now.Sub(signed)
+		return Explanation{TimeStale, fmt.Sprintf("the signed time lies %v back, %v beyond the window of %v: the delivery is late or replayed, or our clock is ahead of the sender's%s",
+			rounded(age), rounded(age-past), past, zone(age))}
+	case signed.After(now.Add(future)):
+		lead := signed.Sub(now)
+		return Explanation{TimeAhead, fmt.Sprintf("the signed time lies %v ahead, %v beyond the allowed skew of %v: our clock is behind, or the sender's is ahead%s",
+			rounded(lead), rounded(lead-future), future, zone(lead))}
+	default:
+		return Explanation{NoMistake, "the signed time lies within the window"}
+	}
+}
+
+const century = 100 * 365 * 24 * time.Hour
+
+// rounded rounds to the second, and to the millisecond below one, so that what lies outside is never "0s".
+func rounded(d time.Duration) string {
+	switch {
+	case d > century:
+		return "more than a century"
+	case d < time.Second:
+		return max(d.Round(time.Millisecond), time.Millisecond).String()
+	default:
+		return d.Round(time.Second).String()
+	}
+}
+
+// zone says that a time zone looks likely, where the difference is one.
+func zone(d time.Duration) string {
+	hours := d.Round(time.Hour)
+	if hours < time.Hour || hours > 14*time.Hour || (d-hours).Abs() > time.Minute {
+		return ""
+	}
+	return fmt.Sprintf("; as it is off by %d h, a local time was probably taken for UTC", int(hours/time.Hour))
+}
+
+// otherTimes tries the times in the covered headers in the other unit.
+func (s *search) otherTimes() (Explanation, bool) {
+	for _, f := range s.q.Scheme.Fields {
+		values := s.q.Header[f.Header]
+		if f.Grammar != UnixTime || len(values) != 1 {
+			continue
+		}
+		other, says := values[0]+"000", "milliseconds, and the header %s has it in seconds"
+		if n := len(values[0]); n > 10 {
+			other, says = values[0][:n-3], "seconds, and the header %s has it in milliseconds"
+		}
+		if forms := s.covering(f.Header, other); len(forms) > 0 {
+			if _, _, ok := s.signedBy(s.q.Keys.keys(), forms, s.q.Body); ok {
+				return sayf(TimeUnit, "the sender signs the time in "+says+": the header must have what is signed", f.Header)
+			}
+		}
+	}
+	return Explanation{}, false
+}
+
+// covering returns the forms that cover a header, with another value for it.
+func (s *search) covering(header, value string) []composed {
+	var all []composed
+	for _, c := range s.forms {
+		for i, name := range c.form.Covers {
+			if name == header {
+				covered := append([]string(nil), c.covered...)
+				covered[i] = value
+				all = append(all, composed{c.form, covered})
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,101 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/aihooks/aihooks-go/signature"
+)
+
+// Explain says what would become of r before anything is claimed, and why, in one sentence for people: what is wrong with
+// its signature or credential, with its time, or with the way in which it is passed on. Nothing is claimed, stored or
+// run, no callback is called and nothing is logged or observed; the body of r is read. It is judged by now, which for a
+// captured delivery is when it arrived; a zero now is time.Now().
+//
+// It answers in tests and in tools that are given a captured delivery. The line that is logged for a refused delivery
+// has the same sentence. Neither is for the sender. The mistakes are those of [signature.Mistake], those of the vendor's
+// package, if it signs in no such way, and the outcome, where that says it all.
+func (h *Handler) Explain(r Request, now time.Time) signature.Explanation {
+	if now.IsZero() {
+		now = time.Now()
+	}
+	r.Header, r.readDeadline = canonical(r.Header), nil
+	p := &passage{h: h, ctx: context.Background(), arrived: now}
+	v := p.judge(&r)
+	if e := p.explain(&Observation{Outcome: v.outcome, Reason: v.reason, Err: v.err}); e.Text != "" {
+		return e
+	}
+	switch {
+	case v.outcome == Malformed && v.reason == ReasonNoTime:
+		return signature.Explanation{Mistake: signature.Mistake(v.reason), Text: fmt.Sprintf("the signature is right, but no member of %q has a time that can be read", h.profile.Envelope.Time)}
+	case v.outcome == Malformed:
+		return signature.Explanation{Mistake: signature.Mistake(v.reason), Text: "the signature or credential is right, but the body is no JSON object"}
+	case v.outcome == Unhandled:
+		return signature.Explanation{Mistake: signature.NoMistake, Text: "nothing is wrong with it, but no callback is registered for its type, or the vendor documents no such type"}
+	case v.final():
+		return signature.Explanation{Mistake: signature.Mistake(v.outcome), Text: v.err.Error()}
+	default:
+		return signature.Explanation{Mistake: signature.NoMistake, Text: "nothing is wrong with it: it is authentic and, where the vendor sends a time, fresh"}
+	}
+}
+
+// judge takes the request as far as it can go without being claimed.
+func (p *passage) judge(r *Request) verdict {
+	h := p.h
+	if v := h.checkBounds(r); v.final() {
+		return v
+	}
+	buf, err := r.readBody(h.options.MaxBody, h.options.BodyTimeout)
+	if err != nil {
+		return unreadable(err)
+	}
+	match, err := h.endpoint.Authenticator.Authenticate(r, buf.b) // the buffer is not given back: what explains may still need it
+	if err != nil {
+		p.refused = &refused{r, buf}
+		return forged(err)
+	}
+	a := &Arrival{Header: r.Header, Body: buf.b, Match: match}
+	if a.Envelope, err = h.envelope.read(a.Body); err != nil {
+		return verdict{outcome: Malformed, reason: ReasonNoObject, err: err}
+	}
+	p.sentAt = p.timeThatCounts(a)
+	p.delivery = &Delivery{Type: a.Envelope.Type}
+	if v := p.checkFreshness(); v.final() {
+		return v
+	}
+	if !h.Handles(a.Envelope.Type) && h.options.Inbox == nil {
+		return verdict{outcome: Unhandled}
+	}
+	return verdict{}
+}
+
+// refused is what was not authentic. Its buffer is kept until it has been reported.
+type refused struct {
+	r   *Request
+	buf *buffer
+}
+
+// explain says why the delivery was refused, where more can be said than its error says; otherwise the text is empty.
+func (p *passage) explain(o *Observation) (e signature.Explanation) {
+	defer func() {
+		if recover() != nil {
+			e = signature.Explanation{} // the line, or the answer, matters more
+		}
+	}()
+	switch {
+	case o.Outcome == Forged && p.refused != nil:
+		if x, ok := p.h.endpoint.Authenticator.(Explainer); ok {
+			return x.Explain(p.refused.r, p.refused.buf.b)
+		}
+	case o.Reason == Reason(signature.Stale), o.Reason == Reason(signature.Future):
+		return p.h.window.Explain(p.sentAt, p.arrived)
+	case errors.Is(o.Err, errNoByte):
+		return signature.Explanation{Mistake: signature.BodyEmpty, Text: "the request declared a body, and not one byte of it was left to read: something read it before the handler, so give the handler the body unread"}
+	case errors.Is(o.Err, http.ErrBodyReadAfterClose):
+		return signature.Explanation{Mistake: signature.BodyEmpty, Text: "something closed the body before the handler could read it: give the handler the body unread"}
+	}
+	return e
+}
