@@ -28,7 +28,7 @@ type Inbox struct {
 	store   *sqlstore.Store
 	space   space
 
-	stop     context.CancelFunc // ends the housekeeping
+	stop     context.CancelFunc // ends the housekeeping; nil if there is none
 	keeping  sync.WaitGroup
 	closing  sync.Once
 	closeErr error
@@ -64,26 +64,71 @@ func Open(path string, o *Options) (*Inbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	if path == "" || strings.HasPrefix(path, ":memory:") || strings.HasPrefix(path, "file:") {
-		return nil, fmt.Errorf("sqlite: the path of an inbox must be that of a file, and is %q", path)
-	}
-	if path, err = filepath.Abs(path); err != nil {
-		return nil, fmt.Errorf("sqlite: %w", err)
-	}
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target // what counts, and where SQLite keeps its other files
-	}
-	if err := checkFileSystem(filepath.Dir(path)); err != nil {
-		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
+	if path, err = locate(path); err != nil {
+		return nil, err
 	}
 	if err := makeFile(path); err != nil {
 		return nil, fmt.Errorf("sqlite: the inbox cannot be opened for writing: %w", err)
 	}
 	b := &Inbox{path: path, options: options, runs: make(map[*run]struct{})}
-	if err := b.open(); err != nil {
+	if err := b.open(prepare); err != nil {
+		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
+	}
+	b.keepHouseUntilClosed()
+	return b, nil
+}
+
+// Attach opens an inbox that a service has made, and most likely has open: for tools that look into it, or retry and
+// discard. It makes no file and no tables, and purges nothing, however old: the retentions are the service's business.
+//
+// It is an error as well if there is no such file, or no inbox in it.
+func Attach(path string) (*Inbox, error) {
+	options, err := (*Options)(nil).withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if path, err = locate(path); err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(path); err != nil { // or SQLite would make it
+		return nil, fmt.Errorf("sqlite: there is no inbox: %w", err)
+	}
+	if err := checkWritable(path); err != nil {
+		return nil, fmt.Errorf("sqlite: the inbox cannot be opened for writing: %w", err)
+	}
+	b := &Inbox{path: path, options: options, runs: make(map[*run]struct{})}
+	if err := b.open(mustBeReady); err != nil {
 		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
 	}
 	return b, nil
+}
+
+var errNoInbox = errors.New("there is no inbox in this file")
+
+func mustBeReady(ctx context.Context, path string) error {
+	ready, err := isReady(ctx, path)
+	if err == nil && !ready {
+		return errNoInbox
+	}
+	return err
+}
+
+// locate returns the path of the file itself, which SQLite keeps its other files beside, if an inbox may be there.
+func locate(path string) (string, error) {
+	if path == "" || strings.HasPrefix(path, ":memory:") || strings.HasPrefix(path, "file:") {
+		return "", fmt.Errorf("sqlite: the path of an inbox must be that of a file, and is %q", path)
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", fmt.Errorf("sqlite: %w", err)
+	}
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	if err := checkFileSystem(filepath.Dir(path)); err != nil {
+		return "", fmt.Errorf("sqlite: %s: %w", path, err)
+	}
+	return path, nil
 }
 
 // making is held while a file is made. To close a file gives up all locks that the process has on it, and so SQLite's as
@@ -123,7 +168,7 @@ func source(path string, pragmas ...[]string) string {
 	return "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath() + "?" + values.Encode()
 }
 
-func (b *Inbox) open() (err error) {
+func (b *Inbox) open(prepare func(ctx context.Context, path string) error) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
 	defer cancel()
 	if err := prepare(ctx, b.path); err != nil {
@@ -156,10 +201,13 @@ func (b *Inbox) open() (err error) {
 		b.writer.close()
 		return errors.Join(err, b.reads.Close())
 	}
+	return nil
+}
+
+func (b *Inbox) keepHouseUntilClosed() {
 	keeping, stop := context.WithCancel(context.Background())
 	b.stop = stop
 	b.keeping.Go(func() { b.keepHouse(keeping) })
-	return nil
 }
 
 // prepare makes what there has to be in the file. It waits for other processes for as long as ctx lasts: SQLite's own
@@ -220,7 +268,9 @@ const patience = 5 * time.Second
 func (b *Inbox) Close() error {
 	b.closing.Do(func() {
 		b.endRuns()
-		b.stop()
+		if b.stop != nil {
+			b.stop()
+		}
 		b.keeping.Wait()
 		b.writer.close()
 		b.closeErr = errors.Join(b.reads.Close(), b.db.Close())

@@ -82,22 +82,8 @@ func (s *Sender) Raw(body []byte) *Delivery {
 	return &Delivery{ID: newID(), Type: string(trim(member(body, s.vendor.Profile.Envelope.Type))), Body: slices.Clone(body), done: true}
 }
 
-// unique returns body with that id. A vendor without ids tells events apart by their bytes, in which white space at the
-// end counts, and says nothing: there it is what makes the body of a delivery its own.
 func (s *Sender) unique(body []byte, id string) []byte {
-	named := (&Signer{Profile: s.vendor.Profile}).Name(body, id)
-	if member(named, s.vendor.Profile.Envelope.ID) != nil {
-		return named
-	}
-	var bits [4]byte
-	_, _ = rand.Read(bits[:]) // never fails
-	for _, b := range bits {
-		for range 8 {
-			named = append(named, " \t"[b&1])
-			b >>= 1
-		}
-	}
-	return named
+	return (&Signer{Profile: s.vendor.Profile}).Unique(body, id)
 }
 
 // newID returns an id that no other delivery has, whichever test it is of: stores may outlive tests.

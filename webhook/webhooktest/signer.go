@@ -4,6 +4,7 @@ package webhooktest
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"net/http"
 	"slices"
@@ -42,6 +43,25 @@ func (s *Signer) Stamp(body []byte, t time.Time) []byte {
 // Name returns body with the id in its envelope, if there is one, set to id.
 func (s *Signer) Name(body []byte, id string) []byte {
 	return replace(body, s.Profile.Envelope.ID, func([]byte) []byte { return strconv.AppendQuote(nil, id) })
+}
+
+// Unique returns body with that id. A vendor without ids tells events apart by their bytes, in which white space at the
+// end counts, and says nothing: there it is what makes the body of a delivery its own.
+func (s *Signer) Unique(body []byte, id string) []byte {
+	named := s.Name(body, id)
+	if member(named, s.Profile.Envelope.ID) != nil {
+		return named
+	}
+	named = slices.Clone(named)
+	var bits [4]byte
+	_, _ = rand.Read(bits[:]) // never fails
+	for _, b := range bits {
+		for range 8 {
+			named = append(named, " \t"[b&1])
+			b >>= 1
+		}
+	}
+	return named
 }
 
 // replace returns body with the value of the first of the named members that is there replaced.
@@ -94,3 +114,6 @@ func (s *Signer) Request(body []byte, t time.Time, id string) (*http.Request, er
 	}
 	return r, nil
 }
+
+// Type returns the type in the envelope of body, or "" if there is none.
+func (s *Signer) Type(body []byte) string { return string(trim(member(body, s.Profile.Envelope.Type))) }

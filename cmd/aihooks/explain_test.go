@@ -1,0 +1,102 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
+	"github.com/aihooks/aihooks-go/signature"
+)
+
+// delivered is a delivery of a vendor's as it came in.
+func delivered(t *testing.T, vendor, by string) (headers, body string) {
+	t.Helper()
+	v, err := vendors.Find(vendor)
+	require.NoError(t, err)
+	s := v.Signer("http://receiver.test/webhooks/"+vendor, signature.NewKey("k", by))
+	text := s.Stamp(v.Samples[0].Body, time.Now())
+	r, err := s.Request(text, time.Now(), "d1")
+	require.NoError(t, err)
+	var b strings.Builder
+	fmt.Fprintf(&b, "POST %s HTTP/1.1\r\nHost: receiver.test\r\n", r.URL.RequestURI())
+	require.NoError(t, r.Header.Write(&b))
+	return b.String(), string(text)
+}
+
+func TestNothingIsWrongWithAGenuineDelivery(t *testing.T) {
+	for _, vendor := range vendors.Names() {
+		headers, body := delivered(t, vendor, secret)
+		r := run(t, "explain", vendor, "--headers", writeFile(t, headers), "--body", writeFile(t, body)).is(t, 0)
+		require.Contains(t, r.out, "Nothing is wrong with it")
+	}
+}
+
+func TestAMistakeIsExplainedInOneSentence(t *testing.T) {
+	for _, test := range []struct {
+		vendor, by, says, mistake string
+		change                    func(headers, body string) (string, string)
+	}{
+		{vendor: "workflux", by: secret + "\n", says: "secret"},
+		{vendor: "workflux", by: secret, says: "without the line break at its end", change: func(h, b string) (string, string) { return h, b + "\n" }},
+		{vendor: "convosphere", by: secret, says: "X-Convosphere-Signature", change: func(h, b string) (string, string) {
+			return strings.ReplaceAll(h, "X-Convosphere-Signature", "X-Other"), b
+		}},
+		{vendor: "greenflash", by: "nobody's", says: "None of the known mistakes explains it"},
+		{vendor: "emberqa", by: "nobody's", says: "none"},
+	} {
+		headers, body := delivered(t, test.vendor, test.by)
+		if test.change != nil {
+			headers, body = test.change(headers, body)
+		}
+		r := run(t, "explain", test.vendor, "--headers", writeFile(t, headers), "--body", writeFile(t, body)).is(t, 1)
+		require.Contains(t, strings.ToLower(r.out), strings.ToLower(test.says), test.vendor)
+		require.Equal(t, 1, strings.Count(r.out, "\n"))
+		require.Contains(t, r.err, "the delivery is refused")
+	}
+}
+
+func TestHeadersMayBeJSONAndComeFromStandardInput(t *testing.T) {
+	headers, body := delivered(t, "workflux", secret)
+	_, value, ok := strings.Cut(headers, "X-Workflux-Signature: ")
+	require.True(t, ok)
+	value, _, _ = strings.Cut(value, "\r\n")
+	for _, v := range []any{value, []string{value}} {
+		text, err := json.Marshal(map[string]any{"x-workflux-signature": v})
+		require.NoError(t, err)
+		c := aihooks(t, secrets(), "explain", "workflux", "--headers", "-", "--body", writeFile(t, body), "--json")
+		c.Stdin = strings.NewReader(string(text))
+		e := decode[map[string]string](t, finish(t, c).is(t, 0).out)
+		require.NotEmpty(t, e["explanation"])
+	}
+}
+
+func TestADeliveryIsJudgedByTheTimeThatIsGiven(t *testing.T) {
+	headers, body := delivered(t, "greenflash", secret)
+	args := []string{"explain", "greenflash", "--headers", writeFile(t, headers), "--body", writeFile(t, body), "--at"}
+	late := time.Now().Add(time.Hour)
+	require.Contains(t, run(t, append(args, late.Format(time.RFC3339))...).is(t, 1).out, "back")
+	require.Contains(t, run(t, append(args, fmt.Sprint(late.Unix()))...).is(t, 1).out, "back")
+	run(t, append(args, time.Now().Format(time.RFC3339))...).is(t, 0)
+}
+
+func TestWhatCannotBeReadIsSaid(t *testing.T) {
+	file := writeFile(t, "{}")
+	for says, args := range map[string][]string{
+		"no such file":            {"--headers", "/does/not/exist", "--body", file},
+		"no such file or":         {"--headers", file, "--body", "/does/not/exist"},
+		"each line must be":       {"--headers", writeFile(t, "no header"), "--body", file},
+		"unexpected end":          {"--headers", writeFile(t, `{"a":`), "--body", file},
+		"is not a capture":        {"--capture", writeFile(t, "[]")},
+		"it names no vendor":      {"--capture", file},
+		"target of the request l": {"--headers", writeFile(t, "POST :// HTTP/1.1"), "--body", file},
+	} {
+		r := run(t, append([]string{"explain", "workflux"}, args...)...).is(t, 1)
+		require.Contains(t, r.err, says)
+		require.Empty(t, r.out)
+	}
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/workflux"
+	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
+)
+
+// A warehouse is a service with an inbox, which runs in this process while the tool looks into its file from another.
+type warehouse struct {
+	path string
+	box  *sqlite.Inbox
+	well atomic.Bool // callbacks succeed
+}
+
+const hopeless = "no such customer: \x1b[31mred\u202e"
+
+func newWarehouse(t *testing.T, deliveries int) *warehouse {
+	t.Helper()
+	w := &warehouse{path: filepath.Join(t.TempDir(), "inbox.db")}
+	quiet := slog.New(slog.DiscardHandler)
+	box, err := sqlite.Open(w.path, &sqlite.Options{Poll: 20 * time.Millisecond, Policy: inbox.Policy{
+		MaxAttempts: 2, Backoff: func(int) time.Duration { return time.Millisecond }, Logger: quiet,
+	}})
+	require.NoError(t, err)
+	w.box = box
+	hook, err := workflux.NewHandler(secret, &webhook.Options{Inbox: box, Logger: quiet})
+	require.NoError(t, err)
+	hook.OnEach(func(context.Context, webhook.AnyEvent) error {
+		if w.well.Load() {
+			return nil
+		}
+		return errors.New(hopeless)
+	})
+	sender := workfluxtest.NewSender(t, hook, secret)
+	for range deliveries {
+		sender.Send(sender.Sample("user.message")).WantOK()
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- box.Run(ctx, hook) }()
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, <-ended)
+		require.NoError(t, box.Close())
+	})
+	w.until(t, func(s sqlite.Counts) bool { return s.Dead == deliveries })
+	return w
+}
+
+func (w *warehouse) until(t *testing.T, is func(sqlite.Counts) bool) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		stats, err := w.box.Stats(context.Background())
+		return err == nil && is(stats.Counts)
+	}, 20*time.Second, 10*time.Millisecond)
+}
+
+func (w *warehouse) dead(t *testing.T) []inbox.Entry {
+	t.Helper()
+	var all []inbox.Entry
+	for text := range strings.Lines(run(t, "inbox", "list", w.path, "--json").is(t, 0).out) {
+		all = append(all, decode[inbox.Entry](t, text))
+	}
+	return all
+}
+
+func TestDeadLettersAreListedShownRetriedAndDiscardedWhileTheServiceRuns(t *testing.T) {
+	w := newWarehouse(t, 4)
+	r := run(t, "inbox", "list", w.path).is(t, 0)
+	require.Regexp(t, `ID +ENDPOINT +TYPE +RECEIVED +RUNS +SINCE/DUE +LAST ERROR\n`, r.out)
+	require.Contains(t, r.out, `workflux/default  user.message`)
+	require.Contains(t, r.out, `no such customer: \x1b[31mred\u202e`, "what a terminal would obey is shown as text")
+	dead := w.dead(t)
+	require.Len(t, dead, 4)
+
+	r = run(t, "inbox", "show", w.path, dead[0].ID).is(t, 0)
+	require.Regexp(t, `state +dead\nvendor +workflux\n`, r.out)
+	require.Equal(t, 2, strings.Count(r.out, "no such customer"))
+	require.Contains(t, r.out, `  "event": "user.message"`)
+	require.Equal(t, string(dead[0].Delivery.Body), run(t, "inbox", "show", w.path, dead[0].ID, "--body").is(t, 0).out)
+	require.Equal(t, dead[0].ID, decode[inbox.Entry](t, run(t, "inbox", "show", w.path, dead[0].ID, "--json").is(t, 0).out).ID)
+
+	require.Contains(t, run(t, "inbox", "discard", w.path, dead[0].ID).is(t, 0).out, "1 dead letters are discarded")
+	w.until(t, func(s sqlite.Counts) bool { return s.Dead == 3 && s.Done == 1 })
+	require.Contains(t, run(t, "inbox", "show", w.path, dead[0].ID).is(t, 0).out, "The body has been deleted.")
+
+	w.well.Store(true)
+	run(t, "inbox", "retry", w.path, dead[1].ID).is(t, 0)
+	w.until(t, func(s sqlite.Counts) bool { return s.Dead == 2 && s.Done == 2 })
+	require.Equal(t, map[string]int{"entries": 1}, decode[map[string]int](t, run(t, "inbox", "retry", w.path, dead[2].ID, "--rerun", "--json").is(t, 0).out))
+	require.Equal(t, map[string]int{"entries": 1}, decode[map[string]int](t, run(t, "inbox", "retry", w.path, "--vendor", "workflux", "--from", "1h", "--json").is(t, 0).out))
+	w.until(t, func(s sqlite.Counts) bool { return s.Dead == 0 && s.Done == 4 })
+	r = run(t, "inbox", "list", w.path).is(t, 0)
+	require.Empty(t, r.out)
+	require.Contains(t, r.err, "nothing is dead")
+	require.Equal(t, 4, strings.Count(run(t, "inbox", "list", w.path, "--state", "done").is(t, 0).out, "workflux/default"))
+	require.Contains(t, run(t, "inbox", "list", w.path, "--state", "done", "--limit", "3").is(t, 0).err, "more than 3")
+
+	stats := decode[sqlite.Stats](t, run(t, "inbox", "stats", w.path, "--json").is(t, 0).out)
+	require.Equal(t, 4, stats.Done)
+	require.Regexp(t, `workflux/default +0 +0 +0 +0 +4\nall +0 +0 +0 +0 +4\n`, run(t, "inbox", "stats", w.path).is(t, 0).out)
+}
+
+func TestManyAreDiscardedOnlyIfThatIsConfirmed(t *testing.T) {
+	w := newWarehouse(t, 3)
+	r := run(t, "inbox", "discard", w.path, "--all").is(t, 1)
+	require.Contains(t, r.err, "--yes is needed")
+	require.Len(t, w.dead(t), 3)
+	run(t, "inbox", "discard", w.path, "--vendor", "greenflash", "--yes").is(t, 0)
+	require.Len(t, w.dead(t), 3)
+	require.Contains(t, run(t, "inbox", "discard", w.path, "--all", "--yes").is(t, 0).out, "3 dead letters are discarded")
+	require.Empty(t, w.dead(t))
+}
+
+func TestWhatIsNotInTheInboxFails(t *testing.T) {
+	w := newWarehouse(t, 1)
+	for _, command := range []string{"show", "retry", "discard"} {
+		r := run(t, "inbox", command, w.path, "4711").is(t, 1)
+		require.Contains(t, r.err, "there is no such entry", command)
+		require.Empty(t, r.out)
+	}
+}
+
+func TestAFileThatIsNoInboxIsRefusedAndNotMade(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "missing.db")
+	for _, args := range []string{"list F", "show F 1", "retry F 1", "discard F 1", "stats F", "--web F"} {
+		for file, says := range map[string]string{missing: "no such file", writeFile(t, "not SQLite at all, but long enough"): "not a database", t.TempDir(): "is a directory"} {
+			r := run(t, append([]string{"inbox"}, strings.Fields(strings.ReplaceAll(args, "F", file))...)...)
+			require.Equal(t, 1, r.code, "%s %s", args, r.err)
+			require.Contains(t, r.err, says, args)
+		}
+	}
+	require.NoFileExists(t, missing)
+}
+
+func TestThePageOverAnInboxShowsAndRetries(t *testing.T) {
+	w := newWarehouse(t, 1)
+	j := begin(t, aihooks(t, nil, "inbox", "--web", w.path, "--web-addr", "127.0.0.1:0"))
+	page := strings.Fields(line(t, j.err, "page: "))[1]
+	page = strings.TrimSuffix(page, ";")
+	answer, err := http.Get(page + "api/items") //nolint:noctx // a test
+	require.NoError(t, err)
+	var list struct {
+		Items []struct{ ID, Verdict string }
+	}
+	require.NoError(t, json.NewDecoder(answer.Body).Decode(&list))
+	require.NoError(t, answer.Body.Close())
+	require.Len(t, list.Items, 1)
+	require.Equal(t, "dead", list.Items[0].Verdict)
+	w.well.Store(true)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, fmt.Sprintf("%sapi/items/%s/actions/retry", page, list.Items[0].ID), strings.NewReader("{}"))
+	require.NoError(t, err)
+	r.Header.Set("Content-Type", "application/json")
+	done, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	require.NoError(t, done.Body.Close())
+	require.Equal(t, 200, done.StatusCode)
+	w.until(t, func(s sqlite.Counts) bool { return s.Done == 1 })
+	require.Equal(t, 0, j.stop(os.Interrupt))
+}

@@ -1,0 +1,132 @@
+// Package capture is a delivery on disk: what listen saves, and what explain and replay read. It has the request as it came,
+// byte for byte, and what became of it, as one JSON file that people can read. It has no credential.
+package capture
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"time"
+	"unicode/utf8"
+)
+
+// A Capture is a delivery that arrived.
+type Capture struct {
+	Vendor  string    `json:"vendor"`
+	Arrived time.Time `json:"arrived"`
+
+	// Method, Header and Body are the request's. The URL is not in it: a credential may ride there. Nor are the headers
+	// that carry one.
+	Method string      `json:"method"`
+	Header http.Header `json:"header"`
+	Body   []byte      `json:"-"`
+
+	// Outcome, Reason, Status and Explanation say what the listener made of it; Type and ID, what it is.
+	Outcome     string `json:"outcome,omitempty"`
+	Reason      string `json:"reason,omitempty"`
+	Status      int    `json:"status,omitempty"`
+	Explanation string `json:"explanation,omitempty"`
+	Type        string `json:"type,omitempty"`
+	ID          string `json:"id,omitempty"`
+}
+
+// file is how a capture is written: the body as text where it is text, so that it can be read and edited.
+type file struct {
+	*fields
+	Text   *string `json:"body,omitempty"`
+	Binary []byte  `json:"body_base64,omitempty"`
+}
+
+type fields Capture
+
+// credentials are headers that are not kept.
+var credentials = []string{"Authorization", "Cookie", "Proxy-Authorization", "X-Api-Key"}
+
+// Header returns a copy of h without the credentials.
+func Header(h http.Header) http.Header {
+	h = h.Clone()
+	for _, name := range credentials {
+		h.Del(name)
+	}
+	return h
+}
+
+// MarshalJSON writes the body as text if it is text.
+func (c *Capture) MarshalJSON() ([]byte, error) {
+	f := file{fields: (*fields)(c)}
+	if text := string(c.Body); utf8.ValidString(text) {
+		f.Text = &text
+	} else {
+		f.Binary = c.Body
+	}
+	return json.Marshal(f)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (c *Capture) UnmarshalJSON(text []byte) error {
+	f := file{fields: (*fields)(c)}
+	if err := json.Unmarshal(text, &f); err != nil {
+		return err
+	}
+	switch {
+	case f.Text != nil && f.Binary != nil:
+		return errors.New("there is a body and a body_base64")
+	case f.Text != nil:
+		c.Body = []byte(*f.Text)
+	default:
+		c.Body = f.Binary
+	}
+	return nil
+}
+
+// Read reads the capture in a file.
+func Read(path string) (*Capture, error) {
+	text, err := os.ReadFile(path) //nolint:gosec // the path is the user's
+	if err != nil {
+		return nil, err
+	}
+	c := new(Capture)
+	if err := json.Unmarshal(text, c); err != nil {
+		return nil, fmt.Errorf("%s: is not a capture: %w", path, err)
+	}
+	if c.Vendor == "" {
+		return nil, fmt.Errorf("%s: is not a capture: it names no vendor", path)
+	}
+	return c, nil
+}
+
+var unsafe = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+
+// Save writes the capture into a folder, which is made if it is not there, and returns the file's path. Only its owner can
+// read it. Names sort by when the deliveries arrived.
+func (c *Capture) Save(folder string) (string, error) {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return "", err
+	}
+	text, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return "", err
+	}
+	event := unsafe.ReplaceAllString(cmp.Or(c.Type, "unknown"), "_")
+	stem := fmt.Sprintf("%s-%s-%.60s", c.Arrived.UTC().Format("20060102T150405.000"), c.Vendor, event)
+	for n := 1; ; n++ {
+		path := filepath.Join(folder, stem+".json")
+		if n > 1 {
+			path = filepath.Join(folder, fmt.Sprintf("%s-%d.json", stem, n))
+		}
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the folder is the user's, the name has none of the sender's slashes
+		if errors.Is(err, os.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		_, err = f.Write(append(text, '\n'))
+		return path, errors.Join(err, f.Close())
+	}
+}

@@ -1,0 +1,211 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/capture"
+	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/live"
+	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
+	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// A desk is where deliveries are received, shown and saved.
+type desk struct {
+	app     *app
+	options *listening
+	mux     *http.ServeMux
+	ring    *live.Ring
+
+	showing sync.Mutex // one delivery is shown at a time
+}
+
+// unverified is the verdict on deliveries of a vendor whose secret is not known.
+const unverified = "unverified"
+
+// mount has a vendor's deliveries received, and returns what they are verified by.
+func (d *desk) mount(v *vendors.Vendor, base string) (verifiedBy string, err error) {
+	secret, from, err := d.app.secret(v)
+	if err != nil {
+		return "", err
+	}
+	verified := from != ""
+	if !verified {
+		from = "no: " + secretName(v) + " is not set"
+		secret = nobodysSecret()
+	}
+	h, err := v.New(secret.Reveal(), &webhook.Options{Logger: slog.New(slog.DiscardHandler), MaxBody: maxCaptured})
+	if err != nil {
+		return "", err
+	}
+	h.OnEach(ignore)
+	h.OnUnhandled(func(context.Context, *webhook.Delivery) error { return nil })
+	receive := func(w http.ResponseWriter, r *http.Request) { d.receive(w, r, v, h, verified, base) }
+	for _, path := range []string{"/webhooks/" + v.Name(), "/" + v.Name()} {
+		d.mux.HandleFunc(path, receive)
+		d.mux.HandleFunc(path+"/", receive)
+	}
+	return from, nil
+}
+
+func ignore(context.Context, webhook.AnyEvent) error { return nil }
+
+// patience is how long a body may take.
+const bodyPatience = 10 * time.Second
+
+// receive judges one delivery, answers it, shows it and saves it.
+func (d *desk) receive(w http.ResponseWriter, r *http.Request, v *vendors.Vendor, h vendors.Handler, verified bool, base string) {
+	arrived := time.Now()
+	_ = http.NewResponseController(w).SetReadDeadline(arrived.Add(bodyPatience)) // it can
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCaptured))
+	if err != nil {
+		http.Error(w, "the body cannot be read", http.StatusBadRequest)
+		d.app.note("%s  %s  a body could not be read: %v", when(arrived), v.Name(), err)
+		return
+	}
+	request := func() webhook.Request {
+		return webhook.Request{Method: r.Method, URL: r.URL, Header: r.Header, Body: bytes.NewReader(body), ContentLength: r.ContentLength}
+	}
+	c := &capture.Capture{Vendor: v.Name(), Arrived: arrived, Method: r.Method, Header: capture.Header(r.Header), Body: body}
+	if verified {
+		result := h.Process(r.Context(), request())
+		c.Outcome, c.Reason, c.Status = string(result.Outcome), string(result.Reason), result.Status
+		if result.Delivery != nil {
+			c.Type, c.ID = result.Delivery.Type, result.Delivery.ID
+		}
+		if !result.Outcome.OK() {
+			c.Explanation = sentence(h.Explain(request(), arrived).Text)
+		}
+		for name, values := range result.Header() {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(result.Status)
+		_, _ = w.Write(result.Body) // a sender that has left is none of ours
+	} else {
+		c.Outcome, c.Status = unverified, http.StatusOK
+		c.Explanation = "It was not verified: set " + secretName(v) + ", or name a file with --secret-file " + v.Name() + "=FILE."
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"received":true}`)
+	}
+	if c.Type == "" {
+		c.Type = v.Signer(base, nobodysKey()).Type(body)
+	}
+	d.show(c, base, time.Since(arrived))
+}
+
+// nobody answers what is for no vendor.
+func (d *desk) nobody(w http.ResponseWriter, r *http.Request) {
+	http.Error(w, "no vendor's deliveries are received here", http.StatusNotFound)
+	d.app.note("%s  %s %s  404: deliveries go to /webhooks/VENDOR", when(time.Now()), r.Method, printable(firstSegment(r.URL.Path)))
+}
+
+// firstSegment leaves out what may be a token.
+func firstSegment(path string) string {
+	if i := strings.IndexByte(strings.TrimPrefix(path, "/"), '/'); i >= 0 {
+		return path[:i+1] + "/…"
+	}
+	return path
+}
+
+// show shows a delivery, on the terminal and on the page, and saves it.
+func (d *desk) show(c *capture.Capture, base string, lasted time.Duration) {
+	d.showing.Lock()
+	defer d.showing.Unlock()
+	saved := ""
+	if !d.options.noSave {
+		var err error
+		if saved, err = c.Save(d.options.folder); err != nil {
+			d.app.note("the delivery is not saved: %v", err)
+		}
+	}
+	d.ring.Add(detailOf(c, base, saved))
+	if d.app.json {
+		d.print(c, saved)
+		return
+	}
+	a := d.app
+	a.line("%s  %s  %s  %s  %d  %s  %s", when(c.Arrived), a.paint(bold, c.Vendor), printable(c.Type), a.paint(colourOf(c), c.Outcome), c.Status,
+		a.paint(faint, took(lasted)), a.paint(faint, printable(c.ID)))
+	if c.Explanation != "" {
+		a.line("  %s", a.paint(colourOf(c), printable(c.Explanation)))
+	}
+	if saved != "" {
+		a.line("  %s", a.paint(faint, saved))
+	}
+	if !d.options.noBody && len(c.Body) > 0 {
+		a.line("%s", indent(short(pretty(c.Body))))
+	}
+}
+
+// print writes a delivery for programs, in one line.
+func (d *desk) print(c *capture.Capture, saved string) {
+	text, err := json.Marshal(c)
+	if err != nil {
+		d.app.note("the delivery cannot be shown: %v", err)
+		return
+	}
+	members := make(map[string]json.RawMessage)
+	_ = json.Unmarshal(text, &members) // it has just been made
+	members["file"], _ = json.Marshal(saved)
+	if d.options.noBody {
+		delete(members, "body")
+		delete(members, "body_base64")
+	}
+	_ = d.app.writeJSON(members)
+}
+
+// short cuts off what would fill the terminal. The file has it all.
+func short(text string) string {
+	const longest = 8 << 10
+	if len(text) <= longest {
+		return text
+	}
+	return strings.ToValidUTF8(text[:longest], "") + "\n… and more, in the file"
+}
+
+func colourOf(c *capture.Capture) string {
+	return map[page.Tone]string{page.Good: green, page.Warn: yellow, page.Bad: red, page.Idle: faint}[toneOf(c)]
+}
+
+func toneOf(c *capture.Capture) page.Tone {
+	switch {
+	case c.Outcome == unverified:
+		return page.Warn
+	case c.Outcome == string(webhook.Handled):
+		return page.Good
+	case c.Status < 300:
+		return page.Idle
+	case c.Status >= 500:
+		return page.Warn
+	default:
+		return page.Bad
+	}
+}
+
+// detailOf is a capture as the page shows it.
+func detailOf(c *capture.Capture, base, saved string) page.Detail {
+	d := page.Detail{
+		Item: page.Item{
+			Vendor: c.Vendor, Type: c.Type, Delivery: c.ID, At: c.Arrived, Verdict: c.Outcome, Tone: toneOf(c), Status: c.Status,
+			Reason: c.Reason, Explanation: c.Explanation,
+		},
+		Method: c.Method, URL: base + "/webhooks/" + c.Vendor, Header: c.Header, Body: c.Body,
+	}
+	if saved != "" {
+		d.Facts = []page.Fact{{Name: "Saved in", Value: saved}}
+	}
+	return d
+}
+
+// captureOf is the way back.
+func captureOf(d *page.Detail) *capture.Capture {
+	return &capture.Capture{Vendor: d.Vendor, Arrived: d.At, Method: d.Method, Header: d.Header, Body: d.Body, Type: d.Type, ID: d.Delivery}
+}

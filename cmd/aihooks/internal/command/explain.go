@@ -1,0 +1,189 @@
+package command
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/capture"
+	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+func (a *app) explainCommand() *cobra.Command {
+	var headers, body, captured, at string
+	c := &cobra.Command{
+		Use:   "explain VENDOR (--headers FILE --body FILE | --capture FILE)",
+		Short: "Say why a delivery is refused",
+		Long: `Explain says, in one sentence, what is wrong with a delivery: why its signature does not match, or how far its time is off.
+It claims nothing that it has not proven. It succeeds if nothing is wrong, and exits with 1 otherwise.
+
+The file of --headers has one header in each line, "Name: value", below a request line if there is one ("POST /path HTTP/1.1",
+which is where EmberQA's token is looked for); or it is a JSON object. The file of --body has the body, byte for byte.
+"-" stands for standard input. A file that ` + "`aihooks listen`" + ` has saved is both: --capture.`,
+		Example: `  aihooks explain greenflash --headers headers.txt --body body.json
+  aihooks explain workflux --capture aihooks-deliveries/20261122T091500.000-workflux-user.message.json`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: vendorArg,
+		RunE: func(_ *cobra.Command, args []string) error {
+			v, err := vendors.Find(args[0])
+			if err != nil {
+				return usage("%w", err)
+			}
+			secret, err := a.mustSecret(v)
+			if err != nil {
+				return err
+			}
+			r, now, err := a.delivery(headers, body, captured)
+			if err != nil {
+				return err
+			}
+			if at != "" {
+				if now, err = readTime(at); err != nil {
+					return usage("--at: %w", err)
+				}
+			}
+			return a.explain(v, secret, r, now)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&headers, "headers", "", "`FILE` with the headers")
+	f.StringVar(&body, "body", "", "`FILE` with the body, byte for byte")
+	f.StringVar(&captured, "capture", "", "`FILE` that listen has saved")
+	f.StringVar(&at, "at", "", "`time` by which it is judged: RFC 3339, or a Unix time (default: when it was captured, or now)")
+	return c
+}
+
+func (a *app) explain(v *vendors.Vendor, secret signature.Secret, r *webhook.Request, now time.Time) error {
+	h, err := v.New(secret.Reveal(), &webhook.Options{Logger: slog.New(slog.DiscardHandler), MaxBody: maxCaptured})
+	if err != nil {
+		return err
+	}
+	h.OnEach(ignore)
+	e := h.Explain(*r, now)
+	if a.json {
+		if err := a.writeJSON(map[string]string{"mistake": string(e.Mistake), "explanation": e.Text}); err != nil {
+			return err
+		}
+	} else {
+		a.line("%s", sentence(e.Text))
+	}
+	if e.Mistake != signature.NoMistake {
+		return errors.New("the delivery is refused")
+	}
+	return nil
+}
+
+// sentence returns a text with a capital and a full stop.
+func sentence(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:] + "."
+}
+
+// maxCaptured is how large a body may be that the tool takes.
+const maxCaptured = 32 << 20
+
+// delivery reads the delivery that is to be explained, and when it arrived.
+func (a *app) delivery(headers, body, captured string) (*webhook.Request, time.Time, error) {
+	switch {
+	case captured != "" && (headers != "" || body != ""):
+		return nil, time.Time{}, usage("--capture has the headers and the body already")
+	case captured != "":
+		c, err := capture.Read(captured)
+		if err != nil {
+			return nil, time.Time{}, err
+		}
+		return &webhook.Request{Method: c.Method, Header: c.Header, Body: bytes.NewReader(c.Body)}, c.Arrived, nil
+	case headers == "" || body == "":
+		return nil, time.Time{}, usage("--headers and --body are needed, or --capture")
+	case headers == "-" && body == "-":
+		return nil, time.Time{}, usage("--headers and --body cannot both be standard input")
+	}
+	text, err := a.read(headers)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	r, err := readHeaders(text)
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("%s: %w", headers, err)
+	}
+	content, err := a.read(body)
+	r.Body = bytes.NewReader(content)
+	return r, time.Now(), err
+}
+
+func (a *app) read(path string) ([]byte, error) {
+	if path == "-" {
+		return io.ReadAll(io.LimitReader(a.In, maxCaptured+1))
+	}
+	return os.ReadFile(path) //nolint:gosec // the path is the user's
+}
+
+// readHeaders reads headers as they stand in a request, or as JSON.
+func readHeaders(text []byte) (*webhook.Request, error) {
+	r := &webhook.Request{Method: http.MethodPost, Header: make(http.Header)}
+	if trimmed := bytes.TrimSpace(text); len(trimmed) > 0 && trimmed[0] == '{' {
+		var members map[string]any
+		if err := json.Unmarshal(trimmed, &members); err != nil {
+			return nil, err
+		}
+		for name, value := range members {
+			switch value := value.(type) {
+			case []any:
+				for _, v := range value {
+					r.Header.Add(name, fmt.Sprint(v))
+				}
+			default:
+				r.Header.Add(name, fmt.Sprint(value))
+			}
+		}
+		return r, nil
+	}
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	lines.Buffer(nil, maxCaptured)
+	for first := true; lines.Scan(); first = false {
+		line := strings.TrimSuffix(lines.Text(), "\r")
+		if parts := strings.Fields(line); first && len(parts) == 3 && strings.HasPrefix(parts[2], "HTTP/") {
+			target, err := url.ParseRequestURI(parts[1])
+			if err != nil {
+				return nil, errors.New("the target of the request line is no URL")
+			}
+			r.Method, r.URL = parts[0], target
+			continue
+		}
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
+		name, value, ok := strings.Cut(line, ":")
+		if !ok || strings.TrimSpace(name) == "" {
+			return nil, errors.New(`each line must be a header, "Name: value"`) // without the line, which may have a secret
+		}
+		r.Header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+	}
+	return r, lines.Err()
+}
+
+func readTime(s string) (time.Time, error) {
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return t, nil
+	}
+	if _, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return signature.ParseUnix(s)
+	}
+	return time.Time{}, fmt.Errorf("%q is neither RFC 3339 nor a Unix time", s)
+}

@@ -1,0 +1,223 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook/webhooktest"
+)
+
+// An answer is what a service said to a delivery.
+type answer struct {
+	Name       string  `json:"name,omitempty"` // of the file
+	Event      string  `json:"event"`
+	ID         string  `json:"id,omitempty"`
+	Status     int     `json:"status,omitempty"`
+	Body       string  `json:"body,omitempty"`
+	RetryAfter string  `json:"retry_after,omitempty"`
+	TookMS     float64 `json:"took_ms"`
+	Error      string  `json:"error,omitempty"`
+
+	took time.Duration
+}
+
+func (r *answer) accepted() bool { return r.Status >= 200 && r.Status <= 299 }
+
+// A letter is a delivery that is to be sent.
+type letter struct {
+	name, event, id string
+	request         func() (*http.Request, error) // signed when it is sent
+}
+
+// A poster sends letters.
+type poster struct {
+	app     *app
+	client  *http.Client
+	workers int
+}
+
+func (a *app) poster(patience time.Duration, workers int) *poster {
+	return &poster{a, &http.Client{
+		Timeout:       patience,
+		Transport:     &http.Transport{MaxIdleConnsPerHost: workers, Proxy: http.ProxyFromEnvironment},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // a vendor follows none
+	}, workers}
+}
+
+// send sends all letters and returns their answers in the same order: those it came to, when ctx ends before.
+func (p *poster) send(ctx context.Context, letters []letter) ([]answer, error) {
+	defer p.client.CloseIdleConnections()
+	answers := make([]answer, len(letters))
+	bar := p.app.progress(len(letters))
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range min(p.workers, len(letters)) {
+		wg.Go(func() {
+			for i := range next {
+				answers[i] = p.post(ctx, &letters[i])
+				_ = bar.Add(1)
+			}
+		})
+	}
+	sent := 0
+loop:
+	for ; sent < len(letters); sent++ {
+		select {
+		case next <- sent:
+		case <-ctx.Done():
+			break loop
+		}
+	}
+	close(next)
+	wg.Wait()
+	_ = bar.Finish()
+	if ctx.Err() != nil {
+		return answers[:sent], fmt.Errorf("interrupted after %d of %d deliveries", sent, len(letters))
+	}
+	return answers, nil
+}
+
+// progress returns a bar, which is shown to people who wait for much.
+func (a *app) progress(n int) *progressbar.ProgressBar {
+	w := a.Err
+	if n < 2 || a.json || !isTerminal(a.Err) {
+		w = io.Discard
+	}
+	return progressbar.NewOptions(n, progressbar.OptionSetWriter(w), progressbar.OptionShowCount(),
+		progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(50*time.Millisecond))
+}
+
+const maxAnswer = 64 << 10
+
+func (p *poster) post(ctx context.Context, l *letter) answer {
+	a := answer{Name: l.name, Event: l.event, ID: l.id}
+	r, err := l.request()
+	if err != nil {
+		a.Error = withoutURL(err).Error()
+		return a
+	}
+	began := time.Now()
+	response, err := p.client.Do(r.WithContext(ctx))
+	if err == nil {
+		var body []byte
+		body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+		_ = response.Body.Close()
+		a.Status, a.Body, a.RetryAfter = response.StatusCode, string(body), response.Header.Get("Retry-After")
+	}
+	a.took = time.Since(began)
+	a.TookMS = float64(a.took.Microseconds()) / 1000
+	if err != nil {
+		a.Status, a.Error = 0, withoutURL(err).Error()
+	}
+	return a
+}
+
+// withoutURL takes the URL out of an error: EmberQA's carries the token.
+func withoutURL(err error) error {
+	var e *url.Error
+	if errors.As(err, &e) {
+		return e.Err
+	}
+	return err
+}
+
+// judge returns the error for answers that are not as they should be.
+func judge(answers []answer, expect int) error {
+	var refused, silent int
+	var why string
+	for i := range answers {
+		switch a := &answers[i]; {
+		case a.Status == 0:
+			silent++
+			why = a.Error
+		case expect == 0 && !a.accepted(), expect != 0 && a.Status != expect:
+			refused++
+		}
+	}
+	switch {
+	case silent > 0:
+		return unreachable(fmt.Errorf("%d of %d deliveries got no answer: %s", silent, len(answers), why))
+	case refused > 0 && expect != 0:
+		return fmt.Errorf("%d of %d deliveries were not answered %d", refused, len(answers), expect)
+	case refused > 0:
+		return fmt.Errorf("%d of %d deliveries were not accepted", refused, len(answers))
+	default:
+		return nil
+	}
+}
+
+// showAnswers shows few answers one by one, and many by status.
+func (a *app) showAnswers(answers []answer) {
+	const few = 20
+	if len(answers) <= few {
+		var rows [][]string
+		for i := range answers {
+			r := &answers[i]
+			first := r.ID
+			if r.Name != "" {
+				first = r.Name
+			}
+			said := r.Body
+			if r.Error != "" {
+				said = r.Error
+			}
+			rows = append(rows, []string{first, r.Event, statusText(r.Status), took(r.took), said})
+		}
+		a.table([]string{"DELIVERY", "EVENT", "STATUS", "TOOK", "ANSWER"}, rows)
+		return
+	}
+	by := make(map[int][]time.Duration)
+	for i := range answers {
+		by[answers[i].Status] = append(by[answers[i].Status], answers[i].took)
+	}
+	var rows [][]string
+	statuses := make([]int, 0, len(by))
+	for status := range by {
+		statuses = append(statuses, status)
+	}
+	slices.Sort(statuses)
+	for _, status := range statuses {
+		all := by[status]
+		slices.Sort(all)
+		rows = append(rows, []string{statusText(status), strconv.Itoa(len(all)), took(all[len(all)/2]), took(all[len(all)*99/100]), took(all[len(all)-1])})
+	}
+	a.table([]string{"STATUS", "DELIVERIES", "P50", "P99", "SLOWEST"}, rows)
+}
+
+func statusText(status int) string {
+	if status == 0 {
+		return "no answer"
+	}
+	return fmt.Sprintf("%d %s", status, http.StatusText(status))
+}
+
+// checkURL refuses what is no address of a service.
+func checkURL(address string) error {
+	u, err := url.Parse(address)
+	switch {
+	case address == "":
+		return usage("--url is needed: where the deliveries go")
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return usage("--url must be an http or https URL")
+	}
+	return nil
+}
+
+// signer returns what signs a vendor's deliveries to an address.
+func signer(v *vendors.Vendor, address, form string, secret signature.Secret) *webhooktest.Signer {
+	s := v.Signer(address, signature.Key{Name: "aihooks", Secret: secret})
+	s.Form = form
+	return s
+}

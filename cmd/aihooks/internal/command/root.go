@@ -1,0 +1,79 @@
+// Package command has the commands of aihooks, one in each file.
+package command
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
+)
+
+// A Terminal is what a process has: its streams and its environment.
+type Terminal struct {
+	In       io.Reader
+	Out, Err io.Writer
+	Env      func(name string) (string, bool)
+}
+
+// An app is one run of the tool.
+type app struct {
+	Terminal
+
+	json        bool
+	secretFiles []string
+	began       bool // the command line is right, and a command has begun
+}
+
+// Run runs the command that args ask for until it is done or ctx ends, and returns the exit code.
+func Run(ctx context.Context, t Terminal, args []string) int {
+	a := &app{Terminal: t}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(t.In)
+	root.SetOut(t.Out)
+	root.SetErr(t.Err)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		_, _ = fmt.Fprintf(t.Err, "aihooks: %v\n", err)
+		if !a.began {
+			_, _ = fmt.Fprintln(t.Err, "Run `aihooks help`, or add --help to the command.")
+		}
+	}
+	return codeOf(ctx, err, a.began)
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "aihooks",
+		Short: "Send, receive, explain and replay webhooks of Greenflash, EmberQA, Convosphere and WorkFlux",
+		Long: `aihooks sends, receives, explains and replays the webhooks of Greenflash, EmberQA, Convosphere and WorkFlux on your own
+machine, and looks after SQLite inboxes while the service runs.
+
+Secrets come from AIHOOKS_GREENFLASH_SECRET, AIHOOKS_EMBERQA_SECRET (the token in the URL), AIHOOKS_CONVOSPHERE_SECRET and
+AIHOOKS_WORKFLUX_SECRET, or from a file named by --secret-file; never from the command line, which others can see.
+
+` + exitCodes,
+		Example: `  export AIHOOKS_GREENFLASH_SECRET=whatever-you-like
+  aihooks listen --web &
+  aihooks send greenflash conversation.rating --url http://127.0.0.1:8787/webhooks/greenflash`,
+		SilenceErrors:    true,
+		SilenceUsage:     true,
+		PersistentPreRun: func(*cobra.Command, []string) { a.began = true },
+	}
+	root.PersistentFlags().BoolVar(&a.json, "json", false, "write JSON, for programs")
+	root.PersistentFlags().StringArrayVar(&a.secretFiles, "secret-file", nil,
+		"`[VENDOR=]FILE` that has the secret; a line break at its end is not part of it")
+	root.AddCommand(a.sendCommand(), a.listenCommand(), a.explainCommand(), a.replayCommand(), a.inboxCommand())
+	return root
+}
+
+// vendorArg completes the name of a vendor.
+func vendorArg(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	return vendors.Names(), cobra.ShellCompDirectiveNoFileComp
+}

@@ -1,0 +1,68 @@
+package command
+
+import (
+	"crypto/rand"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
+	"github.com/aihooks/aihooks-go/signature"
+)
+
+// secretName is the environment variable that has a vendor's secret.
+func secretName(v *vendors.Vendor) string { return "AIHOOKS_" + strings.ToUpper(v.Name()) + "_SECRET" }
+
+// secret returns a vendor's secret and where it is from; it is blank, without an error, if there is none.
+func (a *app) secret(v *vendors.Vendor) (secret signature.Secret, from string, err error) {
+	for _, given := range a.secretFiles {
+		name, path, ok := strings.Cut(given, "=")
+		if !ok {
+			name, path = v.Name(), given
+		}
+		if !strings.EqualFold(name, v.Name()) {
+			continue
+		}
+		text, err := os.ReadFile(path) //nolint:gosec // the path is the user's
+		if err != nil {
+			return signature.Secret{}, "", fmt.Errorf("--secret-file: %w", err)
+		}
+		secret = signature.NewSecret(strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r"))
+		if secret.Blank() {
+			return secret, "", fmt.Errorf("--secret-file: %s is blank", path)
+		}
+		return secret, path, nil
+	}
+	if text, ok := a.Env(secretName(v)); ok && strings.TrimSpace(text) != "" {
+		return signature.NewSecret(text), secretName(v), nil
+	}
+	return signature.Secret{}, "", nil
+}
+
+// mustSecret returns a vendor's secret, or an error that says how to give one.
+func (a *app) mustSecret(v *vendors.Vendor) (signature.Secret, error) {
+	secret, from, err := a.secret(v)
+	if err == nil && from == "" {
+		err = usage("there is no secret for %s: set %s, or name a file with --secret-file", v.Name(), secretName(v))
+	}
+	return secret, err
+}
+
+// checkSecretFiles refuses a --secret-file for a vendor that is none.
+func (a *app) checkSecretFiles() error {
+	for _, given := range a.secretFiles {
+		name, _, ok := strings.Cut(given, "=")
+		if !ok {
+			return usage("--secret-file must be VENDOR=FILE here, and is %q", given)
+		}
+		if _, err := vendors.Find(name); err != nil {
+			return usage("--secret-file: %w", err)
+		}
+	}
+	return nil
+}
+
+// nobodysSecret is one that nobody knows: for what is never verified, and for forgeries.
+func nobodysSecret() signature.Secret { return signature.NewSecret(rand.Text()) }
+
+func nobodysKey() signature.Key { return signature.Key{Name: "nobody", Secret: nobodysSecret()} }

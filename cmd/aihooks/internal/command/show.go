@@ -1,0 +1,134 @@
+package command
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+)
+
+// The colours, as terminals know them.
+const (
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+	faint  = "2"
+	bold   = "1"
+)
+
+// isTerminal reports whether what is written to w is seen by somebody.
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) //nolint:gosec // descriptors are small
+}
+
+// paint colours a text on a terminal, unless NO_COLOR is set (https://no-color.org).
+func (a *app) paint(colour, text string) string {
+	if no, _ := a.Env("NO_COLOR"); no != "" || !isTerminal(a.Out) {
+		return text
+	}
+	if kind, _ := a.Env("TERM"); kind == "dumb" {
+		return text
+	}
+	return "\x1b[" + colour + "m" + text + "\x1b[0m"
+}
+
+// line writes one line for people.
+func (a *app) line(format string, args ...any) { _, _ = fmt.Fprintf(a.Out, format+"\n", args...) }
+
+// note writes one line beside the output.
+func (a *app) note(format string, args ...any) { _, _ = fmt.Fprintf(a.Err, format+"\n", args...) }
+
+// writeJSON writes one value for programs.
+func (a *app) writeJSON(v any) error {
+	e := json.NewEncoder(a.Out)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// table writes rows in columns.
+func (a *app) table(header []string, rows [][]string) {
+	w := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
+	write := func(cells []string) {
+		for i, cell := range cells {
+			if i > 0 {
+				_, _ = io.WriteString(w, "\t")
+			}
+			_, _ = io.WriteString(w, printable(cell))
+		}
+		_, _ = io.WriteString(w, "\n")
+	}
+	write(header)
+	for _, row := range rows {
+		write(row)
+	}
+	_ = w.Flush()
+}
+
+// printable returns s without anything that a terminal would obey: what is shown came from strangers.
+func printable(s string) string {
+	clean := func(c rune) bool { return c == utf8.RuneError || !unicode.IsPrint(c) }
+	if strings.IndexFunc(s, clean) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for _, c := range s {
+		if clean(c) {
+			quoted := strconv.QuoteRuneToASCII(c)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		} else {
+			b.WriteRune(c)
+		}
+	}
+	return b.String()
+}
+
+// pretty returns a body as it is shown: JSON indented, anything else as it is; each line printable.
+func pretty(body []byte) string {
+	var out bytes.Buffer
+	if json.Indent(&out, bytes.TrimSpace(body), "", "  ") != nil {
+		out.Reset()
+		out.Write(body)
+	}
+	lines := strings.Split(out.String(), "\n")
+	for i, line := range lines {
+		lines[i] = printable(line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// indent puts blanks before every line.
+func indent(text string) string { return "  " + strings.ReplaceAll(text, "\n", "\n  ") }
+
+// took returns a duration such as people read it.
+func took(d time.Duration) string {
+	switch {
+	case d < time.Millisecond:
+		return d.Round(10 * time.Microsecond).String()
+	case d < time.Second:
+		return d.Round(100 * time.Microsecond).String()
+	default:
+		return d.Round(10 * time.Millisecond).String()
+	}
+}
+
+// when returns a time of day, with the day if it is another.
+func when(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	t = t.Local()
+	if now := time.Now(); t.YearDay() == now.YearDay() && t.Year() == now.Year() {
+		return t.Format("15:04:05")
+	}
+	return t.Format("2006-01-02 15:04:05")
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// startListening returns an aihooks that listens, its URL and its folder.
+func startListening(t *testing.T, env map[string]string, args ...string) (j *job, url, folder string) {
+	t.Helper()
+	folder = filepath.Join(t.TempDir(), "saved")
+	c := aihooks(t, env, append([]string{"listen", "--json", "--addr", "127.0.0.1:0", "--dir", folder}, args...)...)
+	j = begin(t, c)
+	_, url, ok := strings.Cut(line(t, j.err, "listening on "), "listening on ")
+	require.True(t, ok)
+	return j, url, folder
+}
+
+// received is what listen writes for programs.
+type received struct {
+	Vendor, Outcome, Reason, Explanation, Type, ID, Body, File string
+	Status                                                     int
+	Header                                                     http.Header
+}
+
+func next(t *testing.T, j *job) received {
+	t.Helper()
+	return decode[received](t, line(t, j.out, "{"))
+}
+
+func TestEachDeliveryIsShownJudgedAnsweredAndSaved(t *testing.T) {
+	j, url, folder := startListening(t, secrets())
+	address := url + "/webhooks/greenflash"
+	run(t, "send", "greenflash", "conversation.rating", "--url", address, "--same", "--times", "2").is(t, 0)
+	first, second := next(t, j), next(t, j)
+	require.Equal(t, "handled", first.Outcome)
+	require.Equal(t, "duplicate", second.Outcome)
+	require.Equal(t, "conversation.rating", first.Type)
+	require.Empty(t, first.Explanation)
+	require.Equal(t, 200, first.Status)
+	require.JSONEq(t, first.Body, second.Body)
+
+	run(t, "send", "greenflash", "conversation.rating", "--url", url+"/greenflash", "--forge").is(t, 1)
+	forged := next(t, j)
+	require.Equal(t, "forged", forged.Outcome)
+	require.Equal(t, "signature_mismatch", forged.Reason)
+	require.Contains(t, forged.Explanation, "None of the known mistakes explains it")
+	require.Equal(t, "conversation.rating", forged.Type)
+
+	files, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	require.Len(t, files, 3)
+	for i, d := range []received{first, second, forged} {
+		require.Equal(t, filepath.Join(folder, files[i].Name()), d.File, "names sort by arrival")
+		info, err := os.Stat(d.File)
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	}
+	require.Equal(t, 0, j.stop(os.Interrupt), "Ctrl-C is how listening ends")
+}
+
+func TestACredentialIsNeitherShownNorSaved(t *testing.T) {
+	j, url, folder := startListening(t, secrets())
+	run(t, "send", "emberqa", "red_flag", "--url", url+"/webhooks/emberqa").is(t, 0)
+	d := next(t, j)
+	require.Equal(t, "handled", d.Outcome)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/webhooks/emberqa?token="+secret, strings.NewReader("{}"))
+	require.NoError(t, err)
+	r.Header.Set("Authorization", "Bearer "+secret)
+	answer, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	out := line(t, j.out, "{")
+	require.NotContains(t, out, secret)
+	text, err := exec.Command("grep", "-r", secret, folder).CombinedOutput()
+	require.Error(t, err, string(text)) // it finds nothing
+	require.Equal(t, 0, j.stop(syscall.SIGTERM))
+}
+
+func TestDeliveriesWithoutASecretAreShownUnverified(t *testing.T) {
+	j, url, _ := startListening(t, nil, "--no-save", "--no-body")
+	finish(t, aihooks(t, nil, "send", "workflux", "user.message", "--url", url+"/webhooks/workflux", "--forge")).is(t, 0)
+	d := next(t, j)
+	require.Equal(t, "unverified", d.Outcome)
+	require.Contains(t, d.Explanation, "set AIHOOKS_WORKFLUX_SECRET")
+	require.Equal(t, "user.message", d.Type)
+	require.Empty(t, d.File)
+	require.Empty(t, d.Body)
+}
+
+func TestPeopleAreShownAVerdictAReasonAndTheEvent(t *testing.T) {
+	c := aihooks(t, secrets(), "listen", "--addr", "127.0.0.1:0")
+	j := begin(t, c)
+	url := strings.Fields(line(t, j.out, "greenflash"))[1]
+	run(t, "send", "greenflash", "conversation.rating", "--url", url, "--stale").is(t, 1)
+	require.Regexp(t, `^\d\d:\d\d:\d\d  greenflash  conversation.rating  stale  401  `, line(t, j.out, "stale"))
+	require.Contains(t, line(t, j.out, "signed time"), "beyond the window")
+	require.Contains(t, line(t, j.out, "aihooks-deliveries"), ".json")
+	require.Equal(t, `      "rating": 2,`, line(t, j.out, `"rating": 2`))
+}
+
+func TestWhatIsHostileIsShownAsText(t *testing.T) {
+	c := aihooks(t, nil, "listen", "--addr", "127.0.0.1:0", "--no-save")
+	j := begin(t, c)
+	url := strings.Fields(line(t, j.out, "workflux"))[1]
+	body := "{\"event\":\"a\\u001b[31mb\\u202e\",\"x\":\"\x1b]0;title\x07\u202e\"}"
+	answer, err := http.Post(url, "application/json", strings.NewReader(body)) //nolint:noctx // a test
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	var all strings.Builder
+	for j.out.Scan() {
+		all.WriteString(j.out.Text() + "\n")
+		if strings.Contains(j.out.Text(), "title") {
+			break
+		}
+	}
+	for _, bad := range []string{"\x1b", "\u202e", "\x07"} {
+		require.NotContains(t, all.String(), bad)
+	}
+	require.Contains(t, all.String(), `\x1b]0;title\a\u202e`)
+}
+
+func TestAnAddressThatIsTakenFails(t *testing.T) {
+	_, url, _ := startListening(t, nil, "--no-save")
+	r := run(t, "listen", "--addr", strings.TrimPrefix(url, "http://"), "--no-save").is(t, 1)
+	require.Contains(t, r.err, "address already in use")
+	r = run(t, "listen", "--addr", "127.0.0.1:0", "--web", "--web-addr", strings.TrimPrefix(url, "http://")).is(t, 1)
+	require.Contains(t, r.err, "address already in use")
+}
+
+func TestWhatIsForNoVendorIsNotFound(t *testing.T) {
+	j, url, _ := startListening(t, nil, "--no-save")
+	answer, err := http.Post(url+"/webhooks/acme/"+secret, "application/json", strings.NewReader("{}")) //nolint:noctx // a test
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	require.Equal(t, 404, answer.StatusCode)
+	require.NotContains(t, line(t, j.err, "404"), secret)
+}
+
+func TestThePageIsServedBesideTheListenerAndShowsWhatArrives(t *testing.T) {
+	j, url, _ := startListening(t, secrets(), "--no-save", "--web", "--web-addr", "127.0.0.1:0")
+	page := strings.TrimPrefix(line(t, j.err, "page: "), "page: ")
+	run(t, "send", "greenflash", "conversation.rating", "--url", url+"/webhooks/greenflash").is(t, 0)
+	next(t, j)
+	answer, err := http.Get(page + "api/items") //nolint:noctx // a test
+	require.NoError(t, err)
+	defer func() { require.NoError(t, answer.Body.Close()) }()
+	var list struct {
+		Items []struct{ ID, Vendor, Verdict string }
+	}
+	require.NoError(t, json.NewDecoder(answer.Body).Decode(&list))
+	require.Len(t, list.Items, 1)
+	require.Equal(t, "handled", list.Items[0].Verdict)
+
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, page+"api/items/"+list.Items[0].ID+"/actions/replay", strings.NewReader("{}"))
+	require.NoError(t, err)
+	r.Header.Set("Content-Type", "application/json")
+	done, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	require.NoError(t, done.Body.Close())
+	require.Equal(t, 200, done.StatusCode)
+	require.Equal(t, "duplicate", next(t, j).Outcome)
+	require.Equal(t, 0, j.stop(os.Interrupt))
+}

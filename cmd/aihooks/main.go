@@ -1,0 +1,19 @@
+// Aihooks sends, receives, explains and replays webhook deliveries of Greenflash, EmberQA, Convosphere and WorkFlux, and looks
+// after SQLite inboxes. Run `aihooks help`.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/command"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := command.Run(ctx, command.Terminal{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.LookupEnv}, os.Args[1:])
+	stop()
+	os.Exit(code)
+}

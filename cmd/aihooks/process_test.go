@@ -1,0 +1,225 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// Each command is tested as a process: the test binary, told to be aihooks.
+const asAihooks = "TEST_AS_AIHOOKS"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asAihooks) != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+const secret = "secret-of-the-tests-0123456789"
+
+// secrets are an environment with all secrets.
+func secrets() map[string]string {
+	env := make(map[string]string)
+	for _, name := range vendors.Names() {
+		env["AIHOOKS_"+strings.ToUpper(name)+"_SECRET"] = secret
+	}
+	return env
+}
+
+func aihooks(t *testing.T, env map[string]string, args ...string) *exec.Cmd {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	c := exec.CommandContext(ctx, os.Args[0], args...)
+	c.Env = []string{asAihooks + "=1", "HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}
+	for name, value := range env {
+		c.Env = append(c.Env, name+"="+value)
+	}
+	c.Dir = t.TempDir()
+	return c
+}
+
+// A result is what became of a process.
+type result struct {
+	out, err string
+	code     int
+}
+
+// run runs aihooks with all secrets and waits for its end.
+func run(t *testing.T, args ...string) result {
+	t.Helper()
+	return finish(t, aihooks(t, secrets(), args...))
+}
+
+func finish(t *testing.T, c *exec.Cmd) result {
+	t.Helper()
+	var out, text bytes.Buffer
+	if c.Stdout == nil {
+		c.Stdout = &out
+	}
+	c.Stderr = &text
+	err := c.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		require.NoError(t, err)
+	}
+	r := result{out.String(), text.String(), c.ProcessState.ExitCode()}
+	require.NotContains(t, r.out+r.err, secret, "no output may have a secret in it")
+	require.NotContains(t, r.out+r.err, "\x1b", "colours are for terminals")
+	return r
+}
+
+func (r result) is(t *testing.T, code int) result {
+	t.Helper()
+	require.Equal(t, code, r.code, "stdout:\n%s\nstderr:\n%s", r.out, r.err)
+	return r
+}
+
+func decode[T any](t *testing.T, text string) T {
+	t.Helper()
+	var v T
+	require.NoError(t, json.Unmarshal([]byte(text), &v), text)
+	return v
+}
+
+// A service is a receiver of a vendor's deliveries, and what its callbacks were given.
+type service struct {
+	*httptest.Server
+	mu     sync.Mutex
+	events []webhook.AnyEvent
+}
+
+func newService(t *testing.T, vendor string) *service {
+	t.Helper()
+	v, err := vendors.Find(vendor)
+	require.NoError(t, err)
+	h, err := v.New(secret, &webhook.Options{Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	s := new(service)
+	h.OnEach(func(_ context.Context, e webhook.AnyEvent) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.events = append(s.events, e)
+		return nil
+	})
+	s.Server = httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *service) seen() []webhook.AnyEvent {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]webhook.AnyEvent(nil), s.events...)
+}
+
+// hanging returns a server that never answers, and what tells that it was asked.
+func hanging(t *testing.T) (url string, asked <-chan struct{}) {
+	t.Helper()
+	ch := make(chan struct{}, 100)
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		ch <- struct{}{}
+		<-r.Context().Done()
+	}))
+	t.Cleanup(s.Close)
+	return s.URL, ch
+}
+
+// down returns a URL where nobody listens.
+func down(t *testing.T) string {
+	t.Helper()
+	s := httptest.NewServer(http.NotFoundHandler())
+	s.Close()
+	return s.URL
+}
+
+// A job is an aihooks that runs on.
+type job struct {
+	t     *testing.T
+	cmd   *exec.Cmd
+	out   *bufio.Scanner
+	err   *bufio.Scanner
+	ended bool
+}
+
+func begin(t *testing.T, c *exec.Cmd) *job {
+	t.Helper()
+	out, err := c.StdoutPipe()
+	require.NoError(t, err)
+	text, err := c.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, c.Start())
+	j := &job{t: t, cmd: c, out: bufio.NewScanner(out), err: bufio.NewScanner(text)}
+	j.out.Buffer(nil, 8<<20)
+	t.Cleanup(func() {
+		if !j.ended {
+			_ = c.Process.Kill()
+			_ = c.Wait()
+		}
+	})
+	return j
+}
+
+// line returns the next line that has the text in it.
+func line(t *testing.T, lines *bufio.Scanner, text string) string {
+	t.Helper()
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), text) {
+			return lines.Text()
+		}
+	}
+	require.Fail(t, "the output has ended", "before a line with %q", text)
+	return ""
+}
+
+// stop ends the job with a signal and returns its exit code.
+func (j *job) stop(signal os.Signal) int {
+	j.t.Helper()
+	require.NoError(j.t, j.cmd.Process.Signal(signal))
+	return j.wait()
+}
+
+func writeFile(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
+// wait waits for the end of a job and returns its exit code.
+func (j *job) wait() int {
+	for j.out.Scan() {
+	}
+	for j.err.Scan() {
+	}
+	_ = j.cmd.Wait()
+	j.ended = true
+	return j.cmd.ProcessState.ExitCode()
+}
+
+func redirect(t *testing.T, to string) string {
+	t.Helper()
+	s := httptest.NewServer(http.RedirectHandler(to, http.StatusTemporaryRedirect))
+	t.Cleanup(s.Close)
+	return s.URL
+}

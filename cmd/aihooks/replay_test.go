@@ -1,0 +1,90 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/capture"
+	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
+)
+
+// saved returns the files of what a listener was sent, a delivery of each vendor.
+func saved(t *testing.T) []string {
+	t.Helper()
+	j, url, folder := startListening(t, secrets())
+	for _, v := range vendors.All() {
+		run(t, "send", v.Name(), v.Samples[0].Name, "--url", url+"/webhooks/"+v.Name()).is(t, 0)
+		require.Equal(t, "handled", next(t, j).Outcome)
+	}
+	require.Equal(t, 0, j.stop(os.Interrupt))
+	files, err := filepath.Glob(filepath.Join(folder, "*.json"))
+	require.NoError(t, err)
+	require.Len(t, files, len(vendors.All()))
+	return files
+}
+
+func TestASavedDeliveryIsReplayedSignedAnewAndDatedNow(t *testing.T) {
+	for _, file := range saved(t) {
+		c, err := capture.Read(file)
+		require.NoError(t, err)
+		v, err := vendors.Find(c.Vendor)
+		require.NoError(t, err)
+		age(t, file, 10*time.Hour) // what is in it would be stale
+		s := newService(t, c.Vendor)
+		r := run(t, "replay", file, "--url", s.URL).is(t, 0)
+		require.Contains(t, r.out, "200 OK")
+		require.Contains(t, r.out, filepath.Base(file))
+		require.Len(t, s.seen(), 1)
+
+		run(t, "replay", file, file, "--url", s.URL, "--new-id", "--concurrent", "2").is(t, 0)
+		require.Len(t, s.seen(), 3, "with --new-id, each is another event")
+		if len(v.Profile.Envelope.ID) > 0 && v.Profile.Window > 0 && v.Profile.TimeHeader == "" || !v.Signs() {
+			run(t, "replay", file, "--url", s.URL).is(t, 0)
+			require.Len(t, s.seen(), 3, "without, it is a duplicate")
+		}
+		run(t, "replay", file, "--url", s.URL, "--new-id", "--expect", "401").is(t, 1)
+	}
+}
+
+// age has a capture look older than it is.
+func age(t *testing.T, file string, by time.Duration) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	year := time.Now().UTC().Format("2006-01-02")
+	before := time.Now().UTC().Add(-by - 24*time.Hour).Format("2006-01-02")
+	require.NoError(t, os.WriteFile(file, []byte(strings.ReplaceAll(string(text), year, before)), 0o600))
+}
+
+func TestABareBodyIsReplayedForTheVendorThatIsNamed(t *testing.T) {
+	v, err := vendors.Find("workflux")
+	require.NoError(t, err)
+	s := newService(t, "workflux")
+	file := writeFile(t, string(v.Samples[0].Body))
+	run(t, "replay", file, "--vendor", "workflux", "--url", s.URL).is(t, 0)
+	require.Len(t, s.seen(), 1)
+	require.Contains(t, run(t, "replay", writeFile(t, "no JSON"), "--vendor", "workflux", "--url", s.URL).is(t, 1).err, "is not JSON")
+}
+
+func TestReplayingWhatIsNotThereFails(t *testing.T) {
+	files := saved(t)
+	require.Contains(t, run(t, "replay", "/does/not/exist", "--url", down(t)).is(t, 1).err, "no such file")
+	require.Contains(t, run(t, "replay", writeFile(t, "{}"), "--url", down(t)).is(t, 1).err, "is not a capture")
+	r := run(t, "replay", files[0], files[1], "--url", down(t)).is(t, 3)
+	require.Contains(t, r.err, "2 of 2 deliveries got no answer")
+}
+
+func TestReplayingIsInterruptedInTheMiddle(t *testing.T) {
+	files := saved(t)
+	url, asked := hanging(t)
+	j := begin(t, aihooks(t, secrets(), append([]string{"replay", "--url", url}, files...)...))
+	<-asked
+	require.NoError(t, j.cmd.Process.Signal(os.Interrupt))
+	line(t, j.err, "interrupted after 1 of 4 deliveries")
+	require.Equal(t, 130, j.wait())
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
+	"github.com/aihooks/aihooks-go/greenflash"
+)
+
+type answers struct {
+	Vendor  string `json:"vendor"`
+	Answers []struct {
+		Event  string  `json:"event"`
+		ID     string  `json:"id"`
+		Status int     `json:"status"`
+		Body   string  `json:"body"`
+		TookMS float64 `json:"took_ms"`
+		Error  string  `json:"error"`
+	} `json:"answers"`
+}
+
+func TestEveryEventOfEveryVendorCanBeSent(t *testing.T) {
+	for _, v := range vendors.All() {
+		s := newService(t, v.Name())
+		events := decode[[]struct{ Name, Type string }](t, run(t, "send", v.Name(), "--list", "--json").is(t, 0).out)
+		require.Len(t, events, len(v.Samples))
+		for i, e := range events {
+			r := run(t, "send", v.Name(), e.Name, "--url", s.URL).is(t, 0)
+			require.Contains(t, r.out, "200 OK", e.Name)
+			require.Len(t, s.seen(), i+1, e.Name)
+		}
+	}
+	require.Contains(t, run(t, "send", "emberqa", "--list").is(t, 0).out, "the vendor's page")
+}
+
+func TestWhatIsSetIsInTheBody(t *testing.T) {
+	s := newService(t, "greenflash")
+	run(t, "send", "greenflash", "conversation.rating", "--url", s.URL,
+		"--set", "data.rating=4.50", "--set", "/data/a~1b=plain text", "--set", `data.deep.er=[1,{"x":null}]`, "--set", "data.feedback=").is(t, 0)
+	e := s.seen()[0].(*greenflash.ConversationRating)
+	require.InDelta(t, 4.5, *e.Rating, 0)
+	require.Empty(t, *e.Feedback)
+	require.Contains(t, string(e.Delivery().Body), `"rating":4.50`)
+	require.JSONEq(t, `"plain text"`, string(e.Unknown()["/data/a~1b"]))
+	require.JSONEq(t, `{"er":[1,{"x":null}]}`, string(e.Unknown()["/data/deep"]))
+}
+
+func TestEachDeliveryIsAnEventOfItsOwnUnlessItIsTheSame(t *testing.T) {
+	for _, vendor := range vendors.Names() {
+		v, err := vendors.Find(vendor)
+		require.NoError(t, err)
+		s := newService(t, vendor)
+		run(t, "send", vendor, v.Samples[0].Name, "--url", s.URL, "--times", "30", "--concurrent", "5").is(t, 0)
+		require.Len(t, s.seen(), 30, vendor)
+		r := run(t, "send", vendor, v.Samples[0].Name, "--url", s.URL, "--same", "--times", "8", "--concurrent", "8", "--json").is(t, 0)
+		require.Len(t, s.seen(), 31, vendor)
+		all := decode[answers](t, r.out)
+		require.Equal(t, vendor, all.Vendor)
+		require.Len(t, all.Answers, 8)
+		for _, a := range all.Answers {
+			require.Equal(t, 200, a.Status)
+			require.Equal(t, all.Answers[0].ID, a.ID)
+			require.Positive(t, a.TookMS)
+		}
+	}
+}
+
+func TestManyAnswersAreCountedByStatus(t *testing.T) {
+	s := newService(t, "greenflash")
+	r := run(t, "send", "greenflash", "conversation.rating", "--url", s.URL, "--times", "40").is(t, 0)
+	require.Regexp(t, `STATUS +DELIVERIES +P50 +P99 +SLOWEST\n200 OK +40 +`, r.out)
+	require.Empty(t, r.err, "no progress bar without a terminal")
+}
+
+func TestForgedAndStaleDeliveriesAreRefusedWhichFailsUnlessExpected(t *testing.T) {
+	for _, vendor := range vendors.Names() {
+		v, err := vendors.Find(vendor)
+		require.NoError(t, err)
+		s := newService(t, vendor)
+		ways := []string{"--forge"}
+		if v.Profile.Window > 0 {
+			ways = append(ways, "--stale")
+		}
+		for _, way := range ways {
+			args := []string{"send", vendor, v.Samples[0].Name, "--url", s.URL, way}
+			r := run(t, args...).is(t, 1)
+			require.Contains(t, r.out, "401 Unauthorized")
+			require.Contains(t, r.err, "1 of 1 deliveries were not accepted")
+			run(t, append(args, "--expect", "401")...).is(t, 0)
+			require.Contains(t, run(t, append(args, "--expect", "200")...).is(t, 1).err, "were not answered 200")
+		}
+		require.Empty(t, s.seen())
+	}
+}
+
+func TestAForgeryNeedsNoSecret(t *testing.T) {
+	s := newService(t, "emberqa")
+	finish(t, aihooks(t, nil, "send", "emberqa", "red_flag", "--url", s.URL, "--forge", "--expect", "401")).is(t, 0)
+}
+
+func TestAServiceThatIsDownExitsWith3(t *testing.T) {
+	r := run(t, "send", "emberqa", "red_flag", "--url", down(t)+"/hooks", "--json").is(t, 3)
+	require.Contains(t, r.err, "1 of 1 deliveries got no answer")
+	require.Contains(t, decode[answers](t, r.out).Answers[0].Error, "refused")
+
+	url, _ := hanging(t)
+	r = run(t, "send", "workflux", "user.message", "--url", url, "--timeout", "50ms").is(t, 3)
+	require.Contains(t, r.out, "no answer")
+}
+
+func TestARedirectIsNotFollowedAndIsNoSuccess(t *testing.T) {
+	s := newService(t, "workflux")
+	redirecting := redirect(t, s.URL)
+	r := run(t, "send", "workflux", "user.message", "--url", redirecting).is(t, 1)
+	require.Contains(t, r.out, "307 Temporary Redirect")
+	require.Empty(t, s.seen())
+}
+
+func TestSendingIsInterruptedInTheMiddle(t *testing.T) {
+	url, asked := hanging(t)
+	j := begin(t, aihooks(t, secrets(), "send", "workflux", "user.message", "--url", url, "--times", "100", "--concurrent", "2"))
+	<-asked
+	<-asked
+	require.NoError(t, j.cmd.Process.Signal(os.Interrupt))
+	require.Contains(t, line(t, j.err, "interrupted"), "of 100 deliveries")
+	require.Equal(t, 130, j.wait())
+}
+
+func TestOutputForProgramsIsJSONAndNothingElse(t *testing.T) {
+	s := newService(t, "greenflash")
+	r := run(t, "send", "greenflash", "conversation.rating", "--url", s.URL, "--json").is(t, 0)
+	require.True(t, json.Valid([]byte(r.out)))
+	require.Empty(t, r.err)
+}

@@ -1,0 +1,60 @@
+package sqlite_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+func TestAToolThatAttachesMakesNothing(t *testing.T) {
+	dir := t.TempDir()
+	missing := filepath.Join(dir, "missing.db")
+	_, err := sqlite.Attach(missing)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.NoFileExists(t, missing)
+
+	empty := filepath.Join(dir, "empty.db")
+	require.NoError(t, os.WriteFile(empty, nil, 0o600))
+	_, err = sqlite.Attach(empty)
+	require.ErrorContains(t, err, "there is no inbox in this file")
+	info, err := os.Stat(empty)
+	require.NoError(t, err)
+	require.Zero(t, info.Size())
+}
+
+func TestAToolThatAttachesPurgesNothingAndMayRetryAndDiscard(t *testing.T) {
+	path := pathOf(t)
+	keep := sqlite.Options{DeadRetention: sqlite.Forever, Policy: inbox.Policy{MaxAttempts: 1}}
+	box := openBox(t, path, keep)
+	store(t, box, parcel(ping, "old"), parcel(ping, "older"), parcel(ping, "oldest"))
+	stop := start(t, box, answering(webhook.Failed))
+	soon(t, func() bool { return statsOf(t, box).Dead == 3 })
+	stop()
+	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = due_at - ?`, 10*sqlite.DefaultDeadRetention.Milliseconds())
+
+	tool, err := sqlite.Attach(path)
+	require.NoError(t, err)
+	require.True(t, box.KeepsHouse())
+	require.False(t, tool.KeepsHouse())
+	dead := listed(t, tool, inbox.Dead, all)
+	require.Len(t, dead, 3)
+	n, err := tool.Discard(t.Context(), inbox.Filter{ID: dead[0].ID})
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	n, err = tool.Retry(t.Context(), inbox.Filter{ID: dead[1].ID})
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	require.NoError(t, tool.Close())
+
+	counts := statsOf(t, box)
+	require.Equal(t, 1, counts.Dead)
+	require.Equal(t, 1, counts.Pending)
+	start(t, box, answering(webhook.Handled))
+	soon(t, func() bool { return statsOf(t, box).Done == 2 })
+}
