@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,9 +19,11 @@ import (
 	"github.com/riverqueue/river/rivertype"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/convosphere"
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/inbox"
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
+	"github.com/aihooks/aihooks-go/internal/pgtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -117,7 +121,9 @@ func TestWhatAProcessLeavesBehindIsRescuedInMinutesAndNotAfterAnHour(t *testing.
 	} {
 		require.ErrorContains(t, newBox(t, riverinbox.Options{}).Configure(&c), says)
 	}
-	_, err := riverinbox.New(idle(t), &riverinbox.Options{Lease: time.Hour})
+	err := newBox(t, riverinbox.Options{Lease: 30 * time.Second}).Configure(new(river.Config))
+	require.ErrorContains(t, err, "Config.JobTimeout (1m0s)", "River's own, where it is left out")
+	_, err = riverinbox.New(idle(t), &riverinbox.Options{Lease: time.Hour})
 	require.ErrorContains(t, err, "Options.Lease (1h0m0s) may be at most 10m0s")
 }
 
@@ -157,6 +163,11 @@ func TestRetentionsFitTheVendorsHorizons(t *testing.T) {
 	require.Equal(t, []time.Duration{-1, 90 * day, -1},
 		[]time.Duration{c.CompletedJobRetentionPeriod, c.CancelledJobRetentionPeriod, c.DiscardedJobRetentionPeriod}, "as the caller wants it")
 
+	c = new(river.Config)
+	require.NoError(t, newBox(t, riverinbox.Options{Retention: time.Hour, DeadRetention: time.Hour}).Configure(c))
+	require.Equal(t, []time.Duration{day, day, 7 * day},
+		[]time.Duration{c.CompletedJobRetentionPeriod, c.CancelledJobRetentionPeriod, c.DiscardedJobRetentionPeriod}, "no less than River's own")
+
 	for says, c := range map[string]river.Config{
 		"Config.CompletedJobRetentionPeriod (24h0m0s) must be at least 168h0m0s": {CompletedJobRetentionPeriod: day},
 		"Config.CancelledJobRetentionPeriod (24h0m0s) must be at least 720h0m0s": {CancelledJobRetentionPeriod: day},
@@ -178,6 +189,25 @@ func TestARetryAfterIsNoSnoozeAndCounts(t *testing.T) {
 	require.Equal(t, 3, desk.calls("a"))
 	require.Equal(t, 3, query[int](t, site.pool, `SELECT attempt::int FROM river_job`))
 	require.False(t, query[bool](t, site.pool, `SELECT metadata ? 'snoozes' FROM river_job`))
+}
+
+// A snooze takes River's count of attempts back, and so must ours, or the attempt of a process that dies later is not seen.
+func TestALostAttemptAfterASnoozeCounts(t *testing.T) {
+	t.Parallel()
+	site := open(t, setup{dsn: postgres(t).Database(t), options: quick(2)})
+	none, err := convosphere.NewHandler(secret, &webhook.Options{Inbox: site.box, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	desk := newDesk(t, site.box, func(context.Context, *webhook.Delivery) error { return errors.New("no") })
+	desk.send("a")
+	stop := run(t, site.box, none)
+	soon(t, func() bool { return query[string](t, site.pool, `SELECT state::text FROM river_job`) == "scheduled" })
+	stop()
+	// As it is rescued, when a process has died with it.
+	_, err = site.pool.Exec(t.Context(), `UPDATE river_job SET attempt = attempt + 1, state = 'available', scheduled_at = now()`)
+	require.NoError(t, err)
+	run(t, site.box, desk.hook)
+	soon(t, func() bool { return len(dead(t, site.box)) == 1 })
+	require.Equal(t, 1, desk.calls("a"), "the lost attempt is one of the two")
 }
 
 func TestARestIsThePolicysAndNotTheFourthPowerOfTheAttempt(t *testing.T) {
@@ -254,6 +284,27 @@ func TestTheClientIsOneOnPgx(t *testing.T) {
 	require.IsType(t, (*river.Client[pgx.Tx])(nil), (*riverinbox.Client)(nil))
 }
 
+func TestAClientThatLetsDuplicatesInIsRefused(t *testing.T) {
+	t.Parallel()
+	c := new(river.Config)
+	c.Test.DisableUniqueEnforcement = true
+	require.ErrorContains(t, newBox(t, riverinbox.Options{}).Configure(c), "Config.Test.DisableUniqueEnforcement must not be set")
+}
+
+func TestAServerThatDoesNotWaitForItsDiskIsRefused(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.New(t).Database(t)
+	pool := poolOf(t, dsn)
+	t.Cleanup(pool.Close)
+	for _, sql := range []string{`ALTER SYSTEM SET fsync = off`, `SELECT pg_reload_conf()`} {
+		_, err := pool.Exec(t.Context(), sql)
+		require.NoError(t, err)
+	}
+	box, client := half(t, pool)
+	soon(t, func() bool { return query[string](t, pool, `SELECT current_setting('fsync')`) == "off" })
+	require.ErrorContains(t, box.Use(t.Context(), client), "fsync is off")
+}
+
 func TestAServerThatAcknowledgesBeforeItHasWrittenIsRefused(t *testing.T) {
 	t.Parallel()
 	for setting, says := range map[string]string{"synchronous_commit=off": "synchronous_commit is off"} {
@@ -262,6 +313,40 @@ func TestAServerThatAcknowledgesBeforeItHasWrittenIsRefused(t *testing.T) {
 		box, client := half(t, pool)
 		require.ErrorContains(t, box.Use(t.Context(), client), says)
 	}
+}
+
+// graveyard returns an inbox with more dead letters than are read at once.
+func graveyard(t testing.TB, n int) *site {
+	t.Helper()
+	site := open(t, setup{dsn: postgres(t).Database(t), options: quick(1)})
+	for i := range n {
+		_, err := site.box.Enqueue(t.Context(), parcel(fmt.Sprint(i), []byte("{}")))
+		require.NoError(t, err)
+	}
+	_, err := site.pool.Exec(t.Context(), `UPDATE river_job SET state = 'cancelled', finalized_at = now()`)
+	require.NoError(t, err)
+	return site
+}
+
+func TestTwoOperatorsBringBackAllDeadLettersEachOnce(t *testing.T) {
+	t.Parallel()
+	const n = 120
+	site := graveyard(t, n)
+	require.Len(t, dead(t, site.box), n)
+	var operators sync.WaitGroup
+	var revived atomic.Int64
+	for range 4 {
+		operators.Go(func() {
+			n, err := site.box.Retry(context.Background(), inbox.Filter{All: true})
+			revived.Add(int64(n))
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	operators.Wait()
+	require.EqualValues(t, n, revived.Load())
+	require.Empty(t, dead(t, site.box))
 }
 
 // idle is a pool that is not used.

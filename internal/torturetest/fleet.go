@@ -61,15 +61,15 @@ func NewFleet(t testing.TB, n int, command func() *exec.Cmd) *Fleet {
 // newSlot starts a receiver at a new address, and waits until it listens.
 func (f *Fleet) newSlot() *slot {
 	f.t.Helper()
-	s := &slot{address: freeAddress(f.t)}
+	s := &slot{address: FreeAddress(f.t)}
 	f.begin(s)
 	require.NoError(f.t, s.process.awaitReady())
 	return s
 }
 
-// freeAddress returns an address that nobody has: with a port that is not given to those who connect, or one who does in
+// FreeAddress returns an address that nobody has: with a port that is not given to those who connect, or one who does in
 // vain might be connected to itself.
-func freeAddress(t testing.TB) string {
+func FreeAddress(t testing.TB) string {
 	for range 100 {
 		address := fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000)) //nolint:gosec // no secret
 		if l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address); err == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,6 +38,45 @@ func TestAttemptsAreKeptAndCountedOnceThoughTheServerHasForgottenThem(t *testing
 	require.Equal(t, "after", e.Attempts[3].Error)
 	require.Equal(t, 2, d.calls.of("a"))
 	soon(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_ASIDE") == 0 })
+}
+
+// Trap: a message has an end, and a note has one as well.
+func TestALongStoryOfLongErrorsFitsIntoAMessage(t *testing.T) {
+	o := options(t.TempDir())
+	o.MaxPayload = 1<<20 + 512<<10
+	js := dial(t, startServer(t, o).ClientURL())
+	box := open(t, js, jetstreaminbox.Options{Policy: policy(30)})
+	d := newDesk(t, box, func(context.Context, string) error { return errors.New(strings.Repeat("\x01", 1<<20)) })
+	run(t, box, d)
+	d.is(t, 200, letter("a", 1<<20-200))
+	soon(t, func() bool { return len(dead(t, box)) == 1 })
+	require.Equal(t, 30, d.calls.of("a"))
+	require.NotEmpty(t, dead(t, box)[0].LastError())
+}
+
+// The same: it has forgotten when the delivery is due as well.
+func TestADeliveryIsNotRunBeforeItIsDueThoughTheServerGivesItAway(t *testing.T) {
+	js := dial(t, newServer(t).ClientURL())
+	box := open(t, js, jetstreaminbox.Options{Lease: time.Second})
+	d := newDesk(t, box, succeed)
+	stop := run(t, box, d)
+	soon(t, func() bool {
+		_, err := js.Consumer(t.Context(), jetstreaminbox.DefaultName, "workflux_default")
+		return err == nil
+	})
+	stop()
+	_, err := box.Enqueue(t.Context(), parcel("a"))
+	require.NoError(t, err)
+	due := time.Now().Add(2 * time.Second)
+	note, err := json.Marshal(map[string]any{"seen": 2, "tried": 1, "due": due})
+	require.NoError(t, err)
+	_, err = js.Publish(t.Context(), "AIHOOKS.note.1", note)
+	require.NoError(t, err)
+	takeAndDie(t, js)
+	run(t, box, d)
+	soon(t, func() bool { return d.calls.of("a") == 1 })
+	require.WithinRange(t, time.Now(), due.Add(-10*time.Millisecond), due.Add(patience))
+	soon(t, func() bool { return empty(t, js) })
 }
 
 func TestACallbackThatTakesLongerThanALeaseKeepsItsDelivery(t *testing.T) {

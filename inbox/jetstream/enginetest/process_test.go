@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -36,6 +37,10 @@ const (
 	envURL   = "JETSTREAMTEST_URL"
 	envFile  = "JETSTREAMTEST_FILE" // of the idempotency store, which all receivers share
 	envLease = "JETSTREAMTEST_LEASE"
+
+	// Of a server that is one of a cluster: where all of them listen for one another, separated by commas, and which it is.
+	envRoutes = "JETSTREAMTEST_ROUTES"
+	envMember = "JETSTREAMTEST_MEMBER"
 )
 
 // serve is a server as a process of its own.
@@ -46,6 +51,11 @@ func serve() error {
 	}
 	o := options(os.Getenv(envDir))
 	o.Port = port
+	if routes := os.Getenv(envRoutes); routes != "" {
+		if err := join(o, strings.Split(routes, ","), os.Getenv(envMember)); err != nil {
+			return err
+		}
+	}
 	s, err := server.NewServer(o)
 	if err != nil {
 		return err
@@ -63,14 +73,15 @@ type serverProcess struct {
 	t    testing.TB
 	port int
 	dir  string
+	env  []string
 
 	mu  sync.Mutex
 	cmd *exec.Cmd
 }
 
-func newServerProcess(t testing.TB) *serverProcess {
+func newServerProcess(t testing.TB, env ...string) *serverProcess {
 	t.Helper()
-	s := &serverProcess{t: t, port: portIn(t, freeAddress(t)), dir: filepath.Join(t.TempDir(), "nats")}
+	s := &serverProcess{t: t, port: portIn(t, torturetest.FreeAddress(t)), dir: filepath.Join(t.TempDir(), "nats"), env: env}
 	s.start()
 	t.Cleanup(s.kill)
 	return s
@@ -83,7 +94,7 @@ func (s *serverProcess) start() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cmd = exec.Command(os.Args[0])
-	s.cmd.Env = append(os.Environ(), envWork+"=serve", envPort+"="+strconv.Itoa(s.port), envDir+"="+s.dir)
+	s.cmd.Env = append(append(os.Environ(), s.env...), envWork+"=serve", envPort+"="+strconv.Itoa(s.port), envDir+"="+s.dir)
 	s.cmd.Stderr = os.Stderr
 	require.NoError(s.t, s.cmd.Start())
 	soon(s.t, func() bool {
@@ -109,7 +120,7 @@ func (s *serverProcess) pause(d time.Duration) {
 	require.NoError(s.t, s.cmd.Process.Signal(syscall.SIGCONT))
 }
 
-// receiver returns what starts this program as a receiver.
+// receiver returns what starts this program as a receiver, at one server that syncs always, or at a cluster of three.
 func receiver(url, file string, lease time.Duration) func() *exec.Cmd {
 	return func() *exec.Cmd {
 		cmd := exec.Command(os.Args[0])
@@ -159,7 +170,7 @@ func receive() error {
 		return err
 	}
 	box, err := openPatiently(ctx, js, &jetstreaminbox.Options{
-		Store: store, ServerSyncsAlways: true, Lease: lease,
+		Store: store, ServerSyncsAlways: !strings.Contains(os.Getenv(envURL), ","), Lease: lease,
 		Policy: inbox.Policy{
 			MaxAttempts:  1000,
 			Backoff:      func(n int) time.Duration { return time.Duration(min(n, 20)) * 10 * time.Millisecond },

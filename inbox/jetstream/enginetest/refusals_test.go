@@ -59,6 +59,45 @@ func TestAStreamThatWouldLoseDeliveriesIsRefused(t *testing.T) {
 	}
 }
 
+func TestAStreamWhoseMessagesCannotBeDeletedIsRefused(t *testing.T) {
+	js := dial(t, newServer(t).ClientURL())
+	for name, change := range map[string]func(c *jetstream.StreamConfig){
+		"DenyDelete": func(c *jetstream.StreamConfig) { c.DenyDelete = true },
+		"DenyPurge":  func(c *jetstream.StreamConfig) { c.DenyPurge = true },
+		"Sealed":     func(c *jetstream.StreamConfig) { c.Sealed = true },
+	} {
+		o := jetstreaminbox.Options{Name: name, Store: memory(t)}
+		open(t, js, o)
+		s, err := js.Stream(t.Context(), name+"_DEAD")
+		require.NoError(t, err)
+		c := s.CachedInfo().Config
+		change(&c)
+		_, err = js.UpdateStream(t.Context(), c)
+		require.NoError(t, err)
+		o.ServerSyncsAlways = true
+		_, err = jetstreaminbox.New(t.Context(), js, &o)
+		require.ErrorContains(t, err, "stream "+name+"_DEAD is refused: messages in it cannot be deleted")
+	}
+}
+
+// Trap: with allow_direct any replica answers, also one that has not heard yet.
+func TestAStreamThatAnyReplicaAnswersForIsRefused(t *testing.T) {
+	js := dial(t, newServer(t).ClientURL())
+	for _, suffix := range []string{"_ASIDE", "_DEAD"} {
+		o := jetstreaminbox.Options{Name: "DIRECT" + suffix, Store: memory(t)}
+		open(t, js, o)
+		s, err := js.Stream(t.Context(), o.Name+suffix)
+		require.NoError(t, err)
+		c := s.CachedInfo().Config
+		c.AllowDirect = true
+		_, err = js.UpdateStream(t.Context(), c)
+		require.NoError(t, err)
+		o.ServerSyncsAlways = true
+		_, err = jetstreaminbox.New(t.Context(), js, &o)
+		require.ErrorContains(t, err, "allow_direct is set")
+	}
+}
+
 func TestAStreamThatWasMadeUnsafeMeanwhileRefusesTheHandler(t *testing.T) {
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})

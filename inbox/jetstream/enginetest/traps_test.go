@@ -31,19 +31,17 @@ func TestPastTheWindowTheStoreKeepsADeliveryFromBeingRunAgain(t *testing.T) {
 	run(t, box, d)
 	d.is(t, http.StatusOK, letter("a", 1))
 	soon(t, func() bool { return d.calls.of("a") == 1 })
-	var duplicate bool
+	_, err := box.Enqueue(t.Context(), parcel("window"))
+	require.NoError(t, err)
 	soon(t, func() bool { // until the window is past
-		var err error
-		duplicate, err = box.Enqueue(t.Context(), parcel("window"))
+		duplicate, err := box.Enqueue(t.Context(), parcel("window"))
 		require.NoError(t, err)
-		again, err := box.Enqueue(t.Context(), parcel("window"))
-		require.NoError(t, err)
-		require.True(t, again, "inside the window it is recognised")
-		time.Sleep(110 * time.Millisecond)
 		return !duplicate
 	})
+	before := last(t, js)
 	d.is(t, http.StatusOK, letter("a", 1))
 	d.is(t, http.StatusOK, letter("b", 1))
+	require.Equal(t, before+2, last(t, js), "JetStream has stored it again")
 	soon(t, func() bool { return empty(t, js) })
 	require.Equal(t, 1, d.calls.of("a"))
 	require.Equal(t, 1, d.calls.of("b"))
@@ -153,6 +151,107 @@ func TestADeliveryThatWasBuriedByAProcessThatDiedIsNotRunAgain(t *testing.T) {
 	soon(t, func() bool { return alerts.of(id) == 2 })
 }
 
+// Trap: the same delivery may have been a dead letter before, and that one is not what became of this.
+func TestADeliveryThatWasADeadLetterBeforeIsRunAlthoughAProcessDiedWithIt(t *testing.T) {
+	js := dial(t, newServer(t).ClientURL())
+	box := open(t, js, jetstreaminbox.Options{Window: 100 * time.Millisecond, Lease: time.Second})
+	stop := run(t, box, newDesk(t, box, permanent))
+	enqueueAnew := func() {
+		soon(t, func() bool {
+			duplicate, err := box.Enqueue(t.Context(), parcel("a"))
+			require.NoError(t, err)
+			return !duplicate
+		})
+	}
+	enqueueAnew()
+	soon(t, func() bool { return len(dead(t, box)) == 1 && empty(t, js) })
+	stop()
+	enqueueAnew()
+	takeAndDie(t, js)
+	d := newDesk(t, box, succeed)
+	run(t, box, d)
+	soon(t, func() bool { return empty(t, js) })
+	require.Equal(t, 1, d.calls.of("a"))
+}
+
+// takeAndDie takes the oldest delivery of WorkFlux, as a process does that dies with it.
+func takeAndDie(t testing.TB, js jetstream.JetStream) {
+	t.Helper()
+	c, err := js.Consumer(t.Context(), jetstreaminbox.DefaultName, "workflux_default")
+	require.NoError(t, err)
+	m, err := c.Next()
+	require.NoError(t, err)
+	require.NoError(t, m.Nak()) // rather than to wait for the end of the lease
+}
+
+// Trap: the dead letter is stored before the delivery ends, or a process that dies in between, or a stream that is full, loses it.
+func TestADeliveryThatCannotBecomeADeadLetterYetStaysWhereItIs(t *testing.T) {
+	js := dial(t, newServer(t).ClientURL())
+	box := open(t, js, jetstreaminbox.Options{})
+	limit := func(n int64) {
+		s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEAD")
+		require.NoError(t, err)
+		c := s.CachedInfo().Config
+		c.MaxMsgs = n
+		_, err = js.UpdateStream(t.Context(), c)
+		require.NoError(t, err)
+	}
+	limit(1)
+	d := newDesk(t, box, permanent)
+	run(t, box, d)
+	d.is(t, http.StatusOK, letter("a", 1))
+	soon(t, func() bool { return len(dead(t, box)) == 1 && empty(t, js) })
+	d.is(t, http.StatusOK, letter("b", 1))
+	soon(t, func() bool { return d.calls.of("b") == 1 })
+	require.Never(t, func() bool { return empty(t, js) }, 300*time.Millisecond, 10*time.Millisecond)
+	limit(-1)
+	soon(t, func() bool { return len(dead(t, box)) == 2 && empty(t, js) })
+	require.Equal(t, 1, d.calls.of("b"))
+}
+
+// Trap: nothing moves in one step. Whoever dies between the two has another do the same once more.
+func TestADeadLetterThatCannotBeDeletedIsBroughtBackOnce(t *testing.T) {
+	js := dial(t, newServer(t).ClientURL())
+	box := open(t, js, jetstreaminbox.Options{})
+	stop := run(t, box, newDesk(t, box, permanent))
+	_, err := box.Enqueue(t.Context(), parcel("a"))
+	require.NoError(t, err)
+	soon(t, func() bool { return len(dead(t, box)) == 1 && empty(t, js) })
+	stop()
+	there, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEAD")
+	require.NoError(t, err)
+	c := there.CachedInfo().Config
+	c.DenyDelete = true
+	_, err = js.UpdateStream(t.Context(), c)
+	require.NoError(t, err)
+	for range 2 {
+		_, err = box.Retry(t.Context(), inbox.Filter{All: true})
+		require.ErrorContains(t, err, "delete")
+	}
+	require.EqualValues(t, 2, last(t, js))
+}
+
+// Whoever publishes under our subjects without being an inbox.
+func TestAMessageThatNoInboxHasStoredBecomesADeadLetterAndIsNotCalledBack(t *testing.T) {
+	js := dial(t, newServer(t).ClientURL())
+	box := open(t, js, jetstreaminbox.Options{})
+	d := newDesk(t, box, succeed)
+	run(t, box, d)
+	for _, header := range []nats.Header{
+		{}, {"Aihooks-Delivery": {`{"Vendor":"workflux"}`}}, {"Aihooks-Delivery": {"{"}},
+		{"Aihooks-Delivery": {`{"Keys":["a"]}`}, "Aihooks-State": {`{"body":100000}`}},
+	} {
+		_, err := js.PublishMsg(t.Context(), &nats.Msg{Subject: "AIHOOKS.in.workflux.default", Data: letter("theirs", 1), Header: header})
+		require.NoError(t, err)
+	}
+	soon(t, func() bool { return len(dead(t, box)) == 4 && empty(t, js) })
+	for _, e := range dead(t, box) {
+		require.Equal(t, "workflux", e.Delivery.Vendor)
+		require.Equal(t, letter("theirs", 1), e.Delivery.Body)
+	}
+	require.Zero(t, d.calls.total())
+}
+
 func TestAFullStreamIsAnswered503AndTakesAgainOnceThereIsRoom(t *testing.T) {
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{MaxMessages: 2})
@@ -187,6 +286,22 @@ func TestAStreamFullOfDeliveriesWithoutACallbackTakesOthers(t *testing.T) {
 	soon(t, func() bool { return d.calls.of("c") == 1 })
 }
 
+func TestAHandlerThatWasShutDownIsNotGivenTheSameAgainAndAgain(t *testing.T) {
+	js := dial(t, newServer(t).ClientURL())
+	box := open(t, js, jetstreaminbox.Options{})
+	d := newDesk(t, box, succeed)
+	run(t, box, d)
+	require.NoError(t, d.Shutdown(t.Context()))
+	_, err := box.Enqueue(t.Context(), parcel("a"))
+	require.NoError(t, err)
+	soon(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_ASIDE") == 1 })
+	require.Never(t, func() bool {
+		c, err := js.Consumer(t.Context(), jetstreaminbox.DefaultName, "workflux_default")
+		require.NoError(t, err)
+		return c.CachedInfo().Delivered.Consumer > 3
+	}, 500*time.Millisecond, 20*time.Millisecond)
+}
+
 func TestAConsumerThatIsDeletedIsMadeAnew(t *testing.T) {
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
@@ -202,11 +317,21 @@ func TestAConsumerThatIsDeletedIsMadeAnew(t *testing.T) {
 func TestNotesOfDeliveriesThatAreGoneAreSweptUp(t *testing.T) {
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
-	_, err := js.Publish(t.Context(), "AIHOOKS.note.4711", []byte(`{"seen":1}`))
+	waits := parcel("waits")
+	waits.Vendor = "nobody"
+	_, err := box.Enqueue(t.Context(), waits)
 	require.NoError(t, err)
+	for _, seq := range []string{"1", "4711"} {
+		_, err := js.Publish(t.Context(), "AIHOOKS.note."+seq, []byte(`{"seen":1}`))
+		require.NoError(t, err)
+	}
 	d := newDesk(t, box, succeed)
 	run(t, box, d)
-	soon(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_ASIDE") == 0 })
+	soon(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_ASIDE") == 1 })
+	aside, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_ASIDE")
+	require.NoError(t, err)
+	_, err = aside.GetLastMsgForSubject(t.Context(), "AIHOOKS.note.1")
+	require.NoError(t, err, "its delivery is there")
 }
 
 // empty reports whether nothing is left to be run.
@@ -222,4 +347,12 @@ func messages(t testing.TB, js jetstream.JetStream, stream string) uint64 {
 	s, err := js.Stream(ctx, stream)
 	require.NoError(t, err)
 	return s.CachedInfo().State.Msgs
+}
+
+// last returns how many deliveries have been stored.
+func last(t testing.TB, js jetstream.JetStream) uint64 {
+	t.Helper()
+	s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName)
+	require.NoError(t, err)
+	return s.CachedInfo().State.LastSeq
 }
