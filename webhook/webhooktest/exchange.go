@@ -85,7 +85,11 @@ func (s *Sender) exchange(r *http.Request, m manner, answer *Answer) {
 		r.Body = io.NopCloser(m.body(ctx, x, answer.body)) // of no known sort, so what it yields goes out at once
 	}
 	r = r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		WroteRequest: func(httptrace.WroteRequestInfo) { x.sendOnce.Do(func() { close(x.sent) }) },
+		WroteRequest: func(info httptrace.WroteRequestInfo) {
+			if info.Err == nil {
+				x.sendOnce.Do(func() { close(x.sent) })
+			}
+		},
 	}))
 	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	if m.hangUp {

@@ -91,7 +91,7 @@ func (s *Sender) SendTruncated(d *Delivery) Answer {
 // at work, and it returns once the handler has; at a URL as soon as the request has been sent.
 func (s *Sender) SendAndHangUp(d *Delivery) Answer {
 	s.t.Helper()
-	return s.send(d, manner{hangUp: true})
+	return s.send(d, manner{body: whole, hangUp: true})
 }
 
 // SendForged sends the delivery as somebody would who does not know the secret.
