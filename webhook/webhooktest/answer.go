@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -61,7 +62,7 @@ func (a Answer) WantNone() {
 func oneOf(statuses []int) string {
 	texts := make([]string, len(statuses))
 	for i, status := range statuses {
-		texts[i] = fmt.Sprint(status)
+		texts[i] = strconv.Itoa(status)
 	}
 	return strings.Join(texts, " or ")
 }

@@ -22,10 +22,11 @@ func (s *Sender) Event(event webhook.AnyEvent) *Delivery {
 	if event == nil || v.IsNil() {
 		s.t.Fatalf("webhooktest: the event is nil")
 	}
-	head, ok := v.Elem().FieldByName("Event").Interface().(webhook.Event)
-	if !ok {
+	embedded := v.Elem().FieldByName("Event")
+	if !embedded.IsValid() || embedded.Type() != reflect.TypeFor[webhook.Event]() {
 		s.t.Fatalf("webhooktest: %T must embed webhook.Event", event)
 	}
+	head := embedded.Interface().(webhook.Event)
 	d := &Delivery{ID: newID(), Type: s.typeOf(event, head.Type), done: !head.Time.IsZero()}
 	if d.Type == "" {
 		s.t.Fatalf("webhooktest: %T is no event of %s%s", event, s.vendor.Profile.Name, named(head.Type))
