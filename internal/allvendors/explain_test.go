@@ -62,7 +62,7 @@ func TestAGenuineSampleOfEveryVendorHasNoMistakeAndAForgedOneNone(t *testing.T) 
 			e := h.Explain(webhook.Request{URL: request.URL, Header: request.Header, Body: request.Body}, time.Time{})
 			require.Equal(t, signature.NoMistake, e.Mistake, e.Text)
 
-			stranger := *v.Sender()
+			stranger := *v.Signer()
 			stranger.Key, stranger.URL = signature.NewKey("default", "a stranger's"), "http://receiver.test/webhooks/guessed"
 			request, err = stranger.Request(kit.Sample(t, s.Name), time.Now(), "delivery-1")
 			require.NoError(t, err)
