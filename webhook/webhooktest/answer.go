@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -79,17 +79,15 @@ func (a Answer) explained() string {
 	if a.handler == nil || a.request == nil {
 		return ""
 	}
-	explain := reflect.ValueOf(a.handler).MethodByName("Explain")
-	if !explain.IsValid() {
-		return ""
-	}
-	if t := explain.Type(); t.NumIn() != 2 || t.In(0) != reflect.TypeFor[webhook.Request]() || t.In(1) != reflect.TypeFor[time.Time]() || t.NumOut() != 1 {
+	explainer, ok := a.handler.(interface {
+		Explain(r webhook.Request, now time.Time) signature.Explanation
+	})
+	if !ok {
 		return ""
 	}
 	r := a.request
 	request := webhook.Request{Method: r.Method, URL: r.URL, Header: r.Header, Body: bytes.NewReader(a.body), ContentLength: r.ContentLength}
-	out := explain.Call([]reflect.Value{reflect.ValueOf(request), reflect.ValueOf(a.sentAt)})
-	return fmt.Sprintf("\n%v", out[0])
+	return fmt.Sprintf("\n%v", explainer.Explain(request, a.sentAt))
 }
 
 // Answers are what came of several sendings.

@@ -80,7 +80,7 @@ func TestARawBodyIsSentByteForByte(t *testing.T) {
 	const body = ` {"type":"new.type","timestamp":1} `
 	d := sender.Raw([]byte(body))
 	sender.Send(d).WantOK()
-	require.True(t, body == r.all()[0].body, "byte for byte")
+	require.Zero(t, strings.Compare(body, r.all()[0].body), "byte for byte")
 	require.Equal(t, "new.type", d.Type)
 }
 
