@@ -90,9 +90,7 @@ func (r *Ring) Update(id string, change func(*page.Detail)) bool {
 	if i < 0 {
 		return false
 	}
-	d := *r.all[i] // whoever was given the one before still reads it
-	change(&d)
-	r.all[i] = &d
+	change(r.all[i]) // whoever asked before has a copy
 	r.tell()
 	return true
 }

@@ -150,9 +150,13 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusInternalServerError
 		s.log.ErrorContext(r.Context(), "page: the source failed", "path", r.URL.Path, "error", err)
 	}
+	text, err := json.Marshal(map[string]string{"error": cut(err.Error(), maxText)})
+	if err != nil {
+		text = nil // a string can always be one
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]string{"error": cut(err.Error(), maxText)}) // the visitor has left
+	_, _ = w.Write(text) // the visitor has left
 }
 
 func shorten(i *Item, n int) {
