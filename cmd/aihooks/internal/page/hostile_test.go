@@ -61,7 +61,7 @@ func TestCharactersThatAreNotSeenAreMarked(t *testing.T) {
 	ring.Add(page.Detail{Item: page.Item{Type: "x\u202egpj.exe", Verdict: "forged"}, Body: []byte(text)})
 	b := newTab(t, desktop)
 	b.open(serve(t, ring, page.Options{}) + "#id=1")
-	b.until(`document.querySelector('#detail .code')`)
+	b.until(`document.querySelector('#detail .code') && ` + rows(1))
 	marks := eval[[]string](b, `[...document.querySelectorAll('#detail .code .mark-char')].map((e) => e.textContent)`)
 	require.Equal(t, strings.Fields("U+202E U+2066 U+200B U+00AD U+FEFF U+E0041 U+200D U+0000 U+001B U+2028"), marks)
 	require.True(t, eval[bool](b, shows("\U0001f468\u200d\U0001f469\u200d\U0001f467 é עברית")), "what is seen is left alone")
