@@ -166,8 +166,8 @@ func TestOfThreeServersTheLeaderIsKilledInTheMiddleAndNothingIsLostOrRepeated(t 
 		c.servers[victim].start()
 	}
 	<-sent
+	soon(t, c.isWhole, "what was killed last has not caught up") // what it is asked before may be left without an answer
 	drained(t, c.urls())
-	soon(t, c.isWhole)
 	fleet.End()
 	for answer, times := range sender.Answers() {
 		require.Contains(t, []string{"200", "503"}, answer, "%d times", times)

@@ -47,6 +47,14 @@ func soon(t testing.TB, condition func() bool, text ...any) {
 	require.Eventually(t, condition, patience, 5*time.Millisecond, text...)
 }
 
+// forAWhile sees that condition goes on to hold. (require.Never may ask once more after the test.)
+func forAWhile(t testing.TB, condition func() bool) {
+	t.Helper()
+	for began := time.Now(); time.Since(began) < 500*time.Millisecond; time.Sleep(10 * time.Millisecond) {
+		require.True(t, condition())
+	}
+}
+
 // A counter counts by name.
 type counter struct {
 	mu sync.Mutex

@@ -45,13 +45,23 @@ func TestALongStoryOfLongErrorsFitsIntoAMessage(t *testing.T) {
 	o := options(t.TempDir())
 	o.MaxPayload = 1<<20 + 512<<10
 	js := dial(t, startServer(t, o).ClientURL())
-	box := open(t, js, jetstreaminbox.Options{Policy: policy(30)})
-	d := newDesk(t, box, func(context.Context, string) error { return errors.New(strings.Repeat("\x01", 1<<20)) })
-	run(t, box, d)
+	box := open(t, js, jetstreaminbox.Options{Policy: policy(31)})
+	d := newDesk(t, box, func(context.Context, string) error { return errors.New("the last") })
 	d.is(t, 200, letter("a", 1<<20-200))
+	before := make([]inbox.Attempt, 30)
+	for i := range before {
+		before[i] = inbox.Attempt{Outcome: webhook.Failed, Error: strings.Repeat("\x01", inbox.MaxError), Counted: true}
+	}
+	note, err := json.Marshal(map[string]any{"seen": 30, "tried": 30, "attempts": before})
+	require.NoError(t, err)
+	_, err = js.Publish(t.Context(), "AIHOOKS.note.1", note)
+	require.NoError(t, err)
+	run(t, box, d)
 	soon(t, func() bool { return len(dead(t, box)) == 1 })
-	require.Equal(t, 30, d.calls.of("a"))
-	require.NotEmpty(t, dead(t, box)[0].LastError())
+	e := dead(t, box)[0]
+	require.Len(t, e.Attempts, 31)
+	require.NotEmpty(t, e.Attempts[0].Error)
+	require.Equal(t, "the last", e.LastError())
 }
 
 // The same: it has forgotten when the delivery is due as well.
