@@ -16,6 +16,9 @@ type Dialect struct {
 
 	// passing reports whether a statement that failed with err may succeed when it is repeated.
 	passing func(err error) bool
+
+	// refused reports whether err says that the database has not done the statement. Nil where there are no batches.
+	refused func(err error) bool
 }
 
 // String returns the dialect's name.
@@ -49,6 +52,11 @@ type statements struct {
 	// complete and release mark key 2 of namespace 1 if token 3 holds it, to be forgotten after 4.
 	complete, release string
 
+	// claimNew claims keys 2 of namespace 1 for tokens 3, for the times 4, to be forgotten 5 after that, of which there
+	// is no row. completeHeld is complete for keys 2 and tokens 3, which nobody has locked, to be forgotten after 4. Both
+	// return the keys that they did it for. Empty where there are no batches.
+	claimNew, completeHeld string
+
 	// purge deletes up to 1 rows whose time is over.
 	purge string
 
@@ -63,12 +71,14 @@ func (s statements) in(table string) statements {
 	}
 	fill := strings.NewReplacer("{table}", table, "{schema}", schema, "{name}", name, "{now}", s.now).Replace
 	made := statements{
-		lock:     s.lock,
-		claim:    fill(s.claim),
-		lookUp:   fill(s.lookUp),
-		complete: fill(s.complete),
-		release:  fill(s.release),
-		purge:    fill(s.purge),
+		lock:         s.lock,
+		claim:        fill(s.claim),
+		lookUp:       fill(s.lookUp),
+		complete:     fill(s.complete),
+		release:      fill(s.release),
+		claimNew:     fill(s.claimNew),
+		completeHeld: fill(s.completeHeld),
+		purge:        fill(s.purge),
 	}
 	for _, statement := range s.schema {
 		made.schema = append(made.schema, fill(statement))
@@ -115,19 +125,44 @@ WHERE namespace = $1 AND key = $2 AND (state = 2 OR state = 1 AND lease_until >=
 WHERE namespace = $1 AND key = $2 AND token = $3 AND state IN (1, 2) AND expires_at >= {now}`,
 		release: `UPDATE {table} SET state = 0, expires_at = {now} + $4::bigint * interval '1 microsecond'
 WHERE namespace = $1 AND key = $2 AND token = $3 AND state = 1 AND expires_at >= {now}`,
+		// What is in the table already is left alone, for it may be locked by a transaction that goes on. Looking each up
+		// by itself keeps the planner from joining with the whole table. All take keys in one order, or else they would
+		// wait for one another.
+		claimNew: `INSERT INTO {table} (namespace, key, state, token, attempt, lease_until, expires_at)
+SELECT $1::text, w.key, 1, w.token, 1, {now} + w.lease * interval '1 microsecond', {now} + (w.lease + $5::bigint) * interval '1 microsecond'
+FROM unnest($2::text[], $3::bytea[], $4::bigint[]) AS w (key, token, lease)
+WHERE (SELECT t.state FROM {table} AS t WHERE t.namespace = $1::text AND t.key = w.key) IS NULL
+ORDER BY w.key COLLATE "C"
+ON CONFLICT (namespace, key) DO NOTHING
+RETURNING key`,
+		completeHeld: `UPDATE {table} SET state = 2, expires_at = {now} + $4::bigint * interval '1 microsecond'
+WHERE ctid = ANY (ARRAY(SELECT held.id FROM unnest($2::text[], $3::bytea[]) AS w (key, token), LATERAL (SELECT t.ctid AS id FROM {table} AS t
+WHERE t.namespace = $1 AND t.key = w.key AND t.token = w.token AND t.state IN (1, 2) AND t.expires_at >= {now} FOR UPDATE SKIP LOCKED) AS held))
+RETURNING key`,
 		// The rows are found by a time that stands still, for only that can be looked up in the index, and are
 		// passed by while somebody claims them.
 		purge: `DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table}
 WHERE expires_at < statement_timestamp() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED))`,
 	},
 	passing: func(err error) bool {
-		var state interface{ SQLState() string } // of the errors of pgx and lib/pq
-		if !errors.As(err, &state) {
-			return false
-		}
 		const serializationFailure, deadlockDetected = "40001", "40P01"
-		return state.SQLState() == serializationFailure || state.SQLState() == deadlockDetected
+		state := sqlState(err)
+		return state == serializationFailure || state == deadlockDetected
 	},
+	refused: func(err error) bool {
+		const connection, operatorIntervention = "08", "57" // may come after the commit
+		state := sqlState(err)
+		return state != "" && !strings.HasPrefix(state, connection) && !strings.HasPrefix(state, operatorIntervention)
+	},
+}
+
+// sqlState returns the code of an error of the server's, as pgx and lib/pq have it.
+func sqlState(err error) string {
+	var state interface{ SQLState() string }
+	if !errors.As(err, &state) {
+		return ""
+	}
+	return state.SQLState()
 }
 
 // SQLite is the dialect of SQLite from version 3.42 on. Times are milliseconds since 1970.

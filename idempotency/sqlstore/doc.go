@@ -18,6 +18,8 @@
 // transaction and is as durable as the database makes it: with PostgreSQL's synchronous_commit = off or SQLite's
 // synchronous = NORMAL, a power failure takes back the last claims and completions, and their work may run again.
 //
+// With [Options].Batch, claims and completions that come at once share a statement and a commit.
+//
 // A statement that the database refused for a passing reason, because it could not be serialized, was picked to break a
 // deadlock, or found an SQLite file locked, is repeated for about a second, and not after its context has ended.
 //

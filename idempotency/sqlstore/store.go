@@ -40,10 +40,16 @@ type Options struct {
 	// release, one that was never given back from the end of its lease. It must be longer than a delivery can come
 	// again. Defaults to [DefaultRetention].
 	Retention time.Duration
+
+	// Batch has the claims and the completions that come while others are under way share one statement, and so one
+	// commit: for a process that works on many keys at once. What comes alone waits for nobody; what loses costs a
+	// statement more. Batches run under no caller's context, and end once nobody waits for them. With [PostgreSQL]
+	// only. Defaults to false: each is a statement of its own.
+	Batch bool
 }
 
-// A Store is an [idempotency.Store] in a database. It starts no goroutine and needs no closing; the database stays the
-// caller's.
+// A Store is an [idempotency.Store] in a database. It needs no closing, and has a goroutine only while a batch is
+// under way (see [Options].Batch); the database stays the caller's.
 type Store struct {
 	run       func(ctx context.Context, f func(Conn) error) error
 	db        *sql.DB // nil if the store was made by NewOn
@@ -51,6 +57,8 @@ type Store struct {
 	sql       statements
 	namespace string
 	retention time.Duration
+
+	claims, completions *batcher // nil without batches
 
 	// What decides when to purge: the claims that were acquired, and a time since the start.
 	start   time.Time
@@ -104,17 +112,23 @@ func NewOn(run func(ctx context.Context, f func(Conn) error) error, o Options) (
 		return nil, fmt.Errorf("sqlstore: Options.Namespace must be 1 to 64 letters, digits, dots, dashes and underscores, and is %q", o.Namespace)
 	case !tableRule.MatchString(o.Table):
 		return nil, fmt.Errorf("sqlstore: Options.Table %s, and is %q", tableRuleText, o.Table)
+	case o.Batch && o.Dialect.refused == nil:
+		return nil, fmt.Errorf("sqlstore: Options.Batch is for PostgreSQL only, and the dialect is %v", o.Dialect)
 	case o.Retention < 0:
 		return nil, fmt.Errorf("sqlstore: Options.Retention must not be negative, and is %v", o.Retention)
 	}
-	return &Store{
+	s := &Store{
 		run:       run,
 		dialect:   o.Dialect,
 		sql:       o.Dialect.statements.in(o.Table),
 		namespace: o.Namespace,
 		retention: o.Retention,
 		start:     time.Now(),
-	}, nil
+	}
+	if o.Batch {
+		s.batch()
+	}
+	return s, nil
 }
 
 const tableRuleText = "must be lower-case letters, digits and underscores, at most 48, optionally behind a schema and a dot"
@@ -135,11 +149,14 @@ func (s *Store) Claim(ctx context.Context, key string, token idempotency.Token, 
 	if err := checkKey(key); err != nil {
 		return idempotency.Claim{}, err
 	}
-	var claim idempotency.Claim
-	err := s.retry(ctx, func(db Conn) (err error) {
-		claim, err = s.claim(ctx, db, key, token, lease)
-		return err
-	})
+	claim := idempotency.Claim{State: idempotency.Acquired, Attempt: 1}
+	won, err := s.batched(ctx, s.claims, &batchCall{key: key, token: token, lease: lease})
+	if err == nil && !won {
+		err = s.retry(ctx, func(db Conn) (err error) {
+			claim, err = s.claim(ctx, db, key, token, lease)
+			return err
+		})
+	}
 	if err != nil {
 		return idempotency.Claim{}, fmt.Errorf("sqlstore: claim: %w", err)
 	}
@@ -197,6 +214,13 @@ func (s *Store) row(ctx context.Context, db Conn, query string, args []any, dest
 func (s *Store) Complete(ctx context.Context, key string, token idempotency.Token) error {
 	if err := checkKey(key); err != nil {
 		return err
+	}
+	done, err := s.batched(ctx, s.completions, &batchCall{key: key, token: token})
+	switch {
+	case err != nil:
+		return fmt.Errorf("sqlstore: complete: %w", err)
+	case done:
+		return nil
 	}
 	return s.retry(ctx, func(db Conn) error { return s.complete(ctx, db, key, token) })
 }

@@ -1,6 +1,7 @@
 package sqlstore_test
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -23,6 +24,7 @@ type scripted struct {
 	mu     sync.Mutex
 	script []any
 	asked  int
+	end    error // what comes after the rows; nil is errCommit
 }
 
 // Rows of one column each; none is an empty list.
@@ -56,7 +58,7 @@ func (c conn) Begin() (driver.Tx, error)           { return tx{}, nil }
 
 func (c conn) QueryContext(ctx context.Context, _ string, _ []driver.NamedValue) (driver.Rows, error) {
 	r, err := c.s.next(ctx)
-	return &cursor{left: r}, err
+	return &cursor{r, cmp.Or(c.s.end, errCommit)}, err
 }
 
 func (c conn) ExecContext(ctx context.Context, _ string, _ []driver.NamedValue) (driver.Result, error) {
@@ -69,13 +71,16 @@ type tx struct{}
 func (tx) Commit() error   { return nil }
 func (tx) Rollback() error { return nil }
 
-type cursor struct{ left rows }
+type cursor struct {
+	left rows
+	end  error
+}
 
 func (c *cursor) Columns() []string { return []string{"value"} }
 func (c *cursor) Close() error      { return nil }
 func (c *cursor) Next(dest []driver.Value) error {
 	if len(c.left) == 0 {
-		return errCommit
+		return c.end
 	}
 	dest[0], c.left = c.left[0], c.left[1:]
 	return nil
@@ -191,6 +196,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		`and is "Keys"`:                          func(o *sqlstore.Options) { o.Table = "Keys" },
 		`and is "a.b.c"`:                         func(o *sqlstore.Options) { o.Table = "a.b.c" },
 		"Options.Retention must not be negative": func(o *sqlstore.Options) { o.Retention = -1 },
+		"Options.Batch is for PostgreSQL only":   func(o *sqlstore.Options) { o.Batch = true },
 	} {
 		o := good
 		change(&o)

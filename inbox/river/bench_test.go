@@ -2,10 +2,7 @@ package riverinbox_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"log/slog"
-	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -13,125 +10,30 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
-	"github.com/riverqueue/river/rivertype"
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/convosphere"
 	"github.com/aihooks/aihooks-go/convosphere/convospheretest"
-	"github.com/aihooks/aihooks-go/idempotency"
-	"github.com/aihooks/aihooks-go/inbox"
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
+	"github.com/aihooks/aihooks-go/internal/beside"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// aloneArgs are what the inbox stores, in a job that has nothing to do with it: River alone, as somebody would use it who
-// takes the same care.
-type aloneArgs struct {
-	Key      string `json:"key" river:"unique"`
-	Vendor   string `json:"vendor"`
-	Endpoint string `json:"endpoint"`
-	Type     string `json:"type"`
-	ID       string `json:"id"`
-	Delivery []byte `json:"delivery"`
-	Body     []byte `json:"body"`
-}
-
-func (aloneArgs) Kind() string { return "alone" }
-
-const aloneQueue = "alone"
-
-func aloneOpts() *river.InsertOpts {
-	return &river.InsertOpts{
-		Queue: aloneQueue, MaxAttempts: math.MaxInt16, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: rivertype.JobStates()},
-	}
-}
-
-// A way is one of those that are compared.
-type way struct {
-	name string
-	// insert stores a delivery.
-	insert func(ctx context.Context, d *webhook.Delivery) error
-	// work has the client work what is stored, and calls back for each.
-	work func(b *testing.B, callback func(id string)) (stop func())
-}
-
-const benchConcurrency = 64
-
-// ways returns River alone and the inbox, on one client: with the store in memory, and with its own.
-func ways(b *testing.B, dsn string) []way {
+// newBench returns a bench on a database of its own.
+func newBench(b *testing.B) (dsn string, opened *bench) {
 	b.Helper()
-	config, err := pgxpool.ParseConfig(dsn)
+	dsn = postgres(b).Database(b)
+	pool, err := pgxpool.New(b.Context(), dsn)
 	require.NoError(b, err)
-	config.MaxConns = 32
-	pool, err := pgxpool.NewWithConfig(b.Context(), config)
-	require.NoError(b, err)
+	defer pool.Close()
 	migrate(b, pool, "")
-	box, err := riverinbox.New(pool, &riverinbox.Options{Policy: inbox.Policy{Concurrency: benchConcurrency, Logger: slog.New(slog.DiscardHandler)}})
+	box, err := riverinbox.New(pool, nil)
 	require.NoError(b, err)
 	require.NoError(b, box.Migrate(b.Context()))
-	var alone atomic.Pointer[func(string)]
-	workers := river.NewWorkers()
-	river.AddWorker(workers, river.WorkFunc(func(_ context.Context, job *river.Job[aloneArgs]) error {
-		(*alone.Load())(job.Args.ID)
-		return nil
-	}))
-	rivers := &river.Config{Workers: workers, Logger: slog.New(slog.DiscardHandler), TestOnly: true}
-	require.NoError(b, box.Configure(rivers))
-	client, err := river.NewClient(riverpgxv5.New(pool), rivers)
+	require.NoError(b, box.Close())
+	opened, err = openBench(dsn)
 	require.NoError(b, err)
-	require.NoError(b, box.Use(b.Context(), client))
-	require.NoError(b, client.Start(context.Background()))
-	s := &site{pool: pool, box: box, client: client, t: b}
-	b.Cleanup(s.close)
-
-	inboxWith := func(name string, store func() idempotency.Store) way {
-		return way{
-			name: name,
-			insert: func(ctx context.Context, d *webhook.Delivery) error {
-				_, err := box.Enqueue(ctx, d)
-				return err
-			},
-			work: func(b *testing.B, callback func(id string)) (stop func()) {
-				hook, err := convosphere.NewHandler(secret, &webhook.Options{Inbox: box, Store: store(), Logger: slog.New(slog.DiscardHandler)})
-				require.NoError(b, err)
-				hook.OnEach(func(_ context.Context, e webhook.AnyEvent) error {
-					callback(e.Delivery().ID)
-					return nil
-				})
-				return run(b, box, hook)
-			},
-		}
-	}
-	return []way{
-		{
-			name: "river alone",
-			insert: func(ctx context.Context, d *webhook.Delivery) error {
-				head := *d
-				head.Body = nil
-				text, err := json.Marshal(head)
-				if err != nil {
-					return err
-				}
-				_, err = client.Insert(ctx, aloneArgs{d.Keys[0], d.Vendor, d.Endpoint, d.Type, d.ID, text, d.Body}, aloneOpts())
-				return err
-			},
-			work: func(b *testing.B, callback func(id string)) (stop func()) {
-				alone.Store(&callback)
-				require.NoError(b, client.Queues().Add(aloneQueue, river.QueueConfig{
-					MaxWorkers: benchConcurrency, FetchCooldown: riverinbox.DefaultFetchCooldown, FetchPollInterval: riverinbox.DefaultPoll,
-				}))
-				return func() { require.NoError(b, client.Queues().Remove(context.Background(), aloneQueue)) }
-			},
-		},
-		inboxWith("inbox, store in memory", func() idempotency.Store {
-			m, err := idempotency.NewMemory(nil)
-			require.NoError(b, err)
-			return m
-		}),
-		inboxWith("inbox", func() idempotency.Store { return nil }),
-	}
+	b.Cleanup(func() { require.NoError(b, opened.close()) })
+	return dsn, opened
 }
 
 var samples atomic.Int64
@@ -149,84 +51,90 @@ func sample() *webhook.Delivery {
 	return d
 }
 
+// Durable acknowledgements a second.
 func BenchmarkEnqueue(b *testing.B) {
-	list := ways(b, postgres(b).Database(b))[:2]
+	_, opened := newBench(b)
 	for _, senders := range []int{1, 64} {
-		for _, w := range list {
-			b.Run(fmt.Sprintf("senders=%d/%s", senders, w.name), func(b *testing.B) {
-				var left atomic.Int64
-				left.Store(int64(b.N))
-				var all sync.WaitGroup
-				b.ResetTimer()
-				for range senders {
-					all.Go(func() {
-						for left.Add(-1) >= 0 {
-							if err := w.insert(b.Context(), sample()); err != nil {
-								b.Error(err)
-							}
-						}
-					})
-				}
-				all.Wait()
-				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "deliveries/s")
+		b.Run(fmt.Sprintf("senders=%d", senders), func(b *testing.B) {
+			beside.Measure(b, "per_s", [2]string{"inbox", "alone"}, func() float64 {
+				return beside.PerSecond(b, senders, func() error { return opened.enqueue(sample()) })
+			}, func() float64 {
+				return beside.PerSecond(b, senders, func() error { return opened.insertAlone(sample()) })
 			})
-		}
+		})
 	}
 }
 
-// BenchmarkCallbacks measures how fast what is stored is called back for.
+// Callbacks a second that do nothing, of what is stored already, in processes of their own.
 func BenchmarkCallbacks(b *testing.B) {
-	for _, clients := range []int{1, 3} {
-		dsn := postgres(b).Database(b)
-		var all [][]way
-		for range clients {
-			all = append(all, ways(b, dsn))
-		}
-		for i, w := range all[0] {
-			b.Run(fmt.Sprintf("clients=%d/%s", clients, w.name), func(b *testing.B) {
-				var fill sync.WaitGroup
-				var left atomic.Int64
-				left.Store(int64(b.N))
-				for range 16 {
-					fill.Go(func() {
-						for left.Add(-1) >= 0 {
-							if err := w.insert(b.Context(), sample()); err != nil {
-								b.Error(err)
-							}
-						}
-					})
-				}
-				fill.Wait()
-				done := make(chan struct{})
-				var called atomic.Int64
-				b.ResetTimer()
-				for c := range clients {
-					stop := all[c][i].work(b, func(string) {
-						if called.Add(1) == int64(b.N) {
-							close(done)
-						}
-					})
-					defer stop()
-				}
-				<-done
-				b.StopTimer()
-				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "callbacks/s")
+	for _, processes := range []int{1, 3} {
+		for _, ours := range []way{memoryWay, ownWay} {
+			b.Run(fmt.Sprintf("processes=%d/store=%s", processes, ours.name), func(b *testing.B) {
+				dsn, opened := newBench(b)
+				beside.Measure(b, "per_s", [2]string{"inbox", "alone"},
+					func() float64 { return callbacks(b, dsn, opened, ours, processes) },
+					func() float64 { return callbacks(b, dsn, opened, aloneWay, processes) })
 			})
 		}
 	}
 }
 
-// BenchmarkLatency measures how long it takes from Enqueue's return, and from its call, to the callback, one at a time.
+func callbacks(b *testing.B, dsn string, opened *bench, w way, processes int) float64 {
+	b.Helper()
+	const deliveries, senders = 6000, 16
+	var fill sync.WaitGroup
+	for range senders {
+		fill.Go(func() {
+			for range deliveries / senders {
+				if err := w.insert(opened, sample()); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	fill.Wait()
+	workers := make([]*benchProcess, processes)
+	for i := range workers {
+		workers[i] = startBenchWorker(b, dsn, w)
+	}
+	sum := func() (n int) {
+		for _, p := range workers {
+			n += p.calls()
+		}
+		return n
+	}
+	// Starting takes its time, on both sides: it is measured from the first callbacks on.
+	first := 0
+	for first == 0 {
+		first = sum()
+	}
+	began := time.Now()
+	n := first
+	for n < deliveries/senders*senders {
+		time.Sleep(time.Millisecond)
+		n = sum()
+	}
+	rate := float64(n-first) / time.Since(began).Seconds()
+	for _, p := range workers {
+		p.end()
+	}
+	return rate
+}
+
+// BenchmarkLatency measures how long it takes from before Enqueue to the callback, one at a time.
 func BenchmarkLatency(b *testing.B) {
-	for _, w := range ways(b, postgres(b).Database(b)) {
+	_, opened := newBench(b)
+	require.NoError(b, opened.client.Start(context.Background()))
+	for _, w := range allWays {
 		b.Run(w.name, func(b *testing.B) {
 			called := make(chan time.Time, 1)
-			stop := w.work(b, func(string) { called <- time.Now() })
-			defer stop()
+			stop, err := w.work(opened, func(string) { called <- time.Now() })
+			require.NoError(b, err)
+			defer func() { require.NoError(b, stop()) }()
 			took := make([]time.Duration, 0, b.N)
 			for range b.N {
 				began := time.Now()
-				require.NoError(b, w.insert(b.Context(), sample()))
+				require.NoError(b, w.insert(opened, sample()))
 				took = append(took, (<-called).Sub(began))
 				time.Sleep(30 * time.Millisecond) // longer than River's cooldown
 			}

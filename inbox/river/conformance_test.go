@@ -1,12 +1,17 @@
 package riverinbox_test
 
 import (
+	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/riverqueue/river"
+	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/idempotency/idempotencytest"
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/inbox/inboxtest"
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
@@ -37,6 +42,23 @@ func TestTheInboxKeepsTheRules(t *testing.T) {
 				site.hurry()
 			}
 			return site.box, site.close
+		},
+	})
+}
+
+func TestTheInboxsOwnStoreKeepsTheRules(t *testing.T) {
+	t.Parallel()
+	pool := poolOf(t, postgres(t).Database(t))
+	t.Cleanup(pool.Close)
+	var cases atomic.Int64
+	idempotencytest.Run(t, idempotencytest.Options{
+		Retention: time.Second,
+		New: func(t testing.TB, retention time.Duration) idempotency.Store {
+			box, err := riverinbox.New(pool, &riverinbox.Options{Namespace: fmt.Sprint("case-", cases.Add(1)), Retention: retention})
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, box.Close()) })
+			require.NoError(t, box.Migrate(t.Context()))
+			return box.Store()
 		},
 	})
 }

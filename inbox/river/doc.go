@@ -77,8 +77,8 @@
 //
 // # Connections
 //
-// The pool is used by the handlers, one connection for each delivery that is being taken, by the store, for each callback that
-// begins or ends, and by River, which keeps one for LISTEN. Set its MaxConns to about half of Policy.Concurrency, and
+// The pool is used by the handlers, one connection for each delivery that is being taken, by the store, one for the callbacks
+// that begin and one for those that end at once, and by River, which keeps one for LISTEN. Set its MaxConns to about half of Policy.Concurrency, and
 // the sum over all processes below the server's max_connections.
 //
 // # Shutdown

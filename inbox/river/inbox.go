@@ -56,7 +56,7 @@ func New(pool *pgxpool.Pool, o *Options) (*Inbox, error) {
 	}
 	db := stdlib.OpenDBFromPool(pool)
 	store, err := sqlstore.New(db, sqlstore.Options{
-		Dialect: sqlstore.PostgreSQL, Namespace: options.Namespace, Retention: options.Retention,
+		Dialect: sqlstore.PostgreSQL, Namespace: options.Namespace, Retention: options.Retention, Batch: true,
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("riverinbox: Options.Namespace: %w", err), db.Close())

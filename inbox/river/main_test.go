@@ -22,9 +22,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(envWork) == "receive" {
-		if err := receive(); err != nil {
-			fmt.Fprintln(os.Stderr, "receiver:", err)
+	if work := map[string]func() error{"receive": receive, "bench": benchWorker}[os.Getenv(envWork)]; work != nil {
+		if err := work(); err != nil {
+			fmt.Fprintln(os.Stderr, os.Getenv(envWork)+":", err)
 			os.Exit(1)
 		}
 		return

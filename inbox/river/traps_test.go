@@ -307,12 +307,22 @@ func TestAServerThatDoesNotWaitForItsDiskIsRefused(t *testing.T) {
 
 func TestAServerThatAcknowledgesBeforeItHasWrittenIsRefused(t *testing.T) {
 	t.Parallel()
-	for setting, says := range map[string]string{"synchronous_commit=off": "synchronous_commit is off"} {
-		pool := poolOf(t, postgres(t).Database(t)+"&"+setting)
-		t.Cleanup(pool.Close)
-		box, client := half(t, pool)
-		require.ErrorContains(t, box.Use(t.Context(), client), says)
-	}
+	pool := poolOf(t, postgres(t).Database(t)+"&synchronous_commit=off")
+	t.Cleanup(pool.Close)
+	box, client := half(t, pool)
+	require.ErrorContains(t, box.Use(t.Context(), client), "synchronous_commit is off")
+
+	pool = poolOf(t, pgtest.New(t).Database(t))
+	t.Cleanup(pool.Close)
+	box, client = half(t, pool)
+	require.ErrorContains(t, box.Use(t.Context(), client), "call Migrate first", "as it is by default it is taken")
+	_, err := pool.Exec(t.Context(), `ALTER SYSTEM SET fsync = off`)
+	require.NoError(t, err)
+	_, err = pool.Exec(t.Context(), `SELECT pg_reload_conf()`)
+	require.NoError(t, err)
+	soon(t, func() bool { return query[string](t, pool, `SHOW fsync`) == "off" })
+	pool.Reset() // a connection learns of it once it has time to
+	require.ErrorContains(t, box.Use(t.Context(), client), "fsync is off")
 }
 
 // graveyard returns an inbox with more dead letters than are read at once.

@@ -18,14 +18,19 @@ func TestStoreKeepsEveryRule(t *testing.T) { //nolint:tparallel // beside one an
 	for _, test := range []struct {
 		name   string
 		engine *engine
+		batch  bool
 		change func(dsn string) string
 	}{
-		{"PostgreSQL", engines[0], nil},
-		{"PostgreSQL, repeatable read", engines[0], func(dsn string) string { return dsn + `&default_transaction_isolation=repeatable%20read` }},
-		{"PostgreSQL, serializable", engines[0], func(dsn string) string { return dsn + "&default_transaction_isolation=serializable" }},
-		{"PostgreSQL, without prepared statements", engines[0], func(dsn string) string { return dsn + "&default_query_exec_mode=exec" }},
-		{"SQLite", engines[1], nil},
-		{"SQLite, without a busy timeout", engines[1], func(dsn string) string { return strings.Replace(dsn, "busy_timeout(900)", "busy_timeout(0)", 1) }},
+		{"PostgreSQL", engines[0], false, nil},
+		{"PostgreSQL, repeatable read", engines[0], false, func(dsn string) string { return dsn + `&default_transaction_isolation=repeatable%20read` }},
+		{"PostgreSQL, serializable", engines[0], false, func(dsn string) string { return dsn + "&default_transaction_isolation=serializable" }},
+		{"PostgreSQL, without prepared statements", engines[0], false, func(dsn string) string { return dsn + "&default_query_exec_mode=exec" }},
+		{"PostgreSQL in batches", engines[0], true, nil},
+		{"PostgreSQL in batches, repeatable read", engines[0], true, func(dsn string) string { return dsn + `&default_transaction_isolation=repeatable%20read` }},
+		{"PostgreSQL in batches, serializable", engines[0], true, func(dsn string) string { return dsn + "&default_transaction_isolation=serializable" }},
+		{"PostgreSQL in batches, without prepared statements", engines[0], true, func(dsn string) string { return dsn + "&default_query_exec_mode=exec" }},
+		{"SQLite", engines[1], false, nil},
+		{"SQLite, without a busy timeout", engines[1], false, func(dsn string) string { return strings.Replace(dsn, "busy_timeout(900)", "busy_timeout(0)", 1) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel() // most of it is waiting
@@ -39,7 +44,7 @@ func TestStoreKeepsEveryRule(t *testing.T) { //nolint:tparallel // beside one an
 				Retention: time.Second,
 				New: func(t testing.TB, retention time.Duration) idempotency.Store {
 					store, err := sqlstore.New(db, sqlstore.Options{
-						Dialect: test.engine.dialect, Retention: retention,
+						Dialect: test.engine.dialect, Retention: retention, Batch: test.batch,
 						Namespace: fmt.Sprint("case-", cases.Add(1)), // which is as good as a database of its own
 					})
 					require.NoError(t, err)
