@@ -18,6 +18,7 @@ type run struct {
 	dispatcher *inbox.Dispatcher
 	hooks      []*hookRun
 	settling   context.Context // outlasts the callbacks, for what came of them
+	returning  context.Context // outlasts the Run's own a little, for what is not begun any more
 	preparing  sync.WaitGroup  // of deliveries that may yet be begun
 	ending     chan struct{}   // holds one for each delivery that is done, and that the server is being told of
 
@@ -62,6 +63,10 @@ func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
 	defer settled()
 	r := &run{box: b, name: idempotency.NewToken().String(), dispatcher: d, settling: settling, held: make(map[*taken]struct{})}
 	r.ending = make(chan struct{}, endingPerPlace*b.options.Policy.Concurrency)
+	returning, returned := context.WithCancel(settling)
+	defer returned()
+	r.returning = returning
+	context.AfterFunc(ctx, func() { time.AfterFunc(returnPatience, returned) })
 	tending, stop := context.WithCancel(settling)
 	defer stop()
 	var tenders, starting, pulling sync.WaitGroup
@@ -86,6 +91,10 @@ func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
 	tenders.Wait()
 	return err
 }
+
+// returnPatience is how long after the end of its context a Run tries to give back what it has not begun. Otherwise it is run
+// by somebody else once its lease has ended. The callbacks that do run have their time after that.
+const returnPatience = 2 * time.Second
 
 // endingPerPlace is how many deliveries that are done may wait for the server's word, for each callback that may run: they
 // have no place any more. Past that, callbacks keep their places until the server answers.
@@ -209,7 +218,7 @@ func (r *run) start(h *hookRun, t *taken) {
 			return
 		}
 		defer r.drop(t)
-		r.settle(h, t, d)
+		r.settle(r.settling, h, t, d)
 	})
 }
 
@@ -224,7 +233,7 @@ func (r *run) finish(t *taken) {
 	go func() {
 		defer func() { <-r.ending }()
 		defer r.drop(t)
-		r.insist(func(c context.Context) error { return r.box.remove(c, t) })
+		r.insist(r.settling, func(c context.Context) error { return r.box.remove(c, t) })
 	}()
 }
 
@@ -236,7 +245,7 @@ func (r *run) prepare(ctx context.Context, h *hookRun, t *taken) bool {
 		return false
 	}
 	var buried bool
-	if !r.insist(func(c context.Context) (err error) {
+	if !r.insist(r.returning, func(c context.Context) (err error) {
 		buried, err = r.box.recall(c, t)
 		return err
 	}) {
@@ -244,17 +253,17 @@ func (r *run) prepare(ctx context.Context, h *hookRun, t *taken) bool {
 	}
 	switch {
 	case buried: // its process died between the two
-		if r.insist(func(c context.Context) error { return r.box.remove(c, t) }) {
+		if r.insist(r.returning, func(c context.Context) error { return r.box.remove(c, t) }) {
 			r.dispatcher.Buried(t.buried())
 		}
 		return false
 	case t.spoiled != nil:
-		r.settle(h, t, inbox.Decision{Verdict: inbox.Bury, Attempt: inbox.Attempt{
+		r.settle(r.returning, h, t, inbox.Decision{Verdict: inbox.Bury, Attempt: inbox.Attempt{
 			At: time.Now().UTC(), Outcome: webhook.Malformed, Error: t.spoiled.Error(), Counted: true,
 		}})
 		return false
 	case t.state.Tried >= r.box.options.Policy.MaxAttempts:
-		if r.insist(func(c context.Context) error { return r.box.bury(c, r, t) }) {
+		if r.insist(r.returning, func(c context.Context) error { return r.box.bury(c, r, t) }) {
 			r.dispatcher.Buried(t.buried())
 		}
 		return false
@@ -262,7 +271,7 @@ func (r *run) prepare(ctx context.Context, h *hookRun, t *taken) bool {
 		r.giveBack(t)
 		return false
 	case time.Until(t.due) > early:
-		r.insist(func(c context.Context) error { return r.box.postpone(c, r, t) })
+		r.insist(r.returning, func(c context.Context) error { return r.box.postpone(c, r, t) })
 		return false
 	}
 	return true
@@ -274,7 +283,7 @@ const early = 5 * time.Millisecond
 // giveBack gives back what was not begun. It leaves no trace.
 func (r *run) giveBack(t *taken) {
 	defer r.drop(t)
-	r.insist(func(c context.Context) error {
+	r.insist(r.returning, func(c context.Context) error {
 		if err := r.box.recallOnce(c, t); err != nil {
 			return err
 		}
@@ -283,12 +292,12 @@ func (r *run) giveBack(t *taken) {
 }
 
 // settle puts down what becomes of a delivery, and tells whom it concerns.
-func (r *run) settle(h *hookRun, t *taken, d inbox.Decision) {
+func (r *run) settle(within context.Context, h *hookRun, t *taken, d inbox.Decision) {
 	if d.Attempt.Outcome == webhook.ShuttingDown {
 		h.close() // it would be taken again and again
 	}
 	t.add(d.Attempt)
-	ok := r.insist(func(c context.Context) error {
+	ok := r.insist(within, func(c context.Context) error {
 		switch d.Verdict {
 		case inbox.Bury:
 			return r.box.bury(c, r, t)
@@ -313,11 +322,11 @@ const (
 	tryTimeout = 5 * time.Second
 )
 
-// insist tries until it succeeds, or the Run is over, or the lease has ended. Meanwhile the delivery keeps its place, so that no
+// insist tries until it succeeds, or within has ended, or the lease has. Meanwhile the delivery keeps its place, so that no
 // more is begun than can be put down. Otherwise the lease ends, and the idempotency store knows whether it was done.
-func (r *run) insist(try func(ctx context.Context) error) bool {
-	for pause := firstRetry; r.settling.Err() == nil; pause = min(2*pause, lastRetry) {
-		ctx, cancel := context.WithTimeout(r.settling, tryTimeout)
+func (r *run) insist(within context.Context, try func(ctx context.Context) error) bool {
+	for pause := firstRetry; within.Err() == nil; pause = min(2*pause, lastRetry) {
+		ctx, cancel := context.WithTimeout(within, tryTimeout)
 		err := try(ctx)
 		cancel()
 		switch {
@@ -326,12 +335,12 @@ func (r *run) insist(try func(ctx context.Context) error) bool {
 		case errors.Is(err, errLeaseEnded):
 			r.box.options.Policy.Logger.Warn("inbox: the lease of a delivery had ended before its callback did; another process has it, or will", "error", err)
 			return false
-		case r.settling.Err() != nil:
+		case within.Err() != nil:
 			return false
 		}
 		r.box.report(err)
 		select {
-		case <-r.settling.Done():
+		case <-within.Done():
 		case <-time.After(pause):
 		}
 	}

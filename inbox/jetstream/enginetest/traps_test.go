@@ -209,6 +209,45 @@ func TestADeliveryThatCannotBecomeADeadLetterYetStaysWhereItIs(t *testing.T) {
 	require.Equal(t, 1, d.calls.of("b"))
 }
 
+func TestARunEndsAlthoughNothingCanBePutDown(t *testing.T) {
+	const drain = time.Second
+	js := dial(t, newServer(t).ClientURL())
+	box := open(t, js, jetstreaminbox.Options{Lease: 30 * time.Second, Policy: inbox.Policy{MaxAttempts: 1, DrainTimeout: drain}})
+	s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEAD")
+	require.NoError(t, err)
+	c := s.CachedInfo().Config
+	c.MaxBytes = 1
+	_, err = js.UpdateStream(t.Context(), c)
+	require.NoError(t, err)
+
+	// The one has had its attempts and died with its process; the callback of the other fails for good.
+	d := newDesk(t, box, permanent)
+	stop := run(t, box, d)
+	soon(t, func() bool {
+		_, err := js.Consumer(t.Context(), jetstreaminbox.DefaultName, "workflux_default")
+		return err == nil
+	})
+	stop()
+	_, err = box.Enqueue(t.Context(), parcel("lost"))
+	require.NoError(t, err)
+	takeAndDie(t, js)
+	_, err = box.Enqueue(t.Context(), parcel("hopeless"))
+	require.NoError(t, err)
+	ctx, end := context.WithCancel(t.Context())
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		_ = box.Run(ctx, d) // says what it had to leave behind
+	}()
+	soon(t, func() bool { return d.calls.of("hopeless") == 1 })
+	end()
+	select {
+	case <-stopped:
+	case <-time.After(15 * time.Second):
+		require.Fail(t, "Run has not returned")
+	}
+}
+
 // Trap: nothing moves in one step. Whoever dies between the two has another do the same once more.
 func TestADeadLetterThatCannotBeDeletedIsBroughtBackOnce(t *testing.T) {
 	js := dial(t, newServer(t).ClientURL())
