@@ -80,7 +80,7 @@ func TestCallsThatComeWhileAStatementIsUnderWayShareTheNext(t *testing.T) {
 }
 
 func TestABatchThatTheDatabaseRefusedIsDoneOneByOne(t *testing.T) {
-	for _, refusal := range []error{pgError("40P01"), pgError("40001"), pgError("22P05")} {
+	for _, refusal := range []error{pgError("40P01"), pgError("40001"), pgError("22P05"), pgError("57014")} {
 		synctest.Test(t, func(t *testing.T) {
 			s, store, pass := inBatches(t, refusal, rows{int64(1)}, refusal, rows{int64(1)})
 			close(pass)
@@ -92,7 +92,7 @@ func TestABatchThatTheDatabaseRefusedIsDoneOneByOne(t *testing.T) {
 }
 
 func TestABatchOfWhichNobodyKnowsIsAnErrorAndNotDoneAgain(t *testing.T) {
-	for _, trouble := range []error{errors.New("connection reset by peer"), pgError("57P01"), pgError("08006")} {
+	for _, trouble := range []error{errors.New("connection reset by peer"), pgError("57P01"), pgError("08006"), pgError("40003")} {
 		synctest.Test(t, func(t *testing.T) {
 			s, store, pass := inBatches(t, trouble)
 			close(pass)
