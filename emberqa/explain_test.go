@@ -43,6 +43,8 @@ func credentialMistakes() []credentialMistake {
 		{"blanks in the parameter", given, at("?token=+" + token), nil, emberqa.CredentialBlanks, "parameter token is a live token with blanks"},
 		{"quotes in the path", given, at("/%22" + token + "%22"), nil, emberqa.CredentialBlanks, "quotes"},
 		{"given with a line break", emberqa.Token(token + "\n"), at("/" + token), nil, emberqa.CredentialBlanks, "given with a blank or a line break"},
+		{"given with a line break of Windows", emberqa.Token(token + "\r\n"), at("/" + token), nil, emberqa.CredentialBlanks, "given with a blank or a line break"},
+		{"given with a tab", emberqa.Token(token + "\t"), at("/" + token), nil, emberqa.CredentialBlanks, "given with a blank or a line break"},
 		{"given with a blank before it", emberqa.Token(" " + token), at("?token=" + token), nil, emberqa.CredentialBlanks, "given with a blank or a line break"},
 		{"given with quotes", emberqa.Token(`"` + token + `"`), at("/" + token), nil, emberqa.CredentialBlanks, "given with quotes"},
 		{"given with single quotes", emberqa.Token("'" + token + "'"), at("/" + token), nil, emberqa.CredentialBlanks, "given with quotes"},
@@ -129,6 +131,25 @@ func TestARandomTokenGetsNoExplanation(t *testing.T) {
 			require.Equal(t, signature.Unexplained, h.Explain(r, time.Time{}).Mistake)
 		}
 	}
+}
+
+func TestAUserAndPasswordInTheURLAreNotTakenForAToken(t *testing.T) {
+	h, err := emberqa.NewHandler(emberqa.Basic("user", "a-password-of-some-length"), quietOptions())
+	require.NoError(t, err)
+	asked := webhook.Request{URL: &url.URL{Path: "/hooks/user:a-password-of-some-length"}, Header: http.Header{"Authorization": {"Basic Og=="}}}
+	require.Equal(t, signature.Unexplained, h.Explain(asked, time.Time{}).Mistake)
+	require.NoError(t, h.SetCredentials(emberqa.Token("a-token-in-place-of-it")))
+	require.Equal(t, signature.Unexplained, h.Explain(asked, time.Time{}).Mistake)
+}
+
+func TestAFormerCredentialMayBeInWrongHands(t *testing.T) {
+	h, err := emberqa.NewHandler(emberqa.Token("the-first-token-of-all").Named("the\nfirst"), quietOptions())
+	require.NoError(t, err)
+	require.NoError(t, h.SetCredentials(emberqa.Token("the-second-token-of-all")))
+	e := h.Explain(webhook.Request{URL: &url.URL{Path: "/the-first-token-of-all"}}, time.Time{})
+	require.Contains(t, e.Text, "or somebody else has got hold of it")
+	require.Contains(t, e.Text, `"the\nfirst"`)
+	require.NotContains(t, e.Text, "\n")
 }
 
 func TestALongURLCostsLittleToExplain(t *testing.T) {

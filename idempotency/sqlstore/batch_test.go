@@ -118,7 +118,8 @@ func TestABatchEndsOnceNobodyWaitsForIt(t *testing.T) {
 		s.script = s.script[1:] // that of x ends with it
 		pass <- struct{}{}
 		require.Equal(t, first, <-c)
-		require.Equal(t, 1, s.asked, "b has not been asked for")
+		require.Equal(t, 1, s.asked)
+		require.Equal(t, `{"c"}`, s.keys, "b has not been asked for")
 		require.ErrorIs(t, (<-claim(ctx, store, "c")).err, context.Canceled)
 		require.Equal(t, 1, s.asked)
 	})
