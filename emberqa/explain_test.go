@@ -142,6 +142,30 @@ func TestAUserAndPasswordInTheURLAreNotTakenForAToken(t *testing.T) {
 	require.Equal(t, signature.Unexplained, h.Explain(asked, time.Time{}).Mistake)
 }
 
+func TestCredentialsThatComeAndGoTakeNoRoomFromOthers(t *testing.T) {
+	first := emberqa.Token("the-first-token-of-all").Named("first")
+	number := func(i int) emberqa.Credential { return emberqa.Token(fmt.Sprintf("token-number-%02d-of-many", i)) }
+	for name, then := range map[string]func(set func(emberqa.Credential)){
+		"two in turns": func(set func(emberqa.Credential)) {
+			for i := range 3 * signature.MaxKeys {
+				set(number(i % 2))
+			}
+		},
+		"none": func(set func(emberqa.Credential)) {
+			set(emberqa.DangerouslyAcceptAnyone())
+			for i := range signature.MaxKeys {
+				set(number(i))
+			}
+		},
+	} {
+		h, err := emberqa.NewHandler(first, quietOptions())
+		require.NoError(t, err)
+		then(func(c emberqa.Credential) { require.NoError(t, h.SetCredentials(c)) })
+		e := h.Explain(webhook.Request{URL: &url.URL{Path: "/the-first-token-of-all"}}, time.Time{})
+		require.Equal(t, emberqa.CredentialRetired, e.Mistake, name)
+	}
+}
+
 func TestAFormerCredentialMayBeInWrongHands(t *testing.T) {
 	h, err := emberqa.NewHandler(emberqa.Token("the-first-token-of-all").Named("the\nfirst"), quietOptions())
 	require.NoError(t, err)

@@ -49,6 +49,14 @@ func TestAKeyThatIsLiveAgainIsNotFormer(t *testing.T) {
 	require.Equal(t, signature.NoMistake, explainSignedBy(t, ring, "secret-a").Mistake, "an error changes nothing")
 }
 
+func TestKeysThatComeAndGoTakeNoRoomFromOthers(t *testing.T) {
+	ring := newRing(t, signature.NewKey("first", "the-first-secret"))
+	for i := range 3 * signature.MaxKeys {
+		require.NoError(t, ring.Set(signature.NewKey("k", fmt.Sprintf("secret-%d", i%2))))
+	}
+	require.Equal(t, signature.KeyRetired, explainSignedBy(t, ring, "the-first-secret").Mistake)
+}
+
 func TestKeysAreExchangedWhileExplaining(t *testing.T) {
 	ring := newRing(t, signature.NewKey("0", "secret-0"))
 	var all sync.WaitGroup

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"io"
 	"testing"
 	"testing/synctest"
@@ -76,6 +77,29 @@ func TestCallsThatComeWhileAStatementIsUnderWayShareTheNext(t *testing.T) {
 		pass <- struct{}{}
 		require.NoError(t, errors.Join(<-done, <-done, <-done))
 		require.Equal(t, 2, s.asked)
+	})
+}
+
+func TestABatchHasNoMoreThan128Calls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var keys rows
+		for i := range 130 {
+			keys = append(keys, fmt.Sprint(i))
+		}
+		s, store, pass := inBatches(t, rows{"a"}, keys[:128], keys[128:])
+		a := claim(t.Context(), store, "a")
+		var claims []<-chan outcome
+		for _, key := range keys {
+			claims = append(claims, claim(t.Context(), store, key.(string)))
+		}
+		for range 3 {
+			pass <- struct{}{}
+			synctest.Wait()
+		}
+		require.Equal(t, `{"128","129"}`, s.keys)
+		for _, c := range append(claims, a) {
+			require.Equal(t, first, <-c)
+		}
 	})
 }
 
