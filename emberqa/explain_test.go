@@ -145,13 +145,26 @@ func TestAUserAndPasswordInTheURLAreNotTakenForAToken(t *testing.T) {
 func TestCredentialsThatComeAndGoTakeNoRoomFromOthers(t *testing.T) {
 	first := emberqa.Token("the-first-token-of-all").Named("first")
 	number := func(i int) emberqa.Credential { return emberqa.Token(fmt.Sprintf("token-number-%02d-of-many", i)) }
-	for name, then := range map[string]func(set func(emberqa.Credential)){
-		"two in turns": func(set func(emberqa.Credential)) {
+	var many, alike []emberqa.Credential
+	for i := range signature.MaxKeys {
+		many = append(many, number(i).Named(fmt.Sprint(i)))
+		alike = append(alike, number(0).Named(fmt.Sprint(i)))
+	}
+	for name, then := range map[string]func(set func(...emberqa.Credential)){
+		"two in turns": func(set func(...emberqa.Credential)) {
 			for i := range 3 * signature.MaxKeys {
 				set(number(i % 2))
 			}
 		},
-		"none": func(set func(emberqa.Credential)) {
+		"the same again": func(set func(...emberqa.Credential)) {
+			set(many...)
+			set(many...)
+		},
+		"one under many names": func(set func(...emberqa.Credential)) {
+			set(alike...)
+			set(number(1))
+		},
+		"none": func(set func(...emberqa.Credential)) {
 			set(emberqa.DangerouslyAcceptAnyone())
 			for i := range signature.MaxKeys {
 				set(number(i))
@@ -160,7 +173,7 @@ func TestCredentialsThatComeAndGoTakeNoRoomFromOthers(t *testing.T) {
 	} {
 		h, err := emberqa.NewHandler(first, quietOptions())
 		require.NoError(t, err)
-		then(func(c emberqa.Credential) { require.NoError(t, h.SetCredentials(c)) })
+		then(func(c ...emberqa.Credential) { require.NoError(t, h.SetCredentials(c...)) })
 		e := h.Explain(webhook.Request{URL: &url.URL{Path: "/the-first-token-of-all"}}, time.Time{})
 		require.Equal(t, emberqa.CredentialRetired, e.Mistake, name)
 	}
