@@ -127,6 +127,47 @@ func TestABatchOfWhichNobodyKnowsIsAnErrorAndNotDoneAgain(t *testing.T) {
 	}
 }
 
+func TestAPanicUnderABatchIsAnErrorOfItsCallers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, err := sqlstore.NewOn(func(context.Context, func(sqlstore.Conn) error) error { panic("the driver's") },
+			sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
+		require.NoError(t, err)
+		for range 2 { // the next one is not held up
+			require.ErrorContains(t, (<-claim(t.Context(), store, "a")).err, "panicked: the driver's")
+			require.ErrorContains(t, store.Complete(t.Context(), "a", idempotency.Token{}), "panicked: the driver's")
+		}
+	})
+}
+
+func TestAPanicUnderAReleaseOfABatchEndsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &scripted{script: []any{rows{"a", "b"}}, end: io.EOF}
+		db := sql.OpenDB(s)
+		defer db.Close()
+		pass, n := make(chan struct{}), 0
+		store, err := sqlstore.NewOn(func(_ context.Context, f func(sqlstore.Conn) error) error {
+			if n++; n > 2 {
+				panic("the driver's")
+			}
+			<-pass
+			return f(db)
+		}, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
+		require.NoError(t, err)
+		x := claim(t.Context(), store, "a")
+		ctx, cancel := context.WithCancel(t.Context())
+		a, b := claim(ctx, store, "a"), claim(t.Context(), store, "b")
+		pass <- struct{}{}
+		<-x
+		synctest.Wait()
+		cancel()
+		require.ErrorIs(t, (<-a).err, context.Canceled)
+		pass <- struct{}{}
+		require.Equal(t, first, <-b)
+		synctest.Wait()
+		require.Equal(t, 3, n, "the release")
+	})
+}
+
 func TestABatchEndsOnceNobodyWaitsForIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, store, pass := inBatches(t, rows{"x"}, rows{"c"})
