@@ -3,6 +3,7 @@ package emberqa
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"fmt"
 	"net/http"
 	"net/url"
 	"path"
@@ -46,7 +47,7 @@ const (
 func (g *gate) Explain(r *webhook.Request, _ []byte) signature.Explanation {
 	shown := show(r)
 	if name, ok := matching(g.retired(), shown); ok {
-		return signature.Explanation{Mistake: CredentialRetired, Text: "the request shows a former credential \"" + name + "\", which was live until the credentials were exchanged: set it beside the new one until EmberQA has the new URL"}
+		return signature.Explanation{Mistake: CredentialRetired, Text: fmt.Sprintf("the request shows a former credential %q, which was live until the credentials were exchanged: either EmberQA still has the old URL, then set it beside the new one until it has not, or somebody else has got hold of it", name)}
 	}
 	live := *g.live.Load()
 	if _, ok := matching(live, shown); ok {

@@ -43,6 +43,8 @@ func credentialMistakes() []credentialMistake {
 		{"blanks in the parameter", given, at("?token=+" + token), nil, emberqa.CredentialBlanks, "parameter token is a live token with blanks"},
 		{"quotes in the path", given, at("/%22" + token + "%22"), nil, emberqa.CredentialBlanks, "quotes"},
 		{"given with a line break", emberqa.Token(token + "\n"), at("/" + token), nil, emberqa.CredentialBlanks, "given with a blank or a line break"},
+		{"given with a line break of Windows", emberqa.Token(token + "\r\n"), at("/" + token), nil, emberqa.CredentialBlanks, "given with a blank or a line break"},
+		{"given with a tab", emberqa.Token(token + "\t"), at("/" + token), nil, emberqa.CredentialBlanks, "given with a blank or a line break"},
 		{"given with a blank before it", emberqa.Token(" " + token), at("?token=" + token), nil, emberqa.CredentialBlanks, "given with a blank or a line break"},
 		{"given with quotes", emberqa.Token(`"` + token + `"`), at("/" + token), nil, emberqa.CredentialBlanks, "given with quotes"},
 		{"given with single quotes", emberqa.Token("'" + token + "'"), at("/" + token), nil, emberqa.CredentialBlanks, "given with quotes"},
@@ -129,6 +131,62 @@ func TestARandomTokenGetsNoExplanation(t *testing.T) {
 			require.Equal(t, signature.Unexplained, h.Explain(r, time.Time{}).Mistake)
 		}
 	}
+}
+
+func TestAUserAndPasswordInTheURLAreNotTakenForAToken(t *testing.T) {
+	h, err := emberqa.NewHandler(emberqa.Basic("user", "a-password-of-some-length"), quietOptions())
+	require.NoError(t, err)
+	asked := webhook.Request{URL: &url.URL{Path: "/hooks/user:a-password-of-some-length"}, Header: http.Header{"Authorization": {"Basic Og=="}}}
+	require.Equal(t, signature.Unexplained, h.Explain(asked, time.Time{}).Mistake)
+	require.NoError(t, h.SetCredentials(emberqa.Token("a-token-in-place-of-it")))
+	require.Equal(t, signature.Unexplained, h.Explain(asked, time.Time{}).Mistake)
+}
+
+func TestCredentialsThatComeAndGoTakeNoRoomFromOthers(t *testing.T) {
+	first := emberqa.Token("the-first-token-of-all").Named("first")
+	number := func(i int) emberqa.Credential { return emberqa.Token(fmt.Sprintf("token-number-%02d-of-many", i)) }
+	var many, alike []emberqa.Credential
+	for i := range signature.MaxKeys {
+		many = append(many, number(i).Named(fmt.Sprint(i)))
+		alike = append(alike, number(0).Named(fmt.Sprint(i)))
+	}
+	for name, then := range map[string]func(set func(...emberqa.Credential)){
+		"two in turns": func(set func(...emberqa.Credential)) {
+			for i := range 3 * signature.MaxKeys {
+				set(number(i % 2))
+			}
+		},
+		"the same again": func(set func(...emberqa.Credential)) {
+			set(many...)
+			set(many...)
+		},
+		"one under many names": func(set func(...emberqa.Credential)) {
+			set(alike...)
+			set(number(1))
+		},
+		"none": func(set func(...emberqa.Credential)) {
+			set(emberqa.DangerouslyAcceptAnyone())
+			for i := range signature.MaxKeys {
+				set(number(i))
+			}
+		},
+	} {
+		h, err := emberqa.NewHandler(first, quietOptions())
+		require.NoError(t, err)
+		then(func(c ...emberqa.Credential) { require.NoError(t, h.SetCredentials(c...)) })
+		e := h.Explain(webhook.Request{URL: &url.URL{Path: "/the-first-token-of-all"}}, time.Time{})
+		require.Equal(t, emberqa.CredentialRetired, e.Mistake, name)
+	}
+}
+
+func TestAFormerCredentialMayBeInWrongHands(t *testing.T) {
+	h, err := emberqa.NewHandler(emberqa.Token("the-first-token-of-all").Named("the\nfirst"), quietOptions())
+	require.NoError(t, err)
+	require.NoError(t, h.SetCredentials(emberqa.Token("the-second-token-of-all")))
+	e := h.Explain(webhook.Request{URL: &url.URL{Path: "/the-first-token-of-all"}}, time.Time{})
+	require.Contains(t, e.Text, "or somebody else has got hold of it")
+	require.Contains(t, e.Text, `"the\nfirst"`)
+	require.NotContains(t, e.Text, "\n")
 }
 
 func TestALongURLCostsLittleToExplain(t *testing.T) {

@@ -72,9 +72,10 @@ func (s *search) otherBodies() (Explanation, bool) {
 	return s.otherJSON(&tried)
 }
 
-// overAnother reports whether a live key makes the MAC over body, if that was not tried before.
+// overAnother reports whether a live key makes the MAC over body, if that was not tried before. A body that would be refused
+// as ambiguous explains nothing: what was signed may have been cut in another place.
 func (s *search) overAnother(t *tried, body []byte) bool {
-	if len(body) == 0 || t.before(body) {
+	if len(body) == 0 || len(s.q.Scheme.Forms) > 1 && beginsAsCovered(body) || t.before(body) {
 		return false
 	}
 	_, ok := s.signed(body)

@@ -53,7 +53,7 @@ func hostile(t testing.TB, body []byte) signature.Question {
 }
 
 func TestAHostileBodyCostsNoMoreThanTheBudget(t *testing.T) {
-	for _, size := range []int{4 << 10, 256 << 10, 1 << 20} {
+	for _, size := range []int{4 << 10, 64 << 10, 256 << 10, 1 << 20} {
 		for name, body := range hostileBodies(size) {
 			t.Run(fmt.Sprintf("%s/%d", name, size), func(t *testing.T) {
 				q := hostile(t, body)
@@ -120,7 +120,7 @@ func FuzzExplain(f *testing.F) {
 }
 
 func BenchmarkExplain(b *testing.B) {
-	for _, size := range []int{4 << 10, 256 << 10, 1 << 20} {
+	for _, size := range []int{4 << 10, 64 << 10, 256 << 10, 1 << 20} {
 		for name, body := range hostileBodies(size) {
 			b.Run(fmt.Sprintf("%dKiB/%s", size>>10, name), func(b *testing.B) {
 				q := hostile(b, body)

@@ -19,7 +19,7 @@ func (s *search) signatureHeader() (Explanation, bool) {
 		if e.Mistake != HeaderMissing {
 			return e, true
 		}
-		if other := headerOfAnother(s.q.Header, name); other != "" {
+		if other := s.headerOfAnother(); other != "" && len(s.q.Header[name]) == 0 {
 			return sayf(HeaderOfAnother, "the header %s is missing, but %s is there, which looks like another sender's: look whether the sender was given the right URL, and whether something on the way renames headers", name, other)
 		}
 		return e, true
@@ -60,7 +60,7 @@ func (s *search) notSingle(name string) (Explanation, bool) {
 	values := s.q.Header[name]
 	switch {
 	case len(values) > 1:
-		return sayf(HeaderRepeated, "the header %s came %d times and must be single: something on the way repeats it", name, len(values))
+		return sayf(HeaderRepeated, "the header %s came %d times and must be single: the sender, or something on the way, repeats it", name, len(values))
 	case len(values) == 1 && values[0] == "":
 		return sayf(HeaderMissing, "the header %s is there but empty", name)
 	case len(values) == 1:
@@ -77,12 +77,13 @@ func (s *search) notSingle(name string) (Explanation, bool) {
 // maxOtherName is the longest name that another sender's header is believed to have, in bytes.
 const maxOtherName = 64
 
-// headerOfAnother returns the name of a header that looks as if it carried another sender's signature.
-func headerOfAnother(h http.Header, own string) string {
+// headerOfAnother returns the name of a header, none of the scheme's, that looks as if it carried a signature.
+func (s *search) headerOfAnother() string {
 	var found []string
-	for name := range h {
+	for name := range s.q.Header {
 		lower := strings.ToLower(name)
-		if name != own && len(name) <= maxOtherName && isToken(name) &&
+		ours := name == s.q.Scheme.Header || slices.ContainsFunc(s.q.Scheme.Fields, func(f Field) bool { return f.Header == name })
+		if !ours && len(name) <= maxOtherName && isToken(name) &&
 			(strings.Contains(lower, "signature") || strings.Contains(lower, "hmac")) {
 			found = append(found, name)
 		}

@@ -3,8 +3,6 @@ package signature
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
-	"slices"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -201,6 +199,14 @@ func (e escaping) appendString(out, quoted []byte) []byte {
 	}
 	out = append(out, '"')
 	for raw := quoted[1 : len(quoted)-1]; len(raw) > 0; {
+		plain := 0
+		for plain < len(raw) && isPlain(raw[plain]) {
+			plain++
+		}
+		if plain > 0 {
+			out, raw = append(out, raw[:plain]...), raw[plain:]
+			continue
+		}
 		r, size := unescape(raw)
 		if r == noRune { // as it is
 			out = append(out, raw[:size]...)
@@ -212,24 +218,49 @@ func (e escaping) appendString(out, quoted []byte) []byte {
 	return append(out, '"')
 }
 
-var shortEscapes = map[rune]byte{'"': '"', '\\': '\\', '\b': 'b', '\f': 'f', '\n': 'n', '\r': 'r', '\t': 't'}
+// isPlain reports whether c is a character that every escaping leaves as it is. Most are, and are copied at once.
+func isPlain(c byte) bool {
+	return ' ' <= c && c < utf8.RuneSelf && c != '\\' && c != '/' && c != '<' && c != '>' && c != '&'
+}
 
 func (e escaping) appendRune(out []byte, r rune) []byte {
-	if short, ok := shortEscapes[r]; ok {
-		return append(out, '\\', short)
+	switch r {
+	case '"', '\\':
+		return append(out, '\\', byte(r))
+	case '\b':
+		return append(out, `\b`...)
+	case '\f':
+		return append(out, `\f`...)
+	case '\n':
+		return append(out, `\n`...)
+	case '\r':
+		return append(out, `\r`...)
+	case '\t':
+		return append(out, `\t`...)
+	case '/':
+		if e&escapeSlashes != 0 {
+			return append(out, `\/`...)
+		}
+	case '<', '>', '&', '\u2028', '\u2029':
+		if e&escapeHTML != 0 {
+			return appendEscape(out, r)
+		}
 	}
 	switch {
-	case r == '/' && e&escapeSlashes != 0:
-		return append(out, '\\', '/')
-	case r < ' ', r >= utf8.RuneSelf && e&escapeASCII != 0, slices.Contains([]rune("<>&\u2028\u2029"), r) && e&escapeHTML != 0:
-		if r > 0xffff {
-			high, low := utf16.EncodeRune(r)
-			return fmt.Appendf(out, `\u%04x\u%04x`, high, low)
-		}
-		return fmt.Appendf(out, `\u%04x`, r)
-	default:
+	case r >= ' ' && (r < utf8.RuneSelf || e&escapeASCII == 0):
 		return utf8.AppendRune(out, r)
+	case r > 0xffff:
+		high, low := utf16.EncodeRune(r)
+		return appendEscape(appendEscape(out, high), low)
+	default:
+		return appendEscape(out, r)
 	}
+}
+
+// appendEscape appends the escape of a character of 16 bits.
+func appendEscape(out []byte, r rune) []byte {
+	const digits = "0123456789abcdef"
+	return append(out, '\\', 'u', digits[r>>12&0xf], digits[r>>8&0xf], digits[r>>4&0xf], digits[r&0xf])
 }
 
 const noRune rune = -1

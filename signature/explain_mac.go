@@ -37,7 +37,7 @@ func (s *search) otherWriting() (Explanation, bool) {
 			}
 		}
 	}
-	return sayf(HeaderMalformed, "the header %s is not one HMAC-SHA256 in hex, %s%s", name, s.prefixExpected(), shape(value))
+	return sayf(HeaderMalformed, "the header %s is not one HMAC-SHA256 in hex, %s%s", name, s.prefixExpected(), s.shape(value))
 }
 
 func (s *search) prefixExpected() string {
@@ -48,15 +48,21 @@ func (s *search) prefixExpected() string {
 }
 
 // shape says what a header looks like, where that can be told.
-func shape(value string) string {
+func (s *search) shape(value string) string {
 	bare := strings.Trim(value, around)
-	if _, err := hex.DecodeString(bare); err == nil {
+	if raw, err := hex.DecodeString(bare); err == nil {
+		if len(raw) == 0 || len(raw) == sha256.Size {
+			return ""
+		}
 		return ": it has hex digits, but not 64"
 	}
-	if raw := decodeBase64(bare); len(raw) == sha256.Size {
-		return ": it looks like base64, but no live key makes that MAC either"
+	if raw := decodeBase64(bare); len(raw) != sha256.Size {
+		return ""
 	}
-	return ""
+	if s.ended || len(value) > maxHeader {
+		return ": it looks like base64"
+	}
+	return ": it looks like base64, but no live key makes that MAC either"
 }
 
 func (s *search) proves(r *reading) bool {

@@ -101,11 +101,14 @@ func (s *search) retiredKeys() (Explanation, bool) {
 	if !ok {
 		return Explanation{}, false
 	}
-	return sayf(KeyRetired, "it was signed with a former key %q, which was live until the keys were exchanged: the sender has not changed over, so set the former key beside the new one until it has", key)
+	return sayf(KeyRetired, "it was signed with a former key %q, which was live until the keys were exchanged: either the sender has not changed over, then set the former key beside the new one until it has, or somebody else has got hold of that key", key)
 }
 
 // otherForms tries the forms that were left out when the scheme was pinned.
 func (s *search) otherForms() (Explanation, bool) {
+	if beginsAsCovered(s.q.Body) { // what was signed may have been cut in another place
+		return Explanation{}, false
+	}
 	_, form, ok := s.signedBy(s.q.Keys.keys(), s.compose(s.q.Scheme.unpinned), s.q.Body)
 	if !ok {
 		return Explanation{}, false

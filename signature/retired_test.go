@@ -49,6 +49,29 @@ func TestAKeyThatIsLiveAgainIsNotFormer(t *testing.T) {
 	require.Equal(t, signature.NoMistake, explainSignedBy(t, ring, "secret-a").Mistake, "an error changes nothing")
 }
 
+func TestKeysThatComeAndGoTakeNoRoomFromOthers(t *testing.T) {
+	ring := newRing(t, signature.NewKey("first", "the-first-secret"))
+	for i := range 3 * signature.MaxKeys {
+		require.NoError(t, ring.Set(signature.NewKey("k", fmt.Sprintf("secret-%d", i%2))))
+	}
+	require.Equal(t, signature.KeyRetired, explainSignedBy(t, ring, "the-first-secret").Mistake)
+
+	var many, alike []signature.Key
+	for i := range signature.MaxKeys {
+		many = append(many, signature.NewKey(fmt.Sprint(i), fmt.Sprintf("secret-%d", i)))
+		alike = append(alike, signature.NewKey(fmt.Sprint(i), "secret-0"))
+	}
+	ring = newRing(t, signature.NewKey("first", "the-first-secret"))
+	require.NoError(t, ring.Set(many...))
+	require.NoError(t, ring.Set(many...))
+	require.Equal(t, signature.KeyRetired, explainSignedBy(t, ring, "the-first-secret").Mistake)
+
+	ring = newRing(t, signature.NewKey("first", "the-first-secret"))
+	require.NoError(t, ring.Set(alike...))
+	require.NoError(t, ring.Set(signature.NewKey("k", "secret-1")))
+	require.Equal(t, signature.KeyRetired, explainSignedBy(t, ring, "the-first-secret").Mistake)
+}
+
 func TestKeysAreExchangedWhileExplaining(t *testing.T) {
 	ring := newRing(t, signature.NewKey("0", "secret-0"))
 	var all sync.WaitGroup

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -125,14 +126,29 @@ func (b *batcher) run(g *batch) {
 		defer b.mu.Unlock()
 		b.next(g)
 	})
-	done, err := b.do(g.ctx, g.calls)
+	var done map[string]bool
+	var err error
+	if panicked := caught(func() { done, err = b.do(g.ctx, g.calls) }); panicked != nil {
+		done, err = nil, panicked
+	}
 	slow.Stop()
 	g.cancel()
 	for _, c := range b.end(g, done, err) {
 		ctx, cancel := context.WithTimeout(context.Background(), giveBackTimeout)
-		b.undo(ctx, c)
+		_ = caught(func() { b.undo(ctx, c) })
 		cancel()
 	}
+}
+
+// caught returns a panic as an error: on a goroutine of the batcher's own it would end the process.
+func caught(f func()) (err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = fmt.Errorf("sqlstore: a batch panicked: %v", value)
+		}
+	}()
+	f()
+	return nil
 }
 
 // next begins the batch after g, unless that has been done.

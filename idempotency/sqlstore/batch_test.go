@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"io"
 	"testing"
 	"testing/synctest"
@@ -79,8 +80,31 @@ func TestCallsThatComeWhileAStatementIsUnderWayShareTheNext(t *testing.T) {
 	})
 }
 
+func TestABatchHasNoMoreThan128Calls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var keys rows
+		for i := range 130 {
+			keys = append(keys, fmt.Sprint(i))
+		}
+		s, store, pass := inBatches(t, rows{"a"}, keys[:128], keys[128:])
+		a := claim(t.Context(), store, "a")
+		var claims []<-chan outcome
+		for _, key := range keys {
+			claims = append(claims, claim(t.Context(), store, key.(string)))
+		}
+		for range 3 {
+			pass <- struct{}{}
+			synctest.Wait()
+		}
+		require.Equal(t, `{"128","129"}`, s.keys)
+		for _, c := range append(claims, a) {
+			require.Equal(t, first, <-c)
+		}
+	})
+}
+
 func TestABatchThatTheDatabaseRefusedIsDoneOneByOne(t *testing.T) {
-	for _, refusal := range []error{pgError("40P01"), pgError("40001"), pgError("22P05")} {
+	for _, refusal := range []error{pgError("40P01"), pgError("40001"), pgError("22P05"), pgError("57014")} {
 		synctest.Test(t, func(t *testing.T) {
 			s, store, pass := inBatches(t, refusal, rows{int64(1)}, refusal, rows{int64(1)})
 			close(pass)
@@ -92,7 +116,7 @@ func TestABatchThatTheDatabaseRefusedIsDoneOneByOne(t *testing.T) {
 }
 
 func TestABatchOfWhichNobodyKnowsIsAnErrorAndNotDoneAgain(t *testing.T) {
-	for _, trouble := range []error{errors.New("connection reset by peer"), pgError("57P01"), pgError("08006")} {
+	for _, trouble := range []error{errors.New("connection reset by peer"), pgError("57P01"), pgError("08006"), pgError("40003")} {
 		synctest.Test(t, func(t *testing.T) {
 			s, store, pass := inBatches(t, trouble)
 			close(pass)
@@ -101,6 +125,47 @@ func TestABatchOfWhichNobodyKnowsIsAnErrorAndNotDoneAgain(t *testing.T) {
 			require.Equal(t, 2, s.asked)
 		})
 	}
+}
+
+func TestAPanicUnderABatchIsAnErrorOfItsCallers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, err := sqlstore.NewOn(func(context.Context, func(sqlstore.Conn) error) error { panic("the driver's") },
+			sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
+		require.NoError(t, err)
+		for range 2 { // the next one is not held up
+			require.ErrorContains(t, (<-claim(t.Context(), store, "a")).err, "panicked: the driver's")
+			require.ErrorContains(t, store.Complete(t.Context(), "a", idempotency.Token{}), "panicked: the driver's")
+		}
+	})
+}
+
+func TestAPanicUnderAReleaseOfABatchEndsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &scripted{script: []any{rows{"a", "b"}}, end: io.EOF}
+		db := sql.OpenDB(s)
+		defer db.Close()
+		pass, n := make(chan struct{}), 0
+		store, err := sqlstore.NewOn(func(_ context.Context, f func(sqlstore.Conn) error) error {
+			if n++; n > 2 {
+				panic("the driver's")
+			}
+			<-pass
+			return f(db)
+		}, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
+		require.NoError(t, err)
+		x := claim(t.Context(), store, "a")
+		ctx, cancel := context.WithCancel(t.Context())
+		a, b := claim(ctx, store, "a"), claim(t.Context(), store, "b")
+		pass <- struct{}{}
+		<-x
+		synctest.Wait()
+		cancel()
+		require.ErrorIs(t, (<-a).err, context.Canceled)
+		pass <- struct{}{}
+		require.Equal(t, first, <-b)
+		synctest.Wait()
+		require.Equal(t, 3, n, "the release")
+	})
 }
 
 func TestABatchEndsOnceNobodyWaitsForIt(t *testing.T) {
@@ -118,7 +183,8 @@ func TestABatchEndsOnceNobodyWaitsForIt(t *testing.T) {
 		s.script = s.script[1:] // that of x ends with it
 		pass <- struct{}{}
 		require.Equal(t, first, <-c)
-		require.Equal(t, 1, s.asked, "b has not been asked for")
+		require.Equal(t, 1, s.asked)
+		require.Equal(t, `{"c"}`, s.keys, "b has not been asked for")
 		require.ErrorIs(t, (<-claim(ctx, store, "c")).err, context.Canceled)
 		require.Equal(t, 1, s.asked)
 	})

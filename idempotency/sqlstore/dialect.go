@@ -150,9 +150,15 @@ WHERE expires_at < statement_timestamp() ORDER BY expires_at LIMIT $1 FOR UPDATE
 		return state == serializationFailure || state == deadlockDetected
 	},
 	refused: func(err error) bool {
-		const connection, operatorIntervention = "08", "57" // may come after the commit
-		state := sqlState(err)
-		return state != "" && !strings.HasPrefix(state, connection) && !strings.HasPrefix(state, operatorIntervention)
+		switch state := sqlState(err); {
+		case state == "57014": // canceled, by a statement_timeout for instance: before the commit
+			return true
+		case state == "", state == "40003", // whether it was completed is unknown, says the server
+			strings.HasPrefix(state, "08"), strings.HasPrefix(state, "57"): // the connection or the server ended, maybe after the commit
+			return false
+		default:
+			return true
+		}
 	},
 }
 

@@ -3,11 +3,13 @@ package sqlstore_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log"
 	"os"
 	"time"
 
+	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/workflux"
@@ -36,6 +38,32 @@ func Example() {
 		log.Fatal(err)
 	}
 	_ = hook // mount it
+}
+
+// A worker that runs many callbacks at once, and would otherwise wait for the disk twice for each.
+//
+//nolint:testableexamples // needs a server
+func ExampleOptions_batch() {
+	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL")) // import _ "github.com/jackc/pgx/v5/stdlib"
+	if err != nil {
+		log.Fatal(err)
+	}
+	store, err := sqlstore.New(db, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "billing", Batch: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	guard, err := idempotency.NewGuard(store, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	work := func(ctx context.Context, job string) error {
+		state, err := guard.Do(ctx, job, func(context.Context) error { return nil /* the work */ })
+		if state == idempotency.InFlight {
+			return errors.New("another worker has it: try again later")
+		}
+		return err
+	}
+	_ = work // run it on as many goroutines as the queue allows
 }
 
 //nolint:testableexamples // needs a database

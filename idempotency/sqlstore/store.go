@@ -41,10 +41,13 @@ type Options struct {
 	// again. Defaults to [DefaultRetention].
 	Retention time.Duration
 
-	// Batch has the claims and the completions that come while others are under way share one statement, and so one
-	// commit: for a process that works on many keys at once. What comes alone waits for nobody; what loses costs a
-	// statement more. Batches run under no caller's context, and end once nobody waits for them. With [PostgreSQL]
-	// only. Defaults to false: each is a statement of its own.
+	// Batch has the claims and the completions that come while others are under way share one statement, of up to 128
+	// keys, and so one commit. Set it in a process that works on many keys at once, such as a worker of a queue; where few
+	// come at once, or most are duplicates, it gains nothing: what comes alone waits for nobody, and a claim that loses
+	// costs a statement more. Claims and completions then take one connection each at a time; those that a batch
+	// does not settle, and a batch beside one that has taken longer than 100 ms, take more. Batches run under no caller's
+	// context, so that what drivers take from one, a trace for instance, is lost, and end once nobody waits for them.
+	// With [PostgreSQL] only. Defaults to false: each is a statement of its own, under the caller's context.
 	Batch bool
 }
 

@@ -24,6 +24,7 @@ type scripted struct {
 	mu     sync.Mutex
 	script []any
 	asked  int
+	keys   any   // that were asked for last
 	end    error // what comes after the rows; nil is errCommit
 }
 
@@ -56,7 +57,10 @@ func (c conn) Prepare(string) (driver.Stmt, error) { return nil, errors.New("not
 func (c conn) Close() error                        { return nil }
 func (c conn) Begin() (driver.Tx, error)           { return tx{}, nil }
 
-func (c conn) QueryContext(ctx context.Context, _ string, _ []driver.NamedValue) (driver.Rows, error) {
+func (c conn) QueryContext(ctx context.Context, _ string, args []driver.NamedValue) (driver.Rows, error) {
+	c.s.mu.Lock()
+	c.s.keys = args[1].Value
+	c.s.mu.Unlock()
 	r, err := c.s.next(ctx)
 	return &cursor{r, cmp.Or(c.s.end, errCommit)}, err
 }

@@ -77,9 +77,11 @@
 //
 // # Connections
 //
-// The pool is used by the handlers, one connection for each delivery that is being taken, by the store, one for the callbacks
-// that begin and one for those that end at once, and by River, which keeps one for LISTEN. Set its MaxConns to about half of Policy.Concurrency, and
-// the sum over all processes below the server's max_connections.
+// The pool is used by the handlers, one connection for each delivery that is being taken, by the store, and by River, which
+// keeps one for LISTEN. The store takes one for the callbacks that begin and one for those that end, in batches; a
+// callback that no batch settles, because it was claimed before or is locked, takes one of its own, and so does the next
+// batch while one has taken longer than 100 ms. Set MaxConns to about half of Policy.Concurrency, and the sum over all
+// processes below the server's max_connections.
 //
 // # Shutdown
 //
