@@ -13,7 +13,7 @@ vuln := go run golang.org/x/vuln/cmd/govulncheck@v1.1.4
 FUZZTIME  ?= 30s
 BENCHTIME ?= 1s
 
-.PHONY: test services crash lint vuln fuzz bench cover generate tidy clean
+.PHONY: test services crash lint vuln fuzz bench cover generate pictures tidy clean
 
 ## test: what must pass before anything lands; needs Go, a C compiler for the race detector, PostgreSQL, Redis and Chromium
 test: services
@@ -68,6 +68,10 @@ generate:
 	go test ./webhook -run TestThePackageDocumentationShowsTheContract -update
 	go test ./internal/allvendors -run TestEveryScheduleEndsWell -update
 	go test ./internal/peers -run JudgeAsWrittenDown -update
+
+## pictures: those of the README, from a real run of aihooks; needs Chromium, and ports 8787 and 8788
+pictures:
+	go run ./cmd/aihooks/internal/pictures
 
 ## tidy: go.mod and go.sum of every module
 tidy:

@@ -133,9 +133,11 @@ func (d *desk) show(c *capture.Capture, base string, lasted time.Duration) {
 	}
 	a := d.app
 	a.line("%s  %s  %s  %s  %d  %s  %s", when(c.Arrived), a.paint(bold, c.Vendor), printable(c.Type), a.paint(colourOf(c), c.Outcome), c.Status,
-		a.paint(faint, took(lasted)), a.paint(faint, printable(c.ID)))
+		a.paint(faint, took(lasted)), a.paint(faint, printable(clip(c.ID, 32))))
 	if c.Explanation != "" {
-		a.line("  %s", a.paint(colourOf(c), printable(c.Explanation)))
+		for _, text := range wrap(printable(c.Explanation), a.width()-2) {
+			a.line("  %s", a.paint(colourOf(c), text))
+		}
 	}
 	if saved != "" {
 		a.line("  %s", a.paint(faint, saved))

@@ -69,7 +69,7 @@ func (a *app) list(c *cobra.Command, box *sqlite.Inbox, state inbox.State, f inb
 			continue
 		}
 		rows = append(rows, []string{
-			e.ID, e.Delivery.Vendor + "/" + e.Delivery.Endpoint, e.Delivery.Type, when(e.Delivery.ReceivedAt), strconv.Itoa(len(e.Attempts)), times(&e), clip(e.LastError()),
+			e.ID, e.Delivery.Vendor + "/" + e.Delivery.Endpoint, e.Delivery.Type, when(e.Delivery.ReceivedAt), strconv.Itoa(len(e.Attempts)), times(&e), clip(e.LastError(), 60),
 		})
 	}
 	if !a.json {
@@ -90,14 +90,6 @@ func times(e *inbox.Entry) string {
 		return when(e.Since)
 	}
 	return when(e.Due)
-}
-
-func clip(s string) string {
-	const longest = 60
-	if r := []rune(s); len(r) > longest {
-		return string(r[:longest]) + "…"
-	}
-	return s
 }
 
 func (a *app) inboxShowCommand() *cobra.Command {

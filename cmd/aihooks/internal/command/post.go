@@ -89,10 +89,13 @@ loop:
 	return answers, nil
 }
 
+// few is how many answers are shown one by one. More are counted, and there is a bar while they come.
+const few = 20
+
 // progress returns a bar, which is shown to people who wait for much.
 func (a *app) progress(n int) *progressbar.ProgressBar {
 	w := a.Err
-	if n < 2 || a.json || !isTerminal(a.Err) {
+	if n <= few || a.json || !isTerminal(a.Err) {
 		w = io.Discard
 	}
 	return progressbar.NewOptions(n, progressbar.OptionSetWriter(w), progressbar.OptionShowCount(),
@@ -160,7 +163,6 @@ func judge(answers []answer, expect int) error {
 
 // showAnswers shows few answers one by one, and many by status.
 func (a *app) showAnswers(answers []answer) {
-	const few = 20
 	if len(answers) <= few {
 		var rows [][]string
 		for i := range answers {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -104,6 +105,41 @@ func pretty(body []byte) string {
 		lines[i] = printable(line)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// clip cuts off a text that is longer than a line should have.
+func clip(s string, longest int) string {
+	if r := []rune(s); len(r) > longest {
+		return string(r[:longest]) + "…"
+	}
+	return s
+}
+
+// width is how many columns the output has. What is no terminal has no end.
+func (a *app) width() int {
+	if isTerminal(a.Out) {
+		if columns, _, err := term.GetSize(int(a.Out.(*os.File).Fd())); err == nil && columns > 40 { //nolint:gosec // descriptors are small
+			return columns
+		}
+	}
+	return math.MaxInt
+}
+
+// wrap breaks a text between words into lines no longer than width, if its words let it.
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+			lines = append(lines, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
 }
 
 // indent puts blanks before every line.
