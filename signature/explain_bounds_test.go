@@ -74,6 +74,17 @@ func TestAHostileBodyCostsNoMoreThanTheBudget(t *testing.T) {
 	}
 }
 
+func TestABombIsDecompressedNoFurtherThanABodyMayBeLong(t *testing.T) {
+	bomb := bytes.Repeat(mistakes.Compress(make([]byte, 1<<20)), 64)
+	h := make(http.Header)
+	require.NoError(t, bodyScheme().Sign(signature.NewKey("k", "another"), "", h, bomb))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	signature.Explain(signature.Question{Scheme: bodyScheme(), Keys: defaultRing(t), Header: h, Body: bomb})
+	runtime.ReadMemStats(&after)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16<<20))
+}
+
 func TestASmallForgeryIsTriedInFull(t *testing.T) {
 	q := hostile(t, []byte(mistakes.Body))
 	e, _ := signature.ExplainCost(q)
