@@ -24,7 +24,7 @@ func handlerFor(
 ) *convosphere.Handler {
 	t.Helper()
 	o.Logger = slog.New(slog.DiscardHandler)
-	h, err := convosphere.Config{Keys: []signature.Key{kit.Sender.Key}}.NewHandler(&o)
+	h, err := convosphere.Config{Keys: []signature.Key{signature.NewKey("default", secret)}}.NewHandler(&o)
 	require.NoError(t, err)
 	h.OnMessageCreated(fn)
 	return h
@@ -37,7 +37,7 @@ func fail(context.Context, *convosphere.MessageCreated) error { return errors.Ne
 // created returns a message.created that was dated some time ago.
 func created(t *testing.T, ago time.Duration) []byte {
 	t.Helper()
-	return kit.Sender.Stamp(kit.Sample(t, convosphere.TypeMessageCreated), time.Now().Add(-ago))
+	return kit.Dated(kit.Sample(t, convosphere.TypeMessageCreated), time.Now().Add(-ago))
 }
 
 func TestTheTestEventIsAnswered200WhateverItsTypeAndWithoutIDOrTimestamp(t *testing.T) {
@@ -172,8 +172,9 @@ func TestAFailureOfTheCallbackIsNever4xx(t *testing.T) {
 
 func TestTheSixthFailureWithNowhereToParkStaysAFailure(t *testing.T) {
 	h := handlerFor(t, webhook.Options{}, fail)
-	body := created(t, 0)
+	sender := kit.Sender(t, h)
+	d := sender.Sample(convosphere.TypeMessageCreated)
 	for range 6 {
-		require.Equal(t, http.StatusInternalServerError, kit.Send(t, h, body).Status)
+		require.Equal(t, http.StatusInternalServerError, sender.Process(d).Status)
 	}
 }

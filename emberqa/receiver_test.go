@@ -13,7 +13,6 @@ import (
 	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
 	"github.com/aihooks/aihooks-go/internal/vendortest"
 	"github.com/aihooks/aihooks-go/webhook"
-	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
 const (
@@ -23,8 +22,8 @@ const (
 
 // kit is EmberQA on the other side.
 var kit = vendortest.Kit{
-	Sender:  webhooktest.Signer{Profile: emberqa.Profile(), URL: hooks + token},
-	Samples: emberqatest.Samples(),
+	Vendor: emberqatest.Vendor(),
+	Secret: token,
 	New: func(o *webhook.Options) (vendortest.Handler, error) {
 		return emberqa.NewHandler(emberqa.Token(token), o)
 	},
@@ -55,7 +54,7 @@ func newReceiver(t testing.TB, credentials ...emberqa.Credential) *receiver {
 // receive delivers body to the URL that the credential stands in.
 func (r *receiver) receive(body string) webhook.Result {
 	r.t.Helper()
-	return r.receiveAt(kit.Sender.URL, nil, body)
+	return kit.Send(r.t, r, []byte(body))
 }
 
 func (r *receiver) receiveAt(address string, header http.Header, body string) webhook.Result {

@@ -20,12 +20,14 @@ import (
 
 const secret = "a secret that nobody knows"
 
+var key = signature.NewKey("default", secret)
+
 var allForms = []greenflash.Form{greenflash.FormTimestamp, greenflash.FormDelivery, greenflash.FormBody}
 
 // kit is Greenflash on the other side.
 var kit = vendortest.Kit{
-	Sender:  webhooktest.Signer{Profile: greenflash.Profile(), URL: "http://receiver.test/", Key: signature.NewKey("default", secret)},
-	Samples: greenflashtest.Samples(),
+	Vendor: greenflashtest.Vendor(),
+	Secret: secret,
 	New: func(o *webhook.Options) (vendortest.Handler, error) {
 		return greenflash.NewHandler(secret, o)
 	},
@@ -36,15 +38,15 @@ type receiver struct {
 	*greenflash.Handler
 	vendortest.Recorder
 	t      testing.TB
-	sender webhooktest.Signer
+	sender *webhooktest.Sender
 }
 
 func newReceiver(t testing.TB, c greenflash.Config) *receiver {
 	t.Helper()
-	c.Keys = []signature.Key{kit.Sender.Key}
+	c.Keys = []signature.Key{key}
 	h, err := c.NewHandler(&webhook.Options{Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
-	r := &receiver{Handler: h, t: t, sender: kit.Sender}
+	r := &receiver{Handler: h, t: t, sender: kit.Sender(t, h)}
 	h.OnEach(r.Callback)
 	return r
 }
@@ -61,18 +63,17 @@ type message struct {
 // sent returns what Greenflash sends at t.
 func (r *receiver) sent(form greenflash.Form, body string, t time.Time, id string) message {
 	r.t.Helper()
-	sender := r.sender
-	sender.Form = string(form)
-	request, err := sender.Request([]byte(body), t, id)
-	require.NoError(r.t, err)
-	return message{request.Header, []byte(body)}
+	sender := r.sender.WithForm(string(form)).WithClock(time.Until(t))
+	d := sender.Raw([]byte(body))
+	d.ID = id
+	return message{sender.Request(d).Header, d.Body}
 }
 
 // signed returns what Greenflash would send with that timestamp header, whatever it says.
 func (r *receiver) signed(form greenflash.Form, body, timestamp, id string) message {
 	r.t.Helper()
 	header := http.Header{"X-Greenflash-Timestamp": {timestamp}, "X-Greenflash-Delivery": {id}}
-	require.NoError(r.t, r.sender.Profile.Scheme.Sign(r.sender.Key, string(form), header, []byte(body)))
+	require.NoError(r.t, kit.Profile.Scheme.Sign(key, string(form), header, []byte(body)))
 	return message{header, []byte(body)}
 }
 

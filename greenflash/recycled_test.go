@@ -6,16 +6,13 @@ import (
 	"encoding/json"
 	"net/http"
 	"testing"
-	"time"
 	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/greenflash"
 	"github.com/aihooks/aihooks-go/greenflash/greenflashtest"
-	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
-	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
 // fasthttp does: the strings of a request lie in memory that is written over once it has been answered.
@@ -24,10 +21,9 @@ func TestADeliveryKeepsNothingOfTheRequestsMemory(t *testing.T) {
 		hook, err := greenflash.NewHandler("whsec", nil)
 		require.NoError(t, err)
 		hook.OnUnhandled(func(context.Context, *webhook.Delivery) error { return nil })
-		sender := webhooktest.Signer{Profile: greenflash.Profile(), URL: "http://receiver.test/", Key: signature.NewKey("test", "whsec"), Form: form.Name}
-		body := bytes.Clone(greenflashtest.Samples()[0].Body)
-		request, err := sender.Request(body, time.Now(), "delivery-1")
-		require.NoError(t, err)
+		sender := greenflashtest.NewSender(t, hook, "whsec").WithForm(form.Name)
+		delivery := sender.Samples()[0]
+		request, body := sender.Request(delivery), delivery.Body
 
 		var memory [][]byte
 		recycled := func(s string) string {

@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/greenflash"
-	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -93,7 +92,7 @@ func TestWhatIsNotSignedByALiveKeyIsForged(t *testing.T) {
 		r := newReceiver(t, greenflash.Config{})
 		genuine := r.sent(form, frustration, time.Now(), "d1")
 		mac := genuine.header.Get("X-Greenflash-Signature")
-		r.sender.Key = signature.NewKey("other", "another secret")
+		r.sender = r.sender.WithSecret("another secret")
 		for name, m := range map[string]message{
 			"another secret":      r.sent(form, frustration, time.Now(), "d1"),
 			"another body":        {genuine.header, []byte(frustration + " ")},

@@ -54,7 +54,7 @@ const acmeSecret = "acme-secret-that-must-not-show"
 type receiver struct {
 	*webhook.SignedHandler
 	t        testing.TB
-	sender   webhooktest.Signer
+	sender   *webhooktest.Sender
 	store    idempotency.Store
 	onSocket bool // deliver by ServeHTTP, otherwise by Process
 
@@ -115,8 +115,15 @@ func newReceiver(t testing.TB, o webhook.Options, change ...func(*webhook.Profil
 	h, err := webhook.NewSigned(p, e, []signature.Key{signature.NewKey("default", acmeSecret)}, &o)
 	require.NoError(t, err)
 	r.SignedHandler = h
-	r.sender = webhooktest.Signer{Profile: p, URL: "http://receiver.test/", Key: signature.NewKey("default", acmeSecret)}
+	r.sender = senderTo(t, p, r)
 	return r
+}
+
+// senderTo returns Acme, which delivers to h.
+func senderTo(t testing.TB, p webhook.Profile, h http.Handler) *webhooktest.Sender {
+	t.Helper()
+	v := webhooktest.Vendor{Profile: p}
+	return v.NewSender(t, h, acmeSecret).WithPath("/")
 }
 
 func (r *receiver) observations() []webhook.Observation {
@@ -140,11 +147,16 @@ type answer struct {
 	body   string
 }
 
+// signed returns the request that Acme makes of a body.
+func (r *receiver) signed(body []byte) *http.Request {
+	r.t.Helper()
+	return r.sender.Request(r.sender.Raw(body))
+}
+
 // deliver signs and sends a body.
 func (r *receiver) deliver(body []byte) answer {
 	r.t.Helper()
-	request, err := r.sender.Request(body, time.Now(), "unused")
-	require.NoError(r.t, err)
+	request := r.signed(body)
 	return r.send(request)
 }
 

@@ -82,12 +82,15 @@ func TestASlowBodyIsAnswered503OverTLS(t *testing.T) {
 }
 
 func TestASlowBodyIsAnsweredInTimeBehindATimeoutHandler(t *testing.T) {
-	r := newReceiver(t, webhook.Options{BodyTimeout: 100 * time.Millisecond})
-	ping.On(r.Handler, returns(nil))
-	c := dial(t, listen(t, http.TimeoutHandler(r, time.Minute, "")))
-	c.write(r.head(body("a"), length(100)), "{")
-	require.Equal(t, http.StatusServiceUnavailable, c.answer().status)
-	require.Equal(t, webhook.ReasonSlow, r.last(1).Reason)
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{})
+		ping.On(r.Handler, returns(nil))
+		sender := senderTo(t, acme(), http.TimeoutHandler(r, time.Minute, ""))
+		got := sender.SendSlowly(sender.Raw(body("a")), 30*time.Second)
+		got.Want(http.StatusServiceUnavailable)
+		require.Equal(t, webhook.DefaultBodyTimeout, got.Took)
+		require.Equal(t, webhook.ReasonSlow, r.observations()[0].Reason)
+	})
 }
 
 func TestABodyThatBreaksOffIsAnswered503(t *testing.T) {
@@ -167,8 +170,7 @@ func TestABodyThatNothingCanInterruptIsGivenUpInTime(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newReceiver(t, webhook.Options{})
 				ping.On(r.Handler, returns(nil))
-				request, err := r.sender.Request(body("a"), time.Now(), "")
-				require.NoError(t, err)
+				request := r.signed(body("a"))
 				stops, _ := io.Pipe()
 				request.Body = stops
 				w, start := httptest.NewRecorder(), time.Now()
@@ -260,8 +262,7 @@ func TestABodyIsReadHoweverItComes(t *testing.T) {
 					require.Equal(t, b, e.Delivery().Body)
 					return nil
 				})
-				request, err := r.sender.Request(b, time.Now(), "")
-				require.NoError(t, err)
+				request := r.signed(b)
 				given := webhook.Request{Header: request.Header, Body: wrap(bytes.NewReader(b)), ContentLength: -1}
 				if declared {
 					given.ContentLength = int64(len(b))
@@ -278,8 +279,7 @@ func TestABodyThatIsNotAsLongAsDeclaredIsUnreadable(t *testing.T) {
 	for _, wrong := range []int64{-3, 3} {
 		r := newReceiver(t, webhook.Options{})
 		b := body("a")
-		request, err := r.sender.Request(b, time.Now(), "")
-		require.NoError(t, err)
+		request := r.signed(b)
 		result := r.Process(t.Context(), webhook.Request{
 			Header: request.Header, Body: bytes.NewReader(b), ContentLength: int64(len(b)) + wrong,
 		})
@@ -348,8 +348,7 @@ func TestTheReadDeadlineIsForTheBodyAlone(t *testing.T) {
 					require.Equal(t, c.want, w.set, "the callback is not bound by it")
 					return nil
 				})
-				request, err := r.sender.Request(body("a"), time.Now(), "")
-				require.NoError(t, err)
+				request := r.signed(body("a"))
 				request.Method = c.method
 				if c.body != nil {
 					request.Body, request.ContentLength = io.NopCloser(c.body), -1

@@ -67,8 +67,7 @@ func TestTheIdentityEncodingIsNone(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	ping.On(r.Handler, returns(nil))
 	for _, encoding := range []string{"identity", "Identity", ""} {
-		request, err := r.sender.Request(body("a"), time.Now(), "")
-		require.NoError(t, err)
+		request := r.signed(body("a"))
 		request.Header.Set("Content-Encoding", encoding)
 		require.Equal(t, http.StatusOK, r.send(request).status)
 	}
@@ -80,8 +79,7 @@ func TestABodyOfMaxBodyIsTakenAndOneByteMoreIsNot(t *testing.T) {
 		for _, limit := range []int64{int64(len(b)), int64(len(b)) - 1} {
 			r := newReceiver(t, webhook.Options{MaxBody: limit})
 			ping.On(r.Handler, returns(nil))
-			request, err := r.sender.Request(b, time.Now(), "")
-			require.NoError(t, err)
+			request := r.signed(b)
 			given := webhook.Request{Header: request.Header, Body: bytes.NewReader(b), ContentLength: declared}
 			if declared == 1 {
 				given.ContentLength = int64(len(b))
@@ -177,8 +175,7 @@ func TestMaxRunningBoundsCallbacksAndNothingElse(t *testing.T) {
 func TestProcessNeedsNoCanonicalHeaders(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	ping.On(r.Handler, returns(nil))
-	request, err := r.sender.Request(body("a"), time.Now(), "")
-	require.NoError(t, err)
+	request := r.signed(body("a"))
 	mac := request.Header.Get("X-Acme-Signature")
 	process := func(header http.Header) webhook.Result {
 		return r.Process(t.Context(), webhook.Request{Header: header, Body: bytes.NewReader(body("a"))})
@@ -207,8 +204,7 @@ func TestProcessAnswersWhenTheDeadlineOfItsContextComesFirst(t *testing.T) {
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
-		request, err := r.sender.Request(body("a"), time.Now(), "")
-		require.NoError(t, err)
+		request := r.signed(body("a"))
 		start := time.Now()
 		result := r.Process(ctx, webhook.Request{Header: request.Header, Body: bytes.NewReader(body("a"))})
 		require.Equal(t, 2*time.Second, time.Since(start))
@@ -276,14 +272,12 @@ func TestProcessNeedsNeitherBodyNorURLNorMethod(t *testing.T) {
 	ping.On(r.Handler, returns(nil))
 	require.Equal(t, webhook.Forged, r.Process(t.Context(), webhook.Request{}).Outcome)
 
-	request, err := r.sender.Request(nil, time.Now(), "")
-	require.NoError(t, err)
+	request := r.signed(nil)
 	empty := r.Process(t.Context(), webhook.Request{Header: request.Header, URL: new(url.URL)})
 	require.Equal(t, webhook.Malformed, empty.Outcome, "an empty body can be signed")
 	require.Empty(t, empty.Delivery.Body)
 
-	request, err = r.sender.Request(body("a"), time.Now(), "")
-	require.NoError(t, err)
+	request = r.signed(body("a"))
 	good := r.Process(t.Context(), webhook.Request{Header: request.Header, Body: bytes.NewReader(body("a"))})
 	require.Equal(t, webhook.Handled, good.Outcome)
 	require.Equal(t, `{"received":true}`, string(good.Body))

@@ -49,8 +49,7 @@ func parks(o *webhook.Options) {
 
 func rawRequest(change func(*http.Request)) func(*testing.T, *receiver) *http.Request {
 	return func(t *testing.T, r *receiver) *http.Request {
-		request, err := r.sender.Request(body("a"), time.Now(), "")
-		require.NoError(t, err)
+		request := r.signed(body("a"))
 		change(request)
 		return request
 	}
@@ -58,8 +57,7 @@ func rawRequest(change func(*http.Request)) func(*testing.T, *receiver) *http.Re
 
 func signed(body func() []byte) func(*testing.T, *receiver) *http.Request {
 	return func(t *testing.T, r *receiver) *http.Request {
-		request, err := r.sender.Request(body(), time.Now(), "")
-		require.NoError(t, err)
+		request := r.signed(body())
 		return request
 	}
 }

@@ -215,8 +215,7 @@ func TestTheBodyOfAnEventIsWholeWhateverWasDecoded(t *testing.T) {
 		require.Equal(t, b, again.Body, "byte for byte, also by way of JSON")
 		return nil
 	})
-	request, err := r.sender.Request(b, time.Now(), "")
-	require.NoError(t, err)
+	request := r.signed(b)
 	sent, err := io.ReadAll(request.Body)
 	require.NoError(t, err)
 	require.Equal(t, b, sent)

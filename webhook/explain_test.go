@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -24,8 +23,7 @@ import (
 // request returns a request with a body that is signed, as it is given to Process.
 func (r *receiver) request(body []byte) webhook.Request {
 	r.t.Helper()
-	signed, err := r.sender.Request(body, time.Now(), "unused")
-	require.NoError(r.t, err)
+	signed := r.signed(body)
 	return webhook.Request{Header: signed.Header, Body: bytes.NewReader(body)}
 }
 
@@ -103,15 +101,11 @@ func TestAMiddlewareThatReadsTheBodyIsFoundOut(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newReceiver(t, webhook.Options{})
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+			sender := senderTo(t, acme(), http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 				spoil(request)
 				r.ServeHTTP(w, request)
 			}))
-			defer server.Close()
-			response, err := http.Post(server.URL, "application/json", strings.NewReader("{}"))
-			require.NoError(t, err)
-			defer response.Body.Close()
-			require.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
+			sender.Send(sender.Raw([]byte("{}"))).Want(http.StatusServiceUnavailable)
 			mistake, text := r.lastLine()
 			require.Equal(t, string(signature.BodyEmpty), mistake)
 			require.Contains(t, text, "unread")

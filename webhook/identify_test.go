@@ -25,8 +25,7 @@ func digest(s string) string {
 // process delivers a body by Process and returns what became of it.
 func (r *receiver) process(b []byte, change ...func(http.Header)) webhook.Result {
 	r.t.Helper()
-	request, err := r.sender.Request(b, time.Now(), "some-id")
-	require.NoError(r.t, err)
+	request := r.signed(b)
 	for _, f := range change {
 		f(request.Header)
 	}

@@ -70,8 +70,7 @@ func TestGoodDeliveriesLeaveNoLine(t *testing.T) {
 	})
 	r := newReceiver(t, webhook.Options{})
 	for _, id := range []string{"a", "b", "b", "c"} {
-		request, err := r.sender.Request(body(id), time.Now(), "")
-		require.NoError(t, err)
+		request := r.signed(body(id))
 		require.Equal(t, 200, h.Process(t.Context(), webhook.Request{Header: request.Header, Body: request.Body}).Status)
 	}
 	require.Empty(t, log.String())
@@ -164,8 +163,7 @@ func TestALoggerThatPanicsEndsNothing(t *testing.T) {
 			return errCallback
 		})
 		r := newReceiver(t, webhook.Options{})
-		request, err := r.sender.Request(body("a"), time.Now(), "")
-		require.NoError(t, err)
+		request := r.signed(body("a"))
 		require.Equal(t, 503, h.Process(t.Context(), webhook.Request{Header: request.Header, Body: request.Body}).Status)
 		require.NoError(t, h.Shutdown(t.Context()), "nor is anything held up on the goroutine of the late callback")
 	})
@@ -250,8 +248,7 @@ func TestAHandlerDoesNotPrintItsKeys(t *testing.T) {
 func TestADeliveryDoesNotCarryItsSignature(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	ping.On(r.Handler, returns(nil))
-	request, err := r.sender.Request(body("a"), time.Now(), "")
-	require.NoError(t, err)
+	request := r.signed(body("a"))
 	request.Header.Set("Authorization", "Bearer of news")
 	request.Header.Set("Cookie", "crumbs")
 	result := r.Process(t.Context(), webhook.Request{Header: request.Header, Body: request.Body})

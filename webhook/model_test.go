@@ -300,8 +300,7 @@ func (m *model) deliverUntilTaken(id string, sender int) {
 				ctx, hangUp = context.WithCancel(ctx)
 				time.AfterFunc(upTo(dice, 3*time.Second), hangUp)
 			}
-			request, err := r.sender.Request(sent, time.Now(), "")
-			require.NoError(m, err)
+			request := r.signed(sent)
 			result = r.Process(ctx, webhook.Request{Header: request.Header, Body: request.Body})
 			hangUp()
 			m.check(time.Since(arrived) <= modelAnswer, "%s was answered after %v: %s", id, time.Since(arrived), result.Outcome)

@@ -127,8 +127,7 @@ func TestOptionsAreCopied(t *testing.T) {
 	o = webhook.Options{MaxBody: 1, Observer: func(context.Context, webhook.Observation) { panic("not this one") }, RateLimit: 1e-9}
 	r := newReceiver(t, webhook.Options{})
 	for _, id := range []string{"a", "b"} {
-		request, err := r.sender.Request(body(id), time.Now(), "")
-		require.NoError(t, err)
+		request := r.signed(body(id))
 		require.Equal(t, http.StatusOK, h.Process(t.Context(), webhook.Request{Header: request.Header, Body: request.Body}).Status)
 	}
 	require.Equal(t, 2, seen)
@@ -142,8 +141,7 @@ func TestOneOptionsValueMayBuildSeveralHandlers(t *testing.T) {
 		require.NoError(t, err)
 		ping.On(h.Handler, returns(nil))
 		r := newReceiver(t, webhook.Options{})
-		request, err := r.sender.Request(body("a"), time.Now(), "")
-		require.NoError(t, err)
+		request := r.signed(body("a"))
 		result := h.Process(t.Context(), webhook.Request{Header: request.Header, Body: request.Body})
 		require.Equal(t, webhook.Handled, result.Outcome, "the endpoint keeps them apart")
 		require.Equal(t, []string{"acme/" + name + "/id/a"}, result.Delivery.Keys)

@@ -84,8 +84,7 @@ func (c *wireClient) trickle(text string, every time.Duration) {
 
 // head is the head of a request up to its last header: the body's length, or another, and the signature.
 func (r *receiver) head(body []byte, headers ...string) string {
-	request, err := r.sender.Request(body, time.Now(), "")
-	require.NoError(r.t, err)
+	request := r.signed(body)
 	lines := append([]string{
 		"POST / HTTP/1.1", "Host: receiver.test",
 		"X-Acme-Signature: " + request.Header.Get("X-Acme-Signature"),
@@ -168,8 +167,7 @@ func TestTheContextOfTheCallbackOutlivesAClientThatHangsUp(t *testing.T) {
 			inner.ServeHTTP(w, q)
 		})
 		ctx, hangUp := context.WithCancel(t.Context())
-		request, err := r.sender.Request(body("a"), time.Now(), "")
-		require.NoError(t, err)
+		request := r.signed(body("a"))
 		request.URL.Scheme, request.URL.Host = "https", s.Listener.Addr().String()
 		go func() {
 			<-started
@@ -201,8 +199,7 @@ func eachHTTP(t *testing.T, o webhook.Options, test func(t *testing.T, r *receiv
 // postTo sends what reader has, signed as signedBody.
 func (r *receiver) postTo(s *httptest.Server, reader io.Reader, signedBody []byte) answer {
 	r.t.Helper()
-	request, err := r.sender.Request(signedBody, time.Now(), "")
-	require.NoError(r.t, err)
+	request := r.signed(signedBody)
 	sent, err := http.NewRequest(http.MethodPost, s.URL, reader)
 	require.NoError(r.t, err)
 	sent.Header = request.Header
@@ -275,19 +272,15 @@ func TestADeliveryPassesMiddlewareOfNetHTTP(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newReceiver(t, webhook.Options{})
 			ping.On(r.Handler, returns(nil))
-			address := listen(t, wrap(r))
-			post := func(b []byte) answer {
-				c := dial(t, address)
-				c.write(strings.Replace(r.post(b), "POST /", "POST /hooks/acme", 1))
-				return c.answer()
-			}
-			require.Equal(t, http.StatusOK, post(body("a")).status)
-			require.Contains(t, post(body("a")).body, "duplicate")
-			large := post(body(strings.Repeat("x", 2<<10)))
+			sender := senderTo(t, acme(), wrap(r)).WithPath("/hooks/acme")
+			twice := sender.SendTwice(sender.Raw(body("a")))
+			twice.WantOK()
+			require.Contains(t, string(twice[1].Body), "duplicate")
+			large := sender.Send(sender.Raw(body(strings.Repeat("x", 2<<10))))
 			if name == "MaxBytesHandler" {
-				require.Equal(t, http.StatusRequestEntityTooLarge, large.status, "its limit is a limit like ours")
+				large.Want(http.StatusRequestEntityTooLarge) // its limit is a limit like ours
 			} else {
-				require.Equal(t, http.StatusOK, large.status)
+				large.WantOK()
 			}
 		})
 	}

@@ -29,8 +29,7 @@ const (
 // sendAside sends a ping, and returns once it runs or waits.
 func sendAside(r *receiver, ctx context.Context, id string) <-chan reply {
 	done := make(chan reply, 1)
-	request, err := r.sender.Request(body(id), time.Now(), "")
-	require.NoError(r.t, err)
+	request := r.signed(body(id))
 	start := time.Now()
 	go func() {
 		a := r.send(request.WithContext(ctx))
@@ -327,8 +326,7 @@ func TestAnAttemptRefusedByItsNameCannotRunUnderAnother(t *testing.T) {
 			processes = append(processes, p)
 		}
 		send := func(p *receiver, body []byte, id string) answer {
-			request, err := p.sender.Request(body, time.Now(), "")
-			require.NoError(t, err)
+			request := p.signed(body)
 			request.Header.Set("Id", id)
 			return p.send(request)
 		}

@@ -20,7 +20,7 @@ func handlerFor(
 	t *testing.T, c workflux.Config, o webhook.Options, fn func(context.Context, *workflux.ConversationStarted) error,
 ) *workflux.Handler {
 	t.Helper()
-	c.Keys = []signature.Key{kit.Sender.Key}
+	c.Keys = []signature.Key{signature.NewKey("default", secret)}
 	o.Logger = slog.New(slog.DiscardHandler)
 	h, err := c.NewHandler(&o)
 	require.NoError(t, err)
@@ -35,7 +35,7 @@ func fail(context.Context, *workflux.ConversationStarted) error { return errors.
 // started returns a conversation.started that was dated some time ago.
 func started(t *testing.T, ago time.Duration) []byte {
 	t.Helper()
-	return kit.Sender.Stamp(kit.Sample(t, workflux.TypeConversationStarted), time.Now().Add(-ago))
+	return kit.Dated(kit.Sample(t, workflux.TypeConversationStarted), time.Now().Add(-ago))
 }
 
 func TestDocumentedEventsHaveTheValuesOfTheGuide(t *testing.T) {
@@ -79,11 +79,12 @@ func TestAMeasureMayHaveAFraction(t *testing.T) {
 
 func TestAFifthFailureIsAnswered200SoThatTheWebhookIsNotDisabled(t *testing.T) {
 	h := handlerFor(t, workflux.Config{}, webhook.Options{}, fail)
-	body := started(t, 0)
+	sender := kit.Sender(t, h)
+	d := sender.Sample(workflux.TypeConversationStarted)
 	for range 4 {
-		require.Equal(t, http.StatusInternalServerError, kit.Send(t, h, body).Status)
+		require.Equal(t, http.StatusInternalServerError, sender.Process(d).Status)
 	}
-	last := kit.Send(t, h, body)
+	last := sender.Process(d)
 	require.Equal(t, webhook.Abandoned, last.Outcome)
 	require.Equal(t, http.StatusOK, last.Status)
 }
@@ -92,9 +93,10 @@ func TestAFailureThatMustBeTheFifthByItsAgeIsParked(t *testing.T) {
 	parked := 0
 	o := webhook.Options{DeadLetter: func(context.Context, *webhook.Delivery, error) error { parked++; return nil }}
 	h := handlerFor(t, workflux.Config{}, o, fail)
-	require.Equal(t, webhook.Failed, kit.Send(t, h, started(t, 39*time.Minute)).Outcome)
+	sender := kit.Sender(t, h)
+	require.Equal(t, webhook.Failed, sender.WithClock(-39*time.Minute).Process(sender.Sample(workflux.TypeConversationStarted)).Outcome)
 	require.Zero(t, parked)
-	require.Equal(t, webhook.DeadLettered, kit.Send(t, h, started(t, 41*time.Minute)).Outcome)
+	require.Equal(t, webhook.DeadLettered, sender.WithClock(-41*time.Minute).Process(sender.Sample(workflux.TypeConversationStarted)).Outcome)
 	require.Equal(t, 1, parked)
 }
 

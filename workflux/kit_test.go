@@ -2,9 +2,7 @@ package workflux_test
 
 import (
 	"github.com/aihooks/aihooks-go/internal/vendortest"
-	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
-	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 	"github.com/aihooks/aihooks-go/workflux"
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
 )
@@ -13,8 +11,8 @@ const secret = "a-secret-for-tests"
 
 // kit is WorkFlux on the other side.
 var kit = vendortest.Kit{
-	Sender:  webhooktest.Signer{Profile: workflux.Profile(), Key: signature.NewKey("default", secret)},
-	Samples: workfluxtest.Samples(),
+	Vendor: workfluxtest.Vendor(),
+	Secret: secret,
 	New: func(o *webhook.Options) (vendortest.Handler, error) {
 		return workflux.NewHandler(secret, o)
 	},

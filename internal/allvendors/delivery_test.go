@@ -63,8 +63,8 @@ func TestADeliveryIsTakenWithinTheWindowAndTheLastRetryIsWithinIt(t *testing.T) 
 			onADay(t, func(t *testing.T) {
 				h := kit.Handler(t)
 				h.OnEach(succeed)
-				at := time.Now().Add(-ago)
-				result := kit.SendAt(t, h, kit.Sender.Stamp(v.Samples[0].Body, at), at)
+				sender := kit.Sender(t, h).WithClock(-ago)
+				result := sender.Process(sender.Sample(v.Samples[0].Name))
 				require.Equal(t, want, result.Outcome, "%v old", ago)
 			})
 		}
@@ -81,13 +81,14 @@ func TestTheLastFailureIsParkedAndConfigAttemptsSaysWhichItIs(t *testing.T) {
 			h, err := v.Configure(allvendors.Config{Keys: []signature.Key{allvendors.Key()}, Attempts: attempts}, o)
 			require.NoError(t, err)
 			h.OnEach(func(context.Context, webhook.AnyEvent) error { return errors.New("no pager") })
-			body := kit.Sample(t, v.Samples[0].Name)
+			sender := kit.Sender(t, h)
+			d := sender.Sample(v.Samples[0].Name)
 			for range want - 1 {
-				require.Equal(t, webhook.Failed, kit.Send(t, h, body).Outcome, "attempts: %d", attempts)
+				require.Equal(t, webhook.Failed, sender.Process(d).Outcome, "attempts: %d", attempts)
 			}
 			require.Zero(t, parked)
-			require.Equal(t, webhook.DeadLettered, kit.Send(t, h, body).Outcome, "attempts: %d", attempts)
-			require.Equal(t, webhook.Duplicate, kit.Send(t, h, body).Outcome)
+			require.Equal(t, webhook.DeadLettered, sender.Process(d).Outcome, "attempts: %d", attempts)
+			require.Equal(t, webhook.Duplicate, sender.Process(d).Outcome)
 			require.Equal(t, 1, parked)
 		}
 	})

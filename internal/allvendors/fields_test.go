@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"reflect"
 	"slices"
 	"strings"
@@ -178,9 +177,10 @@ func requireUndecodable(t *testing.T, kit *vendortest.Kit, body []byte, says ...
 		t.Error("it is not unhandled")
 		return nil
 	})
-	body = kit.Sender.Stamp(body, time.Now())
+	sender := kit.Sender(t, h)
+	d := sender.Raw(kit.Dated(body, time.Now()))
 	for range 2 {
-		result := kit.Send(t, h, body)
+		result := sender.Process(d)
 		require.Equal(t, webhook.Undecodable, result.Outcome, "%s", body)
 		require.Equal(t, http.StatusInternalServerError, result.Status)
 		require.JSONEq(t, `{"received":false}`, string(result.Body))
@@ -188,12 +188,9 @@ func requireUndecodable(t *testing.T, kit *vendortest.Kit, body []byte, says ...
 			require.ErrorContains(t, result.Err, text, "%s", body)
 		}
 	}
-	request, err := kit.Sender.Request(body, time.Now(), "delivery-1")
-	require.NoError(t, err)
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, request)
-	require.Equal(t, http.StatusInternalServerError, w.Code)
-	require.JSONEq(t, `{"received":false}`, w.Body.String())
+	answer := sender.Send(d)
+	answer.Want(http.StatusInternalServerError)
+	require.JSONEq(t, `{"received":false}`, string(answer.Body))
 	require.Empty(t, r.Events())
 }
 

@@ -45,14 +45,15 @@ func FuzzIdentifyAndDecode(f *testing.F) {
 		}
 		v := vendors[int(vendor)%len(vendors)]
 		kit := v.Kit()
-		at := time.Now()
 		if now {
-			body = kit.Sender.Stamp(body, at)
+			body = kit.Dated(body, time.Now())
 		}
 		var r vendortest.Recorder
 		h := kit.Handler(t)
 		h.OnEach(r.Callback)
-		first := kit.SendAt(t, h, body, at)
+		sender := kit.Sender(t, h)
+		d := sender.Raw(body)
+		first := sender.Process(d)
 		if s := v.Profile.Scheme; first.Outcome == webhook.Forged && s != nil && len(s.Forms) > 1 {
 			require.False(t, bytes.HasPrefix(body, []byte("{")), "only what is no object can begin as the headers of another form")
 			return
@@ -70,6 +71,6 @@ func FuzzIdentifyAndDecode(f *testing.F) {
 		} else {
 			require.Empty(t, r.Events())
 		}
-		require.Equal(t, again, kit.SendAt(t, h, body, at).Outcome, v.Name)
+		require.Equal(t, again, sender.Process(d).Outcome, v.Name)
 	})
 }

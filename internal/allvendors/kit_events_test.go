@@ -19,7 +19,7 @@ func TestAnEventSentFromItsTypedValueArrivesAsItWas(t *testing.T) {
 			var r vendortest.Recorder
 			h := kit.Handler(t)
 			h.OnEach(r.Callback)
-			sender := v.NewSender(t, h, allvendors.Secret)
+			sender := kit.Sender(t, h)
 			sender.Send(sender.Sample(s.Name)).WantOK()
 			first := r.Events()[0]
 			*envelope(first) = webhook.Event{}

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
-	"net/http"
-	"net/http/httptest"
 	"slices"
 	"testing"
 	"time"
@@ -81,12 +79,9 @@ func TestNothingOfASampleIsLost(t *testing.T) {
 			var r vendortest.Recorder
 			h := kit.Handler(t)
 			h.OnEach(r.Callback)
-			body := kit.Sender.Stamp(s.Body, time.Now())
-			request, err := kit.Sender.Request(body, time.Now(), "delivery-1")
-			require.NoError(t, err)
-			w := httptest.NewRecorder()
-			h.ServeHTTP(w, request)
-			require.Equal(t, http.StatusOK, w.Code, w.Body)
+			body := kit.Dated(s.Body, time.Now())
+			sender := kit.Sender(t, h)
+			sender.Send(sender.Raw(body)).WantOK()
 			require.Len(t, r.Events(), 1)
 			e := r.Events()[0]
 			require.Equal(t, s.Type, envelope(e).Type)

@@ -55,7 +55,7 @@ func (v *Vendor) Signer() *webhooktest.Signer {
 
 // Kit returns the vendor's kit, with the handlers of [Vendor.New].
 func (v *Vendor) Kit() *vendortest.Kit {
-	return &vendortest.Kit{Sender: *v.Signer(), Samples: v.Samples, New: v.New}
+	return &vendortest.Kit{Vendor: v.Vendor, Secret: Secret, New: v.New}
 }
 
 // All returns the four vendors.

@@ -29,11 +29,14 @@ type Handler interface {
 	Shutdown(ctx context.Context) error
 }
 
-// A Kit is one vendor: how it sends, what it sends, and how its handlers are made.
+// A Kit is one vendor, and how its handlers are made.
 type Kit struct {
-	Sender  webhooktest.Signer
-	Samples []webhooktest.Sample
-	New     func(o *webhook.Options) (Handler, error)
+	webhooktest.Vendor
+
+	// Secret is what the handlers are given.
+	Secret string
+
+	New func(o *webhook.Options) (Handler, error)
 }
 
 // Handler returns a handler without callbacks that logs nothing.
@@ -44,18 +47,17 @@ func (k *Kit) Handler(t testing.TB) Handler {
 	return h
 }
 
-// Send delivers body, signed now and as it is.
-func (k *Kit) Send(t testing.TB, h Handler, body []byte) webhook.Result {
+// Sender returns the vendor, which delivers to h.
+func (k *Kit) Sender(t testing.TB, h http.Handler) *webhooktest.Sender {
 	t.Helper()
-	return k.SendAt(t, h, body, time.Now())
+	return k.NewSender(t, h, k.Secret)
 }
 
-// SendAt delivers body, signed at that time.
-func (k *Kit) SendAt(t testing.TB, h Handler, body []byte, at time.Time) webhook.Result {
+// Send delivers body, signed now and as it is.
+func (k *Kit) Send(t testing.TB, h http.Handler, body []byte) webhook.Result {
 	t.Helper()
-	r, err := k.Sender.Request(body, at, "delivery-1")
-	require.NoError(t, err)
-	return h.Process(t.Context(), webhook.Request{URL: r.URL, Header: r.Header, Body: r.Body})
+	sender := k.Sender(t, h)
+	return sender.Process(sender.Raw(body))
 }
 
 // Receive delivers body to a handler that has every callback, and returns the event that one of them is given. Nothing
@@ -70,11 +72,11 @@ func (k *Kit) Receive(t testing.TB, body []byte) webhook.AnyEvent {
 	require.Equal(t, webhook.Handled, result.Outcome, "%v", result.Err)
 	require.Len(t, r.Events(), 1)
 	e := r.Events()[0]
-	lossless.Check(t, k.Sender.Profile.Envelope, body, e, e.Unknown())
+	lossless.Check(t, k.Profile.Envelope, body, e, e.Unknown())
 	return e
 }
 
-// Sample returns the sample of that name, such as would be taken now.
+// Sample returns the body of the sample of that name with the id that it has, such as would be taken now.
 func (k *Kit) Sample(t testing.TB, name string) []byte {
 	t.Helper()
 	for _, s := range k.Samples {
@@ -86,12 +88,17 @@ func (k *Kit) Sample(t testing.TB, name string) []byte {
 	return nil
 }
 
+// Dated returns body with that date.
+func (k *Kit) Dated(body []byte, at time.Time) []byte {
+	return (&webhooktest.Signer{Profile: k.Profile}).Stamp(body, at)
+}
+
 // fresh returns body, dated now if it is by the date in the body that a delivery is too old.
 func (k *Kit) fresh(body []byte) []byte {
-	if k.Sender.Profile.Window == 0 || k.Sender.Profile.TimeHeader != "" {
+	if k.Profile.Window == 0 || k.Profile.TimeHeader != "" {
 		return body
 	}
-	return k.Sender.Stamp(body, time.Now())
+	return k.Dated(body, time.Now())
 }
 
 // Change returns body as edit leaves it. The event's own fields are in data, which is body itself where the vendor has
@@ -101,7 +108,7 @@ func (k *Kit) Change(t testing.TB, body []byte, edit func(body, data map[string]
 	var m map[string]any
 	require.NoError(t, json.Unmarshal(body, &m))
 	data := m
-	for _, name := range k.Sender.Profile.Envelope.Data {
+	for _, name := range k.Profile.Envelope.Data {
 		if inner, ok := m[name].(map[string]any); ok {
 			data = inner
 		}
