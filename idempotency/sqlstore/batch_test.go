@@ -87,19 +87,45 @@ func TestABatchHasNoMoreThan128Calls(t *testing.T) {
 			keys = append(keys, fmt.Sprint(i))
 		}
 		s, store, pass := inBatches(t, rows{"a"}, keys[:128], keys[128:])
-		a := claim(t.Context(), store, "a")
-		var claims []<-chan outcome
-		for _, key := range keys {
-			claims = append(claims, claim(t.Context(), store, key.(string)))
+		done := make(chan error, len(keys)+1)
+		for _, key := range append(rows{"a"}, keys...) {
+			go func() { done <- store.Complete(t.Context(), key.(string), idempotency.Token{}) }()
+			synctest.Wait()
 		}
 		for range 3 {
 			pass <- struct{}{}
-			synctest.Wait()
 		}
+		for range cap(done) {
+			require.NoError(t, <-done)
+		}
+		require.Equal(t, 3, s.asked)
 		require.Equal(t, `{"128","129"}`, s.keys)
-		for _, c := range append(claims, a) {
-			require.Equal(t, first, <-c)
-		}
+	})
+}
+
+func TestABatchThatEndsLateBeginsNoneBesideTheOneUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &scripted{script: []any{rows{"a"}, rows{"b"}, rows{"c"}}, end: io.EOF}
+		db := sql.OpenDB(s)
+		defer db.Close()
+		gates, n := []chan struct{}{make(chan struct{}), make(chan struct{}), make(chan struct{})}, 0
+		store, err := sqlstore.NewOn(func(_ context.Context, f func(sqlstore.Conn) error) error {
+			n++
+			<-gates[n-1]
+			return f(db)
+		}, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
+		require.NoError(t, err)
+		a := claim(t.Context(), store, "a")
+		time.Sleep(150 * time.Millisecond) // it is slow
+		b, c := claim(t.Context(), store, "b"), claim(t.Context(), store, "c")
+		require.Equal(t, 2, n, "c waits")
+		close(gates[0])
+		require.Equal(t, first, <-a)
+		synctest.Wait()
+		require.Equal(t, 2, n, "c waits for b")
+		close(gates[1])
+		close(gates[2])
+		require.Equal(t, []outcome{first, first}, []outcome{<-b, <-c})
 	})
 }
 

@@ -78,6 +78,8 @@ func rewritten() []Mistake {
 	for _, c := range []struct{ name, says, sent, arrived string }{
 		{"compact, and its escapes kept", "same JSON compact:", odd, oddPython},
 		{"compact", "same JSON compact:", compact, python},
+		{"compact, with the short escapes", "same JSON compact:", "{\"b\":\"\\b\\f\\n\\r\\t\\u001f\u2028\u2029\"}", `{"b": "\u0008\u000c\u000a\u000d\u0009\u001f\u2028\u2029"}`},
+		{"Go, with its separators of lines", "as Go writes it:", `{"b":"é\u2028\u2029"}`, "{\"b\": \"é\u2028\u2029\"}"},
 		{"Python", "as Python writes it:", python, compact},
 		{"Python, and its escapes kept", "as Python writes it:", oddPython, odd},
 		{"Python without escapes", "as Python writes it:", `{"b": "é/<x> & 😀", "a": [1.50, [], {"c": {}}]}`, strings.Replace(compact, raw, ascii, 1)},
