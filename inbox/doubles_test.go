@@ -1,18 +1,16 @@
 package inbox_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -66,24 +64,13 @@ func delivery(id string) *webhook.Delivery {
 	return &webhook.Delivery{Vendor: "acme", Endpoint: "default", Type: "ping", ID: id}
 }
 
-// A logged is a log that a test reads.
-type logged struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
+// A logged is a log of JSON that a test reads.
+type logged struct{ logtest.Book }
 
 // lines returns what was logged at a level.
 func (l *logged) lines(t *testing.T, level slog.Level) (lines []map[string]any) {
 	t.Helper()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for line := range strings.Lines(l.b.String()) {
+	for _, line := range l.Lines() {
 		var fields map[string]any
 		require.NoError(t, json.Unmarshal([]byte(line), &fields))
 		if fields["level"] == level.String() {
@@ -97,7 +84,7 @@ func (l *logged) lines(t *testing.T, level slog.Level) (lines []map[string]any) 
 func newDispatcher(t *testing.T, p inbox.Policy, hooks ...inbox.Hook) (*inbox.Dispatcher, *logged) {
 	t.Helper()
 	log := new(logged)
-	p.Logger = slog.New(slog.NewJSONHandler(log, nil))
+	p.Logger = log.JSON(slog.LevelInfo)
 	if p.Backoff == nil {
 		p.Backoff = func(n int) time.Duration { return time.Duration(n) * time.Minute }
 	}

@@ -1,7 +1,6 @@
 package webhook_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -16,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
@@ -60,33 +60,7 @@ type receiver struct {
 
 	mu       sync.Mutex
 	observed []webhook.Observation
-	log      lockedBuffer
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func (l *lockedBuffer) lines(level string) (n int) {
-	for line := range bytes.SplitSeq([]byte(l.String()), []byte("\n")) {
-		if bytes.Contains(line, []byte(`"level":"`+level+`"`)) {
-			n++
-		}
-	}
-	return n
+	log      logtest.Book
 }
 
 func newReceiver(t testing.TB, o webhook.Options, change ...func(*webhook.Profile, *webhook.Endpoint)) *receiver {
@@ -102,7 +76,7 @@ func newReceiver(t testing.TB, o webhook.Options, change ...func(*webhook.Profil
 		o.Store = memory
 	}
 	r.store = o.Store
-	o.Logger = slog.New(slog.NewJSONHandler(&r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	o.Logger = r.log.JSON(slog.LevelDebug)
 	observer := o.Observer
 	o.Observer = func(ctx context.Context, obs webhook.Observation) {
 		r.mu.Lock()

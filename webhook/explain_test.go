@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -31,7 +32,7 @@ func (r *receiver) request(body []byte) webhook.Request {
 func (r *receiver) lastLine() (mistake, explanation string) {
 	r.t.Helper()
 	var line struct{ Mistake, Explanation string }
-	lines := r.logLines()
+	lines := r.log.Lines()
 	require.NotEmpty(r.t, lines)
 	require.NoError(r.t, json.Unmarshal([]byte(lines[len(lines)-1]), &line))
 	return line.Mistake, line.Explanation
@@ -74,7 +75,7 @@ func TestTheLineOfARefusedDeliveryExplainsItAndTheAnswerDoesNot(t *testing.T) {
 				}
 				explained := r.Explain(make(), time.Time{})
 				require.Equal(t, test.mistake, explained.Mistake, explained.Text)
-				require.Empty(t, r.logLines(), "explaining logs nothing")
+				require.Empty(t, r.log.Lines(), "explaining logs nothing")
 				require.Empty(t, r.observations())
 				require.Equal(t, "none", r.keyState("a"))
 
@@ -137,10 +138,10 @@ func TestNothingIsExplainedUnlessItsLineIsWritten(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var log lockedBuffer
+				var log logtest.Book
 				e := new(explainer)
 				h, err := webhook.New(acme(), webhook.Endpoint{Authenticator: e}, &webhook.Options{
-					Logger: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: test.level})),
+					Logger: log.JSON(test.level),
 				})
 				require.NoError(t, err)
 				for range 1000 {
@@ -156,12 +157,12 @@ func TestNothingIsExplainedUnlessItsLineIsWritten(t *testing.T) {
 }
 
 func TestAnExplainerThatPanicsCostsTheExplanationAlone(t *testing.T) {
-	var log lockedBuffer
-	h, err := webhook.New(acme(), webhook.Endpoint{Authenticator: new(explainer)}, &webhook.Options{Logger: slog.New(slog.NewJSONHandler(&log, nil))})
+	var log logtest.Book
+	h, err := webhook.New(acme(), webhook.Endpoint{Authenticator: new(explainer)}, &webhook.Options{Logger: log.JSON(slog.LevelInfo)})
 	require.NoError(t, err)
 	result := h.Process(t.Context(), webhook.Request{Body: strings.NewReader("[]")})
 	require.Equal(t, webhook.Forged, result.Outcome)
-	require.Equal(t, 1, log.lines("WARN"))
+	require.Equal(t, 1, log.Count(`"level":"WARN"`))
 	require.NotContains(t, log.String(), "explanation")
 	require.Equal(t, signature.Mistake(webhook.Forged), h.Explain(webhook.Request{Body: strings.NewReader("[]")}, time.Time{}).Mistake)
 }

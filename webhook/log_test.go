@@ -21,6 +21,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -41,7 +42,7 @@ func TestEachOutcomeIsLoggedAtItsLevel(t *testing.T) {
 		t.Run(row.What, func(t *testing.T) {
 			c := contractCases[row.What]
 			c.bringAbout(t, true, func(r *receiver, _ *http.Request, _ answer) {
-				for i, line := range r.logLines() {
+				for i, line := range r.log.Lines() {
 					var got struct {
 						Level, Msg, Vendor, Endpoint, Outcome string
 						Status                                int
@@ -58,9 +59,9 @@ func TestEachOutcomeIsLoggedAtItsLevel(t *testing.T) {
 }
 
 func TestGoodDeliveriesLeaveNoLine(t *testing.T) {
-	var log lockedBuffer
+	var log logtest.Book
 	h, err := webhook.NewSigned(acme(), webhook.Endpoint{}, []signature.Key{signature.NewKey("default", acmeSecret)},
-		&webhook.Options{Logger: slog.New(slog.NewJSONHandler(&log, nil))})
+		&webhook.Options{Logger: log.JSON(slog.LevelInfo)})
 	require.NoError(t, err)
 	ping.On(h.Handler, func(_ context.Context, e *Ping) error {
 		if e.ID == "c" {
@@ -95,7 +96,7 @@ func TestAFloodOfForgeriesLeavesFewLinesThatSayHowManyWereLeftOut(t *testing.T) 
 		r.Process(t.Context(), webhook.Request{Body: bytes.NewReader([]byte("{}"))})
 
 		require.Len(t, r.observations(), flood+2, "what is not logged is still observed")
-		lines := r.logLines()
+		lines := r.log.Lines()
 		require.LessOrEqual(t, len(lines), 10)
 		written, leftOut := 0, 0
 		for _, line := range lines {
@@ -125,13 +126,13 @@ func TestAnUnhandledTypeIsLoggedOnce(t *testing.T) {
 		deliver("ping", fmt.Sprint(i))
 		deliver("strange", fmt.Sprint(i))
 	}
-	require.Equal(t, 2, r.log.lines("WARN"))
+	require.Equal(t, 2, r.log.Count(`"level":"WARN"`))
 	require.Contains(t, r.log.String(), `"type":"strange"`)
 	for i := range 1000 {
 		deliver(fmt.Sprintf("strange.%d", i), "x")
 	}
-	require.Equal(t, 256, r.log.lines("WARN"), "the number of types that are told apart is bounded")
-	require.Len(t, r.logLines(), 256)
+	require.Equal(t, 256, r.log.Count(`"level":"WARN"`), "the number of types that are told apart is bounded")
+	require.Len(t, r.log.Lines(), 256)
 }
 
 func TestALineSaysWhatIsNeededToFindTheDelivery(t *testing.T) {

@@ -17,11 +17,6 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// logLines are the lines that the handler has written.
-func (r *receiver) logLines() []string {
-	return strings.FieldsFunc(r.log.String(), func(c rune) bool { return c == '\n' })
-}
-
 // bringAbout makes a row of the contract happen in a bubble, and sees to what is still running.
 func (c *contractCase) bringAbout(t *testing.T, onSocket bool, look func(r *receiver, sent *http.Request, got answer)) {
 	synctest.Test(t, func(t *testing.T) {
@@ -64,7 +59,7 @@ func TestEachDeliveryIsObservedOnceAndOnceMoreIfItEndsLate(t *testing.T) {
 					}
 				}
 				require.Zero(t, late, "as many late ones as there were overruns")
-				require.LessOrEqual(t, len(r.logLines()), len(r.observations()), "at most one line each")
+				require.LessOrEqual(t, len(r.log.Lines()), len(r.observations()), "at most one line each")
 				deliveries := map[string]int{
 					"duplicate of a completed key":                                          2,
 					"duplicate while the first copy runs, also after waiting for it":        2,
@@ -177,7 +172,7 @@ func TestAnObserverThatPanicsChangesNothing(t *testing.T) {
 		require.Equal(t, "completed", r.keyState("a"))
 		require.Equal(t, "completed", r.keyState("late"))
 		require.Len(t, r.observations(), 4)
-		require.Equal(t, 4, r.log.lines("ERROR"))
+		require.Equal(t, 4, r.log.Count(`"level":"ERROR"`))
 		require.Equal(t, 4, strings.Count(r.log.String(), "Options.Observer panicked"))
 		require.Contains(t, r.log.String(), "the observer trips")
 		require.Contains(t, r.log.String(), "observe_test.go", "with its stack")
@@ -204,7 +199,7 @@ func TestAPanicIsObservedAndLoggedWithItsStack(t *testing.T) {
 			require.ErrorIs(t, o.Err, errCallback)
 			require.Contains(t, string(panicked.Stack), "observe_test.go")
 			require.NotContains(t, o.Err.Error(), "observe_test.go", "a stack is no text for an error")
-			require.Equal(t, 1, r.log.lines("ERROR"))
+			require.Equal(t, 1, r.log.Count(`"level":"ERROR"`))
 			require.Contains(t, r.log.String(), "observe_test.go")
 		})
 	}
@@ -248,7 +243,7 @@ func TestAnErrorThatPanicsWhenItIsAskedEndsNothing(t *testing.T) {
 					seen := r.observations()
 					require.GreaterOrEqual(t, seen[len(seen)-1].Status, 500)
 					require.Equal(t, "released", r.keyState("a"))
-					require.Len(t, r.logLines(), len(seen), "and it is logged")
+					require.Len(t, r.log.Lines(), len(seen), "and it is logged")
 				})
 			})
 		}

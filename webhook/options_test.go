@@ -14,6 +14,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -107,14 +108,14 @@ func TestTheRetentionMustCoverWindowAndHorizon(t *testing.T) {
 }
 
 func TestAWindowShorterThanTheRetriesIsWarnedOf(t *testing.T) {
-	var log lockedBuffer
-	o := &webhook.Options{Logger: slog.New(slog.NewJSONHandler(&log, nil))}
+	var log logtest.Book
+	o := &webhook.Options{Logger: log.JSON(slog.LevelInfo)}
 	_, err := newHandler(o, func(_ *webhook.Profile, e *webhook.Endpoint) { e.Window = 30 * time.Minute })
 	require.NoError(t, err)
 	require.Empty(t, log.String())
 	_, err = newHandler(o, func(_ *webhook.Profile, e *webhook.Endpoint) { e.Window = 30*time.Minute - 1 })
 	require.NoError(t, err)
-	require.Equal(t, 1, log.lines("WARN"))
+	require.Equal(t, 1, log.Count(`"level":"WARN"`))
 	require.Contains(t, log.String(), "Config.Window")
 }
 

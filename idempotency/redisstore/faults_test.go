@@ -3,7 +3,6 @@ package redisstore_test
 import (
 	"context"
 	"fmt"
-	"net/http/httptest"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/convosphere/convospheretest"
 	"github.com/aihooks/aihooks-go/idempotency/redisstore"
 	"github.com/aihooks/aihooks-go/internal/redistest"
 	"github.com/aihooks/aihooks-go/webhook"
@@ -86,8 +86,7 @@ func endure(t *testing.T, store *redisstore.Store, fault func()) {
 		return nil
 	})
 	require.NoError(t, err)
-	server := httptest.NewServer(h)
-	defer server.Close()
+	sender := convospheretest.NewSender(t, h, secret)
 
 	var over atomic.Bool
 	var mu sync.Mutex
@@ -95,7 +94,7 @@ func endure(t *testing.T, store *redisstore.Store, fault func()) {
 	var slowest time.Duration
 	send := func(id string) bool {
 		for range 2 { // once more, as a sender that has lost the answer
-			n, took, err := newSender(server.URL).until(id, 20*time.Second)
+			n, took, err := until(sender, id, 20*time.Second)
 			mu.Lock()
 			refused, slowest = refused+n, max(slowest, took)
 			mu.Unlock()

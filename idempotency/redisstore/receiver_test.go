@@ -3,7 +3,6 @@ package redisstore_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"log"
 	"log/slog"
 	"net"
@@ -21,7 +20,6 @@ import (
 	"github.com/aihooks/aihooks-go/convosphere"
 	"github.com/aihooks/aihooks-go/convosphere/convospheretest"
 	"github.com/aihooks/aihooks-go/idempotency"
-	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
@@ -60,48 +58,20 @@ func receive() {
 	log.Fatal(http.Serve(l, h))
 }
 
-// A sender sends deliveries as Convosphere does, but tries again at once.
-type sender struct {
-	webhooktest.Signer
-	sample []byte
-}
-
-func newSender(url string) *sender {
-	return &sender{
-		Signer: webhooktest.Signer{Profile: convosphere.Profile(), URL: url, Key: signature.NewKey("default", secret)},
-		sample: convospheretest.Samples()[0].Body,
-	}
-}
-
-// once sends the delivery of that id and returns the status, and how long the answer took.
-func (s *sender) once(id string) (status int, took time.Duration, err error) {
-	start := time.Now()
-	r, err := s.Request(s.Name(s.Stamp(s.sample, start), id), start, id)
-	if err != nil {
-		return 0, 0, err
-	}
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return 0, 0, err
-	}
-	_, _ = io.Copy(io.Discard, answer.Body)
-	_ = answer.Body.Close()
-	return answer.StatusCode, time.Since(start), nil
-}
-
-// until sends the delivery until it is answered 200; 503 is the only other answer that may come. It tells how often it
-// came, and how long the slowest answer took.
-func (s *sender) until(id string, patience time.Duration) (refused int, slowest time.Duration, err error) {
+// until sends the delivery of that id until it is answered 200, as Convosphere does, but again at once; 503 is the only
+// other answer that may come. It tells how often it came, and how long the slowest answer took.
+func until(s *webhooktest.Sender, id string, patience time.Duration) (refused int, slowest time.Duration, err error) {
+	d := s.Event(&convosphere.ConversationStarted{Event: webhook.Event{ID: id}})
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		status, took, err := s.once(id)
-		slowest = max(slowest, took)
+		answer := s.Send(d)
+		slowest = max(slowest, answer.Took)
 		switch {
-		case err != nil:
-			return refused, slowest, err
-		case status == http.StatusOK:
+		case answer.Err != nil:
+			return refused, slowest, answer.Err
+		case answer.Status == http.StatusOK:
 			return refused, slowest, nil
-		case status != http.StatusServiceUnavailable:
-			return refused, slowest, fmt.Errorf("%s was answered %d", id, status)
+		case answer.Status != http.StatusServiceUnavailable:
+			return refused, slowest, fmt.Errorf("%s was answered %d", id, answer.Status)
 		case time.Now().After(deadline):
 			return refused, slowest, fmt.Errorf("%s was not taken within %v", id, patience)
 		}
@@ -112,10 +82,10 @@ func (s *sender) until(id string, patience time.Duration) (refused int, slowest 
 func TestTwoReceiversCallBackOnceForADeliverySentToBoth(t *testing.T) {
 	const deliveries = 200
 	path, name := filepath.Join(t.TempDir(), "diary"), namespace(t)
-	var senders []*sender
+	var senders []*webhooktest.Sender
 	for range 2 {
 		p := start(t, "receiver", "ADDR="+shared.Addr(), "NAMESPACE="+name, "DIARY="+path)
-		senders = append(senders, newSender(p.line(t)))
+		senders = append(senders, convospheretest.NewSenderTo(t, p.line(t), secret))
 	}
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, 16)
@@ -124,7 +94,7 @@ func TestTwoReceiversCallBackOnceForADeliverySentToBoth(t *testing.T) {
 			slots <- struct{}{}
 			wg.Go(func() {
 				defer func() { <-slots }()
-				_, _, err := s.until(strconv.Itoa(i), 20*time.Second)
+				_, _, err := until(s, strconv.Itoa(i), 20*time.Second)
 				assert.NoError(t, err)
 			})
 		}

@@ -1,19 +1,17 @@
 package inboxtest
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"maps"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -337,31 +335,9 @@ func (g *gate) wait(then callback) callback {
 }
 
 // A journal is what was logged.
-type journal struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.Write(p)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.String()
-}
+type journal struct{ logtest.Book }
 
 // warns tells whether there is a warning that has all of the texts.
 func (j *journal) warns(texts ...string) bool {
-	return slices.ContainsFunc(strings.Split(j.String(), "\n"), func(line string) bool {
-		for _, text := range append(texts, `"level":"WARN"`) {
-			if !strings.Contains(line, text) {
-				return false
-			}
-		}
-		return true
-	})
+	return j.Count(append(texts, `"level":"WARN"`)...) > 0
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"sync"
 	"time"
 
@@ -65,7 +64,7 @@ func (c *check) profile(vendor string) webhook.Profile {
 type hook struct {
 	*webhook.SignedHandler
 	c      *check
-	sender webhooktest.Signer
+	sender *webhooktest.Sender
 
 	mu   sync.Mutex
 	seen []webhook.Observation
@@ -82,10 +81,9 @@ func (s *site) guarded(vendor, endpoint string, store idempotency.Store) *hook {
 	c := s.c
 	c.Helper()
 	key := signature.NewKey("blue", signingKey)
-	h := &hook{c: c, sender: webhooktest.Signer{
-		Profile: c.profile(vendor), URL: "https://receiver.test/hooks/token-in-the-path?token=token-in-the-query", Key: key,
-	}}
-	handler, err := webhook.NewSigned(h.sender.Profile, webhook.Endpoint{Name: endpoint}, []signature.Key{key}, &webhook.Options{
+	h := &hook{c: c}
+	v := webhooktest.Vendor{Profile: c.profile(vendor)}
+	handler, err := webhook.NewSigned(v.Profile, webhook.Endpoint{Name: endpoint}, []signature.Key{key}, &webhook.Options{
 		Inbox:           s.box,
 		Store:           store,
 		Logger:          slog.New(slog.DiscardHandler),
@@ -97,6 +95,7 @@ func (s *site) guarded(vendor, endpoint string, store idempotency.Store) *hook {
 		c.brokenf("a handler with the inbox could not be built: %v", err)
 	}
 	h.SignedHandler = handler
+	h.sender = v.NewSender(c, handler, signingKey).WithPath("/hooks/token-in-the-path?token=token-in-the-query")
 	return h.on(marker, func(context.Context, *webhook.Delivery) error { return nil })
 }
 
@@ -173,10 +172,7 @@ func (h *hook) sendNew(eventType string, ids ...string) {
 // post delivers a body, signed, and returns what the handler has made of it.
 func (h *hook) post(body []byte) (duplicate bool, d *webhook.Delivery) {
 	h.c.Helper()
-	request := h.request(body)
-	result := h.Process(request.Context(), webhook.Request{
-		Method: request.Method, URL: request.URL, Header: request.Header, Body: request.Body, ContentLength: request.ContentLength,
-	})
+	result := h.sender.Process(h.delivery(body))
 	if result.Outcome != webhook.Stored {
 		h.c.brokenf("a delivery was not stored: %s, %v", result.Outcome, result.Err)
 	}
@@ -186,14 +182,12 @@ func (h *hook) post(body []byte) (duplicate bool, d *webhook.Delivery) {
 // postOnSocket delivers a body as a server would, with all that must not be stored, and must be answered 200.
 func (h *hook) postOnSocket(body []byte) {
 	h.c.Helper()
-	request := h.request(body)
+	d := h.delivery(body)
 	for name, value := range secretHeaders {
-		request.Header.Set(name, value)
+		d.Header.Set(name, value)
 	}
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, request)
-	if w.Code != http.StatusOK {
-		h.c.brokenf("a delivery was answered %d %s", w.Code, w.Body)
+	if answer := h.sender.Send(d); answer.Status != http.StatusOK {
+		h.c.brokenf("a delivery was answered %d %s", answer.Status, answer.Body)
 	}
 }
 
@@ -202,14 +196,10 @@ var secretHeaders = map[string]string{
 	"Authorization": "Bearer secret-in-a-header", "Cookie": "session=secret-in-a-header", "X-Api-Key": "secret-in-a-header",
 }
 
-func (h *hook) request(body []byte) *http.Request {
-	h.c.Helper()
-	request, err := h.sender.Request(body, sent, "unused")
-	if err != nil {
-		h.c.Fatal(err)
-	}
-	request.Header.Set(traceHeader, "trace \u00e9 \"1\"")
-	return request
+func (h *hook) delivery(body []byte) *webhooktest.Delivery {
+	d := h.sender.Raw(body)
+	d.Header = http.Header{traceHeader: {"trace \u00e9 \"1\""}}
+	return d
 }
 
 // deliveryOf is a delivery as a handler makes it, for what goes into an inbox directly.

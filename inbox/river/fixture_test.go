@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"sync"
 	"testing"
@@ -16,9 +15,7 @@ import (
 	"github.com/aihooks/aihooks-go/convosphere/convospheretest"
 	"github.com/aihooks/aihooks-go/inbox"
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
-	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
-	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
 const secret = "rivertest-secret-0123456789"
@@ -52,14 +49,9 @@ func succeed(context.Context, *webhook.Delivery) error { return nil }
 // post sends the delivery of that id, and returns the answer and how long it took.
 func (d *desk) post(id string) (status int, took time.Duration) {
 	d.t.Helper()
-	sender := webhooktest.Signer{Profile: convosphere.Profile(), URL: "https://receiver.test/", Key: signature.NewKey("", secret)}
-	body := sender.Name(sender.Stamp(convospheretest.Samples()[0].Body, time.Now()), id)
-	r, err := sender.Request(body, time.Now(), id)
-	require.NoError(d.t, err)
-	w := httptest.NewRecorder()
-	began := time.Now()
-	d.hook.ServeHTTP(w, r)
-	return w.Code, time.Since(began)
+	sender := convospheretest.NewSender(d.t, d.hook, secret)
+	answer := sender.Send(sender.Event(&convosphere.ConversationStarted{Event: webhook.Event{ID: id}}))
+	return answer.Status, answer.Took
 }
 
 // send sends deliveries that must be accepted.

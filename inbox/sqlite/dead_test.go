@@ -11,6 +11,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -156,9 +157,9 @@ func TestRetriedDeadLettersKeepTheirHistoryAndGetAllAttemptsAgain(t *testing.T) 
 
 func TestWhoIsToldOfDeadLettersIsToldOnceOfEach(t *testing.T) {
 	var told counter
-	log := new(logbook)
+	log := new(logtest.Book)
 	box := openBox(t, pathOf(t), sqlite.Options{Policy: inbox.Policy{
-		MaxAttempts: 2, Logger: log.logger(), OnDead: func(e inbox.Entry) {
+		MaxAttempts: 2, Logger: log.Text(), OnDead: func(e inbox.Entry) {
 			told.add(fmt.Sprintf("%s %s %s %d %t", e.ID, e.State, e.Delivery.ID, len(e.Attempts), e.Since.IsZero()))
 		},
 	}})
@@ -166,5 +167,5 @@ func TestWhoIsToldOfDeadLettersIsToldOnceOfEach(t *testing.T) {
 	start(t, box, answering(webhook.Failed))
 	soon(t, func() bool { return len(told.all()) == 2 })
 	require.Equal(t, map[string]int{"1 dead a 2 false": 1, "2 dead b 2 false": 1}, told.all())
-	require.Equal(t, 2, log.lines("level=ERROR", "dead letter", "attempts=2", "on purpose: failed"))
+	require.Equal(t, 2, log.Count("level=ERROR", "dead letter", "attempts=2", "on purpose: failed"))
 }

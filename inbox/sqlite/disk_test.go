@@ -19,6 +19,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -97,16 +98,16 @@ func TestAFullDiskIsAnswered503AndGoesOnByItself(t *testing.T) {
 	})
 	taken := make(map[string]int)
 	deliver := func(name string, body []byte) int {
-		answer, took := desk.post(t, body)
-		require.Less(t, took, 3*time.Second)
-		if answer.Code == http.StatusOK {
+		answer := desk.post(body)
+		require.Less(t, answer.Took, 3*time.Second)
+		if answer.Status == http.StatusOK {
 			taken[name] = 1
-			return answer.Code
+			return answer.Status
 		}
-		require.Equal(t, http.StatusServiceUnavailable, answer.Code)
-		require.NotEmpty(t, answer.Header().Get("Retry-After"))
-		require.NotContains(t, answer.Body.String(), "disk", "the sender is told nothing of it")
-		return answer.Code
+		require.Equal(t, http.StatusServiceUnavailable, answer.Status)
+		require.NotEmpty(t, answer.Header.Get("Retry-After"))
+		require.NotContains(t, string(answer.Body), "disk", "the sender is told nothing of it")
+		return answer.Status
 	}
 	for i := range 10 {
 		name := fmt.Sprint("before ", i)
@@ -122,7 +123,7 @@ func TestAFullDiskIsAnswered503AndGoesOnByItself(t *testing.T) {
 		}
 	}
 	require.Equal(t, webhook.ReasonInbox, desk.last().Reason)
-	require.GreaterOrEqual(t, desk.log.lines("level=ERROR", d.words()), len(refused), desk.log)
+	require.GreaterOrEqual(t, desk.log.Count("level=ERROR", d.words()), len(refused), desk.log)
 	d.empty()
 	require.Equal(t, http.StatusOK, deliver("after", letter("after", 1000)), desk.log)
 	for _, body := range refused {
@@ -142,9 +143,9 @@ func TestAFullDiskIsAnswered503AndGoesOnByItself(t *testing.T) {
 
 func TestADiskThatIsFullWhileCallbacksRunLosesAndRepeatsNothing(t *testing.T) {
 	d := newDisk(t, 16<<20)
-	log := new(logbook)
+	log := new(logtest.Book)
 	const lease = 300 * time.Millisecond
-	box := openBox(t, d.path(), sqlite.Options{MinFree: -1, Lease: lease, Policy: inbox.Policy{Logger: log.logger()}})
+	box := openBox(t, d.path(), sqlite.Options{MinFree: -1, Lease: lease, Policy: inbox.Policy{Logger: log.Text()}})
 	desk := newDesk(t, box, webhook.Options{})
 	var calls counter
 	var begun atomic.Int64
@@ -181,12 +182,12 @@ func TestADiskThatIsFullWhileCallbacksRunLosesAndRepeatsNothing(t *testing.T) {
 	d.fill()
 	for i := 0; desk.last().Outcome != webhook.Unavailable; i++ {
 		require.Less(t, i, 1000)
-		desk.post(t, letter(fmt.Sprint("succeeds while full ", i), 50_000))
+		desk.post(letter(fmt.Sprint("succeeds while full ", i), 50_000))
 	}
 	close(release)
-	soon(t, func() bool { return log.lines("level=ERROR", d.words(), d.path()) > 0 }, "the inbox says what is wrong")
+	soon(t, func() bool { return log.Count("level=ERROR", d.words(), d.path()) > 0 }, "the inbox says what is wrong")
 	time.Sleep(3 * lease)
-	require.Equal(t, 1, log.lines("level=ERROR", d.words()), "and does not fill the log")
+	require.Equal(t, 1, log.Count("level=ERROR", d.words()), "and does not fill the log")
 	d.empty()
 	soon(t, func() bool {
 		s := statsOf(t, box)
@@ -275,11 +276,10 @@ func TestTheFloorOfFreeDiskIsLookedAt(t *testing.T) {
 	soon(t, func() bool {
 		n++
 		refused = letter(fmt.Sprint("later ", n), 1000)
-		answer, _ := desk.post(t, refused)
-		return answer.Code == http.StatusServiceUnavailable
+		return desk.post(refused).Status == http.StatusServiceUnavailable
 	})
 	require.Equal(t, webhook.ReasonInboxFull, desk.last().Reason)
-	require.Positive(t, desk.log.lines("bytes free", "MinFree is 33554432"), desk.log)
+	require.Positive(t, desk.log.Count("bytes free", "MinFree is 33554432"), desk.log)
 	start(t, box, desk) // there is room to work off what is there
 	desk.is(t, http.StatusServiceUnavailable, letter("another", 1000))
 	unlimited, err := sqlite.Open(d.path(), &sqlite.Options{MinFree: -1})
@@ -287,5 +287,5 @@ func TestTheFloorOfFreeDiskIsLookedAt(t *testing.T) {
 	defer unlimited.Close()
 	store(t, unlimited, parcel(ping, "taken by one that does not look"))
 	d.empty()
-	soon(t, func() bool { answer, _ := desk.post(t, refused); return answer.Code == http.StatusOK })
+	soon(t, func() bool { return desk.post(refused).Status == http.StatusOK })
 }

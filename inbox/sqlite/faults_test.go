@@ -15,6 +15,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -117,18 +118,18 @@ func TestADamagedFileIsRefused(t *testing.T) {
 func TestAFileThatIsDamagedMeanwhileIsAnswered503(t *testing.T) {
 	t.Parallel()
 	path := filled(t)
-	log := new(logbook)
-	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.logger()}})
+	log := new(logtest.Book)
+	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	desk := newDesk(t, box, webhook.Options{})
 	info, err := os.Stat(path)
 	require.NoError(t, err)
 	overwrite(t, path, 5*4096, info.Size()) // all but what has been read to open it
-	answer, _ := desk.post(t, letter("a", 1000))
-	require.Equal(t, http.StatusServiceUnavailable, answer.Code)
-	require.Positive(t, desk.log.lines("level=ERROR", "malformed"), desk.log)
+	answer := desk.post(letter("a", 1000))
+	require.Equal(t, http.StatusServiceUnavailable, answer.Status)
+	require.Positive(t, desk.log.Count("level=ERROR", "malformed"), desk.log)
 	hook := answering(webhook.Handled)
 	start(t, box, hook)
-	soon(t, func() bool { return log.lines("level=ERROR", "malformed", path) > 0 })
+	soon(t, func() bool { return log.Count("level=ERROR", "malformed", path) > 0 })
 }
 
 func TestADamagedPageIsToldAndTheRestGoesOn(t *testing.T) {
@@ -138,8 +139,8 @@ func TestADamagedPageIsToldAndTheRestGoesOn(t *testing.T) {
 	require.NoError(t, err)
 	middle := info.Size() / 2 / 4096 * 4096
 	overwrite(t, path, middle, middle+4096) // of one body
-	log := new(logbook)
-	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.logger()}})
+	log := new(logtest.Book)
+	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	desk := newDesk(t, box, webhook.Options{})
 	for i := range 20 {
 		desk.is(t, http.StatusOK, letter(fmt.Sprint("new ", i), 100))
@@ -167,8 +168,8 @@ func TestAFileThatAnotherProgramHasLockedIsAnswered503InTimeAndGoesOnByItself(t 
 		t.Run(lock, func(t *testing.T) {
 			t.Parallel()
 			path := pathOf(t)
-			log := new(logbook)
-			box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.logger()}})
+			log := new(logtest.Book)
+			box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
 			desk := newDesk(t, box, webhook.Options{})
 			var calls counter
 			desk.messages(func(_ context.Context, name string) error { calls.add(name); return nil })
@@ -199,18 +200,18 @@ func TestAFileThatAnotherProgramHasLockedIsAnswered503InTimeAndGoesOnByItself(t 
 			}
 			refused := letter("while locked", 10)
 			for range 2 { // within what the writer waits
-				answer, took := desk.post(t, refused)
-				require.Equal(t, http.StatusServiceUnavailable, answer.Code)
-				require.NotEmpty(t, answer.Header().Get("Retry-After"))
-				require.Less(t, took, 3*time.Second, "StoreTimeout is a second")
+				answer := desk.post(refused)
+				require.Equal(t, http.StatusServiceUnavailable, answer.Status)
+				require.NotEmpty(t, answer.Header.Get("Retry-After"))
+				require.Less(t, answer.Took, 3*time.Second, "StoreTimeout is a second")
 				require.Equal(t, webhook.ReasonInbox, desk.last().Reason)
 			}
 			time.Sleep(4 * time.Second) // past that
-			answer, took := desk.post(t, refused)
-			require.Equal(t, http.StatusServiceUnavailable, answer.Code)
-			require.Less(t, took, 3*time.Second)
-			require.Positive(t, desk.log.lines("level=ERROR", "another program has had the file locked"), desk.log)
-			soon(t, func() bool { return log.lines("another program has had the file locked") > 0 }, log)
+			answer := desk.post(refused)
+			require.Equal(t, http.StatusServiceUnavailable, answer.Status)
+			require.Less(t, answer.Took, 3*time.Second)
+			require.Positive(t, desk.log.Count("level=ERROR", "another program has had the file locked"), desk.log)
+			soon(t, func() bool { return log.Count("another program has had the file locked") > 0 }, log)
 
 			_, err = other.ExecContext(t.Context(), "ROLLBACK")
 			require.NoError(t, err)

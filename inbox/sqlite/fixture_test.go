@@ -1,14 +1,12 @@
 package sqlite_test
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -20,46 +18,12 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
-	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 	"github.com/aihooks/aihooks-go/workflux"
+	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
 )
-
-// A logbook is what has been logged.
-type logbook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-func (l *logbook) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
-
-// lines returns how many lines have all of the texts in them.
-func (l *logbook) lines(texts ...string) int {
-	n := 0
-lines:
-	for line := range strings.Lines(l.String()) {
-		for _, text := range texts {
-			if !strings.Contains(line, text) {
-				continue lines
-			}
-		}
-		n++
-	}
-	return n
-}
 
 func pathOf(t testing.TB) string {
 	t.Helper()
@@ -253,8 +217,8 @@ func namesOf(entries []inbox.Entry) []string {
 // A desk is a WorkFlux handler before an inbox, and whoever sends to it.
 type desk struct {
 	*workflux.Handler
-	log    *logbook
-	sender webhooktest.Signer
+	log    *logtest.Book
+	sender *webhooktest.Sender
 
 	mu   sync.Mutex
 	seen []webhook.Observation
@@ -262,14 +226,11 @@ type desk struct {
 
 func newDesk(t testing.TB, box *sqlite.Inbox, o webhook.Options) *desk {
 	t.Helper()
-	d := &desk{
-		log:    new(logbook),
-		sender: webhooktest.Signer{Profile: workflux.Profile(), URL: "http://receiver.test/", Key: signature.NewKey("", "a secret")},
-	}
-	o.Inbox, o.Logger, o.Observer = box, d.log.logger(), d.observe
+	d := &desk{log: new(logtest.Book)}
+	o.Inbox, o.Logger, o.Observer = box, d.log.Text(), d.observe
 	hook, err := workflux.NewHandler("a secret", &o)
 	require.NoError(t, err)
-	d.Handler = hook
+	d.Handler, d.sender = hook, workfluxtest.NewSender(t, hook, "a secret")
 	return d
 }
 
@@ -292,24 +253,14 @@ func letter(name string, n int) []byte {
 		time.Now().UTC().Format(time.RFC3339), name, strings.Repeat("x", n))
 }
 
-// post sends a body as WorkFlux does, and returns the answer and how long it took.
-func (d *desk) post(t testing.TB, body []byte, change ...func(*http.Request)) (*httptest.ResponseRecorder, time.Duration) {
-	t.Helper()
-	r, err := d.sender.Request(body, time.Now(), "")
-	require.NoError(t, err)
-	for _, f := range change {
-		f(r)
-	}
-	answer, began := httptest.NewRecorder(), time.Now()
-	d.ServeHTTP(answer, r)
-	return answer, time.Since(began)
-}
+// post sends a body as WorkFlux does.
+func (d *desk) post(body []byte) webhooktest.Answer { return d.sender.Send(d.sender.Raw(body)) }
 
 // is posts a body that must be answered with the status.
 func (d *desk) is(t testing.TB, status int, body []byte) {
 	t.Helper()
-	answer, _ := d.post(t, body)
-	require.Equal(t, status, answer.Code, "%s\n%s", answer.Body, d.log)
+	answer := d.post(body)
+	require.Equal(t, status, answer.Status, "%s\n%s", answer.Body, d.log)
 }
 
 // A counter counts by name.

@@ -20,6 +20,7 @@ import (
 	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
@@ -67,16 +68,18 @@ func TestWhatIsSecretIsNotStored(t *testing.T) {
 		secrets = append(secrets, digits, string(mac))
 	}
 	body := letter("a letter that can be found", 10)
-	answer, _ := desk.post(t, body, adorn)
-	require.Equal(t, http.StatusOK, answer.Code)
+	post := func(h http.Handler, request *http.Request) {
+		adorn(request)
+		recorder := httptest.NewRecorder()
+		h.ServeHTTP(recorder, request)
+		require.Equal(t, http.StatusOK, recorder.Code, recorder.Body)
+	}
+	post(desk, desk.sender.Request(desk.sender.Raw(body)))
 	require.GreaterOrEqual(t, len(secrets), 12, "the signature is among them")
 
 	request, err := sender.Request(emberqatest.Samples()[0].Body, time.Now(), "")
 	require.NoError(t, err)
-	adorn(request)
-	recorder := httptest.NewRecorder()
-	ember.ServeHTTP(recorder, request)
-	require.Equal(t, http.StatusOK, recorder.Code, recorder.Body)
+	post(ember, request)
 
 	check := func(stored []byte) {
 		require.True(t, bytes.Contains(stored, body), "what is looked for can be found")
@@ -211,8 +214,8 @@ func TestDiscardDeletesTheBodyAtOnce(t *testing.T) {
 
 func TestDeadLettersAndWhatHasNoCallbackAreDeletedWithAWarning(t *testing.T) {
 	path := pathOf(t)
-	log := new(logbook)
-	box := openBox(t, path, sqlite.Options{DeadRetention: time.Hour, Policy: inbox.Policy{Logger: log.logger()}})
+	log := new(logtest.Book)
+	box := openBox(t, path, sqlite.Options{DeadRetention: time.Hour, Policy: inbox.Policy{Logger: log.Text()}})
 	store(t, box, parcel(ping, "dead"), parcel(pong, "waiting"))
 	stop := start(t, box, answering(webhook.DeadLettered))
 	soon(t, func() bool { s := statsOf(t, box); return s.Dead == 1 && s.Waiting == 1 })
@@ -220,12 +223,12 @@ func TestDeadLettersAndWhatHasNoCallbackAreDeletedWithAWarning(t *testing.T) {
 	raw := openRaw(t, path)
 	tell(t, raw, `UPDATE aihooks_inbox SET due_at = due_at - 3500000`)
 	box.Tidy(t.Context())
-	require.Zero(t, log.lines("were deleted"))
+	require.Zero(t, log.Count("were deleted"))
 	require.Equal(t, 2, ask[int](t, raw, `SELECT count(*) FROM aihooks_inbox_body`))
 	tell(t, raw, `UPDATE aihooks_inbox SET due_at = due_at - 200000`)
 	box.Tidy(t.Context())
-	require.Equal(t, 1, log.lines("level=WARN", "dead letters were deleted", "DeadRetention", "deleted=1"), log)
-	require.Equal(t, 1, log.lines("level=WARN", "had no callback", "DeadRetention", "deleted=1"), log)
+	require.Equal(t, 1, log.Count("level=WARN", "dead letters were deleted", "DeadRetention", "deleted=1"), log)
+	require.Equal(t, 1, log.Count("level=WARN", "had no callback", "DeadRetention", "deleted=1"), log)
 	require.Zero(t, ask[int](t, raw, `SELECT (SELECT count(*) FROM aihooks_inbox) + (SELECT count(*) FROM aihooks_inbox_body)`))
 }
 

@@ -13,18 +13,19 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
 func TestWhatHasNoCallbackWaitsForAProcessThatHasOne(t *testing.T) {
 	path := pathOf(t)
-	log := new(logbook)
-	old := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.logger()}})
+	log := new(logtest.Book)
+	old := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	renewed := openBox(t, path, sqlite.Options{})
 	store(t, old, parcel(pong, "a"), parcel(pong, "b"))
 	start(t, old, answering(webhook.Handled))
 	soon(t, func() bool { return statsOf(t, old).Waiting == 2 })
-	require.Equal(t, 1, log.lines("level=WARN", "no callback", "vendor=acme", "type=pong"), "once for each type: %s", log)
+	require.Equal(t, 1, log.Count("level=WARN", "no callback", "vendor=acme", "type=pong"), "once for each type: %s", log)
 	both := newStub(callbacks{pong: func(context.Context, *webhook.Delivery) webhook.Result {
 		return webhook.Result{Outcome: webhook.Handled}
 	}})
@@ -99,9 +100,9 @@ func TestWhatIsStoredHereAndWhatIsDueSoonDoesNotWaitForALook(t *testing.T) {
 
 func TestALostLeaseIsToldAndNotSettledTwice(t *testing.T) {
 	path := pathOf(t)
-	log := new(logbook)
+	log := new(logtest.Book)
 	const lease = time.Minute
-	slow := openBox(t, path, sqlite.Options{Lease: lease, Policy: inbox.Policy{Logger: log.logger(), Concurrency: 1}}) // it takes no more meanwhile
+	slow := openBox(t, path, sqlite.Options{Lease: lease, Policy: inbox.Policy{Logger: log.Text(), Concurrency: 1}}) // it takes no more meanwhile
 	quick := openBox(t, path, sqlite.Options{Lease: 200 * time.Millisecond})
 	release, began := make(chan struct{}), make(chan struct{})
 	store(t, slow, parcel(ping, "a"))
@@ -116,20 +117,20 @@ func TestALostLeaseIsToldAndNotSettledTwice(t *testing.T) {
 	start(t, quick, hook)
 	soon(t, func() bool { return statsOf(t, quick).Done == 1 })
 	close(release)
-	soon(t, func() bool { return log.lines("level=WARN", "lease of a delivery had ended", "entry=1", "id=a") == 1 }, log)
+	soon(t, func() bool { return log.Count("level=WARN", "lease of a delivery had ended", "entry=1", "id=a") == 1 }, log)
 	stopSlow()
 	require.Equal(t, sqlite.Counts{Done: 1}, statsOf(t, quick))
 	e, err := quick.Entry(t.Context(), "1")
 	require.NoError(t, err)
 	require.Len(t, e.Attempts, 2)
 	require.Equal(t, inbox.Lost, e.Attempts[0].Outcome)
-	require.Zero(t, log.lines("dead letter"))
+	require.Zero(t, log.Count("dead letter"))
 }
 
 func TestALateSettlementDoesNotTouchWhatItsOwnRunHasTakenAgain(t *testing.T) {
 	path := pathOf(t)
-	log := new(logbook)
-	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.logger()}})
+	log := new(logtest.Book)
+	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	release := make(chan struct{})
 	var calls atomic.Int64
 	store(t, box, parcel(ping, "a"))
@@ -138,7 +139,7 @@ func TestALateSettlementDoesNotTouchWhatItsOwnRunHasTakenAgain(t *testing.T) {
 			<-release
 			return webhook.Result{Outcome: webhook.DeadLettered, Err: errors.New("late")}
 		}
-		for log.lines("lease of a delivery had ended") == 0 {
+		for log.Count("lease of a delivery had ended") == 0 {
 			time.Sleep(time.Millisecond)
 		}
 		return webhook.Result{Outcome: webhook.Handled}
@@ -148,7 +149,7 @@ func TestALateSettlementDoesNotTouchWhatItsOwnRunHasTakenAgain(t *testing.T) {
 	soon(t, func() bool { return calls.Load() == 2 })
 	close(release)
 	soon(t, func() bool { return statsOf(t, box).Done == 1 }, log)
-	require.Equal(t, 1, log.lines("lease of a delivery had ended"))
+	require.Equal(t, 1, log.Count("lease of a delivery had ended"))
 }
 
 func TestARunDoesNotTakeItselfForDead(t *testing.T) {
@@ -172,10 +173,10 @@ func TestARunDoesNotTakeItselfForDead(t *testing.T) {
 
 func TestWhatTakesItsProcessAlongIsBuriedInTheEnd(t *testing.T) {
 	path := pathOf(t)
-	log := new(logbook)
+	log := new(logtest.Book)
 	var told counter
 	box := openBox(t, path, sqlite.Options{Lease: 100 * time.Millisecond, Policy: inbox.Policy{
-		MaxAttempts: 3, Logger: log.logger(), OnDead: func(e inbox.Entry) { told.add(e.Delivery.ID) },
+		MaxAttempts: 3, Logger: log.Text(), OnDead: func(e inbox.Entry) { told.add(e.Delivery.ID) },
 	}})
 	many := pings("lost", 130) // more than are looked at at once
 	storeAtOnce(t, box, many...)

@@ -3,7 +3,6 @@ package enginetest
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -16,9 +15,7 @@ import (
 	"github.com/aihooks/aihooks-go/convosphere"
 	"github.com/aihooks/aihooks-go/convosphere/convospheretest"
 	"github.com/aihooks/aihooks-go/idempotency"
-	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
-	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
 const (
@@ -43,16 +40,10 @@ func receiver(store idempotency.Store, callback func(id string)) (http.Handler, 
 
 // send sends the delivery of that id once, and returns the answer and how long it took.
 func send(t testing.TB, url, id string) (status int, took time.Duration) {
-	sender := webhooktest.Signer{Profile: convosphere.Profile(), URL: url, Key: signature.NewKey("", secret)}
-	body := sender.Name(sender.Stamp(convospheretest.Samples()[0].Body, time.Now()), id)
-	r, err := sender.Request(body, time.Now(), id)
-	require.NoError(t, err)
-	began := time.Now()
-	answer, err := http.DefaultClient.Do(r)
-	require.NoError(t, err)
-	defer answer.Body.Close()
-	_, _ = io.Copy(io.Discard, answer.Body)
-	return answer.StatusCode, time.Since(began)
+	sender := convospheretest.NewSenderTo(t, url, secret)
+	answer := sender.Send(sender.Event(&convosphere.ConversationStarted{Event: webhook.Event{ID: id}}))
+	require.NoError(t, answer.Err)
+	return answer.Status, answer.Took
 }
 
 // receiveWorker receives deliveries in a process of its own, and prints the id of each that it calls back with.
