@@ -98,23 +98,6 @@ func TestAFolderThatCannotBeIsSaidAtOnceAndAFullDiskForEachDelivery(t *testing.T
 	require.Equal(t, 0, j.stop(os.Interrupt))
 }
 
-func TestAFileIsNeverWrittenThroughALink(t *testing.T) {
-	victim := writeFile(t, "untouched")
-	j, url, folder := startListening(t, nil)
-	for range 3 {
-		post(t, url+"/workflux", "{}", nil)
-		file := next(t, j).File
-		require.NoError(t, os.Remove(file))
-		require.NoError(t, os.Symlink(victim, file))
-	}
-	files, err := os.ReadDir(folder)
-	require.NoError(t, err)
-	require.Len(t, files, 3)
-	text, err := os.ReadFile(victim)
-	require.NoError(t, err)
-	require.Equal(t, "untouched", string(text))
-}
-
 func TestTwoListenersMayShareAFolder(t *testing.T) {
 	one, url, folder := startListening(t, nil)
 	two := begin(t, aihooks(t, nil, "listen", "--json", "--addr", "127.0.0.1:0", "--dir", folder))

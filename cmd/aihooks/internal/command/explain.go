@@ -34,7 +34,7 @@ The file of --headers has one header in each line, "Name: value", below a reques
 which is where EmberQA's token is looked for); or it is a JSON object. The file of --body has the body, byte for byte.
 "-" stands for standard input. A file that ` + "`aihooks listen`" + ` has saved is both: --capture.`,
 		Example: `  aihooks explain greenflash --headers headers.txt --body body.json
-  aihooks explain workflux --capture aihooks-deliveries/20261122T091500.000-workflux-user.message.json`,
+  aihooks explain workflux --capture aihooks-deliveries/20261122T091500.000000-workflux-user.message.json`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: vendorArg,
 		RunE: func(c *cobra.Command, args []string) error {
