@@ -98,7 +98,7 @@ func TestDeadLettersAreListedShownRetriedAndDiscardedWhileTheServiceRuns(t *test
 	require.Equal(t, string(dead[0].Delivery.Body), run(t, "inbox", "show", w.path, dead[0].ID, "--body").is(t, 0).out)
 	require.Equal(t, dead[0].ID, decode[inbox.Entry](t, run(t, "inbox", "show", w.path, dead[0].ID, "--json").is(t, 0).out).ID)
 
-	require.Contains(t, run(t, "inbox", "discard", w.path, dead[0].ID).is(t, 0).out, "1 dead letters are discarded")
+	require.Contains(t, run(t, "inbox", "discard", w.path, dead[0].ID).is(t, 0).out, "1 dead letter is discarded")
 	w.until(t, func(s sqlite.Counts) bool { return s.Dead == 3 && s.Done == 1 })
 	require.Contains(t, run(t, "inbox", "show", w.path, dead[0].ID).is(t, 0).out, "The body has been deleted.")
 

@@ -8,11 +8,16 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/visible"
 )
 
 // A Capture is a delivery that arrived.
@@ -44,14 +49,32 @@ type file struct {
 
 type fields Capture
 
-// credentials are headers that are not kept.
-var credentials = []string{"Authorization", "Cookie", "Proxy-Authorization", "X-Api-Key"}
+// credentials are headers that are not kept: those that have a credential, and those in which proxies write the URL.
+var credentials = []string{
+	"Authorization", "Cookie", "Proxy-Authorization", "X-Api-Key", "X-Auth-Token", "X-Forwarded-Authorization",
+	"Forwarded", "Referer", "X-Envoy-Original-Path", "X-Forwarded-Path", "X-Forwarded-Uri", "X-Forwarded-Url", "X-Original-Uri",
+	"X-Original-Url", "X-Replaced-Path", "X-Request-Uri", "X-Rewrite-Url",
+}
 
-// Header returns a copy of h without the credentials.
-func Header(h http.Header) http.Header {
+// Header returns a copy of h without the credentials, and without any header that has one of the secrets in it. Blank secrets
+// are none.
+func Header(h http.Header, secrets ...string) http.Header {
 	h = h.Clone()
 	for _, name := range credentials {
 		h.Del(name)
+	}
+	for _, secret := range secrets {
+		if strings.TrimSpace(secret) == "" {
+			continue
+		}
+		for name, values := range h {
+			has := func(value string) bool {
+				return strings.Contains(value, secret) || strings.Contains(value, url.PathEscape(secret))
+			}
+			if slices.ContainsFunc(values, has) {
+				delete(h, name)
+			}
+		}
 	}
 	return h
 }
@@ -84,26 +107,29 @@ func (c *Capture) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// Read reads the capture in a file.
-func Read(path string) (*Capture, error) {
-	text, err := os.ReadFile(path) //nolint:gosec // the path is the user's
-	if err != nil {
-		return nil, err
-	}
+// Parse reads a capture.
+func Parse(text []byte) (*Capture, error) {
 	c := new(Capture)
 	if err := json.Unmarshal(text, c); err != nil {
-		return nil, fmt.Errorf("%s: is not a capture: %w", path, err)
+		return nil, fmt.Errorf("is not a capture: %w", err)
 	}
 	if c.Vendor == "" {
-		return nil, fmt.Errorf("%s: is not a capture: it names no vendor", path)
+		return nil, errors.New("is not a capture: it names no vendor")
 	}
+	header := make(http.Header, len(c.Header)) // whoever edits it writes names as they like
+	for name, values := range c.Header {
+		for _, value := range values {
+			header.Add(name, value)
+		}
+	}
+	c.Header = header
 	return c, nil
 }
 
 var unsafe = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 
 // Save writes the capture into a folder, which is made if it is not there, and returns the file's path. Only its owner can
-// read it. Names sort by when the deliveries arrived.
+// read it. Names sort by when the deliveries arrived. What cannot be written whole is not left behind.
 func (c *Capture) Save(folder string) (string, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return "", err
@@ -113,11 +139,11 @@ func (c *Capture) Save(folder string) (string, error) {
 		return "", err
 	}
 	event := unsafe.ReplaceAllString(cmp.Or(c.Type, "unknown"), "_")
-	stem := fmt.Sprintf("%s-%s-%.60s", c.Arrived.UTC().Format("20060102T150405.000"), c.Vendor, event)
+	stem := fmt.Sprintf("%s-%s-%.60s", c.Arrived.UTC().Format("20060102T150405.000000"), c.Vendor, event)
 	for n := 1; ; n++ {
 		path := filepath.Join(folder, stem+".json")
 		if n > 1 {
-			path = filepath.Join(folder, fmt.Sprintf("%s-%d.json", stem, n))
+			path = filepath.Join(folder, fmt.Sprintf("%s_%02d.json", stem, n)) // after the first, where names are sorted
 		}
 		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the folder is the user's, the name has none of the sender's slashes
 		if errors.Is(err, os.ErrExist) {
@@ -126,7 +152,10 @@ func (c *Capture) Save(folder string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		_, err = f.Write(append(text, '\n'))
-		return path, errors.Join(err, f.Close())
+		_, err = f.Write(append(visible.JSON(text), '\n'))
+		if err = errors.Join(err, f.Close()); err != nil {
+			return "", errors.Join(err, os.Remove(path))
+		}
+		return path, nil
 	}
 }

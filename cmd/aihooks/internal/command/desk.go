@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,6 +27,7 @@ type desk struct {
 	mux     *http.ServeMux
 	ring    *live.Ring
 
+	secrets []string   // which no header may have in it
 	showing sync.Mutex // one delivery is shown at a time
 }
 
@@ -42,6 +45,7 @@ func (d *desk) mount(v *vendors.Vendor, base string) (verifiedBy string, err err
 		from = "no: " + secretName(v) + " is not set"
 		secret = nobodysSecret()
 	}
+	d.secrets = append(d.secrets, secret.Reveal())
 	h, err := v.New(secret.Reveal(), &webhook.Options{Logger: slog.New(slog.DiscardHandler), MaxBody: maxCaptured})
 	if err != nil {
 		return "", err
@@ -67,15 +71,19 @@ func (d *desk) receive(w http.ResponseWriter, r *http.Request, v *vendors.Vendor
 	_ = http.NewResponseController(w).SetReadDeadline(arrived.Add(bodyPatience)) // it can
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCaptured))
 	if err != nil {
-		http.Error(w, "the body cannot be read", http.StatusBadRequest)
-		d.app.note("%s  %s  a body could not be read: %v", when(arrived), v.Name(), err)
+		status := http.StatusBadRequest
+		if e := (*http.MaxBytesError)(nil); errors.As(err, &e) {
+			status = http.StatusRequestEntityTooLarge
+		}
+		http.Error(w, "the body cannot be read", status)
+		d.app.note("%s  %s  %d  a body could not be read: %s", when(arrived), v.Name(), status, printable(err.Error()))
 		return
 	}
 	request := func() webhook.Request {
 		return webhook.Request{Method: r.Method, URL: r.URL, Header: r.Header, Body: bytes.NewReader(body), ContentLength: r.ContentLength}
 	}
-	c := &capture.Capture{Vendor: v.Name(), Arrived: arrived, Method: r.Method, Header: capture.Header(r.Header), Body: body}
-	if verified {
+	c := &capture.Capture{Vendor: v.Name(), Arrived: arrived, Method: r.Method, Header: capture.Header(r.Header, d.private(r)...), Body: body}
+	if verified || r.Method != http.MethodPost {
 		result := h.Process(r.Context(), request())
 		c.Outcome, c.Reason, c.Status = string(result.Outcome), string(result.Reason), result.Status
 		if result.Delivery != nil {
@@ -98,8 +106,25 @@ func (d *desk) receive(w http.ResponseWriter, r *http.Request, v *vendors.Vendor
 	if c.Type == "" {
 		c.Type = v.Signer(base, nobodysKey()).Type(body)
 	}
+	c.Type, c.ID = clip(c.Type, 200), clip(c.ID, 200) // a stranger's may be as long as the body
 	d.show(c, base, time.Since(arrived))
 }
+
+// private returns what no header that is shown or saved may have in it: the secrets, and what may be a token in the URL,
+// known or not.
+func (d *desk) private(r *http.Request) []string {
+	private := slices.Clone(d.secrets)
+	if parts := strings.Split(strings.TrimPrefix(r.URL.Path, "/webhooks"), "/"); len(parts) > 2 {
+		private = append(private, parts[2:]...)
+	}
+	for _, values := range r.URL.Query() {
+		private = append(private, values...)
+	}
+	return slices.DeleteFunc(private, func(s string) bool { return len(s) < shortestToken })
+}
+
+// shortestToken keeps "a" in a path from taking every header that has an "a" in it.
+const shortestToken = 6
 
 // nobody answers what is for no vendor.
 func (d *desk) nobody(w http.ResponseWriter, r *http.Request) {
@@ -109,10 +134,15 @@ func (d *desk) nobody(w http.ResponseWriter, r *http.Request) {
 
 // firstSegment leaves out what may be a token.
 func firstSegment(path string) string {
-	if i := strings.IndexByte(strings.TrimPrefix(path, "/"), '/'); i >= 0 {
-		return path[:i+1] + "/…"
+	first, _, more := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	switch {
+	case len(first) > 15:
+		return "/…"
+	case more:
+		return "/" + first + "/…"
+	default:
+		return "/" + first
 	}
-	return path
 }
 
 // show shows a delivery, on the terminal and on the page, and saves it.
@@ -123,7 +153,7 @@ func (d *desk) show(c *capture.Capture, base string, lasted time.Duration) {
 	if !d.options.noSave {
 		var err error
 		if saved, err = c.Save(d.options.folder); err != nil {
-			d.app.note("the delivery is not saved: %v", err)
+			d.app.note("the delivery is not saved: %s", printable(err.Error()))
 		}
 	}
 	d.ring.Add(detailOf(c, base, saved))
@@ -132,7 +162,7 @@ func (d *desk) show(c *capture.Capture, base string, lasted time.Duration) {
 		return
 	}
 	a := d.app
-	a.line("%s  %s  %s  %s  %d  %s  %s", when(c.Arrived), a.paint(bold, c.Vendor), printable(c.Type), a.paint(colourOf(c), c.Outcome), c.Status,
+	a.line("%s  %s  %s  %s  %d  %s  %s", when(c.Arrived), a.paint(bold, c.Vendor), printable(clip(c.Type, 60)), a.paint(colourOf(c), c.Outcome), c.Status,
 		a.paint(faint, took(lasted)), a.paint(faint, printable(clip(c.ID, 32))))
 	if c.Explanation != "" {
 		for _, text := range wrap(printable(c.Explanation), a.width()-2) {
@@ -143,7 +173,7 @@ func (d *desk) show(c *capture.Capture, base string, lasted time.Duration) {
 		a.line("  %s", a.paint(faint, saved))
 	}
 	if !d.options.noBody && len(c.Body) > 0 {
-		a.line("%s", indent(short(pretty(c.Body))))
+		a.line("%s", indent(preview(c.Body)))
 	}
 }
 
@@ -164,9 +194,10 @@ func (d *desk) print(c *capture.Capture, saved string) {
 	_ = d.app.writeJSON(members)
 }
 
-// short cuts off what would fill the terminal. The file has it all.
-func short(text string) string {
-	const longest = 8 << 10
+// preview returns as much of a body as does not fill the terminal. The file has it all.
+func preview(body []byte) string {
+	const longest, all = 8 << 10, 512 << 10
+	text := pretty(body[:min(len(body), all)])
 	if len(text) <= longest {
 		return text
 	}

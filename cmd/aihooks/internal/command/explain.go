@@ -3,14 +3,13 @@ package command
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -35,10 +34,10 @@ The file of --headers has one header in each line, "Name: value", below a reques
 which is where EmberQA's token is looked for); or it is a JSON object. The file of --body has the body, byte for byte.
 "-" stands for standard input. A file that ` + "`aihooks listen`" + ` has saved is both: --capture.`,
 		Example: `  aihooks explain greenflash --headers headers.txt --body body.json
-  aihooks explain workflux --capture aihooks-deliveries/20261122T091500.000-workflux-user.message.json`,
+  aihooks explain workflux --capture aihooks-deliveries/20261122T091500.000000-workflux-user.message.json`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: vendorArg,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			v, err := vendors.Find(args[0])
 			if err != nil {
 				return usage("%w", err)
@@ -47,7 +46,7 @@ which is where EmberQA's token is looked for); or it is a JSON object. The file 
 			if err != nil {
 				return err
 			}
-			r, now, err := a.delivery(headers, body, captured)
+			r, now, err := a.delivery(c.Context(), v, headers, body, captured)
 			if err != nil {
 				return err
 			}
@@ -95,18 +94,25 @@ func sentence(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:] + "."
 }
 
-// maxCaptured is how large a body may be that the tool takes.
-const maxCaptured = 32 << 20
-
 // delivery reads the delivery that is to be explained, and when it arrived.
-func (a *app) delivery(headers, body, captured string) (*webhook.Request, time.Time, error) {
+func (a *app) delivery(ctx context.Context, v *vendors.Vendor, headers, body, captured string) (*webhook.Request, time.Time, error) {
 	switch {
 	case captured != "" && (headers != "" || body != ""):
 		return nil, time.Time{}, usage("--capture has the headers and the body already")
 	case captured != "":
-		c, err := capture.Read(captured)
+		text, err := a.read(ctx, captured, maxFile)
 		if err != nil {
 			return nil, time.Time{}, err
+		}
+		c, err := capture.Parse(text)
+		if err != nil {
+			return nil, time.Time{}, fmt.Errorf("%s: %w", captured, err)
+		}
+		if c.Vendor != v.Name() {
+			return nil, time.Time{}, usage("%s is a capture of %s's, not of %s's", captured, printable(c.Vendor), v.Name())
+		}
+		if !v.Signs() {
+			return nil, time.Time{}, usage("%s is authentic by what is in the URL or in Authorization, which no capture has: use --headers and --body", v.Name())
 		}
 		return &webhook.Request{Method: c.Method, Header: c.Header, Body: bytes.NewReader(c.Body)}, c.Arrived, nil
 	case headers == "" || body == "":
@@ -114,7 +120,7 @@ func (a *app) delivery(headers, body, captured string) (*webhook.Request, time.T
 	case headers == "-" && body == "-":
 		return nil, time.Time{}, usage("--headers and --body cannot both be standard input")
 	}
-	text, err := a.read(headers)
+	text, err := a.read(ctx, headers, maxCaptured)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
@@ -122,34 +128,30 @@ func (a *app) delivery(headers, body, captured string) (*webhook.Request, time.T
 	if err != nil {
 		return nil, time.Time{}, fmt.Errorf("%s: %w", headers, err)
 	}
-	content, err := a.read(body)
+	content, err := a.read(ctx, body, maxCaptured)
 	r.Body = bytes.NewReader(content)
 	return r, time.Now(), err
-}
-
-func (a *app) read(path string) ([]byte, error) {
-	if path == "-" {
-		return io.ReadAll(io.LimitReader(a.In, maxCaptured+1))
-	}
-	return os.ReadFile(path) //nolint:gosec // the path is the user's
 }
 
 // readHeaders reads headers as they stand in a request, or as JSON.
 func readHeaders(text []byte) (*webhook.Request, error) {
 	r := &webhook.Request{Method: http.MethodPost, Header: make(http.Header)}
 	if trimmed := bytes.TrimSpace(text); len(trimmed) > 0 && trimmed[0] == '{' {
-		var members map[string]any
+		var members map[string]json.RawMessage // a number stays as it was written
 		if err := json.Unmarshal(trimmed, &members); err != nil {
 			return nil, err
 		}
 		for name, value := range members {
-			switch value := value.(type) {
-			case []any:
-				for _, v := range value {
-					r.Header.Add(name, fmt.Sprint(v))
+			var values []json.RawMessage
+			if json.Unmarshal(value, &values) != nil {
+				values = []json.RawMessage{value}
+			}
+			for _, value := range values {
+				text := string(value)
+				if value[0] == '{' || value[0] == '[' || value[0] == '"' && json.Unmarshal(value, &text) != nil {
+					return nil, errors.New("the value of a header must be a text, a number, or a list of them")
 				}
-			default:
-				r.Header.Add(name, fmt.Sprint(value))
+				r.Header.Add(name, text)
 			}
 		}
 		return r, nil

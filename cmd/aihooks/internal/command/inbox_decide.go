@@ -15,14 +15,15 @@ import (
 
 // An act is what an operator does with dead letters.
 type act struct {
-	past string // "retried"
+	past string // "discarded"
+	ask  bool   // whether it is done to what was only selected
 	do   func(box *sqlite.Inbox, ctx context.Context, f inbox.Filter) (int, error)
 }
 
 var (
-	retryAct   = act{"to be run again by the service", (*sqlite.Inbox).Retry}
-	rerunAct   = act{"to be run again by the service, whatever became of them before", (*sqlite.Inbox).Rerun}
-	discardAct = act{"discarded", (*sqlite.Inbox).Discard}
+	retryAct   = act{past: "to be run again by the service", do: (*sqlite.Inbox).Retry}
+	rerunAct   = act{past: "to be run again by the service, whatever became of them before", do: (*sqlite.Inbox).Rerun}
+	discardAct = act{past: "discarded", do: (*sqlite.Inbox).Discard}
 )
 
 func (a *app) inboxRetryCommand() *cobra.Command {
@@ -63,10 +64,9 @@ their IDs, it asks first, or wants --yes.`,
   aihooks inbox discard inbox.db --type integration.error --until 2026-11-01T00:00:00Z --yes`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) == 1 && !yes && !a.confirm(c.Context(), "Discard all dead letters that are selected? They cannot be brought back. [y/N] ") {
-				return errors.New("nothing was discarded: --yes is needed, or an answer")
-			}
-			return a.decide(c, args, &o, all, discardAct)
+			what := discardAct
+			what.ask = !yes
+			return a.decide(c, args, &o, all, what)
 		},
 	}
 	o.addFlags(c)
@@ -111,6 +111,11 @@ func (a *app) decide(c *cobra.Command, args []string, o *choice, all bool, what 
 	return a.with(path, func(box *sqlite.Inbox) error {
 		n := 0
 		if len(ids) == 0 {
+			if what.ask {
+				if err := a.ask(c.Context(), box, f); err != nil {
+					return err
+				}
+			}
 			if n, err = what.do(box, c.Context(), f); err != nil {
 				return found(c.Context(), err)
 			}
@@ -118,14 +123,40 @@ func (a *app) decide(c *cobra.Command, args []string, o *choice, all bool, what 
 		for _, id := range ids {
 			one, err := what.do(box, c.Context(), inbox.Filter{ID: id})
 			if err != nil {
-				return fmt.Errorf("%s: %w", id, found(c.Context(), err))
+				err = fmt.Errorf("%s: %w", id, found(c.Context(), err))
+				if n > 0 {
+					err = fmt.Errorf("%w; before it, %s", err, done(n, what))
+				}
+				return err
 			}
 			n += one
 		}
 		if a.json {
 			return a.writeJSON(map[string]int{"entries": n})
 		}
-		a.line("%d dead letters are %s", n, what.past)
+		a.line("%s", done(n, what))
 		return nil
 	})
+}
+
+func done(n int, what act) string {
+	if n == 1 {
+		return "1 dead letter is " + what.past
+	}
+	return fmt.Sprintf("%d dead letters are %s", n, what.past)
+}
+
+// ask asks whether what is selected is to be discarded, and says how many that are.
+func (a *app) ask(ctx context.Context, box *sqlite.Inbox, f inbox.Filter) error {
+	n := 0
+	for _, err := range box.Entries(ctx, inbox.Dead, f) {
+		if err != nil {
+			return found(ctx, err)
+		}
+		n++
+	}
+	if n > 0 && !a.confirm(ctx, fmt.Sprintf("%d dead letters are selected. Discard them? They cannot be brought back. [y/N] ", n)) {
+		return errors.New("nothing was discarded: --yes is needed, or an answer")
+	}
+	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -72,6 +74,11 @@ credentials, but whatever the vendor sent stands in them.`,
 }
 
 func (a *app) listen(ctx context.Context, o *listening) error {
+	if !o.noSave {
+		if err := os.MkdirAll(o.folder, 0o700); err != nil {
+			return fmt.Errorf("--dir: %w", err) // now, rather than with each delivery
+		}
+	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.address)
 	if err != nil {
 		return err
@@ -174,8 +181,16 @@ func (d *desk) replayer(base string) func(context.Context, page.Detail) (string,
 		l := again(v, c, secret, address, "", "", false)
 		r := p.post(ctx, &l)
 		if r.Status == 0 {
-			return "", fmt.Errorf("%s did not answer: %s", address, r.Error)
+			return "", fmt.Errorf("%s did not answer: %s", withoutPassword(address), r.Error)
 		}
-		return fmt.Sprintf("Replayed to %s: answered %s in %s.", address, statusText(r.Status), took(r.took)), nil
+		return fmt.Sprintf("Replayed to %s: answered %s in %s.", withoutPassword(address), statusText(r.Status), took(r.took)), nil
 	}
+}
+
+func withoutPassword(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "the URL"
+	}
+	return u.Redacted()
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -39,6 +41,19 @@ func (r *answer) accepted() bool { return r.Status >= 200 && r.Status <= 299 }
 type letter struct {
 	name, event, id string
 	request         func() (*http.Request, error) // signed when it is sent
+	secret          signature.Secret
+}
+
+// hide takes the secret out of what a service says: many repeat the URL, which has EmberQA's token in it.
+func (l *letter) hide(text string) string {
+	secret := l.secret.Reveal()
+	if secret == "" {
+		return text
+	}
+	for _, form := range []string{secret, url.PathEscape(secret), url.QueryEscape(secret), html.EscapeString(secret)} {
+		text = strings.ReplaceAll(text, form, "[secret]")
+	}
+	return text
 }
 
 // A poster sends letters.
@@ -108,7 +123,7 @@ func (p *poster) post(ctx context.Context, l *letter) answer {
 	a := answer{Name: l.name, Event: l.event, ID: l.id}
 	r, err := l.request()
 	if err != nil {
-		a.Error = withoutURL(err).Error()
+		a.Error = l.hide(withoutURL(err).Error())
 		return a
 	}
 	began := time.Now()
@@ -117,12 +132,12 @@ func (p *poster) post(ctx context.Context, l *letter) answer {
 		var body []byte
 		body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 		_ = response.Body.Close()
-		a.Status, a.Body, a.RetryAfter = response.StatusCode, string(body), response.Header.Get("Retry-After")
+		a.Status, a.Body, a.RetryAfter = response.StatusCode, l.hide(string(body)), l.hide(response.Header.Get("Retry-After"))
 	}
 	a.took = time.Since(began)
 	a.TookMS = float64(a.took.Microseconds()) / 1000
 	if err != nil {
-		a.Status, a.Error = 0, withoutURL(err).Error()
+		a.Status, a.Error = 0, l.hide(withoutURL(err).Error())
 	}
 	return a
 }
@@ -175,7 +190,7 @@ func (a *app) showAnswers(answers []answer) {
 			if r.Error != "" {
 				said = r.Error
 			}
-			rows = append(rows, []string{first, r.Event, statusText(r.Status), took(r.took), said})
+			rows = append(rows, []string{first, r.Event, statusText(r.Status), took(r.took), clip(said, 120)})
 		}
 		a.table([]string{"DELIVERY", "EVENT", "STATUS", "TOOK", "ANSWER"}, rows)
 		return

@@ -1,11 +1,12 @@
 package command
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,7 +42,7 @@ makes it another event. A file may also be the bare body of a delivery: then say
 			var letters []letter
 			patience := time.Duration(0)
 			for _, path := range args {
-				captured, err := readCapture(path, vendor)
+				captured, err := a.readCapture(c.Context(), path, vendor)
 				if err != nil {
 					return err
 				}
@@ -84,21 +85,28 @@ makes it another event. A file may also be the bare body of a delivery: then say
 }
 
 // readCapture reads a capture, or the bare body of a vendor's delivery.
-func readCapture(path, vendor string) (*capture.Capture, error) {
-	if vendor == "" {
-		return capture.Read(path)
+func (a *app) readCapture(ctx context.Context, path, vendor string) (*capture.Capture, error) {
+	if vendor != "" {
+		if _, err := vendors.Find(vendor); err != nil {
+			return nil, usage("--vendor: %w", err)
+		}
 	}
-	if _, err := vendors.Find(vendor); err != nil {
-		return nil, usage("--vendor: %w", err)
-	}
-	body, err := os.ReadFile(path) //nolint:gosec // the path is the user's
+	text, err := a.read(ctx, path, maxFile)
 	if err != nil {
 		return nil, err
 	}
-	if !json.Valid(body) {
+	c, err := capture.Parse(text)
+	switch {
+	case vendor == "" && err != nil:
+		return nil, fmt.Errorf("%s: %w", path, err)
+	case vendor == "" || err == nil && c.Method != "" && strings.EqualFold(c.Vendor, vendor):
+		return c, nil
+	case err == nil && c.Method != "":
+		return nil, usage("%s is a capture of %s's, not of %s's", path, printable(c.Vendor), vendor)
+	case !json.Valid(text):
 		return nil, fmt.Errorf("%s: is not JSON", path)
 	}
-	return &capture.Capture{Vendor: vendor, Body: body}, nil
+	return &capture.Capture{Vendor: vendor, Body: text}, nil
 }
 
 // again returns the delivery such as it would be sent now.
@@ -115,7 +123,7 @@ func again(v *vendors.Vendor, c *capture.Capture, secret signature.Secret, addre
 	if event == "" {
 		event = sign.Type(body)
 	}
-	return letter{name: name, event: event, id: id, request: func() (*http.Request, error) {
+	return letter{name: name, event: event, id: id, secret: secret, request: func() (*http.Request, error) {
 		now := time.Now()
 		return sign.Request(dated(sign, body, now), now, id)
 	}}

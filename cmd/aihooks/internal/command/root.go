@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -24,7 +26,8 @@ type app struct {
 
 	json        bool
 	secretFiles []string
-	began       bool // the command line is right, and a command has begun
+	began       bool                  // the command line is right, and a command has begun
+	lost        atomic.Pointer[error] // why output could not be written
 }
 
 // Run runs the command that args ask for until it is done or ctx ends, and returns the exit code.
@@ -36,8 +39,11 @@ func Run(ctx context.Context, t Terminal, args []string) int {
 	root.SetOut(t.Out)
 	root.SetErr(t.Err)
 	err := root.ExecuteContext(ctx)
+	if lost := a.lost.Load(); err == nil && lost != nil {
+		err = fmt.Errorf("the output cannot be written: %w", *lost)
+	}
 	if err != nil {
-		_, _ = fmt.Fprintf(t.Err, "aihooks: %v\n", err)
+		a.note("aihooks: %s", strings.Join(printableLines(err.Error()), "\n"))
 		if !a.began {
 			_, _ = fmt.Fprintln(t.Err, "Run `aihooks help`, or add --help to the command.")
 		}

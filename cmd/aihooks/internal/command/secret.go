@@ -3,7 +3,6 @@ package command
 import (
 	"crypto/rand"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
@@ -20,10 +19,13 @@ func (a *app) secret(v *vendors.Vendor) (secret signature.Secret, from string, e
 		if !ok {
 			name, path = v.Name(), given
 		}
+		if _, err := vendors.Find(name); err != nil {
+			return signature.Secret{}, "", usage("--secret-file must be FILE or VENDOR=FILE; %w", err)
+		}
 		if !strings.EqualFold(name, v.Name()) {
 			continue
 		}
-		text, err := os.ReadFile(path) //nolint:gosec // the path is the user's
+		text, err := readFile(path, maxSecret)
 		if err != nil {
 			return signature.Secret{}, "", fmt.Errorf("--secret-file: %w", err)
 		}

@@ -135,11 +135,18 @@ func (a *app) send(c *cobra.Command, v *vendors.Vendor, event string, o *sending
 	return judge(answers, o.expect)
 }
 
+// mostTimes keeps one zero too many from filling the memory: each answer is kept.
+const mostTimes = 1_000_000
+
 // letters makes the deliveries that are to be sent.
 func (a *app) letters(v *vendors.Vendor, event string, o *sending) ([]letter, error) {
 	switch {
 	case o.times < 1 || o.concurrent < 1:
 		return nil, usage("--times and --concurrent must be 1 or more")
+	case o.times > mostTimes:
+		return nil, usage("--times must be %d or less", mostTimes)
+	case o.timeout < 0:
+		return nil, usage("--timeout must not be negative")
 	case o.stale && v.Profile.Window == 0:
 		return nil, usage("--stale: %s sends no time that could be checked", v.Name())
 	case o.form != "" && !v.Signs():
@@ -174,11 +181,11 @@ func (a *app) letters(v *vendors.Vendor, event string, o *sending) ([]letter, er
 	letters := make([]letter, o.times)
 	for i := range letters {
 		if o.same {
-			letters[i] = letter{event: sample.Name, id: id, request: func() (*http.Request, error) { return sign.Request(same, now(), id) }}
+			letters[i] = letter{event: sample.Name, id: id, secret: secret, request: func() (*http.Request, error) { return sign.Request(same, now(), id) }}
 			continue
 		}
 		id := newID()
-		letters[i] = letter{event: sample.Name, id: id, request: func() (*http.Request, error) {
+		letters[i] = letter{event: sample.Name, id: id, secret: secret, request: func() (*http.Request, error) {
 			t := now()
 			return sign.Request(sign.Stamp(sign.Unique(body, id), t), t, id)
 		}}
@@ -209,10 +216,14 @@ func setAll(body []byte, sets []string) ([]byte, error) {
 			return nil, usage("--set must be path=value, and is %q", s)
 		}
 		var value any
-		if json.Unmarshal([]byte(text), &value) != nil {
-			value = text
+		if json.Valid([]byte(text)) {
+			numbers := json.NewDecoder(strings.NewReader(text))
+			numbers.UseNumber() // as they were written: 1.0 stays 1.0
+			if err := numbers.Decode(&value); err != nil {
+				return nil, usage("--set %s: %w", path, err)
+			}
 		} else {
-			value = json.RawMessage(text) // as it was written: 1.0 stays 1.0
+			value = text
 		}
 		var err error
 		if v, err = set(v, names, value); err != nil {

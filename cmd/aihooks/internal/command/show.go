@@ -15,6 +15,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/term"
+
+	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/visible"
 )
 
 // The colours, as terminals know them.
@@ -44,16 +46,32 @@ func (a *app) paint(colour, text string) string {
 }
 
 // line writes one line for people.
-func (a *app) line(format string, args ...any) { _, _ = fmt.Fprintf(a.Out, format+"\n", args...) }
+func (a *app) line(format string, args ...any) {
+	_, err := fmt.Fprintf(a.Out, format+"\n", args...)
+	a.wrote(err)
+}
+
+// wrote remembers that output was lost: a script that relies on it must not take it for a success.
+func (a *app) wrote(err error) {
+	if err != nil {
+		a.lost.CompareAndSwap(nil, &err)
+	}
+}
 
 // note writes one line beside the output.
 func (a *app) note(format string, args ...any) { _, _ = fmt.Fprintf(a.Err, format+"\n", args...) }
 
 // writeJSON writes one value for programs.
 func (a *app) writeJSON(v any) error {
-	e := json.NewEncoder(a.Out)
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
 	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := a.Out.Write(visible.JSON(text.Bytes()))
+	a.wrote(err)
+	return err
 }
 
 // table writes rows in columns.
@@ -72,7 +90,7 @@ func (a *app) table(header []string, rows [][]string) {
 	for _, row := range rows {
 		write(row)
 	}
-	_ = w.Flush()
+	a.wrote(w.Flush())
 }
 
 // printable returns s without anything that a terminal would obey: what is shown came from strangers.
@@ -96,15 +114,43 @@ func printable(s string) string {
 // pretty returns a body as it is shown: JSON indented, anything else as it is; each line printable.
 func pretty(body []byte) string {
 	var out bytes.Buffer
-	if json.Indent(&out, bytes.TrimSpace(body), "", "  ") != nil {
+	body = bytes.TrimSpace(body)
+	if !bearable(body) || json.Indent(&out, body, "", "  ") != nil {
 		out.Reset()
 		out.Write(body)
 	}
-	lines := strings.Split(out.String(), "\n")
+	return strings.Join(printableLines(out.String()), "\n")
+}
+
+func printableLines(text string) []string {
+	lines := strings.Split(text, "\n")
 	for i, line := range lines {
 		lines[i] = printable(line)
 	}
-	return strings.Join(lines, "\n")
+	return lines
+}
+
+// bearable reports whether JSON stays of some size when it is indented: nested deeply enough, a megabyte becomes terabytes.
+func bearable(body []byte) bool {
+	size, depth, quoted := len(body), 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			depth++
+			size += 2 * depth
+		case c == '}' || c == ']':
+			depth--
+			size += 2 * depth
+		case c == ',':
+			size += 2 * depth
+		}
+	}
+	return size <= 16*len(body)+(64<<10)
 }
 
 // clip cuts off a text that is longer than a line should have.

@@ -85,7 +85,7 @@ func (b *browser) shoot(s screen, address, name string) error {
 	if err := chromedp.Do(b.ctx, chromedp.Navigate(address)); err != nil {
 		return err
 	}
-	for _, ready := range []string{`document.querySelector('#detail .code')`, `document.getElementById('connection').dataset.state === 'live'`} {
+	for _, ready := range []string{`document.querySelector('.row')`, `document.querySelector('#detail .code')`, `document.getElementById('connection').dataset.state === 'live'`} {
 		if err := b.until(ready); err != nil {
 			return err
 		}

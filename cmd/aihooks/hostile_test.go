@@ -1,0 +1,226 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"net/http"
+	"net/http/httptrace"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// post posts to a listener as a stranger would, and returns the status.
+func post(t *testing.T, url, body string, header http.Header) int {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
+	require.NoError(t, err)
+	r.Header = header
+	answer, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	return answer.StatusCode
+}
+
+func TestATokenIsInNoHeaderThatIsShownOrSaved(t *testing.T) {
+	const unknown = "a-token-nobody-told-us"
+	for _, env := range []map[string]string{nil, secrets()} {
+		j, url, folder := startListening(t, env)
+		for _, path := range []string{"/webhooks/emberqa/" + unknown, "/emberqa/" + unknown, "/emberqa/x/" + unknown, "/emberqa?t=" + unknown} {
+			post(t, url+path, "{}", http.Header{
+				"Referer": {"http://a.test" + path}, "X-Forwarded-Uri": {path}, "X-Original-Url": {path}, "X-Proxy-Saw": {"POST " + path},
+				"X-Token": {"wrong", secret}, "Authorization": {"Bearer x"}, "X-Kept": {"yes"},
+			})
+			d := next(t, j)
+			require.Equal(t, []string{"yes"}, d.Header["X-Kept"])
+			text, err := os.ReadFile(d.File)
+			require.NoError(t, err)
+			for _, name := range []string{"Referer", "X-Forwarded-Uri", "X-Original-Url", "X-Proxy-Saw", "Authorization"} {
+				require.NotContains(t, d.Header, name)
+			}
+			require.NotContains(t, string(text), unknown)
+			if env != nil {
+				require.NotContains(t, string(text), secret)
+			}
+		}
+		post(t, url+"/"+unknown, "{}", nil)
+		require.NotContains(t, line(t, j.err, "404"), unknown)
+		require.Equal(t, 0, j.stop(os.Interrupt))
+		require.DirExists(t, folder)
+	}
+}
+
+func TestAListenerOutlivesWhatIsHugeDeepOrLong(t *testing.T) {
+	c := aihooks(t, nil, "listen", "--addr", "127.0.0.1:0", "--no-save")
+	c.Env = append(c.Env, "GOMEMLIMIT=512MiB")
+	j := begin(t, c)
+	url := strings.Fields(line(t, j.out, "workflux"))[1]
+	deep := strings.Repeat("[", 9000) + strings.Repeat("1,", 1<<16) + "1" + strings.Repeat("]", 9000)
+	for _, body := range []string{deep, `{"event":"` + strings.Repeat("x", 8<<20) + `"}`, strings.Repeat("\x00", 1<<20)} {
+		require.Equal(t, 200, post(t, url, body, nil))
+		shown := line(t, j.out, "unverified")
+		require.Less(t, len(shown), 400)
+		for size := 0; !strings.Contains(shown, "and more, in the file"); {
+			require.True(t, j.out.Scan())
+			shown = j.out.Text()
+			size += len(shown)
+			require.Less(t, size, 64<<10)
+		}
+	}
+	require.Equal(t, http.StatusRequestEntityTooLarge, post(t, url, strings.Repeat(" ", 32<<20+1), nil))
+	require.Contains(t, line(t, j.err, "413"), "too large")
+	require.Equal(t, 200, post(t, url, strings.Repeat(" ", 32<<20), nil))
+	require.Equal(t, 0, j.stop(os.Interrupt))
+}
+
+func TestOnlyPOSTsAreDeliveries(t *testing.T) {
+	_, url, _ := startListening(t, nil, "--no-save")
+	answer, err := http.Get(url + "/webhooks/workflux") //nolint:noctx // a test
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	require.Equal(t, http.StatusMethodNotAllowed, answer.StatusCode)
+}
+
+func TestAFolderThatCannotBeIsSaidAtOnceAndAFullDiskForEachDelivery(t *testing.T) {
+	file := writeFile(t, "")
+	require.Contains(t, run(t, "listen", "--addr", "127.0.0.1:0", "--dir", filepath.Join(file, "in")).is(t, 1).err, "not a directory")
+
+	j, url, folder := startListening(t, nil)
+	require.NoError(t, os.Remove(folder))
+	require.NoError(t, os.Symlink("/proc", folder)) // where nobody can write, root included
+	require.Equal(t, 200, post(t, url+"/workflux", "{}", nil))
+	require.Contains(t, line(t, j.err, "is not saved"), "no such file")
+	require.Empty(t, next(t, j).File)
+	require.Equal(t, 0, j.stop(os.Interrupt))
+}
+
+func TestTwoListenersMayShareAFolder(t *testing.T) {
+	one, url, folder := startListening(t, nil)
+	two := begin(t, aihooks(t, nil, "listen", "--json", "--addr", "127.0.0.1:0", "--dir", folder))
+	_, other, _ := strings.Cut(line(t, two.err, "listening on "), "listening on ")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 20 {
+			post(t, url+"/workflux", "{}", nil)
+		}
+	}()
+	for range 20 {
+		post(t, other+"/workflux", "{}", nil)
+	}
+	<-done
+	names := make(map[string]bool)
+	for range 20 {
+		names[next(t, one).File], names[next(t, two).File] = true, true
+	}
+	require.Len(t, names, 40)
+}
+
+func TestCtrlCDoesNotCutOffARequestThatIsUnderWay(t *testing.T) {
+	j, url, _ := startListening(t, secrets())
+	body, writer, err := os.Pipe()
+	require.NoError(t, err)
+	asked := make(chan struct{})
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got100Continue: func() { close(asked) }})
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/workflux", body)
+	require.NoError(t, err)
+	r.Header.Set("Expect", "100-continue") // the body is asked for once it is being read
+	status := make(chan int, 1)
+	go func() {
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			status <- 0
+			return
+		}
+		_ = answer.Body.Close()
+		status <- answer.StatusCode
+	}()
+	<-asked
+	_, err = writer.WriteString("{")
+	require.NoError(t, err)
+	require.NoError(t, j.cmd.Process.Signal(os.Interrupt))
+	_, err = writer.WriteString("}")
+	require.NoError(t, err)
+	require.NoError(t, writer.Close())
+	require.Equal(t, 401, <-status)
+	require.Equal(t, "forged", next(t, j).Outcome)
+	require.Equal(t, 0, j.wait())
+}
+
+func TestAReaderThatHasLeftEndsTheListener(t *testing.T) {
+	c := aihooks(t, nil, "listen", "--json", "--addr", "127.0.0.1:0", "--no-save")
+	reader, writer, err := os.Pipe()
+	require.NoError(t, err)
+	c.Stdout = writer
+	text, err := c.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, c.Start())
+	_, url, _ := strings.Cut(line(t, bufio.NewScanner(text), "listening on "), "listening on ")
+	require.NoError(t, writer.Close())
+	require.NoError(t, reader.Close())                                                     // as head -1 does
+	answer, err := http.Post(url+"/workflux", "application/json", strings.NewReader("{}")) //nolint:noctx // a test
+	if err == nil {
+		require.NoError(t, answer.Body.Close())
+	}
+	_ = c.Wait() // how it ended is looked at
+	require.Equal(t, syscall.SIGPIPE, c.ProcessState.Sys().(syscall.WaitStatus).Signal())
+}
+
+func TestACaptureOfAnotherVendorIsRefused(t *testing.T) {
+	files := saved(t)
+	s := newService(t, "workflux")
+	for _, file := range files {
+		vendor := strings.Split(filepath.Base(file), "-")[1]
+		r := run(t, "explain", "workflux", "--capture", file)
+		switch vendor {
+		case "workflux":
+			r.is(t, 0)
+			run(t, "replay", file, "--vendor", "workflux", "--url", s.URL).is(t, 0)
+			require.Equal(t, "conversation.started", s.seen()[0].Delivery().Type, "its body, not the file")
+		default:
+			require.Contains(t, r.is(t, 2).err, "is a capture of "+vendor+"'s")
+			require.Contains(t, run(t, "replay", file, "--vendor", "workflux", "--url", s.URL).is(t, 2).err, "is a capture of "+vendor+"'s")
+		}
+		if vendor == "emberqa" {
+			require.Contains(t, run(t, "explain", "emberqa", "--capture", file).is(t, 2).err, "which no capture has")
+		}
+	}
+}
+
+func TestNumbersInHeadersAndBodiesStayAsTheyWereWritten(t *testing.T) {
+	headers, body := delivered(t, "greenflash", secret)
+	parsed := http.Header{}
+	for text := range strings.Lines(headers) {
+		if name, value, ok := strings.Cut(text, ": "); ok {
+			parsed.Add(name, strings.TrimSpace(value))
+		}
+	}
+	var b bytes.Buffer
+	b.WriteString("{")
+	for name := range parsed {
+		quoted := `"` + parsed.Get(name) + `"`
+		if strings.Contains(name, "Timestamp") {
+			quoted = parsed.Get(name)
+		}
+		b.WriteString(`"` + name + `":` + quoted + ",")
+	}
+	b.WriteString(`"X-Last":""}`)
+	run(t, "explain", "greenflash", "--headers", writeFile(t, b.String()), "--body", writeFile(t, body)).is(t, 0)
+	run(t, "explain", "greenflash", "--headers", writeFile(t, `{"A":{"b":1}}`), "--body", writeFile(t, body)).is(t, 1)
+
+	s := newService(t, "greenflash")
+	run(t, "send", "greenflash", "conversation.rating", "--url", s.URL, "--set", `data.deep={"n":1.50}`, "--set", "data.deep.more=2").is(t, 0)
+	require.JSONEq(t, `{"n":1.50,"more":2}`, string(s.seen()[0].Unknown()["/data/deep"]))
+}
+
+func TestWhatIsTooLargeToReadIsRefused(t *testing.T) {
+	run(t, "explain", "workflux", "--headers", writeFile(t, "A: b"), "--body", "/dev/zero").is(t, 1)
+	c := aihooks(t, secrets(), "explain", "workflux", "--headers", writeFile(t, "A: b"), "--body", "-")
+	c.Stdin = strings.NewReader(strings.Repeat(" ", 32<<20+1))
+	require.Contains(t, finish(t, c).is(t, 1).err, "is larger than 33554432 bytes")
+	require.Contains(t, finish(t, aihooks(t, nil, "send", "workflux", "user.message", "--url", down(t), "--secret-file", "/dev/zero")).is(t, 1).err, "larger than")
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/creack/pty"
+	"github.com/stretchr/testify/require"
+)
+
+// seen is what somebody at a terminal sees of a command, who types something once a text is there, and its exit code.
+func seen(t *testing.T, env map[string]string, args []string, until, typed string) (string, int) {
+	t.Helper()
+	c := aihooks(t, env, args...)
+	f, err := pty.StartWithSize(c, &pty.Winsize{Rows: 40, Cols: 90})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, f.Close()) }()
+	var out bytes.Buffer
+	for buffer := make([]byte, 4096); !strings.Contains(out.String(), until); {
+		n, err := f.Read(buffer)
+		require.NoError(t, err, out.String())
+		out.Write(buffer[:n])
+	}
+	_, err = io.WriteString(f, typed)
+	require.NoError(t, err)
+	if _, err = io.Copy(&out, f); err != nil {
+		require.ErrorIs(t, err, syscall.EIO) // how a terminal ends whose last process is gone
+	}
+	_ = c.Wait() // its code is looked at
+	return out.String(), c.ProcessState.ExitCode()
+}
+
+func with(env map[string]string, name, value string) map[string]string {
+	env[name] = value
+	return env
+}
+
+func TestThereAreColoursAndABarOnATerminalAndNowhereElse(t *testing.T) {
+	s := newService(t, "workflux")
+	many := []string{"send", "workflux", "user.message", "--url", s.URL, "--times", "60"}
+	out, code := seen(t, secrets(), many, "", "")
+	require.Equal(t, 0, code)
+	require.Contains(t, out, "/60)", "a bar")
+	out, _ = seen(t, secrets(), append(many, "--json"), "", "")
+	require.NotContains(t, out, "/60)", "JSON has none")
+	out, _ = seen(t, secrets(), []string{"send", "workflux", "user.message", "--url", s.URL, "--times", "3"}, "", "")
+	require.NotContains(t, out, "/3)", "few answers need none")
+	require.Equal(t, 3, strings.Count(out, "200 OK"))
+
+	for colours, env := range map[bool]map[string]string{
+		true: with(secrets(), "TERM", "xterm"), false: with(secrets(), "NO_COLOR", "1"),
+	} {
+		require.Equal(t, colours, strings.Contains(shownOnATerminal(t, env), "\x1b[32mhandled\x1b[0m"), "%v", env["NO_COLOR"])
+	}
+	require.NotContains(t, shownOnATerminal(t, with(secrets(), "TERM", "dumb")), "\x1b")
+}
+
+// shownOnATerminal is what listen shows there of a delivery.
+func shownOnATerminal(t *testing.T, env map[string]string) string {
+	t.Helper()
+	c := aihooks(t, env, "listen", "--addr", "127.0.0.1:0", "--no-body")
+	f, err := pty.StartWithSize(c, &pty.Winsize{Rows: 40, Cols: 90})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, f.Close()) }()
+	read := func(until string) string {
+		var all []byte
+		buffer := make([]byte, 4096)
+		for !strings.Contains(string(all), until) {
+			n, err := f.Read(buffer)
+			require.NoError(t, err, string(all))
+			all = append(all, buffer[:n]...)
+		}
+		return string(all)
+	}
+	start := read("Ctrl-C ends")
+	_, after, ok := strings.Cut(start, "greenflash")
+	require.True(t, ok)
+	run(t, "send", "greenflash", "conversation.rating", "--url", strings.Fields(after)[0]).is(t, 0)
+	text := read("rating.json")
+	_, err = f.Write([]byte{3}) // Ctrl-C
+	require.NoError(t, err)
+	var exit interface{ ExitCode() int }
+	if err := c.Wait(); err != nil {
+		require.False(t, errors.As(err, &exit), "Ctrl-C is how listening ends: %v", err)
+	}
+	return text
+}
+
+func TestDiscardingAsksAtATerminalAndSaysHowMany(t *testing.T) {
+	w := newWarehouse(t, 3)
+	discard := []string{"inbox", "discard", w.path, "--all"}
+	for _, answer := range []string{"n\n", "\n", "yessir\n", "\x04"} {
+		out, code := seen(t, nil, discard, "[y/N] ", answer)
+		require.Equal(t, 1, code, out)
+		require.Contains(t, out, "3 dead letters are selected. Discard them?")
+		require.Contains(t, out, "nothing was discarded")
+		require.Len(t, w.dead(t), 3)
+	}
+	out, code := seen(t, nil, discard, "[y/N] ", "\x03")
+	require.Equal(t, 130, code, out)
+	require.Len(t, w.dead(t), 3)
+	out, code = seen(t, nil, discard, "[y/N] ", "y\n")
+	require.Equal(t, 0, code, out)
+	require.Empty(t, w.dead(t))
+}
+
+func TestCtrlCEndsWhatReadsAPipeThatHasNoEnd(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+	j := begin(t, aihooks(t, secrets(), "explain", "workflux", "--headers", writeFile(t, "A: b"), "--body", pipe))
+	writer, err := os.OpenFile(pipe, os.O_WRONLY, 0) // once it is being read
+	require.NoError(t, err)
+	require.Equal(t, 130, j.stop(os.Interrupt))
+	require.NoError(t, writer.Close())
+}
+
+func TestWhatAServiceSaysIsShownAsTextAndWithoutTheSecret(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, "\x1b[31m\u202eCannot POST "+r.URL.Path+strings.Repeat(" page", 1000)) // as Express does
+	}))
+	t.Cleanup(s.Close)
+	for _, more := range [][]string{nil, {"--json"}} {
+		r := run(t, append([]string{"send", "emberqa", "red_flag", "--url", s.URL + "/hooks"}, more...)...).is(t, 1) // run looks for the secret
+		require.Contains(t, r.out, "Cannot POST /hooks/[secret]")
+		require.NotContains(t, r.out, "\u202e")
+		require.Equal(t, more == nil, len(r.out) < 500)
+	}
+}
+
+func TestOutputThatIsLostIsNoSuccess(t *testing.T) {
+	for _, args := range [][]string{{"send", "emberqa", "--list"}, {"send", "emberqa", "--list", "--json"}} {
+		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		require.NoError(t, err)
+		c := aihooks(t, nil, args...)
+		c.Stdout = full
+		r := finish(t, c).is(t, 1)
+		require.NoError(t, full.Close())
+		require.Contains(t, r.err, "no space left")
+	}
+}
