@@ -1,12 +1,9 @@
 package enginetest_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -16,31 +13,12 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
-	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 	"github.com/aihooks/aihooks-go/workflux"
+	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
 )
-
-// A logbook is what has been logged.
-type logbook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-func (l *logbook) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
 func soon(t testing.TB, condition func() bool, text ...any) {
 	t.Helper()
@@ -91,25 +69,22 @@ const secret = "a secret"
 // A desk is a WorkFlux handler before an inbox, and whoever sends to it.
 type desk struct {
 	*workflux.Handler
-	log    *logbook
-	sender webhooktest.Signer
+	log    *logtest.Book
+	sender *webhooktest.Sender
 	calls  counter
 }
 
 // newDesk returns a desk whose callback for messages is given their names.
 func newDesk(t testing.TB, box *jetstreaminbox.Inbox, callback func(ctx context.Context, name string) error) *desk {
 	t.Helper()
-	d := &desk{
-		log:    new(logbook),
-		sender: webhooktest.Signer{Profile: workflux.Profile(), URL: "http://receiver.test/", Key: signature.NewKey("", secret)},
-	}
-	hook, err := workflux.NewHandler(secret, &webhook.Options{Inbox: box, Logger: d.log.logger()})
+	d := &desk{log: new(logtest.Book)}
+	hook, err := workflux.NewHandler(secret, &webhook.Options{Inbox: box, Logger: d.log.Text()})
 	require.NoError(t, err)
 	hook.OnUserMessage(func(ctx context.Context, e *workflux.UserMessage) error {
 		d.calls.add(e.MessageID)
 		return callback(ctx, e.MessageID)
 	})
-	d.Handler = hook
+	d.Handler, d.sender = hook, workfluxtest.NewSender(t, hook, secret)
 	return d
 }
 
@@ -124,30 +99,20 @@ func letter(name string, n int) []byte {
 		sent, name, strings.Repeat("x", n))
 }
 
-// post sends a body as WorkFlux does, and returns the answer and how long it took.
-func (d *desk) post(t testing.TB, body []byte) (*httptest.ResponseRecorder, time.Duration) {
-	t.Helper()
-	r, err := d.sender.Request(body, time.Now(), "")
-	require.NoError(t, err)
-	answer, began := httptest.NewRecorder(), time.Now()
-	d.ServeHTTP(answer, r)
-	return answer, time.Since(began)
-}
+// post sends a body as WorkFlux does.
+func (d *desk) post(body []byte) webhooktest.Answer { return d.sender.Send(d.sender.Raw(body)) }
 
 // is posts a body that must be answered with the status.
 func (d *desk) is(t testing.TB, status int, body []byte) {
 	t.Helper()
-	answer, _ := d.post(t, body)
-	require.Equal(t, status, answer.Code, "%s\n%s", answer.Body, d.log)
+	answer := d.post(body)
+	require.Equal(t, status, answer.Status, "%s\n%s", answer.Body, d.log)
 }
 
 // accepted posts a body until it is answered 200, as its vendor does.
 func (d *desk) accepted(t testing.TB, body []byte) {
 	t.Helper()
-	soon(t, func() bool {
-		answer, _ := d.post(t, body)
-		return answer.Code == http.StatusOK
-	})
+	soon(t, func() bool { return d.post(body).Status == http.StatusOK })
 }
 
 // run has the inbox run until the test ends, or until what it returns is called.

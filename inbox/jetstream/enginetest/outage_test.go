@@ -13,6 +13,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
+	"github.com/aihooks/aihooks-go/internal/logtest"
 )
 
 func TestWhileTheServerIsDownDeliveriesAreAnswered503InTimeAndItGoesOnByItselfAfterwards(t *testing.T) {
@@ -20,8 +21,8 @@ func TestWhileTheServerIsDownDeliveriesAreAnswered503InTimeAndItGoesOnByItselfAf
 	s := startServer(t, o)
 	o.Port = portOf(s)
 	js := dial(t, s.ClientURL())
-	log := new(logbook)
-	box := open(t, js, jetstreaminbox.Options{Lease: 2 * time.Second, Policy: inbox.Policy{MaxAttempts: 5, Logger: log.logger()}})
+	log := new(logtest.Book)
+	box := open(t, js, jetstreaminbox.Options{Lease: 2 * time.Second, Policy: inbox.Policy{MaxAttempts: 5, Logger: log.Text()}})
 	entered, leave := make(chan struct{}), make(chan struct{})
 	d := newDesk(t, box, func(_ context.Context, name string) error {
 		if name == "runs" {
@@ -36,10 +37,10 @@ func TestWhileTheServerIsDownDeliveriesAreAnswered503InTimeAndItGoesOnByItselfAf
 	d.is(t, http.StatusOK, letter("before", 1))
 	stopServer(s)
 	for range 3 {
-		answer, took := d.post(t, letter("during", 1))
-		require.Equal(t, http.StatusServiceUnavailable, answer.Code)
-		require.NotEmpty(t, answer.Header().Get("Retry-After"))
-		require.Less(t, took, 4500*time.Millisecond)
+		answer := d.post(letter("during", 1))
+		require.Equal(t, http.StatusServiceUnavailable, answer.Status)
+		require.NotEmpty(t, answer.Header.Get("Retry-After"))
+		require.Less(t, answer.Took, 4500*time.Millisecond)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
@@ -94,9 +95,9 @@ func TestWhatBecomesOfADeliveryAfterItsLeaseHasEndedIsNotPutDown(t *testing.T) {
 	s := startServer(t, o)
 	o.Port = portOf(s)
 	js := dial(t, s.ClientURL())
-	log := new(logbook)
+	log := new(logtest.Book)
 	const lease = time.Second
-	box := open(t, js, jetstreaminbox.Options{Lease: lease, Policy: inbox.Policy{Logger: log.logger()}})
+	box := open(t, js, jetstreaminbox.Options{Lease: lease, Policy: inbox.Policy{Logger: log.Text()}})
 	entered, leave := make(chan struct{}, 4), make(chan struct{})
 	var d *desk
 	d = newDesk(t, box, func(ctx context.Context, name string) error {

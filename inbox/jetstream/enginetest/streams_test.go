@@ -14,6 +14,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
+	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/internal/torturetest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -58,8 +59,8 @@ func TestAServerThatHasNoRoomLeftIsAFullInbox(t *testing.T) {
 
 func TestEndpointsOfAnyNameAreToldApart(t *testing.T) {
 	js := dial(t, newServer(t).ClientURL())
-	log := new(logbook)
-	box := open(t, js, jetstreaminbox.Options{Policy: inbox.Policy{Logger: log.logger()}})
+	log := new(logtest.Book)
+	box := open(t, js, jetstreaminbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	d := newDesk(t, box, succeed)
 	for _, endpoint := range []string{"default.1", "*", "> aé", "=2A", ""} {
 		p := parcel("a")
