@@ -8,9 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -98,21 +100,32 @@ func TestAFolderThatCannotBeIsSaidAtOnceAndAFullDiskForEachDelivery(t *testing.T
 	require.Equal(t, 0, j.stop(os.Interrupt))
 }
 
+// sendMany has a stranger send 20 deliveries.
+func sendMany(t *testing.T, url string) {
+	t.Helper()
+	for range 20 {
+		answer, err := http.Post(url+"/workflux", "application/json", strings.NewReader("{}")) //nolint:noctx // a test
+		if assert.NoError(t, err) {
+			assert.NoError(t, answer.Body.Close())
+		}
+	}
+}
+
+func TestTypesAreNotAsLongAsTheySay(t *testing.T) {
+	j, url, _ := startListening(t, nil, "--no-save", "--no-body")
+	post(t, url+"/workflux", `{"event":"`+strings.Repeat("x", 1<<20)+`"}`, nil)
+	require.LessOrEqual(t, len(next(t, j).Type), 210)
+}
+
 func TestTwoListenersMayShareAFolder(t *testing.T) {
 	one, url, folder := startListening(t, nil)
 	two := begin(t, aihooks(t, nil, "listen", "--json", "--addr", "127.0.0.1:0", "--dir", folder))
 	_, other, _ := strings.Cut(line(t, two.err, "listening on "), "listening on ")
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for range 20 {
-			post(t, url+"/workflux", "{}", nil)
-		}
-	}()
-	for range 20 {
-		post(t, other+"/workflux", "{}", nil)
+	var wg sync.WaitGroup
+	for _, address := range []string{url, other} {
+		wg.Go(func() { sendMany(t, address) })
 	}
-	<-done
+	wg.Wait()
 	names := make(map[string]bool)
 	for range 20 {
 		names[next(t, one).File], names[next(t, two).File] = true, true

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -76,7 +77,7 @@ func (d *desk) receive(w http.ResponseWriter, r *http.Request, v *vendors.Vendor
 			status = http.StatusRequestEntityTooLarge
 		}
 		http.Error(w, "the body cannot be read", status)
-		d.app.note("%s  %s  %d  a body could not be read: %s", when(arrived), v.Name(), status, printable(err.Error()))
+		d.app.notef("%s  %s  %d  a body could not be read: %s", when(arrived), v.Name(), status, printable(err.Error()))
 		return
 	}
 	request := func() webhook.Request {
@@ -92,9 +93,7 @@ func (d *desk) receive(w http.ResponseWriter, r *http.Request, v *vendors.Vendor
 		if !result.Outcome.OK() {
 			c.Explanation = sentence(h.Explain(request(), arrived).Text)
 		}
-		for name, values := range result.Header() {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), result.Header())
 		w.WriteHeader(result.Status)
 		_, _ = w.Write(result.Body) // a sender that has left is none of ours
 	} else {
@@ -129,7 +128,7 @@ const shortestToken = 6
 // nobody answers what is for no vendor.
 func (d *desk) nobody(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, "no vendor's deliveries are received here", http.StatusNotFound)
-	d.app.note("%s  %s %s  404: deliveries go to /webhooks/VENDOR", when(time.Now()), r.Method, printable(firstSegment(r.URL.Path)))
+	d.app.notef("%s  %s %s  404: deliveries go to /webhooks/VENDOR", when(time.Now()), r.Method, printable(firstSegment(r.URL.Path)))
 }
 
 // firstSegment leaves out what may be a token.
@@ -153,7 +152,7 @@ func (d *desk) show(c *capture.Capture, base string, lasted time.Duration) {
 	if !d.options.noSave {
 		var err error
 		if saved, err = c.Save(d.options.folder); err != nil {
-			d.app.note("the delivery is not saved: %s", printable(err.Error()))
+			d.app.notef("the delivery is not saved: %s", printable(err.Error()))
 		}
 	}
 	d.ring.Add(detailOf(c, base, saved))
@@ -162,18 +161,18 @@ func (d *desk) show(c *capture.Capture, base string, lasted time.Duration) {
 		return
 	}
 	a := d.app
-	a.line("%s  %s  %s  %s  %d  %s  %s", when(c.Arrived), a.paint(bold, c.Vendor), printable(clip(c.Type, 60)), a.paint(colourOf(c), c.Outcome), c.Status,
+	a.linef("%s  %s  %s  %s  %d  %s  %s", when(c.Arrived), a.paint(bold, c.Vendor), printable(clip(c.Type, 60)), a.paint(colourOf(c), c.Outcome), c.Status,
 		a.paint(faint, took(lasted)), a.paint(faint, printable(clip(c.ID, 32))))
 	if c.Explanation != "" {
 		for _, text := range wrap(printable(c.Explanation), a.width()-2) {
-			a.line("  %s", a.paint(colourOf(c), text))
+			a.linef("  %s", a.paint(colourOf(c), text))
 		}
 	}
 	if saved != "" {
-		a.line("  %s", a.paint(faint, saved))
+		a.linef("  %s", a.paint(faint, saved))
 	}
 	if !d.options.noBody && len(c.Body) > 0 {
-		a.line("%s", indent(preview(c.Body)))
+		a.linef("%s", indent(preview(c.Body)))
 	}
 }
 
@@ -181,12 +180,12 @@ func (d *desk) show(c *capture.Capture, base string, lasted time.Duration) {
 func (d *desk) print(c *capture.Capture, saved string) {
 	text, err := json.Marshal(c)
 	if err != nil {
-		d.app.note("the delivery cannot be shown: %v", err)
+		d.app.notef("the delivery cannot be shown: %v", err)
 		return
 	}
 	members := make(map[string]json.RawMessage)
-	_ = json.Unmarshal(text, &members) // it has just been made
-	members["file"], _ = json.Marshal(saved)
+	_ = json.Unmarshal(text, &members)       // it has just been made
+	members["file"], _ = json.Marshal(saved) //nolint:errchkjson // a text
 	if d.options.noBody {
 		delete(members, "body")
 		delete(members, "body_base64")

@@ -78,7 +78,7 @@ func (a *app) explain(v *vendors.Vendor, secret signature.Secret, r *webhook.Req
 			return err
 		}
 	} else {
-		a.line("%s", strings.Join(wrap(printable(sentence(e.Text)), a.width()), "\n"))
+		a.linef("%s", strings.Join(wrap(printable(sentence(e.Text)), a.width()), "\n"))
 	}
 	if e.Mistake != signature.NoMistake {
 		return errors.New("the delivery is refused")

@@ -48,7 +48,7 @@ to discard.`,
 				if err != nil {
 					return err
 				}
-				a.note("page: %s; Ctrl-C ends", site.url)
+				a.notef("page: %s; Ctrl-C ends", site.url)
 				return site.serve()
 			})
 		},

@@ -134,7 +134,7 @@ func (a *app) decide(c *cobra.Command, args []string, o *choice, all bool, what 
 		if a.json {
 			return a.writeJSON(map[string]int{"entries": n})
 		}
-		a.line("%s", done(n, what))
+		a.linef("%s", done(n, what))
 		return nil
 	})
 }

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -74,13 +73,13 @@ func (a *app) list(c *cobra.Command, box *sqlite.Inbox, state inbox.State, f inb
 	}
 	if !a.json {
 		if n == 0 {
-			a.note("nothing is %s", state)
+			a.notef("nothing is %s", state)
 			return nil
 		}
 		a.table([]string{"ID", "ENDPOINT", "TYPE", "RECEIVED", "RUNS", "SINCE/DUE", "LAST ERROR"}, rows)
 	}
 	if more {
-		a.note("there are more than %d; see --limit", limit)
+		a.notef("there are more than %d; see --limit", limit)
 	}
 	return nil
 }
@@ -130,23 +129,23 @@ func (a *app) showEntry(e *inbox.Entry) {
 		{"received", d.ReceivedAt.Local().Format(time.RFC3339)}, {"due", instant(e.Due)}, {"since", instant(e.Since)}, {"signed by", d.SignedBy},
 	} {
 		if field[1] != "" {
-			a.line("%-10s %s", field[0], printable(field[1]))
+			a.linef("%-10s %s", field[0], printable(field[1]))
 		}
 	}
 	if len(e.Attempts) > 0 {
-		a.line("")
+		a.linef("")
 		var rows [][]string
 		for _, t := range e.Attempts {
 			rows = append(rows, []string{when(t.At), took(t.Took), string(t.Outcome), string(t.Reason), t.Error})
 		}
 		a.table([]string{"ATTEMPT", "TOOK", "OUTCOME", "REASON", "ERROR"}, rows)
 	}
-	a.line("")
+	a.linef("")
 	if d.Body == nil {
-		a.line("The body has been deleted.")
+		a.linef("The body has been deleted.")
 		return
 	}
-	a.line("%s", pretty(d.Body))
+	a.linef("%s", pretty(d.Body))
 }
 
 func instant(t time.Time) string {
@@ -173,7 +172,7 @@ func (a *app) inboxStatsCommand() *cobra.Command {
 				}
 				var rows [][]string
 				row := func(name string, n sqlite.Counts) {
-					rows = append(rows, []string{name, fmt.Sprint(n.Pending), fmt.Sprint(n.Running), fmt.Sprint(n.Waiting), fmt.Sprint(n.Dead), fmt.Sprint(n.Done)})
+					rows = append(rows, []string{name, strconv.Itoa(n.Pending), strconv.Itoa(n.Running), strconv.Itoa(n.Waiting), strconv.Itoa(n.Dead), strconv.Itoa(n.Done)})
 				}
 				names := make([]string, 0, len(stats.Endpoints))
 				for name := range stats.Endpoints {
@@ -186,7 +185,7 @@ func (a *app) inboxStatsCommand() *cobra.Command {
 				row("all", stats.Counts)
 				a.table([]string{"ENDPOINT", "PENDING", "RUNNING", "WAITING", "DEAD", "DONE"}, rows)
 				if !stats.Oldest.IsZero() {
-					a.line("the oldest that is due has been so for %s", time.Since(stats.Oldest).Round(time.Second))
+					a.linef("the oldest that is due has been so for %s", time.Since(stats.Oldest).Round(time.Second))
 				}
 				return nil
 			})

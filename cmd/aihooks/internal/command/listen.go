@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -108,15 +109,15 @@ func (a *app) listen(ctx context.Context, o *listening) error {
 		}
 	}
 	if a.json {
-		a.note("listening on %s", base)
+		a.notef("listening on %s", base)
 	} else {
 		a.table([]string{"VENDOR", "URL", "VERIFIED"}, rows)
 	}
 	if site != nil {
-		a.note("page: %s", site.url)
+		a.notef("page: %s", site.url)
 	}
 	if !o.noSave {
-		a.note("saving to %s; Ctrl-C ends", filepath.Clean(o.folder))
+		a.notef("saving to %s; Ctrl-C ends", filepath.Clean(o.folder))
 	}
 	server := &http.Server{Handler: d.mux, ReadHeaderTimeout: 5 * time.Second}
 	return errorsOf(func() error { return serve(ctx, server, listener) }, site.serve)
@@ -165,7 +166,7 @@ func (d *desk) replayer(base string) func(context.Context, page.Detail) (string,
 	return func(ctx context.Context, item page.Detail) (string, error) {
 		v, err := vendors.Find(item.Vendor)
 		if err != nil {
-			return "", fmt.Errorf("it is not known whose delivery this is, so it cannot be signed")
+			return "", errors.New("it is not known whose delivery this is, so it cannot be signed")
 		}
 		secret, err := d.app.mustSecret(v)
 		if err != nil {

@@ -144,8 +144,7 @@ func (p *poster) post(ctx context.Context, l *letter) answer {
 
 // withoutURL takes the URL out of an error: EmberQA's carries the token.
 func withoutURL(err error) error {
-	var e *url.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*url.Error](err); ok {
 		return e.Err
 	}
 	return err

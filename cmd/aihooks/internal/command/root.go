@@ -43,7 +43,7 @@ func Run(ctx context.Context, t Terminal, args []string) int {
 		err = fmt.Errorf("the output cannot be written: %w", *lost)
 	}
 	if err != nil {
-		a.note("aihooks: %s", strings.Join(printableLines(err.Error()), "\n"))
+		a.notef("aihooks: %s", strings.Join(printableLines(err.Error()), "\n"))
 		if !a.began {
 			_, _ = fmt.Fprintln(t.Err, "Run `aihooks help`, or add --help to the command.")
 		}

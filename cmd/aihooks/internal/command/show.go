@@ -31,7 +31,7 @@ const (
 // isTerminal reports whether what is written to w is seen by somebody.
 func isTerminal(w any) bool {
 	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) //nolint:gosec // descriptors are small
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // paint colours a text on a terminal, unless NO_COLOR is set (https://no-color.org).
@@ -45,8 +45,8 @@ func (a *app) paint(colour, text string) string {
 	return "\x1b[" + colour + "m" + text + "\x1b[0m"
 }
 
-// line writes one line for people.
-func (a *app) line(format string, args ...any) {
+// linef writes one line for people.
+func (a *app) linef(format string, args ...any) {
 	_, err := fmt.Fprintf(a.Out, format+"\n", args...)
 	a.wrote(err)
 }
@@ -58,8 +58,8 @@ func (a *app) wrote(err error) {
 	}
 }
 
-// note writes one line beside the output.
-func (a *app) note(format string, args ...any) { _, _ = fmt.Fprintf(a.Err, format+"\n", args...) }
+// notef writes one line beside the output.
+func (a *app) notef(format string, args ...any) { _, _ = fmt.Fprintf(a.Err, format+"\n", args...) }
 
 // writeJSON writes one value for programs.
 func (a *app) writeJSON(v any) error {
@@ -164,7 +164,7 @@ func clip(s string, longest int) string {
 // width is how many columns the output has. What is no terminal has no end.
 func (a *app) width() int {
 	if isTerminal(a.Out) {
-		if columns, _, err := term.GetSize(int(a.Out.(*os.File).Fd())); err == nil && columns > 40 { //nolint:gosec // descriptors are small
+		if columns, _, err := term.GetSize(int(a.Out.(*os.File).Fd())); err == nil && columns > 40 {
 			return columns
 		}
 	}
@@ -175,7 +175,7 @@ func (a *app) width() int {
 func wrap(text string, width int) []string {
 	var lines []string
 	line := ""
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
 			lines = append(lines, line)
 			line = ""

@@ -66,7 +66,7 @@ func (b *browser) look(s screen) error {
 func (b *browser) until(expression string) error {
 	var err error
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		is := false
+		var is bool
 		if is, err = chromedp.Run(b.ctx, chromedp.Evaluate[bool]("Boolean("+expression+")")); err == nil && is {
 			return nil
 		}

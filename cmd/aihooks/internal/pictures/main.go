@@ -31,7 +31,7 @@ func take(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
-	build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(work, "bin", "aihooks"), "./cmd/aihooks")
+	build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(work, "bin", "aihooks"), "./cmd/aihooks") //nolint:gosec // a folder of its own
 	if text, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, text)
 	}

@@ -51,8 +51,8 @@ func fillInbox(ctx context.Context, work string) (err error) {
 	ended := make(chan error, 1)
 	go func() { ended <- box.Run(running, hook) }()
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		stats, err := box.Stats(ctx)
-		if err != nil || stats.Dead == 3 && stats.Done == 2 {
+		var stats sqlite.Stats
+		if stats, err = box.Stats(ctx); err != nil || stats.Dead == 3 && stats.Done == 2 {
 			break
 		}
 		if time.Now().After(deadline) {
