@@ -31,7 +31,7 @@ func TestAPasswordIsNotInWhatThePageSays(t *testing.T) {
 }
 
 func TestWhatWouldGrowBeyondBoundsIsNotIndented(t *testing.T) {
-	require.Equal(t, "{\n  \"a\": [\n    1,\n    \"[[[\\\"[[[\"\n  ]\n}", pretty([]byte(` {"a":[1,"[[[\"[[["]} `)))
+	require.Equal(t, strings.Split("{\n  \"a\": [\n    1,\n    \"[[[\\\"[[[\"\n  ]\n}", "\n"), strings.Split(pretty([]byte(` {"a":[1,"[[[\"[[["]} `)), "\n"))
 	deep := strings.Repeat("[", 9000) + strings.Repeat("]", 9000)
 	require.Equal(t, deep, pretty([]byte(deep)))
 	require.Equal(t, "{\n  \"a\": \""+deep+"\"\n}", pretty([]byte(`{"a":"`+deep+`"}`)), "brackets in a text are none")
