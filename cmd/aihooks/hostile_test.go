@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -156,6 +158,13 @@ func TestCtrlCDoesNotCutOffARequestThatIsUnderWay(t *testing.T) {
 	_, err = writer.WriteString("{")
 	require.NoError(t, err)
 	require.NoError(t, j.cmd.Process.Signal(os.Interrupt))
+	require.Eventually(t, func() bool {
+		c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+		if err == nil {
+			_ = c.Close()
+		}
+		return err != nil // it takes no more
+	}, 2*time.Second, time.Millisecond)
 	_, err = writer.WriteString("}")
 	require.NoError(t, err)
 	require.NoError(t, writer.Close())

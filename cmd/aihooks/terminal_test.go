@@ -143,3 +143,8 @@ func TestOutputThatIsLostIsNoSuccess(t *testing.T) {
 		require.Contains(t, r.err, "no space left")
 	}
 }
+
+func TestAnErrorIsShownAsText(t *testing.T) {
+	r := run(t, "explain", "workflux", "--capture", "\x1b[31m\u202e").is(t, 1) // run looks for escapes
+	require.Contains(t, r.err, `\x1b[31m\u202e`)
+}
