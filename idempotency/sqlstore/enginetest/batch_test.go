@@ -85,6 +85,18 @@ func TestABatchHasWinnersAndLosers(t *testing.T) {
 	require.Equal(t, 1, query[int](t, db, `SELECT count(*) FROM aihooks_idempotency WHERE key = '`+`a "b", {c} \d, ''`+"\t\u00e9"+`'`))
 }
 
+func TestABatchCompletesNothingThatHasBeenForgotten(t *testing.T) {
+	db, _ := onPostgreSQL(t)
+	store, open := inBatches(t, db)
+	open()
+	token := idempotency.NewToken()
+	_, err := store.Claim(t.Context(), "a", token, time.Minute)
+	require.NoError(t, err)
+	_, err = db.ExecContext(t.Context(), `UPDATE aihooks_idempotency SET expires_at = clock_timestamp() - interval '1 second'`)
+	require.NoError(t, err)
+	require.ErrorIs(t, store.Complete(t.Context(), "a", token), idempotency.ErrLeaseLost)
+}
+
 func TestAKeyThatIsWantedTwiceAtOnceHasOneWinner(t *testing.T) {
 	for range 5 {
 		db, _ := onPostgreSQL(t)
