@@ -5,7 +5,7 @@ modules  := $(shell go list -m -f '{{.Dir}}')
 packages := $(addsuffix /...,$(modules))
 
 # Those that start servers and kill them, or wait for a disk, are tested one after the other: they have deadlines to keep.
-engines  := $(filter-out %/inbox/jetstream/... %/internal/leaktest/... $(CURDIR)/... %/examples/durable/... %/examples/routers/...,$(packages))
+engines  := $(filter-out %/cmd/aihooks/... %/internal/peers/... %/inbox/jetstream/... %/internal/leaktest/... $(CURDIR)/... %/examples/durable/... %/examples/routers/...,$(packages))
 
 lint := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 vuln := go run golang.org/x/vuln/cmd/govulncheck@v1.1.4

@@ -110,7 +110,7 @@ func TestAKeyThatIsWantedTwiceAtOnceHasOneWinner(t *testing.T) {
 
 func TestOfManyClaimsInBatchesOfManyProcessesExactlyOneWins(t *testing.T) {
 	db, _ := onPostgreSQL(t)
-	const keys, claimers, processes = 200, 8, 3
+	const keys, claimers, processes = 60, 8, 3
 	var mu sync.Mutex
 	winners, completed := make(map[int]int), 0
 	var all sync.WaitGroup
