@@ -21,7 +21,8 @@
 //
 // # Several processes
 //
-// The file may be open in several processes of one machine: the old and the new one during a deploy, or a command-line tool.
+// The file may be open in several processes of one machine: the old and the new one during a deploy, or a tool, which opens it
+// by [Attach].
 // A Run takes a delivery under a lease, which it renews; what a process had taken that died is taken by another once
 // the lease has ended, and the idempotency store's lease with it: after 40 s, by the defaults.
 //
