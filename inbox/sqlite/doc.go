@@ -21,10 +21,9 @@
 //
 // # Several processes
 //
-// The file may be open in several processes of one machine: the old and the new one during a deploy, or a tool, which opens it
-// by [Attach].
-// A Run takes a delivery under a lease, which it renews; what a process had taken that died is taken by another once
-// the lease has ended, and the idempotency store's lease with it: after 40 s, by the defaults.
+// The file may be open in several processes of one machine: the old and the new one during a deploy, or a tool, which opens
+// it by [Attach]. A Run takes a delivery under a lease, which it renews; what a process had taken that died is taken by
+// another once the lease has ended, and the idempotency store's lease with it: after 40 s, by the defaults.
 //
 // Do not put the file on a network file system: locks cannot be relied on there. Open refuses those that it recognises, and
 // cannot recognise all. Do not copy it while it is open: use SQLite's VACUUM INTO, or its backup command. Nor may the program
