@@ -85,6 +85,20 @@ func TestABatchHasWinnersAndLosers(t *testing.T) {
 	require.Equal(t, 1, query[int](t, db, `SELECT count(*) FROM aihooks_idempotency WHERE key = '`+`a "b", {c} \d, ''`+"\t\u00e9"+`'`))
 }
 
+func TestABatchClaimsNoOtherKeyThanTheOneThatIsMeant(t *testing.T) {
+	db, other := onPostgreSQL(t)
+	store, open := inBatches(t, db)
+	open()
+	for _, key := range []string{`a\b`, `ab`} {
+		claim, err := store.Claim(t.Context(), key, idempotency.NewToken(), time.Minute)
+		require.NoError(t, err)
+		require.Equal(t, acquired, claim.State, key)
+		claim, err = other.Claim(t.Context(), key, idempotency.NewToken(), time.Minute)
+		require.NoError(t, err)
+		require.Equal(t, inFlight, claim.State, key)
+	}
+}
+
 func TestABatchCompletesNothingThatHasBeenForgotten(t *testing.T) {
 	db, _ := onPostgreSQL(t)
 	store, open := inBatches(t, db)
