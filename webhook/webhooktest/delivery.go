@@ -79,7 +79,7 @@ func (s *Sender) sample(sample *Sample) *Delivery {
 
 // Raw returns a delivery of that body, which is sent byte for byte: it is neither dated nor given an id.
 func (s *Sender) Raw(body []byte) *Delivery {
-	return &Delivery{ID: newID(), Type: string(trim(member(body, s.vendor.Profile.Envelope.Type))), Body: slices.Clone(body), done: true}
+	return &Delivery{ID: newID(), Type: (&Signer{Profile: s.vendor.Profile}).Type(body), Body: slices.Clone(body), done: true}
 }
 
 func (s *Sender) unique(body []byte, id string) []byte {

@@ -8,10 +8,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/inboxsource"
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
 )
@@ -80,13 +78,11 @@ func (o *choice) addFlags(c *cobra.Command) {
 	f.StringVar(&o.filter.Type, "type", "", "only events of this `type`")
 	f.StringVar(&o.from, "from", "", "only what was received at that `time` or later: RFC 3339, or how long ago (1h30m)")
 	f.StringVar(&o.until, "until", "", "only what was received before that `time`")
-	_ = c.RegisterFlagCompletionFunc("vendor", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return vendors.Names(), cobra.ShellCompDirectiveNoFileComp
-	})
+	completeVendor(c)
 }
 
 // get returns the filter; one that says nothing is for the caller to judge.
-func (o *choice) get(*pflag.FlagSet) (inbox.Filter, error) {
+func (o *choice) get() (inbox.Filter, error) {
 	f := o.filter
 	var err error
 	if f.From, err = moment(o.from); err != nil {

@@ -96,7 +96,7 @@ func (a *app) confirm(ctx context.Context, question string) bool {
 
 // decide does something with the dead letters that the command line selects.
 func (a *app) decide(c *cobra.Command, args []string, o *choice, all bool, what act) error {
-	f, err := o.get(c.Flags())
+	f, err := o.get()
 	if err != nil {
 		return err
 	}

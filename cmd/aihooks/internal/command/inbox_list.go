@@ -30,7 +30,7 @@ func (a *app) inboxListCommand() *cobra.Command {
 			if limit < 1 {
 				return usage("--limit must be 1 or more")
 			}
-			f, err := o.get(c.Flags())
+			f, err := o.get()
 			if err != nil {
 				return err
 			}

@@ -71,6 +71,24 @@ func (a *app) poster(patience time.Duration, workers int) *poster {
 	}, workers}
 }
 
+// deliver sends all letters, shows their answers, and returns an error if they are not as they should be. The document is what
+// programs are given, beside the answers.
+func (p *poster) deliver(ctx context.Context, letters []letter, expect int, document map[string]any) error {
+	answers, err := p.send(ctx, letters)
+	if p.app.json {
+		document["answers"] = answers
+		if err := p.app.writeJSON(document); err != nil {
+			return err
+		}
+	} else if len(answers) > 0 {
+		p.app.showAnswers(answers)
+	}
+	if err != nil {
+		return err
+	}
+	return judge(answers, expect)
+}
+
 // send sends all letters and returns their answers in the same order: those it came to, when ctx ends before.
 func (p *poster) send(ctx context.Context, letters []letter) ([]answer, error) {
 	defer p.client.CloseIdleConnections()

@@ -57,18 +57,7 @@ makes it another event. A file may also be the bare body of a delivery: then say
 				patience = max(patience, v.Profile.AnswerWithin)
 				letters = append(letters, again(v, captured, secret, address, form, filepath.Base(path), newIDs))
 			}
-			answers, err := a.poster(patience, concurrent).send(c.Context(), letters)
-			if a.json {
-				if err := a.writeJSON(map[string]any{"answers": answers}); err != nil {
-					return err
-				}
-			} else if len(answers) > 0 {
-				a.showAnswers(answers)
-			}
-			if err != nil {
-				return err
-			}
-			return judge(answers, expect)
+			return a.poster(patience, concurrent).deliver(c.Context(), letters, expect, make(map[string]any))
 		},
 	}
 	f := c.Flags()
@@ -78,9 +67,7 @@ makes it another event. A file may also be the bare body of a delivery: then say
 	f.StringVar(&form, "form", "", "`name` of the form that is signed, for Greenflash")
 	f.IntVar(&concurrent, "concurrent", 1, "how many at once; more than one gives up their order")
 	f.IntVar(&expect, "expect", 0, "succeed if every answer has this `status`, instead of 2xx")
-	_ = c.RegisterFlagCompletionFunc("vendor", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return vendors.Names(), cobra.ShellCompDirectiveNoFileComp
-	})
+	completeVendor(c)
 	return c
 }
 

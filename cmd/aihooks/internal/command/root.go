@@ -83,3 +83,10 @@ func vendorArg(_ *cobra.Command, args []string, _ string) ([]string, cobra.Shell
 	}
 	return vendors.Names(), cobra.ShellCompDirectiveNoFileComp
 }
+
+// completeVendor completes the flag --vendor of a command.
+func completeVendor(c *cobra.Command) {
+	_ = c.RegisterFlagCompletionFunc("vendor", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return vendors.Names(), cobra.ShellCompDirectiveNoFileComp
+	}) // it has the flag
+}

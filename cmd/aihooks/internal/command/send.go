@@ -121,18 +121,7 @@ func (a *app) send(c *cobra.Command, v *vendors.Vendor, event string, o *sending
 	if patience == 0 {
 		patience = v.Profile.AnswerWithin
 	}
-	answers, err := a.poster(patience, o.concurrent).send(c.Context(), letters)
-	if a.json {
-		if err := a.writeJSON(map[string]any{"vendor": v.Name(), "answers": answers}); err != nil {
-			return err
-		}
-	} else if len(answers) > 0 {
-		a.showAnswers(answers)
-	}
-	if err != nil {
-		return err
-	}
-	return judge(answers, o.expect)
+	return a.poster(patience, o.concurrent).deliver(c.Context(), letters, o.expect, map[string]any{"vendor": v.Name()})
 }
 
 // mostTimes keeps one zero too many from filling the memory: each answer is kept.
