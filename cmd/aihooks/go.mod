@@ -3,8 +3,6 @@ module github.com/aihooks/aihooks-go/cmd/aihooks
 go 1.26.0
 
 require (
-	github.com/aihooks/aihooks-go v0.0.0
-	github.com/aihooks/aihooks-go/inbox/sqlite v0.0.0
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
 	github.com/creack/pty v1.1.24
@@ -34,7 +32,3 @@ require (
 	modernc.org/sqlite v1.60.1 // indirect
 )
 
-replace (
-	github.com/aihooks/aihooks-go => ../..
-	github.com/aihooks/aihooks-go/inbox/sqlite => ../../inbox/sqlite
-)

@@ -2,10 +2,8 @@ module github.com/aihooks/aihooks-go/idempotency/redisstore
 
 go 1.25.0
 
-replace github.com/aihooks/aihooks-go => ../..
-
 require (
-	github.com/aihooks/aihooks-go v0.0.0
+	github.com/aihooks/aihooks-go v0.0.0-20261122053248-0035e16380b4
 	github.com/redis/go-redis/v9 v9.22.0
 	github.com/stretchr/testify v1.12.1
 )

@@ -3,7 +3,7 @@ module github.com/aihooks/aihooks-go/inbox/jetstream
 go 1.26.0
 
 require (
-	github.com/aihooks/aihooks-go v0.0.0
+	github.com/aihooks/aihooks-go v0.0.0-20261122053248-0035e16380b4
 	github.com/nats-io/nats.go v1.55.0
 )
 
@@ -15,5 +15,3 @@ require (
 	golang.org/x/sys v0.48.0 // indirect
 	golang.org/x/time v0.15.0 // indirect
 )
-
-replace github.com/aihooks/aihooks-go => ../..

@@ -3,7 +3,7 @@ module github.com/aihooks/aihooks-go/inbox/sqlite
 go 1.26.0
 
 require (
-	github.com/aihooks/aihooks-go v0.0.0
+	github.com/aihooks/aihooks-go v0.0.0-20261122053248-0035e16380b4
 	github.com/stretchr/testify v1.12.1
 	golang.org/x/sys v0.48.0
 	modernc.org/sqlite v1.60.1
@@ -21,5 +21,3 @@ require (
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.12.1 // indirect
 )
-
-replace github.com/aihooks/aihooks-go => ../..

@@ -1,0 +1,9 @@
+// Package integration has tests that need more than the library requires: database servers, message brokers, and other
+// libraries to compare with. They share one module, so that no user's module graph has those requirements in it.
+//
+//   - sqlstore tests idempotency/sqlstore on PostgreSQL and SQLite.
+//   - jetstream tests inbox/jetstream on NATS servers.
+//   - peers runs the vectors of signature/testdata against other libraries.
+//   - leaks looks for leaked goroutines with goleak.
+//   - pictures takes the pictures of the README.
+package integration

@@ -1,0 +1,302 @@
+package jetstream_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/inbox"
+	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
+	"github.com/aihooks/aihooks-go/internal/beside"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// The engine alone is a stream and a consumer as ours are, and what anybody would write with the client: a publish with a
+// message id, and a pull with confirmed acknowledgements. It has no metadata, no leases, no store.
+
+const (
+	alone    = "ALONE"
+	bodySize = 4096
+)
+
+func aloneStream(b *testing.B, js jetstream.JetStream) {
+	b.Helper()
+	ctx := context.Background()
+	_, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name: alone, Subjects: []string{alone + ".in.>"}, Retention: jetstream.WorkQueuePolicy, Discard: jetstream.DiscardNew,
+		Duplicates: jetstreaminbox.DefaultWindow,
+	})
+	require.NoError(b, err)
+	_, err = js.CreateOrUpdateConsumer(ctx, alone, jetstream.ConsumerConfig{
+		Durable: "workflux_default", FilterSubject: alone + ".in.workflux.default", AckPolicy: jetstream.AckExplicitPolicy,
+		MaxDeliver: -1, MaxAckPending: -1,
+	})
+	require.NoError(b, err)
+}
+
+var body = slices.Repeat([]byte("All work and no play makes Jack a dull boy. "), bodySize/44)
+
+func sample() *webhook.Delivery {
+	id := idempotency.NewToken().String() + idempotency.NewToken().String()
+	return &webhook.Delivery{
+		Vendor: "workflux", Endpoint: "default", Type: "conversation.completed", ID: id, Keys: []string{"workflux/default/content/" + id},
+		ReceivedAt: time.Now().UTC(), Time: time.Now().UTC(), SignedBy: "default", Body: body,
+	}
+}
+
+func publishAlone(js jetstream.JetStream) error {
+	_, err := js.PublishMsg(context.Background(), &nats.Msg{Subject: alone + ".in.workflux.default", Data: body},
+		jetstream.WithMsgID(idempotency.NewToken().String()))
+	return err
+}
+
+func enqueue(box *jetstreaminbox.Inbox) error {
+	_, err := box.Enqueue(context.Background(), sample())
+	return err
+}
+
+// Durable acknowledgements a second: a delivery of 4 KiB is stored, in a server of its own, when Enqueue returns.
+func BenchmarkEnqueue(b *testing.B) {
+	url := newServerProcess(b).url()
+	js := dial(b, url)
+	awaitServer(b, js)
+	aloneStream(b, js)
+	box := open(b, js, jetstreaminbox.Options{})
+	for _, senders := range []int{1, 64} {
+		b.Run(fmt.Sprintf("senders=%d", senders), func(b *testing.B) {
+			beside.Measure(b, "per_s", [2]string{"ours", "alone"}, func() float64 {
+				return beside.PerSecond(b, senders, func() error { return enqueue(box) })
+			}, func() float64 {
+				return beside.PerSecond(b, senders, func() error { return publishAlone(js) })
+			})
+		})
+	}
+}
+
+func awaitServer(b *testing.B, js jetstream.JetStream) {
+	b.Helper()
+	soon(b, func() bool {
+		_, err := js.AccountInfo(context.Background())
+		return err == nil
+	})
+}
+
+// A hook is a handler without a vendor: its callback does nothing but say that it was called.
+type hook struct{ called func() }
+
+func (h hook) Vendor() string      { return "workflux" }
+func (h hook) Endpoint() string    { return "default" }
+func (h hook) Handles(string) bool { return true }
+func (h hook) Redeliver(context.Context, *webhook.Delivery) webhook.Result {
+	h.called()
+	return webhook.Result{Outcome: webhook.Handled}
+}
+
+// From before the publish to the beginning of the callback, in microseconds.
+func BenchmarkLatency(b *testing.B) {
+	js := dial(b, newServerProcess(b).url())
+	awaitServer(b, js)
+	aloneStream(b, js)
+	box := open(b, js, jetstreaminbox.Options{})
+	ours, theirs := make(chan time.Time, 1), make(chan time.Time, 1)
+	run(b, box, hook{func() { ours <- time.Now() }})
+	c, err := js.Consumer(context.Background(), alone, "workflux_default")
+	require.NoError(b, err)
+	consuming, err := c.Consume(func(m jetstream.Msg) {
+		theirs <- time.Now()
+		_ = m.DoubleAck(context.Background())
+	})
+	require.NoError(b, err)
+	defer consuming.Stop()
+	beside.Measure(b, "us", [2]string{"ours", "alone"}, func() float64 {
+		return microseconds(b, ours, func() error { return enqueue(box) })
+	}, func() float64 {
+		return microseconds(b, theirs, func() error { return publishAlone(js) })
+	})
+}
+
+func microseconds(b *testing.B, began <-chan time.Time, f func() error) float64 {
+	b.Helper()
+	var all []float64
+	for start := time.Now(); time.Since(start) < beside.Slice; {
+		before := time.Now()
+		if err := f(); err != nil {
+			b.Error(err)
+			return 0
+		}
+		all = append(all, float64((<-began).Sub(before).Microseconds()))
+	}
+	return beside.Median(all)
+}
+
+const envKind = "JETSTREAMTEST_KIND"
+
+// benchWorker is a process that works off what is stored, and says once it is ready, and when it was called.
+func benchWorker() error {
+	nc, err := nats.Connect(os.Getenv(envURL))
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return err
+	}
+	var calls atomic.Int64
+	stop := make(chan struct{})
+	ended := make(chan error, 1)
+	if os.Getenv(envKind) == alone {
+		go func() { ended <- workAlone(js, stop, func() { calls.Add(1) }) }()
+	} else {
+		store, err := idempotency.NewMemory(nil)
+		if err != nil {
+			return err
+		}
+		box, err := jetstreaminbox.New(context.Background(), js, &jetstreaminbox.Options{Store: store, ServerSyncsAlways: true})
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		go func() { ended <- box.Run(ctx, hook{func() { calls.Add(1) }}) }()
+		go func() { <-stop; cancel() }()
+	}
+	lines := bufio.NewScanner(os.Stdin)
+	fmt.Println("ready")
+	for lines.Scan() {
+		fmt.Println(calls.Load())
+	}
+	close(stop)
+	return <-ended
+}
+
+// workAlone pulls and acknowledges, with as many goroutines as an inbox has callbacks.
+func workAlone(js jetstream.JetStream, stop <-chan struct{}, called func()) error {
+	c, err := js.Consumer(context.Background(), alone, "workflux_default")
+	if err != nil {
+		return err
+	}
+	places := make(chan struct{}, inbox.DefaultConcurrency)
+	consuming, err := c.Consume(func(m jetstream.Msg) {
+		places <- struct{}{}
+		go func() {
+			called()
+			_ = m.DoubleAck(context.Background())
+			<-places
+		}()
+	}, jetstream.PullMaxMessages(inbox.DefaultConcurrency))
+	if err != nil {
+		return err
+	}
+	<-stop
+	consuming.Stop()
+	return nil
+}
+
+// A worker is such a process.
+type worker struct {
+	b     *testing.B
+	cmd   *exec.Cmd
+	lines *bufio.Scanner
+	ask   *os.File
+}
+
+func startWorker(b *testing.B, url, kind string) *worker {
+	b.Helper()
+	w := &worker{b: b, cmd: exec.Command(os.Args[0])}
+	w.cmd.Env = append(os.Environ(), envWork+"=bench", envURL+"="+url, envKind+"="+kind)
+	w.cmd.Stderr = os.Stderr
+	out, err := w.cmd.StdoutPipe()
+	require.NoError(b, err)
+	r, ask, err := os.Pipe()
+	require.NoError(b, err)
+	w.cmd.Stdin, w.ask, w.lines = r, ask, bufio.NewScanner(out)
+	require.NoError(b, w.cmd.Start())
+	require.NoError(b, r.Close())
+	require.True(b, w.lines.Scan())
+	return w
+}
+
+func (w *worker) calls() int {
+	_, err := w.ask.WriteString("\n")
+	require.NoError(w.b, err)
+	require.True(w.b, w.lines.Scan())
+	n, err := strconv.Atoi(w.lines.Text())
+	require.NoError(w.b, err)
+	return n
+}
+
+func (w *worker) end() {
+	require.NoError(w.b, w.ask.Close())
+	require.NoError(w.b, w.cmd.Wait())
+}
+
+// Callbacks a second that do nothing, of what is stored already.
+func BenchmarkCallbacks(b *testing.B) {
+	const deliveries = 4000
+	for _, processes := range []int{1, 3} {
+		b.Run(fmt.Sprintf("processes=%d", processes), func(b *testing.B) {
+			url := newServerProcess(b).url()
+			js := dial(b, url)
+			awaitServer(b, js)
+			aloneStream(b, js)
+			box := open(b, js, jetstreaminbox.Options{})
+			measure := func(kind string, store func() error) float64 {
+				var wg sync.WaitGroup
+				for range 64 {
+					wg.Go(func() {
+						for range deliveries / 64 {
+							if err := store(); err != nil {
+								b.Error(err)
+							}
+						}
+					})
+				}
+				wg.Wait()
+				workers := make([]*worker, processes)
+				for i := range workers {
+					workers[i] = startWorker(b, url, kind)
+				}
+				// Starting takes its time, on both sides: it is measured from the first callbacks on.
+				sum := func() (n int) {
+					for _, w := range workers {
+						n += w.calls()
+					}
+					return n
+				}
+				first := 0
+				for first == 0 {
+					first = sum()
+				}
+				began := time.Now()
+				n := first
+				for n < deliveries/64*64 {
+					time.Sleep(time.Millisecond)
+					n = sum()
+				}
+				rate := float64(n-first) / time.Since(began).Seconds()
+				for _, w := range workers {
+					w.end()
+				}
+				return rate
+			}
+			beside.Measure(b, "per_s", [2]string{"ours", "alone"}, func() float64 {
+				return measure("", func() error { return enqueue(box) })
+			}, func() float64 {
+				return measure(alone, func() error { return publishAlone(js) })
+			})
+		})
+	}
+}

@@ -1,0 +1,222 @@
+package jetstream_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
+	"github.com/aihooks/aihooks-go/internal/torturetest"
+)
+
+// A cluster are three servers, each a process of its own. They leave sync_interval as it is: they do not fail at once.
+type cluster struct {
+	t       testing.TB
+	servers []*serverProcess
+	js      jetstream.JetStream
+}
+
+// join makes a server a member of a cluster.
+func join(o *server.Options, addresses []string, member string) error {
+	n, err := strconv.Atoi(member)
+	if err != nil {
+		return err
+	}
+	for _, address := range addresses {
+		o.Routes = append(o.Routes, &url.URL{Scheme: "nats", Host: address})
+	}
+	own, err := net.ResolveTCPAddr("tcp", addresses[n])
+	if err != nil {
+		return err
+	}
+	o.SyncAlways = false
+	o.ServerName = serverName(n)
+	o.Cluster = server.ClusterOpts{Name: "three", Host: own.IP.String(), Port: own.Port}
+	return nil
+}
+
+func serverName(n int) string { return fmt.Sprint("server", n) }
+
+// newCluster returns a cluster that has the streams.
+func newCluster(t testing.TB) *cluster {
+	t.Helper()
+	c := &cluster{t: t}
+	var routes []string
+	for range 3 {
+		routes = append(routes, torturetest.FreeAddress(t))
+	}
+	for n := range routes {
+		c.servers = append(c.servers, newServerProcess(t, envRoutes+"="+strings.Join(routes, ","), envMember+"="+strconv.Itoa(n)))
+	}
+	c.js = dial(t, c.urls())
+	soon(t, func() bool { // a cluster that has just come together refuses streams for a moment
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		_, err := jetstreaminbox.New(ctx, c.js, &jetstreaminbox.Options{Store: memory(t)})
+		return err == nil
+	})
+	return c
+}
+
+func (c *cluster) urls() string {
+	var list []string
+	for _, s := range c.servers {
+		list = append(list, s.url())
+	}
+	return strings.Join(list, ",")
+}
+
+func portIn(t testing.TB, address string) (port int) {
+	t.Helper()
+	a, err := net.ResolveTCPAddr("tcp", address)
+	require.NoError(t, err)
+	return a.Port
+}
+
+// leader returns which server leads the stream of deliveries.
+func (c *cluster) leader() int {
+	c.t.Helper()
+	s, err := c.js.Stream(c.t.Context(), jetstreaminbox.DefaultName)
+	require.NoError(c.t, err)
+	for n := range c.servers {
+		if serverName(n) == s.CachedInfo().Cluster.Leader {
+			return n
+		}
+	}
+	require.Fail(c.t, "nobody leads")
+	return 0
+}
+
+// isWhole reports whether all servers have all that there is.
+func (c *cluster) isWhole() bool {
+	ctx, cancel := context.WithTimeout(c.t.Context(), 2*time.Second)
+	defer cancel()
+	whole := func(info *jetstream.ClusterInfo) bool {
+		followers := 0
+		for _, peer := range info.Replicas {
+			if peer.Current && !peer.Offline {
+				followers++
+			}
+		}
+		return info.Leader != "" && followers == len(c.servers)-1
+	}
+	for _, suffix := range []string{"", "_ASIDE", "_DEAD"} {
+		s, err := c.js.Stream(ctx, jetstreaminbox.DefaultName+suffix)
+		if err != nil || !whole(s.CachedInfo().Cluster) {
+			return false
+		}
+		consumers := s.ListConsumers(ctx)
+		for info := range consumers.Info() {
+			if !whole(info.Cluster) {
+				return false
+			}
+		}
+		if consumers.Err() != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// A server that leads is away until the two others have elected another, and what is sent meanwhile is answered 503. Nothing
+// of that is told to anybody: receivers go on by themselves, while it is still away.
+func TestOfThreeServersTheLeaderIsKilledInTheMiddleAndNothingIsLostOrRepeated(t *testing.T) {
+	s := scale{n: 160, mischief: 1, rate: 60, minute: 70 * time.Millisecond}
+	if full() {
+		s = scale{n: 6000, mischief: 12, rate: 60, minute: 500 * time.Millisecond}
+	}
+	c := newCluster(t)
+	file := filepath.Join(t.TempDir(), "store.db")
+	fleet := torturetest.NewFleet(t, 3, receiver(c.urls(), file, time.Second))
+	const spare = 100 // for each time, to find out when deliveries are taken again
+	all := torturetest.Deliveries(s.n + spare*s.mischief)
+	sender := &torturetest.Sender{Deliveries: all[:s.n:s.n], Fleet: fleet, Minute: s.minute, Rate: s.rate}
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		sender.Send()
+	}()
+	var outages []time.Duration
+	var others []*torturetest.Delivery
+	for k := range s.mischief {
+		for sender.Progress() < float64(k+1)/float64(s.mischief+1) {
+			time.Sleep(time.Millisecond)
+		}
+		soon(t, c.isWhole, "what was killed before has not caught up")
+		victim := k / 2 % len(c.servers) // each in turn
+		if k%2 == 0 {
+			victim = c.leader()
+		}
+		c.servers[victim].kill()
+		began := time.Now()
+		others = append(others, untilAccepted(t, fleet, all[s.n+spare*k:][:spare])...)
+		outages = append(outages, time.Since(began).Round(time.Millisecond))
+		c.servers[victim].start()
+	}
+	<-sent
+	soon(t, c.isWhole, "what was killed last has not caught up") // what it is asked before may be left without an answer
+	drained(t, c.urls())
+	fleet.End()
+	for answer, times := range sender.Answers() {
+		require.Contains(t, []string{"200", "503"}, answer, "%d times", times)
+	}
+	require.NotZero(t, sender.Answers()["503"], "nobody was away")
+	sender.Deliveries = append(sender.Deliveries, others...)
+	check(t, c.js, file, sender, fleet)
+	t.Logf("%d servers killed; 200 again, with two servers, after %v", s.mischief, outages)
+}
+
+// Trap: a cluster refuses what it is about to store already, where one server says that it is a duplicate.
+func TestTheSameDeliveryManyTimesAtOnceIsADuplicateOnAClusterToo(t *testing.T) {
+	c := newCluster(t)
+	box, err := jetstreaminbox.New(t.Context(), c.js, &jetstreaminbox.Options{Store: memory(t)})
+	require.NoError(t, err)
+	for n := range 20 {
+		var senders sync.WaitGroup
+		var stored atomic.Int64
+		for range 10 {
+			senders.Go(func() {
+				duplicate, err := box.Enqueue(t.Context(), parcel(fmt.Sprint(n)))
+				if err != nil {
+					t.Error(err)
+				}
+				if !duplicate {
+					stored.Add(1)
+				}
+			})
+		}
+		senders.Wait()
+		require.EqualValues(t, 1, stored.Load())
+	}
+}
+
+// untilAccepted sends one delivery after the other until one is answered 200, and returns those that it has sent.
+func untilAccepted(t testing.TB, fleet *torturetest.Fleet, deliveries []*torturetest.Delivery) []*torturetest.Delivery {
+	t.Helper()
+	began := time.Now()
+	for n, d := range deliveries {
+		one := &torturetest.Sender{Deliveries: []*torturetest.Delivery{d}, Fleet: fleet, Rate: 1000}
+		one.Send()
+		for answer, times := range one.Answers() {
+			require.Contains(t, []string{"200", "503"}, answer, "%d times", times)
+		}
+		if d.Accepted() > 0 {
+			return deliveries[:n+1]
+		}
+		require.Less(t, time.Since(began), patience, "two servers of three take no deliveries")
+	}
+	require.Fail(t, "two servers of three take no deliveries")
+	return nil
+}

@@ -1,0 +1,25 @@
+package jetstream_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/inboxtest"
+	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
+)
+
+func TestTheInboxKeepsTheRules(t *testing.T) {
+	url := newServer(t).ClientURL()
+	const lease = 2 * time.Second
+	var stores shelf[idempotency.Store]
+	inboxtest.Run(t, inboxtest.Options{
+		Lease: lease,
+		Open: func(t testing.TB, name string, p inbox.Policy) (inbox.Inbox, func()) {
+			js := dial(t, url)
+			store := stores.get(name, func() idempotency.Store { return memory(t) })
+			return open(t, js, jetstreaminbox.Options{Name: name, Policy: p, Store: store, Lease: lease}), js.Conn().Close
+		},
+	})
+}

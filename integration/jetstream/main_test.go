@@ -1,0 +1,28 @@
+package jetstream_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+)
+
+// envWork says what this program does in place of the tests, when it is started as a process of its own.
+const envWork = "JETSTREAMTEST_WORK"
+
+func full() bool { return os.Getenv("INBOXTEST_FULL") != "" }
+
+func TestMain(m *testing.M) {
+	work := map[string]func() error{"receive": receive, "serve": serve, "bench": benchWorker}[os.Getenv(envWork)]
+	if work == nil {
+		flag.Parse()
+		if flag.Lookup("test.parallel").Value.String() == flag.Lookup("test.parallel").DefValue {
+			_ = flag.Set("test.parallel", "6") // the cases of inboxtest wait, most of the time
+		}
+		os.Exit(m.Run())
+	}
+	if err := work(); err != nil {
+		fmt.Fprintln(os.Stderr, os.Getenv(envWork)+":", err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,220 @@
+package jetstream_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+	_ "modernc.org/sqlite"
+
+	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
+	"github.com/aihooks/aihooks-go/inbox"
+	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
+	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+const (
+	envPort  = "JETSTREAMTEST_PORT"
+	envDir   = "JETSTREAMTEST_DIR"
+	envURL   = "JETSTREAMTEST_URL"
+	envFile  = "JETSTREAMTEST_FILE" // of the idempotency store, which all receivers share
+	envLease = "JETSTREAMTEST_LEASE"
+
+	// Of a server that is one of a cluster: where all of them listen for one another, separated by commas, and which it is.
+	envRoutes = "JETSTREAMTEST_ROUTES"
+	envMember = "JETSTREAMTEST_MEMBER"
+)
+
+// serve is a server as a process of its own.
+func serve() error {
+	port, err := strconv.Atoi(os.Getenv(envPort))
+	if err != nil {
+		return err
+	}
+	o := options(os.Getenv(envDir))
+	o.Port = port
+	if routes := os.Getenv(envRoutes); routes != "" {
+		if err := join(o, strings.Split(routes, ","), os.Getenv(envMember)); err != nil {
+			return err
+		}
+	}
+	s, err := server.NewServer(o)
+	if err != nil {
+		return err
+	}
+	s.Start()
+	told, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	<-told.Done()
+	stopServer(s)
+	return nil
+}
+
+// A serverProcess is a server that can be killed and paused.
+type serverProcess struct {
+	t    testing.TB
+	port int
+	dir  string
+	env  []string
+
+	mu  sync.Mutex
+	cmd *exec.Cmd
+}
+
+func newServerProcess(t testing.TB, env ...string) *serverProcess {
+	t.Helper()
+	s := &serverProcess{t: t, port: portIn(t, torturetest.FreeAddress(t)), dir: filepath.Join(t.TempDir(), "nats"), env: env}
+	s.start()
+	t.Cleanup(s.kill)
+	return s
+}
+
+func (s *serverProcess) url() string { return fmt.Sprintf("nats://127.0.0.1:%d", s.port) }
+
+// start starts it, and returns once it listens.
+func (s *serverProcess) start() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cmd = exec.Command(os.Args[0])
+	s.cmd.Env = append(append(os.Environ(), s.env...), envWork+"=serve", envPort+"="+strconv.Itoa(s.port), envDir+"="+s.dir)
+	s.cmd.Stderr = os.Stderr
+	require.NoError(s.t, s.cmd.Start())
+	soon(s.t, func() bool {
+		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port)) //nolint:noctx // it is here
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err == nil
+	})
+}
+
+func (s *serverProcess) kill() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait()
+}
+
+// pause holds it up for so long.
+func (s *serverProcess) pause(d time.Duration) {
+	require.NoError(s.t, s.cmd.Process.Signal(syscall.SIGSTOP))
+	time.Sleep(d)
+	require.NoError(s.t, s.cmd.Process.Signal(syscall.SIGCONT))
+}
+
+// receiver returns what starts this program as a receiver, at one server that syncs always, or at a cluster of three.
+func receiver(url, file string, lease time.Duration) func() *exec.Cmd {
+	return func() *exec.Cmd {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), envWork+"=receive", envURL+"="+url, envFile+"="+file, envLease+"="+lease.String())
+		return cmd
+	}
+}
+
+const effectsTable = `CREATE TABLE IF NOT EXISTS effects (name TEXT NOT NULL)` // not unique: only CompleteTx keeps a second one out
+
+// openFile opens the file of the idempotency store and the effects.
+func openFile(ctx context.Context, path string) (*sql.DB, *sqlstore.Store, error) {
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate")
+	if err != nil {
+		return nil, nil, err
+	}
+	db.SetMaxOpenConns(1)
+	store, err := sqlstore.New(db, sqlstore.Options{Dialect: sqlstore.SQLite, Namespace: "torture"})
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := store.Migrate(ctx); err != nil {
+		return nil, nil, err
+	}
+	_, err = db.ExecContext(ctx, effectsTable)
+	return db, store, err
+}
+
+// receive is the receiver.
+func receive() error {
+	lease, err := time.ParseDuration(os.Getenv(envLease))
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	db, store, err := openFile(ctx, os.Getenv(envFile))
+	if err != nil {
+		return err
+	}
+	nc, err := nats.Connect(os.Getenv(envURL), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond), nats.RetryOnFailedConnect(true))
+	if err != nil {
+		return err
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return err
+	}
+	box, err := openPatiently(ctx, js, &jetstreaminbox.Options{
+		Store: store, ServerSyncsAlways: !strings.Contains(os.Getenv(envURL), ","), Lease: lease,
+		Policy: inbox.Policy{
+			MaxAttempts:  1000,
+			Backoff:      func(n int) time.Duration { return time.Duration(min(n, 20)) * 10 * time.Millisecond },
+			DrainTimeout: 5 * time.Second,
+			Logger:       slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		},
+	})
+	if err != nil {
+		return err
+	}
+	r := torturetest.Receiver{
+		Options: webhook.Options{Inbox: box, CallbackTimeout: 2 * time.Second, StoreTimeout: 3 * time.Second},
+		Inbox:   box,
+		Effect: func(ctx context.Context, name string, wrong error) error {
+			tx, err := db.BeginTx(ctx, nil)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = tx.Rollback() }()
+			if _, err := tx.ExecContext(ctx, `INSERT INTO effects VALUES (?)`, name); err != nil || wrong != nil {
+				return errors.Join(err, wrong)
+			}
+			if err := store.CompleteTx(ctx, tx); err != nil {
+				return err
+			}
+			return tx.Commit()
+		},
+		Close: func() error {
+			nc.Close()
+			return db.Close()
+		},
+	}
+	return r.Serve()
+}
+
+// openPatiently opens the inbox once the server is there.
+func openPatiently(ctx context.Context, js jetstream.JetStream, o *jetstreaminbox.Options) (*jetstreaminbox.Inbox, error) {
+	for {
+		try, cancel := context.WithTimeout(ctx, time.Second)
+		box, err := jetstreaminbox.New(try, js, o)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return box, err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}

@@ -1,0 +1,55 @@
+package jetstream_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
+)
+
+// The receiver's own tests have no server, which would be in its module graph.
+func TestTheReceiverOfTheExamplesRunsOnJetStream(t *testing.T) {
+	if !full() {
+		t.Skip("it builds a program; set INBOXTEST_FULL")
+	}
+	binary := filepath.Join(t.TempDir(), "receiver")
+	build := exec.Command("go", "build", "-o", binary, ".")
+	build.Dir = filepath.Join("..", "..", "..", "examples", "receiver")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, string(out))
+
+	var log bytes.Buffer
+	cmd := exec.Command(binary)
+	cmd.Env = append(os.Environ(), "ADDR=127.0.0.1:0", "EMBERQA_TOKEN=a-token-of-enough-length", "FAIL_FIRST=1",
+		"INBOX=jetstream:"+newServer(t).ClientURL()+"?server_syncs_always=true", "STORE=sqlite:"+filepath.Join(t.TempDir(), "store.db"))
+	cmd.Stderr = &log
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	lines := bufio.NewScanner(stdout)
+	read := func(v any) {
+		t.Helper()
+		require.True(t, lines.Scan())
+		require.NoError(t, json.Unmarshal(lines.Bytes(), v))
+	}
+	var first struct{ Listening string }
+	read(&first)
+	sender := emberqatest.NewSenderTo(t, "http://"+first.Listening+"/webhooks/emberqa", "a-token-of-enough-length")
+	sender.Send(sender.Sample("red_flag")).WantOK()
+	for attempt := 1; attempt <= 2; attempt++ {
+		var line struct{ Attempt int }
+		read(&line)
+		require.Equal(t, attempt, line.Attempt)
+	}
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, cmd.Wait(), log.String())
+}

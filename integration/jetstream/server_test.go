@@ -1,0 +1,114 @@
+package jetstream_test
+
+import (
+	"log/slog"
+	"net"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
+)
+
+const (
+	maxPayload = 4 << 20
+	patience   = 20 * time.Second
+)
+
+// options are those of a server that has on its disk what it acknowledges.
+func options(dir string) *server.Options {
+	return &server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true,
+		JetStream: true, StoreDir: dir, SyncAlways: true, MaxPayload: maxPayload,
+	}
+}
+
+// startServer starts a server within this process, for the time of the test.
+func startServer(t testing.TB, o *server.Options) *server.Server {
+	t.Helper()
+	s, err := server.NewServer(o)
+	require.NoError(t, err)
+	s.Start()
+	t.Cleanup(func() { stopServer(s) })
+	require.True(t, s.ReadyForConnections(patience))
+	return s
+}
+
+func stopServer(s *server.Server) {
+	s.Shutdown()
+	s.WaitForShutdown()
+}
+
+// portOf is where a server that is started once more has to listen.
+func portOf(s *server.Server) int {
+	return s.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // it is one
+}
+
+func newServer(t testing.TB) *server.Server {
+	t.Helper()
+	return startServer(t, options(filepath.Join(t.TempDir(), "nats")))
+}
+
+// dial connects as a process of its own would.
+func dial(t testing.TB, url string) jetstream.JetStream {
+	t.Helper()
+	nc, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond), nats.RetryOnFailedConnect(true),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})) // connections are cut on purpose
+	require.NoError(t, err)
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	require.NoError(t, err)
+	return js
+}
+
+// open opens the inbox with what the options leave open filled in for tests.
+func open(t testing.TB, js jetstream.JetStream, o jetstreaminbox.Options) *jetstreaminbox.Inbox {
+	t.Helper()
+	o.ServerSyncsAlways = o.ServerSyncsAlways || o.Replicas < jetstreaminbox.DefaultReplicas
+	if o.Store == nil {
+		o.Store = memory(t)
+	}
+	if o.Policy.Logger == nil {
+		o.Policy.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Policy.Backoff == nil {
+		o.Policy.Backoff = func(int) time.Duration { return time.Millisecond }
+	}
+	box, err := jetstreaminbox.New(t.Context(), js, &o)
+	require.NoError(t, err)
+	return box
+}
+
+func memory(t testing.TB) idempotency.Store {
+	t.Helper()
+	m, err := idempotency.NewMemory(nil)
+	require.NoError(t, err)
+	return m
+}
+
+// A shelf has one of each name.
+type shelf[T any] struct {
+	mu    sync.Mutex
+	items map[string]T
+}
+
+func (s *shelf[T]) get(name string, make func() T) T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.items == nil {
+		s.items = map[string]T{}
+	}
+	item, ok := s.items[name]
+	if !ok {
+		item = make()
+		s.items[name] = item
+	}
+	return item
+}

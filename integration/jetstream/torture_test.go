@@ -1,0 +1,152 @@
+package jetstream_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
+	"github.com/aihooks/aihooks-go/internal/torturetest"
+)
+
+// scale is how much is done in each test.
+type scale struct {
+	n, mischief, rate int
+	minute            time.Duration
+}
+
+func TestThreeReceiversAndTheServerKilledAtAnyMomentLoseNothingAndRepeatNothing(t *testing.T) {
+	s := scale{n: 240, mischief: 4, rate: 60, minute: 250 * time.Millisecond}
+	if full() {
+		s = scale{n: 12_000, mischief: 40, rate: 100, minute: 500 * time.Millisecond}
+	}
+	nats := newServerProcess(t)
+	file := filepath.Join(t.TempDir(), "store.db")
+	fleet := torturetest.NewFleet(t, 3, receiver(nats.url(), file, time.Second))
+	sender := &torturetest.Sender{Deliveries: torturetest.Deliveries(s.n), Fleet: fleet, Minute: s.minute, Rate: s.rate}
+	sent, quiet := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(sent)
+		sender.Send()
+	}()
+	servers := 0
+	go func() {
+		defer close(quiet)
+		for k := 1; k <= s.mischief; k++ {
+			for sender.Progress() < (float64(k)-0.5)/float64(s.mischief+1) {
+				time.Sleep(time.Millisecond)
+			}
+			time.Sleep(rand.N(50 * time.Millisecond))
+			if k%2 == 1 {
+				nats.kill()
+				nats.start()
+				servers++
+			} else {
+				nats.pause(1500 * time.Millisecond) // longer than a lease
+			}
+		}
+	}()
+	fleet.Torment(s.mischief, sender.Progress)
+	<-sent
+	<-quiet
+	js := drained(t, nats.url())
+	fleet.End()
+	check(t, js, file, sender, fleet)
+	t.Logf("the server killed %d times and paused %d times", servers, s.mischief-servers)
+}
+
+func TestDeploysWithTwoReceiversAnswerNothingBut200(t *testing.T) {
+	s := scale{n: 200, mischief: 2, rate: 60, minute: 100 * time.Millisecond}
+	if full() {
+		s = scale{n: 5000, mischief: 12, rate: 150, minute: 100 * time.Millisecond}
+	}
+	nats := newServerProcess(t)
+	file := filepath.Join(t.TempDir(), "store.db")
+	fleet := torturetest.NewFleet(t, 1, receiver(nats.url(), file, jetstreaminbox.DefaultLease))
+	sender := &torturetest.Sender{
+		Deliveries: torturetest.Deliveries(s.n), Fleet: fleet, Minute: s.minute, Rate: s.rate, Expectant: true,
+	}
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		sender.Send()
+	}()
+	fleet.Roll(s.mischief, sender.Progress)
+	<-sent
+	js := drained(t, nats.url())
+	fleet.End()
+	for answer, times := range sender.Answers() {
+		require.Equal(t, "200", answer, "%d times", times)
+	}
+	check(t, js, file, sender, fleet)
+}
+
+// drained waits until nothing is left to be run.
+func drained(t *testing.T, url string) jetstream.JetStream {
+	t.Helper()
+	js := dial(t, url)
+	for deadline := time.Now().Add(2 * time.Minute); !empty(t, js); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			require.Fail(t, "what is stored is not worked off", left(t, js))
+		}
+	}
+	return js
+}
+
+// left says what is not worked off, and what the consumers know of it.
+func left(t *testing.T, js jetstream.JetStream) string {
+	t.Helper()
+	var text strings.Builder
+	s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName)
+	require.NoError(t, err)
+	for c := range s.ListConsumers(t.Context()).Info() {
+		fmt.Fprintf(&text, "%s: delivered %+v, floor %+v, %d pending, %d unacknowledged, %d redelivered, %d waiting\n",
+			c.Name, c.Delivered, c.AckFloor, c.NumPending, c.NumAckPending, c.NumRedelivered, c.NumWaiting)
+	}
+	info, err := s.Info(t.Context(), jetstream.WithSubjectFilter(">"))
+	require.NoError(t, err)
+	fmt.Fprintf(&text, "%+v\n", info.State)
+	for seq, n := info.State.FirstSeq, 0; seq <= info.State.LastSeq && n < 20; seq++ {
+		m, err := s.GetMsg(t.Context(), seq)
+		if err != nil {
+			continue
+		}
+		n++
+		fmt.Fprintf(&text, "%d %s %v", seq, m.Subject, m.Time)
+		if aside, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_ASIDE"); err == nil {
+			if note, err := aside.GetLastMsgForSubject(t.Context(), fmt.Sprintf("AIHOOKS.note.%d", seq)); err == nil {
+				fmt.Fprintf(&text, " %.300s", note.Data)
+			}
+		}
+		text.WriteString("\n")
+	}
+	return text.String()
+}
+
+// check checks the accounts of an inbox that is drained.
+func check(t *testing.T, js jetstream.JetStream, file string, sender *torturetest.Sender, fleet *torturetest.Fleet) {
+	t.Helper()
+	db, _, err := openFile(t.Context(), file)
+	require.NoError(t, err)
+	defer db.Close()
+	rows, err := db.QueryContext(t.Context(), `SELECT name, count(*) FROM effects GROUP BY name`)
+	require.NoError(t, err)
+	defer rows.Close()
+	effects := make(map[string]int)
+	for rows.Next() {
+		var name string
+		var n int
+		require.NoError(t, rows.Scan(&name, &n))
+		effects[name] = n
+	}
+	require.NoError(t, rows.Err())
+	torturetest.Accounts{Deliveries: sender.Deliveries, Journal: fleet.Journal, Effects: effects}.Check(t)
+	require.Zero(t, messages(t, js, jetstreaminbox.DefaultName+"_DEAD"))
+	t.Logf("%v\n%v", sender, fleet)
+}

@@ -1,0 +1,397 @@
+package jetstream_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+func policy(attempts int) inbox.Policy { return inbox.Policy{MaxAttempts: attempts} }
+
+func permanent(context.Context, string) error { return webhook.Permanent(errors.New("on purpose")) }
+
+// Trap: JetStream recognises what comes again only inside its window.
+func TestPastTheWindowTheStoreKeepsADeliveryFromBeingRunAgain(t *testing.T) {
+	js := dial(t, newServer(t).ClientURL())
+	box := open(t, js, jetstreaminbox.Options{Window: 100 * time.Millisecond})
+	d := newDesk(t, box, succeed)
+	run(t, box, d)
+	d.is(t, http.StatusOK, letter("a", 1))
+	soon(t, func() bool { return d.calls.of("a") == 1 })
+	_, err := box.Enqueue(t.Context(), parcel("window"))
+	require.NoError(t, err)
+	soon(t, func() bool { // until the window is past
+		duplicate, err := box.Enqueue(t.Context(), parcel("window"))
+		require.NoError(t, err)
+		return !duplicate
+	})
+	before := last(t, js)
+	d.is(t, http.StatusOK, letter("a", 1))
+	d.is(t, http.StatusOK, letter("b", 1))
+	require.Equal(t, before+2, last(t, js), "JetStream has stored it again")
+	soon(t, func() bool { return empty(t, js) })
+	require.Equal(t, 1, d.calls.of("a"))
+	require.Equal(t, 1, d.calls.of("b"))
+}
+
+// Trap: what the window remembers of deliveries that are done does not survive the server.
+func TestAfterARestartOfTheServerTheStoreKeepsADeliveryFromBeingRunAgain(t *testing.T) {
+	o := options(t.TempDir())
+	s := startServer(t, o)
+	o.Port = portOf(s)
+	js := dial(t, s.ClientURL())
+	box := open(t, js, jetstreaminbox.Options{})
+	d := newDesk(t, box, succeed)
+	stop := run(t, box, d)
+	d.is(t, http.StatusOK, letter("a", 1))
+	soon(t, func() bool { return empty(t, js) })
+	stop()
+	stopServer(s)
+	startServer(t, o)
+	run(t, box, d)
+	d.accepted(t, letter("a", 1))
+	d.is(t, http.StatusOK, letter("b", 1))
+	soon(t, func() bool { return d.calls.of("b") == 1 && empty(t, js) })
+	require.Equal(t, 1, d.calls.of("a"))
+}
+
+// Trap: deliveries that rest before their next attempt are pending acknowledgements, of which a consumer has 1000 unless it
+// is told otherwise.
+func TestDeliveriesThatRestDoNotHoldUpOthers(t *testing.T) {
+	js := dial(t, newServer(t).ClientURL())
+	p := inbox.Policy{Backoff: func(int) time.Duration { return time.Hour }}
+	box := open(t, js, jetstreaminbox.Options{Policy: p})
+	d := newDesk(t, box, func(_ context.Context, name string) error {
+		if strings.HasPrefix(name, "rests") {
+			return errors.New("on purpose")
+		}
+		return nil
+	})
+	run(t, box, d)
+	const resting = 1100
+	var senders sync.WaitGroup
+	for n := range 10 {
+		senders.Go(func() {
+			for i := range resting / 10 {
+				_, err := box.Enqueue(context.Background(), parcel(fmt.Sprint("rests ", n, " ", i)))
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	senders.Wait()
+	soon(t, func() bool { return d.calls.total() == resting })
+	d.is(t, http.StatusOK, letter("runs", 1))
+	soon(t, func() bool { return d.calls.of("runs") == 1 })
+}
+
+// Trap: JetStream takes 64 KiB of headers.
+func TestADeliveryWithALongIDTravelsAllTheSame(t *testing.T) {
+	box := open(t, dial(t, newServer(t).ClientURL()), jetstreaminbox.Options{})
+	long := parcel(strings.Repeat("x", 100<<10))
+	_, err := box.Enqueue(t.Context(), long)
+	require.NoError(t, err)
+	d := newDesk(t, box, permanent)
+	run(t, box, d)
+	soon(t, func() bool { return len(dead(t, box)) == 1 })
+	e := dead(t, box)[0]
+	require.Equal(t, long.ID, e.Delivery.ID)
+	require.Equal(t, long.Body, e.Delivery.Body)
+}
+
+// Trap: JetStream has no dead letters of its own. A process may die when it has stored one and not yet ended the delivery.
+func TestADeliveryThatWasBuriedByAProcessThatDiedIsNotRunAgain(t *testing.T) {
+	js := dial(t, newServer(t).ClientURL())
+	var alerts counter
+	p := inbox.Policy{OnDead: func(e inbox.Entry) { alerts.add(e.ID) }}
+	box := open(t, js, jetstreaminbox.Options{Lease: time.Second, Policy: p})
+	d := newDesk(t, box, permanent)
+	stop := run(t, box, d)
+	_, err := box.Enqueue(t.Context(), parcel("a"))
+	require.NoError(t, err)
+	soon(t, func() bool { return len(dead(t, box)) == 1 && empty(t, js) })
+	stop()
+	id := dead(t, box)[0].ID
+	// The same once more, as its process has left it: taken once, a dead letter, and not acknowledged.
+	there, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEAD")
+	require.NoError(t, err)
+	raw, err := there.GetMsg(t.Context(), 1)
+	require.NoError(t, err)
+	ack, err := js.PublishMsg(t.Context(), &nats.Msg{Subject: "AIHOOKS.in.workflux.default", Data: parcel("a").Body,
+		Header: nats.Header{"Aihooks-Delivery": raw.Header["Aihooks-Delivery"]}})
+	require.NoError(t, err)
+	state := strings.Replace(raw.Header.Get("Aihooks-State"), `"from":1`, fmt.Sprintf(`"from":%d`, ack.Sequence), 1)
+	_, err = js.PublishMsg(t.Context(), &nats.Msg{Subject: raw.Subject, Data: raw.Data, Header: nats.Header{
+		"Aihooks-Delivery": raw.Header["Aihooks-Delivery"], "Aihooks-State": {state},
+	}})
+	require.NoError(t, err)
+	c, err := js.Consumer(t.Context(), jetstreaminbox.DefaultName, "workflux_default")
+	require.NoError(t, err)
+	m, err := c.Next()
+	require.NoError(t, err)
+	require.NoError(t, m.Nak())
+	run(t, box, d)
+	soon(t, func() bool { return empty(t, js) })
+	require.Equal(t, 1, d.calls.of("a"))
+	require.Len(t, dead(t, box), 1)
+	soon(t, func() bool { return alerts.of(id) == 2 })
+}
+
+// Trap: the same delivery may have been a dead letter before, and that one is not what became of this.
+func TestADeliveryThatWasADeadLetterBeforeIsRunAlthoughAProcessDiedWithIt(t *testing.T) {
+	js := dial(t, newServer(t).ClientURL())
+	box := open(t, js, jetstreaminbox.Options{Window: 100 * time.Millisecond, Lease: time.Second})
+	stop := run(t, box, newDesk(t, box, permanent))
+	enqueueAnew := func() {
+		soon(t, func() bool {
+			duplicate, err := box.Enqueue(t.Context(), parcel("a"))
+			require.NoError(t, err)
+			return !duplicate
+		})
+	}
+	enqueueAnew()
+	soon(t, func() bool { return len(dead(t, box)) == 1 && empty(t, js) })
+	stop()
+	enqueueAnew()
+	takeAndDie(t, js)
+	d := newDesk(t, box, succeed)
+	run(t, box, d)
+	soon(t, func() bool { return empty(t, js) })
+	require.Equal(t, 1, d.calls.of("a"))
+}
+
+// takeAndDie takes the oldest delivery of WorkFlux, as a process does that dies with it.
+func takeAndDie(t testing.TB, js jetstream.JetStream) {
+	t.Helper()
+	c, err := js.Consumer(t.Context(), jetstreaminbox.DefaultName, "workflux_default")
+	require.NoError(t, err)
+	m, err := c.Next()
+	require.NoError(t, err)
+	require.NoError(t, m.Nak()) // rather than to wait for the end of the lease
+}
+
+// Trap: the dead letter is stored before the delivery ends, or a process that dies in between, or a stream that is full, loses it.
+func TestADeliveryThatCannotBecomeADeadLetterYetStaysWhereItIs(t *testing.T) {
+	js := dial(t, newServer(t).ClientURL())
+	box := open(t, js, jetstreaminbox.Options{})
+	limit := func(n int64) {
+		s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEAD")
+		require.NoError(t, err)
+		c := s.CachedInfo().Config
+		c.MaxMsgs = n
+		_, err = js.UpdateStream(t.Context(), c)
+		require.NoError(t, err)
+	}
+	limit(1)
+	d := newDesk(t, box, permanent)
+	run(t, box, d)
+	d.is(t, http.StatusOK, letter("a", 1))
+	soon(t, func() bool { return len(dead(t, box)) == 1 && empty(t, js) })
+	d.is(t, http.StatusOK, letter("b", 1))
+	soon(t, func() bool { return d.calls.of("b") == 1 })
+	forAWhile(t, func() bool { return !empty(t, js) })
+	limit(-1)
+	soon(t, func() bool { return len(dead(t, box)) == 2 && empty(t, js) })
+	require.Equal(t, 1, d.calls.of("b"))
+}
+
+func TestARunEndsAlthoughNothingCanBePutDown(t *testing.T) {
+	const drain = time.Second
+	js := dial(t, newServer(t).ClientURL())
+	box := open(t, js, jetstreaminbox.Options{Lease: 30 * time.Second, Policy: inbox.Policy{MaxAttempts: 1, DrainTimeout: drain}})
+	s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEAD")
+	require.NoError(t, err)
+	c := s.CachedInfo().Config
+	c.MaxBytes = 1
+	_, err = js.UpdateStream(t.Context(), c)
+	require.NoError(t, err)
+
+	// The one has had its attempts and died with its process; the callback of the other fails for good.
+	d := newDesk(t, box, permanent)
+	stop := run(t, box, d)
+	soon(t, func() bool {
+		_, err := js.Consumer(t.Context(), jetstreaminbox.DefaultName, "workflux_default")
+		return err == nil
+	})
+	stop()
+	_, err = box.Enqueue(t.Context(), parcel("lost"))
+	require.NoError(t, err)
+	takeAndDie(t, js)
+	_, err = box.Enqueue(t.Context(), parcel("hopeless"))
+	require.NoError(t, err)
+	ctx, end := context.WithCancel(t.Context())
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		_ = box.Run(ctx, d) // says what it had to leave behind
+	}()
+	soon(t, func() bool { return d.calls.of("hopeless") == 1 })
+	end()
+	select {
+	case <-stopped:
+	case <-time.After(15 * time.Second):
+		require.Fail(t, "Run has not returned")
+	}
+}
+
+// Trap: nothing moves in one step. Whoever dies between the two has another do the same once more.
+func TestADeadLetterThatCannotBeDeletedIsBroughtBackOnce(t *testing.T) {
+	js := dial(t, newServer(t).ClientURL())
+	box := open(t, js, jetstreaminbox.Options{})
+	stop := run(t, box, newDesk(t, box, permanent))
+	_, err := box.Enqueue(t.Context(), parcel("a"))
+	require.NoError(t, err)
+	soon(t, func() bool { return len(dead(t, box)) == 1 && empty(t, js) })
+	stop()
+	there, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEAD")
+	require.NoError(t, err)
+	c := there.CachedInfo().Config
+	c.DenyDelete = true
+	_, err = js.UpdateStream(t.Context(), c)
+	require.NoError(t, err)
+	for range 2 {
+		_, err = box.Retry(t.Context(), inbox.Filter{All: true})
+		require.ErrorContains(t, err, "delete")
+	}
+	require.EqualValues(t, 2, last(t, js))
+}
+
+// Whoever publishes under our subjects without being an inbox.
+func TestAMessageThatNoInboxHasStoredBecomesADeadLetterAndIsNotCalledBack(t *testing.T) {
+	js := dial(t, newServer(t).ClientURL())
+	box := open(t, js, jetstreaminbox.Options{})
+	d := newDesk(t, box, succeed)
+	run(t, box, d)
+	for _, header := range []nats.Header{
+		{}, {"Aihooks-Delivery": {`{"Vendor":"workflux"}`}}, {"Aihooks-Delivery": {"{"}},
+		{"Aihooks-Delivery": {`{"Keys":["a"]}`}, "Aihooks-State": {`{"body":100000}`}},
+	} {
+		_, err := js.PublishMsg(t.Context(), &nats.Msg{Subject: "AIHOOKS.in.workflux.default", Data: letter("theirs", 1), Header: header})
+		require.NoError(t, err)
+	}
+	soon(t, func() bool { return len(dead(t, box)) == 4 && empty(t, js) })
+	for _, e := range dead(t, box) {
+		require.Equal(t, "workflux", e.Delivery.Vendor)
+		require.Equal(t, letter("theirs", 1), e.Delivery.Body)
+	}
+	require.Zero(t, d.calls.total())
+}
+
+func TestAFullStreamIsAnswered503AndTakesAgainOnceThereIsRoom(t *testing.T) {
+	js := dial(t, newServer(t).ClientURL())
+	box := open(t, js, jetstreaminbox.Options{MaxMessages: 2})
+	d := newDesk(t, box, succeed)
+	d.is(t, http.StatusOK, letter("a", 1))
+	d.is(t, http.StatusOK, letter("b", 1))
+	d.is(t, http.StatusServiceUnavailable, letter("c", 1))
+	d.is(t, http.StatusOK, letter("a", 1))
+	_, err := box.Enqueue(t.Context(), parcel("c"))
+	require.ErrorIs(t, err, webhook.ErrInboxFull)
+	run(t, box, d)
+	soon(t, func() bool { return empty(t, js) })
+	d.is(t, http.StatusOK, letter("c", 1))
+	soon(t, func() bool { return d.calls.of("c") == 1 })
+}
+
+func TestAStreamFullOfDeliveriesWithoutACallbackTakesOthers(t *testing.T) {
+	js := dial(t, newServer(t).ClientURL())
+	box := open(t, js, jetstreaminbox.Options{MaxMessages: 2})
+	d := newDesk(t, box, succeed)
+	for _, id := range []string{"a", "b"} {
+		p := parcel(id)
+		p.Type = "nobody's"
+		_, err := box.Enqueue(t.Context(), p)
+		require.NoError(t, err)
+	}
+	_, err := box.Enqueue(t.Context(), parcel("c"))
+	require.ErrorIs(t, err, webhook.ErrInboxFull)
+	run(t, box, d)
+	soon(t, func() bool { return empty(t, js) })
+	d.is(t, http.StatusOK, letter("c", 1))
+	soon(t, func() bool { return d.calls.of("c") == 1 })
+}
+
+func TestAHandlerThatWasShutDownIsNotGivenTheSameAgainAndAgain(t *testing.T) {
+	js := dial(t, newServer(t).ClientURL())
+	box := open(t, js, jetstreaminbox.Options{})
+	d := newDesk(t, box, succeed)
+	run(t, box, d)
+	require.NoError(t, d.Shutdown(t.Context()))
+	_, err := box.Enqueue(t.Context(), parcel("a"))
+	require.NoError(t, err)
+	soon(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_ASIDE") == 1 })
+	forAWhile(t, func() bool {
+		c, err := js.Consumer(t.Context(), jetstreaminbox.DefaultName, "workflux_default")
+		require.NoError(t, err)
+		return c.CachedInfo().Delivered.Consumer <= 3
+	})
+}
+
+func TestAConsumerThatIsDeletedIsMadeAnew(t *testing.T) {
+	js := dial(t, newServer(t).ClientURL())
+	box := open(t, js, jetstreaminbox.Options{})
+	d := newDesk(t, box, succeed)
+	run(t, box, d)
+	d.is(t, http.StatusOK, letter("a", 1))
+	soon(t, func() bool { return d.calls.of("a") == 1 })
+	require.NoError(t, js.DeleteConsumer(t.Context(), jetstreaminbox.DefaultName, "workflux_default"))
+	d.is(t, http.StatusOK, letter("b", 1))
+	soon(t, func() bool { return d.calls.of("b") == 1 })
+}
+
+func TestNotesOfDeliveriesThatAreGoneAreSweptUp(t *testing.T) {
+	js := dial(t, newServer(t).ClientURL())
+	box := open(t, js, jetstreaminbox.Options{})
+	waits := parcel("waits")
+	waits.Vendor = "nobody"
+	_, err := box.Enqueue(t.Context(), waits)
+	require.NoError(t, err)
+	for _, seq := range []string{"1", "4711"} {
+		_, err := js.Publish(t.Context(), "AIHOOKS.note."+seq, []byte(`{"seen":1}`))
+		require.NoError(t, err)
+	}
+	d := newDesk(t, box, succeed)
+	run(t, box, d)
+	soon(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_ASIDE") == 1 })
+	aside, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_ASIDE")
+	require.NoError(t, err)
+	_, err = aside.GetLastMsgForSubject(t.Context(), "AIHOOKS.note.1")
+	require.NoError(t, err, "its delivery is there")
+}
+
+// empty reports whether nothing is left to be run.
+func empty(t testing.TB, js jetstream.JetStream) bool {
+	t.Helper()
+	return messages(t, js, jetstreaminbox.DefaultName) == 0
+}
+
+func messages(t testing.TB, js jetstream.JetStream, stream string) uint64 {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	s, err := js.Stream(ctx, stream)
+	require.NoError(t, err)
+	return s.CachedInfo().State.Msgs
+}
+
+// last returns how many deliveries have been stored.
+func last(t testing.TB, js jetstream.JetStream) uint64 {
+	t.Helper()
+	s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName)
+	require.NoError(t, err)
+	return s.CachedInfo().State.LastSeq
+}

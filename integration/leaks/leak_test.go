@@ -1,0 +1,97 @@
+package leaks_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/aihooks/aihooks-go/internal/allvendors"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestAReceiverLeavesNoGoroutineBehind lets callbacks succeed, fail, panic, end their goroutine, overrun the answer and
+// ignore their context, with senders that hang up and senders that stall, and then shuts everything down.
+func TestAReceiverLeavesNoGoroutineBehind(t *testing.T) {
+	for _, v := range allvendors.All() {
+		t.Run(v.Name, func(t *testing.T) {
+			defer goleak.VerifyNone(t)
+			release := make(chan struct{})
+			h, err := v.New(&webhook.Options{
+				Logger:        slog.New(slog.DiscardHandler),
+				AnswerTimeout: 100 * time.Millisecond,
+				BodyTimeout:   100 * time.Millisecond,
+			})
+			require.NoError(t, err)
+			n := 0
+			var mu sync.Mutex
+			h.OnAny(func(ctx context.Context, _ *webhook.Delivery) error {
+				mu.Lock()
+				n++
+				way := n % 6
+				mu.Unlock()
+				switch way {
+				case 0:
+					panic("on purpose")
+				case 1:
+					runtime.Goexit()
+				case 2:
+					return errors.New("on purpose")
+				case 3:
+					<-ctx.Done()
+				case 4:
+					<-release
+				}
+				return nil
+			})
+			server := httptest.NewServer(h)
+			client := server.Client()
+			sender := v.Signer()
+			sender.URL = strings.Replace(sender.URL, "http://receiver.test", server.URL, 1)
+			for i := range 24 {
+				id := strings.Repeat("x", i+1)
+				body := sender.Name(sender.Stamp(v.Samples[0].Body, time.Now().Add(-time.Duration(i)*time.Second)), id)
+				r, err := sender.Request(body, time.Now(), id)
+				require.NoError(t, err)
+				if answer, err := client.Do(r); err == nil {
+					_, _ = io.Copy(io.Discard, answer.Body)
+					require.NoError(t, answer.Body.Close())
+				}
+			}
+			stall(t, server.Listener.Addr().String())
+
+			server.Close()
+			close(release)
+			cut, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			require.NoError(t, h.Shutdown(cut), "callbacks that wait for their context are cancelled")
+			client.CloseIdleConnections()
+		})
+	}
+}
+
+// stall opens a request and does not go on.
+func stall(t *testing.T, addr string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: receiver.test\r\nContent-Length: 10\r\n\r\n{")
+	require.NoError(t, err)
+	answer, err := io.ReadAll(conn)
+	require.NoError(t, err)
+	require.Contains(t, string(answer), http.StatusText(http.StatusServiceUnavailable))
+}

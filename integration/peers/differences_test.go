@@ -1,0 +1,152 @@
+package peers_test
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write the differences to PEERS.md")
+
+// explanations say why we judge as we do, of everything that a peer judges otherwise.
+var explanations = []struct {
+	cases *regexp.Regexp // of names of vectors
+	why   string
+}{
+	{regexp.MustCompile(`: our secret is `), "Whoever knows that the secret is unset can sign with it, or need not even sign. A receiver is not built with such a secret."},
+	{regexp.MustCompile(`: header (twice|three times)`), "Two programs on the way may read two different lines. A header that must be single and is not, is refused."},
+	{regexp.MustCompile(`: timestamp twice|: delivery id twice`), "As for the signature: which of the two was signed is a guess."},
+	{regexp.MustCompile(`(upper|mixed)-case hex`), "Hex digits mean the same in either case. The vendors show lower case and do not say that they keep to it."},
+	{regexp.MustCompile(`(: empty body|: body changed: gone)$`), "The signature over nothing is a signature. That the body is no JSON object is said afterwards, in the answer to an authentic delivery."},
+	{regexp.MustCompile(`further ahead|year ahead|the last time of`), "A delivery from the future could be kept back and used once its time has come. The window has two ends."},
+	{regexp.MustCompile(`milliseconds, (as|one older)|: (nine|twelve) digits`), "The vendor does not say whether it sends seconds or milliseconds. Thirteen digits can only be milliseconds, and are read so; for the peer they are far in the future."},
+	{regexp.MustCompile(`: timestamp: .*(digits|32 bits|microseconds|nanoseconds|zero)`), "What is neither seconds nor milliseconds of these decades has no meaning, and the peer takes it for a time far in the future or prints it anew."},
+	{regexp.MustCompile(`signed over the number, sent with|signed with .*, sent as the number`), "The MAC is over the bytes as they came. A peer that prints the number anew accepts other bytes than were signed, and a store that knows deliveries by those bytes takes a replay for a new one."},
+	{regexp.MustCompile(`: delivery id: `), "With a dot in the id, time and body could be cut differently. What cannot be an id of `[A-Za-z0-9_-]{1,128}` is refused before anything is computed."},
+}
+
+func TestThePeersJudgeAsWrittenDown(t *testing.T) {
+	versions := requirements(t)
+	for _, p := range goPeers() {
+		t.Run(p.name, func(t *testing.T) {
+			require.Contains(t, versions, p.module)
+			requireWritten(t, &p, p.module+" "+versions[p.module])
+		})
+	}
+}
+
+// The package is to be fetched by whoever wants the test: npm install --prefix DIR @octokit/webhooks-methods@6.0.0
+func TestOctokitJudgesAsWrittenDown(t *testing.T) {
+	modules := os.Getenv("PEERS_OCTOKIT")
+	if _, err := exec.LookPath("node"); err != nil || modules == "" {
+		t.Skip("needs node, and PEERS_OCTOKIT: a folder into which npm has installed @octokit/webhooks-methods@" + octokitVersion)
+	}
+	p := octokit(t, modules)
+	requireWritten(t, &p, "@octokit/webhooks-methods "+octokitVersion+" (npm)")
+}
+
+func TestEveryExplanationExplainsADifference(t *testing.T) {
+	text := read(t)
+	for _, e := range explanations {
+		require.Contains(t, text, e.why)
+	}
+}
+
+// requireWritten requires that the peer's section in PEERS.md is what came out.
+func requireWritten(t *testing.T, p *peer, version string) {
+	t.Helper()
+	want := p.section(t, version)
+	sections := strings.SplitAfter(read(t), "\n<!-- end -->\n")
+	at := slices.IndexFunc(sections, func(s string) bool { return strings.HasPrefix(s, "\n## "+p.name+"\n") })
+	if *update {
+		if at < 0 {
+			at, sections = len(sections)-1, append(sections, "")
+		}
+		sections[at] = want
+		require.NoError(t, os.WriteFile(testdata+"PEERS.md", []byte(strings.Join(sections, "")), 0o600))
+		return
+	}
+	require.GreaterOrEqual(t, at, 0, "no section; run the test with -update")
+	require.Equal(t, want, sections[at], "run the test with -update and read what has changed")
+}
+
+func read(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(testdata + "PEERS.md")
+	require.NoError(t, err)
+	return string(text)
+}
+
+func (p *peer) section(t *testing.T, version string) string {
+	t.Helper()
+	verdicts := p.run(t)
+	accepted, refused := 0, 0
+	rows := make(map[int][2][]string) // of each explanation: what they accept, and what we accept
+	for _, v := range verdicts {
+		switch {
+		case v.theirs == nil && v.ours == nil:
+			accepted++
+		case v.theirs != nil && v.ours != nil:
+			refused++
+		default:
+			row := explanation(t, p, &v)
+			side := rows[row]
+			at := 0
+			if v.ours == nil {
+				at = 1
+			}
+			side[at] = append(side[at], v.name)
+			rows[row] = side
+		}
+	}
+	require.Greater(t, accepted, 30, "a peer that accepts next to nothing is not given what it is to be given")
+	require.Greater(t, refused, 30)
+
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n## %s\n\n%s. %s, our form `%s`.\n%d vectors: both accept %d, both refuse %d, %d are judged otherwise.\n",
+		p.name, version, p.scheme, p.form, len(verdicts), accepted, refused, len(verdicts)-accepted-refused)
+	for _, row := range slices.Sorted(maps.Keys(rows)) {
+		for at, heading := range []string{"They accept, we refuse", "They refuse, we accept"} {
+			if names := rows[row][at]; len(names) > 0 {
+				fmt.Fprintf(&b, "\n- **%s.** %s\n", heading, explanations[row].why)
+				for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
+					fmt.Fprintf(&b, "  - %s\n", name)
+				}
+			}
+		}
+	}
+	b.WriteString("\n<!-- end -->\n")
+	return b.String()
+}
+
+// explanation finds the one for a difference.
+func explanation(t *testing.T, p *peer, v *verdict) int {
+	t.Helper()
+	for i, e := range explanations {
+		if e.cases.MatchString(v.name) {
+			return i
+		}
+	}
+	require.Failf(t, "a difference that nobody has explained", "%s: %s, %s: theirs %v, ours %v", p.name, v.vendor, v.name, v.theirs, v.ours)
+	return 0
+}
+
+// requirements returns the versions that go.mod requires.
+func requirements(t *testing.T) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile("go.mod")
+	require.NoError(t, err)
+	versions := make(map[string]string)
+	for _, m := range regexp.MustCompile(`(?m)^\t(\S+) (v\S+)$`).FindAllStringSubmatch(string(text), -1) {
+		versions[m[1]] = m[2]
+	}
+	return versions
+}

@@ -1,0 +1,72 @@
+package peers_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+)
+
+// octokitVersion is the release that PEERS.md tells of.
+const octokitVersion = "6.0.0"
+
+// octokit is a peer in another language. Its package is not fetched by a test: see TestOctokitJudgesAsWrittenDown.
+func octokit(t *testing.T, modules string) peer {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(modules, "node_modules/@octokit/webhooks-methods/package.json")) //nolint:gosec // the caller's
+	require.NoError(t, err)
+	var installed struct{ Version string }
+	require.NoError(t, json.Unmarshal(text, &installed))
+	require.Equal(t, octokitVersion, installed.Version)
+
+	script, err := filepath.Abs("octokit.mjs")
+	require.NoError(t, err)
+	node := exec.Command("node", script, filepath.Join(modules, "node_modules/@octokit/webhooks-methods/dist-node/index.js")) //nolint:gosec // the caller's
+	node.Stderr = os.Stderr
+	in, err := node.StdinPipe()
+	require.NoError(t, err)
+	out, err := node.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, node.Start())
+	t.Cleanup(func() {
+		require.NoError(t, in.Close())
+		require.NoError(t, node.Wait())
+	})
+	write := ofOctokit
+	return peer{
+		"@octokit/webhooks-methods", "npm", "`X-Hub-Signature-256: sha256=HEX` over the body", "body",
+		map[string]mapping{"convosphere": write(withPrefix), "workflux": write(withPrefix), "greenflash": write(ifPrefixed)},
+		(&octokitProcess{in, bufio.NewReader(out)}).judge,
+	}
+}
+
+// ofOctokit maps as the others of the body form; the header is a string there, so it is there once, and so is the body.
+func ofOctokit(write func(value string) (string, bool)) mapping {
+	return func(f *file, v *vector) (*delivery, bool) {
+		d, ok := ofBody(write)(f, v)
+		return d, ok && len(d.signatures) == 1 && utf8.Valid(d.body)
+	}
+}
+
+type octokitProcess struct {
+	in  io.Writer
+	out *bufio.Reader
+}
+
+func (o *octokitProcess) judge(t *testing.T, d *delivery) error {
+	t.Helper()
+	require.NoError(t, json.NewEncoder(o.in).Encode([]string{d.secret, string(d.body), d.signatures[0]}))
+	answer, err := o.out.ReadString('\n')
+	require.NoError(t, err)
+	if answer == "true\n" {
+		return nil
+	}
+	return errors.New(answer)
+}

@@ -1,0 +1,139 @@
+package peers_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/internal/vectors"
+	"github.com/aihooks/aihooks-go/signature"
+)
+
+const (
+	testdata       = "../../signature/testdata/"
+	headerDelivery = "X-Greenflash-Delivery"
+)
+
+type (
+	file   = vectors.File
+	vector = vectors.Vector
+)
+
+// A delivery is a vector as a peer is given it.
+type delivery struct {
+	secret     string
+	body       []byte
+	signatures []string    // lines of the one header, for peers that have one
+	header     http.Header // for peers that have several
+	timed      bool        // whether the window is checked
+}
+
+// A mapping says how a peer writes a vector, or that it cannot without making another case of it.
+type mapping func(f *file, v *vector) (*delivery, bool)
+
+// A peer is somebody else's verifier.
+type peer struct {
+	name   string
+	module string
+	scheme string // what it signs and how it writes it
+	form   string // the form of ours that is the same
+	maps   map[string]mapping
+	judge  func(*testing.T, *delivery) error
+}
+
+// goPeers are those that the module requires.
+func goPeers() []peer {
+	return []peer{
+		{
+			"go-github", "github.com/google/go-github/v89", "`X-Hub-Signature-256: sha256=HEX` over the body", "body",
+			map[string]mapping{"convosphere": ofBody(withPrefix), "workflux": ofBody(withPrefix), "greenflash": ofBody(ifPrefixed)}, goGitHub,
+		},
+		{
+			"go-playground/webhooks, GitHub", "github.com/go-playground/webhooks/v6", "`X-Hub-Signature-256: sha256=HEX` over the body", "body",
+			map[string]mapping{"greenflash": ofBody(asItIs)}, playgroundGitHub,
+		},
+		{
+			"go-playground/webhooks, Gitea", "github.com/go-playground/webhooks/v6", "`X-Gitea-Signature: HEX` over the body", "body",
+			map[string]mapping{"convosphere": ofBody(asItIs), "workflux": ofBody(asItIs)}, playgroundGitea,
+		},
+		{
+			"stripe-go", "github.com/stripe/stripe-go/v85", "`Stripe-Signature: t=TIME,v1=HEX` over `TIME.BODY`", "timestamp.body",
+			map[string]mapping{"greenflash": ofStripe}, stripe,
+		},
+		{
+			"standard-webhooks", "github.com/standard-webhooks/standard-webhooks/libraries", "`webhook-signature: v1,BASE64` over `ID.TIME.BODY`",
+			"delivery.timestamp.body", map[string]mapping{"greenflash": ofStandard}, standardWebhooks,
+		},
+		{
+			"svix", "github.com/svix/svix-webhooks", "`webhook-signature: v1,BASE64` over `ID.TIME.BODY`",
+			"delivery.timestamp.body", map[string]mapping{"greenflash": ofStandard}, svixWebhooks,
+		},
+	}
+}
+
+// A verdict is what one vector came to: nil where the delivery is accepted.
+type verdict struct {
+	vendor, name string
+	theirs, ours error
+}
+
+// run judges every vector that the peer has a way of writing, each once however many vectors are written alike. Our
+// verdict is that of a receiver pinned to the peer's form; what the peer has no header for is as it should be.
+func (p *peer) run(t *testing.T) (verdicts []verdict) {
+	t.Helper()
+	files := vectors.Load(t, testdata)
+	synctest.Test(t, func(t *testing.T) {
+		for _, f := range files {
+			write, seen := p.maps[f.Vendor], make(map[string]bool)
+			for i := range f.Vectors {
+				v := &f.Vectors[i]
+				// A peer has one secret, without a name.
+				if write == nil || len(v.Keys) != 1 || v.Keys[0].Name == "" {
+					continue
+				}
+				d, ok := write(f, v)
+				if !ok {
+					continue
+				}
+				written := fmt.Sprintf("%q %q %q %q %t", d.secret, d.body, d.signatures, d.header, d.timed)
+				if seen[written] {
+					continue
+				}
+				seen[written] = true
+				if v.Now != nil {
+					time.Sleep(time.Until(time.Unix(*v.Now, 0)))
+				}
+				verdicts = append(verdicts, verdict{f.Vendor, v.Name, p.judge(t, d), p.ours(t, f, v, d)})
+			}
+		}
+	})
+	return verdicts
+}
+
+func (p *peer) ours(t *testing.T, f *file, v *vector, d *delivery) error {
+	t.Helper()
+	ring, err := signature.NewKeyring(v.SigningKeys()...)
+	if err != nil {
+		return err
+	}
+	h := v.Header()
+	if p.form == "body" && f.Window.Header != "" {
+		h.Set(f.Window.Header, "1795283259")
+	}
+	if p.form != "delivery.timestamp.body" {
+		h.Del(headerDelivery)
+	}
+	verifier, err := signature.NewVerifier(f.SchemeFor(t, p.form))
+	require.NoError(t, err)
+	if _, err = verifier.Verify(ring, h, v.Body()); err != nil || !d.timed {
+		return err
+	}
+	sent, err := signature.ParseUnix(h.Get(f.Window.Header))
+	require.NoError(t, err)
+	w := signature.Window{Past: time.Duration(f.Window.Past) * time.Second, Future: time.Duration(f.Window.Future) * time.Second}
+	return w.Check(sent, time.Unix(*v.Now, 0))
+}

@@ -1,0 +1,178 @@
+package sqlstore_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
+)
+
+// Half of the keys of the crash test are completed inside the transaction of their side effect, half are not.
+const (
+	crashLease   = 2 * time.Second
+	crashWorkers = 4
+	inTx         = "tx-"
+	notInTx      = "plain-"
+)
+
+// crashWorker works on keys until all are completed, and prints those that it has completed outside a transaction.
+func crashWorker() {
+	db, store := workersStore()
+	if os.Getenv("ENGINE") == "SQLite" {
+		db.SetMaxOpenConns(1)
+	}
+	n, err := strconv.Atoi(os.Getenv("KEYS"))
+	check(err)
+	guard, err := idempotency.NewGuard(store, &idempotency.GuardOptions{Lease: crashLease, Margin: crashLease / 4})
+	check(err)
+	var left []string
+	for i := range n / 2 {
+		left = append(left, fmt.Sprint(inTx, i), fmt.Sprint(notInTx, i))
+	}
+	done := completedKeys(db)
+	left = slices.DeleteFunc(left, func(key string) bool { return done[key] })
+	rand.Shuffle(len(left), func(i, j int) { left[i], left[j] = left[j], left[i] })
+	fmt.Println("ready")
+
+	var mu sync.Mutex // guards left, and lines from one another
+	next := func() (key string, ok bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if len(left) == 0 {
+			return "", false
+		}
+		key, left = left[len(left)-1], left[:len(left)-1]
+		return key, true
+	}
+	again := func(key string) {
+		mu.Lock()
+		defer mu.Unlock()
+		left = slices.Insert(left, rand.IntN(len(left)+1), key)
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for key, ok := next(); ok; key, ok = next() {
+				state, err := guard.Do(context.Background(), key, func(ctx context.Context) error {
+					time.Sleep(rand.N(2 * time.Millisecond))
+					if key[:len(inTx)] != inTx {
+						return nil
+					}
+					return sideEffect(ctx, db, store, key)
+				})
+				switch {
+				case err != nil || state == idempotency.InFlight:
+					again(key)
+				case state == idempotency.Acquired && key[:len(inTx)] != inTx:
+					mu.Lock()
+					fmt.Println(key)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	fmt.Println("done")
+}
+
+func completedKeys(db *sql.DB) map[string]bool {
+	rows, err := db.Query(`SELECT key FROM aihooks_idempotency WHERE state = 2`)
+	check(err)
+	defer rows.Close()
+	done := make(map[string]bool)
+	for rows.Next() {
+		var key string
+		check(rows.Scan(&key))
+		done[key] = true
+	}
+	check(rows.Err())
+	return done
+}
+
+// sideEffect is a callback as it should be written.
+func sideEffect(ctx context.Context, db *sql.DB, store *sqlstore.Store, key string) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if _, err := tx.ExecContext(ctx, `INSERT INTO effects VALUES ($1)`, key); err != nil {
+		return err
+	}
+	if err := store.CompleteTx(ctx, tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func TestWorkersKilledAtAnyMomentLoseNothingAndRepeatNothing(t *testing.T) {
+	keys, kills := 600, 8
+	if os.Getenv("ENGINETEST_FULL") != "" {
+		keys, kills = 10_000, 60
+	}
+	onEach(t, func(t *testing.T, e *engine, dsn string) {
+		db := e.open(t, dsn)
+		e.store(t, db, 0)
+		_, err := db.Exec(`CREATE TABLE effects (key TEXT NOT NULL)`) // not unique: only CompleteTx keeps a second one out
+		require.NoError(t, err)
+
+		began := time.Now()
+		var mu sync.Mutex
+		completions := make(map[string]int)
+		var reading sync.WaitGroup
+		start := func() *worker {
+			w := startWorker(t, "crashes", e, dsn, fmt.Sprint("KEYS=", keys))
+			w.expect(t, "ready")
+			reading.Go(func() {
+				for w.lines.Scan() {
+					mu.Lock()
+					completions[w.lines.Text()]++
+					mu.Unlock()
+				}
+			})
+			return w
+		}
+		running := make([]*worker, crashWorkers)
+		for i := range running {
+			running[i] = start()
+		}
+		done := func() int {
+			return query[int](t, db, `SELECT count(*) FROM aihooks_idempotency WHERE state = 2`)
+		}
+		for kill := range kills {
+			for done() < kill*keys/(kills+1) { // so that the kills are spread over the whole run
+				time.Sleep(5 * time.Millisecond)
+			}
+			time.Sleep(rand.N(20 * time.Millisecond))
+			victim := rand.IntN(len(running))
+			require.NoError(t, running[victim].cmd.Process.Kill())
+			_ = running[victim].cmd.Wait()
+			running[victim] = start()
+		}
+		reading.Wait()
+		require.Equal(t, crashWorkers, completions["done"], "the workers that were not killed have come to their end")
+		delete(completions, "done")
+
+		require.Equal(t, keys, done(), "keys that are completed")
+		require.Equal(t, keys, query[int](t, db, `SELECT count(*) FROM aihooks_idempotency`))
+		require.Equal(t, keys/2, query[int](t, db, `SELECT count(*) FROM effects`), "side effects")
+		require.Equal(t, keys/2, query[int](t, db, `SELECT count(DISTINCT key) FROM effects`), "keys with a side effect")
+		for key, n := range completions {
+			require.Equal(t, 1, n, "completions of %s", key)
+		}
+		t.Logf("%d keys, %d kills: %d taken more than once, %d completions outside a transaction reported, %v",
+			keys, kills, query[int](t, db, `SELECT count(*) FROM aihooks_idempotency WHERE attempt > 1`), len(completions),
+			time.Since(began).Round(time.Millisecond))
+	})
+}

@@ -1,0 +1,98 @@
+// Package sqlstore_test tests sqlstore on real engines: a private PostgreSQL server, and SQLite files.
+//
+// AIHOOKS_TEST_LONG=1 in the environment runs the crash test in full.
+package sqlstore_test
+
+import (
+	"bufio"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/internal/pgtest"
+)
+
+// workers are what this program does, in place of the tests, when it is started as a worker.
+var workers = map[string]func(){
+	"claims":   claimWorker,
+	"crashes":  crashWorker,
+	"migrates": migrateWorker,
+	"receives": receiveWorker,
+}
+
+func TestMain(m *testing.M) {
+	if work := workers[os.Getenv("ENGINETEST_WORKER")]; work != nil {
+		work()
+		return
+	}
+	_ = flag.Set("test.parallel", "8") // what runs in parallel here waits most of the time
+	code := m.Run()
+	if shared.server != nil {
+		if err := shared.server.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// shared is the PostgreSQL server of all tests that leave it running.
+var shared struct {
+	once   sync.Once
+	server *pgtest.Server
+	err    error
+}
+
+func postgres(t testing.TB) *pgtest.Server {
+	t.Helper()
+	shared.once.Do(func() { shared.server, shared.err = pgtest.Open() })
+	require.NoError(t, shared.err)
+	return shared.server
+}
+
+// A worker is this program in a process of its own.
+type worker struct {
+	cmd   *exec.Cmd
+	stdin io.WriteCloser
+	lines *bufio.Scanner
+}
+
+func startWorker(t testing.TB, name string, e *engine, dsn string, env ...string) *worker {
+	t.Helper()
+	w := &worker{cmd: exec.Command(os.Args[0])}
+	w.cmd.Env = append(os.Environ(), append(env, "ENGINETEST_WORKER="+name, "ENGINE="+e.name, "DSN="+dsn)...)
+	w.cmd.Stderr = os.Stderr
+	var err error
+	w.stdin, err = w.cmd.StdinPipe()
+	require.NoError(t, err)
+	stdout, err := w.cmd.StdoutPipe()
+	require.NoError(t, err)
+	w.lines = bufio.NewScanner(stdout)
+	require.NoError(t, w.cmd.Start())
+	t.Cleanup(func() {
+		_ = w.cmd.Process.Kill()
+		_ = w.cmd.Wait()
+	})
+	return w
+}
+
+// expect reads one line of the worker's output.
+func (w *worker) expect(t testing.TB, want string) {
+	t.Helper()
+	require.True(t, w.lines.Scan(), "the worker's output ended")
+	require.Equal(t, want, w.lines.Text())
+}
+
+// check ends a worker that something went wrong for.
+func check(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "worker:", err)
+		os.Exit(1)
+	}
+}

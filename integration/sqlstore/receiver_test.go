@@ -1,0 +1,118 @@
+package sqlstore_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/convosphere"
+	"github.com/aihooks/aihooks-go/convosphere/convospheretest"
+	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+const (
+	secret     = "enginetest-secret-0123456789"
+	answerTime = 5 * time.Second // Convosphere waits no longer
+)
+
+// receiver returns a handler as a user has it, which calls back with the id of each event.
+func receiver(store idempotency.Store, callback func(id string)) (http.Handler, error) {
+	hook, err := convosphere.NewHandler(secret, &webhook.Options{
+		Store: store, CallbackTimeout: time.Second, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return nil, err
+	}
+	hook.OnEach(func(_ context.Context, event webhook.AnyEvent) error {
+		callback(event.Delivery().ID)
+		return nil
+	})
+	return hook, nil
+}
+
+// send sends the delivery of that id once, and returns the answer and how long it took.
+func send(t testing.TB, url, id string) (status int, took time.Duration) {
+	sender := convospheretest.NewSenderTo(t, url, secret)
+	answer := sender.Send(sender.Event(&convosphere.ConversationStarted{Event: webhook.Event{ID: id}}))
+	require.NoError(t, answer.Err)
+	return answer.Status, answer.Took
+}
+
+// receiveWorker receives deliveries in a process of its own, and prints the id of each that it calls back with.
+func receiveWorker() {
+	_, store := workersStore()
+	hook, err := receiver(store, func(id string) {
+		time.Sleep(10 * time.Millisecond)
+		fmt.Println(id)
+	})
+	check(err)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	check(err)
+	fmt.Println("http://" + listener.Addr().String())
+	check(http.Serve(listener, hook))
+}
+
+func TestTwoReceiversOnOneStoreCallBackOnce(t *testing.T) {
+	onEach(t, func(t *testing.T, e *engine, dsn string) {
+		e.store(t, e.open(t, dsn), 0)
+		var mu sync.Mutex
+		callbacks := make(map[string]int)
+		var urls []string
+		for range 2 {
+			w := startWorker(t, "receives", e, dsn)
+			require.True(t, w.lines.Scan())
+			urls = append(urls, w.lines.Text())
+			go func() {
+				for w.lines.Scan() {
+					mu.Lock()
+					callbacks[w.lines.Text()]++
+					mu.Unlock()
+				}
+			}()
+		}
+		const deliveries = 60
+		statuses := make(map[int]int)
+		for i := range deliveries {
+			var both sync.WaitGroup
+			for _, url := range urls {
+				both.Go(func() {
+					for status := 0; status != http.StatusOK; {
+						status, _ = send(t, url, fmt.Sprint("event-", i))
+						mu.Lock()
+						statuses[status]++
+						mu.Unlock()
+						if status != http.StatusOK {
+							time.Sleep(20 * time.Millisecond) // a minute, if it were Convosphere
+						}
+					}
+				})
+			}
+			both.Wait()
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		require.Len(t, callbacks, deliveries)
+		for id, n := range callbacks {
+			require.Equal(t, 1, n, "callbacks for %s", id)
+		}
+		require.Equal(t, 2*deliveries, statuses[http.StatusOK])
+		require.Equal(t, 2*deliveries+statuses[http.StatusServiceUnavailable], total(statuses), "%v", statuses)
+		t.Log("answers:", statuses)
+	})
+}
+
+func total(counts map[int]int) int {
+	sum := 0
+	for _, n := range counts {
+		sum += n
+	}
+	return sum
+}
