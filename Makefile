@@ -5,7 +5,7 @@ modules  := $(shell go list -m -f '{{.Dir}}')
 packages := $(addsuffix /...,$(modules))
 
 # Those that start servers and kill them, or wait for a disk, are tested one after the other: they have deadlines to keep.
-engines  := $(filter-out %/cmd/aihooks/... %/internal/peers/... %/inbox/jetstream/... %/internal/leaktest/... $(CURDIR)/... %/examples/durable/... %/examples/routers/...,$(packages))
+engines  := $(filter-out %/cmd/aihooks/... %/inbox/jetstream/... $(CURDIR)/...,$(packages))
 
 lint := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 vuln := go run golang.org/x/vuln/cmd/govulncheck@v1.1.4
@@ -29,10 +29,10 @@ services:
 ## crash: the crash tests in full, with their figures: of the SQL store, 10,000 keys and 60 kills on each engine; of the inbox,
 ## 20,000 deliveries and 50 kills; on River three receivers at once, with PostgreSQL killed and paused, and stopped for a minute
 crash:
-	ENGINETEST_FULL=1 go test -count 1 -v -timeout 60m -run Killed ./idempotency/sqlstore/enginetest
-	INBOXTEST_FULL=1 go test -count 1 -v -timeout 60m -run 'Killed|Deploy' ./inbox/sqlite
-	INBOXTEST_FULL=1 go test -count 1 -v -timeout 60m -run 'Killed|Deploys|Away' ./inbox/river
-	INBOXTEST_FULL=1 go test -count 1 -v -timeout 60m -run 'Killed|Deploy|MayDie' ./inbox/jetstream/enginetest
+	AIHOOKS_TEST_LONG=1 go test -count 1 -v -timeout 60m -run Killed ./integration/sqlstore
+	AIHOOKS_TEST_LONG=1 go test -count 1 -v -timeout 60m -run 'Killed|Deploy' ./inbox/sqlite
+	AIHOOKS_TEST_LONG=1 go test -count 1 -v -timeout 60m -run 'Killed|Deploys|Away' ./inbox/river
+	AIHOOKS_TEST_LONG=1 go test -count 1 -v -timeout 60m -run 'Killed|Deploy|MayDie' ./integration/jetstream
 
 ## lint: the linter, with .golangci.yml
 lint:
@@ -53,7 +53,7 @@ fuzz:
 
 ## bench: the benchmarks, each beside its floor
 bench:
-	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./signature ./idempotency ./webhook ./idempotency/sqlstore/enginetest ./idempotency/redisstore ./inbox/sqlite ./inbox/river ./inbox/jetstream/enginetest
+	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./signature ./idempotency ./webhook ./integration/sqlstore ./idempotency/redisstore ./inbox/sqlite ./inbox/river ./integration/jetstream
 
 ## cover: statement coverage of the packages that everything stands on, by all tests
 cover:
@@ -67,11 +67,11 @@ generate:
 	python3 signature/testdata/generate.py
 	go test ./webhook -run TestThePackageDocumentationShowsTheContract -update
 	go test ./internal/allvendors -run TestEveryScheduleEndsWell -update
-	go test ./internal/peers -run JudgeAsWrittenDown -update
+	go test ./integration/peers -run JudgeAsWrittenDown -update
 
 ## pictures: those of the README, from a real run of aihooks; needs Chromium, and ports 8787 and 8788
 pictures:
-	go run ./cmd/aihooks/internal/pictures
+	go run ./integration/pictures
 
 ## tidy: go.mod and go.sum of every module
 tidy:

@@ -28,7 +28,7 @@ func TestTheCodeInTheReadmeCompiles(t *testing.T) {
 	tests := 0
 
 	// Blocks that need an engine are built in a module that has it.
-	homes := map[string][]string{root: nil, filepath.Join(root, "examples", "durable"): nil}
+	homes := map[string][]string{root: nil, filepath.Join(root, "examples"): nil}
 	overlay := struct{ Replace map[string]string }{make(map[string]string)}
 	for i, b := range blocks {
 		if bytes.HasPrefix(b[1], []byte("package greenflashtest_test\n")) {
@@ -43,7 +43,7 @@ func TestTheCodeInTheReadmeCompiles(t *testing.T) {
 		require.NoError(t, os.WriteFile(file, b[1], 0o600))
 		home := root
 		if bytes.Contains(b[1], []byte("/inbox/sqlite\"")) {
-			home = filepath.Join(root, "examples", "durable")
+			home = filepath.Join(root, "examples")
 		}
 		dir := fmt.Sprintf("readme%d", i)
 		overlay.Replace[filepath.Join(home, dir, "main.go")] = file

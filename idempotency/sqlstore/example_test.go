@@ -16,7 +16,7 @@ import (
 )
 
 // A receiver whose deliveries are remembered in PostgreSQL. The examples that run, on both engines and with pgx's own
-// transactions, are in the folder enginetest.
+// transactions, are in integration/sqlstore.
 //
 //nolint:testableexamples // needs a server
 func Example() {

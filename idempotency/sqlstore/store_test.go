@@ -17,7 +17,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 )
 
-// How the store behaves on real engines is tested in enginetest. Here is what they cannot be made to do at will.
+// How the store behaves on real engines is tested in integration/sqlstore. Here is what they cannot be made to do at will.
 
 // A scripted database answers each statement with what comes next in its script: an error, or rows.
 type scripted struct {

@@ -206,7 +206,7 @@ var breaks = map[fault][]string{
 	unfenced:              {"LateResultChangesNothing"},
 }
 
-// With INBOXTEST_FULL=1 no other rule may be broken either, which takes a minute.
+// With AIHOOKS_TEST_LONG=1 no other rule may be broken either, which takes a minute.
 func TestEachFaultBreaksItsRules(t *testing.T) {
 	for f, want := range breaks {
 		t.Run(string(f), func(t *testing.T) {
@@ -214,7 +214,7 @@ func TestEachFaultBreaksItsRules(t *testing.T) {
 			others := slices.Contains(want, andOthers)
 			want = slices.DeleteFunc(slices.Clone(want), func(name string) bool { return name == andOthers })
 			tried := rules
-			if others || os.Getenv("INBOXTEST_FULL") == "" {
+			if others || os.Getenv("AIHOOKS_TEST_LONG") == "" {
 				tried = rulesNamed(want...)
 			}
 			failures := broken(t, tried, Options{Open: openMemory(f, lease), Lease: lease, Patience: 2500 * time.Millisecond, Around: synctest.Test})

@@ -11,7 +11,7 @@ import (
 	"github.com/aihooks/aihooks-go/internal/torturetest"
 )
 
-func full() bool { return os.Getenv("INBOXTEST_FULL") != "" }
+func full() bool { return os.Getenv("AIHOOKS_TEST_LONG") != "" }
 
 // tortureLease is longer than callbacks may take there, and no longer than the test needs.
 const tortureLease = 4 * time.Second

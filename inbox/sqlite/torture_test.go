@@ -9,7 +9,7 @@ import (
 	"github.com/aihooks/aihooks-go/internal/torturetest"
 )
 
-func full() bool { return os.Getenv("INBOXTEST_FULL") != "" }
+func full() bool { return os.Getenv("AIHOOKS_TEST_LONG") != "" }
 
 func TestReceiversKilledAtAnyMomentLoseNothingAndRepeatNothing(t *testing.T) {
 	n, kills, rate, minute := 600, 6, 100, 250*time.Millisecond

@@ -10,7 +10,7 @@ import (
 // envWork says what this program does in place of the tests, when it is started as a process of its own.
 const envWork = "JETSTREAMTEST_WORK"
 
-func full() bool { return os.Getenv("INBOXTEST_FULL") != "" }
+func full() bool { return os.Getenv("AIHOOKS_TEST_LONG") != "" }
 
 func TestMain(m *testing.M) {
 	work := map[string]func() error{"receive": receive, "serve": serve, "bench": benchWorker}[os.Getenv(envWork)]

@@ -18,7 +18,7 @@ import (
 // The receiver's own tests have no server, which would be in its module graph.
 func TestTheReceiverOfTheExamplesRunsOnJetStream(t *testing.T) {
 	if !full() {
-		t.Skip("it builds a program; set INBOXTEST_FULL")
+		t.Skip("it builds a program; set AIHOOKS_TEST_LONG")
 	}
 	binary := filepath.Join(t.TempDir(), "receiver")
 	build := exec.Command("go", "build", "-o", binary, ".")

@@ -118,7 +118,7 @@ func sideEffect(ctx context.Context, db *sql.DB, store *sqlstore.Store, key stri
 
 func TestWorkersKilledAtAnyMomentLoseNothingAndRepeatNothing(t *testing.T) {
 	keys, kills := 600, 8
-	if os.Getenv("ENGINETEST_FULL") != "" {
+	if os.Getenv("AIHOOKS_TEST_LONG") != "" {
 		keys, kills = 10_000, 60
 	}
 	onEach(t, func(t *testing.T, e *engine, dsn string) {
