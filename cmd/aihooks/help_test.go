@@ -1,6 +1,7 @@
 package main
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 
@@ -9,6 +10,7 @@ import (
 
 var commands = []string{
 	"send", "listen", "explain", "replay", "inbox", "inbox list", "inbox show", "inbox retry", "inbox discard", "inbox stats",
+	"version",
 }
 
 func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
@@ -104,4 +106,15 @@ func TestShellsComplete(t *testing.T) {
 	require.Contains(t, run(t, "__complete", "send", "workflux", "").is(t, 0).out, "agent.response\n")
 	require.Contains(t, run(t, "__complete", "inbox", "list", "x.db", "--state", "").is(t, 0).out, "waiting\n")
 	require.Contains(t, run(t, "__complete", "inbox", "list", "x.db", "--vendor", "").is(t, 0).out, "emberqa\n")
+}
+
+func TestVersion_PrintsCommitAndGoRelease(t *testing.T) {
+	r := run(t, "version").is(t, 0)
+	require.Regexp(t, `(?m)^aihooks \S+$`, r.out)
+	require.Regexp(t, `(?m)^commit  \S`, r.out)
+	require.Contains(t, r.out, runtime.Version()+" "+runtime.GOOS+"/"+runtime.GOARCH)
+	v := decode[map[string]any](t, run(t, "version", "--json").is(t, 0).out)
+	require.Equal(t, runtime.Version(), v["go"])
+	require.NotEmpty(t, v["version"])
+	require.Equal(t, 2, run(t, "version", "all").code)
 }

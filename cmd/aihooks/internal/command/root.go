@@ -72,7 +72,8 @@ AIHOOKS_WORKFLUX_SECRET, or from a file named by --secret-file; never from the c
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "write JSON, for programs")
 	root.PersistentFlags().StringArrayVar(&a.secretFiles, "secret-file", nil,
 		"`[VENDOR=]FILE` that has the secret; a line break at its end is not part of it")
-	root.AddCommand(a.sendCommand(), a.listenCommand(), a.explainCommand(), a.replayCommand(), a.inboxCommand())
+	root.AddCommand(a.sendCommand(), a.listenCommand(), a.explainCommand(), a.replayCommand(), a.inboxCommand(),
+		a.versionCommand())
 	return root
 }
 
