@@ -3,7 +3,7 @@ module github.com/aihooks/aihooks-go/inbox/jetstream
 go 1.26.0
 
 require (
-	github.com/aihooks/aihooks-go v0.0.0-20261122053248-0035e16380b4
+	github.com/aihooks/aihooks-go v0.0.0-20261126091018-695e33f8f233
 	github.com/nats-io/nats.go v1.55.0
 )
 
