@@ -4,35 +4,34 @@ SHELL := /bin/bash -o pipefail
 modules  := $(shell go list -m -f '{{.Dir}}')
 packages := $(addsuffix /...,$(modules))
 
-# Those that start servers and kill them, or wait for a disk, are tested one after the other: they have deadlines to keep.
-engines  := $(filter-out %/cmd/aihooks/... %/inbox/jetstream/... $(CURDIR)/...,$(packages))
+# The tests of these start servers and kill them, or wait for a disk: they run one package after the other.
+engines := ./examples/... ./idempotency/redisstore/... ./inbox/river/... ./inbox/sqlite/... ./integration/...
 
 lint := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 vuln := go run golang.org/x/vuln/cmd/govulncheck@v1.1.4
 
-FUZZTIME  ?= 30s
-BENCHTIME ?= 1s
+FUZZTIME      ?= 30s
+BENCHTIME     ?= 1s
+RELEASE_CHECK ?= bash .ci/run
 
-.PHONY: test services crash lint vuln fuzz bench cover generate pictures tidy clean
+.PHONY: test test-long services download lint vuln fuzz bench cover generate pictures tidy requires release clean
 
-## test: what must pass before anything lands; needs Go, a C compiler for the race detector, PostgreSQL, Redis and Chromium
-test: services
-	go vet $(packages)
-	go test -race $(filter-out $(engines),$(packages))
-	go test -race -p 1 $(engines)
-	go run ./examples/quickstart
+## test: the tests that must pass before anything lands; installs what is missing, or says what to install
+test:
+	@.ci/stage "install servers, browser and compiler" .ci/services
+	@.ci/stage "download modules" go mod download
+	@.ci/stage "test the library, the tool and the page" go test -race ./... ./cmd/aihooks/... ./inbox/jetstream/...
+	@.ci/stage "test stores, inboxes and examples on real servers" go test -race -p 1 $(engines)
+	@.ci/stage "run examples/quickstart" go run ./examples/quickstart
+
+## test-long: the crash and torture tests in full, with their figures, and fuzzing; takes hours
+test-long: services
+	AIHOOKS_TEST_LONG=1 go test -count 1 -v -timeout 120m -p 1 ./... ./cmd/aihooks/... ./inbox/jetstream/... $(engines)
+	$(MAKE) fuzz
 
 ## services: installs the servers and the browser that the tests start, or says what to install
 services:
 	@.ci/services
-
-## crash: the crash tests in full, with their figures: of the SQL store, 10,000 keys and 60 kills on each engine; of the inbox,
-## 20,000 deliveries and 50 kills; on River three receivers at once, with PostgreSQL killed and paused, and stopped for a minute
-crash:
-	AIHOOKS_TEST_LONG=1 go test -count 1 -v -timeout 60m -run Killed ./integration/sqlstore
-	AIHOOKS_TEST_LONG=1 go test -count 1 -v -timeout 60m -run 'Killed|Deploy' ./inbox/sqlite
-	AIHOOKS_TEST_LONG=1 go test -count 1 -v -timeout 60m -run 'Killed|Deploys|Away' ./inbox/river
-	AIHOOKS_TEST_LONG=1 go test -count 1 -v -timeout 60m -run 'Killed|Deploy|MayDie' ./integration/jetstream
 
 ## lint: the linter, with .golangci.yml
 lint:
@@ -51,18 +50,18 @@ fuzz:
 		done; \
 	done
 
-## bench: the benchmarks, each beside its floor
+## bench: the benchmarks, each next to its floor
 bench:
-	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./signature ./idempotency ./webhook ./integration/sqlstore ./idempotency/redisstore ./inbox/sqlite ./inbox/river ./integration/jetstream
+	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./signature ./idempotency ./webhook ./idempotency/redisstore ./inbox/sqlite ./inbox/river ./integration/sqlstore ./integration/jetstream
 
-## cover: statement coverage of the packages that everything stands on, by all tests
+## cover: statement coverage of the core packages, by all tests
 cover:
 	@for pkg in signature idempotency webhook inbox; do \
 		go test -coverpkg ./$$pkg -coverprofile cover-$$pkg.out ./... > /dev/null || exit 1; \
 		echo "$$pkg $$(go tool cover -func cover-$$pkg.out | tail -1 | awk '{print $$3}')"; \
 	done
 
-## generate: everything that is made from something else; must leave no diff
+## generate: every generated file; must leave no diff
 generate:
 	python3 signature/testdata/generate.py
 	go test ./webhook -run TestThePackageDocumentationShowsTheContract -update
@@ -73,9 +72,18 @@ generate:
 pictures:
 	go run ./integration/pictures
 
-## tidy: go.mod and go.sum of every module
+## tidy: go.mod and go.sum of every module, and go.work.sum
 tidy:
-	@for dir in $(modules); do (cd $$dir && GOWORK=off go mod tidy) || exit 1; done
+	@.ci/origin bash -c 'for dir in $(modules); do (cd $$dir && go mod tidy) || exit 1; done'
+	@rm go.work.sum && go mod download
+
+## requires: raises what the modules require of one another to the last commit; commit the result
+requires:
+	@.ci/requires "$$(git rev-parse HEAD)"
+
+## release: prepares VERSION on a clean main, after RELEASE_CHECK; pushes nothing
+release:
+	@.ci/release "$(VERSION)" "$(RELEASE_CHECK)"
 
 clean:
 	rm -f cover-*.out
