@@ -1,5 +1,7 @@
 // Aihooks sends, receives, explains and replays webhook deliveries of Greenflash, EmberQA, Convosphere and WorkFlux, and looks
 // after SQLite inboxes. Run `aihooks help`.
+//
+// The module needs Go 1.26 or later, because modernc.org/sqlite does.
 package main
 
 import (

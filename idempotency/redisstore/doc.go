@@ -1,5 +1,7 @@
 // Package redisstore is an [idempotency.Store] on Redis, for services that run as several processes or machines.
 //
+// The module needs Go 1.25 or later.
+//
 // It is for recognising duplicates: what it loses, by a setting below or by a failover, is run once more. It is not the
 // place for deliveries that were acknowledged and have yet to run; those belong into an inbox.
 //

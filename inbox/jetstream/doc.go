@@ -1,6 +1,8 @@
 // Package jetstreaminbox is the inbox on NATS JetStream, for users who have a cluster of it. What inboxes promise stands in
 // package [inbox]; this one is a thin adapter over the user's own client.
 //
+// The module needs Go 1.26 or later, because nats.go does.
+//
 //	nc, err := nats.Connect(url, nats.MaxReconnects(-1))
 //	js, err := jetstream.New(nc)
 //	box, err := jetstreaminbox.New(ctx, js, &jetstreaminbox.Options{Store: store})

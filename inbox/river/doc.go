@@ -2,6 +2,8 @@
 // PostgreSQL already. Every process may take deliveries, and every process with a Run calls back for them. The module is
 // inbox/river; its package has a name of its own because a program that uses it imports River as well.
 //
+// The module needs Go 1.26 or later, because River does.
+//
 // River wants its workers before its client, and the inbox needs the client. So there are three steps:
 //
 //	box, err := riverinbox.New(pool, nil)

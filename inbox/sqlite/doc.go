@@ -1,6 +1,8 @@
 // Package sqlite is the inbox for one machine: an SQLite file, in pure Go, with no server to operate. What inboxes
 // promise stands in package [inbox].
 //
+// The module needs Go 1.26 or later, because modernc.org/sqlite does.
+//
 //	box, err := sqlite.Open("inbox.db", nil)
 //	hook, err := workflux.NewHandler(secret, &webhook.Options{Inbox: box})
 //	...
