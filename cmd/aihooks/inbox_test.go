@@ -70,7 +70,7 @@ func (w *warehouse) until(t *testing.T, is func(sqlite.Counts) bool) {
 	require.Eventually(t, func() bool {
 		stats, err := w.box.Stats(context.Background())
 		return err == nil && is(stats.Counts)
-	}, 20*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 }
 
 func (w *warehouse) dead(t *testing.T) []inbox.Entry {

@@ -21,7 +21,7 @@ import (
 var ErrNotInstalled = errors.New("redistest: redis-server is not installed; on Debian: apt-get install redis-server")
 
 // patience is how long a server may take to start or to stop, on a machine that is busy with other things.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // A Server is a private Redis server, whose address stays the same while it is stopped and started.
 type Server struct {

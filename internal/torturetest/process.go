@@ -65,7 +65,7 @@ func (p *Process) String() string {
 	}
 }
 
-const slow = 30 * time.Second // what takes longer hangs
+const slow = time.Minute // what takes longer hangs
 
 // awaitReady waits until it listens.
 func (p *Process) awaitReady() error {

@@ -6,8 +6,10 @@ const $ = (id) => document.getElementById(id);
 
 const closing = (dialog, ...buttons) => {
   for (const b of buttons) b.addEventListener('click', () => dialog.close(b.id));
+  let pressed = null; // a text that is selected may end outside of the dialog
+  dialog.addEventListener('pointerdown', (event) => { pressed = event.target; });
   dialog.addEventListener('click', (event) => {
-    if (event.target === dialog) dialog.close(''); // beside it
+    if (event.target === dialog && pressed === dialog) dialog.close(''); // outside of it
   });
 };
 
