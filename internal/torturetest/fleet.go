@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -67,11 +69,20 @@ func (f *Fleet) newSlot() *slot {
 	return s
 }
 
-// FreeAddress returns an address that nobody has: with a port that is not given to those who connect, or one who does in
-// vain might be connected to itself.
+var nextPort atomic.Int64
+
+// FreeAddress returns an address for a server that is started later, and may be stopped and started again. No other
+// process takes it meanwhile: on Linux, each process has a loopback address that follows from its number, and elsewhere
+// the port is a random one. The system gives none of these ports to clients, or one that connects in vain might be
+// connected to itself.
 func FreeAddress(t testing.TB) string {
+	host, first := "127.0.0.1", rand.Int64N(10_000) //nolint:gosec // no secret
+	if runtime.GOOS == "linux" {
+		pid := os.Getpid()
+		host, first = fmt.Sprintf("127.%d.%d.%d", 64+pid>>16&63, pid>>8&255, pid&255), 0
+	}
 	for range 100 {
-		address := fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000)) //nolint:gosec // no secret
+		address := fmt.Sprintf("%s:%d", host, 20_000+(first+nextPort.Add(1))%10_000)
 		if l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address); err == nil {
 			require.NoError(t, l.Close())
 			return address
