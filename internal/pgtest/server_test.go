@@ -101,7 +101,7 @@ func TestServerOfAProcessThatWasKilledIsGoneWithItsFiles(t *testing.T) {
 				_, err := os.Stat(dir)
 				return os.IsNotExist(err) && syscall.Kill(pid, 0) == syscall.ESRCH
 			}
-			require.Eventually(t, gone, 15*time.Second, 20*time.Millisecond)
+			require.Eventually(t, gone, patience, 20*time.Millisecond)
 		})
 	}
 }
