@@ -15,7 +15,7 @@ BENCHTIME ?= 1s
 
 .PHONY: test services crash lint vuln fuzz bench cover generate pictures tidy clean
 
-## test: what must pass before anything lands; needs Go, a C compiler for the race detector, PostgreSQL, Redis, Chromium and Node.js
+## test: what must pass before anything lands; needs Go, a C compiler for the race detector, PostgreSQL, Redis and Chromium
 test: services
 	go vet $(packages)
 	go test -race $(filter-out $(engines),$(packages))
