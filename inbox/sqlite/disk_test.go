@@ -99,7 +99,6 @@ func TestAFullDiskIsAnswered503AndGoesOnByItself(t *testing.T) {
 	taken := make(map[string]int)
 	deliver := func(name string, body []byte) int {
 		answer := desk.post(body)
-		require.Less(t, answer.Took, 3*time.Second)
 		if answer.Status == http.StatusOK {
 			taken[name] = 1
 			return answer.Status
@@ -186,8 +185,10 @@ func TestADiskThatIsFullWhileCallbacksRunLosesAndRepeatsNothing(t *testing.T) {
 	}
 	close(release)
 	soon(t, func() bool { return log.Count("level=ERROR", d.words(), d.path()) > 0 }, "the inbox says what is wrong")
+	said := time.Now()
 	time.Sleep(3 * lease)
-	require.Equal(t, 1, log.Count("level=ERROR", d.words()), "and does not fill the log")
+	times := log.Count("level=ERROR", d.words())
+	require.LessOrEqual(t, times, 2+int(time.Since(said)/(10*time.Second)), "and does not fill the log")
 	d.empty()
 	soon(t, func() bool {
 		s := statsOf(t, box)

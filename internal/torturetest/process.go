@@ -34,7 +34,7 @@ func start(cmd *exec.Cmd, j *Journal) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := cmd.Start(); err != nil {
+	if err := Start(cmd); err != nil {
 		return nil, err
 	}
 	go p.read(stdout)
@@ -65,7 +65,7 @@ func (p *Process) String() string {
 	}
 }
 
-const slow = time.Minute // what takes longer hangs
+const slow = 2 * time.Minute // what takes longer hangs, also on a machine that is busy
 
 // awaitReady waits until it listens.
 func (p *Process) awaitReady() error {
