@@ -27,7 +27,9 @@ import (
 
 func pathOf(t testing.TB) string {
 	t.Helper()
-	return filepath.Join(t.TempDir(), "inbox.db")
+	dir, err := filepath.EvalSymlinks(t.TempDir()) // as errors show it: on macOS and Windows TempDir can be an alias
+	require.NoError(t, err)
+	return filepath.Join(dir, "inbox.db")
 }
 
 // openBox opens an inbox that logs nowhere, unless the options say so, and tries again at once.
@@ -51,7 +53,7 @@ func openBox(t testing.TB, path string, o sqlite.Options) *sqlite.Inbox {
 // openRaw opens the file as another program would, with the settings given as pragmas.
 func openRaw(t testing.TB, path string, pragmas ...string) *sql.DB {
 	t.Helper()
-	source := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(60000)"
+	source := "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath() + "?_pragma=busy_timeout(60000)"
 	for _, p := range pragmas {
 		source += "&_pragma=" + p
 	}

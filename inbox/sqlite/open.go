@@ -74,6 +74,9 @@ func Open(path string, o *Options) (*Inbox, error) {
 	if err := b.open(prepare); err != nil {
 		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
 	}
+	if _, known := freeBytes(path); !known && options.MinFree > 0 {
+		options.Policy.Logger.Warn("sqlite: the free space of the disk is unknown, so Options.MinFree has no effect", "path", path)
+	}
 	b.keepHouseUntilClosed()
 	return b, nil
 }
@@ -129,6 +132,10 @@ func locate(path string) (string, error) {
 		return "", fmt.Errorf("sqlite: %s: %w", path, err)
 	}
 	return path, nil
+}
+
+func errNetwork(name string) error {
+	return fmt.Errorf("the file system is %s, over a network, where SQLite's locks cannot be relied on; use a local disk", name)
 }
 
 // making is held while a file is made. To close a file gives up all locks that the process has on it, and so SQLite's as
