@@ -1,3 +1,5 @@
+// The tests start Redis by package redistest, which is for Unix only.
+
 //go:build unix
 
 package redisstore_test

@@ -1,3 +1,5 @@
+// The tests start PostgreSQL by package pgtest, which is for Unix only.
+
 //go:build unix
 
 package riverinbox_test

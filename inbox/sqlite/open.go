@@ -53,7 +53,8 @@ const openTimeout = 10 * time.Second
 // maxBody is what a row can surely hold; SQLite's own limit is a little less than a gigabyte.
 const maxBody = 512 << 20
 
-// Open opens the inbox in a file, which is made, for its owner alone, if it is not there. Nil options are the defaults.
+// Open opens the inbox in a file, which is made, for its owner alone, if it is not there; on Windows it has the permissions of
+// its folder. Nil options are the defaults.
 // Beside it SQLite keeps two files more, PATH-wal and PATH-shm: whoever copies or moves the file while it is open loses
 // deliveries.
 //
