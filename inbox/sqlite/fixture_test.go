@@ -88,7 +88,7 @@ func soon(t testing.TB, condition func() bool, text ...any) {
 // delays them all.
 func quick(t testing.TB, d time.Duration, f func()) {
 	t.Helper()
-	for range 20 {
+	for range 5 {
 		began := time.Now()
 		f()
 		if time.Since(began) < d {
@@ -248,7 +248,7 @@ func newDesk(t testing.TB, box *sqlite.Inbox, o webhook.Options) *desk {
 	d := &desk{log: new(logtest.Book)}
 	o.Inbox, o.Logger, o.Observer = box, d.log.Text(), d.observe
 	if o.StoreTimeout == 0 {
-		o.StoreTimeout = 4 * time.Second // a machine that is busy is no file that cannot be written
+		o.StoreTimeout = storeTimeout // a machine that is busy is no file that cannot be written
 	}
 	hook, err := workflux.NewHandler("a secret", &o)
 	require.NoError(t, err)
@@ -278,10 +278,19 @@ func letter(name string, n int) []byte {
 // post sends a body as WorkFlux does.
 func (d *desk) post(body []byte) webhooktest.Answer { return d.sender.Send(d.sender.Raw(body)) }
 
-// is posts a body that must be answered with the status.
+const storeTimeout = 4 * time.Second
+
+// is posts a body that must be answered with the status. What a machine that is busy has not stored in time is posted again,
+// as its vendor does.
 func (d *desk) is(t testing.TB, status int, body []byte) {
 	t.Helper()
 	answer := d.post(body)
+	for range 20 {
+		if status != http.StatusOK || answer.Status == status || answer.Took < storeTimeout-time.Second {
+			break
+		}
+		answer = d.post(body)
+	}
 	require.Equal(t, status, answer.Status, "%s\n%s", answer.Body, d.log)
 }
 
