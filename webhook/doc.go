@@ -67,6 +67,10 @@
 //	callback's context ends     30 s; neither the answer nor a client's disconnect ends it
 //	lease                       10 s longer than the callback's context
 //
+// A request context that ends earlier, by http.TimeoutHandler or the platform, makes the response due earlier: before
+// that end by a quarter of the time it leaves, at most 500 ms. A context that had ended before the
+// arrival counts as one without a deadline.
+//
 // Within one process a key never runs twice at once, lease or no lease. In another process it may run once the lease
 // has ended; then exactly one completion is accepted.
 //

@@ -50,9 +50,7 @@ func (h *Handler) process(ctx context.Context, r *Request) Result {
 	h.seal()
 	p := &passage{h: h, ctx: ctx, arrived: time.Now()}
 	p.answerBy = p.arrived.Add(h.options.AnswerTimeout)
-	if end, ok := ctx.Deadline(); ok && end.Before(p.answerBy) {
-		p.answerBy = end
-	}
+	p.honorDeadline()
 	if h.options.Inbox == nil {
 		if !h.life.enter() {
 			p.unread = true

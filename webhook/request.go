@@ -106,8 +106,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // Process receives one delivery without a socket: for serverless functions and other servers. It waits as long as
-// ServeHTTP would, or until the deadline of ctx, if that is earlier; the callback goes on after either, and may ask ctx
-// for values then. A Body that can block and has missed Options.BodyTimeout is read from until that read ends.
+// ServeHTTP would. If ctx has an earlier deadline it returns before that, with a margin of a quarter of the time left and
+// at most 500 ms. The callback goes on after either, and may ask ctx for values then. A Body that can block and has missed Options.BodyTimeout is read from until that read ends.
 func (h *Handler) Process(ctx context.Context, r Request) Result {
 	r.Header = canonical(r.Header)
 	r.readDeadline = nil

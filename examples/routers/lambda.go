@@ -20,9 +20,9 @@ import (
 // is due: a callback that heeds it has failed in time, is answered 500 and comes again. Work that takes longer belongs in
 // an inbox (river or jetstream) that a process elsewhere runs.
 //
-// The function's own timeout must be longer than AnswerTimeout. Process heeds the deadline of the function's context too,
-// but an answer at that moment is one that Lambda no longer takes. Both are counted from when the function is called: the
-// vendor has been waiting for the sandbox to start by then.
+// The function's own timeout must be at least 500 ms longer than AnswerTimeout. Otherwise Process responds with that margin
+// before the deadline of the function's context. Both are counted from when the function is called: the vendor has been
+// waiting for the sandbox to start by then.
 //
 // The store must be one that all sandboxes share, redisstore or sqlstore: with the default, each has a memory of its own.
 func LambdaOptions(shared idempotency.Store) *webhook.Options {

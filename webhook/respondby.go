@@ -1,0 +1,41 @@
+package webhook
+
+import (
+	"context"
+	"time"
+)
+
+// maxMargin is how long before somebody else's deadline a delivery is responded to, at most: the response must get
+// through before a middleware responds in its place, or a platform ends the request.
+const maxMargin = 500 * time.Millisecond
+
+// respondBefore makes the response due with a margin before end, a deadline that others have set: a quarter of the time
+// that they leave, and at most maxMargin.
+func (p *passage) respondBefore(end time.Time) {
+	left := end.Sub(p.arrived)
+	if due := end.Add(-min(left/4, maxMargin)); due.Before(p.answerBy) {
+		p.answerBy = due
+	}
+}
+
+// honorDeadline makes the response due before the deadline of the request's context. A deadline that had passed at the
+// arrival is none: some platforms hand over contexts that end in 1970.
+func (p *passage) honorDeadline() {
+	end, ok := p.ctx.Deadline()
+	switch {
+	case !ok:
+	case end.After(p.arrived):
+		p.respondBefore(end)
+	default:
+		p.ctx = context.WithoutCancel(p.ctx)
+	}
+}
+
+// status returns the status of the response that the sender gets; of a late outcome, the one that it would have got. It
+// is zero if the request's context has ended: the sender has disconnected, or a middleware has responded in our place.
+func (p *passage) status(o Outcome, late bool) int {
+	if !late && !p.redelivered && p.ctx.Err() != nil {
+		return 0
+	}
+	return rules[o].status
+}
