@@ -56,19 +56,10 @@ func (r *Result) Header() http.Header {
 	return h
 }
 
-// The values that headers are set to are shared by all answers. Appending to one makes a copy of it.
-var (
-	contentType   = []string{"application/json"}
-	contentLength = map[int][]string{
-		len(bodyReceived):  {strconv.Itoa(len(bodyReceived))},
-		len(bodyDuplicate): {strconv.Itoa(len(bodyDuplicate))},
-		len(bodyRefused):   {strconv.Itoa(len(bodyRefused))},
-	}
-)
-
+// setHeader sets no Content-Length: a middleware may compress the body, or add to it. It shares no values between
+// responses, because a middleware may change them in place.
 func (r *Result) setHeader(h http.Header) {
-	h["Content-Type"] = contentType
-	h["Content-Length"] = contentLength[len(r.Body)]
+	h["Content-Type"] = []string{"application/json"}
 	if r.RetryAfter > 0 {
 		h["Retry-After"] = []string{strconv.FormatInt(int64(r.RetryAfter/time.Second), 10)}
 	}
