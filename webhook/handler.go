@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/time/rate"
@@ -34,6 +35,8 @@ type Handler struct {
 	running atomic.Int64
 	life    life
 	journal journal
+
+	writeTimeoutNoticed sync.Once
 
 	sealed      atomic.Bool // a delivery has been seen, callbacks are fixed
 	callbacks   map[string]*callback

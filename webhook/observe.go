@@ -72,6 +72,13 @@ func (h *Handler) log(p *passage, o *Observation) {
 	h.journal.write(p, o)
 }
 
+// notice warns of what is wrong with the configuration, and was seen only when a delivery came.
+func (h *Handler) notice(ctx context.Context, text string, args ...any) {
+	defer func() { _ = recover() }() // there is no other place to report it
+	args = append([]any{"vendor", h.profile.Name, "endpoint", h.endpoint.Name}, args...)
+	h.options.Logger.WarnContext(ctx, text, args...)
+}
+
 func (h *Handler) observe(ctx context.Context, o Observation) {
 	defer func() {
 		if value := recover(); value != nil {

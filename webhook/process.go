@@ -51,6 +51,7 @@ func (h *Handler) process(ctx context.Context, r *Request) Result {
 	p := &passage{h: h, ctx: ctx, arrived: time.Now()}
 	p.answerBy = p.arrived.Add(h.options.AnswerTimeout)
 	p.honorDeadline()
+	p.extendWriteTimeout(r)
 	if h.options.Inbox == nil {
 		if !h.life.enter() {
 			p.unread = true

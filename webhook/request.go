@@ -27,7 +27,9 @@ type Request struct {
 	// ContentLength is the declared length of the body in bytes; zero or less if it is not known.
 	ContentLength int64
 
-	readDeadline func(time.Time) error // nil where there is no connection
+	readDeadline  func(time.Time) error // nil where there is no connection
+	writeDeadline func(time.Time) error
+	server        *http.Server // nil unless it is known
 }
 
 // A Result is what became of a delivery, and what to answer.
@@ -77,14 +79,17 @@ const lingering = 500 * time.Millisecond
 // ServeHTTP receives one delivery and answers it by the outcome contract. It reads URL.Path, URL.RawQuery, the headers
 // and the body, so any router will do that leaves those alone; the body must not have been read before.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	connection := http.NewResponseController(w)
 	request := Request{
 		Method:        r.Method,
 		URL:           r.URL,
 		Header:        r.Header,
 		Body:          r.Body,
 		ContentLength: r.ContentLength,
-		readDeadline:  http.NewResponseController(w).SetReadDeadline,
+		readDeadline:  connection.SetReadDeadline,
+		writeDeadline: connection.SetWriteDeadline,
 	}
+	request.server, _ = r.Context().Value(http.ServerContextKey).(*http.Server)
 	result := h.process(r.Context(), &request)
 	if result.Close {
 		// The server reads on for a while, because a connection that is closed with part of the body still in it may
@@ -101,7 +106,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // at most 500 ms. The callback goes on after either, and may ask ctx for values then. A Body that can block and has missed Options.BodyTimeout is read from until that read ends.
 func (h *Handler) Process(ctx context.Context, r Request) Result {
 	r.Header = canonical(r.Header)
-	r.readDeadline = nil
+	r.readDeadline, r.writeDeadline, r.server = nil, nil, nil
 	return h.process(ctx, &r)
 }
 
