@@ -207,7 +207,7 @@ var contractCases = map[string]contractCase{
 		options:  func(o *webhook.Options) { o.MaxBody = 10 },
 		callback: returns(nil),
 	},
-	"a Content-Encoding": {
+	"a real Content-Encoding, such as gzip": {
 		callback: returns(nil), request: rawRequest(func(q *http.Request) { q.Header.Set("Content-Encoding", "gzip") }),
 	},
 	"a method other than POST": {

@@ -87,7 +87,7 @@ var contract = []row{
 	{"after Shutdown", ShuttingDown, http.StatusServiceUnavailable, true, "none", slog.LevelInfo},
 	{"too many bodies being read, callbacks running, or deliveries a second", Overloaded, http.StatusServiceUnavailable, true, "none", slog.LevelWarn},
 	{"body larger than MaxBody, declared or found", TooLarge, http.StatusRequestEntityTooLarge, false, "none", slog.LevelWarn},
-	{"a Content-Encoding", Encoded, http.StatusUnsupportedMediaType, false, "none", slog.LevelWarn},
+	{"a real Content-Encoding, such as gzip", Encoded, http.StatusUnsupportedMediaType, false, "none", slog.LevelWarn},
 	{"a method other than POST", WrongMethod, http.StatusMethodNotAllowed, false, "none", slog.LevelWarn},
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/aihooks/aihooks-go/idempotency"
@@ -119,25 +118,17 @@ func (p *passage) readBody(r *Request) (*buffer, error) {
 
 // checkBounds looks at all that can be judged before a byte of the body is read.
 func (h *Handler) checkBounds(r *Request) verdict {
+	coding := coding(r.Header["Content-Encoding"])
 	switch {
 	case r.Method != http.MethodPost && r.Method != "":
 		return verdict{outcome: WrongMethod, err: errors.New("webhook: the method is not POST")}
-	case encoded(r.Header["Content-Encoding"]):
-		return verdict{outcome: Encoded, err: errors.New("webhook: the body has a Content-Encoding, which the signature does not know of")}
+	case coding != "":
+		return verdict{outcome: Encoded, err: &encodedError{coding}}
 	case r.ContentLength > h.options.MaxBody:
 		return verdict{outcome: TooLarge, err: errTooLarge}
 	default:
 		return verdict{}
 	}
-}
-
-func encoded(values []string) bool {
-	for _, v := range values {
-		if v != "" && !strings.EqualFold(v, "identity") {
-			return true
-		}
-	}
-	return false
 }
 
 func unreadable(err error) verdict {

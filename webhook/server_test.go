@@ -79,4 +79,3 @@ func TestWriteTimeout_LongEnoughIsSilent(t *testing.T) {
 		require.Zero(t, r.log.Count("WriteTimeout"), timeout)
 	}
 }
-
