@@ -166,6 +166,9 @@ var contractCases = map[string]contractCase{
 		callback: returns(webhook.Permanent(errCallback)),
 	},
 	"no callback for the type, or an unknown type": {},
+	"the same, after OnAny": {before: func(_ *testing.T, r *receiver) {
+		r.OnAny(func(context.Context, *webhook.Delivery) error { return nil })
+	}},
 	"the body does not fit the type of its callback: parked": {
 		options: parks, callback: returns(nil), request: signed(misfit),
 	},

@@ -39,6 +39,7 @@
 //	the same, nowhere to park, and a failure disables the endpoint         200                completed                  abandoned
 //	parking failed                                                         500                released                   failed
 //	no callback for the type, or an unknown type                           200                none                       unhandled
+//	the same, after OnAny                                                  200                released                   unhandled
 //	the body does not fit the type of its callback: parked                 200                completed                  dead_lettered
 //	the same, nowhere to park                                              500                released                   undecodable
 //	authentic, but no JSON object, or without the time it needs            400                none                       malformed

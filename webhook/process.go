@@ -236,11 +236,8 @@ func (p *passage) enqueue() verdict {
 // handle claims the delivery and has it called back.
 func (p *passage) handle() verdict {
 	h := p.h
-	if !h.Handles(p.delivery.Type) {
-		if h.knownTypes[p.delivery.Type] {
-			return verdict{outcome: Unhandled, reason: ReasonNoCallback}
-		}
-		return verdict{outcome: Unhandled, reason: ReasonUnknownType}
+	if !h.Handles(p.delivery.Type) && (h.onAny == nil || p.undated()) {
+		return h.unhandled(p.delivery.Type)
 	}
 	if h.running.Add(1) > int64(h.options.MaxRunning) {
 		h.running.Add(-1)
@@ -252,6 +249,18 @@ func (p *passage) handle() verdict {
 		return v
 	}
 	return p.await(p.start(p.lasting(), hold))
+}
+
+func (h *Handler) unhandled(eventType string) verdict {
+	if h.knownTypes[eventType] {
+		return verdict{outcome: Unhandled, reason: ReasonNoCallback}
+	}
+	return verdict{outcome: Unhandled, reason: ReasonUnknownType}
+}
+
+// undated reports whether the delivery has no time that its freshness could be checked by.
+func (p *passage) undated() bool {
+	return p.h.profile.Window > 0 && p.sentAt.IsZero() && !p.redelivered
 }
 
 // claim claims the delivery's keys. While the same delivery runs in this process it waits, until the answer is due.
