@@ -85,7 +85,10 @@ func (p *passage) explain(o *Observation) (e signature.Explanation) {
 			e = signature.Explanation{} // the line, or the answer, matters more
 		}
 	}()
+	var encoded *encodedError
 	switch {
+	case errors.As(o.Err, &encoded):
+		return signature.Explanation{Mistake: signature.Mistake(Encoded), Text: encoded.explanation()}
 	case o.Outcome == Forged && p.refused != nil:
 		if x, ok := p.h.endpoint.Authenticator.(Explainer); ok {
 			return x.Explain(p.refused.r, p.refused.buf.b)
