@@ -2,6 +2,8 @@ package webhook
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/aihooks/aihooks-go/internal/jsonpeek"
@@ -32,10 +34,13 @@ func (n *EnvelopeNames) names() []string {
 type envelopeReader struct {
 	names                  []string
 	types, ids, times, end int
+
+	// documented reports whether a type is one that a handler knows.
+	documented func(eventType string) bool
 }
 
-func newEnvelopeReader(n *EnvelopeNames) (*envelopeReader, error) {
-	r := &envelopeReader{names: n.names()}
+func newEnvelopeReader(n *EnvelopeNames, documented func(string) bool) (*envelopeReader, error) {
+	r := &envelopeReader{names: n.names(), documented: documented}
 	r.types = len(n.Type)
 	r.ids = r.types + len(n.ID)
 	r.times = r.ids + len(n.Time)
@@ -46,6 +51,18 @@ func newEnvelopeReader(n *EnvelopeNames) (*envelopeReader, error) {
 	return r, nil
 }
 
+// ReadEnvelope reads the envelope of body as a handler of this profile does: for test kits and tools. The error means
+// that body is not a JSON object.
+func (p *Profile) ReadEnvelope(body []byte) (Envelope, error) {
+	r, err := newEnvelopeReader(&p.Envelope, func(eventType string) bool {
+		return slices.ContainsFunc(p.Events, func(t EventType) bool { return t.Name() == eventType })
+	})
+	if err != nil {
+		return Envelope{}, err
+	}
+	return r.read(body)
+}
+
 // read reads the envelope of body, which must be a JSON object. A member that does not hold what it should counts as
 // absent: whether it is needed is not known here.
 func (r *envelopeReader) read(body []byte) (Envelope, error) {
@@ -54,28 +71,58 @@ func (r *envelopeReader) read(body []byte) (Envelope, error) {
 	if err := jsonpeek.Scan(body, r.names, values); err != nil {
 		return Envelope{}, err
 	}
-	var e Envelope
-	e.Type = text(first(values[:r.types]))
-	e.ID = text(first(values[r.types:r.ids]))
-	e.Time = instant(first(values[r.ids:r.times]))
-	if e.Data = first(values[r.times:]); e.Data == nil {
-		e.Data = body
+	e := Envelope{Type: r.eventType(values[:r.types]), Data: body}
+	for _, raw := range values[r.types:r.ids] {
+		if e.ID = text(raw); e.ID != "" {
+			break
+		}
+	}
+	for _, raw := range values[r.ids:r.times] {
+		if e.Time = instant(raw); !e.Time.IsZero() {
+			break
+		}
+	}
+	if data := chooseData(values[r.times:]); data != nil {
+		e.Data = data
 	}
 	return e, nil
 }
 
-func first(values [][]byte) []byte {
-	for _, v := range values {
-		if v != nil {
-			return v
+// eventType returns the first value that is a documented type, or else the first that is a text.
+func (r *envelopeReader) eventType(values [][]byte) string {
+	first := ""
+	for _, raw := range values {
+		s := text(raw)
+		if s != "" && r.documented(s) {
+			return s
+		}
+		if first == "" {
+			first = s
 		}
 	}
-	return nil
+	return first
 }
 
-// text returns a JSON string's value, or a number as it is written; anything else is empty.
+// chooseData returns the first value that is an object, or else the first that is there.
+func chooseData(values [][]byte) []byte {
+	var first []byte
+	for _, raw := range values {
+		if jsonpeek.KindOf(raw) == jsonpeek.KindObject {
+			return raw
+		}
+		if first == nil {
+			first = raw
+		}
+	}
+	return first
+}
+
+// text returns a JSON string's value, or a number as it is written; anything else, and a string of whitespace, is empty.
 func text(raw []byte) string {
 	if s, ok := jsonpeek.String(raw); ok {
+		if strings.TrimSpace(s) == "" {
+			return ""
+		}
 		return s
 	}
 	if jsonpeek.KindOf(raw) == jsonpeek.KindNumber {

@@ -25,9 +25,9 @@ func (e *envelope) says(names *webhook.EnvelopeNames, name string, value json.Ra
 		return slices.ContainsFunc(list, func(n string) bool { return strings.EqualFold(n, name) })
 	}
 	switch {
-	case isOf(names.Type) && e.Type == text(value):
+	case isOf(names.Type) && (e.Type == text(value) || text(value) == ""):
 		return true
-	case isOf(names.ID) && e.ID == text(value):
+	case isOf(names.ID) && (e.ID == text(value) || text(value) == ""):
 		return true
 	case isOf(names.Time):
 		t, ok := instant(text(value))
