@@ -2,12 +2,13 @@ package webhook
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/aihooks/aihooks-go/internal/jsonpeek"
-	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/internal/timestamp"
 )
 
 // An Envelope is what a body says of itself. Data is a part of the body, not a copy.
@@ -16,6 +17,10 @@ type Envelope struct {
 	ID   string
 	Time time.Time
 	Data []byte
+
+	// untimely is the first name with a value that is no time, where no other name has one, and timeErr says why.
+	untimely string
+	timeErr  error
 }
 
 // maxNames is the most names that an EnvelopeNames may have in all.
@@ -77,11 +82,7 @@ func (r *envelopeReader) read(body []byte) (Envelope, error) {
 			break
 		}
 	}
-	for _, raw := range values[r.ids:r.times] {
-		if e.Time = instant(raw); !e.Time.IsZero() {
-			break
-		}
-	}
+	e.readTime(r.names[r.ids:r.times], values[r.ids:r.times])
 	if data := chooseData(values[r.times:]); data != nil {
 		e.Data = data
 	}
@@ -131,21 +132,31 @@ func text(raw []byte) string {
 	return ""
 }
 
-// instant reads RFC 3339, or a Unix time in seconds or milliseconds; anything else is the zero time.
-func instant(raw []byte) time.Time {
-	s := text(raw)
-	if s == "" {
-		return time.Time{}
+// readTime takes the first value that is a time.
+func (e *Envelope) readTime(names []string, values [][]byte) {
+	for i, raw := range values {
+		if raw == nil {
+			continue
+		}
+		t, err := timestamp.ParseJSON(raw)
+		if err == nil {
+			e.Time, e.untimely, e.timeErr = t, "", nil
+			return
+		}
+		if e.timeErr == nil {
+			e.untimely, e.timeErr = names[i], err
+		}
 	}
-	if t, err := signature.ParseUnix(s); err == nil {
-		return t
+}
+
+// noTime returns the error of a delivery that needs a time and has none. It names the member, and no value.
+func (e *Envelope) noTime(p *Profile) error {
+	switch {
+	case p.TimeHeader != "":
+		return fmt.Errorf("webhook: authentic, but the header %s has no time that can be read; it must be a Unix time in seconds or milliseconds", p.TimeHeader)
+	case e.timeErr != nil:
+		return fmt.Errorf("webhook: authentic, but the member %q must be %s: %w", e.untimely, timestamp.Want, e.timeErr)
+	default:
+		return fmt.Errorf("webhook: authentic, but no member %q has the time; it must be %s", p.Envelope.Time, timestamp.Want)
 	}
-	var t time.Time
-	if t.UnmarshalText([]byte(s)) != nil {
-		return time.Time{}
-	}
-	if t = t.UTC(); t.Year() < 0 || t.Year() > 9999 {
-		return time.Time{}
-	}
-	return t
 }
