@@ -12,7 +12,7 @@ const envWork = "SQLITETEST_WORK"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(envWork) != "receive" {
-		_ = flag.Set("test.parallel", "16") // what runs in parallel here waits most of the time
+		_ = flag.Set("test.parallel", "24") // what runs in parallel here waits most of the time
 		os.Exit(m.Run())
 	}
 	if err := receive(); err != nil {
