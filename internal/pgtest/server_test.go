@@ -78,6 +78,17 @@ func TestPausedServerAnswersNobodyUntilItIsResumed(t *testing.T) {
 	require.NoError(t, s.Pause(), "a paused server can be closed, too")
 }
 
+func TestServer_ResumesPastEndedBackend(t *testing.T) {
+	s := New(t)
+	ended := exec.Command("true")
+	require.NoError(t, ended.Run())
+	require.NoError(t, s.Pause())
+	s.paused = append(s.paused, ended.Process.Pid)
+	require.NoError(t, s.Resume())
+	out, err := s.ask(patience, s.DSN("postgres"), "SELECT 1")
+	require.NoError(t, err, out)
+}
+
 func TestServerOfAProcessThatWasKilledIsGoneWithItsFiles(t *testing.T) {
 	for _, state := range []string{"running", "paused"} {
 		t.Run(state, func(t *testing.T) {
