@@ -190,7 +190,7 @@ var contractCases = map[string]contractCase{
 			q.Body = io.NopCloser(io.MultiReader(strings.NewReader("{"), stuck{}))
 		}),
 	},
-	"store or inbox unreachable, full, or too slow": {
+	"store, inbox or Authenticator unavailable, full, or too slow": {
 		options: func(o *webhook.Options) {
 			o.Store = &brokenStore{claimErr: errors.New("store down"), heals: time.Second}
 		},

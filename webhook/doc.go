@@ -47,7 +47,7 @@
 //	authentic, but stale                                                   401                none                       stale
 //	no or bad signature, bad token, bad header                             401                none                       forged
 //	body too slow or cut off                                               503 + Retry-After  none                       unreadable
-//	store or inbox unreachable, full, or too slow                          503 + Retry-After  none                       unavailable
+//	store, inbox or Authenticator unavailable, full, or too slow           503 + Retry-After  none                       unavailable
 //	after Shutdown                                                         503 + Retry-After  none                       shutting_down
 //	too many bodies being read, callbacks running, or deliveries a second  503 + Retry-After  none                       overloaded
 //	body larger than MaxBody, declared or found                            413                none                       too_large

@@ -77,7 +77,8 @@ type Options struct {
 	// to count while the callback runs. Defaults to [DefaultBodyTimeout].
 	BodyTimeout time.Duration
 
-	// StoreTimeout is how long one call to the store or the inbox may take. Defaults to [DefaultStoreTimeout].
+	// StoreTimeout is how long one call to the store, the inbox or an Authenticator may take.
+	// Defaults to [DefaultStoreTimeout].
 	StoreTimeout time.Duration
 
 	// AnswerTimeout is when the sender is answered at the latest, counted from the arrival. It must be shorter than
