@@ -87,7 +87,7 @@ func New(p Profile, e Endpoint, o *Options) (*Handler, error) {
 	for _, t := range p.Events {
 		h.knownTypes[t.Name()] = true
 	}
-	if h.envelope, err = newEnvelopeReader(&p.Envelope); err != nil {
+	if h.envelope, err = newEnvelopeReader(&p.Envelope, h.documents); err != nil {
 		return nil, err
 	}
 	if options.RateLimit > 0 {
@@ -191,6 +191,11 @@ func (h *Handler) seal() {
 	if !h.sealed.Load() {
 		h.sealed.Store(true)
 	}
+}
+
+// documents reports whether the vendor documents a type, or the user has a callback for it.
+func (h *Handler) documents(eventType string) bool {
+	return h.knownTypes[eventType] || h.callbacks[eventType] != nil
 }
 
 // Vendor returns the name of the vendor whose deliveries the handler takes.

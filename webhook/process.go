@@ -204,7 +204,7 @@ func (p *passage) checkFreshness() verdict {
 		case !h.Handles(eventType):
 			return verdict{}
 		}
-		return verdict{outcome: Malformed, reason: ReasonNoTime, err: fmt.Errorf("webhook: authentic, but without a readable time in %q", h.profile.Envelope.Time)}
+		return verdict{outcome: Malformed, reason: ReasonNoTime, err: p.envelope.noTime(&h.profile)}
 	}
 	err := h.window.Check(p.sentAt, p.arrived)
 	switch {

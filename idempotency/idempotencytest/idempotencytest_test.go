@@ -278,14 +278,6 @@ func TestStoreThatKeepsEveryRulePasses(t *testing.T) {
 	Run(t, Options{New: newSimple(none), Around: synctest.Test})
 }
 
-func TestStoreThatKeepsEveryRulePassesInRealTime(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds")
-	}
-	t.Parallel()
-	Run(t, Options{New: newSimple(none), Retention: time.Second, Lease: 200 * time.Millisecond})
-}
-
 func TestEachFaultBreaksItsRuleAndNoOther(t *testing.T) {
 	for _, test := range []struct {
 		fault  fault

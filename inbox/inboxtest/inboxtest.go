@@ -31,9 +31,10 @@ type Options struct {
 	// Defaults to 2 seconds.
 	Lease time.Duration
 
-	// Patience is how long the cases wait for what must happen. No case takes so long if all is well.
+	// Patience is how long the cases wait for what must happen. It bounds a hang: no case takes so long on a machine that
+	// is busy.
 	//
-	// Defaults to 20 seconds.
+	// Defaults to a minute.
 	Patience time.Duration
 
 	// Serial has the cases run one after the other. Otherwise they run at the same time, as many as go test's flag
@@ -81,7 +82,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.Lease = 2 * time.Second
 	}
 	if o.Patience == 0 {
-		o.Patience = 20 * time.Second
+		o.Patience = time.Minute
 	}
 	if o.Around == nil {
 		o.Around = func(t *testing.T, f func(t *testing.T)) { f(t) }

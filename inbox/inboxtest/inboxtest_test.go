@@ -21,9 +21,6 @@ func TestEngineThatKeepsEveryRulePasses(t *testing.T) {
 }
 
 func TestEngineThatKeepsEveryRulePassesInRealTime(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds")
-	}
 	Run(t, Options{Open: openMemory(none, time.Second), Lease: time.Second})
 }
 

@@ -173,7 +173,7 @@ func fillFile(b *testing.B, n int) string {
 }
 
 func openForBenchmark(b *testing.B, path string) *Inbox {
-	box, err := Open(path, &Options{MaxPending: 1 << 40})
+	box, err := Open(path, &Options{MaxPending: 1 << 30})
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, box.Close()) })
 	return box

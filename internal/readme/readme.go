@@ -1,0 +1,54 @@
+// Package readme compiles the Go programs of the README in tests. Each module tests those that need nothing but itself.
+package readme
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var block = regexp.MustCompile("(?s)```go\n(.*?)```")
+
+// Blocks returns the Go programs in a Markdown file.
+func Blocks(t *testing.T, path string) []string {
+	t.Helper()
+	text, err := os.ReadFile(path) //nolint:gosec // the README
+	require.NoError(t, err)
+	var blocks []string
+	for _, b := range block.FindAllSubmatch(text, -1) {
+		blocks = append(blocks, string(b[1]))
+	}
+	require.NotEmpty(t, blocks)
+	return blocks
+}
+
+// RequireBuild builds main packages inside the module of the working directory, and checks that gofmt would change none.
+func RequireBuild(t *testing.T, programs []string) {
+	t.Helper()
+	require.NotEmpty(t, programs)
+	dir, err := os.Getwd()
+	require.NoError(t, err)
+	overlay := struct{ Replace map[string]string }{make(map[string]string)}
+	args := []string{"build", "-o", t.TempDir(), "-overlay", filepath.Join(t.TempDir(), "overlay.json")}
+	for i, program := range programs {
+		file := filepath.Join(t.TempDir(), "main.go")
+		require.NoError(t, os.WriteFile(file, []byte(program), 0o600))
+		out, err := exec.Command("gofmt", "-l", file).CombinedOutput() //nolint:gosec,noctx // a test's own file
+		require.NoError(t, err)
+		require.Empty(t, string(out), "gofmt changes this program:\n%s", program)
+		name := fmt.Sprintf("readme%d", i)
+		overlay.Replace[filepath.Join(dir, name, "main.go")] = file
+		args = append(args, "./"+name)
+	}
+	index, err := json.Marshal(overlay)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(args[4], index, 0o600))
+	out, err := exec.Command("go", args...).CombinedOutput() //nolint:gosec,noctx // as above
+	require.NoError(t, err, string(out))
+}
