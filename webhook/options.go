@@ -32,7 +32,7 @@ const leaseMargin = 10 * time.Second
 type Options struct {
 	// Store remembers which deliveries are running and which are done. It must remember a key for longer than a
 	// delivery can come again; that is checked when the handler is built.
-	// Defaults to an [idempotency.Memory] of the handler's own, which a restart forgets.
+	// Defaults to that of the Inbox, or without one to an [idempotency.Memory] of the handler's own, which a restart forgets.
 	Store idempotency.Store
 
 	// Inbox, if set, takes every delivery durably before it is answered, and calls back later. Without one, the
@@ -98,26 +98,25 @@ type Options struct {
 	Unmarshal func(data []byte, v any) error
 }
 
-// Inbox takes deliveries durably. Engines are in the folders below inbox.
+// Inbox takes deliveries durably. Engines are in the folders below inbox. A wrapper around one embeds it, and so passes on
+// what it does not change: struct{ webhook.Inbox }.
 type Inbox interface {
 	// Enqueue stores d unless a delivery with the same first key is there already, in one step, and returns once what
 	// it reports would survive a crash. The error means that d may not have been stored.
 	Enqueue(ctx context.Context, d *Delivery) (duplicate bool, err error)
+
+	// Store returns the store that guards the callbacks, which a handler takes if its [Options] have none. If it is nil,
+	// Options.Store is required: the default, in memory, would not be shared and would be lost with the process.
+	Store() idempotency.Store
+
+	// CheckHandler returns an error if the inbox cannot take the deliveries of a handler, such as bodies of maxBody
+	// bytes. The handler is then not built.
+	CheckHandler(vendor, endpoint string, maxBody int64) error
 }
 
 // ErrInboxFull is what the error of [Inbox.Enqueue] wraps when the inbox takes nothing more until it has worked off some
 // of what it has, or its disk has room again.
 var ErrInboxFull = errors.New("webhook: the inbox is full")
-
-// InboxChecker may be implemented by an [Inbox] that cannot take everything. An error refuses to build the handler.
-type InboxChecker interface {
-	CheckHandler(vendor, endpoint string, maxBody int64) error
-}
-
-// InboxStore may be implemented by an [Inbox] that has a store on the same engine, which is taken if [Options] has none.
-type InboxStore interface {
-	Store() idempotency.Store
-}
 
 // withDefaults returns a copy with every default filled in, for a handler of that vendor.
 func (o *Options) withDefaults(p *Profile) (Options, error) {
