@@ -59,6 +59,12 @@ type Options struct {
 	// It must be quick: it is called before the answer is written. A panic is logged and changes nothing.
 	Observer func(ctx context.Context, o Observation)
 
+	// RespondToGET responds 200 with an empty body to HEAD and GET, for senders that check a URL before they create an
+	// endpoint. Nothing else happens: the credential is not looked at, so the response says nothing about it. The
+	// router must let both methods through: mount the handler without "POST ". No vendor documents such a check; the
+	// default is a 405. A check by an unsigned POST stays a 401.
+	RespondToGET bool
+
 	// MaxBody is the largest body, in bytes. Defaults to [DefaultMaxBody].
 	MaxBody int64
 

@@ -37,6 +37,9 @@ const (
 	TooLarge     Outcome = "too_large"
 	Encoded      Outcome = "encoded"
 	WrongMethod  Outcome = "wrong_method"
+
+	// EndpointCheck is no delivery: a sender asked whether the endpoint is there.
+	EndpointCheck Outcome = "endpoint_check"
 )
 
 // A row of the outcome contract.
@@ -89,6 +92,7 @@ var contract = []row{
 	{"too many bodies being read, callbacks running, or deliveries a second", Overloaded, http.StatusServiceUnavailable, true, "none", slog.LevelWarn},
 	{"body larger than MaxBody, declared or found", TooLarge, http.StatusRequestEntityTooLarge, false, "none", slog.LevelWarn},
 	{"a real Content-Encoding, such as gzip", Encoded, http.StatusUnsupportedMediaType, false, "none", slog.LevelWarn},
+	{"HEAD or GET, with Options.RespondToGET", EndpointCheck, http.StatusOK, false, "none", levelSilent},
 	{"a method other than POST", WrongMethod, http.StatusMethodNotAllowed, false, "none", slog.LevelWarn},
 }
 

@@ -88,7 +88,7 @@ func (p *passage) receive(r *Request) verdict {
 func (p *passage) authenticate(r *Request) (*Arrival, verdict) {
 	h := p.h
 	if v := h.checkBounds(r); v.final() {
-		p.unread = true
+		p.unread = v.outcome != EndpointCheck || r.ContentLength != 0
 		return nil, v
 	}
 	if h.reading.Add(1) > int64(h.options.MaxReading) {
@@ -120,6 +120,8 @@ func (p *passage) readBody(r *Request) (*buffer, error) {
 func (h *Handler) checkBounds(r *Request) verdict {
 	coding := coding(r.Header["Content-Encoding"])
 	switch {
+	case h.options.RespondToGET && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+		return verdict{outcome: EndpointCheck}
 	case r.Method != http.MethodPost && r.Method != "":
 		return verdict{outcome: WrongMethod, err: errors.New("webhook: the method is not POST")}
 	case coding != "":
