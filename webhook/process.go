@@ -118,14 +118,14 @@ func (p *passage) readBody(r *Request) (*buffer, error) {
 
 // checkBounds looks at all that can be judged before a byte of the body is read.
 func (h *Handler) checkBounds(r *Request) verdict {
-	coding := coding(r.Header["Content-Encoding"])
+	encoding := coding(r.Header["Content-Encoding"])
 	switch {
 	case h.options.RespondToGET && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 		return verdict{outcome: EndpointCheck}
 	case r.Method != http.MethodPost && r.Method != "":
 		return verdict{outcome: WrongMethod, err: errors.New("webhook: the method is not POST")}
-	case coding != "":
-		return verdict{outcome: Encoded, err: &encodedError{coding}}
+	case encoding != "":
+		return verdict{outcome: Encoded, err: &encodedError{encoding}}
 	case r.ContentLength > h.options.MaxBody:
 		return verdict{outcome: TooLarge, err: errTooLarge}
 	default:
