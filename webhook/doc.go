@@ -47,11 +47,12 @@
 //	authentic, but stale                                                   401                none                       stale
 //	no or bad signature, bad token, bad header                             401                none                       forged
 //	body too slow or cut off                                               503 + Retry-After  none                       unreadable
-//	store or inbox unreachable, full, or too slow                          503 + Retry-After  none                       unavailable
+//	store, inbox or Authenticator unavailable, full, or too slow           503 + Retry-After  none                       unavailable
 //	after Shutdown                                                         503 + Retry-After  none                       shutting_down
 //	too many bodies being read, callbacks running, or deliveries a second  503 + Retry-After  none                       overloaded
 //	body larger than MaxBody, declared or found                            413                none                       too_large
 //	a real Content-Encoding, such as gzip                                  415                none                       encoded
+//	HEAD or GET, with Options.RespondToGET                                 200                none                       endpoint_check
 //	a method other than POST                                               405                none                       wrong_method
 //
 // No or bad signature, a stale timestamp and a bad credential are answered alike. An unhandled type is logged once. A

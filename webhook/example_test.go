@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"strings"
 	"time"
 
@@ -174,6 +175,40 @@ func ExampleHandler_OnUnhandled() {
 	post(hook, "agent.promoted", `{"agent_id":"agent-7"}`)
 	// Output:
 	// no callback for agent.promoted
+	// 200 {"received":true}
+}
+
+// An Authenticator may look up a tenant's key. If the look-up fails, the delivery must come again.
+func ExampleAuthenticatorFunc() {
+	profile := workflux.Profile()
+	verifier, err := signature.NewVerifier(*profile.Scheme)
+	if err != nil {
+		log.Fatal(err)
+	}
+	down := true
+	keysOf := func(_ context.Context, tenant string) (*signature.Keyring, error) {
+		if down {
+			return nil, errors.New("the database is closed")
+		}
+		return signature.NewKeyring(signature.NewKey(tenant, workfluxSecret))
+	}
+	hook, err := webhook.New(profile, webhook.Endpoint{Authenticator: webhook.AuthenticatorFunc(
+		func(ctx context.Context, r *webhook.Request, body []byte) (signature.Match, error) {
+			keys, err := keysOf(ctx, path.Base(r.URL.Path))
+			if err != nil {
+				return signature.Match{}, fmt.Errorf("%w: %w", webhook.ErrUnavailable, err)
+			}
+			return verifier.Verify(keys, r.Header, body)
+		},
+	)}, &webhook.Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	post(hook, "user.message", `{}`)
+	down = false
+	post(hook, "user.message", `{}`)
+	// Output:
+	// 503 {"received":false}
 	// 200 {"received":true}
 }
 

@@ -115,7 +115,7 @@ func (j *journal) init(logger *slog.Logger) {
 	j.logger = logger
 	j.typesSeen = make(map[string]bool)
 	j.strangers = make(map[Outcome]*thinned)
-	for _, o := range []Outcome{Forged, Unreadable, TooLarge, Encoded, WrongMethod, Overloaded, ShuttingDown} {
+	for _, o := range []Outcome{Forged, Unreadable, TooLarge, Encoded, WrongMethod, Overloaded, ShuttingDown, Unavailable, Panicked, EndpointCheck} {
 		j.strangers[o] = &thinned{Sometimes: rate.Sometimes{First: strangerLines, Interval: strangerInterval}}
 	}
 }

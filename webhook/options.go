@@ -32,7 +32,7 @@ const leaseMargin = 10 * time.Second
 type Options struct {
 	// Store remembers which deliveries are running and which are done. It must remember a key for longer than a
 	// delivery can come again; that is checked when the handler is built.
-	// Defaults to an [idempotency.Memory] of the handler's own, which a restart forgets.
+	// Defaults to that of the Inbox, or without one to an [idempotency.Memory] of the handler's own, which a restart forgets.
 	Store idempotency.Store
 
 	// Inbox, if set, takes every delivery durably before it is answered, and calls back later. Without one, the
@@ -59,6 +59,12 @@ type Options struct {
 	// It must be quick: it is called before the answer is written. A panic is logged and changes nothing.
 	Observer func(ctx context.Context, o Observation)
 
+	// RespondToGET responds 200 with an empty body to HEAD and GET, for senders that check a URL before they create an
+	// endpoint. Nothing else happens: the credential is not looked at, so the response says nothing about it. The
+	// router must let both methods through: mount the handler without "POST ". No vendor documents such a check; the
+	// default is a 405. A check by an unsigned POST stays a 401.
+	RespondToGET bool
+
 	// MaxBody is the largest body, in bytes. Defaults to [DefaultMaxBody].
 	MaxBody int64
 
@@ -77,7 +83,8 @@ type Options struct {
 	// to count while the callback runs. Defaults to [DefaultBodyTimeout].
 	BodyTimeout time.Duration
 
-	// StoreTimeout is how long one call to the store or the inbox may take. Defaults to [DefaultStoreTimeout].
+	// StoreTimeout is how long one call to the store, the inbox or an Authenticator may take.
+	// Defaults to [DefaultStoreTimeout].
 	StoreTimeout time.Duration
 
 	// AnswerTimeout is when the sender is answered at the latest, counted from the arrival. It must be shorter than
@@ -97,26 +104,25 @@ type Options struct {
 	Unmarshal func(data []byte, v any) error
 }
 
-// Inbox takes deliveries durably. Engines are in the folders below inbox.
+// Inbox takes deliveries durably. Engines are in the folders below inbox. A wrapper around one embeds it, and so passes on
+// what it does not change: struct{ webhook.Inbox }.
 type Inbox interface {
 	// Enqueue stores d unless a delivery with the same first key is there already, in one step, and returns once what
 	// it reports would survive a crash. The error means that d may not have been stored.
 	Enqueue(ctx context.Context, d *Delivery) (duplicate bool, err error)
+
+	// Store returns the store that guards the callbacks, which a handler takes if its [Options] have none. If it is nil,
+	// Options.Store is required: the default, in memory, would not be shared and would be lost with the process.
+	Store() idempotency.Store
+
+	// CheckHandler returns an error if the inbox cannot take the deliveries of a handler, such as bodies of maxBody
+	// bytes. The handler is then not built.
+	CheckHandler(vendor, endpoint string, maxBody int64) error
 }
 
 // ErrInboxFull is what the error of [Inbox.Enqueue] wraps when the inbox takes nothing more until it has worked off some
 // of what it has, or its disk has room again.
 var ErrInboxFull = errors.New("webhook: the inbox is full")
-
-// InboxChecker may be implemented by an [Inbox] that cannot take everything. An error refuses to build the handler.
-type InboxChecker interface {
-	CheckHandler(vendor, endpoint string, maxBody int64) error
-}
-
-// InboxStore may be implemented by an [Inbox] that has a store on the same engine, which is taken if [Options] has none.
-type InboxStore interface {
-	Store() idempotency.Store
-}
 
 // withDefaults returns a copy with every default filled in, for a handler of that vendor.
 func (o *Options) withDefaults(p *Profile) (Options, error) {

@@ -22,7 +22,7 @@ type Options struct {
 
 	// Store returns the store that guards the callbacks of one case, in all of its processes.
 	//
-	// Defaults to the inbox's own, where it is a [webhook.InboxStore], otherwise to one in memory.
+	// Defaults to the inbox's own, if it has one, otherwise to one in memory.
 	Store func(t testing.TB) idempotency.Store
 
 	// Lease is how long the inboxes that Open opens lease a delivery: one whose process has not been heard of since is
