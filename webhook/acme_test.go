@@ -42,6 +42,7 @@ func acme() webhook.Profile {
 		AnswerWithin:     5 * time.Second,
 		Horizon:          30 * time.Minute,
 		Attempts:         3,
+		ShortestPause:    time.Minute,
 		LastAge:          20 * time.Minute,
 		DisablesEndpoint: true,
 		Events:           []webhook.EventType{ping, webhook.NewKind[Ping]("pong")},

@@ -78,6 +78,13 @@
 // ours. With nowhere to park, a WorkFlux delivery is abandoned on its last attempt by our own count: a 500 would lose
 // the event and the endpoint.
 //
+// Copies do not use up the vendor's attempts. A failure that comes sooner than half the vendor's shortest pause after
+// the last counted one is not counted: a proxy or a person sent it. The shortest pause is 1 minute for Convosphere and
+// WorkFlux. EmberQA and Greenflash are silent about it; we take 2 s. The same bytes carry the same time: a WorkFlux
+// delivery that is younger than 40 minutes is never on its last attempt, however often it came. EmberQA and Greenflash
+// sign no such time, so a person's resend can count as their last attempt. Then [Options.DeadLetter] gets the delivery
+// early, and without one it is answered 500: neither loses it.
+//
 // # Shutdown
 //
 // http.Server.Shutdown first, so that requests finish; then [Handler.Shutdown], which waits for running callbacks;

@@ -36,10 +36,13 @@ type Identity struct {
 	Keys []string
 }
 
+// contentKey begins the keys that are digests of the signed bytes.
+const contentKey = "content/"
+
 // ByContent names a delivery by a digest of its signed bytes: for vendors that send no id.
 func ByContent(a *Arrival) Identity {
 	content := a.Content()
-	return Identity{ID: content, Keys: []string{"content/" + content}}
+	return Identity{ID: content, Keys: []string{contentKey + content}}
 }
 
 // ByEventID names a delivery by the id in its body, and by its content where that has no usable one.
@@ -116,7 +119,10 @@ func (p *passage) name(a *Arrival) (err error) {
 	d.ID = identity.ID
 	d.Keys = make([]string, len(identity.Keys))
 	for i, key := range identity.Keys {
-		d.Keys[i] = d.Vendor + "/" + d.Endpoint + "/" + key
+		d.Keys[i] = p.keyPrefix() + key
 	}
 	return nil
 }
+
+// keyPrefix is what all keys of the delivery begin with.
+func (p *passage) keyPrefix() string { return p.delivery.Vendor + "/" + p.delivery.Endpoint + "/" }

@@ -39,6 +39,7 @@ type passage struct {
 	sentAt      time.Time // what the window is checked against; zero if nothing says when
 	delivery    *Delivery // nil until authentic
 	unguarded   bool      // the store could not be asked, and is not what keeps this from running twice
+	attempts    int       // of the vendor, this one included; exact only where this one can be the last
 	unread      bool      // the sender may still be writing the body
 	refused     *refused  // what was not authentic, until it has been reported
 	redelivered bool      // by Redeliver, of a delivery that somebody has stored
@@ -261,6 +262,7 @@ func (p *passage) handle() verdict {
 		h.running.Add(-1)
 		return v
 	}
+	p.countLast(hold)
 	return p.await(p.start(p.lasting(), hold))
 }
 

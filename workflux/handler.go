@@ -24,7 +24,8 @@ type Config struct {
 	Window time.Duration
 
 	// Attempts is the attempt after which WorkFlux sends a delivery no more, and disables the endpoint.
-	// Defaults to 5, as documented.
+	// A copy that comes within 30 s does not count. Defaults to 5, as documented, and no attempt is the last while the
+	// delivery is younger than 40 minutes. Setting Attempts makes the count alone decide.
 	Attempts int
 
 	// Key names a delivery by its decoded event, a pointer to one of the types of this package. WorkFlux sends no id,
