@@ -70,6 +70,13 @@
 // Within one process a key never runs twice at once, lease or no lease. In another process it may run once the lease
 // has ended; then exactly one completion is accepted.
 //
+// # Duplicates
+//
+// The type is part of a delivery's key: two events of different types may have one id. A duplicate that has another body
+// than the delivery that was completed is not run, and is reported with [ReasonOtherContent] and a line at Warn. Either
+// the vendor changed the body between two attempts, or it gave two events one id. Stores keep 16 bits of a hash for it,
+// so one in 65,536 of them is not noticed. An inbox compares for as long as it keeps the body: see [ErrOtherContent].
+//
 // # Last attempts
 //
 // Vendors stop sending at some point, and WorkFlux then disables the endpoint. Where [Options.DeadLetter] or an inbox is

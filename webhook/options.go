@@ -97,13 +97,18 @@ type Options struct {
 // Inbox takes deliveries durably. Engines are in the folders below inbox.
 type Inbox interface {
 	// Enqueue stores d unless a delivery with the same first key is there already, in one step, and returns once what
-	// it reports would survive a crash. The error means that d may not have been stored.
+	// it reports would survive a crash. The error means that d may not have been stored; [ErrOtherContent] reports a
+	// duplicate.
 	Enqueue(ctx context.Context, d *Delivery) (duplicate bool, err error)
 }
 
 // ErrInboxFull is what the error of [Inbox.Enqueue] wraps when the inbox takes nothing more until it has worked off some
 // of what it has, or its disk has room again.
 var ErrInboxFull = errors.New("webhook: the inbox is full")
+
+// ErrOtherContent is what the error of [Inbox.Enqueue] wraps when d is a duplicate, and the delivery that is there has
+// another body. An inbox that no longer has that body cannot notice it.
+var ErrOtherContent = errors.New("webhook: a delivery with the same key but another body was received before; if they are two events, this one is not handled")
 
 // InboxChecker may be implemented by an [Inbox] that cannot take everything. An error refuses to build the handler.
 type InboxChecker interface {

@@ -125,6 +125,7 @@ const (
 	ReasonInbox         Reason = "inbox"
 	ReasonInboxFull     Reason = "inbox_full"
 	ReasonStoredBefore  Reason = "stored_before"
+	ReasonOtherContent  Reason = "other_content"
 	ReasonLeaseLost     Reason = "lease_lost"
 	ReasonPermanent     Reason = "permanent"
 	ReasonLastAttempt   Reason = "last_attempt"

@@ -233,6 +233,8 @@ func (p *passage) enqueue() verdict {
 		return err
 	})
 	switch {
+	case duplicate && errors.Is(err, ErrOtherContent):
+		return verdict{outcome: Stored, reason: ReasonOtherContent, err: err}
 	case errors.Is(err, ErrInboxFull):
 		return verdict{outcome: Unavailable, reason: ReasonInboxFull, err: err}
 	case err != nil:
@@ -275,6 +277,7 @@ func (p *passage) claim() (*idempotency.Hold, verdict) {
 		Lease:     time.Until(ends) + leaseMargin,
 		WaitUntil: p.answerBy,
 		FailOpen:  o.DangerouslyFailOpen,
+		Tag:       contentTag(p.delivery.Body),
 	}
 	if len(work.Keys) > 1 && !p.sentAt.IsZero() {
 		// Until then a replay of these very bytes under another name would be fresh.
@@ -286,6 +289,8 @@ func (p *passage) claim() (*idempotency.Hold, verdict) {
 		return nil, verdict{outcome: Unavailable, reason: ReasonStoreFull, err: err}
 	case err != nil:
 		return nil, verdict{outcome: Unavailable, reason: ReasonStore, err: err}
+	case claim.State == idempotency.Completed && claim.OtherTag:
+		return nil, verdict{outcome: Duplicate, reason: ReasonOtherContent, err: ErrOtherContent}
 	case claim.State == idempotency.Completed:
 		return nil, verdict{outcome: Duplicate}
 	case claim.State == idempotency.InFlight:

@@ -83,7 +83,8 @@ type Endpoint struct {
 	Attempts int
 
 	// Key, if set, names a delivery by its decoded event, in place of the profile's keys; an empty name keeps those.
-	// It is called with a pointer to the event's type, and only for types that have a callback.
+	// It is called with a pointer to the event's type, and only for types that have a callback. The type is always part of
+	// the key.
 	Key func(event any) string
 }
 

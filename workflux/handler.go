@@ -30,7 +30,8 @@ type Config struct {
 
 	// Key names a delivery by its decoded event, a pointer to one of the types of this package. WorkFlux sends no id,
 	// so two events with the same bytes, two equal user messages within a second for instance, are one unless Key
-	// tells them apart. An empty name leaves the delivery its default: a digest of the signed body.
+	// tells them apart. An empty name leaves the delivery its default: a digest of the signed body. Events of
+	// different types never are one.
 	Key func(event any) string
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -187,5 +188,31 @@ func TestATypeThatIsNotKnownIsUnhandledAndAnswered200(t *testing.T) {
 		require.Equal(t, webhook.Unhandled, result.Outcome)
 		require.Equal(t, webhook.ReasonUnknownType, result.Reason)
 		require.Equal(t, http.StatusOK, result.Status)
+	})
+}
+
+// The vendors that send an id: two types may share one, and a second event of one type that has it is visible.
+func TestDuplicate_SameIDOtherEvent(t *testing.T) {
+	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit) {
+		if len(v.Profile.Envelope.ID) == 0 || v.Name == "greenflash" {
+			t.Skip("the body's id is no key")
+		}
+		withID := func(sample int, more string) []byte {
+			return kit.Change(t, kit.Sample(t, v.Samples[sample].Name), func(body, _ map[string]any) {
+				body[v.Profile.Envelope.ID[0]] = "test"
+				body["more"] = more
+			})
+		}
+		h := kit.Handler(t)
+		h.OnEach(succeed)
+		other := slices.IndexFunc(v.Samples, func(s webhooktest.Sample) bool { return s.Type != v.Samples[0].Type })
+		require.Positive(t, other)
+		first := withID(0, "first")
+		require.Equal(t, webhook.Handled, kit.Send(t, h, first).Outcome)
+		require.Equal(t, webhook.Handled, kit.Send(t, h, withID(other, "first")).Outcome, "another type")
+		require.Equal(t, webhook.ReasonNone, kit.Send(t, h, first).Reason)
+		second := kit.Send(t, h, withID(0, "second"))
+		require.Equal(t, webhook.Duplicate, second.Outcome)
+		require.Equal(t, webhook.ReasonOtherContent, second.Reason)
 	})
 }
