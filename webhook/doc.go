@@ -53,8 +53,8 @@
 //	a Content-Encoding                                                     415                none                       encoded
 //	a method other than POST                                               405                none                       wrong_method
 //
-// No or bad signature, a stale timestamp and a bad credential are answered alike. An unhandled type is logged once. A
-// type that the vendor does not document is unhandled, and runs nothing, also when its timestamp is stale or missing:
+// No or bad signature, a stale timestamp and a bad credential are answered alike. An unhandled type is a
+// Warning once, and a Debug line after that. A type that the vendor does not document is unhandled, and runs nothing, also when its timestamp is stale or missing:
 // the event by which a vendor tests an endpoint may have such a one.
 //
 // # Times

@@ -118,6 +118,9 @@ func (j *journal) write(p *passage, o *Observation) {
 	if o.Unguarded || o.Reason == ReasonOtherContent {
 		level = max(level, slog.LevelWarn)
 	}
+	if o.Outcome == Unhandled && d != nil && !j.firstOf(d.Type) {
+		level = slog.LevelDebug
+	}
 	if !j.logger.Enabled(ctx, level) {
 		return
 	}
@@ -129,9 +132,6 @@ func (j *journal) write(p *passage, o *Observation) {
 			return
 		}
 		j.line(p, level, o, leftOut) // outside of Do, where others would wait for it
-		return
-	}
-	if o.Outcome == Unhandled && !j.firstOf(d.Type) {
 		return
 	}
 	j.line(p, level, o, 0)

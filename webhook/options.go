@@ -50,13 +50,15 @@ type Options struct {
 	// it ran: so it is for callbacks that may run twice. Each such run is observed as Unguarded and logged as a Warning.
 	DangerouslyFailOpen bool
 
-	// Logger gets at most one line for a delivery, and none for one that was handled as it should be unless it
-	// enables slog.LevelDebug. The line of a refused one says what was probably wrong, as "mistake" and "explanation":
+	// Logger gets at most one line for a delivery. At slog.LevelDebug every authentic delivery has one: what was handled,
+	// duplicates, and a vendor's test events too. The first delivery of a type without a callback is a Warning, and those
+	// after it are Debug lines. The line of a refused one says what was probably wrong, as "mistake" and "explanation":
 	// see [Handler.Explain]. Defaults to slog.Default().
 	Logger *slog.Logger
 
 	// Observer, if set, is called once for each delivery, and once more for a callback that ended after the answer.
-	// It must be quick: it is called before the answer is written. A panic is logged and changes nothing.
+	// Whatever the log leaves out can be counted here. It must be quick: it is called before the answer is written. A panic
+	// is logged and changes nothing.
 	Observer func(ctx context.Context, o Observation)
 
 	// MaxBody is the largest body, in bytes. Defaults to [DefaultMaxBody].

@@ -49,7 +49,7 @@ type row struct {
 	level      slog.Level
 }
 
-// levelSilent is below every level that a handler would enable: deliveries as they should be leave no line.
+// levelSilent is for deliveries as they should be, which have no line unless somebody is looking for them.
 const levelSilent = slog.LevelDebug
 
 // contract is the outcome contract. The answers are made from it, the package documentation is checked against it,
