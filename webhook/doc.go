@@ -53,9 +53,13 @@
 //	a Content-Encoding                                                     415                none                       encoded
 //	a method other than POST                                               405                none                       wrong_method
 //
-// No or bad signature, a stale timestamp and a bad credential are answered alike. An unhandled type is a
-// Warning once, and a Debug line after that. A type that the vendor does not document is unhandled, and runs nothing, also when its timestamp is stale or missing:
-// the event by which a vendor tests an endpoint may have such a one.
+// No or bad signature, a stale timestamp and a bad credential are answered alike. An unhandled type is a Warning once,
+// and a Debug line after that. A type that the vendor does not document is unhandled, and runs nothing, also when its
+// timestamp is stale or missing: the event by which a vendor tests an endpoint may have such a one.
+//
+// The Content-Type is ignored on purpose, text/html included. The vendors are silent about it, and it is not signed: the
+// MAC decides whether the bytes are genuine, and the bytes whether they are a JSON object. Refusing a type would lose
+// genuine deliveries and keep nothing out.
 //
 // # Times
 //
