@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -189,4 +190,67 @@ func TestContentType_IsIgnored(t *testing.T) {
 			require.Equal(t, webhook.Handled, r.observations()[1].Outcome)
 		}
 	}
+}
+
+// Nothing that sees a failure can turn it into a success: OnAny, the observer, the logger, Options.DeadLetter that fails.
+func TestHooks_CannotEraseAFailure(t *testing.T) {
+	for name, o := range map[string]webhook.Options{
+		"an observer":          {Observer: func(context.Context, webhook.Observation) {}},
+		"a panicking observer": {Observer: func(context.Context, webhook.Observation) { panic("the observer trips") }},
+		"a failing dead letter": {
+			DeadLetter: func(context.Context, *webhook.Delivery, error) error { return errors.New("no room") },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReceiver(t, o)
+			r.OnAny(func(context.Context, *webhook.Delivery) error { return nil })
+			r.OnUnhandled(func(context.Context, *webhook.Delivery) error { return nil })
+			ping.On(r.Handler, returns(errCallback))
+			result := r.process(body("a"))
+			require.Equal(t, webhook.Failed, result.Outcome)
+			require.Equal(t, http.StatusInternalServerError, result.Status)
+			require.ErrorIs(t, result.Err, errCallback)
+			require.Equal(t, "released", r.keyState("a"))
+		})
+	}
+}
+
+// An enqueue that fails leaves no trace: the vendor's next attempt is stored, and is not taken for a replay.
+func TestInbox_FailedEnqueueConsumesNothing(t *testing.T) {
+	for name, failure := range map[string]error{"broken": errCallback, "full": webhook.ErrInboxFull, "canceled": context.Canceled} {
+		t.Run(name, func(t *testing.T) {
+			fails := true
+			r := newReceiver(t, webhook.Options{Inbox: inboxFunc(func(context.Context, *webhook.Delivery) (bool, error) {
+				if fails {
+					return false, failure
+				}
+				return false, nil
+			})})
+			b := body("a")
+			require.Equal(t, http.StatusServiceUnavailable, r.process(b).Status)
+			require.Zero(t, r.store.(*idempotency.Memory).Len())
+			fails = false
+			result := r.process(b)
+			require.Equal(t, webhook.Stored, result.Outcome)
+			require.Equal(t, webhook.ReasonNone, result.Reason)
+		})
+	}
+}
+
+// Neither other keys nor a handler that is built anew, as a reload of the configuration does, forgets what is done.
+func TestSetKeys_KeepsReplayProtection(t *testing.T) {
+	r := newReceiver(t, webhook.Options{})
+	ping.On(r.Handler, returns(nil))
+	b := body("a")
+	require.Equal(t, webhook.Handled, r.process(b).Outcome)
+	for _, keys := range [][]signature.Key{
+		{signature.NewKey("new", "another-secret-of-acme"), signature.NewKey("default", acmeSecret)},
+		{signature.NewKey("renamed", acmeSecret)},
+	} {
+		require.NoError(t, r.SetKeys(keys...))
+		require.Equal(t, webhook.Duplicate, r.process(b).Outcome)
+	}
+	reloaded := newReceiver(t, webhook.Options{Store: r.store})
+	ping.On(reloaded.Handler, returns(errCallback))
+	require.Equal(t, webhook.Duplicate, reloaded.process(b).Outcome)
 }
