@@ -100,3 +100,12 @@ func TestUnknownFieldsAndValuesNeverFailAndAreShown(t *testing.T) {
 		"/data/output_schema/f/page": json.RawMessage(`3`),
 	}, c.Unknown())
 }
+
+func TestEnvelope_DocumentedTypeWins(t *testing.T) {
+	for _, other := range []string{`""`, `null`, `false`, `"none"`, `{}`} {
+		e := given[emberqa.Completion](t, `{"webhook_id":"w1","alert_type":`+other+`,"trigger_reason":"completed_action","content_id":"c1"}`)
+		require.Equal(t, "c1", e.ContentID)
+		f := given[emberqa.RedFlag](t, `{"webhook_id":"w1","trigger_reason":`+other+`,"alert_type":"red_flag","content_id":"c1"}`)
+		require.Equal(t, "c1", f.ContentID)
+	}
+}

@@ -28,10 +28,10 @@ func benchmarkKey(n uint64) string {
 }
 
 // benchmarkKeys makes keys ahead of what is measured; they share one string, so that the collector has little to do.
-func benchmarkKeys(from, n int) []string {
+func benchmarkKeys(from uint64, n int) []string {
 	var all strings.Builder
 	for i := range n {
-		all.WriteString(benchmarkKey(uint64(from + i)))
+		all.WriteString(benchmarkKey(from + uint64(i)))
 	}
 	keys, size := make([]string, n), all.Len()/n
 	for i := range keys {
@@ -109,18 +109,18 @@ func BenchmarkMemoryClaimComplete(b *testing.B) {
 		})
 	}
 	b.Run("memory", func(b *testing.B) {
-		m, _ := idempotency.NewMemory(&idempotency.MemoryOptions{MaxKeys: 1 << 40})
+		m, _ := idempotency.NewMemory(&idempotency.MemoryOptions{MaxKeys: 1 << 30})
 		run(b, claimAndCompleteIn(b, m))
 	})
 	// A million keys, spread over all five generations: a new key is looked up in each of them.
 	b.Run("five generations", func(b *testing.B) {
-		m, _ := idempotency.NewMemory(&idempotency.MemoryOptions{MaxKeys: 1 << 40})
+		m, _ := idempotency.NewMemory(&idempotency.MemoryOptions{MaxKeys: 1 << 30})
 		claimAndComplete := claimAndCompleteIn(b, m)
 		for g := range 5 {
 			if g > 0 {
 				m.PassGeneration()
 			}
-			for _, key := range benchmarkKeys((g+1)<<40, 200_000) {
+			for _, key := range benchmarkKeys(uint64(g+1)<<40, 200_000) {
 				claimAndComplete(key, idempotency.Token{})
 			}
 		}

@@ -134,8 +134,11 @@ var badInputs = map[string]badInput{
 	"time with a sign":         malformed(pingAt("+@")),
 	"time with a sign, quoted": malformed(pingAt(`"+@"`)),
 	"time with a zero, quoted": handled(pingAt(`"0@"`), "ping"), // in a signed body there is no harm in it
-	"time fractional":          malformed(pingAt("@.5")),
-	"time with an exponent":    malformed(pingAt("9.46e8")),
+	"time fractional":          handled(pingAt("@.5"), "ping"),
+	"time with an exponent":    handled(pingAt("@e0"), "ping"),
+	"time of a huge exponent":  malformed(pingAt("1e999999999")),
+	"time in lower case":       handled(pingAt(`"2000-01-01t00:00:00z"`), "ping"),
+	"time without a zone":      malformed(pingAt(`"2000-01-01T00:00:00"`)),
 	"time huge":                malformed(pingAt("99999999999999")),
 	"time past int64":          malformed(pingAt("99999999999999999999999999")),
 	"time as a string":         handled(pingAt(`"@"`), "ping"),

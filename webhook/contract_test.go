@@ -166,6 +166,9 @@ var contractCases = map[string]contractCase{
 		callback: returns(webhook.Permanent(errCallback)),
 	},
 	"no callback for the type, or an unknown type": {},
+	"the same, after OnAny": {before: func(_ *testing.T, r *receiver) {
+		r.OnAny(func(context.Context, *webhook.Delivery) error { return nil })
+	}},
 	"the body does not fit the type of its callback: parked": {
 		options: parks, callback: returns(nil), request: signed(misfit),
 	},
@@ -207,7 +210,7 @@ var contractCases = map[string]contractCase{
 		options:  func(o *webhook.Options) { o.MaxBody = 10 },
 		callback: returns(nil),
 	},
-	"a Content-Encoding": {
+	"a real Content-Encoding, such as gzip": {
 		callback: returns(nil), request: rawRequest(func(q *http.Request) { q.Header.Set("Content-Encoding", "gzip") }),
 	},
 	"a method other than POST": {

@@ -39,6 +39,7 @@
 //	the same, nowhere to park, and a failure disables the endpoint         200                completed                  abandoned
 //	parking failed                                                         500                released                   failed
 //	no callback for the type, or an unknown type                           200                none                       unhandled
+//	the same, after OnAny                                                  200                released                   unhandled
 //	the body does not fit the type of its callback: parked                 200                completed                  dead_lettered
 //	the same, nowhere to park                                              500                released                   undecodable
 //	authentic, but no JSON object, or without the time it needs            400                none                       malformed
@@ -50,7 +51,7 @@
 //	after Shutdown                                                         503 + Retry-After  none                       shutting_down
 //	too many bodies being read, callbacks running, or deliveries a second  503 + Retry-After  none                       overloaded
 //	body larger than MaxBody, declared or found                            413                none                       too_large
-//	a Content-Encoding                                                     415                none                       encoded
+//	a real Content-Encoding, such as gzip                                  415                none                       encoded
 //	a method other than POST                                               405                none                       wrong_method
 //
 // No or bad signature, a stale timestamp and a bad credential are answered alike. An unhandled type is a Warning once,
@@ -70,6 +71,10 @@
 //	answer                      4.5 s; EmberQA, which waits for 30 s: 27 s
 //	callback's context ends     30 s; neither the answer nor a client's disconnect ends it
 //	lease                       10 s longer than the callback's context
+//
+// A request context that ends earlier, by http.TimeoutHandler or the platform, makes the response due earlier: before
+// that end by a quarter of the time it leaves, at most 500 ms. A context that had ended before the
+// arrival counts as one without a deadline.
 //
 // Within one process a key never runs twice at once, lease or no lease. In another process it may run once the lease
 // has ended; then exactly one completion is accepted.

@@ -144,12 +144,13 @@ func ExampleOptions_observer() {
 	// deliveries{vendor="workflux",type="",outcome="forged",reason="signature_mismatch"} signed by ""
 }
 
-// OnAny sees every delivery before its callback, under the same claim: for an audit trail, for instance.
+// OnAny runs before every callback, under the same claim: for a check that all of them need. For an audit trail, use
+// Options.Observer: it sees the outcome too, and refused deliveries.
 func ExampleHandler_OnAny() {
 	hook := newHook(webhook.Options{})
 	hook.OnAny(func(_ context.Context, d *webhook.Delivery) error {
-		fmt.Println("audit:", d.Vendor, d.Type, len(d.Keys), "key, attempt", d.Attempt)
-		return nil // an error would be the outcome, and the callback not run
+		fmt.Println("check:", d.Vendor, d.Type, len(d.Keys), "key, attempt", d.Attempt)
+		return nil // an error would be the outcome, and the callback not run; nil handles nothing
 	})
 	hook.OnUserMessage(func(_ context.Context, e *workflux.UserMessage) error {
 		fmt.Println("message", e.MessageID)
@@ -157,7 +158,7 @@ func ExampleHandler_OnAny() {
 	})
 	post(hook, "user.message", `{"message_id":"msg-1"}`)
 	// Output:
-	// audit: workflux user.message 1 key, attempt 1
+	// check: workflux user.message 1 key, attempt 1
 	// message msg-1
 	// 200 {"received":true}
 }

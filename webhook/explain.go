@@ -3,8 +3,8 @@ package webhook
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/aihooks/aihooks-go/signature"
@@ -30,7 +30,7 @@ func (h *Handler) Explain(r Request, now time.Time) signature.Explanation {
 	}
 	switch {
 	case v.outcome == Malformed && v.reason == ReasonNoTime:
-		return signature.Explanation{Mistake: signature.Mistake(v.reason), Text: fmt.Sprintf("the signature is right, but no member of %q has a time that can be read", h.profile.Envelope.Time)}
+		return signature.Explanation{Mistake: signature.Mistake(v.reason), Text: strings.TrimPrefix(v.err.Error(), "webhook: ")}
 	case v.outcome == Malformed:
 		return signature.Explanation{Mistake: signature.Mistake(v.reason), Text: "the signature or credential is right, but the body is no JSON object"}
 	case v.outcome == Unhandled:
@@ -61,6 +61,7 @@ func (p *passage) judge(r *Request) verdict {
 	if a.Envelope, err = h.envelope.read(a.Body); err != nil {
 		return verdict{outcome: Malformed, reason: ReasonNoObject, err: err}
 	}
+	p.envelope = a.Envelope
 	p.sentAt = p.timeThatCounts(a)
 	p.delivery = &Delivery{Type: a.Envelope.Type}
 	if v := p.checkFreshness(); v.final() {
@@ -85,7 +86,10 @@ func (p *passage) explain(o *Observation) (e signature.Explanation) {
 			e = signature.Explanation{} // the line, or the answer, matters more
 		}
 	}()
+	var encoded *encodedError
 	switch {
+	case errors.As(o.Err, &encoded):
+		return signature.Explanation{Mistake: signature.Mistake(Encoded), Text: encoded.explanation()}
 	case o.Outcome == Forged && p.refused != nil:
 		if x, ok := p.h.endpoint.Authenticator.(Explainer); ok {
 			return x.Explain(p.refused.r, p.refused.buf.b)

@@ -26,7 +26,9 @@ type Observation struct {
 	Unguarded bool
 	Late      bool // the callback ended after the answer: an earlier observation says Overrun or Entrusted
 
-	Status   int           // of the answer; of a late one, the status it would have had
+	// Status is that of the response; of a late one, the status it would have had. It is zero if the request's context
+	// had ended before: the sender had disconnected, or a middleware had responded in the handler's place.
+	Status   int
 	ID       string        // of the delivery; empty if not authentic
 	Attempt  int           // zero if it was not given to a callback
 	Bytes    int           // of the body; zero if it was not read
@@ -47,7 +49,7 @@ func (p *passage) report(v verdict, late bool) {
 		Reason:    v.reason,
 		Unguarded: p.unguarded,
 		Late:      late,
-		Status:    rules[v.outcome].status,
+		Status:    p.status(v.outcome, late),
 		Bytes:     p.bytes,
 		Duration:  time.Since(p.arrived),
 		Err:       v.err,
@@ -68,6 +70,13 @@ func (p *passage) report(v verdict, late bool) {
 func (h *Handler) log(p *passage, o *Observation) {
 	defer func() { _ = recover() }() // there is nothing left to say it with
 	h.journal.write(p, o)
+}
+
+// notice warns of what is wrong with the configuration, and was seen only when a delivery came.
+func (h *Handler) notice(ctx context.Context, text string, args ...any) {
+	defer func() { _ = recover() }() // there is no other place to report it
+	args = append([]any{"vendor", h.profile.Name, "endpoint", h.endpoint.Name}, args...)
+	h.options.Logger.WarnContext(ctx, text, args...)
 }
 
 func (h *Handler) observe(ctx context.Context, o Observation) {

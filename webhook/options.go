@@ -83,7 +83,10 @@ type Options struct {
 	StoreTimeout time.Duration
 
 	// AnswerTimeout is when the sender is answered at the latest, counted from the arrival. It must be shorter than
-	// the vendor waits. Defaults to 4.5 s for vendors that wait for 5 s, 27 s for EmberQA.
+	// the vendor waits. Defaults to 4.5 s for vendors that wait for 5 s, 27 s for EmberQA. A request context that ends
+	// earlier makes it earlier: see "Times" in the package documentation. http.Server.WriteTimeout must be longer. The
+	// handler extends a shorter one for its own responses, or responds before it where a middleware hides the
+	// connection, and warns once.
 	AnswerTimeout time.Duration
 
 	// CallbackTimeout is when the context of the callback ends, counted from the arrival. Neither the answer nor a

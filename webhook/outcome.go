@@ -76,6 +76,7 @@ var contract = []row{
 	{"the same, nowhere to park, and a failure disables the endpoint", Abandoned, http.StatusOK, false, "completed", slog.LevelError},
 	{"parking failed", Failed, http.StatusInternalServerError, false, "released", slog.LevelError},
 	{"no callback for the type, or an unknown type", Unhandled, http.StatusOK, false, "none", slog.LevelWarn},
+	{"the same, after OnAny", Unhandled, http.StatusOK, false, "released", slog.LevelWarn},
 	{"the body does not fit the type of its callback: parked", DeadLettered, http.StatusOK, false, "completed", slog.LevelError},
 	{"the same, nowhere to park", Undecodable, http.StatusInternalServerError, false, "released", slog.LevelError},
 	{"authentic, but no JSON object, or without the time it needs", Malformed, http.StatusBadRequest, false, "none", slog.LevelError},
@@ -87,7 +88,7 @@ var contract = []row{
 	{"after Shutdown", ShuttingDown, http.StatusServiceUnavailable, true, "none", slog.LevelInfo},
 	{"too many bodies being read, callbacks running, or deliveries a second", Overloaded, http.StatusServiceUnavailable, true, "none", slog.LevelWarn},
 	{"body larger than MaxBody, declared or found", TooLarge, http.StatusRequestEntityTooLarge, false, "none", slog.LevelWarn},
-	{"a Content-Encoding", Encoded, http.StatusUnsupportedMediaType, false, "none", slog.LevelWarn},
+	{"a real Content-Encoding, such as gzip", Encoded, http.StatusUnsupportedMediaType, false, "none", slog.LevelWarn},
 	{"a method other than POST", WrongMethod, http.StatusMethodNotAllowed, false, "none", slog.LevelWarn},
 }
 

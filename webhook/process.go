@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/aihooks/aihooks-go/idempotency"
@@ -51,9 +50,8 @@ func (h *Handler) process(ctx context.Context, r *Request) Result {
 	h.seal()
 	p := &passage{h: h, ctx: ctx, arrived: time.Now()}
 	p.answerBy = p.arrived.Add(h.options.AnswerTimeout)
-	if end, ok := ctx.Deadline(); ok && end.Before(p.answerBy) {
-		p.answerBy = end
-	}
+	p.honorDeadline()
+	p.extendWriteTimeout(r)
 	if h.options.Inbox == nil {
 		if !h.life.enter() {
 			p.unread = true
@@ -121,25 +119,17 @@ func (p *passage) readBody(r *Request) (*buffer, error) {
 
 // checkBounds looks at all that can be judged before a byte of the body is read.
 func (h *Handler) checkBounds(r *Request) verdict {
+	coding := coding(r.Header["Content-Encoding"])
 	switch {
 	case r.Method != http.MethodPost && r.Method != "":
 		return verdict{outcome: WrongMethod, err: errors.New("webhook: the method is not POST")}
-	case encoded(r.Header["Content-Encoding"]):
-		return verdict{outcome: Encoded, err: errors.New("webhook: the body has a Content-Encoding, which the signature does not know of")}
+	case coding != "":
+		return verdict{outcome: Encoded, err: &encodedError{coding}}
 	case r.ContentLength > h.options.MaxBody:
 		return verdict{outcome: TooLarge, err: errTooLarge}
 	default:
 		return verdict{}
 	}
-}
-
-func encoded(values []string) bool {
-	for _, v := range values {
-		if v != "" && !strings.EqualFold(v, "identity") {
-			return true
-		}
-	}
-	return false
 }
 
 func unreadable(err error) verdict {
@@ -195,7 +185,7 @@ func (p *passage) checkFreshness() verdict {
 		case !h.Handles(eventType):
 			return verdict{}
 		}
-		return verdict{outcome: Malformed, reason: ReasonNoTime, err: fmt.Errorf("webhook: authentic, but without a readable time in %q", h.profile.Envelope.Time)}
+		return verdict{outcome: Malformed, reason: ReasonNoTime, err: p.envelope.noTime(&h.profile)}
 	}
 	err := h.window.Check(p.sentAt, p.arrived)
 	switch {
@@ -249,11 +239,8 @@ func (p *passage) enqueue() verdict {
 // handle claims the delivery and has it called back.
 func (p *passage) handle() verdict {
 	h := p.h
-	if !h.Handles(p.delivery.Type) {
-		if h.knownTypes[p.delivery.Type] {
-			return verdict{outcome: Unhandled, reason: ReasonNoCallback}
-		}
-		return verdict{outcome: Unhandled, reason: ReasonUnknownType}
+	if !h.Handles(p.delivery.Type) && (h.onAny == nil || p.undated()) {
+		return h.unhandled(p.delivery.Type)
 	}
 	if h.running.Add(1) > int64(h.options.MaxRunning) {
 		h.running.Add(-1)
@@ -266,6 +253,18 @@ func (p *passage) handle() verdict {
 	}
 	p.countLast(hold)
 	return p.await(p.start(p.lasting(), hold))
+}
+
+func (h *Handler) unhandled(eventType string) verdict {
+	if h.knownTypes[eventType] {
+		return verdict{outcome: Unhandled, reason: ReasonNoCallback}
+	}
+	return verdict{outcome: Unhandled, reason: ReasonUnknownType}
+}
+
+// undated reports whether the delivery has no time that its freshness could be checked by.
+func (p *passage) undated() bool {
+	return p.h.profile.Window > 0 && p.sentAt.IsZero() && !p.redelivered
 }
 
 // claim claims the delivery's keys. While the same delivery runs in this process it waits, until the answer is due.

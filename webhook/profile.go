@@ -58,13 +58,20 @@ type Profile struct {
 }
 
 // EnvelopeNames are the names of the top-level members that tell what a body is. Where a list has several, the first
-// that is there counts.
+// usable value counts: a null, an empty or blank string, and a value of another kind do not hide the names after it.
 type EnvelopeNames struct {
+	// Type holds the event's type. The first value that is a documented type counts, then the first that is a string or
+	// a number.
 	Type []string
-	ID   []string
+
+	// ID holds the event's id: a string or a number.
+	ID []string
+
+	// Time holds the event's time: a date or a Unix time.
 	Time []string
 
-	// Data holds the event's own fields. Where the list is empty, or no such member is there, they are at the top.
+	// Data holds the event's own fields: an object. Where the list is empty, or no such member is there, they are at the
+	// top.
 	Data []string
 }
 

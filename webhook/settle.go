@@ -15,6 +15,8 @@ func (r *run) settle(v verdict) verdict {
 	switch v.outcome {
 	case Handled, Ignored:
 		return r.complete(v)
+	case Unhandled:
+		return r.release(r.h.unhandled(r.delivery.Type))
 	case Dropped:
 		return r.giveUp(v)
 	default:
@@ -33,9 +35,11 @@ func judge(err error) verdict {
 	if err != nil {
 		_ = err.Error() // if it panics, as on a nil pointer, then here
 	}
-	switch e := err.(type) { //nolint:errorlint // these two are made by us and never wrapped
+	switch e := err.(type) { //nolint:errorlint // these are made by us and never wrapped
 	case nil:
 		return verdict{outcome: Handled}
+	case unhandledError:
+		return verdict{outcome: Unhandled}
 	case *PanicError:
 		v.outcome = Panicked
 	case *undecodableError:

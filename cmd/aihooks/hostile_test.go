@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -99,13 +97,13 @@ func TestOnlyPOSTsAreDeliveries(t *testing.T) {
 
 func TestAFolderThatCannotBeIsSaidAtOnceAndAFullDiskForEachDelivery(t *testing.T) {
 	file := writeFile(t, "")
-	require.Contains(t, run(t, "listen", "--addr", "127.0.0.1:0", "--dir", filepath.Join(file, "in")).is(t, 1).err, "not a directory")
+	require.Contains(t, run(t, "listen", "--addr", "127.0.0.1:0", "--dir", filepath.Join(file, "in")).is(t, 1).err, file)
 
 	j, url, folder := startListening(t, nil)
 	require.NoError(t, os.Remove(folder))
-	require.NoError(t, os.Symlink("/proc", folder)) // where nobody can write, root included
+	require.NoError(t, os.WriteFile(folder, nil, 0o600)) // no folder: root cannot write into it either
 	require.Equal(t, 200, post(t, url+"/workflux", "{}", nil))
-	require.Contains(t, line(t, j.err, "is not saved"), "no such file")
+	require.Contains(t, line(t, j.err, "is not saved"), filepath.Base(folder))
 	require.Empty(t, next(t, j).File)
 	require.Equal(t, 0, j.stop(os.Interrupt))
 }
@@ -141,25 +139,6 @@ func TestTwoListenersMayShareAFolder(t *testing.T) {
 		names[next(t, one).File], names[next(t, two).File] = true, true
 	}
 	require.Len(t, names, 40)
-}
-
-func TestAReaderThatHasLeftEndsTheListener(t *testing.T) {
-	c := aihooks(t, nil, "listen", "--json", "--addr", "127.0.0.1:0", "--no-save")
-	reader, writer, err := os.Pipe()
-	require.NoError(t, err)
-	c.Stdout = writer
-	text, err := c.StderrPipe()
-	require.NoError(t, err)
-	require.NoError(t, c.Start())
-	_, url, _ := strings.Cut(line(t, bufio.NewScanner(text), "listening on "), "listening on ")
-	require.NoError(t, writer.Close())
-	require.NoError(t, reader.Close())                                                     // as head -1 does
-	answer, err := http.Post(url+"/workflux", "application/json", strings.NewReader("{}")) //nolint:noctx // a test
-	if err == nil {
-		require.NoError(t, answer.Body.Close())
-	}
-	_ = c.Wait() // how it ended is looked at
-	require.Equal(t, syscall.SIGPIPE, c.ProcessState.Sys().(syscall.WaitStatus).Signal())
 }
 
 func TestACaptureOfAnotherVendorIsRefused(t *testing.T) {
@@ -210,9 +189,7 @@ func TestNumbersInHeadersAndBodiesStayAsTheyWereWritten(t *testing.T) {
 }
 
 func TestWhatIsTooLargeToReadIsRefused(t *testing.T) {
-	run(t, "explain", "workflux", "--headers", writeFile(t, "A: b"), "--body", "/dev/zero").is(t, 1)
 	c := aihooks(t, secrets(), "explain", "workflux", "--headers", writeFile(t, "A: b"), "--body", "-")
 	c.Stdin = strings.NewReader(strings.Repeat(" ", 32<<20+1))
 	require.Contains(t, finish(t, c).is(t, 1).err, "is larger than 33554432 bytes")
-	require.Contains(t, finish(t, aihooks(t, nil, "send", "workflux", "user.message", "--url", down(t), "--secret-file", "/dev/zero")).is(t, 1).err, "larger than")
 }

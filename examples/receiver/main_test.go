@@ -1,3 +1,7 @@
+// The tests end the program by SIGTERM, which Windows does not have.
+
+//go:build unix
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+//go:build unix
+
 package redisstore_test
 
 import (
@@ -34,7 +36,7 @@ func newReceiver(store idempotency.Store, call func(context.Context, *webhook.De
 	if err != nil {
 		return nil, err
 	}
-	h.OnAny(call)
+	h.OnUnhandled(call)
 	return h, nil
 }
 

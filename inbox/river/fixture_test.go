@@ -1,3 +1,5 @@
+//go:build unix
+
 package riverinbox_test
 
 import (
@@ -33,7 +35,7 @@ type desk struct {
 func newDesk(t testing.TB, box *riverinbox.Inbox, callback func(ctx context.Context, d *webhook.Delivery) error) *desk {
 	t.Helper()
 	hook, err := convosphere.NewHandler(secret, &webhook.Options{
-		Inbox: box, Logger: slog.New(slog.DiscardHandler), StoreTimeout: 4 * time.Second, // a machine that is busy is no server that is down
+		Inbox: box, Logger: slog.New(slog.DiscardHandler), StoreTimeout: storeTimeout, // a machine that is busy is no server that is down
 	})
 	require.NoError(t, err)
 	d := &desk{t: t, hook: hook}
@@ -55,11 +57,22 @@ func (d *desk) post(id string) int {
 	return sender.Send(sender.Event(&convosphere.ConversationStarted{Event: webhook.Event{ID: id}})).Status
 }
 
-// send sends deliveries that must be accepted.
+const storeTimeout = 4 * time.Second
+
+// send sends deliveries that must be accepted. What a machine that is busy has not stored in time is sent again, as its
+// vendor does.
 func (d *desk) send(ids ...string) {
 	d.t.Helper()
 	for _, id := range ids {
-		require.Equal(d.t, http.StatusOK, d.post(id))
+		status := 0
+		for range 20 {
+			began := time.Now()
+			status = d.post(id)
+			if status == http.StatusOK || time.Since(began) < storeTimeout-time.Second {
+				break
+			}
+		}
+		require.Equal(d.t, http.StatusOK, status)
 	}
 }
 

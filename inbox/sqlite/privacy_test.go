@@ -31,7 +31,9 @@ func copyOf(t *testing.T, path string) []byte {
 	t.Helper()
 	var all []byte
 	for _, suffix := range []string{"", "-wal"} {
-		content, err := exec.Command("cat", path+suffix).Output()
+		cat := exec.Command(os.Args[0])
+		cat.Env = append(os.Environ(), envWork+"=cat", envFile+"="+path+suffix)
+		content, err := cat.Output()
 		require.NoError(t, err)
 		all = append(all, content...)
 	}

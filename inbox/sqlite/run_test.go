@@ -203,17 +203,30 @@ func TestWhatTakesItsProcessAlongIsBuriedInTheEnd(t *testing.T) {
 func TestLongCallbacksKeepTheirLease(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
-	const lease = 6 * time.Second // a machine that is busy renews it in time
+	const lease = 24 * time.Second // a machine that is busy renews it in time
 	first, second := openBox(t, path, sqlite.Options{Lease: lease}), openBox(t, path, sqlite.Options{Lease: lease})
 	var calls atomic.Int64
+	release := make(chan struct{})
 	hook := newStub(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
 		calls.Add(1)
-		time.Sleep(lease + lease/2)
+		<-release
 		return webhook.Result{Outcome: webhook.Handled}
 	}})
+	store(t, first, pings("", 20)...)
 	start(t, first, hook)
 	start(t, second, hook)
-	store(t, first, pings("", 20)...)
+	raw := openRaw(t, path)
+	ends := func() (n int64) { // of the lease that ends first, once all are taken
+		if calls.Load() == 20 {
+			n = ask[int64](t, raw, `SELECT min(due_at) FROM aihooks_inbox`)
+		}
+		return n
+	}
+	var taken, renewed int64
+	soon(t, func() bool { taken = ends(); return taken > 0 })
+	soon(t, func() bool { renewed = ends(); return renewed > taken })
+	soon(t, func() bool { return ends() > renewed })
+	close(release)
 	soon(t, func() bool { return statsOf(t, first).Done == 20 })
 	require.EqualValues(t, 20, calls.Load())
 	for _, e := range listed(t, first, inbox.Done, all) {

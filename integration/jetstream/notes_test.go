@@ -95,12 +95,12 @@ func TestADeliveryIsNotRunBeforeItIsDueThoughTheServerGivesItAway(t *testing.T) 
 func TestACallbackThatTakesLongerThanALeaseKeepsItsDelivery(t *testing.T) {
 	t.Parallel()
 	url := newServer(t).ClientURL()
-	const lease = 5 * time.Second // a machine that is busy renews it in time
+	const lease = 12 * time.Second // a machine that is busy renews it in time
 	var desks []*desk
 	for range 2 { // with stores of their own, so that nothing but the lease keeps them apart
 		box := open(t, dial(t, url), jetstreaminbox.Options{Lease: lease})
 		d := newDesk(t, box, func(context.Context, string) error {
-			time.Sleep(lease + lease/2)
+			time.Sleep(lease + 2*time.Second)
 			return nil
 		})
 		run(t, box, d)

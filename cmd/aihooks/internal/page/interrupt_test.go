@@ -217,6 +217,24 @@ func TestPage_KeepsConfirmation(t *testing.T) {
 	require.EqualValues(t, 1, s.replayed.Load())
 }
 
+// The browser reports that a dialog was closed some time later.
+func TestPage_AsksAgainAtOnce(t *testing.T) {
+	s := newScene(t)
+	s.ring.Update(newest, func(d *page.Detail) { d.Actions = []page.Action{{Name: "replay", Label: "Send", Confirm: "Really?"}} })
+	s.until(`document.querySelector('[data-action=replay]').textContent.startsWith('Send')`)
+	require.True(t, eval[bool](s.tab, `new Promise((done) => {
+		const replay = document.querySelector('[data-action=replay]');
+		const dialog = document.getElementById('confirm');
+		dialog.addEventListener('close', () => setTimeout(() => done(dialog.open)), { once: true });
+		replay.click();
+		document.getElementById('confirm-no').click();
+		replay.click();
+	})`))
+	s.click("#confirm-yes")
+	s.until(`document.querySelector('.toast p')?.textContent === 'Replayed.'`)
+	require.EqualValues(t, 1, s.replayed.Load())
+}
+
 // A slowSource gives no detail of one delivery until it is released.
 type slowSource struct {
 	*live.Ring

@@ -247,7 +247,7 @@ const announce = (added) => {
 let acting = false;
 
 const act = async (d, action) => {
-  if (acting || (action.confirm && !(await confirm(action.confirm, action.label, action.name === 'discard')))) return;
+  if (acting || (action.confirm && !(await confirm(action.confirm, action.label, action.name === 'discard'))) || acting) return;
   acting = true;
   document.body.classList.add('acting');
   try {
