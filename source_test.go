@@ -32,6 +32,7 @@ var comparers = []string{
 var comparedInTheOpen = map[string]string{
 	"emberqa/credential.go: c.kind == kindToken":                    "kinds of credentials",
 	"emberqa/explain.go: live[i].kind == kindToken":                 "kinds of credentials",
+	"emberqa/explain.go: written.token == raw":                      "two spellings of what the request shows",
 	"idempotency/memory.go: by != m.mark(token)":                    "a claim's token fences, and authenticates nobody",
 	"idempotency/memory.go: by.tag() != token.Tag()":                "a claim's token fences, and authenticates nobody",
 	"idempotency/memory_shard.go: e.token == t":                     "a claim's token fences, and authenticates nobody",
@@ -60,10 +61,14 @@ func TestSource_ComparesNoSecretEarly(t *testing.T) {
 		return nil
 	}))
 	for comparison := range found {
-		require.Contains(t, comparedInTheOpen, comparison, "it may return early, and tell by its time how much of a secret is right")
+		if comparedInTheOpen[comparison] == "" {
+			t.Errorf("%s may return early, and so show by its time how much of a secret is right", comparison)
+		}
 	}
 	for comparison := range comparedInTheOpen {
-		require.Contains(t, found, comparison, "the allow list has an entry that is not in the source")
+		if !found[comparison] {
+			t.Errorf("%s is on the allow list, and not in the source", comparison)
+		}
 	}
 }
 
