@@ -55,9 +55,13 @@
 //	HEAD or GET, with Options.RespondToGET                                 200                none                       endpoint_check
 //	a method other than POST                                               405                none                       wrong_method
 //
-// No or bad signature, a stale timestamp and a bad credential are answered alike. An unhandled type is logged once. A
-// type that the vendor does not document is unhandled, and runs nothing, also when its timestamp is stale or missing:
-// the event by which a vendor tests an endpoint may have such a one.
+// No or bad signature, a stale timestamp and a bad credential are answered alike. An unhandled type is a Warning once,
+// and a Debug line after that. A type that the vendor does not document is unhandled, and runs nothing, also when its
+// timestamp is stale or missing: the event by which a vendor tests an endpoint may have such a one.
+//
+// The Content-Type is ignored on purpose, text/html included. The vendors are silent about it, and it is not signed: the
+// MAC decides whether the bytes are genuine, and the bytes whether they are a JSON object. Refusing a type would lose
+// genuine deliveries and keep nothing out.
 //
 // # Times
 //
@@ -76,6 +80,13 @@
 // Within one process a key never runs twice at once, lease or no lease. In another process it may run once the lease
 // has ended; then exactly one completion is accepted.
 //
+// # Duplicates
+//
+// The type is part of a delivery's key: two events of different types may have one id. A duplicate that has another body
+// than the delivery that was completed is not run, and is reported with [ReasonOtherContent] and a line at Warn. Either
+// the vendor changed the body between two attempts, or it gave two events one id. Stores keep 16 bits of a hash for it,
+// so one in 65,536 of them is not noticed. An inbox compares for as long as it keeps the body: see [ErrOtherContent].
+//
 // # Last attempts
 //
 // Vendors stop sending at some point, and WorkFlux then disables the endpoint. Where [Options.DeadLetter] or an inbox is
@@ -83,6 +94,13 @@
 // count of its key, or by the age of its signed timestamp, because attempts made while we were down are in no count of
 // ours. With nowhere to park, a WorkFlux delivery is abandoned on its last attempt by our own count: a 500 would lose
 // the event and the endpoint.
+//
+// Copies do not use up the vendor's attempts. A failure that comes sooner than half the vendor's shortest pause after
+// the last counted one is not counted: a proxy or a person sent it. The shortest pause is 1 minute for Convosphere and
+// WorkFlux. EmberQA and Greenflash are silent about it; we take 2 s. The same bytes carry the same time: a WorkFlux
+// delivery that is younger than 40 minutes is never on its last attempt, however often it came. EmberQA and Greenflash
+// sign no such time, so a person's resend can count as their last attempt. Then [Options.DeadLetter] gets the delivery
+// early, and without one it is answered 500: neither loses it.
 //
 // # Shutdown
 //

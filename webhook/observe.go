@@ -124,8 +124,11 @@ func (j *journal) init(logger *slog.Logger) {
 func (j *journal) write(p *passage, o *Observation) {
 	ctx, d := p.ctx, p.delivery
 	level := rules[o.Outcome].level
-	if o.Unguarded {
+	if o.Unguarded || o.Reason == ReasonOtherContent {
 		level = max(level, slog.LevelWarn)
+	}
+	if o.Outcome == Unhandled && d != nil && !j.firstOf(d.Type) {
+		level = slog.LevelDebug
 	}
 	if !j.logger.Enabled(ctx, level) {
 		return
@@ -138,9 +141,6 @@ func (j *journal) write(p *passage, o *Observation) {
 			return
 		}
 		j.line(p, level, o, leftOut) // outside of Do, where others would wait for it
-		return
-	}
-	if o.Outcome == Unhandled && !j.firstOf(d.Type) {
 		return
 	}
 	j.line(p, level, o, 0)

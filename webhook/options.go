@@ -50,13 +50,15 @@ type Options struct {
 	// it ran: so it is for callbacks that may run twice. Each such run is observed as Unguarded and logged as a Warning.
 	DangerouslyFailOpen bool
 
-	// Logger gets at most one line for a delivery, and none for one that was handled as it should be unless it
-	// enables slog.LevelDebug. The line of a refused one says what was probably wrong, as "mistake" and "explanation":
+	// Logger gets at most one line for a delivery. At slog.LevelDebug every authentic delivery has one: what was handled,
+	// duplicates, and a vendor's test events too. The first delivery of a type without a callback is a Warning, and those
+	// after it are Debug lines. The line of a refused one says what was probably wrong, as "mistake" and "explanation":
 	// see [Handler.Explain]. Defaults to slog.Default().
 	Logger *slog.Logger
 
 	// Observer, if set, is called once for each delivery, and once more for a callback that ended after the answer.
-	// It must be quick: it is called before the answer is written. A panic is logged and changes nothing.
+	// Whatever the log leaves out can be counted here. It must be quick: it is called before the answer is written. A panic
+	// is logged and changes nothing.
 	Observer func(ctx context.Context, o Observation)
 
 	// RespondToGET responds 200 with an empty body to HEAD and GET, for senders that check a URL before they create an
@@ -108,7 +110,8 @@ type Options struct {
 // what it does not change: struct{ webhook.Inbox }.
 type Inbox interface {
 	// Enqueue stores d unless a delivery with the same first key is there already, in one step, and returns once what
-	// it reports would survive a crash. The error means that d may not have been stored.
+	// it reports would survive a crash. The error means that d may not have been stored; [ErrOtherContent] reports a
+	// duplicate.
 	Enqueue(ctx context.Context, d *Delivery) (duplicate bool, err error)
 
 	// Store returns the store that guards the callbacks, which a handler takes if its [Options] have none. If it is nil,
@@ -123,6 +126,10 @@ type Inbox interface {
 // ErrInboxFull is what the error of [Inbox.Enqueue] wraps when the inbox takes nothing more until it has worked off some
 // of what it has, or its disk has room again.
 var ErrInboxFull = errors.New("webhook: the inbox is full")
+
+// ErrOtherContent is what the error of [Inbox.Enqueue] wraps when d is a duplicate, and the delivery that is there has
+// another body. An inbox that no longer has that body cannot notice it.
+var ErrOtherContent = errors.New("webhook: a delivery with the same key but another body was received before; if they are two events, this one is not handled")
 
 // withDefaults returns a copy with every default filled in, for a handler of that vendor.
 func (o *Options) withDefaults(p *Profile) (Options, error) {

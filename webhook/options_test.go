@@ -146,7 +146,7 @@ func TestOneOptionsValueMayBuildSeveralHandlers(t *testing.T) {
 		request := r.signed(body("a"))
 		result := h.Process(t.Context(), webhook.Request{Header: request.Header, Body: request.Body})
 		require.Equal(t, webhook.Handled, result.Outcome, "the endpoint keeps them apart")
-		require.Equal(t, []string{"acme/" + name + "/id/a"}, result.Delivery.Keys)
+		require.Equal(t, []string{"acme/" + name + "/id/ping/a"}, result.Delivery.Keys)
 	}
 	require.Equal(t, &webhook.Options{Store: store}, o, "and it is not written to")
 }

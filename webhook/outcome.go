@@ -52,7 +52,7 @@ type row struct {
 	level      slog.Level
 }
 
-// levelSilent is below every level that a handler would enable: deliveries as they should be leave no line.
+// levelSilent is for deliveries as they should be, which have no line unless somebody is looking for them.
 const levelSilent = slog.LevelDebug
 
 // contract is the outcome contract. The answers are made from it, the package documentation is checked against it,
@@ -131,6 +131,7 @@ const (
 	ReasonInbox         Reason = "inbox"
 	ReasonInboxFull     Reason = "inbox_full"
 	ReasonStoredBefore  Reason = "stored_before"
+	ReasonOtherContent  Reason = "other_content"
 	ReasonLeaseLost     Reason = "lease_lost"
 	ReasonPermanent     Reason = "permanent"
 	ReasonLastAttempt   Reason = "last_attempt"

@@ -38,6 +38,7 @@ type passage struct {
 	sentAt      time.Time // what the window is checked against; zero if nothing says when
 	delivery    *Delivery // nil until authentic
 	unguarded   bool      // the store could not be asked, and is not what keeps this from running twice
+	attempts    int       // of the vendor, this one included; exact only where this one can be the last
 	unread      bool      // the sender may still be writing the body
 	refused     *refused  // what was not authentic, until it has been reported
 	redelivered bool      // by Redeliver, of a delivery that somebody has stored
@@ -244,6 +245,8 @@ func (p *passage) enqueue() verdict {
 		return err
 	})
 	switch {
+	case duplicate && errors.Is(err, ErrOtherContent):
+		return verdict{outcome: Stored, reason: ReasonOtherContent, err: err}
 	case errors.Is(err, ErrInboxFull):
 		return verdict{outcome: Unavailable, reason: ReasonInboxFull, err: err}
 	case err != nil:
@@ -270,6 +273,7 @@ func (p *passage) handle() verdict {
 		h.running.Add(-1)
 		return v
 	}
+	p.countLast(hold)
 	return p.await(p.start(p.lasting(), hold))
 }
 
@@ -294,6 +298,7 @@ func (p *passage) claim() (*idempotency.Hold, verdict) {
 		Lease:     time.Until(ends) + leaseMargin,
 		WaitUntil: p.answerBy,
 		FailOpen:  o.DangerouslyFailOpen,
+		Tag:       contentTag(p.delivery.Body),
 	}
 	if len(work.Keys) > 1 && !p.sentAt.IsZero() {
 		// Until then a replay of these very bytes under another name would be fresh.
@@ -305,6 +310,8 @@ func (p *passage) claim() (*idempotency.Hold, verdict) {
 		return nil, verdict{outcome: Unavailable, reason: ReasonStoreFull, err: err}
 	case err != nil:
 		return nil, verdict{outcome: Unavailable, reason: ReasonStore, err: err}
+	case claim.State == idempotency.Completed && claim.OtherTag:
+		return nil, verdict{outcome: Duplicate, reason: ReasonOtherContent, err: ErrOtherContent}
 	case claim.State == idempotency.Completed:
 		return nil, verdict{outcome: Duplicate}
 	case claim.State == idempotency.InFlight:

@@ -42,8 +42,14 @@ type Profile struct {
 	// Attempts is the earliest attempt that can be the vendor's last; zero if attempts do not end.
 	Attempts int
 
-	// LastAge is the age of the signed time past which an attempt is the last, whatever we have counted. Zero if the
-	// age says nothing.
+	// ShortestPause is the shortest time between two of the vendor's attempts. A failure that comes sooner than half of
+	// it after the one that was counted before is not counted: a proxy has sent a copy, or a person has. Zero: every
+	// failure counts.
+	ShortestPause time.Duration
+
+	// LastAge is the age of the signed time past which an attempt is the last, whatever we have counted. A delivery that
+	// is named by its content has the same signed time on every attempt; if it is younger, the attempt is not the last.
+	// Zero if the age says nothing.
 	LastAge time.Duration
 
 	// DisablesEndpoint says that the vendor stops sending to the endpoint once a delivery has failed for good.
@@ -86,7 +92,8 @@ type Endpoint struct {
 	Attempts int
 
 	// Key, if set, names a delivery by its decoded event, in place of the profile's keys; an empty name keeps those.
-	// It is called with a pointer to the event's type, and only for types that have a callback.
+	// It is called with a pointer to the event's type, and only for types that have a callback. The type is always part of
+	// the key.
 	Key func(event any) string
 }
 

@@ -20,6 +20,7 @@ func (r *run) settle(v verdict) verdict {
 	case Dropped:
 		return r.giveUp(v)
 	default:
+		r.countEarlier(r.hold)
 		if last, _ := r.lastAttempt(); last || v.outcome == Undecodable {
 			return r.giveUp(v)
 		}
@@ -83,15 +84,6 @@ func (r *run) giveUp(v verdict) verdict {
 	default:
 		return r.release(v)
 	}
-}
-
-// lastAttempt reports whether the vendor may not send the delivery again, and whether our own count says so: the age
-// of the signed time knows of attempts that we did not see, but not for certain.
-func (p *passage) lastAttempt() (last, counted bool) {
-	profile := &p.h.profile
-	counted = profile.Attempts > 0 && p.delivery.Attempt >= profile.Attempts
-	aged := profile.LastAge > 0 && !p.sentAt.IsZero() && p.arrived.Sub(p.sentAt) > profile.LastAge
-	return counted || aged, counted
 }
 
 // park calls Options.DeadLetter, with a context that carries the claim and ends with the lease.

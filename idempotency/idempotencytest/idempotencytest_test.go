@@ -75,6 +75,8 @@ const (
 	completesInTwoSteps  fault = "complete looks at the token and writes in two steps"
 	completionRemembered fault = "the token that completed a key can do so for good"
 	releasedKept         fault = "a released key is kept for good"
+	tagsIgnored          fault = "a completed key is never under another tag"
+	tagsDiffer           fault = "a completed key is always under another tag"
 )
 
 func (s *simple) Claim(ctx context.Context, key string, token idempotency.Token, lease time.Duration) (idempotency.Claim, error) {
@@ -89,7 +91,7 @@ func (s *simple) Claim(ctx context.Context, key string, token idempotency.Token,
 	defer s.mu.Unlock()
 	k, now := s.keys[key], time.Now()
 	if k.state == idempotency.Completed && (s.fault == neverForgotten || now.Before(k.forgetAt)) {
-		return idempotency.Claim{State: idempotency.Completed}, nil
+		return idempotency.Claim{State: idempotency.Completed, OtherTag: s.fault == tagsDiffer || s.fault != tagsIgnored && k.token.Tag() != token.Tag()}, nil
 	}
 	if !now.Before(k.forgetAt) {
 		k.held = false
@@ -313,6 +315,8 @@ func TestEachFaultBreaksItsRuleAndNoOther(t *testing.T) {
 		{completesInTwoSteps, []string{"CompletionAndRetakeExcludeOneAnother"}},
 		{completionRemembered, []string{"TokenOfAForgottenCompletionIsStale"}},
 		{releasedKept, []string{"KeyThatIsNotInFlightIsForgotten"}},
+		{tagsIgnored, []string{"CompletedComparesTags"}},
+		{tagsDiffer, []string{"CompletedComparesTags"}},
 	} {
 		t.Run(string(test.fault), func(t *testing.T) {
 			failures := broken(t, Options{New: newSimple(test.fault), Around: synctest.Test})

@@ -73,6 +73,9 @@ func (m *memory) Enqueue(_ context.Context, d *webhook.Delivery) (duplicate bool
 		m.insert(fmt.Sprint(key, " copy ", len(m.disk.rows)), d)
 	}
 	if known != nil && !m.forgets(known) || m.pending[key] {
+		if m.fault == alwaysOther {
+			return true, webhook.ErrOtherContent
+		}
 		return m.fault != duplicatesAreNew, nil
 	}
 	if m.fault == writesLater {

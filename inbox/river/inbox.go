@@ -1,9 +1,11 @@
 package riverinbox
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -13,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
@@ -119,7 +122,8 @@ func (b *Inbox) Use(ctx context.Context, client *Client) error {
 	return nil
 }
 
-// Enqueue implements [webhook.Inbox]. It returns once PostgreSQL has committed, or when ctx ends.
+// Enqueue implements [webhook.Inbox]. It returns once PostgreSQL has committed, or when ctx ends. The error wraps
+// [webhook.ErrOtherContent] for a duplicate of a job that is still there and has another body.
 func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate bool, err error) {
 	client := b.client.Load()
 	if client == nil {
@@ -133,7 +137,16 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 	if err != nil {
 		return false, fmt.Errorf("riverinbox: enqueue: %w", err)
 	}
+	if inserted.UniqueSkippedAsDuplicate && otherContent(inserted.Job, d) {
+		return true, fmt.Errorf("riverinbox: enqueue: %w", webhook.ErrOtherContent)
+	}
 	return inserted.UniqueSkippedAsDuplicate, nil
+}
+
+// otherContent reports whether the job is that of a delivery with another body.
+func otherContent(job *rivertype.JobRow, d *webhook.Delivery) bool {
+	var there args
+	return json.Unmarshal(job.EncodedArgs, &there) == nil && !there.Discarded && !bytes.Equal(there.Body, d.Body)
 }
 
 // Close ends what New has started. The pool and the client stay open: every Run has returned by then, and the client has
