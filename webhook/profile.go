@@ -84,7 +84,8 @@ type Endpoint struct {
 	Attempts int
 
 	// Key, if set, names a delivery by its decoded event, in place of the profile's keys; an empty name keeps those.
-	// It is called with a pointer to the event's type, and only for types that have a callback.
+	// It is called with a pointer to the event's type, and only for types that have a callback. With a Key every field
+	// must fit, as with [Options.StrictFields].
 	Key func(event any) string
 }
 
