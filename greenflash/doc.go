@@ -29,7 +29,7 @@
 //     event's fields from "data" or, where there is none, from the top level.
 //   - The fields of the events: their names are taken from Greenflash's public API, and are a best guess. An id that
 //     was not sent is empty, any other field that was not sent is nil; so check before you dereference. A field
-//     whose type was guessed wrong makes the delivery undecodable, which the log says together with its name.
+//     whose type was guessed wrong stays unset, and [webhook.Event.Undecoded] names it.
 //
 // Nothing is hidden by a wrong guess: [webhook.Event.Unknown] returns all that the Go type has no field for, and
 // Delivery().Body every byte as it was received. Look at both once "Test Delivery" in Greenflash's settings has sent

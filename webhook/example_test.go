@@ -116,12 +116,29 @@ func ExampleOptions_deadLetter() {
 		},
 	})
 	hook.OnAgentResponse(func(context.Context, *workflux.AgentResponse) error { return nil })
-	post(hook, "agent.response", `{"response_time_ms":"fast"}`)
+	post(hook, "agent.response", `"fast"`)
 	fmt.Println(len(parked), "parked")
 	// Output:
-	// webhook: the body does not fit the type of "agent.response": json: cannot unmarshal string into Go struct field AgentResponse.response_time_ms of type float64
+	// webhook: the body does not fit the type of "agent.response": json: cannot unmarshal string into Go value of type workflux.AgentResponse
 	// 200 {"received":true}
 	// 1 parked
+}
+
+// A field that does not fit costs itself, not the event.
+func ExampleEvent_Undecoded() {
+	hook := newHook(webhook.Options{})
+	hook.OnAgentResponse(func(_ context.Context, e *workflux.AgentResponse) error {
+		fmt.Printf("%s: %q, after %v ms\n", e.MessageID, e.Content, e.ResponseTimeMs)
+		for field, why := range e.Undecoded() {
+			fmt.Println(field, why)
+		}
+		return nil
+	})
+	post(hook, "agent.response", `{"message_id":"m1","content":"Hello","response_time_ms":"fast"}`)
+	// Output:
+	// m1: "Hello", after 0 ms
+	// /data/response_time_ms it is of the kind string, which does not fit float64
+	// 200 {"received":true}
 }
 
 // Every delivery is observed once: the place for metrics.

@@ -3,8 +3,12 @@ package webhook
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
+	"regexp"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,6 +38,10 @@ type Observation struct {
 	Bytes    int           // of the body; zero if it was not read
 	Duration time.Duration // from the arrival until now
 	Err      error         // what went wrong; a [PanicError] carries the stack
+
+	// Undecoded has the fields that did not fit the event's type, by their JSON pointers, and why; see
+	// [Event.Undecoded]. It must not be changed.
+	Undecoded map[string]error
 }
 
 // otherType stands for all types that the vendor does not document.
@@ -53,6 +61,7 @@ func (p *passage) report(v verdict, late bool) {
 		Bytes:     p.bytes,
 		Duration:  time.Since(p.arrived),
 		Err:       v.err,
+		Undecoded: p.undecodedFields,
 	}
 	if d := p.delivery; d != nil {
 		o.Type, o.ID, o.Attempt, o.SignedBy, o.Form = d.Type, d.ID, d.Attempt, d.SignedBy, d.Form
@@ -96,8 +105,9 @@ type journal struct {
 	// Lines that anybody can cause are thinned out, for each outcome on its own.
 	strangers map[Outcome]*thinned
 
-	mu        sync.Mutex
-	typesSeen map[string]bool
+	mu         sync.Mutex
+	typesSeen  map[string]bool
+	fieldsSeen map[string]bool // that did not fit, with their types
 }
 
 type thinned struct {
@@ -109,11 +119,13 @@ const (
 	strangerLines    = 5                // are written at first
 	strangerInterval = 10 * time.Second // between two lines after that
 	maxTypesSeen     = 256              // unhandled types that are told apart
+	maxFieldsSeen    = 256              // undecoded fields that are told apart
+	maxFieldsLogged  = 5                // undecoded fields in a line
 )
 
 func (j *journal) init(logger *slog.Logger) {
 	j.logger = logger
-	j.typesSeen = make(map[string]bool)
+	j.typesSeen, j.fieldsSeen = make(map[string]bool), make(map[string]bool)
 	j.strangers = make(map[Outcome]*thinned)
 	for _, o := range []Outcome{Forged, Unreadable, TooLarge, Encoded, WrongMethod, Overloaded, ShuttingDown, Unavailable, Panicked, EndpointCheck} {
 		j.strangers[o] = &thinned{Sometimes: rate.Sometimes{First: strangerLines, Interval: strangerInterval}}
@@ -129,6 +141,9 @@ func (j *journal) write(p *passage, o *Observation) {
 	}
 	if o.Outcome == Unhandled && d != nil && !j.firstOf(d.Type) {
 		level = slog.LevelDebug
+	}
+	if len(o.Undecoded) > 0 && level < slog.LevelWarn && j.firstField(d.Type, o.Undecoded) {
+		level = slog.LevelWarn
 	}
 	if !j.logger.Enabled(ctx, level) {
 		return
@@ -156,6 +171,34 @@ func (j *journal) firstOf(eventType string) bool {
 	}
 	j.typesSeen[eventType] = true
 	return true
+}
+
+// firstField reports whether a field is undecoded for the first time in an event of this type. Elements of a list are
+// one field.
+func (j *journal) firstField(eventType string, fields map[string]error) (first bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for pointer := range fields {
+		name := clip(eventType) + " " + clip(listIndex.ReplaceAllString(pointer, "/*"))
+		if !j.fieldsSeen[name] && len(j.fieldsSeen) < maxFieldsSeen {
+			j.fieldsSeen[name], first = true, true
+		}
+	}
+	return first
+}
+
+var listIndex = regexp.MustCompile(`/[0-9]+`)
+
+// fieldsLogged returns a few fields that did not fit, in order, and why.
+func fieldsLogged(fields map[string]error) []string {
+	var list []string
+	for _, pointer := range slices.Sorted(maps.Keys(fields)) {
+		if len(list) == maxFieldsLogged {
+			return append(list, fmt.Sprintf("and %d more", len(fields)-len(list)))
+		}
+		list = append(list, clip(pointer)+": "+fields[pointer].Error())
+	}
+	return list
 }
 
 // clip cuts what a sender could make as long as a body.
@@ -188,6 +231,9 @@ func (j *journal) line(p *passage, level slog.Level, o *Observation, leftOut int
 	}
 	if leftOut > 0 {
 		attrs = append(attrs, slog.Int64("lines_left_out", leftOut))
+	}
+	if len(o.Undecoded) > 0 {
+		attrs = append(attrs, slog.Any("undecoded", fieldsLogged(o.Undecoded)))
 	}
 	if o.Err != nil {
 		attrs = append(attrs, slog.String("error", o.Err.Error()))

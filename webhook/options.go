@@ -100,7 +100,15 @@ type Options struct {
 	// client that hangs up ends it. The delivery is leased for 10 s longer. Defaults to [DefaultCallbackTimeout].
 	CallbackTimeout time.Duration
 
-	// Unmarshal decodes an event's data into its type. What is given to it is valid JSON, and is the part of the body
+	// StrictFields makes a delivery undecodable if one of its fields does not fit the event's type. By default such a
+	// field stays unset and the callback runs: [Event.Undecoded] names it, the Observation has it, and a Warning is
+	// logged for the first one. A whole number fits an integer however it is written, 8.0 for instance, and a time may
+	// be written as in the envelope. What the delivery is routed and recognised by must fit either way; so must every
+	// field where the vendor's Config has a Key, which may be made of any. Data that is not an object never fits.
+	StrictFields bool
+
+	// Unmarshal decodes an event's data into its type. If it fails, it is asked again for parts of the data, to find
+	// the fields that do not fit. What is given to it is valid JSON, and is the part of the body
 	// that the delivery was routed by. Names that occur twice inside the data are the decoder's own business; the
 	// envelope is read without it, and what it says is what the event says. Defaults to encoding/json.Unmarshal.
 	Unmarshal func(data []byte, v any) error

@@ -43,6 +43,8 @@ type passage struct {
 	refused     *refused  // what was not authentic, until it has been reported
 	redelivered bool      // by Redeliver, of a delivery that somebody has stored
 
+	undecodedFields map[string]error // that did not fit the event's type
+
 	concluded chan struct{} // if the answer is due before the callback has ended: closed once that has been reported
 }
 

@@ -93,7 +93,7 @@ type Endpoint struct {
 
 	// Key, if set, names a delivery by its decoded event, in place of the profile's keys; an empty name keeps those.
 	// It is called with a pointer to the event's type, and only for types that have a callback. The type is always part of
-	// the key.
+	// the key. With a Key every field must fit, as with [Options.StrictFields].
 	Key func(event any) string
 }
 

@@ -30,8 +30,8 @@ type Config struct {
 
 	// Key names a delivery by its decoded event, a pointer to one of the types of this package. WorkFlux sends no id,
 	// so two events with the same bytes, two equal user messages within a second for instance, are one unless Key
-	// tells them apart. An empty name leaves the delivery its default: a digest of the signed body. Events of
-	// different types never are one.
+	// tells them apart. An empty name leaves the delivery its default: a digest of the signed body. Events of different
+	// types never are one. With a Key, a field that does not fit makes the delivery undecodable, because Key may need it.
 	Key func(event any) string
 }
 
