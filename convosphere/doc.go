@@ -19,7 +19,8 @@
 //
 // Its public API gives the rest: the header X-Convosphere-Signature with the HMAC-SHA256 of the body in hex; an envelope
 // of id, type, timestamp and data, which the signature covers; and the payloads of message.created and
-// message.completed. The id is what a duplicate is recognised by.
+// message.completed. The id and the type are what a duplicate is recognised by. A duplicate
+// with another body, such as a second test event with the id of the first, is not run and is logged at Warn.
 //
 // When a webhook is created, Convosphere sends a test event. Of what type is not documented; like every event without a
 // callback it is answered 200, also when it has no id or no timestamp, or an old one. OnUnhandled and OnAny see it only

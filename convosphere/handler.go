@@ -25,7 +25,7 @@ type Config struct {
 	Window time.Duration
 
 	// Attempts is the attempt after which Convosphere sends a delivery no more. Defaults to 6: the first and the five
-	// documented retries.
+	// documented retries. A copy that comes within 30 s does not count.
 	Attempts int
 }
 

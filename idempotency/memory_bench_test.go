@@ -3,7 +3,9 @@ package idempotency_test
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,10 +28,10 @@ func benchmarkKey(n uint64) string {
 }
 
 // benchmarkKeys makes keys ahead of what is measured; they share one string, so that the collector has little to do.
-func benchmarkKeys(from, n int) []string {
+func benchmarkKeys(from uint64, n int) []string {
 	var all strings.Builder
 	for i := range n {
-		all.WriteString(benchmarkKey(uint64(from + i)))
+		all.WriteString(benchmarkKey(from + uint64(i)))
 	}
 	keys, size := make([]string, n), all.Len()/n
 	for i := range keys {
@@ -107,18 +109,18 @@ func BenchmarkMemoryClaimComplete(b *testing.B) {
 		})
 	}
 	b.Run("memory", func(b *testing.B) {
-		m, _ := idempotency.NewMemory(&idempotency.MemoryOptions{MaxKeys: 1 << 40})
+		m, _ := idempotency.NewMemory(&idempotency.MemoryOptions{MaxKeys: 1 << 30})
 		run(b, claimAndCompleteIn(b, m))
 	})
 	// A million keys, spread over all five generations: a new key is looked up in each of them.
 	b.Run("five generations", func(b *testing.B) {
-		m, _ := idempotency.NewMemory(&idempotency.MemoryOptions{MaxKeys: 1 << 40})
+		m, _ := idempotency.NewMemory(&idempotency.MemoryOptions{MaxKeys: 1 << 30})
 		claimAndComplete := claimAndCompleteIn(b, m)
 		for g := range 5 {
 			if g > 0 {
 				m.PassGeneration()
 			}
-			for _, key := range benchmarkKeys((g+1)<<40, 200_000) {
+			for _, key := range benchmarkKeys(uint64(g+1)<<40, 200_000) {
 				claimAndComplete(key, idempotency.Token{})
 			}
 		}
@@ -160,4 +162,48 @@ func BenchmarkMemoryBytesPerKey(b *testing.B) {
 		run(b, p, p.claimAndComplete)
 	})
 	b.Run("floor nothing", func(b *testing.B) { run(b, nil, func(string, idempotency.Token) {}) })
+}
+
+// BenchmarkMemoryClaimWhileKeysExpire compares a claim in whose time 200,000 completed keys expire with one in whose time
+// nothing does. The keys go in whole generations: the claim must not pay for each of them.
+func BenchmarkMemoryClaimWhileKeysExpire(b *testing.B) {
+	const keys = 200_000
+	ctx, names := b.Context(), benchmarkKeys(0, keys)
+	claim := func(m *idempotency.Memory, key string) time.Duration {
+		began := time.Now()
+		if _, err := m.Claim(ctx, key, idempotency.NewToken(), time.Minute); err != nil {
+			b.Fatal(err)
+		}
+		return time.Since(began)
+	}
+	var usual, expiring []time.Duration
+	for b.Loop() {
+		m, err := idempotency.NewMemory(nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		claimAndComplete := claimAndCompleteIn(b, m)
+		for _, key := range names {
+			claimAndComplete(key, idempotency.Token{})
+		}
+		for i := range 101 {
+			usual = append(usual, claim(m, fmt.Sprint("usual ", i)))
+		}
+		var longest time.Duration // in one of the five generations the keys go
+		for i := range 5 {
+			m.PassGeneration()
+			longest = max(longest, claim(m, fmt.Sprint("expiring ", i)))
+		}
+		expiring = append(expiring, longest)
+		if m.Len() >= keys {
+			b.Fatal("nothing has expired")
+		}
+	}
+	slices.Sort(usual)
+	slices.Sort(expiring)
+	ratio := float64(expiring[len(expiring)/2]) / float64(usual[len(usual)/2])
+	b.ReportMetric(ratio, "claims")
+	if ratio > keys/100 {
+		b.Fatalf("a claim while keys expire takes as long as %.0f other claims", ratio)
+	}
 }

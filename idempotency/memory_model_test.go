@@ -26,11 +26,7 @@ type modelKey struct {
 // Every random walk claims, completes and releases a few keys with fresh and with stale tokens, lets time pass in
 // steps that fall on, before and after the moments that matter, and asks the store for nothing the model cannot judge.
 func TestMemoryAnswersAsItsModelDoes(t *testing.T) {
-	walks := 300
-	if testing.Short() {
-		walks = 50
-	}
-	for seed := range walks {
+	for seed := range 300 {
 		synctest.Test(t, func(t *testing.T) { walk(t, uint64(seed)) })
 	}
 }

@@ -57,20 +57,6 @@ func TestMemoryKeepsTheRulesOfAStore(t *testing.T) {
 	}
 }
 
-func TestMemoryKeepsTheRulesOfAStoreInRealTime(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds")
-	}
-	t.Parallel()
-	idempotencytest.Run(t, idempotencytest.Options{
-		New: func(t testing.TB, retention time.Duration) idempotency.Store {
-			return newMemory(t, &idempotency.MemoryOptions{Retention: retention})
-		},
-		Retention: time.Second,
-		Lease:     200 * time.Millisecond,
-	})
-}
-
 func TestMemoryOptionOutOfRangeIsNamed(t *testing.T) {
 	_, err := idempotency.NewMemory(&idempotency.MemoryOptions{Retention: -1})
 	require.EqualError(t, err, "idempotency: MemoryOptions.Retention must not be negative, and is -1ns")
@@ -327,11 +313,12 @@ func TestNobodySharesAKeyWhileGenerationsPass(t *testing.T) {
 	m := newMemory(t, &idempotency.MemoryOptions{Retention: 4 * time.Millisecond})
 	var holders [32]atomic.Int64
 	var acquired, completed atomic.Int64
+	enough := int64(20 * len(holders)) // each key is completed and forgotten twenty times
 	var wg sync.WaitGroup
 	for g := range 8 {
 		wg.Go(func() {
 			random := rand.New(rand.NewPCG(uint64(g), 1))
-			for range 5000 {
+			for completed.Load() < enough {
 				k, token := random.IntN(len(holders)), idempotency.NewToken()
 				key := fmt.Sprint(k)
 				got, err := m.Claim(t.Context(), key, token, time.Hour)
@@ -362,5 +349,4 @@ func TestNobodySharesAKeyWhileGenerationsPass(t *testing.T) {
 	}
 	wg.Wait()
 	t.Logf("%d acquired, %d completed", acquired.Load(), completed.Load())
-	require.Greater(t, completed.Load(), int64(len(holders)), "completed keys were forgotten and taken again")
 }

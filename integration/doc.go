@@ -4,6 +4,8 @@
 //   - sqlstore tests idempotency/sqlstore on PostgreSQL and SQLite.
 //   - jetstream tests inbox/jetstream on NATS servers.
 //   - peers runs the vectors of signature/testdata against other libraries.
+//   - vectors tests the Python programs of signature/testdata.
+//   - servers tests the database servers that the other tests start.
 //   - leaks looks for leaked goroutines with goleak.
 //   - pictures takes the pictures of the README.
 package integration

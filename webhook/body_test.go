@@ -40,16 +40,14 @@ func TestASlowBodyIsAnswered503InTimeAndTheConnectionClosed(t *testing.T) {
 				} else {
 					c.write(r.head(signed, length(len(b))))
 				}
-				c.trickle(string(b), 10*time.Millisecond) // a thousandth of what it takes
+				ended := c.trickle(string(b), 10*time.Millisecond) // takes minutes
 				got := c.answer()
-				took := time.Since(sent)
+				require.GreaterOrEqual(t, time.Since(sent), bodyTimeout)
 				require.Equal(t, http.StatusServiceUnavailable, got.status)
 				require.Positive(t, retryAfter(t, got))
 				require.Equal(t, "close", got.header.Get("Connection"))
-				require.GreaterOrEqual(t, took, bodyTimeout)
-				require.Less(t, took, bodyTimeout+2*time.Second)
 				c.requireClosed()
-				require.Less(t, time.Since(sent), bodyTimeout+3*time.Second, "nothing waits for the rest")
+				require.False(t, ended(), "nothing waits for the rest")
 				o := r.last(1)
 				require.Equal(t, webhook.Unreadable, o.Outcome)
 				require.Equal(t, webhook.ReasonSlow, o.Reason)
@@ -73,11 +71,9 @@ func TestASlowBodyIsAnswered503OverTLS(t *testing.T) {
 				time.Sleep(10 * time.Millisecond)
 			}
 		}()
-		sent := time.Now()
-		require.Equal(t, http.StatusServiceUnavailable, r.postTo(s, out, nil).status)
-		require.Less(t, time.Since(sent), bodyTimeout+2*time.Second)
+		require.Equal(t, http.StatusServiceUnavailable, r.postTo(s, out, nil).status, "although the body never ends")
 		require.Equal(t, webhook.ReasonSlow, r.last(1).Reason)
-		require.Equal(t, http.StatusOK, r.postTo(s, bytes.NewReader(body("a")), body("a")).status)
+		r.postInTime(s, body("a"))
 	})
 }
 
@@ -221,7 +217,7 @@ func TestABodyMayTakeNoLongerThanTheAnswer(t *testing.T) {
 		"AnswerTimeout":  {o: webhook.Options{AnswerTimeout: time.Second}, want: time.Second},
 		"BodyTimeout":    {o: webhook.Options{BodyTimeout: 2 * time.Second}, want: 2 * time.Second},
 		"a longer one":   {o: webhook.Options{BodyTimeout: time.Minute}, want: 4500 * time.Millisecond},
-		"ctx's deadline": {ctx: 700 * time.Millisecond, want: 700 * time.Millisecond},
+		"ctx's deadline": {ctx: 800 * time.Millisecond, want: 600 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -22,6 +22,7 @@ func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
 	ping.On(r.Handler, returns(nil))
 	address := listen(t, r)
 	var conns []*wireClient
+	var ended []func() bool
 	for name, c := range map[string]struct {
 		head   string
 		status int
@@ -40,13 +41,12 @@ func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
 		got := conn.answer()
 		require.Equal(t, c.status, got.status, "%s: not even a 100 comes first", name)
 		require.Equal(t, "close", got.header.Get("Connection"))
-		conn.trickle(strings.Repeat(" ", 200_000), time.Millisecond)
+		ended = append(ended, conn.trickle(strings.Repeat(" ", 200_000), time.Millisecond)) // takes minutes
 	}
-	start := time.Now()
-	for _, conn := range conns {
+	for i, conn := range conns {
 		conn.requireClosed()
+		require.False(t, ended[i](), "nothing is read at the sender's pace")
 	}
-	require.Less(t, time.Since(start), 5*time.Second, "nothing is read at the sender's pace")
 	for _, o := range r.observations() {
 		require.Zero(t, o.Bytes)
 	}
@@ -207,7 +207,7 @@ func TestProcessAnswersWhenTheDeadlineOfItsContextComesFirst(t *testing.T) {
 		request := r.signed(body("a"))
 		start := time.Now()
 		result := r.Process(ctx, webhook.Request{Header: request.Header, Body: bytes.NewReader(body("a"))})
-		require.Equal(t, 2*time.Second, time.Since(start))
+		require.Equal(t, 1500*time.Millisecond, time.Since(start))
 		require.Equal(t, webhook.Overrun, result.Outcome)
 		require.Equal(t, http.StatusServiceUnavailable, result.Status)
 		time.Sleep(time.Minute)
@@ -283,7 +283,7 @@ func TestProcessNeedsNeitherBodyNorURLNorMethod(t *testing.T) {
 	require.Equal(t, `{"received":true}`, string(good.Body))
 	require.False(t, good.Close)
 	require.Equal(t, "a", good.Delivery.ID)
-	require.Equal(t, http.Header{"Content-Type": {"application/json"}, "Content-Length": {"17"}}, good.Header())
+	require.Equal(t, http.Header{"Content-Type": {"application/json"}}, good.Header())
 }
 
 func TestTheResultOfARefusalHasNoDelivery(t *testing.T) {

@@ -30,7 +30,9 @@ type Observation struct {
 	Unguarded bool
 	Late      bool // the callback ended after the answer: an earlier observation says Overrun or Entrusted
 
-	Status   int           // of the answer; of a late one, the status it would have had
+	// Status is that of the response; of a late one, the status it would have had. It is zero if the request's context
+	// had ended before: the sender had disconnected, or a middleware had responded in the handler's place.
+	Status   int
 	ID       string        // of the delivery; empty if not authentic
 	Attempt  int           // zero if it was not given to a callback
 	Bytes    int           // of the body; zero if it was not read
@@ -55,7 +57,7 @@ func (p *passage) report(v verdict, late bool) {
 		Reason:    v.reason,
 		Unguarded: p.unguarded,
 		Late:      late,
-		Status:    rules[v.outcome].status,
+		Status:    p.status(v.outcome, late),
 		Bytes:     p.bytes,
 		Duration:  time.Since(p.arrived),
 		Err:       v.err,
@@ -77,6 +79,13 @@ func (p *passage) report(v verdict, late bool) {
 func (h *Handler) log(p *passage, o *Observation) {
 	defer func() { _ = recover() }() // there is nothing left to say it with
 	h.journal.write(p, o)
+}
+
+// notice warns of what is wrong with the configuration, and was seen only when a delivery came.
+func (h *Handler) notice(ctx context.Context, text string, args ...any) {
+	defer func() { _ = recover() }() // there is no other place to report it
+	args = append([]any{"vendor", h.profile.Name, "endpoint", h.endpoint.Name}, args...)
+	h.options.Logger.WarnContext(ctx, text, args...)
 }
 
 func (h *Handler) observe(ctx context.Context, o Observation) {
@@ -118,7 +127,7 @@ func (j *journal) init(logger *slog.Logger) {
 	j.logger = logger
 	j.typesSeen, j.fieldsSeen = make(map[string]bool), make(map[string]bool)
 	j.strangers = make(map[Outcome]*thinned)
-	for _, o := range []Outcome{Forged, Unreadable, TooLarge, Encoded, WrongMethod, Overloaded, ShuttingDown} {
+	for _, o := range []Outcome{Forged, Unreadable, TooLarge, Encoded, WrongMethod, Overloaded, ShuttingDown, Unavailable, Panicked, EndpointCheck} {
 		j.strangers[o] = &thinned{Sometimes: rate.Sometimes{First: strangerLines, Interval: strangerInterval}}
 	}
 }
@@ -127,8 +136,11 @@ func (j *journal) init(logger *slog.Logger) {
 func (j *journal) write(p *passage, o *Observation) {
 	ctx, d := p.ctx, p.delivery
 	level := rules[o.Outcome].level
-	if o.Unguarded {
+	if o.Unguarded || o.Reason == ReasonOtherContent {
 		level = max(level, slog.LevelWarn)
+	}
+	if o.Outcome == Unhandled && d != nil && !j.firstOf(d.Type) {
+		level = slog.LevelDebug
 	}
 	if len(o.Undecoded) > 0 && level < slog.LevelWarn && j.firstField(d.Type, o.Undecoded) {
 		level = slog.LevelWarn
@@ -144,9 +156,6 @@ func (j *journal) write(p *passage, o *Observation) {
 			return
 		}
 		j.line(p, level, o, leftOut) // outside of Do, where others would wait for it
-		return
-	}
-	if o.Outcome == Unhandled && !j.firstOf(d.Type) {
 		return
 	}
 	j.line(p, level, o, 0)

@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -206,57 +206,87 @@ func TestShutdownWaitsUntilTheStoreHasTakenBackWhatWasCancelled(t *testing.T) {
 }
 
 func TestNothingIsLostWhenTheServerAndThenTheHandlerShutDown(t *testing.T) {
-	before := ourGoroutines()
-	r := newReceiver(t, webhook.Options{AnswerTimeout: 300 * time.Millisecond})
-	finish := map[string]chan struct{}{"overrun": make(chan struct{}), "request": make(chan struct{})}
-	var running atomic.Int64
-	ping.On(r.Handler, func(ctx context.Context, e *Ping) error {
-		running.Add(1)
-		<-finish[e.ID]
-		return ctx.Err()
-	})
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	closed := make(chan struct{})
-	server := &http.Server{Handler: r, ReadHeaderTimeout: patience}
-	server.RegisterOnShutdown(func() { close(closed) })
-	go server.Serve(listener)
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{})
+		finish := map[string]chan struct{}{"overrun": make(chan struct{}), "request": make(chan struct{})}
+		ping.On(r.Handler, func(ctx context.Context, e *Ping) error {
+			<-finish[e.ID]
+			return ctx.Err()
+		})
+		listener := newPipeListener()
+		server := &http.Server{Handler: r, ReadHeaderTimeout: patience}
+		server.RegisterOnShutdown(func() { // the listener is closed by then
+			if _, err := listener.dial(); err != nil {
+				close(finish["request"])
+			}
+		})
+		go server.Serve(listener)
 
-	post := func(id string) *wireClient {
-		c := dial(t, listener.Addr().String())
-		c.write(r.post(body(id)))
-		return c
-	}
-	require.Equal(t, http.StatusServiceUnavailable, post("overrun").answer().status, "answered already, and still running")
-	inFlight := post("request")
-	require.Eventually(t, func() bool { return running.Load() == 2 }, patience, time.Millisecond)
-
-	go func() {
-		<-closed // the listener is closed by then
-		_, err := net.Dial("tcp", listener.Addr().String())
-		if err != nil {
-			close(finish["request"])
+		post := func(id string) *wireClient {
+			conn, err := listener.dial()
+			require.NoError(t, err)
+			c := &wireClient{conn, t, bufio.NewReader(conn)}
+			c.write(r.post(body(id)))
+			return c
 		}
-	}()
-	require.NoError(t, server.Shutdown(within(t, patience)))
-	require.Equal(t, http.StatusOK, inFlight.answer().status, "a request under way is answered")
+		require.Equal(t, http.StatusServiceUnavailable, post("overrun").answer().status, "answered already, and still running")
+		inFlight := post("request")
+		synctest.Wait()
+		shut := make(chan error, 1)
+		go func() { shut <- server.Shutdown(within(t, patience)) }()
+		require.Equal(t, http.StatusOK, inFlight.answer().status, "a request under way is answered")
+		require.NoError(t, <-shut)
 
-	down := make(chan error, 1)
-	go func() { down <- r.Shutdown(within(t, patience)) }()
+		down := make(chan error, 1)
+		go func() { down <- r.Shutdown(within(t, patience)) }()
+		synctest.Wait()
+		require.Empty(t, down, "the shutdown waits for the late callback")
+		close(finish["overrun"])
+		require.NoError(t, <-down)
+
+		require.Equal(t, "completed", r.keyState("overrun"))
+		require.Equal(t, "completed", r.keyState("request"))
+		late := r.last(3)
+		require.True(t, late.Late)
+		require.Equal(t, webhook.Handled, late.Outcome)
+	}) // and no goroutine is left
+}
+
+// A pipeListener has connections in memory, on which a bubble of synctest waits without waiting for a network.
+type pipeListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newPipeListener() *pipeListener {
+	return &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
+
+func (l *pipeListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
 	select {
-	case err := <-down:
-		require.Fail(t, "the shutdown did not wait for the late callback", err)
-	case <-time.After(50 * time.Millisecond): // no longer than it takes to be wrong
+	case conn := <-l.conns:
+		return conn, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
 	}
-	close(finish["overrun"])
-	require.NoError(t, <-down)
+}
 
-	require.Equal(t, "completed", r.keyState("overrun"))
-	require.Equal(t, "completed", r.keyState("request"))
-	late := r.last(3)
-	require.True(t, late.Late)
-	require.Equal(t, webhook.Handled, late.Outcome)
-	require.Eventually(t, func() bool { return ourGoroutines() <= before }, patience, time.Millisecond, "a goroutine is left")
+func (l *pipeListener) dial() (net.Conn, error) {
+	client, server := net.Pipe()
+	select {
+	case l.conns <- server:
+		return client, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
 }
 
 // ourGoroutines counts the goroutines that run code of this package's.

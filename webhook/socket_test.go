@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,8 +21,8 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// patience is how long a test on a real socket waits for what must happen.
-const patience = 20 * time.Second
+// patience is how long a test on a real socket waits for what must happen. It bounds a hang: the machine may be busy.
+const patience = time.Minute
 
 // listen serves h on loopback and returns where.
 func listen(t *testing.T, h http.Handler) string {
@@ -70,8 +71,10 @@ func (c *wireClient) requireClosed() {
 	require.NotErrorIs(c.t, err, os.ErrDeadlineExceeded, "the connection is still open")
 }
 
-// trickle writes the text byte by byte until the connection breaks.
-func (c *wireClient) trickle(text string, every time.Duration) {
+// trickle writes the text byte by byte until the connection breaks. The function it returns reports whether all of the
+// text was written.
+func (c *wireClient) trickle(text string, every time.Duration) (ended func() bool) {
+	var all atomic.Bool
 	go func() {
 		for i := range len(text) {
 			if _, err := io.WriteString(c.Conn, text[i:i+1]); err != nil {
@@ -79,7 +82,9 @@ func (c *wireClient) trickle(text string, every time.Duration) {
 			}
 			time.Sleep(every)
 		}
+		all.Store(true)
 	}()
+	return all.Load
 }
 
 // head is the head of a request up to its last header: the body's length, or another, and the signature.
@@ -130,7 +135,7 @@ func TestAConnectionIsKeptAfterAForgeryThatWasReadInFull(t *testing.T) {
 
 func TestTheContextOfTheCallbackOutlivesTheReadDeadline(t *testing.T) {
 	const bodyTimeout = 50 * time.Millisecond
-	var observed error
+	var observed error // the last one
 	observer := func(ctx context.Context, _ webhook.Observation) { observed = ctx.Err() }
 	eachHTTP(t, webhook.Options{BodyTimeout: bodyTimeout, Observer: observer}, func(t *testing.T, r *receiver, s *httptest.Server) {
 		var after error
@@ -142,10 +147,10 @@ func TestTheContextOfTheCallbackOutlivesTheReadDeadline(t *testing.T) {
 			after = ctx.Err()
 			return nil
 		})
-		require.Equal(t, http.StatusOK, r.postTo(s, bytes.NewReader(body("a")), body("a")).status)
+		r.postInTime(s, body("a"))
 		require.NoError(t, after)
 		require.NoError(t, observed, "nor has the request's own ended, by which the observer is called")
-		require.Equal(t, http.StatusOK, r.postTo(s, bytes.NewReader(body("b")), body("b")).status, "and the next delivery is read")
+		r.postInTime(s, body("b")) // and the next delivery is read
 	})
 }
 
@@ -212,6 +217,20 @@ func (r *receiver) postTo(s *httptest.Server, reader io.Reader, signedBody []byt
 	b, err := io.ReadAll(response.Body)
 	require.NoError(r.t, err)
 	return answer{response.StatusCode, response.Header, string(b)}
+}
+
+// postInTime sends a delivery until it is handled. On a busy machine a short BodyTimeout may pass before even a body that
+// was sent at once is read: a vendor sends again, too.
+func (r *receiver) postInTime(s *httptest.Server, b []byte) {
+	r.t.Helper()
+	for deadline := time.Now().Add(patience); ; {
+		status := r.postTo(s, bytes.NewReader(b), b).status
+		if status == http.StatusOK {
+			return
+		}
+		require.Equal(r.t, http.StatusServiceUnavailable, status)
+		require.True(r.t, time.Now().Before(deadline), "no body is read in time")
+	}
 }
 
 func TestTheAnswerReachesASenderThatIsStillWriting(t *testing.T) {

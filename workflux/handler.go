@@ -25,13 +25,14 @@ type Config struct {
 	Window time.Duration
 
 	// Attempts is the attempt after which WorkFlux sends a delivery no more, and disables the endpoint.
-	// Defaults to 5, as documented.
+	// A copy that comes within 30 s does not count. Defaults to 5, as documented, and no attempt is the last while the
+	// delivery is younger than 40 minutes. Setting Attempts makes the count alone decide.
 	Attempts int
 
 	// Key names a delivery by its decoded event, a pointer to one of the types of this package. WorkFlux sends no id,
 	// so two events with the same bytes, two equal user messages within a second for instance, are one unless Key
-	// tells them apart. An empty name leaves the delivery its default: a digest of the signed body. With a Key, a field
-	// that does not fit makes the delivery undecodable, because Key may need it.
+	// tells them apart. An empty name leaves the delivery its default: a digest of the signed body. Events of different
+	// types never are one. With a Key, a field that does not fit makes the delivery undecodable, because Key may need it.
 	Key func(event any) string
 }
 

@@ -87,8 +87,8 @@ func TestADeliveryIsJudgedByTheTimeThatIsGiven(t *testing.T) {
 func TestWhatCannotBeReadIsSaid(t *testing.T) {
 	file := writeFile(t, "{}")
 	for says, args := range map[string][]string{
-		"no such file":            {"--headers", "/does/not/exist", "--body", file},
-		"no such file or":         {"--headers", file, "--body", "/does/not/exist"},
+		"open /does/not/exist":    {"--headers", "/does/not/exist", "--body", file},
+		"open /does/not/exist: ":  {"--headers", file, "--body", "/does/not/exist"},
 		"each line must be":       {"--headers", writeFile(t, "no header"), "--body", file},
 		"unexpected end":          {"--headers", writeFile(t, `{"a":`), "--body", file},
 		"is not a capture":        {"--capture", writeFile(t, "[]")},

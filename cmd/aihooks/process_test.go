@@ -47,7 +47,7 @@ func secrets() map[string]string {
 
 func aihooks(t *testing.T, env map[string]string, args ...string) *exec.Cmd {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // bounds a hang: some tests start many processes meanwhile
 	t.Cleanup(cancel)
 	c := exec.CommandContext(ctx, os.Args[0], args...)
 	c.Env = []string{asAihooks + "=1", "HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=10"} // not a second for each process
@@ -55,6 +55,7 @@ func aihooks(t *testing.T, env map[string]string, args ...string) *exec.Cmd {
 		c.Env = append(c.Env, name+"="+value)
 	}
 	c.Dir = t.TempDir()
+	prepareForSignals(c)
 	return c
 }
 
@@ -169,7 +170,7 @@ func begin(t *testing.T, c *exec.Cmd) *job {
 	text, err := c.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, c.Start())
-	j := &job{t: t, cmd: c, out: bufio.NewScanner(out), err: bufio.NewScanner(text)}
+	j := &job{t: t, cmd: c, out: bufio.NewScanner(spool(out)), err: bufio.NewScanner(spool(text))}
 	j.out.Buffer(nil, 8<<20)
 	t.Cleanup(func() {
 		if !j.ended {
@@ -178,6 +179,41 @@ func begin(t *testing.T, c *exec.Cmd) *job {
 		}
 	})
 	return j
+}
+
+// A spooled stream is read as soon as it is written. A pipe of Windows holds 4 KiB, and a listener that waits for somebody
+// to read its output does not respond meanwhile.
+type spooled struct {
+	chunks chan []byte
+	rest   []byte
+}
+
+func spool(r io.Reader) *spooled {
+	s := &spooled{chunks: make(chan []byte, 1<<16)}
+	go func() {
+		defer close(s.chunks)
+		for {
+			chunk := make([]byte, 4096)
+			n, err := r.Read(chunk)
+			s.chunks <- chunk[:n]
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return s
+}
+
+func (s *spooled) Read(p []byte) (int, error) {
+	for len(s.rest) == 0 {
+		var ok bool
+		if s.rest, ok = <-s.chunks; !ok {
+			return 0, io.EOF
+		}
+	}
+	n := copy(p, s.rest)
+	s.rest = s.rest[n:]
+	return n, nil
 }
 
 // line returns the next line that has the text in it.
@@ -195,7 +231,7 @@ func line(t *testing.T, lines *bufio.Scanner, text string) string {
 // stop ends the job with a signal and returns its exit code.
 func (j *job) stop(signal os.Signal) int {
 	j.t.Helper()
-	require.NoError(j.t, j.cmd.Process.Signal(signal))
+	require.NoError(j.t, sendSignal(j.cmd, signal))
 	return j.wait()
 }
 

@@ -75,7 +75,7 @@ func TestABareBodyIsReplayedForTheVendorThatIsNamed(t *testing.T) {
 
 func TestReplayingWhatIsNotThereFails(t *testing.T) {
 	files := saved(t)
-	require.Contains(t, run(t, "replay", "/does/not/exist", "--url", down(t)).is(t, 1).err, "no such file")
+	require.Contains(t, run(t, "replay", "/does/not/exist", "--url", down(t)).is(t, 1).err, "open /does/not/exist: ")
 	require.Contains(t, run(t, "replay", writeFile(t, "{}"), "--url", down(t)).is(t, 1).err, "is not a capture")
 	r := run(t, "replay", files[0], files[1], "--url", down(t)).is(t, 3)
 	require.Contains(t, r.err, "2 of 2 deliveries got no answer")
@@ -86,7 +86,7 @@ func TestReplayingIsInterruptedInTheMiddle(t *testing.T) {
 	url, asked := hanging(t)
 	j := begin(t, aihooks(t, secrets(), append([]string{"replay", "--url", url}, files...)...))
 	<-asked
-	require.NoError(t, j.cmd.Process.Signal(os.Interrupt))
+	require.NoError(t, sendSignal(j.cmd, os.Interrupt))
 	line(t, j.err, "interrupted after 1 of 4 deliveries")
 	require.Equal(t, 130, j.wait())
 }

@@ -126,7 +126,7 @@ func TestSendingIsInterruptedInTheMiddle(t *testing.T) {
 	j := begin(t, aihooks(t, secrets(), "send", "workflux", "user.message", "--url", url, "--times", "100", "--concurrent", "2"))
 	<-asked
 	<-asked
-	require.NoError(t, j.cmd.Process.Signal(os.Interrupt))
+	require.NoError(t, sendSignal(j.cmd, os.Interrupt))
 	require.Contains(t, line(t, j.err, "interrupted"), "of 100 deliveries")
 	require.Equal(t, 130, j.wait())
 }

@@ -1,10 +1,12 @@
+// A terminal of Unix, and pipes that have a name.
+
+//go:build unix
+
 package main
 
 import (
 	"bytes"
 	"io"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -116,35 +118,4 @@ func TestCtrlCEndsWhatReadsAPipeThatHasNoEnd(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 130, j.stop(os.Interrupt))
 	require.NoError(t, writer.Close())
-}
-
-func TestWhatAServiceSaysIsShownAsTextAndWithoutTheSecret(t *testing.T) {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.WriteHeader(http.StatusNotFound)
-		_, _ = io.WriteString(w, "\x1b[31m\u202eCannot POST "+r.URL.Path+strings.Repeat(" page", 1000)) // as Express does
-	}))
-	t.Cleanup(s.Close)
-	for _, more := range [][]string{nil, {"--json"}} {
-		r := run(t, append([]string{"send", "emberqa", "red_flag", "--url", s.URL + "/hooks"}, more...)...).is(t, 1) // run looks for the secret
-		require.Contains(t, r.out, "Cannot POST /hooks/[secret]")
-		require.NotContains(t, r.out, "\u202e")
-		require.Equal(t, more == nil, len(r.out) < 500)
-	}
-}
-
-func TestOutputThatIsLostIsNoSuccess(t *testing.T) {
-	for _, args := range [][]string{{"send", "emberqa", "--list"}, {"send", "emberqa", "--list", "--json"}} {
-		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-		require.NoError(t, err)
-		c := aihooks(t, nil, args...)
-		c.Stdout = full
-		r := finish(t, c).is(t, 1)
-		require.NoError(t, full.Close())
-		require.Contains(t, r.err, "no space left")
-	}
-}
-
-func TestAnErrorIsShownAsText(t *testing.T) {
-	r := run(t, "explain", "workflux", "--capture", "\x1b[31m\u202e").is(t, 1) // run looks for escapes
-	require.Contains(t, r.err, `\x1b[31m\u202e`)
 }

@@ -1,3 +1,7 @@
+// The tests end the program by SIGTERM, which Windows does not have.
+
+//go:build unix
+
 package main
 
 import (
@@ -12,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/internal/torturetest"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 	"github.com/aihooks/aihooks-go/workflux"
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
@@ -29,7 +34,7 @@ func start(t *testing.T, binary string, env ...string) *process {
 	p.cmd.Env = append(os.Environ(), env...)
 	stderr, err := p.cmd.StderrPipe()
 	require.NoError(t, err)
-	require.NoError(t, p.cmd.Start())
+	require.NoError(t, torturetest.Start(p.cmd))
 	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
 	go func() {
 		defer close(p.lines)
@@ -40,10 +45,18 @@ func start(t *testing.T, binary string, env ...string) *process {
 	return p
 }
 
+func build(t *testing.T) (binary string) {
+	t.Helper()
+	binary = filepath.Join(t.TempDir(), "durable")
+	out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput()
+	require.NoError(t, err, string(out))
+	return binary
+}
+
 // after returns what a line of the log says after the given words.
 func (p *process) after(t *testing.T, words string) string {
 	t.Helper()
-	timeout := time.After(20 * time.Second)
+	timeout := time.After(2 * time.Minute)
 	for {
 		select {
 		case line, ok := <-p.lines:
@@ -58,10 +71,7 @@ func (p *process) after(t *testing.T, words string) string {
 }
 
 func TestADeliveryIsAnsweredAndCalledBackAndATermEndsWell(t *testing.T) {
-	dir := t.TempDir()
-	binary := filepath.Join(dir, "durable")
-	out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput()
-	require.NoError(t, err, string(out))
+	dir, binary := t.TempDir(), build(t)
 	env := []string{"ADDR=127.0.0.1:0", "INBOX=" + filepath.Join(dir, "inbox.db"), "WORKFLUX_WEBHOOK_SECRET=whsec"}
 	var d *webhooktest.Delivery
 	for round := range 2 { // the second process finds what the first has done, and runs nothing again
@@ -83,12 +93,13 @@ func TestADeliveryIsAnsweredAndCalledBackAndATermEndsWell(t *testing.T) {
 }
 
 func TestSetUpThatIsWrongIsSaidPlainly(t *testing.T) {
+	binary := build(t)
 	for env, want := range map[string]string{
 		"WORKFLUX_WEBHOOK_SECRET=": "blank",
 		"ADDR=nowhere":             "nowhere",
 		"INBOX=/":                  "inbox",
 	} {
-		cmd := exec.Command("go", "run", ".")
+		cmd := exec.Command(binary)
 		cmd.Env = append(os.Environ(), "ADDR=127.0.0.1:0", "INBOX="+filepath.Join(t.TempDir(), "inbox.db"), "WORKFLUX_WEBHOOK_SECRET=whsec", env)
 		out, err := cmd.CombinedOutput()
 		require.Error(t, err, env)

@@ -32,7 +32,7 @@ func newStage(v vendor, hook *webhook.Handler, origin string) *stage {
 	s := &stage{
 		vendor: v,
 		sender: webhooktest.Signer{Profile: v.profile, URL: origin + v.path, Key: signature.NewKey("default", secret)},
-		client: http.Client{Timeout: 10 * time.Second},
+		client: http.Client{Timeout: time.Minute},
 	}
 	hook.OnEach(s.callback)
 	return s

@@ -35,7 +35,7 @@ func openJetStream(ctx context.Context, source string, policy inbox.Policy, stor
 	if err != nil {
 		return nil, nil, errors.Join(err, closes())
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	opened, err := jetstreaminbox.New(ctx, js, &jetstreaminbox.Options{Policy: policy, Store: store, ServerSyncsAlways: syncs})
 	if err != nil {

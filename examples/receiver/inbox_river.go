@@ -17,7 +17,7 @@ import (
 
 // openRiver makes the tables of River and of the inbox, unless they are there, and starts a client that works nothing else.
 func openRiver(ctx context.Context, source string, policy inbox.Policy) (box inbox.Inbox, closeAll func() error, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	poolConfig, err := pgxpool.ParseConfig(source)
 	if err != nil {

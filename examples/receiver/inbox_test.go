@@ -1,9 +1,10 @@
+//go:build unix
+
 package main
 
 import (
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -13,6 +14,7 @@ import (
 )
 
 func TestWithAnInboxADeliveryIsAnsweredAtOnceAndRunAgainWhenItFails(t *testing.T) {
+	t.Parallel()
 	server := pgtest.New(t)
 	for name, test := range map[string]struct{ inbox, store string }{
 		"SQLite, with its own store":      {"sqlite:" + filepath.Join(t.TempDir(), "inbox.db"), ""},
@@ -20,8 +22,9 @@ func TestWithAnInboxADeliveryIsAnsweredAtOnceAndRunAgainWhenItFails(t *testing.T
 		"River, with the store beside it": {"river:" + server.Database(t), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			env := []string{
-				"EMBERQA_TOKEN=a-token-of-enough-length", "FAIL_FIRST=1", "HANDLER_DELAY=2s",
+				"EMBERQA_TOKEN=a-token-of-enough-length", "FAIL_FIRST=1", "HANDLER_DELAY=5s",
 				"INBOX=" + test.inbox, "STORE=" + test.store,
 			}
 			var d *webhooktest.Delivery
@@ -30,12 +33,11 @@ func TestWithAnInboxADeliveryIsAnsweredAtOnceAndRunAgainWhenItFails(t *testing.T
 				if d == nil {
 					d = sender.Sample("red_flag")
 				}
-				answer := sender.Send(d)
-				answer.WantOK()
-				require.Less(t, answer.Took, 2*time.Second, "the answer does not wait for the callback")
+				accepted(t, sender, d)
 			}
 			first := start(t, env...)
 			send(first)
+			require.Empty(t, first.lines, "the answer does not wait for the callback")
 			send(first)
 			var line printed
 			first.read(&line)

@@ -61,7 +61,7 @@ func openSQL(ctx context.Context, driver, source string, dialect *sqlstore.Diale
 	db.SetMaxIdleConns(connections)
 	store, err := sqlstore.New(db, sqlstore.Options{Dialect: dialect, Namespace: namespace})
 	if err == nil {
-		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		ctx, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
 		err = store.Migrate(ctx)
 	}

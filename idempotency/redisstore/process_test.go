@@ -1,3 +1,5 @@
+//go:build unix
+
 package redisstore_test
 
 import (
@@ -15,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/idempotency/redisstore"
+	"github.com/aihooks/aihooks-go/internal/torturetest"
 )
 
 // roles are what a process of a test's own does, by its REDISSTORE_ROLE.
@@ -43,7 +46,7 @@ func start(t *testing.T, role string, env ...string) *process {
 	stdout, err := p.StdoutPipe()
 	require.NoError(t, err)
 	p.stdout = bufio.NewScanner(stdout)
-	require.NoError(t, p.Start())
+	require.NoError(t, torturetest.Start(p.Cmd))
 	t.Cleanup(func() {
 		_ = p.Process.Kill()
 		_ = p.Wait()
@@ -56,14 +59,6 @@ func (p *process) line(t *testing.T) string {
 	t.Helper()
 	require.True(t, p.stdout.Scan(), "it ended: %s", &p.stderr)
 	return p.stdout.Text()
-}
-
-// endWithParent ends this process when the one that started it has ended, however that happened.
-func endWithParent() {
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		os.Exit(1)
-	}()
 }
 
 // theirStore is the store of a process that is not the test's own.

@@ -1,3 +1,5 @@
+//go:build unix
+
 package redisstore_test
 
 import (
@@ -34,13 +36,12 @@ func newReceiver(store idempotency.Store, call func(context.Context, *webhook.De
 	if err != nil {
 		return nil, err
 	}
-	h.OnAny(call)
+	h.OnUnhandled(call)
 	return h, nil
 }
 
 // receive is a service of its own: it writes every delivery that it is called back with into the diary.
 func receive() {
-	endWithParent()
 	d := openDiary(os.Getenv("DIARY"))
 	h, err := newReceiver(theirStore(), func(_ context.Context, delivery *webhook.Delivery) error {
 		time.Sleep(time.Millisecond)
@@ -59,28 +60,27 @@ func receive() {
 }
 
 // until sends the delivery of that id until it is answered 200, as Convosphere does, but again at once; 503 is the only
-// other answer that may come. It tells how often it came, and how long the slowest answer took.
-func until(s *webhooktest.Sender, id string, patience time.Duration) (refused int, slowest time.Duration, err error) {
+// other answer that may come, and refused is called each time.
+func until(s *webhooktest.Sender, id string, refused func()) error {
 	d := s.Event(&convosphere.ConversationStarted{Event: webhook.Event{ID: id}})
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		answer := s.Send(d)
-		slowest = max(slowest, answer.Took)
 		switch {
 		case answer.Err != nil:
-			return refused, slowest, answer.Err
+			return answer.Err
 		case answer.Status == http.StatusOK:
-			return refused, slowest, nil
+			return nil
 		case answer.Status != http.StatusServiceUnavailable:
-			return refused, slowest, fmt.Errorf("%s was answered %d", id, answer.Status)
+			return fmt.Errorf("%s was answered %d", id, answer.Status)
 		case time.Now().After(deadline):
-			return refused, slowest, fmt.Errorf("%s was not taken within %v", id, patience)
+			return fmt.Errorf("%s was not taken within %v", id, patience)
 		}
-		refused++
+		refused()
 	}
 }
 
 func TestTwoReceiversCallBackOnceForADeliverySentToBoth(t *testing.T) {
-	const deliveries = 200
+	const deliveries = 100
 	path, name := filepath.Join(t.TempDir(), "diary"), namespace(t)
 	var senders []*webhooktest.Sender
 	for range 2 {
@@ -94,8 +94,7 @@ func TestTwoReceiversCallBackOnceForADeliverySentToBoth(t *testing.T) {
 			slots <- struct{}{}
 			wg.Go(func() {
 				defer func() { <-slots }()
-				_, _, err := until(s, strconv.Itoa(i), 20*time.Second)
-				assert.NoError(t, err)
+				assert.NoError(t, until(s, strconv.Itoa(i), func() {}))
 			})
 		}
 	}

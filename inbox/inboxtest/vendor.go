@@ -207,6 +207,6 @@ func deliveryOf(vendor, endpoint, eventType, id string) *webhook.Delivery {
 	return &webhook.Delivery{
 		Vendor: vendor, Endpoint: endpoint, Type: eventType, ID: id, EventID: id,
 		Time: sent, ReceivedAt: sent.Add(time.Second), SignedBy: "blue", Form: "body",
-		Keys: []string{fmt.Sprintf("%s/%s/id/%s", vendor, endpoint, id)}, Body: body(eventType, id),
+		Keys: []string{fmt.Sprintf("%s/%s/id/%s/%s", vendor, endpoint, eventType, id)}, Body: body(eventType, id),
 	}
 }

@@ -1,3 +1,5 @@
+//go:build unix
+
 package riverinbox_test
 
 import (

@@ -1,3 +1,7 @@
+// The tests start PostgreSQL by package pgtest, which is for Unix only.
+
+//go:build unix
+
 package riverinbox_test
 
 import (
@@ -29,7 +33,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	_ = flag.Set("test.parallel", "12") // what runs in parallel here waits most of the time
+	_ = flag.Set("test.parallel", "16") // what runs in parallel here waits most of the time
 	code := m.Run()
 	if shared.server != nil {
 		if err := shared.server.Close(); err != nil {
@@ -74,7 +78,7 @@ type site struct {
 // open opens an inbox, its tables and its client.
 func open(t testing.TB, s setup) *site {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	pool := poolOf(t, s.dsn)
 	migrate(t, pool, s.schema)
@@ -113,7 +117,7 @@ func poolOf(t testing.TB, dsn string) *pgxpool.Pool {
 // close ends a site as a process should, or as it must.
 func (s *site) close() {
 	s.once.Do(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := s.client.Stop(ctx); err != nil {
 			s.t.Errorf("River's client did not stop: %v", err)

@@ -1,3 +1,5 @@
+//go:build unix
+
 package riverinbox_test
 
 import (
@@ -241,7 +243,7 @@ func TestTheBodyTravelsByteForByteThroughJSONB(t *testing.T) {
 	select {
 	case b := <-got:
 		require.Equal(t, body, b)
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		t.Fatalf("the callback is not called: %+v", dead(t, site.box))
 	}
 }
@@ -386,4 +388,17 @@ func half(t testing.TB, pool *pgxpool.Pool) (*riverinbox.Inbox, *riverinbox.Clie
 	client, err := river.NewClient(riverpgxv5.New(pool), c)
 	require.NoError(t, err)
 	return box, client
+}
+
+func TestEnqueue_ReportsOtherContent(t *testing.T) {
+	t.Parallel()
+	site := open(t, setup{dsn: postgres(t).Database(t)})
+	first := parcel("a", []byte("{}"))
+	_, err := site.box.Enqueue(t.Context(), first)
+	require.NoError(t, err)
+	for body, want := range map[string]error{"{}": nil, "{} ": webhook.ErrOtherContent, "": webhook.ErrOtherContent} {
+		duplicate, err := site.box.Enqueue(t.Context(), parcel("a", []byte(body)))
+		require.True(t, duplicate)
+		require.ErrorIs(t, err, want)
+	}
 }

@@ -1,3 +1,5 @@
+//go:build unix
+
 package riverinbox_test
 
 import (
@@ -93,7 +95,7 @@ func receive() error {
 			})
 		},
 		Close: func() error {
-			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
 			if err := client.Stop(ctx); err != nil {
 				return fmt.Errorf("stopping River's client: %w", err)
@@ -106,7 +108,7 @@ func receive() error {
 
 // untilThere tries until the server is there.
 func untilThere(do func(ctx context.Context) error) (err error) {
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		err = do(ctx)
 		cancel()

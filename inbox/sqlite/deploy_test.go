@@ -1,3 +1,5 @@
+//go:build unix
+
 package sqlite_test
 
 import (
@@ -12,7 +14,7 @@ import (
 )
 
 func TestDeploysWithTwoReceiversOnOneFileAnswerNothingBut200(t *testing.T) {
-	n, deploys, rate := 300, 3, 75
+	n, deploys, rate := 200, 3, 75
 	if full() {
 		n, deploys, rate = 6000, 15, 200
 	}
@@ -20,6 +22,7 @@ func TestDeploysWithTwoReceiversOnOneFileAnswerNothingBut200(t *testing.T) {
 	fleet := torturetest.NewFleet(t, 1, receiver(path, sqlite.DefaultLease))
 	sender := &torturetest.Sender{
 		Deliveries: torturetest.Deliveries(n), Fleet: fleet, Minute: 100 * time.Millisecond, Rate: rate, Expectant: true,
+		Patience: patience,
 	}
 	sent := make(chan struct{})
 	go func() {

@@ -29,13 +29,18 @@
 //
 // Do not put the file on a network file system: locks cannot be relied on there. Open refuses those that it recognises, and
 // cannot recognise all. Do not copy it while it is open: use SQLite's VACUUM INTO, or its backup command. Nor may the program
-// itself open it but as a database: on Unix, closing a file gives up all locks that the process has on it. On Windows the
-// free room of the disk is not known, and nothing is refused for want of it.
+// itself open it but as a database: on Unix, closing a file gives up all locks that the process has on it.
+//
+// # Platforms
+//
+// Linux, macOS, FreeBSD and Windows are supported. On Windows the files have the permissions of their folder, and Open does
+// not recognize a network drive that is mounted in a folder. Other systems report neither the free space nor the kind of file
+// system: there Open refuses no network file system, logs a warning, and [Options].MinFree has no effect.
 //
 // # What is in the file
 //
 // Table aihooks_inbox has a row for each delivery, aihooks_inbox_body its bytes, aihooks_idempotency the keys. They may be
-// read with any SQLite tool while the service runs. Bodies are in there as they were received: the file is made readable
-// for its owner alone. Bodies of deliveries that are done are deleted after [Options].BodyRetention, or at once; of those that
+// read with any SQLite tool while the service runs. Bodies are in there as they were received: except on Windows, the
+// file is made readable for its owner alone. Bodies of deliveries that are done are deleted after [Options].BodyRetention, or at once; of those that
 // are discarded, at once. What is deleted is overwritten in the file, and in the write-ahead log once that begins anew.
 package sqlite

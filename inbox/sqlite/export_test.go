@@ -29,5 +29,11 @@ func (b *Inbox) eachRun(ctx context.Context, f func(*run, context.Context) error
 // EmptyLog truncates the write-ahead log, as the housekeeping does once it is long.
 func (b *Inbox) EmptyLog(ctx context.Context) error { return b.emptyLog(ctx) }
 
+// StopKeeping ends the housekeeping.
+func (b *Inbox) StopKeeping() {
+	b.stop()
+	b.keeping.Wait()
+}
+
 // KeepsHouse tells whether the inbox purges what is old.
 func (b *Inbox) KeepsHouse() bool { return b.stop != nil }

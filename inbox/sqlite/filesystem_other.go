@@ -1,11 +1,11 @@
-//go:build !linux && !darwin
+//go:build !linux && !darwin && !freebsd && !windows
 
 package sqlite
 
-// Elsewhere neither the free room nor the kind of file system is known.
+// On other systems neither the free room nor the kind of file system is known.
 
 func freeBytes(string) (n int64, known bool) { return 0, false }
 
 func checkFileSystem(string) error { return nil }
 
-func checkWritable(string) error { return nil } // SQLite will say so
+func checkWritable(string) error { return nil } // SQLite reports it

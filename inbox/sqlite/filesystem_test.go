@@ -9,6 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/internal/logtest"
 )
 
 // pretend has folders be on file systems of the types given, by statfs(2).
@@ -16,13 +19,16 @@ func pretend(t *testing.T, types map[string]int64) {
 	t.Helper()
 	statfs = func(path string, s *unix.Statfs_t) error {
 		if kind, ok := types[path]; ok {
-			s.Type = kind
+			setType(&s.Type, kind)
 			return nil
 		}
 		return unix.Statfs(path, s)
 	}
 	t.Cleanup(func() { statfs = unix.Statfs })
 }
+
+// setType sets Statfs_t.Type, whose Go type differs between architectures.
+func setType[T int32 | uint32 | int64](field *T, kind int64) { *field = T(kind) }
 
 func TestNetworkFileSystemsAreRefused(t *testing.T) {
 	for name, kind := range map[string]int64{
@@ -47,7 +53,9 @@ func TestLocalFileSystemsAreTaken(t *testing.T) {
 		"ext4": unix.EXT4_SUPER_MAGIC, "XFS": unix.XFS_SUPER_MAGIC, "Btrfs": unix.BTRFS_SUPER_MAGIC, "tmpfs": unix.TMPFS_MAGIC,
 		"overlay": unix.OVERLAYFS_SUPER_MAGIC, "F2FS": unix.F2FS_SUPER_MAGIC, "ZFS": 0x2FC12FC1, "FUSE": unix.FUSE_SUPER_MAGIC,
 	} {
-		require.Empty(t, networkFileSystem(&unix.Statfs_t{Type: kind}), name)
+		var s unix.Statfs_t
+		setType(&s.Type, kind)
+		require.Empty(t, networkFileSystem(&s), name)
 	}
 }
 
@@ -65,4 +73,30 @@ func TestAFileThatIsLinkedToIsOnItsOwnFileSystem(t *testing.T) {
 	pretend(t, map[string]int64{far: unix.NFS_SUPER_MAGIC})
 	_, err = Open(link, nil)
 	require.ErrorContains(t, err, "NFS")
+}
+
+func TestOpen_ReportsUnknownFreeSpace(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "inbox.db")
+	log := new(logtest.Book)
+	for _, minFree := range []int64{0, -1} {
+		box, err := Open(path, &Options{MinFree: minFree, Policy: inbox.Policy{Logger: log.Text()}})
+		require.NoError(t, err)
+		require.NoError(t, box.Close())
+	}
+	require.Zero(t, log.Count("free space"), "it is known")
+
+	statfs = func(name string, s *unix.Statfs_t) error {
+		if name == path {
+			return unix.ENOSYS
+		}
+		return unix.Statfs(name, s)
+	}
+	t.Cleanup(func() { statfs = unix.Statfs })
+	for _, minFree := range []int64{0, -1} {
+		box, err := Open(path, &Options{MinFree: minFree, Policy: inbox.Policy{Logger: log.Text()}})
+		require.NoError(t, err)
+		require.NoError(t, box.Close())
+		require.Equal(t, 1, log.Count("level=WARN", "free space", "MinFree", path), "not where MinFree is off")
+	}
 }

@@ -1,4 +1,4 @@
-//go:build linux || darwin
+//go:build linux || darwin || freebsd
 
 package sqlite
 
@@ -12,7 +12,7 @@ import (
 // freeBytes returns how much room the file system has for programs that are not root's.
 func freeBytes(path string) (n int64, known bool) {
 	var s unix.Statfs_t
-	if err := unix.Statfs(path, &s); err != nil {
+	if err := statfs(path, &s); err != nil {
 		return 0, false
 	}
 	return int64(s.Bavail) * int64(s.Bsize), true //nolint:unconvert // the types differ between systems
@@ -29,7 +29,7 @@ func checkFileSystem(dir string) error {
 		return fmt.Errorf("the folder: %w", err)
 	}
 	if name := networkFileSystem(&s); name != "" {
-		return fmt.Errorf("the file system is %s, over a network, where SQLite's locks cannot be relied on; use a local disk", name)
+		return errNetwork(name)
 	}
 	return nil
 }

@@ -7,16 +7,29 @@ import (
 	"testing"
 )
 
-// envWork says what this program does in place of the tests, when it is started as a process of its own.
-const envWork = "SQLITETEST_WORK"
+// envWork says what this program does in place of the tests, when it is started as a process of its own, and envFile with
+// which file.
+const (
+	envWork = "SQLITETEST_WORK"
+	envFile = "SQLITETEST_FILE"
+)
 
 func TestMain(m *testing.M) {
-	if os.Getenv(envWork) != "receive" {
-		_ = flag.Set("test.parallel", "8") // what runs in parallel here waits most of the time
+	work := map[string]func() error{"receive": receive, "cat": cat}[os.Getenv(envWork)]
+	if work == nil {
+		_ = flag.Set("test.parallel", "24") // what runs in parallel here waits most of the time
 		os.Exit(m.Run())
 	}
-	if err := receive(); err != nil {
-		fmt.Fprintln(os.Stderr, "receiver:", err)
+	if err := work(); err != nil {
+		fmt.Fprintln(os.Stderr, os.Getenv(envWork)+":", err)
 		os.Exit(1)
 	}
+}
+
+func cat() error {
+	content, err := os.ReadFile(os.Getenv(envFile))
+	if err == nil {
+		_, err = os.Stdout.Write(content)
+	}
+	return err
 }

@@ -15,7 +15,6 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/webhook"
 )
 
 // An Inbox is an [inbox.Inbox] in an SQLite file. All its methods may be called concurrently.
@@ -41,11 +40,7 @@ type Inbox struct {
 	reported atomic.Int64 // when trouble was logged last, in Unix milliseconds
 }
 
-var (
-	_ inbox.Inbox          = (*Inbox)(nil)
-	_ webhook.InboxStore   = (*Inbox)(nil)
-	_ webhook.InboxChecker = (*Inbox)(nil)
-)
+var _ inbox.Inbox = (*Inbox)(nil)
 
 // openTimeout is how long Open may take, most of which is waiting for other processes.
 const openTimeout = 10 * time.Second
@@ -53,7 +48,8 @@ const openTimeout = 10 * time.Second
 // maxBody is what a row can surely hold; SQLite's own limit is a little less than a gigabyte.
 const maxBody = 512 << 20
 
-// Open opens the inbox in a file, which is made, for its owner alone, if it is not there. Nil options are the defaults.
+// Open opens the inbox in a file, which is made, for its owner alone, if it is not there; on Windows it has the permissions of
+// its folder. Nil options are the defaults.
 // Beside it SQLite keeps two files more, PATH-wal and PATH-shm: whoever copies or moves the file while it is open loses
 // deliveries.
 //
@@ -73,6 +69,9 @@ func Open(path string, o *Options) (*Inbox, error) {
 	b := &Inbox{path: path, options: options, runs: make(map[*run]struct{})}
 	if err := b.open(prepare); err != nil {
 		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
+	}
+	if _, known := freeBytes(path); !known && options.MinFree > 0 {
+		options.Policy.Logger.Warn("sqlite: the free space of the disk is unknown, so Options.MinFree has no effect", "path", path)
 	}
 	b.keepHouseUntilClosed()
 	return b, nil
@@ -129,6 +128,10 @@ func locate(path string) (string, error) {
 		return "", fmt.Errorf("sqlite: %s: %w", path, err)
 	}
 	return path, nil
+}
+
+func errNetwork(name string) error {
+	return fmt.Errorf("the file system is %s, over a network, where SQLite's locks cannot be relied on; use a local disk", name)
 }
 
 // making is held while a file is made. To close a file gives up all locks that the process has on it, and so SQLite's as
@@ -278,7 +281,7 @@ func (b *Inbox) Close() error {
 	return b.closeErr
 }
 
-// CheckHandler implements [webhook.InboxChecker].
+// CheckHandler implements [webhook.Inbox].
 func (b *Inbox) CheckHandler(_, _ string, limit int64) error {
 	if limit > maxBody {
 		return fmt.Errorf("sqlite: bodies of up to %d bytes can be stored, and Options.MaxBody is %d", maxBody, limit)

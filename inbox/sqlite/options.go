@@ -32,7 +32,8 @@ type Options struct {
 	MaxPending int
 
 	// MinFree is how many bytes the disk must have free. Below that, new deliveries are refused as well, and there is room
-	// left to work off those that are stored. Negative: nobody looks. Defaults to [DefaultMinFree].
+	// left to work off those that are stored. Negative: nobody looks. Where the system does not report
+	// the free space, Open logs a warning and MinFree has no effect. Defaults to [DefaultMinFree].
 	MinFree int64
 
 	// Lease is for how long a process that is not heard of keeps the deliveries that it runs. It is renewed while they

@@ -96,9 +96,8 @@ func TestRoomThatAnotherProcessMakesIsFound(t *testing.T) {
 	require.ErrorIs(t, err, webhook.ErrInboxFull)
 	start(t, other, answering(webhook.Handled))
 	soon(t, func() bool { return statsOf(t, other).Done == 2 })
-	began := time.Now()
+	full.StopKeeping() // it would count again later
 	soon(t, func() bool { _, err := full.Enqueue(t.Context(), parcel(ping, "c")); return err == nil })
-	require.Less(t, time.Since(began), 5*time.Second, "long before the next counting")
 }
 
 func TestWhatAnotherProcessStoresIsCounted(t *testing.T) {

@@ -1,3 +1,5 @@
+//go:build unix
+
 package sqlite_test
 
 import (
@@ -12,7 +14,8 @@ import (
 func full() bool { return os.Getenv("AIHOOKS_TEST_LONG") != "" }
 
 func TestReceiversKilledAtAnyMomentLoseNothingAndRepeatNothing(t *testing.T) {
-	n, kills, rate, minute := 600, 6, 100, 250*time.Millisecond
+	t.Parallel()
+	n, kills, rate, minute := 300, 6, 100, 250*time.Millisecond
 	if full() {
 		n, kills, rate, minute = 24_000, 60, 250, 250*time.Millisecond
 	}

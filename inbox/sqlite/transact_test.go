@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -135,7 +136,7 @@ func TestCallbacksCompleteInTheirOwnTransactionsUnderLoad(t *testing.T) {
 			}
 			sending.Wait()
 			sent := time.Since(began)
-			require.Eventually(t, func() bool { return statsOf(t, box).Done == deliveries }, time.Minute, 10*time.Millisecond, desk.log)
+			require.Eventually(t, func() bool { return statsOf(t, box).Done == deliveries }, patience, 10*time.Millisecond, desk.log)
 			t.Logf("sent in %v, done after %v, at most %d callbacks at once", sent, time.Since(began), most.Load())
 			require.Equal(t, deliveries, ask[int](t, db, countEffects))
 			require.Zero(t, ask[int](t, db, countTwice))
@@ -161,7 +162,7 @@ func completing(t *testing.T, box *sqlite.Inbox, s idempotency.Store, f func(ctx
 	desk.is(t, http.StatusOK, letter("a", 10))
 	select {
 	case <-ended:
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		require.Fail(t, "the callback does not return")
 	}
 	return desk
@@ -258,9 +259,7 @@ func TestInsideTransactTheInboxIsAskedNothing(t *testing.T) {
 			},
 		} {
 			other, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
-			began := time.Now()
-			require.ErrorIs(t, f(other), context.DeadlineExceeded, name)
-			require.Less(t, time.Since(began), 2*time.Second, name)
+			require.ErrorIs(t, f(other), context.DeadlineExceeded, name) // while Transact keeps the turn
 			cancel()
 		}
 		return nil
@@ -313,7 +312,7 @@ func TestTransactGivesItsTurnBackHoweverItEnds(t *testing.T) {
 
 func TestTransactsTakeTurnsWithTheInboxsWrites(t *testing.T) {
 	box := openBox(t, pathOf(t), sqlite.Options{})
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var working sync.WaitGroup
 	var transacts atomic.Int64
@@ -327,17 +326,16 @@ func TestTransactsTakeTurnsWithTheInboxsWrites(t *testing.T) {
 		})
 	}
 	soon(t, func() bool { return transacts.Load() > 0 })
-	var slowest time.Duration
-	before := transacts.Load()
-	for _, d := range pings("", 20) {
-		began := time.Now()
+	var waited []int64 // for how many Transacts
+	for _, d := range pings("", 21) {
+		before := transacts.Load()
 		store(t, box, d)
-		slowest = max(slowest, time.Since(began))
+		waited = append(waited, transacts.Load()-before)
 	}
-	between := transacts.Load() - before
-	t.Logf("the slowest of 20 waited %v, for %d Transacts in all", slowest, between)
-	require.Less(t, between, int64(5*20), "the writer does not wait for all who wait")
-	require.Positive(t, between)
+	slices.Sort(waited)
+	t.Log("waited for Transacts:", waited)
+	require.Less(t, waited[10], int64(5), "the writer does not wait for all who wait; the median, for a machine that is busy")
+	require.Positive(t, waited[20])
 	cancel()
 	working.Wait()
 	require.NoError(t, box.Close())

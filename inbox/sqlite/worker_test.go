@@ -1,3 +1,5 @@
+//go:build unix
+
 package sqlite_test
 
 import (
@@ -18,10 +20,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-const (
-	envFile  = "SQLITETEST_FILE"
-	envLease = "SQLITETEST_LEASE"
-)
+const envLease = "SQLITETEST_LEASE"
 
 // receiver returns what starts this program as a receiver with an inbox in a file, that leases deliveries for so long.
 func receiver(path string, lease time.Duration) func() *exec.Cmd {
@@ -101,7 +100,7 @@ type file struct {
 
 func openFile(t *testing.T, path string) file {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)")
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(60000)")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	return file{t, db}

@@ -21,6 +21,9 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 )
 
+// hang is how long a test waits for what must happen, also on a machine that is busy.
+const hang = 2 * time.Minute
+
 // A bench is an inbox with a table of the test's own, and a hand on its writer.
 type bench struct {
 	*Inbox
@@ -63,7 +66,7 @@ func (b *bench) hold() (release func()) {
 // queued waits until so many operations wait, the one that the writer has in its hand not counted.
 func (b *bench) queued(n int) {
 	b.t.Helper()
-	require.Eventually(b.t, func() bool { return len(b.writer.queue) == n }, 10*time.Second, time.Millisecond)
+	require.Eventually(b.t, func() bool { return len(b.writer.queue) == n }, hang, time.Millisecond)
 }
 
 // emptiesLog begins a new write-ahead log.
@@ -116,7 +119,7 @@ func TestWhatWaitsSharesACommit(t *testing.T) {
 	}()
 	select {
 	case <-written:
-	case <-time.After(10 * time.Second):
+	case <-time.After(hang):
 		require.Fail(t, "some that waited were never written")
 	}
 	require.Zero(t, failed.Load())
@@ -144,33 +147,29 @@ func TestALoneOperationWaitsForNobody(t *testing.T) {
 		floor = append(floor, time.Since(began))
 	}
 	require.Equal(t, times, b.commits(), "each is durable before it returns")
-	slices.Sort(ours)
-	slices.Sort(floor)
-	require.Less(t, ours[times/2], 5*floor[times/2]+4*time.Millisecond)
+	// The quickest of each: a machine that is busy delays some, and a wait in the code delays them all.
+	require.Less(t, slices.Min(ours), 5*slices.Min(floor)+4*time.Millisecond)
 }
 
 func TestWhatItsCallerHasLeftIsNotWritten(t *testing.T) {
 	b := newBench(t)
 	release := b.hold()
 	var writers sync.WaitGroup
-	for i := range 10 {
-		writers.Go(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-			defer cancel()
-			began := time.Now()
-			err := b.do(ctx, addThing, fmt.Sprint("left ", i), 1)
-			if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 5*time.Second {
-				t.Errorf("after %v: %v", time.Since(began), err)
-			}
-		})
+	ctx, leave := context.WithCancel(context.Background())
+	left := make(chan error, 10)
+	for i := range cap(left) {
+		go func() { left <- b.do(ctx, addThing, fmt.Sprint("left ", i), 1) }()
 	}
 	writers.Go(func() {
 		if err := b.do(context.Background(), addThing, "stayed", 1); err != nil {
 			t.Error(err)
 		}
 	})
-	b.queued(10)
-	time.Sleep(100 * time.Millisecond)
+	b.queued(cap(left))
+	leave()
+	for range cap(left) {
+		require.ErrorIs(t, <-left, context.Canceled, "while the writer cannot write")
+	}
 	release()
 	writers.Wait()
 	require.Equal(t, 1, b.things())
@@ -336,7 +335,7 @@ func TestWhatIsQueuedWhileTheWriterClosesIsNotForgotten(t *testing.T) {
 		select {
 		case err := <-ended:
 			require.ErrorIs(t, err, ErrClosed)
-		case <-time.After(5 * time.Second):
+		case <-time.After(hang):
 			require.Fail(t, "its caller waits for ever")
 		}
 		require.NoError(t, db.Close())
@@ -358,5 +357,5 @@ func TestAClosedInboxLeavesNoGoroutineBehind(t *testing.T) {
 	require.Eventually(t, func() bool {
 		after = runtime.NumGoroutine() - 1 // this function's own
 		return after <= before
-	}, 5*time.Second, 10*time.Millisecond, "%d before", before)
+	}, hang, 10*time.Millisecond, "%d before", before)
 }

@@ -4,14 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -32,11 +30,11 @@ import (
 )
 
 const (
-	envPort  = "JETSTREAMTEST_PORT"
-	envDir   = "JETSTREAMTEST_DIR"
-	envURL   = "JETSTREAMTEST_URL"
-	envFile  = "JETSTREAMTEST_FILE" // of the idempotency store, which all receivers share
-	envLease = "JETSTREAMTEST_LEASE"
+	envAddress = "JETSTREAMTEST_ADDRESS"
+	envDir     = "JETSTREAMTEST_DIR"
+	envURL     = "JETSTREAMTEST_URL"
+	envFile    = "JETSTREAMTEST_FILE" // of the idempotency store, which all receivers share
+	envLease   = "JETSTREAMTEST_LEASE"
 
 	// Of a server that is one of a cluster: where all of them listen for one another, separated by commas, and which it is.
 	envRoutes = "JETSTREAMTEST_ROUTES"
@@ -45,12 +43,12 @@ const (
 
 // serve is a server as a process of its own.
 func serve() error {
-	port, err := strconv.Atoi(os.Getenv(envPort))
+	own, err := net.ResolveTCPAddr("tcp", os.Getenv(envAddress))
 	if err != nil {
 		return err
 	}
 	o := options(os.Getenv(envDir))
-	o.Port = port
+	o.Host, o.Port = own.IP.String(), own.Port
 	if routes := os.Getenv(envRoutes); routes != "" {
 		if err := join(o, strings.Split(routes, ","), os.Getenv(envMember)); err != nil {
 			return err
@@ -70,10 +68,10 @@ func serve() error {
 
 // A serverProcess is a server that can be killed and paused.
 type serverProcess struct {
-	t    testing.TB
-	port int
-	dir  string
-	env  []string
+	t       testing.TB
+	address string
+	dir     string
+	env     []string
 
 	mu  sync.Mutex
 	cmd *exec.Cmd
@@ -81,24 +79,24 @@ type serverProcess struct {
 
 func newServerProcess(t testing.TB, env ...string) *serverProcess {
 	t.Helper()
-	s := &serverProcess{t: t, port: portIn(t, torturetest.FreeAddress(t)), dir: filepath.Join(t.TempDir(), "nats"), env: env}
+	s := &serverProcess{t: t, address: torturetest.FreeAddress(t), dir: filepath.Join(t.TempDir(), "nats"), env: env}
 	s.start()
 	t.Cleanup(s.kill)
 	return s
 }
 
-func (s *serverProcess) url() string { return fmt.Sprintf("nats://127.0.0.1:%d", s.port) }
+func (s *serverProcess) url() string { return "nats://" + s.address }
 
 // start starts it, and returns once it listens.
 func (s *serverProcess) start() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cmd = exec.Command(os.Args[0])
-	s.cmd.Env = append(append(os.Environ(), s.env...), envWork+"=serve", envPort+"="+strconv.Itoa(s.port), envDir+"="+s.dir)
+	s.cmd.Env = append(append(os.Environ(), s.env...), envWork+"=serve", envAddress+"="+s.address, envDir+"="+s.dir)
 	s.cmd.Stderr = os.Stderr
-	require.NoError(s.t, s.cmd.Start())
+	require.NoError(s.t, torturetest.Start(s.cmd))
 	soon(s.t, func() bool {
-		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port)) //nolint:noctx // it is here
+		conn, err := net.Dial("tcp", s.address) //nolint:noctx // it is here
 		if err == nil {
 			_ = conn.Close()
 		}

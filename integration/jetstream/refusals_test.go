@@ -15,6 +15,7 @@ import (
 
 // Trap: a server acknowledges up to two minutes before it has a message on its disk, unless sync_interval is always.
 func TestOneServerIsRefusedUnlessItIsSaidToSyncAlways(t *testing.T) {
+	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	_, err := jetstreaminbox.New(t.Context(), js, &jetstreaminbox.Options{Store: memory(t)})
 	require.ErrorContains(t, err, "Options.ServerSyncsAlways")
@@ -27,6 +28,7 @@ func TestOneServerIsRefusedUnlessItIsSaidToSyncAlways(t *testing.T) {
 
 // Trap: a stream may be made to acknowledge before it has anything on disk, or to throw away what waits.
 func TestAStreamThatWouldLoseDeliveriesIsRefused(t *testing.T) {
+	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	sound := jetstream.StreamConfig{
 		Subjects: []string{"%.in.>"}, Retention: jetstream.WorkQueuePolicy, Discard: jetstream.DiscardNew,
@@ -54,12 +56,14 @@ func TestAStreamThatWouldLoseDeliveriesIsRefused(t *testing.T) {
 			_, err = jetstreaminbox.New(t.Context(), js, &jetstreaminbox.Options{Name: name, Store: memory(t), ServerSyncsAlways: true})
 			require.ErrorContains(t, err, "stream "+name+" is refused")
 			require.ErrorContains(t, err, bad.says)
-			require.NoError(t, js.DeleteStream(t.Context(), name))
+			// The stream stays. A server that has deleted its last stream removes the account's folder a moment later, and a
+			// stream that is created in that moment fails with "error creating store for stream".
 		})
 	}
 }
 
 func TestAStreamWhoseMessagesCannotBeDeletedIsRefused(t *testing.T) {
+	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	for name, change := range map[string]func(c *jetstream.StreamConfig){
 		"DenyDelete": func(c *jetstream.StreamConfig) { c.DenyDelete = true },
@@ -82,6 +86,7 @@ func TestAStreamWhoseMessagesCannotBeDeletedIsRefused(t *testing.T) {
 
 // Trap: with allow_direct any replica answers, also one that has not heard yet.
 func TestAStreamThatAnyReplicaAnswersForIsRefused(t *testing.T) {
+	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	for _, suffix := range []string{"_ASIDE", "_DEAD"} {
 		o := jetstreaminbox.Options{Name: "DIRECT" + suffix, Store: memory(t)}
@@ -99,6 +104,7 @@ func TestAStreamThatAnyReplicaAnswersForIsRefused(t *testing.T) {
 }
 
 func TestAStreamThatWasMadeUnsafeMeanwhileRefusesTheHandler(t *testing.T) {
+	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
 	s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName)
@@ -114,6 +120,7 @@ func TestAStreamThatWasMadeUnsafeMeanwhileRefusesTheHandler(t *testing.T) {
 
 // Trap: max_payload is 1 MiB where nobody has said otherwise.
 func TestAServerWithASmallMaxPayloadRefusesTheHandler(t *testing.T) {
+	t.Parallel()
 	o := options(t.TempDir())
 	o.MaxPayload = 1 << 20
 	box := open(t, dial(t, startServer(t, o).ClientURL()), jetstreaminbox.Options{})
@@ -130,6 +137,7 @@ func TestAServerWithASmallMaxPayloadRefusesTheHandler(t *testing.T) {
 }
 
 func TestAStreamThatTakesShortMessagesRefusesTheHandler(t *testing.T) {
+	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
 	s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName)
@@ -143,6 +151,7 @@ func TestAStreamThatTakesShortMessagesRefusesTheHandler(t *testing.T) {
 }
 
 func TestOptionsThatBreakARuleAreNamed(t *testing.T) {
+	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	for text, o := range map[string]jetstreaminbox.Options{
 		"Options.Store is required":              {},

@@ -15,19 +15,39 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
+	"github.com/aihooks/aihooks-go/internal/torturetest"
 )
 
 const (
 	maxPayload = 4 << 20
-	patience   = 20 * time.Second
+	patience   = 2 * time.Minute // what takes longer hangs, also on a machine that is busy
 )
 
-// options are those of a server that has on its disk what it acknowledges.
+// options are those of a server that has on its disk what it acknowledges. Its limits do not follow from how much disk and
+// memory is free.
 func options(dir string) *server.Options {
 	return &server.Options{
 		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true,
 		JetStream: true, StoreDir: dir, SyncAlways: true, MaxPayload: maxPayload,
+		JetStreamMaxStore: 1 << 30, JetStreamMaxMemory: 1 << 30,
 	}
+}
+
+// restartable are the options of a server that is stopped and started again, at an address that no other process takes
+// meanwhile.
+func restartable(t testing.TB) *server.Options {
+	t.Helper()
+	o := options(t.TempDir())
+	o.Host, o.Port = listensAt(t, torturetest.FreeAddress(t))
+	return o
+}
+
+// listensAt splits an address as the options of a server need it.
+func listensAt(t testing.TB, address string) (host string, port int) {
+	t.Helper()
+	a, err := net.ResolveTCPAddr("tcp", address)
+	require.NoError(t, err)
+	return a.IP.String(), a.Port
 }
 
 // startServer starts a server within this process, for the time of the test.
@@ -44,11 +64,6 @@ func startServer(t testing.TB, o *server.Options) *server.Server {
 func stopServer(s *server.Server) {
 	s.Shutdown()
 	s.WaitForShutdown()
-}
-
-// portOf is where a server that is started once more has to listen.
-func portOf(s *server.Server) int {
-	return s.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // it is one
 }
 
 func newServer(t testing.TB) *server.Server {

@@ -20,6 +20,7 @@ import (
 )
 
 func TestStreamsAreCreatedAsTheOptionsSay(t *testing.T) {
+	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	config := func(name string) jetstream.StreamConfig {
 		s, err := js.Stream(t.Context(), name)
@@ -45,6 +46,7 @@ func TestStreamsAreCreatedAsTheOptionsSay(t *testing.T) {
 }
 
 func TestAServerThatHasNoRoomLeftIsAFullInbox(t *testing.T) {
+	t.Parallel()
 	o := options(t.TempDir())
 	o.JetStreamMaxStore = 1 << 20
 	box := open(t, dial(t, startServer(t, o).ClientURL()), jetstreaminbox.Options{})
@@ -58,6 +60,7 @@ func TestAServerThatHasNoRoomLeftIsAFullInbox(t *testing.T) {
 }
 
 func TestEndpointsOfAnyNameAreToldApart(t *testing.T) {
+	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	log := new(logtest.Book)
 	box := open(t, js, jetstreaminbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
@@ -77,10 +80,11 @@ func TestEndpointsOfAnyNameAreToldApart(t *testing.T) {
 
 // The user's JetStream may be at a hub behind a leaf node that has one of its own.
 func TestTheClientsDomainAndPrefixAreHeeded(t *testing.T) {
+	t.Parallel()
 	o := options(t.TempDir())
 	o.JetStreamDomain = "hub"
 	address := torturetest.FreeAddress(t)
-	o.LeafNode = server.LeafNodeOpts{Host: "127.0.0.1", Port: portIn(t, address)}
+	o.LeafNode.Host, o.LeafNode.Port = listensAt(t, address)
 	hub := startServer(t, o)
 	o = options(t.TempDir())
 	o.JetStreamDomain = "leaf"

@@ -71,6 +71,7 @@ func TestDeploysWithTwoReceiversAnswerNothingBut200(t *testing.T) {
 	fleet := torturetest.NewFleet(t, 1, receiver(nats.url(), file, jetstreaminbox.DefaultLease))
 	sender := &torturetest.Sender{
 		Deliveries: torturetest.Deliveries(s.n), Fleet: fleet, Minute: s.minute, Rate: s.rate, Expectant: true,
+		Patience: patience,
 	}
 	sent := make(chan struct{})
 	go func() {

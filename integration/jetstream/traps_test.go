@@ -25,6 +25,7 @@ func permanent(context.Context, string) error { return webhook.Permanent(errors.
 
 // Trap: JetStream recognises what comes again only inside its window.
 func TestPastTheWindowTheStoreKeepsADeliveryFromBeingRunAgain(t *testing.T) {
+	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{Window: 100 * time.Millisecond})
 	d := newDesk(t, box, succeed)
@@ -49,9 +50,9 @@ func TestPastTheWindowTheStoreKeepsADeliveryFromBeingRunAgain(t *testing.T) {
 
 // Trap: what the window remembers of deliveries that are done does not survive the server.
 func TestAfterARestartOfTheServerTheStoreKeepsADeliveryFromBeingRunAgain(t *testing.T) {
-	o := options(t.TempDir())
+	t.Parallel()
+	o := restartable(t)
 	s := startServer(t, o)
-	o.Port = portOf(s)
 	js := dial(t, s.ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
 	d := newDesk(t, box, succeed)
@@ -71,6 +72,7 @@ func TestAfterARestartOfTheServerTheStoreKeepsADeliveryFromBeingRunAgain(t *test
 // Trap: deliveries that rest before their next attempt are pending acknowledgements, of which a consumer has 1000 unless it
 // is told otherwise.
 func TestDeliveriesThatRestDoNotHoldUpOthers(t *testing.T) {
+	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	p := inbox.Policy{Backoff: func(int) time.Duration { return time.Hour }}
 	box := open(t, js, jetstreaminbox.Options{Policy: p})
@@ -101,6 +103,7 @@ func TestDeliveriesThatRestDoNotHoldUpOthers(t *testing.T) {
 
 // Trap: JetStream takes 64 KiB of headers.
 func TestADeliveryWithALongIDTravelsAllTheSame(t *testing.T) {
+	t.Parallel()
 	box := open(t, dial(t, newServer(t).ClientURL()), jetstreaminbox.Options{})
 	long := parcel(strings.Repeat("x", 100<<10))
 	_, err := box.Enqueue(t.Context(), long)
@@ -115,6 +118,7 @@ func TestADeliveryWithALongIDTravelsAllTheSame(t *testing.T) {
 
 // Trap: JetStream has no dead letters of its own. A process may die when it has stored one and not yet ended the delivery.
 func TestADeliveryThatWasBuriedByAProcessThatDiedIsNotRunAgain(t *testing.T) {
+	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	var alerts counter
 	p := inbox.Policy{OnDead: func(e inbox.Entry) { alerts.add(e.ID) }}
@@ -153,6 +157,7 @@ func TestADeliveryThatWasBuriedByAProcessThatDiedIsNotRunAgain(t *testing.T) {
 
 // Trap: the same delivery may have been a dead letter before, and that one is not what became of this.
 func TestADeliveryThatWasADeadLetterBeforeIsRunAlthoughAProcessDiedWithIt(t *testing.T) {
+	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{Window: 100 * time.Millisecond, Lease: time.Second})
 	stop := run(t, box, newDesk(t, box, permanent))
@@ -186,6 +191,7 @@ func takeAndDie(t testing.TB, js jetstream.JetStream) {
 
 // Trap: the dead letter is stored before the delivery ends, or a process that dies in between, or a stream that is full, loses it.
 func TestADeliveryThatCannotBecomeADeadLetterYetStaysWhereItIs(t *testing.T) {
+	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
 	limit := func(n int64) {
@@ -210,6 +216,7 @@ func TestADeliveryThatCannotBecomeADeadLetterYetStaysWhereItIs(t *testing.T) {
 }
 
 func TestARunEndsAlthoughNothingCanBePutDown(t *testing.T) {
+	t.Parallel()
 	const drain = time.Second
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{Lease: 30 * time.Second, Policy: inbox.Policy{MaxAttempts: 1, DrainTimeout: drain}})
@@ -250,6 +257,7 @@ func TestARunEndsAlthoughNothingCanBePutDown(t *testing.T) {
 
 // Trap: nothing moves in one step. Whoever dies between the two has another do the same once more.
 func TestADeadLetterThatCannotBeDeletedIsBroughtBackOnce(t *testing.T) {
+	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
 	stop := run(t, box, newDesk(t, box, permanent))
@@ -272,6 +280,7 @@ func TestADeadLetterThatCannotBeDeletedIsBroughtBackOnce(t *testing.T) {
 
 // Whoever publishes under our subjects without being an inbox.
 func TestAMessageThatNoInboxHasStoredBecomesADeadLetterAndIsNotCalledBack(t *testing.T) {
+	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
 	d := newDesk(t, box, succeed)
@@ -292,6 +301,7 @@ func TestAMessageThatNoInboxHasStoredBecomesADeadLetterAndIsNotCalledBack(t *tes
 }
 
 func TestAFullStreamIsAnswered503AndTakesAgainOnceThereIsRoom(t *testing.T) {
+	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{MaxMessages: 2})
 	d := newDesk(t, box, succeed)
@@ -308,6 +318,7 @@ func TestAFullStreamIsAnswered503AndTakesAgainOnceThereIsRoom(t *testing.T) {
 }
 
 func TestAStreamFullOfDeliveriesWithoutACallbackTakesOthers(t *testing.T) {
+	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{MaxMessages: 2})
 	d := newDesk(t, box, succeed)
@@ -326,6 +337,7 @@ func TestAStreamFullOfDeliveriesWithoutACallbackTakesOthers(t *testing.T) {
 }
 
 func TestAHandlerThatWasShutDownIsNotGivenTheSameAgainAndAgain(t *testing.T) {
+	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
 	d := newDesk(t, box, succeed)
@@ -342,6 +354,7 @@ func TestAHandlerThatWasShutDownIsNotGivenTheSameAgainAndAgain(t *testing.T) {
 }
 
 func TestAConsumerThatIsDeletedIsMadeAnew(t *testing.T) {
+	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
 	d := newDesk(t, box, succeed)
@@ -354,6 +367,7 @@ func TestAConsumerThatIsDeletedIsMadeAnew(t *testing.T) {
 }
 
 func TestNotesOfDeliveriesThatAreGoneAreSweptUp(t *testing.T) {
+	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
 	waits := parcel("waits")

@@ -14,17 +14,33 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// octokitVersion is the release that PEERS.md tells of.
+// octokitVersion is the release that PEERS.md describes. It must be the one in .ci/services.
 const octokitVersion = "6.0.0"
 
-// octokit is a peer in another language. Its package is not fetched by a test: see TestOctokitJudgesAsWrittenDown.
-func octokit(t *testing.T, modules string) peer {
+// octokitFolder returns the folder into which .ci/services has npm install the package. PEERS_OCTOKIT names another one.
+func octokitFolder() string {
+	if folder := os.Getenv("PEERS_OCTOKIT"); folder != "" {
+		return folder
+	}
+	cache := os.Getenv("XDG_CACHE_HOME")
+	if cache == "" {
+		cache = filepath.Join(os.Getenv("HOME"), ".cache")
+	}
+	return filepath.Join(cache, "aihooks-go", "npm")
+}
+
+// octokit is a peer in another language. No test installs its package.
+func octokit(t *testing.T) peer {
 	t.Helper()
+	modules := octokitFolder()
+	install := "run .ci/services, or: npm install --prefix " + modules + " @octokit/webhooks-methods@" + octokitVersion
+	_, err := exec.LookPath("node")
+	require.NoError(t, err, "install node, on Debian with apt-get install nodejs npm; then "+install)
 	text, err := os.ReadFile(filepath.Join(modules, "node_modules/@octokit/webhooks-methods/package.json")) //nolint:gosec // the caller's
-	require.NoError(t, err)
+	require.NoError(t, err, install)
 	var installed struct{ Version string }
 	require.NoError(t, json.Unmarshal(text, &installed))
-	require.Equal(t, octokitVersion, installed.Version)
+	require.Equal(t, octokitVersion, installed.Version, install)
 
 	script, err := filepath.Abs("octokit.mjs")
 	require.NoError(t, err)

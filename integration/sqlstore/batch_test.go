@@ -215,7 +215,7 @@ func TestAKeyThatATransactionHasLockedKeepsOnlyItsOwnCallersWaiting(t *testing.T
 		select {
 		case name := <-over:
 			require.True(t, want[name], name)
-		case <-time.After(30 * time.Second):
+		case <-time.After(patience):
 			require.Fail(t, "all wait for a transaction of somebody else's")
 		}
 	}
@@ -251,6 +251,6 @@ func TestAClaimThatNobodyWaitsForAnyMoreIsFreeAgain(t *testing.T) {
 			claim, err := store.Claim(t.Context(), key, idempotency.NewToken(), time.Hour)
 			require.NoError(t, err)
 			return claim.State == acquired
-		}, 10*time.Second, 10*time.Millisecond)
+		}, patience, 10*time.Millisecond)
 	}
 }

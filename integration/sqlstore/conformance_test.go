@@ -14,44 +14,68 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 )
 
+const (
+	repeatableRead = `&default_transaction_isolation=repeatable%20read`
+	serializable   = "&default_transaction_isolation=serializable"
+	unprepared     = "&default_query_exec_mode=exec"
+)
+
 func TestStoreKeepsEveryRule(t *testing.T) { //nolint:tparallel // beside one another, and beside no other test
+	impatient := *engines[1]
+	impatient.dsn = func(t testing.TB) string {
+		return strings.Replace(engines[1].dsn(t), "busy_timeout(900)", "busy_timeout(0)", 1)
+	}
 	for _, test := range []struct {
 		name   string
 		engine *engine
 		batch  bool
-		change func(dsn string) string
+		extra  string // of the DSN
+		long   bool   // only with AIHOOKS_TEST_LONG: each of its properties is one of another as well
 	}{
-		{"PostgreSQL", engines[0], false, nil},
-		{"PostgreSQL, repeatable read", engines[0], false, func(dsn string) string { return dsn + `&default_transaction_isolation=repeatable%20read` }},
-		{"PostgreSQL, serializable", engines[0], false, func(dsn string) string { return dsn + "&default_transaction_isolation=serializable" }},
-		{"PostgreSQL, without prepared statements", engines[0], false, func(dsn string) string { return dsn + "&default_query_exec_mode=exec" }},
-		{"PostgreSQL in batches", engines[0], true, nil},
-		{"PostgreSQL in batches, repeatable read", engines[0], true, func(dsn string) string { return dsn + `&default_transaction_isolation=repeatable%20read` }},
-		{"PostgreSQL in batches, serializable", engines[0], true, func(dsn string) string { return dsn + "&default_transaction_isolation=serializable" }},
-		{"PostgreSQL in batches, without prepared statements", engines[0], true, func(dsn string) string { return dsn + "&default_query_exec_mode=exec" }},
-		{"SQLite", engines[1], false, nil},
-		{"SQLite, without a busy timeout", engines[1], false, func(dsn string) string { return strings.Replace(dsn, "busy_timeout(900)", "busy_timeout(0)", 1) }},
+		{"PostgreSQL", engines[0], false, "", false},
+		{"PostgreSQL, repeatable read", engines[0], false, repeatableRead, true},
+		{"PostgreSQL, serializable", engines[0], false, serializable, false},
+		{"PostgreSQL, without prepared statements", engines[0], false, unprepared, true},
+		{"PostgreSQL in batches", engines[0], true, "", true},
+		{"PostgreSQL in batches, repeatable read", engines[0], true, repeatableRead, false},
+		{"PostgreSQL in batches, serializable", engines[0], true, serializable, true},
+		{"PostgreSQL in batches, without prepared statements", engines[0], true, unprepared, false},
+		{"SQLite", engines[1], false, "", false},
+		{"SQLite, without a busy timeout", &impatient, false, "", false},
 	} {
+		if test.long && !full() {
+			continue
+		}
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel() // most of it is waiting
-			dsn := test.engine.dsn(t)
-			if test.change != nil {
-				dsn = test.change(dsn)
-			}
-			db := test.engine.open(t, dsn)
+			shared := test.engine.open(t, test.engine.dsn(t)+test.extra)
+			shared.SetMaxOpenConns(16) // the server takes 200 in all
+			test.engine.store(t, shared, 0)
 			var cases atomic.Int64
 			idempotencytest.Run(t, idempotencytest.Options{
-				Retention: time.Second,
+				Around: atOnce,
+				// Long enough for a machine that is busy to look in time.
+				Retention: 4 * time.Second, Lease: 1500 * time.Millisecond, Slack: time.Second,
 				New: func(t testing.TB, retention time.Duration) idempotency.Store {
+					db := shared
+					if test.engine.dialect == sqlstore.SQLite { // one file has one writer, and cases wait for none but their own
+						db = test.engine.open(t, test.engine.dsn(t)+test.extra)
+						test.engine.store(t, db, 0)
+					}
 					store, err := sqlstore.New(db, sqlstore.Options{
 						Dialect: test.engine.dialect, Retention: retention, Batch: test.batch,
 						Namespace: fmt.Sprint("case-", cases.Add(1)), // which is as good as a database of its own
 					})
 					require.NoError(t, err)
-					require.NoError(t, store.Migrate(t.Context()))
 					return store
 				},
 			})
 		})
 	}
+}
+
+// atOnce runs the cases of a suite beside one another: most of each is waiting.
+func atOnce(t *testing.T, f func(t *testing.T)) {
+	t.Parallel()
+	f(t)
 }

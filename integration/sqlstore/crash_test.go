@@ -117,8 +117,8 @@ func sideEffect(ctx context.Context, db *sql.DB, store *sqlstore.Store, key stri
 }
 
 func TestWorkersKilledAtAnyMomentLoseNothingAndRepeatNothing(t *testing.T) {
-	keys, kills := 600, 8
-	if os.Getenv("AIHOOKS_TEST_LONG") != "" {
+	keys, kills := 400, 6
+	if full() {
 		keys, kills = 10_000, 60
 	}
 	onEach(t, func(t *testing.T, e *engine, dsn string) {

@@ -22,11 +22,13 @@ type engine struct {
 	dialect *sqlstore.Dialect
 	driver  string
 	dsn     func(t testing.TB) string // of a fresh database
+
+	endLeases string // the statement that ends the leases of all claims, as time does
 }
 
 var engines = []*engine{
-	{"PostgreSQL", sqlstore.PostgreSQL, "pgx", func(t testing.TB) string { return postgres(t).Database(t) }},
-	{"SQLite", sqlstore.SQLite, "sqlite", func(t testing.TB) string { return sqliteDSN(filepath.Join(t.TempDir(), "store.db")) }},
+	{"PostgreSQL", sqlstore.PostgreSQL, "pgx", func(t testing.TB) string { return postgres(t).Database(t) }, `UPDATE aihooks_idempotency SET lease_until = clock_timestamp() - interval '1 second'`},
+	{"SQLite", sqlstore.SQLite, "sqlite", func(t testing.TB) string { return sqliteDSN(filepath.Join(t.TempDir(), "store.db")) }, `UPDATE aihooks_idempotency SET lease_until = unixepoch() * 1000 - 1000`},
 }
 
 func sqliteDSN(path string) string {

@@ -12,11 +12,18 @@ import (
 	"os/exec"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/internal/pgtest"
+	"github.com/aihooks/aihooks-go/internal/torturetest"
 )
+
+// patience is how long a test waits for what must happen: what takes longer hangs, also on a machine that is busy.
+const patience = 2 * time.Minute
+
+func full() bool { return os.Getenv("AIHOOKS_TEST_LONG") != "" }
 
 // workers are what this program does, in place of the tests, when it is started as a worker.
 var workers = map[string]func(){
@@ -31,7 +38,7 @@ func TestMain(m *testing.M) {
 		work()
 		return
 	}
-	_ = flag.Set("test.parallel", "8") // what runs in parallel here waits most of the time
+	_ = flag.Set("test.parallel", "32") // what runs in parallel here waits most of the time
 	code := m.Run()
 	if shared.server != nil {
 		if err := shared.server.Close(); err != nil {
@@ -74,7 +81,7 @@ func startWorker(t testing.TB, name string, e *engine, dsn string, env ...string
 	stdout, err := w.cmd.StdoutPipe()
 	require.NoError(t, err)
 	w.lines = bufio.NewScanner(stdout)
-	require.NoError(t, w.cmd.Start())
+	require.NoError(t, torturetest.Start(w.cmd))
 	t.Cleanup(func() {
 		_ = w.cmd.Process.Kill()
 		_ = w.cmd.Wait()

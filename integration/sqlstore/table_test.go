@@ -164,7 +164,7 @@ func TestPurgePassesByARowThatIsBeingClaimed(t *testing.T) {
 	defer tx.Rollback()
 	_, err = tx.Exec(`SELECT FROM aihooks_idempotency WHERE key = 'a' FOR UPDATE`)
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	n, err := store.Purge(ctx, 10)
 	require.NoError(t, err)

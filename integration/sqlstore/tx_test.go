@@ -13,17 +13,22 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 )
 
-const shortLease = 50 * time.Millisecond
+// expire ends the leases of all claims, as time does.
+func (e *engine) expire(t *testing.T, db *sql.DB) {
+	t.Helper()
+	_, err := db.Exec(e.endLeases)
+	require.NoError(t, err)
+}
 
 // onEachWithEffects runs f on each engine, with a store and a table for side effects.
-func onEachWithEffects(t *testing.T, f func(t *testing.T, db *sql.DB, store *sqlstore.Store)) {
+func onEachWithEffects(t *testing.T, f func(t *testing.T, e *engine, db *sql.DB, store *sqlstore.Store)) {
 	t.Helper()
 	onEach(t, func(t *testing.T, e *engine, dsn string) {
 		db := e.open(t, dsn)
 		store := e.store(t, db, 0)
 		_, err := db.Exec(`CREATE TABLE effects (key TEXT NOT NULL)`)
 		require.NoError(t, err)
-		f(t, db, store)
+		f(t, e, db, store)
 	})
 }
 
@@ -54,7 +59,7 @@ func claim(t *testing.T, store idempotency.Store, key string, want idempotency.S
 }
 
 func TestMarkAndSideEffectAreCommittedTogether(t *testing.T) {
-	onEachWithEffects(t, func(t *testing.T, db *sql.DB, store *sqlstore.Store) {
+	onEachWithEffects(t, func(t *testing.T, _ *engine, db *sql.DB, store *sqlstore.Store) {
 		ctx, h := hold(t, store, time.Hour, "content", "id")
 		tx := begin(t, db, nil)
 		require.NoError(t, store.CompleteTx(ctx, tx))
@@ -68,7 +73,7 @@ func TestMarkAndSideEffectAreCommittedTogether(t *testing.T) {
 }
 
 func TestMarkAndSideEffectAreRolledBackTogether(t *testing.T) {
-	onEachWithEffects(t, func(t *testing.T, db *sql.DB, store *sqlstore.Store) {
+	onEachWithEffects(t, func(t *testing.T, _ *engine, db *sql.DB, store *sqlstore.Store) {
 		ctx, h := hold(t, store, time.Hour, "content", "id")
 		tx := begin(t, db, nil)
 		require.NoError(t, store.CompleteTx(ctx, tx))
@@ -82,7 +87,7 @@ func TestMarkAndSideEffectAreRolledBackTogether(t *testing.T) {
 }
 
 func TestFailureAfterTheCommitLeavesTheDeliveryCompleted(t *testing.T) {
-	onEachWithEffects(t, func(t *testing.T, db *sql.DB, store *sqlstore.Store) {
+	onEachWithEffects(t, func(t *testing.T, _ *engine, db *sql.DB, store *sqlstore.Store) {
 		guard, err := idempotency.NewGuard(store, nil)
 		require.NoError(t, err)
 		failed := errors.New("failed after the commit")
@@ -96,9 +101,9 @@ func TestFailureAfterTheCommitLeavesTheDeliveryCompleted(t *testing.T) {
 }
 
 func TestLostLeaseLeavesNothingBehind(t *testing.T) {
-	onEachWithEffects(t, func(t *testing.T, db *sql.DB, store *sqlstore.Store) {
-		ctx, h := hold(t, store, shortLease, "content", "id")
-		time.Sleep(2 * shortLease)
+	onEachWithEffects(t, func(t *testing.T, e *engine, db *sql.DB, store *sqlstore.Store) {
+		ctx, h := hold(t, store, time.Hour, "content", "id")
+		e.expire(t, db)
 		thief := claim(t, store, "id", idempotency.Acquired) // the second key alone is enough
 
 		tx := begin(t, db, nil)
@@ -114,9 +119,9 @@ func TestLostLeaseLeavesNothingBehind(t *testing.T) {
 }
 
 func TestEndedLeaseThatNobodyTookCanBeCompleted(t *testing.T) {
-	onEachWithEffects(t, func(t *testing.T, db *sql.DB, store *sqlstore.Store) {
-		ctx, _ := hold(t, store, shortLease, "key")
-		time.Sleep(2 * shortLease)
+	onEachWithEffects(t, func(t *testing.T, e *engine, db *sql.DB, store *sqlstore.Store) {
+		ctx, _ := hold(t, store, time.Hour, "key")
+		e.expire(t, db)
 		tx := begin(t, db, nil)
 		require.NoError(t, store.CompleteTx(ctx, tx))
 		require.NoError(t, tx.Commit())
@@ -127,11 +132,11 @@ func TestEndedLeaseThatNobodyTookCanBeCompleted(t *testing.T) {
 func TestClaimWaitsForATransactionThatHasCompletedTheKey(t *testing.T) {
 	for end, want := range map[string]idempotency.State{"commit": idempotency.Completed, "rollback": idempotency.Acquired} {
 		t.Run(end, func(t *testing.T) {
-			onEachWithEffects(t, func(t *testing.T, db *sql.DB, store *sqlstore.Store) {
-				ctx, _ := hold(t, store, shortLease, "key")
+			onEachWithEffects(t, func(t *testing.T, e *engine, db *sql.DB, store *sqlstore.Store) {
+				ctx, _ := hold(t, store, time.Hour, "key")
+				e.expire(t, db)
 				tx := begin(t, db, nil)
 				require.NoError(t, store.CompleteTx(ctx, tx))
-				time.Sleep(2 * shortLease)
 
 				answer := make(chan idempotency.Claim, 1)
 				go func() {
@@ -144,7 +149,7 @@ func TestClaimWaitsForATransactionThatHasCompletedTheKey(t *testing.T) {
 				select {
 				case got := <-answer:
 					require.Fail(t, "the claim was answered while the transaction was open", "%v", got.State)
-				case <-time.After(4 * shortLease):
+				case <-time.After(200 * time.Millisecond):
 				}
 				if end == "commit" {
 					require.NoError(t, tx.Commit())
@@ -164,9 +169,9 @@ func TestLeaseLostBehindTheTransactionsBackLeavesNothingBehind(t *testing.T) {
 	_, err := db.Exec(`CREATE TABLE effects (key TEXT NOT NULL)`)
 	require.NoError(t, err)
 	for _, level := range []sql.IsolationLevel{sql.LevelReadCommitted, sql.LevelRepeatableRead, sql.LevelSerializable} {
-		ctx, _ := hold(t, store, shortLease, level.String())
+		ctx, _ := hold(t, store, time.Hour, level.String())
 		tx := begin(t, db, &sql.TxOptions{Isolation: level}) // sees the key as it is now
-		time.Sleep(2 * shortLease)
+		e.expire(t, db)
 		claim(t, store, level.String(), idempotency.Acquired)
 		err := store.CompleteTx(ctx, tx)
 		if level == sql.LevelReadCommitted {
@@ -184,7 +189,7 @@ func TestLeaseLostBehindTheTransactionsBackLeavesNothingBehind(t *testing.T) {
 }
 
 func TestContextWithoutClaimsIsAnErrorOfItsOwn(t *testing.T) {
-	onEachWithEffects(t, func(t *testing.T, db *sql.DB, store *sqlstore.Store) {
+	onEachWithEffects(t, func(t *testing.T, _ *engine, db *sql.DB, store *sqlstore.Store) {
 		require.ErrorIs(t, store.CompleteTx(context.Background(), begin(t, db, nil)), sqlstore.ErrNoClaims)
 	})
 }

@@ -157,7 +157,7 @@ func (s situation) play(t *testing.T) ending {
 	h, err := s.vendor.New(o)
 	require.NoError(t, err)
 	runs := 0
-	h.OnAny(func(context.Context, *webhook.Delivery) error {
+	h.OnUnhandled(func(context.Context, *webhook.Delivery) error {
 		if s.slow {
 			time.Sleep(s.vendor.Profile.AnswerWithin)
 		}

@@ -22,8 +22,10 @@ pid=$(head -n 1 data/postmaster.pid 2> /dev/null)
 if [ -n "$pid" ]; then
 	kill -QUIT $pid
 	kill -CONT $pid $(cat /proc/$pid/task/$pid/children) # if it is paused
-	for i in 1 2 3 4 5 6 7 8 9 10; do
-		kill -0 $pid && sleep 1
+	n=0
+	while kill -0 $pid && [ $n -lt 600 ]; do
+		sleep 0.1
+		n=$((n+1))
 	done
 fi 2> /dev/null
 cd / && rm -rf "$0"

@@ -17,7 +17,7 @@ import (
 )
 
 // patience is how long the server may take to start or to stop, on a machine that is busy with other tests.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // settings make the server small and private. What decides about durability is left as it is by default.
 const settings = `

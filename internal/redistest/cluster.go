@@ -1,11 +1,16 @@
+//go:build unix
+
 package redistest
 
 import (
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/aihooks/aihooks-go/internal/torturetest"
 )
 
 // slots is how many hash slots a Redis Cluster has.
@@ -16,13 +21,13 @@ const slots = 16384
 func NewCluster(t testing.TB, n int) []*Server {
 	t.Helper()
 	servers := make([]*Server, n)
-	bus := make([]int, n)
+	bus := make([]string, n)
 	for i := range servers {
-		var err error
-		if bus[i], err = freePort(); err != nil {
-			t.Fatal(err)
-		}
-		servers[i] = New(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus[i]), "--cluster-node-timeout", "5000")
+		var host string
+		host, bus[i] = split(t, torturetest.FreeAddress(t))
+		// The others reach a server where its connections come from. On a machine that is busy none takes another one for dead.
+		servers[i] = New(t, "--bind-source-addr", host,
+			"--cluster-enabled", "yes", "--cluster-port", bus[i], "--cluster-node-timeout", "60000")
 	}
 	for i, s := range servers {
 		first, last := i*slots/n, (i+1)*slots/n-1
@@ -30,7 +35,8 @@ func NewCluster(t testing.TB, n int) []*Server {
 		do(t, s, "CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
 	}
 	for i, s := range servers[1:] {
-		do(t, servers[0], "CLUSTER", "MEET", "127.0.0.1", strconv.Itoa(s.port), strconv.Itoa(bus[i+1]))
+		host, port := split(t, s.Addr())
+		do(t, servers[0], "CLUSTER", "MEET", host, port, bus[i+1])
 	}
 	for deadline := time.Now().Add(patience); !agree(servers); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -38,6 +44,15 @@ func NewCluster(t testing.TB, n int) []*Server {
 		}
 	}
 	return servers
+}
+
+func split(t testing.TB, address string) (host, port string) {
+	t.Helper()
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return host, port
 }
 
 func do(t testing.TB, s *Server, words ...string) {

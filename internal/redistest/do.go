@@ -1,3 +1,5 @@
+//go:build unix
+
 package redistest
 
 import (
@@ -13,7 +15,7 @@ import (
 // Do sends one command over a connection of its own and returns the first line of the answer, or the whole of a bulk
 // string. An error that the server answers is an error.
 func (s *Server) Do(words ...string) (string, error) {
-	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "tcp", s.Addr())
+	conn, err := (&net.Dialer{Timeout: patience}).DialContext(context.Background(), "tcp", s.Addr())
 	if err != nil {
 		return "", err
 	}

@@ -1,66 +1,19 @@
+//go:build unix
+
 package redistest_test
 
 import (
-	"net"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/internal/redistest"
 )
 
-func TestServerKeepsItsDataThroughAStopAndACrash(t *testing.T) {
-	s := redistest.New(t)
-	_, err := s.Do("SET", "key", "value")
-	require.NoError(t, err)
-	for _, end := range []func(){s.Stop, s.Kill, func() { s.Pause(); s.Stop() }} {
-		end()
-		_, err = net.DialTimeout("tcp", s.Addr(), time.Second)
-		require.Error(t, err)
-		s.Start(t)
-		got, err := s.Do("GET", "key")
-		require.NoError(t, err)
-		require.Equal(t, "value", got)
-	}
-}
-
-func TestPausedServerAnswersWhenItIsResumed(t *testing.T) {
-	s := redistest.New(t)
-	s.Pause()
-	answer := make(chan string, 1)
-	go func() {
-		got, _ := s.Do("PING")
-		answer <- got
-	}()
-	select {
-	case <-answer:
-		require.Fail(t, "a paused server answered")
-	case <-time.After(50 * time.Millisecond):
-	}
-	s.Resume()
-	require.Equal(t, "+PONG", <-answer)
-}
-
-func TestCloseLeavesNothingBehind(t *testing.T) {
-	s, err := redistest.Start()
-	require.NoError(t, err)
-	require.DirExists(t, s.File(""))
-	s.Close()
-	require.NoDirExists(t, s.File(""))
-	_, err = net.DialTimeout("tcp", s.Addr(), time.Second)
-	require.Error(t, err)
-}
-
-func TestMissingServerIsSaidInOneLine(t *testing.T) {
+func TestStart_NamesMissingServer(t *testing.T) {
 	t.Setenv("PATH", os.DevNull)
 	_, err := redistest.Start()
 	require.ErrorIs(t, err, redistest.ErrNotInstalled)
 	require.ErrorContains(t, err, "apt-get install redis-server")
-}
-
-func TestClusterServesEverySlot(t *testing.T) {
-	servers := redistest.NewCluster(t, 3)
-	require.Len(t, servers, 3)
 }

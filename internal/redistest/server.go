@@ -1,3 +1,5 @@
+//go:build unix
+
 package redistest
 
 import (
@@ -9,25 +11,25 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"strconv"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/aihooks/aihooks-go/internal/torturetest"
 )
 
 // ErrNotInstalled is returned by [Start] when there is no redis-server in the path.
 var ErrNotInstalled = errors.New("redistest: redis-server is not installed; on Debian: apt-get install redis-server")
 
 // patience is how long a server may take to start or to stop, on a machine that is busy with other things.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // A Server is a private Redis server, whose address stays the same while it is stopped and started.
 type Server struct {
 	dir  string
 	args []string
-	port int
+	addr string
 
 	cmd    *exec.Cmd
 	exited chan struct{}
@@ -56,20 +58,18 @@ func Start(args ...string) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{dir: dir, args: args}
-	for range 3 { // somebody else may take the port before the server does
-		if s.port, err = freePort(); err != nil {
-			break
-		}
-		if err = s.start(); err == nil {
-			return s, nil
-		}
+	if s.addr, err = torturetest.Address(); err == nil {
+		err = s.start()
 	}
-	_ = os.RemoveAll(dir)
-	return nil, err
+	if err != nil {
+		_ = os.RemoveAll(dir)
+		return nil, err
+	}
+	return s, nil
 }
 
 // Addr is the host and port that the server listens on.
-func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
+func (s *Server) Addr() string { return s.addr }
 
 // Start starts the server again, with the data that it had, and returns once it answers.
 func (s *Server) Start(t testing.TB) {
@@ -98,30 +98,25 @@ func (s *Server) Close() {
 }
 
 func (s *Server) start() error {
+	host, port, err := net.SplitHostPort(s.addr)
+	if err != nil {
+		return err
+	}
 	args := append([]string{
-		"--bind", "127.0.0.1", "--port", strconv.Itoa(s.port), "--dir", s.dir,
+		"--bind", host, "--port", port, "--dir", s.dir,
 		"--save", "", "--appendonly", "yes", "--appendfsync", "always", "--enable-debug-command", "local",
 	}, s.args...)
 	s.cmd = exec.CommandContext(context.Background(), "redis-server", args...) //nolint:gosec // the options are a test's
-	s.cmd.SysProcAttr = dieWithParent()
 	s.log = new(output)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	s.exited = make(chan struct{})
-	started := make(chan error, 1)
-	go func() {
-		// The kernel looks at the thread that started a child, not at the process.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := s.cmd.Start()
-		started <- err
-		if err == nil {
-			_ = s.cmd.Wait()
-		}
-		close(s.exited)
-	}()
-	if err := <-started; err != nil {
+	if err := torturetest.Start(s.cmd); err != nil {
 		return fmt.Errorf("redistest: %w", err)
 	}
+	go func() {
+		_ = s.cmd.Wait()
+		close(s.exited)
+	}()
 	for deadline := time.Now().Add(patience); ; {
 		if answer, err := s.Do("PING"); err == nil && answer == "+PONG" {
 			return nil
@@ -151,21 +146,6 @@ func (s *Server) end(signal syscall.Signal) {
 
 // File is the path of a file in the server's directory.
 func (s *Server) File(name string) string { return filepath.Join(s.dir, name) }
-
-func freePort() (int, error) {
-	l, err := listen()
-	if err != nil {
-		return 0, err
-	}
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		return 0, err
-	}
-	if err := l.Close(); err != nil {
-		return 0, err
-	}
-	return strconv.Atoi(port)
-}
 
 func listen() (net.Listener, error) {
 	return new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")

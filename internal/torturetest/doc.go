@@ -10,4 +10,6 @@
 //	go sender.Send()
 //	fleet.Torment(10, sender.Progress)
 //	torturetest.Accounts{…}.Check(t)
+//
+// It is for Unix only: receivers are ended by SIGTERM and SIGUSR1.
 package torturetest

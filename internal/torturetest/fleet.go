@@ -1,10 +1,15 @@
+//go:build unix
+
 package torturetest
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -67,18 +72,34 @@ func (f *Fleet) newSlot() *slot {
 	return s
 }
 
-// FreeAddress returns an address that nobody has: with a port that is not given to those who connect, or one who does in
-// vain might be connected to itself.
+var nextPort atomic.Int64
+
+// FreeAddress returns an address for a server that is started later, and may be stopped and started again. No other
+// process takes it meanwhile: on Linux, each process has a loopback address that follows from its number, and elsewhere
+// the port is a random one. The system gives none of these ports to clients, or one that connects in vain might be
+// connected to itself.
 func FreeAddress(t testing.TB) string {
+	t.Helper()
+	address, err := Address()
+	require.NoError(t, err)
+	return address
+}
+
+// Address is FreeAddress without a test.
+func Address() (address string, err error) {
+	host, first := "127.0.0.1", rand.Int64N(10_000) //nolint:gosec // no secret
+	if runtime.GOOS == "linux" {
+		pid := os.Getpid()
+		host, first = fmt.Sprintf("127.%d.%d.%d", 64+pid>>16&63, pid>>8&255, pid&255), 0
+	}
 	for range 100 {
-		address := fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000)) //nolint:gosec // no secret
-		if l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address); err == nil {
-			require.NoError(t, l.Close())
-			return address
+		address = fmt.Sprintf("%s:%d", host, 20_000+(first+nextPort.Add(1))%10_000)
+		var l net.Listener
+		if l, err = new(net.ListenConfig).Listen(context.Background(), "tcp", address); err == nil {
+			return address, l.Close()
 		}
 	}
-	require.Fail(t, "no port is free")
-	return ""
+	return "", fmt.Errorf("torturetest: no port is free: %w", err)
 }
 
 // enter returns where the next request goes: to each in turn. Whoever sends it says when it has come to the handler's hands,

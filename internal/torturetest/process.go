@@ -1,3 +1,5 @@
+//go:build unix
+
 package torturetest
 
 import (
@@ -34,7 +36,7 @@ func start(cmd *exec.Cmd, j *Journal) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := cmd.Start(); err != nil {
+	if err := Start(cmd); err != nil {
 		return nil, err
 	}
 	go p.read(stdout)
@@ -65,7 +67,7 @@ func (p *Process) String() string {
 	}
 }
 
-const slow = 30 * time.Second // what takes longer hangs
+const slow = 2 * time.Minute // what takes longer hangs, also on a machine that is busy
 
 // awaitReady waits until it listens.
 func (p *Process) awaitReady() error {

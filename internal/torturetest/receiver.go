@@ -1,3 +1,5 @@
+//go:build unix
+
 package torturetest
 
 import (
@@ -42,8 +44,8 @@ type Receiver struct {
 	running sync.Map // names of those whose callback runs
 }
 
-// shutdownTimeout is how long each step of the end may take.
-const shutdownTimeout = 10 * time.Second
+// shutdownTimeout is how long each step of the end may take, also on a machine that is busy.
+const shutdownTimeout = time.Minute
 
 // Serve serves and runs deliveries until a SIGTERM, and then ends in the order that the documentation of inbox gives. At a
 // SIGUSR1 it shuts the handlers down ahead of time: then it goes on to take deliveries and runs none.
@@ -57,7 +59,7 @@ func (r *Receiver) Serve() error {
 		o := r.Options
 		o.Observer = r.observe
 		o.Logger = slog.New(slog.DiscardHandler) // callbacks fail all the time
-		h, err := v.New(&o)
+		h, err := build(&v, &o)
 		if err != nil {
 			return err
 		}
@@ -98,6 +100,16 @@ func (r *Receiver) Serve() error {
 	err = errors.Join(err, shutDown(ctx, handlers))
 	end()
 	return errors.Join(err, <-ran, r.Close())
+}
+
+// build builds a vendor's handler. That asks the inbox, whose server may have been killed a moment ago: then it is tried
+// again, as the process would be started again.
+func build(v *allvendors.Vendor, o *webhook.Options) (h vendortest.Handler, err error) {
+	for deadline := time.Now().Add(slow); ; time.Sleep(20 * time.Millisecond) {
+		if h, err = v.New(o); err == nil || time.Now().After(deadline) {
+			return h, err
+		}
+	}
 }
 
 func shutDown(ctx context.Context, handlers []vendortest.Handler) (err error) {

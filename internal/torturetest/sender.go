@@ -1,3 +1,5 @@
+//go:build unix
+
 package torturetest
 
 import (
@@ -30,8 +32,13 @@ type Sender struct {
 	Rate int
 
 	// Expectant has requests wait with their bodies until the handler asks for them, so that it is known when it does:
-	// for [Fleet.Roll].
+	// for [Fleet.Roll]. Fewer of them are under way at once, so that a busy machine answers each in time.
 	Expectant bool
+
+	// Patience is how long a vendor waits for an answer. It is not compressed.
+	//
+	// Defaults to 5 seconds, as the least patient vendors have it.
+	Patience time.Duration
 
 	client   *http.Client
 	begun    atomic.Int64
@@ -43,16 +50,24 @@ type Sender struct {
 }
 
 const (
-	maxRequests = 64
-	patience    = 5 * time.Second // of the least patient vendors; it is not compressed
+	maxRequests  = 64
+	maxExpectant = 8
+	leastPatient = 5 * time.Second
 )
 
 // Send sends all deliveries, each until it is accepted or its vendor gives up, and returns when that is done.
 func (s *Sender) Send() {
-	transport := &http.Transport{MaxIdleConnsPerHost: maxRequests, ExpectContinueTimeout: patience}
+	if s.Patience == 0 {
+		s.Patience = leastPatient
+	}
+	atOnce := maxRequests
+	if s.Expectant {
+		atOnce = maxExpectant
+	}
+	transport := &http.Transport{MaxIdleConnsPerHost: atOnce, ExpectContinueTimeout: s.Patience}
 	defer transport.CloseIdleConnections()
-	s.client = &http.Client{Timeout: patience, Transport: transport}
-	s.requests = make(chan struct{}, maxRequests)
+	s.client = &http.Client{Timeout: s.Patience, Transport: transport}
+	s.requests = make(chan struct{}, atOnce)
 	s.answers = make(map[string]int)
 	pace := time.NewTicker(time.Second / time.Duration(s.Rate))
 	defer pace.Stop()

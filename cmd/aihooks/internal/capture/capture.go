@@ -129,7 +129,7 @@ func Parse(text []byte) (*Capture, error) {
 var unsafe = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 
 // Save writes the capture into a folder, which is made if it is not there, and returns the file's path. Only its owner can
-// read it. Names sort by when the deliveries arrived. What cannot be written whole is not left behind.
+// read it; on Windows, those who can read the folder. Names sort by when the deliveries arrived. What cannot be written whole is not left behind.
 func (c *Capture) Save(folder string) (string, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return "", err

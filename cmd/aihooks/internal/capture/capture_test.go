@@ -3,7 +3,6 @@ package capture_test
 import (
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -47,20 +46,6 @@ func TestNamesSortByArrivalAlsoWithinAMicrosecond(t *testing.T) {
 	}
 	require.True(t, slices.IsSorted(names), "%q", names)
 	require.Len(t, slices.Compact(names), 12)
-}
-
-func TestALinkThatLiesInTheWayIsNotFollowed(t *testing.T) {
-	folder := t.TempDir()
-	c := &capture.Capture{Vendor: "workflux", Arrived: time.Unix(1795317067, 0), Type: "a"}
-	first, err := c.Save(folder)
-	require.NoError(t, err)
-	require.NoError(t, os.Remove(first))
-	victim := filepath.Join(t.TempDir(), "victim")
-	require.NoError(t, os.Symlink(victim, first))
-	second, err := c.Save(folder)
-	require.NoError(t, err)
-	require.NotEqual(t, first, second)
-	require.NoFileExists(t, victim)
 }
 
 func TestURLsAndCredentialsAreNotKept(t *testing.T) {

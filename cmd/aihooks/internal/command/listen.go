@@ -46,8 +46,8 @@ func (a *app) listenCommand() *cobra.Command {
 it was refused if it was, the event, and the body. It answers as a service would whose callbacks all succeed, and runs until
 Ctrl-C. Deliveries of a vendor whose secret it was not given are shown unverified.
 
-Each delivery is saved in a file of its own, for replay and explain. The files are readable for their owner alone and have no
-credentials, but whatever the vendor sent stands in them.`,
+Each delivery is saved in a file of its own, for replay and explain. The files are readable for their owner alone, on Windows
+for those who can read the folder. They have no credentials, but whatever the vendor sent.`,
 		Example: `  AIHOOKS_GREENFLASH_SECRET=... aihooks listen
   aihooks listen --web --replay-to http://127.0.0.1:8080/webhooks/greenflash
   aihooks listen --json | jq .explanation`,

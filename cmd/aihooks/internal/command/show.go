@@ -42,6 +42,9 @@ func (a *app) paint(colour, text string) string {
 	if kind, _ := a.Env("TERM"); kind == "dumb" {
 		return text
 	}
+	if !hasColours(a.Out.(*os.File)) {
+		return text
+	}
 	return "\x1b[" + colour + "m" + text + "\x1b[0m"
 }
 

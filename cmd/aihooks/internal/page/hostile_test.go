@@ -3,6 +3,7 @@ package page_test
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -102,12 +103,12 @@ func TestAMegabyteDoesNotHoldUpThePage(t *testing.T) {
 	for id := 1; id <= 6; id++ {
 		began := time.Now()
 		b.open(fmt.Sprintf("%s/#id=%d", address, id))
-		b.until(`document.querySelector('#detail .code') && ` + rows(6))
+		b.until(showsDelivery(strconv.Itoa(id)) + ` && document.querySelector('#detail .code') && ` + rows(6))
 		t.Logf("delivery %d: %v", id, time.Since(began))
 		require.True(t, eval[bool](b, `document.getElementById('detail').scrollWidth <= document.getElementById('detail').clientWidth`))
 	}
 	b.open(address + "/#id=1")
-	b.until(shows("These are the first 200.0 KB"))
+	b.until(showsDelivery("1") + " && " + shows("These are the first 200.0 KB"))
 	b.click("#detail .more")
 	b.until(`document.querySelector('#detail .code').textContent.length > 1048576`)
 }

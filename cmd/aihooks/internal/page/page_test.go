@@ -29,6 +29,11 @@ func shows(text string) string {
 	return fmt.Sprintf("document.getElementById('detail').textContent.includes(%s)", quoted)
 }
 
+// showsDelivery is true once the detail shows the body of a delivery, and not that of the one before.
+func showsDelivery(id string) string {
+	return fmt.Sprintf("document.querySelector('#detail .save')?.download === 'delivery-%s.json' && !document.querySelector('#detail [inert]')", id)
+}
+
 func TestADeliveryAppearsByItself(t *testing.T) {
 	ring := live.New(live.Options{Title: "here", Hint: "Nothing yet.\n$ aihooks send greenflash"})
 	b := newTab(t, desktop)

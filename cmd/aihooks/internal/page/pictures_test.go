@@ -87,7 +87,7 @@ func TestThePageOnEveryScreen(t *testing.T) {
 		b.shoot(name + "-list")
 		for shot, id := range map[string]string{"detail": "7", "failed": "6", "hostile": "4", "stale": "3"} {
 			b.open(address + "#id=" + id)
-			b.until(`document.querySelector('#detail .code')`)
+			b.until(showsDelivery(id))
 			require.Empty(t, eval[string](b, fmt.Sprintf(tooWide, s.width)), name)
 			require.Empty(t, eval[string](b, tooFaint), name)
 			b.shoot(name + "-" + shot)

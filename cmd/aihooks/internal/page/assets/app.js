@@ -3,8 +3,10 @@
 import { Detail } from './detail.js';
 import { confirm, copy, help, isOpen, toast } from './dialogs.js';
 import { Filters } from './filters.js';
+import { keep } from './keep.js';
 import { keys } from './keys.js';
 import { List } from './list.js';
+import { released } from './press.js';
 import { stream } from './stream.js';
 import { make, words } from './text.js';
 
@@ -13,12 +15,12 @@ const pageSize = 100;
 const mostAtOnce = 500; // that the server gives
 const wide = window.matchMedia('(min-width: 60rem)');
 
-let place = {}; // vendor, verdict, text, id: what stands in the address
+let place = { id: null }; // vendor, verdict, text, id: as in the address, which has not been read yet
 let items = [];
 let next = '';
 let shown = ''; // the item of the detail that is shown, as text
 let told = false; // whether there has been an answer: what comes with a later one is new
-let asking = 0; // counts questions: an answer to an older one is thrown away
+let asking = 0; // counts changes of the filters: an answer to an older question is thrown away
 
 class Refusal extends Error {}
 
@@ -56,26 +58,26 @@ const arrive = () => {
     items = [];
     next = '';
     told = false;
+    asking++;
     refresh();
   }
-  if (before.id !== place.id || !shown) open();
+  if (before.id !== place.id) open();
+  if (before.id && !place.id) list.focus(before.id);
 };
 
-const open = async () => {
+const open = () => {
   shown = '';
   if (!place.id) {
     detail.empty(items.length ? 'Choose a delivery to see what became of it.' : '');
     return;
   }
-  await load(true);
+  detail.leave();
+  load();
 };
 
 const back = () => {
-  const id = place.id;
   if (history.state?.opened && !wide.matches) history.back();
   else go({ id: '' }, 'replace');
-  // The list is there again once the address has changed.
-  requestAnimationFrame(() => setTimeout(() => list.focus(id), 50));
 };
 
 // What is asked of the server.
@@ -83,6 +85,13 @@ const back = () => {
 const query = (limit, before) => {
   const form = { limit, before, vendor: place.vendor, verdict: place.verdict, text: place.text };
   return 'items?' + new URLSearchParams(Object.entries(form).filter(([, value]) => value));
+};
+
+// Questions for the list are asked one after the other: each begins where the answer to the last one ended.
+let last = Promise.resolve();
+const inTurn = (question) => {
+  last = last.then(question, question);
+  return last;
 };
 
 let refreshing = null;
@@ -95,7 +104,7 @@ const refresh = () => {
     while (stale) {
       stale = false;
       try {
-        await refreshOnce();
+        await inTurn(refreshOnce);
       } catch (error) {
         if (error instanceof Refusal) toast(error.message, 'bad');
       }
@@ -106,9 +115,10 @@ const refresh = () => {
 };
 
 const refreshOnce = async () => {
-  const number = ++asking;
+  const number = asking;
   const limit = Math.min(Math.max(items.length, pageSize), mostAtOnce);
   const answer = await (await ask(query(limit))).json();
+  await released();
   if (number !== asking) return;
   // Beyond what the server gives at once, rows stay as they were.
   const last = answer.items.at(-1);
@@ -116,39 +126,46 @@ const refreshOnce = async () => {
   if (!rest.length) next = answer.next ?? '';
   take([...answer.items, ...rest], answer.overview);
   const item = items.find((item) => item.id === place.id);
-  if (place.id && (!item || JSON.stringify(item) !== shown)) await load(false);
+  if (place.id && (!item || JSON.stringify(item) !== shown)) await load();
 };
 
 const older = async () => {
+  const number = asking;
   $('older').disabled = true;
   try {
     const answer = await (await ask(query(pageSize, next))).json();
+    await released();
+    if (number !== asking) return;
     next = answer.next ?? '';
     const first = answer.items[0]?.id;
     take([...items, ...answer.items], answer.overview, true);
     if (first) list.focus(first);
   } catch (error) {
     toast(error.message, 'bad');
+  } finally {
+    $('older').disabled = false;
   }
-  $('older').disabled = false;
+};
+
+let loaded = Promise.resolve(); // of the last load
+
+const load = () => {
+  loaded = loadOnce();
+  return loaded;
 };
 
 let loading = 0;
 
-const load = async (fresh) => {
+const loadOnce = async () => {
   const id = place.id;
   const number = ++loading;
   try {
     const answer = await (await ask(itemPath(id))).json();
+    await released();
     if (number !== loading || id !== place.id) return;
-    const text = JSON.stringify(answer);
-    if (!fresh && text === load.last) return;
-    load.last = text;
-    const top = $('detail').scrollTop;
-    const had = $('detail').contains(document.activeElement) ? document.activeElement.dataset.action ?? '' : null;
+    const another = detail.id !== id;
     detail.show(answer);
-    $('detail').scrollTop = fresh ? 0 : top;
-    if (had !== null) ($('detail').querySelector(`[data-action="${CSS.escape(had)}"]`) ?? $('detail')).focus({ preventScroll: true });
+    if (another) $('detail').scrollTop = 0;
   } catch (error) {
     if (number !== loading || id !== place.id) return;
     if (error.status === 404) detail.empty(error.message);
@@ -194,14 +211,16 @@ const empty = (overview) => {
   box.hidden = items.length > 0;
   if (items.length > 0) return;
   if (place.vendor || place.verdict || place.text) {
-    const all = make('button', '', 'Show all');
-    all.type = 'button';
-    all.addEventListener('click', () => go({ vendor: '', verdict: '', text: '' }));
-    box.replaceChildren(make('p', '', 'No delivery is like that.'), all);
+    keep(box, [['none', '', () => make('p', '', 'No delivery is like that.')], ['all', '', () => {
+      const all = make('button', '', 'Show all');
+      all.type = 'button';
+      all.addEventListener('click', () => filters.clear());
+      return all;
+    }]]);
     return;
   }
   const lines = (overview.hint || 'Nothing has arrived yet.').split('\n').filter(Boolean);
-  box.replaceChildren(...lines.map((line) => {
+  keep(box, lines.map((line, i) => [i, line, () => {
     if (!line.startsWith('$ ')) return words('p', '', line);
     const command = words('code', 'command', line.slice(2));
     const b = make('button', 'command-line', command);
@@ -209,7 +228,7 @@ const empty = (overview) => {
     b.title = 'Copy this command';
     b.addEventListener('click', () => copy(line.slice(2), 'The command has been copied.'));
     return b;
-  }));
+  }]));
 };
 
 let toSay = [];
@@ -228,7 +247,7 @@ const announce = (added) => {
 let acting = false;
 
 const act = async (d, action) => {
-  if (acting || (action.confirm && !(await confirm(action.confirm, action.label, action.name === 'discard')))) return;
+  if (acting || (action.confirm && !(await confirm(action.confirm, action.label, action.name === 'discard'))) || acting) return;
   acting = true;
   document.body.classList.add('acting');
   try {
@@ -287,10 +306,13 @@ keys({
     return true;
   },
   escape: () => { if (place.id) back(); },
-  press: (...names) => {
+  press: async (...names) => {
+    const id = place.id;
+    for (let before; before !== loaded;) await (before = loaded); // the detail may still show the delivery before
+    if (!id || id !== place.id || detail.id !== id || isOpen()) return;
     for (const action of names) {
       const b = $('detail').querySelector(`button[data-action="${action}"]`);
-      if (b && place.id) {
+      if (b) {
         b.click();
         return;
       }
@@ -300,7 +322,7 @@ keys({
   help,
 });
 
-$('older').addEventListener('click', older);
+$('older').addEventListener('click', () => inTurn(older));
 $('fresh').addEventListener('click', () => {
   $('list-pane').scrollTo({ top: 0 });
   seenAll();

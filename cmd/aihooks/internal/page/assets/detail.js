@@ -1,7 +1,8 @@
 // The pane on the right: all there is about one delivery.
 
-import { badge, initial, name } from './list.js';
 import { writeJSON } from './json.js';
+import { keep } from './keep.js';
+import { badge, initial, name } from './list.js';
 import { decode, fromBase64, icon, make, size, words, write, writeBytes } from './text.js';
 import { time, took } from './time.js';
 
@@ -20,49 +21,60 @@ const button = (label, iconName, className, key) => {
   return element;
 };
 
-const fact = (label, value) => make('div', '', make('dt', '', label), make('dd', '', value));
-
-const facts = (d) => {
-  const dl = make('dl', 'facts', fact('Arrived', time(d.at, 'exact')));
-  if (d.due) dl.append(fact(d.verdict === 'running' ? 'Lease until' : 'Next attempt', time(d.due, 'exact')));
-  if (d.since) dl.append(fact(`${name(d.verdict)} since`, time(d.since, 'exact')));
-  if (d.status) dl.append(fact('Answered', make('span', 'mono', String(d.status))));
-  if (d.delivery) dl.append(fact('Delivery', words('span', 'mono', d.delivery)));
-  if (d.endpoint && d.endpoint !== 'default') dl.append(fact('Endpoint', words('span', '', d.endpoint)));
-  if (d.url) dl.append(fact('Request', words('span', 'mono', `${d.method ?? ''} ${d.url}`.trim())));
-  for (const f of d.facts ?? []) dl.append(fact(f.name, words('span', 'mono', f.value)));
-  return dl;
+const facts = (dl, d) => {
+  const parts = [];
+  const fact = (label, value, write, key = label) => {
+    if (value) parts.push([key, [label, value], () => make('div', '', make('dt', '', label), make('dd', '', write(value)))]);
+  };
+  const exact = (value) => time(value, 'exact');
+  const mono = (value) => words('span', 'mono', value);
+  fact('Arrived', d.at, exact);
+  fact(d.verdict === 'running' ? 'Lease until' : 'Next attempt', d.due, exact);
+  fact(`${name(d.verdict)} since`, d.since, exact);
+  fact('Answered', d.status && String(d.status), mono);
+  fact('Delivery', d.delivery, mono);
+  fact('Endpoint', d.endpoint !== 'default' && d.endpoint, (value) => words('span', '', value));
+  fact('Request', d.url && `${d.method ?? ''} ${d.url}`.trim(), mono);
+  (d.facts ?? []).forEach((f, i) => fact(f.name, f.value, mono, i));
+  keep(dl, parts);
 };
 
-const verdict = (d) => {
-  const box = make('div', 'verdict');
+const verdict = (box, d) => {
+  const parts = [];
+  if (d.explanation) parts.push(['explanation', d.explanation, () => words('p', 'explanation', d.explanation)]);
+  if (d.error) parts.push(['error', d.error, () => words('pre', 'error', d.error)]);
+  if (d.reason) parts.push(['reason', d.reason, () => make('p', 'reason', 'Reason: ', words('code', '', d.reason))]);
+  keep(box, parts);
   box.dataset.tone = d.tone;
-  if (d.explanation) box.append(words('p', 'explanation', d.explanation));
-  if (d.error) box.append(words('pre', 'error', d.error));
-  if (d.reason) box.append(make('p', 'reason', 'Reason: ', words('code', '', d.reason)));
-  return box.childElementCount > 0 ? box : null;
+  box.hidden = parts.length === 0;
 };
 
-const attempts = (list) => {
-  if (!list?.length) return null;
-  const rows = list.map((a, i) => {
-    const outcome = words('span', 'outcome', name(a.outcome));
-    outcome.dataset.good = a.outcome === 'handled' || a.outcome === 'ignored' || a.outcome === 'duplicate';
-    const row = make('tr', '', make('td', 'number', String(i + 1)), make('td', 'when', time(a.at, 'exact')), make('td', 'took', took(a.took)), make('td', '', outcome));
-    if (!a.counted) row.children[3].append(make('span', 'aside', ' not counted'));
-    const what = make('td', 'what');
-    if (a.error) what.append(words('span', 'mono', a.error));
-    else if (a.reason) what.append(words('span', '', name(a.reason)));
-    row.append(what);
-    return row;
-  });
+const attempt = (a, i) => {
+  const outcome = words('span', 'outcome', name(a.outcome));
+  outcome.dataset.good = a.outcome === 'handled' || a.outcome === 'ignored' || a.outcome === 'duplicate';
+  const row = make('tr', '', make('td', 'number', String(i + 1)), make('td', 'when', time(a.at, 'exact')), make('td', 'took', took(a.took)), make('td', '', outcome));
+  if (!a.counted) row.children[3].append(make('span', 'aside', ' not counted'));
+  const what = make('td', 'what');
+  if (a.error) what.append(words('span', 'mono', a.error));
+  else if (a.reason) what.append(words('span', '', name(a.reason)));
+  row.append(what);
+  return row;
+};
+
+const emptyAttempts = () => {
   const heads = ['No.', 'Began', 'Took', 'Outcome', 'Error'].map((text) => {
     const th = make('th', '', text);
     th.scope = 'col';
     return th;
   });
-  const table = make('table', 'attempts', make('thead', '', make('tr', '', ...heads)), make('tbody', '', ...rows));
-  return make('section', 'block', make('h3', '', `Attempts (${list.length})`), make('div', 'wide', table));
+  const table = make('table', 'attempts', make('thead', '', make('tr', '', ...heads)), make('tbody', ''));
+  return make('section', 'block', make('h3', ''), make('div', 'wide', table));
+};
+
+const attempts = (section, list) => {
+  section.hidden = list.length === 0;
+  section.querySelector('h3').textContent = `Attempts (${list.length})`;
+  keep(section.querySelector('tbody'), list.map((a, i) => [i, a, () => attempt(a, i)]));
 };
 
 const headers = (list) => {
@@ -79,6 +91,12 @@ const headers = (list) => {
 /** bodyPanel shows bytes, set out if they are JSON and that is asked for. */
 const bodyPanel = (d, bytes, pretty, whole) => {
   const panel = make('div', '');
+  fillBody(panel, d, bytes, pretty, whole);
+  return panel;
+};
+
+const fillBody = (panel, d, bytes, pretty, whole) => {
+  panel.replaceChildren();
   const text = decode(bytes);
   const code = make('pre', 'code');
   code.tabIndex = 0;
@@ -97,14 +115,14 @@ const bodyPanel = (d, bytes, pretty, whole) => {
     const more = make('button', 'more', `Show all ${size(d.size)}`);
     more.type = 'button';
     more.addEventListener('click', async () => {
-      more.disabled = true;
       const all = await whole();
-      if (all) panel.replaceWith(bodyPanel({ ...d, size: all.length }, all, pretty, whole));
-      else more.disabled = false;
+      if (!all || !panel.contains(more)) return; // an earlier click has shown it
+      const focused = document.activeElement === more;
+      fillBody(panel, { ...d, size: all.length }, all, pretty, whole);
+      if (focused) panel.querySelector('.code').focus({ preventScroll: true });
     });
     panel.append(make('p', 'note cut', `These are the first ${size(bytes.length)}. `, more));
   }
-  return panel;
 };
 
 const tabs = (chosen, choose, panels) => {
@@ -113,6 +131,7 @@ const tabs = (chosen, choose, panels) => {
   const panel = make('div', 'panel');
   panel.setAttribute('role', 'tabpanel');
   panel.id = 'panel';
+  const made = {}; // a panel keeps its state while another is shown
   const pick = (id, focus) => {
     for (const tab of bar.children) {
       const on = tab.dataset.tab === id;
@@ -121,7 +140,7 @@ const tabs = (chosen, choose, panels) => {
       if (on && focus) tab.focus();
       if (on) panel.setAttribute('aria-labelledby', tab.id);
     }
-    panel.replaceChildren(panels[id].make());
+    panel.replaceChildren(made[id] ??= panels[id].make());
     choose(id);
   };
   for (const [id, { label }] of Object.entries(panels)) {
@@ -145,6 +164,7 @@ const tabs = (chosen, choose, panels) => {
 
 export class Detail {
   #pane;
+  #id = '';
   #tab = 'event';
   #do;
 
@@ -154,32 +174,80 @@ export class Detail {
     this.#do = does;
   }
 
+  /** id is the id of the delivery that is shown, or empty. */
+  get id() {
+    return this.#id;
+  }
+
   /** empty says that nothing is chosen, or what is missing. */
   empty(text) {
+    this.#id = '';
     this.#pane.replaceChildren(make('div', 'nothing', icon('hook'), make('p', '', text)));
   }
 
-  /** show shows a delivery. */
+  /** leave disables what is shown until another delivery takes its place: its buttons would act on the one that was left. */
+  leave() {
+    this.#refocus(() => { for (const part of this.#pane.children) part.inert = true; });
+  }
+
+  /** show shows a delivery. What has not changed since the last call for the same delivery stays in the page. */
   show(d) {
-    const back = button('Back', 'back', 'quiet back', '');
-    back.addEventListener('click', () => this.#do.back());
-    const title = d.type ? words('h2', '', d.type) : make('h2', 'none', 'no type');
-    const buttons = make('div', 'actions');
-    for (const action of d.actions ?? []) {
-      const key = { replay: 'r', retry: 'r', discard: 'd' }[action.name];
-      const b = button(action.label, icons[action.name] ?? 'run', action.name === 'discard' ? 'danger' : buttons.childElementCount ? '' : 'first', key);
-      b.dataset.action = action.name;
-      b.addEventListener('click', () => this.#do.act(d, action));
-      buttons.append(b);
-    }
-    if (d.curl) {
-      const b = button('Copy as curl', 'copy', '', 'c');
-      b.dataset.action = 'copy';
-      b.addEventListener('click', () => this.#do.copy(d.id));
-      buttons.append(b);
-    }
-    const head = make('div', 'head', initial(d.vendor), make('div', 'names', title, make('p', 'from', words('span', 'vendor', d.vendor || 'unknown sender'), badge(d))));
-    this.#pane.replaceChildren(...[make('header', 'bar', back, head, buttons), verdict(d), facts(d), attempts(d.attempts), this.#body(d)].filter(Boolean));
+    this.#refocus(() => {
+      if (d.id !== this.#id) this.#pane.replaceChildren();
+      this.#id = d.id;
+      const [bar, verdictBox, dl, section] = keep(this.#pane, [
+        ['bar', '', () => make('header', 'bar')],
+        ['verdict', '', () => make('div', 'verdict')],
+        ['facts', '', () => make('dl', 'facts')],
+        ['attempts', '', emptyAttempts],
+        ['body', [d.gone, d.body, d.json, d.size, d.header], () => this.#body(d)],
+      ]);
+      for (const part of this.#pane.children) part.inert = false;
+      this.#bar(bar, d);
+      verdict(verdictBox, d);
+      facts(dl, d);
+      attempts(section, d.attempts ?? []);
+    });
+  }
+
+  // The pane takes the focus if a change removes or disables the element that has it.
+  #refocus(change) {
+    const within = this.#pane.contains(document.activeElement);
+    change();
+    const element = document.activeElement;
+    if (within && (!this.#pane.contains(element) || element.closest('[inert]'))) this.#pane.focus({ preventScroll: true });
+  }
+
+  #bar(bar, d) {
+    const [, head, buttons] = keep(bar, [
+      ['back', '', () => {
+        const back = button('Back', 'back', 'quiet back', '');
+        back.addEventListener('click', () => this.#do.back());
+        return back;
+      }],
+      ['head', [d.vendor, d.type], () => {
+        const title = d.type ? words('h2', '', d.type) : make('h2', 'none', 'no type');
+        return make('div', 'head', initial(d.vendor), make('div', 'names', title, make('p', 'from')));
+      }],
+      ['actions', '', () => make('div', 'actions')],
+    ]);
+    keep(head.querySelector('.from'), [
+      ['vendor', d.vendor, () => words('span', 'vendor', d.vendor || 'unknown sender')],
+      ['badge', [d.verdict, d.tone], () => badge(d)],
+    ]);
+    const action = (name, label, iconName, className, key, run) => {
+      const b = button(label, iconName, className, key);
+      b.dataset.action = name;
+      b.addEventListener('click', run);
+      return b;
+    };
+    const parts = (d.actions ?? []).map((a, i) => {
+      const key = { replay: 'r', retry: 'r', discard: 'd' }[a.name];
+      const className = a.name === 'discard' ? 'danger' : i === 0 ? 'first' : '';
+      return ['action', [a, className], () => action(a.name, a.label, icons[a.name] ?? 'run', className, key, () => this.#do.act(d, a))];
+    });
+    if (d.curl) parts.push(['copy', '', () => action('copy', 'Copy as curl', 'copy', '', 'c', () => this.#do.copy(d.id))]);
+    keep(buttons, parts);
   }
 
   #body(d) {

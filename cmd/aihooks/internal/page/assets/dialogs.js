@@ -6,8 +6,10 @@ const $ = (id) => document.getElementById(id);
 
 const closing = (dialog, ...buttons) => {
   for (const b of buttons) b.addEventListener('click', () => dialog.close(b.id));
+  let pressed = null; // a text that is selected may end outside of the dialog
+  dialog.addEventListener('pointerdown', (event) => { pressed = event.target; });
   dialog.addEventListener('click', (event) => {
-    if (event.target === dialog) dialog.close(''); // beside it
+    if (event.target === dialog && pressed === dialog) dialog.close(''); // outside of it
   });
 };
 
@@ -15,15 +17,22 @@ closing($('confirm'), $('confirm-yes'), $('confirm-no'));
 closing($('help'), $('help-close'));
 closing($('copy'), $('copy-close'));
 
+let answer = () => {};
+const settle = () => { if (!$('confirm').open) answer($('confirm').returnValue === 'confirm-yes'); };
+
+// The browser sends this event some time after the dialog was closed: the next question may be open by then.
+$('confirm').addEventListener('close', settle);
+
 /** confirm asks a question, and resolves to whether it was answered with yes. */
 export const confirm = (question, yes, dangerous) => new Promise((resolve) => {
   const dialog = $('confirm');
+  settle();
+  answer = resolve;
   $('confirm-text').textContent = question;
   $('confirm-yes').textContent = yes;
   $('confirm-yes').className = dangerous ? 'danger' : 'first';
   $('confirm-no').textContent = dangerous ? 'Keep it' : 'Not now';
   dialog.returnValue = '';
-  dialog.addEventListener('close', () => resolve(dialog.returnValue === 'confirm-yes'), { once: true });
   dialog.showModal();
   $('confirm-no').focus();
 });

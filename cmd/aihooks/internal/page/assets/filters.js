@@ -1,5 +1,6 @@
 // The filters: verdicts as buttons with their numbers, vendors, and a search.
 
+import { keep } from './keep.js';
 import { name } from './list.js';
 import { make, words } from './text.js';
 
@@ -7,37 +8,54 @@ const $ = (id) => document.getElementById(id);
 const typing = 250; // ms without a key before a search begins
 
 export class Filters {
-  #place = {};
-  #offered = '';
+  #place = null; // nothing has been shown yet
+  #vendorCounts = [];
   #timer = 0;
+  #change;
 
   constructor(change) {
+    this.#change = change;
     $('verdicts').addEventListener('click', (event) => {
       const b = event.target.closest('button');
-      if (b) change({ verdict: b.dataset.verdict });
+      if (b) this.#send({ verdict: b.dataset.verdict });
     });
-    $('vendor').addEventListener('change', () => change({ vendor: $('vendor').value }));
+    $('vendor').addEventListener('change', () => this.#send({ vendor: $('vendor').value }));
+    $('vendor').addEventListener('blur', () => this.#vendors());
     $('text').addEventListener('input', () => {
       clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => change({ text: $('text').value.trim() }), typing);
+      this.#timer = setTimeout(() => this.#send({}), typing);
     });
   }
 
-  /** show shows what is filtered by. */
+  /** clear filters by nothing. */
+  clear() {
+    $('text').value = '';
+    this.#send({ vendor: '', verdict: '' });
+  }
+
+  // What is typed goes with every change, so that no other control discards it.
+  #send(to) {
+    clearTimeout(this.#timer);
+    this.#change({ text: $('text').value.trim(), ...to });
+  }
+
+  /** show shows what is filtered by. The text and the vendor are the visitor's own until the address changes. */
   show(place) {
+    const before = this.#place;
     this.#place = place;
-    if ($('text') !== document.activeElement) $('text').value = place.text ?? '';
-    $('vendor').value = place.vendor ?? '';
+    if ((!before || before.text !== place.text) && $('text').value.trim() !== (place.text ?? '')) {
+      clearTimeout(this.#timer);
+      $('text').value = place.text ?? '';
+    }
+    if (!before || before.vendor !== place.vendor) $('vendor').value = place.vendor ?? '';
     for (const b of $('verdicts').children) b.setAttribute('aria-pressed', String(b.dataset.verdict === (place.verdict ?? '')));
   }
 
   /** offer offers what there is to filter by. */
   offer(overview) {
-    const text = JSON.stringify([overview.verdicts, overview.vendors, this.#place.verdict, this.#place.vendor]);
-    if (text === this.#offered) return;
-    this.#offered = text;
     this.#verdicts(overview.verdicts ?? []);
-    this.#vendors(overview.vendors ?? []);
+    this.#vendorCounts = overview.vendors ?? [];
+    this.#vendors();
     this.show(this.#place);
   }
 
@@ -50,7 +68,10 @@ export class Filters {
       b.type = 'button';
       b.dataset.verdict = count.name;
       b.dataset.tone = count.n > 0 ? count.tone ?? '' : '';
-      b.replaceChildren(words('span', '', count.name ? name(count.name) : 'All'), make('span', 'n', count.n.toLocaleString()));
+      keep(b, [
+        ['name', count.name, () => words('span', '', count.name ? name(count.name) : 'All')],
+        ['n', count.n, () => make('span', 'n', count.n.toLocaleString())],
+      ]);
       return b;
     });
     // Those that stay keep their place, and the focus.
@@ -58,13 +79,16 @@ export class Filters {
     while ($('verdicts').childElementCount > wanted.length) $('verdicts').lastElementChild.remove();
   }
 
-  #vendors(counts) {
-    const option = (value, text) => {
+  // The list of a select that has the focus may be open: an option that moves would be chosen in place of another.
+  #vendors() {
+    if ($('vendor') === document.activeElement) return;
+    const options = [['', 'All vendors'], ...this.#with(this.#vendorCounts, this.#place.vendor).map((c) => [c.name, `${c.name} (${c.n.toLocaleString()})`])];
+    keep($('vendor'), options.map(([value, text]) => [value, text, () => {
       const o = words('option', '', text);
       o.value = value;
       return o;
-    };
-    $('vendor').replaceChildren(option('', 'All vendors'), ...this.#with(counts, this.#place.vendor).map((c) => option(c.name, `${c.name} (${c.n.toLocaleString()})`)));
+    }]));
+    $('vendor').value = this.#place.vendor ?? '';
   }
 
   // What is filtered by is offered even if there is none of it left.

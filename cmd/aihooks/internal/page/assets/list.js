@@ -1,6 +1,7 @@
 // The list on the left: a row for each delivery, the newest first. Rows stay where they are when others come, and the one
 // with the focus keeps it.
 
+import { keep } from './keep.js';
 import { make, words } from './text.js';
 import { time } from './time.js';
 
@@ -26,17 +27,20 @@ export const initial = (vendor) => {
 };
 
 const fill = (row, item) => {
-  const about = make('span', 'about');
-  about.append(words('span', 'vendor', item.vendor || 'unknown sender'));
-  if (item.endpoint && item.endpoint !== 'default') about.append(words('span', '', item.endpoint));
-  if (item.tries > 1) about.append(make('span', '', `${item.tries} attempts`));
-  if (item.delivery) about.append(words('span', 'id', item.delivery));
-  const type = item.type ? words('span', 'type', item.type) : make('span', 'type none', 'no type');
-  row.replaceChildren(initial(item.vendor), type, time(item.at, 'short'), about, badge(item));
-  if (item.tone === 'bad' || item.tone === 'warn') {
-    const why = item.error || (item.reason ? name(item.reason) : '');
-    if (why) row.append(words('span', 'why', why));
-  }
+  const why = item.tone === 'bad' || item.tone === 'warn' ? item.error || name(item.reason ?? '') : '';
+  const children = keep(row, [
+    ['initial', item.vendor, () => initial(item.vendor)],
+    ['type', item.type, () => item.type ? words('span', 'type', item.type) : make('span', 'type none', 'no type')],
+    ['time', item.at, () => time(item.at, 'short')],
+    ['about', '', () => make('span', 'about')],
+    ['badge', [item.verdict, item.tone], () => badge(item)],
+    ...(why ? [['why', why, () => words('span', 'why', why)]] : []),
+  ]);
+  const about = [['vendor', item.vendor, () => words('span', 'vendor', item.vendor || 'unknown sender')]];
+  if (item.endpoint && item.endpoint !== 'default') about.push(['endpoint', item.endpoint, () => words('span', '', item.endpoint)]);
+  if (item.tries > 1) about.push(['tries', item.tries, () => make('span', '', `${item.tries} attempts`)]);
+  if (item.delivery) about.push(['id', item.delivery, () => words('span', 'id', item.delivery)]);
+  keep(children[3], about);
   row.dataset.tone = item.tone;
 };
 

@@ -1,4 +1,5 @@
-package signature_test
+// Package vectors_test tests the Python programs next to the vectors. They need python3.
+package vectors_test
 
 import (
 	"os"
@@ -10,12 +11,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTheRunnerInTheREADMERunsAndNoticesAReceiverThatJudgesOtherwise(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("needs python3")
-	}
-	text, err := os.ReadFile("testdata/README.md")
+const testdata = "../../signature/testdata/"
+
+func TestGenerator_MatchesCommittedVectors(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "python3", "-B", testdata+"generate.py", "--check").CombinedOutput()
+	require.NoError(t, err, string(out))
+}
+
+func TestRunner_NoticesWrongReceiver(t *testing.T) {
+	text, err := os.ReadFile(testdata + "README.md")
 	require.NoError(t, err)
 	_, rest, found := strings.Cut(string(text), "```python\n")
 	require.True(t, found)
@@ -27,7 +31,7 @@ func TestTheRunnerInTheREADMERunsAndNoticesAReceiverThatJudgesOtherwise(t *testi
 	run := func(script string) (string, error) {
 		path := filepath.Join(t.TempDir(), "runner.py")
 		require.NoError(t, os.WriteFile(path, []byte(script), 0o600))
-		out, err := exec.Command(python, "-B", path, "testdata").CombinedOutput() //nolint:gosec // our own script
+		out, err := exec.CommandContext(t.Context(), "python3", "-B", path, testdata).CombinedOutput() //nolint:gosec // our own script
 		return string(out), err
 	}
 	out, err := run(runner)
