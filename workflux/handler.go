@@ -16,7 +16,8 @@ type Config struct {
 	// Defaults to "default".
 	Endpoint string
 
-	// Keys are the live signing secrets. At least one is required.
+	// Keys are the live signing secrets. At least one is required. WorkFlux's API takes any string of the caller's as the
+	// secret of a webhook: its bytes are the key, and are never decoded.
 	Keys []signature.Key
 
 	// Window is how old a delivery may be, by the timestamp in its body. It must be longer than WorkFlux goes on

@@ -108,6 +108,7 @@ var takesAnything = map[string]bool{
 	"user.feedback/rating":   true,
 	"user.feedback/comment":  true,
 	"error.occurred/code":    true,
+	"error.occurred/error":   true,
 	"error.occurred/message": true,
 }
 
