@@ -41,6 +41,7 @@ to discard.`,
 			if !web {
 				return c.Help()
 			}
+			a.queueOutput() // what the page logs must not hold up a request
 			return a.with(args[0], func(box *sqlite.Inbox) error {
 				site, err := a.openSite(c.Context(), inboxsource.New(box, filepath.Base(args[0])), address, hosts)
 				if err != nil {

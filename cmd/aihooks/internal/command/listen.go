@@ -75,6 +75,7 @@ for those who can read the folder. They have no credentials, but whatever the ve
 }
 
 func (a *app) listen(ctx context.Context, o *listening) error {
+	a.queueOutput()
 	if !o.noSave {
 		if err := os.MkdirAll(o.folder, 0o700); err != nil {
 			return fmt.Errorf("--dir: %w", err) // now, rather than with each delivery
