@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -203,6 +204,38 @@ func freeAddress(t *testing.T) string {
 	require.NoError(t, err)
 	require.NoError(t, l.Close())
 	return l.Addr().String()
+}
+
+func TestListen_AcceptsPathsThatAMuxRedirects(t *testing.T) {
+	j, url, _ := startListening(t, secrets(), "--no-save")
+	for _, path := range []string{"//webhooks/workflux", "/webhooks//workflux", "///workflux//", "/webhooks/workflux/", "/workflux/a/../b", "/webhooks/./workflux"} {
+		status := post(t, url+path, `{"event":"user.message"}`, nil)
+		if path == "/webhooks/./workflux" {
+			require.Equal(t, 404, status, "%s: reported, not redirected", path)
+			require.Contains(t, line(t, j.err, "404"), "deliveries go to /webhooks/VENDOR")
+			continue
+		}
+		require.Equal(t, 401, status, path)
+		require.Equal(t, "header_missing", next(t, j).Reason, path)
+	}
+	require.Equal(t, 404, post(t, url+"//"+secret, "{}", nil))
+	require.NotContains(t, line(t, j.err, "404"), secret)
+	run(t, "send", "emberqa", "red_flag", "--url", strings.Replace(url, "127.0.0.1", "hooks.localhost", 1)+"//webhooks//emberqa//").is(t, 0)
+	require.Equal(t, "handled", next(t, j).Outcome)
+}
+
+func TestListen_TakesAPortAsAddress(t *testing.T) {
+	_, port, err := net.SplitHostPort(freeAddress(t))
+	require.NoError(t, err)
+	_, webPort, err := net.SplitHostPort(freeAddress(t))
+	require.NoError(t, err)
+	j := begin(t, aihooks(t, nil, "listen", "--json", "--no-save", "--addr", port, "--web", "--web-addr", webPort))
+	require.Contains(t, line(t, j.err, "listening on"), "http://127.0.0.1:"+port)
+	require.Contains(t, line(t, j.err, "page:"), "http://127.0.0.1:"+webPort+"/")
+	for _, address := range []string{"localhost", "127.0.0.1", "::1", "http://127.0.0.1:1", "70000", ""} {
+		require.Contains(t, run(t, "listen", "--no-save", "--addr", address).is(t, 2).err, "--addr ("+strconv.Quote(address)+") must be HOST:PORT")
+	}
+	require.Contains(t, run(t, "listen", "--no-save", "--addr", "127.0.0.1:0", "--web", "--web-addr", "localhost").is(t, 2).err, "--web-addr")
 }
 
 func TestWhatIsForNoVendorIsNotFound(t *testing.T) {

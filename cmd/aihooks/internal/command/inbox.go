@@ -47,12 +47,13 @@ to discard.`,
 				if err != nil {
 					return err
 				}
-				a.notef("page: %s; Ctrl-C ends", site.url)
+				site.show()
+				a.notef("Ctrl-C ends")
 				return site.serve()
 			})
 		},
 	}
-	addWebFlags(c.Flags(), &web, &address, &hosts)
+	addWebFlags(c.Flags(), &web, &address, defaultInboxWeb, &hosts)
 	c.AddCommand(a.inboxListCommand(), a.inboxShowCommand(), a.inboxRetryCommand(), a.inboxDiscardCommand(), a.inboxStatsCommand())
 	return c
 }

@@ -29,6 +29,7 @@ func TestQueue_DropsWhatDoesNotFit(t *testing.T) {
 		a.queueOutput()
 		a.queue.limit = 10
 		a.linef("%s", "longer than the limit, and alone")
+		synctest.Wait() // run has taken it
 		for _, text := range []string{"1234", "5678", "lost", "lost"} {
 			a.linef("%s", text)
 		}
