@@ -12,7 +12,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// An Observation says what became of one delivery. Its strings, but for ID and Err, come from fixed lists or from the
+// An Observation says what became of one request, or of one run of a stored delivery. Its strings, but for ID and Err, come from fixed lists or from the
 // configuration, and may become labels of a metric.
 type Observation struct {
 	Vendor   string
@@ -24,9 +24,15 @@ type Observation struct {
 	Form     string // for vendors that sign in several
 	// Unguarded says that the store could not be asked and the callback was run all the same, by DangerouslyFailOpen.
 	Unguarded bool
-	Late      bool // the callback ended after the answer: an earlier observation says Overrun or Entrusted
 
-	Status   int           // of the answer; of a late one, the status it would have had
+	// FromInbox says that this is not a request: [Handler.Redeliver], which an inbox calls, ran a stored delivery. The
+	// request that brought it has had its own observation, which says Stored.
+	FromInbox bool
+
+	// Late says that the callback ended after the response. An earlier observation says Overrun or Entrusted.
+	Late bool
+
+	Status   int           // of the response; zero if there is none, as FromInbox or Late say
 	ID       string        // of the delivery; empty if not authentic
 	Attempt  int           // zero if it was not given to a callback
 	Bytes    int           // of the body; zero if it was not read
@@ -46,11 +52,14 @@ func (p *passage) report(v verdict, late bool) {
 		Outcome:   v.outcome,
 		Reason:    v.reason,
 		Unguarded: p.unguarded,
+		FromInbox: p.redelivered,
 		Late:      late,
-		Status:    rules[v.outcome].status,
 		Bytes:     p.bytes,
 		Duration:  time.Since(p.arrived),
 		Err:       v.err,
+	}
+	if !late && !p.redelivered {
+		o.Status = rules[v.outcome].status
 	}
 	if d := p.delivery; d != nil {
 		o.Type, o.ID, o.Attempt, o.SignedBy, o.Form = d.Type, d.ID, d.Attempt, d.SignedBy, d.Form
@@ -115,6 +124,9 @@ func (j *journal) init(logger *slog.Logger) {
 func (j *journal) write(p *passage, o *Observation) {
 	ctx, d := p.ctx, p.delivery
 	level := rules[o.Outcome].level
+	if o.FromInbox && o.Outcome != Unmarked {
+		level = min(level, slog.LevelWarn) // it is retried, or the inbox writes the Error line of a dead letter
+	}
 	if o.Unguarded {
 		level = max(level, slog.LevelWarn)
 	}
@@ -162,7 +174,10 @@ func (j *journal) line(p *passage, level slog.Level, o *Observation, leftOut int
 	d, attrs := p.delivery, make([]slog.Attr, 0, 16)
 	attrs = append(attrs,
 		slog.String("vendor", o.Vendor), slog.String("endpoint", o.Endpoint),
-		slog.String("outcome", string(o.Outcome)), slog.Int("status", o.Status))
+		slog.String("outcome", string(o.Outcome)))
+	if o.Status != 0 {
+		attrs = append(attrs, slog.Int("status", o.Status))
+	}
 	if o.Reason != ReasonNone {
 		attrs = append(attrs, slog.String("reason", string(o.Reason)))
 	}
@@ -173,6 +188,9 @@ func (j *journal) line(p *passage, level slog.Level, o *Observation, leftOut int
 	attrs = append(attrs, slog.Duration("duration", o.Duration))
 	if o.Unguarded {
 		attrs = append(attrs, slog.Bool("unguarded", true))
+	}
+	if o.FromInbox {
+		attrs = append(attrs, slog.Bool("from_inbox", true))
 	}
 	if o.Late {
 		attrs = append(attrs, slog.Bool("late", true))

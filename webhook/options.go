@@ -50,13 +50,16 @@ type Options struct {
 	// it ran: so it is for callbacks that may run twice. Each such run is observed as Unguarded and logged as a Warning.
 	DangerouslyFailOpen bool
 
-	// Logger gets at most one line for a delivery, and none for one that was handled as it should be unless it
-	// enables slog.LevelDebug. The line of a refused one says what was probably wrong, as "mistake" and "explanation":
+	// Logger gets at most one line for each observation: see Observer. What went as it should is at slog.LevelDebug. A run
+	// of a stored delivery that fails is at slog.LevelWarn: the inbox retries it, and writes the one line at
+	// slog.LevelError when it becomes a dead letter. The line of a refused one says what was probably wrong, as "mistake" and "explanation":
 	// see [Handler.Explain]. Defaults to slog.Default().
 	Logger *slog.Logger
 
-	// Observer, if set, is called once for each delivery, and once more for a callback that ended after the answer.
-	// It must be quick: it is called before the answer is written. A panic is logged and changes nothing.
+	// Observer, if set, is called once for each request, and once more for a callback that ended after the response, which
+	// has Late set. With an Inbox it is also called once for each run of a stored delivery, which has FromInbox set. To
+	// count requests, count those that have neither.
+	// It must be quick: it is called before the response is written. A panic is logged and changes nothing.
 	Observer func(ctx context.Context, o Observation)
 
 	// MaxBody is the largest body, in bytes. Defaults to [DefaultMaxBody].
