@@ -30,16 +30,16 @@ func TestFaults_EveryRowNamesItsTests(t *testing.T) {
 	for line := range strings.Lines(string(page)) {
 		cells := faultRow.FindStringSubmatch(strings.TrimRight(line, "\r\n"))
 		if cells == nil {
-			require.False(t, row > 0, "after the first row there are only rows: %q", line)
+			require.Zero(t, row, "after the first row there are only rows: %q", line)
 			continue
 		}
 		row++
 		require.Equal(t, strconv.Itoa(row), cells[1])
-		for _, group := range strings.Split(cells[3], "; ") {
+		for group := range strings.SplitSeq(cells[3], "; ") {
 			m := faultFolder.FindStringSubmatch(group)
 			require.NotNil(t, m, "row %d: %q must be a folder and tests", row, group)
 			there := testsIn(t, m[1])
-			for _, name := range strings.Split(m[2], ", ") {
+			for name := range strings.SplitSeq(m[2], ", ") {
 				require.Regexp(t, testName, name, "row %d", row)
 				if !there[name] {
 					t.Errorf("row %d names %s, which is no test in the folder %s", row, name, m[1])

@@ -118,7 +118,7 @@ func isSecret(e ast.Expr) bool {
 		return secretName.MatchString(e.Name)
 	case *ast.SelectorExpr:
 		base, ok := e.X.(*ast.Ident)
-		return secretName.MatchString(e.Sel.Name) || !(ok && base.Name == "signature") && isSecret(e.X)
+		return secretName.MatchString(e.Sel.Name) || (!ok || base.Name != "signature") && isSecret(e.X)
 	case *ast.IndexExpr:
 		return isSecret(e.X)
 	case *ast.SliceExpr:

@@ -212,7 +212,7 @@ func object(members ...member) []byte {
 		if len(b) > 1 {
 			b = append(b, ',')
 		}
-		name, _ := json.Marshal(m.name) // a string always has JSON
+		name, _ := json.Marshal(m.name) //nolint:errchkjson // a string always has JSON
 		b = append(append(append(b, name...), ':'), m.raw...)
 	}
 	return append(b, '}')

@@ -114,7 +114,7 @@ func (s *site) enqueue(d *webhook.Delivery) (duplicate bool) {
 	ctx, cancel := s.c.patiently()
 	defer cancel()
 	duplicate, err := s.box.Enqueue(ctx, d)
-	if err != nil && !(duplicate && errors.Is(err, webhook.ErrOtherContent)) {
+	if err != nil && (!duplicate || !errors.Is(err, webhook.ErrOtherContent)) {
 		s.c.brokenf("the delivery %.40q could not be enqueued: %v", d.ID, err)
 	}
 	return duplicate
