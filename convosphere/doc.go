@@ -26,8 +26,11 @@
 // callback it is answered 200, also when it has no id or no timestamp, or an old one. OnUnhandled and OnAny see it only
 // if its timestamp is fresh. A documented event that is called back for needs its timestamp and is answered 400 without.
 //
+// The secret is optional when a webhook is created (POST /api/integrations/webhooks), and the caller chooses it. What is
+// sent without one is not documented: set one, since this package takes signed deliveries only.
+//
 // The signature is checked over the bytes as they came. Convosphere's own sample prints the parsed body again before it
-// signs: whatever stands in front of this handler must not do so.
+// signs: what is in front of this handler must not do so.
 //
 // # What it is silent about
 //

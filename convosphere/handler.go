@@ -16,7 +16,8 @@ type Config struct {
 	// Defaults to "default".
 	Endpoint string
 
-	// Keys are the live signing secrets. At least one is required.
+	// Keys are the live signing secrets. At least one is required. In Convosphere's API the secret is optional and the
+	// caller's choice when a webhook is created; what is sent without one is not documented, so set one.
 	Keys []signature.Key
 
 	// Window is how old a delivery may be, by the timestamp in its body. It must be longer than Convosphere goes on

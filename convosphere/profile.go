@@ -8,7 +8,7 @@ import (
 )
 
 // Profile returns all that the handler knows of Convosphere: for test kits and tools. Retries and times follow
-// Convosphere's webhook page, header and envelope its public API and SDK; what neither says is marked.
+// Convosphere's webhook page, header and envelope its public API; what neither says is marked.
 func Profile() webhook.Profile {
 	return webhook.Profile{
 		Name: "convosphere",

@@ -47,11 +47,12 @@
 //	authentic, but stale                                                   401                none                       stale
 //	no or bad signature, bad token, bad header                             401                none                       forged
 //	body too slow or cut off                                               503 + Retry-After  none                       unreadable
-//	store or inbox unreachable, full, or too slow                          503 + Retry-After  none                       unavailable
+//	store, inbox or Authenticator unavailable, full, or too slow           503 + Retry-After  none                       unavailable
 //	after Shutdown                                                         503 + Retry-After  none                       shutting_down
 //	too many bodies being read, callbacks running, or deliveries a second  503 + Retry-After  none                       overloaded
 //	body larger than MaxBody, declared or found                            413                none                       too_large
 //	a real Content-Encoding, such as gzip                                  415                none                       encoded
+//	HEAD or GET, with Options.RespondToGET                                 200                none                       endpoint_check
 //	a method other than POST                                               405                none                       wrong_method
 //
 // No or bad signature, a stale timestamp and a bad credential are answered alike. An unhandled type is a Warning once,
@@ -61,6 +62,13 @@
 // The Content-Type is ignored on purpose, text/html included. The vendors are silent about it, and it is not signed: the
 // MAC decides whether the bytes are genuine, and the bytes whether they are a JSON object. Refusing a type would lose
 // genuine deliveries and keep nothing out.
+//
+// # Fields that do not fit
+//
+// A field that does not fit the event's type stays unset, and the callback runs: [Event.Undecoded] says which fields and
+// why, as do the [Observation] and, for the first time, a Warning in the log. A whole number fits an integer however it
+// is written, and a time is read in every notation that is one instant; see [EnvelopeNames] for the envelope. A body
+// does not fit its type at all if its data is not an object, or with [Options.StrictFields].
 //
 // # Times
 //

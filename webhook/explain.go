@@ -23,7 +23,7 @@ func (h *Handler) Explain(r Request, now time.Time) signature.Explanation {
 		now = time.Now()
 	}
 	r.Header, r.readDeadline = canonical(r.Header), nil
-	p := &passage{h: h, ctx: context.Background(), arrived: now}
+	p := &passage{h: h, ctx: context.Background(), arrived: now, answerBy: time.Now().Add(h.options.AnswerTimeout)}
 	v := p.judge(&r)
 	if e := p.explain(&Observation{Outcome: v.outcome, Reason: v.reason, Err: v.err}); e.Text != "" {
 		return e
@@ -33,6 +33,8 @@ func (h *Handler) Explain(r Request, now time.Time) signature.Explanation {
 		return signature.Explanation{Mistake: signature.Mistake(v.reason), Text: strings.TrimPrefix(v.err.Error(), "webhook: ")}
 	case v.outcome == Malformed:
 		return signature.Explanation{Mistake: signature.Mistake(v.reason), Text: "the signature or credential is right, but the body is no JSON object"}
+	case v.outcome == EndpointCheck:
+		return signature.Explanation{Mistake: signature.NoMistake, Text: "nothing is wrong with it, but it is no delivery: HEAD and GET are responded to by Options.RespondToGET"}
 	case v.outcome == Unhandled:
 		return signature.Explanation{Mistake: signature.NoMistake, Text: "nothing is wrong with it, but no callback is registered for its type, or the vendor documents no such type"}
 	case v.final():
@@ -52,10 +54,10 @@ func (p *passage) judge(r *Request) verdict {
 	if err != nil {
 		return unreadable(err)
 	}
-	match, err := h.endpoint.Authenticator.Authenticate(r, buf.b) // the buffer is not given back: what explains may still need it
+	match, err := p.verify(r, buf.b) // the buffer is not given back: what explains may still need it
 	if err != nil {
 		p.refused = &refused{r, buf}
-		return forged(err)
+		return unauthenticated(err)
 	}
 	a := &Arrival{Header: r.Header, Body: buf.b, Match: match}
 	if a.Envelope, err = h.envelope.read(a.Body); err != nil {

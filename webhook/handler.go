@@ -93,13 +93,13 @@ func New(p Profile, e Endpoint, o *Options) (*Handler, error) {
 	if options.RateLimit > 0 {
 		h.rate = rate.NewLimiter(options.RateLimit, options.RateBurst)
 	}
-	if err := h.openStore(); err != nil {
-		return nil, err
-	}
-	if c, ok := options.Inbox.(InboxChecker); ok {
-		if err := c.CheckHandler(p.Name, e.Name, options.MaxBody); err != nil {
+	if options.Inbox != nil {
+		if err := options.Inbox.CheckHandler(p.Name, e.Name, options.MaxBody); err != nil {
 			return nil, fmt.Errorf("webhook: Options.Inbox cannot take the deliveries of %s: %w", p.Name, err)
 		}
+	}
+	if err := h.openStore(); err != nil {
+		return nil, err
 	}
 	if 0 < p.Window && p.Window < p.Horizon && p.TimeHeader == "" {
 		options.Logger.Warn("webhook: Config.Window is shorter than the time over which the vendor sends a delivery again; later attempts may be refused as stale",
@@ -113,9 +113,11 @@ func New(p Profile, e Endpoint, o *Options) (*Handler, error) {
 // openStore finds the store and checks that it remembers a key for as long as its delivery can come again: a replay
 // would pass once the key was forgotten.
 func (h *Handler) openStore() error {
-	store := h.options.Store
-	if s, ok := h.options.Inbox.(InboxStore); ok && store == nil {
-		store = s.Store()
+	store, inbox := h.options.Store, h.options.Inbox
+	if store == nil && inbox != nil {
+		if store = inbox.Store(); store == nil {
+			return errors.New("webhook: Options.Store must be set, because Options.Inbox has no store")
+		}
 	}
 	if store == nil {
 		memory, err := idempotency.NewMemory(&idempotency.MemoryOptions{Logger: h.options.Logger})

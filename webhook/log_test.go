@@ -28,7 +28,7 @@ import (
 
 // levels are those that the contract gives the outcomes. A DEBUG line is for what went as it should.
 var levels = map[webhook.Outcome]string{
-	webhook.Handled: "DEBUG", webhook.Stored: "DEBUG", webhook.Duplicate: "DEBUG", webhook.Ignored: "DEBUG",
+	webhook.Handled: "DEBUG", webhook.Stored: "DEBUG", webhook.Duplicate: "DEBUG", webhook.Ignored: "DEBUG", webhook.EndpointCheck: "DEBUG",
 	webhook.InFlight: "INFO", webhook.ShuttingDown: "INFO",
 	webhook.RetryLater: "WARN", webhook.Overrun: "WARN", webhook.Unhandled: "WARN", webhook.Forged: "WARN", webhook.Unreadable: "WARN",
 	webhook.Overloaded: "WARN", webhook.TooLarge: "WARN", webhook.Encoded: "WARN", webhook.WrongMethod: "WARN",

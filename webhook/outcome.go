@@ -37,6 +37,9 @@ const (
 	TooLarge     Outcome = "too_large"
 	Encoded      Outcome = "encoded"
 	WrongMethod  Outcome = "wrong_method"
+
+	// EndpointCheck is no delivery: a sender asked whether the endpoint is there.
+	EndpointCheck Outcome = "endpoint_check"
 )
 
 // A row of the outcome contract.
@@ -84,11 +87,12 @@ var contract = []row{
 	{"authentic, but stale", Stale, http.StatusUnauthorized, false, "none", slog.LevelError},
 	{"no or bad signature, bad token, bad header", Forged, http.StatusUnauthorized, false, "none", slog.LevelWarn},
 	{"body too slow or cut off", Unreadable, http.StatusServiceUnavailable, true, "none", slog.LevelWarn},
-	{"store or inbox unreachable, full, or too slow", Unavailable, http.StatusServiceUnavailable, true, "none", slog.LevelError},
+	{"store, inbox or Authenticator unavailable, full, or too slow", Unavailable, http.StatusServiceUnavailable, true, "none", slog.LevelError},
 	{"after Shutdown", ShuttingDown, http.StatusServiceUnavailable, true, "none", slog.LevelInfo},
 	{"too many bodies being read, callbacks running, or deliveries a second", Overloaded, http.StatusServiceUnavailable, true, "none", slog.LevelWarn},
 	{"body larger than MaxBody, declared or found", TooLarge, http.StatusRequestEntityTooLarge, false, "none", slog.LevelWarn},
 	{"a real Content-Encoding, such as gzip", Encoded, http.StatusUnsupportedMediaType, false, "none", slog.LevelWarn},
+	{"HEAD or GET, with Options.RespondToGET", EndpointCheck, http.StatusOK, false, "none", levelSilent},
 	{"a method other than POST", WrongMethod, http.StatusMethodNotAllowed, false, "none", slog.LevelWarn},
 }
 
@@ -117,6 +121,7 @@ const (
 	ReasonCutOff        Reason = "body_cut_off"
 	ReasonLength        Reason = "body_length"
 	ReasonCredential    Reason = "credential"
+	ReasonAuthenticator Reason = "authenticator"
 	ReasonNoObject      Reason = "no_json_object"
 	ReasonNoTime        Reason = "no_time"
 	ReasonNoCallback    Reason = "no_callback"

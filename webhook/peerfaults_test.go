@@ -43,6 +43,10 @@ func (s *touched) Enqueue(context.Context, *webhook.Delivery) (bool, error) {
 	return false, s.called("Inbox.Enqueue")
 }
 
+func (s *touched) Store() idempotency.Store { return s }
+
+func (s *touched) CheckHandler(string, string, int64) error { return nil }
+
 // A delivery that is not authentic reaches the observer and the log, and nothing else of the user's: no store, no inbox,
 // no decoder, no name, no hook.
 func TestForged_CallsNothing(t *testing.T) {

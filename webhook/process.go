@@ -43,6 +43,8 @@ type passage struct {
 	refused     *refused  // what was not authentic, until it has been reported
 	redelivered bool      // by Redeliver, of a delivery that somebody has stored
 
+	undecodedFields map[string]error // that did not fit the event's type
+
 	concluded chan struct{} // if the answer is due before the callback has ended: closed once that has been reported
 }
 
@@ -89,7 +91,7 @@ func (p *passage) receive(r *Request) verdict {
 func (p *passage) authenticate(r *Request) (*Arrival, verdict) {
 	h := p.h
 	if v := h.checkBounds(r); v.final() {
-		p.unread = true
+		p.unread = v.outcome != EndpointCheck || r.ContentLength != 0
 		return nil, v
 	}
 	if h.reading.Add(1) > int64(h.options.MaxReading) {
@@ -103,10 +105,10 @@ func (p *passage) authenticate(r *Request) (*Arrival, verdict) {
 		return nil, unreadable(err)
 	}
 	p.bytes = len(buf.b)
-	match, err := h.endpoint.Authenticator.Authenticate(r, buf.b)
+	match, err := p.verify(r, buf.b)
 	if err != nil {
 		p.refused = &refused{r, buf}
-		return nil, forged(err)
+		return nil, unauthenticated(err)
 	}
 	defer buf.free()
 	return &Arrival{Header: r.Header, Body: bytes.Clone(buf.b), Match: match}, verdict{}
@@ -119,12 +121,14 @@ func (p *passage) readBody(r *Request) (*buffer, error) {
 
 // checkBounds looks at all that can be judged before a byte of the body is read.
 func (h *Handler) checkBounds(r *Request) verdict {
-	coding := coding(r.Header["Content-Encoding"])
+	encoding := coding(r.Header["Content-Encoding"])
 	switch {
+	case h.options.RespondToGET && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+		return verdict{outcome: EndpointCheck}
 	case r.Method != http.MethodPost && r.Method != "":
 		return verdict{outcome: WrongMethod, err: errors.New("webhook: the method is not POST")}
-	case coding != "":
-		return verdict{outcome: Encoded, err: &encodedError{coding}}
+	case encoding != "":
+		return verdict{outcome: Encoded, err: &encodedError{encoding}}
 	case r.ContentLength > h.options.MaxBody:
 		return verdict{outcome: TooLarge, err: errTooLarge}
 	default:
@@ -145,7 +149,27 @@ func unreadable(err error) verdict {
 	}
 }
 
-func forged(err error) verdict {
+// verify asks the Authenticator. A panic of it is an error.
+func (p *passage) verify(r *Request, body []byte) (match signature.Match, err error) {
+	defer caught(&err)
+	authenticator, ctx := p.h.endpoint.Authenticator, p.ctx
+	if _, computes := authenticator.(*signed); !computes {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, min(p.h.options.StoreTimeout, time.Until(p.answerBy)))
+		defer cancel()
+	}
+	return authenticator.Authenticate(ctx, r, body)
+}
+
+// unauthenticated reads the error of an Authenticator.
+func unauthenticated(err error) verdict {
+	var panicked *PanicError
+	switch {
+	case errors.As(err, &panicked):
+		return verdict{outcome: Panicked, err: err}
+	case errors.Is(err, ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return verdict{outcome: Unavailable, reason: ReasonAuthenticator, err: fmt.Errorf("webhook: the Authenticator: %w", err)}
+	}
 	v := verdict{outcome: Forged, reason: ReasonCredential, err: err}
 	var reason signature.Reason
 	if errors.As(err, &reason) {

@@ -1,6 +1,8 @@
 package webhook
 
 import (
+	"context"
+	"errors"
 	"time"
 
 	"github.com/aihooks/aihooks-go/signature"
@@ -91,15 +93,25 @@ type Endpoint struct {
 
 	// Key, if set, names a delivery by its decoded event, in place of the profile's keys; an empty name keeps those.
 	// It is called with a pointer to the event's type, and only for types that have a callback. The type is always part of
-	// the key.
+	// the key. With a Key every field must fit, as with [Options.StrictFields].
 	Key func(event any) string
 }
 
 // An Authenticator decides, from the bytes as they were received, whether a delivery is the vendor's. It compares in
 // constant time and parses nothing. Its errors are for the log and name no secret.
+//
+// An error refuses the delivery with a 401, which some vendors never send again. If the Authenticator could not decide,
+// because the database that holds a tenant's key is down, its error must match [ErrUnavailable]: the response is a 503.
+//
+// The context has the values of the request's. It ends after Options.StoreTimeout, or when the response is due or the
+// sender disconnects; Authenticate must return then, and an error that matches the context's is taken for ErrUnavailable.
+// r and body must not be used after the return.
 type Authenticator interface {
-	Authenticate(r *Request, body []byte) (signature.Match, error)
+	Authenticate(ctx context.Context, r *Request, body []byte) (signature.Match, error)
 }
+
+// ErrUnavailable is matched by the error of an [Authenticator] that could not decide.
+var ErrUnavailable = errors.New("webhook: authentication is unavailable")
 
 // An Explainer is an [Authenticator] that can say why it refuses. It is asked only when the sentence will be written into
 // a log, or by [Handler.Explain]; it costs some milliseconds at most, says nothing that has not been proven, and names no
@@ -109,9 +121,9 @@ type Explainer interface {
 }
 
 // AuthenticatorFunc is a function that is an [Authenticator].
-type AuthenticatorFunc func(r *Request, body []byte) (signature.Match, error)
+type AuthenticatorFunc func(ctx context.Context, r *Request, body []byte) (signature.Match, error)
 
 // Authenticate calls f.
-func (f AuthenticatorFunc) Authenticate(r *Request, body []byte) (signature.Match, error) {
-	return f(r, body)
+func (f AuthenticatorFunc) Authenticate(ctx context.Context, r *Request, body []byte) (signature.Match, error) {
+	return f(ctx, r, body)
 }

@@ -35,7 +35,7 @@ type Request struct {
 // A Result is what became of a delivery, and what to answer.
 type Result struct {
 	Status     int
-	Body       []byte        // JSON, one of three fixed texts; do not change it
+	Body       []byte        // JSON, one of three fixed texts; do not change it. Empty for EndpointCheck
 	RetryAfter time.Duration // whole seconds, but exact from Redeliver; zero: no Retry-After header
 	Close      bool          // the connection should be closed: part of the body is still in it
 
@@ -43,6 +43,8 @@ type Result struct {
 	Reason   Reason
 	Err      error     // for the log, never for the sender
 	Delivery *Delivery // nil unless the delivery was authentic
+
+	allow string // the methods of a 405
 }
 
 var (
@@ -61,12 +63,14 @@ func (r *Result) Header() http.Header {
 // setHeader sets no Content-Length: a middleware may compress the body, or add to it. It shares no values between
 // responses, because a middleware may change them in place.
 func (r *Result) setHeader(h http.Header) {
-	h["Content-Type"] = []string{"application/json"}
+	if len(r.Body) > 0 {
+		h["Content-Type"] = []string{"application/json"}
+	}
 	if r.RetryAfter > 0 {
 		h["Retry-After"] = []string{strconv.FormatInt(int64(r.RetryAfter/time.Second), 10)}
 	}
-	if r.Status == http.StatusMethodNotAllowed {
-		h["Allow"] = []string{http.MethodPost}
+	if r.allow != "" {
+		h["Allow"] = []string{r.allow}
 	}
 	if r.Close {
 		h["Connection"] = []string{"close"}
@@ -103,7 +107,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // Process receives one delivery without a socket: for serverless functions and other servers. It waits as long as
 // ServeHTTP would. If ctx has an earlier deadline it returns before that, with a margin of a quarter of the time left and
-// at most 500 ms. The callback goes on after either, and may ask ctx for values then. A Body that can block and has missed Options.BodyTimeout is read from until that read ends.
+// at most 500 ms. The callback goes on after either, and may ask ctx for values then. A Body that can block and has missed
+// Options.BodyTimeout is read from until that read ends.
 func (h *Handler) Process(ctx context.Context, r Request) Result {
 	r.Header = canonical(r.Header)
 	r.readDeadline, r.writeDeadline, r.server = nil, nil, nil

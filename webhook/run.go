@@ -51,7 +51,7 @@ func (p *passage) decode() {
 		p.undecoded = &undecodableError{err}
 		return
 	}
-	p.event = event
+	p.event, p.undecodedFields = event, event.event().decoded.undecoded
 }
 
 // execute calls back and settles what came of it, also when the callback panics or ends its goroutine.

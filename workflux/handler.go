@@ -16,7 +16,8 @@ type Config struct {
 	// Defaults to "default".
 	Endpoint string
 
-	// Keys are the live signing secrets. At least one is required.
+	// Keys are the live signing secrets. At least one is required. WorkFlux's API takes any string of the caller's as the
+	// secret of a webhook: its bytes are the key, and are never decoded.
 	Keys []signature.Key
 
 	// Window is how old a delivery may be, by the timestamp in its body. It must be longer than WorkFlux goes on
@@ -30,8 +31,8 @@ type Config struct {
 
 	// Key names a delivery by its decoded event, a pointer to one of the types of this package. WorkFlux sends no id,
 	// so two events with the same bytes, two equal user messages within a second for instance, are one unless Key
-	// tells them apart. An empty name leaves the delivery its default: a digest of the signed body. Events of
-	// different types never are one.
+	// tells them apart. An empty name leaves the delivery its default: a digest of the signed body. Events of different
+	// types never are one. With a Key, a field that does not fit makes the delivery undecodable, because Key may need it.
 	Key func(event any) string
 }
 

@@ -181,8 +181,7 @@ func begin(t *testing.T, c *exec.Cmd) *job {
 	return j
 }
 
-// A spooled stream is read as soon as it is written. A pipe of Windows holds 4 KiB, and a listener that waits for somebody
-// to read its output does not respond meanwhile.
+// A spooled stream is read as soon as it is written: a pipe of Windows holds 4 KiB.
 type spooled struct {
 	chunks chan []byte
 	rest   []byte

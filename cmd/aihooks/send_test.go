@@ -2,13 +2,17 @@ package main
 
 import (
 	"encoding/json"
+	"log/slog"
+	"net/http/httptest"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
 	"github.com/aihooks/aihooks-go/greenflash"
+	"github.com/aihooks/aihooks-go/webhook"
 )
 
 type answers struct {
@@ -136,4 +140,24 @@ func TestOutputForProgramsIsJSONAndNothingElse(t *testing.T) {
 	r := run(t, "send", "greenflash", "conversation.rating", "--url", s.URL, "--json").is(t, 0)
 	require.True(t, json.Valid([]byte(r.out)))
 	require.Empty(t, r.err)
+}
+
+func TestSend_ReachesLocalServers(t *testing.T) {
+	v, err := vendors.Find("workflux")
+	require.NoError(t, err)
+	h, err := v.New(secret, &webhook.Options{Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	selfSigned := httptest.NewTLSServer(h)
+	t.Cleanup(selfSigned.Close)
+	plain := newService(t, "workflux")
+	for _, address := range []string{
+		selfSigned.URL,
+		strings.Replace(selfSigned.URL, "127.0.0.1", "localhost", 1),
+		strings.Replace(selfSigned.URL, "127.0.0.1", "hooks.localhost", 1),
+		strings.Replace(plain.URL, "127.0.0.1", "HOOKS.LOCALHOST", 1),
+	} {
+		env := secrets()
+		env["HTTP_PROXY"], env["HTTPS_PROXY"] = down(t), down(t)
+		finish(t, aihooks(t, env, "send", "workflux", "user.message", "--url", address+"/hooks")).is(t, 0)
+	}
 }

@@ -87,10 +87,11 @@ func (s statements) in(table string) statements {
 }
 
 // PostgreSQL is the dialect of PostgreSQL and what speaks like it.
-//
+var PostgreSQL = &postgreSQL
+
 // All conditions look at clock_timestamp(), not now(), which stands still during a transaction and while a
 // statement waits for a row.
-var PostgreSQL = &Dialect{
+var postgreSQL = Dialect{
 	name: "PostgreSQL",
 	unit: time.Microsecond,
 	statements: statements{
@@ -172,7 +173,9 @@ func sqlState(err error) string {
 }
 
 // SQLite is the dialect of SQLite from version 3.42 on. Times are milliseconds since 1970.
-var SQLite = &Dialect{
+var SQLite = &sqlite
+
+var sqlite = Dialect{
 	name: "SQLite",
 	unit: time.Millisecond,
 	statements: statements{

@@ -78,8 +78,8 @@ func (c *check) awaitAlerts(s *site, n int) {
 
 // storeOf returns the store that the handlers of the case share.
 func (c *check) storeOf(box inbox.Inbox) idempotency.Store {
-	if own, ok := box.(webhook.InboxStore); ok && c.Options.Store == nil {
-		return own.Store()
+	if own := box.Store(); own != nil && c.Options.Store == nil {
+		return own
 	}
 	if c.store == nil && c.Options.Store != nil {
 		c.store = c.Options.Store(c)
@@ -92,7 +92,7 @@ func (c *check) storeOf(box inbox.Inbox) idempotency.Store {
 
 // storeFor returns what the handlers are given: nil where they are to find the inbox's own.
 func (c *check) storeFor(box inbox.Inbox) idempotency.Store {
-	if _, ok := box.(webhook.InboxStore); ok && c.Options.Store == nil {
+	if box.Store() != nil && c.Options.Store == nil {
 		return nil
 	}
 	return c.storeOf(box)

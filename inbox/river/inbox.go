@@ -32,6 +32,7 @@ type Inbox struct {
 	pool    *pgxpool.Pool
 	db      *sql.DB // the same connections, for the store
 	store   *sqlstore.Store
+	schema  string // of River's tables, by Configure
 
 	configured atomic.Bool
 	client     atomic.Pointer[Client]
@@ -42,10 +43,7 @@ type Inbox struct {
 	listening bool              // for dead letters
 }
 
-var (
-	_ inbox.Inbox        = (*Inbox)(nil)
-	_ webhook.InboxStore = (*Inbox)(nil)
-)
+var _ inbox.Inbox = (*Inbox)(nil)
 
 // New returns an inbox in the database of pool, which stays the caller's and is not asked anything yet. The error names
 // the option that breaks a rule. Next come [Inbox.Configure], river.NewClient and [Inbox.Use].
@@ -67,12 +65,11 @@ func New(pool *pgxpool.Pool, o *Options) (*Inbox, error) {
 	return &Inbox{options: options, pool: pool, db: db, store: store, queues: make(map[string]*queue)}, nil
 }
 
-// Migrate makes the table of the idempotency store, unless it is there. River's own tables are made by River: by its
-// package rivermigrate, or its command. See sqlstore.Schema for the table as SQL.
-func (b *Inbox) Migrate(ctx context.Context) error { return b.store.Migrate(ctx) }
-
 // Store returns the idempotency store in the same database, which handlers take if they are given no other.
 func (b *Inbox) Store() idempotency.Store { return b.store }
+
+// CheckHandler implements [webhook.Inbox]. It refuses no handler.
+func (b *Inbox) CheckHandler(_, _ string, _ int64) error { return nil }
 
 // CompleteTx marks the delivery whose callback runs under ctx as done, inside the callback's own transaction: the mark
 // and what the callback wrote are committed together, by exactly one of those who may run the delivery. It takes the place

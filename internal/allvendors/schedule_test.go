@@ -84,6 +84,7 @@ func (e ending) String() string {
 // testdata/schedule.txt; what must hold in all of them is asserted.
 func TestEveryScheduleEndsWell(t *testing.T) {
 	var table strings.Builder
+	table.WriteString(scheduleLegend)
 	for _, s := range situations() {
 		var e ending
 		synctest.Test(t, func(t *testing.T) { e = s.play(t) })

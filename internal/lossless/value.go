@@ -45,13 +45,9 @@ func same(sent, kept json.RawMessage) bool {
 	}
 	var k string
 	if json.Unmarshal(kept, &k) == nil {
-		var s string
-		if json.Unmarshal(sent, &s) != nil {
-			return k == string(sent)
-		}
-		a, aErr := timestamp.Parse(s)
+		a, aErr := timestamp.ParseJSON(sent)
 		b, bErr := timestamp.Parse(k)
-		return s == k || aErr == nil && bErr == nil && a.Equal(b)
+		return text(sent) == k || aErr == nil && bErr == nil && a.Equal(b)
 	}
 	a, aOK := new(big.Rat).SetString(string(sent))
 	b, bOK := new(big.Rat).SetString(string(kept))

@@ -66,7 +66,7 @@ type poster struct {
 func (a *app) poster(patience time.Duration, workers int) *poster {
 	return &poster{a, &http.Client{
 		Timeout:       patience,
-		Transport:     &http.Transport{MaxIdleConnsPerHost: workers, Proxy: http.ProxyFromEnvironment},
+		Transport:     transport(workers),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // a vendor follows none
 	}, workers}
 }
@@ -156,6 +156,9 @@ func (p *poster) post(ctx context.Context, l *letter) answer {
 	a.TookMS = float64(a.took.Microseconds()) / 1000
 	if err != nil {
 		a.Status, a.Error = 0, l.hide(withoutURL(err).Error())
+	}
+	if isUntrusted(err) {
+		a.Error += "; trust its certificate authority on this machine, or send to it as localhost"
 	}
 	return a
 }
