@@ -19,8 +19,16 @@ type Inbox interface {
 	// [*DrainError] if callbacks did not return. It returns an error at once if two hooks are for the same
 	// deliveries, or for none. Several processes may run the same inbox, and one process several Runs.
 	//
+	// After Shutdown it returns [ErrShutdown].
+	//
 	// What a run could not help is not its error: it is tried again, and said in the log.
 	Run(ctx context.Context, hooks ...Hook) error
+
+	// Shutdown ends every Run of this process as the end of its context would, but the end of ctx takes the place of
+	// [Policy.DrainTimeout]: give it the context that the server and the handlers are shut down with, so that all steps
+	// share one deadline. It returns once every Run has returned, about a second after the end of ctx at the latest,
+	// with their [*DrainError] if callbacks did not return. Enqueue goes on to store deliveries.
+	Shutdown(ctx context.Context) error
 
 	// Dead goes through the dead letters that the filter selects, the longest dead first. Here and below, a filter that
 	// says nothing is [ErrEmptyFilter], and one whose ID is not that of a dead letter that it selects, [ErrNotFound].

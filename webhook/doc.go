@@ -81,5 +81,5 @@
 // # Shutdown
 //
 // http.Server.Shutdown first, so that requests finish; then [Handler.Shutdown], which waits for running callbacks;
-// then the inbox.
+// then the inbox's Shutdown. Give all three the same context, whose deadline then is that of the whole.
 package webhook
