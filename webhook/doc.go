@@ -53,6 +53,9 @@
 //	a Content-Encoding                                                     415                none                       encoded
 //	a method other than POST                                               405                none                       wrong_method
 //
+// The keys are those of deliveries that run while the sender waits. When an inbox runs one, a dead letter's keys are
+// released instead of completed, whatever made it one: its Retry runs the callback again.
+//
 // No or bad signature, a stale timestamp and a bad credential are answered alike. An unhandled type is logged once. A
 // type that the vendor does not document is unhandled, and runs nothing, also when its timestamp is stale or missing:
 // the event by which a vendor tests an endpoint may have such a one.
