@@ -243,7 +243,7 @@ func (m *Memory) warn(ctx context.Context) {
 		return
 	}
 	m.logger.LogAttrs(ctx, slog.LevelWarn, "idempotency: the memory store is 80 % full; it refuses new keys once it is full",
-		slog.Int64("keys", n), slog.Int64("max_keys", m.maxKeys), slog.Duration("retention", m.retention))
+		slog.Int64("keys", n), slog.Int64("max_keys", m.maxKeys), slog.String("retention", m.retention.String()))
 }
 
 // digest hashes key and picks its shard. The seed is secret, so nobody can look for keys that collide.

@@ -55,6 +55,9 @@
 //	HEAD or GET, with Options.RespondToGET                                 200                none                       endpoint_check
 //	a method other than POST                                               405                none                       wrong_method
 //
+// The keys are those of deliveries that run while the sender waits. When an inbox runs one, a dead letter's keys are
+// released instead of completed, whatever made it one: its Retry runs the callback again.
+//
 // No or bad signature, a stale timestamp and a bad credential are answered alike. An unhandled type is a Warning once,
 // and a Debug line after that. A type that the vendor does not document is unhandled, and runs nothing, also when its
 // timestamp is stale or missing: the event by which a vendor tests an endpoint may have such a one.
@@ -112,5 +115,5 @@
 // # Shutdown
 //
 // http.Server.Shutdown first, so that requests finish; then [Handler.Shutdown], which waits for running callbacks;
-// then the inbox.
+// then the inbox's Shutdown. Give all three the same context, whose deadline then is that of the whole.
 package webhook

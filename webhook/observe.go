@@ -236,7 +236,7 @@ func (j *journal) line(p *passage, level slog.Level, o *Observation, leftOut int
 		attrs = append(attrs, slog.String("type", clip(d.Type)), slog.String("id", clip(d.ID)), slog.Int("attempt", d.Attempt),
 			slog.String("signed_by", d.SignedBy))
 	}
-	attrs = append(attrs, slog.Duration("duration", o.Duration))
+	attrs = append(attrs, slog.Float64("duration_ms", float64(o.Duration.Microseconds())/1000))
 	if o.Unguarded {
 		attrs = append(attrs, slog.Bool("unguarded", true))
 	}

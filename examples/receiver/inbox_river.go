@@ -39,7 +39,7 @@ func openRiver(ctx context.Context, source string, policy inbox.Policy) (inbox.I
 		return nil, nil, err
 	}
 	return opened, func() error {
-		stop, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		stop, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
 		if err := client.Stop(stop); err != nil {
 			return fmt.Errorf("stopping River: %w", err) // what does not end keeps its connection

@@ -24,6 +24,7 @@ type memory struct {
 	policy inbox.Policy
 	lease  time.Duration
 
+	active  inbox.Runs
 	ended   atomic.Bool     // a Run has returned
 	oneRun  chan struct{}   // has room for one
 	pending map[string]bool // what writesLater has not written; under the disk's lock
@@ -112,10 +113,12 @@ func (m *memory) wake() {
 }
 
 func (m *memory) Run(ctx context.Context, hooks ...inbox.Hook) error {
-	d, err := inbox.NewDispatcher(ctx, m.limits(), m.accepted(hooks)...)
+	d, end, err := m.active.Begin(ctx, m.limits(), m.accepted(hooks)...)
 	if err != nil {
 		return err
 	}
+	defer end()
+	ctx = d.Context()
 	defer m.alone()()
 	r := &memoryRun{memory: m, ctx: ctx, dispatcher: d, hooks: make(map[string]inbox.Hook), shut: make(map[string]bool)}
 	for _, h := range hooks {
@@ -142,6 +145,14 @@ func (m *memory) Run(ctx context.Context, hooks ...inbox.Hook) error {
 		next.Stop()
 	}
 	return r.drain()
+}
+
+func (m *memory) Shutdown(ctx context.Context) error {
+	if m.fault == ignoresDeadline {
+		m.active.Close()
+		return nil
+	}
+	return m.active.Shutdown(ctx)
 }
 
 // A memoryRun is one Run.
@@ -244,7 +255,11 @@ func (r *memoryRun) bury(row *row) {
 	e := r.entry(row)
 	if r.fault == alertsTooEarly {
 		row.state, row.due = inbox.Running, time.Now().Add(time.Hour)
-		defer func() { row.state = inbox.Dead }()
+		time.AfterFunc(20*time.Millisecond, func() {
+			r.disk.mu.Lock()
+			defer r.disk.mu.Unlock()
+			row.state = inbox.Dead
+		})
 	}
 	r.disk.mu.Unlock() // OnDead may well look into the inbox
 	defer r.disk.mu.Lock()

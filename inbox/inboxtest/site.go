@@ -41,12 +41,12 @@ func (c *check) open(p inbox.Policy) *site {
 		p.Logger = slog.New(slog.NewJSONHandler(c.log, nil))
 	}
 	alert := p.OnDead
-	p.OnDead = func(e inbox.Entry) {
+	p.OnDead = func(ctx context.Context, e inbox.Entry) {
 		s.mu.Lock()
 		s.buried = append(s.buried, e)
 		s.mu.Unlock()
 		if alert != nil {
-			alert(e)
+			alert(ctx, e)
 		}
 	}
 	s.box, s.closes = c.Open(c, c.rule.name, p)

@@ -10,7 +10,7 @@
 //	...
 //	go box.Run(running, hook)
 //	...
-//	errors.Join(server.Shutdown(ctx), hook.Shutdown(ctx)) // then end running, wait for Run, and close the connection
+//	errors.Join(server.Shutdown(ctx), hook.Shutdown(ctx), box.Shutdown(ctx)) // then close the connection
 //
 // It needs nats-server 2.10 or later, was tested on 2.15, and any number of processes may share it.
 //

@@ -26,6 +26,7 @@ type Inbox struct {
 	next    string              // what the subjects begin with that messages are asked for on
 	streams [3]jetstream.Stream // in the order of configs
 
+	active inbox.Runs
 	saidAt atomic.Int64 // when report said something last, in Unix nanoseconds
 }
 

@@ -41,6 +41,10 @@ type Inbox struct {
 	mu        sync.RWMutex
 	queues    map[string]*queue // those that Runs have added to the client
 	listening bool              // for dead letters
+	until     context.Context   // of Shutdown; nil before
+
+	active  inbox.Runs
+	alerter *inbox.Alerter
 }
 
 var _ inbox.Inbox = (*Inbox)(nil)
@@ -62,7 +66,10 @@ func New(pool *pgxpool.Pool, o *Options) (*Inbox, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("riverinbox: Options.Namespace: %w", err), db.Close())
 	}
-	return &Inbox{options: options, pool: pool, db: db, store: store, queues: make(map[string]*queue)}, nil
+	return &Inbox{
+		options: options, pool: pool, db: db, store: store, queues: make(map[string]*queue),
+		alerter: inbox.NewAlerter(context.Background(), options.Policy),
+	}, nil
 }
 
 // Store returns the idempotency store in the same database, which handlers take if they are given no other.
@@ -146,6 +153,18 @@ func otherContent(job *rivertype.JobRow, d *webhook.Delivery) bool {
 	return json.Unmarshal(job.EncodedArgs, &there) == nil && !there.Discarded && !bytes.Equal(there.Body, d.Body)
 }
 
-// Close ends what New has started. The pool and the client stay open: every Run has returned by then, and the client has
-// been stopped.
-func (b *Inbox) Close() error { return b.db.Close() }
+// Close waits for the calls of Policy.OnDead, until the context of Shutdown ends, or otherwise for Policy.DrainTimeout, and
+// ends what New has started. The pool and the client stay open: every Run has returned by then, and the client has been
+// stopped.
+func (b *Inbox) Close() error {
+	b.mu.RLock()
+	until := b.until
+	b.mu.RUnlock()
+	if until == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), b.options.Policy.DrainTimeout)
+		defer cancel()
+		until = ctx
+	}
+	b.alerter.Drain(until)
+	return b.db.Close()
+}

@@ -32,10 +32,10 @@ type Inbox struct {
 	closing  sync.Once
 	closeErr error
 
-	mu      sync.Mutex
-	runs    map[*run]struct{}
-	running sync.WaitGroup
-	closed  bool
+	active inbox.Runs
+	closed atomic.Bool
+	mu     sync.Mutex
+	runs   map[*run]struct{}
 
 	reported atomic.Int64 // when trouble was logged last, in Unix milliseconds
 }
@@ -266,11 +266,12 @@ func makeTables(ctx context.Context, path string) (err error) {
 const patience = 5 * time.Second
 
 // Close ends every Run as the end of its context would, waits for it, has what was asked before written, and closes the
-// file. It comes last in a shutdown, after http.Server.Shutdown and the Shutdown of the handlers: what is delivered
-// later is answered 503. Further calls return what the first did.
+// file. It comes last in a shutdown, after http.Server.Shutdown, the Shutdown of the handlers and [Inbox.Shutdown], by whose
+// deadline the Runs have ended: otherwise it waits for up to Policy.DrainTimeout. What is delivered later is answered 503. Further calls return what the first did.
 func (b *Inbox) Close() error {
 	b.closing.Do(func() {
-		b.endRuns()
+		b.closed.Store(true)
+		b.active.Close()
 		if b.stop != nil {
 			b.stop()
 		}
