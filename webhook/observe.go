@@ -16,7 +16,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// An Observation says what became of one delivery. Its strings, but for ID and Err, come from fixed lists or from the
+// An Observation says what became of one request, or of one run of a stored delivery. Its strings, but for ID and Err, come from fixed lists or from the
 // configuration, and may become labels of a metric.
 type Observation struct {
 	Vendor   string
@@ -28,11 +28,18 @@ type Observation struct {
 	Form     string // for vendors that sign in several
 	// Unguarded says that the store could not be asked and the callback was run all the same, by DangerouslyFailOpen.
 	Unguarded bool
-	Late      bool // the callback ended after the answer: an earlier observation says Overrun or Entrusted
 
-	// Status is that of the response; of a late one, the status it would have had. It is zero if the request's context
-	// had ended before: the sender had disconnected, or a middleware had responded in the handler's place.
-	Status   int
+	// FromInbox says that this is not a request: [Handler.Redeliver], which an inbox calls, ran a stored delivery. The
+	// request that brought it has had its own observation, which says Stored.
+	FromInbox bool
+
+	// Late says that the callback ended after the response. An earlier observation says Overrun or Entrusted.
+	Late bool
+
+	// Status is that of the response. It is zero where there is none: with FromInbox or Late, and if the request's context
+	// had ended before, because the sender had disconnected or a middleware had responded in the handler's place.
+	Status int
+
 	ID       string        // of the delivery; empty if not authentic
 	Attempt  int           // zero if it was not given to a callback
 	Bytes    int           // of the body; zero if it was not read
@@ -56,6 +63,7 @@ func (p *passage) report(v verdict, late bool) {
 		Outcome:   v.outcome,
 		Reason:    v.reason,
 		Unguarded: p.unguarded,
+		FromInbox: p.redelivered,
 		Late:      late,
 		Status:    p.status(v.outcome, late),
 		Bytes:     p.bytes,
@@ -136,6 +144,9 @@ func (j *journal) init(logger *slog.Logger) {
 func (j *journal) write(p *passage, o *Observation) {
 	ctx, d := p.ctx, p.delivery
 	level := rules[o.Outcome].level
+	if o.FromInbox && o.Outcome != Unmarked {
+		level = min(level, slog.LevelWarn) // it is retried, or the inbox writes the Error line of a dead letter
+	}
 	if o.Unguarded || o.Reason == ReasonOtherContent {
 		level = max(level, slog.LevelWarn)
 	}
@@ -214,7 +225,10 @@ func (j *journal) line(p *passage, level slog.Level, o *Observation, leftOut int
 	d, attrs := p.delivery, make([]slog.Attr, 0, 16)
 	attrs = append(attrs,
 		slog.String("vendor", o.Vendor), slog.String("endpoint", o.Endpoint),
-		slog.String("outcome", string(o.Outcome)), slog.Int("status", o.Status))
+		slog.String("outcome", string(o.Outcome)))
+	if o.Status != 0 {
+		attrs = append(attrs, slog.Int("status", o.Status))
+	}
 	if o.Reason != ReasonNone {
 		attrs = append(attrs, slog.String("reason", string(o.Reason)))
 	}
@@ -225,6 +239,9 @@ func (j *journal) line(p *passage, level slog.Level, o *Observation, leftOut int
 	attrs = append(attrs, slog.Duration("duration", o.Duration))
 	if o.Unguarded {
 		attrs = append(attrs, slog.Bool("unguarded", true))
+	}
+	if o.FromInbox {
+		attrs = append(attrs, slog.Bool("from_inbox", true))
 	}
 	if o.Late {
 		attrs = append(attrs, slog.Bool("late", true))

@@ -50,15 +50,17 @@ type Options struct {
 	// it ran: so it is for callbacks that may run twice. Each such run is observed as Unguarded and logged as a Warning.
 	DangerouslyFailOpen bool
 
-	// Logger gets at most one line for a delivery. At slog.LevelDebug every authentic delivery has one: what was handled,
-	// duplicates, and a vendor's test events too. The first delivery of a type without a callback is a Warning, and those
-	// after it are Debug lines. The line of a refused one says what was probably wrong, as "mistake" and "explanation":
-	// see [Handler.Explain]. Defaults to slog.Default().
+	// Logger gets at most one line for each observation: see Observer. At slog.LevelDebug every authentic delivery has one:
+	// what was handled, duplicates, and a vendor's test events too. The first delivery of a type without a callback is a
+	// Warning, and those after it are Debug lines. A run of a stored delivery that fails is at slog.LevelWarn: the inbox
+	// retries it, and writes the one line at slog.LevelError when it becomes a dead letter. The line of a refused delivery
+	// says what was probably wrong, as "mistake" and "explanation": see [Handler.Explain]. Defaults to slog.Default().
 	Logger *slog.Logger
 
-	// Observer, if set, is called once for each delivery, and once more for a callback that ended after the answer.
-	// Whatever the log leaves out can be counted here. It must be quick: it is called before the answer is written. A panic
-	// is logged and changes nothing.
+	// Observer, if set, is called once for each request, and once more for a callback that ended after the response, which
+	// has Late set. With an Inbox it is also called once for each run of a stored delivery, which has FromInbox set. To
+	// count requests, count those that have neither. What the log leaves out can be counted here. It must be quick: it is
+	// called before the response is written. A panic is logged and changes nothing.
 	Observer func(ctx context.Context, o Observation)
 
 	// RespondToGET responds 200 with an empty body to HEAD and GET, for senders that check a URL before they create an

@@ -55,10 +55,10 @@ func (p *passage) extendWriteTimeout(r *Request) {
 	})
 }
 
-// status returns the status of the response that the sender gets; of a late outcome, the one that it would have got. It
-// is zero if the request's context has ended: the sender has disconnected, or a middleware has responded in our place.
+// status returns the status of the response that the sender gets. It is zero where it gets none from us: see
+// [Observation.Status].
 func (p *passage) status(o Outcome, late bool) int {
-	if !late && !p.redelivered && p.ctx.Err() != nil {
+	if late || p.redelivered || p.ctx.Err() != nil {
 		return 0
 	}
 	return rules[o].status

@@ -53,6 +53,7 @@ func TestWriteTimeout_IsHonoredBehindMiddleware(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := newReceiver(t, webhook.Options{})
 			release := make(chan struct{})
 			ping.On(r.Handler, func(context.Context, *Ping) error {

@@ -41,6 +41,7 @@ var limits = map[string]func(http.Handler, time.Duration) http.Handler{
 func TestTimeout_RespondsBeforeTheMiddleware(t *testing.T) {
 	for name, limited := range limits {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			observed := make(chan webhook.Observation, 2)
 			hook, err := greenflash.NewHandler(secret, &webhook.Options{
 				Logger:   slog.New(slog.DiscardHandler),
@@ -53,7 +54,7 @@ func TestTimeout_RespondsBeforeTheMiddleware(t *testing.T) {
 				return nil
 			})
 			var logged lines
-			server := httptest.NewUnstartedServer(limited(hook, time.Second))
+			server := httptest.NewUnstartedServer(limited(hook, 2*time.Second))
 			server.Config.ErrorLog = log.New(&logged, "", 0)
 			server.Start()
 			t.Cleanup(server.Close)

@@ -14,8 +14,9 @@
 //	err = client.Start(ctx)
 //	go box.Run(ctx, hook)
 //
-// The tables are River's own, made by its package rivermigrate or its command, and that of the idempotency store, made by
-// [Inbox.Migrate].
+// The tables are River's own and that of the idempotency store. [Inbox.Migrate] makes and updates both, and is safe to call
+// from every replica. River's package rivermigrate and its command are not: of two that migrate an empty database at once,
+// one fails.
 //
 // # What a delivery is
 //

@@ -32,6 +32,7 @@ type Inbox struct {
 	pool    *pgxpool.Pool
 	db      *sql.DB // the same connections, for the store
 	store   *sqlstore.Store
+	schema  string // of River's tables, by Configure
 
 	configured atomic.Bool
 	client     atomic.Pointer[Client]
@@ -63,10 +64,6 @@ func New(pool *pgxpool.Pool, o *Options) (*Inbox, error) {
 	}
 	return &Inbox{options: options, pool: pool, db: db, store: store, queues: make(map[string]*queue)}, nil
 }
-
-// Migrate makes the table of the idempotency store, unless it is there. River's own tables are made by River: by its
-// package rivermigrate, or its command. See sqlstore.Schema for the table as SQL.
-func (b *Inbox) Migrate(ctx context.Context) error { return b.store.Migrate(ctx) }
 
 // Store returns the idempotency store in the same database, which handlers take if they are given no other.
 func (b *Inbox) Store() idempotency.Store { return b.store }
