@@ -247,7 +247,7 @@ func (p *passage) enqueue() verdict {
 		return err
 	})
 	switch {
-	case duplicate && errors.Is(err, ErrOtherContent):
+	case errors.Is(err, ErrOtherContent) && duplicate: // after a timeout, Enqueue may still set duplicate
 		return verdict{outcome: Stored, reason: ReasonOtherContent, err: err}
 	case errors.Is(err, ErrInboxFull):
 		return verdict{outcome: Unavailable, reason: ReasonInboxFull, err: err}
