@@ -27,7 +27,7 @@ type refitter struct {
 }
 
 // maxRefitDepth bounds how far down a misfit is looked for: each level decodes what is below it once more.
-const maxRefitDepth = 32
+const maxRefitDepth = 8
 
 // A member is a part of an object, with its name as it is written.
 type member struct {

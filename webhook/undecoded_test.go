@@ -80,6 +80,7 @@ func receiveWide(t *testing.T, o webhook.Options, data string) (*Wide, *receiver
 	var got *Wide
 	wide.On(r.Handler, func(_ context.Context, e *Wide) error { got = e; return nil })
 	r.deliver([]byte(`{"type":"wide","id":"a","data":` + data + `}`))
+	require.NoError(t, r.Shutdown(t.Context())) // on a busy machine a large body is decoded after the response
 	return got, r
 }
 
@@ -353,7 +354,7 @@ func TestUndecoded_DeepAndLargeBodiesAreBounded(t *testing.T) {
 		e, _ := receiveWide(t, o, data)
 		require.NotNil(t, e)
 		require.NotEmpty(t, e.Undecoded())
-		require.Less(t, decoded, 70*len(data), "each level decodes what is below it once more, down to a bound")
+		require.Less(t, decoded, 20*len(data), "each level decodes what is below it once more, down to a bound")
 	}
 }
 
