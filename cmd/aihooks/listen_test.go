@@ -97,7 +97,7 @@ func TestDeliveriesWithoutASecretAreShownUnverified(t *testing.T) {
 	finish(t, aihooks(t, nil, "send", "workflux", "user.message", "--url", url+"/webhooks/workflux", "--forge")).is(t, 0)
 	d := next(t, j)
 	require.Equal(t, "unverified", d.Outcome)
-	require.Contains(t, d.Explanation, "set AIHOOKS_WORKFLUX_SECRET")
+	require.Contains(t, d.Explanation, "set WORKFLUX_WEBHOOK_SECRET")
 	require.Equal(t, "user.message", d.Type)
 	require.Empty(t, d.File)
 	require.Empty(t, d.Body)

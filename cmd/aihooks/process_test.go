@@ -38,9 +38,9 @@ const secret = "secret-of-the-tests-0123456789"
 
 // secrets are an environment with all secrets.
 func secrets() map[string]string {
-	env := make(map[string]string)
+	env := map[string]string{"EMBERQA_WEBHOOK_TOKEN": secret}
 	for _, name := range vendors.Names() {
-		env["AIHOOKS_"+strings.ToUpper(name)+"_SECRET"] = secret
+		env[strings.ToUpper(name)+"_WEBHOOK_SECRET"] = secret
 	}
 	return env
 }

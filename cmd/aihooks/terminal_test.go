@@ -127,7 +127,7 @@ func TestListen_RespondsOnAPausedTerminal(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, f.Close()) }()
 	buffer := make([]byte, 64<<10)
-	for out := ""; !strings.Contains(out, "unverified") && !strings.Contains(out, "WORKFLUX_SECRET"); {
+	for out := ""; !strings.Contains(out, "unverified") && !strings.Contains(out, "WORKFLUX_WEBHOOK_SECRET"); {
 		n, err := f.Read(buffer)
 		require.NoError(t, err)
 		out += string(buffer[:n])

@@ -180,7 +180,7 @@ func (d *desk) show(c *capture.Capture, base string, lasted time.Duration) {
 	}
 	a := d.app
 	a.linef("%s  %s  %s  %s  %d  %s  %s", when(c.Arrived), a.paint(bold, c.Vendor), printable(clip(c.Type, 60)), a.paint(colourOf(c), c.Outcome), c.Status,
-		a.paint(faint, took(lasted)), a.paint(faint, printable(clip(c.ID, 32))))
+		a.paint(faint, took(lasted)), a.paint(faint, printable(clip(c.ID, shownIDs))))
 	if c.Explanation != "" {
 		for _, text := range wrap(printable(c.Explanation), a.width()-2) {
 			a.linef("  %s", a.paint(colourOf(c), text))

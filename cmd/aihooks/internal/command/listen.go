@@ -48,9 +48,12 @@ func (a *app) listenCommand() *cobra.Command {
 it was refused if it was, the event, and the body. It answers as a service would whose callbacks all succeed, and runs until
 Ctrl-C. Deliveries of a vendor whose secret it was not given are shown unverified.
 
+A vendor reaches it through a tunnel, such as "cloudflared tunnel --url http://127.0.0.1:8787" or "ngrok http 8787": give the
+vendor the URL that the tunnel prints, with /webhooks/VENDOR after it. The path of EmberQA ends in the token.
+
 Each delivery is saved in a file of its own, for replay and explain. The files are readable for their owner alone, on Windows
 for those who can read the folder. They have no credentials, but whatever the vendor sent.`,
-		Example: `  AIHOOKS_GREENFLASH_SECRET=... aihooks listen
+		Example: `  GREENFLASH_WEBHOOK_SECRET=... aihooks listen
   aihooks listen --web --replay-to http://127.0.0.1:8080/webhooks/greenflash
   aihooks listen --json | jq .explanation`,
 		Args: cobra.NoArgs,

@@ -62,11 +62,11 @@ func (a *app) root() *cobra.Command {
 		Long: `aihooks sends, receives, explains and replays the webhooks of Greenflash, EmberQA, Convosphere and WorkFlux on your own
 machine, and looks after SQLite inboxes while the service runs.
 
-Secrets come from AIHOOKS_GREENFLASH_SECRET, AIHOOKS_EMBERQA_SECRET (the token in the URL), AIHOOKS_CONVOSPHERE_SECRET and
-AIHOOKS_WORKFLUX_SECRET, or from a file named by --secret-file; never from the command line, which others can see.
+Secrets come from GREENFLASH_WEBHOOK_SECRET, EMBERQA_WEBHOOK_TOKEN (the token in the URL), CONVOSPHERE_WEBHOOK_SECRET and
+WORKFLUX_WEBHOOK_SECRET, or from a file named by --secret-file; never from the command line, which others can see.
 
 ` + exitCodes,
-		Example: `  export AIHOOKS_GREENFLASH_SECRET=whatever-you-like
+		Example: `  export GREENFLASH_WEBHOOK_SECRET=whatever-you-like
   aihooks listen --web &
   aihooks send greenflash conversation.rating --url http://127.0.0.1:8787/webhooks/greenflash`,
 		SilenceErrors:    true,

@@ -165,6 +165,9 @@ func bearable(body []byte) bool {
 	return size <= 16*len(body)+(64<<10)
 }
 
+// shownIDs is how many characters of an id are shown, wherever one is.
+const shownIDs = 32
+
 // clip cuts off a text that is longer than a line should have.
 func clip(s string, longest int) string {
 	if r := []rune(s); len(r) > longest {
