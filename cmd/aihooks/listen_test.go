@@ -153,7 +153,7 @@ func TestListen_RespondsWhenOutputIsNotRead(t *testing.T) {
 			address := freeAddress(t)
 			c := aihooks(t, nil, append([]string{"listen", "--addr", address, "--dir", folder}, args...)...)
 			c.Stdout = in
-			j := &job{t: t, cmd: c}
+			j := &job{cmd: c}
 			text, err := c.StderrPipe()
 			require.NoError(t, err)
 			require.NoError(t, c.Start())
