@@ -59,7 +59,7 @@ func NewDispatcher(ctx context.Context, p Policy, hooks ...Hook) (*Dispatcher, e
 	}
 	d.ctx, d.end = context.WithCancel(ctx)
 	d.callbacks, d.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	d.until, d.cut = context.WithCancel(context.Background())
+	d.until, d.cut = context.WithCancel(context.Background()) //nolint:gosec // Drain calls it
 	d.alerter = NewAlerter(ctx, p)
 	context.AfterFunc(d.ctx, d.startTimer)
 	return d, nil
