@@ -71,7 +71,7 @@ func newDispatcher(ctx context.Context, p Policy, runs *Runs, hooks []Hook) (*Di
 	}
 	d.ctx, d.end = context.WithCancel(ctx)
 	d.callbacks, d.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	d.until, d.cut = context.WithCancel(context.Background())
+	d.until, d.cut = context.WithCancel(context.Background()) //nolint:gosec // Drain calls it
 	d.alerter = NewAlerter(ctx, p)
 	context.AfterFunc(d.ctx, d.startTimer)
 	return d, nil

@@ -133,6 +133,7 @@ func (e *Event) event() *Event { return e }
 type AnyEvent interface {
 	Delivery() *Delivery
 	Unknown() map[string]json.RawMessage
+	Undecoded() map[string]error
 
 	event() *Event
 }

@@ -80,8 +80,8 @@ func TestAWrongCommandLineExitsWith2AndSaysWhy(t *testing.T) {
 func TestASecretThatIsMissingIsAskedForAndNeverAFlag(t *testing.T) {
 	send := []string{"send", "greenflash", "conversation.rating", "--url", "http://127.0.0.1:1"}
 	r := finish(t, aihooks(t, nil, send...)).is(t, 2)
-	require.Contains(t, r.err, "there is no secret for greenflash: set AIHOOKS_GREENFLASH_SECRET, or name a file with --secret-file")
-	finish(t, aihooks(t, map[string]string{"AIHOOKS_GREENFLASH_SECRET": " "}, send...)).is(t, 2)
+	require.Contains(t, r.err, "there is no secret for greenflash: set GREENFLASH_WEBHOOK_SECRET, or name a file with --secret-file")
+	finish(t, aihooks(t, map[string]string{"GREENFLASH_WEBHOOK_SECRET": " "}, send...)).is(t, 2)
 	require.Contains(t, finish(t, aihooks(t, nil, append(send, "--secret-file", writeFile(t, "\n"))...)).is(t, 1).err, "is blank")
 	require.Contains(t, finish(t, aihooks(t, nil, append(send, "--secret-file", "/does/not/exist")...)).is(t, 1).err, "open /does/not/exist: ")
 	for _, name := range commands {

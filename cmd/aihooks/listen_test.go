@@ -1,10 +1,16 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -93,7 +99,7 @@ func TestDeliveriesWithoutASecretAreShownUnverified(t *testing.T) {
 	finish(t, aihooks(t, nil, "send", "workflux", "user.message", "--url", url+"/webhooks/workflux", "--forge")).is(t, 0)
 	d := next(t, j)
 	require.Equal(t, "unverified", d.Outcome)
-	require.Contains(t, d.Explanation, "set AIHOOKS_WORKFLUX_SECRET")
+	require.Contains(t, d.Explanation, "set WORKFLUX_WEBHOOK_SECRET")
 	require.Equal(t, "user.message", d.Type)
 	require.Empty(t, d.File)
 	require.Empty(t, d.Body)
@@ -137,6 +143,103 @@ func TestAnAddressThatIsTakenFails(t *testing.T) {
 	require.Contains(t, r.err, ": bind: ")
 	r = run(t, "listen", "--addr", "127.0.0.1:0", "--web", "--web-addr", strings.TrimPrefix(url, "http://")).is(t, 1)
 	require.Contains(t, r.err, ": bind: ")
+}
+
+func TestListen_RespondsWhenOutputIsNotRead(t *testing.T) {
+	const deliveries, size = 40, 100_000 // more than any pipe holds
+	for name, args := range map[string][]string{"for people": nil, "for programs": {"--json"}} {
+		t.Run(name, func(t *testing.T) {
+			out, in, err := os.Pipe()
+			require.NoError(t, err)
+			folder := filepath.Join(t.TempDir(), "saved")
+			address := freeAddress(t)
+			c := aihooks(t, nil, append([]string{"listen", "--addr", address, "--dir", folder}, args...)...)
+			c.Stdout = in
+			text, err := c.StderrPipe()
+			require.NoError(t, err)
+			require.NoError(t, c.Start())
+			t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
+			require.NoError(t, in.Close())
+			line(t, bufio.NewScanner(text), "Ctrl-C ends")
+			for range deliveries {
+				require.Equal(t, 200, post(t, "http://"+address+"/webhooks/workflux", `{"event":"`+strings.Repeat("x", size)+`"}`, nil))
+			}
+			files, err := os.ReadDir(folder)
+			require.NoError(t, err)
+			require.Len(t, files, deliveries)
+
+			require.NoError(t, sendSignal(c, os.Interrupt))
+			shown, err := io.ReadAll(out) // what was queued still comes
+			require.NoError(t, err)
+			require.NoError(t, c.Wait())
+			require.GreaterOrEqual(t, strings.Count(string(shown), "workflux"), deliveries)
+		})
+	}
+}
+
+func TestListen_EndsWhenOutputIsNeverRead(t *testing.T) {
+	out, in, err := os.Pipe()
+	require.NoError(t, err)
+	defer func() { require.NoError(t, out.Close()) }()
+	address := freeAddress(t)
+	c := aihooks(t, nil, "listen", "--json", "--no-save", "--addr", address)
+	c.Stdout = in
+	text, err := c.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, c.Start())
+	t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
+	line(t, bufio.NewScanner(text), "listening on")
+	for range 3 {
+		require.Equal(t, 200, post(t, "http://"+address+"/webhooks/workflux", `{"event":"`+strings.Repeat("x", 100_000)+`"}`, nil))
+	}
+	require.NoError(t, sendSignal(c, os.Interrupt))
+	require.Error(t, c.Wait())
+	require.NotZero(t, c.ProcessState.ExitCode(), "output was lost")
+}
+
+// freeAddress returns an address that is free, for a process whose output is not read. Its port is below those that a
+// system hands out by itself, so that no other process is given it in between.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	for {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000))) //nolint:noctx // a test
+		if err == nil {
+			require.NoError(t, l.Close())
+			return l.Addr().String()
+		}
+	}
+}
+
+func TestListen_AcceptsPathsThatAMuxRedirects(t *testing.T) {
+	j, url, _ := startListening(t, secrets(), "--no-save")
+	for _, path := range []string{"//webhooks/workflux", "/webhooks//workflux", "///workflux//", "/webhooks/workflux/", "/workflux/a/../b", "/webhooks/./workflux"} {
+		status := post(t, url+path, `{"event":"user.message"}`, nil)
+		if path == "/webhooks/./workflux" {
+			require.Equal(t, 404, status, "%s: reported, not redirected", path)
+			require.Contains(t, line(t, j.err, "404"), "deliveries go to /webhooks/VENDOR")
+			continue
+		}
+		require.Equal(t, 401, status, path)
+		require.Equal(t, "header_missing", next(t, j).Reason, path)
+	}
+	require.Equal(t, 404, post(t, url+"//"+secret, "{}", nil))
+	require.NotContains(t, line(t, j.err, "404"), secret)
+	run(t, "send", "emberqa", "red_flag", "--url", strings.Replace(url, "127.0.0.1", "hooks.localhost", 1)+"//webhooks//emberqa//").is(t, 0)
+	require.Equal(t, "handled", next(t, j).Outcome)
+}
+
+func TestListen_TakesAPortAsAddress(t *testing.T) {
+	_, port, err := net.SplitHostPort(freeAddress(t))
+	require.NoError(t, err)
+	_, webPort, err := net.SplitHostPort(freeAddress(t))
+	require.NoError(t, err)
+	j := begin(t, aihooks(t, nil, "listen", "--json", "--no-save", "--addr", port, "--web", "--web-addr", webPort))
+	require.Contains(t, line(t, j.err, "listening on"), "http://127.0.0.1:"+port)
+	require.Contains(t, line(t, j.err, "page:"), "http://127.0.0.1:"+webPort+"/")
+	for _, address := range []string{"localhost", "127.0.0.1", "::1", "http://127.0.0.1:1", "70000", ""} {
+		require.Contains(t, run(t, "listen", "--no-save", "--addr", address).is(t, 2).err, "--addr ("+strconv.Quote(address)+") must be HOST:PORT")
+	}
+	require.Contains(t, run(t, "listen", "--no-save", "--addr", "127.0.0.1:0", "--web", "--web-addr", "localhost").is(t, 2).err, "--web-addr")
 }
 
 func TestWhatIsForNoVendorIsNotFound(t *testing.T) {

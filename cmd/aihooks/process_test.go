@@ -38,9 +38,9 @@ const secret = "secret-of-the-tests-0123456789"
 
 // secrets are an environment with all secrets.
 func secrets() map[string]string {
-	env := make(map[string]string)
+	env := map[string]string{"EMBERQA_WEBHOOK_TOKEN": secret}
 	for _, name := range vendors.Names() {
-		env["AIHOOKS_"+strings.ToUpper(name)+"_SECRET"] = secret
+		env[strings.ToUpper(name)+"_WEBHOOK_SECRET"] = secret
 	}
 	return env
 }
@@ -181,8 +181,7 @@ func begin(t *testing.T, c *exec.Cmd) *job {
 	return j
 }
 
-// A spooled stream is read as soon as it is written. A pipe of Windows holds 4 KiB, and a listener that waits for somebody
-// to read its output does not respond meanwhile.
+// A spooled stream is read as soon as it is written: a pipe of Windows holds 4 KiB.
 type spooled struct {
 	chunks chan []byte
 	rest   []byte

@@ -77,16 +77,59 @@ func TestReplayingWhatIsNotThereFails(t *testing.T) {
 	files := saved(t)
 	require.Contains(t, run(t, "replay", "/does/not/exist", "--url", down(t)).is(t, 1).err, "open /does/not/exist: ")
 	require.Contains(t, run(t, "replay", writeFile(t, "{}"), "--url", down(t)).is(t, 1).err, "is not a capture")
-	r := run(t, "replay", files[0], files[1], "--url", down(t)).is(t, 3)
+	r := run(t, "replay", files[0], files[1], "--url", down(t)+"/{vendor}").is(t, 3)
 	require.Contains(t, r.err, "2 of 2 deliveries got no answer")
 }
 
 func TestReplayingIsInterruptedInTheMiddle(t *testing.T) {
 	files := saved(t)
 	url, asked := hanging(t)
-	j := begin(t, aihooks(t, secrets(), append([]string{"replay", "--url", url}, files...)...))
+	j := begin(t, aihooks(t, secrets(), append([]string{"replay", "--url", url + "/{vendor}"}, files...)...))
 	<-asked
 	require.NoError(t, sendSignal(j.cmd, os.Interrupt))
 	line(t, j.err, "interrupted after 1 of 4 deliveries")
 	require.Equal(t, 130, j.wait())
+}
+
+func TestReplay_TakesFoldersAndPatterns(t *testing.T) {
+	files := saved(t)
+	folder := filepath.Dir(files[0])
+	brackets := filepath.Join(t.TempDir(), "caps [1]")
+	require.NoError(t, os.Rename(folder, brackets))
+	_, url, _ := startListening(t, secrets(), "--no-save")
+	url += "/webhooks/{vendor}"
+	for pattern, count := range map[string]int{
+		brackets: len(files),
+		filepath.Join(filepath.Dir(brackets), "caps*", "*.json"):   len(files),
+		filepath.Join(filepath.Dir(brackets), "*", "*-workflux-*"): 1,
+		filepath.Join(brackets, filepath.Base(files[0])):           1,
+	} {
+		r := run(t, "replay", pattern, "--url", url, "--json").is(t, 0)
+		require.Len(t, decode[answers](t, r.out).Answers, count, pattern)
+	}
+	require.Contains(t, run(t, "replay", t.TempDir(), "--url", url).is(t, 1).err, "there is no such file")
+	require.Contains(t, run(t, "replay", filepath.Join(t.TempDir(), "*.json"), "--url", url).is(t, 1).err, "there is no such file")
+}
+
+func TestReplay_SendsEachVendorToItsURL(t *testing.T) {
+	files := saved(t)
+	r := run(t, append([]string{"replay", "--url", down(t)}, files...)...).is(t, 2)
+	require.Contains(t, r.err, "deliveries of convosphere, emberqa, greenflash, workflux, and --url is one endpoint: write {vendor}")
+	j, url, _ := startListening(t, secrets(), "--no-save")
+	run(t, append([]string{"replay", "--url", url + "/{vendor}"}, files...)...).is(t, 0)
+	for range files {
+		require.Equal(t, "handled", next(t, j).Outcome)
+	}
+}
+
+func TestExplain_TakesVendorOfCapture(t *testing.T) {
+	for _, file := range saved(t) {
+		if strings.Contains(file, "-emberqa-") {
+			require.Contains(t, run(t, "explain", "--capture", file).is(t, 2).err, "which no capture has")
+			continue
+		}
+		require.Contains(t, run(t, "explain", "--capture", file).is(t, 0).out, "Nothing is wrong with it")
+	}
+	require.Contains(t, run(t, "explain").is(t, 2).err, "which vendor?")
+	require.Contains(t, run(t, "explain", "--capture", writeFile(t, `{"vendor":"acme"}`)).is(t, 1).err, `unknown vendor "acme"`)
 }

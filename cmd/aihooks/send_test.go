@@ -2,13 +2,17 @@ package main
 
 import (
 	"encoding/json"
+	"log/slog"
+	"net/http/httptest"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
 	"github.com/aihooks/aihooks-go/greenflash"
+	"github.com/aihooks/aihooks-go/webhook"
 )
 
 type answers struct {
@@ -136,4 +140,84 @@ func TestOutputForProgramsIsJSONAndNothingElse(t *testing.T) {
 	r := run(t, "send", "greenflash", "conversation.rating", "--url", s.URL, "--json").is(t, 0)
 	require.True(t, json.Valid([]byte(r.out)))
 	require.Empty(t, r.err)
+}
+
+func TestSend_ReachesLocalServers(t *testing.T) {
+	v, err := vendors.Find("workflux")
+	require.NoError(t, err)
+	h, err := v.New(secret, &webhook.Options{Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	selfSigned := httptest.NewTLSServer(h)
+	t.Cleanup(selfSigned.Close)
+	plain := newService(t, "workflux")
+	for _, address := range []string{
+		selfSigned.URL,
+		strings.Replace(selfSigned.URL, "127.0.0.1", "localhost", 1),
+		strings.Replace(selfSigned.URL, "127.0.0.1", "hooks.localhost", 1),
+		strings.Replace(plain.URL, "127.0.0.1", "HOOKS.LOCALHOST", 1),
+	} {
+		env := secrets()
+		env["HTTP_PROXY"], env["HTTPS_PROXY"] = down(t), down(t)
+		finish(t, aihooks(t, env, "send", "workflux", "user.message", "--url", address+"/hooks")).is(t, 0)
+	}
+}
+
+func TestSend_PrintsIDThatReceiverShows(t *testing.T) {
+	j, url, _ := startListening(t, secrets(), "--no-save")
+	ids := make(map[string]bool)
+	for _, args := range [][]string{
+		{"greenflash", "conversation.rating"}, {"greenflash", "conversation.rating", "--form", "delivery.timestamp.body"},
+		{"greenflash", "conversation.rating", "--form", "body"}, {"workflux", "user.message"},
+		{"convosphere", "user.feedback"}, {"emberqa", "red_flag"}, {"emberqa", "completion_workflow"},
+	} {
+		r := run(t, append([]string{"send", "--json", "--url", url + "/webhooks/" + args[0]}, args...)...).is(t, 0)
+		id := decode[answers](t, r.out).Answers[0].ID
+		require.Equal(t, next(t, j).ID, id, args)
+		require.False(t, ids[id])
+		ids[id] = true
+	}
+}
+
+func TestSend_SetsElementsAndNotesWhatItAdds(t *testing.T) {
+	s := newService(t, "greenflash")
+	r := run(t, "send", "greenflash", "conversation.rating", "--url", s.URL, "--set", "data.tags=[1,[2,3]]", "--set", "data.tags[0]=x",
+		"--set", "/data/tags/1/0=y", "--set", "data.tags[1][1]=z", "--set", "data.rating=4", "--set", "data.odd[name]=kept").is(t, 0)
+	e := s.seen()[0].(*greenflash.ConversationRating)
+	require.JSONEq(t, `["x",["y","z"]]`, string(e.Unknown()["/data/tags"]))
+	require.JSONEq(t, `"kept"`, string(e.Unknown()["/data/odd[name]"]))
+	require.Equal(t, 2, strings.Count(r.err, "has no such member"))
+	require.Contains(t, r.err, "--set data.tags: the sample of conversation.rating has no such member, so it is added")
+	require.NotContains(t, r.err, "data.rating")
+	r = run(t, "send", "greenflash", "conversation.rating", "--url", s.URL, "--set", "data.tags=[1]", "--set", "data.tags[1]=x").is(t, 2)
+	require.Contains(t, r.err, `"1" is no place in a list of 1`)
+}
+
+func TestSend_HelpNamesFieldsThatExist(t *testing.T) {
+	s := newService(t, "workflux")
+	_, args, ok := strings.Cut(run(t, "send", "--help").is(t, 0).out, "aihooks send workflux ")
+	require.True(t, ok)
+	args, _, _ = strings.Cut(args, "\n")
+	words := append([]string{"send", "workflux"}, strings.Fields(args)...)
+	for i, word := range words {
+		if strings.HasPrefix(word, "http://") {
+			words[i] = s.URL
+		}
+	}
+	require.Empty(t, run(t, words...).is(t, 0).err)
+}
+
+func TestSend_ExplainsUnauthorized(t *testing.T) {
+	s := newService(t, "workflux")
+	r := run(t, "send", "workflux", "user.message", "--url", s.URL, "--forge").is(t, 1)
+	require.Contains(t, r.err, "Compare its secret")
+	require.Contains(t, r.err, "aihooks listen")
+	require.NotContains(t, run(t, "send", "workflux", "user.message", "--url", redirect(t, s.URL)).is(t, 1).err, "secret")
+}
+
+func TestSend_PutsTokenOfEmberQAOnce(t *testing.T) {
+	s := newService(t, "emberqa")
+	for _, address := range []string{"/hooks?a=1", "/hooks#part", "/hooks/" + secret, "/hooks?token=" + secret + "&a=1", "/?token="} {
+		run(t, "send", "emberqa", "red_flag", "--url", s.URL+address).is(t, 0)
+	}
+	require.Len(t, s.seen(), 5)
 }

@@ -119,3 +119,26 @@ func TestCtrlCEndsWhatReadsAPipeThatHasNoEnd(t *testing.T) {
 	require.Equal(t, 130, j.stop(os.Interrupt))
 	require.NoError(t, writer.Close())
 }
+
+func TestListen_RespondsOnAPausedTerminal(t *testing.T) {
+	address := freeAddress(t)
+	c := aihooks(t, nil, "listen", "--no-save", "--addr", address)
+	f, err := pty.StartWithSize(c, &pty.Winsize{Rows: 40, Cols: 90})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, f.Close()) }()
+	buffer := make([]byte, 64<<10)
+	for out := ""; !strings.Contains(out, "unverified") && !strings.Contains(out, "WORKFLUX_WEBHOOK_SECRET"); {
+		n, err := f.Read(buffer)
+		require.NoError(t, err)
+		out += string(buffer[:n])
+	}
+	_, err = f.Write([]byte{19}) // Ctrl-S
+	require.NoError(t, err)
+	for range 30 { // more than a terminal holds
+		require.Equal(t, 200, post(t, "http://"+address+"/webhooks/workflux", `{"event":"`+strings.Repeat("x", 20_000)+`"}`, nil))
+	}
+	_, err = f.Write([]byte{17, 3}) // Ctrl-Q, Ctrl-C
+	require.NoError(t, err)
+	_, _ = io.Copy(io.Discard, f) // until the process has ended
+	require.NoError(t, c.Wait())
+}

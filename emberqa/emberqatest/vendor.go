@@ -1,7 +1,9 @@
 package emberqatest
 
 import (
+	"net/url"
 	"strings"
+	"unicode"
 
 	"github.com/aihooks/aihooks-go/emberqa"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
@@ -10,8 +12,9 @@ import (
 // Vendor returns how EmberQA sends. Its page says "Retry Attempts: 2", which can be read as two or as three deliveries
 // in all, and that 200-299 is a success. It is silent about the pauses; a minute each is our choice.
 //
-// EmberQA signs nothing: the token is the last segment of the URL's path. It is appended without a slash to a URL that
-// ends in one, or in "=" where the token is a query parameter.
+// EmberQA signs nothing: the token becomes the last segment of the URL's path, before a query or a fragment. It fills a
+// query parameter that is empty instead, if that is named token or is the last: https://example.com/hooks?token=. A URL
+// that has the token in one of these places already stays as it is.
 func Vendor() webhooktest.Vendor {
 	return webhooktest.Vendor{
 		Profile: emberqa.Profile(),
@@ -26,8 +29,31 @@ func Vendor() webhooktest.Vendor {
 }
 
 func address(base, token string) string {
-	if strings.HasSuffix(base, "/") || strings.HasSuffix(base, "=") {
-		return base + token
+	if strings.ContainsFunc(token, unicode.IsControl) {
+		return base + "/" + token // a line break is not part of a token: no request can be made of this URL
 	}
-	return base + "/" + token
+	end := len(base)
+	if i := strings.IndexAny(base, "?#"); i >= 0 {
+		end = i
+	}
+	before, after := base[:end], base[end:]
+	if last, err := url.PathUnescape(before[strings.LastIndexByte(before, '/')+1:]); err == nil && last == token {
+		return base
+	}
+	query, fragment, _ := strings.Cut(after, "#")
+	if fragment != "" {
+		fragment = "#" + fragment
+	}
+	params := strings.Split(query, "&")
+	for i, param := range params {
+		name, value, ok := strings.Cut(strings.TrimPrefix(param, "?"), "=")
+		if shown, err := url.QueryUnescape(value); ok && name == "token" && err == nil && shown == token {
+			return base
+		}
+		if ok && value == "" && (name == "token" || i == len(params)-1) {
+			params[i] += url.QueryEscape(token)
+			return before + strings.Join(params, "&") + fragment
+		}
+	}
+	return strings.TrimSuffix(before, "/") + "/" + url.PathEscape(token) + after
 }

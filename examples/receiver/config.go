@@ -26,10 +26,10 @@ type config struct {
 func readConfig(getenv func(string) string) (config, error) {
 	c := config{
 		addr:        getenv("ADDR"),
-		greenflash:  split(getenv("GREENFLASH_SECRET")),
-		convosphere: split(getenv("CONVOSPHERE_SECRET")),
-		workflux:    split(getenv("WORKFLUX_SECRET")),
-		emberqa:     split(getenv("EMBERQA_TOKEN")),
+		greenflash:  split(getenv("GREENFLASH_WEBHOOK_SECRET")),
+		convosphere: split(getenv("CONVOSPHERE_WEBHOOK_SECRET")),
+		workflux:    split(getenv("WORKFLUX_WEBHOOK_SECRET")),
+		emberqa:     split(getenv("EMBERQA_WEBHOOK_TOKEN")),
 		store:       getenv("STORE"),
 		inbox:       getenv("INBOX"),
 		oldInbox:    getenv("OLD_INBOX"),

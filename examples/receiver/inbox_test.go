@@ -24,7 +24,7 @@ func TestWithAnInboxADeliveryIsAnsweredAtOnceAndRunAgainWhenItFails(t *testing.T
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			env := []string{
-				"EMBERQA_TOKEN=a-token-of-enough-length", "FAIL_FIRST=1", "HANDLER_DELAY=5s",
+				"EMBERQA_WEBHOOK_TOKEN=a-token-of-enough-length", "FAIL_FIRST=1", "HANDLER_DELAY=5s",
 				"INBOX=" + test.inbox, "STORE=" + test.store,
 			}
 			var d *webhooktest.Delivery

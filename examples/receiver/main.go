@@ -1,21 +1,21 @@
 // Receiver is a service that receives the webhooks of all four vendors and prints what it is called back with, one
 // JSON line for each callback, on standard output. Its log goes to standard error. It is set up by the environment:
 //
-//	ADDR                where to listen; 127.0.0.1:8080 by default
-//	GREENFLASH_SECRET   signing secrets, comma-separated while they are rotated;
-//	CONVOSPHERE_SECRET  a vendor without one is not mounted
-//	WORKFLUX_SECRET
-//	EMBERQA_TOKEN       the token at the end of /webhooks/emberqa/
-//	STORE               what remembers deliveries: memory, sqlite:PATH, postgres://… or redis://…; by default the
-//	                    inbox's own store, or memory if there is no inbox
-//	INBOX               what stores deliveries before they are answered, and has them called back later: sqlite:PATH;
-//	                    river:postgres://… for several receivers on one database, where the tables are made if they are
-//	                    missing; or jetstream:nats://HOST:PORT, for a single server with ?server_syncs_always=true, and a
-//	                    STORE elsewhere; by default nothing does, and the callback runs while the sender waits
-//	OLD_INBOX           an inbox that nothing is stored in any more, and that is still worked off, named in the same way
-//	MAX_BODY            the largest body, in bytes
-//	FAIL_FIRST          for how many times the callback fails for each id
-//	HANDLER_DELAY       how long the callback takes, for instance 2s
+//	ADDR                        where to listen; 127.0.0.1:8080 by default
+//	GREENFLASH_WEBHOOK_SECRET   signing secrets, comma-separated while they are rotated;
+//	CONVOSPHERE_WEBHOOK_SECRET  a vendor without one is not mounted
+//	WORKFLUX_WEBHOOK_SECRET
+//	EMBERQA_WEBHOOK_TOKEN       the token at the end of /webhooks/emberqa/
+//	STORE                       what remembers deliveries: memory, sqlite:PATH, postgres://… or redis://…; by default the
+//	                            inbox's own store, or memory if there is no inbox
+//	INBOX                       what stores deliveries before they are answered, and has them called back later: sqlite:PATH;
+//	                            river:postgres://… for several receivers on one database, where the tables are made if they are
+//	                            missing; or jetstream:nats://HOST:PORT, for a single server with ?server_syncs_always=true, and a
+//	                            STORE elsewhere; by default nothing does, and the callback runs while the sender waits
+//	OLD_INBOX                   an inbox that nothing is stored in any more, and that is still worked off, named in the same way
+//	MAX_BODY                    the largest body, in bytes
+//	FAIL_FIRST                  for how many times the callback fails for each id
+//	HANDLER_DELAY               how long the callback takes, for instance 2s
 //
 // On SIGTERM or an interrupt it stops listening, lets requests and callbacks finish, and exits with 0.
 package main

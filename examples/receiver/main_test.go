@@ -113,7 +113,7 @@ type printed struct {
 }
 
 func TestCallbacksArePrintedAndFailuresComeAgain(t *testing.T) {
-	p := start(t, "WORKFLUX_SECRET=old-secret, new-secret", "EMBERQA_TOKEN=a-token-of-enough-length", "FAIL_FIRST=1")
+	p := start(t, "WORKFLUX_WEBHOOK_SECRET=old-secret, new-secret", "EMBERQA_WEBHOOK_TOKEN=a-token-of-enough-length", "FAIL_FIRST=1")
 
 	fromWorkFlux := workfluxtest.NewSenderTo(t, p.origin+"/webhooks/workflux", "new-secret")
 	started := fromWorkFlux.Sample(workflux.TypeConversationStarted)
@@ -144,7 +144,7 @@ func TestCallbacksArePrintedAndFailuresComeAgain(t *testing.T) {
 }
 
 func TestATermLetsTheRunningCallbackFinish(t *testing.T) {
-	p := start(t, "EMBERQA_TOKEN=a-token-of-enough-length", "HANDLER_DELAY=1s")
+	p := start(t, "EMBERQA_WEBHOOK_TOKEN=a-token-of-enough-length", "HANDLER_DELAY=1s")
 	sender := emberqatest.NewSenderTo(t, p.origin+"/webhooks/emberqa", "a-token-of-enough-length")
 	r := sender.Request(sender.Sample("red_flag"))
 	// The server asks for the body once the request is in the handler's hands.
@@ -178,9 +178,9 @@ func TestSetUpThatIsWrongIsSaidPlainly(t *testing.T) {
 		"FAIL_FIRST=often":     "FAIL_FIRST",
 		"HANDLER_DELAY=1":      "HANDLER_DELAY",
 		"MAX_BODY=-1":          "Options.MaxBody cannot be negative",
-		"WORKFLUX_SECRET= ":    "is blank",
-		"EMBERQA_TOKEN=a,b/c":  "slash",
-		"GREENFLASH_SECRET=a,": "is blank",
+		"WORKFLUX_WEBHOOK_SECRET= ":    "is blank",
+		"EMBERQA_WEBHOOK_TOKEN=a,b/c":  "slash",
+		"GREENFLASH_WEBHOOK_SECRET=a,": "is blank",
 		"ADDR=nowhere":         "ADDR",
 		"STORE=paper:":         "STORE",
 		"STORE=sqlite:/":       "STORE",
@@ -189,7 +189,7 @@ func TestSetUpThatIsWrongIsSaidPlainly(t *testing.T) {
 		"INBOX=jetstream:x":    "needs a STORE",
 	} {
 		cmd := exec.Command(binary)
-		cmd.Env = append(os.Environ(), "ADDR=127.0.0.1:0", "CONVOSPHERE_SECRET=x", env)
+		cmd.Env = append(os.Environ(), "ADDR=127.0.0.1:0", "CONVOSPHERE_WEBHOOK_SECRET=x", env)
 		out, err := cmd.CombinedOutput()
 		require.Error(t, err, env)
 		require.Contains(t, string(out), want)

@@ -24,21 +24,21 @@ func mount(c config, options *webhook.Options, p *printer) (*http.ServeMux, []*w
 	if len(c.greenflash) > 0 {
 		h, err := greenflash.Config{Keys: keys(c.greenflash)}.NewHandler(options)
 		if err != nil {
-			return nil, nil, fmt.Errorf("GREENFLASH_SECRET: %w", err)
+			return nil, nil, fmt.Errorf("GREENFLASH_WEBHOOK_SECRET: %w", err)
 		}
 		add("/webhooks/greenflash", h.Handler)
 	}
 	if len(c.convosphere) > 0 {
 		h, err := convosphere.Config{Keys: keys(c.convosphere)}.NewHandler(options)
 		if err != nil {
-			return nil, nil, fmt.Errorf("CONVOSPHERE_SECRET: %w", err)
+			return nil, nil, fmt.Errorf("CONVOSPHERE_WEBHOOK_SECRET: %w", err)
 		}
 		add("/webhooks/convosphere", h.Handler)
 	}
 	if len(c.workflux) > 0 {
 		h, err := workflux.Config{Keys: keys(c.workflux)}.NewHandler(options)
 		if err != nil {
-			return nil, nil, fmt.Errorf("WORKFLUX_SECRET: %w", err)
+			return nil, nil, fmt.Errorf("WORKFLUX_WEBHOOK_SECRET: %w", err)
 		}
 		add("/webhooks/workflux", h.Handler)
 	}
@@ -49,12 +49,12 @@ func mount(c config, options *webhook.Options, p *printer) (*http.ServeMux, []*w
 		}
 		h, err := emberqa.Config{Credentials: credentials}.NewHandler(options)
 		if err != nil {
-			return nil, nil, fmt.Errorf("EMBERQA_TOKEN: %w", err)
+			return nil, nil, fmt.Errorf("EMBERQA_WEBHOOK_TOKEN: %w", err)
 		}
 		add("/webhooks/emberqa/{token}", h.Handler)
 	}
 	if len(hooks) == 0 {
-		options.Logger.Warn("no vendor is set up; set GREENFLASH_SECRET, CONVOSPHERE_SECRET, WORKFLUX_SECRET or EMBERQA_TOKEN")
+		options.Logger.Warn("no vendor is set up; set GREENFLASH_WEBHOOK_SECRET, CONVOSPHERE_WEBHOOK_SECRET, WORKFLUX_WEBHOOK_SECRET or EMBERQA_WEBHOOK_TOKEN")
 	}
 	return mux, hooks, nil
 }

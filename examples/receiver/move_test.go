@@ -24,7 +24,7 @@ func TestMovingFromSQLiteToRiverLosesAndRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	server := pgtest.New(t)
 	database, old := server.Database(t), "sqlite:"+filepath.Join(t.TempDir(), "inbox.db")
-	env := []string{"EMBERQA_TOKEN=a-token-of-enough-length", "STORE=" + database}
+	env := []string{"EMBERQA_WEBHOOK_TOKEN=a-token-of-enough-length", "STORE=" + database}
 	send := func(p *process, id int) {
 		sender := emberqatest.NewSenderTo(t, p.origin+"/webhooks/emberqa", "a-token-of-enough-length")
 		accepted(t, sender, sender.Event(&emberqa.RedFlag{Event: webhook.Event{ID: fmt.Sprintf("delivery-%d", id)}}))

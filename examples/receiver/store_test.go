@@ -26,7 +26,7 @@ func TestADuplicateIsRecognisedAfterARestartAndByASecondReceiver(t *testing.T) {
 		"redis":    "redis://" + redistest.New(t).Addr() + "/0",
 	} {
 		t.Run(name, func(t *testing.T) {
-			env := []string{"EMBERQA_TOKEN=a-token-of-enough-length", "STORE=" + store}
+			env := []string{"EMBERQA_WEBHOOK_TOKEN=a-token-of-enough-length", "STORE=" + store}
 			var d *webhooktest.Delivery
 			send := func(p *process) {
 				sender := emberqatest.NewSenderTo(t, p.origin+"/webhooks/emberqa", "a-token-of-enough-length")

@@ -33,7 +33,7 @@ func Example() {
 	if err := store.Migrate(context.Background()); err != nil {
 		log.Fatal(err)
 	}
-	hook, err := workflux.NewHandler(os.Getenv("WORKFLUX_SECRET"), &webhook.Options{Store: store})
+	hook, err := workflux.NewHandler(os.Getenv("WORKFLUX_WEBHOOK_SECRET"), &webhook.Options{Store: store})
 	if err != nil {
 		log.Fatal(err)
 	}

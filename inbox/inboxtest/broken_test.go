@@ -23,6 +23,8 @@ const (
 	duplicatesAreNew   fault = "a duplicate is not told"
 	forgetsDone        fault = "what is done is forgotten"
 	forgetsDead        fault = "what is dead is forgotten"
+	otherBodyIsNew     fault = "a duplicate with another body is new"
+	alwaysOther        fault = "every duplicate has another body"
 	foldsKeys          fault = "keys are compared without regard to case"
 	cutsKeys           fault = "keys are cut at 200 bytes"
 	comparesAllKeys    fault = "deliveries are recognised by all their keys together"
@@ -127,6 +129,8 @@ var breaks = map[fault][]string{
 	duplicatesAreNew:      {"EnqueuedIsDurable", "OneOfManyConcurrentEnqueuesIsNew", "DuplicateIsNotRun", "FirstKeyDecides", "CompletedKeyIsNotRun", "RetryAfterMayBeFarAway", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "DiscardedIsDone", "DeliveryWithoutCallbackStays"},
 	forgetsDone:           {"DuplicateIsNotRun", "CompletedKeyIsNotRun", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "DiscardedIsDone"},
 	forgetsDead:           {"DuplicateIsNotRun"},
+	otherBodyIsNew:        {"FirstKeyDecides", "DuplicateWithOtherBodyIsDuplicate"},
+	alwaysOther:           {"DuplicateWithOtherBodyIsDuplicate"},
 	foldsKeys:             {"FirstKeyDecides"},
 	cutsKeys:              {"FirstKeyDecides"},
 	comparesAllKeys:       {"FirstKeyDecides", "RerunRunsUnderKeysOfItsOwn"},

@@ -47,6 +47,8 @@ func (m *memory) keyOf(d *webhook.Delivery) string {
 		return strings.ToLower(key)
 	case cutsKeys:
 		return key[:min(len(key), 200)]
+	case otherBodyIsNew:
+		return key + string(d.Body)
 	case comparesAllKeys:
 		return strings.Join(d.Keys, " ")
 	default:

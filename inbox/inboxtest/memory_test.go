@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -57,6 +58,9 @@ func (r *row) name() string { return r.delivery.Vendor + "/" + r.delivery.Endpoi
 // pend has a row run, or run again.
 func (r *row) pend(after time.Duration) { r.state, r.due = inbox.Pending, time.Now().Add(after) }
 
+func (*memory) Store() idempotency.Store                 { return nil }
+func (*memory) CheckHandler(string, string, int64) error { return nil }
+
 func (m *memory) Enqueue(_ context.Context, d *webhook.Delivery) (duplicate bool, err error) {
 	if m.fault == refusesAfterRun && m.ended.Load() {
 		return false, errFault
@@ -70,6 +74,9 @@ func (m *memory) Enqueue(_ context.Context, d *webhook.Delivery) (duplicate bool
 		m.insert(fmt.Sprint(key, " copy ", len(m.disk.rows)), d)
 	}
 	if known != nil && !m.forgets(known) || m.pending[key] {
+		if m.fault == alwaysOther {
+			return true, webhook.ErrOtherContent
+		}
 		return m.fault != duplicatesAreNew, nil
 	}
 	if m.fault == writesLater {

@@ -31,7 +31,7 @@ var buryRules = []rule{{
 	},
 }, {
 	name: "BodyThatDoesNotFitIsDeadAtOnce",
-	says: "A delivery whose body does not fit the type of its callback is a dead letter at once, with an error that names the field.",
+	says: "A delivery whose body does not fit the type of its callback is a dead letter at once, with an error that says so.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{})
 		h := s.handler(acme, plain).on(ping, succeed)
@@ -39,7 +39,7 @@ var buryRules = []rule{{
 		s.run(h)
 		e := c.awaitDead(s, "a")["a"]
 		c.overtake(h)
-		c.history(e, attempt{webhook.DeadLettered, true, "n"})
+		c.history(e, attempt{webhook.DeadLettered, true, "does not fit"})
 		if got := h.outcomes("a"); len(got) != 1 {
 			c.brokenf("it was tried %d times", len(got))
 		}

@@ -21,6 +21,8 @@
 // and, once it is done, only until the server restarts that leads the stream. After that the delivery is stored again, and the
 // store keeps it from being run again. A discarded dead letter, which no callback has completed, may then be run.
 //
+// It does not report [webhook.ErrOtherContent]: JetStream compares ids only.
+//
 // It acknowledges a message before it is on the disk, and writes it there within two minutes, unless the server is configured
 // with
 //

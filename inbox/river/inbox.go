@@ -1,9 +1,11 @@
 package riverinbox
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -13,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
@@ -46,10 +49,7 @@ type Inbox struct {
 	alerter *inbox.Alerter
 }
 
-var (
-	_ inbox.Inbox        = (*Inbox)(nil)
-	_ webhook.InboxStore = (*Inbox)(nil)
-)
+var _ inbox.Inbox = (*Inbox)(nil)
 
 // New returns an inbox in the database of pool, which stays the caller's and is not asked anything yet. The error names
 // the option that breaks a rule. Next come [Inbox.Configure], river.NewClient and [Inbox.Use].
@@ -76,6 +76,9 @@ func New(pool *pgxpool.Pool, o *Options) (*Inbox, error) {
 
 // Store returns the idempotency store in the same database, which handlers take if they are given no other.
 func (b *Inbox) Store() idempotency.Store { return b.store }
+
+// CheckHandler implements [webhook.Inbox]. It refuses no handler.
+func (b *Inbox) CheckHandler(_, _ string, _ int64) error { return nil }
 
 // CompleteTx marks the delivery whose callback runs under ctx as done, inside the callback's own transaction: the mark
 // and what the callback wrote are committed together, by exactly one of those who may run the delivery. It takes the place
@@ -125,7 +128,8 @@ func (b *Inbox) Use(ctx context.Context, client *Client) error {
 	return nil
 }
 
-// Enqueue implements [webhook.Inbox]. It returns once PostgreSQL has committed, or when ctx ends.
+// Enqueue implements [webhook.Inbox]. It returns once PostgreSQL has committed, or when ctx ends. The error wraps
+// [webhook.ErrOtherContent] for a duplicate of a job that is still there and has another body.
 func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate bool, err error) {
 	client := b.client.Load()
 	if client == nil {
@@ -139,7 +143,16 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 	if err != nil {
 		return false, fmt.Errorf("riverinbox: enqueue: %w", err)
 	}
+	if inserted.UniqueSkippedAsDuplicate && otherContent(inserted.Job, d) {
+		return true, fmt.Errorf("riverinbox: enqueue: %w", webhook.ErrOtherContent)
+	}
 	return inserted.UniqueSkippedAsDuplicate, nil
+}
+
+// otherContent reports whether the job is that of a delivery with another body.
+func otherContent(job *rivertype.JobRow, d *webhook.Delivery) bool {
+	var there args
+	return json.Unmarshal(job.EncodedArgs, &there) == nil && !there.Discarded && !bytes.Equal(there.Body, d.Body)
 }
 
 // Close waits for the calls of Policy.OnDead, until the context of Shutdown ends, or otherwise for Policy.DrainTimeout, and

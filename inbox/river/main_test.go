@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	_ = flag.Set("test.parallel", "12") // what runs in parallel here waits most of the time
+	_ = flag.Set("test.parallel", "16") // what runs in parallel here waits most of the time
 	code := m.Run()
 	if shared.server != nil {
 		if err := shared.server.Close(); err != nil {

@@ -15,7 +15,6 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/webhook"
 )
 
 // An Inbox is an [inbox.Inbox] in an SQLite file. All its methods may be called concurrently.
@@ -41,11 +40,7 @@ type Inbox struct {
 	reported atomic.Int64 // when trouble was logged last, in Unix milliseconds
 }
 
-var (
-	_ inbox.Inbox          = (*Inbox)(nil)
-	_ webhook.InboxStore   = (*Inbox)(nil)
-	_ webhook.InboxChecker = (*Inbox)(nil)
-)
+var _ inbox.Inbox = (*Inbox)(nil)
 
 // openTimeout is how long Open may take, most of which is waiting for other processes.
 const openTimeout = 10 * time.Second
@@ -287,7 +282,7 @@ func (b *Inbox) Close() error {
 	return b.closeErr
 }
 
-// CheckHandler implements [webhook.InboxChecker].
+// CheckHandler implements [webhook.Inbox].
 func (b *Inbox) CheckHandler(_, _ string, limit int64) error {
 	if limit > maxBody {
 		return fmt.Errorf("sqlite: bodies of up to %d bytes can be stored, and Options.MaxBody is %d", maxBody, limit)

@@ -49,7 +49,7 @@ func Example() {
 	hook, err := workflux.NewHandler("secret", &webhook.Options{Inbox: box, Logger: slog.New(slog.DiscardHandler)})
 	must(err)
 	fixed, done := make(chan struct{}), make(chan struct{})
-	hook.OnAny(func(context.Context, *webhook.Delivery) error {
+	hook.OnUnhandled(func(context.Context, *webhook.Delivery) error {
 		select {
 		case <-fixed:
 			close(done)

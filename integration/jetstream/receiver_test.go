@@ -28,7 +28,7 @@ func TestTheReceiverOfTheExamplesRunsOnJetStream(t *testing.T) {
 
 	var log bytes.Buffer
 	cmd := exec.Command(binary)
-	cmd.Env = append(os.Environ(), "ADDR=127.0.0.1:0", "EMBERQA_TOKEN=a-token-of-enough-length", "FAIL_FIRST=1",
+	cmd.Env = append(os.Environ(), "ADDR=127.0.0.1:0", "EMBERQA_WEBHOOK_TOKEN=a-token-of-enough-length", "FAIL_FIRST=1",
 		"INBOX=jetstream:"+newServer(t).ClientURL()+"?server_syncs_always=true", "STORE=sqlite:"+filepath.Join(t.TempDir(), "store.db"))
 	cmd.Stderr = &log
 	stdout, err := cmd.StdoutPipe()

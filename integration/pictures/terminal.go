@@ -29,7 +29,7 @@ type terminal struct {
 
 func newTerminal(work string) *terminal { return &terminal{work: work} }
 
-func newSecret(vendor string) string { return "AIHOOKS_" + vendor + "_SECRET=" + rand.Text() }
+func newSecret(vendor string) string { return vendor + "_WEBHOOK_SECRET=" + rand.Text() }
 
 // Write records what is written.
 func (t *terminal) Write(p []byte) (int, error) {

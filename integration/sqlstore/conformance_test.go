@@ -55,7 +55,7 @@ func TestStoreKeepsEveryRule(t *testing.T) { //nolint:tparallel // beside one an
 			idempotencytest.Run(t, idempotencytest.Options{
 				Around: atOnce,
 				// Long enough for a machine that is busy to look in time.
-				Retention: 1500 * time.Millisecond, Lease: 800 * time.Millisecond, Slack: 400 * time.Millisecond,
+				Retention: 4 * time.Second, Lease: 1500 * time.Millisecond, Slack: time.Second,
 				New: func(t testing.TB, retention time.Duration) idempotency.Store {
 					db := shared
 					if test.engine.dialect == sqlstore.SQLite { // one file has one writer, and cases wait for none but their own

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"strconv"
 	"time"
 
 	"github.com/aihooks/aihooks-go/internal/jsonpeek"
@@ -119,10 +118,10 @@ func (s *Sender) likeTheSample(eventType string) webhook.EnvelopeNames {
 // date returns t in the notation of the sample.
 func (s *Sender) date(eventType string, t time.Time) json.RawMessage {
 	raw := member(s.bodyOf(eventType), s.vendor.Profile.Envelope.Time)
-	if jsonpeek.KindOf(raw) == jsonpeek.KindNumber {
-		return strconv.AppendInt(nil, t.Unix(), 10)
+	if text, ok := jsonpeek.String(raw); raw == nil || ok && isoDate.MatchString(text) {
+		return quote(t.UTC().Format(time.RFC3339Nano)) // without losing a fraction of the event's time
 	}
-	return strconv.AppendQuote(nil, t.UTC().Format(time.RFC3339Nano))
+	return dateLike(raw, t)
 }
 
 func (s *Sender) bodyOf(eventType string) []byte {

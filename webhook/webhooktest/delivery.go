@@ -28,19 +28,20 @@ type Delivery struct {
 	// name.
 	Header http.Header
 
-	mu   sync.Mutex
-	done bool // the date in Body stands
+	mu    sync.Mutex
+	done  bool          // the date in Body stays as it is
+	clock time.Duration // by which the sender that dated it was wrong
 }
 
-// dated returns the body, dated now if it has not been sent before.
-func (d *Delivery) dated(s *Signer, now time.Time) []byte {
+// dated returns the body, dated now if it has not been sent before, and by how much the clock that dated it was wrong.
+func (d *Delivery) dated(s *Signer, now time.Time, clock time.Duration) ([]byte, time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.done {
 		d.Body = s.Stamp(d.Body, now)
-		d.done = true
+		d.done, d.clock = true, clock
 	}
-	return slices.Clone(d.Body)
+	return slices.Clone(d.Body), d.clock
 }
 
 // Sample returns a new delivery of the vendor's sample of that name, or else of the first of that type. It has an id of
@@ -88,13 +89,6 @@ func (s *Sender) unique(body []byte, id string) []byte {
 
 // newID returns an id that no other delivery has, whichever test it is of: stores may outlive tests.
 func newID() string { return "test_" + strings.ToLower(rand.Text()) }
-
-func trim(raw []byte) []byte {
-	if len(raw) > 1 && raw[0] == '"' {
-		return raw[1 : len(raw)-1]
-	}
-	return raw
-}
 
 // forgeries are signed with what nobody knows.
 func forgeries() signature.Secret { return signature.NewSecret(rand.Text()) }

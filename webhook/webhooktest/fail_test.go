@@ -1,6 +1,7 @@
 package webhooktest_test
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
 	"github.com/aihooks/aihooks-go/greenflash"
 	"github.com/aihooks/aihooks-go/greenflash/greenflashtest"
+	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
@@ -150,4 +152,88 @@ func TestAPanicOfTheHandlerIsInTheTestsOutput(t *testing.T) {
 func TestASenderDoesNotPrintItsSecret(t *testing.T) {
 	s := convospheretest.NewSender(t, &recorder{}, "OPEN-SESAME")
 	require.NotContains(t, fmt.Sprintf("%v %+v %#v", s, s, s), "OPEN-SESAME")
+}
+
+// An authenticator of a user's own vendor, of which the kit knows nothing.
+type bearer struct{}
+
+func (bearer) Authenticate(_ context.Context, r *webhook.Request, _ []byte) (signature.Match, error) {
+	if r.Header.Get("Authorization") != "Bearer "+secret {
+		return signature.Match{}, signature.Mismatch
+	}
+	return signature.Match{Key: "default"}, nil
+}
+
+func TestSender_FailsWhenItCannotMisbehave(t *testing.T) {
+	profile := profile
+	profile.AnswerWithin, profile.Attempts, profile.Identify = 5*time.Second, 1, webhook.ByContent
+	h, err := webhook.New(profile, webhook.Endpoint{Authenticator: bearer{}}, &webhook.Options{Logger: discard})
+	require.NoError(t, err)
+	acme := webhooktest.Vendor{Profile: profile}
+	withHeader := func(s *webhooktest.Sender, body string, header http.Header) *webhooktest.Delivery {
+		d := s.Raw([]byte(body))
+		d.Header = header
+		return d
+	}
+	ours := http.Header{"Authorization": {"Bearer " + secret}}
+	const undated = "has no time that a wrong clock changes"
+	for name, c := range map[string]struct {
+		sender func(t testing.TB) *webhooktest.Sender
+		send   func(s *webhooktest.Sender)
+		says   string
+	}{
+		"a forgery without a scheme": {nil, func(s *webhooktest.Sender) { s.SendForged(withHeader(s, `{"type":"opened"}`, ours)) }, "nobody can forge it"},
+		"a late one without a time":  {nil, func(s *webhooktest.Sender) { s.SendLate(withHeader(s, `{"type":"opened"}`, ours), time.Hour) }, undated},
+		"a clock without a time":     {nil, func(s *webhooktest.Sender) { s.WithClock(time.Hour).Send(withHeader(s, `{"type":"opened"}`, ours)) }, undated},
+		"a clock, twice at once": {nil, func(s *webhooktest.Sender) {
+			s.WithClock(time.Hour).SendTwiceAtOnce(withHeader(s, `{"type":"opened"}`, ours))
+		}, undated},
+		"a clock, by Process":             {nil, func(s *webhooktest.Sender) { s.WithClock(time.Hour).Process(withHeader(s, `{}`, ours)) }, undated},
+		"another secret without a scheme": {nil, func(s *webhooktest.Sender) { s.WithSecret("another") }, "acme has no secret"},
+		"a form without a scheme":         {nil, func(s *webhooktest.Sender) { s.WithForm("body") }, "acme signs nothing"},
+		"a signature that Header replaces": {toConvosphere, func(s *webhooktest.Sender) {
+			s.SendForged(withHeader(s, `{}`, http.Header{"X-Convosphere-Signature": {"mine"}}))
+		}, "nobody can forge it"},
+		"a URL without its token": {func(t testing.TB) *webhooktest.Sender { return emberqatest.NewSender(t, &recorder{}, "") },
+			func(s *webhooktest.Sender) { s.SendForged(s.Sample("red_flag")) }, "nobody can forge it"},
+		"a late one with a time of its own": {toConvosphere, func(s *webhooktest.Sender) {
+			s.SendLate(s.Raw([]byte(`{"timestamp":"2026-11-02T12:00:00Z"}`)), time.Hour)
+		}, undated},
+		"a late one that was sent in time": {toConvosphere, func(s *webhooktest.Sender) {
+			d := s.Sample("user.feedback")
+			s.Send(d)
+			s.SendLate(d, time.Hour)
+		}, undated},
+	} {
+		t.Run(name, func(t *testing.T) {
+			says := failing(t, func(t testing.TB) {
+				sender := c.sender
+				if sender == nil {
+					sender = func(t testing.TB) *webhooktest.Sender { return acme.NewSender(t, h, "") }
+				}
+				c.send(sender(t))
+			})
+			require.NotEmpty(t, says)
+			require.Contains(t, says[0], c.says)
+			require.NotContains(t, strings.Join(says, "\n"), secret)
+		})
+	}
+}
+
+func toConvosphere(t testing.TB) *webhooktest.Sender {
+	return convospheretest.NewSender(t, &recorder{}, secret)
+}
+
+func TestSender_MisbehavesWhereItCan(t *testing.T) {
+	greenflash := greenflashtest.NewSender(t, &recorder{}, secret)
+	greenflash.WithClock(time.Nanosecond).Send(greenflash.Sample("conversation.rating")).WantOK()
+	raw := greenflash.Raw([]byte("{}")) // the header has the time
+	greenflash.SendLate(raw, time.Hour).WantOK()
+	greenflash.SendForged(raw).WantOK()
+	convosphere := toConvosphere(t)
+	late := convosphere.WithClock(-time.Hour)
+	d := convosphere.Sample("user.feedback")
+	late.SendTwice(d).WantOK()
+	convosphere.Send(d).WantOK() // its retry, by a clock that is right again
+	late.SendOutOfOrder(convosphere.Sample("user.feedback"), convosphere.Sample("user.feedback")).WantOK()
 }

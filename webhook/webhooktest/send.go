@@ -59,7 +59,7 @@ func (s *Sender) SendOutOfOrder(ds ...*Delivery) Answers {
 	}
 	now := s.now()
 	for i, d := range ds {
-		d.dated(s.signer(), now.Add(-time.Duration(len(ds)-1-i)*time.Second))
+		d.dated(s.signer(), now.Add(-time.Duration(len(ds)-1-i)*time.Second), s.clock)
 	}
 	answers := make(Answers, len(ds))
 	for i, d := range slices.Backward(ds) {
@@ -68,7 +68,8 @@ func (s *Sender) SendOutOfOrder(ds ...*Delivery) Answers {
 	return answers
 }
 
-// SendLate sends the delivery so that it arrives now, that long after it was signed.
+// SendLate sends the delivery so that it arrives now, that long after it was signed. See [Sender.WithClock] for the
+// deliveries that cannot be late.
 func (s *Sender) SendLate(d *Delivery, by time.Duration) Answer {
 	s.t.Helper()
 	return s.WithClock(s.clock - by).Send(d)
@@ -94,12 +95,32 @@ func (s *Sender) SendAndHangUp(d *Delivery) Answer {
 	return s.send(d, manner{body: whole, hangUp: true})
 }
 
-// SendForged sends the delivery as somebody would who does not know the secret.
+// SendForged sends the delivery as somebody would who does not know the secret. It fails the test if the secret changes
+// nothing in the request: the vendor's Profile has no Scheme and its Vendor no Address, or [Delivery.Header] replaces
+// what proves the sender.
 func (s *Sender) SendForged(d *Delivery) Answer {
 	s.t.Helper()
 	forger := *s
 	forger.secret = forgeries()
+	if !s.proves(d, &forger) {
+		s.t.Fatalf("webhooktest: %s: no secret proves the delivery %s of %s, so nobody can forge it: set Profile.Scheme or Vendor.Address", s.vendor.Profile.Name, d.ID, d.Type)
+	}
 	return forger.Send(d)
+}
+
+// proves reports whether the secret shows in the request.
+func (s *Sender) proves(d *Delivery, forger *Sender) bool {
+	if s.secret.Blank() {
+		return false
+	}
+	now := s.now()
+	body, _ := d.dated(s.signer(), now, s.clock)
+	genuine, err := s.requestAt(d, body, now)
+	if err != nil {
+		return true // which sending it reports
+	}
+	forged, err := forger.requestAt(d, body, now)
+	return err != nil || !sameProof(genuine, forged)
 }
 
 // SendTampered sends the delivery with a blank that was added to its body after it was signed.

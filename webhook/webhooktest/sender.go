@@ -2,6 +2,8 @@ package webhooktest
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -60,7 +62,7 @@ func (v *Vendor) NewSenderTo(t testing.TB, address, secret string) *Sender {
 	}
 	s := v.newSender(t, secret)
 	path := len(address)
-	if i := strings.IndexAny(address[len(u.Scheme)+len("://"):], "/?"); i >= 0 {
+	if i := strings.IndexAny(address[len(u.Scheme)+len("://"):], "/?#"); i >= 0 {
 		path = len(u.Scheme) + len("://") + i
 	}
 	s.origin, s.path = address[:path], address[path:]
@@ -95,6 +97,9 @@ func (s *Sender) WithPath(path string) *Sender {
 // does who does not know it.
 func (s *Sender) WithSecret(secret string) *Sender {
 	s.t.Helper()
+	if s.vendor.Profile.Scheme == nil && s.vendor.Address == nil {
+		s.t.Fatalf("webhooktest: %s has no secret: its Profile has no Scheme, and its Vendor no Address", s.vendor.Profile.Name)
+	}
 	changed := *s
 	changed.secret = signature.NewSecret(secret)
 	changed.mustSign()
@@ -104,13 +109,18 @@ func (s *Sender) WithSecret(secret string) *Sender {
 // WithForm returns a sender that signs in the form of that name, for vendors with several. The default is the first.
 func (s *Sender) WithForm(form string) *Sender {
 	s.t.Helper()
+	if s.vendor.Profile.Scheme == nil {
+		s.t.Fatalf("webhooktest: %s signs nothing, so there is no form %q", s.vendor.Profile.Name, form)
+	}
 	changed := *s
 	changed.form = form
 	changed.mustSign()
 	return &changed
 }
 
-// WithClock returns a sender whose clock is wrong by that much: in the future, or if negative in the past.
+// WithClock returns a sender whose clock is wrong by that much: in the future, or if negative in the past. A delivery
+// that carries no time of the sender's fails the test when it is sent: one without a date in its header or body, one of
+// [Sender.Raw], and one that another clock has dated before.
 func (s *Sender) WithClock(by time.Duration) *Sender {
 	changed := *s
 	changed.clock = by
@@ -172,8 +182,24 @@ func (s *Sender) mustSign() {
 }
 
 func (s *Sender) request(d *Delivery) (*http.Request, error) {
-	signer, now := s.signer(), s.now()
-	r, err := signer.Request(d.dated(signer, now), now, d.ID)
+	now := s.now()
+	body, clock := d.dated(s.signer(), now, s.clock)
+	r, err := s.requestAt(d, body, now)
+	if err != nil || s.clock == 0 {
+		return r, err
+	}
+	if member(body, s.vendor.Profile.Envelope.Time) != nil && clock == s.clock {
+		return r, nil
+	}
+	if other, err := s.requestAt(d, body, now.Add(time.Hour)); err != nil || sameProof(r, other) {
+		return nil, s.misbehaves(d, "has no time that a wrong clock changes, so it cannot arrive late or early")
+	}
+	return r, nil
+}
+
+// requestAt returns the request of a delivery at that time by the sender's clock.
+func (s *Sender) requestAt(d *Delivery, body []byte, now time.Time) (*http.Request, error) {
+	r, err := s.signer().Request(body, now, d.ID)
 	if err != nil {
 		return nil, quiet(err)
 	}
@@ -185,4 +211,17 @@ func (s *Sender) request(d *Delivery) (*http.Request, error) {
 		}
 	}
 	return r, nil
+}
+
+// sameProof reports whether two requests with one body prove the same to the receiver.
+func sameProof(a, b *http.Request) bool {
+	return a.URL.String() == b.URL.String() && maps.EqualFunc(a.Header, b.Header, slices.Equal)
+}
+
+// misbehaves fails the test: what cannot misbehave would let it pass for nothing. It may be called on any goroutine.
+func (s *Sender) misbehaves(d *Delivery, why string) error {
+	s.t.Helper()
+	err := fmt.Errorf("%s: the delivery %s of %s %s", s.vendor.Profile.Name, d.ID, d.Type, why)
+	s.t.Errorf("webhooktest: %v", err)
+	return err
 }

@@ -30,19 +30,16 @@ type Signer struct {
 	Form string
 }
 
-// Stamp returns body with the time in its envelope, if there is one, set to t, in the notation that it had.
+// Stamp returns body with the time in its envelope, if there is one, set to t, in the notation that it had: a Unix time
+// in the same unit, as a number or a string, or an ISO 8601 date with as many digits of a fraction and the same zone. It
+// writes RFC 3339 instead of anything else.
 func (s *Signer) Stamp(body []byte, t time.Time) []byte {
-	return replace(body, s.Profile.Envelope.Time, func(raw []byte) []byte {
-		if jsonpeek.KindOf(raw) == jsonpeek.KindString {
-			return strconv.AppendQuote(nil, t.UTC().Format(time.RFC3339))
-		}
-		return strconv.AppendInt(nil, t.Unix(), 10)
-	})
+	return replace(body, s.Profile.Envelope.Time, func(raw []byte) []byte { return dateLike(raw, t) })
 }
 
 // Name returns body with the id in its envelope, if there is one, set to id.
 func (s *Signer) Name(body []byte, id string) []byte {
-	return replace(body, s.Profile.Envelope.ID, func([]byte) []byte { return strconv.AppendQuote(nil, id) })
+	return replace(body, s.Profile.Envelope.ID, func([]byte) []byte { return quote(id) })
 }
 
 // Unique returns body with that id. A vendor without ids tells events apart by their bytes, in which white space at the
@@ -115,5 +112,8 @@ func (s *Signer) Request(body []byte, t time.Time, id string) (*http.Request, er
 	return r, nil
 }
 
-// Type returns the type in the envelope of body, or "" if there is none.
-func (s *Signer) Type(body []byte) string { return string(trim(member(body, s.Profile.Envelope.Type))) }
+// Type returns the type in the envelope of body as a handler reads it, or "" if there is none.
+func (s *Signer) Type(body []byte) string {
+	e, _ := s.Profile.ReadEnvelope(body) // empty if it is no JSON object
+	return e.Type
+}

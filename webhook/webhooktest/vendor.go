@@ -21,7 +21,7 @@ type Vendor struct {
 	Retried func(status int) bool
 
 	// Address returns the URL that the vendor is given, for vendors that do not sign and whose credential rides in it;
-	// base is the URL without. Nil if the URL carries none.
+	// base is the URL without, and may have a query and a fragment. Nil if the URL carries none.
 	Address func(base, credential string) string
 }
 

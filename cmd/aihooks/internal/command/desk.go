@@ -25,7 +25,7 @@ import (
 type desk struct {
 	app     *app
 	options *listening
-	mux     *http.ServeMux
+	vendors map[string]http.HandlerFunc // by name
 	ring    *live.Ring
 
 	secrets []string   // which no header may have in it
@@ -53,12 +53,31 @@ func (d *desk) mount(v *vendors.Vendor, base string) (verifiedBy string, err err
 	}
 	h.OnEach(ignore)
 	h.OnUnhandled(func(context.Context, *webhook.Delivery) error { return nil })
-	receive := func(w http.ResponseWriter, r *http.Request) { d.receive(w, r, v, h, verified, base) }
-	for _, path := range []string{"/webhooks/" + v.Name(), "/" + v.Name()} {
-		d.mux.HandleFunc(path, receive)
-		d.mux.HandleFunc(path+"/", receive)
-	}
+	d.vendors[v.Name()] = func(w http.ResponseWriter, r *http.Request) { d.receive(w, r, v, h, verified, base) }
 	return from, nil
+}
+
+// ServeHTTP receives what is sent to /webhooks/VENDOR or /VENDOR, with anything below. Slashes may be doubled, as by a base
+// URL that ends in one: http.ServeMux would redirect, which no vendor follows.
+func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	vendor, _ := d.split(r.URL.Path)
+	receive, ok := d.vendors[vendor]
+	if !ok {
+		receive = d.nobody
+	}
+	receive(w, r)
+}
+
+// split returns the vendor that a path names, and what is below it.
+func (d *desk) split(path string) (vendor string, below []string) {
+	segments := strings.FieldsFunc(path, func(c rune) bool { return c == '/' })
+	if len(segments) > 1 && segments[0] == "webhooks" {
+		segments = segments[1:]
+	}
+	if len(segments) == 0 {
+		return "", nil
+	}
+	return segments[0], segments[1:]
 }
 
 func ignore(context.Context, webhook.AnyEvent) error { return nil }
@@ -113,9 +132,8 @@ func (d *desk) receive(w http.ResponseWriter, r *http.Request, v *vendors.Vendor
 // known or not.
 func (d *desk) private(r *http.Request) []string {
 	private := slices.Clone(d.secrets)
-	if parts := strings.Split(strings.TrimPrefix(r.URL.Path, "/webhooks"), "/"); len(parts) > 2 {
-		private = append(private, parts[2:]...)
-	}
+	_, below := d.split(r.URL.Path)
+	private = append(private, below...)
 	for _, values := range r.URL.Query() {
 		private = append(private, values...)
 	}
@@ -133,7 +151,7 @@ func (d *desk) nobody(w http.ResponseWriter, r *http.Request) {
 
 // firstSegment leaves out what may be a token.
 func firstSegment(path string) string {
-	first, _, more := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	first, _, more := strings.Cut(strings.TrimLeft(path, "/"), "/")
 	switch {
 	case len(first) > 15:
 		return "/…"
@@ -162,7 +180,7 @@ func (d *desk) show(c *capture.Capture, base string, lasted time.Duration) {
 	}
 	a := d.app
 	a.linef("%s  %s  %s  %s  %d  %s  %s", when(c.Arrived), a.paint(bold, c.Vendor), printable(clip(c.Type, 60)), a.paint(colourOf(c), c.Outcome), c.Status,
-		a.paint(faint, took(lasted)), a.paint(faint, printable(clip(c.ID, 32))))
+		a.paint(faint, took(lasted)), a.paint(faint, printable(clip(c.ID, shownIDs))))
 	if c.Explanation != "" {
 		for _, text := range wrap(printable(c.Explanation), a.width()-2) {
 			a.linef("  %s", a.paint(colourOf(c), text))

@@ -25,7 +25,7 @@ import (
 func (a *app) explainCommand() *cobra.Command {
 	var headers, body, captured, at string
 	c := &cobra.Command{
-		Use:   "explain VENDOR (--headers FILE --body FILE | --capture FILE)",
+		Use:   "explain (VENDOR --headers FILE --body FILE | [VENDOR] --capture FILE)",
 		Short: "Say why a delivery is refused",
 		Long: `Explain says, in one sentence, what is wrong with a delivery: why its signature does not match, or how far its time is off.
 It claims nothing that it has not proven. It succeeds if nothing is wrong, and exits with 1 otherwise.
@@ -34,19 +34,22 @@ The file of --headers has one header in each line, "Name: value", below a reques
 which is where EmberQA's token is looked for); or it is a JSON object. The file of --body has the body, byte for byte.
 "-" stands for standard input. A file that ` + "`aihooks listen`" + ` has saved is both: --capture.`,
 		Example: `  aihooks explain greenflash --headers headers.txt --body body.json
-  aihooks explain workflux --capture aihooks-deliveries/20261122T091500.000000-workflux-user.message.json`,
-		Args:              cobra.ExactArgs(1),
+  aihooks explain --capture aihooks-deliveries/20261122T091500.000000-workflux-user.message.json`,
+		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: vendorArg,
 		RunE: func(c *cobra.Command, args []string) error {
-			v, err := vendors.Find(args[0])
-			if err != nil {
-				return usage("%w", err)
+			var v *vendors.Vendor
+			var err error
+			if len(args) > 0 {
+				if v, err = vendors.Find(args[0]); err != nil {
+					return usage("%w", err)
+				}
 			}
-			secret, err := a.mustSecret(v)
+			v, r, now, err := a.delivery(c.Context(), v, headers, body, captured)
 			if err != nil {
 				return err
 			}
-			r, now, err := a.delivery(c.Context(), v, headers, body, captured)
+			secret, err := a.mustSecret(v)
 			if err != nil {
 				return err
 			}
@@ -94,43 +97,54 @@ func sentence(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:] + "."
 }
 
-// delivery reads the delivery that is to be explained, and when it arrived.
-func (a *app) delivery(ctx context.Context, v *vendors.Vendor, headers, body, captured string) (*webhook.Request, time.Time, error) {
+// delivery reads the delivery that is explained, and when it arrived. The vendor may be nil where the capture names it.
+func (a *app) delivery(ctx context.Context, v *vendors.Vendor, headers, body, captured string) (*vendors.Vendor, *webhook.Request, time.Time, error) {
+	var none time.Time
 	switch {
 	case captured != "" && (headers != "" || body != ""):
-		return nil, time.Time{}, usage("--capture has the headers and the body already")
+		return nil, nil, none, usage("--capture has the headers and the body already")
 	case captured != "":
-		text, err := a.read(ctx, captured, maxFile)
-		if err != nil {
-			return nil, time.Time{}, err
-		}
-		c, err := capture.Parse(text)
-		if err != nil {
-			return nil, time.Time{}, fmt.Errorf("%s: %w", captured, err)
-		}
-		if c.Vendor != v.Name() {
-			return nil, time.Time{}, usage("%s is a capture of %s's, not of %s's", captured, printable(c.Vendor), v.Name())
-		}
-		if !v.Signs() {
-			return nil, time.Time{}, usage("%s is authentic by what is in the URL or in Authorization, which no capture has: use --headers and --body", v.Name())
-		}
-		return &webhook.Request{Method: c.Method, Header: c.Header, Body: bytes.NewReader(c.Body)}, c.Arrived, nil
+		return a.capturedDelivery(ctx, v, captured)
+	case v == nil:
+		return nil, nil, none, usage("which vendor? Only a --capture names it; there are %s", strings.Join(vendors.Names(), ", "))
 	case headers == "" || body == "":
-		return nil, time.Time{}, usage("--headers and --body are needed, or --capture")
+		return nil, nil, none, usage("--headers and --body are needed, or --capture")
 	case headers == "-" && body == "-":
-		return nil, time.Time{}, usage("--headers and --body cannot both be standard input")
+		return nil, nil, none, usage("--headers and --body cannot both be standard input")
 	}
 	text, err := a.read(ctx, headers, maxCaptured)
 	if err != nil {
-		return nil, time.Time{}, err
+		return nil, nil, none, err
 	}
 	r, err := readHeaders(text)
 	if err != nil {
-		return nil, time.Time{}, fmt.Errorf("%s: %w", headers, err)
+		return nil, nil, none, fmt.Errorf("%s: %w", headers, err)
 	}
 	content, err := a.read(ctx, body, maxCaptured)
 	r.Body = bytes.NewReader(content)
-	return r, time.Now(), err
+	return v, r, time.Now(), err
+}
+
+func (a *app) capturedDelivery(ctx context.Context, v *vendors.Vendor, path string) (*vendors.Vendor, *webhook.Request, time.Time, error) {
+	var none time.Time
+	text, err := a.read(ctx, path, maxFile)
+	if err != nil {
+		return nil, nil, none, err
+	}
+	c, err := capture.Parse(text)
+	if err != nil {
+		return nil, nil, none, fmt.Errorf("%s: %w", path, err)
+	}
+	if v != nil && c.Vendor != v.Name() {
+		return nil, nil, none, usage("%s is a capture of %s's, not of %s's", path, printable(c.Vendor), v.Name())
+	}
+	if v, err = vendors.Find(c.Vendor); err != nil {
+		return nil, nil, none, fmt.Errorf("%s: %w", path, err)
+	}
+	if !v.Signs() {
+		return nil, nil, none, usage("%s is authentic by what is in the URL or in Authorization, which no capture has: use --headers and --body", v.Name())
+	}
+	return v, &webhook.Request{Method: c.Method, Header: c.Header, Body: bytes.NewReader(c.Body)}, c.Arrived, nil
 }
 
 // readHeaders reads headers as they stand in a request, or as JSON.

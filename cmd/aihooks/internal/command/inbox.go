@@ -41,17 +41,19 @@ to discard.`,
 			if !web {
 				return c.Help()
 			}
+			a.queueOutput() // what the page logs must not hold up a request
 			return a.with(args[0], func(box *sqlite.Inbox) error {
 				site, err := a.openSite(c.Context(), inboxsource.New(box, filepath.Base(args[0])), address, hosts)
 				if err != nil {
 					return err
 				}
-				a.notef("page: %s; Ctrl-C ends", site.url)
+				site.show()
+				a.notef("Ctrl-C ends")
 				return site.serve()
 			})
 		},
 	}
-	addWebFlags(c.Flags(), &web, &address, &hosts)
+	addWebFlags(c.Flags(), &web, &address, defaultInboxWeb, &hosts)
 	c.AddCommand(a.inboxListCommand(), a.inboxShowCommand(), a.inboxRetryCommand(), a.inboxDiscardCommand(), a.inboxStatsCommand())
 	return c
 }

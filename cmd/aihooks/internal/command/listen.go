@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,9 +33,10 @@ type listening struct {
 }
 
 const (
-	defaultListen = "127.0.0.1:8787"
-	defaultWeb    = "127.0.0.1:8788"
-	defaultFolder = "aihooks-deliveries"
+	defaultListen   = "127.0.0.1:8787"
+	defaultWeb      = "127.0.0.1:8788"
+	defaultInboxWeb = "127.0.0.1:8789"
+	defaultFolder   = "aihooks-deliveries"
 )
 
 func (a *app) listenCommand() *cobra.Command {
@@ -46,9 +48,12 @@ func (a *app) listenCommand() *cobra.Command {
 it was refused if it was, the event, and the body. It answers as a service would whose callbacks all succeed, and runs until
 Ctrl-C. Deliveries of a vendor whose secret it was not given are shown unverified.
 
+A vendor reaches it through a tunnel, such as "cloudflared tunnel --url http://127.0.0.1:8787" or "ngrok http 8787": give the
+vendor the URL that the tunnel prints, with /webhooks/VENDOR after it. The path of EmberQA ends in the token.
+
 Each delivery is saved in a file of its own, for replay and explain. The files are readable for their owner alone, on Windows
 for those who can read the folder. They have no credentials, but whatever the vendor sent.`,
-		Example: `  AIHOOKS_GREENFLASH_SECRET=... aihooks listen
+		Example: `  GREENFLASH_WEBHOOK_SECRET=... aihooks listen
   aihooks listen --web --replay-to http://127.0.0.1:8080/webhooks/greenflash
   aihooks listen --json | jq .explanation`,
 		Args: cobra.NoArgs,
@@ -65,27 +70,29 @@ for those who can read the folder. They have no credentials, but whatever the ve
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.address, "addr", defaultListen, "`address` to listen on; port 0 takes a free one")
+	f.StringVar(&o.address, "addr", defaultListen, "`address` to listen on, or a port of this machine alone; port 0 takes a free one")
 	f.StringVar(&o.folder, "dir", defaultFolder, "`folder` to save deliveries in")
 	f.BoolVar(&o.noSave, "no-save", false, "save nothing")
 	f.BoolVar(&o.noBody, "no-body", false, "show no bodies")
 	f.StringVar(&o.replayTo, "replay-to", "", "`URL` that the page replays to (default: this listener)")
-	addWebFlags(f, &o.web, &o.webAt, &o.webHosts)
+	addWebFlags(f, &o.web, &o.webAt, defaultWeb, &o.webHosts)
 	return c
 }
 
 func (a *app) listen(ctx context.Context, o *listening) error {
+	a.queueOutput()
 	if !o.noSave {
 		if err := os.MkdirAll(o.folder, 0o700); err != nil {
 			return fmt.Errorf("--dir: %w", err) // now, rather than with each delivery
 		}
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.address)
+	listener, err := listenOn(ctx, "--addr", o.address)
 	if err != nil {
 		return err
 	}
-	base := "http://" + listener.Addr().String()
-	d := &desk{app: a, options: o, mux: http.NewServeMux()}
+	reachable := origins(listener.Addr())
+	base := reachable[0]
+	d := &desk{app: a, options: o, vendors: make(map[string]http.HandlerFunc)}
 	d.ring = live.New(live.Options{
 		Title:  base,
 		Hint:   "Nothing has arrived yet. Point a vendor here, or send a sample:\n$ aihooks send greenflash conversation.rating --url " + base + "/webhooks/greenflash",
@@ -100,7 +107,6 @@ func (a *app) listen(ctx context.Context, o *listening) error {
 		}
 		rows = append(rows, []string{v.Name(), base + "/webhooks/" + v.Name(), from})
 	}
-	d.mux.HandleFunc("/", d.nobody)
 	var site *site
 	if o.web {
 		if site, err = a.openSite(ctx, d.ring, o.webAt, o.webHosts); err != nil {
@@ -113,13 +119,16 @@ func (a *app) listen(ctx context.Context, o *listening) error {
 	} else {
 		a.table([]string{"VENDOR", "URL", "VERIFIED"}, rows)
 	}
+	if len(reachable) > 1 {
+		a.notef("other machines reach it at %s", strings.Join(reachable[1:], ", "))
+	}
 	if site != nil {
-		a.notef("page: %s", site.url)
+		site.show()
 	}
 	if !o.noSave {
 		a.notef("saving to %s; Ctrl-C ends", filepath.Clean(o.folder))
 	}
-	server := &http.Server{Handler: d.mux, ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: d, ReadHeaderTimeout: 5 * time.Second}
 	return errorsOf(func() error { return serve(ctx, server, listener) }, site.serve)
 }
 

@@ -1,7 +1,9 @@
 package command
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"html"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
 	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
@@ -40,8 +43,50 @@ func (r *answer) accepted() bool { return r.Status >= 200 && r.Status <= 299 }
 // A letter is a delivery that is to be sent.
 type letter struct {
 	name, event, id string
+	vendor          *vendors.Vendor
 	request         func() (*http.Request, error) // signed when it is sent
 	secret          signature.Secret
+}
+
+// shownID returns the id under which receivers show a signed request, as in [webhook.Delivery]: the vendor's own, or a
+// digest where it has none.
+func (l *letter) shownID(r *http.Request) string {
+	content, err := r.GetBody()
+	if err != nil {
+		return ""
+	}
+	body, _ := io.ReadAll(content) // it is in memory
+	p := &l.vendor.Profile
+	arrival := &webhook.Arrival{Header: r.Header, Body: body, Envelope: webhook.Envelope{ID: idIn(body, p.Envelope.ID)}}
+	if p.Scheme != nil {
+		keys, keysErr := signature.NewKeyring(signature.Key{Name: "aihooks", Secret: l.secret})
+		verifier, err := signature.NewVerifier(*p.Scheme)
+		if keysErr != nil || err != nil {
+			return ""
+		}
+		if arrival.Match, err = verifier.Verify(keys, r.Header, body); err != nil {
+			return ""
+		}
+	}
+	return p.Identify(arrival).ID
+}
+
+// idIn returns the value of the first of the members that a body has, or "".
+func idIn(body []byte, names []string) string {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(body, &members) != nil {
+		return ""
+	}
+	for _, name := range names {
+		if raw, ok := members[name]; ok {
+			var text string
+			if json.Unmarshal(raw, &text) != nil && !strings.ContainsAny(string(raw), "{[tfn") {
+				text = string(raw)
+			}
+			return text
+		}
+	}
+	return ""
 }
 
 // hide takes the secret out of what a service says: many repeat the URL, which has EmberQA's token in it.
@@ -66,7 +111,7 @@ type poster struct {
 func (a *app) poster(patience time.Duration, workers int) *poster {
 	return &poster{a, &http.Client{
 		Timeout:       patience,
-		Transport:     &http.Transport{MaxIdleConnsPerHost: workers, Proxy: http.ProxyFromEnvironment},
+		Transport:     transport(workers),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // a vendor follows none
 	}, workers}
 }
@@ -144,6 +189,7 @@ func (p *poster) post(ctx context.Context, l *letter) answer {
 		a.Error = l.hide(withoutURL(err).Error())
 		return a
 	}
+	a.ID = cmp.Or(l.shownID(r), l.id)
 	began := time.Now()
 	response, err := p.client.Do(r.WithContext(ctx))
 	if err == nil {
@@ -156,6 +202,9 @@ func (p *poster) post(ctx context.Context, l *letter) answer {
 	a.TookMS = float64(a.took.Microseconds()) / 1000
 	if err != nil {
 		a.Status, a.Error = 0, l.hide(withoutURL(err).Error())
+	}
+	if isUntrusted(err) {
+		a.Error += "; trust its certificate authority on this machine, or send to it as localhost"
 	}
 	return a
 }
@@ -170,7 +219,7 @@ func withoutURL(err error) error {
 
 // judge returns the error for answers that are not as they should be.
 func judge(answers []answer, expect int) error {
-	var refused, silent int
+	var refused, unauthorized, silent int
 	var why string
 	for i := range answers {
 		switch a := &answers[i]; {
@@ -179,6 +228,9 @@ func judge(answers []answer, expect int) error {
 			why = a.Error
 		case expect == 0 && !a.accepted(), expect != 0 && a.Status != expect:
 			refused++
+			if a.Status == http.StatusUnauthorized {
+				unauthorized++
+			}
 		}
 	}
 	switch {
@@ -186,6 +238,9 @@ func judge(answers []answer, expect int) error {
 		return unreachable(fmt.Errorf("%d of %d deliveries got no answer: %s", silent, len(answers), why))
 	case refused > 0 && expect != 0:
 		return fmt.Errorf("%d of %d deliveries were not answered %d", refused, len(answers), expect)
+	case unauthorized > 0:
+		return fmt.Errorf("%d of %d deliveries were not accepted. 401 means that the service could not verify them: its log has the reason. "+
+			"Compare its secret with the one given here; `aihooks listen` in its place shows each delivery with what is wrong with it", refused, len(answers))
 	case refused > 0:
 		return fmt.Errorf("%d of %d deliveries were not accepted", refused, len(answers))
 	default:
@@ -199,7 +254,7 @@ func (a *app) showAnswers(answers []answer) {
 		var rows [][]string
 		for i := range answers {
 			r := &answers[i]
-			first := r.ID
+			first := clip(r.ID, shownIDs)
 			if r.Name != "" {
 				first = r.Name
 			}

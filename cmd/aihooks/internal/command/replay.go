@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,9 +30,12 @@ func (a *app) replayCommand() *cobra.Command {
 		Long: `Replay sends deliveries that ` + "`aihooks listen`" + ` has saved, in the order in which they are given: signed anew, and dated now. It
 succeeds if all are answered 2xx, or as --expect says.
 
+A folder stands for the *.json files in it, and a pattern for the files that it matches. Deliveries of several vendors need
+{vendor} in the URL, which each delivery replaces with the name of its vendor.
+
 A delivery keeps its id, so that a service which has handled it answers that it is a duplicate, and runs nothing; --new-id
 makes it another event. A file may also be the bare body of a delivery: then say of whom with --vendor.`,
-		Example: `  aihooks replay aihooks-deliveries/*.json --url http://127.0.0.1:8080/webhooks/greenflash
+		Example: `  aihooks replay aihooks-deliveries --url 'http://127.0.0.1:8080/webhooks/{vendor}'
   aihooks replay body.json --vendor workflux --new-id --url http://127.0.0.1:8080/webhooks/workflux`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -41,7 +47,12 @@ makes it another event. A file may also be the bare body of a delivery: then say
 			}
 			var letters []letter
 			patience := time.Duration(0)
-			for _, path := range args {
+			files, err := expand(args)
+			if err != nil {
+				return err
+			}
+			names := make(map[string]bool)
+			for _, path := range files {
 				captured, err := a.readCapture(c.Context(), path, vendor)
 				if err != nil {
 					return err
@@ -55,13 +66,19 @@ makes it another event. A file may also be the bare body of a delivery: then say
 					return err
 				}
 				patience = max(patience, v.Profile.AnswerWithin)
-				letters = append(letters, again(v, captured, secret, address, form, filepath.Base(path), newIDs))
+				names[v.Name()] = true
+				to := strings.ReplaceAll(address, anyVendor, v.Name())
+				letters = append(letters, again(v, captured, secret, to, form, filepath.Base(path), newIDs))
+			}
+			if len(names) > 1 && !strings.Contains(address, anyVendor) {
+				return usage("the files are deliveries of %s, and --url is one endpoint: write %s where the URL names the vendor, or replay one vendor's at a time",
+					strings.Join(slices.Sorted(maps.Keys(names)), ", "), anyVendor)
 			}
 			return a.poster(patience, concurrent).deliver(c.Context(), letters, expect, make(map[string]any))
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&address, "url", "", "`URL` of the service's endpoint; the token of EmberQA is added to it")
+	f.StringVar(&address, "url", "", "`URL` of the service's endpoint, in which {vendor} is the name of each delivery's vendor; the token of EmberQA is added to it")
 	f.StringVar(&vendor, "vendor", "", "`name` of the vendor whose bodies the files are")
 	f.BoolVar(&newIDs, "new-id", false, "give each delivery an id of its own, so that none is a duplicate")
 	f.StringVar(&form, "form", "", "`name` of the form that is signed, for Greenflash")
@@ -69,6 +86,42 @@ makes it another event. A file may also be the bare body of a delivery: then say
 	f.IntVar(&expect, "expect", 0, "succeed if every answer has this `status`, instead of 2xx")
 	completeVendor(c)
 	return c
+}
+
+// anyVendor is the place of a vendor's name in a URL.
+const anyVendor = "{vendor}"
+
+// expand returns the files that arguments name, as a shell of Unix would: shells of Windows expand no pattern.
+func expand(args []string) ([]string, error) {
+	var files []string
+	for _, arg := range args {
+		info, err := os.Stat(arg)
+		pattern := arg
+		switch {
+		case err == nil && info.IsDir():
+			pattern = filepath.Join(escapePattern(arg), "*.json")
+		case err == nil || !strings.ContainsAny(arg, "*?["):
+			files = append(files, arg) // reading it reports what is wrong with it
+			continue
+		}
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			return nil, usage("%q is not a pattern: %w", arg, err)
+		}
+		if len(found) == 0 {
+			return nil, fmt.Errorf("%s: there is no such file", pattern)
+		}
+		files = append(files, found...)
+	}
+	return files, nil
+}
+
+// escapePattern makes a path match itself alone. Windows has no escape, and no such names.
+func escapePattern(path string) string {
+	if filepath.Separator != '/' {
+		return path
+	}
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
 }
 
 // readCapture reads a capture, or the bare body of a vendor's delivery.
@@ -110,7 +163,7 @@ func again(v *vendors.Vendor, c *capture.Capture, secret signature.Secret, addre
 	if event == "" {
 		event = sign.Type(body)
 	}
-	return letter{name: name, event: event, id: id, secret: secret, request: func() (*http.Request, error) {
+	return letter{name: name, event: event, id: id, vendor: v, secret: secret, request: func() (*http.Request, error) {
 		now := time.Now()
 		return sign.Request(dated(sign, body, now), now, id)
 	}}

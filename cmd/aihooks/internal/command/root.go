@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -28,6 +29,7 @@ type app struct {
 	secretFiles []string
 	began       bool                  // the command line is right, and a command has begun
 	lost        atomic.Pointer[error] // why output could not be written
+	queue       *queue                // nil: output is written at once
 }
 
 // Run runs the command that args ask for until it is done or ctx ends, and returns the exit code.
@@ -39,6 +41,7 @@ func Run(ctx context.Context, t Terminal, args []string) int {
 	root.SetOut(t.Out)
 	root.SetErr(t.Err)
 	err := root.ExecuteContext(ctx)
+	a.queue.flush(ending)
 	if lost := a.lost.Load(); err == nil && lost != nil {
 		err = fmt.Errorf("the output cannot be written: %w", *lost)
 	}
@@ -48,6 +51,7 @@ func Run(ctx context.Context, t Terminal, args []string) int {
 			_, _ = fmt.Fprintln(t.Err, "Run `aihooks help`, or add --help to the command.")
 		}
 	}
+	a.queue.flush(time.Second)
 	return codeOf(ctx, err, a.began)
 }
 
@@ -58,11 +62,11 @@ func (a *app) root() *cobra.Command {
 		Long: `aihooks sends, receives, explains and replays the webhooks of Greenflash, EmberQA, Convosphere and WorkFlux on your own
 machine, and looks after SQLite inboxes while the service runs.
 
-Secrets come from AIHOOKS_GREENFLASH_SECRET, AIHOOKS_EMBERQA_SECRET (the token in the URL), AIHOOKS_CONVOSPHERE_SECRET and
-AIHOOKS_WORKFLUX_SECRET, or from a file named by --secret-file; never from the command line, which others can see.
+Secrets come from GREENFLASH_WEBHOOK_SECRET, EMBERQA_WEBHOOK_TOKEN (the token in the URL), CONVOSPHERE_WEBHOOK_SECRET and
+WORKFLUX_WEBHOOK_SECRET, or from a file named by --secret-file; never from the command line, which others can see.
 
 ` + exitCodes,
-		Example: `  export AIHOOKS_GREENFLASH_SECRET=whatever-you-like
+		Example: `  export GREENFLASH_WEBHOOK_SECRET=whatever-you-like
   aihooks listen --web &
   aihooks send greenflash conversation.rating --url http://127.0.0.1:8787/webhooks/greenflash`,
 		SilenceErrors:    true,

@@ -9,8 +9,13 @@ import (
 	"github.com/aihooks/aihooks-go/signature"
 )
 
-// secretName is the environment variable that has a vendor's secret.
-func secretName(v *vendors.Vendor) string { return "AIHOOKS_" + strings.ToUpper(v.Name()) + "_SECRET" }
+// secretName is the environment variable that has a vendor's secret: the one that the packages' documentation reads.
+func secretName(v *vendors.Vendor) string {
+	if v.Signs() {
+		return strings.ToUpper(v.Name()) + "_WEBHOOK_SECRET"
+	}
+	return strings.ToUpper(v.Name()) + "_WEBHOOK_TOKEN"
+}
 
 // secret returns a vendor's secret and where it is from; it is blank, without an error, if there is none.
 func (a *app) secret(v *vendors.Vendor) (secret signature.Secret, from string, err error) {

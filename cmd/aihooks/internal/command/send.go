@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,7 +39,7 @@ func (a *app) sendCommand() *cobra.Command {
 		Long: `Send sends a sample of an event to a service, signed and dated as the vendor would. Each delivery has an id of its own,
 unless --same is given. It succeeds if all are answered 2xx, or as --expect says.`,
 		Example: `  aihooks send greenflash conversation.rating --url http://127.0.0.1:8080/webhooks/greenflash
-  aihooks send workflux user.message --url http://127.0.0.1:8080/hooks --set data.message.text='"hello"'
+  aihooks send workflux user.message --url http://127.0.0.1:8080/hooks --set data.content=hello
   aihooks send convosphere message.created --url http://127.0.0.1:8080/hooks --same --times 2 --concurrent 2
   aihooks send greenflash conversation.rating --url http://127.0.0.1:8080/hooks --forge --expect 401
   aihooks send emberqa --list`,
@@ -60,7 +61,7 @@ unless --same is given. It succeeds if all are answered 2xx, or as --expect says
 	}
 	f := c.Flags()
 	f.StringVar(&o.url, "url", "", "`URL` of the service's endpoint; the token of EmberQA is added to it")
-	f.StringArrayVar(&o.set, "set", nil, "`path=value` in the body: data.rating=5, or /data/rating=5; the value is JSON, or else a text")
+	f.StringArrayVar(&o.set, "set", nil, "`path=value` in the body: data.rating=5, data.tags[0]=x, or /data/tags/0=x; the value is JSON, or else a text. What the sample does not have is added, and noted")
 	f.IntVar(&o.times, "times", 1, "how many deliveries")
 	f.IntVar(&o.concurrent, "concurrent", 1, "how many at once")
 	f.BoolVar(&o.same, "same", false, "send the same delivery each time, as retries and duplicates are")
@@ -148,7 +149,9 @@ func (a *app) letters(v *vendors.Vendor, event string, o *sending) ([]letter, er
 	if err != nil {
 		return nil, usage("%w", err)
 	}
-	body, err := setAll(sample.Body, o.set)
+	body, err := setAll(sample.Body, o.set, func(path string) {
+		a.notef("--set %s: the sample of %s has no such member, so it is added", path, sample.Name)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -170,11 +173,11 @@ func (a *app) letters(v *vendors.Vendor, event string, o *sending) ([]letter, er
 	letters := make([]letter, o.times)
 	for i := range letters {
 		if o.same {
-			letters[i] = letter{event: sample.Name, id: id, secret: secret, request: func() (*http.Request, error) { return sign.Request(same, now(), id) }}
+			letters[i] = letter{event: sample.Name, id: id, vendor: v, secret: secret, request: func() (*http.Request, error) { return sign.Request(same, now(), id) }}
 			continue
 		}
 		id := newID()
-		letters[i] = letter{event: sample.Name, id: id, secret: secret, request: func() (*http.Request, error) {
+		letters[i] = letter{event: sample.Name, id: id, vendor: v, secret: secret, request: func() (*http.Request, error) {
 			t := now()
 			return sign.Request(sign.Stamp(sign.Unique(body, id), t), t, id)
 		}}
@@ -187,8 +190,8 @@ func (a *app) letters(v *vendors.Vendor, event string, o *sending) ([]letter, er
 
 func newID() string { return "cli_" + strings.ToLower(rand.Text()) }
 
-// setAll changes members of a body.
-func setAll(body []byte, sets []string) ([]byte, error) {
+// setAll changes members of a body, and calls added for each that was not there.
+func setAll(body []byte, sets []string, added func(path string)) ([]byte, error) {
 	if len(sets) == 0 {
 		return body, nil
 	}
@@ -214,6 +217,9 @@ func setAll(body []byte, sets []string) ([]byte, error) {
 		} else {
 			value = text
 		}
+		if !has(v, names) {
+			added(path)
+		}
 		var err error
 		if v, err = set(v, names, value); err != nil {
 			return nil, usage("--set %s: %w", path, err)
@@ -222,9 +228,36 @@ func setAll(body []byte, sets []string) ([]byte, error) {
 	return json.Marshal(v)
 }
 
-// split returns the names in a path: a JSON pointer (RFC 6901), or names with dots between them.
+// has reports whether the names lead to a value.
+func has(v any, names []string) bool {
+	for _, name := range names {
+		switch inner := v.(type) {
+		case map[string]any:
+			member, ok := inner[name]
+			if !ok {
+				return false
+			}
+			v = member
+		case []any:
+			i, err := strconv.Atoi(name)
+			if err != nil || i < 0 || i >= len(inner) {
+				return false
+			}
+			v = inner[i]
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// elements matches the places in lists at the end of a name: tags[0][1].
+var elements = regexp.MustCompile(`((?:\[\d+\])+)(\.|$)`)
+
+// split returns the names in a path: a JSON pointer (RFC 6901), or names with dots between them and places in brackets.
 func split(path string) []string {
 	if !strings.HasPrefix(path, "/") {
+		path = elements.ReplaceAllStringFunc(path, strings.NewReplacer("[", ".", "]", "").Replace)
 		return slices.DeleteFunc(strings.Split(path, "."), func(s string) bool { return s == "" })
 	}
 	names := strings.Split(path[1:], "/")

@@ -30,8 +30,17 @@ const (
 
 // isTerminal reports whether what is written to w is seen by somebody.
 func isTerminal(w any) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	f := fileOf(w)
+	return f != nil && term.IsTerminal(int(f.Fd()))
+}
+
+// fileOf returns the file that w writes to, or nil.
+func fileOf(w any) *os.File {
+	if q, ok := w.(queued); ok {
+		w = q.to
+	}
+	f, _ := w.(*os.File)
+	return f
 }
 
 // paint colours a text on a terminal, unless NO_COLOR is set (https://no-color.org).
@@ -42,7 +51,7 @@ func (a *app) paint(colour, text string) string {
 	if kind, _ := a.Env("TERM"); kind == "dumb" {
 		return text
 	}
-	if !hasColours(a.Out.(*os.File)) {
+	if !hasColours(fileOf(a.Out)) {
 		return text
 	}
 	return "\x1b[" + colour + "m" + text + "\x1b[0m"
@@ -156,6 +165,9 @@ func bearable(body []byte) bool {
 	return size <= 16*len(body)+(64<<10)
 }
 
+// shownIDs is how many characters of an id are shown, wherever one is.
+const shownIDs = 32
+
 // clip cuts off a text that is longer than a line should have.
 func clip(s string, longest int) string {
 	if r := []rune(s); len(r) > longest {
@@ -167,7 +179,7 @@ func clip(s string, longest int) string {
 // width is how many columns the output has. What is no terminal has no end.
 func (a *app) width() int {
 	if isTerminal(a.Out) {
-		if columns, _, err := term.GetSize(int(a.Out.(*os.File).Fd())); err == nil && columns > 40 {
+		if columns, _, err := term.GetSize(int(fileOf(a.Out).Fd())); err == nil && columns > 40 {
 			return columns
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
@@ -52,7 +53,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	switch {
 	case !g.isOurs(r):
-		http.Error(w, "The page does not go by this name. Open it at the address that was printed, or start it with the name as a host of its own.", http.StatusForbidden)
+		http.Error(w, "The page does not go by this name. Open it at the address that was printed, or start it with --web-host and this name.", http.StatusForbidden)
 	case isForeign(r) || g.origin.Check(r) != nil:
 		http.Error(w, "The page answers no other site.", http.StatusForbidden)
 	case r.Method == http.MethodPost && !isJSON(r):
@@ -72,10 +73,9 @@ func (g *guard) isOurs(r *http.Request) bool {
 	if g.hosts[host] || g.hosts[strings.TrimSuffix(host, ":"+u.Port())] {
 		return true
 	}
-	switch u.Hostname() {
-	case "localhost", "127.0.0.1", "::1":
-	default:
-		return false
+	name := u.Hostname()
+	if _, err := netip.ParseAddr(name); err != nil && name != "localhost" && !strings.HasSuffix(name, ".localhost") {
+		return false // DNS can lead any other name here; an address is none, and RFC 6761 keeps localhost
 	}
 	listener, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if !ok {

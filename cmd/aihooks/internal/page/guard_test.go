@@ -42,9 +42,11 @@ func TestOnlyTheNamesOfThisMachineAreAnswered(t *testing.T) {
 	port := portOf(t, address)
 	for host, want := range map[string]int{
 		"127.0.0.1:" + port: 200, "localhost:" + port: 200, "LOCALHOST:" + port: 200, "[::1]:" + port: 200,
+		"127.0.0.2:" + port: 200, "192.0.2.7:" + port: 200, "[2001:db8::7]:" + port: 200, "hooks.localhost:" + port: 200,
+		"192.0.2.7": 403, "192.0.2.7:1": 403, "192.0.2.7.evil.test:" + port: 403, "evillocalhost:" + port: 403, "hooks.localhost:1": 403,
 		"box.example": 200, "box.example:1234": 200, "tunnel.example:9000": 200,
 		"evil.test": 403, "evil.test:" + port: 403, "localhost": 403, "localhost:1": 403, "127.0.0.1.evil.test:" + port: 403,
-		"localhost.:" + port: 403, "127.0.0.2:" + port: 403, "tunnel.example": 403, "tunnel.example:" + port: 403, "a.box.example": 403, "box.example.": 403,
+		"localhost.:" + port: 403, "tunnel.example": 403, "tunnel.example:" + port: 403, "a.box.example": 403, "box.example.": 403,
 	} {
 		for _, path := range []string{"/", "/app.js", "/api/items", "/api/items/1"} {
 			require.Equal(t, want, send(t, "GET", address+path, "", "Host", host).StatusCode, "%s %s", host, path)

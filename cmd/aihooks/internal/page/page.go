@@ -16,8 +16,9 @@ import (
 
 // Options are the options of [New]. The zero value of each field stands for its default.
 type Options struct {
-	// Hosts are what a request's Host may be besides localhost, 127.0.0.1 and [::1] with the port that is listened on: a name,
-	// or an address, with any port ("box.example") or with one ("box.example:9000"). Anything else is answered 403.
+	// Hosts are what a request's Host may be, in addition to localhost, *.localhost and any IP address with the port that
+	// is listened on: a name or an address, with any port ("box.example") or with one ("box.example:9000"). Anything else is
+	// answered 403.
 	Hosts []string
 
 	// Token, if set, must be brought by each visitor once, as ?token= in the page's URL; a cookie has it from then on. For

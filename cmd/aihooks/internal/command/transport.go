@@ -1,0 +1,58 @@
+package command
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+)
+
+// transport returns a transport that reaches this machine by every name of it: resolvers need not know *.localhost, and the
+// certificate of a local server is signed by nobody.
+func transport(idle int) *http.Transport {
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		host, port, err := net.SplitHostPort(address)
+		if err != nil || !isLoopback(host) || net.ParseIP(host) != nil {
+			return new(net.Dialer).DialContext(ctx, network, address)
+		}
+		conn, err := new(net.Dialer).DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
+		if err == nil {
+			return conn, nil
+		}
+		if conn, err6 := new(net.Dialer).DialContext(ctx, network, net.JoinHostPort("::1", port)); err6 == nil {
+			return conn, nil
+		}
+		return nil, err
+	}
+	return &http.Transport{
+		MaxIdleConnsPerHost: idle,
+		Proxy: func(r *http.Request) (*url.URL, error) {
+			if isLoopback(r.URL.Hostname()) {
+				return nil, nil // no proxy
+			}
+			return http.ProxyFromEnvironment(r)
+		},
+		DialContext: dial,
+		DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			host, _, _ := net.SplitHostPort(address)                                                        // dial could
+			secure := tls.Client(conn, &tls.Config{ServerName: host, InsecureSkipVerify: isLoopback(host)}) //nolint:gosec // what listens on this machine needs no certificate
+			if err := secure.HandshakeContext(ctx); err != nil {
+				_ = conn.Close()
+				return nil, err
+			}
+			return secure, nil
+		},
+	}
+}
+
+// isUntrusted reports whether a server was refused because of its certificate.
+func isUntrusted(err error) bool {
+	_, ok := errors.AsType[*tls.CertificateVerificationError](err)
+	return ok
+}
