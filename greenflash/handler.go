@@ -30,7 +30,9 @@ const (
 
 // Config is what belongs to one endpoint.
 type Config struct {
-	// Endpoint names the endpoint in store keys and logs. Two endpoints on one store need different names.
+	// Endpoint names the endpoint in store keys, in an inbox and in logs: 1 to 64 letters, digits, dots, underscores and
+	// dashes. Two endpoints on one store or inbox need different names. Do not change it: an inbox runs what was stored
+	// under a name only by a handler of that name, and duplicates of what came before are not recognized.
 	// Defaults to "default".
 	Endpoint string
 

@@ -15,8 +15,9 @@ import (
 // of each. It knows the hooks, keeps the limits, and drains. Engines make one for each Run.
 type Dispatcher struct {
 	policy  Policy
-	hooks   map[string]Hook
+	runs    *Runs // that it belongs to; nil if it was made by NewDispatcher
 	limiter *limiter
+	changed chan struct{}
 	freed   chan struct{}
 
 	alerter *Alerter
@@ -25,6 +26,8 @@ type Dispatcher struct {
 	end, cancel, cut      context.CancelFunc // of each of these
 
 	mu      sync.Mutex
+	hooks   map[string]Hook
+	removed map[string]bool // those that hooks had before
 	ending  context.Context // of Shutdown; nil before
 	timer   *time.Timer     // of the DrainTimeout
 	drained error           // what Drain returned
@@ -37,11 +40,20 @@ type Dispatcher struct {
 // Run; its values are passed on to callbacks, its end is not.
 func NewDispatcher(ctx context.Context, p Policy, hooks ...Hook) (*Dispatcher, error) {
 	if len(hooks) == 0 {
-		return nil, errors.New("inbox: Run needs at least one handler")
+		return nil, errNoHandler
 	}
+	return newDispatcher(ctx, p, nil, hooks)
+}
+
+var errNoHandler = errors.New("inbox: Run needs at least one handler, or a call of Add before")
+
+func newDispatcher(ctx context.Context, p Policy, runs *Runs, hooks []Hook) (*Dispatcher, error) {
 	d := &Dispatcher{
 		policy:  p,
+		runs:    runs,
+		changed: make(chan struct{}, 1),
 		hooks:   make(map[string]Hook, len(hooks)),
+		removed: make(map[string]bool),
 		limiter: newLimiter(&p),
 		freed:   make(chan struct{}, 1),
 		running: make(map[*webhook.Delivery]struct{}),
@@ -69,7 +81,7 @@ func NewDispatcher(ctx context.Context, p Policy, hooks ...Hook) (*Dispatcher, e
 // hook for it. Each is used by one Go or Dispatch, or given back by Unreserve. The engine that finds no place looks again
 // when [Dispatcher.Freed] says so.
 func (d *Dispatcher) Reserve(vendor, endpoint string, n int) int {
-	if d.hooks[nameOf(vendor, endpoint)] == nil {
+	if d.hook(vendor, endpoint) == nil {
 		return 0
 	}
 	return d.limiter.reserve(vendor, endpoint, n)
@@ -113,8 +125,10 @@ func (d *Dispatcher) Dispatch(ctx context.Context, delivery *webhook.Delivery, t
 	}()
 	began := time.Now()
 	result := webhook.Result{Outcome: webhook.Unhandled, Reason: webhook.ReasonNoCallback}
-	if hook := d.hooks[nameOf(delivery.Vendor, delivery.Endpoint)]; hook != nil {
+	if hook := d.hook(delivery.Vendor, delivery.Endpoint); hook != nil {
 		result = redeliver(ctx, hook, delivery)
+	} else if d.isRemoved(delivery.Vendor, delivery.Endpoint) {
+		result = webhook.Result{Outcome: webhook.ShuttingDown, Err: errRemoved} // after its slot was reserved
 	}
 	decision := d.policy.decide(ctx, &result, tried, began)
 	if decision.Verdict == Shelve {
@@ -148,10 +162,10 @@ func (d *Dispatcher) tellOnce(text string, delivery *webhook.Delivery) {
 	}
 }
 
-// Absent writes a warning, once for each vendor and endpoint, that deliveries are stored for which Run was given no
-// handler. Engines that look for such call it.
+// Absent writes a warning, once for each vendor and endpoint, that deliveries are stored for which no Run of this process
+// has a handler. Engines that look for such call it.
 func (d *Dispatcher) Absent(vendor, endpoint string) {
-	if d.hooks[nameOf(vendor, endpoint)] != nil {
+	if d.hook(vendor, endpoint) != nil || d.runs.handles(vendor, endpoint) {
 		return
 	}
 	d.tellOnce("inbox: deliveries are stored for which Run was given no handler; they stay in the inbox until there is one",

@@ -22,7 +22,7 @@ func TestHooksThatCannotBeToldApartAreRefused(t *testing.T) {
 	require.NoError(t, err)
 	one, eu := acme(handled), &hook{"acme", "eu", handled}
 	for text, hooks := range map[string][]inbox.Hook{
-		"inbox: Run needs at least one handler":                                                      {},
+		"inbox: Run needs at least one handler, or a call of Add before":                             {},
 		"inbox: handler 2 given to Run is nil":                                                       {one, nil},
 		"inbox: two handlers given to Run are for acme/default; give them different Config.Endpoint": {one, eu, acme(handled)},
 	} {

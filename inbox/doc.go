@@ -40,6 +40,24 @@
 // Dead letters are kept with their last error and all attempts, for [Inbox.Dead], [Inbox.Retry], [Inbox.Rerun] and
 // [Inbox.Discard], one by one or by vendor, endpoint, type and time.
 //
+// # Endpoints that come and go
+//
+// A service whose endpoints are added while it runs, such as one for each tenant, has one Run and tells it of each handler:
+//
+//	go box.Run(ctx, hooks...)
+//	box.Add(hook)        // a new tenant: what is stored runs at once
+//	box.Remove(hook)     // a tenant leaves: nothing more is begun
+//	hook.Shutdown(ctx)   // and waits for its callbacks
+//
+// Limits hold for all handlers of the Run together. A Run that has nothing to do costs about the same for one endpoint as
+// for a thousand, on SQLite and, unless River polls only, on River; on JetStream each endpoint waits with a request of
+// its own.
+//
+// An endpoint is known by the name in its vendor's Config.Endpoint: 1 to 64 letters, digits, dots, underscores and dashes,
+// where upper and lower case differ. The name is stored with each delivery and is part of the keys that duplicates are
+// recognized by. So choose one that does not change, such as the tenant's id, and not its address or title: what
+// was stored under an old name stays until a handler has that name.
+//
 // # Shutdown
 //
 // http.Server.Shutdown first, then Handler.Shutdown, then [Inbox.Shutdown], then close the engine. Until the listener is

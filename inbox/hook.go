@@ -9,7 +9,9 @@ import (
 // A Hook calls back for the stored deliveries of one vendor at one endpoint. Every vendor's *Handler is one; an inbox
 // needs nothing else of it, and no signing key.
 type Hook interface {
-	// Vendor and Endpoint name the deliveries that the hook is for.
+	// Vendor and Endpoint name the deliveries that the hook is for. An endpoint's name is stored with each of them: a
+	// handler that gets another name does not run what was stored under the old one. Vendor handlers take 1 to 64
+	// letters, digits, dots, underscores and dashes; upper and lower case differ.
 	Vendor() string
 	Endpoint() string
 

@@ -24,6 +24,16 @@ type Inbox interface {
 	// What a run could not help is not its error: it is tried again, and said in the log.
 	Run(ctx context.Context, hooks ...Hook) error
 
+	// Add gives every Run of this process one more handler each, those that begin later as well: for endpoints that come
+	// while the service runs. One Run with all handlers keeps [Policy.Concurrency] and [Policy.Limits] for all of
+	// them together, where each further Run has its own. It returns an error, and adds none, if there is a handler for
+	// the same deliveries. After a call of Add, also of one without handlers, Run may begin without any.
+	Add(hooks ...Hook) error
+
+	// Remove takes handlers away from every Run, whether Add or Run was given them. Callbacks that run go on: wait for
+	// them by Handler.Shutdown. Deliveries that are stored stay, and run once there is a handler again.
+	Remove(hooks ...Hook)
+
 	// Shutdown ends every Run of this process as the end of its context would, but the end of ctx takes the place of
 	// [Policy.DrainTimeout]: give it the context that the server and the handlers are shut down with, so that all steps
 	// share one deadline. It returns once every Run has returned, about a second after the end of ctx at the latest,

@@ -28,7 +28,8 @@ type Policy struct {
 	// Defaults to [Backoff].
 	Backoff func(n int) time.Duration
 
-	// Concurrency is how many callbacks one Run has running at once. Defaults to [DefaultConcurrency].
+	// Concurrency is how many callbacks one Run has running at once, of all its handlers: give all handlers to one Run, by
+	// [Inbox.Add] where they come later, for a limit of the process. Defaults to [DefaultConcurrency].
 	Concurrency int
 
 	// Limits are how many of them may be for one vendor ("greenflash"), or for one endpoint of it ("greenflash/eu"; the

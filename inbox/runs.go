@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"sync"
 )
 
@@ -12,23 +13,26 @@ var ErrShutdown = errors.New("inbox: the inbox has been shut down")
 
 // Runs are the Runs of one inbox in this process. Engines keep one. The zero value is ready.
 type Runs struct {
-	mu   sync.Mutex
-	all  map[*Dispatcher]chan struct{} // closed once the Run returns
-	over bool
+	mu    sync.Mutex
+	all   map[*Dispatcher]chan struct{} // closed once the Run returns
+	added map[string]Hook               // by Add; nil before
+	over  bool
 }
 
 // Begin returns the dispatcher of a new Run. Its context, [Dispatcher.Context], is that of the Run. The Run calls end as
 // it returns.
 func (r *Runs) Begin(ctx context.Context, p Policy, hooks ...Hook) (d *Dispatcher, end func(), err error) {
-	d, err = NewDispatcher(ctx, p, hooks...)
-	if err != nil {
-		return nil, nil, err
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.over {
-		d.end()
+	switch {
+	case r.over:
 		return nil, nil, ErrShutdown
+	case len(hooks) == 0 && r.added == nil:
+		return nil, nil, errNoHandler
+	}
+	d, err = newDispatcher(ctx, p, r, slices.AppendSeq(slices.Clone(hooks), maps.Values(r.added)))
+	if err != nil {
+		return nil, nil, err
 	}
 	returned := make(chan struct{})
 	if r.all == nil {

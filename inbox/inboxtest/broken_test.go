@@ -90,6 +90,8 @@ const (
 	buriesUnhandled      fault = "what has no callback is dead"
 	waitsForGood         fault = "what has no callback waits for good"
 	takesAnyHandlers     fault = "two handlers for the same are one"
+	addsNothing          fault = "Add adds nothing"
+	removesNothing       fault = "Remove removes nothing"
 	oneRunAtATime        fault = "Runs of one process wait for one another"
 	noConcurrency        fault = "Concurrency is ignored"
 	noVendorLimits       fault = "the limits of vendors are ignored"
@@ -142,7 +144,7 @@ var breaks = map[fault][]string{
 	timeInMilliseconds:    {"DeliveryComesBackAsItWas"},
 	storesOneKey:          {"DeliveryComesBackAsItWas", "RerunRunsUnderKeysOfItsOwn"},
 	countsEverything:      {"KeyInFlightIsTriedAgainAndDoesNotCount", "DeliveryWithoutCallbackStays", "CallbackIsCancelledAfterTheDrainTimeout", "HandlerMayBeShutDownFirst", "ShutdownHasOneDeadline"},
-	countsNothing:         {"KeyInFlightIsTriedAgainAndDoesNotCount", "FailureIsTriedAgainAfterTheBackoff", "RetryAfterCounts", "PermanentFailureIsDeadAtOnce", "BodyThatDoesNotFitIsDeadAtOnce", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "OnDeadIsCalledOnce", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "DeliveryWithoutHandlerStays", "DeliveryWithoutCallbackStays", "CallbackIsCancelledAfterTheDrainTimeout", "HandlerMayBeShutDownFirst", "DeliveryOutlivesItsProcess", "ShutdownHasOneDeadline"},
+	countsNothing:         {"KeyInFlightIsTriedAgainAndDoesNotCount", "FailureIsTriedAgainAfterTheBackoff", "RetryAfterCounts", "PermanentFailureIsDeadAtOnce", "BodyThatDoesNotFitIsDeadAtOnce", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "OnDeadIsCalledOnce", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "DeliveryWithoutHandlerStays", "DeliveryWithoutCallbackStays", "CallbackIsCancelledAfterTheDrainTimeout", "HandlerMayBeShutDownFirst", "DeliveryOutlivesItsProcess", "ShutdownHasOneDeadline", "HandlersComeAndGo"},
 	countsInFlight:        {"KeyInFlightIsTriedAgainAndDoesNotCount"},
 	countsShutdown:        {"HandlerMayBeShutDownFirst"},
 	countsNoPanic:         {"ExhaustedDeliveryIsDead"},
@@ -190,12 +192,14 @@ var breaks = map[fault][]string{
 	finishesUnhandled:     {"DeliveryWithoutCallbackStays"},
 	buriesUnhandled:       {"DeliveryWithoutCallbackStays"},
 	waitsForGood:          {"DeliveryWithoutCallbackStays"},
-	takesAnyHandlers:      {"RunRefusesHandlersThatCannotBeToldApart"},
+	takesAnyHandlers:      {"RunRefusesHandlersThatCannotBeToldApart", "HandlersComeAndGo"},
+	addsNothing:           {"HandlersComeAndGo"},
+	removesNothing:        {"HandlersComeAndGo"},
 	oneRunAtATime:         {"SeveralRunsShareAnInbox"},
-	noConcurrency:         {"ConcurrencyIsReachedAndNotPassed", "RunWaitsForWhatItHasStarted"},
+	noConcurrency:         {"ConcurrencyIsReachedAndNotPassed", "RunWaitsForWhatItHasStarted", "HandlersComeAndGo"},
 	noVendorLimits:        {"VendorsLimitIsReachedAndNotPassed"},
 	noEndpointLimits:      {"EndpointsLimitIsReachedAndNotPassed"},
-	startsTooFew:          {"ConcurrencyIsReachedAndNotPassed", "VendorsLimitIsReachedAndNotPassed", "EndpointsLimitIsReachedAndNotPassed"},
+	startsTooFew:          {"ConcurrencyIsReachedAndNotPassed", "VendorsLimitIsReachedAndNotPassed", "EndpointsLimitIsReachedAndNotPassed", "HandlersComeAndGo"},
 	ignoresDeadline:       {"ShutdownHasOneDeadline"},
 	doesNotWait:           {"RunWaitsForWhatItHasStarted", "CallbackIsCancelledAfterTheDrainTimeout", "CallbackThatSucceedsThoughCancelledIsDone", "DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried", "LateResultChangesNothing", "ShutdownHasOneDeadline"},
 	cancelsAtOnce:         {"RunWaitsForWhatItHasStarted", "CallbackIsCancelledAfterTheDrainTimeout"},

@@ -120,10 +120,7 @@ func (m *memory) Run(ctx context.Context, hooks ...inbox.Hook) error {
 	defer end()
 	ctx = d.Context()
 	defer m.alone()()
-	r := &memoryRun{memory: m, ctx: ctx, dispatcher: d, hooks: make(map[string]inbox.Hook), shut: make(map[string]bool)}
-	for _, h := range hooks {
-		r.hooks[h.Vendor()+"/"+h.Endpoint()] = h
-	}
+	r := &memoryRun{memory: m, ctx: ctx, dispatcher: d, shut: make(map[string]inbox.Hook)}
 	woken := make(chan struct{}, 1)
 	m.disk.mu.Lock()
 	m.disk.woken[woken] = m
@@ -140,11 +137,25 @@ func (m *memory) Run(ctx context.Context, hooks ...inbox.Hook) error {
 		case <-ctx.Done():
 		case <-woken:
 		case <-d.Freed():
+		case <-d.Changed():
 		case <-next.C:
 		}
 		next.Stop()
 	}
 	return r.drain()
+}
+
+func (m *memory) Add(hooks ...inbox.Hook) error {
+	if m.fault == addsNothing {
+		return nil
+	}
+	return m.active.Add(m.accepted(hooks)...)
+}
+
+func (m *memory) Remove(hooks ...inbox.Hook) {
+	if m.fault != removesNothing {
+		m.active.Remove(hooks...)
+	}
 }
 
 func (m *memory) Shutdown(ctx context.Context) error {
@@ -160,8 +171,7 @@ type memoryRun struct {
 	*memory
 	ctx        context.Context
 	dispatcher *inbox.Dispatcher
-	hooks      map[string]inbox.Hook
-	shut       map[string]bool // the handlers that have been shut down; under the disk's lock
+	shut       map[string]inbox.Hook // the handlers that have been shut down; under the disk's lock
 }
 
 // take starts what is due, as far as there are places, and returns how long until something will be.
@@ -169,8 +179,12 @@ func (r *memoryRun) take() time.Duration {
 	r.disk.mu.Lock()
 	defer r.disk.mu.Unlock()
 	next := time.Hour
+	hooks := make(map[string]inbox.Hook)
+	for _, h := range r.dispatcher.Hooks() {
+		hooks[h.Vendor()+"/"+h.Endpoint()] = h
+	}
 	for _, row := range r.disk.rows {
-		hook := r.hooks[row.name()]
+		hook := hooks[row.name()]
 		if hook == nil {
 			r.absent(row)
 			continue
@@ -190,7 +204,7 @@ func (r *memoryRun) take() time.Duration {
 		case row.state != inbox.Pending && row.state != inbox.Running:
 		case time.Until(row.due) > 0:
 			next = min(next, time.Until(row.due))
-		case row.state == inbox.Pending && !r.shut[row.name()] && r.reserve(row):
+		case row.state == inbox.Pending && r.shut[row.name()] != hook && r.reserve(row):
 			r.pause(takesInTwoSteps)
 			r.begin(row)
 		}
@@ -232,7 +246,11 @@ func (r *memoryRun) settle(row *row, d inbox.Decision) {
 		row.tried++
 	}
 	if d.Attempt.Outcome == webhook.ShuttingDown && r.fault != spins {
-		r.shut[row.name()] = true // it would be taken again and again
+		for _, h := range r.dispatcher.Hooks() {
+			if h.Vendor()+"/"+h.Endpoint() == row.name() {
+				r.shut[row.name()] = h // it would be taken again and again
+			}
+		}
 	}
 	switch d.Verdict {
 	case inbox.Finish:

@@ -93,6 +93,57 @@ var hookRules = []rule{{
 		r.stop()
 	},
 }, {
+	name: "HandlersComeAndGo",
+	says: "Add gives a Run that goes on one more handler, which runs what is stored, and may come before the Run. Concurrency holds for all of them. After Remove, deliveries stay until there is a handler again. A second handler for the same deliveries is refused.",
+	check: func(c *check) {
+		s, g := c.open(inbox.Policy{Concurrency: 2, MaxAttempts: 1}), c.gate()
+		first := s.handler(acme, plain).on(ping, g.wait(succeed))
+		if err := s.box.Add(first); err != nil {
+			c.brokenf("before Run, Add returned %v", err)
+		}
+		r := s.run()
+		var ids []string
+		for i := range 4 {
+			h := s.handler(emca, fmt.Sprint("tenant-", i)).on(ping, g.wait(succeed))
+			id := fmt.Sprint("of tenant ", i)
+			h.sendNew(ping, id)
+			if err := s.box.Add(h); err != nil {
+				c.brokenf("while a Run goes on, Add returned %v", err)
+			}
+			ids = append(ids, id)
+		}
+		first.sendNew(ping, "first")
+		c.awaitf(func() bool { return c.calls.now()[""] == 2 }, func() any { return c.calls.now() }, "Concurrency was not reached")
+		time.Sleep(10 * tick) // for a Run that takes more
+		g.open()
+		c.awaitCalls(1, append(ids, "first")...)
+		if n := c.calls.peakOf(""); n > 2 {
+			c.brokenf("%d callbacks ran at once, where Concurrency is 2", n)
+		}
+		for what, hooks := range map[string][]inbox.Hook{
+			"a handler that is there": {s.handler(acme, plain)}, "two for the same": {s.handler(acme, "new"), s.handler(acme, "new")}, "nil": {nil},
+		} {
+			if s.box.Add(hooks...) == nil {
+				c.brokenf("with %s, Add returned no error", what)
+			}
+		}
+		s.box.Remove(first)
+		c.shutdown(first)
+		first.sendNew(ping, "stays")
+		other := s.handler(emca, "other")
+		if err := s.box.Add(other); err != nil {
+			c.brokenf("after Remove, Add returned %v", err)
+		}
+		c.overtake(other)
+		time.Sleep(10 * tick) // for a Run that goes on with what was removed
+		c.called(0, "after its handler was removed", "stays")
+		if err := s.box.Add(s.handler(acme, plain).on(ping, fails(errCallback))); err != nil {
+			c.brokenf("in place of one that was removed, Add returned %v", err)
+		}
+		c.countedOnce("stays", c.awaitDead(s, "stays")["stays"])
+		r.stop()
+	},
+}, {
 	name: "SeveralRunsShareAnInbox",
 	says: "One process may have several Runs of an inbox at once, each with handlers of its own.",
 	check: func(c *check) {

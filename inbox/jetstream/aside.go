@@ -32,6 +32,7 @@ func (r *run) tend(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-r.changed:
 		case <-tick.C:
 		}
 	}
@@ -64,7 +65,7 @@ func each(ctx context.Context, s jetstream.Stream, subject string, f func(m *jet
 // unshelve has deliveries run whose types have a callback now.
 func (r *run) unshelve(ctx context.Context) error {
 	b := r.box
-	for _, h := range r.hooks {
+	for _, h := range r.list() {
 		err := each(ctx, b.asideStream(), b.subject(kindWait, token(h.Vendor()), token(h.Endpoint()), "*"),
 			func(raw *jetstream.RawStreamMsg) (bool, error) {
 				m, err := b.decode(raw.Subject, raw.Header, raw.Data, raw.Time)

@@ -3,6 +3,8 @@ package jetstreaminbox
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,20 +18,22 @@ type run struct {
 	box        *Inbox
 	name       string // tells it apart from all others
 	dispatcher *inbox.Dispatcher
-	hooks      []*hookRun
+	changed    chan struct{}   // the handlers have, for what waits for a callback
 	settling   context.Context // outlasts the callbacks, for what came of them
 	returning  context.Context // outlasts the Run's own a little, for what is not begun any more
 	preparing  sync.WaitGroup  // of deliveries that may yet be begun
 	ending     chan struct{}   // holds one for each delivery that is done, and that the server is being told of
 
-	mu   sync.Mutex
-	held map[*taken]struct{} // what is leased
+	mu    sync.Mutex
+	held  map[*taken]struct{} // what is leased
+	hooks map[string]*hookRun
 }
 
 // A hookRun is what a run knows of one hook. Its goroutine asks for the hook's deliveries.
 type hookRun struct {
 	inbox.Hook
 	run    *run
+	cancel context.CancelFunc // ends its goroutine
 	freed  chan struct{}
 	puller *puller
 
@@ -63,7 +67,7 @@ func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
 	ctx = d.Context()
 	settling, settled := context.WithCancel(context.WithoutCancel(ctx))
 	defer settled()
-	r := &run{box: b, name: idempotency.NewToken().String(), dispatcher: d, settling: settling, held: make(map[*taken]struct{})}
+	r := &run{box: b, name: idempotency.NewToken().String(), dispatcher: d, settling: settling, held: make(map[*taken]struct{}), changed: make(chan struct{}, 1)}
 	r.ending = make(chan struct{}, endingPerPlace*b.options.Policy.Concurrency)
 	returning, returned := context.WithCancel(settling)
 	defer returned()
@@ -72,14 +76,12 @@ func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
 	tending, stop := context.WithCancel(settling)
 	defer stop()
 	var tenders, starting, pulling sync.WaitGroup
-	for _, hook := range hooks {
-		h := &hookRun{Hook: hook, run: r, freed: make(chan struct{}, 1)}
-		r.hooks = append(r.hooks, h)
-	}
-	for _, h := range r.hooks {
-		starting.Add(1)
-		pulling.Go(func() { h.pull(ctx, starting.Done) })
-	}
+	starting.Go(func() {
+		r.follow(ctx, func(ctx context.Context, h *hookRun) {
+			starting.Add(1)
+			pulling.Go(func() { h.pull(ctx, starting.Done) })
+		})
+	})
 	tenders.Go(func() { r.renew(tending) })
 	tenders.Go(func() { r.spread(tending) })
 	tenders.Go(func() { r.tend(ctx) })
@@ -92,6 +94,64 @@ func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
 	tenders.Wait()
 	return err
 }
+
+// follow starts a goroutine for each handler that the Run has, and ends those of handlers that are removed, until ctx ends.
+func (r *run) follow(ctx context.Context, start func(context.Context, *hookRun)) {
+	for ctx.Err() == nil {
+		for _, h := range r.refresh() {
+			hookCtx, cancel := context.WithCancel(ctx)
+			h.cancel = cancel
+			start(hookCtx, h)
+		}
+		select {
+		case <-ctx.Done():
+		case <-r.dispatcher.Changed():
+			select {
+			case r.changed <- struct{}{}:
+			default:
+			}
+		}
+	}
+	for _, h := range r.list() {
+		h.cancel()
+	}
+}
+
+// refresh takes over the handlers that the Run has now, and returns the new ones.
+func (r *run) refresh() (added []*hookRun) {
+	current := r.dispatcher.Hooks()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before := r.hooks
+	r.hooks = make(map[string]*hookRun, len(current))
+	for _, hook := range current {
+		name := consumerName(hook.Vendor(), hook.Endpoint())
+		h := before[name]
+		if h == nil || h.Hook != hook {
+			h = &hookRun{Hook: hook, run: r, freed: make(chan struct{}, 1)}
+			added = append(added, h)
+		}
+		r.hooks[name] = h
+	}
+	for name, h := range before {
+		if r.hooks[name] != h {
+			h.cancel()
+		}
+	}
+	return added
+}
+
+func (r *run) list() []*hookRun {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Values(r.hooks))
+}
+
+// Add implements [inbox.Inbox].
+func (b *Inbox) Add(hooks ...inbox.Hook) error { return b.active.Add(hooks...) }
+
+// Remove implements [inbox.Inbox].
+func (b *Inbox) Remove(hooks ...inbox.Hook) { b.active.Remove(hooks...) }
 
 // Shutdown implements [inbox.Inbox]. The connection stays open.
 func (b *Inbox) Shutdown(ctx context.Context) error { return b.active.Shutdown(ctx) }
@@ -128,7 +188,7 @@ func (r *run) spread(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-r.dispatcher.Freed():
-			for _, h := range r.hooks {
+			for _, h := range r.list() {
 				select {
 				case h.freed <- struct{}{}:
 				default:

@@ -32,7 +32,9 @@ type Inbox struct {
 	pool    *pgxpool.Pool
 	db      *sql.DB // the same connections, for the store
 	store   *sqlstore.Store
-	schema  string // of River's tables, by Configure
+
+	schema   string // of River's tables, by Configure
+	pollOnly bool   // River does not listen, by Configure
 
 	configured atomic.Bool
 	client     atomic.Pointer[Client]

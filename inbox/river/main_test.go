@@ -84,6 +84,9 @@ func open(t testing.TB, s setup) *site {
 	if s.schema != "" {
 		s.options.Namespace = s.schema
 	}
+	if s.options.Policy.Logger == nil {
+		s.options.Policy.Logger = slog.New(slog.DiscardHandler)
+	}
 	box, err := riverinbox.New(pool, &s.options)
 	require.NoError(t, err)
 	config := s.config

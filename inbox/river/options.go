@@ -44,8 +44,8 @@ type Options struct {
 	FetchCooldown time.Duration
 
 	// Poll is how often a Run looks for deliveries that nothing has announced: those that came right after another, those
-	// whose rest of less than 5 seconds is over, and with River's PollOnly all. Each look is a short query for each
-	// endpoint. Defaults to [DefaultPoll].
+	// whose rest of less than 5 seconds is over, and with River's PollOnly all. Each look is one short query for all
+	// endpoints; with PollOnly, which cannot be told of what was found, one for each. Defaults to [DefaultPoll].
 	Poll time.Duration
 
 	// Retention is that of the idempotency store, and the least that River must keep completed jobs, by which duplicates

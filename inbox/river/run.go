@@ -24,7 +24,7 @@ type queue struct {
 type run struct {
 	inbox      *Inbox
 	dispatcher *inbox.Dispatcher
-	hooks      map[string]inbox.Hook // by the names of their queues
+	hooks      map[string]inbox.Hook // whose queues River works, by the names of these; for Run's goroutine
 	over       chan struct{}
 
 	mu    sync.RWMutex // is held while something is started
@@ -45,11 +45,9 @@ func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
 	if client == nil {
 		return errNoClient
 	}
-	r := &run{inbox: b, dispatcher: dispatcher, hooks: make(map[string]inbox.Hook, len(hooks)), over: make(chan struct{})}
-	for _, h := range hooks {
-		r.hooks[queueOf(h.Vendor(), h.Endpoint())] = h
-	}
+	r := &run{inbox: b, dispatcher: dispatcher, over: make(chan struct{})}
 	b.listen(client)
+	r.hooks = r.current()
 	for name, h := range r.hooks {
 		if err = b.join(ctx, client, r, name, h); err != nil {
 			break
@@ -59,7 +57,7 @@ func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
 		r.tend(ctx, client)
 	}
 	r.end()
-	left := b.leave(client, r)
+	left := b.leave(client, r, nil)
 	drained := dispatcher.Drain()
 	patience := removePatience
 	if dispatcher.Until().Err() != nil {
@@ -68,6 +66,44 @@ func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
 	b.remove(client, left, patience)
 	return errors.Join(err, drained)
 }
+
+// current returns the handlers that the Run has now, by the names of their queues.
+func (r *run) current() map[string]inbox.Hook {
+	hooks := make(map[string]inbox.Hook)
+	for _, h := range r.dispatcher.Hooks() {
+		hooks[queueOf(h.Vendor(), h.Endpoint())] = h
+	}
+	return hooks
+}
+
+// follow has River work the queues of handlers that were added, and no longer those of handlers that were removed. What
+// fails is tried again by the next call.
+func (r *run) follow(client *Client) error {
+	current := r.current()
+	for name := range r.hooks {
+		if current[name] == nil {
+			r.inbox.leave(client, r, []string{name})
+			delete(r.hooks, name)
+		}
+	}
+	var errs []error
+	for name, h := range current {
+		if r.hooks[name] == nil {
+			if err := r.inbox.add(client, r, name, h); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+		}
+		r.hooks[name] = h
+	}
+	return errors.Join(errs...)
+}
+
+// Add implements [inbox.Inbox].
+func (b *Inbox) Add(hooks ...inbox.Hook) error { return b.active.Add(hooks...) }
+
+// Remove implements [inbox.Inbox].
+func (b *Inbox) Remove(hooks ...inbox.Hook) { b.active.Remove(hooks...) }
 
 // Shutdown implements [inbox.Inbox]. The outcomes of the last callbacks may still be on their way to the database when it
 // returns: stop the client next, which waits for them, and then call Close.
@@ -151,15 +187,23 @@ func (b *Inbox) queueConfig(h inbox.Hook) river.QueueConfig {
 			workers = min(workers, limit)
 		}
 	}
-	return river.QueueConfig{MaxWorkers: workers, FetchCooldown: b.options.FetchCooldown, FetchPollInterval: b.options.Poll}
+	poll := b.options.Poll
+	if !b.pollOnly {
+		poll = max(poll, idlePoll) // see announce
+	}
+	return river.QueueConfig{MaxWorkers: workers, FetchCooldown: b.options.FetchCooldown, FetchPollInterval: poll}
 }
 
-// leave takes a Run away from its queues, has River begin to stop those that nobody runs any more, and returns them.
-func (b *Inbox) leave(client *Client, r *run) (left []string) {
+// leave takes a Run away from queues, or from all of its queues, has River begin to stop those that nobody runs any more,
+// and returns them.
+func (b *Inbox) leave(client *Client, r *run, names []string) (left []string) {
 	b.changing.Lock()
 	defer b.changing.Unlock()
 	b.mu.Lock()
 	for name, q := range b.queues {
+		if names != nil && !slices.Contains(names, name) {
+			continue
+		}
 		n := len(q.runs)
 		q.runs = slices.DeleteFunc(slices.Clone(q.runs), func(other *run) bool { return other == r })
 		if len(q.runs) == 0 && n > 0 {

@@ -3,8 +3,12 @@ package riverinbox
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 )
@@ -14,17 +18,66 @@ const tendEvery = time.Minute
 
 // tend looks after what River does not, until ctx ends.
 func (r *run) tend(ctx context.Context, client *Client) {
-	every := time.NewTicker(tendEvery)
+	every, poll := time.NewTicker(tendEvery), time.NewTicker(r.inbox.options.Poll)
 	defer every.Stop()
-	for ctx.Err() == nil {
-		if err := errors.Join(r.absent(ctx, client), r.unshelve(ctx, client)); err != nil && ctx.Err() == nil {
-			r.inbox.options.Policy.Logger.Error("inbox: looking for deliveries that wait", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-		case <-every.C:
+	defer poll.Stop()
+	report := func(text string, err error) {
+		if err != nil && ctx.Err() == nil {
+			r.inbox.options.Policy.Logger.Error(text, "error", err)
 		}
 	}
+	again := make(<-chan time.Time)
+	for ctx.Err() == nil {
+		report("inbox: looking for deliveries that wait", errors.Join(r.absent(ctx, client), r.unshelve(ctx, client)))
+		for looked := false; !looked && ctx.Err() == nil; {
+			select {
+			case <-ctx.Done():
+			case <-every.C:
+				looked = true
+			case <-r.dispatcher.Changed():
+				again = time.After(0)
+			case <-again:
+				if err := r.follow(client); err != nil {
+					report("inbox: River does not work a queue yet; it is tried again", err)
+					again = time.After(joinPause)
+				}
+				looked = true
+			case <-poll.C:
+				if !r.inbox.pollOnly {
+					report("inbox: looking for deliveries that nothing has announced", r.announce(ctx))
+				}
+			}
+		}
+	}
+}
+
+// idlePoll is how often River looks into each queue by itself. One statement of ours looks into all of them more often.
+const idlePoll = 30 * time.Second
+
+// announceDue announces, as River does when it inserts a job, the queues that have jobs which nothing has announced. It
+// reads one row for each queue that has available jobs.
+const announceDue = `WITH RECURSIVE q AS (
+    (SELECT queue FROM %[1]s WHERE state = 'available' ORDER BY queue LIMIT 1)
+    UNION ALL
+    SELECT (SELECT queue FROM %[1]s WHERE state = 'available' AND queue > q.queue ORDER BY queue LIMIT 1) FROM q WHERE q.queue IS NOT NULL
+)
+SELECT pg_notify(coalesce($2, current_schema()) || '.river_insert', json_build_object('queue', queue)::text)
+FROM q WHERE queue = ANY($1::text[])`
+
+// announce has River look into the queues of this Run that have something. So an inbox with many endpoints costs one
+// statement each Poll, and not one for each endpoint.
+func (r *run) announce(ctx context.Context) error {
+	names := slices.Collect(maps.Keys(r.hooks))
+	if len(names) == 0 {
+		return nil
+	}
+	table, schema := "river_job", (*string)(nil)
+	if r.inbox.schema != "" {
+		schema = &r.inbox.schema
+		table = pgx.Identifier{*schema, "river_job"}.Sanitize()
+	}
+	_, err := r.inbox.pool.Exec(ctx, fmt.Sprintf(announceDue, table), names, schema)
+	return err
 }
 
 // absent warns of deliveries that this Run has no handler for: they lie in queues that it does not work.

@@ -14,6 +14,12 @@ func (b *Inbox) Tidy(ctx context.Context) { b.tidy(ctx, b.options.brooms()) }
 func (b *Inbox) Unshelve(ctx context.Context) error { return b.eachRun(ctx, (*run).unshelve) }
 func (b *Inbox) Rescue(ctx context.Context) error   { return b.eachRun(ctx, (*run).rescue) }
 
+// LookForAbsent has every Run warn of deliveries that it has no handler for, as it does now and then.
+func (b *Inbox) LookForAbsent(ctx context.Context) error { return b.eachRun(ctx, (*run).lookForAbsent) }
+
+// DueByHook is the query by which a Run looks for what is due.
+const DueByHook = dueByHook
+
 func (b *Inbox) eachRun(ctx context.Context, f func(*run, context.Context) error) error {
 	b.mu.Lock()
 	runs := slices.Collect(maps.Keys(b.runs))

@@ -18,37 +18,71 @@ type run struct {
 	box        *Inbox
 	owner      idempotency.Token
 	dispatcher *inbox.Dispatcher
-	hooks      []*hookRun
 	woken      chan struct{}
+	changed    chan struct{}   // the handlers have, for what waits for a callback
 	settling   context.Context // outlasts the callbacks, for what came of them
+
+	mu    sync.Mutex
+	hooks map[string]*hookRun
+	due   map[string]*hookRun // those that may have deliveries to take
 }
 
 // A hookRun is what a run knows of one hook.
 type hookRun struct {
 	inbox.Hook
-	name string
-
-	mu     sync.Mutex
-	due    bool // there may be deliveries to take
-	closed bool // the handler has been shut down
+	name   string
+	closed bool // the handler has been shut down; under the run's lock
 }
 
-func (h *hookRun) set(due bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.due = due
+// refresh takes over the handlers that the Run has now.
+func (r *run) refresh() {
+	current := r.dispatcher.Hooks()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before := r.hooks
+	r.hooks, r.due = make(map[string]*hookRun, len(current)), make(map[string]*hookRun)
+	for _, hook := range current {
+		h := before[hookName(hook.Vendor(), hook.Endpoint())]
+		if h == nil || h.Hook != hook {
+			h = &hookRun{Hook: hook, name: hookName(hook.Vendor(), hook.Endpoint())}
+		}
+		r.hooks[h.name] = h
+		r.setDue(h)
+	}
 }
 
-func (h *hookRun) close() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+// setDue says that there may be deliveries to take. The caller holds the lock.
+func (r *run) setDue(h *hookRun) {
+	if !h.closed {
+		r.due[h.name] = h
+	}
+}
+
+// isDue is setDue by the name of a hook; an empty one is that of every hook.
+func (r *run) isDue(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if h := r.hooks[name]; h != nil {
+		r.setDue(h)
+	}
+	if name == "" {
+		for _, h := range r.hooks {
+			r.setDue(h)
+		}
+	}
+}
+
+func (r *run) close(h *hookRun) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	h.closed = true
+	delete(r.due, h.name)
 }
 
-func (h *hookRun) wants() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.due && !h.closed
+func (r *run) hook(name string) *hookRun {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.hooks[name]
 }
 
 // Run implements [inbox.Inbox].
@@ -61,10 +95,11 @@ func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
 	ctx = d.Context()
 	settling, settled := context.WithCancel(context.WithoutCancel(ctx))
 	defer settled()
-	r := &run{box: b, owner: idempotency.NewToken(), dispatcher: d, woken: make(chan struct{}, 1), settling: settling}
-	for _, h := range hooks {
-		r.hooks = append(r.hooks, &hookRun{Hook: h, name: hookName(h.Vendor(), h.Endpoint()), due: true})
+	r := &run{
+		box: b, owner: idempotency.NewToken(), dispatcher: d, settling: settling,
+		woken: make(chan struct{}, 1), changed: make(chan struct{}, 1),
 	}
+	r.refresh()
 	b.enter(r)
 	defer b.leave(r)
 
@@ -78,6 +113,12 @@ func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
 	b.sayWhatIsLeft()
 	return err
 }
+
+// Add implements [inbox.Inbox].
+func (b *Inbox) Add(hooks ...inbox.Hook) error { return b.active.Add(hooks...) }
+
+// Remove implements [inbox.Inbox].
+func (b *Inbox) Remove(hooks ...inbox.Hook) { b.active.Remove(hooks...) }
 
 // Shutdown implements [inbox.Inbox]. The file stays open until Close.
 func (b *Inbox) Shutdown(ctx context.Context) error { return b.active.Shutdown(ctx) }
@@ -108,15 +149,15 @@ func (b *Inbox) wake(hook string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for r := range b.runs {
-		for _, h := range r.hooks {
-			if hook == "" || h.name == hook {
-				h.set(true)
-			}
-		}
-		select {
-		case r.woken <- struct{}{}:
-		default:
-		}
+		r.isDue(hook)
+		signal(r.woken)
+	}
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }
 
@@ -140,6 +181,9 @@ func (r *run) schedule(ctx context.Context) error {
 			return nil
 		case <-r.woken:
 		case <-r.dispatcher.Freed():
+		case <-r.dispatcher.Changed():
+			r.refresh()
+			signal(r.changed)
 		case <-poll.C:
 			poll.Reset(r.look(ctx))
 		}
@@ -154,25 +198,16 @@ func (r *run) takeAll(ctx context.Context) (more bool, err error) {
 	if ctx.Err() != nil {
 		return false, nil //nolint:nilerr // the Run is over
 	}
-	var wishes []wish
-	for _, h := range r.hooks {
-		if !h.wants() {
-			continue
-		}
-		if n := r.dispatcher.Reserve(h.Vendor(), h.Endpoint(), takeMost); n > 0 {
-			h.set(false) // before the file is asked: what is stored from now on sets it again
-			wishes = append(wishes, wish{h.name, n})
-		}
-	}
+	wishes, hooks := r.wishes()
 	if len(wishes) == 0 {
 		return false, nil
 	}
 	got, err := r.box.take(r.settling, r.owner, wishes)
-	for _, w := range wishes {
-		h := r.hook(w.hook)
+	for i, w := range wishes {
+		h := hooks[i]
 		r.dispatcher.Unreserve(h.Vendor(), h.Endpoint(), w.n-len(got[w.hook]))
 		if err != nil || len(got[w.hook]) == w.n {
-			h.set(true)
+			r.isDue(w.hook)
 			more = err == nil
 		}
 		for _, t := range got[w.hook] {
@@ -182,13 +217,17 @@ func (r *run) takeAll(ctx context.Context) (more bool, err error) {
 	return more, err
 }
 
-func (r *run) hook(name string) *hookRun {
-	for _, h := range r.hooks {
-		if h.name == name {
-			return h
+// wishes reserves places for every hook that may have something due, as far as there are any.
+func (r *run) wishes() (wishes []wish, hooks []*hookRun) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name, h := range r.due {
+		if n := r.dispatcher.Reserve(h.Vendor(), h.Endpoint(), takeMost); n > 0 {
+			delete(r.due, name) // before the file is asked: what is stored from now on sets it again
+			wishes, hooks = append(wishes, wish{name, n}), append(hooks, h)
 		}
 	}
-	panic("sqlite: a delivery was taken for no hook")
+	return wishes, hooks
 }
 
 // begin has a delivery called back.
@@ -219,7 +258,7 @@ func (b *Inbox) giveBack(ctx context.Context, owner idempotency.Token, t *taken)
 // settle puts down what becomes of a delivery, and tells whom it concerns.
 func (r *run) settle(ctx context.Context, h *hookRun, t *taken, d inbox.Decision) {
 	if d.Attempt.Outcome == webhook.ShuttingDown {
-		h.close() // it would be taken again and again
+		r.close(h) // it would be taken again and again
 	}
 	if !r.put(ctx, t, d) {
 		return
@@ -262,28 +301,37 @@ func (r *run) put(ctx context.Context, t *taken, d inbox.Decision) bool {
 	}
 }
 
-const firstDue = `SELECT min(due_at) FROM aihooks_inbox WHERE state = 0 AND hook = ?1`
+// dueByHook returns when the first delivery of each hook that has pending ones is due. It reads two rows for each of
+// these hooks, and one if there are none.
+const dueByHook = `WITH RECURSIVE hooks(hook) AS (
+    SELECT * FROM (SELECT hook FROM aihooks_inbox WHERE state = 0 ORDER BY hook LIMIT 1)
+    UNION ALL
+    SELECT (SELECT hook FROM aihooks_inbox WHERE state = 0 AND hook > hooks.hook ORDER BY hook LIMIT 1) FROM hooks WHERE hook IS NOT NULL
+)
+SELECT hook, (SELECT due_at FROM aihooks_inbox WHERE state = 0 AND hook = hooks.hook ORDER BY due_at LIMIT 1) FROM hooks WHERE hook IS NOT NULL`
 
 // look looks whether anything is due that nobody has told of: the time of its next attempt has come, or another process
-// has stored it. It returns how long to wait until the next look.
+// has stored it. It returns how long to wait until the next look. The cost does not grow with the hooks that have nothing.
 func (r *run) look(ctx context.Context) time.Duration {
 	next := r.box.options.Poll
-	for _, h := range r.hooks {
-		var at *int64
-		if err := r.box.reads.QueryRowContext(ctx, firstDue, h.name).Scan(&at); err != nil {
-			if ctx.Err() == nil {
-				r.box.report(fmt.Errorf("sqlite: %w", err))
+	rows, err := r.box.reads.QueryContext(ctx, dueByHook)
+	if err == nil {
+		err = eachRow(rows, func(scan func(...any) error) error {
+			var hook string
+			var at *int64 // taken meanwhile
+			if err := scan(&hook, &at); err != nil || at == nil || r.hook(hook) == nil {
+				return err
 			}
-			return next
-		}
-		if at == nil {
-			continue
-		}
-		if left := time.Until(time.UnixMilli(*at)); left > 0 {
-			next = min(next, left+time.Millisecond)
-		} else {
-			h.set(true)
-		}
+			if left := time.Until(time.UnixMilli(*at)); left > 0 {
+				next = min(next, left+time.Millisecond)
+			} else {
+				r.isDue(hook)
+			}
+			return nil
+		})
+	}
+	if err != nil && ctx.Err() == nil {
+		r.box.report(fmt.Errorf("sqlite: %w", err))
 	}
 	return next
 }

@@ -46,6 +46,8 @@ func (r *run) tend(ctx context.Context) {
 		case <-lease.C:
 			try(r.renew)
 			try(r.rescue)
+		case <-r.changed:
+			try(r.unshelve)
 		case <-shelf.C:
 			try(r.unshelve)
 			try(r.lookForAbsent)
@@ -145,21 +147,20 @@ func (r *run) unshelve(ctx context.Context) error {
 		if err != nil || !found {
 			return err
 		}
-		for _, h := range r.hooks {
-			if h.name != hook || !h.Handles(eventType) {
-				continue
+		h := r.hook(hook)
+		if h == nil || !h.Handles(eventType) {
+			continue
+		}
+		for n := 1; n > 0; {
+			err := b.writer.run(ctx, func(c *conn) (err error) {
+				n, err = c.exec(unshelve, milliseconds(time.Now()), hook, eventType)
+				return err
+			})
+			if err != nil {
+				return fmt.Errorf("sqlite: %w", err)
 			}
-			for n := 1; n > 0; {
-				err := b.writer.run(ctx, func(c *conn) (err error) {
-					n, err = c.exec(unshelve, milliseconds(time.Now()), hook, eventType)
-					return err
-				})
-				if err != nil {
-					return fmt.Errorf("sqlite: %w", err)
-				}
-				b.space.add(int64(n))
-				b.wake(hook)
-			}
+			b.space.add(int64(n))
+			b.wake(hook)
 		}
 	}
 }

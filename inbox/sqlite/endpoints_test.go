@@ -1,0 +1,110 @@
+package sqlite_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/logtest"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// tenants returns a stub for each of n endpoints.
+func tenants(n int) (stubs []*stub, hooks []inbox.Hook) {
+	for i := range n {
+		s := answering(webhook.Handled)
+		s.endpoint = fmt.Sprint("tenant-", i)
+		stubs, hooks = append(stubs, s), append(hooks, s)
+	}
+	return stubs, hooks
+}
+
+func TestEndpoints_AreLookedAtTogether(t *testing.T) {
+	t.Parallel()
+	path := pathOf(t)
+	box := openBox(t, path, sqlite.Options{})
+	storeAtOnce(t, box, pings("a", 200)...)
+	for _, step := range plan(t, path, sqlite.DueByHook) {
+		if strings.Contains(step, "aihooks_inbox") {
+			require.Contains(t, step, "SEARCH aihooks_inbox USING COVERING INDEX aihooks_inbox_due (state=?", "it reads a row for each endpoint that has something")
+		}
+	}
+}
+
+// plan returns what SQLite does for a query.
+func plan(t *testing.T, path, query string) (steps []string) {
+	t.Helper()
+	rows, err := openRaw(t, path).Query("EXPLAIN QUERY PLAN " + query)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, rows.Close()) }()
+	for rows.Next() {
+		var id, parent, unused int
+		var step string
+		require.NoError(t, rows.Scan(&id, &parent, &unused, &step))
+		steps = append(steps, step)
+	}
+	require.NoError(t, rows.Err())
+	require.NotEmpty(t, steps)
+	return steps
+}
+
+func TestEndpoints_OfAnotherProcessAreFound(t *testing.T) {
+	t.Parallel()
+	path := pathOf(t)
+	box, other := openBox(t, path, sqlite.Options{}), openBox(t, path, sqlite.Options{})
+	stubs, hooks := tenants(50)
+	require.NoError(t, box.Add(hooks[:25]...))
+	start(t, box)
+	require.NoError(t, box.Add(hooks[25:]...))
+	for i, s := range stubs {
+		d := parcel(ping, fmt.Sprint("of ", i))
+		d.Endpoint = s.endpoint
+		store(t, other, d) // nothing in this process is notified
+	}
+	stranger := parcel(ping, "of nobody")
+	stranger.Endpoint = "nobody"
+	store(t, other, stranger)
+	for i, s := range stubs {
+		soon(t, func() bool { return len(s.calls()) == 1 }, i)
+	}
+	require.Equal(t, 1, statsOf(t, box).Pending)
+}
+
+func TestRun_DoesNotWarnOfEndpointsOfAnotherRun(t *testing.T) {
+	t.Parallel()
+	log := new(logtest.Book)
+	box := openBox(t, pathOf(t), sqlite.Options{Policy: inbox.Policy{Logger: log.Text(), Concurrency: 1}})
+	stubs, hooks := tenants(2)
+	gate := make(chan struct{})
+	for _, s := range stubs {
+		s.callbacks[ping] = func(context.Context, *webhook.Delivery) webhook.Result {
+			<-gate
+			return webhook.Result{Outcome: webhook.Handled}
+		}
+	}
+	start(t, box, hooks[0])
+	start(t, box, hooks[1])
+	for i := range 10 {
+		for _, s := range stubs {
+			p := parcel(ping, fmt.Sprint(s.endpoint, i))
+			p.Endpoint = s.endpoint
+			store(t, box, p)
+		}
+	}
+	require.NoError(t, box.LookForAbsent(t.Context()))
+	require.Zero(t, log.Count("given no handler"))
+	stranger := parcel(ping, "of nobody")
+	stranger.Endpoint = "nobody"
+	store(t, box, stranger)
+	soon(t, func() bool {
+		require.NoError(t, box.LookForAbsent(t.Context()))
+		return log.Count("given no handler", "nobody") > 0
+	})
+	close(gate)
+	soon(t, func() bool { return statsOf(t, box).Done == 20 })
+}
