@@ -126,7 +126,7 @@ func (h *Handler) checkBounds(r *Request) verdict {
 	case encoded(r.Header["Content-Encoding"]):
 		return verdict{outcome: Encoded, err: errors.New("webhook: the body has a Content-Encoding, which the signature does not know of")}
 	case r.ContentLength > h.options.MaxBody:
-		return verdict{outcome: TooLarge, err: errTooLarge}
+		return verdict{outcome: TooLarge, err: fmt.Errorf("%w: the request declares %d bytes, and Options.MaxBody is %d", errTooLarge, r.ContentLength, h.options.MaxBody)}
 	default:
 		return verdict{}
 	}
