@@ -120,9 +120,10 @@ func TestAFieldThatIsGuessedAtTakesAnyValueAndKeepsIt(t *testing.T) {
 		require.Equal(t, convosphere.Text(want), *f.Comment)
 
 		e := kit.Receive(t, kit.Change(t, kit.Sample(t, convosphere.TypeErrorOccurred), func(_, data map[string]any) {
-			data["code"], data["message"] = value, value
+			data["code"], data["message"], data["error"] = value, value, value
 		})).(*convosphere.ErrorOccurred)
 		require.Equal(t, convosphere.Text(want), *e.Code)
+		require.Equal(t, convosphere.Text(want), *e.Error)
 		require.Equal(t, convosphere.Text(want), *e.Message)
 	}
 }

@@ -19,14 +19,18 @@
 //
 // Its public API gives the rest: the header X-Convosphere-Signature with the HMAC-SHA256 of the body in hex; an envelope
 // of id, type, timestamp and data, which the signature covers; and the payloads of message.created and
-// message.completed. The id is what a duplicate is recognised by.
+// message.completed. The id and the type are what a duplicate is recognised by. A duplicate
+// with another body, such as a second test event with the id of the first, is not run and is logged at Warn.
 //
 // When a webhook is created, Convosphere sends a test event. Of what type is not documented; like every event without a
 // callback it is answered 200, also when it has no id or no timestamp, or an old one. OnUnhandled and OnAny see it only
 // if its timestamp is fresh. A documented event that is called back for needs its timestamp and is answered 400 without.
 //
+// The secret is optional when a webhook is created (POST /api/integrations/webhooks), and the caller chooses it. What is
+// sent without one is not documented: set one, since this package takes signed deliveries only.
+//
 // The signature is checked over the bytes as they came. Convosphere's own sample prints the parsed body again before it
-// signs: whatever stands in front of this handler must not do so.
+// signs: what is in front of this handler must not do so.
 //
 // # What it is silent about
 //

@@ -56,5 +56,6 @@ type ErrorOccurred struct {
 	ThreadID  string `json:"threadId,omitempty"`
 	UserID    string `json:"userId,omitempty"`
 	Code      *Text  `json:"code,omitempty"`
+	Error     *Text  `json:"error,omitempty"` // a code in the errors of Convosphere's API, with a message
 	Message   *Text  `json:"message,omitempty"`
 }

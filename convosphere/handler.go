@@ -16,7 +16,8 @@ type Config struct {
 	// Defaults to "default".
 	Endpoint string
 
-	// Keys are the live signing secrets. At least one is required.
+	// Keys are the live signing secrets. At least one is required. In Convosphere's API the secret is optional and the
+	// caller's choice when a webhook is created; what is sent without one is not documented, so set one.
 	Keys []signature.Key
 
 	// Window is how old a delivery may be, by the timestamp in its body. It must be longer than Convosphere goes on
@@ -24,7 +25,7 @@ type Config struct {
 	Window time.Duration
 
 	// Attempts is the attempt after which Convosphere sends a delivery no more. Defaults to 6: the first and the five
-	// documented retries.
+	// documented retries. A copy that comes within 30 s does not count.
 	Attempts int
 }
 

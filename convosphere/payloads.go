@@ -6,8 +6,8 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// The two payloads that Convosphere's public API shows. Its webhook page shows none. A field that is null or was not
-// sent is zero.
+// The two payloads that Convosphere's public API shows. Its webhook page shows none. A field that is null, was not
+// sent or did not fit is zero.
 
 // MessageCreated is the event message.created. Its fields are those of Convosphere's public API.
 type MessageCreated struct {

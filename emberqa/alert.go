@@ -18,7 +18,8 @@ type RedFlag struct {
 	ScoreDetails  *ScoreDetails `json:"score_details,omitzero"` // nil if not sent
 }
 
-// LowScore says that a score has fallen below the threshold that you have configured.
+// LowScore says that a score is at or below the threshold that you have configured. EmberQA's webhook page says "below",
+// its page on alerts "at or below": TotalScore may equal TotalScoreThreshold.
 //
 // Its webhook_id, alert_type and timestamp are in the Event, as ID, Type and Time.
 type LowScore struct {

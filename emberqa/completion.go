@@ -23,10 +23,14 @@ type CompletionData struct {
 	AgentName        *string       `json:"agent_name,omitzero"`
 	ReasonForCall    *string       `json:"reason_for_call,omitzero"`
 
-	// Of workflows. OutputSchema holds the results by the names of their fields.
+	// Of workflows. OutputSchema holds the results by the names of their fields. A workflow that failed may have none.
 	OutputSchema map[string]OutputField `json:"output_schema,omitzero"`
-	Status       *string                `json:"status,omitzero"` // "complete" in EmberQA's example
-	Cost         *float64               `json:"cost,omitzero"`   // in a currency that is not documented
+
+	// Status is "complete" in the example of EmberQA's webhook page, and pending, processing, completed or failed in its
+	// API. Do not compare it with one spelling.
+	Status *string `json:"status,omitzero"`
+
+	Cost *float64 `json:"cost,omitzero"` // in a currency that is not documented
 }
 
 // An OutputField is one result of a workflow. Either may be nil: EmberQA then has none.
@@ -45,9 +49,10 @@ const (
 	CompletionWorkflow  CompletionKind = "workflow"
 )
 
-// Kind returns what was completed. EmberQA does not say it in so many words: what has an output_schema is a workflow.
+// Kind returns what was completed. EmberQA does not name it: what has any of the fields that it lists for workflows
+// (output_schema, status, cost) is a workflow.
 func (c *Completion) Kind() CompletionKind {
-	if c.Data.OutputSchema != nil {
+	if c.Data.OutputSchema != nil || c.Data.Status != nil || c.Data.Cost != nil {
 		return CompletionWorkflow
 	}
 	return CompletionRecording

@@ -1,6 +1,7 @@
 package emberqa
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
@@ -155,7 +156,7 @@ func (c Credential) check() error {
 var errCredential = errors.New("emberqa: the request shows none of the live credentials")
 
 // Authenticate compares, in constant time, what the request shows with every live credential.
-func (g *gate) Authenticate(r *webhook.Request, _ []byte) (signature.Match, error) {
+func (g *gate) Authenticate(_ context.Context, r *webhook.Request, _ []byte) (signature.Match, error) {
 	shown := show(r)
 	for _, live := range *g.live.Load() {
 		matches := 0

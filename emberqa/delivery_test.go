@@ -63,5 +63,5 @@ func TestAnEndpointHasKeysOfItsOwn(t *testing.T) {
 	h.OnRedFlag(func(context.Context, *emberqa.RedFlag) error { return nil })
 	r := newReceiver(t) // for its sender
 	r.Handler = h
-	require.Equal(t, []string{"emberqa/eu/id/w1"}, r.receive(flag).Delivery.Keys)
+	require.Equal(t, []string{"emberqa/eu/id/red_flag/w1"}, r.receive(flag).Delivery.Keys)
 }

@@ -33,6 +33,6 @@
 // # Payloads
 //
 // The whole body is decoded into the event; there is no envelope around it. What the documentation calls optional, or
-// may be null, is a pointer. A field of another type than documented makes the delivery undecodable, which the log
-// says together with the field's name. What is new is in [webhook.Event.Unknown], every byte in Delivery().Body.
+// may be null, is a pointer. A field of another type than documented stays unset, and
+// [webhook.Event.Undecoded] names it. What is new is in [webhook.Event.Unknown], every byte in Delivery().Body.
 package emberqa

@@ -26,7 +26,7 @@ func (h *Handler) OnRedFlag(fn func(context.Context, *RedFlag) error) {
 	kindRedFlag.On(h.Handler, fn)
 }
 
-// OnLowScore registers fn for when a score falls below the threshold that you have configured.
+// OnLowScore registers fn for when a score is at or below the threshold that you have configured.
 func (h *Handler) OnLowScore(fn func(context.Context, *LowScore) error) {
 	kindLowScore.On(h.Handler, fn)
 }

@@ -70,8 +70,12 @@ func TestACompletionSaysOfWhatKindItIs(t *testing.T) {
 		`{"output_schema":{}}`:                      emberqa.CompletionWorkflow,
 		`{"output_schema":null,"score_uuid":"s1"}`:  emberqa.CompletionRecording,
 		`{"created_time":"2025-01-16","cost":null}`: emberqa.CompletionRecording,
-		`{}`:   emberqa.CompletionRecording,
-		`null`: emberqa.CompletionRecording,
+		`{"status":"failed"}`:                       emberqa.CompletionWorkflow, // and has no output_schema
+		`{"status":"completed","cost":0}`:           emberqa.CompletionWorkflow,
+		`{"cost":0.1,"output_schema":null}`:         emberqa.CompletionWorkflow,
+		`{"status":null,"agent_name":"Jane"}`:       emberqa.CompletionRecording,
+		`{}`:                                        emberqa.CompletionRecording,
+		`null`:                                      emberqa.CompletionRecording,
 	} {
 		require.Equal(t, want, given[emberqa.Completion](t, `{"trigger_reason":"completed_action","data":`+data+`}`).Kind(), data)
 	}
@@ -99,4 +103,18 @@ func TestUnknownFieldsAndValuesNeverFailAndAreShown(t *testing.T) {
 		"/data/kind":                 json.RawMessage(`"x"`),
 		"/data/output_schema/f/page": json.RawMessage(`3`),
 	}, c.Unknown())
+}
+
+func TestEnvelope_DocumentedTypeWins(t *testing.T) {
+	for _, other := range []string{`""`, `null`, `false`, `"none"`, `{}`} {
+		e := given[emberqa.Completion](t, `{"webhook_id":"w1","alert_type":`+other+`,"trigger_reason":"completed_action","content_id":"c1"}`)
+		require.Equal(t, "c1", e.ContentID)
+		f := given[emberqa.RedFlag](t, `{"webhook_id":"w1","trigger_reason":`+other+`,"alert_type":"red_flag","content_id":"c1"}`)
+		require.Equal(t, "c1", f.ContentID)
+	}
+}
+
+func TestLowScore_MayEqualItsThreshold(t *testing.T) {
+	e := given[emberqa.LowScore](t, strings.Replace(string(kit.Sample(t, "low_score")), `"total_score": 45`, `"total_score": 70`, 1))
+	require.InDelta(t, e.TotalScoreThreshold, e.TotalScore, 0)
 }

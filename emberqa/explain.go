@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
+	"html"
 	"net/http"
 	"net/url"
 	"path"
@@ -41,6 +42,7 @@ const (
 	maxSegments   = 32
 	maxParameters = 32
 	maxTokens     = 4 // of one name
+	maxQuery      = 8 << 10
 )
 
 // Explain says why Authenticate refuses. Whatever it says of a token has been proven, by its digest.
@@ -78,6 +80,7 @@ func guesses(r *webhook.Request) []guess {
 	if r.URL != nil {
 		last := path.Base(r.URL.Path)
 		all = append(all, changes("the last segment of the path", last)...)
+		all = append(all, inQuery(r.URL.RawQuery[:min(len(r.URL.RawQuery), maxQuery)])...)
 		query, _ := url.ParseQuery(r.URL.RawQuery) // what can be read of it
 		for _, token := range first(query["token"], maxTokens) {
 			if len(query["token"]) > 1 {
@@ -114,8 +117,9 @@ func changes(where, token string) []guess {
 		{CredentialMisplaced, where + " is a live token with its name before it" + inURL, token[strings.IndexAny(token, "=:")+1:]},
 	}
 	if once, err := url.PathUnescape(token); err == nil {
-		all = append(all, guess{CredentialEscaped, where + " is a live token that was escaped twice: escape it once", once})
+		all = append(all, guess{CredentialEscaped, where + " is a live token that is still escaped: either it was escaped twice, or what passed the URL on has not decoded it", once})
 	}
+	all = append(all, guess{CredentialEscaped, where + " is a live token with plus signs for its spaces, as in a query: write %20", strings.ReplaceAll(token, "+", " ")})
 	const given = " is right, but the token was given "
 	for _, given := range []guess{
 		{CredentialEscaped, given + "in its escaped form: give it unescaped", url.PathEscape(token)},
@@ -131,6 +135,50 @@ func changes(where, token string) []guess {
 		}
 	}
 	return all
+}
+
+// inQuery undoes what people do to a query as a whole.
+func inQuery(raw string) []guess {
+	var all []guess
+	for _, value := range rawTokens(raw) {
+		if token, err := url.PathUnescape(value); err == nil && strings.Contains(value, "+") {
+			all = append(all, guess{CredentialEscaped, "the parameter token is a live token with a raw plus sign, which stands for a space in a query: write %2B", token})
+		}
+	}
+	unescaped, _ := url.QueryUnescape(raw)
+	for _, written := range []guess{ // the token of each is the whole query as it may have been meant
+		{CredentialEscaped, "a live token is in a query that was written for HTML: write & instead of &amp;", html.UnescapeString(html.UnescapeString(raw))},
+		{CredentialMisplaced, "a live token comes after a semicolon, which separates no parameters: write &", strings.ReplaceAll(raw, ";", "&")},
+		{CredentialMisplaced, "a live token comes after a second question mark in the query: write &", strings.ReplaceAll(raw, "?", "&")},
+		{CredentialEscaped, "a live token comes after an escaped ampersand in the query: write &", unescaped},
+	} {
+		if written.token == raw {
+			continue
+		}
+		for _, value := range rawTokens(written.token) {
+			for _, unescape := range []func(string) (string, error){url.QueryUnescape, url.PathUnescape} {
+				if token, err := unescape(value); err == nil {
+					all = append(all, guess{written.mistake, written.says, token})
+				}
+			}
+		}
+	}
+	return all
+}
+
+// rawTokens returns the values of the parameter token, as they are in the query.
+func rawTokens(query string) []string {
+	var values []string
+	looked := 0
+	for pair := range strings.SplitSeq(query, "&") {
+		if looked++; looked > maxParameters || len(values) == maxTokens {
+			break
+		}
+		if name, value, _ := strings.Cut(pair, "="); name == "token" {
+			values = append(values, value)
+		}
+	}
+	return values
 }
 
 // inPath takes every segment for a token but the last.

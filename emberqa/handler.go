@@ -22,7 +22,7 @@ type Config struct {
 	Credentials []Credential
 
 	// Attempts is the earliest attempt that can be EmberQA's last. Its page says "Retry Attempts: 2", which can be read
-	// as two or as three deliveries in all. Defaults to 2.
+	// as two or as three deliveries in all. A copy that comes within 1 s does not count. Defaults to 2.
 	Attempts int
 }
 
@@ -62,10 +62,11 @@ func Profile() webhook.Profile {
 			ID:   []string{"webhook_id"},
 			Time: []string{"timestamp"}, // of alerts only, and nobody signs it: there is no window
 		},
-		Identify:     webhook.ByEventID,
-		AnswerWithin: 30 * time.Second,
-		Horizon:      24 * time.Hour, // ids are to be kept for that long
-		Attempts:     2,              // of two or three; the page can be read both ways
-		Events:       events,
+		Identify:      webhook.ByEventID,
+		AnswerWithin:  30 * time.Second,
+		Horizon:       24 * time.Hour,  // ids are to be kept for that long
+		Attempts:      2,               // of two or three; the page can be read both ways
+		ShortestPause: 2 * time.Second, // silent: longer than a proxy waits before it sends a copy
+		Events:        events,
 	}
 }

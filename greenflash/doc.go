@@ -24,11 +24,13 @@
 //   - The unit of the timestamp: 10 digits are seconds, 13 are milliseconds.
 //   - Whether a failed delivery is sent again: one is taken to be the last, see [Config.Attempts]. Set up an inbox, or
 //     [webhook.Options.DeadLetter], where an event must not be lost.
-//   - The envelope: the type is read from "type", "event" or "eventType", the id from "id", the time from "timestamp"
-//     or "createdAt", the event's fields from "data" or, where there is none, from the top level.
-//   - The fields of the events: their names are taken from Greenflash's public API, and are a best guess. An id that
+//   - The envelope: the type is read from "type", "event" or "eventType": the first whose value is a documented type,
+//     or else the first that is a string. The id is read from "id", the time from "timestamp" or "createdAt", and the
+//     event's fields from "data" or, where there is none, from the top level.
+//   - The fields of the events: their names are taken from Greenflash's public API, as its TypeScript SDK 1.4.0 has
+//     it in November 2026, and are a best guess. An id that
 //     was not sent is empty, any other field that was not sent is nil; so check before you dereference. A field
-//     whose type was guessed wrong makes the delivery undecodable, which the log says together with its name.
+//     whose type was guessed wrong stays unset, and [webhook.Event.Undecoded] names it.
 //
 // Nothing is hidden by a wrong guess: [webhook.Event.Unknown] returns all that the Go type has no field for, and
 // Delivery().Body every byte as it was received. Look at both once "Test Delivery" in Greenflash's settings has sent

@@ -43,3 +43,16 @@ func TestTheEventsTimeIsThatOfSendingWhereTheBodyHasNone(t *testing.T) {
 		require.Equal(t, d.Time, r.Events()[0].(*greenflash.ConversationFrustration).Time)
 	})
 }
+
+func TestEnvelope_DocumentedTypeWins(t *testing.T) {
+	for _, other := range []string{`"chat"`, `""`, `" "`, `null`, `{}`, `["x"]`, `7`, `"Conversation.Frustration"`} {
+		for _, body := range []string{
+			`{"event":"conversation.frustration","type":` + other + `,"id":"e1","data":{"conversationId":"c1"}}`,
+			`{"eventType":"conversation.frustration","event":` + other + `,"type":` + other + `,"id":"e1","conversationId":"c1"}`,
+		} {
+			e := given[greenflash.ConversationFrustration](t, body)
+			require.Equal(t, greenflash.TypeConversationFrustration, e.Type, body)
+			require.Equal(t, "c1", e.ConversationID, body)
+		}
+	}
+}

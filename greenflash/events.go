@@ -77,8 +77,8 @@ func (h *Handler) OnConversationStruggle(fn func(context.Context, *ConversationS
 	kindConversationStruggle.On(h.Handler, fn)
 }
 
-// OnConversationCommercialIntent registers fn for when commercial intent is detected: a score over 0.4 with the label
-// medium or high.
+// OnConversationCommercialIntent registers fn for when commercial intent is detected: a score over 0.4 with a "medium or
+// high label". See [Label].
 func (h *Handler) OnConversationCommercialIntent(fn func(context.Context, *ConversationCommercialIntent) error) {
 	kindConversationCommercialIntent.On(h.Handler, fn)
 }

@@ -86,3 +86,26 @@ func TestUnknownFieldsAndValuesNeverFailAndAreShown(t *testing.T) {
 		"/new":                  json.RawMessage(`1`),
 	}, i.Unknown())
 }
+
+func TestConversation_HasTheNamesOfThePublicAPI(t *testing.T) {
+	e := given[greenflash.ConversationRating](t, `{"type":"conversation.rating","data":{
+		"externalId":"chat-1","organizationExternalId":"org-1",
+		"participant":{"id":"p1","externalId":"user-1","name":"Ada","email":"ada@example.com"},
+		"analysis":{"sentiment":{"label":"slightly negative","score":-0.6},"frustration":{"label":"moderate","score":0.7},
+			"struggle":{"label":"low","score":0.1},"qualityIndex":4.2},
+		"messageId":"m1","externalMessageId":"em1","rating":2,"ratedAt":"2026-11-02T09:15:00Z"}}`)
+	require.Empty(t, e.Unknown())
+	require.Equal(t, "chat-1", e.ExternalID)
+	require.Equal(t, "org-1", e.OrganizationExternalID)
+	require.Equal(t, "user-1", e.Participant.ExternalID)
+	require.Equal(t, "ada@example.com", *e.Participant.Email)
+	require.InDelta(t, -0.6, *e.Analysis.Sentiment.Score, 0)
+	require.Equal(t, greenflash.Label("moderate"), *e.Analysis.Frustration.Label)
+	require.InDelta(t, 4.2, *e.Analysis.QualityIndex, 0)
+	require.Equal(t, "em1", e.ExternalMessageID)
+	require.Equal(t, int64(1793610900), e.RatedAt.Unix())
+
+	p := given[greenflash.ProductQualityIndex](t, `{"type":"product.quality_index","data":{"organizationExternalId":"org-1","productQualityIndex":5.7}}`)
+	require.Empty(t, p.Unknown())
+	require.Equal(t, "org-1", p.OrganizationExternalID)
+}

@@ -41,7 +41,8 @@ type Config struct {
 	Window time.Duration
 
 	// Attempts is the attempt after which Greenflash may send a delivery no more: the one that is dead-lettered if it
-	// fails. Greenflash does not say whether it sends again at all. Defaults to 1, our choice.
+	// fails. Greenflash does not say whether it sends again at all. A copy that comes within 1 s does not count.
+	// Defaults to 1, our choice.
 	Attempts int
 
 	// Form pins the form that is signed. Defaults to FormAny. The observation says which one your deliveries have:

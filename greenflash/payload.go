@@ -7,6 +7,9 @@ type Conversation struct {
 	ConversationID         string `json:"conversationId,omitzero"`
 	ExternalConversationID string `json:"externalConversationId,omitzero"`
 
+	// ExternalID is another name that the public API has for your id of the conversation.
+	ExternalID string `json:"externalId,omitzero"`
+
 	ProductID string `json:"productId,omitzero"`
 	VersionID string `json:"versionId,omitzero"`
 
@@ -14,7 +17,15 @@ type Conversation struct {
 	ParticipantID         string `json:"participantId,omitzero"`
 	ExternalParticipantID string `json:"externalParticipantId,omitzero"`
 
-	OrganizationID string `json:"organizationId,omitzero"`
+	// Participant is the user, where the ids above are not sent by themselves.
+	Participant *Participant `json:"participant,omitzero"`
+
+	// OrganizationID is Greenflash's id of the organization, OrganizationExternalID is yours.
+	OrganizationID         string `json:"organizationId,omitzero"`
+	OrganizationExternalID string `json:"organizationExternalId,omitzero"`
+
+	// Analysis is where the public API has the scores of a conversation.
+	Analysis *Analysis `json:"analysis,omitzero"`
 
 	Topic    *string  `json:"topic,omitzero"`
 	Summary  *string  `json:"summary,omitzero"`
@@ -23,15 +34,35 @@ type Conversation struct {
 
 // Product is what the events of a product share. All its fields are best guesses; see the package documentation.
 type Product struct {
-	ProductID      string `json:"productId,omitzero"`
-	VersionID      string `json:"versionId,omitzero"`
-	OrganizationID string `json:"organizationId,omitzero"`
+	ProductID string `json:"productId,omitzero"`
+	VersionID string `json:"versionId,omitzero"`
+	// OrganizationID is Greenflash's id of the organization, OrganizationExternalID is yours.
+	OrganizationID         string `json:"organizationId,omitzero"`
+	OrganizationExternalID string `json:"organizationExternalId,omitzero"`
 
 	Summary  *string  `json:"summary,omitzero"`
 	Keywords []string `json:"keywords,omitzero"`
 }
 
-// Score is a measurement.
+// Participant is a user.
+type Participant struct {
+	ID         string  `json:"id,omitzero"`         // Greenflash's
+	ExternalID string  `json:"externalId,omitzero"` // yours
+	Name       *string `json:"name,omitzero"`
+	Email      *string `json:"email,omitzero"`
+}
+
+// Analysis has what was measured of a conversation.
+type Analysis struct {
+	Sentiment   *Score `json:"sentiment,omitzero"`
+	Frustration *Score `json:"frustration,omitzero"`
+	Struggle    *Score `json:"struggle,omitzero"`
+
+	// QualityIndex is 0 to 10 in the public API's examples, where 60% is 6.
+	QualityIndex *float64 `json:"qualityIndex,omitzero"`
+}
+
+// Score is a measurement. In the public API's examples the score of a sentiment may be negative, such as -0.6.
 type Score struct {
 	Label *Label   `json:"label,omitzero"`
 	Score *float64 `json:"score,omitzero"`
@@ -44,14 +75,10 @@ type CommercialIntent struct {
 	PrimarySignal *string  `json:"primarySignal,omitzero"`
 }
 
-// A Label puts a score into words. There are more than the constants, and there may be new ones.
+// A Label puts a score into words. Do not filter on it: Greenflash publishes no list, and its webhook page says "medium"
+// where its public API says "moderate". Seen in the API's examples: negative, slightly negative, neutral, improving,
+// low, moderate, high.
 type Label string
-
-// The labels that Greenflash's webhook page speaks of; in which case they are written, it does not show.
-const (
-	LabelMedium Label = "medium"
-	LabelHigh   Label = "high"
-)
 
 // Trigger says what a custom analysis found.
 type Trigger struct {

@@ -40,13 +40,14 @@ func Profile() webhook.Profile {
 			Time: []string{"timestamp", "createdAt"},
 			Data: []string{"data"},
 		},
-		Identify:     identify,
-		TimeHeader:   headerTimestamp,
-		Headers:      []string{headerDelivery},
-		Window:       5 * time.Minute,
-		AnswerWithin: 5 * time.Second,
-		Attempts:     1, // silent: the first may be the last
-		Events:       events,
+		Identify:      identify,
+		TimeHeader:    headerTimestamp,
+		Headers:       []string{headerDelivery},
+		Window:        5 * time.Minute,
+		AnswerWithin:  5 * time.Second,
+		Attempts:      1,               // silent: the first may be the last
+		ShortestPause: 2 * time.Second, // silent: longer than a proxy waits before it sends a copy
+		Events:        events,
 	}
 }
 

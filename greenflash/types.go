@@ -1,6 +1,10 @@
 package greenflash
 
-import "github.com/aihooks/aihooks-go/webhook"
+import (
+	"time"
+
+	"github.com/aihooks/aihooks-go/webhook"
+)
 
 // ConversationStarted says that a new conversation has started.
 type ConversationStarted struct {
@@ -13,7 +17,8 @@ type ConversationQualityIndex struct {
 	webhook.Event `json:"@event"`
 	Conversation
 
-	// ConversationQualityIndex is the CQI. Whether 60% is sent as 0.6 or as 60 is not documented.
+	// ConversationQualityIndex is the CQI. Whether 60% is sent as 0.6, 6 or 60 is not documented; the examples of
+	// Greenflash's public API are 0 to 10, such as 4.2.
 	ConversationQualityIndex *float64 `json:"conversationQualityIndex,omitzero"`
 }
 
@@ -41,7 +46,8 @@ type ConversationStruggle struct {
 	Struggle *Score `json:"struggle,omitzero"`
 }
 
-// ConversationCommercialIntent says that the user may want to buy, with a score over 0.4 and the label medium or high.
+// ConversationCommercialIntent says that the user may want to buy, with a score over 0.4 and, in
+// the words of Greenflash's page, a "medium or high label". See [Label].
 type ConversationCommercialIntent struct {
 	webhook.Event `json:"@event"`
 	Conversation
@@ -53,13 +59,19 @@ type ConversationRating struct {
 	webhook.Event `json:"@event"`
 	Conversation
 
+	// MessageID is Greenflash's id of the message that was rated, ExternalMessageID is yours.
+	MessageID         string `json:"messageId,omitzero"`
+	ExternalMessageID string `json:"externalMessageId,omitzero"`
+
 	// Rating lies between RatingMin and RatingMax, both included.
 	Rating    *float64 `json:"rating,omitzero"`
 	RatingMin *float64 `json:"ratingMin,omitzero"`
 	RatingMax *float64 `json:"ratingMax,omitzero"`
 
-	// Feedback is what the user wrote beside it.
+	// Feedback is what the user wrote with it.
 	Feedback *string `json:"feedback,omitzero"`
+
+	RatedAt *time.Time `json:"ratedAt,omitzero"`
 }
 
 // ProductQualityIndex says that the quality index (PQI) of a product has dropped below 60.
@@ -67,7 +79,8 @@ type ProductQualityIndex struct {
 	webhook.Event `json:"@event"`
 	Product
 
-	// ProductQualityIndex is the PQI. Whether it is sent as 0.6 or as 60 is not documented.
+	// ProductQualityIndex is the PQI. Whether 60 is sent as 0.6, 6 or 60 is not documented; the quality indexes in the
+	// examples of Greenflash's public API are 0 to 10, such as 7.4.
 	ProductQualityIndex *float64 `json:"productQualityIndex,omitzero"`
 }
 

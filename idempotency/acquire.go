@@ -29,6 +29,9 @@ type Work struct {
 	// being free at once. Whoever may change the later key at will could otherwise run, under the earlier one, what
 	// is running already. Zero: they are released.
 	RefusedLease time.Duration
+
+	// Tag is a short hash of the work, by which [Claim.OtherTag] tells other work that has the same keys. Zero: none.
+	Tag uint16
 }
 
 // A flight is work of this process that is under way. All callers for one of its keys find it.
@@ -36,6 +39,7 @@ type flight struct {
 	keys      []string      // those that it has taken so far
 	done      chan struct{} // closed when the work has ended, one way or the other
 	completed bool          // it succeeded; to be read once done is closed
+	tag       uint16        // of the work
 	waiting   int
 }
 
@@ -52,14 +56,17 @@ type flight struct {
 func (g *Guard) Acquire(ctx context.Context, w Work) (*Hold, Claim, error) {
 	hold := &Hold{
 		guard:  g,
-		flight: &flight{keys: make([]string, 0, len(w.Keys)), done: make(chan struct{})},
+		flight: &flight{keys: make([]string, 0, len(w.Keys)), done: make(chan struct{}), tag: w.Tag},
 		token:  NewToken(),
+	}
+	if w.Tag != 0 {
+		hold.token = hold.token.WithTag(w.Tag)
 	}
 	for i, key := range w.Keys {
 		if slices.Contains(w.Keys[:i], key) {
 			continue // it would wait for itself
 		}
-		claim := Claim{State: g.board(ctx, hold.flight, key, earlier(w.WaitUntil, hold.until))}
+		claim := g.board(ctx, hold.flight, key, earlier(w.WaitUntil, hold.until))
 		var err error
 		if claim.State == Acquired && !hold.unguarded {
 			if i == 0 {
@@ -78,6 +85,7 @@ func (g *Guard) Acquire(ctx context.Context, w Work) (*Hold, Claim, error) {
 			return nil, Claim{}, err
 		}
 		if claim.State != Acquired {
+			claim.OtherTag = claim.OtherTag && w.Tag != 0
 			hold.refuse(ctx, &w, claim.State)
 			g.land(hold.flight, claim.State == Completed)
 			return nil, claim, nil
@@ -151,7 +159,7 @@ func (h *Hold) block(lease time.Duration) func(context.Context) error {
 
 // board takes key for the flight f. While another flight has it, it waits; the state says why f did not get it: the
 // other one succeeded, or too many wait for it, or ctx ended.
-func (g *Guard) board(ctx context.Context, f *flight, key string, until time.Time) State {
+func (g *Guard) board(ctx context.Context, f *flight, key string, until time.Time) Claim {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for {
@@ -160,11 +168,11 @@ func (g *Guard) board(ctx context.Context, f *flight, key string, until time.Tim
 		case other == nil:
 			g.flights[key] = f
 			f.keys = append(f.keys, key)
-			return Acquired
+			return Claim{State: Acquired}
 		case other.hasCompleted():
-			return Completed
+			return Claim{State: Completed, OtherTag: other.tag != f.tag}
 		case other.waiting >= g.waiters:
-			return InFlight
+			return Claim{State: InFlight}
 		}
 		other.waiting++
 		g.mu.Unlock()
@@ -172,10 +180,10 @@ func (g *Guard) board(ctx context.Context, f *flight, key string, until time.Tim
 		g.mu.Lock()
 		other.waiting--
 		if !ended {
-			return InFlight
+			return Claim{State: InFlight}
 		}
 		if other.hasCompleted() {
-			return Completed
+			return Claim{State: Completed, OtherTag: other.tag != f.tag}
 		}
 	}
 }

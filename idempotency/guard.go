@@ -127,6 +127,21 @@ func (g *Guard) Do(ctx context.Context, key string, fn func(context.Context) err
 	return Acquired, hold.Complete(context.WithoutCancel(ctx))
 }
 
+// Count counts under key what happens again and again, such as a sender's attempts, and returns the count. What comes
+// sooner than apart after the last that was counted is not counted; then the count is zero. The key must not be one
+// that is claimed. An error is the store's.
+func (g *Guard) Count(ctx context.Context, key string, apart time.Duration) (int, error) {
+	var claim Claim
+	err := g.call(ctx, func(ctx context.Context) (err error) {
+		claim, err = g.store.Claim(ctx, key, NewToken(), apart)
+		return err
+	})
+	if err != nil || claim.State != Acquired {
+		return 0, err
+	}
+	return claim.Attempt, nil
+}
+
 // Immediate reports whether calls to the store take no time to speak of: it is a [Memory].
 func (g *Guard) Immediate() bool { return g.direct }
 

@@ -222,3 +222,28 @@ func TestReleasingTwiceDoesNotFreeWhatSomebodyElseRuns(t *testing.T) {
 		require.NoError(t, second.Complete(t.Context()))
 	})
 }
+
+func TestAcquire_OtherTagIsReported(t *testing.T) {
+	inBubbles(t, func(t *testing.T, store idempotency.Store) {
+		g := newGuard(t, store, nil)
+		work := func(tag uint16) idempotency.Work {
+			return idempotency.Work{Keys: []string{"a", "b"}, Lease: time.Minute, Tag: tag}
+		}
+		hold, _, err := g.Acquire(t.Context(), work(7))
+		require.NoError(t, err)
+		require.False(t, refused(t, g, work(8)).OtherTag, "in flight")
+		waited := make(chan idempotency.Claim)
+		go func() {
+			_, claim, _ := g.Acquire(t.Context(), work(8))
+			waited <- claim
+		}()
+		synctest.Wait()
+		require.NoError(t, hold.Complete(t.Context()))
+		require.True(t, (<-waited).OtherTag, "it has waited for the other one")
+		for _, g := range []*idempotency.Guard{g, newGuard(t, store, nil)} {
+			require.False(t, refused(t, g, work(7)).OtherTag)
+			require.True(t, refused(t, g, work(8)).OtherTag)
+			require.False(t, refused(t, g, work(0)).OtherTag, "it has no tag")
+		}
+	})
+}

@@ -272,3 +272,24 @@ func TestAFullStoreIsToldFromOneThatIsDown(t *testing.T) {
 		require.Equal(t, idempotency.Acquired, look(t, store, "a"), "which had been taken before there was no room")
 	})
 }
+
+func TestGuard_CountsWhatComesApart(t *testing.T) {
+	inBubbles(t, func(t *testing.T, store idempotency.Store) {
+		g := newGuard(t, store, nil)
+		count := func() int {
+			n, err := g.Count(t.Context(), "attempts", time.Minute)
+			require.NoError(t, err)
+			return n
+		}
+		require.Equal(t, 1, count())
+		require.Zero(t, count(), "too soon")
+		time.Sleep(time.Minute - time.Millisecond)
+		require.Zero(t, count(), "what came too soon does not begin another minute")
+		time.Sleep(time.Millisecond)
+		require.Equal(t, 2, count())
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := g.Count(ctx, "attempts", time.Minute)
+		require.ErrorIs(t, err, context.Canceled)
+	})
+}

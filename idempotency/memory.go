@@ -48,7 +48,8 @@ type MemoryOptions struct {
 // needs no closing: keys whose time is over are dropped, all at once, by the next call of any method. Time is
 // measured on the monotonic clock; setting the machine's clock changes nothing.
 //
-// Of a key and of the token that completed it, it keeps only hashes, 94 and 40 bits long, seeded afresh for each store.
+// Of a key and of the token that completed it, it keeps only hashes, 94 and 24 bits long, seeded afresh for each store,
+// and the token's tag.
 type Memory struct {
 	shards [memoryShards]shard
 
@@ -119,9 +120,9 @@ func (m *Memory) Claim(ctx context.Context, key string, token Token, lease time.
 		return Claim{State: InFlight, Remaining: e.until - now}, nil
 	}
 	if !known {
-		if _, done := s.completed(d); done {
+		if by, done := s.completed(d); done {
 			s.mu.Unlock()
-			return Claim{State: Completed}, nil
+			return Claim{State: Completed, OtherTag: by.tag() != token.Tag()}, nil
 		}
 		if !m.reserve() {
 			s.mu.Unlock()
@@ -242,7 +243,7 @@ func (m *Memory) warn(ctx context.Context) {
 		return
 	}
 	m.logger.LogAttrs(ctx, slog.LevelWarn, "idempotency: the memory store is 80 % full; it refuses new keys once it is full",
-		slog.Int64("keys", n), slog.Int64("max_keys", m.maxKeys), slog.Duration("retention", m.retention))
+		slog.Int64("keys", n), slog.Int64("max_keys", m.maxKeys), slog.String("retention", m.retention.String()))
 }
 
 // digest hashes key and picks its shard. The seed is secret, so nobody can look for keys that collide.
@@ -255,5 +256,5 @@ func (m *Memory) digest(key string) (digest, uint8) {
 // mark is what is kept of the token that completed a key.
 func (m *Memory) mark(t Token) mark {
 	h := maphash.Bytes(m.tokenSeed, t[:])
-	return mark{byte(h), byte(h >> 8), byte(h >> 16), byte(h >> 24), byte(h >> 32)}
+	return mark{byte(h), byte(h >> 8), byte(h >> 16), t[len(t)-2], t[len(t)-1]}
 }

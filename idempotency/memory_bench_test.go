@@ -3,7 +3,9 @@ package idempotency_test
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -160,4 +162,48 @@ func BenchmarkMemoryBytesPerKey(b *testing.B) {
 		run(b, p, p.claimAndComplete)
 	})
 	b.Run("floor nothing", func(b *testing.B) { run(b, nil, func(string, idempotency.Token) {}) })
+}
+
+// BenchmarkMemoryClaimWhileKeysExpire compares a claim in whose time 200,000 completed keys expire with one in whose time
+// nothing does. The keys go in whole generations: the claim must not pay for each of them.
+func BenchmarkMemoryClaimWhileKeysExpire(b *testing.B) {
+	const keys = 200_000
+	ctx, names := b.Context(), benchmarkKeys(0, keys)
+	claim := func(m *idempotency.Memory, key string) time.Duration {
+		began := time.Now()
+		if _, err := m.Claim(ctx, key, idempotency.NewToken(), time.Minute); err != nil {
+			b.Fatal(err)
+		}
+		return time.Since(began)
+	}
+	var usual, expiring []time.Duration
+	for b.Loop() {
+		m, err := idempotency.NewMemory(nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		claimAndComplete := claimAndCompleteIn(b, m)
+		for _, key := range names {
+			claimAndComplete(key, idempotency.Token{})
+		}
+		for i := range 101 {
+			usual = append(usual, claim(m, fmt.Sprint("usual ", i)))
+		}
+		var longest time.Duration // in one of the five generations the keys go
+		for i := range 5 {
+			m.PassGeneration()
+			longest = max(longest, claim(m, fmt.Sprint("expiring ", i)))
+		}
+		expiring = append(expiring, longest)
+		if m.Len() >= keys {
+			b.Fatal("nothing has expired")
+		}
+	}
+	slices.Sort(usual)
+	slices.Sort(expiring)
+	ratio := float64(expiring[len(expiring)/2]) / float64(usual[len(usual)/2])
+	b.ReportMetric(ratio, "claims")
+	if ratio > keys/100 {
+		b.Fatalf("a claim while keys expire takes as long as %.0f other claims", ratio)
+	}
 }

@@ -1,6 +1,7 @@
 package idempotency
 
 import (
+	"encoding/binary"
 	"maps"
 	"math"
 	"sync"
@@ -20,8 +21,10 @@ const (
 
 type (
 	digest [11]byte // of a key; with the 6 bits that pick the shard, 94 bits
-	mark   [5]byte  // of a token
+	mark   [5]byte  // of a token: a hash of it, and its tag
 )
+
+func (m mark) tag() uint16 { return binary.BigEndian.Uint16(m[len(m)-2:]) }
 
 // An entry is a key that is in flight or released. Times are counted from the store's start.
 type entry struct {

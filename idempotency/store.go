@@ -3,6 +3,7 @@ package idempotency
 import (
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"time"
@@ -11,6 +12,8 @@ import (
 // A Token names one claim of one key. The caller makes it, so that a claim whose answer was lost on the way can
 // still be released. Tokens are random and never counted: a counter would start again at one once a key has been
 // purged, and a worker that slept through it would hold a token that matches again.
+//
+// The last two bytes are the token's tag. They are random too, unless [Token.WithTag] has set them.
 type Token [16]byte
 
 // NewToken returns a fresh random token of 128 bits. It asks the operating system each time: a generator of the process's
@@ -20,6 +23,17 @@ func NewToken() Token {
 	_, _ = rand.Read(t[:]) // never fails, see crypto/rand
 	return t
 }
+
+// WithTag returns the token with that tag: a short hash of what the claim is about. A store keeps it with the token of a
+// completed key, so that a later claim of the same key shows whether it is about something else: see [Claim.OtherTag].
+// The other 14 bytes stay random.
+func (t Token) WithTag(tag uint16) Token {
+	binary.BigEndian.PutUint16(t[len(t)-2:], tag)
+	return t
+}
+
+// Tag returns the token's tag.
+func (t Token) Tag() uint16 { return binary.BigEndian.Uint16(t[len(t)-2:]) }
 
 // String returns the token in hex. A token is not a secret: it fences, it does not authenticate.
 func (t Token) String() string { return hex.EncodeToString(t[:]) }
@@ -62,6 +76,10 @@ type Claim struct {
 	// Remaining is for how much longer, by the store's clock, the present holder's lease runs: a hint for the
 	// caller's next try. Set when State is InFlight.
 	Remaining time.Duration
+
+	// OtherTag reports that the token that completed the key has another tag than the token of this claim. It means
+	// nothing unless all who claim the key set tags. Set when State is Completed.
+	OtherTag bool
 }
 
 // ErrLeaseLost is returned by [Store.Complete] when the token no longer holds the key: the lease had ended and
@@ -82,6 +100,7 @@ var ErrFull = errors.New("idempotency: the store is full")
 //   - A key that was released, or whose lease has ended, counts on for Retention, and is forgotten some time after. A
 //     key in flight is not forgotten, however much longer its lease is.
 //   - Only the token that holds a key can complete or release it.
+//   - A claim of a completed key reports whether the token that completed it has another tag.
 //
 // An error from any method means that the store could not be asked, or had no room ([ErrFull]); what became of a key
 // is never an error of Claim. All methods may be called concurrently, and end early, with an error, when ctx ends.

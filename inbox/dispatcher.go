@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"time"
 
@@ -21,10 +19,15 @@ type Dispatcher struct {
 	limiter *limiter
 	freed   chan struct{}
 
-	callbacks context.Context // what callbacks run under: it outlasts the Run's own by the DrainTimeout
-	cancel    context.CancelFunc
+	alerter *Alerter
+
+	ctx, callbacks, until context.Context    // of the Run; of its callbacks; ends when Drain has waited long enough
+	end, cancel, cut      context.CancelFunc // of each of these
 
 	mu      sync.Mutex
+	ending  context.Context // of Shutdown; nil before
+	timer   *time.Timer     // of the DrainTimeout
+	drained error           // what Drain returned
 	running map[*webhook.Delivery]struct{}
 	told    map[string]bool // what has been logged once
 	group   sync.WaitGroup
@@ -54,7 +57,11 @@ func NewDispatcher(ctx context.Context, p Policy, hooks ...Hook) (*Dispatcher, e
 		}
 		d.hooks[name] = h
 	}
+	d.ctx, d.end = context.WithCancel(ctx)
 	d.callbacks, d.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	d.until, d.cut = context.WithCancel(context.Background()) //nolint:gosec // Drain calls it
+	d.alerter = NewAlerter(ctx, p)
+	context.AfterFunc(d.ctx, d.startTimer)
 	return d, nil
 }
 
@@ -126,23 +133,8 @@ func redeliver(ctx context.Context, hook Hook, delivery *webhook.Delivery) (resu
 	return hook.Redeliver(ctx, delivery)
 }
 
-// Buried is to be called once a delivery has become a dead letter, durably: it writes the log line and alerts.
-func (d *Dispatcher) Buried(e Entry) { d.policy.Buried(e) }
-
-// Buried is [Dispatcher.Buried], for engines that find a dead letter otherwise.
-func (p *Policy) Buried(e Entry) {
-	p.Logger.Error("inbox: a delivery has become a dead letter", "vendor", e.Delivery.Vendor, "endpoint", e.Delivery.Endpoint,
-		"type", e.Delivery.Type, "id", e.Delivery.ID, "entry", e.ID, "attempts", len(e.Attempts), "error", e.LastError())
-	if p.OnDead == nil {
-		return
-	}
-	defer func() {
-		if v := recover(); v != nil {
-			p.Logger.Error("inbox: Policy.OnDead panicked", "panic", v, "stack", string(debug.Stack()))
-		}
-	}()
-	p.OnDead(e)
-}
+// DeadLetter reports a dead letter: see [Alerter.DeadLetter].
+func (d *Dispatcher) DeadLetter(e Entry) { d.alerter.DeadLetter(e) }
 
 // tellOnce writes a warning about what has no handler in this Run, once for each vendor, endpoint and type.
 func (d *Dispatcher) tellOnce(text string, delivery *webhook.Delivery) {
@@ -164,44 +156,4 @@ func (d *Dispatcher) Absent(vendor, endpoint string) {
 	}
 	d.tellOnce("inbox: deliveries are stored for which Run was given no handler; they stay in the inbox until there is one",
 		&webhook.Delivery{Vendor: vendor, Endpoint: endpoint})
-}
-
-// cancelGrace is how long callbacks have to return, and engines to put down what came of them, after being cancelled.
-const cancelGrace = time.Second
-
-// Drain waits for what Go has started, cancels it after [Policy.DrainTimeout], and returns a [*DrainError] if it did not
-// return even so. Call it once nothing new is started.
-func (d *Dispatcher) Drain() error {
-	defer d.cancel()
-	idle := make(chan struct{})
-	go func() {
-		d.group.Wait()
-		close(idle)
-	}()
-	patience := time.NewTimer(d.policy.DrainTimeout)
-	defer patience.Stop()
-	select {
-	case <-idle:
-		return nil
-	case <-patience.C:
-	}
-	d.cancel()
-	patience.Reset(cancelGrace)
-	select {
-	case <-idle:
-		return nil
-	case <-patience.C:
-	}
-	left := &DrainError{}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.running) == 0 {
-		return nil // they have returned; what came of them could not be put down, and will be found out
-	}
-	for delivery := range d.running {
-		left.Left = append(left.Left, nameOf(delivery.Vendor, delivery.Endpoint)+"/"+delivery.ID)
-	}
-	slices.Sort(left.Left)
-	d.policy.Logger.Error("inbox: callbacks did not return when they were cancelled", slog.Int("left", len(left.Left)))
-	return left
 }

@@ -90,38 +90,6 @@ func TestDeliveriesWhoseHookIsAbsentAreWarnedAboutOnce(t *testing.T) {
 	require.Equal(t, []any{"emca", "default"}, []any{warnings[1]["vendor"], warnings[1]["endpoint"]})
 }
 
-func TestADeadLetterIsLoggedAndToldOf(t *testing.T) {
-	var told []inbox.Entry
-	d, log := newDispatcher(t, inbox.Policy{OnDead: func(e inbox.Entry) { told = append(told, e) }}, acme(handled))
-	e := inbox.Entry{ID: "17", State: inbox.Dead, Delivery: delivery("a"), Attempts: []inbox.Attempt{counted(1), counted(2)}}
-	d.Buried(e)
-	require.Equal(t, []inbox.Entry{e}, told)
-	lines := log.lines(t, slog.LevelError)
-	require.Len(t, lines, 1)
-	for name, want := range map[string]any{
-		"msg": "inbox: a delivery has become a dead letter", "vendor": "acme", "endpoint": "default", "type": "ping", "id": "a",
-		"entry": "17", "attempts": 2.0, "error": "failure 2",
-	} {
-		require.Equal(t, want, lines[0][name])
-	}
-}
-
-func TestADeadLetterOfWhichNobodyIsToldIsLogged(t *testing.T) {
-	d, log := newDispatcher(t, inbox.Policy{}, acme(handled))
-	d.Buried(inbox.Entry{Delivery: delivery("a")})
-	require.Len(t, log.lines(t, slog.LevelError), 1)
-}
-
-func TestAPanicOfOnDeadIsLoggedAndChangesNothing(t *testing.T) {
-	d, log := newDispatcher(t, inbox.Policy{OnDead: func(inbox.Entry) { panic("boom") }}, acme(handled))
-	d.Buried(inbox.Entry{Delivery: delivery("a")})
-	lines := log.lines(t, slog.LevelError)
-	require.Len(t, lines, 2)
-	require.Equal(t, "inbox: Policy.OnDead panicked", lines[1]["msg"])
-	require.Equal(t, "boom", lines[1]["panic"])
-	require.Contains(t, lines[1]["stack"], "dispatcher_test.go")
-}
-
 type contextKey struct{}
 
 func TestValuesOfTheRunReachItsCallbacksAndItsEndDoesNot(t *testing.T) {

@@ -33,7 +33,7 @@
 //	has failed Policy.MaxAttempts times                   is a dead letter
 //	returns webhook.Permanent, or the body does not fit   is a dead letter at once
 //	could not be run: store away, twin running, limits    is tried again; this does not count
-//	was cancelled by a shutdown                           is run by the next process; this does not count
+//	failed after a shutdown had canceled it               is run by the next process; this does not count
 //	died with its process                                 is tried again once the lease has ended; this counts
 //	does not exist for the type                           waits until a handler with one runs; a warning is logged
 //
@@ -42,8 +42,12 @@
 //
 // # Shutdown
 //
-// http.Server.Shutdown first, then Handler.Shutdown, then end the context of Run, then close the engine. Until the
-// listener is closed deliveries are stored and answered 200. What a Run leaves is run by the next process.
+// http.Server.Shutdown first, then Handler.Shutdown, then [Inbox.Shutdown], then close the engine. Until the listener is
+// closed deliveries are stored and answered 200. What a Run leaves is run by the next process.
+//
+// Give all of them one context. Its deadline is that of the whole shutdown, whatever [Policy.DrainTimeout] is: when it ends,
+// callbacks are canceled, and about a second later the last step has returned. A platform that kills the process after
+// 30 s, such as Kubernetes, leaves room for a deadline of 25 s; Cloud Run, with 10 s, for one of 8 s.
 //
 // # What is stored
 //

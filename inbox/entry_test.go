@@ -99,3 +99,33 @@ func TestAnEntryCanBeStoredAsJSON(t *testing.T) {
 	require.NoError(t, json.Unmarshal(b, &got))
 	require.Equal(t, e, got)
 }
+
+func TestEntryJSON_IsReadable(t *testing.T) {
+	a := counted(1)
+	a.Took = 9_324_499
+	e := inbox.Entry{ID: "1", State: inbox.Dead, Delivery: delivery("a"), Attempts: []inbox.Attempt{a}}
+	e.Delivery.Body = []byte(`{"text":"Zoë <3"}`)
+	b, err := json.Marshal(e)
+	require.NoError(t, err)
+	var got struct {
+		Delivery struct{ Body string }
+		Attempts []struct {
+			TookMS float64 `json:"took_ms"`
+		}
+	}
+	require.NoError(t, json.Unmarshal(b, &got))
+	require.Equal(t, string(e.Delivery.Body), got.Delivery.Body)
+	require.InDelta(t, 9.324499, got.Attempts[0].TookMS, 0)
+	require.NotContains(t, string(b), `"took":`)
+}
+
+func TestAttemptJSON_KeepsDurationsExactly(t *testing.T) {
+	for _, d := range []time.Duration{0, 1, 999, 65_443, 9_324_499, time.Second + 1, 30*time.Hour + 7} {
+		b, err := json.Marshal(inbox.Attempt{Took: d})
+		require.NoError(t, err)
+		var got inbox.Attempt
+		require.NoError(t, json.Unmarshal(b, &got))
+		require.Equal(t, d, got.Took, string(b))
+	}
+	require.Error(t, json.Unmarshal([]byte(`{"took_ms":"1"}`), new(inbox.Attempt)))
+}

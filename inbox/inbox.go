@@ -19,19 +19,29 @@ type Inbox interface {
 	// [*DrainError] if callbacks did not return. It returns an error at once if two hooks are for the same
 	// deliveries, or for none. Several processes may run the same inbox, and one process several Runs.
 	//
+	// After Shutdown it returns [ErrShutdown].
+	//
 	// What a run could not help is not its error: it is tried again, and said in the log.
 	Run(ctx context.Context, hooks ...Hook) error
+
+	// Shutdown ends every Run of this process as the end of its context would, but the end of ctx takes the place of
+	// [Policy.DrainTimeout]: give it the context that the server and the handlers are shut down with, so that all steps
+	// share one deadline. It returns once every Run has returned, about a second after the end of ctx at the latest,
+	// with their [*DrainError] if callbacks did not return. Enqueue goes on to store deliveries.
+	Shutdown(ctx context.Context) error
 
 	// Dead goes through the dead letters that the filter selects, the longest dead first. Here and below, a filter that
 	// says nothing is [ErrEmptyFilter], and one whose ID is not that of a dead letter that it selects, [ErrNotFound].
 	Dead(ctx context.Context, f Filter) iter.Seq2[Entry, error]
 
-	// Retry has dead letters run again, with all attempts before them, and returns how many there were. Under the keys
-	// that they had: one that had completed after all is found to be done, and its callback is not run again.
+	// Retry has dead letters run again, with all attempts before them, and returns how many there were. Whatever made
+	// them dead letters, their callbacks run: also after [webhook.Permanent], and after a body that did not fit. They run
+	// under the keys that they had. The only callback that does not run is one that had completed its delivery after
+	// all: that delivery is found to be done.
 	Retry(ctx context.Context, f Filter) (int, error)
 
-	// Rerun has dead letters run again whatever became of them before, under keys of their own: their callbacks may
-	// run a second time. It returns how many there were.
+	// Rerun is Retry under new keys, so that callbacks run also for deliveries that were completed: they may take effect
+	// a second time. It returns how many there were.
 	Rerun(ctx context.Context, f Filter) (int, error)
 
 	// Discard ends dead letters without running them, and returns how many there were. Their keys stay: the same

@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -34,9 +35,9 @@ type Policy struct {
 	// name of an endpoint without one is "default"), in each Run. Whatever is not listed may use all of Concurrency.
 	Limits map[string]int
 
-	// DrainTimeout is how long callbacks may go on once the context of Run has ended. Then they are cancelled, and
-	// have a second to return. Defaults to [DefaultDrainTimeout], which with that second and the shutdown of a server fits
-	// into the 30 s that Kubernetes gives.
+	// DrainTimeout is how long callbacks may go on once the context of Run has ended, where nothing else limits them. Then
+	// they are canceled, and have a second to return. [Inbox.Shutdown] does not use it: its context is the limit.
+	// Defaults to [DefaultDrainTimeout].
 	DrainTimeout time.Duration
 
 	// Logger gets a line for each delivery that becomes a dead letter, and for what an operator must know.
@@ -45,7 +46,11 @@ type Policy struct {
 
 	// OnDead, if set, is called for each delivery that has become a dead letter: to alert somebody. It is called once it is
 	// one, and not again if the process dies meanwhile. A panic is logged and changes nothing.
-	OnDead func(e Entry)
+	//
+	// Calls take no place of a callback: up to [MaxAlerts] run at once, and up to [MaxAlertsWaiting] dead letters wait for
+	// them. The context ends after [AlertTimeout]. At shutdown, calls that run or wait have the time that callbacks have.
+	// Then they are canceled, and an Error line names each dead letter that OnDead was not called for.
+	OnDead func(ctx context.Context, e Entry)
 }
 
 // WithDefaults returns a copy with every default filled in, or an error that names the field which breaks a rule.

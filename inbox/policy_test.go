@@ -1,6 +1,7 @@
 package inbox_test
 
 import (
+	"context"
 	"log/slog"
 	"math"
 	"testing"
@@ -27,7 +28,7 @@ func TestWhatThePolicySaysIsKept(t *testing.T) {
 	logger := slog.New(slog.DiscardHandler)
 	p, err := inbox.Policy{
 		MaxAttempts: 1, Concurrency: 2, DrainTimeout: 3, Logger: logger, Limits: map[string]int{"acme": 4, "acme/eu": 5},
-		Backoff: func(n int) time.Duration { return time.Duration(n) }, OnDead: func(inbox.Entry) {},
+		Backoff: func(n int) time.Duration { return time.Duration(n) }, OnDead: func(context.Context, inbox.Entry) {},
 	}.WithDefaults()
 	require.NoError(t, err)
 	require.Equal(t, []any{1, 2, time.Duration(3)}, []any{p.MaxAttempts, p.Concurrency, p.DrainTimeout})

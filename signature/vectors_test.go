@@ -1,9 +1,7 @@
 package signature_test
 
 import (
-	"bytes"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"slices"
 	"testing"
@@ -11,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/internal/timestamp"
 	"github.com/aihooks/aihooks-go/internal/vectors"
 	"github.com/aihooks/aihooks-go/signature"
 )
@@ -52,18 +51,8 @@ func sentAt(f *vectors.File, h http.Header, body []byte) (time.Time, error) {
 	if json.Unmarshal(body, &members) != nil {
 		return time.Time{}, signature.Reason("no_json_object")
 	}
-	var written any
-	decoder := json.NewDecoder(bytes.NewReader(members[f.Window.Member]))
-	decoder.UseNumber()
-	if err := decoder.Decode(&written); err != nil {
-		return time.Time{}, err
-	}
-	text := fmt.Sprint(written)
-	if sent, err := signature.ParseUnix(text); err == nil {
-		return sent, nil
-	}
-	var sent time.Time
-	if sent.UnmarshalText([]byte(text)) != nil {
+	sent, err := timestamp.ParseJSON(members[f.Window.Member])
+	if err != nil {
 		return time.Time{}, signature.Reason("no_time")
 	}
 	return sent, nil

@@ -383,3 +383,16 @@ func TestADeliveryThatIsLetThroughAllocatesNothing(t *testing.T) {
 		}), c.form)
 	}
 }
+
+// No vendor documents a list, so a list is refused whatever its order: its first signature alone is never compared.
+func TestVerify_SignatureListIsRefusedInAnyOrder(t *testing.T) {
+	good, bad := referenceHex(testSecret, "body"), strings.Repeat("0", 64)
+	for _, separator := range []string{",", ", ", " ", ";"} {
+		for _, list := range [][]string{{good, bad}, {bad, good}, {good, good}, {"v1=" + good, "v1=" + bad}} {
+			h := fullHeader()
+			h.Set(headerSignature, strings.Join(list, separator))
+			_, err := newVerifier(t, bodyScheme()).Verify(defaultRing(t), h, []byte("body"))
+			requireRefused(t, err, signature.Malformed, headerSignature)
+		}
+	}
+}

@@ -42,6 +42,7 @@ func acme() webhook.Profile {
 		AnswerWithin:     5 * time.Second,
 		Horizon:          30 * time.Minute,
 		Attempts:         3,
+		ShortestPause:    time.Minute,
 		LastAge:          20 * time.Minute,
 		DisablesEndpoint: true,
 		Events:           []webhook.EventType{ping, webhook.NewKind[Ping]("pong")},
@@ -152,7 +153,7 @@ func (r *receiver) send(request *http.Request) answer {
 }
 
 // keyOf is the store key of an Acme delivery.
-func keyOf(id string) string { return "acme/default/id/" + id }
+func keyOf(id string) string { return "acme/default/id/ping/" + id }
 
 // keyState tells in the contract's words what became of a key. It claims it, so ask once.
 func (r *receiver) keyState(id string) string {

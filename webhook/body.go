@@ -15,7 +15,7 @@ import (
 
 var (
 	errTooLarge = errors.New("webhook: the body is too large")
-	errSlow     = errors.New("webhook: the body did not arrive within Options.BodyTimeout, or before the answer was due")
+	errSlow     = errors.New("webhook: the body did not arrive within Options.BodyTimeout or http.Server.ReadTimeout, or before the answer was due")
 	errLength   = errors.New("webhook: the body is not as long as it was declared")
 	errNoByte   = fmt.Errorf("%w: not one byte of it arrived", errLength)
 )

@@ -207,7 +207,7 @@ func TestProcessAnswersWhenTheDeadlineOfItsContextComesFirst(t *testing.T) {
 		request := r.signed(body("a"))
 		start := time.Now()
 		result := r.Process(ctx, webhook.Request{Header: request.Header, Body: bytes.NewReader(body("a"))})
-		require.Equal(t, 2*time.Second, time.Since(start))
+		require.Equal(t, 1500*time.Millisecond, time.Since(start))
 		require.Equal(t, webhook.Overrun, result.Outcome)
 		require.Equal(t, http.StatusServiceUnavailable, result.Status)
 		time.Sleep(time.Minute)
@@ -283,7 +283,7 @@ func TestProcessNeedsNeitherBodyNorURLNorMethod(t *testing.T) {
 	require.Equal(t, `{"received":true}`, string(good.Body))
 	require.False(t, good.Close)
 	require.Equal(t, "a", good.Delivery.ID)
-	require.Equal(t, http.Header{"Content-Type": {"application/json"}, "Content-Length": {"17"}}, good.Header())
+	require.Equal(t, http.Header{"Content-Type": {"application/json"}}, good.Header())
 }
 
 func TestTheResultOfARefusalHasNoDelivery(t *testing.T) {

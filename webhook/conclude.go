@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"cmp"
+	"net/http"
 	"time"
 )
 
@@ -32,7 +33,15 @@ func (p *passage) conclude(v verdict) Result {
 		given := *p.delivery // the run goes on with the other
 		result.Delivery = &given
 	}
+	if v.outcome == WrongMethod {
+		result.allow = http.MethodPost
+		if p.h.options.RespondToGET {
+			result.allow = "GET, HEAD, POST"
+		}
+	}
 	switch {
+	case v.outcome == EndpointCheck:
+		result.Body = nil
 	case v.outcome == Duplicate:
 		result.Body = bodyDuplicate
 	case v.outcome.OK():

@@ -166,6 +166,9 @@ var contractCases = map[string]contractCase{
 		callback: returns(webhook.Permanent(errCallback)),
 	},
 	"no callback for the type, or an unknown type": {},
+	"the same, after OnAny": {before: func(_ *testing.T, r *receiver) {
+		r.OnAny(func(context.Context, *webhook.Delivery) error { return nil })
+	}},
 	"the body does not fit the type of its callback: parked": {
 		options: parks, callback: returns(nil), request: signed(misfit),
 	},
@@ -187,7 +190,7 @@ var contractCases = map[string]contractCase{
 			q.Body = io.NopCloser(io.MultiReader(strings.NewReader("{"), stuck{}))
 		}),
 	},
-	"store or inbox unreachable, full, or too slow": {
+	"store, inbox or Authenticator unavailable, full, or too slow": {
 		options: func(o *webhook.Options) {
 			o.Store = &brokenStore{claimErr: errors.New("store down"), heals: time.Second}
 		},
@@ -207,16 +210,21 @@ var contractCases = map[string]contractCase{
 		options:  func(o *webhook.Options) { o.MaxBody = 10 },
 		callback: returns(nil),
 	},
-	"a Content-Encoding": {
+	"a real Content-Encoding, such as gzip": {
 		callback: returns(nil), request: rawRequest(func(q *http.Request) { q.Header.Set("Content-Encoding", "gzip") }),
+	},
+	"HEAD or GET, with Options.RespondToGET": {
+		options:  func(o *webhook.Options) { o.RespondToGET = true },
+		callback: returns(nil), request: rawRequest(func(q *http.Request) { q.Method = http.MethodGet }),
 	},
 	"a method other than POST": {
 		callback: returns(nil), request: rawRequest(func(q *http.Request) { q.Method = http.MethodPut }),
 	},
 }
 
+// misfit is a ping whose data is not an object: there is no field that could be left out.
 func misfit() []byte {
-	return bytes.Replace(body("a"), []byte(`"n":7`), []byte(`"n":"seven"`), 1)
+	return bytes.Replace(body("a"), []byte(`{"n":7}`), []byte(`"seven"`), 1)
 }
 
 // stuck is a body that stops coming.
@@ -268,9 +276,15 @@ func (c *contractCase) check(t *testing.T, row webhook.ContractRow, onSocket boo
 
 	require.LessOrEqual(t, time.Since(arrived), 4500*time.Millisecond, "the answer must be there in time")
 	require.Equal(t, row.Status, got.status)
-	require.Equal(t, "application/json", got.header.Get("Content-Type"))
-	require.True(t, json.Valid([]byte(got.body)))
+	if row.Outcome == webhook.EndpointCheck {
+		require.Empty(t, got.header.Get("Content-Type"))
+	} else {
+		require.Equal(t, "application/json", got.header.Get("Content-Type"))
+		require.True(t, json.Valid([]byte(got.body)))
+	}
 	switch {
+	case row.Outcome == webhook.EndpointCheck:
+		require.Empty(t, got.body)
 	case c.body != "":
 		require.Equal(t, c.body, got.body)
 	case row.Status == http.StatusOK:

@@ -2,14 +2,16 @@ package webhook
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
+	"unicode/utf8"
 )
 
 // A Delivery is one authentic webhook delivery. Whoever is given it may keep it and set its fields, but must not write
-// into its Body, Keys or Header: the copy that is parked, or returned, has the same. It may be stored as JSON, in which
-// the body travels byte for byte, and given to [Handler.Redeliver] later.
+// into its Body, Keys or Header: the copy that is parked, or returned, has the same. It may be stored as JSON, from which
+// the body comes back byte for byte, and given to [Handler.Redeliver] later.
 type Delivery struct {
 	Vendor   string `json:"vendor"`
 	Endpoint string `json:"endpoint"`
@@ -46,8 +48,50 @@ type Delivery struct {
 	// Header holds the headers that the vendor's own page names, without signature and credentials.
 	Header http.Header `json:"header,omitempty"`
 
-	// Body is the body as it was received, byte for byte.
-	Body []byte `json:"body"`
+	// Body is the body as it was received, byte for byte. In JSON it is the text "body" if it is UTF-8, and otherwise
+	// "body_base64".
+	Body []byte `json:"-"`
+}
+
+// deliveryFields are a Delivery without its methods.
+type deliveryFields Delivery
+
+// MarshalJSON writes the body as text if it is text.
+func (d Delivery) MarshalJSON() ([]byte, error) {
+	f := struct {
+		deliveryFields
+		Text   *string `json:"body,omitempty"`
+		Binary []byte  `json:"body_base64,omitempty"`
+	}{deliveryFields: deliveryFields(d)}
+	switch {
+	case d.Body == nil:
+	case utf8.Valid(d.Body):
+		text := string(d.Body)
+		f.Text = &text
+	default:
+		f.Binary = d.Body
+	}
+	return json.Marshal(f)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (d *Delivery) UnmarshalJSON(text []byte) error {
+	f := struct {
+		*deliveryFields
+		Text   *string `json:"body"`
+		Binary []byte  `json:"body_base64"`
+	}{deliveryFields: (*deliveryFields)(d)}
+	if err := json.Unmarshal(text, &f); err != nil {
+		return err
+	}
+	d.Body = f.Binary
+	if f.Text != nil {
+		if f.Binary != nil {
+			return errors.New("webhook: the JSON of a delivery must have a body or a body_base64, not both")
+		}
+		d.Body = []byte(*f.Text)
+	}
+	return nil
 }
 
 // Again returns a copy that runs under keys of its own, so that it is not taken for a duplicate: for a forced retry of
@@ -89,6 +133,7 @@ func (e *Event) event() *Event { return e }
 type AnyEvent interface {
 	Delivery() *Delivery
 	Unknown() map[string]json.RawMessage
+	Undecoded() map[string]error
 
 	event() *Event
 }

@@ -39,6 +39,7 @@
 //	the same, nowhere to park, and a failure disables the endpoint         200                completed                  abandoned
 //	parking failed                                                         500                released                   failed
 //	no callback for the type, or an unknown type                           200                none                       unhandled
+//	the same, after OnAny                                                  200                released                   unhandled
 //	the body does not fit the type of its callback: parked                 200                completed                  dead_lettered
 //	the same, nowhere to park                                              500                released                   undecodable
 //	authentic, but no JSON object, or without the time it needs            400                none                       malformed
@@ -46,16 +47,31 @@
 //	authentic, but stale                                                   401                none                       stale
 //	no or bad signature, bad token, bad header                             401                none                       forged
 //	body too slow or cut off                                               503 + Retry-After  none                       unreadable
-//	store or inbox unreachable, full, or too slow                          503 + Retry-After  none                       unavailable
+//	store, inbox or Authenticator unavailable, full, or too slow           503 + Retry-After  none                       unavailable
 //	after Shutdown                                                         503 + Retry-After  none                       shutting_down
 //	too many bodies being read, callbacks running, or deliveries a second  503 + Retry-After  none                       overloaded
 //	body larger than MaxBody, declared or found                            413                none                       too_large
-//	a Content-Encoding                                                     415                none                       encoded
+//	a real Content-Encoding, such as gzip                                  415                none                       encoded
+//	HEAD or GET, with Options.RespondToGET                                 200                none                       endpoint_check
 //	a method other than POST                                               405                none                       wrong_method
 //
-// No or bad signature, a stale timestamp and a bad credential are answered alike. An unhandled type is logged once. A
-// type that the vendor does not document is unhandled, and runs nothing, also when its timestamp is stale or missing:
-// the event by which a vendor tests an endpoint may have such a one.
+// The keys are those of deliveries that run while the sender waits. When an inbox runs one, a dead letter's keys are
+// released instead of completed, whatever made it one: its Retry runs the callback again.
+//
+// No or bad signature, a stale timestamp and a bad credential are answered alike. An unhandled type is a Warning once,
+// and a Debug line after that. A type that the vendor does not document is unhandled, and runs nothing, also when its
+// timestamp is stale or missing: the event by which a vendor tests an endpoint may have such a one.
+//
+// The Content-Type is ignored on purpose, text/html included. The vendors are silent about it, and it is not signed: the
+// MAC decides whether the bytes are genuine, and the bytes whether they are a JSON object. Refusing a type would lose
+// genuine deliveries and keep nothing out.
+//
+// # Fields that do not fit
+//
+// A field that does not fit the event's type stays unset, and the callback runs: [Event.Undecoded] says which fields and
+// why, as do the [Observation] and, for the first time, a Warning in the log. A whole number fits an integer however it
+// is written, and a time is read in every notation that is one instant; see [EnvelopeNames] for the envelope. A body
+// does not fit its type at all if its data is not an object, or with [Options.StrictFields].
 //
 // # Times
 //
@@ -67,8 +83,19 @@
 //	callback's context ends     30 s; neither the answer nor a client's disconnect ends it
 //	lease                       10 s longer than the callback's context
 //
+// A request context that ends earlier, by http.TimeoutHandler or the platform, makes the response due earlier: before
+// that end by a quarter of the time it leaves, at most 500 ms. A context that had ended before the
+// arrival counts as one without a deadline.
+//
 // Within one process a key never runs twice at once, lease or no lease. In another process it may run once the lease
 // has ended; then exactly one completion is accepted.
+//
+// # Duplicates
+//
+// The type is part of a delivery's key: two events of different types may have one id. A duplicate that has another body
+// than the delivery that was completed is not run, and is reported with [ReasonOtherContent] and a line at Warn. Either
+// the vendor changed the body between two attempts, or it gave two events one id. Stores keep 16 bits of a hash for it,
+// so one in 65,536 of them is not noticed. An inbox compares for as long as it keeps the body: see [ErrOtherContent].
 //
 // # Last attempts
 //
@@ -78,8 +105,15 @@
 // ours. With nowhere to park, a WorkFlux delivery is abandoned on its last attempt by our own count: a 500 would lose
 // the event and the endpoint.
 //
+// Copies do not use up the vendor's attempts. A failure that comes sooner than half the vendor's shortest pause after
+// the last counted one is not counted: a proxy or a person sent it. The shortest pause is 1 minute for Convosphere and
+// WorkFlux. EmberQA and Greenflash are silent about it; we take 2 s. The same bytes carry the same time: a WorkFlux
+// delivery that is younger than 40 minutes is never on its last attempt, however often it came. EmberQA and Greenflash
+// sign no such time, so a person's resend can count as their last attempt. Then [Options.DeadLetter] gets the delivery
+// early, and without one it is answered 500: neither loses it.
+//
 // # Shutdown
 //
 // http.Server.Shutdown first, so that requests finish; then [Handler.Shutdown], which waits for running callbacks;
-// then the inbox.
+// then the inbox's Shutdown. Give all three the same context, whose deadline then is that of the whole.
 package webhook

@@ -13,6 +13,8 @@ import (
 type inboxFunc func(context.Context, *webhook.Delivery) (bool, error)
 
 func (f inboxFunc) Enqueue(ctx context.Context, d *webhook.Delivery) (bool, error) { return f(ctx, d) }
+func (inboxFunc) Store() idempotency.Store                                         { return nil }
+func (inboxFunc) CheckHandler(string, string, int64) error                         { return nil }
 
 // A brokenStore is a memory store that fails, or hangs, until it heals.
 type brokenStore struct {

@@ -2,10 +2,13 @@ package webhook
 
 import (
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/aihooks/aihooks-go/internal/jsonpeek"
-	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/internal/timestamp"
 )
 
 // An Envelope is what a body says of itself. Data is a part of the body, not a copy.
@@ -14,6 +17,10 @@ type Envelope struct {
 	ID   string
 	Time time.Time
 	Data []byte
+
+	// untimely is the first name with a value that is no time, where no other name has one, and timeErr says why.
+	untimely string
+	timeErr  error
 }
 
 // maxNames is the most names that an EnvelopeNames may have in all.
@@ -32,10 +39,13 @@ func (n *EnvelopeNames) names() []string {
 type envelopeReader struct {
 	names                  []string
 	types, ids, times, end int
+
+	// documented reports whether a type is one that a handler knows.
+	documented func(eventType string) bool
 }
 
-func newEnvelopeReader(n *EnvelopeNames) (*envelopeReader, error) {
-	r := &envelopeReader{names: n.names()}
+func newEnvelopeReader(n *EnvelopeNames, documented func(string) bool) (*envelopeReader, error) {
+	r := &envelopeReader{names: n.names(), documented: documented}
 	r.types = len(n.Type)
 	r.ids = r.types + len(n.ID)
 	r.times = r.ids + len(n.Time)
@@ -46,6 +56,18 @@ func newEnvelopeReader(n *EnvelopeNames) (*envelopeReader, error) {
 	return r, nil
 }
 
+// ReadEnvelope reads the envelope of body as a handler of this profile does: for test kits and tools. The error means
+// that body is not a JSON object.
+func (p *Profile) ReadEnvelope(body []byte) (Envelope, error) {
+	r, err := newEnvelopeReader(&p.Envelope, func(eventType string) bool {
+		return slices.ContainsFunc(p.Events, func(t EventType) bool { return t.Name() == eventType })
+	})
+	if err != nil {
+		return Envelope{}, err
+	}
+	return r.read(body)
+}
+
 // read reads the envelope of body, which must be a JSON object. A member that does not hold what it should counts as
 // absent: whether it is needed is not known here.
 func (r *envelopeReader) read(body []byte) (Envelope, error) {
@@ -54,28 +76,54 @@ func (r *envelopeReader) read(body []byte) (Envelope, error) {
 	if err := jsonpeek.Scan(body, r.names, values); err != nil {
 		return Envelope{}, err
 	}
-	var e Envelope
-	e.Type = text(first(values[:r.types]))
-	e.ID = text(first(values[r.types:r.ids]))
-	e.Time = instant(first(values[r.ids:r.times]))
-	if e.Data = first(values[r.times:]); e.Data == nil {
-		e.Data = body
+	e := Envelope{Type: r.eventType(values[:r.types]), Data: body}
+	for _, raw := range values[r.types:r.ids] {
+		if e.ID = text(raw); e.ID != "" {
+			break
+		}
+	}
+	e.readTime(r.names[r.ids:r.times], values[r.ids:r.times])
+	if data := chooseData(values[r.times:]); data != nil {
+		e.Data = data
 	}
 	return e, nil
 }
 
-func first(values [][]byte) []byte {
-	for _, v := range values {
-		if v != nil {
-			return v
+// eventType returns the first value that is a documented type, or else the first that is a text.
+func (r *envelopeReader) eventType(values [][]byte) string {
+	first := ""
+	for _, raw := range values {
+		s := text(raw)
+		if s != "" && r.documented(s) {
+			return s
+		}
+		if first == "" {
+			first = s
 		}
 	}
-	return nil
+	return first
 }
 
-// text returns a JSON string's value, or a number as it is written; anything else is empty.
+// chooseData returns the first value that is an object, or else the first that is there.
+func chooseData(values [][]byte) []byte {
+	var first []byte
+	for _, raw := range values {
+		if jsonpeek.KindOf(raw) == jsonpeek.KindObject {
+			return raw
+		}
+		if first == nil {
+			first = raw
+		}
+	}
+	return first
+}
+
+// text returns a JSON string's value, or a number as it is written; anything else, and a string of whitespace, is empty.
 func text(raw []byte) string {
 	if s, ok := jsonpeek.String(raw); ok {
+		if strings.TrimSpace(s) == "" {
+			return ""
+		}
 		return s
 	}
 	if jsonpeek.KindOf(raw) == jsonpeek.KindNumber {
@@ -84,21 +132,31 @@ func text(raw []byte) string {
 	return ""
 }
 
-// instant reads RFC 3339, or a Unix time in seconds or milliseconds; anything else is the zero time.
-func instant(raw []byte) time.Time {
-	s := text(raw)
-	if s == "" {
-		return time.Time{}
+// readTime takes the first value that is a time.
+func (e *Envelope) readTime(names []string, values [][]byte) {
+	for i, raw := range values {
+		if raw == nil {
+			continue
+		}
+		t, err := timestamp.ParseJSON(raw)
+		if err == nil {
+			e.Time, e.untimely, e.timeErr = t, "", nil
+			return
+		}
+		if e.timeErr == nil {
+			e.untimely, e.timeErr = names[i], err
+		}
 	}
-	if t, err := signature.ParseUnix(s); err == nil {
-		return t
+}
+
+// noTime returns the error of a delivery that needs a time and has none. It names the member, and no value.
+func (e *Envelope) noTime(p *Profile) error {
+	switch {
+	case p.TimeHeader != "":
+		return fmt.Errorf("webhook: authentic, but the header %s has no time that can be read; it must be a Unix time in seconds or milliseconds", p.TimeHeader)
+	case e.timeErr != nil:
+		return fmt.Errorf("webhook: authentic, but the member %q must be %s: %w", e.untimely, timestamp.Want, e.timeErr)
+	default:
+		return fmt.Errorf("webhook: authentic, but no member %q has the time; it must be %s", p.Envelope.Time, timestamp.Want)
 	}
-	var t time.Time
-	if t.UnmarshalText([]byte(s)) != nil {
-		return time.Time{}
-	}
-	if t = t.UTC(); t.Year() < 0 || t.Year() > 9999 {
-		return time.Time{}
-	}
-	return t
 }

@@ -8,6 +8,8 @@ import (
 )
 
 // Permanent says that trying again cannot help: the delivery is dead-lettered, and the vendor told that it has arrived.
+// Without an inbox its keys are completed, so that [Handler.Redeliver] runs it only by [Delivery.Again]. With an inbox they
+// are released: its Retry runs the callback again.
 // A nil err stands for a failure without a text of its own.
 func Permanent(err error) error {
 	if err == nil {

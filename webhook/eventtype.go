@@ -54,31 +54,13 @@ type callback struct {
 	call func(ctx context.Context, event AnyEvent) error
 }
 
-// decoded remembers how an event was decoded, for [Event.Unknown].
+// decoded remembers how an event was decoded, for [Event.Unknown] and [Event.Undecoded].
 type decoded struct {
-	goType reflect.Type
-	names  *EnvelopeNames
-	data   []byte
-	nested bool // data is a member of the body, not all of it
-}
-
-// decode makes the typed event of a delivery. Its envelope is the one the delivery was routed by.
-func (h *Handler) decode(kind EventType, d *Delivery, e *Envelope) (AnyEvent, error) {
-	v := kind.New()
-	if err := h.options.Unmarshal(e.Data, v); err != nil {
-		return nil, fmt.Errorf("webhook: the body does not fit the type of %q: %w", kind.Name(), nameField(err, e.Data, v))
-	}
-	*v.event() = Event{
-		ID: e.ID, Type: d.Type, Time: d.Time,
-		delivery: d,
-		decoded: decoded{
-			goType: reflect.TypeOf(v).Elem(),
-			names:  &h.profile.Envelope,
-			data:   e.Data,
-			nested: len(e.Data) != len(d.Body),
-		},
-	}
-	return v, nil
+	goType    reflect.Type
+	names     *EnvelopeNames
+	data      []byte
+	nested    bool             // data is a member of the body, not all of it
+	undecoded map[string]error // fields that did not fit, by their JSON pointers
 }
 
 // nameField adds the member that does not fit to an error that does not name one: types that read themselves, time.Time

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"strings"
 	"time"
 
@@ -115,12 +116,29 @@ func ExampleOptions_deadLetter() {
 		},
 	})
 	hook.OnAgentResponse(func(context.Context, *workflux.AgentResponse) error { return nil })
-	post(hook, "agent.response", `{"response_time_ms":"fast"}`)
+	post(hook, "agent.response", `"fast"`)
 	fmt.Println(len(parked), "parked")
 	// Output:
-	// webhook: the body does not fit the type of "agent.response": json: cannot unmarshal string into Go struct field AgentResponse.response_time_ms of type float64
+	// webhook: the body does not fit the type of "agent.response": json: cannot unmarshal string into Go value of type workflux.AgentResponse
 	// 200 {"received":true}
 	// 1 parked
+}
+
+// A field that does not fit costs itself, not the event.
+func ExampleEvent_Undecoded() {
+	hook := newHook(webhook.Options{})
+	hook.OnAgentResponse(func(_ context.Context, e *workflux.AgentResponse) error {
+		fmt.Printf("%s: %q, after %v ms\n", e.MessageID, e.Content, e.ResponseTimeMs)
+		for field, why := range e.Undecoded() {
+			fmt.Println(field, why)
+		}
+		return nil
+	})
+	post(hook, "agent.response", `{"message_id":"m1","content":"Hello","response_time_ms":"fast"}`)
+	// Output:
+	// m1: "Hello", after 0 ms
+	// /data/response_time_ms it is of the kind string, which does not fit float64
+	// 200 {"received":true}
 }
 
 // Every delivery is observed once: the place for metrics.
@@ -144,12 +162,13 @@ func ExampleOptions_observer() {
 	// deliveries{vendor="workflux",type="",outcome="forged",reason="signature_mismatch"} signed by ""
 }
 
-// OnAny sees every delivery before its callback, under the same claim: for an audit trail, for instance.
+// OnAny runs before every callback, under the same claim: for a check that all of them need. For an audit trail, use
+// Options.Observer: it sees the outcome too, and refused deliveries.
 func ExampleHandler_OnAny() {
 	hook := newHook(webhook.Options{})
 	hook.OnAny(func(_ context.Context, d *webhook.Delivery) error {
-		fmt.Println("audit:", d.Vendor, d.Type, len(d.Keys), "key, attempt", d.Attempt)
-		return nil // an error would be the outcome, and the callback not run
+		fmt.Println("check:", d.Vendor, d.Type, len(d.Keys), "key, attempt", d.Attempt)
+		return nil // an error would be the outcome, and the callback not run; nil handles nothing
 	})
 	hook.OnUserMessage(func(_ context.Context, e *workflux.UserMessage) error {
 		fmt.Println("message", e.MessageID)
@@ -157,7 +176,7 @@ func ExampleHandler_OnAny() {
 	})
 	post(hook, "user.message", `{"message_id":"msg-1"}`)
 	// Output:
-	// audit: workflux user.message 1 key, attempt 1
+	// check: workflux user.message 1 key, attempt 1
 	// message msg-1
 	// 200 {"received":true}
 }
@@ -173,6 +192,40 @@ func ExampleHandler_OnUnhandled() {
 	post(hook, "agent.promoted", `{"agent_id":"agent-7"}`)
 	// Output:
 	// no callback for agent.promoted
+	// 200 {"received":true}
+}
+
+// An Authenticator may look up a tenant's key. If the look-up fails, the delivery must come again.
+func ExampleAuthenticatorFunc() {
+	profile := workflux.Profile()
+	verifier, err := signature.NewVerifier(*profile.Scheme)
+	if err != nil {
+		log.Fatal(err)
+	}
+	down := true
+	keysOf := func(_ context.Context, tenant string) (*signature.Keyring, error) {
+		if down {
+			return nil, errors.New("the database is closed")
+		}
+		return signature.NewKeyring(signature.NewKey(tenant, workfluxSecret))
+	}
+	hook, err := webhook.New(profile, webhook.Endpoint{Authenticator: webhook.AuthenticatorFunc(
+		func(ctx context.Context, r *webhook.Request, body []byte) (signature.Match, error) {
+			keys, err := keysOf(ctx, path.Base(r.URL.Path))
+			if err != nil {
+				return signature.Match{}, fmt.Errorf("%w: %w", webhook.ErrUnavailable, err)
+			}
+			return verifier.Verify(keys, r.Header, body)
+		},
+	)}, &webhook.Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	post(hook, "user.message", `{}`)
+	down = false
+	post(hook, "user.message", `{}`)
+	// Output:
+	// 503 {"received":false}
 	// 200 {"received":true}
 }
 

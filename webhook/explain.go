@@ -3,8 +3,8 @@ package webhook
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/aihooks/aihooks-go/signature"
@@ -23,16 +23,18 @@ func (h *Handler) Explain(r Request, now time.Time) signature.Explanation {
 		now = time.Now()
 	}
 	r.Header, r.readDeadline = canonical(r.Header), nil
-	p := &passage{h: h, ctx: context.Background(), arrived: now}
+	p := &passage{h: h, ctx: context.Background(), arrived: now, answerBy: time.Now().Add(h.options.AnswerTimeout)}
 	v := p.judge(&r)
 	if e := p.explain(&Observation{Outcome: v.outcome, Reason: v.reason, Err: v.err}); e.Text != "" {
 		return e
 	}
 	switch {
 	case v.outcome == Malformed && v.reason == ReasonNoTime:
-		return signature.Explanation{Mistake: signature.Mistake(v.reason), Text: fmt.Sprintf("the signature is right, but no member of %q has a time that can be read", h.profile.Envelope.Time)}
+		return signature.Explanation{Mistake: signature.Mistake(v.reason), Text: strings.TrimPrefix(v.err.Error(), "webhook: ")}
 	case v.outcome == Malformed:
 		return signature.Explanation{Mistake: signature.Mistake(v.reason), Text: "the signature or credential is right, but the body is no JSON object"}
+	case v.outcome == EndpointCheck:
+		return signature.Explanation{Mistake: signature.NoMistake, Text: "nothing is wrong with it, but it is no delivery: HEAD and GET are responded to by Options.RespondToGET"}
 	case v.outcome == Unhandled:
 		return signature.Explanation{Mistake: signature.NoMistake, Text: "nothing is wrong with it, but no callback is registered for its type, or the vendor documents no such type"}
 	case v.final():
@@ -52,15 +54,16 @@ func (p *passage) judge(r *Request) verdict {
 	if err != nil {
 		return unreadable(err)
 	}
-	match, err := h.endpoint.Authenticator.Authenticate(r, buf.b) // the buffer is not given back: what explains may still need it
+	match, err := p.verify(r, buf.b) // the buffer is not given back: what explains may still need it
 	if err != nil {
 		p.refused = &refused{r, buf}
-		return forged(err)
+		return unauthenticated(err)
 	}
 	a := &Arrival{Header: r.Header, Body: buf.b, Match: match}
 	if a.Envelope, err = h.envelope.read(a.Body); err != nil {
 		return verdict{outcome: Malformed, reason: ReasonNoObject, err: err}
 	}
+	p.envelope = a.Envelope
 	p.sentAt = p.timeThatCounts(a)
 	p.delivery = &Delivery{Type: a.Envelope.Type}
 	if v := p.checkFreshness(); v.final() {
@@ -85,7 +88,10 @@ func (p *passage) explain(o *Observation) (e signature.Explanation) {
 			e = signature.Explanation{} // the line, or the answer, matters more
 		}
 	}()
+	var encoded *encodedError
 	switch {
+	case errors.As(o.Err, &encoded):
+		return signature.Explanation{Mistake: signature.Mistake(Encoded), Text: encoded.explanation()}
 	case o.Outcome == Forged && p.refused != nil:
 		if x, ok := p.h.endpoint.Authenticator.(Explainer); ok {
 			return x.Explain(p.refused.r, p.refused.buf.b)

@@ -118,7 +118,7 @@ func TestAMiddlewareThatReadsTheBodyIsFoundOut(t *testing.T) {
 // An explainer refuses everything, and counts how often it is asked why.
 type explainer struct{ asked atomic.Int64 }
 
-func (*explainer) Authenticate(*webhook.Request, []byte) (signature.Match, error) {
+func (*explainer) Authenticate(context.Context, *webhook.Request, []byte) (signature.Match, error) {
 	return signature.Match{}, signature.Mismatch
 }
 

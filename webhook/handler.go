@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/time/rate"
@@ -34,6 +35,8 @@ type Handler struct {
 	running atomic.Int64
 	life    life
 	journal journal
+
+	writeTimeoutNoticed sync.Once
 
 	sealed      atomic.Bool // a delivery has been seen, callbacks are fixed
 	callbacks   map[string]*callback
@@ -84,19 +87,19 @@ func New(p Profile, e Endpoint, o *Options) (*Handler, error) {
 	for _, t := range p.Events {
 		h.knownTypes[t.Name()] = true
 	}
-	if h.envelope, err = newEnvelopeReader(&p.Envelope); err != nil {
+	if h.envelope, err = newEnvelopeReader(&p.Envelope, h.documents); err != nil {
 		return nil, err
 	}
 	if options.RateLimit > 0 {
 		h.rate = rate.NewLimiter(options.RateLimit, options.RateBurst)
 	}
-	if err := h.openStore(); err != nil {
-		return nil, err
-	}
-	if c, ok := options.Inbox.(InboxChecker); ok {
-		if err := c.CheckHandler(p.Name, e.Name, options.MaxBody); err != nil {
+	if options.Inbox != nil {
+		if err := options.Inbox.CheckHandler(p.Name, e.Name, options.MaxBody); err != nil {
 			return nil, fmt.Errorf("webhook: Options.Inbox cannot take the deliveries of %s: %w", p.Name, err)
 		}
+	}
+	if err := h.openStore(); err != nil {
+		return nil, err
 	}
 	if 0 < p.Window && p.Window < p.Horizon && p.TimeHeader == "" {
 		options.Logger.Warn("webhook: Config.Window is shorter than the time over which the vendor sends a delivery again; later attempts may be refused as stale",
@@ -110,9 +113,11 @@ func New(p Profile, e Endpoint, o *Options) (*Handler, error) {
 // openStore finds the store and checks that it remembers a key for as long as its delivery can come again: a replay
 // would pass once the key was forgotten.
 func (h *Handler) openStore() error {
-	store := h.options.Store
-	if s, ok := h.options.Inbox.(InboxStore); ok && store == nil {
-		store = s.Store()
+	store, inbox := h.options.Store, h.options.Inbox
+	if store == nil && inbox != nil {
+		if store = inbox.Store(); store == nil {
+			return errors.New("webhook: Options.Store must be set, because Options.Inbox has no store")
+		}
 	}
 	if store == nil {
 		memory, err := idempotency.NewMemory(&idempotency.MemoryOptions{Logger: h.options.Logger})
@@ -140,8 +145,13 @@ func (h *Handler) OnUnhandled(fn func(context.Context, *Delivery) error) {
 	h.registerOnce("OnUnhandled", &h.onUnhandled, fn)
 }
 
-// OnAny registers fn to see every delivery before the callback for its type, under the same claim. An error of fn is
-// the delivery's outcome, and the callback is not run. It panics as [Kind.On] does.
+// OnAny registers fn to see every delivery before the callback for its type, under the same claim. After an error of fn,
+// which is then the delivery's outcome, the callback does not run. A nil handles nothing: a type without a callback stays
+// unhandled, its keys are released, and an inbox keeps it for the release that has a callback. fn sees each attempt, and
+// sees no unhandled delivery whose time is missing or stale.
+//
+// OnAny is for what must be done before every callback, such as a tenant's check. To take types without a callback, use
+// OnUnhandled; to observe outcomes, use Options.Observer. It panics as [Kind.On] does.
 func (h *Handler) OnAny(fn func(context.Context, *Delivery) error) {
 	h.registerOnce("OnAny", &h.onAny, fn)
 }
@@ -185,13 +195,19 @@ func (h *Handler) seal() {
 	}
 }
 
+// documents reports whether the vendor documents a type, or the user has a callback for it.
+func (h *Handler) documents(eventType string) bool {
+	return h.knownTypes[eventType] || h.callbacks[eventType] != nil
+}
+
 // Vendor returns the name of the vendor whose deliveries the handler takes.
 func (h *Handler) Vendor() string { return h.profile.Name }
 
 // Endpoint returns the name that Config.Endpoint gave the handler; "default" if it gave none.
 func (h *Handler) Endpoint() string { return h.endpoint.Name }
 
-// Handles reports whether any callback would be run for a delivery of that type. Ask once all are registered.
+// Handles reports whether there is a callback for deliveries of that type: one of the type, or OnUnhandled. OnAny handles
+// none. Ask once all are registered.
 func (h *Handler) Handles(eventType string) bool {
-	return h.callbacks[eventType] != nil || h.onUnhandled != nil || h.onAny != nil
+	return h.callbacks[eventType] != nil || h.onUnhandled != nil
 }

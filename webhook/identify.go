@@ -3,6 +3,7 @@ package webhook
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"hash/crc32"
 	"net/http"
 	"strings"
 	"time"
@@ -36,20 +37,24 @@ type Identity struct {
 	Keys []string
 }
 
+// contentKey begins the keys that are digests of the signed bytes.
+const contentKey = "content/"
+
 // ByContent names a delivery by a digest of its signed bytes: for vendors that send no id.
 func ByContent(a *Arrival) Identity {
 	content := a.Content()
-	return Identity{ID: content, Keys: []string{"content/" + content}}
+	return Identity{ID: content, Keys: []string{contentKey + content}}
 }
 
-// ByEventID names a delivery by the id in its body, and by its content where that has no usable one.
+// ByEventID names a delivery by its type and the id in its body, and by its content where that has no usable id: two
+// events of different types may have one id.
 func ByEventID(a *Arrival) Identity {
 	id := a.Envelope.ID
 	// What was not UTF-8 has become U+FFFD, and several such ids the same one.
-	if id == "" || strings.ContainsRune(id, '\uFFFD') {
+	if id == "" || strings.ContainsRune(id+a.Envelope.Type, '\uFFFD') {
 		return ByContent(a)
 	}
-	return Identity{ID: id, Keys: []string{"id/" + keyName(id)}}
+	return Identity{ID: id, Keys: []string{"id/" + typedName(a.Envelope.Type, id)}}
 }
 
 // maxKeyName is the longest name that stands in a key as it is.
@@ -67,6 +72,18 @@ func keyName(name string) string {
 	digest := sha256.Sum256([]byte(name))
 	return "sha256:" + hex.EncodeToString(digest[:])
 }
+
+// typedName returns a key's name for what has that type and that name of its own. The first slash ends the type.
+func typedName(eventType, name string) string {
+	if strings.Contains(eventType, "/") {
+		eventType += "\n" // keyName takes a digest of it
+	}
+	return keyName(eventType) + "/" + keyName(name)
+}
+
+// contentTag returns a short hash of a body, never zero. It shows whether a duplicate has other bytes than the delivery
+// that was completed: only its own sender makes both, so it need not resist anybody.
+func contentTag(body []byte) uint16 { return max(1, uint16(crc32.ChecksumIEEE(body))) }
 
 // newDelivery makes the delivery of an arrival. The headers are the few that the vendor's page names.
 func (h *Handler) newDelivery(a *Arrival, received, sent time.Time) *Delivery {
@@ -110,13 +127,16 @@ func (p *passage) name(a *Arrival) (err error) {
 	if h.endpoint.Key != nil && p.event != nil {
 		defer caught(&err)
 		if key := h.endpoint.Key(p.event); key != "" {
-			identity = Identity{ID: key, Keys: []string{"key/" + keyName(key)}}
+			identity = Identity{ID: key, Keys: []string{"key/" + typedName(d.Type, key)}}
 		}
 	}
 	d.ID = identity.ID
 	d.Keys = make([]string, len(identity.Keys))
 	for i, key := range identity.Keys {
-		d.Keys[i] = d.Vendor + "/" + d.Endpoint + "/" + key
+		d.Keys[i] = p.keyPrefix() + key
 	}
 	return nil
 }
+
+// keyPrefix is what all keys of the delivery begin with.
+func (p *passage) keyPrefix() string { return p.delivery.Vendor + "/" + p.delivery.Endpoint + "/" }

@@ -35,20 +35,20 @@ func (r *receiver) process(b []byte, change ...func(http.Header)) webhook.Result
 func TestADeliveryIsNamedByItsIDOrElseByItsContent(t *testing.T) {
 	long := strings.Repeat("x", 129)
 	for raw, want := range map[string]struct{ id, key string }{
-		`"a"`:                 {"a", "id/a"},
-		`"evt_1/2#3:4"`:       {"evt_1/2#3:4", "id/evt_1/2#3:4"},
-		`7`:                   {"7", "id/7"},
-		`1.50e3`:              {"1.50e3", "id/1.50e3"},
-		`"` + long[1:] + `"`:  {long[1:], "id/" + long[1:]},
-		`"` + long + `"`:      {long, "id/sha256:" + digest(long)},
-		`"a b"`:               {"a b", "id/sha256:" + digest("a b")},
-		`"~"`:                 {"~", "id/~"},
-		`"\u0000"`:            {"\x00", "id/sha256:" + digest("\x00")},
-		`"\u007f"`:            {"\x7f", "id/sha256:" + digest("\x7f")},
-		`"é"`:                 {"é", "id/sha256:" + digest("é")},
-		`"e\u0301"`:           {"e\u0301", "id/sha256:" + digest("e\u0301")},
-		`"sha256:0"`:          {"sha256:0", "id/sha256:" + digest("sha256:0")},
-		`"\ud83d\ude00"`:      {"😀", "id/sha256:" + digest("😀")},
+		`"a"`:                 {"a", "id/ping/a"},
+		`"evt_1/2#3:4"`:       {"evt_1/2#3:4", "id/ping/evt_1/2#3:4"},
+		`7`:                   {"7", "id/ping/7"},
+		`1.50e3`:              {"1.50e3", "id/ping/1.50e3"},
+		`"` + long[1:] + `"`:  {long[1:], "id/ping/" + long[1:]},
+		`"` + long + `"`:      {long, "id/ping/sha256:" + digest(long)},
+		`"a b"`:               {"a b", "id/ping/sha256:" + digest("a b")},
+		`"~"`:                 {"~", "id/ping/~"},
+		`"\u0000"`:            {"\x00", "id/ping/sha256:" + digest("\x00")},
+		`"\u007f"`:            {"\x7f", "id/ping/sha256:" + digest("\x7f")},
+		`"é"`:                 {"é", "id/ping/sha256:" + digest("é")},
+		`"e\u0301"`:           {"e\u0301", "id/ping/sha256:" + digest("e\u0301")},
+		`"sha256:0"`:          {"sha256:0", "id/ping/sha256:" + digest("sha256:0")},
+		`"\ud83d\ude00"`:      {"😀", "id/ping/sha256:" + digest("😀")},
 		"\"\xff\"":            {},
 		`"\ud800"`:            {},
 		`"` + "\uFFFD" + `x"`: {},
@@ -102,14 +102,14 @@ func TestEndpointKeyNamesADelivery(t *testing.T) {
 	ping.On(r.Handler, returns(nil))
 	keyed := r.process([]byte(`{"type":"ping","id":"a","n":7}`)).Delivery
 	require.Equal(t, "number 7", keyed.ID)
-	require.Equal(t, []string{"acme/default/key/sha256:" + digest("number 7")}, keyed.Keys)
+	require.Equal(t, []string{"acme/default/key/ping/sha256:" + digest("number 7")}, keyed.Keys)
 	require.Equal(t, webhook.Duplicate, r.process([]byte(`{"type":"ping","id":"b","n":7}`)).Outcome, "the id counts no more")
 
 	without := r.process([]byte(`{"type":"ping","id":"c","n":0}`)).Delivery
-	require.Equal(t, []string{"acme/default/id/c"}, without.Keys, "an empty name keeps the vendor's")
+	require.Equal(t, []string{"acme/default/id/ping/c"}, without.Keys, "an empty name keeps the vendor's")
 	misfit := r.process([]byte(`{"type":"ping","id":"d","n":"x"}`))
 	require.Equal(t, webhook.Undecodable, misfit.Outcome)
-	require.Equal(t, []string{"acme/default/id/d"}, misfit.Delivery.Keys)
+	require.Equal(t, []string{"acme/default/id/ping/d"}, misfit.Delivery.Keys)
 	require.Equal(t, webhook.Unhandled, r.process([]byte(`{"type":"pong","id":"e","n":7}`)).Outcome)
 	require.Equal(t, []string{"a ping", "b ping", "c ping"}, given, "it is not asked about what nobody wants")
 }

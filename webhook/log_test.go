@@ -28,7 +28,7 @@ import (
 
 // levels are those that the contract gives the outcomes. A DEBUG line is for what went as it should.
 var levels = map[webhook.Outcome]string{
-	webhook.Handled: "DEBUG", webhook.Stored: "DEBUG", webhook.Duplicate: "DEBUG", webhook.Ignored: "DEBUG",
+	webhook.Handled: "DEBUG", webhook.Stored: "DEBUG", webhook.Duplicate: "DEBUG", webhook.Ignored: "DEBUG", webhook.EndpointCheck: "DEBUG",
 	webhook.InFlight: "INFO", webhook.ShuttingDown: "INFO",
 	webhook.RetryLater: "WARN", webhook.Overrun: "WARN", webhook.Unhandled: "WARN", webhook.Forged: "WARN", webhook.Unreadable: "WARN",
 	webhook.Overloaded: "WARN", webhook.TooLarge: "WARN", webhook.Encoded: "WARN", webhook.WrongMethod: "WARN",
@@ -116,7 +116,7 @@ func TestAFloodOfForgeriesLeavesFewLinesThatSayHowManyWereLeftOut(t *testing.T) 
 	})
 }
 
-func TestAnUnhandledTypeIsLoggedOnce(t *testing.T) {
+func TestLog_UnhandledTypeWarnsOnce(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	deliver := func(eventType, id string) {
 		b := bytes.Replace(body(id), []byte(`"ping"`), []byte(`"`+eventType+`"`), 1)
@@ -132,7 +132,8 @@ func TestAnUnhandledTypeIsLoggedOnce(t *testing.T) {
 		deliver(fmt.Sprintf("strange.%d", i), "x")
 	}
 	require.Equal(t, 256, r.log.Count(`"level":"WARN"`), "the number of types that are told apart is bounded")
-	require.Len(t, r.log.Lines(), 256)
+	require.Len(t, r.log.Lines(), 1010)
+	require.Equal(t, 1010-256, r.log.Count(`"level":"DEBUG"`))
 }
 
 func TestALineSaysWhatIsNeededToFindTheDelivery(t *testing.T) {
@@ -142,7 +143,8 @@ func TestALineSaysWhatIsNeededToFindTheDelivery(t *testing.T) {
 	var got map[string]any
 	require.NoError(t, json.Unmarshal([]byte(r.log.String()), &got))
 	delete(got, "time")
-	delete(got, "duration")
+	require.IsType(t, 0.0, got["duration_ms"])
+	delete(got, "duration_ms")
 	require.Equal(t, map[string]any{
 		"level": "ERROR", "msg": "webhook delivery failed", "vendor": "acme", "endpoint": "default", "outcome": "failed",
 		"status": 500., "type": "ping", "id": "a", "attempt": 1., "signed_by": "default", "error": "while greeting: the callback's own words",

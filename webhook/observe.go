@@ -3,8 +3,12 @@ package webhook
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
+	"regexp"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,7 +16,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// An Observation says what became of one delivery. Its strings, but for ID and Err, come from fixed lists or from the
+// An Observation says what became of one request, or of one run of a stored delivery. Its strings, but for ID and Err, come from fixed lists or from the
 // configuration, and may become labels of a metric.
 type Observation struct {
 	Vendor   string
@@ -24,14 +28,27 @@ type Observation struct {
 	Form     string // for vendors that sign in several
 	// Unguarded says that the store could not be asked and the callback was run all the same, by DangerouslyFailOpen.
 	Unguarded bool
-	Late      bool // the callback ended after the answer: an earlier observation says Overrun or Entrusted
 
-	Status   int           // of the answer; of a late one, the status it would have had
+	// FromInbox says that this is not a request: [Handler.Redeliver], which an inbox calls, ran a stored delivery. The
+	// request that brought it has had its own observation, which says Stored.
+	FromInbox bool
+
+	// Late says that the callback ended after the response. An earlier observation says Overrun or Entrusted.
+	Late bool
+
+	// Status is that of the response. It is zero where there is none: with FromInbox or Late, and if the request's context
+	// had ended before, because the sender had disconnected or a middleware had responded in the handler's place.
+	Status int
+
 	ID       string        // of the delivery; empty if not authentic
 	Attempt  int           // zero if it was not given to a callback
 	Bytes    int           // of the body; zero if it was not read
 	Duration time.Duration // from the arrival until now
 	Err      error         // what went wrong; a [PanicError] carries the stack
+
+	// Undecoded has the fields that did not fit the event's type, by their JSON pointers, and why; see
+	// [Event.Undecoded]. It must not be changed.
+	Undecoded map[string]error
 }
 
 // otherType stands for all types that the vendor does not document.
@@ -46,11 +63,13 @@ func (p *passage) report(v verdict, late bool) {
 		Outcome:   v.outcome,
 		Reason:    v.reason,
 		Unguarded: p.unguarded,
+		FromInbox: p.redelivered,
 		Late:      late,
-		Status:    rules[v.outcome].status,
+		Status:    p.status(v.outcome, late),
 		Bytes:     p.bytes,
 		Duration:  time.Since(p.arrived),
 		Err:       v.err,
+		Undecoded: p.undecodedFields,
 	}
 	if d := p.delivery; d != nil {
 		o.Type, o.ID, o.Attempt, o.SignedBy, o.Form = d.Type, d.ID, d.Attempt, d.SignedBy, d.Form
@@ -70,6 +89,13 @@ func (h *Handler) log(p *passage, o *Observation) {
 	h.journal.write(p, o)
 }
 
+// notice warns of what is wrong with the configuration, and was seen only when a delivery came.
+func (h *Handler) notice(ctx context.Context, text string, args ...any) {
+	defer func() { _ = recover() }() // there is no other place to report it
+	args = append([]any{"vendor", h.profile.Name, "endpoint", h.endpoint.Name}, args...)
+	h.options.Logger.WarnContext(ctx, text, args...)
+}
+
 func (h *Handler) observe(ctx context.Context, o Observation) {
 	defer func() {
 		if value := recover(); value != nil {
@@ -87,8 +113,9 @@ type journal struct {
 	// Lines that anybody can cause are thinned out, for each outcome on its own.
 	strangers map[Outcome]*thinned
 
-	mu        sync.Mutex
-	typesSeen map[string]bool
+	mu         sync.Mutex
+	typesSeen  map[string]bool
+	fieldsSeen map[string]bool // that did not fit, with their types
 }
 
 type thinned struct {
@@ -100,13 +127,15 @@ const (
 	strangerLines    = 5                // are written at first
 	strangerInterval = 10 * time.Second // between two lines after that
 	maxTypesSeen     = 256              // unhandled types that are told apart
+	maxFieldsSeen    = 256              // undecoded fields that are told apart
+	maxFieldsLogged  = 5                // undecoded fields in a line
 )
 
 func (j *journal) init(logger *slog.Logger) {
 	j.logger = logger
-	j.typesSeen = make(map[string]bool)
+	j.typesSeen, j.fieldsSeen = make(map[string]bool), make(map[string]bool)
 	j.strangers = make(map[Outcome]*thinned)
-	for _, o := range []Outcome{Forged, Unreadable, TooLarge, Encoded, WrongMethod, Overloaded, ShuttingDown} {
+	for _, o := range []Outcome{Forged, Unreadable, TooLarge, Encoded, WrongMethod, Overloaded, ShuttingDown, Unavailable, Panicked, EndpointCheck} {
 		j.strangers[o] = &thinned{Sometimes: rate.Sometimes{First: strangerLines, Interval: strangerInterval}}
 	}
 }
@@ -115,8 +144,17 @@ func (j *journal) init(logger *slog.Logger) {
 func (j *journal) write(p *passage, o *Observation) {
 	ctx, d := p.ctx, p.delivery
 	level := rules[o.Outcome].level
-	if o.Unguarded {
+	if o.FromInbox && o.Outcome != Unmarked {
+		level = min(level, slog.LevelWarn) // it is retried, or the inbox writes the Error line of a dead letter
+	}
+	if o.Unguarded || o.Reason == ReasonOtherContent {
 		level = max(level, slog.LevelWarn)
+	}
+	if o.Outcome == Unhandled && d != nil && !j.firstOf(d.Type) {
+		level = slog.LevelDebug
+	}
+	if len(o.Undecoded) > 0 && level < slog.LevelWarn && j.firstField(d.Type, o.Undecoded) {
+		level = slog.LevelWarn
 	}
 	if !j.logger.Enabled(ctx, level) {
 		return
@@ -129,9 +167,6 @@ func (j *journal) write(p *passage, o *Observation) {
 			return
 		}
 		j.line(p, level, o, leftOut) // outside of Do, where others would wait for it
-		return
-	}
-	if o.Outcome == Unhandled && !j.firstOf(d.Type) {
 		return
 	}
 	j.line(p, level, o, 0)
@@ -149,6 +184,34 @@ func (j *journal) firstOf(eventType string) bool {
 	return true
 }
 
+// firstField reports whether a field is undecoded for the first time in an event of this type. Elements of a list are
+// one field.
+func (j *journal) firstField(eventType string, fields map[string]error) (first bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for pointer := range fields {
+		name := clip(eventType) + " " + clip(listIndex.ReplaceAllString(pointer, "/*"))
+		if !j.fieldsSeen[name] && len(j.fieldsSeen) < maxFieldsSeen {
+			j.fieldsSeen[name], first = true, true
+		}
+	}
+	return first
+}
+
+var listIndex = regexp.MustCompile(`/[0-9]+`)
+
+// fieldsLogged returns a few fields that did not fit, in order, and why.
+func fieldsLogged(fields map[string]error) []string {
+	var list []string
+	for _, pointer := range slices.Sorted(maps.Keys(fields)) {
+		if len(list) == maxFieldsLogged {
+			return append(list, fmt.Sprintf("and %d more", len(fields)-len(list)))
+		}
+		list = append(list, clip(pointer)+": "+fields[pointer].Error())
+	}
+	return list
+}
+
 // clip cuts what a sender could make as long as a body.
 func clip(s string) string {
 	const longest = 200
@@ -162,7 +225,10 @@ func (j *journal) line(p *passage, level slog.Level, o *Observation, leftOut int
 	d, attrs := p.delivery, make([]slog.Attr, 0, 16)
 	attrs = append(attrs,
 		slog.String("vendor", o.Vendor), slog.String("endpoint", o.Endpoint),
-		slog.String("outcome", string(o.Outcome)), slog.Int("status", o.Status))
+		slog.String("outcome", string(o.Outcome)))
+	if o.Status != 0 {
+		attrs = append(attrs, slog.Int("status", o.Status))
+	}
 	if o.Reason != ReasonNone {
 		attrs = append(attrs, slog.String("reason", string(o.Reason)))
 	}
@@ -170,15 +236,21 @@ func (j *journal) line(p *passage, level slog.Level, o *Observation, leftOut int
 		attrs = append(attrs, slog.String("type", clip(d.Type)), slog.String("id", clip(d.ID)), slog.Int("attempt", d.Attempt),
 			slog.String("signed_by", d.SignedBy))
 	}
-	attrs = append(attrs, slog.Duration("duration", o.Duration))
+	attrs = append(attrs, slog.Float64("duration_ms", float64(o.Duration.Microseconds())/1000))
 	if o.Unguarded {
 		attrs = append(attrs, slog.Bool("unguarded", true))
+	}
+	if o.FromInbox {
+		attrs = append(attrs, slog.Bool("from_inbox", true))
 	}
 	if o.Late {
 		attrs = append(attrs, slog.Bool("late", true))
 	}
 	if leftOut > 0 {
 		attrs = append(attrs, slog.Int64("lines_left_out", leftOut))
+	}
+	if len(o.Undecoded) > 0 {
+		attrs = append(attrs, slog.Any("undecoded", fieldsLogged(o.Undecoded)))
 	}
 	if o.Err != nil {
 		attrs = append(attrs, slog.String("error", o.Err.Error()))

@@ -32,7 +32,7 @@ const leaseMargin = 10 * time.Second
 type Options struct {
 	// Store remembers which deliveries are running and which are done. It must remember a key for longer than a
 	// delivery can come again; that is checked when the handler is built.
-	// Defaults to an [idempotency.Memory] of the handler's own, which a restart forgets.
+	// Defaults to that of the Inbox, or without one to an [idempotency.Memory] of the handler's own, which a restart forgets.
 	Store idempotency.Store
 
 	// Inbox, if set, takes every delivery durably before it is answered, and calls back later. Without one, the
@@ -50,14 +50,24 @@ type Options struct {
 	// it ran: so it is for callbacks that may run twice. Each such run is observed as Unguarded and logged as a Warning.
 	DangerouslyFailOpen bool
 
-	// Logger gets at most one line for a delivery, and none for one that was handled as it should be unless it
-	// enables slog.LevelDebug. The line of a refused one says what was probably wrong, as "mistake" and "explanation":
-	// see [Handler.Explain]. Defaults to slog.Default().
+	// Logger gets at most one line for each observation: see Observer. At slog.LevelDebug every authentic delivery has one:
+	// what was handled, duplicates, and a vendor's test events too. The first delivery of a type without a callback is a
+	// Warning, and those after it are Debug lines. A run of a stored delivery that fails is at slog.LevelWarn: the inbox
+	// retries it, and writes the one line at slog.LevelError when it becomes a dead letter. The line of a refused delivery
+	// says what was probably wrong, as "mistake" and "explanation": see [Handler.Explain]. Defaults to slog.Default().
 	Logger *slog.Logger
 
-	// Observer, if set, is called once for each delivery, and once more for a callback that ended after the answer.
-	// It must be quick: it is called before the answer is written. A panic is logged and changes nothing.
+	// Observer, if set, is called once for each request, and once more for a callback that ended after the response, which
+	// has Late set. With an Inbox it is also called once for each run of a stored delivery, which has FromInbox set. To
+	// count requests, count those that have neither. What the log leaves out can be counted here. It must be quick: it is
+	// called before the response is written. A panic is logged and changes nothing.
 	Observer func(ctx context.Context, o Observation)
+
+	// RespondToGET responds 200 with an empty body to HEAD and GET, for senders that check a URL before they create an
+	// endpoint. Nothing else happens: the credential is not looked at, so the response says nothing about it. The
+	// router must let both methods through: mount the handler without "POST ". No vendor documents such a check; the
+	// default is a 405. A check by an unsigned POST stays a 401.
+	RespondToGET bool
 
 	// MaxBody is the largest body, in bytes. Defaults to [DefaultMaxBody].
 	MaxBody int64
@@ -77,43 +87,59 @@ type Options struct {
 	// to count while the callback runs. Defaults to [DefaultBodyTimeout].
 	BodyTimeout time.Duration
 
-	// StoreTimeout is how long one call to the store or the inbox may take. Defaults to [DefaultStoreTimeout].
+	// StoreTimeout is how long one call to the store, the inbox or an Authenticator may take.
+	// Defaults to [DefaultStoreTimeout].
 	StoreTimeout time.Duration
 
 	// AnswerTimeout is when the sender is answered at the latest, counted from the arrival. It must be shorter than
-	// the vendor waits. Defaults to 4.5 s for vendors that wait for 5 s, 27 s for EmberQA.
+	// the vendor waits. Defaults to 4.5 s for vendors that wait for 5 s, 27 s for EmberQA. A request context that ends
+	// earlier makes it earlier: see "Times" in the package documentation. http.Server.WriteTimeout must be longer. The
+	// handler extends a shorter one for its own responses, or responds before it where a middleware hides the
+	// connection, and warns once.
 	AnswerTimeout time.Duration
 
 	// CallbackTimeout is when the context of the callback ends, counted from the arrival. Neither the answer nor a
 	// client that hangs up ends it. The delivery is leased for 10 s longer. Defaults to [DefaultCallbackTimeout].
 	CallbackTimeout time.Duration
 
-	// Unmarshal decodes an event's data into its type. What is given to it is valid JSON, and is the part of the body
+	// StrictFields makes a delivery undecodable if one of its fields does not fit the event's type. By default such a
+	// field stays unset and the callback runs: [Event.Undecoded] names it, the Observation has it, and a Warning is
+	// logged for the first one. A whole number fits an integer however it is written, 8.0 for instance, and a time may
+	// be written as in the envelope. What the delivery is routed and recognised by must fit either way; so must every
+	// field where the vendor's Config has a Key, which may be made of any. Data that is not an object never fits.
+	StrictFields bool
+
+	// Unmarshal decodes an event's data into its type. If it fails, it is asked again for parts of the data, to find
+	// the fields that do not fit. What is given to it is valid JSON, and is the part of the body
 	// that the delivery was routed by. Names that occur twice inside the data are the decoder's own business; the
 	// envelope is read without it, and what it says is what the event says. Defaults to encoding/json.Unmarshal.
 	Unmarshal func(data []byte, v any) error
 }
 
-// Inbox takes deliveries durably. Engines are in the folders below inbox.
+// Inbox takes deliveries durably. Engines are in the folders below inbox. A wrapper around one embeds it, and so passes on
+// what it does not change: struct{ webhook.Inbox }.
 type Inbox interface {
 	// Enqueue stores d unless a delivery with the same first key is there already, in one step, and returns once what
-	// it reports would survive a crash. The error means that d may not have been stored.
+	// it reports would survive a crash. The error means that d may not have been stored; [ErrOtherContent] reports a
+	// duplicate.
 	Enqueue(ctx context.Context, d *Delivery) (duplicate bool, err error)
+
+	// Store returns the store that guards the callbacks, which a handler takes if its [Options] have none. If it is nil,
+	// Options.Store is required: the default, in memory, would not be shared and would be lost with the process.
+	Store() idempotency.Store
+
+	// CheckHandler returns an error if the inbox cannot take the deliveries of a handler, such as bodies of maxBody
+	// bytes. The handler is then not built.
+	CheckHandler(vendor, endpoint string, maxBody int64) error
 }
 
 // ErrInboxFull is what the error of [Inbox.Enqueue] wraps when the inbox takes nothing more until it has worked off some
 // of what it has, or its disk has room again.
 var ErrInboxFull = errors.New("webhook: the inbox is full")
 
-// InboxChecker may be implemented by an [Inbox] that cannot take everything. An error refuses to build the handler.
-type InboxChecker interface {
-	CheckHandler(vendor, endpoint string, maxBody int64) error
-}
-
-// InboxStore may be implemented by an [Inbox] that has a store on the same engine, which is taken if [Options] has none.
-type InboxStore interface {
-	Store() idempotency.Store
-}
+// ErrOtherContent is what the error of [Inbox.Enqueue] wraps when d is a duplicate, and the delivery that is there has
+// another body. An inbox that no longer has that body cannot notice it.
+var ErrOtherContent = errors.New("webhook: a delivery with the same key but another body was received before; if they are two events, this one is not handled")
 
 // withDefaults returns a copy with every default filled in, for a handler of that vendor.
 func (o *Options) withDefaults(p *Profile) (Options, error) {

@@ -49,6 +49,7 @@ func TestAnOptionThatBreaksARuleIsNamedWithTheRule(t *testing.T) {
 		"webhook: Options.AnswerTimeout (5s) must be shorter than the 5s that acme waits for an answer":                                                  {AnswerTimeout: 5 * time.Second},
 		"webhook: Options.AnswerTimeout (1m0s) must be shorter than the 5s that acme waits for an answer":                                                {AnswerTimeout: time.Minute},
 		"webhook: Options.DeadLetter cannot be set together with Inbox, which keeps the dead letters itself":                                             {Inbox: inbox, DeadLetter: park},
+		"webhook: Options.Store must be set, because Options.Inbox has no store":                                                                         {Inbox: inbox},
 		"webhook: Options.Inbox cannot take the deliveries of acme: it is for others":                                                                    {Inbox: choosyInbox{err: errors.New("it is for others")}},
 		"webhook: Options.Store remembers a completed key for 1h4m59s, but acme can send a delivery again for 1h5m0s; its retention must not be shorter": {Store: memory(t, time.Hour+5*time.Minute-time.Second)},
 	} {
@@ -56,8 +57,8 @@ func TestAnOptionThatBreaksARuleIsNamedWithTheRule(t *testing.T) {
 		require.EqualError(t, err, want)
 	}
 	for _, o := range []*webhook.Options{
-		nil, {}, {AnswerTimeout: 5*time.Second - 1}, {Store: memory(t, time.Hour+5*time.Minute)}, {Inbox: inbox}, {DeadLetter: park},
-		{RateLimit: rate.Inf}, {RateLimit: 1e-9}, {MaxBody: math.MaxInt64}, {Inbox: choosyInbox{}}, {CallbackTimeout: 1},
+		nil, {}, {AnswerTimeout: 5*time.Second - 1}, {Store: memory(t, time.Hour+5*time.Minute)}, {Inbox: inbox, Store: memory(t, 0)}, {DeadLetter: park},
+		{RateLimit: rate.Inf}, {RateLimit: 1e-9}, {MaxBody: math.MaxInt64}, {Inbox: choosyInbox{store: memory(t, 0)}}, {CallbackTimeout: 1},
 	} {
 		_, err := newHandler(o)
 		require.NoError(t, err)
@@ -145,7 +146,7 @@ func TestOneOptionsValueMayBuildSeveralHandlers(t *testing.T) {
 		request := r.signed(body("a"))
 		result := h.Process(t.Context(), webhook.Request{Header: request.Header, Body: request.Body})
 		require.Equal(t, webhook.Handled, result.Outcome, "the endpoint keeps them apart")
-		require.Equal(t, []string{"acme/" + name + "/id/a"}, result.Delivery.Keys)
+		require.Equal(t, []string{"acme/" + name + "/id/ping/a"}, result.Delivery.Keys)
 	}
 	require.Equal(t, &webhook.Options{Store: store}, o, "and it is not written to")
 }
@@ -212,14 +213,54 @@ func (i choosyInbox) CheckHandler(vendor, endpoint string, maxBody int64) error 
 
 func TestAnInboxIsToldWhatItWillGet(t *testing.T) {
 	var asked []any
-	_, err := newHandler(&webhook.Options{Inbox: choosyInbox{asked: &asked}, MaxBody: 77},
+	_, err := newHandler(&webhook.Options{Inbox: choosyInbox{asked: &asked, store: memory(t, 0)}, MaxBody: 77},
 		func(_ *webhook.Profile, e *webhook.Endpoint) { e.Name = "support" })
 	require.NoError(t, err)
 	require.Equal(t, []any{"acme", "support", int64(77)}, asked)
 
 	reason := errors.New("too large")
-	_, err = newHandler(&webhook.Options{Inbox: choosyInbox{err: reason}})
+	_, err = newHandler(&webhook.Options{Inbox: choosyInbox{err: reason, store: memory(t, 0)}})
 	require.ErrorIs(t, err, reason)
+}
+
+// A wrapper, as one that counts, changes one method.
+type wrappedInbox struct {
+	webhook.Inbox
+
+	enqueued *int
+}
+
+func (w wrappedInbox) Enqueue(ctx context.Context, d *webhook.Delivery) (bool, error) {
+	*w.enqueued++
+	return w.Inbox.Enqueue(ctx, d)
+}
+
+func TestInbox_WrapperKeepsStoreAndChecks(t *testing.T) {
+	own, n := memory(t, 0), 0
+	wrap := func(box webhook.Inbox) webhook.Inbox { return wrappedInbox{wrappedInbox{box, &n}, &n} }
+	h, err := newHandler(&webhook.Options{Inbox: wrap(choosyInbox{store: own})})
+	require.NoError(t, err)
+	ping.On(h.Handler, returns(nil))
+	d := &webhook.Delivery{Vendor: "acme", Endpoint: "default", Type: "ping", Keys: []string{"k"}, Body: body("a")}
+	require.Equal(t, webhook.Handled, h.Redeliver(t.Context(), d).Outcome)
+	claim, err := own.Claim(t.Context(), "k", idempotency.NewToken(), time.Second)
+	require.NoError(t, err)
+	require.Equal(t, idempotency.Completed, claim.State)
+
+	reason := errors.New("too large")
+	_, err = newHandler(&webhook.Options{Inbox: wrap(choosyInbox{store: own, err: reason})})
+	require.ErrorIs(t, err, reason)
+}
+
+func TestInbox_WithoutStoreIsRefused(t *testing.T) {
+	for name, box := range map[string]webhook.Inbox{
+		"none": choosyInbox{}, "wrapped": wrappedInbox{Inbox: choosyInbox{}}, "function": inboxFunc(nil),
+	} {
+		_, err := newHandler(&webhook.Options{Inbox: box})
+		require.ErrorContains(t, err, "webhook: Options.Store must be set", name)
+		_, err = newHandler(&webhook.Options{Inbox: box, Store: memory(t, 0)})
+		require.NoError(t, err, name)
+	}
 }
 
 func TestTheStoreOfTheInboxIsTakenUnlessThereIsAnother(t *testing.T) {

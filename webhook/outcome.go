@@ -37,6 +37,9 @@ const (
 	TooLarge     Outcome = "too_large"
 	Encoded      Outcome = "encoded"
 	WrongMethod  Outcome = "wrong_method"
+
+	// EndpointCheck is no delivery: a sender asked whether the endpoint is there.
+	EndpointCheck Outcome = "endpoint_check"
 )
 
 // A row of the outcome contract.
@@ -49,7 +52,7 @@ type row struct {
 	level      slog.Level
 }
 
-// levelSilent is below every level that a handler would enable: deliveries as they should be leave no line.
+// levelSilent is for deliveries as they should be, which have no line unless somebody is looking for them.
 const levelSilent = slog.LevelDebug
 
 // contract is the outcome contract. The answers are made from it, the package documentation is checked against it,
@@ -76,6 +79,7 @@ var contract = []row{
 	{"the same, nowhere to park, and a failure disables the endpoint", Abandoned, http.StatusOK, false, "completed", slog.LevelError},
 	{"parking failed", Failed, http.StatusInternalServerError, false, "released", slog.LevelError},
 	{"no callback for the type, or an unknown type", Unhandled, http.StatusOK, false, "none", slog.LevelWarn},
+	{"the same, after OnAny", Unhandled, http.StatusOK, false, "released", slog.LevelWarn},
 	{"the body does not fit the type of its callback: parked", DeadLettered, http.StatusOK, false, "completed", slog.LevelError},
 	{"the same, nowhere to park", Undecodable, http.StatusInternalServerError, false, "released", slog.LevelError},
 	{"authentic, but no JSON object, or without the time it needs", Malformed, http.StatusBadRequest, false, "none", slog.LevelError},
@@ -83,11 +87,12 @@ var contract = []row{
 	{"authentic, but stale", Stale, http.StatusUnauthorized, false, "none", slog.LevelError},
 	{"no or bad signature, bad token, bad header", Forged, http.StatusUnauthorized, false, "none", slog.LevelWarn},
 	{"body too slow or cut off", Unreadable, http.StatusServiceUnavailable, true, "none", slog.LevelWarn},
-	{"store or inbox unreachable, full, or too slow", Unavailable, http.StatusServiceUnavailable, true, "none", slog.LevelError},
+	{"store, inbox or Authenticator unavailable, full, or too slow", Unavailable, http.StatusServiceUnavailable, true, "none", slog.LevelError},
 	{"after Shutdown", ShuttingDown, http.StatusServiceUnavailable, true, "none", slog.LevelInfo},
 	{"too many bodies being read, callbacks running, or deliveries a second", Overloaded, http.StatusServiceUnavailable, true, "none", slog.LevelWarn},
 	{"body larger than MaxBody, declared or found", TooLarge, http.StatusRequestEntityTooLarge, false, "none", slog.LevelWarn},
-	{"a Content-Encoding", Encoded, http.StatusUnsupportedMediaType, false, "none", slog.LevelWarn},
+	{"a real Content-Encoding, such as gzip", Encoded, http.StatusUnsupportedMediaType, false, "none", slog.LevelWarn},
+	{"HEAD or GET, with Options.RespondToGET", EndpointCheck, http.StatusOK, false, "none", levelSilent},
 	{"a method other than POST", WrongMethod, http.StatusMethodNotAllowed, false, "none", slog.LevelWarn},
 }
 
@@ -116,6 +121,7 @@ const (
 	ReasonCutOff        Reason = "body_cut_off"
 	ReasonLength        Reason = "body_length"
 	ReasonCredential    Reason = "credential"
+	ReasonAuthenticator Reason = "authenticator"
 	ReasonNoObject      Reason = "no_json_object"
 	ReasonNoTime        Reason = "no_time"
 	ReasonNoCallback    Reason = "no_callback"
@@ -125,6 +131,7 @@ const (
 	ReasonInbox         Reason = "inbox"
 	ReasonInboxFull     Reason = "inbox_full"
 	ReasonStoredBefore  Reason = "stored_before"
+	ReasonOtherContent  Reason = "other_content"
 	ReasonLeaseLost     Reason = "lease_lost"
 	ReasonPermanent     Reason = "permanent"
 	ReasonLastAttempt   Reason = "last_attempt"

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/aihooks/aihooks-go/idempotency"
@@ -39,9 +38,12 @@ type passage struct {
 	sentAt      time.Time // what the window is checked against; zero if nothing says when
 	delivery    *Delivery // nil until authentic
 	unguarded   bool      // the store could not be asked, and is not what keeps this from running twice
+	attempts    int       // of the vendor, this one included; exact only where this one can be the last
 	unread      bool      // the sender may still be writing the body
 	refused     *refused  // what was not authentic, until it has been reported
 	redelivered bool      // by Redeliver, of a delivery that somebody has stored
+
+	undecodedFields map[string]error // that did not fit the event's type
 
 	concluded chan struct{} // if the answer is due before the callback has ended: closed once that has been reported
 }
@@ -50,9 +52,8 @@ func (h *Handler) process(ctx context.Context, r *Request) Result {
 	h.seal()
 	p := &passage{h: h, ctx: ctx, arrived: time.Now()}
 	p.answerBy = p.arrived.Add(h.options.AnswerTimeout)
-	if end, ok := ctx.Deadline(); ok && end.Before(p.answerBy) {
-		p.answerBy = end
-	}
+	p.honorDeadline()
+	p.extendWriteTimeout(r)
 	if h.options.Inbox == nil {
 		if !h.life.enter() {
 			p.unread = true
@@ -90,7 +91,7 @@ func (p *passage) receive(r *Request) verdict {
 func (p *passage) authenticate(r *Request) (*Arrival, verdict) {
 	h := p.h
 	if v := h.checkBounds(r); v.final() {
-		p.unread = true
+		p.unread = v.outcome != EndpointCheck || r.ContentLength != 0
 		return nil, v
 	}
 	if h.reading.Add(1) > int64(h.options.MaxReading) {
@@ -104,10 +105,10 @@ func (p *passage) authenticate(r *Request) (*Arrival, verdict) {
 		return nil, unreadable(err)
 	}
 	p.bytes = len(buf.b)
-	match, err := h.endpoint.Authenticator.Authenticate(r, buf.b)
+	match, err := p.verify(r, buf.b)
 	if err != nil {
 		p.refused = &refused{r, buf}
-		return nil, forged(err)
+		return nil, unauthenticated(err)
 	}
 	defer buf.free()
 	return &Arrival{Header: r.Header, Body: bytes.Clone(buf.b), Match: match}, verdict{}
@@ -120,25 +121,19 @@ func (p *passage) readBody(r *Request) (*buffer, error) {
 
 // checkBounds looks at all that can be judged before a byte of the body is read.
 func (h *Handler) checkBounds(r *Request) verdict {
+	encoding := coding(r.Header["Content-Encoding"])
 	switch {
+	case h.options.RespondToGET && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+		return verdict{outcome: EndpointCheck}
 	case r.Method != http.MethodPost && r.Method != "":
 		return verdict{outcome: WrongMethod, err: errors.New("webhook: the method is not POST")}
-	case encoded(r.Header["Content-Encoding"]):
-		return verdict{outcome: Encoded, err: errors.New("webhook: the body has a Content-Encoding, which the signature does not know of")}
+	case encoding != "":
+		return verdict{outcome: Encoded, err: &encodedError{encoding}}
 	case r.ContentLength > h.options.MaxBody:
 		return verdict{outcome: TooLarge, err: fmt.Errorf("%w: the request declares %d bytes, and Options.MaxBody is %d", errTooLarge, r.ContentLength, h.options.MaxBody)}
 	default:
 		return verdict{}
 	}
-}
-
-func encoded(values []string) bool {
-	for _, v := range values {
-		if v != "" && !strings.EqualFold(v, "identity") {
-			return true
-		}
-	}
-	return false
 }
 
 func unreadable(err error) verdict {
@@ -154,7 +149,27 @@ func unreadable(err error) verdict {
 	}
 }
 
-func forged(err error) verdict {
+// verify asks the Authenticator. A panic of it is an error.
+func (p *passage) verify(r *Request, body []byte) (match signature.Match, err error) {
+	defer caught(&err)
+	authenticator, ctx := p.h.endpoint.Authenticator, p.ctx
+	if _, computes := authenticator.(*signed); !computes {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, min(p.h.options.StoreTimeout, time.Until(p.answerBy)))
+		defer cancel()
+	}
+	return authenticator.Authenticate(ctx, r, body)
+}
+
+// unauthenticated reads the error of an Authenticator.
+func unauthenticated(err error) verdict {
+	var panicked *PanicError
+	switch {
+	case errors.As(err, &panicked):
+		return verdict{outcome: Panicked, err: err}
+	case errors.Is(err, ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return verdict{outcome: Unavailable, reason: ReasonAuthenticator, err: fmt.Errorf("webhook: the Authenticator: %w", err)}
+	}
 	v := verdict{outcome: Forged, reason: ReasonCredential, err: err}
 	var reason signature.Reason
 	if errors.As(err, &reason) {
@@ -194,7 +209,7 @@ func (p *passage) checkFreshness() verdict {
 		case !h.Handles(eventType):
 			return verdict{}
 		}
-		return verdict{outcome: Malformed, reason: ReasonNoTime, err: fmt.Errorf("webhook: authentic, but without a readable time in %q", h.profile.Envelope.Time)}
+		return verdict{outcome: Malformed, reason: ReasonNoTime, err: p.envelope.noTime(&h.profile)}
 	}
 	err := h.window.Check(p.sentAt, p.arrived)
 	switch {
@@ -232,6 +247,8 @@ func (p *passage) enqueue() verdict {
 		return err
 	})
 	switch {
+	case errors.Is(err, ErrOtherContent) && duplicate: // in this order: after a timeout, Enqueue may still set duplicate
+		return verdict{outcome: Stored, reason: ReasonOtherContent, err: err}
 	case errors.Is(err, ErrInboxFull):
 		return verdict{outcome: Unavailable, reason: ReasonInboxFull, err: err}
 	case err != nil:
@@ -246,11 +263,8 @@ func (p *passage) enqueue() verdict {
 // handle claims the delivery and has it called back.
 func (p *passage) handle() verdict {
 	h := p.h
-	if !h.Handles(p.delivery.Type) {
-		if h.knownTypes[p.delivery.Type] {
-			return verdict{outcome: Unhandled, reason: ReasonNoCallback}
-		}
-		return verdict{outcome: Unhandled, reason: ReasonUnknownType}
+	if !h.Handles(p.delivery.Type) && (h.onAny == nil || p.undated()) {
+		return h.unhandled(p.delivery.Type)
 	}
 	if h.running.Add(1) > int64(h.options.MaxRunning) {
 		h.running.Add(-1)
@@ -261,7 +275,20 @@ func (p *passage) handle() verdict {
 		h.running.Add(-1)
 		return v
 	}
+	p.countLast(hold)
 	return p.await(p.start(p.lasting(), hold))
+}
+
+func (h *Handler) unhandled(eventType string) verdict {
+	if h.knownTypes[eventType] {
+		return verdict{outcome: Unhandled, reason: ReasonNoCallback}
+	}
+	return verdict{outcome: Unhandled, reason: ReasonUnknownType}
+}
+
+// undated reports whether the delivery has no time that its freshness could be checked by.
+func (p *passage) undated() bool {
+	return p.h.profile.Window > 0 && p.sentAt.IsZero() && !p.redelivered
 }
 
 // claim claims the delivery's keys. While the same delivery runs in this process it waits, until the answer is due.
@@ -273,6 +300,7 @@ func (p *passage) claim() (*idempotency.Hold, verdict) {
 		Lease:     time.Until(ends) + leaseMargin,
 		WaitUntil: p.answerBy,
 		FailOpen:  o.DangerouslyFailOpen,
+		Tag:       contentTag(p.delivery.Body),
 	}
 	if len(work.Keys) > 1 && !p.sentAt.IsZero() {
 		// Until then a replay of these very bytes under another name would be fresh.
@@ -284,6 +312,8 @@ func (p *passage) claim() (*idempotency.Hold, verdict) {
 		return nil, verdict{outcome: Unavailable, reason: ReasonStoreFull, err: err}
 	case err != nil:
 		return nil, verdict{outcome: Unavailable, reason: ReasonStore, err: err}
+	case claim.State == idempotency.Completed && claim.OtherTag:
+		return nil, verdict{outcome: Duplicate, reason: ReasonOtherContent, err: ErrOtherContent}
 	case claim.State == idempotency.Completed:
 		return nil, verdict{outcome: Duplicate}
 	case claim.State == idempotency.InFlight:

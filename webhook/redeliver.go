@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -35,5 +36,9 @@ func (p *passage) redeliver() verdict {
 		return verdict{outcome: Malformed, reason: ReasonNoObject, err: fmt.Errorf("webhook: a stored delivery is not to be read: %w", err)}
 	}
 	p.envelope = envelope
-	return p.handle()
+	v := p.handle()
+	if slices.Contains([]Outcome{Failed, RetryLater, Panicked}, v.outcome) && h.life.isCut() {
+		v.outcome = ShuttingDown // it may have failed for that reason alone
+	}
+	return v
 }

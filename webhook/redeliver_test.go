@@ -193,6 +193,35 @@ func TestAfterShutdownNothingIsRedelivered(t *testing.T) {
 	})
 }
 
+func TestRedeliver_CanceledByShutdownIsNoFailure(t *testing.T) {
+	for name, callback := range map[string]func(context.Context, *Ping) error{
+		"error":      untilCancelled,
+		"RetryAfter": func(ctx context.Context, e *Ping) error { return webhook.RetryAfter(time.Hour, untilCancelled(ctx, e)) },
+		"panic":      func(ctx context.Context, e *Ping) error { panic(untilCancelled(ctx, e)) },
+		"success":    func(ctx context.Context, e *Ping) error { _ = untilCancelled(ctx, e); return nil },
+		"permanent":  func(ctx context.Context, e *Ping) error { return webhook.Permanent(untilCancelled(ctx, e)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			redelivering(t, callback, func(t *testing.T, r *receiver) {
+				done := make(chan webhook.Result, 1)
+				d := stored(t, "a")
+				go func() { done <- r.Redeliver(t.Context(), d) }()
+				synctest.Wait()
+				require.NoError(t, r.Shutdown(within(t, time.Second)))
+				want := webhook.ShuttingDown
+				switch name {
+				case "success":
+					want = webhook.Handled
+				case "permanent":
+					want = webhook.DeadLettered
+				}
+				require.Equal(t, want, (<-done).Outcome)
+				require.Equal(t, want, r.observations()[0].Outcome)
+			})
+		})
+	}
+}
+
 func TestShutdownWaitsForWhatIsRedelivered(t *testing.T) {
 	redelivering(t, inTurn(3*time.Second), func(t *testing.T, r *receiver) {
 		done := make(chan webhook.Result, 1)

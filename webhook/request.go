@@ -27,13 +27,15 @@ type Request struct {
 	// ContentLength is the declared length of the body in bytes; zero or less if it is not known.
 	ContentLength int64
 
-	readDeadline func(time.Time) error // nil where there is no connection
+	readDeadline  func(time.Time) error // nil where there is no connection
+	writeDeadline func(time.Time) error
+	server        *http.Server // nil unless it is known
 }
 
 // A Result is what became of a delivery, and what to answer.
 type Result struct {
 	Status     int
-	Body       []byte        // JSON, one of three fixed texts; do not change it
+	Body       []byte        // JSON, one of three fixed texts; do not change it. Empty for EndpointCheck
 	RetryAfter time.Duration // whole seconds, but exact from Redeliver; zero: no Retry-After header
 	Close      bool          // the connection should be closed: part of the body is still in it
 
@@ -41,6 +43,8 @@ type Result struct {
 	Reason   Reason
 	Err      error     // for the log, never for the sender
 	Delivery *Delivery // nil unless the delivery was authentic
+
+	allow string // the methods of a 405
 }
 
 var (
@@ -56,24 +60,17 @@ func (r *Result) Header() http.Header {
 	return h
 }
 
-// The values that headers are set to are shared by all answers. Appending to one makes a copy of it.
-var (
-	contentType   = []string{"application/json"}
-	contentLength = map[int][]string{
-		len(bodyReceived):  {strconv.Itoa(len(bodyReceived))},
-		len(bodyDuplicate): {strconv.Itoa(len(bodyDuplicate))},
-		len(bodyRefused):   {strconv.Itoa(len(bodyRefused))},
-	}
-)
-
+// setHeader sets no Content-Length: a middleware may compress the body, or add to it. It shares no values between
+// responses, because a middleware may change them in place.
 func (r *Result) setHeader(h http.Header) {
-	h["Content-Type"] = contentType
-	h["Content-Length"] = contentLength[len(r.Body)]
+	if len(r.Body) > 0 {
+		h["Content-Type"] = []string{"application/json"}
+	}
 	if r.RetryAfter > 0 {
 		h["Retry-After"] = []string{strconv.FormatInt(int64(r.RetryAfter/time.Second), 10)}
 	}
-	if r.Status == http.StatusMethodNotAllowed {
-		h["Allow"] = []string{http.MethodPost}
+	if r.allow != "" {
+		h["Allow"] = []string{r.allow}
 	}
 	if r.Close {
 		h["Connection"] = []string{"close"}
@@ -86,14 +83,17 @@ const lingering = 500 * time.Millisecond
 // ServeHTTP receives one delivery and answers it by the outcome contract. It reads URL.Path, URL.RawQuery, the headers
 // and the body, so any router will do that leaves those alone; the body must not have been read before.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	connection := http.NewResponseController(w)
 	request := Request{
 		Method:        r.Method,
 		URL:           r.URL,
 		Header:        r.Header,
 		Body:          r.Body,
 		ContentLength: r.ContentLength,
-		readDeadline:  http.NewResponseController(w).SetReadDeadline,
+		readDeadline:  connection.SetReadDeadline,
+		writeDeadline: connection.SetWriteDeadline,
 	}
+	request.server, _ = r.Context().Value(http.ServerContextKey).(*http.Server)
 	result := h.process(r.Context(), &request)
 	if result.Close {
 		// The server reads on for a while, because a connection that is closed with part of the body still in it may
@@ -106,11 +106,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // Process receives one delivery without a socket: for serverless functions and other servers. It waits as long as
-// ServeHTTP would, or until the deadline of ctx, if that is earlier; the callback goes on after either, and may ask ctx
-// for values then. A Body that can block and has missed Options.BodyTimeout is read from until that read ends.
+// ServeHTTP would. If ctx has an earlier deadline it returns before that, with a margin of a quarter of the time left and
+// at most 500 ms. The callback goes on after either, and may ask ctx for values then. A Body that can block and has missed
+// Options.BodyTimeout is read from until that read ends.
 func (h *Handler) Process(ctx context.Context, r Request) Result {
 	r.Header = canonical(r.Header)
-	r.readDeadline = nil
+	r.readDeadline, r.writeDeadline, r.server = nil, nil, nil
 	return h.process(ctx, &r)
 }
 

@@ -51,7 +51,7 @@ func (p *passage) decode() {
 		p.undecoded = &undecodableError{err}
 		return
 	}
-	p.event = event
+	p.event, p.undecodedFields = event, event.event().decoded.undecoded
 }
 
 // execute calls back and settles what came of it, also when the callback panics or ends its goroutine.
@@ -138,7 +138,7 @@ func (r *run) callback() error {
 		if h.onUnhandled != nil {
 			return h.onUnhandled(r.ctx, d)
 		}
-		return nil
+		return unhandledError{}
 	}
 	if r.undecoded != nil {
 		return r.undecoded
@@ -146,6 +146,11 @@ func (r *run) callback() error {
 	r.event.event().delivery = d
 	return cb.call(r.ctx, r.event)
 }
+
+// An unhandledError is a delivery that OnAny has seen and no callback has handled.
+type unhandledError struct{}
+
+func (unhandledError) Error() string { return "unhandled" }
 
 // An undecodableError is a body that does not fit the type of its callback.
 type undecodableError struct{ err error }

@@ -15,9 +15,12 @@ func (r *run) settle(v verdict) verdict {
 	switch v.outcome {
 	case Handled, Ignored:
 		return r.complete(v)
+	case Unhandled:
+		return r.release(r.h.unhandled(r.delivery.Type))
 	case Dropped:
 		return r.giveUp(v)
 	default:
+		r.countEarlier(r.hold)
 		if last, _ := r.lastAttempt(); last || v.outcome == Undecodable {
 			return r.giveUp(v)
 		}
@@ -32,9 +35,11 @@ func judge(err error) verdict {
 	if err != nil {
 		_ = err.Error() // if it panics, as on a nil pointer, then here
 	}
-	switch e := err.(type) { //nolint:errorlint // these two are made by us and never wrapped
+	switch e := err.(type) { //nolint:errorlint // these are made by us and never wrapped
 	case nil:
 		return verdict{outcome: Handled}
+	case unhandledError:
+		return verdict{outcome: Unhandled}
 	case *PanicError:
 		v.outcome = Panicked
 	case *undecodableError:
@@ -79,15 +84,6 @@ func (r *run) giveUp(v verdict) verdict {
 	default:
 		return r.release(v)
 	}
-}
-
-// lastAttempt reports whether the vendor may not send the delivery again, and whether our own count says so: the age
-// of the signed time knows of attempts that we did not see, but not for certain.
-func (p *passage) lastAttempt() (last, counted bool) {
-	profile := &p.h.profile
-	counted = profile.Attempts > 0 && p.delivery.Attempt >= profile.Attempts
-	aged := profile.LastAge > 0 && !p.sentAt.IsZero() && p.arrived.Sub(p.sentAt) > profile.LastAge
-	return counted || aged, counted
 }
 
 // park calls Options.DeadLetter, with a context that carries the claim and ends with the lease.

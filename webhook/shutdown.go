@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
+
+	"github.com/aihooks/aihooks-go/internal/deadline"
 )
 
 var errShutdown = errors.New("webhook: the handler has been shut down")
-
-// cancelGrace is how long callbacks have to return, and to give back what they hold, once they have been cancelled.
-const cancelGrace = time.Second
 
 // A ShutdownError says what was left when a shutdown ended before the callbacks did.
 type ShutdownError struct {
@@ -27,12 +25,16 @@ func (e *ShutdownError) Error() string {
 // Unwrap returns the error of the context that ended the shutdown.
 func (e *ShutdownError) Unwrap() error { return e.err }
 
-// Shutdown waits for the callbacks that run. When ctx ends before they do, it cancels them, gives them a second to
-// return, and reports with a [*ShutdownError] what was left: those deliveries stay claimed until their lease ends, and
-// then the vendor's next attempt runs them.
+// Shutdown waits for the callbacks that run. When ctx ends before they do, it cancels them, gives them until a second after
+// its deadline to return, and reports with a [*ShutdownError] what was left: those deliveries stay claimed until their
+// lease ends, and then the vendor's next attempt runs them.
+//
+// Give every step of a shutdown the same context: its deadline then is that of the whole. Shut several handlers down at
+// once, each on a goroutine: callbacks of one that is called after the deadline have a tenth of a second to return.
 //
 // From the call on, new deliveries are answered 503; with an inbox they are still stored and answered 200, for as long
-// as the listener is open. So shut down in this order: http.Server.Shutdown, Handler.Shutdown, then the inbox.
+// as the listener is open, and a stored delivery whose run is canceled is run by the next process, which does not count as
+// an attempt. So shut down in this order: http.Server.Shutdown, Handler.Shutdown, then the inbox's Shutdown.
 func (h *Handler) Shutdown(ctx context.Context) error {
 	idle := h.life.drain()
 	select {
@@ -44,7 +46,7 @@ func (h *Handler) Shutdown(ctx context.Context) error {
 		h.life.cut()
 	}
 	// The store has the second as well: what was cancelled has to be released, and ctx may have ended before the call.
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelGrace)
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), deadline.Grace(ctx))
 	defer cancel()
 	select {
 	case <-idle:
@@ -133,6 +135,13 @@ func (l *life) closeIfIdle() {
 	default:
 		close(l.idle)
 	}
+}
+
+// isCut reports whether callbacks have been canceled.
+func (l *life) isCut() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ended
 }
 
 func (l *life) runs() []*run {

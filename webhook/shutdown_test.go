@@ -97,6 +97,23 @@ func TestShutdownSaysWhichCallbacksAreLeft(t *testing.T) {
 	})
 }
 
+func TestShutdown_SharesTheSecondAfterItsDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		handlers := make([]*receiver, 3)
+		for i := range handlers {
+			handlers[i] = newReceiver(t, webhook.Options{})
+			ping.On(handlers[i].Handler, func(context.Context, *Ping) error { time.Sleep(time.Minute); return nil })
+			deliverAside(t, handlers[i])
+		}
+		start, ctx := time.Now(), within(t, 2*time.Second)
+		for _, h := range handlers {
+			require.Error(t, h.Shutdown(ctx))
+		}
+		require.Equal(t, 3200*time.Millisecond, time.Since(start), "one after the other, not a second for each")
+		time.Sleep(time.Hour)
+	})
+}
+
 func TestShutdownMayBeCalledAgainAndAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})

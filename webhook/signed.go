@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/aihooks/aihooks-go/signature"
@@ -37,7 +38,7 @@ type signed struct {
 	keys     *signature.Keyring
 }
 
-func (s *signed) Authenticate(r *Request, body []byte) (signature.Match, error) {
+func (s *signed) Authenticate(_ context.Context, r *Request, body []byte) (signature.Match, error) {
 	return s.verifier.Verify(s.keys, r.Header, body)
 }
 

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/aihooks/aihooks-go/internal/timestamp"
 )
 
 // Unknown returns what the vendor sent and the event's type has no field for, by its JSON pointer (RFC 6901) in the
@@ -42,7 +44,8 @@ func (e *Event) routedBy(name string, raw []byte) bool {
 	case matches(names.ID, name):
 		return empty || e.ID != "" && text(raw) == e.ID
 	case matches(names.Time, name):
-		return empty || !instant(raw).IsZero() && instant(raw).Equal(e.Time)
+		t, err := timestamp.ParseJSON(raw)
+		return empty || err == nil && t.Equal(e.Time)
 	default:
 		return empty && matches(names.Data, name)
 	}

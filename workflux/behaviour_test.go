@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -13,6 +14,7 @@ import (
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/workflux"
+	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
 )
 
 // handlerFor returns a handler with a callback for conversation.started.
@@ -77,16 +79,38 @@ func TestAMeasureMayHaveAFraction(t *testing.T) {
 	require.InDelta(t, 4.5, c.SatisfactionScore, 0)
 }
 
-func TestAFifthFailureIsAnswered200SoThatTheWebhookIsNotDisabled(t *testing.T) {
-	h := handlerFor(t, workflux.Config{}, webhook.Options{}, fail)
-	sender := kit.Sender(t, h)
-	d := sender.Sample(workflux.TypeConversationStarted)
-	for range 4 {
-		require.Equal(t, http.StatusInternalServerError, sender.Process(d).Status)
+func TestHandler_FifthFailureIs200(t *testing.T) {
+	for _, reading := range workfluxtest.Vendor().Schedules {
+		synctest.Test(t, func(t *testing.T) {
+			h := handlerFor(t, workflux.Config{}, webhook.Options{}, fail)
+			sender := kit.Sender(t, h)
+			d := sender.Sample(workflux.TypeConversationStarted)
+			began := time.Now()
+			for _, at := range reading.Attempts[:4] {
+				time.Sleep(time.Until(began.Add(at)))
+				require.Equal(t, http.StatusInternalServerError, sender.Process(d).Status)
+			}
+			time.Sleep(time.Until(began.Add(reading.Attempts[4])))
+			last := sender.Process(d)
+			require.Equal(t, webhook.Abandoned, last.Outcome, reading.Name)
+			require.Equal(t, http.StatusOK, last.Status)
+		})
 	}
-	last := sender.Process(d)
-	require.Equal(t, webhook.Abandoned, last.Outcome)
-	require.Equal(t, http.StatusOK, last.Status)
+}
+
+// A resend button, or a proxy, does not use up WorkFlux's five attempts: the bytes carry their time.
+func TestHandler_FailuresWithinSecondsAre500(t *testing.T) {
+	for _, pause := range []time.Duration{time.Millisecond, time.Second, 2 * time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			h := handlerFor(t, workflux.Config{}, webhook.Options{}, fail)
+			sender := kit.Sender(t, h)
+			d := sender.Sample(workflux.TypeConversationStarted)
+			for range 12 {
+				require.Equal(t, http.StatusInternalServerError, sender.Process(d).Status)
+				time.Sleep(pause)
+			}
+		})
+	}
 }
 
 func TestAFailureThatMustBeTheFifthByItsAgeIsParked(t *testing.T) {

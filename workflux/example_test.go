@@ -85,6 +85,6 @@ func ExampleConfig_key() {
 	}
 	// Output:
 	// message msg-788
-	// handled key/msg-788
-	// duplicate key/msg-788
+	// handled key/user.message/msg-788
+	// duplicate key/user.message/msg-788
 }

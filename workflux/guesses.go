@@ -67,8 +67,8 @@ type IntegrationError struct {
 	SyncType        *SyncType        `json:"sync_type,omitempty"`
 }
 
-// AgentUpdated is the event agent.updated. What was changed has no field: no published payload names such a thing. Look
-// for it in Unknown().
+// AgentUpdated is the event agent.updated. What was changed has no field: no published payload names such a thing. In
+// WorkFlux's API an agent has id, name, category, status and config{personality, language}: look for those in Unknown().
 //
 // WorkFlux does not publish this payload; the fields are a best guess. An id that was not sent is empty, anything else
 // nil. Every byte stays reachable through Delivery().Body and Unknown().

@@ -16,7 +16,8 @@ type Config struct {
 	// Defaults to "default".
 	Endpoint string
 
-	// Keys are the live signing secrets. At least one is required.
+	// Keys are the live signing secrets. At least one is required. WorkFlux's API takes any string of the caller's as the
+	// secret of a webhook: its bytes are the key, and are never decoded.
 	Keys []signature.Key
 
 	// Window is how old a delivery may be, by the timestamp in its body. It must be longer than WorkFlux goes on
@@ -24,12 +25,14 @@ type Config struct {
 	Window time.Duration
 
 	// Attempts is the attempt after which WorkFlux sends a delivery no more, and disables the endpoint.
-	// Defaults to 5, as documented.
+	// A copy that comes within 30 s does not count. Defaults to 5, as documented, and no attempt is the last while the
+	// delivery is younger than 40 minutes. Setting Attempts makes the count alone decide.
 	Attempts int
 
 	// Key names a delivery by its decoded event, a pointer to one of the types of this package. WorkFlux sends no id,
 	// so two events with the same bytes, two equal user messages within a second for instance, are one unless Key
-	// tells them apart. An empty name leaves the delivery its default: a digest of the signed body.
+	// tells them apart. An empty name leaves the delivery its default: a digest of the signed body. Events of different
+	// types never are one. With a Key, a field that does not fit makes the delivery undecodable, because Key may need it.
 	Key func(event any) string
 }
 

@@ -3,7 +3,8 @@ package workflux
 import "github.com/aihooks/aihooks-go/webhook"
 
 // The four payloads that WorkFlux's Webhooks Guide gives in full. Names are the guide's; the types are read off its
-// examples, with room for a fraction wherever something is measured. A field that is null or was not sent is zero.
+// examples, with room for a fraction wherever something is measured. A field that is null, was not sent or did not fit
+// is zero.
 
 // ConversationStarted is the event conversation.started. Its fields are those of the Webhooks Guide.
 type ConversationStarted struct {

@@ -26,6 +26,7 @@ func Profile() webhook.Profile {
 		AnswerWithin:     5 * time.Second,   // silent: as its peers
 		Horizon:          81 * time.Minute,  // 0 + 1 + 5 + 15 + 60, if each pause is counted from the attempt before
 		Attempts:         5,
+		ShortestPause:    time.Minute,
 		LastAge:          40 * time.Minute, // the fourth comes after 21 min at the latest, the fifth after 60 at the earliest
 		DisablesEndpoint: true,
 		Events:           events,

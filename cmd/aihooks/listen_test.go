@@ -3,7 +3,9 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -153,14 +155,12 @@ func TestListen_RespondsWhenOutputIsNotRead(t *testing.T) {
 			address := freeAddress(t)
 			c := aihooks(t, nil, append([]string{"listen", "--addr", address, "--dir", folder}, args...)...)
 			c.Stdout = in
-			j := &job{t: t, cmd: c}
 			text, err := c.StderrPipe()
 			require.NoError(t, err)
 			require.NoError(t, c.Start())
 			t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
 			require.NoError(t, in.Close())
-			j.err = bufio.NewScanner(text)
-			line(t, j.err, "Ctrl-C ends")
+			line(t, bufio.NewScanner(text), "Ctrl-C ends")
 			for range deliveries {
 				require.Equal(t, 200, post(t, "http://"+address+"/webhooks/workflux", `{"event":"`+strings.Repeat("x", size)+`"}`, nil))
 			}
@@ -197,13 +197,17 @@ func TestListen_EndsWhenOutputIsNeverRead(t *testing.T) {
 	require.NotZero(t, c.ProcessState.ExitCode(), "output was lost")
 }
 
-// freeAddress returns an address that is free now, for a process whose output is not read.
+// freeAddress returns an address that is free, for a process whose output is not read. Its port is below those that a
+// system hands out by itself, so that no other process is given it in between.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test
-	require.NoError(t, err)
-	require.NoError(t, l.Close())
-	return l.Addr().String()
+	for {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000))) //nolint:noctx // a test
+		if err == nil {
+			require.NoError(t, l.Close())
+			return l.Addr().String()
+		}
+	}
 }
 
 func TestListen_AcceptsPathsThatAMuxRedirects(t *testing.T) {

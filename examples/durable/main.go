@@ -56,6 +56,7 @@ func run(ctx context.Context) error {
 	<-ctx.Done()
 	drain, cancel := context.WithTimeout(context.Background(), 25*time.Second)
 	defer cancel()
-	// No new requests, then no running callbacks, then the inbox. What it still has is run by the next process.
-	return errors.Join(server.Shutdown(drain), hook.Shutdown(drain), box.Close())
+	// No new requests, then no running callbacks, then the inbox, all by one deadline. What it still has is run by the next
+	// process.
+	return errors.Join(server.Shutdown(drain), hook.Shutdown(drain), box.Shutdown(drain), box.Close())
 }

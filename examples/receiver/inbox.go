@@ -25,7 +25,7 @@ type box struct {
 func openInbox(ctx context.Context, name string, o *webhook.Options) (*box, error) {
 	b := &box{close: func() error { return nil }, end: func() {}}
 	kind, source, _ := strings.Cut(name, ":")
-	policy := inbox.Policy{Logger: o.Logger, DrainTimeout: drainTimeout}
+	policy := inbox.Policy{Logger: o.Logger}
 	var err error
 	switch kind {
 	case "":
@@ -56,13 +56,21 @@ func (b *box) start(hooks []*webhook.Handler, logger *slog.Logger) {
 	ctx, end := context.WithCancel(context.Background())
 	b.end = end
 	b.running.Go(func() {
-		if err := b.Run(ctx, list...); err != nil {
+		if err := b.Run(ctx, list...); err != nil && !errors.Is(err, inbox.ErrShutdown) {
 			logger.Error("inbox", "error", err)
 		}
 	})
 }
 
-// Close ends what start has started, and closes the inbox.
+// shutDown ends what start has started, by the end of ctx.
+func (b *box) shutDown(ctx context.Context) error {
+	if b.Inbox == nil {
+		return nil
+	}
+	return b.Inbox.Shutdown(ctx)
+}
+
+// Close closes the inbox.
 func (b *box) Close() error {
 	b.end()
 	b.running.Wait()

@@ -9,14 +9,13 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
-	"github.com/riverqueue/river/rivermigrate"
 
 	"github.com/aihooks/aihooks-go/inbox"
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
 )
 
 // openRiver makes the tables of River and of the inbox, unless they are there, and starts a client that works nothing else.
-func openRiver(ctx context.Context, source string, policy inbox.Policy) (box inbox.Inbox, closeAll func() error, err error) {
+func openRiver(ctx context.Context, source string, policy inbox.Policy) (inbox.Inbox, func() error, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	poolConfig, err := pgxpool.ParseConfig(source)
@@ -33,38 +32,14 @@ func openRiver(ctx context.Context, source string, policy inbox.Policy) (box inb
 		pool.Close()
 		return nil, nil, err
 	}
-	closeAll = func() error { err := opened.Close(); pool.Close(); return err }
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, closeAll())
-		}
-	}()
-	migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Logger: policy.Logger})
+	client, err := startRiver(ctx, pool, opened, policy)
 	if err != nil {
+		err = errors.Join(err, opened.Close())
+		pool.Close()
 		return nil, nil, err
 	}
-	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
-		return nil, nil, err
-	}
-	if err := opened.Migrate(ctx); err != nil {
-		return nil, nil, err
-	}
-	c := &river.Config{Logger: policy.Logger}
-	if err := opened.Configure(c); err != nil {
-		return nil, nil, err
-	}
-	client, err := river.NewClient(riverpgxv5.New(pool), c)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := opened.Use(ctx, client); err != nil {
-		return nil, nil, err
-	}
-	if err := client.Start(context.WithoutCancel(ctx)); err != nil { // it is stopped by closeAll, in its turn
-		return nil, nil, err
-	}
-	closeAll = func() error {
-		stop, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	return opened, func() error {
+		stop, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
 		if err := client.Stop(stop); err != nil {
 			return fmt.Errorf("stopping River: %w", err) // what does not end keeps its connection
@@ -72,6 +47,24 @@ func openRiver(ctx context.Context, source string, policy inbox.Policy) (box inb
 		err := opened.Close()
 		pool.Close()
 		return err
+	}, nil
+}
+
+// startRiver starts River's client for the inbox.
+func startRiver(ctx context.Context, pool *pgxpool.Pool, box *riverinbox.Inbox, policy inbox.Policy) (*riverinbox.Client, error) {
+	if err := box.Migrate(ctx); err != nil {
+		return nil, err
 	}
-	return opened, closeAll, nil
+	c := &river.Config{Logger: policy.Logger}
+	if err := box.Configure(c); err != nil {
+		return nil, err
+	}
+	client, err := river.NewClient(riverpgxv5.New(pool), c)
+	if err != nil {
+		return nil, err
+	}
+	if err := box.Use(ctx, client); err != nil {
+		return nil, err
+	}
+	return client, client.Start(context.WithoutCancel(ctx)) // the caller stops it, in its turn
 }

@@ -30,14 +30,15 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// drainTimeout is how long callbacks may go on after a SIGTERM: as long as they may run.
-const drainTimeout = webhook.DefaultCallbackTimeout + 5*time.Second
+// shutdownTimeout is how long the whole shutdown may take, but for a second or two. Kubernetes gives 30 s.
+const shutdownTimeout = 25 * time.Second
 
 func main() {
 	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
@@ -97,12 +98,20 @@ func run(ctx context.Context, getenv func(string) string, stdout *os.File, logge
 	case <-ctx.Done():
 	}
 
-	// The order matters: first no new requests, then no running callbacks, then, by the deferred calls, inbox and store.
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	// The order matters: first no new requests, then no running callbacks, then the inboxes, and then, by the deferred
+	// calls, what they and the store have open. All of them share one deadline.
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
-	err = server.Shutdown(drain)
-	for _, hook := range hooks {
-		err = errors.Join(err, hook.Shutdown(drain))
+	return errors.Join(server.Shutdown(drain), shutDown(drain, hooks), box.shutDown(drain), oldBox.shutDown(drain))
+}
+
+// shutDown shuts the handlers down at once: one after the other, the last would have no time left.
+func shutDown(ctx context.Context, hooks []*webhook.Handler) error {
+	errs := make([]error, len(hooks))
+	var all sync.WaitGroup
+	for i, hook := range hooks {
+		all.Go(func() { errs[i] = hook.Shutdown(ctx) })
 	}
-	return err
+	all.Wait()
+	return errors.Join(errs...)
 }

@@ -175,18 +175,18 @@ func TestATermLetsTheRunningCallbackFinish(t *testing.T) {
 
 func TestSetUpThatIsWrongIsSaidPlainly(t *testing.T) {
 	for env, want := range map[string]string{
-		"FAIL_FIRST=often":     "FAIL_FIRST",
-		"HANDLER_DELAY=1":      "HANDLER_DELAY",
-		"MAX_BODY=-1":          "Options.MaxBody cannot be negative",
+		"FAIL_FIRST=often":             "FAIL_FIRST",
+		"HANDLER_DELAY=1":              "HANDLER_DELAY",
+		"MAX_BODY=-1":                  "Options.MaxBody cannot be negative",
 		"WORKFLUX_WEBHOOK_SECRET= ":    "is blank",
 		"EMBERQA_WEBHOOK_TOKEN=a,b/c":  "slash",
 		"GREENFLASH_WEBHOOK_SECRET=a,": "is blank",
-		"ADDR=nowhere":         "ADDR",
-		"STORE=paper:":         "STORE",
-		"STORE=sqlite:/":       "STORE",
-		"INBOX=paper:":         "INBOX",
-		"INBOX=sqlite:":        "INBOX",
-		"INBOX=jetstream:x":    "needs a STORE",
+		"ADDR=nowhere":                 "ADDR",
+		"STORE=paper:":                 "STORE",
+		"STORE=sqlite:/":               "STORE",
+		"INBOX=paper:":                 "INBOX",
+		"INBOX=sqlite:":                "INBOX",
+		"INBOX=jetstream:x":            "needs a STORE",
 	} {
 		cmd := exec.Command(binary)
 		cmd.Env = append(os.Environ(), "ADDR=127.0.0.1:0", "CONVOSPHERE_WEBHOOK_SECRET=x", env)

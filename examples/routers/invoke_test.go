@@ -1,10 +1,12 @@
 package routers_test
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -22,6 +24,8 @@ var (
 	httpEvent []byte
 	//go:embed testdata/url.json
 	urlEvent []byte
+	//go:embed testdata/alb.json
+	albEvent []byte
 )
 
 // invokeREST sends as a REST API does, to one function for each vendor.
@@ -32,7 +36,7 @@ func invokeREST(greenflash, emberqa any, inBase64 bool) send {
 		for name, values := range r.Header {
 			single[name] = values[len(values)-1]
 		}
-		event["httpMethod"], event["path"], event["resource"] = r.Method, r.URL.Path, r.URL.Path
+		event["httpMethod"], event["path"], event["resource"] = r.Method, r.URL.EscapedPath(), r.URL.Path
 		event["headers"], event["multiValueHeaders"] = single, r.Header
 		event["queryStringParameters"], event["multiValueQueryStringParameters"] = nil, nil
 		if query := r.URL.Query(); len(query) > 0 {
@@ -46,6 +50,69 @@ func invokeREST(greenflash, emberqa any, inBase64 bool) send {
 		invoke(t.Context(), t, functionFor(r, greenflash, emberqa), event, &got)
 		return answer{got.StatusCode, got.MultiValueHeaders, got.Body}
 	}
+}
+
+// invokeHTTP1 sends as an HTTP API with payload format 1.0 does: as a REST API, but with the path decoded.
+func invokeHTTP1(greenflash, emberqa any) send {
+	return func(t *testing.T, r *http.Request) answer {
+		event := eventOf(t, restEvent, r, true)
+		event["version"], event["httpMethod"], event["path"] = "1.0", r.Method, r.URL.Path
+		event["multiValueHeaders"] = r.Header
+		event["queryStringParameters"], event["multiValueQueryStringParameters"] = nil, r.URL.Query()
+		var got struct {
+			StatusCode        int
+			MultiValueHeaders http.Header
+			Body              string
+		}
+		invoke(t.Context(), t, functionFor(r, greenflash, emberqa), event, &got)
+		return answer{got.StatusCode, got.MultiValueHeaders, got.Body}
+	}
+}
+
+// invokeALB sends as a load balancer does, with multi-value headers or without. It decodes nothing.
+func invokeALB(greenflash, emberqa any, multiValue bool) send {
+	return func(t *testing.T, r *http.Request) answer {
+		event := eventOf(t, albEvent, r, true)
+		event["httpMethod"], event["path"] = r.Method, r.URL.EscapedPath()
+		headers, query := make(map[string][]string), make(map[string][]string)
+		for name, values := range r.Header {
+			headers[strings.ToLower(name)] = values
+		}
+		for pair := range strings.SplitSeq(r.URL.RawQuery, "&") {
+			name, value, _ := strings.Cut(pair, "=")
+			query[name] = append(query[name], value)
+		}
+		if multiValue {
+			event["multiValueHeaders"], event["multiValueQueryStringParameters"] = headers, query
+			delete(event, "headers")
+			delete(event, "queryStringParameters")
+		} else {
+			event["headers"], event["queryStringParameters"] = lastOf(headers), lastOf(query)
+		}
+		var got struct {
+			StatusCode        int
+			StatusDescription string
+			Headers           map[string]string
+			MultiValueHeaders http.Header
+			Body              string
+		}
+		invoke(t.Context(), t, functionFor(r, greenflash, emberqa), event, &got)
+		require.Equal(t, multiValue, got.Headers == nil)
+		require.Equal(t, multiValue, got.MultiValueHeaders != nil)
+		require.Equal(t, fmt.Sprint(got.StatusCode, " ", http.StatusText(got.StatusCode)), got.StatusDescription)
+		if multiValue {
+			return answer{got.StatusCode, got.MultiValueHeaders, got.Body}
+		}
+		return (&httpAnswer{got.StatusCode, got.Headers, got.Body}).answer()
+	}
+}
+
+func lastOf(lists map[string][]string) map[string]string {
+	single := make(map[string]string)
+	for name, values := range lists {
+		single[name] = values[len(values)-1]
+	}
+	return single
 }
 
 // invokeHTTP sends as an HTTP API or a function URL does, to one function for each vendor.
@@ -79,6 +146,9 @@ func httpEventOf(t *testing.T, form []byte, r *http.Request, inBase64 bool) map[
 		joined[strings.ToLower(name)] = strings.Join(values, ",")
 	}
 	event["headers"], event["rawPath"], event["rawQueryString"] = joined, r.URL.Path, r.URL.RawQuery
+	if bytes.Equal(form, urlEvent) { // a function URL does not decode the path
+		event["rawPath"] = r.URL.EscapedPath()
+	}
 	call := event["requestContext"].(map[string]any)["http"].(map[string]any)
 	call["method"], call["path"] = r.Method, r.URL.Path
 	return event

@@ -41,7 +41,10 @@ type receiver struct {
 }
 
 // newReceiver returns a receiver whose callbacks end with err.
-func newReceiver(t *testing.T, err error) *receiver {
+func newReceiver(t *testing.T, err error) *receiver { return newReceiverFor(t, token, err) }
+
+// newReceiverFor returns a receiver with another token for EmberQA.
+func newReceiverFor(t *testing.T, token string, err error) *receiver {
 	r := new(receiver)
 	options := &webhook.Options{MaxBody: 200 << 10, Logger: slog.New(slog.NewJSONHandler(&r.log, nil))}
 	var failed error

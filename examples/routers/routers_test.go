@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -143,6 +144,25 @@ func TestACredentialInTheQueryIsSeen(t *testing.T) {
 		require.Equal(t, http.StatusOK, send(t, lowScore(t, "/webhooks/emberqa/in-the-query?of=a&token="+token)).status)
 		require.Equal(t, 1, r.ran())
 	})
+}
+
+// escape escapes a segment of a path, a plus sign as well.
+func escape(segment string) string { return strings.ReplaceAll(url.QueryEscape(segment), "+", "%20") }
+
+// Whatever decodes a URL on the way, the token that the handler compares is the one that was escaped.
+func TestToken_MayHaveEscapedCharacters(t *testing.T) {
+	for _, odd := range []string{"token+with+plus-signs", "token with spaces and more", "token%2Bthat looks escaped", "token&with=others;and?more#", "tökén-of-ünicode-letters"} {
+		for _, m := range mounts {
+			t.Run(odd+"/"+m.name, func(t *testing.T) {
+				r := newReceiverFor(t, odd, nil)
+				send := m.mount(t, r)
+				require.Equal(t, http.StatusOK, send(t, lowScore(t, "/webhooks/emberqa/"+escape(odd))).status)
+				require.Equal(t, http.StatusOK, send(t, lowScore(t, "/webhooks/emberqa/in-the-query?of=a&token="+url.QueryEscape(odd))).status)
+				require.Equal(t, 1, r.ran())
+				require.Equal(t, http.StatusUnauthorized, send(t, lowScore(t, "/webhooks/emberqa/"+url.PathEscape(odd+"x"))).status)
+			})
+		}
+	}
 }
 
 func TestAFailureIsAnsweredAsTheContractSays(t *testing.T) {

@@ -49,6 +49,15 @@ var mounts = []struct {
 	{name: "lambda, REST API, base64", get: http.StatusMethodNotAllowed, mount: func(_ *testing.T, r *receiver) send {
 		return invokeREST(routers.LambdaREST(r.greenflash.Handler), routers.LambdaREST(r.emberqa.Handler), true)
 	}},
+	{name: "lambda, HTTP API, format 1.0", get: http.StatusMethodNotAllowed, mount: func(_ *testing.T, r *receiver) send {
+		return invokeHTTP1(routers.LambdaREST(r.greenflash.Handler), routers.LambdaREST(r.emberqa.Handler))
+	}},
+	{name: "lambda, load balancer", get: http.StatusMethodNotAllowed, lastWins: true, mount: func(_ *testing.T, r *receiver) send {
+		return invokeALB(routers.LambdaALB(r.greenflash.Handler), routers.LambdaALB(r.emberqa.Handler), false)
+	}},
+	{name: "lambda, load balancer, multi-value headers", get: http.StatusMethodNotAllowed, mount: func(_ *testing.T, r *receiver) send {
+		return invokeALB(routers.LambdaALB(r.greenflash.Handler), routers.LambdaALB(r.emberqa.Handler), true)
+	}},
 	{name: "lambda, HTTP API", get: http.StatusMethodNotAllowed, mount: func(_ *testing.T, r *receiver) send {
 		return invokeHTTP(routers.LambdaHTTP(r.greenflash.Handler), routers.LambdaHTTP(r.emberqa.Handler), httpEvent, false)
 	}},

@@ -46,6 +46,21 @@ var confusionRules = []rule{{
 		}
 	},
 }, {
+	name: "CompletedComparesTags",
+	says: "A claim of a completed key says OtherTag only if its token's tag is not that of the token that completed the key.",
+	check: func(c *check) {
+		token := c.acquire("key", long, "when it is new")
+		c.complete("key", token, "while its token holds it")
+		got := c.claim("key", idempotency.NewToken().WithTag(token.Tag()), long)
+		if got.State != idempotency.Completed || got.OtherTag {
+			c.broken("a claim with the tag of the token that completed the key was answered %q, OtherTag %t", got.State, got.OtherTag)
+		}
+		got = c.claim("key", idempotency.NewToken().WithTag(^token.Tag()), long)
+		if got.State != idempotency.Completed || !got.OtherTag {
+			c.broken("a claim with another tag than the token that completed the key was answered %q, OtherTag %t", got.State, got.OtherTag)
+		}
+	},
+}, {
 	name:   "TokenOfAForgottenCompletionIsStale",
 	says:   "Once a completed key was forgotten and taken again, the token that had completed it cannot do so any more: the error is ErrLeaseLost.",
 	expire: true,

@@ -1,9 +1,10 @@
 -- KEYS[1] the key; ARGV: token, call, lease in ms, retention in ms.
--- Answers 1 and the attempt, 2 and for how much longer the lease runs in ms, or 3: acquired, in flight, completed.
+-- Answers 1 and the attempt, 2 and for how much longer the lease runs in ms, or 3 and 1 if the token that completed the
+-- key has another tag: acquired, in flight, completed.
 local row = redis.call('HMGET', KEYS[1], 'state', 'until', 'token', 'call', 'attempt')
 local state = row[1]
 if state == 'done' then
-  return {3, 0}
+  return {3, string.sub(row[3], -2) == string.sub(ARGV[1], -2) and 0 or 1}
 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

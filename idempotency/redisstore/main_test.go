@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	_ = os.Setenv("REDIS_URL", "redis://"+shared.Addr())
-	_ = flag.Set("test.parallel", "24") // what runs in parallel here waits most of the time
+	_ = flag.Set("test.parallel", "32") // what runs in parallel here waits most of the time
 	code := m.Run()
 	shared.Close()
 	os.Exit(code)
@@ -81,7 +81,7 @@ func TestRedisKeepsTheRulesOfAStore(t *testing.T) {
 		},
 		Around: atOnce,
 		// Long enough for a machine that is busy to look in time.
-		Retention: 1500 * time.Millisecond, Lease: 800 * time.Millisecond, Slack: 400 * time.Millisecond,
+		Retention: 4 * time.Second, Lease: 1500 * time.Millisecond, Slack: time.Second,
 	})
 }
 
@@ -100,7 +100,7 @@ func TestRedisClusterKeepsTheRulesOfAStore(t *testing.T) {
 			},
 			Around: atOnce,
 			// Long enough for a machine that is busy to look in time.
-			Retention: 1500 * time.Millisecond, Lease: 800 * time.Millisecond, Slack: 400 * time.Millisecond,
+			Retention: 4 * time.Second, Lease: 1500 * time.Millisecond, Slack: time.Second,
 		})
 	})
 	var used atomic.Int64

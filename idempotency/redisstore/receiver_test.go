@@ -36,7 +36,7 @@ func newReceiver(store idempotency.Store, call func(context.Context, *webhook.De
 	if err != nil {
 		return nil, err
 	}
-	h.OnAny(call)
+	h.OnUnhandled(call)
 	return h, nil
 }
 

@@ -98,7 +98,7 @@ func (s *Store) Claim(ctx context.Context, key string, token idempotency.Token, 
 	case inFlight:
 		return idempotency.Claim{State: idempotency.InFlight, Remaining: time.Duration(answer[1]) * time.Millisecond}, nil
 	default:
-		return idempotency.Claim{State: idempotency.Completed}, nil
+		return idempotency.Claim{State: idempotency.Completed, OtherTag: answer[1] != 0}, nil
 	}
 }
 

@@ -87,10 +87,11 @@ func (s statements) in(table string) statements {
 }
 
 // PostgreSQL is the dialect of PostgreSQL and what speaks like it.
-//
+var PostgreSQL = &postgreSQL
+
 // All conditions look at clock_timestamp(), not now(), which stands still during a transaction and while a
 // statement waits for a row.
-var PostgreSQL = &Dialect{
+var postgreSQL = Dialect{
 	name: "PostgreSQL",
 	unit: time.Microsecond,
 	statements: statements{
@@ -119,7 +120,7 @@ ON CONFLICT (namespace, key) DO UPDATE SET
     expires_at = {now} + $5::bigint * interval '1 microsecond'
 WHERE t.state = 0 OR t.state = 1 AND t.lease_until < {now} OR t.expires_at < {now}
 RETURNING attempt`,
-		lookUp: `SELECT state, (extract(epoch FROM lease_until - {now}) * 1000000)::bigint FROM {table}
+		lookUp: `SELECT state, (extract(epoch FROM lease_until - {now}) * 1000000)::bigint, token FROM {table}
 WHERE namespace = $1 AND key = $2 AND (state = 2 OR state = 1 AND lease_until >= {now}) AND expires_at >= {now}`,
 		complete: `UPDATE {table} SET state = 2, expires_at = {now} + $4::bigint * interval '1 microsecond'
 WHERE namespace = $1 AND key = $2 AND token = $3 AND state IN (1, 2) AND expires_at >= {now}`,
@@ -172,7 +173,9 @@ func sqlState(err error) string {
 }
 
 // SQLite is the dialect of SQLite from version 3.42 on. Times are milliseconds since 1970.
-var SQLite = &Dialect{
+var SQLite = &sqlite
+
+var sqlite = Dialect{
 	name: "SQLite",
 	unit: time.Millisecond,
 	statements: statements{
@@ -200,7 +203,7 @@ ON CONFLICT (namespace, key) DO UPDATE SET
     expires_at = excluded.expires_at
 WHERE t.state = 0 OR t.state = 1 AND t.lease_until < {now} OR t.expires_at < {now}
 RETURNING attempt`,
-		lookUp: `SELECT state, lease_until - {now} FROM {table}
+		lookUp: `SELECT state, lease_until - {now}, token FROM {table}
 WHERE namespace = ?1 AND key = ?2 AND (state = 2 OR state = 1 AND lease_until >= {now}) AND expires_at >= {now}`,
 		complete: `UPDATE {table} SET state = 2, expires_at = {now} + ?4
 WHERE namespace = ?1 AND key = ?2 AND token = ?3 AND state IN (1, 2) AND expires_at >= {now}`,

@@ -182,12 +182,15 @@ func (s *Store) claim(ctx context.Context, db Conn, key string, token idempotenc
 		}
 		var state int
 		var remaining int64
-		taken, err := s.row(ctx, db, s.sql.lookUp, []any{s.namespace, key}, &state, &remaining)
+		var by []byte
+		taken, err := s.row(ctx, db, s.sql.lookUp, []any{s.namespace, key}, &state, &remaining, &by)
 		switch {
 		case err != nil:
 			return idempotency.Claim{}, err
 		case taken && state == completed:
-			return idempotency.Claim{State: idempotency.Completed}, nil
+			var completer idempotency.Token
+			copy(completer[:], by)
+			return idempotency.Claim{State: idempotency.Completed, OtherTag: completer.Tag() != token.Tag()}, nil
 		case taken:
 			return idempotency.Claim{State: idempotency.InFlight, Remaining: time.Duration(max(0, remaining)) * s.dialect.unit}, nil
 		}

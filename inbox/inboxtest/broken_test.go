@@ -23,6 +23,8 @@ const (
 	duplicatesAreNew   fault = "a duplicate is not told"
 	forgetsDone        fault = "what is done is forgotten"
 	forgetsDead        fault = "what is dead is forgotten"
+	otherBodyIsNew     fault = "a duplicate with another body is new"
+	alwaysOther        fault = "every duplicate has another body"
 	foldsKeys          fault = "keys are compared without regard to case"
 	cutsKeys           fault = "keys are cut at 200 bytes"
 	comparesAllKeys    fault = "deliveries are recognised by all their keys together"
@@ -60,6 +62,7 @@ const (
 
 	alertsNobody          fault = "OnDead is not called"
 	alertsTwice           fault = "OnDead is called twice"
+	alertsInPlace         fault = "OnDead takes the place of a callback"
 	alertsTooEarly        fault = "OnDead is called ahead of the storage"
 	alertsWithoutAttempts fault = "OnDead is not told of the attempts"
 	newestFirst           fault = "the newest dead letter is listed first"
@@ -93,6 +96,7 @@ const (
 	noEndpointLimits     fault = "the limits of endpoints are ignored"
 	startsTooFew         fault = "no limit is reached"
 
+	ignoresDeadline       fault = "Shutdown waits for the DrainTimeout"
 	doesNotWait           fault = "Run does not wait for callbacks"
 	cancelsAtOnce         fault = "Run cancels callbacks at once"
 	startsAtTheEnd        fault = "Run starts something after its end"
@@ -116,13 +120,15 @@ const andOthers = "and others"
 
 // breaks are the rules that each fault breaks.
 var breaks = map[fault][]string{
-	losesOnReopen:         {"EnqueuedIsDurable", "OneOfManyConcurrentEnqueuesIsNew", "DuplicateIsNotRun", "RetryAfterMayBeFarAway", "AttemptsOutliveTheProcess", "DeadLettersAreListedInOrder", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "DiscardedIsDone", "DeliveryWithoutCallbackStays", "EnqueueWorksWithoutARun", "AnyProcessRunsWhatAnyHasTaken", "DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried", "LateResultChangesNothing"},
+	losesOnReopen:         {"EnqueuedIsDurable", "OneOfManyConcurrentEnqueuesIsNew", "DuplicateIsNotRun", "RetryAfterMayBeFarAway", "AttemptsOutliveTheProcess", "DeadLettersAreListedInOrder", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "DiscardedIsDone", "DeliveryWithoutCallbackStays", "EnqueueWorksWithoutARun", "AnyProcessRunsWhatAnyHasTaken", "DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried", "LateResultChangesNothing", "ShutdownHasOneDeadline"},
 	writesLater:           {"EnqueuedIsDurable", "OneOfManyConcurrentEnqueuesIsNew"},
 	insertsInTwoSteps:     {"OneOfManyConcurrentEnqueuesIsNew"},
 	storesTwice:           {"OneOfManyConcurrentEnqueuesIsNew", "DuplicateIsNotRun", "CompletedKeyIsNotRun", "DiscardedIsDone", "DeliveryWithoutCallbackStays"},
 	duplicatesAreNew:      {"EnqueuedIsDurable", "OneOfManyConcurrentEnqueuesIsNew", "DuplicateIsNotRun", "FirstKeyDecides", "CompletedKeyIsNotRun", "RetryAfterMayBeFarAway", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "DiscardedIsDone", "DeliveryWithoutCallbackStays"},
 	forgetsDone:           {"DuplicateIsNotRun", "CompletedKeyIsNotRun", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "DiscardedIsDone"},
 	forgetsDead:           {"DuplicateIsNotRun"},
+	otherBodyIsNew:        {"FirstKeyDecides", "DuplicateWithOtherBodyIsDuplicate"},
+	alwaysOther:           {"DuplicateWithOtherBodyIsDuplicate"},
 	foldsKeys:             {"FirstKeyDecides"},
 	cutsKeys:              {"FirstKeyDecides"},
 	comparesAllKeys:       {"FirstKeyDecides", "RerunRunsUnderKeysOfItsOwn"},
@@ -135,29 +141,30 @@ var breaks = map[fault][]string{
 	headerSingle:          {"DeliveryComesBackAsItWas"},
 	timeInMilliseconds:    {"DeliveryComesBackAsItWas"},
 	storesOneKey:          {"DeliveryComesBackAsItWas", "RerunRunsUnderKeysOfItsOwn"},
-	countsEverything:      {"KeyInFlightIsTriedAgainAndDoesNotCount", "DeliveryWithoutCallbackStays", "CallbackIsCancelledAfterTheDrainTimeout", "HandlerMayBeShutDownFirst"},
-	countsNothing:         {"KeyInFlightIsTriedAgainAndDoesNotCount", "FailureIsTriedAgainAfterTheBackoff", "RetryAfterCounts", "PermanentFailureIsDeadAtOnce", "BodyThatDoesNotFitIsDeadAtOnce", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "OnDeadIsCalledOnce", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "DeliveryWithoutHandlerStays", "DeliveryWithoutCallbackStays", "CallbackIsCancelledAfterTheDrainTimeout", "HandlerMayBeShutDownFirst", "DeliveryOutlivesItsProcess"},
+	countsEverything:      {"KeyInFlightIsTriedAgainAndDoesNotCount", "DeliveryWithoutCallbackStays", "CallbackIsCancelledAfterTheDrainTimeout", "HandlerMayBeShutDownFirst", "ShutdownHasOneDeadline"},
+	countsNothing:         {"KeyInFlightIsTriedAgainAndDoesNotCount", "FailureIsTriedAgainAfterTheBackoff", "RetryAfterCounts", "PermanentFailureIsDeadAtOnce", "BodyThatDoesNotFitIsDeadAtOnce", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "OnDeadIsCalledOnce", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "DeliveryWithoutHandlerStays", "DeliveryWithoutCallbackStays", "CallbackIsCancelledAfterTheDrainTimeout", "HandlerMayBeShutDownFirst", "DeliveryOutlivesItsProcess", "ShutdownHasOneDeadline"},
 	countsInFlight:        {"KeyInFlightIsTriedAgainAndDoesNotCount"},
 	countsShutdown:        {"HandlerMayBeShutDownFirst"},
 	countsNoPanic:         {"ExhaustedDeliveryIsDead"},
 	countsNoRetryAfter:    {"RetryAfterCounts"},
 	alwaysTheFirst:        {"FailureIsTriedAgainAfterTheBackoff", "RetryAfterCounts", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "OnDeadIsCalledOnce", "RetryRunsAgainWithAFreshBudget", "DeliveryOutlivesItsProcess"},
-	attemptsInMemory:      {"AttemptsOutliveTheProcess"},
-	keepsOneAttempt:       {"KeyInFlightIsTriedAgainAndDoesNotCount", "RetryAfterCounts", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "CallbackIsCancelledAfterTheDrainTimeout", "DeliveryOutlivesItsProcess"},
+	attemptsInMemory:      {"AttemptsOutliveTheProcess", "ShutdownHasOneDeadline"},
+	keepsOneAttempt:       {"KeyInFlightIsTriedAgainAndDoesNotCount", "RetryAfterCounts", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "CallbackIsCancelledAfterTheDrainTimeout", "DeliveryOutlivesItsProcess", "ShutdownHasOneDeadline"},
 	keepsAllAttempts:      {"KeyInFlightIsTriedAgainAndDoesNotCount", "LongHistoryKeepsItsEnds"},
-	keepsNoErrors:         {"KeyInFlightIsTriedAgainAndDoesNotCount", "RetryAfterCounts", "PermanentFailureIsDeadAtOnce", "BodyThatDoesNotFitIsDeadAtOnce", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "RetryRunsAgainWithAFreshBudget", "CallbackIsCancelledAfterTheDrainTimeout", "DeliveryOutlivesItsProcess", "ErrorMayBeOfAnyText"},
+	keepsNoErrors:         {"KeyInFlightIsTriedAgainAndDoesNotCount", "RetryAfterCounts", "PermanentFailureIsDeadAtOnce", "BodyThatDoesNotFitIsDeadAtOnce", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "RetryRunsAgainWithAFreshBudget", "CallbackIsCancelledAfterTheDrainTimeout", "DeliveryOutlivesItsProcess", "ErrorMayBeOfAnyText", "ShutdownHasOneDeadline"},
 	keepsWholeErrors:      {"ErrorMayBeOfAnyText"},
 	chokesOnNUL:           {"ErrorMayBeOfAnyText"},
 	noBackoff:             {"FailureIsTriedAgainAfterTheBackoff", "RetryAfterIsHonoured", "RetryAfterMayBeFarAway"},
 	backsOffInFlight:      {"KeyInFlightIsTriedAgainAndDoesNotCount"},
 	backsOffRetryAfter:    {"RetryAfterIsHonoured", "RetryAfterMayBeFarAway"},
 	overflows:             {"RetryAfterMayBeFarAway"},
-	retriesPermanent:      {"DuplicateIsNotRun", "DeliveryComesBackAsItWas", "NoSecretIsStored", "PermanentFailureIsDeadAtOnce", "OnDeadIsCalledOnce", "DeadLettersAreListedInOrder", "FilterSelectsByAllItSays", "FilterThatSelectsNothing", "RetryOfWhatHasCompletedIsDone", "RerunRunsUnderKeysOfItsOwn", "DiscardedIsDone", "BulkOperations", "DeadLettersMayBeDealtWithWhileListed", "ErrorMayBeOfAnyText"},
-	retriesMisfits:        {"BodyThatDoesNotFitIsDeadAtOnce"},
-	buriesTheFirst:        {"FailureIsTriedAgainAfterTheBackoff", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "CallbackIsCancelledAfterTheDrainTimeout"},
+	retriesPermanent:      {"DuplicateIsNotRun", "DeliveryComesBackAsItWas", "NoSecretIsStored", "PermanentFailureIsDeadAtOnce", "OnDeadIsCalledOnce", "DeadLettersAreListedInOrder", "FilterSelectsByAllItSays", "FilterThatSelectsNothing", "RetryOfWhatHasCompletedIsDone", "RerunRunsUnderKeysOfItsOwn", "DiscardedIsDone", "BulkOperations", "DeadLettersMayBeDealtWithWhileListed", "ErrorMayBeOfAnyText", "SlowOnDeadHoldsNothingUp", "RetryRunsWhatWasPermanent"},
+	retriesMisfits:        {"BodyThatDoesNotFitIsDeadAtOnce", "RetryRunsWhatWasPermanent"},
+	buriesTheFirst:        {"FailureIsTriedAgainAfterTheBackoff", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "CallbackIsCancelledAfterTheDrainTimeout", "ShutdownHasOneDeadline"},
 	buriesDuplicates:      {"CompletedKeyIsNotRun", "RetryOfWhatHasCompletedIsDone"},
-	alertsNobody:          {"OnDeadIsCalledOnce", "RetryRunsAgainWithAFreshBudget", "DeliveryThatTakesItsProcessAlongIsBuried"},
-	alertsTwice:           {"OnDeadIsCalledOnce", "RetryRunsAgainWithAFreshBudget", "DeliveryThatTakesItsProcessAlongIsBuried"},
+	alertsNobody:          {"OnDeadIsCalledOnce", "RetryRunsAgainWithAFreshBudget", "DeliveryThatTakesItsProcessAlongIsBuried", "SlowOnDeadHoldsNothingUp"},
+	alertsTwice:           {"OnDeadIsCalledOnce", "RetryRunsAgainWithAFreshBudget", "DeliveryThatTakesItsProcessAlongIsBuried", "SlowOnDeadHoldsNothingUp"},
+	alertsInPlace:         {"SlowOnDeadHoldsNothingUp"},
 	alertsTooEarly:        {"OnDeadIsCalledOnce"},
 	alertsWithoutAttempts: {"OnDeadIsCalledOnce"},
 	newestFirst:           {"DeadLettersAreListedInOrder"},
@@ -189,12 +196,13 @@ var breaks = map[fault][]string{
 	noVendorLimits:        {"VendorsLimitIsReachedAndNotPassed"},
 	noEndpointLimits:      {"EndpointsLimitIsReachedAndNotPassed"},
 	startsTooFew:          {"ConcurrencyIsReachedAndNotPassed", "VendorsLimitIsReachedAndNotPassed", "EndpointsLimitIsReachedAndNotPassed"},
-	doesNotWait:           {"RunWaitsForWhatItHasStarted", "CallbackIsCancelledAfterTheDrainTimeout", "CallbackThatSucceedsThoughCancelledIsDone", "DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried", "LateResultChangesNothing"},
+	ignoresDeadline:       {"ShutdownHasOneDeadline"},
+	doesNotWait:           {"RunWaitsForWhatItHasStarted", "CallbackIsCancelledAfterTheDrainTimeout", "CallbackThatSucceedsThoughCancelledIsDone", "DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried", "LateResultChangesNothing", "ShutdownHasOneDeadline"},
 	cancelsAtOnce:         {"RunWaitsForWhatItHasStarted", "CallbackIsCancelledAfterTheDrainTimeout"},
 	startsAtTheEnd:        {"RunWaitsForWhatItHasStarted", "NothingIsStartedAfterTheEnd"},
 	forgetsAtTheEnd:       {"RunWaitsForWhatItHasStarted", "CallbackThatSucceedsThoughCancelledIsDone"},
-	refusesAfterRun:       {"CompletedKeyIsNotRun", "FilterThatSelectsNothing", "RetryRunsAgainWithAFreshBudget", "BulkOperations", "DeliveryWithoutHandlerStays", "DeliveryWithoutCallbackStays", "SeveralRunsShareAnInbox", "RunWaitsForWhatItHasStarted", "EnqueueWorksWithoutARun", "CallbackThatSucceedsThoughCancelledIsDone"},
-	keepsWhatWasCancelled: {"CallbackIsCancelledAfterTheDrainTimeout"},
+	refusesAfterRun:       {"CompletedKeyIsNotRun", "FilterThatSelectsNothing", "RetryRunsAgainWithAFreshBudget", "BulkOperations", "DeliveryWithoutHandlerStays", "DeliveryWithoutCallbackStays", "SeveralRunsShareAnInbox", "RunWaitsForWhatItHasStarted", "EnqueueWorksWithoutARun", "CallbackThatSucceedsThoughCancelledIsDone", "ShutdownHasOneDeadline"},
+	keepsWhatWasCancelled: {"CallbackIsCancelledAfterTheDrainTimeout", "ShutdownHasOneDeadline"},
 	hidesWhatIsLeft:       {"DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried", "LateResultChangesNothing"},
 	wakesNobody:           {"AnyProcessRunsWhatAnyHasTaken", andOthers},
 	wakesItself:           {"RetryRunsAgainWithAFreshBudget", "AnyProcessRunsWhatAnyHasTaken"},

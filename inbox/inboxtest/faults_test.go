@@ -47,6 +47,8 @@ func (m *memory) keyOf(d *webhook.Delivery) string {
 		return strings.ToLower(key)
 	case cutsKeys:
 		return key[:min(len(key), 200)]
+	case otherBodyIsNew:
+		return key + string(d.Body)
 	case comparesAllKeys:
 		return strings.Join(d.Keys, " ")
 	default:
@@ -114,7 +116,7 @@ func (m *memory) limits() inbox.Policy {
 		}
 	case cancelsAtOnce:
 		p.DrainTimeout = 1
-	case alertsNobody:
+	case alertsNobody, alertsInPlace:
 		p.OnDead = nil
 	}
 	return p
@@ -247,11 +249,16 @@ func (r *memoryRun) appended(history []inbox.Attempt, a inbox.Attempt) []inbox.A
 func (r *memoryRun) alert(e inbox.Entry) {
 	switch r.fault {
 	case alertsTwice:
-		r.dispatcher.Buried(e)
+		r.dispatcher.DeadLetter(e)
+	case alertsInPlace:
+		func() {
+			defer func() { _ = recover() }()
+			r.policy.OnDead(r.ctx, e)
+		}()
 	case alertsWithoutAttempts:
 		e.Attempts = nil
 	}
-	r.dispatcher.Buried(e)
+	r.dispatcher.DeadLetter(e)
 }
 
 // drain ends a Run.

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -23,6 +24,7 @@ type memory struct {
 	policy inbox.Policy
 	lease  time.Duration
 
+	active  inbox.Runs
 	ended   atomic.Bool     // a Run has returned
 	oneRun  chan struct{}   // has room for one
 	pending map[string]bool // what writesLater has not written; under the disk's lock
@@ -56,6 +58,9 @@ func (r *row) name() string { return r.delivery.Vendor + "/" + r.delivery.Endpoi
 // pend has a row run, or run again.
 func (r *row) pend(after time.Duration) { r.state, r.due = inbox.Pending, time.Now().Add(after) }
 
+func (*memory) Store() idempotency.Store                 { return nil }
+func (*memory) CheckHandler(string, string, int64) error { return nil }
+
 func (m *memory) Enqueue(_ context.Context, d *webhook.Delivery) (duplicate bool, err error) {
 	if m.fault == refusesAfterRun && m.ended.Load() {
 		return false, errFault
@@ -69,6 +74,9 @@ func (m *memory) Enqueue(_ context.Context, d *webhook.Delivery) (duplicate bool
 		m.insert(fmt.Sprint(key, " copy ", len(m.disk.rows)), d)
 	}
 	if known != nil && !m.forgets(known) || m.pending[key] {
+		if m.fault == alwaysOther {
+			return true, webhook.ErrOtherContent
+		}
 		return m.fault != duplicatesAreNew, nil
 	}
 	if m.fault == writesLater {
@@ -105,10 +113,12 @@ func (m *memory) wake() {
 }
 
 func (m *memory) Run(ctx context.Context, hooks ...inbox.Hook) error {
-	d, err := inbox.NewDispatcher(ctx, m.limits(), m.accepted(hooks)...)
+	d, end, err := m.active.Begin(ctx, m.limits(), m.accepted(hooks)...)
 	if err != nil {
 		return err
 	}
+	defer end()
+	ctx = d.Context()
 	defer m.alone()()
 	r := &memoryRun{memory: m, ctx: ctx, dispatcher: d, hooks: make(map[string]inbox.Hook), shut: make(map[string]bool)}
 	for _, h := range hooks {
@@ -135,6 +145,14 @@ func (m *memory) Run(ctx context.Context, hooks ...inbox.Hook) error {
 		next.Stop()
 	}
 	return r.drain()
+}
+
+func (m *memory) Shutdown(ctx context.Context) error {
+	if m.fault == ignoresDeadline {
+		m.active.Close()
+		return nil
+	}
+	return m.active.Shutdown(ctx)
 }
 
 // A memoryRun is one Run.
@@ -237,7 +255,11 @@ func (r *memoryRun) bury(row *row) {
 	e := r.entry(row)
 	if r.fault == alertsTooEarly {
 		row.state, row.due = inbox.Running, time.Now().Add(time.Hour)
-		defer func() { row.state = inbox.Dead }()
+		time.AfterFunc(20*time.Millisecond, func() {
+			r.disk.mu.Lock()
+			defer r.disk.mu.Unlock()
+			row.state = inbox.Dead
+		})
 	}
 	r.disk.mu.Unlock() // OnDead may well look into the inbox
 	defer r.disk.mu.Lock()

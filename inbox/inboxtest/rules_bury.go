@@ -31,7 +31,7 @@ var buryRules = []rule{{
 	},
 }, {
 	name: "BodyThatDoesNotFitIsDeadAtOnce",
-	says: "A delivery whose body does not fit the type of its callback is a dead letter at once, with an error that names the field.",
+	says: "A delivery whose body does not fit the type of its callback is a dead letter at once, with an error that says so.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{})
 		h := s.handler(acme, plain).on(ping, succeed)
@@ -39,7 +39,7 @@ var buryRules = []rule{{
 		s.run(h)
 		e := c.awaitDead(s, "a")["a"]
 		c.overtake(h)
-		c.history(e, attempt{webhook.DeadLettered, true, "n"})
+		c.history(e, attempt{webhook.DeadLettered, true, "does not fit"})
 		if got := h.outcomes("a"); len(got) != 1 {
 			c.brokenf("it was tried %d times", len(got))
 		}
@@ -124,7 +124,7 @@ var buryRules = []rule{{
 	check: func(c *check) {
 		var s *site
 		unlisted := make(chan string, 1)
-		s = c.open(inbox.Policy{MaxAttempts: 2, OnDead: func(e inbox.Entry) {
+		s = c.open(inbox.Policy{MaxAttempts: 2, OnDead: func(_ context.Context, e inbox.Entry) {
 			ctx, cancel := c.patiently()
 			defer cancel()
 			listed := false
@@ -162,6 +162,21 @@ var buryRules = []rule{{
 				c.brokenf("it was called with %+v, where %+v is listed", e, same)
 			}
 		}
+	},
+}, {
+	name: "SlowOnDeadHoldsNothingUp",
+	says: "Calls of OnDead take no place of a callback, and Run waits for them.",
+	check: func(c *check) {
+		g := c.gate()
+		s := c.open(inbox.Policy{Concurrency: 2, OnDead: func(context.Context, inbox.Entry) { <-g.passed }})
+		h := s.handler(acme, plain).on(ping, fails(webhook.Permanent(errCallback)))
+		r := s.run(h)
+		h.sendNew(ping, "a", "b", "c")
+		c.awaitDead(s, "a", "b", "c")
+		c.overtake(h)
+		c.awaitAlerts(s, 3)
+		g.open()
+		r.stop()
 	},
 }}
 

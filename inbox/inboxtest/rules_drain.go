@@ -2,6 +2,7 @@ package inboxtest
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -131,6 +132,37 @@ var drainRules = []rule{{
 		if got := h.outcomes("a"); !slices.Equal(got, []webhook.Outcome{webhook.Handled}) {
 			c.brokenf("it was tried with the outcomes %v", got)
 		}
+	},
+}, {
+	name: "ShutdownHasOneDeadline",
+	says: "Shutdown ends every Run and cancels callbacks when its context ends, whatever the DrainTimeout is. Deliveries are still stored, a new Run is refused, and the next process runs what is left.",
+	check: func(c *check) {
+		const patience = 200 * time.Millisecond
+		s := c.open(inbox.Policy{MaxAttempts: 1, DrainTimeout: 2 * c.Patience})
+		h := s.handler(acme, plain).on(ping, c.inTurn(c.untilCancelled(), fails(errCallback)))
+		h.sendNew(ping, "a")
+		r := s.run(h)
+		c.awaitStarted(1, "a")
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		down := make(chan error, 1)
+		began := time.Now()
+		go func() { down <- s.box.Shutdown(ctx) }()
+		c.awaitf(r.isReturned, nil, "Run had not returned")
+		if err := errors.Join(<-down, r.err); err != nil {
+			c.brokenf("Shutdown or Run returned %v, where every callback did", err)
+		}
+		if first := c.call("a", 1); first.ended.Sub(began) < patience-tick {
+			c.brokenf("the callback was cancelled after %v, where the context had %v", first.ended.Sub(began), patience)
+		}
+		h.sendNew(ping, "b")
+		if err := s.box.Run(context.Background(), h); !errors.Is(err, inbox.ErrShutdown) {
+			c.brokenf("Run returned %v rather than ErrShutdown", err)
+		}
+		s.closes()
+		s = c.open(inbox.Policy{MaxAttempts: 1})
+		s.run(s.handler(acme, plain).on(ping, fails(errCallback)))
+		c.countedOnceAfterDrain("a", c.awaitDead(s, "a", "b")["a"])
 	},
 }, {
 	name: "HandlerMayBeShutDownFirst",

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -104,6 +105,24 @@ var enqueueRules = []rule{{
 			if !s.enqueue(d) {
 				c.brokenf("the first key %.40q was not recognised", d.Keys[0])
 			}
+		}
+	},
+}, {
+	name: "DuplicateWithOtherBodyIsDuplicate",
+	says: "A delivery with the first key of another is a duplicate, whatever its body; the error is nil or wraps ErrOtherContent, and it is nil for the same body.",
+	check: func(c *check) {
+		s := c.open(inbox.Policy{})
+		d := deliveryOf(acme, plain, ping, "a")
+		s.enqueue(d)
+		other := *d
+		other.Body = append(slices.Clone(d.Body), ' ')
+		if !s.enqueue(&other) {
+			c.brokenf("it was not taken for a duplicate")
+		}
+		ctx, cancel := c.patiently()
+		defer cancel()
+		if _, err := s.box.Enqueue(ctx, d); err != nil {
+			c.brokenf("with the same body, the error was %v", err)
 		}
 	},
 }, {

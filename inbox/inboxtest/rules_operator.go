@@ -44,6 +44,26 @@ var operatorRules = []rule{{
 		c.keys("a", keyOf("a"), keyOf("a"), keyOf("a"), keyOf("a"), keyOf("a"))
 	},
 }, {
+	name: "RetryRunsWhatWasPermanent",
+	says: "Retry runs the callback of a dead letter also if the callback returned Permanent, if it fails so again, and if its body did not fit.",
+	check: func(c *check) {
+		s := c.open(inbox.Policy{})
+		h := s.handler(acme, plain).on(ping, c.inTurn(fails(webhook.Permanent(errCallback)), fails(webhook.Permanent(errCallback)), succeed))
+		h.sendNew(ping, "a")
+		h.post(misfit("b"))
+		s.run(h)
+		for n := 1; n <= 2; n++ {
+			e := c.awaitDead(s, "a", "b")
+			c.called(n, "before it was retried", "a")
+			c.operate(s, s.box.Retry, inbox.Filter{ID: e["a"].ID}, 1, "retrying what was permanent")
+			c.operate(s, s.box.Retry, inbox.Filter{ID: e["b"].ID}, 1, "retrying what did not fit")
+			c.awaitCalls(n+1, "a")
+			c.awaitOutcomes(h, "b", n+1)
+		}
+		c.awaitDead(s, "b")
+		c.onlyDead(s, inbox.Filter{All: true}, "after the callback succeeded", "b")
+	},
+}, {
 	name: "RetryOfWhatHasCompletedIsDone",
 	says: "Retry of a dead letter whose callback has completed it all the same finds it done, and does not call back again.",
 	check: func(c *check) {

@@ -28,7 +28,7 @@ var processRules = []rule{{
 	name: "ProcessesShareTheWork",
 	says: "Where several processes have a Run, each delivery is run once, by one of them.",
 	check: func(c *check) {
-		for try := range 3 {
+		for try := range 10 {
 			began := time.Now()
 			twice := c.share(fmt.Sprint("round ", try))
 			if twice == "" {

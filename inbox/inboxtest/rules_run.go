@@ -146,7 +146,8 @@ var againRules = []rule{{
 	},
 }}
 
-func keyOf(id string) string { return acme + "/" + plain + "/id/" + id }
+// keyOf returns the key of a ping.
+func keyOf(id string) string { return acme + "/" + plain + "/id/" + ping + "/" + id }
 
 // complete completes a key in the store of the case, as somebody else who has handled the delivery.
 func (c *check) complete(s *site, key string) {

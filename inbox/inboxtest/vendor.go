@@ -147,9 +147,9 @@ func body(eventType, id string) []byte {
 	return fmt.Appendf(nil, `{"type":%q,"id":%q,"time":%d,"data":{"n":7}}`, eventType, id, sent.Unix())
 }
 
-// misfit is the body of a ping that does not fit its type.
+// misfit is the body of a ping that does not fit its type: its data is not an object.
 func misfit(id string) []byte {
-	return bytes.Replace(body(ping, id), []byte(`"n":7`), []byte(`"n":"seven"`), 1)
+	return bytes.Replace(body(ping, id), []byte(`{"n":7}`), []byte(`"seven"`), 1)
 }
 
 // send delivers an event of that type, which must be accepted, and tells whether it was there already.
@@ -207,6 +207,6 @@ func deliveryOf(vendor, endpoint, eventType, id string) *webhook.Delivery {
 	return &webhook.Delivery{
 		Vendor: vendor, Endpoint: endpoint, Type: eventType, ID: id, EventID: id,
 		Time: sent, ReceivedAt: sent.Add(time.Second), SignedBy: "blue", Form: "body",
-		Keys: []string{fmt.Sprintf("%s/%s/id/%s", vendor, endpoint, id)}, Body: body(eventType, id),
+		Keys: []string{fmt.Sprintf("%s/%s/id/%s/%s", vendor, endpoint, eventType, id)}, Body: body(eventType, id),
 	}
 }

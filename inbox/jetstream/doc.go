@@ -10,7 +10,7 @@
 //	...
 //	go box.Run(running, hook)
 //	...
-//	errors.Join(server.Shutdown(ctx), hook.Shutdown(ctx)) // then end running, wait for Run, and close the connection
+//	errors.Join(server.Shutdown(ctx), hook.Shutdown(ctx), box.Shutdown(ctx)) // then close the connection
 //
 // It needs nats-server 2.10 or later, was tested on 2.15, and any number of processes may share it.
 //
@@ -20,6 +20,8 @@
 // recognises a delivery that comes again for as long as [Options].Window, two hours by default, counted from the first time,
 // and, once it is done, only until the server restarts that leads the stream. After that the delivery is stored again, and the
 // store keeps it from being run again. A discarded dead letter, which no callback has completed, may then be run.
+//
+// It does not report [webhook.ErrOtherContent]: JetStream compares ids only.
 //
 // It acknowledges a message before it is on the disk, and writes it there within two minutes, unless the server is configured
 // with

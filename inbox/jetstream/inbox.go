@@ -13,7 +13,6 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/webhook"
 )
 
 // An Inbox is an [inbox.Inbox] in three JetStream streams. It has nothing to be closed: the connection is the user's, to
@@ -27,14 +26,11 @@ type Inbox struct {
 	next    string              // what the subjects begin with that messages are asked for on
 	streams [3]jetstream.Stream // in the order of configs
 
+	active inbox.Runs
 	saidAt atomic.Int64 // when report said something last, in Unix nanoseconds
 }
 
-var (
-	_ inbox.Inbox          = (*Inbox)(nil)
-	_ webhook.InboxChecker = (*Inbox)(nil)
-	_ webhook.InboxStore   = (*Inbox)(nil)
-)
+var _ inbox.Inbox = (*Inbox)(nil)
 
 // New opens the inbox of that name, over the user's connection. It creates the streams that are not there, and returns an
 // error that says why if one that is there must not be used, or cannot be created.
@@ -75,7 +71,7 @@ func (b *Inbox) Store() idempotency.Store { return b.options.Store }
 // checkTimeout is how long CheckHandler waits for the server.
 const checkTimeout = 5 * time.Second
 
-// CheckHandler implements [webhook.InboxChecker]: no handler can be built whose bodies are longer than the server takes,
+// CheckHandler implements [webhook.Inbox]: no handler can be built whose bodies are longer than the server takes,
 // nor one before a stream that acknowledges deliveries which it does not have on disk.
 func (b *Inbox) CheckHandler(vendor, endpoint string, maxBody int64) error {
 	if got, need := b.nc.MaxPayload(), maxBody+envelopeRoom; got < need {

@@ -43,7 +43,9 @@ type Options struct {
 
 	// Window is for how long JetStream itself recognises a delivery that is sent again, where streams are created. It
 	// remembers them in memory, about 200 bytes each. Past it, and after a restart, a delivery that comes again is stored
-	// again, and Store keeps it from being run. Defaults to [DefaultWindow], which covers the retries of all vendors.
+	// again, and Store keeps it from being run. Defaults to [DefaultWindow], which covers the retries of Convosphere
+	// (31 min) and WorkFlux (81 min). EmberQA asks for 24 h and Greenflash publishes no schedule: there Store has to
+	// recognise what comes later.
 	Window time.Duration
 
 	// MaxMessages and MaxBytes are how much may wait for its callback, where streams are created. Past that a new delivery

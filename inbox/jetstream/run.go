@@ -55,10 +55,12 @@ func (h *hookRun) isClosed() bool {
 
 // Run implements [inbox.Inbox].
 func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
-	d, err := inbox.NewDispatcher(ctx, b.options.Policy, hooks...)
+	d, end, err := b.active.Begin(ctx, b.options.Policy, hooks...)
 	if err != nil {
 		return err
 	}
+	defer end()
+	ctx = d.Context()
 	settling, settled := context.WithCancel(context.WithoutCancel(ctx))
 	defer settled()
 	r := &run{box: b, name: idempotency.NewToken().String(), dispatcher: d, settling: settling, held: make(map[*taken]struct{})}
@@ -82,15 +84,17 @@ func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
 	tenders.Go(func() { r.spread(tending) })
 	tenders.Go(func() { r.tend(ctx) })
 	starting.Wait() // until ctx has ended
-	ended := time.Now()
 	r.preparing.Wait()
 	err = d.Drain() // leases are renewed meanwhile
 	pulling.Wait()  // what came late has been given back
-	r.awaitEnding(time.Until(ended.Add(b.options.Policy.DrainTimeout)))
+	r.awaitEnding()
 	stop()
 	tenders.Wait()
 	return err
 }
+
+// Shutdown implements [inbox.Inbox]. The connection stays open.
+func (b *Inbox) Shutdown(ctx context.Context) error { return b.active.Shutdown(ctx) }
 
 // returnPatience is how long after the end of its context a Run tries to give back what it has not begun. Otherwise it is run
 // by somebody else once its lease has ended. The callbacks that do run have their time after that.
@@ -102,13 +106,16 @@ const endingPerPlace = 4
 
 // awaitEnding waits until the server has been told of all deliveries that are done. Those that it could not be told of run
 // again once their leases have ended, and the store knows that they were done.
-func (r *run) awaitEnding(d time.Duration) {
-	timer := time.NewTimer(max(d, time.Second))
-	defer timer.Stop()
-	for range cap(r.ending) {
+func (r *run) awaitEnding() {
+	until := r.dispatcher.Until().Done()
+	var late <-chan time.Time
+	for n := cap(r.ending); n > 0; {
 		select {
 		case r.ending <- struct{}{}:
-		case <-timer.C:
+			n--
+		case <-until:
+			until, late = nil, time.After(r.dispatcher.Grace())
+		case <-late:
 			return
 		}
 	}
@@ -254,7 +261,7 @@ func (r *run) prepare(ctx context.Context, h *hookRun, t *taken) bool {
 	switch {
 	case buried: // its process died between the two
 		if r.insist(r.returning, func(c context.Context) error { return r.box.remove(c, t) }) {
-			r.dispatcher.Buried(t.buried())
+			r.dispatcher.DeadLetter(t.buried())
 		}
 		return false
 	case t.spoiled != nil:
@@ -264,7 +271,7 @@ func (r *run) prepare(ctx context.Context, h *hookRun, t *taken) bool {
 		return false
 	case t.state.Tried >= r.box.options.Policy.MaxAttempts:
 		if r.insist(r.returning, func(c context.Context) error { return r.box.bury(c, r, t) }) {
-			r.dispatcher.Buried(t.buried())
+			r.dispatcher.DeadLetter(t.buried())
 		}
 		return false
 	case ctx.Err() != nil:
@@ -311,7 +318,7 @@ func (r *run) settle(within context.Context, h *hookRun, t *taken, d inbox.Decis
 		}
 	})
 	if ok && d.Verdict == inbox.Bury {
-		r.dispatcher.Buried(t.buried())
+		r.dispatcher.DeadLetter(t.buried())
 	}
 }
 

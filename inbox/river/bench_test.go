@@ -27,7 +27,6 @@ func newBench(b *testing.B) (dsn string, opened *bench) {
 	pool, err := pgxpool.New(b.Context(), dsn)
 	require.NoError(b, err)
 	defer pool.Close()
-	migrate(b, pool, "")
 	box, err := riverinbox.New(pool, nil)
 	require.NoError(b, err)
 	require.NoError(b, box.Migrate(b.Context()))

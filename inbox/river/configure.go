@@ -59,6 +59,7 @@ func (b *Inbox) Configure(c *river.Config) error {
 		c.Queues = make(map[string]river.QueueConfig)
 	}
 	c.Queues[controlQueue] = river.QueueConfig{MaxWorkers: 1}
+	b.schema = c.Schema
 	b.configured.Store(true)
 	return nil
 }

@@ -14,8 +14,9 @@
 //	err = client.Start(ctx)
 //	go box.Run(ctx, hook)
 //
-// The tables are River's own, made by its package rivermigrate or its command, and that of the idempotency store, made by
-// [Inbox.Migrate].
+// The tables are River's own and that of the idempotency store. [Inbox.Migrate] makes and updates both, and is safe to call
+// from every replica. River's package rivermigrate and its command are not: of two that migrate an empty database at once,
+// one fails.
 //
 // # What a delivery is
 //
@@ -87,6 +88,7 @@
 //
 // # Shutdown
 //
-// http.Server.Shutdown, then Handler.Shutdown, then end the context of Run and wait for it, then Client.Stop, which writes
-// what came of the last callbacks, then [Inbox.Close], then the pool. Do not end the context of Client.Start before.
+// http.Server.Shutdown, then Handler.Shutdown, then [Inbox.Shutdown], then Client.Stop, which writes the outcomes of the
+// last callbacks, then [Inbox.Close], then the pool. Give the first four the same context, whose deadline then is that of the
+// whole shutdown, and Client.Stop a few seconds if it has ended. Do not end the context of Client.Start before.
 package riverinbox

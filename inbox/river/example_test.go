@@ -15,7 +15,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
-	"github.com/riverqueue/river/rivermigrate"
 
 	"github.com/aihooks/aihooks-go/convosphere"
 	"github.com/aihooks/aihooks-go/convosphere/convospheretest"
@@ -37,17 +36,13 @@ func Example() {
 	pool, err := pgxpool.New(ctx, server.DSN("postgres"))
 	must(err)
 	defer pool.Close()
-	migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
-	must(err)
-	_, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
-	must(err)
 	_, err = pool.Exec(ctx, `CREATE TABLE escalations (conversation text)`)
 	must(err)
 
 	box, err := riverinbox.New(pool, nil)
 	must(err)
 	defer func() { must(box.Close()) }()
-	must(box.Migrate(ctx))
+	must(box.Migrate(ctx))    // from every replica, each time it starts
 	config := &river.Config{} // with the program's own workers and queues, if it has some
 	must(box.Configure(config))
 	client, err := river.NewClient(riverpgxv5.New(pool), config)

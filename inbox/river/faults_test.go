@@ -143,7 +143,6 @@ func TestTheOrderOfTheSetupIsSaid(t *testing.T) {
 	require.ErrorContains(t, err, "New needs a pool")
 	pool := poolOf(t, postgres(t).Database(t))
 	t.Cleanup(pool.Close)
-	migrate(t, pool, "")
 
 	box, err := riverinbox.New(pool, nil)
 	require.NoError(t, err)

@@ -1,9 +1,11 @@
 package riverinbox
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -13,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
@@ -29,6 +32,7 @@ type Inbox struct {
 	pool    *pgxpool.Pool
 	db      *sql.DB // the same connections, for the store
 	store   *sqlstore.Store
+	schema  string // of River's tables, by Configure
 
 	configured atomic.Bool
 	client     atomic.Pointer[Client]
@@ -37,12 +41,13 @@ type Inbox struct {
 	mu        sync.RWMutex
 	queues    map[string]*queue // those that Runs have added to the client
 	listening bool              // for dead letters
+	until     context.Context   // of Shutdown; nil before
+
+	active  inbox.Runs
+	alerter *inbox.Alerter
 }
 
-var (
-	_ inbox.Inbox        = (*Inbox)(nil)
-	_ webhook.InboxStore = (*Inbox)(nil)
-)
+var _ inbox.Inbox = (*Inbox)(nil)
 
 // New returns an inbox in the database of pool, which stays the caller's and is not asked anything yet. The error names
 // the option that breaks a rule. Next come [Inbox.Configure], river.NewClient and [Inbox.Use].
@@ -61,15 +66,17 @@ func New(pool *pgxpool.Pool, o *Options) (*Inbox, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("riverinbox: Options.Namespace: %w", err), db.Close())
 	}
-	return &Inbox{options: options, pool: pool, db: db, store: store, queues: make(map[string]*queue)}, nil
+	return &Inbox{
+		options: options, pool: pool, db: db, store: store, queues: make(map[string]*queue),
+		alerter: inbox.NewAlerter(context.Background(), options.Policy),
+	}, nil
 }
-
-// Migrate makes the table of the idempotency store, unless it is there. River's own tables are made by River: by its
-// package rivermigrate, or its command. See sqlstore.Schema for the table as SQL.
-func (b *Inbox) Migrate(ctx context.Context) error { return b.store.Migrate(ctx) }
 
 // Store returns the idempotency store in the same database, which handlers take if they are given no other.
 func (b *Inbox) Store() idempotency.Store { return b.store }
+
+// CheckHandler implements [webhook.Inbox]. It refuses no handler.
+func (b *Inbox) CheckHandler(_, _ string, _ int64) error { return nil }
 
 // CompleteTx marks the delivery whose callback runs under ctx as done, inside the callback's own transaction: the mark
 // and what the callback wrote are committed together, by exactly one of those who may run the delivery. It takes the place
@@ -119,7 +126,8 @@ func (b *Inbox) Use(ctx context.Context, client *Client) error {
 	return nil
 }
 
-// Enqueue implements [webhook.Inbox]. It returns once PostgreSQL has committed, or when ctx ends.
+// Enqueue implements [webhook.Inbox]. It returns once PostgreSQL has committed, or when ctx ends. The error wraps
+// [webhook.ErrOtherContent] for a duplicate of a job that is still there and has another body.
 func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate bool, err error) {
 	client := b.client.Load()
 	if client == nil {
@@ -133,9 +141,30 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 	if err != nil {
 		return false, fmt.Errorf("riverinbox: enqueue: %w", err)
 	}
+	if inserted.UniqueSkippedAsDuplicate && otherContent(inserted.Job, d) {
+		return true, fmt.Errorf("riverinbox: enqueue: %w", webhook.ErrOtherContent)
+	}
 	return inserted.UniqueSkippedAsDuplicate, nil
 }
 
-// Close ends what New has started. The pool and the client stay open: every Run has returned by then, and the client has
-// been stopped.
-func (b *Inbox) Close() error { return b.db.Close() }
+// otherContent reports whether the job is that of a delivery with another body.
+func otherContent(job *rivertype.JobRow, d *webhook.Delivery) bool {
+	var there args
+	return json.Unmarshal(job.EncodedArgs, &there) == nil && !there.Discarded && !bytes.Equal(there.Body, d.Body)
+}
+
+// Close waits for the calls of Policy.OnDead, until the context of Shutdown ends, or otherwise for Policy.DrainTimeout, and
+// ends what New has started. The pool and the client stay open: every Run has returned by then, and the client has been
+// stopped.
+func (b *Inbox) Close() error {
+	b.mu.RLock()
+	until := b.until
+	b.mu.RUnlock()
+	if until == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), b.options.Policy.DrainTimeout)
+		defer cancel()
+		until = ctx
+	}
+	b.alerter.Drain(until)
+	return b.db.Close()
+}

@@ -18,7 +18,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
-	"github.com/riverqueue/river/rivermigrate"
 	"github.com/stretchr/testify/require"
 
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
@@ -33,7 +32,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	_ = flag.Set("test.parallel", "12") // what runs in parallel here waits most of the time
+	_ = flag.Set("test.parallel", "16") // what runs in parallel here waits most of the time
 	code := m.Run()
 	if shared.server != nil {
 		if err := shared.server.Close(); err != nil {
@@ -81,13 +80,12 @@ func open(t testing.TB, s setup) *site {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	pool := poolOf(t, s.dsn)
-	migrate(t, pool, s.schema)
+	makeSchema(t, pool, s.schema)
 	if s.schema != "" {
 		s.options.Namespace = s.schema
 	}
 	box, err := riverinbox.New(pool, &s.options)
 	require.NoError(t, err)
-	require.NoError(t, box.Migrate(ctx))
 	config := s.config
 	config.Schema = s.schema
 	config.TestOnly = true // which has River's maintenance start at once
@@ -95,6 +93,7 @@ func open(t testing.TB, s setup) *site {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
 	require.NoError(t, box.Configure(&config))
+	require.NoError(t, box.Migrate(ctx))
 	client, err := river.NewClient(riverpgxv5.New(pool), &config)
 	require.NoError(t, err)
 	require.NoError(t, box.Use(ctx, client))
@@ -147,21 +146,13 @@ func (s *site) hurry() {
 	}()
 }
 
-var migrating sync.Mutex
-
-// migrate makes River's tables.
-func migrate(t testing.TB, pool *pgxpool.Pool, schema string) {
+// makeSchema makes a schema for River's tables.
+func makeSchema(t testing.TB, pool *pgxpool.Pool, schema string) {
 	t.Helper()
-	migrating.Lock()
-	defer migrating.Unlock()
-	ctx := context.Background()
-	if schema != "" {
-		_, err := pool.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+schema)
-		require.NoError(t, err)
+	if schema == "" {
+		return
 	}
-	migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Schema: schema, Logger: slog.New(slog.DiscardHandler)})
-	require.NoError(t, err)
-	_, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
+	_, err := pool.Exec(context.Background(), "CREATE SCHEMA IF NOT EXISTS "+schema)
 	require.NoError(t, err)
 }
 

@@ -35,10 +35,12 @@ type run struct {
 // of the last callbacks may still be on its way to the database when Run returns: stop the client next, which waits
 // for it.
 func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
-	dispatcher, err := inbox.NewDispatcher(ctx, b.options.Policy, hooks...)
+	dispatcher, end, err := b.active.Begin(ctx, b.options.Policy, hooks...)
 	if err != nil {
 		return err
 	}
+	defer end()
+	ctx = dispatcher.Context()
 	client := b.client.Load()
 	if client == nil {
 		return errNoClient
@@ -59,8 +61,21 @@ func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
 	r.end()
 	left := b.leave(client, r)
 	drained := dispatcher.Drain()
-	b.remove(client, left)
+	patience := removePatience
+	if dispatcher.Until().Err() != nil {
+		patience = dispatcher.Grace()
+	}
+	b.remove(client, left, patience)
 	return errors.Join(err, drained)
+}
+
+// Shutdown implements [inbox.Inbox]. The outcomes of the last callbacks may still be on their way to the database when it
+// returns: stop the client next, which waits for them, and then call Close.
+func (b *Inbox) Shutdown(ctx context.Context) error {
+	b.mu.Lock()
+	b.until = ctx
+	b.mu.Unlock()
+	return b.active.Shutdown(ctx)
 }
 
 // end has nothing more started.
@@ -159,14 +174,14 @@ func (b *Inbox) leave(client *Client, r *run) (left []string) {
 	return left
 }
 
-// removePatience is how long Run waits for River after all callbacks have returned, or have been given up.
+// removePatience is how long Run waits for River after all callbacks have returned.
 const removePatience = 2 * time.Second
 
 // remove waits until River has stopped working the queues.
-func (b *Inbox) remove(client *Client, names []string) {
+func (b *Inbox) remove(client *Client, names []string, patience time.Duration) {
 	b.changing.Lock()
 	defer b.changing.Unlock()
-	deadline := time.Now().Add(removePatience)
+	deadline := time.Now().Add(patience)
 	for _, name := range names {
 		if !b.removed(client, name, time.Until(deadline)) {
 			continue // add tries again, should there be another Run

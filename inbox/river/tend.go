@@ -110,7 +110,7 @@ func (b *Inbox) listen(client *Client) {
 			if event.Job.Kind != Kind || !isDead(event.Job) {
 				continue
 			}
-			b.options.Policy.Buried(entryOf(event.Job))
+			b.alerter.DeadLetter(entryOf(event.Job))
 		}
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -118,5 +118,5 @@ func (b *Inbox) listen(client *Client) {
 	}()
 }
 
-// eventsKept is how many dead letters may wait for OnDead to return. Those past it are in the log of River.
+// eventsKept is how many dead letters may wait for their log line. Those past it are in the log of River.
 const eventsKept = 10_000

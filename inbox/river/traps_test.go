@@ -389,3 +389,16 @@ func half(t testing.TB, pool *pgxpool.Pool) (*riverinbox.Inbox, *riverinbox.Clie
 	require.NoError(t, err)
 	return box, client
 }
+
+func TestEnqueue_ReportsOtherContent(t *testing.T) {
+	t.Parallel()
+	site := open(t, setup{dsn: postgres(t).Database(t)})
+	first := parcel("a", []byte("{}"))
+	_, err := site.box.Enqueue(t.Context(), first)
+	require.NoError(t, err)
+	for body, want := range map[string]error{"{}": nil, "{} ": webhook.ErrOtherContent, "": webhook.ErrOtherContent} {
+		duplicate, err := site.box.Enqueue(t.Context(), parcel("a", []byte(body)))
+		require.True(t, duplicate)
+		require.ErrorIs(t, err, want)
+	}
+}

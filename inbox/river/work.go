@@ -69,7 +69,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 			return nil
 		}
 		w.inbox.options.Policy.Logger.Error("inbox: a callback took as long as a lease, so that another process may have run it as well; Options.Lease must be longer",
-			"vendor", delivery.Vendor, "endpoint", delivery.Endpoint, "id", delivery.ID, "took", d.Attempt.Took, "lease", lease)
+			"vendor", delivery.Vendor, "endpoint", delivery.Endpoint, "id", delivery.ID, "took", d.Attempt.Took.String(), "lease", lease.String())
 	}
 	return w.settle(ctx, job, rec, d)
 }

@@ -132,7 +132,6 @@ func newStation(t *testing.T, dsn string) *station {
 	t.Helper()
 	pool := poolOf(t, dsn)
 	t.Cleanup(pool.Close)
-	migrate(t, pool, "")
 	box, err := riverinbox.New(pool, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, box.Close()) })

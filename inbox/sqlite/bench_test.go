@@ -213,7 +213,7 @@ func BenchmarkLatency(b *testing.B) {
 			began, ended := make(chan time.Time, 1), make(chan struct{}, 1)
 			hook, err := workflux.NewHandler("secret", &webhook.Options{Inbox: box})
 			require.NoError(b, err)
-			hook.OnAny(func(context.Context, *webhook.Delivery) error {
+			hook.OnUnhandled(func(context.Context, *webhook.Delivery) error {
 				began <- time.Now()
 				return nil
 			})

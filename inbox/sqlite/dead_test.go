@@ -159,7 +159,7 @@ func TestWhoIsToldOfDeadLettersIsToldOnceOfEach(t *testing.T) {
 	var told counter
 	log := new(logtest.Book)
 	box := openBox(t, pathOf(t), sqlite.Options{Policy: inbox.Policy{
-		MaxAttempts: 2, Logger: log.Text(), OnDead: func(e inbox.Entry) {
+		MaxAttempts: 2, Logger: log.Text(), OnDead: func(_ context.Context, e inbox.Entry) {
 			told.add(fmt.Sprintf("%s %s %s %d %t", e.ID, e.State, e.Delivery.ID, len(e.Attempts), e.Since.IsZero()))
 		},
 	}})

@@ -260,7 +260,7 @@ func TestTheFloorOfFreeDiskIsLookedAt(t *testing.T) {
 	if !d.mounted {
 		var s unix.Statfs_t
 		require.NoError(t, unix.Statfs(d.dir, &s))
-		box := openBox(t, d.path(), sqlite.Options{MinFree: int64(s.Bavail)*int64(s.Bsize) + 1<<40})
+		box := openBox(t, d.path(), sqlite.Options{MinFree: int64(s.Bavail)*int64(s.Bsize) + 1<<40}) //nolint:unconvert // 32 bits on some machines
 		_, err := box.Enqueue(t.Context(), parcel(ping, "a"))
 		require.ErrorIs(t, err, webhook.ErrInboxFull)
 		return

@@ -8,7 +8,7 @@
 //	...
 //	go box.Run(context.Background(), hook)
 //	...
-//	errors.Join(server.Shutdown(ctx), hook.Shutdown(ctx), box.Close())
+//	errors.Join(server.Shutdown(ctx), hook.Shutdown(ctx), box.Shutdown(ctx), box.Close())
 //
 // # Durability
 //

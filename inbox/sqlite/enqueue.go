@@ -23,18 +23,20 @@ const (
 VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6) ON CONFLICT (key) DO NOTHING`
 	insertBody = `INSERT INTO aihooks_inbox_body (id, meta, body) VALUES (?1, ?2, ?3)`
 	hasKey     = `SELECT 1 FROM aihooks_inbox WHERE key = ?1`
+	otherBody  = `SELECT 1 FROM aihooks_inbox AS e JOIN aihooks_inbox_body AS b ON b.id = e.id WHERE e.key = ?1 AND b.body <> ?2`
 )
 
 // Enqueue implements [webhook.Inbox]: it stores d unless a delivery with the same first key is there, and returns once that
 // would survive a loss of power. The error wraps [webhook.ErrInboxFull] past Options.MaxPending and below Options.MinFree,
-// where it is still said of a delivery that is there that it is.
+// where it is still said of a delivery that is there that it is. It wraps [webhook.ErrOtherContent] where the one that is
+// there has another body, until that is purged.
 func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate bool, err error) {
 	if len(d.Keys) == 0 {
 		return false, errors.New("sqlite: a delivery without keys cannot be stored")
 	}
 	key := digest(d.Keys[0])
 	if full := b.space.check(ctx, b); full != nil {
-		if found, err := b.has(ctx, key); err == nil && found {
+		if found, err := b.has(ctx, hasKey, key); err == nil && found {
 			return true, nil
 		}
 		return false, full
@@ -73,8 +75,12 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 	if !duplicate {
 		b.space.add(1)
 		b.wake(hookName(d.Vendor, d.Endpoint))
+		return false, nil
 	}
-	return duplicate, nil
+	if other, err := b.has(ctx, otherBody, key, d.Body); err == nil && other {
+		return true, fmt.Errorf("sqlite: enqueue: %w", webhook.ErrOtherContent)
+	}
+	return true, nil
 }
 
 // ahead returns a context that ends a little before ctx does: whoever gives up at that time would not hear any more
@@ -87,9 +93,10 @@ func ahead(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(ctx, end.Add(-time.Until(end)/20))
 }
 
-func (b *Inbox) has(ctx context.Context, key []byte) (bool, error) {
+// has reports whether the query finds a row.
+func (b *Inbox) has(ctx context.Context, query string, args ...any) (bool, error) {
 	var one int
-	rows, err := b.reads.QueryContext(ctx, hasKey, key)
+	rows, err := b.reads.QueryContext(ctx, query, args...)
 	if err != nil {
 		return false, err
 	}

@@ -70,7 +70,7 @@ func Example() {
 
 	go func() { _ = box.Run(context.Background(), hook) }()
 	<-ran
-	// In a service: http.Server.Shutdown, hook.Shutdown, and then
+	// In a service: http.Server.Shutdown, hook.Shutdown, box.Shutdown, and then
 	if err := box.Close(); err != nil {
 		log.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func ExampleInbox_Dead() {
 		MaxAttempts: 3,
 		Backoff:     func(int) time.Duration { return time.Millisecond },
 		Limits:      map[string]int{"workflux": 4}, // at most so many callbacks at once
-		OnDead:      func(inbox.Entry) { close(buried) },
+		OnDead:      func(context.Context, inbox.Entry) { close(buried) },
 	}})
 	if err != nil {
 		log.Fatal(err)

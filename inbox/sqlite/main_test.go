@@ -17,7 +17,7 @@ const (
 func TestMain(m *testing.M) {
 	work := map[string]func() error{"receive": receive, "cat": cat}[os.Getenv(envWork)]
 	if work == nil {
-		_ = flag.Set("test.parallel", "16") // what runs in parallel here waits most of the time
+		_ = flag.Set("test.parallel", "24") // what runs in parallel here waits most of the time
 		os.Exit(m.Run())
 	}
 	if err := work(); err != nil {

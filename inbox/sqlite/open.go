@@ -15,7 +15,6 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/webhook"
 )
 
 // An Inbox is an [inbox.Inbox] in an SQLite file. All its methods may be called concurrently.
@@ -33,19 +32,15 @@ type Inbox struct {
 	closing  sync.Once
 	closeErr error
 
-	mu      sync.Mutex
-	runs    map[*run]struct{}
-	running sync.WaitGroup
-	closed  bool
+	active inbox.Runs
+	closed atomic.Bool
+	mu     sync.Mutex
+	runs   map[*run]struct{}
 
 	reported atomic.Int64 // when trouble was logged last, in Unix milliseconds
 }
 
-var (
-	_ inbox.Inbox          = (*Inbox)(nil)
-	_ webhook.InboxStore   = (*Inbox)(nil)
-	_ webhook.InboxChecker = (*Inbox)(nil)
-)
+var _ inbox.Inbox = (*Inbox)(nil)
 
 // openTimeout is how long Open may take, most of which is waiting for other processes.
 const openTimeout = 10 * time.Second
@@ -271,11 +266,12 @@ func makeTables(ctx context.Context, path string) (err error) {
 const patience = 5 * time.Second
 
 // Close ends every Run as the end of its context would, waits for it, has what was asked before written, and closes the
-// file. It comes last in a shutdown, after http.Server.Shutdown and the Shutdown of the handlers: what is delivered
-// later is answered 503. Further calls return what the first did.
+// file. It comes last in a shutdown, after http.Server.Shutdown, the Shutdown of the handlers and [Inbox.Shutdown], by whose
+// deadline the Runs have ended: otherwise it waits for up to Policy.DrainTimeout. What is delivered later is answered 503. Further calls return what the first did.
 func (b *Inbox) Close() error {
 	b.closing.Do(func() {
-		b.endRuns()
+		b.closed.Store(true)
+		b.active.Close()
 		if b.stop != nil {
 			b.stop()
 		}
@@ -286,7 +282,7 @@ func (b *Inbox) Close() error {
 	return b.closeErr
 }
 
-// CheckHandler implements [webhook.InboxChecker].
+// CheckHandler implements [webhook.Inbox].
 func (b *Inbox) CheckHandler(_, _ string, limit int64) error {
 	if limit > maxBody {
 		return fmt.Errorf("sqlite: bodies of up to %d bytes can be stored, and Options.MaxBody is %d", maxBody, limit)

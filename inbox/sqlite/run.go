@@ -20,7 +20,6 @@ type run struct {
 	dispatcher *inbox.Dispatcher
 	hooks      []*hookRun
 	woken      chan struct{}
-	end        context.CancelFunc
 	settling   context.Context // outlasts the callbacks, for what came of them
 }
 
@@ -54,21 +53,19 @@ func (h *hookRun) wants() bool {
 
 // Run implements [inbox.Inbox].
 func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
-	d, err := inbox.NewDispatcher(ctx, b.options.Policy, hooks...)
+	d, end, err := b.active.Begin(ctx, b.options.Policy, hooks...)
 	if err != nil {
-		return err
+		return b.orClosed(err)
 	}
-	ctx, end := context.WithCancel(ctx)
 	defer end()
+	ctx = d.Context()
 	settling, settled := context.WithCancel(context.WithoutCancel(ctx))
 	defer settled()
-	r := &run{box: b, owner: idempotency.NewToken(), dispatcher: d, woken: make(chan struct{}, 1), settling: settling, end: end}
+	r := &run{box: b, owner: idempotency.NewToken(), dispatcher: d, woken: make(chan struct{}, 1), settling: settling}
 	for _, h := range hooks {
 		r.hooks = append(r.hooks, &hookRun{Hook: h, name: hookName(h.Vendor(), h.Endpoint()), due: true})
 	}
-	if !b.enter(r) {
-		return ErrClosed
-	}
+	b.enter(r)
 	defer b.leave(r)
 
 	tending, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -82,34 +79,28 @@ func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
 	return err
 }
 
-// enter and leave say that a Run is under way. None is once the inbox is being closed.
-func (b *Inbox) enter(r *run) bool {
+// Shutdown implements [inbox.Inbox]. The file stays open until Close.
+func (b *Inbox) Shutdown(ctx context.Context) error { return b.active.Shutdown(ctx) }
+
+// enter and leave say that a Run is under way.
+func (b *Inbox) enter(r *run) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed {
-		return false
-	}
 	b.runs[r] = struct{}{}
-	b.running.Add(1)
-	return true
 }
 
 func (b *Inbox) leave(r *run) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.runs, r)
-	b.running.Done()
 }
 
-// endRuns ends all Runs as the end of their contexts would, and waits for them.
-func (b *Inbox) endRuns() {
-	b.mu.Lock()
-	b.closed = true
-	for r := range b.runs {
-		r.end()
+// orClosed returns ErrClosed for a Run of an inbox that is being closed.
+func (b *Inbox) orClosed(err error) error {
+	if errors.Is(err, inbox.ErrShutdown) && b.closed.Load() {
+		return ErrClosed
 	}
-	b.mu.Unlock()
-	b.running.Wait()
+	return err
 }
 
 // wake tells every Run in this process that deliveries of a hook may be due.
@@ -235,7 +226,7 @@ func (r *run) settle(ctx context.Context, h *hookRun, t *taken, d inbox.Decision
 	}
 	switch {
 	case d.Verdict == inbox.Bury:
-		r.dispatcher.Buried(t.buried())
+		r.dispatcher.DeadLetter(t.buried())
 	case d.Verdict == inbox.Again && d.After < r.box.options.Poll:
 		time.AfterFunc(d.After, func() { r.box.wake(h.name) })
 	}

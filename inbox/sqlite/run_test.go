@@ -176,7 +176,7 @@ func TestWhatTakesItsProcessAlongIsBuriedInTheEnd(t *testing.T) {
 	log := new(logtest.Book)
 	var told counter
 	box := openBox(t, path, sqlite.Options{Lease: 100 * time.Millisecond, Policy: inbox.Policy{
-		MaxAttempts: 3, Logger: log.Text(), OnDead: func(e inbox.Entry) { told.add(e.Delivery.ID) },
+		MaxAttempts: 3, Logger: log.Text(), OnDead: func(_ context.Context, e inbox.Entry) { told.add(e.Delivery.ID) },
 	}})
 	many := pings("lost", 130) // more than are looked at at once
 	storeAtOnce(t, box, many...)
@@ -237,7 +237,7 @@ func TestLongCallbacksKeepTheirLease(t *testing.T) {
 func TestASpoiledRowBecomesADeadLetterAndStopsNobody(t *testing.T) {
 	path := pathOf(t)
 	var told counter
-	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{OnDead: func(e inbox.Entry) { told.add(e.Delivery.ID) }}})
+	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{OnDead: func(_ context.Context, e inbox.Entry) { told.add(e.Delivery.ID) }}})
 	spoil := map[string]string{
 		"no JSON":      `UPDATE aihooks_inbox_body SET meta = '{' WHERE id = ?`,
 		"other JSON":   `UPDATE aihooks_inbox_body SET meta = '{"keys": 7}' WHERE id = ?`,

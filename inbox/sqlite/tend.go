@@ -123,7 +123,7 @@ func (r *run) rescueSome(ctx context.Context) (n int, err error) {
 	}
 	for _, t := range buried {
 		b.space.add(-1)
-		r.dispatcher.Buried(t.buried())
+		r.dispatcher.DeadLetter(t.buried())
 	}
 	return len(lost), nil
 }

@@ -40,7 +40,7 @@ func TestAReceiverLeavesNoGoroutineBehind(t *testing.T) {
 			require.NoError(t, err)
 			n := 0
 			var mu sync.Mutex
-			h.OnAny(func(ctx context.Context, _ *webhook.Delivery) error {
+			h.OnUnhandled(func(ctx context.Context, _ *webhook.Delivery) error {
 				mu.Lock()
 				n++
 				way := n % 6

@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 		work()
 		return
 	}
-	_ = flag.Set("test.parallel", "24") // what runs in parallel here waits most of the time
+	_ = flag.Set("test.parallel", "32") // what runs in parallel here waits most of the time
 	code := m.Run()
 	if shared.server != nil {
 		if err := shared.server.Close(); err != nil {

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -18,6 +20,7 @@ import (
 	"github.com/aihooks/aihooks-go/internal/vendortest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
 func TestASignatureMadeByHandOverTheBodyAloneIsAccepted(t *testing.T) {
@@ -71,26 +74,92 @@ func TestADeliveryIsTakenWithinTheWindowAndTheLastRetryIsWithinIt(t *testing.T) 
 	})
 }
 
-func TestTheLastFailureIsParkedAndConfigAttemptsSaysWhichItIs(t *testing.T) {
+func TestAttempts_LastFailureIsDeadLettered(t *testing.T) {
 	last := map[string]int{"greenflash": 1, "emberqa": 2, "convosphere": 6, "workflux": 5}
 	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit) {
 		for attempts, want := range map[int]int{0: last[v.Name], 1: 1, 2: 2, 3: 3, 7: 7} {
-			parked := 0
+			onADay(t, func(t *testing.T) { testLastFailure(t, v, kit, attempts, want) })
+		}
+	})
+}
+
+// testLastFailure sends a delivery that fails at the times of the vendor's schedule, or each minute if the number of
+// attempts is configured, until the attempt that is the last.
+func testLastFailure(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, attempts, want int) {
+	parked := 0
+	o := quiet()
+	o.DeadLetter = func(context.Context, *webhook.Delivery, error) error { parked++; return nil }
+	h, err := v.Configure(allvendors.Config{Keys: []signature.Key{allvendors.Key()}, Attempts: attempts}, o)
+	require.NoError(t, err)
+	h.OnEach(func(context.Context, webhook.AnyEvent) error { return errors.New("no pager") })
+	sender := kit.Sender(t, h)
+	d := sender.Sample(v.Samples[0].Name)
+	schedule := v.Schedules[0].Attempts
+	if attempts > 0 {
+		schedule = webhooktest.Minutes(0, 1, 2, 3, 4, 5, 6)
+	}
+	began := time.Now()
+	for _, at := range schedule[:want-1] {
+		time.Sleep(time.Until(began.Add(at)))
+		require.Equal(t, webhook.Failed, sender.Process(d).Outcome, "attempts: %d", attempts)
+	}
+	require.Zero(t, parked)
+	time.Sleep(time.Until(began.Add(schedule[want-1])))
+	require.Equal(t, webhook.DeadLettered, sender.Process(d).Outcome, "attempts: %d", attempts)
+	require.Equal(t, webhook.Duplicate, sender.Process(d).Outcome)
+	require.Equal(t, 1, parked)
+}
+
+// A proxy that sends every attempt three times changes nothing for an event that always fails, however the vendor's
+// schedule is read: no copy is taken for one of the vendor's attempts.
+func TestAttempts_ProxyCopiesChangeNoEnding(t *testing.T) {
+	for _, v := range allvendors.All() {
+		for _, reading := range v.Schedules {
+			for _, park := range []string{"nowhere", "works", "breaks"} {
+				s := situation{vendor: v, reading: reading, fails: -1, park: park}
+				var plain, copied ending
+				synctest.Test(t, func(t *testing.T) { plain = s.play(t) })
+				s.reading.Attempts = nil
+				for _, at := range reading.Attempts {
+					s.reading.Attempts = append(s.reading.Attempts, at, at+time.Millisecond, at+time.Second/2)
+				}
+				synctest.Test(t, func(t *testing.T) { copied = s.play(t) })
+				var want []int
+				for _, answer := range plain.answers {
+					if want = append(want, answer); v.Retried(answer) {
+						want = append(want, answer, answer)
+					}
+				}
+				require.Equal(t, want, copied.answers, "%s", s)
+				require.Equal(t, plain.parked, copied.parked, "%s", s)
+				require.Equal(t, plain.disabled, copied.disabled, "%s", s)
+			}
+		}
+	}
+}
+
+// Whoever presses a resend button, or replays a capture, within the time in which the vendor goes on does not use up
+// its attempts.
+func TestAttempts_ResendsAreNotTheLast(t *testing.T) {
+	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit) {
+		if v.Name == "greenflash" {
+			t.Skip("its first attempt may be the last: a failure is dead-lettered where there is a place, and a 500 otherwise")
+		}
+		onADay(t, func(t *testing.T) {
 			o := quiet()
-			o.DeadLetter = func(context.Context, *webhook.Delivery, error) error { parked++; return nil }
-			h, err := v.Configure(allvendors.Config{Keys: []signature.Key{allvendors.Key()}, Attempts: attempts}, o)
+			o.DeadLetter = func(context.Context, *webhook.Delivery, error) error { return errors.New("it must not be called") }
+			h, err := v.New(o)
 			require.NoError(t, err)
 			h.OnEach(func(context.Context, webhook.AnyEvent) error { return errors.New("no pager") })
 			sender := kit.Sender(t, h)
 			d := sender.Sample(v.Samples[0].Name)
-			for range want - 1 {
-				require.Equal(t, webhook.Failed, sender.Process(d).Outcome, "attempts: %d", attempts)
+			for range 6 {
+				result := sender.Process(d)
+				require.Equal(t, webhook.Failed, result.Outcome)
+				require.Equal(t, webhook.ReasonNone, result.Reason)
+				time.Sleep(100 * time.Millisecond)
 			}
-			require.Zero(t, parked)
-			require.Equal(t, webhook.DeadLettered, sender.Process(d).Outcome, "attempts: %d", attempts)
-			require.Equal(t, webhook.Duplicate, sender.Process(d).Outcome)
-			require.Equal(t, 1, parked)
-		}
+		})
 	})
 }
 
@@ -119,5 +188,31 @@ func TestATypeThatIsNotKnownIsUnhandledAndAnswered200(t *testing.T) {
 		require.Equal(t, webhook.Unhandled, result.Outcome)
 		require.Equal(t, webhook.ReasonUnknownType, result.Reason)
 		require.Equal(t, http.StatusOK, result.Status)
+	})
+}
+
+// The vendors that send an id: two types may share one, and a second event of one type that has it is visible.
+func TestDuplicate_SameIDOtherEvent(t *testing.T) {
+	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit) {
+		if len(v.Profile.Envelope.ID) == 0 || v.Name == "greenflash" {
+			t.Skip("the body's id is no key")
+		}
+		withID := func(sample int, more string) []byte {
+			return kit.Change(t, kit.Sample(t, v.Samples[sample].Name), func(body, _ map[string]any) {
+				body[v.Profile.Envelope.ID[0]] = "test"
+				body["more"] = more
+			})
+		}
+		h := kit.Handler(t)
+		h.OnEach(succeed)
+		other := slices.IndexFunc(v.Samples, func(s webhooktest.Sample) bool { return s.Type != v.Samples[0].Type })
+		require.Positive(t, other)
+		first := withID(0, "first")
+		require.Equal(t, webhook.Handled, kit.Send(t, h, first).Outcome)
+		require.Equal(t, webhook.Handled, kit.Send(t, h, withID(other, "first")).Outcome, "another type")
+		require.Equal(t, webhook.ReasonNone, kit.Send(t, h, first).Reason)
+		second := kit.Send(t, h, withID(0, "second"))
+		require.Equal(t, webhook.Duplicate, second.Outcome)
+		require.Equal(t, webhook.ReasonOtherContent, second.Reason)
 	})
 }

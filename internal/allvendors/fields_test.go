@@ -3,6 +3,7 @@ package allvendors_test
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"maps"
 	"net/http"
 	"reflect"
@@ -107,6 +108,7 @@ var takesAnything = map[string]bool{
 	"user.feedback/rating":   true,
 	"user.feedback/comment":  true,
 	"error.occurred/code":    true,
+	"error.occurred/error":   true,
 	"error.occurred/message": true,
 }
 
@@ -137,7 +139,7 @@ func wrongFor(goType reflect.Type) []any {
 	}
 }
 
-func TestAFieldOfAnotherTypeIsUndecodableAndNamedInTheErrorAlone(t *testing.T) {
+func TestUndecoded_FieldOfAnotherTypeCostsItselfAlone(t *testing.T) {
 	forEachField(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample, f field) {
 		if takesAnything[s.Type+"/"+f.path] {
 			return
@@ -150,9 +152,40 @@ func TestAFieldOfAnotherTypeIsUndecodableAndNamedInTheErrorAlone(t *testing.T) {
 		require.NotEmpty(t, wrong)
 		for _, value := range wrong {
 			body := kit.Change(t, s.Body, func(_, data map[string]any) { f.put(data, value) })
-			requireUndecodable(t, kit, body, s.Type, name)
+			e := kit.Receive(t, body) // and all else that was sent is kept
+			require.Len(t, e.Undecoded(), 1, "%s", body)
+			for pointer, why := range e.Undecoded() {
+				require.Contains(t, pointer, "/"+strings.Split(f.path, ".")[0])
+				require.NotEmpty(t, why.Error())
+			}
+			requireUndecodable(t, kit, &webhook.Options{StrictFields: true}, body, s.Type, name)
 		}
 	})
+}
+
+// otherNotations returns values that fit a field, in a notation that encoding/json does not take for its type.
+func otherNotations(goType reflect.Type) []any {
+	switch {
+	case goType == reflect.TypeFor[time.Time]():
+		return []any{"2026-11-26t07:03:42z", "2026-11-26T07:03Z", "2026-11-26 07:03:42+0000", 1795676622, "1795676622000", 1795676622.5}
+	case goType.Kind() == reflect.Int64:
+		return []any{json.RawMessage("8.0"), json.RawMessage("8e0"), json.RawMessage("80e-1"), json.RawMessage("0.0")}
+	default:
+		return nil
+	}
+}
+
+func TestDecode_TakesEveryNotation(t *testing.T) {
+	found := 0
+	forEachField(t, func(t *testing.T, _ *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample, f field) {
+		for _, value := range otherNotations(f.goType) {
+			found++
+			e := kit.Receive(t, kit.Change(t, s.Body, func(_, data map[string]any) { f.put(data, value) }))
+			require.Empty(t, e.Undecoded())
+			require.Empty(t, e.Unknown())
+		}
+	})
+	require.Greater(t, found, 20)
 }
 
 func TestDataThatIsNoObjectIsUndecodable(t *testing.T) {
@@ -160,7 +193,7 @@ func TestDataThatIsNoObjectIsUndecodable(t *testing.T) {
 		for _, member := range v.Profile.Envelope.Data {
 			for name, data := range map[string]any{"string": "text", "number": 1, "bool": true, "array": []any{}} {
 				body := kit.Change(t, s.Body, func(body, _ map[string]any) { body[member] = data })
-				requireUndecodable(t, kit, body, s.Type, name)
+				requireUndecodable(t, kit, &webhook.Options{}, body, s.Type, name)
 			}
 		}
 	})
@@ -168,10 +201,12 @@ func TestDataThatIsNoObjectIsUndecodable(t *testing.T) {
 
 // requireUndecodable delivers body three times, and requires an error with those words, of which the sender is told
 // nothing.
-func requireUndecodable(t *testing.T, kit *vendortest.Kit, body []byte, says ...string) {
+func requireUndecodable(t *testing.T, kit *vendortest.Kit, o *webhook.Options, body []byte, says ...string) {
 	t.Helper()
 	var r vendortest.Recorder
-	h := kit.Handler(t)
+	o.Logger = slog.New(slog.DiscardHandler)
+	h, err := kit.New(o)
+	require.NoError(t, err)
 	h.OnEach(r.Callback)
 	h.OnUnhandled(func(context.Context, *webhook.Delivery) error {
 		t.Error("it is not unhandled")

@@ -84,6 +84,7 @@ func (e ending) String() string {
 // testdata/schedule.txt; what must hold in all of them is asserted.
 func TestEveryScheduleEndsWell(t *testing.T) {
 	var table strings.Builder
+	table.WriteString(scheduleLegend)
 	for _, s := range situations() {
 		var e ending
 		synctest.Test(t, func(t *testing.T) { e = s.play(t) })
@@ -156,7 +157,7 @@ func (s situation) play(t *testing.T) ending {
 	h, err := s.vendor.New(o)
 	require.NoError(t, err)
 	runs := 0
-	h.OnAny(func(context.Context, *webhook.Delivery) error {
+	h.OnUnhandled(func(context.Context, *webhook.Delivery) error {
 		if s.slow {
 			time.Sleep(s.vendor.Profile.AnswerWithin)
 		}

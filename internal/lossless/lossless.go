@@ -13,8 +13,8 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// Check fails t for every value in body that is neither in the JSON of event nor in unknown, which is what the event's
-// Unknown returns, and for every entry of unknown that is not in body.
+// Check fails t for every value in body that is neither in the JSON of event nor named by its Undecoded nor in unknown,
+// which is what the event's Unknown returns, and for every entry of unknown that is not in body.
 //
 // The event's own fields are looked for at the top of its JSON, whether the body has them there or in a member of
 // names.Data. Type, id and time may stand under "@event" instead. Numbers are compared as numbers and times as
@@ -51,6 +51,9 @@ func find(names webhook.EnvelopeNames, body []byte, event any, unknown map[strin
 	delete(kept, "@event")
 
 	s := search{unknown: unknown, reached: make(map[string]bool)}
+	if e, ok := event.(interface{ Undecoded() map[string]error }); ok {
+		s.undecoded = e.Undecoded()
+	}
 	data := dataMember(sent, names.Data)
 	for name, value := range sent {
 		switch path := "/" + escape(name); {
@@ -86,9 +89,10 @@ func dataMember(sent map[string]json.RawMessage, names []string) string {
 
 // A search goes through a body and collects what is not kept.
 type search struct {
-	unknown map[string]json.RawMessage
-	reached map[string]bool // entries of unknown that are in the body as they are
-	wrong   []string
+	unknown   map[string]json.RawMessage
+	undecoded map[string]error
+	reached   map[string]bool // entries of unknown that are in the body as they are
+	wrong     []string
 }
 
 // walk looks for all of sent, which stands at path, in kept or in unknown. Nothing kept is nil.
@@ -96,6 +100,9 @@ func (s *search) walk(path string, sent, kept json.RawMessage) {
 	if raw, ok := s.unknown[path]; ok && string(raw) == string(sent) {
 		s.reached[path] = true
 		return
+	}
+	if s.undecoded[path] != nil {
+		return // the event names it
 	}
 	if string(sent) == "null" || kept != nil && same(sent, kept) {
 		return

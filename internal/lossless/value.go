@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/internal/timestamp"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -25,13 +25,13 @@ func (e *envelope) says(names *webhook.EnvelopeNames, name string, value json.Ra
 		return slices.ContainsFunc(list, func(n string) bool { return strings.EqualFold(n, name) })
 	}
 	switch {
-	case isOf(names.Type) && e.Type == text(value):
+	case isOf(names.Type) && (e.Type == text(value) || text(value) == ""):
 		return true
-	case isOf(names.ID) && e.ID == text(value):
+	case isOf(names.ID) && (e.ID == text(value) || text(value) == ""):
 		return true
 	case isOf(names.Time):
-		t, ok := instant(text(value))
-		return ok && t.Equal(e.Time)
+		t, err := timestamp.ParseJSON(value)
+		return err == nil && t.Equal(e.Time)
 	default:
 		return false
 	}
@@ -45,13 +45,9 @@ func same(sent, kept json.RawMessage) bool {
 	}
 	var k string
 	if json.Unmarshal(kept, &k) == nil {
-		var s string
-		if json.Unmarshal(sent, &s) != nil {
-			return k == string(sent)
-		}
-		a, aOK := instant(s)
-		b, bOK := instant(k)
-		return s == k || aOK && bOK && a.Equal(b)
+		a, aErr := timestamp.ParseJSON(sent)
+		b, bErr := timestamp.Parse(k)
+		return text(sent) == k || aErr == nil && bErr == nil && a.Equal(b)
 	}
 	a, aOK := new(big.Rat).SetString(string(sent))
 	b, bOK := new(big.Rat).SetString(string(kept))
@@ -65,15 +61,6 @@ func text(raw json.RawMessage) string {
 		return s
 	}
 	return string(raw)
-}
-
-// instant reads RFC 3339, or a Unix time of 10 or 13 digits.
-func instant(s string) (time.Time, bool) {
-	if t, err := signature.ParseUnix(s); err == nil {
-		return t, true
-	}
-	t, err := time.Parse(time.RFC3339, s)
-	return t, err == nil
 }
 
 func members(raw json.RawMessage) (m map[string]json.RawMessage, err error) {

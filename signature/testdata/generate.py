@@ -204,7 +204,7 @@ def workflux():
 
 def add_written_times(v, sign, body):
     """How the time in the body may be written. Both vendors' receivers read the same notations. Left open is what Go's
-    parser of RFC 3339 takes against the RFC: a comma before the fraction, one digit for the hour, an offset of a day."""
+    parser of RFC 3339 takes against the RFC: one digit for the hour, an offset of a day."""
     def add(name, raw, want=accepted("body")):
         whole = body(raw)
         v.add(f"time in the body: {name}", sign(whole), want, body=whole)
@@ -222,15 +222,30 @@ def add_written_times(v, sign, body):
     add("RFC 3339 on the next day elsewhere", '"2026-11-22T07:47:39+14:00"')
     add("RFC 3339, escaped", '"2026-11-21T17\\u003a47:39Z"')
     for name, raw in {
-        "fraction": f"{NOW}.0", "exponent": "1.795283259e9", "negative": f"-{NOW}", "eight digits": "17952832", "eleven digits": f"{NOW}0",
+        "fraction": f"{NOW}.0", "fraction of a second": f"{NOW}.25", "fraction, as a string": f'"{NOW}.25"', "exponent": "1.795283259e9",
+        "negative exponent": f"{NOW}000e-3", "milliseconds with an exponent": "1.795283259E+12", "milliseconds with a fraction": f"{NOW}000.5",
+        "a space for the T": '"2026-11-21 17:47:39Z"', "small t": '"2026-11-21t17:47:39Z"', "small z": '"2026-11-21T17:47:39z"',
+        "small t and z": '"2026-11-21t17:47:39z"', "a comma before the fraction": '"2026-11-21T17:47:39,5Z"',
+        "twenty digits of a fraction": '"2026-11-21T17:47:39.12345678901234567890Z"',
+        "offset without a colon": '"2026-11-21T17:47:39+0000"', "offset of hours alone": '"2026-11-21T18:47:39+01"',
+        "offset with seconds": '"2026-11-21T18:41:07+00:53:28"', "a space before the offset": '"2026-11-21 17:47:39 +0000"',
+        "UTC for the zone": '"2026-11-21 17:47:39 UTC"', "the zone's name after the offset": '"2026-11-21T18:47:39+01:00[Europe/Paris]"',
+        "no seconds": '"2026-11-21T17:47Z"', "no minutes": '"2026-11-21T17Z"', "without separators": '"20261121T174739Z"',
+        "without separators and seconds": '"20261121T1747+0000"',
+    }.items():
+        add(name, raw)
+    for name, raw in {
+        "negative": f"-{NOW}", "eight digits": "17952832", "eleven digits": f"{NOW}0", "a huge exponent": "1e999999999",
         "fourteen digits": f"{NOW}0000", "zero": "0", "null": "null", "true": "true", "an object": f'{{"seconds": {NOW}}}', "a list": f"[{NOW}]",
         "an empty string": '""', "plus sign, as a string": f'"+{NOW}"', "leading zero, as a string": f'"0{NOW}"', "space before, as a string": f'" {NOW}"',
-        "no offset": '"2026-11-21T17:47:39"', "a space for the T": '"2026-11-21 17:47:39Z"', "small t": '"2026-11-21t17:47:39Z"',
-        "small z": '"2026-11-21T17:47:39z"', "offset without a colon": '"2026-11-21T17:47:39+0000"', "offset of hours alone": '"2026-11-21T17:47:39+00"',
-        "no seconds": '"2026-11-21T17:47Z"',
-        "a date alone": '"2026-11-21"', "a leap second": '"2026-11-21T17:47:60Z"', "hour 24": '"2026-11-21T24:00:00Z"',
+        "exponent, as a string": '"1.795283259e9"', "no offset": '"2026-11-21T17:47:39"', "no offset, a zone's name": '"2026-11-21T17:47:39[Europe/Paris]"',
+        "a zone's name that must not be ignored": '"2026-11-21T17:47:39Z[!Europe/Paris]"', "an ambiguous zone": '"2026-11-21 17:47:39 IST"',
+        "a date alone": '"2026-11-21"', "a date with a zone": '"2026-11-21Z"', "day before month": '"21/11/2026 17:47:39Z"',
+        "a leap second within the day": '"2026-11-21T17:47:60Z"', "a second past hour 24": '"2026-11-20T24:00:01Z"',
         "30 February": '"2026-02-30T17:47:39Z"', "five digits for the year": '"+12026-11-21T17:47:39Z"',
-        "RFC 1123": '"Sat, 21 Nov 2026 17:47:39 GMT"', "without separators": '"20261121T174739Z"', "full-width digits": '"' + "\uff11" * 10 + '"',
+        "one hyphen": '"2026-1121T17:47:39Z"', "a fraction of a minute": '"2026-11-21T17:47.5Z"', "no digit in the fraction": '"2026-11-21T17:47:39.Z"',
+        "RFC 1123": '"Sat, 21 Nov 2026 17:47:39 GMT"', "full-width digits": '"' + "\uff11" * 10 + '"',
+        "past the year 9999": '"9999-12-31T23:59:60Z"',
     }.items():
         add(name, raw, NO_TIME)
     for name, raw in {"plus sign": f"+{NOW}", "leading zero": f"0{NOW}", "NaN": "NaN", "missing value": "", "in single quotes": f"'{NOW}'"}.items():
@@ -243,6 +258,19 @@ def add_written_times(v, sign, body):
     add("milliseconds, as far ahead as may be", str((NOW + future) * 1000))
     add("milliseconds, one further ahead than may be", str((NOW + future) * 1000 + 1), FUTURE)
     add("nanosecond further ahead than may be", '"2026-11-21T17:52:39.000000001Z"', FUTURE)
+    for name, old, ahead in [
+        ("small t and z", '"2026-11-21t15:47:38z"', '"2026-11-21t17:52:40z"'),
+        ("without separators", '"20261121T154738Z"', '"20261121T175240Z"'),
+        ("offset without a colon", '"2026-11-21T17:47:38+0200"', '"2026-11-21T15:52:40-0200"'),
+        ("the zone's name after the offset", '"2026-11-21T16:47:38+01:00[Europe/Paris]"', '"2026-11-21T18:52:40+01:00[Europe/Paris]"'),
+        ("no seconds", '"2026-11-21T15:47Z"', '"2026-11-21T17:53Z"'),
+        ("a leap second", '"2026-11-20T23:59:60Z"', '"2026-11-21T23:59:60Z"'),
+        ("hour 24", '"2026-11-20T24:00:00Z"', '"2026-11-21T24:00:00Z"'),
+        ("fraction", f"{NOW - 7201}.0", f"{NOW + 301}.0"),
+        ("exponent", "1.795276058e9", "1.79528356e9"),
+    ]:
+        add(f"{name}, older than may be", old, STALE)
+        add(f"{name}, further ahead than may be", ahead, FUTURE)
     add("the year 2603", '"2603-11-21T17:47:39Z"', FUTURE)
     add("the last second of the year 9999", '"9999-12-31T23:59:59Z"', FUTURE)
     add("the year 1900", '"1900-11-21T17:47:39Z"', STALE)

@@ -5,7 +5,8 @@ import hmac
 import json
 import re
 import string
-from datetime import datetime, timezone
+from datetime import date
+from decimal import Decimal
 from fractions import Fraction
 
 # ---------------------------------------------------------------- the schemes, as data
@@ -157,24 +158,51 @@ def no_constant(name):
     raise ValueError(name + " is not JSON")
 
 
-RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(?:Z|([+-])(\d\d):(\d\d))", re.ASCII)
+DATE = re.compile(r"""
+    (?P<year>\d{4}) (?: - (?P<month>\d\d) - | (?P<basic>\d\d) ) (?P<day>\d\d)
+    [Tt\ ] (?P<hour>\d\d) (?: :? (?P<minute>\d\d) (?: :? (?P<second>\d\d) (?: [.,] (?P<fraction>\d+) )? )? )?
+    \ ? (?: [Zz] | (?i:UTC|GMT) | (?P<sign>[+-]) (?P<h>\d\d) (?: :? (?P<m>\d\d) (?: :? (?P<s>\d\d) )? )? )
+    (?: \[ [^]![\ ] [^][\ ]* \] )*""", re.ASCII | re.VERBOSE)
+QUOTED = re.compile(r"([1-9][0-9]{8,9}|[1-9][0-9]{11,12})\.[0-9]+", re.ASCII)
+DAY, YEAR_10000 = 86400, 253402300800
 
 
 def read_time(value):
     """The Unix time that is written in value, exactly; None if it is in no notation that a receiver has to know."""
+    if isinstance(value, Written) or isinstance(value, str) and QUOTED.fullmatch(value):
+        return read_unix(Decimal(value))
     if not isinstance(value, str):
         return None
     if GRAMMARS["unix_time"].fullmatch(value):
-        return Fraction(int(value), 1 if len(value) <= 10 else 1000)
-    m = RFC3339.fullmatch(value)
-    if not m:
+        return read_unix(Decimal(value), len(value))
+    m = DATE.fullmatch(value)
+    return read_date({name: int(digits or 0) for name, digits in m.groupdict().items() if name not in ("sign", "fraction")}, m) if m else None
+
+
+def read_unix(number, digits=None):
+    """A Unix time in seconds or milliseconds, by the digits before its point."""
+    if number < 0 or number.adjusted() > 20:
         return None
+    digits = digits or len(str(int(number)))
+    if digits not in (9, 10, 12, 13):
+        return None
+    return Fraction(number) / (1 if digits <= 10 else 1000)
+
+
+def read_date(n, m):
+    """A date with a zone, in any of the notations that other languages write and that means one instant."""
     try:
-        t = datetime(*map(int, m.group(1, 2, 3, 4, 5, 6)), tzinfo=timezone.utc)
+        day = date(n["year"], n["month"] or n["basic"], n["day"]).toordinal() - date(1970, 1, 1).toordinal()
     except ValueError:
         return None
-    hours, minutes = int(m[9] or 0), int(m[10] or 0)
-    if hours > 23 or minutes > 59:
+    fraction = Fraction("0." + (m["fraction"] or "0"))
+    clock = n["hour"] * 3600 + n["minute"] * 60 + n["second"] + fraction
+    if n["minute"] > 59 or n["second"] > 60 or n["hour"] > 23 and clock != DAY:
         return None
-    offset = (hours * 60 + minutes) * (-60 if m[8] == "-" else 60)
-    return int(t.timestamp()) - offset + Fraction("0" + m[7] if m[7] else 0)
+    if n["h"] > 23 or n["m"] > 59 or n["s"] > 59:
+        return None
+    offset = (n["h"] * 3600 + n["m"] * 60 + n["s"]) * (-1 if m["sign"] == "-" else 1)
+    t = day * DAY + clock - offset
+    if n["second"] == 60 and (t - fraction) % DAY:  # a leap second is the last of a day in UTC
+        return None
+    return t if t < YEAR_10000 else None

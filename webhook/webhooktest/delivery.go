@@ -90,12 +90,5 @@ func (s *Sender) unique(body []byte, id string) []byte {
 // newID returns an id that no other delivery has, whichever test it is of: stores may outlive tests.
 func newID() string { return "test_" + strings.ToLower(rand.Text()) }
 
-func trim(raw []byte) []byte {
-	if len(raw) > 1 && raw[0] == '"' {
-		return raw[1 : len(raw)-1]
-	}
-	return raw
-}
-
 // forgeries are signed with what nobody knows.
 func forgeries() signature.Secret { return signature.NewSecret(rand.Text()) }

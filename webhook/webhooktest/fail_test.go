@@ -1,6 +1,7 @@
 package webhooktest_test
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -156,7 +157,7 @@ func TestASenderDoesNotPrintItsSecret(t *testing.T) {
 // An authenticator of a user's own vendor, of which the kit knows nothing.
 type bearer struct{}
 
-func (bearer) Authenticate(r *webhook.Request, _ []byte) (signature.Match, error) {
+func (bearer) Authenticate(_ context.Context, r *webhook.Request, _ []byte) (signature.Match, error) {
 	if r.Header.Get("Authorization") != "Bearer "+secret {
 		return signature.Match{}, signature.Mismatch
 	}

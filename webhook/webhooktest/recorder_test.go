@@ -78,6 +78,7 @@ func onADay(t *testing.T, f func(t *testing.T)) {
 // A fakeT is a test that fails without harm.
 type fakeT struct {
 	testing.TB
+	mu       sync.Mutex
 	says     []string
 	cleanups []func()
 	output   bytes.Buffer
@@ -87,6 +88,8 @@ func (f *fakeT) Helper()           {}
 func (f *fakeT) Cleanup(fn func()) { f.cleanups = append(f.cleanups, fn) }
 func (f *fakeT) Output() io.Writer { return &f.output }
 func (f *fakeT) Errorf(format string, args ...any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.says = append(f.says, fmt.Sprintf(format, args...))
 }
 func (f *fakeT) Fatalf(format string, args ...any) { f.Errorf(format, args...); runtime.Goexit() }

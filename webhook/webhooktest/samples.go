@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/aihooks/aihooks-go/internal/jsonpeek"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -44,8 +43,8 @@ func ReadSamples(files fs.FS, p webhook.Profile, documented ...string) []Sample 
 		if err != nil {
 			panic(fmt.Sprintf("webhooktest: %v", err))
 		}
-		eventType, _ := jsonpeek.String(member(body, p.Envelope.Type)) // empty if it is no string
-		s := Sample{Name: name, Type: eventType, Documented: slices.Contains(documented, name), Body: body}
+		e, _ := p.ReadEnvelope(body) // empty if it is no JSON object
+		s := Sample{Name: name, Type: e.Type, Documented: slices.Contains(documented, name), Body: body}
 		byType[s.Type] = append(byType[s.Type], s)
 	}
 	var samples []Sample

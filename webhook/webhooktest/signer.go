@@ -112,5 +112,8 @@ func (s *Signer) Request(body []byte, t time.Time, id string) (*http.Request, er
 	return r, nil
 }
 
-// Type returns the type in the envelope of body, or "" if there is none.
-func (s *Signer) Type(body []byte) string { return string(trim(member(body, s.Profile.Envelope.Type))) }
+// Type returns the type in the envelope of body as a handler reads it, or "" if there is none.
+func (s *Signer) Type(body []byte) string {
+	e, _ := s.Profile.ReadEnvelope(body) // empty if it is no JSON object
+	return e.Type
+}

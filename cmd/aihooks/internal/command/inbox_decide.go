@@ -32,8 +32,9 @@ func (a *app) inboxRetryCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "retry FILE (ID... | --vendor ... | --all)",
 		Short: "Have dead letters run again",
-		Long: `Retry has dead letters run again, with all attempts before them, by the service. One that had completed after all is found to be
-done and not run; --rerun runs it all the same.`,
+		Long: `Retry has dead letters run again, with all attempts before them, by the service: also those whose callback returned a permanent
+failure, and those whose body did not fit. One whose callback had completed it after all is found to be done and not run;
+--rerun runs it all the same.`,
 		Example: `  aihooks inbox retry inbox.db 17 18
   aihooks inbox retry inbox.db --vendor workflux --from 24h
   aihooks inbox retry inbox.db --all`,

@@ -30,7 +30,7 @@ func transport(idle int) *http.Transport {
 		MaxIdleConnsPerHost: idle,
 		Proxy: func(r *http.Request) (*url.URL, error) {
 			if isLoopback(r.URL.Hostname()) {
-				return nil, nil //nolint:nilnil // no proxy
+				return nil, nil // no proxy
 			}
 			return http.ProxyFromEnvironment(r)
 		},

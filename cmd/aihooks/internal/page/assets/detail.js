@@ -52,7 +52,7 @@ const verdict = (box, d) => {
 const attempt = (a, i) => {
   const outcome = words('span', 'outcome', name(a.outcome));
   outcome.dataset.good = a.outcome === 'handled' || a.outcome === 'ignored' || a.outcome === 'duplicate';
-  const row = make('tr', '', make('td', 'number', String(i + 1)), make('td', 'when', time(a.at, 'exact')), make('td', 'took', took(a.took)), make('td', '', outcome));
+  const row = make('tr', '', make('td', 'number', String(i + 1)), make('td', 'when', time(a.at, 'exact')), make('td', 'took', took(a.took_ms)), make('td', '', outcome));
   if (!a.counted) row.children[3].append(make('span', 'aside', ' not counted'));
   const what = make('td', 'what');
   if (a.error) what.append(words('span', 'mono', a.error));

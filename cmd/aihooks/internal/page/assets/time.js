@@ -42,9 +42,8 @@ export const time = (value, form) => {
   return element;
 };
 
-/** took says how long something took, which Go counts in nanoseconds. */
-export const took = (nanoseconds) => {
-  const ms = nanoseconds / 1e6;
+/** took says how long something took, in milliseconds. */
+export const took = (ms) => {
   if (ms < 1) return '<1 ms';
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 };

@@ -1,0 +1,120 @@
+package routers_test
+
+import (
+	"context"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	chimiddleware "github.com/go-chi/chi/v5/middleware"
+	"github.com/labstack/echo/v5"
+	"github.com/labstack/echo/v5/middleware"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/greenflash"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// limits are middlewares that end a request after a time of theirs.
+var limits = map[string]func(http.Handler, time.Duration) http.Handler{
+	"net/http": func(hook http.Handler, limit time.Duration) http.Handler {
+		return http.TimeoutHandler(hook, limit, "<html>too late</html>")
+	},
+	"chi": func(hook http.Handler, limit time.Duration) http.Handler {
+		router := chi.NewRouter()
+		router.Use(chimiddleware.Timeout(limit))
+		router.Method(http.MethodPost, greenflashPath, hook)
+		return router
+	},
+	"echo": func(hook http.Handler, limit time.Duration) http.Handler {
+		router := echo.New()
+		router.Use(middleware.ContextTimeout(limit))
+		router.POST(greenflashPath, echo.WrapHandler(hook))
+		return router
+	},
+}
+
+// A memoryListener has connections in memory, on which a bubble of synctest waits without waiting for a network.
+type memoryListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	close  func()
+}
+
+func newMemoryListener() *memoryListener {
+	l := &memoryListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+	l.close = sync.OnceFunc(func() { close(l.closed) })
+	return l
+}
+
+func (l *memoryListener) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "unix"} }
+
+func (l *memoryListener) Close() error {
+	l.close()
+	return nil
+}
+
+func (l *memoryListener) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.conns:
+		return conn, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *memoryListener) dial(context.Context, string, string) (net.Conn, error) {
+	client, server := net.Pipe()
+	l.conns <- server
+	return client, nil
+}
+
+func TestTimeout_RespondsBeforeTheMiddleware(t *testing.T) {
+	for name, limited := range limits {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				observed := make(chan webhook.Observation, 2)
+				hook, err := greenflash.NewHandler(secret, &webhook.Options{
+					Logger:   slog.New(slog.DiscardHandler),
+					Observer: func(_ context.Context, o webhook.Observation) { observed <- o },
+				})
+				require.NoError(t, err)
+				release := make(chan struct{})
+				hook.OnConversationFrustration(func(context.Context, *greenflash.ConversationFrustration) error {
+					<-release
+					return nil
+				})
+				var logged lines
+				listener := newMemoryListener()
+				server := &httptest.Server{
+					Listener: listener,
+					Config:   &http.Server{Handler: limited(hook, 2*time.Second), ErrorLog: log.New(&logged, "", 0)}, //nolint:gosec // a test's
+				}
+				server.Start()
+				defer server.Close()
+				client := &http.Client{Transport: &http.Transport{DialContext: listener.dial, DisableKeepAlives: true}}
+
+				began := time.Now()
+				got := sendTo(listener.Addr(), client)(t, signed(t, frustration(), "delivery-1"))
+				require.Equal(t, 1500*time.Millisecond, time.Since(began))
+				require.Equal(t, http.StatusServiceUnavailable, got.status)
+				require.JSONEq(t, `{"received":false}`, got.body)
+				require.NotEmpty(t, got.header.Get("Retry-After"))
+				require.Equal(t, http.StatusServiceUnavailable, (<-observed).Status)
+
+				close(release)
+				require.NoError(t, hook.Shutdown(t.Context()))
+				require.Equal(t, webhook.Handled, (<-observed).Outcome)
+				server.Close()
+				require.Empty(t, logged.text.String(), "such as a superfluous WriteHeader")
+			})
+		})
+	}
+}

@@ -1,0 +1,70 @@
+package aihooks_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// faultCount is how many faults docs/faults.md lists.
+const faultCount = 32
+
+var (
+	faultRow    = regexp.MustCompile(`^\| (\d+) \| (.+) \| (.+) \|$`)
+	faultFolder = regexp.MustCompile("^`([a-z0-9./]+)` (.+)$")
+	testName    = regexp.MustCompile(`^(Test|Fuzz|Benchmark)[A-Z]\w*$`)
+)
+
+func TestFaults_EveryRowNamesItsTests(t *testing.T) {
+	page, err := os.ReadFile("docs/faults.md")
+	require.NoError(t, err)
+	row := 0
+	for line := range strings.Lines(string(page)) {
+		cells := faultRow.FindStringSubmatch(strings.TrimRight(line, "\r\n"))
+		if cells == nil {
+			require.Zero(t, row, "after the first row there are only rows: %q", line)
+			continue
+		}
+		row++
+		require.Equal(t, strconv.Itoa(row), cells[1])
+		for group := range strings.SplitSeq(cells[3], "; ") {
+			m := faultFolder.FindStringSubmatch(group)
+			require.NotNil(t, m, "row %d: %q must be a folder and tests", row, group)
+			there := testsIn(t, m[1])
+			for name := range strings.SplitSeq(m[2], ", ") {
+				require.Regexp(t, testName, name, "row %d", row)
+				if !there[name] {
+					t.Errorf("row %d names %s, which is no test in the folder %s", row, name, m[1])
+				}
+			}
+		}
+	}
+	require.Equal(t, faultCount, row, "each fault has a row")
+}
+
+// testsIn returns the names of the test functions in a folder's files.
+func testsIn(t *testing.T, folder string) map[string]bool {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(filepath.FromSlash(folder), "*_test.go"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files, "no tests in the folder %s", folder)
+	names := make(map[string]bool)
+	for _, path := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		require.NoError(t, err)
+		for _, d := range file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil {
+				names[f.Name.Name] = true
+			}
+		}
+	}
+	return names
+}

@@ -1,0 +1,67 @@
+package riverinbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
+)
+
+// Migrate creates or updates River's tables and the table of the idempotency store. Any number of replicas may call it
+// at once, each time they start: one works under a PostgreSQL advisory lock, and the others wait for it until ctx ends.
+// Call it before [Inbox.Use], and after [Inbox.Configure] if the river.Config names a Schema, which must exist.
+//
+// It opens one connection more than the pool has, for the lock. It needs the right to create tables unless all tables
+// are up to date. A program that runs its own migrations does not call it: River's tables are then made by package
+// rivermigrate or River's command, which hold no lock, and the store's by the SQL of sqlstore.Schema.
+func (b *Inbox) Migrate(ctx context.Context) (err error) {
+	unlock, err := b.lockMigration(ctx)
+	if err != nil {
+		return fmt.Errorf("riverinbox: migrate: %w", err)
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	migrator, err := rivermigrate.New(riverpgxv5.New(b.pool), &rivermigrate.Config{
+		Logger: b.options.Policy.Logger, Schema: b.schema,
+	})
+	if err != nil {
+		return fmt.Errorf("riverinbox: migrate: %w", err)
+	}
+	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+		return fmt.Errorf("riverinbox: migrate: %w", err)
+	}
+	return b.store.Migrate(ctx)
+}
+
+// migrationLock is any number that no other program uses. It differs from that of sqlstore, which is taken while this
+// one is held.
+const migrationLock = 7165084902356124776
+
+// lockMigration takes the lock on its own connection: River migrates in several transactions, and a pool may have one
+// connection only. The lock is that of a transaction, which a pooler in transaction mode supports as well.
+func (b *Inbox) lockMigration(ctx context.Context) (unlock func() error, err error) {
+	conn, err := pgx.ConnectConfig(ctx, b.pool.Config().ConnConfig)
+	if err != nil {
+		return nil, err
+	}
+	unlock = func() error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		return conn.Close(ctx) // the server ends the transaction, and so the lock
+	}
+	for _, statement := range []string{
+		`BEGIN`,
+		`SET LOCAL statement_timeout = 0`, // ctx says how long to wait
+		`SET LOCAL lock_timeout = 0`,
+		`SET LOCAL idle_in_transaction_session_timeout = 0`,
+		fmt.Sprintf(`SELECT pg_advisory_xact_lock(%d)`, int64(migrationLock)),
+	} {
+		if _, err := conn.Exec(ctx, statement); err != nil {
+			return nil, errors.Join(err, unlock())
+		}
+	}
+	return unlock, nil
+}

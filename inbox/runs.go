@@ -1,0 +1,73 @@
+package inbox
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"sync"
+)
+
+// ErrShutdown is returned by [Inbox.Run] after [Inbox.Shutdown].
+var ErrShutdown = errors.New("inbox: the inbox has been shut down")
+
+// Runs are the Runs of one inbox in this process. Engines keep one. The zero value is ready.
+type Runs struct {
+	mu   sync.Mutex
+	all  map[*Dispatcher]chan struct{} // closed once the Run returns
+	over bool
+}
+
+// Begin returns the dispatcher of a new Run. Its context, [Dispatcher.Context], is that of the Run. The Run calls end as
+// it returns.
+func (r *Runs) Begin(ctx context.Context, p Policy, hooks ...Hook) (d *Dispatcher, end func(), err error) {
+	d, err = NewDispatcher(ctx, p, hooks...)
+	if err != nil {
+		return nil, nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over {
+		d.end()
+		return nil, nil, ErrShutdown
+	}
+	returned := make(chan struct{})
+	if r.all == nil {
+		r.all = make(map[*Dispatcher]chan struct{})
+	}
+	r.all[d] = returned
+	return d, func() {
+		d.end()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.all, d)
+		close(returned)
+	}, nil
+}
+
+// Shutdown does what [Inbox.Shutdown] promises.
+func (r *Runs) Shutdown(ctx context.Context) error {
+	var errs []error
+	for _, d := range r.stop(func(d *Dispatcher) { d.shutdown(ctx) }) {
+		errs = append(errs, d.drained)
+	}
+	return errors.Join(errs...)
+}
+
+// Close ends every Run as the end of its context would, and waits for it.
+func (r *Runs) Close() { r.stop(func(d *Dispatcher) { d.end() }) }
+
+// stop calls end for every Run and waits until all have returned.
+func (r *Runs) stop(end func(*Dispatcher)) (ended []*Dispatcher) {
+	r.mu.Lock()
+	r.over = true
+	all := maps.Clone(r.all)
+	for d := range all {
+		end(d)
+	}
+	r.mu.Unlock()
+	for d, returned := range all {
+		<-returned
+		ended = append(ended, d)
+	}
+	return ended
+}

@@ -1,0 +1,72 @@
+package sqlite_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/logtest"
+	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/workflux"
+	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
+)
+
+func TestLog_HasOneErrorForEachDeadLetter(t *testing.T) {
+	t.Parallel()
+	failure := errors.New("the callback's own words")
+	misfit := fmt.Appendf(nil, `{"event":"user.message","timestamp":%q,"data":{"message_id":[]}}`, time.Now().UTC().Format(time.RFC3339))
+	for name, c := range map[string]struct {
+		callback func() error
+		body     []byte
+		runs     int
+	}{
+		"attempts used up": {func() error { return failure }, letter("a", 1), 3},
+		"RetryAfter":       {func() error { return webhook.RetryAfter(time.Millisecond, failure) }, letter("a", 1), 3},
+		"panics":           {func() error { panic(failure) }, letter("a", 1), 3},
+		"permanent":        {func() error { return webhook.Permanent(failure) }, letter("a", 1), 1},
+		"undecodable":      {nil, misfit, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log logtest.Book
+			dead := make(chan inbox.Entry, 1)
+			box := openBox(t, pathOf(t), sqlite.Options{Policy: inbox.Policy{
+				MaxAttempts: 3, Logger: log.Text(), OnDead: func(_ context.Context, e inbox.Entry) { dead <- e },
+			}})
+			var mu sync.Mutex
+			requests, runs := 0, 0
+			hook, err := workflux.NewHandler("a secret", &webhook.Options{
+				Inbox: box, Logger: log.Text(), StoreTimeout: storeTimeout,
+				Observer: func(_ context.Context, o webhook.Observation) {
+					mu.Lock()
+					defer mu.Unlock()
+					if o.FromInbox {
+						runs++
+					} else {
+						requests++
+					}
+				},
+			})
+			require.NoError(t, err)
+			hook.OnUserMessage(func(context.Context, *workflux.UserMessage) error { return c.callback() })
+			sender := workfluxtest.NewSender(t, hook, "a secret")
+			sender.Send(sender.Raw(c.body)).WantOK()
+			stop := start(t, box, hook)
+			<-dead
+			stop()
+			mu.Lock()
+			defer mu.Unlock()
+			require.Equal(t, []int{1, c.runs}, []int{requests, runs})
+			require.Equal(t, 1, log.Count("level=ERROR"), log.String())
+			require.Equal(t, 1, log.Count("level=ERROR", "a delivery has become a dead letter", fmt.Sprint("attempts=", c.runs)), log.String())
+			require.Equal(t, c.runs, log.Count("level=WARN"), log.String())
+		})
+	}
+}

@@ -1,0 +1,181 @@
+package webhook_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// byContent makes Acme a vendor without ids, as WorkFlux is.
+func byContent(p *webhook.Profile, _ *webhook.Endpoint) { p.Identify = webhook.ByContent }
+
+func TestAttempts_BurstIsOneAttempt(t *testing.T) {
+	for name, change := range map[string]func(*webhook.Profile, *webhook.Endpoint){
+		"named by id":      func(*webhook.Profile, *webhook.Endpoint) {},
+		"named by content": byContent,
+	} {
+		for _, o := range []webhook.Options{{}, {DeadLetter: nowhere(t)}} {
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					r := newReceiver(t, o, change)
+					ping.On(r.Handler, returns(errCallback))
+					b := body("a")
+					for range 10 {
+						require.Equal(t, webhook.Failed, r.process(b).Outcome)
+						time.Sleep(50 * time.Millisecond)
+					}
+				})
+			})
+		}
+	}
+}
+
+// nowhere is an Options.DeadLetter that must not be called.
+func nowhere(t *testing.T) func(ctx context.Context, d *webhook.Delivery, cause error) error {
+	return func(context.Context, *webhook.Delivery, error) error {
+		t.Error("dead-lettered although the vendor sends it again")
+		return nil
+	}
+}
+
+// A proxy that sends every attempt three times leaves the vendor all three of its own, whatever process takes them.
+func TestAttempts_ProxyCopiesAreNotCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var store idempotency.Store
+		b := body("a")
+		for attempt := 1; attempt <= 3; attempt++ {
+			r := newReceiver(t, webhook.Options{Store: store}) // a restart before each attempt
+			store = r.store
+			ping.On(r.Handler, returns(errCallback))
+			if attempt == 3 {
+				result := r.process(b)
+				require.Equal(t, webhook.Abandoned, result.Outcome)
+				require.Equal(t, 7, result.Delivery.Attempt, "the runs are counted as before")
+				break
+			}
+			for range 3 {
+				require.Equal(t, webhook.Failed, r.process(b).Outcome, "attempt %d", attempt)
+				time.Sleep(time.Millisecond)
+			}
+			time.Sleep(time.Minute)
+		}
+	})
+}
+
+// The pause is counted from the arrival: a callback that fails late does not make the vendor's next attempt a copy.
+func TestAttempts_SlowFailuresAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{})
+		ping.On(r.Handler, func(ctx context.Context, _ *Ping) error {
+			<-ctx.Done()
+			return errCallback
+		})
+		b, start := body("a"), time.Now()
+		want := []webhook.Outcome{webhook.Overrun, webhook.Overrun, webhook.Entrusted}
+		for i, outcome := range want {
+			time.Sleep(time.Until(start.Add(time.Duration(i) * time.Minute)))
+			require.Equal(t, outcome, r.process(b).Outcome, "attempt %d", i+1)
+		}
+		time.Sleep(time.Minute)
+		seen := r.observations()
+		require.Equal(t, webhook.Abandoned, seen[len(seen)-1].Outcome)
+	})
+}
+
+func TestAttempts_YoungContentIsNeverLast(t *testing.T) {
+	for _, parks := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			var o webhook.Options
+			last := webhook.Abandoned
+			if parks {
+				o.DeadLetter = func(context.Context, *webhook.Delivery, error) error { return nil }
+				last = webhook.DeadLettered
+			}
+			r := newReceiver(t, o, byContent)
+			ping.On(r.Handler, returns(errCallback))
+			b := body("a")
+			for range 20 { // somebody presses "resend" each minute
+				require.Equal(t, webhook.Failed, r.process(b).Outcome)
+				time.Sleep(time.Minute)
+			}
+			time.Sleep(time.Second)
+			require.Equal(t, last, r.process(b).Outcome, "older than any attempt but the last")
+		})
+	}
+}
+
+// Where the name is not the content, the vendor may date every attempt anew, and the count alone decides.
+func TestAttempts_RedatedDeliveriesAreCounted(t *testing.T) {
+	for name, change := range map[string]func(*webhook.Profile, *webhook.Endpoint){
+		"named by id": func(*webhook.Profile, *webhook.Endpoint) {},
+		"named by the user": func(p *webhook.Profile, e *webhook.Endpoint) {
+			byContent(p, e)
+			e.Key = func(event any) string { return event.(*Ping).ID }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newReceiver(t, webhook.Options{}, change)
+				ping.On(r.Handler, returns(errCallback))
+				for _, want := range []webhook.Outcome{webhook.Failed, webhook.Failed, webhook.Abandoned} {
+					require.Equal(t, want, r.process(body("a")).Outcome)
+					time.Sleep(time.Minute)
+				}
+			})
+		})
+	}
+}
+
+// The time of a delivery that the vendor held back is old on the first attempt: its copies do not give it up.
+func TestAttempts_HeldBackDeliveryIsNotAbandoned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{}, byContent)
+		ping.On(r.Handler, returns(errCallback))
+		b := bodyAt("a", time.Now().Add(-30*time.Minute))
+		for range 5 {
+			require.Equal(t, webhook.Failed, r.process(b).Outcome)
+		}
+		time.Sleep(time.Minute)
+		require.Equal(t, webhook.Failed, r.process(b).Outcome)
+		time.Sleep(time.Minute)
+		require.Equal(t, webhook.Abandoned, r.process(b).Outcome)
+	})
+}
+
+// A store that fails while it counts leaves the number of runs.
+func TestAttempts_StoreFailureLeavesTheRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &countless{brokenStore{}}
+		r := newReceiver(t, webhook.Options{Store: store})
+		ping.On(r.Handler, returns(errCallback))
+		for _, want := range []webhook.Outcome{webhook.Failed, webhook.Failed, webhook.Abandoned} {
+			require.Equal(t, want, r.process(body("a")).Outcome)
+		}
+	})
+}
+
+// countless is a store that cannot be asked for a count.
+type countless struct{ brokenStore }
+
+func (s *countless) Claim(ctx context.Context, key string, token idempotency.Token, lease time.Duration) (idempotency.Claim, error) {
+	if lease < time.Minute/2+time.Millisecond {
+		return idempotency.Claim{}, errors.New("store down")
+	}
+	return s.brokenStore.Claim(ctx, key, token, lease)
+}
+
+func TestAttempts_SuccessMakesNoFurtherCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{})
+		ping.On(r.Handler, returns(nil))
+		r.process(body("a"))
+		require.Equal(t, 1, r.store.(*idempotency.Memory).Len())
+	})
+}

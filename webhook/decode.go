@@ -1,0 +1,73 @@
+package webhook
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+
+	"github.com/aihooks/aihooks-go/internal/timestamp"
+)
+
+// decode makes the typed event of a delivery. Its envelope is the one the delivery was routed by. Only data that does
+// not fit as it is costs a second look.
+func (h *Handler) decode(kind EventType, d *Delivery, e *Envelope) (AnyEvent, error) {
+	v := kind.New()
+	set := decoded{
+		goType: reflect.TypeOf(v).Elem(),
+		names:  &h.profile.Envelope,
+		data:   e.Data,
+		nested: len(e.Data) != len(d.Body),
+	}
+	if err := h.options.Unmarshal(e.Data, v); err != nil {
+		// The key that names a delivery may be made of any field, so with a Key each must fit.
+		r := refitter{unmarshal: h.options.Unmarshal, strict: h.options.StrictFields || h.endpoint.Key != nil}
+		data := r.object(e.Data, set.goType, set.path(d.Body), 0)
+		v = kind.New()
+		if again := h.options.Unmarshal(data, v); again != nil {
+			if r.strict {
+				err, e = again, &Envelope{Data: data} // err may be about a number that was only written oddly
+			}
+			return nil, fmt.Errorf("webhook: the body does not fit the type of %q: %w", kind.Name(), nameField(err, e.Data, v))
+		}
+		if !r.strict {
+			set.undecoded = r.found
+		}
+	}
+	if e.timeErr != nil && !errors.Is(e.timeErr, timestamp.ErrBlank) {
+		set.undecoded = maps.Clone(set.undecoded)
+		if set.undecoded == nil {
+			set.undecoded = make(map[string]error)
+		}
+		set.undecoded["/"+escape(e.untimely)] = &fieldError{reason: e.timeErr.Error(), err: e.timeErr}
+	}
+	*v.event() = Event{ID: e.ID, Type: d.Type, Time: d.Time, delivery: d, decoded: set}
+	return v, nil
+}
+
+// path returns the JSON pointer to the data in the body.
+func (d *decoded) path(body []byte) string {
+	if d.nested {
+		for name, raw := range members(body) {
+			if d.holdsData(name, raw) {
+				return "/" + escape(name)
+			}
+		}
+	}
+	return ""
+}
+
+// Undecoded returns the fields that the vendor sent and that did not fit the event's type, by their JSON pointers
+// (RFC 6901) in the body, and why. Such a field is unset, as if it had not been sent. In a list, an element that does
+// not fit costs the whole list, because a list with a gap looks complete; in a map it costs its entry. The errors quote
+// no value: find it in Delivery().Body. Nil if everything did fit. See [Options.StrictFields].
+func (e *Event) Undecoded() map[string]error { return maps.Clone(e.decoded.undecoded) }
+
+// A fieldError says why a field does not fit, without its value.
+type fieldError struct {
+	reason string
+	err    error // of the decoder, which may quote the value
+}
+
+func (e *fieldError) Error() string { return e.reason }
+func (e *fieldError) Unwrap() error { return e.err }

@@ -1,0 +1,101 @@
+package webhook_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// serveWithin serves h by a server with the given WriteTimeout, on connections in memory: call it in a bubble.
+func serveWithin(t *testing.T, h http.Handler, writeTimeout time.Duration, two bool) *httptest.Server {
+	listener := newPipeListener()
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(!two)
+	protocols.SetUnencryptedHTTP2(two)
+	s := &httptest.Server{
+		Listener:    listener,
+		EnableHTTP2: two,
+		Config:      &http.Server{Handler: h, WriteTimeout: writeTimeout, Protocols: protocols},
+	}
+	s.Start()
+	s.Client().Transport = &http.Transport{
+		Protocols:   protocols,
+		DialContext: func(context.Context, string, string) (net.Conn, error) { return listener.dial() },
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+func TestWriteTimeout_IsExtendedAndNoticedOnce(t *testing.T) {
+	for _, two := range []bool{false, true} {
+		t.Run(fmt.Sprintf("HTTP/2 %v", two), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newReceiver(t, webhook.Options{})
+				ping.On(r.Handler, inTurn(200*time.Millisecond))
+				s := serveWithin(t, r, 50*time.Millisecond, two)
+				for n := range 3 {
+					b := body(fmt.Sprint(n))
+					require.Equal(t, http.StatusOK, r.postTo(s, bytes.NewReader(b), b).status)
+					require.Equal(t, http.StatusOK, r.observations()[n].Status)
+				}
+				lines := r.log.Lines("WriteTimeout")
+				require.Len(t, lines, 1)
+				for _, text := range []string{`"level":"WARN"`, `"http.Server.WriteTimeout":"50ms"`, `"Options.AnswerTimeout":"4.5s"`, `"vendor":"acme"`, `"endpoint":"default"`} {
+					require.Contains(t, lines[0], text)
+				}
+			})
+		})
+	}
+}
+
+// A middleware that hides the connection leaves us no way to extend it.
+func TestWriteTimeout_IsHonoredBehindMiddleware(t *testing.T) {
+	for name, wrap := range map[string]func(http.Handler) http.Handler{
+		"TimeoutHandler": func(h http.Handler) http.Handler { return http.TimeoutHandler(h, patience, "") },
+		"no Unwrap": func(h http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) { h.ServeHTTP(bodyWriter{w, w}, q) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newReceiver(t, webhook.Options{})
+				release := make(chan struct{})
+				ping.On(r.Handler, func(context.Context, *Ping) error {
+					<-release
+					return nil
+				})
+				s := serveWithin(t, wrap(r), 2*time.Second, false)
+				start := time.Now()
+				got := r.postTo(s, bytes.NewReader(body("a")), body("a"))
+				require.Equal(t, 1500*time.Millisecond, time.Since(start))
+				close(release)
+				require.Equal(t, http.StatusServiceUnavailable, got.status)
+				require.JSONEq(t, `{"received":false}`, got.body)
+				require.Equal(t, 1, r.log.Count("WriteTimeout", `"level":"WARN"`))
+				require.NoError(t, r.Shutdown(t.Context()))
+			})
+		})
+	}
+}
+
+func TestWriteTimeout_LongEnoughIsSilent(t *testing.T) {
+	for _, timeout := range []time.Duration{0, -time.Second, 4501 * time.Millisecond, time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newReceiver(t, webhook.Options{})
+			ping.On(r.Handler, returns(nil))
+			s := serveWithin(t, r, timeout, false)
+			require.Equal(t, http.StatusOK, r.postTo(s, bytes.NewReader(body("a")), body("a")).status)
+			require.Zero(t, r.log.Count("WriteTimeout"), timeout)
+		})
+	}
+}
