@@ -6,9 +6,15 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"hash/maphash"
+	"html"
 	"io"
+	"net/url"
 	"slices"
+	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/aihooks/aihooks-go/internal/jsonpeek"
 )
 
 // A bodyChange undoes what may have been done to the body on the way. Where it was not done, it returns nil, or the body
@@ -19,40 +25,60 @@ type bodyChange struct {
 	change  func(body []byte) []byte
 }
 
-const passOn = "pass the body on as it was received"
+const (
+	passOn = "pass the body on as it was received"
 
-// The first that fits is told, so what changes least comes first.
+	// either is said of a change that the sender may have made as well, after it signed.
+	either = "either the sender signed that and sent another body, or something on the way changed the body, then " + passOn
+)
+
+// The first that fits is reported, so the smallest change comes first.
 var bodyChanges = []bodyChange{
-	{BodyEnds, "of the body without the line break at its end, which was added on the way: " + passOn, func(b []byte) []byte {
+	{BodyEnds, "of the body without the line break at its end: " + either, func(b []byte) []byte {
 		return bytes.TrimSuffix(bytes.TrimSuffix(b, []byte("\n")), []byte("\r"))
 	}},
-	{BodyEnds, "of the body with a line break at its end, which was taken off on the way: " + passOn, func(b []byte) []byte {
+	{BodyEnds, "of the body with a line break at its end: " + either, func(b []byte) []byte {
 		return appended(b, "\n")
 	}},
-	{BodyEnds, "of the body with a line break (CRLF) at its end, which was taken off on the way: " + passOn, func(b []byte) []byte {
+	{BodyEnds, "of the body with a line break (CRLF) at its end: " + either, func(b []byte) []byte {
 		return appended(b, "\r\n")
 	}},
-	{BodyEnds, "of the body without the blanks around it, which were added on the way: " + passOn, bytes.TrimSpace},
-	{BodyLineBreaks, "of the body with LF as line breaks, which were converted to CRLF on the way: " + passOn, func(b []byte) []byte {
+	{BodyEnds, "of the body without the blanks around it: " + either, bytes.TrimSpace},
+	{BodyLineBreaks, "of the body with LF as line breaks instead of CRLF: " + either, func(b []byte) []byte {
 		return bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n"))
 	}},
-	{BodyLineBreaks, "of the body with CRLF as line breaks, which were converted to LF on the way: " + passOn, func(b []byte) []byte {
+	{BodyLineBreaks, "of the body with CRLF as line breaks instead of LF: " + either, func(b []byte) []byte {
 		return bytes.ReplaceAll(bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n")), []byte("\n"), []byte("\r\n"))
 	}},
-	{BodyByteOrderMark, "of the body without the byte order mark, which was added on the way: " + passOn, func(b []byte) []byte {
+	{BodyByteOrderMark, "of the body without the byte order mark: " + either, func(b []byte) []byte {
 		return bytes.TrimPrefix(b, []byte(byteOrderMark))
 	}},
-	{BodyByteOrderMark, "of the body with a byte order mark, which was taken off on the way: " + passOn, func(b []byte) []byte {
+	{BodyByteOrderMark, "of the body with a byte order mark: " + either, func(b []byte) []byte {
 		return append([]byte(byteOrderMark), b...)
 	}},
 	{BodyInBase64, "of what the body is the base64 of, as gateways hand it over: decode it before it gets here", fromBase64},
-	{BodyWrapped, "of the member body of the event that was given as the body: give that member alone", fromEvent},
+	{BodyWrapped, "of the member body of the event that was given as the body: give that member alone", fromMember("body")},
 	{BodyWrapped, "of the member body, in base64, of the event that was given as the body: give that member alone, decoded", func(b []byte) []byte {
-		return fromBase64(fromEvent(b))
+		return fromBase64(fromMember("body")(b))
 	}},
+	{BodyWrapped, "of the member payload of the object that was given as the body: give that member alone", fromMember("payload")},
+	{BodyWrapped, "of the member Message of the notification that was given as the body: give that member alone", fromMember("Message")},
 	{BodyWrapped, "of the text of the JSON string that was given as the body: give the text", fromString},
+	{BodyWrapped, "of the one element of the list that was given as the body: give the element alone", fromList},
+	{BodyWrapped, "of the value of the form field that was given as the body: give the value alone, decoded", fromForm},
 	{BodyCompressed, "of the body before it was compressed: give it decompressed, as it was signed", fromGzip},
-	{BodyCharset, "of the body in another encoding, and it was converted from Latin-1 to UTF-8 on the way: " + passOn, fromLatin1},
+	{BodyEscaped, "of the body without the backslash before each single quote: " + either + ", without the escapes of a gateway's template", func(b []byte) []byte {
+		return bytes.ReplaceAll(b, []byte(`\'`), []byte("'"))
+	}},
+	{BodyEscaped, "of the body before it was escaped for HTML: " + either, func(b []byte) []byte {
+		return []byte(html.UnescapeString(string(b)))
+	}},
+	{BodyCharset, "of the body in another encoding, and it was converted from Latin-1 to UTF-8: " + either, fromLatin1},
+	{BodyCharset, "of the body in another encoding, and it was converted from Windows-1252 to UTF-8: " + either, fromWindows1252},
+	{BodyCharset, "of the body in UTF-8, and it was converted to Windows-1252 or Latin-1: " + either, toWindows1252},
+	{BodyCharset, "of the body in UTF-8, and it was converted to UTF-16: " + either, func(b []byte) []byte {
+		return []byte(fromUTF16(string(b)))
+	}},
 }
 
 const byteOrderMark = "\ufeff"
@@ -118,18 +144,51 @@ func fromBase64(b []byte) []byte {
 
 func isBase64(c byte) bool { return isOpaque(c) || c == '+' || c == '/' }
 
-// fromEvent returns the body out of what API gateways and load balancers hand to a function.
-func fromEvent(b []byte) []byte {
-	if b = bytes.TrimSpace(b); len(b) > maxJSON || !bytes.HasPrefix(b, []byte("{")) || !bytes.Contains(b, []byte(`"body"`)) {
+// fromMember returns what a member of an object has: what gateways, load balancers and queues hand to a function.
+func fromMember(name string) func([]byte) []byte {
+	return func(b []byte) []byte {
+		b = bytes.TrimSpace(b)
+		if len(b) > maxJSON || !bytes.HasPrefix(b, []byte("{")) || !bytes.Contains(b, []byte(`"`+name+`"`)) {
+			return nil
+		}
+		values := make([][]byte, 1)
+		if jsonpeek.Scan(b, []string{name}, values) != nil {
+			return nil
+		}
+		if text := fromString(values[0]); text != nil {
+			return text
+		}
+		return values[0]
+	}
+}
+
+// fromList returns what is in the brackets of a list.
+func fromList(b []byte) []byte {
+	b = bytes.TrimSpace(b)
+	if len(b) < 2 || b[0] != '[' || b[len(b)-1] != ']' {
 		return nil
 	}
-	var event struct {
-		Body *string `json:"body"`
-	}
-	if json.Unmarshal(b, &event) != nil || event.Body == nil {
+	return bytes.TrimSpace(b[1 : len(b)-1])
+}
+
+// maxFormFields is how many fields of a form are looked at.
+const maxFormFields = 8
+
+// fromForm returns the first value, or name, of a form that is JSON.
+func fromForm(b []byte) []byte {
+	if startsJSON(b) || !bytes.ContainsRune(b, '=') {
 		return nil
 	}
-	return []byte(*event.Body)
+	fields := strings.SplitN(string(b), "&", maxFormFields)
+	for _, field := range fields {
+		name, value, _ := strings.Cut(field, "=")
+		for _, escaped := range []string{value, name} {
+			if text, err := url.QueryUnescape(escaped); err == nil && startsJSON([]byte(text)) {
+				return []byte(text)
+			}
+		}
+	}
+	return nil
 }
 
 func fromString(b []byte) []byte {
@@ -168,4 +227,63 @@ func fromLatin1(b []byte) []byte {
 		b = b[size:]
 	}
 	return out
+}
+
+// windows1252 has the characters of the bytes 0x80 to 0x9f; those that are not assigned stand for themselves, as in the
+// Encoding Standard of WHATWG.
+var windows1252 = [32]rune{
+	'€', 0x81, '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', 0x8d, 'Ž', 0x8f,
+	0x90, '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', 0x9d, 'ž', 'Ÿ',
+}
+
+// fromWindows1252 undoes that each byte was taken for a character of Windows-1252.
+func fromWindows1252(b []byte) []byte {
+	out := make([]byte, 0, len(b))
+	for _, r := range string(b) {
+		if r >= 0x80 && (r < 0xa0 || r > 0xff) {
+			i := slices.Index(windows1252[:], r)
+			if i < 0 {
+				return nil
+			}
+			r = rune(0x80 + i)
+		}
+		out = append(out, byte(r))
+	}
+	return out
+}
+
+// toWindows1252 takes each byte for a character of Windows-1252, which has those of Latin-1.
+func toWindows1252(b []byte) []byte {
+	if utf8.Valid(b) {
+		return nil
+	}
+	out := make([]byte, 0, 2*len(b))
+	for _, c := range b {
+		r := rune(c)
+		if 0x80 <= c && c < 0xa0 {
+			r = windows1252[c-0x80]
+		}
+		out = utf8.AppendRune(out, r)
+	}
+	return out
+}
+
+// fromUTF16 returns s in UTF-8 if it is in UTF-16, which a byte order mark or a NUL next to each ASCII character shows.
+func fromUTF16(s string) string {
+	if len(s) < 4 || len(s)%2 != 0 {
+		return ""
+	}
+	big := strings.HasPrefix(s, "\xfe\xff") || s[0] == 0
+	if !big && !strings.HasPrefix(s, "\xff\xfe") && s[1] != 0 {
+		return ""
+	}
+	units := make([]uint16, len(s)/2)
+	for i := range units {
+		first, second := uint16(s[2*i]), uint16(s[2*i+1])
+		if big {
+			first, second = second, first
+		}
+		units[i] = first | second<<8
+	}
+	return strings.TrimPrefix(string(utf16.Decode(units)), byteOrderMark)
 }

@@ -71,7 +71,10 @@ func (s *search) notSingle(name string) (Explanation, bool) {
 			return sayf(HeaderSpelling, "the header %s is there, but its name is not in the canonical form that is looked up: set it with http.Header.Set", name)
 		}
 	}
-	return sayf(HeaderMissing, "the header %s is missing: the sender does not sign, or something on the way drops the header", name)
+	if name != s.q.Scheme.Header {
+		return sayf(HeaderMissing, "the header %s is missing, which the signature needs: either the sender does not send it, or something on the way drops it", name)
+	}
+	return sayf(HeaderMissing, "the header %s is missing: either the sender does not sign, or something on the way drops the header", name)
 }
 
 // maxOtherName is the longest name that another sender's header is believed to have, in bytes.

@@ -98,7 +98,7 @@ func (s *search) styled(t *tried, body []byte, styles []jsonStyle) (Explanation,
 	for i := range styles {
 		written := styles[i].rewrite(body, func(n int) bool { return s.pay(jsonCost * n) })
 		if s.overAnother(t, written) {
-			return sayf(BodyReserialized, "the signature is that of the same JSON %s: something parsed the body and wrote it anew, so %s", styles[i].name, passOn)
+			return sayf(BodyReserialized, "the signature is that of the same JSON %s: either the sender signed that and sent it in another way, or something parsed the body and wrote it again, then %s", styles[i].name, passOn)
 		}
 	}
 	return Explanation{}, false

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"hash"
+	"slices"
 	"strings"
 )
 
@@ -32,12 +33,25 @@ func (s *search) otherWriting() (Explanation, bool) {
 	name, value := s.q.Scheme.Header, s.q.Header[s.q.Scheme.Header][0]
 	if len(value) <= maxHeader {
 		for _, r := range readings(value) {
-			if s.proves(&r) {
+			if s.proves(&r, s.forms) {
 				return sayf(r.mistake, "the signature is right, but the header %s %s, and 64 hex digits are expected, %s", name, r.says, s.prefixExpected())
+			}
+			if r.stamp != "" && s.proves(&r, []composed{{nil, []string{r.stamp}}}) {
+				return sayf(r.mistake, "the header %s has the signature in a list, and signed are the time in the list, a dot and the body: "+
+					"the sender signs by another scheme than this one, which signs %s", name, s.layouts())
 			}
 		}
 	}
 	return sayf(HeaderMalformed, "the header %s is not one HMAC-SHA256 in hex, %s%s", name, s.prefixExpected(), s.shape(value))
+}
+
+// layouts says what the scheme signs, in each of its forms.
+func (s *search) layouts() string {
+	forms := make([]string, len(s.q.Scheme.Forms))
+	for i, f := range s.q.Scheme.Forms {
+		forms[i] = strings.Join(append(slices.Clone(f.Covers), "body"), ".")
+	}
+	return strings.Join(forms, " or ")
 }
 
 func (s *search) prefixExpected() string {
@@ -65,11 +79,7 @@ func (s *search) shape(value string) string {
 	return ": it looks like base64, but no live key makes that MAC either"
 }
 
-func (s *search) proves(r *reading) bool {
-	forms := s.forms
-	if r.stamp != "" {
-		forms = append([]composed{{nil, []string{r.stamp}}}, forms...)
-	}
+func (s *search) proves(r *reading, forms []composed) bool {
 	if len(r.mac) == sha256.Size {
 		copy(s.want[:], r.mac)
 		_, _, ok := s.signedBy(s.q.Keys.keys(), forms, s.q.Body)

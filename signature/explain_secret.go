@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"regexp"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // A secretChange makes, of the secret that was given, the one that may have been meant. Where it has nothing to change,
@@ -20,13 +22,23 @@ var (
 	secretPrefix = regexp.MustCompile(`^(?:whsec_|[Bb]earer |[A-Za-z_][A-Za-z0-9_]{0,63}=)`)
 
 	secretChanges = []secretChange{
+		{SecretEncoded, "is in UTF-16: give it in UTF-8", func(s string) string { return strings.TrimSpace(fromUTF16(s)) }},
 		{SecretBlanks, "has blanks or a line break around it that do not belong to it: trim it", func(s string) string {
 			return strings.Trim(s, " \t\r\n\v\f\x00\u00a0\ufeff")
 		}},
 		{SecretQuoted, "has quotes around it that do not belong to it: take them off", func(s string) string {
-			return strings.Trim(s, "\"'`")
+			return strings.Trim(s, "\"'`“”„«»‘’‚‹›")
+		}},
+		{SecretBlanks, "has invisible characters that do not belong to it, such as a zero width space or a direction mark: take them off", func(s string) string {
+			return strings.TrimSpace(strings.Map(func(c rune) rune {
+				if unicode.Is(unicode.Cf, c) || unicode.IsControl(c) {
+					return -1
+				}
+				return c
+			}, s))
 		}},
 		{SecretPrefix, "begins with a prefix or a name that does not belong to it: take it off", withoutPrefix},
+		{SecretPrefix, "is a whole line of settings, with a name, quotes, a semicolon or a comment: give the value alone", fromSettings},
 		{SecretEncoded, "must be decoded: give the bytes that it is the base64 of, without its prefix", func(s string) string {
 			return string(decodeBase64(withoutPrefix(s)))
 		}},
@@ -61,6 +73,30 @@ const wasBase64 = "was decoded from base64 and must not be: give the text"
 
 func base64Of(e *base64.Encoding) func(string) string {
 	return func(s string) string { return e.EncodeToString([]byte(s)) }
+}
+
+// assignment matches what is before the value in a line of a shell, of an .env file, of YAML, JSON or code.
+var assignment = regexp.MustCompile(`^(?:(?:export|set|setx|const|let|var|declare -x)\s+|\$env:)?["']?[A-Za-z_][\w.-]{0,63}["']?\s*(?::=|=|:)\s*`)
+
+// quotes are pairs of an opening and a closing one.
+var quotes = []string{`""`, "''", "``", "“”", "„“", "‘’", "«»"}
+
+// fromSettings returns the value of a line of settings.
+func fromSettings(s string) string {
+	s = strings.TrimSpace(s)
+	s = s[len(assignment.FindString(s)):]
+	for _, pair := range quotes {
+		opening, size := utf8.DecodeRuneInString(pair)
+		if inner, ok := strings.CutPrefix(s, string(opening)); ok {
+			if value, _, ok := strings.Cut(inner, pair[size:]); ok {
+				return value
+			}
+		}
+	}
+	for _, comment := range []string{" #", "\t#", " //", " --"} {
+		s, _, _ = strings.Cut(s, comment)
+	}
+	return strings.TrimRight(s, " \t\r\n;,")
 }
 
 func withoutPrefix(s string) string {

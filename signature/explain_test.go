@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -224,4 +225,45 @@ func TestNoTimeInTheHeadersIsNoMistake(t *testing.T) {
 	e := signature.Explain(q)
 	require.Equal(t, signature.NoMistake, e.Mistake)
 	require.Contains(t, e.Text, "no time is there")
+}
+
+// A sentence that names one of two possible culprits would be false half of the time.
+func TestExplain_NamesEveryPossibleCause(t *testing.T) {
+	both := []signature.Mistake{
+		signature.BodyReserialized, signature.BodyEnds, signature.BodyLineBreaks, signature.BodyByteOrderMark, signature.BodyCharset,
+		signature.BodyEscaped, signature.HeaderMissing,
+	}
+	forEachMistake(t, func(t *testing.T, m *mistakes.Mistake, d *mistakes.Delivery) {
+		if slices.Contains(both, m.Mistake) && m.Name != "an empty signature" {
+			require.Regexp(t, "either the sender .* or something on the way|either the sender .* or something parsed", explain(t, d).Text)
+		}
+	})
+}
+
+func TestExplain_DoesNotDenySignatureWithoutTime(t *testing.T) {
+	for name, s := range senders() {
+		if name == "alone" {
+			continue
+		}
+		d := s.Send(mistakes.Secret, []byte(mistakes.Body))
+		d.Header.Del(headerTime)
+		e := explain(t, d)
+		require.Equal(t, signature.HeaderMissing, e.Mistake)
+		require.Contains(t, e.Text, headerTime)
+		require.NotContains(t, e.Text, "does not sign")
+	}
+}
+
+func TestExplain_TellsListFromOtherScheme(t *testing.T) {
+	s := senders()["timestamp"]
+	d := s.Send(mistakes.Secret, []byte(mistakes.Body))
+	d.Header.Set(headerSignature, "t="+d.Header.Get(headerTime)+",v1="+strings.TrimPrefix(d.Header.Get(headerSignature), s.Scheme.Prefix))
+	require.Contains(t, explain(t, d).Text, "the signature is right, but", "the list has what the scheme signs")
+
+	alone := senders()["alone"].Send(mistakes.Secret, []byte(mistakes.Body))
+	alone.Header.Set(headerSignature, d.Header.Get(headerSignature))
+	e := explain(t, alone)
+	require.Equal(t, signature.MACInList, e.Mistake)
+	require.Contains(t, e.Text, "by another scheme than this one, which signs body")
+	require.NotContains(t, e.Text, "the signature is right")
 }

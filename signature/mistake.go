@@ -28,18 +28,18 @@ const (
 	MACPrefix Mistake = "mac_prefix"
 	// MACQuoted: the MAC is right, but has blanks or quotes around it.
 	MACQuoted Mistake = "mac_quoted"
-	// MACInList: the MAC is right, but stands in a list such as t=…,v1=….
+	// MACInList: the MAC is right, but is in a list such as t=…,v1=…, over what the scheme signs or over what such lists sign.
 	MACInList Mistake = "mac_in_list"
 	// MACAlgorithm: the MAC is right, but by another hash than SHA-256.
 	MACAlgorithm Mistake = "mac_algorithm"
 
-	// SecretBlanks: the secret has blanks or a line break around it that do not belong to it, or lacks them.
+	// SecretBlanks: the secret has blanks, a line break or invisible characters that do not belong to it, or lacks them.
 	SecretBlanks Mistake = "secret_blanks"
 	// SecretQuoted: the secret has quotes around it that do not belong to it.
 	SecretQuoted Mistake = "secret_quoted"
-	// SecretPrefix: the secret begins with something that does not belong to it, or lacks it.
+	// SecretPrefix: the secret begins with something that does not belong to it, or lacks it, or is a whole line of settings.
 	SecretPrefix Mistake = "secret_prefix"
-	// SecretEncoded: the secret must be decoded, from base64 or hex, before it is given to [NewKey].
+	// SecretEncoded: the secret must be decoded, from base64, hex or UTF-16, before it is given to [NewKey].
 	SecretEncoded Mistake = "secret_encoded"
 	// SecretDecoded: the secret was decoded, from base64 or hex, and must not be.
 	SecretDecoded Mistake = "secret_decoded"
@@ -58,17 +58,19 @@ const (
 	BodyReserialized Mistake = "body_reserialized"
 	// BodyEnds: blanks or line breaks were added at an end of the body, or taken away.
 	BodyEnds Mistake = "body_ends"
+	// BodyEscaped: the body was escaped: single quotes by a template of a gateway, or all of it for HTML.
+	BodyEscaped Mistake = "body_escaped"
 	// BodyLineBreaks: line breaks within the body were converted, between LF and CRLF.
 	BodyLineBreaks Mistake = "body_line_breaks"
 	// BodyByteOrderMark: a byte order mark was added before the body, or taken away.
 	BodyByteOrderMark Mistake = "body_byte_order_mark"
 	// BodyInBase64: a gateway handed the body over in base64.
 	BodyInBase64 Mistake = "body_in_base64"
-	// BodyWrapped: the body is inside of what was given as the body: a gateway's event, or a JSON string.
+	// BodyWrapped: the body is inside of what was given as the body: a gateway's event, a JSON string, a list or a form.
 	BodyWrapped Mistake = "body_wrapped"
 	// BodyCompressed: the body is compressed, and the signature is that of what was compressed.
 	BodyCompressed Mistake = "body_compressed"
-	// BodyCharset: the body was converted from Latin-1 to UTF-8.
+	// BodyCharset: the body was converted between UTF-8 and another encoding: Latin-1, Windows-1252 or UTF-16.
 	BodyCharset Mistake = "body_charset"
 
 	// TimeUnit: the time in a header has another unit than the one that was signed, or one that the scheme does not take.

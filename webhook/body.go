@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	errTooLarge = errors.New("webhook: the body is larger than Options.MaxBody")
+	errTooLarge = errors.New("webhook: the body is too large")
 	errSlow     = errors.New("webhook: the body did not arrive within Options.BodyTimeout or http.Server.ReadTimeout, or before the answer was due")
 	errLength   = errors.New("webhook: the body is not as long as it was declared")
 	errNoByte   = fmt.Errorf("%w: not one byte of it arrived", errLength)
@@ -51,7 +51,7 @@ func (b *buffer) read(body io.Reader, declared, limit int64) error {
 		b.b = b.b[:len(b.b)+n]
 		switch {
 		case int64(len(b.b)) > limit:
-			return errTooLarge
+			return fmt.Errorf("%w: more than Options.MaxBody (%d bytes) arrived", errTooLarge, limit)
 		case errors.Is(err, io.EOF):
 			switch {
 			case declared <= 0 || int64(len(b.b)) == declared:
@@ -141,7 +141,7 @@ func readError(err error) error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return errSlow
 	case errors.As(err, &further):
-		return errTooLarge
+		return fmt.Errorf("%w: an http.MaxBytesReader before the handler allows %d bytes", errTooLarge, further.Limit)
 	default:
 		return err
 	}

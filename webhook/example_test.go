@@ -399,5 +399,5 @@ func ExampleHandler_Explain() {
 	fmt.Println(e)
 	// Output:
 	// body_reserialized
-	// the signature is that of the same JSON compact: something parsed the body and wrote it anew, so pass the body on as it was received
+	// the signature is that of the same JSON compact: either the sender signed that and sent it in another way, or something parsed the body and wrote it again, then pass the body on as it was received
 }

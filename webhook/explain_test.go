@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -187,11 +188,15 @@ func TestExplainingSaysWhatWouldBecomeOfADelivery(t *testing.T) {
 			mistake signature.Mistake
 			says    string
 		}{
-			"genuine":     {with(genuine, nil), signature.NoMistake, "nothing is wrong with it: it is authentic"},
-			"no callback": {with(strings.Replace(genuine, "ping", "pong", 1), nil), signature.NoMistake, "no callback is registered"},
-			"a method":    {with(genuine, func(r *webhook.Request) { r.Method = "GET" }), "wrong_method", "not POST"},
-			"an encoding": {with(genuine, func(r *webhook.Request) { r.Header.Set("Content-Encoding", "gzip") }), "encoded", "Content-Encoding"},
-			"too large":   {with(`{"a":"`+strings.Repeat("a", 300)+`"}`, nil), "too_large", "MaxBody"},
+			"genuine":            {with(genuine, nil), signature.NoMistake, "nothing is wrong with it: it is authentic"},
+			"no callback":        {with(strings.Replace(genuine, "ping", "pong", 1), nil), signature.NoMistake, "no callback is registered"},
+			"a method":           {with(genuine, func(r *webhook.Request) { r.Method = "GET" }), "wrong_method", "not POST"},
+			"an encoding":        {with(genuine, func(r *webhook.Request) { r.Header.Set("Content-Encoding", "gzip") }), "encoded", "Content-Encoding"},
+			"too large":          {with(`{"a":"`+strings.Repeat("a", 300)+`"}`, nil), "too_large", "more than Options.MaxBody ("},
+			"declared too large": {with(genuine, func(r *webhook.Request) { r.ContentLength = 5000 }), "too_large", "the request declares 5000 bytes, and Options.MaxBody is "},
+			"too large for another": {with(genuine, func(r *webhook.Request) {
+				r.Body = http.MaxBytesReader(httptest.NewRecorder(), io.NopCloser(strings.NewReader(genuine)), 10)
+			}), "too_large", "before the handler allows 10 bytes"},
 			"not as long": {with(genuine, func(r *webhook.Request) { r.ContentLength = 150 }), "unreadable", "not as long"},
 			"no object":   {with("[1]", nil), "no_json_object", "no JSON object"},
 			"no time":     {with(`{"type":"ping","id":"b"}`, nil), "no_time", `["time"]`},

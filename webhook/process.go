@@ -130,7 +130,7 @@ func (h *Handler) checkBounds(r *Request) verdict {
 	case encoding != "":
 		return verdict{outcome: Encoded, err: &encodedError{encoding}}
 	case r.ContentLength > h.options.MaxBody:
-		return verdict{outcome: TooLarge, err: errTooLarge}
+		return verdict{outcome: TooLarge, err: fmt.Errorf("%w: the request declares %d bytes, and Options.MaxBody is %d", errTooLarge, r.ContentLength, h.options.MaxBody)}
 	default:
 		return verdict{}
 	}

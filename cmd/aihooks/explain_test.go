@@ -100,3 +100,27 @@ func TestWhatCannotBeReadIsSaid(t *testing.T) {
 		require.Empty(t, r.out)
 	}
 }
+
+func TestExplain_TakesHeadersAsPeopleHaveThem(t *testing.T) {
+	for _, vendor := range vendors.Names() {
+		headers, body := delivered(t, vendor, secret)
+		request, rest, _ := strings.Cut(headers, "\r\n")
+		target := strings.Fields(request)[1]
+		har := []map[string]string{}
+		for line := range strings.SplitSeq(strings.TrimSpace(rest), "\r\n") {
+			name, value, _ := strings.Cut(line, ": ")
+			har = append(har, map[string]string{"name": strings.ToLower(name), "value": value})
+		}
+		entry, err := json.Marshal(map[string]any{"request": map[string]any{"method": "POST", "url": "https://h" + target, "headers": har}})
+		require.NoError(t, err)
+		for _, text := range []string{
+			"\ufeff" + headers,
+			"* Connected\n> " + strings.ReplaceAll(strings.TrimSpace(headers), "\r\n", "\n> ") + "\n> \n< HTTP/1.1 401 Unauthorized\n",
+			":method: POST\n:path: " + target + "\n" + rest,
+			string(entry),
+		} {
+			r := run(t, "explain", vendor, "--headers", writeFile(t, text), "--body", writeFile(t, body))
+			require.Contains(t, r.is(t, 0).out, "Nothing is wrong with it", text)
+		}
+	}
+}

@@ -1,5 +1,5 @@
 // Pictures makes the pictures of the README from real runs: aihooks in a terminal, and its pages in Chromium. It is run by
-// `make pictures`, from the root of a checkout, and needs ports 8787 and 8788 and Debian's chromium.
+// `make pictures`, from the root of a checkout, and needs ports 8787 to 8789 and Debian's chromium.
 package main
 
 import (
@@ -17,6 +17,7 @@ const folder = "docs/pictures"
 const (
 	listener = "http://127.0.0.1:8787"
 	site     = "http://127.0.0.1:8788/"
+	boxSite  = "http://127.0.0.1:8789/"
 )
 
 func main() {
@@ -96,5 +97,5 @@ func keeping(ctx context.Context, b *browser, work string) error {
 	if err := t.until("Ctrl-C ends"); err != nil {
 		return err
 	}
-	return b.shoot(desktop, site+"#verdict=dead&id=2", "inbox.png")
+	return b.shoot(desktop, boxSite+"#verdict=dead&id=2", "inbox.png")
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/base64"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -31,6 +32,23 @@ func bodies() []Mistake {
 		arrives("the event of a gateway", signature.BodyWrapped, "member body of the event", Body, `{"httpMethod":"POST","body":`+strconv.Quote(Body)+`,"isBase64Encoded":false}`),
 		arrives("the event of a gateway, in base64", signature.BodyWrapped, "member body, in base64", Body, `{"httpMethod":"POST","body":"`+inBase64+`","isBase64Encoded":true}`),
 		arrives("a JSON string of the JSON", signature.BodyWrapped, "text of the JSON string", Body, strconv.Quote(Body)),
+		arrives("the event of a workflow", signature.BodyWrapped, "member body of the event", Body, `{"headers":{},"body":`+Body+`}`),
+		arrives("the object of a bot", signature.BodyWrapped, "member payload of the object", Body, `{"payload":`+Body+`,"n":1}`),
+		arrives("the text in an object", signature.BodyWrapped, "member payload of the object", Body, `{"payload":`+strconv.Quote(Body)+`}`),
+		arrives("the notification of a queue", signature.BodyWrapped, "member Message", Body, `{"Type":"Notification","Message":`+strconv.Quote(Body)+`}`),
+		arrives("a list with one element", signature.BodyWrapped, "one element of the list", Body, "["+Body+"]"),
+		arrives("a list with one element, indented", signature.BodyWrapped, "one element of the list", Body, "[\n  "+Body+"\n]\n"),
+		arrives("a form field", signature.BodyWrapped, "form field", Body, "payload="+url.QueryEscape(Body)),
+		arrives("a form field among others", signature.BodyWrapped, "form field", Body, "a=1&payload="+url.QueryEscape(Body)+"&b"),
+		arrives("the name of a form field", signature.BodyWrapped, "form field", Body, url.QueryEscape(Body)+"="),
+		arrives("single quotes escaped by a template", signature.BodyEscaped, "backslash before each single quote", `{"text":"it's 'here'"}`, `{"text":"it\'s \'here\'"}`),
+		arrives("escaped for HTML", signature.BodyEscaped, "before it was escaped for HTML", `{"text":"<b> & 'x'"}`, "{&quot;text&quot;:&quot;&lt;b&gt; &amp; &#39;x&#39;&quot;}"),
+		arrives("quotes alone escaped for HTML", signature.BodyEscaped, "before it was escaped for HTML", Body, strings.ReplaceAll(Body, `"`, "&#34;")),
+		arrives("Windows-1252 made UTF-8", signature.BodyCharset, "from Windows-1252 to UTF-8", "{\"name\":\"Ren\xe9 \x80 \x93x\x94 \x81\"}", "{\"name\":\"Ren\u00e9 \u20ac \u201cx\u201d \u0081\"}"),
+		arrives("UTF-8 taken for Windows-1252", signature.BodyCharset, "from Windows-1252 to UTF-8", `{"name":"10 €"}`, "{\"name\":\"10 \u00e2\u201a\u00ac\"}"),
+		arrives("UTF-8 made Windows-1252", signature.BodyCharset, "to Windows-1252", `{"name":"René €"}`, "{\"name\":\"Ren\xe9 \x80\"}"),
+		arrives("UTF-8 made Latin-1", signature.BodyCharset, "to Windows-1252 or Latin-1", `{"name":"René"}`, "{\"name\":\"Ren\xe9\"}"),
+		arrives("UTF-8 made UTF-16", signature.BodyCharset, "to UTF-16", Body, "\xff\xfe"+utf16Of(Body)),
 		arrives("compressed", signature.BodyCompressed, "before it was compressed", Body, string(Compress([]byte(Body)))),
 		arrives("Latin-1 made UTF-8", signature.BodyCharset, "from Latin-1 to UTF-8", "{\"name\":\"Ren\xe9\"}", `{"name":"René"}`),
 		arrives("UTF-8 taken for Latin-1", signature.BodyCharset, "from Latin-1 to UTF-8", `{"name":"René"}`, "{\"name\":\"Ren\u00c3\u00a9\"}"),
@@ -47,6 +65,15 @@ func bodies() []Mistake {
 			d.Body = append(d.Body, "{}"...)
 		}).unseen(),
 	}
+}
+
+// utf16Of returns ASCII in UTF-16, the low byte first.
+func utf16Of(text string) string {
+	var b strings.Builder
+	for i := range len(text) {
+		b.WriteString(text[i:i+1] + "\x00")
+	}
+	return b.String()
 }
 
 // Compress returns body as gzip.

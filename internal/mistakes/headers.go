@@ -16,7 +16,7 @@ import (
 
 func headers() []Mistake {
 	return []Mistake{
-		changes("no signature", signature.HeaderMissing, "is missing: the sender does not sign", func(s *Sender, d *Delivery) {
+		changes("no signature", signature.HeaderMissing, "is missing: either the sender does not sign", func(s *Sender, d *Delivery) {
 			d.Header.Del(s.Scheme.Header)
 		}),
 		changes("an empty signature", signature.HeaderMissing, "there but empty", func(s *Sender, d *Delivery) {
@@ -78,7 +78,7 @@ func times() []Mistake {
 		timed("a date", signature.TimeFormat, "has a date", constant("2026-11-22T10:07:39Z")),
 		timed("a date of HTTP", signature.TimeFormat, "has a date", constant("Sun, 22 Nov 2026 10:07:39 GMT")),
 		timed("no time", signature.HeaderMalformed, "no time that can be read", constant("now")),
-		field("no header with a time", signature.HeaderMissing, "is missing", signature.UnixTime, func(d *Delivery, header string) { d.Header.Del(header) }),
+		field("no header with a time", signature.HeaderMissing, "either the sender does not send it", signature.UnixTime, func(d *Delivery, header string) { d.Header.Del(header) }),
 		field("two times", signature.HeaderRepeated, "came 2 times", signature.UnixTime, func(d *Delivery, header string) { d.Header.Add(header, "1795283259") }),
 		field("an id with a dot", signature.HeaderMalformed, "documented form", signature.Opaque, func(d *Delivery, header string) { d.Header.Set(header, "a.b") }),
 		restamped("milliseconds where seconds are signed", "signs the time in seconds", func(s string) string { return s }, func(s string) string { return s + "123" }),
@@ -154,8 +154,8 @@ func macs() []Mistake {
 		written("a version and base64", signature.MACInList, "in a list", func(digits string) string {
 			return "v1," + strings.Repeat("A", 43) + "= " + inBase64(base64.StdEncoding, "v1,")(digits)
 		}),
-		changes("a list with the time that is signed", signature.MACInList, "in a list", func(s *Sender, d *Delivery) {
-			d.Header.Set(s.Scheme.Header, "t=1795283259,v1="+macOver(sha256.New, "1795283259."+Body))
+		changes("a list with the time that is signed", signature.MACInList, "by another scheme", func(s *Sender, d *Delivery) {
+			d.Header.Set(s.Scheme.Header, "t=1795283200,v1="+macOver(sha256.New, "1795283200."+Body))
 		}),
 		hashed("SHA-1", "HMAC-SHA1", "", sha1.New),
 		hashed("SHA-1 after a prefix", "HMAC-SHA1", "sha1=", sha1.New),

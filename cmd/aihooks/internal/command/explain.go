@@ -1,15 +1,11 @@
 package command
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -31,7 +27,9 @@ func (a *app) explainCommand() *cobra.Command {
 It claims nothing that it has not proven. It succeeds if nothing is wrong, and exits with 1 otherwise.
 
 The file of --headers has one header in each line, "Name: value", below a request line if there is one ("POST /path HTTP/1.1",
-which is where EmberQA's token is looked for); or it is a JSON object. The file of --body has the body, byte for byte.
+which is where EmberQA's token is looked for). It may also be what other programs write: curl -v, the headers or the cURL
+command that a browser's developer tools copy, HTTP/2 with its :path, variables of CGI (HTTP_NAME=value), or JSON: an object,
+a list, a HAR file, the event of an API gateway or a load balancer. The file of --body has the body, byte for byte.
 "-" stands for standard input. A file that ` + "`aihooks listen`" + ` has saved is both: --capture.`,
 		Example: `  aihooks explain greenflash --headers headers.txt --body body.json
   aihooks explain --capture aihooks-deliveries/20261122T091500.000000-workflux-user.message.json`,
@@ -145,53 +143,6 @@ func (a *app) capturedDelivery(ctx context.Context, v *vendors.Vendor, path stri
 		return nil, nil, none, usage("%s is authentic by what is in the URL or in Authorization, which no capture has: use --headers and --body", v.Name())
 	}
 	return v, &webhook.Request{Method: c.Method, Header: c.Header, Body: bytes.NewReader(c.Body)}, c.Arrived, nil
-}
-
-// readHeaders reads headers as they stand in a request, or as JSON.
-func readHeaders(text []byte) (*webhook.Request, error) {
-	r := &webhook.Request{Method: http.MethodPost, Header: make(http.Header)}
-	if trimmed := bytes.TrimSpace(text); len(trimmed) > 0 && trimmed[0] == '{' {
-		var members map[string]json.RawMessage // a number stays as it was written
-		if err := json.Unmarshal(trimmed, &members); err != nil {
-			return nil, err
-		}
-		for name, value := range members {
-			var values []json.RawMessage
-			if json.Unmarshal(value, &values) != nil {
-				values = []json.RawMessage{value}
-			}
-			for _, value := range values {
-				text := string(value)
-				if value[0] == '{' || value[0] == '[' || value[0] == '"' && json.Unmarshal(value, &text) != nil {
-					return nil, errors.New("the value of a header must be a text, a number, or a list of them")
-				}
-				r.Header.Add(name, text)
-			}
-		}
-		return r, nil
-	}
-	lines := bufio.NewScanner(bytes.NewReader(text))
-	lines.Buffer(nil, maxCaptured)
-	for first := true; lines.Scan(); first = false {
-		line := strings.TrimSuffix(lines.Text(), "\r")
-		if parts := strings.Fields(line); first && len(parts) == 3 && strings.HasPrefix(parts[2], "HTTP/") {
-			target, err := url.ParseRequestURI(parts[1])
-			if err != nil {
-				return nil, errors.New("the target of the request line is no URL")
-			}
-			r.Method, r.URL = parts[0], target
-			continue
-		}
-		if strings.TrimSpace(line) == "" {
-			continue
-		}
-		name, value, ok := strings.Cut(line, ":")
-		if !ok || strings.TrimSpace(name) == "" {
-			return nil, errors.New(`each line must be a header, "Name: value"`) // without the line, which may have a secret
-		}
-		r.Header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
-	}
-	return r, lines.Err()
 }
 
 func readTime(s string) (time.Time, error) {
