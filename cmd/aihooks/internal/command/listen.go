@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
 	"net/url"
@@ -128,7 +129,7 @@ func (a *app) listen(ctx context.Context, o *listening) error {
 	if !o.noSave {
 		a.notef("saving to %s; Ctrl-C ends", filepath.Clean(o.folder))
 	}
-	server := &http.Server{Handler: d, ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: d, ReadHeaderTimeout: 5 * time.Second, ErrorLog: log.New(a.Err, "", 0)}
 	return errorsOf(func() error { return serve(ctx, server, listener) }, site.serve)
 }
 

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"crypto/rand"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -50,7 +51,7 @@ func (a *app) openSite(ctx context.Context, source page.Source, address string, 
 		return nil, usage("%w", err)
 	}
 	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 5 * time.Second,
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ErrorLog: log.New(a.Err, "", 0),
 		BaseContext: func(net.Listener) context.Context { return ctx }, // ends the streams of open pages, too
 	}
 	return &site{a, ctx, server, listener, urls}, nil
