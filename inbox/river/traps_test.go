@@ -101,7 +101,7 @@ func TestASideEffectIsFencedWhereRiversCompletionIsNot(t *testing.T) {
 // acquire acquires a key as a handler in a process of its own does, unless another has it.
 func acquire(t testing.TB, store idempotency.Store, lease time.Duration) (*idempotency.Hold, idempotency.Claim) {
 	t.Helper()
-	guard, err := idempotency.NewGuard(store, nil)
+	guard, err := idempotency.NewGuard(store, &idempotency.GuardOptions{CallTimeout: storeTimeout})
 	require.NoError(t, err)
 	hold, claim, err := guard.Acquire(t.Context(), idempotency.Work{Keys: []string{"key"}, Lease: lease})
 	require.NoError(t, err)

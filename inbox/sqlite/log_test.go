@@ -21,7 +21,7 @@ import (
 func TestLog_HasOneErrorForEachDeadLetter(t *testing.T) {
 	t.Parallel()
 	failure := errors.New("the callback's own words")
-	misfit := fmt.Appendf(nil, `{"event":"user.message","timestamp":%q,"data":{"message_id":[]}}`, time.Now().UTC().Format(time.RFC3339))
+	misfit := fmt.Appendf(nil, `{"event":"user.message","timestamp":%q,"data":7}`, time.Now().UTC().Format(time.RFC3339))
 	for name, c := range map[string]struct {
 		callback func() error
 		body     []byte

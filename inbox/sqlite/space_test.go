@@ -154,6 +154,7 @@ func TestTheCountStaysRightThroughAllThatHappens(t *testing.T) {
 	t.Parallel()
 	const limit = 15
 	box := openBox(t, pathOf(t), sqlite.Options{MaxPending: limit, Policy: inbox.Policy{MaxAttempts: 2}})
+	box.StopKeeping() // it counts again, which hides a wrong count, and is off by what is written meanwhile
 	outcomes := []webhook.Outcome{webhook.Handled, webhook.Failed, webhook.DeadLettered, webhook.InFlight, webhook.Ignored}
 	var turn atomic.Int64
 	hook := newStub(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
