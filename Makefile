@@ -15,7 +15,7 @@ FUZZTIME      ?= 30s
 BENCHTIME     ?= 1s
 RELEASE_CHECK ?= bash .ci/run
 
-.PHONY: test test-long services download lint vuln fuzz bench cover generate pictures tidy requires release clean
+.PHONY: test test-long crash services download lint vuln fuzz bench cover generate pictures tidy requires release clean
 
 ## test: the tests that must pass before anything lands; installs what is missing, or says what to install
 test:
@@ -25,10 +25,15 @@ test:
 	@.ci/stage "test stores, inboxes and examples on real servers" go test -race -timeout 20m $(serially) $(engines)
 	@.ci/stage "run examples/quickstart" go run ./examples/quickstart
 
-## test-long: the crash and torture tests in full, with their figures, and fuzzing; takes hours
+## test-long: every test in full, the crash tests too, and fuzzing; takes hours
 test-long: services
 	AIHOOKS_TEST_LONG=1 go test -count 1 -v -timeout 120m -p 1 ./... ./cmd/aihooks/... ./inbox/jetstream/... $(engines)
 	$(MAKE) fuzz
+
+## crash: the crash tests alone, in full, with their figures
+crash: services
+	AIHOOKS_TEST_LONG=1 go test -count 1 -v -timeout 120m -p 1 -run 'Killed|Deploy|Away|MayDie' \
+		./integration/sqlstore ./inbox/sqlite ./inbox/river ./integration/jetstream
 
 ## services: installs the servers and the browser that the tests start, or says what to install
 services:
