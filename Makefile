@@ -4,9 +4,8 @@ SHELL := /bin/bash -o pipefail
 modules  := $(shell go list -m -f '{{.Dir}}')
 packages := $(addsuffix /...,$(modules))
 
-# The tests of these start servers and kill them, or wait for a disk: they run one package after the other, while others compile.
-serially := $(if $(shell command -v flock),-p 3 -exec "flock -o $(CURDIR)/Makefile",-p 1)
-engines  := ./examples/... ./idempotency/redisstore/... ./inbox/river/... ./inbox/sqlite/... ./integration/...
+# The tests of these start servers, and stop and kill them.
+engines := ./examples/... ./idempotency/redisstore/... ./inbox/river/... ./inbox/sqlite/... ./integration/...
 
 lint := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 vuln := go run golang.org/x/vuln/cmd/govulncheck@v1.1.4
@@ -22,7 +21,7 @@ test:
 	@.ci/stage "install servers, browser and compiler" .ci/services
 	@.ci/stage "download modules" go mod download
 	@.ci/stage "test the library, the tool and the page" go test -race ./... ./cmd/aihooks/... ./inbox/jetstream/...
-	@.ci/stage "test stores, inboxes and examples on real servers" go test -race -timeout 20m $(serially) $(engines)
+	@.ci/stage "test stores, inboxes and examples on real servers" go test -race -timeout 20m $(engines)
 	@.ci/stage "run examples/quickstart" go run ./examples/quickstart
 
 ## test-long: every test in full, the crash tests too, and fuzzing; takes hours
