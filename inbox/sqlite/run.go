@@ -304,7 +304,7 @@ func (r *run) put(ctx context.Context, t *taken, d inbox.Decision) bool {
 // dueByHook returns when the first delivery of each hook that has pending ones is due. It reads two rows for each of
 // these hooks, and one if there are none.
 const dueByHook = `WITH RECURSIVE hooks(hook) AS (
-    SELECT * FROM (SELECT hook FROM aihooks_inbox WHERE state = 0 ORDER BY hook LIMIT 1)
+    SELECT hook FROM (SELECT hook FROM aihooks_inbox WHERE state = 0 ORDER BY hook LIMIT 1)
     UNION ALL
     SELECT (SELECT hook FROM aihooks_inbox WHERE state = 0 AND hook > hooks.hook ORDER BY hook LIMIT 1) FROM hooks WHERE hook IS NOT NULL
 )

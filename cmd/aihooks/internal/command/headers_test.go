@@ -13,9 +13,9 @@ func utf16Of(text string, big bool) string {
 	var b strings.Builder
 	for _, unit := range utf16.Encode([]rune("\ufeff" + text)) {
 		if big {
-			b.WriteString(string([]byte{byte(unit >> 8), byte(unit)}))
+			b.Write([]byte{byte(unit >> 8), byte(unit)})
 		} else {
-			b.WriteString(string([]byte{byte(unit), byte(unit >> 8)}))
+			b.Write([]byte{byte(unit), byte(unit >> 8)})
 		}
 	}
 	return b.String()
