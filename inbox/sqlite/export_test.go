@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 )
@@ -32,8 +33,15 @@ func (b *Inbox) eachRun(ctx context.Context, f func(*run, context.Context) error
 	return nil
 }
 
-// EmptyLog truncates the write-ahead log, as the housekeeping does once it is long.
-func (b *Inbox) EmptyLog(ctx context.Context) error { return b.emptyLog(ctx) }
+// EmptyLog truncates the write-ahead log, as the housekeeping does once it is long. It tries until no other connection reads
+// or writes: the housekeeping may be doing so.
+func (b *Inbox) EmptyLog(ctx context.Context) error {
+	for {
+		if emptied, err := b.emptyLog(ctx); emptied || err != nil || !pause(ctx, lastPause) {
+			return errors.Join(err, ctx.Err())
+		}
+	}
+}
 
 // StopKeeping ends the housekeeping.
 func (b *Inbox) StopKeeping() {

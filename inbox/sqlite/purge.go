@@ -159,21 +159,32 @@ func (b *Inbox) shrink(ctx context.Context) error {
 	if err != nil || log.Size() < longLog {
 		return nil //nolint:nilerr // there is nothing to do
 	}
-	return b.emptyLog(ctx)
+	_, err = b.emptyLog(ctx) // if it is read at the moment, the next time is early enough
+	return err
 }
 
-// emptyLog truncates the write-ahead log, unless somebody reads from it. It does not wait for the reader: writers would have
-// to wait as long.
-func (b *Inbox) emptyLog(ctx context.Context) error {
+// emptyLog truncates the write-ahead log, and reports whether it did: not while another connection reads or writes. It does
+// not wait for that one: writers would have to wait as long.
+func (b *Inbox) emptyLog(ctx context.Context) (emptied bool, err error) {
 	c, err := b.db.Conn(ctx)
 	if err != nil {
-		return fmt.Errorf("sqlite: %w", err)
+		return false, fmt.Errorf("sqlite: %w", err)
 	}
 	defer func() { _ = c.Close() }()
-	for _, pragma := range []string{"busy_timeout = 0", "wal_checkpoint(TRUNCATE)", "busy_timeout = 5000"} {
-		if _, err := c.ExecContext(ctx, "PRAGMA "+pragma); err != nil && !isBusy(err) {
-			return fmt.Errorf("sqlite: %w", err)
-		}
+	if _, err := c.ExecContext(ctx, "PRAGMA busy_timeout = 0"); err != nil {
+		return false, fmt.Errorf("sqlite: %w", err)
 	}
-	return nil
+	var busy, frames, copied int
+	err = c.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &copied)
+	emptied = err == nil && busy == 0
+	if isBusy(err) {
+		err = nil
+	}
+	if _, e := c.ExecContext(ctx, "PRAGMA busy_timeout = 5000"); err == nil {
+		err = e
+	}
+	if err != nil {
+		return false, fmt.Errorf("sqlite: %w", err)
+	}
+	return emptied, nil
 }
