@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 )
@@ -33,15 +32,8 @@ func (b *Inbox) eachRun(ctx context.Context, f func(*run, context.Context) error
 	return nil
 }
 
-// EmptyLog truncates the write-ahead log, as the housekeeping does once it is long. It tries until no other connection reads
-// or writes: the housekeeping may be doing so.
-func (b *Inbox) EmptyLog(ctx context.Context) error {
-	for {
-		if emptied, err := b.emptyLog(ctx); emptied || err != nil || !pause(ctx, lastPause) {
-			return errors.Join(err, ctx.Err())
-		}
-	}
-}
+// TryEmptyLog truncates the write-ahead log, as the housekeeping does once it is long, and reports whether it did.
+func (b *Inbox) TryEmptyLog(ctx context.Context) (emptied bool, err error) { return b.emptyLog(ctx) }
 
 // StopKeeping ends the housekeeping.
 func (b *Inbox) StopKeeping() {

@@ -63,6 +63,16 @@ func openRaw(t testing.TB, path string, pragmas ...string) *sql.DB {
 	return db
 }
 
+// emptyLog truncates the write-ahead log once the housekeeping, too, neither reads nor writes.
+func emptyLog(t testing.TB, box *sqlite.Inbox) {
+	t.Helper()
+	soon(t, func() bool {
+		emptied, err := box.TryEmptyLog(t.Context())
+		require.NoError(t, err)
+		return emptied
+	})
+}
+
 func ask[T any](t testing.TB, db *sql.DB, query string, args ...any) T {
 	t.Helper()
 	var v T
