@@ -341,3 +341,47 @@ func TestTransactsTakeTurnsWithTheInboxsWrites(t *testing.T) {
 	require.NoError(t, box.Close())
 	require.ErrorIs(t, box.Transact(context.Background(), func(context.Context, *sql.Tx) error { return nil }), sqlite.ErrClosed)
 }
+
+// SQLite's own way of waiting looks ten times a second, and so misses the moments between two transactions of a program
+// that writes without a pause.
+func TestTransact_WaitsForABusyProgram(t *testing.T) {
+	path := pathOf(t)
+	box := openBox(t, path, sqlite.Options{})
+	busy, err := openRaw(t, path).Conn(t.Context())
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() {
+		var err error
+		for ctx.Err() == nil && err == nil {
+			_, err = busy.ExecContext(t.Context(), `BEGIN IMMEDIATE`)
+			time.Sleep(25 * time.Millisecond)
+			_, e := busy.ExecContext(t.Context(), `ROLLBACK`)
+			err = errors.Join(err, e)
+		}
+		done <- err
+	}()
+	for range 5 {
+		require.NoError(t, box.Transact(t.Context(), func(context.Context, *sql.Tx) error { return nil }))
+	}
+	cancel()
+	require.NoError(t, <-done)
+}
+
+func TestTransact_SaysWhoHasTheFile(t *testing.T) {
+	path := pathOf(t)
+	box := openBox(t, path, sqlite.Options{})
+	raw := openRaw(t, path)
+	raw.SetMaxOpenConns(1)
+	tell(t, raw, `BEGIN IMMEDIATE`)
+	nothing := func(context.Context, *sql.Tx) error { return nil }
+	err := box.Transact(t.Context(), nothing)
+	require.ErrorContains(t, err, "another program has had the file locked for 5")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	err = box.Transact(ctx, nothing)
+	require.ErrorContains(t, err, "another program has had the file locked for ")
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	tell(t, raw, `ROLLBACK`)
+	require.NoError(t, box.Transact(t.Context(), nothing))
+}
