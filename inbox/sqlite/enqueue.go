@@ -35,6 +35,9 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 		return false, errors.New("sqlite: a delivery without keys cannot be stored")
 	}
 	key := digest(d.Keys[0])
+	if err := b.health.check(); err != nil {
+		return false, err
+	}
 	if full := b.space.check(ctx, b); full != nil {
 		if found, err := b.has(ctx, hasKey, key); err == nil && found {
 			return true, nil

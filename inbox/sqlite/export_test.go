@@ -2,8 +2,10 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"maps"
 	"slices"
+	"time"
 )
 
 // Tidy does what the housekeeping does now and then.
@@ -43,3 +45,9 @@ func (b *Inbox) StopKeeping() {
 
 // KeepsHouse tells whether the inbox purges what is old.
 func (b *Inbox) KeepsHouse() bool { return b.stop != nil }
+
+// RefuseAfter sets how long Runs may fail until new deliveries are refused.
+func (b *Inbox) RefuseAfter(d time.Duration) { b.health.refuseAfter = d }
+
+// Handles returns the databases of the inbox: the one that writes and the one that reads.
+func (b *Inbox) Handles() []*sql.DB { return []*sql.DB{b.db, b.reads} }

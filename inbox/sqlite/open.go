@@ -26,6 +26,7 @@ type Inbox struct {
 	writer  *writer
 	store   *sqlstore.Store
 	space   space
+	health  health
 
 	stop     context.CancelFunc // ends the housekeeping; nil if there is none
 	keeping  sync.WaitGroup
@@ -66,7 +67,7 @@ func Open(path string, o *Options) (*Inbox, error) {
 	if err := makeFile(path); err != nil {
 		return nil, fmt.Errorf("sqlite: the inbox cannot be opened for writing: %w", err)
 	}
-	b := &Inbox{path: path, options: options, runs: make(map[*run]struct{})}
+	b := newInbox(path, options)
 	if err := b.open(prepare); err != nil {
 		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
 	}
@@ -95,11 +96,18 @@ func Attach(path string) (*Inbox, error) {
 	if err := checkWritable(path); err != nil {
 		return nil, fmt.Errorf("sqlite: the inbox cannot be opened for writing: %w", err)
 	}
-	b := &Inbox{path: path, options: options, runs: make(map[*run]struct{})}
+	b := newInbox(path, options)
 	if err := b.open(mustBeReady); err != nil {
 		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
 	}
 	return b, nil
+}
+
+func newInbox(path string, o Options) *Inbox {
+	return &Inbox{
+		path: path, options: o, runs: make(map[*run]struct{}),
+		health: health{logger: o.Policy.Logger, path: path, refuseAfter: refuseAfter, failures: make(map[activity]failure)},
+	}
 }
 
 var errNoInbox = errors.New("there is no inbox in this file")
@@ -153,10 +161,11 @@ func makeFile(path string) error {
 }
 
 // The pragmas of all connections, and those of the ones that write. What is deleted is overwritten: a body that was purged
-// is to be gone from the file. What makes the file has one more, which comes first and needs the write lock.
+// is to be gone from the file. What makes the file has one more, which comes first and needs the write lock. SQLite keeps its
+// temporary data in memory: a container with a read-only root has no folder for temporary files.
 var (
 	makePragmas  = []string{"auto_vacuum(INCREMENTAL)"}
-	pragmas      = []string{"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "cache_size(-16384)"}
+	pragmas      = []string{"busy_timeout(5000)", "temp_store(MEMORY)", "journal_mode(WAL)", "synchronous(FULL)", "cache_size(-16384)"}
 	writePragmas = []string{"secure_delete(ON)", "journal_size_limit(67108864)"}
 	readPragmas  = []string{"query_only(ON)"}
 )
@@ -229,7 +238,7 @@ func prepare(ctx context.Context, path string) error {
 
 // isReady reports whether the file has the tables. To find out it needs no lock that a writer has, and changes nothing.
 func isReady(ctx context.Context, path string) (ready bool, err error) {
-	db, err := sql.Open("sqlite", source(path, pragmas[:1]))
+	db, err := sql.Open("sqlite", source(path, pragmas[:2]))
 	if err != nil {
 		return false, err
 	}
