@@ -35,7 +35,7 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 		return false, errors.New("sqlite: a delivery without keys cannot be stored")
 	}
 	key := digest(d.Keys[0])
-	if err := b.health.check(); err != nil {
+	if err := errors.Join(b.health.check(), b.files.check(time.Now().Add(-lookEvery))); err != nil {
 		return false, err
 	}
 	if full := b.space.check(ctx, b); full != nil {
@@ -74,6 +74,9 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 	})
 	if err != nil {
 		return false, fmt.Errorf("sqlite: enqueue: %w", err)
+	}
+	if err := b.files.check(time.Now()); err != nil { // or this delivery may be in a file without a name
+		return false, err
 	}
 	if !duplicate {
 		b.space.add(1)

@@ -72,7 +72,7 @@ func TestRun_ThatCannotLookRefusesDeliveries(t *testing.T) {
 	box.RefuseAfter(100 * time.Millisecond)
 	start(t, box, answering(webhook.Handled))
 	store(t, box, parcel(ping, "before"))
-	require.NoError(t, box.Handles()[1].Close())
+	require.NoError(t, box.Handles()[1].Close()) // but for the connection that is in use
 	soon(t, func() bool { _, err := box.Enqueue(t.Context(), parcel(ping, "a")); return err != nil }, log)
 	require.Equal(t, 1, log.Count("level=ERROR", "stored deliveries cannot be run", "look for what is due"), log)
 }

@@ -27,6 +27,7 @@ type Inbox struct {
 	store   *sqlstore.Store
 	space   space
 	health  health
+	files   files
 
 	stop     context.CancelFunc // ends the housekeeping; nil if there is none
 	keeping  sync.WaitGroup
@@ -171,7 +172,7 @@ var (
 )
 
 func source(path string, pragmas ...[]string) string {
-	values := url.Values{"_txlock": {"immediate"}}
+	values := url.Values{"_txlock": {"immediate"}, "mode": {"rw"}} // the file is there: see makeFile
 	for _, list := range pragmas {
 		for _, p := range list {
 			values.Add("_pragma", p)
@@ -199,7 +200,7 @@ func (b *Inbox) open(prepare func(ctx context.Context, path string) error) (err 
 	if b.reads, err = sql.Open("sqlite", source(b.path, pragmas, readPragmas)); err != nil {
 		return err
 	}
-	const readers = 4
+	const readers = 5 // one is kept by files
 	b.reads.SetMaxOpenConns(readers)
 	b.reads.SetMaxIdleConns(readers)
 	b.writer = newWriter(b.db, patience)
@@ -207,11 +208,14 @@ func (b *Inbox) open(prepare func(ctx context.Context, path string) error) (err 
 		Dialect: sqlstore.SQLite, Namespace: "inbox", Retention: b.options.Retention,
 	})
 	if err == nil {
+		err = b.files.open(ctx, b)
+	}
+	if err == nil {
 		err = b.space.open(b)
 	}
 	if err != nil {
 		b.writer.close()
-		return errors.Join(err, b.reads.Close())
+		return errors.Join(err, b.files.close(), b.reads.Close())
 	}
 	return nil
 }
@@ -286,7 +290,7 @@ func (b *Inbox) Close() error {
 		}
 		b.keeping.Wait()
 		b.writer.close()
-		b.closeErr = errors.Join(b.reads.Close(), b.db.Close())
+		b.closeErr = errors.Join(b.files.close(), b.reads.Close(), b.db.Close())
 	})
 	return b.closeErr
 }
