@@ -19,7 +19,9 @@ import (
 )
 
 // fileChanges are what others do to the files of an inbox in a folder. An undo puts the files back.
-var fileChanges = map[string]struct{ do, undo func(t *testing.T, path string) }{
+var fileChanges = map[string]struct {
+	do, undo func(t *testing.T, path string)
+}{
 	"removed":        {do: func(t *testing.T, path string) { require.NoError(t, os.Remove(path)) }},
 	"log removed":    {do: func(t *testing.T, path string) { require.NoError(t, os.Remove(path+"-wal")) }},
 	"memory removed": {do: func(t *testing.T, path string) { require.NoError(t, os.Remove(path+"-shm")) }},

@@ -72,9 +72,7 @@ func Open(path string, o *Options) (*Inbox, error) {
 	if err := b.open(prepare); err != nil {
 		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
 	}
-	if _, known := freeBytes(path); !known && options.MinFree > 0 {
-		options.Policy.Logger.Warn("sqlite: the free space of the disk is unknown, so Options.MinFree has no effect", "path", path)
-	}
+	b.warnOfDisk()
 	b.keepHouseUntilClosed()
 	return b, nil
 }
@@ -130,13 +128,65 @@ func locate(path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("sqlite: %w", err)
 	}
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
+	target, err := resolve(path)
+	if err == nil {
+		err = checkFileSystem(filepath.Dir(target))
 	}
-	if err := checkFileSystem(filepath.Dir(path)); err != nil {
+	if info, e := os.Stat(target); err == nil && e == nil && !info.IsDir() && isMountPoint(target) {
+		err = errMountPoint
+	}
+	switch {
+	case err != nil && target != "" && target != path:
+		return "", fmt.Errorf("sqlite: %s, which is %s: %w", path, target, err)
+	case err != nil:
 		return "", fmt.Errorf("sqlite: %s: %w", path, err)
 	}
-	return path, nil
+	return target, nil
+}
+
+// maxLinks is how many symbolic links a path may have, as on Linux.
+const maxLinks = 40
+
+// resolve follows symbolic links, also one to a file that is not there yet.
+func resolve(path string) (string, error) {
+	for range maxLinks {
+		dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+		if err != nil {
+			return path, fmt.Errorf("the folder: %w", err)
+		}
+		path = filepath.Join(dir, filepath.Base(path))
+		link, err := os.Readlink(path)
+		switch {
+		case err != nil: // no link, or nothing there
+			return path, nil //nolint:nilerr // what is wrong with it is found when it is opened
+		case filepath.IsAbs(link):
+			path = link
+		default:
+			path = filepath.Join(dir, link)
+		}
+	}
+	return path, errors.New("too many symbolic links")
+}
+
+var errMountPoint = errors.New("the file itself is mounted, as by a container's volume: SQLite keeps a part of the data in two files next to it, " +
+	"which would be lost with the container; mount the folder instead")
+
+// warnOfDisk logs what the disk lacks.
+func (b *Inbox) warnOfDisk() {
+	logger, minFree := b.options.Policy.Logger, b.options.MinFree
+	free, known := freeBytes(b.path)
+	switch {
+	case minFree <= 0:
+	case !known:
+		logger.Warn("sqlite: the free space of the disk is unknown, so Options.MinFree has no effect", "path", b.path)
+	case free < minFree:
+		logger.Warn("sqlite: the disk has less free space than Options.MinFree, so new deliveries are refused: free some, or set a smaller MinFree",
+			"path", b.path, "free", free, "MinFree", minFree)
+	}
+	if name := volatileFileSystem(filepath.Dir(b.path)); name != "" {
+		logger.Warn("sqlite: the file system does not outlive its container or machine, and what is stored is lost with it: use a volume",
+			"path", b.path, "file_system", name)
+	}
 }
 
 func errNetwork(name string) error {
