@@ -34,6 +34,9 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 	if len(d.Keys) == 0 {
 		return false, errors.New("sqlite: a delivery without keys cannot be stored")
 	}
+	if b.readOnly {
+		return false, ErrReadOnly
+	}
 	key := digest(d.Keys[0])
 	if err := errors.Join(b.health.check(), b.files.check(time.Now().Add(-lookEvery))); err != nil {
 		return false, err

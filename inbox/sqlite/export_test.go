@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -51,3 +52,9 @@ func (b *Inbox) RefuseAfter(d time.Duration) { b.health.refuseAfter = d }
 
 // Handles returns the databases of the inbox: the one that writes and the one that reads.
 func (b *Inbox) Handles() []*sql.DB { return []*sql.DB{b.db, b.reads} }
+
+// source is [Inbox.source] of a file that need not be there.
+func source(path string, pragmas ...[]string) string {
+	pragmas = append(pragmas[:len(pragmas):len(pragmas)], []string{"journal_mode(WAL)"})
+	return strings.Replace((&Inbox{path: path}).source(pragmas...), "mode=rw&", "mode=rwc&", 1)
+}

@@ -19,15 +19,17 @@ import (
 
 // An Inbox is an [inbox.Inbox] in an SQLite file. All its methods may be called concurrently.
 type Inbox struct {
-	path    string
-	options Options
-	db      *sql.DB // for what writes
-	reads   *sql.DB
-	writer  *writer
-	store   *sqlstore.Store
-	space   space
-	health  health
-	files   files
+	path      string
+	options   Options
+	readOnly  bool    // see ErrReadOnly
+	immutable bool    // nothing writes to the file, and there is no log
+	db        *sql.DB // for what writes
+	reads     *sql.DB
+	writer    *writer
+	store     *sqlstore.Store
+	space     space
+	health    health
+	files     files
 
 	stop     context.CancelFunc // ends the housekeeping; nil if there is none
 	keeping  sync.WaitGroup
@@ -69,36 +71,11 @@ func Open(path string, o *Options) (*Inbox, error) {
 		return nil, fmt.Errorf("sqlite: the inbox cannot be opened for writing: %w", err)
 	}
 	b := newInbox(path, options)
-	if err := b.open(prepare); err != nil {
+	if err := b.open(b.prepare); err != nil {
 		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
 	}
 	b.warnOfDisk()
 	b.keepHouseUntilClosed()
-	return b, nil
-}
-
-// Attach opens an inbox that a service has made, and most likely has open: for tools that look into it, or retry and
-// discard. It makes no file and no tables, and purges nothing, however old: the retentions are the service's business.
-//
-// It is an error as well if there is no such file, or no inbox in it.
-func Attach(path string) (*Inbox, error) {
-	options, err := (*Options)(nil).withDefaults()
-	if err != nil {
-		return nil, err
-	}
-	if path, err = locate(path); err != nil {
-		return nil, err
-	}
-	if _, err := os.Stat(path); err != nil { // or SQLite would make it
-		return nil, fmt.Errorf("sqlite: there is no inbox: %w", err)
-	}
-	if err := checkWritable(path); err != nil {
-		return nil, fmt.Errorf("sqlite: the inbox cannot be opened for writing: %w", err)
-	}
-	b := newInbox(path, options)
-	if err := b.open(mustBeReady); err != nil {
-		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
-	}
 	return b, nil
 }
 
@@ -107,16 +84,6 @@ func newInbox(path string, o Options) *Inbox {
 		path: path, options: o, runs: make(map[*run]struct{}),
 		health: health{logger: o.Policy.Logger, path: path, refuseAfter: refuseAfter, failures: make(map[activity]failure)},
 	}
-}
-
-var errNoInbox = errors.New("there is no inbox in this file")
-
-func mustBeReady(ctx context.Context, path string) error {
-	ready, err := isReady(ctx, path)
-	if err == nil && !ready {
-		return errNoInbox
-	}
-	return err
 }
 
 // locate returns the path of the file itself, which SQLite keeps its other files beside, if an inbox may be there.
@@ -212,32 +179,35 @@ func makeFile(path string) error {
 }
 
 // The pragmas of all connections, and those of the ones that write. What is deleted is overwritten: a body that was purged
-// is to be gone from the file. What makes the file has one more, which comes first and needs the write lock. SQLite keeps its
+// is to be gone from the file. What makes the file has two more, which come first and need the write lock. SQLite keeps its
 // temporary data in memory: a container with a read-only root has no folder for temporary files.
 var (
-	makePragmas  = []string{"auto_vacuum(INCREMENTAL)"}
-	pragmas      = []string{"busy_timeout(5000)", "temp_store(MEMORY)", "journal_mode(WAL)", "synchronous(FULL)", "cache_size(-16384)"}
+	makePragmas  = []string{"auto_vacuum(INCREMENTAL)", "journal_mode(WAL)"}
+	pragmas      = []string{"busy_timeout(5000)", "temp_store(MEMORY)", "synchronous(FULL)", "cache_size(-16384)"}
 	writePragmas = []string{"secure_delete(ON)", "journal_size_limit(67108864)"}
 	readPragmas  = []string{"query_only(ON)"}
 )
 
-func source(path string, pragmas ...[]string) string {
+func (b *Inbox) source(pragmas ...[]string) string {
 	values := url.Values{"_txlock": {"immediate"}, "mode": {"rw"}} // the file is there: see makeFile
+	if b.immutable {
+		values.Set("immutable", "1")
+	}
 	for _, list := range pragmas {
 		for _, p := range list {
 			values.Add("_pragma", p)
 		}
 	}
-	return "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath() + "?" + values.Encode()
+	return "file:" + (&url.URL{Path: filepath.ToSlash(b.path)}).EscapedPath() + "?" + values.Encode()
 }
 
-func (b *Inbox) open(prepare func(ctx context.Context, path string) error) (err error) {
+func (b *Inbox) open(prepare func(ctx context.Context) error) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
 	defer cancel()
-	if err := prepare(ctx, b.path); err != nil {
+	if err := prepare(ctx); err != nil {
 		return err
 	}
-	if b.db, err = sql.Open("sqlite", source(b.path, pragmas, writePragmas)); err != nil {
+	if b.db, err = sql.Open("sqlite", b.source(pragmas, writePragmas)); err != nil {
 		return err
 	}
 	defer func() {
@@ -247,13 +217,14 @@ func (b *Inbox) open(prepare func(ctx context.Context, path string) error) (err 
 	}()
 	b.db.SetMaxOpenConns(3) // the writer's, Transact's, and the housekeeping's
 	b.db.SetMaxIdleConns(3)
-	if b.reads, err = sql.Open("sqlite", source(b.path, pragmas, readPragmas)); err != nil {
+	if b.reads, err = sql.Open("sqlite", b.source(pragmas, readPragmas)); err != nil {
 		return err
 	}
 	const readers = 5 // one is kept by files
 	b.reads.SetMaxOpenConns(readers)
 	b.reads.SetMaxIdleConns(readers)
 	b.writer = newWriter(b.db, patience)
+	b.writer.readOnly = b.readOnly
 	b.store, err = sqlstore.NewOn(b.writer.runStore, sqlstore.Options{
 		Dialect: sqlstore.SQLite, Namespace: "inbox", Retention: b.options.Retention,
 	})
@@ -278,11 +249,11 @@ func (b *Inbox) keepHouseUntilClosed() {
 
 // prepare makes what there has to be in the file. It waits for other processes for as long as ctx lasts: SQLite's own
 // patience may come last every time while they are busy.
-func prepare(ctx context.Context, path string) error {
+func (b *Inbox) prepare(ctx context.Context) error {
 	for {
-		ready, err := isReady(ctx, path)
-		if err == nil && !ready {
-			err = makeTables(ctx, path)
+		wal, found, err := b.hasTables(ctx)
+		if err == nil && !(wal && found) {
+			err = b.makeTables(ctx)
 		}
 		if err == nil || !isBusy(err) || !pause(ctx, lastPause) {
 			return err
@@ -290,27 +261,27 @@ func prepare(ctx context.Context, path string) error {
 	}
 }
 
-// isReady reports whether the file has the tables. To find out it needs no lock that a writer has, and changes nothing.
-func isReady(ctx context.Context, path string) (ready bool, err error) {
-	db, err := sql.Open("sqlite", source(path, pragmas[:2]))
+// hasTables reports whether the file has a write-ahead log, and the tables. To find out it needs no lock that a writer has,
+// and changes nothing.
+func (b *Inbox) hasTables(ctx context.Context) (wal, found bool, err error) {
+	db, err := sql.Open("sqlite", b.source(pragmas[:2]))
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	var mode string
-	var found int
 	err = db.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode)
 	if err == nil {
-		err = db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE name = 'aihooks_inbox_version'`).Scan(&found)
+		err = db.QueryRowContext(ctx, `SELECT count(*) > 0 FROM sqlite_schema WHERE name = 'aihooks_inbox_version'`).Scan(&found)
 	}
-	if err != nil || mode != "wal" || found == 0 {
-		return false, err
+	if err == nil && found {
+		err = checkVersion(ctx, db)
 	}
-	return true, checkVersion(ctx, db)
+	return mode == "wal", found, err
 }
 
-func makeTables(ctx context.Context, path string) (err error) {
-	db, err := sql.Open("sqlite", source(path, makePragmas, pragmas, writePragmas))
+func (b *Inbox) makeTables(ctx context.Context) (err error) {
+	db, err := sql.Open("sqlite", b.source(makePragmas, pragmas, writePragmas))
 	if err != nil {
 		return err
 	}

@@ -89,6 +89,9 @@ func (r *run) hook(name string) *hookRun {
 
 // Run implements [inbox.Inbox].
 func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
+	if b.readOnly {
+		return ErrReadOnly
+	}
 	d, end, err := b.active.Begin(ctx, b.options.Policy, hooks...)
 	if err != nil {
 		return b.orClosed(err)

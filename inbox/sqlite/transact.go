@@ -28,6 +28,9 @@ func (b *Inbox) CompleteTx(ctx context.Context, tx sqlstore.Execer) error {
 // A program may as well write by a handle of its own; then it needs a busy_timeout and SetMaxOpenConns(1), and waits by
 // sleeping where Transact has its turn: seconds, if many write at once.
 func (b *Inbox) Transact(ctx context.Context, f func(ctx context.Context, tx *sql.Tx) error) error {
+	if b.readOnly {
+		return ErrReadOnly
+	}
 	if ctx.Value(insideTransact{}) != nil {
 		return errors.New("sqlite: Transact cannot be called inside Transact")
 	}
@@ -58,4 +61,15 @@ func (b *Inbox) Transact(ctx context.Context, f func(ctx context.Context, tx *sq
 		return fmt.Errorf("sqlite: %w", err)
 	}
 	return nil
+}
+
+// View calls f with a transaction that only reads the inbox's file, and ends it when f returns. It sees the file as it was
+// at its first query, and holds up no writer. f must be short: until it returns, the write-ahead log grows.
+func (b *Inbox) View(ctx context.Context, f func(ctx context.Context, tx *sql.Tx) error) error {
+	tx, err := b.reads.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return fmt.Errorf("sqlite: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }() // it has written nothing
+	return f(ctx, tx)
 }
