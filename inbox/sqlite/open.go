@@ -54,11 +54,13 @@ const maxBody = 512 << 20
 
 // Open opens the inbox in a file, which is made, for its owner alone, if it is not there; on Windows it has the permissions of
 // its folder. Nil options are the defaults.
-// Beside it SQLite keeps two files more, PATH-wal and PATH-shm: whoever copies or moves the file while it is open loses
-// deliveries.
+// SQLite keeps two more files next to it, PATH-wal and PATH-shm: if the file is copied or moved while it is open, deliveries
+// are lost. See [Inbox.Backup]. A symbolic link names the file that it points to, also one that is not there yet.
 //
-// It is an error if the file is on a network file system, where locks cannot be relied on, as far as that can be told;
-// if it is not to be written; if it is damaged or no SQLite file; and if a newer release has changed its tables.
+// It is an error if the file is on a network file system, where locks cannot be relied on, as far as that can be told; if the
+// file is mounted without its folder; if it cannot be written; if it is damaged or no SQLite file; and if a newer release has
+// changed its tables. Open logs a warning if the file system does not outlive its container or machine, if the disk has less
+// free space than Options.MinFree, and if the program has another SQLite library, see [Inbox.Transact].
 func Open(path string, o *Options) (*Inbox, error) {
 	options, err := o.withDefaults()
 	if err != nil {
@@ -75,6 +77,10 @@ func Open(path string, o *Options) (*Inbox, error) {
 		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
 	}
 	b.warnOfDisk()
+	if drivers := otherLibraries(); len(drivers) > 0 {
+		options.Policy.Logger.Warn("sqlite: this program has another SQLite library: it must never open the inbox's file, or stored deliveries are lost; use View and Transact",
+			"path", path, "drivers", drivers)
+	}
 	b.keepHouseUntilClosed()
 	return b, nil
 }
