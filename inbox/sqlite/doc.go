@@ -27,9 +27,34 @@
 // it by [Attach]. A Run takes a delivery under a lease, which it renews; what a process had taken that died is taken by
 // another once the lease has ended, and the idempotency store's lease with it: after 40 s, by the defaults.
 //
-// Do not put the file on a network file system: locks cannot be relied on there. Open refuses those that it recognises, and
-// cannot recognise all. Do not copy it while it is open: use SQLite's VACUUM INTO, or its backup command. Nor may the program
-// itself open it but as a database: on Unix, closing a file gives up all locks that the process has on it.
+// The program itself must open the file only by this package, or by the driver "sqlite" of modernc.org/sqlite. On Unix,
+// closing a file drops all locks that the process has on it: no second SQLite library must open it, such as
+// github.com/mattn/go-sqlite3, and os.Open must not either. See [Inbox.Transact] and [Inbox.View].
+//
+// # Where to put the file
+//
+// SQLite keeps a part of the data in PATH-wal, next to PATH. Give a container the folder as its volume: Open refuses a file
+// that is mounted alone. It refuses the network file systems that it recognizes, where locks cannot be relied on, and cannot
+// recognize all. It warns of a file system that does not outlive its container or machine, and of a disk with less free space
+// than [Options].MinFree. No folder for temporary files is needed.
+//
+// Do not move, replace or remove the files while they are open. Enqueue notices, and deliveries are answered 503 until the
+// same files are back or the program is restarted.
+//
+// # When deliveries cannot be run
+//
+// A Run that cannot take deliveries, or cannot record their results, logs an error, and a line once it can again. After 30 s
+// of it Enqueue returns an error, so that deliveries are answered 503 and the vendor keeps them. A process without a Run goes
+// on storing them.
+//
+// # Backup
+//
+// [Inbox.Backup] writes a copy while the service runs. So does the sqlite3 program, for a file that only its owner can read:
+//
+//	umask 077; sqlite3 inbox.db "VACUUM INTO 'backup.db'"
+//
+// Do not use its .backup command: it starts again whenever the service writes, and does not end under load. Do not copy the
+// file while it is open. A snapshot of the whole disk that is taken at one time is good, with all three files.
 //
 // # Platforms
 //

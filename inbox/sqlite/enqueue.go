@@ -34,7 +34,13 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 	if len(d.Keys) == 0 {
 		return false, errors.New("sqlite: a delivery without keys cannot be stored")
 	}
+	if b.readOnly {
+		return false, ErrReadOnly
+	}
 	key := digest(d.Keys[0])
+	if err := errors.Join(b.health.check(), b.files.check(time.Now().Add(-lookEvery))); err != nil {
+		return false, err
+	}
 	if full := b.space.check(ctx, b); full != nil {
 		if found, err := b.has(ctx, hasKey, key); err == nil && found {
 			return true, nil
@@ -71,6 +77,9 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 	})
 	if err != nil {
 		return false, fmt.Errorf("sqlite: enqueue: %w", err)
+	}
+	if err := b.files.check(time.Now()); err != nil { // or this delivery may be in a file without a name
+		return false, err
 	}
 	if !duplicate {
 		b.space.add(1)

@@ -2,8 +2,11 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"maps"
 	"slices"
+	"strings"
+	"time"
 )
 
 // Tidy does what the housekeeping does now and then.
@@ -43,3 +46,15 @@ func (b *Inbox) StopKeeping() {
 
 // KeepsHouse tells whether the inbox purges what is old.
 func (b *Inbox) KeepsHouse() bool { return b.stop != nil }
+
+// RefuseAfter sets how long Runs may fail until new deliveries are refused.
+func (b *Inbox) RefuseAfter(d time.Duration) { b.health.refuseAfter = d }
+
+// Handles returns the databases of the inbox: the one that writes and the one that reads.
+func (b *Inbox) Handles() []*sql.DB { return []*sql.DB{b.db, b.reads} }
+
+// source is [Inbox.source] of a file that need not be there.
+func source(path string, pragmas ...[]string) string {
+	pragmas = append(pragmas[:len(pragmas):len(pragmas)], []string{"journal_mode(WAL)"})
+	return strings.Replace((&Inbox{path: path}).source(pragmas...), "mode=rw&", "mode=rwc&", 1)
+}

@@ -10,3 +10,20 @@ var networkFileSystems = map[string]string{"nfs": "NFS", "smbfs": "SMB", "afpfs"
 func networkFileSystem(s *unix.Statfs_t) string {
 	return networkFileSystems[unix.ByteSliceToString(s.Fstypename[:])]
 }
+
+// volatileFileSystems are names of file systems that are kept in memory.
+var volatileFileSystems = map[string]string{"tmpfs": "tmpfs", "mfs": "MFS"}
+
+func volatileFileSystem(dir string) string {
+	var s unix.Statfs_t
+	if err := statfs(dir, &s); err != nil {
+		return ""
+	}
+	return volatileFileSystems[unix.ByteSliceToString(s.Fstypename[:])]
+}
+
+// isMountPoint reports whether something is mounted at the path.
+func isMountPoint(path string) bool {
+	var s unix.Statfs_t
+	return statfs(path, &s) == nil && unix.ByteSliceToString(s.Mntonname[:]) == path
+}

@@ -1,6 +1,12 @@
 package sqlite
 
-import "golang.org/x/sys/unix"
+import (
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
 
 // networkFileSystems are the types of statfs(2), by the kernel's include/uapi/linux/magic.h and the file systems' own
 // headers. FUSE is not among them: what is behind it can be a local disk as well.
@@ -22,4 +28,39 @@ var networkFileSystems = map[int64]string{
 
 func networkFileSystem(s *unix.Statfs_t) string {
 	return networkFileSystems[int64(s.Type)&0xFFFFFFFF] //nolint:unconvert // 32 bits on some machines
+}
+
+// volatileFileSystems are the types of those that are kept in memory, and of those that a container's own layer is.
+var volatileFileSystems = map[int64]string{
+	0x01021994: "tmpfs",
+	0x858458F6: "ramfs",
+	0x794C7630: "overlay",
+}
+
+func volatileFileSystem(dir string) string {
+	var s unix.Statfs_t
+	if err := statfs(dir, &s); err != nil {
+		return ""
+	}
+	return volatileFileSystems[int64(s.Type)&0xFFFFFFFF] //nolint:unconvert // 32 bits on some machines
+}
+
+// mountEscapes are how proc_pid_mountinfo(5) writes some characters.
+var mountEscapes = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+
+// mountInfo is replaced by tests.
+var mountInfo = "/proc/self/mountinfo"
+
+// isMountPoint reports whether something is mounted at the path. A file that is mounted from the same file system has the
+// device of its folder: only the list of mounts shows it.
+func isMountPoint(path string) bool {
+	mounts, err := os.ReadFile(mountInfo)
+	if err != nil {
+		return false // unknown
+	}
+	return slices.ContainsFunc(strings.Split(string(mounts), "\n"), func(line string) bool {
+		const mountPoint = 4
+		fields := strings.Fields(line)
+		return len(fields) > mountPoint && mountEscapes.Replace(fields[mountPoint]) == path
+	})
 }

@@ -9,3 +9,7 @@ func freeBytes(string) (n int64, known bool) { return 0, false }
 func checkFileSystem(string) error { return nil }
 
 func checkWritable(string) error { return nil } // SQLite reports it
+
+func volatileFileSystem(string) string { return "" }
+
+func isMountPoint(string) bool { return false }

@@ -42,3 +42,15 @@ func checkWritable(path string) error {
 	}
 	return file.Close()
 }
+
+// volatileFileSystem recognizes a RAM disk.
+func volatileFileSystem(dir string) string {
+	root, err := windows.UTF16PtrFromString(filepath.VolumeName(dir) + `\`)
+	if err == nil && windows.GetDriveType(root) == windows.DRIVE_RAMDISK {
+		return "a RAM disk"
+	}
+	return ""
+}
+
+// isMountPoint returns false: Windows mounts folders only.
+func isMountPoint(string) bool { return false }

@@ -66,7 +66,7 @@ func TestLog_HasOneErrorForEachDeadLetter(t *testing.T) {
 			require.Equal(t, []int{1, c.runs}, []int{requests, runs})
 			require.Equal(t, 1, log.Count("level=ERROR"), log.String())
 			require.Equal(t, 1, log.Count("level=ERROR", "a delivery has become a dead letter", fmt.Sprint("attempts=", c.runs)), log.String())
-			require.Equal(t, c.runs, log.Count("level=WARN"), log.String())
+			require.Equal(t, c.runs, log.Count("level=WARN")-log.Count("level=WARN", "sqlite: the file system"), log.String())
 		})
 	}
 }

@@ -14,8 +14,10 @@ const (
 	envFile = "SQLITETEST_FILE"
 )
 
+var works = map[string]func() error{"receive": receive, "cat": cat}
+
 func TestMain(m *testing.M) {
-	work := map[string]func() error{"receive": receive, "cat": cat}[os.Getenv(envWork)]
+	work := works[os.Getenv(envWork)]
 	if work == nil {
 		_ = flag.Set("test.parallel", "24") // what runs in parallel here waits most of the time
 		os.Exit(m.Run())

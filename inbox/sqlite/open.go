@@ -19,13 +19,17 @@ import (
 
 // An Inbox is an [inbox.Inbox] in an SQLite file. All its methods may be called concurrently.
 type Inbox struct {
-	path    string
-	options Options
-	db      *sql.DB // for what writes
-	reads   *sql.DB
-	writer  *writer
-	store   *sqlstore.Store
-	space   space
+	path      string
+	options   Options
+	readOnly  bool    // see ErrReadOnly
+	immutable bool    // nothing writes to the file, and there is no log
+	db        *sql.DB // for what writes
+	reads     *sql.DB
+	writer    *writer
+	store     *sqlstore.Store
+	space     space
+	health    health
+	files     files
 
 	stop     context.CancelFunc // ends the housekeeping; nil if there is none
 	keeping  sync.WaitGroup
@@ -50,11 +54,13 @@ const maxBody = 512 << 20
 
 // Open opens the inbox in a file, which is made, for its owner alone, if it is not there; on Windows it has the permissions of
 // its folder. Nil options are the defaults.
-// Beside it SQLite keeps two files more, PATH-wal and PATH-shm: whoever copies or moves the file while it is open loses
-// deliveries.
+// SQLite keeps two more files next to it, PATH-wal and PATH-shm: if the file is copied or moved while it is open, deliveries
+// are lost. See [Inbox.Backup]. A symbolic link names the file that it points to, also one that is not there yet.
 //
-// It is an error if the file is on a network file system, where locks cannot be relied on, as far as that can be told;
-// if it is not to be written; if it is damaged or no SQLite file; and if a newer release has changed its tables.
+// It is an error if the file is on a network file system, where locks cannot be relied on, as far as that can be told; if the
+// file is mounted without its folder; if it cannot be written; if it is damaged or no SQLite file; and if a newer release has
+// changed its tables. Open logs a warning if the file system does not outlive its container or machine, if the disk has less
+// free space than Options.MinFree, and if the program has another SQLite library, see [Inbox.Transact].
 func Open(path string, o *Options) (*Inbox, error) {
 	options, err := o.withDefaults()
 	if err != nil {
@@ -66,50 +72,24 @@ func Open(path string, o *Options) (*Inbox, error) {
 	if err := makeFile(path); err != nil {
 		return nil, fmt.Errorf("sqlite: the inbox cannot be opened for writing: %w", err)
 	}
-	b := &Inbox{path: path, options: options, runs: make(map[*run]struct{})}
-	if err := b.open(prepare); err != nil {
+	b := newInbox(path, options)
+	if err := b.open(b.prepare); err != nil {
 		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
 	}
-	if _, known := freeBytes(path); !known && options.MinFree > 0 {
-		options.Policy.Logger.Warn("sqlite: the free space of the disk is unknown, so Options.MinFree has no effect", "path", path)
+	b.warnOfDisk()
+	if drivers := otherLibraries(); len(drivers) > 0 {
+		options.Policy.Logger.Warn("sqlite: this program has another SQLite library: it must never open the inbox's file, or stored deliveries are lost; use View and Transact",
+			"path", path, "drivers", drivers)
 	}
 	b.keepHouseUntilClosed()
 	return b, nil
 }
 
-// Attach opens an inbox that a service has made, and most likely has open: for tools that look into it, or retry and
-// discard. It makes no file and no tables, and purges nothing, however old: the retentions are the service's business.
-//
-// It is an error as well if there is no such file, or no inbox in it.
-func Attach(path string) (*Inbox, error) {
-	options, err := (*Options)(nil).withDefaults()
-	if err != nil {
-		return nil, err
+func newInbox(path string, o Options) *Inbox {
+	return &Inbox{
+		path: path, options: o, runs: make(map[*run]struct{}),
+		health: health{logger: o.Policy.Logger, path: path, refuseAfter: refuseAfter, failures: make(map[activity]failure)},
 	}
-	if path, err = locate(path); err != nil {
-		return nil, err
-	}
-	if _, err := os.Stat(path); err != nil { // or SQLite would make it
-		return nil, fmt.Errorf("sqlite: there is no inbox: %w", err)
-	}
-	if err := checkWritable(path); err != nil {
-		return nil, fmt.Errorf("sqlite: the inbox cannot be opened for writing: %w", err)
-	}
-	b := &Inbox{path: path, options: options, runs: make(map[*run]struct{})}
-	if err := b.open(mustBeReady); err != nil {
-		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
-	}
-	return b, nil
-}
-
-var errNoInbox = errors.New("there is no inbox in this file")
-
-func mustBeReady(ctx context.Context, path string) error {
-	ready, err := isReady(ctx, path)
-	if err == nil && !ready {
-		return errNoInbox
-	}
-	return err
 }
 
 // locate returns the path of the file itself, which SQLite keeps its other files beside, if an inbox may be there.
@@ -121,13 +101,65 @@ func locate(path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("sqlite: %w", err)
 	}
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
+	target, err := resolve(path)
+	if err == nil {
+		err = checkFileSystem(filepath.Dir(target))
 	}
-	if err := checkFileSystem(filepath.Dir(path)); err != nil {
+	if info, e := os.Stat(target); err == nil && e == nil && !info.IsDir() && isMountPoint(target) {
+		err = errMountPoint
+	}
+	switch {
+	case err != nil && target != "" && target != path:
+		return "", fmt.Errorf("sqlite: %s, which is %s: %w", path, target, err)
+	case err != nil:
 		return "", fmt.Errorf("sqlite: %s: %w", path, err)
 	}
-	return path, nil
+	return target, nil
+}
+
+// maxLinks is how many symbolic links a path may have, as on Linux.
+const maxLinks = 40
+
+// resolve follows symbolic links, also one to a file that is not there yet.
+func resolve(path string) (string, error) {
+	for range maxLinks {
+		dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+		if err != nil {
+			return path, fmt.Errorf("the folder: %w", err)
+		}
+		path = filepath.Join(dir, filepath.Base(path))
+		link, err := os.Readlink(path)
+		switch {
+		case err != nil: // no link, or nothing there
+			return path, nil //nolint:nilerr // what is wrong with it is found when it is opened
+		case filepath.IsAbs(link):
+			path = link
+		default:
+			path = filepath.Join(dir, link)
+		}
+	}
+	return path, errors.New("too many symbolic links")
+}
+
+var errMountPoint = errors.New("the file itself is mounted, as by a container's volume: SQLite keeps a part of the data in two files next to it, " +
+	"which would be lost with the container; mount the folder instead")
+
+// warnOfDisk logs what the disk lacks.
+func (b *Inbox) warnOfDisk() {
+	logger, minFree := b.options.Policy.Logger, b.options.MinFree
+	free, known := freeBytes(b.path)
+	switch {
+	case minFree <= 0:
+	case !known:
+		logger.Warn("sqlite: the free space of the disk is unknown, so Options.MinFree has no effect", "path", b.path)
+	case free < minFree:
+		logger.Warn("sqlite: the disk has less free space than Options.MinFree, so new deliveries are refused: free some, or set a smaller MinFree",
+			"path", b.path, "free", free, "MinFree", minFree)
+	}
+	if name := volatileFileSystem(filepath.Dir(b.path)); name != "" {
+		logger.Warn("sqlite: the file system does not outlive its container or machine, and what is stored is lost with it: use a volume",
+			"path", b.path, "file_system", name)
+	}
 }
 
 func errNetwork(name string) error {
@@ -153,31 +185,35 @@ func makeFile(path string) error {
 }
 
 // The pragmas of all connections, and those of the ones that write. What is deleted is overwritten: a body that was purged
-// is to be gone from the file. What makes the file has one more, which comes first and needs the write lock.
+// is to be gone from the file. What makes the file has two more, which come first and need the write lock. SQLite keeps its
+// temporary data in memory: a container with a read-only root has no folder for temporary files.
 var (
-	makePragmas  = []string{"auto_vacuum(INCREMENTAL)"}
-	pragmas      = []string{"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "cache_size(-16384)"}
+	makePragmas  = []string{"auto_vacuum(INCREMENTAL)", "journal_mode(WAL)"}
+	pragmas      = []string{"busy_timeout(5000)", "temp_store(MEMORY)", "synchronous(FULL)", "cache_size(-16384)"}
 	writePragmas = []string{"secure_delete(ON)", "journal_size_limit(67108864)"}
 	readPragmas  = []string{"query_only(ON)"}
 )
 
-func source(path string, pragmas ...[]string) string {
-	values := url.Values{"_txlock": {"immediate"}}
+func (b *Inbox) source(pragmas ...[]string) string {
+	values := url.Values{"_txlock": {"immediate"}, "mode": {"rw"}} // the file is there: see makeFile
+	if b.immutable {
+		values.Set("immutable", "1")
+	}
 	for _, list := range pragmas {
 		for _, p := range list {
 			values.Add("_pragma", p)
 		}
 	}
-	return "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath() + "?" + values.Encode()
+	return "file:" + (&url.URL{Path: filepath.ToSlash(b.path)}).EscapedPath() + "?" + values.Encode()
 }
 
-func (b *Inbox) open(prepare func(ctx context.Context, path string) error) (err error) {
+func (b *Inbox) open(prepare func(ctx context.Context) error) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
 	defer cancel()
-	if err := prepare(ctx, b.path); err != nil {
+	if err := prepare(ctx); err != nil {
 		return err
 	}
-	if b.db, err = sql.Open("sqlite", source(b.path, pragmas, writePragmas)); err != nil {
+	if b.db, err = sql.Open("sqlite", b.source(pragmas, writePragmas)); err != nil {
 		return err
 	}
 	defer func() {
@@ -187,22 +223,26 @@ func (b *Inbox) open(prepare func(ctx context.Context, path string) error) (err 
 	}()
 	b.db.SetMaxOpenConns(3) // the writer's, Transact's, and the housekeeping's
 	b.db.SetMaxIdleConns(3)
-	if b.reads, err = sql.Open("sqlite", source(b.path, pragmas, readPragmas)); err != nil {
+	if b.reads, err = sql.Open("sqlite", b.source(pragmas, readPragmas)); err != nil {
 		return err
 	}
-	const readers = 4
+	const readers = 5 // one is kept by files
 	b.reads.SetMaxOpenConns(readers)
 	b.reads.SetMaxIdleConns(readers)
 	b.writer = newWriter(b.db, patience)
+	b.writer.readOnly = b.readOnly
 	b.store, err = sqlstore.NewOn(b.writer.runStore, sqlstore.Options{
 		Dialect: sqlstore.SQLite, Namespace: "inbox", Retention: b.options.Retention,
 	})
+	if err == nil {
+		err = b.files.open(ctx, b)
+	}
 	if err == nil {
 		err = b.space.open(b)
 	}
 	if err != nil {
 		b.writer.close()
-		return errors.Join(err, b.reads.Close())
+		return errors.Join(err, b.files.close(), b.reads.Close())
 	}
 	return nil
 }
@@ -215,11 +255,11 @@ func (b *Inbox) keepHouseUntilClosed() {
 
 // prepare makes what there has to be in the file. It waits for other processes for as long as ctx lasts: SQLite's own
 // patience may come last every time while they are busy.
-func prepare(ctx context.Context, path string) error {
+func (b *Inbox) prepare(ctx context.Context) error {
 	for {
-		ready, err := isReady(ctx, path)
-		if err == nil && !ready {
-			err = makeTables(ctx, path)
+		wal, found, err := b.hasTables(ctx)
+		if err == nil && !(wal && found) {
+			err = b.makeTables(ctx)
 		}
 		if err == nil || !isBusy(err) || !pause(ctx, lastPause) {
 			return err
@@ -227,27 +267,27 @@ func prepare(ctx context.Context, path string) error {
 	}
 }
 
-// isReady reports whether the file has the tables. To find out it needs no lock that a writer has, and changes nothing.
-func isReady(ctx context.Context, path string) (ready bool, err error) {
-	db, err := sql.Open("sqlite", source(path, pragmas[:1]))
+// hasTables reports whether the file has a write-ahead log, and the tables. To find out it needs no lock that a writer has,
+// and changes nothing.
+func (b *Inbox) hasTables(ctx context.Context) (wal, found bool, err error) {
+	db, err := sql.Open("sqlite", b.source(pragmas[:2]))
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	var mode string
-	var found int
 	err = db.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode)
 	if err == nil {
-		err = db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE name = 'aihooks_inbox_version'`).Scan(&found)
+		err = db.QueryRowContext(ctx, `SELECT count(*) > 0 FROM sqlite_schema WHERE name = 'aihooks_inbox_version'`).Scan(&found)
 	}
-	if err != nil || mode != "wal" || found == 0 {
-		return false, err
+	if err == nil && found {
+		err = checkVersion(ctx, db)
 	}
-	return true, checkVersion(ctx, db)
+	return mode == "wal", found, err
 }
 
-func makeTables(ctx context.Context, path string) (err error) {
-	db, err := sql.Open("sqlite", source(path, makePragmas, pragmas, writePragmas))
+func (b *Inbox) makeTables(ctx context.Context) (err error) {
+	db, err := sql.Open("sqlite", b.source(makePragmas, pragmas, writePragmas))
 	if err != nil {
 		return err
 	}
@@ -277,7 +317,7 @@ func (b *Inbox) Close() error {
 		}
 		b.keeping.Wait()
 		b.writer.close()
-		b.closeErr = errors.Join(b.reads.Close(), b.db.Close())
+		b.closeErr = errors.Join(b.files.close(), b.reads.Close(), b.db.Close())
 	})
 	return b.closeErr
 }

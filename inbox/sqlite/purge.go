@@ -62,6 +62,7 @@ func (b *Inbox) tidy(ctx context.Context, brooms []broom) {
 		}
 		b.keep(ctx, err)
 	}
+	_ = b.files.check(time.Now()) // logs it also where nothing is delivered
 	b.keep(ctx, b.shrink(ctx))
 	if due(&b.space.countedAt, countEvery) {
 		b.keep(ctx, b.space.count(ctx, b))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aihooks/aihooks-go/idempotency"
@@ -19,8 +20,9 @@ type run struct {
 	owner      idempotency.Token
 	dispatcher *inbox.Dispatcher
 	woken      chan struct{}
-	changed    chan struct{}   // the handlers have, for what waits for a callback
-	settling   context.Context // outlasts the callbacks, for what came of them
+	changed    chan struct{}         // the handlers have, for what waits for a callback
+	settling   context.Context       // outlasts the callbacks, for what came of them
+	unrecorded atomic.Pointer[error] // why the last result of a callback could not be recorded; nil if it was
 
 	mu    sync.Mutex
 	hooks map[string]*hookRun
@@ -87,6 +89,9 @@ func (r *run) hook(name string) *hookRun {
 
 // Run implements [inbox.Inbox].
 func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
+	if b.readOnly {
+		return ErrReadOnly
+	}
 	d, end, err := b.active.Begin(ctx, b.options.Policy, hooks...)
 	if err != nil {
 		return b.orClosed(err)
@@ -134,6 +139,7 @@ func (b *Inbox) leave(r *run) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.runs, r)
+	b.health.forget(activity{r, taking}, activity{r, looking})
 }
 
 // orClosed returns ErrClosed for a Run of an inbox that is being closed.
@@ -171,7 +177,6 @@ func (r *run) schedule(ctx context.Context) error {
 		case errors.Is(err, ErrClosed):
 			return err
 		case err != nil:
-			r.box.report(err)
 			pause(ctx, r.box.options.Poll) // whatever else happens: the file will not be better for being asked at once
 		case more:
 			continue
@@ -198,11 +203,15 @@ func (r *run) takeAll(ctx context.Context) (more bool, err error) {
 	if ctx.Err() != nil {
 		return false, nil //nolint:nilerr // the Run is over
 	}
-	wishes, hooks := r.wishes()
+	wishes, hooks, isDue := r.wishes()
 	if len(wishes) == 0 {
+		r.observeIdle(isDue)
 		return false, nil
 	}
 	got, err := r.box.take(r.settling, r.owner, wishes)
+	if !errors.Is(err, ErrClosed) {
+		r.box.health.observe(activity{r, taking}, err)
+	}
 	for i, w := range wishes {
 		h := hooks[i]
 		r.dispatcher.Unreserve(h.Vendor(), h.Endpoint(), w.n-len(got[w.hook]))
@@ -217,17 +226,33 @@ func (r *run) takeAll(ctx context.Context) (more bool, err error) {
 	return more, err
 }
 
-// wishes reserves places for every hook that may have something due, as far as there are any.
-func (r *run) wishes() (wishes []wish, hooks []*hookRun) {
+// observeIdle records that nothing was taken. If every slot has a callback whose result cannot be recorded, nothing can be.
+func (r *run) observeIdle(isDue bool) {
+	taking := activity{r, taking}
+	err := r.unrecorded.Load()
+	switch {
+	case !isDue:
+		r.box.health.forget(taking)
+	case err != nil:
+		r.box.health.observe(taking, *err)
+	default:
+		r.box.health.observe(taking, nil)
+	}
+}
+
+// wishes reserves places for every hook that may have something due, as far as there are any. It reports whether any
+// may.
+func (r *run) wishes() (wishes []wish, hooks []*hookRun, isDue bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	isDue = len(r.due) > 0
 	for name, h := range r.due {
 		if n := r.dispatcher.Reserve(h.Vendor(), h.Endpoint(), takeMost); n > 0 {
 			delete(r.due, name) // before the file is asked: what is stored from now on sets it again
 			wishes, hooks = append(wishes, wish{name, n}), append(hooks, h)
 		}
 	}
-	return wishes, hooks
+	return wishes, hooks, isDue
 }
 
 // begin has a delivery called back.
@@ -282,6 +307,9 @@ const (
 func (r *run) put(ctx context.Context, t *taken, d inbox.Decision) bool {
 	for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
 		err := r.box.settle(ctx, r.owner, t, d)
+		if err == nil || errors.Is(err, errLeaseEnded) {
+			r.unrecorded.Store(nil)
+		}
 		switch {
 		case err == nil:
 			return true
@@ -292,6 +320,7 @@ func (r *run) put(ctx context.Context, t *taken, d inbox.Decision) bool {
 				"entry", t.id, "vendor", t.delivery.Vendor, "endpoint", t.delivery.Endpoint, "id", t.delivery.ID)
 			return false
 		}
+		r.unrecorded.Store(&err)
 		r.box.report(err)
 		select {
 		case <-ctx.Done():
@@ -330,9 +359,13 @@ func (r *run) look(ctx context.Context) time.Duration {
 			return nil
 		})
 	}
-	if err != nil && ctx.Err() == nil {
-		r.box.report(fmt.Errorf("sqlite: %w", err))
+	if ctx.Err() != nil {
+		return next
 	}
+	if err != nil {
+		err = fmt.Errorf("sqlite: look for what is due: %w", err)
+	}
+	r.box.health.observe(activity{r, looking}, err)
 	return next
 }
 

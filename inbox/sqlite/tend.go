@@ -210,10 +210,10 @@ func (b *Inbox) sayWhatIsLeft() {
 // reportEvery keeps a disk that is full from filling the log, which may be on it.
 const reportEvery = 10 * time.Second
 
-// report says that the file could not be used, now and then.
+// report logs now and then that the file could not be used. It says nothing of new deliveries: they may still be stored.
+// While the Runs fail, their line is enough.
 func (b *Inbox) report(err error) {
-	if due(&b.reported, reportEvery) {
-		b.options.Policy.Logger.Error("inbox: the file cannot be used; what is stored waits, and deliveries are answered 503",
-			"path", b.path, "error", err)
+	if !b.health.isFailing() && due(&b.reported, reportEvery) {
+		b.options.Policy.Logger.Error("inbox: an operation on the file failed; it is attempted again", "path", b.path, "error", err)
 	}
 }

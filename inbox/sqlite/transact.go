@@ -15,7 +15,7 @@ func (b *Inbox) Store() idempotency.Store { return b.store }
 
 // CompleteTx is [sqlstore.Store.CompleteTx] of the inbox's own store: it marks the delivery whose callback runs under ctx
 // as done, inside a transaction on the inbox's file, so that the mark and what the callback wrote are committed together
-// or not at all. tx is the one that [Inbox.Transact] gives, or one of a handle of the program's own.
+// or not at all. tx is the one that [Inbox.Transact] gives, or one of another handle, see there.
 func (b *Inbox) CompleteTx(ctx context.Context, tx sqlstore.Execer) error {
 	return b.store.CompleteTx(ctx, tx)
 }
@@ -25,9 +25,17 @@ func (b *Inbox) CompleteTx(ctx context.Context, tx sqlstore.Execer) error {
 // f must be short, and ask nothing but the database. Inside f the inbox is asked nothing with the context that f is given,
 // which would be refused, and nothing with any other, which would wait for the end of f.
 //
-// A program may as well write by a handle of its own; then it needs a busy_timeout and SetMaxOpenConns(1), and waits by
-// sleeping where Transact has its turn: seconds, if many write at once.
+// The program must not open the file by another SQLite library, not even to read: when that library closes the file, the
+// system drops the locks of the whole process, and another process can then delete the write-ahead log with stored
+// deliveries in it. Open logs a warning if database/sql has the driver of another library. Use Transact to write, and
+// [Inbox.View] to read.
+//
+// A handle of the driver "sqlite" of modernc.org/sqlite is safe, because it is the inbox's own library. It needs a
+// busy_timeout and SetMaxOpenConns(1), and waits by sleeping: seconds, if many write at once.
 func (b *Inbox) Transact(ctx context.Context, f func(ctx context.Context, tx *sql.Tx) error) error {
+	if b.readOnly {
+		return ErrReadOnly
+	}
 	if ctx.Value(insideTransact{}) != nil {
 		return errors.New("sqlite: Transact cannot be called inside Transact")
 	}
@@ -63,4 +71,15 @@ func (b *Inbox) Transact(ctx context.Context, f func(ctx context.Context, tx *sq
 		return fmt.Errorf("sqlite: %w", err)
 	}
 	return nil
+}
+
+// View calls f with a transaction that only reads the inbox's file, and ends it when f returns. It sees the file as it was
+// at its first query, and holds up no writer. f must be short: until it returns, the write-ahead log grows.
+func (b *Inbox) View(ctx context.Context, f func(ctx context.Context, tx *sql.Tx) error) error {
+	tx, err := b.reads.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return fmt.Errorf("sqlite: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }() // it has written nothing
+	return f(ctx, tx)
 }

@@ -31,6 +31,8 @@ type writer struct {
 	guest   chan struct{} // held by the one Transact that has the turn or is next: all of them ahead of the writer, answers to vendors would wait for all
 	patient time.Duration // how long another process may keep the file locked
 
+	readOnly bool
+
 	closing chan struct{}
 	over    chan struct{}         // closed once nothing more is written
 	trouble atomic.Pointer[error] // what holds everything up; nil if nothing does
@@ -68,6 +70,9 @@ func newWriter(db *sql.DB, patient time.Duration) *writer {
 // run has f done in a transaction that it may share with others, and returns once that is durable. An error that f
 // returned means that nothing of what it did is.
 func (w *writer) run(ctx context.Context, f func(c *conn) error) error {
+	if w.readOnly {
+		return ErrReadOnly
+	}
 	if ctx.Value(insideTransact{}) != nil {
 		return errors.New("sqlite: inside Transact only its own transaction may write; anything else would wait for its end")
 	}

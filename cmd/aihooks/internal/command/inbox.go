@@ -23,7 +23,7 @@ func (a *app) inboxCommand() *cobra.Command {
 		Short: "Look after an SQLite inbox while the service runs",
 		Long: `Inbox shows what is in an SQLite inbox, and retries or discards its dead letters, while the service that has it open runs or not.
 It runs no callbacks itself: what is retried is run by the service. It makes no file, and deletes nothing but what it is told
-to discard.`,
+to discard. list, show, stats and the page also open a backup, and a file that cannot be written.`,
 		Example: `  aihooks inbox stats inbox.db
   aihooks inbox list inbox.db --state dead --vendor workflux
   aihooks inbox retry inbox.db --type user.message

@@ -1,0 +1,168 @@
+package sqlite_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// backups are the documented ways to back up an inbox that is in use.
+var backups = map[string]func(t *testing.T, box *sqlite.Inbox, path, copy string) error{
+	"Backup": func(t *testing.T, box *sqlite.Inbox, _, copy string) error { return box.Backup(t.Context(), copy) },
+	"VACUUM INTO of another program": func(t *testing.T, _ *sqlite.Inbox, path, copy string) error {
+		_, err := openRaw(t, path).ExecContext(t.Context(), "VACUUM INTO ?", copy)
+		return err
+	},
+}
+
+func TestBackup_HasWhatWasStoredBefore(t *testing.T) {
+	t.Parallel()
+	for name, backup := range backups {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := pathOf(t)
+			box := openBox(t, path, sqlite.Options{})
+			storeAtOnce(t, box, pings("before", 500)...)
+			ctx, cancel := context.WithCancel(t.Context())
+			var senders sync.WaitGroup
+			stored := make(chan string, 1<<20)
+			for i := range 8 {
+				senders.Go(func() {
+					for j := 0; ctx.Err() == nil; j++ {
+						d := parcel(ping, fmt.Sprintf("%d-%d", i, j))
+						if _, err := box.Enqueue(context.Background(), d); err != nil {
+							t.Error(err)
+							return
+						}
+						stored <- d.ID
+					}
+				})
+			}
+			start(t, box, answering(webhook.Handled))
+			for n := range 3 {
+				soon(t, func() bool { return len(stored) > 100*(n+1) })
+				known := len(stored)
+				names := make([]string, known)
+				for i := range names {
+					names[i] = <-stored
+				}
+				copied := fmt.Sprintf("%s.backup%d", path, n)
+				require.NoError(t, backup(t, box, path, copied))
+				for _, name := range names {
+					stored <- name
+				}
+				raw := openRaw(t, copied)
+				require.Equal(t, "ok", ask[string](t, raw, `PRAGMA integrity_check`))
+				for _, name := range names {
+					require.Equal(t, 1, ask[int](t, raw, `SELECT count(*) FROM aihooks_inbox WHERE delivery_id = ?`, name), name)
+				}
+				require.NoError(t, raw.Close())
+			}
+			cancel()
+			senders.Wait()
+		})
+	}
+}
+
+func TestBackup_CanBeLookedAtAndRestored(t *testing.T) {
+	t.Parallel()
+	for name, backup := range backups {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := pathOf(t)
+			box := openBox(t, path, sqlite.Options{})
+			store(t, box, parcel(ping, "a"), parcel(ping, "b"))
+			copied := filepath.Join(t.TempDir(), "it's a copy.db")
+			require.NoError(t, backup(t, box, path, copied))
+			before, err := os.ReadFile(copied)
+			require.NoError(t, err)
+
+			tool, err := sqlite.Attach(copied)
+			require.NoError(t, err)
+			require.Equal(t, 2, statsOf(t, tool).Pending)
+			require.Len(t, listed(t, tool, inbox.Pending, all), 2)
+			require.NoError(t, tool.Close())
+			after, err := os.ReadFile(copied)
+			require.NoError(t, err)
+			require.Equal(t, before, after, "looking changes nothing")
+			left, err := os.ReadDir(filepath.Dir(copied))
+			require.NoError(t, err)
+			require.Len(t, left, 1)
+
+			restored := openBox(t, copied, sqlite.Options{})
+			hook := answering(webhook.Handled)
+			start(t, restored, hook)
+			soon(t, func() bool { return statsOf(t, restored).Done == 2 })
+			raw := openRaw(t, copied)
+			require.Equal(t, "wal", ask[string](t, raw, `PRAGMA journal_mode`))
+			require.Equal(t, 2, ask[int](t, raw, `PRAGMA auto_vacuum`), "it gives room back as the first one did")
+		})
+	}
+}
+
+func TestBackup_KeepsDeadLettersForRetry(t *testing.T) {
+	t.Parallel()
+	path := pathOf(t)
+	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{MaxAttempts: 1}})
+	store(t, box, parcel(ping, "a"))
+	stop := start(t, box, answering(webhook.Failed))
+	soon(t, func() bool { return statsOf(t, box).Dead == 1 })
+	stop()
+	copied := path + ".backup"
+	require.NoError(t, box.Backup(t.Context(), copied))
+	tool, err := sqlite.Attach(copied)
+	require.NoError(t, err)
+	defer tool.Close()
+	n, err := tool.Retry(t.Context(), all)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+}
+
+func TestBackup_OverwritesNothing(t *testing.T) {
+	path := pathOf(t)
+	box := openBox(t, path, sqlite.Options{})
+	copied := path + ".backup"
+	require.NoError(t, box.Backup(t.Context(), copied))
+	require.ErrorIs(t, box.Backup(t.Context(), copied), os.ErrExist)
+	require.ErrorIs(t, box.Backup(t.Context(), path), os.ErrExist)
+	require.ErrorIs(t, box.Backup(t.Context(), filepath.Join(path+".missing", "x")), os.ErrNotExist, "the folder")
+	if runtime.GOOS != "windows" {
+		info, err := os.Stat(copied)
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, box.Backup(ctx, path+".late"), context.Canceled)
+	require.NoFileExists(t, path+".late")
+}
+
+func TestView_ReadsOneState(t *testing.T) {
+	box := openBox(t, pathOf(t), sqlite.Options{})
+	store(t, box, parcel(ping, "a"))
+	const count = `SELECT count(*) FROM aihooks_inbox`
+	require.NoError(t, box.View(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
+		var n int
+		require.NoError(t, tx.QueryRowContext(ctx, count).Scan(&n))
+		require.Equal(t, 1, n)
+		store(t, box, parcel(ping, "b")) // no writer waits for it
+		require.NoError(t, tx.QueryRowContext(ctx, count).Scan(&n))
+		require.Equal(t, 1, n)
+		_, err := tx.ExecContext(ctx, `DELETE FROM aihooks_inbox`)
+		require.ErrorContains(t, err, "readonly")
+		return nil
+	}))
+	require.Equal(t, 2, statsOf(t, box).Pending)
+	require.ErrorIs(t, box.View(t.Context(), func(context.Context, *sql.Tx) error { return os.ErrInvalid }), os.ErrInvalid)
+}

@@ -1,0 +1,56 @@
+package sqlite_test
+
+import (
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"log/slog"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	ours "modernc.org/sqlite"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/sqlite"
+)
+
+func init() { works["drivers"] = openWithDrivers }
+
+// A foreignDriver is of another library than the inbox's. A strictDriver refuses an empty name as well.
+type (
+	foreignDriver struct{}
+	strictDriver  struct{ foreignDriver }
+)
+
+func (foreignDriver) Open(string) (driver.Conn, error) { return nil, errors.New("must not be opened") }
+
+func (strictDriver) OpenConnector(string) (driver.Connector, error) {
+	return nil, errors.New("a name is needed")
+}
+
+// openWithDrivers opens an inbox in a program with several drivers. What is registered cannot be removed.
+func openWithDrivers() error {
+	for name, d := range map[string]driver.Driver{
+		"sqlite3": foreignDriver{}, "libsql": &strictDriver{}, "SQLite3-otel": &foreignDriver{},
+		"sqlite-of-ours": &ours.Driver{}, "postgres": foreignDriver{},
+	} {
+		sql.Register(name, d)
+	}
+	box, err := sqlite.Open(os.Getenv(envFile), &sqlite.Options{Policy: inbox.Policy{
+		Logger: slog.New(slog.NewTextHandler(os.Stdout, nil)),
+	}})
+	if err != nil {
+		return err
+	}
+	return box.Close()
+}
+
+func TestOpen_WarnsOfOtherSQLiteLibraries(t *testing.T) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), envWork+"=drivers", envFile+"="+pathOf(t))
+	output, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(output))
+	require.Regexp(t, `level=WARN msg="sqlite: [^\n]*another SQLite library[^\n]* drivers="\[SQLite3-otel libsql sqlite3\]"\n`, string(output))
+}

@@ -1,0 +1,135 @@
+// Windows lets nobody remove or rename a file that is open.
+
+//go:build unix
+
+package sqlite_test
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/logtest"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// fileChanges are what others do to the files of an inbox in a folder. An undo puts the files back.
+var fileChanges = map[string]struct {
+	do, undo func(t *testing.T, path string)
+}{
+	"removed":        {do: func(t *testing.T, path string) { require.NoError(t, os.Remove(path)) }},
+	"log removed":    {do: func(t *testing.T, path string) { require.NoError(t, os.Remove(path+"-wal")) }},
+	"memory removed": {do: func(t *testing.T, path string) { require.NoError(t, os.Remove(path+"-shm")) }},
+	"all removed":    {do: func(t *testing.T, path string) { require.NoError(t, os.RemoveAll(filepath.Dir(path))) }},
+	"renamed": {
+		do:   func(t *testing.T, path string) { require.NoError(t, os.Rename(path, path+".old")) },
+		undo: func(t *testing.T, path string) { require.NoError(t, os.Rename(path+".old", path)) },
+	},
+	"folder renamed": {
+		do: func(t *testing.T, path string) {
+			require.NoError(t, os.Rename(filepath.Dir(path), filepath.Dir(path)+".old"))
+		},
+		undo: func(t *testing.T, path string) {
+			require.NoError(t, os.Rename(filepath.Dir(path)+".old", filepath.Dir(path)))
+		},
+	},
+	"replaced by an inbox": {do: func(t *testing.T, path string) {
+		other := pathOf(t)
+		box, err := sqlite.Open(other, nil)
+		require.NoError(t, err)
+		store(t, box, parcel(ping, "of another"))
+		require.NoError(t, box.Close())
+		require.NoError(t, os.Rename(other, path))
+	}},
+	"log replaced": {do: func(t *testing.T, path string) {
+		require.NoError(t, os.WriteFile(path+".new", nil, 0o600))
+		require.NoError(t, os.Rename(path+".new", path+"-wal"))
+	}},
+	"folder replaced by a link": {
+		do: func(t *testing.T, path string) {
+			dir, other := filepath.Dir(path), t.TempDir()
+			content, err := os.ReadFile(path)
+			require.NoError(t, err)
+			for _, suffix := range []string{"", "-wal", "-shm"} {
+				require.NoError(t, os.WriteFile(filepath.Join(other, filepath.Base(path)+suffix), content, 0o600))
+			}
+			require.NoError(t, os.Rename(dir, dir+".old"))
+			require.NoError(t, os.Symlink(other, dir))
+		},
+		undo: func(t *testing.T, path string) {
+			dir := filepath.Dir(path)
+			require.NoError(t, os.Remove(dir))
+			require.NoError(t, os.Rename(dir+".old", dir))
+		},
+	},
+}
+
+func TestEnqueue_RefusesOnceFilesAreChanged(t *testing.T) {
+	t.Parallel()
+	for name, change := range fileChanges {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(filepath.Dir(pathOf(t)), "folder")
+			require.NoError(t, os.Mkdir(dir, 0o700))
+			path := filepath.Join(dir, "inbox.db")
+			log := new(logtest.Book)
+			box, err := sqlite.Open(path, &sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
+			require.NoError(t, err)
+			defer box.Close()
+			desk := newDesk(t, box, webhook.Options{})
+			first := letter("first", 10)
+			desk.is(t, http.StatusOK, first)
+			change.do(t, path)
+			for range 3 { // from the first on
+				desk.is(t, http.StatusServiceUnavailable, letter("later", 10))
+				require.Equal(t, webhook.ReasonInbox, desk.last().Reason)
+			}
+			desk.is(t, http.StatusServiceUnavailable, first) // also where it is a duplicate
+			require.Equal(t, 1, log.Count("level=ERROR", "moved, removed or replaced", path), log)
+			if change.undo == nil {
+				return
+			}
+			change.undo(t, path)
+			soon(t, func() bool { return desk.post(letter("after", 10)).Status == http.StatusOK }, desk.log)
+			require.Equal(t, 1, log.Count("level=INFO", "is back"), log)
+			require.NoError(t, box.Close())
+			again := openBox(t, path, sqlite.Options{})
+			require.GreaterOrEqual(t, statsOf(t, again).Pending, 2)
+			require.NoError(t, again.Close())
+			require.NoFileExists(t, path+"-wal", "the last connection is closed")
+		})
+	}
+}
+
+func TestTidy_LogsChangedFiles(t *testing.T) {
+	t.Parallel()
+	path := pathOf(t)
+	log := new(logtest.Book)
+	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
+	box.StopKeeping()
+	require.NoError(t, os.Remove(path))
+	box.Tidy(t.Context())
+	box.Tidy(t.Context())
+	require.Equal(t, 1, log.Count("level=ERROR", "moved, removed or replaced", path), log)
+}
+
+// The log stays the same file through all that the inbox does itself.
+func TestEnqueue_KeepsItsFilesThroughHousekeeping(t *testing.T) {
+	t.Parallel()
+	path := pathOf(t)
+	box := openBox(t, path, sqlite.Options{})
+	for i := range 3 {
+		storeAtOnce(t, box, pings(string(rune('a'+i)), 50)...)
+		box.Tidy(t.Context())
+		emptyLog(t, box)
+		other, err := sqlite.Attach(path)
+		require.NoError(t, err)
+		require.Equal(t, 50*(i+1), statsOf(t, other).Pending)
+		require.NoError(t, other.Close())
+	}
+}

@@ -1,0 +1,98 @@
+package sqlite
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// refuseAfter is how long the Runs of this process may fail before Enqueue refuses new deliveries, which the vendor then
+// keeps. It is our choice: longer than the file may be locked by another program, shorter than any vendor's retries.
+const refuseAfter = 30 * time.Second
+
+// A health records which activities of the Runs fail, and since when. A process without a Run is healthy: the Run can be
+// in another one.
+type health struct {
+	logger      *slog.Logger
+	path        string
+	refuseAfter time.Duration
+
+	mu       sync.Mutex
+	failures map[activity]failure
+	logged   bool
+	loggedAt time.Time
+}
+
+// An activity is one thing that a Run does again and again: it takes what is due, or looks for it.
+type activity struct {
+	run  *run
+	name string
+}
+
+const (
+	taking  = "taking"
+	looking = "looking"
+)
+
+type failure struct {
+	since time.Time
+	err   error // the last one
+}
+
+// observe records the result of an activity. It logs when the first activity fails, and when none fails any more.
+func (h *health) observe(a activity, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f, failed := h.failures[a]
+	switch {
+	case err != nil:
+		if !failed {
+			f.since = time.Now()
+		}
+		f.err = err
+		h.failures[a] = f
+		if !h.logged && time.Since(h.loggedAt) >= reportEvery {
+			h.logged, h.loggedAt = true, time.Now()
+			h.logger.Error("inbox: stored deliveries cannot be run; new ones are refused if that lasts",
+				"path", h.path, "refused_after", h.refuseAfter, "error", err)
+		}
+	case failed:
+		delete(h.failures, a)
+		if len(h.failures) == 0 && h.logged {
+			h.logged = false
+			h.logger.Info("inbox: stored deliveries are run again", "path", h.path)
+		}
+	}
+}
+
+// forget drops what is known of activities that are no longer attempted.
+func (h *health) forget(activities ...activity) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, a := range activities {
+		delete(h.failures, a)
+	}
+	if len(h.failures) == 0 {
+		h.logged = false
+	}
+}
+
+// check returns an error if an activity has failed for too long.
+func (h *health) check() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, f := range h.failures {
+		if d := time.Since(f.since); d >= h.refuseAfter {
+			return fmt.Errorf("sqlite: stored deliveries could not be run for %v, so no more are stored: %w", d.Round(time.Second), f.err)
+		}
+	}
+	return nil
+}
+
+// isFailing reports whether the failure of a Run has been logged and goes on.
+func (h *health) isFailing() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.logged
+}

@@ -1,0 +1,115 @@
+package sqlite_test
+
+import (
+	"context"
+	"database/sql"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// lock makes a disk, or without the right to mount its folder and files, read-only.
+func (d *disk) lock() {
+	d.t.Helper()
+	if d.mounted {
+		require.NoError(d.t, unix.Mount("", d.dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+		return
+	}
+	files, err := os.ReadDir(d.dir)
+	require.NoError(d.t, err)
+	for _, f := range files {
+		require.NoError(d.t, os.Chmod(d.dir+"/"+f.Name(), 0o400))
+	}
+	require.NoError(d.t, os.Chmod(d.dir, 0o500)) //nolint:gosec // a folder
+	d.t.Cleanup(func() { _ = os.Chmod(d.dir, 0o700) })
+}
+
+// copyFiles copies the files of an inbox that is open, as a snapshot of its disk does.
+func copyFiles(t *testing.T, from, to string, suffixes ...string) {
+	t.Helper()
+	for _, suffix := range suffixes {
+		content, err := os.ReadFile(from + suffix)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(to+suffix, content, 0o600))
+	}
+}
+
+func TestAttach_LooksAtReadOnlyMedia(t *testing.T) {
+	for name, prepare := range map[string]func(t *testing.T, box *sqlite.Inbox, from, to string){
+		"backup": func(t *testing.T, box *sqlite.Inbox, _, to string) {
+			require.NoError(t, box.Backup(t.Context(), to))
+		},
+		"copy of a closed file": func(t *testing.T, box *sqlite.Inbox, from, to string) {
+			require.NoError(t, box.Close())
+			copyFiles(t, from, to, "")
+		},
+		"snapshot of an open file": func(t *testing.T, _ *sqlite.Inbox, from, to string) {
+			copyFiles(t, from, to, "", "-wal", "-shm")
+		},
+		"copy with an empty log": func(t *testing.T, box *sqlite.Inbox, from, to string) {
+			emptyLog(t, box)
+			copyFiles(t, from, to, "", "-wal")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			from := pathOf(t)
+			box := openBox(t, from, sqlite.Options{Policy: inbox.Policy{MaxAttempts: 1}})
+			store(t, box, parcel(ping, "a"))
+			stop := start(t, box, answering(webhook.Failed))
+			soon(t, func() bool { return statsOf(t, box).Dead == 1 })
+			stop()
+			d := newDisk(t, 16<<20)
+			prepare(t, box, from, d.path())
+			d.lock()
+			before, err := os.ReadDir(d.dir)
+			require.NoError(t, err)
+
+			tool, err := sqlite.Attach(d.path())
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = tool.Close() }) // or a failed test leaves the disk mounted
+			require.Equal(t, 1, statsOf(t, tool).Dead)
+			dead := listed(t, tool, inbox.Dead, all)
+			require.Len(t, dead, 1)
+			entry, err := tool.Entry(t.Context(), dead[0].ID)
+			require.NoError(t, err)
+			require.NotEmpty(t, entry.Delivery.Body)
+			for name, change := range map[string]func() error{
+				"Retry":   func() error { _, err := tool.Retry(t.Context(), all); return err },
+				"Rerun":   func() error { _, err := tool.Rerun(t.Context(), all); return err },
+				"Discard": func() error { _, err := tool.Discard(t.Context(), all); return err },
+				"Enqueue": func() error { _, err := tool.Enqueue(t.Context(), parcel(ping, "b")); return err },
+				"Run":     func() error { return tool.Run(t.Context(), answering(webhook.Handled)) },
+				"Transact": func() error {
+					return tool.Transact(t.Context(), func(context.Context, *sql.Tx) error { return nil })
+				},
+			} {
+				require.ErrorIs(t, change(), sqlite.ErrReadOnly, name)
+			}
+			copied := from + ".copy"
+			require.NoError(t, tool.Backup(t.Context(), copied))
+			require.NoError(t, tool.Close())
+			after, err := os.ReadDir(d.dir)
+			require.NoError(t, err)
+			require.Len(t, after, len(before), "nothing was made")
+			require.Equal(t, 1, statsOf(t, openBox(t, copied, sqlite.Options{})).Dead)
+		})
+	}
+}
+
+// Without the log's content a look would not show all that was stored.
+func TestAttach_RefusesALogThatItCannotRead(t *testing.T) {
+	from := pathOf(t)
+	box := openBox(t, from, sqlite.Options{})
+	store(t, box, parcel(ping, "a"))
+	d := newDisk(t, 16<<20)
+	copyFiles(t, from, d.path(), "", "-wal")
+	d.lock()
+	_, err := sqlite.Attach(d.path())
+	require.ErrorContains(t, err, "copy "+d.path()+" and "+d.path()+"-wal to another folder")
+}

@@ -1,0 +1,86 @@
+package sqlite_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+func init() { works["retry"] = retryWithoutTemp }
+
+const nobody = 65534
+
+// retryWithoutTemp runs deliveries that fail four times each, where no folder for temporary files is.
+func retryWithoutTemp() error {
+	root := os.Getenv(envFile)
+	err := errors.Join(os.Chdir(root), syscall.Chroot(root), syscall.Setgid(nobody), syscall.Setuid(nobody))
+	if err != nil {
+		return err
+	}
+	if f, err := os.CreateTemp("", ""); err == nil {
+		return fmt.Errorf("%s could be made", f.Name())
+	}
+	box, err := sqlite.Open("/data/inbox.db", &sqlite.Options{MinFree: -1, Policy: inbox.Policy{
+		MaxAttempts: 10, Backoff: func(int) time.Duration { return 20 * time.Millisecond },
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+	}})
+	if err != nil {
+		return err
+	}
+	deliveries := pings("d", 64)
+	for _, d := range deliveries {
+		if _, err := box.Enqueue(context.Background(), d); err != nil {
+			return err
+		}
+	}
+	var calls counter
+	hook := newStub(callbacks{ping: func(_ context.Context, d *webhook.Delivery) webhook.Result {
+		if calls.add(d.ID) < 9 {
+			return webhook.Result{Outcome: webhook.Failed, Err: errors.New(strings.Repeat("x", 50))}
+		}
+		return webhook.Result{Outcome: webhook.Handled}
+	}})
+	go func() { _ = box.Run(context.Background(), hook) }()
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		stats, err := box.Stats(context.Background())
+		switch {
+		case err != nil:
+			return err
+		case stats.Done == len(deliveries):
+			_, err := box.Retry(context.Background(), all) // what changes many rows needs temporary data as well
+			return errors.Join(err, box.Close())
+		case time.Now().After(deadline):
+			return fmt.Errorf("not all were run: %+v", stats)
+		}
+	}
+}
+
+func TestRun_NeedsNoTemporaryFiles(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Log("only root can change the root folder: the setting of each connection is tested instead")
+		TestOpen_KeepsTemporaryDataInMemory(t)
+		return
+	}
+	root := t.TempDir()
+	data := filepath.Join(root, "data")
+	require.NoError(t, os.Mkdir(data, 0o700))
+	require.NoError(t, os.Chown(data, nobody, nobody))
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), envWork+"=retry", envFile+"="+root)
+	output, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(output))
+}

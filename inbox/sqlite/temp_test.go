@@ -1,0 +1,24 @@
+package sqlite_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/inbox/sqlite"
+)
+
+func TestOpen_KeepsTemporaryDataInMemory(t *testing.T) {
+	const memory = 2 // by the documentation of PRAGMA temp_store
+	for _, db := range openBox(t, pathOf(t), sqlite.Options{}).Handles() {
+		for range 3 {
+			c, err := db.Conn(context.Background()) // all at once, so that each is another
+			require.NoError(t, err)
+			defer c.Close()
+			var mode int
+			require.NoError(t, c.QueryRowContext(t.Context(), `PRAGMA temp_store`).Scan(&mode))
+			require.Equal(t, memory, mode)
+		}
+	}
+}
