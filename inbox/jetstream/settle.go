@@ -72,12 +72,12 @@ func (b *Inbox) move(ctx context.Context, r *run, t *taken, kind string) error {
 		return fmt.Errorf("%w: entry %s", errLeaseEnded, t.id())
 	}
 	m := t.message
-	m.state.From = t.seq
+	m.state.From = t.position.String()
 	msg, err := m.encode(b.aged(kind, m.delivery.Vendor, m.delivery.Endpoint, t.id()))
 	if err != nil {
 		return err
 	}
-	if _, err := b.publish(ctx, msg, kind+"/"+strconv.FormatUint(t.seq, 10)); err != nil {
+	if _, err := b.publish(ctx, msg, kind+"/"+t.position.String()); err != nil {
 		return fmt.Errorf("jetstream: %s: %w", kind, err)
 	}
 	t.since = time.Now()
@@ -94,7 +94,7 @@ func (b *Inbox) isBuried(ctx context.Context, t *taken) (bool, error) {
 		return false, fmt.Errorf("jetstream: %w", err)
 	}
 	m, err := b.decode(raw.Subject, raw.Header, raw.Data, raw.Time)
-	if err != nil || m.state.From != t.seq {
+	if err != nil || m.state.From != t.position.String() {
 		return false, nil //nolint:nilerr // it is another's
 	}
 	t.attempts, t.state, t.since = m.attempts, m.state, raw.Time

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -35,6 +36,7 @@ func (b *Inbox) openStreams(ctx context.Context) error {
 	for i, want := range b.configs() {
 		s, err := b.js.Stream(ctx, want.Name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			want.FirstSeq = firstSequence()
 			s, err = b.js.CreateStream(ctx, want)
 			if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another process was quicker, with other options
 				s, err = b.js.Stream(ctx, want.Name)
@@ -50,6 +52,11 @@ func (b *Inbox) openStreams(ctx context.Context) error {
 	}
 	return nil
 }
+
+// firstSequence is where a new stream begins to count: past every sequence of a stream of this name that was deleted. An
+// acknowledgement names a message by its sequence alone, so that one that was sent for the old stream would end a delivery of
+// the new one.
+func firstSequence() uint64 { return uint64(time.Now().UnixMicro()) } //nolint:gosec // it is past 1970
 
 const codeNotClustered = 10074 // replicas > 1 not supported in non-clustered mode
 
