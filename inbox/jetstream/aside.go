@@ -23,6 +23,7 @@ func (r *run) tend(ctx context.Context) {
 		}
 	}
 	for first := true; ; first = false {
+		try(r.box.examine)
 		try(r.unshelve)
 		try(r.lookForAbsent)
 		if first {
@@ -89,7 +90,7 @@ func (b *Inbox) again(ctx context.Context, from jetstream.Stream, raw *jetstream
 		return false, err
 	}
 	// One that dies between the two, or two at once, store it once.
-	before, err := b.publish(ctx, msg, raw.Subject+"/"+position{raw.Sequence, raw.Time}.String())
+	before, err := b.publish(ctx, b.main(), msg, raw.Subject+"/"+position{raw.Sequence, raw.Time}.String())
 	if err != nil {
 		return false, fmt.Errorf("jetstream: %w", err)
 	}

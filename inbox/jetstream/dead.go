@@ -46,7 +46,7 @@ func (b *Inbox) letters(ctx context.Context, f inbox.Filter, do func(*jetstream.
 			return do(raw, m, e)
 		})
 		if err != nil {
-			return err
+			return b.explainTimeout(err)
 		}
 	}
 	if !found && f.ID != "" {

@@ -61,6 +61,33 @@
 // A dead letter is stored before the delivery ends; what moves is never at neither place. Whoever dies in between leaves it
 // at both: the next process finds the dead letter, and does not call back.
 //
+// # Permissions
+//
+// These are all that the connection's user needs, for the default name. With the client's own domain, API prefix or inbox prefix,
+// that takes the place of $JS.API and _INBOX.
+//
+//	publish    AIHOOKS.>
+//	publish    $JS.ACK.AIHOOKS.>
+//	publish    $JS.API.STREAM.INFO.AIHOOKS
+//	publish    $JS.API.STREAM.INFO.AIHOOKS_ASIDE
+//	publish    $JS.API.STREAM.INFO.AIHOOKS_DEAD
+//	publish    $JS.API.STREAM.CREATE.AIHOOKS
+//	publish    $JS.API.STREAM.CREATE.AIHOOKS_ASIDE
+//	publish    $JS.API.STREAM.CREATE.AIHOOKS_DEAD
+//	publish    $JS.API.STREAM.MSG.GET.AIHOOKS
+//	publish    $JS.API.STREAM.MSG.GET.AIHOOKS_ASIDE
+//	publish    $JS.API.STREAM.MSG.GET.AIHOOKS_DEAD
+//	publish    $JS.API.STREAM.MSG.DELETE.AIHOOKS_ASIDE
+//	publish    $JS.API.STREAM.MSG.DELETE.AIHOOKS_DEAD
+//	publish    $JS.API.CONSUMER.CREATE.AIHOOKS.>
+//	publish    $JS.API.CONSUMER.MSG.NEXT.AIHOOKS.*
+//	subscribe  _INBOX.>
+//
+// STREAM.CREATE is needed only where New creates the streams. A process that only receives deliveries, and calls neither Run nor
+// Dead, needs STREAM.INFO, AIHOOKS.in.> and _INBOX.>. If an operator has set allow_direct on the stream AIHOOKS, its messages are
+// read by $JS.API.DIRECT.GET.AIHOOKS. The server does not answer a request that it refuses: the error is a timeout, and names the
+// last refusal on the connection.
+//
 // # When the server is away
 //
 // Deliveries are answered 503 within the time that the store and the inbox have for one call. The client reconnects by itself if its

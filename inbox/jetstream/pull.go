@@ -103,6 +103,7 @@ func (h *hookRun) consumer(ctx context.Context) error {
 	return nil
 }
 
+// troublePause is the first pause after a request that failed. It doubles up to lastRetry.
 const troublePause = 200 * time.Millisecond
 
 // pull asks for deliveries, as far as there are places, until ctx ends. It calls done when it begins none any more, and
@@ -115,7 +116,7 @@ func (h *hookRun) pull(ctx context.Context, done func()) {
 		}
 	}()
 	b := h.run.box
-	for ready := false; !ready; {
+	for ready, wait := false, troublePause; !ready; {
 		if ctx.Err() != nil {
 			return
 		}
@@ -126,14 +127,18 @@ func (h *hookRun) pull(ctx context.Context, done func()) {
 		}
 		if ready = err == nil; !ready && ctx.Err() == nil {
 			b.report(err)
-			pause(ctx, troublePause)
+			pause(ctx, wait)
+			wait = min(2*wait, lastRetry)
 		}
 	}
 	defer func() { _ = h.puller.sub.Unsubscribe() }()
-	for ctx.Err() == nil && !h.isClosed() {
-		if err := h.turn(ctx); err != nil && ctx.Err() == nil {
+	for wait := troublePause; ctx.Err() == nil && !h.isClosed(); {
+		if err := h.turn(ctx); err == nil {
+			wait = troublePause
+		} else if ctx.Err() == nil {
 			b.report(err)
-			pause(ctx, troublePause)
+			pause(ctx, wait)
+			wait = min(2*wait, lastRetry)
 			if err := h.consumer(ctx); err != nil && ctx.Err() == nil { // it may have been deleted
 				b.report(err)
 			}
@@ -248,7 +253,7 @@ func (h *hookRun) returnLate() {
 	defer timer.Stop()
 	for {
 		var msg *nats.Msg
-		if p.open.IsZero() {
+		if p.open.IsZero() || h.run.box.nc.IsClosed() {
 			select {
 			case msg = <-p.msgs:
 			default:

@@ -58,16 +58,16 @@ func (b *Inbox) postpone(ctx context.Context, r *run, t *taken) error {
 // bury makes a dead letter of the delivery: that one is stored first, and then this one ends. If the process dies in
 // between, the next one finds the dead letter.
 func (b *Inbox) bury(ctx context.Context, r *run, t *taken) error {
-	return b.move(ctx, r, t, kindDead)
+	return b.move(ctx, r, t, kindDead, b.dead())
 }
 
 // shelve puts the delivery where it waits for a callback.
 func (b *Inbox) shelve(ctx context.Context, r *run, t *taken) error {
-	return b.move(ctx, r, t, kindWait)
+	return b.move(ctx, r, t, kindWait, b.aside())
 }
 
 // move stores the delivery elsewhere, and then ends it here.
-func (b *Inbox) move(ctx context.Context, r *run, t *taken, kind string) error {
+func (b *Inbox) move(ctx context.Context, r *run, t *taken, kind, stream string) error {
 	if !r.leased(t) {
 		return fmt.Errorf("%w: entry %s", errLeaseEnded, t.id())
 	}
@@ -77,7 +77,7 @@ func (b *Inbox) move(ctx context.Context, r *run, t *taken, kind string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := b.publish(ctx, msg, kind+"/"+t.position.String()); err != nil {
+	if _, err := b.publish(ctx, stream, msg, kind+"/"+t.position.String()); err != nil {
 		return fmt.Errorf("jetstream: %s: %w", kind, err)
 	}
 	t.since = time.Now()

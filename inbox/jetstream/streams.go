@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -65,7 +66,11 @@ func (b *Inbox) explain(want jetstream.StreamConfig, err error) error {
 		return fmt.Errorf("jetstream: stream %s needs %d replicas, and the server is alone: use a cluster, or configure the server with "+
 			"sync_interval: always and set Options.ServerSyncsAlways: %w", want.Name, want.Replicas, err)
 	}
-	return fmt.Errorf("jetstream: stream %s cannot be opened: %w", want.Name, err)
+	if errors.Is(err, nats.ErrNoResponders) {
+		return fmt.Errorf("jetstream: stream %s cannot be opened: neither the server nor the account of the connection has JetStream enabled, "+
+			"or no server of the cluster leads it: %w", want.Name, err)
+	}
+	return fmt.Errorf("jetstream: stream %s cannot be opened: %w", want.Name, b.explainTimeout(err))
 }
 
 // check returns an error that says why a stream must not be used: it would lose deliveries, or not do what is asked of it.

@@ -159,7 +159,7 @@ func (b *Inbox) writeNote(ctx context.Context, r *run, t *taken) error {
 		if err != nil {
 			return fmt.Errorf("jetstream: %w", err)
 		}
-		ack, err := b.js.Publish(ctx, b.note(t.position), text, jetstream.WithExpectLastSequencePerSubject(t.noteSeq))
+		ack, err := b.js.Publish(ctx, b.note(t.position), text, jetstream.WithExpectStream(b.aside()), jetstream.WithExpectLastSequencePerSubject(t.noteSeq))
 		switch c := code(err); {
 		case err == nil:
 			t.noted, t.noteSeq = true, ack.Sequence
