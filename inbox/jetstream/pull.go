@@ -29,14 +29,25 @@ type puller struct {
 const (
 	takeMost = 128 // how many deliveries of a hook are asked for at once; all of them are begun at once
 
-	// idle is how long one request waits for a message, where there is none. So long the end of a Run waits as well.
-	idle = 500 * time.Millisecond
+	// A request waits this long for a message, where there is none: idlePerHook for each hook of the Run, within the bounds. So
+	// a Run without work sends at most one request in idlePerHook, up to a thousand hooks. The end of a Run waits for the
+	// requests that are open: the server cannot take one back without the loss of a message that it has just sent.
+	leastIdle   = 500 * time.Millisecond
+	idlePerHook = 5 * time.Millisecond
+	mostIdle    = 5 * time.Second
 
 	// overdue is how much longer the answer may take.
 	overdue = time.Second
 
 	roomForLate = 1024 // messages nobody waits for any more: those of a few requests
 )
+
+// idle is how long a request waits where there is no message.
+func (r *run) idle() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return min(max(leastIdle, time.Duration(len(r.hooks))*idlePerHook), mostIdle)
+}
 
 func newPuller(b *Inbox, vendor, endpoint string) (*puller, error) {
 	p := &puller{
@@ -165,7 +176,7 @@ func (h *hookRun) turn(ctx context.Context) error {
 	d := h.run.dispatcher
 	if !h.more {
 		// No place is reserved for what is waited for, so that others have them all.
-		_, err := h.take(ctx, 1, idle)
+		_, err := h.take(ctx, 1, h.run.idle())
 		return err
 	}
 	n := d.Reserve(h.Vendor(), h.Endpoint(), takeMost)
