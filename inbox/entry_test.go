@@ -120,7 +120,7 @@ func TestEntryJSON_IsReadable(t *testing.T) {
 }
 
 func TestAttemptJSON_KeepsDurationsExactly(t *testing.T) {
-	for _, d := range []time.Duration{0, 1, 999, 65_443, 9_324_499, time.Second + 1, 30*time.Hour + 7} {
+	for _, d := range []time.Duration{0, 1, 999, 65_443, 9_324_499, 260_550_938, 2_076_456_828, time.Second + 1, 30*time.Hour + 7} {
 		b, err := json.Marshal(inbox.Attempt{Took: d})
 		require.NoError(t, err)
 		var got inbox.Attempt

@@ -90,6 +90,23 @@ func TestRuns_ShutdownShortensADrain(t *testing.T) {
 	})
 }
 
+func TestRuns_ShutdownLengthensADrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var runs inbox.Runs
+		ctx, cancel := context.WithCancel(t.Context())
+		returned := runOne(t, &runs, ctx, inbox.Policy{DrainTimeout: 2 * time.Second}, takes(time.Minute))
+		cancel()
+		time.Sleep(time.Second)
+		began := time.Now()
+		later, stop := context.WithTimeout(t.Context(), 10*time.Second)
+		defer stop()
+		require.NoError(t, runs.Shutdown(later))
+		require.Equal(t, 10*time.Second, time.Since(began))
+		require.NoError(t, <-returned)
+		time.Sleep(time.Hour)
+	})
+}
+
 func TestRuns_CloseKeepsTheDrainTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var runs inbox.Runs

@@ -46,7 +46,12 @@ func (b *Inbox) Transact(ctx context.Context, f func(ctx context.Context, tx *sq
 		return ErrClosed
 	default:
 	}
-	tx, err := b.db.BeginTx(ctx, nil)
+	c, err := b.db.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("sqlite: %w", err)
+	}
+	defer func() { _ = c.Close() }()
+	tx, err := b.writer.beginTx(ctx, c)
 	if err != nil {
 		return fmt.Errorf("sqlite: %w", err)
 	}

@@ -254,10 +254,18 @@ func (w *writer) begin() error {
 			return err
 		}
 	}
-	began := time.Now()
-	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+	return w.await(context.Background(), func() error {
 		_, err := w.conn.exec("BEGIN IMMEDIATE")
-		if err == nil || !isBusy(err) {
+		return err
+	})
+}
+
+// await calls begin until the file is not locked by another process.
+func (w *writer) await(ctx context.Context, begin func() error) error {
+	began := time.Now()
+	for wait := firstPause; ; wait = min(2*wait, lastPause) {
+		err := begin()
+		if !isBusy(err) {
 			return err
 		}
 		waited := time.Since(began)
@@ -266,8 +274,29 @@ func (w *writer) begin() error {
 		if waited > w.patient {
 			return err
 		}
-		time.Sleep(pause/2 + rand.N(pause)) //nolint:gosec // parts those who look at the same time
+		if !pause(ctx, wait/2+rand.N(wait)) { //nolint:gosec // parts those who look at the same time
+			return fmt.Errorf("%w: %w", ctx.Err(), err)
+		}
 	}
+}
+
+// beginTx does what begin does, on a connection that is not the writer's.
+func (w *writer) beginTx(ctx context.Context, c *sql.Conn) (tx *sql.Tx, err error) {
+	if _, err := c.ExecContext(ctx, "PRAGMA busy_timeout = 0"); err != nil {
+		return nil, err
+	}
+	err = w.await(ctx, func() (err error) {
+		tx, err = c.BeginTx(ctx, nil)
+		return err
+	})
+	if _, e := c.ExecContext(context.WithoutCancel(ctx), "PRAGMA busy_timeout = 5000"); err == nil && e != nil {
+		_ = tx.Rollback()
+		err = e
+	}
+	if err == nil {
+		w.trouble.Store(nil)
+	}
+	return tx, err
 }
 
 func (w *writer) rollback() {

@@ -40,15 +40,20 @@ func transport(idle int) *http.Transport {
 			if err != nil {
 				return nil, err
 			}
-			host, _, _ := net.SplitHostPort(address)                                                        // dial could
-			secure := tls.Client(conn, &tls.Config{ServerName: host, InsecureSkipVerify: isLoopback(host)}) //nolint:gosec // what listens on this machine needs no certificate
-			if err := secure.HandshakeContext(ctx); err != nil {
-				_ = conn.Close()
-				return nil, err
-			}
-			return secure, nil
+			host, _, _ := net.SplitHostPort(address) // dial could
+			return secure(ctx, conn, host)
 		},
 	}
+}
+
+// secure begins TLS on a connection to host, and closes the connection if that fails.
+func secure(ctx context.Context, conn net.Conn, host string) (net.Conn, error) {
+	client := tls.Client(conn, &tls.Config{ServerName: host, InsecureSkipVerify: isLoopback(host)}) //nolint:gosec // what listens on this machine needs no certificate
+	if err := client.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return client, nil
 }
 
 // isUntrusted reports whether a server was refused because of its certificate.

@@ -76,19 +76,22 @@ func (s *scene) mouse(event input.DispatchMouseEventType, at []float64) {
 }
 
 // middle scrolls to an element and returns the middle of its first text or of itself: a click often begins on a child.
-// The rows that come into view change their height, and move the element again.
+// The rows that come into view change their height in the next frames, and move the element again.
 func (s *scene) middle(selector string) []float64 {
 	s.t.Helper()
-	s.until(fmt.Sprintf(`(() => {
-		const e = document.querySelector(%q);
-		const r = (e.querySelector('span:not(:empty)') ?? e).getBoundingClientRect();
-		const at = [r.x + r.width / 2, r.y + r.height / 2];
-		const still = String(window.middle) === String(at) && e.contains(document.elementFromPoint(...at));
-		window.middle = at;
-		if (!still) e.scrollIntoView({ block: 'nearest' });
-		return still;
-	})()`, selector))
-	return eval[[]float64](s.tab, `window.middle`)
+	return eval[[]float64](s.tab, fmt.Sprintf(`new Promise((done) => {
+		let before;
+		const look = () => {
+			const e = document.querySelector(%q);
+			const r = (e.querySelector('span:not(:empty)') ?? e).getBoundingClientRect();
+			const at = [r.x + r.width / 2, r.y + r.height / 2];
+			if (before === String(at) && e.contains(document.elementFromPoint(...at))) return done(at);
+			before = String(at);
+			e.scrollIntoView({ block: 'nearest' });
+			requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(look)));
+		};
+		look();
+	})`, selector))
 }
 
 func TestPage_KeepsClickDuringChange(t *testing.T) {
