@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -24,6 +23,7 @@ func (r *run) tend(ctx context.Context) {
 		}
 	}
 	for first := true; ; first = false {
+		try(r.box.examine)
 		try(r.unshelve)
 		try(r.lookForAbsent)
 		if first {
@@ -65,6 +65,13 @@ func each(ctx context.Context, s jetstream.Stream, subject string, f func(m *jet
 // unshelve has deliveries run whose types have a callback now.
 func (r *run) unshelve(ctx context.Context) error {
 	b := r.box
+	_, err := b.asideStream().GetMsg(ctx, 1, jetstream.WithGetMsgSubject(b.subject(kindWait, all)))
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound): // as nearly always: the handlers are many
+		return nil
+	case err != nil:
+		return fmt.Errorf("jetstream: %w", err)
+	}
 	for _, h := range r.list() {
 		err := each(ctx, b.asideStream(), b.subject(kindWait, token(h.Vendor()), token(h.Endpoint()), "*"),
 			func(raw *jetstream.RawStreamMsg) (bool, error) {
@@ -90,7 +97,7 @@ func (b *Inbox) again(ctx context.Context, from jetstream.Stream, raw *jetstream
 		return false, err
 	}
 	// One that dies between the two, or two at once, store it once.
-	before, err := b.publish(ctx, msg, raw.Subject+"/"+strconv.FormatUint(raw.Sequence, 10))
+	before, err := b.publish(ctx, b.main(), msg, raw.Subject+"/"+position{raw.Sequence, raw.Time}.String())
 	if err != nil {
 		return false, fmt.Errorf("jetstream: %w", err)
 	}
@@ -129,12 +136,13 @@ func (r *run) lookForAbsent(ctx context.Context) error {
 // the other.
 func (b *Inbox) sweep(ctx context.Context) error {
 	return each(ctx, b.asideStream(), b.subject(kindNote, all), func(raw *jetstream.RawStreamMsg) (bool, error) {
-		seq, err := strconv.ParseUint(raw.Subject[strings.LastIndexByte(raw.Subject, '.')+1:], 10, 64)
+		seq, err := sequenceOf(strings.TrimPrefix(raw.Subject, b.subject(kindNote, "")))
 		if err == nil {
-			if _, err = b.mainStream().GetMsg(ctx, seq); err == nil {
+			m, err := b.mainStream().GetMsg(ctx, seq)
+			if err == nil && b.note(position{seq, m.Time}) == raw.Subject {
 				return true, nil
 			}
-			if !errors.Is(err, jetstream.ErrMsgNotFound) {
+			if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
 				return false, fmt.Errorf("jetstream: %w", err)
 			}
 		}

@@ -46,7 +46,7 @@ func (b *Inbox) letters(ctx context.Context, f inbox.Filter, do func(*jetstream.
 			return do(raw, m, e)
 		})
 		if err != nil {
-			return err
+			return b.explainTimeout(err)
 		}
 	}
 	if !found && f.ID != "" {
@@ -55,7 +55,8 @@ func (b *Inbox) letters(ctx context.Context, f inbox.Filter, do func(*jetstream.
 	return nil
 }
 
-// Dead implements [inbox.Inbox]. It asks the server for one after the other.
+// Dead implements [inbox.Inbox]. It reads one dead letter after the other, each with its body: the server selects by ID,
+// vendor and endpoint, and Dead reads what the other fields of the filter leave out as well.
 func (b *Inbox) Dead(ctx context.Context, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
 	return func(yield func(inbox.Entry, error) bool) {
 		err := b.letters(ctx, f, func(_ *jetstream.RawStreamMsg, _ *message, e inbox.Entry) (bool, error) {

@@ -47,7 +47,15 @@
 //
 // New creates three, where they are not there: AIHOOKS, a work queue, has what is to be run; AIHOOKS_ASIDE has what waits for a
 // callback, and the notes; AIHOOKS_DEAD has the dead letters. An operator may create them beforehand, with a placement, with
-// limits, or with compression; options that say how streams are created are then without effect. What is not sound is refused with an error that says why.
+// limits, or with compression; options that say how streams are created are then without effect. What is not sound is refused
+// with an error that says why.
+//
+// A stream that is deleted takes its deliveries along. The inbox reports it once as an error, refuses new deliveries with 503, and
+// never creates it again by itself: call New. A process that only receives learns only of the stream AIHOOKS, by the first
+// delivery; one with a Run examines all three every ten seconds.
+//
+// An operator who creates a stream again sets its first_seq past the last sequence of the deleted one, as New does: an
+// acknowledgement names a message by its sequence, and a late one would end another delivery.
 //
 // The payload of a message is the body as it was received; the header Aihooks-Delivery has the rest as JSON. Once a
 // delivery has been a dead letter, or has waited for a callback, its attempts follow the body, and the header Aihooks-State says
@@ -56,14 +64,46 @@
 // Each handler has a consumer, named by vendor and endpoint. Its acknowledgement wait is the lease, which is renewed while a
 // callback runs. Its limit of unacknowledged messages is off, since deliveries that rest before their next attempt count among
 // them: an account with a limit of its own (max_ack_pending) cannot be used. Consumers of handlers that there are no more
-// are for the operator to delete.
+// are for the operator to delete. Each consumer has one request open: a Run without work sends two a second for each handler,
+// and at most 200 a second in all. Past 100 handlers, a request waits longer, up to 5 s, and the end of a Run with it.
+//
+// To back up an inbox, stop the server and copy its store_dir. All three streams must be of one time: attempts and dead letters name a
+// delivery by its sequence and its time in the stream AIHOOKS.
 //
 // A dead letter is stored before the delivery ends; what moves is never at neither place. Whoever dies in between leaves it
 // at both: the next process finds the dead letter, and does not call back.
 //
+// # Permissions
+//
+// These are all that the connection's user needs, for the default name. With the client's own domain, API prefix or inbox prefix,
+// that takes the place of $JS.API and _INBOX.
+//
+//	publish    AIHOOKS.>
+//	publish    $JS.ACK.AIHOOKS.>
+//	publish    $JS.API.STREAM.INFO.AIHOOKS
+//	publish    $JS.API.STREAM.INFO.AIHOOKS_ASIDE
+//	publish    $JS.API.STREAM.INFO.AIHOOKS_DEAD
+//	publish    $JS.API.STREAM.CREATE.AIHOOKS
+//	publish    $JS.API.STREAM.CREATE.AIHOOKS_ASIDE
+//	publish    $JS.API.STREAM.CREATE.AIHOOKS_DEAD
+//	publish    $JS.API.STREAM.MSG.GET.AIHOOKS
+//	publish    $JS.API.STREAM.MSG.GET.AIHOOKS_ASIDE
+//	publish    $JS.API.STREAM.MSG.GET.AIHOOKS_DEAD
+//	publish    $JS.API.STREAM.MSG.DELETE.AIHOOKS_ASIDE
+//	publish    $JS.API.STREAM.MSG.DELETE.AIHOOKS_DEAD
+//	publish    $JS.API.CONSUMER.CREATE.AIHOOKS.>
+//	publish    $JS.API.CONSUMER.MSG.NEXT.AIHOOKS.*
+//	subscribe  _INBOX.>
+//
+// STREAM.CREATE is needed only where New creates the streams. A process that only receives deliveries, and calls neither Run nor
+// Dead, needs STREAM.INFO, AIHOOKS.in.> and _INBOX.>. If an operator has set allow_direct on the stream AIHOOKS, its messages are
+// read by $JS.API.DIRECT.GET.AIHOOKS. The server does not answer a request that it refuses: the error is a timeout, and names the
+// last refusal on the connection.
+//
 // # When the server is away
 //
 // Deliveries are answered 503 within the time that the store and the inbox have for one call. The client reconnects by itself if its
-// options allow it (nats.MaxReconnects(-1)), and Run goes on. Callbacks that end meanwhile keep their places until what came
+// options allow it (nats.MaxReconnects(-1)), and Run goes on. When the connection is closed, because reconnects are used up or by
+// the program, Run logs an error and returns one that wraps [nats.ErrConnectionClosed], and deliveries are refused with 503. Callbacks that end meanwhile keep their places until what came
 // of them can be put down; if their leases end before, another process has their deliveries, and the store knows which were done.
 package jetstreaminbox

@@ -25,11 +25,19 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 	}
 	ctx, cancel := ahead(ctx)
 	defer cancel()
-	duplicate, err = b.publish(ctx, msg, digest(d.Keys[0]))
-	if err != nil {
-		return false, fmt.Errorf("jetstream: enqueue: %w", err)
+	if b.unusable.Load() {
+		if err := b.examine(ctx); err != nil {
+			return false, b.explainTimeout(err)
+		}
 	}
-	return duplicate, nil
+	duplicate, err = b.publish(ctx, b.main(), msg, digest(d.Keys[0]))
+	if err == nil {
+		return duplicate, nil
+	}
+	if suggestsLoss(err) {
+		err = errors.Join(err, b.examine(ctx))
+	}
+	return false, fmt.Errorf("jetstream: enqueue: %w", b.explainTimeout(err))
 }
 
 // ahead returns a context that ends a little before ctx does: whoever gives up at that time would not hear any more
@@ -53,11 +61,12 @@ const (
 
 const stillWritingPause = 5 * time.Millisecond
 
-// publish stores a message under an id, unless there is one of that id, and returns once that is durable.
-func (b *Inbox) publish(ctx context.Context, msg *nats.Msg, id string) (duplicate bool, err error) {
+// publish stores a message under an id in a stream, unless there is one of that id, and returns once that is durable. Another
+// stream that has the subject must not acknowledge it: deliveries are not run from there.
+func (b *Inbox) publish(ctx context.Context, stream string, msg *nats.Msg, id string) (duplicate bool, err error) {
 	msg.Header[jetstream.MsgIDHeader] = []string{id}
 	for {
-		ack, err := b.js.PublishMsg(ctx, msg)
+		ack, err := b.js.PublishMsg(ctx, msg, jetstream.WithExpectStream(stream))
 		switch {
 		case err == nil:
 			return ack.Duplicate, nil

@@ -23,7 +23,7 @@ type state struct {
 	Tried int    `json:"tried,omitempty"` // attempts so far that count
 	Rerun int    `json:"rerun,omitempty"` // how often it was to be run again whatever became of it
 	Body  int    `json:"body"`            // how long the body is; what follows in the payload is an extra
-	From  uint64 `json:"from,omitempty"`  // the sequence of the message that was moved here
+	From  string `json:"from,omitempty"`  // the position of the message that was moved here
 }
 
 // An extra follows the body.

@@ -26,8 +26,9 @@ type Inbox struct {
 	next    string              // what the subjects begin with that messages are asked for on
 	streams [3]jetstream.Stream // in the order of configs
 
-	active inbox.Runs
-	saidAt atomic.Int64 // when report said something last, in Unix nanoseconds
+	active   inbox.Runs
+	saidAt   atomic.Int64 // when report said something last, in Unix nanoseconds
+	unusable atomic.Bool  // a stream is gone, or must not be used: see examine
 }
 
 var _ inbox.Inbox = (*Inbox)(nil)
@@ -80,29 +81,11 @@ func (b *Inbox) CheckHandler(vendor, endpoint string, maxBody int64) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), checkTimeout)
 	defer cancel()
-	for i, want := range b.configs() {
-		info, err := b.streams[i].Info(ctx)
-		if err != nil {
-			return b.explain(want, err)
-		}
-		if err := b.check(want, info.Config); err != nil {
-			return err
-		}
-		if most := info.Config.MaxMsgSize; most > 0 && int64(most) < maxBody+envelopeRoom {
+	return b.checkStreams(ctx, func(got jetstream.StreamConfig) error {
+		if most := got.MaxMsgSize; most > 0 && int64(most) < maxBody+envelopeRoom {
 			return fmt.Errorf("jetstream: stream %s takes messages of %d bytes, and the handler %s/%s with Options.MaxBody %d needs %d; "+
-				"raise its max_msg_size, or lower MaxBody", want.Name, most, vendor, endpoint, maxBody, maxBody+envelopeRoom)
+				"raise its max_msg_size, or lower MaxBody", got.Name, most, vendor, endpoint, maxBody, maxBody+envelopeRoom)
 		}
-	}
-	return nil
-}
-
-// sayEvery is how often the same trouble is logged: it is met by every delivery.
-const sayEvery = 5 * time.Second
-
-// report logs what went wrong and is tried again.
-func (b *Inbox) report(err error) {
-	last, now := b.saidAt.Load(), time.Now().UnixNano()
-	if now-last >= int64(sayEvery) && b.saidAt.CompareAndSwap(last, now) {
-		b.options.Policy.Logger.Warn("inbox: JetStream did not do what it was asked; it is asked again", "stream", b.name, "error", err)
-	}
+		return nil
+	})
 }

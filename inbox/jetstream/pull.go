@@ -29,14 +29,25 @@ type puller struct {
 const (
 	takeMost = 128 // how many deliveries of a hook are asked for at once; all of them are begun at once
 
-	// idle is how long one request waits for a message, where there is none. So long the end of a Run waits as well.
-	idle = 500 * time.Millisecond
+	// A request waits this long for a message, where there is none: idlePerHook for each hook of the Run, within the bounds. So
+	// a Run without work sends at most one request in idlePerHook, up to a thousand hooks. The end of a Run waits for the
+	// requests that are open: the server cannot take one back without the loss of a message that it has just sent.
+	leastIdle   = 500 * time.Millisecond
+	idlePerHook = 5 * time.Millisecond
+	mostIdle    = 5 * time.Second
 
 	// overdue is how much longer the answer may take.
 	overdue = time.Second
 
 	roomForLate = 1024 // messages nobody waits for any more: those of a few requests
 )
+
+// idle is how long a request waits where there is no message.
+func (r *run) idle() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return min(max(leastIdle, time.Duration(len(r.hooks))*idlePerHook), mostIdle)
+}
 
 func newPuller(b *Inbox, vendor, endpoint string) (*puller, error) {
 	p := &puller{
@@ -103,6 +114,7 @@ func (h *hookRun) consumer(ctx context.Context) error {
 	return nil
 }
 
+// troublePause is the first pause after a request that failed. It doubles up to lastRetry.
 const troublePause = 200 * time.Millisecond
 
 // pull asks for deliveries, as far as there are places, until ctx ends. It calls done when it begins none any more, and
@@ -115,7 +127,7 @@ func (h *hookRun) pull(ctx context.Context, done func()) {
 		}
 	}()
 	b := h.run.box
-	for ready := false; !ready; {
+	for ready, wait := false, troublePause; !ready; {
 		if ctx.Err() != nil {
 			return
 		}
@@ -126,14 +138,18 @@ func (h *hookRun) pull(ctx context.Context, done func()) {
 		}
 		if ready = err == nil; !ready && ctx.Err() == nil {
 			b.report(err)
-			pause(ctx, troublePause)
+			pause(ctx, wait)
+			wait = min(2*wait, lastRetry)
 		}
 	}
 	defer func() { _ = h.puller.sub.Unsubscribe() }()
-	for ctx.Err() == nil && !h.isClosed() {
-		if err := h.turn(ctx); err != nil && ctx.Err() == nil {
+	for wait := troublePause; ctx.Err() == nil && !h.isClosed(); {
+		if err := h.turn(ctx); err == nil {
+			wait = troublePause
+		} else if ctx.Err() == nil {
 			b.report(err)
-			pause(ctx, troublePause)
+			pause(ctx, wait)
+			wait = min(2*wait, lastRetry)
 			if err := h.consumer(ctx); err != nil && ctx.Err() == nil { // it may have been deleted
 				b.report(err)
 			}
@@ -160,7 +176,7 @@ func (h *hookRun) turn(ctx context.Context) error {
 	d := h.run.dispatcher
 	if !h.more {
 		// No place is reserved for what is waited for, so that others have them all.
-		_, err := h.take(ctx, 1, idle)
+		_, err := h.take(ctx, 1, h.run.idle())
 		return err
 	}
 	n := d.Reserve(h.Vendor(), h.Endpoint(), takeMost)
@@ -248,7 +264,7 @@ func (h *hookRun) returnLate() {
 	defer timer.Stop()
 	for {
 		var msg *nats.Msg
-		if p.open.IsZero() {
+		if p.open.IsZero() || h.run.box.nc.IsClosed() {
 			select {
 			case msg = <-p.msgs:
 			default:

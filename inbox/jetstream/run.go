@@ -3,10 +3,13 @@ package jetstreaminbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/inbox"
@@ -64,7 +67,8 @@ func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
 		return err
 	}
 	defer end()
-	ctx = d.Context()
+	ctx, stopWatching := b.whileConnected(d.Context())
+	defer stopWatching()
 	settling, settled := context.WithCancel(context.WithoutCancel(ctx))
 	defer settled()
 	r := &run{box: b, name: idempotency.NewToken().String(), dispatcher: d, settling: settling, held: make(map[*taken]struct{}), changed: make(chan struct{}, 1)}
@@ -92,7 +96,36 @@ func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
 	r.awaitEnding()
 	stop()
 	tenders.Wait()
+	if context.Cause(ctx) == errClosed { //nolint:errorlint // it is set as it is
+		b.options.Policy.Logger.Error("inbox: Run ends because the NATS connection is closed; deliveries are refused with 503", "stream", b.name, "error", b.nc.LastError())
+		err = errors.Join(err, errClosed)
+	}
 	return err
+}
+
+// errClosed is returned by Run when the connection does not come back.
+var errClosed = fmt.Errorf("jetstream: the connection is closed, and Run cannot go on: "+
+	"connect with nats.MaxReconnects(-1), and close the connection after Run has returned: %w", nats.ErrConnectionClosed)
+
+// whileConnected returns a context that ends with ctx, or with the cause errClosed when the connection is closed: by the user,
+// or because all attempts to reconnect have failed.
+func (b *Inbox) whileConnected(ctx context.Context) (connected context.Context, stop func()) {
+	connected, cancel := context.WithCancelCause(ctx)
+	closed := b.nc.StatusChanged(nats.CLOSED)
+	if b.nc.IsClosed() {
+		cancel(errClosed)
+	}
+	go func() {
+		select {
+		case <-connected.Done():
+		case <-closed:
+			cancel(errClosed)
+		}
+	}()
+	return connected, func() {
+		cancel(nil)
+		b.nc.RemoveStatusListener(closed)
+	}
 }
 
 // follow starts a goroutine for each handler that the Run has, and ends those of handlers that are removed, until ctx ends.
@@ -402,7 +435,7 @@ func (r *run) insist(within context.Context, try func(ctx context.Context) error
 		case errors.Is(err, errLeaseEnded):
 			r.box.options.Policy.Logger.Warn("inbox: the lease of a delivery had ended before its callback did; another process has it, or will", "error", err)
 			return false
-		case within.Err() != nil:
+		case within.Err() != nil, r.box.nc.IsClosed():
 			return false
 		}
 		r.box.report(err)

@@ -58,26 +58,26 @@ func (b *Inbox) postpone(ctx context.Context, r *run, t *taken) error {
 // bury makes a dead letter of the delivery: that one is stored first, and then this one ends. If the process dies in
 // between, the next one finds the dead letter.
 func (b *Inbox) bury(ctx context.Context, r *run, t *taken) error {
-	return b.move(ctx, r, t, kindDead)
+	return b.move(ctx, r, t, kindDead, b.dead())
 }
 
 // shelve puts the delivery where it waits for a callback.
 func (b *Inbox) shelve(ctx context.Context, r *run, t *taken) error {
-	return b.move(ctx, r, t, kindWait)
+	return b.move(ctx, r, t, kindWait, b.aside())
 }
 
 // move stores the delivery elsewhere, and then ends it here.
-func (b *Inbox) move(ctx context.Context, r *run, t *taken, kind string) error {
+func (b *Inbox) move(ctx context.Context, r *run, t *taken, kind, stream string) error {
 	if !r.leased(t) {
 		return fmt.Errorf("%w: entry %s", errLeaseEnded, t.id())
 	}
 	m := t.message
-	m.state.From = t.seq
+	m.state.From = t.position.String()
 	msg, err := m.encode(b.aged(kind, m.delivery.Vendor, m.delivery.Endpoint, t.id()))
 	if err != nil {
 		return err
 	}
-	if _, err := b.publish(ctx, msg, kind+"/"+strconv.FormatUint(t.seq, 10)); err != nil {
+	if _, err := b.publish(ctx, stream, msg, kind+"/"+t.position.String()); err != nil {
 		return fmt.Errorf("jetstream: %s: %w", kind, err)
 	}
 	t.since = time.Now()
@@ -94,7 +94,7 @@ func (b *Inbox) isBuried(ctx context.Context, t *taken) (bool, error) {
 		return false, fmt.Errorf("jetstream: %w", err)
 	}
 	m, err := b.decode(raw.Subject, raw.Header, raw.Data, raw.Time)
-	if err != nil || m.state.From != t.seq {
+	if err != nil || m.state.From != t.position.String() {
 		return false, nil //nolint:nilerr // it is another's
 	}
 	t.attempts, t.state, t.since = m.attempts, m.state, raw.Time

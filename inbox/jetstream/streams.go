@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -35,6 +37,7 @@ func (b *Inbox) openStreams(ctx context.Context) error {
 	for i, want := range b.configs() {
 		s, err := b.js.Stream(ctx, want.Name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			want.FirstSeq = firstSequence()
 			s, err = b.js.CreateStream(ctx, want)
 			if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another process was quicker, with other options
 				s, err = b.js.Stream(ctx, want.Name)
@@ -51,6 +54,11 @@ func (b *Inbox) openStreams(ctx context.Context) error {
 	return nil
 }
 
+// firstSequence is where a new stream begins to count: past every sequence of a stream of this name that was deleted. An
+// acknowledgement names a message by its sequence alone, so that one that was sent for the old stream would end a delivery of
+// the new one.
+func firstSequence() uint64 { return uint64(time.Now().UnixMicro()) } //nolint:gosec // it is past 1970
+
 const codeNotClustered = 10074 // replicas > 1 not supported in non-clustered mode
 
 func (b *Inbox) explain(want jetstream.StreamConfig, err error) error {
@@ -58,7 +66,11 @@ func (b *Inbox) explain(want jetstream.StreamConfig, err error) error {
 		return fmt.Errorf("jetstream: stream %s needs %d replicas, and the server is alone: use a cluster, or configure the server with "+
 			"sync_interval: always and set Options.ServerSyncsAlways: %w", want.Name, want.Replicas, err)
 	}
-	return fmt.Errorf("jetstream: stream %s cannot be opened: %w", want.Name, err)
+	if errors.Is(err, nats.ErrNoResponders) {
+		return fmt.Errorf("jetstream: stream %s cannot be opened: neither the server nor the account of the connection has JetStream enabled, "+
+			"or no server of the cluster leads it: %w", want.Name, err)
+	}
+	return fmt.Errorf("jetstream: stream %s cannot be opened: %w", want.Name, b.explainTimeout(err))
 }
 
 // check returns an error that says why a stream must not be used: it would lose deliveries, or not do what is asked of it.

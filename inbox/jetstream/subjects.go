@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // The names of the streams, and the subjects in them, where the name is AIHOOKS:
 //
 //	AIHOOKS        AIHOOKS.in.VENDOR.ENDPOINT        deliveries to be run
 //	AIHOOKS_ASIDE  AIHOOKS.wait.VENDOR.ENDPOINT.ID   deliveries without a callback for their type
-//	               AIHOOKS.note.SEQUENCE             what has become so far of a delivery to be run
+//	               AIHOOKS.note.SEQUENCE-TIME        what has become so far of a delivery to be run
 //	AIHOOKS_DEAD   AIHOOKS.dead.VENDOR.ENDPOINT.ID   dead letters
 type names struct{ name string }
 
@@ -42,7 +43,24 @@ func (n names) aged(kind, vendor, endpoint, id string) string {
 	return n.subject(kind, token(vendor), token(endpoint), id)
 }
 
-func (n names) note(seq uint64) string { return n.subject(kindNote, strconv.FormatUint(seq, 10)) }
+// A position identifies a stored message. The sequence alone does not: a stream that is deleted and created again may count
+// from 1. The server's time of storing is part of it, and survives a backup as the sequence does.
+type position struct {
+	seq uint64
+	at  time.Time
+}
+
+func (p position) String() string {
+	return strconv.FormatUint(p.seq, 10) + "-" + strconv.FormatInt(p.at.UnixNano(), 10)
+}
+
+// sequenceOf returns the sequence in the text of a position.
+func sequenceOf(text string) (uint64, error) {
+	seq, _, _ := strings.Cut(text, "-")
+	return strconv.ParseUint(seq, 10, 64)
+}
+
+func (n names) note(p position) string { return n.subject(kindNote, p.String()) }
 
 // consumer returns the name of the consumer of a hook's deliveries.
 func consumerName(vendor, endpoint string) string { return token(vendor) + "_" + token(endpoint) }

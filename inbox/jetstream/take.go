@@ -18,8 +18,9 @@ import (
 type taken struct {
 	message
 
+	position // in the main stream
+
 	delivery *webhook.Delivery // as it is to be run
-	seq      uint64            // the message's, in the main stream
 	n        uint64            // how often the server has given it to anybody, this time included
 	reply    string            // where the server is told what became of it
 	more     bool              // the server may have more: it does not count what it gives away once more
@@ -50,7 +51,7 @@ func (b *Inbox) read(msg *nats.Msg) (*taken, error) {
 		return nil, fmt.Errorf("jetstream: a message of no stream: %w", err)
 	}
 	t := &taken{
-		seq: meta.Sequence.Stream, n: meta.NumDelivered, reply: msg.Reply,
+		position: position{meta.Sequence.Stream, meta.Timestamp}, n: meta.NumDelivered, reply: msg.Reply,
 		more: meta.NumPending > 0 || meta.NumDelivered > 1,
 	}
 	m, err := b.decode(msg.Subject, msg.Header, msg.Data, meta.Timestamp)
@@ -99,7 +100,7 @@ func (b *Inbox) recallOnce(ctx context.Context, t *taken) error {
 	if t.n == 1 || t.recalled {
 		return nil
 	}
-	n, seq, err := b.readNote(ctx, t.seq)
+	n, seq, err := b.readNote(ctx, t.position)
 	if err != nil {
 		return err
 	}
@@ -135,8 +136,8 @@ func (b *Inbox) lostAttempt(before []inbox.Attempt) inbox.Attempt {
 	}
 }
 
-func (b *Inbox) readNote(ctx context.Context, seq uint64) (n note, noteSeq uint64, err error) {
-	raw, err := b.asideStream().GetLastMsgForSubject(ctx, b.note(seq))
+func (b *Inbox) readNote(ctx context.Context, p position) (n note, noteSeq uint64, err error) {
+	raw, err := b.asideStream().GetLastMsgForSubject(ctx, b.note(p))
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return n, 0, nil
@@ -158,7 +159,7 @@ func (b *Inbox) writeNote(ctx context.Context, r *run, t *taken) error {
 		if err != nil {
 			return fmt.Errorf("jetstream: %w", err)
 		}
-		ack, err := b.js.Publish(ctx, b.note(t.seq), text, jetstream.WithExpectLastSequencePerSubject(t.noteSeq))
+		ack, err := b.js.Publish(ctx, b.note(t.position), text, jetstream.WithExpectStream(b.aside()), jetstream.WithExpectLastSequencePerSubject(t.noteSeq))
 		switch c := code(err); {
 		case err == nil:
 			t.noted, t.noteSeq = true, ack.Sequence
@@ -166,7 +167,7 @@ func (b *Inbox) writeNote(ctx context.Context, r *run, t *taken) error {
 		case c != jetstream.JSErrCodeStreamWrongLastSequence && c != jetstream.JSErrCodeStreamWrongLastSequenceConstant:
 			return fmt.Errorf("jetstream: note: %w", err)
 		}
-		there, seq, err := b.readNote(ctx, t.seq)
+		there, seq, err := b.readNote(ctx, t.position)
 		switch {
 		case err != nil:
 			return err

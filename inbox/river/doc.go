@@ -47,6 +47,7 @@
 //
 // A pooler in transaction mode, such as PgBouncer, knows neither LISTEN nor prepared statements that last: set
 // river.Config.PollOnly, and default_query_exec_mode=exec in the pool's DSN. Deliveries then wait up to [Options].Poll.
+// River polls each queue, so that the cost of an idle client grows with the endpoints: raise Options.Poll where they are many.
 //
 // River announces no more than one job of a queue within the client's FetchCooldown, 100 ms, and a job that is not announced
 // waits for the next that is, or until River looks again, which is every second. Here it is [Options].FetchCooldown, 20 ms,

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
@@ -156,4 +158,23 @@ func dead(t testing.TB, box *jetstreaminbox.Inbox) []inbox.Entry {
 		list = append(list, e)
 	}
 	return list
+}
+
+func awaitConsumer(t testing.TB, js jetstream.JetStream) {
+	t.Helper()
+	soon(t, func() bool {
+		_, err := js.Consumer(t.Context(), jetstreaminbox.DefaultName, "workflux_default")
+		return err == nil
+	})
+}
+
+// rawDead returns the dead letter that there is, to be stored once more.
+func rawDead(t testing.TB, js jetstream.JetStream) *nats.Msg {
+	t.Helper()
+	s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEAD")
+	require.NoError(t, err)
+	raw, err := s.GetMsg(t.Context(), s.CachedInfo().State.FirstSeq)
+	require.NoError(t, err)
+	raw.Header.Del(jetstream.MsgIDHeader)
+	return &nats.Msg{Subject: raw.Subject, Header: raw.Header, Data: raw.Data}
 }

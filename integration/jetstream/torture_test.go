@@ -121,7 +121,7 @@ func left(t *testing.T, js jetstream.JetStream) string {
 		n++
 		fmt.Fprintf(&text, "%d %s %v", seq, m.Subject, m.Time)
 		if aside, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_ASIDE"); err == nil {
-			if note, err := aside.GetLastMsgForSubject(t.Context(), fmt.Sprintf("AIHOOKS.note.%d", seq)); err == nil {
+			if note, err := aside.GetLastMsgForSubject(t.Context(), fmt.Sprintf("AIHOOKS.note.%d-%d", seq, m.Time.UnixNano())); err == nil {
 				fmt.Fprintf(&text, " %.300s", note.Data)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -133,12 +134,15 @@ func TestADeliveryThatWasBuriedByAProcessThatDiedIsNotRunAgain(t *testing.T) {
 	// The same once more, as its process has left it: taken once, a dead letter, and not acknowledged.
 	there, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEAD")
 	require.NoError(t, err)
-	raw, err := there.GetMsg(t.Context(), 1)
+	raw, err := there.GetMsg(t.Context(), there.CachedInfo().State.FirstSeq)
 	require.NoError(t, err)
 	ack, err := js.PublishMsg(t.Context(), &nats.Msg{Subject: "AIHOOKS.in.workflux.default", Data: parcel("a").Body,
 		Header: nats.Header{"Aihooks-Delivery": raw.Header["Aihooks-Delivery"]}})
 	require.NoError(t, err)
-	state := strings.Replace(raw.Header.Get("Aihooks-State"), `"from":1`, fmt.Sprintf(`"from":%d`, ack.Sequence), 1)
+	require.EqualValues(t, last(t, js), ack.Sequence)
+	position := strings.TrimPrefix(noteOfFirst(t, js), "AIHOOKS.note.")
+	state := regexp.MustCompile(`"from":"[^"]*"`).ReplaceAllString(raw.Header.Get("Aihooks-State"), `"from":"`+position+`"`)
+	require.Contains(t, state, position)
 	_, err = js.PublishMsg(t.Context(), &nats.Msg{Subject: raw.Subject, Data: raw.Data, Header: nats.Header{
 		"Aihooks-Delivery": raw.Header["Aihooks-Delivery"], "Aihooks-State": {state},
 	}})
@@ -271,11 +275,12 @@ func TestADeadLetterThatCannotBeDeletedIsBroughtBackOnce(t *testing.T) {
 	c.DenyDelete = true
 	_, err = js.UpdateStream(t.Context(), c)
 	require.NoError(t, err)
+	before := last(t, js)
 	for range 2 {
 		_, err = box.Retry(t.Context(), inbox.Filter{All: true})
 		require.ErrorContains(t, err, "delete")
 	}
-	require.EqualValues(t, 2, last(t, js))
+	require.Equal(t, before+1, last(t, js))
 }
 
 // Whoever publishes under our subjects without being an inbox.
@@ -374,8 +379,9 @@ func TestNotesOfDeliveriesThatAreGoneAreSweptUp(t *testing.T) {
 	waits.Vendor = "nobody"
 	_, err := box.Enqueue(t.Context(), waits)
 	require.NoError(t, err)
-	for _, seq := range []string{"1", "4711"} {
-		_, err := js.Publish(t.Context(), "AIHOOKS.note."+seq, []byte(`{"seen":1}`))
+	kept := noteOfFirst(t, js)
+	for _, note := range []string{kept, "AIHOOKS.note.4711-1", kept + "1", "AIHOOKS.note.1", "AIHOOKS.note.x"} {
+		_, err := js.Publish(t.Context(), note, []byte(`{"seen":1}`))
 		require.NoError(t, err)
 	}
 	d := newDesk(t, box, succeed)
@@ -383,7 +389,7 @@ func TestNotesOfDeliveriesThatAreGoneAreSweptUp(t *testing.T) {
 	soon(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_ASIDE") == 1 })
 	aside, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_ASIDE")
 	require.NoError(t, err)
-	_, err = aside.GetLastMsgForSubject(t.Context(), "AIHOOKS.note.1")
+	_, err = aside.GetLastMsgForSubject(t.Context(), kept)
 	require.NoError(t, err, "its delivery is there")
 }
 
@@ -402,7 +408,17 @@ func messages(t testing.TB, js jetstream.JetStream, stream string) uint64 {
 	return s.CachedInfo().State.Msgs
 }
 
-// last returns how many deliveries have been stored.
+// noteOfFirst is the subject of the note about the oldest delivery.
+func noteOfFirst(t testing.TB, js jetstream.JetStream) string {
+	t.Helper()
+	s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName)
+	require.NoError(t, err)
+	m, err := s.GetMsg(t.Context(), s.CachedInfo().State.FirstSeq)
+	require.NoError(t, err)
+	return fmt.Sprintf("AIHOOKS.note.%d-%d", m.Sequence, m.Time.UnixNano())
+}
+
+// last returns the sequence of the delivery that was stored last.
 func last(t testing.TB, js jetstream.JetStream) uint64 {
 	t.Helper()
 	s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName)

@@ -1,0 +1,118 @@
+package jetstream_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// An idleHook is a handler of one of many endpoints.
+type idleHook struct {
+	endpoint string
+	called   func()
+}
+
+func (h idleHook) Vendor() string      { return "workflux" }
+func (h idleHook) Endpoint() string    { return h.endpoint }
+func (h idleHook) Handles(string) bool { return true }
+func (h idleHook) Redeliver(context.Context, *webhook.Delivery) webhook.Result {
+	h.called()
+	return webhook.Result{Outcome: webhook.Handled}
+}
+
+// runIdle has an inbox of n endpoints run, and returns once each has its consumer.
+func runIdle(t testing.TB, js jetstream.JetStream, n int, called func()) (box *jetstreaminbox.Inbox, stop func()) {
+	t.Helper()
+	box = open(t, js, jetstreaminbox.Options{})
+	hooks := make([]inbox.Hook, n)
+	for i := range hooks {
+		hooks[i] = idleHook{fmt.Sprint("endpoint", i), called}
+	}
+	stop = run(t, box, hooks...)
+	soon(t, func() bool {
+		s, err := js.Stream(context.Background(), jetstreaminbox.DefaultName)
+		return err == nil && s.CachedInfo().State.Consumers == n
+	})
+	return box, stop
+}
+
+// sentPerSecond is how many messages a connection sends in a second, over a few of them.
+func sentPerSecond(js jetstream.JetStream, over time.Duration) float64 {
+	before, began := js.Conn().Stats().OutMsgs, time.Now()
+	time.Sleep(over)
+	return float64(js.Conn().Stats().OutMsgs-before) / time.Since(began).Seconds()
+}
+
+func TestIdle_RequestsAreBounded(t *testing.T) {
+	t.Parallel()
+	for _, endpoints := range []int{150, 400} {
+		t.Run(fmt.Sprint(endpoints), func(t *testing.T) {
+			js := dial(t, newServer(t).ClientURL())
+			called := make(chan struct{}, 1)
+			box, stop := runIdle(t, js, endpoints, func() { called <- struct{}{} })
+			require.Less(t, sentPerSecond(js, 5*time.Second), 250.0)
+			d := parcel("a")
+			d.Endpoint = fmt.Sprint("endpoint", endpoints-1)
+			_, err := box.Enqueue(t.Context(), d)
+			require.NoError(t, err)
+			<-called // a request waits for it
+			stop()
+		})
+	}
+}
+
+// BenchmarkIdle measures what endpoints cost that get nothing: requests a second, and per cent of a core, here and in the server.
+func BenchmarkIdle(b *testing.B) {
+	for _, endpoints := range []int{1, 60, 1000} {
+		b.Run(fmt.Sprintf("endpoints=%d", endpoints), func(b *testing.B) {
+			server := newServerProcess(b)
+			js := dial(b, server.url())
+			awaitServer(b, js)
+			_, stop := runIdle(b, js, endpoints, func() {})
+			const over = 12 * time.Second // longer than Run looks for leftovers
+			time.Sleep(over / 2)
+			here, there := ownCPU(b), cpuOf(b, server.cmd.Process.Pid)
+			rate := sentPerSecond(js, over)
+			b.ReportMetric(rate, "requests/s")
+			b.ReportMetric(100*(ownCPU(b)-here).Seconds()/over.Seconds(), "cpu%")
+			b.ReportMetric(100*(cpuOf(b, server.cmd.Process.Pid)-there).Seconds()/over.Seconds(), "server-cpu%")
+			began := time.Now()
+			stop()
+			b.ReportMetric(time.Since(began).Seconds(), "s-to-end")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+func ownCPU(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// cpuOf reads a process's time from /proc, in ticks of a hundredth of a second.
+func cpuOf(b *testing.B, pid int) (cpu time.Duration) {
+	b.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	require.NoError(b, err)
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	for _, field := range fields[11:13] {
+		n, err := strconv.Atoi(field)
+		require.NoError(b, err)
+		cpu += time.Duration(n) * 10 * time.Millisecond
+	}
+	return cpu
+}

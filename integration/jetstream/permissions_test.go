@@ -1,0 +1,238 @@
+package jetstream_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
+	"github.com/aihooks/aihooks-go/internal/logtest"
+	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/workflux"
+)
+
+// A permission is a line of the list in the package's documentation.
+type permission struct{ verb, subject string }
+
+func documented(t *testing.T) (list []permission) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "inbox", "jetstream", "doc.go"))
+	require.NoError(t, err)
+	for _, m := range regexp.MustCompile(`(?m)^//\t(publish|subscribe) +(\S+)$`).FindAllStringSubmatch(string(text), -1) {
+		list = append(list, permission{m[1], m[2]})
+	}
+	require.NotEmpty(t, list)
+	return list
+}
+
+// limited starts a server that has an operator, and a user with exactly these permissions. It returns their connections.
+func limited(t *testing.T, list []permission) (admin, user jetstream.JetStream) {
+	t.Helper()
+	allowed := map[string][]string{}
+	for _, p := range list {
+		allowed[p.verb] = append(allowed[p.verb], p.subject)
+	}
+	only := func(verb string) *server.SubjectPermission {
+		if len(allowed[verb]) == 0 {
+			return &server.SubjectPermission{Deny: []string{">"}}
+		}
+		return &server.SubjectPermission{Allow: allowed[verb]}
+	}
+	o := options(filepath.Join(t.TempDir(), "nats"))
+	o.Users = []*server.User{
+		{Username: "admin", Password: "admin"},
+		{Username: "limited", Password: "limited", Permissions: &server.Permissions{Publish: only("publish"), Subscribe: only("subscribe")}},
+	}
+	s := startServer(t, o)
+	connect := func(name string) jetstream.JetStream {
+		return dial(t, strings.Replace(s.ClientURL(), "nats://", "nats://"+name+":"+name+"@", 1))
+	}
+	return connect("admin"), connect("limited")
+}
+
+// leftovers are what an earlier Run has left behind: a note of a delivery that is there, one of a delivery that is gone, and a
+// delivery that waits for a callback.
+func leftovers(t *testing.T, js jetstream.JetStream) {
+	t.Helper()
+	box := open(t, js, jetstreaminbox.Options{})
+	d := newDesk(t, box, succeed)
+	waits := parcel("waits")
+	waits.Type = "agent.response"
+	_, err := box.Enqueue(t.Context(), waits)
+	require.NoError(t, err)
+	stop := run(t, box, d)
+	soon(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_ASIDE") == 1 })
+	stop()
+	_, err = box.Enqueue(t.Context(), parcel("noted"))
+	require.NoError(t, err)
+	for _, note := range []string{noteOfFirst(t, js), "AIHOOKS.note.1-1"} {
+		_, err = js.Publish(t.Context(), note, []byte(`{"seen":1}`))
+		require.NoError(t, err)
+	}
+}
+
+// useEverything does all that an inbox can do, with a user's connection, and stops at the first error. Its Run goes on until
+// done reports true.
+func useEverything(t *testing.T, js jetstream.JetStream, logger *slog.Logger, done func() bool) error {
+	t.Helper()
+	box, err := jetstreaminbox.New(t.Context(), js, &jetstreaminbox.Options{
+		Store: memory(t), ServerSyncsAlways: true,
+		Policy: inbox.Policy{Logger: logger, DrainTimeout: time.Second, Backoff: func(int) time.Duration { return time.Millisecond }},
+	})
+	if err != nil {
+		return err
+	}
+	hook, err := workflux.NewHandler(secret, &webhook.Options{Inbox: box, Logger: logger})
+	if err != nil {
+		return err
+	}
+	var calls counter
+	hook.OnUnhandled(func(_ context.Context, d *webhook.Delivery) error {
+		switch n := calls.add(d.ID); {
+		case strings.HasPrefix(d.ID, "dead") && n == 1:
+			return webhook.Permanent(errors.New("on purpose"))
+		case d.ID == "retried" && n == 1:
+			return errors.New("on purpose")
+		}
+		return nil
+	})
+	running, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- box.Run(running, hook) }()
+	defer func() {
+		stop()
+		<-ended
+	}()
+	for _, id := range []string{"done", "retried", "dead 1", "dead 2"} {
+		ctx, cancel := context.WithTimeout(t.Context(), storeTimeout)
+		_, err := box.Enqueue(ctx, parcel(id))
+		cancel()
+		if err != nil {
+			return err
+		}
+	}
+	ids := map[string]string{} // of the entries, by those of the deliveries
+	deadLetters := func() (int, error) {
+		for e, err := range box.Dead(t.Context(), inbox.Filter{All: true}) {
+			if err != nil {
+				return 0, err
+			}
+			ids[e.Delivery.ID] = e.ID
+		}
+		return len(ids), nil
+	}
+	for ; !done(); time.Sleep(10 * time.Millisecond) {
+		n, err := deadLetters()
+		switch {
+		case err != nil:
+			return err
+		case n == 2 && calls.of("done") == 1 && calls.of("retried") == 2 && calls.of("waits") == 1 && calls.of("noted") == 1:
+		default:
+			continue
+		}
+		break
+	}
+	if done() {
+		return nil
+	}
+	if _, err := box.Retry(t.Context(), inbox.Filter{ID: ids["dead 1"]}); err != nil {
+		return err
+	}
+	if _, err := box.Discard(t.Context(), inbox.Filter{ID: ids["dead 2"]}); err != nil {
+		return err
+	}
+	soon(t, done)
+	return nil
+}
+
+func TestPermissions_SufficeAsDocumented(t *testing.T) {
+	t.Parallel()
+	t.Run("StreamsThere", func(t *testing.T) {
+		t.Parallel()
+		admin, user := limited(t, slices.DeleteFunc(documented(t), func(p permission) bool {
+			return strings.Contains(p.subject, ".CREATE.AIHOOKS") && !strings.Contains(p.subject, "CONSUMER")
+		}))
+		leftovers(t, admin)
+		log := new(logtest.Book)
+		require.NoError(t, useEverything(t, user, log.Text(), func() bool {
+			return empty(t, admin) && messages(t, admin, "AIHOOKS_ASIDE") == 0 && messages(t, admin, "AIHOOKS_DEAD") == 0
+		}), log)
+		require.NotErrorIs(t, user.Conn().LastError(), nats.ErrPermissionViolation)
+	})
+	t.Run("StreamsCreated", func(t *testing.T) {
+		t.Parallel()
+		_, user := limited(t, documented(t))
+		open(t, user, jetstreaminbox.Options{})
+		require.NotErrorIs(t, user.Conn().LastError(), nats.ErrPermissionViolation)
+	})
+	t.Run("ReceivesOnly", func(t *testing.T) {
+		t.Parallel()
+		admin, user := limited(t, []permission{
+			{"publish", "$JS.API.STREAM.INFO.AIHOOKS"}, {"publish", "$JS.API.STREAM.INFO.AIHOOKS_ASIDE"},
+			{"publish", "$JS.API.STREAM.INFO.AIHOOKS_DEAD"}, {"publish", "AIHOOKS.in.>"}, {"subscribe", "_INBOX.>"},
+		})
+		runs := open(t, admin, jetstreaminbox.Options{})
+		d := newDesk(t, runs, succeed)
+		run(t, runs, d)
+		receives := newDesk(t, open(t, user, jetstreaminbox.Options{}), succeed)
+		receives.is(t, 200, letter("a", 1))
+		soon(t, func() bool { return d.calls.of("a") == 1 })
+		require.NotErrorIs(t, user.Conn().LastError(), nats.ErrPermissionViolation)
+	})
+}
+
+// Each is needed, and an error names the one that is missing.
+func TestPermissions_ErrorsNameTheMissing(t *testing.T) {
+	t.Parallel()
+	all := documented(t)
+	for i, missing := range all {
+		t.Run(missing.subject, func(t *testing.T) {
+			t.Parallel()
+			admin, user := limited(t, slices.Delete(slices.Clone(all), i, i+1))
+			if !strings.Contains(missing.subject, "STREAM.CREATE") {
+				leftovers(t, admin)
+			}
+			log := new(logtest.Book)
+			names := regexp.MustCompile(`Permissions Violation for (Publish|Subscription) to [\\]*"` + regexp.QuoteMeta(strings.TrimRight(missing.subject, ">*")))
+			err := useEverything(t, user, log.Text(), func() bool { return names.MatchString(log.String()) })
+			require.Regexp(t, names, fmt.Sprint(log, err))
+		})
+	}
+}
+
+func TestNew_WithoutJetStream(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(o *server.Options){
+		"Server":  func(o *server.Options) { o.JetStream = false },
+		"Account": func(o *server.Options) { o.Accounts = []*server.Account{server.NewAccount("PLAIN")} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := options(filepath.Join(t.TempDir(), "nats"))
+			change(o)
+			if len(o.Accounts) > 0 {
+				o.Users = []*server.User{{Username: "a", Password: "a", Account: o.Accounts[0]}}
+			}
+			s := startServer(t, o)
+			js := dial(t, strings.Replace(s.ClientURL(), "nats://", "nats://a:a@", 1))
+			_, err := jetstreaminbox.New(t.Context(), js, &jetstreaminbox.Options{Store: memory(t), ServerSyncsAlways: true})
+			require.ErrorContains(t, err, "JetStream")
+			require.ErrorContains(t, err, "enabled")
+			t.Log(err)
+		})
+	}
+}
