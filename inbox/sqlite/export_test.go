@@ -56,5 +56,5 @@ func (b *Inbox) Handles() []*sql.DB { return []*sql.DB{b.db, b.reads} }
 // source is [Inbox.source] of a file that need not be there.
 func source(path string, pragmas ...[]string) string {
 	pragmas = append(pragmas[:len(pragmas):len(pragmas)], []string{"journal_mode(WAL)"})
-	return strings.Replace((&Inbox{path: path}).source(pragmas...), "mode=rw&", "mode=rwc&", 1)
+	return strings.Replace((&Inbox{path: path}).source(pragmas...), "&mode=rw", "&mode=rwc", 1)
 }

@@ -24,6 +24,7 @@ type files struct {
 	opened    map[string]os.FileInfo // by suffix
 	checkedAt time.Time
 	err       error
+	closed    bool // SQLite may remove the log
 }
 
 func (f *files) open(ctx context.Context, b *Inbox) (err error) {
@@ -46,6 +47,9 @@ func (f *files) open(ctx context.Context, b *Inbox) (err error) {
 }
 
 func (f *files) close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
 	if f.conn == nil {
 		return nil
 	}
@@ -57,7 +61,7 @@ func (f *files) close() error {
 func (f *files) check(after time.Time) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.checkedAt.After(after) {
+	if f.closed || f.checkedAt.After(after) {
 		return f.err
 	}
 	f.checkedAt = time.Now()

@@ -5,6 +5,8 @@
 package sqlite_test
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -131,5 +133,33 @@ func TestEnqueue_KeepsItsFilesThroughHousekeeping(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 50*(i+1), statsOf(t, other).Pending)
 		require.NoError(t, other.Close())
+	}
+}
+
+// Close removes the log while deliveries still come.
+func TestEnqueue_DuringCloseIsNoChangeOfFiles(t *testing.T) {
+	t.Parallel()
+	for range 10 {
+		log := new(logtest.Book)
+		path := pathOf(t)
+		box, err := sqlite.Open(path, &sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
+		require.NoError(t, err)
+		ended := make(chan error, 8)
+		for i := range cap(ended) {
+			go func() {
+				for j := 0; ; j++ {
+					if _, err := box.Enqueue(context.Background(), parcel(ping, fmt.Sprintf("%d-%d", i, j))); err != nil {
+						ended <- err
+						return
+					}
+				}
+			}()
+		}
+		soon(t, func() bool { return statsOf(t, box).Pending > 20 })
+		require.NoError(t, box.Close())
+		for range cap(ended) {
+			require.ErrorIs(t, <-ended, sqlite.ErrClosed)
+		}
+		require.Zero(t, log.Count("level=ERROR"), log)
 	}
 }
