@@ -136,14 +136,17 @@ WHERE (SELECT t.state FROM {table} AS t WHERE t.namespace = $1::text AND t.key =
 ORDER BY w.key COLLATE "C"
 ON CONFLICT (namespace, key) DO NOTHING
 RETURNING key`,
+		// The rows are named by their primary key: a ctid is unique in one partition only. An array, unlike a join, has the
+		// planner look up each key in the index, whatever it believes about their number.
 		completeHeld: `UPDATE {table} SET state = 2, expires_at = {now} + $4::bigint * interval '1 microsecond'
-WHERE ctid = ANY (ARRAY(SELECT held.id FROM unnest($2::text[], $3::bytea[]) AS w (key, token), LATERAL (SELECT t.ctid AS id FROM {table} AS t
+WHERE namespace = $1 AND key = ANY (ARRAY(SELECT held.key FROM unnest($2::text[], $3::bytea[]) AS w (key, token), LATERAL (SELECT t.key FROM {table} AS t
 WHERE t.namespace = $1 AND t.key = w.key AND t.token = w.token AND t.state IN (1, 2) AND t.expires_at >= {now} FOR UPDATE SKIP LOCKED) AS held))
 RETURNING key`,
-		// The rows are found by a time that stands still, for only that can be looked up in the index, and are
-		// passed by while somebody claims them.
-		purge: `DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table}
-WHERE expires_at < statement_timestamp() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED))`,
+		// The rows are found by a time that does not advance, for only that can be looked up in the index. Rows that
+		// another session claims are skipped.
+		purge: `DELETE FROM {table} AS t USING unnest(ARRAY(SELECT expired FROM {table} AS expired
+WHERE expires_at < statement_timestamp() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)) AS expired
+WHERE t.namespace = expired.namespace AND t.key = expired.key`,
 	},
 	passing: func(err error) bool {
 		const serializationFailure, deadlockDetected = "40001", "40P01"
