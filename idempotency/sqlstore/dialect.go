@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -17,12 +18,29 @@ type Dialect struct {
 	// passing reports whether a statement that failed with err may succeed when it is repeated.
 	passing func(err error) bool
 
+	// readOnly reports whether err says that the server refuses writes, and so has done nothing. Nil where another
+	// connection would not reach another server.
+	readOnly func(err error) bool
+
+	// hint explains an error whose cause lies elsewhere, or is empty.
+	hint func(err error) string
+
 	// refused reports whether err says that the database has not done the statement. Nil where there are no batches.
 	refused func(err error) bool
 }
 
 // String returns the dialect's name.
 func (d *Dialect) String() string { return d.name }
+
+// failed returns the error of a method that failed with err.
+func (d *Dialect) failed(method string, err error) error {
+	if d.hint != nil {
+		if hint := d.hint(err); hint != "" {
+			return fmt.Errorf("sqlstore: %s: %w (%s)", method, err, hint)
+		}
+	}
+	return fmt.Errorf("sqlstore: %s: %w", method, err)
+}
 
 // units rounds up: a lease or a retention is never cut short.
 func (d *Dialect) units(t time.Duration) int64 {
@@ -41,6 +59,9 @@ type statements struct {
 
 	// schema are run one by one.
 	schema []string
+
+	// present returns how many of the schema's statements need not be run, from the first on. Empty where all are run.
+	present string
 
 	// claim takes key 2 of namespace 1 for token 3 if nobody has it: for the time 4, to be forgotten after 5. It
 	// returns the attempt, or no row.
@@ -72,6 +93,7 @@ func (s statements) in(table string) statements {
 	fill := strings.NewReplacer("{table}", table, "{schema}", schema, "{name}", name, "{now}", s.now).Replace
 	made := statements{
 		lock:         s.lock,
+		present:      fill(s.present),
 		claim:        fill(s.claim),
 		lookUp:       fill(s.lookUp),
 		complete:     fill(s.complete),
@@ -110,6 +132,12 @@ var postgreSQL = Dialect{
 )`,
 			`CREATE INDEX IF NOT EXISTS {name}_expires_at ON {table} (expires_at)`,
 		},
+		// IF NOT EXISTS needs the right to create, and looks into the first schema of the search path only. An
+		// administrator may have given the index another name.
+		present: `SELECT CASE WHEN to_regclass('{table}') IS NULL THEN 0 WHEN EXISTS (
+    SELECT FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+    WHERE i.indrelid = to_regclass('{table}') AND i.indpred IS NULL AND a.attname = 'expires_at'
+) THEN 2 ELSE 1 END`,
 		claim: `INSERT INTO {table} AS t (namespace, key, state, token, attempt, lease_until, expires_at)
 VALUES ($1, $2, 1, $3, 1, {now} + $4::bigint * interval '1 microsecond', {now} + $5::bigint * interval '1 microsecond')
 ON CONFLICT (namespace, key) DO UPDATE SET
@@ -152,6 +180,18 @@ WHERE t.namespace = expired.namespace AND t.key = expired.key`,
 		const serializationFailure, deadlockDetected = "40001", "40P01"
 		state := sqlState(err)
 		return state == serializationFailure || state == deadlockDetected
+	},
+	readOnly: func(err error) bool { return sqlState(err) == "25006" }, // also that of a standby
+	hint: func(err error) string {
+		const noSuchStatement, statementExists, protocolViolation = "26000", "42P05", "08P01"
+		switch state := sqlState(err); {
+		case state == noSuchStatement, state == statementExists,
+			state == protocolViolation && strings.Contains(err.Error(), "bind message"):
+			return "a pooler in transaction mode has run this on a connection that does not have the prepared statement: " +
+				"in the DSN set binary_parameters=yes for lib/pq, or default_query_exec_mode=exec for pgx"
+		default:
+			return ""
+		}
 	},
 	refused: func(err error) bool {
 		switch state := sqlState(err); {
