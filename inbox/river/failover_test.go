@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -76,7 +77,11 @@ func TestFailover_NextDeliveryReachesNewPrimary(t *testing.T) {
 				soon(t, func() bool { return desk.calls("before") == 1 })
 
 				demote(t, older)
-				require.Equal(t, http.StatusServiceUnavailable, desk.post("meanwhile"), "nobody takes writes")
+				soon(t, func() bool { // the pool has connections to the server that refuses writes
+					_, err := box.Enqueue(t.Context(), parcel("meanwhile", nil))
+					return err != nil && strings.Contains(err.Error(), "25006")
+				})
+				require.Equal(t, http.StatusServiceUnavailable, desk.post("meanwhile"))
 				server.Store(newer)
 				switched := time.Now()
 				n := 0
