@@ -36,14 +36,21 @@ func (p *primary) do(f func() error) error {
 	return f()
 }
 
-// check leaves a server that refuses writes. An error is that of the statement.
+// check asks on every idle connection, for those that are older than a failover may be mixed with newer ones, and leaves
+// a server that refuses writes. An error is that of a statement.
 func (p *primary) check(ctx context.Context) error {
-	var readOnly bool
-	err := p.pool.QueryRow(ctx, `SELECT current_setting('transaction_read_only')::bool`).Scan(&readOnly)
-	if readOnly {
+	var errs []error
+	refused := false
+	for _, conn := range p.pool.AcquireAllIdle(ctx) {
+		var readOnly bool
+		errs = append(errs, conn.QueryRow(ctx, `SELECT current_setting('transaction_read_only')::bool`).Scan(&readOnly))
+		refused = refused || readOnly
+		conn.Release()
+	}
+	if refused {
 		p.leave()
 	}
-	return err
+	return errors.Join(errs...)
 }
 
 // leave closes the pool's idle connections now, and the others once they are released.
