@@ -72,7 +72,7 @@ func TestSettingsThatCannotBeSeenAreOneWarning(t *testing.T) {
 
 	restricted := redistest.New(t)
 	_, err := restricted.Do("ACL", "SETUSER", "app", "on", ">secret", "~*",
-		"+evalsha", "+eval", "+time", "+hmget", "+hset", "+hdel", "+pexpire", "+hello", "+client")
+		"+evalsha", "+eval", "+time", "+hmget", "+hset", "+hdel", "+pexpire")
 	require.NoError(t, err)
 	client := redis.NewClient(&redis.Options{Addr: restricted.Addr(), Username: "app", Password: "secret", ContextTimeoutEnabled: true})
 	t.Cleanup(func() { _ = client.Close() })

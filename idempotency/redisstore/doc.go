@@ -8,9 +8,22 @@
 // # What it needs
 //
 // A Redis, alone, behind Sentinel, or as a Redis Cluster. It is tested with Redis 7.0, alone and as a cluster, and uses
-// nothing newer than Redis 5. Each call is one script on one key, on the clock of the server that has the key. With ACLs,
-// the user needs EVALSHA, EVAL, TIME, HMGET, HSET, HDEL and PEXPIRE on the keys "NAMESPACE:*", and CONFIG GET if [New] is
-// to check the settings. A completed key takes about 260 bytes of Redis's memory.
+// nothing newer than Redis 5. Each call is one script on one key, on the clock of the server that has the key. A completed
+// key takes about 260 bytes of Redis's memory.
+//
+// # Permissions
+//
+// A user of Redis's ACLs needs no more than
+//
+//	ACL SETUSER app on >PASSWORD ~NAMESPACE:* +evalsha +eval +time +hmget +hset +hdel +pexpire
+//
+// In a cluster, on every server, the user also needs
+//
+//	+cluster|slots +command
+//
+// of which go-redis uses the first to find the servers. It asks for the second before each call until it gets an
+// answer. For [New] to check the settings, add +config|get. A call without a permission fails, and the receiver
+// responds 503. The user of Sentinel is another one, on the sentinels: see Redis's documentation.
 //
 // # Settings of the server
 //

@@ -150,5 +150,8 @@ func failed(verb string, err error) error {
 	if redis.IsOOMError(err) || strings.Contains(err.Error(), "-OOM ") {
 		return fmt.Errorf("redisstore: %s: %w: %w", verb, idempotency.ErrFull, err)
 	}
+	if strings.Contains(err.Error(), "NOPERM ") || strings.Contains(err.Error(), "The user executing the script can't ") {
+		return fmt.Errorf("redisstore: %s: %w (the Redis user needs the permissions that the package documentation lists)", verb, err)
+	}
 	return fmt.Errorf("redisstore: %s: %w", verb, err)
 }

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -17,12 +18,29 @@ type Dialect struct {
 	// passing reports whether a statement that failed with err may succeed when it is repeated.
 	passing func(err error) bool
 
+	// readOnly reports whether err says that the server refuses writes, and so has done nothing. Nil where another
+	// connection would not reach another server.
+	readOnly func(err error) bool
+
+	// hint explains an error whose cause lies elsewhere, or is empty.
+	hint func(err error) string
+
 	// refused reports whether err says that the database has not done the statement. Nil where there are no batches.
 	refused func(err error) bool
 }
 
 // String returns the dialect's name.
 func (d *Dialect) String() string { return d.name }
+
+// failed returns the error of a method that failed with err.
+func (d *Dialect) failed(method string, err error) error {
+	if d.hint != nil {
+		if hint := d.hint(err); hint != "" {
+			return fmt.Errorf("sqlstore: %s: %w (%s)", method, err, hint)
+		}
+	}
+	return fmt.Errorf("sqlstore: %s: %w", method, err)
+}
 
 // units rounds up: a lease or a retention is never cut short.
 func (d *Dialect) units(t time.Duration) int64 {
@@ -41,6 +59,9 @@ type statements struct {
 
 	// schema are run one by one.
 	schema []string
+
+	// present returns how many of the schema's statements need not be run, from the first on. Empty where all are run.
+	present string
 
 	// claim takes key 2 of namespace 1 for token 3 if nobody has it: for the time 4, to be forgotten after 5. It
 	// returns the attempt, or no row.
@@ -72,6 +93,7 @@ func (s statements) in(table string) statements {
 	fill := strings.NewReplacer("{table}", table, "{schema}", schema, "{name}", name, "{now}", s.now).Replace
 	made := statements{
 		lock:         s.lock,
+		present:      fill(s.present),
 		claim:        fill(s.claim),
 		lookUp:       fill(s.lookUp),
 		complete:     fill(s.complete),
@@ -110,6 +132,12 @@ var postgreSQL = Dialect{
 )`,
 			`CREATE INDEX IF NOT EXISTS {name}_expires_at ON {table} (expires_at)`,
 		},
+		// IF NOT EXISTS needs the right to create, and looks into the first schema of the search path only. An
+		// administrator may have given the index another name.
+		present: `SELECT CASE WHEN to_regclass('{table}') IS NULL THEN 0 WHEN EXISTS (
+    SELECT FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+    WHERE i.indrelid = to_regclass('{table}') AND i.indpred IS NULL AND a.attname = 'expires_at'
+) THEN 2 ELSE 1 END`,
 		claim: `INSERT INTO {table} AS t (namespace, key, state, token, attempt, lease_until, expires_at)
 VALUES ($1, $2, 1, $3, 1, {now} + $4::bigint * interval '1 microsecond', {now} + $5::bigint * interval '1 microsecond')
 ON CONFLICT (namespace, key) DO UPDATE SET
@@ -136,19 +164,34 @@ WHERE (SELECT t.state FROM {table} AS t WHERE t.namespace = $1::text AND t.key =
 ORDER BY w.key COLLATE "C"
 ON CONFLICT (namespace, key) DO NOTHING
 RETURNING key`,
+		// The rows are named by their primary key: a ctid is unique in one partition only. An array, unlike a join, has the
+		// planner look up each key in the index, whatever it believes about their number.
 		completeHeld: `UPDATE {table} SET state = 2, expires_at = {now} + $4::bigint * interval '1 microsecond'
-WHERE ctid = ANY (ARRAY(SELECT held.id FROM unnest($2::text[], $3::bytea[]) AS w (key, token), LATERAL (SELECT t.ctid AS id FROM {table} AS t
+WHERE namespace = $1 AND key = ANY (ARRAY(SELECT held.key FROM unnest($2::text[], $3::bytea[]) AS w (key, token), LATERAL (SELECT t.key FROM {table} AS t
 WHERE t.namespace = $1 AND t.key = w.key AND t.token = w.token AND t.state IN (1, 2) AND t.expires_at >= {now} FOR UPDATE SKIP LOCKED) AS held))
 RETURNING key`,
-		// The rows are found by a time that stands still, for only that can be looked up in the index, and are
-		// passed by while somebody claims them.
-		purge: `DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table}
-WHERE expires_at < statement_timestamp() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED))`,
+		// The rows are found by a time that does not advance, for only that can be looked up in the index. Rows that
+		// another session claims are skipped.
+		purge: `DELETE FROM {table} AS t USING unnest(ARRAY(SELECT expired FROM {table} AS expired
+WHERE expires_at < statement_timestamp() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)) AS expired
+WHERE t.namespace = expired.namespace AND t.key = expired.key`,
 	},
 	passing: func(err error) bool {
 		const serializationFailure, deadlockDetected = "40001", "40P01"
 		state := sqlState(err)
 		return state == serializationFailure || state == deadlockDetected
+	},
+	readOnly: func(err error) bool { return sqlState(err) == "25006" }, // also that of a standby
+	hint: func(err error) string {
+		const noSuchStatement, statementExists, protocolViolation = "26000", "42P05", "08P01"
+		switch state := sqlState(err); {
+		case state == noSuchStatement, state == statementExists,
+			state == protocolViolation && strings.Contains(err.Error(), "bind message"):
+			return "a pooler in transaction mode has run this on a connection that does not have the prepared statement: " +
+				"in the DSN set binary_parameters=yes for lib/pq, or default_query_exec_mode=exec for pgx"
+		default:
+			return ""
+		}
 	},
 	refused: func(err error) bool {
 		switch state := sqlState(err); {

@@ -4,7 +4,8 @@
 //
 // # Table
 //
-// [Store.Migrate] makes the table, and [Schema] is the same as plain SQL. One table serves many services: each has a
+// [Store.Migrate] makes the table if there is none, and [Schema] is the same as plain SQL. [Options].Table may name a
+// schema; a table without one is found by PostgreSQL's search path. One table serves many services: each has a
 // namespace of its own.
 //
 // # Time
@@ -38,8 +39,25 @@
 //
 // # PostgreSQL
 //
-// Any supported version, any isolation level, any driver, and a connection pooler in transaction mode as far as the
-// driver allows. The database's encoding must be UTF8 for keys that are not ASCII. The store must talk to the primary.
+// Any supported version, any isolation level and any driver. The database's encoding must be UTF8 for keys that are not
+// ASCII. The user needs SELECT, INSERT, UPDATE and DELETE on the table, USAGE on its schema, and CREATE on the schema only
+// if [Store.Migrate] makes the table.
+//
+// The table may be partitioned, if its primary key remains (namespace, key): by hash of the key, or by list of
+// namespaces. A table that is partitioned by time cannot have that key, and its claims fail.
+//
+// A pooler in transaction mode, such as PgBouncer, needs a driver that prepares nothing: default_query_exec_mode=exec in the
+// DSN for pgx, binary_parameters=yes for lib/pq. Without it statements fail, and lib/pq can even run a statement that
+// another client has prepared, of this store or of any other program.
+//
+// The store must reach the primary. After a failover a pool may keep connections to a server that refuses writes (SQLSTATE
+// 25006): the store closes them, and runs the statement on a new connection. A handle that was made by
+// stdlib.OpenDBFromPool only gives them back to the pgxpool, which must close them itself. From PostgreSQL 14 on, that is
+//
+//	config.AfterRelease = func(conn *pgx.Conn) bool {
+//		server := conn.PgConn()
+//		return server.ParameterStatus("in_hot_standby") != "on" && server.ParameterStatus("default_transaction_read_only") != "on"
+//	}
 //
 // Bound the pool with [sql.DB.SetMaxOpenConns], well below the server's max_connections: after an outage, all
 // that could not be released is released at once. Let [sql.DB.SetMaxIdleConns] be the same: its default is 2, and a

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -30,7 +29,7 @@ func (s *Store) Purge(ctx context.Context, limit int) (n int, err error) {
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("sqlstore: purge: %w", err)
+		return 0, s.dialect.failed("purge", err)
 	}
 	return n, nil
 }

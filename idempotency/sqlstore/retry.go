@@ -13,9 +13,14 @@ const (
 	lastPause  = 64 * time.Millisecond
 )
 
-// retry repeats f, a transaction of its own, while it fails for a reason that passes.
+// retry runs statements, and repeats them while they fail for a reason that passes.
 func (s *Store) retry(ctx context.Context, f func(Conn) error) error {
-	err := s.run(ctx, f)
+	return s.repeat(ctx, func() error { return s.run(ctx, f) })
+}
+
+// repeat repeats f, a transaction of its own, while it fails for a reason that passes.
+func (s *Store) repeat(ctx context.Context, f func() error) error {
+	err := f()
 	for pause, n := firstPause, 0; err != nil && n < retries && s.dialect.passing(err); n++ {
 		timer := time.NewTimer(pause/2 + rand.N(pause)) //nolint:gosec // so that those who collided part
 		select {
@@ -25,7 +30,7 @@ func (s *Store) retry(ctx context.Context, f func(Conn) error) error {
 		case <-timer.C:
 		}
 		pause = min(2*pause, lastPause)
-		err = s.run(ctx, f)
+		err = f()
 	}
 	return err
 }

@@ -19,19 +19,24 @@ func Schema(d *Dialect, table string) string {
 	return strings.Join(d.statements.in(table).schema, ";\n\n") + ";\n"
 }
 
-// Migrate makes the table and its index unless they are there. Any number of processes may call it at once, each time
-// they start. It needs the right to create tables; without it, run [Schema] by other means.
+// Migrate makes the table and its index unless they exist. Any number of processes may call it at once, each time
+// they start. It needs the right to create tables in the schema only for what does not exist; without that right, run
+// [Schema] by other means. In PostgreSQL a table without a schema in its name exists if it is found by the search path;
+// otherwise it is made in the path's first schema.
 func (s *Store) Migrate(ctx context.Context) error {
 	if s.db == nil {
 		return errors.New("sqlstore: the store of an engine is made by the engine; see Schema")
 	}
-	if err := s.retry(ctx, func(Conn) error { return s.migrate(ctx) }); err != nil {
-		return fmt.Errorf("sqlstore: migrate: %w", err)
+	if err := s.repeat(ctx, func() error { return s.migrate(ctx) }); err != nil {
+		return s.dialect.failed("migrate", err)
 	}
 	return nil
 }
 
 func (s *Store) migrate(ctx context.Context) error {
+	if missing, err := s.missing(ctx, s.db); err != nil || len(missing) == 0 {
+		return err
+	}
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -43,10 +48,24 @@ func (s *Store) migrate(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, statement := range s.sql.schema {
+	missing, err := s.missing(ctx, tx)
+	if err != nil {
+		return err
+	}
+	for _, statement := range missing {
 		if _, err := tx.ExecContext(ctx, statement); err != nil {
 			return err
 		}
 	}
 	return tx.Commit()
+}
+
+// missing returns the statements of the schema that must be run.
+func (s *Store) missing(ctx context.Context, db Conn) ([]string, error) {
+	if s.sql.present == "" {
+		return s.sql.schema, nil
+	}
+	var n int
+	_, err := s.row(ctx, db, s.sql.present, nil, &n)
+	return s.sql.schema[n:], err
 }

@@ -81,7 +81,7 @@ func New(db *sql.DB, o Options) (*Store, error) {
 	if db == nil {
 		return nil, errors.New("sqlstore: New needs a database")
 	}
-	s, err := NewOn(func(_ context.Context, f func(Conn) error) error { return f(db) }, o)
+	s, err := NewOn(func(ctx context.Context, f func(Conn) error) error { return o.Dialect.runOn(ctx, db, f) }, o)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func (s *Store) Claim(ctx context.Context, key string, token idempotency.Token, 
 		})
 	}
 	if err != nil {
-		return idempotency.Claim{}, fmt.Errorf("sqlstore: claim: %w", err)
+		return idempotency.Claim{}, s.dialect.failed("claim", err)
 	}
 	if claim.State == idempotency.Acquired {
 		s.purgeNowAndThen(ctx)
@@ -224,7 +224,7 @@ func (s *Store) Complete(ctx context.Context, key string, token idempotency.Toke
 	done, err := s.batched(ctx, s.completions, &batchCall{key: key, token: token})
 	switch {
 	case err != nil:
-		return fmt.Errorf("sqlstore: complete: %w", err)
+		return s.dialect.failed("complete", err)
 	case done:
 		return nil
 	}
@@ -234,11 +234,11 @@ func (s *Store) Complete(ctx context.Context, key string, token idempotency.Toke
 func (s *Store) complete(ctx context.Context, db Execer, key string, token idempotency.Token) error {
 	result, err := db.ExecContext(ctx, s.sql.complete, s.namespace, key, token[:], s.dialect.units(s.retention))
 	if err != nil {
-		return fmt.Errorf("sqlstore: complete: %w", err)
+		return s.dialect.failed("complete", err)
 	}
 	n, err := result.RowsAffected()
 	if err != nil {
-		return fmt.Errorf("sqlstore: complete: %w", err)
+		return s.dialect.failed("complete", err)
 	}
 	if n == 0 {
 		return idempotency.ErrLeaseLost
@@ -254,7 +254,7 @@ func (s *Store) Release(ctx context.Context, key string, token idempotency.Token
 	return s.retry(ctx, func(db Conn) error {
 		_, err := db.ExecContext(ctx, s.sql.release, s.namespace, key, token[:], s.dialect.units(s.retention))
 		if err != nil {
-			return fmt.Errorf("sqlstore: release: %w", err)
+			return s.dialect.failed("release", err)
 		}
 		return nil
 	})

@@ -58,9 +58,11 @@ func (c conn) Close() error                        { return nil }
 func (c conn) Begin() (driver.Tx, error)           { return tx{}, nil }
 
 func (c conn) QueryContext(ctx context.Context, _ string, args []driver.NamedValue) (driver.Rows, error) {
-	c.s.mu.Lock()
-	c.s.keys = args[1].Value
-	c.s.mu.Unlock()
+	if len(args) > 1 {
+		c.s.mu.Lock()
+		c.s.keys = args[1].Value
+		c.s.mu.Unlock()
+	}
 	r, err := c.s.next(ctx)
 	return &cursor{r, cmp.Or(c.s.end, errCommit)}, err
 }
@@ -211,4 +213,37 @@ func TestOptionsAreChecked(t *testing.T) {
 		func() { sqlstore.Schema(sqlstore.SQLite, "x y") })
 	require.Contains(t, sqlstore.Schema(sqlstore.SQLite, ""), "CREATE TABLE IF NOT EXISTS aihooks_idempotency (")
 	require.Equal(t, "SQLite", sqlstore.SQLite.String())
+}
+
+// A poolerError is what lib/pq 1.12.3 and pgx 5.12 returned through PgBouncer 1.18 in transaction mode.
+type poolerError struct{ text, state string }
+
+func (e poolerError) Error() string    { return e.text }
+func (e poolerError) SQLState() string { return e.state }
+
+func TestPooler_ErrorNamesSetting(t *testing.T) {
+	for _, c := range []struct {
+		err  poolerError
+		hint bool
+	}{
+		{poolerError{`pq: bind message supplies 5 parameters, but prepared statement "" requires 4 (08P01)`, "08P01"}, true},
+		{poolerError{`pq: unnamed prepared statement does not exist (26000)`, "26000"}, true},
+		{poolerError{`ERROR: prepared statement "stmtcache_e509" already exists (SQLSTATE 42P05)`, "42P05"}, true},
+		{poolerError{`FATAL: no such database: hooks (SQLSTATE 08P01)`, "08P01"}, false},
+		{poolerError{`ERROR: permission denied for table aihooks_idempotency (SQLSTATE 42501)`, "42501"}, false},
+	} {
+		_, store := open(t, sqlstore.PostgreSQL, c.err)
+		_, claim := store.Claim(t.Context(), "key", idempotency.Token{}, time.Minute)
+		_, purge := store.Purge(t.Context(), 1)
+		for _, err := range []error{
+			claim, purge, store.Complete(t.Context(), "key", idempotency.Token{}), store.Release(t.Context(), "key", idempotency.Token{}), store.Migrate(t.Context()),
+		} {
+			require.ErrorIs(t, err, c.err)
+			if c.hint {
+				require.ErrorContains(t, err, "binary_parameters=yes for lib/pq")
+			} else {
+				require.NotContains(t, err.Error(), "binary_parameters")
+			}
+		}
+	}
 }

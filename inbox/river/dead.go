@@ -179,7 +179,8 @@ func (b *Inbox) operate(ctx context.Context, f inbox.Filter, do func(context.Con
 }
 
 func (b *Inbox) operateOn(ctx context.Context, id int64, do func(context.Context, pgx.Tx, *rivertype.JobRow) error) (done bool, err error) {
-	err = pgx.BeginFunc(ctx, b.pool, func(tx pgx.Tx) error {
+	operation := func(tx pgx.Tx) error {
+		done = false
 		row, err := b.client.Load().JobUpdateTx(ctx, tx, id, nil) // which changes nothing, and locks it
 		if errors.Is(err, rivertype.ErrNotFound) {
 			return nil
@@ -189,7 +190,8 @@ func (b *Inbox) operateOn(ctx context.Context, id int64, do func(context.Context
 		}
 		done = true
 		return do(ctx, tx, row)
-	})
+	}
+	err = b.primary.do(func() error { return pgx.BeginFunc(ctx, b.pool, operation) })
 	if err != nil {
 		return false, fmt.Errorf("riverinbox: job %d: %w", id, err)
 	}

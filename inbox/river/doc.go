@@ -15,7 +15,7 @@
 //	go box.Run(ctx, hook)
 //
 // The tables are River's own and that of the idempotency store. [Inbox.Migrate] makes and updates both, and is safe to call
-// from every replica. River's package rivermigrate and its command are not: of two that migrate an empty database at once,
+// from every replica, and with a user who may not create tables once they are up to date. [Inbox.Use] reports a missing table. River's package rivermigrate and its command are not: of two that migrate an empty database at once,
 // one fails.
 //
 // # What a delivery is
@@ -78,6 +78,23 @@
 //
 // While the server is away or hangs, handlers answer 503 within their StoreTimeout, callbacks are not begun, and all goes on by
 // itself once it is back. What was taken at that moment runs again after the lease.
+//
+// After a failover a pool may keep connections to a server that refuses writes (SQLSTATE 25006). The inbox closes the pool's
+// connections then, and repeats what the server refused. The connection that River keeps for LISTEN is River's: if the old
+// server keeps it open, this process is not notified any more, and callbacks start up to 30 seconds later until the
+// process is restarted. With PollOnly there is no such connection.
+//
+// # Permissions
+//
+// Once [Inbox.Migrate] has run, the pool's user needs SELECT, INSERT, UPDATE and DELETE on River's tables and the store's,
+// USAGE on their schemas and on River's sequences, and no right to create. The tables may be in any schema: see
+// river.Config.Schema and [Options].Table, or the search path.
+//
+// # Size
+//
+// One jsonb value takes 268,435,455 bytes, so a handler with a MaxBody above 189 MiB is refused. Storing takes about
+// 0.1 seconds for each MiB of the body: a delivery whose body takes longer than the handler's StoreTimeout is answered
+// 503 each time.
 //
 // # Connections
 //

@@ -30,6 +30,7 @@ type Client = river.Client[pgx.Tx]
 type Inbox struct {
 	options Options
 	pool    *pgxpool.Pool
+	primary *primary
 	db      *sql.DB // the same connections, for the store
 	store   *sqlstore.Store
 
@@ -62,14 +63,15 @@ func New(pool *pgxpool.Pool, o *Options) (*Inbox, error) {
 		return nil, err
 	}
 	db := stdlib.OpenDBFromPool(pool)
-	store, err := sqlstore.New(db, sqlstore.Options{
-		Dialect: sqlstore.PostgreSQL, Namespace: options.Namespace, Retention: options.Retention, Batch: true,
-	})
+	primary := &primary{pool: pool}
+	store, err := sqlstore.NewOn(func(_ context.Context, f func(sqlstore.Conn) error) error {
+		return primary.do(func() error { return f(db) })
+	}, options.store())
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("riverinbox: Options.Namespace: %w", err), db.Close())
+		return nil, errors.Join(fmt.Errorf("riverinbox: %w", err), db.Close())
 	}
 	return &Inbox{
-		options: options, pool: pool, db: db, store: store, queues: make(map[string]*queue),
+		options: options, pool: pool, primary: primary, db: db, store: store, queues: make(map[string]*queue),
 		alerter: inbox.NewAlerter(context.Background(), options.Policy),
 	}, nil
 }
@@ -77,8 +79,22 @@ func New(pool *pgxpool.Pool, o *Options) (*Inbox, error) {
 // Store returns the idempotency store in the same database, which handlers take if they are given no other.
 func (b *Inbox) Store() idempotency.Store { return b.store }
 
-// CheckHandler implements [webhook.Inbox]. It refuses no handler.
-func (b *Inbox) CheckHandler(_, _ string, _ int64) error { return nil }
+// maxBody is the longest body that can be stored. PostgreSQL takes maxJSONB bytes of text in one jsonb value, and base64
+// makes four bytes of three. What remains, about 4 MiB, is for the headers and the rest of the delivery.
+const (
+	maxJSONB = 1<<28 - 1
+	maxBody  = 189 << 20
+)
+
+// CheckHandler implements [webhook.Inbox]. It refuses a handler whose bodies may be too long for jsonb: PostgreSQL would
+// refuse such a delivery as often as it is sent.
+func (b *Inbox) CheckHandler(vendor, endpoint string, limit int64) error {
+	if limit > maxBody {
+		return fmt.Errorf("riverinbox: bodies of up to %d bytes can be stored, because PostgreSQL's jsonb takes %d bytes and base64 needs a third more, "+
+			"and the handler %s/%s has Options.MaxBody %d; lower MaxBody", maxBody, maxJSONB, vendor, endpoint, limit)
+	}
+	return nil
+}
 
 // CompleteTx marks the delivery whose callback runs under ctx as done, inside the callback's own transaction: the mark
 // and what the callback wrote are committed together, by exactly one of those who may run the delivery. It takes the place
@@ -99,8 +115,9 @@ func (e execer) ExecContext(ctx context.Context, query string, args ...any) (sql
 var errNoClient = errors.New("riverinbox: the inbox has no client yet: call Use")
 
 // Use gives the inbox the client that was made with the configuration that [Inbox.Configure] was given, on the same
-// database. It refuses a server that answers before it has written to disk, and one where the idempotency store has no
-// table. From then on Enqueue and Run work; Enqueue also where the client is never started.
+// database. It refuses a server that acknowledges before it has written to disk, and a database that lacks a table of
+// River's or the idempotency store's, or has River's tables of an older version. From then on Enqueue and Run work;
+// Enqueue also where the client is never started.
 func (b *Inbox) Use(ctx context.Context, client *Client) error {
 	switch {
 	case client == nil:
@@ -109,9 +126,7 @@ func (b *Inbox) Use(ctx context.Context, client *Client) error {
 		return errors.New("riverinbox: Use before Configure: River wants its workers before its client")
 	}
 	var commit, fsync string
-	var migrated bool
-	err := b.pool.QueryRow(ctx, `SELECT current_setting('synchronous_commit'), current_setting('fsync'), to_regclass($1) IS NOT NULL`,
-		sqlstore.DefaultTable).Scan(&commit, &fsync, &migrated)
+	err := b.pool.QueryRow(ctx, `SELECT current_setting('synchronous_commit'), current_setting('fsync')`).Scan(&commit, &fsync)
 	switch {
 	case err != nil:
 		return fmt.Errorf("riverinbox: Use: %w", err)
@@ -119,8 +134,9 @@ func (b *Inbox) Use(ctx context.Context, client *Client) error {
 		return errors.New("riverinbox: synchronous_commit is off: a delivery would be acknowledged before it is on disk; leave it on for this pool's user")
 	case fsync == "off":
 		return errors.New("riverinbox: fsync is off: a delivery would be acknowledged before it is on disk")
-	case !migrated:
-		return fmt.Errorf("riverinbox: there is no table %s: call Migrate first", sqlstore.DefaultTable)
+	}
+	if err := b.checkTables(ctx, client); err != nil {
+		return err
 	}
 	if !b.client.CompareAndSwap(nil, client) {
 		return errors.New("riverinbox: Use was called before")
@@ -139,7 +155,11 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 	if err != nil {
 		return false, err
 	}
-	inserted, err := client.Insert(ctx, a, insertOpts(queueOf(d.Vendor, d.Endpoint)))
+	var inserted *rivertype.JobInsertResult
+	err = b.primary.do(func() error {
+		inserted, err = client.Insert(ctx, a, insertOpts(queueOf(d.Vendor, d.Endpoint)))
+		return err
+	})
 	if err != nil {
 		return false, fmt.Errorf("riverinbox: enqueue: %w", err)
 	}

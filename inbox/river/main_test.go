@@ -167,3 +167,9 @@ func query[T any](t testing.TB, pool *pgxpool.Pool, sql string, args ...any) T {
 	require.NoError(t, err)
 	return v
 }
+
+// pgtestNew returns the DSN of a database on its own server, for tests that make roles.
+func pgtestNew(t testing.TB) string {
+	t.Helper()
+	return pgtest.New(t).Database(t)
+}

@@ -7,8 +7,11 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivermigrate"
+
+	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 )
 
 // Migrate creates or updates River's tables and the table of the idempotency store. Any number of replicas may call it
@@ -33,7 +36,41 @@ func (b *Inbox) Migrate(ctx context.Context) (err error) {
 	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
 		return fmt.Errorf("riverinbox: migrate: %w", err)
 	}
-	return b.store.Migrate(ctx)
+	store, err := sqlstore.New(b.db, b.options.store())
+	if err != nil {
+		return fmt.Errorf("riverinbox: migrate: %w", err)
+	}
+	return store.Migrate(ctx)
+}
+
+// checkTables returns an error that names the table which is missing, or the column that River's tables lack.
+func (b *Inbox) checkTables(ctx context.Context, client *Client) error {
+	const how = "call Migrate first, or run"
+	command := how + " River's command river migrate-up"
+	if b.schema != "" {
+		command += " --schema " + b.schema
+	}
+	tables := []struct{ name, how string }{{b.options.Table, how + " the SQL of sqlstore.Schema"}}
+	for _, name := range []string{"river_job", "river_queue", "river_leader"} {
+		if b.schema != "" {
+			name = pgx.Identifier{b.schema, name}.Sanitize()
+		}
+		tables = append(tables, struct{ name, how string }{name, command})
+	}
+	for _, table := range tables {
+		var found bool
+		if err := b.pool.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, table.name).Scan(&found); err != nil {
+			return fmt.Errorf("riverinbox: Use: %w", err)
+		}
+		if !found {
+			return fmt.Errorf("riverinbox: there is no table %s: %s", table.name, table.how)
+		}
+	}
+	// A statement of River's own names all columns; this one reads no row.
+	if _, err := client.JobList(ctx, river.NewJobListParams().Where("false").First(1)); err != nil {
+		return fmt.Errorf("riverinbox: River's tables are not those of its version, or cannot be read: %s: %w", command, err)
+	}
+	return nil
 }
 
 // migrationLock is any number that no other program uses. It differs from that of sqlstore, which is taken while this

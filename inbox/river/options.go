@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 	"github.com/aihooks/aihooks-go/inbox"
 )
 
@@ -29,6 +30,11 @@ type Options struct {
 	// sqlstore.Options. Services that share a database have different ones, and different schemas for River: one
 	// schema is one inbox. Defaults to [DefaultNamespace].
 	Namespace string
+
+	// Table is the name of the idempotency store's table, after the name of its schema and a dot where there is one; see
+	// sqlstore.Options. River's tables are in river.Config.Schema. Where neither names a schema, both are found by the
+	// search path of the pool's connections. Defaults to sqlstore.DefaultTable.
+	Table string
 
 	// Lease is River's RescueStuckJobsAfter: a delivery that a process has had for so long is taken for lost with it, and
 	// run again. River renews nothing, so it must be longer than any callback may take: longer than the handlers'
@@ -83,6 +89,9 @@ func (o *Options) withDefaults() (Options, error) {
 	if c.Namespace == "" {
 		c.Namespace = DefaultNamespace
 	}
+	if c.Table == "" {
+		c.Table = sqlstore.DefaultTable
+	}
 	switch {
 	case c.Lease > MaxLease:
 		return c, fmt.Errorf("riverinbox: Options.Lease (%v) may be at most %v: so long a delivery rests whose process has died", c.Lease, MaxLease)
@@ -99,6 +108,13 @@ func (o *Options) withDefaults() (Options, error) {
 		return c, fmt.Errorf("riverinbox: Options.Policy.Concurrency (%d) may be at most %d, which is River's limit", c.Policy.Concurrency, maxWorkers)
 	}
 	return c, nil
+}
+
+// store returns the options of the idempotency store.
+func (o *Options) store() sqlstore.Options {
+	return sqlstore.Options{
+		Dialect: sqlstore.PostgreSQL, Namespace: o.Namespace, Table: o.Table, Retention: o.Retention, Batch: true,
+	}
 }
 
 const (

@@ -27,6 +27,8 @@ func (r *run) tend(ctx context.Context, client *Client) {
 		}
 	}
 	again := make(<-chan time.Time)
+	primary := time.NewTicker(primaryCheck)
+	defer primary.Stop()
 	for ctx.Err() == nil {
 		report("inbox: looking for deliveries that wait", errors.Join(r.absent(ctx, client), r.unshelve(ctx, client)))
 		for looked := false; !looked && ctx.Err() == nil; {
@@ -42,6 +44,8 @@ func (r *run) tend(ctx context.Context, client *Client) {
 					again = time.After(joinPause)
 				}
 				looked = true
+			case <-primary.C:
+				report("inbox: looking whether the server takes writes", r.inbox.primary.check(ctx))
 			case <-poll.C:
 				if !r.inbox.pollOnly {
 					report("inbox: looking for deliveries that nothing has announced", r.announce(ctx))

@@ -19,10 +19,11 @@ import (
 	"github.com/aihooks/aihooks-go/internal/pgtest"
 )
 
-// A link stands between a client and the server's socket, and can slow everything down.
+// A link carries what a client sends to the server's socket, and can slow everything down.
 type link struct {
-	dir   string
-	delay atomic.Int64 // of everything that passes, either way
+	dir    string
+	delay  atomic.Int64                  // of everything that passes, either way
+	server atomic.Pointer[pgtest.Server] // of new connections
 }
 
 func newLink(t *testing.T, server *pgtest.Server) *link {
@@ -32,6 +33,7 @@ func newLink(t *testing.T, server *pgtest.Server) *link {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	l := &link{dir: dir}
+	l.server.Store(server)
 	listener, err := net.Listen("unix", filepath.Join(l.dir, socket))
 	require.NoError(t, err)
 	t.Cleanup(func() { listener.Close() })
@@ -41,7 +43,7 @@ func newLink(t *testing.T, server *pgtest.Server) *link {
 			if err != nil {
 				return
 			}
-			go l.join(client, filepath.Join(server.Dir(), socket))
+			go l.join(client, filepath.Join(l.server.Load().Dir(), socket))
 		}
 	}()
 	return l

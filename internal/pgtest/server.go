@@ -144,7 +144,11 @@ func (s *Server) Start() error {
 func (s *Server) ready() bool {
 	text, _ := os.ReadFile(filepath.Join(s.dir, "data", "postmaster.pid"))
 	lines := strings.Split(string(text), "\n")
-	return len(lines) >= 8 && lines[0] == strconv.Itoa(s.postgres.Process.Pid) && strings.TrimSpace(lines[7]) == "ready"
+	if len(lines) < 8 || lines[0] != strconv.Itoa(s.postgres.Process.Pid) {
+		return false
+	}
+	status := strings.TrimSpace(lines[7])
+	return status == "ready" || status == "standby"
 }
 
 // Stop stops the server as an administrator does who is in a hurry: open transactions are rolled back, connections are
@@ -170,6 +174,26 @@ func (s *Server) end(signal syscall.Signal) error {
 	case <-time.After(patience):
 		return fmt.Errorf("pgtest: postgres did not end within %v:\n%s", patience, s.Log())
 	}
+}
+
+// Demote starts the server again as a standby, which refuses writes and has no primary to follow.
+func (s *Server) Demote() error {
+	if err := s.Stop(); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, "data", "standby.signal"), nil, 0o644); err != nil { //nolint:gosec // the server's user reads it
+		return err
+	}
+	return s.Start()
+}
+
+// Promote makes a server that was demoted a primary again. Its connections stay open.
+func (s *Server) Promote() error {
+	out, err := s.command("pg_ctl", "promote", "-D", "data").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("pgtest: pg_ctl promote: %w\n%s", err, out)
+	}
+	return nil
 }
 
 // Close ends the server and removes its files.

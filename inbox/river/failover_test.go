@@ -1,0 +1,134 @@
+//go:build unix
+
+package riverinbox_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/stretchr/testify/require"
+
+	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
+	"github.com/aihooks/aihooks-go/internal/pgtest"
+)
+
+// TestFailover_NextDeliveryReachesNewPrimary has a pool keep connections to a server that refuses writes, while new
+// connections reach another.
+func TestFailover_NextDeliveryReachesNewPrimary(t *testing.T) {
+	t.Parallel()
+	for name, demote := range map[string]func(t *testing.T, server *pgtest.Server){
+		"read-only": func(t *testing.T, server *pgtest.Server) {
+			admin := poolOf(t, server.DSN("postgres"))
+			defer admin.Close()
+			for _, statement := range []string{"ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"} {
+				_, err := admin.Exec(t.Context(), statement)
+				require.NoError(t, err)
+			}
+			soon(t, func() bool { return query[string](t, admin, "SHOW default_transaction_read_only") == "on" })
+		},
+		"standby": func(t *testing.T, server *pgtest.Server) { require.NoError(t, server.Demote()) },
+	} {
+		for _, pollOnly := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, PollOnly %t", name, pollOnly), func(t *testing.T) {
+				t.Parallel()
+				older, newer := pgtest.New(t), postgres(t)
+				var server atomic.Pointer[pgtest.Server]
+				server.Store(newer)
+				pool := poolThrough(t, newer.Database(t), &server)
+				database := query[string](t, pool, "SELECT current_database()::text")
+				server.Store(older)
+				for older.Database(t) != older.DSN(database) { //nolint:revive // until there is one of the same name
+				}
+				pool.Reset()
+				options := quick(5)
+				options.Policy.Logger = slog.New(slog.DiscardHandler)
+				box, err := riverinbox.New(pool, &options)
+				require.NoError(t, err)
+				c := &river.Config{Logger: options.Policy.Logger, TestOnly: true, PollOnly: pollOnly}
+				require.NoError(t, box.Configure(c))
+				for _, s := range []*pgtest.Server{newer, older} {
+					server.Store(s)
+					pool.Reset()
+					require.NoError(t, box.Migrate(t.Context()))
+				}
+				client, err := river.NewClient(riverpgxv5.New(pool), c)
+				require.NoError(t, err)
+				require.NoError(t, box.Use(t.Context(), client))
+				require.NoError(t, client.Start(context.Background()))
+				t.Cleanup(func() {
+					require.NoError(t, client.Stop(context.Background()))
+					require.NoError(t, box.Close())
+					pool.Close()
+				})
+				desk := newDesk(t, box, succeed)
+				run(t, box, desk.hook)
+				desk.send("before")
+				soon(t, func() bool { return desk.calls("before") == 1 })
+
+				demote(t, older)
+				soon(t, func() bool { // the pool has connections to the server that refuses writes
+					_, err := box.Enqueue(t.Context(), parcel("meanwhile", nil))
+					return err != nil && strings.Contains(err.Error(), "25006")
+				})
+				require.Equal(t, http.StatusServiceUnavailable, desk.post("meanwhile"))
+				server.Store(newer)
+				switched := time.Now()
+				n := 0
+				soon(t, func() bool { n++; return desk.post(fmt.Sprint("after-", n)) == http.StatusOK })
+				taken := time.Since(switched)
+				soon(t, func() bool { return desk.calls(fmt.Sprint("after-", n)) == 1 })
+				t.Logf("taken %v and run %v after the switch, delivery %d", taken.Round(10*time.Millisecond), time.Since(switched).Round(10*time.Millisecond), n)
+			})
+		}
+	}
+}
+
+// TestFailover_IdleProcessReachesNewPrimary is about a process that only runs deliveries: those that others enqueue.
+func TestFailover_IdleProcessReachesNewPrimary(t *testing.T) {
+	t.Parallel()
+	server := pgtest.New(t)
+	dsn := server.Database(t)
+	options := quick(5)
+	options.Lease = 3 * time.Second // what River could not record on the old connections runs again
+	config := river.Config{PollOnly: true, JobTimeout: time.Second}
+	idle := open(t, setup{dsn: dsn, options: options, config: config})
+	idle.hurry()
+	desk := newDesk(t, idle.box, succeed)
+	run(t, idle.box, desk.hook)
+	soon(t, func() bool { return idle.pool.Stat().TotalConns() >= 2 })
+	for _, statement := range []string{"ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"} {
+		_, err := idle.pool.Exec(t.Context(), statement)
+		require.NoError(t, err)
+	}
+	// Connections that are made from now on take writes again, as those to a new primary.
+	other := open(t, setup{dsn: dsn + "&default_transaction_read_only=off", options: options, config: config})
+	_, err := other.pool.Exec(t.Context(), "ALTER ROLE postgres SET default_transaction_read_only = off")
+	require.NoError(t, err)
+	newDesk(t, other.box, succeed).send("a")
+	soon(t, func() bool { return desk.calls("a") >= 1 })
+}
+
+// poolThrough returns a pool whose new connections are to the server that is stored.
+func poolThrough(t testing.TB, dsn string, server *atomic.Pointer[pgtest.Server]) *pgxpool.Pool {
+	t.Helper()
+	config, err := pgxpool.ParseConfig(dsn)
+	require.NoError(t, err)
+	config.MaxConns = 6
+	config.ConnConfig.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(server.Load().Dir(), ".s.PGSQL.5432"))
+	}
+	pool, err := pgxpool.NewWithConfig(context.Background(), config)
+	require.NoError(t, err)
+	return pool
+}
