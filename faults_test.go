@@ -19,6 +19,7 @@ const faultCount = 32
 
 var (
 	faultRow    = regexp.MustCompile(`^\| (\d+) \| (.+) \| (.+) \|$`)
+	engineRow   = regexp.MustCompile(`^\| (.+?) \| ?(.*?) ?\| (.+) \|$`)
 	faultFolder = regexp.MustCompile("^`([a-z0-9./]+)` (.+)$")
 	testName    = regexp.MustCompile(`^(Test|Fuzz|Benchmark)[A-Z]\w*$`)
 )
@@ -35,19 +36,42 @@ func TestFaults_EveryRowNamesItsTests(t *testing.T) {
 		}
 		row++
 		require.Equal(t, strconv.Itoa(row), cells[1])
-		for group := range strings.SplitSeq(cells[3], "; ") {
-			m := faultFolder.FindStringSubmatch(group)
-			require.NotNil(t, m, "row %d: %q must be a folder and tests", row, group)
-			there := testsIn(t, m[1])
-			for name := range strings.SplitSeq(m[2], ", ") {
-				require.Regexp(t, testName, name, "row %d", row)
-				if !there[name] {
-					t.Errorf("row %d names %s, which is no test in the folder %s", row, name, m[1])
-				}
+		requireTests(t, cells[3])
+	}
+	require.Equal(t, faultCount, row, "each fault has a row")
+}
+
+func TestEngines_EveryRowNamesItsTests(t *testing.T) {
+	page, err := os.ReadFile("docs/engines.md")
+	require.NoError(t, err)
+	rows := 0
+	for line := range strings.Lines(string(page)) {
+		switch cells := engineRow.FindStringSubmatch(strings.TrimRight(line, "\r\n")); {
+		case cells == nil || cells[1] == "needs" || cells[1] == "---":
+		case cells[3] == "—":
+			rows++
+		default:
+			rows++
+			requireTests(t, cells[3])
+		}
+	}
+	require.Greater(t, rows, 35)
+}
+
+// requireTests requires that a cell of a table names folders and tests in them.
+func requireTests(t *testing.T, cell string) {
+	t.Helper()
+	for group := range strings.SplitSeq(cell, "; ") {
+		m := faultFolder.FindStringSubmatch(group)
+		require.NotNil(t, m, "%q must be a folder and tests", group)
+		there := testsIn(t, m[1])
+		for name := range strings.SplitSeq(m[2], ", ") {
+			require.Regexp(t, testName, name)
+			if !there[name] {
+				t.Errorf("%s is no test in the folder %s", name, m[1])
 			}
 		}
 	}
-	require.Equal(t, faultCount, row, "each fault has a row")
 }
 
 // testsIn returns the names of the test functions in a folder's files.
