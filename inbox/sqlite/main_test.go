@@ -15,7 +15,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	work := map[string]func() error{"receive": receive, "cat": cat}[os.Getenv(envWork)]
+	work := map[string]func() error{"receive": receive, "cat": cat, "doom": doom}[os.Getenv(envWork)]
 	if work == nil {
 		_ = flag.Set("test.parallel", "24") // what runs in parallel here waits most of the time
 		os.Exit(m.Run())

@@ -64,7 +64,7 @@ func (b *Inbox) Stats(ctx context.Context) (Stats, error) {
 		counts := stats.Endpoints[hook]
 		counts.add(stateNames[code], n)
 		stats.Endpoints[hook] = counts
-		if at := timeOf(first); code == pending && at.Before(now) && (stats.Oldest.IsZero() || at.Before(stats.Oldest)) {
+		if at := timeOf(first); stateNames[code] == inbox.Pending && at.Before(now) && (stats.Oldest.IsZero() || at.Before(stats.Oldest)) {
 			stats.Oldest = at
 		}
 		return nil
