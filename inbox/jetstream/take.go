@@ -36,6 +36,7 @@ type taken struct {
 	recalled bool
 	noteSeq  uint64 // zero: nothing
 	noted    bool   // what has become of it this time stands there
+	suspect  bool   // it has the slot of inbox.Runs
 }
 
 // buried returns the dead letter that has become of it.
@@ -69,6 +70,10 @@ type note struct {
 	Tried    int             `json:"tried,omitempty"`
 	Due      time.Time       `json:"due,omitzero"`
 	Attempts []inbox.Attempt `json:"attempts,omitempty"`
+
+	// Alone is which of the times the delivery runs as a suspect, next to no other suspect of its process. It is written
+	// before the callback begins, so that a delivery which only waited for its turn is not blamed for a loss.
+	Alone uint64 `json:"alone,omitempty"`
 
 	// By is the run that wrote it.
 	By string `json:"by"`
@@ -108,8 +113,9 @@ func (b *Inbox) recallOnce(ctx context.Context, t *taken) error {
 		t.state.Tried, t.attempts, t.due = n.Tried, n.Attempts, n.Due
 	}
 	for seen := n.Seen; seen+1 < t.n && t.state.Tried < b.options.Policy.MaxAttempts; seen++ {
-		t.add(b.lostAttempt(t.attempts))
-		t.due = time.Time{}
+		d := b.options.Policy.Lose(t.state.Tried, n.Alone == seen+1, b.lostAt(t.attempts), "jetstream: the process that had it was not heard of again")
+		t.add(d.Attempt)
+		t.due = time.Now().Add(d.After)
 	}
 	return nil
 }
@@ -123,15 +129,41 @@ func (t *taken) add(a inbox.Attempt) {
 	}
 }
 
-func (b *Inbox) lostAttempt(before []inbox.Attempt) inbox.Attempt {
-	now := time.Now().UTC()
-	at := now.Add(-b.options.Lease) // about so; it is not known
+// lostAt is when a lost attempt began, more or less: it is not known.
+func (b *Inbox) lostAt(before []inbox.Attempt) time.Time {
+	at := time.Now().UTC().Add(-b.options.Lease)
 	if n := len(before); n > 0 && at.Before(before[n-1].At) {
 		at = before[n-1].At
 	}
-	return inbox.Attempt{
-		At: at, Took: now.Sub(at), Outcome: inbox.Lost, Counted: true,
-		Error: "jetstream: the process that had it was not heard of again",
+	return at
+}
+
+// accuse records that the delivery is the only suspect that this process runs.
+func (b *Inbox) accuse(ctx context.Context, r *run, t *taken) error {
+	attempts, err := short(t.attempts)
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(note{Seen: t.n - 1, Tried: t.state.Tried, Due: t.due.UTC(), Attempts: attempts, Alone: t.n, By: r.name})
+	if err != nil {
+		return fmt.Errorf("jetstream: %w", err)
+	}
+	ack, err := b.js.Publish(ctx, b.note(t.seq), text, jetstream.WithExpectLastSequencePerSubject(t.noteSeq))
+	if err == nil {
+		t.noteSeq = ack.Sequence
+		return nil
+	}
+	there, seq, readErr := b.readNote(ctx, t.seq)
+	switch {
+	case readErr != nil:
+		return errors.Join(err, readErr)
+	case there.By == r.name && there.Alone == t.n: // this one, whose acknowledgement was lost
+		t.noteSeq = seq
+		return nil
+	case seq != t.noteSeq:
+		return fmt.Errorf("%w: entry %s", errLeaseEnded, t.id())
+	default:
+		return fmt.Errorf("jetstream: note: %w", err)
 	}
 }
 

@@ -25,8 +25,17 @@ type worker struct {
 func (w *worker) Timeout(*river.Job[args]) time.Duration { return w.inbox.options.Lease }
 
 // NextRetry keeps River's own backoff, which grows with the fourth power of the attempts, out of it. The rescuer asks as
-// well, for a job that has not been worked: that one is due at once.
-func (w *worker) NextRetry(job *river.Job[args]) time.Time { return time.Now().Add(job.Args.rest) }
+// well, for a job that was lost with its process.
+func (w *worker) NextRetry(job *river.Job[args]) time.Time {
+	rest := job.Args.rest
+	if !job.Args.failed {
+		rest = w.inbox.options.Policy.Backoff(1)
+		if rec, err := recordOf(job.JobRow, job.Attempt); err == nil {
+			rest = w.inbox.options.Policy.Backoff(max(rec.Tried, 1))
+		}
+	}
+	return time.Now().Add(rest)
+}
 
 // errLost is what River is told of a delivery that has taken its process along once too often.
 var errLost = errors.New("the delivery's process was not heard of again, MaxAttempts times")
@@ -45,23 +54,33 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 	if err != nil {
 		return river.JobCancel(err)
 	}
-	isLost := len(rec.Attempts) > 0 && rec.Attempts[len(rec.Attempts)-1].Outcome == inbox.Lost
-	if isLost && rec.Tried >= w.inbox.options.Policy.MaxAttempts {
+	last := len(rec.Attempts) - 1
+	isLost := last >= 0 && rec.Attempts[last].Outcome == inbox.Lost
+	if isLost && rec.Attempts[last].Counted && rec.Tried >= w.inbox.options.Policy.MaxAttempts {
 		rec.Seen = job.Attempt
 		return errors.Join(river.RecordOutput(ctx, rec), river.JobCancel(errLost))
 	}
 	if rec.Reruns > 0 {
 		delivery = delivery.Again(rec.Reruns)
 	}
+	if inbox.IsSuspect(rec.Attempts) {
+		if !w.inbox.reserveSuspect(job.Queue) {
+			return errors.Join(w.keep(ctx, rec, isLost), river.JobSnooze(w.inbox.laterSuspect(job.Queue)))
+		}
+		defer w.inbox.active.FreeSuspect()
+		if err := w.accuse(ctx, job, rec); err != nil {
+			return errors.Join(w.keep(ctx, rec, isLost), river.JobSnooze(w.inbox.later(job.Queue)))
+		}
+	}
 	decided := make(chan inbox.Decision, 1)
 	r := w.inbox.place(job.Queue, delivery.Vendor, delivery.Endpoint)
 	if r == nil || !r.start(func() {
 		r.dispatcher.Go(delivery, rec.Tried+1, func(d inbox.Decision) { decided <- d })
-	}) {
+	}) { // not even begun
 		if r != nil {
 			r.dispatcher.Unreserve(delivery.Vendor, delivery.Endpoint, 1)
 		}
-		return errors.Join(w.keep(ctx, rec, isLost), river.JobSnooze(w.inbox.later(job.Queue)))
+		return errors.Join(w.keep(ctx, rec, inbox.IsSuspect(rec.Attempts)), river.JobSnooze(w.inbox.later(job.Queue)))
 	}
 	d := <-decided
 	if lease := w.inbox.options.Lease; time.Since(began) >= lease-lease/10 {
@@ -74,9 +93,17 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 	return w.settle(ctx, job, rec, d)
 }
 
-// keep puts down what was found out about lost attempts.
-func (w *worker) keep(ctx context.Context, rec *record, isLost bool) error {
-	if !isLost {
+// accuse records that the attempt is the only one of a suspect in this process.
+func (w *worker) accuse(ctx context.Context, job *river.Job[args], rec *record) error {
+	accused := *rec
+	accused.Alone = job.Attempt
+	_, err := w.inbox.client.Load().JobUpdate(ctx, job.ID, &river.JobUpdateParams{Output: &accused})
+	return err
+}
+
+// keep records what was found out about lost attempts, and that the delivery has not run since.
+func (w *worker) keep(ctx context.Context, rec *record, changed bool) error {
+	if !changed {
 		return nil
 	}
 	return river.RecordOutput(ctx, rec)
@@ -108,7 +135,7 @@ func (w *worker) settle(ctx context.Context, job *river.Job[args], rec *record, 
 	case again:
 		return river.JobSnooze(d.After)
 	default:
-		job.Args.rest = max(0, d.After)
+		job.Args.failed, job.Args.rest = true, max(0, d.After)
 		return reason
 	}
 }
@@ -129,6 +156,26 @@ func (b *Inbox) later(name string) time.Duration {
 		return 0
 	}
 	return placePatience/2 + rand.N(placePatience) //nolint:gosec // parts those who go together
+}
+
+// suspectRest is how long a suspect rests, more or less, while another runs.
+const suspectRest = 4 * time.Second
+
+func (b *Inbox) laterSuspect(name string) time.Duration {
+	if len(b.runsOf(name)) == 0 {
+		return 0
+	}
+	return suspectRest/2 + rand.N(suspectRest) //nolint:gosec // parts those who go together
+}
+
+// reserveSuspect waits for a while for the slot of a suspect, and reports whether it got it.
+func (b *Inbox) reserveSuspect(name string) bool {
+	for began := time.Now(); !b.active.ReserveSuspect(); time.Sleep(placeTick) {
+		if len(b.runsOf(name)) == 0 || time.Since(began) >= placePatience {
+			return false
+		}
+	}
+	return true
 }
 
 func (b *Inbox) runsOf(name string) []*run {

@@ -29,7 +29,7 @@ func TestEndpoints_AreLookedAtTogether(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{})
 	storeAtOnce(t, box, pings("a", 200)...)
-	for _, step := range plan(t, path, sqlite.DueByHook) {
+	for _, step := range plan(t, path, strings.ReplaceAll(sqlite.DueByHook, "?1", "0")) {
 		if strings.Contains(step, "aihooks_inbox") {
 			require.Contains(t, step, "SEARCH aihooks_inbox USING COVERING INDEX aihooks_inbox_due (state=?", "it reads a row for each endpoint that has something")
 		}
