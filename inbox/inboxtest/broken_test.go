@@ -214,7 +214,7 @@ var breaks = map[fault][]string{
 	wakesNobody:           {"AnyProcessRunsWhatAnyHasTaken", andOthers},
 	wakesItself:           {"RetryRunsAgainWithAFreshBudget", "AnyProcessRunsWhatAnyHasTaken"},
 	takesInTwoSteps:       {"ProcessesShareTheWork"},
-	leasesEndEarly:        {"DeliveryOutlivesItsProcess", "SuspectsRunOneAtATime"},
+	leasesEndEarly:        {"DeliveryOutlivesItsProcess"},
 	leasesNeverEnd:        {"DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried", "LateResultChangesNothing", "SuspectsRunOneAtATime"},
 	lossesLeaveNoTrace:    {"DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried"},
 	lossesDoNotBury:       {"DeliveryThatTakesItsProcessAlongIsBuried"},

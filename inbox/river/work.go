@@ -56,7 +56,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 	}
 	last := len(rec.Attempts) - 1
 	isLost := last >= 0 && rec.Attempts[last].Outcome == inbox.Lost
-	if isLost && rec.Attempts[last].Counted && rec.Tried >= w.inbox.options.Policy.MaxAttempts {
+	if isLost && rec.Tried >= w.inbox.options.Policy.MaxAttempts {
 		rec.Seen = job.Attempt
 		return errors.Join(river.RecordOutput(ctx, rec), river.JobCancel(errLost))
 	}

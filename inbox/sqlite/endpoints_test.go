@@ -89,6 +89,7 @@ func TestRun_DoesNotWarnOfEndpointsOfAnotherRun(t *testing.T) {
 	}
 	start(t, box, hooks[0])
 	start(t, box, hooks[1])
+	soon(t, func() bool { return box.CountRuns() == 2 })
 	for i := range 10 {
 		for _, s := range stubs {
 			p := parcel(ping, fmt.Sprint(s.endpoint, i))

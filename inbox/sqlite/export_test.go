@@ -43,3 +43,10 @@ func (b *Inbox) StopKeeping() {
 
 // KeepsHouse tells whether the inbox purges what is old.
 func (b *Inbox) KeepsHouse() bool { return b.stop != nil }
+
+// CountRuns returns how many Runs there are.
+func (b *Inbox) CountRuns() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.runs)
+}

@@ -26,6 +26,7 @@ type Inbox struct {
 	writer  *writer
 	store   *sqlstore.Store
 	space   space
+	clock   clock
 
 	stop     context.CancelFunc // ends the housekeeping; nil if there is none
 	keeping  sync.WaitGroup

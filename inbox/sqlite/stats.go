@@ -53,6 +53,7 @@ func (b *Inbox) Stats(ctx context.Context) (Stats, error) {
 		return stats, fmt.Errorf("sqlite: %w", err)
 	}
 	now := time.Now()
+	back := b.setBack(ctx, now)
 	err = eachRow(rows, func(scan func(...any) error) error {
 		var code, n int
 		var hook string
@@ -64,7 +65,14 @@ func (b *Inbox) Stats(ctx context.Context) (Stats, error) {
 		counts := stats.Endpoints[hook]
 		counts.add(stateNames[code], n)
 		stats.Endpoints[hook] = counts
-		if at := timeOf(first); stateNames[code] == inbox.Pending && at.Before(now) && (stats.Oldest.IsZero() || at.Before(stats.Oldest)) {
+		at := timeOf(first)
+		if back > 0 && at.After(now) {
+			at = at.Add(-back)
+			if at.Sub(now) < saveEvery { // it is not known more exactly
+				at = now
+			}
+		}
+		if stateNames[code] == inbox.Pending && !at.After(now) && (stats.Oldest.IsZero() || at.Before(stats.Oldest)) {
 			stats.Oldest = at
 		}
 		return nil
