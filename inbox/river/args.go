@@ -119,6 +119,9 @@ type record struct {
 	// before the attempt begins, so that one which only waited for its turn is not blamed for a loss.
 	Alone int `json:"alone,omitempty"`
 
+	// Due is when the job is due, by the database's clock, where River could not be told; see Inbox.inDatabase.
+	Due *time.Time `json:"due,omitempty"`
+
 	// Reruns is how often it was rerun.
 	Reruns int `json:"reruns,omitempty"`
 
@@ -143,7 +146,7 @@ func recordOf(row *rivertype.JobRow, n int) (*record, error) {
 		a.Counted = r.Alone == r.Seen+1
 		r.append(a)
 	}
-	r.Alone = 0
+	r.Alone, r.Due = 0, nil
 	return r, nil
 }
 

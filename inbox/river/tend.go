@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 )
@@ -19,6 +18,9 @@ const tendEvery = time.Minute
 // tend looks after what River does not, until ctx ends.
 func (r *run) tend(ctx context.Context, client *Client) {
 	every, poll := time.NewTicker(tendEvery), time.NewTicker(r.inbox.options.Poll)
+	measure, move := time.NewTicker(clockEvery), time.NewTicker(moveEvery)
+	defer measure.Stop()
+	defer move.Stop()
 	defer every.Stop()
 	defer poll.Stop()
 	report := func(text string, err error) {
@@ -42,6 +44,14 @@ func (r *run) tend(ctx context.Context, client *Client) {
 					again = time.After(joinPause)
 				}
 				looked = true
+			case <-measure.C:
+				_, err := r.inbox.measureClock(ctx)
+				report("inbox: measuring the database's clock", err)
+				report("inbox: moving deliveries that are due", r.inbox.moveDue(ctx)) // another process may differ
+			case <-move.C:
+				if r.inbox.skew.Load() != 0 {
+					report("inbox: moving deliveries that are due", r.inbox.moveDue(ctx))
+				}
 			case <-poll.C:
 				if !r.inbox.pollOnly {
 					report("inbox: looking for deliveries that nothing has announced", r.announce(ctx))
@@ -71,12 +81,11 @@ func (r *run) announce(ctx context.Context) error {
 	if len(names) == 0 {
 		return nil
 	}
-	table, schema := "river_job", (*string)(nil)
+	schema := (*string)(nil)
 	if r.inbox.schema != "" {
 		schema = &r.inbox.schema
-		table = pgx.Identifier{*schema, "river_job"}.Sanitize()
 	}
-	_, err := r.inbox.pool.Exec(ctx, fmt.Sprintf(announceDue, table), names, schema)
+	_, err := r.inbox.pool.Exec(ctx, fmt.Sprintf(announceDue, r.inbox.jobTable()), names, schema)
 	return err
 }
 

@@ -21,8 +21,10 @@ type worker struct {
 }
 
 // Timeout is how long River's rescuer lets a job be. It must not be negative: such jobs are never rescued. Callbacks do
-// not run under the context that ends with it.
-func (w *worker) Timeout(*river.Job[args]) time.Duration { return w.inbox.options.Lease }
+// not run under the context that ends with it. The rescuer compares its process' clock with times of the database.
+func (w *worker) Timeout(*river.Job[args]) time.Duration {
+	return w.inbox.options.Lease + w.inbox.ahead()
+}
 
 // NextRetry keeps River's own backoff, which grows with the fourth power of the attempts, out of it. The rescuer asks as
 // well, for a job that was lost with its process.
@@ -33,6 +35,7 @@ func (w *worker) NextRetry(job *river.Job[args]) time.Time {
 		if rec, err := recordOf(job.JobRow, job.Attempt); err == nil {
 			rest = w.inbox.options.Policy.Backoff(max(rec.Tried, 1))
 		}
+		rest, _ = w.inbox.inDatabase(rest)
 	}
 	return time.Now().Add(rest)
 }
@@ -65,11 +68,11 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 	}
 	if inbox.IsSuspect(rec.Attempts) {
 		if !w.inbox.reserveSuspect(job.Queue) {
-			return errors.Join(w.keep(ctx, rec, isLost), river.JobSnooze(w.inbox.laterSuspect(job.Queue)))
+			return w.snooze(ctx, rec, isLost, w.inbox.laterSuspect(job.Queue))
 		}
 		defer w.inbox.active.FreeSuspect()
 		if err := w.accuse(ctx, job, rec); err != nil {
-			return errors.Join(w.keep(ctx, rec, isLost), river.JobSnooze(w.inbox.later(job.Queue)))
+			return w.snooze(ctx, rec, isLost, w.inbox.later(job.Queue))
 		}
 	}
 	decided := make(chan inbox.Decision, 1)
@@ -80,7 +83,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 		if r != nil {
 			r.dispatcher.Unreserve(delivery.Vendor, delivery.Endpoint, 1)
 		}
-		return errors.Join(w.keep(ctx, rec, inbox.IsSuspect(rec.Attempts)), river.JobSnooze(w.inbox.later(job.Queue)))
+		return w.snooze(ctx, rec, inbox.IsSuspect(rec.Attempts), w.inbox.later(job.Queue))
 	}
 	d := <-decided
 	if lease := w.inbox.options.Lease; time.Since(began) >= lease-lease/10 {
@@ -101,12 +104,15 @@ func (w *worker) accuse(ctx context.Context, job *river.Job[args], rec *record) 
 	return err
 }
 
-// keep records what was found out about lost attempts, and that the delivery has not run since.
-func (w *worker) keep(ctx context.Context, rec *record, changed bool) error {
-	if !changed {
-		return nil
+// snooze has a delivery rest that was not run. changed says that there is something about it to be recorded: a loss that was
+// found out, or that it is no longer accused.
+func (w *worker) snooze(ctx context.Context, rec *record, changed bool, d time.Duration) error {
+	rest, due := w.inbox.inDatabase(d)
+	rec.Due = due
+	if changed || due != nil {
+		return errors.Join(river.RecordOutput(ctx, rec), river.JobSnooze(rest))
 	}
-	return river.RecordOutput(ctx, rec)
+	return river.JobSnooze(rest)
 }
 
 // settle tells River what becomes of a delivery that was run. What River counts as an attempt is what does here.
@@ -121,23 +127,27 @@ func (w *worker) settle(ctx context.Context, job *river.Job[args], rec *record, 
 	if again {
 		rec.Seen-- // a snooze takes the attempt back
 	}
+	reason := errors.New(textOf(rec.Attempts[len(rec.Attempts)-1]))
+	rest := max(0, d.After)
+	switch {
+	case d.Verdict == inbox.Bury:
+		if err := river.RecordOutput(ctx, rec); err != nil {
+			return err
+		}
+		return river.JobCancel(reason)
+	case d.Verdict == inbox.Shelve:
+		return w.snooze(ctx, rec, true, shelf)
+	case again && rest == 0:
+		return w.snooze(ctx, rec, true, w.inbox.later(job.Queue))
+	case again:
+		return w.snooze(ctx, rec, true, rest)
+	}
+	job.Args.failed = true
+	job.Args.rest, rec.Due = w.inbox.inDatabase(rest)
 	if err := river.RecordOutput(ctx, rec); err != nil {
 		return err
 	}
-	reason := errors.New(textOf(rec.Attempts[len(rec.Attempts)-1]))
-	switch {
-	case d.Verdict == inbox.Bury:
-		return river.JobCancel(reason)
-	case d.Verdict == inbox.Shelve:
-		return river.JobSnooze(shelf)
-	case again && d.After <= 0:
-		return river.JobSnooze(w.inbox.later(job.Queue))
-	case again:
-		return river.JobSnooze(d.After)
-	default:
-		job.Args.failed, job.Args.rest = true, max(0, d.After)
-		return reason
-	}
+	return reason
 }
 
 func textOf(a inbox.Attempt) string {
