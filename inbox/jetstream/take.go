@@ -69,6 +69,7 @@ type note struct {
 
 	Tried    int             `json:"tried,omitempty"`
 	Due      time.Time       `json:"due,omitzero"`
+	Rest     time.Duration   `json:"rest,omitempty"` // until then, when it was written
 	Attempts []inbox.Attempt `json:"attempts,omitempty"`
 
 	// Alone is which of the times the delivery runs as a suspect, next to no other suspect of its process. It is written
@@ -77,6 +78,8 @@ type note struct {
 
 	// By is the run that wrote it.
 	By string `json:"by"`
+
+	written time.Time // by the server's clock
 }
 
 // errLeaseEnded says that somebody else may have the delivery by now.
@@ -108,9 +111,15 @@ func (b *Inbox) recallOnce(ctx context.Context, t *taken) error {
 	if err != nil {
 		return err
 	}
+	due := n.Due
+	if n.Rest > 0 && time.Until(due) > early {
+		if due, err = b.dueByServer(ctx, &n); err != nil {
+			return err
+		}
+	}
 	t.recalled, t.noteSeq = true, seq
 	if seq > 0 {
-		t.state.Tried, t.attempts, t.due = n.Tried, n.Attempts, n.Due
+		t.state.Tried, t.attempts, t.due = n.Tried, n.Attempts, due
 	}
 	for seen := n.Seen; seen+1 < t.n && t.state.Tried < b.options.Policy.MaxAttempts; seen++ {
 		d := b.options.Policy.Lose(t.state.Tried, n.Alone == seen+1, b.lostAt(t.attempts), "jetstream: the process that had it was not heard of again")
@@ -118,6 +127,17 @@ func (b *Inbox) recallOnce(ctx context.Context, t *taken) error {
 		t.due = time.Now().Add(d.After)
 	}
 	return nil
+}
+
+// dueByServer returns when a delivery is due that is not by the clock of this process, which may have been set back since, or
+// differ from that of the process before: the server's clock has counted as well.
+func (b *Inbox) dueByServer(ctx context.Context, n *note) (time.Time, error) {
+	info, err := b.mainStream().Info(ctx)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("jetstream: %w", err)
+	}
+	left := n.Rest - info.TimeStamp.Sub(n.written)
+	return time.Now().Add(min(left, time.Until(n.Due))), nil
 }
 
 // add adds an attempt to the delivery's story.
@@ -175,6 +195,7 @@ func (b *Inbox) readNote(ctx context.Context, seq uint64) (n note, noteSeq uint6
 	case err != nil:
 		return n, 0, fmt.Errorf("jetstream: %w", err)
 	}
+	n.written = raw.Time
 	_ = json.Unmarshal(raw.Data, &n) // one that cannot be read begins anew: the delivery matters more
 	return n, raw.Sequence, nil
 }
@@ -186,7 +207,7 @@ func (b *Inbox) writeNote(ctx context.Context, r *run, t *taken) error {
 		if err != nil {
 			return err
 		}
-		text, err := json.Marshal(note{Seen: t.n, Tried: t.state.Tried, Due: t.due.UTC(), Attempts: attempts, By: r.name})
+		text, err := json.Marshal(note{Seen: t.n, Tried: t.state.Tried, Due: t.due.UTC(), Rest: max(0, time.Until(t.due)), Attempts: attempts, By: r.name})
 		if err != nil {
 			return fmt.Errorf("jetstream: %w", err)
 		}
