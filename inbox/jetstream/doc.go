@@ -61,6 +61,11 @@
 // A dead letter is stored before the delivery ends; what moves is never at neither place. Whoever dies in between leaves it
 // at both: the next process finds the dead letter, and does not call back.
 //
+// # Clocks
+//
+// The server counts leases and rests, so the clock of a process may be wrong, or set, without a delivery waiting for it. The
+// server deletes dead letters by its own clock if [Options].DeadRetention is set.
+//
 // # When the server is away
 //
 // Deliveries are answered 503 within the time that the store and the inbox have for one call. The client reconnects by itself if its

@@ -31,6 +31,14 @@
 // cannot recognise all. Do not copy it while it is open: use SQLite's VACUUM INTO, or its backup command. Nor may the program
 // itself open it but as a database: on Unix, closing a file gives up all locks that the process has on it.
 //
+// # The clock
+//
+// All times in the file are the system's. The inbox compares them with the clock every few seconds. If the clock was set
+// back, it sets the times of stored deliveries and leases back as well, within about a minute, and logs a warning. If the
+// clock is far ahead of the time when the file was used last, nothing is purged at once: purging then catches up four times
+// as fast as the process runs, and a warning says by how much the clock is ahead. Keys of the idempotency store expire by
+// the clock; the inbox still recognizes their deliveries.
+//
 // # Platforms
 //
 // Linux, macOS, FreeBSD and Windows are supported. On Windows the files have the permissions of their folder, and Open does
