@@ -90,7 +90,13 @@ func (l *CrashLoop) Run(t testing.TB) (crashes int) {
 	ran := make(map[string]bool)
 	for deadline := time.Now().Add(slow * 2); ; crashes++ {
 		require.True(t, time.Now().Before(deadline), "after %d crashes, %d of %d have run; dead letters: %v", crashes, len(ran), len(want), l.dead(t))
-		done := func() bool { return len(ran) == len(want) && len(l.dead(t)) >= len(poison) }
+		done := func() bool {
+			dead := l.dead(t)
+			for id, history := range dead {
+				require.Contains(t, poison, id, "an innocent delivery is a dead letter after %d crashes: %+v", crashes, history)
+			}
+			return len(ran) == len(want) && len(dead) == len(poison)
+		}
 		if l.work(t, ran, done, time.Until(deadline)) {
 			break
 		}
@@ -126,6 +132,7 @@ func (l *CrashLoop) work(t testing.TB, ran map[string]bool, done func() bool, wi
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, Start(cmd))
+	defer func() { _ = cmd.Process.Kill() }() // where the test has failed
 	lines := make(chan string)
 	go func() {
 		defer close(lines)
