@@ -48,12 +48,12 @@ const countAll = `SELECT state, hook, count(*), min(due_at) FROM aihooks_inbox G
 // Stats counts the entries. It looks at each, a million in some tenths of a second, and holds up nobody.
 func (b *Inbox) Stats(ctx context.Context) (Stats, error) {
 	stats := Stats{Endpoints: make(map[string]Counts)}
+	now := time.Now()
+	back := b.setBack(ctx, now) // first: with rows open it would need a second connection
 	rows, err := b.reads.QueryContext(ctx, countAll)
 	if err != nil {
 		return stats, fmt.Errorf("sqlite: %w", err)
 	}
-	now := time.Now()
-	back := b.setBack(ctx, now)
 	err = eachRow(rows, func(scan func(...any) error) error {
 		var code, n int
 		var hook string
