@@ -112,9 +112,10 @@ const (
 )
 
 // Append returns the history with one more attempt. One that does not count takes the place of another such before it:
-// a store that is away for a day would fill the history. Where it has become too long, it leaves out the second.
+// a store that is away for a day would fill the history. Only a lost one takes the place of a lost one, which makes a
+// suspect. Where the history has become too long, Append leaves out the second attempt.
 func Append(history []Attempt, a Attempt) []Attempt {
-	if n := len(history); n > 0 && !a.Counted && !history[n-1].Counted {
+	if n := len(history); n > 0 && !a.Counted && !history[n-1].Counted && (history[n-1].Outcome != Lost || a.Outcome == Lost) {
 		history = history[: n-1 : n-1]
 	}
 	if n := len(history); n >= MaxAttemptsKept {

@@ -19,8 +19,9 @@ const (
 // A Policy says how stored deliveries are run. All engines take one, and mean the same by it. The zero value of each
 // field stands for its default.
 type Policy struct {
-	// MaxAttempts is how often a callback may fail before its delivery becomes a dead letter. A process that dies
-	// while the callback runs counts as well; what the callback could not help, as a store that is away, does not.
+	// MaxAttempts is how often a callback may fail before its delivery becomes a dead letter. What the callback could
+	// not help, as a store that is away, does not count. A process that dies while the callback runs counts only if it
+	// died before with the same delivery: see the package documentation, under Crashes.
 	// Defaults to [DefaultMaxAttempts]: with the default backoff, a good three days.
 	MaxAttempts int
 

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // ErrShutdown is returned by [Inbox.Run] after [Inbox.Shutdown].
@@ -17,6 +18,8 @@ type Runs struct {
 	all   map[*Dispatcher]chan struct{} // closed once the Run returns
 	added map[string]Hook               // by Add; nil before
 	over  bool
+
+	suspect atomic.Bool // a suspect runs
 }
 
 // Begin returns the dispatcher of a new Run. Its context, [Dispatcher.Context], is that of the Run. The Run calls end as

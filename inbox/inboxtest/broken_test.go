@@ -114,6 +114,9 @@ const (
 	leasesNeverEnd        fault = "leases never end"
 	lossesLeaveNoTrace    fault = "lost attempts are not put down"
 	lossesDoNotBury       fault = "lost attempts have no end"
+	lossesCountAtOnce     fault = "the first lost attempt counts"
+	lossesHaveNoBackoff   fault = "what was lost is run again at once"
+	suspectsRunTogether   fault = "suspects run next to one another"
 	unfenced              fault = "what comes of a callback is put down whoever has the delivery"
 )
 
@@ -201,20 +204,23 @@ var breaks = map[fault][]string{
 	noEndpointLimits:      {"EndpointsLimitIsReachedAndNotPassed"},
 	startsTooFew:          {"ConcurrencyIsReachedAndNotPassed", "VendorsLimitIsReachedAndNotPassed", "EndpointsLimitIsReachedAndNotPassed", "HandlersComeAndGo"},
 	ignoresDeadline:       {"ShutdownHasOneDeadline"},
-	doesNotWait:           {"RunWaitsForWhatItHasStarted", "CallbackIsCancelledAfterTheDrainTimeout", "CallbackThatSucceedsThoughCancelledIsDone", "DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried", "LateResultChangesNothing", "ShutdownHasOneDeadline"},
+	doesNotWait:           {"RunWaitsForWhatItHasStarted", "CallbackIsCancelledAfterTheDrainTimeout", "CallbackThatSucceedsThoughCancelledIsDone", "DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried", "LateResultChangesNothing", "ShutdownHasOneDeadline", "SuspectsRunOneAtATime"},
 	cancelsAtOnce:         {"RunWaitsForWhatItHasStarted", "CallbackIsCancelledAfterTheDrainTimeout"},
 	startsAtTheEnd:        {"RunWaitsForWhatItHasStarted", "NothingIsStartedAfterTheEnd"},
 	forgetsAtTheEnd:       {"RunWaitsForWhatItHasStarted", "CallbackThatSucceedsThoughCancelledIsDone"},
 	refusesAfterRun:       {"CompletedKeyIsNotRun", "FilterThatSelectsNothing", "RetryRunsAgainWithAFreshBudget", "BulkOperations", "DeliveryWithoutHandlerStays", "DeliveryWithoutCallbackStays", "SeveralRunsShareAnInbox", "RunWaitsForWhatItHasStarted", "EnqueueWorksWithoutARun", "CallbackThatSucceedsThoughCancelledIsDone", "ShutdownHasOneDeadline"},
 	keepsWhatWasCancelled: {"CallbackIsCancelledAfterTheDrainTimeout", "ShutdownHasOneDeadline"},
-	hidesWhatIsLeft:       {"DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried", "LateResultChangesNothing"},
+	hidesWhatIsLeft:       {"DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried", "LateResultChangesNothing", "SuspectsRunOneAtATime"},
 	wakesNobody:           {"AnyProcessRunsWhatAnyHasTaken", andOthers},
 	wakesItself:           {"RetryRunsAgainWithAFreshBudget", "AnyProcessRunsWhatAnyHasTaken"},
 	takesInTwoSteps:       {"ProcessesShareTheWork"},
 	leasesEndEarly:        {"DeliveryOutlivesItsProcess"},
-	leasesNeverEnd:        {"DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried", "LateResultChangesNothing"},
+	leasesNeverEnd:        {"DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried", "LateResultChangesNothing", "SuspectsRunOneAtATime"},
 	lossesLeaveNoTrace:    {"DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried"},
 	lossesDoNotBury:       {"DeliveryThatTakesItsProcessAlongIsBuried"},
+	lossesCountAtOnce:     {"DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried", "SuspectsRunOneAtATime"},
+	lossesHaveNoBackoff:   {"SuspectsRunOneAtATime"},
+	suspectsRunTogether:   {"SuspectsRunOneAtATime"},
 	unfenced:              {"LateResultChangesNothing"},
 }
 

@@ -147,6 +147,9 @@ func (m *memory) alone() (done func()) {
 
 func (r *memoryRun) reserve(row *row) bool {
 	n := r.dispatcher.Reserve(row.delivery.Vendor, row.delivery.Endpoint, 1)
+	if n == 0 && row.alone {
+		r.active.FreeSuspect()
+	}
 	return n == 1 || r.fault == startsAtTheEnd && r.ctx.Err() != nil
 }
 

@@ -46,9 +46,10 @@ type row struct {
 	state    inbox.State
 	due      time.Time // of a pending one; of a running one the end of its lease
 	since    time.Time
-	death    int // orders the dead
-	taken    int // what comes of an earlier taking is void
-	tried    int // of MaxAttempts
+	death    int  // orders the dead
+	alone    bool // it runs as a suspect
+	taken    int  // what comes of an earlier taking is void
+	tried    int  // of MaxAttempts
 	reruns   int
 	attempts []inbox.Attempt
 }
@@ -204,7 +205,7 @@ func (r *memoryRun) take() time.Duration {
 		case row.state != inbox.Pending && row.state != inbox.Running:
 		case time.Until(row.due) > 0:
 			next = min(next, time.Until(row.due))
-		case row.state == inbox.Pending && r.shut[row.name()] != hook && r.reserve(row):
+		case row.state == inbox.Pending && r.shut[row.name()] != hook && r.turnOf(row) && r.reserve(row):
 			r.pause(takesInTwoSteps)
 			r.begin(row)
 		}
@@ -215,23 +216,40 @@ func (r *memoryRun) take() time.Duration {
 // lose takes a delivery away from a process that has not been heard of for as long as its lease was.
 func (r *memoryRun) lose(row *row) {
 	row.taken++
-	row.pend(0)
+	d := r.policy.Lose(row.tried, row.alone || r.fault == lossesCountAtOnce, time.Now(), "lost")
+	if r.fault == lossesHaveNoBackoff {
+		d.After = 0
+	}
+	row.pend(d.After)
 	if r.fault != lossesLeaveNoTrace {
-		row.attempts = inbox.Append(row.attempts, inbox.Attempt{At: time.Now(), Outcome: inbox.Lost, Counted: true})
-		row.tried++
+		row.attempts = inbox.Append(row.attempts, d.Attempt)
+		if d.Attempt.Counted {
+			row.tried++
+		}
+		if d.Verdict == inbox.Bury && r.fault != lossesDoNotBury {
+			r.bury(row)
+		}
 	}
-	if row.tried >= r.policy.MaxAttempts && r.fault != lossesDoNotBury {
-		r.bury(row)
-	}
+}
+
+// turnOf reports whether a row may run next to those that run in this process: one suspect may.
+func (r *memoryRun) turnOf(row *row) bool {
+	row.alone = inbox.IsSuspect(row.attempts)
+	return !row.alone || r.fault == suspectsRunTogether || r.active.ReserveSuspect()
 }
 
 func (r *memoryRun) begin(row *row) {
 	row.state, row.due = inbox.Running, time.Now().Add(r.leaseOf())
 	row.taken++
 	taken := row.taken
+	alone := row.alone
 	r.dispatcher.Go(r.deliveryOf(row), r.attemptOf(row), func(d inbox.Decision) {
 		r.disk.mu.Lock()
 		defer r.disk.mu.Unlock()
+		if alone {
+			r.active.FreeSuspect()
+			r.wake()
+		}
 		if !r.fails(d) && (row.taken == taken || r.fault == unfenced) {
 			r.settle(row, r.spoil(d))
 			r.wake()

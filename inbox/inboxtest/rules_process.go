@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/aihooks/aihooks-go/inbox"
@@ -42,7 +43,7 @@ var processRules = []rule{{
 	},
 }, {
 	name: "DeliveryOutlivesItsProcess",
-	says: "When a callback does not return although it was cancelled, Run returns a DrainError that names it. Its delivery runs elsewhere once the lease has ended, not earlier, and the attempt that was lost counts.",
+	says: "When a callback does not return although it was cancelled, Run returns a DrainError that names it. Its delivery runs elsewhere once the lease has ended, not earlier, and the attempt that was lost is in its history and does not count.",
 	check: func(c *check) {
 		began := time.Now()
 		a := c.strand(inbox.Policy{MaxAttempts: 2}, fails(errGone), "a")
@@ -54,21 +55,61 @@ var processRules = []rule{{
 			c.brokenf("it was run elsewhere after %v, when a lease is %v long", took, c.Lease)
 		}
 		e := c.awaitDead(b, "a")["a"]
-		c.history(e, attempt{inbox.Lost, true, ""}, attempt{webhook.Failed, true, errCallback.Error()})
+		failed := attempt{webhook.Failed, true, errCallback.Error()}
+		c.history(e, attempt{inbox.Lost, false, ""}, failed, failed)
 	},
 }, {
 	name: "DeliveryThatTakesItsProcessAlongIsBuried",
-	says: "A delivery whose process has died MaxAttempts times while its callback ran is a dead letter.",
+	says: "A delivery that was lost with a process, and then with MaxAttempts more while it ran as a suspect, is a dead letter.",
 	check: func(c *check) {
 		c.strand(inbox.Policy{MaxAttempts: 1}, fails(errGone), "a").giveUp("a")
+		c.strandAgain(inbox.Policy{MaxAttempts: 1}, fails(errGone), 2, "a").giveUp("a")
 		b := c.open(inbox.Policy{MaxAttempts: 1})
 		h := b.guarded(acme, plain, c.memory()).on(ping, succeed)
 		b.run(h)
 		e := c.awaitDead(b, "a")["a"]
-		c.history(e, attempt{inbox.Lost, true, ""})
+		c.history(e, attempt{inbox.Lost, false, ""}, attempt{inbox.Lost, true, ""})
 		c.awaitAlerts(b, 1)
 		c.overtake(h)
-		c.called(1, "after it was lost", "a")
+		c.called(2, "after it was lost", "a")
+	},
+}, {
+	name: "SuspectsRunOneAtATime",
+	says: "Deliveries that were lost with a process are run again after the backoff, one of them at a time and next to all others.",
+	check: func(c *check) {
+		const rest = 300 * time.Millisecond
+		p := inbox.Policy{MaxAttempts: 1, Backoff: func(int) time.Duration { return rest }}
+		ids := []string{"a", "b", "c", "d"}
+		began := time.Now()
+		a := c.strand(p, fails(errGone), ids...)
+		a.giveUp(ids...)
+		b := c.open(p)
+		var running, most atomic.Int64
+		h := b.guarded(acme, plain, c.memory()).on(ping, func(ctx context.Context, d *webhook.Delivery) error {
+			n := running.Add(1)
+			defer running.Add(-1)
+			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+			}
+			time.Sleep(5 * tick)
+			return nil
+		})
+		again := time.Now()
+		b.run(h)
+		c.awaitf(func() bool {
+			return slices.ContainsFunc(ids, func(id string) bool { return c.calls.count(id) == 2 })
+		}, nil, "none of them had been run again")
+		c.overtake(h)
+		c.awaitCalls(2, ids...)
+		if n := most.Load(); n != 1 {
+			c.brokenf("%d of them ran at once", n)
+		}
+		for _, id := range ids {
+			second := c.call(id, 2).began
+			if took := second.Sub(began); took < c.Lease+rest-2*tick || second.Sub(again) < rest-2*tick {
+				c.brokenf("%q was run again after %v, when a lease is %v long and the backoff %v", id, took, c.Lease, rest)
+			}
+		}
+		c.onlyDead(b, inbox.Filter{All: true}, "after they were lost")
 	},
 }, {
 	name: "LateResultChangesNothing",
@@ -155,12 +196,20 @@ type wreck struct {
 // opened, whatever becomes of their context.
 func (c *check) strand(p inbox.Policy, then callback, ids ...string) *wreck {
 	c.Helper()
+	return c.strandAgain(p, then, 1, ids...)
+}
+
+// strandAgain is strand for deliveries whose callbacks are called for the nth time.
+func (c *check) strandAgain(p inbox.Policy, then callback, n int, ids ...string) *wreck {
+	c.Helper()
 	p.DrainTimeout = tick
 	w := &wreck{site: c.open(p), gate: c.gate()}
 	w.hook = w.guarded(acme, plain, c.memory()).on(ping, w.gate.wait(then))
-	w.hook.sendNew(ping, ids...)
+	if n == 1 {
+		w.hook.sendNew(ping, ids...)
+	}
 	w.run = w.site.run(w.hook)
-	c.awaitStarted(1, ids...)
+	c.awaitStarted(n, ids...)
 	return w
 }
 

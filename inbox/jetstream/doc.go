@@ -100,6 +100,11 @@
 // read by $JS.API.DIRECT.GET.AIHOOKS. The server does not answer a request that it refuses: the error is a timeout, and names the
 // last refusal on the connection.
 //
+// # Clocks
+//
+// The server counts leases and rests, so the clock of a process may be wrong, or set, without a delivery waiting for it. The
+// server deletes dead letters by its own clock if [Options].DeadRetention is set.
+//
 // # When the server is away
 //
 // Deliveries are answered 503 within the time that the store and the inbox have for one call. The client reconnects by itself if its

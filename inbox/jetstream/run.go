@@ -302,13 +302,51 @@ func (r *run) begin(ctx context.Context, h *hookRun, t *taken) {
 		return
 	}
 	r.preparing.Go(func() {
-		if r.prepare(ctx, h, t) {
+		switch prepared := r.prepare(ctx, h, t); {
+		case prepared && !inbox.IsSuspect(t.attempts):
+			r.start(h, t)
+		case prepared:
+			r.dispatcher.Unreserve(h.Vendor(), h.Endpoint(), 1) // others use it meanwhile
+			r.startAlone(ctx, h, t)
+		default:
+			r.dispatcher.Unreserve(h.Vendor(), h.Endpoint(), 1)
+			r.drop(t)
+		}
+	})
+}
+
+// suspectTick is how often a suspect looks whether it may run.
+const suspectTick = 20 * time.Millisecond
+
+// startAlone has a suspect called back once no other one runs. Meanwhile its lease is renewed.
+func (r *run) startAlone(ctx context.Context, h *hookRun, t *taken) {
+	for ; ctx.Err() == nil && !h.isClosed(); pause(ctx, suspectTick) {
+		if !r.box.active.ReserveSuspect() {
+			continue
+		}
+		if r.dispatcher.Reserve(h.Vendor(), h.Endpoint(), 1) == 0 {
+			r.box.active.FreeSuspect()
+			continue
+		}
+		if r.insist(r.returning, func(c context.Context) error { return r.box.accuse(c, r, t) }) {
+			t.suspect = true
 			r.start(h, t)
 			return
 		}
 		r.dispatcher.Unreserve(h.Vendor(), h.Endpoint(), 1)
-		r.drop(t)
-	})
+		r.box.active.FreeSuspect()
+		r.drop(t) // the lease has ended, or will
+		return
+	}
+	r.giveBack(t)
+}
+
+// end gives up what this process has of a delivery.
+func (r *run) end(t *taken) {
+	if t.suspect {
+		r.box.active.FreeSuspect()
+	}
+	r.drop(t)
 }
 
 func (r *run) start(h *hookRun, t *taken) {
@@ -317,7 +355,7 @@ func (r *run) start(h *hookRun, t *taken) {
 			r.finish(t)
 			return
 		}
-		defer r.drop(t)
+		defer r.end(t)
 		r.settle(r.settling, h, t, d)
 	})
 }
@@ -327,12 +365,12 @@ func (r *run) finish(t *taken) {
 	select {
 	case r.ending <- struct{}{}:
 	case <-r.settling.Done():
-		r.drop(t)
+		r.end(t)
 		return
 	}
 	go func() {
 		defer func() { <-r.ending }()
-		defer r.drop(t)
+		defer r.end(t)
 		r.insist(r.settling, func(c context.Context) error { return r.box.remove(c, t) })
 	}()
 }

@@ -37,6 +37,7 @@ type taken struct {
 	recalled bool
 	noteSeq  uint64 // zero: nothing
 	noted    bool   // what has become of it this time stands there
+	suspect  bool   // it has the slot of inbox.Runs
 }
 
 // buried returns the dead letter that has become of it.
@@ -69,10 +70,17 @@ type note struct {
 
 	Tried    int             `json:"tried,omitempty"`
 	Due      time.Time       `json:"due,omitzero"`
+	Rest     time.Duration   `json:"rest,omitempty"` // until then, when it was written
 	Attempts []inbox.Attempt `json:"attempts,omitempty"`
+
+	// Alone is which of the times the delivery runs as a suspect, next to no other suspect of its process. It is written
+	// before the callback begins, so that a delivery which only waited for its turn is not blamed for a loss.
+	Alone uint64 `json:"alone,omitempty"`
 
 	// By is the run that wrote it.
 	By string `json:"by"`
+
+	written time.Time // by the server's clock
 }
 
 // errLeaseEnded says that somebody else may have the delivery by now.
@@ -104,15 +112,33 @@ func (b *Inbox) recallOnce(ctx context.Context, t *taken) error {
 	if err != nil {
 		return err
 	}
+	due := n.Due
+	if n.Rest > 0 && time.Until(due) > early {
+		if due, err = b.dueByServer(ctx, &n); err != nil {
+			return err
+		}
+	}
 	t.recalled, t.noteSeq = true, seq
 	if seq > 0 {
-		t.state.Tried, t.attempts, t.due = n.Tried, n.Attempts, n.Due
+		t.state.Tried, t.attempts, t.due = n.Tried, n.Attempts, due
 	}
 	for seen := n.Seen; seen+1 < t.n && t.state.Tried < b.options.Policy.MaxAttempts; seen++ {
-		t.add(b.lostAttempt(t.attempts))
-		t.due = time.Time{}
+		d := b.options.Policy.Lose(t.state.Tried, n.Alone == seen+1, b.lostAt(t.attempts), "jetstream: the process that had it was not heard of again")
+		t.add(d.Attempt)
+		t.due = time.Now().Add(d.After)
 	}
 	return nil
+}
+
+// dueByServer returns when a delivery is due that is not by the clock of this process, which may have been set back since, or
+// differ from that of the process before: the server's clock has counted as well.
+func (b *Inbox) dueByServer(ctx context.Context, n *note) (time.Time, error) {
+	info, err := b.mainStream().Info(ctx)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("jetstream: %w", err)
+	}
+	left := n.Rest - info.TimeStamp.Sub(n.written)
+	return time.Now().Add(min(left, time.Until(n.Due))), nil
 }
 
 // add adds an attempt to the delivery's story.
@@ -124,15 +150,41 @@ func (t *taken) add(a inbox.Attempt) {
 	}
 }
 
-func (b *Inbox) lostAttempt(before []inbox.Attempt) inbox.Attempt {
-	now := time.Now().UTC()
-	at := now.Add(-b.options.Lease) // about so; it is not known
+// lostAt is when a lost attempt began, more or less: it is not known.
+func (b *Inbox) lostAt(before []inbox.Attempt) time.Time {
+	at := time.Now().UTC().Add(-b.options.Lease)
 	if n := len(before); n > 0 && at.Before(before[n-1].At) {
 		at = before[n-1].At
 	}
-	return inbox.Attempt{
-		At: at, Took: now.Sub(at), Outcome: inbox.Lost, Counted: true,
-		Error: "jetstream: the process that had it was not heard of again",
+	return at
+}
+
+// accuse records that the delivery is the only suspect that this process runs.
+func (b *Inbox) accuse(ctx context.Context, r *run, t *taken) error {
+	attempts, err := short(t.attempts)
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(note{Seen: t.n - 1, Tried: t.state.Tried, Due: t.due.UTC(), Attempts: attempts, Alone: t.n, By: r.name})
+	if err != nil {
+		return fmt.Errorf("jetstream: %w", err)
+	}
+	ack, err := b.js.Publish(ctx, b.note(t.position), text, jetstream.WithExpectStream(b.aside()), jetstream.WithExpectLastSequencePerSubject(t.noteSeq))
+	if err == nil {
+		t.noteSeq = ack.Sequence
+		return nil
+	}
+	there, seq, readErr := b.readNote(ctx, t.position)
+	switch {
+	case readErr != nil:
+		return errors.Join(err, readErr)
+	case there.By == r.name && there.Alone == t.n: // this one, whose acknowledgement was lost
+		t.noteSeq = seq
+		return nil
+	case seq != t.noteSeq:
+		return fmt.Errorf("%w: entry %s", errLeaseEnded, t.id())
+	default:
+		return fmt.Errorf("jetstream: note: %w", err)
 	}
 }
 
@@ -144,6 +196,7 @@ func (b *Inbox) readNote(ctx context.Context, p position) (n note, noteSeq uint6
 	case err != nil:
 		return n, 0, fmt.Errorf("jetstream: %w", err)
 	}
+	n.written = raw.Time
 	_ = json.Unmarshal(raw.Data, &n) // one that cannot be read begins anew: the delivery matters more
 	return n, raw.Sequence, nil
 }
@@ -155,7 +208,7 @@ func (b *Inbox) writeNote(ctx context.Context, r *run, t *taken) error {
 		if err != nil {
 			return err
 		}
-		text, err := json.Marshal(note{Seen: t.n, Tried: t.state.Tried, Due: t.due.UTC(), Attempts: attempts, By: r.name})
+		text, err := json.Marshal(note{Seen: t.n, Tried: t.state.Tried, Due: t.due.UTC(), Rest: max(0, time.Until(t.due)), Attempts: attempts, By: r.name})
 		if err != nil {
 			return fmt.Errorf("jetstream: %w", err)
 		}

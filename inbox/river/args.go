@@ -37,7 +37,9 @@ type args struct {
 	// Discarded jobs are there for their key alone.
 	Discarded bool `json:"discarded,omitempty"`
 
-	rest time.Duration // of a job that has failed, until its next attempt; River asks for it after Work, on the same job
+	// River asks after Work, on the same job, how long a job rests that has failed. One that was rescued is not failed.
+	failed bool
+	rest   time.Duration
 }
 
 // Kind implements [river.JobArgs].
@@ -113,6 +115,13 @@ type record struct {
 	// Seen is River's own count when this was written. A job that has more has been lost in between.
 	Seen int `json:"seen"`
 
+	// Alone is River's count of the attempt that runs as a suspect, next to no other suspect of its process. It is written
+	// before the attempt begins, so that one which only waited for its turn is not blamed for a loss.
+	Alone int `json:"alone,omitempty"`
+
+	// Due is when the job is due, by the database's clock, where River could not be told; see Inbox.inDatabase.
+	Due *time.Time `json:"due,omitempty"`
+
 	// Reruns is how often it was rerun.
 	Reruns int `json:"reruns,omitempty"`
 
@@ -133,14 +142,17 @@ func recordOf(row *rivertype.JobRow, n int) (*record, error) {
 		r = new(record)
 	}
 	for ; r.Seen < n; r.Seen++ {
-		r.append(lost(row, r.Seen+1))
+		a := lost(row, r.Seen+1)
+		a.Counted = r.Alone == r.Seen+1
+		r.append(a)
 	}
+	r.Alone, r.Due = 0, nil
 	return r, nil
 }
 
 // lost is the attempt that River has counted and nobody has put down.
 func lost(row *rivertype.JobRow, attempt int) inbox.Attempt {
-	a := inbox.Attempt{Outcome: inbox.Lost, Counted: true, At: time.Now()}
+	a := inbox.Attempt{Outcome: inbox.Lost, At: time.Now()}
 	if row.AttemptedAt != nil {
 		a.At = *row.AttemptedAt
 	}

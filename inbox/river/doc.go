@@ -96,6 +96,13 @@
 // 0.1 seconds for each MiB of the body: a delivery whose body takes longer than the handler's StoreTimeout is answered
 // 503 each time.
 //
+// # Clocks
+//
+// Deliveries are due by the database's clock. The inbox measures by how much that of the process differs, in Use and every
+// minute, logs a warning past a second, and schedules accordingly. A process that is ahead may run a delivery up to a second
+// late. River itself rescues lost deliveries and deletes old ones by the process' clock: one that is behind rescues later
+// by as much, and [Inbox.Use] refuses one that is more than a day ahead of its database.
+//
 // # Connections
 //
 // The pool is used by the handlers, one connection for each delivery that is being taken, by the store, and by River, which

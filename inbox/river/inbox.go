@@ -38,6 +38,7 @@ type Inbox struct {
 	pollOnly bool   // River does not listen, by Configure
 
 	configured atomic.Bool
+	skew       atomic.Int64 // by how much the database's clock is ahead, in nanoseconds
 	client     atomic.Pointer[Client]
 
 	changing  sync.Mutex // is held while queues are added and removed, which may take a while
@@ -136,6 +137,9 @@ func (b *Inbox) Use(ctx context.Context, client *Client) error {
 		return errors.New("riverinbox: fsync is off: a delivery would be acknowledged before it is on disk")
 	}
 	if err := b.checkTables(ctx, client); err != nil {
+		return err
+	}
+	if err := b.checkClock(ctx); err != nil {
 		return err
 	}
 	if !b.client.CompareAndSwap(nil, client) {

@@ -25,7 +25,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if work := map[string]func() error{"receive": receive, "bench": benchWorker}[os.Getenv(envWork)]; work != nil {
+	if work := map[string]func() error{"receive": receive, "bench": benchWorker, "doom": doom}[os.Getenv(envWork)]; work != nil {
 		if err := work(); err != nil {
 			fmt.Fprintln(os.Stderr, os.Getenv(envWork)+":", err)
 			os.Exit(1)

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 )
@@ -19,6 +18,10 @@ const tendEvery = time.Minute
 // tend looks after what River does not, until ctx ends.
 func (r *run) tend(ctx context.Context, client *Client) {
 	every, poll := time.NewTicker(tendEvery), time.NewTicker(r.inbox.options.Poll)
+	measure, move, primary := time.NewTicker(clockEvery), time.NewTicker(moveEvery), time.NewTicker(primaryCheck)
+	defer primary.Stop()
+	defer measure.Stop()
+	defer move.Stop()
 	defer every.Stop()
 	defer poll.Stop()
 	report := func(text string, err error) {
@@ -27,8 +30,6 @@ func (r *run) tend(ctx context.Context, client *Client) {
 		}
 	}
 	again := make(<-chan time.Time)
-	primary := time.NewTicker(primaryCheck)
-	defer primary.Stop()
 	for ctx.Err() == nil {
 		report("inbox: looking for deliveries that wait", errors.Join(r.absent(ctx, client), r.unshelve(ctx, client)))
 		for looked := false; !looked && ctx.Err() == nil; {
@@ -46,6 +47,14 @@ func (r *run) tend(ctx context.Context, client *Client) {
 				looked = true
 			case <-primary.C:
 				report("inbox: looking whether the server takes writes", r.inbox.primary.check(ctx))
+			case <-measure.C:
+				_, err := r.inbox.measureClock(ctx)
+				report("inbox: measuring the database's clock", err)
+				report("inbox: moving deliveries that are due", r.inbox.moveDue(ctx)) // another process may differ
+			case <-move.C:
+				if r.inbox.skew.Load() != 0 {
+					report("inbox: moving deliveries that are due", r.inbox.moveDue(ctx))
+				}
 			case <-poll.C:
 				if !r.inbox.pollOnly {
 					report("inbox: looking for deliveries that nothing has announced", r.announce(ctx))
@@ -75,12 +84,11 @@ func (r *run) announce(ctx context.Context) error {
 	if len(names) == 0 {
 		return nil
 	}
-	table, schema := "river_job", (*string)(nil)
+	schema := (*string)(nil)
 	if r.inbox.schema != "" {
 		schema = &r.inbox.schema
-		table = pgx.Identifier{*schema, "river_job"}.Sanitize()
 	}
-	_, err := r.inbox.pool.Exec(ctx, fmt.Sprintf(announceDue, table), names, schema)
+	_, err := r.inbox.pool.Exec(ctx, fmt.Sprintf(announceDue, r.inbox.jobTable()), names, schema)
 	return err
 }
 

@@ -194,7 +194,7 @@ func TestARetryAfterIsNoSnoozeAndCounts(t *testing.T) {
 }
 
 // A snooze takes River's count of attempts back, and so must ours, or the attempt of a process that dies later is not seen.
-func TestALostAttemptAfterASnoozeCounts(t *testing.T) {
+func TestRun_SeesLossAfterSnooze(t *testing.T) {
 	t.Parallel()
 	site := open(t, setup{dsn: postgres(t).Database(t), options: quick(2)})
 	none, err := convosphere.NewHandler(secret, &webhook.Options{Inbox: site.box, Logger: slog.New(slog.DiscardHandler)})
@@ -209,7 +209,8 @@ func TestALostAttemptAfterASnoozeCounts(t *testing.T) {
 	require.NoError(t, err)
 	run(t, site.box, desk.hook)
 	soon(t, func() bool { return len(dead(t, site.box)) == 1 })
-	require.Equal(t, 1, desk.calls("a"), "the lost attempt is one of the two")
+	require.Equal(t, 2, desk.calls("a"), "the first loss does not count")
+	require.Equal(t, inbox.Lost, dead(t, site.box)[0].Attempts[0].Outcome)
 }
 
 func TestARestIsThePolicysAndNotTheFourthPowerOfTheAttempt(t *testing.T) {

@@ -21,12 +21,24 @@ type worker struct {
 }
 
 // Timeout is how long River's rescuer lets a job be. It must not be negative: such jobs are never rescued. Callbacks do
-// not run under the context that ends with it.
-func (w *worker) Timeout(*river.Job[args]) time.Duration { return w.inbox.options.Lease }
+// not run under the context that ends with it. The rescuer compares its process' clock with times of the database.
+func (w *worker) Timeout(*river.Job[args]) time.Duration {
+	return w.inbox.options.Lease + w.inbox.ahead()
+}
 
 // NextRetry keeps River's own backoff, which grows with the fourth power of the attempts, out of it. The rescuer asks as
-// well, for a job that has not been worked: that one is due at once.
-func (w *worker) NextRetry(job *river.Job[args]) time.Time { return time.Now().Add(job.Args.rest) }
+// well, for a job that was lost with its process.
+func (w *worker) NextRetry(job *river.Job[args]) time.Time {
+	rest := job.Args.rest
+	if !job.Args.failed {
+		rest = w.inbox.options.Policy.Backoff(1)
+		if rec, err := recordOf(job.JobRow, job.Attempt); err == nil {
+			rest = w.inbox.options.Policy.Backoff(max(rec.Tried, 1))
+		}
+		rest, _ = w.inbox.inDatabase(rest)
+	}
+	return time.Now().Add(rest)
+}
 
 // errLost is what River is told of a delivery that has taken its process along once too often.
 var errLost = errors.New("the delivery's process was not heard of again, MaxAttempts times")
@@ -45,7 +57,8 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 	if err != nil {
 		return river.JobCancel(err)
 	}
-	isLost := len(rec.Attempts) > 0 && rec.Attempts[len(rec.Attempts)-1].Outcome == inbox.Lost
+	last := len(rec.Attempts) - 1
+	isLost := last >= 0 && rec.Attempts[last].Outcome == inbox.Lost
 	if isLost && rec.Tried >= w.inbox.options.Policy.MaxAttempts {
 		rec.Seen = job.Attempt
 		return errors.Join(river.RecordOutput(ctx, rec), river.JobCancel(errLost))
@@ -53,15 +66,24 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 	if rec.Reruns > 0 {
 		delivery = delivery.Again(rec.Reruns)
 	}
+	if inbox.IsSuspect(rec.Attempts) {
+		if !w.inbox.reserveSuspect(job.Queue) {
+			return w.snooze(ctx, rec, isLost, w.inbox.laterSuspect(job.Queue))
+		}
+		defer w.inbox.active.FreeSuspect()
+		if err := w.accuse(ctx, job, rec); err != nil {
+			return w.snooze(ctx, rec, isLost, w.inbox.later(job.Queue))
+		}
+	}
 	decided := make(chan inbox.Decision, 1)
 	r := w.inbox.place(job.Queue, delivery.Vendor, delivery.Endpoint)
 	if r == nil || !r.start(func() {
 		r.dispatcher.Go(delivery, rec.Tried+1, func(d inbox.Decision) { decided <- d })
-	}) {
+	}) { // not even begun
 		if r != nil {
 			r.dispatcher.Unreserve(delivery.Vendor, delivery.Endpoint, 1)
 		}
-		return errors.Join(w.keep(ctx, rec, isLost), river.JobSnooze(w.inbox.later(job.Queue)))
+		return w.snooze(ctx, rec, inbox.IsSuspect(rec.Attempts), w.inbox.later(job.Queue))
 	}
 	d := <-decided
 	if lease := w.inbox.options.Lease; time.Since(began) >= lease-lease/10 {
@@ -74,12 +96,23 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 	return w.settle(ctx, job, rec, d)
 }
 
-// keep puts down what was found out about lost attempts.
-func (w *worker) keep(ctx context.Context, rec *record, isLost bool) error {
-	if !isLost {
-		return nil
+// accuse records that the attempt is the only one of a suspect in this process.
+func (w *worker) accuse(ctx context.Context, job *river.Job[args], rec *record) error {
+	accused := *rec
+	accused.Alone = job.Attempt
+	_, err := w.inbox.client.Load().JobUpdate(ctx, job.ID, &river.JobUpdateParams{Output: &accused})
+	return err
+}
+
+// snooze has a delivery rest that was not run. changed says that there is something about it to be recorded: a loss that was
+// found out, or that it is no longer accused.
+func (w *worker) snooze(ctx context.Context, rec *record, changed bool, d time.Duration) error {
+	rest, due := w.inbox.inDatabase(d)
+	rec.Due = due
+	if changed || due != nil {
+		return errors.Join(river.RecordOutput(ctx, rec), river.JobSnooze(rest))
 	}
-	return river.RecordOutput(ctx, rec)
+	return river.JobSnooze(rest)
 }
 
 // settle tells River what becomes of a delivery that was run. What River counts as an attempt is what does here.
@@ -94,23 +127,27 @@ func (w *worker) settle(ctx context.Context, job *river.Job[args], rec *record, 
 	if again {
 		rec.Seen-- // a snooze takes the attempt back
 	}
+	reason := errors.New(textOf(rec.Attempts[len(rec.Attempts)-1]))
+	rest := max(0, d.After)
+	switch {
+	case d.Verdict == inbox.Bury:
+		if err := river.RecordOutput(ctx, rec); err != nil {
+			return err
+		}
+		return river.JobCancel(reason)
+	case d.Verdict == inbox.Shelve:
+		return w.snooze(ctx, rec, true, shelf)
+	case again && rest == 0:
+		return w.snooze(ctx, rec, true, w.inbox.later(job.Queue))
+	case again:
+		return w.snooze(ctx, rec, true, rest)
+	}
+	job.Args.failed = true
+	job.Args.rest, rec.Due = w.inbox.inDatabase(rest)
 	if err := river.RecordOutput(ctx, rec); err != nil {
 		return err
 	}
-	reason := errors.New(textOf(rec.Attempts[len(rec.Attempts)-1]))
-	switch {
-	case d.Verdict == inbox.Bury:
-		return river.JobCancel(reason)
-	case d.Verdict == inbox.Shelve:
-		return river.JobSnooze(shelf)
-	case again && d.After <= 0:
-		return river.JobSnooze(w.inbox.later(job.Queue))
-	case again:
-		return river.JobSnooze(d.After)
-	default:
-		job.Args.rest = max(0, d.After)
-		return reason
-	}
+	return reason
 }
 
 func textOf(a inbox.Attempt) string {
@@ -129,6 +166,26 @@ func (b *Inbox) later(name string) time.Duration {
 		return 0
 	}
 	return placePatience/2 + rand.N(placePatience) //nolint:gosec // parts those who go together
+}
+
+// suspectRest is how long a suspect rests, more or less, while another runs.
+const suspectRest = 4 * time.Second
+
+func (b *Inbox) laterSuspect(name string) time.Duration {
+	if len(b.runsOf(name)) == 0 {
+		return 0
+	}
+	return suspectRest/2 + rand.N(suspectRest) //nolint:gosec // parts those who go together
+}
+
+// reserveSuspect waits for a while for the slot of a suspect, and reports whether it got it.
+func (b *Inbox) reserveSuspect(name string) bool {
+	for began := time.Now(); !b.active.ReserveSuspect(); time.Sleep(placeTick) {
+		if len(b.runsOf(name)) == 0 || time.Since(began) >= placePatience {
+			return false
+		}
+	}
+	return true
 }
 
 func (b *Inbox) runsOf(name string) []*run {

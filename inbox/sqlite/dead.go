@@ -11,8 +11,9 @@ import (
 
 // What the verbs do with the entry ?2 at the time ?1. The attempts so far stay in the history.
 const (
-	retryEntry   = `UPDATE aihooks_inbox SET state = 0, due_at = ?1, tried = 0 WHERE id = ?2`
-	rerunEntry   = `UPDATE aihooks_inbox SET state = 0, due_at = ?1, tried = 0, rerun = rerun + 1 WHERE id = ?2`
+	retryEntry   = `UPDATE aihooks_inbox SET ` + revivedState + `, due_at = ?1, tried = 0 WHERE id = ?2`
+	rerunEntry   = `UPDATE aihooks_inbox SET ` + revivedState + `, due_at = ?1, tried = 0, rerun = rerun + 1 WHERE id = ?2`
+	revivedState = `state = iif(iif(json_valid(attempts), attempts ->> '$[#-1].outcome', '') = 'lost', 6, 0)`
 	discardEntry = `UPDATE aihooks_inbox SET state = 5, due_at = ?1 WHERE id = ?2`
 )
 

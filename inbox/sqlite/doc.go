@@ -56,6 +56,14 @@
 // Do not use its .backup command: it starts again whenever the service writes, and does not end under load. Do not copy the
 // file while it is open. A snapshot of the whole disk that is taken at one time is good, with all three files.
 //
+// # The clock
+//
+// All times in the file are the system's. The inbox compares them with the clock every few seconds. If the clock was set
+// back, it sets the times of stored deliveries and leases back as well, within about a minute, and logs a warning. If the
+// clock is far ahead of the time when the file was used last, nothing is purged at once: purging then catches up four times
+// as fast as the process runs, and a warning says by how much the clock is ahead. Keys of the idempotency store expire by
+// the clock; the inbox still recognizes their deliveries.
+//
 // # Platforms
 //
 // Linux, macOS, FreeBSD and Windows are supported. On Windows the files have the permissions of their folder, and Open does

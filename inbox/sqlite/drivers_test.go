@@ -16,8 +16,6 @@ import (
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
-func init() { works["drivers"] = openWithDrivers }
-
 // A foreignDriver is of another library than the inbox's. A strictDriver refuses an empty name as well.
 type (
 	foreignDriver struct{}

@@ -29,7 +29,7 @@ func TestEndpoints_AreLookedAtTogether(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{})
 	storeAtOnce(t, box, pings("a", 200)...)
-	for _, step := range plan(t, path, sqlite.DueByHook) {
+	for _, step := range plan(t, path, strings.ReplaceAll(sqlite.DueByHook, "?1", "0")) {
 		if strings.Contains(step, "aihooks_inbox") {
 			require.Contains(t, step, "SEARCH aihooks_inbox USING COVERING INDEX aihooks_inbox_due (state=?", "it reads a row for each endpoint that has something")
 		}
@@ -89,6 +89,7 @@ func TestRun_DoesNotWarnOfEndpointsOfAnotherRun(t *testing.T) {
 	}
 	start(t, box, hooks[0])
 	start(t, box, hooks[1])
+	soon(t, func() bool { return box.CountRuns() == 2 })
 	for i := range 10 {
 		for _, s := range stubs {
 			p := parcel(ping, fmt.Sprint(s.endpoint, i))

@@ -178,7 +178,7 @@ func scanRow(scan func(...any) error) (row, error) {
 	}
 	r.Attempts, _ = readHistory(attempts)
 	switch state {
-	case pending, running:
+	case pending, suspect, running:
 		r.Due = timeOf(r.dueAt)
 	case dead, done, spent:
 		r.Since = timeOf(r.dueAt)

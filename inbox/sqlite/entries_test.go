@@ -24,7 +24,7 @@ func shelf(t *testing.T, n int) *sqlite.Inbox {
 	t.Helper()
 	path := pathOf(t)
 	box := openBox(t, path, forever)
-	for code, state := range []string{"pending", "running", "waiting", "dead", "done", "spent"} {
+	for code, state := range []string{"pending", "running", "waiting", "dead", "done", "spent", "suspect"} {
 		storeAtOnce(t, box, pings(state, n)...)
 		tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = ?1, due_at = 1000000000000 - substr(delivery_id, -4) WHERE delivery_id LIKE ?2`,
 			code, state+"%")
@@ -37,7 +37,7 @@ func TestListingsGoOnPastAPage(t *testing.T) {
 	const n = 110 // a page is a hundred
 	box := shelf(t, n)
 	for state, prefixes := range map[inbox.State][]string{
-		inbox.Pending: {"pending"}, inbox.Running: {"running"}, inbox.Waiting: {"waiting"}, inbox.Dead: {"dead"}, inbox.Done: {"done", "spent"},
+		inbox.Pending: {"pending", "suspect"}, inbox.Running: {"running"}, inbox.Waiting: {"waiting"}, inbox.Dead: {"dead"}, inbox.Done: {"done", "spent"},
 	} {
 		var want []string
 		for _, prefix := range prefixes {

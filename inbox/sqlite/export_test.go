@@ -55,6 +55,13 @@ func (b *Inbox) Handles() []*sql.DB { return []*sql.DB{b.db, b.reads} }
 
 // source is [Inbox.source] of a file that need not be there.
 func source(path string, pragmas ...[]string) string {
-	pragmas = append(pragmas[:len(pragmas):len(pragmas)], []string{"journal_mode(WAL)"})
+	pragmas = append(slices.Clip(pragmas), []string{"journal_mode(WAL)"})
 	return strings.Replace((&Inbox{path: path}).source(pragmas...), "&mode=rw", "&mode=rwc", 1)
+}
+
+// CountRuns returns how many Runs there are.
+func (b *Inbox) CountRuns() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.runs)
 }

@@ -14,7 +14,7 @@ const (
 	envFile = "SQLITETEST_FILE"
 )
 
-var works = map[string]func() error{"receive": receive, "cat": cat}
+var works = map[string]func() error{"receive": receive, "cat": cat, "doom": doom, "drivers": openWithDrivers}
 
 func TestMain(m *testing.M) {
 	work := works[os.Getenv(envWork)]

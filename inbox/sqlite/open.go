@@ -30,6 +30,7 @@ type Inbox struct {
 	space     space
 	health    health
 	files     files
+	clock     clock
 
 	stop     context.CancelFunc // ends the housekeeping; nil if there is none
 	keeping  sync.WaitGroup
@@ -258,7 +259,7 @@ func (b *Inbox) keepHouseUntilClosed() {
 func (b *Inbox) prepare(ctx context.Context) error {
 	for {
 		wal, found, err := b.hasTables(ctx)
-		if err == nil && !(wal && found) {
+		if err == nil && (!wal || !found) {
 			err = b.makeTables(ctx)
 		}
 		if err == nil || !isBusy(err) || !pause(ctx, lastPause) {

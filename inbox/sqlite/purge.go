@@ -55,8 +55,13 @@ func (b *Inbox) keepHouse(ctx context.Context) {
 
 // tidy does once what there is to do.
 func (b *Inbox) tidy(ctx context.Context, brooms []broom) {
+	purge, err := b.lookAtClock(ctx)
+	b.keep(ctx, err)
 	for i := range brooms {
-		n, err := b.sweep(ctx, &brooms[i])
+		if err != nil {
+			break // by what is not known
+		}
+		n, err := b.sweep(ctx, &brooms[i], purge)
 		if n > 0 && brooms[i].warning != "" {
 			b.options.Policy.Logger.Warn(brooms[i].warning, "path", b.path, "deleted", n)
 		}
@@ -87,13 +92,13 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func (b *Inbox) sweep(ctx context.Context, w *broom) (total int, err error) {
+func (b *Inbox) sweep(ctx context.Context, w *broom, now time.Time) (total int, err error) {
 	if w.after == Forever {
 		return 0, nil
 	}
 	err = b.eachHook(ctx, w.state, func(hook string) error {
 		for n := purgeAtOnce; n == purgeAtOnce; {
-			n, err = b.sweepSome(ctx, w, hook)
+			n, err = b.sweepSome(ctx, w, hook, now)
 			total += n
 			if err != nil {
 				return fmt.Errorf("sqlite: purge: %w", err)
@@ -107,10 +112,10 @@ func (b *Inbox) sweep(ctx context.Context, w *broom) (total int, err error) {
 	return total, err
 }
 
-func (b *Inbox) sweepSome(ctx context.Context, w *broom, hook string) (n int, err error) {
+func (b *Inbox) sweepSome(ctx context.Context, w *broom, hook string, now time.Time) (n int, err error) {
 	err = b.writer.run(ctx, func(c *conn) error {
 		var ids []int64
-		err := c.each(selectOld, []any{w.state, hook, milliseconds(time.Now().Add(-w.after)), purgeAtOnce}, func(scan func(...any) error) error {
+		err := c.each(selectOld, []any{w.state, hook, milliseconds(now.Add(-w.after)), purgeAtOnce}, func(scan func(...any) error) error {
 			var id int64
 			err := scan(&id)
 			ids = append(ids, id)

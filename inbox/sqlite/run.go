@@ -208,7 +208,8 @@ func (r *run) takeAll(ctx context.Context) (more bool, err error) {
 		r.observeIdle(isDue)
 		return false, nil
 	}
-	got, err := r.box.take(r.settling, r.owner, wishes)
+	slot := r.box.active.ReserveSuspect()
+	got, err := r.box.take(r.settling, r.owner, wishes, slot)
 	if !errors.Is(err, ErrClosed) {
 		r.box.health.observe(activity{r, taking}, err)
 	}
@@ -220,8 +221,12 @@ func (r *run) takeAll(ctx context.Context) (more bool, err error) {
 			more = err == nil
 		}
 		for _, t := range got[w.hook] {
+			slot = slot && !t.suspect
 			r.begin(ctx, h, t)
 		}
+	}
+	if slot { // no suspect has it
+		r.box.active.FreeSuspect()
 	}
 	return more, err
 }
@@ -263,19 +268,36 @@ func (r *run) begin(ctx context.Context, h *hookRun, t *taken) {
 		if err := r.box.giveBack(r.settling, r.owner, t); err != nil {
 			r.box.report(err) // the lease will end
 		}
+		r.free(h, t)
 	case t.spoiled != nil:
 		r.dispatcher.Unreserve(h.Vendor(), h.Endpoint(), 1)
 		r.settle(ctx, h, t, inbox.Decision{Verdict: inbox.Bury, Attempt: inbox.Attempt{
 			At: time.Now().UTC(), Outcome: webhook.Malformed, Error: t.spoiled.Error(), Counted: true,
 		}})
+		r.free(h, t)
 	default:
-		r.dispatcher.Go(t.delivery, t.tried, func(d inbox.Decision) { r.settle(r.settling, h, t, d) })
+		r.dispatcher.Go(t.delivery, t.tried, func(d inbox.Decision) {
+			r.settle(r.settling, h, t, d)
+			r.free(h, t)
+		})
+	}
+}
+
+// free lets the next suspect run, if this was one.
+func (r *run) free(h *hookRun, t *taken) {
+	if t.suspect {
+		r.box.active.FreeSuspect()
+		r.box.wake(h.name)
 	}
 }
 
 func (b *Inbox) giveBack(ctx context.Context, owner idempotency.Token, t *taken) error {
 	return b.writer.run(ctx, func(c *conn) error {
-		_, err := c.exec(giveBack, milliseconds(time.Now()), t.id, owner[:], t.takes)
+		state := pending
+		if t.suspect {
+			state = suspect
+		}
+		_, err := c.exec(giveBack, milliseconds(time.Now()), t.id, owner[:], t.takes, state)
 		return err
 	})
 }
@@ -330,20 +352,28 @@ func (r *run) put(ctx context.Context, t *taken, d inbox.Decision) bool {
 	}
 }
 
-// dueByHook returns when the first delivery of each hook that has pending ones is due. It reads two rows for each of
+// dueByHook returns when the first delivery of each hook that has some in a state is due. It reads two rows for each of
 // these hooks, and one if there are none.
 const dueByHook = `WITH RECURSIVE hooks(hook) AS (
-    SELECT hook FROM (SELECT hook FROM aihooks_inbox WHERE state = 0 ORDER BY hook LIMIT 1)
+    SELECT hook FROM (SELECT hook FROM aihooks_inbox WHERE state = ?1 ORDER BY hook LIMIT 1)
     UNION ALL
-    SELECT (SELECT hook FROM aihooks_inbox WHERE state = 0 AND hook > hooks.hook ORDER BY hook LIMIT 1) FROM hooks WHERE hook IS NOT NULL
+    SELECT (SELECT hook FROM aihooks_inbox WHERE state = ?1 AND hook > hooks.hook ORDER BY hook LIMIT 1) FROM hooks WHERE hook IS NOT NULL
 )
-SELECT hook, (SELECT due_at FROM aihooks_inbox WHERE state = 0 AND hook = hooks.hook ORDER BY due_at LIMIT 1) FROM hooks WHERE hook IS NOT NULL`
+SELECT hook, (SELECT due_at FROM aihooks_inbox WHERE state = ?1 AND hook = hooks.hook ORDER BY due_at LIMIT 1) FROM hooks WHERE hook IS NOT NULL`
 
 // look looks whether anything is due that nobody has told of: the time of its next attempt has come, or another process
 // has stored it. It returns how long to wait until the next look. The cost does not grow with the hooks that have nothing.
 func (r *run) look(ctx context.Context) time.Duration {
+	next := r.lookFor(ctx, pending)
+	if !r.box.active.SuspectRuns() {
+		next = min(next, r.lookFor(ctx, suspect))
+	}
+	return next
+}
+
+func (r *run) lookFor(ctx context.Context, state int) time.Duration {
 	next := r.box.options.Poll
-	rows, err := r.box.reads.QueryContext(ctx, dueByHook)
+	rows, err := r.box.reads.QueryContext(ctx, dueByHook, state)
 	if err == nil {
 		err = eachRow(rows, func(scan func(...any) error) error {
 			var hook string

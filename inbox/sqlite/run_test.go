@@ -181,7 +181,8 @@ func TestWhatTakesItsProcessAlongIsBuriedInTheEnd(t *testing.T) {
 	many := pings("lost", 130) // more than are looked at at once
 	storeAtOnce(t, box, many...)
 	raw := openRaw(t, path)
-	tell(t, raw, `UPDATE aihooks_inbox SET state = 1, due_at = 1, owner = randomblob(16), takes = 3, tried = 3, began_at = 1700000000000`)
+	tell(t, raw, `UPDATE aihooks_inbox SET state = 1, due_at = 1, owner = randomblob(16), takes = 3, tried = 3, began_at = 1700000000000,
+    attempts = '[{"at":"2026-01-01T00:00:00Z","outcome":"lost","counted":false,"took_ms":1}]'`)
 	store(t, box, parcel(ping, "once more"))
 	tell(t, raw, `UPDATE aihooks_inbox SET state = 1, due_at = 1, owner = randomblob(16), takes = 2, tried = 2 WHERE delivery_id = 'once more'`)
 	hook := answering(webhook.Handled)
@@ -190,8 +191,8 @@ func TestWhatTakesItsProcessAlongIsBuriedInTheEnd(t *testing.T) {
 	require.Equal(t, []string{"once more"}, hook.calls())
 	soon(t, func() bool { return len(told.all()) == len(many) })
 	for _, e := range listed(t, box, inbox.Dead, all) {
-		require.Len(t, e.Attempts, 1)
-		a := e.Attempts[0]
+		require.Len(t, e.Attempts, 2)
+		a := e.Attempts[1]
 		require.Equal(t, inbox.Lost, a.Outcome)
 		require.True(t, a.Counted)
 		require.Contains(t, a.Error, "not heard of again")

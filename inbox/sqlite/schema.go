@@ -14,7 +14,8 @@ import (
 // schemaVersion is counted up when tables change in a way that older releases cannot work with.
 const schemaVersion = 1
 
-// The states of a row. The last two are both inbox.Done to users; they differ in whether there is a body to purge.
+// The states of a row. Done and spent are both inbox.Done to users; they differ in whether there is a body to purge. A
+// suspect is a pending row by inbox.IsSuspect.
 const (
 	pending = iota
 	running
@@ -22,9 +23,10 @@ const (
 	dead
 	done
 	spent
+	suspect
 )
 
-var stateNames = [...]inbox.State{inbox.Pending, inbox.Running, inbox.Waiting, inbox.Dead, inbox.Done, inbox.Done}
+var stateNames = [...]inbox.State{inbox.Pending, inbox.Running, inbox.Waiting, inbox.Dead, inbox.Done, inbox.Done, inbox.Pending}
 
 // codesOf are the states of rows that a state of users stands for.
 func codesOf(s inbox.State) []int {
@@ -47,7 +49,7 @@ var schema = []string{
     type        TEXT    NOT NULL,
     delivery_id TEXT    NOT NULL,
     received_at INTEGER NOT NULL,        -- nanoseconds, for filters that are exact
-    state       INTEGER NOT NULL,           -- 0 pending, 1 running, 2 waiting, 3 dead, 4 done, 5 done and purged
+    state       INTEGER NOT NULL,           -- 0 pending, 1 running, 2 waiting, 3 dead, 4 done, 5 done and purged, 6 pending and a suspect
     due_at      INTEGER NOT NULL,           -- pending: not before; running: end of the lease; otherwise: since
     takes       INTEGER NOT NULL DEFAULT 0, -- how often it has been taken: fences
     tried       INTEGER NOT NULL DEFAULT 0, -- how many of these are counted

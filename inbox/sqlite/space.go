@@ -25,7 +25,7 @@ const (
 	lookEvery  = 100 * time.Millisecond
 )
 
-const countPending = `SELECT count(*) FROM (SELECT 1 FROM aihooks_inbox WHERE state IN (0, 1) LIMIT ?1)`
+const countPending = `SELECT count(*) FROM (SELECT 1 FROM aihooks_inbox WHERE state IN (0, 1, 6) LIMIT ?1)`
 
 func (s *space) open(b *Inbox) error {
 	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)

@@ -48,11 +48,12 @@ const countAll = `SELECT state, hook, count(*), min(due_at) FROM aihooks_inbox G
 // Stats counts the entries. It looks at each, a million in some tenths of a second, and holds up nobody.
 func (b *Inbox) Stats(ctx context.Context) (Stats, error) {
 	stats := Stats{Endpoints: make(map[string]Counts)}
+	now := time.Now()
+	back := b.setBack(ctx, now) // first: with rows open it would need a second connection
 	rows, err := b.reads.QueryContext(ctx, countAll)
 	if err != nil {
 		return stats, fmt.Errorf("sqlite: %w", err)
 	}
-	now := time.Now()
 	err = eachRow(rows, func(scan func(...any) error) error {
 		var code, n int
 		var hook string
@@ -64,7 +65,14 @@ func (b *Inbox) Stats(ctx context.Context) (Stats, error) {
 		counts := stats.Endpoints[hook]
 		counts.add(stateNames[code], n)
 		stats.Endpoints[hook] = counts
-		if at := timeOf(first); code == pending && at.Before(now) && (stats.Oldest.IsZero() || at.Before(stats.Oldest)) {
+		at := timeOf(first)
+		if back > 0 && at.After(now) {
+			at = at.Add(-back)
+			if at.Sub(now) < saveEvery { // it is not known more exactly
+				at = now
+			}
+		}
+		if stateNames[code] == inbox.Pending && !at.After(now) && (stats.Oldest.IsZero() || at.Before(stats.Oldest)) {
 			stats.Oldest = at
 		}
 		return nil

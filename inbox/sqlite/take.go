@@ -21,6 +21,7 @@ type taken struct {
 	rerun    int
 	history  []inbox.Attempt
 	delivery *webhook.Delivery
+	suspect  bool  // it has the slot of inbox.Runs
 	spoiled  error // why it could not be read
 }
 
@@ -33,12 +34,12 @@ func (t *taken) buried() inbox.Entry {
 
 const (
 	takeDue = `UPDATE aihooks_inbox SET state = 1, owner = ?1, due_at = ?2, began_at = ?3, takes = takes + 1, tried = tried + 1
-WHERE id IN (SELECT id FROM aihooks_inbox WHERE state = 0 AND hook = ?4 AND due_at <= ?3 ORDER BY due_at LIMIT ?5)
+WHERE id IN (SELECT id FROM aihooks_inbox WHERE state = ?6 AND hook = ?4 AND due_at <= ?3 ORDER BY due_at LIMIT ?5)
 RETURNING id, hook, type, delivery_id, received_at, takes, tried, rerun, coalesce(attempts, '')`
 	selectBody = `SELECT meta, body FROM aihooks_inbox_body WHERE id = ?1`
 
 	// Giving back leaves no trace: it was as if nobody had taken it.
-	giveBack = `UPDATE aihooks_inbox SET state = 0, due_at = ?1, owner = NULL, tried = tried - 1
+	giveBack = `UPDATE aihooks_inbox SET state = ?5, due_at = ?1, owner = NULL, tried = tried - 1
 WHERE id = ?2 AND owner = ?3 AND takes = ?4 AND state = 1`
 )
 
@@ -48,20 +49,30 @@ type wish struct {
 	n    int
 }
 
-// take takes deliveries that are due, in one operation. It returns them by hook.
-func (b *Inbox) take(ctx context.Context, owner idempotency.Token, wishes []wish) (map[string][]*taken, error) {
+// take takes deliveries that are due, in one operation. It returns them by hook. One of them is a suspect, if the caller has
+// the slot for it and there is one.
+func (b *Inbox) take(ctx context.Context, owner idempotency.Token, wishes []wish, slot bool) (map[string][]*taken, error) {
 	var got map[string][]*taken
 	err := b.writer.run(ctx, func(c *conn) error {
 		got = make(map[string][]*taken, len(wishes))
-		now := time.Now()
+		now, open := time.Now(), slot
 		for _, w := range wishes {
-			err := c.each(takeDue, []any{owner[:], milliseconds(now.Add(b.options.Lease)), milliseconds(now), w.hook, w.n},
-				func(scan func(...any) error) error {
-					t, err := scanTaken(scan)
-					got[w.hook] = append(got[w.hook], t)
+			takeSome := func(state, n int) error {
+				return c.each(takeDue, []any{owner[:], milliseconds(now.Add(b.options.Lease)), milliseconds(now), w.hook, n, state},
+					func(scan func(...any) error) error {
+						t, err := scanTaken(scan)
+						t.suspect = state == suspect
+						got[w.hook] = append(got[w.hook], t)
+						return err
+					})
+			}
+			if open {
+				if err := takeSome(suspect, 1); err != nil {
 					return err
-				})
-			if err != nil {
+				}
+				open = len(got[w.hook]) == 0
+			}
+			if err := takeSome(pending, w.n-len(got[w.hook])); err != nil {
 				return err
 			}
 			for _, t := range got[w.hook] {
@@ -173,6 +184,9 @@ func (b *Inbox) settle(ctx context.Context, owner idempotency.Token, t *taken, d
 	if !d.Attempt.Counted {
 		uncounted = 1
 	}
+	if state == pending && inbox.IsSuspect(attempts) {
+		state = suspect
+	}
 	err = b.writer.run(ctx, func(c *conn) error {
 		n, err := c.exec(endEntry, state, milliseconds(at), uncounted, history, t.id, owner[:], t.takes)
 		switch {
@@ -189,7 +203,7 @@ func (b *Inbox) settle(ctx context.Context, owner idempotency.Token, t *taken, d
 		return err
 	}
 	t.history = attempts
-	if state != pending {
+	if d.Verdict != inbox.Again {
 		b.space.add(-1)
 	}
 	return nil

@@ -20,7 +20,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-func init() { works["retry"] = retryWithoutTemp }
+func init() { works["retry"] = retryWithoutTemp } //nolint:gochecknoinits // it is on Linux alone
 
 const nobody = 65534
 

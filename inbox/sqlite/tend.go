@@ -13,7 +13,8 @@ const (
 
 	selectLost = `SELECT id, hook, type, delivery_id, received_at, takes, tried, rerun, coalesce(attempts, ''), began_at FROM aihooks_inbox
 WHERE state = 1 AND due_at <= ?1 AND owner IS NOT ?2 LIMIT ?3`
-	endLost = `UPDATE aihooks_inbox SET state = ?1, due_at = ?2, owner = NULL, attempts = ?3 WHERE id = ?4 AND takes = ?5 AND state = 1`
+	endLost = `UPDATE aihooks_inbox SET state = ?1, due_at = ?2, owner = NULL, tried = tried - ?3, attempts = ?4
+WHERE id = ?5 AND takes = ?6 AND state = 1`
 
 	nextWaiting = `SELECT hook, type FROM aihooks_inbox WHERE state = 2 AND (hook, type) > (?1, ?2) ORDER BY hook, type LIMIT 1`
 	unshelve    = `UPDATE aihooks_inbox SET state = 0, due_at = ?1
@@ -63,7 +64,7 @@ func (r *run) renew(ctx context.Context) error {
 }
 
 // rescue gives back what other Runs have taken that were not heard of again; what this one has, it has, though a full disk
-// may have kept it from saying so. That counts as an attempt: a delivery that
+// may have kept it from saying so. Policy.Lose says which of them rest and which become dead letters: a delivery that
 // takes its process with it must not do so for ever.
 func (r *run) rescue(ctx context.Context) error {
 	for {
@@ -94,13 +95,13 @@ func (r *run) rescueSome(ctx context.Context) (n int, err error) {
 			return err
 		}
 		for i, t := range lost {
-			at := timeOf(began[i])
-			t.history = inbox.Append(t.history, inbox.Attempt{
-				At: at, Took: now.Sub(at), Outcome: inbox.Lost, Counted: true,
-				Error: "sqlite: the process that ran it was not heard of again",
-			})
-			state := pending
-			if t.tried >= b.options.Policy.MaxAttempts {
+			d := b.options.Policy.Lose(t.tried-1, inbox.IsSuspect(t.history), timeOf(began[i]), "sqlite: the process that ran it was not heard of again")
+			t.history = inbox.Append(t.history, d.Attempt)
+			state, uncounted := suspect, 1
+			if d.Attempt.Counted {
+				uncounted = 0
+			}
+			if d.Verdict == inbox.Bury {
 				state = dead
 				if err := t.read(c); err != nil {
 					return err
@@ -111,7 +112,7 @@ func (r *run) rescueSome(ctx context.Context) (n int, err error) {
 			if err != nil {
 				return err
 			}
-			if _, err := c.exec(endLost, state, milliseconds(now), history, t.id, t.takes); err != nil {
+			if _, err := c.exec(endLost, state, milliseconds(now.Add(d.After)), uncounted, history, t.id, t.takes); err != nil {
 				return err
 			}
 		}
@@ -167,10 +168,14 @@ func (r *run) unshelve(ctx context.Context) error {
 
 // lookForAbsent warns of deliveries that nobody of this Run is for.
 func (r *run) lookForAbsent(ctx context.Context) error {
-	return r.box.eachHook(ctx, pending, func(hook string) error {
+	absent := func(hook string) error {
 		r.dispatcher.Absent(splitHook(hook))
 		return nil
-	})
+	}
+	if err := r.box.eachHook(ctx, pending, absent); err != nil {
+		return err
+	}
+	return r.box.eachHook(ctx, suspect, absent)
 }
 
 // eachHook calls f for every hook that has entries in a state. It reads one row for each.

@@ -13,7 +13,7 @@ const envWork = "JETSTREAMTEST_WORK"
 func full() bool { return os.Getenv("AIHOOKS_TEST_LONG") != "" }
 
 func TestMain(m *testing.M) {
-	work := map[string]func() error{"receive": receive, "serve": serve, "bench": benchWorker}[os.Getenv(envWork)]
+	work := map[string]func() error{"receive": receive, "serve": serve, "bench": benchWorker, "doom": doom}[os.Getenv(envWork)]
 	if work == nil {
 		flag.Parse()
 		if flag.Lookup("test.parallel").Value.String() == flag.Lookup("test.parallel").DefValue {

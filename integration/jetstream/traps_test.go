@@ -139,7 +139,7 @@ func TestADeliveryThatWasBuriedByAProcessThatDiedIsNotRunAgain(t *testing.T) {
 	ack, err := js.PublishMsg(t.Context(), &nats.Msg{Subject: "AIHOOKS.in.workflux.default", Data: parcel("a").Body,
 		Header: nats.Header{"Aihooks-Delivery": raw.Header["Aihooks-Delivery"]}})
 	require.NoError(t, err)
-	require.EqualValues(t, last(t, js), ack.Sequence)
+	require.Equal(t, last(t, js), ack.Sequence)
 	position := strings.TrimPrefix(noteOfFirst(t, js), "AIHOOKS.note.")
 	state := regexp.MustCompile(`"from":"[^"]*"`).ReplaceAllString(raw.Header.Get("Aihooks-State"), `"from":"`+position+`"`)
 	require.Contains(t, state, position)

@@ -1,0 +1,113 @@
+//go:build unix
+
+package riverinbox_test
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
+	"github.com/aihooks/aihooks-go/internal/torturetest"
+)
+
+// doomedAttempts is the policy's MaxAttempts: all of them, if there is time.
+func doomedAttempts() int {
+	if full() {
+		return inbox.DefaultMaxAttempts
+	}
+	return 4
+}
+
+func doomedOptions() riverinbox.Options {
+	o := quick(doomedAttempts())
+	o.Lease = time.Second
+	return o
+}
+
+// doom is a worker of a crash loop.
+func doom() error {
+	ctx := context.Background()
+	pool, err := pgxpool.New(ctx, os.Getenv(envDSN))
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	o := doomedOptions()
+	box, err := riverinbox.New(pool, &o)
+	if err != nil {
+		return err
+	}
+	rivers := river.Config{JobTimeout: o.Lease, TestOnly: true, Logger: slog.New(slog.DiscardHandler)}
+	if err := box.Configure(&rivers); err != nil {
+		return err
+	}
+	client, err := river.NewClient(riverpgxv5.New(pool), &rivers)
+	if err != nil {
+		return err
+	}
+	if err := box.Use(ctx, client); err != nil {
+		return err
+	}
+	if err := client.Start(ctx); err != nil {
+		return err
+	}
+	if err := torturetest.RunDoomed(box); err != nil {
+		return err
+	}
+	return client.Stop(ctx)
+}
+
+func TestCrashLoop_DeadLettersOnlyPoison(t *testing.T) {
+	t.Parallel()
+	for name, loop := range map[string]torturetest.CrashLoop{
+		"one among forty":            {Poison: 1, Good: 40},
+		"two, and more keeps coming": {Poison: 2, Good: 10, Late: 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dsn := postgres(t).Database(t)
+			site := open(t, setup{dsn: dsn, options: doomedOptions(), config: river.Config{JobTimeout: time.Second}})
+			resignOften(t, site.client)
+			loop.Inbox, loop.MaxAttempts = site.box, doomedAttempts()
+			loop.Worker = func() *exec.Cmd {
+				cmd := exec.Command(os.Args[0])
+				cmd.Env = append(os.Environ(), envWork+"=doom", envDSN+"="+dsn)
+				return cmd
+			}
+			t.Logf("%d crashes", loop.Run(t))
+		})
+	}
+}
+
+// resignOften has River look for lost jobs every second: a leader does as it becomes one. The site, which lives on, is it
+// most of the time.
+func resignOften(t *testing.T, client *riverinbox.Client) {
+	t.Helper()
+	every, stopped := time.NewTicker(time.Second), make(chan struct{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stopped:
+				return
+			case <-every.C:
+				_ = client.Notify().RequestResign(context.Background()) // if the server is there
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		every.Stop()
+		close(stopped)
+		<-done
+	})
+}
