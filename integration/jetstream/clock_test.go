@@ -40,8 +40,9 @@ func TestClock_ServerCountsRests(t *testing.T) {
 			aside, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_ASIDE")
 			require.NoError(t, err)
 			var note *jetstream.RawStreamMsg
+			subject := noteOfFirst(t, js)
 			soon(t, func() bool {
-				note, err = aside.GetLastMsgForSubject(t.Context(), "AIHOOKS.note.1")
+				note, err = aside.GetLastMsgForSubject(t.Context(), subject)
 				return err == nil
 			})
 			// As if the clock had been set: what was written is later, or earlier, than it is now.
@@ -52,7 +53,7 @@ func TestClock_ServerCountsRests(t *testing.T) {
 			content["due"] = due.Add(by)
 			text, err := json.Marshal(content)
 			require.NoError(t, err)
-			_, err = js.Publish(t.Context(), "AIHOOKS.note.1", text)
+			_, err = js.Publish(t.Context(), subject, text)
 			require.NoError(t, err)
 			soon(t, func() bool { return empty(t, js) })
 			require.Equal(t, 2, d.calls.of("a"))
