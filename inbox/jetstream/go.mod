@@ -3,7 +3,7 @@ module github.com/aihooks/aihooks-go/inbox/jetstream
 go 1.26.0
 
 require (
-	github.com/aihooks/aihooks-go v0.0.0-20261126105608-277dbe8dc0d7
+	github.com/aihooks/aihooks-go v0.0.0-20261126131718-3c8f9d7fa79e
 	github.com/nats-io/nats.go v1.55.0
 )
 
