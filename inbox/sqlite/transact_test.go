@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -26,7 +25,6 @@ const (
 	makeEffects  = `CREATE TABLE IF NOT EXISTS effects (name TEXT NOT NULL) STRICT`
 	addEffect    = `INSERT INTO effects VALUES (?)`
 	countEffects = `SELECT count(*) FROM effects`
-	countTwice   = `SELECT count(*) FROM (SELECT 1 FROM effects GROUP BY name HAVING count(*) > 1)`
 )
 
 // A way is how a callback completes its delivery in a transaction of its own.
