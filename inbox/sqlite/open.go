@@ -48,7 +48,7 @@ type Inbox struct {
 var _ inbox.Inbox = (*Inbox)(nil)
 
 // openTimeout is how long Open may take, most of which is waiting for other processes.
-const openTimeout = 10 * time.Second
+const openTimeout = 30 * time.Second
 
 // maxBody is what a row can surely hold; SQLite's own limit is a little less than a gigabyte.
 const maxBody = 512 << 20

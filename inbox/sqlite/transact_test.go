@@ -120,8 +120,9 @@ func TestCallbacksCompleteInTheirOwnTransactionsUnderLoad(t *testing.T) {
 				})
 			})
 			deliver := func(name string) {
+				body := letter(name, 500) // another one is another event
 				for status := 0; status != http.StatusOK; {
-					status = desk.post(letter(name, 500)).Status
+					status = desk.post(body).Status
 				}
 			}
 			for i := range before {
