@@ -2,6 +2,7 @@ package page_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"path/filepath"
 	"strconv"
@@ -85,4 +86,35 @@ func TestAnInboxIsWorkedOffOnThePage(t *testing.T) {
 	b.shoot("phone-dark-inbox-list")
 	cancel()
 	require.NoError(t, <-ended)
+}
+
+func TestPage_SearchesToTheOldest(t *testing.T) {
+	box, err := sqlite.Open(filepath.Join(t.TempDir(), "inbox.db"), &sqlite.Options{MinFree: -1, Retention: sqlite.Forever, BodyRetention: sqlite.Forever})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, box.Close()) })
+	store := func(id string) {
+		t.Helper()
+		_, err := box.Enqueue(t.Context(), &webhook.Delivery{
+			Vendor: "greenflash", Endpoint: "default", Type: "message.rated", ID: id, Keys: []string{id}, ReceivedAt: time.Now(), Body: []byte(`{}`),
+		})
+		require.NoError(t, err)
+	}
+	store("needle_1")
+	require.NoError(t, box.Transact(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 25000)
+			INSERT INTO aihooks_inbox (key, hook, type, delivery_id, received_at, state, due_at)
+			SELECT randomblob(16), 'greenflash/default', 'message.rated', 'hay_' || n, ?1 + n, 5, ?2 FROM c`, time.Now().UnixNano(), time.Now().UnixMilli())
+		return err
+	}))
+	b := newTab(t, desktop)
+	b.open(serve(t, inboxsource.New(box, "inbox.db"), page.Options{}))
+	b.until(rows(100))
+	b.keys("/needle")
+	b.until(rows(1) + " && document.getElementById('older').hidden") // three requests later
+	store("needle_2")
+	b.until(rows(2)) // the one that was found far down stays
+	store("hay_more")
+	b.until(rows(2) + ` && document.querySelector('#verdicts .count .n').textContent === (25003).toLocaleString()`)
+	b.keys("s")
+	b.until(rows(0) + ` && document.getElementById('empty').textContent.includes('No delivery is like that.')`)
 }
