@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -15,12 +16,13 @@ import (
 // pageSize is how many entries are read at once: a reader that stays open keeps the write-ahead log from being emptied.
 const pageSize = 100
 
-// A listing reads no bodies: a page of them could fill the memory.
+// The columns of an entry, without its body and with it. A listing reads no bodies: a page of them could fill the memory.
 const (
-	selectEntries = `SELECT e.id, e.hook, e.type, e.delivery_id, e.received_at, e.state, e.due_at, e.rerun, coalesce(e.attempts, ''),
-    coalesce(b.meta, ''), b.id IS NOT NULL, NULL
-FROM aihooks_inbox e LEFT JOIN aihooks_inbox_body b ON b.id = e.id`
-	selectEntry = `SELECT e.id, e.hook, e.type, e.delivery_id, e.received_at, e.state, e.due_at, e.rerun, coalesce(e.attempts, ''),
+	entryColumns = `SELECT e.id, e.hook, e.type, e.delivery_id, e.received_at, e.state, e.due_at, e.rerun, coalesce(e.attempts, ''),
+    coalesce(b.meta, ''), b.id IS NOT NULL, NULL`
+	selectEntries = entryColumns + ` FROM aihooks_inbox e INDEXED BY %s LEFT JOIN aihooks_inbox_body b ON b.id = e.id WHERE `
+	selectOne     = entryColumns + ` FROM aihooks_inbox e LEFT JOIN aihooks_inbox_body b ON b.id = e.id WHERE `
+	selectEntry   = `SELECT e.id, e.hook, e.type, e.delivery_id, e.received_at, e.state, e.due_at, e.rerun, coalesce(e.attempts, ''),
     coalesce(b.meta, ''), b.id IS NOT NULL, b.body
 FROM aihooks_inbox e LEFT JOIN aihooks_inbox_body b ON b.id = e.id WHERE e.id = ?`
 )
@@ -121,24 +123,26 @@ type row struct {
 	hook      string
 }
 
-// listing returns the query for the entries of a state that come after last.
+// listing returns the query for the entries of a state that come after last. The index, which has the order of the listing,
+// and the place after which it begins are said in full: otherwise SQLite may go through all entries for every page.
 func listing(code int, f inbox.Filter, last *row) (query string, args []any) {
 	conditions, args := where(code, f)
-	order := "e.hook, e.due_at, e.id"
-	if code == dead {
-		order = "e.due_at, e.id"
+	if f.ID != "" {
+		return selectOne + conditions, args
 	}
-	if last != nil {
-		values := "?, ?, ?"
-		if code == dead {
-			values = "?, ?"
-		} else {
-			args = append(args, last.hook)
+	if last == nil {
+		last = &row{dueAt: math.MinInt64, id: math.MinInt64}
+		if f.Vendor != "" {
+			last.hook = f.Vendor + "/"
 		}
-		conditions += " AND (" + order + ") > (" + values + ")"
-		args = append(args, last.dueAt, last.id)
 	}
-	return selectEntries + " WHERE " + conditions + " ORDER BY " + order + " LIMIT " + strconv.Itoa(pageSize), args
+	index, order, values := "aihooks_inbox_due", "e.hook, e.due_at, e.id", "?, ?, ?"
+	after := []any{last.hook, last.dueAt, last.id}
+	if code == dead {
+		index, order, values, after = "aihooks_inbox_dead", "e.due_at, e.id", "?, ?", after[1:]
+	}
+	query = fmt.Sprintf(selectEntries, index) + conditions + " AND (" + order + ") > (" + values + ") ORDER BY " + order + " LIMIT " + strconv.Itoa(pageSize)
+	return query, append(args, after...)
 }
 
 // where returns the conditions that a filter stands for. The state is written out, for the partial indexes.
@@ -156,7 +160,7 @@ func where(code int, f inbox.Filter) (conditions string, args []any) {
 		add("e.id = ?", id)
 	}
 	if f.Vendor != "" {
-		add("e.hook >= ? AND e.hook < ?", f.Vendor+"/", f.Vendor+"0") // the character after the slash
+		add("+e.hook >= ? AND e.hook < ?", f.Vendor+"/", f.Vendor+"0") // the character after the slash
 	}
 	if f.Endpoint != "" {
 		add("substr(e.hook, instr(e.hook, '/') + 1) = ?", f.Endpoint)
