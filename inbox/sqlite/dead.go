@@ -76,9 +76,15 @@ func (b *Inbox) change(ctx context.Context, code int, f inbox.Filter, statements
 	if err := f.Check(); err != nil {
 		return 0, err
 	}
+	if err := b.writer.check(ctx); err != nil { // also where nothing is selected
+		return 0, fmt.Errorf("sqlite: %w", err)
+	}
 	until := milliseconds(time.Now())
 	for last := (candidate{dueAt: math.MinInt64}); ; {
 		selected, end, err := b.selectCandidates(ctx, code, f, until, last)
+		if err != nil && b.closed.Load() {
+			err = ErrClosed
+		}
 		if err != nil {
 			return total, fmt.Errorf("sqlite: %w", err)
 		}

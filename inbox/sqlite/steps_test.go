@@ -125,6 +125,30 @@ func TestDiscard_SelectsWithoutWriteLock(t *testing.T) {
 	require.NoError(t, tx.Rollback())
 }
 
+func TestDiscard_RefusesThoughNothingMatches(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "inbox.db")
+	box, err := Open(path, nil)
+	require.NoError(t, err)
+	none := inbox.Filter{Type: "none"}
+	require.NoError(t, box.Transact(t.Context(), func(ctx context.Context, _ *sql.Tx) error {
+		_, err := box.Discard(ctx, none)
+		require.ErrorContains(t, err, "inside Transact")
+		return nil
+	}))
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = box.Discard(ended, none)
+	require.ErrorIs(t, err, context.Canceled)
+	box.writer.readOnly = true
+	_, err = box.Discard(t.Context(), none)
+	require.ErrorIs(t, err, ErrReadOnly)
+	box.writer.readOnly = false
+	require.NoError(t, box.Close())
+	_, err = box.Discard(t.Context(), none)
+	require.ErrorIs(t, err, ErrClosed)
+}
+
 func TestDiscard_LeavesWhatHasChanged(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "inbox.db")
