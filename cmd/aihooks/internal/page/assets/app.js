@@ -21,6 +21,7 @@ let next = '';
 let shown = ''; // the item of the detail that is shown, as text
 let told = false; // whether there has been an answer: what comes with a later one is new
 let searched = ''; // until when the source has been searched, if it goes on from there
+let missed = false; // whether changes may have been missed: more may have come than the server reads at once
 let asking = 0; // counts changes of the filters: an answer to an older question is thrown away
 
 class Refusal extends Error {}
@@ -127,11 +128,14 @@ const refreshOnce = async () => {
   const last = answer.items.at(-1);
   let rest = items.length > limit && last ? items.slice(items.findIndex((item) => item.id === last.id) + 1 || items.length) : [];
   const until = answer.read_until;
-  if (until) rest = items.filter((item) => Date.parse(item.at) <= Date.parse(until) && !answer.items.some((known) => known.id === item.id));
-  if (!rest.length && !(until && told)) {
+  const goesOn = until && told && !missed;
+  if (goesOn) rest = items.filter((item) => Date.parse(item.at) <= Date.parse(until) && !answer.items.some((known) => known.id === item.id));
+  else if (until) rest = [];
+  if (!rest.length && !goesOn) {
     next = answer.next ?? '';
     searched = until ?? '';
   }
+  missed = false;
   take([...answer.items, ...rest], answer.overview);
   const item = items.find((item) => item.id === place.id);
   if (place.id && (!item || JSON.stringify(item) !== shown)) await load();
@@ -308,6 +312,7 @@ const whole = async (id) => {
 };
 
 const connection = (state) => {
+  missed ||= state !== 'live';
   $('connection').dataset.state = state;
   $('connection-text').textContent = state === 'live' ? 'Live' : 'Connection lost';
 };
