@@ -30,21 +30,21 @@ func TestList_ReadsBoundedPart(t *testing.T) {
 	source := inboxsource.New(box, "inbox.db")
 	store(t, box, "emberqa", "bad", 0, 1)
 	run(t, box, &hook{vendor: "emberqa"}, func(s sqlite.Stats) bool { return s.Dead == 1 })
-	fill(t, box, 25_000)
+	fill(t, box, 11_000)
 	for name, c := range map[string]struct {
 		query    page.Query
 		found    int
 		requests int
 	}{
-		"no match":                         {page.Query{Text: "nothing has this"}, 0, 3},
-		"no vendor":                        {page.Query{Vendor: "convosphere"}, 0, 3},
-		"the oldest, by text":              {page.Query{Text: "CRM"}, 1, 3},
-		"the oldest, by vendor":            {page.Query{Vendor: "emberqa"}, 1, 3},
+		"no match":                         {page.Query{Text: "nothing has this"}, 0, 2},
+		"no vendor":                        {page.Query{Vendor: "convosphere"}, 0, 2},
+		"the oldest, by text":              {page.Query{Text: "CRM"}, 1, 2},
+		"the oldest, by vendor":            {page.Query{Vendor: "emberqa"}, 1, 2},
 		"the oldest, by verdict":           {page.Query{Verdict: "dead"}, 1, 1},
 		"by verdict, none of that state":   {page.Query{Verdict: "waiting"}, 0, 1},
-		"by verdict, no match":             {page.Query{Verdict: "done", Text: "nothing has this"}, 0, 3},
+		"by verdict, no match":             {page.Query{Verdict: "done", Text: "nothing has this"}, 0, 2},
 		"a verdict of another page":        {page.Query{Verdict: "handled"}, 0, 1},
-		"the first of them, by its number": {page.Query{Verdict: "done", Text: "delivery 25000"}, 1, 3},
+		"the first of them, by its number": {page.Query{Verdict: "done", Text: "delivery 11000"}, 1, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			found, requests := 0, 0
