@@ -11,8 +11,20 @@ import (
 
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/inboxsource"
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
+	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
 )
+
+// openForever opens an inbox that keeps entries however old they are.
+func openForever(t testing.TB) *sqlite.Inbox {
+	t.Helper()
+	box, err := sqlite.Open(filepath.Join(t.TempDir(), "inbox.db"), &sqlite.Options{
+		MinFree: -1, Retention: sqlite.Forever, BodyRetention: sqlite.Forever, DeadRetention: sqlite.Forever, Policy: inbox.Policy{MaxAttempts: 1},
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, box.Close()) })
+	return box
+}
 
 // fill puts n entries into an inbox that are done, and a second apart.
 func fill(t testing.TB, box *sqlite.Inbox, n int) {
@@ -26,7 +38,7 @@ func fill(t testing.TB, box *sqlite.Inbox, n int) {
 }
 
 func TestList_ReadsBoundedPart(t *testing.T) {
-	box := open(t)
+	box := openForever(t)
 	source := inboxsource.New(box, "inbox.db")
 	store(t, box, "emberqa", "bad", 0, 1)
 	run(t, box, &hook{vendor: "emberqa"}, func(s sqlite.Stats) bool { return s.Dead == 1 })
@@ -66,9 +78,7 @@ func TestList_ReadsBoundedPart(t *testing.T) {
 func BenchmarkSearch(b *testing.B) {
 	for _, n := range []int{25_000, 100_000} {
 		b.Run(fmt.Sprintf("entries=%d", n), func(b *testing.B) {
-			box, err := sqlite.Open(filepath.Join(b.TempDir(), "inbox.db"), &sqlite.Options{Retention: sqlite.Forever, BodyRetention: sqlite.Forever})
-			require.NoError(b, err)
-			defer func() { require.NoError(b, box.Close()) }()
+			box := openForever(b)
 			fill(b, box, n)
 			source := inboxsource.New(box, "inbox.db")
 			for b.Loop() {
