@@ -57,7 +57,7 @@ fuzz:
 
 ## bench: the benchmarks, each next to its floor
 bench:
-	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./signature ./idempotency ./webhook ./idempotency/redisstore ./inbox/sqlite ./inbox/river ./integration/sqlstore ./integration/jetstream
+	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./signature ./idempotency ./webhook ./idempotency/redisstore ./inbox/sqlite ./inbox/river ./integration/sqlstore ./integration/jetstream ./cmd/aihooks/internal/inboxsource
 
 ## cover: statement coverage of the core packages, by all tests
 cover:

@@ -95,8 +95,12 @@ func TestDeadLettersAreListedShownRetriedAndDiscardedWhileTheServiceRuns(t *test
 	require.Regexp(t, `state +dead\nvendor +workflux\n`, r.out)
 	require.Equal(t, 2, strings.Count(r.out, "no such customer"))
 	require.Contains(t, r.out, `  "event": "user.message"`)
-	require.Equal(t, string(dead[0].Delivery.Body), run(t, "inbox", "show", w.path, dead[0].ID, "--body").is(t, 0).out)
-	require.Equal(t, dead[0].ID, decode[inbox.Entry](t, run(t, "inbox", "show", w.path, dead[0].ID, "--json").is(t, 0).out).ID)
+	require.Nil(t, dead[0].Delivery.Body, "a list has no bodies")
+	one := decode[inbox.Entry](t, run(t, "inbox", "show", w.path, dead[0].ID, "--json").is(t, 0).out)
+	require.Contains(t, string(one.Delivery.Body), "user.message")
+	require.Equal(t, string(one.Delivery.Body), run(t, "inbox", "show", w.path, dead[0].ID, "--body").is(t, 0).out)
+	one.Delivery.Body = nil
+	require.Equal(t, dead[0], one)
 
 	require.Contains(t, run(t, "inbox", "discard", w.path, dead[0].ID).is(t, 0).out, "1 dead letter is discarded")
 	w.until(t, func(s sqlite.Counts) bool { return s.Dead == 3 && s.Done == 1 })

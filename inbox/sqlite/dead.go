@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"math"
 	"time"
 
 	"github.com/aihooks/aihooks-go/inbox"
@@ -55,48 +57,137 @@ func (b *Inbox) revived(n int) {
 	}
 }
 
-// changeAtOnce is how many entries one operation changes: while it runs, others wait.
-const changeAtOnce = 200
+// One operation changes so many entries, and fewer if their bodies are large: while it runs, others wait. The entries are
+// selected before, by a query that reads so many of them.
+const (
+	changeAtOnce = 200
+	bytesAtOnce  = 1 << 20
+	selectAtOnce = 1000
+)
+
+// A candidate is an entry to change, and when it came into its state.
+type candidate struct {
+	id, dueAt int64
+	size      int // of its body
+}
 
 // change runs statements for each entry of a state that the filter selects, and returns for how many. Those that come
-// back to the state meanwhile are left alone.
+// back to the state meanwhile are left alone. Without an ID, the state must be dead.
 func (b *Inbox) change(ctx context.Context, code int, f inbox.Filter, statements ...string) (total int, err error) {
 	if err := f.Check(); err != nil {
 		return 0, err
 	}
-	conditions, args := where(code, f)
-	query := "SELECT e.id FROM aihooks_inbox e WHERE " + conditions + " AND e.due_at <= ? LIMIT ?"
-	args = append(args, milliseconds(time.Now()), changeAtOnce)
-	for {
-		var ids []int64
-		err := b.writer.run(ctx, func(c *conn) error {
-			ids = nil
-			err := c.each(query, args, func(scan func(...any) error) error {
-				var id int64
-				err := scan(&id)
-				ids = append(ids, id)
-				return err
-			})
-			now := milliseconds(time.Now())
-			for _, id := range ids {
-				for _, statement := range statements {
-					if err == nil {
-						_, err = c.exec(statement, now, id)
-					}
-				}
-			}
-			return err
-		})
+	if err := b.writer.check(ctx); err != nil { // also where nothing is selected
+		return 0, fmt.Errorf("sqlite: %w", err)
+	}
+	until := milliseconds(time.Now())
+	for last := (candidate{dueAt: math.MinInt64}); ; {
+		selected, end, err := b.selectCandidates(ctx, code, f, until, last)
+		if err != nil && b.closed.Load() {
+			err = ErrClosed
+		}
 		if err != nil {
 			return total, fmt.Errorf("sqlite: %w", err)
 		}
-		total += len(ids)
-		if len(ids) < changeAtOnce {
+		for some := range inBatches(selected) {
+			n, err := b.changeSome(ctx, code, some, statements)
+			total += n
+			if err != nil {
+				return total, fmt.Errorf("sqlite: %w", err)
+			}
+		}
+		if end == nil {
 			break
 		}
+		last = *end
 	}
 	if total == 0 && f.ID != "" {
 		return 0, fmt.Errorf("sqlite: %w: %s", inbox.ErrNotFound, f.ID)
 	}
 	return total, nil
+}
+
+// changeSome runs statements for the candidates that are still what they were.
+func (b *Inbox) changeSome(ctx context.Context, code int, some []candidate, statements []string) (n int, err error) {
+	err = b.writer.run(ctx, func(c *conn) error {
+		n = 0
+		now := milliseconds(time.Now())
+		for _, e := range some {
+			same := false
+			err := c.each(isCandidate, []any{e.id, code, e.dueAt}, func(func(...any) error) error { same = true; return nil })
+			for _, statement := range statements {
+				if err == nil && same {
+					_, err = c.exec(statement, now, e.id)
+				}
+			}
+			if err != nil {
+				return err
+			}
+			if same {
+				n++
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
+const (
+	isCandidate = `SELECT 1 FROM aihooks_inbox WHERE id = ?1 AND state = ?2 AND due_at = ?3`
+
+	// These read the size of a body only where the conditions, which are filled in, hold.
+	selectDead = `SELECT e.id, e.due_at, CASE WHEN %s THEN coalesce((SELECT length(body) FROM aihooks_inbox_body b WHERE b.id = e.id), 0) END
+FROM (SELECT * FROM aihooks_inbox INDEXED BY aihooks_inbox_dead WHERE state = 3 AND due_at <= ? AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?) e`
+	selectByID = `SELECT e.id, e.due_at, 0 FROM aihooks_inbox e WHERE %s AND e.due_at <= ?`
+)
+
+// selectCandidates returns those of the next dead letters after last that the filter selects, or the entry of its ID. It
+// reads a bounded number and holds up no writer. It returns the last one that it read, or nil if there are no more.
+func (b *Inbox) selectCandidates(ctx context.Context, code int, f inbox.Filter, until int64, last candidate) (selected []candidate, end *candidate, err error) {
+	conditions, args := where(code, f)
+	query, args := fmt.Sprintf(selectByID, conditions), append(args, until)
+	if f.ID == "" {
+		query, args = fmt.Sprintf(selectDead, conditions), append(args, last.dueAt, last.id, selectAtOnce)
+	}
+	rows, err := b.reads.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, nil, err
+	}
+	read := 0
+	err = eachRow(rows, func(scan func(...any) error) error {
+		var c candidate
+		var size *int
+		if err := scan(&c.id, &c.dueAt, &size); err != nil {
+			return err
+		}
+		if size != nil {
+			c.size = *size
+			selected = append(selected, c)
+		}
+		if read++; read == selectAtOnce {
+			end = &c
+		}
+		return nil
+	})
+	return selected, end, err
+}
+
+// inBatches parts candidates into batches for one operation each.
+func inBatches(all []candidate) iter.Seq[[]candidate] {
+	return func(yield func([]candidate) bool) {
+		for len(all) > 0 {
+			n, size := 1, all[0].size
+			for n < min(len(all), changeAtOnce) && size+all[n].size <= bytesAtOnce {
+				size += all[n].size
+				n++
+			}
+			if !yield(all[:n]) {
+				return
+			}
+			all = all[n:]
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -15,9 +16,16 @@ import (
 // pageSize is how many entries are read at once: a reader that stays open keeps the write-ahead log from being emptied.
 const pageSize = 100
 
-const selectEntries = `SELECT e.id, e.hook, e.type, e.delivery_id, e.received_at, e.state, e.due_at, e.rerun, coalesce(e.attempts, ''),
-    coalesce(b.meta, ''), b.body
-FROM aihooks_inbox e LEFT JOIN aihooks_inbox_body b ON b.id = e.id`
+// The columns of an entry, without its body and with it. A listing reads no bodies: a page of them could fill the memory.
+const (
+	entryColumns = `SELECT e.id, e.hook, e.type, e.delivery_id, e.received_at, e.state, e.due_at, e.rerun, coalesce(e.attempts, ''),
+    coalesce(b.meta, ''), b.id IS NOT NULL, NULL`
+	selectEntries = entryColumns + ` FROM aihooks_inbox e INDEXED BY %s LEFT JOIN aihooks_inbox_body b ON b.id = e.id WHERE `
+	selectOne     = entryColumns + ` FROM aihooks_inbox e LEFT JOIN aihooks_inbox_body b ON b.id = e.id WHERE `
+	selectEntry   = `SELECT e.id, e.hook, e.type, e.delivery_id, e.received_at, e.state, e.due_at, e.rerun, coalesce(e.attempts, ''),
+    coalesce(b.meta, ''), b.id IS NOT NULL, b.body
+FROM aihooks_inbox e LEFT JOIN aihooks_inbox_body b ON b.id = e.id WHERE e.id = ?`
+)
 
 // Entry returns the entry of an ID, whatever its state, or [inbox.ErrNotFound].
 func (b *Inbox) Entry(ctx context.Context, id string) (inbox.Entry, error) {
@@ -25,7 +33,7 @@ func (b *Inbox) Entry(ctx context.Context, id string) (inbox.Entry, error) {
 	if err != nil {
 		return inbox.Entry{}, fmt.Errorf("sqlite: %w: an ID is a number, and this is %q", inbox.ErrNotFound, id)
 	}
-	page, err := b.page(ctx, selectEntries+` WHERE e.id = ?`, n)
+	page, err := b.page(ctx, selectEntry, n)
 	switch {
 	case err != nil:
 		return inbox.Entry{}, err
@@ -36,14 +44,44 @@ func (b *Inbox) Entry(ctx context.Context, id string) (inbox.Entry, error) {
 	}
 }
 
-// Dead implements [inbox.Inbox].
+// Dead implements [inbox.Inbox]. It reads the body of an entry when it comes to that entry, so that one body is in memory
+// at a time. [Inbox.Entries] reads none.
 func (b *Inbox) Dead(ctx context.Context, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
-	return b.Entries(ctx, inbox.Dead, f)
+	return func(yield func(inbox.Entry, error) bool) {
+		for e, err := range b.Entries(ctx, inbox.Dead, f) {
+			if err == nil && e.Delivery.Body != nil {
+				e.Delivery.Body, err = b.body(ctx, e.ID)
+			}
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
-// Entries goes through the entries of a state that the filter selects. Dead ones come in the order in which they died,
-// all others by vendor and endpoint, and then by when they are due or are done. What changes its state meanwhile may
-// come twice, or not at all.
+// body returns the body of an entry, or nil if it has been purged.
+func (b *Inbox) body(ctx context.Context, id string) (body []byte, err error) {
+	rows, err := b.reads.QueryContext(ctx, `SELECT body FROM aihooks_inbox_body WHERE id = ?`, id)
+	if err == nil {
+		err = eachRow(rows, func(scan func(...any) error) error {
+			err := scan(&body)
+			if body == nil {
+				body = []byte{} // it is empty, and not purged
+			}
+			return err
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	return body, nil
+}
+
+// Entries goes through the entries of a state that the filter selects, without their bodies: Delivery.Body is empty, and
+// nil if it has been purged. [Inbox.Entry] returns an entry with its body.
+//
+// Dead ones come in the order in which they died, all others by vendor and endpoint, and then by when they are due or are
+// done. What changes its state meanwhile may come twice, or not at all.
 func (b *Inbox) Entries(ctx context.Context, s inbox.State, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
 	return func(yield func(inbox.Entry, error) bool) {
 		if err := f.Check(); err != nil {
@@ -85,24 +123,26 @@ type row struct {
 	hook      string
 }
 
-// listing returns the query for the entries of a state that come after last.
+// listing returns the query for the entries of a state that come after last. The index, which has the order of the listing,
+// and the place after which it begins are said in full: otherwise SQLite may go through all entries for every page.
 func listing(code int, f inbox.Filter, last *row) (query string, args []any) {
 	conditions, args := where(code, f)
-	order := "e.hook, e.due_at, e.id"
-	if code == dead {
-		order = "e.due_at, e.id"
+	if f.ID != "" {
+		return selectOne + conditions, args
 	}
-	if last != nil {
-		values := "?, ?, ?"
-		if code == dead {
-			values = "?, ?"
-		} else {
-			args = append(args, last.hook)
+	if last == nil {
+		last = &row{dueAt: math.MinInt64, id: math.MinInt64}
+		if f.Vendor != "" {
+			last.hook = f.Vendor + "/"
 		}
-		conditions += " AND (" + order + ") > (" + values + ")"
-		args = append(args, last.dueAt, last.id)
 	}
-	return selectEntries + " WHERE " + conditions + " ORDER BY " + order + " LIMIT " + strconv.Itoa(pageSize), args
+	index, order, values := "aihooks_inbox_due", "e.hook, e.due_at, e.id", "?, ?, ?"
+	after := []any{last.hook, last.dueAt, last.id}
+	if code == dead {
+		index, order, values, after = "aihooks_inbox_dead", "e.due_at, e.id", "?, ?", after[1:]
+	}
+	query = fmt.Sprintf(selectEntries, index) + conditions + " AND (" + order + ") > (" + values + ") ORDER BY " + order + " LIMIT " + strconv.Itoa(pageSize)
+	return query, append(args, after...)
 }
 
 // where returns the conditions that a filter stands for. The state is written out, for the partial indexes.
@@ -120,7 +160,7 @@ func where(code int, f inbox.Filter) (conditions string, args []any) {
 		add("e.id = ?", id)
 	}
 	if f.Vendor != "" {
-		add("e.hook >= ? AND e.hook < ?", f.Vendor+"/", f.Vendor+"0") // the character after the slash
+		add("+e.hook >= ? AND e.hook < ?", f.Vendor+"/", f.Vendor+"0") // the character after the slash
 	}
 	if f.Endpoint != "" {
 		add("substr(e.hook, instr(e.hook, '/') + 1) = ?", f.Endpoint)
@@ -161,10 +201,15 @@ func scanRow(scan func(...any) error) (row, error) {
 	var body []byte
 	var received int64
 	var state, rerun int
-	err := scan(&r.id, &r.hook, &d.Type, &d.ID, &received, &state, &r.dueAt, &rerun, &attempts, &meta, &body)
+	var stored bool
+	err := scan(&r.id, &r.hook, &d.Type, &d.ID, &received, &state, &r.dueAt, &rerun, &attempts, &meta, &stored, &body)
 	if err != nil {
 		return r, err
 	}
+	if stored && body == nil {
+		body = []byte{} // not read, or empty: nil is one that has been purged
+	}
+	d.Body = body
 	d.Vendor, d.Endpoint = splitHook(r.hook)
 	d.ReceivedAt = time.Unix(0, received).UTC()
 	r.ID, r.State, r.Delivery = strconv.FormatInt(r.id, 10), stateNames[state], &d

@@ -56,6 +56,8 @@ func TestListingsGoOnPastAPage(t *testing.T) {
 	var dead []inbox.Entry
 	for e, err := range box.Dead(t.Context(), all) {
 		require.NoError(t, err)
+		require.NotEmpty(t, e.Delivery.Body)
+		e.Delivery.Body = []byte{}
 		dead = append(dead, e)
 	}
 	require.Equal(t, listed(t, box, inbox.Dead, all), dead)
@@ -215,4 +217,58 @@ func TestStatsCountByStateAndEndpoint(t *testing.T) {
 	cancel()
 	_, err = box.Stats(ended)
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestEntries_ReadNoBodies(t *testing.T) {
+	path := pathOf(t)
+	box := openBox(t, path, forever)
+	store(t, box, pings("", 6)...)
+	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = id - 1`)
+	tell(t, openRaw(t, path), `DELETE FROM aihooks_inbox_body WHERE id = 6`)
+	tell(t, openRaw(t, path), `ALTER TABLE aihooks_inbox_body RENAME COLUMN body TO moved`) // whatever reads it fails
+	for _, state := range []inbox.State{inbox.Pending, inbox.Running, inbox.Waiting, inbox.Dead, inbox.Done} {
+		for _, e := range listed(t, box, state, all) {
+			require.Empty(t, e.Delivery.Body)
+			require.Equal(t, e.Delivery.ID == "0005", e.Delivery.Body == nil, "purged")
+			require.Equal(t, e.Delivery.ID == "0005", e.Delivery.Header == nil, "purged")
+		}
+	}
+}
+
+func TestDead_ReadsOneBodyAtATime(t *testing.T) {
+	box, path := graveyard(t, 4)
+	raw := openRaw(t, path)
+	n := 0
+	for e, err := range box.Dead(t.Context(), all) {
+		require.NoError(t, err)
+		switch n++; n {
+		case 1:
+			require.Contains(t, string(e.Delivery.Body), "id")
+			tell(t, raw, `UPDATE aihooks_inbox_body SET body = CAST('changed' AS BLOB)`)
+		case 2:
+			require.Equal(t, "changed", string(e.Delivery.Body), "it was not read before")
+			tell(t, raw, `DELETE FROM aihooks_inbox_body`)
+		default:
+			require.Nil(t, e.Delivery.Body, "purged meanwhile")
+		}
+	}
+	require.Equal(t, 4, n)
+}
+
+func TestEntries_TellEmptyBodyFromPurged(t *testing.T) {
+	path := pathOf(t)
+	box := openBox(t, path, forever)
+	for i, body := range [][]byte{nil, {}, []byte("{}")} {
+		d := parcel(ping, strconv.Itoa(i))
+		d.Body = body
+		store(t, box, d)
+	}
+	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 3`)
+	for e, err := range box.Dead(t.Context(), all) {
+		require.NoError(t, err)
+		require.NotNil(t, e.Delivery.Body)
+		one, err := box.Entry(t.Context(), e.ID)
+		require.NoError(t, err)
+		require.Equal(t, one, e)
+	}
 }

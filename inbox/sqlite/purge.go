@@ -20,7 +20,8 @@ const (
 const (
 	spendDone   = `UPDATE aihooks_inbox SET state = 5 WHERE id = ?1`
 	deleteEntry = `DELETE FROM aihooks_inbox WHERE id = ?1`
-	selectOld   = `SELECT id FROM aihooks_inbox WHERE state = ?1 AND hook = ?2 AND due_at <= ?3 ORDER BY due_at LIMIT ?4`
+	selectOld   = `SELECT id, coalesce((SELECT length(body) FROM aihooks_inbox_body b WHERE b.id = e.id), 0)
+FROM aihooks_inbox e WHERE state = ?1 AND hook = ?2 AND due_at <= ?3 ORDER BY due_at LIMIT ?4`
 )
 
 // A broom is what becomes of entries that have been in a state for so long.
@@ -97,8 +98,9 @@ func (b *Inbox) sweep(ctx context.Context, w *broom, now time.Time) (total int, 
 		return 0, nil
 	}
 	err = b.eachHook(ctx, w.state, func(hook string) error {
-		for n := purgeAtOnce; n == purgeAtOnce; {
-			n, err = b.sweepSome(ctx, w, hook, now)
+		for more := true; more; {
+			var n int
+			n, more, err = b.sweepSome(ctx, w, hook, now)
 			total += n
 			if err != nil {
 				return fmt.Errorf("sqlite: purge: %w", err)
@@ -112,13 +114,18 @@ func (b *Inbox) sweep(ctx context.Context, w *broom, now time.Time) (total int, 
 	return total, err
 }
 
-func (b *Inbox) sweepSome(ctx context.Context, w *broom, hook string, now time.Time) (n int, err error) {
+// sweepSome purges what one operation may, and reports whether there is more.
+func (b *Inbox) sweepSome(ctx context.Context, w *broom, hook string, now time.Time) (n int, more bool, err error) {
 	err = b.writer.run(ctx, func(c *conn) error {
 		var ids []int64
+		found, bytes := 0, 0
 		err := c.each(selectOld, []any{w.state, hook, milliseconds(now.Add(-w.after)), purgeAtOnce}, func(scan func(...any) error) error {
 			var id int64
-			err := scan(&id)
-			ids = append(ids, id)
+			var size int
+			err := scan(&id, &size)
+			if found++; len(ids) == 0 || bytes+size <= bytesAtOnce {
+				ids, bytes = append(ids, id), bytes+size
+			}
 			return err
 		})
 		for _, id := range ids {
@@ -128,23 +135,35 @@ func (b *Inbox) sweepSome(ctx context.Context, w *broom, hook string, now time.T
 				}
 			}
 		}
-		n = len(ids)
+		n, more = len(ids), found > len(ids) || found == purgeAtOnce
 		return err
 	})
-	return n, err
+	return n, more, err
 }
 
 // The file gives room back when so many of its pages are free, and so many of all; the write-ahead log, when it is so long.
 const (
 	shrinkPages = 4096
 	shrinkShare = 4
-	shrinkStep  = 256
+	shrinkStep  = 64
+	shrinkFor   = 5 * time.Second // then the other housekeeping has its turn
 	longLog     = 16 << 20
 )
 
-// shrink gives free pages back, a few at a time, and empties the write-ahead log once it has grown.
+// restAfter returns the pause after a step of shrinking: it takes a fifth of the time at most, senders have the rest. How long
+// a step takes depends on the disk, and on how many senders it waits for. Where senders are refused for want of space, they
+// wait for the end of the shrinking.
+func (b *Inbox) restAfter(step time.Duration) time.Duration {
+	if b.space.lacksDisk(b) {
+		return purgePause
+	}
+	return max(purgePause, 4*step)
+}
+
+// shrink gives free pages back, a few at a time and for a while, and empties the write-ahead log once it has grown.
 func (b *Inbox) shrink(ctx context.Context) error {
-	for before := -1; ; {
+	began := time.Now()
+	for before := -1; time.Since(began) < shrinkFor; {
 		var free, all int
 		err := b.reads.QueryRowContext(ctx, `SELECT freelist_count, page_count FROM pragma_freelist_count, pragma_page_count`).Scan(&free, &all)
 		if err != nil {
@@ -154,10 +173,9 @@ func (b *Inbox) shrink(ctx context.Context) error {
 			break // the last: a file that the program made itself, without auto_vacuum, stays as long as it is
 		}
 		before = free
-		err = b.writer.run(ctx, func(c *conn) error {
-			return c.each(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", shrinkStep), nil, func(func(...any) error) error { return nil })
-		})
-		if err != nil || !pause(ctx, purgePause) {
+		step := time.Now()
+		err = b.shrinkSome(ctx)
+		if err != nil || !pause(ctx, b.restAfter(time.Since(step))) {
 			return err
 		}
 	}
@@ -167,6 +185,13 @@ func (b *Inbox) shrink(ctx context.Context) error {
 	}
 	_, err = b.emptyLog(ctx) // if it is read at the moment, the next time is early enough
 	return err
+}
+
+// shrinkSome gives the pages back that one operation may.
+func (b *Inbox) shrinkSome(ctx context.Context) error {
+	return b.writer.run(ctx, func(c *conn) error {
+		return c.each(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", shrinkStep), nil, func(func(...any) error) error { return nil })
+	})
 }
 
 // emptyLog truncates the write-ahead log, and reports whether it did: not while another connection reads or writes. It does

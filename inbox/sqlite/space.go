@@ -50,10 +50,15 @@ func (s *space) check(ctx context.Context, b *Inbox) error {
 	if b.options.MinFree > 0 && due(&s.lookedAt, lookEvery) {
 		s.look(b)
 	}
-	if free := s.free.Load(); b.options.MinFree > 0 && free < b.options.MinFree {
-		return fmt.Errorf("sqlite: the disk has %d bytes free, and Options.MinFree is %d: %w", free, b.options.MinFree, webhook.ErrInboxFull)
+	if s.lacksDisk(b) {
+		return fmt.Errorf("sqlite: the disk has %d bytes free, and Options.MinFree is %d: %w", s.free.Load(), b.options.MinFree, webhook.ErrInboxFull)
 	}
 	return nil
+}
+
+// lacksDisk reports whether the disk, as it was looked at last, has too little free space for new deliveries.
+func (s *space) lacksDisk(b *Inbox) bool {
+	return b.options.MinFree > 0 && s.free.Load() < b.options.MinFree
 }
 
 // look looks how much room the disk has. Where that is not known it is enough.

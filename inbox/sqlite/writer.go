@@ -70,20 +70,10 @@ func newWriter(db *sql.DB, patient time.Duration) *writer {
 // run has f done in a transaction that it may share with others, and returns once that is durable. An error that f
 // returned means that nothing of what it did is.
 func (w *writer) run(ctx context.Context, f func(c *conn) error) error {
-	if w.readOnly {
-		return ErrReadOnly
-	}
-	if ctx.Value(insideTransact{}) != nil {
-		return errors.New("sqlite: inside Transact only its own transaction may write; anything else would wait for its end")
+	if err := w.check(ctx); err != nil {
+		return err
 	}
 	o := &operation{do: f, done: make(chan struct{})}
-	select { // on its own: of several that are ready, select takes any
-	case <-w.closing:
-		return ErrClosed
-	case <-ctx.Done():
-		return w.late(ctx)
-	default:
-	}
 	select {
 	case w.queue <- o:
 	case <-ctx.Done():
@@ -105,6 +95,24 @@ func (w *writer) run(ctx context.Context, f func(c *conn) error) error {
 	}
 	<-o.done // it is being written
 	return o.err
+}
+
+// check returns an error if nothing can be written.
+func (w *writer) check(ctx context.Context) error {
+	if w.readOnly {
+		return ErrReadOnly
+	}
+	if ctx.Value(insideTransact{}) != nil {
+		return errors.New("sqlite: inside Transact only its own transaction may write; anything else would wait for its end")
+	}
+	select { // on its own: of several that are ready, select takes any
+	case <-w.closing:
+		return ErrClosed
+	case <-ctx.Done():
+		return w.late(ctx)
+	default:
+		return nil
+	}
 }
 
 // runStore is run for the statements of the idempotency store.

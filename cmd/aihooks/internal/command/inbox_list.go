@@ -20,6 +20,7 @@ func (a *app) inboxListCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list FILE",
 		Short: "List entries: the dead letters, unless another state is asked for",
+		Long:  "Lists the entries of a state. Bodies are neither read nor listed: aihooks inbox show has them.",
 		Example: `  aihooks inbox list inbox.db
   aihooks inbox list inbox.db --state pending --vendor greenflash --json`,
 		Args: cobra.ExactArgs(1),
@@ -62,6 +63,7 @@ func (a *app) list(c *cobra.Command, box *sqlite.Inbox, state inbox.State, f inb
 		}
 		n++
 		if a.json {
+			e.Delivery.Body = nil // it was not read, and must not look empty
 			if err := a.writeJSON(e); err != nil {
 				return err
 			}

@@ -20,9 +20,9 @@ const (
 	maxPreview = 200 << 10 // bytes of a body that is shown unasked
 )
 
-// A listView is what the page is told at every change.
+// A listView is what the page is told at every change. What continues a list has no overview, which costs a count of all.
 type listView struct {
-	Overview Overview `json:"overview"`
+	Overview *Overview `json:"overview,omitempty"`
 	List
 }
 
@@ -33,10 +33,14 @@ func (s *server) list(w http.ResponseWriter, r *http.Request) {
 	if q.Limit < 1 || q.Limit > maxItems {
 		q.Limit = maxItems
 	}
-	overview, err := s.source.Overview(r.Context())
-	if err != nil {
-		s.fail(w, r, err)
-		return
+	var view listView
+	if q.Before == "" {
+		overview, err := s.source.Overview(r.Context())
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		view.Overview = &overview
 	}
 	list, err := s.source.List(r.Context(), q)
 	if err != nil {
@@ -47,7 +51,8 @@ func (s *server) list(w http.ResponseWriter, r *http.Request) {
 	for i := range list.Items {
 		shorten(&list.Items[i], maxInList)
 	}
-	s.answer(w, r, listView{overview, list})
+	view.List = list
+	s.answer(w, r, view)
 }
 
 // A detailView is what the page is told about an item.

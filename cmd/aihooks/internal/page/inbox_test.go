@@ -2,7 +2,9 @@ package page_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -85,4 +87,52 @@ func TestAnInboxIsWorkedOffOnThePage(t *testing.T) {
 	b.shoot("phone-dark-inbox-list")
 	cancel()
 	require.NoError(t, <-ended)
+}
+
+func TestPage_SearchesToTheOldest(t *testing.T) {
+	box, err := sqlite.Open(filepath.Join(t.TempDir(), "inbox.db"), &sqlite.Options{MinFree: -1, Retention: sqlite.Forever, BodyRetention: sqlite.Forever})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, box.Close()) })
+	handler, err := page.New(inboxsource.New(box, "inbox.db"), page.Options{})
+	require.NoError(t, err)
+	fill(t, box, "needle_1", 1)
+	fill(t, box, "hay", 25_000)
+	b := newTab(t, desktop)
+	server, address := serveAt(t, handler, "127.0.0.1:0")
+	b.open("http://" + address)
+	b.until(rows(100))
+	b.keys("/needle")
+	b.until(rows(1) + " && document.getElementById('older').hidden") // three requests later
+	fill(t, box, "needle_2", 1)
+	b.until(rows(2)) // the one that was found far down stays
+	fill(t, box, "more hay", 1)
+	b.until(rows(2) + all(25_003))
+
+	b.expect("ERR_")
+	b.expect("Failed to load resource")
+	require.NoError(t, server.Close())
+	b.until(`document.getElementById('connection-text').textContent === 'Connection lost'`)
+	fill(t, box, "needle_3", 1)
+	fill(t, box, "hay of a night", 15_000)
+	serveAt(t, handler, address)
+	b.until(rows(3) + all(40_004)) // more have come than one request reads
+	b.keys("s")
+	b.until(rows(0) + ` && document.getElementById('empty').textContent.includes('No delivery is like that.')`)
+}
+
+// all is true once the page says that there are n deliveries in all.
+func all(n int) string {
+	return fmt.Sprintf(` && document.querySelector('#verdicts .count .n').textContent === (%d).toLocaleString()`, n)
+}
+
+// fill stores n deliveries that are done, all in a moment.
+func fill(t *testing.T, box *sqlite.Inbox, id string, n int) {
+	t.Helper()
+	require.NoError(t, box.Transact(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
+		now := time.Now()
+		_, err := tx.ExecContext(ctx, `WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < ?1)
+			INSERT INTO aihooks_inbox (key, hook, type, delivery_id, received_at, state, due_at)
+			SELECT randomblob(16), 'greenflash/default', 'message.rated', ?2, ?3 + n, 5, ?4 FROM c`, n, id, now.UnixNano(), now.UnixMilli())
+		return err
+	}))
 }

@@ -183,18 +183,7 @@ func TestALostConnectionIsSaidAndMended(t *testing.T) {
 	ring := live.New(live.Options{})
 	handler, err := page.New(ring, page.Options{})
 	require.NoError(t, err)
-	start := func(address string) (*http.Server, string) {
-		var listener net.Listener
-		require.Eventually(t, func() bool {
-			listener, err = new(net.ListenConfig).Listen(t.Context(), "tcp", address)
-			return err == nil
-		}, patience, 50*time.Millisecond)
-		server := &http.Server{Handler: handler}
-		go func() { _ = server.Serve(listener) }()
-		t.Cleanup(func() { _ = server.Close() })
-		return server, listener.Addr().String()
-	}
-	server, address := start("127.0.0.1:0")
+	server, address := serveAt(t, handler, "127.0.0.1:0")
 	b := newTab(t, desktop)
 	b.open("http://" + address)
 	b.until(isLive)
@@ -204,9 +193,24 @@ func TestALostConnectionIsSaidAndMended(t *testing.T) {
 	b.until(`document.getElementById('connection-text').textContent === 'Connection lost'`)
 	b.shoot("desktop-lost")
 	ring.Add(page.Detail{Item: page.Item{Type: "while.away"}})
-	start(address)
+	serveAt(t, handler, address)
 	b.until(isLive)
 	b.until(rows(1))
+}
+
+// serveAt serves a page on an address, which may be one that a server has just left.
+func serveAt(t *testing.T, handler http.Handler, address string) (*http.Server, string) {
+	t.Helper()
+	var listener net.Listener
+	require.Eventually(t, func() bool {
+		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address)
+		listener = l
+		return err == nil
+	}, patience, 50*time.Millisecond)
+	server := &http.Server{Handler: handler}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close() })
+	return server, listener.Addr().String()
 }
 
 func TestAnotherSiteGetsNothing(t *testing.T) {

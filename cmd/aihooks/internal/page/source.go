@@ -82,8 +82,13 @@ type Query struct {
 type List struct {
 	Items []Item `json:"items"`
 
-	// Next asks for what comes after Items. Empty: there is nothing more.
+	// Next asks for what comes after Items. Empty: there is nothing more. A list may have a Next and few or no Items:
+	// a source may read a part of what it has, and the page goes on.
 	Next string `json:"next,omitempty"`
+
+	// ReadUntil is when the last item that was read had arrived, if the list ends because the source has read enough.
+	// Zero otherwise.
+	ReadUntil time.Time `json:"read_until,omitzero"`
 }
 
 // An Item is a delivery in a list. Texts may be anybody's: the page shows them as text, cut off where they are long.

@@ -20,6 +20,8 @@ let items = [];
 let next = '';
 let shown = ''; // the item of the detail that is shown, as text
 let told = false; // whether there has been an answer: what comes with a later one is new
+let searched = ''; // until when the source has been searched, if it goes on from there
+let missed = false; // whether changes may have been missed: more may have come than the server reads at once
 let asking = 0; // counts changes of the filters: an answer to an older question is thrown away
 
 class Refusal extends Error {}
@@ -57,6 +59,7 @@ const arrive = () => {
     list.clear();
     items = [];
     next = '';
+    searched = '';
     told = false;
     asking++;
     refresh();
@@ -110,6 +113,7 @@ const refresh = () => {
       }
     }
     refreshing = null;
+    searchOn();
   })();
   return refreshing;
 };
@@ -120,16 +124,25 @@ const refreshOnce = async () => {
   const answer = await (await ask(query(limit))).json();
   await released();
   if (number !== asking) return;
-  // Beyond what the server gives at once, rows stay as they were.
+  // Beyond what the server gives or reads at once, rows stay as they were, and the search goes on where it was.
   const last = answer.items.at(-1);
-  const rest = items.length > limit && last ? items.slice(items.findIndex((item) => item.id === last.id) + 1 || items.length) : [];
-  if (!rest.length) next = answer.next ?? '';
+  let rest = items.length > limit && last ? items.slice(items.findIndex((item) => item.id === last.id) + 1 || items.length) : [];
+  const until = answer.read_until;
+  const goesOn = until && told && !missed;
+  if (goesOn) rest = items.filter((item) => Date.parse(item.at) <= Date.parse(until) && !answer.items.some((known) => known.id === item.id));
+  else if (until) rest = [];
+  if (!rest.length && !goesOn) {
+    next = answer.next ?? '';
+    searched = until ?? '';
+  }
+  missed = false;
   take([...answer.items, ...rest], answer.overview);
   const item = items.find((item) => item.id === place.id);
   if (place.id && (!item || JSON.stringify(item) !== shown)) await load();
 };
 
-const older = async () => {
+/** older asks for what comes after the list. Whoever asked for it gets the focus there. */
+const older = async (focus) => {
   const number = asking;
   $('older').disabled = true;
   try {
@@ -137,14 +150,28 @@ const older = async () => {
     await released();
     if (number !== asking) return;
     next = answer.next ?? '';
+    searched = answer.read_until ?? '';
     const first = answer.items[0]?.id;
-    take([...items, ...answer.items], answer.overview, true);
-    if (first) list.focus(first);
+    take([...items, ...answer.items], lastOverview, true);
+    if (first && focus) list.focus(first);
   } catch (error) {
     toast(error.message, 'bad');
   } finally {
     $('older').disabled = false;
   }
+};
+
+let searching = false;
+
+/** searchOn goes on with a search until there is a page of rows, or nothing more: the server reads a part at a time. */
+const searchOn = async () => {
+  if (searching) return;
+  searching = true;
+  for (let before = ''; searched && next && next !== before && items.length < pageSize;) {
+    before = next;
+    await inTurn(() => older(false));
+  }
+  searching = false;
 };
 
 let loaded = Promise.resolve(); // of the last load
@@ -177,7 +204,10 @@ const loadOnce = async () => {
 
 // What is shown.
 
+let lastOverview = null;
+
 const take = (list_, overview, isOlder) => {
+  lastOverview = overview;
   const toldBefore = told;
   const hadNone = items.length === 0;
   told = true;
@@ -211,7 +241,8 @@ const empty = (overview) => {
   box.hidden = items.length > 0;
   if (items.length > 0) return;
   if (place.vendor || place.verdict || place.text) {
-    keep(box, [['none', '', () => make('p', '', 'No delivery is like that.')], ['all', '', () => {
+    const text = searched ? `Searching. None since ${new Date(searched).toLocaleString()}.` : 'No delivery is like that.';
+    keep(box, [['none', text, () => words('p', '', text)], ['all', '', () => {
       const all = make('button', '', 'Show all');
       all.type = 'button';
       all.addEventListener('click', () => filters.clear());
@@ -281,6 +312,7 @@ const whole = async (id) => {
 };
 
 const connection = (state) => {
+  missed ||= state !== 'live';
   $('connection').dataset.state = state;
   $('connection-text').textContent = state === 'live' ? 'Live' : 'Connection lost';
 };
@@ -322,7 +354,10 @@ keys({
   help,
 });
 
-$('older').addEventListener('click', () => inTurn(older));
+$('older').addEventListener('click', async () => {
+  await inTurn(() => older(true));
+  searchOn();
+});
 $('fresh').addEventListener('click', () => {
   $('list-pane').scrollTo({ top: 0 });
   seenAll();
