@@ -84,17 +84,23 @@ var drainRules = []rule{{
 	name: "CallbackIsCancelledAfterTheDrainTimeout",
 	says: "A callback that still runs after the DrainTimeout is cancelled. Its attempt does not count, and the next Run runs it at once, without waiting for a lease to end.",
 	check: func(c *check) {
-		const patience = 200 * time.Millisecond
+		const patience, tries = 200 * time.Millisecond, 10
 		for try := 1; ; try++ {
 			s := c.open(inbox.Policy{MaxAttempts: 1, DrainTimeout: patience})
-			id := []string{"", "a", "b", "c"}[try]
+			id := "try " + strconv.Itoa(try)
 			h := s.handler(acme, plain).on(ping, c.inTurn(c.untilCancelled(), fails(errCallback)))
 			h.sendNew(ping, id)
 			r := s.run(h)
 			c.awaitStarted(1, id)
 			ended := time.Now()
-			r.stop()
+			r.cancel()
+			var late *inbox.DrainError
+			err := r.result()
+			slow := errors.As(err, &late) && try < tries // a machine that is busy runs the callback's end a second later
 			switch first := c.call(id, 1); {
+			case slow:
+			case err != nil:
+				c.brokenf("Run returned an error after its context had ended: %v", err)
 			case first.ended.IsZero():
 				c.brokenf("Run returned while it ran")
 			case first.ended.Sub(ended) < patience-tick:
@@ -102,14 +108,21 @@ var drainRules = []rule{{
 			}
 			returned := time.Now()
 			r = s.run(h)
-			c.countedOnceAfterDrain(id, c.awaitDead(s, id)[id])
+			dead := c.awaitDead(s, id)[id]
+			// Nor has it recorded the end in time.
+			slow = slow || try < tries && len(dead.Attempts) > 0 && dead.Attempts[0].Outcome == inbox.Lost
+			if !slow {
+				c.countedOnceAfterDrain(id, dead)
+			}
 			took := c.call(id, 2).began.Sub(returned)
 			r.stop()
 			s.closes()
-			if took < c.Lease {
+			switch {
+			case slow:
+				continue
+			case took < c.Lease:
 				return
-			}
-			if try == 3 {
+			case try == tries:
 				c.brokenf("the next Run ran it after %v, when a lease is %v long", took, c.Lease)
 			}
 		}
