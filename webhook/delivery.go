@@ -16,7 +16,8 @@ type Delivery struct {
 	Vendor   string `json:"vendor"`
 	Endpoint string `json:"endpoint"`
 
-	// Type is the event's type as the vendor names it; empty if the body names none.
+	// Type is the event's type as the vendor names it; empty if the body names none. A Type, ID or EventID that would be
+	// longer than 256 bytes is "sha256:" and the digest of it in hex; the original is in Body.
 	Type string `json:"type"`
 
 	// ID identifies the delivery, and is the same when the vendor sends it again: the vendor's own id where it has one
@@ -109,7 +110,8 @@ func (d *Delivery) Again(n int) *Delivery {
 // Event is what every typed event of every vendor carries. It is set from the envelope that the delivery was routed
 // by, never decoded a second time, so what was routed on is what the event says.
 type Event struct {
-	// ID is the id that the body carries for the event; empty if it carries none.
+	// ID is the id that the body carries for the event; empty if it carries none. A digest takes the place of a long one:
+	// see [Delivery.Type].
 	ID string `json:"id,omitempty"`
 
 	// Type is the event's type as the vendor names it.

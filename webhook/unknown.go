@@ -40,9 +40,9 @@ func (e *Event) routedBy(name string, raw []byte) bool {
 	empty := string(raw) == "null" || string(raw) == `""`
 	switch {
 	case matches(names.Type, name):
-		return empty || e.Type != "" && text(raw) == e.Type
+		return empty || e.Type != "" && nameIn(raw) == e.Type
 	case matches(names.ID, name):
-		return empty || e.ID != "" && text(raw) == e.ID
+		return empty || e.ID != "" && nameIn(raw) == e.ID
 	case matches(names.Time, name):
 		t, err := timestamp.ParseJSON(raw)
 		return empty || err == nil && t.Equal(e.Time)
