@@ -34,7 +34,7 @@ type Handler struct {
 	reading atomic.Int64
 	running atomic.Int64
 	life    life
-	journal journal
+	log     deliveryLogger
 
 	writeTimeoutNoticed sync.Once
 
@@ -106,7 +106,7 @@ func New(p Profile, e Endpoint, o *Options) (*Handler, error) {
 			"vendor", p.Name, "endpoint", e.Name, "window", p.Window, "horizon", p.Horizon)
 	}
 	h.life.init()
-	h.journal.init(options.Logger)
+	h.log.init(options.Logger)
 	return h, nil
 }
 

@@ -54,7 +54,13 @@ type Options struct {
 	// what was handled, duplicates, and a vendor's test events too. The first delivery of a type without a callback is a
 	// Warning, and those after it are Debug lines. A run of a stored delivery that fails is at slog.LevelWarn: the inbox
 	// retries it, and writes the one line at slog.LevelError when it becomes a dead letter. The line of a refused delivery
-	// says what was probably wrong, as "mistake" and "explanation": see [Handler.Explain]. Defaults to slog.Default().
+	// says what was probably wrong, as "mistake" and "explanation": see [Handler.Explain].
+	//
+	// A stranger can repeat forged requests, and deliveries that he has captured. Of lines above Debug about requests that
+	// are not authentic, about a delivery that had such a line in the last minute, and about more than 1,024 deliveries in a
+	// minute, each outcome has 5 at first and one every 10 s after that, which says as "lines_left_out" how many were not
+	// written. Stored deliveries, and outcomes that complete a delivery, have every line. Texts are cut off after 1 KiB.
+	// Defaults to slog.Default().
 	Logger *slog.Logger
 
 	// Observer, if set, is called once for each request, and once more for a callback that ended after the response, which
