@@ -95,6 +95,14 @@ func (d *Delivery) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
+// mainKey returns what identifies the delivery and only its sender can change.
+func (d *Delivery) mainKey() string {
+	if len(d.Keys) == 0 {
+		return d.ID
+	}
+	return d.Keys[0]
+}
+
 // Again returns a copy that runs under keys of its own, so that it is not taken for a duplicate: for a forced retry of
 // a delivery that was completed. The n of a delivery's retries must differ; each is guarded like a delivery of its own.
 func (d *Delivery) Again(n int) *Delivery {

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/time/rate"
-
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/signature"
 )
@@ -29,7 +27,7 @@ type Handler struct {
 	knownTypes  map[string]bool
 
 	guard *idempotency.Guard
-	rate  *rate.Limiter // nil: no limit
+	rate  *rateLimiter // nil: no limit
 
 	reading atomic.Int64
 	running atomic.Int64
@@ -91,7 +89,7 @@ func New(p Profile, e Endpoint, o *Options) (*Handler, error) {
 		return nil, err
 	}
 	if options.RateLimit > 0 {
-		h.rate = rate.NewLimiter(options.RateLimit, options.RateBurst)
+		h.rate = newRateLimiter(options.RateLimit, options.RateBurst)
 	}
 	if options.Inbox != nil {
 		if err := options.Inbox.CheckHandler(p.Name, e.Name, options.MaxBody); err != nil {

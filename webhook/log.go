@@ -135,11 +135,7 @@ func (l *deliveryLogger) isFirst(d *Delivery, o *Observation, level slog.Level) 
 	if o.FromInbox || completed || level < slog.LevelInfo {
 		return true
 	}
-	name := d.ID
-	if len(d.Keys) > 0 {
-		name = d.Keys[0] // the one that a stranger cannot change
-	}
-	hash := maphash.String(l.seed, fmt.Sprint(o.Outcome, " ", o.Reason, " ", o.Late, " ", name))
+	hash := maphash.String(l.seed, fmt.Sprint(o.Outcome, " ", o.Reason, " ", o.Late, " ", d.mainKey()))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if now := time.Now(); now.Sub(l.since) >= recentInterval {

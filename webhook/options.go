@@ -85,7 +85,8 @@ type Options struct {
 	MaxRunning int
 
 	// RateLimit is how many authentic deliveries a second are let through, and RateBurst how many at once; forged ones
-	// do not count. Zero means no limit. RateBurst defaults to a second's worth.
+	// do not count. A delivery that comes again counts against a limit of its own, of the same size: those that follow one
+	// another within 4,096 others are recognized. Zero means no limit. RateBurst defaults to a second's worth.
 	RateLimit rate.Limit
 	RateBurst int
 

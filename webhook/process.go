@@ -78,7 +78,7 @@ func (p *passage) receive(r *Request) verdict {
 	if v := p.identify(a); v.final() {
 		return v
 	}
-	if h.rate != nil && !h.rate.Allow() {
+	if h.rate != nil && !h.rate.allow(p.delivery.mainKey()) {
 		return verdict{outcome: Overloaded, reason: ReasonRate, err: errors.New("webhook: more deliveries than Options.RateLimit")}
 	}
 	if h.options.Inbox != nil {
