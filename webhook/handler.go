@@ -57,6 +57,8 @@ func New(p Profile, e Endpoint, o *Options) (*Handler, error) {
 		return nil, errors.New("webhook: an Endpoint needs an Authenticator")
 	case e.Window < 0:
 		return nil, errors.New("webhook: Config.Window cannot be negative")
+	case max(e.Window, p.Window) > maxDuration:
+		return nil, fmt.Errorf("webhook: Config.Window (%v) must be at most %v", max(e.Window, p.Window), maxDuration)
 	case e.Attempts < 0:
 		return nil, errors.New("webhook: Config.Attempts cannot be negative")
 	}

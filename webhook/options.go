@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -27,8 +28,11 @@ const (
 // timeout the lease ends before Convosphere's and WorkFlux's next attempt, which comes after 60 s.
 const leaseMargin = 10 * time.Second
 
+// maxDuration is the longest timeout, and the longest window: a year. Sums of a few cannot overflow.
+const maxDuration = 365 * 24 * time.Hour
+
 // Options hold what several handlers may share; what belongs to one endpoint stands in the vendor's Config. They are
-// copied when a handler is built. The zero value of each field stands for its default.
+// copied when a handler is built. The zero value of each field stands for its default. No timeout may be longer than a year.
 type Options struct {
 	// Store remembers which deliveries are running and which are done. It must remember a key for longer than a
 	// delivery can come again; that is checked when the handler is built.
@@ -161,6 +165,9 @@ func (o *Options) withDefaults(p *Profile) (Options, error) {
 	} {
 		if n < 0 {
 			return c, fmt.Errorf("webhook: Options.%s cannot be negative", name)
+		}
+		if d := time.Duration(n); d > maxDuration && strings.HasSuffix(name, "Timeout") {
+			return c, fmt.Errorf("webhook: Options.%s (%v) must be at most %v", name, d, maxDuration)
 		}
 	}
 	if c.RateLimit < 0 {

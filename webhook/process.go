@@ -270,12 +270,18 @@ func (p *passage) handle() verdict {
 		h.running.Add(-1)
 		return verdict{outcome: Overloaded, reason: ReasonRunning, err: errors.New("webhook: more callbacks at once than Options.MaxRunning")}
 	}
+	started := false
+	defer func() {
+		if !started {
+			h.running.Add(-1)
+		}
+	}()
 	hold, v := p.claim()
 	if v.final() {
-		h.running.Add(-1)
 		return v
 	}
 	p.countLast(hold)
+	started = true // from here on the run gives the slot back
 	return p.await(p.start(p.lasting(), hold))
 }
 
