@@ -60,9 +60,13 @@ func (b *Inbox) Stats(ctx context.Context) (Stats, error) {
 		if err := scan(&code, &hook, &n, &first); err != nil {
 			return err
 		}
-		stats.add(stateNames[code], n)
+		state, err := stateOf(code)
+		if err != nil {
+			return err
+		}
+		stats.add(state, n)
 		counts := stats.Endpoints[hook]
-		counts.add(stateNames[code], n)
+		counts.add(state, n)
 		stats.Endpoints[hook] = counts
 		if at := timeOf(first); code == pending && at.Before(now) && (stats.Oldest.IsZero() || at.Before(stats.Oldest)) {
 			stats.Oldest = at
