@@ -3,6 +3,7 @@ package webhook_test
 import (
 	"bytes"
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,11 +68,7 @@ func TestDeadLetter_ThatHangsEndsWithTheLease(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				healed := false
-				r := newReceiver(t, webhook.Options{MaxRunning: 1, DeadLetter: func(ctx context.Context, _ *webhook.Delivery, _ error) error {
-					if healed {
-						return nil
-					}
+				r := newReceiver(t, webhook.Options{DeadLetter: func(ctx context.Context, _ *webhook.Delivery, _ error) error {
 					return hang(ctx)
 				}})
 				ping.On(r.Handler, returns(webhook.Permanent(errCallback)))
@@ -90,9 +87,9 @@ func TestDeadLetter_ThatHangsEndsWithTheLease(t *testing.T) {
 				time.Sleep(time.Hour)
 			})
 			synctest.Test(t, func(t *testing.T) { // the slot is free
-				healed := false
+				var healed atomic.Bool
 				r := newReceiver(t, webhook.Options{MaxRunning: 1, DeadLetter: func(ctx context.Context, _ *webhook.Delivery, _ error) error {
-					if healed {
+					if healed.Load() {
 						return nil
 					}
 					return hang(ctx)
@@ -101,7 +98,7 @@ func TestDeadLetter_ThatHangsEndsWithTheLease(t *testing.T) {
 				r.process(body("a"))
 				require.Equal(t, webhook.ReasonRunning, r.process(body("b")).Reason)
 				time.Sleep(lease)
-				healed = true
+				healed.Store(true)
 				require.Equal(t, webhook.DeadLettered, r.process(body("b")).Outcome)
 				time.Sleep(time.Hour)
 			})
