@@ -146,8 +146,8 @@ func (c Credential) check() error {
 		return fmt.Errorf("emberqa: the credential %q needs a user and a password", c.name)
 	case c.proof.Blank():
 		return fmt.Errorf("emberqa: the credential %q is blank", c.name)
-	case c.secret() == signature.Secret{}.String():
-		return fmt.Errorf("emberqa: the secret of the credential %q must not be %s, the text that is shown in place of one", c.name, signature.Secret{})
+	case c.secret() == "[redacted]":
+		return fmt.Errorf("emberqa: the secret of the credential %q must not be [redacted], the text that is shown in place of one", c.name)
 	case c.kind == kindToken && (proof == "." || proof == ".."):
 		return fmt.Errorf("emberqa: the token %q must not be . or .., which a path cannot end with", c.name)
 	case c.kind == kindToken && strings.Contains(proof, "/"):

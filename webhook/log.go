@@ -153,6 +153,7 @@ func (l *deliveryLogger) isFirst(d *Delivery, o *Observation, level slog.Level) 
 func (l *deliveryLogger) firstOf(eventType string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	eventType = bounded(eventType, maxName)
 	if l.typesSeen[eventType] || len(l.typesSeen) >= maxTypesSeen {
 		return false
 	}
@@ -166,7 +167,7 @@ func (l *deliveryLogger) firstField(eventType string, fields map[string]error) (
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for pointer := range fields {
-		name := eventType + " " + clip(listIndex.ReplaceAllString(pointer, "/*"), maxFieldName)
+		name := bounded(eventType, maxName) + " " + clip(listIndex.ReplaceAllString(pointer, "/*"), maxFieldName)
 		if !l.fieldsSeen[name] && len(l.fieldsSeen) < maxFieldsSeen {
 			l.fieldsSeen[name], first = true, true
 		}
@@ -209,7 +210,7 @@ func (l *deliveryLogger) line(p *passage, level slog.Level, o *Observation, left
 		attrs = append(attrs, slog.String("reason", string(o.Reason)))
 	}
 	if d != nil {
-		attrs = append(attrs, slog.String("type", d.Type), slog.String("id", d.ID), slog.Int("attempt", d.Attempt),
+		attrs = append(attrs, slog.String("type", bounded(d.Type, maxName)), slog.String("id", o.ID), slog.Int("attempt", d.Attempt),
 			slog.String("signed_by", d.SignedBy))
 	}
 	attrs = append(attrs, slog.Float64("duration_ms", float64(o.Duration.Microseconds())/1000))

@@ -14,12 +14,10 @@ const (
 	maxKey     = 512 // of an Identity
 )
 
-const digestPrefix = "sha256:"
-
 // digestOf returns what takes the place of a name that is too long.
 func digestOf[T string | []byte](name T) string {
 	digest := sha256.Sum256([]byte(name))
-	return digestPrefix + hex.EncodeToString(digest[:])
+	return "sha256:" + hex.EncodeToString(digest[:])
 }
 
 // bounded returns name, or a digest of it if it is longer than limit bytes.
@@ -45,7 +43,7 @@ func keyName(name string) string {
 	for i := 0; plain && i < len(name); i++ {
 		plain = name[i] > ' ' && name[i] < 0x7f
 	}
-	if plain && !strings.HasPrefix(name, digestPrefix) {
+	if plain && !strings.HasPrefix(name, "sha256:") {
 		return name
 	}
 	return digestOf(name)

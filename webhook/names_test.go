@@ -151,17 +151,19 @@ func TestNames_BoundsWhatUsersAndVendorsMake(t *testing.T) {
 	}
 }
 
-// An inbox can hold deliveries that were stored before names had a bound.
-func TestNames_BoundsStoredDeliveries(t *testing.T) {
-	r := newReceiver(t, webhook.Options{})
-	ping.On(r.Handler, returns(nil))
+// An inbox can hold deliveries that were stored before names had a bound. The callback gets them as they were stored.
+func TestNames_BoundsWhatIsSaidOfStoredDeliveries(t *testing.T) {
 	huge := long(1, 600_000)
-	d := &webhook.Delivery{Vendor: "acme", Endpoint: "default", Type: "ping", ID: huge, EventID: huge, Keys: []string{"k"}, Body: body("a")}
-	result := r.Redeliver(t.Context(), d)
-	require.Equal(t, webhook.Handled, result.Outcome)
-	require.Equal(t, "sha256:"+digest(huge), result.Delivery.ID)
-	require.Equal(t, []string{"k"}, result.Delivery.Keys)
-	requireShort(t, r.observations())
-	require.Less(t, len(r.log.String()), 2500)
-	require.Len(t, d.ID, len(huge), "the caller's delivery is left alone")
+	for _, eventType := range []string{"ping", huge} {
+		r := newReceiver(t, webhook.Options{})
+		ping.On(r.Handler, returns(errCallback))
+		d := &webhook.Delivery{Vendor: "acme", Endpoint: "default", Type: eventType, ID: huge, EventID: huge, Keys: []string{"k"}, Body: body("a")}
+		result := r.Redeliver(t.Context(), d)
+		require.Equal(t, huge, result.Delivery.ID)
+		o := r.observations()[0]
+		require.Equal(t, "sha256:"+digest(huge), o.ID)
+		require.LessOrEqual(t, len(o.Type), 256)
+		require.Contains(t, r.log.String(), `"id":"sha256:`+digest(huge))
+		require.Less(t, len(r.log.String()), 2500)
+	}
 }

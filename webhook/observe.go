@@ -62,7 +62,7 @@ func (p *passage) report(v verdict, late bool) {
 		Undecoded: p.undecodedFields,
 	}
 	if d := p.delivery; d != nil {
-		o.Type, o.ID, o.Attempt, o.SignedBy, o.Form = d.Type, d.ID, d.Attempt, d.SignedBy, d.Form
+		o.Type, o.ID, o.Attempt, o.SignedBy, o.Form = d.Type, bounded(d.ID, maxName), d.Attempt, d.SignedBy, d.Form
 		if !h.knownTypes[d.Type] {
 			o.Type = otherType
 		}

@@ -16,7 +16,6 @@ import (
 func (h *Handler) Redeliver(ctx context.Context, d *Delivery) Result {
 	h.seal()
 	given := *d
-	given.Type, given.ID, given.EventID = bounded(d.Type, maxName), bounded(d.ID, maxName), bounded(d.EventID, maxName)
 	p := &passage{h: h, ctx: ctx, arrived: time.Now(), bytes: len(d.Body), delivery: &given, redelivered: true}
 	p.answerBy = p.arrived.Add(h.options.AnswerTimeout)
 	if !h.life.enter() {
