@@ -17,8 +17,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// A deliveryLogger writes the log lines. A line that a stranger can repeat is sampled: each line about a request that is
-// not authentic, and each but the first about a delivery, because anybody who has captured one can send it again.
+// A deliveryLogger writes the log lines. A line that anybody can repeat is sampled: each line about a request that is not
+// authentic, and each but the first about a delivery, because anybody who has captured one can send it again.
 type deliveryLogger struct {
 	logger *slog.Logger
 

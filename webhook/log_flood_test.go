@@ -133,7 +133,7 @@ func TestLog_ReplaysSilenceNoOtherDelivery(t *testing.T) {
 	})
 }
 
-// Strangers may have captured many deliveries.
+// Many deliveries may have been captured.
 func TestLog_ReplaysOfManyCapturesAreSampled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newQuietReceiver(t, webhook.Options{}, returns(nil))
@@ -148,7 +148,7 @@ func TestLog_ReplaysOfManyCapturesAreSampled(t *testing.T) {
 	})
 }
 
-// A delivery that is lost must have its line, however many there are: no stranger can repeat it.
+// A delivery that is lost must have its line, however many there are: a completed delivery cannot be repeated.
 func TestLog_EveryLostDeliveryHasALine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newQuietReceiver(t, webhook.Options{}, returns(webhook.Permanent(errCallback)))

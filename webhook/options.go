@@ -60,10 +60,10 @@ type Options struct {
 	// retries it, and writes the one line at slog.LevelError when it becomes a dead letter. The line of a refused delivery
 	// says what was probably wrong, as "mistake" and "explanation": see [Handler.Explain].
 	//
-	// A stranger can repeat forged requests, and deliveries that he has captured. Of lines above Debug about requests that
+	// Anybody can repeat forged requests, and deliveries that were captured. Of lines above Debug about requests that
 	// are not authentic, about a delivery that had such a line in the last minute, and about more than 1,024 deliveries in a
 	// minute, each outcome has 5 at first and one every 10 s after that, which says as "lines_left_out" how many were not
-	// written. Stored deliveries, and outcomes that complete a delivery, have every line. Texts are cut off after 1 KiB.
+	// written. Runs of stored deliveries, and outcomes that complete a delivery, have every line. Texts are cut off after 1 KiB.
 	// Defaults to slog.Default().
 	Logger *slog.Logger
 

@@ -13,7 +13,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A stranger sends one captured delivery again and again, between the vendor's deliveries, which stay below the limit.
+// Somebody sends one captured delivery again and again, between the vendor's deliveries, which stay below the limit.
 func TestRateLimit_ReplaysDoNotCountAgainstOthers(t *testing.T) {
 	const genuine = 40
 	seen := make(map[string]bool)
