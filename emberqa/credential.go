@@ -38,8 +38,8 @@ const (
 )
 
 // Token expects the token as the last segment of the URL's path, or as its query parameter "token":
-// https://example.com/webhooks/emberqa/TOKEN. It may not be blank or contain a slash, and should be random and at least
-// 16 characters long; a shorter one is warned of.
+// https://example.com/webhooks/emberqa/TOKEN. It must not be blank, ".", ".." or "[redacted]", nor contain a slash. It
+// should be random and at least 16 characters long; a shorter one is warned of.
 func Token(token string) Credential {
 	return Credential{name: "default", kind: kindToken, proof: signature.NewSecret(token)}
 }
@@ -111,7 +111,7 @@ func (g *gate) set(credentials []Credential) error {
 		proof := c.proof.Reveal()
 		if c.kind == kindNone {
 			g.logger.Warn("emberqa: deliveries are not authenticated; anybody who knows the URL can forge them")
-		} else if c.secretLength() < minLength {
+		} else if len(c.secret()) < minLength {
 			g.logger.Warn("emberqa: the credential is short and can be guessed", "credential", c.name, "recommended_length", minLength)
 		}
 		live = append(live, liveCredential{name: c.name, kind: c.kind, digest: sha256.Sum256([]byte(proof))})
@@ -128,13 +128,13 @@ func (g *gate) set(credentials []Credential) error {
 	return nil
 }
 
-// secretLength leaves out the user, who is no secret.
-func (c Credential) secretLength() int {
+// secret returns the proof without the user, who is no secret.
+func (c Credential) secret() string {
 	proof := c.proof.Reveal()
 	if _, password, ok := strings.Cut(proof, ":"); ok && c.kind == kindBasic {
-		return len(password)
+		return password
 	}
-	return len(proof)
+	return proof
 }
 
 func (c Credential) check() error {
@@ -146,6 +146,10 @@ func (c Credential) check() error {
 		return fmt.Errorf("emberqa: the credential %q needs a user and a password", c.name)
 	case c.proof.Blank():
 		return fmt.Errorf("emberqa: the credential %q is blank", c.name)
+	case c.secret() == "[redacted]":
+		return fmt.Errorf("emberqa: the secret of the credential %q must not be [redacted], the text that is shown in place of one", c.name)
+	case c.kind == kindToken && (proof == "." || proof == ".."):
+		return fmt.Errorf("emberqa: the token %q must not be . or .., which a path cannot end with", c.name)
 	case c.kind == kindToken && strings.Contains(proof, "/"):
 		return fmt.Errorf("emberqa: the token %q contains a slash, so it cannot be one segment of a path", c.name)
 	default:
@@ -176,7 +180,9 @@ func (g *gate) Authenticate(_ context.Context, r *webhook.Request, _ []byte) (si
 func show(r *webhook.Request) []liveCredential {
 	shown := make([]liveCredential, 0, 3)
 	if r.URL != nil {
-		shown = append(shown, liveCredential{kind: kindToken, digest: sha256.Sum256([]byte(path.Base(r.URL.Path)))})
+		if last := path.Base(r.URL.Path); last != "." && last != "/" { // what Base returns where there is none
+			shown = append(shown, liveCredential{kind: kindToken, digest: sha256.Sum256([]byte(last))})
+		}
 		if query, err := url.ParseQuery(r.URL.RawQuery); err == nil && len(query["token"]) == 1 {
 			shown = append(shown, liveCredential{kind: kindToken, digest: sha256.Sum256([]byte(query.Get("token")))})
 		}

@@ -74,7 +74,10 @@ func (g *Guard) Acquire(ctx context.Context, w Work) (*Hold, Claim, error) {
 				hold.until = time.Now().Add(w.Lease)
 			}
 			// A call takes the timeout at the most: by so much the lease of a key outlasts that of the next one.
-			lease := time.Until(hold.until) + time.Duration(len(w.Keys)-1-i)*g.timeout
+			lease := time.Until(hold.until)
+			for range w.Keys[i+1:] {
+				lease = later(lease, g.timeout)
+			}
 			claim, err = g.claim(ctx, key, hold, lease, w.WaitUntil)
 		}
 		if err != nil && w.FailOpen && hasTime(ctx, w.WaitUntil) {

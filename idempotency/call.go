@@ -29,7 +29,7 @@ func (g *Guard) callWithin(ctx context.Context, limit time.Duration, f func(cont
 // token, as soon as the call has come back.
 func (g *Guard) claim(ctx context.Context, key string, hold *Hold, lease time.Duration, until time.Time) (Claim, error) {
 	if g.direct {
-		claim, err := g.store.Claim(ctx, key, hold.token, lease)
+		claim, err := g.claimOnce(ctx, key, hold.token, lease)
 		if err != nil {
 			_ = hold.release(context.WithoutCancel(ctx), hold.flight.keys)
 		}
@@ -43,7 +43,7 @@ func (g *Guard) claim(ctx context.Context, key string, hold *Hold, lease time.Du
 	returned := make(chan struct{})
 	err := g.callWithin(ctx, limit, func(ctx context.Context) (err error) {
 		defer close(returned)
-		claim, err = g.store.Claim(ctx, key, hold.token, lease)
+		claim, err = g.claimOnce(ctx, key, hold.token, lease)
 		return err
 	})
 	if err == nil {
@@ -61,4 +61,20 @@ func (g *Guard) claim(ctx context.Context, key string, hold *Hold, lease time.Du
 		}
 	})
 	return Claim{}, err
+}
+
+// claimOnce calls the store. A state that is none is an error, like any other of a store that cannot be trusted.
+func (g *Guard) claimOnce(ctx context.Context, key string, token Token, lease time.Duration) (Claim, error) {
+	claim, err := g.store.Claim(ctx, key, token, lease)
+	if err != nil {
+		return Claim{}, err
+	}
+	switch claim.State {
+	case Acquired:
+		claim.Attempt = max(claim.Attempt, 1)
+	case InFlight, Completed:
+	default:
+		return Claim{}, fmt.Errorf("Claim returned the State %d, which is none of Acquired, InFlight and Completed", claim.State)
+	}
+	return claim, nil
 }

@@ -242,6 +242,7 @@ func (m *Memory) warn(ctx context.Context) {
 	if n < m.maxKeys-m.maxKeys/5 || !m.warned.CompareAndSwap(false, true) {
 		return
 	}
+	defer func() { _ = recover() }() // a logger that panics must not take a claim down that has been made
 	m.logger.LogAttrs(ctx, slog.LevelWarn, "idempotency: the memory store is 80 % full; it refuses new keys once it is full",
 		slog.Int64("keys", n), slog.Int64("max_keys", m.maxKeys), slog.String("retention", m.retention.String()))
 }

@@ -1,6 +1,8 @@
 package idempotency
 
 import (
+	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,5 +44,45 @@ func TestKeysAreSpreadOverTheShards(t *testing.T) {
 	}
 	for _, n := range used {
 		require.InDelta(t, 100, n, 70)
+	}
+}
+
+// Calls that notice the end of a generation at the same time must move the shards on once. The last shard is locked, so
+// that the first call is held up in the middle of the move while the others come.
+func TestMemory_ConcurrentRotationsMoveOnOnce(t *testing.T) {
+	for range 20 {
+		m, err := NewMemory(&MemoryOptions{Retention: 40 * time.Hour})
+		require.NoError(t, err)
+		token := NewToken()
+		for i := range 50 * memoryShards { // so that no shard is empty
+			key := string(rune(i + 1))
+			_, err = m.Claim(t.Context(), key, token, time.Minute)
+			require.NoError(t, err)
+			require.NoError(t, m.Complete(t.Context(), key, token))
+		}
+		m.PassGeneration()
+		last := &m.shards[memoryShards-1]
+		last.mu.Lock()
+		const calls = 8
+		var began, ended sync.WaitGroup
+		began.Add(calls)
+		for range calls {
+			ended.Go(func() {
+				now := m.now()
+				began.Done()
+				m.rotate(now)
+			})
+		}
+		began.Wait()
+		for range 1000 {
+			runtime.Gosched() // lets those that may go on do so
+		}
+		last.mu.Unlock()
+		ended.Wait()
+		for i := range m.shards {
+			require.Empty(t, m.shards[i].done[0])
+			require.NotEmpty(t, m.shards[i].done[1], "shard %d has moved on once", i)
+		}
+		require.Equal(t, 50*memoryShards, m.Len(), "none was forgotten early")
 	}
 }

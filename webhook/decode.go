@@ -1,10 +1,12 @@
 package webhook
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"reflect"
+	"strings"
 
 	"github.com/aihooks/aihooks-go/internal/timestamp"
 )
@@ -28,7 +30,7 @@ func (h *Handler) decode(kind EventType, d *Delivery, e *Envelope) (AnyEvent, er
 			if r.strict {
 				err, e = again, &Envelope{Data: data} // err may be about a number that was only written oddly
 			}
-			return nil, fmt.Errorf("webhook: the body does not fit the type of %q: %w", kind.Name(), nameField(err, e.Data, v))
+			return nil, fmt.Errorf("webhook: the body does not fit the type of %q: %w", kind.Name(), withoutValue(err, e.Data, v))
 		}
 		if !r.strict {
 			set.undecoded = r.found
@@ -71,3 +73,30 @@ type fieldError struct {
 
 func (e *fieldError) Error() string { return e.reason }
 func (e *fieldError) Unwrap() error { return e.err }
+
+// withoutValue returns an error for data that does not fit v. Its text names the field and quotes no value: what err, the
+// decoder's error, quotes can be as long as the body, and about a person.
+func withoutValue(err error, data []byte, v any) error {
+	var typed *json.UnmarshalTypeError
+	if errors.As(err, &typed) {
+		short := *typed
+		short.Value, _, _ = strings.Cut(typed.Value, " ") // "number 17"
+		return &fieldError{reason: short.Error(), err: err}
+	}
+	r, fields := refitter{unmarshal: json.Unmarshal}, fieldsOf(reflect.TypeOf(v).Elem())
+	for name, raw := range members(data) {
+		t := fields.find(name)
+		if t == nil || r.fits(raw, t) == nil {
+			continue
+		}
+		_, misfit := r.value(raw, t, "", 0)
+		if misfit == nil {
+			misfit = misfits(raw, t)
+		}
+		return &fieldError{reason: fmt.Sprintf("the field %q: %s", clip(name, maxFieldName), misfit.reason), err: err}
+	}
+	if reason := err.Error(); strings.HasPrefix(reason, `json: unknown field "`) {
+		return &fieldError{reason: clip(reason, maxFieldName), err: err}
+	}
+	return &fieldError{reason: fmt.Sprintf("the decoder refused it with an error of type %T", err), err: err}
+}

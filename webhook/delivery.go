@@ -16,7 +16,8 @@ type Delivery struct {
 	Vendor   string `json:"vendor"`
 	Endpoint string `json:"endpoint"`
 
-	// Type is the event's type as the vendor names it; empty if the body names none.
+	// Type is the event's type as the vendor names it; empty if the body names none. A Type, ID or EventID that would be
+	// longer than 256 bytes is "sha256:" and the digest of it in hex; the original is in Body.
 	Type string `json:"type"`
 
 	// ID identifies the delivery, and is the same when the vendor sends it again: the vendor's own id where it has one
@@ -94,6 +95,14 @@ func (d *Delivery) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
+// mainKey returns what identifies the delivery and only its sender can change.
+func (d *Delivery) mainKey() string {
+	if len(d.Keys) == 0 {
+		return d.ID
+	}
+	return d.Keys[0]
+}
+
 // Again returns a copy that runs under keys of its own, so that it is not taken for a duplicate: for a forced retry of
 // a delivery that was completed. The n of a delivery's retries must differ; each is guarded like a delivery of its own.
 func (d *Delivery) Again(n int) *Delivery {
@@ -109,7 +118,8 @@ func (d *Delivery) Again(n int) *Delivery {
 // Event is what every typed event of every vendor carries. It is set from the envelope that the delivery was routed
 // by, never decoded a second time, so what was routed on is what the event says.
 type Event struct {
-	// ID is the id that the body carries for the event; empty if it carries none.
+	// ID is the id that the body carries for the event; empty if it carries none. A digest takes the place of a long one:
+	// see [Delivery.Type].
 	ID string `json:"id,omitempty"`
 
 	// Type is the event's type as the vendor names it.

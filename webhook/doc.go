@@ -97,6 +97,12 @@
 // the vendor changed the body between two attempts, or it gave two events one id. Stores keep 16 bits of a hash for it,
 // so one in 65,536 of them is not noticed. An inbox compares for as long as it keeps the body: see [ErrOtherContent].
 //
+// # Long names
+//
+// No vendor documents how long a type or an id can be. One that is longer than 256 bytes is replaced by "sha256:" and its
+// SHA-256 in hex: in keys, events, deliveries, logs and observations, and so in every store and inbox. Two different long
+// names stay different, and the original stays in the body. The limit is our choice.
+//
 // # Last attempts
 //
 // Vendors stop sending at some point, and WorkFlux then disables the endpoint. Where [Options.DeadLetter] or an inbox is

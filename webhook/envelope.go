@@ -11,7 +11,8 @@ import (
 	"github.com/aihooks/aihooks-go/internal/timestamp"
 )
 
-// An Envelope is what a body says of itself. Data is a part of the body, not a copy.
+// An Envelope is what a body says of itself. Data is a part of the body, not a copy. A Type or ID that is longer than
+// 256 bytes is "sha256:" and its digest in hex.
 type Envelope struct {
 	Type string
 	ID   string
@@ -78,7 +79,7 @@ func (r *envelopeReader) read(body []byte) (Envelope, error) {
 	}
 	e := Envelope{Type: r.eventType(values[:r.types]), Data: body}
 	for _, raw := range values[r.types:r.ids] {
-		if e.ID = text(raw); e.ID != "" {
+		if e.ID = nameIn(raw); e.ID != "" {
 			break
 		}
 	}
@@ -93,7 +94,7 @@ func (r *envelopeReader) read(body []byte) (Envelope, error) {
 func (r *envelopeReader) eventType(values [][]byte) string {
 	first := ""
 	for _, raw := range values {
-		s := text(raw)
+		s := nameIn(raw)
 		if s != "" && r.documented(s) {
 			return s
 		}

@@ -2,8 +2,6 @@ package webhook
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"reflect"
 )
@@ -61,20 +59,4 @@ type decoded struct {
 	data      []byte
 	nested    bool             // data is a member of the body, not all of it
 	undecoded map[string]error // fields that did not fit, by their JSON pointers
-}
-
-// nameField adds the member that does not fit to an error that does not name one: types that read themselves, time.Time
-// for instance, do not know where they stand.
-func nameField(err error, data []byte, v any) error {
-	var named *json.UnmarshalTypeError
-	if errors.As(err, &named) {
-		return err
-	}
-	fields := jsonFields(reflect.TypeOf(v).Elem())
-	for name, raw := range members(data) {
-		if t := fields.find(name); t != nil && json.Unmarshal(raw, reflect.New(t).Interface()) != nil {
-			return fmt.Errorf("the field %q: %w", name, err)
-		}
-	}
-	return err
 }

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/time/rate"
-
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/signature"
 )
@@ -29,12 +27,12 @@ type Handler struct {
 	knownTypes  map[string]bool
 
 	guard *idempotency.Guard
-	rate  *rate.Limiter // nil: no limit
+	rate  *rateLimiter // nil: no limit
 
 	reading atomic.Int64
 	running atomic.Int64
 	life    life
-	journal journal
+	log     deliveryLogger
 
 	writeTimeoutNoticed sync.Once
 
@@ -59,6 +57,8 @@ func New(p Profile, e Endpoint, o *Options) (*Handler, error) {
 		return nil, errors.New("webhook: an Endpoint needs an Authenticator")
 	case e.Window < 0:
 		return nil, errors.New("webhook: Config.Window cannot be negative")
+	case max(e.Window, p.Window) > maxDuration:
+		return nil, fmt.Errorf("webhook: Config.Window (%v) must be at most %v", max(e.Window, p.Window), maxDuration)
 	case e.Attempts < 0:
 		return nil, errors.New("webhook: Config.Attempts cannot be negative")
 	}
@@ -91,7 +91,7 @@ func New(p Profile, e Endpoint, o *Options) (*Handler, error) {
 		return nil, err
 	}
 	if options.RateLimit > 0 {
-		h.rate = rate.NewLimiter(options.RateLimit, options.RateBurst)
+		h.rate = newRateLimiter(options.RateLimit, options.RateBurst)
 	}
 	if options.Inbox != nil {
 		if err := options.Inbox.CheckHandler(p.Name, e.Name, options.MaxBody); err != nil {
@@ -106,7 +106,7 @@ func New(p Profile, e Endpoint, o *Options) (*Handler, error) {
 			"vendor", p.Name, "endpoint", e.Name, "window", p.Window, "horizon", p.Horizon)
 	}
 	h.life.init()
-	h.journal.init(options.Logger)
+	h.log.init(options.Logger)
 	return h, nil
 }
 

@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"crypto/sha256"
 	"encoding/hex"
 	"hash/crc32"
 	"net/http"
@@ -28,12 +27,12 @@ func (a *Arrival) Content() string {
 // An Identity names a delivery.
 type Identity struct {
 	// ID is for people, and the same each time the delivery comes. It is kept: clone what comes out of a header, whose
-	// memory the server may use again.
+	// memory the server may use again. If it is longer than 256 bytes, a digest takes its place.
 	ID string
 
 	// Keys are what duplicates are recognised by. The first is claimed first, and is the only one that an inbox
 	// enqueues under: it must depend on nothing that others than the sender can change. Vendor and endpoint are put
-	// before each.
+	// before each. A digest takes the place of one that is longer than 512 bytes.
 	Keys []string
 }
 
@@ -55,30 +54,6 @@ func ByEventID(a *Arrival) Identity {
 		return ByContent(a)
 	}
 	return Identity{ID: id, Keys: []string{"id/" + typedName(a.Envelope.Type, id)}}
-}
-
-// maxKeyName is the longest name that stands in a key as it is.
-const maxKeyName = 128
-
-// keyName returns name, or a digest of it where it is long or has bytes that a store might not keep apart.
-func keyName(name string) string {
-	plain := len(name) <= maxKeyName
-	for i := 0; plain && i < len(name); i++ {
-		plain = name[i] > ' ' && name[i] < 0x7f
-	}
-	if plain && !strings.HasPrefix(name, "sha256:") {
-		return name
-	}
-	digest := sha256.Sum256([]byte(name))
-	return "sha256:" + hex.EncodeToString(digest[:])
-}
-
-// typedName returns a key's name for what has that type and that name of its own. The first slash ends the type.
-func typedName(eventType, name string) string {
-	if strings.Contains(eventType, "/") {
-		eventType += "\n" // keyName takes a digest of it
-	}
-	return keyName(eventType) + "/" + keyName(name)
 }
 
 // contentTag returns a short hash of a body, never zero. It shows whether a duplicate has other bytes than the delivery
@@ -116,7 +91,7 @@ func (h *Handler) newDelivery(a *Arrival, received, sent time.Time) *Delivery {
 func (p *passage) name(a *Arrival) (err error) {
 	h, d := p.h, p.delivery
 	identity := h.profile.Identify(a)
-	d.ID = identity.ID
+	d.ID = bounded(identity.ID, maxName)
 	if h.endpoint.Key != nil {
 		p.decode()
 		if panicked, ok := p.undecoded.(*PanicError); ok { //nolint:errorlint // made by us and never wrapped
@@ -130,10 +105,10 @@ func (p *passage) name(a *Arrival) (err error) {
 			identity = Identity{ID: key, Keys: []string{"key/" + typedName(d.Type, key)}}
 		}
 	}
-	d.ID = identity.ID
+	d.ID = bounded(identity.ID, maxName)
 	d.Keys = make([]string, len(identity.Keys))
 	for i, key := range identity.Keys {
-		d.Keys[i] = p.keyPrefix() + key
+		d.Keys[i] = p.keyPrefix() + bounded(key, maxKey)
 	}
 	return nil
 }

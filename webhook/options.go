@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -27,8 +28,11 @@ const (
 // timeout the lease ends before Convosphere's and WorkFlux's next attempt, which comes after 60 s.
 const leaseMargin = 10 * time.Second
 
+// maxDuration is the longest timeout, and the longest window: a year. Sums of a few cannot overflow.
+const maxDuration = 365 * 24 * time.Hour
+
 // Options hold what several handlers may share; what belongs to one endpoint stands in the vendor's Config. They are
-// copied when a handler is built. The zero value of each field stands for its default.
+// copied when a handler is built. The zero value of each field stands for its default. No timeout may be longer than a year.
 type Options struct {
 	// Store remembers which deliveries are running and which are done. It must remember a key for longer than a
 	// delivery can come again; that is checked when the handler is built.
@@ -54,7 +58,13 @@ type Options struct {
 	// what was handled, duplicates, and a vendor's test events too. The first delivery of a type without a callback is a
 	// Warning, and those after it are Debug lines. A run of a stored delivery that fails is at slog.LevelWarn: the inbox
 	// retries it, and writes the one line at slog.LevelError when it becomes a dead letter. The line of a refused delivery
-	// says what was probably wrong, as "mistake" and "explanation": see [Handler.Explain]. Defaults to slog.Default().
+	// says what was probably wrong, as "mistake" and "explanation": see [Handler.Explain].
+	//
+	// Anybody can repeat forged requests, and deliveries that were captured. Of lines above Debug about requests that
+	// are not authentic, about a delivery that had such a line in the last minute, and about more than 1,024 deliveries in a
+	// minute, each outcome has 5 at first and one every 10 s after that, which says as "lines_left_out" how many were not
+	// written. Runs of stored deliveries, and outcomes that complete a delivery, have every line. Texts are cut off after 1 KiB.
+	// Defaults to slog.Default().
 	Logger *slog.Logger
 
 	// Observer, if set, is called once for each request, and once more for a callback that ended after the response, which
@@ -79,7 +89,8 @@ type Options struct {
 	MaxRunning int
 
 	// RateLimit is how many authentic deliveries a second are let through, and RateBurst how many at once; forged ones
-	// do not count. Zero means no limit. RateBurst defaults to a second's worth.
+	// do not count. A delivery that comes again counts against a limit of its own, of the same size: those that follow one
+	// another within 4,096 others are recognized. Zero means no limit. RateBurst defaults to a second's worth.
 	RateLimit rate.Limit
 	RateBurst int
 
@@ -154,6 +165,9 @@ func (o *Options) withDefaults(p *Profile) (Options, error) {
 	} {
 		if n < 0 {
 			return c, fmt.Errorf("webhook: Options.%s cannot be negative", name)
+		}
+		if d := time.Duration(n); d > maxDuration && strings.HasSuffix(name, "Timeout") {
+			return c, fmt.Errorf("webhook: Options.%s (%v) must be at most %v", name, d, maxDuration)
 		}
 	}
 	if c.RateLimit < 0 {

@@ -78,7 +78,7 @@ func (p *passage) receive(r *Request) verdict {
 	if v := p.identify(a); v.final() {
 		return v
 	}
-	if h.rate != nil && !h.rate.Allow() {
+	if h.rate != nil && !h.rate.allow(p.delivery.mainKey()) {
 		return verdict{outcome: Overloaded, reason: ReasonRate, err: errors.New("webhook: more deliveries than Options.RateLimit")}
 	}
 	if h.options.Inbox != nil {
@@ -270,12 +270,18 @@ func (p *passage) handle() verdict {
 		h.running.Add(-1)
 		return verdict{outcome: Overloaded, reason: ReasonRunning, err: errors.New("webhook: more callbacks at once than Options.MaxRunning")}
 	}
+	started := false
+	defer func() {
+		if !started {
+			h.running.Add(-1)
+		}
+	}()
 	hold, v := p.claim()
 	if v.final() {
-		h.running.Add(-1)
 		return v
 	}
 	p.countLast(hold)
+	started = true // from here on the run gives the slot back
 	return p.await(p.start(p.lasting(), hold))
 }
 

@@ -18,12 +18,11 @@ import (
 // written as 8.0 becomes 8, a time becomes RFC 3339, and what still does not fit is left out.
 //
 // It asks the decoder itself what fits, a member at a time, so it knows no rules of tags and names but those that
-// [jsonFields] knows.
+// [fieldsOf] knows.
 type refitter struct {
 	unmarshal func(data []byte, v any) error
 	strict    bool             // leave nothing out
 	found     map[string]error // what was left out, by its JSON pointer
-	fields    map[reflect.Type]fieldSet
 }
 
 // maxRefitDepth bounds how far down a misfit is looked for: each level decodes what is below it once more.
@@ -42,9 +41,9 @@ func (r *refitter) object(raw []byte, t reflect.Type, path string, depth int) []
 	if !ok {
 		return raw
 	}
-	var fields fieldSet
+	var fields *fieldSet
 	if t.Kind() == reflect.Struct {
-		fields = r.fieldsOf(t)
+		fields = fieldsOf(t)
 	}
 	fold := func(name string) string {
 		if fields != nil {
@@ -156,18 +155,6 @@ func (r *refitter) leaveOut(path string, why *fieldError, within bool) {
 		maps.DeleteFunc(r.found, func(inner string, _ error) bool { return strings.HasPrefix(inner, path+"/") })
 	}
 	r.found[path] = why
-}
-
-func (r *refitter) fieldsOf(t reflect.Type) fieldSet {
-	set, ok := r.fields[t]
-	if !ok {
-		set = jsonFields(t)
-		if r.fields == nil {
-			r.fields = make(map[reflect.Type]fieldSet)
-		}
-		r.fields[t] = set
-	}
-	return set
 }
 
 // misfits says that a value is not one of t, and neither quotes it nor what a decoder says, which may quote it.

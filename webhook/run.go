@@ -32,9 +32,18 @@ func (p *passage) start(ctx context.Context, hold *idempotency.Hold) *run {
 		ends = hold.Until().Add(-leaseMargin) // it may have waited for its twin, and as long as that took
 	}
 	r.ctx, r.cancel = context.WithDeadline(hold.Context(ctx), ends)
+	decoded := false
+	defer func() {
+		if !decoded { // the decoder ended this goroutine, so there is no sender to respond to
+			r.answered.Store(true)
+			p.concluded = make(chan struct{})
+			close(p.concluded)
+		}
+		p.h.life.begin(r)
+		go r.execute()
+	}()
 	p.decode()
-	p.h.life.begin(r)
-	go r.execute()
+	decoded = true
 	return r
 }
 
@@ -45,8 +54,14 @@ func (p *passage) decode() {
 	if cb == nil || p.event != nil || p.undecoded != nil {
 		return
 	}
-	defer caught(&p.undecoded)
+	returned := false
+	defer func() {
+		if !returned {
+			p.undecoded = &PanicError{Value: recover(), Stack: debug.Stack()}
+		}
+	}()
 	event, err := p.h.decode(cb.kind, p.delivery, &p.envelope)
+	returned = true
 	if err != nil {
 		p.undecoded = &undecodableError{err}
 		return

@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/aihooks/aihooks-go/internal/timestamp"
 )
@@ -40,9 +43,9 @@ func (e *Event) routedBy(name string, raw []byte) bool {
 	empty := string(raw) == "null" || string(raw) == `""`
 	switch {
 	case matches(names.Type, name):
-		return empty || e.Type != "" && text(raw) == e.Type
+		return empty || e.Type != "" && nameIn(raw) == e.Type
 	case matches(names.ID, name):
-		return empty || e.ID != "" && text(raw) == e.ID
+		return empty || e.ID != "" && nameIn(raw) == e.ID
 	case matches(names.Time, name):
 		t, err := timestamp.ParseJSON(raw)
 		return empty || err == nil && t.Equal(e.Time)
@@ -82,7 +85,7 @@ func unknown(found map[string]json.RawMessage, path string, raw []byte, t reflec
 	}
 	switch t.Kind() {
 	case reflect.Struct:
-		fields := jsonFields(t)
+		fields := fieldsOf(t)
 		for name, value := range members(raw) {
 			at := path + "/" + escape(name)
 			if field := fields.find(name); field != nil {
@@ -112,10 +115,54 @@ func members(raw []byte) map[string]json.RawMessage {
 }
 
 // A fieldSet holds the types of a struct's fields by their names in JSON.
-type fieldSet map[string]reflect.Type
+type fieldSet struct {
+	exact  map[string]reflect.Type
+	folded map[string]reflect.Type // by folded names
+}
 
-func jsonFields(t reflect.Type) fieldSet {
-	set := make(fieldSet)
+// fieldSets are those of all types that have been asked for: a body can have a hundred thousand values of one.
+var fieldSets sync.Map
+
+// fieldsOf returns the fields of a struct type.
+func fieldsOf(t reflect.Type) *fieldSet {
+	if set, ok := fieldSets.Load(t); ok {
+		return set.(*fieldSet)
+	}
+	set := &fieldSet{exact: jsonFields(t), folded: make(map[string]reflect.Type)}
+	for _, name := range slices.Sorted(maps.Keys(set.exact)) {
+		if folded := fold(name); set.folded[folded] == nil {
+			set.folded[folded] = set.exact[name]
+		}
+	}
+	fieldSets.Store(t, set)
+	return set
+}
+
+// find matches a name as encoding/json does: to the letter, or else whatever its case.
+func (s *fieldSet) find(name string) reflect.Type {
+	if t := s.exact[name]; t != nil {
+		return t
+	}
+	return s.folded[fold(name)]
+}
+
+// fold returns the same text for all names that strings.EqualFold holds equal.
+func fold(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r < utf8.RuneSelf && (r < 'A' || r > 'z') {
+			return r
+		}
+		least := r
+		for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
+			least = min(least, next)
+		}
+		return least
+	}, name)
+}
+
+// jsonFields returns the types of a struct's fields by their names in JSON.
+func jsonFields(t reflect.Type) map[string]reflect.Type {
+	set := make(map[string]reflect.Type)
 	for i := range t.NumField() { // first, because a field further out goes before one of the same name
 		if inner := embedded(t.Field(i)); inner != nil {
 			maps.Copy(set, jsonFields(inner))
@@ -149,19 +196,7 @@ func embedded(field reflect.StructField) reflect.Type {
 	return t
 }
 
-// find matches a name as encoding/json does: to the letter, or else whatever its case.
-func (s fieldSet) find(name string) reflect.Type {
-	if t := s[name]; t != nil {
-		return t
-	}
-	for field, t := range s {
-		if strings.EqualFold(field, name) {
-			return t
-		}
-	}
-	return nil
-}
+var escaper = strings.NewReplacer("~", "~0", "/", "~1")
 
-func escape(name string) string {
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
-}
+// escape returns a name as it is within a JSON pointer.
+func escape(name string) string { return escaper.Replace(name) }

@@ -212,7 +212,10 @@ func scanRow(scan func(...any) error) (row, error) {
 	d.Body = body
 	d.Vendor, d.Endpoint = splitHook(r.hook)
 	d.ReceivedAt = time.Unix(0, received).UTC()
-	r.ID, r.State, r.Delivery = strconv.FormatInt(r.id, 10), stateNames[state], &d
+	r.ID, r.Delivery = strconv.FormatInt(r.id, 10), &d
+	if r.State, err = stateOf(state); err != nil {
+		return r, fmt.Errorf("entry %d: %w", r.id, err)
+	}
 	if meta != "" {
 		if full, err := decode(meta, body); err == nil { // what cannot be read is a dead letter, and says why
 			r.Delivery = full

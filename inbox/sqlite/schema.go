@@ -28,6 +28,14 @@ const (
 
 var stateNames = [...]inbox.State{inbox.Pending, inbox.Running, inbox.Waiting, inbox.Dead, inbox.Done, inbox.Done, inbox.Pending}
 
+// stateOf returns the state of a row. A file that is damaged, or that a later release has written, can have others.
+func stateOf(code int) (inbox.State, error) {
+	if code < 0 || code >= len(stateNames) {
+		return "", fmt.Errorf("a row has the state %d, which this release does not know", code)
+	}
+	return stateNames[code], nil
+}
+
 // codesOf are the states of rows that a state of users stands for.
 func codesOf(s inbox.State) []int {
 	var codes []int

@@ -61,9 +61,13 @@ func (b *Inbox) Stats(ctx context.Context) (Stats, error) {
 		if err := scan(&code, &hook, &n, &first); err != nil {
 			return err
 		}
-		stats.add(stateNames[code], n)
+		state, err := stateOf(code)
+		if err != nil {
+			return err
+		}
+		stats.add(state, n)
 		counts := stats.Endpoints[hook]
-		counts.add(stateNames[code], n)
+		counts.add(state, n)
 		stats.Endpoints[hook] = counts
 		at := timeOf(first)
 		if back > 0 && at.After(now) {

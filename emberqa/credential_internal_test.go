@@ -1,0 +1,75 @@
+package emberqa
+
+import (
+	"crypto/sha256"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// A credential is compared by every bit of its digest. No two tokens are known whose digests differ in one bit alone, so
+// the digest that is live is changed in place of the token.
+func TestAuthenticate_ComparesEveryBit(t *testing.T) {
+	const token = "q3v9TzKx7LwY2mNp"
+	withBasic := &http.Request{Header: make(http.Header)}
+	withBasic.SetBasicAuth("emberqa", token)
+	for name, c := range map[string]struct {
+		credential Credential
+		request    webhook.Request
+	}{
+		"path":  {Token(token), webhook.Request{URL: &url.URL{Path: "/hooks/" + token}}},
+		"query": {Token(token), webhook.Request{URL: &url.URL{Path: "/", RawQuery: "token=" + token}}},
+		"basic": {Basic("emberqa", token), webhook.Request{Header: withBasic.Header}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := &gate{logger: slog.New(slog.DiscardHandler)}
+			require.NoError(t, g.set([]Credential{c.credential}))
+			_, err := g.Authenticate(t.Context(), &c.request, nil)
+			require.NoError(t, err)
+			live := (*g.live.Load())[0]
+			for bit := range 8 * sha256.Size {
+				changed := live
+				changed.digest[bit/8] ^= 1 << (bit % 8)
+				g.live.Store(&[]liveCredential{changed})
+				_, err := g.Authenticate(t.Context(), &c.request, nil)
+				require.ErrorIs(t, err, errCredential, "bit %d", bit)
+			}
+		})
+	}
+}
+
+// A path without a segment shows no token, whatever path.Base returns for it.
+func TestAuthenticate_EmptyPathShowsNoToken(t *testing.T) {
+	for _, p := range []string{"", "/", "//", ".", "/.", "/hooks/.", "///"} {
+		r := &webhook.Request{URL: &url.URL{Path: p}}
+		for _, token := range []string{".", "/", ""} {
+			g := &gate{logger: slog.New(slog.DiscardHandler)}
+			g.live.Store(&[]liveCredential{{name: "x", kind: kindToken, digest: sha256.Sum256([]byte(token))}})
+			_, err := g.Authenticate(t.Context(), r, nil)
+			require.ErrorIs(t, err, errCredential, "%q is let in by %q", p, token)
+		}
+	}
+}
+
+// Explanations must not take a credential for a former one whose digest begins alike.
+func TestMatching_ComparesEveryBit(t *testing.T) {
+	live := liveCredential{name: "live", kind: kindToken, digest: sha256.Sum256([]byte("a token"))}
+	_, ok := matching([]liveCredential{live}, []liveCredential{live})
+	require.True(t, ok)
+	for bit := range 8 * sha256.Size {
+		changed := live
+		changed.digest[bit/8] ^= 1 << (bit % 8)
+		_, ok := matching([]liveCredential{live}, []liveCredential{changed})
+		require.False(t, ok, "bit %d", bit)
+		require.Len(t, retire([]liveCredential{changed}, []liveCredential{live}), 1)
+	}
+	changed := live
+	changed.kind = kindBasic
+	_, ok = matching([]liveCredential{live}, []liveCredential{changed})
+	require.False(t, ok)
+}

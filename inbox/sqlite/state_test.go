@@ -1,0 +1,37 @@
+package sqlite_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/sqlite"
+)
+
+// A damaged file, or one that a later release wrote, can have rows of states that this release does not know.
+func TestEntries_UnknownStateIsAnError(t *testing.T) {
+	t.Parallel()
+	for _, state := range []int{6, 17, -1, 1 << 40} {
+		t.Run(fmt.Sprint(state), func(t *testing.T) {
+			path := pathOf(t)
+			box := openBox(t, path, sqlite.Options{})
+			store(t, box, parcel("ping", "a"), parcel("ping", "b"))
+			_, err := openRaw(t, path).Exec(`UPDATE aihooks_inbox SET state = ? WHERE id = 1`, state)
+			require.NoError(t, err)
+			want := fmt.Sprintf("a row has the state %d, which this release does not know", state)
+			_, err = box.Stats(t.Context())
+			require.ErrorContains(t, err, want)
+			_, err = box.Entry(t.Context(), "1")
+			require.ErrorContains(t, err, "entry 1: "+want)
+			e, err := box.Entry(t.Context(), "2")
+			require.NoError(t, err)
+			require.Equal(t, inbox.Pending, e.State)
+			for e, err := range box.Entries(t.Context(), inbox.Pending, inbox.Filter{All: true}) {
+				require.NoError(t, err)
+				require.Equal(t, "2", e.ID)
+			}
+		})
+	}
+}

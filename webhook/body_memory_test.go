@@ -1,0 +1,83 @@
+package webhook_test
+
+import (
+	"io"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// A measuringBody is a body that sees how much memory it is read into. It sends chunk bytes at a time, until it has sent
+// size.
+type measuringBody struct {
+	chunk, size int
+	sent        int
+	first       int     // bytes that the first read had room for
+	most        float64 // room of a read, in relation to all that had been sent before it
+}
+
+func (b *measuringBody) Read(p []byte) (int, error) {
+	if b.first == 0 {
+		b.first = len(p)
+	} else {
+		b.most = max(b.most, float64(len(p))/float64(b.sent))
+	}
+	n := min(len(p), b.chunk, b.size-b.sent)
+	if n == 0 {
+		return 0, io.EOF
+	}
+	clear(p[:n])
+	b.sent += n
+	return n, nil
+}
+
+const trusted = 128 << 10 // more than is allocated for a length that was only declared
+
+func TestBody_DeclaredLengthAllocatesLittle(t *testing.T) {
+	for _, declared := range []int64{-1, 1 << 10, 100 << 10, webhook.DefaultMaxBody} {
+		r := newReceiver(t, webhook.Options{})
+		b := &measuringBody{chunk: 1, size: 1}
+		r.Process(t.Context(), webhook.Request{Body: b, ContentLength: declared})
+		require.LessOrEqual(t, b.first, trusted, "%d declared", declared)
+	}
+	r := newReceiver(t, webhook.Options{MaxBody: 1 << 40})
+	b := &measuringBody{chunk: 1, size: 1}
+	r.Process(t.Context(), webhook.Request{Body: b, ContentLength: 1 << 40})
+	require.LessOrEqual(t, b.first, trusted)
+}
+
+// Memory grows with what has arrived, at most by as much again.
+func TestBody_MemoryGrowsWithWhatArrives(t *testing.T) {
+	for _, chunk := range []int{trusted, 1 << 20} {
+		for _, declared := range []int64{-1, 8 << 20} {
+			r := newReceiver(t, webhook.Options{MaxBody: 16 << 20})
+			b := &measuringBody{chunk: chunk, size: 8 << 20}
+			require.Equal(t, webhook.Forged, r.Process(t.Context(), webhook.Request{Body: b, ContentLength: declared}).Outcome)
+			require.Equal(t, 8<<20, b.sent)
+			require.LessOrEqual(t, b.most, 2.0)
+		}
+	}
+}
+
+// A body without an end is read for little more than MaxBody.
+func TestBody_ReadingStopsAtMaxBody(t *testing.T) {
+	for _, limit := range []int64{1, 1000, 1 << 20} {
+		r := newReceiver(t, webhook.Options{MaxBody: limit})
+		b := &measuringBody{chunk: 512, size: 1 << 30}
+		require.Equal(t, webhook.TooLarge, r.Process(t.Context(), webhook.Request{Body: b}).Outcome)
+		require.LessOrEqual(t, int64(b.sent), limit+512)
+	}
+}
+
+// The memory of a large body is not kept for the small ones that follow it.
+func TestBody_LargeBuffersAreNotKept(t *testing.T) {
+	r := newReceiver(t, webhook.Options{MaxBody: 16 << 20})
+	for range 20 {
+		r.Process(t.Context(), webhook.Request{Body: &measuringBody{chunk: 1 << 20, size: 8 << 20}})
+		small := &measuringBody{chunk: 1, size: 1}
+		r.Process(t.Context(), webhook.Request{Body: small})
+		require.LessOrEqual(t, small.first, 512<<10)
+	}
+}

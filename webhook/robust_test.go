@@ -1,0 +1,169 @@
+package webhook_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// A wrongStore is a memory store that returns another claim than it made, once.
+type wrongStore struct {
+	idempotency.Store
+	claim *idempotency.Claim
+	retry bool // stay wrong
+}
+
+func (s *wrongStore) Claim(ctx context.Context, key string, token idempotency.Token, lease time.Duration) (idempotency.Claim, error) {
+	claim, err := s.Store.Claim(ctx, key, token, lease)
+	if wrong := s.claim; wrong != nil {
+		if !s.retry {
+			s.claim = nil
+		}
+		return *wrong, nil
+	}
+	return claim, err
+}
+
+func TestStore_WrongStateCostsNoSlot(t *testing.T) {
+	for name, wrong := range map[string]idempotency.Claim{
+		"none":                {},
+		"another":             {State: 9, Attempt: 3},
+		"the last":            {State: math.MaxUint8},
+		"one with a duration": {Remaining: time.Hour},
+	} {
+		for _, open := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, open), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					store := &wrongStore{Store: memory(t, 24*time.Hour), claim: &wrong}
+					r := newReceiver(t, webhook.Options{Store: store, MaxRunning: 1, DangerouslyFailOpen: open})
+					runs := 0
+					ping.On(r.Handler, func(context.Context, *Ping) error { runs++; return nil })
+					result := r.process(body("a"))
+					if open {
+						require.Equal(t, webhook.Handled, result.Outcome)
+						require.True(t, r.observations()[0].Unguarded)
+					} else {
+						require.Equal(t, webhook.Unavailable, result.Outcome)
+						require.Equal(t, webhook.ReasonStore, result.Reason)
+						require.ErrorContains(t, result.Err, fmt.Sprintf("Claim returned the State %d", wrong.State))
+					}
+					require.NoError(t, r.Shutdown(t.Context()), "the claim is released")
+					require.Equal(t, "released", r.keyState("a"))
+				})
+				synctest.Test(t, func(t *testing.T) {
+					store := &wrongStore{Store: memory(t, 24*time.Hour), claim: &wrong}
+					r := newReceiver(t, webhook.Options{Store: store, MaxRunning: 1, DangerouslyFailOpen: open})
+					ping.On(r.Handler, returns(nil))
+					r.process(body("a"))
+					synctest.Wait()
+					require.Equal(t, webhook.Handled, r.process(body("b")).Outcome, "and the slot is free")
+				})
+			})
+		}
+	}
+}
+
+// The first attempt is the first, whatever the store counts.
+func TestStore_WrongAttemptIsTheFirst(t *testing.T) {
+	for _, attempt := range []int{0, -7, math.MinInt} {
+		store := &wrongStore{Store: memory(t, 24*time.Hour), claim: &idempotency.Claim{State: idempotency.Acquired, Attempt: attempt}}
+		r := newReceiver(t, webhook.Options{Store: store})
+		ping.On(r.Handler, returns(nil))
+		require.Equal(t, 1, r.process(body("a")).Delivery.Attempt)
+	}
+}
+
+// A decoder that ends its goroutine, as t.FailNow does, takes its caller with it, and nothing else.
+func TestDecode_GoexitCostsNoSlot(t *testing.T) {
+	exit := func(data []byte, v any) error {
+		var e struct{ N int }
+		if _ = json.Unmarshal(data, &e); e.N == 7 {
+			runtime.Goexit()
+		}
+		return json.Unmarshal(data, v)
+	}
+	for name, process := range map[string]func(r *receiver, b []byte){
+		"Process": func(r *receiver, b []byte) { r.process(b) },
+		"Redeliver": func(r *receiver, b []byte) {
+			r.Redeliver(r.t.Context(), &webhook.Delivery{Vendor: "acme", Endpoint: "default", Type: "ping", ID: "a", Keys: []string{keyOf("a")}, Body: b})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newReceiver(t, webhook.Options{Unmarshal: exit, MaxRunning: 1})
+				runs := 0
+				ping.On(r.Handler, func(context.Context, *Ping) error { runs++; return nil })
+				for range 3 {
+					go process(r, body("a"))
+					synctest.Wait()
+				}
+				require.Zero(t, runs)
+				require.Len(t, r.observations(), 3)
+				for _, o := range r.observations() {
+					require.Equal(t, webhook.Panicked, o.Outcome)
+					require.ErrorContains(t, o.Err, "runtime.Goexit")
+				}
+				good := named(`"ping"`, `"b"`)
+				require.Equal(t, webhook.Handled, r.process(good).Outcome, "the slot is free")
+				require.NoError(t, r.Shutdown(t.Context()))
+				require.Equal(t, "released", r.keyState("a"))
+			})
+		})
+	}
+}
+
+// With a Key the event is decoded before a slot is taken.
+func TestDecode_GoexitWithAKeyHoldsNothingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{
+			MaxRunning: 1, MaxReading: 1,
+			Unmarshal: func([]byte, any) error { runtime.Goexit(); return nil },
+		}, func(_ *webhook.Profile, e *webhook.Endpoint) { e.Key = func(any) string { return "k" } })
+		ping.On(r.Handler, returns(nil))
+		for range 3 {
+			go r.process(body("a"))
+			synctest.Wait()
+		}
+		unhandled := named(`"pong"`, `"b"`)
+		require.Equal(t, webhook.Unhandled, r.process(unhandled).Outcome)
+		require.NoError(t, r.Shutdown(t.Context()))
+	})
+}
+
+// A year is the longest duration: sums of longer ones overflow.
+func TestOptions_DurationsAreBounded(t *testing.T) {
+	const year = 365 * 24 * time.Hour
+	for _, d := range []time.Duration{math.MaxInt64, math.MaxInt64 - 9*time.Second, math.MaxInt64 / 2, year + 1} {
+		for name, o := range map[string]webhook.Options{
+			"CallbackTimeout": {CallbackTimeout: d}, "StoreTimeout": {StoreTimeout: d}, "BodyTimeout": {BodyTimeout: d}, "AnswerTimeout": {AnswerTimeout: d},
+		} {
+			_, err := newHandler(&o)
+			require.EqualError(t, err, fmt.Sprintf("webhook: Options.%s (%v) must be at most 8760h0m0s", name, d))
+		}
+		for _, change := range []func(*webhook.Profile, *webhook.Endpoint){
+			func(_ *webhook.Profile, e *webhook.Endpoint) { e.Window = d },
+			func(p *webhook.Profile, _ *webhook.Endpoint) { p.Window = d },
+		} {
+			_, err := newHandler(nil, change)
+			require.EqualError(t, err, fmt.Sprintf("webhook: Config.Window (%v) must be at most 8760h0m0s", d))
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{CallbackTimeout: year, StoreTimeout: year, BodyTimeout: year, Store: memory(t, 3*year)},
+			func(_ *webhook.Profile, e *webhook.Endpoint) { e.Window = year })
+		ping.On(r.Handler, returns(nil))
+		require.Equal(t, webhook.Handled, r.process(body("a")).Outcome)
+	})
+	_, err := newHandler(&webhook.Options{Store: memory(t, year)}, func(_ *webhook.Profile, e *webhook.Endpoint) { e.Window = year })
+	require.ErrorContains(t, err, "its retention must not be shorter")
+}
