@@ -76,8 +76,8 @@ func (h *Handler) awaitRead(ctx context.Context, r *Request, connection *http.Re
 	if end, ok := ctx.Deadline(); ok && time.Until(end) < limit {
 		return // a middleware would respond in our place
 	}
-	_ = connection.Flush() // the sender should not wait for it
-	ended := time.NewTimer(limit)
+	_ = connection.Flush()                     // the sender should not wait for it
+	ended := time.NewTimer(limit + writeSlack) // for what is no connection of that server
 	defer ended.Stop()
 	select {
 	case <-r.copied:
