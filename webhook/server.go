@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// NewServer returns an [http.Server] whose limits hold against senders that stall, flood or stay. Like with
+// NewServer returns an [http.Server] whose limits hold against senders that stall, flood or stay. As with
 // [http.ListenAndServe], a nil handler is [http.DefaultServeMux]. Change what you need to before the server is started:
 //
 //	ReadHeaderTimeout  5 s     for the headers, from the first byte of a request, or the connection
@@ -17,10 +17,11 @@ import (
 //	MaxHeaderBytes     32 KiB  net/http adds 4 KiB
 //	ConnContext                lets a [Handler] end a read of the body behind middleware that hides the connection
 //
-// A middleware hides the connection if its ResponseWriter has no Unwrap method, as that of [http.TimeoutHandler]. On
-// HTTP/1 net/http then lets no handler end a read. A sender that stalls keeps such a connection until it closes it
-// itself, or until ReadTimeout on a server without this ConnContext. If the ReadTimeout is longer than the response may
-// take, the handler returns only then, so that net/http can close the connection. Without either, it warns once.
+// A middleware hides the connection if its ResponseWriter has no Unwrap method, like that of [http.TimeoutHandler]. A
+// [Handler] then ends a read of the body by the connection that ConnContext passes on. On a server without this
+// ConnContext, only http.Server.ReadTimeout ends it. The handler returns no earlier, because net/http removes that
+// deadline when a handler returns during a read. Without a ReadTimeout, a sender that stalls keeps the connection for as
+// long as it likes, and the handler warns once.
 //
 // It does not limit the number of connections: an idle one takes about 20 KiB.
 func NewServer(addr string, handler http.Handler) *http.Server {

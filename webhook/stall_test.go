@@ -1,9 +1,11 @@
 package webhook_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -153,6 +155,51 @@ func TestStall_MadeRoomEndsTheConnection(t *testing.T) {
 				count.requireOpen(t, 20, 4)
 			})
 		}
+	}
+}
+
+// HTTP/2 has no connection for each request, and a middleware may hide the stream.
+func TestStall_MadeRoomIsRespondedToOverHTTP2(t *testing.T) {
+	for middleware, hide := range hiding {
+		t.Run(middleware, func(t *testing.T) {
+			r := newReceiver(t, webhook.Options{MaxBody: 2 * chunk, BodyTimeout: patience, AnswerTimeout: patience, ReadBudget: webhook.NewReadBudget(4 * chunk)},
+				func(p *webhook.Profile, _ *webhook.Endpoint) { p.AnswerWithin = time.Hour })
+			ping.On(r.Handler, returns(nil))
+			server := webhook.NewServer("", hide(r))
+			server.ReadTimeout, server.WriteTimeout = 0, 0
+			s := httptest.NewUnstartedServer(nil)
+			s.Config, s.EnableHTTP2 = server, true
+			s.StartTLS()
+			t.Cleanup(s.Close)
+			statuses := make(chan int, 4)
+			var slow []*io.PipeWriter
+			for i := range 4 {
+				out, in := io.Pipe()
+				go func() { statuses <- r.postTo(s, out, nil).status }()
+				_, err := io.WriteString(in, " ")
+				require.NoError(t, err)
+				require.Eventually(t, func() bool {
+					_, reading := r.ReadBudget().Used()
+					return reading == i+1
+				}, patience, time.Millisecond)
+				slow = append(slow, in)
+			}
+			for i := range 4 { // each makes room for one, and is done before the next
+				b := body(fmt.Sprint(i))
+				require.Equal(t, http.StatusOK, r.postTo(s, bytes.NewReader(b), b).status)
+				if i == 0 {
+					require.Equal(t, http.StatusServiceUnavailable, <-statuses)
+				}
+			}
+			require.Empty(t, statuses, "the others have room")
+			for _, in := range slow {
+				require.NoError(t, in.Close())
+			}
+			for range 3 {
+				require.Equal(t, http.StatusUnauthorized, <-statuses)
+			}
+			require.Equal(t, 1, r.log.Count("made_room"))
+		})
 	}
 }
 
