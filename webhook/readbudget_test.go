@@ -197,6 +197,53 @@ func TestReadBudget_KeepsTheNewcomer(t *testing.T) {
 	})
 }
 
+// A body that grows waits for the memory of the one that made room. Others begin meanwhile, and must not keep it waiting.
+func TestReadBudget_WaitsForMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudgetTest(t, 8)
+		out, in := io.Pipe() // no deadline ends its reads, although it seems so
+		request := b.signed(nil)
+		request.Body, request.ContentLength = out, -1
+		left := make(chan int, 1)
+		go func() {
+			w := &deadlineWriter{ResponseRecorder: httptest.NewRecorder()}
+			b.ServeHTTP(w, request)
+			left <- w.Code
+		}()
+		_, err := io.WriteString(in, strings.Repeat(" ", 4*chunk-1))
+		require.NoError(t, err)
+		synctest.Wait()
+		b.begin("grows", chunk-1)
+		b.begin("new0", 1)
+		b.write("grows", 1)
+		grown, more := make(chan struct{}), b.pipes["grows"]
+		go func() {
+			defer close(grown)
+			_, _ = io.WriteString(more, " ")
+		}()
+		for i := range 3 {
+			time.Sleep(time.Millisecond)
+			b.begin(fmt.Sprint("new", i+1), 1)
+		}
+		require.Empty(t, b.madeRoom())
+		time.Sleep(501 * time.Millisecond)
+		for i := range 2 {
+			b.begin(fmt.Sprint("newer", i), 1)
+		}
+		require.Equal(t, []string{"new0", "new1"}, b.madeRoom())
+		require.Empty(t, left)
+
+		require.NoError(t, in.CloseWithError(errOdd))
+		require.Equal(t, http.StatusServiceUnavailable, <-left)
+		require.Equal(t, webhook.ReasonMadeRoom, b.last(3).Reason)
+		<-grown
+		require.NoError(t, b.pipes["grows"].Close())
+		require.Equal(t, webhook.Forged, (<-b.ended["grows"]).Outcome)
+		delete(b.ended, "grows")
+		b.stop()
+	})
+}
+
 func TestReadBudget_IsGivenBack(t *testing.T) {
 	large := strings.Repeat(" ", 5*chunk)
 	for name, body := range map[string]func() io.Reader{
