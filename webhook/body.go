@@ -166,10 +166,10 @@ func (r *Request) fill(buf *buffer, budget *ReadBudget, limit int64, timeout tim
 // copyBody copies a body whose reads nothing can end into a pipe. Once the pipe is closed, the last read goes on until
 // the server closes the body, and takes no more memory than this buffer.
 func copyBody(in *io.PipeWriter, body io.Reader, end chan<- struct{}) {
-	defer close(end)
 	err := errors.New("webhook: reading the body panicked")
 	defer func() {
 		_ = recover() // on this goroutine it would end the process
+		close(end)    // before the handler can see that the body has ended
 		_ = in.CloseWithError(err)
 	}()
 	buf := make([]byte, 4<<10)

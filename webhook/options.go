@@ -84,8 +84,8 @@ type Options struct {
 	RateLimit rate.Limit
 	RateBurst int
 
-	// BodyTimeout is how long reading the body may take. It stands in place of http.Server.ReadTimeout, which goes on
-	// to count while the callback runs. Defaults to [DefaultBodyTimeout].
+	// BodyTimeout is how long reading the body may take. It takes the place of http.Server.ReadTimeout, which is lifted
+	// while the callback runs. Where a middleware hides the connection, see [NewServer]. Defaults to [DefaultBodyTimeout].
 	BodyTimeout time.Duration
 
 	// StoreTimeout is how long one call to the store, the inbox or an Authenticator may take.

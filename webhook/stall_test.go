@@ -132,6 +132,22 @@ func TestStall_WithoutReadTimeoutIsNoticedOnce(t *testing.T) {
 	require.Equal(t, 1, r.log.Count("a middleware hides the connection", `"level":"WARN"`, "webhook.NewServer"))
 }
 
+func TestStall_IsNotNoticedWhenBodiesEnd(t *testing.T) {
+	r := newReceiver(t, webhook.Options{})
+	ping.On(r.Handler, returns(nil))
+	s, _ := serveCounting(t, &http.Server{Handler: hiding["no Unwrap"](r)}, false) //nolint:gosec // what is tested
+	for range 100 {
+		c := dialTo(t, s, false)
+		c.write(r.post(body("a")))
+		require.Equal(t, http.StatusOK, c.answer().status)
+		c.write(r.head(nil, length(100)))
+		require.NoError(t, c.Conn.(*net.TCPConn).CloseWrite())
+		require.Equal(t, http.StatusServiceUnavailable, c.answer().status)
+		require.NoError(t, c.Close())
+	}
+	require.Zero(t, r.log.Count("a middleware hides the connection"))
+}
+
 // A body that makes room ends its connection in the same way, long before its time is over.
 func TestStall_MadeRoomEndsTheConnection(t *testing.T) {
 	for middleware, hide := range hiding {
