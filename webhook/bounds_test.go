@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -93,45 +92,9 @@ func TestABodyOfMaxBodyIsTakenAndOneByteMoreIsNot(t *testing.T) {
 	}
 }
 
-func TestTooManyBodiesAtOnceDoNotStopTheGenuineOnesThatHaveBeenRead(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newReceiver(t, webhook.Options{MaxReading: 2})
-		finish := make(chan struct{})
-		ping.On(r.Handler, func(context.Context, *Ping) error {
-			<-finish
-			return nil
-		})
-		answers := make(chan answer, 3)
-		for i := range 3 { // read, and running
-			go func() { answers <- r.deliver(body(fmt.Sprint(i))) }()
-			synctest.Wait()
-		}
-		for range 2 { // forged, and slow
-			go r.Process(t.Context(), webhook.Request{Body: io.MultiReader(strings.NewReader("{"), stuck{})})
-		}
-		synctest.Wait()
-		var refused answer
-		for range 5 { // which uses up no place
-			refused = r.deliver(body("b"))
-		}
-		require.Equal(t, http.StatusServiceUnavailable, refused.status)
-		require.Equal(t, 5, retryAfter(t, refused))
-		require.Equal(t, "close", refused.header.Get("Connection"))
-		require.Equal(t, webhook.ReasonReading, r.observations()[0].Reason)
-		close(finish)
-		for range 3 {
-			require.Equal(t, http.StatusOK, (<-answers).status)
-		}
-		time.Sleep(webhook.DefaultBodyTimeout)
-		synctest.Wait()
-		require.Equal(t, http.StatusOK, r.deliver(body("b")).status, "the slow ones have been given up")
-		time.Sleep(time.Hour)
-	})
-}
-
 func TestForgedTrafficUsesUpNoLimitOfTheGenuine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newReceiver(t, webhook.Options{RateLimit: 1, RateBurst: 2, MaxRunning: 1, MaxReading: 1})
+		r := newReceiver(t, webhook.Options{RateLimit: 1, RateBurst: 2, MaxRunning: 1})
 		ping.On(r.Handler, returns(nil))
 		for range 1000 {
 			require.Equal(t, webhook.Forged, r.Process(t.Context(), webhook.Request{Body: bytes.NewReader(body("a"))}).Outcome)

@@ -401,3 +401,29 @@ func ExampleHandler_Explain() {
 	// body_reserialized
 	// the signature is that of the same JSON compact: either the sender signed that and sent it in another way, or something parsed the body and wrote it again, then pass the body on as it was received
 }
+
+func ExampleNewServer() {
+	mux := http.NewServeMux()
+	server := webhook.NewServer("127.0.0.1:8080", mux)
+	server.IdleTimeout = 75 * time.Second // behind a load balancer that keeps connections for 60 s
+	fmt.Println(server.ReadHeaderTimeout, server.IdleTimeout)
+	// Output: 5s 1m15s
+}
+
+func ExampleReadBudget() {
+	budget := webhook.NewReadBudget(128 << 20) // for both handlers together
+	options := &webhook.Options{MaxBody: 8 << 20, ReadBudget: budget}
+	public, err := workflux.NewHandler(workfluxSecret, options)
+	if err != nil {
+		log.Fatal(err)
+	}
+	internal, err := workflux.Config{
+		Endpoint: "internal",
+		Keys:     []signature.Key{signature.NewKey("default", workfluxSecret)},
+	}.NewHandler(options)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(public.Endpoint(), internal.Endpoint())
+	// Output: default internal
+}

@@ -50,7 +50,7 @@ func (p *passage) judge(r *Request) verdict {
 	if v := h.checkBounds(r); v.final() {
 		return v
 	}
-	buf, err := r.readBody(h.options.MaxBody, h.options.BodyTimeout)
+	buf, err := r.readBody(nil, h.options.MaxBody, h.options.BodyTimeout)
 	if err != nil {
 		return unreadable(err)
 	}

@@ -50,3 +50,16 @@ func ContractTable() string {
 	}
 	return b.String()
 }
+
+// Used returns how many bytes of the budget are charged, and how many bodies are being read.
+func (b *ReadBudget) Used() (bytes int64, reading int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.used, len(b.reading)
+}
+
+// ReadBudget returns the budget that the handler charges.
+func (h *Handler) ReadBudget() *ReadBudget { return h.options.ReadBudget }
+
+// Chunk is what a body takes of a budget at first.
+const Chunk = chunkSize

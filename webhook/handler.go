@@ -29,12 +29,12 @@ type Handler struct {
 	guard *idempotency.Guard
 	rate  *rateLimiter // nil: no limit
 
-	reading atomic.Int64
 	running atomic.Int64
 	life    life
 	log     deliveryLogger
 
 	writeTimeoutNoticed sync.Once
+	stallNoticed        sync.Once
 
 	sealed      atomic.Bool // a delivery has been seen, callbacks are fixed
 	callbacks   map[string]*callback

@@ -17,7 +17,6 @@ import (
 // The defaults of [Options].
 const (
 	DefaultMaxBody         = 1 << 20
-	DefaultMaxReading      = 512
 	DefaultMaxRunning      = 256
 	DefaultBodyTimeout     = 3 * time.Second
 	DefaultStoreTimeout    = time.Second
@@ -82,8 +81,10 @@ type Options struct {
 	// MaxBody is the largest body, in bytes. Defaults to [DefaultMaxBody].
 	MaxBody int64
 
-	// MaxReading is how many bodies may be read at once, genuine or not. Defaults to [DefaultMaxReading].
-	MaxReading int
+	// ReadBudget bounds the memory of the bodies that are being read, genuine or not. Handlers that have the same one
+	// share it. It must be at least twice MaxBody. Defaults to one budget of [DefaultReadBudget] bytes for all handlers of
+	// the process.
+	ReadBudget *ReadBudget
 
 	// MaxRunning is how many callbacks may run at once. Defaults to [DefaultMaxRunning].
 	MaxRunning int
@@ -94,8 +95,8 @@ type Options struct {
 	RateLimit rate.Limit
 	RateBurst int
 
-	// BodyTimeout is how long reading the body may take. It stands in place of http.Server.ReadTimeout, which goes on
-	// to count while the callback runs. Defaults to [DefaultBodyTimeout].
+	// BodyTimeout is how long reading the body may take. It takes the place of http.Server.ReadTimeout, which is lifted
+	// while the callback runs. Where a middleware hides the connection, see [NewServer]. Defaults to [DefaultBodyTimeout].
 	BodyTimeout time.Duration
 
 	// StoreTimeout is how long one call to the store, the inbox or an Authenticator may take.
@@ -159,7 +160,7 @@ func (o *Options) withDefaults(p *Profile) (Options, error) {
 		c = *o
 	}
 	for name, n := range map[string]int64{
-		"MaxBody": c.MaxBody, "MaxReading": int64(c.MaxReading), "MaxRunning": int64(c.MaxRunning),
+		"MaxBody": c.MaxBody, "MaxRunning": int64(c.MaxRunning),
 		"RateBurst": int64(c.RateBurst), "BodyTimeout": int64(c.BodyTimeout), "StoreTimeout": int64(c.StoreTimeout),
 		"AnswerTimeout": int64(c.AnswerTimeout), "CallbackTimeout": int64(c.CallbackTimeout),
 	} {
@@ -174,13 +175,15 @@ func (o *Options) withDefaults(p *Profile) (Options, error) {
 		return c, errors.New("webhook: Options.RateLimit cannot be negative")
 	}
 	fill(&c.MaxBody, DefaultMaxBody)
-	fill(&c.MaxReading, DefaultMaxReading)
 	fill(&c.MaxRunning, DefaultMaxRunning)
 	fill(&c.BodyTimeout, DefaultBodyTimeout)
 	fill(&c.StoreTimeout, DefaultStoreTimeout)
 	fill(&c.AnswerTimeout, p.AnswerWithin-p.AnswerWithin/10)
 	fill(&c.CallbackTimeout, DefaultCallbackTimeout)
 	fill(&c.RateBurst, max(1, int(min(c.RateLimit, 1<<30))))
+	if c.ReadBudget == nil {
+		c.ReadBudget = processBudget
+	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -188,6 +191,10 @@ func (o *Options) withDefaults(p *Profile) (Options, error) {
 		c.Unmarshal = json.Unmarshal
 	}
 	switch {
+	case c.ReadBudget.size < 4*chunkSize:
+		return c, fmt.Errorf("webhook: Options.ReadBudget (%d bytes) must be at least %d bytes", c.ReadBudget.size, 4*chunkSize)
+	case c.MaxBody > c.ReadBudget.size/2:
+		return c, fmt.Errorf("webhook: Options.ReadBudget (%d bytes) must be at least twice Options.MaxBody (%d bytes)", c.ReadBudget.size, c.MaxBody)
 	case c.AnswerTimeout >= p.AnswerWithin:
 		return c, fmt.Errorf("webhook: Options.AnswerTimeout (%v) must be shorter than the %v that %s waits for an answer",
 			c.AnswerTimeout, p.AnswerWithin, p.Name)

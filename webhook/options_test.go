@@ -38,7 +38,11 @@ func TestAnOptionThatBreaksARuleIsNamedWithTheRule(t *testing.T) {
 	park := func(context.Context, *webhook.Delivery, error) error { return nil }
 	for want, o := range map[string]webhook.Options{
 		"webhook: Options.MaxBody cannot be negative":                                                                                                    {MaxBody: -1},
-		"webhook: Options.MaxReading cannot be negative":                                                                                                 {MaxReading: -1},
+		"webhook: Options.ReadBudget (65535 bytes) must be at least 65536 bytes":                                                                         {MaxBody: 1, ReadBudget: webhook.NewReadBudget(64<<10 - 1)},
+		"webhook: Options.ReadBudget (-1 bytes) must be at least 65536 bytes":                                                                            {ReadBudget: webhook.NewReadBudget(-1)},
+		"webhook: Options.ReadBudget (0 bytes) must be at least 65536 bytes":                                                                             {ReadBudget: new(webhook.ReadBudget)},
+		"webhook: Options.ReadBudget (2097151 bytes) must be at least twice Options.MaxBody (1048576 bytes)":                                             {ReadBudget: webhook.NewReadBudget(2<<20 - 1)},
+		"webhook: Options.ReadBudget (33554432 bytes) must be at least twice Options.MaxBody (9223372036854775807 bytes)":                                {MaxBody: math.MaxInt64},
 		"webhook: Options.MaxRunning cannot be negative":                                                                                                 {MaxRunning: -1},
 		"webhook: Options.RateLimit cannot be negative":                                                                                                  {RateLimit: -0.1},
 		"webhook: Options.RateBurst cannot be negative":                                                                                                  {RateBurst: -1},
@@ -57,8 +61,8 @@ func TestAnOptionThatBreaksARuleIsNamedWithTheRule(t *testing.T) {
 		require.EqualError(t, err, want)
 	}
 	for _, o := range []*webhook.Options{
-		nil, {}, {AnswerTimeout: 5*time.Second - 1}, {Store: memory(t, time.Hour+5*time.Minute)}, {Inbox: inbox, Store: memory(t, 0)}, {DeadLetter: park},
-		{RateLimit: rate.Inf}, {RateLimit: 1e-9}, {MaxBody: math.MaxInt64}, {Inbox: choosyInbox{store: memory(t, 0)}}, {CallbackTimeout: 1},
+		nil, {}, {AnswerTimeout: 5*time.Second - 1}, {Store: memory(t, time.Hour+5*time.Minute)}, {Inbox: inbox, Store: memory(t, 0)}, {DeadLetter: park}, {ReadBudget: webhook.NewReadBudget(2 << 20)}, {MaxBody: webhook.DefaultReadBudget / 2},
+		{RateLimit: rate.Inf}, {RateLimit: 1e-9}, {MaxBody: math.MaxInt64 / 2, ReadBudget: webhook.NewReadBudget(math.MaxInt64)}, {Inbox: choosyInbox{store: memory(t, 0)}}, {CallbackTimeout: 1},
 	} {
 		_, err := newHandler(o)
 		require.NoError(t, err)

@@ -115,6 +115,7 @@ type Reason string
 const (
 	ReasonNone          Reason = ""
 	ReasonReading       Reason = "reading_limit"
+	ReasonMadeRoom      Reason = "made_room"
 	ReasonRunning       Reason = "running_limit"
 	ReasonRate          Reason = "rate_limit"
 	ReasonSlow          Reason = "body_slow"

@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -40,7 +39,8 @@ type passage struct {
 	unguarded   bool      // the store could not be asked, and is not what keeps this from running twice
 	attempts    int       // of the vendor, this one included; exact only where this one can be the last
 	unread      bool      // the sender may still be writing the body
-	refused     *refused  // what was not authentic, until it has been reported
+	body        *buffer   // until it has been authenticated, or its refusal has been reported
+	refused     *refused  // what was not authentic
 	redelivered bool      // by Redeliver, of a delivery that somebody has stored
 
 	undecodedFields map[string]error // that did not fit the event's type
@@ -61,11 +61,16 @@ func (h *Handler) process(ctx context.Context, r *Request) Result {
 		}
 		defer h.life.leave() // once it has been reported as well
 	}
-	result := p.conclude(p.receive(r))
-	if p.refused != nil {
-		p.refused.buf.free()
+	defer p.freeBody() // also if an Authenticator ends its goroutine
+	return p.conclude(p.receive(r))
+}
+
+// freeBody gives back the memory of the body as it was received.
+func (p *passage) freeBody() {
+	if p.body != nil {
+		p.body.free()
+		p.body = nil
 	}
-	return result
 }
 
 // receive takes the request from bounds to its verdict.
@@ -94,29 +99,20 @@ func (p *passage) authenticate(r *Request) (*Arrival, verdict) {
 		p.unread = v.outcome != EndpointCheck || r.ContentLength != 0
 		return nil, v
 	}
-	if h.reading.Add(1) > int64(h.options.MaxReading) {
-		h.reading.Add(-1)
-		p.unread = true
-		return nil, verdict{outcome: Overloaded, reason: ReasonReading, err: errors.New("webhook: more bodies at once than Options.MaxReading")}
-	}
-	buf, err := p.readBody(r)
+	o := &h.options
+	buf, err := r.readBody(o.ReadBudget, o.MaxBody, min(o.BodyTimeout, time.Until(p.answerBy)))
 	if err != nil {
 		p.unread = true
 		return nil, unreadable(err)
 	}
-	p.bytes = len(buf.b)
+	p.body, p.bytes = buf, len(buf.b)
 	match, err := p.verify(r, buf.b)
 	if err != nil {
 		p.refused = &refused{r, buf}
 		return nil, unauthenticated(err)
 	}
-	defer buf.free()
-	return &Arrival{Header: r.Header, Body: bytes.Clone(buf.b), Match: match}, verdict{}
-}
-
-func (p *passage) readBody(r *Request) (*buffer, error) {
-	defer p.h.reading.Add(-1)
-	return r.readBody(p.h.options.MaxBody, min(p.h.options.BodyTimeout, time.Until(p.answerBy)))
+	defer p.freeBody()
+	return &Arrival{Header: r.Header, Body: buf.take(), Match: match}, verdict{}
 }
 
 // checkBounds looks at all that can be judged before a byte of the body is read.
@@ -140,6 +136,10 @@ func unreadable(err error) verdict {
 	switch {
 	case errors.Is(err, errTooLarge):
 		return verdict{outcome: TooLarge, err: err}
+	case errors.Is(err, errReading):
+		return verdict{outcome: Overloaded, reason: ReasonReading, err: err}
+	case errors.Is(err, errMadeRoom):
+		return verdict{outcome: Overloaded, reason: ReasonMadeRoom, err: err}
 	case errors.Is(err, errSlow):
 		return verdict{outcome: Unreadable, reason: ReasonSlow, err: err}
 	case errors.Is(err, errLength):

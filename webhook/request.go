@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -29,7 +30,10 @@ type Request struct {
 
 	readDeadline  func(time.Time) error // nil where there is no connection
 	writeDeadline func(time.Time) error
-	server        *http.Server // nil unless it is known
+	server        *http.Server    // nil unless it is known
+	conn          net.Conn        // nil unless it is known, and has no other request until ctx ends
+	ctx           context.Context // of the request to conn
+	copied        chan struct{}   // set where nothing ends a read of the body; closed once no read goes on
 }
 
 // A Result is what became of a delivery, and what to answer.
@@ -94,15 +98,22 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeDeadline: connection.SetWriteDeadline,
 	}
 	request.server, _ = r.Context().Value(http.ServerContextKey).(*http.Server)
+	if r.ProtoMajor == 1 {
+		request.ctx = r.Context()
+		request.conn, _ = request.ctx.Value(connKey{}).(net.Conn)
+	}
 	result := h.process(r.Context(), &request)
 	if result.Close {
 		// The server reads on for a while, because a connection that is closed with part of the body still in it may
 		// take the answer down with it. It must not do so at the sender's pace.
-		_ = request.readDeadline(time.Now().Add(lingering))
+		request.setReadDeadline(time.Now().Add(lingering))
 	}
 	result.setHeader(w.Header())
 	w.WriteHeader(result.Status)
 	_, _ = w.Write(result.Body) // a sender that has gone will send again
+	if request.copied != nil && r.ProtoMajor == 1 {
+		h.awaitRead(r.Context(), &request, connection)
+	}
 }
 
 // Process receives one delivery without a socket: for serverless functions and other servers. It waits as long as
@@ -111,7 +122,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Options.BodyTimeout is read from until that read ends.
 func (h *Handler) Process(ctx context.Context, r Request) Result {
 	r.Header = canonical(r.Header)
-	r.readDeadline, r.writeDeadline, r.server = nil, nil, nil
+	r.readDeadline, r.writeDeadline, r.server, r.conn, r.copied = nil, nil, nil, nil, nil
 	return h.process(ctx, &r)
 }
 
@@ -134,9 +145,4 @@ func canonical(header http.Header) http.Header {
 		out[name] = append(out[name], values...)
 	}
 	return out
-}
-
-// setReadDeadline reports whether the connection will end a read of the body at t.
-func (r *Request) setReadDeadline(t time.Time) bool {
-	return r.readDeadline != nil && r.readDeadline(t) == nil
 }

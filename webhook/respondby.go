@@ -44,7 +44,7 @@ func (p *passage) extendWriteTimeout(r *Request) {
 	if limit <= 0 || limit > own {
 		return
 	}
-	extended := r.writeDeadline(p.arrived.Add(own+writeSlack)) == nil
+	extended := r.setWriteDeadline(p.arrived.Add(own + writeSlack))
 	text := "webhook: http.Server.WriteTimeout must be longer than Options.AnswerTimeout; the handler extends it for its own responses"
 	if !extended {
 		p.respondBefore(p.arrived.Add(limit))

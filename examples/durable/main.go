@@ -49,7 +49,7 @@ func run(ctx context.Context) error {
 		return errors.Join(err, box.Close())
 	}
 	log.Println("listening on", listener.Addr())
-	server := &http.Server{ReadHeaderTimeout: 5 * time.Second}
+	server := webhook.NewServer("", nil)
 	go func() { log.Println("serve:", server.Serve(listener)) }()
 	go func() { log.Println("run:", box.Run(context.Background(), hook)) }()
 

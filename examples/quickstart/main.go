@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"time"
 
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -37,7 +36,7 @@ func play(out io.Writer) (failed int, err error) {
 		return 0, err
 	}
 	mux := http.NewServeMux()
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	server := webhook.NewServer("", mux)
 	go func() { _ = server.Serve(listener) }()
 	defer server.Close()
 

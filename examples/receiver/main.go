@@ -27,7 +27,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"sync"
@@ -87,7 +86,7 @@ func run(ctx context.Context, getenv func(string) string, stdout *os.File, logge
 		return err
 	}
 
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	server := webhook.NewServer("", mux)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	box.start(hooks, logger)

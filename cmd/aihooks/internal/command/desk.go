@@ -47,7 +47,9 @@ func (d *desk) mount(v *vendors.Vendor, base string) (verifiedBy string, err err
 		secret = nobodysSecret()
 	}
 	d.secrets = append(d.secrets, secret.Reveal())
-	h, err := v.New(secret.Reveal(), &webhook.Options{Logger: slog.New(slog.DiscardHandler), MaxBody: maxCaptured})
+	h, err := v.New(secret.Reveal(), &webhook.Options{
+		Logger: slog.New(slog.DiscardHandler), MaxBody: maxCaptured, ReadBudget: webhook.NewReadBudget(2 * maxCaptured),
+	})
 	if err != nil {
 		return "", err
 	}

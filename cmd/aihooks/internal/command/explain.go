@@ -68,7 +68,9 @@ a list, a HAR file, the event of an API gateway or a load balancer. The file of 
 }
 
 func (a *app) explain(v *vendors.Vendor, secret signature.Secret, r *webhook.Request, now time.Time) error {
-	h, err := v.New(secret.Reveal(), &webhook.Options{Logger: slog.New(slog.DiscardHandler), MaxBody: maxCaptured})
+	h, err := v.New(secret.Reveal(), &webhook.Options{
+		Logger: slog.New(slog.DiscardHandler), MaxBody: maxCaptured, ReadBudget: webhook.NewReadBudget(2 * maxCaptured),
+	})
 	if err != nil {
 		return err
 	}
