@@ -126,11 +126,11 @@ func TestDecode_GoexitCostsNoSlot(t *testing.T) {
 func TestDecode_GoexitWithAKeyHoldsNothingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{
-			MaxRunning: 1, MaxReading: 1,
+			MaxRunning: 1, MaxBody: 1 << 10, ReadBudget: webhook.NewReadBudget(64 << 10), // of four bodies
 			Unmarshal: func([]byte, any) error { runtime.Goexit(); return nil },
 		}, func(_ *webhook.Profile, e *webhook.Endpoint) { e.Key = func(any) string { return "k" } })
 		ping.On(r.Handler, returns(nil))
-		for range 3 {
+		for range 5 {
 			go r.process(body("a"))
 			synctest.Wait()
 		}
