@@ -42,7 +42,7 @@ func TestBody_DeclaredLengthAllocatesLittle(t *testing.T) {
 		r.Process(t.Context(), webhook.Request{Body: b, ContentLength: declared})
 		require.LessOrEqual(t, b.first, trusted, "%d declared", declared)
 	}
-	r := newReceiver(t, webhook.Options{MaxBody: 1 << 40})
+	r := newReceiver(t, webhook.Options{MaxBody: 1 << 40, ReadBudget: webhook.NewReadBudget(1 << 42)})
 	b := &measuringBody{chunk: 1, size: 1}
 	r.Process(t.Context(), webhook.Request{Body: b, ContentLength: 1 << 40})
 	require.LessOrEqual(t, b.first, trusted)
