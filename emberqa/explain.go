@@ -64,10 +64,10 @@ func (g *gate) Explain(r *webhook.Request, _ []byte) signature.Explanation {
 }
 
 func matching(live, shown []liveCredential) (name string, ok bool) {
-	for i := range live {
-		for j := range shown {
-			if shown[j].kind == live[i].kind && subtle.ConstantTimeCompare(shown[j].digest[:], live[i].digest[:]) == 1 {
-				return live[i].name, true
+	for _, l := range live {
+		for _, s := range shown {
+			if s.kind == l.kind && subtle.ConstantTimeCompare(s.digest[:], l.digest[:]) == 1 {
+				return l.name, true
 			}
 		}
 	}

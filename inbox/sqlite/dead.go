@@ -140,7 +140,7 @@ const (
 
 	// These read the size of a body only where the conditions, which are filled in, hold.
 	selectDead = `SELECT e.id, e.due_at, CASE WHEN %s THEN coalesce((SELECT length(body) FROM aihooks_inbox_body b WHERE b.id = e.id), 0) END
-FROM (SELECT * FROM aihooks_inbox INDEXED BY aihooks_inbox_dead WHERE state = 3 AND due_at <= ? AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?) e`
+FROM (SELECT id, hook, type, received_at, state, due_at FROM aihooks_inbox INDEXED BY aihooks_inbox_dead WHERE state = 3 AND due_at <= ? AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?) e`
 	selectByID = `SELECT e.id, e.due_at, 0 FROM aihooks_inbox e WHERE %s AND e.due_at <= ?`
 )
 
@@ -148,7 +148,7 @@ FROM (SELECT * FROM aihooks_inbox INDEXED BY aihooks_inbox_dead WHERE state = 3 
 // reads a bounded number and holds up no writer. It returns the last one that it read, or nil if there are no more.
 func (b *Inbox) selectCandidates(ctx context.Context, code int, f inbox.Filter, until int64, last candidate) (selected []candidate, end *candidate, err error) {
 	conditions, args := where(code, f)
-	query, args := fmt.Sprintf(selectByID, conditions), append(args, until)
+	query, args := fmt.Sprintf(selectByID, conditions), append(args, until) //nolint:gosec // the conditions are ours, and values are arguments
 	if f.ID == "" {
 		query, args = fmt.Sprintf(selectDead, conditions), append(args, last.dueAt, last.id, selectAtOnce)
 	}

@@ -13,7 +13,7 @@ import (
 // A damaged file, or one that a later release wrote, can have rows of states that this release does not know.
 func TestEntries_UnknownStateIsAnError(t *testing.T) {
 	t.Parallel()
-	for _, state := range []int{6, 17, -1, 1 << 40} {
+	for _, state := range []int64{7, 17, -1, 1 << 40} {
 		t.Run(fmt.Sprint(state), func(t *testing.T) {
 			path := pathOf(t)
 			box := openBox(t, path, sqlite.Options{})
