@@ -43,15 +43,16 @@ const (
 func (b *Inbox) lookAtClock(ctx context.Context) (purge time.Time, err error) {
 	b.clock.mu.Lock()
 	defer b.clock.mu.Unlock()
-	now := time.Now()
-	var ran time.Duration // by the monotonic clock
-	if !b.clock.last.IsZero() {
-		ran = now.Sub(b.clock.last)
-	}
+	var now time.Time
 	var back time.Duration
 	var seen, purged int64
 	err = b.writer.run(ctx, func(c *conn) error {
 		back = 0
+		now = time.Now()      // once the file is locked: what others wrote while this one waited is not in the future
+		var ran time.Duration // by the monotonic clock
+		if !b.clock.last.IsZero() {
+			ran = now.Sub(b.clock.last)
+		}
 		if _, err := c.exec(clockTable); err != nil {
 			return err
 		}
