@@ -49,7 +49,8 @@
 // A callback that returns, with whatever result, ends the suspicion.
 //
 // After a process was killed without a drain, the deliveries that it ran, at most Concurrency, are run one at a time by each
-// other process: 64 of 100 ms take 6.4 s, and 64 of 30 s half an hour. All other deliveries run as before.
+// other process: 64 of 100 ms take 6.4 s, and 64 of 30 s half an hour. On River each takes a second more. All other
+// deliveries run as before.
 //
 // A crash that neither callback nor delivery caused, such as a lack of memory, blames the one suspect that runs. So
 // MaxAttempts of 1 or 2 can make a dead letter of an innocent delivery.

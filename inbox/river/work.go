@@ -70,7 +70,8 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 		if !w.inbox.reserveSuspect(job.Queue) {
 			return w.snooze(ctx, rec, isLost, w.inbox.laterSuspect(job.Queue))
 		}
-		defer w.inbox.active.FreeSuspect()
+		// The next suspect may end the process, and must not take this one's result along.
+		defer time.AfterFunc(recordPatience, w.inbox.active.FreeSuspect)
 		if err := w.accuse(ctx, job, rec); err != nil {
 			return w.snooze(ctx, rec, isLost, w.inbox.later(job.Queue))
 		}
@@ -177,6 +178,10 @@ func (b *Inbox) laterSuspect(name string) time.Duration {
 	}
 	return suspectRest/2 + rand.N(suspectRest) //nolint:gosec // parts those who go together
 }
+
+// recordPatience is how long a result may be in memory after Work has returned: River collects results for 250 ms, and the
+// rest is for the database.
+const recordPatience = time.Second
 
 // reserveSuspect waits for a while for the slot of a suspect, and reports whether it got it.
 func (b *Inbox) reserveSuspect(name string) bool {
