@@ -202,18 +202,15 @@ func (b *Inbox) emptyLog(ctx context.Context) (emptied bool, err error) {
 		return false, fmt.Errorf("sqlite: %w", err)
 	}
 	defer func() { _ = c.Close() }()
-	if _, err := c.ExecContext(ctx, "PRAGMA busy_timeout = 0"); err != nil {
-		return false, fmt.Errorf("sqlite: %w", err)
-	}
-	var busy, frames, copied int
-	err = c.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &copied)
-	emptied = err == nil && busy == 0
-	if isBusy(err) {
-		err = nil
-	}
-	if _, e := c.ExecContext(ctx, "PRAGMA busy_timeout = 5000"); err == nil {
-		err = e
-	}
+	err = withoutWaiting(ctx, c, func() error {
+		var busy, frames, copied int
+		err := c.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &copied)
+		emptied = err == nil && busy == 0
+		if isBusy(err) {
+			return nil
+		}
+		return err
+	})
 	if err != nil {
 		return false, fmt.Errorf("sqlite: %w", err)
 	}

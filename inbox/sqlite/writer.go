@@ -295,21 +295,31 @@ func (w *writer) await(ctx context.Context, begin func() error) error {
 
 // beginTx does what begin does, on a connection that is not the writer's.
 func (w *writer) beginTx(ctx context.Context, c *sql.Conn) (tx *sql.Tx, err error) {
-	if _, err := c.ExecContext(ctx, "PRAGMA busy_timeout = 0"); err != nil {
-		return nil, err
-	}
-	err = w.await(ctx, func() (err error) {
-		tx, err = c.BeginTx(ctx, nil)
-		return err
+	err = withoutWaiting(ctx, c, func() error {
+		return w.await(ctx, func() (err error) {
+			tx, err = c.BeginTx(ctx, nil)
+			return err
+		})
 	})
-	if _, e := c.ExecContext(context.WithoutCancel(ctx), "PRAGMA busy_timeout = 5000"); err == nil && e != nil {
+	if err != nil && tx != nil {
 		_ = tx.Rollback()
-		err = e
 	}
 	if err == nil {
 		w.trouble.Store(nil)
 	}
 	return tx, err
+}
+
+// withoutWaiting calls f while a connection does not wait, in SQLite's way, for a file that is locked.
+func withoutWaiting(ctx context.Context, c *sql.Conn, f func() error) error {
+	if _, err := c.ExecContext(ctx, "PRAGMA busy_timeout = 0"); err != nil {
+		return err
+	}
+	err := f()
+	if _, e := c.ExecContext(context.WithoutCancel(ctx), "PRAGMA busy_timeout = 5000"); err == nil {
+		err = e
+	}
+	return err
 }
 
 func (w *writer) rollback() {
