@@ -2,6 +2,7 @@ package inboxtest
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -284,6 +285,14 @@ func (m *memory) idOf(row *row) string {
 		return fmt.Sprintf("%p/%d", m, row.id)
 	}
 	return fmt.Sprint(row.id)
+}
+
+// stateOf is the state of the rows that a filter selects.
+func (m *memory) stateOf(f inbox.Filter) inbox.State {
+	if m.fault == ignoresState {
+		return inbox.Dead
+	}
+	return cmp.Or(f.State, inbox.Dead)
 }
 
 func (m *memory) matches(f inbox.Filter, e *inbox.Entry) bool {

@@ -332,7 +332,7 @@ func (m *memory) find(f inbox.Filter) ([]*row, error) {
 	}
 	var found []*row
 	for _, row := range m.disk.rows {
-		if e := m.entry(row); row.state == inbox.Dead && m.matches(f, &e) {
+		if e := m.entry(row); row.state == m.stateOf(f) && m.matches(f, &e) {
 			found = append(found, row)
 		}
 	}
