@@ -23,8 +23,8 @@ const (
 	// FormDelivery signs "<delivery>.<timestamp>.<body>", as Standard Webhooks do.
 	FormDelivery Form = "delivery.timestamp.body"
 	// FormBody signs the body alone. The timestamp is then checked as Greenflash asks, but protects nothing, because
-	// anybody can change it: what protects from replays is that the store remembers the body. Two genuine deliveries
-	// with the same bytes are one event.
+	// anybody can change it: a replay is refused only for as long as the store remembers the body. Two genuine
+	// deliveries with the same bytes are one event.
 	FormBody Form = "body"
 )
 

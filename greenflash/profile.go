@@ -52,9 +52,9 @@ func Profile() webhook.Profile {
 }
 
 // identify names a delivery by its signed bytes and, where a new attempt may carry a new timestamp, by its delivery id
-// as well. That id may be unsigned: it only ever comes second, and together with the body, so that changing it makes
-// neither a delivery that is new nor one that blocks another. The id inside the body is none: it may be the
-// conversation's.
+// as well. That id may be unsigned, so it only ever comes second, and together with the body: a captured delivery that has
+// run cannot run again under another id, and cannot block one with another body. What remains possible is in the package's
+// documentation. The id inside the body is not used: it may be the conversation's.
 func identify(a *webhook.Arrival) webhook.Identity {
 	identity := webhook.ByContent(a)
 	delivery := a.Header.Get(headerDelivery)

@@ -135,6 +135,49 @@ func TestACapturedDeliveryCannotBlockAnothersID(t *testing.T) {
 	})
 }
 
+// These are the replays that the package's documentation says are possible.
+func TestReplay_RemainsPossibleAsDocumented(t *testing.T) {
+	failOnce := func(r *receiver, m message) {
+		r.React = func(context.Context, webhook.AnyEvent) error { return errors.New("not now") }
+		require.Equal(t, webhook.Failed, r.receive(m).Outcome)
+		r.React = nil
+	}
+	forEachForm(t, func(t *testing.T, form greenflash.Form) {
+		signsTimeAlone := form == greenflash.FormTimestamp
+
+		r := newReceiver(t, greenflash.Config{})
+		capture := r.sent(form, frustration, time.Now(), "d1")
+		failOnce(r, capture)
+		r.receive(capture.with("X-Greenflash-Delivery", "d2"))
+		time.Sleep(time.Minute)
+		retry := r.receive(r.sent(form, frustration, time.Now(), "d1")).Outcome
+		require.Equal(t, form != greenflash.FormBody, retry == webhook.Handled, "%v", retry)
+		require.Equal(t, signsTimeAlone, r.runs() == 3, "a failed delivery, its replay, and its retry")
+
+		r = newReceiver(t, greenflash.Config{})
+		capture = r.sent(form, frustration, time.Now(), "d1")
+		failOnce(r, capture)
+		r.receive(capture.with("X-Greenflash-Delivery", "d2"))
+		time.Sleep(time.Second)
+		later := r.receive(r.sent(form, frustration, time.Now(), "d2")).Outcome
+		require.Equal(t, form != greenflash.FormDelivery, later == webhook.Duplicate, "%v", later)
+
+		for name, m := range map[string]func(capture message) message{
+			"as it was": func(m message) message { return m },
+			"new time": func(m message) message {
+				return m.with("X-Greenflash-Timestamp", strconv.FormatInt(time.Now().Unix(), 10))
+			},
+		} {
+			r = newReceiver(t, greenflash.Config{})
+			capture = r.sent(form, frustration, time.Now(), "d1")
+			require.Equal(t, webhook.Handled, r.receive(capture).Outcome)
+			time.Sleep(90 * 24 * time.Hour) // past the retention of the store
+			again := r.receive(m(capture)).Outcome == webhook.Handled
+			require.Equal(t, form == greenflash.FormBody && name == "new time", again, name)
+		}
+	})
+}
+
 func TestEqualBodiesAreTwoEventsWhereTheTimestampIsSignedAndOtherwiseOne(t *testing.T) {
 	forEachForm(t, func(t *testing.T, form greenflash.Form) {
 		r := newReceiver(t, greenflash.Config{})
