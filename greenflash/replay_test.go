@@ -74,7 +74,7 @@ func TestACapturedDeliveryRunsOnceThoughManyReplaysArriveAtOnce(t *testing.T) {
 			go func() { outcomes <- r.receive(m).Outcome }()
 		}
 		for range all {
-			require.Contains(t, []webhook.Outcome{webhook.Handled, webhook.Duplicate, webhook.InFlight, webhook.Forged}, <-outcomes)
+			require.Contains(t, []webhook.Outcome{webhook.Handled, webhook.Duplicate, webhook.InFlight, webhook.Unauthenticated}, <-outcomes)
 		}
 		require.Equal(t, 1, r.runs())
 	})
@@ -100,7 +100,7 @@ func TestANewAttemptWhileTheFirstStillRunsIsNeverRun(t *testing.T) {
 	forEachForm(t, func(t *testing.T, form greenflash.Form) {
 		r := newReceiver(t, greenflash.Config{})
 		r.React = func(context.Context, webhook.AnyEvent) error { time.Sleep(20 * time.Second); return nil }
-		require.Equal(t, webhook.Overrun, r.receive(r.sent(form, frustration, time.Now(), "d1")).Outcome)
+		require.Equal(t, webhook.ReasonOverrun, r.receive(r.sent(form, frustration, time.Now(), "d1")).Reason)
 		retry := r.sent(form, frustration, time.Now(), "d1")
 		require.Equal(t, webhook.InFlight, r.receive(retry).Outcome)
 		for name, replay := range forgeries(retry) {

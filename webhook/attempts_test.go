@@ -56,7 +56,7 @@ func TestAttempts_ProxyCopiesAreNotCounted(t *testing.T) {
 			ping.On(r.Handler, returns(errCallback))
 			if attempt == 3 {
 				result := r.process(b)
-				require.Equal(t, webhook.Abandoned, result.Outcome)
+				require.Equal(t, webhook.Dropped, result.Outcome)
 				require.Equal(t, 7, result.Delivery.Attempt, "the runs are counted as before")
 				break
 			}
@@ -78,14 +78,15 @@ func TestAttempts_SlowFailuresAreCounted(t *testing.T) {
 			return errCallback
 		})
 		b, start := body("a"), time.Now()
-		want := []webhook.Outcome{webhook.Overrun, webhook.Overrun, webhook.Entrusted}
+		want := []webhook.Outcome{overrun, overrun, overrunLast}
 		for i, outcome := range want {
 			time.Sleep(time.Until(start.Add(time.Duration(i) * time.Minute)))
-			require.Equal(t, outcome, r.process(b).Outcome, "attempt %d", i+1)
+			result := r.process(b)
+			require.Equal(t, outcome, as(outcome, result.Outcome, result.Reason), "attempt %d", i+1)
 		}
 		time.Sleep(time.Minute)
 		seen := r.observations()
-		require.Equal(t, webhook.Abandoned, seen[len(seen)-1].Outcome)
+		require.Equal(t, webhook.Dropped, seen[len(seen)-1].Outcome)
 	})
 }
 
@@ -93,7 +94,7 @@ func TestAttempts_YoungContentIsNeverLast(t *testing.T) {
 	for _, parks := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			var o webhook.Options
-			last := webhook.Abandoned
+			last := webhook.Dropped
 			if parks {
 				o.DeadLetter = func(context.Context, *webhook.Delivery, error) error { return nil }
 				last = webhook.DeadLettered
@@ -124,7 +125,7 @@ func TestAttempts_RedatedDeliveriesAreCounted(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newReceiver(t, webhook.Options{}, change)
 				ping.On(r.Handler, returns(errCallback))
-				for _, want := range []webhook.Outcome{webhook.Failed, webhook.Failed, webhook.Abandoned} {
+				for _, want := range []webhook.Outcome{webhook.Failed, webhook.Failed, webhook.Dropped} {
 					require.Equal(t, want, r.process(body("a")).Outcome)
 					time.Sleep(time.Minute)
 				}
@@ -145,7 +146,7 @@ func TestAttempts_HeldBackDeliveryIsNotAbandoned(t *testing.T) {
 		time.Sleep(time.Minute)
 		require.Equal(t, webhook.Failed, r.process(b).Outcome)
 		time.Sleep(time.Minute)
-		require.Equal(t, webhook.Abandoned, r.process(b).Outcome)
+		require.Equal(t, webhook.Dropped, r.process(b).Outcome)
 	})
 }
 
@@ -155,7 +156,7 @@ func TestAttempts_StoreFailureLeavesTheRuns(t *testing.T) {
 		store := &countless{brokenStore{}}
 		r := newReceiver(t, webhook.Options{Store: store})
 		ping.On(r.Handler, returns(errCallback))
-		for _, want := range []webhook.Outcome{webhook.Failed, webhook.Failed, webhook.Abandoned} {
+		for _, want := range []webhook.Outcome{webhook.Failed, webhook.Failed, webhook.Dropped} {
 			require.Equal(t, want, r.process(body("a")).Outcome)
 		}
 	})

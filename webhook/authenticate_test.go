@@ -59,7 +59,7 @@ func TestAuthenticator_UnavailableIsNotForged(t *testing.T) {
 				require.Equal(t, webhook.ReasonAuthenticator, seen.Reason)
 				require.ErrorIs(t, seen.Err, err)
 				require.Equal(t, 1, r.log.Count(`"level":"ERROR"`, `"reason":"authenticator"`))
-				require.Equal(t, signature.Mistake("unavailable"), r.Explain(r.request(body("a")), time.Time{}).Mistake)
+				require.Equal(t, signature.Mistake(webhook.ReasonAuthenticator), r.Explain(r.request(body("a")), time.Time{}).Mistake)
 
 				down = false
 				require.Equal(t, http.StatusOK, r.deliver(body("a")).status, "the next attempt is handled")
@@ -113,8 +113,8 @@ func TestAuthenticator_PanicIsReported(t *testing.T) {
 			got := r.deliver(body("a"))
 			require.Equal(t, http.StatusInternalServerError, got.status)
 			require.NotContains(t, got.body, "tenants")
-			require.Equal(t, webhook.Panicked, r.observations()[0].Outcome)
-			require.Equal(t, 1, r.log.Count(`"outcome":"panicked"`, "authenticate_test.go"))
+			require.Equal(t, webhook.ReasonPanic, r.observations()[0].Reason)
+			require.Equal(t, 1, r.log.Count(`"outcome":"failed"`, `"reason":"panic"`, "authenticate_test.go"))
 		})
 	}
 }

@@ -19,7 +19,7 @@ func (p *passage) conclude(v verdict) Result {
 		defer close(p.concluded)
 	}
 	p.report(v, false)
-	rule := rules[v.outcome]
+	rule := ruleOf(v.outcome, v.reason)
 	result := Result{
 		Status:   rule.status,
 		Body:     bodyRefused,
@@ -33,18 +33,18 @@ func (p *passage) conclude(v verdict) Result {
 		given := *p.delivery // the run goes on with the other
 		result.Delivery = &given
 	}
-	if v.outcome == WrongMethod {
+	if v.reason == ReasonMethod {
 		result.allow = http.MethodPost
 		if p.h.options.RespondToGET {
 			result.allow = "GET, HEAD, POST"
 		}
 	}
 	switch {
-	case v.outcome == EndpointCheck:
+	case v.reason == ReasonEndpointCheck:
 		result.Body = nil
 	case v.outcome == Duplicate:
 		result.Body = bodyDuplicate
-	case v.outcome.OK():
+	case rule.status == http.StatusOK:
 		result.Body = bodyReceived
 	}
 	switch {

@@ -141,7 +141,7 @@ func TestAnErrorOfUnmarshalMeansThatTheBodyDoesNotFit(t *testing.T) {
 	r := newReceiver(t, webhook.Options{Unmarshal: func([]byte, any) error { return odd }})
 	ping.On(r.Handler, returns(nil))
 	require.Equal(t, http.StatusInternalServerError, r.deliver(body("a")).status)
-	require.Equal(t, webhook.Undecodable, r.observations()[0].Outcome)
+	require.Equal(t, webhook.ReasonUndecodable, r.observations()[0].Reason)
 	require.ErrorIs(t, r.observations()[0].Err, odd)
 }
 
@@ -189,7 +189,7 @@ func TestAPanicOnTheWayToTheCallbackIsAPanicOfTheCallback(t *testing.T) {
 				require.Equal(t, http.StatusInternalServerError, got.status)
 				require.Equal(t, `{"received":false}`, got.body)
 				o := r.observations()[0]
-				require.Equal(t, webhook.Panicked, o.Outcome)
+				require.Equal(t, webhook.ReasonPanic, o.Reason)
 				require.Equal(t, "a", o.ID, "it can be found")
 				var panicked *webhook.PanicError
 				require.ErrorAs(t, o.Err, &panicked)

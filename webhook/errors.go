@@ -82,5 +82,7 @@ func (e *PanicError) Unwrap() error {
 }
 
 func (e *permanentError) verdict() verdict { return verdict{outcome: Dropped, reason: ReasonPermanent} }
-func (e *retryError) verdict() verdict     { return verdict{outcome: RetryLater, after: e.after} }
-func (e *ignoreError) verdict() verdict    { return verdict{outcome: Ignored} }
+func (e *retryError) verdict() verdict {
+	return verdict{outcome: Failed, reason: ReasonRetryAfter, after: e.after}
+}
+func (e *ignoreError) verdict() verdict { return verdict{outcome: Ignored} }

@@ -159,7 +159,7 @@ func ExampleOptions_observer() {
 	// 200 {"received":true}
 	// deliveries{vendor="workflux",type="other",outcome="unhandled",reason="unknown_type"} signed by "default"
 	// 200 {"received":true}
-	// deliveries{vendor="workflux",type="",outcome="forged",reason="signature_mismatch"} signed by ""
+	// deliveries{vendor="workflux",type="",outcome="unauthenticated",reason="signature_mismatch"} signed by ""
 }
 
 // OnAny runs before every callback, under the same claim: for a check that all of them need. For an audit trail, use
@@ -377,7 +377,7 @@ func ExampleOptions_unmarshal() {
 	hook.OnUserMessage(func(context.Context, *workflux.UserMessage) error { return nil })
 	post(hook, "user.message", `{"message_id":"msg-1","sentiment":0.2}`)
 	// Output:
-	// undecodable webhook: the body does not fit the type of "user.message": json: unknown field "sentiment"
+	// failed webhook: the body does not fit the type of "user.message": json: unknown field "sentiment"
 	// 500 {"received":false}
 }
 

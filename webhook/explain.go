@@ -17,7 +17,7 @@ import (
 //
 // It answers in tests and in tools that are given a captured delivery. The line that is logged for a refused delivery
 // has the same sentence. Neither is for the sender. The mistakes are those of [signature.Mistake], those of the vendor's
-// package, if it signs in no such way, and the outcome, where that says it all.
+// package, if it signs in no such way, and the [Reason] of the outcome, where that says it all.
 func (h *Handler) Explain(r Request, now time.Time) signature.Explanation {
 	if now.IsZero() {
 		now = time.Now()
@@ -29,16 +29,16 @@ func (h *Handler) Explain(r Request, now time.Time) signature.Explanation {
 		return e
 	}
 	switch {
-	case v.outcome == Malformed && v.reason == ReasonNoTime:
+	case v.outcome == Rejected && v.reason == ReasonNoTime:
 		return signature.Explanation{Mistake: signature.Mistake(v.reason), Text: strings.TrimPrefix(v.err.Error(), "webhook: ")}
-	case v.outcome == Malformed:
+	case v.reason == ReasonNoObject:
 		return signature.Explanation{Mistake: signature.Mistake(v.reason), Text: "the signature or credential is right, but the body is no JSON object"}
-	case v.outcome == EndpointCheck:
+	case v.reason == ReasonEndpointCheck:
 		return signature.Explanation{Mistake: signature.NoMistake, Text: "nothing is wrong with it, but it is no delivery: HEAD and GET are responded to by Options.RespondToGET"}
 	case v.outcome == Unhandled:
 		return signature.Explanation{Mistake: signature.NoMistake, Text: "nothing is wrong with it, but no callback is registered for its type, or the vendor documents no such type"}
 	case v.final():
-		return signature.Explanation{Mistake: signature.Mistake(v.outcome), Text: v.err.Error()}
+		return signature.Explanation{Mistake: signature.Mistake(v.reason), Text: v.err.Error()}
 	default:
 		return signature.Explanation{Mistake: signature.NoMistake, Text: "nothing is wrong with it: it is authentic and, where the vendor sends a time, fresh"}
 	}
@@ -61,7 +61,7 @@ func (p *passage) judge(r *Request) verdict {
 	}
 	a := &Arrival{Header: r.Header, Body: buf.b, Match: match}
 	if a.Envelope, err = h.envelope.read(a.Body); err != nil {
-		return verdict{outcome: Malformed, reason: ReasonNoObject, err: err}
+		return verdict{outcome: Rejected, reason: ReasonNoObject, err: err}
 	}
 	p.envelope = a.Envelope
 	p.sentAt = p.timeThatCounts(a)
@@ -91,12 +91,12 @@ func (p *passage) explain(o *Observation) (e signature.Explanation) {
 	var encoded *encodedError
 	switch {
 	case errors.As(o.Err, &encoded):
-		return signature.Explanation{Mistake: signature.Mistake(Encoded), Text: encoded.explanation()}
-	case o.Outcome == Forged && p.refused != nil:
+		return signature.Explanation{Mistake: signature.Mistake(ReasonContentEncoding), Text: encoded.explanation()}
+	case o.Outcome == Unauthenticated && p.refused != nil:
 		if x, ok := p.h.endpoint.Authenticator.(Explainer); ok {
 			return x.Explain(p.refused.r, p.refused.buf.b)
 		}
-	case o.Reason == Reason(signature.Stale), o.Reason == Reason(signature.Future):
+	case o.Reason == ReasonStale, o.Reason == ReasonFuture:
 		return p.h.window.Explain(p.sentAt, p.arrived)
 	case errors.Is(o.Err, errNoByte):
 		return signature.Explanation{Mistake: signature.BodyEmpty, Text: "the request declared a body, and not one byte of it was left to read: something read it before the handler, so give the handler the body unread"}

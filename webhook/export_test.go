@@ -10,31 +10,36 @@ import (
 type ContractRow struct {
 	What       string
 	Outcome    Outcome
+	Reasons    []Reason
 	Status     int
 	RetryAfter bool
 	Key        string
 }
 
-// Contract returns the outcome contract that the answers are made from.
+// Contract returns the outcome contract that the responses are made from.
 func Contract() []ContractRow {
 	rows := make([]ContractRow, len(contract))
 	for i, r := range contract {
-		rows[i] = ContractRow{r.what, r.outcome, r.status, r.retryAfter, r.key}
+		rows[i] = ContractRow{r.what, r.outcome, r.reasons, r.status, r.retryAfter, r.key}
 	}
 	return rows
 }
 
-// ContractTable renders the contract as it stands in the package documentation.
+// ContractTable renders the contract as it is in the package documentation.
 func ContractTable() string {
-	lines := [][4]string{{"what happened", "answer", "the key", "outcome"}}
+	lines := [][5]string{{"what happened", "response", "the key", "outcome", "reason"}}
 	for _, r := range contract {
-		answer := fmt.Sprint(r.status)
+		response := fmt.Sprint(r.status)
 		if r.retryAfter {
-			answer += " + Retry-After"
+			response += " + Retry-After"
 		}
-		lines = append(lines, [4]string{r.what, answer, r.key, string(r.outcome)})
+		reasons := make([]string, len(r.reasons))
+		for i, reason := range r.reasons {
+			reasons[i] = string(reason)
+		}
+		lines = append(lines, [5]string{r.what, response, r.key, string(r.outcome), strings.Join(reasons, ", ")})
 	}
-	var width [4]int
+	var width [5]int
 	for _, l := range lines {
 		for i, cell := range l {
 			width[i] = max(width[i], utf8.RuneCountInString(cell))

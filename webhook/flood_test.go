@@ -94,7 +94,7 @@ func TestFlood_LeavesGenuineDeliveriesAndMemory(t *testing.T) {
 				madeRoom := func() (n int) {
 					for _, r := range receivers {
 						for _, o := range r.observations() {
-							if o.Reason == webhook.ReasonMadeRoom {
+							if o.Reason == webhook.ReasonEvicted {
 								n++
 							}
 						}

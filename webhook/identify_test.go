@@ -108,7 +108,7 @@ func TestEndpointKeyNamesADelivery(t *testing.T) {
 	without := r.process([]byte(`{"type":"ping","id":"c","n":0}`)).Delivery
 	require.Equal(t, []string{"acme/default/id/ping/c"}, without.Keys, "an empty name keeps the vendor's")
 	misfit := r.process([]byte(`{"type":"ping","id":"d","n":"x"}`))
-	require.Equal(t, webhook.Undecodable, misfit.Outcome)
+	require.Equal(t, webhook.ReasonUndecodable, misfit.Reason)
 	require.Equal(t, []string{"acme/default/id/ping/d"}, misfit.Delivery.Keys)
 	require.Equal(t, webhook.Unhandled, r.process([]byte(`{"type":"pong","id":"e","n":7}`)).Outcome)
 	require.Equal(t, []string{"a ping", "b ping", "c ping"}, given, "it is not asked about what nobody wants")
@@ -141,7 +141,7 @@ func TestATimeHeaderThatIsNotOneTimeIsNone(t *testing.T) {
 		r := newReceiver(t, webhook.Options{}, func(p *webhook.Profile, _ *webhook.Endpoint) { p.TimeHeader = "X-Acme-Time" })
 		ping.On(r.Handler, returns(nil))
 		result := r.process(body("a"), func(h http.Header) { h["X-Acme-Time"] = values })
-		require.Equal(t, webhook.Malformed, result.Outcome, name)
+		require.Equal(t, webhook.Rejected, result.Outcome, name)
 		require.Equal(t, webhook.ReasonNoTime, result.Reason, name)
 	}
 }

@@ -34,8 +34,17 @@ type deliveryLogger struct {
 // A sampleKey is what lines must have in common to be sampled together.
 type sampleKey struct {
 	outcome   Outcome
+	reason    Reason // of outcomes that have more than one row
 	level     slog.Level
 	authentic bool
+}
+
+func sampleKeyOf(o *Observation, level slog.Level, authentic bool) sampleKey {
+	key := sampleKey{o.Outcome, o.Reason, level, authentic}
+	if o.Outcome == Unauthenticated {
+		key.reason = ReasonNone // a sender chooses it
+	}
+	return key
 }
 
 type sample struct {
@@ -69,8 +78,8 @@ func (l *deliveryLogger) init(logger *slog.Logger) {
 func (l *deliveryLogger) delivery(p *passage, o *Observation) {
 	defer func() { _ = recover() }() // there is nothing left to report it with
 	ctx, d := p.ctx, p.delivery
-	level := rules[o.Outcome].level
-	if o.FromInbox && o.Outcome != Unmarked {
+	level := ruleOf(o.Outcome, o.Reason).level
+	if o.FromInbox && !o.notCompleted() {
 		level = min(level, slog.LevelWarn) // it is retried, or the inbox writes the Error line of a dead letter
 	}
 	if o.Unguarded || o.Reason == ReasonOtherContent {
@@ -88,7 +97,7 @@ func (l *deliveryLogger) delivery(p *passage, o *Observation) {
 	leftOut := int64(0)
 	if d == nil || !l.isFirst(d, o, level) {
 		var write bool
-		if leftOut, write = l.sample(sampleKey{o.Outcome, level, d != nil}); !write {
+		if leftOut, write = l.sample(sampleKeyOf(o, level, d != nil)); !write {
 			return
 		}
 	}
@@ -131,7 +140,7 @@ func (l *deliveryLogger) sample(key sampleKey) (leftOut int64, write bool) {
 // isFirst reports whether the line is not a repetition. An inbox runs a stored delivery only as often as its policy
 // says. A completed delivery does not run again. Debug lines are there to see every delivery.
 func (l *deliveryLogger) isFirst(d *Delivery, o *Observation, level slog.Level) bool {
-	completed := rules[o.Outcome].key == "completed" && !o.Unguarded
+	completed := ruleOf(o.Outcome, o.Reason).key == "completed" && !o.Unguarded
 	if o.FromInbox || completed || level < slog.LevelInfo {
 		return true
 	}

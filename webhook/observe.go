@@ -23,7 +23,8 @@ type Observation struct {
 	// request that brought it has had its own observation, which says Stored.
 	FromInbox bool
 
-	// Late says that the callback ended after the response. An earlier observation says Overrun or Entrusted.
+	// Late says that the callback ended after the response. An earlier observation says InFlight, with ReasonOverrun or
+	// ReasonOverrunLast.
 	Late bool
 
 	// Status is that of the response. It is zero where there is none: with FromInbox or Late, and if the request's context
@@ -41,6 +42,11 @@ type Observation struct {
 	Undecoded map[string]error
 }
 
+// notCompleted reports whether the callback ran, and the key could not be completed.
+func (o *Observation) notCompleted() bool {
+	return (o.Outcome == Handled || o.Outcome == Ignored) && (o.Reason == ReasonStore || o.Reason == ReasonLeaseLost)
+}
+
 // otherType stands for all types that the vendor does not document.
 const otherType = "other"
 
@@ -55,7 +61,7 @@ func (p *passage) report(v verdict, late bool) {
 		Unguarded: p.unguarded,
 		FromInbox: p.redelivered,
 		Late:      late,
-		Status:    p.status(v.outcome, late),
+		Status:    p.status(v, late),
 		Bytes:     p.bytes,
 		Duration:  time.Since(p.arrived),
 		Err:       v.err,

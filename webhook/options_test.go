@@ -176,8 +176,8 @@ func TestTheDefaultsAreTheDocumentedOnes(t *testing.T) {
 		require.Equal(t, []time.Duration{30 * time.Second, 4500 * time.Millisecond, 40 * time.Second}, []time.Duration{ends, answered, leased})
 
 		large := make([]byte, webhook.DefaultMaxBody+1)
-		require.Equal(t, webhook.TooLarge, h.Process(t.Context(), webhook.Request{ContentLength: int64(len(large))}).Outcome)
-		require.Equal(t, webhook.Forged, h.Process(t.Context(), webhook.Request{ContentLength: int64(len(large)) - 1}).Outcome)
+		require.Equal(t, webhook.ReasonTooLarge, h.Process(t.Context(), webhook.Request{ContentLength: int64(len(large))}).Reason)
+		require.Equal(t, webhook.Unauthenticated, h.Process(t.Context(), webhook.Request{ContentLength: int64(len(large)) - 1}).Outcome)
 	})
 }
 
@@ -190,7 +190,7 @@ func TestTheRateBurstIsASecondsWorthAtLeastOne(t *testing.T) {
 			}
 			let := 0
 			for _, o := range r.observations() {
-				if o.Outcome != webhook.Overloaded {
+				if o.Outcome != webhook.Unavailable {
 					let++
 				}
 			}

@@ -57,7 +57,7 @@ func (h *Handler) process(ctx context.Context, r *Request) Result {
 	if h.options.Inbox == nil {
 		if !h.life.enter() {
 			p.unread = true
-			return p.conclude(verdict{outcome: ShuttingDown, err: errShutdown})
+			return p.conclude(verdict{outcome: Unavailable, reason: ReasonShuttingDown, err: errShutdown})
 		}
 		defer h.life.leave() // once it has been reported as well
 	}
@@ -84,7 +84,7 @@ func (p *passage) receive(r *Request) verdict {
 		return v
 	}
 	if h.rate != nil && !h.rate.allow(p.delivery.mainKey()) {
-		return verdict{outcome: Overloaded, reason: ReasonRate, err: errors.New("webhook: more deliveries than Options.RateLimit")}
+		return verdict{outcome: Unavailable, reason: ReasonRate, err: errors.New("webhook: more deliveries than Options.RateLimit")}
 	}
 	if h.options.Inbox != nil {
 		return p.enqueue()
@@ -96,7 +96,7 @@ func (p *passage) receive(r *Request) verdict {
 func (p *passage) authenticate(r *Request) (*Arrival, verdict) {
 	h := p.h
 	if v := h.checkBounds(r); v.final() {
-		p.unread = v.outcome != EndpointCheck || r.ContentLength != 0
+		p.unread = v.reason != ReasonEndpointCheck || r.ContentLength != 0
 		return nil, v
 	}
 	o := &h.options
@@ -120,13 +120,13 @@ func (h *Handler) checkBounds(r *Request) verdict {
 	encoding := coding(r.Header["Content-Encoding"])
 	switch {
 	case h.options.RespondToGET && (r.Method == http.MethodGet || r.Method == http.MethodHead):
-		return verdict{outcome: EndpointCheck}
+		return verdict{outcome: Ignored, reason: ReasonEndpointCheck}
 	case r.Method != http.MethodPost && r.Method != "":
-		return verdict{outcome: WrongMethod, err: errors.New("webhook: the method is not POST")}
+		return verdict{outcome: Rejected, reason: ReasonMethod, err: errors.New("webhook: the method is not POST")}
 	case encoding != "":
-		return verdict{outcome: Encoded, err: &encodedError{encoding}}
+		return verdict{outcome: Rejected, reason: ReasonContentEncoding, err: &encodedError{encoding}}
 	case r.ContentLength > h.options.MaxBody:
-		return verdict{outcome: TooLarge, err: fmt.Errorf("%w: the request declares %d bytes, and Options.MaxBody is %d", errTooLarge, r.ContentLength, h.options.MaxBody)}
+		return verdict{outcome: Rejected, reason: ReasonTooLarge, err: fmt.Errorf("%w: the request declares %d bytes, and Options.MaxBody is %d", errTooLarge, r.ContentLength, h.options.MaxBody)}
 	default:
 		return verdict{}
 	}
@@ -135,17 +135,17 @@ func (h *Handler) checkBounds(r *Request) verdict {
 func unreadable(err error) verdict {
 	switch {
 	case errors.Is(err, errTooLarge):
-		return verdict{outcome: TooLarge, err: err}
+		return verdict{outcome: Rejected, reason: ReasonTooLarge, err: err}
 	case errors.Is(err, errReading):
-		return verdict{outcome: Overloaded, reason: ReasonReading, err: err}
+		return verdict{outcome: Unavailable, reason: ReasonReading, err: err}
 	case errors.Is(err, errMadeRoom):
-		return verdict{outcome: Overloaded, reason: ReasonMadeRoom, err: err}
+		return verdict{outcome: Unavailable, reason: ReasonEvicted, err: err}
 	case errors.Is(err, errSlow):
-		return verdict{outcome: Unreadable, reason: ReasonSlow, err: err}
+		return verdict{outcome: Rejected, reason: ReasonSlow, err: err}
 	case errors.Is(err, errLength):
-		return verdict{outcome: Unreadable, reason: ReasonLength, err: err}
+		return verdict{outcome: Rejected, reason: ReasonLength, err: err}
 	default:
-		return verdict{outcome: Unreadable, reason: ReasonCutOff, err: fmt.Errorf("webhook: the body broke off: %w", err)}
+		return verdict{outcome: Rejected, reason: ReasonCutOff, err: fmt.Errorf("webhook: the body broke off: %w", err)}
 	}
 }
 
@@ -166,11 +166,11 @@ func unauthenticated(err error) verdict {
 	var panicked *PanicError
 	switch {
 	case errors.As(err, &panicked):
-		return verdict{outcome: Panicked, err: err}
+		return verdict{outcome: Failed, reason: ReasonPanic, err: err}
 	case errors.Is(err, ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return verdict{outcome: Unavailable, reason: ReasonAuthenticator, err: fmt.Errorf("webhook: the Authenticator: %w", err)}
 	}
-	v := verdict{outcome: Forged, reason: ReasonCredential, err: err}
+	v := verdict{outcome: Unauthenticated, reason: ReasonCredential, err: err}
 	var reason signature.Reason
 	if errors.As(err, &reason) {
 		v.reason = Reason(reason)
@@ -187,10 +187,10 @@ func (p *passage) identify(a *Arrival) verdict {
 	p.delivery = h.newDelivery(a, p.arrived, p.sentAt)
 	if err != nil {
 		p.delivery.ID = a.Content()
-		return verdict{outcome: Malformed, reason: ReasonNoObject, err: fmt.Errorf("webhook: authentic, but not to be read: %w", err)}
+		return verdict{outcome: Rejected, reason: ReasonNoObject, err: fmt.Errorf("webhook: authentic, but not to be read: %w", err)}
 	}
 	if err := p.name(a); err != nil {
-		return verdict{outcome: Panicked, err: err}
+		return verdict{outcome: Failed, reason: ReasonPanic, err: err}
 	}
 	return p.checkFreshness()
 }
@@ -209,18 +209,18 @@ func (p *passage) checkFreshness() verdict {
 		case !h.Handles(eventType):
 			return verdict{}
 		}
-		return verdict{outcome: Malformed, reason: ReasonNoTime, err: p.envelope.noTime(&h.profile)}
+		return verdict{outcome: Rejected, reason: ReasonNoTime, err: p.envelope.noTime(&h.profile)}
 	}
 	err := h.window.Check(p.sentAt, p.arrived)
 	switch {
 	case err == nil:
 		return verdict{}
 	case errors.Is(err, signature.Future):
-		return verdict{outcome: Future, reason: Reason(signature.Future), err: err, after: p.sentAt.Sub(p.arrived.Add(h.window.Future))}
+		return verdict{outcome: Rejected, reason: ReasonFuture, err: err, after: p.sentAt.Sub(p.arrived.Add(h.window.Future))}
 	case !h.knownTypes[eventType]:
-		return verdict{outcome: Unhandled, reason: Reason(signature.Stale)}
+		return verdict{outcome: Unhandled, reason: ReasonStale}
 	default:
-		return verdict{outcome: Stale, reason: Reason(signature.Stale), err: err}
+		return verdict{outcome: Rejected, reason: ReasonStale, err: err}
 	}
 }
 
@@ -268,7 +268,7 @@ func (p *passage) handle() verdict {
 	}
 	if h.running.Add(1) > int64(h.options.MaxRunning) {
 		h.running.Add(-1)
-		return verdict{outcome: Overloaded, reason: ReasonRunning, err: errors.New("webhook: more callbacks at once than Options.MaxRunning")}
+		return verdict{outcome: Unavailable, reason: ReasonRunning, err: errors.New("webhook: more callbacks at once than Options.MaxRunning")}
 	}
 	started := false
 	defer func() {

@@ -39,7 +39,7 @@ type Request struct {
 // A Result is what became of a delivery, and what to answer.
 type Result struct {
 	Status     int
-	Body       []byte        // JSON, one of three fixed texts; do not change it. Empty for EndpointCheck
+	Body       []byte        // JSON, one of three fixed texts; do not change it. Empty with ReasonEndpointCheck
 	RetryAfter time.Duration // whole seconds, but exact from Redeliver; zero: no Retry-After header
 	Close      bool          // the connection should be closed: part of the body is still in it
 

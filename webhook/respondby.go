@@ -57,9 +57,9 @@ func (p *passage) extendWriteTimeout(r *Request) {
 
 // status returns the status of the response that the sender gets. It is zero where it gets none from us: see
 // [Observation.Status].
-func (p *passage) status(o Outcome, late bool) int {
+func (p *passage) status(v verdict, late bool) int {
 	if late || p.redelivered || p.ctx.Err() != nil {
 		return 0
 	}
-	return rules[o].status
+	return ruleOf(v.outcome, v.reason).status
 }

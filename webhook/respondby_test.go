@@ -58,7 +58,7 @@ func TestDeadline_EntrustsTheLastAttemptInTime(t *testing.T) {
 		got := sendBy(t, r, http.TimeoutHandler(r, 100*time.Millisecond, ""), 0)
 		require.Equal(t, http.StatusOK, got.status)
 		seen := r.observations()[2]
-		require.Equal(t, webhook.Entrusted, seen.Outcome)
+		require.Equal(t, webhook.ReasonOverrunLast, seen.Reason)
 		require.Equal(t, http.StatusOK, seen.Status)
 		time.Sleep(time.Minute)
 	})

@@ -110,7 +110,7 @@ func TestDecode_GoexitCostsNoSlot(t *testing.T) {
 				require.Zero(t, runs)
 				require.Len(t, r.observations(), 3)
 				for _, o := range r.observations() {
-					require.Equal(t, webhook.Panicked, o.Outcome)
+					require.Equal(t, webhook.ReasonPanic, o.Reason)
 					require.ErrorContains(t, o.Err, "runtime.Goexit")
 				}
 				good := named(`"ping"`, `"b"`)

@@ -132,10 +132,10 @@ func (p *passage) await(r *run) verdict {
 	if !r.answered.CompareAndSwap(false, true) {
 		return r.received(<-r.verdict)
 	}
-	v := verdict{outcome: Overrun, err: errors.New("webhook: the callback was still running when the answer was due")}
+	v := verdict{outcome: InFlight, reason: ReasonOverrun, err: errors.New("webhook: the callback was still running when the answer was due")}
 	if last, counted := p.lastAttempt(); p.h.profile.DisablesEndpoint && (counted || last && p.h.options.DeadLetter != nil) {
 		// This was the last time either way. A failure would cost the endpoint and bring nothing back.
-		v.outcome = Entrusted
+		v.reason = ReasonOverrunLast
 	}
 	return v
 }

@@ -21,7 +21,7 @@ func (r *run) settle(v verdict) verdict {
 		return r.giveUp(v)
 	default:
 		r.countEarlier(r.hold)
-		if last, _ := r.lastAttempt(); last || v.outcome == Undecodable {
+		if last, _ := r.lastAttempt(); last || v.reason == ReasonUndecodable {
 			return r.giveUp(v)
 		}
 		return r.release(v)
@@ -41,9 +41,9 @@ func judge(err error) verdict {
 	case unhandledError:
 		return verdict{outcome: Unhandled}
 	case *PanicError:
-		v.outcome = Panicked
+		v.outcome, v.reason = Failed, ReasonPanic
 	case *undecodableError:
-		v.outcome, v.reason = Undecodable, ReasonUndecodable
+		v.outcome, v.reason = Failed, ReasonUndecodable
 		err = e.err
 	default:
 		v.outcome = Failed
@@ -59,19 +59,20 @@ func judge(err error) verdict {
 // harm. Redelivered ones are parked by whoever redelivered them.
 func (r *run) giveUp(v verdict) verdict {
 	if r.redelivered {
-		if v.outcome == Dropped || v.outcome == Undecodable {
+		if v.outcome == Dropped || v.reason == ReasonUndecodable {
 			v.outcome = DeadLettered
 		}
 		return r.release(v) // the vendor's attempts mean nothing any more
 	}
-	if v.reason == ReasonNone {
-		v.reason = ReasonLastAttempt
+	reason := v.reason
+	if reason != ReasonPermanent && reason != ReasonUndecodable {
+		reason = ReasonLastAttempt
 	}
 	if r.h.options.DeadLetter != nil {
 		if err := r.park(v.err); err != nil {
-			return r.release(verdict{outcome: Failed, reason: ReasonParkingFailed, err: errors.Join(v.err, err)})
+			return r.release(verdict{outcome: Failed, reason: ReasonDeadLetterFailed, err: errors.Join(v.err, err)})
 		}
-		v.outcome = DeadLettered
+		v.outcome, v.reason = DeadLettered, reason
 		return r.complete(v)
 	}
 	_, counted := r.lastAttempt()
@@ -79,9 +80,12 @@ func (r *run) giveUp(v verdict) verdict {
 	case v.outcome == Dropped:
 		return r.complete(v)
 	case counted && r.h.profile.DisablesEndpoint:
-		v.outcome = Abandoned
+		v.outcome, v.reason = Dropped, reason
 		return r.complete(v)
 	default:
+		if v.reason == ReasonNone {
+			v.reason = reason
+		}
 		return r.release(v)
 	}
 }
@@ -107,7 +111,7 @@ func (r *run) complete(v verdict) verdict {
 	}
 	v.err = errors.Join(v.err, err)
 	if v.outcome == Handled || v.outcome == Ignored {
-		v.outcome, v.reason = Unmarked, ReasonStore
+		v.reason = ReasonStore
 		if errors.Is(err, idempotency.ErrLeaseLost) {
 			v.reason = ReasonLeaseLost
 		}

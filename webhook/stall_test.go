@@ -166,7 +166,7 @@ func TestStall_MadeRoomEndsTheConnection(t *testing.T) {
 					}, patience, time.Millisecond)
 				}
 				for _, o := range r.observations() {
-					require.Equal(t, webhook.ReasonMadeRoom, o.Reason)
+					require.Equal(t, webhook.ReasonEvicted, o.Reason)
 				}
 				count.requireOpen(t, 20, 4)
 			})
@@ -214,7 +214,7 @@ func TestStall_MadeRoomIsRespondedToOverHTTP2(t *testing.T) {
 			for range 3 {
 				require.Equal(t, http.StatusUnauthorized, <-statuses)
 			}
-			require.Equal(t, 1, r.log.Count("made_room"))
+			require.Equal(t, 1, r.log.Count(`"reason":"evicted"`))
 		})
 	}
 }

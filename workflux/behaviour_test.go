@@ -92,7 +92,7 @@ func TestHandler_FifthFailureIs200(t *testing.T) {
 			}
 			time.Sleep(time.Until(began.Add(reading.Attempts[4])))
 			last := sender.Process(d)
-			require.Equal(t, webhook.Abandoned, last.Outcome, reading.Name)
+			require.Equal(t, webhook.Dropped, last.Outcome, reading.Name)
 			require.Equal(t, http.StatusOK, last.Status)
 		})
 	}

@@ -198,18 +198,18 @@ func (r *memoryRun) spoil(d inbox.Decision) inbox.Decision {
 	switch {
 	case r.fault == countsEverything,
 		r.fault == countsInFlight && a.Outcome == webhook.InFlight,
-		r.fault == countsShutdown && a.Outcome == webhook.ShuttingDown:
+		r.fault == countsShutdown && a.Reason == webhook.ReasonShuttingDown:
 		a.Counted = true
 	case r.fault == countsNothing,
-		r.fault == countsNoPanic && a.Outcome == webhook.Panicked,
-		r.fault == countsNoRetryAfter && a.Outcome == webhook.RetryLater:
+		r.fault == countsNoPanic && a.Reason == webhook.ReasonPanic,
+		r.fault == countsNoRetryAfter && a.Reason == webhook.ReasonRetryAfter:
 		a.Counted = false
 	case r.fault == keepsNoErrors:
 		a.Error = ""
 	case r.fault == noBackoff && d.Verdict == inbox.Again:
 		d.After = 0
 	case r.fault == backsOffInFlight && a.Outcome == webhook.InFlight,
-		r.fault == backsOffRetryAfter && a.Outcome == webhook.RetryLater && d.Verdict == inbox.Again:
+		r.fault == backsOffRetryAfter && a.Reason == webhook.ReasonRetryAfter && d.Verdict == inbox.Again:
 		d.After = r.policy.Backoff(1)
 	case r.fault == overflows && time.Now().Add(d.After).Year() > 2262: // as UnixNano does
 		d.After = 0

@@ -263,7 +263,7 @@ func (r *memoryRun) settle(row *row, d inbox.Decision) {
 	if d.Attempt.Counted {
 		row.tried++
 	}
-	if d.Attempt.Outcome == webhook.ShuttingDown && r.fault != spins {
+	if d.Attempt.Reason == webhook.ReasonShuttingDown && r.fault != spins {
 		for _, h := range r.dispatcher.Hooks() {
 			if h.Vendor()+"/"+h.Endpoint() == row.name() {
 				r.shut[row.name()] = h // it would be taken again and again

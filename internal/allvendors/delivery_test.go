@@ -40,7 +40,7 @@ func TestASignatureMadeByHandOverTheBodyAloneIsAccepted(t *testing.T) {
 		require.Equal(t, webhook.Handled, result.Outcome, "%v", result.Err)
 
 		result = h.Process(t.Context(), webhook.Request{Header: header, Body: strings.NewReader(body + "\n")})
-		require.Equal(t, webhook.Forged, result.Outcome)
+		require.Equal(t, webhook.Unauthenticated, result.Outcome)
 	})
 }
 
@@ -51,24 +51,25 @@ func TestADeliveryIsTakenWithinTheWindowAndTheLastRetryIsWithinIt(t *testing.T) 
 		if window == 0 {
 			t.Skip("no time is signed")
 		}
-		outcomes := map[time.Duration]webhook.Outcome{
-			-5*time.Minute - time.Second: webhook.Future,
-			-5 * time.Minute:             webhook.Handled,
-			window:                       webhook.Handled,
-			window + time.Second:         webhook.Stale,
+		reasons := map[time.Duration]webhook.Reason{
+			-5*time.Minute - time.Second: webhook.ReasonFuture,
+			-5 * time.Minute:             webhook.ReasonNone,
+			window:                       webhook.ReasonNone,
+			window + time.Second:         webhook.ReasonStale,
 		}
 		if v.Profile.TimeHeader == "" { // else each attempt has a time of its own
 			for _, reading := range v.Schedules {
-				outcomes[reading.Attempts[len(reading.Attempts)-1]] = webhook.Handled
+				reasons[reading.Attempts[len(reading.Attempts)-1]] = webhook.ReasonNone
 			}
 		}
-		for ago, want := range outcomes {
+		for ago, want := range reasons {
 			onADay(t, func(t *testing.T) {
 				h := kit.Handler(t)
 				h.OnEach(succeed)
 				sender := kit.Sender(t, h).WithClock(-ago)
 				result := sender.Process(sender.Sample(v.Samples[0].Name))
-				require.Equal(t, want, result.Outcome, "%v old", ago)
+				require.Equal(t, want, result.Reason, "%v old", ago)
+				require.Equal(t, want == webhook.ReasonNone, result.Outcome == webhook.Handled)
 			})
 		}
 	})

@@ -133,7 +133,7 @@ func (s situation) play(t *testing.T) ending {
 		Observer: func(_ context.Context, obs webhook.Observation) {
 			mu.Lock()
 			defer mu.Unlock()
-			e.abandoned = e.abandoned || obs.Outcome == webhook.Abandoned
+			e.abandoned = e.abandoned || obs.Outcome == webhook.Dropped
 		},
 	}
 	switch s.park {

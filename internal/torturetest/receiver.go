@@ -158,7 +158,7 @@ func (r *Receiver) observe(_ context.Context, o webhook.Observation) {
 	case !known:
 	case o.Outcome == webhook.Handled:
 		say(completed, name.(string)) //nolint:forcetypeassert // see callback
-	case o.Outcome == webhook.Unmarked:
+	case o.Reason == webhook.ReasonStore:
 		say(unmarked, name.(string)) //nolint:forcetypeassert // see callback
 	}
 }

@@ -111,7 +111,7 @@ func (d *desk) receive(w http.ResponseWriter, r *http.Request, v *vendors.Vendor
 		if result.Delivery != nil {
 			c.Type, c.ID = result.Delivery.Type, result.Delivery.ID
 		}
-		if !result.Outcome.OK() {
+		if result.Status != http.StatusOK {
 			c.Explanation = sentence(h.Explain(request(), arrived).Text)
 		}
 		maps.Copy(w.Header(), result.Header())

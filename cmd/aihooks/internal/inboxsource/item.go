@@ -68,7 +68,7 @@ func buried(last inbox.Attempt, attempts int) string {
 // done says how an entry ended. One that was discarded keeps the attempts that it had; one that was handled at once has none.
 func done(last inbox.Attempt) string {
 	switch last.Outcome {
-	case "", webhook.Handled, webhook.Unmarked:
+	case "", webhook.Handled:
 		return "Its callback has handled it."
 	case webhook.Duplicate:
 		return "It had been handled before."
