@@ -6,15 +6,16 @@ import (
 	"time"
 
 	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // lastAttempt reports whether the vendor may not send the delivery again, and whether our own count says so: the age
 // of the signed time knows of attempts that we did not see, but not for certain.
 func (p *passage) lastAttempt() (last, counted bool) {
 	profile := &p.h.profile
-	aged := profile.LastAge > 0 && !p.sentAt.IsZero() && p.arrived.Sub(p.sentAt) > profile.LastAge
+	aged := profile.GiveUpAfter > 0 && !p.sentAt.IsZero() && p.arrived.Sub(p.sentAt) > profile.GiveUpAfter
 	counted = profile.Attempts > 0 && p.attempts >= profile.Attempts
-	if profile.LastAge > 0 && p.namedByContent() {
+	if profile.GiveUpAfter > 0 && p.namedByContent() {
 		counted = counted && aged // five failures of young bytes are a person's, or a proxy's
 	}
 	return counted || aged, counted
@@ -23,7 +24,7 @@ func (p *passage) lastAttempt() (last, counted bool) {
 // namedByContent reports whether the same bytes, and so the same signed time, come on every attempt.
 func (p *passage) namedByContent() bool {
 	keys := p.delivery.Keys
-	return len(keys) > 0 && strings.HasPrefix(keys[0], p.keyPrefix()+contentKey)
+	return len(keys) > 0 && strings.HasPrefix(keys[0], p.keyPrefix()+vendors.ContentPrefix)
 }
 
 // countLast counts the vendor's attempts before a run that can be the last. There cannot be more of them than runs, so

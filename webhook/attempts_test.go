@@ -11,14 +11,15 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // byContent makes Acme a vendor without ids, as WorkFlux is.
-func byContent(p *webhook.Profile, _ *webhook.Endpoint) { p.Identify = webhook.ByContent }
+func byContent(p *vendors.Profile, _ *vendors.HandlerConfig) { p.DedupKeys = vendors.ByContent }
 
 func TestAttempts_BurstIsOneAttempt(t *testing.T) {
-	for name, change := range map[string]func(*webhook.Profile, *webhook.Endpoint){
-		"named by id":      func(*webhook.Profile, *webhook.Endpoint) {},
+	for name, change := range map[string]func(*vendors.Profile, *vendors.HandlerConfig){
+		"named by id":      func(*vendors.Profile, *vendors.HandlerConfig) {},
 		"named by content": byContent,
 	} {
 		for _, o := range []webhook.Options{{}, {DeadLetter: nowhere(t)}} {
@@ -114,11 +115,11 @@ func TestAttempts_YoungContentIsNeverLast(t *testing.T) {
 
 // Where the name is not the content, the vendor may date every attempt anew, and the count alone decides.
 func TestAttempts_RedatedDeliveriesAreCounted(t *testing.T) {
-	for name, change := range map[string]func(*webhook.Profile, *webhook.Endpoint){
-		"named by id": func(*webhook.Profile, *webhook.Endpoint) {},
-		"named by the user": func(p *webhook.Profile, e *webhook.Endpoint) {
+	for name, change := range map[string]func(*vendors.Profile, *vendors.HandlerConfig){
+		"named by id": func(*vendors.Profile, *vendors.HandlerConfig) {},
+		"named by the user": func(p *vendors.Profile, e *vendors.HandlerConfig) {
 			byContent(p, e)
-			e.Key = func(event any) string { return event.(*Ping).ID }
+			e.DedupKey = func(event any) string { return event.(*Ping).ID }
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

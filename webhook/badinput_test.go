@@ -14,7 +14,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-var pong = webhook.NewKind[Ping]("pong")
+var pong = webhook.NewEventType[Ping]("pong")
 
 // at stands for the present time in the bodies below.
 const at = "@"

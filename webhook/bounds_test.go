@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
@@ -219,7 +220,7 @@ func TestWhatTheInboxSaysIsObserved(t *testing.T) {
 }
 
 func TestAHandlerSaysWhatItIsFor(t *testing.T) {
-	r := newReceiver(t, webhook.Options{}, func(_ *webhook.Profile, e *webhook.Endpoint) { e.Name = "eu" })
+	r := newReceiver(t, webhook.Options{}, func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Endpoint = "eu" })
 	require.Equal(t, "acme", r.Vendor())
 	require.Equal(t, "eu", r.Endpoint())
 	require.False(t, r.Handles("ping"))
@@ -281,7 +282,7 @@ func TestRetryAfterIsInWholeSecondsAndWithinItsBounds(t *testing.T) {
 		59*time.Minute + 59_000: {0, 59*time.Minute + time.Second},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			r := newReceiver(t, webhook.Options{}, func(p *webhook.Profile, _ *webhook.Endpoint) { p.Window, p.LastAge = 3*time.Hour, 0 })
+			r := newReceiver(t, webhook.Options{}, func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.Window, p.GiveUpAfter = 3*time.Hour, 0 })
 			ping.On(r.Handler, returns(webhook.RetryAfter(said, errCallback)))
 			result := r.process(bodyAt("a", time.Now().Add(-c.age)))
 			require.Equal(t, webhook.ReasonRetryAfter, result.Reason)

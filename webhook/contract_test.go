@@ -18,6 +18,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 var errCallback = errors.New("the callback's own words")
@@ -25,7 +26,7 @@ var errCallback = errors.New("the callback's own words")
 // A contractCase brings a row of the contract about.
 type contractCase struct {
 	options func(o *webhook.Options)
-	change  func(*webhook.Profile, *webhook.Endpoint)
+	change  func(*vendors.Profile, *vendors.HandlerConfig)
 	// callback is registered for pings; none if nil.
 	callback func(ctx context.Context, e *Ping) error
 	// before happens ahead of the delivery.
@@ -261,7 +262,7 @@ func (c *contractCase) check(t *testing.T, row webhook.ContractRow, onSocket boo
 	if c.options != nil {
 		c.options(&o)
 	}
-	var change []func(*webhook.Profile, *webhook.Endpoint)
+	var change []func(*vendors.Profile, *vendors.HandlerConfig)
 	if c.change != nil {
 		change = append(change, c.change)
 	}

@@ -71,7 +71,7 @@
 //
 // A field that does not fit the event's type stays unset, and the callback runs: [Event.Undecoded] says which fields and
 // why, as do the [Observation] and, for the first time, a Warning in the log. A whole number fits an integer however it
-// is written, and a time is read in every notation that is one instant; see [EnvelopeNames] for the envelope. A body
+// is written, and a time is read in every notation that is one instant; see [vendors.EnvelopeNames] for the envelope. A body
 // does not fit its type at all if its data is not an object, or with [Options.StrictFields].
 //
 // # Times

@@ -18,6 +18,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 	"github.com/aihooks/aihooks-go/workflux"
 )
@@ -209,11 +210,11 @@ func ExampleAuthenticatorFunc() {
 		}
 		return signature.NewKeyring(signature.NewKey(tenant, workfluxSecret))
 	}
-	hook, err := webhook.New(profile, webhook.Endpoint{Authenticator: webhook.AuthenticatorFunc(
-		func(ctx context.Context, r *webhook.Request, body []byte) (signature.Match, error) {
+	hook, err := webhook.NewHandler(profile, vendors.HandlerConfig{Authenticator: vendors.AuthenticatorFunc(
+		func(ctx context.Context, r *vendors.Request, body []byte) (signature.Match, error) {
 			keys, err := keysOf(ctx, path.Base(r.URL.Path))
 			if err != nil {
-				return signature.Match{}, fmt.Errorf("%w: %w", webhook.ErrUnavailable, err)
+				return signature.Match{}, fmt.Errorf("%w: %w", vendors.ErrUnavailable, err)
 			}
 			return verifier.Verify(keys, r.Header, body)
 		},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // Explain says what would become of r before anything is claimed, and why, in one sentence for people: what is wrong with
@@ -59,8 +60,8 @@ func (p *passage) judge(r *Request) verdict {
 		p.refused = &refused{r, buf}
 		return unauthenticated(err)
 	}
-	a := &Arrival{Header: r.Header, Body: buf.b, Match: match}
-	if a.Envelope, err = h.envelope.read(a.Body); err != nil {
+	a := &vendors.Authenticated{Header: r.Header, Body: buf.b, Match: match}
+	if a.Envelope, err = h.envelope.Read(a.Body); err != nil {
 		return verdict{outcome: Rejected, reason: ReasonNoObject, err: err}
 	}
 	p.envelope = a.Envelope
@@ -93,8 +94,8 @@ func (p *passage) explain(o *Observation) (e signature.Explanation) {
 	case errors.As(o.Err, &encoded):
 		return signature.Explanation{Mistake: signature.Mistake(ReasonContentEncoding), Text: encoded.explanation()}
 	case o.Outcome == Unauthenticated && p.refused != nil:
-		if x, ok := p.h.endpoint.Authenticator.(Explainer); ok {
-			return x.Explain(p.refused.r, p.refused.buf.b)
+		if x, ok := p.h.config.Authenticator.(vendors.Explainer); ok {
+			return x.Explain(p.refused.r.shown(), p.refused.buf.b)
 		}
 	case o.Reason == ReasonStale, o.Reason == ReasonFuture:
 		return p.h.window.Explain(p.sentAt, p.arrived)

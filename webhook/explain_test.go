@@ -20,6 +20,7 @@ import (
 	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // request returns a request with a body that is signed, as it is given to Process.
@@ -118,11 +119,11 @@ func TestAMiddlewareThatReadsTheBodyIsFoundOut(t *testing.T) {
 // An explainer refuses everything, and counts how often it is asked why.
 type explainer struct{ asked atomic.Int64 }
 
-func (*explainer) Authenticate(context.Context, *webhook.Request, []byte) (signature.Match, error) {
+func (*explainer) Authenticate(context.Context, *vendors.Request, []byte) (signature.Match, error) {
 	return signature.Match{}, signature.Mismatch
 }
 
-func (e *explainer) Explain(_ *webhook.Request, body []byte) signature.Explanation {
+func (e *explainer) Explain(_ *vendors.Request, body []byte) signature.Explanation {
 	if string(body) != "{}" {
 		panic("the body is another one by now")
 	}
@@ -141,7 +142,7 @@ func TestNothingIsExplainedUnlessItsLineIsWritten(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var log logtest.Book
 				e := new(explainer)
-				h, err := webhook.New(acme(), webhook.Endpoint{Authenticator: e}, &webhook.Options{
+				h, err := webhook.NewHandler(acme(), vendors.HandlerConfig{Authenticator: e}, &webhook.Options{
 					Logger: log.JSON(test.level),
 				})
 				require.NoError(t, err)
@@ -159,7 +160,7 @@ func TestNothingIsExplainedUnlessItsLineIsWritten(t *testing.T) {
 
 func TestAnExplainerThatPanicsCostsTheExplanationAlone(t *testing.T) {
 	var log logtest.Book
-	h, err := webhook.New(acme(), webhook.Endpoint{Authenticator: new(explainer)}, &webhook.Options{Logger: log.JSON(slog.LevelInfo)})
+	h, err := webhook.NewHandler(acme(), vendors.HandlerConfig{Authenticator: new(explainer)}, &webhook.Options{Logger: log.JSON(slog.LevelInfo)})
 	require.NoError(t, err)
 	result := h.Process(t.Context(), webhook.Request{Body: strings.NewReader("[]")})
 	require.Equal(t, webhook.Unauthenticated, result.Outcome)
@@ -171,8 +172,8 @@ func TestAnExplainerThatPanicsCostsTheExplanationAlone(t *testing.T) {
 func TestExplainingSaysWhatWouldBecomeOfADelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		arrived := time.Now()
-		r := newReceiver(t, webhook.Options{MaxBody: 200}, func(_ *webhook.Profile, e *webhook.Endpoint) {
-			e.Key = func(any) string { panic("no code of the user's is run") }
+		r := newReceiver(t, webhook.Options{MaxBody: 200}, func(_ *vendors.Profile, e *vendors.HandlerConfig) {
+			e.DedupKey = func(any) string { panic("no code of the user's is run") }
 		})
 		ping.On(r.Handler, func(context.Context, *Ping) error { panic("no callback is called") })
 		with := func(body string, change func(r *webhook.Request)) webhook.Request {
@@ -210,7 +211,7 @@ func TestExplainingSaysWhatWouldBecomeOfADelivery(t *testing.T) {
 		require.Equal(t, signature.NoMistake, r.Explain(with(genuine, nil), arrived).Mistake, "it is judged by when it arrived")
 		require.Equal(t, signature.TimeStale, r.Explain(with(genuine, nil), time.Time{}).Mistake)
 		require.Empty(t, r.observations())
-		webhook.NewKind[Ping]("pong").On(r.Handler, func(context.Context, *Ping) error { return nil }) // does not panic: nothing was delivered
+		webhook.NewEventType[Ping]("pong").On(r.Handler, func(context.Context, *Ping) error { return nil }) // does not panic: nothing was delivered
 	})
 }
 

@@ -68,3 +68,10 @@ func (h *Handler) ReadBudget() *ReadBudget { return h.options.ReadBudget }
 
 // Chunk is what a body takes of a budget at first.
 const Chunk = chunkSize
+
+// The defaults of Options that the tests know.
+const (
+	DefaultBodyTimeout  = defaultBodyTimeout
+	DefaultStoreTimeout = defaultStoreTimeout
+	DefaultReadBudget   = defaultReadBudget
+)

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // flood has so many unauthenticated senders send what attack writes, on connections that they open again and keep until
@@ -82,7 +83,7 @@ func TestFlood_LeavesGenuineDeliveriesAndMemory(t *testing.T) {
 				mux := http.NewServeMux()
 				for i := range 2 {
 					r := newReceiver(t, webhook.Options{MaxBody: 8 * chunk, ReadBudget: budget, BodyTimeout: patience, AnswerTimeout: patience},
-						func(p *webhook.Profile, _ *webhook.Endpoint) { p.AnswerWithin = 2 * patience })
+						func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.RespondWithin = 2 * patience })
 					ping.On(r.Handler, returns(nil))
 					mux.Handle(fmt.Sprintf("/%d", i), hide(r))
 					receivers = append(receivers, r)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 func digest(s string) string {
@@ -88,8 +89,8 @@ func TestADeliveryIsADuplicateByItsIDWhateverElseChanged(t *testing.T) {
 
 func TestEndpointKeyNamesADelivery(t *testing.T) {
 	var given []string
-	r := newReceiver(t, webhook.Options{}, loose(acme().Envelope), func(_ *webhook.Profile, e *webhook.Endpoint) {
-		e.Key = func(event any) string {
+	r := newReceiver(t, webhook.Options{}, loose(acme().Envelope), func(_ *vendors.Profile, e *vendors.HandlerConfig) {
+		e.DedupKey = func(event any) string {
 			e := event.(*Ping)
 			given = append(given, e.ID+" "+e.Type)
 			require.NotNil(t, e.Delivery(), "it may look at the whole delivery")
@@ -115,7 +116,7 @@ func TestEndpointKeyNamesADelivery(t *testing.T) {
 }
 
 func TestADeliveryKeepsTheHeadersOfTheVendorsPageAndNoOther(t *testing.T) {
-	r := newReceiver(t, webhook.Options{}, loose(acme().Envelope), func(p *webhook.Profile, _ *webhook.Endpoint) {
+	r := newReceiver(t, webhook.Options{}, loose(acme().Envelope), func(p *vendors.Profile, _ *vendors.HandlerConfig) {
 		p.TimeHeader, p.Headers = "X-Acme-Time", []string{"X-Acme-Event", "X-Acme-Absent"}
 	})
 	var kept http.Header
@@ -138,7 +139,7 @@ func TestADeliveryKeepsTheHeadersOfTheVendorsPageAndNoOther(t *testing.T) {
 
 func TestATimeHeaderThatIsNotOneTimeIsNone(t *testing.T) {
 	for name, values := range map[string][]string{"none": nil, "two": {"1767323045", "1767323045"}, "a sign": {"+1767323045"}, "words": {"now"}} {
-		r := newReceiver(t, webhook.Options{}, func(p *webhook.Profile, _ *webhook.Endpoint) { p.TimeHeader = "X-Acme-Time" })
+		r := newReceiver(t, webhook.Options{}, func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.TimeHeader = "X-Acme-Time" })
 		ping.On(r.Handler, returns(nil))
 		result := r.process(body("a"), func(h http.Header) { h["X-Acme-Time"] = values })
 		require.Equal(t, webhook.Rejected, result.Outcome, name)
@@ -147,17 +148,17 @@ func TestATimeHeaderThatIsNotOneTimeIsNone(t *testing.T) {
 }
 
 func TestTheContentOfADeliveryIsThatOfTheSignedBytes(t *testing.T) {
-	a := webhook.Arrival{Body: []byte("{}")}
+	a := vendors.Authenticated{Body: []byte("{}")}
 	require.Equal(t, digest("{}"), a.Content(), "of the body, where nothing is signed")
-	require.Equal(t, webhook.Identity{ID: digest("{}"), Keys: []string{"content/" + digest("{}")}}, webhook.ByContent(&a))
+	require.Equal(t, vendors.DedupKeys{ID: digest("{}"), Keys: []string{"content/" + digest("{}")}}, vendors.ByContent(&a))
 
 	scheme := signature.Scheme{
 		Header: "X-Acme-Signature",
 		Forms:  []signature.Form{{Name: "timed", Covers: []string{"X-Acme-Time"}}},
 		Fields: []signature.Field{{Header: "X-Acme-Time", Grammar: signature.UnixTime}},
 	}
-	r := newReceiver(t, webhook.Options{}, func(p *webhook.Profile, _ *webhook.Endpoint) {
-		p.Scheme, p.Identify, p.TimeHeader, p.Envelope.Time = &scheme, webhook.ByContent, "X-Acme-Time", nil
+	r := newReceiver(t, webhook.Options{}, func(p *vendors.Profile, _ *vendors.HandlerConfig) {
+		p.Scheme, p.DedupKeys, p.TimeHeader, p.Envelope.Time = &scheme, vendors.ByContent, "X-Acme-Time", nil
 	})
 	ping.On(r.Handler, returns(nil))
 	b := []byte(`{"type":"ping"}`)

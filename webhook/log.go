@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/aihooks/aihooks-go/internal/names"
 )
 
 // A deliveryLogger writes the log lines. A line that anybody can repeat is sampled: each line about a request that is not
@@ -162,7 +164,7 @@ func (l *deliveryLogger) isFirst(d *Delivery, o *Observation, level slog.Level) 
 func (l *deliveryLogger) firstOf(eventType string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	eventType = bounded(eventType, maxName)
+	eventType = names.Bounded(eventType, names.Max)
 	if l.typesSeen[eventType] || len(l.typesSeen) >= maxTypesSeen {
 		return false
 	}
@@ -176,7 +178,7 @@ func (l *deliveryLogger) firstField(eventType string, fields map[string]error) (
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for pointer := range fields {
-		name := bounded(eventType, maxName) + " " + clip(listIndex.ReplaceAllString(pointer, "/*"), maxFieldName)
+		name := names.Bounded(eventType, names.Max) + " " + clip(listIndex.ReplaceAllString(pointer, "/*"), maxFieldName)
 		if !l.fieldsSeen[name] && len(l.fieldsSeen) < maxFieldsSeen {
 			l.fieldsSeen[name], first = true, true
 		}
@@ -219,7 +221,7 @@ func (l *deliveryLogger) line(p *passage, level slog.Level, o *Observation, left
 		attrs = append(attrs, slog.String("reason", string(o.Reason)))
 	}
 	if d != nil {
-		attrs = append(attrs, slog.String("type", bounded(d.Type, maxName)), slog.String("id", o.ID), slog.Int("attempt", d.Attempt),
+		attrs = append(attrs, slog.String("type", names.Bounded(d.Type, names.Max)), slog.String("id", o.ID), slog.Int("attempt", d.Attempt),
 			slog.String("signed_by", d.SignedBy))
 	}
 	attrs = append(attrs, slog.Float64("duration_ms", float64(o.Duration.Microseconds())/1000))

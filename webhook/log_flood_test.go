@@ -17,11 +17,12 @@ import (
 	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // A quietReceiver is a handler for Acme whose log is kept at Info, as in production.
 type quietReceiver struct {
-	*webhook.SignedHandler
+	*webhook.Handler
 	log      logtest.Book
 	observed int
 }
@@ -33,10 +34,10 @@ func newQuietReceiver(t *testing.T, o webhook.Options, callback func(context.Con
 	if o.Observer == nil {
 		o.Observer = func(context.Context, webhook.Observation) { r.observed++ }
 	}
-	h, err := webhook.NewSigned(acme(), webhook.Endpoint{}, []signature.Key{signature.NewKey("default", acmeSecret)}, &o)
+	h, err := webhook.NewHandler(acme(), vendors.HandlerConfig{Keys: []signature.Key{signature.NewKey("default", acmeSecret)}}, &o)
 	require.NoError(t, err)
-	ping.On(h.Handler, callback)
-	r.SignedHandler = h
+	ping.On(h, callback)
+	r.Handler = h
 	return r
 }
 
@@ -186,7 +187,7 @@ type Person struct {
 }
 
 func TestDecode_ErrorsQuoteNoValue(t *testing.T) {
-	person := webhook.NewKind[Person]("person")
+	person := webhook.NewEventType[Person]("person")
 	refuse := func(data []byte, _ any) error { return fmt.Errorf("cannot decode %s", data) }
 	for name, c := range map[string]struct {
 		data    string
@@ -247,17 +248,17 @@ func TestLog_TextsAreBounded(t *testing.T) {
 // An authenticator's explanation can be as long as what it was shown.
 type talkative struct{}
 
-func (talkative) Authenticate(context.Context, *webhook.Request, []byte) (signature.Match, error) {
+func (talkative) Authenticate(context.Context, *vendors.Request, []byte) (signature.Match, error) {
 	return signature.Match{}, errors.New(strings.Repeat("e", 1<<20))
 }
 
-func (talkative) Explain(_ *webhook.Request, b []byte) signature.Explanation {
+func (talkative) Explain(_ *vendors.Request, b []byte) signature.Explanation {
 	return signature.Explanation{Mistake: signature.Unexplained, Text: strings.Repeat("x", 1<<20)}
 }
 
 func TestLog_ExplanationsAreBounded(t *testing.T) {
 	var log logtest.Book
-	h, err := webhook.New(acme(), webhook.Endpoint{Authenticator: talkative{}}, &webhook.Options{Logger: log.JSON(slog.LevelInfo)})
+	h, err := webhook.NewHandler(acme(), vendors.HandlerConfig{Authenticator: talkative{}}, &webhook.Options{Logger: log.JSON(slog.LevelInfo)})
 	require.NoError(t, err)
 	require.Equal(t, webhook.Unauthenticated, h.Process(t.Context(), webhook.Request{}).Outcome)
 	require.Contains(t, log.String(), "explanation")

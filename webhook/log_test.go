@@ -24,6 +24,7 @@ import (
 	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // levels are those that the contract gives the outcomes and their reasons. A DEBUG line is for what went as it should.
@@ -70,10 +71,10 @@ func TestEachOutcomeIsLoggedAtItsLevel(t *testing.T) {
 
 func TestGoodDeliveriesLeaveNoLine(t *testing.T) {
 	var log logtest.Book
-	h, err := webhook.NewSigned(acme(), webhook.Endpoint{}, []signature.Key{signature.NewKey("default", acmeSecret)},
+	h, err := webhook.NewHandler(acme(), vendors.HandlerConfig{Keys: []signature.Key{signature.NewKey("default", acmeSecret)}},
 		&webhook.Options{Logger: log.JSON(slog.LevelInfo)})
 	require.NoError(t, err)
-	ping.On(h.Handler, func(_ context.Context, e *Ping) error {
+	ping.On(h, func(_ context.Context, e *Ping) error {
 		if e.ID == "c" {
 			return webhook.Ignore("not ours")
 		}
@@ -171,7 +172,7 @@ func TestALoggerThatPanicsEndsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, err := newHandler(&webhook.Options{Logger: slog.New(panickyLog{slog.DiscardHandler})})
 		require.NoError(t, err)
-		ping.On(h.Handler, func(ctx context.Context, e *Ping) error {
+		ping.On(h, func(ctx context.Context, e *Ping) error {
 			_ = slow(ctx, e)
 			return errCallback
 		})
@@ -255,7 +256,7 @@ func TestNeitherSecretNorMACIsEverSaid(t *testing.T) {
 
 func TestAHandlerDoesNotPrintItsKeys(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
-	requireNoSecrets(t, fmt.Sprintf("%v %+v %#v", r.SignedHandler, r.SignedHandler, r.Handler), nil)
+	requireNoSecrets(t, fmt.Sprintf("%v %+v %#v", r.Handler, r.Handler, r.Handler), nil)
 }
 
 func TestADeliveryDoesNotCarryItsSignature(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // The model: many deliveries of few keys at once, to several processes over one store, by senders that go on until they
@@ -99,12 +100,12 @@ func newModel(t *testing.T, world int, seed uint64) *model {
 }
 
 func (m *model) newProcess() *receiver {
-	r := newReceiver(m, webhook.Options{Store: m.store}, func(p *webhook.Profile, _ *webhook.Endpoint) {
-		p.Attempts, p.LastAge = 0, 0 // no attempt is the last, so a 2xx must mean that it is done
+	r := newReceiver(m, webhook.Options{Store: m.store}, func(p *vendors.Profile, _ *vendors.HandlerConfig) {
+		p.Attempts, p.GiveUpAfter = 0, 0 // no attempt is the last, so a 2xx must mean that it is done
 		if m.twoKeys {
-			p.Identify = func(a *webhook.Arrival) webhook.Identity {
-				byID, byContent := webhook.ByEventID(a), webhook.ByContent(a)
-				return webhook.Identity{ID: byID.ID, Keys: append(byContent.Keys, byID.Keys...)}
+			p.DedupKeys = func(a *vendors.Authenticated) vendors.DedupKeys {
+				byID, byContent := vendors.ByEventID(a), vendors.ByContent(a)
+				return vendors.DedupKeys{ID: byID.ID, Keys: append(byContent.Keys, byID.Keys...)}
 			}
 		}
 	})

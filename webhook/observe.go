@@ -4,6 +4,8 @@ import (
 	"context"
 	"runtime/debug"
 	"time"
+
+	"github.com/aihooks/aihooks-go/internal/names"
 )
 
 // An Observation says what became of one request, or of one run of a stored delivery. Its strings, but for ID and Err, come from fixed lists or from the
@@ -55,7 +57,7 @@ func (p *passage) report(v verdict, late bool) {
 	h := p.h
 	o := Observation{
 		Vendor:    h.profile.Name,
-		Endpoint:  h.endpoint.Name,
+		Endpoint:  h.config.Endpoint,
 		Outcome:   v.outcome,
 		Reason:    v.reason,
 		Unguarded: p.unguarded,
@@ -68,7 +70,7 @@ func (p *passage) report(v verdict, late bool) {
 		Undecoded: p.undecodedFields,
 	}
 	if d := p.delivery; d != nil {
-		o.Type, o.ID, o.Attempt, o.SignedBy, o.Form = d.Type, bounded(d.ID, maxName), d.Attempt, d.SignedBy, d.Form
+		o.Type, o.ID, o.Attempt, o.SignedBy, o.Form = d.Type, names.Bounded(d.ID, names.Max), d.Attempt, d.SignedBy, d.Form
 		if !h.knownTypes[d.Type] {
 			o.Type = otherType
 		}
@@ -82,7 +84,7 @@ func (p *passage) report(v verdict, late bool) {
 // notice warns of what is wrong with the configuration, and was seen only when a delivery came.
 func (h *Handler) notice(ctx context.Context, text string, args ...any) {
 	defer func() { _ = recover() }() // there is no other place to report it
-	args = append([]any{"vendor", h.profile.Name, "endpoint", h.endpoint.Name}, args...)
+	args = append([]any{"vendor", h.profile.Name, "endpoint", h.config.Endpoint}, args...)
 	h.options.Logger.WarnContext(ctx, text, args...)
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // touched is a store and an inbox that must not be called.
@@ -76,12 +77,12 @@ func TestForged_CallsNothing(t *testing.T) {
 				} else {
 					o.DeadLetter = func(context.Context, *webhook.Delivery, error) error { return nothing.called("Options.DeadLetter") }
 				}
-				r := newReceiver(t, o, func(p *webhook.Profile, e *webhook.Endpoint) {
-					p.Identify = func(a *webhook.Arrival) webhook.Identity {
-						_ = nothing.called("Profile.Identify")
-						return webhook.ByEventID(a)
+				r := newReceiver(t, o, func(p *vendors.Profile, e *vendors.HandlerConfig) {
+					p.DedupKeys = func(a *vendors.Authenticated) vendors.DedupKeys {
+						_ = nothing.called("Profile.DedupKeys")
+						return vendors.ByEventID(a)
 					}
-					e.Key = func(any) string { return nothing.called("Config.Key").Error() }
+					e.DedupKey = func(any) string { return nothing.called("Config.Key").Error() }
 				})
 				ping.On(r.Handler, func(context.Context, *Ping) error { return nothing.called("the callback") })
 				r.OnAny(func(context.Context, *webhook.Delivery) error { return nothing.called("OnAny") })

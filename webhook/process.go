@@ -10,6 +10,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/internal/deadline"
 	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // A verdict is what a step of the way decided. The zero verdict is: go on.
@@ -31,7 +32,7 @@ type passage struct {
 	answerBy time.Time
 	bytes    int
 
-	envelope    Envelope
+	envelope    vendors.Envelope
 	event       AnyEvent  // set once it has been decoded
 	undecoded   error     // why it could not be
 	sentAt      time.Time // what the window is checked against; zero if nothing says when
@@ -93,7 +94,7 @@ func (p *passage) receive(r *Request) verdict {
 }
 
 // authenticate reads the body within its bounds and has it checked. What it returns is authentic, and a copy.
-func (p *passage) authenticate(r *Request) (*Arrival, verdict) {
+func (p *passage) authenticate(r *Request) (*vendors.Authenticated, verdict) {
 	h := p.h
 	if v := h.checkBounds(r); v.final() {
 		p.unread = v.reason != ReasonEndpointCheck || r.ContentLength != 0
@@ -112,7 +113,7 @@ func (p *passage) authenticate(r *Request) (*Arrival, verdict) {
 		return nil, unauthenticated(err)
 	}
 	defer p.freeBody()
-	return &Arrival{Header: r.Header, Body: buf.take(), Match: match}, verdict{}
+	return &vendors.Authenticated{Header: r.Header, Body: buf.take(), Match: match}, verdict{}
 }
 
 // checkBounds looks at all that can be judged before a byte of the body is read.
@@ -152,13 +153,13 @@ func unreadable(err error) verdict {
 // verify asks the Authenticator. A panic of it is an error.
 func (p *passage) verify(r *Request, body []byte) (match signature.Match, err error) {
 	defer caught(&err)
-	authenticator, ctx := p.h.endpoint.Authenticator, p.ctx
+	authenticator, ctx := p.h.config.Authenticator, p.ctx
 	if _, computes := authenticator.(*signed); !computes {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, min(p.h.options.StoreTimeout, time.Until(p.answerBy)))
 		defer cancel()
 	}
-	return authenticator.Authenticate(ctx, r, body)
+	return authenticator.Authenticate(ctx, r.shown(), body)
 }
 
 // unauthenticated reads the error of an Authenticator.
@@ -167,7 +168,7 @@ func unauthenticated(err error) verdict {
 	switch {
 	case errors.As(err, &panicked):
 		return verdict{outcome: Failed, reason: ReasonPanic, err: err}
-	case errors.Is(err, ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+	case errors.Is(err, vendors.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return verdict{outcome: Unavailable, reason: ReasonAuthenticator, err: fmt.Errorf("webhook: the Authenticator: %w", err)}
 	}
 	v := verdict{outcome: Unauthenticated, reason: ReasonCredential, err: err}
@@ -179,9 +180,9 @@ func unauthenticated(err error) verdict {
 }
 
 // identify reads the envelope, checks that it is fresh, and makes the delivery.
-func (p *passage) identify(a *Arrival) verdict {
+func (p *passage) identify(a *vendors.Authenticated) verdict {
 	h := p.h
-	envelope, err := h.envelope.read(a.Body)
+	envelope, err := h.envelope.Read(a.Body)
 	a.Envelope, p.envelope = envelope, envelope
 	p.sentAt = p.timeThatCounts(a)
 	p.delivery = h.newDelivery(a, p.arrived, p.sentAt)
@@ -209,7 +210,7 @@ func (p *passage) checkFreshness() verdict {
 		case !h.Handles(eventType):
 			return verdict{}
 		}
-		return verdict{outcome: Rejected, reason: ReasonNoTime, err: p.envelope.noTime(&h.profile)}
+		return verdict{outcome: Rejected, reason: ReasonNoTime, err: p.envelope.NoTime(&h.profile)}
 	}
 	err := h.window.Check(p.sentAt, p.arrived)
 	switch {
@@ -225,7 +226,7 @@ func (p *passage) checkFreshness() verdict {
 }
 
 // timeThatCounts returns the time that the window is checked against.
-func (p *passage) timeThatCounts(a *Arrival) time.Time {
+func (p *passage) timeThatCounts(a *vendors.Authenticated) time.Time {
 	name := p.h.profile.TimeHeader
 	if name == "" {
 		return a.Envelope.Time

@@ -19,6 +19,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 const chunk = webhook.Chunk
@@ -300,11 +301,11 @@ func TestReadBudget_IsChargedByArrival(t *testing.T) {
 func TestReadBudget_CompleteBodiesMakeNoRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		slow := webhook.AuthenticatorFunc(func(context.Context, *webhook.Request, []byte) (signature.Match, error) {
+		slow := vendors.AuthenticatorFunc(func(context.Context, *vendors.Request, []byte) (signature.Match, error) {
 			<-release
 			return signature.Match{}, errOdd
 		})
-		h, err := webhook.New(acme(), webhook.Endpoint{Authenticator: slow}, &webhook.Options{
+		h, err := webhook.NewHandler(acme(), vendors.HandlerConfig{Authenticator: slow}, &webhook.Options{
 			Logger: slog.New(slog.DiscardHandler), MaxBody: 4 * chunk, ReadBudget: webhook.NewReadBudget(8 * chunk),
 		})
 		require.NoError(t, err)
@@ -363,8 +364,8 @@ func TestReadBudget_IsGivenBackWhenGoroutineEnds(t *testing.T) {
 			require.Zero(t, reading)
 		})
 	}
-	h, err := webhook.New(acme(), webhook.Endpoint{Authenticator: webhook.AuthenticatorFunc(
-		func(context.Context, *webhook.Request, []byte) (signature.Match, error) {
+	h, err := webhook.NewHandler(acme(), vendors.HandlerConfig{Authenticator: vendors.AuthenticatorFunc(
+		func(context.Context, *vendors.Request, []byte) (signature.Match, error) {
 			runtime.Goexit()
 			return signature.Match{}, nil
 		})}, &webhook.Options{ReadBudget: webhook.NewReadBudget(2 << 20)})

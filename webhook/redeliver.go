@@ -27,11 +27,11 @@ func (h *Handler) Redeliver(ctx context.Context, d *Delivery) Result {
 
 func (p *passage) redeliver() verdict {
 	h, d := p.h, p.delivery
-	if d.Vendor != h.profile.Name || d.Endpoint != h.endpoint.Name || len(d.Keys) == 0 {
+	if d.Vendor != h.profile.Name || d.Endpoint != h.config.Endpoint || len(d.Keys) == 0 {
 		return verdict{outcome: Failed, err: fmt.Errorf("webhook: a delivery of %s/%s was redelivered to the handler of %s/%s",
-			d.Vendor, d.Endpoint, h.profile.Name, h.endpoint.Name)}
+			d.Vendor, d.Endpoint, h.profile.Name, h.config.Endpoint)}
 	}
-	envelope, err := h.envelope.read(d.Body)
+	envelope, err := h.envelope.Read(d.Body)
 	if err != nil {
 		return verdict{outcome: Rejected, reason: ReasonNoObject, err: fmt.Errorf("webhook: a stored delivery is not to be read: %w", err)}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // stored returns the delivery of a ping, as an inbox would have it.
@@ -31,7 +32,7 @@ func storedBody(t *testing.T, body []byte) *webhook.Delivery {
 	return restored(t, got)
 }
 
-func keepsHeader(p *webhook.Profile, _ *webhook.Endpoint) { p.Headers = []string{"Content-Type"} }
+func keepsHeader(p *vendors.Profile, _ *vendors.HandlerConfig) { p.Headers = []string{"Content-Type"} }
 
 func redelivering(t *testing.T, callback func(context.Context, *Ping) error, test func(t *testing.T, r *receiver)) {
 	synctest.Test(t, func(t *testing.T) {

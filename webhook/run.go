@@ -60,7 +60,7 @@ func (p *passage) decode() {
 			p.undecoded = &PanicError{Value: recover(), Stack: debug.Stack()}
 		}
 	}()
-	event, err := p.h.decode(cb.kind, p.delivery, &p.envelope)
+	event, err := p.h.decode(cb.eventType, p.delivery, &p.envelope)
 	returned = true
 	if err != nil {
 		p.undecoded = &undecodableError{err}

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // hiding are middlewares whose ResponseWriter has no Unwrap.
@@ -154,7 +155,7 @@ func TestStall_MadeRoomEndsTheConnection(t *testing.T) {
 		for _, secure := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, TLS %v", middleware, secure), func(t *testing.T) {
 				r := newReceiver(t, webhook.Options{MaxBody: 2 * chunk, BodyTimeout: time.Hour, AnswerTimeout: 5*time.Second - 1, ReadBudget: webhook.NewReadBudget(4 * chunk)},
-					func(p *webhook.Profile, _ *webhook.Endpoint) { p.AnswerWithin = time.Hour })
+					func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.RespondWithin = time.Hour })
 				ping.On(r.Handler, returns(nil))
 				s, count := serveCounting(t, webhook.NewServer("", hide(r)), secure)
 				for i := range 20 {
@@ -179,7 +180,7 @@ func TestStall_MadeRoomIsRespondedToOverHTTP2(t *testing.T) {
 	for middleware, hide := range hiding {
 		t.Run(middleware, func(t *testing.T) {
 			r := newReceiver(t, webhook.Options{MaxBody: 2 * chunk, BodyTimeout: patience, AnswerTimeout: patience, ReadBudget: webhook.NewReadBudget(4 * chunk)},
-				func(p *webhook.Profile, _ *webhook.Endpoint) { p.AnswerWithin = time.Hour })
+				func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.RespondWithin = time.Hour })
 			ping.On(r.Handler, returns(nil))
 			server := webhook.NewServer("", hide(r))
 			server.ReadTimeout, server.WriteTimeout = 0, 0

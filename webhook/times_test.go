@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // layouts are the spellings of a date that other languages write; see internal/timestamp for all that is read.
@@ -116,7 +117,7 @@ func TestTime_AmbiguousDateNamesTheMember(t *testing.T) {
 		`{"s":1764140622}`:       "neither a string nor a number",
 		`""`:                     "blank",
 	} {
-		r := newReceiver(t, webhook.Options{}, func(p *webhook.Profile, _ *webhook.Endpoint) { p.Envelope.Time = []string{"at", "time"} })
+		r := newReceiver(t, webhook.Options{}, func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.Envelope.Time = []string{"at", "time"} })
 		ping.On(r.Handler, returns(nil))
 		got := r.deliver(timed(raw))
 		require.Equal(t, http.StatusBadRequest, got.status, raw)

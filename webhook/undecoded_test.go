@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // Wide has a field of every kind.
@@ -71,7 +72,7 @@ func (n *hexNumber) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-var wide = webhook.NewKind[Wide]("wide")
+var wide = webhook.NewEventType[Wide]("wide")
 
 // receiveWide delivers data to a callback for wide events.
 func receiveWide(t *testing.T, o webhook.Options, data string) (*Wide, *receiver) {
@@ -257,8 +258,8 @@ func TestUndecoded_StrictFieldsRestoresTheError(t *testing.T) {
 
 func TestUndecoded_KeyNeedsEveryField(t *testing.T) {
 	asked := 0
-	r := newReceiver(t, webhook.Options{}, loose(acme().Envelope), func(_ *webhook.Profile, e *webhook.Endpoint) {
-		e.Key = func(event any) string { asked++; return fmt.Sprint("n ", event.(*Ping).N) }
+	r := newReceiver(t, webhook.Options{}, loose(acme().Envelope), func(_ *vendors.Profile, e *vendors.HandlerConfig) {
+		e.DedupKey = func(event any) string { asked++; return fmt.Sprint("n ", event.(*Ping).N) }
 	})
 	ping.On(r.Handler, returns(nil))
 	for _, id := range []string{"a", "b"} { // an unset field would make both one event

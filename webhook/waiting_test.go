@@ -13,6 +13,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // A reply is an answer, and how long it took.
@@ -311,9 +312,9 @@ func TestDuplicatesTakeUpNoRoomAmongTheRunning(t *testing.T) {
 }
 
 // contentAndID is for a vendor that signs every attempt anew, and whose id anybody could have put there.
-func contentAndID(p *webhook.Profile, _ *webhook.Endpoint) {
-	p.Identify = func(a *webhook.Arrival) webhook.Identity {
-		return webhook.Identity{ID: a.Header.Get("Id"), Keys: []string{webhook.ByContent(a).Keys[0], "id/" + a.Header.Get("Id")}}
+func contentAndID(p *vendors.Profile, _ *vendors.HandlerConfig) {
+	p.DedupKeys = func(a *vendors.Authenticated) vendors.DedupKeys {
+		return vendors.DedupKeys{ID: a.Header.Get("Id"), Keys: []string{vendors.ByContent(a).Keys[0], "id/" + a.Header.Get("Id")}}
 	}
 }
 

@@ -187,7 +187,7 @@ func (d *desk) replayer(base string) func(context.Context, page.Detail) (string,
 			address = base + "/webhooks/" + v.Name()
 		}
 		c := captureOf(&item)
-		p := d.app.poster(v.Profile.AnswerWithin, 1)
+		p := d.app.poster(v.Profile.RespondWithin, 1)
 		defer p.client.CloseIdleConnections()
 		l := again(v, c, secret, address, "", "", false)
 		r := p.post(ctx, &l)

@@ -65,7 +65,7 @@ makes it another event. A file may also be the bare body of a delivery: then say
 				if err != nil {
 					return err
 				}
-				patience = max(patience, v.Profile.AnswerWithin)
+				patience = max(patience, v.Profile.RespondWithin)
 				names[v.Name()] = true
 				to := strings.ReplaceAll(address, anyVendor, v.Name())
 				letters = append(letters, again(v, captured, secret, to, form, filepath.Base(path), newIDs))
