@@ -18,6 +18,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/visible"
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook"
 )
 
 // A Capture is a delivery that arrived.
@@ -38,6 +40,17 @@ type Capture struct {
 	Explanation string `json:"explanation,omitempty"`
 	Type        string `json:"type,omitempty"`
 	ID          string `json:"id,omitempty"`
+}
+
+// Accepted reports whether the listener took the delivery for genuine and fresh. Anybody may have written one that it did
+// not, and one without an outcome.
+func (c *Capture) Accepted() bool {
+	switch webhook.Reason(c.Reason) {
+	case webhook.Reason(signature.Stale), webhook.ReasonNoTime: // of a type that the vendor does not document
+		return false
+	default:
+		return webhook.Outcome(c.Outcome).OK()
+	}
 }
 
 // file is how a capture is written: the body as text where it is text, so that it can be read and edited.
@@ -79,16 +92,21 @@ func Header(h http.Header, secrets ...string) http.Header {
 	return h
 }
 
-// MarshalJSON writes the body as text if it is text.
+// MarshalJSON writes the body as text if it is text, and escapes do not make that much longer.
 func (c *Capture) MarshalJSON() ([]byte, error) {
 	f := file{fields: (*fields)(c)}
-	if text := string(c.Body); utf8.ValidString(text) {
+	text := string(c.Body)
+	escaped, err := json.Marshal(text)
+	if err == nil && utf8.ValidString(text) && len(visible.JSON(escaped)) <= 2*len(text)+allowedEscapes {
 		f.Text = &text
 	} else {
 		f.Binary = c.Body
 	}
 	return json.Marshal(f)
 }
+
+// allowedEscapes is how many bytes escapes may always add to a body.
+const allowedEscapes = 4 << 10
 
 // UnmarshalJSON reads what MarshalJSON writes.
 func (c *Capture) UnmarshalJSON(text []byte) error {

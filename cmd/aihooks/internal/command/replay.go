@@ -22,7 +22,7 @@ import (
 
 func (a *app) replayCommand() *cobra.Command {
 	var address, vendor, form string
-	var newIDs bool
+	var newIDs, signRefused bool
 	var concurrent, expect int
 	c := &cobra.Command{
 		Use:   "replay FILE... --url URL",
@@ -34,7 +34,10 @@ A folder stands for the *.json files in it, and a pattern for the files that it 
 {vendor} in the URL, which each delivery replaces with the name of its vendor.
 
 A delivery keeps its id, so that a service which has handled it answers that it is a duplicate, and runs nothing; --new-id
-makes it another event. A file may also be the bare body of a delivery: then say of whom with --vendor.`,
+makes it another event. A file may also be the bare body of a delivery: then say of whom with --vendor.
+
+A delivery that listen did not accept, or did not verify, is left out, with a warning: anybody may have written it, and signed
+with your secret it becomes genuine. --sign-refused signs and sends such deliveries, too.`,
 		Example: `  aihooks replay aihooks-deliveries --url 'http://127.0.0.1:8080/webhooks/{vendor}'
   aihooks replay body.json --vendor workflux --new-id --url http://127.0.0.1:8080/webhooks/workflux`,
 		Args: cobra.MinimumNArgs(1),
@@ -51,6 +54,7 @@ makes it another event. A file may also be the bare body of a delivery: then say
 			if err != nil {
 				return err
 			}
+			var refused []string
 			names := make(map[string]bool)
 			for _, path := range files {
 				captured, err := a.readCapture(c.Context(), path, vendor)
@@ -60,6 +64,12 @@ makes it another event. A file may also be the bare body of a delivery: then say
 				v, err := vendors.Find(captured.Vendor)
 				if err != nil {
 					return usage("%s: %w", path, err)
+				}
+				if isBody := vendor != "" && captured.Method == ""; !isBody && !captured.Accepted() {
+					refused = append(refused, path)
+					if !signRefused {
+						continue
+					}
 				}
 				secret, err := a.mustSecret(v)
 				if err != nil {
@@ -74,18 +84,47 @@ makes it another event. A file may also be the bare body of a delivery: then say
 				return usage("the files are deliveries of %s, and --url is one endpoint: write %s where the URL names the vendor, or replay one vendor's at a time",
 					strings.Join(slices.Sorted(maps.Keys(names)), ", "), anyVendor)
 			}
-			return a.poster(patience, concurrent).deliver(c.Context(), letters, expect, make(map[string]any))
+			document := make(map[string]any)
+			if len(refused) > 0 {
+				document["refused"] = refused
+				if err := a.warnOfRefused(refused, len(letters), signRefused); err != nil {
+					return err
+				}
+			}
+			return a.poster(patience, concurrent).deliver(c.Context(), letters, expect, document)
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&address, "url", "", "`URL` of the service's endpoint, in which {vendor} is the name of each delivery's vendor; the token of EmberQA is added to it")
 	f.StringVar(&vendor, "vendor", "", "`name` of the vendor whose bodies the files are")
 	f.BoolVar(&newIDs, "new-id", false, "give each delivery an id of its own, so that none is a duplicate")
+	f.BoolVar(&signRefused, "sign-refused", false, "also sign deliveries that listen did not accept or verify, which anybody may have written")
 	f.StringVar(&form, "form", "", "`name` of the form that is signed, for Greenflash")
 	f.IntVar(&concurrent, "concurrent", 1, "how many at once; more than one gives up their order")
 	f.IntVar(&expect, "expect", 0, "succeed if every answer has this `status`, instead of 2xx")
 	completeVendor(c)
 	return c
+}
+
+// warnOfRefused warns of captures that listen did not accept. Nothing but those, unless they are asked for, is an error.
+func (a *app) warnOfRefused(refused []string, sent int, sign bool) error {
+	var names []string
+	for _, path := range refused[:min(len(refused), few)] {
+		names = append(names, printable(filepath.Base(path)))
+	}
+	if len(refused) > few {
+		names = append(names, "…")
+	}
+	text := fmt.Sprintf("listen did not accept %d of the deliveries, so anybody may have written them: %s", len(refused), strings.Join(names, ", "))
+	switch {
+	case sign:
+		a.notef("warning: %s. They are signed now, and the service takes them for genuine", text)
+	case sent == 0:
+		return fmt.Errorf("nothing was sent: %s. See --sign-refused", text)
+	default:
+		a.notef("warning: %s. They are left out; see --sign-refused", text)
+	}
+	return nil
 }
 
 // anyVendor is the place of a vendor's name in a URL.

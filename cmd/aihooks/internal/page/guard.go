@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // policy lets the page run, load and send nothing but its own, and makes the browser refuse to take text for HTML.
@@ -29,7 +30,7 @@ type guard struct {
 
 func newGuard(next http.Handler, o Options) (http.Handler, error) {
 	g := &guard{next: next, hosts: make(map[string]bool), token: o.Token, origin: http.NewCrossOriginProtection()}
-	if o.Token != "" && !fitForToken.MatchString(o.Token) {
+	if !fitForToken.MatchString(o.Token) {
 		return nil, errors.New("page: Options.Token must have 16 characters or more, all of them letters, digits, - or _")
 	}
 	for _, host := range o.Hosts {
@@ -58,10 +59,11 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "The page answers no other site.", http.StatusForbidden)
 	case r.Method == http.MethodPost && !isJSON(r):
 		http.Error(w, "The Content-Type must be application/json.", http.StatusUnsupportedMediaType)
-	case g.token != "" && g.takeToken(w, r):
-	case g.token != "" && !g.hasToken(r):
+	case g.takeToken(w, r):
+	case !g.hasToken(r):
 		http.Error(w, "Open the address that was printed when the page was started, with its token.", http.StatusUnauthorized)
 	default:
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // http.Server.ReadTimeout would end a stream of events
 		g.next.ServeHTTP(w, r)
 	}
 }

@@ -115,12 +115,12 @@ func TestATokenIsAskedFor(t *testing.T) {
 }
 
 func TestOptionsThatBreakARuleAreNamed(t *testing.T) {
-	for _, o := range []page.Options{{Token: "short"}, {Token: "0123456789abcdef="}, {Token: "0123456789 abcdef"}} {
+	for _, o := range []page.Options{{}, {Token: "short"}, {Token: "0123456789abcdef="}, {Token: "0123456789 abcdef"}} {
 		_, err := page.New(gallery(), o)
 		require.EqualError(t, err, "page: Options.Token must have 16 characters or more, all of them letters, digits, - or _")
 	}
 	for _, host := range []string{"", "http://box.example", "box.example/path", ":80", "user@box.example", "box example"} {
-		_, err := page.New(gallery(), page.Options{Hosts: []string{host}})
+		_, err := page.New(gallery(), page.Options{Token: "0123456789abcdef", Hosts: []string{host}})
 		require.ErrorContains(t, err, "page: Options.Hosts must be names or addresses", host)
 	}
 	_, err := page.New(nil, page.Options{})
@@ -128,8 +128,7 @@ func TestOptionsThatBreakARuleAreNamed(t *testing.T) {
 }
 
 func TestWithoutAListenerTheNameAloneCounts(t *testing.T) {
-	handler, err := page.New(gallery(), page.Options{})
-	require.NoError(t, err)
+	handler := newPage(t, gallery(), page.Options{})
 	for host, want := range map[string]int{"localhost:1": 200, "evil.test": 403} {
 		r := httptest.NewRequest(http.MethodGet, "/api/items", nil)
 		r.Host = host

@@ -181,8 +181,7 @@ func TestAPhoneShowsOneThingAtATime(t *testing.T) {
 
 func TestALostConnectionIsSaidAndMended(t *testing.T) {
 	ring := live.New(live.Options{})
-	handler, err := page.New(ring, page.Options{})
-	require.NoError(t, err)
+	handler := newPage(t, ring, page.Options{})
 	server, address := serveAt(t, handler, "127.0.0.1:0")
 	b := newTab(t, desktop)
 	b.open("http://" + address)

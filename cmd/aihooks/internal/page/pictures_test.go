@@ -1,11 +1,13 @@
 package page_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"testing"
 	"time"
 
@@ -17,12 +19,27 @@ import (
 
 const conversation = `{"type":"conversation.frustration","timestamp":"2026-11-22T02:51:07Z","data":{"conversationId":"cnv_7f3a91","productId":"support-bot","customer":{"name":"Zoë Brück","plan":"pro","seats":12,"trial":false,"referrer":null},"frustration":{"level":"high","score":0.87,"quotes":["I have explained this three times now 😤","Let me talk to a human."]},"ids":[12345678901234567890,2,3]}}`
 
+// newPage returns a page whose visitors have brought the token before, unless the test has a token of its own.
+func newPage(t *testing.T, source page.Source, o page.Options) http.Handler {
+	t.Helper()
+	const token = "the-token-of-the-tests"
+	known := o.Token == ""
+	o.Token = cmp.Or(o.Token, token)
+	handler, err := page.New(source, o)
+	require.NoError(t, err)
+	if !known {
+		return handler
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.AddCookie(&http.Cookie{Name: "aihooks" + (&url.URL{Host: r.Host}).Port(), Value: token})
+		handler.ServeHTTP(w, r)
+	})
+}
+
 // serve serves a page on a port of its own, and returns its address.
 func serve(t *testing.T, source page.Source, o page.Options) string {
 	t.Helper()
-	handler, err := page.New(source, o)
-	require.NoError(t, err)
-	server := httptest.NewUnstartedServer(handler)
+	server := httptest.NewUnstartedServer(newPage(t, source, o))
 	ctx, cancel := context.WithCancel(context.Background())
 	server.Config.BaseContext = func(net.Listener) context.Context { return ctx }
 	server.Start()
