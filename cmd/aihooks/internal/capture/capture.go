@@ -45,12 +45,9 @@ type Capture struct {
 // Accepted reports whether the listener took the delivery for genuine and fresh. Anybody may have written one that it did
 // not, and one without an outcome.
 func (c *Capture) Accepted() bool {
-	switch webhook.Reason(c.Reason) {
-	case webhook.Reason(signature.Stale), webhook.ReasonNoTime: // of a type that the vendor does not document
-		return false
-	default:
-		return webhook.Outcome(c.Outcome).OK()
-	}
+	outcome, reason := webhook.Outcome(c.Outcome), webhook.Reason(c.Reason)
+	undated := reason == webhook.ReasonNoTime || reason == webhook.Reason(signature.Stale) // unhandled, of a type without documentation
+	return outcome.OK() && outcome != webhook.EndpointCheck && !undated
 }
 
 // file is how a capture is written: the body as text where it is text, so that it can be read and edited.

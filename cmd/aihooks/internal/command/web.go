@@ -35,6 +35,10 @@ func (a *app) openSite(ctx context.Context, source page.Source, address string, 
 	if err != nil {
 		return nil, err
 	}
+	return a.newSite(ctx, source, listener, hosts)
+}
+
+func (a *app) newSite(ctx context.Context, source page.Source, listener net.Listener, hosts []string) (*site, error) {
 	o := page.Options{Token: rand.Text(), Hosts: hosts, Logger: slog.New(slog.NewTextHandler(a.Err, nil))}
 	urls := origins(listener.Addr())
 	for i := range urls {

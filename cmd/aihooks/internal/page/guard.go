@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"time"
 )
 
 // policy lets the page run, load and send nothing but its own, and makes the browser refuse to take text for HTML.
@@ -63,7 +62,6 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !g.hasToken(r):
 		http.Error(w, "Open the address that was printed when the page was started, with its token.", http.StatusUnauthorized)
 	default:
-		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // http.Server.ReadTimeout would end a stream of events
 		g.next.ServeHTTP(w, r)
 	}
 }
