@@ -49,6 +49,7 @@ type backlog struct {
 	records chan *record
 	size    atomic.Int64 // bytes of the records
 	dropped atomic.Int64 // since the last notice
+	noticed time.Time    // when that was
 	end     chan struct{}
 	ended   chan struct{}
 }
@@ -107,8 +108,18 @@ func (d *desk) recordOne(r *record) {
 	}
 	c.Type = clip(r.endpoint.vendor.Signer(d.base, nobodysKey()).Type(c.Body), 200) // a stranger's may be as long as the body
 	d.show(c, r.took)
-	if n := d.backlog.dropped.Swap(0); n > 0 {
-		d.app.notef("%d deliveries arrived too fast to be shown and saved", n)
+	d.noticeDropped()
+}
+
+// noticeDropped reports what was dropped, every 10 s and at the end of a flood.
+func (d *desk) noticeDropped() {
+	b := d.backlog
+	if len(b.records) > 0 && time.Since(b.noticed) < 10*time.Second {
+		return
+	}
+	if n := b.dropped.Swap(0); n > 0 {
+		b.noticed = time.Now()
+		d.app.notef("deliveries that arrived too fast to be shown and saved: %d", n)
 	}
 }
 

@@ -101,7 +101,7 @@ func TestDesk_KeepsBacklogBounded(t *testing.T) {
 			go d.record()
 			d.finish()
 			require.Equal(t, map[string]int{"forged": kept, "handled": 5}, outcomes(t, out))
-			require.Contains(t, notes.String(), fmt.Sprintf("%d deliveries arrived too fast", refused-kept))
+			require.Contains(t, notes.String(), fmt.Sprintf("too fast to be shown and saved: %d\n", refused-kept))
 			require.Zero(t, d.backlog.size.Load())
 		})
 	}
