@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/url"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -31,13 +31,17 @@ func TestSite_KeepsStreamsPastTimeouts(t *testing.T) {
 		client, conn := net.Pipe()
 		defer func() { _ = client.Close() }()
 		listener.conns <- conn
-		address, err := url.Parse(site.urls[0])
+		reader := bufio.NewReader(client)
+		_, err = fmt.Fprintf(client, "GET %s HTTP/1.1\r\nHost: page.test\r\n\r\n", strings.TrimPrefix(site.urls[0], "http://pipe"))
 		require.NoError(t, err)
-		_, err = fmt.Fprintf(client, "GET /api/events HTTP/1.1\r\nHost: page.test\r\nCookie: aihooks=%s\r\n\r\n", address.Query().Get("token"))
+		opened, err := http.ReadResponse(reader, nil)
+		require.NoError(t, err)
+		cookie := opened.Cookies()[0]
+		_, err = fmt.Fprintf(client, "GET %sapi/events HTTP/1.1\r\nHost: page.test\r\nCookie: %s=%s\r\n\r\n", cookie.Path, cookie.Name, cookie.Value)
 		require.NoError(t, err)
 
 		defer time.AfterFunc(5*time.Minute, func() { ring.Add(page.Detail{}) }).Stop()
-		lines := bufio.NewScanner(client)
+		lines := bufio.NewScanner(reader)
 		for lines.Scan() && !strings.Contains(lines.Text(), "event: change") {
 		}
 		require.Equal(t, "event: change", lines.Text(), "the stream has ended: %v", lines.Err())

@@ -21,8 +21,8 @@ type Options struct {
 	// answered 403.
 	Hosts []string
 
-	// Token must be brought by each visitor once, as ?token= in the page's URL; a cookie has it from then on. Other users
-	// of this machine reach a loopback address, too. It is 16 characters or more, of those that need no escape in a URL.
+	// Token must be brought by each visitor once, as ?token= in the page's URL; a cookie has it from then on, for a
+	// path that is made up by New. Other users of this machine reach a loopback address, too. It is 16 characters or more, of those that need no escape in a URL.
 	Token string
 
 	// Logger gets what failed while the page was served. Defaults to slog.Default().

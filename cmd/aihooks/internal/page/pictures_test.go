@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,8 +31,15 @@ func newPage(t *testing.T, source page.Source, o page.Options) http.Handler {
 	if !known {
 		return handler
 	}
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://localhost/?token="+token, nil))
+	path := strings.TrimSuffix(w.Header().Get("Location"), "/")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.AddCookie(&http.Cookie{Name: "aihooks" + (&url.URL{Host: r.Host}).Port(), Value: token})
+		r.URL.Path = path + r.URL.Path
+		if r.URL.RawPath != "" {
+			r.URL.RawPath = path + r.URL.RawPath
+		}
 		handler.ServeHTTP(w, r)
 	})
 }
