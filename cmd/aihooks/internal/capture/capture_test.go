@@ -42,7 +42,7 @@ func TestSave_IsBoundedByBody(t *testing.T) {
 		require.LessOrEqual(t, len(text), 2*len(body)+8<<10, "%q", unit)
 		back, err := capture.Parse(text)
 		require.NoError(t, err)
-		require.True(t, body == string(back.Body), "%q", unit)
+		require.Equal(t, body, string(back.Body))
 	}
 }
 
