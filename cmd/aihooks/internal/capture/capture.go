@@ -73,20 +73,32 @@ func Header(h http.Header, secrets ...string) http.Header {
 	for _, name := range credentials {
 		h.Del(name)
 	}
+	all := joined(h)
 	for _, secret := range secrets {
-		if strings.TrimSpace(secret) == "" {
+		escaped := url.PathEscape(secret)
+		has := func(text string) bool { return strings.Contains(text, secret) || strings.Contains(text, escaped) }
+		if strings.TrimSpace(secret) == "" || !has(all) { // a stranger may send thousands of headers, and of what may be secrets
 			continue
 		}
 		for name, values := range h {
-			has := func(value string) bool {
-				return strings.Contains(value, secret) || strings.Contains(value, url.PathEscape(secret))
-			}
 			if slices.ContainsFunc(values, has) {
 				delete(h, name)
 			}
 		}
+		all = joined(h)
 	}
 	return h
+}
+
+// joined returns all values of headers in one text.
+func joined(h http.Header) string {
+	var b strings.Builder
+	for _, values := range h {
+		for _, value := range values {
+			b.WriteString(value + "\n")
+		}
+	}
+	return b.String()
 }
 
 // MarshalJSON writes the body as text if it is text, and escapes do not make that much longer.

@@ -126,8 +126,7 @@ func (d *desk) receive(w http.ResponseWriter, r *http.Request, e *endpoint) {
 	response := &heldResponse{ResponseWriter: w}
 	e.handler.ServeHTTP(response, request)
 	c := &capture.Capture{
-		Vendor: e.vendor.Name(), Arrived: arrived, Method: r.Method, Header: capture.Header(r.Header, d.private(r)...), Body: body.kept,
-		Outcome: string(o.Outcome), Reason: string(o.Reason), ID: o.ID,
+		Vendor: e.vendor.Name(), Arrived: arrived, Method: r.Method, Body: body.kept, Outcome: string(o.Outcome), Reason: string(o.Reason), ID: o.ID,
 	}
 	if !e.verified && o.Outcome == webhook.Forged {
 		c.Outcome, c.Reason = unverified, ""

@@ -34,9 +34,9 @@ type record struct {
 
 // size returns about how much memory the record takes.
 func (r *record) size() int64 {
-	n := len(r.capture.Body)
+	n := len(r.capture.Body) + len(r.request.RequestURI)
 	for name, values := range r.request.Header {
-		n += 2 * len(name) // the capture has most of them, too
+		n += 2 * len(name) // the page has most of them, too
 		for _, value := range values {
 			n += 2 * len(value)
 		}
@@ -97,6 +97,7 @@ func (d *desk) finish() {
 func (d *desk) recordOne(r *record) {
 	defer d.backlog.size.Add(-r.size())
 	c := r.capture
+	c.Header = capture.Header(r.request.Header, d.private(r.request)...)
 	switch {
 	case c.Outcome == unverified:
 		name := r.endpoint.vendor.Name()
