@@ -153,7 +153,7 @@ func mutate(arg string, list map[string]string) (ok bool, err error) {
 			r.add(m, failure, len(reach))
 			return err
 		}
-		failure, err := all.kill(id, reach, dirs, true)
+		failure, err := all.kill(id, reach, dirs, m.operator == "remove") // what is removed can be a lock
 		r.add(m, failure, len(reach))
 		return err
 	})
