@@ -7,7 +7,6 @@
 package main
 
 import (
-	"bufio"
 	"flag"
 	"fmt"
 	"maps"
@@ -56,16 +55,14 @@ func main() {
 
 // readList reads survivors.txt: a reason, and indented below it the mutants that survive for that reason.
 func readList(name string) (map[string]string, error) {
-	file, err := os.Open(name)
+	content, err := os.ReadFile(name)
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
 	list := make(map[string]string)
 	reason := ""
-	lines := bufio.NewScanner(file)
-	for lines.Scan() {
-		line := lines.Text()
+	for line := range strings.Lines(string(content)) {
+		line = strings.TrimSuffix(line, "\n")
 		key, indented := strings.CutPrefix(line, "\t")
 		switch {
 		case strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#"):
@@ -79,7 +76,7 @@ func readList(name string) (map[string]string, error) {
 			reason = line
 		}
 	}
-	return list, lines.Err()
+	return list, nil
 }
 
 // mutate runs the mutants of a package or of one of its files, and reports whether the list is right.
@@ -122,7 +119,7 @@ func mutate(arg string, list map[string]string) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	defer os.RemoveAll(scratch)
+	defer func() { _ = os.RemoveAll(scratch) }()
 	dirs := append([]string{dir}, moreTests[dir]...)
 	tests, err := measure(t, dirs, scratch, *workers)
 	if err != nil {
@@ -141,13 +138,13 @@ func mutate(arg string, list map[string]string) (ok bool, err error) {
 		id, reach := slices.Index(t.mutants, m)+1, reaching(m, tests, t)
 		if m.decl == nil {
 			alone := filepath.Join(scratch, fmt.Sprint("alone", id))
-			defer os.RemoveAll(alone)
+			defer func() { _ = os.RemoveAll(alone) }()
 			b, err := t.binaries(alone, []*mutant{m})
 			if err != nil {
 				return err
 			}
 			if _, err := b.get(dir, "plain"); err != nil {
-				return nil //nolint:nilerr // what does not compile is no mutant
+				return nil // what does not compile is no mutant
 			}
 			failure, err := b.kill(id, reach, dirs, false)
 			r.add(m, failure, len(reach))
