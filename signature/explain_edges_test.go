@@ -67,3 +67,31 @@ func TestExplain_HashesEachBodyOnce(t *testing.T) {
 	require.Equal(t, signature.Unexplained, signature.Explain(q).Mistake)
 	require.EqualValues(t, 4, macs.Load(), "as it is, with either line break, with a byte order mark")
 }
+
+func TestExplain_MissingAndUnusedHeaders(t *testing.T) {
+	// A form that lacks a header does not matter where another has all it covers.
+	q := signedQuestion(t, twoForms(), "body", "{}")
+	q.Header, q.Body = http.Header{headerSignature: q.Header[headerSignature]}, []byte("{}\n")
+	require.Equal(t, signature.BodyEnds, signature.Explain(q).Mistake)
+
+	// Where none has, the first says what it lacks.
+	for name, scheme := range map[string]signature.Scheme{"one form": twoForms(), "two forms": headScheme()} {
+		t.Run(name, func(t *testing.T) {
+			scheme.Fields[0].Required = false
+			scheme.Forms = scheme.Forms[:len(scheme.Forms)-1] // the form that covers none
+			q := signedQuestion(t, scheme, "", "{}")
+			q.Header.Del(headerTime)
+			e := signature.Explain(q)
+			require.Equal(t, signature.HeaderMissing, e.Mistake)
+			require.Contains(t, e.Text, headerTime)
+		})
+	}
+
+	// A field that need not be there does not hide the next.
+	q = signedQuestion(t, twoForms(), "body", "{}")
+	q.Header.Del(headerTime)
+	q.Header.Set(headerDelivery, "no id")
+	e := signature.Explain(q)
+	require.Equal(t, signature.HeaderMalformed, e.Mistake)
+	require.Contains(t, e.Text, headerDelivery)
+}

@@ -12,6 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// longestJSON is maxJSON.
+const longestJSON = 256 << 10
+
 // requireChanges applies a change to each key of want. The empty value is for what is not changed.
 func requireChanges(t *testing.T, change func([]byte) []byte, want map[string]string) {
 	t.Helper()
@@ -28,7 +31,7 @@ func TestFromBase64_ReadsBothAlphabets(t *testing.T) {
 }
 
 func TestFromMember_ReadsTextOrValue(t *testing.T) {
-	longest := strings.Repeat("x", maxJSON-len(`{"body":""}`))
+	longest := strings.Repeat("x", longestJSON-len(`{"body":""}`))
 	requireChanges(t, fromMember("body"), map[string]string{
 		` {"body":"a\tb"} `: "a\tb", `{"body":{"c":1}}`: `{"c":1}`, `{"body":null}`: "", `{"a":"body","body":2}`: "2",
 		`{"payload":1}`: "", `["body"]`: "", `{"body":1`: "", "": "",
@@ -37,7 +40,7 @@ func TestFromMember_ReadsTextOrValue(t *testing.T) {
 }
 
 func TestFromString_ReadsOneString(t *testing.T) {
-	longest := strings.Repeat("x", maxJSON-2)
+	longest := strings.Repeat("x", longestJSON-2)
 	requireChanges(t, fromString, map[string]string{
 		" \"a\\u0062\"\n": "ab", `"`: "", `"a" 1`: "", "{}": "", "a": "", `"` + longest + `"`: longest, `"x` + longest + `"`: "",
 	})
@@ -66,7 +69,7 @@ func TestFromGzip_ReadsNoMoreThanABody(t *testing.T) {
 		return out.String()
 	}
 	requireChanges(t, fromGzip, map[string]string{
-		compressed(1): "\x00", compressed(maxJSON): string(make([]byte, maxJSON)), compressed(maxJSON + 1): "",
+		compressed(1): "\x00", compressed(longestJSON): string(make([]byte, longestJSON)), compressed(longestJSON + 1): "",
 		compressed(9)[:12]: "", "\x1f\x8b": "", "text": "",
 	})
 }
@@ -74,7 +77,7 @@ func TestFromGzip_ReadsNoMoreThanABody(t *testing.T) {
 func TestCharsets_AreConvertedAtTheirBounds(t *testing.T) {
 	requireChanges(t, fromLatin1, map[string]string{"a\u007f\u0080\u00ff": "a\x7f\x80\xff", "\u0100": "", "\ufffd": "", "\xff": ""})
 	requireChanges(t, fromWindows1252, map[string]string{
-		"\u007f€\u0081Ÿ\u00a0\u00ff": "\x7f\x80\x81\x9f\xa0\xff", "\u0080": "", "\u009f": "", "\u0100": "", "\ufffd": "",
+		"\u007f€\u0081Ÿ\u00a0\u00ff": "\x7f\x80\x81\x9f\xa0\xff", "\u008d\u008f\u0090\u009d": "\x8d\x8f\x90\x9d", "\u0080": "", "\u009f": "", "\u0100": "", "\ufffd": "",
 	})
 	requireChanges(t, toWindows1252, map[string]string{"\x7f\x80\x81\x9f\xa0\xff": "\u007f€\u0081Ÿ\u00a0\u00ff", "é": "", "": ""})
 	for text, want := range map[string]string{
@@ -164,4 +167,34 @@ func TestUnescape_ReadsOneCharacter(t *testing.T) {
 	require.Equal(t, noRune, r)
 	r, _ = unescape([]byte("\ufffd"))
 	require.Equal(t, '\ufffd', r)
+}
+
+// otherJSONOf searches the JSON that was signed, with enough budget.
+func otherJSONOf(t *testing.T, signed, arrived string) (Explanation, *search) {
+	t.Helper()
+	key := NewKey("default", "secret")
+	ring, err := NewKeyring(key)
+	require.NoError(t, err)
+	scheme := Scheme{Header: "X-Signature", Forms: []Form{{Name: "body"}}}
+	h := make(http.Header)
+	require.NoError(t, scheme.Sign(key, "", h, []byte(signed)))
+	s := &search{q: &Question{Scheme: scheme, Keys: ring, Header: h, Body: []byte(arrived)}, left: 1 << 30}
+	_, ended := s.signatureHeader()
+	require.False(t, ended)
+	_, ended = s.otherHeaders()
+	require.False(t, ended)
+	e, _ := s.otherJSON(&tried{seed: maphash.MakeSeed()})
+	return e, s
+}
+
+func TestOtherJSON_ParsesUpToItsBound(t *testing.T) {
+	longest := `["` + strings.Repeat("x", longestJSON-6) + `"]`
+	e, s := otherJSONOf(t, longest, longest+"  ")
+	require.Equal(t, BodyReserialized, e.Mistake)
+	require.False(t, s.ended)
+	e, s = otherJSONOf(t, longest, longest+"   ")
+	require.Empty(t, e.Mistake)
+	require.True(t, s.ended)
+	_, s = otherJSONOf(t, "", strings.Repeat("x", longestJSON+1))
+	require.False(t, s.ended, "it is no JSON")
 }
