@@ -128,31 +128,69 @@ func TestNotUnixTime_SaysWhatThereIs(t *testing.T) {
 }
 
 func TestRewrite_WritesEachStyle(t *testing.T) {
-	const body = " {\"a\" :\t[1 , -2.5e3,true, [ ] ,{\r\n} ],\"b\\\"/\\/<>&\\u003c\":{\"é😀\\u00e9\\ud83d\\ude00\\ud83d\": \"\\b\\f\\n\\r\\t\\\\\\u0001\\u2028\u2029\u007f\"}}\n"
+	const body = " {\"a\" :\t[1 , -2.5e3,true, [ ] ,{\r\n} ],\"b\\\"/\\/<>&\\u003c\":{\"é😀\\u00e9\\ud83d\\ude00\\ud83d\": \"\\b\\f\\n\\r\\t\\\\\\u0001\\u2028\u2029\u007f\\u0020\\u0080\\uffff\U00010000\"}}\n"
+	const (
+		slashes = `{"a":[1,-2.5e3,true,[],{}],"b\"`
+		control = `":"\b\f\n\r\t\\\u0001`
+		plain   = "\u2028\u2029\u007f \u0080\uffff\U00010000\"}}"
+	)
 	for style, want := range map[jsonStyle]string{
-		{}:                      `{"a":[1,-2.5e3,true,[],{}],"b\"/\/<>&\u003c":{"é😀\u00e9\ud83d\ude00\ud83d":"\b\f\n\r\t\\\u0001\u2028` + "\u2029\u007f" + `"}}`,
-		{escape: unescaped}:     `{"a":[1,-2.5e3,true,[],{}],"b\"//<>&<":{"é😀é😀\ud83d":"\b\f\n\r\t\\\u0001` + "\u2028\u2029\u007f" + `"}}`,
-		{escape: escapeASCII}:   `{"a":[1,-2.5e3,true,[],{}],"b\"//<>&<":{"\u00e9\ud83d\ude00\u00e9\ud83d\ude00\ud83d":"\b\f\n\r\t\\\u0001\u2028\u2029` + "\u007f" + `"}}`,
-		{escape: escapeHTML}:    `{"a":[1,-2.5e3,true,[],{}],"b\"//\u003c\u003e\u0026\u003c":{"é😀é😀\ud83d":"\b\f\n\r\t\\\u0001\u2028\u2029` + "\u007f" + `"}}`,
-		{escape: escapeSlashes}: `{"a":[1,-2.5e3,true,[],{}],"b\"\/\/<>&<":{"é😀é😀\ud83d":"\b\f\n\r\t\\\u0001` + "\u2028\u2029\u007f" + `"}}`,
-		{space: " ", end: "\n"}: `{"a": [1, -2.5e3, true, [], {}], "b\"/\/<>&\u003c": {"é😀\u00e9\ud83d\ude00\ud83d": "\b\f\n\r\t\\\u0001\u2028` + "\u2029\u007f" + `"}}` + "\n",
-		{indent: "\t"}:          "{\n\t\"a\": [\n\t\t1,\n\t\t-2.5e3,\n\t\ttrue,\n\t\t[],\n\t\t{}\n\t],\n\t\"b\\\"/\\/<>&\\u003c\": {\n\t\t\"é😀\\u00e9\\ud83d\\ude00\\ud83d\": \"\\b\\f\\n\\r\\t\\\\\\u0001\\u2028\u2029\u007f\"\n\t}\n}",
+		{}:                      slashes + `/\/<>&\u003c":{"é😀\u00e9\ud83d\ude00\ud83d` + control + `\u2028` + "\u2029\u007f" + `\u0020\u0080\uffff` + "\U00010000\"}}",
+		{escape: unescaped}:     slashes + `//<>&<":{"é😀é😀\ud83d` + control + plain,
+		{escape: escapeSlashes}: slashes + `\/\/<>&<":{"é😀é😀\ud83d` + control + plain,
+		{escape: escapeHTML}:    slashes + `//\u003c\u003e\u0026\u003c":{"é😀é😀\ud83d` + control + `\u2028\u2029` + strings.TrimPrefix(plain, "\u2028\u2029"),
+		{escape: escapeASCII}:   slashes + `//<>&<":{"\u00e9\ud83d\ude00\u00e9\ud83d\ude00\ud83d` + control + `\u2028\u2029` + "\u007f" + ` \u0080\uffff\ud800\udc00"}}`,
 	} {
-		all := func(int) bool { return true }
 		require.Equal(t, want, string(style.rewrite([]byte(body), all)), "%+v", style)
 	}
+	const spaced = " {\"a\" :\t[1 , [ ] ,{\r\n} ],\"b\":{\"c\": \"d e\"}}\n"
+	for style, want := range map[jsonStyle]string{
+		{space: " ", end: "\n"}: `{"a": [1, [], {}], "b": {"c": "d e"}}` + "\n",
+		{indent: "\t"}:          "{\n\t\"a\": [\n\t\t1,\n\t\t[],\n\t\t{}\n\t],\n\t\"b\": {\n\t\t\"c\": \"d e\"\n\t}\n}",
+	} {
+		require.Equal(t, want, string(style.rewrite([]byte(spaced), all)), "%+v", style)
+	}
+	require.Equal(t, `{"a":1e2,"b":1.0}`, string(sortMembers([]byte(`{"b":1.0, "a":1e2}`))), "numbers stay as they are")
 }
 
-// What is written is paid for before, in steps.
+// all pays for everything.
+func all(int) bool { return true }
+
+// What is written is paid for before, a KiB at a time.
 func TestRewrite_PaysForAllItWrites(t *testing.T) {
-	body := []byte("[" + strings.Repeat(`"é",`, 5000) + "1]")
-	style := jsonStyle{escape: escapeASCII}
-	paid := 0
-	out := style.rewrite(body, func(n int) bool { paid += n; return true })
-	require.GreaterOrEqual(t, paid, len(out))
-	require.Less(t, paid, len(out)+2048)
-	left := 10000
-	require.Nil(t, style.rewrite(body, func(n int) bool { left -= n; return left >= 0 }))
+	for body, want := range map[string]int{
+		"[1]": 1025, "[" + strings.Repeat("1", 1023) + "]": 1025, "[" + strings.Repeat("1", 1025) + "]": 2050, "  ": 0,
+	} {
+		paid := 0
+		new(jsonStyle).rewrite([]byte(body), func(n int) bool { paid += n; return true })
+		require.Equal(t, want, paid, len(body))
+	}
+	require.Nil(t, new(jsonStyle).rewrite([]byte("[1]"), func(int) bool { return false }))
+}
+
+// Rewriting costs four times what hashing does, and sorting four times that.
+func TestOtherJSON_PaysForEachStep(t *testing.T) {
+	body := []byte(`{"b":1,"a":[2]}`)
+	n := int64(len(body))
+	s := searchFor(t, "", string(body))
+	spent := func(f func()) int64 {
+		before := s.left
+		f()
+		return before - s.left
+	}
+	tr := tried{seed: maphash.MakeSeed()}
+	one := spent(func() { _, _ = s.styled(&tr, body, jsonStyles[:1]) })
+	require.Equal(t, 4*1025+macCost+n, one)
+	tr = tried{seed: maphash.MakeSeed()}
+	styles := spent(func() {
+		_, _ = s.styled(&tr, body, jsonStyles)
+		_, _ = s.styled(&tr, sortMembers(body), sortedStyles)
+	})
+	require.Equal(t, 4*n+styles+16*n, spent(func() { _, _ = s.otherJSON(&tried{seed: maphash.MakeSeed()}) }))
+
+	s.left = 4*n - 1
+	require.Zero(t, spent(func() { _, _ = s.otherJSON(&tr) }))
+	require.True(t, s.ended)
 }
 
 func TestUnescape_ReadsOneCharacter(t *testing.T) {
@@ -169,8 +207,8 @@ func TestUnescape_ReadsOneCharacter(t *testing.T) {
 	require.Equal(t, '\ufffd', r)
 }
 
-// otherJSONOf searches the JSON that was signed, with enough budget.
-func otherJSONOf(t *testing.T, signed, arrived string) (Explanation, *search) {
+// searchFor is for the body that was signed, when another arrived. It has enough budget.
+func searchFor(t *testing.T, signed, arrived string) *search {
 	t.Helper()
 	key := NewKey("default", "secret")
 	ring, err := NewKeyring(key)
@@ -183,18 +221,27 @@ func otherJSONOf(t *testing.T, signed, arrived string) (Explanation, *search) {
 	require.False(t, ended)
 	_, ended = s.otherHeaders()
 	require.False(t, ended)
-	e, _ := s.otherJSON(&tried{seed: maphash.MakeSeed()})
-	return e, s
+	return s
 }
 
 func TestOtherJSON_ParsesUpToItsBound(t *testing.T) {
 	longest := `["` + strings.Repeat("x", longestJSON-6) + `"]`
-	e, s := otherJSONOf(t, longest, longest+"  ")
-	require.Equal(t, BodyReserialized, e.Mistake)
-	require.False(t, s.ended)
-	e, s = otherJSONOf(t, longest, longest+"   ")
-	require.Empty(t, e.Mistake)
-	require.True(t, s.ended)
-	_, s = otherJSONOf(t, "", strings.Repeat("x", longestJSON+1))
-	require.False(t, s.ended, "it is no JSON")
+	for arrived, want := range map[string]struct {
+		mistake Mistake
+		ended   bool
+	}{
+		longest + "  ":                     {BodyReserialized, false},
+		longest + "   ":                    {"", true},
+		strings.Repeat("x", longestJSON+1): {"", false}, // it is no JSON
+		`{"a`:                              {"", false},
+		"[1]":                              {"", false},
+	} {
+		s := searchFor(t, longest, arrived)
+		e, ok := s.otherJSON(&tried{seed: maphash.MakeSeed()})
+		require.Equal(t, want.mistake, e.Mistake)
+		require.Equal(t, want.mistake != "", ok)
+		require.Equal(t, want.ended, s.ended)
+	}
+	require.True(t, startsJSON([]byte(" {")))
+	require.False(t, startsJSON([]byte(" ")))
 }
