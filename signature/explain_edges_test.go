@@ -1,7 +1,9 @@
 package signature_test
 
 import (
+	"encoding/base64"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -94,4 +96,81 @@ func TestExplain_MissingAndUnusedHeaders(t *testing.T) {
 	e := signature.Explain(q)
 	require.Equal(t, signature.HeaderMalformed, e.Mistake)
 	require.Contains(t, e.Text, headerDelivery)
+}
+
+// A MAC is looked for in a header of up to a KiB.
+func TestExplain_LongSignatureHeader(t *testing.T) {
+	const body = "{}"
+	padded := func(secret string, length int) signature.Explanation {
+		mac := base64.StdEncoding.EncodeToString(referenceMAC(secret, []byte(body)))
+		value := strings.Repeat(" ", length-len(mac)) + mac
+		return signature.Explain(signature.Question{Scheme: bodyScheme(), Keys: defaultRing(t), Header: http.Header{headerSignature: {value}}, Body: []byte(body)})
+	}
+	require.Equal(t, signature.MACInBase64, padded(testSecret, 1024).Mistake)
+	require.Contains(t, padded("another", 1024).Text, "no live key makes that MAC")
+	require.Equal(t, signature.HeaderMalformed, padded(testSecret, 1025).Mistake)
+	require.NotContains(t, padded(testSecret, 1025).Text, "no live key")
+}
+
+// A dot before the body is of a time in a list, and of nothing else.
+func TestExplain_DotBeforeTheBody(t *testing.T) {
+	mac := base64.StdEncoding.EncodeToString(referenceMAC(testSecret, []byte(".{}")))
+	q := signature.Question{Scheme: bodyScheme(), Keys: defaultRing(t), Header: http.Header{headerSignature: {mac}}, Body: []byte("{}")}
+	require.Equal(t, signature.HeaderMalformed, signature.Explain(q).Mistake)
+}
+
+// HMAC pads its key with zeros, so anybody can sign with an empty one.
+func TestExplain_EmptyKeyProvesNothing(t *testing.T) {
+	h := http.Header{headerSignature: {referenceHex("", "{}")}}
+	for _, secret := range []string{"''", `""`, "whsec_", "NAME="} {
+		q := signature.Question{Scheme: bodyScheme(), Keys: newRing(t, signature.NewKey("default", secret)), Header: h, Body: []byte("{}")}
+		require.Equal(t, signature.Unexplained, signature.Explain(q).Mistake, secret)
+	}
+}
+
+func TestExplain_TriesEveryKey(t *testing.T) {
+	q := signedQuestion(t, bodyScheme(), "body", "{}")
+	q.Keys = newRing(t, signature.NewKey("first", "another-secret"), signature.NewKey("second", testSecret+"\n"))
+	e := signature.Explain(q)
+	require.Equal(t, signature.SecretBlanks, e.Mistake)
+	require.Contains(t, e.Text, `"second"`)
+}
+
+func TestWindow_ExplainBounds(t *testing.T) {
+	now := time.Unix(1795283259, 0)
+	const century = 100 * 365 * 24 * time.Hour
+	for _, c := range []struct {
+		window  signature.Window
+		signed  time.Duration // after now
+		mistake signature.Mistake
+		says    string
+	}{
+		{signature.Window{Past: -time.Hour}, 0, signature.NoMistake, ""},
+		{signature.Window{Past: -time.Hour}, -1, signature.TimeStale, "1ms beyond the window of 0s"},
+		{signature.Window{Future: -time.Hour}, 1, signature.TimeAhead, "1ms beyond the allowed skew of 0s"},
+		{signature.Window{}, -century, signature.TimeStale, "876000h0m0s back"},
+		{signature.Window{}, -century - 1, signature.TimeStale, "more than a century back"},
+		{signature.Window{}, -time.Second, signature.TimeStale, "1s back"},
+		{signature.Window{}, -time.Second + 600*time.Microsecond, signature.TimeStale, "999ms back"},
+		{signature.Window{}, -time.Hour, signature.TimeStale, "off by 1 h"},
+		{signature.Window{}, -14*time.Hour - time.Minute, signature.TimeStale, "off by 14 h"},
+	} {
+		e := c.window.Explain(now.Add(c.signed), now)
+		require.Equal(t, c.mistake, e.Mistake, "%+v", c)
+		require.Contains(t, e.Text, c.says)
+	}
+}
+
+// The time is tried in the other unit, whatever header comes before it, and nothing else is.
+func TestExplain_TriesTheTimeAlone(t *testing.T) {
+	scheme := twoForms()
+	scheme.Fields[0], scheme.Fields[1] = scheme.Fields[1], scheme.Fields[0]
+	for header, want := range map[string]signature.Mistake{headerTime: signature.TimeUnit, headerDelivery: signature.Unexplained} {
+		h := fullHeader()
+		arrived := h.Get(header)
+		h.Set(header, arrived+"000")
+		sign(t, scheme, "head", h, []byte("{}"))
+		h.Set(header, arrived)
+		require.Equal(t, want, signature.Explain(signature.Question{Scheme: scheme, Keys: defaultRing(t), Header: h, Body: []byte("{}")}).Mistake, header)
+	}
 }

@@ -180,7 +180,7 @@ func TestOtherJSON_PaysForEachStep(t *testing.T) {
 	}
 	tr := tried{seed: maphash.MakeSeed()}
 	one := spent(func() { _, _ = s.styled(&tr, body, jsonStyles[:1]) })
-	require.Equal(t, 4*1025+macCost+n, one)
+	require.Equal(t, 4*1025+512+n, one)
 	tr = tried{seed: maphash.MakeSeed()}
 	styles := spent(func() {
 		_, _ = s.styled(&tr, body, jsonStyles)
@@ -244,4 +244,12 @@ func TestOtherJSON_ParsesUpToItsBound(t *testing.T) {
 	}
 	require.True(t, startsJSON([]byte(" {")))
 	require.False(t, startsJSON([]byte(" ")))
+}
+
+func TestFromSettings_ReadsTheValue(t *testing.T) {
+	for line, want := range map[string]string{
+		"  API_KEY=abc ; ": "abc", "export KEY='a b'": "a b", "abc": "abc", "key: “x” # y": "x", "K=v # comment": "v", "": "",
+	} {
+		require.Equal(t, want, fromSettings(line), line)
+	}
 }
