@@ -12,9 +12,10 @@ vuln := go run golang.org/x/vuln/cmd/govulncheck@v1.1.4
 
 FUZZTIME      ?= 30s
 BENCHTIME     ?= 1s
+MUTATE        ?= ./signature ./idempotency ./webhook ./emberqa
 RELEASE_CHECK ?= bash .ci/run
 
-.PHONY: test test-long crash services download lint vuln fuzz bench cover generate pictures tidy requires release clean
+.PHONY: test test-long crash services download lint vuln fuzz bench cover mutate generate pictures tidy requires release clean
 
 ## test: the tests that must pass before anything lands; installs what is missing, or says what to install
 test:
@@ -65,6 +66,10 @@ cover:
 		go test -coverpkg ./$$pkg -coverprofile cover-$$pkg.out ./... > /dev/null || exit 1; \
 		echo "$$pkg $$(go tool cover -func cover-$$pkg.out | tail -1 | awk '{print $$3}')"; \
 	done
+
+## mutate: mutation testing of MUTATE, folders or files; takes hours. For its flags, go run ./internal/mutate -h
+mutate:
+	go run ./internal/mutate $(MUTATE)
 
 ## generate: every generated file; must leave no diff
 generate:

@@ -208,7 +208,7 @@ func TestAShortCredentialIsWarnedOfWithoutShowingIt(t *testing.T) {
 		require.Contains(t, r.log.String(), `"credential":"default"`)
 		require.NotContains(t, r.log.String(), "Xy12")
 	}
-	for _, long := range []emberqa.Credential{emberqa.Token(token), emberqa.Basic("u", token)} {
+	for _, long := range []emberqa.Credential{emberqa.Token(token), emberqa.Basic("u", token), emberqa.Token("q3v9TzKx7LwY2m:p")} {
 		require.Empty(t, newReceiver(t, long).log.String())
 	}
 }

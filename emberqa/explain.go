@@ -194,10 +194,10 @@ func inPath(p string) []guess {
 func inHeader(h http.Header) []guess {
 	var all []guess
 	for _, value := range first(h["Authorization"], maxTokens) {
-		if scheme, token, ok := strings.Cut(value, " "); ok && !strings.EqualFold(scheme, "Basic") {
-			all = append(all, guess{CredentialMisplaced, "a live token is in the header Authorization, and is looked for in the URL alone: take Basic, or put the token into the URL", strings.TrimSpace(token)})
+		_, token, _ := strings.Cut(value, " ") // after a scheme, whatever it is
+		for _, token := range []string{value, strings.TrimSpace(token)} {
+			all = append(all, guess{CredentialMisplaced, "a live token is in the header Authorization, and is looked for in the URL alone: take Basic, or put the token into the URL", token})
 		}
-		all = append(all, guess{CredentialMisplaced, "a live token is in the header Authorization, and is looked for in the URL alone: take Basic, or put the token into the URL", value})
 		if user, password, ok := (&http.Request{Header: http.Header{"Authorization": {value}}}).BasicAuth(); ok {
 			for _, token := range []string{password, user} {
 				all = append(all, guess{CredentialMisplaced, "a live token is shown by HTTP Basic authentication, and is looked for in the path and the query alone: give Basic in place of Token, or put the token into the path", token})

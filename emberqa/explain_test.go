@@ -68,6 +68,7 @@ func credentialMistakes() []credentialMistake {
 		{"another parameter", given, at("?key=" + token), nil, emberqa.CredentialMisplaced, "another parameter than token"},
 		{"a query that cannot be parsed", given, at("?a=%zz&token=" + token), nil, emberqa.CredentialMisplaced, "cannot be parsed"},
 		{"a bearer token", given, at(""), http.Header{"Authorization": {"Bearer " + token}}, emberqa.CredentialMisplaced, "header Authorization"},
+		{"a token in place of user and password", given, at(""), http.Header{"Authorization": {"Basic " + token}}, emberqa.CredentialMisplaced, "header Authorization"},
 		{"a bare header", given, at(""), http.Header{"Authorization": {token}}, emberqa.CredentialMisplaced, "header Authorization"},
 		{"a token as the password", given, at(""), basic("emberqa:" + token), emberqa.CredentialMisplaced, "HTTP Basic authentication"},
 		{"a token as the user", given, at(""), basic(token + ":"), emberqa.CredentialMisplaced, "HTTP Basic authentication"},

@@ -164,11 +164,12 @@ func fromMember(name string) func([]byte) []byte {
 
 // fromList returns what is in the brackets of a list.
 func fromList(b []byte) []byte {
-	b = bytes.TrimSpace(b)
-	if len(b) < 2 || b[0] != '[' || b[len(b)-1] != ']' {
+	inner, opened := bytes.CutPrefix(bytes.TrimSpace(b), []byte("["))
+	inner, closed := bytes.CutSuffix(inner, []byte("]"))
+	if !opened || !closed {
 		return nil
 	}
-	return bytes.TrimSpace(b[1 : len(b)-1])
+	return bytes.TrimSpace(inner)
 }
 
 // maxFormFields is how many fields of a form are looked at.

@@ -32,9 +32,6 @@ func (h countingHash) Reset() {
 	h.Hash.Reset()
 }
 
-// ExplainBudget is how many bytes Explain may hash and rewrite.
-const ExplainBudget = budget
-
 // ExplainCost explains q, and returns how much of the budget that took.
 func ExplainCost(q Question) (Explanation, int64) {
 	e, s := explain(&q)

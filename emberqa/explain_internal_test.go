@@ -1,0 +1,68 @@
+package emberqa
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// Of a hostile URL, as much is looked at as the constants say, and no more.
+func TestGuesses_AreBounded(t *testing.T) {
+	const token = "a-live-token"
+	found := func(r *webhook.Request) (n int) {
+		for _, g := range guesses(r) {
+			if g.token == token {
+				n++
+			}
+		}
+		return n
+	}
+	inPath := func(before int) *webhook.Request {
+		return &webhook.Request{URL: &url.URL{Path: strings.Repeat("/s", before) + "/" + token + "/last"}}
+	}
+	require.Equal(t, 1, found(inPath(31)))
+	require.Zero(t, found(inPath(32)))
+
+	others := func(n int, rest string) *webhook.Request {
+		var query strings.Builder
+		for i := range n {
+			fmt.Fprintf(&query, "p%d=%s&", i, token)
+		}
+		return &webhook.Request{URL: &url.URL{Path: "/", RawQuery: query.String() + rest}}
+	}
+	for range 5 { // the order of parameters is random
+		require.Equal(t, 32, found(others(32, "")))
+		require.Equal(t, 32, found(others(40, "")))
+		require.Equal(t, 31, found(others(31, "token=x")))
+	}
+	require.Equal(t, 4, found(&webhook.Request{URL: &url.URL{Path: "/", RawQuery: strings.Repeat("key="+token+"&", 5)}}))
+	require.Equal(t, 4, found(&webhook.Request{Header: http.Header{"Authorization": {token, token, token, token, token}}}))
+
+	// The query as a whole is changed only up to its bound: here, its plus sign.
+	longQuery := func(length int) *webhook.Request {
+		query := "token=a-live+token"
+		return &webhook.Request{URL: &url.URL{Path: "/", RawQuery: strings.Repeat("x", length-len(query)-1) + "&" + query}}
+	}
+	plus := func(r *webhook.Request) (all []string) {
+		for _, g := range guesses(r) {
+			if strings.Contains(g.says, "raw plus sign") {
+				all = append(all, g.token)
+			}
+		}
+		return all
+	}
+	require.Equal(t, []string{"a-live+token"}, plus(longQuery(8<<10)))
+	require.Equal(t, []string{"a-live+toke"}, plus(longQuery(8<<10+1)))
+}
+
+func TestRawTokens_AreBounded(t *testing.T) {
+	require.Equal(t, []string{"x"}, rawTokens(strings.Repeat("a=b&", 31)+"token=x"))
+	require.Empty(t, rawTokens(strings.Repeat("a=b&", 32)+"token=x"))
+	require.Equal(t, []string{"x", "x", "x", "x"}, rawTokens(strings.Repeat("token=x&", 5)))
+}
