@@ -102,7 +102,7 @@ func (d *desk) recordOne(r *record) {
 	case c.Outcome == unverified:
 		name := r.endpoint.vendor.Name()
 		c.Explanation = "It was not verified: set " + secretName(r.endpoint.vendor) + ", or name a file with --secret-file " + name + "=FILE."
-	case !c.Accepted():
+	case c.Status != http.StatusOK:
 		c.Explanation = sentence(r.endpoint.handler.Explain(webhook.Request{
 			Method: r.request.Method, URL: r.request.URL, Header: r.request.Header, Body: bytes.NewReader(c.Body), ContentLength: r.request.ContentLength,
 		}, c.Arrived).Text)
