@@ -65,7 +65,7 @@ func (d *desk) mount(v *vendors.Vendor) (verifiedBy string, err error) {
 	if err != nil {
 		return "", err
 	}
-	e.handler.OnEach(ignore)
+	e.handler.OnEvent(ignore)
 	e.handler.OnUnhandled(func(context.Context, *webhook.Delivery) error { return nil })
 	d.vendors[v.Name()] = e
 	return from, nil
