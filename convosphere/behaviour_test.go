@@ -73,7 +73,7 @@ func TestATestEventWithoutAFreshTimestampIsAnswered200AndRunsNothing(t *testing.
 	for _, register := range []func(vendortest.Handler){
 		func(vendortest.Handler) {},
 		func(h vendortest.Handler) { h.OnUnhandled(run) },
-		func(h vendortest.Handler) { h.OnAny(run) },
+		func(h vendortest.Handler) { h.Before(run) },
 	} {
 		h := kit.Handler(t)
 		register(h)

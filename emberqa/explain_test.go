@@ -221,7 +221,7 @@ func ExampleHandler_Explain() {
 	if err != nil {
 		panic(err)
 	}
-	hook.OnAny(func(context.Context, *webhook.Delivery) error { return nil })
+	hook.Before(func(context.Context, *webhook.Delivery) error { return nil })
 	captured := webhook.Request{
 		URL:  &url.URL{Path: "/webhooks/emberqa", RawQuery: "Token=3f9ab7c1d5e84c02"},
 		Body: strings.NewReader(`{"webhook_id":"whk_1","alert_type":"red_flag"}`),

@@ -214,10 +214,10 @@ func TestABodyMayTakeNoLongerThanTheAnswer(t *testing.T) {
 		ctx  time.Duration
 		want time.Duration
 	}{
-		"AnswerTimeout":  {o: webhook.Options{AnswerTimeout: time.Second}, want: time.Second},
-		"BodyTimeout":    {o: webhook.Options{BodyTimeout: 2 * time.Second}, want: 2 * time.Second},
-		"a longer one":   {o: webhook.Options{BodyTimeout: time.Minute}, want: 4500 * time.Millisecond},
-		"ctx's deadline": {ctx: 800 * time.Millisecond, want: 600 * time.Millisecond},
+		"ResponseTimeout": {o: webhook.Options{ResponseTimeout: time.Second}, want: time.Second},
+		"BodyTimeout":     {o: webhook.Options{BodyTimeout: 2 * time.Second}, want: 2 * time.Second},
+		"a longer one":    {o: webhook.Options{BodyTimeout: time.Minute}, want: 4500 * time.Millisecond},
+		"ctx's deadline":  {ctx: 800 * time.Millisecond, want: 600 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -13,10 +13,10 @@ const (
 	defaultRetryAfter = 5 * time.Second
 )
 
-// conclude turns the verdict into the answer, by the contract, and reports it.
-func (p *passage) conclude(v verdict) Result {
-	if p.concluded != nil {
-		defer close(p.concluded)
+// respond turns the disposition into the answer, by the contract, and reports it.
+func (p *processing) respond(v disposition) Result {
+	if p.responded != nil {
+		defer close(p.responded)
 	}
 	p.report(v, false)
 	rule := ruleOf(v.outcome, v.reason)
@@ -29,7 +29,7 @@ func (p *passage) conclude(v verdict) Result {
 		Err:      v.err,
 		Delivery: p.delivery,
 	}
-	if p.concluded != nil {
+	if p.responded != nil {
 		given := *p.delivery // the run goes on with the other
 		result.Delivery = &given
 	}
@@ -58,7 +58,7 @@ func (p *passage) conclude(v verdict) Result {
 }
 
 // retryAfter rounds d up to whole seconds and keeps it within its bounds and the delivery's window.
-func (p *passage) retryAfter(d time.Duration) time.Duration {
+func (p *processing) retryAfter(d time.Duration) time.Duration {
 	if d <= 0 {
 		d = defaultRetryAfter
 	}

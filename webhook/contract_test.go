@@ -156,8 +156,8 @@ var contractCases = map[string]contractCase{
 		callback: returns(webhook.Permanent(errCallback)),
 	},
 	"no callback for the type, or an unknown type": {},
-	"the same, after OnAny": {before: func(_ *testing.T, r *receiver) {
-		r.OnAny(func(context.Context, *webhook.Delivery) error { return nil })
+	"the same, after Before": {before: func(_ *testing.T, r *receiver) {
+		r.Before(func(context.Context, *webhook.Delivery) error { return nil })
 	}},
 	"the body does not fit the type of its callback": {
 		options: parks, callback: returns(nil), request: signed(misfit),

@@ -43,7 +43,7 @@
 //	the callback returned Ignore, and completing the key failed                            200                in flight, then completed  ignored          store, lease_lost
 //	HEAD or GET, with Options.RespondToGET                                                 200                none                       ignored          endpoint_check
 //	no callback for the type, or an unknown type                                           200                none                       unhandled
-//	the same, after OnAny                                                                  200                released                   unhandled
+//	the same, after Before                                                                 200                released                   unhandled
 //	no or bad signature, bad token, bad header                                             401                none                       unauthenticated
 //	authentic, but no JSON object, or without the time it needs                            400                none                       rejected         no_json_object, no_time
 //	authentic, but stale                                                                   401                none                       rejected         stale

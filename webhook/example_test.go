@@ -163,11 +163,11 @@ func ExampleOptions_observer() {
 	// deliveries{vendor="workflux",type="",outcome="unauthenticated",reason="signature_mismatch"} signed by ""
 }
 
-// OnAny runs before every callback, under the same claim: for a check that all of them need. For an audit trail, use
+// Before runs before every callback, under the same claim: for a check that all of them need. For an audit trail, use
 // Options.Observer: it sees the outcome too, and refused deliveries.
-func ExampleHandler_OnAny() {
+func ExampleHandler_Before() {
 	hook := newHook(webhook.Options{})
-	hook.OnAny(func(_ context.Context, d *webhook.Delivery) error {
+	hook.Before(func(_ context.Context, d *webhook.Delivery) error {
 		fmt.Println("check:", d.Vendor, d.Type, len(d.Keys), "key, attempt", d.Attempt)
 		return nil // an error would be the outcome, and the callback not run; nil handles nothing
 	})

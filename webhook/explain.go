@@ -24,8 +24,8 @@ func (h *Handler) Explain(r Request, now time.Time) diagnose.Explanation {
 		now = time.Now()
 	}
 	r.Header, r.readDeadline = canonical(r.Header), nil
-	p := &passage{h: h, ctx: context.Background(), arrived: now, answerBy: time.Now().Add(h.options.AnswerTimeout)}
-	v := p.judge(&r)
+	p := &processing{h: h, ctx: context.Background(), arrived: now, respondBy: time.Now().Add(h.options.ResponseTimeout)}
+	v := p.check(&r)
 	if e := p.explain(&Observation{Outcome: v.outcome, Reason: v.reason, Err: v.err}); e.Text != "" {
 		return e
 	}
@@ -45,8 +45,8 @@ func (h *Handler) Explain(r Request, now time.Time) diagnose.Explanation {
 	}
 }
 
-// judge takes the request as far as it can go without being claimed.
-func (p *passage) judge(r *Request) verdict {
+// check takes the request as far as it can go without being claimed.
+func (p *processing) check(r *Request) disposition {
 	h := p.h
 	if v := h.checkBounds(r); v.final() {
 		return v
@@ -62,18 +62,18 @@ func (p *passage) judge(r *Request) verdict {
 	}
 	a := &vendors.Authenticated{Header: r.Header, Body: buf.b, Match: match}
 	if a.Envelope, err = h.envelope.Read(a.Body); err != nil {
-		return verdict{outcome: Rejected, reason: ReasonNoObject, err: err}
+		return disposition{outcome: Rejected, reason: ReasonNoObject, err: err}
 	}
 	p.envelope = a.Envelope
-	p.sentAt = p.timeThatCounts(a)
+	p.sentAt = p.signedTime(a)
 	p.delivery = &Delivery{Type: a.Envelope.Type}
 	if v := p.checkFreshness(); v.final() {
 		return v
 	}
 	if !h.Handles(a.Envelope.Type) && h.options.Inbox == nil {
-		return verdict{outcome: Unhandled}
+		return disposition{outcome: Unhandled}
 	}
-	return verdict{}
+	return disposition{}
 }
 
 // refused is what was not authentic. Its buffer is kept until it has been reported.
@@ -83,7 +83,7 @@ type refused struct {
 }
 
 // explain says why the delivery was refused, where more can be said than its error says; otherwise the text is empty.
-func (p *passage) explain(o *Observation) (e diagnose.Explanation) {
+func (p *processing) explain(o *Observation) (e diagnose.Explanation) {
 	defer func() {
 		if recover() != nil {
 			e = diagnose.Explanation{} // the line, or the answer, matters more

@@ -82,7 +82,7 @@ func TestFlood_LeavesGenuineDeliveriesAndMemory(t *testing.T) {
 				var receivers []*receiver
 				mux := http.NewServeMux()
 				for i := range 2 {
-					r := newReceiver(t, webhook.Options{MaxBody: 8 * chunk, ReadBudget: budget, BodyTimeout: patience, AnswerTimeout: patience},
+					r := newReceiver(t, webhook.Options{MaxBody: 8 * chunk, ReadBudget: budget, BodyTimeout: patience, ResponseTimeout: patience},
 						func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.RespondWithin = 2 * patience })
 					ping.On(r.Handler, returns(nil))
 					mux.Handle(fmt.Sprintf("/%d", i), hide(r))

@@ -32,7 +32,7 @@ type Handler struct {
 	rate  *rateLimiter // nil: no limit
 
 	running atomic.Int64
-	life    life
+	drain   drainTracker
 	log     deliveryLogger
 
 	writeTimeoutNoticed sync.Once
@@ -113,7 +113,7 @@ func NewHandler(p vendors.Profile, c vendors.HandlerConfig, o *Options) (*Handle
 		options.Logger.Warn("webhook: Config.Window is shorter than the time over which the vendor sends a delivery again; later attempts may be refused as stale",
 			"vendor", p.Name, "endpoint", c.Endpoint, "window", p.Window, "horizon", p.RetryWindow)
 	}
-	h.life.init()
+	h.drain.init()
 	h.log.init(options.Logger)
 	return h, nil
 }
@@ -153,22 +153,22 @@ func (h *Handler) OnUnhandled(fn func(context.Context, *Delivery) error) {
 	h.registerOnce("OnUnhandled", &h.onUnhandled, fn)
 }
 
-// OnAny registers fn to see every delivery before the callback for its type, under the same claim. After an error of fn,
+// Before registers fn to see every delivery before the callback for its type, under the same claim. After an error of fn,
 // which is then the delivery's outcome, the callback does not run. A nil handles nothing: a type without a callback stays
 // unhandled, its keys are released, and an inbox keeps it for the release that has a callback. fn sees each attempt, and
 // sees no unhandled delivery whose time is missing or stale.
 //
-// OnAny is for what must be done before every callback, such as a tenant's check. To take types without a callback, use
+// Before is for what must be done before every callback, such as a tenant's check. To take types without a callback, use
 // OnUnhandled; to observe outcomes, use Options.Observer. It panics as [EventType.On] does.
-func (h *Handler) OnAny(fn func(context.Context, *Delivery) error) {
-	h.registerOnce("OnAny", &h.onAny, fn)
+func (h *Handler) Before(fn func(context.Context, *Delivery) error) {
+	h.registerOnce("Before", &h.onAny, fn)
 }
 
-// OnEach registers fn as the callback for every type that the vendor documents: for forwarding or showing events of
+// OnEvent registers fn as the callback for every type that the vendor documents: for forwarding or showing events of
 // all types, decoded. It panics as [EventType.On] does.
-func (h *Handler) OnEach(fn func(context.Context, AnyEvent) error) {
+func (h *Handler) OnEvent(fn func(context.Context, AnyEvent) error) {
 	if fn == nil {
-		panic("webhook: the callback given to OnEach is nil")
+		panic("webhook: the callback given to OnEvent is nil")
 	}
 	for _, t := range h.profile.Events {
 		h.register(t.Name(), func() { h.callbacks[t.Name()] = &callback{eventType: t, call: fn} })
@@ -214,7 +214,7 @@ func (h *Handler) Vendor() string { return h.profile.Name }
 // Endpoint returns the name that Config.Endpoint gave the handler; "default" if it gave none.
 func (h *Handler) Endpoint() string { return h.config.Endpoint }
 
-// Handles reports whether there is a callback for deliveries of that type: one of the type, or OnUnhandled. OnAny handles
+// Handles reports whether there is a callback for deliveries of that type: one of the type, or OnUnhandled. Before handles
 // none. Ask once all are registered.
 func (h *Handler) Handles(eventType string) bool {
 	return h.callbacks[eventType] != nil || h.onUnhandled != nil

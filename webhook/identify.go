@@ -42,7 +42,7 @@ func (h *Handler) newDelivery(a *vendors.Authenticated, received, sent time.Time
 }
 
 // name gives the delivery its ID and its keys. The error is a panic of the user's code.
-func (p *passage) name(a *vendors.Authenticated) (err error) {
+func (p *processing) name(a *vendors.Authenticated) (err error) {
 	h, d := p.h, p.delivery
 	identity := h.profile.DedupKeys(a)
 	d.ID = names.Bounded(identity.ID, names.Max)
@@ -68,4 +68,4 @@ func (p *passage) name(a *vendors.Authenticated) (err error) {
 }
 
 // keyPrefix is what all keys of the delivery begin with.
-func (p *passage) keyPrefix() string { return p.delivery.Vendor + "/" + p.delivery.Endpoint + "/" }
+func (p *processing) keyPrefix() string { return p.delivery.Vendor + "/" + p.delivery.Endpoint + "/" }

@@ -120,7 +120,7 @@ func TestADeliveryKeepsTheHeadersOfTheVendorsPageAndNoOther(t *testing.T) {
 		p.TimeHeader, p.Headers = "X-Acme-Time", []string{"X-Acme-Event", "X-Acme-Absent"}
 	})
 	var kept http.Header
-	r.OnAny(func(_ context.Context, d *webhook.Delivery) error {
+	r.Before(func(_ context.Context, d *webhook.Delivery) error {
 		kept = d.Header
 		return nil
 	})

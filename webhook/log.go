@@ -77,14 +77,14 @@ func (l *deliveryLogger) init(logger *slog.Logger) {
 
 // delivery writes at most one line about a delivery, or a request that was none. Late ones are written on a goroutine
 // where a panic of the logger would end the process.
-func (l *deliveryLogger) delivery(p *passage, o *Observation) {
+func (l *deliveryLogger) delivery(p *processing, o *Observation) {
 	defer func() { _ = recover() }() // there is nothing left to report it with
 	ctx, d := p.ctx, p.delivery
 	level := ruleOf(o.Outcome, o.Reason).level
 	if o.FromInbox && !o.notCompleted() {
 		level = min(level, slog.LevelWarn) // it is retried, or the inbox writes the Error line of a dead letter
 	}
-	if o.Unguarded || o.Reason == ReasonOtherContent {
+	if o.FailedOpen || o.Reason == ReasonOtherContent {
 		level = max(level, slog.LevelWarn)
 	}
 	if o.Outcome == Unhandled && d != nil && !l.firstOf(d.Type) {
@@ -142,7 +142,7 @@ func (l *deliveryLogger) sample(key sampleKey) (leftOut int64, write bool) {
 // isFirst reports whether the line is not a repetition. An inbox runs a stored delivery only as often as its policy
 // says. A completed delivery does not run again. Debug lines are there to see every delivery.
 func (l *deliveryLogger) isFirst(d *Delivery, o *Observation, level slog.Level) bool {
-	completed := ruleOf(o.Outcome, o.Reason).key == "completed" && !o.Unguarded
+	completed := ruleOf(o.Outcome, o.Reason).key == "completed" && !o.FailedOpen
 	if o.FromInbox || completed || level < slog.LevelInfo {
 		return true
 	}
@@ -209,7 +209,7 @@ func clip(s string, longest int) string {
 	return strings.ToValidUTF8(s[:half]+" … "+s[len(s)-half:], "")
 }
 
-func (l *deliveryLogger) line(p *passage, level slog.Level, o *Observation, leftOut int64) {
+func (l *deliveryLogger) line(p *processing, level slog.Level, o *Observation, leftOut int64) {
 	d, attrs := p.delivery, make([]slog.Attr, 0, 16)
 	attrs = append(attrs,
 		slog.String("vendor", o.Vendor), slog.String("endpoint", o.Endpoint),
@@ -225,8 +225,8 @@ func (l *deliveryLogger) line(p *passage, level slog.Level, o *Observation, left
 			slog.String("signed_by", d.SignedBy))
 	}
 	attrs = append(attrs, slog.Float64("duration_ms", float64(o.Duration.Microseconds())/1000))
-	if o.Unguarded {
-		attrs = append(attrs, slog.Bool("unguarded", true))
+	if o.FailedOpen {
+		attrs = append(attrs, slog.Bool("failed_open", true))
 	}
 	if o.FromInbox {
 		attrs = append(attrs, slog.Bool("from_inbox", true))

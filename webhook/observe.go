@@ -18,8 +18,8 @@ type Observation struct {
 	Reason   Reason
 	SignedBy string // name of the key or credential; empty if not authentic
 	Form     string // for vendors that sign in several
-	// Unguarded says that the store could not be asked and the callback was run all the same, by DangerouslyFailOpen.
-	Unguarded bool
+	// FailedOpen says that the store could not be asked and the callback was run all the same, by DangerouslyFailOpen.
+	FailedOpen bool
 
 	// FromInbox says that this is not a request: [Handler.Redeliver], which an inbox calls, ran a stored delivery. The
 	// request that brought it has had its own observation, which says Stored.
@@ -53,21 +53,21 @@ func (o *Observation) notCompleted() bool {
 const otherType = "other"
 
 // report observes and logs the outcome of the delivery.
-func (p *passage) report(v verdict, late bool) {
+func (p *processing) report(v disposition, late bool) {
 	h := p.h
 	o := Observation{
-		Vendor:    h.profile.Name,
-		Endpoint:  h.config.Endpoint,
-		Outcome:   v.outcome,
-		Reason:    v.reason,
-		Unguarded: p.unguarded,
-		FromInbox: p.redelivered,
-		Late:      late,
-		Status:    p.status(v, late),
-		Bytes:     p.bytes,
-		Duration:  time.Since(p.arrived),
-		Err:       v.err,
-		Undecoded: p.undecodedFields,
+		Vendor:     h.profile.Name,
+		Endpoint:   h.config.Endpoint,
+		Outcome:    v.outcome,
+		Reason:     v.reason,
+		FailedOpen: p.failedOpen,
+		FromInbox:  p.redelivered,
+		Late:       late,
+		Status:     p.status(v, late),
+		Bytes:      p.bytes,
+		Duration:   time.Since(p.arrived),
+		Err:        v.err,
+		Undecoded:  p.undecodedFields,
 	}
 	if d := p.delivery; d != nil {
 		o.Type, o.ID, o.Attempt, o.SignedBy, o.Form = d.Type, names.Bounded(d.ID, names.Max), d.Attempt, d.SignedBy, d.Form

@@ -51,7 +51,7 @@ type Options struct {
 
 	// DangerouslyFailOpen has callbacks run although the store cannot be asked, or is full, in place of answering 503. Until
 	// it can be asked again, nothing but this process keeps a delivery from running twice, and nothing remembers that
-	// it ran: so it is for callbacks that may run twice. Each such run is observed as Unguarded and logged as a Warning.
+	// it ran: so it is for callbacks that may run twice. Each such run is observed as FailedOpen and logged as a Warning.
 	DangerouslyFailOpen bool
 
 	// Logger gets at most one line for each observation: see Observer. At slog.LevelDebug every authentic delivery has one:
@@ -104,12 +104,12 @@ type Options struct {
 	// Defaults to 1 s.
 	StoreTimeout time.Duration
 
-	// AnswerTimeout is when the sender is answered at the latest, counted from the arrival. It must be shorter than
+	// ResponseTimeout is when the sender is answered at the latest, counted from the arrival. It must be shorter than
 	// the vendor waits. Defaults to 4.5 s for vendors that wait for 5 s, 27 s for EmberQA. A request context that ends
 	// earlier makes it earlier: see "Times" in the package documentation. http.Server.WriteTimeout must be longer. The
 	// handler extends a shorter one for its own responses, or responds before it where a middleware hides the
 	// connection, and warns once.
-	AnswerTimeout time.Duration
+	ResponseTimeout time.Duration
 
 	// CallbackTimeout is when the context of the callback ends, counted from the arrival. Neither the answer nor a
 	// client that hangs up ends it. The delivery is leased for 10 s longer. Defaults to [DefaultCallbackTimeout].
@@ -163,7 +163,7 @@ func (o *Options) withDefaults(p *vendors.Profile) (Options, error) {
 	for name, n := range map[string]int64{
 		"MaxBody": c.MaxBody, "MaxRunning": int64(c.MaxRunning),
 		"RateBurst": int64(c.RateBurst), "BodyTimeout": int64(c.BodyTimeout), "StoreTimeout": int64(c.StoreTimeout),
-		"AnswerTimeout": int64(c.AnswerTimeout), "CallbackTimeout": int64(c.CallbackTimeout),
+		"ResponseTimeout": int64(c.ResponseTimeout), "CallbackTimeout": int64(c.CallbackTimeout),
 	} {
 		if n < 0 {
 			return c, fmt.Errorf("webhook: Options.%s cannot be negative", name)
@@ -179,7 +179,7 @@ func (o *Options) withDefaults(p *vendors.Profile) (Options, error) {
 	fill(&c.MaxRunning, defaultMaxRunning)
 	fill(&c.BodyTimeout, defaultBodyTimeout)
 	fill(&c.StoreTimeout, defaultStoreTimeout)
-	fill(&c.AnswerTimeout, p.RespondWithin-p.RespondWithin/10)
+	fill(&c.ResponseTimeout, p.RespondWithin-p.RespondWithin/10)
 	fill(&c.CallbackTimeout, DefaultCallbackTimeout)
 	fill(&c.RateBurst, max(1, int(min(c.RateLimit, 1<<30))))
 	if c.ReadBudget == nil {
@@ -196,9 +196,9 @@ func (o *Options) withDefaults(p *vendors.Profile) (Options, error) {
 		return c, fmt.Errorf("webhook: Options.ReadBudget (%d bytes) must be at least %d bytes", c.ReadBudget.size, 4*chunkSize)
 	case c.MaxBody > c.ReadBudget.size/2:
 		return c, fmt.Errorf("webhook: Options.ReadBudget (%d bytes) must be at least twice Options.MaxBody (%d bytes)", c.ReadBudget.size, c.MaxBody)
-	case c.AnswerTimeout >= p.RespondWithin:
-		return c, fmt.Errorf("webhook: Options.AnswerTimeout (%v) must be shorter than the %v that %s waits for an answer",
-			c.AnswerTimeout, p.RespondWithin, p.Name)
+	case c.ResponseTimeout >= p.RespondWithin:
+		return c, fmt.Errorf("webhook: Options.ResponseTimeout (%v) must be shorter than the %v that %s waits for an answer",
+			c.ResponseTimeout, p.RespondWithin, p.Name)
 	case c.Inbox != nil && c.DeadLetter != nil:
 		return c, errors.New("webhook: Options.DeadLetter cannot be set together with Inbox, which keeps the dead letters itself")
 	}

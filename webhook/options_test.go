@@ -55,10 +55,10 @@ func TestAnOptionThatBreaksARuleIsNamedWithTheRule(t *testing.T) {
 		"webhook: Options.RateBurst cannot be negative":                                                                                                  {RateBurst: -1},
 		"webhook: Options.BodyTimeout cannot be negative":                                                                                                {BodyTimeout: -1},
 		"webhook: Options.StoreTimeout cannot be negative":                                                                                               {StoreTimeout: -1},
-		"webhook: Options.AnswerTimeout cannot be negative":                                                                                              {AnswerTimeout: -1},
+		"webhook: Options.ResponseTimeout cannot be negative":                                                                                            {ResponseTimeout: -1},
 		"webhook: Options.CallbackTimeout cannot be negative":                                                                                            {CallbackTimeout: -1},
-		"webhook: Options.AnswerTimeout (5s) must be shorter than the 5s that acme waits for an answer":                                                  {AnswerTimeout: 5 * time.Second},
-		"webhook: Options.AnswerTimeout (1m0s) must be shorter than the 5s that acme waits for an answer":                                                {AnswerTimeout: time.Minute},
+		"webhook: Options.ResponseTimeout (5s) must be shorter than the 5s that acme waits for an answer":                                                {ResponseTimeout: 5 * time.Second},
+		"webhook: Options.ResponseTimeout (1m0s) must be shorter than the 5s that acme waits for an answer":                                              {ResponseTimeout: time.Minute},
 		"webhook: Options.DeadLetter cannot be set together with Inbox, which keeps the dead letters itself":                                             {Inbox: inbox, DeadLetter: park},
 		"webhook: Options.Store must be set, because Options.Inbox has no store":                                                                         {Inbox: inbox},
 		"webhook: Options.Inbox cannot take the deliveries of acme: it is for others":                                                                    {Inbox: choosyInbox{err: errors.New("it is for others")}},
@@ -68,7 +68,7 @@ func TestAnOptionThatBreaksARuleIsNamedWithTheRule(t *testing.T) {
 		require.EqualError(t, err, want)
 	}
 	for _, o := range []*webhook.Options{
-		nil, {}, {AnswerTimeout: 5*time.Second - 1}, {Store: memory(t, time.Hour+5*time.Minute)}, {Inbox: inbox, Store: memory(t, 0)}, {DeadLetter: park}, {ReadBudget: webhook.NewReadBudget(2 << 20)}, {MaxBody: webhook.DefaultReadBudget / 2},
+		nil, {}, {ResponseTimeout: 5*time.Second - 1}, {Store: memory(t, time.Hour+5*time.Minute)}, {Inbox: inbox, Store: memory(t, 0)}, {DeadLetter: park}, {ReadBudget: webhook.NewReadBudget(2 << 20)}, {MaxBody: webhook.DefaultReadBudget / 2},
 		{RateLimit: rate.Inf}, {RateLimit: 1e-9}, {MaxBody: math.MaxInt64 / 2, ReadBudget: webhook.NewReadBudget(math.MaxInt64)}, {Inbox: choosyInbox{store: memory(t, 0)}}, {CallbackTimeout: 1},
 	} {
 		_, err := newHandler(o)
@@ -312,13 +312,13 @@ func TestCallbacksAreRegisteredOnceAndBeforeTheFirstDelivery(t *testing.T) {
 	for want, register := range map[string]func(){
 		`webhook: the callback for acme events of type "ping" is nil`: func() { ping.On(r.Handler, nil) },
 		"webhook: the callback given to OnUnhandled is nil":           func() { r.OnUnhandled(nil) },
-		"webhook: the callback given to OnAny is nil":                 func() { r.OnAny(nil) },
+		"webhook: the callback given to Before is nil":                func() { r.Before(nil) },
 		`webhook: the type "ping" of acme has a callback already`: func() {
 			ping.On(r.Handler, returns(nil))
 			ping.On(r.Handler, returns(nil))
 		},
 		"webhook: OnUnhandled has a callback already": func() { r.OnUnhandled(unhandled); r.OnUnhandled(unhandled) },
-		"webhook: OnAny has a callback already":       func() { r.OnAny(unhandled); r.OnAny(unhandled) },
+		"webhook: Before has a callback already":      func() { r.Before(unhandled); r.Before(unhandled) },
 	} {
 		require.PanicsWithValue(t, want, register)
 	}
@@ -327,6 +327,6 @@ func TestCallbacksAreRegisteredOnceAndBeforeTheFirstDelivery(t *testing.T) {
 	late := `webhook: the callback for "ping" must be registered before the first delivery`
 	require.PanicsWithValue(t, late, func() { ping.On(r.Handler, returns(nil)) })
 	require.Panics(t, func() { r.OnUnhandled(unhandled) })
-	require.Panics(t, func() { r.OnAny(unhandled) })
+	require.Panics(t, func() { r.Before(unhandled) })
 	require.PanicsWithValue(t, "webhook: the event type struct {} must embed webhook.Event", func() { webhook.NewEventType[struct{}]("x") })
 }

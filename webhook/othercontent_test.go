@@ -19,7 +19,7 @@ import (
 // twoTypes registers a callback for pings and one for pongs, and returns what they are given.
 func twoTypes(r *receiver) *[]string {
 	var types []string
-	r.OnEach(func(_ context.Context, e webhook.AnyEvent) error {
+	r.OnEvent(func(_ context.Context, e webhook.AnyEvent) error {
 		types = append(types, e.Delivery().Type)
 		return nil
 	})

@@ -90,7 +90,7 @@ var contract = []row{
 	{"the callback returned Ignore, and completing the key failed", Ignored, []Reason{ReasonStore, ReasonLeaseLost}, http.StatusOK, false, "in flight, then completed", slog.LevelError},
 	{"HEAD or GET, with Options.RespondToGET", Ignored, []Reason{ReasonEndpointCheck}, http.StatusOK, false, "none", levelSilent},
 	{"no callback for the type, or an unknown type", Unhandled, nil, http.StatusOK, false, "none", slog.LevelWarn},
-	{"the same, after OnAny", Unhandled, nil, http.StatusOK, false, "released", slog.LevelWarn},
+	{"the same, after Before", Unhandled, nil, http.StatusOK, false, "released", slog.LevelWarn},
 	{"no or bad signature, bad token, bad header", Unauthenticated, nil, http.StatusUnauthorized, false, "none", slog.LevelWarn},
 	{"authentic, but no JSON object, or without the time it needs", Rejected, []Reason{ReasonNoObject, ReasonNoTime}, http.StatusBadRequest, false, "none", slog.LevelError},
 	{"authentic, but stale", Rejected, []Reason{ReasonStale}, http.StatusUnauthorized, false, "none", slog.LevelError},

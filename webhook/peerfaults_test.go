@@ -85,7 +85,7 @@ func TestForged_CallsNothing(t *testing.T) {
 					e.DedupKey = func(any) string { return nothing.called("Config.Key").Error() }
 				})
 				ping.On(r.Handler, func(context.Context, *Ping) error { return nothing.called("the callback") })
-				r.OnAny(func(context.Context, *webhook.Delivery) error { return nothing.called("OnAny") })
+				r.Before(func(context.Context, *webhook.Delivery) error { return nothing.called("Before") })
 				r.OnUnhandled(func(context.Context, *webhook.Delivery) error { return nothing.called("OnUnhandled") })
 				for _, onSocket := range []bool{false, true} {
 					r.onSocket = onSocket
@@ -124,7 +124,7 @@ func TestOnAny_ErrorSkipsTypedCallback(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newReceiver(t, webhook.Options{})
 				fails, ran := true, 0
-				r.OnAny(func(ctx context.Context, d *webhook.Delivery) error {
+				r.Before(func(ctx context.Context, d *webhook.Delivery) error {
 					if fails {
 						return c.fn(ctx, d)
 					}
@@ -198,7 +198,7 @@ func TestContentType_IsIgnored(t *testing.T) {
 	}
 }
 
-// Nothing that sees a failure can turn it into a success: OnAny, the observer, the logger, Options.DeadLetter that fails.
+// Nothing that sees a failure can turn it into a success: Before, the observer, the logger, Options.DeadLetter that fails.
 func TestHooks_CannotEraseAFailure(t *testing.T) {
 	for name, o := range map[string]webhook.Options{
 		"an observer":          {Observer: func(context.Context, webhook.Observation) {}},
@@ -209,7 +209,7 @@ func TestHooks_CannotEraseAFailure(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newReceiver(t, o)
-			r.OnAny(func(context.Context, *webhook.Delivery) error { return nil })
+			r.Before(func(context.Context, *webhook.Delivery) error { return nil })
 			r.OnUnhandled(func(context.Context, *webhook.Delivery) error { return nil })
 			ping.On(r.Handler, returns(errCallback))
 			result := r.process(body("a"))

@@ -16,28 +16,28 @@ import (
 func (h *Handler) Redeliver(ctx context.Context, d *Delivery) Result {
 	h.seal()
 	given := *d
-	p := &passage{h: h, ctx: ctx, arrived: time.Now(), bytes: len(d.Body), delivery: &given, redelivered: true}
-	p.answerBy = p.arrived.Add(h.options.AnswerTimeout)
-	if !h.life.enter() {
-		return p.conclude(verdict{outcome: Unavailable, reason: ReasonShuttingDown, err: errShutdown})
+	p := &processing{h: h, ctx: ctx, arrived: time.Now(), bytes: len(d.Body), delivery: &given, redelivered: true}
+	p.respondBy = p.arrived.Add(h.options.ResponseTimeout)
+	if !h.drain.enter() {
+		return p.respond(disposition{outcome: Unavailable, reason: ReasonShuttingDown, err: errShutdown})
 	}
-	defer h.life.leave()
-	return p.conclude(p.redeliver())
+	defer h.drain.leave()
+	return p.respond(p.redeliver())
 }
 
-func (p *passage) redeliver() verdict {
+func (p *processing) redeliver() disposition {
 	h, d := p.h, p.delivery
 	if d.Vendor != h.profile.Name || d.Endpoint != h.config.Endpoint || len(d.Keys) == 0 {
-		return verdict{outcome: Failed, err: fmt.Errorf("webhook: a delivery of %s/%s was redelivered to the handler of %s/%s",
+		return disposition{outcome: Failed, err: fmt.Errorf("webhook: a delivery of %s/%s was redelivered to the handler of %s/%s",
 			d.Vendor, d.Endpoint, h.profile.Name, h.config.Endpoint)}
 	}
 	envelope, err := h.envelope.Read(d.Body)
 	if err != nil {
-		return verdict{outcome: Rejected, reason: ReasonNoObject, err: fmt.Errorf("webhook: a stored delivery is not to be read: %w", err)}
+		return disposition{outcome: Rejected, reason: ReasonNoObject, err: fmt.Errorf("webhook: a stored delivery is not to be read: %w", err)}
 	}
 	p.envelope = envelope
 	v := p.handle()
-	if v.outcome == Failed && h.life.isCut() {
+	if v.outcome == Failed && h.drain.isCut() {
 		v.outcome, v.reason = Unavailable, ReasonShuttingDown // it may have failed for that reason alone
 	}
 	return v

@@ -52,7 +52,7 @@ func TestStore_WrongStateCostsNoSlot(t *testing.T) {
 					result := r.process(body("a"))
 					if open {
 						require.Equal(t, webhook.Handled, result.Outcome)
-						require.True(t, r.observations()[0].Unguarded)
+						require.True(t, r.observations()[0].FailedOpen)
 					} else {
 						require.Equal(t, webhook.Unavailable, result.Outcome)
 						require.Equal(t, webhook.ReasonStore, result.Reason)
@@ -146,7 +146,7 @@ func TestOptions_DurationsAreBounded(t *testing.T) {
 	const year = 365 * 24 * time.Hour
 	for _, d := range []time.Duration{math.MaxInt64, math.MaxInt64 - 9*time.Second, math.MaxInt64 / 2, year + 1} {
 		for name, o := range map[string]webhook.Options{
-			"CallbackTimeout": {CallbackTimeout: d}, "StoreTimeout": {StoreTimeout: d}, "BodyTimeout": {BodyTimeout: d}, "AnswerTimeout": {AnswerTimeout: d},
+			"CallbackTimeout": {CallbackTimeout: d}, "StoreTimeout": {StoreTimeout: d}, "BodyTimeout": {BodyTimeout: d}, "ResponseTimeout": {ResponseTimeout: d},
 		} {
 			_, err := newHandler(&o)
 			require.EqualError(t, err, fmt.Sprintf("webhook: Options.%s (%v) must be at most 8760h0m0s", name, d))

@@ -154,7 +154,7 @@ func TestStall_MadeRoomEndsTheConnection(t *testing.T) {
 	for middleware, hide := range hiding {
 		for _, secure := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, TLS %v", middleware, secure), func(t *testing.T) {
-				r := newReceiver(t, webhook.Options{MaxBody: 2 * chunk, BodyTimeout: time.Hour, AnswerTimeout: 5*time.Second - 1, ReadBudget: webhook.NewReadBudget(4 * chunk)},
+				r := newReceiver(t, webhook.Options{MaxBody: 2 * chunk, BodyTimeout: time.Hour, ResponseTimeout: 5*time.Second - 1, ReadBudget: webhook.NewReadBudget(4 * chunk)},
 					func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.RespondWithin = time.Hour })
 				ping.On(r.Handler, returns(nil))
 				s, count := serveCounting(t, webhook.NewServer("", hide(r)), secure)
@@ -179,7 +179,7 @@ func TestStall_MadeRoomEndsTheConnection(t *testing.T) {
 func TestStall_MadeRoomIsRespondedToOverHTTP2(t *testing.T) {
 	for middleware, hide := range hiding {
 		t.Run(middleware, func(t *testing.T) {
-			r := newReceiver(t, webhook.Options{MaxBody: 2 * chunk, BodyTimeout: patience, AnswerTimeout: patience, ReadBudget: webhook.NewReadBudget(4 * chunk)},
+			r := newReceiver(t, webhook.Options{MaxBody: 2 * chunk, BodyTimeout: patience, ResponseTimeout: patience, ReadBudget: webhook.NewReadBudget(4 * chunk)},
 				func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.RespondWithin = time.Hour })
 			ping.On(r.Handler, returns(nil))
 			server := webhook.NewServer("", hide(r))
@@ -224,7 +224,7 @@ func TestNewServer_LimitsRequests(t *testing.T) {
 	s := webhook.NewServer("127.0.0.1:1", nil)
 	require.Equal(t, "127.0.0.1:1", s.Addr)
 	require.Nil(t, s.Handler)
-	require.Greater(t, s.WriteTimeout, 27*time.Second, "EmberQA's AnswerTimeout")
+	require.Greater(t, s.WriteTimeout, 27*time.Second, "EmberQA's ResponseTimeout")
 	for _, limit := range []time.Duration{s.ReadHeaderTimeout, s.ReadTimeout, s.IdleTimeout} {
 		require.Positive(t, limit)
 	}

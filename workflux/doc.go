@@ -33,5 +33,5 @@
 //   - It does not say how old a delivery may be, nor whether its time is that of the event or of the attempt. The
 //     window is two hours, longer than the attempts take however they are counted; see [Config.Window].
 //   - It does not say how long it waits for an answer. We answer within 4.5 seconds; see
-//     [webhook.Options.AnswerTimeout].
+//     [webhook.Options.ResponseTimeout].
 package workflux

@@ -40,7 +40,7 @@ func newWarehouse(t *testing.T, deliveries int) *warehouse {
 	w.box = box
 	hook, err := workflux.NewHandler(secret, &webhook.Options{Inbox: box, Logger: quiet})
 	require.NoError(t, err)
-	hook.OnEach(func(context.Context, webhook.AnyEvent) error {
+	hook.OnEvent(func(context.Context, webhook.AnyEvent) error {
 		if w.well.Load() {
 			return nil
 		}

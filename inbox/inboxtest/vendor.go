@@ -37,7 +37,7 @@ type event struct {
 	N int `json:"n"`
 }
 
-var kinds = map[string]vendors.EventType[event]{
+var kinds = map[string]webhook.EventType[event]{
 	ping: webhook.NewEventType[event](ping), pong: webhook.NewEventType[event](pong), marker: webhook.NewEventType[event](marker),
 }
 

@@ -31,7 +31,7 @@ func TestASignatureMadeByHandOverTheBodyAloneIsAccepted(t *testing.T) {
 			t.Skip("it signs nothing, or more than the body: see its own tests")
 		}
 		h := kit.Handler(t)
-		h.OnEach(succeed)
+		h.OnEvent(succeed)
 		body := string(kit.Sample(t, v.Samples[0].Name))
 		mac := hmac.New(sha256.New, []byte(allvendors.Secret)) // and not by the scheme that is under test
 		mac.Write([]byte(body))
@@ -65,7 +65,7 @@ func TestADeliveryIsTakenWithinTheWindowAndTheLastRetryIsWithinIt(t *testing.T) 
 		for ago, want := range reasons {
 			onADay(t, func(t *testing.T) {
 				h := kit.Handler(t)
-				h.OnEach(succeed)
+				h.OnEvent(succeed)
 				sender := kit.Sender(t, h).WithClock(-ago)
 				result := sender.Process(sender.Sample(v.Samples[0].Name))
 				require.Equal(t, want, result.Reason, "%v old", ago)
@@ -92,7 +92,7 @@ func testLastFailure(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, at
 	o.DeadLetter = func(context.Context, *webhook.Delivery, error) error { parked++; return nil }
 	h, err := v.Configure(allvendors.Config{Keys: []signature.Key{allvendors.Key()}, Attempts: attempts}, o)
 	require.NoError(t, err)
-	h.OnEach(func(context.Context, webhook.AnyEvent) error { return errors.New("no pager") })
+	h.OnEvent(func(context.Context, webhook.AnyEvent) error { return errors.New("no pager") })
 	sender := kit.Sender(t, h)
 	d := sender.Sample(v.Samples[0].Name)
 	schedule := v.Schedules[0].Attempts
@@ -151,7 +151,7 @@ func TestAttempts_ResendsAreNotTheLast(t *testing.T) {
 			o.DeadLetter = func(context.Context, *webhook.Delivery, error) error { return errors.New("it must not be called") }
 			h, err := v.New(o)
 			require.NoError(t, err)
-			h.OnEach(func(context.Context, webhook.AnyEvent) error { return errors.New("no pager") })
+			h.OnEvent(func(context.Context, webhook.AnyEvent) error { return errors.New("no pager") })
 			sender := kit.Sender(t, h)
 			d := sender.Sample(v.Samples[0].Name)
 			for range 6 {
@@ -173,7 +173,7 @@ func TestATypeThatIsNotKnownIsUnhandledAndAnswered200(t *testing.T) {
 			}
 		}
 		h := kit.Handler(t)
-		h.OnEach(func(context.Context, webhook.AnyEvent) error { return errors.New("none of its business") })
+		h.OnEvent(func(context.Context, webhook.AnyEvent) error { return errors.New("none of its business") })
 		for _, body := range bodies {
 			result := kit.Send(t, h, []byte(body))
 			require.Equal(t, webhook.Unhandled, result.Outcome, body)
@@ -205,7 +205,7 @@ func TestDuplicate_SameIDOtherEvent(t *testing.T) {
 			})
 		}
 		h := kit.Handler(t)
-		h.OnEach(succeed)
+		h.OnEvent(succeed)
 		other := slices.IndexFunc(v.Samples, func(s webhooktest.Sample) bool { return s.Type != v.Samples[0].Type })
 		require.Positive(t, other)
 		first := withID(0, "first")

@@ -207,7 +207,7 @@ func requireUndecodable(t *testing.T, kit *vendortest.Kit, o *webhook.Options, b
 	o.Logger = slog.New(slog.DiscardHandler)
 	h, err := kit.New(o)
 	require.NoError(t, err)
-	h.OnEach(r.Callback)
+	h.OnEvent(r.Callback)
 	h.OnUnhandled(func(context.Context, *webhook.Delivery) error {
 		t.Error("it is not unhandled")
 		return nil

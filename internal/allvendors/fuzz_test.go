@@ -50,7 +50,7 @@ func FuzzIdentifyAndDecode(f *testing.F) {
 		}
 		var r vendortest.Recorder
 		h := kit.Handler(t)
-		h.OnEach(r.Callback)
+		h.OnEvent(r.Callback)
 		sender := kit.Sender(t, h)
 		d := sender.Raw(body)
 		first := sender.Process(d)

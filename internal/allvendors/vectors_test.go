@@ -62,7 +62,7 @@ func receiver(name string, v *vectors.Vector) (vendortest.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.OnEach(new(vendortest.Recorder).Callback)
+	h.OnEvent(new(vendortest.Recorder).Callback)
 	return h, nil
 }
 

@@ -63,7 +63,7 @@ func (r *Receiver) Serve() error {
 		if err != nil {
 			return err
 		}
-		h.OnEach(r.callback)
+		h.OnEvent(r.callback)
 		mux.Handle("/webhooks/"+v.Name+"/", h)
 		handlers = append(handlers, h)
 		hooks = append(hooks, h.(inbox.Hook)) //nolint:forcetypeassert // every vendor's handler is one

@@ -41,8 +41,8 @@ type Capture struct {
 	ID          string `json:"id,omitempty"`
 }
 
-// Accepted reports whether the listener took the delivery for genuine and fresh. Anybody may have written one that it did
-// not, and one without an outcome.
+// Accepted reports whether the listener found the delivery authentic and fresh. It is false without an outcome. A stranger
+// may have written a delivery that was not accepted.
 func (c *Capture) Accepted() bool {
 	switch webhook.Outcome(c.Outcome) {
 	case webhook.Handled, webhook.Stored, webhook.Duplicate, webhook.DeadLettered, webhook.Dropped:

@@ -65,7 +65,7 @@ func (d *desk) mount(v *vendors.Vendor) (verifiedBy string, err error) {
 	if err != nil {
 		return "", err
 	}
-	e.handler.OnEach(ignore)
+	e.handler.OnEvent(ignore)
 	e.handler.OnUnhandled(func(context.Context, *webhook.Delivery) error { return nil })
 	d.vendors[v.Name()] = e
 	return from, nil
@@ -96,8 +96,8 @@ func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// isFromBrowser reports whether a browser sent the request. Each of its POSTs has an Origin, also that of a page whose name
-// DNS has led here, and no vendor's request has one. The Host says nothing: a tunnel passes on any public name.
+// isFromBrowser reports whether a browser sent the request. Every POST of a browser has an Origin, after DNS rebinding too.
+// No vendor sends one. The Host decides nothing, because a tunnel passes on its public name.
 func isFromBrowser(r *http.Request) bool {
 	return r.Header["Origin"] != nil || r.Header["Sec-Fetch-Site"] != nil
 }

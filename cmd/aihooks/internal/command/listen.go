@@ -55,13 +55,13 @@ it was refused if it was, the event, and the body. It answers as a service would
 Ctrl-C. Deliveries of a vendor whose secret it was not given are shown unverified.
 
 A vendor reaches it through a tunnel, such as "cloudflared tunnel --url http://127.0.0.1:8787" or "ngrok http 8787": give the
-vendor the URL that the tunnel prints, with /webhooks/VENDOR after it. The path of EmberQA ends in the token. The Host may be
-any, because tunnels pass on public names. What a browser sends is refused: a request with Origin or Sec-Fetch-Site.
+vendor the URL that the tunnel prints, with /webhooks/VENDOR after it. The path of EmberQA ends in the token. Listen
+refuses requests of browsers, which have Origin or Sec-Fetch-Site. It accepts any Host, because tunnels pass on public names.
 
 A body may have 1 MiB, as with a service that leaves Options.MaxBody alone. Each delivery is saved in a file of its own, for
 replay and explain: per run 1 GiB of those that were accepted, and 64 MiB of the others. The files are readable for their
-owner alone, on Windows for those who can read the folder. They have no credentials, but whatever the vendor sent. A vendor
-never waits for the terminal or the disk: what arrives faster than it can be shown is left out, and counted.`,
+owner alone, on Windows for those who can read the folder. They have no credentials, but whatever the vendor sent. A response
+never waits for the terminal or the disk. Deliveries that arrive faster than they can be shown are left out, and counted.`,
 		Example: `  GREENFLASH_WEBHOOK_SECRET=... aihooks listen
   aihooks listen --web --replay-to http://127.0.0.1:8080/webhooks/greenflash
   aihooks listen --json | jq .explanation`,

@@ -14,7 +14,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// The limits of what strangers can make listen keep. Deliveries that were not accepted leave the larger part to those that were.
+// The limits of what unauthenticated senders can make listen keep. Deliveries that were not accepted may take only a part.
 const (
 	block = 4 << 10 // bytes that even the smallest delivery takes
 
@@ -58,7 +58,7 @@ func newBacklog() *backlog {
 	return &backlog{records: make(chan *record, maxBacklog/block), end: make(chan struct{}), ended: make(chan struct{})}
 }
 
-// enqueue never blocks. It drops a record that finds no room.
+// enqueue never blocks. It drops a record that exceeds the limit.
 func (d *desk) enqueue(r *record) {
 	limit, size := int64(maxRefusedBacklog), r.size()
 	if r.capture.Accepted() {
@@ -222,7 +222,7 @@ func toneOf(c *capture.Capture) page.Tone {
 	}
 }
 
-// signRefused replays a delivery that was not accepted. Its name is another, so that nobody does so without the question.
+// signRefused replays a delivery that was not accepted. A request must name it: the action "replay" is refused.
 var signRefused = page.Action{
 	Name: "sign-refused", Label: "Sign and replay",
 	Confirm: "This delivery was not accepted: anybody may have written it. A replay signs it with your secret, and the service takes it for genuine.",

@@ -120,7 +120,7 @@ func (a *app) readAll(ctx context.Context, files []string, o *replaying) (letter
 	return letters, refused, nil
 }
 
-// warnOfRefused warns of captures that listen did not accept. Nothing but those, unless they are asked for, is an error.
+// warnOfRefused warns of captures that listen did not accept. It returns an error if nothing else is left to send.
 func (a *app) warnOfRefused(refused []string, sent int, sign bool) error {
 	var names []string
 	for _, path := range refused[:min(len(refused), few)] {
