@@ -153,6 +153,7 @@ func TestScheme_ExcludedByPin(t *testing.T) {
 
 func TestScheme_AmbiguousWithSeveralForms(t *testing.T) {
 	require.True(t, headScheme().Ambiguous([]byte(testTime+".{}")))
+	require.True(t, twoForms().Ambiguous([]byte(testTime+".{}")))
 	require.False(t, headScheme().Ambiguous([]byte("{}")))
 	require.False(t, bodyScheme().Ambiguous([]byte(testTime+".{}")))
 }

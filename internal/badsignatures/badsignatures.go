@@ -13,7 +13,7 @@ import (
 	"github.com/aihooks/aihooks-go/signature/diagnose"
 )
 
-// A Sender sends by a scheme, and makes no mistake of its own.
+// A Sender sends by a scheme, and makes no mistake itself.
 type Sender struct {
 	Scheme signature.Scheme
 	Form   string // empty: the scheme's first

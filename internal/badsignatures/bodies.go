@@ -85,7 +85,7 @@ func Compress(body []byte) []byte {
 	return b.Bytes()
 }
 
-// rewritten are bodies that something parsed and wrote anew: each as one writer sends it, arriving as another writes it.
+// rewritten are bodies that something parsed and wrote again: each as one writer sends it, arriving as another writes it.
 func rewritten() []Case {
 	const (
 		compact  = `{"b":"é/<x> & 😀","a":[1.50,[],{"c":{}}]}`

@@ -218,7 +218,7 @@ func fromGzip(b []byte) []byte {
 	return out
 }
 
-// fromLatin1 undoes that each byte was taken for a character of its own.
+// fromLatin1 undoes that each byte was taken for one character.
 func fromLatin1(b []byte) []byte {
 	out := make([]byte, 0, len(b))
 	for len(b) > 0 {
@@ -232,7 +232,7 @@ func fromLatin1(b []byte) []byte {
 	return out
 }
 
-// windows1252 has the characters of the bytes 0x80 to 0x9f; those that are not assigned stand for themselves, as in the
+// windows1252 has the characters of the bytes 0x80 to 0x9f; those that are not assigned map to themselves, as in the
 // Encoding Standard of WHATWG.
 var windows1252 = [32]rune{
 	'€', 0x81, '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', 0x8d, 'Ž', 0x8f,

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"crypto/sha256"
 	"net/http"
 	"slices"
 	"strings"
@@ -23,10 +24,12 @@ func (d *diagnoser) signatureHeader() (Explanation, bool) {
 	}
 	value := d.in.Header[name][0]
 	mac := decodeHex(value)
-	if rest, ok := strings.CutPrefix(value, d.in.Scheme.Prefix); ok && mac == nil {
-		mac = decodeHex(rest)
+	if mac == nil {
+		mac = decodeHex(strings.TrimPrefix(value, d.in.Scheme.Prefix))
 	}
-	d.readable = copy(d.want[:], mac) > 0
+	if mac != nil {
+		d.want, d.readable = [sha256.Size]byte(mac), true
+	}
 	return Explanation{}, false
 }
 
@@ -100,7 +103,7 @@ func (d *diagnoser) headerOfAnother() string {
 }
 
 // isToken reports whether name has the letters, digits and hyphens that names of headers have. Printing anything else
-// would let a stranger write into the log.
+// would let any sender write into the log.
 func isToken(name string) bool { return signature.Opaque.Accepts(name) }
 
 // notUnixTime says what a header with a time has in place of one.

@@ -267,7 +267,7 @@ func appendEscape(out []byte, r rune) []byte {
 
 const noRune rune = -1
 
-// unescape returns the first character of a JSON string, and the length of what stands for it. For half of a surrogate
+// unescape returns the first character of a JSON string, and its length as it is written. For half of a surrogate
 // pair, and for bytes that are not UTF-8, it is noRune.
 func unescape(raw []byte) (rune, int) {
 	switch {
@@ -305,7 +305,7 @@ func plainEscape(c byte) rune {
 	case 't':
 		return '\t'
 	default:
-		return rune(c) // a quote, a backslash or a slash stands for itself
+		return rune(c) // a quote, a backslash or a slash
 	}
 }
 

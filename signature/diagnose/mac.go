@@ -15,7 +15,7 @@ import (
 
 const (
 	maxHeader = 1024 // bytes of a header in which a MAC is looked for
-	maxLabel  = 32   // bytes of what may stand before a MAC
+	maxLabel  = 32   // bytes of what may come before a MAC
 	maxParts  = 8    // of a list
 )
 
@@ -95,7 +95,7 @@ func (d *diagnoser) proves(r *reading, forms []composed) bool {
 	return false
 }
 
-// around are the bytes that may stand around a MAC or a secret without belonging to it.
+// around are the bytes that may surround a MAC or a secret without belonging to it.
 const around = " \t\r\n\"'`"
 
 // readings returns what may be meant by value, the likely first.
@@ -122,7 +122,7 @@ func readings(value string) []reading {
 	return append(all, listed(bare)...)
 }
 
-// cutLabel cuts off what stands before a MAC: "sha256=", "v0:", "HMAC-SHA256 " or "0x".
+// cutLabel cuts off what comes before a MAC: "sha256=", "v0:", "HMAC-SHA256 " or "0x".
 func cutLabel(s string) (label, rest string) {
 	if rest, ok := strings.CutPrefix(s, "0x"); ok {
 		return "0x", rest
