@@ -81,7 +81,7 @@ func (c *check) dead(s *site, f inbox.Filter) []inbox.Entry {
 	ctx, cancel := c.patiently()
 	defer cancel()
 	var list []inbox.Entry
-	for e, err := range s.box.Dead(ctx, f) {
+	for e, err := range s.box.DeadLetters(ctx, f) {
 		if err != nil {
 			c.brokenf("listing the dead letters failed: %v", err)
 		}
@@ -135,7 +135,7 @@ type attempt struct {
 // history checks the attempts of an entry, and what else is always so with a dead letter.
 func (c *check) history(e inbox.Entry, want ...attempt) {
 	c.Helper()
-	if e.State != inbox.Dead || e.Since.IsZero() || !e.Due.IsZero() {
+	if e.State != inbox.DeadLettered || e.Since.IsZero() || !e.Due.IsZero() {
 		c.brokenf("the dead letter %q was listed as %s, since %v and due %v", e.Delivery.ID, e.State, e.Since, e.Due)
 	}
 	var got []string

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -89,7 +90,7 @@ var buryRules = []rule{{
 	name: "LongHistoryKeepsItsEnds",
 	says: "Of a long history the first attempt and the last ones are kept.",
 	check: func(c *check) {
-		const most = inbox.MaxAttemptsKept + 4
+		const most = engine.MaxAttemptsKept + 4
 		s := c.open(inbox.Policy{MaxAttempts: most, Backoff: func(int) time.Duration { return time.Millisecond }})
 		h := s.handler(acme, plain).on(ping, func(_ context.Context, d *webhook.Delivery) error {
 			return fmt.Errorf("failure %d", c.calls.count(d.ID))
@@ -99,7 +100,7 @@ var buryRules = []rule{{
 		e := c.awaitDead(s, "a")["a"]
 		c.called(most, "after it became a dead letter", "a")
 		want := []attempt{{webhook.Failed, true, "failure 1"}}
-		for n := most - inbox.MaxAttemptsKept + 2; n <= most; n++ {
+		for n := most - engine.MaxAttemptsKept + 2; n <= most; n++ {
 			want = append(want, attempt{webhook.Failed, true, fmt.Sprint("failure ", n)})
 		}
 		c.history(e, want...)
@@ -109,26 +110,26 @@ var buryRules = []rule{{
 	says: "An attempt is kept whatever the text of its error, cut off after MaxError bytes at the most.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{})
-		text := "odd \"text\" \x00\xff\u2028' " + strings.Repeat("\u00e9", inbox.MaxError)
+		text := "odd \"text\" \x00\xff\u2028' " + strings.Repeat("\u00e9", engine.MaxError)
 		h := s.handler(acme, plain).on(ping, fails(webhook.Permanent(errors.New(text))))
 		h.sendNew(ping, "a")
 		s.run(h)
 		e := c.awaitDead(s, "a")["a"]
-		if got := e.LastError(); !strings.HasPrefix(got, "odd \"text\"") || len(got) > inbox.MaxError+utf8.UTFMax { // for what had to be replaced
+		if got := e.LastError(); !strings.HasPrefix(got, "odd \"text\"") || len(got) > engine.MaxError+utf8.UTFMax { // for what had to be replaced
 			c.brokenf("%d bytes of its error were kept, which begin with %.20q", len(got), got)
 		}
 	},
 }, {
 	name: "OnDeadIsCalledOnce",
-	says: "OnDead is called once for each delivery that has become a dead letter, once it is one, with all that is kept of it. A panic of it changes nothing.",
+	says: "OnDeadLetter is called once for each delivery that has become a dead letter, once it is one, with all that is kept of it. A panic of it changes nothing.",
 	check: func(c *check) {
 		var s *site
 		unlisted := make(chan string, 1)
-		s = c.open(inbox.Policy{MaxAttempts: 2, OnDead: func(_ context.Context, e inbox.Entry) {
+		s = c.open(inbox.Policy{MaxAttempts: 2, OnDeadLetter: func(_ context.Context, e inbox.Entry) {
 			ctx, cancel := c.patiently()
 			defer cancel()
 			listed := false
-			for found, err := range s.box.Dead(ctx, inbox.Filter{ID: e.ID}) {
+			for found, err := range s.box.DeadLetters(ctx, inbox.Filter{ID: e.ID}) {
 				listed = err == nil && found.Delivery.ID == e.Delivery.ID
 			}
 			if !listed {
@@ -137,7 +138,7 @@ var buryRules = []rule{{
 				default:
 				}
 			}
-			panic("so is OnDead")
+			panic("so is OnDeadLetter")
 		}})
 		h := s.handler(acme, plain).on(ping, fails(errCallback)).on(pong, fails(webhook.Permanent(errCallback)))
 		h.sendNew(ping, "exhausted")
@@ -158,17 +159,17 @@ var buryRules = []rule{{
 		defer s.mu.Unlock()
 		for _, e := range s.buried {
 			same := listed[e.Delivery.ID]
-			if e.ID != same.ID || e.State != inbox.Dead || len(e.Attempts) != len(same.Attempts) || e.LastError() != same.LastError() {
+			if e.ID != same.ID || e.State != inbox.DeadLettered || len(e.Attempts) != len(same.Attempts) || e.LastError() != same.LastError() {
 				c.brokenf("it was called with %+v, where %+v is listed", e, same)
 			}
 		}
 	},
 }, {
 	name: "SlowOnDeadHoldsNothingUp",
-	says: "Calls of OnDead take no place of a callback, and Run waits for them.",
+	says: "Calls of OnDeadLetter take no place of a callback, and Run waits for them.",
 	check: func(c *check) {
 		g := c.gate()
-		s := c.open(inbox.Policy{Concurrency: 2, OnDead: func(context.Context, inbox.Entry) { <-g.passed }})
+		s := c.open(inbox.Policy{Concurrency: 2, OnDeadLetter: func(context.Context, inbox.Entry) { <-g.passed }})
 		h := s.handler(acme, plain).on(ping, fails(webhook.Permanent(errCallback)))
 		r := s.run(h)
 		h.sendNew(ping, "a", "b", "c")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -30,7 +31,7 @@ var deadRules = []rule{{
 			c.brokenf("they became dead letters in the order %q and were listed as %q", want, got)
 		}
 		for range 3 {
-			for _, err := range s.box.Dead(context.Background(), inbox.Filter{All: true}) {
+			for _, err := range s.box.DeadLetters(context.Background(), inbox.Filter{All: true}) {
 				if err != nil {
 					c.brokenf("listing the first failed: %v", err)
 				}
@@ -60,7 +61,7 @@ var deadRules = []rule{{
 			var want []string
 			for _, id := range ids {
 				e := entries[id]
-				if f.Matches(&e) {
+				if engine.Matches(f, &e) {
 					want = append(want, id)
 				}
 			}
@@ -120,11 +121,11 @@ func filters() []inbox.Filter {
 // IDs of the deliveries. They are not run any more.
 func (c *check) graveyard(s *site) (ids []string) {
 	c.Helper()
-	var hooks []*hook
+	var handlers []*handler
 	for _, vendor := range []string{acme, emca} {
 		for _, endpoint := range []string{plain, "eu"} {
 			permanent := fails(webhook.Permanent(errCallback))
-			hooks = append(hooks, s.handler(vendor, endpoint).on(ping, permanent).on(pong, permanent))
+			handlers = append(handlers, s.handler(vendor, endpoint).on(ping, permanent).on(pong, permanent))
 			for _, eventType := range []string{ping, pong} {
 				for hour := 1; hour <= 2; hour++ {
 					id := fmt.Sprintf("%s %s %s %d", vendor, endpoint, eventType, hour)
@@ -136,7 +137,7 @@ func (c *check) graveyard(s *site) (ids []string) {
 			}
 		}
 	}
-	r := s.run(hooks...)
+	r := s.run(handlers...)
 	c.awaitDead(s, ids...)
 	r.stop()
 	return ids
@@ -182,7 +183,7 @@ func (c *check) refused(s *site, f inbox.Filter, want error, what string) {
 	ctx, cancel := c.patiently()
 	defer cancel()
 	var listing error
-	for e, err := range s.box.Dead(ctx, f) {
+	for e, err := range s.box.DeadLetters(ctx, f) {
 		if err == nil {
 			c.brokenf("with %s, Dead listed %q", what, e.Delivery.ID)
 		}

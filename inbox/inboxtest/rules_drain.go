@@ -258,7 +258,7 @@ func (c *check) countedOnceAfterDrain(id string, e inbox.Entry) {
 }
 
 // shutdown shuts a handler down, as is done before the context of Run ends.
-func (c *check) shutdown(h *hook) {
+func (c *check) shutdown(h *handler) {
 	c.Helper()
 	ctx, cancel := c.patiently()
 	defer cancel()

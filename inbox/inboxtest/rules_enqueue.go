@@ -65,7 +65,7 @@ var enqueueRules = []rule{{
 		h := s.handler(acme, plain).on(ping, succeed).on(pong, fails(webhook.Permanent(errCallback)))
 		h.sendNew(ping, "done")
 		h.sendNew(pong, "dead")
-		duplicates := func(when string, h *hook) {
+		duplicates := func(when string, h *handler) {
 			for id, eventType := range map[string]string{"done": ping, "dead": pong} {
 				if !h.send(eventType, id) {
 					c.brokenf("%s, a delivery was not taken for a duplicate", when)

@@ -164,13 +164,13 @@ var operatorRules = []rule{{
 		other.sendNew(pong, "other")
 		r := s.run(h, other)
 		c.awaitDead(s, "dead")
-		waiting := inbox.Filter{State: inbox.Waiting, All: true}
+		waiting := inbox.Filter{State: inbox.Deferred, All: true}
 		var found []inbox.Entry
 		c.awaitf(func() bool { found = c.dead(s, waiting); return len(found) == 4 },
 			func() any { return fmt.Sprintf("%d are", len(found)) }, "the four deliveries without a callback were not listed")
 		byID := map[string]inbox.Entry{}
 		for _, e := range found {
-			if e.State != inbox.Waiting || e.Delivery.Type != pong {
+			if e.State != inbox.Deferred || e.Delivery.Type != pong {
 				c.brokenf("an entry of type %q with the state %q was listed", e.Delivery.Type, e.State)
 			}
 			byID[e.Delivery.ID] = e
@@ -178,8 +178,8 @@ var operatorRules = []rule{{
 		if _, err := s.box.Discard(context.Background(), inbox.Filter{ID: byID["a"].ID}); !errors.Is(err, inbox.ErrNotFound) {
 			c.brokenf("discarding one as a dead letter returned %v", err)
 		}
-		c.operate(s, s.box.Discard, inbox.Filter{State: inbox.Waiting, ID: byID["a"].ID}, 1, "discarding one by its ID")
-		c.operate(s, s.box.Discard, inbox.Filter{State: inbox.Waiting, Vendor: emca}, 1, "discarding a vendor's")
+		c.operate(s, s.box.Discard, inbox.Filter{State: inbox.Deferred, ID: byID["a"].ID}, 1, "discarding one by its ID")
+		c.operate(s, s.box.Discard, inbox.Filter{State: inbox.Deferred, Vendor: emca}, 1, "discarding a vendor's")
 		c.onlyDead(s, waiting, "after two were discarded", "b", "c")
 		c.onlyDead(s, inbox.Filter{All: true}, "after two without a callback were discarded", "dead")
 		r.stop()
@@ -207,13 +207,13 @@ var operatorRules = []rule{{
 		c.operate(s, s.box.Discard, inbox.Filter{Vendor: acme, Until: hours(2)}, 4, "discarding a vendor's early ones")
 		c.operate(s, s.box.Retry, inbox.Filter{Vendor: acme, Type: ping}, 2, "retrying a vendor's pings")
 		c.operate(s, s.box.Rerun, inbox.Filter{Endpoint: "eu", From: hours(2)}, 3, "rerunning an endpoint's late ones")
-		var hooks []*hook
+		var handlers []*handler
 		for _, vendor := range []string{acme, emca} {
 			for _, endpoint := range []string{plain, "eu"} {
-				hooks = append(hooks, s.handler(vendor, endpoint).on(ping, succeed).on(pong, succeed))
+				handlers = append(handlers, s.handler(vendor, endpoint).on(ping, succeed).on(pong, succeed))
 			}
 		}
-		s.run(hooks...)
+		s.run(handlers...)
 		want := map[bool][]string{}
 		for _, id := range ids {
 			retried := strings.HasPrefix(id, acme) && strings.HasSuffix(id, "ping 2")
@@ -221,7 +221,7 @@ var operatorRules = []rule{{
 			want[retried || rerun] = append(want[retried || rerun], id)
 		}
 		c.awaitCalls(2, want[true]...)
-		c.overtake(hooks[0])
+		c.overtake(handlers[0])
 		c.called(2, "after it was to be run once more", want[true]...)
 		c.called(1, "after it was not to be run once more", want[false]...)
 		left := slices.DeleteFunc(want[false], func(id string) bool { return strings.HasPrefix(id, acme) && strings.HasSuffix(id, "1") })
@@ -237,7 +237,7 @@ var operatorRules = []rule{{
 		defer cancel()
 		do := []operation{s.box.Retry, s.box.Rerun, s.box.Discard}
 		seen := 0
-		for e, err := range s.box.Dead(ctx, inbox.Filter{All: true}) {
+		for e, err := range s.box.DeadLetters(ctx, inbox.Filter{All: true}) {
 			if err != nil {
 				c.brokenf("after %d of them had been dealt with, listing failed: %v", seen, err)
 			}

@@ -107,7 +107,7 @@ var againRules = []rule{{
 	check: func(c *check) {
 		far := map[string]time.Duration{"3 days": 72 * time.Hour, "300 days": 300 * 24 * time.Hour, "never": math.MaxInt64}
 		s := c.open(inbox.Policy{})
-		serve := func() (*hook, *run) {
+		serve := func() (*handler, *run) {
 			h := s.handler(acme, plain).on(ping, func(_ context.Context, d *webhook.Delivery) error {
 				return webhook.RetryAfter(far[d.ID], errCallback)
 			})

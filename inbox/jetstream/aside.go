@@ -125,7 +125,7 @@ func (r *run) lookForAbsent(ctx context.Context) error {
 		return fmt.Errorf("jetstream: %w", err)
 	}
 	for subject := range info.State.Subjects {
-		if vendor, endpoint, ok := b.hookOf(subject); ok {
+		if vendor, endpoint, ok := b.endpointOf(subject); ok {
 			r.dispatcher.Absent(vendor, endpoint)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 )
 
 // selects is the stream and the subject of the messages that a filter may select.
@@ -24,7 +25,7 @@ func (b *Inbox) selects(f inbox.Filter) (s jetstream.Stream, subject string) {
 	if f.ID != "" {
 		id = f.ID
 	}
-	if f.State == inbox.Waiting {
+	if f.State == inbox.Deferred {
 		return b.asideStream(), b.subject(kindWait, vendor, endpoint, id)
 	}
 	return b.deadStream(), b.subject(kindDead, vendor, endpoint, id)
@@ -32,7 +33,7 @@ func (b *Inbox) selects(f inbox.Filter) (s jetstream.Stream, subject string) {
 
 // letters goes through the dead letters, or the deliveries without a callback, that a filter selects.
 func (b *Inbox) letters(ctx context.Context, f inbox.Filter, do func(jetstream.Stream, *jetstream.RawStreamMsg, *message, inbox.Entry) (bool, error)) error {
-	if err := f.Check(); err != nil {
+	if err := engine.CheckFilter(f); err != nil {
 		return err
 	}
 	found := false
@@ -41,13 +42,13 @@ func (b *Inbox) letters(ctx context.Context, f inbox.Filter, do func(jetstream.S
 		err := each(ctx, stream, subject, func(raw *jetstream.RawStreamMsg) (bool, error) {
 			m, _ := b.decode(raw.Subject, raw.Header, raw.Data, raw.Time) // what cannot be read is shown as it is
 			e := inbox.Entry{
-				ID: raw.Subject[strings.LastIndexByte(raw.Subject, '.')+1:], State: cmp.Or(f.State, inbox.Dead),
+				ID: raw.Subject[strings.LastIndexByte(raw.Subject, '.')+1:], State: cmp.Or(f.State, inbox.DeadLettered),
 				Delivery: m.running(), Attempts: m.attempts,
 			}
-			if e.State == inbox.Dead {
+			if e.State == inbox.DeadLettered {
 				e.Since = raw.Time.UTC()
 			}
-			if !f.Matches(&e) {
+			if !engine.Matches(f, &e) {
 				return true, nil
 			}
 			found = true
@@ -63,9 +64,9 @@ func (b *Inbox) letters(ctx context.Context, f inbox.Filter, do func(jetstream.S
 	return nil
 }
 
-// Dead implements [inbox.Inbox]. It reads one dead letter after the other, each with its body: the server selects by ID,
+// DeadLetters implements [inbox.Inbox]. It reads one dead letter after the other, each with its body: the server selects by ID,
 // vendor and endpoint, and Dead reads what the other fields of the filter leave out as well.
-func (b *Inbox) Dead(ctx context.Context, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
+func (b *Inbox) DeadLetters(ctx context.Context, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
 	return func(yield func(inbox.Entry, error) bool) {
 		err := b.letters(ctx, f, func(_ jetstream.Stream, _ *jetstream.RawStreamMsg, _ *message, e inbox.Entry) (bool, error) {
 			return yield(e, nil), nil

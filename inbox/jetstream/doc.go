@@ -103,7 +103,7 @@
 // # Clocks
 //
 // The server counts leases and rests, so the clock of a process may be wrong, or set, without a delivery waiting for it. The
-// server deletes dead letters by its own clock if [Options].DeadRetention is set.
+// server deletes dead letters by its own clock if [Options].DeadLetterRetention is set.
 //
 // # When the server is away
 //

@@ -27,7 +27,7 @@ func (b *Inbox) configs() []jetstream.StreamConfig {
 	aside := config(b.aside(), "aihooks: deliveries without a callback, and attempts", b.subject(kindWait, all), b.subject(kindNote, all))
 	aside.MaxMsgsPerSubject = 1
 	dead := config(b.dead(), "aihooks: dead letters", b.subject(kindDead, all))
-	dead.MaxMsgsPerSubject, dead.MaxAge = 1, o.DeadRetention
+	dead.MaxMsgsPerSubject, dead.MaxAge = 1, o.DeadLetterRetention
 	return []jetstream.StreamConfig{main, aside, dead}
 }
 

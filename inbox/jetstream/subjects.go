@@ -62,11 +62,11 @@ func sequenceOf(text string) (uint64, error) {
 
 func (n names) note(p position) string { return n.subject(kindNote, p.String()) }
 
-// consumer returns the name of the consumer of a hook's deliveries.
+// consumer returns the name of the consumer of a handler's deliveries.
 func consumerName(vendor, endpoint string) string { return token(vendor) + "_" + token(endpoint) }
 
-// hookOf returns the vendor and the endpoint in a subject.
-func (n names) hookOf(subject string) (vendor, endpoint string, ok bool) {
+// endpointOf returns the vendor and the endpoint in a subject.
+func (n names) endpointOf(subject string) (vendor, endpoint string, ok bool) {
 	tokens := strings.Split(strings.TrimPrefix(subject, n.name+"."), ".")
 	if len(tokens) < 3 {
 		return "", "", false

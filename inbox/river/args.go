@@ -16,6 +16,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -166,7 +167,7 @@ func lost(row *rivertype.JobRow, attempt int) inbox.Attempt {
 
 func (r *record) append(a inbox.Attempt) {
 	a.Error = strings.ReplaceAll(a.Error, "\x00", "\uFFFD") // jsonb has none
-	r.Attempts = inbox.Append(r.Attempts, a)
+	r.Attempts = engine.Append(r.Attempts, a)
 	if a.Counted {
 		r.Tried++
 	}

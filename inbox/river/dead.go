@@ -13,6 +13,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -36,7 +37,7 @@ func isWaiting(row *rivertype.JobRow) bool {
 
 // inState tells whether a job is in the state that a filter selects.
 func inState(row *rivertype.JobRow, s inbox.State) bool {
-	if s == inbox.Waiting {
+	if s == inbox.Deferred {
 		return isWaiting(row)
 	}
 	return isDead(row)
@@ -52,9 +53,9 @@ func argsIn(row *rivertype.JobRow) (args, error) {
 
 // entryOf returns a dead letter, or a delivery without a callback, as far as it can be read.
 func entryOf(row *rivertype.JobRow) inbox.Entry {
-	e := inbox.Entry{ID: strconv.FormatInt(row.ID, 10), State: inbox.Dead}
+	e := inbox.Entry{ID: strconv.FormatInt(row.ID, 10), State: inbox.DeadLettered}
 	if !isDead(row) {
-		e.State = inbox.Waiting
+		e.State = inbox.Deferred
 	}
 	if row.FinalizedAt != nil {
 		e.Since = *row.FinalizedAt
@@ -72,8 +73,8 @@ func entryOf(row *rivertype.JobRow) inbox.Entry {
 	return e
 }
 
-// Dead implements [inbox.Inbox].
-func (b *Inbox) Dead(ctx context.Context, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
+// DeadLetters implements [inbox.Inbox].
+func (b *Inbox) DeadLetters(ctx context.Context, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
 	return func(yield func(inbox.Entry, error) bool) {
 		if err := b.each(ctx, f, func(e inbox.Entry, _ int64) (bool, error) { return yield(e, nil), nil }); err != nil {
 			yield(inbox.Entry{}, err)
@@ -83,7 +84,7 @@ func (b *Inbox) Dead(ctx context.Context, f inbox.Filter) iter.Seq2[inbox.Entry,
 
 // each calls do with the dead letters that the filter selects, the longest dead first, while it returns true.
 func (b *Inbox) each(ctx context.Context, f inbox.Filter, do func(e inbox.Entry, id int64) (more bool, err error)) error {
-	if err := f.Check(); err != nil {
+	if err := engine.CheckFilter(f); err != nil {
 		return err
 	}
 	client := b.client.Load()
@@ -106,7 +107,7 @@ func (b *Inbox) each(ctx context.Context, f inbox.Filter, do func(e inbox.Entry,
 		}
 		for _, row := range list.Jobs {
 			e := entryOf(row)
-			if !inState(row, f.State) || !f.Matches(&e) {
+			if !inState(row, f.State) || !engine.Matches(f, &e) {
 				continue
 			}
 			found = true
@@ -129,7 +130,7 @@ func (b *Inbox) each(ctx context.Context, f inbox.Filter, do func(e inbox.Entry,
 func paramsOf(f inbox.Filter) *river.JobListParams {
 	params := river.NewJobListParams().Kinds(Kind).States(rivertype.JobStateCancelled, rivertype.JobStateDiscarded).
 		OrderBy(river.JobListOrderByFinalizedAt, river.SortOrderAsc).First(page)
-	if f.State == inbox.Waiting {
+	if f.State == inbox.Deferred {
 		params = waitingParams().OrderBy(river.JobListOrderByID, river.SortOrderAsc).First(page)
 	}
 	for name, value := range map[string]string{"vendor": f.Vendor, "endpoint": f.Endpoint, "type": f.Type} {

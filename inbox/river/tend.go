@@ -80,7 +80,7 @@ FROM q WHERE queue = ANY($1::text[])`
 // announce has River look into the queues of this Run that have something. So an inbox with many endpoints costs one
 // statement each Poll, and not one for each endpoint.
 func (r *run) announce(ctx context.Context) error {
-	names := slices.Collect(maps.Keys(r.hooks))
+	names := slices.Collect(maps.Keys(r.handlers))
 	if len(names) == 0 {
 		return nil
 	}
@@ -95,7 +95,7 @@ func (r *run) announce(ctx context.Context) error {
 // absent warns of deliveries that this Run has no handler for: they lie in queues that it does not work.
 func (r *run) absent(ctx context.Context, client *Client) error {
 	known := []string{controlQueue}
-	for name := range r.hooks {
+	for name := range r.handlers {
 		known = append(known, name)
 	}
 	for {
@@ -120,7 +120,7 @@ func waitingParams() *river.JobListParams {
 
 // unshelve has deliveries run that waited for a callback which a handler has now.
 func (r *run) unshelve(ctx context.Context, client *Client) error {
-	for name, hook := range r.hooks {
+	for name, handler := range r.handlers {
 		waiting := waitingParams().Queues(name)
 		types := []string{}
 		for {
@@ -137,7 +137,7 @@ func (r *run) unshelve(ctx context.Context, client *Client) error {
 			}
 			types = append(types, a.Type)
 			d, err := a.delivery()
-			if err != nil || !hook.Handles(d.Type) {
+			if err != nil || !handler.Handles(d.Type) {
 				continue
 			}
 			if err := retryAll(ctx, client, waiting.Where("args->>'type' = @type", river.NamedArgs{"type": a.Type})); err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 )
 
 // What the verbs do with the entry ?2 at the time ?1. The attempts so far stay in the history.
@@ -38,7 +39,7 @@ func (b *Inbox) Rerun(ctx context.Context, f inbox.Filter) (int, error) {
 	if !orDone || !errors.Is(err, inbox.ErrNotFound) {
 		return n, err
 	}
-	if e, findErr := b.Entry(ctx, f.ID); findErr == nil && e.State == inbox.Done && f.Matches(&e) {
+	if e, findErr := b.Entry(ctx, f.ID); findErr == nil && e.State == inbox.Done && engine.Matches(f, &e) {
 		err = fmt.Errorf("sqlite: %w: entry %s is done, and %w", inbox.ErrNotFound, f.ID, inbox.ErrPurged)
 	}
 	return n, err
@@ -47,7 +48,7 @@ func (b *Inbox) Rerun(ctx context.Context, f inbox.Filter) (int, error) {
 // Discard implements [inbox.Inbox]. The body is deleted at once.
 func (b *Inbox) Discard(ctx context.Context, f inbox.Filter) (int, error) {
 	n, err := b.change(ctx, f, discardEntry, deleteBodyOf)
-	if n > 0 && f.State == inbox.Waiting {
+	if n > 0 && f.State == inbox.Deferred {
 		b.space.countWaitingAgain()
 	}
 	return n, err
@@ -78,10 +79,10 @@ type candidate struct {
 
 // change runs statements for each entry that the filter selects, and returns for how many.
 func (b *Inbox) change(ctx context.Context, f inbox.Filter, statements ...string) (int, error) {
-	if err := f.Check(); err != nil {
+	if err := engine.CheckFilter(f); err != nil {
 		return 0, err
 	}
-	if f.State == inbox.Waiting {
+	if f.State == inbox.Deferred {
 		return b.changeState(ctx, waiting, f, statements...)
 	}
 	return b.changeState(ctx, dead, f, statements...)
@@ -153,7 +154,7 @@ const (
 
 	// These read the size of a body only where the conditions, which are filled in, hold.
 	selectKept = `SELECT e.id, e.due_at, CASE WHEN %s THEN coalesce((SELECT length(body) FROM aihooks_inbox_body b WHERE b.id = e.id), 0) END
-FROM (SELECT id, hook, type, received_at, state, due_at FROM aihooks_inbox INDEXED BY aihooks_inbox_kept WHERE state = %d AND due_at <= ? AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?) e`
+FROM (SELECT id, handler, type, received_at, state, due_at FROM aihooks_inbox INDEXED BY aihooks_inbox_kept WHERE state = %d AND due_at <= ? AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?) e`
 	selectByID = `SELECT e.id, e.due_at, 0 FROM aihooks_inbox e WHERE %s AND e.due_at <= ?`
 )
 

@@ -66,7 +66,7 @@ func TestDiscardTakesAllInSteps(t *testing.T) {
 func TestTheVerbsTakeDeadLettersAlone(t *testing.T) {
 	box := shelf(t, 3)
 	for i, f := range []func(context.Context, inbox.Filter) (int, error){box.Retry, box.Rerun, box.Discard} {
-		for _, state := range []inbox.State{inbox.Pending, inbox.Running, inbox.Waiting, inbox.Done} {
+		for _, state := range []inbox.State{inbox.Pending, inbox.Running, inbox.Deferred, inbox.Done} {
 			for _, e := range listed(t, box, state, all) {
 				if i == 1 && state == inbox.Done {
 					continue // Rerun may
@@ -147,7 +147,7 @@ func TestRetriedDeadLettersKeepTheirHistoryAndGetAllAttemptsAgain(t *testing.T) 
 	for round := 1; round <= 2; round++ {
 		soon(t, func() bool { return statsOf(t, box).Dead == 1 })
 		require.Len(t, hook.calls(), 3*round)
-		require.Len(t, listed(t, box, inbox.Dead, all)[0].Attempts, 3*round)
+		require.Len(t, listed(t, box, inbox.DeadLettered, all)[0].Attempts, 3*round)
 		n, err := box.Retry(t.Context(), all)
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
@@ -159,7 +159,7 @@ func TestWhoIsToldOfDeadLettersIsToldOnceOfEach(t *testing.T) {
 	var told counter
 	log := new(logtest.Book)
 	box := openBox(t, pathOf(t), sqlite.Options{Policy: inbox.Policy{
-		MaxAttempts: 2, Logger: log.Text(), OnDead: func(_ context.Context, e inbox.Entry) {
+		MaxAttempts: 2, Logger: log.Text(), OnDeadLetter: func(_ context.Context, e inbox.Entry) {
 			told.add(fmt.Sprintf("%s %s %s %d %t", e.ID, e.State, e.Delivery.ID, len(e.Attempts), e.Since.IsZero()))
 		},
 	}})

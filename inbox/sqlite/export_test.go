@@ -21,7 +21,7 @@ func (b *Inbox) Rescue(ctx context.Context) error   { return b.eachRun(ctx, (*ru
 func (b *Inbox) LookForAbsent(ctx context.Context) error { return b.eachRun(ctx, (*run).lookForAbsent) }
 
 // DueByHook is the query by which a Run looks for what is due.
-const DueByHook = dueByHook
+const DueByHook = dueByEndpoint
 
 func (b *Inbox) eachRun(ctx context.Context, f func(*run, context.Context) error) error {
 	b.mu.Lock()

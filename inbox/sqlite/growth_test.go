@@ -33,7 +33,7 @@ func fillRows(b testing.TB, path string, n, state int, eventType string, size in
 		var last int
 		require.NoError(b, tx.QueryRow(`SELECT coalesce(max(id), 0) FROM aihooks_inbox`).Scan(&last))
 		_, err = tx.Exec(`WITH RECURSIVE c(n) AS (SELECT ?1 + 1 UNION ALL SELECT n + 1 FROM c WHERE n < ?1 + ?2)
-			INSERT INTO aihooks_inbox (id, key, hook, type, delivery_id, received_at, state, due_at, takes, tried)
+			INSERT INTO aihooks_inbox (id, key, handler, type, delivery_id, received_at, state, due_at, takes, tried)
 			SELECT n, randomblob(16), 'workflux/default', ?3, lower(hex(randomblob(32))), (1000000000 + n) * 1000000000, ?4, 1000000000 + n, 1, 1 FROM c`,
 			last, count, eventType, state)
 		require.NoError(b, err)
@@ -56,7 +56,7 @@ func BenchmarkListing(b *testing.B) {
 			for b.Loop() {
 				before := allocated()
 				n := 0
-				for _, err := range box.Entries(context.Background(), inbox.Dead, inbox.Filter{All: true}) {
+				for _, err := range box.Entries(context.Background(), inbox.DeadLettered, inbox.Filter{All: true}) {
 					require.NoError(b, err)
 					if n++; n == 1 {
 						first = allocated() - before

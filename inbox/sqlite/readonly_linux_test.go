@@ -74,7 +74,7 @@ func TestAttach_LooksAtReadOnlyMedia(t *testing.T) {
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = tool.Close() }) // or a failed test leaves the disk mounted
 			require.Equal(t, 1, statsOf(t, tool).Dead)
-			dead := listed(t, tool, inbox.Dead, all)
+			dead := listed(t, tool, inbox.DeadLettered, all)
 			require.Len(t, dead, 1)
 			entry, err := tool.Entry(t.Context(), dead[0].ID)
 			require.NoError(t, err)

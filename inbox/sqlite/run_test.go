@@ -176,7 +176,7 @@ func TestWhatTakesItsProcessAlongIsBuriedInTheEnd(t *testing.T) {
 	log := new(logtest.Book)
 	var told counter
 	box := openBox(t, path, sqlite.Options{Lease: 100 * time.Millisecond, Policy: inbox.Policy{
-		MaxAttempts: 3, Logger: log.Text(), OnDead: func(_ context.Context, e inbox.Entry) { told.add(e.Delivery.ID) },
+		MaxAttempts: 3, Logger: log.Text(), OnDeadLetter: func(_ context.Context, e inbox.Entry) { told.add(e.Delivery.ID) },
 	}})
 	many := pings("lost", 130) // more than are looked at at once
 	storeAtOnce(t, box, many...)
@@ -190,7 +190,7 @@ func TestWhatTakesItsProcessAlongIsBuriedInTheEnd(t *testing.T) {
 	soon(t, func() bool { s := statsOf(t, box); return s.Dead == len(many) && s.Done == 1 })
 	require.Equal(t, []string{"once more"}, hook.calls())
 	soon(t, func() bool { return len(told.all()) == len(many) })
-	for _, e := range listed(t, box, inbox.Dead, all) {
+	for _, e := range listed(t, box, inbox.DeadLettered, all) {
 		require.Len(t, e.Attempts, 2)
 		a := e.Attempts[1]
 		require.Equal(t, inbox.Lost, a.Outcome)
@@ -238,7 +238,7 @@ func TestLongCallbacksKeepTheirLease(t *testing.T) {
 func TestASpoiledRowBecomesADeadLetterAndStopsNobody(t *testing.T) {
 	path := pathOf(t)
 	var told counter
-	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{OnDead: func(_ context.Context, e inbox.Entry) { told.add(e.Delivery.ID) }}})
+	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{OnDeadLetter: func(_ context.Context, e inbox.Entry) { told.add(e.Delivery.ID) }}})
 	spoil := map[string]string{
 		"no JSON":      `UPDATE aihooks_inbox_body SET meta = '{' WHERE id = ?`,
 		"other JSON":   `UPDATE aihooks_inbox_body SET meta = '{"keys": 7}' WHERE id = ?`,
@@ -256,7 +256,7 @@ func TestASpoiledRowBecomesADeadLetterAndStopsNobody(t *testing.T) {
 	start(t, box, hook)
 	soon(t, func() bool { s := statsOf(t, box); return s.Done == 3 && s.Dead == len(spoil) })
 	require.ElementsMatch(t, []string{"before", "history", "after"}, hook.calls())
-	for _, e := range listed(t, box, inbox.Dead, all) {
+	for _, e := range listed(t, box, inbox.DeadLettered, all) {
 		require.Contains(t, spoil, e.Delivery.ID)
 		require.NotEmpty(t, e.LastError())
 		require.Equal(t, 1, told.all()[e.Delivery.ID])

@@ -30,7 +30,7 @@ const (
 const (
 	countPending = `SELECT count(*) FROM (SELECT 1 FROM aihooks_inbox WHERE state IN (0, 1, 6) LIMIT ?1)`
 	countWaiting = `SELECT count(*) FROM (SELECT 1 FROM aihooks_inbox INDEXED BY aihooks_inbox_waiting WHERE state = 2 LIMIT ?1)`
-	hasWaiting   = `SELECT 1 FROM aihooks_inbox INDEXED BY aihooks_inbox_waiting WHERE state = 2 AND hook = ?1 AND type = ?2 LIMIT 1`
+	hasWaiting   = `SELECT 1 FROM aihooks_inbox INDEXED BY aihooks_inbox_waiting WHERE state = 2 AND handler = ?1 AND type = ?2 LIMIT 1`
 )
 
 func (s *space) open(b *Inbox) error {
@@ -64,7 +64,7 @@ func (s *space) check(ctx context.Context, b *Inbox) error {
 
 // checkType returns an error that wraps [webhook.ErrInboxFull] if deliveries of that type wait for a callback, and as many
 // do as MaxPending. Other types are not refused for their sake.
-func (s *space) checkType(ctx context.Context, b *Inbox, hook, eventType string) error {
+func (s *space) checkType(ctx context.Context, b *Inbox, handler, eventType string) error {
 	limit := int64(b.options.MaxPending)
 	if due(&s.waitingAt, countEvery) {
 		var n int64
@@ -76,7 +76,7 @@ func (s *space) checkType(ctx context.Context, b *Inbox, hook, eventType string)
 	if s.waiting.Load() < limit {
 		return nil
 	}
-	found, err := b.has(ctx, hasWaiting, hook, eventType)
+	found, err := b.has(ctx, hasWaiting, handler, eventType)
 	if err != nil {
 		return fmt.Errorf("sqlite: %w", err)
 	}

@@ -103,7 +103,7 @@ func TestMaxPending_BoundsDeliveriesWithoutCallback(t *testing.T) {
 		soon(t, func() bool { return statsOf(t, box).Done == i+1 })
 	}
 
-	n, err := box.Discard(t.Context(), inbox.Filter{State: inbox.Waiting, Type: pong})
+	n, err := box.Discard(t.Context(), inbox.Filter{State: inbox.Deferred, Type: pong})
 	require.NoError(t, err)
 	require.Equal(t, 3, n)
 	store(t, box, parcel(pong, "has room again"))

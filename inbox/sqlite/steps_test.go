@@ -47,11 +47,11 @@ func TestEntries_ContinueByIndex(t *testing.T) {
 		for _, f := range []inbox.Filter{
 			{All: true}, {Vendor: "acme"}, {Endpoint: "eu"}, {Type: "a"}, {Vendor: "acme", Endpoint: "eu", Type: "a"}, {From: time.Unix(1, 0), Until: time.Unix(2, 0)},
 		} {
-			for _, last := range []*row{nil, {id: 1, dueAt: 2, hook: "acme/eu"}} {
+			for _, last := range []*row{nil, {id: 1, dueAt: 2, handler: "acme/eu"}} {
 				query, args := listing(code, f, last)
 				plan := planOf(t, box, query, args...)
 				require.NotContains(t, plan, "TEMP B-TREE", "%d %+v: every page would sort all that follow", code, f)
-				want := "aihooks_inbox_due (state=? AND (hook,due_at)>(?,?)"
+				want := "aihooks_inbox_due (state=? AND (handler,due_at)>(?,?)"
 				if code == dead || code == waiting {
 					want = "aihooks_inbox_kept (state=? AND due_at>?"
 				}
@@ -68,7 +68,7 @@ func TestDiscard_ReadsEachOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "inbox.db")
 	fillRows(t, path, 2500, dead, "other", 10)
 	fillRows(t, path, 10, dead, "a", 10)
-	box := openRows(t, path, Options{DeadRetention: Forever})
+	box := openRows(t, path, Options{DeadLetterRetention: Forever})
 	for name, c := range map[string]struct {
 		filter   inbox.Filter
 		selected int
@@ -108,7 +108,7 @@ func TestDiscard_SelectsWithoutWriteLock(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "inbox.db")
 	fillRows(t, path, 1200, dead, "other", 10)
-	box := openRows(t, path, Options{DeadRetention: Forever})
+	box := openRows(t, path, Options{DeadLetterRetention: Forever})
 	db, err := sql.Open("sqlite", source(path, pragmas))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, db.Close()) }()
@@ -153,7 +153,7 @@ func TestDiscard_LeavesWhatHasChanged(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "inbox.db")
 	fillRows(t, path, 3, dead, "a", 10)
-	box := openRows(t, path, Options{DeadRetention: Forever})
+	box := openRows(t, path, Options{DeadLetterRetention: Forever})
 	selected, _, err := box.selectCandidates(t.Context(), dead, inbox.Filter{All: true}, milliseconds(time.Now()), candidate{})
 	require.NoError(t, err)
 	require.Len(t, selected, 3)

@@ -5,22 +5,22 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 )
 
 const (
 	renew = `UPDATE aihooks_inbox SET due_at = ?1 WHERE state = 1 AND owner = ?2`
 
-	selectLost = `SELECT id, hook, type, delivery_id, received_at, takes, tried, rerun, coalesce(attempts, ''), began_at FROM aihooks_inbox
+	selectLost = `SELECT id, handler, type, delivery_id, received_at, takes, tried, rerun, coalesce(attempts, ''), began_at FROM aihooks_inbox
 WHERE state = 1 AND due_at <= ?1 AND owner IS NOT ?2 LIMIT ?3`
 	endLost = `UPDATE aihooks_inbox SET state = ?1, due_at = ?2, owner = NULL, tried = tried - ?3, attempts = ?4
 WHERE id = ?5 AND takes = ?6 AND state = 1`
 
-	nextWaiting = `SELECT hook, type FROM aihooks_inbox WHERE state = 2 AND (hook, type) > (?1, ?2) ORDER BY hook, type LIMIT 1`
+	nextWaiting = `SELECT handler, type FROM aihooks_inbox WHERE state = 2 AND (handler, type) > (?1, ?2) ORDER BY handler, type LIMIT 1`
 	unshelve    = `UPDATE aihooks_inbox SET state = 0, due_at = ?1
-WHERE id IN (SELECT id FROM aihooks_inbox WHERE state = 2 AND hook = ?2 AND type = ?3 LIMIT 1000)`
+WHERE id IN (SELECT id FROM aihooks_inbox WHERE state = 2 AND handler = ?2 AND type = ?3 LIMIT 1000)`
 
-	nextHook = `SELECT hook FROM aihooks_inbox WHERE state = ?1 AND hook > ?2 ORDER BY hook LIMIT 1`
+	nextEndpoint = `SELECT handler FROM aihooks_inbox WHERE state = ?1 AND handler > ?2 ORDER BY handler LIMIT 1`
 )
 
 // shelfEvery is how often a Run looks for deliveries that wait for a callback, or that it was given no handler for.
@@ -95,13 +95,13 @@ func (r *run) rescueSome(ctx context.Context) (n int, err error) {
 			return err
 		}
 		for i, t := range lost {
-			d := b.options.Policy.Lose(t.tried-1, inbox.IsSuspect(t.history), timeOf(began[i]), "sqlite: the process that ran it was not heard of again")
-			t.history = inbox.Append(t.history, d.Attempt)
+			d := engine.Lose(&b.options.Policy, t.tried-1, engine.IsSuspect(t.history), timeOf(began[i]), "sqlite: the process that ran it was not heard of again")
+			t.history = engine.Append(t.history, d.Attempt)
 			state, uncounted := suspect, 1
 			if d.Attempt.Counted {
 				uncounted = 0
 			}
-			if d.Verdict == inbox.Bury {
+			if d.Disposition == engine.DeadLetter {
 				state = dead
 				if err := t.read(c); err != nil {
 					return err
@@ -122,7 +122,7 @@ func (r *run) rescueSome(ctx context.Context) (n int, err error) {
 		return 0, fmt.Errorf("sqlite: rescue: %w", err)
 	}
 	for _, t := range lost {
-		b.wake(hookName(t.delivery.Vendor, t.delivery.Endpoint))
+		b.wake(endpointName(t.delivery.Vendor, t.delivery.Endpoint))
 	}
 	for _, t := range buried {
 		b.space.add(-1)
@@ -131,70 +131,70 @@ func (r *run) rescueSome(ctx context.Context) (n int, err error) {
 	return len(lost), nil
 }
 
-// unshelve brings back deliveries whose type had no callback, for hooks that have one.
+// unshelve brings back deliveries whose type had no callback, for handlers that have one.
 func (r *run) unshelve(ctx context.Context) error {
 	b := r.box
-	hook, eventType := "", ""
+	handler, eventType := "", ""
 	for {
 		found := false
-		rows, err := b.reads.QueryContext(ctx, nextWaiting, hook, eventType)
+		rows, err := b.reads.QueryContext(ctx, nextWaiting, handler, eventType)
 		if err != nil {
 			return fmt.Errorf("sqlite: %w", err)
 		}
 		err = eachRow(rows, func(scan func(...any) error) error {
 			found = true
-			return scan(&hook, &eventType)
+			return scan(&handler, &eventType)
 		})
 		if err != nil || !found {
 			return err
 		}
-		h := r.hook(hook)
+		h := r.handler(handler)
 		if h == nil || !h.Handles(eventType) {
 			continue
 		}
 		for n := 1; n > 0; {
 			err := b.writer.run(ctx, func(c *conn) (err error) {
-				n, err = c.exec(unshelve, milliseconds(time.Now()), hook, eventType)
+				n, err = c.exec(unshelve, milliseconds(time.Now()), handler, eventType)
 				return err
 			})
 			if err != nil {
 				return fmt.Errorf("sqlite: %w", err)
 			}
 			b.space.add(int64(n))
-			b.wake(hook)
+			b.wake(handler)
 		}
 	}
 }
 
 // lookForAbsent warns of deliveries that nobody of this Run is for.
 func (r *run) lookForAbsent(ctx context.Context) error {
-	absent := func(hook string) error {
-		r.dispatcher.Absent(splitHook(hook))
+	absent := func(handler string) error {
+		r.dispatcher.Absent(splitEndpoint(handler))
 		return nil
 	}
-	if err := r.box.eachHook(ctx, pending, absent); err != nil {
+	if err := r.box.eachEndpoint(ctx, pending, absent); err != nil {
 		return err
 	}
-	return r.box.eachHook(ctx, suspect, absent)
+	return r.box.eachEndpoint(ctx, suspect, absent)
 }
 
-// eachHook calls f for every hook that has entries in a state. It reads one row for each.
-func (b *Inbox) eachHook(ctx context.Context, state int, f func(hook string) error) error {
-	hook := ""
+// eachEndpoint calls f for every handler that has entries in a state. It reads one row for each.
+func (b *Inbox) eachEndpoint(ctx context.Context, state int, f func(handler string) error) error {
+	handler := ""
 	for {
 		found := false
-		rows, err := b.reads.QueryContext(ctx, nextHook, state, hook)
+		rows, err := b.reads.QueryContext(ctx, nextEndpoint, state, handler)
 		if err != nil {
 			return fmt.Errorf("sqlite: %w", err)
 		}
 		err = eachRow(rows, func(scan func(...any) error) error {
 			found = true
-			return scan(&hook)
+			return scan(&handler)
 		})
 		if err != nil || !found {
 			return err
 		}
-		if err := f(hook); err != nil {
+		if err := f(handler); err != nil {
 			return err
 		}
 	}

@@ -43,7 +43,7 @@ func Example() {
 	buried := make(chan inbox.Entry, 1)
 	box, err := jetstreaminbox.New(context.Background(), js, &jetstreaminbox.Options{
 		Store: store, ServerSyncsAlways: true, // it is a lone server, with sync_interval: always
-		Policy: inbox.Policy{OnDead: func(_ context.Context, e inbox.Entry) { buried <- e }, Logger: slog.New(slog.DiscardHandler)},
+		Policy: inbox.Policy{OnDeadLetter: func(_ context.Context, e inbox.Entry) { buried <- e }, Logger: slog.New(slog.DiscardHandler)},
 	})
 	must(err)
 	hook, err := workflux.NewHandler("secret", &webhook.Options{Inbox: box, Logger: slog.New(slog.DiscardHandler)})

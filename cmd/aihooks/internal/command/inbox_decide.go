@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
@@ -70,7 +71,7 @@ their IDs, it asks first, or wants --yes. With --waiting it does so with deliver
 			what := discardAct
 			what.ask = !yes
 			if waiting {
-				what.state = inbox.Waiting
+				what.state = inbox.Deferred
 			}
 			return a.decide(c, args, &o, all, what)
 		},
@@ -112,7 +113,7 @@ func (a *app) decide(c *cobra.Command, args []string, o *choice, all bool, what 
 	switch {
 	case len(ids) > 0 && f != (inbox.Filter{}):
 		return usage("name dead letters by their IDs, or select them, not both")
-	case len(ids) == 0 && f.Check() != nil:
+	case len(ids) == 0 && engine.CheckFilter(f) != nil:
 		return usage("which dead letters? Name their IDs, select them by --vendor, --endpoint, --type, --from or --until, or take --all")
 	}
 	f.State = what.state
@@ -157,9 +158,9 @@ func done(n int, what act) string {
 // noun is what n entries are called that it is done to.
 func (what act) noun(n int) string {
 	switch {
-	case what.state == inbox.Waiting && n == 1:
+	case what.state == inbox.Deferred && n == 1:
 		return "delivery without a callback"
-	case what.state == inbox.Waiting:
+	case what.state == inbox.Deferred:
 		return "deliveries without a callback"
 	case n == 1:
 		return "dead letter"
@@ -171,7 +172,7 @@ func (what act) noun(n int) string {
 // ask asks whether what is selected is to be discarded, and says how many that are.
 func (a *app) ask(ctx context.Context, box *sqlite.Inbox, f inbox.Filter, what act) error {
 	n := 0
-	for _, err := range box.Entries(ctx, cmp.Or(f.State, inbox.Dead), f) {
+	for _, err := range box.Entries(ctx, cmp.Or(f.State, inbox.DeadLettered), f) {
 		if err != nil {
 			return found(ctx, err)
 		}

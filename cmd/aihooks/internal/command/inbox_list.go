@@ -11,7 +11,7 @@ import (
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
-var states = []string{string(inbox.Dead), string(inbox.Pending), string(inbox.Running), string(inbox.Waiting), string(inbox.Done)}
+var states = []string{string(inbox.DeadLettered), string(inbox.Pending), string(inbox.Running), string(inbox.Deferred), string(inbox.Done)}
 
 func (a *app) inboxListCommand() *cobra.Command {
 	var o choice
@@ -42,7 +42,7 @@ func (a *app) inboxListCommand() *cobra.Command {
 		},
 	}
 	o.addFlags(c)
-	c.Flags().StringVar(&state, "state", string(inbox.Dead), "dead, pending, running, waiting or done")
+	c.Flags().StringVar(&state, "state", string(inbox.DeadLettered), "dead, pending, running, waiting or done")
 	c.Flags().IntVar(&limit, "limit", 100, "how many at most")
 	_ = c.RegisterFlagCompletionFunc("state", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return states, cobra.ShellCompDirectiveNoFileComp

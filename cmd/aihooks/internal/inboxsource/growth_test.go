@@ -19,7 +19,7 @@ import (
 func openForever(t testing.TB) *sqlite.Inbox {
 	t.Helper()
 	box, err := sqlite.Open(filepath.Join(t.TempDir(), "inbox.db"), &sqlite.Options{
-		MinFree: -1, Retention: sqlite.Forever, BodyRetention: sqlite.Forever, DeadRetention: sqlite.Forever, Policy: inbox.Policy{MaxAttempts: 1},
+		MinFree: -1, Retention: sqlite.Forever, BodyRetention: sqlite.Forever, DeadLetterRetention: sqlite.Forever, Policy: inbox.Policy{MaxAttempts: 1},
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, box.Close()) })

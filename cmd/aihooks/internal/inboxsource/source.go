@@ -37,10 +37,10 @@ func (s *Source) Overview(ctx context.Context) (page.Overview, error) {
 		Title: s.title,
 		Hint:  "The inbox is empty. What the service stores in it appears here.",
 		Verdicts: []page.Count{
-			{Name: string(inbox.Dead), Tone: page.Bad, N: stats.Dead},
+			{Name: string(inbox.DeadLettered), Tone: page.Bad, N: stats.Dead},
 			{Name: string(inbox.Pending), Tone: page.Idle, N: stats.Pending},
 			{Name: string(inbox.Running), Tone: page.Idle, N: stats.Running},
-			{Name: string(inbox.Waiting), Tone: page.Warn, N: stats.Waiting},
+			{Name: string(inbox.Deferred), Tone: page.Warn, N: stats.Waiting},
 			{Name: string(inbox.Done), Tone: page.Good, N: stats.Done},
 		},
 	}
@@ -91,7 +91,7 @@ func (s *Source) Act(ctx context.Context, id, action string) (string, error) {
 	}
 	_, err := do(ctx, inbox.Filter{ID: id})
 	if action == discard.Name && errors.Is(err, inbox.ErrNotFound) {
-		_, err = do(ctx, inbox.Filter{ID: id, State: inbox.Waiting})
+		_, err = do(ctx, inbox.Filter{ID: id, State: inbox.Deferred})
 	}
 	if err != nil {
 		return "", notFound(err)

@@ -1,4 +1,4 @@
-package inbox_test
+package engine_test
 
 import (
 	"context"
@@ -13,13 +13,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
 var errCallback = errors.New("the callback failed")
 
 // decided returns what becomes of a delivery whose nth attempt of five has that result, after three seconds.
-func decided(t *testing.T, n int, result webhook.Result) (d inbox.Decision) {
+func decided(t *testing.T, n int, result webhook.Result) (d engine.Decision) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		dispatcher, _ := newDispatcher(t, inbox.Policy{MaxAttempts: 5}, acme(func(context.Context, *webhook.Delivery) webhook.Result {
@@ -43,27 +44,27 @@ func decided(t *testing.T, n int, result webhook.Result) (d inbox.Decision) {
 
 // outcomes are all that Redeliver can return, with a reason where it matters, and what becomes of the delivery.
 var outcomes = map[ending]struct {
-	verdict inbox.Verdict
+	verdict engine.Disposition
 	counted bool
 }{
-	{webhook.Handled, ""}:                             {inbox.Finish, true},
-	{webhook.Handled, webhook.ReasonStore}:            {inbox.Finish, true},
-	{webhook.Handled, webhook.ReasonLeaseLost}:        {inbox.Finish, true},
-	{webhook.Ignored, ""}:                             {inbox.Finish, true},
-	{webhook.Ignored, webhook.ReasonStore}:            {inbox.Finish, true},
-	{webhook.Duplicate, ""}:                           {inbox.Finish, false},
-	{webhook.DeadLettered, webhook.ReasonPermanent}:   {inbox.Bury, true},
-	{webhook.DeadLettered, webhook.ReasonUndecodable}: {inbox.Bury, true},
-	{webhook.Rejected, webhook.ReasonNoObject}:        {inbox.Bury, true},
-	{webhook.Failed, ""}:                              {inbox.Again, true},
-	{webhook.Failed, webhook.ReasonRetryAfter}:        {inbox.Again, true},
-	{webhook.Failed, webhook.ReasonPanic}:             {inbox.Again, true},
-	{webhook.InFlight, ""}:                            {inbox.Again, false},
-	{webhook.Unavailable, webhook.ReasonStore}:        {inbox.Again, false},
-	{webhook.Unavailable, webhook.ReasonRunning}:      {inbox.Again, false},
-	{webhook.Unavailable, webhook.ReasonShuttingDown}: {inbox.Again, false},
-	{webhook.Unhandled, webhook.ReasonNoCallback}:     {inbox.Shelve, false},
-	{"never heard of", ""}:                            {inbox.Again, true},
+	{webhook.Handled, ""}:                             {engine.Complete, true},
+	{webhook.Handled, webhook.ReasonStore}:            {engine.Complete, true},
+	{webhook.Handled, webhook.ReasonLeaseLost}:        {engine.Complete, true},
+	{webhook.Ignored, ""}:                             {engine.Complete, true},
+	{webhook.Ignored, webhook.ReasonStore}:            {engine.Complete, true},
+	{webhook.Duplicate, ""}:                           {engine.Complete, false},
+	{webhook.DeadLettered, webhook.ReasonPermanent}:   {engine.DeadLetter, true},
+	{webhook.DeadLettered, webhook.ReasonUndecodable}: {engine.DeadLetter, true},
+	{webhook.Rejected, webhook.ReasonNoObject}:        {engine.DeadLetter, true},
+	{webhook.Failed, ""}:                              {engine.Retry, true},
+	{webhook.Failed, webhook.ReasonRetryAfter}:        {engine.Retry, true},
+	{webhook.Failed, webhook.ReasonPanic}:             {engine.Retry, true},
+	{webhook.InFlight, ""}:                            {engine.Retry, false},
+	{webhook.Unavailable, webhook.ReasonStore}:        {engine.Retry, false},
+	{webhook.Unavailable, webhook.ReasonRunning}:      {engine.Retry, false},
+	{webhook.Unavailable, webhook.ReasonShuttingDown}: {engine.Retry, false},
+	{webhook.Unhandled, webhook.ReasonNoCallback}:     {engine.Defer, false},
+	{"never heard of", ""}:                            {engine.Retry, true},
 }
 
 // An ending is how the processing of a delivery ended.
@@ -78,10 +79,10 @@ func TestEachOutcomeHasItsVerdictAndCountsOrDoesNot(t *testing.T) {
 	for ended, want := range outcomes {
 		t.Run(ended.String(), func(t *testing.T) {
 			d := decided(t, 3, webhook.Result{Outcome: ended.outcome, Reason: ended.reason, Err: errCallback})
-			require.Equal(t, want.verdict, d.Verdict)
+			require.Equal(t, want.verdict, d.Disposition)
 			require.Equal(t, want.counted, d.Attempt.Counted)
 			switch {
-			case want.verdict != inbox.Again, ended.reason == webhook.ReasonShuttingDown:
+			case want.verdict != engine.Retry, ended.reason == webhook.ReasonShuttingDown:
 				require.Zero(t, d.After)
 			case ended.outcome == webhook.InFlight:
 				require.Equal(t, time.Minute, d.After, "the first backoff")
@@ -98,14 +99,14 @@ func TestOnlyAnAttemptThatCountsCanBeTheLast(t *testing.T) {
 			for n := 5; n <= 6; n++ {
 				d := decided(t, n, webhook.Result{Outcome: ended.outcome, Reason: ended.reason, RetryAfter: time.Hour})
 				require.Equal(t, want.counted, d.Attempt.Counted)
-				if want.verdict == inbox.Again && want.counted {
-					require.Equal(t, inbox.Bury, d.Verdict)
+				if want.verdict == engine.Retry && want.counted {
+					require.Equal(t, engine.DeadLetter, d.Disposition)
 					require.Zero(t, d.After)
 				} else {
-					require.Equal(t, want.verdict, d.Verdict)
+					require.Equal(t, want.verdict, d.Disposition)
 				}
 			}
-			require.NotEqual(t, inbox.Bury, decided(t, 4, webhook.Result{Outcome: webhook.Failed}).Verdict)
+			require.NotEqual(t, engine.DeadLetter, decided(t, 4, webhook.Result{Outcome: webhook.Failed}).Disposition)
 		})
 	}
 }
@@ -140,14 +141,14 @@ func TestACallbackThatMissesADeadlineOfItsOwnHasFailed(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		d := dispatcher.Dispatch(ctx, delivery("a"), 1)
-		require.Equal(t, inbox.Bury, d.Verdict)
+		require.Equal(t, engine.DeadLetter, d.Disposition)
 		require.True(t, d.Attempt.Counted)
 	})
 }
 
 func TestWhatAShutdownRefusedIsForTheNextProcessAtOnce(t *testing.T) {
 	d := decided(t, 5, webhook.Result{Outcome: webhook.Unavailable, Reason: webhook.ReasonShuttingDown, RetryAfter: 5 * time.Second})
-	require.Equal(t, inbox.Again, d.Verdict)
+	require.Equal(t, engine.Retry, d.Disposition)
 	require.False(t, d.Attempt.Counted)
 	require.Zero(t, d.After)
 }
@@ -159,9 +160,9 @@ func TestWhatTheRunCancelledIsForTheNextProcessAndDoesNotCount(t *testing.T) {
 			ended, cancel := context.WithCancel(t.Context())
 			cancel()
 			d := dispatcher.Dispatch(ended, delivery("a"), 1)
-			require.Equal(t, want.verdict, d.Verdict, "what has been decided stays so")
+			require.Equal(t, want.verdict, d.Disposition, "what has been decided stays so")
 			require.Zero(t, d.After)
-			require.Equal(t, want.counted && want.verdict != inbox.Again, d.Attempt.Counted)
+			require.Equal(t, want.counted && want.verdict != engine.Retry, d.Attempt.Counted)
 		})
 	}
 }
@@ -169,7 +170,7 @@ func TestWhatTheRunCancelledIsForTheNextProcessAndDoesNotCount(t *testing.T) {
 func TestAPanicOfAHookIsAnAttempt(t *testing.T) {
 	dispatcher, _ := newDispatcher(t, inbox.Policy{}, acme(func(context.Context, *webhook.Delivery) webhook.Result { panic("boom") }))
 	d := dispatcher.Dispatch(t.Context(), delivery("a"), 2)
-	require.Equal(t, inbox.Again, d.Verdict)
+	require.Equal(t, engine.Retry, d.Disposition)
 	require.Equal(t, webhook.ReasonPanic, d.Attempt.Reason)
 	require.True(t, d.Attempt.Counted)
 	require.Contains(t, d.Attempt.Error, "boom")
@@ -181,18 +182,18 @@ func TestTheTextOfAnErrorIsCutOffBetweenCharacters(t *testing.T) {
 		dispatcher, _ := newDispatcher(t, inbox.Policy{}, acme(returns(webhook.Result{Outcome: webhook.Failed, Err: errors.New(text)})))
 		return dispatcher.Dispatch(t.Context(), delivery("a"), 1).Attempt.Error
 	}
-	whole := strings.Repeat("x", inbox.MaxError)
+	whole := strings.Repeat("x", engine.MaxError)
 	require.Equal(t, whole, keptOf(whole))
 	require.Equal(t, whole, keptOf(whole+"y"))
 	for _, character := range []string{"é", "鍵", "🔑"} {
 		for before := range 4 {
-			text := strings.Repeat("x", before) + strings.Repeat(character, inbox.MaxError)
+			text := strings.Repeat("x", before) + strings.Repeat(character, engine.MaxError)
 			kept := keptOf(text)
 			require.True(t, utf8.ValidString(kept))
 			require.True(t, strings.HasPrefix(text, kept))
-			require.LessOrEqual(t, len(kept), inbox.MaxError)
-			require.Greater(t, len(kept), inbox.MaxError-utf8.UTFMax)
+			require.LessOrEqual(t, len(kept), engine.MaxError)
+			require.Greater(t, len(kept), engine.MaxError-utf8.UTFMax)
 		}
 	}
-	require.GreaterOrEqual(t, len(keptOf(strings.Repeat("\x80", 2*inbox.MaxError))), inbox.MaxError-utf8.UTFMax, "what is no text is cut anywhere")
+	require.GreaterOrEqual(t, len(keptOf(strings.Repeat("\x80", 2*engine.MaxError))), engine.MaxError-utf8.UTFMax, "what is no text is cut anywhere")
 }

@@ -1,4 +1,4 @@
-package inbox_test
+package engine_test
 
 import (
 	"context"
@@ -11,41 +11,42 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// Every vendor's handler is a hook as it is.
-var _ inbox.Hook = (*webhook.Handler)(nil)
+// Every vendor's handler is a handler as it is.
+var _ inbox.Handler = (*webhook.Handler)(nil)
 
 func TestHooksThatCannotBeToldApartAreRefused(t *testing.T) {
-	p, err := inbox.Policy{}.WithDefaults()
+	p, err := engine.WithDefaults(inbox.Policy{})
 	require.NoError(t, err)
-	one, eu := acme(handled), &hook{"acme", "eu", handled}
-	for text, hooks := range map[string][]inbox.Hook{
+	one, eu := acme(handled), &handler{"acme", "eu", handled}
+	for text, handlers := range map[string][]inbox.Handler{
 		"inbox: Run needs at least one handler, or a call of Add before":                             {},
 		"inbox: handler 2 given to Run is nil":                                                       {one, nil},
 		"inbox: two handlers given to Run are for acme/default; give them different Config.Endpoint": {one, eu, acme(handled)},
 	} {
-		_, err := inbox.NewDispatcher(t.Context(), p, hooks...)
+		_, err := engine.NewDispatcher(t.Context(), p, handlers...)
 		require.EqualError(t, err, text)
 	}
-	_, err = inbox.NewDispatcher(t.Context(), p, everywhere()...)
+	_, err = engine.NewDispatcher(t.Context(), p, everywhere()...)
 	require.NoError(t, err)
 }
 
 func TestADeliveryGoesToTheHookThatItIsFor(t *testing.T) {
 	got := make(map[string]*webhook.Delivery)
-	var hooks []inbox.Hook
+	var handlers []inbox.Handler
 	for _, name := range []string{"default", "eu"} {
-		hooks = append(hooks, &hook{"acme", name, func(_ context.Context, d *webhook.Delivery) webhook.Result {
+		handlers = append(handlers, &handler{"acme", name, func(_ context.Context, d *webhook.Delivery) webhook.Result {
 			got[name] = d
 			return webhook.Result{Outcome: webhook.Handled}
 		}})
 	}
-	d, log := newDispatcher(t, inbox.Policy{}, hooks...)
+	d, log := newDispatcher(t, inbox.Policy{}, handlers...)
 	given := delivery("a")
 	given.Endpoint = "eu"
-	require.Equal(t, inbox.Finish, d.Dispatch(t.Context(), given, 1).Verdict)
+	require.Equal(t, engine.Complete, d.Dispatch(t.Context(), given, 1).Disposition)
 	require.Equal(t, map[string]*webhook.Delivery{"eu": given}, got)
 	require.Empty(t, log.lines(t, slog.LevelWarn))
 }
@@ -56,7 +57,7 @@ func TestADeliveryWithoutHookIsShelvedWithOneWarningForEachType(t *testing.T) {
 		given := delivery("a")
 		given.Vendor, given.Type = "emca", eventType
 		decision := d.Dispatch(t.Context(), given, 1)
-		require.Equal(t, inbox.Shelve, decision.Verdict)
+		require.Equal(t, engine.Defer, decision.Disposition)
 		require.Equal(t, webhook.Unhandled, decision.Attempt.Outcome)
 		require.Equal(t, webhook.ReasonNoCallback, decision.Attempt.Reason)
 		require.False(t, decision.Attempt.Counted)
@@ -94,19 +95,19 @@ type contextKey struct{}
 
 func TestValuesOfTheRunReachItsCallbacksAndItsEndDoesNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p, err := inbox.Policy{Logger: slog.New(slog.DiscardHandler)}.WithDefaults()
+		p, err := engine.WithDefaults(inbox.Policy{Logger: slog.New(slog.DiscardHandler)})
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(context.WithValue(t.Context(), contextKey{}, "a value"))
 		var value any
 		var ended error
-		d, err := inbox.NewDispatcher(ctx, p, acme(func(ctx context.Context, _ *webhook.Delivery) webhook.Result {
+		d, err := engine.NewDispatcher(ctx, p, acme(func(ctx context.Context, _ *webhook.Delivery) webhook.Result {
 			time.Sleep(2 * time.Second)
 			value, ended = ctx.Value(contextKey{}), ctx.Err()
 			return webhook.Result{Outcome: webhook.Failed}
 		}))
 		require.NoError(t, err)
-		var got inbox.Decision
-		begin(t, d, delivery("a"), func(decision inbox.Decision) { got = decision })
+		var got engine.Decision
+		begin(t, d, delivery("a"), func(decision engine.Decision) { got = decision })
 		time.Sleep(time.Second)
 		cancel()
 		require.NoError(t, d.Drain())

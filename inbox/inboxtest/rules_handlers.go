@@ -10,8 +10,8 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// hookRules are those of which handlers a Run has.
-var hookRules = []rule{{
+// handlerRules are those of which handlers a Run has.
+var handlerRules = []rule{{
 	name: "DeliveryWithoutHandlerStays",
 	says: "A delivery for which Run was given no handler stays, a warning says so, and it runs, with all its attempts, once a Run has one.",
 	check: func(c *check) {
@@ -71,24 +71,24 @@ var hookRules = []rule{{
 	says: "Run returns an error at once if it is given no handler, or two for the same deliveries, and does not with different ones.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{})
-		for what, hooks := range map[string][]*hook{
+		for what, handlers := range map[string][]*handler{
 			"no handler":                      {},
 			"two handlers for the same":       {s.handler(acme, plain), s.handler(acme, plain)},
 			"three, two of them for the same": {s.handler(acme, "eu"), s.handler(emca, "eu"), s.handler(acme, "eu")},
 		} {
-			if s.run(hooks...).result() == nil {
+			if s.run(handlers...).result() == nil {
 				c.brokenf("with %s, it returned no error", what)
 			}
 		}
-		var hooks []*hook
+		var handlers []*handler
 		for _, vendor := range []string{acme, emca} {
 			for _, endpoint := range []string{plain, "eu"} {
 				h := s.handler(vendor, endpoint).on(ping, succeed)
 				h.sendNew(ping, vendor+endpoint)
-				hooks = append(hooks, h)
+				handlers = append(handlers, h)
 			}
 		}
-		r := s.run(hooks...)
+		r := s.run(handlers...)
 		c.awaitCalls(1, "acmedefault", "acmeeu", "emcadefault", "emcaeu")
 		r.stop()
 	},
@@ -120,10 +120,10 @@ var hookRules = []rule{{
 		if n := c.calls.peakOf(""); n > 2 {
 			c.brokenf("%d callbacks ran at once, where Concurrency is 2", n)
 		}
-		for what, hooks := range map[string][]inbox.Hook{
+		for what, handlers := range map[string][]inbox.Handler{
 			"a handler that is there": {s.handler(acme, plain)}, "two for the same": {s.handler(acme, "new"), s.handler(acme, "new")}, "nil": {nil},
 		} {
-			if s.box.Add(hooks...) == nil {
+			if s.box.Add(handlers...) == nil {
 				c.brokenf("with %s, Add returned no error", what)
 			}
 		}
@@ -205,16 +205,16 @@ type crowd struct {
 func (c *check) limited(p inbox.Policy, limits map[string]int, crowds ...crowd) {
 	c.Helper()
 	s, g := c.open(p), c.gate()
-	hooks, ids := make([]*hook, 0, len(crowds)), []string{}
+	handlers, ids := make([]*handler, 0, len(crowds)), []string{}
 	for _, crowd := range crowds {
 		h := s.handler(crowd.vendor, crowd.endpoint).on(ping, g.wait(succeed))
 		for n := range crowd.n {
 			ids = append(ids, fmt.Sprint(crowd.vendor, " ", crowd.endpoint, " ", n))
 			h.sendNew(ping, ids[len(ids)-1])
 		}
-		hooks = append(hooks, h)
+		handlers = append(handlers, h)
 	}
-	r := s.run(hooks...)
+	r := s.run(handlers...)
 	c.awaitf(func() bool {
 		running := c.calls.now()
 		for name, n := range limits {

@@ -1,4 +1,4 @@
-package inbox_test
+package engine_test
 
 import (
 	"context"
@@ -10,14 +10,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
 // A engine begins a Run with one callback, and drains it once its context has ended.
-func runOne(t *testing.T, runs *inbox.Runs, ctx context.Context, p inbox.Policy, redeliver func(context.Context, *webhook.Delivery) webhook.Result) <-chan error { //nolint:revive // t comes first
+func runOne(t *testing.T, runs *engine.Runs, ctx context.Context, p inbox.Policy, redeliver func(context.Context, *webhook.Delivery) webhook.Result) <-chan error { //nolint:revive // t comes first
 	t.Helper()
 	p.Logger = slog.New(slog.DiscardHandler)
-	p, err := p.WithDefaults()
+	p, err := engine.WithDefaults(p)
 	require.NoError(t, err)
 	d, end, err := runs.Begin(ctx, p, acme(redeliver))
 	require.NoError(t, err)
@@ -48,7 +49,7 @@ func TestRuns_ShutdownHasOneDeadline(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var runs inbox.Runs
+				var runs engine.Runs
 				one := runOne(t, &runs, t.Context(), inbox.Policy{DrainTimeout: 10 * time.Second}, c.callback)
 				two := runOne(t, &runs, t.Context(), inbox.Policy{DrainTimeout: 10 * time.Second}, c.callback)
 				began := time.Now()
@@ -75,7 +76,7 @@ func TestRuns_ShutdownHasOneDeadline(t *testing.T) {
 
 func TestRuns_ShutdownShortensADrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var runs inbox.Runs
+		var runs engine.Runs
 		ctx, cancel := context.WithCancel(t.Context())
 		returned := runOne(t, &runs, ctx, inbox.Policy{DrainTimeout: 10 * time.Second}, takes(time.Minute))
 		cancel()
@@ -92,7 +93,7 @@ func TestRuns_ShutdownShortensADrain(t *testing.T) {
 
 func TestRuns_ShutdownLengthensADrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var runs inbox.Runs
+		var runs engine.Runs
 		ctx, cancel := context.WithCancel(t.Context())
 		returned := runOne(t, &runs, ctx, inbox.Policy{DrainTimeout: 2 * time.Second}, takes(time.Minute))
 		cancel()
@@ -109,7 +110,7 @@ func TestRuns_ShutdownLengthensADrain(t *testing.T) {
 
 func TestRuns_CloseKeepsTheDrainTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var runs inbox.Runs
+		var runs engine.Runs
 		returned := runOne(t, &runs, t.Context(), inbox.Policy{DrainTimeout: 10 * time.Second}, takes(time.Minute))
 		began := time.Now()
 		runs.Close()
@@ -120,10 +121,10 @@ func TestRuns_CloseKeepsTheDrainTimeout(t *testing.T) {
 
 func TestDrain_CountsFromTheEndOfTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p, err := inbox.Policy{Logger: slog.New(slog.DiscardHandler), DrainTimeout: 10 * time.Second}.WithDefaults()
+		p, err := engine.WithDefaults(inbox.Policy{Logger: slog.New(slog.DiscardHandler), DrainTimeout: 10 * time.Second})
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
-		d, err := inbox.NewDispatcher(ctx, p, acme(takes(time.Minute)))
+		d, err := engine.NewDispatcher(ctx, p, acme(takes(time.Minute)))
 		require.NoError(t, err)
 		begin(t, d, delivery("a"), nothing)
 		cancel()

@@ -1,4 +1,4 @@
-package inbox_test
+package engine_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -28,18 +29,18 @@ func TestDrainOfNothingReturnsAtOnce(t *testing.T) {
 func TestDrainWaitsForWhatRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, log := newDispatcher(t, inbox.Policy{DrainTimeout: 10 * time.Second}, acme(takes(7*time.Second)))
-		var verdicts [3]inbox.Verdict
+		var verdicts [3]engine.Disposition
 		for i := range verdicts {
-			begin(t, d, delivery("a"), func(decision inbox.Decision) {
+			begin(t, d, delivery("a"), func(decision engine.Decision) {
 				time.Sleep(time.Second) // to put it down
-				verdicts[i] = decision.Verdict
+				verdicts[i] = decision.Disposition
 			})
 			time.Sleep(time.Millisecond)
 		}
 		began := time.Now()
 		require.NoError(t, d.Drain())
 		require.Equal(t, 8*time.Second-time.Millisecond, time.Since(began))
-		require.Equal(t, [3]inbox.Verdict{inbox.Finish, inbox.Finish, inbox.Finish}, verdicts)
+		require.Equal(t, [3]engine.Disposition{engine.Complete, engine.Complete, engine.Complete}, verdicts)
 		require.Empty(t, log.lines(t, slog.LevelError))
 	})
 }
@@ -47,12 +48,12 @@ func TestDrainWaitsForWhatRuns(t *testing.T) {
 func TestDrainCancelsWhatStillRunsAfterTheDrainTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, log := newDispatcher(t, inbox.Policy{DrainTimeout: 10 * time.Second, MaxAttempts: 1}, acme(takes(time.Minute)))
-		var got inbox.Decision
-		begin(t, d, delivery("a"), func(decision inbox.Decision) { got = decision })
+		var got engine.Decision
+		begin(t, d, delivery("a"), func(decision engine.Decision) { got = decision })
 		began := time.Now()
 		require.NoError(t, d.Drain())
 		require.Equal(t, 10*time.Second, time.Since(began))
-		require.Equal(t, inbox.Again, got.Verdict)
+		require.Equal(t, engine.Retry, got.Disposition)
 		require.Zero(t, got.After, "for the next process, at once")
 		require.False(t, got.Attempt.Counted)
 		require.Equal(t, context.Canceled.Error(), got.Attempt.Error)
@@ -63,10 +64,10 @@ func TestDrainCancelsWhatStillRunsAfterTheDrainTimeout(t *testing.T) {
 func TestWhatReturnsWithinASecondOfBeingCancelledIsNotLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, _ := newDispatcher(t, inbox.Policy{DrainTimeout: 10 * time.Second}, acme(deaf(10*time.Second+900*time.Millisecond)))
-		var got inbox.Decision
-		begin(t, d, delivery("a"), func(decision inbox.Decision) { got = decision })
+		var got engine.Decision
+		begin(t, d, delivery("a"), func(decision engine.Decision) { got = decision })
 		require.NoError(t, d.Drain())
-		require.Equal(t, inbox.Finish, got.Verdict, "it has succeeded, though cancelled")
+		require.Equal(t, engine.Complete, got.Disposition, "it has succeeded, though cancelled")
 	})
 }
 
@@ -98,7 +99,7 @@ func TestDrainNamesWhatDidNotReturn(t *testing.T) {
 func TestWhatHasReturnedButCannotBePutDownIsNotNamed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, _ := newDispatcher(t, inbox.Policy{DrainTimeout: 10 * time.Second}, acme(handled))
-		begin(t, d, delivery("a"), func(inbox.Decision) { time.Sleep(time.Minute) })
+		begin(t, d, delivery("a"), func(engine.Decision) { time.Sleep(time.Minute) })
 		began := time.Now()
 		require.NoError(t, d.Drain())
 		require.Equal(t, 11*time.Second, time.Since(began))
@@ -111,8 +112,8 @@ func TestAPanicOfAHookLeavesNothingBehind(t *testing.T) {
 		boom := errors.New("boom")
 		d, _ := newDispatcher(t, inbox.Policy{Concurrency: 1}, acme(func(context.Context, *webhook.Delivery) webhook.Result { panic(boom) }))
 		for range 3 {
-			var got inbox.Decision
-			begin(t, d, delivery("a"), func(decision inbox.Decision) { got = decision })
+			var got engine.Decision
+			begin(t, d, delivery("a"), func(decision engine.Decision) { got = decision })
 			<-d.Freed()
 			require.Equal(t, webhook.ReasonPanic, got.Attempt.Reason)
 		}

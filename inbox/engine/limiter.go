@@ -1,8 +1,10 @@
-package inbox
+package engine
 
 import (
 	"maps"
 	"sync"
+
+	"github.com/aihooks/aihooks-go/inbox"
 )
 
 // A limiter counts callbacks, in all, by vendor and by endpoint.
@@ -12,7 +14,7 @@ type limiter struct {
 	limits map[string]int
 }
 
-func newLimiter(p *Policy) *limiter {
+func newLimiter(p *inbox.Policy) *limiter {
 	return &limiter{total: p.Concurrency, limits: maps.Clone(p.Limits)}
 }
 

@@ -1,4 +1,4 @@
-package inbox_test
+package engine_test
 
 import (
 	"context"
@@ -14,21 +14,22 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
 func deadLetter(id string) inbox.Entry {
-	return inbox.Entry{ID: id, State: inbox.Dead, Delivery: delivery(id), Attempts: []inbox.Attempt{counted(1), counted(2)}}
+	return inbox.Entry{ID: id, State: inbox.DeadLettered, Delivery: delivery(id), Attempts: []inbox.Attempt{counted(1), counted(2)}}
 }
 
-// The calls of OnDead, by the id of the entry.
+// The calls of OnDeadLetter, by the id of the entry.
 type alerts struct {
 	mu            sync.Mutex
 	called        []string
 	running, peak int
 }
 
-// during returns an OnDead that does what f does.
+// during returns an OnDeadLetter that does what f does.
 func (a *alerts) during(f func(ctx context.Context)) func(context.Context, inbox.Entry) {
 	return func(ctx context.Context, e inbox.Entry) {
 		a.mu.Lock()
@@ -45,7 +46,7 @@ func (a *alerts) during(f func(ctx context.Context)) func(context.Context, inbox
 	}
 }
 
-// ids returns the entries that OnDead was called for.
+// ids returns the entries that OnDeadLetter was called for.
 func (a *alerts) ids() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -73,7 +74,7 @@ func TestAlerter_LogsAndCallsOnDead(t *testing.T) {
 		var a alerts
 		var got inbox.Entry
 		onDead := a.during(func(context.Context) {})
-		d, log := newDispatcher(t, inbox.Policy{OnDead: func(ctx context.Context, e inbox.Entry) { got = e; onDead(ctx, e) }}, acme(handled))
+		d, log := newDispatcher(t, inbox.Policy{OnDeadLetter: func(ctx context.Context, e inbox.Entry) { got = e; onDead(ctx, e) }}, acme(handled))
 		d.DeadLetter(deadLetter("17"))
 		require.NoError(t, d.Drain())
 		require.Equal(t, deadLetter("17"), got)
@@ -97,10 +98,10 @@ func TestAlerter_NeedsNoOnDead(t *testing.T) {
 func TestAlerter_LeavesCallbackSlotsFree(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var a alerts
-		var d *inbox.Dispatcher
-		d, _ = newDispatcher(t, inbox.Policy{Concurrency: 2, OnDead: a.during(lasts(50 * time.Second))},
+		var d *engine.Dispatcher
+		d, _ = newDispatcher(t, inbox.Policy{Concurrency: 2, OnDeadLetter: a.during(lasts(50 * time.Second))},
 			acme(returns(webhook.Result{Outcome: webhook.DeadLettered})))
-		settle := func(id string) func(inbox.Decision) { return func(inbox.Decision) { d.DeadLetter(deadLetter(id)) } }
+		settle := func(id string) func(engine.Decision) { return func(engine.Decision) { d.DeadLetter(deadLetter(id)) } }
 		for i := range 10 {
 			began := time.Now()
 			id := fmt.Sprint(i)
@@ -110,7 +111,7 @@ func TestAlerter_LeavesCallbackSlotsFree(t *testing.T) {
 		}
 		time.Sleep(10 * time.Minute)
 		require.Len(t, a.ids(), 10)
-		require.Equal(t, inbox.MaxAlerts, a.most())
+		require.Equal(t, engine.MaxAlerts, a.most())
 		require.NoError(t, d.Drain())
 	})
 }
@@ -118,8 +119,8 @@ func TestAlerter_LeavesCallbackSlotsFree(t *testing.T) {
 func TestAlerter_IsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var a alerts
-		d, log := newDispatcher(t, inbox.Policy{OnDead: a.during(lasts(time.Second))}, acme(handled))
-		const all = inbox.MaxAlerts + inbox.MaxAlertsWaiting
+		d, log := newDispatcher(t, inbox.Policy{OnDeadLetter: a.during(lasts(time.Second))}, acme(handled))
+		const all = engine.MaxAlerts + engine.MaxAlertsWaiting
 		for i := range all + 3 {
 			d.DeadLetter(deadLetter(fmt.Sprint(i)))
 		}
@@ -143,15 +144,15 @@ func TestAlerter_SurvivesOnDead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var a alerts
-				d, log := newDispatcher(t, inbox.Policy{OnDead: a.during(c.f)}, acme(handled))
-				const n = 3 * inbox.MaxAlerts
+				d, log := newDispatcher(t, inbox.Policy{OnDeadLetter: a.during(c.f)}, acme(handled))
+				const n = 3 * engine.MaxAlerts
 				for i := range n {
 					d.DeadLetter(deadLetter(fmt.Sprint(i)))
 				}
-				time.Sleep(3*inbox.AlertTimeout + time.Second)
+				time.Sleep(3*engine.AlertTimeout + time.Second)
 				require.Len(t, a.ids(), n)
 				require.Len(t, log.lines(t, slog.LevelError), c.lines*n)
-				require.Equal(t, (c.lines-1)*n, log.Count("Policy.OnDead panicked", "boom", "alert_test.go"))
+				require.Equal(t, (c.lines-1)*n, log.Count("Policy.OnDeadLetter panicked", "boom", "alerter_test.go"))
 				require.NoError(t, d.Drain())
 			})
 		})
@@ -177,7 +178,7 @@ func TestDrain_WaitsForOnDead(t *testing.T) {
 				if c.hangs {
 					f = func(context.Context) { time.Sleep(c.lasts) }
 				}
-				d, log := newDispatcher(t, inbox.Policy{DrainTimeout: 10 * time.Second, OnDead: a.during(f)}, acme(handled))
+				d, log := newDispatcher(t, inbox.Policy{DrainTimeout: 10 * time.Second, OnDeadLetter: a.during(f)}, acme(handled))
 				for i := range 8 {
 					d.DeadLetter(deadLetter(fmt.Sprint(i)))
 				}
@@ -198,13 +199,13 @@ func TestDrain_WaitsForOnDead(t *testing.T) {
 func TestOnDead_GetsValuesOfRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var value any
-		p, err := inbox.Policy{
-			Logger: slog.New(slog.DiscardHandler),
-			OnDead: func(ctx context.Context, _ inbox.Entry) { time.Sleep(time.Second); value = ctx.Value(contextKey{}) },
-		}.WithDefaults()
+		p, err := engine.WithDefaults(inbox.Policy{
+			Logger:       slog.New(slog.DiscardHandler),
+			OnDeadLetter: func(ctx context.Context, _ inbox.Entry) { time.Sleep(time.Second); value = ctx.Value(contextKey{}) },
+		})
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(context.WithValue(t.Context(), contextKey{}, "a value"))
-		d, err := inbox.NewDispatcher(ctx, p, acme(handled))
+		d, err := engine.NewDispatcher(ctx, p, acme(handled))
 		require.NoError(t, err)
 		d.DeadLetter(deadLetter("a"))
 		cancel()

@@ -1,4 +1,4 @@
-package inbox_test
+package engine_test
 
 import (
 	"testing"
@@ -7,21 +7,22 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
 func TestAFilterThatSaysNothingIsRefused(t *testing.T) {
-	require.ErrorIs(t, inbox.Filter{}.Check(), inbox.ErrEmptyFilter)
+	require.ErrorIs(t, engine.CheckFilter(inbox.Filter{}), inbox.ErrEmptyFilter)
 	elsewhere := time.FixedZone("", 3600)
 	for _, zone := range []*time.Location{time.UTC, time.Local, elsewhere} {
-		require.ErrorIs(t, inbox.Filter{From: time.Time{}.In(zone), Until: time.Time{}.In(zone)}.Check(), inbox.ErrEmptyFilter, "no time is none anywhere")
+		require.ErrorIs(t, engine.CheckFilter(inbox.Filter{From: time.Time{}.In(zone), Until: time.Time{}.In(zone)}), inbox.ErrEmptyFilter, "no time is none anywhere")
 	}
 	now := time.Now()
 	for _, f := range []inbox.Filter{
 		{ID: "1"}, {Vendor: "acme"}, {Endpoint: "eu"}, {Type: "ping"}, {From: now}, {Until: now}, {All: true}, {Vendor: "acme", All: true},
 		{Until: now, From: time.Time{}.In(elsewhere)},
 	} {
-		require.NoError(t, f.Check())
+		require.NoError(t, engine.CheckFilter(f))
 	}
 }
 
@@ -34,13 +35,13 @@ func TestAFilterSelectsThatForWhichAllHolds(t *testing.T) {
 		{From: at}, {From: at.Add(-1)}, {Until: at.Add(1)}, {From: at.In(elsewhere)}, {From: at, Until: at.Add(1)},
 		{ID: "1", Vendor: "acme", Endpoint: "eu", Type: "ping", From: at, Until: at.Add(1), All: true},
 	} {
-		require.True(t, f.Matches(e), "%+v", f)
+		require.True(t, engine.Matches(f, e), "%+v", f)
 	}
 	for _, f := range []inbox.Filter{
 		{ID: "2"}, {ID: "11"}, {Vendor: "emca"}, {Vendor: "ACME"}, {Endpoint: "default"}, {Type: "pong"},
 		{From: at.Add(1)}, {Until: at}, {Until: at.Add(-1)}, {Until: at.In(elsewhere)}, {From: at.Add(1), Until: at.Add(-1)},
 		{ID: "1", Vendor: "emca"}, {Vendor: "acme", Type: "pong", All: true}, {ID: "2", All: true},
 	} {
-		require.False(t, f.Matches(e), "%+v", f)
+		require.False(t, engine.Matches(f, e), "%+v", f)
 	}
 }

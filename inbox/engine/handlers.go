@@ -1,18 +1,20 @@
-package inbox
+package engine
 
 import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/aihooks/aihooks-go/inbox"
 )
 
 var errRemoved = errors.New("inbox: the handler has been removed")
 
-// hook returns the handler of an endpoint, or nil.
-func (d *Dispatcher) hook(vendor, endpoint string) Hook {
+// handler returns the handler of an endpoint, or nil.
+func (d *Dispatcher) handler(vendor, endpoint string) inbox.Handler {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.hooks[nameOf(vendor, endpoint)]
+	return d.handlers[nameOf(vendor, endpoint)]
 }
 
 func (d *Dispatcher) isRemoved(vendor, endpoint string) bool {
@@ -22,27 +24,27 @@ func (d *Dispatcher) isRemoved(vendor, endpoint string) bool {
 }
 
 // Hooks returns the handlers that the Run has now, in no particular order.
-func (d *Dispatcher) Hooks() []Hook {
+func (d *Dispatcher) Handlers() []inbox.Handler {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	hooks := make([]Hook, 0, len(d.hooks))
-	for _, h := range d.hooks {
-		hooks = append(hooks, h)
+	handlers := make([]inbox.Handler, 0, len(d.handlers))
+	for _, h := range d.handlers {
+		handlers = append(handlers, h)
 	}
-	return hooks
+	return handlers
 }
 
-// Changed receives a value after [Dispatcher.Hooks] has changed.
+// Changed receives a value after [Dispatcher.Handlers] has changed.
 func (d *Dispatcher) Changed() <-chan struct{} { return d.changed }
 
 // change adds a handler, or removes it.
-func (d *Dispatcher) change(name string, h Hook) {
+func (d *Dispatcher) change(name string, h inbox.Handler) {
 	d.mu.Lock()
 	if h != nil {
-		d.hooks[name] = h
+		d.handlers[name] = h
 		delete(d.removed, name)
-	} else if d.hooks[name] != nil {
-		delete(d.hooks, name)
+	} else if d.handlers[name] != nil {
+		delete(d.handlers, name)
 		d.removed[name] = true
 	}
 	d.mu.Unlock()
@@ -52,15 +54,15 @@ func (d *Dispatcher) change(name string, h Hook) {
 	}
 }
 
-// Add does what [Inbox.Add] promises.
-func (r *Runs) Add(hooks ...Hook) error {
+// Add does what [inbox.Inbox.Add] promises.
+func (r *Runs) Add(handlers ...inbox.Handler) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.added == nil {
-		r.added = make(map[string]Hook)
+		r.added = make(map[string]inbox.Handler)
 	}
-	names := make([]string, len(hooks))
-	for i, h := range hooks {
+	names := make([]string, len(handlers))
+	for i, h := range handlers {
 		if h == nil {
 			return fmt.Errorf("inbox: handler %d given to Add is nil", i+1)
 		}
@@ -69,7 +71,7 @@ func (r *Runs) Add(hooks ...Hook) error {
 			return fmt.Errorf("inbox: the inbox has a handler for %s already; Remove it first, or give this one another Config.Endpoint", names[i])
 		}
 	}
-	for i, h := range hooks {
+	for i, h := range handlers {
 		r.added[names[i]] = h
 		for d := range r.all {
 			d.change(names[i], h)
@@ -78,11 +80,11 @@ func (r *Runs) Add(hooks ...Hook) error {
 	return nil
 }
 
-// Remove does what [Inbox.Remove] promises.
-func (r *Runs) Remove(hooks ...Hook) {
+// Remove does what [inbox.Inbox.Remove] promises.
+func (r *Runs) Remove(handlers ...inbox.Handler) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, h := range hooks {
+	for _, h := range handlers {
 		name := nameOf(h.Vendor(), h.Endpoint())
 		delete(r.added, name)
 		for d := range r.all {
@@ -95,7 +97,7 @@ func (r *Runs) Remove(hooks ...Hook) {
 func (r *Runs) has(name string) bool {
 	for d := range r.all {
 		d.mu.Lock()
-		h := d.hooks[name]
+		h := d.handlers[name]
 		d.mu.Unlock()
 		if h != nil {
 			return true
@@ -113,3 +115,6 @@ func (r *Runs) handles(vendor, endpoint string) bool {
 	defer r.mu.Unlock()
 	return r.has(nameOf(vendor, endpoint))
 }
+
+// nameOf is the name of a handler, and of its deliveries, in limits and in the log.
+func nameOf(vendor, endpoint string) string { return vendor + "/" + endpoint }

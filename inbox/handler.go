@@ -6,10 +6,10 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A Hook calls back for the stored deliveries of one vendor at one endpoint. Every vendor's *Handler is one; an inbox
+// A Handler calls back for the stored deliveries of one vendor at one endpoint. Every vendor's *Handler is one; an inbox
 // needs nothing else of it, and no signing key.
-type Hook interface {
-	// Vendor and Endpoint name the deliveries that the hook is for. An endpoint's name is stored with each of them: a
+type Handler interface {
+	// Vendor and Endpoint name the deliveries that the handler is for. An endpoint's name is stored with each of them: a
 	// handler that gets another name does not run what was stored under the old one. Vendor handlers take 1 to 64
 	// letters, digits, dots, underscores and dashes; upper and lower case differ.
 	Vendor() string
@@ -21,6 +21,3 @@ type Hook interface {
 	// Redeliver calls back and says what came of it.
 	Redeliver(ctx context.Context, d *webhook.Delivery) webhook.Result
 }
-
-// nameOf is how a hook, and what it is for, is called in limits and in the log.
-func nameOf(vendor, endpoint string) string { return vendor + "/" + endpoint }

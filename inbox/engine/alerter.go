@@ -1,4 +1,4 @@
-package inbox
+package engine
 
 import (
 	"context"
@@ -6,79 +6,80 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/internal/deadline"
 )
 
-// The bounds of calls of [Policy.OnDead], for each Run.
+// The bounds of calls of [inbox.Policy.OnDeadLetter], for each Run.
 const (
-	// MaxAlerts is how many calls of OnDead run at once. They do not count as callbacks.
+	// MaxAlerts is how many calls of OnDeadLetter run at once. They do not count as callbacks.
 	MaxAlerts = 4
 
-	// MaxAlertsWaiting is how many dead letters wait for one of these calls. OnDead is not called for those past it: each
-	// has its line in the log, and is listed by [Inbox.Dead].
+	// MaxAlertsWaiting is how many dead letters wait for one of these calls. OnDeadLetter is not called for those past it: each
+	// has its line in the log, and is listed by [inbox.Inbox.DeadLetters].
 	MaxAlertsWaiting = 256
 
-	// AlertTimeout is when the context of a call of OnDead ends.
+	// AlertTimeout is when the context of a call of OnDeadLetter ends.
 	AlertTimeout = time.Minute
 )
 
-// An Alerter writes the log line of each dead letter and calls [Policy.OnDead] for it, in goroutines of its own.
+// An Alerter writes the log line of each dead letter and calls [inbox.Policy.OnDeadLetter] for it, in goroutines of its own.
 type Alerter struct {
-	policy Policy
+	policy inbox.Policy
 	ctx    context.Context
 	cancel context.CancelFunc
 
 	mu      sync.Mutex
 	running int
-	waiting []Entry
+	waiting []inbox.Entry
 	closed  bool
 	group   sync.WaitGroup
 }
 
-// NewAlerter returns an alerter. Calls of OnDead get the values of ctx; its end does not end them.
-func NewAlerter(ctx context.Context, p Policy) *Alerter {
+// NewAlerter returns an alerter. Calls of OnDeadLetter get the values of ctx; its end does not end them.
+func NewAlerter(ctx context.Context, p inbox.Policy) *Alerter {
 	a := &Alerter{policy: p}
 	a.ctx, a.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	return a
 }
 
 // DeadLetter reports a dead letter. Call it once the delivery has become one, durably. It returns without waiting.
-func (a *Alerter) DeadLetter(e Entry) {
+func (a *Alerter) DeadLetter(e inbox.Entry) {
 	a.log("inbox: a delivery has become a dead letter", e, "attempts", len(e.Attempts), "error", e.LastError())
-	if a.policy.OnDead == nil {
+	if a.policy.OnDeadLetter == nil {
 		return
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
 	case a.closed:
-		a.log("inbox: Policy.OnDead is not called for a dead letter: the inbox shuts down", e)
+		a.log("inbox: Policy.OnDeadLetter is not called for a dead letter: the inbox shuts down", e)
 	case a.running < MaxAlerts:
 		a.running++
 		a.group.Go(func() { a.work(e) })
 	case len(a.waiting) >= MaxAlertsWaiting:
-		a.log("inbox: Policy.OnDead is not called for a dead letter: too many wait for earlier calls", e)
+		a.log("inbox: Policy.OnDeadLetter is not called for a dead letter: too many wait for earlier calls", e)
 	default:
 		a.waiting = append(a.waiting, e)
 	}
 }
 
-func (a *Alerter) log(text string, e Entry, more ...any) {
+func (a *Alerter) log(text string, e inbox.Entry, more ...any) {
 	a.policy.Logger.Error(text, append([]any{"vendor", e.Delivery.Vendor, "endpoint", e.Delivery.Endpoint,
 		"type", e.Delivery.Type, "id", e.Delivery.ID, "entry", e.ID}, more...)...)
 }
 
-// work calls OnDead for a dead letter, and then for one that waits.
-func (a *Alerter) work(e Entry) {
-	defer a.next() // also if OnDead ends its goroutine
+// work calls OnDeadLetter for a dead letter, and then for one that waits.
+func (a *Alerter) work(e inbox.Entry) {
+	defer a.next() // also if OnDeadLetter ends its goroutine
 	defer func() {
 		if v := recover(); v != nil {
-			a.policy.Logger.Error("inbox: Policy.OnDead panicked", "panic", v, "stack", string(debug.Stack()))
+			a.policy.Logger.Error("inbox: Policy.OnDeadLetter panicked", "panic", v, "stack", string(debug.Stack()))
 		}
 	}()
 	ctx, cancel := context.WithTimeout(a.ctx, AlertTimeout)
 	defer cancel()
-	a.policy.OnDead(ctx, e)
+	a.policy.OnDeadLetter(ctx, e)
 }
 
 func (a *Alerter) next() {
@@ -89,12 +90,12 @@ func (a *Alerter) next() {
 		return
 	}
 	e := a.waiting[0]
-	a.waiting[0] = Entry{} // its body may be large
+	a.waiting[0] = inbox.Entry{} // its body may be large
 	a.waiting = a.waiting[1:]
 	a.group.Go(func() { a.work(e) })
 }
 
-// Drain waits for the calls of OnDead that run or wait. When ctx ends first, it cancels those that run, gives them a second
+// Drain waits for the calls of OnDeadLetter that run or wait. When ctx ends first, it cancels those that run, gives them a second
 // to return, and does not make those that wait.
 func (a *Alerter) Drain(ctx context.Context) {
 	idle := make(chan struct{})
@@ -111,7 +112,7 @@ func (a *Alerter) Drain(ctx context.Context) {
 	select {
 	case <-idle:
 	case <-time.After(deadline.Grace(ctx)):
-		a.policy.Logger.Error("inbox: Policy.OnDead did not return when it was canceled")
+		a.policy.Logger.Error("inbox: Policy.OnDeadLetter did not return when it was canceled")
 	}
 }
 
@@ -131,7 +132,7 @@ func (a *Alerter) cut() {
 	defer a.mu.Unlock()
 	a.closed = true
 	for _, e := range a.waiting {
-		a.log("inbox: Policy.OnDead is not called for a dead letter: the inbox shuts down", e)
+		a.log("inbox: Policy.OnDeadLetter is not called for a dead letter: the inbox shuts down", e)
 	}
 	a.waiting = nil
 }

@@ -1,4 +1,4 @@
-package inbox
+package engine
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/internal/deadline"
 )
 
@@ -45,12 +46,12 @@ func (d *Dispatcher) Grace() time.Duration {
 	return deadline.Grace(d.ending)
 }
 
-// Until returns a context that ends once a Run that ends has waited long enough: after [Policy.DrainTimeout], or with the
-// context of [Inbox.Shutdown].
+// Until returns a context that ends once a Run that ends has waited long enough: after [inbox.Policy.DrainTimeout], or with the
+// context of [inbox.Inbox.Shutdown].
 func (d *Dispatcher) Until() context.Context { return d.until }
 
-// Drain waits for what Go has started and for the calls of [Policy.OnDead]. When [Dispatcher.Until] ends first, it cancels
-// them. It returns a [*DrainError] if callbacks do not return even so. Call it once nothing new is started.
+// Drain waits for what Go has started and for the calls of [inbox.Policy.OnDeadLetter]. When [Dispatcher.Until] ends first, it cancels
+// them. It returns a [*inbox.DrainError] if callbacks do not return even so. Call it once nothing new is started.
 func (d *Dispatcher) Drain() error {
 	d.end()
 	defer d.cancel()
@@ -72,7 +73,7 @@ func (d *Dispatcher) Drain() error {
 		return nil
 	case <-time.After(d.Grace()):
 	}
-	left := &DrainError{}
+	left := &inbox.DrainError{}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.running) == 0 {

@@ -1,4 +1,4 @@
-package inbox_test
+package engine_test
 
 import (
 	"context"
@@ -10,37 +10,38 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A hook is one whose Redeliver is a function.
-type hook struct {
+// A handler is one whose Redeliver is a function.
+type handler struct {
 	vendor, endpoint string
 	redeliver        func(ctx context.Context, d *webhook.Delivery) webhook.Result
 }
 
-func (h *hook) Vendor() string      { return h.vendor }
-func (h *hook) Endpoint() string    { return h.endpoint }
-func (h *hook) Handles(string) bool { return true }
+func (h *handler) Vendor() string      { return h.vendor }
+func (h *handler) Endpoint() string    { return h.endpoint }
+func (h *handler) Handles(string) bool { return true }
 
-func (h *hook) Redeliver(ctx context.Context, d *webhook.Delivery) webhook.Result {
+func (h *handler) Redeliver(ctx context.Context, d *webhook.Delivery) webhook.Result {
 	return h.redeliver(ctx, d)
 }
 
-// acme returns a hook for acme/default.
-func acme(redeliver func(ctx context.Context, d *webhook.Delivery) webhook.Result) *hook {
-	return &hook{"acme", "default", redeliver}
+// acme returns a handler for acme/default.
+func acme(redeliver func(ctx context.Context, d *webhook.Delivery) webhook.Result) *handler {
+	return &handler{"acme", "default", redeliver}
 }
 
-// returns is a hook's Redeliver with that result.
+// returns is a handler's Redeliver with that result.
 func returns(result webhook.Result) func(context.Context, *webhook.Delivery) webhook.Result {
 	return func(context.Context, *webhook.Delivery) webhook.Result { return result }
 }
 
 var handled = returns(webhook.Result{Outcome: webhook.Handled})
 
-// takes is a hook's Redeliver that takes so long, or until it is cancelled.
+// takes is a handler's Redeliver that takes so long, or until it is cancelled.
 func takes(d time.Duration) func(context.Context, *webhook.Delivery) webhook.Result {
 	return func(ctx context.Context, _ *webhook.Delivery) webhook.Result {
 		select {
@@ -52,7 +53,7 @@ func takes(d time.Duration) func(context.Context, *webhook.Delivery) webhook.Res
 	}
 }
 
-// deaf is a hook's Redeliver that takes so long, cancelled or not.
+// deaf is a handler's Redeliver that takes so long, cancelled or not.
 func deaf(d time.Duration) func(context.Context, *webhook.Delivery) webhook.Result {
 	return func(context.Context, *webhook.Delivery) webhook.Result {
 		time.Sleep(d)
@@ -81,25 +82,25 @@ func (l *logged) lines(t *testing.T, level slog.Level) (lines []map[string]any) 
 }
 
 // newDispatcher returns a dispatcher with a policy whose backoff is a minute for each failure, and its log.
-func newDispatcher(t *testing.T, p inbox.Policy, hooks ...inbox.Hook) (*inbox.Dispatcher, *logged) {
+func newDispatcher(t *testing.T, p inbox.Policy, handlers ...inbox.Handler) (*engine.Dispatcher, *logged) {
 	t.Helper()
 	log := new(logged)
 	p.Logger = log.JSON(slog.LevelInfo)
 	if p.Backoff == nil {
 		p.Backoff = func(n int) time.Duration { return time.Duration(n) * time.Minute }
 	}
-	p, err := p.WithDefaults()
+	p, err := engine.WithDefaults(p)
 	require.NoError(t, err)
-	d, err := inbox.NewDispatcher(t.Context(), p, hooks...)
+	d, err := engine.NewDispatcher(t.Context(), p, handlers...)
 	require.NoError(t, err)
 	return d, log
 }
 
 // begin has a delivery called back in a place of its own, and what comes of it noted down.
-func begin(t *testing.T, d *inbox.Dispatcher, given *webhook.Delivery, done func(inbox.Decision)) {
+func begin(t *testing.T, d *engine.Dispatcher, given *webhook.Delivery, done func(engine.Decision)) {
 	t.Helper()
 	require.Equal(t, 1, d.Reserve(given.Vendor, given.Endpoint, 1))
 	d.Go(given, 1, done)
 }
 
-func nothing(inbox.Decision) {}
+func nothing(engine.Decision) {}

@@ -1,4 +1,4 @@
-package inbox
+package engine
 
 import (
 	"context"
@@ -7,16 +7,15 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-)
 
-// ErrShutdown is returned by [Inbox.Run] after [Inbox.Shutdown].
-var ErrShutdown = errors.New("inbox: the inbox has been shut down")
+	"github.com/aihooks/aihooks-go/inbox"
+)
 
 // Runs are the Runs of one inbox in this process. Engines keep one. The zero value is ready.
 type Runs struct {
 	mu    sync.Mutex
 	all   map[*Dispatcher]chan struct{} // closed once the Run returns
-	added map[string]Hook               // by Add; nil before
+	added map[string]inbox.Handler      // by Add; nil before
 	over  bool
 
 	suspect atomic.Bool // a suspect runs
@@ -24,16 +23,16 @@ type Runs struct {
 
 // Begin returns the dispatcher of a new Run. Its context, [Dispatcher.Context], is that of the Run. The Run calls end as
 // it returns.
-func (r *Runs) Begin(ctx context.Context, p Policy, hooks ...Hook) (d *Dispatcher, end func(), err error) {
+func (r *Runs) Begin(ctx context.Context, p inbox.Policy, handlers ...inbox.Handler) (d *Dispatcher, end func(), err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case r.over:
-		return nil, nil, ErrShutdown
-	case len(hooks) == 0 && r.added == nil:
+		return nil, nil, inbox.ErrShutdown
+	case len(handlers) == 0 && r.added == nil:
 		return nil, nil, errNoHandler
 	}
-	d, err = newDispatcher(ctx, p, r, slices.AppendSeq(slices.Clone(hooks), maps.Values(r.added)))
+	d, err = newDispatcher(ctx, p, r, slices.AppendSeq(slices.Clone(handlers), maps.Values(r.added)))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -51,7 +50,7 @@ func (r *Runs) Begin(ctx context.Context, p Policy, hooks ...Hook) (d *Dispatche
 	}, nil
 }
 
-// Shutdown does what [Inbox.Shutdown] promises.
+// Shutdown does what [inbox.Inbox.Shutdown] promises.
 func (r *Runs) Shutdown(ctx context.Context) error {
 	var errs []error
 	for _, d := range r.stop(func(d *Dispatcher) { d.shutdown(ctx) }) {

@@ -1,4 +1,4 @@
-package inbox_test
+package engine_test
 
 import (
 	"sync"
@@ -9,17 +9,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 )
 
-// everywhere are hooks for two vendors at two endpoints.
-func everywhere() []inbox.Hook {
-	var hooks []inbox.Hook
+// everywhere are handlers for two vendors at two endpoints.
+func everywhere() []inbox.Handler {
+	var handlers []inbox.Handler
 	for _, vendor := range []string{"acme", "emca"} {
 		for _, endpoint := range []string{"default", "eu"} {
-			hooks = append(hooks, &hook{vendor, endpoint, handled})
+			handlers = append(handlers, &handler{vendor, endpoint, handled})
 		}
 	}
-	return hooks
+	return handlers
 }
 
 func TestPlacesAreThoseOfConcurrencyAndOfAllLimitsThatApply(t *testing.T) {
@@ -107,7 +108,7 @@ func TestAPlaceIsGivenBackOnceWhatCameOfItHasBeenPutDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, _ := newDispatcher(t, inbox.Policy{Concurrency: 1}, acme(handled))
 		written := make(chan struct{})
-		begin(t, d, delivery("a"), func(inbox.Decision) { <-written })
+		begin(t, d, delivery("a"), func(engine.Decision) { <-written })
 		synctest.Wait()
 		require.Zero(t, d.Reserve("acme", "default", 1))
 		require.Empty(t, d.Freed())

@@ -1,4 +1,4 @@
-package inbox
+package engine
 
 import (
 	"context"
@@ -8,13 +8,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
 // A Dispatcher has deliveries called back that an engine has taken out of its storage, and tells the engine what becomes
-// of each. It knows the hooks, keeps the limits, and drains. Engines make one for each Run.
+// of each. It knows the handlers, keeps the limits, and drains. Engines make one for each Run.
 type Dispatcher struct {
-	policy  Policy
+	policy  inbox.Policy
 	runs    *Runs // that it belongs to; nil if it was made by NewDispatcher
 	limiter *limiter
 	changed chan struct{}
@@ -25,49 +26,49 @@ type Dispatcher struct {
 	ctx, callbacks, until context.Context    // of the Run; of its callbacks; ends when Drain has waited long enough
 	end, cancel, cut      context.CancelFunc // of each of these
 
-	mu      sync.Mutex
-	hooks   map[string]Hook
-	removed map[string]bool // those that hooks had before
-	ending  context.Context // of Shutdown; nil before
-	timer   *time.Timer     // of the DrainTimeout
-	drained error           // what Drain returned
-	running map[*webhook.Delivery]struct{}
-	told    map[string]bool // what has been logged once
-	group   sync.WaitGroup
+	mu       sync.Mutex
+	handlers map[string]inbox.Handler
+	removed  map[string]bool // those that handlers had before
+	ending   context.Context // of Shutdown; nil before
+	timer    *time.Timer     // of the DrainTimeout
+	drained  error           // what Drain returned
+	running  map[*webhook.Delivery]struct{}
+	told     map[string]bool // what has been logged once
+	group    sync.WaitGroup
 }
 
-// NewDispatcher returns a dispatcher for the hooks. The policy's defaults have been filled in. The context is that of the
+// NewDispatcher returns a dispatcher for the handlers. The policy's defaults have been filled in. The context is that of the
 // Run; its values are passed on to callbacks, its end is not.
-func NewDispatcher(ctx context.Context, p Policy, hooks ...Hook) (*Dispatcher, error) {
-	if len(hooks) == 0 {
+func NewDispatcher(ctx context.Context, p inbox.Policy, handlers ...inbox.Handler) (*Dispatcher, error) {
+	if len(handlers) == 0 {
 		return nil, errNoHandler
 	}
-	return newDispatcher(ctx, p, nil, hooks)
+	return newDispatcher(ctx, p, nil, handlers)
 }
 
 var errNoHandler = errors.New("inbox: Run needs at least one handler, or a call of Add before")
 
-func newDispatcher(ctx context.Context, p Policy, runs *Runs, hooks []Hook) (*Dispatcher, error) {
+func newDispatcher(ctx context.Context, p inbox.Policy, runs *Runs, handlers []inbox.Handler) (*Dispatcher, error) {
 	d := &Dispatcher{
-		policy:  p,
-		runs:    runs,
-		changed: make(chan struct{}, 1),
-		hooks:   make(map[string]Hook, len(hooks)),
-		removed: make(map[string]bool),
-		limiter: newLimiter(&p),
-		freed:   make(chan struct{}, 1),
-		running: make(map[*webhook.Delivery]struct{}),
-		told:    make(map[string]bool),
+		policy:   p,
+		runs:     runs,
+		changed:  make(chan struct{}, 1),
+		handlers: make(map[string]inbox.Handler, len(handlers)),
+		removed:  make(map[string]bool),
+		limiter:  newLimiter(&p),
+		freed:    make(chan struct{}, 1),
+		running:  make(map[*webhook.Delivery]struct{}),
+		told:     make(map[string]bool),
 	}
-	for i, h := range hooks {
+	for i, h := range handlers {
 		if h == nil {
 			return nil, fmt.Errorf("inbox: handler %d given to Run is nil", i+1)
 		}
 		name := nameOf(h.Vendor(), h.Endpoint())
-		if d.hooks[name] != nil {
+		if d.handlers[name] != nil {
 			return nil, fmt.Errorf("inbox: two handlers given to Run are for %s; give them different Config.Endpoint", name)
 		}
-		d.hooks[name] = h
+		d.handlers[name] = h
 	}
 	d.ctx, d.end = context.WithCancel(ctx)
 	d.callbacks, d.cancel = context.WithCancel(context.WithoutCancel(ctx))
@@ -78,10 +79,10 @@ func newDispatcher(ctx context.Context, p Policy, runs *Runs, hooks []Hook) (*Di
 }
 
 // Reserve reserves places for up to n callbacks of a vendor's endpoint and returns how many it got: none if there is no
-// hook for it. Each is used by one Go or Dispatch, or given back by Unreserve. The engine that finds no place looks again
+// handler for it. Each is used by one Go or Dispatch, or given back by Unreserve. The engine that finds no place looks again
 // when [Dispatcher.Freed] says so.
 func (d *Dispatcher) Reserve(vendor, endpoint string, n int) int {
-	if d.hook(vendor, endpoint) == nil {
+	if d.handler(vendor, endpoint) == nil {
 		return 0
 	}
 	return d.limiter.reserve(vendor, endpoint, n)
@@ -125,30 +126,30 @@ func (d *Dispatcher) Dispatch(ctx context.Context, delivery *webhook.Delivery, t
 	}()
 	began := time.Now()
 	result := webhook.Result{Outcome: webhook.Unhandled, Reason: webhook.ReasonNoCallback}
-	if hook := d.hook(delivery.Vendor, delivery.Endpoint); hook != nil {
-		result = redeliver(ctx, hook, delivery)
+	if handler := d.handler(delivery.Vendor, delivery.Endpoint); handler != nil {
+		result = redeliver(ctx, handler, delivery)
 	} else if d.isRemoved(delivery.Vendor, delivery.Endpoint) {
 		result = webhook.Result{Outcome: webhook.Unavailable, Reason: webhook.ReasonShuttingDown, Err: errRemoved} // after its slot was reserved
 	}
-	decision := d.policy.decide(ctx, &result, tried, began)
-	if decision.Verdict == Shelve {
+	decision := decide(ctx, &d.policy, &result, tried, began)
+	if decision.Disposition == Defer {
 		d.tellOnce("inbox: a stored delivery has no callback and stays in the inbox until there is one", delivery)
 	}
 	return decision
 }
 
 // redeliver contains a panic that is not the callback's: the handler catches those.
-func redeliver(ctx context.Context, hook Hook, delivery *webhook.Delivery) (result webhook.Result) {
+func redeliver(ctx context.Context, handler inbox.Handler, delivery *webhook.Delivery) (result webhook.Result) {
 	defer func() {
 		if p := recover(); p != nil {
 			result = webhook.Result{Outcome: webhook.Failed, Reason: webhook.ReasonPanic, Err: &webhook.PanicError{Value: p, Stack: debug.Stack()}}
 		}
 	}()
-	return hook.Redeliver(ctx, delivery)
+	return handler.Redeliver(ctx, delivery)
 }
 
 // DeadLetter reports a dead letter: see [Alerter.DeadLetter].
-func (d *Dispatcher) DeadLetter(e Entry) { d.alerter.DeadLetter(e) }
+func (d *Dispatcher) DeadLetter(e inbox.Entry) { d.alerter.DeadLetter(e) }
 
 // tellOnce writes a warning about what has no handler in this Run, once for each vendor, endpoint and type.
 func (d *Dispatcher) tellOnce(text string, delivery *webhook.Delivery) {
@@ -165,7 +166,7 @@ func (d *Dispatcher) tellOnce(text string, delivery *webhook.Delivery) {
 // Absent writes a warning, once for each vendor and endpoint, that deliveries are stored for which no Run of this process
 // has a handler. Engines that look for such call it.
 func (d *Dispatcher) Absent(vendor, endpoint string) {
-	if d.hook(vendor, endpoint) != nil || d.runs.handles(vendor, endpoint) {
+	if d.handler(vendor, endpoint) != nil || d.runs.handles(vendor, endpoint) {
 		return
 	}
 	d.tellOnce("inbox: deliveries are stored for which Run was given no handler; they stay in the inbox until there is one",
