@@ -34,8 +34,11 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 	if len(d.Keys) == 0 {
 		return false, errors.New("sqlite: a delivery without keys cannot be stored")
 	}
-	if b.readOnly {
+	switch {
+	case b.readOnly:
 		return false, ErrReadOnly
+	case b.closed.Load():
+		return false, ErrClosed
 	}
 	key := digest(d.Keys[0])
 	if err := errors.Join(b.health.check(), b.files.check(time.Now().Add(-lookEvery))); err != nil {
