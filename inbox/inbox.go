@@ -41,9 +41,9 @@ type Inbox interface {
 	// with their [*DrainError] if callbacks did not return. Enqueue goes on to store deliveries.
 	Shutdown(ctx context.Context) error
 
-	// DeadLetters goes through the dead letters that the filter selects, the longest dead first. Here and below, a filter that
+	// DeadLetters goes through the dead letters that the filter selects, the oldest first. Here and below, a filter that
 	// says nothing is [ErrEmptyFilter], and one whose ID is not that of a dead letter that it selects, [ErrNotFound];
-	// with [Filter.State], deliveries that wait for a callback take the place of dead letters.
+	// with [Filter.State], deferred deliveries take the place of dead letters.
 	DeadLetters(ctx context.Context, f Filter) iter.Seq2[Entry, error]
 
 	// Retry has dead letters run again, with all attempts before them, and returns how many there were. Whatever made

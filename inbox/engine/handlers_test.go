@@ -92,7 +92,7 @@ func TestRuns_RemovedHandlerRunsNothingMore(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, engine.Complete, running.Disposition)
 		require.Equal(t, 1, called)
-		require.Equal(t, engine.Retry, late.Disposition, "it is neither shelved nor dead")
+		require.Equal(t, engine.Retry, late.Disposition, "it is neither deferred nor dead-lettered")
 		require.False(t, late.Attempt.Counted)
 		require.Zero(t, d.Reserve("acme", "default", 1))
 

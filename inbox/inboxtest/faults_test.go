@@ -35,7 +35,7 @@ func (m *memory) forgets(known *row) bool {
 	switch m.fault {
 	case forgetsDone:
 		return known.state == inbox.Done
-	case forgetsDead:
+	case forgetsDeadLetters:
 		return known.state == inbox.DeadLettered
 	default:
 		return known.state == forgotten
@@ -170,9 +170,9 @@ func (r *memoryRun) leaseOf() time.Duration {
 func (r *memoryRun) absent(row *row) {
 	switch r.fault {
 	case saysNothing:
-	case buriesWithoutHandler:
+	case deadLettersWithoutHandler:
 		if row.state == inbox.Pending {
-			r.bury(row)
+			r.deadLetter(row)
 		}
 	default:
 		r.dispatcher.Absent(row.delivery.Vendor, row.delivery.Endpoint)
@@ -217,9 +217,9 @@ func (r *memoryRun) spoil(d engine.Decision) engine.Decision {
 	case r.fault == retriesPermanent && a.Reason == webhook.ReasonPermanent,
 		r.fault == retriesMisfits && a.Reason == webhook.ReasonUndecodable:
 		d.Disposition, d.After = engine.Retry, time.Second
-	case r.fault == buriesTheFirst && a.Outcome == webhook.Failed,
-		r.fault == buriesDuplicates && a.Outcome == webhook.Duplicate,
-		r.fault == buriesUnhandled && d.Disposition == engine.Defer:
+	case r.fault == deadLettersTheFirst && a.Outcome == webhook.Failed,
+		r.fault == deadLettersDuplicates && a.Outcome == webhook.Duplicate,
+		r.fault == deadLettersUnhandled && d.Disposition == engine.Defer:
 		d.Disposition = engine.DeadLetter
 	case r.fault == finishesUnhandled && d.Disposition == engine.Defer:
 		d.Disposition = engine.Complete

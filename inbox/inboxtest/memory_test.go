@@ -227,8 +227,8 @@ func (r *memoryRun) lose(row *row) {
 		if d.Attempt.Counted {
 			row.tried++
 		}
-		if d.Disposition == engine.DeadLetter && r.fault != lossesDoNotBury {
-			r.bury(row)
+		if d.Disposition == engine.DeadLetter && r.fault != lossesNeverDeadLetter {
+			r.deadLetter(row)
 		}
 	}
 }
@@ -275,7 +275,7 @@ func (r *memoryRun) settle(row *row, d engine.Decision) {
 	case engine.Complete:
 		row.state, row.since = inbox.Done, time.Now()
 	case engine.DeadLetter:
-		r.bury(row)
+		r.deadLetter(row)
 	case engine.Defer:
 		row.state = inbox.Deferred
 	case engine.Retry:
@@ -286,7 +286,7 @@ func (r *memoryRun) settle(row *row, d engine.Decision) {
 	}
 }
 
-func (r *memoryRun) bury(row *row) {
+func (r *memoryRun) deadLetter(row *row) {
 	r.disk.deaths++
 	row.state, row.since, row.death = inbox.DeadLettered, time.Now(), r.disk.deaths
 	e := r.entry(row)

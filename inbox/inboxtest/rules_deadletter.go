@@ -13,8 +13,8 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// buryRules are those of how a delivery becomes a dead letter.
-var buryRules = []rule{{
+// deadLetterRules are those of how a delivery becomes a dead letter.
+var deadLetterRules = []rule{{
 	name: "PermanentFailureIsDeadAtOnce",
 	says: "A delivery whose callback returns Permanent is a dead letter at once, with the error.",
 	check: func(c *check) {
@@ -22,7 +22,7 @@ var buryRules = []rule{{
 		h := s.handler(acme, plain).on(ping, fails(webhook.Permanent(errCallback)))
 		h.sendNew(ping, "a")
 		s.run(h)
-		e := c.awaitDead(s, "a")["a"]
+		e := c.awaitDeadLetters(s, "a")["a"]
 		c.overtake(h)
 		c.called(1, "after it became a dead letter", "a")
 		c.history(e, attempt{webhook.DeadLettered, true, errCallback.Error()})
@@ -38,7 +38,7 @@ var buryRules = []rule{{
 		h := s.handler(acme, plain).on(ping, succeed)
 		h.post(misfit("a"))
 		s.run(h)
-		e := c.awaitDead(s, "a")["a"]
+		e := c.awaitDeadLetters(s, "a")["a"]
 		c.overtake(h)
 		c.history(e, attempt{webhook.DeadLettered, true, "does not fit"})
 		if got := h.outcomes("a"); len(got) != 1 {
@@ -53,7 +53,7 @@ var buryRules = []rule{{
 		h := s.handler(acme, plain).on(ping, c.inTurn(fails(errors.New("failure one")), panics, fails(errors.New("failure three"))))
 		h.sendNew(ping, "a")
 		s.run(h)
-		e := c.awaitDead(s, "a")["a"]
+		e := c.awaitDeadLetters(s, "a")["a"]
 		c.overtake(h)
 		c.called(3, "after it became a dead letter", "a")
 		c.history(e, attempt{webhook.Failed, true, "failure one"}, attempt{webhook.Failed, true, "a panic"},
@@ -76,7 +76,7 @@ var buryRules = []rule{{
 			}
 			r := s.run(h)
 			if n == 3 {
-				e := c.awaitDead(s, "a")["a"]
+				e := c.awaitDeadLetters(s, "a")["a"]
 				c.called(3, "after it became a dead letter", "a")
 				c.history(e, attempt{webhook.Failed, true, "failure 1"}, attempt{webhook.Failed, true, "failure 2"}, attempt{webhook.Failed, true, "failure 3"})
 				return
@@ -97,7 +97,7 @@ var buryRules = []rule{{
 		})
 		h.sendNew(ping, "a")
 		s.run(h)
-		e := c.awaitDead(s, "a")["a"]
+		e := c.awaitDeadLetters(s, "a")["a"]
 		c.called(most, "after it became a dead letter", "a")
 		want := []attempt{{webhook.Failed, true, "failure 1"}}
 		for n := most - engine.MaxAttemptsKept + 2; n <= most; n++ {
@@ -114,7 +114,7 @@ var buryRules = []rule{{
 		h := s.handler(acme, plain).on(ping, fails(webhook.Permanent(errors.New(text))))
 		h.sendNew(ping, "a")
 		s.run(h)
-		e := c.awaitDead(s, "a")["a"]
+		e := c.awaitDeadLetters(s, "a")["a"]
 		if got := e.LastError(); !strings.HasPrefix(got, "odd \"text\"") || len(got) > engine.MaxError+utf8.UTFMax { // for what had to be replaced
 			c.brokenf("%d bytes of its error were kept, which begin with %.20q", len(got), got)
 		}
@@ -144,7 +144,7 @@ var buryRules = []rule{{
 		h.sendNew(ping, "exhausted")
 		h.sendNew(pong, "permanent")
 		s.run(h)
-		listed := c.awaitDead(s, "exhausted", "permanent")
+		listed := c.awaitDeadLetters(s, "exhausted", "permanent")
 		c.awaitAlerts(s, 2)
 		c.overtake(h)
 		if got := s.alerts(); len(got) != 2 || got[0] == got[1] {
@@ -157,7 +157,7 @@ var buryRules = []rule{{
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		for _, e := range s.buried {
+		for _, e := range s.deadLettered {
 			same := listed[e.Delivery.ID]
 			if e.ID != same.ID || e.State != inbox.DeadLettered || len(e.Attempts) != len(same.Attempts) || e.LastError() != same.LastError() {
 				c.brokenf("it was called with %+v, where %+v is listed", e, same)
@@ -173,7 +173,7 @@ var buryRules = []rule{{
 		h := s.handler(acme, plain).on(ping, fails(webhook.Permanent(errCallback)))
 		r := s.run(h)
 		h.sendNew(ping, "a", "b", "c")
-		c.awaitDead(s, "a", "b", "c")
+		c.awaitDeadLetters(s, "a", "b", "c")
 		c.overtake(h)
 		c.awaitAlerts(s, 3)
 		g.open()

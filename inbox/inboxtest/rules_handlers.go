@@ -30,7 +30,7 @@ var handlerRules = []rule{{
 		}
 		vendor, endpoint := s.handler(emca, plain).on(ping, fails(errCallback)), s.handler(acme, "eu").on(ping, fails(errCallback))
 		s.run(vendor, endpoint)
-		for id, e := range c.awaitDead(s, "vendor", "endpoint") {
+		for id, e := range c.awaitDeadLetters(s, "vendor", "endpoint") {
 			c.countedOnce(id, e)
 		}
 	},
@@ -53,7 +53,7 @@ var handlerRules = []rule{{
 			}
 			r.stop()
 		}
-		c.onlyDead(s, inbox.Filter{All: true}, "while there was no callback")
+		c.onlyDeadLetters(s, inbox.Filter{All: true}, "while there was no callback")
 		s.closes()
 		s = c.open(inbox.Policy{MaxAttempts: 1})
 		h = s.handler(acme, plain).on(pong, fails(errCallback))
@@ -61,7 +61,7 @@ var handlerRules = []rule{{
 			c.brokenf("the one that stays, sent again, was taken for a new one")
 		}
 		s.run(h)
-		for id, e := range c.awaitDead(s, "stays", "stays too") {
+		for id, e := range c.awaitDeadLetters(s, "stays", "stays too") {
 			c.countedOnce(id, e)
 		}
 		c.called(1, "after another process with the inbox ran", "runs")
@@ -140,7 +140,7 @@ var handlerRules = []rule{{
 		if err := s.box.Add(s.handler(acme, plain).on(ping, fails(errCallback))); err != nil {
 			c.brokenf("in place of one that was removed, Add returned %v", err)
 		}
-		c.countedOnce("stays", c.awaitDead(s, "stays")["stays"])
+		c.countedOnce("stays", c.awaitDeadLetters(s, "stays")["stays"])
 		r.stop()
 	},
 }, {

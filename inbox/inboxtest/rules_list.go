@@ -12,8 +12,8 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// deadRules are those of finding dead letters.
-var deadRules = []rule{{
+// listRules are those of finding dead letters.
+var listRules = []rule{{
 	name: "DeadLettersAreListedInOrder",
 	says: "Dead letters are listed with the longest dead first, by any process, under IDs that stay the same, and may be listed in part.",
 	check: func(c *check) {
@@ -23,11 +23,11 @@ var deadRules = []rule{{
 		want := []string{"c", "a", "d", "b"}
 		for _, id := range want {
 			h.sendNew(ping, id)
-			c.awaitDead(s, id)
+			c.awaitDeadLetters(s, id)
 			time.Sleep(tick) // the next one is dead measurably later
 		}
-		first := c.dead(s, inbox.Filter{All: true})
-		if got := deadIDs(first); !slices.Equal(got, want) {
+		first := c.deadLetters(s, inbox.Filter{All: true})
+		if got := deliveryIDs(first); !slices.Equal(got, want) {
 			c.brokenf("they became dead letters in the order %q and were listed as %q", want, got)
 		}
 		for range 3 {
@@ -40,8 +40,8 @@ var deadRules = []rule{{
 		}
 		r.stop()
 		s.closes()
-		again := c.dead(c.open(inbox.Policy{}), inbox.Filter{All: true})
-		if got := deadIDs(again); !slices.Equal(got, want) {
+		again := c.deadLetters(c.open(inbox.Policy{}), inbox.Filter{All: true})
+		if got := deliveryIDs(again); !slices.Equal(got, want) {
 			c.brokenf("after the inbox was opened again, they were listed as %q", got)
 		}
 		for i, e := range again {
@@ -55,8 +55,8 @@ var deadRules = []rule{{
 	says: "A Filter selects the dead letters for which all holds that it says: From includes its time, Until does not.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{})
-		ids := c.graveyard(s)
-		entries := c.awaitDead(s, ids...)
+		ids := c.fillDeadLetters(s)
+		entries := c.awaitDeadLetters(s, ids...)
 		for _, f := range append(filters(), inbox.Filter{ID: entries[ids[3]].ID}, inbox.Filter{ID: entries[ids[3]].ID, Vendor: acme}) {
 			var want []string
 			for _, id := range ids {
@@ -65,7 +65,7 @@ var deadRules = []rule{{
 					want = append(want, id)
 				}
 			}
-			c.onlyDead(s, f, fmt.Sprintf("with the filter %+v", f), want...)
+			c.onlyDeadLetters(s, f, fmt.Sprintf("with the filter %+v", f), want...)
 		}
 	},
 }, {
@@ -76,7 +76,7 @@ var deadRules = []rule{{
 		h := s.handler(acme, plain).on(ping, fails(webhook.Permanent(errCallback)))
 		h.sendNew(ping, "a", "b")
 		r := s.run(h)
-		dead := c.awaitDead(s, "a", "b")
+		dead := c.awaitDeadLetters(s, "a", "b")
 		r.stop()
 		c.operate(s, s.box.Discard, inbox.Filter{ID: dead["b"].ID}, 1, "discarding one")
 		for what, f := range map[string]inbox.Filter{
@@ -95,8 +95,8 @@ var deadRules = []rule{{
 		c.operate(s, s.box.Retry, nobody, 0, "retrying those of an unknown vendor")
 		c.operate(s, s.box.Rerun, nobody, 0, "rerunning those of an unknown vendor")
 		c.operate(s, s.box.Discard, nobody, 0, "discarding those of an unknown vendor")
-		c.onlyDead(s, nobody, "of an unknown vendor")
-		c.onlyDead(s, inbox.Filter{All: true}, "after operations on none of them", "a")
+		c.onlyDeadLetters(s, nobody, "of an unknown vendor")
+		c.onlyDeadLetters(s, inbox.Filter{All: true}, "after operations on none of them", "a")
 		s.run(h)
 		c.overtake(h)
 		c.called(1, "after operations on none of them", "a", "b")
@@ -117,9 +117,9 @@ func filters() []inbox.Filter {
 	}
 }
 
-// graveyard makes dead letters of two vendors at two endpoints, of two types, received at two times, and returns the
+// fillDeadLetters makes dead letters of two vendors at two endpoints, of two types, received at two times, and returns the
 // IDs of the deliveries. They are not run any more.
-func (c *check) graveyard(s *site) (ids []string) {
+func (c *check) fillDeadLetters(s *site) (ids []string) {
 	c.Helper()
 	var handlers []*handler
 	for _, vendor := range []string{acme, emca} {
@@ -138,7 +138,7 @@ func (c *check) graveyard(s *site) (ids []string) {
 		}
 	}
 	r := s.run(handlers...)
-	c.awaitDead(s, ids...)
+	c.awaitDeadLetters(s, ids...)
 	r.stop()
 	return ids
 }
@@ -173,7 +173,7 @@ func (c *check) operate(s *site, do operation, f inbox.Filter, n int, what strin
 		c.brokenf("%s failed: %v", what, err)
 	}
 	if got != n {
-		c.brokenf("%s returned %d rather than %d; dead letters now are %q", what, got, n, deadIDs(c.dead(s, inbox.Filter{All: true})))
+		c.brokenf("%s returned %d rather than %d; dead letters now are %q", what, got, n, deliveryIDs(c.deadLetters(s, inbox.Filter{All: true})))
 	}
 }
 
@@ -185,12 +185,12 @@ func (c *check) refused(s *site, f inbox.Filter, want error, what string) {
 	var listing error
 	for e, err := range s.box.DeadLetters(ctx, f) {
 		if err == nil {
-			c.brokenf("with %s, Dead listed %q", what, e.Delivery.ID)
+			c.brokenf("with %s, DeadLetters listed %q", what, e.Delivery.ID)
 		}
 		listing = err
 	}
 	if !errors.Is(listing, want) {
-		c.brokenf("with %s, the error of Dead was %v rather than %v", what, listing, want)
+		c.brokenf("with %s, the error of DeadLetters was %v rather than %v", what, listing, want)
 	}
 	for name, do := range map[string]operation{"Retry": s.box.Retry, "Rerun": s.box.Rerun, "Discard": s.box.Discard} {
 		if n, err := do(ctx, f); n != 0 || !errors.Is(err, want) {

@@ -54,7 +54,7 @@ var processRules = []rule{{
 		if took := c.call("a", 2).began.Sub(began); took < c.Lease-tick {
 			c.brokenf("it was run elsewhere after %v, when a lease is %v long", took, c.Lease)
 		}
-		e := c.awaitDead(b, "a")["a"]
+		e := c.awaitDeadLetters(b, "a")["a"]
 		failed := attempt{webhook.Failed, true, errCallback.Error()}
 		c.history(e, attempt{inbox.Lost, false, ""}, failed, failed)
 	},
@@ -67,7 +67,7 @@ var processRules = []rule{{
 		b := c.open(inbox.Policy{MaxAttempts: 1})
 		h := b.guarded(acme, plain, c.memory()).on(ping, succeed)
 		b.run(h)
-		e := c.awaitDead(b, "a")["a"]
+		e := c.awaitDeadLetters(b, "a")["a"]
 		c.history(e, attempt{inbox.Lost, false, ""}, attempt{inbox.Lost, true, ""})
 		c.awaitAlerts(b, 1)
 		c.overtake(h)
@@ -109,7 +109,7 @@ var processRules = []rule{{
 				c.brokenf("%q was run again after %v, when a lease is %v long and the backoff %v", id, took, c.Lease, rest)
 			}
 		}
-		c.onlyDead(b, inbox.Filter{All: true}, "after they were lost")
+		c.onlyDeadLetters(b, inbox.Filter{All: true}, "after they were lost")
 	},
 }, {
 	name: "LateResultChangesNothing",
@@ -129,7 +129,7 @@ var processRules = []rule{{
 		time.Sleep(5 * tick)
 		a.closes()
 		c.overtake(h)
-		c.onlyDead(b, inbox.Filter{All: true}, "after the late results")
+		c.onlyDeadLetters(b, inbox.Filter{All: true}, "after the late results")
 		for _, id := range []string{"permanent", "failed"} {
 			if got := h.outcomes(id); !slices.Equal(got, []webhook.Outcome{webhook.Handled}) {
 				c.brokenf("%q was tried elsewhere with the outcomes %v", id, got)

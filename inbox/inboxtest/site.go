@@ -22,8 +22,8 @@ type site struct {
 	box    inbox.Inbox
 	closes func()
 
-	mu     sync.Mutex
-	buried []inbox.Entry // what OnDeadLetter was called with
+	mu           sync.Mutex
+	deadLettered []inbox.Entry // what OnDeadLetter was called with
 }
 
 // open opens the inbox of the case, as one more process. What the policy leaves open is made quick, and so patient that
@@ -43,7 +43,7 @@ func (c *check) open(p inbox.Policy) *site {
 	alert := p.OnDeadLetter
 	p.OnDeadLetter = func(ctx context.Context, e inbox.Entry) {
 		s.mu.Lock()
-		s.buried = append(s.buried, e)
+		s.deadLettered = append(s.deadLettered, e)
 		s.mu.Unlock()
 		if alert != nil {
 			alert(ctx, e)
@@ -60,8 +60,8 @@ const backoff = 5 * time.Millisecond
 func (s *site) alerts() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ids := make([]string, len(s.buried))
-	for i, e := range s.buried {
+	ids := make([]string, len(s.deadLettered))
+	for i, e := range s.deadLettered {
 		ids[i] = e.Delivery.ID
 	}
 	return ids

@@ -26,9 +26,9 @@ func (b *Inbox) selects(f inbox.Filter) (s jetstream.Stream, subject string) {
 		id = f.ID
 	}
 	if f.State == inbox.Deferred {
-		return b.asideStream(), b.subject(kindWait, vendor, endpoint, id)
+		return b.asideStream(), b.subject(kindDeferred, vendor, endpoint, id)
 	}
-	return b.deadStream(), b.subject(kindDead, vendor, endpoint, id)
+	return b.deadStream(), b.subject(kindDeadLetter, vendor, endpoint, id)
 }
 
 // letters goes through the dead letters, or the deliveries without a callback, that a filter selects.
@@ -65,7 +65,7 @@ func (b *Inbox) letters(ctx context.Context, f inbox.Filter, do func(jetstream.S
 }
 
 // DeadLetters implements [inbox.Inbox]. It reads one dead letter after the other, each with its body: the server selects by ID,
-// vendor and endpoint, and Dead reads what the other fields of the filter leave out as well.
+// vendor and endpoint, and DeadLetters reads what the other fields of the filter leave out as well.
 func (b *Inbox) DeadLetters(ctx context.Context, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
 	return func(yield func(inbox.Entry, error) bool) {
 		err := b.letters(ctx, f, func(_ jetstream.Stream, _ *jetstream.RawStreamMsg, _ *message, e inbox.Entry) (bool, error) {

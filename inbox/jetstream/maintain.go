@@ -10,12 +10,12 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// tendEvery is how often a Run looks for deliveries that wait for a callback, or that it was given no handler for.
-const tendEvery = 10 * time.Second
+// maintainEvery is how often a Run looks for deliveries that wait for a callback, or that it was given no handler for.
+const maintainEvery = 10 * time.Second
 
-// tend takes care of what others have left behind, until ctx ends.
-func (r *run) tend(ctx context.Context) {
-	tick := time.NewTicker(tendEvery)
+// maintain takes care of what others have left behind, until ctx ends.
+func (r *run) maintain(ctx context.Context) {
+	tick := time.NewTicker(maintainEvery)
 	defer tick.Stop()
 	try := func(f func(context.Context) error) {
 		if err := f(ctx); err != nil && ctx.Err() == nil {
@@ -24,7 +24,7 @@ func (r *run) tend(ctx context.Context) {
 	}
 	for first := true; ; first = false {
 		try(r.box.examine)
-		try(r.unshelve)
+		try(r.resume)
 		try(r.lookForAbsent)
 		if first {
 			try(r.box.sweep)
@@ -62,10 +62,10 @@ func each(ctx context.Context, s jetstream.Stream, subject string, f func(m *jet
 	return nil
 }
 
-// unshelve has deliveries run whose types have a callback now.
-func (r *run) unshelve(ctx context.Context) error {
+// resume has deliveries run whose types have a callback now.
+func (r *run) resume(ctx context.Context) error {
 	b := r.box
-	_, err := b.asideStream().GetMsg(ctx, 1, jetstream.WithGetMsgSubject(b.subject(kindWait, all)))
+	_, err := b.asideStream().GetMsg(ctx, 1, jetstream.WithGetMsgSubject(b.subject(kindDeferred, all)))
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound): // as nearly always: the handlers are many
 		return nil
@@ -73,7 +73,7 @@ func (r *run) unshelve(ctx context.Context) error {
 		return fmt.Errorf("jetstream: %w", err)
 	}
 	for _, h := range r.list() {
-		err := each(ctx, b.asideStream(), b.subject(kindWait, token(h.Vendor()), token(h.Endpoint()), "*"),
+		err := each(ctx, b.asideStream(), b.subject(kindDeferred, token(h.Vendor()), token(h.Endpoint()), "*"),
 			func(raw *jetstream.RawStreamMsg) (bool, error) {
 				m, err := b.decode(raw.Subject, raw.Header, raw.Data, raw.Time)
 				if err == nil && !h.Handles(m.delivery.Type) {

@@ -78,25 +78,25 @@ func (b *Inbox) Run(ctx context.Context, handlers ...inbox.Handler) error {
 	defer returned()
 	r.returning = returning
 	context.AfterFunc(ctx, func() { time.AfterFunc(returnPatience, returned) })
-	tending, stop := context.WithCancel(settling)
+	maintaining, stop := context.WithCancel(settling)
 	defer stop()
-	var tenders, starting, pulling sync.WaitGroup
+	var maintainers, starting, pulling sync.WaitGroup
 	starting.Go(func() {
 		r.follow(ctx, func(ctx context.Context, h *handlerRun) {
 			starting.Add(1)
 			pulling.Go(func() { h.pull(ctx, starting.Done) })
 		})
 	})
-	tenders.Go(func() { r.renew(tending) })
-	tenders.Go(func() { r.spread(tending) })
-	tenders.Go(func() { r.tend(ctx) })
+	maintainers.Go(func() { r.renew(maintaining) })
+	maintainers.Go(func() { r.spread(maintaining) })
+	maintainers.Go(func() { r.maintain(ctx) })
 	starting.Wait() // until ctx has ended
 	r.preparing.Wait()
 	err = d.Drain() // leases are renewed meanwhile
 	pulling.Wait()  // what came late has been given back
 	r.awaitEnding()
 	stop()
-	tenders.Wait()
+	maintainers.Wait()
 	if context.Cause(ctx) == errClosed { //nolint:errorlint // it is set as it is
 		b.options.Policy.Logger.Error("inbox: Run ends because the NATS connection is closed; deliveries are refused with 503", "stream", b.name, "error", b.nc.LastError())
 		err = errors.Join(err, errClosed)
@@ -383,17 +383,17 @@ func (r *run) prepare(ctx context.Context, h *handlerRun, t *taken) bool {
 		r.giveBack(t)
 		return false
 	}
-	var buried bool
+	var isDeadLetter bool
 	if !r.insist(r.returning, func(c context.Context) (err error) {
-		buried, err = r.box.recall(c, t)
+		isDeadLetter, err = r.box.recall(c, t)
 		return err
 	}) {
 		return false // the lease will end
 	}
 	switch {
-	case buried: // its process died between the two
+	case isDeadLetter: // its process died between the two
 		if r.insist(r.returning, func(c context.Context) error { return r.box.remove(c, t) }) {
-			r.dispatcher.DeadLetter(t.buried())
+			r.dispatcher.DeadLetter(t.deadLetter())
 		}
 		return false
 	case t.spoiled != nil:
@@ -402,8 +402,8 @@ func (r *run) prepare(ctx context.Context, h *handlerRun, t *taken) bool {
 		}})
 		return false
 	case t.state.Tried >= r.box.options.Policy.MaxAttempts:
-		if r.insist(r.returning, func(c context.Context) error { return r.box.bury(c, r, t) }) {
-			r.dispatcher.DeadLetter(t.buried())
+		if r.insist(r.returning, func(c context.Context) error { return r.box.deadLetter(c, r, t) }) {
+			r.dispatcher.DeadLetter(t.deadLetter())
 		}
 		return false
 	case ctx.Err() != nil:
@@ -439,9 +439,9 @@ func (r *run) settle(within context.Context, h *handlerRun, t *taken, d engine.D
 	ok := r.insist(within, func(c context.Context) error {
 		switch d.Disposition {
 		case engine.DeadLetter:
-			return r.box.bury(c, r, t)
+			return r.box.deadLetter(c, r, t)
 		case engine.Defer:
-			return r.box.shelve(c, r, t)
+			return r.box.deferDelivery(c, r, t)
 		default:
 			if !t.noted {
 				t.due = time.Now().Add(d.After)
@@ -450,7 +450,7 @@ func (r *run) settle(within context.Context, h *handlerRun, t *taken, d engine.D
 		}
 	})
 	if ok && d.Disposition == engine.DeadLetter {
-		r.dispatcher.DeadLetter(t.buried())
+		r.dispatcher.DeadLetter(t.deadLetter())
 	}
 }
 

@@ -11,10 +11,10 @@ import (
 
 // The names of the streams, and the subjects in them, where the name is AIHOOKS:
 //
-//	AIHOOKS        AIHOOKS.in.VENDOR.ENDPOINT        deliveries to be run
-//	AIHOOKS_ASIDE  AIHOOKS.wait.VENDOR.ENDPOINT.ID   deliveries without a callback for their type
-//	               AIHOOKS.note.SEQUENCE-TIME        what has become so far of a delivery to be run
-//	AIHOOKS_DEAD   AIHOOKS.dead.VENDOR.ENDPOINT.ID   dead letters
+//	AIHOOKS        AIHOOKS.in.VENDOR.ENDPOINT            deliveries to be run
+//	AIHOOKS_ASIDE  AIHOOKS.deferred.VENDOR.ENDPOINT.ID   deliveries without a callback for their type
+//	               AIHOOKS.note.SEQUENCE-TIME            what has become so far of a delivery to be run
+//	AIHOOKS_DEAD   AIHOOKS.dead.VENDOR.ENDPOINT.ID       dead letters
 type names struct{ name string }
 
 func (n names) main() string  { return n.name }
@@ -22,10 +22,10 @@ func (n names) aside() string { return n.name + "_ASIDE" }
 func (n names) dead() string  { return n.name + "_DEAD" }
 
 const (
-	kindIn   = "in"
-	kindWait = "wait"
-	kindDead = "dead"
-	kindNote = "note"
+	kindIn         = "in"
+	kindDeferred   = "deferred"
+	kindDeadLetter = "dead"
+	kindNote       = "note"
 )
 
 const all = ">" // whatever comes after

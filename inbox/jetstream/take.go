@@ -41,8 +41,8 @@ type taken struct {
 	suspect  bool   // it has the slot of engine.Runs
 }
 
-// buried returns the dead letter that has become of it.
-func (t *taken) buried() inbox.Entry {
+// deadLetter returns the dead letter that has become of it.
+func (t *taken) deadLetter() inbox.Entry {
 	return inbox.Entry{ID: t.id(), State: inbox.DeadLettered, Delivery: t.delivery, Attempts: t.attempts, Since: t.since.UTC()}
 }
 
@@ -89,14 +89,14 @@ var errLeaseEnded = errors.New("jetstream: the lease had ended before the callba
 
 // recall finds out what became of a delivery that the server has given away before. It reports whether it is a dead letter
 // already.
-func (b *Inbox) recall(ctx context.Context, t *taken) (buried bool, err error) {
+func (b *Inbox) recall(ctx context.Context, t *taken) (isDeadLetter bool, err error) {
 	if t.n == 1 || t.recalled {
 		return false, nil
 	}
 	if err := b.recallOnce(ctx, t); err != nil || !t.lost() {
 		return false, err
 	}
-	return b.isBuried(ctx, t)
+	return b.isDeadLetter(ctx, t)
 }
 
 func (t *taken) lost() bool {

@@ -126,8 +126,8 @@ type record struct {
 	// Reruns is how often it was rerun.
 	Reruns int `json:"reruns,omitempty"`
 
-	// Waiting says that there was no callback for it.
-	Waiting bool `json:"waiting,omitempty"`
+	// Deferred says that there was no callback for it.
+	Deferred bool `json:"deferred,omitempty"`
 }
 
 // recordOf returns the record of a job of which River has counted n attempts that are over.

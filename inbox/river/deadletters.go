@@ -20,27 +20,27 @@ import (
 // page is how many jobs are read at once, each with its body.
 const page = 50
 
-// isDead tells whether a job is a dead letter. Discarded ones are River's own doing: a leader that does not know the
+// isDeadLetter tells whether a job is a dead letter. Discarded ones are River's own doing: a leader that does not know the
 // worker discards what it should rescue.
-func isDead(row *rivertype.JobRow) bool {
+func isDeadLetter(row *rivertype.JobRow) bool {
 	return row.State == rivertype.JobStateCancelled || row.State == rivertype.JobStateDiscarded
 }
 
-// isWaiting tells whether a job is a delivery without a callback for its type.
-func isWaiting(row *rivertype.JobRow) bool {
+// isDeferred tells whether a job is a delivery without a callback for its type.
+func isDeferred(row *rivertype.JobRow) bool {
 	if row.State != rivertype.JobStateScheduled {
 		return false
 	}
 	rec, err := recordOf(row, row.Attempt)
-	return err == nil && rec.Waiting
+	return err == nil && rec.Deferred
 }
 
 // inState tells whether a job is in the state that a filter selects.
 func inState(row *rivertype.JobRow, s inbox.State) bool {
 	if s == inbox.Deferred {
-		return isWaiting(row)
+		return isDeferred(row)
 	}
-	return isDead(row)
+	return isDeadLetter(row)
 }
 
 func argsIn(row *rivertype.JobRow) (args, error) {
@@ -54,7 +54,7 @@ func argsIn(row *rivertype.JobRow) (args, error) {
 // entryOf returns a dead letter, or a delivery without a callback, as far as it can be read.
 func entryOf(row *rivertype.JobRow) inbox.Entry {
 	e := inbox.Entry{ID: strconv.FormatInt(row.ID, 10), State: inbox.DeadLettered}
-	if !isDead(row) {
+	if !isDeadLetter(row) {
 		e.State = inbox.Deferred
 	}
 	if row.FinalizedAt != nil {
@@ -131,7 +131,7 @@ func paramsOf(f inbox.Filter) *river.JobListParams {
 	params := river.NewJobListParams().Kinds(Kind).States(rivertype.JobStateCancelled, rivertype.JobStateDiscarded).
 		OrderBy(river.JobListOrderByFinalizedAt, river.SortOrderAsc).First(page)
 	if f.State == inbox.Deferred {
-		params = waitingParams().OrderBy(river.JobListOrderByID, river.SortOrderAsc).First(page)
+		params = deferredParams().OrderBy(river.JobListOrderByID, river.SortOrderAsc).First(page)
 	}
 	for name, value := range map[string]string{"vendor": f.Vendor, "endpoint": f.Endpoint, "type": f.Type} {
 		if value != "" {
@@ -161,7 +161,7 @@ func (b *Inbox) revive(ctx context.Context, tx pgx.Tx, row *rivertype.JobRow, re
 	if err != nil {
 		return err
 	}
-	rec.Tried, rec.Waiting, rec.Reruns = 0, false, rec.Reruns+reruns
+	rec.Tried, rec.Deferred, rec.Reruns = 0, false, rec.Reruns+reruns
 	if _, err := b.client.Load().JobUpdateTx(ctx, tx, row.ID, &river.JobUpdateParams{Output: rec}); err != nil {
 		return err
 	}

@@ -12,12 +12,12 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// tendEvery is how often a Run looks after what River does not.
-const tendEvery = time.Minute
+// maintainEvery is how often a Run looks after what River does not.
+const maintainEvery = time.Minute
 
-// tend looks after what River does not, until ctx ends.
-func (r *run) tend(ctx context.Context, client *Client) {
-	every, poll := time.NewTicker(tendEvery), time.NewTicker(r.inbox.options.Poll)
+// maintain looks after what River does not, until ctx ends.
+func (r *run) maintain(ctx context.Context, client *Client) {
+	every, poll := time.NewTicker(maintainEvery), time.NewTicker(r.inbox.options.Poll)
 	measure, move, primary := time.NewTicker(clockEvery), time.NewTicker(moveEvery), time.NewTicker(primaryCheck)
 	defer primary.Stop()
 	defer measure.Stop()
@@ -31,7 +31,7 @@ func (r *run) tend(ctx context.Context, client *Client) {
 	}
 	again := make(<-chan time.Time)
 	for ctx.Err() == nil {
-		report("inbox: looking for deliveries that wait", errors.Join(r.absent(ctx, client), r.unshelve(ctx, client)))
+		report("inbox: looking for deliveries that wait", errors.Join(r.absent(ctx, client), r.resume(ctx, client)))
 		for looked := false; !looked && ctx.Err() == nil; {
 			select {
 			case <-ctx.Done():
@@ -113,18 +113,18 @@ func (r *run) absent(ctx context.Context, client *Client) error {
 	}
 }
 
-// waitingParams selects deliveries without a callback for their type.
-func waitingParams() *river.JobListParams {
-	return river.NewJobListParams().Kinds(Kind).States(rivertype.JobStateScheduled).Metadata(`{"output":{"waiting":true}}`)
+// deferredParams selects deliveries without a callback for their type.
+func deferredParams() *river.JobListParams {
+	return river.NewJobListParams().Kinds(Kind).States(rivertype.JobStateScheduled).Metadata(`{"output":{"deferred":true}}`)
 }
 
-// unshelve has deliveries run that waited for a callback which a handler has now.
-func (r *run) unshelve(ctx context.Context, client *Client) error {
+// resume has deliveries run that waited for a callback which a handler has now.
+func (r *run) resume(ctx context.Context, client *Client) error {
 	for name, handler := range r.handlers {
-		waiting := waitingParams().Queues(name)
+		deferred := deferredParams().Queues(name)
 		types := []string{}
 		for {
-			list, err := client.JobList(ctx, waiting.Where("NOT args->>'type' = ANY(@types::text[])", river.NamedArgs{"types": types}).First(1))
+			list, err := client.JobList(ctx, deferred.Where("NOT args->>'type' = ANY(@types::text[])", river.NamedArgs{"types": types}).First(1))
 			if err != nil {
 				return err
 			}
@@ -140,7 +140,7 @@ func (r *run) unshelve(ctx context.Context, client *Client) error {
 			if err != nil || !handler.Handles(d.Type) {
 				continue
 			}
-			if err := retryAll(ctx, client, waiting.Where("args->>'type' = @type", river.NamedArgs{"type": a.Type})); err != nil {
+			if err := retryAll(ctx, client, deferred.Where("args->>'type' = @type", river.NamedArgs{"type": a.Type})); err != nil {
 				return err
 			}
 		}
@@ -177,7 +177,7 @@ func (b *Inbox) listen(client *Client) {
 	go func() {
 		defer cancel()
 		for event := range events { // until the client is stopped
-			if event.Job.Kind != Kind || !isDead(event.Job) {
+			if event.Job.Kind != Kind || !isDeadLetter(event.Job) {
 				continue
 			}
 			b.alerter.DeadLetter(entryOf(event.Job))

@@ -55,7 +55,7 @@ func (b *Inbox) Run(ctx context.Context, handlers ...inbox.Handler) error {
 		}
 	}
 	if err == nil {
-		r.tend(ctx, client)
+		r.maintain(ctx, client)
 	}
 	r.end()
 	left := b.leave(client, r, nil)

@@ -123,7 +123,7 @@ func (w *worker) settle(ctx context.Context, job *river.Job[args], rec *record, 
 		return nil
 	}
 	rec.append(d.Attempt)
-	rec.Waiting = d.Disposition == engine.Defer
+	rec.Deferred = d.Disposition == engine.Defer
 	again := d.Disposition == engine.Defer || d.Disposition == engine.Retry && !d.Attempt.Counted
 	rec.Seen = job.Attempt
 	if again {
@@ -138,7 +138,7 @@ func (w *worker) settle(ctx context.Context, job *river.Job[args], rec *record, 
 		}
 		return river.JobCancel(reason)
 	case d.Disposition == engine.Defer:
-		return w.snooze(ctx, rec, true, shelf)
+		return w.snooze(ctx, rec, true, deferredRest)
 	case again && rest == 0:
 		return w.snooze(ctx, rec, true, w.inbox.later(job.Queue))
 	case again:
@@ -159,8 +159,8 @@ func textOf(a inbox.Attempt) string {
 	return fmt.Sprintf("%s %s", a.Outcome, a.Reason)
 }
 
-// shelf is how long a delivery without a callback rests, unless a Run that has one brings it back earlier.
-const shelf = 24 * time.Hour
+// deferredRest is how long a delivery without a callback rests, unless a Run that has one brings it back earlier.
+const deferredRest = 24 * time.Hour
 
 // later is how long a delivery rests that could not be run now: not at all where this process runs no more.
 func (b *Inbox) later(name string) time.Duration {

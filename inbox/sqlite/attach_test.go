@@ -34,7 +34,7 @@ func TestAToolThatAttachesPurgesNothingAndMayRetryAndDiscard(t *testing.T) {
 	box := openBox(t, path, keep)
 	store(t, box, parcel(ping, "old"), parcel(ping, "older"), parcel(ping, "oldest"))
 	stop := start(t, box, answering(webhook.Failed))
-	soon(t, func() bool { return statsOf(t, box).Dead == 3 })
+	soon(t, func() bool { return statsOf(t, box).DeadLettered == 3 })
 	stop()
 	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = due_at - ?`, 10*sqlite.DefaultDeadLetterRetention.Milliseconds())
 
@@ -53,7 +53,7 @@ func TestAToolThatAttachesPurgesNothingAndMayRetryAndDiscard(t *testing.T) {
 	require.NoError(t, tool.Close())
 
 	counts := statsOf(t, box)
-	require.Equal(t, 1, counts.Dead)
+	require.Equal(t, 1, counts.DeadLettered)
 	require.Equal(t, 1, counts.Pending)
 	start(t, box, answering(webhook.Handled))
 	soon(t, func() bool { return statsOf(t, box).Done == 2 })

@@ -49,7 +49,7 @@ func (b *Inbox) Rerun(ctx context.Context, f inbox.Filter) (int, error) {
 func (b *Inbox) Discard(ctx context.Context, f inbox.Filter) (int, error) {
 	n, err := b.change(ctx, f, discardEntry, deleteBodyOf)
 	if n > 0 && f.State == inbox.Deferred {
-		b.space.countWaitingAgain()
+		b.space.countDeferredAgain()
 	}
 	return n, err
 }
@@ -83,12 +83,12 @@ func (b *Inbox) change(ctx context.Context, f inbox.Filter, statements ...string
 		return 0, err
 	}
 	if f.State == inbox.Deferred {
-		return b.changeState(ctx, waiting, f, statements...)
+		return b.changeState(ctx, deferred, f, statements...)
 	}
-	return b.changeState(ctx, dead, f, statements...)
+	return b.changeState(ctx, deadLettered, f, statements...)
 }
 
-// changeState is change for one state of rows: dead or waiting, or any with an ID. Those that come back to the state
+// changeState is change for one state of rows: dead-lettered or deferred, or any with an ID. Those that come back to the state
 // meanwhile are left alone.
 func (b *Inbox) changeState(ctx context.Context, code int, f inbox.Filter, statements ...string) (total int, err error) {
 	if err := b.writer.check(ctx); err != nil { // also where nothing is selected

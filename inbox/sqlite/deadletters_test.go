@@ -43,7 +43,7 @@ func TestBulkChangesEndThoughCallbacksFailAgainAtOnce(t *testing.T) {
 			done, err := verbs(box)[name](ctx, all)
 			require.NoError(t, err)
 			require.Equal(t, n, done, "each once")
-			soon(t, func() bool { return statsOf(t, box).Dead == n+1 })
+			soon(t, func() bool { return statsOf(t, box).DeadLettered == n+1 })
 			require.Len(t, hook.calls(), n)
 		})
 	}
@@ -85,7 +85,7 @@ func TestTheVerbsTakeDeadLettersAlone(t *testing.T) {
 	require.Equal(t, 3, n)
 	after := statsOf(t, box)
 	require.Equal(t, before.Done+3, after.Done)
-	require.Equal(t, before.Pending+before.Running+before.Waiting, after.Pending+after.Running+after.Waiting)
+	require.Equal(t, before.Pending+before.Running+before.Deferred, after.Pending+after.Running+after.Deferred)
 }
 
 func TestRerunOfADoneEntryRunsItUnderAKeyOfItsOwn(t *testing.T) {
@@ -126,7 +126,7 @@ func TestADeadLetterWhoseBodyIsGoneSaysSo(t *testing.T) {
 	n, err := box.Retry(t.Context(), all)
 	require.NoError(t, err)
 	require.Equal(t, 2, n)
-	soon(t, func() bool { s := statsOf(t, box); return s.Dead == 1 && s.Done == 1 })
+	soon(t, func() bool { s := statsOf(t, box); return s.DeadLettered == 1 && s.Done == 1 })
 	e, err := box.Entry(t.Context(), "1")
 	require.NoError(t, err)
 	require.Contains(t, e.LastError(), inbox.ErrPurged.Error())
@@ -145,14 +145,14 @@ func TestRetriedDeadLettersKeepTheirHistoryAndGetAllAttemptsAgain(t *testing.T) 
 	hook := answering(webhook.Failed)
 	start(t, box, hook)
 	for round := 1; round <= 2; round++ {
-		soon(t, func() bool { return statsOf(t, box).Dead == 1 })
+		soon(t, func() bool { return statsOf(t, box).DeadLettered == 1 })
 		require.Len(t, hook.calls(), 3*round)
 		require.Len(t, listed(t, box, inbox.DeadLettered, all)[0].Attempts, 3*round)
 		n, err := box.Retry(t.Context(), all)
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
 	}
-	soon(t, func() bool { return statsOf(t, box).Dead == 1 && len(hook.calls()) == 9 })
+	soon(t, func() bool { return statsOf(t, box).DeadLettered == 1 && len(hook.calls()) == 9 })
 }
 
 func TestWhoIsToldOfDeadLettersIsToldOnceOfEach(t *testing.T) {
@@ -166,6 +166,6 @@ func TestWhoIsToldOfDeadLettersIsToldOnceOfEach(t *testing.T) {
 	store(t, box, parcel(ping, "a"), parcel(ping, "b"))
 	start(t, box, answering(webhook.Failed))
 	soon(t, func() bool { return len(told.all()) == 2 })
-	require.Equal(t, map[string]int{"1 dead a 2 false": 1, "2 dead b 2 false": 1}, told.all())
+	require.Equal(t, map[string]int{"1 dead_lettered a 2 false": 1, "2 dead_lettered b 2 false": 1}, told.all())
 	require.Equal(t, 2, log.Count("level=ERROR", "dead letter", "attempts=2", "on purpose: failed"))
 }

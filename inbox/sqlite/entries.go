@@ -82,7 +82,7 @@ func (b *Inbox) body(ctx context.Context, id string) (body []byte, err error) {
 // Entries goes through the entries of a state that the filter selects, whatever its State, without their bodies:
 // Delivery.Body is empty, and nil if it has been purged. [Inbox.Entry] returns an entry with its body.
 //
-// Those that are dead or wait for a callback come in the order in which they came to be so, all others by vendor and endpoint, and then by when they are due or are
+// Those that are dead-lettered or deferred come in the order in which they came to be so, all others by vendor and endpoint, and then by when they are due or are
 // done. What changes its state meanwhile may come twice, or not at all.
 func (b *Inbox) Entries(ctx context.Context, s inbox.State, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
 	return func(yield func(inbox.Entry, error) bool) {
@@ -140,7 +140,7 @@ func listing(code int, f inbox.Filter, last *row) (query string, args []any) {
 	}
 	index, order, values := "aihooks_inbox_due", "e.handler, e.due_at, e.id", "?, ?, ?"
 	after := []any{last.handler, last.dueAt, last.id}
-	if code == dead || code == waiting {
+	if code == deadLettered || code == deferred {
 		index, order, values, after = "aihooks_inbox_kept", "e.due_at, e.id", "?, ?", after[1:]
 	}
 	query = fmt.Sprintf(selectEntries, index) + conditions + " AND (" + order + ") > (" + values + ") ORDER BY " + order + " LIMIT " + strconv.Itoa(pageSize)
@@ -230,7 +230,7 @@ func scanRow(scan func(...any) error) (row, error) {
 	switch state {
 	case pending, suspect, running:
 		r.Due = timeOf(r.dueAt)
-	case dead, done, spent:
+	case deadLettered, done, spent:
 		r.Since = timeOf(r.dueAt)
 	}
 	return r, nil

@@ -25,7 +25,7 @@ func shelf(t *testing.T, n int) *sqlite.Inbox {
 	t.Helper()
 	path := pathOf(t)
 	box := openBox(t, path, forever)
-	for code, state := range []string{"pending", "running", "waiting", "dead", "done", "spent", "suspect"} {
+	for code, state := range []string{"pending", "running", "deferred", "dead", "done", "spent", "suspect"} {
 		storeAtOnce(t, box, pings(state, n)...)
 		tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = ?1, due_at = 1000000000000 - substr(delivery_id, -4) WHERE delivery_id LIKE ?2`,
 			code, state+"%")
@@ -38,7 +38,7 @@ func TestListingsGoOnPastAPage(t *testing.T) {
 	const n = 110 // a page is a hundred
 	box := shelf(t, n)
 	for state, prefixes := range map[inbox.State][]string{
-		inbox.Pending: {"pending", "suspect"}, inbox.Running: {"running"}, inbox.Deferred: {"waiting"}, inbox.DeadLettered: {"dead"}, inbox.Done: {"done", "spent"},
+		inbox.Pending: {"pending", "suspect"}, inbox.Running: {"running"}, inbox.Deferred: {"deferred"}, inbox.DeadLettered: {"dead"}, inbox.Done: {"done", "spent"},
 	} {
 		var want []string
 		for _, prefix := range prefixes {
@@ -162,7 +162,7 @@ func TestAnEntrySaysAllThereIsToSay(t *testing.T) {
 	require.Empty(t, e.Attempts)
 	require.WithinDuration(t, time.Now(), e.Due, time.Minute)
 	stop := start(t, box, answering(webhook.Failed))
-	soon(t, func() bool { return statsOf(t, box).Dead == 1 })
+	soon(t, func() bool { return statsOf(t, box).DeadLettered == 1 })
 	stop()
 	e, err = box.Entry(t.Context(), id)
 	require.NoError(t, err)
@@ -203,10 +203,10 @@ func TestStatsCountByStateAndEndpoint(t *testing.T) {
 	stats, err = box.Stats(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, sqlite.Stats{
-		Counts: sqlite.Counts{Pending: 1, Running: 2, Waiting: 3, Dead: 4, Done: 5 + 6},
+		Counts: sqlite.Counts{Pending: 1, Running: 2, Deferred: 3, DeadLettered: 4, Done: 5 + 6},
 		Endpoints: map[string]sqlite.Counts{
-			"acme/eu":      {Pending: 1, Running: 1, Waiting: 1, Dead: 1, Done: 2},
-			"acme/default": {Running: 1, Waiting: 2, Dead: 3, Done: 4 + 5},
+			"acme/eu":      {Pending: 1, Running: 1, Deferred: 1, DeadLettered: 1, Done: 2},
+			"acme/default": {Running: 1, Deferred: 2, DeadLettered: 3, Done: 4 + 5},
 		},
 		Oldest: time.UnixMilli(1001).UTC(),
 	}, stats)

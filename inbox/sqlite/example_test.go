@@ -130,12 +130,12 @@ func ExampleInbox_Transact() {
 func ExampleInbox_DeadLetters() {
 	path, remove := temporary()
 	defer remove()
-	buried, ran := make(chan struct{}), make(chan struct{})
+	deadLettered, ran := make(chan struct{}), make(chan struct{})
 	box, err := sqlite.Open(path, &sqlite.Options{Policy: inbox.Policy{
 		MaxAttempts:  3,
 		Backoff:      func(int) time.Duration { return time.Millisecond },
 		Limits:       map[string]int{"workflux": 4}, // at most so many callbacks at once
-		OnDeadLetter: func(context.Context, inbox.Entry) { close(buried) },
+		OnDeadLetter: func(context.Context, inbox.Entry) { close(deadLettered) },
 	}})
 	if err != nil {
 		log.Fatal(err)
@@ -156,7 +156,7 @@ func ExampleInbox_DeadLetters() {
 	})
 	deliver(hook, "conversation.completed")
 	go func() { _ = box.Run(context.Background(), hook) }()
-	<-buried
+	<-deadLettered
 
 	ctx := context.Background()
 	lastHour := inbox.Filter{Vendor: "workflux", Type: "conversation.completed", From: time.Now().Add(-time.Hour)}

@@ -48,7 +48,7 @@ func fillRows(b testing.TB, path string, n, state int, eventType string, size in
 func BenchmarkListing(b *testing.B) {
 	for _, size := range []int{1 << 10, 64 << 10, 1 << 20} {
 		path := filepath.Join(b.TempDir(), "inbox.db")
-		fillRows(b, path, 100, dead, "a", size)
+		fillRows(b, path, 100, deadLettered, "a", size)
 		b.Run(fmt.Sprintf("body=%dKiB", size>>10), func(b *testing.B) {
 			box := openForBenchmark(b, path)
 			box.StopKeeping() // its entries are old
@@ -84,8 +84,8 @@ func BenchmarkDiscard(b *testing.B) {
 			for b.Loop() {
 				b.StopTimer()
 				path := filepath.Join(b.TempDir(), "inbox.db")
-				fillRows(b, path, n, dead, "other", 100)
-				fillRows(b, path, n/10, dead, "a", 100)
+				fillRows(b, path, n, deadLettered, "other", 100)
+				fillRows(b, path, n/10, deadLettered, "a", 100)
 				box := openForBenchmark(b, path)
 				box.StopKeeping() // its entries are old
 				b.StartTimer()

@@ -16,29 +16,29 @@ WHERE state = 1 AND due_at <= ?1 AND owner IS NOT ?2 LIMIT ?3`
 	endLost = `UPDATE aihooks_inbox SET state = ?1, due_at = ?2, owner = NULL, tried = tried - ?3, attempts = ?4
 WHERE id = ?5 AND takes = ?6 AND state = 1`
 
-	nextWaiting = `SELECT handler, type FROM aihooks_inbox WHERE state = 2 AND (handler, type) > (?1, ?2) ORDER BY handler, type LIMIT 1`
-	unshelve    = `UPDATE aihooks_inbox SET state = 0, due_at = ?1
+	nextDeferred = `SELECT handler, type FROM aihooks_inbox WHERE state = 2 AND (handler, type) > (?1, ?2) ORDER BY handler, type LIMIT 1`
+	resume       = `UPDATE aihooks_inbox SET state = 0, due_at = ?1
 WHERE id IN (SELECT id FROM aihooks_inbox WHERE state = 2 AND handler = ?2 AND type = ?3 LIMIT 1000)`
 
 	nextEndpoint = `SELECT handler FROM aihooks_inbox WHERE state = ?1 AND handler > ?2 ORDER BY handler LIMIT 1`
 )
 
-// shelfEvery is how often a Run looks for deliveries that wait for a callback, or that it was given no handler for.
-const shelfEvery = 10 * time.Second
+// maintainEvery is how often a Run looks for deliveries that wait for a callback, or that it was given no handler for.
+const maintainEvery = 10 * time.Second
 
-// tend renews the leases of what this Run has, and takes care of what others have left behind.
-func (r *run) tend(ctx context.Context) {
+// maintain renews the leases of what this Run has, and takes care of what others have left behind.
+func (r *run) maintain(ctx context.Context) {
 	lease := time.NewTicker(max(r.box.options.Lease/3, minLease/3))
 	defer lease.Stop()
-	shelf := time.NewTicker(shelfEvery)
-	defer shelf.Stop()
+	tick := time.NewTicker(maintainEvery)
+	defer tick.Stop()
 	try := func(f func(context.Context) error) {
 		if err := f(ctx); err != nil && ctx.Err() == nil {
 			r.box.report(err)
 		}
 	}
 	try(r.rescue)
-	try(r.unshelve)
+	try(r.resume)
 	try(r.lookForAbsent)
 	for {
 		select {
@@ -48,9 +48,9 @@ func (r *run) tend(ctx context.Context) {
 			try(r.renew)
 			try(r.rescue)
 		case <-r.changed:
-			try(r.unshelve)
-		case <-shelf.C:
-			try(r.unshelve)
+			try(r.resume)
+		case <-tick.C:
+			try(r.resume)
 			try(r.lookForAbsent)
 		}
 	}
@@ -80,9 +80,9 @@ const rescueAtOnce = 100
 
 func (r *run) rescueSome(ctx context.Context) (n int, err error) {
 	b := r.box
-	var lost, buried []*taken
+	var lost, deadLetters []*taken
 	err = b.writer.run(ctx, func(c *conn) error {
-		lost, buried = nil, nil
+		lost, deadLetters = nil, nil
 		now := time.Now()
 		var began []int64
 		err := c.each(selectLost, []any{milliseconds(now), r.owner[:], rescueAtOnce}, func(scan func(...any) error) error {
@@ -102,11 +102,11 @@ func (r *run) rescueSome(ctx context.Context) (n int, err error) {
 				uncounted = 0
 			}
 			if d.Disposition == engine.DeadLetter {
-				state = dead
+				state = deadLettered
 				if err := t.read(c); err != nil {
 					return err
 				}
-				buried = append(buried, t)
+				deadLetters = append(deadLetters, t)
 			}
 			history, err := writeHistory(t.history)
 			if err != nil {
@@ -124,20 +124,20 @@ func (r *run) rescueSome(ctx context.Context) (n int, err error) {
 	for _, t := range lost {
 		b.wake(endpointName(t.delivery.Vendor, t.delivery.Endpoint))
 	}
-	for _, t := range buried {
+	for _, t := range deadLetters {
 		b.space.add(-1)
-		r.dispatcher.DeadLetter(t.buried())
+		r.dispatcher.DeadLetter(t.deadLetter())
 	}
 	return len(lost), nil
 }
 
-// unshelve brings back deliveries whose type had no callback, for handlers that have one.
-func (r *run) unshelve(ctx context.Context) error {
+// resume brings back deliveries whose type had no callback, for handlers that have one.
+func (r *run) resume(ctx context.Context) error {
 	b := r.box
 	handler, eventType := "", ""
 	for {
 		found := false
-		rows, err := b.reads.QueryContext(ctx, nextWaiting, handler, eventType)
+		rows, err := b.reads.QueryContext(ctx, nextDeferred, handler, eventType)
 		if err != nil {
 			return fmt.Errorf("sqlite: %w", err)
 		}
@@ -154,7 +154,7 @@ func (r *run) unshelve(ctx context.Context) error {
 		}
 		for n := 1; n > 0; {
 			err := b.writer.run(ctx, func(c *conn) (err error) {
-				n, err = c.exec(unshelve, milliseconds(time.Now()), handler, eventType)
+				n, err = c.exec(resume, milliseconds(time.Now()), handler, eventType)
 				return err
 			})
 			if err != nil {
@@ -209,7 +209,7 @@ func (b *Inbox) sayWhatIsLeft() {
 		return // the line is a courtesy
 	}
 	b.options.Policy.Logger.Info("inbox: drained", "pending", stats.Pending, "running", stats.Running,
-		"waiting", stats.Waiting, "dead", stats.Dead)
+		"deferred", stats.Deferred, "dead_lettered", stats.DeadLettered)
 }
 
 // reportEvery keeps a disk that is full from filling the log, which may be on it.

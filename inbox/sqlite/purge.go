@@ -37,8 +37,8 @@ func (o *Options) brooms() []broom {
 	list := []broom{
 		{spent, o.Retention, all, ""},
 		{done, o.Retention, all, ""},
-		{dead, o.DeadLetterRetention, all, "inbox: dead letters were deleted: nobody had decided about them within Options.DeadLetterRetention"},
-		{waiting, o.DeadLetterRetention, all, "inbox: deliveries were deleted that had no callback within Options.DeadLetterRetention"},
+		{deadLettered, o.DeadLetterRetention, all, "inbox: dead letters were deleted: nobody had decided about them within Options.DeadLetterRetention"},
+		{deferred, o.DeadLetterRetention, all, "inbox: deliveries were deleted that had no callback within Options.DeadLetterRetention"},
 	}
 	if o.BodyRetention < o.Retention {
 		list = append(list, broom{done, max(o.BodyRetention, 0), []string{deleteBody, spendDone}, ""})

@@ -109,13 +109,13 @@ func (b *Inbox) Run(ctx context.Context, handlers ...inbox.Handler) error {
 	b.enter(r)
 	defer b.leave(r)
 
-	tending, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var tenders sync.WaitGroup
-	tenders.Go(func() { r.tend(tending) })
+	maintaining, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var maintainers sync.WaitGroup
+	maintainers.Go(func() { r.maintain(maintaining) })
 	err = r.schedule(ctx)
 	err = errors.Join(err, d.Drain()) // leases are renewed meanwhile
 	stop()
-	tenders.Wait()
+	maintainers.Wait()
 	b.sayWhatIsLeft()
 	return err
 }
@@ -313,7 +313,7 @@ func (r *run) settle(ctx context.Context, h *handlerRun, t *taken, d engine.Deci
 	}
 	switch {
 	case d.Disposition == engine.DeadLetter:
-		r.dispatcher.DeadLetter(t.buried())
+		r.dispatcher.DeadLetter(t.deadLetter())
 	case d.Disposition == engine.Retry && d.After < r.box.options.Poll:
 		time.AfterFunc(d.After, func() { r.box.wake(h.name) })
 	}

@@ -24,14 +24,14 @@ func TestWhatHasNoCallbackWaitsForAProcessThatHasOne(t *testing.T) {
 	renewed := openBox(t, path, sqlite.Options{})
 	store(t, old, parcel(pong, "a"), parcel(pong, "b"))
 	start(t, old, answering(webhook.Handled))
-	soon(t, func() bool { return statsOf(t, old).Waiting == 2 })
+	soon(t, func() bool { return statsOf(t, old).Deferred == 2 })
 	require.Equal(t, 1, log.Count("level=WARN", "no callback", "vendor=acme", "type=pong"), "once for each type: %s", log)
 	both := newStub(callbacks{pong: func(context.Context, *webhook.Delivery) webhook.Result {
 		return webhook.Result{Outcome: webhook.Handled}
 	}})
 	start(t, renewed, both)
 	soon(t, func() bool {
-		require.NoError(t, renewed.Unshelve(t.Context())) // the old one may have been quicker, and shelved them again
+		require.NoError(t, renewed.Resume(t.Context())) // the old one may have been quicker, and deferred them again
 		return statsOf(t, renewed).Done == 2
 	})
 	require.Len(t, both.calls(), 2)
@@ -40,11 +40,11 @@ func TestWhatHasNoCallbackWaitsForAProcessThatHasOne(t *testing.T) {
 		require.Equal(t, webhook.Unhandled, e.Attempts[0].Outcome)
 		require.False(t, e.Attempts[0].Counted)
 	}
-	// What the old one shelves from now on, the new one finds when it looks.
+	// What the old one defers from now on, the new one finds when it looks.
 	_, err := old.Enqueue(t.Context(), parcel(pong, "c"))
 	require.NoError(t, err)
 	soon(t, func() bool {
-		require.NoError(t, renewed.Unshelve(t.Context()))
+		require.NoError(t, renewed.Resume(t.Context()))
 		return statsOf(t, renewed).Done == 3
 	})
 }
@@ -55,16 +55,16 @@ func TestWhatWaitsIsLookedForByItself(t *testing.T) {
 	box := openBox(t, path, sqlite.Options{})
 	hook := answering(webhook.Handled)
 	store(t, box, parcel(ping, "a"))
-	shelve := func() { tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 2`) }
+	deferAll := func() { tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 2`) }
 	stop := func() {}
 	quick(t, 8*time.Second, func() { // at the first look, before the next one is due
 		stop()
-		shelve()
+		deferAll()
 		stop = start(t, box, hook)
 		soon(t, func() bool { return statsOf(t, box).Done == 1 })
 	})
 	before := len(hook.calls())
-	shelve()
+	deferAll()
 	soon(t, func() bool { return statsOf(t, box).Done == 1 })
 	require.Len(t, hook.calls(), before+1)
 }
@@ -187,7 +187,7 @@ func TestWhatTakesItsProcessAlongIsBuriedInTheEnd(t *testing.T) {
 	tell(t, raw, `UPDATE aihooks_inbox SET state = 1, due_at = 1, owner = randomblob(16), takes = 2, tried = 2 WHERE delivery_id = 'once more'`)
 	hook := answering(webhook.Handled)
 	start(t, box, hook)
-	soon(t, func() bool { s := statsOf(t, box); return s.Dead == len(many) && s.Done == 1 })
+	soon(t, func() bool { s := statsOf(t, box); return s.DeadLettered == len(many) && s.Done == 1 })
 	require.Equal(t, []string{"once more"}, hook.calls())
 	soon(t, func() bool { return len(told.all()) == len(many) })
 	for _, e := range listed(t, box, inbox.DeadLettered, all) {
@@ -254,7 +254,7 @@ func TestASpoiledRowBecomesADeadLetterAndStopsNobody(t *testing.T) {
 	tell(t, raw, `UPDATE aihooks_inbox SET attempts = 'no JSON' WHERE delivery_id = 'history'`)
 	hook := answering(webhook.Handled)
 	start(t, box, hook)
-	soon(t, func() bool { s := statsOf(t, box); return s.Done == 3 && s.Dead == len(spoil) })
+	soon(t, func() bool { s := statsOf(t, box); return s.Done == 3 && s.DeadLettered == len(spoil) })
 	require.ElementsMatch(t, []string{"before", "history", "after"}, hook.calls())
 	for _, e := range listed(t, box, inbox.DeadLettered, all) {
 		require.Contains(t, spoil, e.Delivery.ID)

@@ -19,8 +19,8 @@ const schemaVersion = 1
 const (
 	pending = iota
 	running
-	waiting
-	dead
+	deferred
+	deadLettered
 	done
 	spent
 	suspect
@@ -57,7 +57,7 @@ var schema = []string{
     type        TEXT    NOT NULL,
     delivery_id TEXT    NOT NULL,
     received_at INTEGER NOT NULL,        -- nanoseconds, for filters that are exact
-    state       INTEGER NOT NULL,           -- 0 pending, 1 running, 2 waiting, 3 dead, 4 done, 5 done and purged, 6 pending and a suspect
+    state       INTEGER NOT NULL,           -- 0 pending, 1 running, 2 deferred, 3 dead-lettered, 4 done, 5 done and purged, 6 pending and a suspect
     due_at      INTEGER NOT NULL,           -- pending: not before; running: end of the lease; otherwise: since
     takes       INTEGER NOT NULL DEFAULT 0, -- how often it has been taken: fences
     tried       INTEGER NOT NULL DEFAULT 0, -- how many of these are counted
@@ -73,7 +73,7 @@ var schema = []string{
 ) STRICT`,
 	`CREATE INDEX IF NOT EXISTS aihooks_inbox_due ON aihooks_inbox (state, handler, due_at)`,
 	`CREATE INDEX IF NOT EXISTS aihooks_inbox_kept ON aihooks_inbox (state, due_at, id) WHERE state = 2 OR state = 3`,
-	`CREATE INDEX IF NOT EXISTS aihooks_inbox_waiting ON aihooks_inbox (handler, type) WHERE state = 2`,
+	`CREATE INDEX IF NOT EXISTS aihooks_inbox_deferred ON aihooks_inbox (handler, type) WHERE state = 2`,
 	`CREATE TABLE IF NOT EXISTS aihooks_inbox_version (version INTEGER NOT NULL) STRICT`,
 	`INSERT INTO aihooks_inbox_version SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM aihooks_inbox_version)`,
 }

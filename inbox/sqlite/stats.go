@@ -21,11 +21,11 @@ type Stats struct {
 
 // Counts are how many entries there are in each state.
 type Counts struct {
-	Pending int `json:"pending"`
-	Running int `json:"running"`
-	Waiting int `json:"waiting"`
-	Dead    int `json:"dead"`
-	Done    int `json:"done"`
+	Pending      int `json:"pending"`
+	Running      int `json:"running"`
+	Deferred     int `json:"deferred"`
+	DeadLettered int `json:"dead_lettered"`
+	Done         int `json:"done"`
 }
 
 func (c *Counts) add(s inbox.State, n int) {
@@ -35,9 +35,9 @@ func (c *Counts) add(s inbox.State, n int) {
 	case inbox.Running:
 		c.Running += n
 	case inbox.Deferred:
-		c.Waiting += n
+		c.Deferred += n
 	case inbox.DeadLettered:
-		c.Dead += n
+		c.DeadLettered += n
 	case inbox.Done:
 		c.Done += n
 	}

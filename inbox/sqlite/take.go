@@ -26,8 +26,8 @@ type taken struct {
 	spoiled  error // why it could not be read
 }
 
-// buried returns the dead letter that has become of it.
-func (t *taken) buried() inbox.Entry {
+// deadLetter returns the dead letter that has become of it.
+func (t *taken) deadLetter() inbox.Entry {
 	return inbox.Entry{
 		ID: strconv.FormatInt(t.id, 10), State: inbox.DeadLettered, Delivery: t.delivery, Attempts: t.history, Since: time.Now().UTC(),
 	}
@@ -169,9 +169,9 @@ func (b *Inbox) settle(ctx context.Context, owner idempotency.Token, t *taken, d
 			state = spent
 		}
 	case engine.DeadLetter:
-		state = dead
+		state = deadLettered
 	case engine.Defer:
-		state = waiting
+		state = deferred
 	}
 	attempts := t.history
 	if len(attempts) > 0 || d.Disposition != engine.Complete { // what succeeds at once has no story

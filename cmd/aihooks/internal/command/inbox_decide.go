@@ -58,19 +58,19 @@ failure, and those whose body did not fit. One whose callback had completed it a
 
 func (a *app) inboxDiscardCommand() *cobra.Command {
 	var o choice
-	var all, yes, waiting bool
+	var all, yes, onlyDeferred bool
 	c := &cobra.Command{
 		Use:   "discard FILE (ID... | --vendor ... | --all)",
 		Short: "End dead letters without running them",
 		Long: `Discard ends dead letters without running them, and deletes their bodies. They cannot be brought back. Where they are not named by
-their IDs, it asks first, or wants --yes. With --waiting it does so with deliveries whose type has no callback.`,
+their IDs, it asks first, or wants --yes. With --deferred it does so with deliveries whose type has no callback.`,
 		Example: `  aihooks inbox discard inbox.db 17
   aihooks inbox discard inbox.db --type integration.error --until 2026-11-01T00:00:00Z --yes`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			what := discardAct
 			what.ask = !yes
-			if waiting {
+			if onlyDeferred {
 				what.state = inbox.Deferred
 			}
 			return a.decide(c, args, &o, all, what)
@@ -79,7 +79,7 @@ their IDs, it asks first, or wants --yes. With --waiting it does so with deliver
 	o.addFlags(c)
 	c.Flags().BoolVar(&all, "all", false, "all dead letters")
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
-	c.Flags().BoolVar(&waiting, "waiting", false, "deliveries whose type has no callback, in place of dead letters")
+	c.Flags().BoolVar(&onlyDeferred, "deferred", false, "deliveries whose type has no callback, in place of dead letters")
 	return c
 }
 
