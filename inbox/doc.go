@@ -2,8 +2,8 @@
 // with retries, across restarts, and never twice at once. All four vendors tell their users to acknowledge within
 // seconds and to process in the background; a goroutine that does so loses what it has acknowledged with every deploy.
 //
-// This package is what all engines share. A user opens one, in a folder below, gives it to the handlers as
-// webhook.Options.Inbox, and has it run them:
+// This package has what a user of any engine needs; inbox/engine has what the author of an engine needs. A user
+// opens an engine, in a folder below, gives it to the handlers as webhook.Options.Inbox, and has it run them:
 //
 //	box, err := sqlite.Open("inbox.db", nil)
 //	hook, err := workflux.NewHandler(secret, &webhook.Options{Inbox: box})
@@ -37,7 +37,7 @@
 //	died with its process                                 is tried again after lease and backoff: see Crashes
 //	does not exist for the type                           waits until a handler with one runs; a warning is logged
 //
-// Dead letters are kept with their last error and all attempts, for [Inbox.Dead], [Inbox.Retry], [Inbox.Rerun] and
+// Dead letters are kept with their last error and all attempts, for [Inbox.DeadLetters], [Inbox.Retry], [Inbox.Rerun] and
 // [Inbox.Discard], one by one or by vendor, endpoint, type and time.
 //
 // # Crashes

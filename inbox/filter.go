@@ -2,7 +2,6 @@ package inbox
 
 import (
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -17,7 +16,7 @@ var ErrEmptyFilter = errors.New("inbox: an empty Filter selects nothing; set All
 
 // A Filter selects dead letters: those for which all that is set holds. An empty one selects nothing; see All.
 type Filter struct {
-	// State selects dead letters if it is empty or [Dead], and deliveries whose type has no callback if it is [Waiting].
+	// State selects dead letters if it is empty or [DeadLettered], and deliveries whose type has no callback if it is [Deferred].
 	// Other states are an error.
 	State State
 
@@ -32,31 +31,4 @@ type Filter struct {
 
 	// All says that an otherwise empty filter is meant.
 	All bool
-}
-
-// Check returns [ErrEmptyFilter] if the filter says nothing but a state, and an error if that is not one of State's. Engines
-// call it.
-func (f Filter) Check() error {
-	if f.State != "" && f.State != Dead && f.State != Waiting {
-		return fmt.Errorf("inbox: Filter.State (%q) must be empty, %q or %q", f.State, Dead, Waiting)
-	}
-	f.State = ""
-	if f.From.IsZero() && f.Until.IsZero() {
-		f.From, f.Until = time.Time{}, time.Time{} // wherever they are
-	}
-	if f == (Filter{}) {
-		return ErrEmptyFilter
-	}
-	return nil
-}
-
-// Matches reports whether the filter selects e, its state aside.
-func (f Filter) Matches(e *Entry) bool {
-	d := e.Delivery
-	return (f.ID == "" || f.ID == e.ID) &&
-		(f.Vendor == "" || f.Vendor == d.Vendor) &&
-		(f.Endpoint == "" || f.Endpoint == d.Endpoint) &&
-		(f.Type == "" || f.Type == d.Type) &&
-		!d.ReceivedAt.Before(f.From) &&
-		(f.Until.IsZero() || d.ReceivedAt.Before(f.Until))
 }

@@ -2,6 +2,7 @@ package inbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -16,23 +17,23 @@ type Inbox interface {
 
 	// Run calls back for stored deliveries until ctx ends. Then it takes no more, waits for the callbacks that run,
 	// cancels them after [Policy.DrainTimeout], gives back what it has not finished, and returns: nil, or a
-	// [*DrainError] if callbacks did not return. It returns an error at once if two hooks are for the same
+	// [*DrainError] if callbacks did not return. It returns an error at once if two handlers are for the same
 	// deliveries, or for none. Several processes may run the same inbox, and one process several Runs.
 	//
 	// After Shutdown it returns [ErrShutdown].
 	//
 	// What a run could not help is not its error: it is tried again, and said in the log.
-	Run(ctx context.Context, hooks ...Hook) error
+	Run(ctx context.Context, handlers ...Handler) error
 
 	// Add gives every Run of this process one more handler each, those that begin later as well: for endpoints that come
 	// while the service runs. One Run with all handlers keeps [Policy.Concurrency] and [Policy.Limits] for all of
 	// them together, where each further Run has its own. It returns an error, and adds none, if there is a handler for
 	// the same deliveries. After a call of Add, also of one without handlers, Run may begin without any.
-	Add(hooks ...Hook) error
+	Add(handlers ...Handler) error
 
 	// Remove takes handlers away from every Run, whether Add or Run was given them. Callbacks that run go on: wait for
 	// them by Handler.Shutdown. Deliveries that are stored stay, and run once there is a handler again.
-	Remove(hooks ...Hook)
+	Remove(handlers ...Handler)
 
 	// Shutdown ends every Run of this process as the end of its context would, but the end of ctx takes the place of
 	// [Policy.DrainTimeout]: give it the context that the server and the handlers are shut down with, so that all steps
@@ -40,10 +41,10 @@ type Inbox interface {
 	// with their [*DrainError] if callbacks did not return. Enqueue goes on to store deliveries.
 	Shutdown(ctx context.Context) error
 
-	// Dead goes through the dead letters that the filter selects, the longest dead first. Here and below, a filter that
+	// DeadLetters goes through the dead letters that the filter selects, the oldest first. Here and below, a filter that
 	// says nothing is [ErrEmptyFilter], and one whose ID is not that of a dead letter that it selects, [ErrNotFound];
-	// with [Filter.State], deliveries that wait for a callback take the place of dead letters.
-	Dead(ctx context.Context, f Filter) iter.Seq2[Entry, error]
+	// with [Filter.State], deferred deliveries take the place of dead letters.
+	DeadLetters(ctx context.Context, f Filter) iter.Seq2[Entry, error]
 
 	// Retry has dead letters run again, with all attempts before them, and returns how many there were. Whatever made
 	// them dead letters, their callbacks run: also after [webhook.Permanent], and after a body that did not fit. They run
@@ -59,6 +60,9 @@ type Inbox interface {
 	// delivery, sent once more, is a duplicate.
 	Discard(ctx context.Context, f Filter) (int, error)
 }
+
+// ErrShutdown is returned by [Inbox.Run] after [Inbox.Shutdown].
+var ErrShutdown = errors.New("inbox: the inbox has been shut down")
 
 // A DrainError says what a Run had to leave behind: callbacks that did not return although they were cancelled. Their
 // deliveries run again once their leases have ended.

@@ -2,10 +2,7 @@ package inbox
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"math/rand/v2"
-	"strings"
 	"time"
 )
 
@@ -26,7 +23,7 @@ type Policy struct {
 	MaxAttempts int
 
 	// Backoff returns how long a delivery rests after its nth failure, n from 1 on. [webhook.RetryAfter] goes before it.
-	// Defaults to [Backoff].
+	// Defaults to [DefaultBackoff].
 	Backoff func(n int) time.Duration
 
 	// Concurrency is how many callbacks one Run has running at once, of all its handlers: give all handlers to one Run, by
@@ -46,64 +43,11 @@ type Policy struct {
 	// What came of each callback is the handler's line. Defaults to slog.Default().
 	Logger *slog.Logger
 
-	// OnDead, if set, is called for each delivery that has become a dead letter: to alert somebody. It is called once it is
+	// OnDeadLetter, if set, is called for each delivery that has become a dead letter: to alert somebody. It is called once it is
 	// one, and not again if the process dies meanwhile. A panic is logged and changes nothing.
 	//
-	// Calls take no place of a callback: up to [MaxAlerts] run at once, and up to [MaxAlertsWaiting] dead letters wait for
-	// them. The context ends after [AlertTimeout]. At shutdown, calls that run or wait have the time that callbacks have.
-	// Then they are canceled, and an Error line names each dead letter that OnDead was not called for.
-	OnDead func(ctx context.Context, e Entry)
-}
-
-// WithDefaults returns a copy with every default filled in, or an error that names the field which breaks a rule.
-// Engines call it.
-func (p Policy) WithDefaults() (Policy, error) {
-	for name, n := range map[string]int64{
-		"MaxAttempts": int64(p.MaxAttempts), "Concurrency": int64(p.Concurrency), "DrainTimeout": int64(p.DrainTimeout),
-	} {
-		if n < 0 {
-			return p, fmt.Errorf("inbox: Policy.%s cannot be negative", name)
-		}
-	}
-	for name, n := range p.Limits {
-		vendor, endpoint, named := strings.Cut(name, "/")
-		switch {
-		case n <= 0:
-			return p, fmt.Errorf("inbox: Policy.Limits[%q] must be positive; to run nothing, leave the handler out of Run", name)
-		case vendor == "" || named && endpoint == "":
-			return p, fmt.Errorf("inbox: Policy.Limits[%q] must be a vendor, or a vendor, a slash and an endpoint", name)
-		}
-	}
-	if p.MaxAttempts == 0 {
-		p.MaxAttempts = DefaultMaxAttempts
-	}
-	if p.Concurrency == 0 {
-		p.Concurrency = DefaultConcurrency
-	}
-	if p.DrainTimeout == 0 {
-		p.DrainTimeout = DefaultDrainTimeout
-	}
-	if p.Backoff == nil {
-		p.Backoff = Backoff
-	}
-	if p.Logger == nil {
-		p.Logger = slog.Default()
-	}
-	return p, nil
-}
-
-// The bounds of Backoff.
-const (
-	firstBackoff = 5 * time.Second
-	lastBackoff  = 6 * time.Hour
-)
-
-// Backoff is the default of [Policy.Backoff]: 5 s after the first failure, twice as long after each further one, at most
-// 6 h, and of that up to a tenth more or less, so that what failed together does not come again together.
-func Backoff(n int) time.Duration {
-	d := lastBackoff
-	if doublings := max(n, 1) - 1; doublings <= 12 {
-		d = firstBackoff << doublings
-	}
-	return d - d/10 + rand.N(d/5) //nolint:gosec // parts those who failed together
+	// Calls take no slot of a callback: in each Run, up to 4 run at once, and up to 256 dead letters wait for them. The
+	// context ends after a minute. At shutdown, calls that run or wait have the time that callbacks have.
+	// Then they are canceled, and an Error line names each dead letter that OnDeadLetter was not called for.
+	OnDeadLetter func(ctx context.Context, e Entry)
 }

@@ -104,7 +104,7 @@ func TestShellsComplete(t *testing.T) {
 	}
 	require.Contains(t, run(t, "__complete", "send", "").is(t, 0).out, "convosphere\n")
 	require.Contains(t, run(t, "__complete", "send", "workflux", "").is(t, 0).out, "agent.response\n")
-	require.Contains(t, run(t, "__complete", "inbox", "list", "x.db", "--state", "").is(t, 0).out, "waiting\n")
+	require.Contains(t, run(t, "__complete", "inbox", "list", "x.db", "--state", "").is(t, 0).out, "deferred\n")
 	require.Contains(t, run(t, "__complete", "inbox", "list", "x.db", "--vendor", "").is(t, 0).out, "emberqa\n")
 }
 

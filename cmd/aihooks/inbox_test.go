@@ -58,7 +58,7 @@ func newWarehouse(t *testing.T, deliveries int) *warehouse {
 		require.NoError(t, <-ended)
 		require.NoError(t, box.Close())
 	})
-	w.until(t, func(s sqlite.Counts) bool { return s.Dead == deliveries })
+	w.until(t, func(s sqlite.Counts) bool { return s.DeadLettered == deliveries })
 	return w
 }
 
@@ -89,7 +89,7 @@ func TestDeadLettersAreListedShownRetriedAndDiscardedWhileTheServiceRuns(t *test
 	require.Len(t, dead, 4)
 
 	r = run(t, "inbox", "show", w.path, dead[0].ID).is(t, 0)
-	require.Regexp(t, `state +dead\nvendor +workflux\n`, r.out)
+	require.Regexp(t, `state +dead_lettered\nvendor +workflux\n`, r.out)
 	require.Equal(t, 2, strings.Count(r.out, "no such customer"))
 	require.Contains(t, r.out, `  "event": "user.message"`)
 	require.Nil(t, dead[0].Delivery.Body, "a list has no bodies")
@@ -100,18 +100,18 @@ func TestDeadLettersAreListedShownRetriedAndDiscardedWhileTheServiceRuns(t *test
 	require.Equal(t, dead[0], one)
 
 	require.Contains(t, run(t, "inbox", "discard", w.path, dead[0].ID).is(t, 0).out, "1 dead letter is discarded")
-	w.until(t, func(s sqlite.Counts) bool { return s.Dead == 3 && s.Done == 1 })
+	w.until(t, func(s sqlite.Counts) bool { return s.DeadLettered == 3 && s.Done == 1 })
 	require.Contains(t, run(t, "inbox", "show", w.path, dead[0].ID).is(t, 0).out, "The body has been deleted.")
 
 	w.well.Store(true)
 	run(t, "inbox", "retry", w.path, dead[1].ID).is(t, 0)
-	w.until(t, func(s sqlite.Counts) bool { return s.Dead == 2 && s.Done == 2 })
+	w.until(t, func(s sqlite.Counts) bool { return s.DeadLettered == 2 && s.Done == 2 })
 	require.Equal(t, map[string]int{"entries": 1}, decode[map[string]int](t, run(t, "inbox", "retry", w.path, dead[2].ID, "--rerun", "--json").is(t, 0).out))
 	require.Equal(t, map[string]int{"entries": 1}, decode[map[string]int](t, run(t, "inbox", "retry", w.path, "--vendor", "workflux", "--from", "1h", "--json").is(t, 0).out))
-	w.until(t, func(s sqlite.Counts) bool { return s.Dead == 0 && s.Done == 4 })
+	w.until(t, func(s sqlite.Counts) bool { return s.DeadLettered == 0 && s.Done == 4 })
 	r = run(t, "inbox", "list", w.path).is(t, 0)
 	require.Empty(t, r.out)
-	require.Contains(t, r.err, "nothing is dead")
+	require.Contains(t, r.err, "nothing is dead_lettered")
 	require.Equal(t, 4, strings.Count(run(t, "inbox", "list", w.path, "--state", "done").is(t, 0).out, "workflux/default"))
 	require.Contains(t, run(t, "inbox", "list", w.path, "--state", "done", "--limit", "3").is(t, 0).err, "more than 3")
 
@@ -158,7 +158,7 @@ func TestThePageOverAnInboxShowsAndRetries(t *testing.T) {
 	v := openPage(t, j)
 	items := v.items(t)
 	require.Len(t, items, 1)
-	require.Equal(t, "dead", items[0].Verdict)
+	require.Equal(t, "dead_lettered", items[0].Verdict)
 	w.well.Store(true)
 	require.Equal(t, 200, v.act(t, items[0].ID, "retry"))
 	w.until(t, func(s sqlite.Counts) bool { return s.Done == 1 })

@@ -49,7 +49,7 @@ func (b *box) start(hooks []*webhook.Handler, logger *slog.Logger) {
 	if b.Inbox == nil || len(hooks) == 0 {
 		return
 	}
-	list := make([]inbox.Hook, len(hooks))
+	list := make([]inbox.Handler, len(hooks))
 	for i, h := range hooks {
 		list[i] = h
 	}

@@ -22,7 +22,7 @@ const (
 	storesTwice        fault = "a duplicate is told, and stored all the same"
 	duplicatesAreNew   fault = "a duplicate is not told"
 	forgetsDone        fault = "what is done is forgotten"
-	forgetsDead        fault = "what is dead is forgotten"
+	forgetsDeadLetters fault = "what is dead is forgotten"
 	otherBodyIsNew     fault = "a duplicate with another body is new"
 	alwaysOther        fault = "every duplicate has another body"
 	foldsKeys          fault = "keys are compared without regard to case"
@@ -38,33 +38,33 @@ const (
 	timeInMilliseconds fault = "times are stored in milliseconds"
 	storesOneKey       fault = "the first key alone is stored"
 
-	countsEverything   fault = "every attempt counts"
-	countsNothing      fault = "no attempt counts"
-	countsInFlight     fault = "finding a key in flight counts"
-	countsShutdown     fault = "finding a handler shut down counts"
-	countsNoPanic      fault = "a panic does not count"
-	countsNoRetryAfter fault = "a RetryAfter does not count"
-	alwaysTheFirst     fault = "every attempt is the first"
-	attemptsInMemory   fault = "attempts are kept in memory"
-	keepsOneAttempt    fault = "the last attempt alone is kept"
-	keepsAllAttempts   fault = "all attempts are kept, however many"
-	keepsNoErrors      fault = "the errors of attempts are not kept"
-	keepsWholeErrors   fault = "errors are kept in full"
-	chokesOnNUL        fault = "an error with a NUL in it cannot be stored"
-	noBackoff          fault = "what has failed is run again at once"
-	backsOffInFlight   fault = "what is in flight is run again after a backoff"
-	backsOffRetryAfter fault = "a RetryAfter is run again after a backoff"
-	overflows          fault = "times that are far away overflow"
-	retriesPermanent   fault = "what has failed for good is tried again"
-	retriesMisfits     fault = "what does not fit is tried again"
-	buriesTheFirst     fault = "the first failure is the last"
-	buriesDuplicates   fault = "what is found completed is dead"
+	countsEverything      fault = "every attempt counts"
+	countsNothing         fault = "no attempt counts"
+	countsInFlight        fault = "finding a key in flight counts"
+	countsShutdown        fault = "finding a handler shut down counts"
+	countsNoPanic         fault = "a panic does not count"
+	countsNoRetryAfter    fault = "a RetryAfter does not count"
+	alwaysTheFirst        fault = "every attempt is the first"
+	attemptsInMemory      fault = "attempts are kept in memory"
+	keepsOneAttempt       fault = "the last attempt alone is kept"
+	keepsAllAttempts      fault = "all attempts are kept, however many"
+	keepsNoErrors         fault = "the errors of attempts are not kept"
+	keepsWholeErrors      fault = "errors are kept in full"
+	chokesOnNUL           fault = "an error with a NUL in it cannot be stored"
+	noBackoff             fault = "what has failed is run again at once"
+	backsOffInFlight      fault = "what is in flight is run again after a backoff"
+	backsOffRetryAfter    fault = "a RetryAfter is run again after a backoff"
+	overflows             fault = "times that are far away overflow"
+	retriesPermanent      fault = "what has failed for good is tried again"
+	retriesMisfits        fault = "what does not fit is tried again"
+	deadLettersTheFirst   fault = "the first failure is the last"
+	deadLettersDuplicates fault = "what is found completed is dead"
 
-	alertsNobody          fault = "OnDead is not called"
-	alertsTwice           fault = "OnDead is called twice"
-	alertsInPlace         fault = "OnDead takes the place of a callback"
-	alertsTooEarly        fault = "OnDead is called ahead of the storage"
-	alertsWithoutAttempts fault = "OnDead is not told of the attempts"
+	alertsNobody          fault = "OnDeadLetter is not called"
+	alertsTwice           fault = "OnDeadLetter is called twice"
+	alertsInPlace         fault = "OnDeadLetter takes the place of a callback"
+	alertsTooEarly        fault = "OnDeadLetter is called ahead of the storage"
+	alertsWithoutAttempts fault = "OnDeadLetter is not told of the attempts"
 	newestFirst           fault = "the newest dead letter is listed first"
 	namesByProcess        fault = "entries have another ID in each process"
 	lockedWhileListed     fault = "nothing can be changed while dead letters are listed"
@@ -85,19 +85,19 @@ const (
 	rerunsUnderOneKey     fault = "what is rerun twice runs under the same keys twice"
 	discardForgets        fault = "what is discarded is forgotten"
 
-	saysNothing          fault = "nothing is said of what has no handler"
-	buriesWithoutHandler fault = "what has no handler is dead"
-	finishesUnhandled    fault = "what has no callback is done"
-	buriesUnhandled      fault = "what has no callback is dead"
-	waitsForGood         fault = "what has no callback waits for good"
-	takesAnyHandlers     fault = "two handlers for the same are one"
-	addsNothing          fault = "Add adds nothing"
-	removesNothing       fault = "Remove removes nothing"
-	oneRunAtATime        fault = "Runs of one process wait for one another"
-	noConcurrency        fault = "Concurrency is ignored"
-	noVendorLimits       fault = "the limits of vendors are ignored"
-	noEndpointLimits     fault = "the limits of endpoints are ignored"
-	startsTooFew         fault = "no limit is reached"
+	saysNothing               fault = "nothing is said of what has no handler"
+	deadLettersWithoutHandler fault = "what has no handler is dead"
+	finishesUnhandled         fault = "what has no callback is done"
+	deadLettersUnhandled      fault = "what has no callback is dead"
+	waitsForGood              fault = "what has no callback waits for good"
+	takesAnyHandlers          fault = "two handlers for the same are one"
+	addsNothing               fault = "Add adds nothing"
+	removesNothing            fault = "Remove removes nothing"
+	oneRunAtATime             fault = "Runs of one process wait for one another"
+	noConcurrency             fault = "Concurrency is ignored"
+	noVendorLimits            fault = "the limits of vendors are ignored"
+	noEndpointLimits          fault = "the limits of endpoints are ignored"
+	startsTooFew              fault = "no limit is reached"
 
 	ignoresDeadline       fault = "Shutdown waits for the DrainTimeout"
 	doesNotWait           fault = "Run does not wait for callbacks"
@@ -114,7 +114,7 @@ const (
 	leasesEndEarly        fault = "leases end after half their time"
 	leasesNeverEnd        fault = "leases never end"
 	lossesLeaveNoTrace    fault = "lost attempts are not put down"
-	lossesDoNotBury       fault = "lost attempts have no end"
+	lossesNeverDeadLetter fault = "lost attempts have no end"
 	lossesCountAtOnce     fault = "the first lost attempt counts"
 	lossesHaveNoBackoff   fault = "what was lost is run again at once"
 	suspectsRunTogether   fault = "suspects run next to one another"
@@ -126,104 +126,104 @@ const andOthers = "and others"
 
 // breaks are the rules that each fault breaks.
 var breaks = map[fault][]string{
-	losesOnReopen:         {"EnqueuedIsDurable", "OneOfManyConcurrentEnqueuesIsNew", "DuplicateIsNotRun", "RetryAfterMayBeFarAway", "AttemptsOutliveTheProcess", "DeadLettersAreListedInOrder", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "DiscardedIsDone", "DeliveryWithoutCallbackStays", "EnqueueWorksWithoutARun", "AnyProcessRunsWhatAnyHasTaken", "DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried", "LateResultChangesNothing", "ShutdownHasOneDeadline"},
-	writesLater:           {"EnqueuedIsDurable", "OneOfManyConcurrentEnqueuesIsNew"},
-	insertsInTwoSteps:     {"OneOfManyConcurrentEnqueuesIsNew"},
-	storesTwice:           {"OneOfManyConcurrentEnqueuesIsNew", "DuplicateIsNotRun", "CompletedKeyIsNotRun", "DiscardedIsDone", "DeliveryWithoutCallbackStays"},
-	duplicatesAreNew:      {"EnqueuedIsDurable", "OneOfManyConcurrentEnqueuesIsNew", "DuplicateIsNotRun", "FirstKeyDecides", "CompletedKeyIsNotRun", "RetryAfterMayBeFarAway", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "DiscardedIsDone", "DeliveryWithoutCallbackStays"},
-	forgetsDone:           {"DuplicateIsNotRun", "CompletedKeyIsNotRun", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "DiscardedIsDone"},
-	forgetsDead:           {"DuplicateIsNotRun"},
-	otherBodyIsNew:        {"FirstKeyDecides", "DuplicateWithOtherBodyIsDuplicate"},
-	alwaysOther:           {"DuplicateWithOtherBodyIsDuplicate"},
-	foldsKeys:             {"FirstKeyDecides"},
-	cutsKeys:              {"FirstKeyDecides"},
-	comparesAllKeys:       {"FirstKeyDecides", "RerunRunsUnderKeysOfItsOwn"},
-	bodyAsText:            {"DeliveryComesBackAsItWas"},
-	bodyTrimmed:           {"DeliveryComesBackAsItWas"},
-	bodyCut:               {"DeliveryComesBackAsItWas"},
-	textEndsAtNUL:         {"DeliveryComesBackAsItWas"},
-	headerAdded:           {"DeliveryComesBackAsItWas", "NoSecretIsStored"},
-	headerForgotten:       {"DeliveryComesBackAsItWas"},
-	headerSingle:          {"DeliveryComesBackAsItWas"},
-	timeInMilliseconds:    {"DeliveryComesBackAsItWas"},
-	storesOneKey:          {"DeliveryComesBackAsItWas", "RerunRunsUnderKeysOfItsOwn"},
-	countsEverything:      {"KeyInFlightIsTriedAgainAndDoesNotCount", "DeliveryWithoutCallbackStays", "CallbackIsCancelledAfterTheDrainTimeout", "HandlerMayBeShutDownFirst", "ShutdownHasOneDeadline"},
-	countsNothing:         {"KeyInFlightIsTriedAgainAndDoesNotCount", "FailureIsTriedAgainAfterTheBackoff", "RetryAfterCounts", "PermanentFailureIsDeadAtOnce", "BodyThatDoesNotFitIsDeadAtOnce", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "OnDeadIsCalledOnce", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "DeliveryWithoutHandlerStays", "DeliveryWithoutCallbackStays", "CallbackIsCancelledAfterTheDrainTimeout", "HandlerMayBeShutDownFirst", "DeliveryOutlivesItsProcess", "ShutdownHasOneDeadline", "HandlersComeAndGo"},
-	countsInFlight:        {"KeyInFlightIsTriedAgainAndDoesNotCount"},
-	countsShutdown:        {"HandlerMayBeShutDownFirst"},
-	countsNoPanic:         {"ExhaustedDeliveryIsDead"},
-	countsNoRetryAfter:    {"RetryAfterCounts"},
-	alwaysTheFirst:        {"FailureIsTriedAgainAfterTheBackoff", "RetryAfterCounts", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "OnDeadIsCalledOnce", "RetryRunsAgainWithAFreshBudget", "DeliveryOutlivesItsProcess"},
-	attemptsInMemory:      {"AttemptsOutliveTheProcess", "ShutdownHasOneDeadline"},
-	keepsOneAttempt:       {"KeyInFlightIsTriedAgainAndDoesNotCount", "RetryAfterCounts", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "CallbackIsCancelledAfterTheDrainTimeout", "DeliveryOutlivesItsProcess", "ShutdownHasOneDeadline"},
-	keepsAllAttempts:      {"KeyInFlightIsTriedAgainAndDoesNotCount", "LongHistoryKeepsItsEnds"},
-	keepsNoErrors:         {"KeyInFlightIsTriedAgainAndDoesNotCount", "RetryAfterCounts", "PermanentFailureIsDeadAtOnce", "BodyThatDoesNotFitIsDeadAtOnce", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "RetryRunsAgainWithAFreshBudget", "CallbackIsCancelledAfterTheDrainTimeout", "DeliveryOutlivesItsProcess", "ErrorMayBeOfAnyText", "ShutdownHasOneDeadline"},
-	keepsWholeErrors:      {"ErrorMayBeOfAnyText"},
-	chokesOnNUL:           {"ErrorMayBeOfAnyText"},
-	noBackoff:             {"FailureIsTriedAgainAfterTheBackoff", "RetryAfterIsHonoured", "RetryAfterMayBeFarAway"},
-	backsOffInFlight:      {"KeyInFlightIsTriedAgainAndDoesNotCount"},
-	backsOffRetryAfter:    {"RetryAfterIsHonoured", "RetryAfterMayBeFarAway"},
-	overflows:             {"RetryAfterMayBeFarAway"},
-	retriesPermanent:      {"DuplicateIsNotRun", "DeliveryComesBackAsItWas", "NoSecretIsStored", "PermanentFailureIsDeadAtOnce", "OnDeadIsCalledOnce", "DeadLettersAreListedInOrder", "FilterSelectsByAllItSays", "FilterThatSelectsNothing", "RetryOfWhatHasCompletedIsDone", "RerunRunsUnderKeysOfItsOwn", "DiscardedIsDone", "BulkOperations", "DeadLettersMayBeDealtWithWhileListed", "ErrorMayBeOfAnyText", "SlowOnDeadHoldsNothingUp", "RetryRunsWhatWasPermanent"},
-	retriesMisfits:        {"BodyThatDoesNotFitIsDeadAtOnce", "RetryRunsWhatWasPermanent"},
-	buriesTheFirst:        {"FailureIsTriedAgainAfterTheBackoff", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "CallbackIsCancelledAfterTheDrainTimeout", "ShutdownHasOneDeadline"},
-	buriesDuplicates:      {"CompletedKeyIsNotRun", "RetryOfWhatHasCompletedIsDone"},
-	alertsNobody:          {"OnDeadIsCalledOnce", "RetryRunsAgainWithAFreshBudget", "DeliveryThatTakesItsProcessAlongIsBuried", "SlowOnDeadHoldsNothingUp"},
-	alertsTwice:           {"OnDeadIsCalledOnce", "RetryRunsAgainWithAFreshBudget", "DeliveryThatTakesItsProcessAlongIsBuried", "SlowOnDeadHoldsNothingUp"},
-	alertsInPlace:         {"SlowOnDeadHoldsNothingUp"},
-	alertsTooEarly:        {"OnDeadIsCalledOnce"},
-	alertsWithoutAttempts: {"OnDeadIsCalledOnce"},
-	ignoresState:          {"DeliveriesWithoutCallbackMayBeDiscarded"},
-	newestFirst:           {"DeadLettersAreListedInOrder"},
-	namesByProcess:        {"DeadLettersAreListedInOrder", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn"},
-	lockedWhileListed:     {"DeadLettersMayBeDealtWithWhileListed"},
-	ignoresType:           {"FilterSelectsByAllItSays", "FilterThatSelectsNothing", "BulkOperations"},
-	ignoresTimes:          {"FilterSelectsByAllItSays", "FilterThatSelectsNothing", "BulkOperations"},
-	fromExcluded:          {"FilterSelectsByAllItSays", "BulkOperations"},
-	untilIncluded:         {"FilterSelectsByAllItSays", "BulkOperations"},
-	emptyIsAll:            {"FilterThatSelectsNothing"},
-	findsNothing:          {"FilterThatSelectsNothing"},
-	idAlone:               {"FilterThatSelectsNothing"},
-	countsOne:             {"BulkOperations"},
-	retriesOnce:           {"RetryRunsAgainWithAFreshBudget"},
-	retryForgets:          {"RetryRunsAgainWithAFreshBudget"},
-	retryIsRerun:          {"RetryRunsAgainWithAFreshBudget", "RetryOfWhatHasCompletedIsDone", "RetryAfterRerunKeepsItsKeys"},
-	retryUnderFirstKeys:   {"RetryAfterRerunKeepsItsKeys"},
-	rerunsUnderOldKeys:    {"RerunRunsUnderKeysOfItsOwn", "RetryAfterRerunKeepsItsKeys"},
-	rerunsUnderOneKey:     {"RerunRunsUnderKeysOfItsOwn", "RetryAfterRerunKeepsItsKeys"},
-	discardForgets:        {"DiscardedIsDone"},
-	saysNothing:           {"DeliveryWithoutHandlerStays"},
-	buriesWithoutHandler:  {"DeliveryWithoutHandlerStays", andOthers},
-	finishesUnhandled:     {"DeliveryWithoutCallbackStays"},
-	buriesUnhandled:       {"DeliveryWithoutCallbackStays"},
-	waitsForGood:          {"DeliveryWithoutCallbackStays"},
-	takesAnyHandlers:      {"RunRefusesHandlersThatCannotBeToldApart", "HandlersComeAndGo"},
-	addsNothing:           {"HandlersComeAndGo"},
-	removesNothing:        {"HandlersComeAndGo"},
-	oneRunAtATime:         {"SeveralRunsShareAnInbox"},
-	noConcurrency:         {"ConcurrencyIsReachedAndNotPassed", "RunWaitsForWhatItHasStarted", "HandlersComeAndGo"},
-	noVendorLimits:        {"VendorsLimitIsReachedAndNotPassed"},
-	noEndpointLimits:      {"EndpointsLimitIsReachedAndNotPassed"},
-	startsTooFew:          {"ConcurrencyIsReachedAndNotPassed", "VendorsLimitIsReachedAndNotPassed", "EndpointsLimitIsReachedAndNotPassed", "HandlersComeAndGo"},
-	ignoresDeadline:       {"ShutdownHasOneDeadline"},
-	doesNotWait:           {"RunWaitsForWhatItHasStarted", "CallbackIsCancelledAfterTheDrainTimeout", "CallbackThatSucceedsThoughCancelledIsDone", "DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried", "LateResultChangesNothing", "ShutdownHasOneDeadline", "SuspectsRunOneAtATime"},
-	cancelsAtOnce:         {"RunWaitsForWhatItHasStarted", "CallbackIsCancelledAfterTheDrainTimeout"},
-	startsAtTheEnd:        {"RunWaitsForWhatItHasStarted", "NothingIsStartedAfterTheEnd"},
-	forgetsAtTheEnd:       {"RunWaitsForWhatItHasStarted", "CallbackThatSucceedsThoughCancelledIsDone"},
-	refusesAfterRun:       {"CompletedKeyIsNotRun", "FilterThatSelectsNothing", "RetryRunsAgainWithAFreshBudget", "BulkOperations", "DeliveryWithoutHandlerStays", "DeliveryWithoutCallbackStays", "SeveralRunsShareAnInbox", "RunWaitsForWhatItHasStarted", "EnqueueWorksWithoutARun", "CallbackThatSucceedsThoughCancelledIsDone", "ShutdownHasOneDeadline"},
-	keepsWhatWasCancelled: {"CallbackIsCancelledAfterTheDrainTimeout", "ShutdownHasOneDeadline"},
-	hidesWhatIsLeft:       {"DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried", "LateResultChangesNothing", "SuspectsRunOneAtATime"},
-	wakesNobody:           {"AnyProcessRunsWhatAnyHasTaken", andOthers},
-	wakesItself:           {"RetryRunsAgainWithAFreshBudget", "AnyProcessRunsWhatAnyHasTaken"},
-	takesInTwoSteps:       {"ProcessesShareTheWork"},
-	leasesEndEarly:        {"DeliveryOutlivesItsProcess"},
-	leasesNeverEnd:        {"DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried", "LateResultChangesNothing", "SuspectsRunOneAtATime"},
-	lossesLeaveNoTrace:    {"DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried"},
-	lossesDoNotBury:       {"DeliveryThatTakesItsProcessAlongIsBuried"},
-	lossesCountAtOnce:     {"DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried", "SuspectsRunOneAtATime"},
-	lossesHaveNoBackoff:   {"SuspectsRunOneAtATime"},
-	suspectsRunTogether:   {"SuspectsRunOneAtATime"},
-	unfenced:              {"LateResultChangesNothing"},
+	losesOnReopen:             {"EnqueuedIsDurable", "OneOfManyConcurrentEnqueuesIsNew", "DuplicateIsNotRun", "RetryAfterMayBeFarAway", "AttemptsOutliveTheProcess", "DeadLettersAreListedInOrder", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "DiscardedIsDone", "DeliveryWithoutCallbackStays", "EnqueueWorksWithoutARun", "AnyProcessRunsWhatAnyHasTaken", "DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried", "LateResultChangesNothing", "ShutdownHasOneDeadline"},
+	writesLater:               {"EnqueuedIsDurable", "OneOfManyConcurrentEnqueuesIsNew"},
+	insertsInTwoSteps:         {"OneOfManyConcurrentEnqueuesIsNew"},
+	storesTwice:               {"OneOfManyConcurrentEnqueuesIsNew", "DuplicateIsNotRun", "CompletedKeyIsNotRun", "DiscardedIsDone", "DeliveryWithoutCallbackStays"},
+	duplicatesAreNew:          {"EnqueuedIsDurable", "OneOfManyConcurrentEnqueuesIsNew", "DuplicateIsNotRun", "FirstKeyDecides", "CompletedKeyIsNotRun", "RetryAfterMayBeFarAway", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "DiscardedIsDone", "DeliveryWithoutCallbackStays"},
+	forgetsDone:               {"DuplicateIsNotRun", "CompletedKeyIsNotRun", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "DiscardedIsDone"},
+	forgetsDeadLetters:        {"DuplicateIsNotRun"},
+	otherBodyIsNew:            {"FirstKeyDecides", "DuplicateWithOtherBodyIsDuplicate"},
+	alwaysOther:               {"DuplicateWithOtherBodyIsDuplicate"},
+	foldsKeys:                 {"FirstKeyDecides"},
+	cutsKeys:                  {"FirstKeyDecides"},
+	comparesAllKeys:           {"FirstKeyDecides", "RerunRunsUnderKeysOfItsOwn"},
+	bodyAsText:                {"DeliveryComesBackAsItWas"},
+	bodyTrimmed:               {"DeliveryComesBackAsItWas"},
+	bodyCut:                   {"DeliveryComesBackAsItWas"},
+	textEndsAtNUL:             {"DeliveryComesBackAsItWas"},
+	headerAdded:               {"DeliveryComesBackAsItWas", "NoSecretIsStored"},
+	headerForgotten:           {"DeliveryComesBackAsItWas"},
+	headerSingle:              {"DeliveryComesBackAsItWas"},
+	timeInMilliseconds:        {"DeliveryComesBackAsItWas"},
+	storesOneKey:              {"DeliveryComesBackAsItWas", "RerunRunsUnderKeysOfItsOwn"},
+	countsEverything:          {"KeyInFlightIsTriedAgainAndDoesNotCount", "DeliveryWithoutCallbackStays", "CallbackIsCancelledAfterTheDrainTimeout", "HandlerMayBeShutDownFirst", "ShutdownHasOneDeadline"},
+	countsNothing:             {"KeyInFlightIsTriedAgainAndDoesNotCount", "FailureIsTriedAgainAfterTheBackoff", "RetryAfterCounts", "PermanentFailureIsDeadAtOnce", "BodyThatDoesNotFitIsDeadAtOnce", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "OnDeadIsCalledOnce", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "DeliveryWithoutHandlerStays", "DeliveryWithoutCallbackStays", "CallbackIsCancelledAfterTheDrainTimeout", "HandlerMayBeShutDownFirst", "DeliveryOutlivesItsProcess", "ShutdownHasOneDeadline", "HandlersComeAndGo"},
+	countsInFlight:            {"KeyInFlightIsTriedAgainAndDoesNotCount"},
+	countsShutdown:            {"HandlerMayBeShutDownFirst"},
+	countsNoPanic:             {"ExhaustedDeliveryIsDead"},
+	countsNoRetryAfter:        {"RetryAfterCounts"},
+	alwaysTheFirst:            {"FailureIsTriedAgainAfterTheBackoff", "RetryAfterCounts", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "OnDeadIsCalledOnce", "RetryRunsAgainWithAFreshBudget", "DeliveryOutlivesItsProcess"},
+	attemptsInMemory:          {"AttemptsOutliveTheProcess", "ShutdownHasOneDeadline"},
+	keepsOneAttempt:           {"KeyInFlightIsTriedAgainAndDoesNotCount", "RetryAfterCounts", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "CallbackIsCancelledAfterTheDrainTimeout", "DeliveryOutlivesItsProcess", "ShutdownHasOneDeadline"},
+	keepsAllAttempts:          {"KeyInFlightIsTriedAgainAndDoesNotCount", "LongHistoryKeepsItsEnds"},
+	keepsNoErrors:             {"KeyInFlightIsTriedAgainAndDoesNotCount", "RetryAfterCounts", "PermanentFailureIsDeadAtOnce", "BodyThatDoesNotFitIsDeadAtOnce", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "RetryRunsAgainWithAFreshBudget", "CallbackIsCancelledAfterTheDrainTimeout", "DeliveryOutlivesItsProcess", "ErrorMayBeOfAnyText", "ShutdownHasOneDeadline"},
+	keepsWholeErrors:          {"ErrorMayBeOfAnyText"},
+	chokesOnNUL:               {"ErrorMayBeOfAnyText"},
+	noBackoff:                 {"FailureIsTriedAgainAfterTheBackoff", "RetryAfterIsHonoured", "RetryAfterMayBeFarAway"},
+	backsOffInFlight:          {"KeyInFlightIsTriedAgainAndDoesNotCount"},
+	backsOffRetryAfter:        {"RetryAfterIsHonoured", "RetryAfterMayBeFarAway"},
+	overflows:                 {"RetryAfterMayBeFarAway"},
+	retriesPermanent:          {"DuplicateIsNotRun", "DeliveryComesBackAsItWas", "NoSecretIsStored", "PermanentFailureIsDeadAtOnce", "OnDeadIsCalledOnce", "DeadLettersAreListedInOrder", "FilterSelectsByAllItSays", "FilterThatSelectsNothing", "RetryOfWhatHasCompletedIsDone", "RerunRunsUnderKeysOfItsOwn", "DiscardedIsDone", "BulkOperations", "DeadLettersMayBeDealtWithWhileListed", "ErrorMayBeOfAnyText", "SlowOnDeadHoldsNothingUp", "RetryRunsWhatWasPermanent"},
+	retriesMisfits:            {"BodyThatDoesNotFitIsDeadAtOnce", "RetryRunsWhatWasPermanent"},
+	deadLettersTheFirst:       {"FailureIsTriedAgainAfterTheBackoff", "ExhaustedDeliveryIsDead", "AttemptsOutliveTheProcess", "LongHistoryKeepsItsEnds", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn", "CallbackIsCancelledAfterTheDrainTimeout", "ShutdownHasOneDeadline"},
+	deadLettersDuplicates:     {"CompletedKeyIsNotRun", "RetryOfWhatHasCompletedIsDone"},
+	alertsNobody:              {"OnDeadIsCalledOnce", "RetryRunsAgainWithAFreshBudget", "DeliveryThatTakesItsProcessAlongIsBuried", "SlowOnDeadHoldsNothingUp"},
+	alertsTwice:               {"OnDeadIsCalledOnce", "RetryRunsAgainWithAFreshBudget", "DeliveryThatTakesItsProcessAlongIsBuried", "SlowOnDeadHoldsNothingUp"},
+	alertsInPlace:             {"SlowOnDeadHoldsNothingUp"},
+	alertsTooEarly:            {"OnDeadIsCalledOnce"},
+	alertsWithoutAttempts:     {"OnDeadIsCalledOnce"},
+	ignoresState:              {"DeliveriesWithoutCallbackMayBeDiscarded"},
+	newestFirst:               {"DeadLettersAreListedInOrder"},
+	namesByProcess:            {"DeadLettersAreListedInOrder", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn"},
+	lockedWhileListed:         {"DeadLettersMayBeDealtWithWhileListed"},
+	ignoresType:               {"FilterSelectsByAllItSays", "FilterThatSelectsNothing", "BulkOperations"},
+	ignoresTimes:              {"FilterSelectsByAllItSays", "FilterThatSelectsNothing", "BulkOperations"},
+	fromExcluded:              {"FilterSelectsByAllItSays", "BulkOperations"},
+	untilIncluded:             {"FilterSelectsByAllItSays", "BulkOperations"},
+	emptyIsAll:                {"FilterThatSelectsNothing"},
+	findsNothing:              {"FilterThatSelectsNothing"},
+	idAlone:                   {"FilterThatSelectsNothing"},
+	countsOne:                 {"BulkOperations"},
+	retriesOnce:               {"RetryRunsAgainWithAFreshBudget"},
+	retryForgets:              {"RetryRunsAgainWithAFreshBudget"},
+	retryIsRerun:              {"RetryRunsAgainWithAFreshBudget", "RetryOfWhatHasCompletedIsDone", "RetryAfterRerunKeepsItsKeys"},
+	retryUnderFirstKeys:       {"RetryAfterRerunKeepsItsKeys"},
+	rerunsUnderOldKeys:        {"RerunRunsUnderKeysOfItsOwn", "RetryAfterRerunKeepsItsKeys"},
+	rerunsUnderOneKey:         {"RerunRunsUnderKeysOfItsOwn", "RetryAfterRerunKeepsItsKeys"},
+	discardForgets:            {"DiscardedIsDone"},
+	saysNothing:               {"DeliveryWithoutHandlerStays"},
+	deadLettersWithoutHandler: {"DeliveryWithoutHandlerStays", andOthers},
+	finishesUnhandled:         {"DeliveryWithoutCallbackStays"},
+	deadLettersUnhandled:      {"DeliveryWithoutCallbackStays"},
+	waitsForGood:              {"DeliveryWithoutCallbackStays"},
+	takesAnyHandlers:          {"RunRefusesHandlersThatCannotBeToldApart", "HandlersComeAndGo"},
+	addsNothing:               {"HandlersComeAndGo"},
+	removesNothing:            {"HandlersComeAndGo"},
+	oneRunAtATime:             {"SeveralRunsShareAnInbox"},
+	noConcurrency:             {"ConcurrencyIsReachedAndNotPassed", "RunWaitsForWhatItHasStarted", "HandlersComeAndGo"},
+	noVendorLimits:            {"VendorsLimitIsReachedAndNotPassed"},
+	noEndpointLimits:          {"EndpointsLimitIsReachedAndNotPassed"},
+	startsTooFew:              {"ConcurrencyIsReachedAndNotPassed", "VendorsLimitIsReachedAndNotPassed", "EndpointsLimitIsReachedAndNotPassed", "HandlersComeAndGo"},
+	ignoresDeadline:           {"ShutdownHasOneDeadline"},
+	doesNotWait:               {"RunWaitsForWhatItHasStarted", "CallbackIsCancelledAfterTheDrainTimeout", "CallbackThatSucceedsThoughCancelledIsDone", "DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried", "LateResultChangesNothing", "ShutdownHasOneDeadline", "SuspectsRunOneAtATime"},
+	cancelsAtOnce:             {"RunWaitsForWhatItHasStarted", "CallbackIsCancelledAfterTheDrainTimeout"},
+	startsAtTheEnd:            {"RunWaitsForWhatItHasStarted", "NothingIsStartedAfterTheEnd"},
+	forgetsAtTheEnd:           {"RunWaitsForWhatItHasStarted", "CallbackThatSucceedsThoughCancelledIsDone"},
+	refusesAfterRun:           {"CompletedKeyIsNotRun", "FilterThatSelectsNothing", "RetryRunsAgainWithAFreshBudget", "BulkOperations", "DeliveryWithoutHandlerStays", "DeliveryWithoutCallbackStays", "SeveralRunsShareAnInbox", "RunWaitsForWhatItHasStarted", "EnqueueWorksWithoutARun", "CallbackThatSucceedsThoughCancelledIsDone", "ShutdownHasOneDeadline"},
+	keepsWhatWasCancelled:     {"CallbackIsCancelledAfterTheDrainTimeout", "ShutdownHasOneDeadline"},
+	hidesWhatIsLeft:           {"DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried", "LateResultChangesNothing", "SuspectsRunOneAtATime"},
+	wakesNobody:               {"AnyProcessRunsWhatAnyHasTaken", andOthers},
+	wakesItself:               {"RetryRunsAgainWithAFreshBudget", "AnyProcessRunsWhatAnyHasTaken"},
+	takesInTwoSteps:           {"ProcessesShareTheWork"},
+	leasesEndEarly:            {"DeliveryOutlivesItsProcess"},
+	leasesNeverEnd:            {"DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried", "LateResultChangesNothing", "SuspectsRunOneAtATime"},
+	lossesLeaveNoTrace:        {"DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried"},
+	lossesNeverDeadLetter:     {"DeliveryThatTakesItsProcessAlongIsBuried"},
+	lossesCountAtOnce:         {"DeliveryOutlivesItsProcess", "DeliveryThatTakesItsProcessAlongIsBuried", "SuspectsRunOneAtATime"},
+	lossesHaveNoBackoff:       {"SuspectsRunOneAtATime"},
+	suspectsRunTogether:       {"SuspectsRunOneAtATime"},
+	unfenced:                  {"LateResultChangesNothing"},
 }
 
 // With AIHOOKS_TEST_LONG=1 no other rule may be broken either, which takes a minute.

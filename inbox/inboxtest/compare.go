@@ -75,13 +75,13 @@ func (c *check) inTurn(callbacks ...callback) callback {
 	}
 }
 
-// dead returns the dead letters that the filter selects.
-func (c *check) dead(s *site, f inbox.Filter) []inbox.Entry {
+// deadLetters returns the dead letters that the filter selects.
+func (c *check) deadLetters(s *site, f inbox.Filter) []inbox.Entry {
 	c.Helper()
 	ctx, cancel := c.patiently()
 	defer cancel()
 	var list []inbox.Entry
-	for e, err := range s.box.Dead(ctx, f) {
+	for e, err := range s.box.DeadLetters(ctx, f) {
 		if err != nil {
 			c.brokenf("listing the dead letters failed: %v", err)
 		}
@@ -93,12 +93,12 @@ func (c *check) dead(s *site, f inbox.Filter) []inbox.Entry {
 	return list
 }
 
-// awaitDead waits until the deliveries are dead letters, and returns them by the deliveries' IDs.
-func (c *check) awaitDead(s *site, ids ...string) map[string]inbox.Entry {
+// awaitDeadLetters waits until the deliveries are dead letters, and returns them by the deliveries' IDs.
+func (c *check) awaitDeadLetters(s *site, ids ...string) map[string]inbox.Entry {
 	c.Helper()
 	found := make(map[string]inbox.Entry)
 	c.awaitf(func() bool {
-		for _, e := range c.dead(s, inbox.Filter{All: true}) {
+		for _, e := range c.deadLetters(s, inbox.Filter{All: true}) {
 			found[e.Delivery.ID] = e
 		}
 		return !slices.ContainsFunc(ids, func(id string) bool { return found[id].Delivery == nil })
@@ -106,10 +106,10 @@ func (c *check) awaitDead(s *site, ids ...string) map[string]inbox.Entry {
 	return found
 }
 
-// onlyDead checks that the filter selects dead letters of those deliveries and no other, in any order.
-func (c *check) onlyDead(s *site, f inbox.Filter, when string, ids ...string) {
+// onlyDeadLetters checks that the filter selects dead letters of those deliveries and no other, in any order.
+func (c *check) onlyDeadLetters(s *site, f inbox.Filter, when string, ids ...string) {
 	c.Helper()
-	got := deadIDs(c.dead(s, f))
+	got := deliveryIDs(c.deadLetters(s, f))
 	slices.Sort(got)
 	slices.Sort(ids)
 	if !slices.Equal(got, ids) {
@@ -117,7 +117,7 @@ func (c *check) onlyDead(s *site, f inbox.Filter, when string, ids ...string) {
 	}
 }
 
-func deadIDs(list []inbox.Entry) []string {
+func deliveryIDs(list []inbox.Entry) []string {
 	ids := make([]string, len(list))
 	for i, e := range list {
 		ids[i] = e.Delivery.ID
@@ -135,7 +135,7 @@ type attempt struct {
 // history checks the attempts of an entry, and what else is always so with a dead letter.
 func (c *check) history(e inbox.Entry, want ...attempt) {
 	c.Helper()
-	if e.State != inbox.Dead || e.Since.IsZero() || !e.Due.IsZero() {
+	if e.State != inbox.DeadLettered || e.Since.IsZero() || !e.Due.IsZero() {
 		c.brokenf("the dead letter %q was listed as %s, since %v and due %v", e.Delivery.ID, e.State, e.Since, e.Due)
 	}
 	var got []string

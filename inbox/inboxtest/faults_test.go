@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -34,8 +35,8 @@ func (m *memory) forgets(known *row) bool {
 	switch m.fault {
 	case forgetsDone:
 		return known.state == inbox.Done
-	case forgetsDead:
-		return known.state == inbox.Dead
+	case forgetsDeadLetters:
+		return known.state == inbox.DeadLettered
 	default:
 		return known.state == forgotten
 	}
@@ -118,19 +119,19 @@ func (m *memory) limits() inbox.Policy {
 	case cancelsAtOnce:
 		p.DrainTimeout = 1
 	case alertsNobody, alertsInPlace:
-		p.OnDead = nil
+		p.OnDeadLetter = nil
 	}
 	return p
 }
 
-// accepted returns the hooks that a Run goes by.
-func (m *memory) accepted(hooks []inbox.Hook) []inbox.Hook {
+// accepted returns the handlers that a Run goes by.
+func (m *memory) accepted(handlers []inbox.Handler) []inbox.Handler {
 	if m.fault != takesAnyHandlers {
-		return hooks
+		return handlers
 	}
-	var list []inbox.Hook
-	for _, h := range hooks {
-		if !slices.ContainsFunc(list, func(o inbox.Hook) bool { return o.Vendor() == h.Vendor() && o.Endpoint() == h.Endpoint() }) {
+	var list []inbox.Handler
+	for _, h := range handlers {
+		if !slices.ContainsFunc(list, func(o inbox.Handler) bool { return o.Vendor() == h.Vendor() && o.Endpoint() == h.Endpoint() }) {
 			list = append(list, h)
 		}
 	}
@@ -165,13 +166,13 @@ func (r *memoryRun) leaseOf() time.Duration {
 	}
 }
 
-// absent is for a row that the Run has no hook for.
+// absent is for a row that the Run has no handler for.
 func (r *memoryRun) absent(row *row) {
 	switch r.fault {
 	case saysNothing:
-	case buriesWithoutHandler:
+	case deadLettersWithoutHandler:
 		if row.state == inbox.Pending {
-			r.bury(row)
+			r.deadLetter(row)
 		}
 	default:
 		r.dispatcher.Absent(row.delivery.Vendor, row.delivery.Endpoint)
@@ -193,7 +194,7 @@ func (r *memoryRun) attemptOf(row *row) int {
 }
 
 // spoil changes a decision.
-func (r *memoryRun) spoil(d inbox.Decision) inbox.Decision {
+func (r *memoryRun) spoil(d engine.Decision) engine.Decision {
 	a := &d.Attempt
 	switch {
 	case r.fault == countsEverything,
@@ -206,30 +207,30 @@ func (r *memoryRun) spoil(d inbox.Decision) inbox.Decision {
 		a.Counted = false
 	case r.fault == keepsNoErrors:
 		a.Error = ""
-	case r.fault == noBackoff && d.Verdict == inbox.Again:
+	case r.fault == noBackoff && d.Disposition == engine.Retry:
 		d.After = 0
 	case r.fault == backsOffInFlight && a.Outcome == webhook.InFlight,
-		r.fault == backsOffRetryAfter && a.Reason == webhook.ReasonRetryAfter && d.Verdict == inbox.Again:
+		r.fault == backsOffRetryAfter && a.Reason == webhook.ReasonRetryAfter && d.Disposition == engine.Retry:
 		d.After = r.policy.Backoff(1)
 	case r.fault == overflows && time.Now().Add(d.After).Year() > 2262: // as UnixNano does
 		d.After = 0
 	case r.fault == retriesPermanent && a.Reason == webhook.ReasonPermanent,
 		r.fault == retriesMisfits && a.Reason == webhook.ReasonUndecodable:
-		d.Verdict, d.After = inbox.Again, time.Second
-	case r.fault == buriesTheFirst && a.Outcome == webhook.Failed,
-		r.fault == buriesDuplicates && a.Outcome == webhook.Duplicate,
-		r.fault == buriesUnhandled && d.Verdict == inbox.Shelve:
-		d.Verdict = inbox.Bury
-	case r.fault == finishesUnhandled && d.Verdict == inbox.Shelve:
-		d.Verdict = inbox.Finish
+		d.Disposition, d.After = engine.Retry, time.Second
+	case r.fault == deadLettersTheFirst && a.Outcome == webhook.Failed,
+		r.fault == deadLettersDuplicates && a.Outcome == webhook.Duplicate,
+		r.fault == deadLettersUnhandled && d.Disposition == engine.Defer:
+		d.Disposition = engine.DeadLetter
+	case r.fault == finishesUnhandled && d.Disposition == engine.Defer:
+		d.Disposition = engine.Complete
 	case r.fault == forgetsAtTheEnd && r.ctx.Err() != nil:
-		d.Verdict, d.After = inbox.Again, 0
+		d.Disposition, d.After = engine.Retry, 0
 	}
 	return d
 }
 
 // fails tells whether a decision cannot be put down.
-func (r *memoryRun) fails(d inbox.Decision) bool {
+func (r *memoryRun) fails(d engine.Decision) bool {
 	return r.fault == chokesOnNUL && strings.Contains(d.Attempt.Error, "\x00")
 }
 
@@ -240,12 +241,12 @@ func (r *memoryRun) appended(history []inbox.Attempt, a inbox.Attempt) []inbox.A
 	case keepsAllAttempts:
 		return append(slices.Clone(history), a)
 	case keepsWholeErrors:
-		if len(a.Error) >= inbox.MaxError-1 {
+		if len(a.Error) >= engine.MaxError-1 {
 			a.Error = strings.Repeat(a.Error, 2)
 		}
-		return inbox.Append(history, a)
+		return engine.Append(history, a)
 	default:
-		return inbox.Append(history, a)
+		return engine.Append(history, a)
 	}
 }
 
@@ -257,7 +258,7 @@ func (r *memoryRun) alert(e inbox.Entry) {
 	case alertsInPlace:
 		func() {
 			defer func() { _ = recover() }()
-			r.policy.OnDead(r.ctx, e)
+			r.policy.OnDeadLetter(r.ctx, e)
 		}()
 	case alertsWithoutAttempts:
 		e.Attempts = nil
@@ -290,9 +291,9 @@ func (m *memory) idOf(row *row) string {
 // stateOf is the state of the rows that a filter selects.
 func (m *memory) stateOf(f inbox.Filter) inbox.State {
 	if m.fault == ignoresState {
-		return inbox.Dead
+		return inbox.DeadLettered
 	}
-	return cmp.Or(f.State, inbox.Dead)
+	return cmp.Or(f.State, inbox.DeadLettered)
 }
 
 func (m *memory) matches(f inbox.Filter, e *inbox.Entry) bool {
@@ -312,7 +313,7 @@ func (m *memory) matches(f inbox.Filter, e *inbox.Entry) bool {
 			f = inbox.Filter{ID: f.ID}
 		}
 	}
-	return f.Matches(e)
+	return engine.Matches(f, e)
 }
 
 func (m *memory) spoilRetried(row *row) {

@@ -91,7 +91,7 @@ func (o Options) withDefaults() (Options, error) {
 }
 
 // rules is the suite. The sentences are what the author of a failing engine reads.
-var rules = slices.Concat(enqueueRules, runRules, againRules, buryRules, deadRules, operatorRules, hookRules, limitRules, drainRules, processRules)
+var rules = slices.Concat(enqueueRules, runRules, againRules, deadLetterRules, listRules, operatorRules, handlerRules, limitRules, drainRules, processRules)
 
 // A rule is one case of the suite.
 type rule struct {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -24,7 +25,7 @@ type memory struct {
 	policy inbox.Policy
 	lease  time.Duration
 
-	active  inbox.Runs
+	active  engine.Runs
 	ended   atomic.Bool     // a Run has returned
 	oneRun  chan struct{}   // has room for one
 	pending map[string]bool // what writesLater has not written; under the disk's lock
@@ -113,15 +114,15 @@ func (m *memory) wake() {
 	}
 }
 
-func (m *memory) Run(ctx context.Context, hooks ...inbox.Hook) error {
-	d, end, err := m.active.Begin(ctx, m.limits(), m.accepted(hooks)...)
+func (m *memory) Run(ctx context.Context, handlers ...inbox.Handler) error {
+	d, end, err := m.active.Begin(ctx, m.limits(), m.accepted(handlers)...)
 	if err != nil {
 		return err
 	}
 	defer end()
 	ctx = d.Context()
 	defer m.alone()()
-	r := &memoryRun{memory: m, ctx: ctx, dispatcher: d, shut: make(map[string]inbox.Hook)}
+	r := &memoryRun{memory: m, ctx: ctx, dispatcher: d, shut: make(map[string]inbox.Handler)}
 	woken := make(chan struct{}, 1)
 	m.disk.mu.Lock()
 	m.disk.woken[woken] = m
@@ -146,16 +147,16 @@ func (m *memory) Run(ctx context.Context, hooks ...inbox.Hook) error {
 	return r.drain()
 }
 
-func (m *memory) Add(hooks ...inbox.Hook) error {
+func (m *memory) Add(handlers ...inbox.Handler) error {
 	if m.fault == addsNothing {
 		return nil
 	}
-	return m.active.Add(m.accepted(hooks)...)
+	return m.active.Add(m.accepted(handlers)...)
 }
 
-func (m *memory) Remove(hooks ...inbox.Hook) {
+func (m *memory) Remove(handlers ...inbox.Handler) {
 	if m.fault != removesNothing {
-		m.active.Remove(hooks...)
+		m.active.Remove(handlers...)
 	}
 }
 
@@ -171,8 +172,8 @@ func (m *memory) Shutdown(ctx context.Context) error {
 type memoryRun struct {
 	*memory
 	ctx        context.Context
-	dispatcher *inbox.Dispatcher
-	shut       map[string]inbox.Hook // the handlers that have been shut down; under the disk's lock
+	dispatcher *engine.Dispatcher
+	shut       map[string]inbox.Handler // the handlers that have been shut down; under the disk's lock
 }
 
 // take starts what is due, as far as there are places, and returns how long until something will be.
@@ -180,13 +181,13 @@ func (r *memoryRun) take() time.Duration {
 	r.disk.mu.Lock()
 	defer r.disk.mu.Unlock()
 	next := time.Hour
-	hooks := make(map[string]inbox.Hook)
-	for _, h := range r.dispatcher.Hooks() {
-		hooks[h.Vendor()+"/"+h.Endpoint()] = h
+	handlers := make(map[string]inbox.Handler)
+	for _, h := range r.dispatcher.Handlers() {
+		handlers[h.Vendor()+"/"+h.Endpoint()] = h
 	}
 	for _, row := range r.disk.rows {
-		hook := hooks[row.name()]
-		if hook == nil {
+		handler := handlers[row.name()]
+		if handler == nil {
 			r.absent(row)
 			continue
 		}
@@ -195,17 +196,17 @@ func (r *memoryRun) take() time.Duration {
 			if time.Until(row.due) <= 0 {
 				r.lose(row)
 			}
-		case inbox.Waiting:
-			if hook.Handles(row.delivery.Type) && r.fault != waitsForGood {
+		case inbox.Deferred:
+			if handler.Handles(row.delivery.Type) && r.fault != waitsForGood {
 				row.pend(0)
 			}
-		case inbox.Done, inbox.Dead, inbox.Pending:
+		case inbox.Done, inbox.DeadLettered, inbox.Pending:
 		}
 		switch {
 		case row.state != inbox.Pending && row.state != inbox.Running:
 		case time.Until(row.due) > 0:
 			next = min(next, time.Until(row.due))
-		case row.state == inbox.Pending && r.shut[row.name()] != hook && r.turnOf(row) && r.reserve(row):
+		case row.state == inbox.Pending && r.shut[row.name()] != handler && r.turnOf(row) && r.reserve(row):
 			r.pause(takesInTwoSteps)
 			r.begin(row)
 		}
@@ -216,25 +217,25 @@ func (r *memoryRun) take() time.Duration {
 // lose takes a delivery away from a process that has not been heard of for as long as its lease was.
 func (r *memoryRun) lose(row *row) {
 	row.taken++
-	d := r.policy.Lose(row.tried, row.alone || r.fault == lossesCountAtOnce, time.Now(), "lost")
+	d := engine.Lose(&r.policy, row.tried, row.alone || r.fault == lossesCountAtOnce, time.Now(), "lost")
 	if r.fault == lossesHaveNoBackoff {
 		d.After = 0
 	}
 	row.pend(d.After)
 	if r.fault != lossesLeaveNoTrace {
-		row.attempts = inbox.Append(row.attempts, d.Attempt)
+		row.attempts = engine.Append(row.attempts, d.Attempt)
 		if d.Attempt.Counted {
 			row.tried++
 		}
-		if d.Verdict == inbox.Bury && r.fault != lossesDoNotBury {
-			r.bury(row)
+		if d.Disposition == engine.DeadLetter && r.fault != lossesNeverDeadLetter {
+			r.deadLetter(row)
 		}
 	}
 }
 
 // turnOf reports whether a row may run next to those that run in this process: one suspect may.
 func (r *memoryRun) turnOf(row *row) bool {
-	row.alone = inbox.IsSuspect(row.attempts)
+	row.alone = engine.IsSuspect(row.attempts)
 	return !row.alone || r.fault == suspectsRunTogether || r.active.ReserveSuspect()
 }
 
@@ -243,7 +244,7 @@ func (r *memoryRun) begin(row *row) {
 	row.taken++
 	taken := row.taken
 	alone := row.alone
-	r.dispatcher.Go(r.deliveryOf(row), r.attemptOf(row), func(d inbox.Decision) {
+	r.dispatcher.Go(r.deliveryOf(row), r.attemptOf(row), func(d engine.Decision) {
 		r.disk.mu.Lock()
 		defer r.disk.mu.Unlock()
 		if alone {
@@ -258,26 +259,26 @@ func (r *memoryRun) begin(row *row) {
 }
 
 // settle puts down what becomes of a delivery that was run.
-func (r *memoryRun) settle(row *row, d inbox.Decision) {
+func (r *memoryRun) settle(row *row, d engine.Decision) {
 	row.attempts = r.appended(row.attempts, d.Attempt)
 	if d.Attempt.Counted {
 		row.tried++
 	}
 	if d.Attempt.Reason == webhook.ReasonShuttingDown && r.fault != spins {
-		for _, h := range r.dispatcher.Hooks() {
+		for _, h := range r.dispatcher.Handlers() {
 			if h.Vendor()+"/"+h.Endpoint() == row.name() {
 				r.shut[row.name()] = h // it would be taken again and again
 			}
 		}
 	}
-	switch d.Verdict {
-	case inbox.Finish:
+	switch d.Disposition {
+	case engine.Complete:
 		row.state, row.since = inbox.Done, time.Now()
-	case inbox.Bury:
-		r.bury(row)
-	case inbox.Shelve:
-		row.state = inbox.Waiting
-	case inbox.Again:
+	case engine.DeadLetter:
+		r.deadLetter(row)
+	case engine.Defer:
+		row.state = inbox.Deferred
+	case engine.Retry:
 		row.pend(d.After)
 		if r.fault == keepsWhatWasCancelled && r.ctx.Err() != nil {
 			row.state, row.due = inbox.Running, time.Now().Add(r.lease)
@@ -285,24 +286,24 @@ func (r *memoryRun) settle(row *row, d inbox.Decision) {
 	}
 }
 
-func (r *memoryRun) bury(row *row) {
+func (r *memoryRun) deadLetter(row *row) {
 	r.disk.deaths++
-	row.state, row.since, row.death = inbox.Dead, time.Now(), r.disk.deaths
+	row.state, row.since, row.death = inbox.DeadLettered, time.Now(), r.disk.deaths
 	e := r.entry(row)
 	if r.fault == alertsTooEarly {
 		row.state, row.due = inbox.Running, time.Now().Add(time.Hour)
 		time.AfterFunc(20*time.Millisecond, func() {
 			r.disk.mu.Lock()
 			defer r.disk.mu.Unlock()
-			row.state = inbox.Dead
+			row.state = inbox.DeadLettered
 		})
 	}
-	r.disk.mu.Unlock() // OnDead may well look into the inbox
+	r.disk.mu.Unlock() // OnDeadLetter may well look into the inbox
 	defer r.disk.mu.Lock()
 	r.alert(e)
 }
 
-func (m *memory) Dead(_ context.Context, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
+func (m *memory) DeadLetters(_ context.Context, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
 	return func(yield func(inbox.Entry, error) bool) {
 		m.disk.mu.Lock()
 		rows, err := m.find(f)
@@ -327,7 +328,7 @@ func (m *memory) Dead(_ context.Context, f inbox.Filter) iter.Seq2[inbox.Entry, 
 
 // find returns the dead that the filter selects, the longest dead first.
 func (m *memory) find(f inbox.Filter) ([]*row, error) {
-	if err := f.Check(); err != nil && m.fault != emptyIsAll {
+	if err := engine.CheckFilter(f); err != nil && m.fault != emptyIsAll {
 		return nil, err
 	}
 	var found []*row
@@ -400,7 +401,7 @@ func openMemory(f fault, lease time.Duration) func(testing.TB, string, inbox.Pol
 	var mu sync.Mutex
 	disks := make(map[string]*disk)
 	return func(t testing.TB, name string, p inbox.Policy) (inbox.Inbox, func()) {
-		p, err := p.WithDefaults()
+		p, err := engine.WithDefaults(p)
 		if err != nil {
 			t.Fatal(err)
 		}

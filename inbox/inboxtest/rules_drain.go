@@ -44,7 +44,7 @@ var drainRules = []rule{{
 		s.run(h)
 		c.awaitCalls(1, "b", "c", "d")
 		c.called(1, "after the next Run", "a", "b", "c", "d")
-		c.onlyDead(s, inbox.Filter{All: true}, "after the next Run")
+		c.onlyDeadLetters(s, inbox.Filter{All: true}, "after the next Run")
 		c.overtake(h)
 		c.awaitOutcomes(h, "a", 1)
 	},
@@ -108,7 +108,7 @@ var drainRules = []rule{{
 			}
 			returned := time.Now()
 			r = s.run(h)
-			dead := c.awaitDead(s, id)[id]
+			dead := c.awaitDeadLetters(s, id)[id]
 			// Nor has it recorded the end in time.
 			slow = slow || try < tries && len(dead.Attempts) > 0 && dead.Attempts[0].Outcome == inbox.Lost
 			if !slow {
@@ -181,7 +181,7 @@ var drainRules = []rule{{
 			s.closes()
 			s = c.open(inbox.Policy{MaxAttempts: 1})
 			r = s.run(s.handler(acme, plain).on(ping, fails(errCallback)))
-			dead := c.awaitDead(s, first, second)
+			dead := c.awaitDeadLetters(s, first, second)
 			// Nor has it recorded the end in time.
 			slow = slow || try < tries && len(dead[first].Attempts) > 0 && dead[first].Attempts[0].Outcome == inbox.Lost
 			if !slow {
@@ -228,7 +228,7 @@ var drainRules = []rule{{
 		c.called(0, "after the handler was shut down", waiting...)
 		h = s.handler(acme, plain).on(ping, fails(errCallback))
 		s.run(h)
-		dead := c.awaitDead(s, waiting...)
+		dead := c.awaitDeadLetters(s, waiting...)
 		for _, id := range waiting {
 			c.countedOnce(id, dead[id])
 		}
@@ -258,7 +258,7 @@ func (c *check) countedOnceAfterDrain(id string, e inbox.Entry) {
 }
 
 // shutdown shuts a handler down, as is done before the context of Run ends.
-func (c *check) shutdown(h *hook) {
+func (c *check) shutdown(h *handler) {
 	c.Helper()
 	ctx, cancel := c.patiently()
 	defer cancel()

@@ -65,7 +65,7 @@ var enqueueRules = []rule{{
 		h := s.handler(acme, plain).on(ping, succeed).on(pong, fails(webhook.Permanent(errCallback)))
 		h.sendNew(ping, "done")
 		h.sendNew(pong, "dead")
-		duplicates := func(when string, h *hook) {
+		duplicates := func(when string, h *handler) {
 			for id, eventType := range map[string]string{"done": ping, "dead": pong} {
 				if !h.send(eventType, id) {
 					c.brokenf("%s, a delivery was not taken for a duplicate", when)
@@ -75,7 +75,7 @@ var enqueueRules = []rule{{
 		duplicates("while it was pending", h)
 		r := s.run(h)
 		c.awaitCalls(1, "done")
-		c.awaitDead(s, "dead")
+		c.awaitDeadLetters(s, "dead")
 		duplicates("after it had run", h)
 		c.overtake(h)
 		r.stop()
@@ -148,7 +148,7 @@ var enqueueRules = []rule{{
 			want = append(want, d)
 		}
 		s.run(h)
-		dead := c.awaitDead(s, idsOf(want)...)
+		dead := c.awaitDeadLetters(s, idsOf(want)...)
 		for _, d := range want {
 			if field := difference(d, c.call(d.ID, 1).delivery); field != "" {
 				c.brokenf("to the callback, the delivery %.40q came back with %s", d.ID, field)
@@ -166,7 +166,7 @@ var enqueueRules = []rule{{
 		h := s.handler(acme, plain).on(ping, fails(webhook.Permanent(errCallback)))
 		h.postOnSocket(body(ping, "a"))
 		s.run(h)
-		e := c.awaitDead(s, "a")["a"]
+		e := c.awaitDeadLetters(s, "a")["a"]
 		for name := range e.Delivery.Header {
 			if name != "Content-Type" && name != traceHeader {
 				c.brokenf("the header %s was stored", name)

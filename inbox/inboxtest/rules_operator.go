@@ -22,21 +22,21 @@ var operatorRules = []rule{{
 		h := s.handler(acme, plain).on(ping, c.inTurn(fails(errCallback), fails(errCallback), fails(errCallback), fails(errCallback), succeed))
 		h.sendNew(ping, "a")
 		r := s.run(h)
-		id := c.awaitDead(s, "a")["a"].ID
+		id := c.awaitDeadLetters(s, "a")["a"].ID
 		time.Sleep(tick) // the Run has nothing to do
 		c.operate(s, tool.box.Retry, inbox.Filter{ID: id}, 1, "retrying it while a Run goes on")
 		c.awaitCalls(4, "a")
-		e := c.awaitDead(s, "a")["a"]
+		e := c.awaitDeadLetters(s, "a")["a"]
 		failed := attempt{webhook.Failed, true, errCallback.Error()}
 		c.history(e, failed, failed, failed, failed)
 		r.stop()
 		c.awaitAlerts(s, 2)
 		c.operate(s, s.box.Retry, inbox.Filter{ID: e.ID}, 1, "retrying it while there is no Run")
-		c.onlyDead(s, inbox.Filter{All: true}, "after all were retried")
+		c.onlyDeadLetters(s, inbox.Filter{All: true}, "after all were retried")
 		s.run(h)
 		c.awaitCalls(5, "a")
 		c.overtake(h)
-		c.onlyDead(s, inbox.Filter{All: true}, "after the callback succeeded")
+		c.onlyDeadLetters(s, inbox.Filter{All: true}, "after the callback succeeded")
 		if !h.send(ping, "a") {
 			c.brokenf("the delivery that was sent again was taken for a new one")
 		}
@@ -54,15 +54,15 @@ var operatorRules = []rule{{
 		h.post(misfit("b"))
 		s.run(h)
 		for n := 1; n <= 2; n++ {
-			e := c.awaitDead(s, "a", "b")
+			e := c.awaitDeadLetters(s, "a", "b")
 			c.called(n, "before it was retried", "a")
 			c.operate(s, s.box.Retry, inbox.Filter{ID: e["a"].ID}, 1, "retrying what was permanent")
 			c.operate(s, s.box.Retry, inbox.Filter{ID: e["b"].ID}, 1, "retrying what did not fit")
 			c.awaitCalls(n+1, "a")
 			c.awaitOutcomes(h, "b", n+1)
 		}
-		c.awaitDead(s, "b")
-		c.onlyDead(s, inbox.Filter{All: true}, "after the callback succeeded", "b")
+		c.awaitDeadLetters(s, "b")
+		c.onlyDeadLetters(s, inbox.Filter{All: true}, "after the callback succeeded", "b")
 	},
 }, {
 	name: "RetryOfWhatHasCompletedIsDone",
@@ -72,7 +72,7 @@ var operatorRules = []rule{{
 		h := s.handler(acme, plain).on(ping, completesAndFails)
 		h.sendNew(ping, "a")
 		s.run(h)
-		id := c.awaitDead(s, "a")["a"].ID
+		id := c.awaitDeadLetters(s, "a")["a"].ID
 		c.operate(s, s.box.Retry, inbox.Filter{ID: id}, 1, "retrying it")
 		c.awaitOutcomes(h, "a", 2)
 		c.overtake(h)
@@ -80,7 +80,7 @@ var operatorRules = []rule{{
 		if got := h.outcomes("a"); !slices.Equal(got, []webhook.Outcome{webhook.DeadLettered, webhook.Duplicate}) {
 			c.brokenf("it was tried with the outcomes %v", got)
 		}
-		c.onlyDead(s, inbox.Filter{All: true}, "after it was found completed")
+		c.onlyDeadLetters(s, inbox.Filter{All: true}, "after it was found completed")
 	},
 }, {
 	name: "RerunRunsUnderKeysOfItsOwn",
@@ -92,9 +92,9 @@ var operatorRules = []rule{{
 		d.Keys = append(d.Keys, keyOf("another name of a"))
 		s.enqueue(d)
 		r := s.run(h)
-		c.operate(s, s.box.Rerun, inbox.Filter{ID: c.awaitDead(s, "a")["a"].ID}, 1, "rerunning it")
+		c.operate(s, s.box.Rerun, inbox.Filter{ID: c.awaitDeadLetters(s, "a")["a"].ID}, 1, "rerunning it")
 		c.awaitCalls(3, "a")
-		e := c.awaitDead(s, "a")["a"]
+		e := c.awaitDeadLetters(s, "a")["a"]
 		c.history(e, attempt{webhook.DeadLettered, true, ""}, attempt{webhook.Failed, true, ""}, attempt{webhook.DeadLettered, true, ""})
 		r.stop()
 		s.closes()
@@ -110,7 +110,7 @@ var operatorRules = []rule{{
 		c.called(4, "after the fourth call succeeded", "a")
 		both := func(suffix string) string { return d.Keys[0] + suffix + " " + d.Keys[1] + suffix }
 		c.keys("a", both(""), both("#1"), both("#1"), both("#2"))
-		c.onlyDead(s, inbox.Filter{All: true}, "after the callback succeeded")
+		c.onlyDeadLetters(s, inbox.Filter{All: true}, "after the callback succeeded")
 	},
 }, {
 	name: "RetryAfterRerunKeepsItsKeys",
@@ -121,7 +121,7 @@ var operatorRules = []rule{{
 		h.sendNew(ping, "a")
 		s.run(h)
 		for i, do := range []operation{s.box.Rerun, s.box.Retry, s.box.Rerun} {
-			e := c.awaitDead(s, "a")["a"]
+			e := c.awaitDeadLetters(s, "a")["a"]
 			c.operate(s, do, inbox.Filter{ID: e.ID}, 1, "having it run again")
 			c.awaitCalls(i+2, "a")
 		}
@@ -136,14 +136,14 @@ var operatorRules = []rule{{
 		h := s.handler(acme, plain).on(ping, fails(webhook.Permanent(errCallback)))
 		h.sendNew(ping, "a", "b")
 		r := s.run(h)
-		dead := c.awaitDead(s, "a", "b")
+		dead := c.awaitDeadLetters(s, "a", "b")
 		c.operate(s, s.box.Discard, inbox.Filter{ID: dead["a"].ID}, 1, "discarding one")
-		c.onlyDead(s, inbox.Filter{All: true}, "after one was discarded", "b")
+		c.onlyDeadLetters(s, inbox.Filter{All: true}, "after one was discarded", "b")
 		r.stop()
 		s.closes()
 		s = c.open(inbox.Policy{})
 		h = s.handler(acme, plain).on(ping, succeed)
-		c.onlyDead(s, inbox.Filter{All: true}, "after one was discarded and the inbox opened again", "b")
+		c.onlyDeadLetters(s, inbox.Filter{All: true}, "after one was discarded and the inbox opened again", "b")
 		if !h.send(ping, "a") {
 			c.brokenf("the one that was discarded was taken for a new one")
 		}
@@ -163,14 +163,14 @@ var operatorRules = []rule{{
 		h.sendNew(ping, "dead")
 		other.sendNew(pong, "other")
 		r := s.run(h, other)
-		c.awaitDead(s, "dead")
-		waiting := inbox.Filter{State: inbox.Waiting, All: true}
+		c.awaitDeadLetters(s, "dead")
+		waiting := inbox.Filter{State: inbox.Deferred, All: true}
 		var found []inbox.Entry
-		c.awaitf(func() bool { found = c.dead(s, waiting); return len(found) == 4 },
+		c.awaitf(func() bool { found = c.deadLetters(s, waiting); return len(found) == 4 },
 			func() any { return fmt.Sprintf("%d are", len(found)) }, "the four deliveries without a callback were not listed")
 		byID := map[string]inbox.Entry{}
 		for _, e := range found {
-			if e.State != inbox.Waiting || e.Delivery.Type != pong {
+			if e.State != inbox.Deferred || e.Delivery.Type != pong {
 				c.brokenf("an entry of type %q with the state %q was listed", e.Delivery.Type, e.State)
 			}
 			byID[e.Delivery.ID] = e
@@ -178,10 +178,10 @@ var operatorRules = []rule{{
 		if _, err := s.box.Discard(context.Background(), inbox.Filter{ID: byID["a"].ID}); !errors.Is(err, inbox.ErrNotFound) {
 			c.brokenf("discarding one as a dead letter returned %v", err)
 		}
-		c.operate(s, s.box.Discard, inbox.Filter{State: inbox.Waiting, ID: byID["a"].ID}, 1, "discarding one by its ID")
-		c.operate(s, s.box.Discard, inbox.Filter{State: inbox.Waiting, Vendor: emca}, 1, "discarding a vendor's")
-		c.onlyDead(s, waiting, "after two were discarded", "b", "c")
-		c.onlyDead(s, inbox.Filter{All: true}, "after two without a callback were discarded", "dead")
+		c.operate(s, s.box.Discard, inbox.Filter{State: inbox.Deferred, ID: byID["a"].ID}, 1, "discarding one by its ID")
+		c.operate(s, s.box.Discard, inbox.Filter{State: inbox.Deferred, Vendor: emca}, 1, "discarding a vendor's")
+		c.onlyDeadLetters(s, waiting, "after two were discarded", "b", "c")
+		c.onlyDeadLetters(s, inbox.Filter{All: true}, "after two without a callback were discarded", "dead")
 		r.stop()
 		s.closes()
 		s = c.open(inbox.Policy{})
@@ -193,7 +193,7 @@ var operatorRules = []rule{{
 		c.awaitCalls(1, "b", "c")
 		c.overtake(h)
 		c.called(0, "after it was discarded", "a", "other")
-		if n := len(c.dead(s, waiting)); n > 0 {
+		if n := len(c.deadLetters(s, waiting)); n > 0 {
 			c.brokenf("%d deliveries were listed as without a callback after there was one", n)
 		}
 	},
@@ -202,18 +202,18 @@ var operatorRules = []rule{{
 	says: "Retry, Rerun and Discard of many by vendor, endpoint, type and time return how many there were, and leave all others alone.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{})
-		ids := c.graveyard(s) // 16, half of each
+		ids := c.fillDeadLetters(s) // 16, half of each
 		hours := func(n int) time.Time { return sent.Add(time.Duration(n) * time.Hour) }
 		c.operate(s, s.box.Discard, inbox.Filter{Vendor: acme, Until: hours(2)}, 4, "discarding a vendor's early ones")
 		c.operate(s, s.box.Retry, inbox.Filter{Vendor: acme, Type: ping}, 2, "retrying a vendor's pings")
 		c.operate(s, s.box.Rerun, inbox.Filter{Endpoint: "eu", From: hours(2)}, 3, "rerunning an endpoint's late ones")
-		var hooks []*hook
+		var handlers []*handler
 		for _, vendor := range []string{acme, emca} {
 			for _, endpoint := range []string{plain, "eu"} {
-				hooks = append(hooks, s.handler(vendor, endpoint).on(ping, succeed).on(pong, succeed))
+				handlers = append(handlers, s.handler(vendor, endpoint).on(ping, succeed).on(pong, succeed))
 			}
 		}
-		s.run(hooks...)
+		s.run(handlers...)
 		want := map[bool][]string{}
 		for _, id := range ids {
 			retried := strings.HasPrefix(id, acme) && strings.HasSuffix(id, "ping 2")
@@ -221,23 +221,23 @@ var operatorRules = []rule{{
 			want[retried || rerun] = append(want[retried || rerun], id)
 		}
 		c.awaitCalls(2, want[true]...)
-		c.overtake(hooks[0])
+		c.overtake(handlers[0])
 		c.called(2, "after it was to be run once more", want[true]...)
 		c.called(1, "after it was not to be run once more", want[false]...)
 		left := slices.DeleteFunc(want[false], func(id string) bool { return strings.HasPrefix(id, acme) && strings.HasSuffix(id, "1") })
-		c.onlyDead(s, inbox.Filter{All: true}, "after the others were discarded or run", left...)
+		c.onlyDeadLetters(s, inbox.Filter{All: true}, "after the others were discarded or run", left...)
 	},
 }, {
 	name: "DeadLettersMayBeDealtWithWhileListed",
 	says: "Dead letters may be retried, rerun and discarded one by one while they are being listed.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{})
-		ids := c.graveyard(s)
+		ids := c.fillDeadLetters(s)
 		ctx, cancel := c.patiently()
 		defer cancel()
 		do := []operation{s.box.Retry, s.box.Rerun, s.box.Discard}
 		seen := 0
-		for e, err := range s.box.Dead(ctx, inbox.Filter{All: true}) {
+		for e, err := range s.box.DeadLetters(ctx, inbox.Filter{All: true}) {
 			if err != nil {
 				c.brokenf("after %d of them had been dealt with, listing failed: %v", seen, err)
 			}
@@ -249,11 +249,11 @@ var operatorRules = []rule{{
 		if seen != len(ids) {
 			c.brokenf("%d of %d were listed", seen, len(ids))
 		}
-		c.onlyDead(s, inbox.Filter{All: true}, "after all were dealt with")
+		c.onlyDeadLetters(s, inbox.Filter{All: true}, "after all were dealt with")
 	},
 }}
 
-// completesAndFails completes its delivery, as a callback does within its own transaction, and then wants it buried.
+// completesAndFails completes its delivery, as a callback does within its own transaction, and then returns Permanent.
 func completesAndFails(ctx context.Context, _ *webhook.Delivery) error {
 	claims, ok := idempotency.ClaimsFromContext(ctx)
 	if !ok {

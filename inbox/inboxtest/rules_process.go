@@ -54,7 +54,7 @@ var processRules = []rule{{
 		if took := c.call("a", 2).began.Sub(began); took < c.Lease-tick {
 			c.brokenf("it was run elsewhere after %v, when a lease is %v long", took, c.Lease)
 		}
-		e := c.awaitDead(b, "a")["a"]
+		e := c.awaitDeadLetters(b, "a")["a"]
 		failed := attempt{webhook.Failed, true, errCallback.Error()}
 		c.history(e, attempt{inbox.Lost, false, ""}, failed, failed)
 	},
@@ -67,7 +67,7 @@ var processRules = []rule{{
 		b := c.open(inbox.Policy{MaxAttempts: 1})
 		h := b.guarded(acme, plain, c.memory()).on(ping, succeed)
 		b.run(h)
-		e := c.awaitDead(b, "a")["a"]
+		e := c.awaitDeadLetters(b, "a")["a"]
 		c.history(e, attempt{inbox.Lost, false, ""}, attempt{inbox.Lost, true, ""})
 		c.awaitAlerts(b, 1)
 		c.overtake(h)
@@ -109,7 +109,7 @@ var processRules = []rule{{
 				c.brokenf("%q was run again after %v, when a lease is %v long and the backoff %v", id, took, c.Lease, rest)
 			}
 		}
-		c.onlyDead(b, inbox.Filter{All: true}, "after they were lost")
+		c.onlyDeadLetters(b, inbox.Filter{All: true}, "after they were lost")
 	},
 }, {
 	name: "LateResultChangesNothing",
@@ -124,12 +124,12 @@ var processRules = []rule{{
 		c.overtake(h)
 		a.gate.open()
 		for _, id := range []string{"permanent", "failed"} {
-			c.awaitOutcomes(a.hook, id, 1)
+			c.awaitOutcomes(a.handler, id, 1)
 		}
 		time.Sleep(5 * tick)
 		a.closes()
 		c.overtake(h)
-		c.onlyDead(b, inbox.Filter{All: true}, "after the late results")
+		c.onlyDeadLetters(b, inbox.Filter{All: true}, "after the late results")
 		for _, id := range []string{"permanent", "failed"} {
 			if got := h.outcomes(id); !slices.Equal(got, []webhook.Outcome{webhook.Handled}) {
 				c.brokenf("%q was tried elsewhere with the outcomes %v", id, got)
@@ -154,21 +154,21 @@ func (c *check) share(name string) (twice string) {
 	c.Helper()
 	const deliveries = 40
 	var sites []*site
-	var hooks []*hook
+	var handlers []*handler
 	for range 2 {
 		s := c.open(inbox.Policy{})
 		sites = append(sites, s)
 		// Each has a store of its own, so that nothing but the inbox keeps them apart.
-		hooks = append(hooks, s.guarded(acme, plain, c.memory()).on(ping, succeed))
+		handlers = append(handlers, s.guarded(acme, plain, c.memory()).on(ping, succeed))
 	}
-	runs := []*run{sites[0].run(hooks[0]), sites[1].run(hooks[1])}
+	runs := []*run{sites[0].run(handlers[0]), sites[1].run(handlers[1])}
 	ids := make([]string, deliveries)
 	for i := range ids {
 		ids[i] = fmt.Sprint(name, ", ", i)
-		hooks[i%2].sendNew(ping, ids[i])
+		handlers[i%2].sendNew(ping, ids[i])
 	}
 	c.awaitCalls(1, ids...)
-	c.overtake(hooks[0])
+	c.overtake(handlers[0])
 	for _, r := range runs {
 		r.stop()
 	}
@@ -187,9 +187,9 @@ func (c *check) share(name string) (twice string) {
 type wreck struct {
 	*site
 
-	hook *hook
-	gate *gate
-	run  *run
+	handler *handler
+	gate    *gate
+	run     *run
 }
 
 // strand takes deliveries in a process whose callbacks, which have been called when it returns, go on until the gate is
@@ -204,11 +204,11 @@ func (c *check) strandAgain(p inbox.Policy, then callback, n int, ids ...string)
 	c.Helper()
 	p.DrainTimeout = tick
 	w := &wreck{site: c.open(p), gate: c.gate()}
-	w.hook = w.guarded(acme, plain, c.memory()).on(ping, w.gate.wait(then))
+	w.handler = w.guarded(acme, plain, c.memory()).on(ping, w.gate.wait(then))
 	if n == 1 {
-		w.hook.sendNew(ping, ids...)
+		w.handler.sendNew(ping, ids...)
 	}
-	w.run = w.site.run(w.hook)
+	w.run = w.site.run(w.handler)
 	c.awaitStarted(n, ids...)
 	return w
 }

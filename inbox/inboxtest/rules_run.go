@@ -27,7 +27,7 @@ var runRules = []rule{{
 		c.awaitOutcomes(h, "a", 1)
 		c.overtake(h)
 		r.stop()
-		c.onlyDead(s, inbox.Filter{All: true}, "after the delivery was found completed")
+		c.onlyDeadLetters(s, inbox.Filter{All: true}, "after the delivery was found completed")
 		if !h.send(ping, "a") {
 			c.brokenf("after it was found completed, it was not taken for a duplicate")
 		}
@@ -47,7 +47,7 @@ var runRules = []rule{{
 		h := s.guarded(acme, plain, store).on(ping, fails(errCallback))
 		h.sendNew(ping, "a")
 		s.run(h)
-		e := c.awaitDead(s, "a")["a"]
+		e := c.awaitDeadLetters(s, "a")["a"]
 		want := []webhook.Outcome{webhook.InFlight, webhook.InFlight, webhook.InFlight, webhook.Failed}
 		if got := h.outcomes("a"); !slices.Equal(got, want) {
 			c.brokenf("it was tried with the outcomes %v", got)
@@ -87,7 +87,7 @@ var againRules = []rule{{
 		if !slices.Equal(asked, []int{1, 2, 3}) {
 			c.brokenf("the backoff was asked for the failures %v rather than 1, 2, 3", asked)
 		}
-		c.onlyDead(s, inbox.Filter{All: true}, "after the callback succeeded")
+		c.onlyDeadLetters(s, inbox.Filter{All: true}, "after the callback succeeded")
 	},
 }, {
 	name: "RetryAfterIsHonoured",
@@ -107,7 +107,7 @@ var againRules = []rule{{
 	check: func(c *check) {
 		far := map[string]time.Duration{"3 days": 72 * time.Hour, "300 days": 300 * 24 * time.Hour, "never": math.MaxInt64}
 		s := c.open(inbox.Policy{})
-		serve := func() (*hook, *run) {
+		serve := func() (*handler, *run) {
 			h := s.handler(acme, plain).on(ping, func(_ context.Context, d *webhook.Delivery) error {
 				return webhook.RetryAfter(far[d.ID], errCallback)
 			})
@@ -130,7 +130,7 @@ var againRules = []rule{{
 				c.brokenf("the delivery to be tried after %s was lost", id)
 			}
 		}
-		c.onlyDead(s, inbox.Filter{All: true}, "after a RetryAfter")
+		c.onlyDeadLetters(s, inbox.Filter{All: true}, "after a RetryAfter")
 	},
 }, {
 	name: "RetryAfterCounts",
@@ -140,7 +140,7 @@ var againRules = []rule{{
 		h := s.handler(acme, plain).on(ping, fails(webhook.RetryAfter(time.Millisecond, errCallback)))
 		h.sendNew(ping, "a")
 		s.run(h)
-		e := c.awaitDead(s, "a")["a"]
+		e := c.awaitDeadLetters(s, "a")["a"]
 		c.called(2, "after it became a dead letter", "a")
 		c.history(e, attempt{webhook.Failed, true, errCallback.Error()}, attempt{webhook.Failed, true, errCallback.Error()})
 	},

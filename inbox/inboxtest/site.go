@@ -22,8 +22,8 @@ type site struct {
 	box    inbox.Inbox
 	closes func()
 
-	mu     sync.Mutex
-	buried []inbox.Entry // what OnDead was called with
+	mu           sync.Mutex
+	deadLettered []inbox.Entry // what OnDeadLetter was called with
 }
 
 // open opens the inbox of the case, as one more process. What the policy leaves open is made quick, and so patient that
@@ -40,10 +40,10 @@ func (c *check) open(p inbox.Policy) *site {
 	if p.Logger == nil {
 		p.Logger = slog.New(slog.NewJSONHandler(c.log, nil))
 	}
-	alert := p.OnDead
-	p.OnDead = func(ctx context.Context, e inbox.Entry) {
+	alert := p.OnDeadLetter
+	p.OnDeadLetter = func(ctx context.Context, e inbox.Entry) {
 		s.mu.Lock()
-		s.buried = append(s.buried, e)
+		s.deadLettered = append(s.deadLettered, e)
 		s.mu.Unlock()
 		if alert != nil {
 			alert(ctx, e)
@@ -56,23 +56,23 @@ func (c *check) open(p inbox.Policy) *site {
 // backoff is what failed deliveries rest where a case does not say.
 const backoff = 5 * time.Millisecond
 
-// alerts returns the IDs of the deliveries that OnDead was called with, in that order.
+// alerts returns the IDs of the deliveries that OnDeadLetter was called with, in that order.
 func (s *site) alerts() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ids := make([]string, len(s.buried))
-	for i, e := range s.buried {
+	ids := make([]string, len(s.deadLettered))
+	for i, e := range s.deadLettered {
 		ids[i] = e.Delivery.ID
 	}
 	return ids
 }
 
-// awaitAlerts waits until OnDead has been called n times.
+// awaitAlerts waits until OnDeadLetter has been called n times.
 func (c *check) awaitAlerts(s *site, n int) {
 	c.Helper()
-	c.awaitf(func() bool { return len(s.alerts()) >= n }, func() any { return s.alerts() }, "OnDead had not been called %d times", n)
+	c.awaitf(func() bool { return len(s.alerts()) >= n }, func() any { return s.alerts() }, "OnDeadLetter had not been called %d times", n)
 	if got := s.alerts(); len(got) > n {
-		c.brokenf("OnDead had been called %d times rather than %d: %q", len(got), n, got)
+		c.brokenf("OnDeadLetter had been called %d times rather than %d: %q", len(got), n, got)
 	}
 }
 
@@ -134,22 +134,22 @@ type run struct {
 }
 
 // run has the inbox run deliveries until the end of the case, or until the run is stopped.
-func (s *site) run(hooks ...*hook) *run { return s.runUnder(context.Background(), hooks...) }
+func (s *site) run(handlers ...*handler) *run { return s.runUnder(context.Background(), handlers...) }
 
-func (s *site) runUnder(parent context.Context, hooks ...*hook) *run {
+func (s *site) runUnder(parent context.Context, handlers ...*handler) *run {
 	ctx, cancel := context.WithCancel(parent)
 	r := &run{c: s.c, cancel: cancel, returned: make(chan struct{})}
 	s.c.runs = append(s.c.runs, r)
 	go func() {
 		defer close(r.returned)
-		r.err = s.box.Run(ctx, hooksOf(hooks)...)
+		r.err = s.box.Run(ctx, handlersOf(handlers)...)
 	}()
 	return r
 }
 
-func hooksOf(hooks []*hook) []inbox.Hook {
-	list := make([]inbox.Hook, len(hooks))
-	for i, h := range hooks {
+func handlersOf(handlers []*handler) []inbox.Handler {
+	list := make([]inbox.Handler, len(handlers))
+	for i, h := range handlers {
 		list[i] = h
 	}
 	return list
@@ -304,7 +304,7 @@ var markers atomic.Int64
 
 // overtake enqueues deliveries and waits until they have run: whatever was to be run before will have been, too. The
 // inbox of the handler must be running it.
-func (c *check) overtake(h *hook) {
+func (c *check) overtake(h *handler) {
 	c.Helper()
 	for range 3 {
 		id := fmt.Sprint("marker ", markers.Add(1))

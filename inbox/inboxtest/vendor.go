@@ -61,8 +61,8 @@ func (c *check) profile(vendor string) vendors.Profile {
 	}
 }
 
-// A hook is the handler of one vendor at one endpoint in one process.
-type hook struct {
+// A handler is the handler of one vendor at one endpoint in one process.
+type handler struct {
 	*webhook.Handler
 	c      *check
 	sender *webhooktest.Sender
@@ -72,17 +72,17 @@ type hook struct {
 }
 
 // handler returns a handler that gives its deliveries to the inbox of s, with the store of the case.
-func (s *site) handler(vendor, endpoint string) *hook {
+func (s *site) handler(vendor, endpoint string) *handler {
 	s.c.Helper()
 	return s.guarded(vendor, endpoint, s.c.storeFor(s.box))
 }
 
 // guarded is handler with a store of its own; nil is the inbox's.
-func (s *site) guarded(vendor, endpoint string, store idempotency.Store) *hook {
+func (s *site) guarded(vendor, endpoint string, store idempotency.Store) *handler {
 	c := s.c
 	c.Helper()
 	key := signature.NewKey("blue", signingKey)
-	h := &hook{c: c}
+	h := &handler{c: c}
 	v := webhooktest.Vendor{Profile: c.profile(vendor)}
 	handler, err := webhook.NewHandler(v.Profile, vendors.HandlerConfig{Endpoint: endpoint, Keys: []signature.Key{key}}, &webhook.Options{
 		Inbox:           s.box,
@@ -101,7 +101,7 @@ func (s *site) guarded(vendor, endpoint string, store idempotency.Store) *hook {
 }
 
 // on registers a callback, all calls of which are recorded in the case.
-func (h *hook) on(eventType string, callback callback) *hook {
+func (h *handler) on(eventType string, callback callback) *handler {
 	kinds[eventType].On(h.Handler, func(ctx context.Context, e *event) error {
 		return h.c.calls.record(ctx, e.Delivery(), callback)
 	})
@@ -113,14 +113,14 @@ type callback func(ctx context.Context, d *webhook.Delivery) error
 
 func succeed(context.Context, *webhook.Delivery) error { return nil }
 
-func (h *hook) observe(_ context.Context, o webhook.Observation) {
+func (h *handler) observe(_ context.Context, o webhook.Observation) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.seen = append(h.seen, o)
 }
 
 // outcomes returns what the handler has made of a delivery so far, each time it was given it out of the inbox.
-func (h *hook) outcomes(id string) []webhook.Outcome {
+func (h *handler) outcomes(id string) []webhook.Outcome {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var outcomes []webhook.Outcome
@@ -133,7 +133,7 @@ func (h *hook) outcomes(id string) []webhook.Outcome {
 }
 
 // awaitOutcomes waits until the handler has been given a delivery n times, and no more.
-func (c *check) awaitOutcomes(h *hook, id string, n int) {
+func (c *check) awaitOutcomes(h *handler, id string, n int) {
 	c.Helper()
 	c.awaitf(func() bool { return len(h.outcomes(id)) >= n }, func() any { return h.outcomes(id) }, "%q had not been tried %d times", id, n)
 	if got := h.outcomes(id); len(got) > n {
@@ -154,14 +154,14 @@ func misfit(id string) []byte {
 }
 
 // send delivers an event of that type, which must be accepted, and tells whether it was there already.
-func (h *hook) send(eventType, id string) (duplicate bool) {
+func (h *handler) send(eventType, id string) (duplicate bool) {
 	h.c.Helper()
 	duplicate, _ = h.post(body(eventType, id))
 	return duplicate
 }
 
 // sendNew delivers events that must not be there yet.
-func (h *hook) sendNew(eventType string, ids ...string) {
+func (h *handler) sendNew(eventType string, ids ...string) {
 	h.c.Helper()
 	for _, id := range ids {
 		if h.send(eventType, id) {
@@ -171,7 +171,7 @@ func (h *hook) sendNew(eventType string, ids ...string) {
 }
 
 // post delivers a body, signed, and returns what the handler has made of it.
-func (h *hook) post(body []byte) (duplicate bool, d *webhook.Delivery) {
+func (h *handler) post(body []byte) (duplicate bool, d *webhook.Delivery) {
 	h.c.Helper()
 	result, tries := h.sender.Process(h.delivery(body)), 1
 	for ; tries < 10 && result.Outcome == webhook.Unavailable; tries++ { // the machine is slow, and the vendor sends it again
@@ -184,7 +184,7 @@ func (h *hook) post(body []byte) (duplicate bool, d *webhook.Delivery) {
 }
 
 // postOnSocket delivers a body as a server would, with all that must not be stored, and must be answered 200.
-func (h *hook) postOnSocket(body []byte) {
+func (h *handler) postOnSocket(body []byte) {
 	h.c.Helper()
 	d := h.delivery(body)
 	for name, value := range secretHeaders {
@@ -200,7 +200,7 @@ var secretHeaders = map[string]string{
 	"Authorization": "Bearer secret-in-a-header", "Cookie": "session=secret-in-a-header", "X-Api-Key": "secret-in-a-header",
 }
 
-func (h *hook) delivery(body []byte) *webhooktest.Delivery {
+func (h *handler) delivery(body []byte) *webhooktest.Delivery {
 	d := h.sender.Raw(body)
 	d.Header = http.Header{traceHeader: {"trace \u00e9 \"1\""}}
 	return d

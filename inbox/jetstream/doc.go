@@ -96,14 +96,14 @@
 //	subscribe  _INBOX.>
 //
 // STREAM.CREATE is needed only where New creates the streams. A process that only receives deliveries, and calls neither Run nor
-// Dead, needs STREAM.INFO, AIHOOKS.in.> and _INBOX.>. If an operator has set allow_direct on the stream AIHOOKS, its messages are
+// DeadLetters, needs STREAM.INFO, AIHOOKS.in.> and _INBOX.>. If an operator has set allow_direct on the stream AIHOOKS, its messages are
 // read by $JS.API.DIRECT.GET.AIHOOKS. The server does not answer a request that it refuses: the error is a timeout, and names the
 // last refusal on the connection.
 //
 // # Clocks
 //
 // The server counts leases and rests, so the clock of a process may be wrong, or set, without a delivery waiting for it. The
-// server deletes dead letters by its own clock if [Options].DeadRetention is set.
+// server deletes dead letters by its own clock if [Options].DeadLetterRetention is set.
 //
 // # When the server is away
 //

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -87,7 +88,7 @@ func (m *message) encode(subject string) (*nats.Msg, error) {
 
 // short cuts the texts of errors until all attempts fit: those who are long are cut, and no attempt is left out.
 func short(attempts []inbox.Attempt) ([]inbox.Attempt, error) {
-	for most := inbox.MaxError; ; most /= 2 {
+	for most := engine.MaxError; ; most /= 2 {
 		text, err := json.Marshal(attempts)
 		if err != nil {
 			return nil, fmt.Errorf("jetstream: the attempts cannot be written: %w", err)
@@ -109,7 +110,7 @@ var errForeign = errors.New("jetstream: the message was not stored by an inbox")
 // decode reads a message. If it cannot be read, it returns what is known of it all the same.
 func (n names) decode(subject string, header nats.Header, data []byte, at time.Time) (*message, error) {
 	m := &message{delivery: &webhook.Delivery{ReceivedAt: at.UTC(), Body: data, ID: subject}}
-	m.delivery.Vendor, m.delivery.Endpoint, _ = n.hookOf(subject)
+	m.delivery.Vendor, m.delivery.Endpoint, _ = n.endpointOf(subject)
 	m.delivery.Keys = []string{fmt.Sprintf("%s/%d", subject, at.UnixNano())}
 	meta := []byte(header.Get(headerDelivery))
 	if text := header.Get(headerState); text != "" {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 )
 
 // An Inbox is an [inbox.Inbox] in three JetStream streams. It has nothing to be closed: the connection is the user's, to
@@ -26,7 +27,7 @@ type Inbox struct {
 	next    string              // what the subjects begin with that messages are asked for on
 	streams [3]jetstream.Stream // in the order of configs
 
-	active   inbox.Runs
+	active   engine.Runs
 	saidAt   atomic.Int64 // when report said something last, in Unix nanoseconds
 	unusable atomic.Bool  // a stream is gone, or must not be used: see examine
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 )
 
 // The defaults of [Options].
@@ -54,9 +55,9 @@ type Options struct {
 	// the account allows.
 	MaxMessages, MaxBytes int64
 
-	// DeadRetention is for how long dead letters are kept, where streams are created. The server deletes them without a
+	// DeadLetterRetention is for how long dead letters are kept, where streams are created. The server deletes them without a
 	// word. Zero: until they are retried or discarded.
-	DeadRetention time.Duration
+	DeadLetterRetention time.Duration
 
 	// Lease is for how long a process that is not heard of keeps the deliveries that it runs. It is renewed while they
 	// run, however long that is. It is the same in all processes. Defaults to [DefaultLease].
@@ -73,7 +74,7 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	for name, n := range map[string]int64{
 		"Replicas": int64(c.Replicas), "Window": int64(c.Window), "MaxMessages": c.MaxMessages, "MaxBytes": c.MaxBytes,
-		"DeadRetention": int64(c.DeadRetention), "Lease": int64(c.Lease),
+		"DeadLetterRetention": int64(c.DeadLetterRetention), "Lease": int64(c.Lease),
 	} {
 		if n < 0 {
 			return c, fmt.Errorf("jetstream: Options.%s cannot be negative", name)
@@ -104,6 +105,6 @@ func (o *Options) withDefaults() (Options, error) {
 		return c, fmt.Errorf("jetstream: Options.Lease (%v) must be at least %v", c.Lease, minLease)
 	}
 	var err error
-	c.Policy, err = c.Policy.WithDefaults()
+	c.Policy, err = engine.WithDefaults(c.Policy)
 	return c, err
 }

@@ -27,14 +27,14 @@ type puller struct {
 }
 
 const (
-	takeMost = 128 // how many deliveries of a hook are asked for at once; all of them are begun at once
+	takeMost = 128 // how many deliveries of a handler are asked for at once; all of them are begun at once
 
-	// A request waits this long for a message, where there is none: idlePerHook for each hook of the Run, within the bounds. So
-	// a Run without work sends at most one request in idlePerHook, up to a thousand hooks. The end of a Run waits for the
+	// A request waits this long for a message, where there is none: idlePerHandler for each handler of the Run, within the bounds. So
+	// a Run without work sends at most one request in idlePerHandler, up to a thousand handlers. The end of a Run waits for the
 	// requests that are open: the server cannot take one back without the loss of a message that it has just sent.
-	leastIdle   = 500 * time.Millisecond
-	idlePerHook = 5 * time.Millisecond
-	mostIdle    = 5 * time.Second
+	leastIdle      = 500 * time.Millisecond
+	idlePerHandler = 5 * time.Millisecond
+	mostIdle       = 5 * time.Second
 
 	// overdue is how much longer the answer may take.
 	overdue = time.Second
@@ -46,7 +46,7 @@ const (
 func (r *run) idle() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return min(max(leastIdle, time.Duration(len(r.hooks))*idlePerHook), mostIdle)
+	return min(max(leastIdle, time.Duration(len(r.handlers))*idlePerHandler), mostIdle)
 }
 
 func newPuller(b *Inbox, vendor, endpoint string) (*puller, error) {
@@ -94,8 +94,8 @@ func isStatus(msg *nats.Msg) bool {
 	return len(msg.Data) == 0 && len(msg.Header["Status"]) > 0 && len(msg.Header[headerDelivery]) == 0
 }
 
-// consumer creates the hook's consumer, or has it as it should be.
-func (h *hookRun) consumer(ctx context.Context) error {
+// consumer creates the handler's consumer, or has it as it should be.
+func (h *handlerRun) consumer(ctx context.Context) error {
 	b := h.run.box
 	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
@@ -119,7 +119,7 @@ const troublePause = 200 * time.Millisecond
 
 // pull asks for deliveries, as far as there are places, until ctx ends. It calls done when it begins none any more, and
 // returns once none can come, all having been given back.
-func (h *hookRun) pull(ctx context.Context, done func()) {
+func (h *handlerRun) pull(ctx context.Context, done func()) {
 	begins := true
 	defer func() {
 		if begins {
@@ -172,7 +172,7 @@ func pause(ctx context.Context, d time.Duration) {
 }
 
 // turn has all that is there begun, as far as there are places, or else waits for one message.
-func (h *hookRun) turn(ctx context.Context) error {
+func (h *handlerRun) turn(ctx context.Context) error {
 	d := h.run.dispatcher
 	if !h.more {
 		// No place is reserved for what is waited for, so that others have them all.
@@ -196,7 +196,7 @@ func (h *hookRun) turn(ctx context.Context) error {
 }
 
 // take asks for messages and has them begun as they come.
-func (h *hookRun) take(ctx context.Context, n int, wait time.Duration) (got int, err error) {
+func (h *handlerRun) take(ctx context.Context, n int, wait time.Duration) (got int, err error) {
 	p := h.puller
 	if err := p.ask(n, wait); err != nil {
 		return 0, fmt.Errorf("jetstream: %w", err)
@@ -230,7 +230,7 @@ func (h *hookRun) take(ctx context.Context, n int, wait time.Duration) (got int,
 var errNoAnswer = errors.New("jetstream: the server does not answer")
 
 // accept has a message begun once there is a place.
-func (h *hookRun) accept(ctx context.Context, msg *nats.Msg) {
+func (h *handlerRun) accept(ctx context.Context, msg *nats.Msg) {
 	r := h.run
 	t, err := r.box.read(msg)
 	if err != nil {
@@ -258,7 +258,7 @@ func (h *hookRun) accept(ctx context.Context, msg *nats.Msg) {
 }
 
 // returnLate gives back what has been asked for and comes now, until the server says that there is no more.
-func (h *hookRun) returnLate() {
+func (h *handlerRun) returnLate() {
 	p := h.puller
 	timer := time.NewTimer(max(0, time.Until(p.open)))
 	defer timer.Stop()

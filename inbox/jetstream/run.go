@@ -13,6 +13,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -20,21 +21,21 @@ import (
 type run struct {
 	box        *Inbox
 	name       string // tells it apart from all others
-	dispatcher *inbox.Dispatcher
+	dispatcher *engine.Dispatcher
 	changed    chan struct{}   // the handlers have, for what waits for a callback
 	settling   context.Context // outlasts the callbacks, for what came of them
 	returning  context.Context // outlasts the Run's own a little, for what is not begun any more
 	preparing  sync.WaitGroup  // of deliveries that may yet be begun
 	ending     chan struct{}   // holds one for each delivery that is done, and that the server is being told of
 
-	mu    sync.Mutex
-	held  map[*taken]struct{} // what is leased
-	hooks map[string]*hookRun
+	mu       sync.Mutex
+	held     map[*taken]struct{} // what is leased
+	handlers map[string]*handlerRun
 }
 
-// A hookRun is what a run knows of one hook. Its goroutine asks for the hook's deliveries.
-type hookRun struct {
-	inbox.Hook
+// A handlerRun is what a run knows of one handler. Its goroutine asks for the handler's deliveries.
+type handlerRun struct {
+	inbox.Handler
 	run    *run
 	cancel context.CancelFunc // ends its goroutine
 	freed  chan struct{}
@@ -48,21 +49,21 @@ type hookRun struct {
 	closed bool // the handler has been shut down
 }
 
-func (h *hookRun) close() {
+func (h *handlerRun) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closed = true
 }
 
-func (h *hookRun) isClosed() bool {
+func (h *handlerRun) isClosed() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.closed
 }
 
 // Run implements [inbox.Inbox].
-func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
-	d, end, err := b.active.Begin(ctx, b.options.Policy, hooks...)
+func (b *Inbox) Run(ctx context.Context, handlers ...inbox.Handler) error {
+	d, end, err := b.active.Begin(ctx, b.options.Policy, handlers...)
 	if err != nil {
 		return err
 	}
@@ -77,25 +78,25 @@ func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
 	defer returned()
 	r.returning = returning
 	context.AfterFunc(ctx, func() { time.AfterFunc(returnPatience, returned) })
-	tending, stop := context.WithCancel(settling)
+	maintaining, stop := context.WithCancel(settling)
 	defer stop()
-	var tenders, starting, pulling sync.WaitGroup
+	var maintainers, starting, pulling sync.WaitGroup
 	starting.Go(func() {
-		r.follow(ctx, func(ctx context.Context, h *hookRun) {
+		r.follow(ctx, func(ctx context.Context, h *handlerRun) {
 			starting.Add(1)
 			pulling.Go(func() { h.pull(ctx, starting.Done) })
 		})
 	})
-	tenders.Go(func() { r.renew(tending) })
-	tenders.Go(func() { r.spread(tending) })
-	tenders.Go(func() { r.tend(ctx) })
+	maintainers.Go(func() { r.renew(maintaining) })
+	maintainers.Go(func() { r.spread(maintaining) })
+	maintainers.Go(func() { r.maintain(ctx) })
 	starting.Wait() // until ctx has ended
 	r.preparing.Wait()
 	err = d.Drain() // leases are renewed meanwhile
 	pulling.Wait()  // what came late has been given back
 	r.awaitEnding()
 	stop()
-	tenders.Wait()
+	maintainers.Wait()
 	if context.Cause(ctx) == errClosed { //nolint:errorlint // it is set as it is
 		b.options.Policy.Logger.Error("inbox: Run ends because the NATS connection is closed; deliveries are refused with 503", "stream", b.name, "error", b.nc.LastError())
 		err = errors.Join(err, errClosed)
@@ -129,12 +130,12 @@ func (b *Inbox) whileConnected(ctx context.Context) (connected context.Context, 
 }
 
 // follow starts a goroutine for each handler that the Run has, and ends those of handlers that are removed, until ctx ends.
-func (r *run) follow(ctx context.Context, start func(context.Context, *hookRun)) {
+func (r *run) follow(ctx context.Context, start func(context.Context, *handlerRun)) {
 	for ctx.Err() == nil {
 		for _, h := range r.refresh() {
-			hookCtx, cancel := context.WithCancel(ctx)
+			handlerCtx, cancel := context.WithCancel(ctx)
 			h.cancel = cancel
-			start(hookCtx, h)
+			start(handlerCtx, h)
 		}
 		select {
 		case <-ctx.Done():
@@ -151,40 +152,40 @@ func (r *run) follow(ctx context.Context, start func(context.Context, *hookRun))
 }
 
 // refresh takes over the handlers that the Run has now, and returns the new ones.
-func (r *run) refresh() (added []*hookRun) {
-	current := r.dispatcher.Hooks()
+func (r *run) refresh() (added []*handlerRun) {
+	current := r.dispatcher.Handlers()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	before := r.hooks
-	r.hooks = make(map[string]*hookRun, len(current))
-	for _, hook := range current {
-		name := consumerName(hook.Vendor(), hook.Endpoint())
+	before := r.handlers
+	r.handlers = make(map[string]*handlerRun, len(current))
+	for _, handler := range current {
+		name := consumerName(handler.Vendor(), handler.Endpoint())
 		h := before[name]
-		if h == nil || h.Hook != hook {
-			h = &hookRun{Hook: hook, run: r, freed: make(chan struct{}, 1)}
+		if h == nil || h.Handler != handler {
+			h = &handlerRun{Handler: handler, run: r, freed: make(chan struct{}, 1)}
 			added = append(added, h)
 		}
-		r.hooks[name] = h
+		r.handlers[name] = h
 	}
 	for name, h := range before {
-		if r.hooks[name] != h {
+		if r.handlers[name] != h {
 			h.cancel()
 		}
 	}
 	return added
 }
 
-func (r *run) list() []*hookRun {
+func (r *run) list() []*handlerRun {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Collect(maps.Values(r.hooks))
+	return slices.Collect(maps.Values(r.handlers))
 }
 
 // Add implements [inbox.Inbox].
-func (b *Inbox) Add(hooks ...inbox.Hook) error { return b.active.Add(hooks...) }
+func (b *Inbox) Add(handlers ...inbox.Handler) error { return b.active.Add(handlers...) }
 
 // Remove implements [inbox.Inbox].
-func (b *Inbox) Remove(hooks ...inbox.Hook) { b.active.Remove(hooks...) }
+func (b *Inbox) Remove(handlers ...inbox.Handler) { b.active.Remove(handlers...) }
 
 // Shutdown implements [inbox.Inbox]. The connection stays open.
 func (b *Inbox) Shutdown(ctx context.Context) error { return b.active.Shutdown(ctx) }
@@ -214,7 +215,7 @@ func (r *run) awaitEnding() {
 	}
 }
 
-// spread tells every hook's goroutine that places have been given back.
+// spread tells every handler's goroutine that places have been given back.
 func (r *run) spread(ctx context.Context) {
 	for {
 		select {
@@ -295,7 +296,7 @@ func (r *run) leased(t *taken) bool {
 }
 
 // begin has a delivery called back, in the place that is reserved for it.
-func (r *run) begin(ctx context.Context, h *hookRun, t *taken) {
+func (r *run) begin(ctx context.Context, h *handlerRun, t *taken) {
 	r.hold(t)
 	if t.n == 1 && t.spoiled == nil && ctx.Err() == nil { // as nearly all are
 		r.start(h, t)
@@ -303,7 +304,7 @@ func (r *run) begin(ctx context.Context, h *hookRun, t *taken) {
 	}
 	r.preparing.Go(func() {
 		switch prepared := r.prepare(ctx, h, t); {
-		case prepared && !inbox.IsSuspect(t.attempts):
+		case prepared && !engine.IsSuspect(t.attempts):
 			r.start(h, t)
 		case prepared:
 			r.dispatcher.Unreserve(h.Vendor(), h.Endpoint(), 1) // others use it meanwhile
@@ -319,7 +320,7 @@ func (r *run) begin(ctx context.Context, h *hookRun, t *taken) {
 const suspectTick = 20 * time.Millisecond
 
 // startAlone has a suspect called back once no other one runs. Meanwhile its lease is renewed.
-func (r *run) startAlone(ctx context.Context, h *hookRun, t *taken) {
+func (r *run) startAlone(ctx context.Context, h *handlerRun, t *taken) {
 	for ; ctx.Err() == nil && !h.isClosed(); pause(ctx, suspectTick) {
 		if !r.box.active.ReserveSuspect() {
 			continue
@@ -349,9 +350,9 @@ func (r *run) end(t *taken) {
 	r.drop(t)
 }
 
-func (r *run) start(h *hookRun, t *taken) {
-	r.dispatcher.Go(t.delivery, t.state.Tried+1, func(d inbox.Decision) {
-		if d.Verdict == inbox.Finish {
+func (r *run) start(h *handlerRun, t *taken) {
+	r.dispatcher.Go(t.delivery, t.state.Tried+1, func(d engine.Decision) {
+		if d.Disposition == engine.Complete {
 			r.finish(t)
 			return
 		}
@@ -377,32 +378,32 @@ func (r *run) finish(t *taken) {
 
 // prepare finds out what became of the delivery before, and reports whether it is to be run now. If not, it has done what
 // is to be done instead.
-func (r *run) prepare(ctx context.Context, h *hookRun, t *taken) bool {
+func (r *run) prepare(ctx context.Context, h *handlerRun, t *taken) bool {
 	if ctx.Err() != nil {
 		r.giveBack(t)
 		return false
 	}
-	var buried bool
+	var isDeadLetter bool
 	if !r.insist(r.returning, func(c context.Context) (err error) {
-		buried, err = r.box.recall(c, t)
+		isDeadLetter, err = r.box.recall(c, t)
 		return err
 	}) {
 		return false // the lease will end
 	}
 	switch {
-	case buried: // its process died between the two
+	case isDeadLetter: // its process died between the two
 		if r.insist(r.returning, func(c context.Context) error { return r.box.remove(c, t) }) {
-			r.dispatcher.DeadLetter(t.buried())
+			r.dispatcher.DeadLetter(t.deadLetter())
 		}
 		return false
 	case t.spoiled != nil:
-		r.settle(r.returning, h, t, inbox.Decision{Verdict: inbox.Bury, Attempt: inbox.Attempt{
+		r.settle(r.returning, h, t, engine.Decision{Disposition: engine.DeadLetter, Attempt: inbox.Attempt{
 			At: time.Now().UTC(), Outcome: webhook.Rejected, Error: t.spoiled.Error(), Counted: true,
 		}})
 		return false
 	case t.state.Tried >= r.box.options.Policy.MaxAttempts:
-		if r.insist(r.returning, func(c context.Context) error { return r.box.bury(c, r, t) }) {
-			r.dispatcher.DeadLetter(t.buried())
+		if r.insist(r.returning, func(c context.Context) error { return r.box.deadLetter(c, r, t) }) {
+			r.dispatcher.DeadLetter(t.deadLetter())
 		}
 		return false
 	case ctx.Err() != nil:
@@ -430,17 +431,17 @@ func (r *run) giveBack(t *taken) {
 }
 
 // settle puts down what becomes of a delivery, and tells whom it concerns.
-func (r *run) settle(within context.Context, h *hookRun, t *taken, d inbox.Decision) {
+func (r *run) settle(within context.Context, h *handlerRun, t *taken, d engine.Decision) {
 	if d.Attempt.Reason == webhook.ReasonShuttingDown {
 		h.close() // it would be taken again and again
 	}
 	t.add(d.Attempt)
 	ok := r.insist(within, func(c context.Context) error {
-		switch d.Verdict {
-		case inbox.Bury:
-			return r.box.bury(c, r, t)
-		case inbox.Shelve:
-			return r.box.shelve(c, r, t)
+		switch d.Disposition {
+		case engine.DeadLetter:
+			return r.box.deadLetter(c, r, t)
+		case engine.Defer:
+			return r.box.deferDelivery(c, r, t)
 		default:
 			if !t.noted {
 				t.due = time.Now().Add(d.After)
@@ -448,8 +449,8 @@ func (r *run) settle(within context.Context, h *hookRun, t *taken, d inbox.Decis
 			return r.box.postpone(c, r, t)
 		}
 	})
-	if ok && d.Verdict == inbox.Bury {
-		r.dispatcher.DeadLetter(t.buried())
+	if ok && d.Disposition == engine.DeadLetter {
+		r.dispatcher.DeadLetter(t.deadLetter())
 	}
 }
 

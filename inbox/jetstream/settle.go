@@ -55,15 +55,15 @@ func (b *Inbox) postpone(ctx context.Context, r *run, t *taken) error {
 	return b.tell(ctx, t, []byte(nak))
 }
 
-// bury makes a dead letter of the delivery: that one is stored first, and then this one ends. If the process dies in
+// deadLetter makes a dead letter of the delivery: that one is stored first, and then this one ends. If the process dies in
 // between, the next one finds the dead letter.
-func (b *Inbox) bury(ctx context.Context, r *run, t *taken) error {
-	return b.move(ctx, r, t, kindDead, b.dead())
+func (b *Inbox) deadLetter(ctx context.Context, r *run, t *taken) error {
+	return b.move(ctx, r, t, kindDeadLetter, b.dead())
 }
 
-// shelve puts the delivery where it waits for a callback.
-func (b *Inbox) shelve(ctx context.Context, r *run, t *taken) error {
-	return b.move(ctx, r, t, kindWait, b.aside())
+// deferDelivery puts the delivery where it waits for a callback.
+func (b *Inbox) deferDelivery(ctx context.Context, r *run, t *taken) error {
+	return b.move(ctx, r, t, kindDeferred, b.aside())
 }
 
 // move stores the delivery elsewhere, and then ends it here.
@@ -84,9 +84,9 @@ func (b *Inbox) move(ctx context.Context, r *run, t *taken, kind, stream string)
 	return b.remove(ctx, t)
 }
 
-// isBuried reports whether the delivery is a dead letter, of a process that died before it could end it.
-func (b *Inbox) isBuried(ctx context.Context, t *taken) (bool, error) {
-	raw, err := b.deadStream().GetLastMsgForSubject(ctx, b.aged(kindDead, t.message.delivery.Vendor, t.message.delivery.Endpoint, t.id()))
+// isDeadLetter reports whether the delivery is a dead letter, of a process that died before it could end it.
+func (b *Inbox) isDeadLetter(ctx context.Context, t *taken) (bool, error) {
+	raw, err := b.deadStream().GetLastMsgForSubject(ctx, b.aged(kindDeadLetter, t.message.delivery.Vendor, t.message.delivery.Endpoint, t.id()))
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return false, nil

@@ -24,10 +24,10 @@ func (b *Inbox) configs() []jetstream.StreamConfig {
 	main := config(b.main(), "aihooks: deliveries to be run", b.subject(kindIn, all))
 	main.Retention, main.Duplicates = jetstream.WorkQueuePolicy, o.Window
 	main.MaxMsgs, main.MaxBytes = o.MaxMessages, o.MaxBytes
-	aside := config(b.aside(), "aihooks: deliveries without a callback, and attempts", b.subject(kindWait, all), b.subject(kindNote, all))
+	aside := config(b.aside(), "aihooks: deliveries without a callback, and attempts", b.subject(kindDeferred, all), b.subject(kindNote, all))
 	aside.MaxMsgsPerSubject = 1
-	dead := config(b.dead(), "aihooks: dead letters", b.subject(kindDead, all))
-	dead.MaxMsgsPerSubject, dead.MaxAge = 1, o.DeadRetention
+	dead := config(b.dead(), "aihooks: dead letters", b.subject(kindDeadLetter, all))
+	dead.MaxMsgsPerSubject, dead.MaxAge = 1, o.DeadLetterRetention
 	return []jetstream.StreamConfig{main, aside, dead}
 }
 

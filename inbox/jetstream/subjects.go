@@ -11,10 +11,10 @@ import (
 
 // The names of the streams, and the subjects in them, where the name is AIHOOKS:
 //
-//	AIHOOKS        AIHOOKS.in.VENDOR.ENDPOINT        deliveries to be run
-//	AIHOOKS_ASIDE  AIHOOKS.wait.VENDOR.ENDPOINT.ID   deliveries without a callback for their type
-//	               AIHOOKS.note.SEQUENCE-TIME        what has become so far of a delivery to be run
-//	AIHOOKS_DEAD   AIHOOKS.dead.VENDOR.ENDPOINT.ID   dead letters
+//	AIHOOKS        AIHOOKS.in.VENDOR.ENDPOINT            deliveries to be run
+//	AIHOOKS_ASIDE  AIHOOKS.deferred.VENDOR.ENDPOINT.ID   deliveries without a callback for their type
+//	               AIHOOKS.note.SEQUENCE-TIME            what has become so far of a delivery to be run
+//	AIHOOKS_DEAD   AIHOOKS.dead.VENDOR.ENDPOINT.ID       dead letters
 type names struct{ name string }
 
 func (n names) main() string  { return n.name }
@@ -22,10 +22,10 @@ func (n names) aside() string { return n.name + "_ASIDE" }
 func (n names) dead() string  { return n.name + "_DEAD" }
 
 const (
-	kindIn   = "in"
-	kindWait = "wait"
-	kindDead = "dead"
-	kindNote = "note"
+	kindIn         = "in"
+	kindDeferred   = "deferred"
+	kindDeadLetter = "dead"
+	kindNote       = "note"
 )
 
 const all = ">" // whatever comes after
@@ -62,11 +62,11 @@ func sequenceOf(text string) (uint64, error) {
 
 func (n names) note(p position) string { return n.subject(kindNote, p.String()) }
 
-// consumer returns the name of the consumer of a hook's deliveries.
+// consumer returns the name of the consumer of a handler's deliveries.
 func consumerName(vendor, endpoint string) string { return token(vendor) + "_" + token(endpoint) }
 
-// hookOf returns the vendor and the endpoint in a subject.
-func (n names) hookOf(subject string) (vendor, endpoint string, ok bool) {
+// endpointOf returns the vendor and the endpoint in a subject.
+func (n names) endpointOf(subject string) (vendor, endpoint string, ok bool) {
 	tokens := strings.Split(strings.TrimPrefix(subject, n.name+"."), ".")
 	if len(tokens) < 3 {
 		return "", "", false

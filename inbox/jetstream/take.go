@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -37,12 +38,12 @@ type taken struct {
 	recalled bool
 	noteSeq  uint64 // zero: nothing
 	noted    bool   // what has become of it this time stands there
-	suspect  bool   // it has the slot of inbox.Runs
+	suspect  bool   // it has the slot of engine.Runs
 }
 
-// buried returns the dead letter that has become of it.
-func (t *taken) buried() inbox.Entry {
-	return inbox.Entry{ID: t.id(), State: inbox.Dead, Delivery: t.delivery, Attempts: t.attempts, Since: t.since.UTC()}
+// deadLetter returns the dead letter that has become of it.
+func (t *taken) deadLetter() inbox.Entry {
+	return inbox.Entry{ID: t.id(), State: inbox.DeadLettered, Delivery: t.delivery, Attempts: t.attempts, Since: t.since.UTC()}
 }
 
 // read reads a message that the server has given us. What cannot be read is not the server's error: it becomes a dead letter.
@@ -88,14 +89,14 @@ var errLeaseEnded = errors.New("jetstream: the lease had ended before the callba
 
 // recall finds out what became of a delivery that the server has given away before. It reports whether it is a dead letter
 // already.
-func (b *Inbox) recall(ctx context.Context, t *taken) (buried bool, err error) {
+func (b *Inbox) recall(ctx context.Context, t *taken) (isDeadLetter bool, err error) {
 	if t.n == 1 || t.recalled {
 		return false, nil
 	}
 	if err := b.recallOnce(ctx, t); err != nil || !t.lost() {
 		return false, err
 	}
-	return b.isBuried(ctx, t)
+	return b.isDeadLetter(ctx, t)
 }
 
 func (t *taken) lost() bool {
@@ -123,7 +124,7 @@ func (b *Inbox) recallOnce(ctx context.Context, t *taken) error {
 		t.state.Tried, t.attempts, t.due = n.Tried, n.Attempts, due
 	}
 	for seen := n.Seen; seen+1 < t.n && t.state.Tried < b.options.Policy.MaxAttempts; seen++ {
-		d := b.options.Policy.Lose(t.state.Tried, n.Alone == seen+1, b.lostAt(t.attempts), "jetstream: the process that had it was not heard of again")
+		d := engine.Lose(&b.options.Policy, t.state.Tried, n.Alone == seen+1, b.lostAt(t.attempts), "jetstream: the process that had it was not heard of again")
 		t.add(d.Attempt)
 		t.due = time.Now().Add(d.After)
 	}
@@ -143,7 +144,7 @@ func (b *Inbox) dueByServer(ctx context.Context, n *note) (time.Time, error) {
 
 // add adds an attempt to the delivery's story.
 func (t *taken) add(a inbox.Attempt) {
-	t.attempts, t.added = inbox.Append(t.attempts, a), append(t.added, a)
+	t.attempts, t.added = engine.Append(t.attempts, a), append(t.added, a)
 	if a.Counted {
 		t.state.Tried++
 		t.tried++
@@ -234,7 +235,7 @@ func (b *Inbox) writeNote(ctx context.Context, r *run, t *taken) error {
 		t.noteSeq = seq
 		t.state.Tried, t.attempts = there.Tried+t.tried, there.Attempts
 		for _, a := range t.added {
-			t.attempts = inbox.Append(t.attempts, a)
+			t.attempts = engine.Append(t.attempts, a)
 		}
 	}
 	return nil

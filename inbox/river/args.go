@@ -16,6 +16,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -125,8 +126,8 @@ type record struct {
 	// Reruns is how often it was rerun.
 	Reruns int `json:"reruns,omitempty"`
 
-	// Waiting says that there was no callback for it.
-	Waiting bool `json:"waiting,omitempty"`
+	// Deferred says that there was no callback for it.
+	Deferred bool `json:"deferred,omitempty"`
 }
 
 // recordOf returns the record of a job of which River has counted n attempts that are over.
@@ -166,7 +167,7 @@ func lost(row *rivertype.JobRow, attempt int) inbox.Attempt {
 
 func (r *record) append(a inbox.Attempt) {
 	a.Error = strings.ReplaceAll(a.Error, "\x00", "\uFFFD") // jsonb has none
-	r.Attempts = inbox.Append(r.Attempts, a)
+	r.Attempts = engine.Append(r.Attempts, a)
 	if a.Counted {
 		r.Tried++
 	}

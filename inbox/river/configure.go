@@ -33,8 +33,8 @@ func (b *Inbox) Configure(c *river.Config) error {
 		why   string
 	}{
 		{"CompletedJobRetentionPeriod", &c.CompletedJobRetentionPeriod, b.options.Retention, "Options.Retention: then a delivery that is sent again is taken for a new one"},
-		{"CancelledJobRetentionPeriod", &c.CancelledJobRetentionPeriod, b.options.DeadRetention, "Options.DeadRetention: then dead letters are deleted"},
-		{"DiscardedJobRetentionPeriod", &c.DiscardedJobRetentionPeriod, b.options.DeadRetention, "Options.DeadRetention: then dead letters are deleted"},
+		{"CancelledJobRetentionPeriod", &c.CancelledJobRetentionPeriod, b.options.DeadLetterRetention, "Options.DeadLetterRetention: then dead letters are deleted"},
+		{"DiscardedJobRetentionPeriod", &c.DiscardedJobRetentionPeriod, b.options.DeadLetterRetention, "Options.DeadLetterRetention: then dead letters are deleted"},
 	} {
 		switch {
 		case *r.value == 0:

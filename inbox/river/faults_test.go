@@ -179,7 +179,7 @@ func TestOptionsThatBreakARuleAreNamed(t *testing.T) {
 		"Options.Lease (1ms) must be at least 1s":                 {Lease: time.Millisecond},
 		"Options.Poll (1ms) cannot be shorter":                    {Poll: time.Millisecond},
 		"Options.Retention cannot be negative":                    {Retention: -1},
-		"Options.DeadRetention cannot be negative":                {DeadRetention: -1},
+		"Options.DeadLetterRetention cannot be negative":          {DeadLetterRetention: -1},
 		"Options.Namespace":                                       {Namespace: "a b"},
 		"Policy.MaxAttempts cannot be negative":                   {Policy: inbox.Policy{MaxAttempts: -1}},
 		"Options.Policy.Concurrency (10001) may be at most 10000": {Policy: inbox.Policy{Concurrency: 10_001}},

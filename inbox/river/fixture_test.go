@@ -84,7 +84,7 @@ func (d *desk) calls(id string) int {
 }
 
 // run has the inbox run deliveries until the test ends, or until stop is called.
-func run(t testing.TB, box *riverinbox.Inbox, hooks ...inbox.Hook) (stop func()) {
+func run(t testing.TB, box *riverinbox.Inbox, hooks ...inbox.Handler) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	returned := make(chan error, 1)
@@ -110,7 +110,7 @@ func soon(t testing.TB, condition func() bool, message ...any) {
 func dead(t testing.TB, box *riverinbox.Inbox) []inbox.Entry {
 	t.Helper()
 	var list []inbox.Entry
-	for e, err := range box.Dead(t.Context(), inbox.Filter{All: true}) {
+	for e, err := range box.DeadLetters(t.Context(), inbox.Filter{All: true}) {
 		require.NoError(t, err)
 		list = append(list, e)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -47,8 +48,8 @@ type Inbox struct {
 	listening bool              // for dead letters
 	until     context.Context   // of Shutdown; nil before
 
-	active  inbox.Runs
-	alerter *inbox.Alerter
+	active  engine.Runs
+	alerter *engine.Alerter
 }
 
 var _ inbox.Inbox = (*Inbox)(nil)
@@ -73,7 +74,7 @@ func New(pool *pgxpool.Pool, o *Options) (*Inbox, error) {
 	}
 	return &Inbox{
 		options: options, pool: pool, primary: primary, db: db, store: store, queues: make(map[string]*queue),
-		alerter: inbox.NewAlerter(context.Background(), options.Policy),
+		alerter: engine.NewAlerter(context.Background(), options.Policy),
 	}, nil
 }
 
@@ -179,7 +180,7 @@ func otherContent(job *rivertype.JobRow, d *webhook.Delivery) bool {
 	return json.Unmarshal(job.EncodedArgs, &there) == nil && !there.Discarded && !bytes.Equal(there.Body, d.Body)
 }
 
-// Close waits for the calls of Policy.OnDead, until the context of Shutdown ends, or otherwise for Policy.DrainTimeout, and
+// Close waits for the calls of Policy.OnDeadLetter, until the context of Shutdown ends, or otherwise for Policy.DrainTimeout, and
 // ends what New has started. The pool and the client stay open: every Run has returned by then, and the client has been
 // stopped.
 func (b *Inbox) Close() error {

@@ -6,16 +6,17 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 )
 
 // The defaults of [Options], and what [Inbox.Configure] sets in a [river.Config] that leaves it open.
 const (
-	DefaultNamespace     = "river"
-	DefaultLease         = 2 * time.Minute
-	DefaultFetchCooldown = 20 * time.Millisecond
-	DefaultPoll          = 250 * time.Millisecond
-	DefaultRetention     = 7 * 24 * time.Hour
-	DefaultDeadRetention = 30 * 24 * time.Hour
+	DefaultNamespace           = "river"
+	DefaultLease               = 2 * time.Minute
+	DefaultFetchCooldown       = 20 * time.Millisecond
+	DefaultPoll                = 250 * time.Millisecond
+	DefaultRetention           = 7 * 24 * time.Hour
+	DefaultDeadLetterRetention = 30 * 24 * time.Hour
 )
 
 // MaxLease is the longest [Options].Lease: for so long nobody runs what a process that died had taken.
@@ -58,9 +59,9 @@ type Options struct {
 	// are recognised: longer than a delivery can come again. Defaults to [DefaultRetention].
 	Retention time.Duration
 
-	// DeadRetention is the least that River must keep cancelled and discarded jobs, which are the dead letters.
-	// Defaults to [DefaultDeadRetention].
-	DeadRetention time.Duration
+	// DeadLetterRetention is the least that River must keep cancelled and discarded jobs, which are the dead letters.
+	// Defaults to [DefaultDeadLetterRetention].
+	DeadLetterRetention time.Duration
 }
 
 func (o *Options) withDefaults() (Options, error) {
@@ -77,7 +78,7 @@ func (o *Options) withDefaults() (Options, error) {
 		{"FetchCooldown", &c.FetchCooldown, DefaultFetchCooldown},
 		{"Poll", &c.Poll, DefaultPoll},
 		{"Retention", &c.Retention, DefaultRetention},
-		{"DeadRetention", &c.DeadRetention, DefaultDeadRetention},
+		{"DeadLetterRetention", &c.DeadLetterRetention, DefaultDeadLetterRetention},
 	} {
 		switch {
 		case *field.value < 0:
@@ -101,7 +102,7 @@ func (o *Options) withDefaults() (Options, error) {
 		return c, fmt.Errorf("riverinbox: Options.Poll (%v) cannot be shorter than FetchCooldown (%v)", c.Poll, c.FetchCooldown)
 	}
 	var err error
-	if c.Policy, err = c.Policy.WithDefaults(); err != nil {
+	if c.Policy, err = engine.WithDefaults(c.Policy); err != nil {
 		return c, err
 	}
 	if c.Policy.Concurrency > maxWorkers {

@@ -11,6 +11,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 )
 
 // A queue is one that River's client works for the Runs of this process.
@@ -23,8 +24,8 @@ type queue struct {
 // A run is one Run.
 type run struct {
 	inbox      *Inbox
-	dispatcher *inbox.Dispatcher
-	hooks      map[string]inbox.Hook // whose queues River works, by the names of these; for Run's goroutine
+	dispatcher *engine.Dispatcher
+	handlers   map[string]inbox.Handler // whose queues River works, by the names of these; for Run's goroutine
 	over       chan struct{}
 
 	mu    sync.RWMutex // is held while something is started
@@ -34,8 +35,8 @@ type run struct {
 // Run implements [inbox.Inbox]. River works the deliveries while its client is started; before that Run waits. What came
 // of the last callbacks may still be on its way to the database when Run returns: stop the client next, which waits
 // for it.
-func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
-	dispatcher, end, err := b.active.Begin(ctx, b.options.Policy, hooks...)
+func (b *Inbox) Run(ctx context.Context, handlers ...inbox.Handler) error {
+	dispatcher, end, err := b.active.Begin(ctx, b.options.Policy, handlers...)
 	if err != nil {
 		return err
 	}
@@ -47,14 +48,14 @@ func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
 	}
 	r := &run{inbox: b, dispatcher: dispatcher, over: make(chan struct{})}
 	b.listen(client)
-	r.hooks = r.current()
-	for name, h := range r.hooks {
+	r.handlers = r.current()
+	for name, h := range r.handlers {
 		if err = b.join(ctx, client, r, name, h); err != nil {
 			break
 		}
 	}
 	if err == nil {
-		r.tend(ctx, client)
+		r.maintain(ctx, client)
 	}
 	r.end()
 	left := b.leave(client, r, nil)
@@ -68,42 +69,42 @@ func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
 }
 
 // current returns the handlers that the Run has now, by the names of their queues.
-func (r *run) current() map[string]inbox.Hook {
-	hooks := make(map[string]inbox.Hook)
-	for _, h := range r.dispatcher.Hooks() {
-		hooks[queueOf(h.Vendor(), h.Endpoint())] = h
+func (r *run) current() map[string]inbox.Handler {
+	handlers := make(map[string]inbox.Handler)
+	for _, h := range r.dispatcher.Handlers() {
+		handlers[queueOf(h.Vendor(), h.Endpoint())] = h
 	}
-	return hooks
+	return handlers
 }
 
 // follow has River work the queues of handlers that were added, and no longer those of handlers that were removed. What
 // fails is tried again by the next call.
 func (r *run) follow(client *Client) error {
 	current := r.current()
-	for name := range r.hooks {
+	for name := range r.handlers {
 		if current[name] == nil {
 			r.inbox.leave(client, r, []string{name})
-			delete(r.hooks, name)
+			delete(r.handlers, name)
 		}
 	}
 	var errs []error
 	for name, h := range current {
-		if r.hooks[name] == nil {
+		if r.handlers[name] == nil {
 			if err := r.inbox.add(client, r, name, h); err != nil {
 				errs = append(errs, err)
 				continue
 			}
 		}
-		r.hooks[name] = h
+		r.handlers[name] = h
 	}
 	return errors.Join(errs...)
 }
 
 // Add implements [inbox.Inbox].
-func (b *Inbox) Add(hooks ...inbox.Hook) error { return b.active.Add(hooks...) }
+func (b *Inbox) Add(handlers ...inbox.Handler) error { return b.active.Add(handlers...) }
 
 // Remove implements [inbox.Inbox].
-func (b *Inbox) Remove(hooks ...inbox.Hook) { b.active.Remove(hooks...) }
+func (b *Inbox) Remove(handlers ...inbox.Handler) { b.active.Remove(handlers...) }
 
 // Shutdown implements [inbox.Inbox]. The outcomes of the last callbacks may still be on their way to the database when it
 // returns: stop the client next, which waits for them, and then call Close.
@@ -126,7 +127,7 @@ func (r *run) end() {
 const joinPause = time.Second
 
 // join has the client work a queue for a Run, as soon as it can. It returns nil as well when ctx has ended.
-func (b *Inbox) join(ctx context.Context, client *Client, r *run, name string, h inbox.Hook) error {
+func (b *Inbox) join(ctx context.Context, client *Client, r *run, name string, h inbox.Handler) error {
 	for ctx.Err() == nil {
 		err := b.add(client, r, name, h)
 		if err == nil || errors.Is(err, errStuck) {
@@ -143,7 +144,7 @@ func (b *Inbox) join(ctx context.Context, client *Client, r *run, name string, h
 
 var errStuck = errors.New("riverinbox: callbacks of an earlier Run have not returned, so this process runs no more deliveries for their endpoint")
 
-func (b *Inbox) add(client *Client, r *run, name string, h inbox.Hook) error {
+func (b *Inbox) add(client *Client, r *run, name string, h inbox.Handler) error {
 	b.changing.Lock()
 	defer b.changing.Unlock()
 	b.mu.RLock()
@@ -179,7 +180,7 @@ func (b *Inbox) add(client *Client, r *run, name string, h inbox.Hook) error {
 	return err
 }
 
-func (b *Inbox) queueConfig(h inbox.Hook) river.QueueConfig {
+func (b *Inbox) queueConfig(h inbox.Handler) river.QueueConfig {
 	p := b.options.Policy
 	workers := p.Concurrency
 	for _, name := range []string{h.Vendor(), h.Vendor() + "/" + h.Endpoint()} {

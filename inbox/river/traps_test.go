@@ -166,7 +166,7 @@ func TestRetentionsFitTheVendorsHorizons(t *testing.T) {
 		[]time.Duration{c.CompletedJobRetentionPeriod, c.CancelledJobRetentionPeriod, c.DiscardedJobRetentionPeriod}, "as the caller wants it")
 
 	c = new(river.Config)
-	require.NoError(t, newBox(t, riverinbox.Options{Retention: time.Hour, DeadRetention: time.Hour}).Configure(c))
+	require.NoError(t, newBox(t, riverinbox.Options{Retention: time.Hour, DeadLetterRetention: time.Hour}).Configure(c))
 	require.Equal(t, []time.Duration{day, day, 7 * day},
 		[]time.Duration{c.CompletedJobRetentionPeriod, c.CancelledJobRetentionPeriod, c.DiscardedJobRetentionPeriod}, "no less than River's own")
 

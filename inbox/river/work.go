@@ -11,6 +11,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 )
 
 // A worker is River's. It has deliveries called back, and tells River what becomes of their jobs.
@@ -66,7 +67,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 	if rec.Reruns > 0 {
 		delivery = delivery.Again(rec.Reruns)
 	}
-	if inbox.IsSuspect(rec.Attempts) {
+	if engine.IsSuspect(rec.Attempts) {
 		if !w.inbox.reserveSuspect(job.Queue) {
 			return w.snooze(ctx, rec, isLost, w.inbox.laterSuspect(job.Queue))
 		}
@@ -76,15 +77,15 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 			return w.snooze(ctx, rec, isLost, w.inbox.later(job.Queue))
 		}
 	}
-	decided := make(chan inbox.Decision, 1)
+	decided := make(chan engine.Decision, 1)
 	r := w.inbox.place(job.Queue, delivery.Vendor, delivery.Endpoint)
 	if r == nil || !r.start(func() {
-		r.dispatcher.Go(delivery, rec.Tried+1, func(d inbox.Decision) { decided <- d })
+		r.dispatcher.Go(delivery, rec.Tried+1, func(d engine.Decision) { decided <- d })
 	}) { // not even begun
 		if r != nil {
 			r.dispatcher.Unreserve(delivery.Vendor, delivery.Endpoint, 1)
 		}
-		return w.snooze(ctx, rec, inbox.IsSuspect(rec.Attempts), w.inbox.later(job.Queue))
+		return w.snooze(ctx, rec, engine.IsSuspect(rec.Attempts), w.inbox.later(job.Queue))
 	}
 	d := <-decided
 	if lease := w.inbox.options.Lease; time.Since(began) >= lease-lease/10 {
@@ -117,13 +118,13 @@ func (w *worker) snooze(ctx context.Context, rec *record, changed bool, d time.D
 }
 
 // settle tells River what becomes of a delivery that was run. What River counts as an attempt is what does here.
-func (w *worker) settle(ctx context.Context, job *river.Job[args], rec *record, d inbox.Decision) error {
-	if d.Verdict == inbox.Finish {
+func (w *worker) settle(ctx context.Context, job *river.Job[args], rec *record, d engine.Decision) error {
+	if d.Disposition == engine.Complete {
 		return nil
 	}
 	rec.append(d.Attempt)
-	rec.Waiting = d.Verdict == inbox.Shelve
-	again := d.Verdict == inbox.Shelve || d.Verdict == inbox.Again && !d.Attempt.Counted
+	rec.Deferred = d.Disposition == engine.Defer
+	again := d.Disposition == engine.Defer || d.Disposition == engine.Retry && !d.Attempt.Counted
 	rec.Seen = job.Attempt
 	if again {
 		rec.Seen-- // a snooze takes the attempt back
@@ -131,13 +132,13 @@ func (w *worker) settle(ctx context.Context, job *river.Job[args], rec *record, 
 	reason := errors.New(textOf(rec.Attempts[len(rec.Attempts)-1]))
 	rest := max(0, d.After)
 	switch {
-	case d.Verdict == inbox.Bury:
+	case d.Disposition == engine.DeadLetter:
 		if err := river.RecordOutput(ctx, rec); err != nil {
 			return err
 		}
 		return river.JobCancel(reason)
-	case d.Verdict == inbox.Shelve:
-		return w.snooze(ctx, rec, true, shelf)
+	case d.Disposition == engine.Defer:
+		return w.snooze(ctx, rec, true, deferredRest)
 	case again && rest == 0:
 		return w.snooze(ctx, rec, true, w.inbox.later(job.Queue))
 	case again:
@@ -158,8 +159,8 @@ func textOf(a inbox.Attempt) string {
 	return fmt.Sprintf("%s %s", a.Outcome, a.Reason)
 }
 
-// shelf is how long a delivery without a callback rests, unless a Run that has one brings it back earlier.
-const shelf = 24 * time.Hour
+// deferredRest is how long a delivery without a callback rests, unless a Run that has one brings it back earlier.
+const deferredRest = 24 * time.Hour
 
 // later is how long a delivery rests that could not be run now: not at all where this process runs no more.
 func (b *Inbox) later(name string) time.Duration {

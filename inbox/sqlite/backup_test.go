@@ -117,7 +117,7 @@ func TestBackup_KeepsDeadLettersForRetry(t *testing.T) {
 	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{MaxAttempts: 1}})
 	store(t, box, parcel(ping, "a"))
 	stop := start(t, box, answering(webhook.Failed))
-	soon(t, func() bool { return statsOf(t, box).Dead == 1 })
+	soon(t, func() bool { return statsOf(t, box).DeadLettered == 1 })
 	stop()
 	copied := path + ".backup"
 	require.NoError(t, box.Backup(t.Context(), copied))

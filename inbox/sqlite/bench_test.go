@@ -150,7 +150,7 @@ func fillFile(b *testing.B, n int) string {
 		tx, err := db.Begin()
 		require.NoError(b, err)
 		_, err = tx.Exec(`WITH RECURSIVE c(n) AS (SELECT ?1 + 1 UNION ALL SELECT n + 1 FROM c WHERE n < ?2)
-			INSERT INTO aihooks_inbox (id, key, hook, type, delivery_id, received_at, state, due_at, takes, tried)
+			INSERT INTO aihooks_inbox (id, key, handler, type, delivery_id, received_at, state, due_at, takes, tried)
 			SELECT n, randomblob(16), 'workflux/default', 'conversation.completed', lower(hex(randomblob(32))), ?3 + n, 4, ?3 + n, 1, 1 FROM c`,
 			done, min(n, done+10_000), time.Now().UnixMilli())
 		require.NoError(b, err)

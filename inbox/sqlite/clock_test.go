@@ -101,7 +101,7 @@ func TestClock_AheadPurgesNothingAtOnce(t *testing.T) {
 			return webhook.Result{Outcome: webhook.Handled}
 		}})
 		stop := start(t, box, hook)
-		want := sqlite.Counts{Dead: 1, Done: 1, Waiting: 1}
+		want := sqlite.Counts{DeadLettered: 1, Done: 1, Deferred: 1}
 		soon(t, func() bool { return statsOf(t, box) == want })
 		stop()
 		box.Tidy(t.Context())
@@ -126,7 +126,7 @@ func TestClock_AheadPurgesNothingAtOnce(t *testing.T) {
 		// The clock was right, and the service was down: once it has run for a while, all is purged.
 		tell(t, openRaw(t, path), `UPDATE aihooks_inbox_clock SET purged = ?`, time.Now().Add(-time.Minute).UnixMilli())
 		box.Tidy(t.Context())
-		require.Zero(t, statsOf(t, box).Dead)
+		require.Zero(t, statsOf(t, box).DeadLettered)
 
 		// Set right again, it purges no later than otherwise.
 		setClock(t, path, -month)

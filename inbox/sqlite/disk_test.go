@@ -198,7 +198,7 @@ func TestADiskThatIsFullWhileCallbacksRunLosesAndRepeatsNothing(t *testing.T) {
 	for name, want := range names {
 		require.Equal(t, want, got[name], name)
 	}
-	require.Zero(t, statsOf(t, box).Dead)
+	require.Zero(t, statsOf(t, box).DeadLettered)
 	require.NotContains(t, log.String(), "lease of a delivery had ended", "nobody has taken this process for dead")
 	for _, e := range listed(t, box, inbox.Done, all) {
 		for _, a := range e.Attempts {

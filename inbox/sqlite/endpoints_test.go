@@ -15,7 +15,7 @@ import (
 )
 
 // tenants returns a stub for each of n endpoints.
-func tenants(n int) (stubs []*stub, hooks []inbox.Hook) {
+func tenants(n int) (stubs []*stub, hooks []inbox.Handler) {
 	for i := range n {
 		s := answering(webhook.Handled)
 		s.endpoint = fmt.Sprint("tenant-", i)

@@ -19,7 +19,7 @@ func digest(key string) []byte {
 }
 
 const (
-	insertEntry = `INSERT INTO aihooks_inbox (key, hook, type, delivery_id, received_at, state, due_at)
+	insertEntry = `INSERT INTO aihooks_inbox (key, handler, type, delivery_id, received_at, state, due_at)
 VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6) ON CONFLICT (key) DO NOTHING`
 	insertBody = `INSERT INTO aihooks_inbox_body (id, meta, body) VALUES (?1, ?2, ?3)`
 	hasKey     = `SELECT 1 FROM aihooks_inbox WHERE key = ?1`
@@ -34,8 +34,11 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 	if len(d.Keys) == 0 {
 		return false, errors.New("sqlite: a delivery without keys cannot be stored")
 	}
-	if b.readOnly {
+	switch {
+	case b.readOnly:
 		return false, ErrReadOnly
+	case b.closed.Load():
+		return false, ErrClosed
 	}
 	key := digest(d.Keys[0])
 	if err := errors.Join(b.health.check(), b.files.check(time.Now().Add(-lookEvery))); err != nil {
@@ -43,7 +46,7 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 	}
 	full := b.space.check(ctx, b)
 	if full == nil {
-		full = b.space.checkType(ctx, b, hookName(d.Vendor, d.Endpoint), d.Type)
+		full = b.space.checkType(ctx, b, endpointName(d.Vendor, d.Endpoint), d.Type)
 	}
 	if full != nil {
 		if found, err := b.has(ctx, hasKey, key); err == nil && found {
@@ -59,7 +62,7 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 	defer cancel()
 	err = b.writer.run(ctx, func(c *conn) error {
 		duplicate = false
-		result, err := c.ExecContext(ctx, insertEntry, key, hookName(d.Vendor, d.Endpoint), d.Type, d.ID,
+		result, err := c.ExecContext(ctx, insertEntry, key, endpointName(d.Vendor, d.Endpoint), d.Type, d.ID,
 			d.ReceivedAt.UnixNano(), milliseconds(time.Now()))
 		if err != nil {
 			return err
@@ -87,7 +90,7 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 	}
 	if !duplicate {
 		b.space.add(1)
-		b.wake(hookName(d.Vendor, d.Endpoint))
+		b.wake(endpointName(d.Vendor, d.Endpoint))
 		return false, nil
 	}
 	if other, err := b.has(ctx, otherBody, key, d.Body); err == nil && other {
@@ -137,7 +140,7 @@ func decode(meta string, body []byte) (*webhook.Delivery, error) {
 	return d, nil
 }
 
-func hookName(vendor, endpoint string) string { return vendor + "/" + endpoint }
+func endpointName(vendor, endpoint string) string { return vendor + "/" + endpoint }
 
 // Times are rounded down to milliseconds, leases up.
 func milliseconds(t time.Time) int64 { return t.UnixMilli() }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -19,11 +20,11 @@ const pageSize = 100
 
 // The columns of an entry, without its body and with it. A listing reads no bodies: a page of them could fill the memory.
 const (
-	entryColumns = `SELECT e.id, e.hook, e.type, e.delivery_id, e.received_at, e.state, e.due_at, e.rerun, coalesce(e.attempts, ''),
+	entryColumns = `SELECT e.id, e.handler, e.type, e.delivery_id, e.received_at, e.state, e.due_at, e.rerun, coalesce(e.attempts, ''),
     coalesce(b.meta, ''), b.id IS NOT NULL, NULL`
 	selectEntries = entryColumns + ` FROM aihooks_inbox e INDEXED BY %s LEFT JOIN aihooks_inbox_body b ON b.id = e.id WHERE `
 	selectOne     = entryColumns + ` FROM aihooks_inbox e LEFT JOIN aihooks_inbox_body b ON b.id = e.id WHERE `
-	selectEntry   = `SELECT e.id, e.hook, e.type, e.delivery_id, e.received_at, e.state, e.due_at, e.rerun, coalesce(e.attempts, ''),
+	selectEntry   = `SELECT e.id, e.handler, e.type, e.delivery_id, e.received_at, e.state, e.due_at, e.rerun, coalesce(e.attempts, ''),
     coalesce(b.meta, ''), b.id IS NOT NULL, b.body
 FROM aihooks_inbox e LEFT JOIN aihooks_inbox_body b ON b.id = e.id WHERE e.id = ?`
 )
@@ -45,11 +46,11 @@ func (b *Inbox) Entry(ctx context.Context, id string) (inbox.Entry, error) {
 	}
 }
 
-// Dead implements [inbox.Inbox]. It reads the body of an entry when it comes to that entry, so that one body is in memory
+// DeadLetters implements [inbox.Inbox]. It reads the body of an entry when it comes to that entry, so that one body is in memory
 // at a time. [Inbox.Entries] reads none.
-func (b *Inbox) Dead(ctx context.Context, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
+func (b *Inbox) DeadLetters(ctx context.Context, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
 	return func(yield func(inbox.Entry, error) bool) {
-		for e, err := range b.Entries(ctx, cmp.Or(f.State, inbox.Dead), f) {
+		for e, err := range b.Entries(ctx, cmp.Or(f.State, inbox.DeadLettered), f) {
 			if err == nil && e.Delivery.Body != nil {
 				e.Delivery.Body, err = b.body(ctx, e.ID)
 			}
@@ -81,11 +82,11 @@ func (b *Inbox) body(ctx context.Context, id string) (body []byte, err error) {
 // Entries goes through the entries of a state that the filter selects, whatever its State, without their bodies:
 // Delivery.Body is empty, and nil if it has been purged. [Inbox.Entry] returns an entry with its body.
 //
-// Those that are dead or wait for a callback come in the order in which they came to be so, all others by vendor and endpoint, and then by when they are due or are
+// Those that are dead-lettered or deferred come in the order in which they came to be so, all others by vendor and endpoint, and then by when they are due or are
 // done. What changes its state meanwhile may come twice, or not at all.
 func (b *Inbox) Entries(ctx context.Context, s inbox.State, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
 	return func(yield func(inbox.Entry, error) bool) {
-		if err := f.Check(); err != nil {
+		if err := engine.CheckFilter(f); err != nil {
 			yield(inbox.Entry{}, err)
 			return
 		}
@@ -121,7 +122,7 @@ func (b *Inbox) Entries(ctx context.Context, s inbox.State, f inbox.Filter) iter
 type row struct {
 	inbox.Entry
 	id, dueAt int64
-	hook      string
+	handler   string
 }
 
 // listing returns the query for the entries of a state that come after last. The index, which has the order of the listing,
@@ -134,12 +135,12 @@ func listing(code int, f inbox.Filter, last *row) (query string, args []any) {
 	if last == nil {
 		last = &row{dueAt: math.MinInt64, id: math.MinInt64}
 		if f.Vendor != "" {
-			last.hook = f.Vendor + "/"
+			last.handler = f.Vendor + "/"
 		}
 	}
-	index, order, values := "aihooks_inbox_due", "e.hook, e.due_at, e.id", "?, ?, ?"
-	after := []any{last.hook, last.dueAt, last.id}
-	if code == dead || code == waiting {
+	index, order, values := "aihooks_inbox_due", "e.handler, e.due_at, e.id", "?, ?, ?"
+	after := []any{last.handler, last.dueAt, last.id}
+	if code == deadLettered || code == deferred {
 		index, order, values, after = "aihooks_inbox_kept", "e.due_at, e.id", "?, ?", after[1:]
 	}
 	query = fmt.Sprintf(selectEntries, index) + conditions + " AND (" + order + ") > (" + values + ") ORDER BY " + order + " LIMIT " + strconv.Itoa(pageSize)
@@ -161,10 +162,10 @@ func where(code int, f inbox.Filter) (conditions string, args []any) {
 		add("e.id = ?", id)
 	}
 	if f.Vendor != "" {
-		add("+e.hook >= ? AND e.hook < ?", f.Vendor+"/", f.Vendor+"0") // the character after the slash
+		add("+e.handler >= ? AND e.handler < ?", f.Vendor+"/", f.Vendor+"0") // the character after the slash
 	}
 	if f.Endpoint != "" {
-		add("substr(e.hook, instr(e.hook, '/') + 1) = ?", f.Endpoint)
+		add("substr(e.handler, instr(e.handler, '/') + 1) = ?", f.Endpoint)
 	}
 	if f.Type != "" {
 		add("e.type = ?", f.Type)
@@ -203,7 +204,7 @@ func scanRow(scan func(...any) error) (row, error) {
 	var received int64
 	var state, rerun int
 	var stored bool
-	err := scan(&r.id, &r.hook, &d.Type, &d.ID, &received, &state, &r.dueAt, &rerun, &attempts, &meta, &stored, &body)
+	err := scan(&r.id, &r.handler, &d.Type, &d.ID, &received, &state, &r.dueAt, &rerun, &attempts, &meta, &stored, &body)
 	if err != nil {
 		return r, err
 	}
@@ -211,7 +212,7 @@ func scanRow(scan func(...any) error) (row, error) {
 		body = []byte{} // not read, or empty: nil is one that has been purged
 	}
 	d.Body = body
-	d.Vendor, d.Endpoint = splitHook(r.hook)
+	d.Vendor, d.Endpoint = splitEndpoint(r.handler)
 	d.ReceivedAt = time.Unix(0, received).UTC()
 	r.ID, r.Delivery = strconv.FormatInt(r.id, 10), &d
 	if r.State, err = stateOf(state); err != nil {
@@ -229,7 +230,7 @@ func scanRow(scan func(...any) error) (row, error) {
 	switch state {
 	case pending, suspect, running:
 		r.Due = timeOf(r.dueAt)
-	case dead, done, spent:
+	case deadLettered, done, spent:
 		r.Since = timeOf(r.dueAt)
 	}
 	return r, nil

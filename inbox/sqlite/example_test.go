@@ -127,15 +127,15 @@ func ExampleInbox_Transact() {
 }
 
 // Dead letters are listed, and run again once what was wrong has been mended.
-func ExampleInbox_Dead() {
+func ExampleInbox_DeadLetters() {
 	path, remove := temporary()
 	defer remove()
-	buried, ran := make(chan struct{}), make(chan struct{})
+	deadLettered, ran := make(chan struct{}), make(chan struct{})
 	box, err := sqlite.Open(path, &sqlite.Options{Policy: inbox.Policy{
-		MaxAttempts: 3,
-		Backoff:     func(int) time.Duration { return time.Millisecond },
-		Limits:      map[string]int{"workflux": 4}, // at most so many callbacks at once
-		OnDead:      func(context.Context, inbox.Entry) { close(buried) },
+		MaxAttempts:  3,
+		Backoff:      func(int) time.Duration { return time.Millisecond },
+		Limits:       map[string]int{"workflux": 4}, // at most so many callbacks at once
+		OnDeadLetter: func(context.Context, inbox.Entry) { close(deadLettered) },
 	}})
 	if err != nil {
 		log.Fatal(err)
@@ -156,11 +156,11 @@ func ExampleInbox_Dead() {
 	})
 	deliver(hook, "conversation.completed")
 	go func() { _ = box.Run(context.Background(), hook) }()
-	<-buried
+	<-deadLettered
 
 	ctx := context.Background()
 	lastHour := inbox.Filter{Vendor: "workflux", Type: "conversation.completed", From: time.Now().Add(-time.Hour)}
-	for entry, err := range box.Dead(ctx, lastHour) {
+	for entry, err := range box.DeadLetters(ctx, lastHour) {
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -12,16 +12,16 @@ import (
 // Tidy does what the housekeeping does now and then.
 func (b *Inbox) Tidy(ctx context.Context) { b.tidy(ctx, b.options.brooms()) }
 
-// Unshelve has every Run look for deliveries that wait for a callback, and Rescue for those whose process is not heard of,
+// Resume has every Run look for deliveries that wait for a callback, and Rescue for those whose process is not heard of,
 // as they do now and then.
-func (b *Inbox) Unshelve(ctx context.Context) error { return b.eachRun(ctx, (*run).unshelve) }
-func (b *Inbox) Rescue(ctx context.Context) error   { return b.eachRun(ctx, (*run).rescue) }
+func (b *Inbox) Resume(ctx context.Context) error { return b.eachRun(ctx, (*run).resume) }
+func (b *Inbox) Rescue(ctx context.Context) error { return b.eachRun(ctx, (*run).rescue) }
 
 // LookForAbsent has every Run warn of deliveries that it has no handler for, as it does now and then.
 func (b *Inbox) LookForAbsent(ctx context.Context) error { return b.eachRun(ctx, (*run).lookForAbsent) }
 
 // DueByHook is the query by which a Run looks for what is due.
-const DueByHook = dueByHook
+const DueByHook = dueByEndpoint
 
 func (b *Inbox) eachRun(ctx context.Context, f func(*run, context.Context) error) error {
 	b.mu.Lock()

@@ -209,7 +209,7 @@ func pings(prefix string, n int) []*webhook.Delivery {
 }
 
 // start has the inbox run until the test ends, or until what it returns is called.
-func start(t testing.TB, box *sqlite.Inbox, hooks ...inbox.Hook) (stop func()) {
+func start(t testing.TB, box *sqlite.Inbox, hooks ...inbox.Handler) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

@@ -33,7 +33,7 @@ func fillRows(b testing.TB, path string, n, state int, eventType string, size in
 		var last int
 		require.NoError(b, tx.QueryRow(`SELECT coalesce(max(id), 0) FROM aihooks_inbox`).Scan(&last))
 		_, err = tx.Exec(`WITH RECURSIVE c(n) AS (SELECT ?1 + 1 UNION ALL SELECT n + 1 FROM c WHERE n < ?1 + ?2)
-			INSERT INTO aihooks_inbox (id, key, hook, type, delivery_id, received_at, state, due_at, takes, tried)
+			INSERT INTO aihooks_inbox (id, key, handler, type, delivery_id, received_at, state, due_at, takes, tried)
 			SELECT n, randomblob(16), 'workflux/default', ?3, lower(hex(randomblob(32))), (1000000000 + n) * 1000000000, ?4, 1000000000 + n, 1, 1 FROM c`,
 			last, count, eventType, state)
 		require.NoError(b, err)
@@ -48,7 +48,7 @@ func fillRows(b testing.TB, path string, n, state int, eventType string, size in
 func BenchmarkListing(b *testing.B) {
 	for _, size := range []int{1 << 10, 64 << 10, 1 << 20} {
 		path := filepath.Join(b.TempDir(), "inbox.db")
-		fillRows(b, path, 100, dead, "a", size)
+		fillRows(b, path, 100, deadLettered, "a", size)
 		b.Run(fmt.Sprintf("body=%dKiB", size>>10), func(b *testing.B) {
 			box := openForBenchmark(b, path)
 			box.StopKeeping() // its entries are old
@@ -56,7 +56,7 @@ func BenchmarkListing(b *testing.B) {
 			for b.Loop() {
 				before := allocated()
 				n := 0
-				for _, err := range box.Entries(context.Background(), inbox.Dead, inbox.Filter{All: true}) {
+				for _, err := range box.Entries(context.Background(), inbox.DeadLettered, inbox.Filter{All: true}) {
 					require.NoError(b, err)
 					if n++; n == 1 {
 						first = allocated() - before
@@ -84,8 +84,8 @@ func BenchmarkDiscard(b *testing.B) {
 			for b.Loop() {
 				b.StopTimer()
 				path := filepath.Join(b.TempDir(), "inbox.db")
-				fillRows(b, path, n, dead, "other", 100)
-				fillRows(b, path, n/10, dead, "a", 100)
+				fillRows(b, path, n, deadLettered, "other", 100)
+				fillRows(b, path, n/10, deadLettered, "a", 100)
 				box := openForBenchmark(b, path)
 				box.StopKeeping() // its entries are old
 				b.StartTimer()

@@ -31,7 +31,7 @@ func BenchmarkIdle(b *testing.B) {
 	for _, endpoints := range []int{1, 100, 1000} {
 		b.Run(fmt.Sprintf("endpoints=%d", endpoints), func(b *testing.B) {
 			box := openForBenchmark(b, fillFile(b, 1000))
-			hooks := make([]inbox.Hook, endpoints)
+			hooks := make([]inbox.Handler, endpoints)
 			for i := range hooks {
 				hooks[i] = idleHook{fmt.Sprint("endpoint", i)}
 			}

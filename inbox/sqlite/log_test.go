@@ -38,7 +38,7 @@ func TestLog_HasOneErrorForEachDeadLetter(t *testing.T) {
 			var log logtest.Book
 			dead := make(chan inbox.Entry, 1)
 			box := openBox(t, pathOf(t), sqlite.Options{Policy: inbox.Policy{
-				MaxAttempts: 3, Logger: log.Text(), OnDead: func(_ context.Context, e inbox.Entry) { dead <- e },
+				MaxAttempts: 3, Logger: log.Text(), OnDeadLetter: func(_ context.Context, e inbox.Entry) { dead <- e },
 			}})
 			var mu sync.Mutex
 			requests, runs := 0, 0

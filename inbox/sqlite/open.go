@@ -15,6 +15,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 )
 
 // An Inbox is an [inbox.Inbox] in an SQLite file. All its methods may be called concurrently.
@@ -37,7 +38,7 @@ type Inbox struct {
 	closing  sync.Once
 	closeErr error
 
-	active inbox.Runs
+	active engine.Runs
 	closed atomic.Bool
 	mu     sync.Mutex
 	runs   map[*run]struct{}

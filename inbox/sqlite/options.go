@@ -5,17 +5,18 @@ import (
 	"time"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 )
 
 // The defaults of [Options].
 const (
-	DefaultMaxPending    = 1_000_000
-	DefaultMinFree       = 256 << 20
-	DefaultLease         = 30 * time.Second
-	DefaultPoll          = 200 * time.Millisecond
-	DefaultRetention     = 7 * 24 * time.Hour
-	DefaultBodyRetention = 24 * time.Hour
-	DefaultDeadRetention = 30 * 24 * time.Hour
+	DefaultMaxPending          = 1_000_000
+	DefaultMinFree             = 256 << 20
+	DefaultLease               = 30 * time.Second
+	DefaultPoll                = 200 * time.Millisecond
+	DefaultRetention           = 7 * 24 * time.Hour
+	DefaultBodyRetention       = 24 * time.Hour
+	DefaultDeadLetterRetention = 30 * 24 * time.Hour
 )
 
 // Forever is a retention that does not end.
@@ -54,9 +55,9 @@ type Options struct {
 	// Negative: they are deleted in the moment in which the delivery is done. Defaults to [DefaultBodyRetention].
 	BodyRetention time.Duration
 
-	// DeadRetention is for how long dead letters are kept, and deliveries whose type has no callback. Then they are
-	// deleted, with a warning in the log. Defaults to [DefaultDeadRetention]; see [Forever].
-	DeadRetention time.Duration
+	// DeadLetterRetention is for how long dead letters are kept, and deliveries whose type has no callback. Then they are
+	// deleted, with a warning in the log. Defaults to [DefaultDeadLetterRetention]; see [Forever].
+	DeadLetterRetention time.Duration
 }
 
 func (o *Options) withDefaults() (Options, error) {
@@ -66,7 +67,7 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	for name, n := range map[string]int64{
 		"MaxPending": int64(c.MaxPending), "Lease": int64(c.Lease), "Poll": int64(c.Poll),
-		"Retention": int64(c.Retention), "DeadRetention": int64(c.DeadRetention),
+		"Retention": int64(c.Retention), "DeadLetterRetention": int64(c.DeadLetterRetention),
 	} {
 		if n < 0 {
 			return c, fmt.Errorf("sqlite: Options.%s cannot be negative", name)
@@ -78,12 +79,12 @@ func (o *Options) withDefaults() (Options, error) {
 	fill(&c.Poll, DefaultPoll)
 	fill(&c.Retention, DefaultRetention)
 	fill(&c.BodyRetention, DefaultBodyRetention)
-	fill(&c.DeadRetention, DefaultDeadRetention)
+	fill(&c.DeadLetterRetention, DefaultDeadLetterRetention)
 	if c.Lease < minLease {
 		return c, fmt.Errorf("sqlite: Options.Lease (%v) must be at least %v", c.Lease, minLease)
 	}
 	var err error
-	c.Policy, err = c.Policy.WithDefaults()
+	c.Policy, err = engine.WithDefaults(c.Policy)
 	return c, err
 }
 

@@ -97,7 +97,7 @@ func TestWhatIsSecretIsNotStored(t *testing.T) {
 	soon(t, func() bool { s := statsOf(t, box); return s.Pending+s.Running == 0 })
 	stop()
 	check(copyOf(t, path))
-	require.Equal(t, 2, statsOf(t, box).Done+statsOf(t, box).Waiting)
+	require.Equal(t, 2, statsOf(t, box).Done+statsOf(t, box).Deferred)
 }
 
 // needle is what can be looked for in a file.
@@ -202,7 +202,7 @@ func TestDiscardDeletesTheBodyAtOnce(t *testing.T) {
 	box := openBox(t, path, sqlite.Options{})
 	store(t, box, parcelWith("a"))
 	stop := start(t, box, answering(webhook.DeadLettered))
-	soon(t, func() bool { return statsOf(t, box).Dead == 1 })
+	soon(t, func() bool { return statsOf(t, box).DeadLettered == 1 })
 	stop()
 	n, err := box.Discard(t.Context(), all)
 	require.NoError(t, err)
@@ -217,10 +217,10 @@ func TestDiscardDeletesTheBodyAtOnce(t *testing.T) {
 func TestDeadLettersAndWhatHasNoCallbackAreDeletedWithAWarning(t *testing.T) {
 	path := pathOf(t)
 	log := new(logtest.Book)
-	box := openBox(t, path, sqlite.Options{DeadRetention: time.Hour, Policy: inbox.Policy{Logger: log.Text()}})
+	box := openBox(t, path, sqlite.Options{DeadLetterRetention: time.Hour, Policy: inbox.Policy{Logger: log.Text()}})
 	store(t, box, parcel(ping, "dead"), parcel(pong, "waiting"))
 	stop := start(t, box, answering(webhook.DeadLettered))
-	soon(t, func() bool { s := statsOf(t, box); return s.Dead == 1 && s.Waiting == 1 })
+	soon(t, func() bool { s := statsOf(t, box); return s.DeadLettered == 1 && s.Deferred == 1 })
 	stop()
 	raw := openRaw(t, path)
 	tell(t, raw, `UPDATE aihooks_inbox SET due_at = due_at - 3500000`)
@@ -229,21 +229,21 @@ func TestDeadLettersAndWhatHasNoCallbackAreDeletedWithAWarning(t *testing.T) {
 	require.Equal(t, 2, ask[int](t, raw, `SELECT count(*) FROM aihooks_inbox_body`))
 	tell(t, raw, `UPDATE aihooks_inbox SET due_at = due_at - 200000`)
 	box.Tidy(t.Context())
-	require.Equal(t, 1, log.Count("level=WARN", "dead letters were deleted", "DeadRetention", "deleted=1"), log)
-	require.Equal(t, 1, log.Count("level=WARN", "had no callback", "DeadRetention", "deleted=1"), log)
+	require.Equal(t, 1, log.Count("level=WARN", "dead letters were deleted", "DeadLetterRetention", "deleted=1"), log)
+	require.Equal(t, 1, log.Count("level=WARN", "had no callback", "DeadLetterRetention", "deleted=1"), log)
 	require.Zero(t, ask[int](t, raw, `SELECT (SELECT count(*) FROM aihooks_inbox) + (SELECT count(*) FROM aihooks_inbox_body)`))
 }
 
 func TestWhatIsKeptForeverIsNotDeleted(t *testing.T) {
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{DeadRetention: sqlite.Forever, BodyRetention: sqlite.Forever, Retention: sqlite.Forever})
+	box := openBox(t, path, sqlite.Options{DeadLetterRetention: sqlite.Forever, BodyRetention: sqlite.Forever, Retention: sqlite.Forever})
 	store(t, box, parcel(ping, "a"), parcel(pong, "b"))
 	stop := start(t, box, answering(webhook.Handled))
-	soon(t, func() bool { s := statsOf(t, box); return s.Done == 1 && s.Waiting == 1 })
+	soon(t, func() bool { s := statsOf(t, box); return s.Done == 1 && s.Deferred == 1 })
 	stop()
 	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = 1`)
 	box.Tidy(t.Context())
-	require.Equal(t, sqlite.Counts{Done: 1, Waiting: 1}, statsOf(t, box))
+	require.Equal(t, sqlite.Counts{Done: 1, Deferred: 1}, statsOf(t, box))
 	require.NotNil(t, listed(t, box, inbox.Done, all)[0].Delivery.Body)
 }
 

@@ -21,7 +21,7 @@ const (
 	spendDone   = `UPDATE aihooks_inbox SET state = 5 WHERE id = ?1`
 	deleteEntry = `DELETE FROM aihooks_inbox WHERE id = ?1`
 	selectOld   = `SELECT id, coalesce((SELECT length(body) FROM aihooks_inbox_body b WHERE b.id = e.id), 0)
-FROM aihooks_inbox e WHERE state = ?1 AND hook = ?2 AND due_at <= ?3 ORDER BY due_at LIMIT ?4`
+FROM aihooks_inbox e WHERE state = ?1 AND handler = ?2 AND due_at <= ?3 ORDER BY due_at LIMIT ?4`
 )
 
 // A broom is what becomes of entries that have been in a state for so long.
@@ -37,8 +37,8 @@ func (o *Options) brooms() []broom {
 	list := []broom{
 		{spent, o.Retention, all, ""},
 		{done, o.Retention, all, ""},
-		{dead, o.DeadRetention, all, "inbox: dead letters were deleted: nobody had decided about them within Options.DeadRetention"},
-		{waiting, o.DeadRetention, all, "inbox: deliveries were deleted that had no callback within Options.DeadRetention"},
+		{deadLettered, o.DeadLetterRetention, all, "inbox: dead letters were deleted: nobody had decided about them within Options.DeadLetterRetention"},
+		{deferred, o.DeadLetterRetention, all, "inbox: deliveries were deleted that had no callback within Options.DeadLetterRetention"},
 	}
 	if o.BodyRetention < o.Retention {
 		list = append(list, broom{done, max(o.BodyRetention, 0), []string{deleteBody, spendDone}, ""})
@@ -97,10 +97,10 @@ func (b *Inbox) sweep(ctx context.Context, w *broom, now time.Time) (total int, 
 	if w.after == Forever {
 		return 0, nil
 	}
-	err = b.eachHook(ctx, w.state, func(hook string) error {
+	err = b.eachEndpoint(ctx, w.state, func(handler string) error {
 		for more := true; more; {
 			var n int
-			n, more, err = b.sweepSome(ctx, w, hook, now)
+			n, more, err = b.sweepSome(ctx, w, handler, now)
 			total += n
 			if err != nil {
 				return fmt.Errorf("sqlite: purge: %w", err)
@@ -115,11 +115,11 @@ func (b *Inbox) sweep(ctx context.Context, w *broom, now time.Time) (total int, 
 }
 
 // sweepSome purges what one operation may, and reports whether there is more.
-func (b *Inbox) sweepSome(ctx context.Context, w *broom, hook string, now time.Time) (n int, more bool, err error) {
+func (b *Inbox) sweepSome(ctx context.Context, w *broom, handler string, now time.Time) (n int, more bool, err error) {
 	err = b.writer.run(ctx, func(c *conn) error {
 		var ids []int64
 		found, bytes := 0, 0
-		err := c.each(selectOld, []any{w.state, hook, milliseconds(now.Add(-w.after)), purgeAtOnce}, func(scan func(...any) error) error {
+		err := c.each(selectOld, []any{w.state, handler, milliseconds(now.Add(-w.after)), purgeAtOnce}, func(scan func(...any) error) error {
 			var id int64
 			var size int
 			err := scan(&id, &size)

@@ -62,7 +62,7 @@ func TestAttach_LooksAtReadOnlyMedia(t *testing.T) {
 			box := openBox(t, from, sqlite.Options{Policy: inbox.Policy{MaxAttempts: 1}})
 			store(t, box, parcel(ping, "a"))
 			stop := start(t, box, answering(webhook.Failed))
-			soon(t, func() bool { return statsOf(t, box).Dead == 1 })
+			soon(t, func() bool { return statsOf(t, box).DeadLettered == 1 })
 			stop()
 			d := newDisk(t, 16<<20)
 			prepare(t, box, from, d.path())
@@ -73,8 +73,8 @@ func TestAttach_LooksAtReadOnlyMedia(t *testing.T) {
 			tool, err := sqlite.Attach(d.path())
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = tool.Close() }) // or a failed test leaves the disk mounted
-			require.Equal(t, 1, statsOf(t, tool).Dead)
-			dead := listed(t, tool, inbox.Dead, all)
+			require.Equal(t, 1, statsOf(t, tool).DeadLettered)
+			dead := listed(t, tool, inbox.DeadLettered, all)
 			require.Len(t, dead, 1)
 			entry, err := tool.Entry(t.Context(), dead[0].ID)
 			require.NoError(t, err)
@@ -97,7 +97,7 @@ func TestAttach_LooksAtReadOnlyMedia(t *testing.T) {
 			after, err := os.ReadDir(d.dir)
 			require.NoError(t, err)
 			require.Len(t, after, len(before), "nothing was made")
-			require.Equal(t, 1, statsOf(t, openBox(t, copied, sqlite.Options{})).Dead)
+			require.Equal(t, 1, statsOf(t, openBox(t, copied, sqlite.Options{})).DeadLettered)
 		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -18,81 +19,81 @@ import (
 type run struct {
 	box        *Inbox
 	owner      idempotency.Token
-	dispatcher *inbox.Dispatcher
+	dispatcher *engine.Dispatcher
 	woken      chan struct{}
 	changed    chan struct{}         // the handlers have, for what waits for a callback
 	settling   context.Context       // outlasts the callbacks, for what came of them
 	unrecorded atomic.Pointer[error] // why the last result of a callback could not be recorded; nil if it was
 
-	mu    sync.Mutex
-	hooks map[string]*hookRun
-	due   map[string]*hookRun // those that may have deliveries to take
+	mu       sync.Mutex
+	handlers map[string]*handlerRun
+	due      map[string]*handlerRun // those that may have deliveries to take
 }
 
-// A hookRun is what a run knows of one hook.
-type hookRun struct {
-	inbox.Hook
+// A handlerRun is what a run knows of one handler.
+type handlerRun struct {
+	inbox.Handler
 	name   string
 	closed bool // the handler has been shut down; under the run's lock
 }
 
 // refresh takes over the handlers that the Run has now.
 func (r *run) refresh() {
-	current := r.dispatcher.Hooks()
+	current := r.dispatcher.Handlers()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	before := r.hooks
-	r.hooks, r.due = make(map[string]*hookRun, len(current)), make(map[string]*hookRun)
-	for _, hook := range current {
-		h := before[hookName(hook.Vendor(), hook.Endpoint())]
-		if h == nil || h.Hook != hook {
-			h = &hookRun{Hook: hook, name: hookName(hook.Vendor(), hook.Endpoint())}
+	before := r.handlers
+	r.handlers, r.due = make(map[string]*handlerRun, len(current)), make(map[string]*handlerRun)
+	for _, handler := range current {
+		h := before[endpointName(handler.Vendor(), handler.Endpoint())]
+		if h == nil || h.Handler != handler {
+			h = &handlerRun{Handler: handler, name: endpointName(handler.Vendor(), handler.Endpoint())}
 		}
-		r.hooks[h.name] = h
+		r.handlers[h.name] = h
 		r.setDue(h)
 	}
 }
 
 // setDue says that there may be deliveries to take. The caller holds the lock.
-func (r *run) setDue(h *hookRun) {
+func (r *run) setDue(h *handlerRun) {
 	if !h.closed {
 		r.due[h.name] = h
 	}
 }
 
-// isDue is setDue by the name of a hook; an empty one is that of every hook.
+// isDue is setDue by the name of a handler; an empty one is that of every handler.
 func (r *run) isDue(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if h := r.hooks[name]; h != nil {
+	if h := r.handlers[name]; h != nil {
 		r.setDue(h)
 	}
 	if name == "" {
-		for _, h := range r.hooks {
+		for _, h := range r.handlers {
 			r.setDue(h)
 		}
 	}
 }
 
-func (r *run) close(h *hookRun) {
+func (r *run) close(h *handlerRun) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	h.closed = true
 	delete(r.due, h.name)
 }
 
-func (r *run) hook(name string) *hookRun {
+func (r *run) handler(name string) *handlerRun {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.hooks[name]
+	return r.handlers[name]
 }
 
 // Run implements [inbox.Inbox].
-func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
+func (b *Inbox) Run(ctx context.Context, handlers ...inbox.Handler) error {
 	if b.readOnly {
 		return ErrReadOnly
 	}
-	d, end, err := b.active.Begin(ctx, b.options.Policy, hooks...)
+	d, end, err := b.active.Begin(ctx, b.options.Policy, handlers...)
 	if err != nil {
 		return b.orClosed(err)
 	}
@@ -108,22 +109,22 @@ func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
 	b.enter(r)
 	defer b.leave(r)
 
-	tending, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var tenders sync.WaitGroup
-	tenders.Go(func() { r.tend(tending) })
+	maintaining, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var maintainers sync.WaitGroup
+	maintainers.Go(func() { r.maintain(maintaining) })
 	err = r.schedule(ctx)
 	err = errors.Join(err, d.Drain()) // leases are renewed meanwhile
 	stop()
-	tenders.Wait()
+	maintainers.Wait()
 	b.sayWhatIsLeft()
 	return err
 }
 
 // Add implements [inbox.Inbox].
-func (b *Inbox) Add(hooks ...inbox.Hook) error { return b.active.Add(hooks...) }
+func (b *Inbox) Add(handlers ...inbox.Handler) error { return b.active.Add(handlers...) }
 
 // Remove implements [inbox.Inbox].
-func (b *Inbox) Remove(hooks ...inbox.Hook) { b.active.Remove(hooks...) }
+func (b *Inbox) Remove(handlers ...inbox.Handler) { b.active.Remove(handlers...) }
 
 // Shutdown implements [inbox.Inbox]. The file stays open until Close.
 func (b *Inbox) Shutdown(ctx context.Context) error { return b.active.Shutdown(ctx) }
@@ -150,12 +151,12 @@ func (b *Inbox) orClosed(err error) error {
 	return err
 }
 
-// wake tells every Run in this process that deliveries of a hook may be due.
-func (b *Inbox) wake(hook string) {
+// wake tells every Run in this process that deliveries of a handler may be due.
+func (b *Inbox) wake(handler string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for r := range b.runs {
-		r.isDue(hook)
+		r.isDue(handler)
 		signal(r.woken)
 	}
 }
@@ -195,15 +196,15 @@ func (r *run) schedule(ctx context.Context) error {
 	}
 }
 
-// takeMost is how many deliveries of a hook are taken at once. All of them are begun at once.
+// takeMost is how many deliveries of a handler are taken at once. All of them are begun at once.
 const takeMost = 128
 
-// takeAll takes once for every hook that may have something due. It reports whether there may be more, and places for it.
+// takeAll takes once for every handler that may have something due. It reports whether there may be more, and places for it.
 func (r *run) takeAll(ctx context.Context) (more bool, err error) {
 	if ctx.Err() != nil {
 		return false, nil //nolint:nilerr // the Run is over
 	}
-	wishes, hooks, isDue := r.wishes()
+	wishes, handlers, isDue := r.wishes()
 	if len(wishes) == 0 {
 		r.observeIdle(isDue)
 		return false, nil
@@ -214,13 +215,13 @@ func (r *run) takeAll(ctx context.Context) (more bool, err error) {
 		r.box.health.observe(activity{r, taking}, err)
 	}
 	for i, w := range wishes {
-		h := hooks[i]
-		r.dispatcher.Unreserve(h.Vendor(), h.Endpoint(), w.n-len(got[w.hook]))
-		if err != nil || len(got[w.hook]) == w.n {
-			r.isDue(w.hook)
+		h := handlers[i]
+		r.dispatcher.Unreserve(h.Vendor(), h.Endpoint(), w.n-len(got[w.handler]))
+		if err != nil || len(got[w.handler]) == w.n {
+			r.isDue(w.handler)
 			more = err == nil
 		}
-		for _, t := range got[w.hook] {
+		for _, t := range got[w.handler] {
 			slot = slot && !t.suspect
 			r.begin(ctx, h, t)
 		}
@@ -245,23 +246,23 @@ func (r *run) observeIdle(isDue bool) {
 	}
 }
 
-// wishes reserves places for every hook that may have something due, as far as there are any. It reports whether any
+// wishes reserves places for every handler that may have something due, as far as there are any. It reports whether any
 // may.
-func (r *run) wishes() (wishes []wish, hooks []*hookRun, isDue bool) {
+func (r *run) wishes() (wishes []wish, handlers []*handlerRun, isDue bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	isDue = len(r.due) > 0
 	for name, h := range r.due {
 		if n := r.dispatcher.Reserve(h.Vendor(), h.Endpoint(), takeMost); n > 0 {
 			delete(r.due, name) // before the file is asked: what is stored from now on sets it again
-			wishes, hooks = append(wishes, wish{name, n}), append(hooks, h)
+			wishes, handlers = append(wishes, wish{name, n}), append(handlers, h)
 		}
 	}
-	return wishes, hooks, isDue
+	return wishes, handlers, isDue
 }
 
 // begin has a delivery called back.
-func (r *run) begin(ctx context.Context, h *hookRun, t *taken) {
+func (r *run) begin(ctx context.Context, h *handlerRun, t *taken) {
 	switch {
 	case ctx.Err() != nil: // the Run has ended while it was taken
 		r.dispatcher.Unreserve(h.Vendor(), h.Endpoint(), 1)
@@ -271,12 +272,12 @@ func (r *run) begin(ctx context.Context, h *hookRun, t *taken) {
 		r.free(h, t)
 	case t.spoiled != nil:
 		r.dispatcher.Unreserve(h.Vendor(), h.Endpoint(), 1)
-		r.settle(ctx, h, t, inbox.Decision{Verdict: inbox.Bury, Attempt: inbox.Attempt{
+		r.settle(ctx, h, t, engine.Decision{Disposition: engine.DeadLetter, Attempt: inbox.Attempt{
 			At: time.Now().UTC(), Outcome: webhook.Rejected, Error: t.spoiled.Error(), Counted: true,
 		}})
 		r.free(h, t)
 	default:
-		r.dispatcher.Go(t.delivery, t.tried, func(d inbox.Decision) {
+		r.dispatcher.Go(t.delivery, t.tried, func(d engine.Decision) {
 			r.settle(r.settling, h, t, d)
 			r.free(h, t)
 		})
@@ -284,7 +285,7 @@ func (r *run) begin(ctx context.Context, h *hookRun, t *taken) {
 }
 
 // free lets the next suspect run, if this was one.
-func (r *run) free(h *hookRun, t *taken) {
+func (r *run) free(h *handlerRun, t *taken) {
 	if t.suspect {
 		r.box.active.FreeSuspect()
 		r.box.wake(h.name)
@@ -303,7 +304,7 @@ func (b *Inbox) giveBack(ctx context.Context, owner idempotency.Token, t *taken)
 }
 
 // settle puts down what becomes of a delivery, and tells whom it concerns.
-func (r *run) settle(ctx context.Context, h *hookRun, t *taken, d inbox.Decision) {
+func (r *run) settle(ctx context.Context, h *handlerRun, t *taken, d engine.Decision) {
 	if d.Attempt.Reason == webhook.ReasonShuttingDown {
 		r.close(h) // it would be taken again and again
 	}
@@ -311,9 +312,9 @@ func (r *run) settle(ctx context.Context, h *hookRun, t *taken, d inbox.Decision
 		return
 	}
 	switch {
-	case d.Verdict == inbox.Bury:
-		r.dispatcher.DeadLetter(t.buried())
-	case d.Verdict == inbox.Again && d.After < r.box.options.Poll:
+	case d.Disposition == engine.DeadLetter:
+		r.dispatcher.DeadLetter(t.deadLetter())
+	case d.Disposition == engine.Retry && d.After < r.box.options.Poll:
 		time.AfterFunc(d.After, func() { r.box.wake(h.name) })
 	}
 }
@@ -326,7 +327,7 @@ const (
 
 // put tries to write until it succeeds, or ctx ends. Meanwhile the delivery keeps its place, so that no more is begun than
 // can be put down, and its lease. Once the Run is over, the lease ends, and the idempotency store knows whether it was done.
-func (r *run) put(ctx context.Context, t *taken, d inbox.Decision) bool {
+func (r *run) put(ctx context.Context, t *taken, d engine.Decision) bool {
 	for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
 		err := r.box.settle(ctx, r.owner, t, d)
 		if err == nil || errors.Is(err, errLeaseEnded) {
@@ -352,17 +353,17 @@ func (r *run) put(ctx context.Context, t *taken, d inbox.Decision) bool {
 	}
 }
 
-// dueByHook returns when the first delivery of each hook that has some in a state is due. It reads two rows for each of
-// these hooks, and one if there are none.
-const dueByHook = `WITH RECURSIVE hooks(hook) AS (
-    SELECT hook FROM (SELECT hook FROM aihooks_inbox WHERE state = ?1 ORDER BY hook LIMIT 1)
+// dueByEndpoint returns when the first delivery of each handler that has some in a state is due. It reads two rows for each of
+// these handlers, and one if there are none.
+const dueByEndpoint = `WITH RECURSIVE handlers(handler) AS (
+    SELECT handler FROM (SELECT handler FROM aihooks_inbox WHERE state = ?1 ORDER BY handler LIMIT 1)
     UNION ALL
-    SELECT (SELECT hook FROM aihooks_inbox WHERE state = ?1 AND hook > hooks.hook ORDER BY hook LIMIT 1) FROM hooks WHERE hook IS NOT NULL
+    SELECT (SELECT handler FROM aihooks_inbox WHERE state = ?1 AND handler > handlers.handler ORDER BY handler LIMIT 1) FROM handlers WHERE handler IS NOT NULL
 )
-SELECT hook, (SELECT due_at FROM aihooks_inbox WHERE state = ?1 AND hook = hooks.hook ORDER BY due_at LIMIT 1) FROM hooks WHERE hook IS NOT NULL`
+SELECT handler, (SELECT due_at FROM aihooks_inbox WHERE state = ?1 AND handler = handlers.handler ORDER BY due_at LIMIT 1) FROM handlers WHERE handler IS NOT NULL`
 
 // look looks whether anything is due that nobody has told of: the time of its next attempt has come, or another process
-// has stored it. It returns how long to wait until the next look. The cost does not grow with the hooks that have nothing.
+// has stored it. It returns how long to wait until the next look. The cost does not grow with the handlers that have nothing.
 func (r *run) look(ctx context.Context) time.Duration {
 	next := r.lookFor(ctx, pending)
 	if !r.box.active.SuspectRuns() {
@@ -373,18 +374,18 @@ func (r *run) look(ctx context.Context) time.Duration {
 
 func (r *run) lookFor(ctx context.Context, state int) time.Duration {
 	next := r.box.options.Poll
-	rows, err := r.box.reads.QueryContext(ctx, dueByHook, state)
+	rows, err := r.box.reads.QueryContext(ctx, dueByEndpoint, state)
 	if err == nil {
 		err = eachRow(rows, func(scan func(...any) error) error {
-			var hook string
+			var handler string
 			var at *int64 // taken meanwhile
-			if err := scan(&hook, &at); err != nil || at == nil || r.hook(hook) == nil {
+			if err := scan(&handler, &at); err != nil || at == nil || r.handler(handler) == nil {
 				return err
 			}
 			if left := time.Until(time.UnixMilli(*at)); left > 0 {
 				next = min(next, left+time.Millisecond)
 			} else {
-				r.isDue(hook)
+				r.isDue(handler)
 			}
 			return nil
 		})
@@ -399,7 +400,7 @@ func (r *run) lookFor(ctx context.Context, state int) time.Duration {
 	return next
 }
 
-func splitHook(name string) (vendor, endpoint string) {
+func splitEndpoint(name string) (vendor, endpoint string) {
 	vendor, endpoint, _ = strings.Cut(name, "/")
 	return vendor, endpoint
 }

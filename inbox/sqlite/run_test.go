@@ -24,14 +24,14 @@ func TestWhatHasNoCallbackWaitsForAProcessThatHasOne(t *testing.T) {
 	renewed := openBox(t, path, sqlite.Options{})
 	store(t, old, parcel(pong, "a"), parcel(pong, "b"))
 	start(t, old, answering(webhook.Handled))
-	soon(t, func() bool { return statsOf(t, old).Waiting == 2 })
+	soon(t, func() bool { return statsOf(t, old).Deferred == 2 })
 	require.Equal(t, 1, log.Count("level=WARN", "no callback", "vendor=acme", "type=pong"), "once for each type: %s", log)
 	both := newStub(callbacks{pong: func(context.Context, *webhook.Delivery) webhook.Result {
 		return webhook.Result{Outcome: webhook.Handled}
 	}})
 	start(t, renewed, both)
 	soon(t, func() bool {
-		require.NoError(t, renewed.Unshelve(t.Context())) // the old one may have been quicker, and shelved them again
+		require.NoError(t, renewed.Resume(t.Context())) // the old one may have been quicker, and deferred them again
 		return statsOf(t, renewed).Done == 2
 	})
 	require.Len(t, both.calls(), 2)
@@ -40,11 +40,11 @@ func TestWhatHasNoCallbackWaitsForAProcessThatHasOne(t *testing.T) {
 		require.Equal(t, webhook.Unhandled, e.Attempts[0].Outcome)
 		require.False(t, e.Attempts[0].Counted)
 	}
-	// What the old one shelves from now on, the new one finds when it looks.
+	// What the old one defers from now on, the new one finds when it looks.
 	_, err := old.Enqueue(t.Context(), parcel(pong, "c"))
 	require.NoError(t, err)
 	soon(t, func() bool {
-		require.NoError(t, renewed.Unshelve(t.Context()))
+		require.NoError(t, renewed.Resume(t.Context()))
 		return statsOf(t, renewed).Done == 3
 	})
 }
@@ -55,16 +55,16 @@ func TestWhatWaitsIsLookedForByItself(t *testing.T) {
 	box := openBox(t, path, sqlite.Options{})
 	hook := answering(webhook.Handled)
 	store(t, box, parcel(ping, "a"))
-	shelve := func() { tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 2`) }
+	deferAll := func() { tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 2`) }
 	stop := func() {}
 	quick(t, 8*time.Second, func() { // at the first look, before the next one is due
 		stop()
-		shelve()
+		deferAll()
 		stop = start(t, box, hook)
 		soon(t, func() bool { return statsOf(t, box).Done == 1 })
 	})
 	before := len(hook.calls())
-	shelve()
+	deferAll()
 	soon(t, func() bool { return statsOf(t, box).Done == 1 })
 	require.Len(t, hook.calls(), before+1)
 }
@@ -176,7 +176,7 @@ func TestWhatTakesItsProcessAlongIsBuriedInTheEnd(t *testing.T) {
 	log := new(logtest.Book)
 	var told counter
 	box := openBox(t, path, sqlite.Options{Lease: 100 * time.Millisecond, Policy: inbox.Policy{
-		MaxAttempts: 3, Logger: log.Text(), OnDead: func(_ context.Context, e inbox.Entry) { told.add(e.Delivery.ID) },
+		MaxAttempts: 3, Logger: log.Text(), OnDeadLetter: func(_ context.Context, e inbox.Entry) { told.add(e.Delivery.ID) },
 	}})
 	many := pings("lost", 130) // more than are looked at at once
 	storeAtOnce(t, box, many...)
@@ -187,10 +187,10 @@ func TestWhatTakesItsProcessAlongIsBuriedInTheEnd(t *testing.T) {
 	tell(t, raw, `UPDATE aihooks_inbox SET state = 1, due_at = 1, owner = randomblob(16), takes = 2, tried = 2 WHERE delivery_id = 'once more'`)
 	hook := answering(webhook.Handled)
 	start(t, box, hook)
-	soon(t, func() bool { s := statsOf(t, box); return s.Dead == len(many) && s.Done == 1 })
+	soon(t, func() bool { s := statsOf(t, box); return s.DeadLettered == len(many) && s.Done == 1 })
 	require.Equal(t, []string{"once more"}, hook.calls())
 	soon(t, func() bool { return len(told.all()) == len(many) })
-	for _, e := range listed(t, box, inbox.Dead, all) {
+	for _, e := range listed(t, box, inbox.DeadLettered, all) {
 		require.Len(t, e.Attempts, 2)
 		a := e.Attempts[1]
 		require.Equal(t, inbox.Lost, a.Outcome)
@@ -238,7 +238,7 @@ func TestLongCallbacksKeepTheirLease(t *testing.T) {
 func TestASpoiledRowBecomesADeadLetterAndStopsNobody(t *testing.T) {
 	path := pathOf(t)
 	var told counter
-	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{OnDead: func(_ context.Context, e inbox.Entry) { told.add(e.Delivery.ID) }}})
+	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{OnDeadLetter: func(_ context.Context, e inbox.Entry) { told.add(e.Delivery.ID) }}})
 	spoil := map[string]string{
 		"no JSON":      `UPDATE aihooks_inbox_body SET meta = '{' WHERE id = ?`,
 		"other JSON":   `UPDATE aihooks_inbox_body SET meta = '{"keys": 7}' WHERE id = ?`,
@@ -254,9 +254,9 @@ func TestASpoiledRowBecomesADeadLetterAndStopsNobody(t *testing.T) {
 	tell(t, raw, `UPDATE aihooks_inbox SET attempts = 'no JSON' WHERE delivery_id = 'history'`)
 	hook := answering(webhook.Handled)
 	start(t, box, hook)
-	soon(t, func() bool { s := statsOf(t, box); return s.Done == 3 && s.Dead == len(spoil) })
+	soon(t, func() bool { s := statsOf(t, box); return s.Done == 3 && s.DeadLettered == len(spoil) })
 	require.ElementsMatch(t, []string{"before", "history", "after"}, hook.calls())
-	for _, e := range listed(t, box, inbox.Dead, all) {
+	for _, e := range listed(t, box, inbox.DeadLettered, all) {
 		require.Contains(t, spoil, e.Delivery.ID)
 		require.NotEmpty(t, e.LastError())
 		require.Equal(t, 1, told.all()[e.Delivery.ID])

@@ -15,18 +15,18 @@ import (
 const schemaVersion = 1
 
 // The states of a row. Done and spent are both inbox.Done to users; they differ in whether there is a body to purge. A
-// suspect is a pending row by inbox.IsSuspect.
+// suspect is a pending row by engine.IsSuspect.
 const (
 	pending = iota
 	running
-	waiting
-	dead
+	deferred
+	deadLettered
 	done
 	spent
 	suspect
 )
 
-var stateNames = [...]inbox.State{inbox.Pending, inbox.Running, inbox.Waiting, inbox.Dead, inbox.Done, inbox.Done, inbox.Pending}
+var stateNames = [...]inbox.State{inbox.Pending, inbox.Running, inbox.Deferred, inbox.DeadLettered, inbox.Done, inbox.Done, inbox.Pending}
 
 // stateOf returns the state of a row. A file that is damaged, or that a later release has written, can have others.
 func stateOf(code int) (inbox.State, error) {
@@ -53,11 +53,11 @@ var schema = []string{
 	`CREATE TABLE IF NOT EXISTS aihooks_inbox (
     id          INTEGER PRIMARY KEY,
     key         BLOB    NOT NULL UNIQUE, -- SHA-256 of the first key, its first half
-    hook        TEXT    NOT NULL,        -- vendor/endpoint
+    handler        TEXT    NOT NULL,        -- vendor/endpoint
     type        TEXT    NOT NULL,
     delivery_id TEXT    NOT NULL,
     received_at INTEGER NOT NULL,        -- nanoseconds, for filters that are exact
-    state       INTEGER NOT NULL,           -- 0 pending, 1 running, 2 waiting, 3 dead, 4 done, 5 done and purged, 6 pending and a suspect
+    state       INTEGER NOT NULL,           -- 0 pending, 1 running, 2 deferred, 3 dead-lettered, 4 done, 5 done and purged, 6 pending and a suspect
     due_at      INTEGER NOT NULL,           -- pending: not before; running: end of the lease; otherwise: since
     takes       INTEGER NOT NULL DEFAULT 0, -- how often it has been taken: fences
     tried       INTEGER NOT NULL DEFAULT 0, -- how many of these are counted
@@ -71,9 +71,9 @@ var schema = []string{
     meta TEXT NOT NULL,       -- the delivery as JSON, without the body
     body BLOB NOT NULL        -- as it was received
 ) STRICT`,
-	`CREATE INDEX IF NOT EXISTS aihooks_inbox_due ON aihooks_inbox (state, hook, due_at)`,
+	`CREATE INDEX IF NOT EXISTS aihooks_inbox_due ON aihooks_inbox (state, handler, due_at)`,
 	`CREATE INDEX IF NOT EXISTS aihooks_inbox_kept ON aihooks_inbox (state, due_at, id) WHERE state = 2 OR state = 3`,
-	`CREATE INDEX IF NOT EXISTS aihooks_inbox_waiting ON aihooks_inbox (hook, type) WHERE state = 2`,
+	`CREATE INDEX IF NOT EXISTS aihooks_inbox_deferred ON aihooks_inbox (handler, type) WHERE state = 2`,
 	`CREATE TABLE IF NOT EXISTS aihooks_inbox_version (version INTEGER NOT NULL) STRICT`,
 	`INSERT INTO aihooks_inbox_version SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM aihooks_inbox_version)`,
 }

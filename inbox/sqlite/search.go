@@ -104,7 +104,7 @@ func (b *Inbox) Search(ctx context.Context, s Search) (Page, error) {
 
 // The entries that a search reads: ?2 at most, with IDs below ?1.
 const (
-	searchColumns = `SELECT e.id, e.hook, e.type, e.delivery_id, e.received_at, e.state, e.due_at, e.rerun, coalesce(e.attempts, ''), '', e.state <> 5, NULL
+	searchColumns = `SELECT e.id, e.handler, e.type, e.delivery_id, e.received_at, e.state, e.due_at, e.rerun, coalesce(e.attempts, ''), '', e.state <> 5, NULL
 FROM aihooks_inbox e WHERE e.id `
 	searchAll     = searchColumns + `< ?1 ORDER BY e.id DESC LIMIT ?2`
 	searchByState = searchColumns + `IN (SELECT id FROM aihooks_inbox INDEXED BY aihooks_inbox_due

@@ -79,7 +79,7 @@ func TestSearch_FindsNewestFirst(t *testing.T) {
 		matching.Match = nine
 		ids, _ = searchAll(t, box, matching)
 		require.Equal(t, slices.DeleteFunc(slices.Clone(want), func(id string) bool { return id[3] != '9' }), ids, "%+v", s)
-		s.State = inbox.Dead
+		s.State = inbox.DeadLettered
 		ids, read := searchAll(t, box, s)
 		require.Equal(t, few, ids, "%+v", s)
 		if s.MaxRead == 30 {
@@ -88,7 +88,7 @@ func TestSearch_FindsNewestFirst(t *testing.T) {
 		s.State = inbox.Pending // many
 		ids, _ = searchAll(t, box, s)
 		require.Len(t, ids, 445, "%+v", s)
-		s.State = inbox.Waiting
+		s.State = inbox.Deferred
 		ids, _ = searchAll(t, box, s)
 		require.Empty(t, ids)
 	}

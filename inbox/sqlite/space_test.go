@@ -59,20 +59,20 @@ func TestWhatRunsTakesRoomAsWellAndWhatIsDeadOrWaitsDoesNot(t *testing.T) {
 	soon(t, func() bool { return statsOf(t, box).Running == 2 })
 	full()
 	close(release)
-	soon(t, func() bool { return statsOf(t, box).Dead == 2 })
+	soon(t, func() bool { return statsOf(t, box).DeadLettered == 2 })
 	for i := range 5 { // those that wait for a callback keep out nobody
 		soon(t, func() bool {
 			_, err := box.Enqueue(t.Context(), parcel(pong, fmt.Sprint("waits ", i)))
 			return err == nil
 		})
-		soon(t, func() bool { return statsOf(t, box).Waiting == i+1 })
+		soon(t, func() bool { return statsOf(t, box).Deferred == i+1 })
 	}
 	n, err := box.Retry(t.Context(), all) // dead ones that come back take room again
 	require.NoError(t, err)
 	require.Equal(t, 2, n)
-	soon(t, func() bool { return statsOf(t, box).Dead == 2 })
+	soon(t, func() bool { return statsOf(t, box).DeadLettered == 2 })
 	store(t, box, parcel(ping, "c"), parcel(ping, "d"))
-	soon(t, func() bool { return statsOf(t, box).Dead == 4 })
+	soon(t, func() bool { return statsOf(t, box).DeadLettered == 4 })
 }
 
 func TestMaxPending_BoundsDeliveriesWithoutCallback(t *testing.T) {
@@ -85,7 +85,7 @@ func TestMaxPending_BoundsDeliveriesWithoutCallback(t *testing.T) {
 	stop := start(t, box, hook)
 	for i := range 3 {
 		store(t, box, parcel(pong, fmt.Sprint("waits ", i)))
-		soon(t, func() bool { return statsOf(t, box).Waiting == i+1 })
+		soon(t, func() bool { return statsOf(t, box).Deferred == i+1 })
 	}
 	stop()
 	require.NoError(t, box.Close())
@@ -103,7 +103,7 @@ func TestMaxPending_BoundsDeliveriesWithoutCallback(t *testing.T) {
 		soon(t, func() bool { return statsOf(t, box).Done == i+1 })
 	}
 
-	n, err := box.Discard(t.Context(), inbox.Filter{State: inbox.Waiting, Type: pong})
+	n, err := box.Discard(t.Context(), inbox.Filter{State: inbox.Deferred, Type: pong})
 	require.NoError(t, err)
 	require.Equal(t, 3, n)
 	store(t, box, parcel(pong, "has room again"))
@@ -113,7 +113,7 @@ func TestRetriedDeadLettersTakeRoom(t *testing.T) {
 	box := openBox(t, pathOf(t), sqlite.Options{MaxPending: 2})
 	store(t, box, parcel(ping, "a"), parcel(ping, "b"))
 	stop := start(t, box, answering(webhook.DeadLettered))
-	soon(t, func() bool { return statsOf(t, box).Dead == 2 })
+	soon(t, func() bool { return statsOf(t, box).DeadLettered == 2 })
 	stop()
 	_, err := box.Retry(t.Context(), all)
 	require.NoError(t, err)

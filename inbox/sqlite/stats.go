@@ -21,11 +21,11 @@ type Stats struct {
 
 // Counts are how many entries there are in each state.
 type Counts struct {
-	Pending int `json:"pending"`
-	Running int `json:"running"`
-	Waiting int `json:"waiting"`
-	Dead    int `json:"dead"`
-	Done    int `json:"done"`
+	Pending      int `json:"pending"`
+	Running      int `json:"running"`
+	Deferred     int `json:"deferred"`
+	DeadLettered int `json:"dead_lettered"`
+	Done         int `json:"done"`
 }
 
 func (c *Counts) add(s inbox.State, n int) {
@@ -34,16 +34,16 @@ func (c *Counts) add(s inbox.State, n int) {
 		c.Pending += n
 	case inbox.Running:
 		c.Running += n
-	case inbox.Waiting:
-		c.Waiting += n
-	case inbox.Dead:
-		c.Dead += n
+	case inbox.Deferred:
+		c.Deferred += n
+	case inbox.DeadLettered:
+		c.DeadLettered += n
 	case inbox.Done:
 		c.Done += n
 	}
 }
 
-const countAll = `SELECT state, hook, count(*), min(due_at) FROM aihooks_inbox GROUP BY state, hook`
+const countAll = `SELECT state, handler, count(*), min(due_at) FROM aihooks_inbox GROUP BY state, handler`
 
 // Stats counts the entries. It looks at each, a million in some tenths of a second, and holds up nobody.
 func (b *Inbox) Stats(ctx context.Context) (Stats, error) {
@@ -56,9 +56,9 @@ func (b *Inbox) Stats(ctx context.Context) (Stats, error) {
 	}
 	err = eachRow(rows, func(scan func(...any) error) error {
 		var code, n int
-		var hook string
+		var handler string
 		var first int64
-		if err := scan(&code, &hook, &n, &first); err != nil {
+		if err := scan(&code, &handler, &n, &first); err != nil {
 			return err
 		}
 		state, err := stateOf(code)
@@ -66,9 +66,9 @@ func (b *Inbox) Stats(ctx context.Context) (Stats, error) {
 			return err
 		}
 		stats.add(state, n)
-		counts := stats.Endpoints[hook]
+		counts := stats.Endpoints[handler]
 		counts.add(state, n)
-		stats.Endpoints[hook] = counts
+		stats.Endpoints[handler] = counts
 		at := timeOf(first)
 		if back > 0 && at.After(now) {
 			at = at.Add(-back)

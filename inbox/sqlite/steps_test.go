@@ -47,12 +47,12 @@ func TestEntries_ContinueByIndex(t *testing.T) {
 		for _, f := range []inbox.Filter{
 			{All: true}, {Vendor: "acme"}, {Endpoint: "eu"}, {Type: "a"}, {Vendor: "acme", Endpoint: "eu", Type: "a"}, {From: time.Unix(1, 0), Until: time.Unix(2, 0)},
 		} {
-			for _, last := range []*row{nil, {id: 1, dueAt: 2, hook: "acme/eu"}} {
+			for _, last := range []*row{nil, {id: 1, dueAt: 2, handler: "acme/eu"}} {
 				query, args := listing(code, f, last)
 				plan := planOf(t, box, query, args...)
 				require.NotContains(t, plan, "TEMP B-TREE", "%d %+v: every page would sort all that follow", code, f)
-				want := "aihooks_inbox_due (state=? AND (hook,due_at)>(?,?)"
-				if code == dead || code == waiting {
+				want := "aihooks_inbox_due (state=? AND (handler,due_at)>(?,?)"
+				if code == deadLettered || code == deferred {
 					want = "aihooks_inbox_kept (state=? AND due_at>?"
 				}
 				require.Contains(t, plan, want, "%d %+v: every page would read all before it", code, f)
@@ -66,9 +66,9 @@ func TestEntries_ContinueByIndex(t *testing.T) {
 func TestDiscard_ReadsEachOnce(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "inbox.db")
-	fillRows(t, path, 2500, dead, "other", 10)
-	fillRows(t, path, 10, dead, "a", 10)
-	box := openRows(t, path, Options{DeadRetention: Forever})
+	fillRows(t, path, 2500, deadLettered, "other", 10)
+	fillRows(t, path, 10, deadLettered, "a", 10)
+	box := openRows(t, path, Options{DeadLetterRetention: Forever})
 	for name, c := range map[string]struct {
 		filter   inbox.Filter
 		selected int
@@ -83,7 +83,7 @@ func TestDiscard_ReadsEachOnce(t *testing.T) {
 	} {
 		until, queries, seen := milliseconds(time.Now()), 0, make(map[int64]bool)
 		for last := (candidate{}); ; queries++ {
-			selected, end, err := box.selectCandidates(t.Context(), dead, c.filter, until, last)
+			selected, end, err := box.selectCandidates(t.Context(), deadLettered, c.filter, until, last)
 			require.NoError(t, err)
 			require.LessOrEqual(t, len(selected), selectAtOnce)
 			for _, e := range selected {
@@ -107,8 +107,8 @@ func TestDiscard_ReadsEachOnce(t *testing.T) {
 func TestDiscard_SelectsWithoutWriteLock(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "inbox.db")
-	fillRows(t, path, 1200, dead, "other", 10)
-	box := openRows(t, path, Options{DeadRetention: Forever})
+	fillRows(t, path, 1200, deadLettered, "other", 10)
+	box := openRows(t, path, Options{DeadLetterRetention: Forever})
 	db, err := sql.Open("sqlite", source(path, pragmas))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, db.Close()) }()
@@ -152,21 +152,21 @@ func TestDiscard_RefusesThoughNothingMatches(t *testing.T) {
 func TestDiscard_LeavesWhatHasChanged(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "inbox.db")
-	fillRows(t, path, 3, dead, "a", 10)
-	box := openRows(t, path, Options{DeadRetention: Forever})
-	selected, _, err := box.selectCandidates(t.Context(), dead, inbox.Filter{All: true}, milliseconds(time.Now()), candidate{})
+	fillRows(t, path, 3, deadLettered, "a", 10)
+	box := openRows(t, path, Options{DeadLetterRetention: Forever})
+	selected, _, err := box.selectCandidates(t.Context(), deadLettered, inbox.Filter{All: true}, milliseconds(time.Now()), candidate{})
 	require.NoError(t, err)
 	require.Len(t, selected, 3)
 	_, err = box.db.Exec(`UPDATE aihooks_inbox SET state = 0 WHERE id = 1`)
 	require.NoError(t, err)
 	_, err = box.db.Exec(`UPDATE aihooks_inbox SET due_at = due_at + 1 WHERE id = 2`) // it has run, and is dead again
 	require.NoError(t, err)
-	n, err := box.changeSome(t.Context(), dead, selected, []string{discardEntry, deleteBodyOf})
+	n, err := box.changeSome(t.Context(), deadLettered, selected, []string{discardEntry, deleteBodyOf})
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
 	stats, err := box.Stats(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, Counts{Pending: 1, Dead: 1, Done: 1}, stats.Counts)
+	require.Equal(t, Counts{Pending: 1, DeadLettered: 1, Done: 1}, stats.Counts)
 }
 
 func TestDiscard_BoundsOneWrite(t *testing.T) {

@@ -144,7 +144,7 @@ func checkFile(t *testing.T, path string, stats sqlite.Stats, sender *torturetes
 	require.Equal(t, "ok", whole)
 	accounts := torturetest.Accounts{Deliveries: sender.Deliveries, Journal: fleet.Journal, Effects: f.effects()}
 	accounts.Check(t)
-	require.Zero(t, stats.Dead+stats.Waiting, "%+v", stats)
+	require.Zero(t, stats.DeadLettered+stats.Deferred, "%+v", stats)
 	require.Equal(t, f.count(`SELECT count(*) FROM aihooks_inbox`), stats.Done)
 	require.Equal(t, f.count(`SELECT count(*) FROM aihooks_inbox_body`), stats.Done, "bodies")
 	for vendor, n := range accounts.Handled() {

@@ -29,7 +29,7 @@ func TestDead_LoadsOneBodyAtATime(t *testing.T) {
 	const encoded = size * 3 / 2 // base64, and the rest of a message
 	for name, f := range map[string]inbox.Filter{"All": {All: true}, "Vendor": {Vendor: "workflux"}} {
 		began, n := read(), uint64(0)
-		for _, err := range box.Dead(t.Context(), f) {
+		for _, err := range box.DeadLetters(t.Context(), f) {
 			require.NoError(t, err)
 			n++
 			require.Less(t, read()-began, n*encoded, "%s: what has not been asked for yet is not read", name)
@@ -40,14 +40,14 @@ func TestDead_LoadsOneBodyAtATime(t *testing.T) {
 		require.Less(t, read()-began, uint64(6*encoded))
 	}
 	began, id := read(), ""
-	for e, err := range box.Dead(t.Context(), inbox.Filter{All: true}) {
+	for e, err := range box.DeadLetters(t.Context(), inbox.Filter{All: true}) {
 		require.NoError(t, err)
 		id = e.ID
 		break
 	}
-	for range box.Dead(t.Context(), inbox.Filter{ID: id}) {
+	for range box.DeadLetters(t.Context(), inbox.Filter{ID: id}) {
 	}
-	for range box.Dead(t.Context(), inbox.Filter{Vendor: "workflux", Endpoint: "other"}) {
+	for range box.DeadLetters(t.Context(), inbox.Filter{Vendor: "workflux", Endpoint: "other"}) {
 	}
 	require.Less(t, read()-began, uint64(3*encoded), "the server selects by id, vendor and endpoint")
 }

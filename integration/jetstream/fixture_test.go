@@ -129,7 +129,7 @@ func (d *desk) accepted(t testing.TB, body []byte) {
 }
 
 // run has the inbox run until the test ends, or until what it returns is called.
-func run(t testing.TB, box *jetstreaminbox.Inbox, hooks ...inbox.Hook) (stop func()) {
+func run(t testing.TB, box *jetstreaminbox.Inbox, hooks ...inbox.Handler) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -153,7 +153,7 @@ func parcel(id string) *webhook.Delivery {
 func dead(t testing.TB, box *jetstreaminbox.Inbox) []inbox.Entry {
 	t.Helper()
 	var list []inbox.Entry
-	for e, err := range box.Dead(t.Context(), inbox.Filter{All: true}) {
+	for e, err := range box.DeadLetters(t.Context(), inbox.Filter{All: true}) {
 		require.NoError(t, err)
 		list = append(list, e)
 	}

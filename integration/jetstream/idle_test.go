@@ -37,7 +37,7 @@ func (h idleHook) Redeliver(context.Context, *webhook.Delivery) webhook.Result {
 func runIdle(t testing.TB, js jetstream.JetStream, n int, called func()) (box *jetstreaminbox.Inbox, stop func()) {
 	t.Helper()
 	box = open(t, js, jetstreaminbox.Options{})
-	hooks := make([]inbox.Hook, n)
+	hooks := make([]inbox.Handler, n)
 	for i := range hooks {
 		hooks[i] = idleHook{fmt.Sprint("endpoint", i), called}
 	}

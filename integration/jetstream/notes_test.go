@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -52,7 +53,7 @@ func TestALongStoryOfLongErrorsFitsIntoAMessage(t *testing.T) {
 	d.is(t, 200, letter("a", 1<<20-200))
 	before := make([]inbox.Attempt, 30)
 	for i := range before {
-		before[i] = inbox.Attempt{Outcome: webhook.Failed, Error: strings.Repeat("\x01", inbox.MaxError), Counted: true}
+		before[i] = inbox.Attempt{Outcome: webhook.Failed, Error: strings.Repeat("\x01", engine.MaxError), Counted: true}
 	}
 	note, err := json.Marshal(map[string]any{"seen": 30, "tried": 30, "attempts": before})
 	require.NoError(t, err)

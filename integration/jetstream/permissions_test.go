@@ -127,7 +127,7 @@ func useEverything(t *testing.T, js jetstream.JetStream, logger *slog.Logger, do
 	}
 	ids := map[string]string{} // of the entries, by those of the deliveries
 	deadLetters := func() (int, error) {
-		for e, err := range box.Dead(t.Context(), inbox.Filter{All: true}) {
+		for e, err := range box.DeadLetters(t.Context(), inbox.Filter{All: true}) {
 			if err != nil {
 				return 0, err
 			}

@@ -34,7 +34,7 @@ func TestStreamsAreCreatedAsTheOptionsSay(t *testing.T) {
 	require.Zero(t, config("AIHOOKS_DEAD").MaxAge, "until they are retried or discarded")
 
 	open(t, js, jetstreaminbox.Options{
-		Name: "OTHER", Window: time.Hour, MaxMessages: 1000, MaxBytes: 1 << 20, DeadRetention: 30 * 24 * time.Hour,
+		Name: "OTHER", Window: time.Hour, MaxMessages: 1000, MaxBytes: 1 << 20, DeadLetterRetention: 30 * 24 * time.Hour,
 	})
 	require.Equal(t, time.Hour, config("OTHER").Duplicates)
 	require.EqualValues(t, 1000, config("OTHER").MaxMsgs)

@@ -122,7 +122,7 @@ func TestADeliveryThatWasBuriedByAProcessThatDiedIsNotRunAgain(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	var alerts counter
-	p := inbox.Policy{OnDead: func(_ context.Context, e inbox.Entry) { alerts.add(e.ID) }}
+	p := inbox.Policy{OnDeadLetter: func(_ context.Context, e inbox.Entry) { alerts.add(e.ID) }}
 	box := open(t, js, jetstreaminbox.Options{Lease: time.Second, Policy: p})
 	d := newDesk(t, box, permanent)
 	stop := run(t, box, d)

@@ -31,9 +31,9 @@ func TestAReceiverLeavesNoGoroutineBehind(t *testing.T) {
 			defer goleak.VerifyNone(t)
 			release := make(chan struct{})
 			h, err := v.New(&webhook.Options{
-				Logger:        slog.New(slog.DiscardHandler),
+				Logger:          slog.New(slog.DiscardHandler),
 				ResponseTimeout: 100 * time.Millisecond,
-				BodyTimeout:   100 * time.Millisecond,
+				BodyTimeout:     100 * time.Millisecond,
 				// Shutdown cancels what waits for its context, and no timeout does.
 				CallbackTimeout: time.Hour,
 			})

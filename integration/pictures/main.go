@@ -101,5 +101,5 @@ func keeping(ctx context.Context, b *browser, work string) error {
 	if err != nil {
 		return err
 	}
-	return b.shoot(desktop, site+"#verdict=dead&id=2", "inbox.png")
+	return b.shoot(desktop, site+"#verdict=dead_lettered&id=2", "inbox.png")
 }

@@ -52,7 +52,7 @@ func fillInbox(ctx context.Context, work string) (err error) {
 	go func() { ended <- box.Run(running, hook) }()
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		var stats sqlite.Stats
-		if stats, err = box.Stats(ctx); err != nil || stats.Dead == 3 && stats.Done == 2 {
+		if stats, err = box.Stats(ctx); err != nil || stats.DeadLettered == 3 && stats.Done == 2 {
 			break
 		}
 		if time.Now().After(deadline) {

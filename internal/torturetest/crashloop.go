@@ -168,7 +168,7 @@ func (l *CrashLoop) work(t testing.TB, ran map[string]bool, done func() bool, wi
 func (l *CrashLoop) dead(t testing.TB) map[string][]inbox.Attempt {
 	t.Helper()
 	dead := make(map[string][]inbox.Attempt)
-	for e, err := range l.Inbox.Dead(t.Context(), inbox.Filter{All: true}) {
+	for e, err := range l.Inbox.DeadLetters(t.Context(), inbox.Filter{All: true}) {
 		require.NoError(t, err)
 		dead[e.Delivery.ID] = slices.Clone(e.Attempts)
 	}

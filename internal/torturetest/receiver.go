@@ -54,7 +54,7 @@ func (r *Receiver) Serve() error {
 	defer stop()
 	mux := http.NewServeMux()
 	var handlers []vendortest.Handler
-	var hooks []inbox.Hook
+	var hooks []inbox.Handler
 	for _, v := range allvendors.All() {
 		o := r.Options
 		o.Observer = r.observe
@@ -66,7 +66,7 @@ func (r *Receiver) Serve() error {
 		h.OnEvent(r.callback)
 		mux.Handle("/webhooks/"+v.Name+"/", h)
 		handlers = append(handlers, h)
-		hooks = append(hooks, h.(inbox.Hook)) //nolint:forcetypeassert // every vendor's handler is one
+		hooks = append(hooks, h.(inbox.Handler)) //nolint:forcetypeassert // every vendor's handler is one
 	}
 	running, end := context.WithCancel(context.Background())
 	defer end()

@@ -25,7 +25,7 @@ func (a *app) inboxCommand() *cobra.Command {
 It runs no callbacks itself: what is retried is run by the service. It makes no file, and deletes nothing but what it is told
 to discard. list, show, stats and the page also open a backup, and a file that cannot be written.`,
 		Example: `  aihooks inbox stats inbox.db
-  aihooks inbox list inbox.db --state dead --vendor workflux
+  aihooks inbox list inbox.db --state dead_lettered --vendor workflux
   aihooks inbox retry inbox.db --type user.message
   aihooks inbox --web inbox.db`,
 		Args: func(_ *cobra.Command, args []string) error {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
@@ -57,20 +58,20 @@ failure, and those whose body did not fit. One whose callback had completed it a
 
 func (a *app) inboxDiscardCommand() *cobra.Command {
 	var o choice
-	var all, yes, waiting bool
+	var all, yes, onlyDeferred bool
 	c := &cobra.Command{
 		Use:   "discard FILE (ID... | --vendor ... | --all)",
 		Short: "End dead letters without running them",
 		Long: `Discard ends dead letters without running them, and deletes their bodies. They cannot be brought back. Where they are not named by
-their IDs, it asks first, or wants --yes. With --waiting it does so with deliveries whose type has no callback.`,
+their IDs, it asks first, or wants --yes. With --deferred it does so with deliveries whose type has no callback.`,
 		Example: `  aihooks inbox discard inbox.db 17
   aihooks inbox discard inbox.db --type integration.error --until 2026-11-01T00:00:00Z --yes`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			what := discardAct
 			what.ask = !yes
-			if waiting {
-				what.state = inbox.Waiting
+			if onlyDeferred {
+				what.state = inbox.Deferred
 			}
 			return a.decide(c, args, &o, all, what)
 		},
@@ -78,7 +79,7 @@ their IDs, it asks first, or wants --yes. With --waiting it does so with deliver
 	o.addFlags(c)
 	c.Flags().BoolVar(&all, "all", false, "all dead letters")
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
-	c.Flags().BoolVar(&waiting, "waiting", false, "deliveries whose type has no callback, in place of dead letters")
+	c.Flags().BoolVar(&onlyDeferred, "deferred", false, "deliveries whose type has no callback, in place of dead letters")
 	return c
 }
 
@@ -112,7 +113,7 @@ func (a *app) decide(c *cobra.Command, args []string, o *choice, all bool, what 
 	switch {
 	case len(ids) > 0 && f != (inbox.Filter{}):
 		return usage("name dead letters by their IDs, or select them, not both")
-	case len(ids) == 0 && f.Check() != nil:
+	case len(ids) == 0 && engine.CheckFilter(f) != nil:
 		return usage("which dead letters? Name their IDs, select them by --vendor, --endpoint, --type, --from or --until, or take --all")
 	}
 	f.State = what.state
@@ -157,9 +158,9 @@ func done(n int, what act) string {
 // noun is what n entries are called that it is done to.
 func (what act) noun(n int) string {
 	switch {
-	case what.state == inbox.Waiting && n == 1:
+	case what.state == inbox.Deferred && n == 1:
 		return "delivery without a callback"
-	case what.state == inbox.Waiting:
+	case what.state == inbox.Deferred:
 		return "deliveries without a callback"
 	case n == 1:
 		return "dead letter"
@@ -171,7 +172,7 @@ func (what act) noun(n int) string {
 // ask asks whether what is selected is to be discarded, and says how many that are.
 func (a *app) ask(ctx context.Context, box *sqlite.Inbox, f inbox.Filter, what act) error {
 	n := 0
-	for _, err := range box.Entries(ctx, cmp.Or(f.State, inbox.Dead), f) {
+	for _, err := range box.Entries(ctx, cmp.Or(f.State, inbox.DeadLettered), f) {
 		if err != nil {
 			return found(ctx, err)
 		}

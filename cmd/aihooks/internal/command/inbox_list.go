@@ -11,7 +11,7 @@ import (
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
-var states = []string{string(inbox.Dead), string(inbox.Pending), string(inbox.Running), string(inbox.Waiting), string(inbox.Done)}
+var states = []string{string(inbox.DeadLettered), string(inbox.Pending), string(inbox.Running), string(inbox.Deferred), string(inbox.Done)}
 
 func (a *app) inboxListCommand() *cobra.Command {
 	var o choice
@@ -42,7 +42,7 @@ func (a *app) inboxListCommand() *cobra.Command {
 		},
 	}
 	o.addFlags(c)
-	c.Flags().StringVar(&state, "state", string(inbox.Dead), "dead, pending, running, waiting or done")
+	c.Flags().StringVar(&state, "state", string(inbox.DeadLettered), "dead_lettered, pending, running, deferred or done")
 	c.Flags().IntVar(&limit, "limit", 100, "how many at most")
 	_ = c.RegisterFlagCompletionFunc("state", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return states, cobra.ShellCompDirectiveNoFileComp
@@ -161,7 +161,7 @@ func (a *app) inboxStatsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "stats FILE",
 		Short:   "Count the entries, by state and endpoint",
-		Example: `  aihooks inbox stats inbox.db --json | jq .dead`,
+		Example: `  aihooks inbox stats inbox.db --json | jq .dead_lettered`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.with(args[0], func(box *sqlite.Inbox) error {
@@ -174,7 +174,7 @@ func (a *app) inboxStatsCommand() *cobra.Command {
 				}
 				var rows [][]string
 				row := func(name string, n sqlite.Counts) {
-					rows = append(rows, []string{name, strconv.Itoa(n.Pending), strconv.Itoa(n.Running), strconv.Itoa(n.Waiting), strconv.Itoa(n.Dead), strconv.Itoa(n.Done)})
+					rows = append(rows, []string{name, strconv.Itoa(n.Pending), strconv.Itoa(n.Running), strconv.Itoa(n.Deferred), strconv.Itoa(n.DeadLettered), strconv.Itoa(n.Done)})
 				}
 				names := make([]string, 0, len(stats.Endpoints))
 				for name := range stats.Endpoints {
@@ -185,7 +185,7 @@ func (a *app) inboxStatsCommand() *cobra.Command {
 					row(name, stats.Endpoints[name])
 				}
 				row("all", stats.Counts)
-				a.table([]string{"ENDPOINT", "PENDING", "RUNNING", "WAITING", "DEAD", "DONE"}, rows)
+				a.table([]string{"ENDPOINT", "PENDING", "RUNNING", "DEFERRED", "DEAD-LETTERED", "DONE"}, rows)
 				if !stats.Oldest.IsZero() {
 					a.linef("the oldest that is due has been so for %s", time.Since(stats.Oldest).Round(time.Second))
 				}

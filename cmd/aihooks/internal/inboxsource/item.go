@@ -36,12 +36,12 @@ func item(e *inbox.Entry) page.Item {
 		}
 	case inbox.Running:
 		i.Explanation = "A process is running its callback. If that process dies, it is tried again once the lease has ended."
-	case inbox.Waiting:
+	case inbox.Deferred:
 		i.Tone, i.Actions = page.Warn, []page.Action{discard}
 		i.Explanation = "No handler has a callback for this type. It is run as soon as one does."
-	case inbox.Dead:
+	case inbox.DeadLettered:
 		i.Tone, i.Actions = page.Bad, []page.Action{retry, discard, rerun}
-		i.Explanation = buried(last, len(e.Attempts)) + " It is not tried again by itself: retry it once the cause is mended, or discard it."
+		i.Explanation = deadLetterReason(last, len(e.Attempts)) + " It is not tried again by itself: retry it once the cause is mended, or discard it."
 	case inbox.Done:
 		i.Tone, i.Explanation = page.Good, done(last)
 		if d.Body != nil {
@@ -51,8 +51,8 @@ func item(e *inbox.Entry) page.Item {
 	return i
 }
 
-// buried says why an entry is a dead letter.
-func buried(last inbox.Attempt, attempts int) string {
+// deadLetterReason says why an entry is a dead letter.
+func deadLetterReason(last inbox.Attempt, attempts int) string {
 	switch {
 	case last.Reason == webhook.ReasonUndecodable:
 		return "The body does not fit the type of the event."

@@ -11,7 +11,7 @@ import (
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
-var states = []inbox.State{inbox.Dead, inbox.Pending, inbox.Running, inbox.Waiting, inbox.Done}
+var states = []inbox.State{inbox.DeadLettered, inbox.Pending, inbox.Running, inbox.Deferred, inbox.Done}
 
 // List implements [page.Source]. It reads up to [sqlite.DefaultSearchMaxRead] entries: an inbox may have a million.
 func (s *Source) List(ctx context.Context, q page.Query) (page.List, error) {

@@ -37,17 +37,17 @@ func (s *Source) Overview(ctx context.Context) (page.Overview, error) {
 		Title: s.title,
 		Hint:  "The inbox is empty. What the service stores in it appears here.",
 		Verdicts: []page.Count{
-			{Name: string(inbox.Dead), Tone: page.Bad, N: stats.Dead},
+			{Name: string(inbox.DeadLettered), Tone: page.Bad, N: stats.DeadLettered},
 			{Name: string(inbox.Pending), Tone: page.Idle, N: stats.Pending},
 			{Name: string(inbox.Running), Tone: page.Idle, N: stats.Running},
-			{Name: string(inbox.Waiting), Tone: page.Warn, N: stats.Waiting},
+			{Name: string(inbox.Deferred), Tone: page.Warn, N: stats.Deferred},
 			{Name: string(inbox.Done), Tone: page.Good, N: stats.Done},
 		},
 	}
 	vendors := make(map[string]int)
 	for name, c := range stats.Endpoints {
 		vendor, _, _ := strings.Cut(name, "/")
-		vendors[vendor] += c.Pending + c.Running + c.Waiting + c.Dead + c.Done
+		vendors[vendor] += c.Pending + c.Running + c.Deferred + c.DeadLettered + c.Done
 	}
 	for _, vendor := range slices.Sorted(maps.Keys(vendors)) {
 		o.Vendors = append(o.Vendors, page.Count{Name: vendor, N: vendors[vendor]})
@@ -91,7 +91,7 @@ func (s *Source) Act(ctx context.Context, id, action string) (string, error) {
 	}
 	_, err := do(ctx, inbox.Filter{ID: id})
 	if action == discard.Name && errors.Is(err, inbox.ErrNotFound) {
-		_, err = do(ctx, inbox.Filter{ID: id, State: inbox.Waiting})
+		_, err = do(ctx, inbox.Filter{ID: id, State: inbox.Deferred})
 	}
 	if err != nil {
 		return "", notFound(err)

@@ -24,7 +24,7 @@ func TestEntriesOfAllStatesAreListedTheNewestFirst(t *testing.T) {
 	store(t, box, "greenflash", "bad", 0, 2)
 	store(t, box, "greenflash", "good", 2, 2)
 	store(t, box, "greenflash", "unknown", 4, 1)
-	run(t, box, h, func(s sqlite.Stats) bool { return s.Dead == 2 && s.Done == 2 && s.Waiting == 1 })
+	run(t, box, h, func(s sqlite.Stats) bool { return s.DeadLettered == 2 && s.Done == 2 && s.Deferred == 1 })
 	store(t, box, "workflux", "good", 5, 1)
 
 	all := list(t, source, page.Query{Limit: 10})
@@ -35,21 +35,21 @@ func TestEntriesOfAllStatesAreListedTheNewestFirst(t *testing.T) {
 	}
 	require.Equal(t, []string{
 		"pending idle 0  | Stored, and waiting for its turn.",
-		"waiting warn 1  | No handler has a callback for this type. It is run as soon as one does.",
+		"deferred warn 1  | No handler has a callback for this type. It is run as soon as one does.",
 		"done good 1  | Its callback has handled it.",
 		"done good 1  | Its callback has handled it.",
-		"dead bad 3 the CRM is away | All 2 attempts failed. It is not tried again by itself: retry it once the cause is mended, or discard it.",
-		"dead bad 3 the CRM is away | All 2 attempts failed. It is not tried again by itself: retry it once the cause is mended, or discard it.",
+		"dead_lettered bad 3 the CRM is away | All 2 attempts failed. It is not tried again by itself: retry it once the cause is mended, or discard it.",
+		"dead_lettered bad 3 the CRM is away | All 2 attempts failed. It is not tried again by itself: retry it once the cause is mended, or discard it.",
 	}, seen)
-	require.Equal(t, []string{"greenflash-bad-1"}, deliveries(list(t, source, page.Query{Verdict: "dead", Limit: 1})))
+	require.Equal(t, []string{"greenflash-bad-1"}, deliveries(list(t, source, page.Query{Verdict: "dead_lettered", Limit: 1})))
 	require.Len(t, list(t, source, page.Query{Vendor: "greenflash", Limit: 10}).Items, 5)
 	require.Len(t, list(t, source, page.Query{Text: "CRM", Limit: 10}).Items, 2)
 
 	o, err := source.Overview(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []page.Count{
-		{Name: "dead", Tone: page.Bad, N: 2}, {Name: "pending", Tone: page.Idle, N: 1}, {Name: "running", Tone: page.Idle},
-		{Name: "waiting", Tone: page.Warn, N: 1}, {Name: "done", Tone: page.Good, N: 2},
+		{Name: "dead_lettered", Tone: page.Bad, N: 2}, {Name: "pending", Tone: page.Idle, N: 1}, {Name: "running", Tone: page.Idle},
+		{Name: "deferred", Tone: page.Warn, N: 1}, {Name: "done", Tone: page.Good, N: 2},
 	}, o.Verdicts)
 	require.Equal(t, []page.Count{{Name: "greenflash", N: 5}, {Name: "workflux", N: 1}}, o.Vendors)
 
@@ -67,14 +67,14 @@ func TestDeadEntriesAreRetriedAndDiscarded(t *testing.T) {
 	source := inboxsource.New(box, "inbox.db")
 	h := &hook{vendor: "greenflash"}
 	store(t, box, "greenflash", "bad", 0, 2)
-	run(t, box, h, func(s sqlite.Stats) bool { return s.Dead == 2 })
+	run(t, box, h, func(s sqlite.Stats) bool { return s.DeadLettered == 2 })
 	items := list(t, source, page.Query{Limit: 10}).Items
 
 	said, err := source.Act(t.Context(), items[0].ID, "retry")
 	require.NoError(t, err)
 	require.Equal(t, "It is pending again: the service runs it next.", said)
 	_, err = source.Act(t.Context(), items[0].ID, "retry")
-	require.ErrorIs(t, err, page.ErrNotFound, "it is dead no more")
+	require.ErrorIs(t, err, page.ErrNotFound, "it is no dead letter any more")
 	_, err = source.Act(t.Context(), items[1].ID, "discard")
 	require.NoError(t, err)
 	h.mended.Store(true)
@@ -92,8 +92,8 @@ func TestDeadEntriesAreRetriedAndDiscarded(t *testing.T) {
 	_, err = source.Act(t.Context(), items[0].ID, "rerun")
 	require.NoError(t, err)
 	store(t, box, "greenflash", "unknown", 4, 1)
-	run(t, box, h, func(s sqlite.Stats) bool { return s.Waiting == 1 })
-	waiting := list(t, source, page.Query{Verdict: "waiting", Limit: 10}).Items[0]
+	run(t, box, h, func(s sqlite.Stats) bool { return s.Deferred == 1 })
+	waiting := list(t, source, page.Query{Verdict: "deferred", Limit: 10}).Items[0]
 	_, err = source.Act(t.Context(), waiting.ID, "discard")
 	require.NoError(t, err)
 	discarded, err = source.Detail(t.Context(), waiting.ID)
@@ -160,7 +160,7 @@ func TestWhatAnotherProcessDoesIsSeen(t *testing.T) {
 	store(t, box, "greenflash", "bad", 0, 1)
 	next()
 	h := &hook{vendor: "greenflash"}
-	run(t, box, h, func(s sqlite.Stats) bool { return s.Dead == 1 })
+	run(t, box, h, func(s sqlite.Stats) bool { return s.DeadLettered == 1 })
 	next()
 	cancel()
 	for range changes { // ends
@@ -180,5 +180,5 @@ func Example() {
 	defer func() { _ = box.Close() }()
 	overview, err := inboxsource.New(box, "inbox.db").Overview(context.Background())
 	fmt.Println(overview.Title, overview.Verdicts[0].Name, overview.Verdicts[0].N, err)
-	// Output: inbox.db dead 0 <nil>
+	// Output: inbox.db dead_lettered 0 <nil>
 }

@@ -72,7 +72,7 @@ func TestAnInboxIsWorkedOffOnThePage(t *testing.T) {
 	b.until(shows("It was discarded.") + " && " + shows("have been deleted"))
 	stats, err := running.Stats(ctx)
 	require.NoError(t, err)
-	require.Equal(t, "2 dead, 1 done", strconv.Itoa(stats.Dead)+" dead, "+strconv.Itoa(stats.Done)+" done")
+	require.Equal(t, "2 dead-lettered, 1 done", strconv.Itoa(stats.DeadLettered)+" dead-lettered, "+strconv.Itoa(stats.Done)+" done")
 
 	b.click(".row")
 	b.until(shows("dlv_2"))
@@ -130,7 +130,7 @@ func fill(t *testing.T, box *sqlite.Inbox, id string, n int) {
 	require.NoError(t, box.Transact(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
 		now := time.Now()
 		_, err := tx.ExecContext(ctx, `WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < ?1)
-			INSERT INTO aihooks_inbox (key, hook, type, delivery_id, received_at, state, due_at)
+			INSERT INTO aihooks_inbox (key, handler, type, delivery_id, received_at, state, due_at)
 			SELECT randomblob(16), 'greenflash/default', 'message.rated', ?2, ?3 + n, 5, ?4 FROM c`, n, id, now.UnixNano(), now.UnixMilli())
 		return err
 	}))

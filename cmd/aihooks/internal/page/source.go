@@ -155,7 +155,7 @@ type Detail struct {
 	// Attempts are all runs so far, the oldest first.
 	Attempts []inbox.Attempt
 
-	// Due is when a pending item is run, at the earliest. Since is when one that is dead or done became so.
+	// Due is when a pending item is run, at the earliest. Since is when one that is dead-lettered or done became so.
 	Due, Since time.Time
 
 	// Facts are further lines, as they are to be shown: where the delivery was saved, which key had signed it.

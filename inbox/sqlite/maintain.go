@@ -1,0 +1,224 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aihooks/aihooks-go/inbox/engine"
+)
+
+const (
+	renew = `UPDATE aihooks_inbox SET due_at = ?1 WHERE state = 1 AND owner = ?2`
+
+	selectLost = `SELECT id, handler, type, delivery_id, received_at, takes, tried, rerun, coalesce(attempts, ''), began_at FROM aihooks_inbox
+WHERE state = 1 AND due_at <= ?1 AND owner IS NOT ?2 LIMIT ?3`
+	endLost = `UPDATE aihooks_inbox SET state = ?1, due_at = ?2, owner = NULL, tried = tried - ?3, attempts = ?4
+WHERE id = ?5 AND takes = ?6 AND state = 1`
+
+	nextDeferred = `SELECT handler, type FROM aihooks_inbox WHERE state = 2 AND (handler, type) > (?1, ?2) ORDER BY handler, type LIMIT 1`
+	resume       = `UPDATE aihooks_inbox SET state = 0, due_at = ?1
+WHERE id IN (SELECT id FROM aihooks_inbox WHERE state = 2 AND handler = ?2 AND type = ?3 LIMIT 1000)`
+
+	nextEndpoint = `SELECT handler FROM aihooks_inbox WHERE state = ?1 AND handler > ?2 ORDER BY handler LIMIT 1`
+)
+
+// maintainEvery is how often a Run looks for deliveries that wait for a callback, or that it was given no handler for.
+const maintainEvery = 10 * time.Second
+
+// maintain renews the leases of what this Run has, and takes care of what others have left behind.
+func (r *run) maintain(ctx context.Context) {
+	lease := time.NewTicker(max(r.box.options.Lease/3, minLease/3))
+	defer lease.Stop()
+	tick := time.NewTicker(maintainEvery)
+	defer tick.Stop()
+	try := func(f func(context.Context) error) {
+		if err := f(ctx); err != nil && ctx.Err() == nil {
+			r.box.report(err)
+		}
+	}
+	try(r.rescue)
+	try(r.resume)
+	try(r.lookForAbsent)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-lease.C:
+			try(r.renew)
+			try(r.rescue)
+		case <-r.changed:
+			try(r.resume)
+		case <-tick.C:
+			try(r.resume)
+			try(r.lookForAbsent)
+		}
+	}
+}
+
+func (r *run) renew(ctx context.Context) error {
+	return r.box.writer.run(ctx, func(c *conn) error {
+		_, err := c.exec(renew, milliseconds(time.Now().Add(r.box.options.Lease)), r.owner[:])
+		return err
+	})
+}
+
+// rescue gives back what other Runs have taken that were not heard of again; what this one has, it has, though a full disk
+// may have kept it from saying so. Policy.Lose says which of them rest and which become dead letters: a delivery that
+// takes its process with it must not do so for ever.
+func (r *run) rescue(ctx context.Context) error {
+	for {
+		n, err := r.rescueSome(ctx)
+		if err != nil || n < rescueAtOnce {
+			return err
+		}
+	}
+}
+
+// rescueAtOnce is how many are given back in one operation.
+const rescueAtOnce = 100
+
+func (r *run) rescueSome(ctx context.Context) (n int, err error) {
+	b := r.box
+	var lost, deadLetters []*taken
+	err = b.writer.run(ctx, func(c *conn) error {
+		lost, deadLetters = nil, nil
+		now := time.Now()
+		var began []int64
+		err := c.each(selectLost, []any{milliseconds(now), r.owner[:], rescueAtOnce}, func(scan func(...any) error) error {
+			var at int64
+			t, err := scanTaken(func(into ...any) error { return scan(append(into, &at)...) })
+			lost, began = append(lost, t), append(began, at)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for i, t := range lost {
+			d := engine.Lose(&b.options.Policy, t.tried-1, engine.IsSuspect(t.history), timeOf(began[i]), "sqlite: the process that ran it was not heard of again")
+			t.history = engine.Append(t.history, d.Attempt)
+			state, uncounted := suspect, 1
+			if d.Attempt.Counted {
+				uncounted = 0
+			}
+			if d.Disposition == engine.DeadLetter {
+				state = deadLettered
+				if err := t.read(c); err != nil {
+					return err
+				}
+				deadLetters = append(deadLetters, t)
+			}
+			history, err := writeHistory(t.history)
+			if err != nil {
+				return err
+			}
+			if _, err := c.exec(endLost, state, milliseconds(now.Add(d.After)), uncounted, history, t.id, t.takes); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("sqlite: rescue: %w", err)
+	}
+	for _, t := range lost {
+		b.wake(endpointName(t.delivery.Vendor, t.delivery.Endpoint))
+	}
+	for _, t := range deadLetters {
+		b.space.add(-1)
+		r.dispatcher.DeadLetter(t.deadLetter())
+	}
+	return len(lost), nil
+}
+
+// resume brings back deliveries whose type had no callback, for handlers that have one.
+func (r *run) resume(ctx context.Context) error {
+	b := r.box
+	handler, eventType := "", ""
+	for {
+		found := false
+		rows, err := b.reads.QueryContext(ctx, nextDeferred, handler, eventType)
+		if err != nil {
+			return fmt.Errorf("sqlite: %w", err)
+		}
+		err = eachRow(rows, func(scan func(...any) error) error {
+			found = true
+			return scan(&handler, &eventType)
+		})
+		if err != nil || !found {
+			return err
+		}
+		h := r.handler(handler)
+		if h == nil || !h.Handles(eventType) {
+			continue
+		}
+		for n := 1; n > 0; {
+			err := b.writer.run(ctx, func(c *conn) (err error) {
+				n, err = c.exec(resume, milliseconds(time.Now()), handler, eventType)
+				return err
+			})
+			if err != nil {
+				return fmt.Errorf("sqlite: %w", err)
+			}
+			b.space.add(int64(n))
+			b.wake(handler)
+		}
+	}
+}
+
+// lookForAbsent warns of deliveries that nobody of this Run is for.
+func (r *run) lookForAbsent(ctx context.Context) error {
+	absent := func(handler string) error {
+		r.dispatcher.Absent(splitEndpoint(handler))
+		return nil
+	}
+	if err := r.box.eachEndpoint(ctx, pending, absent); err != nil {
+		return err
+	}
+	return r.box.eachEndpoint(ctx, suspect, absent)
+}
+
+// eachEndpoint calls f for every handler that has entries in a state. It reads one row for each.
+func (b *Inbox) eachEndpoint(ctx context.Context, state int, f func(handler string) error) error {
+	handler := ""
+	for {
+		found := false
+		rows, err := b.reads.QueryContext(ctx, nextEndpoint, state, handler)
+		if err != nil {
+			return fmt.Errorf("sqlite: %w", err)
+		}
+		err = eachRow(rows, func(scan func(...any) error) error {
+			found = true
+			return scan(&handler)
+		})
+		if err != nil || !found {
+			return err
+		}
+		if err := f(handler); err != nil {
+			return err
+		}
+	}
+}
+
+// sayWhatIsLeft writes the last line of a Run.
+func (b *Inbox) sayWhatIsLeft() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	stats, err := b.Stats(ctx)
+	if err != nil {
+		return // the line is a courtesy
+	}
+	b.options.Policy.Logger.Info("inbox: drained", "pending", stats.Pending, "running", stats.Running,
+		"deferred", stats.Deferred, "dead_lettered", stats.DeadLettered)
+}
+
+// reportEvery keeps a disk that is full from filling the log, which may be on it.
+const reportEvery = 10 * time.Second
+
+// report logs now and then that the file could not be used. It says nothing of new deliveries: they may still be stored.
+// While the Runs fail, their line is enough.
+func (b *Inbox) report(err error) {
+	if !b.health.isFailing() && due(&b.reported, reportEvery) {
+		b.options.Policy.Logger.Error("inbox: an operation on the file failed; it is attempted again", "path", b.path, "error", err)
+	}
+}
