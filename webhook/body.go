@@ -15,7 +15,7 @@ import (
 var (
 	errTooLarge = errors.New("webhook: the body is too large")
 	errSlow     = errors.New("webhook: the body did not arrive within Options.BodyTimeout or http.Server.ReadTimeout, or before the response was due")
-	errLength   = errors.New("webhook: the length of the body is not the declared Content-Length")
+	errLength   = errors.New("webhook: the body is not as long as the declared Content-Length")
 	errNoByte   = fmt.Errorf("%w: no byte of it arrived", errLength)
 	errReading  = errors.New("webhook: bodies that are being authenticated use up Options.ReadBudget")
 	errEvicted  = errors.New("webhook: Options.ReadBudget was used up, and this body was the slowest")
