@@ -163,7 +163,7 @@ var contractCases = map[string]contractCase{
 		options: parks, callback: returns(nil), request: signed(misfit),
 	},
 	"the body does not fit the type of its callback, no DeadLetter": {callback: returns(nil), request: signed(misfit)},
-	"authentic, but no JSON object, or without the time it needs": {
+	"authentic, but not a JSON object, or without the time it needs": {
 		callback: returns(nil), request: signed(func() []byte { return []byte(`["ping"]`) }),
 	},
 	"authentic, but dated in the future past the skew": {

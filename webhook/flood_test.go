@@ -92,7 +92,7 @@ func TestFlood_LeavesGenuineDeliveriesAndMemory(t *testing.T) {
 				server.ReadTimeout, server.WriteTimeout = 0, 0
 				s, _ := serveCounting(t, server, false)
 				flood(t, s.Listener.Addr().String(), 64, c.attack)
-				madeRoom := func() (n int) {
+				evicted := func() (n int) {
 					for _, r := range receivers {
 						for _, o := range r.observations() {
 							if o.Reason == webhook.ReasonEvicted {
@@ -102,7 +102,7 @@ func TestFlood_LeavesGenuineDeliveriesAndMemory(t *testing.T) {
 					}
 					return n
 				}
-				require.Eventually(t, func() bool { return madeRoom() >= 64 }, patience, time.Millisecond, "the budget is used up")
+				require.Eventually(t, func() bool { return evicted() >= 64 }, patience, time.Millisecond, "the budget is used up")
 
 				var peak atomic.Int64
 				ok := 0

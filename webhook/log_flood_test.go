@@ -200,7 +200,7 @@ func TestDecode_ErrorsQuoteNoValue(t *testing.T) {
 		"digits":             {`{"n":` + strings.Repeat("4", 600_000) + `}`, webhook.Options{StrictFields: true}, "cannot unmarshal number into Go struct field Person.n of type int"},
 		"no object":          {`"` + personal + `"`, webhook.Options{}, "cannot unmarshal string"},
 		"no object, digits":  {strings.Repeat("4", 600_000), webhook.Options{}, "cannot unmarshal number"},
-		"another decoder":    {`{"x":"` + personal + `"}`, webhook.Options{Unmarshal: refuse}, "the decoder refused it"},
+		"another decoder":    {`{"x":"` + personal + `"}`, webhook.Options{Unmarshal: refuse}, "the decoder returned an error"},
 		"a long field name":  {`{"` + personal + `":1}`, webhook.Options{Unmarshal: useNumbers}, "json: unknown field"},
 	} {
 		t.Run(name, func(t *testing.T) {

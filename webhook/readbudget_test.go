@@ -59,8 +59,8 @@ func (b *budgetTest) write(name string, bytes int) {
 	synctest.Wait()
 }
 
-// madeRoom returns the names of the bodies that made room since it was last called.
-func (b *budgetTest) madeRoom() (names []string) {
+// evicted returns the names of the bodies that made room since it was last called.
+func (b *budgetTest) evicted() (names []string) {
 	synctest.Wait()
 	for name, ended := range b.ended {
 		select {
@@ -108,7 +108,7 @@ func TestReadBudget_SlowestMakesRoom(t *testing.T) {
 			b.begin("new", 1)
 			b.begin("newer", 1)
 		}, []string{"large"}},
-		"the slowest of the overlong": {func(b *budgetTest) {
+		"the slowest of those past the grace": {func(b *budgetTest) {
 			b.begin("fast", 5000)
 			time.Sleep(100 * time.Millisecond)
 			b.begin("slow", 1000)
@@ -126,19 +126,19 @@ func TestReadBudget_SlowestMakesRoom(t *testing.T) {
 			b.begin("newer", 0)
 			b.begin("newest", 0)
 		}, []string{"older"}},
-		"a small overlong one before a large young one": {func(b *budgetTest) {
-			b.begin("overlong", 100)
+		"a small one past the grace before a large new one": {func(b *budgetTest) {
+			b.begin("old", 100)
 			time.Sleep(501 * time.Millisecond)
 			b.begin("large", chunk+1)
 			b.begin("new", 1)
 			b.begin("newer", 1)
-		}, []string{"overlong"}},
+		}, []string{"old"}},
 		"for one that grows": {func(b *budgetTest) {
 			b.begin("old", 1)
 			time.Sleep(501 * time.Millisecond)
 			b.begin("new", 1)
 			b.begin("grows", chunk-1)
-			require.Empty(b.t, b.madeRoom())
+			require.Empty(b.t, b.evicted())
 			b.write("grows", 1) // three quarters are for bodies that grow
 		}, []string{"old"}},
 		"the one that grows, if it is the slowest": {func(b *budgetTest) {
@@ -161,7 +161,7 @@ func TestReadBudget_SlowestMakesRoom(t *testing.T) {
 				c.run(b)
 				used, _ := b.ReadBudget().Used()
 				require.LessOrEqual(t, used, int64(4*chunk))
-				require.Equal(t, c.want, b.madeRoom())
+				require.Equal(t, c.want, b.evicted())
 				b.stop()
 			})
 		})
@@ -192,7 +192,7 @@ func TestReadBudget_KeepsTheNewcomer(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, second.Close())
 			require.Equal(t, webhook.Handled, (<-done).Outcome)
-			require.NotEmpty(t, b.madeRoom())
+			require.NotEmpty(t, b.evicted())
 		}
 		b.stop()
 	})
@@ -226,12 +226,12 @@ func TestReadBudget_WaitsForMemory(t *testing.T) {
 			time.Sleep(time.Millisecond)
 			b.begin(fmt.Sprint("new", i+1), 1)
 		}
-		require.Empty(t, b.madeRoom())
+		require.Empty(t, b.evicted())
 		time.Sleep(501 * time.Millisecond)
 		for i := range 2 {
 			b.begin(fmt.Sprint("newer", i), 1)
 		}
-		require.Equal(t, []string{"new0", "new1"}, b.madeRoom())
+		require.Equal(t, []string{"new0", "new1"}, b.evicted())
 		require.Empty(t, left)
 
 		require.NoError(t, in.CloseWithError(errOdd))

@@ -177,7 +177,7 @@ func TestSetUpThatIsWrongIsSaidPlainly(t *testing.T) {
 	for env, want := range map[string]string{
 		"FAIL_FIRST=often":             "FAIL_FIRST",
 		"HANDLER_DELAY=1":              "HANDLER_DELAY",
-		"MAX_BODY=-1":                  "Options.MaxBody cannot be negative",
+		"MAX_BODY=-1":                  "Options.MaxBody must not be negative",
 		"WORKFLUX_WEBHOOK_SECRET= ":    "is blank",
 		"EMBERQA_WEBHOOK_TOKEN=a,b/c":  "slash",
 		"GREENFLASH_WEBHOOK_SECRET=a,": "is blank",

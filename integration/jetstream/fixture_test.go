@@ -104,7 +104,7 @@ func letter(name string, n int) []byte {
 }
 
 // post sends a body as WorkFlux does.
-func (d *desk) post(body []byte) webhooktest.Answer { return d.sender.Send(d.sender.Raw(body)) }
+func (d *desk) post(body []byte) webhooktest.Response { return d.sender.Send(d.sender.Raw(body)) }
 
 const storeTimeout = 4 * time.Second
 
