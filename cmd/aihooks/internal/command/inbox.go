@@ -43,13 +43,13 @@ to discard. list, show, stats and the page also open a backup, and a file that c
 			}
 			a.queueOutput() // what the page logs must not hold up a request
 			return a.with(args[0], func(box *sqlite.Inbox) error {
-				site, err := a.openSite(c.Context(), inboxsource.New(box, filepath.Base(args[0])), address, hosts)
+				web, err := a.openWebServer(c.Context(), inboxsource.New(box, filepath.Base(args[0])), address, hosts)
 				if err != nil {
 					return err
 				}
-				site.show()
+				web.show()
 				a.notef("Ctrl-C ends")
-				return site.serve()
+				return web.serve()
 			})
 		},
 	}
@@ -67,13 +67,13 @@ func (a *app) with(path string, f func(*sqlite.Inbox) error) error {
 	return errors.Join(f(box), box.Close())
 }
 
-// A choice is the filter of a command line.
-type choice struct {
+// A filterFlags is the filter of a command line.
+type filterFlags struct {
 	filter      inbox.Filter
 	from, until string
 }
 
-func (o *choice) addFlags(c *cobra.Command) {
+func (o *filterFlags) addFlags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.filter.Vendor, "vendor", "", "only this `vendor`'s")
 	f.StringVar(&o.filter.Endpoint, "endpoint", "", "only this `endpoint`'s")
@@ -84,7 +84,7 @@ func (o *choice) addFlags(c *cobra.Command) {
 }
 
 // get returns the filter; one that says nothing is for the caller to judge.
-func (o *choice) get() (inbox.Filter, error) {
+func (o *filterFlags) get() (inbox.Filter, error) {
 	f := o.filter
 	var err error
 	if f.From, err = moment(o.from); err != nil {

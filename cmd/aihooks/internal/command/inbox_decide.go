@@ -15,7 +15,7 @@ import (
 )
 
 // An act is what an operator does with entries.
-type act struct {
+type action struct {
 	past  string      // "discarded"
 	ask   bool        // whether it is done to what was only selected
 	state inbox.State // of the entries: dead letters if it is empty
@@ -23,13 +23,13 @@ type act struct {
 }
 
 var (
-	retryAct   = act{past: "to be run again by the service", do: (*sqlite.Inbox).Retry}
-	rerunAct   = act{past: "to be run again by the service, whatever became of them before", do: (*sqlite.Inbox).Rerun}
-	discardAct = act{past: "discarded", do: (*sqlite.Inbox).Discard}
+	retryAction   = action{past: "to be run again by the service", do: (*sqlite.Inbox).Retry}
+	rerunAction   = action{past: "to be run again by the service, whatever became of them before", do: (*sqlite.Inbox).Rerun}
+	discardAction = action{past: "discarded", do: (*sqlite.Inbox).Discard}
 )
 
 func (a *app) inboxRetryCommand() *cobra.Command {
-	var o choice
+	var o filterFlags
 	var all, rerun bool
 	c := &cobra.Command{
 		Use:   "retry FILE (ID... | --vendor ... | --all)",
@@ -42,9 +42,9 @@ failure, and those whose body did not fit. One whose callback had completed it a
   aihooks inbox retry inbox.db --all`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			what := retryAct
+			what := retryAction
 			if rerun {
-				what = rerunAct
+				what = rerunAction
 			}
 			return a.decide(c, args, &o, all, what)
 		},
@@ -56,7 +56,7 @@ failure, and those whose body did not fit. One whose callback had completed it a
 }
 
 func (a *app) inboxDiscardCommand() *cobra.Command {
-	var o choice
+	var o filterFlags
 	var all, yes, waiting bool
 	c := &cobra.Command{
 		Use:   "discard FILE (ID... | --vendor ... | --all)",
@@ -67,7 +67,7 @@ their IDs, it asks first, or wants --yes. With --waiting it does so with deliver
   aihooks inbox discard inbox.db --type integration.error --until 2026-11-01T00:00:00Z --yes`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			what := discardAct
+			what := discardAction
 			what.ask = !yes
 			if waiting {
 				what.state = inbox.Waiting
@@ -102,7 +102,7 @@ func (a *app) confirm(ctx context.Context, question string) bool {
 }
 
 // decide does something with the entries that the command line selects.
-func (a *app) decide(c *cobra.Command, args []string, o *choice, all bool, what act) error {
+func (a *app) decide(c *cobra.Command, args []string, o *filterFlags, all bool, what action) error {
 	f, err := o.get()
 	if err != nil {
 		return err
@@ -147,7 +147,7 @@ func (a *app) decide(c *cobra.Command, args []string, o *choice, all bool, what 
 	})
 }
 
-func done(n int, what act) string {
+func done(n int, what action) string {
 	if n == 1 {
 		return "1 " + what.noun(1) + " is " + what.past
 	}
@@ -155,7 +155,7 @@ func done(n int, what act) string {
 }
 
 // noun is what n entries are called that it is done to.
-func (what act) noun(n int) string {
+func (what action) noun(n int) string {
 	switch {
 	case what.state == inbox.Waiting && n == 1:
 		return "delivery without a callback"
@@ -169,7 +169,7 @@ func (what act) noun(n int) string {
 }
 
 // ask asks whether what is selected is to be discarded, and says how many that are.
-func (a *app) ask(ctx context.Context, box *sqlite.Inbox, f inbox.Filter, what act) error {
+func (a *app) ask(ctx context.Context, box *sqlite.Inbox, f inbox.Filter, what action) error {
 	n := 0
 	for _, err := range box.Entries(ctx, cmp.Or(f.State, inbox.Dead), f) {
 		if err != nil {

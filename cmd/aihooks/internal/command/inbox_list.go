@@ -14,7 +14,7 @@ import (
 var states = []string{string(inbox.Dead), string(inbox.Pending), string(inbox.Running), string(inbox.Waiting), string(inbox.Done)}
 
 func (a *app) inboxListCommand() *cobra.Command {
-	var o choice
+	var o filterFlags
 	var state string
 	var limit int
 	c := &cobra.Command{

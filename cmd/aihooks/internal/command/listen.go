@@ -24,7 +24,7 @@ import (
 )
 
 // listening are the options of listen.
-type listening struct {
+type listenOptions struct {
 	address  string
 	folder   string
 	noSave   bool
@@ -46,12 +46,12 @@ const (
 const maxShown = 16 << 20
 
 func (a *app) listenCommand() *cobra.Command {
-	var o listening
+	var o listenOptions
 	c := &cobra.Command{
 		Use:   "listen",
 		Short: "Receive deliveries here, show each as it arrives, and save it",
 		Long: `Listen receives the deliveries of all vendors at /webhooks/VENDOR, or /VENDOR, and shows each as it arrives: the verdict, why
-it was refused if it was, the event, and the body. It answers as a service would whose callbacks all succeed, and runs until
+it was refused if it was, the event, and the body. It responses as a service would whose callbacks all succeed, and runs until
 Ctrl-C. Deliveries of a vendor whose secret it was not given are shown unverified.
 
 A vendor reaches it through a tunnel, such as "cloudflared tunnel --url http://127.0.0.1:8787" or "ngrok http 8787": give the
@@ -88,7 +88,7 @@ never waits for the terminal or the disk. Deliveries that arrive faster than the
 	return c
 }
 
-func (a *app) listen(ctx context.Context, o *listening) error {
+func (a *app) listen(ctx context.Context, o *listenOptions) error {
 	a.queueOutput()
 	if !o.noSave {
 		if err := os.MkdirAll(o.folder, 0o700); err != nil {
@@ -101,7 +101,7 @@ func (a *app) listen(ctx context.Context, o *listening) error {
 	}
 	reachable := origins(listener.Addr())
 	base := reachable[0]
-	d := a.newDesk(o, base)
+	d := a.newListenServer(o, base)
 	var rows [][]string
 	for _, v := range vendors.All() {
 		from, err := d.mount(&v)
@@ -111,7 +111,7 @@ func (a *app) listen(ctx context.Context, o *listening) error {
 		}
 		rows = append(rows, []string{v.Name(), base + "/webhooks/" + v.Name(), from})
 	}
-	var site *site
+	var web *webServer
 	if o.web {
 		d.ring = live.New(live.Options{
 			Title:  base,
@@ -119,7 +119,7 @@ func (a *app) listen(ctx context.Context, o *listening) error {
 			Bytes:  maxShown,
 			Replay: d.replay,
 		})
-		if site, err = a.openSite(ctx, d.ring, o.webAt, o.webHosts); err != nil {
+		if web, err = a.openWebServer(ctx, d.ring, o.webAt, o.webHosts); err != nil {
 			_ = listener.Close()
 			return err
 		}
@@ -132,8 +132,8 @@ func (a *app) listen(ctx context.Context, o *listening) error {
 	if len(reachable) > 1 {
 		a.notef("other machines reach it at %s", strings.Join(reachable[1:], ", "))
 	}
-	if site != nil {
-		site.show()
+	if web != nil {
+		web.show()
 	}
 	if !o.noSave {
 		a.notef("saving to %s; Ctrl-C ends", filepath.Clean(o.folder))
@@ -142,7 +142,7 @@ func (a *app) listen(ctx context.Context, o *listening) error {
 	server.ErrorLog = log.New(a.Err, "", 0)
 	go d.record()
 	defer d.finish()
-	return errorsOf(func() error { return serve(ctx, server, listener) }, site.serve)
+	return errorsOf(func() error { return serve(ctx, server, listener) }, web.serve)
 }
 
 // errorsOf runs functions at once and returns the first error, once all have returned.
@@ -184,20 +184,20 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener) erro
 }
 
 // replay is what the page's button does: the delivery is signed anew and sent.
-func (d *desk) replay(ctx context.Context, item page.Detail) (string, error) {
+func (s *listenServer) replay(ctx context.Context, item page.Detail) (string, error) {
 	v, err := vendors.Find(item.Vendor)
 	if err != nil {
 		return "", errors.New("it is not known whose delivery this is, so it cannot be signed")
 	}
-	secret, err := d.app.mustSecret(v)
+	secret, err := s.app.mustSecret(v)
 	if err != nil {
 		return "", err
 	}
-	address := cmp.Or(d.options.replayTo, d.base+"/webhooks/"+v.Name())
+	address := cmp.Or(s.options.replayTo, s.base+"/webhooks/"+v.Name())
 	c := captureOf(&item)
-	p := d.app.poster(v.Profile.RespondWithin, 1)
+	p := s.app.newSendPool(v.Profile.RespondWithin, 1)
 	defer p.client.CloseIdleConnections()
-	l := again(v, c, secret, address, "", "", false)
+	l := replayOf(v, c, secret, address, "", "", false)
 	r := p.post(ctx, &l)
 	if r.Status == 0 {
 		return "", fmt.Errorf("%s did not answer: %s", withoutPassword(address), r.Error)

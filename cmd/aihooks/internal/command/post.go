@@ -25,7 +25,7 @@ import (
 )
 
 // An answer is what a service said to a delivery.
-type answer struct {
+type response struct {
 	Name       string  `json:"name,omitempty"` // of the file
 	Event      string  `json:"event"`
 	ID         string  `json:"id,omitempty"`
@@ -38,10 +38,10 @@ type answer struct {
 	took time.Duration
 }
 
-func (r *answer) accepted() bool { return r.Status >= 200 && r.Status <= 299 }
+func (r *response) accepted() bool { return r.Status >= 200 && r.Status <= 299 }
 
 // A letter is a delivery that is to be sent.
-type letter struct {
+type outgoing struct {
 	name, event, id string
 	vendor          *vendors.Vendor
 	request         func() (*http.Request, error) // signed when it is sent
@@ -50,7 +50,7 @@ type letter struct {
 
 // shownID returns the id under which receivers show a signed request, as in [webhook.Delivery]: the vendor's own, or a
 // digest where it has none.
-func (l *letter) shownID(r *http.Request) string {
+func (l *outgoing) shownID(r *http.Request) string {
 	content, err := r.GetBody()
 	if err != nil {
 		return ""
@@ -90,7 +90,7 @@ func idIn(body []byte, names []string) string {
 }
 
 // hide takes the secret out of what a service says: many repeat the URL, which has EmberQA's token in it.
-func (l *letter) hide(text string) string {
+func (l *outgoing) hide(text string) string {
 	secret := l.secret.Reveal()
 	if secret == "" {
 		return text
@@ -101,57 +101,57 @@ func (l *letter) hide(text string) string {
 	return text
 }
 
-// A poster sends letters.
-type poster struct {
+// A poster sends deliveries.
+type sendPool struct {
 	app     *app
 	client  *http.Client
 	workers int
 }
 
-func (a *app) poster(patience time.Duration, workers int) *poster {
-	return &poster{a, &http.Client{
-		Timeout:       patience,
+func (a *app) newSendPool(timeout time.Duration, workers int) *sendPool {
+	return &sendPool{a, &http.Client{
+		Timeout:       timeout,
 		Transport:     transport(workers),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // a vendor follows none
 	}, workers}
 }
 
-// deliver sends all letters, shows their answers, and returns an error if they are not as they should be. The document is what
-// programs are given, beside the answers.
-func (p *poster) deliver(ctx context.Context, letters []letter, expect int, document map[string]any) error {
-	answers, err := p.send(ctx, letters)
+// deliver sends all deliveries, shows their responses, and returns an error if they are not as they should be. The document is what
+// programs are given, beside the responses.
+func (p *sendPool) deliver(ctx context.Context, deliveries []outgoing, expect int, document map[string]any) error {
+	responses, err := p.send(ctx, deliveries)
 	if p.app.json {
-		document["answers"] = answers
+		document["answers"] = responses
 		if err := p.app.writeJSON(document); err != nil {
 			return err
 		}
-	} else if len(answers) > 0 {
-		p.app.showAnswers(answers)
+	} else if len(responses) > 0 {
+		p.app.showResponses(responses)
 	}
 	if err != nil {
 		return err
 	}
-	return judge(answers, expect)
+	return checkStatuses(responses, expect)
 }
 
-// send sends all letters and returns their answers in the same order: those it came to, when ctx ends before.
-func (p *poster) send(ctx context.Context, letters []letter) ([]answer, error) {
+// send sends all deliveries and returns their responses in the same order: those it came to, when ctx ends before.
+func (p *sendPool) send(ctx context.Context, deliveries []outgoing) ([]response, error) {
 	defer p.client.CloseIdleConnections()
-	answers := make([]answer, len(letters))
-	bar := p.app.progress(len(letters))
+	responses := make([]response, len(deliveries))
+	bar := p.app.progress(len(deliveries))
 	next := make(chan int)
 	var wg sync.WaitGroup
-	for range min(p.workers, len(letters)) {
+	for range min(p.workers, len(deliveries)) {
 		wg.Go(func() {
 			for i := range next {
-				answers[i] = p.post(ctx, &letters[i])
+				responses[i] = p.post(ctx, &deliveries[i])
 				_ = bar.Add(1)
 			}
 		})
 	}
 	sent := 0
 loop:
-	for ; sent < len(letters); sent++ {
+	for ; sent < len(deliveries); sent++ {
 		select {
 		case next <- sent:
 		case <-ctx.Done():
@@ -162,12 +162,12 @@ loop:
 	wg.Wait()
 	_ = bar.Finish()
 	if ctx.Err() != nil {
-		return answers[:sent], fmt.Errorf("interrupted after %d of %d deliveries", sent, len(letters))
+		return responses[:sent], fmt.Errorf("interrupted after %d of %d deliveries", sent, len(deliveries))
 	}
-	return answers, nil
+	return responses, nil
 }
 
-// few is how many answers are shown one by one. More are counted, and there is a bar while they come.
+// few is how many responses are shown one by one. More are counted, and there is a bar while they come.
 const few = 20
 
 // progress returns a bar, which is shown to people who wait for much.
@@ -180,10 +180,10 @@ func (a *app) progress(n int) *progressbar.ProgressBar {
 		progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(50*time.Millisecond))
 }
 
-const maxAnswer = 64 << 10
+const maxResponse = 64 << 10
 
-func (p *poster) post(ctx context.Context, l *letter) answer {
-	a := answer{Name: l.name, Event: l.event, ID: l.id}
+func (p *sendPool) post(ctx context.Context, l *outgoing) response {
+	a := response{Name: l.name, Event: l.event, ID: l.id}
 	r, err := l.request()
 	if err != nil {
 		a.Error = l.hide(withoutURL(err).Error())
@@ -194,7 +194,7 @@ func (p *poster) post(ctx context.Context, l *letter) answer {
 	response, err := p.client.Do(r.WithContext(ctx))
 	if err == nil {
 		var body []byte
-		body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+		body, err = io.ReadAll(io.LimitReader(response.Body, maxResponse))
 		_ = response.Body.Close()
 		a.Status, a.Body, a.RetryAfter = response.StatusCode, l.hide(string(body)), l.hide(response.Header.Get("Retry-After"))
 	}
@@ -217,12 +217,12 @@ func withoutURL(err error) error {
 	return err
 }
 
-// judge returns the error for answers that are not as they should be.
-func judge(answers []answer, expect int) error {
+// checkStatuses returns the error for responses that are not as they should be.
+func checkStatuses(responses []response, expect int) error {
 	var refused, unauthorized, silent int
 	var why string
-	for i := range answers {
-		switch a := &answers[i]; {
+	for i := range responses {
+		switch a := &responses[i]; {
 		case a.Status == 0:
 			silent++
 			why = a.Error
@@ -235,25 +235,25 @@ func judge(answers []answer, expect int) error {
 	}
 	switch {
 	case silent > 0:
-		return unreachable(fmt.Errorf("%d of %d deliveries got no answer: %s", silent, len(answers), why))
+		return unreachable(fmt.Errorf("%d of %d deliveries got no answer: %s", silent, len(responses), why))
 	case refused > 0 && expect != 0:
-		return fmt.Errorf("%d of %d deliveries were not answered %d", refused, len(answers), expect)
+		return fmt.Errorf("%d of %d deliveries were not answered %d", refused, len(responses), expect)
 	case unauthorized > 0:
 		return fmt.Errorf("%d of %d deliveries were not accepted. 401 means that the service could not verify them: its log has the reason. "+
-			"Compare its secret with the one given here; `aihooks listen` in its place shows each delivery with what is wrong with it", refused, len(answers))
+			"Compare its secret with the one given here; `aihooks listen` in its place shows each delivery with what is wrong with it", refused, len(responses))
 	case refused > 0:
-		return fmt.Errorf("%d of %d deliveries were not accepted", refused, len(answers))
+		return fmt.Errorf("%d of %d deliveries were not accepted", refused, len(responses))
 	default:
 		return nil
 	}
 }
 
-// showAnswers shows few answers one by one, and many by status.
-func (a *app) showAnswers(answers []answer) {
-	if len(answers) <= few {
+// showResponses shows few responses one by one, and many by status.
+func (a *app) showResponses(responses []response) {
+	if len(responses) <= few {
 		var rows [][]string
-		for i := range answers {
-			r := &answers[i]
+		for i := range responses {
+			r := &responses[i]
 			first := clip(r.ID, shownIDs)
 			if r.Name != "" {
 				first = r.Name
@@ -268,8 +268,8 @@ func (a *app) showAnswers(answers []answer) {
 		return
 	}
 	by := make(map[int][]time.Duration)
-	for i := range answers {
-		by[answers[i].Status] = append(by[answers[i].Status], answers[i].took)
+	for i := range responses {
+		by[responses[i].Status] = append(by[responses[i].Status], responses[i].took)
 	}
 	var rows [][]string
 	statuses := make([]int, 0, len(by))

@@ -59,29 +59,29 @@ func newBacklog() *backlog {
 }
 
 // enqueue never blocks. It drops a record that exceeds the limit.
-func (d *desk) enqueue(r *record) {
+func (s *listenServer) enqueue(r *record) {
 	limit, size := int64(maxRefusedBacklog), r.size()
 	if r.capture.Accepted() {
 		limit = maxBacklog
 	}
-	if d.backlog.size.Add(size) > limit {
-		d.backlog.size.Add(-size)
-		d.backlog.dropped.Add(1)
+	if s.backlog.size.Add(size) > limit {
+		s.backlog.size.Add(-size)
+		s.backlog.dropped.Add(1)
 		return
 	}
-	d.backlog.records <- r // has a slot for as many blocks as fit
+	s.backlog.records <- r // has a slot for as many blocks as fit
 }
 
 // record shows and saves deliveries, one at a time, until finish is called.
-func (d *desk) record() {
-	defer close(d.backlog.ended)
+func (s *listenServer) record() {
+	defer close(s.backlog.ended)
 	for {
 		select {
-		case r := <-d.backlog.records:
-			d.recordOne(r)
-		case <-d.backlog.end:
-			for len(d.backlog.records) > 0 {
-				d.recordOne(<-d.backlog.records)
+		case r := <-s.backlog.records:
+			s.recordOne(r)
+		case <-s.backlog.end:
+			for len(s.backlog.records) > 0 {
+				s.recordOne(<-s.backlog.records)
 			}
 			return
 		}
@@ -89,15 +89,15 @@ func (d *desk) record() {
 }
 
 // finish waits until what arrived has been shown and saved.
-func (d *desk) finish() {
-	close(d.backlog.end)
-	<-d.backlog.ended
+func (s *listenServer) finish() {
+	close(s.backlog.end)
+	<-s.backlog.ended
 }
 
-func (d *desk) recordOne(r *record) {
-	defer d.backlog.size.Add(-r.size())
+func (s *listenServer) recordOne(r *record) {
+	defer s.backlog.size.Add(-r.size())
 	c := r.capture
-	c.Header = capture.Header(r.request.Header, d.private(r.request)...)
+	c.Header = capture.Header(r.request.Header, s.private(r.request)...)
 	switch {
 	case c.Outcome == unverified:
 		name := r.endpoint.vendor.Name()
@@ -107,60 +107,60 @@ func (d *desk) recordOne(r *record) {
 			Method: r.request.Method, URL: r.request.URL, Header: r.request.Header, Body: bytes.NewReader(c.Body), ContentLength: r.request.ContentLength,
 		}, c.Arrived).Text)
 	}
-	c.Type = clip(r.endpoint.vendor.Signer(d.base, nobodysKey()).Type(c.Body), 200) // a stranger's may be as long as the body
-	d.show(c, r.took)
-	d.noticeDropped()
+	c.Type = clip(r.endpoint.vendor.Signer(s.base, randomKey()).Type(c.Body), 200) // a stranger's may be as long as the body
+	s.show(c, r.took)
+	s.noticeDropped()
 }
 
 // noticeDropped reports what was dropped, every 10 s and at the end of a flood.
-func (d *desk) noticeDropped() {
-	b := d.backlog
+func (s *listenServer) noticeDropped() {
+	b := s.backlog
 	if len(b.records) > 0 && time.Since(b.noticed) < 10*time.Second {
 		return
 	}
 	if n := b.dropped.Swap(0); n > 0 {
 		b.noticed = time.Now()
-		d.app.notef("deliveries that arrived too fast to be shown and saved: %d", n)
+		s.app.notef("deliveries that arrived too fast to be shown and saved: %d", n)
 	}
 }
 
 // save saves a delivery, and returns the path of its file: none if it is not saved.
-func (d *desk) save(c *capture.Capture) string {
+func (s *listenServer) save(c *capture.Capture) string {
 	accepted, limit := c.Accepted(), int64(maxRefusedSaved)
 	if accepted {
 		limit = maxSaved
 	}
-	if d.options.noSave || d.saved[accepted] >= limit {
+	if s.options.noSave || s.saved[accepted] >= limit {
 		return ""
 	}
-	path, err := c.Save(d.options.folder)
+	path, err := c.Save(s.options.folder)
 	if err != nil {
-		d.app.notef("the delivery is not saved: %s", printable(err.Error()))
+		s.app.notef("the delivery is not saved: %s", printable(err.Error()))
 		return ""
 	}
 	size := int64(block)
 	if info, err := os.Stat(path); err == nil {
 		size = max(size, info.Size())
 	}
-	d.saved[accepted] += size
-	if d.saved[accepted] >= limit {
+	s.saved[accepted] += size
+	if s.saved[accepted] >= limit {
 		what := map[bool]string{true: "accepted", false: "not accepted"}[accepted]
-		d.app.notef("%d MiB of deliveries that were %s are saved; further ones are shown and not saved until listen is started again", limit>>20, what)
+		s.app.notef("%d MiB of deliveries that were %s are saved; further ones are shown and not saved until listen is started again", limit>>20, what)
 	}
 	return path
 }
 
 // show shows a delivery, on the terminal and on the page, and saves it.
-func (d *desk) show(c *capture.Capture, lasted time.Duration) {
-	saved := d.save(c)
-	if d.ring != nil {
-		d.ring.Add(detailOf(c, d.base, saved))
+func (s *listenServer) show(c *capture.Capture, lasted time.Duration) {
+	saved := s.save(c)
+	if s.ring != nil {
+		s.ring.Add(detailOf(c, s.base, saved))
 	}
-	if d.app.json {
-		d.print(c, saved)
+	if s.app.json {
+		s.print(c, saved)
 		return
 	}
-	a := d.app
+	a := s.app
 	a.linef("%s  %s  %s  %s  %d  %s  %s", when(c.Arrived), a.paint(bold, c.Vendor), printable(clip(c.Type, 60)), a.paint(colourOf(c), c.Outcome), c.Status,
 		a.paint(faint, took(lasted)), a.paint(faint, printable(clip(c.ID, shownIDs))))
 	if c.Explanation != "" {
@@ -171,26 +171,26 @@ func (d *desk) show(c *capture.Capture, lasted time.Duration) {
 	if saved != "" {
 		a.linef("  %s", a.paint(faint, saved))
 	}
-	if !d.options.noBody && len(c.Body) > 0 {
+	if !s.options.noBody && len(c.Body) > 0 {
 		a.linef("%s", indent(preview(c.Body)))
 	}
 }
 
 // print writes a delivery for programs, in one line.
-func (d *desk) print(c *capture.Capture, saved string) {
+func (s *listenServer) print(c *capture.Capture, saved string) {
 	text, err := json.Marshal(c)
 	if err != nil {
-		d.app.notef("the delivery cannot be shown: %v", err)
+		s.app.notef("the delivery cannot be shown: %v", err)
 		return
 	}
 	members := make(map[string]json.RawMessage)
 	_ = json.Unmarshal(text, &members)       // it has just been made
 	members["file"], _ = json.Marshal(saved) //nolint:errchkjson // a text
-	if d.options.noBody {
+	if s.options.noBody {
 		delete(members, "body")
 		delete(members, "body_base64")
 	}
-	_ = d.app.writeJSON(members)
+	_ = s.app.writeJSON(members)
 }
 
 // preview returns as much of a body as does not fill the terminal. The file has it all.

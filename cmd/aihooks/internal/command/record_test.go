@@ -20,13 +20,13 @@ import (
 
 const secret = "secret-of-the-tests-0123456789"
 
-// newTestDesk returns a desk for WorkFlux, whose deliveries nothing records yet, and what it shows.
-func newTestDesk(t *testing.T) (d *desk, out, notes *bytes.Buffer) {
+// newTestServer returns a desk for WorkFlux, whose deliveries nothing records yet, and what it shows.
+func newTestServer(t *testing.T) (d *listenServer, out, notes *bytes.Buffer) {
 	t.Helper()
 	out, notes = new(bytes.Buffer), new(bytes.Buffer)
 	env := func(string) (string, bool) { return secret, true }
 	a := &app{Terminal: Terminal{Out: out, Err: notes, Env: env}, json: true}
-	d = a.newDesk(&listening{folder: filepath.Join(t.TempDir(), "saved")}, "http://127.0.0.1:1")
+	d = a.newListenServer(&listenOptions{folder: filepath.Join(t.TempDir(), "saved")}, "http://127.0.0.1:1")
 	v, err := vendors.Find("workflux")
 	require.NoError(t, err)
 	_, err = d.mount(v)
@@ -35,11 +35,11 @@ func newTestDesk(t *testing.T) (d *desk, out, notes *bytes.Buffer) {
 }
 
 // deliver has the desk receive a delivery, and returns the status of the response.
-func deliver(t *testing.T, d *desk, genuine bool, body string) int {
+func deliver(t *testing.T, d *listenServer, genuine bool, body string) int {
 	t.Helper()
 	v, err := vendors.Find("workflux")
 	require.NoError(t, err)
-	key := nobodysKey()
+	key := randomKey()
 	if genuine {
 		key = signature.Key{Name: "test", Secret: signature.NewSecret(secret)}
 	}
@@ -69,7 +69,7 @@ func outcomes(t *testing.T, out *bytes.Buffer) map[string]int {
 }
 
 func TestDesk_RespondsBeforeItRecords(t *testing.T) {
-	d, out, _ := newTestDesk(t)
+	d, out, _ := newTestServer(t)
 	require.Equal(t, http.StatusUnauthorized, deliver(t, d, false, event(1<<19)))
 	require.Equal(t, http.StatusOK, deliver(t, d, true, event(10)))
 	require.Empty(t, out.String())
@@ -86,7 +86,7 @@ func TestDesk_RespondsBeforeItRecords(t *testing.T) {
 func TestDesk_KeepsBacklogBounded(t *testing.T) {
 	for name, size := range map[string]int{"large": 1 << 19, "small": 10} {
 		t.Run(name, func(t *testing.T) {
-			d, out, notes := newTestDesk(t)
+			d, out, notes := newTestServer(t)
 			refused := maxRefusedBacklog/max(size, block) + 2
 			for range refused {
 				require.Equal(t, http.StatusUnauthorized, deliver(t, d, false, event(size)))
@@ -108,7 +108,7 @@ func TestDesk_KeepsBacklogBounded(t *testing.T) {
 }
 
 func TestDesk_KeepsDiskBounded(t *testing.T) {
-	d, out, notes := newTestDesk(t)
+	d, out, notes := newTestServer(t)
 	d.saved[false], d.saved[true] = maxRefusedSaved-1, maxSaved-1-block // as after many deliveries
 	for range 3 {
 		deliver(t, d, false, event(10))

@@ -21,13 +21,13 @@ import (
 )
 
 // replaying are the options of replay.
-type replaying struct {
+type replayOptions struct {
 	address, vendor, form string
 	newIDs, signRefused   bool
 }
 
 func (a *app) replayCommand() *cobra.Command {
-	var o replaying
+	var o replayOptions
 	var concurrent, expect int
 	c := &cobra.Command{
 		Use:   "replay FILE... --url URL",
@@ -38,7 +38,7 @@ succeeds if all are answered 2xx, or as --expect says.
 A folder stands for the *.json files in it, and a pattern for the files that it matches. Deliveries of several vendors need
 {vendor} in the URL, which each delivery replaces with the name of its vendor.
 
-A delivery keeps its id, so that a service which has handled it answers that it is a duplicate, and runs nothing; --new-id
+A delivery keeps its id, so that a service which has handled it responses that it is a duplicate, and runs nothing; --new-id
 makes it another event. A file may also be the bare body of a delivery: then say of whom with --vendor.
 
 A delivery that listen did not accept, or did not verify, is left out, with a warning: anybody may have written it, and signed
@@ -57,22 +57,22 @@ with your secret it becomes genuine. --sign-refused signs and sends such deliver
 			if err != nil {
 				return err
 			}
-			letters, refused, err := a.readAll(c.Context(), files, &o)
+			deliveries, refused, err := a.readAll(c.Context(), files, &o)
 			if err != nil {
 				return err
 			}
 			document := make(map[string]any)
 			if len(refused) > 0 {
 				document["refused"] = refused
-				if err := a.warnOfRefused(refused, len(letters), o.signRefused); err != nil {
+				if err := a.warnOfRefused(refused, len(deliveries), o.signRefused); err != nil {
 					return err
 				}
 			}
-			patience := time.Duration(0)
-			for i := range letters {
-				patience = max(patience, letters[i].vendor.Profile.RespondWithin)
+			timeout := time.Duration(0)
+			for i := range deliveries {
+				timeout = max(timeout, deliveries[i].vendor.Profile.RespondWithin)
 			}
-			return a.poster(patience, concurrent).deliver(c.Context(), letters, expect, document)
+			return a.newSendPool(timeout, concurrent).deliver(c.Context(), deliveries, expect, document)
 		},
 	}
 	f := c.Flags()
@@ -88,7 +88,7 @@ with your secret it becomes genuine. --sign-refused signs and sends such deliver
 }
 
 // readAll reads the deliveries that are to be sent, and returns the files of those that listen did not accept.
-func (a *app) readAll(ctx context.Context, files []string, o *replaying) (letters []letter, refused []string, err error) {
+func (a *app) readAll(ctx context.Context, files []string, o *replayOptions) (deliveries []outgoing, refused []string, err error) {
 	names := make(map[string]bool)
 	for _, path := range files {
 		captured, err := a.readCapture(ctx, path, o.vendor)
@@ -111,13 +111,13 @@ func (a *app) readAll(ctx context.Context, files []string, o *replaying) (letter
 		}
 		names[v.Name()] = true
 		to := strings.ReplaceAll(o.address, anyVendor, v.Name())
-		letters = append(letters, again(v, captured, secret, to, o.form, filepath.Base(path), o.newIDs))
+		deliveries = append(deliveries, replayOf(v, captured, secret, to, o.form, filepath.Base(path), o.newIDs))
 	}
 	if len(names) > 1 && !strings.Contains(o.address, anyVendor) {
 		return nil, nil, usage("the files are deliveries of %s, and --url is one endpoint: write %s where the URL names the vendor, or replay one vendor's at a time",
 			strings.Join(slices.Sorted(maps.Keys(names)), ", "), anyVendor)
 	}
-	return letters, refused, nil
+	return deliveries, refused, nil
 }
 
 // warnOfRefused warns of captures that listen did not accept. It returns an error if nothing else is left to send.
@@ -203,7 +203,7 @@ func (a *app) readCapture(ctx context.Context, path, vendor string) (*capture.Ca
 }
 
 // again returns the delivery such as it would be sent now.
-func again(v *vendors.Vendor, c *capture.Capture, secret signature.Secret, address, form, name string, anew bool) letter {
+func replayOf(v *vendors.Vendor, c *capture.Capture, secret signature.Secret, address, form, name string, anew bool) outgoing {
 	sign := signer(v, address, form, secret)
 	id, body := idOf(v, c), c.Body
 	if anew || id == "" {
@@ -216,7 +216,7 @@ func again(v *vendors.Vendor, c *capture.Capture, secret signature.Secret, addre
 	if event == "" {
 		event = sign.Type(body)
 	}
-	return letter{name: name, event: event, id: id, vendor: v, secret: secret, request: func() (*http.Request, error) {
+	return outgoing{name: name, event: event, id: id, vendor: v, secret: secret, request: func() (*http.Request, error) {
 		now := time.Now()
 		return sign.Request(dated(sign, body, now), now, id)
 	}}

@@ -69,7 +69,7 @@ func (a *app) checkSecretFiles() error {
 	return nil
 }
 
-// nobodysSecret is one that nobody knows: for what is never verified, and for forgeries.
-func nobodysSecret() signature.Secret { return signature.NewSecret(rand.Text()) }
+// randomSecret is one that nobody knows: for what is never verified, and for forgeries.
+func randomSecret() signature.Secret { return signature.NewSecret(rand.Text()) }
 
-func nobodysKey() signature.Key { return signature.Key{Name: "nobody", Secret: nobodysSecret()} }
+func randomKey() signature.Key { return signature.Key{Name: "random", Secret: randomSecret()} }

@@ -17,7 +17,7 @@ import (
 )
 
 // sending are the options of send.
-type sending struct {
+type sendOptions struct {
 	url        string
 	set        []string
 	times      int
@@ -32,7 +32,7 @@ type sending struct {
 }
 
 func (a *app) sendCommand() *cobra.Command {
-	var o sending
+	var o sendOptions
 	c := &cobra.Command{
 		Use:   "send VENDOR EVENT --url URL",
 		Short: "Send a delivery as a vendor would, signed",
@@ -113,23 +113,23 @@ func (a *app) listEvents(v *vendors.Vendor) error {
 	return nil
 }
 
-func (a *app) send(c *cobra.Command, v *vendors.Vendor, event string, o *sending) error {
-	letters, err := a.letters(v, event, o)
+func (a *app) send(c *cobra.Command, v *vendors.Vendor, event string, o *sendOptions) error {
+	deliveries, err := a.outgoing(v, event, o)
 	if err != nil {
 		return err
 	}
-	patience := o.timeout
-	if patience == 0 {
-		patience = v.Profile.RespondWithin
+	timeout := o.timeout
+	if timeout == 0 {
+		timeout = v.Profile.RespondWithin
 	}
-	return a.poster(patience, o.concurrent).deliver(c.Context(), letters, o.expect, map[string]any{"vendor": v.Name()})
+	return a.newSendPool(timeout, o.concurrent).deliver(c.Context(), deliveries, o.expect, map[string]any{"vendor": v.Name()})
 }
 
 // mostTimes keeps one zero too many from filling the memory: each answer is kept.
 const mostTimes = 1_000_000
 
-// letters makes the deliveries that are to be sent.
-func (a *app) letters(v *vendors.Vendor, event string, o *sending) ([]letter, error) {
+// deliveries makes the deliveries that are to be sent.
+func (a *app) outgoing(v *vendors.Vendor, event string, o *sendOptions) ([]outgoing, error) {
 	switch {
 	case o.times < 1 || o.concurrent < 1:
 		return nil, usage("--times and --concurrent must be 1 or more")
@@ -155,7 +155,7 @@ func (a *app) letters(v *vendors.Vendor, event string, o *sending) ([]letter, er
 	if err != nil {
 		return nil, err
 	}
-	secret := nobodysSecret()
+	secret := randomSecret()
 	if !o.forge {
 		if secret, err = a.mustSecret(v); err != nil {
 			return nil, err
@@ -170,14 +170,14 @@ func (a *app) letters(v *vendors.Vendor, event string, o *sending) ([]letter, er
 	}
 	id := newID()
 	same := sign.Stamp(sign.Unique(body, id), now())
-	letters := make([]letter, o.times)
-	for i := range letters {
+	deliveries := make([]outgoing, o.times)
+	for i := range deliveries {
 		if o.same {
-			letters[i] = letter{event: sample.Name, id: id, vendor: v, secret: secret, request: func() (*http.Request, error) { return sign.Request(same, now(), id) }}
+			deliveries[i] = outgoing{event: sample.Name, id: id, vendor: v, secret: secret, request: func() (*http.Request, error) { return sign.Request(same, now(), id) }}
 			continue
 		}
 		id := newID()
-		letters[i] = letter{event: sample.Name, id: id, vendor: v, secret: secret, request: func() (*http.Request, error) {
+		deliveries[i] = outgoing{event: sample.Name, id: id, vendor: v, secret: secret, request: func() (*http.Request, error) {
 			t := now()
 			return sign.Request(sign.Stamp(sign.Unique(body, id), t), t, id)
 		}}
@@ -185,7 +185,7 @@ func (a *app) letters(v *vendors.Vendor, event string, o *sending) ([]letter, er
 	if _, err := sign.Request(body, now(), id); err != nil {
 		return nil, usage("%s cannot be sent: %w", v.Name(), withoutURL(err))
 	}
-	return letters, nil
+	return deliveries, nil
 }
 
 func newID() string { return "cli_" + strings.ToLower(rand.Text()) }

@@ -127,7 +127,7 @@ func printable(s string) string {
 func pretty(body []byte) string {
 	var out bytes.Buffer
 	body = bytes.TrimSpace(body)
-	if !bearable(body) || json.Indent(&out, body, "", "  ") != nil {
+	if !canIndent(body) || json.Indent(&out, body, "", "  ") != nil {
 		out.Reset()
 		out.Write(body)
 	}
@@ -142,8 +142,8 @@ func printableLines(text string) []string {
 	return lines
 }
 
-// bearable reports whether JSON stays of some size when it is indented: nested deeply enough, a megabyte becomes terabytes.
-func bearable(body []byte) bool {
+// canIndent reports whether JSON stays of some size when it is indented: nested deeply enough, a megabyte becomes terabytes.
+func canIndent(body []byte) bool {
 	size, depth, quoted := len(body), 0, false
 	for i := 0; i < len(body); i++ {
 		switch c := body[i]; {

@@ -17,11 +17,11 @@ func TestLinesAreBrokenBetweenWords(t *testing.T) {
 }
 
 func TestASecretIsHiddenHoweverItWasWritten(t *testing.T) {
-	l := letter{secret: signature.NewSecret("a b&<c>/d")}
+	l := outgoing{secret: signature.NewSecret("a b&<c>/d")}
 	for _, form := range []string{"a b&<c>/d", "a%20b&%3Cc%3E%2Fd", "a+b%26%3Cc%3E%2Fd", "a b&amp;&lt;c&gt;/d"} {
 		require.Equal(t, "POST [secret]!", l.hide("POST "+form+"!"))
 	}
-	blank := letter{}
+	blank := outgoing{}
 	require.Equal(t, "said", blank.hide("said"))
 }
 

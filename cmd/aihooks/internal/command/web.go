@@ -21,7 +21,7 @@ func addWebFlags(f *pflag.FlagSet, web *bool, address *string, standard string, 
 }
 
 // A site is the page's server. The nil one has nothing to serve.
-type site struct {
+type webServer struct {
 	app      *app
 	ctx      context.Context
 	server   *http.Server
@@ -29,16 +29,16 @@ type site struct {
 	urls     []string
 }
 
-// openSite makes the page ready to be served.
-func (a *app) openSite(ctx context.Context, source page.Source, address string, hosts []string) (*site, error) {
+// openWebServer makes the page ready to be served.
+func (a *app) openWebServer(ctx context.Context, source page.Source, address string, hosts []string) (*webServer, error) {
 	listener, err := listenOn(ctx, "--web-addr", address)
 	if err != nil {
 		return nil, err
 	}
-	return a.newSite(ctx, source, listener, hosts)
+	return a.newWebServer(ctx, source, listener, hosts)
 }
 
-func (a *app) newSite(ctx context.Context, source page.Source, listener net.Listener, hosts []string) (*site, error) {
+func (a *app) newWebServer(ctx context.Context, source page.Source, listener net.Listener, hosts []string) (*webServer, error) {
 	o := page.Options{Token: rand.Text(), Hosts: hosts, Logger: slog.New(slog.NewTextHandler(a.Err, nil))}
 	urls := origins(listener.Addr())
 	for i := range urls {
@@ -52,17 +52,17 @@ func (a *app) newSite(ctx context.Context, source page.Source, listener net.List
 	server := webhook.NewServer("", handler)
 	server.ErrorLog = log.New(a.Err, "", 0)
 	server.BaseContext = func(net.Listener) context.Context { return ctx } // ends the streams of open pages, too
-	return &site{a, ctx, server, listener, urls}, nil
+	return &webServer{a, ctx, server, listener, urls}, nil
 }
 
 // show prints the addresses at which the page opens.
-func (s *site) show() {
+func (s *webServer) show() {
 	for _, url := range s.urls {
 		s.app.notef("page: %s", url)
 	}
 }
 
-func (s *site) serve() error {
+func (s *webServer) serve() error {
 	if s == nil {
 		return nil
 	}

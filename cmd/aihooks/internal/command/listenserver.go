@@ -17,9 +17,9 @@ import (
 )
 
 // A desk receives deliveries. It responds to each before it is shown and saved; see record.
-type desk struct {
+type listenServer struct {
 	app     *app
-	options *listening
+	options *listenOptions
 	base    string               // the URL of the listener
 	vendors map[string]*endpoint // by name
 	budget  *webhook.ReadBudget  // of all vendors
@@ -42,32 +42,32 @@ const unverified = "unverified"
 // readBudget bounds the memory of the bodies that are being read.
 const readBudget = 16 << 20
 
-func (a *app) newDesk(o *listening, base string) *desk {
-	return &desk{
+func (a *app) newListenServer(o *listenOptions, base string) *listenServer {
+	return &listenServer{
 		app: a, options: o, base: base, vendors: make(map[string]*endpoint), budget: webhook.NewReadBudget(readBudget),
 		backlog: newBacklog(), saved: make(map[bool]int64),
 	}
 }
 
 // mount has a vendor's deliveries received, and returns what they are verified by.
-func (d *desk) mount(v *vendors.Vendor) (verifiedBy string, err error) {
-	secret, from, err := d.app.secret(v)
+func (s *listenServer) mount(v *vendors.Vendor) (verifiedBy string, err error) {
+	secret, from, err := s.app.secret(v)
 	if err != nil {
 		return "", err
 	}
 	e := &endpoint{vendor: v, verified: from != ""}
 	if !e.verified {
 		from = "no: " + secretName(v) + " is not set"
-		secret = nobodysSecret()
+		secret = randomSecret()
 	}
-	d.secrets = append(d.secrets, secret.Reveal())
-	e.handler, err = v.New(secret.Reveal(), &webhook.Options{Logger: slog.New(slog.DiscardHandler), ReadBudget: d.budget, Observer: observe})
+	s.secrets = append(s.secrets, secret.Reveal())
+	e.handler, err = v.New(secret.Reveal(), &webhook.Options{Logger: slog.New(slog.DiscardHandler), ReadBudget: s.budget, Observer: observe})
 	if err != nil {
 		return "", err
 	}
 	e.handler.OnEvent(ignore)
 	e.handler.OnUnhandled(func(context.Context, *webhook.Delivery) error { return nil })
-	d.vendors[v.Name()] = e
+	s.vendors[v.Name()] = e
 	return from, nil
 }
 
@@ -83,16 +83,16 @@ func observe(ctx context.Context, o webhook.Observation) {
 
 // ServeHTTP receives what is sent to /webhooks/VENDOR or /VENDOR, with anything below. Slashes may be doubled, as by a base
 // URL that ends in one: http.ServeMux would redirect, which no vendor follows.
-func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	vendor, _ := d.split(r.URL.Path)
-	e, ok := d.vendors[vendor]
+func (s *listenServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	vendor, _ := s.split(r.URL.Path)
+	e, ok := s.vendors[vendor]
 	switch {
 	case isFromBrowser(r):
-		d.refuseBrowser(w, r)
+		s.refuseBrowser(w, r)
 	case !ok:
-		d.nobody(w, r)
+		s.nobody(w, r)
 	default:
-		d.receive(w, r, e)
+		s.receive(w, r, e)
 	}
 }
 
@@ -103,7 +103,7 @@ func isFromBrowser(r *http.Request) bool {
 }
 
 // split returns the vendor that a path names, and what is below it.
-func (d *desk) split(path string) (vendor string, below []string) {
+func (s *listenServer) split(path string) (vendor string, below []string) {
 	segments := strings.FieldsFunc(path, func(c rune) bool { return c == '/' })
 	if len(segments) > 1 && segments[0] == "webhooks" {
 		segments = segments[1:]
@@ -117,7 +117,7 @@ func (d *desk) split(path string) (vendor string, below []string) {
 func ignore(context.Context, webhook.AnyEvent) error { return nil }
 
 // receive judges one delivery and responds to it.
-func (d *desk) receive(w http.ResponseWriter, r *http.Request, e *endpoint) {
+func (s *listenServer) receive(w http.ResponseWriter, r *http.Request, e *endpoint) {
 	arrived := time.Now()
 	o := new(webhook.Observation)
 	request := r.WithContext(context.WithValue(r.Context(), observedKey{}, o))
@@ -138,9 +138,9 @@ func (d *desk) receive(w http.ResponseWriter, r *http.Request, e *endpoint) {
 	switch o.Reason {
 	case webhook.ReasonTooLarge, webhook.ReasonSlow, webhook.ReasonCutOff, webhook.ReasonLength,
 		webhook.ReasonReading, webhook.ReasonEvicted:
-		d.app.notef("%s  %s  %d  %s  %s", when(arrived), c.Vendor, c.Status, c.Outcome, printable(clip(o.Err.Error(), 200)))
+		s.app.notef("%s  %s  %d  %s  %s", when(arrived), c.Vendor, c.Status, c.Outcome, printable(clip(o.Err.Error(), 200)))
 	default:
-		d.enqueue(&record{capture: c, endpoint: e, request: r, took: time.Since(arrived)})
+		s.enqueue(&record{capture: c, endpoint: e, request: r, took: time.Since(arrived)})
 	}
 }
 
@@ -177,9 +177,9 @@ func (h *heldResponse) Unwrap() http.ResponseWriter { return h.ResponseWriter }
 
 // private returns what no header that is shown or saved may have in it: the secrets, and what may be a token in the URL,
 // known or not.
-func (d *desk) private(r *http.Request) []string {
-	private := slices.Clone(d.secrets)
-	_, below := d.split(r.URL.Path)
+func (s *listenServer) private(r *http.Request) []string {
+	private := slices.Clone(s.secrets)
+	_, below := s.split(r.URL.Path)
 	private = append(private, below...)
 	for _, values := range r.URL.Query() {
 		private = append(private, values...)
@@ -191,15 +191,15 @@ func (d *desk) private(r *http.Request) []string {
 const shortestToken = 6
 
 // nobody answers what is for no vendor.
-func (d *desk) nobody(w http.ResponseWriter, r *http.Request) {
+func (s *listenServer) nobody(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, "no vendor's deliveries are received here", http.StatusNotFound)
-	d.app.notef("%s  %s %s  404: deliveries go to /webhooks/VENDOR", when(time.Now()), r.Method, printable(firstSegment(r.URL.Path)))
+	s.app.notef("%s  %s %s  404: deliveries go to /webhooks/VENDOR", when(time.Now()), r.Method, printable(firstSegment(r.URL.Path)))
 }
 
 // refuseBrowser keeps a web page from planting a delivery.
-func (d *desk) refuseBrowser(w http.ResponseWriter, r *http.Request) {
+func (s *listenServer) refuseBrowser(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, "deliveries of browsers are not received here", http.StatusForbidden)
-	d.app.notef("%s  %s %s  403: a browser sent it, from %s", when(time.Now()), r.Method, printable(firstSegment(r.URL.Path)),
+	s.app.notef("%s  %s %s  403: a browser sent it, from %s", when(time.Now()), r.Method, printable(firstSegment(r.URL.Path)),
 		printable(clip(cmp.Or(r.Header.Get("Origin"), "a page that is not named"), 100)))
 }
 
