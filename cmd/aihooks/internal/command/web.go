@@ -15,12 +15,12 @@ import (
 )
 
 func addWebFlags(f *pflag.FlagSet, web *bool, address *string, standard string, hosts *[]string) {
-	f.BoolVar(web, "web", false, "serve a page for the browser, at the URL that is shown: with its token, which other users of this machine do not have")
-	f.StringVar(address, "web-addr", standard, "`address` of the page, or a port")
-	f.StringSliceVar(hosts, "web-host", nil, "`name` by which the page may be opened, in addition to localhost and IP addresses")
+	f.BoolVar(web, "web", false, "serve a web page; its URL contains a token that keeps out other users of this machine")
+	f.StringVar(address, "web-addr", standard, "`address` or port of the page")
+	f.StringSliceVar(hosts, "web-host", nil, "`name` under which the page may be opened, in addition to localhost and IP addresses")
 }
 
-// A site is the page's server. The nil one has nothing to serve.
+// A webServer serves the page. A nil webServer serves nothing.
 type webServer struct {
 	app      *app
 	ctx      context.Context
@@ -29,7 +29,7 @@ type webServer struct {
 	urls     []string
 }
 
-// openWebServer makes the page ready to be served.
+// openWebServer listens for the page. The caller then calls serve.
 func (a *app) openWebServer(ctx context.Context, source page.Source, address string, hosts []string) (*webServer, error) {
 	listener, err := listenOn(ctx, "--web-addr", address)
 	if err != nil {
@@ -51,11 +51,11 @@ func (a *app) newWebServer(ctx context.Context, source page.Source, listener net
 	}
 	server := webhook.NewServer("", handler)
 	server.ErrorLog = log.New(a.Err, "", 0)
-	server.BaseContext = func(net.Listener) context.Context { return ctx } // ends the streams of open pages, too
+	server.BaseContext = func(net.Listener) context.Context { return ctx } // also ends the event streams of open pages
 	return &webServer{a, ctx, server, listener, urls}, nil
 }
 
-// show prints the addresses at which the page opens.
+// show prints the URLs of the page.
 func (s *webServer) show() {
 	for _, url := range s.urls {
 		s.app.notef("page: %s", url)
