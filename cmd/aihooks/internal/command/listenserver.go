@@ -16,17 +16,17 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A desk receives deliveries. It responds to each before it is shown and saved; see record.
+// A listenServer receives deliveries. It responds to each one before it shows and saves it; see record.
 type listenServer struct {
 	app     *app
 	options *listenOptions
 	base    string               // the URL of the listener
 	vendors map[string]*endpoint // by name
 	budget  *webhook.ReadBudget  // of all vendors
-	secrets []string             // which no header may have in it
+	secrets []string             // no shown or saved header may contain one
 	ring    *live.Ring           // nil without a page
-	backlog *backlog             // deliveries that have been responded to and not yet been shown
-	saved   map[bool]int64       // bytes on disk, by whether the deliveries were accepted
+	backlog *backlog             // deliveries that have a response and are not shown yet
+	saved   map[bool]int64       // bytes on disk; the key is whether the deliveries were accepted
 }
 
 // An endpoint receives the deliveries of one vendor.
@@ -36,10 +36,10 @@ type endpoint struct {
 	verified bool // its secret is known
 }
 
-// unverified is the verdict on deliveries of a vendor whose secret is not known.
+// unverified is the outcome of a delivery of a vendor whose secret is unknown.
 const unverified = "unverified"
 
-// readBudget bounds the memory of the bodies that are being read.
+// readBudget limits the memory of bodies that are being read, in bytes.
 const readBudget = 16 << 20
 
 func (a *app) newListenServer(o *listenOptions, base string) *listenServer {
@@ -49,7 +49,7 @@ func (a *app) newListenServer(o *listenOptions, base string) *listenServer {
 	}
 }
 
-// mount has a vendor's deliveries received, and returns what they are verified by.
+// mount adds a vendor. It returns where the vendor's secret comes from, or a text that says that there is none.
 func (s *listenServer) mount(v *vendors.Vendor) (verifiedBy string, err error) {
 	secret, from, err := s.app.secret(v)
 	if err != nil {
@@ -71,18 +71,18 @@ func (s *listenServer) mount(v *vendors.Vendor) (verifiedBy string, err error) {
 	return from, nil
 }
 
-// observedKey is the context's key of the *webhook.Observation that observe fills in.
+// observedKey is the context key of the *webhook.Observation that observe fills in.
 type observedKey struct{}
 
-// observe passes the observation of a request on to the one who made its context.
+// observe copies the observation of a request to the variable in its context.
 func observe(ctx context.Context, o webhook.Observation) {
 	if to, ok := ctx.Value(observedKey{}).(*webhook.Observation); ok && !o.Late {
 		*to = o
 	}
 }
 
-// ServeHTTP receives what is sent to /webhooks/VENDOR or /VENDOR, with anything below. Slashes may be doubled, as by a base
-// URL that ends in one: http.ServeMux would redirect, which no vendor follows.
+// ServeHTTP receives deliveries at /webhooks/VENDOR and /VENDOR, and at all paths below. It accepts doubled slashes, which a
+// base URL with a final slash causes. http.ServeMux would redirect them, and no vendor follows a redirect.
 func (s *listenServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	vendor, _ := s.split(r.URL.Path)
 	e, ok := s.vendors[vendor]
@@ -90,19 +90,19 @@ func (s *listenServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case isFromBrowser(r):
 		s.refuseBrowser(w, r)
 	case !ok:
-		s.nobody(w, r)
+		s.notFound(w, r)
 	default:
 		s.receive(w, r, e)
 	}
 }
 
-// isFromBrowser reports whether a browser sent the request. Every POST of a browser has an Origin, after DNS rebinding too.
-// No vendor sends one. The Host decides nothing, because a tunnel passes on its public name.
+// isFromBrowser reports whether a browser sent the request. Every POST of a browser has an Origin, also after DNS rebinding,
+// and no vendor sends one. The Host cannot tell, because a tunnel forwards its public name.
 func isFromBrowser(r *http.Request) bool {
 	return r.Header["Origin"] != nil || r.Header["Sec-Fetch-Site"] != nil
 }
 
-// split returns the vendor that a path names, and what is below it.
+// split returns the vendor that a path names, and the segments below it.
 func (s *listenServer) split(path string) (vendor string, below []string) {
 	segments := strings.FieldsFunc(path, func(c rune) bool { return c == '/' })
 	if len(segments) > 1 && segments[0] == "webhooks" {
@@ -116,7 +116,7 @@ func (s *listenServer) split(path string) (vendor string, below []string) {
 
 func ignore(context.Context, webhook.AnyEvent) error { return nil }
 
-// receive judges one delivery and responds to it.
+// receive processes one delivery, responds, and enqueues it for record.
 func (s *listenServer) receive(w http.ResponseWriter, r *http.Request, e *endpoint) {
 	arrived := time.Now()
 	o := new(webhook.Observation)
@@ -134,7 +134,7 @@ func (s *listenServer) receive(w http.ResponseWriter, r *http.Request, e *endpoi
 	}
 	c.Status = response.status
 	w.WriteHeader(response.status)
-	_, _ = w.Write(response.body) // a sender that has left is none of ours
+	_, _ = w.Write(response.body) // the sender may have disconnected
 	switch o.Reason {
 	case webhook.ReasonTooLarge, webhook.ReasonSlow, webhook.ReasonCutOff, webhook.ReasonLength,
 		webhook.ReasonReading, webhook.ReasonEvicted:
@@ -144,7 +144,7 @@ func (s *listenServer) receive(w http.ResponseWriter, r *http.Request, e *endpoi
 	}
 }
 
-// A keptBody keeps what is read from it.
+// A keptBody keeps a copy of what is read from it.
 type keptBody struct {
 	io.ReadCloser
 
@@ -157,7 +157,7 @@ func (b *keptBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A heldResponse keeps the status and the body of a response, which may still be changed.
+// A heldResponse buffers the status and the body of a response, so that receive can change them.
 type heldResponse struct {
 	http.ResponseWriter
 
@@ -175,8 +175,8 @@ func (h *heldResponse) Write(p []byte) (int, error) {
 // Unwrap lets the handler reach the connection.
 func (h *heldResponse) Unwrap() http.ResponseWriter { return h.ResponseWriter }
 
-// private returns what no header that is shown or saved may have in it: the secrets, and what may be a token in the URL,
-// known or not.
+// private returns the texts that no shown or saved header may contain: the secrets, and all parts of the URL that may be a
+// token, even an unknown one.
 func (s *listenServer) private(r *http.Request) []string {
 	private := slices.Clone(s.secrets)
 	_, below := s.split(r.URL.Path)
@@ -187,23 +187,23 @@ func (s *listenServer) private(r *http.Request) []string {
 	return slices.DeleteFunc(private, func(s string) bool { return len(s) < shortestToken })
 }
 
-// shortestToken keeps "a" in a path from taking every header that has an "a" in it.
+// shortestToken excludes short parts of a URL: "a" in a path would remove every header that contains an "a".
 const shortestToken = 6
 
-// nobody answers what is for no vendor.
-func (s *listenServer) nobody(w http.ResponseWriter, r *http.Request) {
-	http.Error(w, "no vendor's deliveries are received here", http.StatusNotFound)
+// notFound responds to a request whose path names no vendor.
+func (s *listenServer) notFound(w http.ResponseWriter, r *http.Request) {
+	http.Error(w, "no vendor is mounted at this path", http.StatusNotFound)
 	s.app.notef("%s  %s %s  404: deliveries go to /webhooks/VENDOR", when(time.Now()), r.Method, printable(firstSegment(r.URL.Path)))
 }
 
-// refuseBrowser keeps a web page from planting a delivery.
+// refuseBrowser responds 403, so that a web page cannot add a delivery.
 func (s *listenServer) refuseBrowser(w http.ResponseWriter, r *http.Request) {
-	http.Error(w, "deliveries of browsers are not received here", http.StatusForbidden)
-	s.app.notef("%s  %s %s  403: a browser sent it, from %s", when(time.Now()), r.Method, printable(firstSegment(r.URL.Path)),
-		printable(clip(cmp.Or(r.Header.Get("Origin"), "a page that is not named"), 100)))
+	http.Error(w, "deliveries from browsers are refused", http.StatusForbidden)
+	s.app.notef("%s  %s %s  403: sent by a browser, from %s", when(time.Now()), r.Method, printable(firstSegment(r.URL.Path)),
+		printable(clip(cmp.Or(r.Header.Get("Origin"), "an unknown page"), 100)))
 }
 
-// firstSegment leaves out what may be a token.
+// firstSegment returns the first segment of a path, without anything that may be a token.
 func firstSegment(path string) string {
 	first, _, more := strings.Cut(strings.TrimLeft(path, "/"), "/")
 	switch {

@@ -14,9 +14,9 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// The limits of what unauthenticated senders can make listen keep. Deliveries that were not accepted may take only a part.
+// The limits of what listen keeps. Deliveries that were not accepted may use only a part, because anyone can send them.
 const (
-	block = 4 << 10 // bytes that even the smallest delivery takes
+	block = 4 << 10 // bytes that a delivery counts for at least
 
 	maxBacklog        = 16 << 20 // bytes in memory
 	maxRefusedBacklog = maxBacklog / 2
@@ -24,7 +24,7 @@ const (
 	maxRefusedSaved   = 64 << 20
 )
 
-// A record is a delivery that has been responded to.
+// A record is a delivery that has a response.
 type record struct {
 	capture  *capture.Capture
 	endpoint *endpoint
@@ -32,11 +32,11 @@ type record struct {
 	took     time.Duration
 }
 
-// size returns about how much memory the record takes.
+// size returns about how many bytes of memory the record uses.
 func (r *record) size() int64 {
 	n := len(r.capture.Body) + len(r.request.RequestURI)
 	for name, values := range r.request.Header {
-		n += 2 * len(name) // the page has most of them, too
+		n += 2 * len(name) // the page keeps a copy
 		for _, value := range values {
 			n += 2 * len(value)
 		}
@@ -44,12 +44,12 @@ func (r *record) size() int64 {
 	return max(int64(n), block)
 }
 
-// A backlog has the deliveries that have not been shown yet.
+// A backlog has the deliveries that are not shown yet.
 type backlog struct {
 	records chan *record
 	size    atomic.Int64 // bytes of the records
-	dropped atomic.Int64 // since the last notice
-	noticed time.Time    // when that was
+	dropped atomic.Int64 // records since the last notice
+	noticed time.Time    // time of the last notice
 	end     chan struct{}
 	ended   chan struct{}
 }
@@ -58,7 +58,7 @@ func newBacklog() *backlog {
 	return &backlog{records: make(chan *record, maxBacklog/block), end: make(chan struct{}), ended: make(chan struct{})}
 }
 
-// enqueue never blocks. It drops a record that exceeds the limit.
+// enqueue adds a record to the backlog. It never blocks, and drops a record that exceeds the limit.
 func (s *listenServer) enqueue(r *record) {
 	limit, size := int64(maxRefusedBacklog), r.size()
 	if r.capture.Accepted() {
@@ -69,7 +69,7 @@ func (s *listenServer) enqueue(r *record) {
 		s.backlog.dropped.Add(1)
 		return
 	}
-	s.backlog.records <- r // has a slot for as many blocks as fit
+	s.backlog.records <- r // never blocks: there is a slot for each block
 }
 
 // record shows and saves deliveries, one at a time, until finish is called.
@@ -88,7 +88,7 @@ func (s *listenServer) record() {
 	}
 }
 
-// finish waits until what arrived has been shown and saved.
+// finish stops record after it has shown and saved the backlog.
 func (s *listenServer) finish() {
 	close(s.backlog.end)
 	<-s.backlog.ended
@@ -101,18 +101,18 @@ func (s *listenServer) recordOne(r *record) {
 	switch {
 	case c.Outcome == unverified:
 		name := r.endpoint.vendor.Name()
-		c.Explanation = "It was not verified: set " + secretName(r.endpoint.vendor) + ", or name a file with --secret-file " + name + "=FILE."
+		c.Explanation = "It was not verified: set " + secretName(r.endpoint.vendor) + " or --secret-file " + name + "=FILE."
 	case c.Status != http.StatusOK:
 		c.Explanation = sentence(r.endpoint.handler.Explain(webhook.Request{
 			Method: r.request.Method, URL: r.request.URL, Header: r.request.Header, Body: bytes.NewReader(c.Body), ContentLength: r.request.ContentLength,
 		}, c.Arrived).Text)
 	}
-	c.Type = clip(r.endpoint.vendor.Signer(s.base, randomKey()).Type(c.Body), 200) // a stranger's may be as long as the body
+	c.Type = clip(r.endpoint.vendor.Signer(s.base, randomKey()).Type(c.Body), 200) // a sender may make it as long as the body
 	s.show(c, r.took)
 	s.noticeDropped()
 }
 
-// noticeDropped reports what was dropped, every 10 s and at the end of a flood.
+// noticeDropped reports how many records were dropped, at most every 10 s during a flood and once after it.
 func (s *listenServer) noticeDropped() {
 	b := s.backlog
 	if len(b.records) > 0 && time.Since(b.noticed) < 10*time.Second {
@@ -120,11 +120,11 @@ func (s *listenServer) noticeDropped() {
 	}
 	if n := b.dropped.Swap(0); n > 0 {
 		b.noticed = time.Now()
-		s.app.notef("deliveries that arrived too fast to be shown and saved: %d", n)
+		s.app.notef("deliveries arrived too fast: %d were not shown or saved", n)
 	}
 }
 
-// save saves a delivery, and returns the path of its file: none if it is not saved.
+// save saves a delivery and returns the path of its file, or "" if it is not saved.
 func (s *listenServer) save(c *capture.Capture) string {
 	accepted, limit := c.Accepted(), int64(maxRefusedSaved)
 	if accepted {
@@ -144,13 +144,13 @@ func (s *listenServer) save(c *capture.Capture) string {
 	}
 	s.saved[accepted] += size
 	if s.saved[accepted] >= limit {
-		what := map[bool]string{true: "accepted", false: "not accepted"}[accepted]
-		s.app.notef("%d MiB of deliveries that were %s are saved; further ones are shown and not saved until listen is started again", limit>>20, what)
+		what := map[bool]string{true: "accepted", false: "refused"}[accepted]
+		s.app.notef("%d MiB of %s deliveries are saved, which is the limit: further ones are only shown until listen is restarted", limit>>20, what)
 	}
 	return path
 }
 
-// show shows a delivery, on the terminal and on the page, and saves it.
+// show saves a delivery, and shows it on the terminal and on the page.
 func (s *listenServer) show(c *capture.Capture, lasted time.Duration) {
 	saved := s.save(c)
 	if s.ring != nil {
@@ -176,7 +176,7 @@ func (s *listenServer) show(c *capture.Capture, lasted time.Duration) {
 	}
 }
 
-// print writes a delivery for programs, in one line.
+// print writes a delivery as one line of JSON.
 func (s *listenServer) print(c *capture.Capture, saved string) {
 	text, err := json.Marshal(c)
 	if err != nil {
@@ -184,8 +184,8 @@ func (s *listenServer) print(c *capture.Capture, saved string) {
 		return
 	}
 	members := make(map[string]json.RawMessage)
-	_ = json.Unmarshal(text, &members)       // it has just been made
-	members["file"], _ = json.Marshal(saved) //nolint:errchkjson // a text
+	_ = json.Unmarshal(text, &members)       // text is a JSON object
+	members["file"], _ = json.Marshal(saved) //nolint:errchkjson // a string
 	if s.options.noBody {
 		delete(members, "body")
 		delete(members, "body_base64")
@@ -193,14 +193,14 @@ func (s *listenServer) print(c *capture.Capture, saved string) {
 	_ = s.app.writeJSON(members)
 }
 
-// preview returns as much of a body as does not fill the terminal. The file has it all.
+// preview returns the beginning of a body. The file has the whole body.
 func preview(body []byte) string {
 	const longest, all = 8 << 10, 512 << 10
 	text := pretty(body[:min(len(body), all)])
 	if len(text) <= longest {
 		return text
 	}
-	return strings.ToValidUTF8(text[:longest], "") + "\n… and more, in the file"
+	return strings.ToValidUTF8(text[:longest], "") + "\n… the file has the rest"
 }
 
 func colourOf(c *capture.Capture) string {
@@ -222,13 +222,14 @@ func toneOf(c *capture.Capture) page.Tone {
 	}
 }
 
-// signRefused replays a delivery that was not accepted. A request must name it: the action "replay" is refused.
+// signRefused replays a delivery that was not accepted. For such a delivery, the action "replay" is refused, so that one press of
+// a button never makes a forgery genuine.
 var signRefused = page.Action{
 	Name: "sign-refused", Label: "Sign and replay",
-	Confirm: "This delivery was not accepted: anybody may have written it. A replay signs it with your secret, and the service takes it for genuine.",
+	Confirm: "This delivery was not accepted, so anyone may have written it. A replay signs it with your secret, and the service accepts it as genuine.",
 }
 
-// detailOf is a capture as the page shows it.
+// detailOf converts a capture to the detail that the page shows.
 func detailOf(c *capture.Capture, base, saved string) page.Detail {
 	d := page.Detail{
 		Item: page.Item{
@@ -246,7 +247,7 @@ func detailOf(c *capture.Capture, base, saved string) page.Detail {
 	return d
 }
 
-// captureOf is the way back.
+// captureOf converts a detail back to a capture.
 func captureOf(d *page.Detail) *capture.Capture {
 	return &capture.Capture{Vendor: d.Vendor, Arrived: d.At, Method: d.Method, Header: d.Header, Body: d.Body, Type: d.Type, ID: d.Delivery}
 }

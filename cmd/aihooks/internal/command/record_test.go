@@ -20,7 +20,7 @@ import (
 
 const secret = "secret-of-the-tests-0123456789"
 
-// newTestServer returns a desk for WorkFlux, whose deliveries nothing records yet, and what it shows.
+// newTestServer returns a listenServer for WorkFlux that records nothing yet, its output and its notes.
 func newTestServer(t *testing.T) (d *listenServer, out, notes *bytes.Buffer) {
 	t.Helper()
 	out, notes = new(bytes.Buffer), new(bytes.Buffer)
@@ -34,7 +34,7 @@ func newTestServer(t *testing.T) (d *listenServer, out, notes *bytes.Buffer) {
 	return d, out, notes
 }
 
-// deliver has the desk receive a delivery, and returns the status of the response.
+// deliver sends a delivery to the server, and returns the status of the response.
 func deliver(t *testing.T, d *listenServer, genuine bool, body string) int {
 	t.Helper()
 	v, err := vendors.Find("workflux")
@@ -56,7 +56,7 @@ func event(size int) string {
 	return fmt.Sprintf(`{"event":"user.message","timestamp":"2026-11-20T12:00:00Z","data":{"message_id":"m","content":%q}}`, strings.Repeat("x", size))
 }
 
-// outcomes counts what was shown, by outcome.
+// outcomes counts the shown deliveries by outcome.
 func outcomes(t *testing.T, out *bytes.Buffer) map[string]int {
 	t.Helper()
 	counts := make(map[string]int)
@@ -82,7 +82,7 @@ func TestDesk_RespondsBeforeItRecords(t *testing.T) {
 	require.Len(t, files, 2)
 }
 
-// While nothing is recorded, strangers use up a part of the backlog and leave the rest to genuine deliveries.
+// While nothing is recorded, refused deliveries may fill only a part of the backlog. Genuine deliveries get the rest.
 func TestDesk_KeepsBacklogBounded(t *testing.T) {
 	for name, size := range map[string]int{"large": 1 << 19, "small": 10} {
 		t.Run(name, func(t *testing.T) {
@@ -101,7 +101,7 @@ func TestDesk_KeepsBacklogBounded(t *testing.T) {
 			go d.record()
 			d.finish()
 			require.Equal(t, map[string]int{"unauthenticated": kept, "handled": 5}, outcomes(t, out))
-			require.Contains(t, notes.String(), fmt.Sprintf("too fast to be shown and saved: %d\n", refused-kept))
+			require.Contains(t, notes.String(), fmt.Sprintf("arrived too fast: %d were not shown or saved\n", refused-kept))
 			require.Zero(t, d.backlog.size.Load())
 		})
 	}
@@ -109,17 +109,17 @@ func TestDesk_KeepsBacklogBounded(t *testing.T) {
 
 func TestDesk_KeepsDiskBounded(t *testing.T) {
 	d, out, notes := newTestServer(t)
-	d.saved[false], d.saved[true] = maxRefusedSaved-1, maxSaved-1-block // as after many deliveries
+	d.saved[false], d.saved[true] = maxRefusedSaved-1, maxSaved-1-block // like after many deliveries
 	for range 3 {
 		deliver(t, d, false, event(10))
 		deliver(t, d, true, event(10))
 	}
 	go d.record()
 	d.finish()
-	require.Equal(t, map[string]int{"unauthenticated": 3, "handled": 3}, outcomes(t, out), "they are shown")
+	require.Equal(t, map[string]int{"unauthenticated": 3, "handled": 3}, outcomes(t, out), "all deliveries must be shown")
 	files, err := os.ReadDir(d.options.folder)
 	require.NoError(t, err)
-	require.Len(t, files, 3, "one that was refused and two that were accepted")
-	require.Equal(t, 1, strings.Count(notes.String(), "64 MiB of deliveries that were not accepted are saved"))
-	require.Equal(t, 1, strings.Count(notes.String(), "1024 MiB of deliveries that were accepted are saved"))
+	require.Len(t, files, 3, "one refused and two accepted deliveries are saved")
+	require.Equal(t, 1, strings.Count(notes.String(), "64 MiB of refused deliveries are saved"))
+	require.Equal(t, 1, strings.Count(notes.String(), "1024 MiB of accepted deliveries are saved"))
 }

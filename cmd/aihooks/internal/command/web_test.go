@@ -44,7 +44,7 @@ func TestSite_KeepsStreamsPastTimeouts(t *testing.T) {
 		lines := bufio.NewScanner(reader)
 		for lines.Scan() && !strings.Contains(lines.Text(), "event: change") {
 		}
-		require.Equal(t, "event: change", lines.Text(), "the stream has ended: %v", lines.Err())
+		require.Equal(t, "event: change", lines.Text(), "the stream ended: %v", lines.Err())
 		interrupt()
 		_, _ = io.Copy(io.Discard, client)
 		require.NoError(t, <-ended)
