@@ -92,7 +92,7 @@ func TestWhatCannotBeReadIsSaid(t *testing.T) {
 		"each line must be":       {"--headers", writeFile(t, "no header"), "--body", file},
 		"unexpected end":          {"--headers", writeFile(t, `{"a":`), "--body", file},
 		"is not a capture":        {"--capture", writeFile(t, "[]")},
-		"it names no vendor":      {"--capture", file},
+		"it has no vendor":        {"--capture", file},
 		"target of the request l": {"--headers", writeFile(t, "POST :// HTTP/1.1"), "--body", file},
 	} {
 		r := run(t, append([]string{"explain", "workflux"}, args...)...).is(t, 1)

@@ -29,7 +29,7 @@ func TestAWrongCommandLineExitsWith2AndSaysWhy(t *testing.T) {
 		"nonsense":           `unknown command "nonsense"`,
 		"--nonsense":         "unknown flag: --nonsense",
 		"send":               "accepts between 1 and 2 arg(s)",
-		"send acme ping":     `unknown vendor "acme"; there are greenflash, emberqa, convosphere, workflux`,
+		"send acme ping":     `unknown vendor "acme": it must be one of greenflash, emberqa, convosphere, workflux`,
 		"send greenflash":    "an EVENT is needed: `aihooks send greenflash --list`",
 		"send greenflash no": "--url is needed",
 		"send greenflash no --url http://127.0.0.1:1":                                    `greenflash has no event "no"`,
