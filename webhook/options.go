@@ -60,7 +60,7 @@ type Options struct {
 	// Logger gets at most one line for each Observation. At slog.LevelDebug every authentic delivery has a line, including
 	// handled ones, duplicates and test events. The first delivery of a type without a callback is logged as a Warning, and
 	// later ones at Debug. A failed run of a stored delivery is a Warning, because the inbox retries it. The inbox logs an
-	// Error when the delivery becomes a dead letter. The line of a refused delivery has the probable cause in "mistake" and
+	// Error when the delivery becomes a dead letter. The line of a refused delivery has the probable cause in "cause" and
 	// "explanation": see [Handler.Explain].
 	//
 	// Any sender can repeat unauthenticated requests and captured deliveries, so their lines above Debug are sampled. This

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// post posts to a listener as a stranger would, and returns the status.
+// post posts a request without a signature, and returns the status of the response.
 func post(t *testing.T, url, body string, header http.Header) int {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
@@ -25,8 +25,7 @@ func post(t *testing.T, url, body string, header http.Header) int {
 	return answer.StatusCode
 }
 
-// postInTime posts again while the answer is 503, as vendors do: a busy machine may not read megabytes within the body
-// timeout.
+// postInTime posts again while the status is 503, as vendors do. A busy machine may not read megabytes within the body timeout.
 func postInTime(t *testing.T, url, body string) int {
 	t.Helper()
 	for {
@@ -37,7 +36,7 @@ func postInTime(t *testing.T, url, body string) int {
 }
 
 func TestATokenIsInNoHeaderThatIsShownOrSaved(t *testing.T) {
-	const unknown = "a-token-nobody-told-us"
+	const unknown = "an-unknown-token"
 	for _, env := range []map[string]string{nil, secrets()} {
 		j, url, folder := startListening(t, env)
 		for _, path := range []string{"/webhooks/emberqa/" + unknown, "/emberqa/" + unknown, "/emberqa/x/" + unknown, "/emberqa?t=" + unknown} {
@@ -74,7 +73,7 @@ func TestAListenerOutlivesWhatIsHugeDeepOrLong(t *testing.T) {
 		require.Equal(t, 200, postInTime(t, url, body))
 		shown := line(t, j.out, "unverified")
 		require.Less(t, len(shown), 400)
-		for size := 0; !strings.Contains(shown, "and more, in the file"); {
+		for size := 0; !strings.Contains(shown, "the file has the rest"); {
 			require.True(t, j.out.Scan())
 			shown = j.out.Text()
 			size += len(shown)
@@ -101,14 +100,14 @@ func TestAFolderThatCannotBeIsSaidAtOnceAndAFullDiskForEachDelivery(t *testing.T
 
 	j, url, folder := startListening(t, nil)
 	require.NoError(t, os.Remove(folder))
-	require.NoError(t, os.WriteFile(folder, nil, 0o600)) // no folder: root cannot write into it either
+	require.NoError(t, os.WriteFile(folder, nil, 0o600)) // a file, into which root cannot write either
 	require.Equal(t, 200, post(t, url+"/workflux", "{}", nil))
 	require.Contains(t, line(t, j.err, "is not saved"), filepath.Base(folder))
 	require.Empty(t, next(t, j).File)
 	require.Equal(t, 0, j.stop(os.Interrupt))
 }
 
-// sendMany has a stranger send 20 deliveries.
+// sendMany sends 20 deliveries without a signature.
 func sendMany(t *testing.T, url string) {
 	t.Helper()
 	for range 20 {
@@ -151,13 +150,13 @@ func TestACaptureOfAnotherVendorIsRefused(t *testing.T) {
 		case "workflux":
 			r.is(t, 0)
 			run(t, "replay", file, "--vendor", "workflux", "--url", s.URL).is(t, 0)
-			require.Equal(t, "conversation.started", s.seen()[0].Delivery().Type, "its body, not the file")
+			require.Equal(t, "conversation.started", s.seen()[0].Delivery().Type, "the body is replayed, not the capture file")
 		default:
-			require.Contains(t, r.is(t, 2).err, "is a capture of "+vendor+"'s")
-			require.Contains(t, run(t, "replay", file, "--vendor", "workflux", "--url", s.URL).is(t, 2).err, "is a capture of "+vendor+"'s")
+			require.Contains(t, r.is(t, 2).err, "is a capture of a delivery of "+vendor)
+			require.Contains(t, run(t, "replay", file, "--vendor", "workflux", "--url", s.URL).is(t, 2).err, "is a capture of a delivery of "+vendor)
 		}
 		if vendor == "emberqa" {
-			require.Contains(t, run(t, "explain", "emberqa", "--capture", file).is(t, 2).err, "which no capture has")
+			require.Contains(t, run(t, "explain", "emberqa", "--capture", file).is(t, 2).err, "a capture has neither the URL")
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// startListening returns an aihooks that listens, its URL and its folder.
+// startListening starts aihooks listen, and returns its process, URL and folder.
 func startListening(t *testing.T, env map[string]string, args ...string) (j *job, url, folder string) {
 	t.Helper()
 	folder = filepath.Join(t.TempDir(), "saved")
@@ -28,7 +28,7 @@ func startListening(t *testing.T, env map[string]string, args ...string) (j *job
 	return j, url, folder
 }
 
-// received is what listen writes for programs.
+// received is a line of the JSON output of listen.
 type received struct {
 	Vendor, Outcome, Reason, Explanation, Type, ID, Body, File string
 	Status                                                     int
@@ -63,10 +63,10 @@ func TestEachDeliveryIsShownJudgedAnsweredAndSaved(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, files, 3)
 	for i, d := range []received{first, second, forged} {
-		require.Equal(t, filepath.Join(folder, files[i].Name()), d.File, "names sort by arrival")
+		require.Equal(t, filepath.Join(folder, files[i].Name()), d.File, "the file names must sort by time of arrival")
 		requirePrivate(t, d.File)
 	}
-	require.Equal(t, 0, j.stop(os.Interrupt), "Ctrl-C is how listening ends")
+	require.Equal(t, 0, j.stop(os.Interrupt), "Ctrl-C must end listen without an error")
 }
 
 func TestACredentialIsNeitherShownNorSaved(t *testing.T) {
@@ -145,8 +145,8 @@ func TestAnAddressThatIsTakenFails(t *testing.T) {
 }
 
 func TestListen_RespondsWhenOutputIsNotRead(t *testing.T) {
-	const deliveries, size = 40, 100_000 // more than any pipe holds
-	for name, args := range map[string][]string{"for people": nil, "for programs": {"--json"}} {
+	const deliveries, size = 40, 100_000 // more than the buffer of any pipe
+	for name, args := range map[string][]string{"text": nil, "JSON": {"--json"}} {
 		t.Run(name, func(t *testing.T) {
 			out, in, err := os.Pipe()
 			require.NoError(t, err)
@@ -159,12 +159,12 @@ func TestListen_RespondsWhenOutputIsNotRead(t *testing.T) {
 			require.NoError(t, c.Start())
 			t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
 			require.NoError(t, in.Close())
-			line(t, bufio.NewScanner(text), "Ctrl-C ends")
+			line(t, bufio.NewScanner(text), "press Ctrl-C to stop")
 			for range deliveries {
 				require.Equal(t, 200, post(t, "http://"+address+"/webhooks/workflux", `{"event":"`+strings.Repeat("x", size)+`"}`, nil))
 			}
 			require.NoError(t, sendSignal(c, os.Interrupt))
-			shown, err := io.ReadAll(out) // what was queued still comes
+			shown, err := io.ReadAll(out) // queued output is still written
 			require.NoError(t, err)
 			require.NoError(t, c.Wait())
 			files, err := os.ReadDir(folder)
@@ -192,11 +192,11 @@ func TestListen_EndsWhenOutputIsNeverRead(t *testing.T) {
 	}
 	require.NoError(t, sendSignal(c, os.Interrupt))
 	require.Error(t, c.Wait())
-	require.NotZero(t, c.ProcessState.ExitCode(), "output was lost")
+	require.NotZero(t, c.ProcessState.ExitCode(), "the exit code must report lost output")
 }
 
-// freeAddress returns an address that is free, for a process whose output is not read. Its port is below those that a
-// system hands out by itself, so that no other process is given it in between.
+// freeAddress returns a free address, for a process whose output is not read. Its port is below the ephemeral ports, so that the
+// system does not give it to another process in the meantime.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	for {
@@ -213,7 +213,7 @@ func TestListen_AcceptsPathsThatAMuxRedirects(t *testing.T) {
 	for _, path := range []string{"//webhooks/workflux", "/webhooks//workflux", "///workflux//", "/webhooks/workflux/", "/workflux/a/../b", "/webhooks/./workflux"} {
 		status := post(t, url+path, `{"event":"user.message"}`, nil)
 		if path == "/webhooks/./workflux" {
-			require.Equal(t, 404, status, "%s: reported, not redirected", path)
+			require.Equal(t, 404, status, "%s must be reported, not redirected", path)
 			require.Contains(t, line(t, j.err, "404"), "deliveries go to /webhooks/VENDOR")
 			continue
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A visitor is a browser that has opened the page.
+// A visitor is an HTTP client that has opened the page.
 type visitor struct {
 	http.Client
 
@@ -34,13 +34,13 @@ func openPage(t *testing.T, j *job) *visitor {
 	return v
 }
 
-// A listed delivery is one in the list of the page.
+// A listed is a delivery in the list of the page.
 type listed struct {
 	ID, Vendor, Verdict string
 	Actions             []struct{ Name, Confirm string }
 }
 
-// items returns the list, the newest first.
+// items returns the list of deliveries, the newest first.
 func (v *visitor) items(t *testing.T) []listed {
 	t.Helper()
 	answer, err := v.Get(v.page.String() + "api/items") //nolint:noctx // a test
@@ -51,7 +51,7 @@ func (v *visitor) items(t *testing.T) []listed {
 	return list.Items
 }
 
-// act presses a button, and returns the status of the response.
+// act requests an action, and returns the status of the response.
 func (v *visitor) act(t *testing.T, id, action string) int {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, v.page.String()+"api/items/"+id+"/actions/"+action, strings.NewReader("{}"))
@@ -76,7 +76,7 @@ func TestPage_ShowsAndReplaysDelivery(t *testing.T) {
 	require.Equal(t, 0, j.stop(os.Interrupt))
 }
 
-// A page that anybody may write into must not turn what was refused into what is genuine by one press of a button.
+// Anyone can send deliveries that appear on the page. One press of a button must not make a refused delivery genuine.
 func TestPage_SignsRefusedByNameOnly(t *testing.T) {
 	for vendor, event := range map[string]string{"greenflash": "conversation.rating", "workflux": "user.message", "emberqa": "red_flag"} {
 		for verdict, env := range map[string]map[string]string{"unauthenticated": secrets(), "rejected": secrets()} {
@@ -94,7 +94,7 @@ func TestPage_SignsRefusedByNameOnly(t *testing.T) {
 			require.Empty(t, s.seen())
 			require.Len(t, item.Actions, 1)
 			require.Equal(t, "sign-refused", item.Actions[0].Name)
-			require.Contains(t, item.Actions[0].Confirm, "anybody may have written it")
+			require.Contains(t, item.Actions[0].Confirm, "anyone may have written it")
 			require.Equal(t, 200, v.act(t, item.ID, "sign-refused"))
 			require.Len(t, s.seen(), 1)
 			require.Equal(t, 0, j.stop(os.Interrupt))
@@ -102,9 +102,9 @@ func TestPage_SignsRefusedByNameOnly(t *testing.T) {
 	}
 }
 
-// Another user of this machine reaches every loopback address, and none of the token and the files.
+// Another user of this machine can reach every loopback address, but does not know the token.
 func TestPage_KeepsOutOtherUsers(t *testing.T) {
-	w := newWarehouse(t, 1)
+	w := newInboxService(t, 1)
 	for _, args := range [][]string{{"listen", "--no-save", "--addr", "127.0.0.1:0", "--web"}, {"inbox", w.path, "--web"}} {
 		for _, address := range []string{"127.0.0.1:0", "localhost:0", "0.0.0.0:0"} {
 			j := begin(t, aihooks(t, secrets(), append(args, "--web-addr", address)...))

@@ -52,7 +52,7 @@ func listening(ctx context.Context, b *browser, work string) error {
 		return err
 	}
 	defer end()
-	if err := here.until("Ctrl-C ends"); err != nil {
+	if err := here.until("press Ctrl-C to stop"); err != nil {
 		return err
 	}
 	site, err := here.page()
@@ -94,7 +94,7 @@ func keeping(ctx context.Context, b *browser, work string) error {
 		return err
 	}
 	defer end()
-	if err := t.until("Ctrl-C ends"); err != nil {
+	if err := t.until("press Ctrl-C to stop"); err != nil {
 		return err
 	}
 	site, err := t.page()

@@ -106,7 +106,7 @@ func (t *terminal) run(ctx context.Context, env []string, line string) error {
 	if err != nil {
 		return err
 	}
-	err = t.untilAfter(len(before)+len(line), "ANSWER", "\n", "\n")
+	err = t.untilAfter(len(before)+len(line), "RESPONSE", "\n", "\n")
 	end()
 	return err
 }
