@@ -58,7 +58,7 @@ type Guard struct {
 // NewGuard returns a Guard on store. A nil o means the defaults. The error names the option that is invalid.
 func NewGuard(store Store, o *GuardOptions) (*Guard, error) {
 	if store == nil {
-		return nil, errors.New("idempotency: NewGuard: the store must not be nil")
+		return nil, errors.New("idempotency: NewGuard: the Store must not be nil")
 	}
 	if o == nil {
 		o = new(GuardOptions)
