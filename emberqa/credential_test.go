@@ -76,7 +76,7 @@ func TestWhatShowsNoLiveCredentialIsForgedAndAnsweredAlike(t *testing.T) {
 			require.Equal(t, webhook.ReasonCredential, result.Reason)
 			require.Equal(t, http.StatusUnauthorized, result.Status)
 			require.JSONEq(t, `{"received":false}`, string(result.Body))
-			require.EqualError(t, result.Err, "emberqa: the request shows none of the live credentials")
+			require.EqualError(t, result.Err, "emberqa: the request contains no live credential")
 			require.Nil(t, result.Delivery)
 			require.Empty(t, r.Events())
 			require.Equal(t, webhook.Handled, r.receive(flag).Outcome, "and takes no id")
@@ -178,7 +178,7 @@ func TestACredentialThatBreaksARuleIsAnErrorThatSaysWhich(t *testing.T) {
 		config emberqa.Config
 		want   string
 	}{
-		"the zero credential":        {emberqa.Config{Credentials: []emberqa.Credential{{}}}, "needs a name"},
+		"the zero credential":        {emberqa.Config{Credentials: []emberqa.Credential{{}}}, "has no name"},
 		"the zero credential, named": {emberqa.Config{Credentials: []emberqa.Credential{emberqa.Credential{}.Named("x")}}, "blank"},
 		"a token with a slash":       {emberqa.Config{Credentials: []emberqa.Credential{emberqa.Token("a/b")}}, "slash"},
 		"a dot":                      {emberqa.Config{Credentials: []emberqa.Credential{emberqa.Token(".")}}, "must not be . or .."},
@@ -188,7 +188,7 @@ func TestACredentialThatBreaksARuleIsAnErrorThatSaysWhich(t *testing.T) {
 		"one of two that was hidden": {emberqa.Config{Credentials: []emberqa.Credential{good, emberqa.Token("[redacted]").Named("b")}}, "must not be [redacted]"},
 		"no user":                    {emberqa.Config{Credentials: []emberqa.Credential{emberqa.Basic("", token)}}, "a user and a password"},
 		"no password":                {emberqa.Config{Credentials: []emberqa.Credential{emberqa.Basic("emberqa", " ")}}, "a user and a password"},
-		"too many":                   {emberqa.Config{Credentials: many}, "17 credentials"},
+		"too many":                   {emberqa.Config{Credentials: many}, "Config.Credentials (17)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := test.config.NewHandler(nil)

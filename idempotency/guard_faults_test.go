@@ -41,7 +41,7 @@ func TestAStoreThatCannotBeAskedRunsNothingAndKeepsNothing(t *testing.T) {
 				lease, claim, err := g.Acquire(t.Context(), idempotency.ClaimRequest{Keys: []string{"a", "b", "c"}, Lease: time.Minute})
 				require.Nil(t, lease)
 				require.Equal(t, idempotency.Claim{}, claim)
-				require.ErrorContains(t, err, "idempotency: the store: ")
+				require.ErrorContains(t, err, "idempotency: store: ")
 				if f.hangs > 0 {
 					require.ErrorIs(t, err, context.DeadlineExceeded)
 					require.Equal(t, idempotency.DefaultCallTimeout, time.Since(start))
@@ -358,7 +358,7 @@ func TestWaitEndsWithItsContextAndSaysWhatIsLeft(t *testing.T) {
 		defer cancel()
 		err := g.Wait(ctx)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorContains(t, err, "left to complete or release")
+		require.ErrorContains(t, err, "still pending in the store")
 		require.NoError(t, g.Wait(t.Context()))
 		require.Equal(t, idempotency.Completed, store.look(t, "a"))
 	})

@@ -38,7 +38,7 @@ func TestGuard_UnknownStateIsAnErrorOfTheStore(t *testing.T) {
 			lease, claim, err := g.Acquire(t.Context(), idempotency.ClaimRequest{Keys: []string{"a", "b", "c"}, Lease: time.Minute})
 			require.Nil(t, lease)
 			require.Equal(t, idempotency.Claim{}, claim)
-			require.EqualError(t, err, fmt.Sprintf("idempotency: the store: Claim returned the State %d, which is none of Acquired, InFlight and Completed", wrong))
+			require.EqualError(t, err, fmt.Sprintf("idempotency: store: Claim returned State %d, which must be Acquired, InFlight or Completed", wrong))
 			require.NoError(t, g.Wait(t.Context()))
 			for _, key := range []string{"a", "b", "c"} {
 				require.Equal(t, idempotency.Acquired, look(t, store, key), "it was given back")

@@ -59,9 +59,9 @@ func TestMemoryKeepsTheRulesOfAStore(t *testing.T) {
 
 func TestMemoryOptionOutOfRangeIsNamed(t *testing.T) {
 	_, err := idempotency.NewMemory(&idempotency.MemoryOptions{Retention: -1})
-	require.EqualError(t, err, "idempotency: MemoryOptions.Retention must not be negative, and is -1ns")
+	require.EqualError(t, err, "idempotency: MemoryOptions.Retention (-1ns) must not be negative")
 	_, err = idempotency.NewMemory(&idempotency.MemoryOptions{MaxKeys: -1})
-	require.EqualError(t, err, "idempotency: MemoryOptions.MaxKeys must not be negative, and is -1")
+	require.EqualError(t, err, "idempotency: MemoryOptions.MaxKeys (-1) must not be negative")
 	require.Equal(t, 25*time.Hour, newMemory(t, nil).Retention())
 	require.Equal(t, time.Hour, newMemory(t, &idempotency.MemoryOptions{Retention: time.Hour}).Retention())
 }
@@ -254,7 +254,7 @@ func TestMemoryWarnsOnceWhenFourFifthsFull(t *testing.T) {
 		require.Zero(t, log.warnings.Load())
 		claim(t, m, "the eighth of ten", idempotency.Acquired)
 		require.EqualValues(t, 1, log.warnings.Load())
-		require.Equal(t, "idempotency: the memory store is 80 % full; it refuses new keys once it is full keys=8 max_keys=10 retention=1h0m0s", log.last.Load())
+		require.Equal(t, "idempotency: the memory store is 80 % full and will refuse new keys when full; raise MaxKeys or shorten Retention keys=8 max_keys=10 retention=1h0m0s", log.last.Load())
 		claim(t, m, "the ninth", idempotency.Acquired)
 		claim(t, m, "the tenth", idempotency.Acquired)
 		require.EqualValues(t, 1, log.warnings.Load())

@@ -62,7 +62,7 @@ type receiver struct {
 
 	mu       sync.Mutex
 	observed []webhook.Observation
-	log      logtest.Book
+	log      logtest.LogBuffer
 }
 
 func newReceiver(t testing.TB, o webhook.Options, change ...func(*vendors.Profile, *vendors.HandlerConfig)) *receiver {

@@ -24,7 +24,7 @@ import (
 // A quietReceiver is a handler for Acme whose log is kept at Info, as in production.
 type quietReceiver struct {
 	*webhook.Handler
-	log      logtest.Book
+	log      logtest.LogBuffer
 	observed int
 }
 
@@ -258,7 +258,7 @@ func (talkative) Explain(_ *vendors.Request, b []byte) diagnose.Explanation {
 }
 
 func TestLog_ExplanationsAreBounded(t *testing.T) {
-	var log logtest.Book
+	var log logtest.LogBuffer
 	h, err := webhook.NewHandler(acme(), vendors.HandlerConfig{Authenticator: talkative{}}, &webhook.Options{Logger: log.JSON(slog.LevelInfo)})
 	require.NoError(t, err)
 	require.Equal(t, webhook.Unauthenticated, h.Process(t.Context(), webhook.Request{}).Outcome)

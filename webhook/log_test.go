@@ -70,7 +70,7 @@ func TestEachOutcomeIsLoggedAtItsLevel(t *testing.T) {
 }
 
 func TestGoodDeliveriesLeaveNoLine(t *testing.T) {
-	var log logtest.Book
+	var log logtest.LogBuffer
 	h, err := webhook.NewHandler(acme(), vendors.HandlerConfig{Keys: []signature.Key{signature.NewKey("default", acmeSecret)}},
 		&webhook.Options{Logger: log.JSON(slog.LevelInfo)})
 	require.NoError(t, err)

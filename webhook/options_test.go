@@ -134,7 +134,7 @@ func TestTheRetentionMustCoverWindowAndHorizon(t *testing.T) {
 }
 
 func TestAWindowShorterThanTheRetriesIsWarnedOf(t *testing.T) {
-	var log logtest.Book
+	var log logtest.LogBuffer
 	o := &webhook.Options{Logger: log.JSON(slog.LevelInfo)}
 	_, err := newHandler(o, func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Window = 30 * time.Minute })
 	require.NoError(t, err)

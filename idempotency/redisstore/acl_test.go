@@ -107,7 +107,7 @@ func TestACL_ListIsEnoughAndMinimal(t *testing.T) {
 
 			store, log := open(needed...)
 			require.NoError(t, useAll(t.Context(), store))
-			require.Contains(t, log, "settings of Redis cannot be seen", "without "+aclCheck)
+			require.Contains(t, log, "cannot read the settings of Redis", "without "+aclCheck)
 			if masters > 1 {
 				needed = append(needed, aclCommand)
 			}

@@ -68,7 +68,7 @@ func TestSettingsThatCannotBeSeenAreOneWarning(t *testing.T) {
 	managed := redistest.New(t, "--rename-command", "CONFIG", "")
 	got := warnings(t, connect(t, managed.Addr()))
 	require.Len(t, got, 1)
-	require.Contains(t, got[0], "cannot be seen")
+	require.Contains(t, got[0], "cannot read the settings")
 
 	restricted := redistest.New(t)
 	_, err := restricted.Do("ACL", "SETUSER", "app", "on", ">secret", "~*",
@@ -98,7 +98,7 @@ func TestRedisThatIsDownOrHangsHoldsUpNewForASecondAtTheMost(t *testing.T) {
 		quick(t, 3*time.Second, func() { got = warnings(t, client) })
 		require.Len(t, got, 2)
 		require.Contains(t, got[0], "ContextTimeoutEnabled")
-		require.Contains(t, got[1], "cannot be seen")
+		require.Contains(t, got[1], "cannot read the settings")
 	}
 }
 

@@ -193,23 +193,23 @@ func TestOptionsAreChecked(t *testing.T) {
 	require.Equal(t, sqlstore.DefaultRetention, store.Retention())
 
 	_, err = sqlstore.New(nil, good)
-	require.ErrorContains(t, err, "needs a database")
+	require.ErrorContains(t, err, "the database must not be nil")
 	for want, change := range map[string]func(o *sqlstore.Options){
-		"Options.Dialect is required":            func(o *sqlstore.Options) { o.Dialect = nil },
-		`Options.Namespace must be 1 to 64`:      func(o *sqlstore.Options) { o.Namespace = "" },
-		`and is "a/b"`:                           func(o *sqlstore.Options) { o.Namespace = "a/b" },
-		`Options.Table must be lower-case`:       func(o *sqlstore.Options) { o.Table = "keys; DROP TABLE users" },
-		`and is "Keys"`:                          func(o *sqlstore.Options) { o.Table = "Keys" },
-		`and is "a.b.c"`:                         func(o *sqlstore.Options) { o.Table = "a.b.c" },
-		"Options.Retention must not be negative": func(o *sqlstore.Options) { o.Retention = -1 },
-		"Options.Batch is for PostgreSQL only":   func(o *sqlstore.Options) { o.Batch = true },
+		"Options.Dialect must be sqlstore.PostgreSQL":                         func(o *sqlstore.Options) { o.Dialect = nil },
+		`Options.Namespace ("") must be 1 to 64`:                              func(o *sqlstore.Options) { o.Namespace = "" },
+		`Options.Namespace ("a/b")`:                                           func(o *sqlstore.Options) { o.Namespace = "a/b" },
+		`Options.Table ("keys; DROP TABLE users") must be 1 to 48 lower-case`: func(o *sqlstore.Options) { o.Table = "keys; DROP TABLE users" },
+		`Options.Table ("Keys")`:                                              func(o *sqlstore.Options) { o.Table = "Keys" },
+		`Options.Table ("a.b.c")`:                                             func(o *sqlstore.Options) { o.Table = "a.b.c" },
+		"Options.Retention (-1ns) must not be negative":                       func(o *sqlstore.Options) { o.Retention = -1 },
+		"Options.Batch must be false with the dialect SQLite":                 func(o *sqlstore.Options) { o.Batch = true },
 	} {
 		o := good
 		change(&o)
 		_, err := sqlstore.New(db, o)
 		require.ErrorContains(t, err, want)
 	}
-	require.PanicsWithValue(t, `sqlstore: the table's name must be lower-case letters, digits and underscores, at most 48, optionally behind a schema and a dot, and is "x y"`,
+	require.PanicsWithValue(t, `sqlstore: Schema: the table ("x y") must be 1 to 48 lower-case letters, digits and underscores, optionally after a schema and a dot`,
 		func() { sqlstore.Schema(sqlstore.SQLite, "x y") })
 	require.Contains(t, sqlstore.Schema(sqlstore.SQLite, ""), "CREATE TABLE IF NOT EXISTS aihooks_idempotency (")
 	require.Equal(t, "SQLite", sqlstore.SQLite.String())

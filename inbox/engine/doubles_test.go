@@ -66,7 +66,7 @@ func delivery(id string) *webhook.Delivery {
 }
 
 // A logged is a log of JSON that a test reads.
-type logged struct{ logtest.Book }
+type logged struct{ logtest.LogBuffer }
 
 // lines returns what was logged at a level.
 func (l *logged) lines(t *testing.T, level slog.Level) (lines []map[string]any) {

@@ -336,7 +336,7 @@ func (g *gate) wait(then callback) callback {
 }
 
 // A journal is what was logged.
-type journal struct{ logtest.Book }
+type journal struct{ logtest.LogBuffer }
 
 // warns tells whether there is a warning that has all of the texts.
 func (j *journal) warns(texts ...string) bool {

@@ -111,7 +111,7 @@ func TestADamagedFileIsRefused(t *testing.T) {
 func TestAFileThatIsDamagedMeanwhileIsAnswered503(t *testing.T) {
 	t.Parallel()
 	path := filled(t)
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	desk := newDesk(t, box, webhook.Options{})
 	info, err := os.Stat(path)
@@ -132,7 +132,7 @@ func TestADamagedPageIsToldAndTheRestGoesOn(t *testing.T) {
 	require.NoError(t, err)
 	middle := info.Size() / 2 / 4096 * 4096
 	overwrite(t, path, middle, middle+4096) // of one body
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	desk := newDesk(t, box, webhook.Options{})
 	for i := range 20 {
@@ -161,7 +161,7 @@ func TestAFileThatAnotherProgramHasLockedIsAnswered503InTimeAndGoesOnByItself(t 
 		t.Run(lock, func(t *testing.T) {
 			t.Parallel()
 			path := pathOf(t)
-			log := new(logtest.Book)
+			log := new(logtest.LogBuffer)
 			box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
 			desk := newDesk(t, box, webhook.Options{})
 			var calls counter

@@ -252,7 +252,7 @@ func namesOf(entries []inbox.Entry) []string {
 // A desk is a WorkFlux handler before an inbox, and whoever sends to it.
 type desk struct {
 	*workflux.Handler
-	log    *logtest.Book
+	log    *logtest.LogBuffer
 	sender *webhooktest.Sender
 
 	mu   sync.Mutex
@@ -261,7 +261,7 @@ type desk struct {
 
 func newDesk(t testing.TB, box *sqlite.Inbox, o webhook.Options) *desk {
 	t.Helper()
-	d := &desk{log: new(logtest.Book)}
+	d := &desk{log: new(logtest.LogBuffer)}
 	o.Inbox, o.Logger, o.Observer = box, d.log.Text(), d.observe
 	if o.StoreTimeout == 0 {
 		o.StoreTimeout = storeTimeout // a machine that is busy is no file that cannot be written

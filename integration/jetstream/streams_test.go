@@ -62,7 +62,7 @@ func TestAServerThatHasNoRoomLeftIsAFullInbox(t *testing.T) {
 func TestEndpointsOfAnyNameAreToldApart(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box := open(t, js, jetstreaminbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	d := newDesk(t, box, succeed)
 	for _, endpoint := range []string{"default.1", "*", "> aé", "=2A", ""} {

@@ -14,14 +14,14 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
-	"github.com/aihooks/aihooks-go/internal/beside"
+	"github.com/aihooks/aihooks-go/internal/benchpair"
 )
 
 // claims measures claims beside something else, on so many goroutines.
 func claims(b *testing.B, goroutines int, ours, theirs string, f, g func() error) {
-	beside.Measure(b, "per_s", [2]string{ours, theirs},
-		func() float64 { return beside.PerSecond(b, goroutines, f) },
-		func() float64 { return beside.PerSecond(b, goroutines, g) })
+	benchpair.Measure(b, "per_s", [2]string{ours, theirs},
+		func() float64 { return benchpair.PerSecond(b, goroutines, f) },
+		func() float64 { return benchpair.PerSecond(b, goroutines, g) })
 }
 
 func (e *engine) openForBenchmark(b *testing.B, dsn string) *sql.DB {

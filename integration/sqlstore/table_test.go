@@ -101,9 +101,9 @@ func TestKeysThatCannotBeStoredAreRefused(t *testing.T) {
 		store := e.store(t, e.open(t, dsn), 0)
 		for _, key := range []string{"a\x00b", "\xff", string(make([]byte, sqlstore.MaxKey+1))} {
 			_, err := store.Claim(t.Context(), key, idempotency.NewToken(), time.Hour)
-			require.ErrorContains(t, err, "sqlstore: a key m")
-			require.ErrorContains(t, store.Complete(t.Context(), key, idempotency.NewToken()), "sqlstore: a key m")
-			require.ErrorContains(t, store.Release(t.Context(), key, idempotency.NewToken()), "sqlstore: a key m")
+			require.ErrorContains(t, err, "sqlstore: the key ")
+			require.ErrorContains(t, store.Complete(t.Context(), key, idempotency.NewToken()), "sqlstore: the key ")
+			require.ErrorContains(t, store.Release(t.Context(), key, idempotency.NewToken()), "sqlstore: the key ")
 		}
 	})
 }

@@ -44,7 +44,7 @@ func TestCallReturnsAtTheLimitThoughTheCallDoesNot(t *testing.T) {
 			return nil
 		})
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorContains(t, err, "no answer within 1s")
+		require.ErrorContains(t, err, "no result within 1s")
 		require.Equal(t, time.Second, time.Since(start))
 		time.Sleep(time.Hour) // nobody takes what the call returns, and its goroutine ends all the same
 	})
