@@ -90,6 +90,10 @@ func load(pattern string) (*target, error) {
 	if _, err := (&types.Config{Importer: t.imports}).Check(t.path, t.fset, syntax, info); err != nil {
 		return nil, err
 	}
+	start := t.files[0].syntax.FileStart
+	if !t.compiles(&mutant{file: t.files[0], change: change{pos: start, end: start}}) {
+		return nil, fmt.Errorf("%s does not compile without the bodies of its functions", t.path)
+	}
 	t.find(info)
 	return t, nil
 }
