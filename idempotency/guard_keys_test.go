@@ -256,7 +256,9 @@ func TestAcquire_OtherTagIsReported(t *testing.T) {
 func TestAcquire_OtherTagOfUnmarkedWorkIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuard(t, newFaultyStore(t, during(10*time.Second, "complete", errDown)), nil)
-		work := func(tag uint16) idempotency.Work { return idempotency.Work{Keys: []string{"a"}, Lease: time.Minute, Tag: tag} }
+		work := func(tag uint16) idempotency.Work {
+			return idempotency.Work{Keys: []string{"a"}, Lease: time.Minute, Tag: tag}
+		}
 		hold, _, err := g.Acquire(t.Context(), work(1))
 		require.NoError(t, err)
 		require.ErrorIs(t, hold.Complete(t.Context()), errDown)

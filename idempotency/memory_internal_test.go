@@ -1,6 +1,7 @@
 package idempotency
 
 import (
+	"log/slog"
 	"runtime"
 	"sync"
 	"testing"
@@ -12,6 +13,19 @@ import (
 
 // PassGeneration makes a quarter of the retention pass at once. For benchmarks, which cannot run in a bubble.
 func (m *Memory) PassGeneration() { m.start = m.start.Add(-m.step) }
+
+func TestNewMemory_HasTheDocumentedDefaults(t *testing.T) {
+	m, err := NewMemory(nil)
+	require.NoError(t, err)
+	require.Equal(t, 25*time.Hour, m.Retention())
+	require.EqualValues(t, 4_000_000, m.maxKeys)
+	require.Same(t, slog.Default(), m.logger)
+	for retention, step := range map[time.Duration]time.Duration{40: 10, 41: 11, 43: 11, 44: 11, 1: 1} {
+		m, err := NewMemory(&MemoryOptions{Retention: retention})
+		require.NoError(t, err)
+		require.Equal(t, step, m.step, "a quarter of %v, rounded up", retention)
+	}
+}
 
 func TestGenerationThatTwoCallsNoticeAtOnceEndsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
