@@ -48,6 +48,40 @@ func TestGenerationThatTwoCallsNoticeAtOnceEndsOnce(t *testing.T) {
 	})
 }
 
+// A key that is completed at the very end of a generation belongs to the next.
+func TestMemory_GenerationEndsOnTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, err := NewMemory(&MemoryOptions{Retention: 40 * time.Second})
+		require.NoError(t, err)
+		time.Sleep(10 * time.Second)
+		token := NewToken()
+		_, err = m.Claim(t.Context(), "key", token, time.Minute)
+		require.NoError(t, err)
+		require.NoError(t, m.Complete(t.Context(), "key", token))
+		time.Sleep(50*time.Second - 1)
+		require.Equal(t, 1, m.Len())
+		time.Sleep(1)
+		require.Zero(t, m.Len())
+	})
+}
+
+func TestMemory_MarksUseEveryByte(t *testing.T) {
+	m, err := NewMemory(nil)
+	require.NoError(t, err)
+	var seen [len(mark{})]map[byte]bool
+	for i := range seen {
+		seen[i] = make(map[byte]bool)
+	}
+	for range 1000 {
+		for i, b := range m.mark(NewToken()) {
+			seen[i][b] = true
+		}
+	}
+	for i := range seen {
+		require.Greater(t, len(seen[i]), 200, "byte %d", i)
+	}
+}
+
 func TestKeysAreSpreadOverTheShards(t *testing.T) {
 	m, err := NewMemory(nil)
 	require.NoError(t, err)
