@@ -48,7 +48,8 @@ func TestGenerationThatTwoCallsNoticeAtOnceEndsOnce(t *testing.T) {
 	})
 }
 
-// A key that is completed at the very end of a generation belongs to the next.
+// A key that is completed at the very end of a generation belongs to the next. One whose time is over at the end of a
+// generation goes with it.
 func TestMemory_GenerationEndsOnTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, err := NewMemory(&MemoryOptions{Retention: 40 * time.Second})
@@ -58,7 +59,14 @@ func TestMemory_GenerationEndsOnTime(t *testing.T) {
 		_, err = m.Claim(t.Context(), "key", token, time.Minute)
 		require.NoError(t, err)
 		require.NoError(t, m.Complete(t.Context(), "key", token))
-		time.Sleep(50*time.Second - 1)
+		_, err = m.Claim(t.Context(), "released", token, time.Minute)
+		require.NoError(t, err)
+		require.NoError(t, m.Release(t.Context(), "released", token))
+		time.Sleep(40*time.Second - 1)
+		require.Equal(t, 2, m.Len())
+		time.Sleep(1)
+		require.Equal(t, 1, m.Len())
+		time.Sleep(10*time.Second - 1)
 		require.Equal(t, 1, m.Len())
 		time.Sleep(1)
 		require.Zero(t, m.Len())
