@@ -90,6 +90,20 @@ func TestMemory_MarksUseEveryByte(t *testing.T) {
 	}
 }
 
+// Rebuilding the map costs time for every key in it, so it is not done for each that is completed.
+func TestShard_IsRebuiltOnceMostKeysAreGone(t *testing.T) {
+	var s shard
+	for i := range byte(200) {
+		s.activate(digest{i}, entry{})
+	}
+	for i := range byte(149) {
+		s.complete(digest{i}, mark{})
+		require.Equal(t, 200, s.peak)
+	}
+	s.complete(digest{149}, mark{})
+	require.Equal(t, 50, s.peak)
+}
+
 func TestKeysAreSpreadOverTheShards(t *testing.T) {
 	m, err := NewMemory(nil)
 	require.NoError(t, err)
