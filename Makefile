@@ -74,7 +74,7 @@ mutate:
 ## generate: every generated file; must leave no diff
 generate:
 	python3 signature/testdata/generate.py
-	go test ./webhook -run TestThePackageDocumentationShowsTheContract -update
+	go test ./webhook -run "TestThePackageDocumentationShowsTheContract|TestOutcome_EachHasHelp" -update
 	go test ./internal/allvendors -run TestEveryScheduleEndsWell -update
 	go test ./integration/peers -run JudgeAsWrittenDown -update
 

@@ -50,6 +50,8 @@ func TestSource_ComparesNoSecretEarly(t *testing.T) {
 		switch {
 		case err != nil:
 			return err
+		case d.IsDir() && path == filepath.Join("internal", "mutate"): // compares tokens of Go's
+			return filepath.SkipDir
 		case d.IsDir() && path != "." && (strings.HasPrefix(d.Name(), ".") || strings.HasSuffix(d.Name(), "test") || d.Name() == "node_modules"):
 			return filepath.SkipDir
 		case d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):

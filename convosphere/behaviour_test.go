@@ -62,7 +62,7 @@ func TestAnEventWithACallbackAndWithoutATimestampIsAnswered400(t *testing.T) {
 	for _, timestamp := range []any{nil, "yesterday", 1.5, true, map[string]any{}} {
 		body := kit.Change(t, created(t, 0), func(body, _ map[string]any) { body["timestamp"] = timestamp })
 		result := kit.Send(t, h, body)
-		require.Equal(t, webhook.Malformed, result.Outcome)
+		require.Equal(t, webhook.Rejected, result.Outcome)
 		require.Equal(t, webhook.ReasonNoTime, result.Reason)
 		require.Equal(t, http.StatusBadRequest, result.Status)
 	}
@@ -73,7 +73,7 @@ func TestATestEventWithoutAFreshTimestampIsAnswered200AndRunsNothing(t *testing.
 	for _, register := range []func(vendortest.Handler){
 		func(vendortest.Handler) {},
 		func(h vendortest.Handler) { h.OnUnhandled(run) },
-		func(h vendortest.Handler) { h.OnAny(run) },
+		func(h vendortest.Handler) { h.Before(run) },
 	} {
 		h := kit.Handler(t)
 		register(h)

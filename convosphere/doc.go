@@ -23,7 +23,7 @@
 // with another body, such as a second test event with the id of the first, is not run and is logged at Warn.
 //
 // When a webhook is created, Convosphere sends a test event. Of what type is not documented; like every event without a
-// callback it is answered 200, also when it has no id or no timestamp, or an old one. OnUnhandled and OnAny see it only
+// callback it is answered 200, also when it has no id or no timestamp, or an old one. OnUnhandled and Before see it only
 // if its timestamp is fresh. A documented event that is called back for needs its timestamp and is answered 400 without.
 //
 // The secret is optional when a webhook is created (POST /api/integrations/webhooks), and the caller chooses it. What is

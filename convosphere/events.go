@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // The types of event, as Convosphere's webhook page lists them.
@@ -17,16 +18,16 @@ const (
 )
 
 var (
-	kindMessageCreated      = webhook.NewKind[MessageCreated](TypeMessageCreated)
-	kindMessageCompleted    = webhook.NewKind[MessageCompleted](TypeMessageCompleted)
-	kindConversationStarted = webhook.NewKind[ConversationStarted](TypeConversationStarted)
-	kindConversationEnded   = webhook.NewKind[ConversationEnded](TypeConversationEnded)
-	kindUserFeedback        = webhook.NewKind[UserFeedback](TypeUserFeedback)
-	kindErrorOccurred       = webhook.NewKind[ErrorOccurred](TypeErrorOccurred)
+	kindMessageCreated      = webhook.NewEventType[MessageCreated](TypeMessageCreated)
+	kindMessageCompleted    = webhook.NewEventType[MessageCompleted](TypeMessageCompleted)
+	kindConversationStarted = webhook.NewEventType[ConversationStarted](TypeConversationStarted)
+	kindConversationEnded   = webhook.NewEventType[ConversationEnded](TypeConversationEnded)
+	kindUserFeedback        = webhook.NewEventType[UserFeedback](TypeUserFeedback)
+	kindErrorOccurred       = webhook.NewEventType[ErrorOccurred](TypeErrorOccurred)
 )
 
 // events are all that Convosphere's webhook page lists, in its order.
-var events = []webhook.EventType{
+var events = []vendors.EventType{
 	kindMessageCreated,
 	kindMessageCompleted,
 	kindConversationStarted,

@@ -5,10 +5,11 @@ import (
 
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // A Handler receives Convosphere's deliveries at one endpoint. Register callbacks with its On methods, then mount it.
-type Handler struct{ *webhook.SignedHandler }
+type Handler struct{ *webhook.Handler }
 
 // Config is what belongs to one endpoint.
 type Config struct {
@@ -38,11 +39,12 @@ func NewHandler(secret string, o *webhook.Options) (*Handler, error) {
 
 // NewHandler returns a handler, or an error that names the field that breaks a rule. Nil options are the defaults.
 func (c Config) NewHandler(o *webhook.Options) (*Handler, error) {
-	h, err := webhook.NewSigned(Profile(), webhook.Endpoint{
-		Name:     c.Endpoint,
+	h, err := webhook.NewHandler(Profile(), vendors.HandlerConfig{
+		Endpoint: c.Endpoint,
+		Keys:     c.Keys,
 		Window:   c.Window,
 		Attempts: c.Attempts,
-	}, c.Keys, o)
+	}, o)
 	if err != nil {
 		return nil, err
 	}

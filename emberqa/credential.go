@@ -17,6 +17,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // A Credential lets deliveries in. EmberQA signs nothing and takes nothing but a URL, so what proves that a delivery
@@ -160,7 +161,7 @@ func (c Credential) check() error {
 var errCredential = errors.New("emberqa: the request shows none of the live credentials")
 
 // Authenticate compares, in constant time, what the request shows with every live credential.
-func (g *gate) Authenticate(_ context.Context, r *webhook.Request, _ []byte) (signature.Match, error) {
+func (g *gate) Authenticate(_ context.Context, r *vendors.Request, _ []byte) (signature.Match, error) {
 	shown := show(r)
 	for _, live := range *g.live.Load() {
 		matches := 0
@@ -177,7 +178,7 @@ func (g *gate) Authenticate(_ context.Context, r *webhook.Request, _ []byte) (si
 }
 
 // show digests all that a request could be let in for: a path, a query parameter and a header at the most.
-func show(r *webhook.Request) []liveCredential {
+func show(r *vendors.Request) []liveCredential {
 	shown := make([]liveCredential, 0, 3)
 	if r.URL != nil {
 		if last := path.Base(r.URL.Path); last != "." && last != "/" { // what Base returns where there is none

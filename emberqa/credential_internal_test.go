@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // A credential is compared by every bit of its digest. No two tokens are known whose digests differ in one bit alone, so
@@ -20,11 +20,11 @@ func TestAuthenticate_ComparesEveryBit(t *testing.T) {
 	withBasic.SetBasicAuth("emberqa", token)
 	for name, c := range map[string]struct {
 		credential Credential
-		request    webhook.Request
+		request    vendors.Request
 	}{
-		"path":  {Token(token), webhook.Request{URL: &url.URL{Path: "/hooks/" + token}}},
-		"query": {Token(token), webhook.Request{URL: &url.URL{Path: "/", RawQuery: "token=" + token}}},
-		"basic": {Basic("emberqa", token), webhook.Request{Header: withBasic.Header}},
+		"path":  {Token(token), vendors.Request{URL: &url.URL{Path: "/hooks/" + token}}},
+		"query": {Token(token), vendors.Request{URL: &url.URL{Path: "/", RawQuery: "token=" + token}}},
+		"basic": {Basic("emberqa", token), vendors.Request{Header: withBasic.Header}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := &gate{logger: slog.New(slog.DiscardHandler)}
@@ -46,7 +46,7 @@ func TestAuthenticate_ComparesEveryBit(t *testing.T) {
 // A path without a segment shows no token, whatever path.Base returns for it.
 func TestAuthenticate_EmptyPathShowsNoToken(t *testing.T) {
 	for _, p := range []string{"", "/", "//", ".", "/.", "/hooks/.", "///"} {
-		r := &webhook.Request{URL: &url.URL{Path: p}}
+		r := &vendors.Request{URL: &url.URL{Path: p}}
 		for _, token := range []string{".", "/", ""} {
 			g := &gate{logger: slog.New(slog.DiscardHandler)}
 			g.live.Store(&[]liveCredential{{name: "x", kind: kindToken, digest: sha256.Sum256([]byte(token))}})

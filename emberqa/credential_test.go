@@ -72,7 +72,7 @@ func TestWhatShowsNoLiveCredentialIsForgedAndAnsweredAlike(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newReceiver(t)
 			result := r.receiveAt(test.address, test.header, flag)
-			require.Equal(t, webhook.Forged, result.Outcome)
+			require.Equal(t, webhook.Unauthenticated, result.Outcome)
 			require.Equal(t, webhook.ReasonCredential, result.Reason)
 			require.Equal(t, http.StatusUnauthorized, result.Status)
 			require.JSONEq(t, `{"received":false}`, string(result.Body))
@@ -83,7 +83,7 @@ func TestWhatShowsNoLiveCredentialIsForgedAndAnsweredAlike(t *testing.T) {
 		})
 	}
 	r := newReceiver(t)
-	require.Equal(t, webhook.Forged, r.Process(t.Context(), webhook.Request{Body: strings.NewReader(flag)}).Outcome, "no URL at all")
+	require.Equal(t, webhook.Unauthenticated, r.Process(t.Context(), webhook.Request{Body: strings.NewReader(flag)}).Outcome, "no URL at all")
 }
 
 func TestBasicAuthenticationLetsIn(t *testing.T) {
@@ -93,24 +93,24 @@ func TestBasicAuthenticationLetsIn(t *testing.T) {
 		"a:b:c":           basic("emberqa", "a:b:c"),
 	} {
 		r := newReceiver(t, emberqa.Basic("emberqa", password))
-		require.Equal(t, webhook.Forged, r.receiveAt(hooks, nil, flag).Outcome)
-		require.Equal(t, webhook.Forged, r.receiveAt(hooks+password, nil, flag).Outcome, "it is no token")
-		require.Equal(t, webhook.Forged, r.receiveAt(hooks, basic("emberqa", "wrong"), flag).Outcome)
-		require.Equal(t, webhook.Forged, r.receiveAt(hooks, basic("other", password), flag).Outcome)
+		require.Equal(t, webhook.Unauthenticated, r.receiveAt(hooks, nil, flag).Outcome)
+		require.Equal(t, webhook.Unauthenticated, r.receiveAt(hooks+password, nil, flag).Outcome, "it is no token")
+		require.Equal(t, webhook.Unauthenticated, r.receiveAt(hooks, basic("emberqa", "wrong"), flag).Outcome)
+		require.Equal(t, webhook.Unauthenticated, r.receiveAt(hooks, basic("other", password), flag).Outcome)
 		twice := http.Header{"Authorization": {header.Get("Authorization"), header.Get("Authorization")}}
-		require.Equal(t, webhook.Forged, r.receiveAt(hooks, twice, flag).Outcome)
+		require.Equal(t, webhook.Unauthenticated, r.receiveAt(hooks, twice, flag).Outcome)
 		require.Equal(t, webhook.Handled, r.receiveAt(hooks, header, flag).Outcome)
 	}
 }
 
 func TestATokenIsNoPasswordAndAPasswordNoToken(t *testing.T) {
 	r := newReceiver(t, emberqa.Token("emberqa:a-long-password"))
-	require.Equal(t, webhook.Forged, r.receiveAt(hooks, basic("emberqa", "a-long-password"), flag).Outcome)
+	require.Equal(t, webhook.Unauthenticated, r.receiveAt(hooks, basic("emberqa", "a-long-password"), flag).Outcome)
 	require.Equal(t, webhook.Handled, r.receiveAt(hooks+"emberqa:a-long-password", nil, flag).Outcome)
 
 	r = newReceiver(t, emberqa.Basic("emberqa", "a-long-password"))
-	require.Equal(t, webhook.Forged, r.receiveAt(hooks+"emberqa:a-long-password", nil, flag).Outcome)
-	require.Equal(t, webhook.Forged, r.receiveAt(hooks+"?token=emberqa:a-long-password", nil, flag).Outcome)
+	require.Equal(t, webhook.Unauthenticated, r.receiveAt(hooks+"emberqa:a-long-password", nil, flag).Outcome)
+	require.Equal(t, webhook.Unauthenticated, r.receiveAt(hooks+"?token=emberqa:a-long-password", nil, flag).Outcome)
 }
 
 func TestBasicAuthenticationAndATokenOverServeHTTP(t *testing.T) {
@@ -145,19 +145,19 @@ func TestACredentialIsRotatedWhileServing(t *testing.T) {
 	deliver := func(secret, id string) webhook.Result {
 		return r.receiveAt(hooks+secret, nil, strings.Replace(flag, "w1", id, 1))
 	}
-	require.Equal(t, webhook.Forged, deliver(next, "w1").Outcome)
+	require.Equal(t, webhook.Unauthenticated, deliver(next, "w1").Outcome)
 
 	require.NoError(t, r.SetCredentials(emberqa.Token(next).Named("new"), emberqa.Token(token).Named("old")))
 	require.Equal(t, "new", deliver(next, "w2").Delivery.SignedBy)
 	require.Equal(t, "old", deliver(token, "w3").Delivery.SignedBy)
 
 	require.NoError(t, r.SetCredentials(emberqa.Token(next).Named("new")))
-	require.Equal(t, webhook.Forged, deliver(token, "w4").Outcome)
+	require.Equal(t, webhook.Unauthenticated, deliver(token, "w4").Outcome)
 
 	require.Error(t, r.SetCredentials())
 	require.Error(t, r.SetCredentials(emberqa.Token(token), emberqa.Token("")))
 	require.Equal(t, webhook.Handled, deliver(next, "w4").Outcome, "after an error all is as it was")
-	require.Equal(t, webhook.Forged, deliver(token, "w5").Outcome)
+	require.Equal(t, webhook.Unauthenticated, deliver(token, "w5").Outcome)
 }
 
 func TestAnyoneIsLetInOnlyAfterSayingSo(t *testing.T) {

@@ -43,14 +43,14 @@ func TestAnAlertOfAnyAgeIsTaken(t *testing.T) {
 }
 
 func TestEmberQAIsAnsweredWithinItsThirtySeconds(t *testing.T) {
-	for took, want := range map[time.Duration]webhook.Outcome{
-		26 * time.Second: webhook.Handled,
-		28 * time.Second: webhook.Overrun,
+	for took, want := range map[time.Duration]webhook.Reason{
+		26 * time.Second: webhook.ReasonNone,
+		28 * time.Second: webhook.ReasonOverrun,
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			r := newReceiver(t)
 			r.React = func(context.Context, webhook.AnyEvent) error { time.Sleep(took); return nil }
-			require.Equal(t, want, r.receive(flag).Outcome)
+			require.Equal(t, want, r.receive(flag).Reason)
 			time.Sleep(time.Minute)
 			require.Equal(t, webhook.Duplicate, r.receive(flag).Outcome)
 		})

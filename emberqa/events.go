@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // The types of events: the alert_type of an alert, the trigger_reason of a completion.
@@ -14,12 +15,12 @@ const (
 )
 
 var (
-	kindRedFlag    = webhook.NewKind[RedFlag](TypeRedFlag)
-	kindLowScore   = webhook.NewKind[LowScore](TypeLowScore)
-	kindCompletion = webhook.NewKind[Completion](TypeCompletion)
+	kindRedFlag    = webhook.NewEventType[RedFlag](TypeRedFlag)
+	kindLowScore   = webhook.NewEventType[LowScore](TypeLowScore)
+	kindCompletion = webhook.NewEventType[Completion](TypeCompletion)
 )
 
-var events = []webhook.EventType{kindRedFlag, kindLowScore, kindCompletion}
+var events = []vendors.EventType{kindRedFlag, kindLowScore, kindCompletion}
 
 // OnRedFlag registers fn for when red flag criteria are detected in a call or document.
 func (h *Handler) OnRedFlag(fn func(context.Context, *RedFlag) error) {

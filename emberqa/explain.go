@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"github.com/aihooks/aihooks-go/signature"
-	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // What can be wrong with a credential, as [webhook.Handler.Explain] and the log say it.
@@ -46,7 +46,7 @@ const (
 )
 
 // Explain says why Authenticate refuses. Whatever it says of a token has been proven, by its digest.
-func (g *gate) Explain(r *webhook.Request, _ []byte) signature.Explanation {
+func (g *gate) Explain(r *vendors.Request, _ []byte) signature.Explanation {
 	shown := show(r)
 	if name, ok := matching(g.retired(), shown); ok {
 		return signature.Explanation{Mistake: CredentialRetired, Text: fmt.Sprintf("the request shows a former credential %q, which was live until the credentials were exchanged: either EmberQA still has the old URL, then set it beside the new one until it has not, or somebody else has got hold of it", name)}
@@ -75,7 +75,7 @@ func matching(live, shown []liveCredential) (name string, ok bool) {
 }
 
 // guesses returns what may have been meant as the token.
-func guesses(r *webhook.Request) []guess {
+func guesses(r *vendors.Request) []guess {
 	var all []guess
 	if r.URL != nil {
 		last := path.Base(r.URL.Path)
@@ -208,7 +208,7 @@ func inHeader(h http.Header) []guess {
 }
 
 // missing says what the request has nothing of, where that can be seen.
-func missing(r *webhook.Request, live []liveCredential) signature.Explanation {
+func missing(r *vendors.Request, live []liveCredential) signature.Explanation {
 	basic, token := false, false
 	for i := range live {
 		basic, token = basic || live[i].kind == kindBasic, token || live[i].kind == kindToken

@@ -97,7 +97,7 @@ func TestEachMistakeWithACredentialHasItsOneExplanation(t *testing.T) {
 			require.NotContains(t, e.Text, "3f9a")
 			require.Empty(t, log.String(), "explaining logs nothing")
 
-			require.Equal(t, webhook.Forged, h.Process(t.Context(), r).Outcome)
+			require.Equal(t, webhook.Unauthenticated, h.Process(t.Context(), r).Outcome)
 			require.Contains(t, log.String(), `"mistake":"`+string(m.mistake)+`"`)
 			require.NotContains(t, log.String(), "3f9a")
 		})
@@ -121,7 +121,7 @@ func TestAFormerCredentialIsToldFromOneThatWasNeverLive(t *testing.T) {
 	require.Equal(t, signature.Unexplained, explain("the-first-token-of-all").Mistake)
 
 	result := h.Process(t.Context(), webhook.Request{URL: &url.URL{Path: "/token-number-46-of-many"}, Body: strings.NewReader("{}")})
-	require.Equal(t, webhook.Forged, result.Outcome, "it lets nothing in")
+	require.Equal(t, webhook.Unauthenticated, result.Outcome, "it lets nothing in")
 	require.NoError(t, h.SetCredentials(emberqa.Token("token-number-46-of-many")))
 	require.NotEqual(t, emberqa.CredentialRetired, explain("token-number-46-of-many").Mistake, "it is live again")
 }
@@ -220,7 +220,7 @@ func ExampleHandler_Explain() {
 	if err != nil {
 		panic(err)
 	}
-	hook.OnAny(func(context.Context, *webhook.Delivery) error { return nil })
+	hook.Before(func(context.Context, *webhook.Delivery) error { return nil })
 	captured := webhook.Request{
 		URL:  &url.URL{Path: "/webhooks/emberqa", RawQuery: "Token=3f9ab7c1d5e84c02"},
 		Body: strings.NewReader(`{"webhook_id":"whk_1","alert_type":"red_flag"}`),

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // A Handler receives EmberQA's deliveries at one endpoint. Register callbacks with its On methods, then mount it.
@@ -39,8 +40,8 @@ func (c Config) NewHandler(o *webhook.Options) (*Handler, error) {
 	if err := g.set(c.Credentials); err != nil {
 		return nil, err
 	}
-	h, err := webhook.New(Profile(), webhook.Endpoint{
-		Name:          c.Endpoint,
+	h, err := webhook.NewHandler(Profile(), vendors.HandlerConfig{
+		Endpoint:      c.Endpoint,
 		Authenticator: g,
 		Attempts:      c.Attempts,
 	}, o)
@@ -56,17 +57,17 @@ func (c Config) NewHandler(o *webhook.Options) (*Handler, error) {
 func (h *Handler) SetCredentials(credentials ...Credential) error { return h.gate.set(credentials) }
 
 // Profile returns all that the handler knows of EmberQA: for test kits and tools. It follows EmberQA's webhook page.
-func Profile() webhook.Profile {
-	return webhook.Profile{
+func Profile() vendors.Profile {
+	return vendors.Profile{
 		Name: "emberqa",
-		Envelope: webhook.EnvelopeNames{
+		Envelope: vendors.EnvelopeNames{
 			Type: []string{"alert_type", "trigger_reason"},
 			ID:   []string{"webhook_id"},
 			Time: []string{"timestamp"}, // of alerts only, and nobody signs it: there is no window
 		},
-		Identify:      webhook.ByEventID,
-		AnswerWithin:  30 * time.Second,
-		Horizon:       24 * time.Hour,  // ids are to be kept for that long
+		DedupKeys:     vendors.ByEventID,
+		RespondWithin: 30 * time.Second,
+		RetryWindow:   24 * time.Hour,  // ids are to be kept for that long
 		Attempts:      2,               // of two or three; the page can be read both ways
 		ShortestPause: 2 * time.Second, // silent: longer than a proxy waits before it sends a copy
 		Events:        events,

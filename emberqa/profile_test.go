@@ -12,6 +12,6 @@ import (
 // EmberQA waits six times as long as the other vendors. A copy made within half of the shortest pause is a proxy's.
 func TestProfile_HasTheVendorsTimes(t *testing.T) {
 	p := emberqa.Profile()
-	require.Equal(t, 30*time.Second, p.AnswerWithin)
+	require.Equal(t, 30*time.Second, p.RespondWithin)
 	require.Equal(t, 2*time.Second, p.ShortestPause)
 }

@@ -47,7 +47,7 @@ func newReceiver(t testing.TB, credentials ...emberqa.Credential) *receiver {
 	h, err := emberqa.Config{Credentials: credentials}.NewHandler(&webhook.Options{Logger: logger})
 	require.NoError(t, err)
 	r.Handler = h
-	h.OnEach(r.Callback)
+	h.OnEvent(r.Callback)
 	return r
 }
 

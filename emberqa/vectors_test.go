@@ -35,7 +35,7 @@ func TestEveryVectorIsLetInOrNotAsTheSecondImplementationDoes(t *testing.T) {
 			}
 			result := h.Process(t.Context(), webhook.Request{URL: q.URL, Header: q.Header, Body: strings.NewReader(flag)})
 			if !v.Want.Accepted {
-				require.Equal(t, webhook.Forged, result.Outcome)
+				require.Equal(t, webhook.Unauthenticated, result.Outcome)
 				require.Equal(t, webhook.Reason(v.Want.Reason), result.Reason)
 				return
 			}

@@ -43,8 +43,17 @@
 // event in [FormBody], and in [FormTimestamp] if they were sent in the same second. The id inside the body is not used:
 // it may be the conversation's.
 //
-// In [FormTimestamp] the delivery id is not signed. Whoever has captured a delivery cannot run it again by changing the
-// id: its signed bytes are known. One case is left open, because the vendor's own retry looks the same: a delivery that
-// failed, is replayed under another id and succeeds, runs once more when Greenflash sends it with a new timestamp.
-// [FormDelivery] signs the id as well.
+// # Replays
+//
+// What a captured delivery can still do, to somebody who does not have the secret, depends on the form:
+//
+//   - [FormDelivery] signs the id and the timestamp: nothing.
+//   - [FormTimestamp] does not sign the delivery id. A delivery that has run does not run again under another id: its
+//     signed bytes are known. Within [Config.Window], two cases are open, because the vendor's own retry looks the same. A
+//     delivery that failed, is replayed under another id and succeeds, runs once more when Greenflash sends it again
+//     with a new timestamp. And a capture that is replayed under the id of a later delivery with the same body makes that one
+//     a duplicate, for a sender who knows that id beforehand.
+//   - [FormBody] does not sign the timestamp: a capture of any age passes the window under a new one. It is a duplicate
+//     for as long as the store remembers the body, so it runs again after the store's retention, and after a restart with
+//     a store in memory. Use a store that survives a restart, with a long retention, or callbacks that may run twice.
 package greenflash

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // The types of events, as Greenflash names them.
@@ -23,21 +24,21 @@ const (
 )
 
 var (
-	kindConversationStarted              = webhook.NewKind[ConversationStarted](TypeConversationStarted)
-	kindConversationQualityIndex         = webhook.NewKind[ConversationQualityIndex](TypeConversationQualityIndex)
-	kindConversationSentiment            = webhook.NewKind[ConversationSentiment](TypeConversationSentiment)
-	kindConversationFrustration          = webhook.NewKind[ConversationFrustration](TypeConversationFrustration)
-	kindConversationStruggle             = webhook.NewKind[ConversationStruggle](TypeConversationStruggle)
-	kindConversationCommercialIntent     = webhook.NewKind[ConversationCommercialIntent](TypeConversationCommercialIntent)
-	kindConversationRating               = webhook.NewKind[ConversationRating](TypeConversationRating)
-	kindProductQualityIndex              = webhook.NewKind[ProductQualityIndex](TypeProductQualityIndex)
-	kindProductSentiment                 = webhook.NewKind[ProductSentiment](TypeProductSentiment)
-	kindCustomAnalysisGuardrailTriggered = webhook.NewKind[CustomAnalysisGuardrailTriggered](TypeCustomAnalysisGuardrailTriggered)
-	kindCustomAnalysisExpectationFailed  = webhook.NewKind[CustomAnalysisExpectationFailed](TypeCustomAnalysisExpectationFailed)
-	kindCustomAnalysisEvidenceFound      = webhook.NewKind[CustomAnalysisEvidenceFound](TypeCustomAnalysisEvidenceFound)
+	kindConversationStarted              = webhook.NewEventType[ConversationStarted](TypeConversationStarted)
+	kindConversationQualityIndex         = webhook.NewEventType[ConversationQualityIndex](TypeConversationQualityIndex)
+	kindConversationSentiment            = webhook.NewEventType[ConversationSentiment](TypeConversationSentiment)
+	kindConversationFrustration          = webhook.NewEventType[ConversationFrustration](TypeConversationFrustration)
+	kindConversationStruggle             = webhook.NewEventType[ConversationStruggle](TypeConversationStruggle)
+	kindConversationCommercialIntent     = webhook.NewEventType[ConversationCommercialIntent](TypeConversationCommercialIntent)
+	kindConversationRating               = webhook.NewEventType[ConversationRating](TypeConversationRating)
+	kindProductQualityIndex              = webhook.NewEventType[ProductQualityIndex](TypeProductQualityIndex)
+	kindProductSentiment                 = webhook.NewEventType[ProductSentiment](TypeProductSentiment)
+	kindCustomAnalysisGuardrailTriggered = webhook.NewEventType[CustomAnalysisGuardrailTriggered](TypeCustomAnalysisGuardrailTriggered)
+	kindCustomAnalysisExpectationFailed  = webhook.NewEventType[CustomAnalysisExpectationFailed](TypeCustomAnalysisExpectationFailed)
+	kindCustomAnalysisEvidenceFound      = webhook.NewEventType[CustomAnalysisEvidenceFound](TypeCustomAnalysisEvidenceFound)
 )
 
-var events = []webhook.EventType{
+var events = []vendors.EventType{
 	kindConversationStarted,
 	kindConversationQualityIndex,
 	kindConversationSentiment,

@@ -6,10 +6,11 @@ import (
 
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // A Handler receives Greenflash's deliveries at one endpoint. Register callbacks with its On methods, then mount it.
-type Handler struct{ *webhook.SignedHandler }
+type Handler struct{ *webhook.Handler }
 
 // A Form is what Greenflash's signature is made over. Its page says no more than "HMAC signature of the payload".
 type Form string
@@ -23,8 +24,8 @@ const (
 	// FormDelivery signs "<delivery>.<timestamp>.<body>", as Standard Webhooks do.
 	FormDelivery Form = "delivery.timestamp.body"
 	// FormBody signs the body alone. The timestamp is then checked as Greenflash asks, but protects nothing, because
-	// anybody can change it: what protects from replays is that the store remembers the body. Two genuine deliveries
-	// with the same bytes are one event.
+	// anybody can change it: a replay is refused only for as long as the store remembers the body. Two genuine
+	// deliveries with the same bytes are one event.
 	FormBody Form = "body"
 )
 
@@ -67,11 +68,12 @@ func (c Config) NewHandler(o *webhook.Options) (*Handler, error) {
 		}
 		p.Scheme = &pinned
 	}
-	h, err := webhook.NewSigned(p, webhook.Endpoint{
-		Name:     c.Endpoint,
+	h, err := webhook.NewHandler(p, vendors.HandlerConfig{
+		Endpoint: c.Endpoint,
+		Keys:     c.Keys,
 		Window:   c.Window,
 		Attempts: c.Attempts,
-	}, c.Keys, o)
+	}, o)
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/aihooks/aihooks-go/signature"
-	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 const (
@@ -18,8 +18,8 @@ const (
 
 // Profile returns all that the handler knows of Greenflash: for test kits and tools. It follows Greenflash's webhook
 // page; what the page is silent about is marked.
-func Profile() webhook.Profile {
-	return webhook.Profile{
+func Profile() vendors.Profile {
+	return vendors.Profile{
 		Name: "greenflash",
 		Scheme: &signature.Scheme{
 			Header: headerSignature,
@@ -34,17 +34,17 @@ func Profile() webhook.Profile {
 				{Header: headerDelivery, Grammar: signature.Opaque},
 			},
 		},
-		Envelope: webhook.EnvelopeNames{ // silent: the names are those that its peers use
+		Envelope: vendors.EnvelopeNames{ // silent: the names are those that its peers use
 			Type: []string{"type", "event", "eventType"},
 			ID:   []string{"id"},
 			Time: []string{"timestamp", "createdAt"},
 			Data: []string{"data"},
 		},
-		Identify:      identify,
+		DedupKeys:     identify,
 		TimeHeader:    headerTimestamp,
 		Headers:       []string{headerDelivery},
 		Window:        5 * time.Minute,
-		AnswerWithin:  5 * time.Second,
+		RespondWithin: 5 * time.Second,
 		Attempts:      1,               // silent: the first may be the last
 		ShortestPause: 2 * time.Second, // silent: longer than a proxy waits before it sends a copy
 		Events:        events,
@@ -52,11 +52,11 @@ func Profile() webhook.Profile {
 }
 
 // identify names a delivery by its signed bytes and, where a new attempt may carry a new timestamp, by its delivery id
-// as well. That id may be unsigned: it only ever comes second, and together with the body, so that changing it makes
-// neither a delivery that is new nor one that blocks another. The id inside the body is none: it may be the
-// conversation's.
-func identify(a *webhook.Arrival) webhook.Identity {
-	identity := webhook.ByContent(a)
+// as well. That id may be unsigned, so it only ever comes second, and together with the body: a captured delivery that has
+// run cannot run again under another id, and cannot block one with another body. What remains possible is in the package's
+// documentation. The id inside the body is not used: it may be the conversation's.
+func identify(a *vendors.Authenticated) vendors.DedupKeys {
+	identity := vendors.ByContent(a)
 	delivery := a.Header.Get(headerDelivery)
 	if delivery == "" || !a.Match.Covers(headerTimestamp) {
 		return identity

@@ -47,7 +47,7 @@ func newReceiver(t testing.TB, c greenflash.Config) *receiver {
 	h, err := c.NewHandler(&webhook.Options{Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	r := &receiver{Handler: h, t: t, sender: kit.Sender(t, h)}
-	h.OnEach(r.Callback)
+	h.OnEvent(r.Callback)
 	return r
 }
 

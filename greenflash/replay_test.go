@@ -74,7 +74,7 @@ func TestACapturedDeliveryRunsOnceThoughManyReplaysArriveAtOnce(t *testing.T) {
 			go func() { outcomes <- r.receive(m).Outcome }()
 		}
 		for range all {
-			require.Contains(t, []webhook.Outcome{webhook.Handled, webhook.Duplicate, webhook.InFlight, webhook.Forged}, <-outcomes)
+			require.Contains(t, []webhook.Outcome{webhook.Handled, webhook.Duplicate, webhook.InFlight, webhook.Unauthenticated}, <-outcomes)
 		}
 		require.Equal(t, 1, r.runs())
 	})
@@ -100,7 +100,7 @@ func TestANewAttemptWhileTheFirstStillRunsIsNeverRun(t *testing.T) {
 	forEachForm(t, func(t *testing.T, form greenflash.Form) {
 		r := newReceiver(t, greenflash.Config{})
 		r.React = func(context.Context, webhook.AnyEvent) error { time.Sleep(20 * time.Second); return nil }
-		require.Equal(t, webhook.Overrun, r.receive(r.sent(form, frustration, time.Now(), "d1")).Outcome)
+		require.Equal(t, webhook.ReasonOverrun, r.receive(r.sent(form, frustration, time.Now(), "d1")).Reason)
 		retry := r.sent(form, frustration, time.Now(), "d1")
 		require.Equal(t, webhook.InFlight, r.receive(retry).Outcome)
 		for name, replay := range forgeries(retry) {
@@ -132,6 +132,49 @@ func TestACapturedDeliveryCannotBlockAnothersID(t *testing.T) {
 		other := `{"type":"conversation.struggle","data":{"conversationId":"c2"}}`
 		r.receive(captured.with("X-Greenflash-Delivery", "d2"))
 		require.Equal(t, webhook.Handled, r.receive(r.sent(form, other, time.Now(), "d2")).Outcome)
+	})
+}
+
+// These are the replays that the package's documentation says are possible.
+func TestReplay_RemainsPossibleAsDocumented(t *testing.T) {
+	failOnce := func(r *receiver, m message) {
+		r.React = func(context.Context, webhook.AnyEvent) error { return errors.New("not now") }
+		require.Equal(t, webhook.Failed, r.receive(m).Outcome)
+		r.React = nil
+	}
+	forEachForm(t, func(t *testing.T, form greenflash.Form) {
+		signsTimeAlone := form == greenflash.FormTimestamp
+
+		r := newReceiver(t, greenflash.Config{})
+		capture := r.sent(form, frustration, time.Now(), "d1")
+		failOnce(r, capture)
+		r.receive(capture.with("X-Greenflash-Delivery", "d2"))
+		time.Sleep(time.Minute)
+		retry := r.receive(r.sent(form, frustration, time.Now(), "d1")).Outcome
+		require.Equal(t, form != greenflash.FormBody, retry == webhook.Handled, "%v", retry)
+		require.Equal(t, signsTimeAlone, r.runs() == 3, "a failed delivery, its replay, and its retry")
+
+		r = newReceiver(t, greenflash.Config{})
+		capture = r.sent(form, frustration, time.Now(), "d1")
+		failOnce(r, capture)
+		r.receive(capture.with("X-Greenflash-Delivery", "d2"))
+		time.Sleep(time.Second)
+		later := r.receive(r.sent(form, frustration, time.Now(), "d2")).Outcome
+		require.Equal(t, form != greenflash.FormDelivery, later == webhook.Duplicate, "%v", later)
+
+		for name, m := range map[string]func(capture message) message{
+			"as it was": func(m message) message { return m },
+			"new time": func(m message) message {
+				return m.with("X-Greenflash-Timestamp", strconv.FormatInt(time.Now().Unix(), 10))
+			},
+		} {
+			r = newReceiver(t, greenflash.Config{})
+			capture = r.sent(form, frustration, time.Now(), "d1")
+			require.Equal(t, webhook.Handled, r.receive(capture).Outcome)
+			time.Sleep(90 * 24 * time.Hour) // past the retention of the store
+			again := r.receive(m(capture)).Outcome == webhook.Handled
+			require.Equal(t, form == greenflash.FormBody && name == "new time", again, name)
+		}
 	})
 }
 

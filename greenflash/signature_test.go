@@ -20,7 +20,7 @@ func TestEachFormIsAcceptedUnlessAnotherIsPinned(t *testing.T) {
 	forEachForm(t, func(t *testing.T, form greenflash.Form) {
 		for _, pinned := range append([]greenflash.Form{greenflash.FormAny}, allForms...) {
 			r := newReceiver(t, greenflash.Config{Form: pinned})
-			want := webhook.Forged
+			want := webhook.Unauthenticated
 			if pinned == greenflash.FormAny || pinned == form {
 				want = webhook.Handled
 			}
@@ -63,7 +63,7 @@ func TestTheDeliveryIDMayBeMissingWhereItIsNotSigned(t *testing.T) {
 		}
 		require.Equal(t, map[greenflash.Form][]webhook.Outcome{
 			greenflash.FormTimestamp: {webhook.Handled, webhook.Handled},
-			greenflash.FormDelivery:  {webhook.Forged, webhook.Forged},
+			greenflash.FormDelivery:  {webhook.Unauthenticated, webhook.Unauthenticated},
 			greenflash.FormBody:      {webhook.Handled, webhook.Duplicate},
 		}[form], outcomes)
 	})
@@ -76,13 +76,13 @@ func TestADeliveryOfOneFormCannotBeMadeOneOfAnother(t *testing.T) {
 
 		timestamp := r.signed(greenflash.FormTimestamp, frustration, now, "d1")
 		asBody := message{timestamp.header, []byte(now + "." + frustration)}
-		require.Equal(t, webhook.Forged, r.receive(asBody).Outcome)
+		require.Equal(t, webhook.Unauthenticated, r.receive(asBody).Outcome)
 
 		delivery := r.signed(greenflash.FormDelivery, frustration, now, now)
 		asTimestamp := message{delivery.header, []byte(now + "." + frustration)}
-		require.Equal(t, webhook.Forged, r.receive(asTimestamp).Outcome)
+		require.Equal(t, webhook.Unauthenticated, r.receive(asTimestamp).Outcome)
 
-		require.Equal(t, webhook.Forged, r.receive(delivery.with("X-Greenflash-Delivery")).Outcome)
+		require.Equal(t, webhook.Unauthenticated, r.receive(delivery.with("X-Greenflash-Delivery")).Outcome)
 		require.Zero(t, r.runs())
 	})
 }
@@ -112,7 +112,7 @@ func TestWhatIsNotSignedByALiveKeyIsForged(t *testing.T) {
 			"names in both cases": both(genuine),
 		} {
 			result := r.receive(m)
-			require.Equal(t, webhook.Forged, result.Outcome, name)
+			require.Equal(t, webhook.Unauthenticated, result.Outcome, name)
 			require.Equal(t, http.StatusUnauthorized, result.Status, name)
 			require.JSONEq(t, `{"received":false}`, string(result.Body), name)
 			require.NotContains(t, result.Err.Error(), mac[len("sha256="):], name)
@@ -146,10 +146,10 @@ func TestATimestampIsPlainDigitsOfSecondsOrMilliseconds(t *testing.T) {
 		} {
 			result := r.receive(r.signed(form, frustration, refused, "d1"))
 			if refused == "000"+seconds { // thirteen digits: milliseconds of 1970
-				require.Equal(t, webhook.Stale, result.Outcome, "%q", refused)
+				require.Equal(t, webhook.ReasonStale, result.Reason, "%q", refused)
 				continue
 			}
-			require.Equal(t, webhook.Forged, result.Outcome, "%q", refused)
+			require.Equal(t, webhook.Unauthenticated, result.Outcome, "%q", refused)
 		}
 		require.Equal(t, 2, r.runs())
 	})
@@ -157,21 +157,22 @@ func TestATimestampIsPlainDigitsOfSecondsOrMilliseconds(t *testing.T) {
 
 func TestADeliveryIsFreshForFiveMinutesEitherWay(t *testing.T) {
 	forEachForm(t, func(t *testing.T, form greenflash.Form) {
-		for sentAgo, want := range map[time.Duration]webhook.Outcome{
-			5 * time.Minute:                webhook.Handled,
-			5*time.Minute + time.Second:    webhook.Stale,
-			100 * 365 * 24 * time.Hour / 4: webhook.Stale,
-			-5 * time.Minute:               webhook.Handled,
-			-5*time.Minute - time.Second:   webhook.Future,
-			-200 * 365 * 24 * time.Hour:    webhook.Future,
+		for sentAgo, want := range map[time.Duration]webhook.Reason{
+			5 * time.Minute:                webhook.ReasonNone,
+			5*time.Minute + time.Second:    webhook.ReasonStale,
+			100 * 365 * 24 * time.Hour / 4: webhook.ReasonStale,
+			-5 * time.Minute:               webhook.ReasonNone,
+			-5*time.Minute - time.Second:   webhook.ReasonFuture,
+			-200 * 365 * 24 * time.Hour:    webhook.ReasonFuture,
 		} {
 			r := newReceiver(t, greenflash.Config{})
 			result := r.receive(r.sent(form, frustration, time.Now().Add(-sentAgo), "d1"))
-			require.Equal(t, want, result.Outcome, "sent %v ago", sentAgo)
+			require.Equal(t, want, result.Reason, "sent %v ago", sentAgo)
+			require.Equal(t, want == webhook.ReasonNone, result.Outcome == webhook.Handled)
 			switch want {
-			case webhook.Stale:
+			case webhook.ReasonStale:
 				require.Equal(t, http.StatusUnauthorized, result.Status)
-			case webhook.Future:
+			case webhook.ReasonFuture:
 				require.Equal(t, http.StatusServiceUnavailable, result.Status)
 				require.Positive(t, result.RetryAfter)
 			}
@@ -186,6 +187,6 @@ func TestTheWindowIsCheckedAgainstTheHeaderNotTheBody(t *testing.T) {
 		result := r.receive(r.sent(form, old, time.Now(), "d1"))
 		require.Equal(t, webhook.Handled, result.Outcome)
 		require.Equal(t, 2001, result.Delivery.Time.Year(), "it is the event's time all the same")
-		require.Equal(t, webhook.Stale, r.receive(r.sent(form, frustration, time.Now().Add(-61*time.Second), "d2")).Outcome)
+		require.Equal(t, webhook.ReasonStale, r.receive(r.sent(form, frustration, time.Now().Add(-61*time.Second), "d2")).Reason)
 	})
 }

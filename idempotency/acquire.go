@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Work names what is to be guarded.
-type Work struct {
+// A ClaimRequest names what is to be guarded.
+type ClaimRequest struct {
 	// Keys are claimed in this order, and all or none are held. Where several names may stand for the same work, the
 	// one that nobody but the sender can choose comes first. They are given back in the opposite order, and their
 	// leases end in it: a key that is free tells that those after it are not held by the same work any more.
@@ -21,8 +21,8 @@ type Work struct {
 	// context ends.
 	WaitUntil time.Time
 
-	// FailOpen has the work run unguarded when the store cannot be asked: nothing but this process then keeps it from
-	// running twice, and nothing remembers that it ran. See [Hold.Unguarded].
+	// FailOpen has the work run failedOpen when the store cannot be asked: nothing but this process then keeps it from
+	// running twice, and nothing remembers that it ran. See [Lease.FailedOpen].
 	FailOpen bool
 
 	// RefusedLease is for how long the keys before a key that is in flight stay in flight themselves, in place of
@@ -44,7 +44,7 @@ type flight struct {
 }
 
 // Acquire claims all keys of the work. The Hold is nil unless the Claim's State is [Acquired]; its owner must call
-// [Hold.Complete] or [Hold.Release] exactly once.
+// [Lease.Complete] or [Lease.Release] exactly once.
 //
 // Where one of the keys runs in this process, Acquire waits for it, and then takes over if it failed. Works that name
 // the same keys in opposite orders can wait for one another: give such works a WaitUntil, or a context that ends.
@@ -53,50 +53,50 @@ type flight struct {
 //
 // An error means that the store could not be asked; whatever was or may have been claimed is given back. With FailOpen
 // there is none.
-func (g *Guard) Acquire(ctx context.Context, w Work) (*Hold, Claim, error) {
-	hold := &Hold{
+func (g *Guard) Acquire(ctx context.Context, w ClaimRequest) (*Lease, Claim, error) {
+	lease := &Lease{
 		guard:  g,
 		flight: &flight{keys: make([]string, 0, len(w.Keys)), done: make(chan struct{}), tag: w.Tag},
 		token:  NewToken(),
 	}
 	if w.Tag != 0 {
-		hold.token = hold.token.WithTag(w.Tag)
+		lease.token = lease.token.WithTag(w.Tag)
 	}
 	for i, key := range w.Keys {
 		if slices.Contains(w.Keys[:i], key) {
 			continue // it would wait for itself
 		}
-		claim := g.board(ctx, hold.flight, key, earlier(w.WaitUntil, hold.until))
+		claim := g.join(ctx, lease.flight, key, earlier(w.WaitUntil, lease.until))
 		var err error
-		if claim.State == Acquired && !hold.unguarded {
+		if claim.State == Acquired && !lease.failedOpen {
 			if i == 0 {
 				// Taken before the store is asked, so that it is early whatever the store's clock says.
-				hold.until = time.Now().Add(w.Lease)
+				lease.until = time.Now().Add(w.Lease)
 			}
 			// A call takes the timeout at the most: by so much the lease of a key outlasts that of the next one.
-			lease := time.Until(hold.until)
+			duration := time.Until(lease.until)
 			for range w.Keys[i+1:] {
-				lease = later(lease, g.timeout)
+				duration = later(duration, g.timeout)
 			}
-			claim, err = g.claim(ctx, key, hold, lease, w.WaitUntil)
+			claim, err = g.claim(ctx, key, lease, duration, w.WaitUntil)
 		}
 		if err != nil && w.FailOpen && hasTime(ctx, w.WaitUntil) {
-			hold.unguarded = true
+			lease.failedOpen = true
 			claim = Claim{State: Acquired, Attempt: 1}
 		} else if err != nil {
-			g.land(hold.flight, false)
+			g.leave(lease.flight, false)
 			return nil, Claim{}, err
 		}
 		if claim.State != Acquired {
 			claim.OtherTag = claim.OtherTag && w.Tag != 0
-			hold.refuse(ctx, &w, claim.State)
-			g.land(hold.flight, claim.State == Completed)
+			lease.undo(ctx, &w, claim.State)
+			g.leave(lease.flight, claim.State == Completed)
 			return nil, claim, nil
 		}
-		hold.keys = hold.flight.keys // all those boarded so far, in a list that is nobody else's
-		hold.attempt = max(hold.attempt, claim.Attempt)
+		lease.keys = lease.flight.keys // all those boarded so far, in a list that is nobody else's
+		lease.attempt = max(lease.attempt, claim.Attempt)
 	}
-	return hold, Claim{State: Acquired, Attempt: hold.attempt}, nil
+	return lease, Claim{State: Acquired, Attempt: lease.attempt}, nil
 }
 
 // hasTime reports whether an error of the store is its own, and not that there was no time left to ask it.
@@ -115,9 +115,9 @@ func earlier(a, b time.Time) time.Time {
 // settleGrace is how long an Acquire that may not wait any more does wait for the store to take back what it had given.
 const settleGrace = 250 * time.Millisecond
 
-// refuse settles the keys that were taken before one that was not to be had, by the state of that one. What fails, or
+// undo settles the keys that were taken before one that was not to be had, by the state of that one. What fails, or
 // takes too long, is tried again in the background.
-func (h *Hold) refuse(ctx context.Context, w *Work, state State) {
+func (h *Lease) undo(ctx context.Context, w *ClaimRequest, state State) {
 	if len(h.keys) == 0 {
 		return
 	}
@@ -126,7 +126,7 @@ func (h *Hold) refuse(ctx context.Context, w *Work, state State) {
 	case state == Completed:
 		try = func(ctx context.Context) error { return h.complete(ctx, h.keys) }
 	case w.RefusedLease > 0:
-		try = h.block(w.RefusedLease)
+		try = h.reserveUntil(w.RefusedLease)
 	}
 	ctx = context.WithoutCancel(ctx)
 	first, cancel := ctx, context.CancelFunc(func() {})
@@ -139,9 +139,9 @@ func (h *Hold) refuse(ctx context.Context, w *Work, state State) {
 	}
 }
 
-// block returns a try to have the keys in flight for the time of lease, held by nobody. Its token is one of its own:
+// reserveUntil returns a try to have the keys in flight for the time of lease, held by nobody. Its token is one of its own:
 // a release that comes late must not free them.
-func (h *Hold) block(lease time.Duration) func(context.Context) error {
+func (h *Lease) reserveUntil(lease time.Duration) func(context.Context) error {
 	token := NewToken()
 	return func(ctx context.Context) error {
 		if err := h.release(ctx, h.keys); err != nil {
@@ -160,9 +160,9 @@ func (h *Hold) block(lease time.Duration) func(context.Context) error {
 	}
 }
 
-// board takes key for the flight f. While another flight has it, it waits; the state says why f did not get it: the
+// join takes key for the flight f. While another flight has it, it waits; the state says why f did not get it: the
 // other one succeeded, or too many wait for it, or ctx ended.
-func (g *Guard) board(ctx context.Context, f *flight, key string, until time.Time) Claim {
+func (g *Guard) join(ctx context.Context, f *flight, key string, until time.Time) Claim {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for {
@@ -198,8 +198,8 @@ func (g *Guard) decide(f *flight, completed bool) {
 	f.decide(completed)
 }
 
-// land ends the flight and frees its keys in this process.
-func (g *Guard) land(f *flight, completed bool) {
+// leave ends the flight and frees its keys in this process.
+func (g *Guard) leave(f *flight, completed bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, key := range f.keys {

@@ -24,14 +24,14 @@ func (g *Guard) callWithin(ctx context.Context, limit time.Duration, f func(cont
 	return nil
 }
 
-// claim claims one key for hold, and waits for the store until the given time at the most. If the answer does not come
-// in time, the claim may still have been made. So after an error all that the hold has boarded is released under its
+// claim claims one key for a duration, and waits for the store until the given time at the most. If the answer does not come
+// in time, the claim may still have been made. So after an error all that the lease has joined is released under its
 // token, as soon as the call has come back.
-func (g *Guard) claim(ctx context.Context, key string, hold *Hold, lease time.Duration, until time.Time) (Claim, error) {
+func (g *Guard) claim(ctx context.Context, key string, lease *Lease, duration time.Duration, until time.Time) (Claim, error) {
 	if g.direct {
-		claim, err := g.claimOnce(ctx, key, hold.token, lease)
+		claim, err := g.claimOnce(ctx, key, lease.token, duration)
 		if err != nil {
-			_ = hold.release(context.WithoutCancel(ctx), hold.flight.keys)
+			_ = lease.release(context.WithoutCancel(ctx), lease.flight.keys)
 		}
 		return claim, err
 	}
@@ -43,15 +43,15 @@ func (g *Guard) claim(ctx context.Context, key string, hold *Hold, lease time.Du
 	returned := make(chan struct{})
 	err := g.callWithin(ctx, limit, func(ctx context.Context) (err error) {
 		defer close(returned)
-		claim, err = g.claimOnce(ctx, key, hold.token, lease)
+		claim, err = g.claimOnce(ctx, key, lease.token, duration)
 		return err
 	})
 	if err == nil {
 		return claim, nil
 	}
-	// A hold of its own, because the work may go on, unguarded, with this one.
-	lost := &Hold{guard: g, token: hold.token, until: hold.until}
-	keys := slices.Clone(hold.flight.keys)
+	// Another lease, because the work may go on, failed open, with this one.
+	lost := &Lease{guard: g, token: lease.token, until: lease.until}
+	keys := slices.Clone(lease.flight.keys)
 	lasting := context.WithoutCancel(ctx)
 	release := func(ctx context.Context) error { return lost.release(ctx, keys) }
 	g.background.Go(func() {
@@ -64,8 +64,8 @@ func (g *Guard) claim(ctx context.Context, key string, hold *Hold, lease time.Du
 }
 
 // claimOnce calls the store. A state that is none is an error, like any other of a store that cannot be trusted.
-func (g *Guard) claimOnce(ctx context.Context, key string, token Token, lease time.Duration) (Claim, error) {
-	claim, err := g.store.Claim(ctx, key, token, lease)
+func (g *Guard) claimOnce(ctx context.Context, key string, token Token, duration time.Duration) (Claim, error) {
+	claim, err := g.store.Claim(ctx, key, token, duration)
 	if err != nil {
 		return Claim{}, err
 	}

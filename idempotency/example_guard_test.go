@@ -50,7 +50,7 @@ func ExampleGuard_Acquire() {
 	}
 	ctx := context.Background()
 	receive := func(names ...string) {
-		hold, claim, err := guard.Acquire(ctx, idempotency.Work{
+		lease, claim, err := guard.Acquire(ctx, idempotency.ClaimRequest{
 			Keys:      names,
 			Lease:     time.Minute,
 			WaitUntil: time.Now().Add(5 * time.Second),
@@ -59,9 +59,9 @@ func ExampleGuard_Acquire() {
 			log.Fatal(err)
 		}
 		fmt.Println(names, claim.State)
-		if hold != nil {
-			// The work goes here; after an error it would be hold.Release.
-			if err := hold.Complete(ctx); err != nil {
+		if lease != nil {
+			// The work goes here; after an error it would be lease.Release.
+			if err := lease.Complete(ctx); err != nil {
 				log.Print(err)
 			}
 		}

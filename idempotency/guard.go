@@ -108,23 +108,23 @@ func orDefault[T int | time.Duration](v, d T) T {
 // store. After an error of the store with the state Acquired, fn has succeeded but could not be marked: it may run
 // again after the lease.
 func (g *Guard) Do(ctx context.Context, key string, fn func(context.Context) error) (State, error) {
-	hold, claim, err := g.Acquire(ctx, Work{Keys: []string{key}, Lease: g.lease})
+	lease, claim, err := g.Acquire(ctx, ClaimRequest{Keys: []string{key}, Lease: g.lease})
 	if err != nil || claim.State != Acquired {
 		return claim.State, err
 	}
 	succeeded := false
 	defer func() {
 		if !succeeded {
-			_ = hold.Release(context.WithoutCancel(ctx)) // retried in the background
+			_ = lease.Release(context.WithoutCancel(ctx)) // retried in the background
 		}
 	}()
-	run, cancel := context.WithDeadline(hold.Context(ctx), hold.Until().Add(-g.margin))
+	run, cancel := context.WithDeadline(lease.Context(ctx), lease.Until().Add(-g.margin))
 	defer cancel()
 	if err := fn(run); err != nil {
 		return Acquired, err
 	}
 	succeeded = true
-	return Acquired, hold.Complete(context.WithoutCancel(ctx))
+	return Acquired, lease.Complete(context.WithoutCancel(ctx))
 }
 
 // Count counts under key what happens again and again, such as a sender's attempts, and returns the count. What comes

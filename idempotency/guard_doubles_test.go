@@ -147,24 +147,24 @@ func newGuard(t testing.TB, store idempotency.Store, o *idempotency.GuardOptions
 }
 
 // acquire acquires keys for a minute, and expects to get them.
-func acquire(t testing.TB, g *idempotency.Guard, keys ...string) *idempotency.Hold {
+func acquire(t testing.TB, g *idempotency.Guard, keys ...string) *idempotency.Lease {
 	t.Helper()
-	hold, claim, err := g.Acquire(t.Context(), idempotency.Work{Keys: keys, Lease: time.Minute})
+	lease, claim, err := g.Acquire(t.Context(), idempotency.ClaimRequest{Keys: keys, Lease: time.Minute})
 	require.NoError(t, err)
 	require.Equal(t, idempotency.Acquired, claim.State)
-	require.Equal(t, claim.Attempt, hold.Attempt())
-	return hold
+	require.Equal(t, claim.Attempt, lease.Attempt())
+	return lease
 }
 
 // refused tries to acquire keys for a minute, without waiting, and returns why that was not to be.
-func refused(t testing.TB, g *idempotency.Guard, w idempotency.Work) idempotency.Claim {
+func refused(t testing.TB, g *idempotency.Guard, w idempotency.ClaimRequest) idempotency.Claim {
 	t.Helper()
 	w.Lease = time.Minute
 	if w.WaitUntil.IsZero() {
 		w.WaitUntil = time.Now().Add(time.Millisecond)
 	}
-	hold, claim, err := g.Acquire(t.Context(), w)
+	lease, claim, err := g.Acquire(t.Context(), w)
 	require.NoError(t, err)
-	require.Nil(t, hold)
+	require.Nil(t, lease)
 	return claim
 }

@@ -13,26 +13,26 @@ import (
 
 func TestFailOpenRunsUnguardedAndTellsTheStoreNothing(t *testing.T) {
 	for _, down := range []string{"a", "b"} {
-		for name, settle := range map[string]func(*idempotency.Hold, context.Context) error{
-			"complete": (*idempotency.Hold).Complete, "release": (*idempotency.Hold).Release,
+		for name, settle := range map[string]func(*idempotency.Lease, context.Context) error{
+			"complete": (*idempotency.Lease).Complete, "release": (*idempotency.Lease).Release,
 		} {
 			t.Run(down+"/"+name, func(t *testing.T) {
 				withFaults(t, always(on("claim", down, fault{lost: errDown}, 1)), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
-					work := idempotency.Work{Keys: []string{"a", "b"}, Lease: time.Minute, FailOpen: true}
-					hold, claim, err := g.Acquire(t.Context(), work)
+					work := idempotency.ClaimRequest{Keys: []string{"a", "b"}, Lease: time.Minute, FailOpen: true}
+					lease, claim, err := g.Acquire(t.Context(), work)
 					require.NoError(t, err)
 					require.Equal(t, idempotency.Claim{State: idempotency.Acquired, Attempt: 1}, claim)
-					require.True(t, hold.Unguarded())
-					_, ok := idempotency.ClaimsFromContext(hold.Context(t.Context()))
+					require.True(t, lease.FailedOpen())
+					_, ok := idempotency.ClaimsFromContext(lease.Context(t.Context()))
 					require.False(t, ok, "there are none")
 					require.Equal(t, idempotency.InFlight, refused(t, g, work).State, "once at a time in this process")
 					require.NoError(t, g.Wait(t.Context()))
-					require.NoError(t, settle(hold, t.Context()))
+					require.NoError(t, settle(lease, t.Context()))
 					require.Zero(t, store.made("complete", "a")+store.made("complete", "b"))
 					require.Equal(t, idempotency.Acquired, store.look(t, "a"), "what may have been claimed is given back")
 					require.Equal(t, idempotency.Acquired, store.look(t, "b"))
 					guarded := acquire(t, g, "a", "b")
-					require.False(t, guarded.Unguarded())
+					require.False(t, guarded.FailedOpen())
 					require.NoError(t, guarded.Complete(t.Context()))
 				})
 			})
@@ -40,7 +40,7 @@ func TestFailOpenRunsUnguardedAndTellsTheStoreNothing(t *testing.T) {
 	}
 }
 
-// A store that is slow, but well, is no reason to run unguarded: there was no time left to ask it.
+// A store that is slow, but well, is no reason to run failedOpen: there was no time left to ask it.
 func TestFailOpenDoesNotRunWhatHasNoTimeLeftToAskTheStore(t *testing.T) {
 	for name, c := range map[string]struct{ waitUntil, ctx time.Duration }{
 		"the waiting ends":  {200 * time.Millisecond, time.Hour},
@@ -53,11 +53,11 @@ func TestFailOpenDoesNotRunWhatHasNoTimeLeftToAskTheStore(t *testing.T) {
 				g := newGuard(t, store, nil)
 				ctx, cancel := context.WithTimeout(t.Context(), c.ctx)
 				defer cancel()
-				hold, _, err := g.Acquire(ctx, idempotency.Work{
+				lease, _, err := g.Acquire(ctx, idempotency.ClaimRequest{
 					Keys: []string{"a"}, Lease: time.Minute, WaitUntil: time.Now().Add(c.waitUntil), FailOpen: true,
 				})
 				require.ErrorIs(t, err, context.DeadlineExceeded)
-				require.Nil(t, hold)
+				require.Nil(t, lease)
 				require.NoError(t, g.Wait(t.Context()))
 				require.Equal(t, idempotency.Acquired, store.look(t, "a"))
 			})

@@ -38,8 +38,8 @@ func TestAStoreThatCannotBeAskedRunsNothingAndKeepsNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			withFaults(t, always(on("claim", "b", f, 1)), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
 				start := time.Now()
-				hold, claim, err := g.Acquire(t.Context(), idempotency.Work{Keys: []string{"a", "b", "c"}, Lease: time.Minute})
-				require.Nil(t, hold)
+				lease, claim, err := g.Acquire(t.Context(), idempotency.ClaimRequest{Keys: []string{"a", "b", "c"}, Lease: time.Minute})
+				require.Nil(t, lease)
 				require.Equal(t, idempotency.Claim{}, claim)
 				require.ErrorContains(t, err, "idempotency: the store: ")
 				if f.hangs > 0 {
@@ -63,10 +63,10 @@ func TestALostClaimIsReleasedUnderTheTokenItWasMadeWith(t *testing.T) {
 	withFaults(t, always(on("claim", "a", fault{hangs: 20 * time.Second}, 1)), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
 		_, err := g.Do(t.Context(), "a", succeed)
 		require.Error(t, err)
-		hold := acquire(t, g, "a") // before the lost claim gets through, which finds the key in flight
+		lease := acquire(t, g, "a") // before the lost claim gets through, which finds the key in flight
 		require.NoError(t, g.Wait(t.Context()))
 		require.Equal(t, idempotency.InFlight, store.look(t, "a"), "the release must not touch somebody else's claim")
-		require.NoError(t, hold.Complete(t.Context()))
+		require.NoError(t, lease.Complete(t.Context()))
 	})
 }
 
@@ -108,10 +108,10 @@ func TestTheCallTimeoutBoundsEveryCall(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, 3*time.Second, time.Since(start))
 		store.change(nil)
-		hold := acquire(t, g, "b")
+		lease := acquire(t, g, "b")
 		store.change(func(call) fault { return fault{hangs: time.Hour} })
 		start = time.Now()
-		require.ErrorIs(t, hold.Release(t.Context()), context.DeadlineExceeded)
+		require.ErrorIs(t, lease.Release(t.Context()), context.DeadlineExceeded)
 		require.Equal(t, 3*time.Second, time.Since(start))
 		time.Sleep(3 * time.Hour)
 	})
@@ -120,10 +120,10 @@ func TestTheCallTimeoutBoundsEveryCall(t *testing.T) {
 func TestACompletionThatFailsIsTriedAgainWithGrowingPauses(t *testing.T) {
 	plan := func() func(call) fault { return during(10*time.Second, "complete", errDown) }
 	withFaults(t, plan, func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
-		hold := acquire(t, g, "a")
-		require.ErrorIs(t, hold.Complete(t.Context()), errDown)
+		lease := acquire(t, g, "a")
+		require.ErrorIs(t, lease.Complete(t.Context()), errDown)
 		start := time.Now()
-		require.NoError(t, hold.Settled())
+		require.NoError(t, lease.Settled())
 		// After 100, 300, 700 and 1500 ms, then 3.1, 5.1, 7.1 and 9.1 s, in vain; then once more.
 		require.Equal(t, 11100*time.Millisecond, time.Since(start))
 		require.Equal(t, 10, store.made("complete", "a"))
@@ -139,19 +139,19 @@ func TestUntilItIsMarkedTheWorkCountsAsDoneInThisProcessAlone(t *testing.T) {
 		require.Equal(t, errDown, errors.Unwrap((<-first).err))
 		require.Equal(t, outcome{idempotency.Completed, nil, 0}, <-doAside(t, g, t.Context(), "a", fail))
 		other := newGuard(t, store, nil)
-		require.Equal(t, idempotency.InFlight, refused(t, other, idempotency.Work{Keys: []string{"a"}}).State)
+		require.Equal(t, idempotency.InFlight, refused(t, other, idempotency.ClaimRequest{Keys: []string{"a"}}).State)
 		require.NoError(t, g.Wait(t.Context()))
-		require.Equal(t, idempotency.Completed, refused(t, other, idempotency.Work{Keys: []string{"a"}}).State)
+		require.Equal(t, idempotency.Completed, refused(t, other, idempotency.ClaimRequest{Keys: []string{"a"}}).State)
 	})
 }
 
 func TestWhatIsTriedAgainDoesNotEndWithTheCallersContext(t *testing.T) {
 	withFaults(t, always(on("complete", "a", fault{err: errDown}, 1)), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
-		hold := acquire(t, g, "a")
+		lease := acquire(t, g, "a")
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		require.Error(t, hold.Complete(ctx))
-		require.NoError(t, hold.Settled())
+		require.Error(t, lease.Complete(ctx))
+		require.NoError(t, lease.Settled())
 		require.Equal(t, idempotency.Completed, store.look(t, "a"))
 	})
 }
@@ -175,11 +175,11 @@ func TestDuplicatesOfWorkThatIsDoneNeedNeitherPlaceNorStore(t *testing.T) {
 
 func TestACompletionIsTriedAgainUntilTheLeaseEnds(t *testing.T) {
 	withFaults(t, always(on("complete", "a", fault{err: errDown})), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
-		hold := acquire(t, g, "a")
+		lease := acquire(t, g, "a")
 		time.Sleep(10 * time.Second)
-		require.ErrorIs(t, hold.Complete(t.Context()), errDown)
-		require.ErrorIs(t, hold.Settled(), errDown)
-		require.Equal(t, hold.Until(), time.Now())
+		require.ErrorIs(t, lease.Complete(t.Context()), errDown)
+		require.ErrorIs(t, lease.Settled(), errDown)
+		require.Equal(t, lease.Until(), time.Now())
 		store.change(nil)
 		state, err := g.Do(t.Context(), "a", succeed)
 		require.NoError(t, err)
@@ -189,23 +189,23 @@ func TestACompletionIsTriedAgainUntilTheLeaseEnds(t *testing.T) {
 
 func TestACompletionThatHangsEndsWithTheLease(t *testing.T) {
 	withFaults(t, always(on("complete", "a", fault{hangs: time.Hour, err: errDown})), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
-		hold := acquire(t, g, "a")
-		require.ErrorIs(t, hold.Complete(t.Context()), context.DeadlineExceeded)
-		require.ErrorIs(t, hold.Settled(), context.DeadlineExceeded)
-		require.Equal(t, hold.Until(), time.Now())
+		lease := acquire(t, g, "a")
+		require.ErrorIs(t, lease.Complete(t.Context()), context.DeadlineExceeded)
+		require.ErrorIs(t, lease.Settled(), context.DeadlineExceeded)
+		require.Equal(t, lease.Until(), time.Now())
 	})
 }
 
 func TestWhatOutlastedItsLeaseIsStillTriedAgainForAMargin(t *testing.T) {
-	for name, settle := range map[string]func(*idempotency.Hold, context.Context) error{
-		"complete": (*idempotency.Hold).Complete, "release": (*idempotency.Hold).Release,
+	for name, settle := range map[string]func(*idempotency.Lease, context.Context) error{
+		"complete": (*idempotency.Lease).Complete, "release": (*idempotency.Lease).Release,
 	} {
 		t.Run(name, func(t *testing.T) {
 			withFaults(t, always(on(name, "a", fault{err: errDown})), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
-				hold := acquire(t, g, "a")
+				lease := acquire(t, g, "a")
 				time.Sleep(2 * time.Minute)
 				start := time.Now()
-				require.ErrorIs(t, settle(hold, t.Context()), errDown)
+				require.ErrorIs(t, settle(lease, t.Context()), errDown)
 				require.NoError(t, g.Wait(t.Context()))
 				require.Equal(t, idempotency.DefaultMargin, time.Since(start))
 
@@ -226,11 +226,11 @@ func TestWhatOutlastedItsLeaseIsStillTriedAgainForAMargin(t *testing.T) {
 
 func TestALostLeaseIsNotTriedAgain(t *testing.T) {
 	withFaults(t, always(nil), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
-		hold := acquire(t, g, "a")
+		lease := acquire(t, g, "a")
 		time.Sleep(2 * time.Minute)
 		thief := acquire(t, newGuard(t, store, nil), "a")
-		require.ErrorIs(t, hold.Complete(t.Context()), idempotency.ErrLeaseLost)
-		require.NoError(t, hold.Settled())
+		require.ErrorIs(t, lease.Complete(t.Context()), idempotency.ErrLeaseLost)
+		require.NoError(t, lease.Settled())
 		time.Sleep(time.Minute)
 		require.Equal(t, 1, store.made("complete", "a"))
 		require.NoError(t, thief.Complete(t.Context()))
@@ -239,10 +239,10 @@ func TestALostLeaseIsNotTriedAgain(t *testing.T) {
 
 func TestALeaseLostWhileTryingAgainEndsTheTrying(t *testing.T) {
 	withFaults(t, always(on("complete", "a", fault{err: errDown}, 1, 2)), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
-		hold := acquire(t, g, "a")
-		require.ErrorIs(t, hold.Complete(t.Context()), errDown)
+		lease := acquire(t, g, "a")
+		require.ErrorIs(t, lease.Complete(t.Context()), errDown)
 		require.NoError(t, store.Store.Release(t.Context(), "a", store.tokens["a"][0]))
-		require.ErrorIs(t, hold.Settled(), idempotency.ErrLeaseLost)
+		require.ErrorIs(t, lease.Settled(), idempotency.ErrLeaseLost)
 		require.Equal(t, 3, store.made("complete", "a"))
 	})
 }
@@ -250,9 +250,9 @@ func TestALeaseLostWhileTryingAgainEndsTheTrying(t *testing.T) {
 func TestAReleaseThatFailsIsTriedAgain(t *testing.T) {
 	plan := func() func(call) fault { return during(10*time.Second, "release", errDown) }
 	withFaults(t, plan, func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
-		hold := acquire(t, g, "a", "b")
-		require.ErrorIs(t, hold.Release(t.Context()), errDown)
-		require.Equal(t, idempotency.InFlight, refused(t, g, idempotency.Work{Keys: []string{"b"}}).State)
+		lease := acquire(t, g, "a", "b")
+		require.ErrorIs(t, lease.Release(t.Context()), errDown)
+		require.Equal(t, idempotency.InFlight, refused(t, g, idempotency.ClaimRequest{Keys: []string{"b"}}).State)
 		require.NoError(t, g.Wait(t.Context()))
 		require.Equal(t, idempotency.Acquired, store.look(t, "a"))
 		require.Equal(t, idempotency.Acquired, store.look(t, "b"))
@@ -261,8 +261,8 @@ func TestAReleaseThatFailsIsTriedAgain(t *testing.T) {
 
 func TestAKeyIsNotReleasedBeforeThoseAfterIt(t *testing.T) {
 	withFaults(t, always(on("release", "b", fault{err: errDown}, 1)), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
-		hold := acquire(t, g, "a", "b", "c")
-		require.ErrorIs(t, hold.Release(t.Context()), errDown)
+		lease := acquire(t, g, "a", "b", "c")
+		require.ErrorIs(t, lease.Release(t.Context()), errDown)
 		require.Equal(t, idempotency.InFlight, store.look(t, "a"))
 		require.Equal(t, idempotency.InFlight, store.look(t, "b"))
 		require.Equal(t, idempotency.Acquired, store.look(t, "c"))
@@ -283,16 +283,16 @@ func TestAWorkThatComesAgainAfterAFaultIsNotRefusedForLong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			withFaults(t, always(plan), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
 				// This process fails in its own time, or never comes back.
-				work := idempotency.Work{Keys: []string{"a", "b"}, Lease: 40 * time.Second, RefusedLease: time.Hour}
-				if hold, _, err := g.Acquire(t.Context(), work); err == nil && name != "claims were slow" {
-					_ = hold.Release(t.Context())
+				work := idempotency.ClaimRequest{Keys: []string{"a", "b"}, Lease: 40 * time.Second, RefusedLease: time.Hour}
+				if lease, _, err := g.Acquire(t.Context(), work); err == nil && name != "claims were slow" {
+					_ = lease.Release(t.Context())
 				}
 				other := newGuard(t, store, nil)
 				for start := time.Now(); ; time.Sleep(time.Millisecond) {
-					hold, _, err := other.Acquire(t.Context(), work)
+					lease, _, err := other.Acquire(t.Context(), work)
 					require.NoError(t, err)
-					if hold != nil {
-						require.NoError(t, hold.Complete(t.Context()))
+					if lease != nil {
+						require.NoError(t, lease.Complete(t.Context()))
 						return
 					}
 					require.LessOrEqual(t, time.Since(start), 42*time.Second)
@@ -308,7 +308,7 @@ func TestAWorkRefusedAsCompletedIsSoThoughItsOtherKeysCannotBeMarkedYet(t *testi
 		twins := make(chan idempotency.State, 2)
 		for range 2 {
 			go func() {
-				_, claim, err := g.Acquire(t.Context(), idempotency.Work{Keys: []string{"a", "b"}, Lease: time.Minute, WaitUntil: time.Now().Add(time.Minute)})
+				_, claim, err := g.Acquire(t.Context(), idempotency.ClaimRequest{Keys: []string{"a", "b"}, Lease: time.Minute, WaitUntil: time.Now().Add(time.Minute)})
 				assert.NoError(t, err)
 				twins <- claim.State
 			}()
@@ -323,19 +323,19 @@ func TestAWorkRefusedAsCompletedIsSoThoughItsOtherKeysCannotBeMarkedYet(t *testi
 }
 
 func TestARefusalIsNotHeldUpByAStoreThatHangs(t *testing.T) {
-	for name, w := range map[string]idempotency.Work{
+	for name, w := range map[string]idempotency.ClaimRequest{
 		"released": {}, "kept in flight": {RefusedLease: time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			hang := fault{hangs: 5 * time.Second}
 			withFaults(t, always(on("release", "a", hang)), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
-				hold := acquire(t, g, "b")
+				lease := acquire(t, g, "b")
 				start := time.Now()
 				w := w
 				w.Keys, w.WaitUntil = []string{"a", "b"}, start.Add(3*time.Second)
 				require.Equal(t, idempotency.InFlight, refused(t, g, w).State)
 				require.Equal(t, 3250*time.Millisecond, time.Since(start), "what is left to do is done behind the caller's back")
-				require.NoError(t, hold.Complete(t.Context()))
+				require.NoError(t, lease.Complete(t.Context()))
 				store.change(nil)
 				require.NoError(t, g.Wait(t.Context()))
 				time.Sleep(time.Minute)
@@ -373,9 +373,9 @@ func TestNoGoroutineIsLeftBehind(t *testing.T) {
 		for range 50 {
 			_, _ = g.Do(t.Context(), "a", fail)
 			_, _ = g.Do(t.Context(), "b", succeed)
-			hold, _, _ := g.Acquire(t.Context(), idempotency.Work{Keys: []string{"c", "b"}, Lease: time.Minute, RefusedLease: time.Hour})
-			if hold != nil {
-				_ = hold.Release(t.Context())
+			lease, _, _ := g.Acquire(t.Context(), idempotency.ClaimRequest{Keys: []string{"c", "b"}, Lease: time.Minute, RefusedLease: time.Hour})
+			if lease != nil {
+				_ = lease.Release(t.Context())
 			}
 		}
 		require.NoError(t, g.Wait(t.Context()))

@@ -13,14 +13,14 @@ import (
 
 func TestAllKeysAreHeldAndCompletedTogether(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
-		hold := acquire(t, newGuard(t, store, nil), "a", "b", "c")
+		lease := acquire(t, newGuard(t, store, nil), "a", "b", "c")
 		for _, key := range []string{"a", "b", "c"} {
 			require.Equal(t, idempotency.InFlight, look(t, store, key))
 		}
-		claims, ok := idempotency.ClaimsFromContext(hold.Context(t.Context()))
+		claims, ok := idempotency.ClaimsFromContext(lease.Context(t.Context()))
 		require.True(t, ok)
 		require.Equal(t, []string{"a", "b", "c"}, claims.Keys)
-		require.NoError(t, hold.Complete(t.Context()))
+		require.NoError(t, lease.Complete(t.Context()))
 		for _, key := range []string{"a", "b", "c"} {
 			require.Equal(t, idempotency.Completed, look(t, store, key))
 		}
@@ -38,9 +38,9 @@ func TestAllKeysAreReleasedTogether(t *testing.T) {
 
 func TestAKeyThatIsNamedTwiceIsClaimedOnce(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
-		hold := acquire(t, newGuard(t, store, nil), "a", "b", "a", "b")
-		require.Equal(t, 1, hold.Attempt())
-		require.NoError(t, hold.Complete(t.Context()))
+		lease := acquire(t, newGuard(t, store, nil), "a", "b", "a", "b")
+		require.Equal(t, 1, lease.Attempt())
+		require.NoError(t, lease.Complete(t.Context()))
 		require.Equal(t, idempotency.Completed, look(t, store, "a"))
 	})
 }
@@ -49,7 +49,7 @@ func TestALaterKeyFoundCompletedCompletesThoseBeforeIt(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
 		require.NoError(t, acquire(t, g, "c").Complete(t.Context()))
-		claim := refused(t, g, idempotency.Work{Keys: []string{"a", "b", "c"}, RefusedLease: time.Hour})
+		claim := refused(t, g, idempotency.ClaimRequest{Keys: []string{"a", "b", "c"}, RefusedLease: time.Hour})
 		require.Equal(t, idempotency.Completed, claim.State)
 		require.Equal(t, idempotency.Completed, look(t, store, "a"))
 		require.Equal(t, idempotency.Completed, look(t, store, "b"))
@@ -58,13 +58,13 @@ func TestALaterKeyFoundCompletedCompletesThoseBeforeIt(t *testing.T) {
 
 func TestALaterKeyInFlightElsewhereReleasesThoseBeforeIt(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
-		hold := acquire(t, newGuard(t, store, nil), "c")
+		lease := acquire(t, newGuard(t, store, nil), "c")
 		g := newGuard(t, store, nil)
-		claim := refused(t, g, idempotency.Work{Keys: []string{"a", "b", "c"}})
+		claim := refused(t, g, idempotency.ClaimRequest{Keys: []string{"a", "b", "c"}})
 		require.Equal(t, idempotency.Claim{State: idempotency.InFlight, Remaining: time.Minute}, claim)
 		require.Equal(t, idempotency.Acquired, look(t, store, "a"))
 		require.Equal(t, idempotency.Acquired, look(t, store, "b"))
-		require.NoError(t, hold.Release(t.Context()))
+		require.NoError(t, lease.Release(t.Context()))
 		require.NoError(t, acquire(t, g, "a", "b", "c").Complete(t.Context()))
 	})
 }
@@ -72,18 +72,18 @@ func TestALaterKeyInFlightElsewhereReleasesThoseBeforeIt(t *testing.T) {
 func TestALaterKeyThatRunsHereIsWaitedForWhileThoseBeforeItAreHeld(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
-		hold := acquire(t, g, "b")
+		lease := acquire(t, g, "b")
 		done := make(chan idempotency.State)
 		go func() {
-			_, claim, err := g.Acquire(t.Context(), idempotency.Work{Keys: []string{"a", "b"}, Lease: time.Minute})
+			_, claim, err := g.Acquire(t.Context(), idempotency.ClaimRequest{Keys: []string{"a", "b"}, Lease: time.Minute})
 			assert.NoError(t, err)
 			done <- claim.State
 		}()
 		synctest.Wait()
 		require.Equal(t, idempotency.InFlight, look(t, store, "a"))
-		claim := refused(t, g, idempotency.Work{Keys: []string{"a"}})
+		claim := refused(t, g, idempotency.ClaimRequest{Keys: []string{"a"}})
 		require.Equal(t, idempotency.InFlight, claim.State)
-		require.NoError(t, hold.Complete(t.Context()))
+		require.NoError(t, lease.Complete(t.Context()))
 		require.Equal(t, idempotency.Completed, <-done)
 		require.Equal(t, idempotency.Completed, look(t, store, "a"))
 	})
@@ -92,30 +92,30 @@ func TestALaterKeyThatRunsHereIsWaitedForWhileThoseBeforeItAreHeld(t *testing.T)
 func TestALaterKeyIsNotWaitedForLongerThanTheOthersAreHeld(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
-		hold := acquire(t, g, "b")
+		lease := acquire(t, g, "b")
 		start := time.Now()
-		_, claim, err := g.Acquire(t.Context(), idempotency.Work{Keys: []string{"a", "b"}, Lease: 10 * time.Second})
+		_, claim, err := g.Acquire(t.Context(), idempotency.ClaimRequest{Keys: []string{"a", "b"}, Lease: 10 * time.Second})
 		require.NoError(t, err)
 		require.Equal(t, idempotency.InFlight, claim.State)
 		require.Equal(t, 10*time.Second, time.Since(start))
-		require.NoError(t, hold.Complete(t.Context()))
+		require.NoError(t, lease.Complete(t.Context()))
 	})
 }
 
 func TestTwinsOfAWorkThatWasRefusedAsCompletedLearnThat(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
-		hold := acquire(t, g, "b")
+		lease := acquire(t, g, "b")
 		states := make(chan idempotency.State, 2)
 		for range 2 {
 			go func() {
-				_, claim, err := g.Acquire(t.Context(), idempotency.Work{Keys: []string{"a", "b"}, Lease: time.Minute})
+				_, claim, err := g.Acquire(t.Context(), idempotency.ClaimRequest{Keys: []string{"a", "b"}, Lease: time.Minute})
 				assert.NoError(t, err)
 				states <- claim.State
 			}()
 			synctest.Wait()
 		}
-		require.NoError(t, hold.Complete(t.Context()))
+		require.NoError(t, lease.Complete(t.Context()))
 		require.Equal(t, idempotency.Completed, <-states)
 		require.Equal(t, idempotency.Completed, <-states)
 	})
@@ -126,11 +126,11 @@ func TestWithARefusedLeaseTheKeysBeforeStayInFlightThatLong(t *testing.T) {
 		first := acquire(t, newGuard(t, store, nil), "b")
 		g := newGuard(t, store, nil)
 		start := time.Now()
-		claim := refused(t, g, idempotency.Work{Keys: []string{"a", "b"}, RefusedLease: time.Hour})
+		claim := refused(t, g, idempotency.ClaimRequest{Keys: []string{"a", "b"}, RefusedLease: time.Hour})
 		require.Equal(t, idempotency.InFlight, claim.State)
 		require.NoError(t, first.Release(t.Context()))
 
-		claim = refused(t, g, idempotency.Work{Keys: []string{"a", "c"}, RefusedLease: time.Hour})
+		claim = refused(t, g, idempotency.ClaimRequest{Keys: []string{"a", "c"}, RefusedLease: time.Hour})
 		require.Equal(t, idempotency.InFlight, claim.State, "the same bytes under another name")
 		require.NoError(t, acquire(t, g, "b").Release(t.Context()), "the name itself is free")
 		time.Sleep(time.Hour - time.Since(start) - 1)
@@ -149,14 +149,14 @@ func TestARefusedLeaseOutlastsAReleaseThatComesLate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := newFaultyStore(t, on("release", "a", f, 1))
-				hold := acquire(t, newGuard(t, store, nil), "b")
+				lease := acquire(t, newGuard(t, store, nil), "b")
 				g := newGuard(t, store, nil)
-				claim := refused(t, g, idempotency.Work{Keys: []string{"a", "b"}, RefusedLease: time.Hour})
+				claim := refused(t, g, idempotency.ClaimRequest{Keys: []string{"a", "b"}, RefusedLease: time.Hour})
 				require.Equal(t, idempotency.InFlight, claim.State)
 				require.NoError(t, g.Wait(t.Context()))
 				time.Sleep(30 * time.Minute)
 				require.Equal(t, idempotency.InFlight, store.look(t, "a"))
-				require.NoError(t, hold.Complete(t.Context()))
+				require.NoError(t, lease.Complete(t.Context()))
 			})
 		})
 	}
@@ -171,14 +171,14 @@ func TestARefusedLeaseIsTriedAgainWhenTheStoreDoesNotGrantIt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := newFaultyStore(t, on("claim", "a", f, 2))
-				hold := acquire(t, newGuard(t, store, nil), "b")
+				lease := acquire(t, newGuard(t, store, nil), "b")
 				g := newGuard(t, store, nil)
-				claim := refused(t, g, idempotency.Work{Keys: []string{"a", "b"}, RefusedLease: time.Hour})
+				claim := refused(t, g, idempotency.ClaimRequest{Keys: []string{"a", "b"}, RefusedLease: time.Hour})
 				require.Equal(t, idempotency.InFlight, claim.State)
 				require.NoError(t, g.Wait(t.Context()))
 				time.Sleep(30 * time.Minute)
 				require.Equal(t, idempotency.InFlight, store.look(t, "a"))
-				require.NoError(t, hold.Complete(t.Context()))
+				require.NoError(t, lease.Complete(t.Context()))
 			})
 		})
 	}
@@ -187,10 +187,10 @@ func TestARefusedLeaseIsTriedAgainWhenTheStoreDoesNotGrantIt(t *testing.T) {
 func TestOneLostKeyDoesNotKeepTheOthersFromBeingCompleted(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
-		hold := acquire(t, g, "a", "b")
+		lease := acquire(t, g, "a", "b")
 		time.Sleep(2 * time.Minute)
 		thief := acquire(t, newGuard(t, store, nil), "a")
-		require.ErrorIs(t, hold.Complete(t.Context()), idempotency.ErrLeaseLost)
+		require.ErrorIs(t, lease.Complete(t.Context()), idempotency.ErrLeaseLost)
 		require.Equal(t, idempotency.Completed, look(t, store, "b"), "the work is done, whoever has the other key")
 		require.Equal(t, idempotency.InFlight, look(t, store, "a"))
 		require.NoError(t, thief.Release(t.Context()))
@@ -200,11 +200,11 @@ func TestOneLostKeyDoesNotKeepTheOthersFromBeingCompleted(t *testing.T) {
 func TestAKeyThatCanBeCompletedLaterIsTriedAgainBesideALostOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newFaultyStore(t, on("complete", "b", fault{err: errDown}, 1, 2))
-		hold := acquire(t, newGuard(t, store, nil), "a", "b", "c")
+		lease := acquire(t, newGuard(t, store, nil), "a", "b", "c")
 		require.NoError(t, store.Store.Release(t.Context(), "a", store.tokens["a"][0]))
-		require.ErrorIs(t, hold.Complete(t.Context()), errDown)
+		require.ErrorIs(t, lease.Complete(t.Context()), errDown)
 		require.Equal(t, idempotency.Completed, store.look(t, "c"))
-		require.ErrorIs(t, hold.Settled(), idempotency.ErrLeaseLost, "a was lost")
+		require.ErrorIs(t, lease.Settled(), idempotency.ErrLeaseLost, "a was lost")
 		require.Equal(t, idempotency.Completed, store.look(t, "b"))
 	})
 }
@@ -217,7 +217,7 @@ func TestReleasingTwiceDoesNotFreeWhatSomebodyElseRuns(t *testing.T) {
 		second := acquire(t, g, "a")
 		require.NoError(t, first.Release(t.Context()), "a mistake")
 		time.Sleep(2 * time.Minute) // past the lease, so that only the guard itself keeps twins out
-		claim := refused(t, g, idempotency.Work{Keys: []string{"a"}})
+		claim := refused(t, g, idempotency.ClaimRequest{Keys: []string{"a"}})
 		require.Equal(t, idempotency.InFlight, claim.State)
 		require.NoError(t, second.Complete(t.Context()))
 	})
@@ -226,10 +226,10 @@ func TestReleasingTwiceDoesNotFreeWhatSomebodyElseRuns(t *testing.T) {
 func TestAcquire_OtherTagIsReported(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
-		work := func(tag uint16) idempotency.Work {
-			return idempotency.Work{Keys: []string{"a", "b"}, Lease: time.Minute, Tag: tag}
+		work := func(tag uint16) idempotency.ClaimRequest {
+			return idempotency.ClaimRequest{Keys: []string{"a", "b"}, Lease: time.Minute, Tag: tag}
 		}
-		hold, _, err := g.Acquire(t.Context(), work(1))
+		lease, _, err := g.Acquire(t.Context(), work(1))
 		require.NoError(t, err)
 		require.False(t, refused(t, g, work(2)).OtherTag, "in flight")
 		waited := make(chan idempotency.Claim)
@@ -238,12 +238,12 @@ func TestAcquire_OtherTagIsReported(t *testing.T) {
 			waited <- claim
 		}()
 		synctest.Wait()
-		require.NoError(t, hold.Complete(t.Context()))
+		require.NoError(t, lease.Complete(t.Context()))
 		require.True(t, (<-waited).OtherTag, "it has waited for the other one")
-		hold, _, err = g.Acquire(t.Context(), idempotency.Work{Keys: []string{"c"}, Lease: time.Minute, Tag: 2})
+		lease, _, err = g.Acquire(t.Context(), idempotency.ClaimRequest{Keys: []string{"c"}, Lease: time.Minute, Tag: 2})
 		require.NoError(t, err)
-		require.NoError(t, hold.Complete(t.Context()))
-		require.True(t, refused(t, g, idempotency.Work{Keys: []string{"c"}, Tag: 1}).OtherTag)
+		require.NoError(t, lease.Complete(t.Context()))
+		require.True(t, refused(t, g, idempotency.ClaimRequest{Keys: []string{"c"}, Tag: 1}).OtherTag)
 		for _, g := range []*idempotency.Guard{g, newGuard(t, store, nil)} {
 			require.False(t, refused(t, g, work(1)).OtherTag)
 			require.True(t, refused(t, g, work(2)).OtherTag)
@@ -256,14 +256,14 @@ func TestAcquire_OtherTagIsReported(t *testing.T) {
 func TestAcquire_OtherTagOfUnmarkedWorkIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuard(t, newFaultyStore(t, during(10*time.Second, "complete", errDown)), nil)
-		work := func(tag uint16) idempotency.Work {
-			return idempotency.Work{Keys: []string{"a"}, Lease: time.Minute, Tag: tag}
+		work := func(tag uint16) idempotency.ClaimRequest {
+			return idempotency.ClaimRequest{Keys: []string{"a"}, Lease: time.Minute, Tag: tag}
 		}
-		hold, _, err := g.Acquire(t.Context(), work(1))
+		lease, _, err := g.Acquire(t.Context(), work(1))
 		require.NoError(t, err)
-		require.ErrorIs(t, hold.Complete(t.Context()), errDown)
+		require.ErrorIs(t, lease.Complete(t.Context()), errDown)
 		require.Equal(t, idempotency.Claim{State: idempotency.Completed}, refused(t, g, work(1)))
 		require.Equal(t, idempotency.Claim{State: idempotency.Completed, OtherTag: true}, refused(t, g, work(2)))
-		require.NoError(t, hold.Settled())
+		require.NoError(t, lease.Settled())
 	})
 }

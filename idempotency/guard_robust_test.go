@@ -35,8 +35,8 @@ func TestGuard_UnknownStateIsAnErrorOfTheStore(t *testing.T) {
 			right := idempotency.Claim{State: idempotency.Acquired, Attempt: 1}
 			store := &wrongStore{newMemory(t, nil), []idempotency.Claim{right, {State: wrong, Attempt: 1}}}
 			g := newGuard(t, store, nil)
-			hold, claim, err := g.Acquire(t.Context(), idempotency.Work{Keys: []string{"a", "b", "c"}, Lease: time.Minute})
-			require.Nil(t, hold)
+			lease, claim, err := g.Acquire(t.Context(), idempotency.ClaimRequest{Keys: []string{"a", "b", "c"}, Lease: time.Minute})
+			require.Nil(t, lease)
 			require.Equal(t, idempotency.Claim{}, claim)
 			require.EqualError(t, err, fmt.Sprintf("idempotency: the store: Claim returned the State %d, which is none of Acquired, InFlight and Completed", wrong))
 			require.NoError(t, g.Wait(t.Context()))
@@ -81,12 +81,12 @@ func TestGuard_LongLeasesDoNotOverflow(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := newFaultyStore(t, nil)
 				g := newGuard(t, store, &c.options)
-				hold, _, err := g.Acquire(t.Context(), idempotency.Work{Keys: []string{"a", "b", "c", "d"}, Lease: c.lease})
+				lease, _, err := g.Acquire(t.Context(), idempotency.ClaimRequest{Keys: []string{"a", "b", "c", "d"}, Lease: c.lease})
 				require.NoError(t, err)
 				for _, key := range []string{"a", "b", "c", "d"} {
 					require.Equal(t, idempotency.InFlight, store.look(t, key))
 				}
-				require.NoError(t, hold.Complete(t.Context()))
+				require.NoError(t, lease.Complete(t.Context()))
 				state, err := g.Do(t.Context(), "e", succeed)
 				require.NoError(t, err)
 				require.Equal(t, idempotency.Acquired, state)
@@ -99,11 +99,11 @@ func TestGuard_ClaimsTheKeysAfterARepeatedOne(t *testing.T) {
 	for _, keys := range [][]string{{"a", "a", "b"}, {"a", "b", "a", "c"}, {"a", "b", "b", "b", "c", "a", "d"}} {
 		inBubbles(t, func(t *testing.T, store idempotency.Store) {
 			g := newGuard(t, store, nil)
-			hold := acquire(t, g, keys...)
+			lease := acquire(t, g, keys...)
 			for _, key := range keys {
 				require.Equal(t, idempotency.InFlight, look(t, store, key), key)
 			}
-			require.NoError(t, hold.Release(t.Context()))
+			require.NoError(t, lease.Release(t.Context()))
 			require.NoError(t, acquire(t, g, keys...).Complete(t.Context()))
 			for _, key := range keys {
 				require.Equal(t, idempotency.Completed, look(t, store, key), key)
@@ -115,14 +115,14 @@ func TestGuard_ClaimsTheKeysAfterARepeatedOne(t *testing.T) {
 // Those who wait in this process must not learn that the work is done from a hold that has lost its lease: who has it now
 // may still fail.
 func TestHold_LostLeaseCompletesNothing(t *testing.T) {
-	for name, end := range map[string]func(*idempotency.Hold, context.Context) error{
-		"another runs it": nil, "another failed": (*idempotency.Hold).Release, "another completed it": (*idempotency.Hold).Complete,
+	for name, end := range map[string]func(*idempotency.Lease, context.Context) error{
+		"another runs it": nil, "another failed": (*idempotency.Lease).Release, "another completed it": (*idempotency.Lease).Complete,
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := newFaultyStore(t, nil)
 				g := newGuard(t, store, nil)
-				hold := acquire(t, g, "a")
+				lease := acquire(t, g, "a")
 				ran := false
 				waiting := doAside(t, g, t.Context(), "a", func(context.Context) error { ran = true; return nil })
 				time.Sleep(2 * time.Minute)
@@ -131,12 +131,12 @@ func TestHold_LostLeaseCompletesNothing(t *testing.T) {
 					require.NoError(t, end(other, t.Context()))
 				}
 				if name == "another completed it" {
-					require.ErrorIs(t, hold.Complete(t.Context()), idempotency.ErrLeaseLost)
+					require.ErrorIs(t, lease.Complete(t.Context()), idempotency.ErrLeaseLost)
 					require.Equal(t, idempotency.Completed, (<-waiting).state, "by the store")
 					require.Equal(t, 3, store.made("claim", "a"))
 					return
 				}
-				require.ErrorIs(t, hold.Complete(t.Context()), idempotency.ErrLeaseLost)
+				require.ErrorIs(t, lease.Complete(t.Context()), idempotency.ErrLeaseLost)
 				want := idempotency.Acquired
 				if end == nil {
 					want = idempotency.InFlight
@@ -222,7 +222,7 @@ func TestGuard_RetriesTakeTurns(t *testing.T) {
 				}
 			},
 			func(t *testing.T, g *idempotency.Guard, key string) {
-				_, _, err := g.Acquire(t.Context(), idempotency.Work{Keys: []string{key}, Lease: time.Hour})
+				_, _, err := g.Acquire(t.Context(), idempotency.ClaimRequest{Keys: []string{key}, Lease: time.Hour})
 				require.ErrorIs(t, err, errDown)
 			},
 			idempotency.Acquired,

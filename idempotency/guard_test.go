@@ -119,7 +119,7 @@ func TestTheWorksContextEndsAMarginBeforeTheLease(t *testing.T) {
 				start := time.Now()
 				_, err := newGuard(t, store, c.o).Do(t.Context(), "a", func(ctx context.Context) error {
 					other := newGuard(t, store, nil)
-					claim := refused(t, other, idempotency.Work{Keys: []string{"a"}})
+					claim := refused(t, other, idempotency.ClaimRequest{Keys: []string{"a"}})
 					require.Equal(t, idempotency.InFlight, claim.State)
 					require.Equal(t, c.lease, claim.Remaining)
 					<-ctx.Done()
@@ -166,9 +166,9 @@ func TestWhatTheCallerDoesWithItsKeysDoesNotChangeWhatIsHeld(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
 		keys := []string{"a", "b"}
-		hold := acquire(t, g, keys...)
+		lease := acquire(t, g, keys...)
 		keys[0], keys[1] = "x", "y"
-		require.NoError(t, hold.Complete(t.Context()))
+		require.NoError(t, lease.Complete(t.Context()))
 		require.Equal(t, idempotency.Completed, look(t, store, "a"))
 		require.Equal(t, idempotency.Completed, look(t, store, "b"))
 		require.Equal(t, idempotency.Acquired, look(t, store, "x"))
@@ -179,13 +179,13 @@ func TestAttemptsAreCountedOverReleases(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
 		for n := 1; n <= 3; n++ {
-			hold := acquire(t, g, "a")
-			require.Equal(t, n, hold.Attempt())
-			require.NoError(t, hold.Release(t.Context()))
+			lease := acquire(t, g, "a")
+			require.Equal(t, n, lease.Attempt())
+			require.NoError(t, lease.Release(t.Context()))
 		}
-		hold := acquire(t, g, "b", "a", "c")
-		require.Equal(t, 4, hold.Attempt(), "the highest of the keys")
-		require.NoError(t, hold.Release(t.Context()))
+		lease := acquire(t, g, "b", "a", "c")
+		require.Equal(t, 4, lease.Attempt(), "the highest of the keys")
+		require.NoError(t, lease.Release(t.Context()))
 	})
 }
 
@@ -193,15 +193,15 @@ func TestTheLeaseOfAHoldNeverEndsLaterThanTheStoresOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newFaultyStore(t, func(call) fault { return fault{hangs: 900 * time.Millisecond} })
 		start := time.Now()
-		hold := acquire(t, newGuard(t, store, nil), "a", "b", "c")
+		lease := acquire(t, newGuard(t, store, nil), "a", "b", "c")
 		store.change(nil)
-		require.Equal(t, start.Add(time.Minute), hold.Until())
-		time.Sleep(time.Until(hold.Until()) - 1)
+		require.Equal(t, start.Add(time.Minute), lease.Until())
+		time.Sleep(time.Until(lease.Until()) - 1)
 		for _, key := range []string{"a", "b", "c"} {
 			require.Equal(t, idempotency.InFlight, store.look(t, key))
 		}
-		require.NoError(t, hold.Complete(t.Context()))
-		require.NoError(t, hold.Settled(), "nothing was left to settle")
+		require.NoError(t, lease.Complete(t.Context()))
+		require.NoError(t, lease.Settled(), "nothing was left to settle")
 	})
 }
 
@@ -267,7 +267,7 @@ func TestAFullStoreIsToldFromOneThatIsDown(t *testing.T) {
 
 		store := newMemory(t, &idempotency.MemoryOptions{MaxKeys: 1})
 		g = newGuard(t, store, nil)
-		_, _, err = g.Acquire(t.Context(), idempotency.Work{Keys: []string{"a", "b"}, Lease: time.Minute})
+		_, _, err = g.Acquire(t.Context(), idempotency.ClaimRequest{Keys: []string{"a", "b"}, Lease: time.Minute})
 		require.ErrorIs(t, err, idempotency.ErrFull)
 		require.Equal(t, idempotency.Acquired, look(t, store, "a"), "which had been taken before there was no room")
 	})

@@ -120,15 +120,15 @@ func TestTheContextEndsTheWaiting(t *testing.T) {
 func TestWaitUntilEndsTheWaiting(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
-		hold := acquire(t, g, "a")
+		lease := acquire(t, g, "a")
 		start := time.Now()
-		claim := refused(t, g, idempotency.Work{Keys: []string{"a"}, WaitUntil: start.Add(3 * time.Second)})
+		claim := refused(t, g, idempotency.ClaimRequest{Keys: []string{"a"}, WaitUntil: start.Add(3 * time.Second)})
 		require.Equal(t, idempotency.InFlight, claim.State)
 		require.Equal(t, 3*time.Second, time.Since(start))
-		claim = refused(t, g, idempotency.Work{Keys: []string{"a"}, WaitUntil: start})
+		claim = refused(t, g, idempotency.ClaimRequest{Keys: []string{"a"}, WaitUntil: start})
 		require.Equal(t, idempotency.InFlight, claim.State, "a time that has passed")
 		require.Equal(t, 3*time.Second, time.Since(start))
-		require.NoError(t, hold.Complete(t.Context()))
+		require.NoError(t, lease.Complete(t.Context()))
 	})
 }
 
@@ -137,7 +137,7 @@ func TestWaitUntilEndsTheWaitingForTheStore(t *testing.T) {
 		store := newFaultyStore(t, on("claim", "a", fault{hangs: time.Minute}))
 		g := newGuard(t, store, nil)
 		start := time.Now()
-		_, _, err := g.Acquire(t.Context(), idempotency.Work{
+		_, _, err := g.Acquire(t.Context(), idempotency.ClaimRequest{
 			Keys: []string{"a"}, Lease: time.Minute, WaitUntil: start.Add(300 * time.Millisecond),
 		})
 		require.ErrorIs(t, err, context.DeadlineExceeded)
@@ -150,7 +150,7 @@ func TestNobodyWaitsForWorkOfAnotherProcess(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		first := doAside(t, newGuard(t, store, nil), t.Context(), "a", lasting(5*time.Second, nil))
 		start := time.Now()
-		claim := refused(t, newGuard(t, store, nil), idempotency.Work{Keys: []string{"a"}, WaitUntil: start.Add(time.Hour)})
+		claim := refused(t, newGuard(t, store, nil), idempotency.ClaimRequest{Keys: []string{"a"}, WaitUntil: start.Add(time.Hour)})
 		require.Equal(t, idempotency.Claim{State: idempotency.InFlight, Remaining: idempotency.DefaultLease}, claim)
 		require.Zero(t, time.Since(start))
 		<-first
@@ -162,7 +162,7 @@ func TestInOneProcessAKeyNeverRunsTwiceAtOnceEvenPastItsLease(t *testing.T) {
 		g := newGuard(t, store, nil)
 		first := doAside(t, g, t.Context(), "a", lasting(time.Hour, nil)) // deaf to its context
 		time.Sleep(2 * idempotency.DefaultLease)
-		claim := refused(t, g, idempotency.Work{Keys: []string{"a"}})
+		claim := refused(t, g, idempotency.ClaimRequest{Keys: []string{"a"}})
 		require.Equal(t, idempotency.InFlight, claim.State)
 		require.Equal(t, outcome{idempotency.Acquired, nil, time.Hour}, <-first, "and completes, as nobody took it")
 		require.Equal(t, idempotency.Completed, look(t, store, "a"))
@@ -187,7 +187,7 @@ func TestAfterTheLeaseAnotherProcessRunsAndExactlyOneCompletes(t *testing.T) {
 				first := doAside(t, newGuard(t, store, nil), t.Context(), "a", lasting(time.Minute, nil))
 				second := newGuard(t, store, nil)
 				time.Sleep(idempotency.DefaultLease - 1)
-				require.Equal(t, idempotency.InFlight, refused(t, second, idempotency.Work{Keys: []string{"a"}}).State)
+				require.Equal(t, idempotency.InFlight, refused(t, second, idempotency.ClaimRequest{Keys: []string{"a"}}).State)
 				time.Sleep(1)
 				got := doAside(t, second, t.Context(), "a", lasting(c.second, c.secondErr))
 				require.ErrorIs(t, (<-got).err, c.secondFirst)
@@ -204,9 +204,9 @@ func TestAfterTheLeaseAnotherProcessRunsAndExactlyOneCompletes(t *testing.T) {
 
 func TestAProcessThatCompletesAfterItsLeaseIsAcceptedIfNobodyTookTheKey(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
-		hold := acquire(t, newGuard(t, store, nil), "a")
+		lease := acquire(t, newGuard(t, store, nil), "a")
 		time.Sleep(2 * time.Minute)
-		require.NoError(t, hold.Complete(t.Context()))
+		require.NoError(t, lease.Complete(t.Context()))
 		require.Equal(t, idempotency.Completed, look(t, store, "a"))
 	})
 }
@@ -222,16 +222,16 @@ func TestWorksWithTheSameKeysInOppositeOrdersWaitNoLongerThanTheyMay(t *testing.
 			order := []string{keys[n%3], keys[(n+1)%3], keys[(n+2)%3]}
 			works.Go(func() {
 				for ctx.Err() == nil {
-					hold, claim, err := g.Acquire(ctx, idempotency.Work{
+					lease, claim, err := g.Acquire(ctx, idempotency.ClaimRequest{
 						Keys: order, Lease: time.Minute, WaitUntil: time.Now().Add(time.Duration(n+1) * 100 * time.Millisecond),
 					})
 					require.NoError(t, err)
 					if claim.State == idempotency.Completed {
 						return
 					}
-					if hold != nil {
+					if lease != nil {
 						time.Sleep(time.Second)
-						require.NoError(t, hold.Complete(ctx))
+						require.NoError(t, lease.Complete(ctx))
 						return
 					}
 					time.Sleep(time.Duration(n) * 10 * time.Millisecond)
@@ -254,16 +254,16 @@ func TestADeadlockOfWorksThatMayWaitForEverEndsWithAContext(t *testing.T) {
 		defer cancel()
 		var works sync.WaitGroup
 		works.Go(func() {
-			hold, claim, err := g.Acquire(ctx, idempotency.Work{Keys: []string{"a", "b"}, Lease: time.Hour})
+			lease, claim, err := g.Acquire(ctx, idempotency.ClaimRequest{Keys: []string{"a", "b"}, Lease: time.Hour})
 			require.NoError(t, err)
-			require.Nil(t, hold)
+			require.Nil(t, lease)
 			require.Equal(t, idempotency.InFlight, claim.State)
 		})
 		works.Go(func() {
-			hold, _, err := g.Acquire(t.Context(), idempotency.Work{Keys: []string{"b", "a"}, Lease: time.Hour})
+			lease, _, err := g.Acquire(t.Context(), idempotency.ClaimRequest{Keys: []string{"b", "a"}, Lease: time.Hour})
 			require.NoError(t, err)
 			require.Error(t, ctx.Err(), "not before the other gave up")
-			require.NoError(t, hold.Complete(t.Context()))
+			require.NoError(t, lease.Complete(t.Context()))
 		})
 		works.Wait()
 	})

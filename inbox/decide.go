@@ -44,22 +44,17 @@ type rule struct {
 // rules is the one place that says so, for every engine. What is not listed has never come from Redeliver: it is
 // tried again and counted, so that it neither gets lost nor goes round for ever.
 var rules = map[webhook.Outcome]rule{
-	webhook.Handled:   {Finish, true},
+	webhook.Handled:   {Finish, true}, // also if completing failed: the callback has run, and must not run again
 	webhook.Ignored:   {Finish, true},
 	webhook.Duplicate: {Finish, false},
-	webhook.Unmarked:  {Finish, true}, // the callback succeeded: running it again is the one thing that must not happen
 
 	webhook.DeadLettered: {Bury, true}, // Permanent, or a body that does not fit its type
-	webhook.Malformed:    {Bury, true},
+	webhook.Rejected:     {Bury, true},
 
-	webhook.Failed:     {Again, true},
-	webhook.RetryLater: {Again, true},
-	webhook.Panicked:   {Again, true},
+	webhook.Failed: {Again, true},
 
-	webhook.InFlight:     {Again, false}, // somebody else runs it
-	webhook.Unavailable:  {Again, false}, // the store, not the callback
-	webhook.Overloaded:   {Again, false},
-	webhook.ShuttingDown: {Again, false},
+	webhook.InFlight:    {Again, false}, // another process runs it
+	webhook.Unavailable: {Again, false}, // the store, or a handler that is shut down: not the callback
 
 	webhook.Unhandled: {Shelve, false},
 }
@@ -87,7 +82,7 @@ func (p *Policy) decide(ctx context.Context, result *webhook.Result, tried int, 
 	switch {
 	case r.counted && tried >= p.MaxAttempts:
 		d.Verdict = Bury
-	case cancelled || result.Outcome == webhook.ShuttingDown:
+	case cancelled || result.Reason == webhook.ReasonShuttingDown:
 		// For the next process, at once.
 	case result.Outcome == webhook.InFlight:
 		// What is left of a twin's lease is the longest that it can take; most callbacks are shorter.

@@ -41,38 +41,49 @@ func decided(t *testing.T, n int, result webhook.Result) (d inbox.Decision) {
 	return d
 }
 
-// outcomes are all that Redeliver can return, and what becomes of the delivery.
-var outcomes = map[webhook.Outcome]struct {
+// outcomes are all that Redeliver can return, with a reason where it matters, and what becomes of the delivery.
+var outcomes = map[ending]struct {
 	verdict inbox.Verdict
 	counted bool
 }{
-	webhook.Handled:      {inbox.Finish, true},
-	webhook.Ignored:      {inbox.Finish, true},
-	webhook.Unmarked:     {inbox.Finish, true},
-	webhook.Duplicate:    {inbox.Finish, false},
-	webhook.DeadLettered: {inbox.Bury, true},
-	webhook.Malformed:    {inbox.Bury, true},
-	webhook.Failed:       {inbox.Again, true},
-	webhook.RetryLater:   {inbox.Again, true},
-	webhook.Panicked:     {inbox.Again, true},
-	webhook.InFlight:     {inbox.Again, false},
-	webhook.Unavailable:  {inbox.Again, false},
-	webhook.Overloaded:   {inbox.Again, false},
-	webhook.ShuttingDown: {inbox.Again, false},
-	webhook.Unhandled:    {inbox.Shelve, false},
-	"never heard of":     {inbox.Again, true},
+	{webhook.Handled, ""}:                             {inbox.Finish, true},
+	{webhook.Handled, webhook.ReasonStore}:            {inbox.Finish, true},
+	{webhook.Handled, webhook.ReasonLeaseLost}:        {inbox.Finish, true},
+	{webhook.Ignored, ""}:                             {inbox.Finish, true},
+	{webhook.Ignored, webhook.ReasonStore}:            {inbox.Finish, true},
+	{webhook.Duplicate, ""}:                           {inbox.Finish, false},
+	{webhook.DeadLettered, webhook.ReasonPermanent}:   {inbox.Bury, true},
+	{webhook.DeadLettered, webhook.ReasonUndecodable}: {inbox.Bury, true},
+	{webhook.Rejected, webhook.ReasonNoObject}:        {inbox.Bury, true},
+	{webhook.Failed, ""}:                              {inbox.Again, true},
+	{webhook.Failed, webhook.ReasonRetryAfter}:        {inbox.Again, true},
+	{webhook.Failed, webhook.ReasonPanic}:             {inbox.Again, true},
+	{webhook.InFlight, ""}:                            {inbox.Again, false},
+	{webhook.Unavailable, webhook.ReasonStore}:        {inbox.Again, false},
+	{webhook.Unavailable, webhook.ReasonRunning}:      {inbox.Again, false},
+	{webhook.Unavailable, webhook.ReasonShuttingDown}: {inbox.Again, false},
+	{webhook.Unhandled, webhook.ReasonNoCallback}:     {inbox.Shelve, false},
+	{"never heard of", ""}:                            {inbox.Again, true},
 }
 
+// An ending is how the processing of a delivery ended.
+type ending struct {
+	outcome webhook.Outcome
+	reason  webhook.Reason
+}
+
+func (e ending) String() string { return string(e.outcome) + " " + string(e.reason) }
+
 func TestEachOutcomeHasItsVerdictAndCountsOrDoesNot(t *testing.T) {
-	for outcome, want := range outcomes {
-		t.Run(string(outcome), func(t *testing.T) {
-			d := decided(t, 3, webhook.Result{Outcome: outcome, Reason: webhook.ReasonStore, Err: errCallback})
+	for ended, want := range outcomes {
+		t.Run(ended.String(), func(t *testing.T) {
+			d := decided(t, 3, webhook.Result{Outcome: ended.outcome, Reason: ended.reason, Err: errCallback})
 			require.Equal(t, want.verdict, d.Verdict)
 			require.Equal(t, want.counted, d.Attempt.Counted)
 			switch {
-			case want.verdict != inbox.Again, outcome == webhook.ShuttingDown:
+			case want.verdict != inbox.Again, ended.reason == webhook.ReasonShuttingDown:
 				require.Zero(t, d.After)
-			case outcome == webhook.InFlight:
+			case ended.outcome == webhook.InFlight:
 				require.Equal(t, time.Minute, d.After, "the first backoff")
 			default:
 				require.Equal(t, 3*time.Minute, d.After, "the backoff after the third failure")
@@ -82,10 +93,10 @@ func TestEachOutcomeHasItsVerdictAndCountsOrDoesNot(t *testing.T) {
 }
 
 func TestOnlyAnAttemptThatCountsCanBeTheLast(t *testing.T) {
-	for outcome, want := range outcomes {
-		t.Run(string(outcome), func(t *testing.T) {
+	for ended, want := range outcomes {
+		t.Run(ended.String(), func(t *testing.T) {
 			for n := 5; n <= 6; n++ {
-				d := decided(t, n, webhook.Result{Outcome: outcome, RetryAfter: time.Hour})
+				d := decided(t, n, webhook.Result{Outcome: ended.outcome, Reason: ended.reason, RetryAfter: time.Hour})
 				require.Equal(t, want.counted, d.Attempt.Counted)
 				if want.verdict == inbox.Again && want.counted {
 					require.Equal(t, inbox.Bury, d.Verdict)
@@ -100,12 +111,14 @@ func TestOnlyAnAttemptThatCountsCanBeTheLast(t *testing.T) {
 }
 
 func TestHowLongAResultWantsToWaitGoesBeforeTheBackoff(t *testing.T) {
-	for _, outcome := range []webhook.Outcome{webhook.RetryLater, webhook.Unavailable, webhook.Overloaded} {
+	for _, ended := range []ending{
+		{webhook.Failed, webhook.ReasonRetryAfter}, {webhook.Unavailable, webhook.ReasonStore}, {webhook.Unavailable, webhook.ReasonRunning},
+	} {
 		for _, after := range []time.Duration{1, 1500 * time.Millisecond, time.Hour + 1, 72 * time.Hour, math.MaxInt64} {
-			require.Equal(t, after, decided(t, 1, webhook.Result{Outcome: outcome, RetryAfter: after}).After)
+			require.Equal(t, after, decided(t, 1, webhook.Result{Outcome: ended.outcome, Reason: ended.reason, RetryAfter: after}).After)
 		}
 		for _, after := range []time.Duration{0, -time.Second} {
-			require.Equal(t, time.Minute, decided(t, 1, webhook.Result{Outcome: outcome, RetryAfter: after}).After)
+			require.Equal(t, time.Minute, decided(t, 1, webhook.Result{Outcome: ended.outcome, Reason: ended.reason, RetryAfter: after}).After)
 		}
 	}
 }
@@ -133,16 +146,16 @@ func TestACallbackThatMissesADeadlineOfItsOwnHasFailed(t *testing.T) {
 }
 
 func TestWhatAShutdownRefusedIsForTheNextProcessAtOnce(t *testing.T) {
-	d := decided(t, 5, webhook.Result{Outcome: webhook.ShuttingDown, RetryAfter: 5 * time.Second})
+	d := decided(t, 5, webhook.Result{Outcome: webhook.Unavailable, Reason: webhook.ReasonShuttingDown, RetryAfter: 5 * time.Second})
 	require.Equal(t, inbox.Again, d.Verdict)
 	require.False(t, d.Attempt.Counted)
 	require.Zero(t, d.After)
 }
 
 func TestWhatTheRunCancelledIsForTheNextProcessAndDoesNotCount(t *testing.T) {
-	for outcome, want := range outcomes {
-		t.Run(string(outcome), func(t *testing.T) {
-			dispatcher, _ := newDispatcher(t, inbox.Policy{MaxAttempts: 1}, acme(returns(webhook.Result{Outcome: outcome, RetryAfter: time.Hour})))
+	for ended, want := range outcomes {
+		t.Run(ended.String(), func(t *testing.T) {
+			dispatcher, _ := newDispatcher(t, inbox.Policy{MaxAttempts: 1}, acme(returns(webhook.Result{Outcome: ended.outcome, Reason: ended.reason, RetryAfter: time.Hour})))
 			ended, cancel := context.WithCancel(t.Context())
 			cancel()
 			d := dispatcher.Dispatch(ended, delivery("a"), 1)
@@ -157,7 +170,7 @@ func TestAPanicOfAHookIsAnAttempt(t *testing.T) {
 	dispatcher, _ := newDispatcher(t, inbox.Policy{}, acme(func(context.Context, *webhook.Delivery) webhook.Result { panic("boom") }))
 	d := dispatcher.Dispatch(t.Context(), delivery("a"), 2)
 	require.Equal(t, inbox.Again, d.Verdict)
-	require.Equal(t, webhook.Panicked, d.Attempt.Outcome)
+	require.Equal(t, webhook.ReasonPanic, d.Attempt.Reason)
 	require.True(t, d.Attempt.Counted)
 	require.Contains(t, d.Attempt.Error, "boom")
 	require.Equal(t, 2*time.Minute, d.After)

@@ -128,7 +128,7 @@ func (d *Dispatcher) Dispatch(ctx context.Context, delivery *webhook.Delivery, t
 	if hook := d.hook(delivery.Vendor, delivery.Endpoint); hook != nil {
 		result = redeliver(ctx, hook, delivery)
 	} else if d.isRemoved(delivery.Vendor, delivery.Endpoint) {
-		result = webhook.Result{Outcome: webhook.ShuttingDown, Err: errRemoved} // after its slot was reserved
+		result = webhook.Result{Outcome: webhook.Unavailable, Reason: webhook.ReasonShuttingDown, Err: errRemoved} // after its slot was reserved
 	}
 	decision := d.policy.decide(ctx, &result, tried, began)
 	if decision.Verdict == Shelve {
@@ -141,7 +141,7 @@ func (d *Dispatcher) Dispatch(ctx context.Context, delivery *webhook.Delivery, t
 func redeliver(ctx context.Context, hook Hook, delivery *webhook.Delivery) (result webhook.Result) {
 	defer func() {
 		if p := recover(); p != nil {
-			result = webhook.Result{Outcome: webhook.Panicked, Err: &webhook.PanicError{Value: p, Stack: debug.Stack()}}
+			result = webhook.Result{Outcome: webhook.Failed, Reason: webhook.ReasonPanic, Err: &webhook.PanicError{Value: p, Stack: debug.Stack()}}
 		}
 	}()
 	return hook.Redeliver(ctx, delivery)

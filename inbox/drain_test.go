@@ -114,7 +114,7 @@ func TestAPanicOfAHookLeavesNothingBehind(t *testing.T) {
 			var got inbox.Decision
 			begin(t, d, delivery("a"), func(decision inbox.Decision) { got = decision })
 			<-d.Freed()
-			require.Equal(t, webhook.Panicked, got.Attempt.Outcome)
+			require.Equal(t, webhook.ReasonPanic, got.Attempt.Reason)
 		}
 		require.NoError(t, d.Drain())
 	})

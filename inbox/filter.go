@@ -2,11 +2,12 @@ package inbox
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
-// ErrNotFound is returned when a [Filter] names an entry by its ID and there is none, or it is not dead.
-var ErrNotFound = errors.New("inbox: no such dead letter")
+// ErrNotFound is returned when a [Filter] names an entry by its ID and there is none, or it is not in the filter's state.
+var ErrNotFound = errors.New("inbox: no such entry")
 
 // ErrPurged is returned when an entry is to be run whose body has been purged.
 var ErrPurged = errors.New("the body has been purged")
@@ -16,6 +17,10 @@ var ErrEmptyFilter = errors.New("inbox: an empty Filter selects nothing; set All
 
 // A Filter selects dead letters: those for which all that is set holds. An empty one selects nothing; see All.
 type Filter struct {
+	// State selects dead letters if it is empty or [Dead], and deliveries whose type has no callback if it is [Waiting].
+	// Other states are an error.
+	State State
+
 	// ID selects one. The other fields narrow it down further.
 	ID string
 
@@ -29,8 +34,13 @@ type Filter struct {
 	All bool
 }
 
-// Check returns [ErrEmptyFilter] if the filter says nothing. Engines call it.
+// Check returns [ErrEmptyFilter] if the filter says nothing but a state, and an error if that is not one of State's. Engines
+// call it.
 func (f Filter) Check() error {
+	if f.State != "" && f.State != Dead && f.State != Waiting {
+		return fmt.Errorf("inbox: Filter.State (%q) must be empty, %q or %q", f.State, Dead, Waiting)
+	}
+	f.State = ""
 	if f.From.IsZero() && f.Until.IsZero() {
 		f.From, f.Until = time.Time{}, time.Time{} // wherever they are
 	}

@@ -41,7 +41,8 @@ type Inbox interface {
 	Shutdown(ctx context.Context) error
 
 	// Dead goes through the dead letters that the filter selects, the longest dead first. Here and below, a filter that
-	// says nothing is [ErrEmptyFilter], and one whose ID is not that of a dead letter that it selects, [ErrNotFound].
+	// says nothing is [ErrEmptyFilter], and one whose ID is not that of a dead letter that it selects, [ErrNotFound];
+	// with [Filter.State], deliveries that wait for a callback take the place of dead letters.
 	Dead(ctx context.Context, f Filter) iter.Seq2[Entry, error]
 
 	// Retry has dead letters run again, with all attempts before them, and returns how many there were. Whatever made

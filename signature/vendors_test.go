@@ -8,14 +8,14 @@ import (
 	"github.com/aihooks/aihooks-go/convosphere"
 	"github.com/aihooks/aihooks-go/greenflash"
 	"github.com/aihooks/aihooks-go/signature"
-	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 	"github.com/aihooks/aihooks-go/workflux"
 )
 
 // The package knows no vendor; this test alone does, so that the vectors are about the schemes that are in use.
 func TestTheVectorsHaveTheSchemesOfTheVendors(t *testing.T) {
-	profiles := make(map[string]webhook.Profile)
-	for _, p := range []webhook.Profile{greenflash.Profile(), convosphere.Profile(), workflux.Profile()} {
+	profiles := make(map[string]vendors.Profile)
+	for _, p := range []vendors.Profile{greenflash.Profile(), convosphere.Profile(), workflux.Profile()} {
 		profiles[p.Name] = p
 	}
 	for _, file := range vectorFiles(t) {

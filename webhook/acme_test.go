@@ -18,6 +18,7 @@ import (
 	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
@@ -28,24 +29,24 @@ type Ping struct {
 	N             int `json:"n"`
 }
 
-var ping = webhook.NewKind[Ping]("ping")
+var ping = webhook.NewEventType[Ping]("ping")
 
-func acme() webhook.Profile {
-	return webhook.Profile{
+func acme() vendors.Profile {
+	return vendors.Profile{
 		Name:   "acme",
 		Scheme: &signature.Scheme{Header: "X-Acme-Signature", Forms: []signature.Form{{Name: "body"}}},
-		Envelope: webhook.EnvelopeNames{
+		Envelope: vendors.EnvelopeNames{
 			Type: []string{"type"}, ID: []string{"id"}, Time: []string{"time"}, Data: []string{"data"},
 		},
-		Identify:         webhook.ByEventID,
+		DedupKeys:        vendors.ByEventID,
 		Window:           time.Hour,
-		AnswerWithin:     5 * time.Second,
-		Horizon:          30 * time.Minute,
+		RespondWithin:    5 * time.Second,
+		RetryWindow:      30 * time.Minute,
 		Attempts:         3,
 		ShortestPause:    time.Minute,
-		LastAge:          20 * time.Minute,
+		GiveUpAfter:      20 * time.Minute,
 		DisablesEndpoint: true,
-		Events:           []webhook.EventType{ping, webhook.NewKind[Ping]("pong")},
+		Events:           []vendors.EventType{ping, webhook.NewEventType[Ping]("pong")},
 	}
 }
 
@@ -53,7 +54,7 @@ const acmeSecret = "acme-secret-that-must-not-show"
 
 // A receiver is a handler for Acme, and what can be seen of it from outside.
 type receiver struct {
-	*webhook.SignedHandler
+	*webhook.Handler
 	t        testing.TB
 	sender   *webhooktest.Sender
 	store    idempotency.Store
@@ -64,10 +65,10 @@ type receiver struct {
 	log      logtest.Book
 }
 
-func newReceiver(t testing.TB, o webhook.Options, change ...func(*webhook.Profile, *webhook.Endpoint)) *receiver {
+func newReceiver(t testing.TB, o webhook.Options, change ...func(*vendors.Profile, *vendors.HandlerConfig)) *receiver {
 	t.Helper()
 	r := &receiver{t: t}
-	p, e := acme(), webhook.Endpoint{}
+	p, e := acme(), vendors.HandlerConfig{Keys: []signature.Key{signature.NewKey("default", acmeSecret)}}
 	for _, f := range change {
 		f(&p, &e)
 	}
@@ -87,15 +88,15 @@ func newReceiver(t testing.TB, o webhook.Options, change ...func(*webhook.Profil
 			observer(ctx, obs)
 		}
 	}
-	h, err := webhook.NewSigned(p, e, []signature.Key{signature.NewKey("default", acmeSecret)}, &o)
+	h, err := webhook.NewHandler(p, e, &o)
 	require.NoError(t, err)
-	r.SignedHandler = h
+	r.Handler = h
 	r.sender = senderTo(t, p, r)
 	return r
 }
 
 // senderTo returns Acme, which delivers to h.
-func senderTo(t testing.TB, p webhook.Profile, h http.Handler) *webhooktest.Sender {
+func senderTo(t testing.TB, p vendors.Profile, h http.Handler) *webhooktest.Sender {
 	t.Helper()
 	v := webhooktest.Vendor{Profile: p}
 	return v.NewSender(t, h, acmeSecret).WithPath("/")

@@ -11,14 +11,15 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // byContent makes Acme a vendor without ids, as WorkFlux is.
-func byContent(p *webhook.Profile, _ *webhook.Endpoint) { p.Identify = webhook.ByContent }
+func byContent(p *vendors.Profile, _ *vendors.HandlerConfig) { p.DedupKeys = vendors.ByContent }
 
 func TestAttempts_BurstIsOneAttempt(t *testing.T) {
-	for name, change := range map[string]func(*webhook.Profile, *webhook.Endpoint){
-		"named by id":      func(*webhook.Profile, *webhook.Endpoint) {},
+	for name, change := range map[string]func(*vendors.Profile, *vendors.HandlerConfig){
+		"named by id":      func(*vendors.Profile, *vendors.HandlerConfig) {},
 		"named by content": byContent,
 	} {
 		for _, o := range []webhook.Options{{}, {DeadLetter: nowhere(t)}} {
@@ -56,7 +57,7 @@ func TestAttempts_ProxyCopiesAreNotCounted(t *testing.T) {
 			ping.On(r.Handler, returns(errCallback))
 			if attempt == 3 {
 				result := r.process(b)
-				require.Equal(t, webhook.Abandoned, result.Outcome)
+				require.Equal(t, webhook.Dropped, result.Outcome)
 				require.Equal(t, 7, result.Delivery.Attempt, "the runs are counted as before")
 				break
 			}
@@ -78,14 +79,15 @@ func TestAttempts_SlowFailuresAreCounted(t *testing.T) {
 			return errCallback
 		})
 		b, start := body("a"), time.Now()
-		want := []webhook.Outcome{webhook.Overrun, webhook.Overrun, webhook.Entrusted}
+		want := []webhook.Outcome{overrun, overrun, overrunLast}
 		for i, outcome := range want {
 			time.Sleep(time.Until(start.Add(time.Duration(i) * time.Minute)))
-			require.Equal(t, outcome, r.process(b).Outcome, "attempt %d", i+1)
+			result := r.process(b)
+			require.Equal(t, outcome, as(outcome, result.Outcome, result.Reason), "attempt %d", i+1)
 		}
 		time.Sleep(time.Minute)
 		seen := r.observations()
-		require.Equal(t, webhook.Abandoned, seen[len(seen)-1].Outcome)
+		require.Equal(t, webhook.Dropped, seen[len(seen)-1].Outcome)
 	})
 }
 
@@ -93,7 +95,7 @@ func TestAttempts_YoungContentIsNeverLast(t *testing.T) {
 	for _, parks := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			var o webhook.Options
-			last := webhook.Abandoned
+			last := webhook.Dropped
 			if parks {
 				o.DeadLetter = func(context.Context, *webhook.Delivery, error) error { return nil }
 				last = webhook.DeadLettered
@@ -113,18 +115,18 @@ func TestAttempts_YoungContentIsNeverLast(t *testing.T) {
 
 // Where the name is not the content, the vendor may date every attempt anew, and the count alone decides.
 func TestAttempts_RedatedDeliveriesAreCounted(t *testing.T) {
-	for name, change := range map[string]func(*webhook.Profile, *webhook.Endpoint){
-		"named by id": func(*webhook.Profile, *webhook.Endpoint) {},
-		"named by the user": func(p *webhook.Profile, e *webhook.Endpoint) {
+	for name, change := range map[string]func(*vendors.Profile, *vendors.HandlerConfig){
+		"named by id": func(*vendors.Profile, *vendors.HandlerConfig) {},
+		"named by the user": func(p *vendors.Profile, e *vendors.HandlerConfig) {
 			byContent(p, e)
-			e.Key = func(event any) string { return event.(*Ping).ID }
+			e.DedupKey = func(event any) string { return event.(*Ping).ID }
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newReceiver(t, webhook.Options{}, change)
 				ping.On(r.Handler, returns(errCallback))
-				for _, want := range []webhook.Outcome{webhook.Failed, webhook.Failed, webhook.Abandoned} {
+				for _, want := range []webhook.Outcome{webhook.Failed, webhook.Failed, webhook.Dropped} {
 					require.Equal(t, want, r.process(body("a")).Outcome)
 					time.Sleep(time.Minute)
 				}
@@ -145,7 +147,7 @@ func TestAttempts_HeldBackDeliveryIsNotAbandoned(t *testing.T) {
 		time.Sleep(time.Minute)
 		require.Equal(t, webhook.Failed, r.process(b).Outcome)
 		time.Sleep(time.Minute)
-		require.Equal(t, webhook.Abandoned, r.process(b).Outcome)
+		require.Equal(t, webhook.Dropped, r.process(b).Outcome)
 	})
 }
 
@@ -155,7 +157,7 @@ func TestAttempts_StoreFailureLeavesTheRuns(t *testing.T) {
 		store := &countless{brokenStore{}}
 		r := newReceiver(t, webhook.Options{Store: store})
 		ping.On(r.Handler, returns(errCallback))
-		for _, want := range []webhook.Outcome{webhook.Failed, webhook.Failed, webhook.Abandoned} {
+		for _, want := range []webhook.Outcome{webhook.Failed, webhook.Failed, webhook.Dropped} {
 			require.Equal(t, want, r.process(body("a")).Outcome)
 		}
 	})

@@ -13,19 +13,20 @@ import (
 
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 type tenantKey struct{}
 
 // authenticated returns a handler for Acme whose Authenticator is f, and what it observed.
-func authenticated(t *testing.T, f webhook.AuthenticatorFunc) *receiver {
+func authenticated(t *testing.T, f vendors.AuthenticatorFunc) *receiver {
 	t.Helper()
 	r := newReceiver(t, webhook.Options{})
 	o := webhook.Options{
 		Logger:   r.log.JSON(0),
 		Observer: func(_ context.Context, seen webhook.Observation) { r.observed = append(r.observed, seen) },
 	}
-	h, err := webhook.New(acme(), webhook.Endpoint{Authenticator: f}, &o)
+	h, err := webhook.NewHandler(acme(), vendors.HandlerConfig{Authenticator: f}, &o)
 	require.NoError(t, err)
 	r.Handler = h
 	ping.On(h, returns(nil))
@@ -34,16 +35,16 @@ func authenticated(t *testing.T, f webhook.AuthenticatorFunc) *receiver {
 
 func TestAuthenticator_UnavailableIsNotForged(t *testing.T) {
 	for name, err := range map[string]error{
-		"bare":              webhook.ErrUnavailable,
-		"wrapped":           fmt.Errorf("tenants: %w: %w", webhook.ErrUnavailable, errors.New("sql: database is closed")),
-		"joined":            errors.Join(signature.Mismatch, webhook.ErrUnavailable),
+		"bare":              vendors.ErrUnavailable,
+		"wrapped":           fmt.Errorf("tenants: %w: %w", vendors.ErrUnavailable, errors.New("sql: database is closed")),
+		"joined":            errors.Join(signature.Mismatch, vendors.ErrUnavailable),
 		"deadline exceeded": fmt.Errorf("tenants: %w", context.DeadlineExceeded),
 		"canceled":          context.Canceled,
 	} {
 		for _, way := range []string{"ServeHTTP", "Process"} {
 			t.Run(name+"/"+way, func(t *testing.T) {
 				down := true
-				r := authenticated(t, func(context.Context, *webhook.Request, []byte) (signature.Match, error) {
+				r := authenticated(t, func(context.Context, *vendors.Request, []byte) (signature.Match, error) {
 					if down {
 						return signature.Match{}, err
 					}
@@ -59,7 +60,7 @@ func TestAuthenticator_UnavailableIsNotForged(t *testing.T) {
 				require.Equal(t, webhook.ReasonAuthenticator, seen.Reason)
 				require.ErrorIs(t, seen.Err, err)
 				require.Equal(t, 1, r.log.Count(`"level":"ERROR"`, `"reason":"authenticator"`))
-				require.Equal(t, signature.Mistake("unavailable"), r.Explain(r.request(body("a")), time.Time{}).Mistake)
+				require.Equal(t, signature.Mistake(webhook.ReasonAuthenticator), r.Explain(r.request(body("a")), time.Time{}).Mistake)
 
 				down = false
 				require.Equal(t, http.StatusOK, r.deliver(body("a")).status, "the next attempt is handled")
@@ -70,7 +71,7 @@ func TestAuthenticator_UnavailableIsNotForged(t *testing.T) {
 
 func TestAuthenticator_OtherErrorsAreForged(t *testing.T) {
 	for _, err := range []error{signature.Mismatch, errors.New("no such tenant"), &http.MaxBytesError{}, errors.New("unavailable")} {
-		r := authenticated(t, func(context.Context, *webhook.Request, []byte) (signature.Match, error) {
+		r := authenticated(t, func(context.Context, *vendors.Request, []byte) (signature.Match, error) {
 			return signature.Match{}, err
 		})
 		require.Equal(t, http.StatusUnauthorized, r.deliver(body("a")).status, err)
@@ -82,7 +83,7 @@ func TestAuthenticator_ContextEndsAndHasValues(t *testing.T) {
 	for _, way := range []string{"ServeHTTP", "Process"} {
 		t.Run(way, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := authenticated(t, func(ctx context.Context, _ *webhook.Request, _ []byte) (signature.Match, error) {
+				r := authenticated(t, func(ctx context.Context, _ *vendors.Request, _ []byte) (signature.Match, error) {
 					require.Equal(t, "eu", ctx.Value(tenantKey{}))
 					<-ctx.Done()
 					return signature.Match{}, ctx.Err()
@@ -106,15 +107,15 @@ func TestAuthenticator_ContextEndsAndHasValues(t *testing.T) {
 func TestAuthenticator_PanicIsReported(t *testing.T) {
 	for name, f := range map[string]func(){"panic": func() { panic("no tenants") }, "error": func() { panic(errors.New("no tenants")) }} {
 		t.Run(name, func(t *testing.T) {
-			r := authenticated(t, func(context.Context, *webhook.Request, []byte) (signature.Match, error) {
+			r := authenticated(t, func(context.Context, *vendors.Request, []byte) (signature.Match, error) {
 				f()
 				return signature.Match{}, nil
 			})
 			got := r.deliver(body("a"))
 			require.Equal(t, http.StatusInternalServerError, got.status)
 			require.NotContains(t, got.body, "tenants")
-			require.Equal(t, webhook.Panicked, r.observations()[0].Outcome)
-			require.Equal(t, 1, r.log.Count(`"outcome":"panicked"`, "authenticate_test.go"))
+			require.Equal(t, webhook.ReasonPanic, r.observations()[0].Reason)
+			require.Equal(t, 1, r.log.Count(`"outcome":"failed"`, `"reason":"panic"`, "authenticate_test.go"))
 		})
 	}
 }
@@ -122,8 +123,8 @@ func TestAuthenticator_PanicIsReported(t *testing.T) {
 // Anybody can cause these lines, so they are sampled as those of forgeries are.
 func TestAuthenticator_LinesAreSampled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := authenticated(t, func(context.Context, *webhook.Request, []byte) (signature.Match, error) {
-			return signature.Match{}, webhook.ErrUnavailable
+		r := authenticated(t, func(context.Context, *vendors.Request, []byte) (signature.Match, error) {
+			return signature.Match{}, vendors.ErrUnavailable
 		})
 		for range 100 {
 			r.deliver(body("a"))

@@ -14,7 +14,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-var pong = webhook.NewKind[Ping]("pong")
+var pong = webhook.NewEventType[Ping]("pong")
 
 // at stands for the present time in the bodies below.
 const at = "@"
@@ -31,8 +31,8 @@ type badInput struct {
 func handled(body, routed string) badInput {
 	return badInput{body, webhook.Handled, 200, 0, routed}
 }
-func undecodable(body string) badInput { return badInput{body, webhook.Undecodable, 500, 1, ""} }
-func malformed(body string) badInput   { return badInput{body, webhook.Malformed, 400, 1, ""} }
+func undecodable(body string) badInput { return badInput{body, misfits, 500, 1, ""} }
+func malformed(body string) badInput   { return badInput{body, webhook.Rejected, 400, 1, ""} }
 
 // unhandled leaves a line of level WARN, once for each type.
 func unhandled(body string) badInput { return badInput{body, webhook.Unhandled, 200, 0, ""} }
@@ -150,12 +150,12 @@ var badInputs = map[string]badInput{
 	"time in full, no zone":    malformed(pingAt(`"2000-01-01T00:00:00"`)),
 	"time a date":              malformed(pingAt(`"2000-01-01"`)),
 	"time the least":           malformed(pingAt("-9223372036854775808")),
-	"time the last of 10":      {pingAt("9999999999"), webhook.Future, 503, 1, ""},
-	"time the last of 13":      {pingAt("9999999999999"), webhook.Future, 503, 1, ""},
-	"time of the year 9999":    {pingAt(`"9999-12-31T23:59:59Z"`), webhook.Future, 503, 1, ""},
-	"time of the year 0":       {pingAt(`"0000-01-01T00:00:00Z"`), webhook.Stale, 401, 1, ""},
+	"time the last of 10":      {pingAt("9999999999"), inFuture, 503, 1, ""},
+	"time the last of 13":      {pingAt("9999999999999"), inFuture, 503, 1, ""},
+	"time of the year 9999":    {pingAt(`"9999-12-31T23:59:59Z"`), inFuture, 503, 1, ""},
+	"time of the year 0":       {pingAt(`"0000-01-01T00:00:00Z"`), stale, 401, 1, ""},
 	"time of the year 1":       malformed(pingAt(`"0001-01-01T00:00:00Z"`)), // is the zero time
-	"time the first of 12":     {pingAt("100000000000"), webhook.Stale, 401, 1, ""},
+	"time the first of 12":     {pingAt("100000000000"), stale, 401, 1, ""},
 	"time old, and unknown":    unhandled(`{"type":"strange","time":100000000}`),
 
 	"no id":             handled(`{"type":"ping","time":@,"data":{}}`, "ping"),
@@ -196,7 +196,7 @@ func TestWhatBecomesOfAuthenticButBadInput(t *testing.T) {
 				got := r.deliver(b)
 				require.Len(t, r.observations(), 1)
 				o := r.observations()[0]
-				require.Equal(t, in.outcome, o.Outcome, "%v", o.Err)
+				require.Equal(t, in.outcome, as(in.outcome, o.Outcome, o.Reason), "%v", o.Err)
 				require.Equal(t, in.status, got.status)
 				require.Equal(t, in.routed, routed)
 				require.Equal(t, in.errors, r.log.Count(`"level":"ERROR"`))
@@ -204,7 +204,7 @@ func TestWhatBecomesOfAuthenticButBadInput(t *testing.T) {
 				if in.outcome != webhook.Handled {
 					require.NotZero(t, r.log.Count(`"level":"ERROR"`)+r.log.Count(`"level":"WARN"`), "nothing authentic vanishes without a trace")
 				}
-				if in.outcome == webhook.Undecodable {
+				if in.outcome == misfits {
 					require.ErrorContains(t, o.Err, `does not fit the type of "ping"`)
 				}
 			})
@@ -225,7 +225,7 @@ func TestABodyThatDoesNotFitIsNeverCalledUnhandled(t *testing.T) {
 	ping.On(r.Handler, returns(nil))
 	r.OnUnhandled(func(context.Context, *webhook.Delivery) error { panic("it has a callback") })
 	require.Equal(t, 500, r.deliver(misfit()).status)
-	require.Equal(t, webhook.Undecodable, r.observations()[0].Outcome)
+	require.Equal(t, webhook.ReasonUndecodable, r.observations()[0].Reason)
 }
 
 func TestABodyWithoutATypeReachesOnUnhandled(t *testing.T) {

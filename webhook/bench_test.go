@@ -23,6 +23,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // Transcript is an event with about as much structure as the vendors' own.
@@ -43,7 +44,7 @@ type Message struct {
 	CreatedAt    time.Time `json:"created_at"`
 }
 
-var transcript = webhook.NewKind[Transcript]("transcript")
+var transcript = webhook.NewEventType[Transcript]("transcript")
 
 // transcriptBody is a transcript of at least size bytes.
 func transcriptBody(size int, id string) []byte {
@@ -131,10 +132,10 @@ func ours(b *testing.B, callback func(context.Context, *Transcript) error) http.
 	p := acme()
 	p.Window = 24 * time.Hour
 	p.Events = append(p.Events, transcript)
-	h, err := webhook.NewSigned(p, webhook.Endpoint{}, []signature.Key{signature.NewKey("default", acmeSecret)},
+	h, err := webhook.NewHandler(p, vendors.HandlerConfig{Keys: []signature.Key{signature.NewKey("default", acmeSecret)}},
 		&webhook.Options{Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(b, err)
-	transcript.On(h.Handler, callback)
+	transcript.On(h, callback)
 	return h
 }
 

@@ -54,7 +54,7 @@ func TestBody_MemoryGrowsWithWhatArrives(t *testing.T) {
 		for _, declared := range []int64{-1, 8 << 20} {
 			r := newReceiver(t, webhook.Options{MaxBody: 16 << 20})
 			b := &measuringBody{chunk: chunk, size: 8 << 20}
-			require.Equal(t, webhook.Forged, r.Process(t.Context(), webhook.Request{Body: b, ContentLength: declared}).Outcome)
+			require.Equal(t, webhook.Unauthenticated, r.Process(t.Context(), webhook.Request{Body: b, ContentLength: declared}).Outcome)
 			require.Equal(t, 8<<20, b.sent)
 			require.LessOrEqual(t, b.most, 2.0)
 		}
@@ -66,7 +66,7 @@ func TestBody_ReadingStopsAtMaxBody(t *testing.T) {
 	for _, limit := range []int64{1, 1000, 1 << 20} {
 		r := newReceiver(t, webhook.Options{MaxBody: limit})
 		b := &measuringBody{chunk: 512, size: 1 << 30}
-		require.Equal(t, webhook.TooLarge, r.Process(t.Context(), webhook.Request{Body: b}).Outcome)
+		require.Equal(t, webhook.ReasonTooLarge, r.Process(t.Context(), webhook.Request{Body: b}).Reason)
 		require.LessOrEqual(t, int64(b.sent), limit+512)
 	}
 }

@@ -49,7 +49,7 @@ func TestASlowBodyIsAnswered503InTimeAndTheConnectionClosed(t *testing.T) {
 				c.requireClosed()
 				require.False(t, ended(), "nothing waits for the rest")
 				o := r.last(1)
-				require.Equal(t, webhook.Unreadable, o.Outcome)
+				require.Equal(t, webhook.Rejected, o.Outcome)
 				require.Equal(t, webhook.ReasonSlow, o.Reason)
 				require.Zero(t, o.Bytes)
 			})
@@ -203,7 +203,7 @@ func TestAReaderThatPanicsDoesNotEndTheProcess(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	for range 2 { // and gives back its place
 		result := r.Process(t.Context(), webhook.Request{Body: readerFunc(func([]byte) (int, error) { panic("recycled") })})
-		require.Equal(t, webhook.Unreadable, result.Outcome)
+		require.Equal(t, webhook.Rejected, result.Outcome)
 		require.Equal(t, webhook.ReasonCutOff, result.Reason)
 	}
 }
@@ -214,10 +214,10 @@ func TestABodyMayTakeNoLongerThanTheAnswer(t *testing.T) {
 		ctx  time.Duration
 		want time.Duration
 	}{
-		"AnswerTimeout":  {o: webhook.Options{AnswerTimeout: time.Second}, want: time.Second},
-		"BodyTimeout":    {o: webhook.Options{BodyTimeout: 2 * time.Second}, want: 2 * time.Second},
-		"a longer one":   {o: webhook.Options{BodyTimeout: time.Minute}, want: 4500 * time.Millisecond},
-		"ctx's deadline": {ctx: 800 * time.Millisecond, want: 600 * time.Millisecond},
+		"ResponseTimeout": {o: webhook.Options{ResponseTimeout: time.Second}, want: time.Second},
+		"BodyTimeout":     {o: webhook.Options{BodyTimeout: 2 * time.Second}, want: 2 * time.Second},
+		"a longer one":    {o: webhook.Options{BodyTimeout: time.Minute}, want: 4500 * time.Millisecond},
+		"ctx's deadline":  {ctx: 800 * time.Millisecond, want: 600 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -230,7 +230,7 @@ func TestABodyMayTakeNoLongerThanTheAnswer(t *testing.T) {
 				}
 				start := time.Now()
 				result := r.Process(ctx, webhook.Request{Body: stuck{}})
-				require.Equal(t, webhook.Unreadable, result.Outcome)
+				require.Equal(t, webhook.Rejected, result.Outcome)
 				require.Equal(t, c.want, time.Since(start))
 				time.Sleep(time.Hour)
 			})
@@ -279,7 +279,7 @@ func TestABodyThatIsNotAsLongAsDeclaredIsUnreadable(t *testing.T) {
 		result := r.Process(t.Context(), webhook.Request{
 			Header: request.Header, Body: bytes.NewReader(b), ContentLength: int64(len(b)) + wrong,
 		})
-		require.Equal(t, webhook.Unreadable, result.Outcome)
+		require.Equal(t, webhook.Rejected, result.Outcome)
 		require.Equal(t, webhook.ReasonLength, result.Reason)
 		require.True(t, result.Close)
 	}

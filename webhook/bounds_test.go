@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
@@ -97,7 +98,7 @@ func TestForgedTrafficUsesUpNoLimitOfTheGenuine(t *testing.T) {
 		r := newReceiver(t, webhook.Options{RateLimit: 1, RateBurst: 2, MaxRunning: 1})
 		ping.On(r.Handler, returns(nil))
 		for range 1000 {
-			require.Equal(t, webhook.Forged, r.Process(t.Context(), webhook.Request{Body: bytes.NewReader(body("a"))}).Outcome)
+			require.Equal(t, webhook.Unauthenticated, r.Process(t.Context(), webhook.Request{Body: bytes.NewReader(body("a"))}).Outcome)
 		}
 		require.Equal(t, http.StatusOK, r.deliver(body("a")).status)
 		require.Equal(t, http.StatusOK, r.deliver(body("b")).status)
@@ -130,7 +131,7 @@ func TestMaxRunningBoundsCallbacksAndNothingElse(t *testing.T) {
 		require.Equal(t, http.StatusServiceUnavailable, r.deliver(body("e")).status)
 		time.Sleep(20 * time.Second)
 		require.Equal(t, http.StatusServiceUnavailable, r.deliver(body("e")).status, "it runs, and overruns")
-		require.Equal(t, webhook.Overrun, r.observations()[len(r.observations())-1].Outcome)
+		require.Equal(t, webhook.ReasonOverrun, r.observations()[len(r.observations())-1].Reason)
 		time.Sleep(time.Hour)
 	})
 }
@@ -155,7 +156,7 @@ func TestProcessNeedsNoCanonicalHeaders(t *testing.T) {
 			require.Equal(t, webhook.Reason("header_repeated"), twice.Reason)
 		}
 	}
-	require.Equal(t, webhook.Encoded, process(http.Header{"x-acme-signature": {mac}, "content-encoding": {"gzip"}}).Outcome)
+	require.Equal(t, webhook.ReasonContentEncoding, process(http.Header{"x-acme-signature": {mac}, "content-encoding": {"gzip"}}).Reason)
 }
 
 func TestProcessAnswersWhenTheDeadlineOfItsContextComesFirst(t *testing.T) {
@@ -171,7 +172,7 @@ func TestProcessAnswersWhenTheDeadlineOfItsContextComesFirst(t *testing.T) {
 		start := time.Now()
 		result := r.Process(ctx, webhook.Request{Header: request.Header, Body: bytes.NewReader(body("a"))})
 		require.Equal(t, 1500*time.Millisecond, time.Since(start))
-		require.Equal(t, webhook.Overrun, result.Outcome)
+		require.Equal(t, webhook.ReasonOverrun, result.Reason)
 		require.Equal(t, http.StatusServiceUnavailable, result.Status)
 		time.Sleep(time.Minute)
 		require.Equal(t, "completed", r.keyState("a"), "the callback's context did not end with the caller's")
@@ -219,7 +220,7 @@ func TestWhatTheInboxSaysIsObserved(t *testing.T) {
 }
 
 func TestAHandlerSaysWhatItIsFor(t *testing.T) {
-	r := newReceiver(t, webhook.Options{}, func(_ *webhook.Profile, e *webhook.Endpoint) { e.Name = "eu" })
+	r := newReceiver(t, webhook.Options{}, func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Endpoint = "eu" })
 	require.Equal(t, "acme", r.Vendor())
 	require.Equal(t, "eu", r.Endpoint())
 	require.False(t, r.Handles("ping"))
@@ -233,11 +234,11 @@ func TestAHandlerSaysWhatItIsFor(t *testing.T) {
 func TestProcessNeedsNeitherBodyNorURLNorMethod(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	ping.On(r.Handler, returns(nil))
-	require.Equal(t, webhook.Forged, r.Process(t.Context(), webhook.Request{}).Outcome)
+	require.Equal(t, webhook.Unauthenticated, r.Process(t.Context(), webhook.Request{}).Outcome)
 
 	request := r.signed(nil)
 	empty := r.Process(t.Context(), webhook.Request{Header: request.Header, URL: new(url.URL)})
-	require.Equal(t, webhook.Malformed, empty.Outcome, "an empty body can be signed")
+	require.Equal(t, webhook.Rejected, empty.Outcome, "an empty body can be signed")
 	require.Empty(t, empty.Delivery.Body)
 
 	request = r.signed(body("a"))
@@ -281,10 +282,10 @@ func TestRetryAfterIsInWholeSecondsAndWithinItsBounds(t *testing.T) {
 		59*time.Minute + 59_000: {0, 59*time.Minute + time.Second},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			r := newReceiver(t, webhook.Options{}, func(p *webhook.Profile, _ *webhook.Endpoint) { p.Window, p.LastAge = 3*time.Hour, 0 })
+			r := newReceiver(t, webhook.Options{}, func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.Window, p.GiveUpAfter = 3*time.Hour, 0 })
 			ping.On(r.Handler, returns(webhook.RetryAfter(said, errCallback)))
 			result := r.process(bodyAt("a", time.Now().Add(-c.age)))
-			require.Equal(t, webhook.RetryLater, result.Outcome)
+			require.Equal(t, webhook.ReasonRetryAfter, result.Reason)
 			require.Equal(t, c.want, result.RetryAfter, "%v", said)
 			require.Equal(t, fmt.Sprint(c.want.Seconds()), result.Header().Get("Retry-After"))
 		})

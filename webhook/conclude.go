@@ -13,13 +13,13 @@ const (
 	defaultRetryAfter = 5 * time.Second
 )
 
-// conclude turns the verdict into the answer, by the contract, and reports it.
-func (p *passage) conclude(v verdict) Result {
-	if p.concluded != nil {
-		defer close(p.concluded)
+// respond turns the disposition into the answer, by the contract, and reports it.
+func (p *processing) respond(v disposition) Result {
+	if p.responded != nil {
+		defer close(p.responded)
 	}
 	p.report(v, false)
-	rule := rules[v.outcome]
+	rule := ruleOf(v.outcome, v.reason)
 	result := Result{
 		Status:   rule.status,
 		Body:     bodyRefused,
@@ -29,22 +29,22 @@ func (p *passage) conclude(v verdict) Result {
 		Err:      v.err,
 		Delivery: p.delivery,
 	}
-	if p.concluded != nil {
+	if p.responded != nil {
 		given := *p.delivery // the run goes on with the other
 		result.Delivery = &given
 	}
-	if v.outcome == WrongMethod {
+	if v.reason == ReasonMethod {
 		result.allow = http.MethodPost
 		if p.h.options.RespondToGET {
 			result.allow = "GET, HEAD, POST"
 		}
 	}
 	switch {
-	case v.outcome == EndpointCheck:
+	case v.reason == ReasonEndpointCheck:
 		result.Body = nil
 	case v.outcome == Duplicate:
 		result.Body = bodyDuplicate
-	case v.outcome.OK():
+	case rule.status == http.StatusOK:
 		result.Body = bodyReceived
 	}
 	switch {
@@ -58,7 +58,7 @@ func (p *passage) conclude(v verdict) Result {
 }
 
 // retryAfter rounds d up to whole seconds and keeps it within its bounds and the delivery's window.
-func (p *passage) retryAfter(d time.Duration) time.Duration {
+func (p *processing) retryAfter(d time.Duration) time.Duration {
 	if d <= 0 {
 		d = defaultRetryAfter
 	}

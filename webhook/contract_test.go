@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 var errCallback = errors.New("the callback's own words")
@@ -24,7 +26,7 @@ var errCallback = errors.New("the callback's own words")
 // A contractCase brings a row of the contract about.
 type contractCase struct {
 	options func(o *webhook.Options)
-	change  func(*webhook.Profile, *webhook.Endpoint)
+	change  func(*vendors.Profile, *vendors.HandlerConfig)
 	// callback is registered for pings; none if nil.
 	callback func(ctx context.Context, e *Ping) error
 	// before happens ahead of the delivery.
@@ -120,16 +122,16 @@ var contractCases = map[string]contractCase{
 		key: "stays completed",
 	},
 	"the callback returned RetryAfter": {callback: returns(webhook.RetryAfter(1500*time.Millisecond, errCallback))},
-	"the callback returned Permanent: parked": {
+	"the callback returned Permanent": {
 		options:  parks,
 		callback: returns(webhook.Permanent(errCallback)),
 	},
-	"the callback returned Permanent, nowhere to park": {callback: returns(webhook.Permanent(errCallback))},
-	"the callback returned Ignore":                     {callback: returns(webhook.Ignore("not ours"))},
+	"the callback returned Permanent, no DeadLetter": {callback: returns(webhook.Permanent(errCallback))},
+	"the callback returned Ignore":                   {callback: returns(webhook.Ignore("not ours"))},
 	"the callback panicked, or ended its goroutine": {
 		callback: func(context.Context, *Ping) error { runtime.Goexit(); return nil },
 	},
-	"still running when the answer was due": {callback: slow},
+	"still running when the response was due": {callback: slow},
 	"the same on an attempt whose failure disables the endpoint": {
 		callback: func(_ context.Context, e *Ping) error {
 			if e.Delivery().Attempt < 3 {
@@ -139,40 +141,28 @@ var contractCases = map[string]contractCase{
 		},
 		before: failTwice,
 	},
-	"the callback returned nil, completing failed": {
-		options: func(o *webhook.Options) {
-			o.Store = &brokenStore{completeErr: errors.New("store down"), heals: 3 * time.Second}
-		},
-		callback: returns(nil),
-		key:      "in flight, then completed",
-		after: func(t *testing.T, r *receiver) {
-			claim, err := r.store.Claim(t.Context(), keyOf("a"), idempotency.NewToken(), time.Second)
-			require.NoError(t, err)
-			require.Equal(t, idempotency.InFlight, claim.State)
-			time.Sleep(10 * time.Second)
-			require.Equal(t, "completed", r.keyState("a"))
-		},
-	},
-	"still failing on the vendor's last attempt: parked": {
+	"the callback returned nil, and completing the key failed":    completingFails(nil),
+	"the callback returned Ignore, and completing the key failed": completingFails(webhook.Ignore("not ours")),
+	"still failing on the vendor's last attempt": {
 		options: parks, callback: returns(errCallback), before: failTwice,
 	},
-	"the same, nowhere to park, and a failure disables the endpoint": {
+	"still failing on the last attempt, no DeadLetter, and a failure disables the endpoint": {
 		callback: returns(errCallback), before: failTwice,
 	},
-	"parking failed": {
+	"DeadLetter failed": {
 		options: func(o *webhook.Options) {
 			o.DeadLetter = func(context.Context, *webhook.Delivery, error) error { panic("the dead letter office burns") }
 		},
 		callback: returns(webhook.Permanent(errCallback)),
 	},
 	"no callback for the type, or an unknown type": {},
-	"the same, after OnAny": {before: func(_ *testing.T, r *receiver) {
-		r.OnAny(func(context.Context, *webhook.Delivery) error { return nil })
+	"the same, after Before": {before: func(_ *testing.T, r *receiver) {
+		r.Before(func(context.Context, *webhook.Delivery) error { return nil })
 	}},
-	"the body does not fit the type of its callback: parked": {
+	"the body does not fit the type of its callback": {
 		options: parks, callback: returns(nil), request: signed(misfit),
 	},
-	"the same, nowhere to park": {callback: returns(nil), request: signed(misfit)},
+	"the body does not fit the type of its callback, no DeadLetter": {callback: returns(nil), request: signed(misfit)},
 	"authentic, but no JSON object, or without the time it needs": {
 		callback: returns(nil), request: signed(func() []byte { return []byte(`["ping"]`) }),
 	},
@@ -222,6 +212,24 @@ var contractCases = map[string]contractCase{
 	},
 }
 
+// completingFails is a case in which the callback returns err, and the store is down when its key is to be completed.
+func completingFails(err error) contractCase {
+	return contractCase{
+		options: func(o *webhook.Options) {
+			o.Store = &brokenStore{completeErr: errors.New("store down"), heals: 3 * time.Second}
+		},
+		callback: returns(err),
+		key:      "in flight, then completed",
+		after: func(t *testing.T, r *receiver) {
+			claim, err := r.store.Claim(t.Context(), keyOf("a"), idempotency.NewToken(), time.Second)
+			require.NoError(t, err)
+			require.Equal(t, idempotency.InFlight, claim.State)
+			time.Sleep(10 * time.Second)
+			require.Equal(t, "completed", r.keyState("a"))
+		},
+	}
+}
+
 // misfit is a ping whose data is not an object: there is no field that could be left out.
 func misfit() []byte {
 	return bytes.Replace(body("a"), []byte(`{"n":7}`), []byte(`"seven"`), 1)
@@ -254,7 +262,7 @@ func (c *contractCase) check(t *testing.T, row webhook.ContractRow, onSocket boo
 	if c.options != nil {
 		c.options(&o)
 	}
-	var change []func(*webhook.Profile, *webhook.Endpoint)
+	var change []func(*vendors.Profile, *vendors.HandlerConfig)
 	if c.change != nil {
 		change = append(change, c.change)
 	}
@@ -276,14 +284,14 @@ func (c *contractCase) check(t *testing.T, row webhook.ContractRow, onSocket boo
 
 	require.LessOrEqual(t, time.Since(arrived), 4500*time.Millisecond, "the answer must be there in time")
 	require.Equal(t, row.Status, got.status)
-	if row.Outcome == webhook.EndpointCheck {
+	if slices.Contains(row.Reasons, webhook.ReasonEndpointCheck) {
 		require.Empty(t, got.header.Get("Content-Type"))
 	} else {
 		require.Equal(t, "application/json", got.header.Get("Content-Type"))
 		require.True(t, json.Valid([]byte(got.body)))
 	}
 	switch {
-	case row.Outcome == webhook.EndpointCheck:
+	case slices.Contains(row.Reasons, webhook.ReasonEndpointCheck):
 		require.Empty(t, got.body)
 	case c.body != "":
 		require.Equal(t, c.body, got.body)
@@ -304,6 +312,9 @@ func (c *contractCase) check(t *testing.T, row webhook.ContractRow, onSocket boo
 	seen := r.observations()[earlier:]
 	own := seen[len(seen)-1]
 	require.Equal(t, row.Outcome, own.Outcome, "the outcome, with the error %v", own.Err)
+	if len(row.Reasons) > 0 {
+		require.Contains(t, row.Reasons, own.Reason)
+	}
 	require.Equal(t, row.Status, own.Status)
 	if c.after != nil {
 		c.after(t, r)

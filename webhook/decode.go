@@ -9,12 +9,13 @@ import (
 	"strings"
 
 	"github.com/aihooks/aihooks-go/internal/timestamp"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // decode makes the typed event of a delivery. Its envelope is the one the delivery was routed by. Only data that does
 // not fit as it is costs a second look.
-func (h *Handler) decode(kind EventType, d *Delivery, e *Envelope) (AnyEvent, error) {
-	v := kind.New()
+func (h *Handler) decode(t vendors.EventType, d *Delivery, e *vendors.Envelope) (AnyEvent, error) {
+	v := t.New().(AnyEvent)
 	set := decoded{
 		goType: reflect.TypeOf(v).Elem(),
 		names:  &h.profile.Envelope,
@@ -23,25 +24,25 @@ func (h *Handler) decode(kind EventType, d *Delivery, e *Envelope) (AnyEvent, er
 	}
 	if err := h.options.Unmarshal(e.Data, v); err != nil {
 		// The key that names a delivery may be made of any field, so with a Key each must fit.
-		r := refitter{unmarshal: h.options.Unmarshal, strict: h.options.StrictFields || h.endpoint.Key != nil}
+		r := refitter{unmarshal: h.options.Unmarshal, strict: h.options.StrictFields || h.config.DedupKey != nil}
 		data := r.object(e.Data, set.goType, set.path(d.Body), 0)
-		v = kind.New()
+		v = t.New().(AnyEvent)
 		if again := h.options.Unmarshal(data, v); again != nil {
 			if r.strict {
-				err, e = again, &Envelope{Data: data} // err may be about a number that was only written oddly
+				err, e = again, &vendors.Envelope{Data: data} // err may be about a number that was only written oddly
 			}
-			return nil, fmt.Errorf("webhook: the body does not fit the type of %q: %w", kind.Name(), withoutValue(err, e.Data, v))
+			return nil, fmt.Errorf("webhook: the body does not fit the type of %q: %w", t.Name(), withoutValue(err, e.Data, v))
 		}
 		if !r.strict {
 			set.undecoded = r.found
 		}
 	}
-	if e.timeErr != nil && !errors.Is(e.timeErr, timestamp.ErrBlank) {
+	if e.TimeErr != nil && !errors.Is(e.TimeErr, timestamp.ErrBlank) {
 		set.undecoded = maps.Clone(set.undecoded)
 		if set.undecoded == nil {
 			set.undecoded = make(map[string]error)
 		}
-		set.undecoded["/"+escape(e.untimely)] = &fieldError{reason: e.timeErr.Error(), err: e.timeErr}
+		set.undecoded["/"+escape(e.TimeName)] = &fieldError{reason: e.TimeErr.Error(), err: e.TimeErr}
 	}
 	*v.event() = Event{ID: e.ID, Type: d.Type, Time: d.Time, delivery: d, decoded: set}
 	return v, nil

@@ -20,40 +20,41 @@
 // What happened decides the answer; a status or a text that an error happens to carry never does. A callback steers by
 // what it returns: nil, an error, [RetryAfter], [Permanent] or [Ignore].
 //
-//	what happened                                                          answer             the key                    outcome
-//	the callback returned nil                                              200                completed                  handled
-//	stored in the inbox, new or already there                              200                the inbox's                stored
-//	duplicate of a completed key                                           200                stays                      duplicate
-//	duplicate while the first copy runs, also after waiting for it         503 + Retry-After  stays                      in_flight
-//	the callback returned an error                                         500                released                   failed
-//	the callback returned an error after CompleteTx committed              500                stays completed            failed
-//	the callback returned RetryAfter                                       503 + Retry-After  released                   retry_later
-//	the callback returned Permanent: parked                                200                completed                  dead_lettered
-//	the callback returned Permanent, nowhere to park                       200                completed                  dropped
-//	the callback returned Ignore                                           200                completed                  ignored
-//	the callback panicked, or ended its goroutine                          500                released                   panicked
-//	still running when the answer was due                                  503 + Retry-After  in flight                  overrun
-//	the same on an attempt whose failure disables the endpoint             200                in flight                  entrusted
-//	the callback returned nil, completing failed                           200                in flight, then completed  unmarked
-//	still failing on the vendor's last attempt: parked                     200                completed                  dead_lettered
-//	the same, nowhere to park, and a failure disables the endpoint         200                completed                  abandoned
-//	parking failed                                                         500                released                   failed
-//	no callback for the type, or an unknown type                           200                none                       unhandled
-//	the same, after OnAny                                                  200                released                   unhandled
-//	the body does not fit the type of its callback: parked                 200                completed                  dead_lettered
-//	the same, nowhere to park                                              500                released                   undecodable
-//	authentic, but no JSON object, or without the time it needs            400                none                       malformed
-//	authentic, but dated in the future past the skew                       503 + Retry-After  none                       future
-//	authentic, but stale                                                   401                none                       stale
-//	no or bad signature, bad token, bad header                             401                none                       forged
-//	body too slow or cut off                                               503 + Retry-After  none                       unreadable
-//	store, inbox or Authenticator unavailable, full, or too slow           503 + Retry-After  none                       unavailable
-//	after Shutdown                                                         503 + Retry-After  none                       shutting_down
-//	too many bodies being read, callbacks running, or deliveries a second  503 + Retry-After  none                       overloaded
-//	body larger than MaxBody, declared or found                            413                none                       too_large
-//	a real Content-Encoding, such as gzip                                  415                none                       encoded
-//	HEAD or GET, with Options.RespondToGET                                 200                none                       endpoint_check
-//	a method other than POST                                               405                none                       wrong_method
+//	what happened                                                                          response           the key                    outcome          reason
+//	the callback returned nil                                                              200                completed                  handled
+//	the callback returned nil, and completing the key failed                               200                in flight, then completed  handled          store, lease_lost
+//	stored in the inbox, new or already there                                              200                the inbox's                stored
+//	duplicate of a completed key                                                           200                stays                      duplicate
+//	duplicate while the first copy runs, also after waiting for it                         503 + Retry-After  stays                      in_flight
+//	still running when the response was due                                                503 + Retry-After  in flight                  in_flight        overrun
+//	the same on an attempt whose failure disables the endpoint                             200                in flight                  in_flight        overrun_last_attempt
+//	the callback returned an error                                                         500                released                   failed
+//	the callback returned an error after CompleteTx committed                              500                stays completed            failed
+//	the callback panicked, or ended its goroutine                                          500                released                   failed           panic
+//	the callback returned RetryAfter                                                       503 + Retry-After  released                   failed           retry_after
+//	the body does not fit the type of its callback, no DeadLetter                          500                released                   failed           undecodable
+//	DeadLetter failed                                                                      500                released                   failed           dead_letter_failed
+//	the callback returned Permanent                                                        200                completed                  dead_lettered    permanent
+//	still failing on the vendor's last attempt                                             200                completed                  dead_lettered    last_attempt
+//	the body does not fit the type of its callback                                         200                completed                  dead_lettered    undecodable
+//	the callback returned Permanent, no DeadLetter                                         200                completed                  dropped          permanent
+//	still failing on the last attempt, no DeadLetter, and a failure disables the endpoint  200                completed                  dropped          last_attempt, undecodable
+//	the callback returned Ignore                                                           200                completed                  ignored
+//	the callback returned Ignore, and completing the key failed                            200                in flight, then completed  ignored          store, lease_lost
+//	HEAD or GET, with Options.RespondToGET                                                 200                none                       ignored          endpoint_check
+//	no callback for the type, or an unknown type                                           200                none                       unhandled
+//	the same, after Before                                                                 200                released                   unhandled
+//	no or bad signature, bad token, bad header                                             401                none                       unauthenticated
+//	authentic, but no JSON object, or without the time it needs                            400                none                       rejected         no_json_object, no_time
+//	authentic, but stale                                                                   401                none                       rejected         stale
+//	authentic, but dated in the future past the skew                                       503 + Retry-After  none                       rejected         future
+//	body too slow or cut off                                                               503 + Retry-After  none                       rejected         body_slow, body_cut_off, body_length
+//	body larger than MaxBody, declared or found                                            413                none                       rejected         too_large
+//	a real Content-Encoding, such as gzip                                                  415                none                       rejected         content_encoding
+//	a method other than POST                                                               405                none                       rejected         method
+//	store, inbox or Authenticator unavailable, full, or too slow                           503 + Retry-After  none                       unavailable
+//	after Shutdown                                                                         503 + Retry-After  none                       unavailable      shutting_down
+//	too many bodies being read, callbacks running, or deliveries a second                  503 + Retry-After  none                       unavailable      reading_limit, evicted, running_limit, rate_limit
 //
 // The keys are those of deliveries that run while the sender waits. When an inbox runs one, a dead letter's keys are
 // released instead of completed, whatever made it one: its Retry runs the callback again.
@@ -70,7 +71,7 @@
 //
 // A field that does not fit the event's type stays unset, and the callback runs: [Event.Undecoded] says which fields and
 // why, as do the [Observation] and, for the first time, a Warning in the log. A whole number fits an integer however it
-// is written, and a time is read in every notation that is one instant; see [EnvelopeNames] for the envelope. A body
+// is written, and a time is read in every notation that is one instant; see [vendors.EnvelopeNames] for the envelope. A body
 // does not fit its type at all if its data is not an object, or with [Options.StrictFields].
 //
 // # Times

@@ -46,7 +46,7 @@ func TestContentEncoding_RealIsRefusedAndExplained(t *testing.T) {
 		request.Header.Set("Content-Encoding", value)
 		require.Equal(t, http.StatusUnsupportedMediaType, r.send(request).status, "%q", value)
 		mistake, text := r.lastLine()
-		require.Equal(t, "encoded", mistake)
+		require.Equal(t, "content_encoding", mistake)
 		require.Contains(t, text, "Content-Encoding "+coding+",")
 
 		explained := r.request(body("a"))

@@ -48,7 +48,7 @@ func TestEndpointCheck_LooksAtNothing(t *testing.T) {
 		request.Header.Set("Content-Encoding", "gzip")
 		require.Equal(t, http.StatusOK, r.send(request).status)
 	}
-	require.Equal(t, webhook.EndpointCheck, r.observations()[0].Outcome)
+	require.Equal(t, webhook.ReasonEndpointCheck, r.observations()[0].Reason)
 	require.Empty(t, r.observations()[0].ID)
 	require.Zero(t, r.log.Count(`"level":"WARN"`))
 	require.Less(t, len(r.log.Lines()), 10)

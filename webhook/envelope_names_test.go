@@ -10,10 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // manyNames are names of which each part of the envelope has three.
-var manyNames = webhook.EnvelopeNames{
+var manyNames = vendors.EnvelopeNames{
 	Type: []string{"type", "event", "kind"}, ID: []string{"id", "uid", "key"}, Time: []string{"at", "time", "when"},
 	Data: []string{"data", "payload", "body"},
 }
@@ -40,7 +41,7 @@ func TestEnvelope_DocumentedTypeWins(t *testing.T) {
 		called := func(_ context.Context, e *Ping) error { got = e.Type; return nil }
 		ping.On(r.Handler, called)
 		pong.On(r.Handler, called)
-		webhook.NewKind[Ping]("mine").On(r.Handler, called)
+		webhook.NewEventType[Ping]("mine").On(r.Handler, called)
 		r.OnUnhandled(func(_ context.Context, d *webhook.Delivery) error { got = d.Type; return nil })
 		require.Equal(t, http.StatusOK, r.deliver([]byte(b)).status)
 		require.Equal(t, want, got, b)
@@ -51,7 +52,7 @@ func TestEnvelope_UnusableValueHidesNothing(t *testing.T) {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for _, bad := range unusable {
 		b := fmt.Sprintf(`{"type":%[1]s,"kind":"ping","id":%[1]s,"key":"k","at":%[1]s,"time":"yesterday","when":"2026-01-02T03:04:05Z"}`, bad)
-		r := newReceiver(t, webhook.Options{}, loose(webhook.EnvelopeNames{Type: manyNames.Type, ID: manyNames.ID, Time: manyNames.Time}))
+		r := newReceiver(t, webhook.Options{}, loose(vendors.EnvelopeNames{Type: manyNames.Type, ID: manyNames.ID, Time: manyNames.Time}))
 		called := false
 		ping.On(r.Handler, func(_ context.Context, e *Ping) error {
 			called = true

@@ -15,15 +15,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // loose is a vendor without a window, whose envelope has those names.
-func loose(names webhook.EnvelopeNames) func(*webhook.Profile, *webhook.Endpoint) {
-	return func(p *webhook.Profile, _ *webhook.Endpoint) { p.Window, p.Envelope = 0, names }
+func loose(names vendors.EnvelopeNames) func(*vendors.Profile, *vendors.HandlerConfig) {
+	return func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.Window, p.Envelope = 0, names }
 }
 
 func TestTheFirstNameThatIsThereCounts(t *testing.T) {
-	names := webhook.EnvelopeNames{
+	names := vendors.EnvelopeNames{
 		Type: []string{"type", "event"}, ID: []string{"id", "uid"}, Time: []string{"at", "time"}, Data: []string{"data", "payload"},
 	}
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -124,9 +125,9 @@ func TestUnmarshalIsGivenTheDataAndNothingElseAndOnce(t *testing.T) {
 		r := newReceiver(t, webhook.Options{Unmarshal: func(data []byte, v any) error {
 			given = append(given, fmt.Sprintf("%s into %T", data, v))
 			return json.Unmarshal(data, v)
-		}}, loose(acme().Envelope), func(_ *webhook.Profile, e *webhook.Endpoint) {
+		}}, loose(acme().Envelope), func(_ *vendors.Profile, e *vendors.HandlerConfig) {
 			if withKey {
-				e.Key = func(any) string { return "k" }
+				e.DedupKey = func(any) string { return "k" }
 			}
 		})
 		ping.On(r.Handler, returns(nil))
@@ -141,7 +142,7 @@ func TestAnErrorOfUnmarshalMeansThatTheBodyDoesNotFit(t *testing.T) {
 	r := newReceiver(t, webhook.Options{Unmarshal: func([]byte, any) error { return odd }})
 	ping.On(r.Handler, returns(nil))
 	require.Equal(t, http.StatusInternalServerError, r.deliver(body("a")).status)
-	require.Equal(t, webhook.Undecodable, r.observations()[0].Outcome)
+	require.Equal(t, webhook.ReasonUndecodable, r.observations()[0].Reason)
 	require.ErrorIs(t, r.observations()[0].Err, odd)
 }
 
@@ -156,28 +157,30 @@ type touchyNumber int
 func (*touchyNumber) UnmarshalJSON([]byte) error { panic("do not touch") }
 
 func TestAPanicOnTheWayToTheCallbackIsAPanicOfTheCallback(t *testing.T) {
-	touchy := webhook.NewKind[Touchy]("ping")
+	touchy := webhook.NewEventType[Touchy]("ping")
 	for name, c := range map[string]struct {
 		o      webhook.Options
-		change func(*webhook.Profile, *webhook.Endpoint)
+		change func(*vendors.Profile, *vendors.HandlerConfig)
 		touchy bool
 		key    string
 	}{
 		"Unmarshal":     {o: webhook.Options{Unmarshal: func([]byte, any) error { panic("do not touch") }}, key: "released"},
 		"UnmarshalJSON": {touchy: true, key: "released"},
 		"Key": {
-			change: func(_ *webhook.Profile, e *webhook.Endpoint) { e.Key = func(any) string { panic("do not touch") } },
-			key:    "none",
+			change: func(_ *vendors.Profile, e *vendors.HandlerConfig) {
+				e.DedupKey = func(any) string { panic("do not touch") }
+			},
+			key: "none",
 		},
 		"UnmarshalJSON for Key": {
-			change: func(_ *webhook.Profile, e *webhook.Endpoint) { e.Key = func(any) string { return "k" } },
+			change: func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.DedupKey = func(any) string { return "k" } },
 			touchy: true, key: "none",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				if c.change == nil {
-					c.change = func(*webhook.Profile, *webhook.Endpoint) {}
+					c.change = func(*vendors.Profile, *vendors.HandlerConfig) {}
 				}
 				r := newReceiver(t, c.o, c.change)
 				if c.touchy {
@@ -189,7 +192,7 @@ func TestAPanicOnTheWayToTheCallbackIsAPanicOfTheCallback(t *testing.T) {
 				require.Equal(t, http.StatusInternalServerError, got.status)
 				require.Equal(t, `{"received":false}`, got.body)
 				o := r.observations()[0]
-				require.Equal(t, webhook.Panicked, o.Outcome)
+				require.Equal(t, webhook.ReasonPanic, o.Reason)
 				require.Equal(t, "a", o.ID, "it can be found")
 				var panicked *webhook.PanicError
 				require.ErrorAs(t, o.Err, &panicked)

@@ -31,10 +31,10 @@ func RetryAfter(d time.Duration, err error) error {
 // Ignore says that there is nothing to be done for this delivery, for the given reason, and that this is no failure.
 func Ignore(reason string) error { return &ignoreError{reason} }
 
-// An instruction is an error by which a callback says what is to become of the delivery. The outermost one counts.
-type instruction interface {
+// An directive is an error by which a callback says what is to become of the delivery. The outermost one counts.
+type directive interface {
 	error
-	verdict() verdict
+	disposition() disposition
 }
 
 type permanentError struct{ err error }
@@ -81,6 +81,10 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-func (e *permanentError) verdict() verdict { return verdict{outcome: Dropped, reason: ReasonPermanent} }
-func (e *retryError) verdict() verdict     { return verdict{outcome: RetryLater, after: e.after} }
-func (e *ignoreError) verdict() verdict    { return verdict{outcome: Ignored} }
+func (e *permanentError) disposition() disposition {
+	return disposition{outcome: Dropped, reason: ReasonPermanent}
+}
+func (e *retryError) disposition() disposition {
+	return disposition{outcome: Failed, reason: ReasonRetryAfter, after: e.after}
+}
+func (e *ignoreError) disposition() disposition { return disposition{outcome: Ignored} }

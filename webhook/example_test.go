@@ -18,6 +18,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 	"github.com/aihooks/aihooks-go/workflux"
 )
@@ -159,14 +160,14 @@ func ExampleOptions_observer() {
 	// 200 {"received":true}
 	// deliveries{vendor="workflux",type="other",outcome="unhandled",reason="unknown_type"} signed by "default"
 	// 200 {"received":true}
-	// deliveries{vendor="workflux",type="",outcome="forged",reason="signature_mismatch"} signed by ""
+	// deliveries{vendor="workflux",type="",outcome="unauthenticated",reason="signature_mismatch"} signed by ""
 }
 
-// OnAny runs before every callback, under the same claim: for a check that all of them need. For an audit trail, use
+// Before runs before every callback, under the same claim: for a check that all of them need. For an audit trail, use
 // Options.Observer: it sees the outcome too, and refused deliveries.
-func ExampleHandler_OnAny() {
+func ExampleHandler_Before() {
 	hook := newHook(webhook.Options{})
-	hook.OnAny(func(_ context.Context, d *webhook.Delivery) error {
+	hook.Before(func(_ context.Context, d *webhook.Delivery) error {
 		fmt.Println("check:", d.Vendor, d.Type, len(d.Keys), "key, attempt", d.Attempt)
 		return nil // an error would be the outcome, and the callback not run; nil handles nothing
 	})
@@ -209,11 +210,11 @@ func ExampleAuthenticatorFunc() {
 		}
 		return signature.NewKeyring(signature.NewKey(tenant, workfluxSecret))
 	}
-	hook, err := webhook.New(profile, webhook.Endpoint{Authenticator: webhook.AuthenticatorFunc(
-		func(ctx context.Context, r *webhook.Request, body []byte) (signature.Match, error) {
+	hook, err := webhook.NewHandler(profile, vendors.HandlerConfig{Authenticator: vendors.AuthenticatorFunc(
+		func(ctx context.Context, r *vendors.Request, body []byte) (signature.Match, error) {
 			keys, err := keysOf(ctx, path.Base(r.URL.Path))
 			if err != nil {
-				return signature.Match{}, fmt.Errorf("%w: %w", webhook.ErrUnavailable, err)
+				return signature.Match{}, fmt.Errorf("%w: %w", vendors.ErrUnavailable, err)
 			}
 			return verifier.Verify(keys, r.Header, body)
 		},
@@ -377,7 +378,7 @@ func ExampleOptions_unmarshal() {
 	hook.OnUserMessage(func(context.Context, *workflux.UserMessage) error { return nil })
 	post(hook, "user.message", `{"message_id":"msg-1","sentiment":0.2}`)
 	// Output:
-	// undecodable webhook: the body does not fit the type of "user.message": json: unknown field "sentiment"
+	// failed webhook: the body does not fit the type of "user.message": json: unknown field "sentiment"
 	// 500 {"received":false}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // Explain says what would become of r before anything is claimed, and why, in one sentence for people: what is wrong with
@@ -17,35 +18,35 @@ import (
 //
 // It answers in tests and in tools that are given a captured delivery. The line that is logged for a refused delivery
 // has the same sentence. Neither is for the sender. The mistakes are those of [signature.Mistake], those of the vendor's
-// package, if it signs in no such way, and the outcome, where that says it all.
+// package, if it signs in no such way, and the [Reason] of the outcome, where that says it all.
 func (h *Handler) Explain(r Request, now time.Time) signature.Explanation {
 	if now.IsZero() {
 		now = time.Now()
 	}
 	r.Header, r.readDeadline = canonical(r.Header), nil
-	p := &passage{h: h, ctx: context.Background(), arrived: now, answerBy: time.Now().Add(h.options.AnswerTimeout)}
-	v := p.judge(&r)
+	p := &processing{h: h, ctx: context.Background(), arrived: now, respondBy: time.Now().Add(h.options.ResponseTimeout)}
+	v := p.check(&r)
 	if e := p.explain(&Observation{Outcome: v.outcome, Reason: v.reason, Err: v.err}); e.Text != "" {
 		return e
 	}
 	switch {
-	case v.outcome == Malformed && v.reason == ReasonNoTime:
+	case v.outcome == Rejected && v.reason == ReasonNoTime:
 		return signature.Explanation{Mistake: signature.Mistake(v.reason), Text: strings.TrimPrefix(v.err.Error(), "webhook: ")}
-	case v.outcome == Malformed:
+	case v.reason == ReasonNoObject:
 		return signature.Explanation{Mistake: signature.Mistake(v.reason), Text: "the signature or credential is right, but the body is no JSON object"}
-	case v.outcome == EndpointCheck:
+	case v.reason == ReasonEndpointCheck:
 		return signature.Explanation{Mistake: signature.NoMistake, Text: "nothing is wrong with it, but it is no delivery: HEAD and GET are responded to by Options.RespondToGET"}
 	case v.outcome == Unhandled:
 		return signature.Explanation{Mistake: signature.NoMistake, Text: "nothing is wrong with it, but no callback is registered for its type, or the vendor documents no such type"}
 	case v.final():
-		return signature.Explanation{Mistake: signature.Mistake(v.outcome), Text: v.err.Error()}
+		return signature.Explanation{Mistake: signature.Mistake(v.reason), Text: v.err.Error()}
 	default:
 		return signature.Explanation{Mistake: signature.NoMistake, Text: "nothing is wrong with it: it is authentic and, where the vendor sends a time, fresh"}
 	}
 }
 
-// judge takes the request as far as it can go without being claimed.
-func (p *passage) judge(r *Request) verdict {
+// check takes the request as far as it can go without being claimed.
+func (p *processing) check(r *Request) disposition {
 	h := p.h
 	if v := h.checkBounds(r); v.final() {
 		return v
@@ -59,20 +60,20 @@ func (p *passage) judge(r *Request) verdict {
 		p.refused = &refused{r, buf}
 		return unauthenticated(err)
 	}
-	a := &Arrival{Header: r.Header, Body: buf.b, Match: match}
-	if a.Envelope, err = h.envelope.read(a.Body); err != nil {
-		return verdict{outcome: Malformed, reason: ReasonNoObject, err: err}
+	a := &vendors.Authenticated{Header: r.Header, Body: buf.b, Match: match}
+	if a.Envelope, err = h.envelope.Read(a.Body); err != nil {
+		return disposition{outcome: Rejected, reason: ReasonNoObject, err: err}
 	}
 	p.envelope = a.Envelope
-	p.sentAt = p.timeThatCounts(a)
+	p.sentAt = p.signedTime(a)
 	p.delivery = &Delivery{Type: a.Envelope.Type}
 	if v := p.checkFreshness(); v.final() {
 		return v
 	}
 	if !h.Handles(a.Envelope.Type) && h.options.Inbox == nil {
-		return verdict{outcome: Unhandled}
+		return disposition{outcome: Unhandled}
 	}
-	return verdict{}
+	return disposition{}
 }
 
 // refused is what was not authentic. Its buffer is kept until it has been reported.
@@ -82,7 +83,7 @@ type refused struct {
 }
 
 // explain says why the delivery was refused, where more can be said than its error says; otherwise the text is empty.
-func (p *passage) explain(o *Observation) (e signature.Explanation) {
+func (p *processing) explain(o *Observation) (e signature.Explanation) {
 	defer func() {
 		if recover() != nil {
 			e = signature.Explanation{} // the line, or the answer, matters more
@@ -91,12 +92,12 @@ func (p *passage) explain(o *Observation) (e signature.Explanation) {
 	var encoded *encodedError
 	switch {
 	case errors.As(o.Err, &encoded):
-		return signature.Explanation{Mistake: signature.Mistake(Encoded), Text: encoded.explanation()}
-	case o.Outcome == Forged && p.refused != nil:
-		if x, ok := p.h.endpoint.Authenticator.(Explainer); ok {
-			return x.Explain(p.refused.r, p.refused.buf.b)
+		return signature.Explanation{Mistake: signature.Mistake(ReasonContentEncoding), Text: encoded.explanation()}
+	case o.Outcome == Unauthenticated && p.refused != nil:
+		if x, ok := p.h.config.Authenticator.(vendors.Explainer); ok {
+			return x.Explain(p.refused.r.shown(), p.refused.buf.b)
 		}
-	case o.Reason == Reason(signature.Stale), o.Reason == Reason(signature.Future):
+	case o.Reason == ReasonStale, o.Reason == ReasonFuture:
 		return p.h.window.Explain(p.sentAt, p.arrived)
 	case errors.Is(o.Err, errNoByte):
 		return signature.Explanation{Mistake: signature.BodyEmpty, Text: "the request declared a body, and not one byte of it was left to read: something read it before the handler, so give the handler the body unread"}

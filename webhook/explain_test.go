@@ -20,6 +20,7 @@ import (
 	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // request returns a request with a body that is signed, as it is given to Process.
@@ -49,19 +50,19 @@ func TestTheLineOfARefusedDeliveryExplainsItAndTheAnswerDoesNot(t *testing.T) {
 		"a body written anew": {0, func(r *webhook.Request) {
 			b, _ := io.ReadAll(r.Body)
 			r.Body = strings.NewReader(string(b) + "\n")
-		}, signature.BodyEnds, webhook.Forged},
-		"a forgery": {0, func(r *webhook.Request) { r.Body = strings.NewReader("{}") }, signature.Unexplained, webhook.Forged},
+		}, signature.BodyEnds, webhook.Unauthenticated},
+		"a forgery": {0, func(r *webhook.Request) { r.Body = strings.NewReader("{}") }, signature.Unexplained, webhook.Unauthenticated},
 		"a name in lower case is none": {0, func(r *webhook.Request) {
 			r.Header = http.Header{"x-acme-signature": {"none"}}
-		}, signature.HeaderMalformed, webhook.Forged},
-		"stale":         {-2 * time.Hour, nil, signature.TimeStale, webhook.Stale},
-		"in the future": {2 * time.Hour, nil, signature.TimeAhead, webhook.Future},
+		}, signature.HeaderMalformed, webhook.Unauthenticated},
+		"stale":         {-2 * time.Hour, nil, signature.TimeStale, stale},
+		"in the future": {2 * time.Hour, nil, signature.TimeAhead, inFuture},
 		"a body that was read before": {0, func(r *webhook.Request) {
 			r.ContentLength, r.Body = 20, http.NoBody
-		}, signature.BodyEmpty, webhook.Unreadable},
+		}, signature.BodyEmpty, bodyLength},
 		"a body that was closed before": {0, func(r *webhook.Request) {
 			r.ContentLength, r.Body = 20, iotest.ErrReader(http.ErrBodyReadAfterClose)
-		}, signature.BodyEmpty, webhook.Unreadable},
+		}, signature.BodyEmpty, bodyCutOff},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -81,7 +82,7 @@ func TestTheLineOfARefusedDeliveryExplainsItAndTheAnswerDoesNot(t *testing.T) {
 				require.Equal(t, "none", r.keyState("a"))
 
 				result := r.Process(t.Context(), make())
-				require.Equal(t, test.outcome, result.Outcome)
+				require.Equal(t, test.outcome, as(test.outcome, result.Outcome, result.Reason))
 				mistake, text := r.lastLine()
 				require.Equal(t, string(explained.Mistake), mistake)
 				require.Equal(t, explained.Text, text)
@@ -118,11 +119,11 @@ func TestAMiddlewareThatReadsTheBodyIsFoundOut(t *testing.T) {
 // An explainer refuses everything, and counts how often it is asked why.
 type explainer struct{ asked atomic.Int64 }
 
-func (*explainer) Authenticate(context.Context, *webhook.Request, []byte) (signature.Match, error) {
+func (*explainer) Authenticate(context.Context, *vendors.Request, []byte) (signature.Match, error) {
 	return signature.Match{}, signature.Mismatch
 }
 
-func (e *explainer) Explain(_ *webhook.Request, body []byte) signature.Explanation {
+func (e *explainer) Explain(_ *vendors.Request, body []byte) signature.Explanation {
 	if string(body) != "{}" {
 		panic("the body is another one by now")
 	}
@@ -141,7 +142,7 @@ func TestNothingIsExplainedUnlessItsLineIsWritten(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var log logtest.Book
 				e := new(explainer)
-				h, err := webhook.New(acme(), webhook.Endpoint{Authenticator: e}, &webhook.Options{
+				h, err := webhook.NewHandler(acme(), vendors.HandlerConfig{Authenticator: e}, &webhook.Options{
 					Logger: log.JSON(test.level),
 				})
 				require.NoError(t, err)
@@ -159,20 +160,20 @@ func TestNothingIsExplainedUnlessItsLineIsWritten(t *testing.T) {
 
 func TestAnExplainerThatPanicsCostsTheExplanationAlone(t *testing.T) {
 	var log logtest.Book
-	h, err := webhook.New(acme(), webhook.Endpoint{Authenticator: new(explainer)}, &webhook.Options{Logger: log.JSON(slog.LevelInfo)})
+	h, err := webhook.NewHandler(acme(), vendors.HandlerConfig{Authenticator: new(explainer)}, &webhook.Options{Logger: log.JSON(slog.LevelInfo)})
 	require.NoError(t, err)
 	result := h.Process(t.Context(), webhook.Request{Body: strings.NewReader("[]")})
-	require.Equal(t, webhook.Forged, result.Outcome)
+	require.Equal(t, webhook.Unauthenticated, result.Outcome)
 	require.Equal(t, 1, log.Count(`"level":"WARN"`))
 	require.NotContains(t, log.String(), "explanation")
-	require.Equal(t, signature.Mistake(webhook.Forged), h.Explain(webhook.Request{Body: strings.NewReader("[]")}, time.Time{}).Mistake)
+	require.Equal(t, signature.Mistake("signature_mismatch"), h.Explain(webhook.Request{Body: strings.NewReader("[]")}, time.Time{}).Mistake)
 }
 
 func TestExplainingSaysWhatWouldBecomeOfADelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		arrived := time.Now()
-		r := newReceiver(t, webhook.Options{MaxBody: 200}, func(_ *webhook.Profile, e *webhook.Endpoint) {
-			e.Key = func(any) string { panic("no code of the user's is run") }
+		r := newReceiver(t, webhook.Options{MaxBody: 200}, func(_ *vendors.Profile, e *vendors.HandlerConfig) {
+			e.DedupKey = func(any) string { panic("no code of the user's is run") }
 		})
 		ping.On(r.Handler, func(context.Context, *Ping) error { panic("no callback is called") })
 		with := func(body string, change func(r *webhook.Request)) webhook.Request {
@@ -190,14 +191,14 @@ func TestExplainingSaysWhatWouldBecomeOfADelivery(t *testing.T) {
 		}{
 			"genuine":            {with(genuine, nil), signature.NoMistake, "nothing is wrong with it: it is authentic"},
 			"no callback":        {with(strings.Replace(genuine, "ping", "pong", 1), nil), signature.NoMistake, "no callback is registered"},
-			"a method":           {with(genuine, func(r *webhook.Request) { r.Method = "GET" }), "wrong_method", "not POST"},
-			"an encoding":        {with(genuine, func(r *webhook.Request) { r.Header.Set("Content-Encoding", "gzip") }), "encoded", "Content-Encoding"},
+			"a method":           {with(genuine, func(r *webhook.Request) { r.Method = "GET" }), "method", "not POST"},
+			"an encoding":        {with(genuine, func(r *webhook.Request) { r.Header.Set("Content-Encoding", "gzip") }), "content_encoding", "Content-Encoding"},
 			"too large":          {with(`{"a":"`+strings.Repeat("a", 300)+`"}`, nil), "too_large", "more than Options.MaxBody ("},
 			"declared too large": {with(genuine, func(r *webhook.Request) { r.ContentLength = 5000 }), "too_large", "the request declares 5000 bytes, and Options.MaxBody is "},
 			"too large for another": {with(genuine, func(r *webhook.Request) {
 				r.Body = http.MaxBytesReader(httptest.NewRecorder(), io.NopCloser(strings.NewReader(genuine)), 10)
 			}), "too_large", "before the handler allows 10 bytes"},
-			"not as long": {with(genuine, func(r *webhook.Request) { r.ContentLength = 150 }), "unreadable", "not as long"},
+			"not as long": {with(genuine, func(r *webhook.Request) { r.ContentLength = 150 }), "body_length", "not as long"},
 			"no object":   {with("[1]", nil), "no_json_object", "no JSON object"},
 			"no time":     {with(`{"type":"ping","id":"b"}`, nil), "no_time", `["time"]`},
 		} {
@@ -210,7 +211,7 @@ func TestExplainingSaysWhatWouldBecomeOfADelivery(t *testing.T) {
 		require.Equal(t, signature.NoMistake, r.Explain(with(genuine, nil), arrived).Mistake, "it is judged by when it arrived")
 		require.Equal(t, signature.TimeStale, r.Explain(with(genuine, nil), time.Time{}).Mistake)
 		require.Empty(t, r.observations())
-		webhook.NewKind[Ping]("pong").On(r.Handler, func(context.Context, *Ping) error { return nil }) // does not panic: nothing was delivered
+		webhook.NewEventType[Ping]("pong").On(r.Handler, func(context.Context, *Ping) error { return nil }) // does not panic: nothing was delivered
 	})
 }
 
@@ -218,7 +219,7 @@ func TestAFormerKeyIsExplainedByTheHandler(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	request := r.request(body("a"))
 	require.NoError(t, r.SetKeys(signature.NewKey("default", "another secret altogether")))
-	require.Equal(t, webhook.Forged, r.Process(t.Context(), request).Outcome)
+	require.Equal(t, webhook.Unauthenticated, r.Process(t.Context(), request).Outcome)
 	mistake, _ := r.lastLine()
 	require.Equal(t, string(signature.KeyRetired), mistake)
 }

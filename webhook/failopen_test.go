@@ -38,7 +38,7 @@ func TestFailOpenRunsTheCallbackWhileTheStoreIsDown(t *testing.T) {
 				require.Equal(t, 200, r.deliver(body("a")).status)
 				seen := r.observations()[0]
 				require.Equal(t, webhook.Handled, seen.Outcome)
-				require.True(t, seen.Unguarded, "it is observed")
+				require.True(t, seen.FailedOpen, "it is observed")
 				require.Equal(t, 1, r.log.Count(`"level":"WARN"`), "and logged")
 
 				require.Equal(t, 200, r.deliver(body("a")).status)
@@ -48,7 +48,7 @@ func TestFailOpenRunsTheCallbackWhileTheStoreIsDown(t *testing.T) {
 				require.Equal(t, 200, r.deliver(body("a")).status)
 				require.Equal(t, 200, r.deliver(body("a")).status)
 				require.Equal(t, 3, runs, "a store that is back guards again")
-				require.False(t, r.observations()[2].Unguarded)
+				require.False(t, r.observations()[2].FailedOpen)
 			})
 		})
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // flood has so many unauthenticated senders send what attack writes, on connections that they open again and keep until
@@ -81,8 +82,8 @@ func TestFlood_LeavesGenuineDeliveriesAndMemory(t *testing.T) {
 				var receivers []*receiver
 				mux := http.NewServeMux()
 				for i := range 2 {
-					r := newReceiver(t, webhook.Options{MaxBody: 8 * chunk, ReadBudget: budget, BodyTimeout: patience, AnswerTimeout: patience},
-						func(p *webhook.Profile, _ *webhook.Endpoint) { p.AnswerWithin = 2 * patience })
+					r := newReceiver(t, webhook.Options{MaxBody: 8 * chunk, ReadBudget: budget, BodyTimeout: patience, ResponseTimeout: patience},
+						func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.RespondWithin = 2 * patience })
 					ping.On(r.Handler, returns(nil))
 					mux.Handle(fmt.Sprintf("/%d", i), hide(r))
 					receivers = append(receivers, r)
@@ -94,7 +95,7 @@ func TestFlood_LeavesGenuineDeliveriesAndMemory(t *testing.T) {
 				madeRoom := func() (n int) {
 					for _, r := range receivers {
 						for _, o := range r.observations() {
-							if o.Reason == webhook.ReasonMadeRoom {
+							if o.Reason == webhook.ReasonEvicted {
 								n++
 							}
 						}

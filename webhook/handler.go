@@ -11,6 +11,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // A Handler receives the deliveries of one vendor at one endpoint. It is an [http.Handler]; [Handler.Process] is the
@@ -18,19 +19,20 @@ import (
 //
 // Users get one from a vendor's package, which adds a method for each event type.
 type Handler struct {
-	profile     Profile
-	endpoint    Endpoint
+	profile     vendors.Profile
+	config      vendors.HandlerConfig
 	options     Options
 	window      signature.Window
-	envelope    *envelopeReader
+	envelope    *vendors.EnvelopeReader
 	keptHeaders []string
 	knownTypes  map[string]bool
 
+	keys  *signature.Keyring // nil for a vendor that does not sign
 	guard *idempotency.Guard
 	rate  *rateLimiter // nil: no limit
 
 	running atomic.Int64
-	life    life
+	drain   drainTracker
 	log     deliveryLogger
 
 	writeTimeoutNoticed sync.Once
@@ -44,37 +46,40 @@ type Handler struct {
 
 var endpointName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 
-// New builds a handler. Vendors call it; everyone else calls a vendor's NewHandler. The error names the option that
-// breaks a rule.
-func New(p Profile, e Endpoint, o *Options) (*Handler, error) {
-	if e.Name == "" {
-		e.Name = "default"
+// NewHandler returns a handler for a vendor. The packages of vendors call it, and have a NewHandler for their users. The error
+// names the option that breaks a rule.
+func NewHandler(p vendors.Profile, c vendors.HandlerConfig, o *Options) (*Handler, error) {
+	if c.Endpoint == "" {
+		c.Endpoint = "default"
+	}
+	keys, err := authenticateBy(&p, &c)
+	if err != nil {
+		return nil, err
 	}
 	switch {
-	case !endpointName.MatchString(e.Name):
-		return nil, fmt.Errorf("webhook: Config.Endpoint %q must be 1 to 64 of letters, digits, '.', '_' and '-'", e.Name)
-	case e.Authenticator == nil:
-		return nil, errors.New("webhook: an Endpoint needs an Authenticator")
-	case e.Window < 0:
+	case !endpointName.MatchString(c.Endpoint):
+		return nil, fmt.Errorf("webhook: Config.Endpoint %q must be 1 to 64 of letters, digits, '.', '_' and '-'", c.Endpoint)
+	case c.Window < 0:
 		return nil, errors.New("webhook: Config.Window cannot be negative")
-	case max(e.Window, p.Window) > maxDuration:
-		return nil, fmt.Errorf("webhook: Config.Window (%v) must be at most %v", max(e.Window, p.Window), maxDuration)
-	case e.Attempts < 0:
+	case max(c.Window, p.Window) > maxDuration:
+		return nil, fmt.Errorf("webhook: Config.Window (%v) must be at most %v", max(c.Window, p.Window), maxDuration)
+	case c.Attempts < 0:
 		return nil, errors.New("webhook: Config.Attempts cannot be negative")
 	}
 	options, err := o.withDefaults(&p)
 	if err != nil {
 		return nil, err
 	}
-	if e.Window > 0 {
-		p.Window = e.Window
+	if c.Window > 0 {
+		p.Window = c.Window
 	}
-	if e.Attempts > 0 {
-		p.Attempts, p.LastAge = e.Attempts, 0
+	if c.Attempts > 0 {
+		p.Attempts, p.GiveUpAfter = c.Attempts, 0
 	}
 	h := &Handler{
 		profile:     p,
-		endpoint:    e,
+		config:      c,
+		keys:        keys,
 		options:     options,
 		window:      signature.Window{Past: p.Window, Future: signature.DefaultSkew},
 		keptHeaders: slices.Clone(p.Headers),
@@ -85,27 +90,30 @@ func New(p Profile, e Endpoint, o *Options) (*Handler, error) {
 		h.keptHeaders = append(h.keptHeaders, p.TimeHeader)
 	}
 	for _, t := range p.Events {
+		if _, ok := t.New().(AnyEvent); !ok {
+			return nil, fmt.Errorf("webhook: Profile.Events: the type of %q (%T) must embed webhook.Event", t.Name(), t.New())
+		}
 		h.knownTypes[t.Name()] = true
 	}
-	if h.envelope, err = newEnvelopeReader(&p.Envelope, h.documents); err != nil {
+	if h.envelope, err = vendors.NewEnvelopeReader(&p.Envelope, h.documents); err != nil {
 		return nil, err
 	}
 	if options.RateLimit > 0 {
 		h.rate = newRateLimiter(options.RateLimit, options.RateBurst)
 	}
 	if options.Inbox != nil {
-		if err := options.Inbox.CheckHandler(p.Name, e.Name, options.MaxBody); err != nil {
+		if err := options.Inbox.CheckHandler(p.Name, c.Endpoint, options.MaxBody); err != nil {
 			return nil, fmt.Errorf("webhook: Options.Inbox cannot take the deliveries of %s: %w", p.Name, err)
 		}
 	}
 	if err := h.openStore(); err != nil {
 		return nil, err
 	}
-	if 0 < p.Window && p.Window < p.Horizon && p.TimeHeader == "" {
+	if 0 < p.Window && p.Window < p.RetryWindow && p.TimeHeader == "" {
 		options.Logger.Warn("webhook: Config.Window is shorter than the time over which the vendor sends a delivery again; later attempts may be refused as stale",
-			"vendor", p.Name, "endpoint", e.Name, "window", p.Window, "horizon", p.Horizon)
+			"vendor", p.Name, "endpoint", c.Endpoint, "window", p.Window, "horizon", p.RetryWindow)
 	}
-	h.life.init()
+	h.drain.init()
 	h.log.init(options.Logger)
 	return h, nil
 }
@@ -126,7 +134,7 @@ func (h *Handler) openStore() error {
 		}
 		store = memory
 	}
-	needed := h.profile.Horizon
+	needed := h.profile.RetryWindow
 	if h.profile.Window > 0 {
 		needed = max(needed, h.window.Past+h.window.Future)
 	}
@@ -140,30 +148,30 @@ func (h *Handler) openStore() error {
 }
 
 // OnUnhandled registers fn for deliveries of types that have no callback of their own, unknown types included. A body
-// that does not fit the type of its callback is never given to it. It panics as [Kind.On] does.
+// that does not fit the type of its callback is never given to it. It panics as [EventType.On] does.
 func (h *Handler) OnUnhandled(fn func(context.Context, *Delivery) error) {
 	h.registerOnce("OnUnhandled", &h.onUnhandled, fn)
 }
 
-// OnAny registers fn to see every delivery before the callback for its type, under the same claim. After an error of fn,
+// Before registers fn to see every delivery before the callback for its type, under the same claim. After an error of fn,
 // which is then the delivery's outcome, the callback does not run. A nil handles nothing: a type without a callback stays
 // unhandled, its keys are released, and an inbox keeps it for the release that has a callback. fn sees each attempt, and
 // sees no unhandled delivery whose time is missing or stale.
 //
-// OnAny is for what must be done before every callback, such as a tenant's check. To take types without a callback, use
-// OnUnhandled; to observe outcomes, use Options.Observer. It panics as [Kind.On] does.
-func (h *Handler) OnAny(fn func(context.Context, *Delivery) error) {
-	h.registerOnce("OnAny", &h.onAny, fn)
+// Before is for what must be done before every callback, such as a tenant's check. To take types without a callback, use
+// OnUnhandled; to observe outcomes, use Options.Observer. It panics as [EventType.On] does.
+func (h *Handler) Before(fn func(context.Context, *Delivery) error) {
+	h.registerOnce("Before", &h.onAny, fn)
 }
 
-// OnEach registers fn as the callback for every type that the vendor documents: for forwarding or showing events of
-// all types, decoded. It panics as [Kind.On] does.
-func (h *Handler) OnEach(fn func(context.Context, AnyEvent) error) {
+// OnEvent registers fn as the callback for every type that the vendor documents: for forwarding or showing events of
+// all types, decoded. It panics as [EventType.On] does.
+func (h *Handler) OnEvent(fn func(context.Context, AnyEvent) error) {
 	if fn == nil {
-		panic("webhook: the callback given to OnEach is nil")
+		panic("webhook: the callback given to OnEvent is nil")
 	}
 	for _, t := range h.profile.Events {
-		h.register(t.Name(), func() { h.callbacks[t.Name()] = &callback{kind: t, call: fn} })
+		h.register(t.Name(), func() { h.callbacks[t.Name()] = &callback{eventType: t, call: fn} })
 	}
 }
 
@@ -204,9 +212,9 @@ func (h *Handler) documents(eventType string) bool {
 func (h *Handler) Vendor() string { return h.profile.Name }
 
 // Endpoint returns the name that Config.Endpoint gave the handler; "default" if it gave none.
-func (h *Handler) Endpoint() string { return h.endpoint.Name }
+func (h *Handler) Endpoint() string { return h.config.Endpoint }
 
-// Handles reports whether there is a callback for deliveries of that type: one of the type, or OnUnhandled. OnAny handles
+// Handles reports whether there is a callback for deliveries of that type: one of the type, or OnUnhandled. Before handles
 // none. Ask once all are registered.
 func (h *Handler) Handles(eventType string) bool {
 	return h.callbacks[eventType] != nil || h.onUnhandled != nil

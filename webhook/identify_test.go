@@ -15,6 +15,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 func digest(s string) string {
@@ -88,8 +89,8 @@ func TestADeliveryIsADuplicateByItsIDWhateverElseChanged(t *testing.T) {
 
 func TestEndpointKeyNamesADelivery(t *testing.T) {
 	var given []string
-	r := newReceiver(t, webhook.Options{}, loose(acme().Envelope), func(_ *webhook.Profile, e *webhook.Endpoint) {
-		e.Key = func(event any) string {
+	r := newReceiver(t, webhook.Options{}, loose(acme().Envelope), func(_ *vendors.Profile, e *vendors.HandlerConfig) {
+		e.DedupKey = func(event any) string {
 			e := event.(*Ping)
 			given = append(given, e.ID+" "+e.Type)
 			require.NotNil(t, e.Delivery(), "it may look at the whole delivery")
@@ -108,18 +109,18 @@ func TestEndpointKeyNamesADelivery(t *testing.T) {
 	without := r.process([]byte(`{"type":"ping","id":"c","n":0}`)).Delivery
 	require.Equal(t, []string{"acme/default/id/ping/c"}, without.Keys, "an empty name keeps the vendor's")
 	misfit := r.process([]byte(`{"type":"ping","id":"d","n":"x"}`))
-	require.Equal(t, webhook.Undecodable, misfit.Outcome)
+	require.Equal(t, webhook.ReasonUndecodable, misfit.Reason)
 	require.Equal(t, []string{"acme/default/id/ping/d"}, misfit.Delivery.Keys)
 	require.Equal(t, webhook.Unhandled, r.process([]byte(`{"type":"pong","id":"e","n":7}`)).Outcome)
 	require.Equal(t, []string{"a ping", "b ping", "c ping"}, given, "it is not asked about what nobody wants")
 }
 
 func TestADeliveryKeepsTheHeadersOfTheVendorsPageAndNoOther(t *testing.T) {
-	r := newReceiver(t, webhook.Options{}, loose(acme().Envelope), func(p *webhook.Profile, _ *webhook.Endpoint) {
+	r := newReceiver(t, webhook.Options{}, loose(acme().Envelope), func(p *vendors.Profile, _ *vendors.HandlerConfig) {
 		p.TimeHeader, p.Headers = "X-Acme-Time", []string{"X-Acme-Event", "X-Acme-Absent"}
 	})
 	var kept http.Header
-	r.OnAny(func(_ context.Context, d *webhook.Delivery) error {
+	r.Before(func(_ context.Context, d *webhook.Delivery) error {
 		kept = d.Header
 		return nil
 	})
@@ -138,26 +139,26 @@ func TestADeliveryKeepsTheHeadersOfTheVendorsPageAndNoOther(t *testing.T) {
 
 func TestATimeHeaderThatIsNotOneTimeIsNone(t *testing.T) {
 	for name, values := range map[string][]string{"none": nil, "two": {"1767323045", "1767323045"}, "a sign": {"+1767323045"}, "words": {"now"}} {
-		r := newReceiver(t, webhook.Options{}, func(p *webhook.Profile, _ *webhook.Endpoint) { p.TimeHeader = "X-Acme-Time" })
+		r := newReceiver(t, webhook.Options{}, func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.TimeHeader = "X-Acme-Time" })
 		ping.On(r.Handler, returns(nil))
 		result := r.process(body("a"), func(h http.Header) { h["X-Acme-Time"] = values })
-		require.Equal(t, webhook.Malformed, result.Outcome, name)
+		require.Equal(t, webhook.Rejected, result.Outcome, name)
 		require.Equal(t, webhook.ReasonNoTime, result.Reason, name)
 	}
 }
 
 func TestTheContentOfADeliveryIsThatOfTheSignedBytes(t *testing.T) {
-	a := webhook.Arrival{Body: []byte("{}")}
+	a := vendors.Authenticated{Body: []byte("{}")}
 	require.Equal(t, digest("{}"), a.Content(), "of the body, where nothing is signed")
-	require.Equal(t, webhook.Identity{ID: digest("{}"), Keys: []string{"content/" + digest("{}")}}, webhook.ByContent(&a))
+	require.Equal(t, vendors.DedupKeys{ID: digest("{}"), Keys: []string{"content/" + digest("{}")}}, vendors.ByContent(&a))
 
 	scheme := signature.Scheme{
 		Header: "X-Acme-Signature",
 		Forms:  []signature.Form{{Name: "timed", Covers: []string{"X-Acme-Time"}}},
 		Fields: []signature.Field{{Header: "X-Acme-Time", Grammar: signature.UnixTime}},
 	}
-	r := newReceiver(t, webhook.Options{}, func(p *webhook.Profile, _ *webhook.Endpoint) {
-		p.Scheme, p.Identify, p.TimeHeader, p.Envelope.Time = &scheme, webhook.ByContent, "X-Acme-Time", nil
+	r := newReceiver(t, webhook.Options{}, func(p *vendors.Profile, _ *vendors.HandlerConfig) {
+		p.Scheme, p.DedupKeys, p.TimeHeader, p.Envelope.Time = &scheme, vendors.ByContent, "X-Acme-Time", nil
 	})
 	ping.On(r.Handler, returns(nil))
 	b := []byte(`{"type":"ping"}`)

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/aihooks/aihooks-go/internal/names"
 )
 
 // A deliveryLogger writes the log lines. A line that anybody can repeat is sampled: each line about a request that is not
@@ -34,8 +36,17 @@ type deliveryLogger struct {
 // A sampleKey is what lines must have in common to be sampled together.
 type sampleKey struct {
 	outcome   Outcome
+	reason    Reason // of outcomes that have more than one row
 	level     slog.Level
 	authentic bool
+}
+
+func sampleKeyOf(o *Observation, level slog.Level, authentic bool) sampleKey {
+	key := sampleKey{o.Outcome, o.Reason, level, authentic}
+	if o.Outcome == Unauthenticated {
+		key.reason = ReasonNone // a sender chooses it
+	}
+	return key
 }
 
 type sample struct {
@@ -66,14 +77,14 @@ func (l *deliveryLogger) init(logger *slog.Logger) {
 
 // delivery writes at most one line about a delivery, or a request that was none. Late ones are written on a goroutine
 // where a panic of the logger would end the process.
-func (l *deliveryLogger) delivery(p *passage, o *Observation) {
+func (l *deliveryLogger) delivery(p *processing, o *Observation) {
 	defer func() { _ = recover() }() // there is nothing left to report it with
 	ctx, d := p.ctx, p.delivery
-	level := rules[o.Outcome].level
-	if o.FromInbox && o.Outcome != Unmarked {
+	level := ruleOf(o.Outcome, o.Reason).level
+	if o.FromInbox && !o.notCompleted() {
 		level = min(level, slog.LevelWarn) // it is retried, or the inbox writes the Error line of a dead letter
 	}
-	if o.Unguarded || o.Reason == ReasonOtherContent {
+	if o.FailedOpen || o.Reason == ReasonOtherContent {
 		level = max(level, slog.LevelWarn)
 	}
 	if o.Outcome == Unhandled && d != nil && !l.firstOf(d.Type) {
@@ -88,7 +99,7 @@ func (l *deliveryLogger) delivery(p *passage, o *Observation) {
 	leftOut := int64(0)
 	if d == nil || !l.isFirst(d, o, level) {
 		var write bool
-		if leftOut, write = l.sample(sampleKey{o.Outcome, level, d != nil}); !write {
+		if leftOut, write = l.sample(sampleKeyOf(o, level, d != nil)); !write {
 			return
 		}
 	}
@@ -131,7 +142,7 @@ func (l *deliveryLogger) sample(key sampleKey) (leftOut int64, write bool) {
 // isFirst reports whether the line is not a repetition. An inbox runs a stored delivery only as often as its policy
 // says. A completed delivery does not run again. Debug lines are there to see every delivery.
 func (l *deliveryLogger) isFirst(d *Delivery, o *Observation, level slog.Level) bool {
-	completed := rules[o.Outcome].key == "completed" && !o.Unguarded
+	completed := ruleOf(o.Outcome, o.Reason).key == "completed" && !o.FailedOpen
 	if o.FromInbox || completed || level < slog.LevelInfo {
 		return true
 	}
@@ -153,7 +164,7 @@ func (l *deliveryLogger) isFirst(d *Delivery, o *Observation, level slog.Level) 
 func (l *deliveryLogger) firstOf(eventType string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	eventType = bounded(eventType, maxName)
+	eventType = names.Bounded(eventType, names.Max)
 	if l.typesSeen[eventType] || len(l.typesSeen) >= maxTypesSeen {
 		return false
 	}
@@ -167,7 +178,7 @@ func (l *deliveryLogger) firstField(eventType string, fields map[string]error) (
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for pointer := range fields {
-		name := bounded(eventType, maxName) + " " + clip(listIndex.ReplaceAllString(pointer, "/*"), maxFieldName)
+		name := names.Bounded(eventType, names.Max) + " " + clip(listIndex.ReplaceAllString(pointer, "/*"), maxFieldName)
 		if !l.fieldsSeen[name] && len(l.fieldsSeen) < maxFieldsSeen {
 			l.fieldsSeen[name], first = true, true
 		}
@@ -198,7 +209,7 @@ func clip(s string, longest int) string {
 	return strings.ToValidUTF8(s[:half]+" … "+s[len(s)-half:], "")
 }
 
-func (l *deliveryLogger) line(p *passage, level slog.Level, o *Observation, leftOut int64) {
+func (l *deliveryLogger) line(p *processing, level slog.Level, o *Observation, leftOut int64) {
 	d, attrs := p.delivery, make([]slog.Attr, 0, 16)
 	attrs = append(attrs,
 		slog.String("vendor", o.Vendor), slog.String("endpoint", o.Endpoint),
@@ -210,12 +221,12 @@ func (l *deliveryLogger) line(p *passage, level slog.Level, o *Observation, left
 		attrs = append(attrs, slog.String("reason", string(o.Reason)))
 	}
 	if d != nil {
-		attrs = append(attrs, slog.String("type", bounded(d.Type, maxName)), slog.String("id", o.ID), slog.Int("attempt", d.Attempt),
+		attrs = append(attrs, slog.String("type", names.Bounded(d.Type, names.Max)), slog.String("id", o.ID), slog.Int("attempt", d.Attempt),
 			slog.String("signed_by", d.SignedBy))
 	}
 	attrs = append(attrs, slog.Float64("duration_ms", float64(o.Duration.Microseconds())/1000))
-	if o.Unguarded {
-		attrs = append(attrs, slog.Bool("unguarded", true))
+	if o.FailedOpen {
+		attrs = append(attrs, slog.Bool("failed_open", true))
 	}
 	if o.FromInbox {
 		attrs = append(attrs, slog.Bool("from_inbox", true))

@@ -17,11 +17,12 @@ import (
 	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // A quietReceiver is a handler for Acme whose log is kept at Info, as in production.
 type quietReceiver struct {
-	*webhook.SignedHandler
+	*webhook.Handler
 	log      logtest.Book
 	observed int
 }
@@ -33,10 +34,10 @@ func newQuietReceiver(t *testing.T, o webhook.Options, callback func(context.Con
 	if o.Observer == nil {
 		o.Observer = func(context.Context, webhook.Observation) { r.observed++ }
 	}
-	h, err := webhook.NewSigned(acme(), webhook.Endpoint{}, []signature.Key{signature.NewKey("default", acmeSecret)}, &o)
+	h, err := webhook.NewHandler(acme(), vendors.HandlerConfig{Keys: []signature.Key{signature.NewKey("default", acmeSecret)}}, &o)
 	require.NoError(t, err)
-	ping.On(h.Handler, callback)
-	r.SignedHandler = h
+	ping.On(h, callback)
+	r.Handler = h
 	return r
 }
 
@@ -71,18 +72,18 @@ func TestLog_ReplaysOfOneCaptureAreSampled(t *testing.T) {
 		capture  func() []byte
 		outcome  webhook.Outcome
 	}{
-		"stale":         {callback: fail, capture: func() []byte { return bodyAt("a", time.Now().Add(-48*time.Hour)) }, outcome: webhook.Stale},
-		"future":        {callback: fail, capture: func() []byte { return bodyAt("a", time.Now().Add(time.Hour)) }, outcome: webhook.Future},
-		"no object":     {callback: fail, capture: func() []byte { return []byte(`[]`) }, outcome: webhook.Malformed},
-		"no time":       {callback: fail, capture: func() []byte { return []byte(`{"type":"ping"}`) }, outcome: webhook.Malformed},
+		"stale":         {callback: fail, capture: func() []byte { return bodyAt("a", time.Now().Add(-48*time.Hour)) }, outcome: stale},
+		"future":        {callback: fail, capture: func() []byte { return bodyAt("a", time.Now().Add(time.Hour)) }, outcome: inFuture},
+		"no object":     {callback: fail, capture: func() []byte { return []byte(`[]`) }, outcome: noObject},
+		"no time":       {callback: fail, capture: func() []byte { return []byte(`{"type":"ping"}`) }, outcome: noTime},
 		"failing":       {callback: fail, outcome: webhook.Failed},
-		"retry later":   {callback: returns(webhook.RetryAfter(time.Second, errCallback)), outcome: webhook.RetryLater},
-		"panicking":     {callback: func(context.Context, *Ping) error { panic("no") }, outcome: webhook.Panicked},
-		"undecodable":   {callback: fail, capture: func() []byte { return bytes.Replace(body("a"), []byte(`{"n":7}`), []byte(`[7]`), 1) }, outcome: webhook.Undecodable},
+		"retry later":   {callback: returns(webhook.RetryAfter(time.Second, errCallback)), outcome: retryLater},
+		"panicking":     {callback: func(context.Context, *Ping) error { panic("no") }, outcome: panicked},
+		"undecodable":   {callback: fail, capture: func() []byte { return bytes.Replace(body("a"), []byte(`{"n":7}`), []byte(`[7]`), 1) }, outcome: misfits},
 		"store down":    {options: webhook.Options{Store: down}, callback: fail, outcome: webhook.Unavailable},
 		"failing open":  {options: webhook.Options{Store: down, DangerouslyFailOpen: true}, callback: returns(nil), outcome: webhook.Handled},
 		"dropped, open": {options: webhook.Options{Store: down, DangerouslyFailOpen: true}, callback: returns(webhook.Permanent(errCallback)), outcome: webhook.Dropped},
-		"rate limit":    {options: webhook.Options{RateLimit: 1e-9, RateBurst: 1}, callback: returns(nil), outcome: webhook.Overloaded},
+		"rate limit":    {options: webhook.Options{RateLimit: 1e-9, RateBurst: 1}, callback: returns(nil), outcome: rateLimit},
 		"other content": {options: webhook.Options{Inbox: otherContent, Store: down}, callback: fail, outcome: webhook.Stored},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -98,7 +99,8 @@ func TestLog_ReplaysOfOneCaptureAreSampled(t *testing.T) {
 				}
 				seen, before := r.observed, len(r.log.Lines())
 				for range replays {
-					require.Equal(t, c.outcome, r.replay(t, capture).Outcome)
+					result := r.replay(t, capture)
+					require.Equal(t, c.outcome, as(c.outcome, result.Outcome, result.Reason))
 				}
 				require.Equal(t, replays, r.observed-seen, "what is not logged is still observed")
 				lines := r.log.Lines()[before:]
@@ -141,7 +143,7 @@ func TestLog_ReplaysOfManyCapturesAreSampled(t *testing.T) {
 		const captures = 1500
 		for range 3 {
 			for i := range captures {
-				require.Equal(t, webhook.Stale, r.replay(t, bodyAt(fmt.Sprint(i), old)).Outcome)
+				require.Equal(t, webhook.ReasonStale, r.replay(t, bodyAt(fmt.Sprint(i), old)).Reason)
 			}
 		}
 		require.LessOrEqual(t, len(r.log.Lines()), 1024+6)
@@ -185,7 +187,7 @@ type Person struct {
 }
 
 func TestDecode_ErrorsQuoteNoValue(t *testing.T) {
-	person := webhook.NewKind[Person]("person")
+	person := webhook.NewEventType[Person]("person")
 	refuse := func(data []byte, _ any) error { return fmt.Errorf("cannot decode %s", data) }
 	for name, c := range map[string]struct {
 		data    string
@@ -206,7 +208,7 @@ func TestDecode_ErrorsQuoteNoValue(t *testing.T) {
 				person.On(r.Handler, func(context.Context, *Person) error { return nil })
 				r.deliver([]byte(`{"type":"person","id":"a","data":` + c.data + `}`))
 				o := r.observations()[0]
-				require.Equal(t, webhook.Undecodable, o.Outcome)
+				require.Equal(t, webhook.ReasonUndecodable, o.Reason)
 				require.ErrorContains(t, o.Err, c.names)
 				for _, said := range []string{o.Err.Error(), r.log.String()} {
 					require.Less(t, len(said), 1500)
@@ -246,19 +248,19 @@ func TestLog_TextsAreBounded(t *testing.T) {
 // An authenticator's explanation can be as long as what it was shown.
 type talkative struct{}
 
-func (talkative) Authenticate(context.Context, *webhook.Request, []byte) (signature.Match, error) {
+func (talkative) Authenticate(context.Context, *vendors.Request, []byte) (signature.Match, error) {
 	return signature.Match{}, errors.New(strings.Repeat("e", 1<<20))
 }
 
-func (talkative) Explain(_ *webhook.Request, b []byte) signature.Explanation {
+func (talkative) Explain(_ *vendors.Request, b []byte) signature.Explanation {
 	return signature.Explanation{Mistake: signature.Unexplained, Text: strings.Repeat("x", 1<<20)}
 }
 
 func TestLog_ExplanationsAreBounded(t *testing.T) {
 	var log logtest.Book
-	h, err := webhook.New(acme(), webhook.Endpoint{Authenticator: talkative{}}, &webhook.Options{Logger: log.JSON(slog.LevelInfo)})
+	h, err := webhook.NewHandler(acme(), vendors.HandlerConfig{Authenticator: talkative{}}, &webhook.Options{Logger: log.JSON(slog.LevelInfo)})
 	require.NoError(t, err)
-	require.Equal(t, webhook.Forged, h.Process(t.Context(), webhook.Request{}).Outcome)
+	require.Equal(t, webhook.Unauthenticated, h.Process(t.Context(), webhook.Request{}).Outcome)
 	require.Contains(t, log.String(), "explanation")
 	require.Less(t, len(log.String()), 4000)
 }

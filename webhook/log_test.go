@@ -24,17 +24,28 @@ import (
 	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// levels are those that the contract gives the outcomes. A DEBUG line is for what went as it should.
+// levels are those that the contract gives the outcomes and their reasons. A DEBUG line is for what went as it should.
 var levels = map[webhook.Outcome]string{
-	webhook.Handled: "DEBUG", webhook.Stored: "DEBUG", webhook.Duplicate: "DEBUG", webhook.Ignored: "DEBUG", webhook.EndpointCheck: "DEBUG",
-	webhook.InFlight: "INFO", webhook.ShuttingDown: "INFO",
-	webhook.RetryLater: "WARN", webhook.Overrun: "WARN", webhook.Unhandled: "WARN", webhook.Forged: "WARN", webhook.Unreadable: "WARN",
-	webhook.Overloaded: "WARN", webhook.TooLarge: "WARN", webhook.Encoded: "WARN", webhook.WrongMethod: "WARN",
-	webhook.Failed: "ERROR", webhook.DeadLettered: "ERROR", webhook.Dropped: "ERROR", webhook.Panicked: "ERROR",
-	webhook.Entrusted: "ERROR", webhook.Unmarked: "ERROR", webhook.Abandoned: "ERROR", webhook.Undecodable: "ERROR",
-	webhook.Malformed: "ERROR", webhook.Future: "ERROR", webhook.Stale: "ERROR", webhook.Unavailable: "ERROR",
+	webhook.Handled: "DEBUG", webhook.Stored: "DEBUG", webhook.Duplicate: "DEBUG", webhook.Ignored: "DEBUG", endpointCheck: "DEBUG",
+	webhook.InFlight: "INFO", shuttingDown: "INFO",
+	retryLater: "WARN", overrun: "WARN", webhook.Unhandled: "WARN", webhook.Unauthenticated: "WARN",
+	"rejected/body_slow": "WARN", bodyCutOff: "WARN", bodyLength: "WARN", "rejected/too_large": "WARN",
+	"rejected/content_encoding": "WARN", "rejected/method": "WARN",
+	"unavailable/reading_limit": "WARN", "unavailable/evicted": "WARN", "unavailable/running_limit": "WARN", rateLimit: "WARN",
+	webhook.Failed: "ERROR", webhook.DeadLettered: "ERROR", webhook.Dropped: "ERROR",
+	overrunLast: "ERROR", "handled/store": "ERROR", "handled/lease_lost": "ERROR", "ignored/store": "ERROR", "ignored/lease_lost": "ERROR",
+	noObject: "ERROR", noTime: "ERROR", inFuture: "ERROR", stale: "ERROR", webhook.Unavailable: "ERROR",
+}
+
+// levelOf returns the level of an outcome with a reason.
+func levelOf(o webhook.Outcome, r webhook.Reason) string {
+	if level, ok := levels[o+"/"+webhook.Outcome(r)]; ok {
+		return level
+	}
+	return levels[o]
 }
 
 func TestEachOutcomeIsLoggedAtItsLevel(t *testing.T) {
@@ -49,7 +60,7 @@ func TestEachOutcomeIsLoggedAtItsLevel(t *testing.T) {
 					}
 					require.NoError(t, json.Unmarshal([]byte(line), &got))
 					o := r.observations()[i]
-					require.Equal(t, levels[o.Outcome], got.Level)
+					require.Equal(t, levelOf(o.Outcome, o.Reason), got.Level)
 					require.Equal(t, "webhook delivery "+string(o.Outcome), got.Msg)
 					require.Equal(t, []any{"acme", "default", string(o.Outcome), o.Status}, []any{got.Vendor, got.Endpoint, got.Outcome, got.Status})
 				}
@@ -60,10 +71,10 @@ func TestEachOutcomeIsLoggedAtItsLevel(t *testing.T) {
 
 func TestGoodDeliveriesLeaveNoLine(t *testing.T) {
 	var log logtest.Book
-	h, err := webhook.NewSigned(acme(), webhook.Endpoint{}, []signature.Key{signature.NewKey("default", acmeSecret)},
+	h, err := webhook.NewHandler(acme(), vendors.HandlerConfig{Keys: []signature.Key{signature.NewKey("default", acmeSecret)}},
 		&webhook.Options{Logger: log.JSON(slog.LevelInfo)})
 	require.NoError(t, err)
-	ping.On(h.Handler, func(_ context.Context, e *Ping) error {
+	ping.On(h, func(_ context.Context, e *Ping) error {
 		if e.ID == "c" {
 			return webhook.Ignore("not ours")
 		}
@@ -105,7 +116,7 @@ func TestAFloodOfForgeriesLeavesFewLinesThatSayHowManyWereLeftOut(t *testing.T) 
 				LeftOut int `json:"lines_left_out"`
 			}
 			require.NoError(t, json.Unmarshal([]byte(line), &got))
-			if got.Outcome == "forged" {
+			if got.Outcome == "unauthenticated" {
 				written++
 				leftOut += got.LeftOut
 			} else {
@@ -161,7 +172,7 @@ func TestALoggerThatPanicsEndsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, err := newHandler(&webhook.Options{Logger: slog.New(panickyLog{slog.DiscardHandler})})
 		require.NoError(t, err)
-		ping.On(h.Handler, func(ctx context.Context, e *Ping) error {
+		ping.On(h, func(ctx context.Context, e *Ping) error {
 			_ = slow(ctx, e)
 			return errCallback
 		})
@@ -245,7 +256,7 @@ func TestNeitherSecretNorMACIsEverSaid(t *testing.T) {
 
 func TestAHandlerDoesNotPrintItsKeys(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
-	requireNoSecrets(t, fmt.Sprintf("%v %+v %#v", r.SignedHandler, r.SignedHandler, r.Handler), nil)
+	requireNoSecrets(t, fmt.Sprintf("%v %+v %#v", r.Handler, r.Handler, r.Handler), nil)
 }
 
 func TestADeliveryDoesNotCarryItsSignature(t *testing.T) {

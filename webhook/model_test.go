@@ -18,6 +18,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // The model: many deliveries of few keys at once, to several processes over one store, by senders that go on until they
@@ -99,12 +100,12 @@ func newModel(t *testing.T, world int, seed uint64) *model {
 }
 
 func (m *model) newProcess() *receiver {
-	r := newReceiver(m, webhook.Options{Store: m.store}, func(p *webhook.Profile, _ *webhook.Endpoint) {
-		p.Attempts, p.LastAge = 0, 0 // no attempt is the last, so a 2xx must mean that it is done
+	r := newReceiver(m, webhook.Options{Store: m.store}, func(p *vendors.Profile, _ *vendors.HandlerConfig) {
+		p.Attempts, p.GiveUpAfter = 0, 0 // no attempt is the last, so a 2xx must mean that it is done
 		if m.twoKeys {
-			p.Identify = func(a *webhook.Arrival) webhook.Identity {
-				byID, byContent := webhook.ByEventID(a), webhook.ByContent(a)
-				return webhook.Identity{ID: byID.ID, Keys: append(byContent.Keys, byID.Keys...)}
+			p.DedupKeys = func(a *vendors.Authenticated) vendors.DedupKeys {
+				byID, byContent := vendors.ByEventID(a), vendors.ByContent(a)
+				return vendors.DedupKeys{ID: byID.ID, Keys: append(byContent.Keys, byID.Keys...)}
 			}
 		}
 	})
@@ -215,10 +216,9 @@ func (m *model) play() {
 		require.NoError(m, r.Shutdown(m.Context()))
 		for _, o := range r.observations() {
 			m.check(slices.Contains([]webhook.Outcome{
-				webhook.Handled, webhook.Duplicate, webhook.InFlight, webhook.Failed, webhook.Panicked, webhook.Overrun,
-				webhook.Unmarked, webhook.Unavailable, webhook.ShuttingDown,
+				webhook.Handled, webhook.Duplicate, webhook.InFlight, webhook.Failed, webhook.Unavailable,
 			}, o.Outcome), "the outcome %s of %s", o.Outcome, o.ID)
-			m.check(m.world == broken || o.Outcome != webhook.Unavailable, "the store was not to fail: %v", o.Err)
+			m.check(m.world == broken || o.Outcome != webhook.Unavailable || o.Reason == webhook.ReasonShuttingDown, "the store was not to fail: %v", o.Err)
 		}
 	}
 	for k := range modelKeys {

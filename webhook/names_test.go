@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // long returns a name of n bytes that ends with the digits of i.
@@ -119,27 +120,27 @@ func TestNames_LongTypesAreKeptApart(t *testing.T) {
 
 func TestNames_BoundsWhatUsersAndVendorsMake(t *testing.T) {
 	huge := long(1, 600_000)
-	byIdentify := func(p *webhook.Profile) {
-		p.Identify = func(*webhook.Arrival) webhook.Identity {
-			return webhook.Identity{ID: huge, Keys: []string{"own/" + huge, "other/" + huge}}
+	byIdentify := func(p *vendors.Profile) {
+		p.DedupKeys = func(*vendors.Authenticated) vendors.DedupKeys {
+			return vendors.DedupKeys{ID: huge, Keys: []string{"own/" + huge, "other/" + huge}}
 		}
 	}
 	for name, c := range map[string]struct {
-		change  func(*webhook.Profile, *webhook.Endpoint)
+		change  func(*vendors.Profile, *vendors.HandlerConfig)
 		outcome webhook.Outcome
 	}{
-		"Endpoint.Key":     {func(_ *webhook.Profile, e *webhook.Endpoint) { e.Key = func(any) string { return huge } }, webhook.Handled},
-		"Profile.Identify": {func(p *webhook.Profile, _ *webhook.Endpoint) { byIdentify(p) }, webhook.Handled},
-		"Profile.Identify before a panic": {func(p *webhook.Profile, e *webhook.Endpoint) {
+		"Endpoint.Key":      {func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.DedupKey = func(any) string { return huge } }, webhook.Handled},
+		"Profile.DedupKeys": {func(p *vendors.Profile, _ *vendors.HandlerConfig) { byIdentify(p) }, webhook.Handled},
+		"Profile.DedupKeys before a panic": {func(p *vendors.Profile, e *vendors.HandlerConfig) {
 			byIdentify(p)
-			e.Key = func(any) string { panic("no key") }
-		}, webhook.Panicked},
+			e.DedupKey = func(any) string { panic("no key") }
+		}, panicked},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newReceiver(t, webhook.Options{}, c.change)
 			ping.On(r.Handler, returns(nil))
 			result := r.process(body("a"))
-			require.Equal(t, c.outcome, result.Outcome)
+			require.Equal(t, c.outcome, as(c.outcome, result.Outcome, result.Reason))
 			require.Equal(t, "sha256:"+digest(huge), result.Delivery.ID)
 			meta := *result.Delivery
 			meta.Body = nil

@@ -12,14 +12,15 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // The defaults of [Options].
 const (
 	DefaultMaxBody         = 1 << 20
-	DefaultMaxRunning      = 256
-	DefaultBodyTimeout     = 3 * time.Second
-	DefaultStoreTimeout    = time.Second
+	defaultMaxRunning      = 256
+	defaultBodyTimeout     = 3 * time.Second
+	defaultStoreTimeout    = time.Second
 	DefaultCallbackTimeout = 30 * time.Second
 )
 
@@ -50,7 +51,7 @@ type Options struct {
 
 	// DangerouslyFailOpen has callbacks run although the store cannot be asked, or is full, in place of answering 503. Until
 	// it can be asked again, nothing but this process keeps a delivery from running twice, and nothing remembers that
-	// it ran: so it is for callbacks that may run twice. Each such run is observed as Unguarded and logged as a Warning.
+	// it ran: so it is for callbacks that may run twice. Each such run is observed as FailedOpen and logged as a Warning.
 	DangerouslyFailOpen bool
 
 	// Logger gets at most one line for each observation: see Observer. At slog.LevelDebug every authentic delivery has one:
@@ -82,11 +83,11 @@ type Options struct {
 	MaxBody int64
 
 	// ReadBudget bounds the memory of the bodies that are being read, genuine or not. Handlers that have the same one
-	// share it. It must be at least twice MaxBody. Defaults to one budget of [DefaultReadBudget] bytes for all handlers of
+	// share it. It must be at least twice MaxBody. Defaults to one budget of 32 MiB for all handlers of
 	// the process.
 	ReadBudget *ReadBudget
 
-	// MaxRunning is how many callbacks may run at once. Defaults to [DefaultMaxRunning].
+	// MaxRunning is how many callbacks may run at once. Defaults to 256.
 	MaxRunning int
 
 	// RateLimit is how many authentic deliveries a second are let through, and RateBurst how many at once; forged ones
@@ -96,19 +97,19 @@ type Options struct {
 	RateBurst int
 
 	// BodyTimeout is how long reading the body may take. It takes the place of http.Server.ReadTimeout, which is lifted
-	// while the callback runs. Where a middleware hides the connection, see [NewServer]. Defaults to [DefaultBodyTimeout].
+	// while the callback runs. Where a middleware hides the connection, see [NewServer]. Defaults to 3 s.
 	BodyTimeout time.Duration
 
 	// StoreTimeout is how long one call to the store, the inbox or an Authenticator may take.
-	// Defaults to [DefaultStoreTimeout].
+	// Defaults to 1 s.
 	StoreTimeout time.Duration
 
-	// AnswerTimeout is when the sender is answered at the latest, counted from the arrival. It must be shorter than
+	// ResponseTimeout is when the sender is answered at the latest, counted from the arrival. It must be shorter than
 	// the vendor waits. Defaults to 4.5 s for vendors that wait for 5 s, 27 s for EmberQA. A request context that ends
 	// earlier makes it earlier: see "Times" in the package documentation. http.Server.WriteTimeout must be longer. The
 	// handler extends a shorter one for its own responses, or responds before it where a middleware hides the
 	// connection, and warns once.
-	AnswerTimeout time.Duration
+	ResponseTimeout time.Duration
 
 	// CallbackTimeout is when the context of the callback ends, counted from the arrival. Neither the answer nor a
 	// client that hangs up ends it. The delivery is leased for 10 s longer. Defaults to [DefaultCallbackTimeout].
@@ -154,7 +155,7 @@ var ErrInboxFull = errors.New("webhook: the inbox is full")
 var ErrOtherContent = errors.New("webhook: a delivery with the same key but another body was received before; if they are two events, this one is not handled")
 
 // withDefaults returns a copy with every default filled in, for a handler of that vendor.
-func (o *Options) withDefaults(p *Profile) (Options, error) {
+func (o *Options) withDefaults(p *vendors.Profile) (Options, error) {
 	var c Options
 	if o != nil {
 		c = *o
@@ -162,7 +163,7 @@ func (o *Options) withDefaults(p *Profile) (Options, error) {
 	for name, n := range map[string]int64{
 		"MaxBody": c.MaxBody, "MaxRunning": int64(c.MaxRunning),
 		"RateBurst": int64(c.RateBurst), "BodyTimeout": int64(c.BodyTimeout), "StoreTimeout": int64(c.StoreTimeout),
-		"AnswerTimeout": int64(c.AnswerTimeout), "CallbackTimeout": int64(c.CallbackTimeout),
+		"ResponseTimeout": int64(c.ResponseTimeout), "CallbackTimeout": int64(c.CallbackTimeout),
 	} {
 		if n < 0 {
 			return c, fmt.Errorf("webhook: Options.%s cannot be negative", name)
@@ -175,10 +176,10 @@ func (o *Options) withDefaults(p *Profile) (Options, error) {
 		return c, errors.New("webhook: Options.RateLimit cannot be negative")
 	}
 	fill(&c.MaxBody, DefaultMaxBody)
-	fill(&c.MaxRunning, DefaultMaxRunning)
-	fill(&c.BodyTimeout, DefaultBodyTimeout)
-	fill(&c.StoreTimeout, DefaultStoreTimeout)
-	fill(&c.AnswerTimeout, p.AnswerWithin-p.AnswerWithin/10)
+	fill(&c.MaxRunning, defaultMaxRunning)
+	fill(&c.BodyTimeout, defaultBodyTimeout)
+	fill(&c.StoreTimeout, defaultStoreTimeout)
+	fill(&c.ResponseTimeout, p.RespondWithin-p.RespondWithin/10)
 	fill(&c.CallbackTimeout, DefaultCallbackTimeout)
 	fill(&c.RateBurst, max(1, int(min(c.RateLimit, 1<<30))))
 	if c.ReadBudget == nil {
@@ -195,9 +196,9 @@ func (o *Options) withDefaults(p *Profile) (Options, error) {
 		return c, fmt.Errorf("webhook: Options.ReadBudget (%d bytes) must be at least %d bytes", c.ReadBudget.size, 4*chunkSize)
 	case c.MaxBody > c.ReadBudget.size/2:
 		return c, fmt.Errorf("webhook: Options.ReadBudget (%d bytes) must be at least twice Options.MaxBody (%d bytes)", c.ReadBudget.size, c.MaxBody)
-	case c.AnswerTimeout >= p.AnswerWithin:
-		return c, fmt.Errorf("webhook: Options.AnswerTimeout (%v) must be shorter than the %v that %s waits for an answer",
-			c.AnswerTimeout, p.AnswerWithin, p.Name)
+	case c.ResponseTimeout >= p.RespondWithin:
+		return c, fmt.Errorf("webhook: Options.ResponseTimeout (%v) must be shorter than the %v that %s waits for an answer",
+			c.ResponseTimeout, p.RespondWithin, p.Name)
 	case c.Inbox != nil && c.DeadLetter != nil:
 		return c, errors.New("webhook: Options.DeadLetter cannot be set together with Inbox, which keeps the dead letters itself")
 	}

@@ -17,15 +17,22 @@ import (
 	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-func newHandler(o *webhook.Options, change ...func(*webhook.Profile, *webhook.Endpoint)) (*webhook.SignedHandler, error) {
-	p, e := acme(), webhook.Endpoint{}
+func newHandler(o *webhook.Options, change ...func(*vendors.Profile, *vendors.HandlerConfig)) (*webhook.Handler, error) {
+	p, e := acme(), vendors.HandlerConfig{Keys: []signature.Key{signature.NewKey("default", acmeSecret)}}
 	for _, f := range change {
 		f(&p, &e)
 	}
-	return webhook.NewSigned(p, e, []signature.Key{signature.NewKey("default", acmeSecret)}, o)
+	return webhook.NewHandler(p, e, o)
 }
+
+// A foreignType makes events that are not of package webhook.
+type foreignType struct{}
+
+func (foreignType) Name() string { return "foreign" }
+func (foreignType) New() any     { return new(struct{}) }
 
 func memory(t testing.TB, retention time.Duration) *idempotency.Memory {
 	m, err := idempotency.NewMemory(&idempotency.MemoryOptions{Retention: retention})
@@ -48,10 +55,10 @@ func TestAnOptionThatBreaksARuleIsNamedWithTheRule(t *testing.T) {
 		"webhook: Options.RateBurst cannot be negative":                                                                                                  {RateBurst: -1},
 		"webhook: Options.BodyTimeout cannot be negative":                                                                                                {BodyTimeout: -1},
 		"webhook: Options.StoreTimeout cannot be negative":                                                                                               {StoreTimeout: -1},
-		"webhook: Options.AnswerTimeout cannot be negative":                                                                                              {AnswerTimeout: -1},
+		"webhook: Options.ResponseTimeout cannot be negative":                                                                                            {ResponseTimeout: -1},
 		"webhook: Options.CallbackTimeout cannot be negative":                                                                                            {CallbackTimeout: -1},
-		"webhook: Options.AnswerTimeout (5s) must be shorter than the 5s that acme waits for an answer":                                                  {AnswerTimeout: 5 * time.Second},
-		"webhook: Options.AnswerTimeout (1m0s) must be shorter than the 5s that acme waits for an answer":                                                {AnswerTimeout: time.Minute},
+		"webhook: Options.ResponseTimeout (5s) must be shorter than the 5s that acme waits for an answer":                                                {ResponseTimeout: 5 * time.Second},
+		"webhook: Options.ResponseTimeout (1m0s) must be shorter than the 5s that acme waits for an answer":                                              {ResponseTimeout: time.Minute},
 		"webhook: Options.DeadLetter cannot be set together with Inbox, which keeps the dead letters itself":                                             {Inbox: inbox, DeadLetter: park},
 		"webhook: Options.Store must be set, because Options.Inbox has no store":                                                                         {Inbox: inbox},
 		"webhook: Options.Inbox cannot take the deliveries of acme: it is for others":                                                                    {Inbox: choosyInbox{err: errors.New("it is for others")}},
@@ -61,7 +68,7 @@ func TestAnOptionThatBreaksARuleIsNamedWithTheRule(t *testing.T) {
 		require.EqualError(t, err, want)
 	}
 	for _, o := range []*webhook.Options{
-		nil, {}, {AnswerTimeout: 5*time.Second - 1}, {Store: memory(t, time.Hour+5*time.Minute)}, {Inbox: inbox, Store: memory(t, 0)}, {DeadLetter: park}, {ReadBudget: webhook.NewReadBudget(2 << 20)}, {MaxBody: webhook.DefaultReadBudget / 2},
+		nil, {}, {ResponseTimeout: 5*time.Second - 1}, {Store: memory(t, time.Hour+5*time.Minute)}, {Inbox: inbox, Store: memory(t, 0)}, {DeadLetter: park}, {ReadBudget: webhook.NewReadBudget(2 << 20)}, {MaxBody: webhook.DefaultReadBudget / 2},
 		{RateLimit: rate.Inf}, {RateLimit: 1e-9}, {MaxBody: math.MaxInt64 / 2, ReadBudget: webhook.NewReadBudget(math.MaxInt64)}, {Inbox: choosyInbox{store: memory(t, 0)}}, {CallbackTimeout: 1},
 	} {
 		_, err := newHandler(o)
@@ -70,23 +77,37 @@ func TestAnOptionThatBreaksARuleIsNamedWithTheRule(t *testing.T) {
 }
 
 func TestAnEndpointThatBreaksARuleIsNamedWithTheRule(t *testing.T) {
-	for want, change := range map[string]func(*webhook.Profile, *webhook.Endpoint){
-		`webhook: Config.Endpoint "a b" must be 1 to 64 of letters, digits, '.', '_' and '-'`: func(_ *webhook.Profile, e *webhook.Endpoint) { e.Name = "a b" },
-		`webhook: Config.Endpoint "a/b" must be 1 to 64 of letters, digits, '.', '_' and '-'`: func(_ *webhook.Profile, e *webhook.Endpoint) { e.Name = "a/b" },
-		"webhook: Config.Window cannot be negative":                                           func(_ *webhook.Profile, e *webhook.Endpoint) { e.Window = -1 },
-		"webhook: Config.Attempts cannot be negative":                                         func(_ *webhook.Profile, e *webhook.Endpoint) { e.Attempts = -1 },
-		"webhook: Profile.Envelope must name the type, and at most 12 members in all":         func(p *webhook.Profile, _ *webhook.Endpoint) { p.Envelope.Type = nil },
+	for want, change := range map[string]func(*vendors.Profile, *vendors.HandlerConfig){
+		`webhook: Config.Endpoint "a b" must be 1 to 64 of letters, digits, '.', '_' and '-'`: func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Endpoint = "a b" },
+		`webhook: Config.Endpoint "a/b" must be 1 to 64 of letters, digits, '.', '_' and '-'`: func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Endpoint = "a/b" },
+		"webhook: Config.Window cannot be negative":                                           func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Window = -1 },
+		"webhook: Config.Attempts cannot be negative":                                         func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Attempts = -1 },
+		"webhook: Profile.Envelope must name the type, and at most 12 members in all":         func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.Envelope.Type = nil },
 	} {
 		_, err := newHandler(nil, change)
 		require.EqualError(t, err, want)
 	}
-	_, err := webhook.New(acme(), webhook.Endpoint{}, nil)
-	require.EqualError(t, err, "webhook: an Endpoint needs an Authenticator")
-	_, err = webhook.NewSigned(acme(), webhook.Endpoint{}, nil, nil)
+	unsigned, key := acme(), []signature.Key{signature.NewKey("k", "secret")}
+	unsigned.Scheme = nil
+	_, err := webhook.NewHandler(unsigned, vendors.HandlerConfig{Keys: key}, nil)
+	require.EqualError(t, err, "webhook: HandlerConfig.Authenticator must be set for a vendor whose Profile has no Scheme")
+	anybody := vendors.AuthenticatorFunc(func(context.Context, *vendors.Request, []byte) (signature.Match, error) {
+		return signature.Match{}, nil
+	})
+	_, err = webhook.NewHandler(acme(), vendors.HandlerConfig{Keys: key, Authenticator: anybody}, nil)
+	require.EqualError(t, err, "webhook: HandlerConfig.Keys must be empty with an Authenticator")
+	h, err := webhook.NewHandler(unsigned, vendors.HandlerConfig{Authenticator: anybody}, nil)
+	require.NoError(t, err)
+	require.EqualError(t, h.SetKeys(key...), "acme: SetKeys: the vendor does not sign, so there are no keys")
+	foreign := acme()
+	foreign.Events = []vendors.EventType{foreignType{}}
+	_, err = webhook.NewHandler(foreign, vendors.HandlerConfig{Keys: key}, nil)
+	require.EqualError(t, err, `webhook: Profile.Events: the type of "foreign" (*struct {}) must embed webhook.Event`)
+	_, err = webhook.NewHandler(acme(), vendors.HandlerConfig{}, nil)
 	require.ErrorContains(t, err, "acme: Config.Keys: ")
 	bad := acme()
 	bad.Scheme = &signature.Scheme{Header: "x-acme"}
-	_, err = webhook.NewSigned(bad, webhook.Endpoint{}, []signature.Key{signature.NewKey("k", "secret")}, nil)
+	_, err = webhook.NewHandler(bad, vendors.HandlerConfig{Keys: []signature.Key{signature.NewKey("k", "secret")}}, nil)
 	require.ErrorContains(t, err, "acme: ")
 }
 
@@ -100,8 +121,8 @@ func TestTheRetentionMustCoverWindowAndHorizon(t *testing.T) {
 		"no window":                    {horizon: 2 * time.Hour, needed: 2 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
-			change := func(p *webhook.Profile, e *webhook.Endpoint) {
-				p.Window, p.Horizon, e.Window = c.window, c.horizon, c.longer
+			change := func(p *vendors.Profile, e *vendors.HandlerConfig) {
+				p.Window, p.RetryWindow, e.Window = c.window, c.horizon, c.longer
 			}
 			quiet := slog.New(slog.DiscardHandler)
 			_, err := newHandler(&webhook.Options{Store: memory(t, c.needed), Logger: quiet}, change)
@@ -115,10 +136,10 @@ func TestTheRetentionMustCoverWindowAndHorizon(t *testing.T) {
 func TestAWindowShorterThanTheRetriesIsWarnedOf(t *testing.T) {
 	var log logtest.Book
 	o := &webhook.Options{Logger: log.JSON(slog.LevelInfo)}
-	_, err := newHandler(o, func(_ *webhook.Profile, e *webhook.Endpoint) { e.Window = 30 * time.Minute })
+	_, err := newHandler(o, func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Window = 30 * time.Minute })
 	require.NoError(t, err)
 	require.Empty(t, log.String())
-	_, err = newHandler(o, func(_ *webhook.Profile, e *webhook.Endpoint) { e.Window = 30*time.Minute - 1 })
+	_, err = newHandler(o, func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Window = 30*time.Minute - 1 })
 	require.NoError(t, err)
 	require.Equal(t, 1, log.Count(`"level":"WARN"`))
 	require.Contains(t, log.String(), "Config.Window")
@@ -129,7 +150,7 @@ func TestOptionsAreCopied(t *testing.T) {
 	o := webhook.Options{Logger: slog.New(slog.DiscardHandler), Observer: func(context.Context, webhook.Observation) { seen++ }}
 	h, err := newHandler(&o)
 	require.NoError(t, err)
-	ping.On(h.Handler, returns(nil))
+	ping.On(h, returns(nil))
 	o = webhook.Options{MaxBody: 1, Observer: func(context.Context, webhook.Observation) { panic("not this one") }, RateLimit: 1e-9}
 	r := newReceiver(t, webhook.Options{})
 	for _, id := range []string{"a", "b"} {
@@ -143,9 +164,9 @@ func TestOneOptionsValueMayBuildSeveralHandlers(t *testing.T) {
 	store := memory(t, 0)
 	o := &webhook.Options{Store: store}
 	for _, name := range []string{"one", "two"} {
-		h, err := newHandler(o, func(_ *webhook.Profile, e *webhook.Endpoint) { e.Name = name })
+		h, err := newHandler(o, func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Endpoint = name })
 		require.NoError(t, err)
-		ping.On(h.Handler, returns(nil))
+		ping.On(h, returns(nil))
 		r := newReceiver(t, webhook.Options{})
 		request := r.signed(body("a"))
 		result := h.Process(t.Context(), webhook.Request{Header: request.Header, Body: request.Body})
@@ -176,8 +197,8 @@ func TestTheDefaultsAreTheDocumentedOnes(t *testing.T) {
 		require.Equal(t, []time.Duration{30 * time.Second, 4500 * time.Millisecond, 40 * time.Second}, []time.Duration{ends, answered, leased})
 
 		large := make([]byte, webhook.DefaultMaxBody+1)
-		require.Equal(t, webhook.TooLarge, h.Process(t.Context(), webhook.Request{ContentLength: int64(len(large))}).Outcome)
-		require.Equal(t, webhook.Forged, h.Process(t.Context(), webhook.Request{ContentLength: int64(len(large)) - 1}).Outcome)
+		require.Equal(t, webhook.ReasonTooLarge, h.Process(t.Context(), webhook.Request{ContentLength: int64(len(large))}).Reason)
+		require.Equal(t, webhook.Unauthenticated, h.Process(t.Context(), webhook.Request{ContentLength: int64(len(large)) - 1}).Outcome)
 	})
 }
 
@@ -190,7 +211,7 @@ func TestTheRateBurstIsASecondsWorthAtLeastOne(t *testing.T) {
 			}
 			let := 0
 			for _, o := range r.observations() {
-				if o.Outcome != webhook.Overloaded {
+				if o.Outcome != webhook.Unavailable {
 					let++
 				}
 			}
@@ -218,7 +239,7 @@ func (i choosyInbox) CheckHandler(vendor, endpoint string, maxBody int64) error 
 func TestAnInboxIsToldWhatItWillGet(t *testing.T) {
 	var asked []any
 	_, err := newHandler(&webhook.Options{Inbox: choosyInbox{asked: &asked, store: memory(t, 0)}, MaxBody: 77},
-		func(_ *webhook.Profile, e *webhook.Endpoint) { e.Name = "support" })
+		func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Endpoint = "support" })
 	require.NoError(t, err)
 	require.Equal(t, []any{"acme", "support", int64(77)}, asked)
 
@@ -244,7 +265,7 @@ func TestInbox_WrapperKeepsStoreAndChecks(t *testing.T) {
 	wrap := func(box webhook.Inbox) webhook.Inbox { return wrappedInbox{wrappedInbox{box, &n}, &n} }
 	h, err := newHandler(&webhook.Options{Inbox: wrap(choosyInbox{store: own})})
 	require.NoError(t, err)
-	ping.On(h.Handler, returns(nil))
+	ping.On(h, returns(nil))
 	d := &webhook.Delivery{Vendor: "acme", Endpoint: "default", Type: "ping", Keys: []string{"k"}, Body: body("a")}
 	require.Equal(t, webhook.Handled, h.Redeliver(t.Context(), d).Outcome)
 	claim, err := own.Claim(t.Context(), "k", idempotency.NewToken(), time.Second)
@@ -273,7 +294,7 @@ func TestTheStoreOfTheInboxIsTakenUnlessThereIsAnother(t *testing.T) {
 	for _, given := range []idempotency.Store{nil, other} {
 		h, err := newHandler(&webhook.Options{Inbox: choosyInbox{store: own}, Store: given})
 		require.NoError(t, err)
-		ping.On(h.Handler, returns(nil))
+		ping.On(h, returns(nil))
 		require.Equal(t, webhook.Handled, h.Redeliver(t.Context(), d).Outcome, "the first time in this store")
 	}
 	for _, store := range []idempotency.Store{own, other} {
@@ -291,13 +312,13 @@ func TestCallbacksAreRegisteredOnceAndBeforeTheFirstDelivery(t *testing.T) {
 	for want, register := range map[string]func(){
 		`webhook: the callback for acme events of type "ping" is nil`: func() { ping.On(r.Handler, nil) },
 		"webhook: the callback given to OnUnhandled is nil":           func() { r.OnUnhandled(nil) },
-		"webhook: the callback given to OnAny is nil":                 func() { r.OnAny(nil) },
+		"webhook: the callback given to Before is nil":                func() { r.Before(nil) },
 		`webhook: the type "ping" of acme has a callback already`: func() {
 			ping.On(r.Handler, returns(nil))
 			ping.On(r.Handler, returns(nil))
 		},
 		"webhook: OnUnhandled has a callback already": func() { r.OnUnhandled(unhandled); r.OnUnhandled(unhandled) },
-		"webhook: OnAny has a callback already":       func() { r.OnAny(unhandled); r.OnAny(unhandled) },
+		"webhook: Before has a callback already":      func() { r.Before(unhandled); r.Before(unhandled) },
 	} {
 		require.PanicsWithValue(t, want, register)
 	}
@@ -306,6 +327,6 @@ func TestCallbacksAreRegisteredOnceAndBeforeTheFirstDelivery(t *testing.T) {
 	late := `webhook: the callback for "ping" must be registered before the first delivery`
 	require.PanicsWithValue(t, late, func() { ping.On(r.Handler, returns(nil)) })
 	require.Panics(t, func() { r.OnUnhandled(unhandled) })
-	require.Panics(t, func() { r.OnAny(unhandled) })
-	require.PanicsWithValue(t, "webhook: the event type struct {} must embed webhook.Event", func() { webhook.NewKind[struct{}]("x") })
+	require.Panics(t, func() { r.Before(unhandled) })
+	require.PanicsWithValue(t, "webhook: the event type struct {} must embed webhook.Event", func() { webhook.NewEventType[struct{}]("x") })
 }

@@ -13,12 +13,13 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // twoTypes registers a callback for pings and one for pongs, and returns what they are given.
 func twoTypes(r *receiver) *[]string {
 	var types []string
-	r.OnEach(func(_ context.Context, e webhook.AnyEvent) error {
+	r.OnEvent(func(_ context.Context, e webhook.AnyEvent) error {
 		types = append(types, e.Delivery().Type)
 		return nil
 	})
@@ -26,10 +27,10 @@ func twoTypes(r *receiver) *[]string {
 }
 
 func TestKeys_TypeIsPart(t *testing.T) {
-	for name, change := range map[string]func(*webhook.Profile, *webhook.Endpoint){
-		"the vendor's": func(*webhook.Profile, *webhook.Endpoint) {},
-		"the user's": func(_ *webhook.Profile, e *webhook.Endpoint) {
-			e.Key = func(event any) string { return event.(*Ping).ID }
+	for name, change := range map[string]func(*vendors.Profile, *vendors.HandlerConfig){
+		"the vendor's": func(*vendors.Profile, *vendors.HandlerConfig) {},
+		"the user's": func(_ *vendors.Profile, e *vendors.HandlerConfig) {
+			e.DedupKey = func(event any) string { return event.(*Ping).ID }
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -50,11 +51,11 @@ func TestKeys_TypeAndIDAreUnambiguous(t *testing.T) {
 	types := []string{"a", "a/b", "a/b/", "a/", "/", "", "b", "a/b\n", "sha256:", "a b", "ключ", "a\x00"}
 	for _, eventType := range types {
 		for _, id := range []string{"c", "b/c", "/c", "/", "b", "sha256:", "b c", "a/b/c"} {
-			a := webhook.Arrival{Body: []byte("{}"), Envelope: webhook.Envelope{Type: eventType, ID: id}}
-			key := webhook.ByEventID(&a).Keys[0]
+			a := vendors.Authenticated{Body: []byte("{}"), Envelope: vendors.Envelope{Type: eventType, ID: id}}
+			key := vendors.ByEventID(&a).Keys[0]
 			require.NotContains(t, seen, key, "%q %q", eventType, id)
 			seen[key] = eventType + " " + id
-			require.Equal(t, key, webhook.ByEventID(&a).Keys[0])
+			require.Equal(t, key, vendors.ByEventID(&a).Keys[0])
 			for i := range len(key) {
 				require.True(t, key[i] > ' ' && key[i] < 0x7f, "%q", key)
 			}
@@ -68,8 +69,8 @@ func TestKeys_TypeAndIDAreUnambiguous(t *testing.T) {
 }
 
 func TestKeys_UnreadableTypeIsNamedByContent(t *testing.T) {
-	a := webhook.Arrival{Body: []byte("{}"), Envelope: webhook.Envelope{Type: "a\uFFFD", ID: "1"}}
-	require.Equal(t, webhook.ByContent(&a), webhook.ByEventID(&a))
+	a := vendors.Authenticated{Body: []byte("{}"), Envelope: vendors.Envelope{Type: "a\uFFFD", ID: "1"}}
+	require.Equal(t, vendors.ByContent(&a), vendors.ByEventID(&a))
 }
 
 // A dashboard's test event that has the same id each time, or a vendor that gives two events one id.

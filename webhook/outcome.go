@@ -5,47 +5,54 @@ import (
 	"net/http"
 )
 
-// An Outcome says, from a fixed list, what became of a delivery. It decides the answer.
+// An Outcome says, from a fixed list, how the processing of a delivery ended. A [Reason] says more. Together they decide
+// the response: see the table in the package documentation.
 type Outcome string
 
-// The outcomes. The table in the package documentation says when each comes about and what it is answered with.
+// The outcomes. docs/outcomes.md says what an operator does about each.
 const (
-	Handled      Outcome = "handled"
-	Stored       Outcome = "stored"
-	Duplicate    Outcome = "duplicate"
-	InFlight     Outcome = "in_flight"
-	Failed       Outcome = "failed"
-	RetryLater   Outcome = "retry_later"
-	DeadLettered Outcome = "dead_lettered"
-	Dropped      Outcome = "dropped"
-	Ignored      Outcome = "ignored"
-	Panicked     Outcome = "panicked"
-	Overrun      Outcome = "overrun"
-	Entrusted    Outcome = "entrusted"
-	Unmarked     Outcome = "unmarked"
-	Abandoned    Outcome = "abandoned"
-	Unhandled    Outcome = "unhandled"
-	Undecodable  Outcome = "undecodable"
-	Malformed    Outcome = "malformed"
-	Future       Outcome = "future"
-	Stale        Outcome = "stale"
-	Forged       Outcome = "forged"
-	Unreadable   Outcome = "unreadable"
-	Unavailable  Outcome = "unavailable"
-	ShuttingDown Outcome = "shutting_down"
-	Overloaded   Outcome = "overloaded"
-	TooLarge     Outcome = "too_large"
-	Encoded      Outcome = "encoded"
-	WrongMethod  Outcome = "wrong_method"
+	// Handled: the callback returned nil.
+	Handled Outcome = "handled"
 
-	// EndpointCheck is no delivery: a sender asked whether the endpoint is there.
-	EndpointCheck Outcome = "endpoint_check"
+	// Stored: the inbox has the delivery, and runs its callback later.
+	Stored Outcome = "stored"
+
+	// Duplicate: the delivery was completed before. Its callback does not run again.
+	Duplicate Outcome = "duplicate"
+
+	// Ignored: the callback returned [Ignore], or the request is not a delivery and was allowed.
+	Ignored Outcome = "ignored"
+
+	// Unhandled: there is no callback for the type.
+	Unhandled Outcome = "unhandled"
+
+	// InFlight: the callback is still running, for this delivery or for an earlier copy of it.
+	InFlight Outcome = "in_flight"
+
+	// Failed: the callback failed, and the vendor or the inbox tries again.
+	Failed Outcome = "failed"
+
+	// DeadLettered: the delivery will not be tried again, and is kept for an operator.
+	DeadLettered Outcome = "dead_lettered"
+
+	// Dropped: the delivery will not be tried again, and nothing keeps it.
+	Dropped Outcome = "dropped"
+
+	// Unauthenticated: the signature or the credential is missing or wrong. Most are a wrong secret, not an attack.
+	Unauthenticated Outcome = "unauthenticated"
+
+	// Rejected: the request is not acceptable: its method, size, encoding, body or time.
+	Rejected Outcome = "rejected"
+
+	// Unavailable: this service could not process the delivery now. The vendor tries again.
+	Unavailable Outcome = "unavailable"
 )
 
 // A row of the outcome contract.
 type row struct {
 	what       string
 	outcome    Outcome
+	reasons    []Reason // that have this row; none: every reason that no other row of the outcome has
 	status     int
 	retryAfter bool
 	key        string
@@ -55,87 +62,81 @@ type row struct {
 // levelSilent is for deliveries as they should be, which have no line unless somebody is looking for them.
 const levelSilent = slog.LevelDebug
 
-// contract is the outcome contract. The answers are made from it, the package documentation is checked against it,
+// contract is the outcome contract. The responses are made from it, the package documentation is checked against it,
 // and every row is a case of the contract test.
 //
 // A 2xx while a copy still runs would end the vendor's retries although that copy can fail; a 4xx ends Convosphere's
 // for good, so it is only for what must not come again; WorkFlux lists 200 alone as success.
 var contract = []row{
-	{"the callback returned nil", Handled, http.StatusOK, false, "completed", levelSilent},
-	{"stored in the inbox, new or already there", Stored, http.StatusOK, false, "the inbox's", levelSilent},
-	{"duplicate of a completed key", Duplicate, http.StatusOK, false, "stays", levelSilent},
-	{"duplicate while the first copy runs, also after waiting for it", InFlight, http.StatusServiceUnavailable, true, "stays", slog.LevelInfo},
-	{"the callback returned an error", Failed, http.StatusInternalServerError, false, "released", slog.LevelError},
-	{"the callback returned an error after CompleteTx committed", Failed, http.StatusInternalServerError, false, "stays completed", slog.LevelError},
-	{"the callback returned RetryAfter", RetryLater, http.StatusServiceUnavailable, true, "released", slog.LevelWarn},
-	{"the callback returned Permanent: parked", DeadLettered, http.StatusOK, false, "completed", slog.LevelError},
-	{"the callback returned Permanent, nowhere to park", Dropped, http.StatusOK, false, "completed", slog.LevelError},
-	{"the callback returned Ignore", Ignored, http.StatusOK, false, "completed", levelSilent},
-	{"the callback panicked, or ended its goroutine", Panicked, http.StatusInternalServerError, false, "released", slog.LevelError},
-	{"still running when the answer was due", Overrun, http.StatusServiceUnavailable, true, "in flight", slog.LevelWarn},
-	{"the same on an attempt whose failure disables the endpoint", Entrusted, http.StatusOK, false, "in flight", slog.LevelError},
-	{"the callback returned nil, completing failed", Unmarked, http.StatusOK, false, "in flight, then completed", slog.LevelError},
-	{"still failing on the vendor's last attempt: parked", DeadLettered, http.StatusOK, false, "completed", slog.LevelError},
-	{"the same, nowhere to park, and a failure disables the endpoint", Abandoned, http.StatusOK, false, "completed", slog.LevelError},
-	{"parking failed", Failed, http.StatusInternalServerError, false, "released", slog.LevelError},
-	{"no callback for the type, or an unknown type", Unhandled, http.StatusOK, false, "none", slog.LevelWarn},
-	{"the same, after OnAny", Unhandled, http.StatusOK, false, "released", slog.LevelWarn},
-	{"the body does not fit the type of its callback: parked", DeadLettered, http.StatusOK, false, "completed", slog.LevelError},
-	{"the same, nowhere to park", Undecodable, http.StatusInternalServerError, false, "released", slog.LevelError},
-	{"authentic, but no JSON object, or without the time it needs", Malformed, http.StatusBadRequest, false, "none", slog.LevelError},
-	{"authentic, but dated in the future past the skew", Future, http.StatusServiceUnavailable, true, "none", slog.LevelError},
-	{"authentic, but stale", Stale, http.StatusUnauthorized, false, "none", slog.LevelError},
-	{"no or bad signature, bad token, bad header", Forged, http.StatusUnauthorized, false, "none", slog.LevelWarn},
-	{"body too slow or cut off", Unreadable, http.StatusServiceUnavailable, true, "none", slog.LevelWarn},
-	{"store, inbox or Authenticator unavailable, full, or too slow", Unavailable, http.StatusServiceUnavailable, true, "none", slog.LevelError},
-	{"after Shutdown", ShuttingDown, http.StatusServiceUnavailable, true, "none", slog.LevelInfo},
-	{"too many bodies being read, callbacks running, or deliveries a second", Overloaded, http.StatusServiceUnavailable, true, "none", slog.LevelWarn},
-	{"body larger than MaxBody, declared or found", TooLarge, http.StatusRequestEntityTooLarge, false, "none", slog.LevelWarn},
-	{"a real Content-Encoding, such as gzip", Encoded, http.StatusUnsupportedMediaType, false, "none", slog.LevelWarn},
-	{"HEAD or GET, with Options.RespondToGET", EndpointCheck, http.StatusOK, false, "none", levelSilent},
-	{"a method other than POST", WrongMethod, http.StatusMethodNotAllowed, false, "none", slog.LevelWarn},
+	{"the callback returned nil", Handled, nil, http.StatusOK, false, "completed", levelSilent},
+	{"the callback returned nil, and completing the key failed", Handled, []Reason{ReasonStore, ReasonLeaseLost}, http.StatusOK, false, "in flight, then completed", slog.LevelError},
+	{"stored in the inbox, new or already there", Stored, nil, http.StatusOK, false, "the inbox's", levelSilent},
+	{"duplicate of a completed key", Duplicate, nil, http.StatusOK, false, "stays", levelSilent},
+	{"duplicate while the first copy runs, also after waiting for it", InFlight, nil, http.StatusServiceUnavailable, true, "stays", slog.LevelInfo},
+	{"still running when the response was due", InFlight, []Reason{ReasonOverrun}, http.StatusServiceUnavailable, true, "in flight", slog.LevelWarn},
+	{"the same on an attempt whose failure disables the endpoint", InFlight, []Reason{ReasonOverrunLast}, http.StatusOK, false, "in flight", slog.LevelError},
+	{"the callback returned an error", Failed, nil, http.StatusInternalServerError, false, "released", slog.LevelError},
+	{"the callback returned an error after CompleteTx committed", Failed, nil, http.StatusInternalServerError, false, "stays completed", slog.LevelError},
+	{"the callback panicked, or ended its goroutine", Failed, []Reason{ReasonPanic}, http.StatusInternalServerError, false, "released", slog.LevelError},
+	{"the callback returned RetryAfter", Failed, []Reason{ReasonRetryAfter}, http.StatusServiceUnavailable, true, "released", slog.LevelWarn},
+	{"the body does not fit the type of its callback, no DeadLetter", Failed, []Reason{ReasonUndecodable}, http.StatusInternalServerError, false, "released", slog.LevelError},
+	{"DeadLetter failed", Failed, []Reason{ReasonDeadLetterFailed}, http.StatusInternalServerError, false, "released", slog.LevelError},
+	{"the callback returned Permanent", DeadLettered, []Reason{ReasonPermanent}, http.StatusOK, false, "completed", slog.LevelError},
+	{"still failing on the vendor's last attempt", DeadLettered, []Reason{ReasonLastAttempt}, http.StatusOK, false, "completed", slog.LevelError},
+	{"the body does not fit the type of its callback", DeadLettered, []Reason{ReasonUndecodable}, http.StatusOK, false, "completed", slog.LevelError},
+	{"the callback returned Permanent, no DeadLetter", Dropped, []Reason{ReasonPermanent}, http.StatusOK, false, "completed", slog.LevelError},
+	{"still failing on the last attempt, no DeadLetter, and a failure disables the endpoint", Dropped, []Reason{ReasonLastAttempt, ReasonUndecodable}, http.StatusOK, false, "completed", slog.LevelError},
+	{"the callback returned Ignore", Ignored, nil, http.StatusOK, false, "completed", levelSilent},
+	{"the callback returned Ignore, and completing the key failed", Ignored, []Reason{ReasonStore, ReasonLeaseLost}, http.StatusOK, false, "in flight, then completed", slog.LevelError},
+	{"HEAD or GET, with Options.RespondToGET", Ignored, []Reason{ReasonEndpointCheck}, http.StatusOK, false, "none", levelSilent},
+	{"no callback for the type, or an unknown type", Unhandled, nil, http.StatusOK, false, "none", slog.LevelWarn},
+	{"the same, after Before", Unhandled, nil, http.StatusOK, false, "released", slog.LevelWarn},
+	{"no or bad signature, bad token, bad header", Unauthenticated, nil, http.StatusUnauthorized, false, "none", slog.LevelWarn},
+	{"authentic, but no JSON object, or without the time it needs", Rejected, []Reason{ReasonNoObject, ReasonNoTime}, http.StatusBadRequest, false, "none", slog.LevelError},
+	{"authentic, but stale", Rejected, []Reason{ReasonStale}, http.StatusUnauthorized, false, "none", slog.LevelError},
+	{"authentic, but dated in the future past the skew", Rejected, []Reason{ReasonFuture}, http.StatusServiceUnavailable, true, "none", slog.LevelError},
+	{"body too slow or cut off", Rejected, []Reason{ReasonSlow, ReasonCutOff, ReasonLength}, http.StatusServiceUnavailable, true, "none", slog.LevelWarn},
+	{"body larger than MaxBody, declared or found", Rejected, []Reason{ReasonTooLarge}, http.StatusRequestEntityTooLarge, false, "none", slog.LevelWarn},
+	{"a real Content-Encoding, such as gzip", Rejected, []Reason{ReasonContentEncoding}, http.StatusUnsupportedMediaType, false, "none", slog.LevelWarn},
+	{"a method other than POST", Rejected, []Reason{ReasonMethod}, http.StatusMethodNotAllowed, false, "none", slog.LevelWarn},
+	{"store, inbox or Authenticator unavailable, full, or too slow", Unavailable, nil, http.StatusServiceUnavailable, true, "none", slog.LevelError},
+	{"after Shutdown", Unavailable, []Reason{ReasonShuttingDown}, http.StatusServiceUnavailable, true, "none", slog.LevelInfo},
+	{"too many bodies being read, callbacks running, or deliveries a second", Unavailable, []Reason{ReasonReading, ReasonEvicted, ReasonRunning, ReasonRate}, http.StatusServiceUnavailable, true, "none", slog.LevelWarn},
 }
 
-// rules finds the row of an outcome. Rows of one outcome differ in what led to them, never in the answer.
-var rules = func() map[Outcome]*row {
-	m := make(map[Outcome]*row, len(contract))
+// A ruleKey finds a row of the contract. The reason is empty for the row of all reasons that have no other.
+type ruleKey struct {
+	outcome Outcome
+	reason  Reason
+}
+
+// rules are the rows of the contract. Two rows with one key have the same response.
+var rules = func() map[ruleKey]*row {
+	m := make(map[ruleKey]*row, len(contract))
 	for i := range contract {
-		m[contract[i].outcome] = &contract[i]
+		r := &contract[i]
+		if len(r.reasons) == 0 {
+			m[ruleKey{r.outcome, ReasonNone}] = r
+		}
+		for _, reason := range r.reasons {
+			m[ruleKey{r.outcome, reason}] = r
+		}
 	}
 	return m
 }()
 
-// OK reports whether the vendor is told that the delivery has arrived.
-func (o Outcome) OK() bool { return rules[o] != nil && rules[o].status == http.StatusOK }
-
-// A Reason narrows an [Outcome] down, from a fixed list.
-type Reason string
-
-// The reasons. A delivery whose signature was refused has the [signature.Reason] as its reason.
-const (
-	ReasonNone          Reason = ""
-	ReasonReading       Reason = "reading_limit"
-	ReasonMadeRoom      Reason = "made_room"
-	ReasonRunning       Reason = "running_limit"
-	ReasonRate          Reason = "rate_limit"
-	ReasonSlow          Reason = "body_slow"
-	ReasonCutOff        Reason = "body_cut_off"
-	ReasonLength        Reason = "body_length"
-	ReasonCredential    Reason = "credential"
-	ReasonAuthenticator Reason = "authenticator"
-	ReasonNoObject      Reason = "no_json_object"
-	ReasonNoTime        Reason = "no_time"
-	ReasonNoCallback    Reason = "no_callback"
-	ReasonUnknownType   Reason = "unknown_type"
-	ReasonStoreFull     Reason = "store_full"
-	ReasonStore         Reason = "store"
-	ReasonInbox         Reason = "inbox"
-	ReasonInboxFull     Reason = "inbox_full"
-	ReasonStoredBefore  Reason = "stored_before"
-	ReasonOtherContent  Reason = "other_content"
-	ReasonLeaseLost     Reason = "lease_lost"
-	ReasonPermanent     Reason = "permanent"
-	ReasonLastAttempt   Reason = "last_attempt"
-	ReasonUndecodable   Reason = "undecodable"
-	ReasonParkingFailed Reason = "parking_failed"
-)
+// ruleOf returns the row of an outcome and a reason.
+func ruleOf(o Outcome, r Reason) *row {
+	if rule := rules[ruleKey{o, r}]; rule != nil {
+		return rule
+	}
+	if rule := rules[ruleKey{o, ReasonNone}]; rule != nil {
+		return rule
+	}
+	for i := range contract { // an outcome whose rows all have reasons, with another one
+		if contract[i].outcome == o {
+			return &contract[i]
+		}
+	}
+	panic("webhook: no row for the outcome " + string(o))
+}

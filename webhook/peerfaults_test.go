@@ -15,6 +15,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // touched is a store and an inbox that must not be called.
@@ -76,15 +77,15 @@ func TestForged_CallsNothing(t *testing.T) {
 				} else {
 					o.DeadLetter = func(context.Context, *webhook.Delivery, error) error { return nothing.called("Options.DeadLetter") }
 				}
-				r := newReceiver(t, o, func(p *webhook.Profile, e *webhook.Endpoint) {
-					p.Identify = func(a *webhook.Arrival) webhook.Identity {
-						_ = nothing.called("Profile.Identify")
-						return webhook.ByEventID(a)
+				r := newReceiver(t, o, func(p *vendors.Profile, e *vendors.HandlerConfig) {
+					p.DedupKeys = func(a *vendors.Authenticated) vendors.DedupKeys {
+						_ = nothing.called("Profile.DedupKeys")
+						return vendors.ByEventID(a)
 					}
-					e.Key = func(any) string { return nothing.called("Config.Key").Error() }
+					e.DedupKey = func(any) string { return nothing.called("Config.Key").Error() }
 				})
 				ping.On(r.Handler, func(context.Context, *Ping) error { return nothing.called("the callback") })
-				r.OnAny(func(context.Context, *webhook.Delivery) error { return nothing.called("OnAny") })
+				r.Before(func(context.Context, *webhook.Delivery) error { return nothing.called("Before") })
 				r.OnUnhandled(func(context.Context, *webhook.Delivery) error { return nothing.called("OnUnhandled") })
 				for _, onSocket := range []bool{false, true} {
 					r.onSocket = onSocket
@@ -115,22 +116,23 @@ func TestOnAny_ErrorSkipsTypedCallback(t *testing.T) {
 		want webhook.Outcome
 	}{
 		"an error":    {func(context.Context, *webhook.Delivery) error { return errCallback }, webhook.Failed},
-		"retry later": {func(context.Context, *webhook.Delivery) error { return webhook.RetryAfter(time.Minute, nil) }, webhook.RetryLater},
+		"retry later": {func(context.Context, *webhook.Delivery) error { return webhook.RetryAfter(time.Minute, nil) }, retryLater},
 		"permanent":   {func(context.Context, *webhook.Delivery) error { return webhook.Permanent(errCallback) }, webhook.Dropped},
-		"a panic":     {func(context.Context, *webhook.Delivery) error { panic("an audit that fails") }, webhook.Panicked},
+		"a panic":     {func(context.Context, *webhook.Delivery) error { panic("an audit that fails") }, panicked},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newReceiver(t, webhook.Options{})
 				fails, ran := true, 0
-				r.OnAny(func(ctx context.Context, d *webhook.Delivery) error {
+				r.Before(func(ctx context.Context, d *webhook.Delivery) error {
 					if fails {
 						return c.fn(ctx, d)
 					}
 					return nil
 				})
 				ping.On(r.Handler, func(context.Context, *Ping) error { ran++; return nil })
-				require.Equal(t, c.want, r.process(body("a")).Outcome)
+				result := r.process(body("a"))
+				require.Equal(t, c.want, as(c.want, result.Outcome, result.Reason))
 				require.Zero(t, ran)
 				fails = false
 				require.Equal(t, webhook.Handled, r.process(body("b")).Outcome)
@@ -196,7 +198,7 @@ func TestContentType_IsIgnored(t *testing.T) {
 	}
 }
 
-// Nothing that sees a failure can turn it into a success: OnAny, the observer, the logger, Options.DeadLetter that fails.
+// Nothing that sees a failure can turn it into a success: Before, the observer, the logger, Options.DeadLetter that fails.
 func TestHooks_CannotEraseAFailure(t *testing.T) {
 	for name, o := range map[string]webhook.Options{
 		"an observer":          {Observer: func(context.Context, webhook.Observation) {}},
@@ -207,7 +209,7 @@ func TestHooks_CannotEraseAFailure(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newReceiver(t, o)
-			r.OnAny(func(context.Context, *webhook.Delivery) error { return nil })
+			r.Before(func(context.Context, *webhook.Delivery) error { return nil })
 			r.OnUnhandled(func(context.Context, *webhook.Delivery) error { return nil })
 			ping.On(r.Handler, returns(errCallback))
 			result := r.process(body("a"))

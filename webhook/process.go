@@ -10,10 +10,11 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/internal/deadline"
 	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// A verdict is what a step of the way decided. The zero verdict is: go on.
-type verdict struct {
+// A disposition is what a step of the way decided. The zero disposition is: go on.
+type disposition struct {
 	outcome Outcome
 	reason  Reason
 	err     error
@@ -21,22 +22,22 @@ type verdict struct {
 	settled bool          // the delivery's keys have been completed or released, as far as they could be
 }
 
-func (v verdict) final() bool { return v.outcome != "" }
+func (v disposition) final() bool { return v.outcome != "" }
 
-// A passage is one delivery on its way.
-type passage struct {
-	h        *Handler
-	ctx      context.Context
-	arrived  time.Time
-	answerBy time.Time
-	bytes    int
+// A processing is one delivery on its way.
+type processing struct {
+	h         *Handler
+	ctx       context.Context
+	arrived   time.Time
+	respondBy time.Time
+	bytes     int
 
-	envelope    Envelope
+	envelope    vendors.Envelope
 	event       AnyEvent  // set once it has been decoded
 	undecoded   error     // why it could not be
 	sentAt      time.Time // what the window is checked against; zero if nothing says when
 	delivery    *Delivery // nil until authentic
-	unguarded   bool      // the store could not be asked, and is not what keeps this from running twice
+	failedOpen  bool      // the store could not be asked, and is not what keeps this from running twice
 	attempts    int       // of the vendor, this one included; exact only where this one can be the last
 	unread      bool      // the sender may still be writing the body
 	body        *buffer   // until it has been authenticated, or its refusal has been reported
@@ -45,36 +46,36 @@ type passage struct {
 
 	undecodedFields map[string]error // that did not fit the event's type
 
-	concluded chan struct{} // if the answer is due before the callback has ended: closed once that has been reported
+	responded chan struct{} // if the answer is due before the callback has ended: closed once that has been reported
 }
 
 func (h *Handler) process(ctx context.Context, r *Request) Result {
 	h.seal()
-	p := &passage{h: h, ctx: ctx, arrived: time.Now()}
-	p.answerBy = p.arrived.Add(h.options.AnswerTimeout)
+	p := &processing{h: h, ctx: ctx, arrived: time.Now()}
+	p.respondBy = p.arrived.Add(h.options.ResponseTimeout)
 	p.honorDeadline()
 	p.extendWriteTimeout(r)
 	if h.options.Inbox == nil {
-		if !h.life.enter() {
+		if !h.drain.enter() {
 			p.unread = true
-			return p.conclude(verdict{outcome: ShuttingDown, err: errShutdown})
+			return p.respond(disposition{outcome: Unavailable, reason: ReasonShuttingDown, err: errShutdown})
 		}
-		defer h.life.leave() // once it has been reported as well
+		defer h.drain.leave() // once it has been reported as well
 	}
 	defer p.freeBody() // also if an Authenticator ends its goroutine
-	return p.conclude(p.receive(r))
+	return p.respond(p.receive(r))
 }
 
 // freeBody gives back the memory of the body as it was received.
-func (p *passage) freeBody() {
+func (p *processing) freeBody() {
 	if p.body != nil {
 		p.body.free()
 		p.body = nil
 	}
 }
 
-// receive takes the request from bounds to its verdict.
-func (p *passage) receive(r *Request) verdict {
+// receive takes the request from bounds to its disposition.
+func (p *processing) receive(r *Request) disposition {
 	h := p.h
 	a, v := p.authenticate(r)
 	if v.final() {
@@ -84,7 +85,7 @@ func (p *passage) receive(r *Request) verdict {
 		return v
 	}
 	if h.rate != nil && !h.rate.allow(p.delivery.mainKey()) {
-		return verdict{outcome: Overloaded, reason: ReasonRate, err: errors.New("webhook: more deliveries than Options.RateLimit")}
+		return disposition{outcome: Unavailable, reason: ReasonRate, err: errors.New("webhook: more deliveries than Options.RateLimit")}
 	}
 	if h.options.Inbox != nil {
 		return p.enqueue()
@@ -93,14 +94,14 @@ func (p *passage) receive(r *Request) verdict {
 }
 
 // authenticate reads the body within its bounds and has it checked. What it returns is authentic, and a copy.
-func (p *passage) authenticate(r *Request) (*Arrival, verdict) {
+func (p *processing) authenticate(r *Request) (*vendors.Authenticated, disposition) {
 	h := p.h
 	if v := h.checkBounds(r); v.final() {
-		p.unread = v.outcome != EndpointCheck || r.ContentLength != 0
+		p.unread = v.reason != ReasonEndpointCheck || r.ContentLength != 0
 		return nil, v
 	}
 	o := &h.options
-	buf, err := r.readBody(o.ReadBudget, o.MaxBody, min(o.BodyTimeout, time.Until(p.answerBy)))
+	buf, err := r.readBody(o.ReadBudget, o.MaxBody, min(o.BodyTimeout, time.Until(p.respondBy)))
 	if err != nil {
 		p.unread = true
 		return nil, unreadable(err)
@@ -112,65 +113,65 @@ func (p *passage) authenticate(r *Request) (*Arrival, verdict) {
 		return nil, unauthenticated(err)
 	}
 	defer p.freeBody()
-	return &Arrival{Header: r.Header, Body: buf.take(), Match: match}, verdict{}
+	return &vendors.Authenticated{Header: r.Header, Body: buf.take(), Match: match}, disposition{}
 }
 
 // checkBounds looks at all that can be judged before a byte of the body is read.
-func (h *Handler) checkBounds(r *Request) verdict {
+func (h *Handler) checkBounds(r *Request) disposition {
 	encoding := coding(r.Header["Content-Encoding"])
 	switch {
 	case h.options.RespondToGET && (r.Method == http.MethodGet || r.Method == http.MethodHead):
-		return verdict{outcome: EndpointCheck}
+		return disposition{outcome: Ignored, reason: ReasonEndpointCheck}
 	case r.Method != http.MethodPost && r.Method != "":
-		return verdict{outcome: WrongMethod, err: errors.New("webhook: the method is not POST")}
+		return disposition{outcome: Rejected, reason: ReasonMethod, err: errors.New("webhook: the method is not POST")}
 	case encoding != "":
-		return verdict{outcome: Encoded, err: &encodedError{encoding}}
+		return disposition{outcome: Rejected, reason: ReasonContentEncoding, err: &encodedError{encoding}}
 	case r.ContentLength > h.options.MaxBody:
-		return verdict{outcome: TooLarge, err: fmt.Errorf("%w: the request declares %d bytes, and Options.MaxBody is %d", errTooLarge, r.ContentLength, h.options.MaxBody)}
+		return disposition{outcome: Rejected, reason: ReasonTooLarge, err: fmt.Errorf("%w: the request declares %d bytes, and Options.MaxBody is %d", errTooLarge, r.ContentLength, h.options.MaxBody)}
 	default:
-		return verdict{}
+		return disposition{}
 	}
 }
 
-func unreadable(err error) verdict {
+func unreadable(err error) disposition {
 	switch {
 	case errors.Is(err, errTooLarge):
-		return verdict{outcome: TooLarge, err: err}
+		return disposition{outcome: Rejected, reason: ReasonTooLarge, err: err}
 	case errors.Is(err, errReading):
-		return verdict{outcome: Overloaded, reason: ReasonReading, err: err}
+		return disposition{outcome: Unavailable, reason: ReasonReading, err: err}
 	case errors.Is(err, errMadeRoom):
-		return verdict{outcome: Overloaded, reason: ReasonMadeRoom, err: err}
+		return disposition{outcome: Unavailable, reason: ReasonEvicted, err: err}
 	case errors.Is(err, errSlow):
-		return verdict{outcome: Unreadable, reason: ReasonSlow, err: err}
+		return disposition{outcome: Rejected, reason: ReasonSlow, err: err}
 	case errors.Is(err, errLength):
-		return verdict{outcome: Unreadable, reason: ReasonLength, err: err}
+		return disposition{outcome: Rejected, reason: ReasonLength, err: err}
 	default:
-		return verdict{outcome: Unreadable, reason: ReasonCutOff, err: fmt.Errorf("webhook: the body broke off: %w", err)}
+		return disposition{outcome: Rejected, reason: ReasonCutOff, err: fmt.Errorf("webhook: the body broke off: %w", err)}
 	}
 }
 
 // verify asks the Authenticator. A panic of it is an error.
-func (p *passage) verify(r *Request, body []byte) (match signature.Match, err error) {
+func (p *processing) verify(r *Request, body []byte) (match signature.Match, err error) {
 	defer caught(&err)
-	authenticator, ctx := p.h.endpoint.Authenticator, p.ctx
+	authenticator, ctx := p.h.config.Authenticator, p.ctx
 	if _, computes := authenticator.(*signed); !computes {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, min(p.h.options.StoreTimeout, time.Until(p.answerBy)))
+		ctx, cancel = context.WithTimeout(ctx, min(p.h.options.StoreTimeout, time.Until(p.respondBy)))
 		defer cancel()
 	}
-	return authenticator.Authenticate(ctx, r, body)
+	return authenticator.Authenticate(ctx, r.shown(), body)
 }
 
 // unauthenticated reads the error of an Authenticator.
-func unauthenticated(err error) verdict {
+func unauthenticated(err error) disposition {
 	var panicked *PanicError
 	switch {
 	case errors.As(err, &panicked):
-		return verdict{outcome: Panicked, err: err}
-	case errors.Is(err, ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return verdict{outcome: Unavailable, reason: ReasonAuthenticator, err: fmt.Errorf("webhook: the Authenticator: %w", err)}
+		return disposition{outcome: Failed, reason: ReasonPanic, err: err}
+	case errors.Is(err, vendors.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return disposition{outcome: Unavailable, reason: ReasonAuthenticator, err: fmt.Errorf("webhook: the Authenticator: %w", err)}
 	}
-	v := verdict{outcome: Forged, reason: ReasonCredential, err: err}
+	v := disposition{outcome: Unauthenticated, reason: ReasonCredential, err: err}
 	var reason signature.Reason
 	if errors.As(err, &reason) {
 		v.reason = Reason(reason)
@@ -179,53 +180,53 @@ func unauthenticated(err error) verdict {
 }
 
 // identify reads the envelope, checks that it is fresh, and makes the delivery.
-func (p *passage) identify(a *Arrival) verdict {
+func (p *processing) identify(a *vendors.Authenticated) disposition {
 	h := p.h
-	envelope, err := h.envelope.read(a.Body)
+	envelope, err := h.envelope.Read(a.Body)
 	a.Envelope, p.envelope = envelope, envelope
-	p.sentAt = p.timeThatCounts(a)
+	p.sentAt = p.signedTime(a)
 	p.delivery = h.newDelivery(a, p.arrived, p.sentAt)
 	if err != nil {
 		p.delivery.ID = a.Content()
-		return verdict{outcome: Malformed, reason: ReasonNoObject, err: fmt.Errorf("webhook: authentic, but not to be read: %w", err)}
+		return disposition{outcome: Rejected, reason: ReasonNoObject, err: fmt.Errorf("webhook: authentic, but not to be read: %w", err)}
 	}
 	if err := p.name(a); err != nil {
-		return verdict{outcome: Panicked, err: err}
+		return disposition{outcome: Failed, reason: ReasonPanic, err: err}
 	}
 	return p.checkFreshness()
 }
 
 // checkFreshness checks the time against the window. Types that the vendor does not document are not refused for their
 // time, and run nothing if it is not fresh: the events by which vendors test an endpoint may have an old one, or none.
-func (p *passage) checkFreshness() verdict {
+func (p *processing) checkFreshness() disposition {
 	h, eventType := p.h, p.delivery.Type
 	if h.profile.Window == 0 {
-		return verdict{}
+		return disposition{}
 	}
 	if p.sentAt.IsZero() {
 		switch {
 		case !h.knownTypes[eventType]:
-			return verdict{outcome: Unhandled, reason: ReasonNoTime}
+			return disposition{outcome: Unhandled, reason: ReasonNoTime}
 		case !h.Handles(eventType):
-			return verdict{}
+			return disposition{}
 		}
-		return verdict{outcome: Malformed, reason: ReasonNoTime, err: p.envelope.noTime(&h.profile)}
+		return disposition{outcome: Rejected, reason: ReasonNoTime, err: p.envelope.NoTime(&h.profile)}
 	}
 	err := h.window.Check(p.sentAt, p.arrived)
 	switch {
 	case err == nil:
-		return verdict{}
+		return disposition{}
 	case errors.Is(err, signature.Future):
-		return verdict{outcome: Future, reason: Reason(signature.Future), err: err, after: p.sentAt.Sub(p.arrived.Add(h.window.Future))}
+		return disposition{outcome: Rejected, reason: ReasonFuture, err: err, after: p.sentAt.Sub(p.arrived.Add(h.window.Future))}
 	case !h.knownTypes[eventType]:
-		return verdict{outcome: Unhandled, reason: Reason(signature.Stale)}
+		return disposition{outcome: Unhandled, reason: ReasonStale}
 	default:
-		return verdict{outcome: Stale, reason: Reason(signature.Stale), err: err}
+		return disposition{outcome: Rejected, reason: ReasonStale, err: err}
 	}
 }
 
-// timeThatCounts returns the time that the window is checked against.
-func (p *passage) timeThatCounts(a *Arrival) time.Time {
+// signedTime returns the time that the window is checked against.
+func (p *processing) signedTime(a *vendors.Authenticated) time.Time {
 	name := p.h.profile.TimeHeader
 	if name == "" {
 		return a.Envelope.Time
@@ -239,36 +240,36 @@ func (p *passage) timeThatCounts(a *Arrival) time.Time {
 }
 
 // enqueue hands the delivery to the inbox.
-func (p *passage) enqueue() verdict {
+func (p *processing) enqueue() disposition {
 	var duplicate bool
-	limit := min(p.h.options.StoreTimeout, time.Until(p.answerBy))
+	limit := min(p.h.options.StoreTimeout, time.Until(p.respondBy))
 	err := deadline.Call(context.WithoutCancel(p.ctx), limit, func(ctx context.Context) (err error) {
 		duplicate, err = p.h.options.Inbox.Enqueue(ctx, p.delivery)
 		return err
 	})
 	switch {
 	case errors.Is(err, ErrOtherContent) && duplicate: // in this order: after a timeout, Enqueue may still set duplicate
-		return verdict{outcome: Stored, reason: ReasonOtherContent, err: err}
+		return disposition{outcome: Stored, reason: ReasonOtherContent, err: err}
 	case errors.Is(err, ErrInboxFull):
-		return verdict{outcome: Unavailable, reason: ReasonInboxFull, err: err}
+		return disposition{outcome: Unavailable, reason: ReasonInboxFull, err: err}
 	case err != nil:
-		return verdict{outcome: Unavailable, reason: ReasonInbox, err: fmt.Errorf("webhook: the inbox: %w", err)}
+		return disposition{outcome: Unavailable, reason: ReasonInbox, err: fmt.Errorf("webhook: the inbox: %w", err)}
 	case duplicate:
-		return verdict{outcome: Stored, reason: ReasonStoredBefore}
+		return disposition{outcome: Stored, reason: ReasonStoredBefore}
 	default:
-		return verdict{outcome: Stored}
+		return disposition{outcome: Stored}
 	}
 }
 
 // handle claims the delivery and has it called back.
-func (p *passage) handle() verdict {
+func (p *processing) handle() disposition {
 	h := p.h
 	if !h.Handles(p.delivery.Type) && (h.onAny == nil || p.undated()) {
 		return h.unhandled(p.delivery.Type)
 	}
 	if h.running.Add(1) > int64(h.options.MaxRunning) {
 		h.running.Add(-1)
-		return verdict{outcome: Overloaded, reason: ReasonRunning, err: errors.New("webhook: more callbacks at once than Options.MaxRunning")}
+		return disposition{outcome: Unavailable, reason: ReasonRunning, err: errors.New("webhook: more callbacks at once than Options.MaxRunning")}
 	}
 	started := false
 	defer func() {
@@ -276,35 +277,35 @@ func (p *passage) handle() verdict {
 			h.running.Add(-1)
 		}
 	}()
-	hold, v := p.claim()
+	lease, v := p.claim()
 	if v.final() {
 		return v
 	}
-	p.countLast(hold)
+	p.countLast(lease)
 	started = true // from here on the run gives the slot back
-	return p.await(p.start(p.lasting(), hold))
+	return p.await(p.start(p.detachedContext(), lease))
 }
 
-func (h *Handler) unhandled(eventType string) verdict {
+func (h *Handler) unhandled(eventType string) disposition {
 	if h.knownTypes[eventType] {
-		return verdict{outcome: Unhandled, reason: ReasonNoCallback}
+		return disposition{outcome: Unhandled, reason: ReasonNoCallback}
 	}
-	return verdict{outcome: Unhandled, reason: ReasonUnknownType}
+	return disposition{outcome: Unhandled, reason: ReasonUnknownType}
 }
 
 // undated reports whether the delivery has no time that its freshness could be checked by.
-func (p *passage) undated() bool {
+func (p *processing) undated() bool {
 	return p.h.profile.Window > 0 && p.sentAt.IsZero() && !p.redelivered
 }
 
 // claim claims the delivery's keys. While the same delivery runs in this process it waits, until the answer is due.
-func (p *passage) claim() (*idempotency.Hold, verdict) {
+func (p *processing) claim() (*idempotency.Lease, disposition) {
 	o := &p.h.options
 	ends := p.arrived.Add(o.CallbackTimeout)
-	work := idempotency.Work{
+	work := idempotency.ClaimRequest{
 		Keys:      p.delivery.Keys,
 		Lease:     time.Until(ends) + leaseMargin,
-		WaitUntil: p.answerBy,
+		WaitUntil: p.respondBy,
 		FailOpen:  o.DangerouslyFailOpen,
 		Tag:       contentTag(p.delivery.Body),
 	}
@@ -312,26 +313,26 @@ func (p *passage) claim() (*idempotency.Hold, verdict) {
 		// Until then a replay of these very bytes under another name would be fresh.
 		work.RefusedLease = time.Until(p.sentAt.Add(p.h.window.Past)) + time.Second
 	}
-	hold, claim, err := p.h.guard.Acquire(p.lasting(), work)
+	lease, claim, err := p.h.guard.Acquire(p.detachedContext(), work)
 	switch {
 	case errors.Is(err, idempotency.ErrFull):
-		return nil, verdict{outcome: Unavailable, reason: ReasonStoreFull, err: err}
+		return nil, disposition{outcome: Unavailable, reason: ReasonStoreFull, err: err}
 	case err != nil:
-		return nil, verdict{outcome: Unavailable, reason: ReasonStore, err: err}
+		return nil, disposition{outcome: Unavailable, reason: ReasonStore, err: err}
 	case claim.State == idempotency.Completed && claim.OtherTag:
-		return nil, verdict{outcome: Duplicate, reason: ReasonOtherContent, err: ErrOtherContent}
+		return nil, disposition{outcome: Duplicate, reason: ReasonOtherContent, err: ErrOtherContent}
 	case claim.State == idempotency.Completed:
-		return nil, verdict{outcome: Duplicate}
+		return nil, disposition{outcome: Duplicate}
 	case claim.State == idempotency.InFlight:
-		return nil, verdict{outcome: InFlight, after: claim.Remaining}
+		return nil, disposition{outcome: InFlight, after: claim.Remaining}
 	default:
-		p.delivery.Attempt, p.unguarded = hold.Attempt(), hold.Unguarded()
-		return hold, verdict{}
+		p.delivery.Attempt, p.failedOpen = lease.Attempt(), lease.FailedOpen()
+		return lease, disposition{}
 	}
 }
 
-// lasting returns the context for what a sender that hangs up does not end. Whoever redelivers does end it.
-func (p *passage) lasting() context.Context {
+// detachedContext returns the context for what a sender that hangs up does not end. Whoever redelivers does end it.
+func (p *processing) detachedContext() context.Context {
 	if p.redelivered {
 		return p.ctx
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // Somebody sends one captured delivery again and again, between the vendor's deliveries, which stay below the limit.
@@ -21,9 +22,9 @@ func TestRateLimit_ReplaysDoNotCountAgainstOthers(t *testing.T) {
 		defer func() { seen[d.Keys[0]] = true }()
 		return seen[d.Keys[0]], nil
 	})
-	byHeader := func(p *webhook.Profile, _ *webhook.Endpoint) {
-		p.Identify = func(a *webhook.Arrival) webhook.Identity {
-			identity := webhook.ByContent(a)
+	byHeader := func(p *vendors.Profile, _ *vendors.HandlerConfig) {
+		p.DedupKeys = func(a *vendors.Authenticated) vendors.DedupKeys {
+			identity := vendors.ByContent(a)
 			identity.Keys = append(identity.Keys, "id/"+a.Header.Get("X-Unsigned"))
 			return identity
 		}
@@ -38,7 +39,7 @@ func TestRateLimit_ReplaysDoNotCountAgainstOthers(t *testing.T) {
 		options  webhook.Options
 		callback func(context.Context, *Ping) error
 		captures int
-		change   func(*webhook.Profile, *webhook.Endpoint)
+		change   func(*vendors.Profile, *vendors.HandlerConfig)
 	}{
 		"one that was handled":       {callback: returns(nil), captures: 1},
 		"one that fails":             {callback: failCaptured, captures: 1},
@@ -53,7 +54,7 @@ func TestRateLimit_ReplaysDoNotCountAgainstOthers(t *testing.T) {
 					store := &brokenStore{}
 					c.options.Store = store
 				}
-				change := func(*webhook.Profile, *webhook.Endpoint) {}
+				change := func(*vendors.Profile, *vendors.HandlerConfig) {}
 				if c.change != nil {
 					change = c.change
 				}
@@ -73,7 +74,7 @@ func TestRateLimit_ReplaysDoNotCountAgainstOthers(t *testing.T) {
 						replay++
 						r.process(captured[replay%len(captured)], func(h http.Header) { h.Set("X-Unsigned", fmt.Sprint(replay)) })
 					}
-					if r.process(body(fmt.Sprint("genuine", i))).Outcome.OK() {
+					if r.process(body(fmt.Sprint("genuine", i))).Status == 200 {
 						served++
 					}
 					time.Sleep(100 * time.Millisecond)

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// DefaultReadBudget is the size in bytes of the budget that all handlers of a process share by default.
-const DefaultReadBudget = 32 << 20
+// defaultReadBudget is the size in bytes of the budget that all handlers of a process share by default.
+const defaultReadBudget = 32 << 20
 
 // A ReadBudget bounds the memory that bodies take while they are read and authenticated, whoever sends them. A body
 // takes 16 KiB at first, and as much again whenever that has been filled, whatever length was declared. Bodies larger
@@ -21,7 +21,7 @@ const DefaultReadBudget = 32 << 20
 // then the oldest. So senders that stall keep out no sender whose body arrives at once. A body that has arrived makes no
 // room. If such bodies take all of it, a request gets 503 and Retry-After with the reason [ReasonReading].
 //
-// All handlers of a process share one budget of [DefaultReadBudget] bytes. Set [Options.ReadBudget] for another size:
+// All handlers of a process share one budget of 32 MiB. Set [Options.ReadBudget] for another size:
 //
 //	budget := webhook.NewReadBudget(128 << 20)
 //	options := &webhook.Options{ReadBudget: budget} // for each handler that shares it
@@ -40,7 +40,7 @@ type ReadBudget struct {
 const overlong = 500 * time.Millisecond
 
 // processBudget is shared by all handlers whose options have no other.
-var processBudget = NewReadBudget(DefaultReadBudget)
+var processBudget = NewReadBudget(defaultReadBudget)
 
 // NewReadBudget returns a budget of so many bytes. Handlers whose [Options] have it share it. It must be at least 64 KiB
 // and at least twice the MaxBody of each of them, which is checked when a handler is built.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 const chunk = webhook.Chunk
@@ -64,8 +65,8 @@ func (b *budgetTest) madeRoom() (names []string) {
 	for name, ended := range b.ended {
 		select {
 		case result := <-ended:
-			require.Equal(b.t, webhook.Overloaded, result.Outcome)
-			require.Equal(b.t, webhook.ReasonMadeRoom, result.Reason, "%s: %v", name, result.Err)
+			require.Equal(b.t, webhook.Unavailable, result.Outcome)
+			require.Equal(b.t, webhook.ReasonEvicted, result.Reason, "%s: %v", name, result.Err)
 			require.Equal(b.t, http.StatusServiceUnavailable, result.Status)
 			require.Positive(b.t, result.RetryAfter)
 			require.True(b.t, result.Close)
@@ -235,10 +236,10 @@ func TestReadBudget_WaitsForMemory(t *testing.T) {
 
 		require.NoError(t, in.CloseWithError(errOdd))
 		require.Equal(t, http.StatusServiceUnavailable, <-left)
-		require.Equal(t, webhook.ReasonMadeRoom, b.last(3).Reason)
+		require.Equal(t, webhook.ReasonEvicted, b.last(3).Reason)
 		<-grown
 		require.NoError(t, b.pipes["grows"].Close())
-		require.Equal(t, webhook.Forged, (<-b.ended["grows"]).Outcome)
+		require.Equal(t, webhook.Unauthenticated, (<-b.ended["grows"]).Outcome)
 		delete(b.ended, "grows")
 		b.stop()
 	})
@@ -261,7 +262,7 @@ func TestReadBudget_IsGivenBack(t *testing.T) {
 				b := newBudgetTest(t, 8)
 				for range 9 {
 					result := b.Process(t.Context(), webhook.Request{Body: body()})
-					require.NotEqual(t, webhook.Overloaded, result.Outcome)
+					require.NotEqual(t, webhook.Unavailable, result.Outcome)
 				}
 				b.stop()
 				time.Sleep(time.Hour)
@@ -300,11 +301,11 @@ func TestReadBudget_IsChargedByArrival(t *testing.T) {
 func TestReadBudget_CompleteBodiesMakeNoRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		slow := webhook.AuthenticatorFunc(func(context.Context, *webhook.Request, []byte) (signature.Match, error) {
+		slow := vendors.AuthenticatorFunc(func(context.Context, *vendors.Request, []byte) (signature.Match, error) {
 			<-release
 			return signature.Match{}, errOdd
 		})
-		h, err := webhook.New(acme(), webhook.Endpoint{Authenticator: slow}, &webhook.Options{
+		h, err := webhook.NewHandler(acme(), vendors.HandlerConfig{Authenticator: slow}, &webhook.Options{
 			Logger: slog.New(slog.DiscardHandler), MaxBody: 4 * chunk, ReadBudget: webhook.NewReadBudget(8 * chunk),
 		})
 		require.NoError(t, err)
@@ -318,7 +319,7 @@ func TestReadBudget_CompleteBodiesMakeNoRoom(t *testing.T) {
 		refused := func() {
 			require.Len(t, results, 1)
 			result := <-results
-			require.Equal(t, webhook.Overloaded, result.Outcome)
+			require.Equal(t, webhook.Unavailable, result.Outcome)
 			require.Equal(t, webhook.ReasonReading, result.Reason)
 			require.True(t, result.Close)
 		}
@@ -335,7 +336,7 @@ func TestReadBudget_CompleteBodiesMakeNoRoom(t *testing.T) {
 		close(release)
 		synctest.Wait()
 		for range 4 {
-			require.Equal(t, webhook.Forged, (<-results).Outcome)
+			require.Equal(t, webhook.Unauthenticated, (<-results).Outcome)
 		}
 		used, _ := h.ReadBudget().Used()
 		require.Zero(t, used)
@@ -363,8 +364,8 @@ func TestReadBudget_IsGivenBackWhenGoroutineEnds(t *testing.T) {
 			require.Zero(t, reading)
 		})
 	}
-	h, err := webhook.New(acme(), webhook.Endpoint{Authenticator: webhook.AuthenticatorFunc(
-		func(context.Context, *webhook.Request, []byte) (signature.Match, error) {
+	h, err := webhook.NewHandler(acme(), vendors.HandlerConfig{Authenticator: vendors.AuthenticatorFunc(
+		func(context.Context, *vendors.Request, []byte) (signature.Match, error) {
 			runtime.Goexit()
 			return signature.Match{}, nil
 		})}, &webhook.Options{ReadBudget: webhook.NewReadBudget(2 << 20)})

@@ -37,14 +37,14 @@ func TestRedeliver_ObservesRunWithoutResponse(t *testing.T) {
 	}{
 		"success":      {want: webhook.Handled},
 		"error":        {callback: returns(errCallback), want: webhook.Failed},
-		"RetryAfter":   {callback: returns(webhook.RetryAfter(time.Minute, errCallback)), want: webhook.RetryLater},
-		"panic":        {callback: func(context.Context, *Ping) error { panic("boom") }, want: webhook.Panicked},
+		"RetryAfter":   {callback: returns(webhook.RetryAfter(time.Minute, errCallback)), want: retryLater},
+		"panic":        {callback: func(context.Context, *Ping) error { panic("boom") }, want: panicked},
 		"permanent":    {callback: returns(webhook.Permanent(errCallback)), want: webhook.DeadLettered},
 		"undecodable":  {body: misfit, want: webhook.DeadLettered},
-		"spoiled body": {change: func(d *webhook.Delivery) { d.Body = d.Body[1:] }, want: webhook.Malformed},
+		"spoiled body": {change: func(d *webhook.Delivery) { d.Body = d.Body[1:] }, want: noObject},
 		"store down":   {options: webhook.Options{Store: downStore{memory()}}, want: webhook.Unavailable},
 		"wrong name":   {change: func(d *webhook.Delivery) { d.Endpoint = "other" }, want: webhook.Failed},
-		"shut down":    {shutdown: true, want: webhook.ShuttingDown},
+		"shut down":    {shutdown: true, want: shuttingDown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -64,10 +64,11 @@ func TestRedeliver_ObservesRunWithoutResponse(t *testing.T) {
 				if c.shutdown {
 					require.NoError(t, r.Shutdown(t.Context()))
 				}
-				require.Equal(t, c.want, r.Redeliver(t.Context(), d).Outcome)
+				result := r.Redeliver(t.Context(), d)
+				require.Equal(t, c.want, as(c.want, result.Outcome, result.Reason))
 				require.Len(t, r.observations(), 1)
 				o := r.observations()[0]
-				require.Equal(t, c.want, o.Outcome)
+				require.Equal(t, c.want, as(c.want, o.Outcome, o.Reason))
 				require.True(t, o.FromInbox)
 				require.Zero(t, o.Status, "there was no response")
 				require.Zero(t, r.log.Count(`"level":"ERROR"`), "it is retried, or the inbox writes the line of the dead letter")

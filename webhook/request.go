@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // A Request is a delivery as it came in, from whatever server. Nothing in it is kept: once the handler has answered, the
@@ -28,6 +30,8 @@ type Request struct {
 	// ContentLength is the declared length of the body in bytes; zero or less if it is not known.
 	ContentLength int64
 
+	forAuthenticator vendors.Request
+
 	readDeadline  func(time.Time) error // nil where there is no connection
 	writeDeadline func(time.Time) error
 	server        *http.Server    // nil unless it is known
@@ -36,10 +40,16 @@ type Request struct {
 	copied        chan struct{}   // set where nothing ends a read of the body; closed once no read goes on
 }
 
+// shown returns what an Authenticator sees of the request.
+func (r *Request) shown() *vendors.Request {
+	r.forAuthenticator = vendors.Request{Method: r.Method, URL: r.URL, Header: r.Header, ContentLength: r.ContentLength}
+	return &r.forAuthenticator
+}
+
 // A Result is what became of a delivery, and what to answer.
 type Result struct {
 	Status     int
-	Body       []byte        // JSON, one of three fixed texts; do not change it. Empty for EndpointCheck
+	Body       []byte        // JSON, one of three fixed texts; do not change it. Empty with ReasonEndpointCheck
 	RetryAfter time.Duration // whole seconds, but exact from Redeliver; zero: no Retry-After header
 	Close      bool          // the connection should be closed: part of the body is still in it
 

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // sendBy delivers a ping through h with a request context that ends after the timeout; zero is none.
@@ -58,7 +59,7 @@ func TestDeadline_EntrustsTheLastAttemptInTime(t *testing.T) {
 		got := sendBy(t, r, http.TimeoutHandler(r, 100*time.Millisecond, ""), 0)
 		require.Equal(t, http.StatusOK, got.status)
 		seen := r.observations()[2]
-		require.Equal(t, webhook.Entrusted, seen.Outcome)
+		require.Equal(t, webhook.ReasonOverrunLast, seen.Reason)
 		require.Equal(t, http.StatusOK, seen.Status)
 		time.Sleep(time.Minute)
 	})
@@ -141,10 +142,10 @@ func TestDeadline_BeforeArrivalIsNone(t *testing.T) {
 // If we are late for all that, the observation does not claim a status that the sender did not get.
 func TestDeadline_MissedIsObservedWithoutStatus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newReceiver(t, webhook.Options{}, func(p *webhook.Profile, _ *webhook.Endpoint) {
-			p.Identify = func(a *webhook.Arrival) webhook.Identity {
+		r := newReceiver(t, webhook.Options{}, func(p *vendors.Profile, _ *vendors.HandlerConfig) {
+			p.DedupKeys = func(a *vendors.Authenticated) vendors.DedupKeys {
 				time.Sleep(time.Second)
-				return webhook.ByEventID(a)
+				return vendors.ByEventID(a)
 			}
 		})
 		ping.On(r.Handler, returns(nil))

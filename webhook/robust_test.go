@@ -14,6 +14,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // A wrongStore is a memory store that returns another claim than it made, once.
@@ -51,7 +52,7 @@ func TestStore_WrongStateCostsNoSlot(t *testing.T) {
 					result := r.process(body("a"))
 					if open {
 						require.Equal(t, webhook.Handled, result.Outcome)
-						require.True(t, r.observations()[0].Unguarded)
+						require.True(t, r.observations()[0].FailedOpen)
 					} else {
 						require.Equal(t, webhook.Unavailable, result.Outcome)
 						require.Equal(t, webhook.ReasonStore, result.Reason)
@@ -110,7 +111,7 @@ func TestDecode_GoexitCostsNoSlot(t *testing.T) {
 				require.Zero(t, runs)
 				require.Len(t, r.observations(), 3)
 				for _, o := range r.observations() {
-					require.Equal(t, webhook.Panicked, o.Outcome)
+					require.Equal(t, webhook.ReasonPanic, o.Reason)
 					require.ErrorContains(t, o.Err, "runtime.Goexit")
 				}
 				good := named(`"ping"`, `"b"`)
@@ -128,7 +129,7 @@ func TestDecode_GoexitWithAKeyHoldsNothingUp(t *testing.T) {
 		r := newReceiver(t, webhook.Options{
 			MaxRunning: 1, MaxBody: 1 << 10, ReadBudget: webhook.NewReadBudget(64 << 10), // of four bodies
 			Unmarshal: func([]byte, any) error { runtime.Goexit(); return nil },
-		}, func(_ *webhook.Profile, e *webhook.Endpoint) { e.Key = func(any) string { return "k" } })
+		}, func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.DedupKey = func(any) string { return "k" } })
 		ping.On(r.Handler, returns(nil))
 		for range 5 {
 			go r.process(body("a"))
@@ -145,14 +146,14 @@ func TestOptions_DurationsAreBounded(t *testing.T) {
 	const year = 365 * 24 * time.Hour
 	for _, d := range []time.Duration{math.MaxInt64, math.MaxInt64 - 9*time.Second, math.MaxInt64 / 2, year + 1} {
 		for name, o := range map[string]webhook.Options{
-			"CallbackTimeout": {CallbackTimeout: d}, "StoreTimeout": {StoreTimeout: d}, "BodyTimeout": {BodyTimeout: d}, "AnswerTimeout": {AnswerTimeout: d},
+			"CallbackTimeout": {CallbackTimeout: d}, "StoreTimeout": {StoreTimeout: d}, "BodyTimeout": {BodyTimeout: d}, "ResponseTimeout": {ResponseTimeout: d},
 		} {
 			_, err := newHandler(&o)
 			require.EqualError(t, err, fmt.Sprintf("webhook: Options.%s (%v) must be at most 8760h0m0s", name, d))
 		}
-		for _, change := range []func(*webhook.Profile, *webhook.Endpoint){
-			func(_ *webhook.Profile, e *webhook.Endpoint) { e.Window = d },
-			func(p *webhook.Profile, _ *webhook.Endpoint) { p.Window = d },
+		for _, change := range []func(*vendors.Profile, *vendors.HandlerConfig){
+			func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Window = d },
+			func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.Window = d },
 		} {
 			_, err := newHandler(nil, change)
 			require.EqualError(t, err, fmt.Sprintf("webhook: Config.Window (%v) must be at most 8760h0m0s", d))
@@ -160,10 +161,10 @@ func TestOptions_DurationsAreBounded(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{CallbackTimeout: year, StoreTimeout: year, BodyTimeout: year, Store: memory(t, 3*year)},
-			func(_ *webhook.Profile, e *webhook.Endpoint) { e.Window = year })
+			func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Window = year })
 		ping.On(r.Handler, returns(nil))
 		require.Equal(t, webhook.Handled, r.process(body("a")).Outcome)
 	})
-	_, err := newHandler(&webhook.Options{Store: memory(t, year)}, func(_ *webhook.Profile, e *webhook.Endpoint) { e.Window = year })
+	_, err := newHandler(&webhook.Options{Store: memory(t, year)}, func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Window = year })
 	require.ErrorContains(t, err, "its retention must not be shorter")
 }

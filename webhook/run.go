@@ -12,34 +12,34 @@ import (
 
 // A run is one call of the callback, on a goroutine of its own: it may outlast the answer.
 type run struct {
-	*passage
-	hold   *idempotency.Hold
+	*processing
+	lease  *idempotency.Lease
 	given  *Delivery
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	verdict  chan verdict // has room for one
-	answered atomic.Bool  // whoever sets it first decides: the run, by its verdict, or the sender's patience
+	disposition chan disposition // has room for one
+	answered    atomic.Bool      // whoever sets it first decides: the run, by its disposition, or the sender's patience
 }
 
 // start begins the run of a delivery that is held. It ends with ctx, or at the callback's deadline.
-func (p *passage) start(ctx context.Context, hold *idempotency.Hold) *run {
+func (p *processing) start(ctx context.Context, lease *idempotency.Lease) *run {
 	// The callback is given a copy: what it does with it while the answer is written is its own business.
 	given := *p.delivery
-	r := &run{passage: p, hold: hold, given: &given, verdict: make(chan verdict, 1)}
+	r := &run{processing: p, lease: lease, given: &given, disposition: make(chan disposition, 1)}
 	ends := p.arrived.Add(p.h.options.CallbackTimeout)
 	if p.redelivered {
-		ends = hold.Until().Add(-leaseMargin) // it may have waited for its twin, and as long as that took
+		ends = lease.Until().Add(-leaseMargin) // it may have waited for its twin, and as long as that took
 	}
-	r.ctx, r.cancel = context.WithDeadline(hold.Context(ctx), ends)
+	r.ctx, r.cancel = context.WithDeadline(lease.Context(ctx), ends)
 	decoded := false
 	defer func() {
 		if !decoded { // the decoder ended this goroutine, so there is no sender to respond to
 			r.answered.Store(true)
-			p.concluded = make(chan struct{})
-			close(p.concluded)
+			p.responded = make(chan struct{})
+			close(p.responded)
 		}
-		p.h.life.begin(r)
+		p.h.drain.begin(r)
 		go r.execute()
 	}()
 	p.decode()
@@ -49,7 +49,7 @@ func (p *passage) start(ctx context.Context, hold *idempotency.Hold) *run {
 
 // decode makes the typed event. It is done ahead of the callback's goroutine, whose stack is new and small; what is
 // wrong with the body is said in the callback's place.
-func (p *passage) decode() {
+func (p *processing) decode() {
 	cb := p.h.callbacks[p.delivery.Type]
 	if cb == nil || p.event != nil || p.undecoded != nil {
 		return
@@ -60,7 +60,7 @@ func (p *passage) decode() {
 			p.undecoded = &PanicError{Value: recover(), Stack: debug.Stack()}
 		}
 	}()
-	event, err := p.h.decode(cb.kind, p.delivery, &p.envelope)
+	event, err := p.h.decode(cb.eventType, p.delivery, &p.envelope)
 	returned = true
 	if err != nil {
 		p.undecoded = &undecodableError{err}
@@ -72,37 +72,37 @@ func (p *passage) decode() {
 // execute calls back and settles what came of it, also when the callback panics or ends its goroutine.
 func (r *run) execute() {
 	returned := false
-	var v verdict
+	var v disposition
 	defer func() {
 		if !returned {
-			v = judge(&PanicError{Value: recover(), Stack: debug.Stack()})
+			v = dispositionOf(&PanicError{Value: recover(), Stack: debug.Stack()})
 		}
 		r.finish(v)
 	}()
-	v = judge(r.callback()) // ahead of the recover: the methods of an error are the callback's own code
+	v = dispositionOf(r.callback()) // ahead of the recover: the methods of an error are the callback's own code
 	returned = true
 }
 
 // finish settles what came of the callback and tells whoever waits for it, or, once nobody does, the log.
-func (r *run) finish(v verdict) {
+func (r *run) finish(v disposition) {
 	if v.outcome == Handled && r.h.guard.Immediate() && r.answered.CompareAndSwap(false, true) {
 		// There is nothing to wait for, and the goroutine that waits has a stack that has grown already.
-		r.verdict <- v
+		r.disposition <- v
 		return
 	}
 	defer r.end()
 	v = r.settle(v)
 	if r.answered.CompareAndSwap(false, true) {
 		v.settled = true
-		r.verdict <- v
+		r.disposition <- v
 	} else {
-		<-r.concluded
+		<-r.responded
 		r.report(v, true)
 	}
 }
 
-// received settles a verdict that the run left unsettled.
-func (r *run) received(v verdict) verdict {
+// received settles a disposition that the run left unsettled.
+func (r *run) received(v disposition) disposition {
 	if !v.settled {
 		defer r.end()
 		v = r.settle(v)
@@ -113,34 +113,34 @@ func (r *run) received(v verdict) verdict {
 func (r *run) end() {
 	r.cancel()
 	r.h.running.Add(-1)
-	r.h.life.end(r)
+	r.h.drain.end(r)
 }
 
-// await returns the run's verdict, or, once the answer is due, that it is not there.
-func (p *passage) await(r *run) verdict {
+// await returns the run's disposition, or, once the answer is due, that it is not there.
+func (p *processing) await(r *run) disposition {
 	if p.redelivered {
-		return r.received(<-r.verdict)
+		return r.received(<-r.disposition)
 	}
-	due := time.NewTimer(time.Until(p.answerBy))
+	due := time.NewTimer(time.Until(p.respondBy))
 	defer due.Stop()
 	select {
-	case v := <-r.verdict:
+	case v := <-r.disposition:
 		return r.received(v)
 	case <-due.C:
 	}
-	p.concluded = make(chan struct{}) // before the run can see that nobody waits
+	p.responded = make(chan struct{}) // before the run can see that nobody waits
 	if !r.answered.CompareAndSwap(false, true) {
-		return r.received(<-r.verdict)
+		return r.received(<-r.disposition)
 	}
-	v := verdict{outcome: Overrun, err: errors.New("webhook: the callback was still running when the answer was due")}
+	v := disposition{outcome: InFlight, reason: ReasonOverrun, err: errors.New("webhook: the callback was still running when the answer was due")}
 	if last, counted := p.lastAttempt(); p.h.profile.DisablesEndpoint && (counted || last && p.h.options.DeadLetter != nil) {
 		// This was the last time either way. A failure would cost the endpoint and bring nothing back.
-		v.outcome = Entrusted
+		v.reason = ReasonOverrunLast
 	}
 	return v
 }
 
-// callback runs OnAny, then the callback for the type.
+// callback runs Before, then the callback for the type.
 func (r *run) callback() error {
 	h, d := r.h, r.given
 	if h.onAny != nil {
@@ -162,7 +162,7 @@ func (r *run) callback() error {
 	return cb.call(r.ctx, r.event)
 }
 
-// An unhandledError is a delivery that OnAny has seen and no callback has handled.
+// An unhandledError is a delivery that Before has seen and no callback has handled.
 type unhandledError struct{}
 
 func (unhandledError) Error() string { return "unhandled" }

@@ -12,7 +12,7 @@ import (
 //
 //	ReadHeaderTimeout  5 s     for the headers, from the first byte of a request, or the connection
 //	ReadTimeout        10 s    for headers and body, also of requests to other handlers; a [Handler] has Options.BodyTimeout
-//	WriteTimeout       40 s    must be longer than Options.AnswerTimeout of every handler
+//	WriteTimeout       40 s    must be longer than Options.ResponseTimeout of every handler
 //	IdleTimeout        20 s    behind a load balancer: longer than its own, which is 60 s for AWS
 //	MaxHeaderBytes     32 KiB  net/http adds 4 KiB
 //	ConnContext                lets a [Handler] end a read of the body behind middleware that hides the connection

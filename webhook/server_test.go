@@ -50,7 +50,7 @@ func TestWriteTimeout_IsExtendedAndNoticedOnce(t *testing.T) {
 				}
 				lines := r.log.Lines("WriteTimeout")
 				require.Len(t, lines, 1)
-				for _, text := range []string{`"level":"WARN"`, `"http.Server.WriteTimeout":"50ms"`, `"Options.AnswerTimeout":"4.5s"`, `"vendor":"acme"`, `"endpoint":"default"`} {
+				for _, text := range []string{`"level":"WARN"`, `"http.Server.WriteTimeout":"50ms"`, `"Options.ResponseTimeout":"4.5s"`, `"vendor":"acme"`, `"endpoint":"default"`} {
 					require.Contains(t, lines[0], text)
 				}
 			})

@@ -11,67 +11,68 @@ import (
 )
 
 // settle completes or releases the delivery's keys, by what the callback's error was judged to mean.
-func (r *run) settle(v verdict) verdict {
+func (r *run) settle(v disposition) disposition {
 	switch v.outcome {
 	case Handled, Ignored:
 		return r.complete(v)
 	case Unhandled:
 		return r.release(r.h.unhandled(r.delivery.Type))
 	case Dropped:
-		return r.giveUp(v)
+		return r.deadLetter(v)
 	default:
-		r.countEarlier(r.hold)
-		if last, _ := r.lastAttempt(); last || v.outcome == Undecodable {
-			return r.giveUp(v)
+		r.countEarlier(r.lease)
+		if last, _ := r.lastAttempt(); last || v.reason == ReasonUndecodable {
+			return r.deadLetter(v)
 		}
 		return r.release(v)
 	}
 }
 
-// judge reads a callback's error. A status or a code that it happens to carry means nothing here.
-func judge(err error) verdict {
-	var said instruction
-	var v verdict
+// dispositionOf reads a callback's error. A status or a code that it happens to carry means nothing here.
+func dispositionOf(err error) disposition {
+	var said directive
+	var v disposition
 	if err != nil {
 		_ = err.Error() // if it panics, as on a nil pointer, then here
 	}
 	switch e := err.(type) { //nolint:errorlint // these are made by us and never wrapped
 	case nil:
-		return verdict{outcome: Handled}
+		return disposition{outcome: Handled}
 	case unhandledError:
-		return verdict{outcome: Unhandled}
+		return disposition{outcome: Unhandled}
 	case *PanicError:
-		v.outcome = Panicked
+		v.outcome, v.reason = Failed, ReasonPanic
 	case *undecodableError:
-		v.outcome, v.reason = Undecodable, ReasonUndecodable
+		v.outcome, v.reason = Failed, ReasonUndecodable
 		err = e.err
 	default:
 		v.outcome = Failed
 		if errors.As(err, &said) {
-			v = said.verdict()
+			v = said.disposition()
 		}
 	}
 	v.err = err
 	return v
 }
 
-// giveUp is for what will not get better: it parks the delivery if there is a place, and otherwise does the least
+// deadLetter is for what will not get better: it parks the delivery if there is a place, and otherwise does the least
 // harm. Redelivered ones are parked by whoever redelivered them.
-func (r *run) giveUp(v verdict) verdict {
+func (r *run) deadLetter(v disposition) disposition {
 	if r.redelivered {
-		if v.outcome == Dropped || v.outcome == Undecodable {
+		if v.outcome == Dropped || v.reason == ReasonUndecodable {
 			v.outcome = DeadLettered
 		}
 		return r.release(v) // the vendor's attempts mean nothing any more
 	}
-	if v.reason == ReasonNone {
-		v.reason = ReasonLastAttempt
+	reason := v.reason
+	if reason != ReasonPermanent && reason != ReasonUndecodable {
+		reason = ReasonLastAttempt
 	}
 	if r.h.options.DeadLetter != nil {
-		if err := r.park(v.err); err != nil {
-			return r.release(verdict{outcome: Failed, reason: ReasonParkingFailed, err: errors.Join(v.err, err)})
+		if err := r.callDeadLetter(v.err); err != nil {
+			return r.release(disposition{outcome: Failed, reason: ReasonDeadLetterFailed, err: errors.Join(v.err, err)})
 		}
-		v.outcome = DeadLettered
+		v.outcome, v.reason = DeadLettered, reason
 		return r.complete(v)
 	}
 	_, counted := r.lastAttempt()
@@ -79,17 +80,20 @@ func (r *run) giveUp(v verdict) verdict {
 	case v.outcome == Dropped:
 		return r.complete(v)
 	case counted && r.h.profile.DisablesEndpoint:
-		v.outcome = Abandoned
+		v.outcome, v.reason = Dropped, reason
 		return r.complete(v)
 	default:
+		if v.reason == ReasonNone {
+			v.reason = reason
+		}
 		return r.release(v)
 	}
 }
 
-// park calls Options.DeadLetter, with a context that carries the claim and ends with the lease.
-func (r *run) park(cause error) error {
-	ctx := r.hold.Context(context.WithoutCancel(r.passage.ctx))
-	err := deadline.Call(ctx, time.Until(r.hold.Until()), func(ctx context.Context) error {
+// callDeadLetter calls Options.DeadLetter, with a context that carries the claim and ends with the lease.
+func (r *run) callDeadLetter(cause error) error {
+	ctx := r.lease.Context(context.WithoutCancel(r.processing.ctx))
+	err := deadline.Call(ctx, time.Until(r.lease.Until()), func(ctx context.Context) error {
 		d := *r.delivery
 		return r.h.options.DeadLetter(ctx, &d, cause)
 	})
@@ -100,14 +104,14 @@ func (r *run) park(cause error) error {
 }
 
 // complete completes the keys. A failure to do so changes nothing for the sender: a 503 would run the callback twice.
-func (r *run) complete(v verdict) verdict {
-	err := r.hold.Complete(context.WithoutCancel(r.passage.ctx))
+func (r *run) complete(v disposition) disposition {
+	err := r.lease.Complete(context.WithoutCancel(r.processing.ctx))
 	if err == nil {
 		return v
 	}
 	v.err = errors.Join(v.err, err)
 	if v.outcome == Handled || v.outcome == Ignored {
-		v.outcome, v.reason = Unmarked, ReasonStore
+		v.reason = ReasonStore
 		if errors.Is(err, idempotency.ErrLeaseLost) {
 			v.reason = ReasonLeaseLost
 		}
@@ -116,8 +120,8 @@ func (r *run) complete(v verdict) verdict {
 }
 
 // release gives the keys back. If that fails the lease will end by itself; meanwhile the release is tried again.
-func (r *run) release(v verdict) verdict {
-	if err := r.hold.Release(context.WithoutCancel(r.passage.ctx)); err != nil {
+func (r *run) release(v disposition) disposition {
+	if err := r.lease.Release(context.WithoutCancel(r.processing.ctx)); err != nil {
 		v.err = errors.Join(v.err, err)
 	}
 	return v

@@ -36,14 +36,14 @@ func (e *ShutdownError) Unwrap() error { return e.err }
 // as the listener is open, and a stored delivery whose run is canceled is run by the next process, which does not count as
 // an attempt. So shut down in this order: http.Server.Shutdown, Handler.Shutdown, then the inbox's Shutdown.
 func (h *Handler) Shutdown(ctx context.Context) error {
-	idle := h.life.drain()
+	idle := h.drain.drain()
 	select {
 	case <-idle:
 		if h.guard.Wait(ctx) == nil {
 			return nil
 		}
 	case <-ctx.Done():
-		h.life.cut()
+		h.drain.cut()
 	}
 	// The store has the second as well: what was cancelled has to be released, and ctx may have ended before the call.
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), deadline.Grace(ctx))
@@ -54,14 +54,14 @@ func (h *Handler) Shutdown(ctx context.Context) error {
 	case <-grace.Done():
 	}
 	left := &ShutdownError{err: ctx.Err()}
-	for _, r := range h.life.runs() {
+	for _, r := range h.drain.runs() {
 		left.Left = append(left.Left, r.delivery.ID)
 	}
 	return left
 }
 
 // life counts what is under way.
-type life struct {
+type drainTracker struct {
 	mu       sync.Mutex
 	draining bool
 	inside   int // calls of Process that may start a callback
@@ -70,12 +70,12 @@ type life struct {
 	idle     chan struct{} // closed once draining and empty
 }
 
-func (l *life) init() {
+func (l *drainTracker) init() {
 	l.running = make(map[*run]struct{})
 	l.idle = make(chan struct{})
 }
 
-func (l *life) enter() bool {
+func (l *drainTracker) enter() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.draining {
@@ -85,14 +85,14 @@ func (l *life) enter() bool {
 	return true
 }
 
-func (l *life) leave() {
+func (l *drainTracker) leave() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.inside--
 	l.closeIfIdle()
 }
 
-func (l *life) begin(r *run) {
+func (l *drainTracker) begin(r *run) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.running[r] = struct{}{}
@@ -102,7 +102,7 @@ func (l *life) begin(r *run) {
 }
 
 // cut cancels all callbacks that run, and those that deliveries still on their way, or waiting for a twin, begin later.
-func (l *life) cut() {
+func (l *drainTracker) cut() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ended = true
@@ -111,14 +111,14 @@ func (l *life) cut() {
 	}
 }
 
-func (l *life) end(r *run) {
+func (l *drainTracker) end(r *run) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.running, r)
 	l.closeIfIdle()
 }
 
-func (l *life) drain() <-chan struct{} {
+func (l *drainTracker) drain() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.draining = true
@@ -126,7 +126,7 @@ func (l *life) drain() <-chan struct{} {
 	return l.idle
 }
 
-func (l *life) closeIfIdle() {
+func (l *drainTracker) closeIfIdle() {
 	if !l.draining || l.inside > 0 || len(l.running) > 0 {
 		return
 	}
@@ -138,13 +138,13 @@ func (l *life) closeIfIdle() {
 }
 
 // isCut reports whether callbacks have been canceled.
-func (l *life) isCut() bool {
+func (l *drainTracker) isCut() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.ended
 }
 
-func (l *life) runs() []*run {
+func (l *drainTracker) runs() []*run {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	runs := make([]*run, 0, len(l.running))

@@ -154,7 +154,7 @@ func TestAfterShutdownDeliveriesAreSentAwayForLater(t *testing.T) {
 	require.Equal(t, "close", got.header.Get("Connection"))
 	require.Equal(t, "none", r.keyState("a"))
 	d := &webhook.Delivery{Vendor: "acme", Endpoint: "default", Keys: []string{"k"}, Type: "ping", Body: body("a")}
-	require.Equal(t, webhook.ShuttingDown, r.Redeliver(t.Context(), d).Outcome)
+	require.Equal(t, webhook.ReasonShuttingDown, r.Redeliver(t.Context(), d).Reason)
 	require.Equal(t, 0, r.log.Count(`"level":"WARN"`)+r.log.Count(`"level":"ERROR"`), "a shutdown is no incident")
 }
 

@@ -2,20 +2,25 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// A SignedHandler is a [Handler] for a vendor that signs.
-type SignedHandler struct {
-	*Handler
-	keys *signature.Keyring
-}
-
-// NewSigned builds a handler that authenticates by the profile's Scheme, with the given keys. Vendors call it.
-func NewSigned(p Profile, e Endpoint, keys []signature.Key, o *Options) (*SignedHandler, error) {
-	ring, err := signature.NewKeyring(keys...)
+// authenticateBy sets the configuration's Authenticator for a vendor that signs, and returns its keys.
+func authenticateBy(p *vendors.Profile, c *vendors.HandlerConfig) (*signature.Keyring, error) {
+	if c.Authenticator != nil {
+		if len(c.Keys) > 0 {
+			return nil, errors.New("webhook: HandlerConfig.Keys must be empty with an Authenticator")
+		}
+		return nil, nil
+	}
+	if p.Scheme == nil {
+		return nil, errors.New("webhook: HandlerConfig.Authenticator must be set for a vendor whose Profile has no Scheme")
+	}
+	keys, err := signature.NewKeyring(c.Keys...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: Config.Keys: %w", p.Name, err)
 	}
@@ -23,12 +28,8 @@ func NewSigned(p Profile, e Endpoint, keys []signature.Key, o *Options) (*Signed
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p.Name, err)
 	}
-	e.Authenticator = &signed{scheme: *p.Scheme, verifier: verifier, keys: ring}
-	h, err := New(p, e, o)
-	if err != nil {
-		return nil, err
-	}
-	return &SignedHandler{Handler: h, keys: ring}, nil
+	c.Authenticator, c.Keys = &signed{scheme: *p.Scheme, verifier: verifier, keys: keys}, nil
+	return keys, nil
 }
 
 // A signed authenticator goes by a scheme and its keys.
@@ -38,11 +39,11 @@ type signed struct {
 	keys     *signature.Keyring
 }
 
-func (s *signed) Authenticate(_ context.Context, r *Request, body []byte) (signature.Match, error) {
+func (s *signed) Authenticate(_ context.Context, r *vendors.Request, body []byte) (signature.Match, error) {
 	return s.verifier.Verify(s.keys, r.Header, body)
 }
 
-func (s *signed) Explain(r *Request, body []byte) signature.Explanation {
+func (s *signed) Explain(r *vendors.Request, body []byte) signature.Explanation {
 	return signature.Explain(signature.Question{
 		Scheme: s.scheme, Keys: s.keys, Header: r.Header, Body: body, Declared: r.ContentLength,
 	})
@@ -50,8 +51,12 @@ func (s *signed) Explain(r *Request, body []byte) signature.Explanation {
 
 // SetKeys exchanges the signing keys while serving, all at once: for a rotation, first set the new and the old one,
 // then, once the sender has changed over, the new one alone. The errors are those of [signature.Keyring.Set]; after
-// one the keys are as they were. Former keys verify nothing, but are remembered for [Handler.Explain].
-func (h *SignedHandler) SetKeys(keys ...signature.Key) error {
+// one the keys are as they were. Former keys verify nothing, but are remembered for [Handler.Explain]. For a vendor that does
+// not sign, SetKeys returns an error.
+func (h *Handler) SetKeys(keys ...signature.Key) error {
+	if h.keys == nil {
+		return fmt.Errorf("%s: SetKeys: the vendor does not sign, so there are no keys", h.profile.Name)
+	}
 	if err := h.keys.Set(keys...); err != nil {
 		return fmt.Errorf("%s: SetKeys: %w", h.profile.Name, err)
 	}

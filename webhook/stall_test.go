@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // hiding are middlewares whose ResponseWriter has no Unwrap.
@@ -153,8 +154,8 @@ func TestStall_MadeRoomEndsTheConnection(t *testing.T) {
 	for middleware, hide := range hiding {
 		for _, secure := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, TLS %v", middleware, secure), func(t *testing.T) {
-				r := newReceiver(t, webhook.Options{MaxBody: 2 * chunk, BodyTimeout: time.Hour, AnswerTimeout: 5*time.Second - 1, ReadBudget: webhook.NewReadBudget(4 * chunk)},
-					func(p *webhook.Profile, _ *webhook.Endpoint) { p.AnswerWithin = time.Hour })
+				r := newReceiver(t, webhook.Options{MaxBody: 2 * chunk, BodyTimeout: time.Hour, ResponseTimeout: 5*time.Second - 1, ReadBudget: webhook.NewReadBudget(4 * chunk)},
+					func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.RespondWithin = time.Hour })
 				ping.On(r.Handler, returns(nil))
 				s, count := serveCounting(t, webhook.NewServer("", hide(r)), secure)
 				for i := range 20 {
@@ -166,7 +167,7 @@ func TestStall_MadeRoomEndsTheConnection(t *testing.T) {
 					}, patience, time.Millisecond)
 				}
 				for _, o := range r.observations() {
-					require.Equal(t, webhook.ReasonMadeRoom, o.Reason)
+					require.Equal(t, webhook.ReasonEvicted, o.Reason)
 				}
 				count.requireOpen(t, 20, 4)
 			})
@@ -178,8 +179,8 @@ func TestStall_MadeRoomEndsTheConnection(t *testing.T) {
 func TestStall_MadeRoomIsRespondedToOverHTTP2(t *testing.T) {
 	for middleware, hide := range hiding {
 		t.Run(middleware, func(t *testing.T) {
-			r := newReceiver(t, webhook.Options{MaxBody: 2 * chunk, BodyTimeout: patience, AnswerTimeout: patience, ReadBudget: webhook.NewReadBudget(4 * chunk)},
-				func(p *webhook.Profile, _ *webhook.Endpoint) { p.AnswerWithin = time.Hour })
+			r := newReceiver(t, webhook.Options{MaxBody: 2 * chunk, BodyTimeout: patience, ResponseTimeout: patience, ReadBudget: webhook.NewReadBudget(4 * chunk)},
+				func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.RespondWithin = time.Hour })
 			ping.On(r.Handler, returns(nil))
 			server := webhook.NewServer("", hide(r))
 			server.ReadTimeout, server.WriteTimeout = 0, 0
@@ -214,7 +215,7 @@ func TestStall_MadeRoomIsRespondedToOverHTTP2(t *testing.T) {
 			for range 3 {
 				require.Equal(t, http.StatusUnauthorized, <-statuses)
 			}
-			require.Equal(t, 1, r.log.Count("made_room"))
+			require.Equal(t, 1, r.log.Count(`"reason":"evicted"`))
 		})
 	}
 }
@@ -223,7 +224,7 @@ func TestNewServer_LimitsRequests(t *testing.T) {
 	s := webhook.NewServer("127.0.0.1:1", nil)
 	require.Equal(t, "127.0.0.1:1", s.Addr)
 	require.Nil(t, s.Handler)
-	require.Greater(t, s.WriteTimeout, 27*time.Second, "EmberQA's AnswerTimeout")
+	require.Greater(t, s.WriteTimeout, 27*time.Second, "EmberQA's ResponseTimeout")
 	for _, limit := range []time.Duration{s.ReadHeaderTimeout, s.ReadTimeout, s.IdleTimeout} {
 		require.Positive(t, limit)
 	}

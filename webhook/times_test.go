@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // layouts are the spellings of a date that other languages write; see internal/timestamp for all that is read.
@@ -70,36 +71,37 @@ func TestTime_NoSpellingLeavesTheWindow(t *testing.T) {
 		}
 		for _, ago := range []time.Duration{time.Second, time.Minute, 24 * time.Hour, 20 * 365 * 24 * time.Hour} {
 			for _, raw := range spellings(past.Add(-ago)) {
-				require.Equal(t, webhook.Stale, r.process(timed(raw)).Outcome, raw)
+				require.Equal(t, webhook.ReasonStale, r.process(timed(raw)).Reason, raw)
 			}
 			for _, raw := range spellings(future.Add(ago)) {
-				require.Equal(t, webhook.Future, r.process(timed(raw)).Outcome, raw)
+				require.Equal(t, webhook.ReasonFuture, r.process(timed(raw)).Reason, raw)
 			}
 		}
 		for raw, want := range map[string]webhook.Outcome{
-			`"0000-01-01T00:00:00Z"`:           webhook.Stale,
-			`"0001-01-01T00:00:01Z"`:           webhook.Stale,
-			`"9999-12-31T23:59:59.999999999Z"`: webhook.Future,
-			`"9999-12-31T23:59:60Z"`:           webhook.Malformed, // past the last year
-			`"9999-12-31T24:00:00Z"`:           webhook.Malformed,
-			`"9999-12-31T23:59:59-23:59"`:      webhook.Malformed,
-			`"0000-01-01T00:00:00+23:59"`:      webhook.Malformed,
-			`9999999999999`:                    webhook.Future, // in milliseconds
-			`9999999999`:                       webhook.Future,
-			`9999999999.999`:                   webhook.Future,
-			`99999999999999`:                   webhook.Malformed,
-			`9.999999999e300`:                  webhook.Malformed,
-			`1e999999999999`:                   webhook.Malformed,
-			`-946684800`:                       webhook.Malformed,
-			`"1999-12-31T22:59:60Z"`:           webhook.Malformed,
-			`"1999-12-31T22:59:59Z"`:           webhook.Stale,
+			`"0000-01-01T00:00:00Z"`:           stale,
+			`"0001-01-01T00:00:01Z"`:           stale,
+			`"9999-12-31T23:59:59.999999999Z"`: inFuture,
+			`"9999-12-31T23:59:60Z"`:           noTime, // past the last year
+			`"9999-12-31T24:00:00Z"`:           noTime,
+			`"9999-12-31T23:59:59-23:59"`:      noTime,
+			`"0000-01-01T00:00:00+23:59"`:      noTime,
+			`9999999999999`:                    inFuture, // in milliseconds
+			`9999999999`:                       inFuture,
+			`9999999999.999`:                   inFuture,
+			`99999999999999`:                   noTime,
+			`9.999999999e300`:                  noTime,
+			`1e999999999999`:                   noTime,
+			`-946684800`:                       noTime,
+			`"1999-12-31T22:59:60Z"`:           noTime,
+			`"1999-12-31T22:59:59Z"`:           stale,
 			`"1999-12-31T24:00:00+01:00"`:      webhook.Handled, // 23:00 in UTC, an hour ago
-			`"1999-12-31T24:00:00+01:01"`:      webhook.Stale,
-			`"1999-12-31T23:59:60-00:06"`:      webhook.Malformed, // no leap second ends at 00:06
-			`"2000-01-01T23:59:60Z"`:           webhook.Future,
-			`"1999-12-30T23:59:60Z"`:           webhook.Stale,
+			`"1999-12-31T24:00:00+01:01"`:      stale,
+			`"1999-12-31T23:59:60-00:06"`:      noTime, // no leap second ends at 00:06
+			`"2000-01-01T23:59:60Z"`:           inFuture,
+			`"1999-12-30T23:59:60Z"`:           stale,
 		} {
-			require.Equal(t, want, r.process(timed(raw)).Outcome, raw)
+			result := r.process(timed(raw))
+			require.Equal(t, want, as(want, result.Outcome, result.Reason), raw)
 		}
 	})
 }
@@ -115,7 +117,7 @@ func TestTime_AmbiguousDateNamesTheMember(t *testing.T) {
 		`{"s":1764140622}`:       "neither a string nor a number",
 		`""`:                     "blank",
 	} {
-		r := newReceiver(t, webhook.Options{}, func(p *webhook.Profile, _ *webhook.Endpoint) { p.Envelope.Time = []string{"at", "time"} })
+		r := newReceiver(t, webhook.Options{}, func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.Envelope.Time = []string{"at", "time"} })
 		ping.On(r.Handler, returns(nil))
 		got := r.deliver(timed(raw))
 		require.Equal(t, http.StatusBadRequest, got.status, raw)

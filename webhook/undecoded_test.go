@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // Wide has a field of every kind.
@@ -71,7 +72,7 @@ func (n *hexNumber) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-var wide = webhook.NewKind[Wide]("wide")
+var wide = webhook.NewEventType[Wide]("wide")
 
 // receiveWide delivers data to a callback for wide events.
 func receiveWide(t *testing.T, o webhook.Options, data string) (*Wide, *receiver) {
@@ -223,7 +224,7 @@ func TestUndecoded_WorksWithAnyDecoder(t *testing.T) {
 			require.Equal(t, json.Number("1"), e.Anything, "the decoder's own rules hold")
 			e, r := receiveWide(t, webhook.Options{Unmarshal: unmarshal}, `{"count":"x","strange":1}`)
 			require.Nil(t, e, "what the decoder refuses without a field of ours is refused")
-			require.Equal(t, webhook.Undecodable, r.observations()[0].Outcome)
+			require.Equal(t, webhook.ReasonUndecodable, r.observations()[0].Reason)
 		}
 	}
 }
@@ -232,7 +233,7 @@ func TestUndecoded_WithoutAnObjectNothingIsDecoded(t *testing.T) {
 	for _, data := range []string{`"x"`, `7`, `[]`, `[{"count":8}]`, `true`} {
 		e, r := receiveWide(t, webhook.Options{}, data)
 		require.Nil(t, e)
-		require.Equal(t, webhook.Undecodable, r.observations()[0].Outcome, data)
+		require.Equal(t, webhook.ReasonUndecodable, r.observations()[0].Reason, data)
 	}
 }
 
@@ -248,7 +249,7 @@ func TestUndecoded_StrictFieldsRestoresTheError(t *testing.T) {
 		e, r := receiveWide(t, webhook.Options{StrictFields: true}, data)
 		require.Nil(t, e, data)
 		o := r.observations()[0]
-		require.Equal(t, webhook.Undecodable, o.Outcome)
+		require.Equal(t, webhook.ReasonUndecodable, o.Reason)
 		require.Equal(t, http.StatusInternalServerError, o.Status)
 		require.ErrorContains(t, o.Err, says, data)
 		require.Empty(t, o.Undecoded)
@@ -257,13 +258,13 @@ func TestUndecoded_StrictFieldsRestoresTheError(t *testing.T) {
 
 func TestUndecoded_KeyNeedsEveryField(t *testing.T) {
 	asked := 0
-	r := newReceiver(t, webhook.Options{}, loose(acme().Envelope), func(_ *webhook.Profile, e *webhook.Endpoint) {
-		e.Key = func(event any) string { asked++; return fmt.Sprint("n ", event.(*Ping).N) }
+	r := newReceiver(t, webhook.Options{}, loose(acme().Envelope), func(_ *vendors.Profile, e *vendors.HandlerConfig) {
+		e.DedupKey = func(event any) string { asked++; return fmt.Sprint("n ", event.(*Ping).N) }
 	})
 	ping.On(r.Handler, returns(nil))
 	for _, id := range []string{"a", "b"} { // an unset field would make both one event
 		result := r.process([]byte(`{"type":"ping","id":"` + id + `","data":{"n":"x"}}`))
-		require.Equal(t, webhook.Undecodable, result.Outcome)
+		require.Equal(t, webhook.ReasonUndecodable, result.Reason)
 		require.Equal(t, []string{keyOf(id)}, result.Delivery.Keys)
 	}
 	require.Zero(t, asked)

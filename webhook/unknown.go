@@ -12,6 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/aihooks/aihooks-go/internal/names"
 	"github.com/aihooks/aihooks-go/internal/timestamp"
 )
 
@@ -39,18 +40,18 @@ func (e *Event) Unknown() map[string]json.RawMessage {
 
 // routedBy reports whether a member of the body is one that the envelope was read from, or holds nothing.
 func (e *Event) routedBy(name string, raw []byte) bool {
-	names := e.decoded.names
+	known := e.decoded.names
 	empty := string(raw) == "null" || string(raw) == `""`
 	switch {
-	case matches(names.Type, name):
-		return empty || e.Type != "" && nameIn(raw) == e.Type
-	case matches(names.ID, name):
-		return empty || e.ID != "" && nameIn(raw) == e.ID
-	case matches(names.Time, name):
+	case matches(known.Type, name):
+		return empty || e.Type != "" && names.InJSON(raw) == e.Type
+	case matches(known.ID, name):
+		return empty || e.ID != "" && names.InJSON(raw) == e.ID
+	case matches(known.Time, name):
 		t, err := timestamp.ParseJSON(raw)
 		return empty || err == nil && t.Equal(e.Time)
 	default:
-		return empty && matches(names.Data, name)
+		return empty && matches(known.Data, name)
 	}
 }
 

@@ -55,7 +55,7 @@ func TestUnknown_MatchesNamesAsTheDecoderDoes(t *testing.T) {
 		Under         string `json:"a_b^c"`
 		Greek         string `json:"σίγμα"`
 	}
-	kind := webhook.NewKind[Folded]("folded")
+	kind := webhook.NewEventType[Folded]("folded")
 	r := newReceiver(t, webhook.Options{}, loose(acme().Envelope))
 	var got *Folded
 	kind.On(r.Handler, func(_ context.Context, e *Folded) error { got = e; return nil })

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // Rich is an event of every shape that a Go type can have.
@@ -57,10 +58,10 @@ type Inner struct {
 	A int `json:"a"`
 }
 
-var rich = webhook.NewKind[Rich]("rich")
+var rich = webhook.NewEventType[Rich]("rich")
 
 // unknownOf delivers a body and returns what the event does not know.
-func unknownOf(t *testing.T, body string, names webhook.EnvelopeNames) map[string]string {
+func unknownOf(t *testing.T, body string, names vendors.EnvelopeNames) map[string]string {
 	t.Helper()
 	r := newReceiver(t, webhook.Options{}, loose(names))
 	found := make(map[string]string)
@@ -111,10 +112,10 @@ func TestUnknownNamesWhatTheTypeHasNoFieldFor(t *testing.T) {
 }
 
 func TestUnknownSkipsTheEnvelopeAtTheTop(t *testing.T) {
-	flat := webhook.EnvelopeNames{Type: []string{"type"}, ID: []string{"id"}, Time: []string{"time"}}
+	flat := vendors.EnvelopeNames{Type: []string{"type"}, ID: []string{"id"}, Time: []string{"time"}}
 	require.Equal(t, map[string]string{"/data": "{}", "/x~1y": "1", "/inner/type": `"t"`},
 		unknownOf(t, `{"type":"rich","ID":"a","time":1767323045,"data":{},"x/y":1,"inner":{"type":"t"}}`, flat))
-	slashed := webhook.EnvelopeNames{Type: []string{"type"}, Data: []string{"da/ta"}}
+	slashed := vendors.EnvelopeNames{Type: []string{"type"}, Data: []string{"da/ta"}}
 	require.Equal(t, map[string]string{"/da~1ta/x": "1"}, unknownOf(t, `{"type":"rich","da/ta":{"x":1}}`, slashed))
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // A reply is an answer, and how long it took.
@@ -143,7 +144,7 @@ func TestACallbackThatEndsJustWhenTheAnswerIsDueIsOneOrTheOther(t *testing.T) {
 				require.Equal(t, webhook.Handled, seen[0].Outcome)
 			} else {
 				require.Len(t, seen, 2)
-				require.Equal(t, webhook.Overrun, seen[0].Outcome)
+				require.Equal(t, webhook.ReasonOverrun, seen[0].Reason)
 				require.Equal(t, webhook.Handled, seen[1].Outcome)
 			}
 			require.Equal(t, "completed", r.keyState(id))
@@ -238,7 +239,7 @@ func TestACopyThatNobodyFinishesRunsElsewhereOnceItsLeaseHasEnded(t *testing.T) 
 		seen := r.observations()
 		last := seen[len(seen)-1]
 		require.True(t, last.Late)
-		require.Equal(t, webhook.Unmarked, last.Outcome)
+		require.Equal(t, webhook.Handled, last.Outcome)
 		require.Equal(t, webhook.ReasonLeaseLost, last.Reason, "exactly one completion is accepted")
 	})
 }
@@ -251,7 +252,7 @@ func TestACopyWhoseCompletionIsTriedAgainIsDoneForItsDuplicatesHere(t *testing.T
 		ping.On(r.Handler, returns(nil))
 		ping.On(other.Handler, returns(nil))
 		require.Equal(t, bodyDone, r.deliver(body("a")).body)
-		require.Equal(t, webhook.Unmarked, r.observations()[0].Outcome)
+		require.Equal(t, webhook.ReasonStore, r.observations()[0].Reason)
 		require.Equal(t, bodyDuplicate, r.deliver(body("a")).body)
 		require.Equal(t, http.StatusServiceUnavailable, other.deliver(body("a")).status)
 		time.Sleep(12 * time.Second)
@@ -311,9 +312,9 @@ func TestDuplicatesTakeUpNoRoomAmongTheRunning(t *testing.T) {
 }
 
 // contentAndID is for a vendor that signs every attempt anew, and whose id anybody could have put there.
-func contentAndID(p *webhook.Profile, _ *webhook.Endpoint) {
-	p.Identify = func(a *webhook.Arrival) webhook.Identity {
-		return webhook.Identity{ID: a.Header.Get("Id"), Keys: []string{webhook.ByContent(a).Keys[0], "id/" + a.Header.Get("Id")}}
+func contentAndID(p *vendors.Profile, _ *vendors.HandlerConfig) {
+	p.DedupKeys = func(a *vendors.Authenticated) vendors.DedupKeys {
+		return vendors.DedupKeys{ID: a.Header.Get("Id"), Keys: []string{vendors.ByContent(a).Keys[0], "id/" + a.Header.Get("Id")}}
 	}
 }
 

@@ -92,7 +92,7 @@ func TestHandler_FifthFailureIs200(t *testing.T) {
 			}
 			time.Sleep(time.Until(began.Add(reading.Attempts[4])))
 			last := sender.Process(d)
-			require.Equal(t, webhook.Abandoned, last.Outcome, reading.Name)
+			require.Equal(t, webhook.Dropped, last.Outcome, reading.Name)
 			require.Equal(t, http.StatusOK, last.Status)
 		})
 	}
@@ -134,12 +134,12 @@ func TestDeliveriesWithTheSameBytesAreOne(t *testing.T) {
 
 func TestAKeyOfTheUsersStandsInPlaceOfTheBytes(t *testing.T) {
 	key := func(event any) string { return event.(*workflux.ConversationStarted).ConversationID }
-	h := handlerFor(t, workflux.Config{Key: key}, webhook.Options{}, succeed)
+	h := handlerFor(t, workflux.Config{DedupKey: key}, webhook.Options{}, succeed)
 	require.Equal(t, webhook.Handled, kit.Send(t, h, started(t, 0)).Outcome)
 	require.Equal(t, webhook.Duplicate, kit.Send(t, h, started(t, time.Second)).Outcome)
 
 	key = func(any) string { return "" }
-	h = handlerFor(t, workflux.Config{Key: key}, webhook.Options{}, succeed)
+	h = handlerFor(t, workflux.Config{DedupKey: key}, webhook.Options{}, succeed)
 	require.Equal(t, webhook.Handled, kit.Send(t, h, started(t, 0)).Outcome)
 	require.Equal(t, webhook.Handled, kit.Send(t, h, started(t, time.Second)).Outcome)
 }

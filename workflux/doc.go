@@ -29,9 +29,9 @@
 //   - Five payloads are not published. Their types are best guesses and say so; what has no field of its own is in
 //     the event's Unknown.
 //   - There is no id. Whether a delivery came before is told by a digest of its body, which takes for granted that the
-//     body stays the same on every attempt. [Config.Key] puts another rule in its place.
+//     body stays the same on every attempt. [Config.DedupKey] puts another rule in its place.
 //   - It does not say how old a delivery may be, nor whether its time is that of the event or of the attempt. The
 //     window is two hours, longer than the attempts take however they are counted; see [Config.Window].
 //   - It does not say how long it waits for an answer. We answer within 4.5 seconds; see
-//     [webhook.Options.AnswerTimeout].
+//     [webhook.Options.ResponseTimeout].
 package workflux

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // The types of event, as the Webhooks Guide lists them.
@@ -20,19 +21,19 @@ const (
 )
 
 var (
-	kindConversationStarted   = webhook.NewKind[ConversationStarted](TypeConversationStarted)
-	kindConversationCompleted = webhook.NewKind[ConversationCompleted](TypeConversationCompleted)
-	kindConversationEscalated = webhook.NewKind[ConversationEscalated](TypeConversationEscalated)
-	kindAgentResponse         = webhook.NewKind[AgentResponse](TypeAgentResponse)
-	kindUserMessage           = webhook.NewKind[UserMessage](TypeUserMessage)
-	kindEscalationTriggered   = webhook.NewKind[EscalationTriggered](TypeEscalationTriggered)
-	kindIntegrationSync       = webhook.NewKind[IntegrationSync](TypeIntegrationSync)
-	kindIntegrationError      = webhook.NewKind[IntegrationError](TypeIntegrationError)
-	kindAgentUpdated          = webhook.NewKind[AgentUpdated](TypeAgentUpdated)
+	kindConversationStarted   = webhook.NewEventType[ConversationStarted](TypeConversationStarted)
+	kindConversationCompleted = webhook.NewEventType[ConversationCompleted](TypeConversationCompleted)
+	kindConversationEscalated = webhook.NewEventType[ConversationEscalated](TypeConversationEscalated)
+	kindAgentResponse         = webhook.NewEventType[AgentResponse](TypeAgentResponse)
+	kindUserMessage           = webhook.NewEventType[UserMessage](TypeUserMessage)
+	kindEscalationTriggered   = webhook.NewEventType[EscalationTriggered](TypeEscalationTriggered)
+	kindIntegrationSync       = webhook.NewEventType[IntegrationSync](TypeIntegrationSync)
+	kindIntegrationError      = webhook.NewEventType[IntegrationError](TypeIntegrationError)
+	kindAgentUpdated          = webhook.NewEventType[AgentUpdated](TypeAgentUpdated)
 )
 
 // events are all that the Webhooks Guide lists, in its order.
-var events = []webhook.EventType{
+var events = []vendors.EventType{
 	kindConversationStarted,
 	kindConversationCompleted,
 	kindConversationEscalated,

@@ -56,7 +56,7 @@ func ExampleConfig_key() {
 	key := signature.NewKey("2026-11", "the secret from WorkFlux's dashboard")
 	hook, err := workflux.Config{
 		Keys: []signature.Key{key},
-		Key: func(event any) string {
+		DedupKey: func(event any) string {
 			if message, ok := event.(*workflux.UserMessage); ok {
 				return message.MessageID // empty: the bytes, as before
 			}

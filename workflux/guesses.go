@@ -26,7 +26,7 @@ type ConversationEscalated struct {
 // nil. Every byte stays reachable through Delivery().Body and Unknown().
 //
 // A user who writes the same twice within a second sends two events with equal bytes, if they carry no id. See
-// [Config.Key].
+// [Config.DedupKey].
 type UserMessage struct {
 	webhook.Event `json:"@event"`
 

@@ -5,10 +5,11 @@ import (
 
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // A Handler receives WorkFlux's deliveries at one endpoint. Register callbacks with its On methods, then mount it.
-type Handler struct{ *webhook.SignedHandler }
+type Handler struct{ *webhook.Handler }
 
 // Config is what belongs to one endpoint.
 type Config struct {
@@ -31,11 +32,11 @@ type Config struct {
 	// delivery is younger than 40 minutes. Setting Attempts makes the count alone decide.
 	Attempts int
 
-	// Key names a delivery by its decoded event, a pointer to one of the types of this package. WorkFlux sends no id,
-	// so two events with the same bytes, two equal user messages within a second for instance, are one unless Key
+	// DedupKey names a delivery by its decoded event, a pointer to one of the types of this package. WorkFlux sends no id,
+	// so two events with the same bytes, two equal user messages within a second for instance, are one unless DedupKey
 	// tells them apart. An empty name leaves the delivery its default: a digest of the signed body. Events of different
-	// types never are one. With a Key, a field that does not fit makes the delivery undecodable, because Key may need it.
-	Key func(event any) string
+	// types never are one. With a DedupKey, a field that does not fit makes the delivery undecodable, because DedupKey may need it.
+	DedupKey func(event any) string
 }
 
 // NewHandler returns a handler with one secret, named "default". Nil options are the defaults.
@@ -45,12 +46,13 @@ func NewHandler(secret string, o *webhook.Options) (*Handler, error) {
 
 // NewHandler returns a handler, or an error that names the field that breaks a rule. Nil options are the defaults.
 func (c Config) NewHandler(o *webhook.Options) (*Handler, error) {
-	h, err := webhook.NewSigned(Profile(), webhook.Endpoint{
-		Name:     c.Endpoint,
+	h, err := webhook.NewHandler(Profile(), vendors.HandlerConfig{
+		Endpoint: c.Endpoint,
+		Keys:     c.Keys,
 		Window:   c.Window,
 		Attempts: c.Attempts,
-		Key:      c.Key,
-	}, c.Keys, o)
+		DedupKey: c.DedupKey,
+	}, o)
 	if err != nil {
 		return nil, err
 	}

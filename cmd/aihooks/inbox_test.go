@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,7 +40,7 @@ func newWarehouse(t *testing.T, deliveries int) *warehouse {
 	w.box = box
 	hook, err := workflux.NewHandler(secret, &webhook.Options{Inbox: box, Logger: quiet})
 	require.NoError(t, err)
-	hook.OnEach(func(context.Context, webhook.AnyEvent) error {
+	hook.OnEvent(func(context.Context, webhook.AnyEvent) error {
 		if w.well.Load() {
 			return nil
 		}
@@ -158,25 +155,12 @@ func TestAFileThatIsNoInboxIsRefusedAndNotMade(t *testing.T) {
 func TestThePageOverAnInboxShowsAndRetries(t *testing.T) {
 	w := newWarehouse(t, 1)
 	j := begin(t, aihooks(t, nil, "inbox", "--web", w.path, "--web-addr", "127.0.0.1:0"))
-	page := strings.Fields(line(t, j.err, "page: "))[1]
-	page = strings.TrimSuffix(page, ";")
-	answer, err := http.Get(page + "api/items") //nolint:noctx // a test
-	require.NoError(t, err)
-	var list struct {
-		Items []struct{ ID, Verdict string }
-	}
-	require.NoError(t, json.NewDecoder(answer.Body).Decode(&list))
-	require.NoError(t, answer.Body.Close())
-	require.Len(t, list.Items, 1)
-	require.Equal(t, "dead", list.Items[0].Verdict)
+	v := openPage(t, j)
+	items := v.items(t)
+	require.Len(t, items, 1)
+	require.Equal(t, "dead", items[0].Verdict)
 	w.well.Store(true)
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, fmt.Sprintf("%sapi/items/%s/actions/retry", page, list.Items[0].ID), strings.NewReader("{}"))
-	require.NoError(t, err)
-	r.Header.Set("Content-Type", "application/json")
-	done, err := http.DefaultClient.Do(r)
-	require.NoError(t, err)
-	require.NoError(t, done.Body.Close())
-	require.Equal(t, 200, done.StatusCode)
+	require.Equal(t, 200, v.act(t, items[0].ID, "retry"))
 	w.until(t, func(s sqlite.Counts) bool { return s.Done == 1 })
 	require.Equal(t, 0, j.stop(os.Interrupt))
 }

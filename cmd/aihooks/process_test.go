@@ -116,7 +116,7 @@ func newService(t *testing.T, vendor string) *service {
 	h, err := v.New(secret, &webhook.Options{Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	s := new(service)
-	h.OnEach(func(_ context.Context, e webhook.AnyEvent) error {
+	h.OnEvent(func(_ context.Context, e webhook.AnyEvent) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.events = append(s.events, e)

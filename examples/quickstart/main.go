@@ -42,7 +42,7 @@ func play(out io.Writer) (failed int, err error) {
 
 	options := &webhook.Options{Logger: slog.New(slog.DiscardHandler), MaxBody: maxBody}
 	table := newTable(out)
-	for _, v := range vendors() {
+	for _, v := range allVendors() {
 		hook, err := v.mount(mux, options)
 		if err != nil {
 			return 0, err

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
@@ -19,12 +19,12 @@ type scene struct {
 	eventType string
 	status    string // what the contract says; of each request, where there are several
 	callbacks int    // how often the callback is to run
-	only      func(p *webhook.Profile) bool
+	only      func(p *vendors.Profile) bool
 	play      func() (statuses string, err error)
 }
 
 func (s *stage) scenes(sample webhooktest.Sample) []scene {
-	timed := func(p *webhook.Profile) bool { return p.Window > 0 }
+	timed := func(p *vendors.Profile) bool { return p.Window > 0 }
 	return []scene{
 		{name: "a duplicate", status: "200 200", callbacks: 1, play: func() (string, error) {
 			return s.twice(sample, func(first, second *http.Request) string {

@@ -34,7 +34,7 @@ func newStage(v vendor, hook *webhook.Handler, origin string) *stage {
 		sender: webhooktest.Signer{Profile: v.profile, URL: origin + v.path, Key: signature.NewKey("default", secret)},
 		client: http.Client{Timeout: time.Minute},
 	}
-	hook.OnEach(s.callback)
+	hook.OnEvent(s.callback)
 	return s
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/aihooks/aihooks-go/greenflash"
 	"github.com/aihooks/aihooks-go/greenflash/greenflashtest"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 	"github.com/aihooks/aihooks-go/workflux"
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
@@ -20,13 +21,13 @@ const secret = "quickstart-secret-4f1e85c7"
 
 // A vendor is what differs between the four.
 type vendor struct {
-	profile webhook.Profile
+	profile vendors.Profile
 	path    string // where the vendor sends to
 	samples []webhooktest.Sample
 	mount   func(mux *http.ServeMux, o *webhook.Options) (*webhook.Handler, error)
 }
 
-func vendors() []vendor {
+func allVendors() []vendor {
 	return []vendor{
 		{greenflash.Profile(), "/webhooks/greenflash", greenflashtest.Samples(),
 			func(mux *http.ServeMux, o *webhook.Options) (*webhook.Handler, error) {

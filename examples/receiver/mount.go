@@ -17,7 +17,7 @@ func mount(c config, options *webhook.Options, p *printer) (*http.ServeMux, []*w
 	mux := http.NewServeMux()
 	var hooks []*webhook.Handler
 	add := func(pattern string, h *webhook.Handler) {
-		h.OnEach(p.print) // a service of your own registers a typed callback for each type it cares for
+		h.OnEvent(p.print) // a service of your own registers a typed callback for each type it cares for
 		mux.Handle(pattern, h)
 		hooks = append(hooks, h)
 	}

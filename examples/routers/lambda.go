@@ -21,13 +21,13 @@ import (
 // is due: a callback that heeds it has failed in time, is answered 500 and comes again. Work that takes longer belongs in
 // an inbox (river or jetstream) that a process elsewhere runs.
 //
-// The function's own timeout must be at least 500 ms longer than AnswerTimeout. Otherwise Process responds with that margin
+// The function's own timeout must be at least 500 ms longer than ResponseTimeout. Otherwise Process responds with that margin
 // before the deadline of the function's context. Both are counted from when the function is called: the vendor has been
 // waiting for the sandbox to start by then.
 //
 // The store must be one that all sandboxes share, redisstore or sqlstore: with the default, each has a memory of its own.
 func LambdaOptions(shared idempotency.Store) *webhook.Options {
-	return &webhook.Options{Store: shared, AnswerTimeout: 3 * time.Second, CallbackTimeout: 2 * time.Second}
+	return &webhook.Options{Store: shared, ResponseTimeout: 3 * time.Second, CallbackTimeout: 2 * time.Second}
 }
 
 // A ProxyEvent is an event in payload format 1.0.

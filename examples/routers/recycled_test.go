@@ -32,7 +32,7 @@ func TestACallbackThatOverrunsSeesItsOwnDeliveryAfterItsRequestWasRecycled(t *te
 		"fiber's adaptor": func(app *fiber.App, h *greenflash.Handler) { app.Post(greenflashPath, routers.Adapted(h)) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			hook, err := greenflash.NewHandler(secret, &webhook.Options{AnswerTimeout: time.Second, Logger: slog.New(slog.DiscardHandler)})
+			hook, err := greenflash.NewHandler(secret, &webhook.Options{ResponseTimeout: time.Second, Logger: slog.New(slog.DiscardHandler)})
 			require.NoError(t, err)
 			first, last, release := make(chan string, 1), make(chan string, 1), make(chan struct{})
 			hook.OnConversationFrustration(func(ctx context.Context, e *greenflash.ConversationFrustration) error {

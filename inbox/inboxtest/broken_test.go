@@ -69,6 +69,7 @@ const (
 	namesByProcess        fault = "entries have another ID in each process"
 	lockedWhileListed     fault = "nothing can be changed while dead letters are listed"
 	ignoresType           fault = "a filter's type is ignored"
+	ignoresState          fault = "a filter's state is ignored"
 	ignoresTimes          fault = "a filter's times are ignored"
 	fromExcluded          fault = "a filter's beginning is excluded"
 	untilIncluded         fault = "a filter's end is included"
@@ -172,6 +173,7 @@ var breaks = map[fault][]string{
 	alertsInPlace:         {"SlowOnDeadHoldsNothingUp"},
 	alertsTooEarly:        {"OnDeadIsCalledOnce"},
 	alertsWithoutAttempts: {"OnDeadIsCalledOnce"},
+	ignoresState:          {"DeliveriesWithoutCallbackMayBeDiscarded"},
 	newestFirst:           {"DeadLettersAreListedInOrder"},
 	namesByProcess:        {"DeadLettersAreListedInOrder", "RetryRunsAgainWithAFreshBudget", "RerunRunsUnderKeysOfItsOwn"},
 	lockedWhileListed:     {"DeadLettersMayBeDealtWithWhileListed"},

@@ -2,6 +2,7 @@ package inboxtest
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -197,18 +198,18 @@ func (r *memoryRun) spoil(d inbox.Decision) inbox.Decision {
 	switch {
 	case r.fault == countsEverything,
 		r.fault == countsInFlight && a.Outcome == webhook.InFlight,
-		r.fault == countsShutdown && a.Outcome == webhook.ShuttingDown:
+		r.fault == countsShutdown && a.Reason == webhook.ReasonShuttingDown:
 		a.Counted = true
 	case r.fault == countsNothing,
-		r.fault == countsNoPanic && a.Outcome == webhook.Panicked,
-		r.fault == countsNoRetryAfter && a.Outcome == webhook.RetryLater:
+		r.fault == countsNoPanic && a.Reason == webhook.ReasonPanic,
+		r.fault == countsNoRetryAfter && a.Reason == webhook.ReasonRetryAfter:
 		a.Counted = false
 	case r.fault == keepsNoErrors:
 		a.Error = ""
 	case r.fault == noBackoff && d.Verdict == inbox.Again:
 		d.After = 0
 	case r.fault == backsOffInFlight && a.Outcome == webhook.InFlight,
-		r.fault == backsOffRetryAfter && a.Outcome == webhook.RetryLater && d.Verdict == inbox.Again:
+		r.fault == backsOffRetryAfter && a.Reason == webhook.ReasonRetryAfter && d.Verdict == inbox.Again:
 		d.After = r.policy.Backoff(1)
 	case r.fault == overflows && time.Now().Add(d.After).Year() > 2262: // as UnixNano does
 		d.After = 0
@@ -284,6 +285,14 @@ func (m *memory) idOf(row *row) string {
 		return fmt.Sprintf("%p/%d", m, row.id)
 	}
 	return fmt.Sprint(row.id)
+}
+
+// stateOf is the state of the rows that a filter selects.
+func (m *memory) stateOf(f inbox.Filter) inbox.State {
+	if m.fault == ignoresState {
+		return inbox.Dead
+	}
+	return cmp.Or(f.State, inbox.Dead)
 }
 
 func (m *memory) matches(f inbox.Filter, e *inbox.Entry) bool {

@@ -263,7 +263,7 @@ func (r *memoryRun) settle(row *row, d inbox.Decision) {
 	if d.Attempt.Counted {
 		row.tried++
 	}
-	if d.Attempt.Outcome == webhook.ShuttingDown && r.fault != spins {
+	if d.Attempt.Reason == webhook.ReasonShuttingDown && r.fault != spins {
 		for _, h := range r.dispatcher.Hooks() {
 			if h.Vendor()+"/"+h.Endpoint() == row.name() {
 				r.shut[row.name()] = h // it would be taken again and again
@@ -332,7 +332,7 @@ func (m *memory) find(f inbox.Filter) ([]*row, error) {
 	}
 	var found []*row
 	for _, row := range m.disk.rows {
-		if e := m.entry(row); row.state == inbox.Dead && m.matches(f, &e) {
+		if e := m.entry(row); row.state == m.stateOf(f) && m.matches(f, &e) {
 			found = append(found, row)
 		}
 	}

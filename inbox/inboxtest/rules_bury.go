@@ -55,7 +55,7 @@ var buryRules = []rule{{
 		e := c.awaitDead(s, "a")["a"]
 		c.overtake(h)
 		c.called(3, "after it became a dead letter", "a")
-		c.history(e, attempt{webhook.Failed, true, "failure one"}, attempt{webhook.Panicked, true, "a panic"},
+		c.history(e, attempt{webhook.Failed, true, "failure one"}, attempt{webhook.Failed, true, "a panic"},
 			attempt{webhook.Failed, true, "failure three"})
 		if e.LastError() != "failure three" {
 			c.brokenf("its last error was %q", e.LastError())

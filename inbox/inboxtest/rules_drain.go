@@ -208,7 +208,7 @@ var drainRules = []rule{{
 			down <- h.Shutdown(ctx)
 		}()
 		c.awaitf(func() bool {
-			return h.Redeliver(context.Background(), deliveryOf(acme, plain, marker, "probe")).Outcome == webhook.ShuttingDown
+			return h.Redeliver(context.Background(), deliveryOf(acme, plain, marker, "probe")).Reason == webhook.ReasonShuttingDown
 		}, nil, "the handler was not shutting down")
 		waiting := []string{"a", "b", "c"}
 		h.sendNew(ping, waiting...)

@@ -3,6 +3,7 @@ package inboxtest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -151,6 +152,50 @@ var operatorRules = []rule{{
 		c.awaitCalls(2, "b")
 		c.overtake(h)
 		c.called(1, "after it was discarded", "a")
+	},
+}, {
+	name: "DeliveriesWithoutCallbackMayBeDiscarded",
+	says: "A Filter whose State is Waiting selects deliveries without a callback, as far as its other fields do, and no dead letters. Those that are discarded do not run once there is a callback, and sent again, they are duplicates.",
+	check: func(c *check) {
+		s := c.open(inbox.Policy{})
+		h, other := s.handler(acme, plain).on(ping, fails(webhook.Permanent(errCallback))), s.handler(emca, plain).on(ping, succeed)
+		h.sendNew(pong, "a", "b", "c")
+		h.sendNew(ping, "dead")
+		other.sendNew(pong, "other")
+		r := s.run(h, other)
+		c.awaitDead(s, "dead")
+		waiting := inbox.Filter{State: inbox.Waiting, All: true}
+		var found []inbox.Entry
+		c.awaitf(func() bool { found = c.dead(s, waiting); return len(found) == 4 },
+			func() any { return fmt.Sprintf("%d are", len(found)) }, "the four deliveries without a callback were not listed")
+		byID := map[string]inbox.Entry{}
+		for _, e := range found {
+			if e.State != inbox.Waiting || e.Delivery.Type != pong {
+				c.brokenf("an entry of type %q with the state %q was listed", e.Delivery.Type, e.State)
+			}
+			byID[e.Delivery.ID] = e
+		}
+		if _, err := s.box.Discard(context.Background(), inbox.Filter{ID: byID["a"].ID}); !errors.Is(err, inbox.ErrNotFound) {
+			c.brokenf("discarding one as a dead letter returned %v", err)
+		}
+		c.operate(s, s.box.Discard, inbox.Filter{State: inbox.Waiting, ID: byID["a"].ID}, 1, "discarding one by its ID")
+		c.operate(s, s.box.Discard, inbox.Filter{State: inbox.Waiting, Vendor: emca}, 1, "discarding a vendor's")
+		c.onlyDead(s, waiting, "after two were discarded", "b", "c")
+		c.onlyDead(s, inbox.Filter{All: true}, "after two without a callback were discarded", "dead")
+		r.stop()
+		s.closes()
+		s = c.open(inbox.Policy{})
+		h, other = s.handler(acme, plain).on(pong, succeed), s.handler(emca, plain).on(pong, succeed)
+		if !h.send(pong, "a") || !other.send(pong, "other") {
+			c.brokenf("one that was discarded was taken for a new one")
+		}
+		s.run(h, other)
+		c.awaitCalls(1, "b", "c")
+		c.overtake(h)
+		c.called(0, "after it was discarded", "a", "other")
+		if n := len(c.dead(s, waiting)); n > 0 {
+			c.brokenf("%d deliveries were listed as without a callback after there was one", n)
+		}
 	},
 }, {
 	name: "BulkOperations",

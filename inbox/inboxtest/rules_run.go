@@ -142,7 +142,7 @@ var againRules = []rule{{
 		s.run(h)
 		e := c.awaitDead(s, "a")["a"]
 		c.called(2, "after it became a dead letter", "a")
-		c.history(e, attempt{webhook.RetryLater, true, errCallback.Error()}, attempt{webhook.RetryLater, true, errCallback.Error()})
+		c.history(e, attempt{webhook.Failed, true, errCallback.Error()}, attempt{webhook.Failed, true, errCallback.Error()})
 	},
 }}
 

@@ -12,6 +12,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
@@ -36,8 +37,8 @@ type event struct {
 	N int `json:"n"`
 }
 
-var kinds = map[string]webhook.Kind[event]{
-	ping: webhook.NewKind[event](ping), pong: webhook.NewKind[event](pong), marker: webhook.NewKind[event](marker),
+var kinds = map[string]webhook.EventType[event]{
+	ping: webhook.NewEventType[event](ping), pong: webhook.NewEventType[event](pong), marker: webhook.NewEventType[event](marker),
 }
 
 const (
@@ -46,23 +47,23 @@ const (
 	signingKey      = "a-key-that-must-not-be-stored"
 )
 
-func (c *check) profile(vendor string) webhook.Profile {
-	return webhook.Profile{
-		Name:     vendor,
-		Scheme:   &signature.Scheme{Header: signatureHeader, Forms: []signature.Form{{Name: "body"}}},
-		Envelope: webhook.EnvelopeNames{Type: []string{"type"}, ID: []string{"id"}, Time: []string{"time"}, Data: []string{"data"}},
-		Identify: webhook.ByEventID,
-		Headers:  []string{"Content-Type", traceHeader},
+func (c *check) profile(vendor string) vendors.Profile {
+	return vendors.Profile{
+		Name:      vendor,
+		Scheme:    &signature.Scheme{Header: signatureHeader, Forms: []signature.Form{{Name: "body"}}},
+		Envelope:  vendors.EnvelopeNames{Type: []string{"type"}, ID: []string{"id"}, Time: []string{"time"}, Data: []string{"data"}},
+		DedupKeys: vendors.ByEventID,
+		Headers:   []string{"Content-Type", traceHeader},
 		// It is in no hurry: a slow machine is not what is tested.
-		AnswerWithin: 2 * c.Patience,
-		Horizon:      time.Minute,
-		Events:       []webhook.EventType{kinds[ping], kinds[pong], kinds[marker]},
+		RespondWithin: 2 * c.Patience,
+		RetryWindow:   time.Minute,
+		Events:        []vendors.EventType{kinds[ping], kinds[pong], kinds[marker]},
 	}
 }
 
 // A hook is the handler of one vendor at one endpoint in one process.
 type hook struct {
-	*webhook.SignedHandler
+	*webhook.Handler
 	c      *check
 	sender *webhooktest.Sender
 
@@ -83,7 +84,7 @@ func (s *site) guarded(vendor, endpoint string, store idempotency.Store) *hook {
 	key := signature.NewKey("blue", signingKey)
 	h := &hook{c: c}
 	v := webhooktest.Vendor{Profile: c.profile(vendor)}
-	handler, err := webhook.NewSigned(v.Profile, webhook.Endpoint{Name: endpoint}, []signature.Key{key}, &webhook.Options{
+	handler, err := webhook.NewHandler(v.Profile, vendors.HandlerConfig{Endpoint: endpoint, Keys: []signature.Key{key}}, &webhook.Options{
 		Inbox:           s.box,
 		Store:           store,
 		Logger:          slog.New(slog.DiscardHandler),
@@ -94,7 +95,7 @@ func (s *site) guarded(vendor, endpoint string, store idempotency.Store) *hook {
 	if err != nil {
 		c.brokenf("a handler with the inbox could not be built: %v", err)
 	}
-	h.SignedHandler = handler
+	h.Handler = handler
 	h.sender = v.NewSender(c, handler, signingKey).WithPath("/hooks/token-in-the-path?token=token-in-the-query")
 	return h.on(marker, func(context.Context, *webhook.Delivery) error { return nil })
 }

@@ -1,6 +1,7 @@
 package jetstreaminbox
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -11,8 +12,8 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 )
 
-// selects is the subject of the dead letters that a filter may select.
-func (b *Inbox) selects(f inbox.Filter) string {
+// selects is the stream and the subject of the messages that a filter may select.
+func (b *Inbox) selects(f inbox.Filter) (s jetstream.Stream, subject string) {
 	vendor, endpoint, id := "*", "*", "*"
 	if f.Vendor != "" {
 		vendor = token(f.Vendor)
@@ -23,27 +24,34 @@ func (b *Inbox) selects(f inbox.Filter) string {
 	if f.ID != "" {
 		id = f.ID
 	}
-	return b.subject(kindDead, vendor, endpoint, id)
+	if f.State == inbox.Waiting {
+		return b.asideStream(), b.subject(kindWait, vendor, endpoint, id)
+	}
+	return b.deadStream(), b.subject(kindDead, vendor, endpoint, id)
 }
 
-// letters goes through the dead letters that a filter selects.
-func (b *Inbox) letters(ctx context.Context, f inbox.Filter, do func(*jetstream.RawStreamMsg, *message, inbox.Entry) (bool, error)) error {
+// letters goes through the dead letters, or the deliveries without a callback, that a filter selects.
+func (b *Inbox) letters(ctx context.Context, f inbox.Filter, do func(jetstream.Stream, *jetstream.RawStreamMsg, *message, inbox.Entry) (bool, error)) error {
 	if err := f.Check(); err != nil {
 		return err
 	}
 	found := false
 	if f.ID == "" || isDigest(f.ID) {
-		err := each(ctx, b.deadStream(), b.selects(f), func(raw *jetstream.RawStreamMsg) (bool, error) {
+		stream, subject := b.selects(f)
+		err := each(ctx, stream, subject, func(raw *jetstream.RawStreamMsg) (bool, error) {
 			m, _ := b.decode(raw.Subject, raw.Header, raw.Data, raw.Time) // what cannot be read is shown as it is
 			e := inbox.Entry{
-				ID: raw.Subject[strings.LastIndexByte(raw.Subject, '.')+1:], State: inbox.Dead,
-				Delivery: m.running(), Attempts: m.attempts, Since: raw.Time.UTC(),
+				ID: raw.Subject[strings.LastIndexByte(raw.Subject, '.')+1:], State: cmp.Or(f.State, inbox.Dead),
+				Delivery: m.running(), Attempts: m.attempts,
+			}
+			if e.State == inbox.Dead {
+				e.Since = raw.Time.UTC()
 			}
 			if !f.Matches(&e) {
 				return true, nil
 			}
 			found = true
-			return do(raw, m, e)
+			return do(stream, raw, m, e)
 		})
 		if err != nil {
 			return b.explainTimeout(err)
@@ -59,7 +67,7 @@ func (b *Inbox) letters(ctx context.Context, f inbox.Filter, do func(*jetstream.
 // vendor and endpoint, and Dead reads what the other fields of the filter leave out as well.
 func (b *Inbox) Dead(ctx context.Context, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
 	return func(yield func(inbox.Entry, error) bool) {
-		err := b.letters(ctx, f, func(_ *jetstream.RawStreamMsg, _ *message, e inbox.Entry) (bool, error) {
+		err := b.letters(ctx, f, func(_ jetstream.Stream, _ *jetstream.RawStreamMsg, _ *message, e inbox.Entry) (bool, error) {
 			return yield(e, nil), nil
 		})
 		if err != nil {
@@ -79,9 +87,9 @@ func (b *Inbox) Rerun(ctx context.Context, f inbox.Filter) (int, error) {
 }
 
 func (b *Inbox) revive(ctx context.Context, f inbox.Filter, reruns int) (n int, err error) {
-	err = b.letters(ctx, f, func(raw *jetstream.RawStreamMsg, m *message, _ inbox.Entry) (bool, error) {
+	err = b.letters(ctx, f, func(from jetstream.Stream, raw *jetstream.RawStreamMsg, m *message, _ inbox.Entry) (bool, error) {
 		m.state = state{Rerun: m.state.Rerun + reruns}
-		there, err := b.again(ctx, b.deadStream(), raw, m)
+		there, err := b.again(ctx, from, raw, m)
 		if there {
 			n++
 		}
@@ -93,8 +101,8 @@ func (b *Inbox) revive(ctx context.Context, f inbox.Filter, reruns int) (n int, 
 // Discard implements [inbox.Inbox]. The same delivery is a duplicate for as long as JetStream recognises it; after that the
 // store knows it, if a callback had completed it.
 func (b *Inbox) Discard(ctx context.Context, f inbox.Filter) (n int, err error) {
-	err = b.letters(ctx, f, func(raw *jetstream.RawStreamMsg, _ *message, _ inbox.Entry) (bool, error) {
-		there, err := b.delete(ctx, b.deadStream(), raw.Sequence)
+	err = b.letters(ctx, f, func(from jetstream.Stream, raw *jetstream.RawStreamMsg, _ *message, _ inbox.Entry) (bool, error) {
+		there, err := b.delete(ctx, from, raw.Sequence)
 		if there {
 			n++
 		}

@@ -50,7 +50,8 @@ type Options struct {
 
 	// MaxMessages and MaxBytes are how much may wait for its callback, where streams are created. Past that a new delivery
 	// is refused with [webhook.ErrInboxFull], so that it is answered 503 and the vendor keeps it. Deliveries whose type
-	// has no callback are not counted. Default to what the account allows.
+	// has no callback are not counted: the account's limits are theirs, and [Inbox.Discard] deletes them. Default to what
+	// the account allows.
 	MaxMessages, MaxBytes int64
 
 	// DeadRetention is for how long dead letters are kept, where streams are created. The server deletes them without a

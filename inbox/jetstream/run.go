@@ -397,7 +397,7 @@ func (r *run) prepare(ctx context.Context, h *hookRun, t *taken) bool {
 		return false
 	case t.spoiled != nil:
 		r.settle(r.returning, h, t, inbox.Decision{Verdict: inbox.Bury, Attempt: inbox.Attempt{
-			At: time.Now().UTC(), Outcome: webhook.Malformed, Error: t.spoiled.Error(), Counted: true,
+			At: time.Now().UTC(), Outcome: webhook.Rejected, Error: t.spoiled.Error(), Counted: true,
 		}})
 		return false
 	case t.state.Tried >= r.box.options.Policy.MaxAttempts:
@@ -431,7 +431,7 @@ func (r *run) giveBack(t *taken) {
 
 // settle puts down what becomes of a delivery, and tells whom it concerns.
 func (r *run) settle(within context.Context, h *hookRun, t *taken, d inbox.Decision) {
-	if d.Attempt.Outcome == webhook.ShuttingDown {
+	if d.Attempt.Reason == webhook.ReasonShuttingDown {
 		h.close() // it would be taken again and again
 	}
 	t.add(d.Attempt)

@@ -144,7 +144,7 @@ func (b *bench) run(store idempotency.Store, callback func(id string)) (stop fun
 	if err != nil {
 		return nil, err
 	}
-	hook.OnEach(func(_ context.Context, e webhook.AnyEvent) error {
+	hook.OnEvent(func(_ context.Context, e webhook.AnyEvent) error {
 		callback(e.Delivery().ID)
 		return nil
 	})

@@ -99,9 +99,9 @@ func TestClock_AheadRescuesNothingThatRuns(t *testing.T) {
 	options := quick(1)
 	options.Lease = 20 * time.Second // longer than the callback takes
 	site := open(t, setup{dsn: skewed(t, -time.Hour), options: options, config: river.Config{JobTimeout: options.Lease}})
-	resignOften(t, site.client)
+	resignOften(t, site)
 	desk := newDesk(t, site.box, func(context.Context, *webhook.Delivery) error {
-		time.Sleep(4 * time.Second)
+		time.Sleep(6 * time.Second) // the rescuer looks meanwhile
 		return nil
 	})
 	desk.send("a")

@@ -25,6 +25,23 @@ func isDead(row *rivertype.JobRow) bool {
 	return row.State == rivertype.JobStateCancelled || row.State == rivertype.JobStateDiscarded
 }
 
+// isWaiting tells whether a job is a delivery without a callback for its type.
+func isWaiting(row *rivertype.JobRow) bool {
+	if row.State != rivertype.JobStateScheduled {
+		return false
+	}
+	rec, err := recordOf(row, row.Attempt)
+	return err == nil && rec.Waiting
+}
+
+// inState tells whether a job is in the state that a filter selects.
+func inState(row *rivertype.JobRow, s inbox.State) bool {
+	if s == inbox.Waiting {
+		return isWaiting(row)
+	}
+	return isDead(row)
+}
+
 func argsIn(row *rivertype.JobRow) (args, error) {
 	var a args
 	if err := json.Unmarshal(row.EncodedArgs, &a); err != nil {
@@ -33,9 +50,12 @@ func argsIn(row *rivertype.JobRow) (args, error) {
 	return a, nil
 }
 
-// entryOf returns a dead letter, as far as it can be read.
+// entryOf returns a dead letter, or a delivery without a callback, as far as it can be read.
 func entryOf(row *rivertype.JobRow) inbox.Entry {
 	e := inbox.Entry{ID: strconv.FormatInt(row.ID, 10), State: inbox.Dead}
+	if !isDead(row) {
+		e.State = inbox.Waiting
+	}
 	if row.FinalizedAt != nil {
 		e.Since = *row.FinalizedAt
 	}
@@ -86,7 +106,7 @@ func (b *Inbox) each(ctx context.Context, f inbox.Filter, do func(e inbox.Entry,
 		}
 		for _, row := range list.Jobs {
 			e := entryOf(row)
-			if !f.Matches(&e) {
+			if !inState(row, f.State) || !f.Matches(&e) {
 				continue
 			}
 			found = true
@@ -109,6 +129,9 @@ func (b *Inbox) each(ctx context.Context, f inbox.Filter, do func(e inbox.Entry,
 func paramsOf(f inbox.Filter) *river.JobListParams {
 	params := river.NewJobListParams().Kinds(Kind).States(rivertype.JobStateCancelled, rivertype.JobStateDiscarded).
 		OrderBy(river.JobListOrderByFinalizedAt, river.SortOrderAsc).First(page)
+	if f.State == inbox.Waiting {
+		params = waitingParams().OrderBy(river.JobListOrderByID, river.SortOrderAsc).First(page)
+	}
 	for name, value := range map[string]string{"vendor": f.Vendor, "endpoint": f.Endpoint, "type": f.Type} {
 		if value != "" {
 			params = params.Where("args->>'"+name+"' = @"+name, river.NamedArgs{name: storable(value)})
@@ -166,7 +189,7 @@ func (b *Inbox) Discard(ctx context.Context, f inbox.Filter) (int, error) {
 // operate does something with the dead letters that the filter selects, each in a transaction of its own.
 func (b *Inbox) operate(ctx context.Context, f inbox.Filter, do func(context.Context, pgx.Tx, *rivertype.JobRow) error) (n int, err error) {
 	err = b.each(ctx, f, func(_ inbox.Entry, id int64) (bool, error) {
-		done, err := b.operateOn(ctx, id, do)
+		done, err := b.operateOn(ctx, id, f.State, do)
 		if done {
 			n++
 		}
@@ -178,14 +201,14 @@ func (b *Inbox) operate(ctx context.Context, f inbox.Filter, do func(context.Con
 	return n, err
 }
 
-func (b *Inbox) operateOn(ctx context.Context, id int64, do func(context.Context, pgx.Tx, *rivertype.JobRow) error) (done bool, err error) {
+func (b *Inbox) operateOn(ctx context.Context, id int64, s inbox.State, do func(context.Context, pgx.Tx, *rivertype.JobRow) error) (done bool, err error) {
 	operation := func(tx pgx.Tx) error {
 		done = false
 		row, err := b.client.Load().JobUpdateTx(ctx, tx, id, nil) // which changes nothing, and locks it
 		if errors.Is(err, rivertype.ErrNotFound) {
 			return nil
 		}
-		if err != nil || !isDead(row) {
+		if err != nil || !inState(row, s) {
 			return err
 		}
 		done = true

@@ -26,7 +26,7 @@ func tenant(t *testing.T, box *riverinbox.Inbox, n int, called chan<- string) *c
 	c := convosphere.Config{Endpoint: fmt.Sprint("tenant-", n), Keys: []signature.Key{signature.NewKey("default", secret)}}
 	hook, err := c.NewHandler(&webhook.Options{Inbox: box, Logger: slog.New(slog.DiscardHandler), StoreTimeout: storeTimeout})
 	require.NoError(t, err)
-	hook.OnEach(func(_ context.Context, e webhook.AnyEvent) error {
+	hook.OnEvent(func(_ context.Context, e webhook.AnyEvent) error {
 		called <- e.Delivery().ID
 		return nil
 	})

@@ -55,7 +55,7 @@ func Example() {
 	})
 	must(err)
 	handled := make(chan string, 1)
-	hook.OnEach(func(ctx context.Context, e webhook.AnyEvent) error {
+	hook.OnEvent(func(ctx context.Context, e webhook.AnyEvent) error {
 		id := e.Delivery().ID
 		err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 			if _, err := tx.Exec(ctx, `INSERT INTO escalations VALUES ($1)`, id); err != nil {

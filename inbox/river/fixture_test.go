@@ -39,7 +39,7 @@ func newDesk(t testing.TB, box *riverinbox.Inbox, callback func(ctx context.Cont
 	})
 	require.NoError(t, err)
 	d := &desk{t: t, hook: hook}
-	hook.OnEach(func(ctx context.Context, e webhook.AnyEvent) error {
+	hook.OnEvent(func(ctx context.Context, e webhook.AnyEvent) error {
 		d.mu.Lock()
 		d.called = append(d.called, e.Delivery().ID)
 		d.mu.Unlock()

@@ -113,10 +113,15 @@ func (r *run) absent(ctx context.Context, client *Client) error {
 	}
 }
 
+// waitingParams selects deliveries without a callback for their type.
+func waitingParams() *river.JobListParams {
+	return river.NewJobListParams().Kinds(Kind).States(rivertype.JobStateScheduled).Metadata(`{"output":{"waiting":true}}`)
+}
+
 // unshelve has deliveries run that waited for a callback which a handler has now.
 func (r *run) unshelve(ctx context.Context, client *Client) error {
 	for name, hook := range r.hooks {
-		waiting := river.NewJobListParams().Kinds(Kind).Queues(name).States(rivertype.JobStateScheduled).Metadata(`{"output":{"waiting":true}}`)
+		waiting := waitingParams().Queues(name)
 		types := []string{}
 		for {
 			list, err := client.JobList(ctx, waiting.Where("NOT args->>'type' = ANY(@types::text[])", river.NamedArgs{"types": types}).First(1))

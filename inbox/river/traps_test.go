@@ -86,7 +86,7 @@ func TestASideEffectIsFencedWhereRiversCompletionIsNot(t *testing.T) {
 	taken, claim := acquire(t, box.Store(), lease)
 	require.Equal(t, idempotency.Acquired, claim.State)
 	first := taken.Context(t.Context())
-	var retaken *idempotency.Hold
+	var retaken *idempotency.Lease
 	soon(t, func() bool {
 		retaken, _ = acquire(t, box.Store(), time.Minute)
 		return retaken != nil
@@ -99,11 +99,11 @@ func TestASideEffectIsFencedWhereRiversCompletionIsNot(t *testing.T) {
 }
 
 // acquire acquires a key as a handler in a process of its own does, unless another has it.
-func acquire(t testing.TB, store idempotency.Store, lease time.Duration) (*idempotency.Hold, idempotency.Claim) {
+func acquire(t testing.TB, store idempotency.Store, lease time.Duration) (*idempotency.Lease, idempotency.Claim) {
 	t.Helper()
 	guard, err := idempotency.NewGuard(store, &idempotency.GuardOptions{CallTimeout: storeTimeout})
 	require.NoError(t, err)
-	hold, claim, err := guard.Acquire(t.Context(), idempotency.Work{Keys: []string{"key"}, Lease: lease})
+	hold, claim, err := guard.Acquire(t.Context(), idempotency.ClaimRequest{Keys: []string{"key"}, Lease: lease})
 	require.NoError(t, err)
 	return hold, claim
 }
@@ -236,7 +236,7 @@ func TestTheBodyTravelsByteForByteThroughJSONB(t *testing.T) {
 	require.Equal(t, base64.StdEncoding.EncodeToString(body), stored)
 	got := make(chan []byte, 1)
 	desk := newDesk(t, site.box, succeed)
-	desk.hook.OnAny(func(_ context.Context, d *webhook.Delivery) error {
+	desk.hook.Before(func(_ context.Context, d *webhook.Delivery) error {
 		got <- d.Body
 		return nil
 	})

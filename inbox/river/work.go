@@ -71,7 +71,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 			return w.snooze(ctx, rec, isLost, w.inbox.laterSuspect(job.Queue))
 		}
 		// The next suspect may end the process, and must not take this one's result along.
-		defer time.AfterFunc(recordPatience, w.inbox.active.FreeSuspect)
+		defer func() { go w.freeOnceRecorded(job.JobRow) }()
 		if err := w.accuse(ctx, job, rec); err != nil {
 			return w.snooze(ctx, rec, isLost, w.inbox.later(job.Queue))
 		}
@@ -179,9 +179,31 @@ func (b *Inbox) laterSuspect(name string) time.Duration {
 	return suspectRest/2 + rand.N(suspectRest) //nolint:gosec // parts those who go together
 }
 
-// recordPatience is how long a result may be in memory after Work has returned: River collects results for 250 ms, and the
-// rest is for the database.
-const recordPatience = time.Second
+// How long a result may be in memory after Work has returned, and how often to look: River collects results for up to 250 ms.
+const (
+	recordPatience = time.Second
+	recordTick     = 25 * time.Millisecond
+)
+
+// freeOnceRecorded frees the slot of a suspect once River has recorded its result.
+func (w *worker) freeOnceRecorded(job *rivertype.JobRow) {
+	defer w.inbox.active.FreeSuspect()
+	ctx, cancel := context.WithTimeout(context.Background(), recordPatience)
+	defer cancel()
+	tick := time.NewTicker(recordTick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		row, err := w.inbox.client.Load().JobGet(ctx, job.ID)
+		if errors.Is(err, rivertype.ErrNotFound) || err == nil && (row.State != rivertype.JobStateRunning || row.Attempt != job.Attempt) {
+			return
+		}
+	}
+}
 
 // reserveSuspect waits for a while for the slot of a suspect, and reports whether it got it.
 func (b *Inbox) reserveSuspect(name string) bool {

@@ -21,7 +21,7 @@ const (
 
 // Retry implements [inbox.Inbox].
 func (b *Inbox) Retry(ctx context.Context, f inbox.Filter) (int, error) {
-	n, err := b.change(ctx, dead, f, retryEntry)
+	n, err := b.change(ctx, f, retryEntry)
 	b.revived(n)
 	return n, err
 }
@@ -29,12 +29,13 @@ func (b *Inbox) Retry(ctx context.Context, f inbox.Filter) (int, error) {
 // Rerun implements [inbox.Inbox]. With an ID it also takes an entry that is done, as long as its body is there; the error
 // is [inbox.ErrPurged] as well if it is not.
 func (b *Inbox) Rerun(ctx context.Context, f inbox.Filter) (int, error) {
-	n, err := b.change(ctx, dead, f, rerunEntry)
-	if f.ID != "" && errors.Is(err, inbox.ErrNotFound) {
-		n, err = b.change(ctx, done, f, rerunEntry)
+	n, err := b.change(ctx, f, rerunEntry)
+	orDone := f.ID != "" && f.State == ""
+	if orDone && errors.Is(err, inbox.ErrNotFound) {
+		n, err = b.changeState(ctx, done, f, rerunEntry)
 	}
 	b.revived(n)
-	if f.ID == "" || !errors.Is(err, inbox.ErrNotFound) {
+	if !orDone || !errors.Is(err, inbox.ErrNotFound) {
 		return n, err
 	}
 	if e, findErr := b.Entry(ctx, f.ID); findErr == nil && e.State == inbox.Done && f.Matches(&e) {
@@ -45,7 +46,11 @@ func (b *Inbox) Rerun(ctx context.Context, f inbox.Filter) (int, error) {
 
 // Discard implements [inbox.Inbox]. The body is deleted at once.
 func (b *Inbox) Discard(ctx context.Context, f inbox.Filter) (int, error) {
-	return b.change(ctx, dead, f, discardEntry, deleteBodyOf)
+	n, err := b.change(ctx, f, discardEntry, deleteBodyOf)
+	if n > 0 && f.State == inbox.Waiting {
+		b.space.countWaitingAgain()
+	}
+	return n, err
 }
 
 const deleteBodyOf = `DELETE FROM aihooks_inbox_body WHERE id = ?2 AND ?1 > 0`
@@ -71,12 +76,20 @@ type candidate struct {
 	size      int // of its body
 }
 
-// change runs statements for each entry of a state that the filter selects, and returns for how many. Those that come
-// back to the state meanwhile are left alone. Without an ID, the state must be dead.
-func (b *Inbox) change(ctx context.Context, code int, f inbox.Filter, statements ...string) (total int, err error) {
+// change runs statements for each entry that the filter selects, and returns for how many.
+func (b *Inbox) change(ctx context.Context, f inbox.Filter, statements ...string) (int, error) {
 	if err := f.Check(); err != nil {
 		return 0, err
 	}
+	if f.State == inbox.Waiting {
+		return b.changeState(ctx, waiting, f, statements...)
+	}
+	return b.changeState(ctx, dead, f, statements...)
+}
+
+// changeState is change for one state of rows: dead or waiting, or any with an ID. Those that come back to the state
+// meanwhile are left alone.
+func (b *Inbox) changeState(ctx context.Context, code int, f inbox.Filter, statements ...string) (total int, err error) {
 	if err := b.writer.check(ctx); err != nil { // also where nothing is selected
 		return 0, fmt.Errorf("sqlite: %w", err)
 	}
@@ -139,18 +152,18 @@ const (
 	isCandidate = `SELECT 1 FROM aihooks_inbox WHERE id = ?1 AND state = ?2 AND due_at = ?3`
 
 	// These read the size of a body only where the conditions, which are filled in, hold.
-	selectDead = `SELECT e.id, e.due_at, CASE WHEN %s THEN coalesce((SELECT length(body) FROM aihooks_inbox_body b WHERE b.id = e.id), 0) END
-FROM (SELECT id, hook, type, received_at, state, due_at FROM aihooks_inbox INDEXED BY aihooks_inbox_dead WHERE state = 3 AND due_at <= ? AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?) e`
+	selectKept = `SELECT e.id, e.due_at, CASE WHEN %s THEN coalesce((SELECT length(body) FROM aihooks_inbox_body b WHERE b.id = e.id), 0) END
+FROM (SELECT id, hook, type, received_at, state, due_at FROM aihooks_inbox INDEXED BY aihooks_inbox_kept WHERE state = %d AND due_at <= ? AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?) e`
 	selectByID = `SELECT e.id, e.due_at, 0 FROM aihooks_inbox e WHERE %s AND e.due_at <= ?`
 )
 
-// selectCandidates returns those of the next dead letters after last that the filter selects, or the entry of its ID. It
+// selectCandidates returns those of the next entries of a state after last that the filter selects, or the entry of its ID. It
 // reads a bounded number and holds up no writer. It returns the last one that it read, or nil if there are no more.
 func (b *Inbox) selectCandidates(ctx context.Context, code int, f inbox.Filter, until int64, last candidate) (selected []candidate, end *candidate, err error) {
 	conditions, args := where(code, f)
 	query, args := fmt.Sprintf(selectByID, conditions), append(args, until) //nolint:gosec // the conditions are ours, and values are arguments
 	if f.ID == "" {
-		query, args = fmt.Sprintf(selectDead, conditions), append(args, last.dueAt, last.id, selectAtOnce)
+		query, args = fmt.Sprintf(selectKept, conditions, code), append(args, last.dueAt, last.id, selectAtOnce)
 	}
 	rows, err := b.reads.QueryContext(ctx, query, args...)
 	if err != nil {

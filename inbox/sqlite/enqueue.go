@@ -41,7 +41,11 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 	if err := errors.Join(b.health.check(), b.files.check(time.Now().Add(-lookEvery))); err != nil {
 		return false, err
 	}
-	if full := b.space.check(ctx, b); full != nil {
+	full := b.space.check(ctx, b)
+	if full == nil {
+		full = b.space.checkType(ctx, b, hookName(d.Vendor, d.Endpoint), d.Type)
+	}
+	if full != nil {
 		if found, err := b.has(ctx, hasKey, key); err == nil && found {
 			return true, nil
 		}

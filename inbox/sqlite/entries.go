@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -48,7 +49,7 @@ func (b *Inbox) Entry(ctx context.Context, id string) (inbox.Entry, error) {
 // at a time. [Inbox.Entries] reads none.
 func (b *Inbox) Dead(ctx context.Context, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
 	return func(yield func(inbox.Entry, error) bool) {
-		for e, err := range b.Entries(ctx, inbox.Dead, f) {
+		for e, err := range b.Entries(ctx, cmp.Or(f.State, inbox.Dead), f) {
 			if err == nil && e.Delivery.Body != nil {
 				e.Delivery.Body, err = b.body(ctx, e.ID)
 			}
@@ -77,10 +78,10 @@ func (b *Inbox) body(ctx context.Context, id string) (body []byte, err error) {
 	return body, nil
 }
 
-// Entries goes through the entries of a state that the filter selects, without their bodies: Delivery.Body is empty, and
-// nil if it has been purged. [Inbox.Entry] returns an entry with its body.
+// Entries goes through the entries of a state that the filter selects, whatever its State, without their bodies:
+// Delivery.Body is empty, and nil if it has been purged. [Inbox.Entry] returns an entry with its body.
 //
-// Dead ones come in the order in which they died, all others by vendor and endpoint, and then by when they are due or are
+// Those that are dead or wait for a callback come in the order in which they came to be so, all others by vendor and endpoint, and then by when they are due or are
 // done. What changes its state meanwhile may come twice, or not at all.
 func (b *Inbox) Entries(ctx context.Context, s inbox.State, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
 	return func(yield func(inbox.Entry, error) bool) {
@@ -138,8 +139,8 @@ func listing(code int, f inbox.Filter, last *row) (query string, args []any) {
 	}
 	index, order, values := "aihooks_inbox_due", "e.hook, e.due_at, e.id", "?, ?, ?"
 	after := []any{last.hook, last.dueAt, last.id}
-	if code == dead {
-		index, order, values, after = "aihooks_inbox_dead", "e.due_at, e.id", "?, ?", after[1:]
+	if code == dead || code == waiting {
+		index, order, values, after = "aihooks_inbox_kept", "e.due_at, e.id", "?, ?", after[1:]
 	}
 	query = fmt.Sprintf(selectEntries, index) + conditions + " AND (" + order + ") > (" + values + ") ORDER BY " + order + " LIMIT " + strconv.Itoa(pageSize)
 	return query, append(args, after...)

@@ -132,6 +132,9 @@ func answering(outcome webhook.Outcome) *stub {
 	return newStub(callbacks{
 		ping: func(context.Context, *webhook.Delivery) webhook.Result {
 			r := webhook.Result{Outcome: outcome}
+			if outcome == webhook.Unavailable {
+				r.Reason = webhook.ReasonShuttingDown
+			}
 			if outcome != webhook.Handled {
 				r.Err = fmt.Errorf("on purpose: %s", outcome)
 			}

@@ -28,7 +28,8 @@ type Options struct {
 
 	// MaxPending is how many deliveries may wait for their callback, those that run included. Past it, a new delivery is
 	// refused with [webhook.ErrInboxFull], so that it is answered 503 and the vendor keeps it. Deliveries whose type
-	// has no callback are not counted: they must not keep out the others. Defaults to [DefaultMaxPending].
+	// has no callback are counted apart: MaxPending of them may wait as well, and past it, which is noticed within 10 s,
+	// new deliveries of their types are refused. [Inbox.Discard] deletes them. Defaults to [DefaultMaxPending].
 	MaxPending int
 
 	// MinFree is how many bytes the disk must have free. Below that, new deliveries are refused as well, and there is room

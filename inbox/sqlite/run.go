@@ -272,7 +272,7 @@ func (r *run) begin(ctx context.Context, h *hookRun, t *taken) {
 	case t.spoiled != nil:
 		r.dispatcher.Unreserve(h.Vendor(), h.Endpoint(), 1)
 		r.settle(ctx, h, t, inbox.Decision{Verdict: inbox.Bury, Attempt: inbox.Attempt{
-			At: time.Now().UTC(), Outcome: webhook.Malformed, Error: t.spoiled.Error(), Counted: true,
+			At: time.Now().UTC(), Outcome: webhook.Rejected, Error: t.spoiled.Error(), Counted: true,
 		}})
 		r.free(h, t)
 	default:
@@ -304,7 +304,7 @@ func (b *Inbox) giveBack(ctx context.Context, owner idempotency.Token, t *taken)
 
 // settle puts down what becomes of a delivery, and tells whom it concerns.
 func (r *run) settle(ctx context.Context, h *hookRun, t *taken, d inbox.Decision) {
-	if d.Attempt.Outcome == webhook.ShuttingDown {
+	if d.Attempt.Reason == webhook.ReasonShuttingDown {
 		r.close(h) // it would be taken again and again
 	}
 	if !r.put(ctx, t, d) {

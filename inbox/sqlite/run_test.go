@@ -85,7 +85,7 @@ func TestWhatIsStoredHereAndWhatIsDueSoonDoesNotWaitForALook(t *testing.T) {
 	var calls atomic.Int64
 	hook := newStub(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
 		if calls.Add(1) < 4 {
-			return webhook.Result{Outcome: webhook.RetryLater, RetryAfter: 30 * time.Millisecond}
+			return webhook.Result{Outcome: webhook.Failed, Reason: webhook.ReasonRetryAfter, RetryAfter: 30 * time.Millisecond}
 		}
 		return webhook.Result{Outcome: webhook.Handled}
 	}})
@@ -260,13 +260,13 @@ func TestASpoiledRowBecomesADeadLetterAndStopsNobody(t *testing.T) {
 		require.Contains(t, spoil, e.Delivery.ID)
 		require.NotEmpty(t, e.LastError())
 		require.Equal(t, 1, told.all()[e.Delivery.ID])
-		require.Equal(t, webhook.Malformed, e.Attempts[0].Outcome)
+		require.Equal(t, webhook.Rejected, e.Attempts[0].Outcome)
 	}
 }
 
 func TestAHandlerThatIsShutDownIsNotAskedAgainAndAgain(t *testing.T) {
 	box := openBox(t, pathOf(t), sqlite.Options{})
-	hook := answering(webhook.ShuttingDown)
+	hook := answering(webhook.Unavailable)
 	store(t, box, pings("", 5)...)
 	stop := start(t, box, hook)
 	soon(t, func() bool { return len(hook.calls()) > 0 && statsOf(t, box).Pending == 5 })

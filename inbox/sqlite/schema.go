@@ -72,7 +72,7 @@ var schema = []string{
     body BLOB NOT NULL        -- as it was received
 ) STRICT`,
 	`CREATE INDEX IF NOT EXISTS aihooks_inbox_due ON aihooks_inbox (state, hook, due_at)`,
-	`CREATE INDEX IF NOT EXISTS aihooks_inbox_dead ON aihooks_inbox (due_at, id) WHERE state = 3`,
+	`CREATE INDEX IF NOT EXISTS aihooks_inbox_kept ON aihooks_inbox (state, due_at, id) WHERE state = 2 OR state = 3`,
 	`CREATE INDEX IF NOT EXISTS aihooks_inbox_waiting ON aihooks_inbox (hook, type) WHERE state = 2`,
 	`CREATE TABLE IF NOT EXISTS aihooks_inbox_version (version INTEGER NOT NULL) STRICT`,
 	`INSERT INTO aihooks_inbox_version SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM aihooks_inbox_version)`,

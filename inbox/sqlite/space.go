@@ -14,6 +14,8 @@ import (
 type space struct {
 	pending   atomic.Int64
 	countedAt atomic.Int64 // Unix milliseconds
+	waiting   atomic.Int64 // for a callback, as far as it was counted
+	waitingAt atomic.Int64
 	free      atomic.Int64
 	lookedAt  atomic.Int64
 }
@@ -25,7 +27,11 @@ const (
 	lookEvery  = 100 * time.Millisecond
 )
 
-const countPending = `SELECT count(*) FROM (SELECT 1 FROM aihooks_inbox WHERE state IN (0, 1, 6) LIMIT ?1)`
+const (
+	countPending = `SELECT count(*) FROM (SELECT 1 FROM aihooks_inbox WHERE state IN (0, 1, 6) LIMIT ?1)`
+	countWaiting = `SELECT count(*) FROM (SELECT 1 FROM aihooks_inbox INDEXED BY aihooks_inbox_waiting WHERE state = 2 LIMIT ?1)`
+	hasWaiting   = `SELECT 1 FROM aihooks_inbox INDEXED BY aihooks_inbox_waiting WHERE state = 2 AND hook = ?1 AND type = ?2 LIMIT 1`
+)
 
 func (s *space) open(b *Inbox) error {
 	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
@@ -55,6 +61,34 @@ func (s *space) check(ctx context.Context, b *Inbox) error {
 	}
 	return nil
 }
+
+// checkType returns an error that wraps [webhook.ErrInboxFull] if deliveries of that type wait for a callback, and as many
+// do as MaxPending. Other types are not refused for their sake.
+func (s *space) checkType(ctx context.Context, b *Inbox, hook, eventType string) error {
+	limit := int64(b.options.MaxPending)
+	if due(&s.waitingAt, countEvery) {
+		var n int64
+		if err := b.reads.QueryRowContext(ctx, countWaiting, limit).Scan(&n); err != nil {
+			return fmt.Errorf("sqlite: %w", err)
+		}
+		s.waiting.Store(n)
+	}
+	if s.waiting.Load() < limit {
+		return nil
+	}
+	found, err := b.has(ctx, hasWaiting, hook, eventType)
+	if err != nil {
+		return fmt.Errorf("sqlite: %w", err)
+	}
+	if found {
+		return fmt.Errorf("sqlite: %d deliveries wait for a callback for their type, this type %.80q is one of theirs, and Options.MaxPending is %d: %w",
+			s.waiting.Load(), eventType, limit, webhook.ErrInboxFull)
+	}
+	return nil
+}
+
+// countWaitingAgain has the next delivery count those that wait for a callback.
+func (s *space) countWaitingAgain() { s.waitingAt.Store(0) }
 
 // lacksDisk reports whether the disk, as it was looked at last, has too little free space for new deliveries.
 func (s *space) lacksDisk(b *Inbox) bool {

@@ -75,6 +75,40 @@ func TestWhatRunsTakesRoomAsWellAndWhatIsDeadOrWaitsDoesNot(t *testing.T) {
 	soon(t, func() bool { return statsOf(t, box).Dead == 4 })
 }
 
+func TestMaxPending_BoundsDeliveriesWithoutCallback(t *testing.T) {
+	path := pathOf(t)
+	options := sqlite.Options{MaxPending: 3}
+	box := openBox(t, path, options)
+	hook := newStub(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
+		return webhook.Result{Outcome: webhook.Handled}
+	}})
+	stop := start(t, box, hook)
+	for i := range 3 {
+		store(t, box, parcel(pong, fmt.Sprint("waits ", i)))
+		soon(t, func() bool { return statsOf(t, box).Waiting == i+1 })
+	}
+	stop()
+	require.NoError(t, box.Close())
+
+	box = openBox(t, path, options) // which counts them at the first delivery
+	start(t, box, hook)
+	_, err := box.Enqueue(t.Context(), parcel(pong, "one too many"))
+	require.ErrorIs(t, err, webhook.ErrInboxFull)
+	require.ErrorContains(t, err, "3 deliveries wait for a callback")
+	duplicate, err := box.Enqueue(t.Context(), parcel(pong, "waits 1"))
+	require.NoError(t, err)
+	require.True(t, duplicate, "the vendor need not send it again")
+	for i := range 5 {
+		store(t, box, parcel(ping, fmt.Sprint("runs ", i)))
+		soon(t, func() bool { return statsOf(t, box).Done == i+1 })
+	}
+
+	n, err := box.Discard(t.Context(), inbox.Filter{State: inbox.Waiting, Type: pong})
+	require.NoError(t, err)
+	require.Equal(t, 3, n)
+	store(t, box, parcel(pong, "has room again"))
+}
+
 func TestRetriedDeadLettersTakeRoom(t *testing.T) {
 	box := openBox(t, pathOf(t), sqlite.Options{MaxPending: 2})
 	store(t, box, parcel(ping, "a"), parcel(ping, "b"))

@@ -52,8 +52,8 @@ func TestEntries_ContinueByIndex(t *testing.T) {
 				plan := planOf(t, box, query, args...)
 				require.NotContains(t, plan, "TEMP B-TREE", "%d %+v: every page would sort all that follow", code, f)
 				want := "aihooks_inbox_due (state=? AND (hook,due_at)>(?,?)"
-				if code == dead {
-					want = "aihooks_inbox_dead (due_at>?"
+				if code == dead || code == waiting {
+					want = "aihooks_inbox_kept (state=? AND due_at>?"
 				}
 				require.Contains(t, plan, want, "%d %+v: every page would read all before it", code, f)
 			}

@@ -32,7 +32,7 @@ func TestAReceiverLeavesNoGoroutineBehind(t *testing.T) {
 			release := make(chan struct{})
 			h, err := v.New(&webhook.Options{
 				Logger:        slog.New(slog.DiscardHandler),
-				AnswerTimeout: 100 * time.Millisecond,
+				ResponseTimeout: 100 * time.Millisecond,
 				BodyTimeout:   100 * time.Millisecond,
 				// Shutdown cancels what waits for its context, and no timeout does.
 				CallbackTimeout: time.Hour,

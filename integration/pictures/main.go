@@ -14,11 +14,7 @@ import (
 
 const folder = "docs/pictures"
 
-const (
-	listener = "http://127.0.0.1:8787"
-	site     = "http://127.0.0.1:8788/"
-	boxSite  = "http://127.0.0.1:8789/"
-)
+const listener = "http://127.0.0.1:8787"
 
 func main() {
 	if err := take(context.Background()); err != nil {
@@ -59,6 +55,10 @@ func listening(ctx context.Context, b *browser, work string) error {
 	if err := here.until("Ctrl-C ends"); err != nil {
 		return err
 	}
+	site, err := here.page()
+	if err != nil {
+		return err
+	}
 	there := newTerminal(work)
 	for _, step := range []struct{ secret, line, verdict string }{
 		{"", "aihooks send emberqa red_flag --forge --url " + listener + "/emberqa", "unverified"},
@@ -97,5 +97,9 @@ func keeping(ctx context.Context, b *browser, work string) error {
 	if err := t.until("Ctrl-C ends"); err != nil {
 		return err
 	}
-	return b.shoot(desktop, boxSite+"#verdict=dead&id=2", "inbox.png")
+	site, err := t.page()
+	if err != nil {
+		return err
+	}
+	return b.shoot(desktop, site+"#verdict=dead&id=2", "inbox.png")
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -57,6 +58,17 @@ func (t *terminal) check() error {
 		}
 	}
 	return nil
+}
+
+var pageURL = regexp.MustCompile(`page: (\S+)`)
+
+// page returns the address of the page that a command has printed, with its token.
+func (t *terminal) page() (string, error) {
+	found := pageURL.FindStringSubmatch(t.text())
+	if found == nil {
+		return "", fmt.Errorf("no page was printed: %s", t.text())
+	}
+	return found[1], nil
 }
 
 // begin runs a command line on the terminal. The function that it returns ends it, as Ctrl-C does, and waits.

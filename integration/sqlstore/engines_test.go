@@ -82,11 +82,11 @@ func query[T any](t testing.TB, db *sql.DB, q string, args ...any) T {
 }
 
 // hold acquires keys through a guard, as a handler does, and returns the context that a callback gets.
-func hold(t testing.TB, store idempotency.Store, lease time.Duration, keys ...string) (context.Context, *idempotency.Hold) {
+func hold(t testing.TB, store idempotency.Store, lease time.Duration, keys ...string) (context.Context, *idempotency.Lease) {
 	t.Helper()
 	guard, err := idempotency.NewGuard(store, &idempotency.GuardOptions{CallTimeout: time.Minute}) // a busy machine is no server that is down
 	require.NoError(t, err)
-	h, claim, err := guard.Acquire(context.Background(), idempotency.Work{Keys: keys, Lease: lease})
+	h, claim, err := guard.Acquire(context.Background(), idempotency.ClaimRequest{Keys: keys, Lease: lease})
 	require.NoError(t, err)
 	require.Equal(t, idempotency.Acquired, claim.State)
 	return h.Context(context.Background()), h

@@ -28,7 +28,7 @@ func receiver(store idempotency.Store, callback func(id string)) (http.Handler, 
 	if err != nil {
 		return nil, err
 	}
-	hook.OnEach(func(_ context.Context, event webhook.AnyEvent) error {
+	hook.OnEvent(func(_ context.Context, event webhook.AnyEvent) error {
 		callback(event.Delivery().ID)
 		return nil
 	})

@@ -31,7 +31,7 @@ func TestASignatureMadeByHandOverTheBodyAloneIsAccepted(t *testing.T) {
 			t.Skip("it signs nothing, or more than the body: see its own tests")
 		}
 		h := kit.Handler(t)
-		h.OnEach(succeed)
+		h.OnEvent(succeed)
 		body := string(kit.Sample(t, v.Samples[0].Name))
 		mac := hmac.New(sha256.New, []byte(allvendors.Secret)) // and not by the scheme that is under test
 		mac.Write([]byte(body))
@@ -40,7 +40,7 @@ func TestASignatureMadeByHandOverTheBodyAloneIsAccepted(t *testing.T) {
 		require.Equal(t, webhook.Handled, result.Outcome, "%v", result.Err)
 
 		result = h.Process(t.Context(), webhook.Request{Header: header, Body: strings.NewReader(body + "\n")})
-		require.Equal(t, webhook.Forged, result.Outcome)
+		require.Equal(t, webhook.Unauthenticated, result.Outcome)
 	})
 }
 
@@ -51,24 +51,25 @@ func TestADeliveryIsTakenWithinTheWindowAndTheLastRetryIsWithinIt(t *testing.T) 
 		if window == 0 {
 			t.Skip("no time is signed")
 		}
-		outcomes := map[time.Duration]webhook.Outcome{
-			-5*time.Minute - time.Second: webhook.Future,
-			-5 * time.Minute:             webhook.Handled,
-			window:                       webhook.Handled,
-			window + time.Second:         webhook.Stale,
+		reasons := map[time.Duration]webhook.Reason{
+			-5*time.Minute - time.Second: webhook.ReasonFuture,
+			-5 * time.Minute:             webhook.ReasonNone,
+			window:                       webhook.ReasonNone,
+			window + time.Second:         webhook.ReasonStale,
 		}
 		if v.Profile.TimeHeader == "" { // else each attempt has a time of its own
 			for _, reading := range v.Schedules {
-				outcomes[reading.Attempts[len(reading.Attempts)-1]] = webhook.Handled
+				reasons[reading.Attempts[len(reading.Attempts)-1]] = webhook.ReasonNone
 			}
 		}
-		for ago, want := range outcomes {
+		for ago, want := range reasons {
 			onADay(t, func(t *testing.T) {
 				h := kit.Handler(t)
-				h.OnEach(succeed)
+				h.OnEvent(succeed)
 				sender := kit.Sender(t, h).WithClock(-ago)
 				result := sender.Process(sender.Sample(v.Samples[0].Name))
-				require.Equal(t, want, result.Outcome, "%v old", ago)
+				require.Equal(t, want, result.Reason, "%v old", ago)
+				require.Equal(t, want == webhook.ReasonNone, result.Outcome == webhook.Handled)
 			})
 		}
 	})
@@ -91,7 +92,7 @@ func testLastFailure(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, at
 	o.DeadLetter = func(context.Context, *webhook.Delivery, error) error { parked++; return nil }
 	h, err := v.Configure(allvendors.Config{Keys: []signature.Key{allvendors.Key()}, Attempts: attempts}, o)
 	require.NoError(t, err)
-	h.OnEach(func(context.Context, webhook.AnyEvent) error { return errors.New("no pager") })
+	h.OnEvent(func(context.Context, webhook.AnyEvent) error { return errors.New("no pager") })
 	sender := kit.Sender(t, h)
 	d := sender.Sample(v.Samples[0].Name)
 	schedule := v.Schedules[0].Attempts
@@ -150,7 +151,7 @@ func TestAttempts_ResendsAreNotTheLast(t *testing.T) {
 			o.DeadLetter = func(context.Context, *webhook.Delivery, error) error { return errors.New("it must not be called") }
 			h, err := v.New(o)
 			require.NoError(t, err)
-			h.OnEach(func(context.Context, webhook.AnyEvent) error { return errors.New("no pager") })
+			h.OnEvent(func(context.Context, webhook.AnyEvent) error { return errors.New("no pager") })
 			sender := kit.Sender(t, h)
 			d := sender.Sample(v.Samples[0].Name)
 			for range 6 {
@@ -172,7 +173,7 @@ func TestATypeThatIsNotKnownIsUnhandledAndAnswered200(t *testing.T) {
 			}
 		}
 		h := kit.Handler(t)
-		h.OnEach(func(context.Context, webhook.AnyEvent) error { return errors.New("none of its business") })
+		h.OnEvent(func(context.Context, webhook.AnyEvent) error { return errors.New("none of its business") })
 		for _, body := range bodies {
 			result := kit.Send(t, h, []byte(body))
 			require.Equal(t, webhook.Unhandled, result.Outcome, body)
@@ -204,7 +205,7 @@ func TestDuplicate_SameIDOtherEvent(t *testing.T) {
 			})
 		}
 		h := kit.Handler(t)
-		h.OnEach(succeed)
+		h.OnEvent(succeed)
 		other := slices.IndexFunc(v.Samples, func(s webhooktest.Sample) bool { return s.Type != v.Samples[0].Type })
 		require.Positive(t, other)
 		first := withID(0, "first")

@@ -56,7 +56,7 @@ func TestAGenuineSampleOfEveryVendorHasNoMistakeAndAForgedOneNone(t *testing.T) 
 	forEachSample(t, func(t *testing.T, _ *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample) {
 		onADay(t, func(t *testing.T) {
 			h := kit.Handler(t)
-			h.OnEach(succeed)
+			h.OnEvent(succeed)
 			sender := kit.Sender(t, h)
 			explain := func(sender *webhooktest.Sender) signature.Explanation {
 				r := sender.Request(sender.Sample(s.Name))

@@ -207,7 +207,7 @@ func requireUndecodable(t *testing.T, kit *vendortest.Kit, o *webhook.Options, b
 	o.Logger = slog.New(slog.DiscardHandler)
 	h, err := kit.New(o)
 	require.NoError(t, err)
-	h.OnEach(r.Callback)
+	h.OnEvent(r.Callback)
 	h.OnUnhandled(func(context.Context, *webhook.Delivery) error {
 		t.Error("it is not unhandled")
 		return nil
@@ -216,7 +216,7 @@ func requireUndecodable(t *testing.T, kit *vendortest.Kit, o *webhook.Options, b
 	d := sender.Raw(kit.Dated(body, time.Now()))
 	for range 2 {
 		result := sender.Process(d)
-		require.Equal(t, webhook.Undecodable, result.Outcome, "%s", body)
+		require.Equal(t, webhook.ReasonUndecodable, result.Reason, "%s", body)
 		require.Equal(t, http.StatusInternalServerError, result.Status)
 		require.JSONEq(t, `{"received":false}`, string(result.Body))
 		for _, text := range says {

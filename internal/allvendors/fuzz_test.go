@@ -37,7 +37,7 @@ func FuzzIdentifyAndDecode(f *testing.F) {
 		}
 	}
 	allowed := []webhook.Outcome{
-		webhook.Handled, webhook.Unhandled, webhook.Malformed, webhook.Stale, webhook.Future, webhook.Undecodable,
+		webhook.Handled, webhook.Unhandled, webhook.Rejected, webhook.Failed,
 	}
 	f.Fuzz(func(t *testing.T, vendor uint8, body []byte, now bool) {
 		if len(body) > webhook.DefaultMaxBody/2 {
@@ -50,11 +50,11 @@ func FuzzIdentifyAndDecode(f *testing.F) {
 		}
 		var r vendortest.Recorder
 		h := kit.Handler(t)
-		h.OnEach(r.Callback)
+		h.OnEvent(r.Callback)
 		sender := kit.Sender(t, h)
 		d := sender.Raw(body)
 		first := sender.Process(d)
-		if s := v.Profile.Scheme; first.Outcome == webhook.Forged && s != nil && len(s.Forms) > 1 {
+		if s := v.Profile.Scheme; first.Outcome == webhook.Unauthenticated && s != nil && len(s.Forms) > 1 {
 			require.False(t, bytes.HasPrefix(body, []byte("{")), "only what is no object can begin as the headers of another form")
 			return
 		}

@@ -18,7 +18,7 @@ func TestAnEventSentFromItsTypedValueArrivesAsItWas(t *testing.T) {
 		onADay(t, func(t *testing.T) {
 			var r vendortest.Recorder
 			h := kit.Handler(t)
-			h.OnEach(r.Callback)
+			h.OnEvent(r.Callback)
 			sender := kit.Sender(t, h)
 			sender.Send(sender.Sample(s.Name)).WantOK()
 			first := r.Events()[0]

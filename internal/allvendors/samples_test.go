@@ -78,7 +78,7 @@ func TestNothingOfASampleIsLost(t *testing.T) {
 		onADay(t, func(t *testing.T) {
 			var r vendortest.Recorder
 			h := kit.Handler(t)
-			h.OnEach(r.Callback)
+			h.OnEvent(r.Callback)
 			body := kit.Dated(s.Body, time.Now())
 			sender := kit.Sender(t, h)
 			sender.Send(sender.Raw(body)).WantOK()

@@ -58,7 +58,7 @@ func TestSchedule_LegendExplainsEveryWord(t *testing.T) {
 func TestRetries_DocumentsOfTheWindowsAgree(t *testing.T) {
 	horizons := make(map[string]string)
 	for _, v := range allvendors.All() {
-		horizons[v.Name] = fmt.Sprintf("%.0f min", v.Profile.Horizon.Minutes())
+		horizons[v.Name] = fmt.Sprintf("%.0f min", v.Profile.RetryWindow.Minutes())
 	}
 	require.Equal(t, map[string]string{"greenflash": "0 min", "emberqa": "1440 min", "convosphere": "31 min", "workflux": "81 min"}, horizons)
 	for _, file := range []string{"../../inbox/jetstream/options.go", "../../docs/inboxes.md"} {

@@ -133,7 +133,7 @@ func (s situation) play(t *testing.T) ending {
 		Observer: func(_ context.Context, obs webhook.Observation) {
 			mu.Lock()
 			defer mu.Unlock()
-			e.abandoned = e.abandoned || obs.Outcome == webhook.Abandoned
+			e.abandoned = e.abandoned || obs.Outcome == webhook.Dropped
 		},
 	}
 	switch s.park {
@@ -159,7 +159,7 @@ func (s situation) play(t *testing.T) ending {
 	runs := 0
 	h.OnUnhandled(func(context.Context, *webhook.Delivery) error {
 		if s.slow {
-			time.Sleep(s.vendor.Profile.AnswerWithin)
+			time.Sleep(s.vendor.Profile.RespondWithin)
 		}
 		mu.Lock()
 		defer mu.Unlock()
@@ -205,7 +205,7 @@ func (s situation) judge(t *testing.T, e ending) {
 	}
 	// Attempts made while we were down are in no count of ours; where no signed time tells of them either, the last
 	// attempt is not known for what it is.
-	untold := s.down > 0 && s.vendor.Profile.LastAge == 0
+	untold := s.down > 0 && s.vendor.Profile.GiveUpAfter == 0
 	if !s.full && e.received && s.park == "works" && !untold {
 		require.Equal(t, 1, e.handled+e.parked, "%s: with a place to park, what was received is handled or parked", s)
 	}

@@ -22,7 +22,7 @@ func TestEveryDocumentedEventHasAnOnMethodNamedAfterItsGoType(t *testing.T) {
 	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit) {
 		require.Len(t, v.Profile.Events, documentedTypes[v.Name])
 		h := kit.Handler(t)
-		wanted := map[string]bool{"OnAny": true, "OnEach": true, "OnUnhandled": true}
+		wanted := map[string]bool{"Before": true, "OnEvent": true, "OnUnhandled": true}
 		for _, kind := range v.Profile.Events {
 			goType := goTypeOf(v, kind.Name())
 			onMethod(t, h, goType)

@@ -21,10 +21,10 @@ import (
 
 // outcomes of the vectors' reasons. What is refused for another one is forged.
 var outcomes = map[signature.Reason]webhook.Outcome{
-	signature.Stale:                          webhook.Stale,
-	signature.Future:                         webhook.Future,
-	signature.Reason(webhook.ReasonNoTime):   webhook.Malformed,
-	signature.Reason(webhook.ReasonNoObject): webhook.Malformed,
+	signature.Stale:                          webhook.Rejected,
+	signature.Future:                         webhook.Rejected,
+	signature.Reason(webhook.ReasonNoTime):   webhook.Rejected,
+	signature.Reason(webhook.ReasonNoObject): webhook.Rejected,
 }
 
 func TestTheHandlersJudgeEveryVectorAsTheSecondImplementationDoes(t *testing.T) {
@@ -62,7 +62,7 @@ func receiver(name string, v *vectors.Vector) (vendortest.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.OnEach(new(vendortest.Recorder).Callback)
+	h.OnEvent(new(vendortest.Recorder).Callback)
 	return h, nil
 }
 
@@ -90,7 +90,7 @@ func requireVerdict(t *testing.T, name string, v *vectors.Vector, result webhook
 	if !v.Want.Accepted {
 		want, authentic := outcomes[v.Want.Reason]
 		if !authentic {
-			want = webhook.Forged
+			want = webhook.Unauthenticated
 		}
 		require.Equal(t, want, result.Outcome, name)
 		require.Equal(t, webhook.Reason(v.Want.Reason), result.Reason, name)

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // Check fails t for every value in body that is neither in the JSON of event nor named by its Undecoded nor in unknown,
@@ -19,7 +19,7 @@ import (
 // The event's own fields are looked for at the top of its JSON, whether the body has them there or in a member of
 // names.Data. Type, id and time may stand under "@event" instead. Numbers are compared as numbers and times as
 // instants; a value may also be kept as a string of its JSON text. A null says nothing that could get lost.
-func Check(t testing.TB, names webhook.EnvelopeNames, body []byte, event any, unknown map[string]json.RawMessage) {
+func Check(t testing.TB, names vendors.EnvelopeNames, body []byte, event any, unknown map[string]json.RawMessage) {
 	t.Helper()
 	lost, err := find(names, body, event, unknown)
 	if err != nil {
@@ -31,7 +31,7 @@ func Check(t testing.TB, names webhook.EnvelopeNames, body []byte, event any, un
 }
 
 // find returns a sentence for each thing that is wrong, in order.
-func find(names webhook.EnvelopeNames, body []byte, event any, unknown map[string]json.RawMessage) ([]string, error) {
+func find(names vendors.EnvelopeNames, body []byte, event any, unknown map[string]json.RawMessage) ([]string, error) {
 	sent, err := members(body)
 	if err != nil {
 		return nil, fmt.Errorf("the body is no JSON object: %w", err)

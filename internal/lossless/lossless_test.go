@@ -10,9 +10,10 @@ import (
 
 	"github.com/aihooks/aihooks-go/internal/lossless"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-var names = webhook.EnvelopeNames{
+var names = vendors.EnvelopeNames{
 	Type: []string{"type", "event"},
 	ID:   []string{"id"},
 	Time: []string{"timestamp"},
@@ -52,7 +53,7 @@ func (r *recorder) Errorf(format string, args ...any) {
 	r.failures = append(r.failures, fmt.Sprintf(format, args...))
 }
 
-func check(names webhook.EnvelopeNames, body string, e any, unknown map[string]json.RawMessage) []string {
+func check(names vendors.EnvelopeNames, body string, e any, unknown map[string]json.RawMessage) []string {
 	var r recorder
 	lossless.Check(&r, names, []byte(body), e, unknown)
 	return r.failures
@@ -119,7 +120,7 @@ func TestUnknownMayNotHaveWhatTheBodyHasNot(t *testing.T) {
 }
 
 func TestWithoutADataNameAMemberOfThatNameIsAFieldLikeAnyOther(t *testing.T) {
-	flat := webhook.EnvelopeNames{Type: []string{"type"}}
+	flat := vendors.EnvelopeNames{Type: []string{"type"}}
 	e := &struct {
 		webhook.Event `json:"@event"`
 		Data          map[string]int `json:"data"`

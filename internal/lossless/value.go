@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/aihooks/aihooks-go/internal/timestamp"
-	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // An envelope is what an event's JSON has under "@event".
@@ -20,7 +20,7 @@ type envelope struct {
 }
 
 // says reports whether the member is one of the envelope's, and the envelope says the same.
-func (e *envelope) says(names *webhook.EnvelopeNames, name string, value json.RawMessage) bool {
+func (e *envelope) says(names *vendors.EnvelopeNames, name string, value json.RawMessage) bool {
 	isOf := func(list []string) bool {
 		return slices.ContainsFunc(list, func(n string) bool { return strings.EqualFold(n, name) })
 	}

@@ -63,7 +63,7 @@ func (r *Receiver) Serve() error {
 		if err != nil {
 			return err
 		}
-		h.OnEach(r.callback)
+		h.OnEvent(r.callback)
 		mux.Handle("/webhooks/"+v.Name+"/", h)
 		handlers = append(handlers, h)
 		hooks = append(hooks, h.(inbox.Hook)) //nolint:forcetypeassert // every vendor's handler is one
@@ -158,7 +158,7 @@ func (r *Receiver) observe(_ context.Context, o webhook.Observation) {
 	case !known:
 	case o.Outcome == webhook.Handled:
 		say(completed, name.(string)) //nolint:forcetypeassert // see callback
-	case o.Outcome == webhook.Unmarked:
+	case o.Reason == webhook.ReasonStore:
 		say(unmarked, name.(string)) //nolint:forcetypeassert // see callback
 	}
 }

@@ -23,8 +23,8 @@ type Handler interface {
 	http.Handler
 	Process(ctx context.Context, r webhook.Request) webhook.Result
 	Explain(r webhook.Request, now time.Time) signature.Explanation
-	OnEach(fn func(context.Context, webhook.AnyEvent) error)
-	OnAny(fn func(context.Context, *webhook.Delivery) error)
+	OnEvent(fn func(context.Context, webhook.AnyEvent) error)
+	Before(fn func(context.Context, *webhook.Delivery) error)
 	OnUnhandled(fn func(context.Context, *webhook.Delivery) error)
 	Shutdown(ctx context.Context) error
 }
@@ -66,7 +66,7 @@ func (k *Kit) Receive(t testing.TB, body []byte) webhook.AnyEvent {
 	t.Helper()
 	var r Recorder
 	h := k.Handler(t)
-	h.OnEach(r.Callback)
+	h.OnEvent(r.Callback)
 	body = k.fresh(body)
 	result := k.Send(t, h, body)
 	require.Equal(t, webhook.Handled, result.Outcome, "%v", result.Err)

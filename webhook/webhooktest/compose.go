@@ -9,6 +9,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/internal/jsonpeek"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // Event returns a delivery of a typed event, a pointer to any of the vendor's. Its envelope has the members of the
@@ -98,7 +99,7 @@ func anyOf(data map[string]json.RawMessage) map[string]any {
 
 // likeTheSample returns the names of the members that the vendor's sample of that type has, at most one of each sort;
 // without a sample, the first ones of the profile.
-func (s *Sender) likeTheSample(eventType string) webhook.EnvelopeNames {
+func (s *Sender) likeTheSample(eventType string) vendors.EnvelopeNames {
 	all := s.vendor.Profile.Envelope
 	body := s.bodyOf(eventType)
 	if body == nil {
@@ -112,7 +113,7 @@ func (s *Sender) likeTheSample(eventType string) webhook.EnvelopeNames {
 		}
 		return nil
 	}
-	return webhook.EnvelopeNames{Type: present(all.Type), ID: present(all.ID), Time: present(all.Time), Data: present(all.Data)}
+	return vendors.EnvelopeNames{Type: present(all.Type), ID: present(all.ID), Time: present(all.Time), Data: present(all.Data)}
 }
 
 // date returns t in the notation of the sample.

@@ -63,7 +63,7 @@ func (s *Sender) send(d *Delivery, m manner) Answer {
 
 // patience is how long the vendor waits for an answer.
 func (s *Sender) patience() time.Duration {
-	if within := s.vendor.Profile.AnswerWithin; within > 0 {
+	if within := s.vendor.Profile.RespondWithin; within > 0 {
 		return within
 	}
 	return defaultAge

@@ -18,6 +18,7 @@ import (
 	"github.com/aihooks/aihooks-go/greenflash/greenflashtest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
@@ -157,7 +158,7 @@ func TestASenderDoesNotPrintItsSecret(t *testing.T) {
 // An authenticator of a user's own vendor, of which the kit knows nothing.
 type bearer struct{}
 
-func (bearer) Authenticate(_ context.Context, r *webhook.Request, _ []byte) (signature.Match, error) {
+func (bearer) Authenticate(_ context.Context, r *vendors.Request, _ []byte) (signature.Match, error) {
 	if r.Header.Get("Authorization") != "Bearer "+secret {
 		return signature.Match{}, signature.Mismatch
 	}
@@ -166,8 +167,8 @@ func (bearer) Authenticate(_ context.Context, r *webhook.Request, _ []byte) (sig
 
 func TestSender_FailsWhenItCannotMisbehave(t *testing.T) {
 	profile := profile
-	profile.AnswerWithin, profile.Attempts, profile.Identify = 5*time.Second, 1, webhook.ByContent
-	h, err := webhook.New(profile, webhook.Endpoint{Authenticator: bearer{}}, &webhook.Options{Logger: discard})
+	profile.RespondWithin, profile.Attempts, profile.DedupKeys = 5*time.Second, 1, vendors.ByContent
+	h, err := webhook.NewHandler(profile, vendors.HandlerConfig{Authenticator: bearer{}}, &webhook.Options{Logger: discard})
 	require.NoError(t, err)
 	acme := webhooktest.Vendor{Profile: profile}
 	withHeader := func(s *webhooktest.Sender, body string, header http.Header) *webhooktest.Delivery {

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // A Sample is the body of one delivery.
@@ -30,7 +30,7 @@ type Sample struct {
 // type. The documented are those that stand on the vendor's own page.
 //
 // It panics if a type has no sample, a body none of the types, or a documented name no file. Each call reads anew.
-func ReadSamples(files fs.FS, p webhook.Profile, documented ...string) []Sample {
+func ReadSamples(files fs.FS, p vendors.Profile, documented ...string) []Sample {
 	names := sampleNames(files)
 	for _, name := range documented {
 		if !slices.Contains(names, name) {

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
@@ -14,10 +15,10 @@ type opened struct {
 	webhook.Event `json:"@event"`
 }
 
-var profile = webhook.Profile{
+var profile = vendors.Profile{
 	Name:     "acme",
-	Envelope: webhook.EnvelopeNames{Type: []string{"type", "event"}},
-	Events:   []webhook.EventType{webhook.NewKind[opened]("opened"), webhook.NewKind[opened]("closed")},
+	Envelope: vendors.EnvelopeNames{Type: []string{"type", "event"}},
+	Events:   []vendors.EventType{webhook.NewEventType[opened]("opened"), webhook.NewEventType[opened]("closed")},
 }
 
 func filesOf(bodies map[string]string) fstest.MapFS {

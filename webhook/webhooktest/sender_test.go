@@ -33,7 +33,7 @@ func TestEachSampleIsAnEventOfItsOwnAndTheSameWhenItIsSentAgain(t *testing.T) {
 		hook, err := workflux.NewHandler(secret, quietly()) // which has no ids
 		require.NoError(t, err)
 		runs := 0
-		hook.OnEach(func(context.Context, webhook.AnyEvent) error { runs++; return nil })
+		hook.OnEvent(func(context.Context, webhook.AnyEvent) error { runs++; return nil })
 		sender := workfluxtest.NewSender(t, hook, secret)
 		first, second := sender.Sample("user.message"), sender.Sample("user.message")
 		sender.SendTwice(first).WantOK()
@@ -152,7 +152,7 @@ func TestAnotherSecretOrFormIsWhatItSays(t *testing.T) {
 func TestAForgedAndATamperedDeliveryAreRefused(t *testing.T) {
 	hook, err := convosphere.NewHandler(secret, quietly())
 	require.NoError(t, err)
-	hook.OnEach(func(context.Context, webhook.AnyEvent) error { return nil })
+	hook.OnEvent(func(context.Context, webhook.AnyEvent) error { return nil })
 	sender := convospheretest.NewSender(t, hook, secret)
 	d := sender.Sample("message.created")
 	sender.SendForged(d).Want(http.StatusUnauthorized)

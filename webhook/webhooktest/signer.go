@@ -13,12 +13,12 @@ import (
 
 	"github.com/aihooks/aihooks-go/internal/jsonpeek"
 	"github.com/aihooks/aihooks-go/signature"
-	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // A Signer makes requests as a vendor does, and sends none. Tests of receivers want a [Sender].
 type Signer struct {
-	Profile webhook.Profile
+	Profile vendors.Profile
 
 	// URL is where the requests go. For EmberQA it carries the credential.
 	URL string

@@ -7,12 +7,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-var acmeSigner = webhooktest.Signer{Profile: webhook.Profile{
-	Envelope: webhook.EnvelopeNames{Type: []string{"type"}, ID: []string{"id"}, Time: []string{"at"}},
+var acmeSigner = webhooktest.Signer{Profile: vendors.Profile{
+	Envelope: vendors.EnvelopeNames{Type: []string{"type"}, ID: []string{"id"}, Time: []string{"at"}},
 }}
 
 func TestSignerName_WritesJSON(t *testing.T) {

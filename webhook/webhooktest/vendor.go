@@ -4,12 +4,12 @@ import (
 	"time"
 
 	"github.com/aihooks/aihooks-go/signature"
-	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // A Vendor is all that is known of how a vendor sends: its profile, and what receiving needs not know.
 type Vendor struct {
-	Profile webhook.Profile
+	Profile vendors.Profile
 
 	// Samples are bodies of every type of event.
 	Samples []Sample

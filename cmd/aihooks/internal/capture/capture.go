@@ -18,6 +18,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/visible"
+	"github.com/aihooks/aihooks-go/webhook"
 )
 
 // A Capture is a delivery that arrived.
@@ -38,6 +39,21 @@ type Capture struct {
 	Explanation string `json:"explanation,omitempty"`
 	Type        string `json:"type,omitempty"`
 	ID          string `json:"id,omitempty"`
+}
+
+// Accepted reports whether the listener found the delivery authentic and fresh. It is false without an outcome. A stranger
+// may have written a delivery that was not accepted.
+func (c *Capture) Accepted() bool {
+	switch webhook.Outcome(c.Outcome) {
+	case webhook.Handled, webhook.Stored, webhook.Duplicate, webhook.DeadLettered, webhook.Dropped:
+		return true
+	case webhook.Ignored:
+		return c.Reason != string(webhook.ReasonEndpointCheck)
+	case webhook.Unhandled: // a type without documentation is not refused for its time
+		return c.Reason != string(webhook.ReasonNoTime) && c.Reason != string(webhook.ReasonStale)
+	default:
+		return false
+	}
 }
 
 // file is how a capture is written: the body as text where it is text, so that it can be read and edited.
@@ -63,32 +79,49 @@ func Header(h http.Header, secrets ...string) http.Header {
 	for _, name := range credentials {
 		h.Del(name)
 	}
+	all := joined(h)
 	for _, secret := range secrets {
-		if strings.TrimSpace(secret) == "" {
+		escaped := url.PathEscape(secret)
+		has := func(text string) bool { return strings.Contains(text, secret) || strings.Contains(text, escaped) }
+		if strings.TrimSpace(secret) == "" || !has(all) { // a stranger may send thousands of headers, and of what may be secrets
 			continue
 		}
 		for name, values := range h {
-			has := func(value string) bool {
-				return strings.Contains(value, secret) || strings.Contains(value, url.PathEscape(secret))
-			}
 			if slices.ContainsFunc(values, has) {
 				delete(h, name)
 			}
 		}
+		all = joined(h)
 	}
 	return h
 }
 
-// MarshalJSON writes the body as text if it is text.
+// joined returns all values of headers in one text.
+func joined(h http.Header) string {
+	var b strings.Builder
+	for _, values := range h {
+		for _, value := range values {
+			b.WriteString(value + "\n")
+		}
+	}
+	return b.String()
+}
+
+// MarshalJSON writes the body as text if it is text, and escapes do not make that much longer.
 func (c *Capture) MarshalJSON() ([]byte, error) {
 	f := file{fields: (*fields)(c)}
-	if text := string(c.Body); utf8.ValidString(text) {
+	text := string(c.Body)
+	escaped, err := json.Marshal(text)
+	if err == nil && utf8.ValidString(text) && len(visible.JSON(escaped)) <= 2*len(text)+allowedEscapes {
 		f.Text = &text
 	} else {
 		f.Binary = c.Body
 	}
 	return json.Marshal(f)
 }
+
+// allowedEscapes is how many bytes escapes may always add to a body.
+const allowedEscapes = 4 << 10
 
 // UnmarshalJSON reads what MarshalJSON writes.
 func (c *Capture) UnmarshalJSON(text []byte) error {

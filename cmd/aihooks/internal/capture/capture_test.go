@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,6 +28,32 @@ func TestACaptureComesBackByteForByte(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, body, string(back.Body))
 		require.Equal(t, c.Header, back.Header)
+	}
+}
+
+func TestSave_IsBoundedByBody(t *testing.T) {
+	for _, unit := range []string{"<", "&", "\x01", "\u0085", "\u202e", "\U000e0041", "\xff", `"`, "\\", "x", "ü"} {
+		body := strings.Repeat(unit, 1<<16/len(unit))
+		c := &capture.Capture{Vendor: "workflux", Arrived: time.Now(), Method: "POST", Header: http.Header{}, Body: []byte(body)}
+		path, err := c.Save(t.TempDir())
+		require.NoError(t, err)
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(text), 2*len(body)+8<<10, "%q", unit)
+		back, err := capture.Parse(text)
+		require.NoError(t, err)
+		require.Equal(t, body, string(back.Body))
+	}
+}
+
+func TestAccepted_NeedsOutcome(t *testing.T) {
+	for c, want := range map[[2]string]bool{
+		{"handled", ""}: true, {"duplicate", ""}: true, {"duplicate", "other_content"}: true, {"unhandled", "no_callback"}: true, {"ignored", ""}: true,
+		{"", ""}: false, {"unverified", ""}: false, {"unauthenticated", "signature_mismatch"}: false, {"rejected", "stale"}: false, {"rejected", "future"}: false,
+		{"rejected", "no_json_object"}: false, {"rejected", "method"}: false, {"rejected", "content_encoding"}: false, {"ok", ""}: false,
+		{"ignored", "endpoint_check"}: false, {"in_flight", "overrun_last_attempt"}: false, {"failed", ""}: false, {"unhandled", "stale"}: false, {"unhandled", "no_time"}: false,
+	} {
+		require.Equal(t, want, (&capture.Capture{Outcome: c[0], Reason: c[1], Status: 200}).Accepted(), "%q", c)
 	}
 }
 

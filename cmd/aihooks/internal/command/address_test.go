@@ -17,7 +17,7 @@ func TestOrigins_OpenOnThisMachine(t *testing.T) {
 	for _, ip := range []net.IP{net.IPv6unspecified, net.IPv4zero} {
 		all := origins(&net.TCPAddr{IP: ip, Port: 8788})
 		require.Equal(t, "http://127.0.0.1:8788", all[0])
-		handler, err := page.New(live.New(live.Options{Title: "t"}), page.Options{})
+		handler, err := page.New(live.New(live.Options{Title: "t"}), page.Options{Token: "0123456789abcdef"})
 		require.NoError(t, err)
 		for _, origin := range all {
 			u, err := url.Parse(origin)
@@ -26,8 +26,8 @@ func TestOrigins_OpenOnThisMachine(t *testing.T) {
 			require.False(t, net.ParseIP(u.Hostname()).IsUnspecified(), origin)
 			require.False(t, net.ParseIP(u.Hostname()).IsLinkLocalUnicast(), "a browser opens none: %s", origin)
 			w := httptest.NewRecorder()
-			handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, origin+"/", nil))
-			require.Equal(t, http.StatusOK, w.Code, "the page lets it in: %s", origin)
+			handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, origin+"/?token=0123456789abcdef", nil))
+			require.Equal(t, http.StatusSeeOther, w.Code, "the page lets it in: %s", origin)
 		}
 	}
 	require.Equal(t, []string{"http://[::1]:1"}, origins(&net.TCPAddr{IP: net.IPv6loopback, Port: 1}))

@@ -1,73 +1,105 @@
 package command
 
 import (
-	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"io"
 	"log/slog"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/capture"
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/live"
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A desk is where deliveries are received, shown and saved.
+// A desk receives deliveries. It responds to each before it is shown and saved; see record.
 type desk struct {
 	app     *app
 	options *listening
-	vendors map[string]http.HandlerFunc // by name
-	ring    *live.Ring
+	base    string               // the URL of the listener
+	vendors map[string]*endpoint // by name
+	budget  *webhook.ReadBudget  // of all vendors
+	secrets []string             // which no header may have in it
+	ring    *live.Ring           // nil without a page
+	backlog *backlog             // deliveries that have been responded to and not yet been shown
+	saved   map[bool]int64       // bytes on disk, by whether the deliveries were accepted
+}
 
-	secrets []string   // which no header may have in it
-	showing sync.Mutex // one delivery is shown at a time
+// An endpoint receives the deliveries of one vendor.
+type endpoint struct {
+	vendor   *vendors.Vendor
+	handler  vendors.Handler
+	verified bool // its secret is known
 }
 
 // unverified is the verdict on deliveries of a vendor whose secret is not known.
 const unverified = "unverified"
 
+// readBudget bounds the memory of the bodies that are being read.
+const readBudget = 16 << 20
+
+func (a *app) newDesk(o *listening, base string) *desk {
+	return &desk{
+		app: a, options: o, base: base, vendors: make(map[string]*endpoint), budget: webhook.NewReadBudget(readBudget),
+		backlog: newBacklog(), saved: make(map[bool]int64),
+	}
+}
+
 // mount has a vendor's deliveries received, and returns what they are verified by.
-func (d *desk) mount(v *vendors.Vendor, base string) (verifiedBy string, err error) {
+func (d *desk) mount(v *vendors.Vendor) (verifiedBy string, err error) {
 	secret, from, err := d.app.secret(v)
 	if err != nil {
 		return "", err
 	}
-	verified := from != ""
-	if !verified {
+	e := &endpoint{vendor: v, verified: from != ""}
+	if !e.verified {
 		from = "no: " + secretName(v) + " is not set"
 		secret = nobodysSecret()
 	}
 	d.secrets = append(d.secrets, secret.Reveal())
-	h, err := v.New(secret.Reveal(), &webhook.Options{
-		Logger: slog.New(slog.DiscardHandler), MaxBody: maxCaptured, ReadBudget: webhook.NewReadBudget(2 * maxCaptured),
-	})
+	e.handler, err = v.New(secret.Reveal(), &webhook.Options{Logger: slog.New(slog.DiscardHandler), ReadBudget: d.budget, Observer: observe})
 	if err != nil {
 		return "", err
 	}
-	h.OnEach(ignore)
-	h.OnUnhandled(func(context.Context, *webhook.Delivery) error { return nil })
-	d.vendors[v.Name()] = func(w http.ResponseWriter, r *http.Request) { d.receive(w, r, v, h, verified, base) }
+	e.handler.OnEvent(ignore)
+	e.handler.OnUnhandled(func(context.Context, *webhook.Delivery) error { return nil })
+	d.vendors[v.Name()] = e
 	return from, nil
+}
+
+// observedKey is the context's key of the *webhook.Observation that observe fills in.
+type observedKey struct{}
+
+// observe passes the observation of a request on to the one who made its context.
+func observe(ctx context.Context, o webhook.Observation) {
+	if to, ok := ctx.Value(observedKey{}).(*webhook.Observation); ok && !o.Late {
+		*to = o
+	}
 }
 
 // ServeHTTP receives what is sent to /webhooks/VENDOR or /VENDOR, with anything below. Slashes may be doubled, as by a base
 // URL that ends in one: http.ServeMux would redirect, which no vendor follows.
 func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	vendor, _ := d.split(r.URL.Path)
-	receive, ok := d.vendors[vendor]
-	if !ok {
-		receive = d.nobody
+	e, ok := d.vendors[vendor]
+	switch {
+	case isFromBrowser(r):
+		d.refuseBrowser(w, r)
+	case !ok:
+		d.nobody(w, r)
+	default:
+		d.receive(w, r, e)
 	}
-	receive(w, r)
+}
+
+// isFromBrowser reports whether a browser sent the request. Every POST of a browser has an Origin, after DNS rebinding too.
+// No vendor sends one. The Host decides nothing, because a tunnel passes on its public name.
+func isFromBrowser(r *http.Request) bool {
+	return r.Header["Origin"] != nil || r.Header["Sec-Fetch-Site"] != nil
 }
 
 // split returns the vendor that a path names, and what is below it.
@@ -84,51 +116,64 @@ func (d *desk) split(path string) (vendor string, below []string) {
 
 func ignore(context.Context, webhook.AnyEvent) error { return nil }
 
-// patience is how long a body may take.
-const bodyPatience = 10 * time.Second
-
-// receive judges one delivery, answers it, shows it and saves it.
-func (d *desk) receive(w http.ResponseWriter, r *http.Request, v *vendors.Vendor, h vendors.Handler, verified bool, base string) {
+// receive judges one delivery and responds to it.
+func (d *desk) receive(w http.ResponseWriter, r *http.Request, e *endpoint) {
 	arrived := time.Now()
-	_ = http.NewResponseController(w).SetReadDeadline(arrived.Add(bodyPatience)) // it can
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCaptured))
-	if err != nil {
-		status := http.StatusBadRequest
-		if e := (*http.MaxBytesError)(nil); errors.As(err, &e) {
-			status = http.StatusRequestEntityTooLarge
-		}
-		http.Error(w, "the body cannot be read", status)
-		d.app.notef("%s  %s  %d  a body could not be read: %s", when(arrived), v.Name(), status, printable(err.Error()))
-		return
+	o := new(webhook.Observation)
+	request := r.WithContext(context.WithValue(r.Context(), observedKey{}, o))
+	body := &keptBody{ReadCloser: r.Body}
+	request.Body = body
+	response := &heldResponse{ResponseWriter: w}
+	e.handler.ServeHTTP(response, request)
+	c := &capture.Capture{
+		Vendor: e.vendor.Name(), Arrived: arrived, Method: r.Method, Body: body.kept, Outcome: string(o.Outcome), Reason: string(o.Reason), ID: o.ID,
 	}
-	request := func() webhook.Request {
-		return webhook.Request{Method: r.Method, URL: r.URL, Header: r.Header, Body: bytes.NewReader(body), ContentLength: r.ContentLength}
+	if !e.verified && o.Outcome == webhook.Unauthenticated {
+		c.Outcome, c.Reason = unverified, ""
+		response.status, response.body = http.StatusOK, []byte(`{"received":true}`)
 	}
-	c := &capture.Capture{Vendor: v.Name(), Arrived: arrived, Method: r.Method, Header: capture.Header(r.Header, d.private(r)...), Body: body}
-	if verified || r.Method != http.MethodPost {
-		result := h.Process(r.Context(), request())
-		c.Outcome, c.Reason, c.Status = string(result.Outcome), string(result.Reason), result.Status
-		if result.Delivery != nil {
-			c.Type, c.ID = result.Delivery.Type, result.Delivery.ID
-		}
-		if !result.Outcome.OK() {
-			c.Explanation = sentence(h.Explain(request(), arrived).Text)
-		}
-		maps.Copy(w.Header(), result.Header())
-		w.WriteHeader(result.Status)
-		_, _ = w.Write(result.Body) // a sender that has left is none of ours
-	} else {
-		c.Outcome, c.Status = unverified, http.StatusOK
-		c.Explanation = "It was not verified: set " + secretName(v) + ", or name a file with --secret-file " + v.Name() + "=FILE."
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, `{"received":true}`)
+	c.Status = response.status
+	w.WriteHeader(response.status)
+	_, _ = w.Write(response.body) // a sender that has left is none of ours
+	switch o.Reason {
+	case webhook.ReasonTooLarge, webhook.ReasonSlow, webhook.ReasonCutOff, webhook.ReasonLength,
+		webhook.ReasonReading, webhook.ReasonEvicted:
+		d.app.notef("%s  %s  %d  %s  %s", when(arrived), c.Vendor, c.Status, c.Outcome, printable(clip(o.Err.Error(), 200)))
+	default:
+		d.enqueue(&record{capture: c, endpoint: e, request: r, took: time.Since(arrived)})
 	}
-	if c.Type == "" {
-		c.Type = v.Signer(base, nobodysKey()).Type(body)
-	}
-	c.Type, c.ID = clip(c.Type, 200), clip(c.ID, 200) // a stranger's may be as long as the body
-	d.show(c, base, time.Since(arrived))
 }
+
+// A keptBody keeps what is read from it.
+type keptBody struct {
+	io.ReadCloser
+
+	kept []byte
+}
+
+func (b *keptBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.kept = append(b.kept, p[:n]...)
+	return n, err
+}
+
+// A heldResponse keeps the status and the body of a response, which may still be changed.
+type heldResponse struct {
+	http.ResponseWriter
+
+	status int
+	body   []byte
+}
+
+func (h *heldResponse) WriteHeader(status int) { h.status = status }
+
+func (h *heldResponse) Write(p []byte) (int, error) {
+	h.body = append(h.body, p...)
+	return len(p), nil
+}
+
+// Unwrap lets the handler reach the connection.
+func (h *heldResponse) Unwrap() http.ResponseWriter { return h.ResponseWriter }
 
 // private returns what no header that is shown or saved may have in it: the secrets, and what may be a token in the URL,
 // known or not.
@@ -151,6 +196,13 @@ func (d *desk) nobody(w http.ResponseWriter, r *http.Request) {
 	d.app.notef("%s  %s %s  404: deliveries go to /webhooks/VENDOR", when(time.Now()), r.Method, printable(firstSegment(r.URL.Path)))
 }
 
+// refuseBrowser keeps a web page from planting a delivery.
+func (d *desk) refuseBrowser(w http.ResponseWriter, r *http.Request) {
+	http.Error(w, "deliveries of browsers are not received here", http.StatusForbidden)
+	d.app.notef("%s  %s %s  403: a browser sent it, from %s", when(time.Now()), r.Method, printable(firstSegment(r.URL.Path)),
+		printable(clip(cmp.Or(r.Header.Get("Origin"), "a page that is not named"), 100)))
+}
+
 // firstSegment leaves out what may be a token.
 func firstSegment(path string) string {
 	first, _, more := strings.Cut(strings.TrimLeft(path, "/"), "/")
@@ -162,102 +214,4 @@ func firstSegment(path string) string {
 	default:
 		return "/" + first
 	}
-}
-
-// show shows a delivery, on the terminal and on the page, and saves it.
-func (d *desk) show(c *capture.Capture, base string, lasted time.Duration) {
-	d.showing.Lock()
-	defer d.showing.Unlock()
-	saved := ""
-	if !d.options.noSave {
-		var err error
-		if saved, err = c.Save(d.options.folder); err != nil {
-			d.app.notef("the delivery is not saved: %s", printable(err.Error()))
-		}
-	}
-	d.ring.Add(detailOf(c, base, saved))
-	if d.app.json {
-		d.print(c, saved)
-		return
-	}
-	a := d.app
-	a.linef("%s  %s  %s  %s  %d  %s  %s", when(c.Arrived), a.paint(bold, c.Vendor), printable(clip(c.Type, 60)), a.paint(colourOf(c), c.Outcome), c.Status,
-		a.paint(faint, took(lasted)), a.paint(faint, printable(clip(c.ID, shownIDs))))
-	if c.Explanation != "" {
-		for _, text := range wrap(printable(c.Explanation), a.width()-2) {
-			a.linef("  %s", a.paint(colourOf(c), text))
-		}
-	}
-	if saved != "" {
-		a.linef("  %s", a.paint(faint, saved))
-	}
-	if !d.options.noBody && len(c.Body) > 0 {
-		a.linef("%s", indent(preview(c.Body)))
-	}
-}
-
-// print writes a delivery for programs, in one line.
-func (d *desk) print(c *capture.Capture, saved string) {
-	text, err := json.Marshal(c)
-	if err != nil {
-		d.app.notef("the delivery cannot be shown: %v", err)
-		return
-	}
-	members := make(map[string]json.RawMessage)
-	_ = json.Unmarshal(text, &members)       // it has just been made
-	members["file"], _ = json.Marshal(saved) //nolint:errchkjson // a text
-	if d.options.noBody {
-		delete(members, "body")
-		delete(members, "body_base64")
-	}
-	_ = d.app.writeJSON(members)
-}
-
-// preview returns as much of a body as does not fill the terminal. The file has it all.
-func preview(body []byte) string {
-	const longest, all = 8 << 10, 512 << 10
-	text := pretty(body[:min(len(body), all)])
-	if len(text) <= longest {
-		return text
-	}
-	return strings.ToValidUTF8(text[:longest], "") + "\n… and more, in the file"
-}
-
-func colourOf(c *capture.Capture) string {
-	return map[page.Tone]string{page.Good: green, page.Warn: yellow, page.Bad: red, page.Idle: faint}[toneOf(c)]
-}
-
-func toneOf(c *capture.Capture) page.Tone {
-	switch {
-	case c.Outcome == unverified:
-		return page.Warn
-	case c.Outcome == string(webhook.Handled):
-		return page.Good
-	case c.Status < 300:
-		return page.Idle
-	case c.Status >= 500:
-		return page.Warn
-	default:
-		return page.Bad
-	}
-}
-
-// detailOf is a capture as the page shows it.
-func detailOf(c *capture.Capture, base, saved string) page.Detail {
-	d := page.Detail{
-		Item: page.Item{
-			Vendor: c.Vendor, Type: c.Type, Delivery: c.ID, At: c.Arrived, Verdict: c.Outcome, Tone: toneOf(c), Status: c.Status,
-			Reason: c.Reason, Explanation: c.Explanation,
-		},
-		Method: c.Method, URL: base + "/webhooks/" + c.Vendor, Header: c.Header, Body: c.Body,
-	}
-	if saved != "" {
-		d.Facts = []page.Fact{{Name: "Saved in", Value: saved}}
-	}
-	return d
-}
-
-// captureOf is the way back.
-func captureOf(d *page.Detail) *capture.Capture {
-	return &capture.Capture{Vendor: d.Vendor, Arrived: d.At, Method: d.Method, Header: d.Header, Body: d.Body, Type: d.Type, ID: d.Delivery}
 }

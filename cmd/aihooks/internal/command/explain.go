@@ -74,7 +74,7 @@ func (a *app) explain(v *vendors.Vendor, secret signature.Secret, r *webhook.Req
 	if err != nil {
 		return err
 	}
-	h.OnEach(ignore)
+	h.OnEvent(ignore)
 	e := h.Explain(*r, now)
 	if a.json {
 		if err := a.writeJSON(map[string]string{"mistake": string(e.Mistake), "explanation": e.Text}); err != nil {

@@ -2,6 +2,7 @@ package command
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,11 +14,12 @@ import (
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
-// An act is what an operator does with dead letters.
+// An act is what an operator does with entries.
 type act struct {
-	past string // "discarded"
-	ask  bool   // whether it is done to what was only selected
-	do   func(box *sqlite.Inbox, ctx context.Context, f inbox.Filter) (int, error)
+	past  string      // "discarded"
+	ask   bool        // whether it is done to what was only selected
+	state inbox.State // of the entries: dead letters if it is empty
+	do    func(box *sqlite.Inbox, ctx context.Context, f inbox.Filter) (int, error)
 }
 
 var (
@@ -55,24 +57,28 @@ failure, and those whose body did not fit. One whose callback had completed it a
 
 func (a *app) inboxDiscardCommand() *cobra.Command {
 	var o choice
-	var all, yes bool
+	var all, yes, waiting bool
 	c := &cobra.Command{
 		Use:   "discard FILE (ID... | --vendor ... | --all)",
 		Short: "End dead letters without running them",
 		Long: `Discard ends dead letters without running them, and deletes their bodies. They cannot be brought back. Where they are not named by
-their IDs, it asks first, or wants --yes.`,
+their IDs, it asks first, or wants --yes. With --waiting it does so with deliveries whose type has no callback.`,
 		Example: `  aihooks inbox discard inbox.db 17
   aihooks inbox discard inbox.db --type integration.error --until 2026-11-01T00:00:00Z --yes`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			what := discardAct
 			what.ask = !yes
+			if waiting {
+				what.state = inbox.Waiting
+			}
 			return a.decide(c, args, &o, all, what)
 		},
 	}
 	o.addFlags(c)
 	c.Flags().BoolVar(&all, "all", false, "all dead letters")
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	c.Flags().BoolVar(&waiting, "waiting", false, "deliveries whose type has no callback, in place of dead letters")
 	return c
 }
 
@@ -95,7 +101,7 @@ func (a *app) confirm(ctx context.Context, question string) bool {
 	}
 }
 
-// decide does something with the dead letters that the command line selects.
+// decide does something with the entries that the command line selects.
 func (a *app) decide(c *cobra.Command, args []string, o *choice, all bool, what act) error {
 	f, err := o.get()
 	if err != nil {
@@ -109,11 +115,12 @@ func (a *app) decide(c *cobra.Command, args []string, o *choice, all bool, what 
 	case len(ids) == 0 && f.Check() != nil:
 		return usage("which dead letters? Name their IDs, select them by --vendor, --endpoint, --type, --from or --until, or take --all")
 	}
+	f.State = what.state
 	return a.with(path, func(box *sqlite.Inbox) error {
 		n := 0
 		if len(ids) == 0 {
 			if what.ask {
-				if err := a.ask(c.Context(), box, f); err != nil {
+				if err := a.ask(c.Context(), box, f, what); err != nil {
 					return err
 				}
 			}
@@ -122,7 +129,7 @@ func (a *app) decide(c *cobra.Command, args []string, o *choice, all bool, what 
 			}
 		}
 		for _, id := range ids {
-			one, err := what.do(box, c.Context(), inbox.Filter{ID: id})
+			one, err := what.do(box, c.Context(), inbox.Filter{ID: id, State: what.state})
 			if err != nil {
 				err = fmt.Errorf("%s: %w", id, found(c.Context(), err))
 				if n > 0 {
@@ -142,21 +149,35 @@ func (a *app) decide(c *cobra.Command, args []string, o *choice, all bool, what 
 
 func done(n int, what act) string {
 	if n == 1 {
-		return "1 dead letter is " + what.past
+		return "1 " + what.noun(1) + " is " + what.past
 	}
-	return fmt.Sprintf("%d dead letters are %s", n, what.past)
+	return fmt.Sprintf("%d %s are %s", n, what.noun(n), what.past)
+}
+
+// noun is what n entries are called that it is done to.
+func (what act) noun(n int) string {
+	switch {
+	case what.state == inbox.Waiting && n == 1:
+		return "delivery without a callback"
+	case what.state == inbox.Waiting:
+		return "deliveries without a callback"
+	case n == 1:
+		return "dead letter"
+	default:
+		return "dead letters"
+	}
 }
 
 // ask asks whether what is selected is to be discarded, and says how many that are.
-func (a *app) ask(ctx context.Context, box *sqlite.Inbox, f inbox.Filter) error {
+func (a *app) ask(ctx context.Context, box *sqlite.Inbox, f inbox.Filter, what act) error {
 	n := 0
-	for _, err := range box.Entries(ctx, inbox.Dead, f) {
+	for _, err := range box.Entries(ctx, cmp.Or(f.State, inbox.Dead), f) {
 		if err != nil {
 			return found(ctx, err)
 		}
 		n++
 	}
-	if n > 0 && !a.confirm(ctx, fmt.Sprintf("%d dead letters are selected. Discard them? They cannot be brought back. [y/N] ", n)) {
+	if n > 0 && !a.confirm(ctx, fmt.Sprintf("%d %s are selected. Discard them? They cannot be brought back. [y/N] ", n, what.noun(n))) {
 		return errors.New("nothing was discarded: --yes is needed, or an answer")
 	}
 	return nil

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/live"
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
+	"github.com/aihooks/aihooks-go/webhook"
 )
 
 // listening are the options of listen.
@@ -40,6 +42,9 @@ const (
 	defaultFolder   = "aihooks-deliveries"
 )
 
+// maxShown is how many bytes of bodies the page keeps.
+const maxShown = 16 << 20
+
 func (a *app) listenCommand() *cobra.Command {
 	var o listening
 	c := &cobra.Command{
@@ -50,10 +55,13 @@ it was refused if it was, the event, and the body. It answers as a service would
 Ctrl-C. Deliveries of a vendor whose secret it was not given are shown unverified.
 
 A vendor reaches it through a tunnel, such as "cloudflared tunnel --url http://127.0.0.1:8787" or "ngrok http 8787": give the
-vendor the URL that the tunnel prints, with /webhooks/VENDOR after it. The path of EmberQA ends in the token.
+vendor the URL that the tunnel prints, with /webhooks/VENDOR after it. The path of EmberQA ends in the token. Listen
+refuses requests of browsers, which have Origin or Sec-Fetch-Site. It accepts any Host, because tunnels pass on public names.
 
-Each delivery is saved in a file of its own, for replay and explain. The files are readable for their owner alone, on Windows
-for those who can read the folder. They have no credentials, but whatever the vendor sent.`,
+A body may have 1 MiB, as with a service that leaves Options.MaxBody alone. Each delivery is saved in a file of its own, for
+replay and explain: per run 1 GiB of those that were accepted, and 64 MiB of the others. The files are readable for their
+owner alone, on Windows for those who can read the folder. They have no credentials, but whatever the vendor sent. A response
+never waits for the terminal or the disk. Deliveries that arrive faster than they can be shown are left out, and counted.`,
 		Example: `  GREENFLASH_WEBHOOK_SECRET=... aihooks listen
   aihooks listen --web --replay-to http://127.0.0.1:8080/webhooks/greenflash
   aihooks listen --json | jq .explanation`,
@@ -93,15 +101,10 @@ func (a *app) listen(ctx context.Context, o *listening) error {
 	}
 	reachable := origins(listener.Addr())
 	base := reachable[0]
-	d := &desk{app: a, options: o, vendors: make(map[string]http.HandlerFunc)}
-	d.ring = live.New(live.Options{
-		Title:  base,
-		Hint:   "Nothing has arrived yet. Point a vendor here, or send a sample:\n$ aihooks send greenflash conversation.rating --url " + base + "/webhooks/greenflash",
-		Replay: d.replayer(base),
-	})
+	d := a.newDesk(o, base)
 	var rows [][]string
 	for _, v := range vendors.All() {
-		from, err := d.mount(&v, base)
+		from, err := d.mount(&v)
 		if err != nil {
 			_ = listener.Close()
 			return err
@@ -110,6 +113,12 @@ func (a *app) listen(ctx context.Context, o *listening) error {
 	}
 	var site *site
 	if o.web {
+		d.ring = live.New(live.Options{
+			Title:  base,
+			Hint:   "Nothing has arrived yet. Point a vendor here, or send a sample:\n$ aihooks send greenflash conversation.rating --url " + base + "/webhooks/greenflash",
+			Bytes:  maxShown,
+			Replay: d.replay,
+		})
 		if site, err = a.openSite(ctx, d.ring, o.webAt, o.webHosts); err != nil {
 			_ = listener.Close()
 			return err
@@ -129,7 +138,10 @@ func (a *app) listen(ctx context.Context, o *listening) error {
 	if !o.noSave {
 		a.notef("saving to %s; Ctrl-C ends", filepath.Clean(o.folder))
 	}
-	server := &http.Server{Handler: d, ReadHeaderTimeout: 5 * time.Second, ErrorLog: log.New(a.Err, "", 0)}
+	server := webhook.NewServer("", d)
+	server.ErrorLog = log.New(a.Err, "", 0)
+	go d.record()
+	defer d.finish()
 	return errorsOf(func() error { return serve(ctx, server, listener) }, site.serve)
 }
 
@@ -171,31 +183,26 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener) erro
 	return <-stopped
 }
 
-// replayer returns what the page's button does: the delivery is signed anew and sent.
-func (d *desk) replayer(base string) func(context.Context, page.Detail) (string, error) {
-	return func(ctx context.Context, item page.Detail) (string, error) {
-		v, err := vendors.Find(item.Vendor)
-		if err != nil {
-			return "", errors.New("it is not known whose delivery this is, so it cannot be signed")
-		}
-		secret, err := d.app.mustSecret(v)
-		if err != nil {
-			return "", err
-		}
-		address := d.options.replayTo
-		if address == "" {
-			address = base + "/webhooks/" + v.Name()
-		}
-		c := captureOf(&item)
-		p := d.app.poster(v.Profile.AnswerWithin, 1)
-		defer p.client.CloseIdleConnections()
-		l := again(v, c, secret, address, "", "", false)
-		r := p.post(ctx, &l)
-		if r.Status == 0 {
-			return "", fmt.Errorf("%s did not answer: %s", withoutPassword(address), r.Error)
-		}
-		return fmt.Sprintf("Replayed to %s: answered %s in %s.", withoutPassword(address), statusText(r.Status), took(r.took)), nil
+// replay is what the page's button does: the delivery is signed anew and sent.
+func (d *desk) replay(ctx context.Context, item page.Detail) (string, error) {
+	v, err := vendors.Find(item.Vendor)
+	if err != nil {
+		return "", errors.New("it is not known whose delivery this is, so it cannot be signed")
 	}
+	secret, err := d.app.mustSecret(v)
+	if err != nil {
+		return "", err
+	}
+	address := cmp.Or(d.options.replayTo, d.base+"/webhooks/"+v.Name())
+	c := captureOf(&item)
+	p := d.app.poster(v.Profile.RespondWithin, 1)
+	defer p.client.CloseIdleConnections()
+	l := again(v, c, secret, address, "", "", false)
+	r := p.post(ctx, &l)
+	if r.Status == 0 {
+		return "", fmt.Errorf("%s did not answer: %s", withoutPassword(address), r.Error)
+	}
+	return fmt.Sprintf("Replayed to %s: answered %s in %s.", withoutPassword(address), statusText(r.Status), took(r.took)), nil
 }
 
 func withoutPassword(address string) string {

@@ -20,7 +20,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
 	"github.com/aihooks/aihooks-go/signature"
-	"github.com/aihooks/aihooks-go/webhook"
+	webhookvendors "github.com/aihooks/aihooks-go/webhook/vendors"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
@@ -57,18 +57,18 @@ func (l *letter) shownID(r *http.Request) string {
 	}
 	body, _ := io.ReadAll(content) // it is in memory
 	p := &l.vendor.Profile
-	arrival := &webhook.Arrival{Header: r.Header, Body: body, Envelope: webhook.Envelope{ID: idIn(body, p.Envelope.ID)}}
+	authenticated := &webhookvendors.Authenticated{Header: r.Header, Body: body, Envelope: webhookvendors.Envelope{ID: idIn(body, p.Envelope.ID)}}
 	if p.Scheme != nil {
 		keys, keysErr := signature.NewKeyring(signature.Key{Name: "aihooks", Secret: l.secret})
 		verifier, err := signature.NewVerifier(*p.Scheme)
 		if keysErr != nil || err != nil {
 			return ""
 		}
-		if arrival.Match, err = verifier.Verify(keys, r.Header, body); err != nil {
+		if authenticated.Match, err = verifier.Verify(keys, r.Header, body); err != nil {
 			return ""
 		}
 	}
-	return p.Identify(arrival).ID
+	return p.DedupKeys(authenticated).ID
 }
 
 // idIn returns the value of the first of the members that a body has, or "".

@@ -9,7 +9,7 @@ import (
 )
 
 // maxQueued is how many bytes of output wait for a terminal or a pipe that does not read.
-const maxQueued = 64 << 20
+const maxQueued = 16 << 20
 
 // A queue writes output on one goroutine, in order. A terminal that pauses its output, or a full pipe, then blocks that
 // goroutine and no request.

@@ -20,9 +20,14 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
+// replaying are the options of replay.
+type replaying struct {
+	address, vendor, form string
+	newIDs, signRefused   bool
+}
+
 func (a *app) replayCommand() *cobra.Command {
-	var address, vendor, form string
-	var newIDs bool
+	var o replaying
 	var concurrent, expect int
 	c := &cobra.Command{
 		Use:   "replay FILE... --url URL",
@@ -34,58 +39,106 @@ A folder stands for the *.json files in it, and a pattern for the files that it 
 {vendor} in the URL, which each delivery replaces with the name of its vendor.
 
 A delivery keeps its id, so that a service which has handled it answers that it is a duplicate, and runs nothing; --new-id
-makes it another event. A file may also be the bare body of a delivery: then say of whom with --vendor.`,
+makes it another event. A file may also be the bare body of a delivery: then say of whom with --vendor.
+
+A delivery that listen did not accept, or did not verify, is left out, with a warning: anybody may have written it, and signed
+with your secret it becomes genuine. --sign-refused signs and sends such deliveries, too.`,
 		Example: `  aihooks replay aihooks-deliveries --url 'http://127.0.0.1:8080/webhooks/{vendor}'
   aihooks replay body.json --vendor workflux --new-id --url http://127.0.0.1:8080/webhooks/workflux`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := checkURL(address); err != nil {
+			if err := checkURL(o.address); err != nil {
 				return err
 			}
 			if concurrent < 1 {
 				return usage("--concurrent must be 1 or more")
 			}
-			var letters []letter
-			patience := time.Duration(0)
 			files, err := expand(args)
 			if err != nil {
 				return err
 			}
-			names := make(map[string]bool)
-			for _, path := range files {
-				captured, err := a.readCapture(c.Context(), path, vendor)
-				if err != nil {
+			letters, refused, err := a.readAll(c.Context(), files, &o)
+			if err != nil {
+				return err
+			}
+			document := make(map[string]any)
+			if len(refused) > 0 {
+				document["refused"] = refused
+				if err := a.warnOfRefused(refused, len(letters), o.signRefused); err != nil {
 					return err
 				}
-				v, err := vendors.Find(captured.Vendor)
-				if err != nil {
-					return usage("%s: %w", path, err)
-				}
-				secret, err := a.mustSecret(v)
-				if err != nil {
-					return err
-				}
-				patience = max(patience, v.Profile.AnswerWithin)
-				names[v.Name()] = true
-				to := strings.ReplaceAll(address, anyVendor, v.Name())
-				letters = append(letters, again(v, captured, secret, to, form, filepath.Base(path), newIDs))
 			}
-			if len(names) > 1 && !strings.Contains(address, anyVendor) {
-				return usage("the files are deliveries of %s, and --url is one endpoint: write %s where the URL names the vendor, or replay one vendor's at a time",
-					strings.Join(slices.Sorted(maps.Keys(names)), ", "), anyVendor)
+			patience := time.Duration(0)
+			for i := range letters {
+				patience = max(patience, letters[i].vendor.Profile.RespondWithin)
 			}
-			return a.poster(patience, concurrent).deliver(c.Context(), letters, expect, make(map[string]any))
+			return a.poster(patience, concurrent).deliver(c.Context(), letters, expect, document)
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&address, "url", "", "`URL` of the service's endpoint, in which {vendor} is the name of each delivery's vendor; the token of EmberQA is added to it")
-	f.StringVar(&vendor, "vendor", "", "`name` of the vendor whose bodies the files are")
-	f.BoolVar(&newIDs, "new-id", false, "give each delivery an id of its own, so that none is a duplicate")
-	f.StringVar(&form, "form", "", "`name` of the form that is signed, for Greenflash")
+	f.StringVar(&o.address, "url", "", "`URL` of the service's endpoint, in which {vendor} is the name of each delivery's vendor; the token of EmberQA is added to it")
+	f.StringVar(&o.vendor, "vendor", "", "`name` of the vendor whose bodies the files are")
+	f.BoolVar(&o.newIDs, "new-id", false, "give each delivery an id of its own, so that none is a duplicate")
+	f.BoolVar(&o.signRefused, "sign-refused", false, "also sign deliveries that listen did not accept or verify, which anybody may have written")
+	f.StringVar(&o.form, "form", "", "`name` of the form that is signed, for Greenflash")
 	f.IntVar(&concurrent, "concurrent", 1, "how many at once; more than one gives up their order")
 	f.IntVar(&expect, "expect", 0, "succeed if every answer has this `status`, instead of 2xx")
 	completeVendor(c)
 	return c
+}
+
+// readAll reads the deliveries that are to be sent, and returns the files of those that listen did not accept.
+func (a *app) readAll(ctx context.Context, files []string, o *replaying) (letters []letter, refused []string, err error) {
+	names := make(map[string]bool)
+	for _, path := range files {
+		captured, err := a.readCapture(ctx, path, o.vendor)
+		if err != nil {
+			return nil, nil, err
+		}
+		v, err := vendors.Find(captured.Vendor)
+		if err != nil {
+			return nil, nil, usage("%s: %w", path, err)
+		}
+		if isBody := o.vendor != "" && captured.Method == ""; !isBody && !captured.Accepted() {
+			refused = append(refused, path)
+			if !o.signRefused {
+				continue
+			}
+		}
+		secret, err := a.mustSecret(v)
+		if err != nil {
+			return nil, nil, err
+		}
+		names[v.Name()] = true
+		to := strings.ReplaceAll(o.address, anyVendor, v.Name())
+		letters = append(letters, again(v, captured, secret, to, o.form, filepath.Base(path), o.newIDs))
+	}
+	if len(names) > 1 && !strings.Contains(o.address, anyVendor) {
+		return nil, nil, usage("the files are deliveries of %s, and --url is one endpoint: write %s where the URL names the vendor, or replay one vendor's at a time",
+			strings.Join(slices.Sorted(maps.Keys(names)), ", "), anyVendor)
+	}
+	return letters, refused, nil
+}
+
+// warnOfRefused warns of captures that listen did not accept. It returns an error if nothing else is left to send.
+func (a *app) warnOfRefused(refused []string, sent int, sign bool) error {
+	var names []string
+	for _, path := range refused[:min(len(refused), few)] {
+		names = append(names, printable(filepath.Base(path)))
+	}
+	if len(refused) > few {
+		names = append(names, "…")
+	}
+	text := fmt.Sprintf("listen did not accept %d of the deliveries, so anybody may have written them: %s", len(refused), strings.Join(names, ", "))
+	switch {
+	case sign:
+		a.notef("warning: %s. They are signed now, and the service takes them for genuine", text)
+	case sent == 0:
+		return fmt.Errorf("nothing was sent: %s. See --sign-refused", text)
+	default:
+		a.notef("warning: %s. They are left out; see --sign-refused", text)
+	}
+	return nil
 }
 
 // anyVendor is the place of a vendor's name in a URL.

@@ -120,7 +120,7 @@ func (a *app) send(c *cobra.Command, v *vendors.Vendor, event string, o *sending
 	}
 	patience := o.timeout
 	if patience == 0 {
-		patience = v.Profile.AnswerWithin
+		patience = v.Profile.RespondWithin
 	}
 	return a.poster(patience, o.concurrent).deliver(c.Context(), letters, o.expect, map[string]any{"vendor": v.Name()})
 }

@@ -7,16 +7,16 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
+	"github.com/aihooks/aihooks-go/webhook"
 )
 
 func addWebFlags(f *pflag.FlagSet, web *bool, address *string, standard string, hosts *[]string) {
-	f.BoolVar(web, "web", false, "serve a page for the browser")
-	f.StringVar(address, "web-addr", standard, "`address` of the page, or a port; one that others can reach needs the token in the URL that is shown")
+	f.BoolVar(web, "web", false, "serve a page for the browser, at the URL that is shown: with its token, which other users of this machine do not have")
+	f.StringVar(address, "web-addr", standard, "`address` of the page, or a port")
 	f.StringSliceVar(hosts, "web-host", nil, "`name` by which the page may be opened, in addition to localhost and IP addresses")
 }
 
@@ -35,25 +35,23 @@ func (a *app) openSite(ctx context.Context, source page.Source, address string, 
 	if err != nil {
 		return nil, err
 	}
-	o := page.Options{Hosts: hosts, Logger: slog.New(slog.NewTextHandler(a.Err, nil))}
-	query := ""
-	if tcp, ok := listener.Addr().(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
-		o.Token = rand.Text()
-		query = "?token=" + o.Token
-	}
+	return a.newSite(ctx, source, listener, hosts)
+}
+
+func (a *app) newSite(ctx context.Context, source page.Source, listener net.Listener, hosts []string) (*site, error) {
+	o := page.Options{Token: rand.Text(), Hosts: hosts, Logger: slog.New(slog.NewTextHandler(a.Err, nil))}
 	urls := origins(listener.Addr())
 	for i := range urls {
-		urls[i] += "/" + query
+		urls[i] += "/?token=" + o.Token
 	}
 	handler, err := page.New(source, o)
 	if err != nil {
 		_ = listener.Close()
 		return nil, usage("%w", err)
 	}
-	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ErrorLog: log.New(a.Err, "", 0),
-		BaseContext: func(net.Listener) context.Context { return ctx }, // ends the streams of open pages, too
-	}
+	server := webhook.NewServer("", handler)
+	server.ErrorLog = log.New(a.Err, "", 0)
+	server.BaseContext = func(net.Listener) context.Context { return ctx } // ends the streams of open pages, too
 	return &site{a, ctx, server, listener, urls}, nil
 }
 

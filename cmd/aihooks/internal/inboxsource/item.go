@@ -37,7 +37,7 @@ func item(e *inbox.Entry) page.Item {
 	case inbox.Running:
 		i.Explanation = "A process is running its callback. If that process dies, it is tried again once the lease has ended."
 	case inbox.Waiting:
-		i.Tone = page.Warn
+		i.Tone, i.Actions = page.Warn, []page.Action{discard}
 		i.Explanation = "No handler has a callback for this type. It is run as soon as one does."
 	case inbox.Dead:
 		i.Tone, i.Actions = page.Bad, []page.Action{retry, discard, rerun}
@@ -68,7 +68,7 @@ func buried(last inbox.Attempt, attempts int) string {
 // done says how an entry ended. One that was discarded keeps the attempts that it had; one that was handled at once has none.
 func done(last inbox.Attempt) string {
 	switch last.Outcome {
-	case "", webhook.Handled, webhook.Unmarked:
+	case "", webhook.Handled:
 		return "Its callback has handled it."
 	case webhook.Duplicate:
 		return "It had been handled before."

@@ -89,7 +89,11 @@ func (s *Source) Act(ctx context.Context, id, action string) (string, error) {
 	default:
 		return "", fmt.Errorf("an entry cannot be told to %q", action)
 	}
-	if _, err := do(ctx, inbox.Filter{ID: id}); err != nil {
+	_, err := do(ctx, inbox.Filter{ID: id})
+	if action == discard.Name && errors.Is(err, inbox.ErrNotFound) {
+		_, err = do(ctx, inbox.Filter{ID: id, State: inbox.Waiting})
+	}
+	if err != nil {
 		return "", notFound(err)
 	}
 	return done, nil

@@ -35,7 +35,7 @@ func TestEntriesOfAllStatesAreListedTheNewestFirst(t *testing.T) {
 	}
 	require.Equal(t, []string{
 		"pending idle 0  | Stored, and waiting for its turn.",
-		"waiting warn 0  | No handler has a callback for this type. It is run as soon as one does.",
+		"waiting warn 1  | No handler has a callback for this type. It is run as soon as one does.",
 		"done good 1  | Its callback has handled it.",
 		"done good 1  | Its callback has handled it.",
 		"dead bad 3 the CRM is away | All 2 attempts failed. It is not tried again by itself: retry it once the cause is mended, or discard it.",
@@ -91,6 +91,14 @@ func TestDeadEntriesAreRetriedAndDiscarded(t *testing.T) {
 
 	_, err = source.Act(t.Context(), items[0].ID, "rerun")
 	require.NoError(t, err)
+	store(t, box, "greenflash", "unknown", 4, 1)
+	run(t, box, h, func(s sqlite.Stats) bool { return s.Waiting == 1 })
+	waiting := list(t, source, page.Query{Verdict: "waiting", Limit: 10}).Items[0]
+	_, err = source.Act(t.Context(), waiting.ID, "discard")
+	require.NoError(t, err)
+	discarded, err = source.Detail(t.Context(), waiting.ID)
+	require.NoError(t, err)
+	require.Equal(t, "It was discarded.", discarded.Explanation)
 	_, err = source.Act(t.Context(), items[0].ID, "explode")
 	require.EqualError(t, err, `an entry cannot be told to "explode"`)
 	_, err = source.Detail(t.Context(), "nobody")

@@ -28,8 +28,9 @@ type Options struct {
 	// the last one stays. Default to [DefaultKeep] and [DefaultBytes].
 	Keep, Bytes int
 
-	// Replay, if set, sends a delivery again and returns a sentence that says how that was answered. It is offered for
-	// each delivery, as the action "replay". Its ctx ends with the request of the page.
+	// Replay, if set, sends a delivery again and returns a sentence that says how that was answered. It is the action
+	// "replay" of each delivery that was added without actions, and any action of the others. Its ctx ends with the
+	// request of the page.
 	Replay func(ctx context.Context, d page.Detail) (string, error)
 }
 
@@ -66,8 +67,8 @@ func (r *Ring) Add(d page.Detail) string {
 	if d.ID == "" {
 		d.ID = strconv.Itoa(r.last)
 	}
-	if r.o.Replay != nil {
-		d.Actions = append(slices.Clone(d.Actions), page.Action{Name: "replay", Label: "Replay"})
+	if r.o.Replay != nil && len(d.Actions) == 0 {
+		d.Actions = []page.Action{{Name: "replay", Label: "Replay"}}
 	}
 	r.all = append(r.all, &d)
 	r.bytes += len(d.Body)
@@ -168,7 +169,8 @@ func (r *Ring) Act(ctx context.Context, id, action string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if action != "replay" || r.o.Replay == nil {
+	offered := slices.ContainsFunc(d.Actions, func(a page.Action) bool { return a.Name == action })
+	if r.o.Replay == nil || !offered {
 		return "", fmt.Errorf("a delivery cannot be told to %q here", action)
 	}
 	return r.o.Replay(ctx, d)

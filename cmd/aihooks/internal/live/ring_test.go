@@ -138,6 +138,11 @@ func TestAReplayIsTheCallers(t *testing.T) {
 	require.ErrorIs(t, err, page.ErrNotFound)
 	_, err = r.Act(t.Context(), r.Add(page.Detail{Item: page.Item{Verdict: "forged"}}), "replay")
 	require.EqualError(t, err, "nothing listens")
+	own := r.Add(page.Detail{Item: page.Item{Actions: []page.Action{{Name: "sign-refused"}}}})
+	_, err = r.Act(t.Context(), own, "replay")
+	require.EqualError(t, err, `a delivery cannot be told to "replay" here`)
+	_, err = r.Act(t.Context(), own, "sign-refused")
+	require.NoError(t, err)
 	_, err = live.New(live.Options{}).Act(t.Context(), id, "replay")
 	require.ErrorIs(t, err, page.ErrNotFound)
 }

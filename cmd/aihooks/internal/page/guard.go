@@ -1,6 +1,7 @@
 package page
 
 import (
+	"crypto/rand"
 	"crypto/subtle"
 	"errors"
 	"fmt"
@@ -24,12 +25,14 @@ type guard struct {
 	next   http.Handler
 	hosts  map[string]bool
 	token  string
+	path   string // below which the page is: a browser sends a cookie to all ports of a host, but not to other paths
 	origin *http.CrossOriginProtection
 }
 
 func newGuard(next http.Handler, o Options) (http.Handler, error) {
-	g := &guard{next: next, hosts: make(map[string]bool), token: o.Token, origin: http.NewCrossOriginProtection()}
-	if o.Token != "" && !fitForToken.MatchString(o.Token) {
+	path := "/" + rand.Text()
+	g := &guard{next: http.StripPrefix(path, next), hosts: make(map[string]bool), token: o.Token, path: path + "/", origin: http.NewCrossOriginProtection()}
+	if !fitForToken.MatchString(o.Token) {
 		return nil, errors.New("page: Options.Token must have 16 characters or more, all of them letters, digits, - or _")
 	}
 	for _, host := range o.Hosts {
@@ -54,12 +57,12 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !g.isOurs(r):
 		http.Error(w, "The page does not go by this name. Open it at the address that was printed, or start it with --web-host and this name.", http.StatusForbidden)
-	case isForeign(r) || g.origin.Check(r) != nil:
+	case g.isForeign(r) || g.origin.Check(r) != nil:
 		http.Error(w, "The page answers no other site.", http.StatusForbidden)
 	case r.Method == http.MethodPost && !isJSON(r):
 		http.Error(w, "The Content-Type must be application/json.", http.StatusUnsupportedMediaType)
-	case g.token != "" && g.takeToken(w, r):
-	case g.token != "" && !g.hasToken(r):
+	case g.takeToken(w, r):
+	case !g.hasToken(r):
 		http.Error(w, "Open the address that was printed when the page was started, with its token.", http.StatusUnauthorized)
 	default:
 		g.next.ServeHTTP(w, r)
@@ -90,11 +93,11 @@ func (g *guard) isOurs(r *http.Request) bool {
 
 // isForeign reports whether the browser says that another site asks. The page itself may be linked to. Another port of this
 // machine is another site to us, although it is the "same site" to browsers.
-func isForeign(r *http.Request) bool {
+func (g *guard) isForeign(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "", "same-origin", "none":
 	default:
-		linked := r.Method == http.MethodGet && r.URL.Path == "/" && r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
+		linked := r.Method == http.MethodGet && (r.URL.Path == "/" || r.URL.Path == g.path) && r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
 		return !linked
 	}
 	origin := r.Header.Get("Origin")
@@ -116,15 +119,15 @@ func (g *guard) takeToken(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure wherever it can be: the page is served without TLS on this machine
-		Name: cookieName(r), Value: g.token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil,
+		Name: cookieName(r), Value: g.token, Path: g.path, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil,
 	})
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	http.Redirect(w, r, g.path, http.StatusSeeOther)
 	return true
 }
 
 func (g *guard) hasToken(r *http.Request) bool {
 	cookie, err := r.Cookie(cookieName(r))
-	return err == nil && g.isToken(cookie.Value)
+	return err == nil && g.isToken(cookie.Value) && strings.HasPrefix(r.URL.Path, g.path)
 }
 
 func (g *guard) isToken(s string) bool {

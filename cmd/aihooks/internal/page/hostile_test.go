@@ -59,7 +59,7 @@ func TestAPayloadIsText(t *testing.T) {
 func TestCharactersThatAreNotSeenAreMarked(t *testing.T) {
 	ring := live.New(live.Options{})
 	text := "a\u202eb\u2066c\u200bd\u00ade\ufefff\U000e0041g\u200dh \U0001f468\u200d\U0001f469\u200d\U0001f467 é עברית\x00\x1b[31m\u2028z"
-	ring.Add(page.Detail{Item: page.Item{Type: "x\u202egpj.exe", Verdict: "forged"}, Body: []byte(text)})
+	ring.Add(page.Detail{Item: page.Item{Type: "x\u202egpj.exe", Verdict: "unauthenticated"}, Body: []byte(text)})
 	b := newTab(t, desktop)
 	b.open(serve(t, ring, page.Options{}) + "#id=1")
 	b.until(`document.querySelector('#detail .code') && ` + rows(1))

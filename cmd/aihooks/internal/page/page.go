@@ -14,15 +14,15 @@ import (
 	"strings"
 )
 
-// Options are the options of [New]. The zero value of each field stands for its default.
+// Options are the options of [New]. The zero value of each field but Token stands for its default.
 type Options struct {
 	// Hosts are what a request's Host may be, in addition to localhost, *.localhost and any IP address with the port that
 	// is listened on: a name or an address, with any port ("box.example") or with one ("box.example:9000"). Anything else is
 	// answered 403.
 	Hosts []string
 
-	// Token, if set, must be brought by each visitor once, as ?token= in the page's URL; a cookie has it from then on. For
-	// listeners that others can reach. It is 16 characters or more, of those that need no escape in a URL.
+	// Token must be brought by each visitor once, as ?token= in the page's URL; a cookie has it from then on, for a
+	// path that is made up by New. Other users of this machine reach a loopback address, too. It is 16 characters or more, of those that need no escape in a URL.
 	Token string
 
 	// Logger gets what failed while the page was served. Defaults to slog.Default().
@@ -44,7 +44,7 @@ type server struct {
 // breaks a rule.
 //
 // A page that is open holds a stream of events, for which http.Server.Shutdown would wait: end the context of the server's
-// BaseContext first. A WriteTimeout of the server does not end it.
+// BaseContext first. Neither a ReadTimeout nor a WriteTimeout of the server ends it.
 func New(source Source, o Options) (http.Handler, error) {
 	if source == nil {
 		return nil, errors.New("page: a Source is needed")

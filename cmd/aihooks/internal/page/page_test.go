@@ -181,8 +181,7 @@ func TestAPhoneShowsOneThingAtATime(t *testing.T) {
 
 func TestALostConnectionIsSaidAndMended(t *testing.T) {
 	ring := live.New(live.Options{})
-	handler, err := page.New(ring, page.Options{})
-	require.NoError(t, err)
+	handler := newPage(t, ring, page.Options{})
 	server, address := serveAt(t, handler, "127.0.0.1:0")
 	b := newTab(t, desktop)
 	b.open("http://" + address)
@@ -265,4 +264,25 @@ func TestATokenOpensThePage(t *testing.T) {
 	b.until(rows(7) + " && " + isLive)
 	require.Empty(t, eval[string](b, "location.search"))
 	require.Empty(t, eval[string](b, "document.cookie"), "no script has it")
+
+	// Another user's server at another port of this machine is not sent the cookie.
+	cookies := make(chan []*http.Cookie, 10)
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { cookies <- r.Cookies() }))
+	defer other.Close()
+	b.expect("404")
+	b.open(other.URL)
+	require.Empty(t, <-cookies)
+}
+
+func TestPage_SaysThatItsTokenIsOld(t *testing.T) {
+	open := func(token string) http.Handler { return newPage(t, gallery(), page.Options{Token: token}) }
+	server, address := serveAt(t, open("0123456789abcdef0123"), "127.0.0.1:0")
+	b := newTab(t, desktop)
+	b.open("http://" + address + "/?token=0123456789abcdef0123")
+	b.until(isLive)
+	b.expect("ERR_")
+	b.expect("Failed to load resource")
+	require.NoError(t, server.Close())
+	serveAt(t, open("another-0123456789abcdef"), address)
+	b.until(`document.querySelector('.toast[role=alert] p')?.textContent.startsWith('Open the address that was printed')`)
 }

@@ -1,11 +1,14 @@
 package page_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,12 +20,34 @@ import (
 
 const conversation = `{"type":"conversation.frustration","timestamp":"2026-11-22T02:51:07Z","data":{"conversationId":"cnv_7f3a91","productId":"support-bot","customer":{"name":"Zoë Brück","plan":"pro","seats":12,"trial":false,"referrer":null},"frustration":{"level":"high","score":0.87,"quotes":["I have explained this three times now 😤","Let me talk to a human."]},"ids":[12345678901234567890,2,3]}}`
 
+// newPage returns a page whose visitors have brought the token before, unless the test has a token of its own.
+func newPage(t *testing.T, source page.Source, o page.Options) http.Handler {
+	t.Helper()
+	const token = "the-token-of-the-tests"
+	known := o.Token == ""
+	o.Token = cmp.Or(o.Token, token)
+	handler, err := page.New(source, o)
+	require.NoError(t, err)
+	if !known {
+		return handler
+	}
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://localhost/?token="+token, nil))
+	path := strings.TrimSuffix(w.Header().Get("Location"), "/")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.AddCookie(&http.Cookie{Name: "aihooks" + (&url.URL{Host: r.Host}).Port(), Value: token})
+		r.URL.Path = path + r.URL.Path
+		if r.URL.RawPath != "" {
+			r.URL.RawPath = path + r.URL.RawPath
+		}
+		handler.ServeHTTP(w, r)
+	})
+}
+
 // serve serves a page on a port of its own, and returns its address.
 func serve(t *testing.T, source page.Source, o page.Options) string {
 	t.Helper()
-	handler, err := page.New(source, o)
-	require.NoError(t, err)
-	server := httptest.NewUnstartedServer(handler)
+	server := httptest.NewUnstartedServer(newPage(t, source, o))
 	ctx, cancel := context.WithCancel(context.Background())
 	server.Config.BaseContext = func(net.Listener) context.Context { return ctx }
 	server.Start()
@@ -49,8 +74,8 @@ func gallery() *live.Ring {
 	}
 	add(26*time.Hour, page.Item{Vendor: "workflux", Endpoint: "default", Type: "conversation.completed", Delivery: "evt_01J9", Verdict: "handled", Tone: page.Good, Status: 200, Explanation: "Authentic, and the callback returned no error."}, conversation)
 	add(50*time.Minute, page.Item{Vendor: "emberqa", Endpoint: "eu", Type: "red_flag", Delivery: "b71f0c9d2f6a4c2a", Verdict: "duplicate", Tone: page.Idle, Status: 200, Explanation: "The same delivery had been handled before; its callback was not run again."}, `{"event":"red_flag","score":2}`)
-	add(12*time.Minute, page.Item{Vendor: "convosphere", Endpoint: "default", Verdict: "stale", Tone: page.Bad, Status: 401, Reason: "timestamp_old", Explanation: "The signature is right, but the timestamp is 11 min old and the window 5 min.\nThis is what a replay by curl looks like: aihooks replay signs anew."}, `{"a":1}`)
-	add(4*time.Minute, page.Item{Verdict: "forged", Tone: page.Bad, Status: 401, Reason: "signature_mismatch", Explanation: "No live key makes this signature. The body is what was signed with the secret, byte for byte; a trailing newline would explain it."}, "<script>alert('hello')</script>\n<img src=x onerror=alert(1)>\nrlo: \u202egnp.exe\u202c zero\u200bwidth \u2066isolate\u2069 עברית (abc) مرحبا")
+	add(12*time.Minute, page.Item{Vendor: "convosphere", Endpoint: "default", Verdict: "rejected", Tone: page.Bad, Status: 401, Reason: "stale", Explanation: "The signature is right, but the timestamp is 11 min old and the window 5 min.\nThis is what a replay by curl looks like: aihooks replay signs anew."}, `{"a":1}`)
+	add(4*time.Minute, page.Item{Verdict: "unauthenticated", Tone: page.Bad, Status: 401, Reason: "signature_mismatch", Explanation: "No live key makes this signature. The body is what was signed with the secret, byte for byte; a trailing newline would explain it."}, "<script>alert('hello')</script>\n<img src=x onerror=alert(1)>\nrlo: \u202egnp.exe\u202c zero\u200bwidth \u2066isolate\u2069 עברית (abc) مرحبا")
 	add(70*time.Second, page.Item{Vendor: "greenflash", Endpoint: "default", Type: "message.rated", Delivery: "dlv_20261122_9934acff", Verdict: "retry_later", Tone: page.Warn, Status: 503, Reason: "callback", Error: "the CRM asks to come back in 30 s", Explanation: "The callback asked for the delivery to come again in 30 s."}, conversation)
 	add(30*time.Second, page.Item{Vendor: "greenflash", Endpoint: "default", Type: "conversation.frustration", Delivery: "dlv_20261122_7f3a91bc", Verdict: "failed", Tone: page.Bad, Status: 500, Error: "pager: dial tcp 10.0.0.7:443: connect: connection refused", Explanation: "The callback returned an error. Greenflash delivers it again: 3 attempts in 30 min."}, conversation)
 	add(3*time.Second, page.Item{Vendor: "greenflash", Endpoint: "default", Type: "conversation.frustration", Delivery: "dlv_20261122_7f3a91bd", Verdict: "handled", Tone: page.Good, Status: 200, Explanation: "Authentic, fresh, and the callback returned no error."}, conversation)

@@ -27,7 +27,7 @@ type Handler interface {
 	http.Handler
 	Process(ctx context.Context, r webhook.Request) webhook.Result
 	Explain(r webhook.Request, now time.Time) signature.Explanation
-	OnEach(fn func(context.Context, webhook.AnyEvent) error)
+	OnEvent(fn func(context.Context, webhook.AnyEvent) error)
 	OnUnhandled(fn func(context.Context, *webhook.Delivery) error)
 }
 

@@ -6,7 +6,7 @@ import { badge, initial, name } from './list.js';
 import { decode, fromBase64, icon, make, size, words, write, writeBytes } from './text.js';
 import { time, took } from './time.js';
 
-const icons = { replay: 'again', retry: 'again', rerun: 'run', discard: 'trash' };
+const icons = { replay: 'again', 'sign-refused': 'again', retry: 'again', rerun: 'run', discard: 'trash' };
 const mostMarks = 2000; // bytes that are no text, each with a mark of its own
 const plainFrom = 1 << 20; // characters; JSON that is longer is shown as it is
 
@@ -243,7 +243,7 @@ export class Detail {
     };
     const parts = (d.actions ?? []).map((a, i) => {
       const key = { replay: 'r', retry: 'r', discard: 'd' }[a.name];
-      const className = a.name === 'discard' ? 'danger' : i === 0 ? 'first' : '';
+      const className = ['discard', 'sign-refused'].includes(a.name) ? 'danger' : i === 0 ? 'first' : '';
       return ['action', [a, className], () => action(a.name, a.label, icons[a.name] ?? 'run', className, key, () => this.#do.act(d, a))];
     });
     if (d.curl) parts.push(['copy', '', () => action('copy', 'Copy as curl', 'copy', '', 'c', () => this.#do.copy(d.id))]);

@@ -8,6 +8,7 @@ const pause = 2000;
 export const stream = (changed, state) => {
   let version = null;
   let source = null;
+  let refused = false;
   let watchdog = 0;
 
   const connect = () => {
@@ -22,6 +23,7 @@ export const stream = (changed, state) => {
         return;
       }
       version = event.data;
+      refused = false;
       heard();
       state('live');
       changed();
@@ -34,6 +36,8 @@ export const stream = (changed, state) => {
     source.addEventListener('error', () => {
       state('lost');
       if (source.readyState === EventSource.CLOSED) {
+        if (!refused) changed(); // which says why, for instance that the program has been started again and has another token
+        refused = true;
         clearTimeout(watchdog);
         watchdog = setTimeout(again, pause);
       }

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A Hold is a set of keys that this process has claimed.
-type Hold struct {
+// A Lease is a set of keys that this process has claimed.
+type Lease struct {
 	guard   *Guard
 	flight  *flight
 	keys    []string
@@ -16,24 +16,24 @@ type Hold struct {
 	attempt int
 	until   time.Time
 
-	unguarded bool // the store knows nothing of the hold
+	failedOpen bool // the store knows nothing of the hold
 
 	settled chan struct{} // made when a completion has to be retried
 	err     error         // of the last retry; to be read once settled is closed
 }
 
 // Attempt counts how often the work has been acquired, this time included: the highest count of its keys.
-func (h *Hold) Attempt() int { return h.attempt }
+func (h *Lease) Attempt() int { return h.attempt }
 
-// Unguarded reports whether the store could not be asked and the work runs all the same: see [Work.FailOpen]. Completing
+// FailedOpen reports whether the store could not be asked and the work runs all the same: see [Work.FailOpen]. Completing
 // and releasing then tell nobody but this process.
-func (h *Hold) Unguarded() bool { return h.unguarded }
+func (h *Lease) FailedOpen() bool { return h.failedOpen }
 
 // Until is when the lease ends, by this process's clock and never later than by the store's.
-func (h *Hold) Until() time.Time { return h.until }
+func (h *Lease) Until() time.Time { return h.until }
 
 // Context returns a context that carries the claims, for [ClaimsFromContext].
-func (h *Hold) Context(ctx context.Context) context.Context {
+func (h *Lease) Context(ctx context.Context) context.Context {
 	return context.WithValue(ctx, claimsKey{}, h)
 }
 
@@ -49,8 +49,8 @@ type claimsKey struct{}
 // ClaimsFromContext returns the claims of the work that runs under ctx. Stores that can complete inside the caller's
 // own transaction take them from here.
 func ClaimsFromContext(ctx context.Context) (Claims, bool) {
-	h, ok := ctx.Value(claimsKey{}).(*Hold)
-	if !ok || h.unguarded {
+	h, ok := ctx.Value(claimsKey{}).(*Lease)
+	if !ok || h.failedOpen {
 		return Claims{}, false
 	}
 	return Claims{Store: h.guard.store, Keys: slices.Clone(h.keys), Token: h.token}, true
@@ -58,39 +58,29 @@ func ClaimsFromContext(ctx context.Context) (Claims, bool) {
 
 // Complete marks all keys as done. [ErrLeaseLost] means that somebody else has run the work meanwhile. After any other
 // error the completion is tried again in the background until the lease ends, and for the guard's Margin in any case;
-// in this process the work counts as completed from now on. [Hold.Settled] tells what became of it.
-func (h *Hold) Complete(ctx context.Context) error {
+// in this process the work counts as completed from now on.
+func (h *Lease) Complete(ctx context.Context) error {
 	err := h.complete(ctx, h.keys)
 	if err == nil || errors.Is(err, ErrLeaseLost) {
-		h.guard.land(h.flight, err == nil)
+		h.guard.leave(h.flight, err == nil)
 		return err
 	}
 	h.settled = make(chan struct{})
 	h.guard.decide(h.flight, true)
 	h.guard.background.Go(func() {
 		h.err = h.retry(ctx, err, func(ctx context.Context) error { return h.complete(ctx, h.keys) })
-		h.guard.land(h.flight, true)
+		h.guard.leave(h.flight, true)
 		close(h.settled)
 	})
 	return err
 }
 
-// Settled waits until the retries of a completion that failed have ended, and returns the last error: nil if one of
-// them succeeded.
-func (h *Hold) Settled() error {
-	if h.settled == nil {
-		return nil
-	}
-	<-h.settled
-	return h.err
-}
-
 // Release gives all keys back, so that the work can be tried again. After an error the release is tried again in the
 // background, for as long as a completion would be.
-func (h *Hold) Release(ctx context.Context) error {
+func (h *Lease) Release(ctx context.Context) error {
 	release := func(ctx context.Context) error { return h.release(ctx, h.keys) }
 	err := release(ctx)
-	h.guard.land(h.flight, false)
+	h.guard.leave(h.flight, false)
 	if err != nil {
 		h.later(ctx, err, release)
 	}
@@ -98,14 +88,14 @@ func (h *Hold) Release(ctx context.Context) error {
 }
 
 // later repeats try, which failed with err, in the background.
-func (h *Hold) later(ctx context.Context, err error, try func(context.Context) error) {
+func (h *Lease) later(ctx context.Context, err error, try func(context.Context) error) {
 	h.guard.background.Go(func() { _ = h.retry(ctx, err, try) })
 }
 
 // complete completes every key that can be, whatever becomes of the others. It returns [ErrLeaseLost] only if trying
 // again is of no use to any of them.
-func (h *Hold) complete(ctx context.Context, keys []string) error {
-	if h.unguarded {
+func (h *Lease) complete(ctx context.Context, keys []string) error {
+	if h.failedOpen {
 		return nil
 	}
 	var failed error
@@ -122,8 +112,8 @@ func (h *Hold) complete(ctx context.Context, keys []string) error {
 
 // release releases the last key first, and an earlier one only once those after it are free: whoever finds the first
 // one free must not take the others for somebody else's.
-func (h *Hold) release(ctx context.Context, keys []string) error {
-	if h.unguarded {
+func (h *Lease) release(ctx context.Context, keys []string) error {
+	if h.failedOpen {
 		return nil
 	}
 	for _, key := range slices.Backward(keys) {
@@ -145,7 +135,7 @@ const (
 
 // retry repeats try, which failed with err, until it succeeds, the lease is lost or ended, and returns the last error.
 // It has the guard's margin for it in any case: what outlasted its lease can still be completed if nobody took it since.
-func (h *Hold) retry(ctx context.Context, err error, try func(context.Context) error) error {
+func (h *Lease) retry(ctx context.Context, err error, try func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(time.Until(h.until), h.guard.margin))
 	defer cancel()
 	pause := time.NewTimer(firstRetry)

@@ -1,13 +1,13 @@
-package webhook
+package vendors
 
 import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aihooks/aihooks-go/internal/jsonpeek"
+	"github.com/aihooks/aihooks-go/internal/names"
 	"github.com/aihooks/aihooks-go/internal/timestamp"
 )
 
@@ -19,16 +19,34 @@ type Envelope struct {
 	Time time.Time
 	Data []byte
 
-	// untimely is the first name with a value that is no time, where no other name has one, and timeErr says why.
-	untimely string
-	timeErr  error
+	// TimeErr says why Time is zero although the body has a value for it, and TimeName is the name of that value.
+	TimeErr  error
+	TimeName string
+}
+
+// EnvelopeNames are the names of the top-level members that tell what a body is. Where a list has several, the first
+// usable value counts: a null, an empty or blank string, and a value of another kind do not hide the names after it.
+type EnvelopeNames struct {
+	// Type holds the event's type. The first value that is a documented type counts, then the first that is a string or
+	// a number.
+	Type []string
+
+	// ID holds the event's id: a string or a number.
+	ID []string
+
+	// Time holds the event's time: a date or a Unix time.
+	Time []string
+
+	// Data holds the event's own fields: an object. Where the list is empty, or no such member is there, they are at the
+	// top.
+	Data []string
 }
 
 // maxNames is the most names that an EnvelopeNames may have in all.
 const maxNames = 12
 
-// names returns all names in one list, in the order of the fields.
-func (n *EnvelopeNames) names() []string {
+// all returns all names in one list, in the order of the fields.
+func (n *EnvelopeNames) all() []string {
 	var all []string
 	for _, list := range [][]string{n.Type, n.ID, n.Time, n.Data} {
 		all = append(all, list...)
@@ -36,8 +54,8 @@ func (n *EnvelopeNames) names() []string {
 	return all
 }
 
-// An envelopeReader reads envelopes under one set of names.
-type envelopeReader struct {
+// An EnvelopeReader reads envelopes under one set of names. Handlers use one; it is exported for package webhook.
+type EnvelopeReader struct {
 	names                  []string
 	types, ids, times, end int
 
@@ -45,8 +63,10 @@ type envelopeReader struct {
 	documented func(eventType string) bool
 }
 
-func newEnvelopeReader(n *EnvelopeNames, documented func(string) bool) (*envelopeReader, error) {
-	r := &envelopeReader{names: n.names(), documented: documented}
+// NewEnvelopeReader returns a reader. documented reports whether an event type is one that a handler knows. The error
+// names the rule that the names break.
+func NewEnvelopeReader(n *EnvelopeNames, documented func(string) bool) (*EnvelopeReader, error) {
+	r := &EnvelopeReader{names: n.all(), documented: documented}
 	r.types = len(n.Type)
 	r.ids = r.types + len(n.ID)
 	r.times = r.ids + len(n.Time)
@@ -60,18 +80,21 @@ func newEnvelopeReader(n *EnvelopeNames, documented func(string) bool) (*envelop
 // ReadEnvelope reads the envelope of body as a handler of this profile does: for test kits and tools. The error means
 // that body is not a JSON object.
 func (p *Profile) ReadEnvelope(body []byte) (Envelope, error) {
-	r, err := newEnvelopeReader(&p.Envelope, func(eventType string) bool {
-		return slices.ContainsFunc(p.Events, func(t EventType) bool { return t.Name() == eventType })
-	})
+	r, err := NewEnvelopeReader(&p.Envelope, p.Documents)
 	if err != nil {
 		return Envelope{}, err
 	}
-	return r.read(body)
+	return r.Read(body)
 }
 
-// read reads the envelope of body, which must be a JSON object. A member that does not hold what it should counts as
+// Documents reports whether an event type is one of Events.
+func (p *Profile) Documents(eventType string) bool {
+	return slices.ContainsFunc(p.Events, func(t EventType) bool { return t.Name() == eventType })
+}
+
+// Read reads the envelope of body, which must be a JSON object. A member that does not hold what it should counts as
 // absent: whether it is needed is not known here.
-func (r *envelopeReader) read(body []byte) (Envelope, error) {
+func (r *EnvelopeReader) Read(body []byte) (Envelope, error) {
 	var buf [maxNames][]byte
 	values := buf[:r.end]
 	if err := jsonpeek.Scan(body, r.names, values); err != nil {
@@ -79,7 +102,7 @@ func (r *envelopeReader) read(body []byte) (Envelope, error) {
 	}
 	e := Envelope{Type: r.eventType(values[:r.types]), Data: body}
 	for _, raw := range values[r.types:r.ids] {
-		if e.ID = nameIn(raw); e.ID != "" {
+		if e.ID = names.InJSON(raw); e.ID != "" {
 			break
 		}
 	}
@@ -91,10 +114,10 @@ func (r *envelopeReader) read(body []byte) (Envelope, error) {
 }
 
 // eventType returns the first value that is a documented type, or else the first that is a text.
-func (r *envelopeReader) eventType(values [][]byte) string {
+func (r *EnvelopeReader) eventType(values [][]byte) string {
 	first := ""
 	for _, raw := range values {
-		s := nameIn(raw)
+		s := names.InJSON(raw)
 		if s != "" && r.documented(s) {
 			return s
 		}
@@ -119,20 +142,6 @@ func chooseData(values [][]byte) []byte {
 	return first
 }
 
-// text returns a JSON string's value, or a number as it is written; anything else, and a string of whitespace, is empty.
-func text(raw []byte) string {
-	if s, ok := jsonpeek.String(raw); ok {
-		if strings.TrimSpace(s) == "" {
-			return ""
-		}
-		return s
-	}
-	if jsonpeek.KindOf(raw) == jsonpeek.KindNumber {
-		return string(raw)
-	}
-	return ""
-}
-
 // readTime takes the first value that is a time.
 func (e *Envelope) readTime(names []string, values [][]byte) {
 	for i, raw := range values {
@@ -141,22 +150,22 @@ func (e *Envelope) readTime(names []string, values [][]byte) {
 		}
 		t, err := timestamp.ParseJSON(raw)
 		if err == nil {
-			e.Time, e.untimely, e.timeErr = t, "", nil
+			e.Time, e.TimeName, e.TimeErr = t, "", nil
 			return
 		}
-		if e.timeErr == nil {
-			e.untimely, e.timeErr = names[i], err
+		if e.TimeErr == nil {
+			e.TimeName, e.TimeErr = names[i], err
 		}
 	}
 }
 
-// noTime returns the error of a delivery that needs a time and has none. It names the member, and no value.
-func (e *Envelope) noTime(p *Profile) error {
+// NoTime returns the error of a delivery that needs a time and has none. It names the member, and no value.
+func (e *Envelope) NoTime(p *Profile) error {
 	switch {
 	case p.TimeHeader != "":
 		return fmt.Errorf("webhook: authentic, but the header %s has no time that can be read; it must be a Unix time in seconds or milliseconds", p.TimeHeader)
-	case e.timeErr != nil:
-		return fmt.Errorf("webhook: authentic, but the member %q must be %s: %w", e.untimely, timestamp.Want, e.timeErr)
+	case e.TimeErr != nil:
+		return fmt.Errorf("webhook: authentic, but the member %q must be %s: %w", e.TimeName, timestamp.Want, e.TimeErr)
 	default:
 		return fmt.Errorf("webhook: authentic, but no member %q has the time; it must be %s", p.Envelope.Time, timestamp.Want)
 	}

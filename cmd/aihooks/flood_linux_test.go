@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/capture"
+)
+
+// peakMemory returns the most memory in bytes that a process has had.
+func peakMemory(t *testing.T, pid int) int64 {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	require.NoError(t, err)
+	_, after, ok := strings.Cut(string(status), "VmHWM:")
+	require.True(t, ok)
+	var kilobytes int64
+	_, err = fmt.Sscan(after, &kilobytes)
+	require.NoError(t, err)
+	return kilobytes << 10
+}
+
+// Strangers send bodies that are huge, that are as large as may be, and that stall. Each genuine delivery is
+// responded to in time, shown and saved.
+func TestListen_StaysBoundedUnderFlood(t *testing.T) {
+	const strangers, genuine, stalled = 4, 15, 64
+	j, url, folder := startListening(t, secrets(), "--web", "--web-addr", "127.0.0.1:0")
+	address := url + "/webhooks/workflux"
+	escaped := bytes.Repeat([]byte{'<'}, 1<<20) // JSON writes 6 bytes for each
+	var over atomic.Bool
+	var flood sync.WaitGroup
+	defer flood.Wait()
+	defer over.Store(true)
+	for i := range strangers {
+		flood.Go(func() {
+			for n := i; !over.Load(); n++ {
+				var body io.Reader = bytes.NewReader(escaped)
+				if n%strangers == 0 { // of no declared length
+					body = io.LimitReader(endless(escaped), 32<<20)
+				}
+				answer, err := http.Post(address, "application/json", body) //nolint:noctx // a test
+				if err == nil {                                             // a body that is refused may end the connection first
+					assert.NoError(t, answer.Body.Close())
+				}
+			}
+		})
+	}
+	for range stalled {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://")) //nolint:noctx // a test
+		require.NoError(t, err)
+		defer conn.Close() //nolint:errcheck // the listener may have closed it
+		flood.Go(func() {  // the listener need not read it all
+			_, _ = fmt.Fprintf(conn, "POST /webhooks/workflux HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", len(escaped), escaped[:len(escaped)-1])
+		})
+	}
+
+	handled := 0
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for j.out.Scan() {
+			if strings.Contains(j.out.Text(), `"outcome":"handled"`) {
+				handled++
+			}
+		}
+	}()
+	sent := run(t, "send", "greenflash", "conversation.rating", "--url", url+"/webhooks/greenflash", "--times", fmt.Sprint(genuine),
+		"--timeout", "20s").is(t, 0) // the strangers share the processors of a slow machine
+	memory := peakMemory(t, j.cmd.Process.Pid)
+	over.Store(true)
+	require.Less(t, memory, int64(600<<20), "the race detector needs more than half of it")
+	require.NoError(t, sendSignal(j.cmd, os.Interrupt))
+	<-ended
+	require.Equal(t, 0, j.wait())
+	require.Equal(t, genuine, handled)
+
+	files, err := filepath.Glob(filepath.Join(folder, "*.json"))
+	require.NoError(t, err)
+	saved, disk, largest := 0, int64(0), int64(0)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		c, err := capture.Parse(text)
+		require.NoError(t, err)
+		if c.Accepted() {
+			saved++
+			continue
+		}
+		disk += int64(len(text))
+		largest = max(largest, int64(len(text)))
+	}
+	require.Equal(t, genuine, saved)
+	t.Logf("genuine deliveries:\n%s", sent.out)
+	t.Logf("peak memory %d MiB, %d files, %d MiB of them refused, the largest %d KiB", memory>>20, len(files), disk>>20, largest>>10)
+	require.Less(t, largest, int64(3<<20))
+	require.Less(t, disk, int64(64<<20+3<<20))
+}
+
+// An endless reader reads the same bytes again and again.
+type endless []byte
+
+func (e endless) Read(p []byte) (int, error) { return copy(p, e), nil }

@@ -1,0 +1,63 @@
+package command
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/live"
+	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
+)
+
+func TestSite_KeepsStreamsPastTimeouts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, interrupt := context.WithCancel(t.Context())
+		a := &app{Terminal: Terminal{Out: io.Discard, Err: io.Discard}}
+		ring := live.New(live.Options{})
+		listener := pipeListener{make(chan net.Conn), make(chan struct{})}
+		site, err := a.newSite(ctx, ring, listener, []string{"page.test"})
+		require.NoError(t, err)
+		ended := make(chan error, 1)
+		go func() { ended <- site.serve() }()
+		client, conn := net.Pipe()
+		defer func() { _ = client.Close() }()
+		listener.conns <- conn
+		reader := bufio.NewReader(client)
+		_, err = fmt.Fprintf(client, "GET %s HTTP/1.1\r\nHost: page.test\r\n\r\n", strings.TrimPrefix(site.urls[0], "http://pipe"))
+		require.NoError(t, err)
+		opened, err := http.ReadResponse(reader, nil)
+		require.NoError(t, err)
+		cookie := opened.Cookies()[0]
+		_, err = fmt.Fprintf(client, "GET %sapi/events HTTP/1.1\r\nHost: page.test\r\nCookie: %s=%s\r\n\r\n", cookie.Path, cookie.Name, cookie.Value)
+		require.NoError(t, err)
+
+		defer time.AfterFunc(5*time.Minute, func() { ring.Add(page.Detail{}) }).Stop()
+		lines := bufio.NewScanner(reader)
+		for lines.Scan() && !strings.Contains(lines.Text(), "event: change") {
+		}
+		require.Equal(t, "event: change", lines.Text(), "the stream has ended: %v", lines.Err())
+		interrupt()
+		_, _ = io.Copy(io.Discard, client)
+		require.NoError(t, <-ended)
+	})
+}
+
+func TestServers_LimitRequests(t *testing.T) {
+	listener := pipeListener{make(chan net.Conn), make(chan struct{})}
+	a := &app{Terminal: Terminal{Out: io.Discard, Err: io.Discard}}
+	site, err := a.newSite(t.Context(), live.New(live.Options{}), listener, nil)
+	require.NoError(t, err)
+	require.NotZero(t, site.server.ReadHeaderTimeout)
+	require.NotZero(t, site.server.ReadTimeout)
+	require.NotZero(t, site.server.IdleTimeout)
+	require.NotZero(t, site.server.MaxHeaderBytes)
+}
