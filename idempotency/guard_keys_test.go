@@ -229,21 +229,41 @@ func TestAcquire_OtherTagIsReported(t *testing.T) {
 		work := func(tag uint16) idempotency.ClaimRequest {
 			return idempotency.ClaimRequest{Keys: []string{"a", "b"}, Lease: time.Minute, Tag: tag}
 		}
-		lease, _, err := g.Acquire(t.Context(), work(7))
+		lease, _, err := g.Acquire(t.Context(), work(1))
 		require.NoError(t, err)
-		require.False(t, refused(t, g, work(8)).OtherTag, "in flight")
+		require.False(t, refused(t, g, work(2)).OtherTag, "in flight")
 		waited := make(chan idempotency.Claim)
 		go func() {
-			_, claim, _ := g.Acquire(t.Context(), work(8))
+			_, claim, _ := g.Acquire(t.Context(), work(2))
 			waited <- claim
 		}()
 		synctest.Wait()
 		require.NoError(t, lease.Complete(t.Context()))
 		require.True(t, (<-waited).OtherTag, "it has waited for the other one")
+		lease, _, err = g.Acquire(t.Context(), idempotency.ClaimRequest{Keys: []string{"c"}, Lease: time.Minute, Tag: 2})
+		require.NoError(t, err)
+		require.NoError(t, lease.Complete(t.Context()))
+		require.True(t, refused(t, g, idempotency.ClaimRequest{Keys: []string{"c"}, Tag: 1}).OtherTag)
 		for _, g := range []*idempotency.Guard{g, newGuard(t, store, nil)} {
-			require.False(t, refused(t, g, work(7)).OtherTag)
-			require.True(t, refused(t, g, work(8)).OtherTag)
+			require.False(t, refused(t, g, work(1)).OtherTag)
+			require.True(t, refused(t, g, work(2)).OtherTag)
 			require.False(t, refused(t, g, work(0)).OtherTag, "it has no tag")
 		}
+	})
+}
+
+// It is known in this process before the store has it.
+func TestAcquire_OtherTagOfUnmarkedWorkIsReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard(t, newFaultyStore(t, during(10*time.Second, "complete", errDown)), nil)
+		work := func(tag uint16) idempotency.ClaimRequest {
+			return idempotency.ClaimRequest{Keys: []string{"a"}, Lease: time.Minute, Tag: tag}
+		}
+		lease, _, err := g.Acquire(t.Context(), work(1))
+		require.NoError(t, err)
+		require.ErrorIs(t, lease.Complete(t.Context()), errDown)
+		require.Equal(t, idempotency.Claim{State: idempotency.Completed}, refused(t, g, work(1)))
+		require.Equal(t, idempotency.Claim{State: idempotency.Completed, OtherTag: true}, refused(t, g, work(2)))
+		require.NoError(t, lease.Settled())
 	})
 }

@@ -48,6 +48,23 @@ func TestGuard_UnknownStateIsAnErrorOfTheStore(t *testing.T) {
 	}
 }
 
+// A count is at least one if the key was acquired, and means nothing if it was not.
+func TestGuard_CountsOfWrongStores(t *testing.T) {
+	store := &wrongStore{newMemory(t, nil), []idempotency.Claim{
+		{State: idempotency.Acquired, Attempt: 0}, {State: idempotency.InFlight, Attempt: 7},
+	}}
+	g := newGuard(t, store, nil)
+	require.Equal(t, 1, acquire(t, g, "a").Attempt())
+	n, err := g.Count(t.Context(), "b", time.Minute)
+	require.NoError(t, err)
+	require.Zero(t, n)
+}
+
+func TestGuard_MemoryIsImmediate(t *testing.T) {
+	require.True(t, newGuard(t, newMemory(t, nil), nil).Immediate())
+	require.False(t, newGuard(t, newFaultyStore(t, nil), nil).Immediate())
+}
+
 func TestGuard_LongLeasesDoNotOverflow(t *testing.T) {
 	for name, c := range map[string]struct {
 		options idempotency.GuardOptions

@@ -1,6 +1,7 @@
 package idempotency
 
 import (
+	"log/slog"
 	"runtime"
 	"sync"
 	"testing"
@@ -12,6 +13,19 @@ import (
 
 // PassGeneration makes a quarter of the retention pass at once. For benchmarks, which cannot run in a bubble.
 func (m *Memory) PassGeneration() { m.start = m.start.Add(-m.step) }
+
+func TestNewMemory_HasTheDocumentedDefaults(t *testing.T) {
+	m, err := NewMemory(nil)
+	require.NoError(t, err)
+	require.Equal(t, 25*time.Hour, m.Retention())
+	require.EqualValues(t, 4_000_000, m.maxKeys)
+	require.Same(t, slog.Default(), m.logger)
+	for retention, step := range map[time.Duration]time.Duration{40: 10, 41: 11, 43: 11, 44: 11, 1: 1} {
+		m, err := NewMemory(&MemoryOptions{Retention: retention})
+		require.NoError(t, err)
+		require.Equal(t, step, m.step, "a quarter of %v, rounded up", retention)
+	}
+}
 
 func TestGenerationThatTwoCallsNoticeAtOnceEndsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -32,6 +46,62 @@ func TestGenerationThatTwoCallsNoticeAtOnceEndsOnce(t *testing.T) {
 		time.Sleep(1)
 		require.Zero(t, m.Len())
 	})
+}
+
+// A key that is completed at the very end of a generation belongs to the next. One whose time is over at the end of a
+// generation goes with it.
+func TestMemory_GenerationEndsOnTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, err := NewMemory(&MemoryOptions{Retention: 40 * time.Second})
+		require.NoError(t, err)
+		time.Sleep(10 * time.Second)
+		token := NewToken()
+		_, err = m.Claim(t.Context(), "key", token, time.Minute)
+		require.NoError(t, err)
+		require.NoError(t, m.Complete(t.Context(), "key", token))
+		_, err = m.Claim(t.Context(), "released", token, time.Minute)
+		require.NoError(t, err)
+		require.NoError(t, m.Release(t.Context(), "released", token))
+		time.Sleep(40*time.Second - 1)
+		require.Equal(t, 2, m.Len())
+		time.Sleep(1)
+		require.Equal(t, 1, m.Len())
+		time.Sleep(10*time.Second - 1)
+		require.Equal(t, 1, m.Len())
+		time.Sleep(1)
+		require.Zero(t, m.Len())
+	})
+}
+
+func TestMemory_MarksUseEveryByte(t *testing.T) {
+	m, err := NewMemory(nil)
+	require.NoError(t, err)
+	var seen [len(mark{})]map[byte]bool
+	for i := range seen {
+		seen[i] = make(map[byte]bool)
+	}
+	for range 1000 {
+		for i, b := range m.mark(NewToken()) {
+			seen[i][b] = true
+		}
+	}
+	for i := range seen {
+		require.Greater(t, len(seen[i]), 200, "byte %d", i)
+	}
+}
+
+// Rebuilding the map costs time for every key in it, so it is not done for each that is completed.
+func TestShard_IsRebuiltOnceMostKeysAreGone(t *testing.T) {
+	var s shard
+	for i := range byte(200) {
+		s.activate(digest{i}, entry{})
+	}
+	for i := range byte(149) {
+		s.complete(digest{i}, mark{})
+		require.Equal(t, 200, s.peak)
+	}
+	s.complete(digest{149}, mark{})
+	require.Equal(t, 50, s.peak)
 }
 
 func TestKeysAreSpreadOverTheShards(t *testing.T) {
