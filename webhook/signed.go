@@ -16,7 +16,7 @@ func authenticateBy(p *vendors.Profile, c *vendors.HandlerConfig) (*signature.Ke
 		if len(c.Keys) > 0 {
 			return nil, errors.New("webhook: HandlerConfig.Keys must be empty with an Authenticator")
 		}
-		return nil, nil
+		return nil, nil //nolint:nilnil // the vendor does not sign, so there are no keys
 	}
 	if p.Scheme == nil {
 		return nil, errors.New("webhook: HandlerConfig.Authenticator must be set for a vendor whose Profile has no Scheme")
