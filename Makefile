@@ -12,7 +12,7 @@ vuln := go run golang.org/x/vuln/cmd/govulncheck@v1.1.4
 
 FUZZTIME      ?= 30s
 BENCHTIME     ?= 1s
-MUTATE        ?= ./signature ./idempotency ./webhook ./emberqa
+MUTATE        ?= ./signature ./signature/diagnose ./idempotency ./webhook ./emberqa
 RELEASE_CHECK ?= bash .ci/run
 
 .PHONY: test test-long crash services download lint vuln fuzz bench cover mutate generate pictures tidy requires release clean
@@ -58,7 +58,7 @@ fuzz:
 
 ## bench: the benchmarks, each next to its floor
 bench:
-	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./signature ./idempotency ./webhook ./idempotency/redisstore ./inbox/sqlite ./inbox/river ./integration/sqlstore ./integration/jetstream ./cmd/aihooks/internal/inboxsource
+	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./signature ./signature/diagnose ./idempotency ./webhook ./idempotency/redisstore ./inbox/sqlite ./inbox/river ./integration/sqlstore ./integration/jetstream ./cmd/aihooks/internal/inboxsource
 
 ## cover: statement coverage of the core packages, by all tests
 cover:
@@ -74,7 +74,7 @@ mutate:
 ## generate: every generated file; must leave no diff
 generate:
 	python3 signature/testdata/generate.py
-	go test ./webhook -run TestThePackageDocumentationShowsTheContract -update
+	go test ./webhook -run "TestThePackageDocumentationShowsTheContract|TestOutcome_EachHasHelp" -update
 	go test ./internal/allvendors -run TestEveryScheduleEndsWell -update
 	go test ./integration/peers -run JudgeAsWrittenDown -update
 

@@ -23,6 +23,7 @@ func TestReadme_ProgramsCompile(t *testing.T) {
 			programs = append(programs, b)
 		}
 	}
+	programs = append(programs, readme.Blocks(t, "docs/production.md")...)
 	readme.RequireBuild(t, programs)
 
 	usage, err := os.ReadFile(usageFile)

@@ -39,7 +39,7 @@ var comparedInTheOpen = map[string]string{
 	"idempotency/sqlstore/store.go: completer.Tag() != token.Tag()": "a claim's token fences, and authenticates nobody",
 	"inbox/river/inbox.go: bytes.Equal(there.Body, d.Body)":         "a body that is stored and an authentic one",
 	"internal/lossless/value.go: bytes.Equal(sent, kept)":           "bodies, in tests",
-	"signature/explain_body.go: slices.Contains(t.seen, sum)":       "digests of bodies that have been tried",
+	"signature/diagnose/body.go: slices.Contains(t.seen, sum)":      "digests of bodies that have been tried",
 	"signature/keyring.go: k.Secret.Reveal() == redacted":           "the text that stands in place of a secret, for a mistake of the caller's",
 }
 

@@ -75,8 +75,8 @@ type gate struct {
 	logger *slog.Logger
 	live   atomic.Pointer[[]liveCredential]
 
-	setting sync.Mutex
-	former  atomic.Pointer[[]liveCredential] // the latest first; they let nothing in
+	setting  sync.Mutex
+	previous atomic.Pointer[[]liveCredential] // the latest first; they let nothing in
 }
 
 type liveCredential struct {
@@ -119,12 +119,12 @@ func (g *gate) set(credentials []Credential) error {
 	}
 	g.setting.Lock()
 	defer g.setting.Unlock()
-	former := g.retired()
+	previous := g.previousCredentials()
 	if before := g.live.Load(); before != nil {
-		former = append(slices.Clone(*before), former...)
+		previous = append(slices.Clone(*before), previous...)
 	}
-	former = retire(former, live)
-	g.former.Store(&former)
+	previous = notLive(previous, live)
+	g.previous.Store(&previous)
 	g.live.Store(&live)
 	return nil
 }

@@ -66,7 +66,7 @@ func TestMatching_ComparesEveryBit(t *testing.T) {
 		changed.digest[bit/8] ^= 1 << (bit % 8)
 		_, ok := matching([]liveCredential{live}, []liveCredential{changed})
 		require.False(t, ok, "bit %d", bit)
-		require.Len(t, retire([]liveCredential{changed}, []liveCredential{live}), 1)
+		require.Len(t, notLive([]liveCredential{changed}, []liveCredential{live}), 1)
 	}
 	changed := live
 	changed.kind = kindBasic

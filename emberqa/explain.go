@@ -11,30 +11,31 @@ import (
 	"strings"
 
 	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// What can be wrong with a credential, as [webhook.Handler.Explain] and the log say it.
+// The causes for which a credential is refused, as [webhook.Handler.Explain] and the log have them.
 const (
 	// CredentialMissing: the request has nothing in which a credential could be.
-	CredentialMissing signature.Mistake = "credential_missing"
-	// CredentialBlanks: blanks, a line break or quotes stand around a token, in the URL or in the configuration.
-	CredentialBlanks signature.Mistake = "credential_blanks"
+	CredentialMissing diagnose.Cause = "credential_missing"
+	// CredentialWhitespace: whitespace, a line break or quotes are around a token, in the URL or in the configuration.
+	CredentialWhitespace diagnose.Cause = "credential_whitespace"
 	// CredentialEscaped: a token was escaped once too often, in the URL or in the configuration.
-	CredentialEscaped signature.Mistake = "credential_escaped"
+	CredentialEscaped diagnose.Cause = "credential_escaped"
 	// CredentialMisplaced: a live token is in the request, but not where one is looked for.
-	CredentialMisplaced signature.Mistake = "credential_misplaced"
+	CredentialMisplaced diagnose.Cause = "credential_misplaced"
 	// CredentialRepeated: the parameter or the header came more than once.
-	CredentialRepeated signature.Mistake = "credential_repeated"
-	// CredentialRetired: a credential was shown that was live once and has been exchanged.
-	CredentialRetired signature.Mistake = "credential_retired"
+	CredentialRepeated diagnose.Cause = "credential_repeated"
+	// CredentialPrevious: the request shows a credential that was live before and is not live now.
+	CredentialPrevious diagnose.Cause = "credential_previous"
 )
 
 // A guess is a token that may have been meant.
 type guess struct {
-	mistake signature.Mistake
-	says    string
-	token   string
+	cause diagnose.Cause
+	says  string
+	token string
 }
 
 // What of a hostile URL is looked at, at most.
@@ -46,18 +47,18 @@ const (
 )
 
 // Explain says why Authenticate refuses. Whatever it says of a token has been proven, by its digest.
-func (g *gate) Explain(r *vendors.Request, _ []byte) signature.Explanation {
+func (g *gate) Explain(r *vendors.Request, _ []byte) diagnose.Explanation {
 	shown := show(r)
-	if name, ok := matching(g.retired(), shown); ok {
-		return signature.Explanation{Mistake: CredentialRetired, Text: fmt.Sprintf("the request shows a former credential %q, which was live until the credentials were exchanged: either EmberQA still has the old URL, then set it beside the new one until it has not, or somebody else has got hold of it", name)}
+	if name, ok := matching(g.previousCredentials(), shown); ok {
+		return diagnose.Explanation{Cause: CredentialPrevious, Text: fmt.Sprintf("the request shows a former credential %q, which was live until the credentials were exchanged: either EmberQA still has the old URL, then set it beside the new one until it has not, or somebody else has got hold of it", name)}
 	}
 	live := *g.live.Load()
 	if _, ok := matching(live, shown); ok {
-		return signature.Explanation{Mistake: signature.NoMistake, Text: "nothing is wrong with the credential"}
+		return diagnose.Explanation{Cause: diagnose.None, Text: "nothing is wrong with the credential"}
 	}
 	for _, c := range guesses(r) {
 		if _, ok := matching(live, []liveCredential{{kind: kindToken, digest: sha256.Sum256([]byte(c.token))}}); ok {
-			return signature.Explanation{Mistake: c.mistake, Text: c.says}
+			return diagnose.Explanation{Cause: c.cause, Text: c.says}
 		}
 	}
 	return missing(r, live)
@@ -113,7 +114,7 @@ func first(all []string, n int) []string { return all[:min(len(all), n)] }
 func changes(where, token string) []guess {
 	const inURL = ": put it into the URL as it is"
 	all := []guess{
-		{CredentialBlanks, where + " is a live token with blanks, a line break or quotes around it" + inURL, strings.Trim(token, " \t\r\n\"'\u00a0\ufeff")},
+		{CredentialWhitespace, where + " is a live token with blanks, a line break or quotes around it" + inURL, strings.Trim(token, " \t\r\n\"'\u00a0\ufeff")},
 		{CredentialMisplaced, where + " is a live token with its name before it" + inURL, token[strings.IndexAny(token, "=:")+1:]},
 	}
 	if once, err := url.PathUnescape(token); err == nil {
@@ -124,14 +125,14 @@ func changes(where, token string) []guess {
 	for _, given := range []guess{
 		{CredentialEscaped, given + "in its escaped form: give it unescaped", url.PathEscape(token)},
 		{CredentialEscaped, given + "in its escaped form: give it unescaped", url.QueryEscape(token)},
-		{CredentialBlanks, given + "with quotes around it: take them off", `"` + token + `"`},
-		{CredentialBlanks, given + "with quotes around it: take them off", "'" + token + "'"},
+		{CredentialWhitespace, given + "with quotes around it: take them off", `"` + token + `"`},
+		{CredentialWhitespace, given + "with quotes around it: take them off", "'" + token + "'"},
 	} {
-		all = append(all, guess{given.mistake, where + given.says, given.token})
+		all = append(all, guess{given.cause, where + given.says, given.token})
 	}
 	for _, blank := range []string{"\n", "\r\n", " ", "\t"} {
 		for _, token := range []string{token + blank, blank + token} {
-			all = append(all, guess{CredentialBlanks, where + given + "with a blank or a line break beside it: trim it", token})
+			all = append(all, guess{CredentialWhitespace, where + given + "with a blank or a line break beside it: trim it", token})
 		}
 	}
 	return all
@@ -158,7 +159,7 @@ func inQuery(raw string) []guess {
 		for _, value := range rawTokens(written.token) {
 			for _, unescape := range []func(string) (string, error){url.QueryUnescape, url.PathUnescape} {
 				if token, err := unescape(value); err == nil {
-					all = append(all, guess{written.mistake, written.says, token})
+					all = append(all, guess{written.cause, written.says, token})
 				}
 			}
 		}
@@ -208,7 +209,7 @@ func inHeader(h http.Header) []guess {
 }
 
 // missing says what the request has nothing of, where that can be seen.
-func missing(r *vendors.Request, live []liveCredential) signature.Explanation {
+func missing(r *vendors.Request, live []liveCredential) diagnose.Explanation {
 	basic, token := false, false
 	for i := range live {
 		basic, token = basic || live[i].kind == kindBasic, token || live[i].kind == kindToken
@@ -216,36 +217,36 @@ func missing(r *vendors.Request, live []liveCredential) signature.Explanation {
 	authorized := len(r.Header["Authorization"])
 	switch {
 	case basic && authorized > 1:
-		return signature.Explanation{Mistake: CredentialRepeated, Text: "the header Authorization came more than once and must be single"}
+		return diagnose.Explanation{Cause: CredentialRepeated, Text: "the header Authorization came more than once and must be single"}
 	case token && !basic && r.URL == nil:
-		return signature.Explanation{Mistake: CredentialMissing, Text: "the request was passed on without its URL, in which the token is: set webhook.Request.URL"}
+		return diagnose.Explanation{Cause: CredentialMissing, Text: "the request was passed on without its URL, in which the token is: set webhook.Request.URL"}
 	case basic && !token && authorized == 0:
-		return signature.Explanation{Mistake: CredentialMissing, Text: "the header Authorization is missing, and HTTP Basic authentication is expected: the sender may not make it of the URL, or something on the way drops it"}
+		return diagnose.Explanation{Cause: CredentialMissing, Text: "the header Authorization is missing, and HTTP Basic authentication is expected: the sender may not make it of the URL, or something on the way drops it"}
 	case token && !basic && r.URL.RawQuery == "" && strings.Trim(r.URL.Path, "/") == "":
-		return signature.Explanation{Mistake: CredentialMissing, Text: "the URL has neither a path nor a query in which a token could be: something on the way may cut them off"}
+		return diagnose.Explanation{Cause: CredentialMissing, Text: "the URL has neither a path nor a query in which a token could be: something on the way may cut them off"}
 	default:
-		return signature.Explanation{Mistake: signature.Unexplained, Text: "none of the known mistakes explains it: the request shows no credential that is live or was before"}
+		return diagnose.Explanation{Cause: diagnose.Unexplained, Text: "none of the known mistakes explains it: the request shows no credential that is live or was before"}
 	}
 }
 
-// retired returns the credentials that were live before, for explanations only.
-func (g *gate) retired() []liveCredential {
-	if former := g.former.Load(); former != nil {
-		return *former
+// previousCredentials returns the credentials that were live before, for explanations only.
+func (g *gate) previousCredentials() []liveCredential {
+	if previous := g.previous.Load(); previous != nil {
+		return *previous
 	}
 	return nil
 }
 
-// retire returns those of the former credentials that are not live, each once and the first MaxKeys of them.
-func retire(former, live []liveCredential) []liveCredential {
-	var retired []liveCredential
-	for _, c := range former {
+// notLive returns those of the credentials that are not live, each once and the first MaxKeys of them.
+func notLive(credentials, live []liveCredential) []liveCredential {
+	var others []liveCredential
+	for _, c := range credentials {
 		one := []liveCredential{c}
 		_, isLive := matching(live, one)
-		_, again := matching(retired, one)
-		if c.kind != kindNone && !isLive && !again && len(retired) < signature.MaxKeys {
-			retired = append(retired, c)
+		_, again := matching(others, one)
+		if c.kind != kindNone && !isLive && !again && len(others) < signature.MaxKeys {
+			others = append(others, c)
 		}
 	}
-	return retired
+	return others
 }

@@ -53,7 +53,7 @@ func (c Config) NewHandler(o *webhook.Options) (*Handler, error) {
 
 // SetCredentials exchanges the credentials while serving, all at once: for a rotation, first set the new and the old
 // one, then, once the URL in EmberQA's dashboard has been changed, the new one alone. After an error they are as they
-// were. The digests of the last 16 former credentials are remembered for [webhook.Handler.Explain]; they let nothing in.
+// were. The digests of the last 16 previous credentials are remembered for [webhook.Handler.Explain]; they let nothing in.
 func (h *Handler) SetCredentials(credentials ...Credential) error { return h.gate.set(credentials) }
 
 // Profile returns all that the handler knows of EmberQA: for test kits and tools. It follows EmberQA's webhook page.

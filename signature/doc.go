@@ -8,8 +8,8 @@
 // or without the scheme's prefix, and some live key makes that MAC over one of the scheme's forms. Everything else is
 // refused with an [Error] whose [Reason] comes from a fixed list. No error ever carries a secret or a computed MAC.
 //
-// What the reason leaves open, [Explain] says in one sentence for people: that the secret has a line break at its end, that
-// the body was written anew, that a clock is wrong. It goes into logs and tests, never to the sender.
+// Package diagnose, below this one, explains a refusal in one sentence: the secret has a line break at its end, for example,
+// or something parsed the body and wrote it again.
 //
 // The package knows bytes, headers, keys and time. It knows no vendor and reads no request.
 package signature

@@ -110,22 +110,3 @@ func ExampleWindow() {
 	// 1795290000000 - signature: the signed time lies further ahead than the allowed skew of 5m0s
 	// +1795283259 - signature: a Unix time must be 9 or 10 decimal digits (seconds) or 12 or 13 (milliseconds)
 }
-
-func ExampleExplain() {
-	// The secret was read from a file, with the line break at its end.
-	keys, err := signature.NewKeyring(signature.NewKey("default", "a-secret-that-acme-gave-us\n"))
-	if err != nil {
-		panic(err)
-	}
-	captured := signature.Question{
-		Scheme: acme,
-		Keys:   keys,
-		Header: http.Header{
-			"X-Acme-Time":      {"1795283259"},
-			"X-Acme-Signature": {"sha256=0c88bd5cf5d5704d5e529d76346b987456cb9d608b1b6ce08d9f1c6918d98e27"},
-		},
-		Body: []byte(`{"type":"ping"}`),
-	}
-	fmt.Println(signature.Explain(captured))
-	// Output: the secret of key "default" has blanks or a line break around it that do not belong to it: trim it
-}

@@ -31,9 +31,3 @@ func (h countingHash) Reset() {
 	h.count.Add(1)
 	h.Hash.Reset()
 }
-
-// ExplainCost explains q, and returns how much of the budget that took.
-func ExplainCost(q Question) (Explanation, int64) {
-	e, s := explain(&q)
-	return e, budget - s.left
-}

@@ -42,8 +42,8 @@ func (k Key) check() error {
 type Keyring struct {
 	live atomic.Pointer[[]*liveKey]
 
-	setting sync.Mutex
-	retired atomic.Pointer[[]*liveKey] // the latest first
+	setting  sync.Mutex
+	previous atomic.Pointer[[]*liveKey] // the latest first
 }
 
 // NewKeyring returns a ring that holds keys. It returns an error under the rules of [Keyring.Set].
@@ -59,9 +59,9 @@ func NewKeyring(keys ...Key) (*Keyring, error) {
 // an error, and changes nothing, when there is no key or there are more than [MaxKeys], when a key has no name or
 // two have the same, or when a secret is blank or "[redacted]".
 //
-// The ring remembers the keys that it held before, the last [MaxKeys] of them, so that [Explain] can say that a delivery
-// was signed with one. They never verify anything, and [Keyring.Names] does not list them. A program that must not keep
-// such a secret in memory makes a new Keyring.
+// The ring remembers the keys that it held before, the last [MaxKeys] of them, for explanations: see [Keyring.Previous].
+// They never verify anything, and [Keyring.Names] does not list them. A program that must not keep such a secret in memory
+// makes a new Keyring.
 func (r *Keyring) Set(keys ...Key) error {
 	if len(keys) == 0 {
 		return errors.New("signature: at least one key is needed")
@@ -86,37 +86,53 @@ func (r *Keyring) Set(keys ...Key) error {
 	}
 	r.setting.Lock()
 	defer r.setting.Unlock()
-	retired := retire(append(slices.Clone(r.keys()), r.former()...), live)
-	r.retired.Store(&retired)
+	before := r.keys()
+	if previous := r.previous.Load(); previous != nil {
+		before = slices.Concat(before, *previous)
+	}
+	previous := notLive(before, live)
+	r.previous.Store(&previous)
 	r.live.Store(&live)
 	return nil
 }
 
-// retire returns those of the former keys whose secrets are not live, each secret once, the first MaxKeys of them.
-func retire(former, live []*liveKey) []*liveKey {
+// notLive returns those of the keys whose secrets are not live, each secret once, the first MaxKeys of them.
+func notLive(keys, live []*liveKey) []*liveKey {
 	seen := make(map[string]bool)
 	for _, k := range live {
 		seen[k.secret.Reveal()] = true
 	}
-	var retired []*liveKey
-	for _, k := range former {
-		if secret := k.secret.Reveal(); !seen[secret] && len(retired) < MaxKeys {
+	var others []*liveKey
+	for _, k := range keys {
+		if secret := k.secret.Reveal(); !seen[secret] && len(others) < MaxKeys {
 			seen[secret] = true
-			retired = append(retired, k)
+			others = append(others, k)
 		}
 	}
-	return retired
+	return others
 }
 
-// former returns the keys that were live before, for explanations only.
-func (r *Keyring) former() []*liveKey {
+// Keys returns the live keys with their secrets, in the order they were set.
+func (r *Keyring) Keys() []Key { return withSecrets(r.keys()) }
+
+// Previous returns the keys that were live before and are not live now, the latest first. They verify nothing. Package
+// diagnose uses them to recognize a delivery that was signed with one.
+func (r *Keyring) Previous() []Key {
 	if r == nil {
 		return nil
 	}
-	if retired := r.retired.Load(); retired != nil {
-		return *retired
+	if previous := r.previous.Load(); previous != nil {
+		return withSecrets(*previous)
 	}
 	return nil
+}
+
+func withSecrets(keys []*liveKey) []Key {
+	all := make([]Key, len(keys))
+	for i, k := range keys {
+		all[i] = Key{Name: k.name, Secret: k.secret}
+	}
+	return all
 }
 
 // Names returns the names of the live keys, in the order they were set.
@@ -142,7 +158,7 @@ func (r *Keyring) keys() []*liveKey {
 // A liveKey is a key with MACs ready to be used: keying an HMAC costs two blocks of SHA-256 and several allocations.
 type liveKey struct {
 	name   string
-	secret Secret    // for Explain
+	secret Secret    // for Keys and Previous
 	macs   sync.Pool // of *mac
 }
 

@@ -29,7 +29,7 @@ type Scheme struct {
 	// Fields are the other headers that the scheme reads, 4 at most. All that a form covers must be among them.
 	Fields []Field
 
-	// unpinned are the forms that Pin left out: they verify nothing, and are for Explain.
+	// unpinned are the forms that Pin left out: see Excluded.
 	unpinned []Form
 }
 
@@ -60,7 +60,8 @@ const (
 	UnixTime
 )
 
-func (g Grammar) accepts(s string) bool {
+// Accepts reports whether a header's value s keeps the grammar.
+func (g Grammar) Accepts(s string) bool {
 	switch g {
 	case Opaque:
 		if len(s) == 0 || len(s) > maxOpaque {
@@ -97,8 +98,15 @@ func beginsAsCovered(body []byte) bool {
 	return false
 }
 
+// Ambiguous reports whether [Verifier.Verify] refuses body because the scheme has several forms: see [Grammar].
+func (s Scheme) Ambiguous(body []byte) bool { return len(s.Forms) > 1 && beginsAsCovered(body) }
+
+// Excluded returns the forms that [Scheme.Pin] left out. They verify nothing. Package diagnose uses them to recognize a
+// delivery that was signed in one.
+func (s Scheme) Excluded() []Form { return slices.Clone(s.unpinned) }
+
 // Pin returns a scheme that accepts the form of that name alone. An unknown name is an error that lists the known ones.
-// The scheme remembers the other forms for [Explain] only.
+// The scheme remembers the other forms for explanations only: see [Scheme.Excluded].
 func (s Scheme) Pin(form string) (Scheme, error) {
 	f, err := s.form(form)
 	if err != nil {

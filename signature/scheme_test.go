@@ -131,3 +131,29 @@ func TestSignDoesNotSignWithASecretThatIsNone(t *testing.T) {
 		require.NotContains(t, h, headerSignature)
 	}
 }
+
+func TestScheme_ExcludedByPin(t *testing.T) {
+	names := func(s signature.Scheme) (all []string) {
+		for _, f := range s.Excluded() {
+			all = append(all, f.Name)
+		}
+		return all
+	}
+	require.Empty(t, headScheme().Excluded())
+	pinned, err := headScheme().Pin("body")
+	require.NoError(t, err)
+	require.Equal(t, []string{"timestamp", "delivery"}, names(pinned))
+	again, err := pinned.Pin("body")
+	require.NoError(t, err)
+	require.Equal(t, names(pinned), names(again), "pinned twice")
+
+	pinned.Excluded()[0].Name = "changed"
+	require.Equal(t, []string{"timestamp", "delivery"}, names(pinned))
+}
+
+func TestScheme_AmbiguousWithSeveralForms(t *testing.T) {
+	require.True(t, headScheme().Ambiguous([]byte(testTime+".{}")))
+	require.True(t, twoForms().Ambiguous([]byte(testTime+".{}")))
+	require.False(t, headScheme().Ambiguous([]byte("{}")))
+	require.False(t, bodyScheme().Ambiguous([]byte(testTime+".{}")))
+}

@@ -160,7 +160,7 @@ func (f *Field) read(h http.Header) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !f.Grammar.accepts(value) {
+	if !f.Grammar.Accepts(value) {
 		return "", &Error{Malformed, f.Header, "does not have its documented form"}
 	}
 	return value, nil

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
@@ -60,7 +61,7 @@ func TestAuthenticator_UnavailableIsNotForged(t *testing.T) {
 				require.Equal(t, webhook.ReasonAuthenticator, seen.Reason)
 				require.ErrorIs(t, seen.Err, err)
 				require.Equal(t, 1, r.log.Count(`"level":"ERROR"`, `"reason":"authenticator"`))
-				require.Equal(t, signature.Mistake(webhook.ReasonAuthenticator), r.Explain(r.request(body("a")), time.Time{}).Mistake)
+				require.Equal(t, diagnose.Cause(webhook.ReasonAuthenticator), r.Explain(r.request(body("a")), time.Time{}).Cause)
 
 				down = false
 				require.Equal(t, http.StatusOK, r.deliver(body("a")).status, "the next attempt is handled")

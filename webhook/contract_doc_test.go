@@ -64,3 +64,40 @@ func TestContract_HasOneResponseForEachReason(t *testing.T) {
 	require.Len(t, outcomes, len(constants))
 	require.NotContains(t, strings.ToLower(string(source)), "statusaccepted")
 }
+
+func TestOutcome_EachHasHelp(t *testing.T) {
+	const page = "../docs/outcomes.md"
+	if *update {
+		require.NoError(t, os.WriteFile(page, []byte(webhook.OutcomesPage()), 0o644))
+		return
+	}
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	require.Equal(t, webhook.OutcomesPage(), string(text), "run `make generate`: docs/outcomes.md is not the table")
+
+	outcomes, reasons := constants(t, "outcome.go", `Outcome = "(\w+)"`), constants(t, "reason.go", `Reason += "(\w+)"`)
+	reasons = append(reasons, constants(t, "../signature/reason.go", `Reason = "(\w+)"`)...)
+	for _, name := range outcomes {
+		means, action := webhook.Outcome(name).Help()
+		require.True(t, means != "" && action != "", name)
+	}
+	for _, name := range reasons {
+		means, action := webhook.Reason(name).Help()
+		require.True(t, means != "" && action != "", name)
+	}
+	require.Equal(t, len(outcomes)+len(reasons), strings.Count(string(text), "\n| `"), "no line is about something that does not exist")
+	means, action := webhook.ReasonNone.Help()
+	require.Empty(t, means+action)
+}
+
+// constants returns the values of a file's constants.
+func constants(t *testing.T, file, pattern string) (values []string) {
+	t.Helper()
+	source, err := os.ReadFile(file)
+	require.NoError(t, err)
+	for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(source), -1) {
+		values = append(values, m[1])
+	}
+	require.NotEmpty(t, values)
+	return values
+}

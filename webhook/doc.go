@@ -10,7 +10,7 @@
 // Nothing is parsed, looked up or logged in full before the bytes, as they were received, have been authenticated. What
 // a delivery is, and under which keys duplicates of it are recognised, is read from the signed bytes alone. Only once a
 // delivery has been refused, and the line that says so is going to be written, are its bytes looked at again, within
-// bounds, to say which mistake was made: see [Handler.Explain].
+// bounds, to find the cause: see [Handler.Explain].
 //
 // [Handler.ServeHTTP] goes this way for net/http, [Handler.Process] without a socket, and [Handler.Redeliver] from the
 // claim on, for a delivery that was stored earlier.

@@ -45,8 +45,8 @@ func TestContentEncoding_RealIsRefusedAndExplained(t *testing.T) {
 		request := r.signed(body("a"))
 		request.Header.Set("Content-Encoding", value)
 		require.Equal(t, http.StatusUnsupportedMediaType, r.send(request).status, "%q", value)
-		mistake, text := r.lastLine()
-		require.Equal(t, "content_encoding", mistake)
+		cause, text := r.lastLine()
+		require.Equal(t, "content_encoding", cause)
 		require.Contains(t, text, "Content-Encoding "+coding+",")
 
 		explained := r.request(body("a"))

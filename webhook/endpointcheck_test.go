@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -55,7 +55,7 @@ func TestEndpointCheck_LooksAtNothing(t *testing.T) {
 	require.Equal(t, "none", r.keyState("a"))
 
 	e := r.Explain(webhook.Request{Method: http.MethodHead}, time.Time{})
-	require.Equal(t, signature.NoMistake, e.Mistake)
+	require.Equal(t, diagnose.None, e.Cause)
 	require.Contains(t, e.Text, "RespondToGET")
 }
 

@@ -396,7 +396,7 @@ func ExampleHandler_Explain() {
 		log.Fatal(err)
 	}
 	e := hook.Explain(webhook.Request{Header: captured.Header, Body: &anew}, arrived)
-	fmt.Println(e.Mistake)
+	fmt.Println(e.Cause)
 	fmt.Println(e)
 	// Output:
 	// body_reserialized

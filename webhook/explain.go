@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
@@ -17,9 +17,9 @@ import (
 // captured delivery is when it arrived; a zero now is time.Now().
 //
 // It answers in tests and in tools that are given a captured delivery. The line that is logged for a refused delivery
-// has the same sentence. Neither is for the sender. The mistakes are those of [signature.Mistake], those of the vendor's
+// has the same sentence. Neither is for the sender. The causes are those of [diagnose.Cause], those of the vendor's
 // package, if it signs in no such way, and the [Reason] of the outcome, where that says it all.
-func (h *Handler) Explain(r Request, now time.Time) signature.Explanation {
+func (h *Handler) Explain(r Request, now time.Time) diagnose.Explanation {
 	if now.IsZero() {
 		now = time.Now()
 	}
@@ -31,17 +31,17 @@ func (h *Handler) Explain(r Request, now time.Time) signature.Explanation {
 	}
 	switch {
 	case v.outcome == Rejected && v.reason == ReasonNoTime:
-		return signature.Explanation{Mistake: signature.Mistake(v.reason), Text: strings.TrimPrefix(v.err.Error(), "webhook: ")}
+		return diagnose.Explanation{Cause: diagnose.Cause(v.reason), Text: strings.TrimPrefix(v.err.Error(), "webhook: ")}
 	case v.reason == ReasonNoObject:
-		return signature.Explanation{Mistake: signature.Mistake(v.reason), Text: "the signature or credential is right, but the body is no JSON object"}
+		return diagnose.Explanation{Cause: diagnose.Cause(v.reason), Text: "the signature or credential is right, but the body is no JSON object"}
 	case v.reason == ReasonEndpointCheck:
-		return signature.Explanation{Mistake: signature.NoMistake, Text: "nothing is wrong with it, but it is no delivery: HEAD and GET are responded to by Options.RespondToGET"}
+		return diagnose.Explanation{Cause: diagnose.None, Text: "nothing is wrong with it, but it is no delivery: HEAD and GET are responded to by Options.RespondToGET"}
 	case v.outcome == Unhandled:
-		return signature.Explanation{Mistake: signature.NoMistake, Text: "nothing is wrong with it, but no callback is registered for its type, or the vendor documents no such type"}
+		return diagnose.Explanation{Cause: diagnose.None, Text: "nothing is wrong with it, but no callback is registered for its type, or the vendor documents no such type"}
 	case v.final():
-		return signature.Explanation{Mistake: signature.Mistake(v.reason), Text: v.err.Error()}
+		return diagnose.Explanation{Cause: diagnose.Cause(v.reason), Text: v.err.Error()}
 	default:
-		return signature.Explanation{Mistake: signature.NoMistake, Text: "nothing is wrong with it: it is authentic and, where the vendor sends a time, fresh"}
+		return diagnose.Explanation{Cause: diagnose.None, Text: "nothing is wrong with it: it is authentic and, where the vendor sends a time, fresh"}
 	}
 }
 
@@ -83,26 +83,26 @@ type refused struct {
 }
 
 // explain says why the delivery was refused, where more can be said than its error says; otherwise the text is empty.
-func (p *processing) explain(o *Observation) (e signature.Explanation) {
+func (p *processing) explain(o *Observation) (e diagnose.Explanation) {
 	defer func() {
 		if recover() != nil {
-			e = signature.Explanation{} // the line, or the answer, matters more
+			e = diagnose.Explanation{} // the line, or the answer, matters more
 		}
 	}()
 	var encoded *encodedError
 	switch {
 	case errors.As(o.Err, &encoded):
-		return signature.Explanation{Mistake: signature.Mistake(ReasonContentEncoding), Text: encoded.explanation()}
+		return diagnose.Explanation{Cause: diagnose.Cause(ReasonContentEncoding), Text: encoded.explanation()}
 	case o.Outcome == Unauthenticated && p.refused != nil:
 		if x, ok := p.h.config.Authenticator.(vendors.Explainer); ok {
 			return x.Explain(p.refused.r.shown(), p.refused.buf.b)
 		}
 	case o.Reason == ReasonStale, o.Reason == ReasonFuture:
-		return p.h.window.Explain(p.sentAt, p.arrived)
+		return diagnose.ExplainTime(p.h.window, p.sentAt, p.arrived)
 	case errors.Is(o.Err, errNoByte):
-		return signature.Explanation{Mistake: signature.BodyEmpty, Text: "the request declared a body, and not one byte of it was left to read: something read it before the handler, so give the handler the body unread"}
+		return diagnose.Explanation{Cause: diagnose.BodyEmpty, Text: "the request declared a body, and not one byte of it was left to read: something read it before the handler, so give the handler the body unread"}
 	case errors.Is(o.Err, http.ErrBodyReadAfterClose):
-		return signature.Explanation{Mistake: signature.BodyEmpty, Text: "something closed the body before the handler could read it: give the handler the body unread"}
+		return diagnose.Explanation{Cause: diagnose.BodyEmpty, Text: "something closed the body before the handler could read it: give the handler the body unread"}
 	}
 	return e
 }

@@ -75,3 +75,23 @@ const (
 	DefaultStoreTimeout = defaultStoreTimeout
 	DefaultReadBudget   = defaultReadBudget
 )
+
+// OutcomesPage renders docs/outcomes.md.
+func OutcomesPage() string {
+	var b strings.Builder
+	b.WriteString("# Outcomes and reasons\n\n" +
+		"Every delivery ends with one outcome, and most with a reason: in the log line, in the `Observation`, and in an inbox's attempts.\n" +
+		"The [contract](https://pkg.go.dev/github.com/aihooks/aihooks-go/webhook#hdr-The_outcome_contract) says which response each gets.\n" +
+		"`make generate` writes this page from the table in `webhook/meaning.go`.\n")
+	write := func(title, column string, table []meaning) {
+		fmt.Fprintf(&b, "\n## %s\n\n| %s | what it means | what an operator does |\n|---|---|---|\n", title, column)
+		for _, m := range table {
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", m.name, m.means, m.action)
+		}
+	}
+	write("Outcomes", "outcome", meanings.outcomes)
+	write("Reasons", "reason", meanings.reasons)
+	b.WriteString("\n## Causes\n\nThe log line of an unauthenticated delivery can have a cause as well, with an explanation: see\n" +
+		"[troubleshooting.md](troubleshooting.md).\n")
+	return b.String()
+}

@@ -244,7 +244,7 @@ func (l *deliveryLogger) line(p *processing, level slog.Level, o *Observation, l
 		attrs = append(attrs, slog.String("error", clip(o.Err.Error(), maxTextLogged)))
 	}
 	if e := p.explain(o); e.Text != "" {
-		attrs = append(attrs, slog.String("mistake", string(e.Mistake)), slog.String("explanation", clip(e.Text, maxTextLogged)))
+		attrs = append(attrs, slog.String("cause", string(e.Cause)), slog.String("explanation", clip(e.Text, maxTextLogged)))
 	}
 	var panicked *PanicError
 	if errors.As(o.Err, &panicked) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
@@ -252,8 +253,8 @@ func (talkative) Authenticate(context.Context, *vendors.Request, []byte) (signat
 	return signature.Match{}, errors.New(strings.Repeat("e", 1<<20))
 }
 
-func (talkative) Explain(_ *vendors.Request, b []byte) signature.Explanation {
-	return signature.Explanation{Mistake: signature.Unexplained, Text: strings.Repeat("x", 1<<20)}
+func (talkative) Explain(_ *vendors.Request, b []byte) diagnose.Explanation {
+	return diagnose.Explanation{Cause: diagnose.Unexplained, Text: strings.Repeat("x", 1<<20)}
 }
 
 func TestLog_ExplanationsAreBounded(t *testing.T) {

@@ -58,7 +58,7 @@ type Options struct {
 	// what was handled, duplicates, and a vendor's test events too. The first delivery of a type without a callback is a
 	// Warning, and those after it are Debug lines. A run of a stored delivery that fails is at slog.LevelWarn: the inbox
 	// retries it, and writes the one line at slog.LevelError when it becomes a dead letter. The line of a refused delivery
-	// says what was probably wrong, as "mistake" and "explanation": see [Handler.Explain].
+	// says what was probably wrong, as "cause" and "explanation": see [Handler.Explain].
 	//
 	// Anybody can repeat forged requests, and deliveries that were captured. Of lines above Debug about requests that
 	// are not authentic, about a delivery that had such a line in the last minute, and about more than 1,024 deliveries in a

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
@@ -43,15 +44,15 @@ func (s *signed) Authenticate(_ context.Context, r *vendors.Request, body []byte
 	return s.verifier.Verify(s.keys, r.Header, body)
 }
 
-func (s *signed) Explain(r *vendors.Request, body []byte) signature.Explanation {
-	return signature.Explain(signature.Question{
+func (s *signed) Explain(r *vendors.Request, body []byte) diagnose.Explanation {
+	return diagnose.Explain(diagnose.Input{
 		Scheme: s.scheme, Keys: s.keys, Header: r.Header, Body: body, Declared: r.ContentLength,
 	})
 }
 
 // SetKeys exchanges the signing keys while serving, all at once: for a rotation, first set the new and the old one,
 // then, once the sender has changed over, the new one alone. The errors are those of [signature.Keyring.Set]; after
-// one the keys are as they were. Former keys verify nothing, but are remembered for [Handler.Explain]. For a vendor that does
+// one the keys are as they were. Previous keys verify nothing, but are remembered for [Handler.Explain]. For a vendor that does
 // not sign, SetKeys returns an error.
 func (h *Handler) SetKeys(keys ...signature.Key) error {
 	if h.keys == nil {

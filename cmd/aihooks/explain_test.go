@@ -38,8 +38,8 @@ func TestNothingIsWrongWithAGenuineDelivery(t *testing.T) {
 
 func TestAMistakeIsExplainedInOneSentence(t *testing.T) {
 	for _, test := range []struct {
-		vendor, by, says, mistake string
-		change                    func(headers, body string) (string, string)
+		vendor, by, says string
+		change           func(headers, body string) (string, string)
 	}{
 		{vendor: "workflux", by: secret + "\n", says: "secret"},
 		{vendor: "workflux", by: secret, says: "without the line break at its end", change: func(h, b string) (string, string) { return h, b + "\n" }},

@@ -12,7 +12,7 @@ import (
 	"github.com/labstack/echo/v5/middleware"
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -55,7 +55,7 @@ func TestTheExplanationSaysThatTheBodyHasBeenRead(t *testing.T) {
 			line := r.log.only(t)
 			require.Equal(t, "unreadable", line["outcome"])
 			require.Equal(t, "body_length", line["reason"])
-			require.Equal(t, "body_empty", line["mistake"])
+			require.Equal(t, "body_empty", line["cause"])
 			require.Contains(t, line["explanation"], "something read it before the handler")
 		})
 		t.Run(name+", of a length that was not declared", func(t *testing.T) {
@@ -67,12 +67,12 @@ func TestTheExplanationSaysThatTheBodyHasBeenRead(t *testing.T) {
 			require.Zero(t, r.ran())
 			line := r.log.only(t)
 			require.Equal(t, "forged", line["outcome"])
-			require.Equal(t, "body_empty", line["mistake"])
+			require.Equal(t, "body_empty", line["cause"])
 			require.Contains(t, line["explanation"], "something read it before it got here")
 		})
 		t.Run(name+", asked in the handler's place", func(t *testing.T) {
 			r := newReceiver(t, nil)
-			var told signature.Explanation
+			var told diagnose.Explanation
 			explain := http.HandlerFunc(func(_ http.ResponseWriter, request *http.Request) {
 				told = r.greenflash.Explain(webhook.Request{
 					Method: request.Method, URL: request.URL, Header: request.Header,
@@ -80,11 +80,11 @@ func TestTheExplanationSaysThatTheBodyHasBeenRead(t *testing.T) {
 				}, time.Now())
 			})
 			serve(t, mount(explain))(t, signed(t, frustration(), "delivery-1"))
-			require.Equal(t, signature.BodyEmpty, told.Mistake)
+			require.Equal(t, diagnose.BodyEmpty, told.Cause)
 			require.Contains(t, told.Text, "something read it before the handler")
 
 			serve(t, explain)(t, signed(t, frustration(), "delivery-1"))
-			require.Equal(t, signature.NoMistake, told.Mistake)
+			require.Equal(t, diagnose.None, told.Cause)
 		})
 	}
 }

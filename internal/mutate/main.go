@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -81,9 +82,13 @@ func readList(name string) (map[string]string, error) {
 
 // mutate runs the mutants of a package or of one of its files, and reports whether the list is right.
 func mutate(arg string, list map[string]string) (ok bool, err error) {
-	dir, selected := arg, arg+"/"
+	dir := arg
 	if strings.HasSuffix(arg, ".go") {
-		dir, selected = filepath.ToSlash(filepath.Dir(arg)), arg+" "
+		dir = path.Dir(arg)
+	}
+	selected := func(key string) bool { // not in a package below dir
+		file, _, _ := strings.Cut(key, " ")
+		return file == arg || path.Dir(file) == arg
 	}
 	pattern, err := regexp.Compile(*only)
 	if err != nil {
@@ -104,13 +109,13 @@ func mutate(arg string, list map[string]string) (ok bool, err error) {
 		delete(stale, m.key)
 	}
 	for _, key := range slices.Sorted(maps.Keys(stale)) {
-		if strings.HasPrefix(key, selected) {
+		if selected(key) {
 			ok = false
 			fmt.Printf("listed, and no longer a mutant: %s\n", key)
 		}
 	}
 	chosen := slices.DeleteFunc(slices.Clone(t.mutants), func(m *mutant) bool {
-		return !strings.HasPrefix(m.key, selected) || !pattern.MatchString(m.key) || m.shard(parts)+1 != part || !*known && list[m.key] != ""
+		return !selected(m.key) || !pattern.MatchString(m.key) || m.shard(parts)+1 != part || !*known && list[m.key] != ""
 	})
 	if len(chosen) == 0 {
 		return ok, nil

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/internal/lossless"
-	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
@@ -22,7 +22,7 @@ import (
 type Handler interface {
 	http.Handler
 	Process(ctx context.Context, r webhook.Request) webhook.Result
-	Explain(r webhook.Request, now time.Time) signature.Explanation
+	Explain(r webhook.Request, now time.Time) diagnose.Explanation
 	OnEvent(fn func(context.Context, webhook.AnyEvent) error)
 	Before(fn func(context.Context, *webhook.Delivery) error)
 	OnUnhandled(fn func(context.Context, *webhook.Delivery) error)

@@ -7,6 +7,7 @@ import (
 	"net/url"
 
 	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 )
 
 // A Request is what an [Authenticator] sees of a request, next to its body.
@@ -44,7 +45,7 @@ var ErrUnavailable = errors.New("webhook: authentication is unavailable")
 // a log, or by Handler.Explain; it costs some milliseconds at most, says nothing that has not been proven, and names no
 // secret, no value of a header and nothing of the body.
 type Explainer interface {
-	Explain(r *Request, body []byte) signature.Explanation
+	Explain(r *Request, body []byte) diagnose.Explanation
 }
 
 // AuthenticatorFunc is a function that is an [Authenticator].

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -80,7 +80,7 @@ func (a Answer) explained() string {
 		return ""
 	}
 	explainer, ok := a.handler.(interface {
-		Explain(r webhook.Request, now time.Time) signature.Explanation
+		Explain(r webhook.Request, now time.Time) diagnose.Explanation
 	})
 	if !ok {
 		return ""

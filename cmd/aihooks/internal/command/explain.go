@@ -15,6 +15,7 @@ import (
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/capture"
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
 	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -77,13 +78,13 @@ func (a *app) explain(v *vendors.Vendor, secret signature.Secret, r *webhook.Req
 	h.OnEvent(ignore)
 	e := h.Explain(*r, now)
 	if a.json {
-		if err := a.writeJSON(map[string]string{"mistake": string(e.Mistake), "explanation": e.Text}); err != nil {
+		if err := a.writeJSON(map[string]string{"cause": string(e.Cause), "explanation": e.Text}); err != nil {
 			return err
 		}
 	} else {
 		a.linef("%s", strings.Join(wrap(printable(sentence(e.Text)), a.width()), "\n"))
 	}
-	if e.Mistake != signature.NoMistake {
+	if e.Cause != diagnose.None {
 		return errors.New("the delivery is refused")
 	}
 	return nil

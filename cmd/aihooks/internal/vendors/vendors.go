@@ -15,7 +15,7 @@ import (
 	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
 	"github.com/aihooks/aihooks-go/greenflash"
 	"github.com/aihooks/aihooks-go/greenflash/greenflashtest"
-	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 	"github.com/aihooks/aihooks-go/workflux"
@@ -26,7 +26,7 @@ import (
 type Handler interface {
 	http.Handler
 	Process(ctx context.Context, r webhook.Request) webhook.Result
-	Explain(r webhook.Request, now time.Time) signature.Explanation
+	Explain(r webhook.Request, now time.Time) diagnose.Explanation
 	OnEvent(fn func(context.Context, webhook.AnyEvent) error)
 	OnUnhandled(fn func(context.Context, *webhook.Delivery) error)
 }

@@ -1,4 +1,4 @@
-package signature_test
+package diagnose_test
 
 import (
 	"bytes"
@@ -10,8 +10,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/internal/mistakes"
+	"github.com/aihooks/aihooks-go/internal/badsignatures"
 	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 )
 
 // hostileBodies are as dear to look at as a body of that size can be.
@@ -30,17 +31,17 @@ func hostileBodies(size int) map[string][]byte {
 		"base64":       fill("aGVs"),
 		"event":        append(append([]byte(`{"body":"`), fill("aGVs")...), `"}`...),
 		"zeros, compressed": func() []byte {
-			d := bytes.Repeat(mistakes.Compress(make([]byte, 1<<20)), 64) // compressing it as one takes 20 s under the race detector
+			d := bytes.Repeat(badsignatures.Compress(make([]byte, 1<<20)), 64) // compressing it as one takes 20 s under the race detector
 			return append(d, make([]byte, max(0, size-len(d)))...)
 		}(),
 	}
 }
 
-// hostile is the question about a forged delivery with as many keys and forms as can be.
-func hostile(t testing.TB, body []byte) signature.Question {
+// hostile is the input of a forged delivery with as many keys and forms as can be.
+func hostile(t testing.TB, body []byte) diagnose.Input {
 	t.Helper()
 	ring := new(signature.Keyring)
-	for _, generation := range []string{"former", "live"} {
+	for _, generation := range []string{"previous", "live"} {
 		keys := make([]signature.Key, signature.MaxKeys)
 		for i := range keys {
 			keys[i] = signature.NewKey(fmt.Sprint(i), fmt.Sprintf("whsec_MDEyMzQ1Njc4OWFiY2RlZg%s%02d", generation, i))
@@ -49,7 +50,7 @@ func hostile(t testing.TB, body []byte) signature.Question {
 	}
 	h := fullHeader()
 	h.Set(headerSignature, strings.Repeat("ab", 32))
-	return signature.Question{Scheme: headScheme(), Keys: ring, Header: h, Body: body}
+	return diagnose.Input{Scheme: headScheme(), Keys: ring, Header: h, Body: body}
 }
 
 func TestAHostileBodyCostsNoMoreThanTheBudget(t *testing.T) {
@@ -57,14 +58,13 @@ func TestAHostileBodyCostsNoMoreThanTheBudget(t *testing.T) {
 		for name, body := range hostileBodies(size) {
 			t.Run(fmt.Sprintf("%s/%d", name, size), func(t *testing.T) {
 				q := hostile(t, body)
-				macs := signature.CountMACs(q.Keys)
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
-				e, cost := signature.ExplainCost(q)
+				e, cost := diagnose.ExplainCost(q)
 				runtime.ReadMemStats(&after)
-				require.Equal(t, signature.Unexplained, e.Mistake)
-				require.LessOrEqual(t, cost, int64(4<<20))
-				require.LessOrEqual(t, macs.Load()*int64(len(body)), 4<<20+cost, "what is hashed is paid for")
+				require.Equal(t, diagnose.Unexplained, e.Cause)
+				require.LessOrEqual(t, cost.Spent, int64(4<<20))
+				require.LessOrEqual(t, cost.MACs*int64(len(body)), 4<<20+cost.Spent, "what is hashed is paid for")
 				require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<20))
 				if size == 1<<20 && len(body) > size/2 {
 					require.Contains(t, e.Text, "too long", "it does not claim to have tried all")
@@ -75,19 +75,19 @@ func TestAHostileBodyCostsNoMoreThanTheBudget(t *testing.T) {
 }
 
 func TestABombIsDecompressedNoFurtherThanABodyMayBeLong(t *testing.T) {
-	bomb := bytes.Repeat(mistakes.Compress(make([]byte, 1<<20)), 64)
+	bomb := bytes.Repeat(badsignatures.Compress(make([]byte, 1<<20)), 64)
 	h := make(http.Header)
 	require.NoError(t, bodyScheme().Sign(signature.NewKey("k", "another"), "", h, bomb))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	signature.Explain(signature.Question{Scheme: bodyScheme(), Keys: defaultRing(t), Header: h, Body: bomb})
+	diagnose.Explain(diagnose.Input{Scheme: bodyScheme(), Keys: defaultRing(t), Header: h, Body: bomb})
 	runtime.ReadMemStats(&after)
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16<<20))
 }
 
 func TestASmallForgeryIsTriedInFull(t *testing.T) {
-	q := hostile(t, []byte(mistakes.Body))
-	e, _ := signature.ExplainCost(q)
+	q := hostile(t, []byte(badsignatures.Body))
+	e, _ := diagnose.ExplainCost(q)
 	require.NotContains(t, e.Text, "too long")
 	require.Contains(t, e.Text, "forged")
 }
@@ -96,13 +96,13 @@ func TestJSONThatIsTooLongToBeParsedIsNotSaidToHaveBeenTried(t *testing.T) {
 	body := append(append([]byte(`["`), bytes.Repeat([]byte("a"), 300<<10)...), `"]`...)
 	h := make(http.Header)
 	require.NoError(t, bodyScheme().Sign(signature.NewKey("k", "another"), "", h, body))
-	e := signature.Explain(signature.Question{Scheme: bodyScheme(), Keys: defaultRing(t), Header: h, Body: body})
+	e := diagnose.Explain(diagnose.Input{Scheme: bodyScheme(), Keys: defaultRing(t), Header: h, Body: body})
 	require.Contains(t, e.Text, "too long")
 }
 
 func FuzzExplain(f *testing.F) {
 	for _, s := range senders() {
-		for _, m := range mistakes.All() {
+		for _, m := range badsignatures.All() {
 			if d := m.Make(s); d != nil {
 				f.Add(d.Header.Get(headerSignature), d.Header.Get(headerTime), d.Header.Get(headerDelivery), d.Given, d.Body, d.Declared)
 			}
@@ -117,15 +117,15 @@ func FuzzExplain(f *testing.F) {
 			return
 		}
 		h := http.Header{headerSignature: {mac}, headerTime: {stamp}, headerDelivery: {delivery}}
-		q := signature.Question{Scheme: headScheme(), Keys: ring, Header: h, Body: body, Declared: declared}
-		e, cost := signature.ExplainCost(q)
-		require.LessOrEqual(t, cost, int64(4<<20))
-		require.NotEmpty(t, e.Mistake)
+		q := diagnose.Input{Scheme: headScheme(), Keys: ring, Header: h, Body: body, Declared: declared}
+		e, cost := diagnose.ExplainCost(q)
+		require.LessOrEqual(t, cost.Spent, int64(4<<20))
+		require.NotEmpty(t, e.Cause)
 		require.NotContains(t, e.Text, "\n")
 		if _, err := newVerifier(t, headScheme()).Verify(ring, h, body); err == nil {
-			require.Equal(t, signature.NoMistake, e.Mistake)
+			require.Equal(t, diagnose.None, e.Cause)
 		} else {
-			require.NotEqual(t, signature.NoMistake, e.Mistake)
+			require.NotEqual(t, diagnose.None, e.Cause)
 		}
 	})
 }
@@ -137,7 +137,7 @@ func BenchmarkExplain(b *testing.B) {
 				q := hostile(b, body)
 				b.ReportAllocs()
 				for b.Loop() {
-					signature.Explain(q)
+					diagnose.Explain(q)
 				}
 			})
 			q := hostile(b, body)
@@ -145,7 +145,7 @@ func BenchmarkExplain(b *testing.B) {
 			b.Run(fmt.Sprintf("%dKiB/%s/one-key", size>>10, name), func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					signature.Explain(q)
+					diagnose.Explain(q)
 				}
 			})
 		}

@@ -1,6 +1,6 @@
-// Package mistakes makes deliveries with which one known mistake was made, for tests of what explains them. It knows no
+// Package badsignatures makes deliveries that are refused for one known cause, for tests of package diagnose. It knows no
 // vendor.
-package mistakes
+package badsignatures
 
 import (
 	"net/http"
@@ -10,9 +10,10 @@ import (
 	"time"
 
 	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 )
 
-// A Sender sends by a scheme, and makes no mistake of its own.
+// A Sender sends by a scheme, and makes no mistake itself.
 type Sender struct {
 	Scheme signature.Scheme
 	Form   string // empty: the scheme's first
@@ -23,18 +24,18 @@ type Sender struct {
 type Delivery struct {
 	Scheme   signature.Scheme
 	Given    string // the secret that the receiver was given
-	Former   string // one that it was given before
+	Previous string // one that it was given before
 	Signing  string // the one that the sender signs with
 	Header   http.Header
 	Body     []byte
 	Declared int64
 }
 
-// A Mistake is one that is made, and how it is to be explained.
-type Mistake struct {
-	Name    string
-	Mistake signature.Mistake
-	Says    string // a part of the text
+// A Case is a mistake that is made, and how it is explained.
+type Case struct {
+	Name  string
+	Cause diagnose.Cause
+	Says  string // a part of the text
 
 	// Make returns nil where the mistake cannot be made with the sender's scheme.
 	Make func(s *Sender) *Delivery
@@ -50,22 +51,22 @@ const Secret = "the secret \xfb\xff\xfe with odd bytes 7c1d"
 // Body is what is sent, unless that is the mistake.
 const Body = `{"type":"ping","id":"evt_marker","data":{"text":"Zq7-payload-Xw3"}}`
 
-// All returns the mistakes.
-func All() []Mistake {
+// All returns the cases.
+func All() []Case {
 	return slices.Concat(headers(), times(), macs(), secrets(), bodies(), rewritten(), forms())
 }
 
-// Question returns the delivery as signature.Explain is asked about it.
-func (d *Delivery) Question() (signature.Question, error) {
+// Question returns the delivery as diagnose.Explain is asked about it.
+func (d *Delivery) Input() (diagnose.Input, error) {
 	first := d.Given
-	if d.Former != "" {
-		first = d.Former
+	if d.Previous != "" {
+		first = d.Previous
 	}
 	ring, err := signature.NewKeyring(signature.NewKey("default", first))
-	if err == nil && d.Former != "" {
+	if err == nil && d.Previous != "" {
 		err = ring.Set(signature.NewKey("default", d.Given))
 	}
-	return signature.Question{Scheme: d.Scheme, Keys: ring, Header: d.Header, Body: d.Body, Declared: d.Declared}, err
+	return diagnose.Input{Scheme: d.Scheme, Keys: ring, Header: d.Header, Body: d.Body, Declared: d.Declared}, err
 }
 
 // Send returns a delivery without a mistake.
@@ -89,8 +90,8 @@ func (s *Sender) send(secret string, body []byte, stamp string) *Delivery {
 }
 
 // arrives is a mistake with a body: sent is signed, and arrived is what comes of it.
-func arrives(name string, m signature.Mistake, says, sent, arrived string) Mistake {
-	return Mistake{Name: name, Mistake: m, Says: says, Make: func(s *Sender) *Delivery {
+func arrives(name string, c diagnose.Cause, says, sent, arrived string) Case {
+	return Case{Name: name, Cause: c, Says: says, Make: func(s *Sender) *Delivery {
 		d := s.Send(Secret, []byte(sent))
 		d.Body, d.Declared = []byte(arrived), int64(len(arrived))
 		return d
@@ -98,8 +99,8 @@ func arrives(name string, m signature.Mistake, says, sent, arrived string) Mista
 }
 
 // gives is a mistake with a secret: the sender signs with one, and the receiver was given another.
-func gives(name string, m signature.Mistake, says, signing, given string) Mistake {
-	return Mistake{Name: name, Mistake: m, Says: says, Make: func(s *Sender) *Delivery {
+func gives(name string, c diagnose.Cause, says, signing, given string) Case {
+	return Case{Name: name, Cause: c, Says: says, Make: func(s *Sender) *Delivery {
 		d := s.Send(signing, []byte(Body))
 		d.Given = given
 		return d
@@ -107,17 +108,17 @@ func gives(name string, m signature.Mistake, says, signing, given string) Mistak
 }
 
 // changes is a mistake with a header.
-func changes(name string, m signature.Mistake, says string, change func(s *Sender, d *Delivery)) Mistake {
-	return Mistake{Name: name, Mistake: m, Says: says, Make: func(s *Sender) *Delivery {
+func changes(name string, c diagnose.Cause, says string, change func(s *Sender, d *Delivery)) Case {
+	return Case{Name: name, Cause: c, Says: says, Make: func(s *Sender) *Delivery {
 		d := s.Send(Secret, []byte(Body))
 		change(s, d)
 		return d
 	}}
 }
 
-func (m Mistake) unseen() Mistake {
-	m.Unseen = true
-	return m
+func (c Case) unseen() Case {
+	c.Unseen = true
+	return c
 }
 
 // field returns the first header of that grammar.

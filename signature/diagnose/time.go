@@ -1,13 +1,15 @@
-package signature
+package diagnose
 
 import (
 	"fmt"
 	"time"
+
+	"github.com/aihooks/aihooks-go/signature"
 )
 
-// Explain says by how much a signed time lies outside of the window around now, and which way; [NoMistake] if it lies
-// within.
-func (w Window) Explain(signed, now time.Time) Explanation {
+// ExplainTime says by how much a signed time lies outside of the window around now, and which way. The cause is [None] if it
+// lies within.
+func ExplainTime(w signature.Window, signed, now time.Time) Explanation {
 	past, future := max(w.Past, 0), max(w.Future, 0)
 	switch {
 	case signed.Before(now.Add(-past)):
@@ -19,7 +21,7 @@ func (w Window) Explain(signed, now time.Time) Explanation {
 		return Explanation{TimeAhead, fmt.Sprintf("the signed time lies %v ahead, %v beyond the allowed skew of %v: our clock is behind, or the sender's is ahead%s",
 			rounded(lead), rounded(lead-future), future, zone(lead))}
 	default:
-		return Explanation{NoMistake, "the signed time lies within the window"}
+		return Explanation{None, "the signed time lies within the window"}
 	}
 }
 
@@ -47,19 +49,19 @@ func zone(d time.Duration) string {
 }
 
 // otherTimes tries the times in the covered headers in the other unit.
-func (s *search) otherTimes() (Explanation, bool) {
-	for _, f := range s.q.Scheme.Fields {
-		values := s.q.Header[f.Header]
-		if f.Grammar != UnixTime || len(values) != 1 {
+func (d *diagnoser) otherTimes() (Explanation, bool) {
+	for _, f := range d.in.Scheme.Fields {
+		values := d.in.Header[f.Header]
+		if f.Grammar != signature.UnixTime || len(values) != 1 {
 			continue
 		}
 		other, says := values[0]+"000", "milliseconds, and the header %s has it in seconds"
 		if n := len(values[0]); n > 10 {
 			other, says = values[0][:n-3], "seconds, and the header %s has it in milliseconds"
 		}
-		if forms := s.covering(f.Header, other); len(forms) > 0 {
-			if _, _, ok := s.signedBy(s.q.Keys.keys(), forms, s.q.Body); ok {
-				return sayf(TimeUnit, "the sender signs the time in "+says+": the header must have what is signed", f.Header)
+		if forms := d.covering(f.Header, other); len(forms) > 0 {
+			if _, _, ok := d.signedBy(d.live, forms, d.in.Body); ok {
+				return explainf(TimeUnit, "the sender signs the time in "+says+": the header must have what is signed", f.Header)
 			}
 		}
 	}
@@ -67,9 +69,9 @@ func (s *search) otherTimes() (Explanation, bool) {
 }
 
 // covering returns the forms that cover a header, with another value for it.
-func (s *search) covering(header, value string) []composed {
+func (d *diagnoser) covering(header, value string) []composed {
 	var all []composed
-	for _, c := range s.forms {
+	for _, c := range d.forms {
 		for i, name := range c.form.Covers {
 			if name == header {
 				covered := append([]string(nil), c.covered...)

@@ -1,4 +1,4 @@
-package signature_test
+package diagnose_test
 
 import (
 	"encoding/base64"
@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 )
 
 // forged is a delivery with that signature, by somebody who knows no key.
@@ -28,16 +29,16 @@ func TestWhatIsSaidOfAMalformedSignatureIsTrue(t *testing.T) {
 		inBase64:                             "no live key makes that MAC either",
 		strings.Repeat(" ", 2000) + inBase64: "it looks like base64", // too long to be tried
 	} {
-		e := signature.Explain(signature.Question{Scheme: headScheme(), Keys: defaultRing(t), Header: forged(value), Body: []byte("{}")})
-		require.Equal(t, signature.HeaderMalformed, e.Mistake)
+		e := diagnose.Explain(diagnose.Input{Scheme: headScheme(), Keys: defaultRing(t), Header: forged(value), Body: []byte("{}")})
+		require.Equal(t, diagnose.HeaderMalformed, e.Cause)
 		require.True(t, strings.HasSuffix(e.Text, says), "%s: %s", value, e.Text)
 	}
 	q := hostile(t, make([]byte, 1<<20))
 	q.Header = forged(inBase64)
-	require.True(t, strings.HasSuffix(signature.Explain(q).Text, "it looks like base64"), "not all keys could be tried")
+	require.True(t, strings.HasSuffix(diagnose.Explain(q).Text, "it looks like base64"), "not all keys could be tried")
 }
 
-// Whoever has seen a delivery can cut what was signed in another place.
+// A sender that has seen a delivery can cut what was signed in another place.
 func TestASignedTextThatIsCutElsewhereIsNotTakenForAMistake(t *testing.T) {
 	const body = `{"type":"ping"}`
 	scheme := headScheme()
@@ -47,14 +48,14 @@ func TestASignedTextThatIsCutElsewhereIsNotTakenForAMistake(t *testing.T) {
 	h.Set(headerTime, "1795283260")
 	pinned, err := scheme.Pin("timestamp")
 	require.NoError(t, err)
-	for _, q := range []signature.Question{
+	for _, q := range []diagnose.Input{
 		{Scheme: pinned, Body: cut},
 		{Scheme: scheme, Body: append(cut, '\n')},
 		{Scheme: scheme, Body: append([]byte("\ufeff"), cut...)},
 	} {
 		q.Keys, q.Header = defaultRing(t), h
-		e := signature.Explain(q)
-		require.Equal(t, signature.Unexplained, e.Mistake, e.Text)
+		e := diagnose.Explain(q)
+		require.Equal(t, diagnose.Unexplained, e.Cause, e.Text)
 	}
 }
 
@@ -62,13 +63,21 @@ func TestAFieldOfTheSchemeIsNotTakenForAnotherSendersHeader(t *testing.T) {
 	scheme := bodyScheme()
 	scheme.Fields = append(scheme.Fields, signature.Field{Header: "X-Signature-Time", Grammar: signature.UnixTime})
 	h := http.Header{"X-Signature-Time": {testTime}}
-	e := signature.Explain(signature.Question{Scheme: scheme, Keys: defaultRing(t), Header: h, Body: []byte("{}")})
-	require.Equal(t, signature.HeaderMissing, e.Mistake)
+	e := diagnose.Explain(diagnose.Input{Scheme: scheme, Keys: defaultRing(t), Header: h, Body: []byte("{}")})
+	require.Equal(t, diagnose.HeaderMissing, e.Cause)
 
 	h = http.Header{headerSignature: {""}, "X-Other-Signature": {"abc"}}
-	e = signature.Explain(signature.Question{Scheme: bodyScheme(), Keys: defaultRing(t), Header: h, Body: []byte("{}")})
-	require.Equal(t, signature.HeaderMissing, e.Mistake)
+	e = diagnose.Explain(diagnose.Input{Scheme: bodyScheme(), Keys: defaultRing(t), Header: h, Body: []byte("{}")})
+	require.Equal(t, diagnose.HeaderMissing, e.Cause)
 	require.Contains(t, e.Text, "is there but empty")
+}
+
+func explainSignedBy(t *testing.T, ring *signature.Keyring, secret string) diagnose.Explanation {
+	t.Helper()
+	h := fullHeader()
+	body := []byte(`{"type":"ping"}`)
+	require.NoError(t, bodyScheme().Sign(signature.NewKey("k", secret), "", h, body))
+	return diagnose.Explain(diagnose.Input{Scheme: bodyScheme(), Keys: ring, Header: h, Body: body})
 }
 
 func TestAFormerKeyMayBeInWrongHands(t *testing.T) {
@@ -80,7 +89,7 @@ func TestAFormerKeyMayBeInWrongHands(t *testing.T) {
 func TestWhoeverRepeatsAHeaderIsNotKnown(t *testing.T) {
 	h := forged("a")
 	h.Add(headerSignature, "b")
-	e := signature.Explain(signature.Question{Scheme: headScheme(), Keys: defaultRing(t), Header: h})
-	require.Equal(t, signature.HeaderRepeated, e.Mistake)
+	e := diagnose.Explain(diagnose.Input{Scheme: headScheme(), Keys: defaultRing(t), Header: h})
+	require.Equal(t, diagnose.HeaderRepeated, e.Cause)
 	require.Contains(t, e.Text, "the sender, or something on the way")
 }

@@ -1,7 +1,9 @@
-package signature
+package diagnose
 
 import (
 	"bytes"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -22,7 +24,7 @@ type jsonStyle struct {
 	end    string
 }
 
-// An escaping says which characters of strings are escaped beside those that must be.
+// An escaping says which characters of strings are escaped in addition to those that must be.
 type escaping uint8
 
 const (
@@ -68,23 +70,23 @@ var sortedStyles = []jsonStyle{
 }
 
 // otherJSON tries other ways to write the JSON in the body.
-func (s *search) otherJSON(t *tried) (Explanation, bool) {
-	body := s.q.Body
+func (d *diagnoser) otherJSON(t *tried) (Explanation, bool) {
+	body := d.in.Body
 	switch {
 	case len(body) > maxJSON:
-		s.ended = s.ended || startsJSON(body)
+		d.ended = d.ended || startsJSON(body)
 		return Explanation{}, false
-	case !startsJSON(body) || !s.pay(jsonCost*len(body)) || !json.Valid(body):
+	case !startsJSON(body) || !d.spend(jsonCost*len(body)) || !json.Valid(body):
 		return Explanation{}, false
 	}
-	if e, ok := s.styled(t, body, jsonStyles); ok {
+	if e, ok := d.styled(t, body, jsonStyles); ok {
 		return e, true
 	}
-	if !s.pay(4 * jsonCost * len(body)) {
+	if !d.spend(4 * jsonCost * len(body)) {
 		return Explanation{}, false
 	}
 	if sorted := sortMembers(body); sorted != nil {
-		return s.styled(t, sorted, sortedStyles)
+		return d.styled(t, sorted, sortedStyles)
 	}
 	return Explanation{}, false
 }
@@ -94,11 +96,11 @@ func startsJSON(body []byte) bool {
 	return len(body) > 0 && (body[0] == '{' || body[0] == '[')
 }
 
-func (s *search) styled(t *tried, body []byte, styles []jsonStyle) (Explanation, bool) {
+func (d *diagnoser) styled(t *tried, body []byte, styles []jsonStyle) (Explanation, bool) {
 	for i := range styles {
-		written := styles[i].rewrite(body, func(n int) bool { return s.pay(jsonCost * n) })
-		if s.overAnother(t, written) {
-			return sayf(BodyReserialized, "the signature is that of the same JSON %s: either the sender signed that and sent it in another way, or something parsed the body and wrote it again, then %s", styles[i].name, passOn)
+		written := styles[i].rewrite(body, func(n int) bool { return d.spend(jsonCost * n) })
+		if d.overAnother(t, written) {
+			return explainf(BodyReserialized, "the signature is that of the same JSON %s: either the sender signed that and sent it in another way, or something parsed the body and wrote it again, then %s", styles[i].name, passOn)
 		}
 	}
 	return Explanation{}, false
@@ -119,15 +121,15 @@ func sortMembers(body []byte) []byte {
 	return sorted
 }
 
-// rewrite writes body, which must be valid JSON, in the style. It returns nil once pay does not pay for more.
-func (j *jsonStyle) rewrite(body []byte, pay func(n int) bool) []byte {
-	out, paid, depth := make([]byte, 0, len(body)+len(body)/4), 0, 0
+// rewrite writes body, which must be valid JSON, in the style. It returns nil once spend reports that the budget is used up.
+func (j *jsonStyle) rewrite(body []byte, spend func(n int) bool) []byte {
+	out, spent, depth := make([]byte, 0, len(body)+len(body)/4), 0, 0
 	for i := 0; i < len(body); {
-		if len(out) > paid {
-			if !pay(len(out) - paid + 1024) {
+		if len(out) > spent {
+			if !spend(len(out) - spent + 1024) {
 				return nil
 			}
-			paid = len(out) + 1024
+			spent = len(out) + 1024
 		}
 		switch c := body[i]; c {
 		case ' ', '\t', '\r', '\n':
@@ -265,7 +267,7 @@ func appendEscape(out []byte, r rune) []byte {
 
 const noRune rune = -1
 
-// unescape returns the first character of a JSON string, and the length of what stands for it. For half of a surrogate
+// unescape returns the first character of a JSON string, and its length as it is written. For half of a surrogate
 // pair, and for bytes that are not UTF-8, it is noRune.
 func unescape(raw []byte) (rune, int) {
 	switch {
@@ -303,14 +305,13 @@ func plainEscape(c byte) rune {
 	case 't':
 		return '\t'
 	default:
-		return rune(c) // a quote, a backslash or a slash stands for itself
+		return rune(c) // a quote, a backslash or a slash
 	}
 }
 
+// hexRune reads four hex digits.
 func hexRune(digits []byte) rune {
-	var r rune
-	for _, c := range digits {
-		r = r<<4 | rune(hexDigits[c])
-	}
-	return r
+	var b [2]byte
+	_, _ = hex.Decode(b[:], digits) // the JSON is valid
+	return rune(binary.BigEndian.Uint16(b[:]))
 }

@@ -1,4 +1,4 @@
-package signature
+package diagnose
 
 import (
 	"bytes"
@@ -15,14 +15,15 @@ import (
 	"unicode/utf8"
 
 	"github.com/aihooks/aihooks-go/internal/jsonpeek"
+	"github.com/aihooks/aihooks-go/signature"
 )
 
 // A bodyChange undoes what may have been done to the body on the way. Where it was not done, it returns nil, or the body
 // as it is.
 type bodyChange struct {
-	mistake Mistake
-	says    string // of what the signature is
-	change  func(body []byte) []byte
+	cause  Cause
+	says   string // of what the signature is
+	change func(body []byte) []byte
 }
 
 const (
@@ -84,28 +85,27 @@ var bodyChanges = []bodyChange{
 const byteOrderMark = "\ufeff"
 
 // otherBodies tries what may have been the body before it was changed.
-func (s *search) otherBodies() (Explanation, bool) {
+func (d *diagnoser) otherBodies() (Explanation, bool) {
 	tried := tried{seed: maphash.MakeSeed()}
-	tried.before(s.q.Body)
+	tried.before(d.in.Body)
 	for _, c := range bodyChanges {
-		if !s.pay(len(s.q.Body)) {
+		if !d.spend(len(d.in.Body)) {
 			return Explanation{}, false
 		}
-		if s.overAnother(&tried, c.change(s.q.Body)) {
-			return sayf(c.mistake, "the signature is that %s", c.says)
+		if d.overAnother(&tried, c.change(d.in.Body)) {
+			return explainf(c.cause, "the signature is that %s", c.says)
 		}
 	}
-	return s.otherJSON(&tried)
+	return d.otherJSON(&tried)
 }
 
 // overAnother reports whether a live key makes the MAC over body, if that was not tried before. A body that would be refused
 // as ambiguous explains nothing: what was signed may have been cut in another place.
-func (s *search) overAnother(t *tried, body []byte) bool {
-	if len(body) == 0 || len(s.q.Scheme.Forms) > 1 && beginsAsCovered(body) || t.before(body) {
+func (d *diagnoser) overAnother(t *tried, body []byte) bool {
+	if len(body) == 0 || d.in.Scheme.Ambiguous(body) || t.before(body) {
 		return false
 	}
-	_, ok := s.signed(body)
-	return ok
+	return d.signed(body)
 }
 
 // tried are the bodies that were tried. By digests: two that are alike by chance cost an explanation, nothing else.
@@ -142,7 +142,9 @@ func fromBase64(b []byte) []byte {
 	return nil
 }
 
-func isBase64(c byte) bool { return isOpaque(c) || c == '+' || c == '/' }
+func isBase64(c byte) bool {
+	return c == '+' || c == '/' || signature.Opaque.Accepts(string(rune(c)))
+}
 
 // fromMember returns what a member of an object has: what gateways, load balancers and queues hand to a function.
 func fromMember(name string) func([]byte) []byte {
@@ -216,7 +218,7 @@ func fromGzip(b []byte) []byte {
 	return out
 }
 
-// fromLatin1 undoes that each byte was taken for a character of its own.
+// fromLatin1 undoes that each byte was taken for one character.
 func fromLatin1(b []byte) []byte {
 	out := make([]byte, 0, len(b))
 	for len(b) > 0 {
@@ -230,7 +232,7 @@ func fromLatin1(b []byte) []byte {
 	return out
 }
 
-// windows1252 has the characters of the bytes 0x80 to 0x9f; those that are not assigned stand for themselves, as in the
+// windows1252 has the characters of the bytes 0x80 to 0x9f; those that are not assigned map to themselves, as in the
 // Encoding Standard of WHATWG.
 var windows1252 = [32]rune{
 	'€', 0x81, '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', 0x8d, 'Ž', 0x8f,

@@ -1,4 +1,4 @@
-package signature
+package diagnose
 
 import (
 	"bytes"
@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/signature"
 )
 
 // longestJSON is maxJSON.
@@ -103,11 +105,11 @@ func TestHeaderOfAnother_TakesPlainNamesOnly(t *testing.T) {
 	for other, want := range map[string]string{
 		name(64): name(64), name(65): "", "X-Hub-Hmac": "X-Hub-Hmac", "X-Hub": "", "Signature X": "", "X-Signature\n": "", "X-Time-Signature": "", "X-Own-Signature": "",
 	} {
-		s := &search{q: &Question{
-			Scheme: Scheme{Header: "X-Own-Signature", Fields: []Field{{Header: "X-Time-Signature"}}},
+		d := &diagnoser{in: &Input{
+			Scheme: signature.Scheme{Header: "X-Own-Signature", Fields: []signature.Field{{Header: "X-Time-Signature"}}},
 			Header: http.Header{other: {"a"}},
 		}}
-		require.Equal(t, want, s.headerOfAnother(), "%q", other)
+		require.Equal(t, want, d.headerOfAnother(), "%q", other)
 	}
 	require.False(t, isToken(""))
 	require.True(t, isToken("a"))
@@ -116,12 +118,12 @@ func TestHeaderOfAnother_TakesPlainNamesOnly(t *testing.T) {
 }
 
 func TestNotUnixTime_SaysWhatThereIs(t *testing.T) {
-	for value, want := range map[string]Mistake{
+	for value, want := range map[string]Cause{
 		"1795283259000000": TimeUnit, "1795283259000000000": TimeUnit, "17952832590000000": HeaderMalformed, "179528325900000000x": HeaderMalformed,
 		"179528325900000x": HeaderMalformed, "1795283259.25": TimeFormat, "1795283259.": HeaderMalformed, ".25": HeaderMalformed, "1.25": HeaderMalformed,
 		"1795283259.2x": HeaderMalformed, "1795283259,25": HeaderMalformed, "2026-11-26T10:00:00Z": TimeFormat, "2026-11-26": HeaderMalformed,
 	} {
-		require.Equal(t, want, notUnixTime("X-Time", value).Mistake, value)
+		require.Equal(t, want, notUnixTime("X-Time", value).Cause, value)
 	}
 	require.Contains(t, notUnixTime("X-Time", "1795283259000000").Text, "microseconds")
 	require.Contains(t, notUnixTime("X-Time", "1795283259000000000").Text, "nanoseconds")
@@ -172,25 +174,25 @@ func TestRewrite_PaysForAllItWrites(t *testing.T) {
 func TestOtherJSON_PaysForEachStep(t *testing.T) {
 	body := []byte(`{"b":1,"a":[2]}`)
 	n := int64(len(body))
-	s := searchFor(t, "", string(body))
+	d := diagnoserFor(t, "", string(body))
 	spent := func(f func()) int64 {
-		before := s.left
+		before := d.left
 		f()
-		return before - s.left
+		return before - d.left
 	}
 	tr := tried{seed: maphash.MakeSeed()}
-	one := spent(func() { _, _ = s.styled(&tr, body, jsonStyles[:1]) })
+	one := spent(func() { _, _ = d.styled(&tr, body, jsonStyles[:1]) })
 	require.Equal(t, 4*1025+512+n, one)
 	tr = tried{seed: maphash.MakeSeed()}
 	styles := spent(func() {
-		_, _ = s.styled(&tr, body, jsonStyles)
-		_, _ = s.styled(&tr, sortMembers(body), sortedStyles)
+		_, _ = d.styled(&tr, body, jsonStyles)
+		_, _ = d.styled(&tr, sortMembers(body), sortedStyles)
 	})
-	require.Equal(t, 4*n+styles+16*n, spent(func() { _, _ = s.otherJSON(&tried{seed: maphash.MakeSeed()}) }))
+	require.Equal(t, 4*n+styles+16*n, spent(func() { _, _ = d.otherJSON(&tried{seed: maphash.MakeSeed()}) }))
 
-	s.left = 4*n - 1
-	require.Zero(t, spent(func() { _, _ = s.otherJSON(&tr) }))
-	require.True(t, s.ended)
+	d.left = 4*n - 1
+	require.Zero(t, spent(func() { _, _ = d.otherJSON(&tr) }))
+	require.True(t, d.ended)
 }
 
 func TestUnescape_ReadsOneCharacter(t *testing.T) {
@@ -207,28 +209,29 @@ func TestUnescape_ReadsOneCharacter(t *testing.T) {
 	require.Equal(t, '\ufffd', r)
 }
 
-// searchFor is for the body that was signed, when another arrived. It has enough budget.
-func searchFor(t *testing.T, signed, arrived string) *search {
+// diagnoserFor is for the body that was signed, when another arrived. It has enough budget.
+func diagnoserFor(t *testing.T, signed, arrived string) *diagnoser {
 	t.Helper()
-	key := NewKey("default", "secret")
-	ring, err := NewKeyring(key)
+	key := signature.NewKey("default", "secret")
+	ring, err := signature.NewKeyring(key)
 	require.NoError(t, err)
-	scheme := Scheme{Header: "X-Signature", Forms: []Form{{Name: "body"}}}
+	scheme := signature.Scheme{Header: "X-Signature", Forms: []signature.Form{{Name: "body"}}}
 	h := make(http.Header)
 	require.NoError(t, scheme.Sign(key, "", h, []byte(signed)))
-	s := &search{q: &Question{Scheme: scheme, Keys: ring, Header: h, Body: []byte(arrived)}, left: 1 << 30}
-	_, ended := s.signatureHeader()
+	d := newDiagnoser(&Input{Scheme: scheme, Keys: ring, Header: h, Body: []byte(arrived)})
+	d.left = 1 << 30
+	_, ended := d.signatureHeader()
 	require.False(t, ended)
-	_, ended = s.otherHeaders()
+	_, ended = d.otherHeaders()
 	require.False(t, ended)
-	return s
+	return d
 }
 
 func TestOtherJSON_ParsesUpToItsBound(t *testing.T) {
 	longest := `["` + strings.Repeat("x", longestJSON-6) + `"]`
 	for arrived, want := range map[string]struct {
-		mistake Mistake
-		ended   bool
+		cause Cause
+		ended bool
 	}{
 		longest + "  ":                     {BodyReserialized, false},
 		longest + "   ":                    {"", true},
@@ -236,11 +239,11 @@ func TestOtherJSON_ParsesUpToItsBound(t *testing.T) {
 		`{"a`:                              {"", false},
 		"[1]":                              {"", false},
 	} {
-		s := searchFor(t, longest, arrived)
-		e, ok := s.otherJSON(&tried{seed: maphash.MakeSeed()})
-		require.Equal(t, want.mistake, e.Mistake)
-		require.Equal(t, want.mistake != "", ok)
-		require.Equal(t, want.ended, s.ended)
+		d := diagnoserFor(t, longest, arrived)
+		e, ok := d.otherJSON(&tried{seed: maphash.MakeSeed()})
+		require.Equal(t, want.cause, e.Cause)
+		require.Equal(t, want.cause != "", ok)
+		require.Equal(t, want.ended, d.ended)
 	}
 	require.True(t, startsJSON([]byte(" {")))
 	require.False(t, startsJSON([]byte(" ")))

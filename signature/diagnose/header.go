@@ -1,54 +1,59 @@
-package signature
+package diagnose
 
 import (
-	"fmt"
+	"crypto/sha256"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/aihooks/aihooks-go/signature"
 )
 
-func sayf(m Mistake, format string, args ...any) (Explanation, bool) {
-	return Explanation{m, fmt.Sprintf(format, args...)}, true
-}
-
 // signatureHeader reads the MAC, if it can be read.
-func (s *search) signatureHeader() (Explanation, bool) {
-	name := s.q.Scheme.Header
-	if e, ok := s.notSingle(name); ok {
-		if e.Mistake != HeaderMissing {
+func (d *diagnoser) signatureHeader() (Explanation, bool) {
+	name := d.in.Scheme.Header
+	if e, ok := d.notSingle(name); ok {
+		if e.Cause != HeaderMissing {
 			return e, true
 		}
-		if other := s.headerOfAnother(); other != "" && len(s.q.Header[name]) == 0 {
-			return sayf(HeaderOfAnother, "the header %s is missing, but %s is there, which looks like another sender's: look whether the sender was given the right URL, and whether something on the way renames headers", name, other)
+		if other := d.headerOfAnother(); other != "" && len(d.in.Header[name]) == 0 {
+			return explainf(HeaderOfAnother, "the header %s is missing, but %s is there, which looks like another sender's: look whether the sender was given the right URL, and whether something on the way renames headers", name, other)
 		}
 		return e, true
 	}
-	s.readable = decodeMAC(&s.want, s.q.Header[name][0], s.q.Scheme.Prefix)
+	value := d.in.Header[name][0]
+	mac := decodeHex(value)
+	if mac == nil {
+		mac = decodeHex(strings.TrimPrefix(value, d.in.Scheme.Prefix))
+	}
+	if mac != nil {
+		d.want, d.readable = [sha256.Size]byte(mac), true
+	}
 	return Explanation{}, false
 }
 
 // otherHeaders looks at the headers that may be covered, and composes the forms.
-func (s *search) otherHeaders() (Explanation, bool) {
-	for _, f := range s.q.Scheme.Fields {
-		if len(s.q.Header[f.Header]) == 0 && !f.Required {
+func (d *diagnoser) otherHeaders() (Explanation, bool) {
+	for _, f := range d.in.Scheme.Fields {
+		if len(d.in.Header[f.Header]) == 0 && !f.Required {
 			continue
 		}
-		if e, ok := s.notSingle(f.Header); ok {
+		if e, ok := d.notSingle(f.Header); ok {
 			return e, true
 		}
-		if value := s.q.Header[f.Header][0]; !f.Grammar.accepts(value) {
-			if f.Grammar == UnixTime {
+		if value := d.in.Header[f.Header][0]; !f.Grammar.Accepts(value) {
+			if f.Grammar == signature.UnixTime {
 				return notUnixTime(f.Header, value), true
 			}
-			return sayf(HeaderMalformed, "the header %s does not have its documented form: 1 to %d letters, digits, underscores and hyphens", f.Header, maxOpaque)
+			return explainf(HeaderMalformed, "the header %s does not have its documented form: 1 to 128 letters, digits, underscores and hyphens", f.Header)
 		}
 	}
-	if s.forms = s.compose(s.q.Scheme.Forms); len(s.forms) > 0 {
+	if d.forms = d.compose(d.in.Scheme.Forms); len(d.forms) > 0 {
 		return Explanation{}, false
 	}
-	for _, name := range s.q.Scheme.Forms[0].Covers {
-		if e, ok := s.notSingle(name); ok {
+	for _, name := range d.in.Scheme.Forms[0].Covers {
+		if e, ok := d.notSingle(name); ok {
 			return e, true
 		}
 	}
@@ -56,36 +61,36 @@ func (s *search) otherHeaders() (Explanation, bool) {
 }
 
 // notSingle says why a header cannot be read, if it cannot.
-func (s *search) notSingle(name string) (Explanation, bool) {
-	values := s.q.Header[name]
+func (d *diagnoser) notSingle(name string) (Explanation, bool) {
+	values := d.in.Header[name]
 	switch {
 	case len(values) > 1:
-		return sayf(HeaderRepeated, "the header %s came %d times and must be single: the sender, or something on the way, repeats it", name, len(values))
+		return explainf(HeaderRepeated, "the header %s came %d times and must be single: the sender, or something on the way, repeats it", name, len(values))
 	case len(values) == 1 && values[0] == "":
-		return sayf(HeaderMissing, "the header %s is there but empty", name)
+		return explainf(HeaderMissing, "the header %s is there but empty", name)
 	case len(values) == 1:
 		return Explanation{}, false
 	}
-	for other := range s.q.Header {
+	for other := range d.in.Header {
 		if http.CanonicalHeaderKey(other) == name {
-			return sayf(HeaderSpelling, "the header %s is there, but its name is not in the canonical form that is looked up: set it with http.Header.Set", name)
+			return explainf(HeaderSpelling, "the header %s is there, but its name is not in the canonical form that is looked up: set it with http.Header.Set", name)
 		}
 	}
-	if name != s.q.Scheme.Header {
-		return sayf(HeaderMissing, "the header %s is missing, which the signature needs: either the sender does not send it, or something on the way drops it", name)
+	if name != d.in.Scheme.Header {
+		return explainf(HeaderMissing, "the header %s is missing, which the signature needs: either the sender does not send it, or something on the way drops it", name)
 	}
-	return sayf(HeaderMissing, "the header %s is missing: either the sender does not sign, or something on the way drops the header", name)
+	return explainf(HeaderMissing, "the header %s is missing: either the sender does not sign, or something on the way drops the header", name)
 }
 
 // maxOtherName is the longest name that another sender's header is believed to have, in bytes.
 const maxOtherName = 64
 
 // headerOfAnother returns the name of a header, none of the scheme's, that looks as if it carried a signature.
-func (s *search) headerOfAnother() string {
+func (d *diagnoser) headerOfAnother() string {
 	var found []string
-	for name := range s.q.Header {
+	for name := range d.in.Header {
 		lower := strings.ToLower(name)
-		ours := name == s.q.Scheme.Header || slices.ContainsFunc(s.q.Scheme.Fields, func(f Field) bool { return f.Header == name })
+		ours := name == d.in.Scheme.Header || slices.ContainsFunc(d.in.Scheme.Fields, func(f signature.Field) bool { return f.Header == name })
 		if !ours && len(name) <= maxOtherName && isToken(name) &&
 			(strings.Contains(lower, "signature") || strings.Contains(lower, "hmac")) {
 			found = append(found, name)
@@ -98,15 +103,8 @@ func (s *search) headerOfAnother() string {
 }
 
 // isToken reports whether name has the letters, digits and hyphens that names of headers have. Printing anything else
-// would let a stranger write into the log.
-func isToken(name string) bool {
-	for i := range len(name) {
-		if !isOpaque(name[i]) {
-			return false
-		}
-	}
-	return name != ""
-}
+// would let any sender write into the log.
+func isToken(name string) bool { return signature.Opaque.Accepts(name) }
 
 // notUnixTime says what a header with a time has in place of one.
 func notUnixTime(name, value string) Explanation {
@@ -131,7 +129,7 @@ func isFraction(s string) bool {
 	if !ok || fraction == "" || strings.Trim(fraction, "0123456789") != "" {
 		return false
 	}
-	_, err := ParseUnix(whole)
+	_, err := signature.ParseUnix(whole)
 	return err == nil
 }
 

@@ -1,4 +1,4 @@
-package signature
+package diagnose
 
 import (
 	"crypto/sha256"
@@ -8,14 +8,16 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/aihooks/aihooks-go/signature"
 )
 
 // A secretChange makes, of the secret that was given, the one that may have been meant. Where it has nothing to change,
 // it returns the empty string.
 type secretChange struct {
-	mistake Mistake
-	says    string // what is wrong with the secret of key %q
-	change  func(secret string) string
+	cause  Cause
+	says   string // what is wrong with the secret of key %q
+	change func(secret string) string
 }
 
 var (
@@ -23,13 +25,13 @@ var (
 
 	secretChanges = []secretChange{
 		{SecretEncoded, "is in UTF-16: give it in UTF-8", func(s string) string { return strings.TrimSpace(fromUTF16(s)) }},
-		{SecretBlanks, "has blanks or a line break around it that do not belong to it: trim it", func(s string) string {
+		{SecretWhitespace, "has blanks or a line break around it that do not belong to it: trim it", func(s string) string {
 			return strings.Trim(s, " \t\r\n\v\f\x00\u00a0\ufeff")
 		}},
 		{SecretQuoted, "has quotes around it that do not belong to it: take them off", func(s string) string {
 			return strings.Trim(s, "\"'`“”„«»‘’‚‹›")
 		}},
-		{SecretBlanks, "has invisible characters that do not belong to it, such as a zero width space or a direction mark: take them off", func(s string) string {
+		{SecretWhitespace, "has invisible characters that do not belong to it, such as a zero width space or a direction mark: take them off", func(s string) string {
 			return strings.TrimSpace(strings.Map(func(c rune) rune {
 				if unicode.Is(unicode.Cf, c) || unicode.IsControl(c) {
 					return -1
@@ -52,8 +54,8 @@ var (
 			}
 			return string(raw)
 		}},
-		{SecretBlanks, "lacks the line break at its end, which the sender signs with", func(s string) string { return s + "\n" }},
-		{SecretBlanks, "lacks the line break at its end, which the sender signs with", func(s string) string { return s + "\r\n" }},
+		{SecretWhitespace, "lacks the line break at its end, which the sender signs with", func(s string) string { return s + "\n" }},
+		{SecretWhitespace, "lacks the line break at its end, which the sender signs with", func(s string) string { return s + "\r\n" }},
 		{SecretPrefix, "lacks the prefix whsec_, which the sender takes for a part of it", func(s string) string { return "whsec_" + s }},
 		{SecretDecoded, "was decoded from hex and must not be: give the text", func(s string) string { return hex.EncodeToString([]byte(s)) }},
 		{SecretDecoded, "was decoded from hex and must not be: give the text", func(s string) string {
@@ -107,17 +109,17 @@ func withoutPrefix(s string) string {
 }
 
 // otherSecrets tries what may have been meant by the secrets that were given.
-func (s *search) otherSecrets() (Explanation, bool) {
+func (d *diagnoser) otherSecrets() (Explanation, bool) {
 	for _, c := range secretChanges {
-		for _, k := range s.q.Keys.keys() {
+		for _, k := range d.live {
 			given := k.secret.Reveal()
 			changed := c.change(given)
 			// HMAC pads its key with NULs: the empty key is everybody's.
-			if changed == given || NewSecret(changed).Blank() {
+			if changed == given || signature.NewSecret(changed).Blank() {
 				continue
 			}
-			if s.signedWith(sha256.New, changed, s.want[:], s.forms) {
-				return sayf(c.mistake, "the secret of key %q %s", k.name, c.says)
+			if d.signedWith(sha256.New, changed, d.want[:], d.forms) {
+				return explainf(c.cause, "the secret of key %q %s", k.name, c.says)
 			}
 		}
 	}

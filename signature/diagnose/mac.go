@@ -1,4 +1,4 @@
-package signature
+package diagnose
 
 import (
 	"crypto/sha1" //nolint:gosec // to say that a sender uses it
@@ -9,60 +9,62 @@ import (
 	"hash"
 	"slices"
 	"strings"
+
+	"github.com/aihooks/aihooks-go/signature"
 )
 
 const (
 	maxHeader = 1024 // bytes of a header in which a MAC is looked for
-	maxLabel  = 32   // bytes of what may stand before a MAC
+	maxLabel  = 32   // bytes of what may come before a MAC
 	maxParts  = 8    // of a list
 )
 
 // A reading is one way to find a MAC in what the header has.
 type reading struct {
-	mistake Mistake
-	says    string
-	mac     []byte
-	stamp   string // the time in a list, which the sender may have signed before the body
+	cause Cause
+	says  string
+	mac   []byte
+	stamp string // the time in a list, which the sender may have signed before the body
 }
 
 // otherWriting tries other ways to write the MAC, where it is not written as the scheme says.
-func (s *search) otherWriting() (Explanation, bool) {
-	if s.readable {
+func (d *diagnoser) otherWriting() (Explanation, bool) {
+	if d.readable {
 		return Explanation{}, false
 	}
-	name, value := s.q.Scheme.Header, s.q.Header[s.q.Scheme.Header][0]
+	name, value := d.in.Scheme.Header, d.in.Header[d.in.Scheme.Header][0]
 	if len(value) <= maxHeader {
 		for _, r := range readings(value) {
-			if s.proves(&r, s.forms) {
-				return sayf(r.mistake, "the signature is right, but the header %s %s, and 64 hex digits are expected, %s", name, r.says, s.prefixExpected())
+			if d.proves(&r, d.forms) {
+				return explainf(r.cause, "the signature is right, but the header %s %s, and 64 hex digits are expected, %s", name, r.says, d.prefixExpected())
 			}
-			if r.stamp != "" && s.proves(&r, []composed{{nil, []string{r.stamp}}}) {
-				return sayf(r.mistake, "the header %s has the signature in a list, and signed are the time in the list, a dot and the body: "+
-					"the sender signs by another scheme than this one, which signs %s", name, s.layouts())
+			if r.stamp != "" && d.proves(&r, []composed{{nil, []string{r.stamp}}}) {
+				return explainf(r.cause, "the header %s has the signature in a list, and signed are the time in the list, a dot and the body: "+
+					"the sender signs by another scheme than this one, which signs %s", name, d.layouts())
 			}
 		}
 	}
-	return sayf(HeaderMalformed, "the header %s is not one HMAC-SHA256 in hex, %s%s", name, s.prefixExpected(), s.shape(value))
+	return explainf(HeaderMalformed, "the header %s is not one HMAC-SHA256 in hex, %s%s", name, d.prefixExpected(), d.shape(value))
 }
 
 // layouts says what the scheme signs, in each of its forms.
-func (s *search) layouts() string {
-	forms := make([]string, len(s.q.Scheme.Forms))
-	for i, f := range s.q.Scheme.Forms {
+func (d *diagnoser) layouts() string {
+	forms := make([]string, len(d.in.Scheme.Forms))
+	for i, f := range d.in.Scheme.Forms {
 		forms[i] = strings.Join(append(slices.Clone(f.Covers), "body"), ".")
 	}
 	return strings.Join(forms, " or ")
 }
 
-func (s *search) prefixExpected() string {
-	if s.q.Scheme.Prefix == "" {
+func (d *diagnoser) prefixExpected() string {
+	if d.in.Scheme.Prefix == "" {
 		return "without a prefix"
 	}
-	return "with or without the prefix " + s.q.Scheme.Prefix
+	return "with or without the prefix " + d.in.Scheme.Prefix
 }
 
 // shape says what a header looks like, where that can be told.
-func (s *search) shape(value string) string {
+func (d *diagnoser) shape(value string) string {
 	bare := strings.Trim(value, around)
 	if raw, err := hex.DecodeString(bare); err == nil {
 		if len(raw) == 0 || len(raw) == sha256.Size {
@@ -73,27 +75,27 @@ func (s *search) shape(value string) string {
 	if raw := decodeBase64(bare); len(raw) != sha256.Size {
 		return ""
 	}
-	if s.ended || len(value) > maxHeader {
+	if d.ended || len(value) > maxHeader {
 		return ": it looks like base64"
 	}
 	return ": it looks like base64, but no live key makes that MAC either"
 }
 
-func (s *search) proves(r *reading, forms []composed) bool {
+func (d *diagnoser) proves(r *reading, forms []composed) bool {
 	if len(r.mac) == sha256.Size {
-		copy(s.want[:], r.mac)
-		_, _, ok := s.signedBy(s.q.Keys.keys(), forms, s.q.Body)
+		copy(d.want[:], r.mac)
+		_, _, ok := d.signedBy(d.live, forms, d.in.Body)
 		return ok
 	}
-	for _, k := range s.q.Keys.keys() {
-		if s.signedWith(hashOf(len(r.mac)), k.secret.Reveal(), r.mac, forms) {
+	for _, k := range d.live {
+		if d.signedWith(hashOf(len(r.mac)), k.secret.Reveal(), r.mac, forms) {
 			return true
 		}
 	}
 	return false
 }
 
-// around are the bytes that may stand around a MAC or a secret without belonging to it.
+// around are the bytes that may surround a MAC or a secret without belonging to it.
 const around = " \t\r\n\"'`"
 
 // readings returns what may be meant by value, the likely first.
@@ -101,9 +103,9 @@ func readings(value string) []reading {
 	bare := strings.Trim(value, around)
 	label, rest := cutLabel(bare)
 	var all []reading
-	add := func(m Mistake, says, text string, decode func(string) []byte) {
+	add := func(m Cause, says, text string, decode func(string) []byte) {
 		if mac := decode(text); mac != nil {
-			all = append(all, reading{mistake: m, says: says, mac: mac})
+			all = append(all, reading{cause: m, says: says, mac: mac})
 		}
 	}
 	add(MACQuoted, "has blanks or quotes around it", bare, decodeHex)
@@ -120,7 +122,7 @@ func readings(value string) []reading {
 	return append(all, listed(bare)...)
 }
 
-// cutLabel cuts off what stands before a MAC: "sha256=", "v0:", "HMAC-SHA256 " or "0x".
+// cutLabel cuts off what comes before a MAC: "sha256=", "v0:", "HMAC-SHA256 " or "0x".
 func cutLabel(s string) (label, rest string) {
 	if rest, ok := strings.CutPrefix(s, "0x"); ok {
 		return "0x", rest
@@ -141,7 +143,7 @@ func listed(s string) []reading {
 	var all []reading
 	stamp := ""
 	for _, part := range parts {
-		if t, ok := strings.CutPrefix(part, "t="); ok && UnixTime.accepts(t) {
+		if t, ok := strings.CutPrefix(part, "t="); ok && signature.UnixTime.Accepts(t) {
 			stamp = t
 		}
 	}
@@ -153,7 +155,7 @@ func listed(s string) []reading {
 				mac = decodeBase64MAC(text)
 			}
 			if mac != nil {
-				all = append(all, reading{mistake: MACInList, says: "has it in a list", mac: mac, stamp: stamp})
+				all = append(all, reading{cause: MACInList, says: "has it in a list", mac: mac, stamp: stamp})
 			}
 		}
 	}

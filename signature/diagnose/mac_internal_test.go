@@ -1,4 +1,4 @@
-package signature
+package diagnose
 
 import (
 	"encoding/hex"
@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/signature"
 )
 
 func TestCutLabel_TakesPlainLabels(t *testing.T) {
@@ -43,19 +45,19 @@ func TestDecodeBase64_ReadsBothAlphabets(t *testing.T) {
 	require.Nil(t, decodeBase64("="))
 }
 
-func TestPay_TakesWhatIsLeft(t *testing.T) {
-	s := &search{left: 5}
-	require.True(t, s.pay(5))
-	require.False(t, s.ended)
-	require.False(t, s.pay(1))
-	require.True(t, s.ended)
-	s.left = 10
-	require.False(t, s.pay(1), "the search has ended")
-	require.EqualValues(t, 10, s.left)
+func TestSpend_TakesWhatIsLeft(t *testing.T) {
+	d := &diagnoser{left: 5}
+	require.True(t, d.spend(5))
+	require.False(t, d.ended)
+	require.False(t, d.spend(1))
+	require.True(t, d.ended)
+	d.left = 10
+	require.False(t, d.spend(1), "the search has ended")
+	require.EqualValues(t, 10, d.left)
 }
 
 func TestCompose_NeedsEveryCoveredHeader(t *testing.T) {
-	forms := []Form{{Name: "two", Covers: []string{"A", "B"}}, {Name: "one", Covers: []string{"A"}}, {Name: "none"}}
+	forms := []signature.Form{{Name: "two", Covers: []string{"A", "B"}}, {Name: "one", Covers: []string{"A"}}, {Name: "none"}}
 	for name, c := range map[string]struct {
 		header http.Header
 		want   []string
@@ -66,9 +68,9 @@ func TestCompose_NeedsEveryCoveredHeader(t *testing.T) {
 		"empty first": {http.Header{"A": {""}, "B": {"2"}}, []string{"none"}},
 		"twice":       {http.Header{"A": {"1", "1"}, "B": {"2"}}, []string{"none"}},
 	} {
-		s := &search{q: &Question{Header: c.header}}
+		d := &diagnoser{in: &Input{Header: c.header}}
 		var got []string
-		for _, composed := range s.compose(forms) {
+		for _, composed := range d.compose(forms) {
 			got = append(got, composed.form.Name)
 		}
 		require.Equal(t, c.want, got, name)
@@ -76,10 +78,10 @@ func TestCompose_NeedsEveryCoveredHeader(t *testing.T) {
 }
 
 func TestSignedWith_PaysForTheBody(t *testing.T) {
-	s := searchFor(t, "", strings.Repeat("x", 1000))
-	before := s.left
-	require.False(t, s.signedWith(hashOf(20), "secret", make([]byte, 20), s.forms))
-	require.EqualValues(t, 512+1000, before-s.left)
+	d := diagnoserFor(t, "", strings.Repeat("x", 1000))
+	before := d.left
+	require.False(t, d.signedWith(hashOf(20), "secret", make([]byte, 20), d.forms))
+	require.EqualValues(t, 512+1000, before-d.left)
 }
 
 // In FIPS mode crypto/hmac panics.

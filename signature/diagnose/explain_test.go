@@ -1,4 +1,4 @@
-package signature_test
+package diagnose_test
 
 import (
 	"encoding/base64"
@@ -14,62 +14,63 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/internal/mistakes"
+	"github.com/aihooks/aihooks-go/internal/badsignatures"
 	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 )
 
-func senders() map[string]*mistakes.Sender {
+func senders() map[string]*badsignatures.Sender {
 	now := time.Unix(1795283259, 0)
-	all := map[string]*mistakes.Sender{"alone": {Scheme: bodyScheme(), Now: now}}
+	all := map[string]*badsignatures.Sender{"alone": {Scheme: bodyScheme(), Now: now}}
 	for _, f := range headScheme().Forms {
-		all[f.Name] = &mistakes.Sender{Scheme: headScheme(), Form: f.Name, Now: now}
+		all[f.Name] = &badsignatures.Sender{Scheme: headScheme(), Form: f.Name, Now: now}
 	}
 	return all
 }
 
-// forEachMistake calls f for each mistake that can be made with each scheme, and requires that each can be made with one.
-func forEachMistake(t *testing.T, f func(t *testing.T, m *mistakes.Mistake, d *mistakes.Delivery)) {
+// forEachCase calls f for each bad signature that can be made with each scheme, and requires that each can be made with one.
+func forEachCase(t *testing.T, f func(t *testing.T, m *badsignatures.Case, d *badsignatures.Delivery)) {
 	t.Helper()
 	made := make(map[string]bool)
 	for name, s := range senders() {
-		for _, m := range mistakes.All() {
+		for _, m := range badsignatures.All() {
 			if d := m.Make(s); d != nil {
 				made[m.Name] = true
 				t.Run(name+"/"+m.Name, func(t *testing.T) { f(t, &m, d) })
 			}
 		}
 	}
-	for _, m := range mistakes.All() {
+	for _, m := range badsignatures.All() {
 		require.True(t, made[m.Name], m.Name)
 	}
 }
 
-func explain(t testing.TB, d *mistakes.Delivery) signature.Explanation {
+func explain(t testing.TB, d *badsignatures.Delivery) diagnose.Explanation {
 	t.Helper()
-	q, err := d.Question()
+	q, err := d.Input()
 	require.NoError(t, err)
-	return signature.Explain(q)
+	return diagnose.Explain(q)
 }
 
 func TestEachMistakeHasItsOneExplanation(t *testing.T) {
-	require.GreaterOrEqual(t, len(mistakes.All()), 100)
-	forEachMistake(t, func(t *testing.T, m *mistakes.Mistake, d *mistakes.Delivery) {
-		q, err := d.Question()
+	require.GreaterOrEqual(t, len(badsignatures.All()), 100)
+	forEachCase(t, func(t *testing.T, m *badsignatures.Case, d *badsignatures.Delivery) {
+		q, err := d.Input()
 		require.NoError(t, err)
 		_, err = newVerifier(t, d.Scheme).Verify(q.Keys, d.Header, d.Body)
-		require.Error(t, err, "it is a mistake only if it is refused")
-		e := signature.Explain(q)
-		require.Equal(t, m.Mistake, e.Mistake, e.Text)
+		require.Error(t, err, "it is bad only if it is refused")
+		e := diagnose.Explain(q)
+		require.Equal(t, m.Cause, e.Cause, e.Text)
 		require.Contains(t, e.Text, m.Says)
 		require.Equal(t, e.Text, e.String())
 	})
 }
 
 func TestNoExplanationShowsASecretAMACOrTheBody(t *testing.T) {
-	forEachMistake(t, func(t *testing.T, _ *mistakes.Mistake, d *mistakes.Delivery) {
+	forEachCase(t, func(t *testing.T, _ *badsignatures.Case, d *badsignatures.Delivery) {
 		text := explain(t, d).Text
 		require.NotContains(t, text, "\n")
-		hidden := []string{d.Given, d.Signing, d.Former, string(d.Body), mistakes.Body}
+		hidden := []string{d.Given, d.Signing, d.Previous, string(d.Body), badsignatures.Body}
 		for _, values := range d.Header {
 			hidden = append(hidden, values...)
 		}
@@ -88,8 +89,8 @@ func TestNoExplanationShowsASecretAMACOrTheBody(t *testing.T) {
 
 func TestAGenuineDeliveryHasNoMistake(t *testing.T) {
 	for _, s := range senders() {
-		d := s.Send(mistakes.Secret, []byte(mistakes.Body))
-		require.Equal(t, signature.NoMistake, explain(t, d).Mistake)
+		d := s.Send(badsignatures.Secret, []byte(badsignatures.Body))
+		require.Equal(t, diagnose.None, explain(t, d).Cause)
 	}
 }
 
@@ -123,8 +124,8 @@ func TestRandomForgeriesGetNoFalseExplanation(t *testing.T) {
 			require.NoError(t, err)
 			scheme = pinned
 		}
-		e := signature.Explain(signature.Question{Scheme: scheme, Keys: ring, Header: h, Body: body})
-		require.Equal(t, signature.Unexplained, e.Mistake, "%s\n%s", e.Text, body)
+		e := diagnose.Explain(diagnose.Input{Scheme: scheme, Keys: ring, Header: h, Body: body})
+		require.Equal(t, diagnose.Unexplained, e.Cause, "%s\n%s", e.Text, body)
 	}
 }
 
@@ -161,80 +162,80 @@ func TestFreshnessIsExplainedByHowFarAndWhichWay(t *testing.T) {
 	window := signature.Window{Past: 5 * time.Minute, Future: signature.DefaultSkew}
 	signed := time.Unix(1795283259, 0)
 	for _, test := range []struct {
-		later   time.Duration // our clock, than the sender's
-		mistake signature.Mistake
-		says    []string
+		later time.Duration // our clock, than the sender's
+		cause diagnose.Cause
+		says  []string
 	}{
-		{0, signature.NoMistake, nil},
-		{5 * time.Minute, signature.NoMistake, nil},
-		{-5 * time.Minute, signature.NoMistake, nil},
-		{12 * time.Minute, signature.TimeStale, []string{"12m0s back", " 7m0s beyond the window of 5m0s", "our clock is ahead"}},
-		{5*time.Minute + time.Microsecond, signature.TimeStale, []string{"5m0s back", "1ms beyond"}},
-		{-7*time.Minute - 400*time.Millisecond, signature.TimeAhead, []string{"7m0s ahead", " 2m0s beyond the allowed skew of 5m0s", "our clock is behind"}},
-		{2*time.Hour + 40*time.Second, signature.TimeStale, []string{"off by 2 h", "taken for UTC"}},
-		{-3*time.Hour + time.Minute, signature.TimeAhead, []string{"off by 3 h"}},
-		{200 * 365 * 24 * time.Hour, signature.TimeStale, []string{"more than a century back"}},
+		{0, diagnose.None, nil},
+		{5 * time.Minute, diagnose.None, nil},
+		{-5 * time.Minute, diagnose.None, nil},
+		{12 * time.Minute, diagnose.TimeStale, []string{"12m0s back", " 7m0s beyond the window of 5m0s", "our clock is ahead"}},
+		{5*time.Minute + time.Microsecond, diagnose.TimeStale, []string{"5m0s back", "1ms beyond"}},
+		{-7*time.Minute - 400*time.Millisecond, diagnose.TimeAhead, []string{"7m0s ahead", " 2m0s beyond the allowed skew of 5m0s", "our clock is behind"}},
+		{2*time.Hour + 40*time.Second, diagnose.TimeStale, []string{"off by 2 h", "taken for UTC"}},
+		{-3*time.Hour + time.Minute, diagnose.TimeAhead, []string{"off by 3 h"}},
+		{200 * 365 * 24 * time.Hour, diagnose.TimeStale, []string{"more than a century back"}},
 	} {
 		s := senders()["timestamp"]
-		q, err := s.Send(mistakes.Secret, []byte(mistakes.Body)).Question()
+		q, err := s.Send(badsignatures.Secret, []byte(badsignatures.Body)).Input()
 		require.NoError(t, err)
 		q.Window, q.Now = window, signed.Add(test.later)
-		e := signature.Explain(q)
-		require.Equal(t, test.mistake, e.Mistake, "%v: %s", test.later, e.Text)
+		e := diagnose.Explain(q)
+		require.Equal(t, test.cause, e.Cause, "%v: %s", test.later, e.Text)
 		for _, text := range test.says {
 			require.Contains(t, e.Text, text)
 		}
-		require.Equal(t, e, window.Explain(signed, q.Now), "the header's time is the one that counts")
+		require.Equal(t, e, diagnose.ExplainTime(window, signed, q.Now), "the header's time is the one that counts")
 
 		q.Header = signedAlone(t)
 		q.Scheme, q.SignedAt = bodyScheme(), signed
-		require.Equal(t, e, signature.Explain(q), "and otherwise the one that is given")
+		require.Equal(t, e, diagnose.Explain(q), "and otherwise the one that is given")
 	}
 	for _, off := range []time.Duration{2*time.Hour + 61*time.Second, 30 * time.Minute, 15 * time.Hour} {
-		require.NotContains(t, window.Explain(signed, signed.Add(off)).Text, "UTC")
+		require.NotContains(t, diagnose.ExplainTime(window, signed, signed.Add(off)).Text, "UTC")
 	}
 }
 
 func signedAlone(t *testing.T) http.Header {
 	t.Helper()
 	h := make(http.Header)
-	require.NoError(t, bodyScheme().Sign(signature.NewKey("default", mistakes.Secret), "", h, []byte(mistakes.Body)))
+	require.NoError(t, bodyScheme().Sign(signature.NewKey("default", badsignatures.Secret), "", h, []byte(badsignatures.Body)))
 	return h
 }
 
 func TestASignatureIsExplainedBeforeItsTime(t *testing.T) {
 	s := senders()["timestamp"]
-	d := s.Send(mistakes.Secret, []byte(mistakes.Body))
+	d := s.Send(badsignatures.Secret, []byte(badsignatures.Body))
 	d.Given += "\n"
-	q, err := d.Question()
+	q, err := d.Input()
 	require.NoError(t, err)
 	q.Window, q.Now = signature.Window{Past: time.Minute}, time.Unix(1795283259, 0).Add(time.Hour)
-	require.Equal(t, signature.SecretBlanks, signature.Explain(q).Mistake)
+	require.Equal(t, diagnose.SecretWhitespace, diagnose.Explain(q).Cause)
 }
 
 func TestAQuestionThatNothingCanVerifySaysSo(t *testing.T) {
-	e := signature.Explain(signature.Question{Scheme: bodyScheme()})
-	require.Equal(t, signature.Explanation{Mistake: signature.Unexplained, Text: "there is no live key, so nothing can verify"}, e)
-	e = signature.Explain(signature.Question{Keys: defaultRing(t)})
-	require.Equal(t, signature.Unexplained, e.Mistake)
+	e := diagnose.Explain(diagnose.Input{Scheme: bodyScheme()})
+	require.Equal(t, diagnose.Explanation{Cause: diagnose.Unexplained, Text: "there is no live key, so nothing can verify"}, e)
+	e = diagnose.Explain(diagnose.Input{Keys: defaultRing(t)})
+	require.Equal(t, diagnose.Unexplained, e.Cause)
 	require.Contains(t, e.Text, "contradicts itself")
 }
 
 func TestNoTimeInTheHeadersIsNoMistake(t *testing.T) {
-	q := signature.Question{Scheme: bodyScheme(), Keys: newRing(t, signature.NewKey("default", mistakes.Secret)), Header: signedAlone(t), Body: []byte(mistakes.Body), Window: signature.Window{Past: time.Minute}}
-	e := signature.Explain(q)
-	require.Equal(t, signature.NoMistake, e.Mistake)
+	q := diagnose.Input{Scheme: bodyScheme(), Keys: newRing(t, signature.NewKey("default", badsignatures.Secret)), Header: signedAlone(t), Body: []byte(badsignatures.Body), Window: signature.Window{Past: time.Minute}}
+	e := diagnose.Explain(q)
+	require.Equal(t, diagnose.None, e.Cause)
 	require.Contains(t, e.Text, "no time is there")
 }
 
 // A sentence that names one of two possible culprits would be false half of the time.
 func TestExplain_NamesEveryPossibleCause(t *testing.T) {
-	both := []signature.Mistake{
-		signature.BodyReserialized, signature.BodyEnds, signature.BodyLineBreaks, signature.BodyByteOrderMark, signature.BodyCharset,
-		signature.BodyEscaped, signature.HeaderMissing,
+	both := []diagnose.Cause{
+		diagnose.BodyReserialized, diagnose.BodyEnds, diagnose.BodyLineBreaks, diagnose.BodyByteOrderMark, diagnose.BodyCharset,
+		diagnose.BodyEscaped, diagnose.HeaderMissing,
 	}
-	forEachMistake(t, func(t *testing.T, m *mistakes.Mistake, d *mistakes.Delivery) {
-		if slices.Contains(both, m.Mistake) && m.Name != "an empty signature" {
+	forEachCase(t, func(t *testing.T, m *badsignatures.Case, d *badsignatures.Delivery) {
+		if slices.Contains(both, m.Cause) && m.Name != "an empty signature" {
 			require.Regexp(t, "either the sender .* or something on the way|either the sender .* or something parsed", explain(t, d).Text)
 		}
 	})
@@ -245,10 +246,10 @@ func TestExplain_DoesNotDenySignatureWithoutTime(t *testing.T) {
 		if name == "alone" {
 			continue
 		}
-		d := s.Send(mistakes.Secret, []byte(mistakes.Body))
+		d := s.Send(badsignatures.Secret, []byte(badsignatures.Body))
 		d.Header.Del(headerTime)
 		e := explain(t, d)
-		require.Equal(t, signature.HeaderMissing, e.Mistake)
+		require.Equal(t, diagnose.HeaderMissing, e.Cause)
 		require.Contains(t, e.Text, headerTime)
 		require.NotContains(t, e.Text, "does not sign")
 	}
@@ -256,14 +257,14 @@ func TestExplain_DoesNotDenySignatureWithoutTime(t *testing.T) {
 
 func TestExplain_TellsListFromOtherScheme(t *testing.T) {
 	s := senders()["timestamp"]
-	d := s.Send(mistakes.Secret, []byte(mistakes.Body))
+	d := s.Send(badsignatures.Secret, []byte(badsignatures.Body))
 	d.Header.Set(headerSignature, "t="+d.Header.Get(headerTime)+",v1="+strings.TrimPrefix(d.Header.Get(headerSignature), s.Scheme.Prefix))
 	require.Contains(t, explain(t, d).Text, "the signature is right, but", "the list has what the scheme signs")
 
-	alone := senders()["alone"].Send(mistakes.Secret, []byte(mistakes.Body))
+	alone := senders()["alone"].Send(badsignatures.Secret, []byte(badsignatures.Body))
 	alone.Header.Set(headerSignature, d.Header.Get(headerSignature))
 	e := explain(t, alone)
-	require.Equal(t, signature.MACInList, e.Mistake)
+	require.Equal(t, diagnose.MACInList, e.Cause)
 	require.Contains(t, e.Text, "by another scheme than this one, which signs body")
 	require.NotContains(t, e.Text, "the signature is right")
 }

@@ -1,0 +1,24 @@
+package workfluxtest_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/aihooks/aihooks-go/workflux"
+	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
+)
+
+// A test sends an event of its choice to the handler, signed as the vendor does.
+func ExampleNewSender() {
+	var t *testing.T // of the test
+
+	hook, err := workflux.NewHandler("a secret", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hook.OnUserMessage(func(context.Context, *workflux.UserMessage) error { return nil })
+
+	sender := workfluxtest.NewSender(t, hook, "a secret")
+	sender.SendTwice(sender.Event(&workflux.UserMessage{})).WantOK() // a duplicate gets 200 as well
+	sender.SendForged(sender.Sample("user.message")).Want(401)
+}
