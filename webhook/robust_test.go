@@ -56,7 +56,7 @@ func TestStore_WrongStateCostsNoSlot(t *testing.T) {
 					} else {
 						require.Equal(t, webhook.Unavailable, result.Outcome)
 						require.Equal(t, webhook.ReasonStore, result.Reason)
-						require.ErrorContains(t, result.Err, fmt.Sprintf("Claim returned the State %d", wrong.State))
+						require.ErrorContains(t, result.Err, fmt.Sprintf("Claim returned State %d", wrong.State))
 					}
 					require.NoError(t, r.Shutdown(t.Context()), "the claim is released")
 					require.Equal(t, "released", r.keyState("a"))

@@ -23,7 +23,7 @@ const (
 	AlertTimeout = time.Minute
 )
 
-// An Alerter writes the log line of each dead letter and calls [inbox.Policy.OnDeadLetter] for it, in goroutines of its own.
+// An Alerter writes the log line of each dead letter and calls [inbox.Policy.OnDeadLetter] for it, in goroutines that it starts.
 type Alerter struct {
 	policy inbox.Policy
 	ctx    context.Context

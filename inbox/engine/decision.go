@@ -60,7 +60,7 @@ var rules = map[webhook.Outcome]rule{
 	webhook.Unhandled: {Defer, false},
 }
 
-// decide says what becomes of a delivery by the result of running it. tried counts the attempts of [inbox.Policy.MaxAttempts]
+// decide returns the decision about a delivery by the result of its run. tried counts the attempts of [inbox.Policy.MaxAttempts]
 // that it has had, this one included if it counts.
 func decide(ctx context.Context, p *inbox.Policy, result *webhook.Result, tried int, began time.Time) Decision {
 	r, known := rules[result.Outcome]

@@ -19,7 +19,7 @@ import (
 
 var errCallback = errors.New("the callback failed")
 
-// decided returns what becomes of a delivery whose nth attempt of five has that result, after three seconds.
+// decided returns the decision about a delivery whose nth attempt of five has that result, after three seconds.
 func decided(t *testing.T, n int, result webhook.Result) (d engine.Decision) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -42,7 +42,7 @@ func decided(t *testing.T, n int, result webhook.Result) (d engine.Decision) {
 	return d
 }
 
-// outcomes are all that Redeliver can return, with a reason where it matters, and what becomes of the delivery.
+// outcomes are all that Redeliver can return, with a reason where it matters, and their dispositions.
 var outcomes = map[ending]struct {
 	verdict engine.Disposition
 	counted bool

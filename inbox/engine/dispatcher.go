@@ -12,8 +12,8 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A Dispatcher has deliveries called back that an engine has taken out of its storage, and tells the engine what becomes
-// of each. It knows the handlers, keeps the limits, and drains. Engines make one for each Run.
+// A Dispatcher runs the callbacks of deliveries that an engine has taken out of its storage, and returns a decision about
+// each. It knows the handlers, keeps the limits, and drains. Engines make one for each Run.
 type Dispatcher struct {
 	policy  inbox.Policy
 	runs    *Runs // that it belongs to; nil if it was made by NewDispatcher
@@ -112,7 +112,7 @@ func (d *Dispatcher) Go(delivery *webhook.Delivery, tried int, done func(Decisio
 	})
 }
 
-// Dispatch calls back for a delivery, for which a place has been reserved, and says what becomes of it. tried is how many
+// Dispatch calls back for a delivery, for which a slot has been reserved, and returns the decision about it. tried is how many
 // attempts it will have had with this one, of those that count. It returns when the callback does. Engines that own
 // no goroutines of Run's own call it with a context of theirs.
 func (d *Dispatcher) Dispatch(ctx context.Context, delivery *webhook.Delivery, tried int) Decision {

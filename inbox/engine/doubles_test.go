@@ -41,7 +41,7 @@ func returns(result webhook.Result) func(context.Context, *webhook.Delivery) web
 
 var handled = returns(webhook.Result{Outcome: webhook.Handled})
 
-// takes is a handler's Redeliver that takes so long, or until it is cancelled.
+// takes is a handler's Redeliver that takes that time, or until it is cancelled.
 func takes(d time.Duration) func(context.Context, *webhook.Delivery) webhook.Result {
 	return func(ctx context.Context, _ *webhook.Delivery) webhook.Result {
 		select {
@@ -53,7 +53,7 @@ func takes(d time.Duration) func(context.Context, *webhook.Delivery) webhook.Res
 	}
 }
 
-// deaf is a handler's Redeliver that takes so long, cancelled or not.
+// deaf is a handler's Redeliver that takes that time, cancelled or not.
 func deaf(d time.Duration) func(context.Context, *webhook.Delivery) webhook.Result {
 	return func(context.Context, *webhook.Delivery) webhook.Result {
 		time.Sleep(d)
@@ -96,7 +96,7 @@ func newDispatcher(t *testing.T, p inbox.Policy, handlers ...inbox.Handler) (*en
 	return d, log
 }
 
-// begin has a delivery called back in a place of its own, and what comes of it noted down.
+// begin reserves a slot, calls back for a delivery, and passes the decision to done.
 func begin(t *testing.T, d *engine.Dispatcher, given *webhook.Delivery, done func(engine.Decision)) {
 	t.Helper()
 	require.Equal(t, 1, d.Reserve(given.Vendor, given.Endpoint, 1))

@@ -9,7 +9,7 @@ const (
 )
 
 // Append returns the history with one more attempt. One that does not count takes the place of another such before it:
-// a store that is away for a day would fill the history. Only a lost one takes the place of a lost one, which makes a
+// a store that is down for a day would fill the history. Only a lost one takes the place of a lost one, which makes a
 // suspect. Where the history has become too long, Append leaves out the second attempt.
 func Append(history []inbox.Attempt, a inbox.Attempt) []inbox.Attempt {
 	if n := len(history); n > 0 && !a.Counted && !history[n-1].Counted && (history[n-1].Outcome != inbox.Lost || a.Outcome == inbox.Lost) {

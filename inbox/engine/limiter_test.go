@@ -35,7 +35,7 @@ func TestPlacesAreThoseOfConcurrencyAndOfAllLimitsThatApply(t *testing.T) {
 	require.Zero(t, d.Reserve("emca", "eu", 1))
 
 	d.Unreserve("acme", "default", 2)
-	require.Equal(t, 2, d.Reserve("emca", "default", 9), "whoever comes first")
+	require.Equal(t, 2, d.Reserve("emca", "default", 9), "first come, first served")
 	require.Zero(t, d.Reserve("acme", "default", 1))
 	d.Unreserve("emca", "eu", 4)
 	require.Equal(t, 2, d.Reserve("acme", "default", 9))
@@ -64,7 +64,7 @@ func TestFreedPlacesAreTold(t *testing.T) {
 	d.Unreserve("acme", "default", 0)
 	require.Empty(t, d.Freed(), "nothing was freed")
 	d.Unreserve("acme", "default", 1)
-	d.Unreserve("acme", "default", 4) // which waits for nobody
+	d.Unreserve("acme", "default", 4) // which does not wait
 	require.Len(t, d.Freed(), 1)
 	<-d.Freed()
 	require.Empty(t, d.Freed())

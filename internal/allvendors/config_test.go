@@ -29,8 +29,8 @@ func TestAConfigThatBreaksARuleIsAnErrorThatNamesIt(t *testing.T) {
 			says   []string
 		}{
 			{"no keys", allvendors.Config{}, []string{v.Name, field}},
-			{"a blank secret", allvendors.Config{Keys: []signature.Key{signature.NewKey("k", " \n")}}, []string{v.Name, inKeys, `"k" is blank`}},
-			{"a blank secret among others", allvendors.Config{Keys: append(keys, signature.NewKey("2", ""))}, []string{v.Name, inKeys, `"2" is blank`}},
+			{"a blank secret", allvendors.Config{Keys: []signature.Key{signature.NewKey("k", " \n")}}, []string{v.Name, inKeys, "blank", `"k"`}},
+			{"a blank secret among others", allvendors.Config{Keys: append(keys, signature.NewKey("2", ""))}, []string{v.Name, inKeys, "blank", `"2"`}},
 			{"a key without a name", allvendors.Config{Keys: []signature.Key{signature.NewKey("", allvendors.Secret)}}, []string{v.Name, inKeys, "needs a name"}},
 			{"a key with a blank name", allvendors.Config{Keys: []signature.Key{signature.NewKey(" ", allvendors.Secret)}}, []string{v.Name, inKeys, "needs a name"}},
 			{"two keys of one name", allvendors.Config{Keys: append(keys, keys...)}, []string{v.Name, inKeys, `the name "default"`}},

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 )
 
 // slots is the number of hash slots of a Redis Cluster.
@@ -24,7 +24,7 @@ func NewCluster(t testing.TB, n int) []*Server {
 	bus := make([]string, n)
 	for i := range servers {
 		var host string
-		host, bus[i] = split(t, torturetest.FreeAddress(t))
+		host, bus[i] = split(t, crashtest.FreeAddress(t))
 		// Each server connects to the others from its own address, because they reply to that address. The long timeout
 		// keeps a server on a busy machine from being marked as failed.
 		servers[i] = New(t, "--bind-source-addr", host,
