@@ -199,7 +199,7 @@ func TestShutdownWaitsUntilTheStoreHasTakenWhatIsDone(t *testing.T) {
 				require.Equal(t, http.StatusOK, r.deliver(body("a")).status)
 				err := r.Shutdown(within(t, 10*time.Second))
 				if c.fails {
-					require.ErrorContains(t, err, "the store did not take")
+					require.ErrorContains(t, err, "still pending in the store")
 					require.ErrorIs(t, err, context.DeadlineExceeded)
 				} else {
 					require.NoError(t, err)
