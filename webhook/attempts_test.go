@@ -173,6 +173,46 @@ func (s *countless) Claim(ctx context.Context, key string, token idempotency.Tok
 	return s.brokenStore.Claim(ctx, key, token, lease)
 }
 
+// Where the vendor sends once, each run is the last, also that of a proxy's copy.
+func TestAttempts_OnlyOneIsAlwaysTheLast(t *testing.T) {
+	for _, disables := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newReceiver(t, webhook.Options{}, func(p *vendors.Profile, _ *vendors.HandlerConfig) {
+				p.Attempts, p.GiveUpAfter, p.DisablesEndpoint = 1, 0, disables
+			})
+			ping.On(r.Handler, returns(errCallback))
+			b := body("a")
+			if disables {
+				require.Equal(t, webhook.Dropped, r.process(b).Outcome)
+				return
+			}
+			for range 3 {
+				require.Equal(t, webhook.ReasonLastAttempt, r.process(b).Reason)
+			}
+		})
+	}
+}
+
+// Configured attempts are counted, whatever the age of the delivery.
+func TestAttempts_ConfiguredOnesAreCountedAlone(t *testing.T) {
+	for name, change := range map[string]func(*vendors.Profile, *vendors.HandlerConfig){
+		"named by id":      func(*vendors.Profile, *vendors.HandlerConfig) {},
+		"named by content": byContent,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newReceiver(t, webhook.Options{}, change, func(_ *vendors.Profile, c *vendors.HandlerConfig) { c.Attempts = 3 })
+				ping.On(r.Handler, returns(errCallback))
+				b := body("a")
+				for _, want := range []webhook.Outcome{webhook.Failed, webhook.Failed, webhook.Dropped} {
+					require.Equal(t, want, r.process(b).Outcome)
+					time.Sleep(time.Minute)
+				}
+			})
+		})
+	}
+}
+
 func TestAttempts_SuccessMakesNoFurtherCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})

@@ -359,6 +359,17 @@ func TestUndecoded_DeepAndLargeBodiesAreBounded(t *testing.T) {
 	}
 }
 
+// A field that does not fit costs itself alone down to a depth of nine, and below that what holds it there.
+func TestUndecoded_LooksDownToABound(t *testing.T) {
+	for depth, want := range map[int]string{
+		0: "/data/count", 8: "/data" + strings.Repeat("/self", 8) + "/count", 9: "/data" + strings.Repeat("/self", 9), 10: "/data" + strings.Repeat("/self", 9),
+	} {
+		e, _ := receiveWide(t, webhook.Options{}, nested(depth, `{"self":`, `{"count":"x"}`, "}"))
+		require.Len(t, e.Undecoded(), 1)
+		require.Contains(t, e.Undecoded(), want)
+	}
+}
+
 func TestUndecoded_SurvivesRedelivery(t *testing.T) {
 	r := newReceiver(t, webhook.Options{}, loose(acme().Envelope))
 	var got map[string]error
