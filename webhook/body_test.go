@@ -41,7 +41,7 @@ func TestASlowBodyIsAnswered503InTimeAndTheConnectionClosed(t *testing.T) {
 					c.write(r.head(signed, length(len(b))))
 				}
 				ended := c.trickle(string(b), 10*time.Millisecond) // takes minutes
-				got := c.answer()
+				got := c.readResponse()
 				require.GreaterOrEqual(t, time.Since(sent), bodyTimeout)
 				require.Equal(t, http.StatusServiceUnavailable, got.status)
 				require.Positive(t, retryAfter(t, got))
@@ -104,7 +104,7 @@ func TestABodyThatBreaksOffIsAnswered503(t *testing.T) {
 			c := dial(t, listen(t, r))
 			c.write(strings.TrimSuffix(r.head([]byte(b)), "\r\n"), sent)
 			require.NoError(t, c.Conn.(*net.TCPConn).CloseWrite())
-			got := c.answer()
+			got := c.readResponse()
 			require.Equal(t, http.StatusServiceUnavailable, got.status)
 			require.Positive(t, retryAfter(t, got))
 			require.Equal(t, webhook.ReasonCutOff, r.last(1).Reason)
@@ -127,18 +127,18 @@ func TestAChunkedBodyIsTakenAndBounded(t *testing.T) {
 		c.write(r.head(b, "Transfer-Encoding: chunked"), w.String(), "0\r\n\r\n")
 		return c
 	}
-	require.Equal(t, http.StatusOK, chunked(body("a"), 7).answer().status)
+	require.Equal(t, http.StatusOK, chunked(body("a"), 7).readResponse().status)
 
 	fill := 1000 - len(body(""))
-	require.Equal(t, http.StatusOK, chunked(body(strings.Repeat("b", fill)), 100).answer().status, "to the byte")
+	require.Equal(t, http.StatusOK, chunked(body(strings.Repeat("b", fill)), 100).readResponse().status, "to the byte")
 	c := chunked(body(strings.Repeat("c", fill+1)), 100)
-	require.Equal(t, http.StatusRequestEntityTooLarge, c.answer().status)
+	require.Equal(t, http.StatusRequestEntityTooLarge, c.readResponse().status)
 	c.requireClosed()
 
 	endless := dial(t, address)
 	endless.write(r.head(nil, "Transfer-Encoding: chunked"))
 	endless.trickle(strings.Repeat("400\r\n"+strings.Repeat(" ", 1024)+"\r\n", 100), 0)
-	require.Equal(t, http.StatusRequestEntityTooLarge, endless.answer().status)
+	require.Equal(t, http.StatusRequestEntityTooLarge, endless.readResponse().status)
 	endless.requireClosed()
 }
 
@@ -147,9 +147,9 @@ func TestWhatFollowsTheDeclaredLengthIsAnotherRequest(t *testing.T) {
 	ping.On(r.Handler, returns(nil))
 	c := dial(t, listen(t, r))
 	c.write(r.post(body("a")), r.post(body("b")), "and a rest that is none\r\n\r\n")
-	require.Equal(t, http.StatusOK, c.answer().status)
-	require.Equal(t, http.StatusOK, c.answer().status)
-	require.Equal(t, http.StatusBadRequest, c.answer().status)
+	require.Equal(t, http.StatusOK, c.readResponse().status)
+	require.Equal(t, http.StatusOK, c.readResponse().status)
+	require.Equal(t, http.StatusBadRequest, c.readResponse().status)
 	require.Len(t, r.observations(), 2)
 }
 

@@ -38,7 +38,7 @@ func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
 		conn := dial(t, address)
 		conns = append(conns, conn)
 		conn.write(c.head) // and not one byte of the body
-		got := conn.answer()
+		got := conn.readResponse()
 		require.Equal(t, c.status, got.status, "%s: not even a 100 comes first", name)
 		require.Equal(t, "close", got.header.Get("Connection"))
 		ended = append(ended, conn.trickle(strings.Repeat(" ", 200_000), time.Millisecond)) // takes minutes
@@ -58,9 +58,9 @@ func TestASenderThatExpectsToBeAskedIsAsked(t *testing.T) {
 	c := dial(t, listen(t, r))
 	b := body("a")
 	c.write(r.head(b, "Expect: 100-continue", length(len(b))))
-	require.Equal(t, http.StatusContinue, c.answer().status)
+	require.Equal(t, http.StatusContinue, c.readResponse().status)
 	c.write(string(b))
-	require.Equal(t, http.StatusOK, c.answer().status)
+	require.Equal(t, http.StatusOK, c.readResponse().status)
 }
 
 func TestTheIdentityEncodingIsNone(t *testing.T) {

@@ -66,7 +66,7 @@ func TestEndpointCheck_WithBodyClosesConnection(t *testing.T) {
 	for _, head := range []string{"Content-Length: 100000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n5\r\n"} {
 		c := dial(t, address)
 		c.write("GET / HTTP/1.1\r\nHost: a\r\n", head)
-		got := c.answer()
+		got := c.readResponse()
 		require.Equal(t, http.StatusOK, got.status)
 		require.Equal(t, "close", got.header.Get("Connection"))
 		c.requireClosed()

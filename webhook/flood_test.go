@@ -128,5 +128,5 @@ func deliverApart(t *testing.T, address string, r *receiver, i int) int {
 	c.write(head)
 	c.write(string(bytes.Clone(b)))
 	defer c.Close()
-	return c.answer().status
+	return c.readResponse().status
 }

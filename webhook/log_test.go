@@ -52,7 +52,7 @@ func TestEachOutcomeIsLoggedAtItsLevel(t *testing.T) {
 	for _, row := range webhook.Contract() {
 		t.Run(row.What, func(t *testing.T) {
 			c := contractCases[row.What]
-			c.bringAbout(t, true, func(r *receiver, _ *http.Request, _ answer) {
+			c.bringAbout(t, true, func(r *receiver, _ *http.Request, _ httpResponse) {
 				for i, line := range r.log.Lines() {
 					var got struct {
 						Level, Msg, Vendor, Endpoint, Outcome string
@@ -231,7 +231,7 @@ func TestNeitherSecretNorMACIsEverSaid(t *testing.T) {
 	for what, c := range cases {
 		for _, onSocket := range []bool{true, false} {
 			t.Run(what, func(t *testing.T) {
-				c.bringAbout(t, onSocket, func(r *receiver, sent *http.Request, got answer) {
+				c.bringAbout(t, onSocket, func(r *receiver, sent *http.Request, got httpResponse) {
 					said := r.log.String() + got.body
 					for name, values := range got.header {
 						said += name + strings.Join(values, "")

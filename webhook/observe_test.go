@@ -18,7 +18,7 @@ import (
 )
 
 // bringAbout makes a row of the contract happen in a bubble, and sees to what is still running.
-func (c *contractCase) bringAbout(t *testing.T, onSocket bool, look func(r *receiver, sent *http.Request, got answer)) {
+func (c *contractCase) bringAbout(t *testing.T, onSocket bool, look func(r *receiver, sent *http.Request, got httpResponse)) {
 	synctest.Test(t, func(t *testing.T) {
 		var o webhook.Options
 		if c.options != nil {
@@ -46,7 +46,7 @@ func (c *contractCase) bringAbout(t *testing.T, onSocket bool, look func(r *rece
 func TestEachDeliveryIsObservedOnceAndOnceMoreIfItEndsLate(t *testing.T) {
 	for what, c := range contractCases {
 		t.Run(what, func(t *testing.T) {
-			c.bringAbout(t, true, func(r *receiver, _ *http.Request, _ answer) {
+			c.bringAbout(t, true, func(r *receiver, _ *http.Request, _ httpResponse) {
 				early, late := 0, 0
 				for _, o := range r.observations() {
 					if o.Late {

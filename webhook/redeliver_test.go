@@ -283,7 +283,7 @@ func TestRedeliverWaitsForTheCallbackHoweverLongItTakes(t *testing.T) {
 
 func TestRedeliverWaitsForATwinNoLongerThanASenderWould(t *testing.T) {
 	redelivering(t, inTurn(time.Minute), func(t *testing.T, r *receiver) {
-		deliverAside(t, r)
+		deliverConcurrently(t, r)
 		start := time.Now()
 		result := r.Redeliver(t.Context(), stored(t, "a"))
 		require.Equal(t, webhook.InFlight, result.Outcome)
@@ -304,7 +304,7 @@ func TestARedeliveryThatWaitedForItsTwinHasAllItsTime(t *testing.T) {
 		left = time.Until(end)
 		return nil
 	}, func(t *testing.T, r *receiver) {
-		deliverAside(t, r)
+		deliverConcurrently(t, r)
 		require.Equal(t, webhook.Handled, r.Redeliver(t.Context(), stored(t, "a")).Outcome)
 		require.Equal(t, webhook.DefaultCallbackTimeout, left)
 	})

@@ -26,7 +26,7 @@ func sendBy(t *testing.T, r *receiver, h http.Handler, timeout time.Duration) re
 	}
 	w, start := httptest.NewRecorder(), time.Now()
 	h.ServeHTTP(w, r.signed(body("a")).WithContext(ctx))
-	return reply{answer{w.Code, w.Header(), w.Body.String()}, time.Since(start)}
+	return reply{httpResponse{w.Code, w.Header(), w.Body.String()}, time.Since(start)}
 }
 
 func TestDeadline_RespondsBeforeTimeoutHandler(t *testing.T) {
@@ -38,7 +38,7 @@ func TestDeadline_RespondsBeforeTimeoutHandler(t *testing.T) {
 				got := sendBy(t, r, http.TimeoutHandler(r, timeout, "<html>too late</html>"), 0)
 				require.Equal(t, http.StatusServiceUnavailable, got.status)
 				require.JSONEq(t, `{"received":false}`, got.body)
-				require.Positive(t, retryAfter(t, got.answer))
+				require.Positive(t, retryAfter(t, got.httpResponse))
 				require.Equal(t, http.StatusServiceUnavailable, r.observations()[0].Status)
 				time.Sleep(time.Minute)
 				require.Equal(t, "completed", r.keyState("a"))

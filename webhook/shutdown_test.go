@@ -35,7 +35,7 @@ func TestShutdownWaitsForCallbacks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
 		ping.On(r.Handler, slow)
-		deliverAside(t, r)
+		deliverConcurrently(t, r)
 		start := time.Now()
 		require.NoError(t, r.Shutdown(t.Context()))
 		require.Equal(t, 20*time.Second, time.Since(start))
@@ -61,7 +61,7 @@ func TestShutdownCancelsCallbacksWhenItsContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
 		ping.On(r.Handler, untilCancelled)
-		deliverAside(t, r)
+		deliverConcurrently(t, r)
 		start := time.Now()
 		require.NoError(t, r.Shutdown(within(t, 2*time.Second)), "nothing was left")
 		require.Equal(t, 2*time.Second, time.Since(start))
@@ -103,7 +103,7 @@ func TestShutdown_SharesTheSecondAfterItsDeadline(t *testing.T) {
 		for i := range handlers {
 			handlers[i] = newReceiver(t, webhook.Options{})
 			ping.On(handlers[i].Handler, func(context.Context, *Ping) error { time.Sleep(time.Minute); return nil })
-			deliverAside(t, handlers[i])
+			deliverConcurrently(t, handlers[i])
 		}
 		start, ctx := time.Now(), within(t, 2*time.Second)
 		for _, h := range handlers {
@@ -118,7 +118,7 @@ func TestShutdownMayBeCalledAgainAndAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
 		ping.On(r.Handler, slow)
-		deliverAside(t, r)
+		deliverConcurrently(t, r)
 		var calls sync.WaitGroup
 		var errs [4]error
 		for i := range errs {
@@ -177,8 +177,8 @@ func TestADuplicateThatTakesOverDuringAShutdownIsCancelledAsWell(t *testing.T) {
 			calls++
 			return untilCancelled(ctx, e)
 		})
-		deliverAside(t, r)
-		deliverAside(t, r) // waits for the first
+		deliverConcurrently(t, r)
+		deliverConcurrently(t, r) // waits for the first
 		start := time.Now()
 		require.NoError(t, r.Shutdown(within(t, time.Second)))
 		require.Equal(t, time.Second, time.Since(start))
@@ -215,7 +215,7 @@ func TestShutdownWaitsUntilTheStoreHasTakenBackWhatWasCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{Store: &brokenStore{releaseErr: errors.New("store down"), heals: 2500 * time.Millisecond}})
 		ping.On(r.Handler, untilCancelled)
-		deliverAside(t, r)
+		deliverConcurrently(t, r)
 		require.NoError(t, r.Shutdown(within(t, 2*time.Second)), "the store comes back within the second that is left")
 		require.Equal(t, "released", r.keyState("a"))
 		time.Sleep(time.Hour)
@@ -246,12 +246,12 @@ func TestNothingIsLostWhenTheServerAndThenTheHandlerShutDown(t *testing.T) {
 			c.write(r.post(body(id)))
 			return c
 		}
-		require.Equal(t, http.StatusServiceUnavailable, post("overrun").answer().status, "answered already, and still running")
+		require.Equal(t, http.StatusServiceUnavailable, post("overrun").readResponse().status, "answered already, and still running")
 		inFlight := post("request")
 		synctest.Wait()
 		shut := make(chan error, 1)
 		go func() { shut <- server.Shutdown(within(t, patience)) }()
-		require.Equal(t, http.StatusOK, inFlight.answer().status, "a request under way is answered")
+		require.Equal(t, http.StatusOK, inFlight.readResponse().status, "a request under way is answered")
 		require.NoError(t, <-shut)
 
 		down := make(chan error, 1)

@@ -51,7 +51,7 @@ func (c *wireClient) write(parts ...string) {
 	require.NoError(c.t, err)
 }
 
-func (c *wireClient) answer() answer {
+func (c *wireClient) readResponse() httpResponse {
 	c.t.Helper()
 	response, err := http.ReadResponse(c.buf, nil)
 	require.NoError(c.t, err)
@@ -60,7 +60,7 @@ func (c *wireClient) answer() answer {
 	if response.Close {
 		response.Header.Set("Connection", "close")
 	}
-	return answer{response.StatusCode, response.Header, string(b)}
+	return httpResponse{response.StatusCode, response.Header, string(b)}
 }
 
 // requireClosed waits for the server to close the connection.
@@ -117,7 +117,7 @@ func TestAConnectionIsKeptAfterAGoodDelivery(t *testing.T) {
 	c := dial(t, listen(t, r))
 	for i := range 3 {
 		c.write(r.post(body(fmt.Sprint(i))))
-		got := c.answer()
+		got := c.readResponse()
 		require.Equal(t, http.StatusOK, got.status)
 		require.Empty(t, got.header.Get("Connection"))
 	}
@@ -128,9 +128,9 @@ func TestAConnectionIsKeptAfterAForgeryThatWasReadInFull(t *testing.T) {
 	ping.On(r.Handler, returns(nil))
 	c := dial(t, listen(t, r))
 	c.write(r.head([]byte("another body"), length(len(body("a")))), string(body("a")))
-	require.Equal(t, http.StatusUnauthorized, c.answer().status)
+	require.Equal(t, http.StatusUnauthorized, c.readResponse().status)
 	c.write(r.post(body("a")))
-	require.Equal(t, http.StatusOK, c.answer().status)
+	require.Equal(t, http.StatusOK, c.readResponse().status)
 }
 
 func TestTheContextOfTheCallbackOutlivesTheReadDeadline(t *testing.T) {
@@ -202,7 +202,7 @@ func eachHTTP(t *testing.T, o webhook.Options, test func(t *testing.T, r *receiv
 }
 
 // postTo sends what reader has, signed as signedBody.
-func (r *receiver) postTo(s *httptest.Server, reader io.Reader, signedBody []byte) answer {
+func (r *receiver) postTo(s *httptest.Server, reader io.Reader, signedBody []byte) httpResponse {
 	r.t.Helper()
 	request := r.signed(signedBody)
 	sent, err := http.NewRequest(http.MethodPost, s.URL, reader)
@@ -216,7 +216,7 @@ func (r *receiver) postTo(s *httptest.Server, reader io.Reader, signedBody []byt
 	require.Equal(r.t, s.EnableHTTP2, response.ProtoMajor == 2)
 	b, err := io.ReadAll(response.Body)
 	require.NoError(r.t, err)
-	return answer{response.StatusCode, response.Header, string(b)}
+	return httpResponse{response.StatusCode, response.Header, string(b)}
 }
 
 // postInTime sends a delivery until it is handled. On a busy machine a short BodyTimeout may pass before even a body that
@@ -241,7 +241,7 @@ func TestTheAnswerReachesASenderThatIsStillWriting(t *testing.T) {
 		for range 10 {
 			c := dial(t, address)
 			c.write(r.head(nil, length(size)), strings.Repeat(" ", size))
-			require.Equal(t, http.StatusRequestEntityTooLarge, c.answer().status)
+			require.Equal(t, http.StatusRequestEntityTooLarge, c.readResponse().status)
 			_, err := c.buf.ReadByte()
 			require.ErrorIs(t, err, io.EOF, "a connection that is reset may take the answer with it")
 		}
@@ -260,7 +260,7 @@ func TestAHeaderOfAMegabyteIsRefused(t *testing.T) {
 		go func() { // the server may stop reading before the end
 			_, _ = fmt.Fprintf(c.Conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nX-Acme-Signature: %s\r\n\r\n", strings.Repeat("a", size))
 		}()
-		require.Equal(t, want, c.answer().status)
+		require.Equal(t, want, c.readResponse().status)
 	}
 	require.Equal(t, webhook.Reason("header_malformed"), r.last(1).Reason)
 }
@@ -273,7 +273,7 @@ func TestASignatureHeaderThatComesTwiceIsRefused(t *testing.T) {
 	head := r.head(b, length(len(b)))
 	again := head[strings.Index(head, "X-Acme"):strings.Index(head, "Content-Length")]
 	c.write(r.head(b, strings.ToLower(strings.TrimSpace(again)), length(len(b))), string(b))
-	require.Equal(t, http.StatusUnauthorized, c.answer().status)
+	require.Equal(t, http.StatusUnauthorized, c.readResponse().status)
 	require.Equal(t, webhook.Reason("header_repeated"), r.last(1).Reason)
 }
 

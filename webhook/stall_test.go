@@ -95,7 +95,7 @@ func TestStall_EndsTheConnection(t *testing.T) {
 					}
 					if server == "NewServer" { // on a busy machine a short ReadTimeout may end before the headers are read
 						for _, c := range conns {
-							require.Equal(t, http.StatusServiceUnavailable, c.answer().status)
+							require.Equal(t, http.StatusServiceUnavailable, c.readResponse().status)
 						}
 					}
 					count.requireOpen(t, 8, 0)
@@ -126,7 +126,7 @@ func TestStall_WithoutReadTimeoutIsNoticedOnce(t *testing.T) {
 	for range 3 {
 		c := dialTo(t, s, false)
 		c.write(r.head(nil, length(100)))
-		require.Equal(t, http.StatusServiceUnavailable, c.answer().status)
+		require.Equal(t, http.StatusServiceUnavailable, c.readResponse().status)
 		require.NoError(t, c.Close())
 	}
 	count.requireOpen(t, 3, 0)
@@ -140,10 +140,10 @@ func TestStall_IsNotNoticedWhenBodiesEnd(t *testing.T) {
 	for range 100 {
 		c := dialTo(t, s, false)
 		c.write(r.post(body("a")))
-		require.Equal(t, http.StatusOK, c.answer().status)
+		require.Equal(t, http.StatusOK, c.readResponse().status)
 		c.write(r.head(nil, length(100)))
 		require.NoError(t, c.Conn.(*net.TCPConn).CloseWrite())
-		require.Equal(t, http.StatusServiceUnavailable, c.answer().status)
+		require.Equal(t, http.StatusServiceUnavailable, c.readResponse().status)
 		require.NoError(t, c.Close())
 	}
 	require.Zero(t, r.log.Count("a middleware hides the connection"))
@@ -240,13 +240,13 @@ func TestNewServer_LimitsRequests(t *testing.T) {
 		go func() { // the server may stop reading before the end
 			_, _ = fmt.Fprintf(c.Conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nX-Acme-Signature: %s\r\n\r\n", strings.Repeat("a", size))
 		}()
-		require.Equal(t, want, c.answer().status)
+		require.Equal(t, want, c.readResponse().status)
 	}
 	dial(t, address) // and sends nothing
 	dial(t, address).write("POST / HTTP/1.1\r\nHost:")
 	idle := dial(t, address)
 	idle.write(r.post(body("a")))
-	require.Equal(t, http.StatusOK, idle.answer().status)
+	require.Equal(t, http.StatusOK, idle.readResponse().status)
 	idle.requireClosed()
 	count.requireOpen(t, 5, 0)
 }
@@ -261,7 +261,7 @@ func TestNewServer_KeepsConnectionsBehindMiddleware(t *testing.T) {
 			c := dialTo(t, s, false)
 			for i := range 5 {
 				c.write(r.post(body(fmt.Sprint(i))))
-				require.Equal(t, http.StatusOK, c.answer().status)
+				require.Equal(t, http.StatusOK, c.readResponse().status)
 			}
 		})
 	}

@@ -18,7 +18,7 @@ import (
 
 // A reply is an answer, and how long it took.
 type reply struct {
-	answer
+	httpResponse
 	after time.Duration
 }
 
@@ -120,7 +120,7 @@ func TestADuplicateIsAnsweredAtItsOwnDeadline(t *testing.T) {
 		time.Sleep(time.Second)
 		twin := <-sendAside(r, t.Context(), "a")
 		require.Equal(t, http.StatusServiceUnavailable, twin.status)
-		require.Equal(t, 5, retryAfter(t, twin.answer))
+		require.Equal(t, 5, retryAfter(t, twin.httpResponse))
 		require.Equal(t, 4500*time.Millisecond, twin.after)
 		require.Equal(t, 4500*time.Millisecond, (<-first).after)
 		late := <-sendAside(r, t.Context(), "a")
@@ -161,9 +161,9 @@ func TestNoMoreThanTwoDuplicatesOfAKeyWait(t *testing.T) {
 		fourth := <-sendAside(r, t.Context(), "a")
 		require.Equal(t, http.StatusServiceUnavailable, fourth.status)
 		require.Zero(t, fourth.after)
-		require.Positive(t, retryAfter(t, fourth.answer))
+		require.Positive(t, retryAfter(t, fourth.httpResponse))
 		other := <-sendAside(r, t.Context(), "b")
-		require.Equal(t, reply{other.answer, 3 * time.Second}, other, "another key is none of their business")
+		require.Equal(t, reply{other.httpResponse, 3 * time.Second}, other, "another key is none of their business")
 		require.Equal(t, http.StatusOK, other.status)
 		for _, done := range []<-chan reply{first, second, third} {
 			require.Equal(t, http.StatusOK, (<-done).status)
@@ -217,7 +217,7 @@ func TestNobodyWaitsForACopyThatRunsInAnotherProcess(t *testing.T) {
 		twin := <-sendAside(other, t.Context(), "a")
 		require.Equal(t, http.StatusServiceUnavailable, twin.status)
 		require.Zero(t, twin.after)
-		require.Equal(t, 39, retryAfter(t, twin.answer), "what remains of the lease of 40 s, rounded up")
+		require.Equal(t, 39, retryAfter(t, twin.httpResponse), "what remains of the lease of 40 s, rounded up")
 		require.Equal(t, http.StatusOK, (<-first).status)
 		require.Equal(t, bodyDuplicate, (<-sendAside(other, t.Context(), "a")).body)
 	})
@@ -230,7 +230,7 @@ func TestACopyThatNobodyFinishesRunsElsewhereOnceItsLeaseHasEnded(t *testing.T) 
 		ping.On(other.Handler, inTurn(0))
 		start := time.Now()
 		require.Equal(t, http.StatusServiceUnavailable, (<-sendAside(r, t.Context(), "a")).status)
-		wait := time.Duration(retryAfter(t, (<-sendAside(other, t.Context(), "a")).answer)) * time.Second
+		wait := time.Duration(retryAfter(t, (<-sendAside(other, t.Context(), "a")).httpResponse)) * time.Second
 		time.Sleep(wait)
 		require.Equal(t, http.StatusServiceUnavailable, (<-sendAside(r, t.Context(), "a")).status, "never twice at once in one process")
 		require.Equal(t, bodyDone, (<-sendAside(other, t.Context(), "a")).body)
@@ -289,7 +289,7 @@ func (s hangingStore) Complete(ctx context.Context, key string, token idempotenc
 func TestWhatWasParkedIsMarkedOnceTheStoreTakesIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := webhook.Options{Store: &brokenStore{completeErr: errCallback, heals: 10 * time.Second}}
-		parks(&o)
+		deadLetters(&o)
 		r := newReceiver(t, o)
 		ping.On(r.Handler, returns(webhook.Permanent(errCallback)))
 		require.Equal(t, bodyDone, r.deliver(body("a")).body)
@@ -326,7 +326,7 @@ func TestAnAttemptRefusedByItsNameCannotRunUnderAnother(t *testing.T) {
 			ping.On(p.Handler, inTurn(3*time.Second, errCallback))
 			processes = append(processes, p)
 		}
-		send := func(p *receiver, body []byte, id string) answer {
+		send := func(p *receiver, body []byte, id string) httpResponse {
 			request := p.signed(body)
 			request.Header.Set("Id", id)
 			return p.send(request)
