@@ -47,7 +47,7 @@ func TestASlowBodyIsAnswered503InTimeAndTheConnectionClosed(t *testing.T) {
 				require.Positive(t, retryAfter(t, got))
 				require.Equal(t, "close", got.header.Get("Connection"))
 				c.requireClosed()
-				require.False(t, ended(), "nothing waits for the rest")
+				require.False(t, ended(), "the response must not wait for the rest")
 				o := r.last(1)
 				require.Equal(t, webhook.Rejected, o.Outcome)
 				require.Equal(t, webhook.ReasonSlow, o.Reason)
@@ -71,7 +71,7 @@ func TestASlowBodyIsAnswered503OverTLS(t *testing.T) {
 				time.Sleep(10 * time.Millisecond)
 			}
 		}()
-		require.Equal(t, http.StatusServiceUnavailable, r.postTo(s, out, nil).status, "although the body never ends")
+		require.Equal(t, http.StatusServiceUnavailable, r.postTo(s, out, nil).status, "the body never ends")
 		require.Equal(t, webhook.ReasonSlow, r.last(1).Reason)
 		r.postInTime(s, body("a"))
 	})
@@ -146,18 +146,18 @@ func TestWhatFollowsTheDeclaredLengthIsAnotherRequest(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	ping.On(r.Handler, returns(nil))
 	c := dial(t, listen(t, r))
-	c.write(r.post(body("a")), r.post(body("b")), "and a rest that is none\r\n\r\n")
+	c.write(r.post(body("a")), r.post(body("b")), "and bytes that are not a request\r\n\r\n")
 	require.Equal(t, http.StatusOK, c.readResponse().status)
 	require.Equal(t, http.StatusOK, c.readResponse().status)
 	require.Equal(t, http.StatusBadRequest, c.readResponse().status)
 	require.Len(t, r.observations(), 2)
 }
 
-// deadlines are the ways in which a read of the body can be ended, or not.
+// deadlines has the ways to end a read of the body, and one without any.
 var deadlines = map[string]func(*httptest.ResponseRecorder) http.ResponseWriter{
-	"no deadline":         func(w *httptest.ResponseRecorder) http.ResponseWriter { return w },
-	"not supported":       func(w *httptest.ResponseRecorder) http.ResponseWriter { return poorWriter{w, http.ErrNotSupported} },
-	"an error of its own": func(w *httptest.ResponseRecorder) http.ResponseWriter { return poorWriter{w, errOdd} },
+	"no deadline":   func(w *httptest.ResponseRecorder) http.ResponseWriter { return w },
+	"not supported": func(w *httptest.ResponseRecorder) http.ResponseWriter { return poorWriter{w, http.ErrNotSupported} },
+	"another error": func(w *httptest.ResponseRecorder) http.ResponseWriter { return poorWriter{w, errOdd} },
 }
 
 func TestABodyThatNothingCanInterruptIsGivenUpInTime(t *testing.T) {
@@ -173,7 +173,7 @@ func TestABodyThatNothingCanInterruptIsGivenUpInTime(t *testing.T) {
 				r.ServeHTTP(writer(w), request)
 				require.Equal(t, http.StatusServiceUnavailable, w.Code)
 				require.Equal(t, webhook.DefaultBodyTimeout, time.Since(start))
-				stops.Close() // as the server does
+				stops.Close() // like the server
 			})
 		})
 	}
@@ -201,7 +201,7 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 func TestAReaderThatPanicsDoesNotEndTheProcess(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
-	for range 2 { // and gives back its place
+	for range 2 { // the slot must be released
 		result := r.Process(t.Context(), webhook.Request{Body: readerFunc(func([]byte) (int, error) { panic("recycled") })})
 		require.Equal(t, webhook.Rejected, result.Outcome)
 		require.Equal(t, webhook.ReasonCutOff, result.Reason)
@@ -310,10 +310,10 @@ func TestTheBodyOfADeliveryIsTheCallbacksToKeep(t *testing.T) {
 	}
 }
 
-// A deadlineWriter remembers the deadlines that it is given.
+// A deadlineWriter records the deadlines that are set.
 type deadlineWriter struct {
 	*httptest.ResponseRecorder
-	set []time.Duration // from now on; -1 for none
+	set []time.Duration // relative to now; -1 means no deadline
 }
 
 func (w *deadlineWriter) SetReadDeadline(at time.Time) error {
@@ -341,7 +341,7 @@ func TestTheReadDeadlineIsForTheBodyAlone(t *testing.T) {
 				r := newReceiver(t, webhook.Options{})
 				w := &deadlineWriter{ResponseRecorder: httptest.NewRecorder()}
 				ping.On(r.Handler, func(context.Context, *Ping) error {
-					require.Equal(t, c.want, w.set, "the callback is not bound by it")
+					require.Equal(t, c.want, w.set, "the deadline must not apply to the callback")
 					return nil
 				})
 				request := r.signed(body("a"))

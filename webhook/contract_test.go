@@ -182,7 +182,7 @@ var contractCases = map[string]contractCase{
 	},
 	"store, inbox or Authenticator unavailable, full, or too slow": {
 		options: func(o *webhook.Options) {
-			o.Store = &brokenStore{claimErr: errors.New("store down"), heals: time.Second}
+			o.Store = &brokenStore{claimErr: errors.New("store down"), recovers: time.Second}
 		},
 		callback: returns(nil),
 		after:    func(*testing.T, *receiver) { time.Sleep(time.Minute) },
@@ -216,7 +216,7 @@ var contractCases = map[string]contractCase{
 func completingFails(err error) contractCase {
 	return contractCase{
 		options: func(o *webhook.Options) {
-			o.Store = &brokenStore{completeErr: errors.New("store down"), heals: 3 * time.Second}
+			o.Store = &brokenStore{completeErr: errors.New("store down"), recovers: 3 * time.Second}
 		},
 		callback: returns(err),
 		key:      "in flight, then completed",

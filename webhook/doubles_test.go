@@ -20,7 +20,7 @@ func (inboxFunc) CheckHandler(string, string, int64) error                      
 type brokenStore struct {
 	claimErr, completeErr, releaseErr error
 	claimHangs                        time.Duration
-	heals                             time.Duration
+	recovers                          time.Duration
 
 	once   sync.Once
 	memory *idempotency.Memory
@@ -37,7 +37,7 @@ func (s *brokenStore) open() *idempotency.Memory {
 
 // broken returns err until the store has recovered.
 func (s *brokenStore) broken(err error) error {
-	if s.heals > 0 && time.Since(s.since) >= s.heals {
+	if s.recovers > 0 && time.Since(s.since) >= s.recovers {
 		return nil
 	}
 	return err
