@@ -189,12 +189,12 @@ func TestADuplicateThatTakesOverDuringAShutdownIsCancelledAsWell(t *testing.T) {
 
 func TestShutdownWaitsUntilTheStoreHasTakenWhatIsDone(t *testing.T) {
 	for name, c := range map[string]struct {
-		heals time.Duration
-		fails bool
+		recovers time.Duration
+		fails    bool
 	}{"in time": {recovers: 3 * time.Second}, "too late": {recovers: 20 * time.Second, fails: true}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := newReceiver(t, webhook.Options{Store: &brokenStore{completeErr: errors.New("store down"), recovers: c.heals}})
+				r := newReceiver(t, webhook.Options{Store: &brokenStore{completeErr: errors.New("store down"), recovers: c.recovers}})
 				ping.On(r.Handler, returns(nil))
 				require.Equal(t, http.StatusOK, r.deliver(body("a")).status)
 				err := r.Shutdown(within(t, 10*time.Second))
