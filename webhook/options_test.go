@@ -28,7 +28,7 @@ func newHandler(o *webhook.Options, change ...func(*vendors.Profile, *vendors.Ha
 	return webhook.NewHandler(p, e, o)
 }
 
-// A foreignType makes events that are not of package webhook.
+// A foreignType makes events that do not embed webhook.Event.
 type foreignType struct{}
 
 func (foreignType) Name() string { return "foreign" }
@@ -42,7 +42,7 @@ func memory(t testing.TB, retention time.Duration) *idempotency.Memory {
 
 func TestAnOptionThatBreaksARuleIsNamedWithTheRule(t *testing.T) {
 	inbox := inboxFunc(func(context.Context, *webhook.Delivery) (bool, error) { return false, nil })
-	park := func(context.Context, *webhook.Delivery, error) error { return nil }
+	deadLetter := func(context.Context, *webhook.Delivery, error) error { return nil }
 	for want, o := range map[string]webhook.Options{
 		"webhook: Options.MaxBody must not be negative":                                                                                                  {MaxBody: -1},
 		"webhook: Options.ReadBudget (65535 bytes) must be at least 65536 bytes":                                                                         {MaxBody: 1, ReadBudget: webhook.NewReadBudget(64<<10 - 1)},
@@ -59,7 +59,7 @@ func TestAnOptionThatBreaksARuleIsNamedWithTheRule(t *testing.T) {
 		"webhook: Options.CallbackTimeout must not be negative":                                                                                          {CallbackTimeout: -1},
 		"webhook: Options.ResponseTimeout (5s) must be shorter than the 5s that acme waits for a response":                                               {ResponseTimeout: 5 * time.Second},
 		"webhook: Options.ResponseTimeout (1m0s) must be shorter than the 5s that acme waits for a response":                                             {ResponseTimeout: time.Minute},
-		"webhook: Options.DeadLetter must not be set together with Inbox, which keeps the dead letters itself":                                           {Inbox: inbox, DeadLetter: park},
+		"webhook: Options.DeadLetter must not be set together with Inbox, which keeps the dead letters itself":                                           {Inbox: inbox, DeadLetter: deadLetter},
 		"webhook: Options.Store must be set, because Options.Inbox has no store":                                                                         {Inbox: inbox},
 		"webhook: Options.Inbox cannot take the deliveries of acme: it is for others":                                                                    {Inbox: choosyInbox{err: errors.New("it is for others")}},
 		"webhook: Options.Store remembers a completed key for 1h4m59s, but acme can send a delivery again for 1h5m0s; its retention must not be shorter": {Store: memory(t, time.Hour+5*time.Minute-time.Second)},
@@ -68,7 +68,7 @@ func TestAnOptionThatBreaksARuleIsNamedWithTheRule(t *testing.T) {
 		require.EqualError(t, err, want)
 	}
 	for _, o := range []*webhook.Options{
-		nil, {}, {ResponseTimeout: 5*time.Second - 1}, {Store: memory(t, time.Hour+5*time.Minute)}, {Inbox: inbox, Store: memory(t, 0)}, {DeadLetter: park}, {ReadBudget: webhook.NewReadBudget(2 << 20)}, {MaxBody: webhook.DefaultReadBudget / 2},
+		nil, {}, {ResponseTimeout: 5*time.Second - 1}, {Store: memory(t, time.Hour+5*time.Minute)}, {Inbox: inbox, Store: memory(t, 0)}, {DeadLetter: deadLetter}, {ReadBudget: webhook.NewReadBudget(2 << 20)}, {MaxBody: webhook.DefaultReadBudget / 2},
 		{RateLimit: rate.Inf}, {RateLimit: 1e-9}, {MaxBody: math.MaxInt64 / 2, ReadBudget: webhook.NewReadBudget(math.MaxInt64)}, {Inbox: choosyInbox{store: memory(t, 0)}}, {CallbackTimeout: 1},
 	} {
 		_, err := newHandler(o)
@@ -82,7 +82,7 @@ func TestAnEndpointThatBreaksARuleIsNamedWithTheRule(t *testing.T) {
 		`webhook: Config.Endpoint "a/b" must be 1 to 64 of letters, digits, '.', '_' and '-'`: func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Endpoint = "a/b" },
 		"webhook: Config.Window must not be negative":                                         func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Window = -1 },
 		"webhook: Config.Attempts must not be negative":                                       func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Attempts = -1 },
-		"webhook: Profile.Envelope must name the type, and at most 12 members in all":         func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.Envelope.Type = nil },
+		"webhook: Profile.Envelope must name the type, and must have at most 12 names":        func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.Envelope.Type = nil },
 	} {
 		_, err := newHandler(nil, change)
 		require.EqualError(t, err, want)
@@ -113,16 +113,16 @@ func TestAnEndpointThatBreaksARuleIsNamedWithTheRule(t *testing.T) {
 
 func TestTheRetentionMustCoverWindowAndHorizon(t *testing.T) {
 	for name, c := range map[string]struct {
-		window, longer, horizon, needed time.Duration
+		window, longer, retryWindow, needed time.Duration
 	}{
-		"the window, with the skew":    {window: time.Hour, horizon: 30 * time.Minute, needed: 65 * time.Minute},
-		"the horizon, if it is longer": {window: time.Hour, horizon: 3 * time.Hour, needed: 3 * time.Hour},
-		"the endpoint's own window":    {window: time.Hour, longer: 5 * time.Hour, horizon: time.Minute, needed: 5*time.Hour + 5*time.Minute},
-		"no window":                    {horizon: 2 * time.Hour, needed: 2 * time.Hour},
+		"the window, with the skew":   {window: time.Hour, retryWindow: 30 * time.Minute, needed: 65 * time.Minute},
+		"the retry window, if longer": {window: time.Hour, retryWindow: 3 * time.Hour, needed: 3 * time.Hour},
+		"the endpoint's own window":   {window: time.Hour, longer: 5 * time.Hour, retryWindow: time.Minute, needed: 5*time.Hour + 5*time.Minute},
+		"no window":                   {retryWindow: 2 * time.Hour, needed: 2 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			change := func(p *vendors.Profile, e *vendors.HandlerConfig) {
-				p.Window, p.RetryWindow, e.Window = c.window, c.horizon, c.longer
+				p.Window, p.RetryWindow, e.Window = c.window, c.retryWindow, c.longer
 			}
 			quiet := slog.New(slog.DiscardHandler)
 			_, err := newHandler(&webhook.Options{Store: memory(t, c.needed), Logger: quiet}, change)
@@ -170,10 +170,10 @@ func TestOneOptionsValueMayBuildSeveralHandlers(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
 		request := r.signed(body("a"))
 		result := h.Process(t.Context(), webhook.Request{Header: request.Header, Body: request.Body})
-		require.Equal(t, webhook.Handled, result.Outcome, "the endpoint keeps them apart")
+		require.Equal(t, webhook.Handled, result.Outcome, "endpoints must not share keys")
 		require.Equal(t, []string{"acme/" + name + "/id/ping/a"}, result.Delivery.Keys)
 	}
-	require.Equal(t, &webhook.Options{Store: store}, o, "and it is not written to")
+	require.Equal(t, &webhook.Options{Store: store}, o, "NewHandler must not change the Options")
 }
 
 func TestTheDefaultsAreTheDocumentedOnes(t *testing.T) {
@@ -248,7 +248,7 @@ func TestAnInboxIsToldWhatItWillGet(t *testing.T) {
 	require.ErrorIs(t, err, reason)
 }
 
-// A wrapper, as one that counts, changes one method.
+// A wrapper of an inbox changes one method.
 type wrappedInbox struct {
 	webhook.Inbox
 
@@ -295,7 +295,7 @@ func TestTheStoreOfTheInboxIsTakenUnlessThereIsAnother(t *testing.T) {
 		h, err := newHandler(&webhook.Options{Inbox: choosyInbox{store: own}, Store: given})
 		require.NoError(t, err)
 		ping.On(h, returns(nil))
-		require.Equal(t, webhook.Handled, h.Redeliver(t.Context(), d).Outcome, "the first time in this store")
+		require.Equal(t, webhook.Handled, h.Redeliver(t.Context(), d).Outcome, "the store is new")
 	}
 	for _, store := range []idempotency.Store{own, other} {
 		claim, err := store.Claim(t.Context(), "k", idempotency.NewToken(), time.Second)
@@ -323,7 +323,7 @@ func TestCallbacksAreRegisteredOnceAndBeforeTheFirstDelivery(t *testing.T) {
 		require.PanicsWithValue(t, want, register)
 	}
 	r = newReceiver(t, webhook.Options{})
-	r.Process(t.Context(), webhook.Request{}) // forged, but a delivery
+	r.Process(t.Context(), webhook.Request{}) // unauthenticated, but it ends the registration
 	late := `webhook: the callback for "ping" must be registered before the first delivery`
 	require.PanicsWithValue(t, late, func() { ping.On(r.Handler, returns(nil)) })
 	require.Panics(t, func() { r.OnUnhandled(unhandled) })

@@ -13,7 +13,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// windows is how old a delivery may be unless a Config says otherwise; zero where no time is signed.
+// windows has the default maximum age of a delivery. A vendor that signs no time is not in it.
 var windows = map[string]time.Duration{"greenflash": 5 * time.Minute, "convosphere": time.Hour, "workflux": 2 * time.Hour}
 
 func TestAConfigThatBreaksARuleIsAnErrorThatNamesIt(t *testing.T) {
@@ -41,7 +41,7 @@ func TestAConfigThatBreaksARuleIsAnErrorThatNamesIt(t *testing.T) {
 			{"a window past the store", allvendors.Config{Window: 26 * time.Hour, Keys: keys}, []string{"Options.Store", v.Name}},
 		} {
 			if test.config.Window != 0 && v.Profile.Window == 0 {
-				continue // the vendor's Config has none
+				continue // the vendor's Config has no window
 			}
 			t.Run(test.name, func(t *testing.T) {
 				h, err := v.Configure(test.config, nil)
@@ -69,7 +69,7 @@ func TestABlankSecretBuildsNoHandler(t *testing.T) {
 }
 
 func TestAStoreMustRememberForAsLongAsADeliveryCanComeAgain(t *testing.T) {
-	needed := map[string]time.Duration{ // with 5 min for clocks that differ, where there is a window
+	needed := map[string]time.Duration{ // includes 5 min for clock skew, if there is a window
 		"greenflash":  10 * time.Minute,
 		"emberqa":     24 * time.Hour,
 		"convosphere": time.Hour + 5*time.Minute,

@@ -14,7 +14,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A Response is the receiver's response to one request, or the reason why there was none.
+// A Response is the receiver's response to one request, or the error if no response came.
 type Response struct {
 	Status     int // 0 if there was no response
 	Header     http.Header

@@ -112,7 +112,7 @@ func (s *Signer) Request(body []byte, t time.Time, id string) (*http.Request, er
 	return r, nil
 }
 
-// Type returns the type in the envelope of body as a handler reads it, or "" if there is none.
+// Type returns the type in the envelope of body as a handler reads it. It returns "" without a type.
 func (s *Signer) Type(body []byte) string {
 	e, _ := s.Profile.ReadEnvelope(body) // empty if it is not a JSON object
 	return e.Type
