@@ -15,7 +15,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// deliver calls a function behind an HTTP API that Lambda gives so much time.
+// deliver calls a function for an HTTP API with a timeout.
 func deliver(t *testing.T, hook *greenflash.Handler, timeout time.Duration, request *http.Request) answer {
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
@@ -44,7 +44,7 @@ func TestWithLambdaOptionsNothingGoesOnOnceTheFunctionHasReturned(t *testing.T) 
 		require.Equal(t, 2*time.Second, time.Since(start))
 		require.False(t, running)
 
-		// The key was released before the answer, so that any sandbox takes the next attempt.
+		// The key must be released before the response, so that any sandbox can run the next attempt.
 		require.Equal(t, http.StatusInternalServerError, deliver(t, hook, 10*time.Second, request).status)
 	})
 }
