@@ -124,8 +124,8 @@ func postAs(t *testing.T, method, url, host string, header http.Header) int {
 	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader("{}"))
 	require.NoError(t, err)
 	r.Host, r.Header = host, header
-	answer, err := http.DefaultClient.Do(r)
+	response, err := http.DefaultClient.Do(r)
 	require.NoError(t, err)
-	require.NoError(t, answer.Body.Close())
-	return answer.StatusCode
+	require.NoError(t, response.Body.Close())
+	return response.StatusCode
 }

@@ -19,10 +19,10 @@ func post(t *testing.T, url, body string, header http.Header) int {
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
 	require.NoError(t, err)
 	r.Header = header
-	answer, err := http.DefaultClient.Do(r)
+	response, err := http.DefaultClient.Do(r)
 	require.NoError(t, err)
-	require.NoError(t, answer.Body.Close())
-	return answer.StatusCode
+	require.NoError(t, response.Body.Close())
+	return response.StatusCode
 }
 
 // postInTime posts again while the status is 503, as vendors do. A busy machine may not read megabytes within the body timeout.
@@ -88,10 +88,10 @@ func TestAListenerOutlivesWhatIsHugeDeepOrLong(t *testing.T) {
 
 func TestOnlyPOSTsAreDeliveries(t *testing.T) {
 	_, url, _ := startListening(t, nil, "--no-save")
-	answer, err := http.Get(url + "/webhooks/workflux") //nolint:noctx // a test
+	response, err := http.Get(url + "/webhooks/workflux") //nolint:noctx // a test
 	require.NoError(t, err)
-	require.NoError(t, answer.Body.Close())
-	require.Equal(t, http.StatusMethodNotAllowed, answer.StatusCode)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusMethodNotAllowed, response.StatusCode)
 }
 
 func TestAFolderThatCannotBeIsSaidAtOnceAndAFullDiskForEachDelivery(t *testing.T) {
@@ -111,9 +111,9 @@ func TestAFolderThatCannotBeIsSaidAtOnceAndAFullDiskForEachDelivery(t *testing.T
 func sendMany(t *testing.T, url string) {
 	t.Helper()
 	for range 20 {
-		answer, err := http.Post(url+"/workflux", "application/json", strings.NewReader("{}")) //nolint:noctx // a test
+		response, err := http.Post(url+"/workflux", "application/json", strings.NewReader("{}")) //nolint:noctx // a test
 		if assert.NoError(t, err) {
-			assert.NoError(t, answer.Body.Close())
+			assert.NoError(t, response.Body.Close())
 		}
 	}
 }

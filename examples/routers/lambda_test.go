@@ -16,12 +16,12 @@ import (
 )
 
 // deliver calls a function for an HTTP API with a timeout.
-func deliver(t *testing.T, hook *greenflash.Handler, timeout time.Duration, request *http.Request) answer {
+func deliver(t *testing.T, hook *greenflash.Handler, timeout time.Duration, request *http.Request) response {
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
-	got := new(httpAnswer)
+	got := new(httpResponse)
 	invoke(ctx, t, routers.LambdaHTTP(hook.Handler), httpEventOf(t, httpEvent, request, false), got)
-	return got.answer()
+	return got.response()
 }
 
 func TestWithLambdaOptionsNothingGoesOnOnceTheFunctionHasReturned(t *testing.T) {
@@ -73,7 +73,7 @@ func TestABodyThatIsNoBase64IsNotCalledBack(t *testing.T) {
 	r := newReceiver(t, nil)
 	event := httpEventOf(t, httpEvent, signed(t, frustration(), "delivery-1"), true)
 	event["body"] = "<" + event["body"].(string)
-	got := new(httpAnswer)
+	got := new(httpResponse)
 	invoke(t.Context(), t, routers.LambdaHTTP(r.greenflash.Handler), event, got)
 	require.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
 	require.Zero(t, r.ran())

@@ -104,8 +104,8 @@ func (l *lines) only(t *testing.T) map[string]any {
 	return line
 }
 
-// An answer is the response that the sender gets.
-type answer struct {
+// A response is the response that the sender gets.
+type response struct {
 	status int
 	header http.Header
 	body   string

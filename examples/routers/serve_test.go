@@ -14,7 +14,7 @@ import (
 )
 
 // A send sends a request to a router and returns the response.
-type send func(*testing.T, *http.Request) answer
+type send func(*testing.T, *http.Request) response
 
 // mounts are all ways to mount the handlers. get is the status of a GET, which comes from the router if there is one.
 var mounts = []struct {
@@ -95,7 +95,7 @@ func serveFiber(t *testing.T, app *fiber.App) send {
 }
 
 func sendTo(address net.Addr, client *http.Client) send {
-	return func(t *testing.T, r *http.Request) answer {
+	return func(t *testing.T, r *http.Request) response {
 		r = r.Clone(t.Context())
 		r.URL.Host = address.String()
 		if r.GetBody != nil {
@@ -103,11 +103,11 @@ func sendTo(address net.Addr, client *http.Client) send {
 			require.NoError(t, err)
 			r.Body = body
 		}
-		response, err := client.Do(r)
+		got, err := client.Do(r)
 		require.NoError(t, err)
-		defer response.Body.Close()
-		body, err := io.ReadAll(response.Body)
+		defer got.Body.Close()
+		body, err := io.ReadAll(got.Body)
 		require.NoError(t, err)
-		return answer{response.StatusCode, response.Header, string(body)}
+		return response{got.StatusCode, got.Header, string(body)}
 	}
 }
