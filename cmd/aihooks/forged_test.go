@@ -103,7 +103,7 @@ func TestListen_RefusesBrowsers(t *testing.T) {
 		"preflight":                     {"OPTIONS", "", http.Header{"Origin": {"https://evil.test"}, "Access-Control-Request-Method": {"POST"}}},
 	} {
 		require.Equal(t, http.StatusForbidden, postAs(t, test.method, url+"/webhooks/workflux", test.host, test.header), name)
-		require.Contains(t, line(t, j.err, "403"), "sent by a browser", name)
+		require.Contains(t, line(t, j.err, "  403: "), "sent by a browser", name)
 	}
 	require.Equal(t, http.StatusForbidden, post(t, url+"/acme", "{}", http.Header{"Origin": {"https://evil.test"}}))
 

@@ -57,7 +57,7 @@ func TestATokenIsInNoHeaderThatIsShownOrSaved(t *testing.T) {
 			}
 		}
 		post(t, url+"/"+unknown, "{}", nil)
-		require.NotContains(t, line(t, j.err, "404"), unknown)
+		require.NotContains(t, line(t, j.err, "  404: "), unknown)
 		require.Equal(t, 0, j.stop(os.Interrupt))
 		require.DirExists(t, folder)
 	}
@@ -81,7 +81,7 @@ func TestAListenerOutlivesWhatIsHugeDeepOrLong(t *testing.T) {
 		}
 	}
 	require.Equal(t, http.StatusRequestEntityTooLarge, post(t, url, strings.Repeat(" ", 1<<20+1), nil))
-	require.Contains(t, line(t, j.err, "413"), "too large")
+	require.Contains(t, line(t, j.err, "  413  "), "too large")
 	require.Equal(t, 200, postInTime(t, url, strings.Repeat(" ", 1<<20)))
 	require.Equal(t, 0, j.stop(os.Interrupt))
 }

@@ -214,14 +214,14 @@ func TestListen_AcceptsPathsThatAMuxRedirects(t *testing.T) {
 		status := post(t, url+path, `{"event":"user.message"}`, nil)
 		if path == "/webhooks/./workflux" {
 			require.Equal(t, 404, status, "%s must be reported, not redirected", path)
-			require.Contains(t, line(t, j.err, "404"), "deliveries go to /webhooks/VENDOR")
+			require.Contains(t, line(t, j.err, "  404: "), "deliveries go to /webhooks/VENDOR")
 			continue
 		}
 		require.Equal(t, 401, status, path)
 		require.Equal(t, "header_missing", next(t, j).Reason, path)
 	}
 	require.Equal(t, 404, post(t, url+"//"+secret, "{}", nil))
-	require.NotContains(t, line(t, j.err, "404"), secret)
+	require.NotContains(t, line(t, j.err, "  404: "), secret)
 	run(t, "send", "emberqa", "red_flag", "--url", strings.Replace(url, "127.0.0.1", "hooks.localhost", 1)+"//webhooks//emberqa//").is(t, 0)
 	require.Equal(t, "handled", next(t, j).Outcome)
 }
@@ -246,5 +246,5 @@ func TestWhatIsForNoVendorIsNotFound(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, 404, response.StatusCode)
-	require.NotContains(t, line(t, j.err, "404"), secret)
+	require.NotContains(t, line(t, j.err, "  404: "), secret)
 }
