@@ -50,9 +50,9 @@ func TestListen_StaysBoundedUnderFlood(t *testing.T) {
 				if n%senders == 0 { // chunked, without Content-Length
 					body = io.LimitReader(endless(escaped), 32<<20)
 				}
-				answer, err := http.Post(address, "application/json", body) //nolint:noctx // a test
-				if err == nil {                                             // the server may close the connection of a refused body first
-					assert.NoError(t, answer.Body.Close())
+				response, err := http.Post(address, "application/json", body) //nolint:noctx // a test
+				if err == nil {                                               // the server may close the connection of a refused body first
+					assert.NoError(t, response.Body.Close())
 				}
 			}
 		})

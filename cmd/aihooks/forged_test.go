@@ -103,7 +103,7 @@ func TestListen_RefusesBrowsers(t *testing.T) {
 		"preflight":                     {"OPTIONS", "", http.Header{"Origin": {"https://evil.test"}, "Access-Control-Request-Method": {"POST"}}},
 	} {
 		require.Equal(t, http.StatusForbidden, postAs(t, test.method, url+"/webhooks/workflux", test.host, test.header), name)
-		require.Contains(t, line(t, j.err, "403"), "sent by a browser", name)
+		require.Contains(t, line(t, j.err, "  403: "), "sent by a browser", name)
 	}
 	require.Equal(t, http.StatusForbidden, post(t, url+"/acme", "{}", http.Header{"Origin": {"https://evil.test"}}))
 
@@ -124,8 +124,8 @@ func postAs(t *testing.T, method, url, host string, header http.Header) int {
 	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader("{}"))
 	require.NoError(t, err)
 	r.Host, r.Header = host, header
-	answer, err := http.DefaultClient.Do(r)
+	response, err := http.DefaultClient.Do(r)
 	require.NoError(t, err)
-	require.NoError(t, answer.Body.Close())
-	return answer.StatusCode
+	require.NoError(t, response.Body.Close())
+	return response.StatusCode
 }

@@ -25,10 +25,10 @@ func TestAReaderThatHasLeftEndsTheListener(t *testing.T) {
 	require.NoError(t, c.Start())
 	_, url, _ := strings.Cut(line(t, bufio.NewScanner(text), "listening on "), "listening on ")
 	require.NoError(t, writer.Close())
-	require.NoError(t, reader.Close())                                                     // like head -1
-	answer, err := http.Post(url+"/workflux", "application/json", strings.NewReader("{}")) //nolint:noctx // a test
+	require.NoError(t, reader.Close())                                                       // like head -1
+	response, err := http.Post(url+"/workflux", "application/json", strings.NewReader("{}")) //nolint:noctx // a test
 	if err == nil {
-		require.NoError(t, answer.Body.Close())
+		require.NoError(t, response.Body.Close())
 	}
 	_ = c.Wait() // the process state is checked below
 	require.Equal(t, syscall.SIGPIPE, c.ProcessState.Sys().(syscall.WaitStatus).Signal())

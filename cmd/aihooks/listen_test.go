@@ -77,9 +77,9 @@ func TestACredentialIsNeitherShownNorSaved(t *testing.T) {
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/webhooks/emberqa?token="+secret, strings.NewReader("{}"))
 	require.NoError(t, err)
 	r.Header.Set("Authorization", "Bearer "+secret)
-	answer, err := http.DefaultClient.Do(r)
+	response, err := http.DefaultClient.Do(r)
 	require.NoError(t, err)
-	require.NoError(t, answer.Body.Close())
+	require.NoError(t, response.Body.Close())
 	out := line(t, j.out, "{")
 	require.NotContains(t, out, secret)
 	files, err := os.ReadDir(folder)
@@ -120,9 +120,9 @@ func TestWhatIsHostileIsShownAsText(t *testing.T) {
 	j := begin(t, c)
 	url := strings.Fields(line(t, j.out, "workflux"))[1]
 	body := "{\"event\":\"a\\u001b[31mb\\u202e\",\"x\":\"\x1b]0;title\x07\u202e\"}"
-	answer, err := http.Post(url, "application/json", strings.NewReader(body)) //nolint:noctx // a test
+	response, err := http.Post(url, "application/json", strings.NewReader(body)) //nolint:noctx // a test
 	require.NoError(t, err)
-	require.NoError(t, answer.Body.Close())
+	require.NoError(t, response.Body.Close())
 	var all strings.Builder
 	for j.out.Scan() {
 		all.WriteString(j.out.Text() + "\n")
@@ -214,14 +214,14 @@ func TestListen_AcceptsPathsThatAMuxRedirects(t *testing.T) {
 		status := post(t, url+path, `{"event":"user.message"}`, nil)
 		if path == "/webhooks/./workflux" {
 			require.Equal(t, 404, status, "%s must be reported, not redirected", path)
-			require.Contains(t, line(t, j.err, "404"), "deliveries go to /webhooks/VENDOR")
+			require.Contains(t, line(t, j.err, "  404: "), "deliveries go to /webhooks/VENDOR")
 			continue
 		}
 		require.Equal(t, 401, status, path)
 		require.Equal(t, "header_missing", next(t, j).Reason, path)
 	}
 	require.Equal(t, 404, post(t, url+"//"+secret, "{}", nil))
-	require.NotContains(t, line(t, j.err, "404"), secret)
+	require.NotContains(t, line(t, j.err, "  404: "), secret)
 	run(t, "send", "emberqa", "red_flag", "--url", strings.Replace(url, "127.0.0.1", "hooks.localhost", 1)+"//webhooks//emberqa//").is(t, 0)
 	require.Equal(t, "handled", next(t, j).Outcome)
 }
@@ -242,9 +242,9 @@ func TestListen_TakesAPortAsAddress(t *testing.T) {
 
 func TestWhatIsForNoVendorIsNotFound(t *testing.T) {
 	j, url, _ := startListening(t, nil, "--no-save")
-	answer, err := http.Post(url+"/webhooks/acme/"+secret, "application/json", strings.NewReader("{}")) //nolint:noctx // a test
+	response, err := http.Post(url+"/webhooks/acme/"+secret, "application/json", strings.NewReader("{}")) //nolint:noctx // a test
 	require.NoError(t, err)
-	require.NoError(t, answer.Body.Close())
-	require.Equal(t, 404, answer.StatusCode)
-	require.NotContains(t, line(t, j.err, "404"), secret)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, 404, response.StatusCode)
+	require.NotContains(t, line(t, j.err, "  404: "), secret)
 }

@@ -26,11 +26,11 @@ func openPage(t *testing.T, j *job) *visitor {
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
 	v := &visitor{Client: http.Client{Jar: jar}}
-	answer, err := v.Get(printed) //nolint:noctx // a test
+	response, err := v.Get(printed) //nolint:noctx // a test
 	require.NoError(t, err)
-	require.NoError(t, answer.Body.Close())
-	require.Equal(t, http.StatusOK, answer.StatusCode)
-	v.page = answer.Request.URL
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	v.page = response.Request.URL
 	return v
 }
 
@@ -43,11 +43,11 @@ type listed struct {
 // items returns the list of deliveries, the newest first.
 func (v *visitor) items(t *testing.T) []listed {
 	t.Helper()
-	answer, err := v.Get(v.page.String() + "api/items") //nolint:noctx // a test
+	response, err := v.Get(v.page.String() + "api/items") //nolint:noctx // a test
 	require.NoError(t, err)
-	defer func() { require.NoError(t, answer.Body.Close()) }()
+	defer func() { require.NoError(t, response.Body.Close()) }()
 	var list struct{ Items []listed }
-	require.NoError(t, json.NewDecoder(answer.Body).Decode(&list))
+	require.NoError(t, json.NewDecoder(response.Body).Decode(&list))
 	return list.Items
 }
 
@@ -57,10 +57,10 @@ func (v *visitor) act(t *testing.T, id, action string) int {
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, v.page.String()+"api/items/"+id+"/actions/"+action, strings.NewReader("{}"))
 	require.NoError(t, err)
 	r.Header.Set("Content-Type", "application/json")
-	answer, err := v.Do(r)
+	response, err := v.Do(r)
 	require.NoError(t, err)
-	require.NoError(t, answer.Body.Close())
-	return answer.StatusCode
+	require.NoError(t, response.Body.Close())
+	return response.StatusCode
 }
 
 func TestPage_ShowsAndReplaysDelivery(t *testing.T) {
@@ -112,10 +112,10 @@ func TestPage_KeepsOutOtherUsers(t *testing.T) {
 			v.items(t)
 			for _, path := range []string{"", "app.js", "api/items", "api/items/1", "api/items/1/body", "api/items/1/curl", "api/events", "?token=", "?token=" + secret} {
 				for _, base := range []string{v.page.String(), "http://" + v.page.Host + "/"} {
-					answer, err := http.Get(base + path) //nolint:noctx // a test
+					response, err := http.Get(base + path) //nolint:noctx // a test
 					require.NoError(t, err)
-					require.NoError(t, answer.Body.Close())
-					require.Equal(t, http.StatusUnauthorized, answer.StatusCode, "%s %s", args[0], path)
+					require.NoError(t, response.Body.Close())
+					require.Equal(t, http.StatusUnauthorized, response.StatusCode, "%s %s", args[0], path)
 				}
 			}
 			other := &visitor{page: v.page}

@@ -105,7 +105,7 @@ func TestReplay_TakesFoldersAndPatterns(t *testing.T) {
 		filepath.Join(brackets, filepath.Base(files[0])):           1,
 	} {
 		r := run(t, "replay", pattern, "--url", url, "--json").is(t, 0)
-		require.Len(t, decode[answers](t, r.out).Answers, count, pattern)
+		require.Len(t, decode[responses](t, r.out).Responses, count, pattern)
 	}
 	require.Contains(t, run(t, "replay", t.TempDir(), "--url", url).is(t, 1).err, "no such file")
 	require.Contains(t, run(t, "replay", filepath.Join(t.TempDir(), "*.json"), "--url", url).is(t, 1).err, "no such file")

@@ -15,9 +15,9 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-type answers struct {
-	Vendor  string `json:"vendor"`
-	Answers []struct {
+type responses struct {
+	Vendor    string `json:"vendor"`
+	Responses []struct {
 		Event  string  `json:"event"`
 		ID     string  `json:"id"`
 		Status int     `json:"status"`
@@ -63,12 +63,12 @@ func TestEachDeliveryIsAnEventOfItsOwnUnlessItIsTheSame(t *testing.T) {
 		// Two copies wait for the running one. A third would get 503.
 		r := run(t, "send", vendor, v.Samples[0].Name, "--url", s.URL, "--same", "--times", "8", "--concurrent", "3", "--json").is(t, 0)
 		require.Len(t, s.seen(), 31, vendor)
-		all := decode[answers](t, r.out)
+		all := decode[responses](t, r.out)
 		require.Equal(t, vendor, all.Vendor)
-		require.Len(t, all.Answers, 8)
-		for _, a := range all.Answers {
+		require.Len(t, all.Responses, 8)
+		for _, a := range all.Responses {
 			require.Equal(t, 200, a.Status)
-			require.Equal(t, all.Answers[0].ID, a.ID)
+			require.Equal(t, all.Responses[0].ID, a.ID)
 			require.Positive(t, a.TookMS)
 		}
 	}
@@ -110,7 +110,7 @@ func TestAForgeryNeedsNoSecret(t *testing.T) {
 func TestAServiceThatIsDownExitsWith3(t *testing.T) {
 	r := run(t, "send", "emberqa", "red_flag", "--url", down(t)+"/hooks", "--json").is(t, 3)
 	require.Contains(t, r.err, "1 of 1 deliveries got no response")
-	require.Contains(t, decode[answers](t, r.out).Answers[0].Error, "refused")
+	require.Contains(t, decode[responses](t, r.out).Responses[0].Error, "refused")
 
 	url, _ := hanging(t)
 	r = run(t, "send", "workflux", "user.message", "--url", url, "--timeout", "50ms").is(t, 3)
@@ -171,7 +171,7 @@ func TestSend_PrintsIDThatReceiverShows(t *testing.T) {
 		{"convosphere", "user.feedback"}, {"emberqa", "red_flag"}, {"emberqa", "completion_workflow"},
 	} {
 		r := run(t, append([]string{"send", "--json", "--url", url + "/webhooks/" + args[0]}, args...)...).is(t, 0)
-		id := decode[answers](t, r.out).Answers[0].ID
+		id := decode[responses](t, r.out).Responses[0].ID
 		require.Equal(t, next(t, j).ID, id, args)
 		require.False(t, ids[id])
 		ids[id] = true

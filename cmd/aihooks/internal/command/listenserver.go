@@ -49,7 +49,7 @@ func (a *app) newListenServer(o *listenOptions, base string) *listenServer {
 	}
 }
 
-// mount adds a vendor. It returns where the vendor's secret comes from, or a text that says that there is none.
+// mount adds a vendor. It returns where the vendor's secret comes from, or a text that says that it is not set.
 func (s *listenServer) mount(v *vendors.Vendor) (verifiedBy string, err error) {
 	secret, from, err := s.app.secret(v)
 	if err != nil {

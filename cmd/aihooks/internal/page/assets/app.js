@@ -121,22 +121,22 @@ const refresh = () => {
 const refreshOnce = async () => {
   const number = asking;
   const limit = Math.min(Math.max(items.length, pageSize), mostAtOnce);
-  const answer = await (await ask(query(limit))).json();
+  const result = await (await ask(query(limit))).json();
   await released();
   if (number !== asking) return;
   // Rows beyond what the server returns or reads at once stay unchanged, and the search continues where it was.
-  const last = answer.items.at(-1);
+  const last = result.items.at(-1);
   let rest = items.length > limit && last ? items.slice(items.findIndex((item) => item.id === last.id) + 1 || items.length) : [];
-  const until = answer.read_until;
+  const until = result.read_until;
   const continues = until && loadedList && !missed;
-  if (continues) rest = items.filter((item) => Date.parse(item.at) <= Date.parse(until) && !answer.items.some((known) => known.id === item.id));
+  if (continues) rest = items.filter((item) => Date.parse(item.at) <= Date.parse(until) && !result.items.some((known) => known.id === item.id));
   else if (until) rest = [];
   if (!rest.length && !continues) {
-    next = answer.next ?? '';
+    next = result.next ?? '';
     searched = until ?? '';
   }
   missed = false;
-  take([...answer.items, ...rest], answer.overview);
+  take([...result.items, ...rest], result.overview);
   const item = items.find((item) => item.id === place.id);
   if (place.id && (!item || JSON.stringify(item) !== shown)) await load();
 };
@@ -146,13 +146,13 @@ const older = async (focus) => {
   const number = asking;
   $('older').disabled = true;
   try {
-    const answer = await (await ask(query(pageSize, next))).json();
+    const result = await (await ask(query(pageSize, next))).json();
     await released();
     if (number !== asking) return;
-    next = answer.next ?? '';
-    searched = answer.read_until ?? '';
-    const first = answer.items[0]?.id;
-    take([...items, ...answer.items], lastOverview, true);
+    next = result.next ?? '';
+    searched = result.read_until ?? '';
+    const first = result.items[0]?.id;
+    take([...items, ...result.items], lastOverview, true);
     if (first && focus) list.focus(first);
   } catch (error) {
     toast(error.message, 'bad');
@@ -187,11 +187,11 @@ const loadOnce = async () => {
   const id = place.id;
   const number = ++loading;
   try {
-    const answer = await (await ask(itemPath(id))).json();
+    const result = await (await ask(itemPath(id))).json();
     await released();
     if (number !== loading || id !== place.id) return;
     const another = detail.id !== id;
-    detail.show(answer);
+    detail.show(result);
     if (another) $('detail').scrollTop = 0;
   } catch (error) {
     if (number !== loading || id !== place.id) return;
@@ -282,10 +282,10 @@ const act = async (d, action) => {
   acting = true;
   document.body.classList.add('acting');
   try {
-    const answer = await ask(itemPath(d.id, `/actions/${encodeURIComponent(action.name)}`), {
+    const result = await ask(itemPath(d.id, `/actions/${encodeURIComponent(action.name)}`), {
       method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{}',
     });
-    toast((await answer.json()).message, 'good');
+    toast((await result.json()).message, 'good');
   } catch (error) {
     toast(error instanceof Refusal ? error.message : 'The connection was lost. The action may not have run.', 'bad');
   }
