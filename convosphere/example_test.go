@@ -26,7 +26,7 @@ func ExampleNewHandler() {
 	mux := http.NewServeMux()
 	mux.Handle("POST /webhooks/convosphere", hook)
 
-	// What Convosphere does.
+	// Convosphere sends this.
 	sender := webhooktest.Signer{
 		Profile: convosphere.Profile(),
 		URL:     "/webhooks/convosphere",
