@@ -32,7 +32,7 @@ type event struct {
 	Extra  map[string]string `json:"extra,omitempty"`
 }
 
-// made returns the event that a handler makes of what body has for it.
+// made returns the event that a handler decodes from body.
 func made(t *testing.T, data string) *event {
 	t.Helper()
 	e := new(event)
@@ -41,7 +41,7 @@ func made(t *testing.T, data string) *event {
 	return e
 }
 
-// A recorder notes the failures that Check would cause.
+// A recorder records the failures that Check reports.
 type recorder struct {
 	testing.TB
 	failures []string
