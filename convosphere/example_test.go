@@ -38,9 +38,9 @@ func ExampleNewHandler() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		answer := httptest.NewRecorder()
-		mux.ServeHTTP(answer, request)
-		fmt.Println(answer.Code, answer.Body)
+		response := httptest.NewRecorder()
+		mux.ServeHTTP(response, request)
+		fmt.Println(response.Code, response.Body)
 	}
 	// Output:
 	// evt_123 from user_123 says: Where is my order?

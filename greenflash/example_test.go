@@ -48,9 +48,9 @@ func Example() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		answer := httptest.NewRecorder()
-		http.DefaultServeMux.ServeHTTP(answer, request)
-		fmt.Println(answer.Code, answer.Body)
+		response := httptest.NewRecorder()
+		http.DefaultServeMux.ServeHTTP(response, request)
+		fmt.Println(response.Code, response.Body)
 	}
 
 	// Output:

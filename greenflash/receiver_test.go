@@ -18,7 +18,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-const secret = "a secret that nobody knows"
+const secret = "a secret that no attacker knows"
 
 var key = signature.NewKey("default", secret)
 

@@ -35,7 +35,7 @@ func forgeries(m message) map[string]message {
 		"the timestamp in milliseconds":   m.with("X-Greenflash-Timestamp", strconv.FormatInt(now.UnixMilli(), 10)),
 		"another id and timestamp":        m.with("X-Greenflash-Delivery", "x").with("X-Greenflash-Timestamp", strconv.FormatInt(now.Unix()+2, 10)),
 		"a header's name in another case": lower,
-		"a header that nobody reads":      m.with("X-Greenflash-Attempt", "2"),
+		"a header that is not read":       m.with("X-Greenflash-Attempt", "2"),
 	}
 }
 

@@ -28,12 +28,12 @@ func always(plan func(call) fault) func() func(call) fault {
 
 func TestAStoreThatCannotBeAskedRunsNothingAndKeepsNothing(t *testing.T) {
 	for name, f := range map[string]fault{
-		"it fails":                       {err: errDown},
-		"it panics":                      {panics: "no connection"},
-		"the answer is lost":             {lost: errDown},
-		"it hangs, and then claims":      {hangs: 20 * time.Second},
-		"it hangs, and then panics":      {hangs: 20 * time.Second, panics: "no connection"},
-		"it hangs, and the answer fails": {hangs: 20 * time.Second, lost: errDown},
+		"it fails":                         {err: errDown},
+		"it panics":                        {panics: "no connection"},
+		"the response is lost":             {lost: errDown},
+		"it hangs, and then claims":        {hangs: 20 * time.Second},
+		"it hangs, and then panics":        {hangs: 20 * time.Second, panics: "no connection"},
+		"it hangs, and the response fails": {hangs: 20 * time.Second, lost: errDown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			withFaults(t, always(on("claim", "b", f, 1)), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
@@ -93,9 +93,9 @@ func TestALostClaimWhoseReleaseFailsIsReleasedLater(t *testing.T) {
 func TestATwinTriesForItselfWhenTheFirstCouldNotAskTheStore(t *testing.T) {
 	withFaults(t, always(on("claim", "a", fault{hangs: 2 * time.Second, err: errDown}, 1)), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
 		first := goDo(t, g, t.Context(), "a", succeed)
-		twin := goDo(t, g, t.Context(), "a", succeed)
+		duplicate := goDo(t, g, t.Context(), "a", succeed)
 		require.ErrorIs(t, (<-first).err, context.DeadlineExceeded)
-		require.Equal(t, outcome{idempotency.Acquired, nil, time.Second}, <-twin)
+		require.Equal(t, outcome{idempotency.Acquired, nil, time.Second}, <-duplicate)
 	})
 }
 
@@ -228,12 +228,12 @@ func TestALostLeaseIsNotTriedAgain(t *testing.T) {
 	withFaults(t, always(nil), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
 		lease := acquire(t, g, "a")
 		time.Sleep(2 * time.Minute)
-		thief := acquire(t, newGuard(t, store, nil), "a")
+		other := acquire(t, newGuard(t, store, nil), "a")
 		require.ErrorIs(t, lease.Complete(t.Context()), idempotency.ErrLeaseLost)
 		require.NoError(t, lease.Settled())
 		time.Sleep(time.Minute)
 		require.Equal(t, 1, store.made("complete", "a"))
-		require.NoError(t, thief.Complete(t.Context()))
+		require.NoError(t, other.Complete(t.Context()))
 	})
 }
 

@@ -142,9 +142,9 @@ func TestWithARefusedLeaseTheKeysBeforeStayInFlightThatLong(t *testing.T) {
 
 func TestARefusedLeaseOutlastsAReleaseThatComesLate(t *testing.T) {
 	for name, f := range map[string]fault{
-		"its answer was lost": {lost: errDown},
-		"it fails once":       {err: errDown},
-		"it hangs":            {hangs: 30 * time.Second},
+		"its response was lost": {lost: errDown},
+		"it fails once":         {err: errDown},
+		"it hangs":              {hangs: 30 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -164,9 +164,9 @@ func TestARefusedLeaseOutlastsAReleaseThatComesLate(t *testing.T) {
 
 func TestARefusedLeaseIsTriedAgainWhenTheStoreDoesNotGrantIt(t *testing.T) {
 	for name, f := range map[string]fault{
-		"its answer was lost": {lost: errDown},
-		"it fails":            {err: errDown},
-		"it hangs":            {hangs: 30 * time.Second},
+		"its response was lost": {lost: errDown},
+		"it fails":              {err: errDown},
+		"it hangs":              {hangs: 30 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -189,11 +189,11 @@ func TestOneLostKeyDoesNotKeepTheOthersFromBeingCompleted(t *testing.T) {
 		g := newGuard(t, store, nil)
 		lease := acquire(t, g, "a", "b")
 		time.Sleep(2 * time.Minute)
-		thief := acquire(t, newGuard(t, store, nil), "a")
+		other := acquire(t, newGuard(t, store, nil), "a")
 		require.ErrorIs(t, lease.Complete(t.Context()), idempotency.ErrLeaseLost)
 		require.Equal(t, idempotency.Completed, look(t, store, "b"), "the work is done, although another claim has the other key")
 		require.Equal(t, idempotency.InFlight, look(t, store, "a"))
-		require.NoError(t, thief.Release(t.Context()))
+		require.NoError(t, other.Release(t.Context()))
 	})
 }
 

@@ -43,8 +43,8 @@ func TestATwinWaitsAndLearnsThatTheWorkIsDone(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
 		first := goDo(t, g, t.Context(), "a", takes(5*time.Second, nil))
-		twin := goDo(t, g, t.Context(), "a", func(context.Context) error { panic("it ran twice") })
-		require.Equal(t, outcome{idempotency.Completed, nil, 5 * time.Second}, <-twin)
+		duplicate := goDo(t, g, t.Context(), "a", func(context.Context) error { panic("it ran twice") })
+		require.Equal(t, outcome{idempotency.Completed, nil, 5 * time.Second}, <-duplicate)
 		require.Equal(t, outcome{idempotency.Acquired, nil, 5 * time.Second}, <-first)
 	})
 }
@@ -73,7 +73,7 @@ func TestATwinTakesOverWhenTheFirstFails(t *testing.T) {
 
 func TestNoMoreThanMaxWaitersWait(t *testing.T) {
 	for name, c := range map[string]struct{ set, want int }{
-		"two by default": {0, 2}, "as set": {5, 5}, "nobody": {-1, 0},
+		"two by default": {0, 2}, "as set": {5, 5}, "no waiters": {-1, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubbles(t, func(t *testing.T, store idempotency.Store) {

@@ -40,9 +40,9 @@ func ExampleNewHandler() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		answer := httptest.NewRecorder()
-		mux.ServeHTTP(answer, request)
-		fmt.Println(answer.Code, answer.Body)
+		response := httptest.NewRecorder()
+		mux.ServeHTTP(response, request)
+		fmt.Println(response.Code, response.Body)
 	}
 	// Output:
 	// conv-123 in chat says: Hello, I need help

@@ -177,6 +177,6 @@ func TestEveryKeyCompletesOnceAlthoughWorkersAndRedisAreKilled(t *testing.T) {
 			require.Equal(t, by, idempotency.Token([]byte(row["token"])).String(), "key %s", key)
 		}
 	}
-	t.Logf("%d keys, %d runs, %d completions that were told of", crashKeys(), runs, len(completions))
+	t.Logf("%d keys, %d runs, %d recorded completions", crashKeys(), runs, len(completions))
 	require.Greater(t, runs, crashKeys())
 }

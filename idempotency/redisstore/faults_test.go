@@ -31,7 +31,7 @@ func TestReceiverOutlivesWhatHappensToRedis(t *testing.T) {
 		{"paused, and the client ignores deadlines", true, paused},
 		{"too slow", false, tooSlow},
 		{"too slow, and the client ignores deadlines", true, tooSlow},
-		{"losing answers", false, losingAnswers},
+		{"losing replies", false, losingReplies},
 	} {
 		t.Run(fault.name, func(t *testing.T) {
 			t.Parallel() // mostly waits: a claim with a lost reply ends with its lease
@@ -70,8 +70,8 @@ func tooSlow(_ *testing.T, _ *redistest.Server, p *redistest.Proxy, refused func
 	p.Delay(0)
 }
 
-// losingAnswers may refuse no delivery, because the client sends the command again.
-func losingAnswers(_ *testing.T, _ *redistest.Server, p *redistest.Proxy, _ func()) {
+// losingReplies may refuse no delivery, because the client sends the command again.
+func losingReplies(_ *testing.T, _ *redistest.Server, p *redistest.Proxy, _ func()) {
 	for range 20 {
 		p.LoseAnswers(5)
 		time.Sleep(50 * time.Millisecond)

@@ -64,14 +64,14 @@ func receive() {
 func until(s *webhooktest.Sender, id string, refused func()) error {
 	d := s.Event(&convosphere.ConversationStarted{Event: webhook.Event{ID: id}})
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		answer := s.Send(d)
+		result := s.Send(d)
 		switch {
-		case answer.Err != nil:
-			return answer.Err
-		case answer.Status == http.StatusOK:
+		case result.Err != nil:
+			return result.Err
+		case result.Status == http.StatusOK:
 			return nil
-		case answer.Status != http.StatusServiceUnavailable:
-			return fmt.Errorf("%s was answered %d", id, answer.Status)
+		case result.Status != http.StatusServiceUnavailable:
+			return fmt.Errorf("%s got status %d", id, result.Status)
 		case time.Now().After(deadline):
 			return fmt.Errorf("%s was not taken within %v", id, patience)
 		}

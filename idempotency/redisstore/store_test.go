@@ -58,19 +58,19 @@ func TestKeyIsARowThatExpires(t *testing.T) {
 		require.Len(t, list, 1)
 		return list[0]
 	}
-	lives := func(d time.Duration) {
+	expect := func(d time.Duration) {
 		ttl, err := client.PTTL(t.Context(), keys()).Result()
 		require.NoError(t, err)
 		require.InDelta(t, d, ttl, float64(20*time.Second))
 	}
 	token := claim(t, s, "key", idempotency.Acquired)
 	require.True(t, strings.HasSuffix(keys(), ":key"))
-	lives(time.Hour + time.Minute)
+	expect(time.Hour + time.Minute)
 	require.NoError(t, s.Release(t.Context(), "key", token))
-	lives(time.Hour)
+	expect(time.Hour)
 	token = claim(t, s, "key", idempotency.Acquired)
 	require.NoError(t, s.Complete(t.Context(), "key", token))
-	lives(time.Hour)
+	expect(time.Hour)
 	row, err := client.HGetAll(t.Context(), keys()).Result()
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"state": "done", "token": string(token[:])}, row)

@@ -38,14 +38,14 @@ func (s *scripted) next(ctx context.Context) (rows, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	answer := s.script[0]
+	entry := s.script[0]
 	if len(s.script) > 1 { // the last entry is repeated
 		s.script = s.script[1:]
 	}
-	if err, failed := answer.(error); failed {
+	if err, failed := entry.(error); failed {
 		return nil, err
 	}
-	return answer.(rows), nil
+	return entry.(rows), nil
 }
 
 func (s *scripted) Connect(context.Context) (driver.Conn, error) { return conn{s}, nil }

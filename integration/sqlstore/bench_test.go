@@ -63,7 +63,7 @@ func mustAcquire(store *sqlstore.Store) func() error {
 	return func() error {
 		claim, err := store.Claim(context.Background(), newKey(), idempotency.NewToken(), time.Minute)
 		if err == nil && claim.State != idempotency.Acquired {
-			err = fmt.Errorf("a new key was answered %q", claim.State)
+			err = fmt.Errorf("the claim of a new key returned %q", claim.State)
 		}
 		return err
 	}

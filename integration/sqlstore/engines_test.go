@@ -81,8 +81,8 @@ func query[T any](t testing.TB, db *sql.DB, q string, args ...any) T {
 	return v
 }
 
-// hold acquires keys through a guard, as a handler does, and returns the context of the callback.
-func hold(t testing.TB, store idempotency.Store, lease time.Duration, keys ...string) (context.Context, *idempotency.Lease) {
+// acquireLease acquires keys through a guard, as a handler does, and returns the context of the callback.
+func acquireLease(t testing.TB, store idempotency.Store, lease time.Duration, keys ...string) (context.Context, *idempotency.Lease) {
 	t.Helper()
 	guard, err := idempotency.NewGuard(store, &idempotency.GuardOptions{CallTimeout: time.Minute}) // a busy machine must not look like an unavailable server
 	require.NoError(t, err)

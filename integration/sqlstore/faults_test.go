@@ -167,7 +167,7 @@ func TestReceiverOutlivesFaultsOfTheServer(t *testing.T) {
 			}
 			tr.await(t, 1, http.StatusOK, "before the fault")
 			require.NoError(t, test.begin(server, link))
-			tr.await(t, 8, http.StatusServiceUnavailable, "while the fault lasts: what waits for the server is not left without an answer")
+			tr.await(t, 8, http.StatusServiceUnavailable, "while the fault lasts, waiting deliveries get a response")
 			require.NoError(t, test.heal(server, link))
 			healed := time.Now()
 			tr.await(t, 20, http.StatusOK, "after the fault")

@@ -38,9 +38,9 @@ func receiver(store idempotency.Store, callback func(id string)) (http.Handler, 
 // send sends the delivery with that id once, and returns the status.
 func send(t testing.TB, url, id string) int {
 	sender := convospheretest.NewSenderTo(t, url, secret)
-	answer := sender.Send(sender.Event(&convosphere.ConversationStarted{Event: webhook.Event{ID: id}}))
-	require.NoError(t, answer.Err)
-	return answer.Status
+	result := sender.Send(sender.Event(&convosphere.ConversationStarted{Event: webhook.Event{ID: id}}))
+	require.NoError(t, result.Err)
+	return result.Status
 }
 
 // receiveWorker receives deliveries in another process, and prints the id of each delivery that it runs.
@@ -102,7 +102,7 @@ func TestTwoReceiversOnOneStoreCallBackOnce(t *testing.T) {
 		}
 		require.Equal(t, 2*deliveries, statuses[http.StatusOK])
 		require.Equal(t, 2*deliveries+statuses[http.StatusServiceUnavailable], total(statuses), "%v", statuses)
-		t.Log("answers:", statuses)
+		t.Log("statuses:", statuses)
 	})
 }
 

@@ -60,7 +60,7 @@ func claim(t *testing.T, store idempotency.Store, key string, want idempotency.S
 
 func TestMarkAndSideEffectAreCommittedTogether(t *testing.T) {
 	onEachWithEffects(t, func(t *testing.T, _ *engine, db *sql.DB, store *sqlstore.Store) {
-		ctx, h := hold(t, store, time.Hour, "content", "id")
+		ctx, h := acquireLease(t, store, time.Hour, "content", "id")
 		tx := begin(t, db, nil)
 		require.NoError(t, store.CompleteTx(ctx, tx))
 		require.NoError(t, store.CompleteTx(ctx, tx), "repeated")
@@ -74,7 +74,7 @@ func TestMarkAndSideEffectAreCommittedTogether(t *testing.T) {
 
 func TestMarkAndSideEffectAreRolledBackTogether(t *testing.T) {
 	onEachWithEffects(t, func(t *testing.T, _ *engine, db *sql.DB, store *sqlstore.Store) {
-		ctx, h := hold(t, store, time.Hour, "content", "id")
+		ctx, h := acquireLease(t, store, time.Hour, "content", "id")
 		tx := begin(t, db, nil)
 		require.NoError(t, store.CompleteTx(ctx, tx))
 		require.NoError(t, tx.Rollback())
@@ -102,7 +102,7 @@ func TestFailureAfterTheCommitLeavesTheDeliveryCompleted(t *testing.T) {
 
 func TestLostLeaseLeavesNothingBehind(t *testing.T) {
 	onEachWithEffects(t, func(t *testing.T, e *engine, db *sql.DB, store *sqlstore.Store) {
-		ctx, h := hold(t, store, time.Hour, "content", "id")
+		ctx, h := acquireLease(t, store, time.Hour, "content", "id")
 		e.expire(t, db)
 		otherToken := claim(t, store, "id", idempotency.Acquired) // the second key alone is enough
 
@@ -120,7 +120,7 @@ func TestLostLeaseLeavesNothingBehind(t *testing.T) {
 
 func TestEndedLeaseThatNobodyTookCanBeCompleted(t *testing.T) {
 	onEachWithEffects(t, func(t *testing.T, e *engine, db *sql.DB, store *sqlstore.Store) {
-		ctx, _ := hold(t, store, time.Hour, "key")
+		ctx, _ := acquireLease(t, store, time.Hour, "key")
 		e.expire(t, db)
 		tx := begin(t, db, nil)
 		require.NoError(t, store.CompleteTx(ctx, tx))
@@ -133,22 +133,22 @@ func TestClaimWaitsForATransactionThatHasCompletedTheKey(t *testing.T) {
 	for end, want := range map[string]idempotency.State{"commit": idempotency.Completed, "rollback": idempotency.Acquired} {
 		t.Run(end, func(t *testing.T) {
 			onEachWithEffects(t, func(t *testing.T, e *engine, db *sql.DB, store *sqlstore.Store) {
-				ctx, _ := hold(t, store, time.Hour, "key")
+				ctx, _ := acquireLease(t, store, time.Hour, "key")
 				e.expire(t, db)
 				tx := begin(t, db, nil)
 				require.NoError(t, store.CompleteTx(ctx, tx))
 
-				answer := make(chan idempotency.Claim, 1)
+				result := make(chan idempotency.Claim, 1)
 				go func() {
 					got, err := store.Claim(context.Background(), "key", idempotency.NewToken(), time.Hour)
 					if err == nil {
-						answer <- got
+						result <- got
 					}
-					close(answer)
+					close(result)
 				}()
 				select {
-				case got := <-answer:
-					require.Fail(t, "the claim was answered while the transaction was open", "%v", got.State)
+				case got := <-result:
+					require.Fail(t, "the claim returned while the transaction was open", "%v", got.State)
 				case <-time.After(200 * time.Millisecond):
 				}
 				if end == "commit" {
@@ -156,7 +156,7 @@ func TestClaimWaitsForATransactionThatHasCompletedTheKey(t *testing.T) {
 				} else {
 					require.NoError(t, tx.Rollback())
 				}
-				require.Equal(t, want, (<-answer).State)
+				require.Equal(t, want, (<-result).State)
 			})
 		})
 	}
@@ -169,7 +169,7 @@ func TestLeaseLostBehindTheTransactionsBackLeavesNothingBehind(t *testing.T) {
 	_, err := db.Exec(`CREATE TABLE effects (key TEXT NOT NULL)`)
 	require.NoError(t, err)
 	for _, level := range []sql.IsolationLevel{sql.LevelReadCommitted, sql.LevelRepeatableRead, sql.LevelSerializable} {
-		ctx, _ := hold(t, store, time.Hour, level.String())
+		ctx, _ := acquireLease(t, store, time.Hour, level.String())
 		tx := begin(t, db, &sql.TxOptions{Isolation: level}) // its snapshot has the current state of the key
 		e.expire(t, db)
 		claim(t, store, level.String(), idempotency.Acquired)
@@ -201,7 +201,7 @@ func TestClaimsOfAnotherStoreAreAnErrorOfTheirOwn(t *testing.T) {
 		require.NoError(t, err)
 		other := e.store(t, e.open(t, dsn), 0) // even in the same database
 		for _, holder := range []idempotency.Store{memory, other} {
-			ctx, h := hold(t, holder, time.Hour, "key")
+			ctx, h := acquireLease(t, holder, time.Hour, "key")
 			require.ErrorIs(t, store.CompleteTx(ctx, nil), sqlstore.ErrOtherStore)
 			require.NoError(t, h.Release(ctx))
 		}

@@ -93,7 +93,7 @@ func TestAValueMayBeKeptAsItsText(t *testing.T) {
 func TestEachLossIsAFailureThatNamesItsPlace(t *testing.T) {
 	for _, test := range []struct{ name, body, data, place string }{
 		{"a field", `{"data":{"gone":1}}`, `{}`, "/data/gone is lost"},
-		{"a field beside data", `{"name":"a","data":{"count":1}}`, `{"name":"a","count":1}`, "/name is lost"},
+		{"a field next to data", `{"name":"a","data":{"count":1}}`, `{"name":"a","count":1}`, "/name is lost"},
 		{"a field at the top", `{"gone":{"deep":[true]}}`, `{}`, "/gone/deep/0 is lost"},
 		{"an empty object", `{"data":{"gone":{}}}`, `{}`, "/data/gone is lost"},
 		{"the end of a list", `{"data":{"tags":["a","b"]}}`, `{"tags":["a"]}`, "/data/tags/1 is lost"},
