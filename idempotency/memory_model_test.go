@@ -49,7 +49,7 @@ func walk(t *testing.T, seed uint64) {
 		name := names[random.IntN(len(names))]
 		k, now := model[name], time.Now()
 		surelyKnown := now.Before(k.kept)
-		surelyForgotten := !now.Before(k.kept.Add(forgotten)) // also true for a key that was never claimed, because its time is in year 1
+		surelyForgotten := !now.Before(k.kept.Add(forgotten)) // also if it was never claimed: its time is in year 1
 		if surelyForgotten {
 			*k = modelKey{}
 		}

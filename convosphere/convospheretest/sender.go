@@ -7,8 +7,8 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-// NewSender returns a sender that delivers to h as Convosphere does. h is a handler or a router. The connections are in memory.
-// The path is /webhooks/convosphere unless WithPath changes it. The secret is the handler's.
+// NewSender returns a sender that delivers to h as Convosphere does. h is a handler or a router. The connections are in
+// memory. The path is /webhooks/convosphere unless WithPath changes it. The secret is the handler's.
 func NewSender(t testing.TB, h http.Handler, secret string) *webhooktest.Sender {
 	t.Helper()
 	v := Vendor()

@@ -17,7 +17,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 )
 
-// integration/sqlstore tests the store on real engines. These tests are for errors that a real engine cannot be made to return.
+// These tests are for errors that a real engine cannot be made to return. See integration/sqlstore for tests on real engines.
 
 // A scripted database returns the next entry of its script for each statement: an error or rows.
 type scripted struct {
