@@ -147,11 +147,11 @@ func (c Credential) check() error {
 	proof := c.proof.Reveal()
 	switch {
 	case strings.TrimSpace(c.name) == "":
-		return errors.New("emberqa: a credential has no name; create it with Token, Basic or DangerouslyAcceptAnyone")
+		return errors.New("emberqa: every credential needs a name; create it with Token, Basic or DangerouslyAcceptAnyone")
 	case c.proof.Blank() && c.kind == kindBasic:
 		return fmt.Errorf("emberqa: the credential %q must have a user and a password", c.name)
 	case c.proof.Blank():
-		return fmt.Errorf("emberqa: the credential %q must not be blank", c.name)
+		return fmt.Errorf("emberqa: the credential %q is blank", c.name)
 	case c.secret() == "[redacted]":
 		return fmt.Errorf("emberqa: the secret of the credential %q must not be [redacted], which logs show instead of a secret", c.name)
 	case c.kind == kindToken && (proof == "." || proof == ".."):

@@ -178,7 +178,7 @@ func TestACredentialThatBreaksARuleIsAnErrorThatSaysWhich(t *testing.T) {
 		config emberqa.Config
 		want   string
 	}{
-		"the zero credential":        {emberqa.Config{Credentials: []emberqa.Credential{{}}}, "has no name"},
+		"the zero credential":        {emberqa.Config{Credentials: []emberqa.Credential{{}}}, "needs a name"},
 		"the zero credential, named": {emberqa.Config{Credentials: []emberqa.Credential{emberqa.Credential{}.Named("x")}}, "blank"},
 		"a token with a slash":       {emberqa.Config{Credentials: []emberqa.Credential{emberqa.Token("a/b")}}, "slash"},
 		"a dot":                      {emberqa.Config{Credentials: []emberqa.Credential{emberqa.Token(".")}}, "must not be . or .."},

@@ -8,8 +8,8 @@ import (
 )
 
 // NewSender returns a sender that delivers to h as EmberQA does. h is a handler or a router. The connections are in
-// memory. The path is /webhooks/emberqa unless WithPath changes it. The token is the handler's. With a blank token the URL stays
-// unchanged, for a handler with HTTP Basic or without authentication.
+// memory. The path is /webhooks/emberqa unless WithPath changes it. The token is the handler's. With a blank token the
+// URL stays unchanged, for a handler with HTTP Basic or without authentication.
 func NewSender(t testing.TB, h http.Handler, token string) *webhooktest.Sender {
 	t.Helper()
 	v := Vendor()
