@@ -151,7 +151,7 @@ func (c Credential) check() error {
 	case c.proof.Blank() && c.kind == kindBasic:
 		return fmt.Errorf("emberqa: the credential %q must have a user and a password", c.name)
 	case c.proof.Blank():
-		return fmt.Errorf("emberqa: the credential %q must not be blank", c.name)
+		return fmt.Errorf("emberqa: the credential %q is blank", c.name)
 	case c.secret() == "[redacted]":
 		return fmt.Errorf("emberqa: the secret of the credential %q must not be [redacted], which logs show instead of a secret", c.name)
 	case c.kind == kindToken && (proof == "." || proof == ".."):

@@ -29,7 +29,7 @@ func TestAFrustratedUserIsReportedOnce(t *testing.T) {
 }
 
 func TestARatingThatCouldNotBeSavedComesAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // in which minutes pass in an instant
+	synctest.Test(t, func(t *testing.T) { // minutes pass instantly in a bubble
 		hook, err := greenflash.NewHandler("a secret", nil)
 		require.NoError(t, err)
 		tries := 0

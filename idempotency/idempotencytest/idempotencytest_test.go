@@ -73,8 +73,8 @@ const (
 	cutAtNUL             fault = "keys end at their first NUL"
 	madeValid            fault = "what is not UTF-8 in a key is replaced"
 	completesInTwoSteps  fault = "complete looks at the token and writes in two steps"
-	completionRemembered fault = "the token that completed a key can do so for good"
-	releasedKept         fault = "a released key is kept for good"
+	completionRemembered fault = "the token that completed a key can always do so again"
+	releasedKept         fault = "a released key is never forgotten"
 	tagsIgnored          fault = "a completed key is never under another tag"
 	tagsDiffer           fault = "a completed key is always under another tag"
 )

@@ -285,20 +285,20 @@ var claimRules = []rule{{
 func (c *check) raceFor(key, what string) {
 	c.Helper()
 	const claims = 16
-	answers := make([]idempotency.Claim, claims)
+	results := make([]idempotency.Claim, claims)
 	errs := make([]error, claims)
 	start := make(chan struct{})
 	var wg sync.WaitGroup
 	for i := range claims {
 		wg.Go(func() {
 			<-start
-			answers[i], errs[i] = c.store.Claim(c.ctx, key, idempotency.NewToken(), long)
+			results[i], errs[i] = c.store.Claim(c.ctx, key, idempotency.NewToken(), long)
 		})
 	}
 	close(start)
 	wg.Wait()
 	acquired := 0
-	for i, got := range answers {
+	for i, got := range results {
 		switch {
 		case errs[i] != nil:
 			c.broken("one of %d concurrent claims %s failed: %v", claims, what, errs[i])

@@ -17,7 +17,7 @@ import (
 	"github.com/aihooks/aihooks-go/internal/redistest"
 )
 
-// warnings returns what New logs, a line each.
+// warnings returns the lines that New logs.
 func warnings(t *testing.T, client redisstore.Client) []string {
 	t.Helper()
 	var log bytes.Buffer

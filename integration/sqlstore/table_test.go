@@ -73,7 +73,7 @@ func TestTableCanBeMadeByHand(t *testing.T) {
 			store, err := sqlstore.New(db, sqlstore.Options{Dialect: e.dialect, Namespace: "test", Table: table})
 			require.NoError(t, err)
 			claim(t, store, "key", idempotency.Acquired)
-			require.NoError(t, store.Migrate(context.Background()), "there is nothing left to do")
+			require.NoError(t, store.Migrate(context.Background()), "the table exists already")
 			claim(t, store, "key", idempotency.InFlight)
 			_, err = store.Purge(context.Background(), 1)
 			require.NoError(t, err)
@@ -143,11 +143,11 @@ func TestClaimsPurgeByThemselves(t *testing.T) {
 			key := fmt.Sprint("expired-", i)
 			require.NoError(t, store.Complete(t.Context(), key, claim(t, store, key, idempotency.Acquired)))
 		}
-		time.Sleep(sqlstore.PurgePause + 60*time.Millisecond) // a purge may have found that few had expired
+		time.Sleep(sqlstore.PurgePause + 60*time.Millisecond) // a purge may have found few expired keys
 		for i := range n {
 			claim(t, store, fmt.Sprint("new-", i), idempotency.Acquired)
 		}
-		require.Equal(t, n, query[int](t, db, `SELECT count(*) FROM aihooks_idempotency`), "those that are new")
+		require.Equal(t, n, query[int](t, db, `SELECT count(*) FROM aihooks_idempotency`), "the new keys")
 	})
 }
 

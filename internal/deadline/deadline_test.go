@@ -46,7 +46,7 @@ func TestCallReturnsAtTheLimitThoughTheCallDoesNot(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorContains(t, err, "no result within 1s")
 		require.Equal(t, time.Second, time.Since(start))
-		time.Sleep(time.Hour) // nobody takes what the call returns, and its goroutine ends all the same
+		time.Sleep(time.Hour) // no caller reads the result, but the goroutine ends
 	})
 }
 

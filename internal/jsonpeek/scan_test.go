@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// find scans doc and returns what was found as strings, "" for nothing.
+// find scans doc and returns the values as strings, or "" for a missing value.
 func find(doc string, names ...string) ([]string, error) {
 	values := make([][]byte, len(names))
 	err := Scan([]byte(doc), names, values)
@@ -19,7 +19,7 @@ func find(doc string, names ...string) ([]string, error) {
 	return found, err
 }
 
-// nested is an object that opens depth arrays, or objects, and closes them.
+// nested returns an object with depth nested arrays or objects.
 func nested(depth int, open, end string) string {
 	return `{"a":` + strings.Repeat(open, depth-1) + "0" + strings.Repeat(end, depth-1) + "}"
 }
@@ -85,7 +85,7 @@ func TestScanTellsArraysFromObjectsAtEveryDepth(t *testing.T) {
 		closed := strings.Repeat("}]", depth)
 		_, err := find(`{"a":` + opened + "0" + closed + "}")
 		require.NoError(t, err, depth)
-		for _, doc := range []string{ // the last bracket, or a middle one, is of the wrong sort
+		for _, doc := range []string{ // the last bracket, or one in the middle, is of the wrong kind
 			`{"a":` + opened + "0" + closed[:2*depth-1] + "}}",
 			`{"a":` + opened + "0" + closed[:2*(depth/2)] + "]" + closed[2*(depth/2)+1:] + "}",
 		} {
