@@ -59,7 +59,7 @@ func openSQL(ctx context.Context, driver, source string, dialect *sqlstore.Diale
 	const connections = 16
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
-	store, err := sqlstore.New(db, sqlstore.Options{Dialect: dialect, Namespace: namespace})
+	store, err := sqlstore.New(db, &sqlstore.Options{Dialect: dialect, Namespace: namespace})
 	if err == nil {
 		ctx, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
@@ -78,7 +78,7 @@ func openRedis(source string, logger *slog.Logger) (idempotency.Store, func() er
 	}
 	o.ContextTimeoutEnabled = true
 	client := redis.NewClient(o)
-	store, err := redisstore.New(client, redisstore.Options{Namespace: namespace, Logger: logger})
+	store, err := redisstore.New(client, &redisstore.Options{Namespace: namespace, Logger: logger})
 	if err != nil {
 		return nil, nil, errors.Join(err, client.Close())
 	}

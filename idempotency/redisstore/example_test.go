@@ -26,7 +26,7 @@ func ExampleNew() {
 	client := redis.NewClient(options)
 	defer client.Close()
 
-	store, err := redisstore.New(client, redisstore.Options{Namespace: "support-bot"})
+	store, err := redisstore.New(client, &redisstore.Options{Namespace: "support-bot"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func ExampleStore() {
 	options.ContextTimeoutEnabled = true
 	client := redis.NewClient(options)
 	defer client.Close()
-	store, err := redisstore.New(client, redisstore.Options{Namespace: "billing"})
+	store, err := redisstore.New(client, &redisstore.Options{Namespace: "billing"})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -64,7 +64,7 @@ func newStore(t testing.TB, client redisstore.Client, o redisstore.Options) *red
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s, err := redisstore.New(client, o)
+	s, err := redisstore.New(client, &o)
 	require.NoError(t, err)
 	return s
 }

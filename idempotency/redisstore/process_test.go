@@ -64,7 +64,7 @@ func (p *process) line(t *testing.T) string {
 // theirStore is the store of a process that a test started.
 func theirStore() *redisstore.Store {
 	client := redis.NewClient(&redis.Options{Addr: os.Getenv("ADDR"), ContextTimeoutEnabled: true})
-	s, err := redisstore.New(client, redisstore.Options{Namespace: os.Getenv("NAMESPACE")})
+	s, err := redisstore.New(client, &redisstore.Options{Namespace: os.Getenv("NAMESPACE")})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -58,7 +58,11 @@ var namespaces = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,64}$`) // no colon, beca
 //
 // New reads the settings of the server for at most a second, and logs a warning for each wrong setting. It returns no
 // error if Redis is unavailable. The store's methods then return errors until Redis is available.
-func New(client Client, o Options) (*Store, error) {
+func New(client Client, options *Options) (*Store, error) {
+	var o Options
+	if options != nil {
+		o = *options
+	}
 	switch {
 	case client == nil:
 		return nil, errors.New("redisstore: New: the client must not be nil")

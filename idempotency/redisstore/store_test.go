@@ -29,13 +29,13 @@ func claim(t testing.TB, s idempotency.Store, key string, want idempotency.State
 
 func TestOptionsThatBreakARuleAreNamed(t *testing.T) {
 	client := connect(t, shared.Addr())
-	_, err := redisstore.New(nil, redisstore.Options{Namespace: "service"})
+	_, err := redisstore.New(nil, &redisstore.Options{Namespace: "service"})
 	require.EqualError(t, err, "redisstore: New: the client must not be nil")
 	for _, bad := range []string{"", "a:b", "a b", "ä", "a\n", strings.Repeat("x", 65)} {
-		_, err = redisstore.New(client, redisstore.Options{Namespace: bad})
+		_, err = redisstore.New(client, &redisstore.Options{Namespace: bad})
 		require.ErrorContains(t, err, "must be 1 to 64 letters")
 	}
-	_, err = redisstore.New(client, redisstore.Options{Namespace: "service", Retention: -1})
+	_, err = redisstore.New(client, &redisstore.Options{Namespace: "service", Retention: -1})
 	require.EqualError(t, err, "redisstore: Options.Retention (-1ns) must not be negative")
 	require.Equal(t, 7*24*time.Hour, newStore(t, client, redisstore.Options{}).Retention())
 }

@@ -32,7 +32,7 @@ func inBatches(t *testing.T, script ...any) (*scripted, *sqlstore.Store, chan st
 			return ctx.Err()
 		}
 	}
-	store, err := sqlstore.NewOn(run, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
+	store, err := sqlstore.NewOn(run, &sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
 	require.NoError(t, err)
 	return s, store, pass
 }
@@ -113,7 +113,7 @@ func TestABatchThatEndsLateBeginsNoneBesideTheOneUnderWay(t *testing.T) {
 			n++
 			<-gates[n-1]
 			return f(db)
-		}, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
+		}, &sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
 		require.NoError(t, err)
 		a := claim(t.Context(), store, "a")
 		time.Sleep(150 * time.Millisecond) // longer than slowBatch
@@ -156,7 +156,7 @@ func TestABatchOfWhichNobodyKnowsIsAnErrorAndNotDoneAgain(t *testing.T) {
 func TestAPanicUnderABatchIsAnErrorOfItsCallers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, err := sqlstore.NewOn(func(context.Context, func(sqlstore.Conn) error) error { panic("the driver's") },
-			sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
+			&sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
 		require.NoError(t, err)
 		for range 2 { // the next call is not blocked
 			require.ErrorContains(t, (<-claim(t.Context(), store, "a")).err, "panicked: the driver's")
@@ -177,7 +177,7 @@ func TestAPanicUnderAReleaseOfABatchEndsNothing(t *testing.T) {
 			}
 			<-pass
 			return f(db)
-		}, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
+		}, &sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
 		require.NoError(t, err)
 		x := claim(t.Context(), store, "a")
 		ctx, cancel := context.WithCancel(t.Context())
@@ -248,7 +248,7 @@ func TestABatchThatTakesLongHoldsNobodyElseUp(t *testing.T) {
 				<-hang
 			}
 			return f(db)
-		}, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
+		}, &sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
 		require.NoError(t, err)
 		a := claim(t.Context(), store, "a")
 		began := time.Now()

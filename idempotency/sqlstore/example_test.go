@@ -26,7 +26,7 @@ func Example() {
 	}
 	db.SetMaxOpenConns(16)
 	db.SetMaxIdleConns(16) // opening a connection costs more than a claim
-	store, err := sqlstore.New(db, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "billing"})
+	store, err := sqlstore.New(db, &sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "billing"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func ExampleOptions_batch() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	store, err := sqlstore.New(db, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "billing", Batch: true})
+	store, err := sqlstore.New(db, &sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "billing", Batch: true})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -84,9 +84,12 @@ var (
 )
 
 // New returns a store in db. It does not use db yet. The error names the option that is missing or invalid.
-func New(db *sql.DB, o Options) (*Store, error) {
+func New(db *sql.DB, o *Options) (*Store, error) {
 	if db == nil {
 		return nil, errors.New("sqlstore: New: the database must not be nil")
+	}
+	if o == nil {
+		o = new(Options) // NewOn names what is missing
 	}
 	s, err := NewOn(func(ctx context.Context, f func(Conn) error) error { return o.Dialect.runOn(ctx, db, f) }, o)
 	if err != nil {
@@ -108,7 +111,11 @@ type Conn interface {
 // run must call the given function, and call it again if it repeats the transaction. It must return after the function's
 // changes are durable. It must return the function's error, wrapped or not. Any other error of run means that the changes
 // were not made, or that the outcome is unknown.
-func NewOn(run func(ctx context.Context, f func(Conn) error) error, o Options) (*Store, error) {
+func NewOn(run func(ctx context.Context, f func(Conn) error) error, options *Options) (*Store, error) {
+	var o Options
+	if options != nil {
+		o = *options
+	}
 	if o.Table == "" {
 		o.Table = DefaultTable
 	}

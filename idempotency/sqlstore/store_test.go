@@ -100,7 +100,7 @@ func open(t *testing.T, d *sqlstore.Dialect, script ...any) (*scripted, *sqlstor
 	s := &scripted{script: script}
 	db := sql.OpenDB(s)
 	t.Cleanup(func() { db.Close() })
-	store, err := sqlstore.New(db, sqlstore.Options{Dialect: d, Namespace: "test"})
+	store, err := sqlstore.New(db, &sqlstore.Options{Dialect: d, Namespace: "test"})
 	require.NoError(t, err)
 	return s, store
 }
@@ -188,11 +188,11 @@ func TestOptionsAreChecked(t *testing.T) {
 	db := sql.OpenDB(&scripted{})
 	defer db.Close()
 	good := sqlstore.Options{Dialect: sqlstore.SQLite, Namespace: "billing-2.eu_west"}
-	store, err := sqlstore.New(db, good)
+	store, err := sqlstore.New(db, &good)
 	require.NoError(t, err)
 	require.Equal(t, sqlstore.DefaultRetention, store.Retention())
 
-	_, err = sqlstore.New(nil, good)
+	_, err = sqlstore.New(nil, &good)
 	require.ErrorContains(t, err, "the database must not be nil")
 	for want, change := range map[string]func(o *sqlstore.Options){
 		"Options.Dialect must be sqlstore.PostgreSQL":                         func(o *sqlstore.Options) { o.Dialect = nil },
@@ -206,7 +206,7 @@ func TestOptionsAreChecked(t *testing.T) {
 	} {
 		o := good
 		change(&o)
-		_, err := sqlstore.New(db, o)
+		_, err := sqlstore.New(db, &o)
 		require.ErrorContains(t, err, want)
 	}
 	require.PanicsWithValue(t, `sqlstore: Schema: the table ("x y") must be 1 to 48 lower-case letters, digits and underscores, optionally after a schema and a dot`,

@@ -136,7 +136,7 @@ func openFile(ctx context.Context, path string) (*sql.DB, *sqlstore.Store, error
 		return nil, nil, err
 	}
 	db.SetMaxOpenConns(1)
-	store, err := sqlstore.New(db, sqlstore.Options{Dialect: sqlstore.SQLite, Namespace: "torture"})
+	store, err := sqlstore.New(db, &sqlstore.Options{Dialect: sqlstore.SQLite, Namespace: "torture"})
 	if err != nil {
 		return nil, nil, err
 	}

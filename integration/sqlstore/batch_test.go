@@ -23,7 +23,7 @@ func inBatches(t *testing.T, db *sql.DB) (store *sqlstore.Store, open func()) {
 		<-gate
 		return f(db)
 	}
-	store, err := sqlstore.NewOn(run, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
+	store, err := sqlstore.NewOn(run, &sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
 	require.NoError(t, err)
 	return store, sync.OnceFunc(func() { close(gate) })
 }
@@ -129,7 +129,7 @@ func TestOfManyClaimsInBatchesOfManyProcessesExactlyOneWins(t *testing.T) {
 	winners, completed := make(map[int]int), 0
 	var all sync.WaitGroup
 	for range processes {
-		store, err := sqlstore.New(db, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
+		store, err := sqlstore.New(db, &sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
 		require.NoError(t, err)
 		for range claimers {
 			all.Go(func() {

@@ -50,7 +50,7 @@ func (r *recorder) Prepare(query string) (driver.Stmt, error) {
 // claimStatement returns the statement of a claim.
 func claimStatement(d *sqlstore.Dialect) string {
 	r := new(recorder)
-	store, err := sqlstore.New(sql.OpenDB(r), sqlstore.Options{Dialect: d, Namespace: "test"})
+	store, err := sqlstore.New(sql.OpenDB(r), &sqlstore.Options{Dialect: d, Namespace: "test"})
 	if err == nil {
 		_, _ = store.Claim(context.Background(), "key", idempotency.Token{}, time.Minute)
 	}
@@ -100,7 +100,7 @@ func BenchmarkClaimByNumberOfKeys(b *testing.B) {
 		b.Run(e.name, func(b *testing.B) {
 			db := e.openForBenchmark(b, e.dsn(b))
 			with := func(table string, keys int) *sqlstore.Store {
-				store, err := sqlstore.New(db, sqlstore.Options{Dialect: e.dialect, Namespace: "test", Table: table})
+				store, err := sqlstore.New(db, &sqlstore.Options{Dialect: e.dialect, Namespace: "test", Table: table})
 				require.NoError(b, err)
 				require.NoError(b, store.Migrate(context.Background()))
 				_, err = db.Exec(fmt.Sprintf(fill[e.name], table, keys))

@@ -62,7 +62,7 @@ func TestStoreKeepsEveryRule(t *testing.T) { //nolint:tparallel // its subtests 
 						db = test.engine.open(t, test.engine.dsn(t)+test.extra)
 						test.engine.store(t, db, 0)
 					}
-					store, err := sqlstore.New(db, sqlstore.Options{
+					store, err := sqlstore.New(db, &sqlstore.Options{
 						Dialect: test.engine.dialect, Retention: retention, Batch: test.batch,
 						Namespace: fmt.Sprint("case-", cases.Add(1)), // as good as a separate database
 					})

@@ -54,7 +54,7 @@ func (e *engine) open(t testing.TB, dsn string) *sql.DB {
 // store returns a store in db and creates its table.
 func (e *engine) store(t testing.TB, db *sql.DB, retention time.Duration) *sqlstore.Store {
 	t.Helper()
-	store, err := sqlstore.New(db, sqlstore.Options{Dialect: e.dialect, Namespace: "test", Retention: retention})
+	store, err := sqlstore.New(db, &sqlstore.Options{Dialect: e.dialect, Namespace: "test", Retention: retention})
 	require.NoError(t, err)
 	require.NoError(t, store.Migrate(context.Background()))
 	return store
@@ -66,7 +66,7 @@ func workersStore() (*sql.DB, *sqlstore.Store) {
 		if e.name == os.Getenv("ENGINE") {
 			db, err := sql.Open(e.driver, os.Getenv("DSN"))
 			check(err)
-			store, err := sqlstore.New(db, sqlstore.Options{Dialect: e.dialect, Namespace: "test"})
+			store, err := sqlstore.New(db, &sqlstore.Options{Dialect: e.dialect, Namespace: "test"})
 			check(err)
 			return db, store
 		}

@@ -33,7 +33,7 @@ func Example_sqlite() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		store, err := sqlstore.New(db, sqlstore.Options{
+		store, err := sqlstore.New(db, &sqlstore.Options{
 			Dialect: sqlstore.SQLite, Namespace: "billing", Retention: 30 * 24 * time.Hour,
 		})
 		if err != nil {
@@ -79,7 +79,7 @@ func ExampleStore_CompleteTx_pgx() {
 	defer pool.Close()
 	db := stdlib.OpenDBFromPool(pool)
 	defer db.Close()
-	store, err := sqlstore.New(db, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "billing"})
+	store, err := sqlstore.New(db, &sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "billing"})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -78,7 +78,7 @@ func TestFailover_NextCallReachesNewPrimary(t *testing.T) {
 				db := engines[0].open(t, older.DSNThrough(link.dir, "postgres"))
 				fill(t, db, c.idle)
 				link.server.Store(newer)
-				store, err := sqlstore.New(db, sqlstore.Options{
+				store, err := sqlstore.New(db, &sqlstore.Options{
 					Dialect: sqlstore.PostgreSQL, Namespace: idempotency.NewToken().String(), Batch: c.batch,
 				})
 				require.NoError(t, err)
@@ -131,7 +131,7 @@ func TestFailover_StandbyPromotedInPlace(t *testing.T) {
 	engines[0].store(t, engines[0].open(t, server.DSN("postgres")), 0)
 	require.NoError(t, server.Demote())
 	db := engines[0].open(t, server.DSN("postgres"))
-	store, err := sqlstore.New(db, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test"})
+	store, err := sqlstore.New(db, &sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test"})
 	require.NoError(t, err)
 	_, err = store.Claim(t.Context(), "key", idempotency.NewToken(), time.Minute)
 	require.ErrorContains(t, err, "25006")

@@ -54,7 +54,7 @@ func onEachLayout(t *testing.T, f func(t *testing.T, db *sql.DB)) {
 func TestPartitionedTable_PurgesNoLiveKey(t *testing.T) {
 	onEachLayout(t, func(t *testing.T, db *sql.DB) {
 		store := engines[0].store(t, db, 0)
-		other, err := sqlstore.New(db, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "other"})
+		other, err := sqlstore.New(db, &sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "other"})
 		require.NoError(t, err)
 		const n = 40
 		for i := range n {
@@ -81,7 +81,7 @@ func TestPartitionedTable_PurgesNoLiveKey(t *testing.T) {
 
 func TestPartitionedTable_BatchCompletesOnlyItsKeys(t *testing.T) {
 	onEachLayout(t, func(t *testing.T, db *sql.DB) {
-		other, err := sqlstore.New(db, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "other"})
+		other, err := sqlstore.New(db, &sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "other"})
 		require.NoError(t, err)
 		plain := engines[0].store(t, db, 0)
 		const n = 20

@@ -53,7 +53,7 @@ END $$`}},
 				require.NoError(t, err)
 			}
 			for _, batch := range []bool{false, true} {
-				store, err := sqlstore.New(limited(t, admin, dsn, "public", "hooks"), sqlstore.Options{
+				store, err := sqlstore.New(limited(t, admin, dsn, "public", "hooks"), &sqlstore.Options{
 					Dialect: sqlstore.PostgreSQL, Namespace: fmt.Sprint("batch-", batch), Table: c.table, Batch: batch,
 				})
 				require.NoError(t, err)
@@ -79,7 +79,7 @@ func TestMigrate_NamesMissingRight(t *testing.T) {
 	require.NoError(t, err)
 	db := limited(t, admin, dsn, "public", "hooks")
 	for _, table := range []string{"", "hooks.seen"} {
-		store, err := sqlstore.New(db, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Table: table})
+		store, err := sqlstore.New(db, &sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Table: table})
 		require.NoError(t, err)
 		require.ErrorContains(t, store.Migrate(t.Context()), "permission denied for schema")
 	}

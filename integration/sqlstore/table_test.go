@@ -44,7 +44,7 @@ func TestMigrationsOfManyGoroutinesAtOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, e *engine, dsn string) {
 		db := e.open(t, dsn)
 		for i := range 5 {
-			store, err := sqlstore.New(db, sqlstore.Options{Dialect: e.dialect, Namespace: "test", Table: fmt.Sprint("keys_", i)})
+			store, err := sqlstore.New(db, &sqlstore.Options{Dialect: e.dialect, Namespace: "test", Table: fmt.Sprint("keys_", i)})
 			require.NoError(t, err)
 			errs := make(chan error)
 			for range 8 {
@@ -70,7 +70,7 @@ func TestTableCanBeMadeByHand(t *testing.T) {
 				_, err := db.Exec(sqlstore.Schema(e.dialect, table))
 				require.NoError(t, err)
 			}
-			store, err := sqlstore.New(db, sqlstore.Options{Dialect: e.dialect, Namespace: "test", Table: table})
+			store, err := sqlstore.New(db, &sqlstore.Options{Dialect: e.dialect, Namespace: "test", Table: table})
 			require.NoError(t, err)
 			claim(t, store, "key", idempotency.Acquired)
 			require.NoError(t, store.Migrate(context.Background()), "the table exists already")
@@ -85,7 +85,7 @@ func TestNamespacesDoNotInfluenceOneAnother(t *testing.T) {
 	onEach(t, func(t *testing.T, e *engine, dsn string) {
 		db := e.open(t, dsn)
 		store := e.store(t, db, 0)
-		other, err := sqlstore.New(db, sqlstore.Options{Dialect: e.dialect, Namespace: "Test"})
+		other, err := sqlstore.New(db, &sqlstore.Options{Dialect: e.dialect, Namespace: "Test"})
 		require.NoError(t, err)
 		token := claim(t, store, "key", idempotency.Acquired)
 		claim(t, other, "key", idempotency.Acquired)
