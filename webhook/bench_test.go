@@ -182,7 +182,7 @@ func serve(b *testing.B, h http.Handler, size, senders int) {
 				spent.Add(int64(time.Since(began)))
 				for i := range n {
 					if batch[i].wire.status != http.StatusOK {
-						b.Errorf("answered %d", batch[i].wire.status)
+						b.Errorf("got the status %d", batch[i].wire.status)
 					}
 				}
 			}

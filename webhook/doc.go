@@ -1,9 +1,9 @@
 // Package webhook processes a webhook delivery, from the HTTP request to a typed callback. It checks that the delivery is
 // authentic and fresh, runs its callback once, and responds within the vendor's timeout.
 //
-// Most users do not import this package first. They mount the handler of a vendor's package, which embeds a [Handler] and
-// adds a method for each event type. This page describes what all vendors share: [Options], the callback's return values,
-// and how each result is answered.
+// Users start with the package of a vendor, such as convosphere. They mount its Handler, which embeds a [Handler] and adds
+// a method for each event type. This page describes what all vendors share: [Options], the return values of a callback,
+// and the response to each result.
 //
 // # Steps of a delivery
 //

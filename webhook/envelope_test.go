@@ -200,7 +200,7 @@ func TestAPanicOnTheWayToTheCallbackIsAPanicOfTheCallback(t *testing.T) {
 				require.Contains(t, string(panicked.Stack), "envelope_test.go")
 				require.Contains(t, r.log.String(), "envelope_test.go")
 				require.Equal(t, c.key, r.keyState("a"))
-				require.NoError(t, r.Shutdown(t.Context()), "nothing is held")
+				require.NoError(t, r.Shutdown(t.Context()), "no key and no slot must be left")
 			})
 		})
 	}

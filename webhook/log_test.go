@@ -158,7 +158,7 @@ func TestALineSaysWhatIsNeededToFindTheDelivery(t *testing.T) {
 	delete(got, "duration_ms")
 	require.Equal(t, map[string]any{
 		"level": "ERROR", "msg": "webhook delivery failed", "vendor": "acme", "endpoint": "default", "outcome": "failed",
-		"status": 500., "type": "ping", "id": "a", "attempt": 1., "signed_by": "default", "error": "while greeting: the callback's own words",
+		"status": 500., "type": "ping", "id": "a", "attempt": 1., "signed_by": "default", "error": "while greeting: text of the callback's error",
 	}, got)
 }
 

@@ -91,12 +91,12 @@ func TestAnEndpointThatBreaksARuleIsNamedWithTheRule(t *testing.T) {
 	unsigned.Scheme = nil
 	_, err := webhook.NewHandler(unsigned, vendors.HandlerConfig{Keys: key}, nil)
 	require.EqualError(t, err, "webhook: HandlerConfig.Authenticator must be set for a vendor whose Profile has no Scheme")
-	anybody := vendors.AuthenticatorFunc(func(context.Context, *vendors.Request, []byte) (signature.Match, error) {
+	acceptAll := vendors.AuthenticatorFunc(func(context.Context, *vendors.Request, []byte) (signature.Match, error) {
 		return signature.Match{}, nil
 	})
-	_, err = webhook.NewHandler(acme(), vendors.HandlerConfig{Keys: key, Authenticator: anybody}, nil)
+	_, err = webhook.NewHandler(acme(), vendors.HandlerConfig{Keys: key, Authenticator: acceptAll}, nil)
 	require.EqualError(t, err, "webhook: HandlerConfig.Keys must be empty with an Authenticator")
-	h, err := webhook.NewHandler(unsigned, vendors.HandlerConfig{Authenticator: anybody}, nil)
+	h, err := webhook.NewHandler(unsigned, vendors.HandlerConfig{Authenticator: acceptAll}, nil)
 	require.NoError(t, err)
 	require.EqualError(t, h.SetKeys(key...), "acme: SetKeys: the vendor does not sign, so there are no keys")
 	foreign := acme()
@@ -181,7 +181,7 @@ func TestTheDefaultsAreTheDocumentedOnes(t *testing.T) {
 		h, err := newHandler(nil)
 		require.NoError(t, err)
 		r := newReceiver(t, webhook.Options{})
-		var ends, answered, leased time.Duration
+		var ends, responded, leased time.Duration
 		start := time.Now()
 		ping.On(r.Handler, func(ctx context.Context, _ *Ping) error {
 			deadline, _ := ctx.Deadline()
@@ -192,9 +192,9 @@ func TestTheDefaultsAreTheDocumentedOnes(t *testing.T) {
 			return err
 		})
 		require.Equal(t, 503, r.deliver(body("a")).status)
-		answered = time.Since(start)
+		responded = time.Since(start)
 		require.NoError(t, r.Shutdown(t.Context()))
-		require.Equal(t, []time.Duration{30 * time.Second, 4500 * time.Millisecond, 40 * time.Second}, []time.Duration{ends, answered, leased})
+		require.Equal(t, []time.Duration{30 * time.Second, 4500 * time.Millisecond, 40 * time.Second}, []time.Duration{ends, responded, leased})
 
 		large := make([]byte, webhook.DefaultMaxBody+1)
 		require.Equal(t, webhook.ReasonTooLarge, h.Process(t.Context(), webhook.Request{ContentLength: int64(len(large))}).Reason)
