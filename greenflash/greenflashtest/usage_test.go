@@ -35,7 +35,7 @@ func TestARatingThatCouldNotBeSavedComesAgain(t *testing.T) {
 		tries := 0
 		hook.OnConversationRating(func(context.Context, *greenflash.ConversationRating) error {
 			if tries++; tries < 3 {
-				return errors.New("the database is down")
+				return errors.New("the database is unavailable")
 			}
 			return nil
 		})

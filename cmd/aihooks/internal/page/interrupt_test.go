@@ -60,10 +60,11 @@ func newBusyPage(t *testing.T) *busyPage {
 	return s
 }
 
-// change changes the open delivery, and adds a delivery of another vendor.
+// change adds a delivery of another vendor, and then changes the open delivery. In this order, a list that is loaded after the first
+// notification already has the new delivery.
 func (s *busyPage) change() {
-	s.ring.Update(newest, func(d *page.Detail) { d.Verdict, d.Tone, d.Reason = "failed", page.Bad, "callback_error" })
 	s.ring.Add(page.Detail{Item: page.Item{Vendor: "convosphere", Type: "late", Verdict: "unauthenticated", Tone: page.Bad}})
+	s.ring.Update(newest, func(d *page.Detail) { d.Verdict, d.Tone, d.Reason = "failed", page.Bad, "callback_error" })
 }
 
 const changed = `document.querySelector('#detail .chip').textContent === 'Failed' && document.querySelectorAll('.row .chip[data-tone=bad]').length > 1`
