@@ -1,9 +1,7 @@
 package webhook
 
 import (
-	"bytes"
 	"errors"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -36,11 +34,4 @@ func TestFieldsLogged_ClipsLongNames(t *testing.T) {
 		require.Equal(t, whole, line[0] == name+": why", length)
 		require.Equal(t, !whole, strings.Contains(line[0], "…"), length)
 	}
-}
-
-func TestInMemory_KnowsReadersThatNeverBlock(t *testing.T) {
-	require.True(t, inMemory(new(bytes.Reader)))
-	require.True(t, inMemory(new(bytes.Buffer)))
-	require.True(t, inMemory(new(strings.Reader)))
-	require.False(t, inMemory(http.NoBody))
 }
