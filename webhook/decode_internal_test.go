@@ -1,10 +1,7 @@
 package webhook
 
 import (
-	"bytes"
 	"errors"
-	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -26,21 +23,4 @@ func TestWithoutValue_FindsTheField(t *testing.T) {
 	}
 	err := withoutValue(errors.New("refused"), []byte(`{`+fitting+`}`), new(event))
 	require.EqualError(t, err, "the decoder returned an error of type *errors.errorString")
-}
-
-func TestFieldsLogged_ClipsLongNames(t *testing.T) {
-	for length, whole := range map[int]bool{200: true, 201: false} {
-		name := strings.Repeat("x", length)
-		line := fieldsLogged(map[string]error{name: errors.New("why")})
-		require.Len(t, line, 1)
-		require.Equal(t, whole, line[0] == name+": why", length)
-		require.Equal(t, !whole, strings.Contains(line[0], "…"), length)
-	}
-}
-
-func TestInMemory_KnowsReadersThatNeverBlock(t *testing.T) {
-	require.True(t, inMemory(new(bytes.Reader)))
-	require.True(t, inMemory(new(bytes.Buffer)))
-	require.True(t, inMemory(new(strings.Reader)))
-	require.False(t, inMemory(http.NoBody))
 }

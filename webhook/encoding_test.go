@@ -37,7 +37,7 @@ func TestContentEncoding_UnknownIsLeftToTheMAC(t *testing.T) {
 func TestContentEncoding_RealIsRefusedAndExplained(t *testing.T) {
 	for value, coding := range map[string]string{
 		"gzip": "gzip", "GZIP": "gzip", "x-gzip": "x-gzip", "br": "br", "deflate": "deflate", "zstd": "zstd", "compress": "compress",
-		"x-compress": "x-compress", " gzip ": "gzip", "identity, gzip": "gzip", "UTF-8,br": "br", "gzip;q=1": "gzip", "gzip ; q=1": "gzip",
+		"x-compress": "x-compress", "dcb": "dcb", "exi": "exi", "pack200-gzip": "pack200-gzip", " gzip ": "gzip", "identity, gzip": "gzip", "UTF-8,br": "br", "gzip;q=1": "gzip", "gzip ; q=1": "gzip",
 		"aes128gcm": "aes128gcm", "dcz": "dcz", "gzip,gzip": "gzip", "\tzstd": "zstd",
 	} {
 		r := newReceiver(t, webhook.Options{})

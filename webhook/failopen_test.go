@@ -39,7 +39,7 @@ func TestFailOpenRunsTheCallbackWhileTheStoreIsDown(t *testing.T) {
 				seen := r.observations()[0]
 				require.Equal(t, webhook.Handled, seen.Outcome)
 				require.True(t, seen.FailedOpen, "it is observed")
-				require.Equal(t, 1, r.log.Count(`"level":"WARN"`), "and logged")
+				require.Equal(t, 1, r.log.Count(`"level":"WARN"`, `"failed_open":true`), "and logged")
 
 				require.Equal(t, 200, r.deliver(body("a")).status)
 				require.Equal(t, 2, runs, "without the store, the delivery runs twice")

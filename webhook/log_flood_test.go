@@ -118,6 +118,20 @@ func TestLog_ReplaysOfOneCaptureAreSampled(t *testing.T) {
 	}
 }
 
+func TestLog_ReplaysWhileTheFirstRunsAreSampled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{})
+		ping.On(r.Handler, inTurn(10*time.Second))
+		b := body("a")
+		for range 100 {
+			go r.process(b)
+		}
+		time.Sleep(time.Minute)
+		require.Len(t, r.observations(), 101, "the first run is observed twice")
+		require.Less(t, r.log.Count(`"outcome":"in_flight"`, `"level":"INFO"`), 10)
+	})
+}
+
 // A replay must not suppress the lines of the vendor's deliveries.
 func TestLog_ReplaysSilenceNoOtherDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -126,6 +126,7 @@ func TestALateObservationSaysWhatBecameOfIt(t *testing.T) {
 				require.Len(t, seen, 2)
 				require.Equal(t, webhook.ReasonOverrun, seen[0].Reason)
 				require.False(t, seen[0].Late)
+				require.Equal(t, 1, r.log.Count(`"late":true`))
 				require.Equal(t, 4500*time.Millisecond, seen[0].Duration)
 				require.Equal(t, c.want, as(c.want, seen[1].Outcome, seen[1].Reason))
 				require.True(t, seen[1].Late)

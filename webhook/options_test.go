@@ -313,6 +313,7 @@ func TestCallbacksAreRegisteredOnceAndBeforeTheFirstDelivery(t *testing.T) {
 		`webhook: the callback for acme events of type "ping" is nil`: func() { ping.On(r.Handler, nil) },
 		"webhook: the callback given to OnUnhandled is nil":           func() { r.OnUnhandled(nil) },
 		"webhook: the callback given to Before is nil":                func() { r.Before(nil) },
+		"webhook: the callback given to OnEvent is nil":               func() { r.OnEvent(nil) },
 		`webhook: the type "ping" of acme has a callback already`: func() {
 			ping.On(r.Handler, returns(nil))
 			ping.On(r.Handler, returns(nil))

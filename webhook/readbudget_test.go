@@ -392,3 +392,15 @@ func TestReadBudget_IsShared(t *testing.T) {
 	require.NotSame(t, own, handlers[4].ReadBudget())
 	require.NotSame(t, own, handlers[0].ReadBudget())
 }
+
+// A callback may take half a minute. What it was called with is a copy, outside the budget.
+func TestReadBudget_IsFreeWhileTheCallbackRuns(t *testing.T) {
+	r := newReceiver(t, webhook.Options{ReadBudget: webhook.NewReadBudget(2 << 20)})
+	used := int64(-1)
+	ping.On(r.Handler, func(context.Context, *Ping) error {
+		used, _ = r.ReadBudget().Used()
+		return nil
+	})
+	require.Equal(t, http.StatusOK, r.deliver(body("a")).status)
+	require.Zero(t, used)
+}

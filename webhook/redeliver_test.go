@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
@@ -222,6 +223,14 @@ func TestRedeliver_CanceledByShutdownIsNoFailure(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The inbox counts the attempts of what it has stored.
+func TestRedeliver_FailureIsNotCountedAsAttempt(t *testing.T) {
+	redelivering(t, returns(errCallback), func(t *testing.T, r *receiver) {
+		require.Equal(t, webhook.Failed, r.Redeliver(t.Context(), stored(t, "a")).Outcome)
+		require.Equal(t, 1, r.store.(*idempotency.Memory).Len(), "the delivery's key alone")
+	})
 }
 
 func TestShutdownWaitsForWhatIsRedelivered(t *testing.T) {

@@ -3,6 +3,7 @@ package webhook_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"runtime"
@@ -167,4 +168,42 @@ func TestOptions_DurationsAreBounded(t *testing.T) {
 	})
 	_, err := newHandler(&webhook.Options{Store: memory(t, year)}, func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Window = year })
 	require.ErrorContains(t, err, "its retention must not be shorter")
+}
+
+// The sender need not know that the store failed after the callback, but the log must.
+func TestResult_HasTheErrorOfTheStore(t *testing.T) {
+	errStore := errors.New("store down")
+	for name, c := range map[string]struct {
+		store    *brokenStore
+		callback error
+		outcome  webhook.Outcome
+	}{
+		"completing": {&brokenStore{completeErr: errStore, heals: time.Second}, nil, webhook.Handled},
+		"releasing":  {&brokenStore{releaseErr: errStore, heals: time.Second}, errCallback, webhook.Failed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newReceiver(t, webhook.Options{Store: c.store})
+				ping.On(r.Handler, returns(c.callback))
+				result := r.process(body("a"))
+				require.Equal(t, c.outcome, result.Outcome)
+				require.ErrorIs(t, result.Err, errStore)
+				if c.callback != nil {
+					require.ErrorIs(t, result.Err, c.callback)
+				}
+				require.NoError(t, r.Shutdown(t.Context()))
+			})
+		})
+	}
+}
+
+func TestResult_HasTheErrorOfTheDecoder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{StrictFields: true})
+		ping.On(r.Handler, returns(nil))
+		result := r.process([]byte(fmt.Sprintf(`{"type":"ping","id":"a","time":%d,"data":{"n":"many"}}`, time.Now().Unix())))
+		require.Equal(t, webhook.ReasonUndecodable, result.Reason)
+		var typed *json.UnmarshalTypeError
+		require.ErrorAs(t, result.Err, &typed)
+	})
 }

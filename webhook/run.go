@@ -171,4 +171,3 @@ func (unhandledError) Error() string { return "unhandled" }
 type undecodableError struct{ err error }
 
 func (e *undecodableError) Error() string { return e.err.Error() }
-func (e *undecodableError) Unwrap() error { return e.err }
