@@ -88,7 +88,7 @@ func TestDrainNamesWhatDidNotReturn(t *testing.T) {
 		var left *inbox.DrainError
 		require.ErrorAs(t, err, &left)
 		require.Equal(t, []string{"acme/default/a", "acme/default/b", "acme/default/c"}, left.Left)
-		require.EqualError(t, err, "inbox: 3 callbacks had not returned a second after they were cancelled")
+		require.EqualError(t, err, "inbox: 3 callbacks did not return within a second after they were canceled")
 		lines := log.lines(t, slog.LevelError)
 		require.Len(t, lines, 1)
 		require.InDelta(t, 3, lines[0]["left"], 0)
