@@ -21,7 +21,7 @@ func TestTheInboxKeepsTheRules(t *testing.T) {
 	dir := t.TempDir()
 	const lease = 6 * time.Second // a machine that is busy renews it in time
 	inboxtest.Run(t, inboxtest.Options{
-		Lease: lease, Patience: patience,
+		Lease: lease, Patience: lockTimeout,
 		Open: func(t testing.TB, name string, p inbox.Policy) (inbox.Inbox, func()) {
 			box, err := sqlite.Open(filepath.Join(dir, name), &sqlite.Options{Policy: p, Lease: lease})
 			require.NoError(t, err)

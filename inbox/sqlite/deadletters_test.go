@@ -38,7 +38,7 @@ func TestBulkChangesEndThoughCallbacksFailAgainAtOnce(t *testing.T) {
 			tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = ? WHERE id = 7`, time.Now().Add(time.Minute).UnixMilli()) // has come back by then
 			hook := answering(webhook.DeadLettered)
 			start(t, box, hook)
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			ctx, cancel := context.WithTimeout(t.Context(), lockTimeout)
 			defer cancel()
 			done, err := verbs(box)[name](ctx, all)
 			require.NoError(t, err)

@@ -22,7 +22,7 @@ func TestDeploysWithTwoReceiversOnOneFileAnswerNothingBut200(t *testing.T) {
 	fleet := torturetest.NewFleet(t, 1, receiver(path, sqlite.DefaultLease))
 	sender := &torturetest.Sender{
 		Deliveries: torturetest.Deliveries(n), Fleet: fleet, Minute: 100 * time.Millisecond, Rate: rate, Expectant: true,
-		Patience: patience,
+		Patience: lockTimeout,
 	}
 	sent := make(chan struct{})
 	go func() {

@@ -218,7 +218,7 @@ func TestADiskThatMayNotBeWrittenRefusesToOpenAndKeepsWhatItHas(t *testing.T) {
 		require.NoError(t, os.Chmod(d.path(), 0o400))
 	}
 	_, err := sqlite.Open(d.path(), nil)
-	require.ErrorContains(t, err, "cannot be opened for writing")
+	require.ErrorContains(t, err, "open the inbox for writing")
 	require.ErrorContains(t, err, d.path())
 	if d.mounted {
 		require.ErrorIs(t, err, unix.EROFS)

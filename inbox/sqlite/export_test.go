@@ -10,12 +10,12 @@ import (
 )
 
 // Tidy does what the housekeeping does now and then.
-func (b *Inbox) Tidy(ctx context.Context) { b.tidy(ctx, b.options.brooms()) }
+func (b *Inbox) Tidy(ctx context.Context) { b.purgeOnce(ctx, b.options.retentionRules()) }
 
 // Resume has every Run look for deliveries that wait for a callback, and Rescue for those whose process is not heard of,
 // as they do now and then.
 func (b *Inbox) Resume(ctx context.Context) error { return b.eachRun(ctx, (*run).resume) }
-func (b *Inbox) Rescue(ctx context.Context) error { return b.eachRun(ctx, (*run).rescue) }
+func (b *Inbox) Rescue(ctx context.Context) error { return b.eachRun(ctx, (*run).releaseLost) }
 
 // LookForAbsent has every Run warn of deliveries that it has no handler for, as it does now and then.
 func (b *Inbox) LookForAbsent(ctx context.Context) error { return b.eachRun(ctx, (*run).lookForAbsent) }
@@ -41,7 +41,7 @@ func (b *Inbox) TryEmptyLog(ctx context.Context) (emptied bool, err error) { ret
 // StopKeeping ends the housekeeping.
 func (b *Inbox) StopKeeping() {
 	b.stop()
-	b.keeping.Wait()
+	b.purging.Wait()
 }
 
 // KeepsHouse tells whether the inbox purges what is old.

@@ -21,11 +21,11 @@ import (
 func TestWhatIsNoPathOfAFileIsRefused(t *testing.T) {
 	for _, path := range []string{"", ":memory:", "file:inbox.db", "file::memory:?cache=shared"} {
 		_, err := sqlite.Open(path, nil)
-		require.ErrorContains(t, err, "must be that of a file", "%q", path)
+		require.ErrorContains(t, err, "must be a file path", "%q", path)
 	}
 	dir := t.TempDir()
 	_, err := sqlite.Open(dir, nil)
-	require.ErrorContains(t, err, "cannot be opened for writing")
+	require.ErrorContains(t, err, "open the inbox for writing")
 	_, err = sqlite.Open(filepath.Join(dir, "missing", "inbox.db"), nil)
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.ErrorContains(t, err, "the folder")
@@ -147,7 +147,7 @@ func TestTablesOfANewerReleaseAreRefused(t *testing.T) {
 	raw := openRaw(t, path)
 	tell(t, raw, `UPDATE aihooks_inbox_version SET version = 2`)
 	_, err := sqlite.Open(path, nil)
-	require.ErrorContains(t, err, "version 2 of the tables, and this release knows up to 1")
+	require.ErrorContains(t, err, "tables of the file have version 2, and this release supports up to 1")
 	tell(t, raw, `UPDATE aihooks_inbox_version SET version = 1`)
 	require.Equal(t, 60, statsOf(t, openBox(t, path, sqlite.Options{})).Pending)
 }
@@ -178,7 +178,7 @@ func TestAFileThatAnotherProgramHasLockedIsAnswered503InTimeAndGoesOnByItself(t 
 			readers := make(chan error, 16)
 			for range cap(readers) {
 				go func() {
-					ctx, cancel := context.WithTimeout(context.Background(), patience)
+					ctx, cancel := context.WithTimeout(context.Background(), lockTimeout)
 					defer cancel()
 					var err error
 					for range 20 { // so that each needs a connection of its own

@@ -43,7 +43,7 @@ func TestNetworkFileSystemsAreRefused(t *testing.T) {
 		dir := t.TempDir()
 		pretend(t, map[string]int64{dir: kind})
 		_, err := Open(filepath.Join(dir, "inbox.db"), nil)
-		require.ErrorContains(t, err, "over a network", name)
+		require.ErrorContains(t, err, "a network file system", name)
 		require.ErrorContains(t, err, filepath.Join(dir, "inbox.db"), name)
 		left, err := os.ReadDir(dir)
 		require.NoError(t, err)
@@ -185,7 +185,7 @@ func TestOpen_WarnsOfVolatileFileSystems(t *testing.T) {
 		if name == "" {
 			want = 0
 		}
-		require.Equal(t, want, log.Count("level=WARN", "does not outlive", "file_system="+name, dir), log)
+		require.Equal(t, want, log.Count("level=WARN", "lost with the container", "file_system="+name, dir), log)
 	}
 }
 
@@ -201,7 +201,7 @@ func TestOpen_WarnsOfARealMemoryFileSystem(t *testing.T) {
 	box, err := Open(path, &Options{Policy: inbox.Policy{Logger: log.Text()}})
 	require.NoError(t, err)
 	defer box.Close()
-	require.Equal(t, 1, log.Count("level=WARN", "does not outlive", "file_system=tmpfs", path), log)
+	require.Equal(t, 1, log.Count("level=WARN", "lost with the container", "file_system=tmpfs", path), log)
 	require.Equal(t, 1, log.Count("level=WARN", "MinFree=268435456", "free=1", path), "a volume that is too small: %s", log)
 }
 

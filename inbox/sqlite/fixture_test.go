@@ -86,12 +86,12 @@ func tell(t testing.TB, db *sql.DB, statement string, args ...any) {
 	require.NoError(t, err, statement)
 }
 
-// patience is how long a test waits for what must happen: what takes longer hangs, also on a machine that is busy.
-const patience = 2 * time.Minute
+// lockTimeout is how long a test waits for what must happen: what takes longer hangs, also on a machine that is busy.
+const lockTimeout = 2 * time.Minute
 
 func soon(t testing.TB, condition func() bool, text ...any) {
 	t.Helper()
-	require.Eventually(t, condition, patience, 10*time.Millisecond, text...)
+	require.Eventually(t, condition, lockTimeout, 10*time.Millisecond, text...)
 }
 
 // quick requires that f takes less than d at least once. A machine that is busy delays some calls; a wait in the code

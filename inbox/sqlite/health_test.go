@@ -74,7 +74,7 @@ func TestRun_ThatCannotLookRefusesDeliveries(t *testing.T) {
 	store(t, box, parcel(ping, "before"))
 	require.NoError(t, box.Handles()[1].Close()) // but for the connection that is in use
 	soon(t, func() bool { _, err := box.Enqueue(t.Context(), parcel(ping, "a")); return err != nil }, log)
-	require.Equal(t, 1, log.Count("level=ERROR", "stored deliveries cannot be run", "look for what is due"), log)
+	require.Equal(t, 1, log.Count("level=ERROR", "stored deliveries cannot be run", "find due deliveries"), log)
 }
 
 // A process that only receives has no Run, and one whose Run has ended has none that fails.

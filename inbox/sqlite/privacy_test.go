@@ -318,7 +318,7 @@ func TestAFileThatCannotGiveRoomBackIsLeftAsItIs(t *testing.T) {
 	require.Zero(t, ask[int](t, raw, `PRAGMA auto_vacuum`))
 	box := openBox(t, path, sqlite.Options{})
 	heap(t, path, box)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), lockTimeout)
 	defer cancel()
 	box.Tidy(ctx)
 	require.NoError(t, ctx.Err(), "the housekeeping goes on")

@@ -111,5 +111,5 @@ func TestAttach_RefusesALogThatItCannotRead(t *testing.T) {
 	copyFiles(t, from, d.path(), "", "-wal")
 	d.lock()
 	_, err := sqlite.Attach(d.path())
-	require.ErrorContains(t, err, "copy "+d.path()+" and "+d.path()+"-wal to another folder")
+	require.ErrorContains(t, err, "copy "+d.path()+" and "+d.path()+"-wal to a writable folder")
 }

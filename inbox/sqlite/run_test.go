@@ -145,7 +145,7 @@ func TestALateSettlementDoesNotTouchWhatItsOwnRunHasTakenAgain(t *testing.T) {
 		return webhook.Result{Outcome: webhook.Handled}
 	}}))
 	soon(t, func() bool { return calls.Load() == 1 })
-	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 0, due_at = 1`) // as somebody's rescue would have
+	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 0, due_at = 1`) // as somebody's releaseLost would have
 	soon(t, func() bool { return calls.Load() == 2 })
 	close(release)
 	soon(t, func() bool { return statsOf(t, box).Done == 1 }, log)
@@ -195,7 +195,7 @@ func TestWhatTakesItsProcessAlongIsBuriedInTheEnd(t *testing.T) {
 		a := e.Attempts[1]
 		require.Equal(t, inbox.Lost, a.Outcome)
 		require.True(t, a.Counted)
-		require.Contains(t, a.Error, "not heard of again")
+		require.Contains(t, a.Error, "process that ran it was lost")
 		require.Equal(t, time.UnixMilli(1700000000000).UTC(), a.At)
 		require.Equal(t, 1, told.all()[e.Delivery.ID])
 	}

@@ -199,7 +199,7 @@ func TestPurge_BoundsOneWrite(t *testing.T) {
 	for more := true; more; {
 		var n int
 		var err error
-		n, more, err = box.sweepSome(t.Context(), &box.options.brooms()[1], "workflux/default", time.Now())
+		n, more, err = box.applyRuleOnce(t.Context(), &box.options.retentionRules()[1], "workflux/default", time.Now())
 		require.NoError(t, err)
 		steps = append(steps, n)
 	}

@@ -55,7 +55,7 @@ func retryWithoutTemp() error {
 		return webhook.Result{Outcome: webhook.Handled}
 	}})
 	go func() { _ = box.Run(context.Background(), hook) }()
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(lockTimeout); ; time.Sleep(10 * time.Millisecond) {
 		stats, err := box.Stats(context.Background())
 		switch {
 		case err != nil:

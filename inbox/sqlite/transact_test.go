@@ -140,7 +140,7 @@ func TestCallbacksCompleteInTheirOwnTransactionsUnderLoad(t *testing.T) {
 			}
 			sending.Wait()
 			sent := time.Since(began)
-			require.Eventually(t, func() bool { return statsOf(t, box).Done == deliveries }, patience, 10*time.Millisecond, desk.log)
+			require.Eventually(t, func() bool { return statsOf(t, box).Done == deliveries }, lockTimeout, 10*time.Millisecond, desk.log)
 			t.Logf("sent in %v, done after %v", sent, time.Since(began))
 			twice := ask[string](t, db, `SELECT coalesce(group_concat(name, ', '), '') FROM (SELECT name FROM effects GROUP BY name HAVING count(*) > 1)`)
 			require.Empty(t, twice, "effects that happened twice; callbacks: %v; log: %s", calls.all(), desk.log)
@@ -166,7 +166,7 @@ func completing(t *testing.T, box *sqlite.Inbox, s idempotency.Store, f func(ctx
 	desk.is(t, http.StatusOK, letter("a", 10))
 	select {
 	case <-ended:
-	case <-time.After(patience):
+	case <-time.After(lockTimeout):
 		require.Fail(t, "the callback does not return")
 	}
 	return desk
@@ -235,7 +235,7 @@ func TestACommittedMarkIsFoundThoughTheCallbackFailsAfterwards(t *testing.T) {
 func TestInsideTransactTheInboxIsAskedNothing(t *testing.T) {
 	box := openBox(t, pathOf(t), sqlite.Options{})
 	token := idempotency.NewToken()
-	const refused = "inside Transact only its own transaction may write"
+	const refused = "inside Transact, write only by its transaction"
 	err := box.Transact(t.Context(), func(ctx context.Context, _ *sql.Tx) error {
 		_, err := box.Enqueue(ctx, parcel(ping, "a"))
 		require.ErrorContains(t, err, refused)
@@ -250,7 +250,7 @@ func TestInsideTransactTheInboxIsAskedNothing(t *testing.T) {
 		require.ErrorContains(t, box.Transact(ctx, func(context.Context, *sql.Tx) error {
 			t.Error("it was called")
 			return nil
-		}), "cannot be called inside Transact")
+		}), "must not be called inside Transact")
 
 		for name, f := range map[string]func(ctx context.Context) error{
 			"Enqueue": func(ctx context.Context) error { _, err := box.Enqueue(ctx, parcel(ping, "a")); return err },
@@ -316,7 +316,7 @@ func TestTransactGivesItsTurnBackHoweverItEnds(t *testing.T) {
 
 func TestTransactsTakeTurnsWithTheInboxsWrites(t *testing.T) {
 	box := openBox(t, pathOf(t), sqlite.Options{})
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), lockTimeout)
 	defer cancel()
 	var working sync.WaitGroup
 	var transacts atomic.Int64

@@ -59,8 +59,8 @@ func (b *bench) things() int {
 
 // hold keeps the writer from writing until what it returns is called.
 func (b *bench) hold() (release func()) {
-	b.writer.turn <- struct{}{}
-	return func() { <-b.writer.turn }
+	b.writer.writeLock <- struct{}{}
+	return func() { <-b.writer.writeLock }
 }
 
 // queued waits until so many operations wait, the one that the writer has in its hand not counted.
@@ -274,7 +274,7 @@ func TestAnErrorOfTheFileFailsTheWholeBatchAndNotTheNext(t *testing.T) {
 		require.NoError(t, b.do(context.Background(), addThing, fmt.Sprint("thing ", i), 1))
 	}
 	require.NoError(t, b.do(context.Background(), `INSERT INTO big VALUES (zeroblob(1000000))`))
-	require.Nil(t, b.writer.trouble.Load())
+	require.Nil(t, b.writer.problem.Load())
 }
 
 func TestCloseWritesWhatIsQueuedAndRefusesWhatComesLater(t *testing.T) {
