@@ -67,8 +67,8 @@ func decide(ctx context.Context, p *inbox.Policy, result *webhook.Result, tried 
 	if !known {
 		r = rule{Retry, true}
 	}
-	cancelled := errors.Is(ctx.Err(), context.Canceled) // the Run canceled it; a missed deadline is the callback's failure
-	if r.disposition == Retry && cancelled {
+	canceled := errors.Is(ctx.Err(), context.Canceled) // the Run canceled it; a missed deadline is the callback's failure
+	if r.disposition == Retry && canceled {
 		r.counted = false
 	}
 	d := Decision{Disposition: r.disposition, Attempt: inbox.Attempt{
@@ -83,7 +83,7 @@ func decide(ctx context.Context, p *inbox.Policy, result *webhook.Result, tried 
 	switch {
 	case r.counted && tried >= p.MaxAttempts:
 		d.Disposition = DeadLetter
-	case cancelled || result.Reason == webhook.ReasonShuttingDown:
+	case canceled || result.Reason == webhook.ReasonShuttingDown:
 		// The next process runs it at once.
 	case result.Outcome == webhook.InFlight:
 		// The remaining lease of the duplicate is the longest wait; most callbacks end sooner.

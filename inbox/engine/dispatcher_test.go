@@ -15,7 +15,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// Every vendor's handler is a handler as it is.
+// Every vendor's handler implements inbox.Handler.
 var _ inbox.Handler = (*webhook.Handler)(nil)
 
 func TestHooksThatCannotBeToldApartAreRefused(t *testing.T) {
@@ -113,6 +113,6 @@ func TestValuesOfTheRunReachItsCallbacksAndItsEndDoesNot(t *testing.T) {
 		require.NoError(t, d.Drain())
 		require.Equal(t, "a value", value)
 		require.NoError(t, ended)
-		require.True(t, got.Attempt.Counted, "it failed by itself")
+		require.True(t, got.Attempt.Counted, "the Run did not cancel it")
 	})
 }

@@ -85,7 +85,7 @@ func TestRuns_RemovedHandlerRunsNothingMore(t *testing.T) {
 		var running, late engine.Decision
 		begin(t, d, delivery("running"), func(decision engine.Decision) { running = decision })
 		synctest.Wait()
-		require.Equal(t, 1, d.Reserve("acme", "default", 1), "taken by the engine just before")
+		require.Equal(t, 1, d.Reserve("acme", "default", 1), "the engine took a delivery just before")
 		runs.Remove(one)
 		d.Go(delivery("late"), 1, func(decision engine.Decision) { late = decision })
 		time.Sleep(2 * time.Second)

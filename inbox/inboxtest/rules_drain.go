@@ -18,9 +18,9 @@ var drainRules = []rule{{
 	text: "After its context has ended, Run starts no callbacks. It waits for those that run without canceling them, and returns nil. The next Run runs the other deliveries.",
 	check: func(c *check) {
 		s, g := c.open(inbox.Policy{Concurrency: 1, MaxAttempts: 1}), c.gate()
-		var cancelled atomic.Bool
+		var canceled atomic.Bool
 		h := s.handler(acme, plain).on(ping, g.wait(func(ctx context.Context, _ *webhook.Delivery) error {
-			cancelled.Store(ctx.Err() != nil)
+			canceled.Store(ctx.Err() != nil)
 			return nil
 		}))
 		r := s.run(h)
@@ -36,7 +36,7 @@ var drainRules = []rule{{
 		}
 		g.open()
 		r.stop()
-		if cancelled.Load() {
+		if canceled.Load() {
 			c.brokenf("the context of the callback had ended")
 		}
 		c.called(1, "after Run had returned", "a")

@@ -103,7 +103,7 @@ var enqueueRules = []rule{{
 			d := deliveryOf(acme, plain, ping, fmt.Sprint("again ", i))
 			d.Keys = []string{"acme/default/" + key, fmt.Sprint("acme/default/another second key ", i)}
 			if !s.enqueue(d) {
-				c.brokenf("the first key %.40q was not recognised", d.Keys[0])
+				c.brokenf("the first key %.40q was not recognized", d.Keys[0])
 			}
 		}
 	},

@@ -292,7 +292,7 @@ func TestAnEndedRunLeavesNothingTaken(t *testing.T) {
 	soon(t, func() bool { return len(hook.calls()) == 3 })
 	stop()
 	require.Equal(t, sqlite.Counts{Pending: 10}, statsOf(t, box))
-	require.Zero(t, ask[int](t, openRaw(t, path), `SELECT sum(tried) FROM aihooks_inbox`), "being cancelled does not count")
+	require.Zero(t, ask[int](t, openRaw(t, path), `SELECT sum(tried) FROM aihooks_inbox`), "being canceled does not count")
 }
 
 func TestARunOfNoUseIsAnErrorAtOnce(t *testing.T) {
