@@ -66,9 +66,9 @@ func TestEndpoints_OfAnotherProcessAreFound(t *testing.T) {
 		d.Endpoint = s.endpoint
 		store(t, other, d) // no Run of this process is notified
 	}
-	stranger := newDelivery(ping, "of nobody")
-	stranger.Endpoint = "unknown"
-	store(t, other, stranger)
+	unknown := newDelivery(ping, "unknown")
+	unknown.Endpoint = "unknown"
+	store(t, other, unknown)
 	for i, s := range stubs {
 		soon(t, func() bool { return len(s.calls()) == 1 }, i)
 	}
@@ -99,9 +99,9 @@ func TestRun_DoesNotWarnOfEndpointsOfAnotherRun(t *testing.T) {
 	}
 	require.NoError(t, box.LookForAbsent(t.Context()))
 	require.Zero(t, log.Count("given no handler"))
-	stranger := newDelivery(ping, "of nobody")
-	stranger.Endpoint = "unknown"
-	store(t, box, stranger)
+	unknown := newDelivery(ping, "unknown")
+	unknown.Endpoint = "unknown"
+	store(t, box, unknown)
 	soon(t, func() bool {
 		require.NoError(t, box.LookForAbsent(t.Context()))
 		return log.Count("given no handler", "unknown") > 0

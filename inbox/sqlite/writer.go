@@ -35,7 +35,7 @@ type writer struct {
 
 	closing chan struct{}
 	over    chan struct{}         // closed after the last write
-	problem atomic.Pointer[error] // the current problem of the file; nil if there is none
+	problem atomic.Pointer[error] // the current problem of the file; nil without a problem
 }
 
 // An operation is one caller's write.
