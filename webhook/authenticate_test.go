@@ -19,7 +19,7 @@ import (
 
 type tenantKey struct{}
 
-// authenticated returns a handler for Acme whose Authenticator is f, and what it observed.
+// authenticated returns a receiver whose Authenticator is f.
 func authenticated(t *testing.T, f vendors.AuthenticatorFunc) *receiver {
 	t.Helper()
 	r := newReceiver(t, webhook.Options{})
@@ -79,7 +79,7 @@ func TestAuthenticator_OtherErrorsAreForged(t *testing.T) {
 	}
 }
 
-// A look-up that hangs is cut off, and its context has what a middleware has put into the request's.
+// The context of a lookup ends in time, and it has the values of the request's context.
 func TestAuthenticator_ContextEndsAndHasValues(t *testing.T) {
 	for _, way := range []string{"ServeHTTP", "Process"} {
 		t.Run(way, func(t *testing.T) {
@@ -121,7 +121,7 @@ func TestAuthenticator_PanicIsReported(t *testing.T) {
 	}
 }
 
-// Anybody can cause these lines, so they are sampled as those of forgeries are.
+// Any sender can cause these lines, so they are sampled.
 func TestAuthenticator_LinesAreSampled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := authenticated(t, func(context.Context, *vendors.Request, []byte) (signature.Match, error) {

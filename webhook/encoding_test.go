@@ -29,7 +29,7 @@ func TestContentEncoding_UnknownIsLeftToTheMAC(t *testing.T) {
 			forged.ContentLength = int64(len(body("b")))
 			forged.Header["Content-Encoding"] = values
 			require.Equal(t, http.StatusUnauthorized, r.send(forged).status, "%q", values)
-			require.Equal(t, "completed", r.keyState("a"), "the header names no other key")
+			require.Equal(t, "completed", r.keyState("a"), "the header must not change the key")
 		}
 	}
 }

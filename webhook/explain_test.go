@@ -141,7 +141,7 @@ func TestNothingIsExplainedUnlessItsLineIsWritten(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var log logtest.Book
+				var log logtest.LogBuffer
 				e := new(explainer)
 				h, err := webhook.NewHandler(acme(), vendors.HandlerConfig{Authenticator: e}, &webhook.Options{
 					Logger: log.JSON(test.level),
@@ -160,7 +160,7 @@ func TestNothingIsExplainedUnlessItsLineIsWritten(t *testing.T) {
 }
 
 func TestAnExplainerThatPanicsCostsTheExplanationAlone(t *testing.T) {
-	var log logtest.Book
+	var log logtest.LogBuffer
 	h, err := webhook.NewHandler(acme(), vendors.HandlerConfig{Authenticator: new(explainer)}, &webhook.Options{Logger: log.JSON(slog.LevelInfo)})
 	require.NoError(t, err)
 	result := h.Process(t.Context(), webhook.Request{Body: strings.NewReader("[]")})

@@ -16,7 +16,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/convosphere/convospheretest"
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
-	"github.com/aihooks/aihooks-go/internal/beside"
+	"github.com/aihooks/aihooks-go/internal/benchpair"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -57,10 +57,10 @@ func BenchmarkEnqueue(b *testing.B) {
 	_, opened := newBench(b)
 	for _, senders := range []int{1, 64} {
 		b.Run(fmt.Sprintf("senders=%d", senders), func(b *testing.B) {
-			beside.Measure(b, "per_s", [2]string{"inbox", "alone"}, func() float64 {
-				return beside.PerSecond(b, senders, func() error { return opened.enqueue(sample()) })
+			benchpair.Measure(b, "per_s", [2]string{"inbox", "alone"}, func() float64 {
+				return benchpair.PerSecond(b, senders, func() error { return opened.enqueue(sample()) })
 			}, func() float64 {
-				return beside.PerSecond(b, senders, func() error { return opened.insertAlone(sample()) })
+				return benchpair.PerSecond(b, senders, func() error { return opened.insertAlone(sample()) })
 			})
 		})
 	}
@@ -72,7 +72,7 @@ func BenchmarkCallbacks(b *testing.B) {
 		for _, ours := range []way{memoryWay, ownWay} {
 			b.Run(fmt.Sprintf("processes=%d/store=%s", processes, ours.name), func(b *testing.B) {
 				dsn, opened := newBench(b)
-				beside.Measure(b, "per_s", [2]string{"inbox", "alone"},
+				benchpair.Measure(b, "per_s", [2]string{"inbox", "alone"},
 					func() float64 { return callbacks(b, dsn, opened, ours, processes) },
 					func() float64 { return callbacks(b, dsn, opened, aloneWay, processes) })
 			})

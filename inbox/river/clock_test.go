@@ -46,7 +46,7 @@ func TestClock_RestsAreTheDatabases(t *testing.T) {
 			t.Run(fmt.Sprint(name, ", long ", long), func(t *testing.T) {
 				t.Parallel()
 				options := quick(25)
-				log := new(logtest.Book)
+				log := new(logtest.LogBuffer)
 				options.Policy.Logger = log.Text()
 				options.Policy.Backoff = func(int) time.Duration {
 					if long {

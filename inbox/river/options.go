@@ -112,8 +112,8 @@ func (o *Options) withDefaults() (Options, error) {
 }
 
 // store returns the options of the idempotency store.
-func (o *Options) store() sqlstore.Options {
-	return sqlstore.Options{
+func (o *Options) store() *sqlstore.Options {
+	return &sqlstore.Options{
 		Dialect: sqlstore.PostgreSQL, Namespace: o.Namespace, Table: o.Table, Retention: o.Retention, Batch: true,
 	}
 }

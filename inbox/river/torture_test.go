@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 	"github.com/aihooks/aihooks-go/internal/pgtest"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
 )
 
 func full() bool { return os.Getenv("AIHOOKS_TEST_LONG") != "" }
@@ -26,8 +26,8 @@ func TestThreeReceiversKilledAtAnyMomentOnAServerThatIsKilledAndPausedLoseNothin
 	}
 	server := pgtest.New(t)
 	station := newStation(t, server.Database(t))
-	fleet := torturetest.NewFleet(t, 3, receiver(station.pool.Config().ConnString(), tortureLease))
-	sender := &torturetest.Sender{Deliveries: torturetest.Deliveries(n), Fleet: fleet, Minute: minute, Rate: rate}
+	fleet := crashtest.NewFleet(t, 3, receiver(station.pool.Config().ConnString(), tortureLease))
+	sender := &crashtest.Sender{Deliveries: crashtest.Deliveries(n), Fleet: fleet, Minute: minute, Rate: rate}
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
@@ -75,9 +75,9 @@ func TestDeploysWithThreeReceiversAnswerNothingBut200(t *testing.T) { //nolint:p
 		n, deploys, rate = 4000, 15, 100
 	}
 	station := newStation(t, postgres(t).Database(t))
-	fleet := torturetest.NewFleet(t, 3, receiver(station.pool.Config().ConnString(), time.Minute))
-	sender := &torturetest.Sender{
-		Deliveries: torturetest.Deliveries(n), Fleet: fleet, Minute: 100 * time.Millisecond, Rate: rate, Expectant: true,
+	fleet := crashtest.NewFleet(t, 3, receiver(station.pool.Config().ConnString(), time.Minute))
+	sender := &crashtest.Sender{
+		Deliveries: crashtest.Deliveries(n), Fleet: fleet, Minute: 100 * time.Millisecond, Rate: rate, Expectant: true,
 		Patience: patience,
 	}
 	sent := make(chan struct{})

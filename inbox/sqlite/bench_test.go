@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/idempotency"
-	"github.com/aihooks/aihooks-go/internal/beside"
+	"github.com/aihooks/aihooks-go/internal/benchpair"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/workflux"
 )
@@ -189,15 +189,15 @@ func BenchmarkEnqueue(b *testing.B) {
 				given := sample(4096)
 				meta, err := encode(given)
 				require.NoError(b, err)
-				beside.Measure(b, "per_s", [2]string{"ours", "floor"}, func() float64 {
-					return beside.PerSecond(b, senders, func() error {
+				benchpair.Measure(b, "per_s", [2]string{"ours", "floor"}, func() float64 {
+					return benchpair.PerSecond(b, senders, func() error {
 						d := *given
 						d.Keys = []string{"workflux/default/content/" + idempotency.NewToken().String() + idempotency.NewToken().String()}
 						_, err := box.Enqueue(context.Background(), &d)
 						return err
 					})
 				}, func() float64 {
-					return beside.PerSecond(b, senders, func() error { return f.enqueue(meta, given.Body) })
+					return benchpair.PerSecond(b, senders, func() error { return f.enqueue(meta, given.Body) })
 				})
 			})
 		}
@@ -223,7 +223,7 @@ func BenchmarkLatency(b *testing.B) {
 			defer running.Wait()
 			defer cancel()
 			claim, complete := claimStatements()
-			beside.Measure(b, "us", [2]string{"ours", "floor"}, func() float64 {
+			benchpair.Measure(b, "us", [2]string{"ours", "floor"}, func() float64 {
 				return microseconds(b, func() (time.Duration, error) {
 					d := sample(4096)
 					start := time.Now()
@@ -248,7 +248,7 @@ func BenchmarkLatency(b *testing.B) {
 
 func microseconds(b *testing.B, f func() (time.Duration, error)) float64 {
 	var all []float64
-	for began := time.Now(); time.Since(began) < beside.Slice; {
+	for began := time.Now(); time.Since(began) < benchpair.Slice; {
 		d, err := f()
 		if err != nil {
 			b.Error(err)
@@ -256,7 +256,7 @@ func microseconds(b *testing.B, f func() (time.Duration, error)) float64 {
 		}
 		all = append(all, float64(d.Microseconds()))
 	}
-	return beside.Median(all)
+	return benchpair.Median(all)
 }
 
 // A notifyingHandler sends on ended when a delivery has been run.

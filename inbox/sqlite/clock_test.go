@@ -32,7 +32,7 @@ func TestClock_SetBackRunsWhatIsDue(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := pathOf(t)
-			log := new(logtest.Book)
+			log := new(logtest.LogBuffer)
 			box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
 			box.StopPurging()
 			box.PurgeOnce(t.Context())
@@ -89,7 +89,7 @@ func TestClock_AheadPurgesNothingAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, restarted := range []bool{false, true} {
 		path := pathOf(t)
-		log := new(logtest.Book)
+		log := new(logtest.LogBuffer)
 		o := sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}}
 		box := openBox(t, path, o)
 		box.StopPurging()

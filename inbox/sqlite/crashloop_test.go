@@ -12,7 +12,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 )
 
 // poisonWorker is a worker of a crash loop. Its lease and backoff are short, so that other deliveries complete between
@@ -25,12 +25,12 @@ func poisonWorker() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(torturetest.RunDoomed(box), box.Close())
+	return errors.Join(crashtest.RunDoomed(box), box.Close())
 }
 
 func TestCrashLoop_DeadLettersOnlyPoison(t *testing.T) {
 	t.Parallel()
-	for name, loop := range map[string]torturetest.CrashLoop{
+	for name, loop := range map[string]crashtest.CrashLoop{
 		"one among forty":            {Poison: 1, Good: 40},
 		"two, and more keeps coming": {Poison: 2, Good: 20, Late: 20},
 		"alone":                      {Poison: 1},

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 )
 
 func TestDeploysWithTwoReceiversOnOneFileAnswerNothingBut200(t *testing.T) {
@@ -19,9 +19,9 @@ func TestDeploysWithTwoReceiversOnOneFileAnswerNothingBut200(t *testing.T) {
 		n, deploys, rate = 6000, 15, 200
 	}
 	path := filepath.Join(t.TempDir(), "inbox.db")
-	fleet := torturetest.NewFleet(t, 1, receiver(path, sqlite.DefaultLease))
-	sender := &torturetest.Sender{
-		Deliveries: torturetest.Deliveries(n), Fleet: fleet, Minute: 100 * time.Millisecond, Rate: rate, Expectant: true,
+	fleet := crashtest.NewFleet(t, 1, receiver(path, sqlite.DefaultLease))
+	sender := &crashtest.Sender{
+		Deliveries: crashtest.Deliveries(n), Fleet: fleet, Minute: 100 * time.Millisecond, Rate: rate, Expectant: true,
 		Patience: patience,
 	}
 	sent := make(chan struct{})

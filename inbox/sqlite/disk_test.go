@@ -142,7 +142,7 @@ func TestAFullDiskIsAnswered503AndGoesOnByItself(t *testing.T) {
 
 func TestADiskThatIsFullWhileCallbacksRunLosesAndRepeatsNothing(t *testing.T) {
 	d := newDisk(t, 16<<20)
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	const lease = 300 * time.Millisecond
 	box := openBox(t, d.path(), sqlite.Options{MinFree: -1, Lease: lease, Policy: inbox.Policy{Logger: log.Text()}})
 	harness := newHarness(t, box, webhook.Options{})

@@ -77,7 +77,7 @@ func TestEndpoints_OfAnotherProcessAreFound(t *testing.T) {
 
 func TestRun_DoesNotWarnOfEndpointsOfAnotherRun(t *testing.T) {
 	t.Parallel()
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box := openBox(t, pathOf(t), sqlite.Options{Policy: inbox.Policy{Logger: log.Text(), Concurrency: 1}})
 	stubs, hooks := tenants(2)
 	gate := make(chan struct{})

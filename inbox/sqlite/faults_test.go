@@ -111,7 +111,7 @@ func TestADamagedFileIsRefused(t *testing.T) {
 func TestAFileThatIsDamagedMeanwhileIsAnswered503(t *testing.T) {
 	t.Parallel()
 	path := filled(t)
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	harness := newHarness(t, box, webhook.Options{})
 	info, err := os.Stat(path)
@@ -161,7 +161,7 @@ func TestAFileThatAnotherProgramHasLockedIsAnswered503InTimeAndGoesOnByItself(t 
 		t.Run(lock, func(t *testing.T) {
 			t.Parallel()
 			path := pathOf(t)
-			log := new(logtest.Book)
+			log := new(logtest.LogBuffer)
 			box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
 			harness := newHarness(t, box, webhook.Options{})
 			var calls counter

@@ -79,7 +79,7 @@ func TestEnqueue_RefusesOnceFilesAreChanged(t *testing.T) {
 			dir := filepath.Join(filepath.Dir(pathOf(t)), "folder")
 			require.NoError(t, os.Mkdir(dir, 0o700))
 			path := filepath.Join(dir, "inbox.db")
-			log := new(logtest.Book)
+			log := new(logtest.LogBuffer)
 			box, err := sqlite.Open(path, &sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
 			require.NoError(t, err)
 			defer box.Close()
@@ -111,7 +111,7 @@ func TestEnqueue_RefusesOnceFilesAreChanged(t *testing.T) {
 func TestTidy_LogsChangedFiles(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	box.StopPurging()
 	require.NoError(t, os.Remove(path))
@@ -140,7 +140,7 @@ func TestEnqueue_KeepsItsFilesThroughHousekeeping(t *testing.T) {
 func TestEnqueue_DuringCloseIsNoChangeOfFiles(t *testing.T) {
 	t.Parallel()
 	for range 10 {
-		log := new(logtest.Book)
+		log := new(logtest.LogBuffer)
 		path := pathOf(t)
 		box, err := sqlite.Open(path, &sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
 		require.NoError(t, err)

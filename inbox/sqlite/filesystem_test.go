@@ -81,7 +81,7 @@ func TestAFileThatIsLinkedToIsOnItsOwnFileSystem(t *testing.T) {
 func TestOpen_ReportsUnknownFreeSpace(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "inbox.db")
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	for _, minFree := range []int64{0, -1} {
 		box, err := Open(path, &Options{MinFree: minFree, Policy: inbox.Policy{Logger: log.Text()}})
 		require.NoError(t, err)
@@ -175,7 +175,7 @@ func TestOpen_WarnsOfVolatileFileSystems(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		pretend(t, map[string]int64{dir: kind})
-		log := new(logtest.Book)
+		log := new(logtest.LogBuffer)
 		box, err := Open(filepath.Join(dir, "inbox.db"), &Options{Policy: inbox.Policy{Logger: log.Text()}})
 		require.NoError(t, err)
 		tool, err := Attach(filepath.Join(dir, "inbox.db"))
@@ -197,7 +197,7 @@ func TestOpen_WarnsOfARealMemoryFileSystem(t *testing.T) {
 	}
 	t.Cleanup(func() { require.NoError(t, unix.Unmount(dir, 0)) })
 	path := filepath.Join(dir, "inbox.db")
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box, err := Open(path, &Options{Policy: inbox.Policy{Logger: log.Text()}})
 	require.NoError(t, err)
 	defer box.Close()
@@ -211,7 +211,7 @@ func TestOpen_WarnsOfTooLittleFreeSpace(t *testing.T) {
 	require.NoError(t, unix.Statfs(dir, &s))
 	free := int64(s.Bavail) * int64(s.Bsize) //nolint:unconvert // 32 bits on some machines
 	for minFree, want := range map[int64]int{free + 1<<40: 1, -1: 0, 1: 0} {
-		log := new(logtest.Book)
+		log := new(logtest.LogBuffer)
 		box, err := Open(filepath.Join(dir, "inbox.db"), &Options{MinFree: minFree, Policy: inbox.Policy{Logger: log.Text()}})
 		require.NoError(t, err)
 		require.NoError(t, box.Close())

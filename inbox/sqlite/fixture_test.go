@@ -251,7 +251,7 @@ func namesOf(entries []inbox.Entry) []string {
 // A harness is a WorkFlux handler with an inbox, and a sender for it.
 type harness struct {
 	*workflux.Handler
-	log    *logtest.Book
+	log    *logtest.LogBuffer
 	sender *webhooktest.Sender
 
 	mu   sync.Mutex

@@ -31,7 +31,7 @@ func TestRun_ThatFailsForLongRefusesDeliveries(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := pathOf(t)
-			log := new(logtest.Book)
+			log := new(logtest.LogBuffer)
 			box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text(), Limits: map[string]int{"workflux": 1}}})
 			box.RefuseAfter(300 * time.Millisecond)
 			harness := newHarness(t, box, webhook.Options{})
@@ -67,7 +67,7 @@ func TestRun_ThatFailsForLongRefusesDeliveries(t *testing.T) {
 func TestRun_ThatCannotLookRefusesDeliveries(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	box.RefuseAfter(100 * time.Millisecond)
 	start(t, box, handlerWithOutcome(webhook.Handled))
@@ -81,7 +81,7 @@ func TestRun_ThatCannotLookRefusesDeliveries(t *testing.T) {
 func TestInbox_WithoutARunStoresDeliveries(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	box.RefuseAfter(time.Millisecond)
 	mustExec(t, openRaw(t, path), `CREATE TRIGGER fails BEFORE UPDATE ON aihooks_inbox BEGIN SELECT RAISE(ABORT, 'on purpose'); END`)

@@ -35,7 +35,7 @@ func TestLog_HasOneErrorForEachDeadLetter(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var log logtest.Book
+			var log logtest.LogBuffer
 			dead := make(chan inbox.Entry, 1)
 			box := openBox(t, pathOf(t), sqlite.Options{Policy: inbox.Policy{
 				MaxAttempts: 3, Logger: log.Text(), OnDeadLetter: func(_ context.Context, e inbox.Entry) { dead <- e },

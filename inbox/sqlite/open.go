@@ -244,7 +244,7 @@ func (b *Inbox) open(prepare func(ctx context.Context) error) (err error) {
 	b.reads.SetMaxIdleConns(readers)
 	b.writer = newWriter(b.db, lockTimeout)
 	b.writer.readOnly = b.readOnly
-	b.store, err = sqlstore.NewOn(b.writer.runStore, sqlstore.Options{
+	b.store, err = sqlstore.NewOn(b.writer.runStore, &sqlstore.Options{
 		Dialect: sqlstore.SQLite, Namespace: "inbox", Retention: b.options.Retention,
 	})
 	if err == nil {

@@ -216,7 +216,7 @@ func TestDiscardDeletesTheBodyAtOnce(t *testing.T) {
 
 func TestDeadLettersAndWhatHasNoCallbackAreDeletedWithAWarning(t *testing.T) {
 	path := pathOf(t)
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box := openBox(t, path, sqlite.Options{DeadLetterRetention: time.Hour, Policy: inbox.Policy{Logger: log.Text()}})
 	store(t, box, newDelivery(ping, "dead"), newDelivery(pong, "waiting"))
 	stop := start(t, box, handlerWithOutcome(webhook.DeadLettered))

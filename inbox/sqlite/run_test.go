@@ -19,7 +19,7 @@ import (
 
 func TestWhatHasNoCallbackWaitsForAProcessThatHasOne(t *testing.T) {
 	path := pathOf(t)
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	old := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	renewed := openBox(t, path, sqlite.Options{})
 	store(t, old, newDelivery(pong, "a"), newDelivery(pong, "b"))
@@ -100,7 +100,7 @@ func TestWhatIsStoredHereAndWhatIsDueSoonDoesNotWaitForALook(t *testing.T) {
 
 func TestALostLeaseIsToldAndNotSettledTwice(t *testing.T) {
 	path := pathOf(t)
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	const lease = time.Minute
 	slow := openBox(t, path, sqlite.Options{Lease: lease, Policy: inbox.Policy{Logger: log.Text(), Concurrency: 1}}) // the slow process takes no other delivery
 	quick := openBox(t, path, sqlite.Options{Lease: 200 * time.Millisecond})
@@ -129,7 +129,7 @@ func TestALostLeaseIsToldAndNotSettledTwice(t *testing.T) {
 
 func TestALateSettlementDoesNotTouchWhatItsOwnRunHasTakenAgain(t *testing.T) {
 	path := pathOf(t)
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	release := make(chan struct{})
 	var calls atomic.Int64
@@ -173,7 +173,7 @@ func TestARunDoesNotTakeItselfForDead(t *testing.T) {
 
 func TestWhatTakesItsProcessAlongIsBuriedInTheEnd(t *testing.T) {
 	path := pathOf(t)
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	var told counter
 	box := openBox(t, path, sqlite.Options{Lease: 100 * time.Millisecond, Policy: inbox.Policy{
 		MaxAttempts: 3, Logger: log.Text(), OnDeadLetter: func(_ context.Context, e inbox.Entry) { told.add(e.Delivery.ID) },

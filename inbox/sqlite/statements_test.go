@@ -14,7 +14,7 @@ import (
 func claimStatements() (claim, complete string) {
 	var r recordingConn
 	store, err := sqlstore.NewOn(func(_ context.Context, f func(sqlstore.Conn) error) error { return f(&r) },
-		sqlstore.Options{Dialect: sqlstore.SQLite, Namespace: "inbox"})
+		&sqlstore.Options{Dialect: sqlstore.SQLite, Namespace: "inbox"})
 	if err != nil {
 		panic(err)
 	}

@@ -79,7 +79,7 @@ var txMethods = []txMethod{{
 	open: func(t *testing.T, _ *sqlite.Inbox, _ string) (idempotency.Store, *sql.DB, transaction) {
 		other := openRaw(t, filepath.Join(t.TempDir(), "other.db"), "journal_mode(WAL)")
 		other.SetMaxOpenConns(1)
-		s, err := sqlstore.New(other, sqlstore.Options{Dialect: sqlstore.SQLite, Namespace: "test"})
+		s, err := sqlstore.New(other, &sqlstore.Options{Dialect: sqlstore.SQLite, Namespace: "test"})
 		require.NoError(t, err)
 		require.NoError(t, s.Migrate(t.Context()))
 		return s, other, func(ctx context.Context, f func(tx *sql.Tx) error) error { return inTx(ctx, other, s.CompleteTx, f) }

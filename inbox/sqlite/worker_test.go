@@ -16,7 +16,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -142,7 +142,7 @@ func checkFile(t *testing.T, path string, stats sqlite.Stats, sender *torturetes
 	var whole string
 	require.NoError(t, f.db.QueryRowContext(t.Context(), `PRAGMA integrity_check`).Scan(&whole))
 	require.Equal(t, "ok", whole)
-	accounts := torturetest.Accounts{Deliveries: sender.Deliveries, Journal: fleet.Journal, Effects: f.effects()}
+	accounts := crashtest.Accounts{Deliveries: sender.Deliveries, Journal: fleet.Journal, Effects: f.effects()}
 	accounts.Check(t)
 	require.Zero(t, stats.DeadLettered+stats.Deferred, "%+v", stats)
 	require.Equal(t, f.count(`SELECT count(*) FROM aihooks_inbox`), stats.Done)

@@ -20,7 +20,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
-	"github.com/aihooks/aihooks-go/internal/beside"
+	"github.com/aihooks/aihooks-go/internal/benchpair"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -77,10 +77,10 @@ func BenchmarkEnqueue(b *testing.B) {
 	box := open(b, js, jetstreaminbox.Options{})
 	for _, senders := range []int{1, 64} {
 		b.Run(fmt.Sprintf("senders=%d", senders), func(b *testing.B) {
-			beside.Measure(b, "per_s", [2]string{"ours", "alone"}, func() float64 {
-				return beside.PerSecond(b, senders, func() error { return enqueue(box) })
+			benchpair.Measure(b, "per_s", [2]string{"ours", "alone"}, func() float64 {
+				return benchpair.PerSecond(b, senders, func() error { return enqueue(box) })
 			}, func() float64 {
-				return beside.PerSecond(b, senders, func() error { return publishAlone(js) })
+				return benchpair.PerSecond(b, senders, func() error { return publishAlone(js) })
 			})
 		})
 	}
@@ -121,7 +121,7 @@ func BenchmarkLatency(b *testing.B) {
 	})
 	require.NoError(b, err)
 	defer consuming.Stop()
-	beside.Measure(b, "us", [2]string{"ours", "alone"}, func() float64 {
+	benchpair.Measure(b, "us", [2]string{"ours", "alone"}, func() float64 {
 		return microseconds(b, ours, func() error { return enqueue(box) })
 	}, func() float64 {
 		return microseconds(b, theirs, func() error { return publishAlone(js) })
@@ -131,7 +131,7 @@ func BenchmarkLatency(b *testing.B) {
 func microseconds(b *testing.B, began <-chan time.Time, f func() error) float64 {
 	b.Helper()
 	var all []float64
-	for start := time.Now(); time.Since(start) < beside.Slice; {
+	for start := time.Now(); time.Since(start) < benchpair.Slice; {
 		before := time.Now()
 		if err := f(); err != nil {
 			b.Error(err)
@@ -139,7 +139,7 @@ func microseconds(b *testing.B, began <-chan time.Time, f func() error) float64 
 		}
 		all = append(all, float64((<-began).Sub(before).Microseconds()))
 	}
-	return beside.Median(all)
+	return benchpair.Median(all)
 }
 
 const envKind = "JETSTREAMTEST_KIND"
@@ -292,7 +292,7 @@ func BenchmarkCallbacks(b *testing.B) {
 				}
 				return rate
 			}
-			beside.Measure(b, "per_s", [2]string{"ours", "alone"}, func() float64 {
+			benchpair.Measure(b, "per_s", [2]string{"ours", "alone"}, func() float64 {
 				return measure("", func() error { return enqueue(box) })
 			}, func() float64 {
 				return measure(alone, func() error { return publishAlone(js) })

@@ -71,7 +71,7 @@ const secret = "a secret"
 // A desk is a WorkFlux handler before an inbox, and whoever sends to it.
 type desk struct {
 	*workflux.Handler
-	log    *logtest.Book
+	log    *logtest.LogBuffer
 	sender *webhooktest.Sender
 	calls  counter
 }
@@ -79,7 +79,7 @@ type desk struct {
 // newDesk returns a desk whose callback for messages is given their names.
 func newDesk(t testing.TB, box *jetstreaminbox.Inbox, callback func(ctx context.Context, name string) error) *desk {
 	t.Helper()
-	d := &desk{log: new(logtest.Book)}
+	d := &desk{log: new(logtest.LogBuffer)}
 	hook, err := workflux.NewHandler(secret, &webhook.Options{
 		Inbox: box, Logger: d.log.Text(), StoreTimeout: storeTimeout, // a machine that is busy is no server that is down
 	})
@@ -104,7 +104,7 @@ func letter(name string, n int) []byte {
 }
 
 // post sends a body as WorkFlux does.
-func (d *desk) post(body []byte) webhooktest.Answer { return d.sender.Send(d.sender.Raw(body)) }
+func (d *desk) post(body []byte) webhooktest.Response { return d.sender.Send(d.sender.Raw(body)) }
 
 const storeTimeout = 4 * time.Second
 

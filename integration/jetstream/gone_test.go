@@ -26,7 +26,7 @@ func TestDeletedStream_RefusesDeliveriesUntilNew(t *testing.T) {
 		t.Run("AIHOOKS"+suffix, func(t *testing.T) {
 			t.Parallel()
 			js := dial(t, newServer(t).ClientURL())
-			log := new(logtest.Book)
+			log := new(logtest.LogBuffer)
 			box := open(t, js, jetstreaminbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
 			d := newDesk(t, box, func(_ context.Context, name string) error {
 				if name == "fails" {
@@ -64,7 +64,7 @@ func TestDeletedStream_RefusesDeliveriesUntilNew(t *testing.T) {
 func TestDeletedStream_IsReportedWithoutARun(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box := open(t, js, jetstreaminbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	d := newDesk(t, box, succeed)
 	require.NoError(t, js.DeleteStream(t.Context(), jetstreaminbox.DefaultName))
@@ -94,7 +94,7 @@ func TestDeletedStream_IsNotReplacedByAnother(t *testing.T) {
 func TestDeletedStream_IsNotReplacedByAnUnsafeOne(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box := open(t, js, jetstreaminbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	d := newDesk(t, box, succeed)
 	run(t, box, d)
@@ -133,7 +133,7 @@ func TestDeletedStream_LetsRunEnd(t *testing.T) {
 func TestPurgedStream_RunsWhatComesAfterwards(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box := open(t, js, jetstreaminbox.Options{Policy: inbox.Policy{Concurrency: 1, Logger: log.Text(), Backoff: func(int) time.Duration { return time.Hour }}})
 	leave := make(chan struct{})
 	d := newDesk(t, box, func(_ context.Context, name string) error {
@@ -198,7 +198,7 @@ func TestClosedConnection_EndsRun(t *testing.T) {
 			t.Cleanup(nc.Close)
 			js, err := jetstream.New(nc)
 			require.NoError(t, err)
-			log := new(logtest.Book)
+			log := new(logtest.LogBuffer)
 			box := open(t, js, jetstreaminbox.Options{Policy: inbox.Policy{Logger: log.Text(), DrainTimeout: time.Minute}})
 			leave := make(chan struct{})
 			d := newDesk(t, box, func(context.Context, string) error {
@@ -231,7 +231,7 @@ func TestClosedConnection_EndsRun(t *testing.T) {
 func TestClosedConnection_AfterShutdownIsNoError(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box := open(t, js, jetstreaminbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	stop := run(t, box, newDesk(t, box, succeed))
 	awaitConsumer(t, js)

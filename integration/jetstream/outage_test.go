@@ -21,7 +21,7 @@ func TestWhileTheServerIsDownDeliveriesAreAnswered503InTimeAndItGoesOnByItselfAf
 	o := restartable(t)
 	s := startServer(t, o)
 	js := dial(t, s.ClientURL())
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box := open(t, js, jetstreaminbox.Options{Lease: 2 * time.Second, Policy: inbox.Policy{MaxAttempts: 5, Logger: log.Text()}})
 	entered, leave := make(chan struct{}), make(chan struct{})
 	d := newDesk(t, box, func(_ context.Context, name string) error {
@@ -97,7 +97,7 @@ func TestWhatBecomesOfADeliveryAfterItsLeaseHasEndedIsNotPutDown(t *testing.T) {
 	o := restartable(t)
 	s := startServer(t, o)
 	js := dial(t, s.ClientURL())
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	const lease = 4 * time.Second // a machine that is busy renews it in time
 	box := open(t, js, jetstreaminbox.Options{Lease: lease, Policy: inbox.Policy{Logger: log.Text()}})
 	entered, leave := make(chan struct{}, 4), make(chan struct{})

@@ -167,7 +167,7 @@ func TestPermissions_SufficeAsDocumented(t *testing.T) {
 			return strings.Contains(p.subject, ".CREATE.AIHOOKS") && !strings.Contains(p.subject, "CONSUMER")
 		}))
 		leftovers(t, admin)
-		log := new(logtest.Book)
+		log := new(logtest.LogBuffer)
 		require.NoError(t, useEverything(t, user, log.Text(), func() bool {
 			return empty(t, admin) && messages(t, admin, "AIHOOKS_ASIDE") == 0 && messages(t, admin, "AIHOOKS_DEAD") == 0
 		}), log)
@@ -206,7 +206,7 @@ func TestPermissions_ErrorsNameTheMissing(t *testing.T) {
 			if !strings.Contains(missing.subject, "STREAM.CREATE") {
 				leftovers(t, admin)
 			}
-			log := new(logtest.Book)
+			log := new(logtest.LogBuffer)
 			names := regexp.MustCompile(`Permissions Violation for (Publish|Subscription) to [\\]*"` + regexp.QuoteMeta(strings.TrimRight(missing.subject, ">*")))
 			err := useEverything(t, user, log.Text(), func() bool { return names.MatchString(log.String()) })
 			require.Regexp(t, names, fmt.Sprint(log, err))

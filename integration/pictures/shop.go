@@ -16,7 +16,7 @@ import (
 	"github.com/aihooks/aihooks-go/workflux"
 )
 
-// fillInbox has a service store deliveries in an inbox and run them until they are done or dead.
+// fillInbox runs a service that stores deliveries in an inbox, until all are done or dead letters.
 func fillInbox(ctx context.Context, work string) (err error) {
 	quiet := slog.New(slog.DiscardHandler)
 	box, err := sqlite.Open(filepath.Join(work, "inbox.db"), &sqlite.Options{Poll: 20 * time.Millisecond, Policy: inbox.Policy{
@@ -56,7 +56,7 @@ func fillInbox(ctx context.Context, work string) (err error) {
 			break
 		}
 		if time.Now().After(deadline) {
-			err = fmt.Errorf("the inbox has %+v", stats.Counts)
+			err = fmt.Errorf("the deliveries are not done: %+v", stats.Counts)
 			break
 		}
 	}

@@ -22,7 +22,7 @@ func TestEveryVendorsHandlerExplainsEachMistake(t *testing.T) {
 	now := time.Unix(1795283259, 0)
 	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, _ *vendortest.Kit) {
 		if v.Profile.Scheme == nil {
-			t.Skip("it signs nothing: see its own tests")
+			t.Skip("it signs nothing: see the tests of its package")
 		}
 		for _, form := range v.Profile.Scheme.Forms {
 			sender := &badsignatures.Sender{Scheme: *v.Profile.Scheme, Form: form.Name, Now: now}
@@ -65,7 +65,7 @@ func TestAGenuineSampleOfEveryVendorHasNoMistakeAndAForgedOneNone(t *testing.T) 
 			}
 			e := explain(sender)
 			require.Equal(t, diagnose.None, e.Cause, e.Text)
-			e = explain(sender.WithSecret("guessed by a stranger"))
+			e = explain(sender.WithSecret("a guessed secret"))
 			require.Equal(t, diagnose.Unexplained, e.Cause, e.Text)
 		})
 	})

@@ -25,6 +25,7 @@ var (
 	workers = flag.Int("workers", runtime.GOMAXPROCS(0), "how many mutants run at once")
 	only    = flag.String("run", "", "run only the mutants that match this regular expression")
 	shard   = flag.String("shard", "1/1", "run one part of the mutants: 2/3 is the second of three")
+	race    = flag.Bool("race", true, "run removed statements with the race detector as well; needs a C compiler")
 	known   = flag.Bool("known", true, "run those of survivors.txt too")
 	verbose = flag.Bool("v", false, "print what killed each mutant")
 )
@@ -134,8 +135,10 @@ func mutate(arg string, list map[string]string) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if failure, err := all.kill(0, tests, dirs, true); failure != "" || err != nil {
-		return false, fmt.Errorf("the tests fail without a mutant: %s %w", failure, err)
+	if failure, err := all.kill(0, tests, dirs, *race); err != nil {
+		return false, err
+	} else if failure != "" {
+		return false, fmt.Errorf("the tests of %s fail without a mutant: %s", dir, failure)
 	}
 	fmt.Printf("%s: %d mutants, %d tests; prepared in %v\n", arg, len(chosen), len(tests), time.Since(start).Round(time.Second))
 	r := &results{list: list}
@@ -155,7 +158,7 @@ func mutate(arg string, list map[string]string) (ok bool, err error) {
 			r.add(m, failure, len(reach))
 			return err
 		}
-		failure, err := all.kill(id, reach, dirs, m.operator == "remove") // what is removed can be a lock
+		failure, err := all.kill(id, reach, dirs, *race && m.operator == "remove") // what is removed can be a lock
 		r.add(m, failure, len(reach))
 		return err
 	})

@@ -27,6 +27,13 @@ func (c *counter) add(n int) error {
 	return nil
 }
 
+func or[T comparable](v, d T) T {
+	if v == *new(T) {
+		return d
+	}
+	return v
+}
+
 func (c *counter) full() bool { return c.n == limit }
 
 func drain(c *counter, take func() bool) {
@@ -70,6 +77,7 @@ func TestLoad_FindsEveryMutant(t *testing.T) {
 		"counter.add negate [c.full()] -> [!c.full()]",
 		`counter.add return [errors.New("p: negative or full")] -> [nil]`,
 		"counter.add swap [+=] -> [-=]",
+		"or swap [==] -> [!=]",
 		"counter.full swap [==] -> [!=]",
 		"drain remove [defer close(make(chan int, 1))] -> []",
 		"drain constant [1] -> [2]",
@@ -110,7 +118,7 @@ func TestAdd(t *testing.T) {
 			failures[m.key] = failure
 		}
 	}
-	require.Len(t, failures, 18)
+	require.Len(t, failures, 19)
 	require.Empty(t, failures["none"])
 	require.Equal(t, "--- FAIL: TestAdd", failures["p.go counter.add swap [<] -> [<=] in [if n < 0 || c.full() {]"])
 	require.Empty(t, failures["p.go counter.add swap [||] -> [&&] in [if n < 0 || c.full() {]"], "the test cannot tell")

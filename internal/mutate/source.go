@@ -90,6 +90,10 @@ func load(pattern string) (*target, error) {
 	if _, err := (&types.Config{Importer: t.imports}).Check(t.path, t.fset, syntax, info); err != nil {
 		return nil, err
 	}
+	start := t.files[0].syntax.FileStart
+	if !t.compiles(&mutant{file: t.files[0], change: change{pos: start, end: start}}) {
+		return nil, fmt.Errorf("%s does not compile without the bodies of its functions", t.path)
+	}
 	t.find(info)
 	return t, nil
 }
@@ -155,9 +159,12 @@ func (t *target) compiles(m *mutant) bool {
 		if err != nil {
 			return false
 		}
-		for _, decl := range parsed.Decls { // the bodies of other functions cost time
+		for _, decl := range parsed.Decls { // the bodies of other functions cost time, where the checker can do without them
 			fn, ok := decl.(*ast.FuncDecl)
-			if ok && (f != m.file || fset.Position(fn.Pos()).Offset > at || fset.Position(fn.End()).Offset < at) && fn.Name.Name != "init" {
+			if !ok || fn.Name.Name == "init" || fn.Type.TypeParams != nil {
+				continue
+			}
+			if f != m.file || fset.Position(fn.Pos()).Offset > at || fset.Position(fn.End()).Offset < at {
 				fn.Body = nil
 			}
 		}

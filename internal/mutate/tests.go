@@ -54,8 +54,10 @@ func measure(t *target, dirs []string, scratch string, workers int) ([]*test, er
 		err = parallel(workers, here, func(tt *test) error {
 			profile := filepath.Join(scratch, tt.name+".out")
 			start := time.Now()
-			if failure, err := run(binary, []*test{tt}, 0, time.Minute*5, "-test.coverprofile", profile); failure != "" || err != nil {
-				return fmt.Errorf("%s fails without a mutant: %s %w", tt.name, failure, err)
+			if failure, err := run(binary, []*test{tt}, 0, 5*time.Minute, "-test.coverprofile", profile); err != nil {
+				return err
+			} else if failure != "" {
+				return fmt.Errorf("%s fails without a mutant: %s", tt.name, failure)
 			}
 			tt.took = time.Since(start)
 			content, err := os.ReadFile(profile)

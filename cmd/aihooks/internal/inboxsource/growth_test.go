@@ -15,7 +15,7 @@ import (
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
-// openForever opens an inbox that keeps entries however old they are.
+// openForever opens an inbox that never purges entries.
 func openForever(t testing.TB) *sqlite.Inbox {
 	t.Helper()
 	box, err := sqlite.Open(filepath.Join(t.TempDir(), "inbox.db"), &sqlite.Options{
@@ -26,7 +26,7 @@ func openForever(t testing.TB) *sqlite.Inbox {
 	return box
 }
 
-// fill puts n entries into an inbox that are done, and a second apart.
+// fill adds n done entries, one second apart.
 func fill(t testing.TB, box *sqlite.Inbox, n int) {
 	t.Helper()
 	require.NoError(t, box.Transact(context.Background(), func(ctx context.Context, tx *sql.Tx) error {
@@ -69,7 +69,7 @@ func TestList_ReadsBoundedPart(t *testing.T) {
 				}
 			}
 			require.Equal(t, c.found, found)
-			require.Equal(t, c.requests, requests, "each reads 10,000 entries")
+			require.Equal(t, c.requests, requests, "each request reads 10,000 entries")
 		})
 	}
 }

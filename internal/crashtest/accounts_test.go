@@ -1,6 +1,6 @@
 //go:build unix
 
-package torturetest
+package crashtest
 
 import (
 	"fmt"

@@ -1,6 +1,6 @@
-// Package beside measures two ways of doing something in one benchmark, in turns, so that whatever else the machine does
-// falls on both.
-package beside
+// Package benchpair measures two ways of doing something in one benchmark. It measures them in turns, so that other load
+// on the machine affects both.
+package benchpair
 
 import (
 	"slices"
@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// Slice is how long one side is measured before it is the other's turn.
+// Slice is how long one side is measured in each turn.
 const Slice = 300 * time.Millisecond
 
-// Measure has ours and theirs measure themselves in turns, and reports the median of each, under its name and the unit, and
-// of the ratios of neighbouring turns.
+// Measure calls ours and theirs in turns. It reports the median of each as "name_unit", and the median of ours/theirs
+// over all turns as "ratio".
 func Measure(b *testing.B, unit string, names [2]string, ours, theirs func() float64) {
 	b.Helper()
 	var first, second, ratios []float64
@@ -29,13 +29,13 @@ func Measure(b *testing.B, unit string, names [2]string, ours, theirs func() flo
 		}
 		first, second, ratios = append(first, x), append(second, y), append(ratios, x/y)
 	}
-	b.ReportMetric(0, "ns/op") // of a turn: says nothing
+	b.ReportMetric(0, "ns/op") // removes the time of a turn, which has no meaning
 	b.ReportMetric(Median(first), names[0]+"_"+unit)
 	b.ReportMetric(Median(second), names[1]+"_"+unit)
 	b.ReportMetric(Median(ratios), "ratio")
 }
 
-// PerSecond calls f on so many goroutines for a slice, and returns how often a second.
+// PerSecond calls f on the given number of goroutines for one [Slice]. It returns the number of calls per second.
 func PerSecond(b *testing.B, goroutines int, f func() error) float64 {
 	b.Helper()
 	var n atomic.Int64
@@ -56,7 +56,7 @@ func PerSecond(b *testing.B, goroutines int, f func() error) float64 {
 	return float64(n.Load()) / time.Since(began).Seconds()
 }
 
-// Median returns the middle one. It sorts v.
+// Median returns the middle value of v. It sorts v.
 func Median(v []float64) float64 {
 	slices.Sort(v)
 	return v[len(v)/2]

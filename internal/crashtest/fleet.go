@@ -1,6 +1,6 @@
 //go:build unix
 
-package torturetest
+package crashtest
 
 import (
 	"context"
@@ -99,7 +99,7 @@ func Address() (address string, err error) {
 			return address, l.Close()
 		}
 	}
-	return "", fmt.Errorf("torturetest: no port is free: %w", err)
+	return "", fmt.Errorf("crashtest: no port is free: %w", err)
 }
 
 // enter returns where the next request goes: to each in turn. Whoever sends it says when it has come to the handler's hands,
