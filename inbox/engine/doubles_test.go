@@ -66,7 +66,7 @@ func delivery(id string) *webhook.Delivery {
 }
 
 // A logged is a log in JSON.
-type logged struct{ logtest.Book }
+type logged struct{ logtest.LogBuffer }
 
 // lines returns the lines of a level.
 func (l *logged) lines(t *testing.T, level slog.Level) (lines []map[string]any) {

@@ -338,7 +338,7 @@ func (g *gate) wait(then callback) callback {
 }
 
 // A logBuffer has the log of a case.
-type logBuffer struct{ logtest.Book }
+type logBuffer struct{ logtest.LogBuffer }
 
 // warns reports whether a warning contains all the texts.
 func (j *logBuffer) warns(texts ...string) bool {

@@ -132,7 +132,7 @@ func TestADamagedPageIsToldAndTheRestGoesOn(t *testing.T) {
 	require.NoError(t, err)
 	middle := info.Size() / 2 / 4096 * 4096
 	overwrite(t, path, middle, middle+4096) // in one body
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	harness := newHarness(t, box, webhook.Options{})
 	for i := range 20 {

@@ -260,7 +260,7 @@ type harness struct {
 
 func newHarness(t testing.TB, box *sqlite.Inbox, o webhook.Options) *harness {
 	t.Helper()
-	d := &harness{log: new(logtest.Book)}
+	d := &harness{log: new(logtest.LogBuffer)}
 	o.Inbox, o.Logger, o.Observer = box, d.log.Text(), d.observe
 	if o.StoreTimeout == 0 {
 		o.StoreTimeout = storeTimeout // so that a busy machine does not count as a store that is down
@@ -291,7 +291,7 @@ func messageBody(name string, n int) []byte {
 }
 
 // post sends a body as WorkFlux does.
-func (d *harness) post(body []byte) webhooktest.Answer { return d.sender.Send(d.sender.Raw(body)) }
+func (d *harness) post(body []byte) webhooktest.Response { return d.sender.Send(d.sender.Raw(body)) }
 
 const storeTimeout = 4 * time.Second
 

@@ -58,7 +58,7 @@ func receive() error {
 	if err != nil {
 		return errors.Join(err, box.Close())
 	}
-	r := torturetest.Receiver{
+	r := crashtest.Receiver{
 		// So that a busy machine, or the race detector, does not count as a store that is down.
 		Options: webhook.Options{Inbox: box, CallbackTimeout: 2 * time.Second, StoreTimeout: 4 * time.Second},
 		Inbox:   box,
@@ -136,7 +136,7 @@ func (f file) effects() map[string]int {
 }
 
 // checkFile checks the deliveries and effects in a drained and closed file, and the file's integrity.
-func checkFile(t *testing.T, path string, stats sqlite.Stats, sender *torturetest.Sender, fleet *torturetest.Fleet) {
+func checkFile(t *testing.T, path string, stats sqlite.Stats, sender *crashtest.Sender, fleet *crashtest.Fleet) {
 	t.Helper()
 	f := openFile(t, path)
 	var whole string
