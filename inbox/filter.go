@@ -12,7 +12,7 @@ var ErrNotFound = errors.New("inbox: no such entry")
 var ErrPurged = errors.New("the body has been purged")
 
 // ErrEmptyFilter is returned for a [Filter] that sets no field, or only State. Set All to select all dead letters.
-var ErrEmptyFilter = errors.New("inbox: an empty Filter selects nothing; set All to mean every dead letter")
+var ErrEmptyFilter = errors.New("inbox: Filter must not be empty; set All to select every dead letter")
 
 // A Filter selects dead letters. An entry must match every field that is set. An empty filter is an error: see All.
 type Filter struct {

@@ -54,12 +54,12 @@ func (a *Alerter) DeadLetter(e inbox.Entry) {
 	defer a.mu.Unlock()
 	switch {
 	case a.closed:
-		a.log("inbox: Policy.OnDeadLetter is not called for a dead letter: the inbox shuts down", e)
+		a.log("inbox: Policy.OnDeadLetter is not called for a dead letter, because the inbox is shutting down", e)
 	case a.running < MaxAlerts:
 		a.running++
 		a.group.Go(func() { a.work(e) })
 	case len(a.waiting) >= MaxAlertsWaiting:
-		a.log("inbox: Policy.OnDeadLetter is not called for a dead letter: too many wait for earlier calls", e)
+		a.log("inbox: Policy.OnDeadLetter is not called for a dead letter, because too many dead letters wait for a call", e)
 	default:
 		a.waiting = append(a.waiting, e)
 	}
@@ -133,7 +133,7 @@ func (a *Alerter) cut() {
 	defer a.mu.Unlock()
 	a.closed = true
 	for _, e := range a.waiting {
-		a.log("inbox: Policy.OnDeadLetter is not called for a dead letter: the inbox shuts down", e)
+		a.log("inbox: Policy.OnDeadLetter is not called for a dead letter, because the inbox is shutting down", e)
 	}
 	a.waiting = nil
 }

@@ -46,7 +46,7 @@ func NewDispatcher(ctx context.Context, p inbox.Policy, handlers ...inbox.Handle
 	return newDispatcher(ctx, p, nil, handlers)
 }
 
-var errNoHandler = errors.New("inbox: Run needs at least one handler, or a call of Add before")
+var errNoHandler = errors.New("inbox: Run must get at least one handler, unless Add was called before")
 
 func newDispatcher(ctx context.Context, p inbox.Policy, runs *Runs, handlers []inbox.Handler) (*Dispatcher, error) {
 	d := &Dispatcher{
@@ -129,7 +129,8 @@ func (d *Dispatcher) Dispatch(ctx context.Context, delivery *webhook.Delivery, t
 	if handler := d.handler(delivery.Vendor, delivery.Endpoint); handler != nil {
 		result = redeliver(ctx, handler, delivery)
 	} else if d.isRemoved(delivery.Vendor, delivery.Endpoint) {
-		result = webhook.Result{Outcome: webhook.Unavailable, Reason: webhook.ReasonShuttingDown, Err: errRemoved} // the handler was removed after the slot was reserved
+		// The handler was removed after the slot was reserved.
+		result = webhook.Result{Outcome: webhook.Unavailable, Reason: webhook.ReasonShuttingDown, Err: errRemoved}
 	}
 	decision := decide(ctx, &d.policy, &result, tried, began)
 	if decision.Disposition == Defer {
@@ -169,6 +170,6 @@ func (d *Dispatcher) Absent(vendor, endpoint string) {
 	if d.handler(vendor, endpoint) != nil || d.runs.handles(vendor, endpoint) {
 		return
 	}
-	d.warnOnce("inbox: deliveries are stored for which Run was given no handler; they stay in the inbox until there is one",
+	d.warnOnce("inbox: stored deliveries have no handler in Run; they stay in the inbox until there is one",
 		&webhook.Delivery{Vendor: vendor, Endpoint: endpoint})
 }

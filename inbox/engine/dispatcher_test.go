@@ -23,7 +23,7 @@ func TestHooksThatCannotBeToldApartAreRefused(t *testing.T) {
 	require.NoError(t, err)
 	one, eu := acme(handled), &handler{"acme", "eu", handled}
 	for text, handlers := range map[string][]inbox.Handler{
-		"inbox: Run needs at least one handler, or a call of Add before":                             {},
+		"inbox: Run must get at least one handler, unless Add was called before":                     {},
 		"inbox: handler 2 given to Run is nil":                                                       {one, nil},
 		"inbox: two handlers given to Run are for acme/default; give them different Config.Endpoint": {one, eu, acme(handled)},
 	} {

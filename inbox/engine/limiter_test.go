@@ -28,10 +28,10 @@ func TestPlacesAreThoseOfConcurrencyAndOfAllLimitsThatApply(t *testing.T) {
 	d, _ := newDispatcher(t, inbox.Policy{Concurrency: 10, Limits: limits}, everywhere()...)
 	require.Equal(t, 2, d.Reserve("acme", "eu", 9), "the endpoint's limit")
 	require.Zero(t, d.Reserve("acme", "eu", 1))
-	require.Equal(t, 3, d.Reserve("acme", "default", 9), "what is left of the vendor's limit")
+	require.Equal(t, 3, d.Reserve("acme", "default", 9), "the rest of the vendor's limit")
 	require.Zero(t, d.Reserve("acme", "default", 1))
-	require.Equal(t, 1, d.Reserve("emca", "default", 1), "as many as were asked for")
-	require.Equal(t, 4, d.Reserve("emca", "eu", 9), "what is left of Concurrency")
+	require.Equal(t, 1, d.Reserve("emca", "default", 1), "as many as requested")
+	require.Equal(t, 4, d.Reserve("emca", "eu", 9), "the rest of Concurrency")
 	require.Zero(t, d.Reserve("emca", "eu", 1))
 
 	d.Unreserve("acme", "default", 2)

@@ -35,7 +35,8 @@ func TestBulkChangesEndThoughCallbacksFailAgainAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			box, path := boxWithDeadLetters(t, n+1)
-			mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = ? WHERE id = 7`, time.Now().Add(time.Minute).UnixMilli()) // simulates one that became a dead letter again later
+			// Entry 7 became a dead letter again later.
+			mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = ? WHERE id = 7`, time.Now().Add(time.Minute).UnixMilli())
 			hook := handlerWithOutcome(webhook.DeadLettered)
 			start(t, box, hook)
 			ctx, cancel := context.WithTimeout(t.Context(), patience)

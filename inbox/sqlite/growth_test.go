@@ -78,7 +78,7 @@ func allocated() uint64 {
 	return m.TotalAlloc
 }
 
-// BenchmarkDiscard measures discarding the dead letters of one type that come after ten times as many of another.
+// BenchmarkDiscard measures discarding the dead letters of one type, behind ten times as many of another.
 func BenchmarkDiscard(b *testing.B) {
 	for _, n := range []int{10_000, 100_000} {
 		b.Run(fmt.Sprintf("others=%d", n), func(b *testing.B) {

@@ -23,7 +23,7 @@ WHERE id IN (SELECT id FROM aihooks_inbox WHERE state = 2 AND handler = ?2 AND t
 	nextEndpoint = `SELECT handler FROM aihooks_inbox WHERE state = ?1 AND handler > ?2 ORDER BY handler LIMIT 1`
 )
 
-// maintainEvery is how often a Run looks for deferred deliveries to resume, and for deliveries without a handler.
+// maintainEvery is how often a Run resumes deferred deliveries and warns of those without a handler.
 const maintainEvery = 10 * time.Second
 
 // maintain renews the leases of this Run, releases deliveries whose lease has ended, resumes deferred ones, and warns of

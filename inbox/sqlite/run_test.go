@@ -102,7 +102,8 @@ func TestALostLeaseIsToldAndNotSettledTwice(t *testing.T) {
 	path := pathOf(t)
 	log := new(logtest.LogBuffer)
 	const lease = time.Minute
-	slow := openBox(t, path, sqlite.Options{Lease: lease, Policy: inbox.Policy{Logger: log.Text(), Concurrency: 1}}) // the slow process takes no other delivery
+	// With Concurrency 1, the slow process takes no other delivery.
+	slow := openBox(t, path, sqlite.Options{Lease: lease, Policy: inbox.Policy{Logger: log.Text(), Concurrency: 1}})
 	quick := openBox(t, path, sqlite.Options{Lease: 200 * time.Millisecond})
 	release, began := make(chan struct{}), make(chan struct{})
 	store(t, slow, newDelivery(ping, "a"))

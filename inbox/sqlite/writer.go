@@ -27,9 +27,14 @@ type writer struct {
 	db          *sql.DB
 	conn        *conn // nil before the first write, and after an error of the file
 	queue       chan *operation
-	writeLock   chan struct{} // held by the goroutine that writes; without it, SQLite would make one wait for the other by sleeping
-	txWaiter    chan struct{} // held by the one Transact that has writeLock or is next; other Transacts wait here, so that the writer waits for at most one
 	lockTimeout time.Duration // how long another process may keep the file locked
+
+	// writeLock is held by the goroutine that writes. Without it, SQLite would make the others wait by sleeping.
+	writeLock chan struct{}
+
+	// txWaiter is held by the one Transact that has writeLock or is next. The others wait here, so that the writer waits
+	// for at most one.
+	txWaiter chan struct{}
 
 	readOnly bool
 
