@@ -10,26 +10,27 @@ import (
 
 // An Attempt is one run of a delivery.
 type Attempt struct {
-	// At is when it began.
+	// At is when the run began.
 	At time.Time `json:"at"`
 
-	// Took is how long it lasted. In JSON it is "took_ms", a number of milliseconds.
+	// Took is how long the run took. In JSON it is "took_ms", in milliseconds.
 	Took time.Duration `json:"-"`
 
-	// Outcome and Reason are the handler's, or [Lost].
+	// Outcome and Reason are those of the handler's result. Outcome is [Lost] if the process was lost.
 	Outcome webhook.Outcome `json:"outcome"`
 	Reason  webhook.Reason  `json:"reason,omitempty"`
 
-	// Error is the text of the callback's error, or of what kept it from being run. It is cut off after 4096 bytes.
+	// Error is the text of the callback's error, or of the error that kept the callback from running. It is cut off after
+	// 4096 bytes.
 	Error string `json:"error,omitempty"`
 
-	// Counted says whether the attempt is one of [Policy.MaxAttempts].
+	// Counted reports whether the attempt counts toward [Policy.MaxAttempts].
 	Counted bool `json:"counted"`
 }
 
 // MarshalJSON writes Took in milliseconds.
 func (a Attempt) MarshalJSON() ([]byte, error) {
-	type fields Attempt // without this method
+	type fields Attempt // without MarshalJSON
 	return json.Marshal(struct {
 		fields
 		TookMS float64 `json:"took_ms"`
@@ -50,5 +51,5 @@ func (a *Attempt) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// Lost is the outcome of an attempt whose process was not heard of again.
+// Lost is the outcome of an attempt whose process was lost: its lease ended without a result.
 const Lost webhook.Outcome = "lost"

@@ -10,7 +10,7 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 )
 
-// backoffBounds returns within what the nth backoff is, by the documentation's own words.
+// backoffBounds returns the documented bounds of the nth backoff.
 func backoffBounds(n int) (least, most time.Duration) {
 	d := 5 * time.Second
 	for range n - 1 {
@@ -24,7 +24,7 @@ func TestTheBackoffDoublesUpToSixHours(t *testing.T) {
 	for n := 1; n <= 60; n++ {
 		least, most := backoffBounds(n)
 		if n > 1 && n < 14 {
-			require.Greater(t, least, before, "each is longer than the one before, wherever they fall")
+			require.Greater(t, least, before, "the shortest is longer than the longest before")
 		}
 		before = most
 		for range 200 {
@@ -61,7 +61,7 @@ func TestTheBackoffPartsThoseWhoFailedTogether(t *testing.T) {
 
 func TestTheDefaultAttemptsLastAGoodThreeDays(t *testing.T) {
 	var least, most time.Duration
-	for n := 1; n < inbox.DefaultMaxAttempts; n++ { // the last is followed by none
+	for n := 1; n < inbox.DefaultMaxAttempts; n++ { // no backoff follows the last attempt
 		l, m := backoffBounds(n)
 		least, most = least+l, most+m
 	}

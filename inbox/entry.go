@@ -7,44 +7,45 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A State says where a stored delivery stands.
+// A State is the state of a stored delivery.
 type State string
 
-// The states. Every delivery begins as Pending and ends as Done or DeadLettered, from where an operator can bring it back.
+// The states. Every delivery begins as Pending and ends as Done or DeadLettered. An operator can make it Pending again.
 const (
-	// Pending: it waits for its turn, or for the time of its next attempt.
+	// Pending: the delivery waits until it is due, and until a slot is free.
 	Pending State = "pending"
 
-	// Running: a process has it. If that process dies, it is pending again once the lease has ended.
+	// Running: a process has leased it. If that process crashes, the delivery is pending again once the lease has ended.
 	Running State = "running"
 
-	// Deferred: there is no callback for its type. It is pending again as soon as a handler with one runs.
+	// Deferred: no callback exists for its type. It is pending again as soon as a running handler has one.
 	Deferred State = "deferred"
 
-	// DeadLettered: it will not be run again by itself.
+	// DeadLettered: it runs again only if an operator retries it.
 	DeadLettered State = "dead_lettered"
 
 	// Done: a callback has handled it, or an operator has discarded it.
 	Done State = "done"
 )
 
-// An Entry is a delivery as an inbox has it.
+// An Entry is a stored delivery with its state and its attempts.
 type Entry struct {
-	// ID is the engine's own name for the entry, for [Filter] and for people.
+	// ID identifies the entry in the engine. Use it in a [Filter].
 	ID string `json:"id"`
 
 	State State `json:"state"`
 
-	// Delivery is what was received. Its Body and Header are nil once they have been purged.
+	// Delivery is the received delivery. Its Body and Header are nil once they have been purged.
 	Delivery *webhook.Delivery `json:"delivery"`
 
-	// Attempts are all runs so far, the oldest first, but for those in the middle of a long history.
+	// Attempts are the runs so far, the oldest first. A long history lacks some in the middle.
 	Attempts []Attempt `json:"attempts,omitempty"`
 
-	// Due is when a pending entry is run, at the earliest, and when the lease of a running one ends. Zero otherwise.
+	// Due is the earliest time at which a pending entry runs. For a running entry, it is when the lease ends. Zero
+	// otherwise.
 	Due time.Time `json:"due,omitzero"`
 
-	// Since is when a dead-lettered or done entry became so. Zero otherwise.
+	// Since is when the entry became dead-lettered or done. Zero otherwise.
 	Since time.Time `json:"since,omitzero"`
 }
 

@@ -17,14 +17,14 @@ func counted(n int) inbox.Attempt {
 }
 
 func uncounted(n int) inbox.Attempt {
-	return inbox.Attempt{Outcome: webhook.Unavailable, Error: fmt.Sprint("away ", n)}
+	return inbox.Attempt{Outcome: webhook.Unavailable, Error: fmt.Sprint("unavailable ", n)}
 }
 
 func TestTheLastErrorIsThatOfTheLastAttemptThatHadOne(t *testing.T) {
 	for want, attempts := range map[string][]inbox.Attempt{
-		"":          {{Outcome: inbox.Lost}},
-		"failure 2": {counted(1), counted(2), {Outcome: inbox.Lost, Counted: true}},
-		"away 3":    {counted(1), uncounted(3)},
+		"":              {{Outcome: inbox.Lost}},
+		"failure 2":     {counted(1), counted(2), {Outcome: inbox.Lost, Counted: true}},
+		"unavailable 3": {counted(1), uncounted(3)},
 	} {
 		require.Equal(t, want, (&inbox.Entry{Attempts: attempts}).LastError())
 	}

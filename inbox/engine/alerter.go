@@ -10,20 +10,20 @@ import (
 	"github.com/aihooks/aihooks-go/internal/deadline"
 )
 
-// The bounds of calls of [inbox.Policy.OnDeadLetter], for each Run.
+// The limits on calls of [inbox.Policy.OnDeadLetter], for each Run.
 const (
-	// MaxAlerts is how many calls of OnDeadLetter run at once. They do not count as callbacks.
+	// MaxAlerts is how many calls of OnDeadLetter run at the same time. They do not count as callbacks.
 	MaxAlerts = 4
 
-	// MaxAlertsWaiting is how many dead letters wait for one of these calls. OnDeadLetter is not called for those past it: each
-	// has its line in the log, and is listed by [inbox.Inbox.DeadLetters].
+	// MaxAlertsWaiting is how many dead letters wait for a call. OnDeadLetter is not called for more than that. Each dead
+	// letter has its line in the log, and [inbox.Inbox.DeadLetters] lists it.
 	MaxAlertsWaiting = 256
 
-	// AlertTimeout is when the context of a call of OnDeadLetter ends.
+	// AlertTimeout is the timeout of the context of a call of OnDeadLetter.
 	AlertTimeout = time.Minute
 )
 
-// An Alerter writes the log line of each dead letter and calls [inbox.Policy.OnDeadLetter] for it, in goroutines that it starts.
+// An Alerter logs each dead letter and calls [inbox.Policy.OnDeadLetter] for it, on separate goroutines.
 type Alerter struct {
 	policy inbox.Policy
 	ctx    context.Context
@@ -36,14 +36,15 @@ type Alerter struct {
 	group   sync.WaitGroup
 }
 
-// NewAlerter returns an alerter. Calls of OnDeadLetter get the values of ctx; its end does not end them.
+// NewAlerter returns an alerter. Calls of OnDeadLetter get the values of ctx. The end of ctx does not cancel them.
 func NewAlerter(ctx context.Context, p inbox.Policy) *Alerter {
 	a := &Alerter{policy: p}
 	a.ctx, a.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	return a
 }
 
-// DeadLetter reports a dead letter. Call it once the delivery has become one, durably. It returns without waiting.
+// DeadLetter logs a dead letter and schedules the call of OnDeadLetter. Call it after the dead letter was stored durably.
+// It returns without waiting.
 func (a *Alerter) DeadLetter(e inbox.Entry) {
 	a.log("inbox: a delivery has become a dead letter", e, "attempts", len(e.Attempts), "error", e.LastError())
 	if a.policy.OnDeadLetter == nil {
@@ -53,12 +54,12 @@ func (a *Alerter) DeadLetter(e inbox.Entry) {
 	defer a.mu.Unlock()
 	switch {
 	case a.closed:
-		a.log("inbox: Policy.OnDeadLetter is not called for a dead letter: the inbox shuts down", e)
+		a.log("inbox: Policy.OnDeadLetter is not called for a dead letter, because the inbox is shutting down", e)
 	case a.running < MaxAlerts:
 		a.running++
 		a.group.Go(func() { a.work(e) })
 	case len(a.waiting) >= MaxAlertsWaiting:
-		a.log("inbox: Policy.OnDeadLetter is not called for a dead letter: too many wait for earlier calls", e)
+		a.log("inbox: Policy.OnDeadLetter is not called for a dead letter, because too many dead letters wait for a call", e)
 	default:
 		a.waiting = append(a.waiting, e)
 	}
@@ -69,9 +70,9 @@ func (a *Alerter) log(text string, e inbox.Entry, more ...any) {
 		"type", e.Delivery.Type, "id", e.Delivery.ID, "entry", e.ID}, more...)...)
 }
 
-// work calls OnDeadLetter for a dead letter, and then for one that waits.
+// work calls OnDeadLetter for a dead letter, and then starts the call for the next one that waits.
 func (a *Alerter) work(e inbox.Entry) {
-	defer a.next() // also if OnDeadLetter ends its goroutine
+	defer a.next() // also if OnDeadLetter calls runtime.Goexit
 	defer func() {
 		if v := recover(); v != nil {
 			a.policy.Logger.Error("inbox: Policy.OnDeadLetter panicked", "panic", v, "stack", string(debug.Stack()))
@@ -90,13 +91,13 @@ func (a *Alerter) next() {
 		return
 	}
 	e := a.waiting[0]
-	a.waiting[0] = inbox.Entry{} // its body may be large
+	a.waiting[0] = inbox.Entry{} // releases its body, which may be large
 	a.waiting = a.waiting[1:]
 	a.group.Go(func() { a.work(e) })
 }
 
-// Drain waits for the calls of OnDeadLetter that run or wait. When ctx ends first, it cancels those that run, gives them a second
-// to return, and does not make those that wait.
+// Drain waits for the calls of OnDeadLetter that run or wait. If ctx ends first, it cancels those that run, waits up to a
+// second for them to return, and does not start those that wait.
 func (a *Alerter) Drain(ctx context.Context) {
 	idle := make(chan struct{})
 	go func() {
@@ -116,7 +117,7 @@ func (a *Alerter) Drain(ctx context.Context) {
 	}
 }
 
-// wait waits for all calls. From then on there are no more.
+// wait waits for all calls and prevents new ones.
 func (a *Alerter) wait() {
 	a.mu.Lock()
 	a.closed = true
@@ -125,14 +126,14 @@ func (a *Alerter) wait() {
 	a.cancel()
 }
 
-// cut cancels the calls that run, and drops those that wait.
+// cut cancels the calls that run and drops those that wait.
 func (a *Alerter) cut() {
 	a.cancel()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.closed = true
 	for _, e := range a.waiting {
-		a.log("inbox: Policy.OnDeadLetter is not called for a dead letter: the inbox shuts down", e)
+		a.log("inbox: Policy.OnDeadLetter is not called for a dead letter, because the inbox is shutting down", e)
 	}
 	a.waiting = nil
 }

@@ -22,14 +22,14 @@ func deadLetter(id string) inbox.Entry {
 	return inbox.Entry{ID: id, State: inbox.DeadLettered, Delivery: delivery(id), Attempts: []inbox.Attempt{counted(1), counted(2)}}
 }
 
-// The calls of OnDeadLetter, by the id of the entry.
+// alerts records the calls of OnDeadLetter, by the ID of the entry.
 type alerts struct {
 	mu            sync.Mutex
 	called        []string
 	running, peak int
 }
 
-// during returns an OnDeadLetter that does what f does.
+// during returns an OnDeadLetter that records the call and calls f.
 func (a *alerts) during(f func(ctx context.Context)) func(context.Context, inbox.Entry) {
 	return func(ctx context.Context, e inbox.Entry) {
 		a.mu.Lock()
@@ -46,14 +46,14 @@ func (a *alerts) during(f func(ctx context.Context)) func(context.Context, inbox
 	}
 }
 
-// ids returns the entries that OnDeadLetter was called for.
+// ids returns the IDs of the entries that OnDeadLetter was called for.
 func (a *alerts) ids() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Clone(a.called)
 }
 
-// most returns how many calls ran at once at most.
+// most returns the highest number of calls that ran at the same time.
 func (a *alerts) most() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -126,7 +126,7 @@ func TestAlerter_IsBounded(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		require.Len(t, a.ids(), all)
-		require.Equal(t, 3, log.Count("too many wait"))
+		require.Equal(t, 3, log.Count("too many dead letters wait"))
 		require.Equal(t, all+3, log.Count("has become a dead letter"))
 		require.NoError(t, d.Drain())
 	})
@@ -166,10 +166,10 @@ func TestDrain_WaitsForOnDead(t *testing.T) {
 		notCalled   int
 		hangs       bool
 	}{
-		"in time":                {lasts: 3 * time.Second, want: 6 * time.Second, calls: 8},
-		"cut off":                {lasts: 20 * time.Second, want: 10 * time.Second, calls: 4, notCalled: 4},
-		"ignores its context":    {lasts: 20 * time.Second, want: 11 * time.Second, calls: 4, notCalled: 4, hangs: true},
-		"second round cut short": {lasts: 7 * time.Second, want: 10 * time.Second, calls: 8},
+		"in time":               {lasts: 3 * time.Second, want: 6 * time.Second, calls: 8},
+		"canceled":              {lasts: 20 * time.Second, want: 10 * time.Second, calls: 4, notCalled: 4},
+		"ignores its context":   {lasts: 20 * time.Second, want: 11 * time.Second, calls: 4, notCalled: 4, hangs: true},
+		"second calls canceled": {lasts: 7 * time.Second, want: 10 * time.Second, calls: 8},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -186,9 +186,9 @@ func TestDrain_WaitsForOnDead(t *testing.T) {
 				require.NoError(t, d.Drain(), "no callback is left")
 				require.Equal(t, c.want, time.Since(began))
 				require.Len(t, slices.Compact(slices.Sorted(slices.Values(a.ids()))), c.calls)
-				require.Equal(t, c.notCalled, log.Count("is not called", "shuts down"))
+				require.Equal(t, c.notCalled, log.Count("is not called", "shutting down"))
 				d.DeadLetter(deadLetter("late"))
-				require.Equal(t, c.notCalled+1, log.Count("is not called", "shuts down"))
+				require.Equal(t, c.notCalled+1, log.Count("is not called", "shutting down"))
 				time.Sleep(time.Minute)
 				require.Len(t, a.ids(), c.calls)
 			})

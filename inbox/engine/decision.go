@@ -10,42 +10,42 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A Disposition is what happens next to a delivery that was run.
+// A Disposition is the next state of a delivery that has run.
 type Disposition uint8
 
 // The dispositions.
 const (
-	// Complete: it is done.
+	// Complete: the delivery is done.
 	Complete Disposition = iota + 1
-	// DeadLetter: it is a dead letter.
+	// DeadLetter: the delivery is a dead letter.
 	DeadLetter
-	// Retry: it is run again after Decision.After.
+	// Retry: the delivery runs again after Decision.After.
 	Retry
-	// Defer: it waits for a handler with a callback for its type.
+	// Defer: the delivery waits for a handler with a callback for its type.
 	Defer
 )
 
-// A Decision is what an engine does with a delivery that was run.
+// A Decision is what an engine must record for a delivery that has run.
 type Decision struct {
 	Disposition Disposition
 
-	// After is how long the delivery rests. Set when the disposition is Retry.
+	// After is the delay until the next attempt. It is set only for Retry.
 	After time.Duration
 
-	// Attempt is what the engine adds to the delivery's history.
+	// Attempt is what the engine appends to the delivery's history.
 	Attempt inbox.Attempt
 }
 
-// A rule says what one outcome means for a stored delivery.
+// A rule maps one outcome to its disposition.
 type rule struct {
 	disposition Disposition
 	counted     bool
 }
 
-// rules has the rule of each outcome, for every engine. What is not listed has never come from Redeliver: it is
-// tried again and counted, so that it neither gets lost nor goes round for ever.
+// rules has the rule of each outcome, for every engine. Redeliver returns no other outcome. An unknown one is retried and
+// counted, so that the delivery is neither lost nor retried forever.
 var rules = map[webhook.Outcome]rule{
-	webhook.Handled:   {Complete, true}, // also if completing failed: the callback has run, and must not run again
+	webhook.Handled:   {Complete, true}, // even if the store could not record it: the callback has run and must not run again
 	webhook.Ignored:   {Complete, true},
 	webhook.Duplicate: {Complete, false},
 
@@ -55,20 +55,20 @@ var rules = map[webhook.Outcome]rule{
 	webhook.Failed: {Retry, true},
 
 	webhook.InFlight:    {Retry, false}, // another process runs it
-	webhook.Unavailable: {Retry, false}, // the store, or a handler that is shut down: not the callback
+	webhook.Unavailable: {Retry, false}, // the store is down, or the handler is shut down: not the callback's failure
 
 	webhook.Unhandled: {Defer, false},
 }
 
-// decide returns the decision about a delivery by the result of its run. tried counts the attempts of [inbox.Policy.MaxAttempts]
-// that it has had, this one included if it counts.
+// decide returns the decision for a result. tried is how many counted attempts the delivery has had, including this one
+// if it counts.
 func decide(ctx context.Context, p *inbox.Policy, result *webhook.Result, tried int, began time.Time) Decision {
 	r, known := rules[result.Outcome]
 	if !known {
 		r = rule{Retry, true}
 	}
-	cancelled := errors.Is(ctx.Err(), context.Canceled) // by us; a deadline is the callback's own to miss
-	if r.disposition == Retry && cancelled {
+	canceled := errors.Is(ctx.Err(), context.Canceled) // the Run canceled it; a missed deadline is the callback's failure
+	if r.disposition == Retry && canceled {
 		r.counted = false
 	}
 	d := Decision{Disposition: r.disposition, Attempt: inbox.Attempt{
@@ -83,10 +83,10 @@ func decide(ctx context.Context, p *inbox.Policy, result *webhook.Result, tried 
 	switch {
 	case r.counted && tried >= p.MaxAttempts:
 		d.Disposition = DeadLetter
-	case cancelled || result.Reason == webhook.ReasonShuttingDown:
-		// For the next process, at once.
+	case canceled || result.Reason == webhook.ReasonShuttingDown:
+		// The next process runs it at once.
 	case result.Outcome == webhook.InFlight:
-		// What is left of a duplicate's lease is the longest that it can take; most callbacks are shorter.
+		// The remaining lease of the duplicate is the longest wait; most callbacks end sooner.
 		d.After = p.Backoff(1)
 		if result.RetryAfter > 0 {
 			d.After = min(d.After, result.RetryAfter)
@@ -99,7 +99,7 @@ func decide(ctx context.Context, p *inbox.Policy, result *webhook.Result, tried 
 	return d
 }
 
-// cut shortens an error's text at the end of a character.
+// cut shortens an error's text without splitting a character.
 func cut(text string) string {
 	if len(text) <= MaxError {
 		return text

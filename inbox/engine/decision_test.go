@@ -19,7 +19,7 @@ import (
 
 var errCallback = errors.New("the callback failed")
 
-// decided returns the decision about a delivery whose nth attempt of five has that result, after three seconds.
+// decided returns the decision when the nth of five attempts returns the result after three seconds.
 func decided(t *testing.T, n int, result webhook.Result) (d engine.Decision) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -42,10 +42,10 @@ func decided(t *testing.T, n int, result webhook.Result) (d engine.Decision) {
 	return d
 }
 
-// outcomes are all that Redeliver can return, with a reason where it matters, and their dispositions.
+// outcomes has all outcomes that Redeliver can return, with the reasons that matter, and the expected decision.
 var outcomes = map[ending]struct {
-	verdict engine.Disposition
-	counted bool
+	disposition engine.Disposition
+	counted     bool
 }{
 	{webhook.Handled, ""}:                             {engine.Complete, true},
 	{webhook.Handled, webhook.ReasonStore}:            {engine.Complete, true},
@@ -64,10 +64,10 @@ var outcomes = map[ending]struct {
 	{webhook.Unavailable, webhook.ReasonRunning}:      {engine.Retry, false},
 	{webhook.Unavailable, webhook.ReasonShuttingDown}: {engine.Retry, false},
 	{webhook.Unhandled, webhook.ReasonNoCallback}:     {engine.Defer, false},
-	{"never heard of", ""}:                            {engine.Retry, true},
+	{"unknown", ""}:                                   {engine.Retry, true},
 }
 
-// An ending is how the processing of a delivery ended.
+// An ending is an outcome and its reason.
 type ending struct {
 	outcome webhook.Outcome
 	reason  webhook.Reason
@@ -79,10 +79,10 @@ func TestEachOutcomeHasItsVerdictAndCountsOrDoesNot(t *testing.T) {
 	for ended, want := range outcomes {
 		t.Run(ended.String(), func(t *testing.T) {
 			d := decided(t, 3, webhook.Result{Outcome: ended.outcome, Reason: ended.reason, Err: errCallback})
-			require.Equal(t, want.verdict, d.Disposition)
+			require.Equal(t, want.disposition, d.Disposition)
 			require.Equal(t, want.counted, d.Attempt.Counted)
 			switch {
-			case want.verdict != engine.Retry, ended.reason == webhook.ReasonShuttingDown:
+			case want.disposition != engine.Retry, ended.reason == webhook.ReasonShuttingDown:
 				require.Zero(t, d.After)
 			case ended.outcome == webhook.InFlight:
 				require.Equal(t, time.Minute, d.After, "the first backoff")
@@ -99,11 +99,11 @@ func TestOnlyAnAttemptThatCountsCanBeTheLast(t *testing.T) {
 			for n := 5; n <= 6; n++ {
 				d := decided(t, n, webhook.Result{Outcome: ended.outcome, Reason: ended.reason, RetryAfter: time.Hour})
 				require.Equal(t, want.counted, d.Attempt.Counted)
-				if want.verdict == engine.Retry && want.counted {
+				if want.disposition == engine.Retry && want.counted {
 					require.Equal(t, engine.DeadLetter, d.Disposition)
 					require.Zero(t, d.After)
 				} else {
-					require.Equal(t, want.verdict, d.Disposition)
+					require.Equal(t, want.disposition, d.Disposition)
 				}
 			}
 			require.NotEqual(t, engine.DeadLetter, decided(t, 4, webhook.Result{Outcome: webhook.Failed}).Disposition)
@@ -160,9 +160,9 @@ func TestWhatTheRunCancelledIsForTheNextProcessAndDoesNotCount(t *testing.T) {
 			ended, cancel := context.WithCancel(t.Context())
 			cancel()
 			d := dispatcher.Dispatch(ended, delivery("a"), 1)
-			require.Equal(t, want.verdict, d.Disposition, "what has been decided stays so")
+			require.Equal(t, want.disposition, d.Disposition, "the disposition is the same")
 			require.Zero(t, d.After)
-			require.Equal(t, want.counted && want.verdict != engine.Retry, d.Attempt.Counted)
+			require.Equal(t, want.counted && want.disposition != engine.Retry, d.Attempt.Counted)
 		})
 	}
 }
@@ -195,5 +195,5 @@ func TestTheTextOfAnErrorIsCutOffBetweenCharacters(t *testing.T) {
 			require.Greater(t, len(kept), engine.MaxError-utf8.UTFMax)
 		}
 	}
-	require.GreaterOrEqual(t, len(keptOf(strings.Repeat("\x80", 2*engine.MaxError))), engine.MaxError-utf8.UTFMax, "what is no text is cut anywhere")
+	require.GreaterOrEqual(t, len(keptOf(strings.Repeat("\x80", 2*engine.MaxError))), engine.MaxError-utf8.UTFMax, "invalid UTF-8 is cut anywhere")
 }

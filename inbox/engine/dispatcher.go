@@ -12,33 +12,33 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A Dispatcher runs the callbacks of deliveries that an engine has taken out of its storage, and returns a decision about
-// each. It knows the handlers, keeps the limits, and drains. Engines make one for each Run.
+// A Dispatcher runs the callbacks of deliveries that an engine has taken out of its storage, and returns a [Decision] for
+// each. It has the handlers, applies the limits, and drains. An engine uses one for each Run.
 type Dispatcher struct {
 	policy  inbox.Policy
-	runs    *Runs // that it belongs to; nil if it was made by NewDispatcher
+	runs    *Runs // nil if NewDispatcher made the dispatcher
 	limiter *limiter
 	changed chan struct{}
 	freed   chan struct{}
 
 	alerter *Alerter
 
-	ctx, callbacks, until context.Context    // of the Run; of its callbacks; ends when Drain has waited long enough
-	end, cancel, cut      context.CancelFunc // of each of these
+	ctx, callbacks, until context.Context    // of the Run; of its callbacks; ends when Drain must stop waiting
+	end, cancel, cut      context.CancelFunc // of ctx, callbacks and until
 
 	mu       sync.Mutex
 	handlers map[string]inbox.Handler
-	removed  map[string]bool // those that handlers had before
-	ending   context.Context // of Shutdown; nil before
-	timer    *time.Timer     // of the DrainTimeout
-	drained  error           // what Drain returned
+	removed  map[string]bool // the names of removed handlers
+	ending   context.Context // the context of Shutdown; nil before Shutdown
+	timer    *time.Timer     // ends until after the DrainTimeout
+	drained  error           // the error of Drain
 	running  map[*webhook.Delivery]struct{}
-	told     map[string]bool // what has been logged once
+	warned   map[string]bool // what warnOnce has logged
 	group    sync.WaitGroup
 }
 
-// NewDispatcher returns a dispatcher for the handlers. The policy's defaults have been filled in. The context is that of the
-// Run; its values are passed on to callbacks, its end is not.
+// NewDispatcher returns a dispatcher for the handlers. The policy must have its defaults: see [WithDefaults]. ctx is the
+// context of the Run. Callbacks get its values; its end does not cancel them.
 func NewDispatcher(ctx context.Context, p inbox.Policy, handlers ...inbox.Handler) (*Dispatcher, error) {
 	if len(handlers) == 0 {
 		return nil, errNoHandler
@@ -46,7 +46,7 @@ func NewDispatcher(ctx context.Context, p inbox.Policy, handlers ...inbox.Handle
 	return newDispatcher(ctx, p, nil, handlers)
 }
 
-var errNoHandler = errors.New("inbox: Run needs at least one handler, or a call of Add before")
+var errNoHandler = errors.New("inbox: Run must get at least one handler, unless Add was called before")
 
 func newDispatcher(ctx context.Context, p inbox.Policy, runs *Runs, handlers []inbox.Handler) (*Dispatcher, error) {
 	d := &Dispatcher{
@@ -58,7 +58,7 @@ func newDispatcher(ctx context.Context, p inbox.Policy, runs *Runs, handlers []i
 		limiter:  newLimiter(&p),
 		freed:    make(chan struct{}, 1),
 		running:  make(map[*webhook.Delivery]struct{}),
-		told:     make(map[string]bool),
+		warned:   make(map[string]bool),
 	}
 	for i, h := range handlers {
 		if h == nil {
@@ -78,9 +78,9 @@ func newDispatcher(ctx context.Context, p inbox.Policy, runs *Runs, handlers []i
 	return d, nil
 }
 
-// Reserve reserves places for up to n callbacks of a vendor's endpoint and returns how many it got: none if there is no
-// handler for it. Each is used by one Go or Dispatch, or given back by Unreserve. The engine that finds no place looks again
-// when [Dispatcher.Freed] says so.
+// Reserve reserves up to n slots for callbacks of an endpoint and returns how many it got. It returns 0 if the endpoint
+// has no handler. Use each slot for one Go or Dispatch, or give it back by Unreserve. If no slot is free, try again when
+// [Dispatcher.Freed] receives.
 func (d *Dispatcher) Reserve(vendor, endpoint string, n int) int {
 	if d.handler(vendor, endpoint) == nil {
 		return 0
@@ -88,7 +88,7 @@ func (d *Dispatcher) Reserve(vendor, endpoint string, n int) int {
 	return d.limiter.reserve(vendor, endpoint, n)
 }
 
-// Unreserve gives back n places.
+// Unreserve gives back n slots.
 func (d *Dispatcher) Unreserve(vendor, endpoint string, n int) {
 	if n == 0 {
 		return
@@ -100,11 +100,11 @@ func (d *Dispatcher) Unreserve(vendor, endpoint string, n int) {
 	}
 }
 
-// Freed receives a value after places have been given back.
+// Freed receives a value after slots have been given back.
 func (d *Dispatcher) Freed() <-chan struct{} { return d.freed }
 
-// Go runs Dispatch on a goroutine that [Dispatcher.Drain] waits for, and has done told the decision there. The place is
-// given back once done has returned.
+// Go runs Dispatch on a goroutine that [Dispatcher.Drain] waits for, and passes the decision to done. The slot is given
+// back once done has returned.
 func (d *Dispatcher) Go(delivery *webhook.Delivery, tried int, done func(Decision)) {
 	d.group.Go(func() {
 		defer d.Unreserve(delivery.Vendor, delivery.Endpoint, 1)
@@ -112,9 +112,9 @@ func (d *Dispatcher) Go(delivery *webhook.Delivery, tried int, done func(Decisio
 	})
 }
 
-// Dispatch calls back for a delivery, for which a slot has been reserved, and returns the decision about it. tried is how many
-// attempts it will have had with this one, of those that count. It returns when the callback does. Engines that own
-// no goroutines of Run's own call it with a context of theirs.
+// Dispatch runs the callback of a delivery and returns the decision. A slot must be reserved for it. tried is how many
+// counted attempts the delivery has had, including this one. Dispatch returns when the callback does. Engines that run
+// callbacks on their library's goroutines call it with the library's context.
 func (d *Dispatcher) Dispatch(ctx context.Context, delivery *webhook.Delivery, tried int) Decision {
 	d.mu.Lock()
 	d.running[delivery] = struct{}{}
@@ -129,16 +129,17 @@ func (d *Dispatcher) Dispatch(ctx context.Context, delivery *webhook.Delivery, t
 	if handler := d.handler(delivery.Vendor, delivery.Endpoint); handler != nil {
 		result = redeliver(ctx, handler, delivery)
 	} else if d.isRemoved(delivery.Vendor, delivery.Endpoint) {
-		result = webhook.Result{Outcome: webhook.Unavailable, Reason: webhook.ReasonShuttingDown, Err: errRemoved} // after its slot was reserved
+		// The handler was removed after the slot was reserved.
+		result = webhook.Result{Outcome: webhook.Unavailable, Reason: webhook.ReasonShuttingDown, Err: errRemoved}
 	}
 	decision := decide(ctx, &d.policy, &result, tried, began)
 	if decision.Disposition == Defer {
-		d.tellOnce("inbox: a stored delivery has no callback and stays in the inbox until there is one", delivery)
+		d.warnOnce("inbox: a stored delivery has no callback and stays in the inbox until there is one", delivery)
 	}
 	return decision
 }
 
-// redeliver contains a panic that is not the callback's: the handler catches those.
+// redeliver recovers a panic of the handler. The handler itself recovers panics of callbacks.
 func redeliver(ctx context.Context, handler inbox.Handler, delivery *webhook.Delivery) (result webhook.Result) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -151,24 +152,24 @@ func redeliver(ctx context.Context, handler inbox.Handler, delivery *webhook.Del
 // DeadLetter reports a dead letter: see [Alerter.DeadLetter].
 func (d *Dispatcher) DeadLetter(e inbox.Entry) { d.alerter.DeadLetter(e) }
 
-// tellOnce writes a warning about what has no handler in this Run, once for each vendor, endpoint and type.
-func (d *Dispatcher) tellOnce(text string, delivery *webhook.Delivery) {
+// warnOnce logs a warning once for each vendor, endpoint and type.
+func (d *Dispatcher) warnOnce(text string, delivery *webhook.Delivery) {
 	name := nameOf(delivery.Vendor, delivery.Endpoint)
 	d.mu.Lock()
-	told := d.told[name+" "+delivery.Type]
-	d.told[name+" "+delivery.Type] = true
+	warned := d.warned[name+" "+delivery.Type]
+	d.warned[name+" "+delivery.Type] = true
 	d.mu.Unlock()
-	if !told {
+	if !warned {
 		d.policy.Logger.Warn(text, "vendor", delivery.Vendor, "endpoint", delivery.Endpoint, "type", delivery.Type)
 	}
 }
 
-// Absent writes a warning, once for each vendor and endpoint, that deliveries are stored for which no Run of this process
-// has a handler. Engines that look for such call it.
+// Absent logs a warning that deliveries are stored for an endpoint without a handler in any Run of this process. It logs
+// once for each vendor and endpoint. Engines call it when they find such deliveries.
 func (d *Dispatcher) Absent(vendor, endpoint string) {
 	if d.handler(vendor, endpoint) != nil || d.runs.handles(vendor, endpoint) {
 		return
 	}
-	d.tellOnce("inbox: deliveries are stored for which Run was given no handler; they stay in the inbox until there is one",
+	d.warnOnce("inbox: stored deliveries have no handler in Run; they stay in the inbox until there is one",
 		&webhook.Delivery{Vendor: vendor, Endpoint: endpoint})
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// Every vendor's handler is a handler as it is.
+// Every vendor's handler implements inbox.Handler.
 var _ inbox.Handler = (*webhook.Handler)(nil)
 
 func TestHooksThatCannotBeToldApartAreRefused(t *testing.T) {
@@ -23,7 +23,7 @@ func TestHooksThatCannotBeToldApartAreRefused(t *testing.T) {
 	require.NoError(t, err)
 	one, eu := acme(handled), &handler{"acme", "eu", handled}
 	for text, handlers := range map[string][]inbox.Handler{
-		"inbox: Run needs at least one handler, or a call of Add before":                             {},
+		"inbox: Run must get at least one handler, unless Add was called before":                     {},
 		"inbox: handler 2 given to Run is nil":                                                       {one, nil},
 		"inbox: two handlers given to Run are for acme/default; give them different Config.Endpoint": {one, eu, acme(handled)},
 	} {
@@ -113,6 +113,6 @@ func TestValuesOfTheRunReachItsCallbacksAndItsEndDoesNot(t *testing.T) {
 		require.NoError(t, d.Drain())
 		require.Equal(t, "a value", value)
 		require.NoError(t, ended)
-		require.True(t, got.Attempt.Counted, "it failed by itself")
+		require.True(t, got.Attempt.Counted, "the Run did not cancel it")
 	})
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A handler is one whose Redeliver is a function.
+// A handler calls a function in Redeliver.
 type handler struct {
 	vendor, endpoint string
 	redeliver        func(ctx context.Context, d *webhook.Delivery) webhook.Result
@@ -34,14 +34,14 @@ func acme(redeliver func(ctx context.Context, d *webhook.Delivery) webhook.Resul
 	return &handler{"acme", "default", redeliver}
 }
 
-// returns is a handler's Redeliver with that result.
+// returns returns a Redeliver with that result.
 func returns(result webhook.Result) func(context.Context, *webhook.Delivery) webhook.Result {
 	return func(context.Context, *webhook.Delivery) webhook.Result { return result }
 }
 
 var handled = returns(webhook.Result{Outcome: webhook.Handled})
 
-// takes is a handler's Redeliver that takes that time, or until it is cancelled.
+// takes returns a Redeliver that takes d, or until it is canceled.
 func takes(d time.Duration) func(context.Context, *webhook.Delivery) webhook.Result {
 	return func(ctx context.Context, _ *webhook.Delivery) webhook.Result {
 		select {
@@ -53,8 +53,8 @@ func takes(d time.Duration) func(context.Context, *webhook.Delivery) webhook.Res
 	}
 }
 
-// deaf is a handler's Redeliver that takes that time, cancelled or not.
-func deaf(d time.Duration) func(context.Context, *webhook.Delivery) webhook.Result {
+// ignoresCancel returns a Redeliver that takes d, even if it is canceled.
+func ignoresCancel(d time.Duration) func(context.Context, *webhook.Delivery) webhook.Result {
 	return func(context.Context, *webhook.Delivery) webhook.Result {
 		time.Sleep(d)
 		return webhook.Result{Outcome: webhook.Handled}
@@ -65,10 +65,10 @@ func delivery(id string) *webhook.Delivery {
 	return &webhook.Delivery{Vendor: "acme", Endpoint: "default", Type: "ping", ID: id}
 }
 
-// A logged is a log of JSON that a test reads.
+// A logged is a log in JSON.
 type logged struct{ logtest.LogBuffer }
 
-// lines returns what was logged at a level.
+// lines returns the lines of a level.
 func (l *logged) lines(t *testing.T, level slog.Level) (lines []map[string]any) {
 	t.Helper()
 	for _, line := range l.Lines() {
@@ -81,7 +81,7 @@ func (l *logged) lines(t *testing.T, level slog.Level) (lines []map[string]any) 
 	return lines
 }
 
-// newDispatcher returns a dispatcher with a policy whose backoff is a minute for each failure, and its log.
+// newDispatcher returns a dispatcher and its log. Unless p sets another, the backoff is a minute for each failure.
 func newDispatcher(t *testing.T, p inbox.Policy, handlers ...inbox.Handler) (*engine.Dispatcher, *logged) {
 	t.Helper()
 	log := new(logged)
@@ -96,7 +96,7 @@ func newDispatcher(t *testing.T, p inbox.Policy, handlers ...inbox.Handler) (*en
 	return d, log
 }
 
-// begin reserves a slot, calls back for a delivery, and passes the decision to done.
+// begin reserves a slot for a delivery and runs its callback. done gets the decision.
 func begin(t *testing.T, d *engine.Dispatcher, given *webhook.Delivery, done func(engine.Decision)) {
 	t.Helper()
 	require.Equal(t, 1, d.Reserve(given.Vendor, given.Endpoint, 1))

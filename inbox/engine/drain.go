@@ -10,10 +10,10 @@ import (
 	"github.com/aihooks/aihooks-go/internal/deadline"
 )
 
-// Context returns the context of the Run: it ends with the one that NewDispatcher was given, or by Shutdown.
+// Context returns the context of the Run. It ends with the context given to NewDispatcher, or by Shutdown.
 func (d *Dispatcher) Context() context.Context { return d.ctx }
 
-// startTimer starts the DrainTimeout, which counts from the end of the Run's context.
+// startTimer starts the DrainTimeout, which begins when the Run's context ends.
 func (d *Dispatcher) startTimer() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -22,7 +22,7 @@ func (d *Dispatcher) startTimer() {
 	}
 }
 
-// shutdown ends the Run's context. The end of ctx takes the place of the DrainTimeout.
+// shutdown ends the Run's context. The end of ctx replaces the DrainTimeout.
 func (d *Dispatcher) shutdown(ctx context.Context) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -32,11 +32,11 @@ func (d *Dispatcher) shutdown(ctx context.Context) {
 	if d.timer != nil {
 		d.timer.Stop()
 	}
-	context.AfterFunc(ctx, d.cut) // the first of several ends it
+	context.AfterFunc(ctx, d.cut) // if Shutdown is called several times, the first context to end counts
 	d.end()
 }
 
-// Grace returns how long a Run may take to return once [Dispatcher.Until] has ended.
+// Grace returns how long a Run may take to return after [Dispatcher.Until] has ended.
 func (d *Dispatcher) Grace() time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -46,12 +46,13 @@ func (d *Dispatcher) Grace() time.Duration {
 	return deadline.Grace(d.ending)
 }
 
-// Until returns a context that ends once a Run that ends has waited long enough: after [inbox.Policy.DrainTimeout], or with the
-// context of [inbox.Inbox.Shutdown].
+// Until returns a context that ends when a Run must stop waiting for its callbacks: after [inbox.Policy.DrainTimeout], or
+// with the context of [inbox.Inbox.Shutdown].
 func (d *Dispatcher) Until() context.Context { return d.until }
 
-// Drain waits for what Go has started and for the calls of [inbox.Policy.OnDeadLetter]. When [Dispatcher.Until] ends first, it cancels
-// them. It returns a [*inbox.DrainError] if callbacks do not return even so. Call it once nothing new is started.
+// Drain waits for the callbacks that Go has started and for the calls of [inbox.Policy.OnDeadLetter]. If
+// [Dispatcher.Until] ends first, it cancels them. It returns a [*inbox.DrainError] if callbacks still do not return. Call
+// it once no more callbacks are started.
 func (d *Dispatcher) Drain() error {
 	d.end()
 	defer d.cancel()
@@ -77,13 +78,13 @@ func (d *Dispatcher) Drain() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.running) == 0 {
-		return nil // they have returned; their outcomes could not be recorded, and will be found out
+		return nil // the callbacks have returned, and only recording their outcomes failed
 	}
 	for delivery := range d.running {
 		left.Left = append(left.Left, nameOf(delivery.Vendor, delivery.Endpoint)+"/"+delivery.ID)
 	}
 	slices.Sort(left.Left)
 	d.drained = left
-	d.policy.Logger.Error("inbox: callbacks did not return when they were cancelled", slog.Int("left", len(left.Left)))
+	d.policy.Logger.Error("inbox: callbacks did not return when they were canceled", slog.Int("left", len(left.Left)))
 	return left
 }

@@ -29,18 +29,18 @@ func TestDrainOfNothingReturnsAtOnce(t *testing.T) {
 func TestDrainWaitsForWhatRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, log := newDispatcher(t, inbox.Policy{DrainTimeout: 10 * time.Second}, acme(takes(7*time.Second)))
-		var verdicts [3]engine.Disposition
-		for i := range verdicts {
+		var dispositions [3]engine.Disposition
+		for i := range dispositions {
 			begin(t, d, delivery("a"), func(decision engine.Decision) {
-				time.Sleep(time.Second) // to put it down
-				verdicts[i] = decision.Disposition
+				time.Sleep(time.Second) // recording takes a second
+				dispositions[i] = decision.Disposition
 			})
 			time.Sleep(time.Millisecond)
 		}
 		began := time.Now()
 		require.NoError(t, d.Drain())
 		require.Equal(t, 8*time.Second-time.Millisecond, time.Since(began))
-		require.Equal(t, [3]engine.Disposition{engine.Complete, engine.Complete, engine.Complete}, verdicts)
+		require.Equal(t, [3]engine.Disposition{engine.Complete, engine.Complete, engine.Complete}, dispositions)
 		require.Empty(t, log.lines(t, slog.LevelError))
 	})
 }
@@ -54,7 +54,7 @@ func TestDrainCancelsWhatStillRunsAfterTheDrainTimeout(t *testing.T) {
 		require.NoError(t, d.Drain())
 		require.Equal(t, 10*time.Second, time.Since(began))
 		require.Equal(t, engine.Retry, got.Disposition)
-		require.Zero(t, got.After, "for the next process, at once")
+		require.Zero(t, got.After, "the next process runs it at once")
 		require.False(t, got.Attempt.Counted)
 		require.Equal(t, context.Canceled.Error(), got.Attempt.Error)
 		require.Empty(t, log.lines(t, slog.LevelError))
@@ -63,11 +63,11 @@ func TestDrainCancelsWhatStillRunsAfterTheDrainTimeout(t *testing.T) {
 
 func TestWhatReturnsWithinASecondOfBeingCancelledIsNotLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, _ := newDispatcher(t, inbox.Policy{DrainTimeout: 10 * time.Second}, acme(deaf(10*time.Second+900*time.Millisecond)))
+		d, _ := newDispatcher(t, inbox.Policy{DrainTimeout: 10 * time.Second}, acme(ignoresCancel(10*time.Second+900*time.Millisecond)))
 		var got engine.Decision
 		begin(t, d, delivery("a"), func(decision engine.Decision) { got = decision })
 		require.NoError(t, d.Drain())
-		require.Equal(t, engine.Complete, got.Disposition, "it has succeeded, though cancelled")
+		require.Equal(t, engine.Complete, got.Disposition, "it succeeded although it was canceled")
 	})
 }
 
@@ -77,7 +77,7 @@ func TestDrainNamesWhatDidNotReturn(t *testing.T) {
 			if given.ID == "obeys" {
 				return takes(time.Minute)(ctx, given)
 			}
-			return deaf(time.Minute)(ctx, given)
+			return ignoresCancel(time.Minute)(ctx, given)
 		}))
 		for _, id := range []string{"c", "obeys", "a", "b"} {
 			begin(t, d, delivery(id), nothing)
@@ -88,11 +88,11 @@ func TestDrainNamesWhatDidNotReturn(t *testing.T) {
 		var left *inbox.DrainError
 		require.ErrorAs(t, err, &left)
 		require.Equal(t, []string{"acme/default/a", "acme/default/b", "acme/default/c"}, left.Left)
-		require.EqualError(t, err, "inbox: 3 callbacks had not returned a second after they were cancelled")
+		require.EqualError(t, err, "inbox: 3 callbacks did not return within a second after they were canceled")
 		lines := log.lines(t, slog.LevelError)
 		require.Len(t, lines, 1)
 		require.InDelta(t, 3, lines[0]["left"], 0)
-		time.Sleep(time.Minute) // they return in the end
+		time.Sleep(time.Minute) // wait until they return
 	})
 }
 

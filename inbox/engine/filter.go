@@ -7,15 +7,15 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 )
 
-// CheckFilter returns [inbox.ErrEmptyFilter] if the filter sets nothing but a state, and an error if [inbox.Filter.State] does not
-// allow that state.
+// CheckFilter returns [inbox.ErrEmptyFilter] if the filter sets no field, or only State. It returns an error if State is
+// not one of those that [inbox.Filter.State] allows.
 func CheckFilter(f inbox.Filter) error {
 	if f.State != "" && f.State != inbox.DeadLettered && f.State != inbox.Deferred {
 		return fmt.Errorf("inbox: Filter.State (%q) must be empty, %q or %q", f.State, inbox.DeadLettered, inbox.Deferred)
 	}
 	f.State = ""
 	if f.From.IsZero() && f.Until.IsZero() {
-		f.From, f.Until = time.Time{}, time.Time{} // wherever they are
+		f.From, f.Until = time.Time{}, time.Time{} // a zero time may have a location
 	}
 	if f == (inbox.Filter{}) {
 		return inbox.ErrEmptyFilter

@@ -23,7 +23,7 @@ func (d *Dispatcher) isRemoved(vendor, endpoint string) bool {
 	return d.removed[nameOf(vendor, endpoint)]
 }
 
-// Hooks returns the handlers that the Run has now, in no particular order.
+// Handlers returns the current handlers of the Run, in no particular order.
 func (d *Dispatcher) Handlers() []inbox.Handler {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -34,10 +34,10 @@ func (d *Dispatcher) Handlers() []inbox.Handler {
 	return handlers
 }
 
-// Changed receives a value after [Dispatcher.Handlers] has changed.
+// Changed receives a value after the result of [Dispatcher.Handlers] has changed.
 func (d *Dispatcher) Changed() <-chan struct{} { return d.changed }
 
-// change adds a handler, or removes it.
+// change adds the handler, or removes the one of that name if h is nil.
 func (d *Dispatcher) change(name string, h inbox.Handler) {
 	d.mu.Lock()
 	if h != nil {
@@ -54,7 +54,7 @@ func (d *Dispatcher) change(name string, h inbox.Handler) {
 	}
 }
 
-// Add does what [inbox.Inbox.Add] promises.
+// Add implements [inbox.Inbox.Add].
 func (r *Runs) Add(handlers ...inbox.Handler) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -80,7 +80,7 @@ func (r *Runs) Add(handlers ...inbox.Handler) error {
 	return nil
 }
 
-// Remove does what [inbox.Inbox.Remove] promises.
+// Remove implements [inbox.Inbox.Remove].
 func (r *Runs) Remove(handlers ...inbox.Handler) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -93,7 +93,7 @@ func (r *Runs) Remove(handlers ...inbox.Handler) {
 	}
 }
 
-// has reports whether a Run has a handler of that name, or would have. The caller holds the lock.
+// has reports whether a current Run has a handler of that name, or a new Run would have one. The caller holds the lock.
 func (r *Runs) has(name string) bool {
 	for d := range r.all {
 		d.mu.Lock()
@@ -116,5 +116,5 @@ func (r *Runs) handles(vendor, endpoint string) bool {
 	return r.has(nameOf(vendor, endpoint))
 }
 
-// nameOf is the name of a handler, and of its deliveries, in limits and in the log.
+// nameOf returns the name of an endpoint in limits and in the log.
 func nameOf(vendor, endpoint string) string { return vendor + "/" + endpoint }

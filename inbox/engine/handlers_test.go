@@ -33,9 +33,9 @@ func TestRuns_AddRefusesSecondHandler(t *testing.T) {
 		handlers []inbox.Handler
 		text     string
 	}{
-		"one that Run was given": {[]inbox.Handler{eu, acme(handled)}, "a handler for acme/default already"},
-		"the same twice":         {[]inbox.Handler{eu, eu}, "a handler for acme/eu already"},
-		"nil":                    {[]inbox.Handler{eu, nil}, "handler 2 given to Add is nil"},
+		"one that Run has": {[]inbox.Handler{eu, acme(handled)}, "a handler for acme/default already"},
+		"the same twice":   {[]inbox.Handler{eu, eu}, "a handler for acme/eu already"},
+		"nil":              {[]inbox.Handler{eu, nil}, "handler 2 given to Add is nil"},
 	} {
 		require.ErrorContains(t, runs.Add(c.handlers...), c.text, name)
 		require.Len(t, d.Handlers(), 1, "none of them is added")
@@ -85,7 +85,7 @@ func TestRuns_RemovedHandlerRunsNothingMore(t *testing.T) {
 		var running, late engine.Decision
 		begin(t, d, delivery("running"), func(decision engine.Decision) { running = decision })
 		synctest.Wait()
-		require.Equal(t, 1, d.Reserve("acme", "default", 1), "taken by the engine just before")
+		require.Equal(t, 1, d.Reserve("acme", "default", 1), "the engine took a delivery just before")
 		runs.Remove(one)
 		d.Go(delivery("late"), 1, func(decision engine.Decision) { late = decision })
 		time.Sleep(2 * time.Second)

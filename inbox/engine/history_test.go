@@ -16,7 +16,7 @@ func counted(n int) inbox.Attempt {
 }
 
 func uncounted(n int) inbox.Attempt {
-	return inbox.Attempt{Outcome: webhook.Unavailable, Error: fmt.Sprint("away ", n)}
+	return inbox.Attempt{Outcome: webhook.Unavailable, Error: fmt.Sprint("unavailable ", n)}
 }
 
 func appended(attempts ...inbox.Attempt) (history []inbox.Attempt) {
@@ -57,7 +57,7 @@ func TestOfALongHistoryTheFirstAndTheLastAreKept(t *testing.T) {
 	require.Len(t, history, engine.MaxAttemptsKept)
 	full := append([]inbox.Attempt(nil), history...)
 	full[engine.MaxAttemptsKept-1] = uncounted(2)
-	require.Equal(t, full, engine.Append(history, uncounted(2)), "one that takes the place of another pushes none out")
+	require.Equal(t, full, engine.Append(history, uncounted(2)), "a replaced attempt removes no other")
 }
 
 func TestAppendingLeavesTheHistoryAsItWas(t *testing.T) {

@@ -7,10 +7,10 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 )
 
-// A limiter counts callbacks, in all, by vendor and by endpoint.
+// A limiter counts the free slots: in total, by vendor, and by endpoint.
 type limiter struct {
 	mu     sync.Mutex
-	total  int // places that are free
+	total  int // free slots
 	limits map[string]int
 }
 
@@ -18,7 +18,7 @@ func newLimiter(p *inbox.Policy) *limiter {
 	return &limiter{total: p.Concurrency, limits: maps.Clone(p.Limits)}
 }
 
-// reserve takes up to n places and returns how many.
+// reserve takes up to n slots and returns how many it took.
 func (l *limiter) reserve(vendor, endpoint string, n int) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

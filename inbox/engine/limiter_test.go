@@ -12,7 +12,7 @@ import (
 	"github.com/aihooks/aihooks-go/inbox/engine"
 )
 
-// everywhere are handlers for two vendors at two endpoints.
+// everywhere returns handlers for two vendors at two endpoints.
 func everywhere() []inbox.Handler {
 	var handlers []inbox.Handler
 	for _, vendor := range []string{"acme", "emca"} {
@@ -28,20 +28,20 @@ func TestPlacesAreThoseOfConcurrencyAndOfAllLimitsThatApply(t *testing.T) {
 	d, _ := newDispatcher(t, inbox.Policy{Concurrency: 10, Limits: limits}, everywhere()...)
 	require.Equal(t, 2, d.Reserve("acme", "eu", 9), "the endpoint's limit")
 	require.Zero(t, d.Reserve("acme", "eu", 1))
-	require.Equal(t, 3, d.Reserve("acme", "default", 9), "what is left of the vendor's limit")
+	require.Equal(t, 3, d.Reserve("acme", "default", 9), "the rest of the vendor's limit")
 	require.Zero(t, d.Reserve("acme", "default", 1))
-	require.Equal(t, 1, d.Reserve("emca", "default", 1), "as many as were asked for")
-	require.Equal(t, 4, d.Reserve("emca", "eu", 9), "what is left of Concurrency")
+	require.Equal(t, 1, d.Reserve("emca", "default", 1), "as many as requested")
+	require.Equal(t, 4, d.Reserve("emca", "eu", 9), "the rest of Concurrency")
 	require.Zero(t, d.Reserve("emca", "eu", 1))
 
 	d.Unreserve("acme", "default", 2)
-	require.Equal(t, 2, d.Reserve("emca", "default", 9), "first come, first served")
+	require.Equal(t, 2, d.Reserve("emca", "default", 9), "the first caller gets the slots")
 	require.Zero(t, d.Reserve("acme", "default", 1))
 	d.Unreserve("emca", "eu", 4)
 	require.Equal(t, 2, d.Reserve("acme", "default", 9))
 	d.Unreserve("acme", "eu", 2)
 	require.Equal(t, 2, d.Reserve("acme", "eu", 9))
-	require.Equal(t, map[string]int{"acme": 5, "acme/eu": 2, "emca/eu": 50}, limits, "the policy is the next Run's as well")
+	require.Equal(t, map[string]int{"acme": 5, "acme/eu": 2, "emca/eu": 50}, limits, "the policy is unchanged")
 }
 
 func TestReservingNoneTakesNone(t *testing.T) {
@@ -55,7 +55,7 @@ func TestThereIsNoPlaceWithoutAHook(t *testing.T) {
 	d, _ := newDispatcher(t, inbox.Policy{}, acme(handled))
 	require.Zero(t, d.Reserve("acme", "eu", 1))
 	require.Zero(t, d.Reserve("emca", "default", 1))
-	require.Equal(t, inbox.DefaultConcurrency, d.Reserve("acme", "default", 1000), "they have taken none either")
+	require.Equal(t, inbox.DefaultConcurrency, d.Reserve("acme", "default", 1000), "the calls above took no slot")
 }
 
 func TestFreedPlacesAreTold(t *testing.T) {
@@ -64,7 +64,7 @@ func TestFreedPlacesAreTold(t *testing.T) {
 	d.Unreserve("acme", "default", 0)
 	require.Empty(t, d.Freed(), "nothing was freed")
 	d.Unreserve("acme", "default", 1)
-	d.Unreserve("acme", "default", 4) // which does not wait
+	d.Unreserve("acme", "default", 4) // does not block although no one receives
 	require.Len(t, d.Freed(), 1)
 	<-d.Freed()
 	require.Empty(t, d.Freed())
@@ -76,7 +76,7 @@ func TestNoLimitIsPassedByManyAtOnce(t *testing.T) {
 	var total, ofVendor, ofEndpoint atomic.Int64
 	within := func(n *atomic.Int64, by, most int64) {
 		if now := n.Add(by); now < 0 || now > most {
-			t.Errorf("%d places of %d are taken", now, most)
+			t.Errorf("%d slots of %d are taken", now, most)
 		}
 	}
 	var all sync.WaitGroup

@@ -8,9 +8,9 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// IsSuspect reports whether a delivery may be what ended a process: its last run was lost. An engine runs at most one
-// suspect at once in a process, see [Runs.ReserveSuspect], so that the next loss says which one it was. Attempts that
-// ended before the callback had its say change nothing.
+// IsSuspect reports whether a delivery may have crashed a process, because its last run was lost. An engine runs at most
+// one suspect at a time in a process: see [Runs.ReserveSuspect]. Then the next loss shows which delivery caused it.
+// Attempts that ended before the callback ran change nothing.
 func IsSuspect(history []inbox.Attempt) bool {
 	for _, a := range slices.Backward(history) {
 		switch {
@@ -23,9 +23,9 @@ func IsSuspect(history []inbox.Attempt) bool {
 	return false
 }
 
-// Lose decides about a delivery whose process was lost. tried is how many attempts counted before. alone says that it ran
-// as a suspect: only such a loss counts, since all others that ran at the time were innocent as far as is known. began is
-// when the run began, and text goes into the history.
+// Lose returns the decision about a delivery whose process was lost. tried is how many attempts counted before this one.
+// alone reports whether the delivery ran as a suspect. Only then the loss counts, because any of the deliveries that ran
+// together may have caused it. began is when the run began. text becomes the error of the attempt.
 func Lose(p *inbox.Policy, tried int, alone bool, began time.Time, text string) Decision {
 	now := time.Now().UTC()
 	d := Decision{Disposition: Retry, Attempt: inbox.Attempt{
@@ -42,12 +42,12 @@ func Lose(p *inbox.Policy, tried int, alone bool, began time.Time, text string) 
 	return d
 }
 
-// ReserveSuspect reserves the one slot for a suspect that a process has, and reports whether it got it. FreeSuspect gives
-// it back once the callback has returned and its outcome is recorded.
+// ReserveSuspect reserves the process's one slot for a suspect, and reports whether it was free. Call FreeSuspect once
+// the callback has returned and its outcome is recorded.
 func (r *Runs) ReserveSuspect() bool { return r.suspect.CompareAndSwap(false, true) }
 
-// FreeSuspect gives the slot of [Runs.ReserveSuspect] back.
+// FreeSuspect frees the slot of [Runs.ReserveSuspect].
 func (r *Runs) FreeSuspect() { r.suspect.Store(false) }
 
-// SuspectRuns reports whether the slot is taken.
+// SuspectRuns reports whether the slot of [Runs.ReserveSuspect] is taken.
 func (r *Runs) SuspectRuns() bool { return r.suspect.Load() }

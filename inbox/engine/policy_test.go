@@ -40,14 +40,14 @@ func TestWhatThePolicySaysIsKept(t *testing.T) {
 
 func TestAPolicyThatBreaksARuleIsRefusedByName(t *testing.T) {
 	for text, p := range map[string]inbox.Policy{
-		"inbox: Policy.MaxAttempts cannot be negative":                                                   {MaxAttempts: -1},
-		"inbox: Policy.Concurrency cannot be negative":                                                   {Concurrency: -1},
-		"inbox: Policy.DrainTimeout cannot be negative":                                                  {DrainTimeout: -1},
-		`inbox: Policy.Limits["acme"] must be positive; to run nothing, leave the handler out of Run`:    {Limits: map[string]int{"acme": 0}},
-		`inbox: Policy.Limits["acme/eu"] must be positive; to run nothing, leave the handler out of Run`: {Limits: map[string]int{"acme/eu": -1}},
-		`inbox: Policy.Limits[""] must be a vendor, or a vendor, a slash and an endpoint`:                {Limits: map[string]int{"": 1}},
-		`inbox: Policy.Limits["/eu"] must be a vendor, or a vendor, a slash and an endpoint`:             {Limits: map[string]int{"/eu": 1}},
-		`inbox: Policy.Limits["acme/"] must be a vendor, or a vendor, a slash and an endpoint`:           {Limits: map[string]int{"acme/": 1}},
+		"inbox: Policy.MaxAttempts (-1) must not be negative":                                                   {MaxAttempts: -1},
+		"inbox: Policy.Concurrency (-1) must not be negative":                                                   {Concurrency: -1},
+		"inbox: Policy.DrainTimeout (-1) must not be negative":                                                  {DrainTimeout: -1},
+		`inbox: Policy.Limits["acme"] (0) must be positive; to run nothing, do not give the handler to Run`:     {Limits: map[string]int{"acme": 0}},
+		`inbox: Policy.Limits["acme/eu"] (-1) must be positive; to run nothing, do not give the handler to Run`: {Limits: map[string]int{"acme/eu": -1}},
+		`inbox: the key "" of Policy.Limits must be "vendor" or "vendor/endpoint"`:                              {Limits: map[string]int{"": 1}},
+		`inbox: the key "/eu" of Policy.Limits must be "vendor" or "vendor/endpoint"`:                           {Limits: map[string]int{"/eu": 1}},
+		`inbox: the key "acme/" of Policy.Limits must be "vendor" or "vendor/endpoint"`:                         {Limits: map[string]int{"acme/": 1}},
 	} {
 		_, err := engine.WithDefaults(p)
 		require.EqualError(t, err, text)

@@ -11,23 +11,23 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 )
 
-// Runs are the Runs of one inbox in this process. Engines keep one. The zero value is ready.
+// Runs tracks the Runs of one inbox in this process. An engine has one. The zero value is ready to use.
 type Runs struct {
-	mu    sync.Mutex
-	all   map[*Dispatcher]chan struct{} // closed once the Run returns
-	added map[string]inbox.Handler      // by Add; nil before
-	over  bool
+	mu      sync.Mutex
+	all     map[*Dispatcher]chan struct{} // each channel is closed when its Run returns
+	added   map[string]inbox.Handler      // nil before the first Add
+	stopped bool
 
 	suspect atomic.Bool // a suspect runs
 }
 
-// Begin returns the dispatcher of a new Run. Its context, [Dispatcher.Context], is that of the Run. The Run calls end as
+// Begin returns the dispatcher of a new Run. The context of the Run is [Dispatcher.Context]. The Run must call end when
 // it returns.
 func (r *Runs) Begin(ctx context.Context, p inbox.Policy, handlers ...inbox.Handler) (d *Dispatcher, end func(), err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case r.over:
+	case r.stopped:
 		return nil, nil, inbox.ErrShutdown
 	case len(handlers) == 0 && r.added == nil:
 		return nil, nil, errNoHandler
@@ -50,7 +50,7 @@ func (r *Runs) Begin(ctx context.Context, p inbox.Policy, handlers ...inbox.Hand
 	}, nil
 }
 
-// Shutdown does what [inbox.Inbox.Shutdown] promises.
+// Shutdown implements [inbox.Inbox.Shutdown].
 func (r *Runs) Shutdown(ctx context.Context) error {
 	var errs []error
 	for _, d := range r.stop(func(d *Dispatcher) { d.shutdown(ctx) }) {
@@ -59,13 +59,13 @@ func (r *Runs) Shutdown(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Close ends every Run as the end of its context would, and waits for it.
+// Close ends the context of every Run and waits until all have returned.
 func (r *Runs) Close() { r.stop(func(d *Dispatcher) { d.end() }) }
 
 // stop calls end for every Run and waits until all have returned.
 func (r *Runs) stop(end func(*Dispatcher)) (ended []*Dispatcher) {
 	r.mu.Lock()
-	r.over = true
+	r.stopped = true
 	all := maps.Clone(r.all)
 	for d := range all {
 		end(d)

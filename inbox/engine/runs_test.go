@@ -14,7 +14,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A engine begins a Run with one callback, and drains it once its context has ended.
+// runOne begins a Run with one callback, as an engine does, and drains it once its context has ended.
 func runOne(t *testing.T, runs *engine.Runs, ctx context.Context, p inbox.Policy, redeliver func(context.Context, *webhook.Delivery) webhook.Result) <-chan error { //nolint:revive // t comes first
 	t.Helper()
 	p.Logger = slog.New(slog.DiscardHandler)
@@ -36,16 +36,16 @@ func runOne(t *testing.T, runs *engine.Runs, ctx context.Context, p inbox.Policy
 func TestRuns_ShutdownHasOneDeadline(t *testing.T) {
 	for name, c := range map[string]struct {
 		callback func(context.Context, *webhook.Delivery) webhook.Result
-		deadline time.Duration // of the context, from the call on
+		deadline time.Duration // of the context, after the call
 		want     time.Duration
 		left     bool
 	}{
 		"callback ends in time":        {takes(2 * time.Second), 3 * time.Second, 2 * time.Second, false},
 		"callback is canceled":         {takes(time.Minute), 3 * time.Second, 3 * time.Second, false},
-		"callback is deaf":             {deaf(time.Minute), 3 * time.Second, 4 * time.Second, true},
+		"callback ignores cancel":      {ignoresCancel(time.Minute), 3 * time.Second, 4 * time.Second, true},
 		"longer than the DrainTimeout": {takes(20 * time.Second), 30 * time.Second, 20 * time.Second, false},
-		"deadline has just passed":     {deaf(time.Minute), 0, time.Second, true},
-		"deadline passed long before":  {deaf(time.Minute), -time.Minute, 100 * time.Millisecond, true},
+		"deadline has just passed":     {ignoresCancel(time.Minute), 0, time.Second, true},
+		"deadline passed long before":  {ignoresCancel(time.Minute), -time.Minute, 100 * time.Millisecond, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -56,7 +56,7 @@ func TestRuns_ShutdownHasOneDeadline(t *testing.T) {
 				ctx, cancel := context.WithDeadline(t.Context(), began.Add(c.deadline))
 				defer cancel()
 				err := runs.Shutdown(ctx)
-				require.Equal(t, c.want, time.Since(began), "both share it")
+				require.Equal(t, c.want, time.Since(began), "both Runs share the deadline")
 				for _, returned := range []<-chan error{one, two} {
 					require.Equal(t, c.left, <-returned != nil)
 				}
@@ -129,7 +129,7 @@ func TestDrain_CountsFromTheEndOfTheContext(t *testing.T) {
 		begin(t, d, delivery("a"), nothing)
 		cancel()
 		began := time.Now()
-		time.Sleep(4 * time.Second) // for what the engine gives back before
+		time.Sleep(4 * time.Second) // the engine gives back deliveries before Drain
 		require.NoError(t, d.Drain())
 		require.Equal(t, 10*time.Second, time.Since(began))
 	})

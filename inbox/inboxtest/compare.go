@@ -14,7 +14,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// difference names the first field in which got is not want, whatever the attempt; empty if there is none.
+// difference describes the first field in which got differs from want, except Attempt. It returns "" if they are equal.
 func difference(want, got *webhook.Delivery) string {
 	if got == nil {
 		return "nothing"
@@ -51,7 +51,7 @@ func difference(want, got *webhook.Delivery) string {
 	return ""
 }
 
-// textOf writes a time to the nanosecond, wherever it is.
+// textOf formats a time in UTC, to the nanosecond.
 func textOf(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -59,7 +59,7 @@ func textOf(t time.Time) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
-// errCallback is what callbacks fail with.
+// errCallback is the error that callbacks fail with.
 var errCallback = errors.New("the callback has failed")
 
 // fails returns a callback that returns err.
@@ -67,7 +67,8 @@ func fails(err error) callback {
 	return func(context.Context, *webhook.Delivery) error { return err }
 }
 
-// inTurn returns a callback that behaves as each of those in turn, and as the last of them from then on.
+// inTurn returns a callback whose nth call for a delivery behaves as the nth of the callbacks. Later calls behave as the
+// last one.
 func (c *check) inTurn(callbacks ...callback) callback {
 	return func(ctx context.Context, d *webhook.Delivery) error {
 		n := c.calls.count(d.ID) // this one included
@@ -76,9 +77,9 @@ func (c *check) inTurn(callbacks ...callback) callback {
 }
 
 // deadLetters returns the dead letters that the filter selects.
-func (c *check) deadLetters(s *site, f inbox.Filter) []inbox.Entry {
+func (c *check) deadLetters(s *process, f inbox.Filter) []inbox.Entry {
 	c.Helper()
-	ctx, cancel := c.patiently()
+	ctx, cancel := c.callTimeout()
 	defer cancel()
 	var list []inbox.Entry
 	for e, err := range s.box.DeadLetters(ctx, f) {
@@ -86,7 +87,7 @@ func (c *check) deadLetters(s *site, f inbox.Filter) []inbox.Entry {
 			c.brokenf("listing the dead letters failed: %v", err)
 		}
 		if e.Delivery == nil || e.ID == "" {
-			c.brokenf("an entry without a delivery or an ID was listed: %+v", e)
+			c.brokenf("DeadLetters listed an entry without a delivery or an ID: %+v", e)
 		}
 		list = append(list, e)
 	}
@@ -94,7 +95,7 @@ func (c *check) deadLetters(s *site, f inbox.Filter) []inbox.Entry {
 }
 
 // awaitDeadLetters waits until the deliveries are dead letters, and returns them by the deliveries' IDs.
-func (c *check) awaitDeadLetters(s *site, ids ...string) map[string]inbox.Entry {
+func (c *check) awaitDeadLetters(s *process, ids ...string) map[string]inbox.Entry {
 	c.Helper()
 	found := make(map[string]inbox.Entry)
 	c.awaitf(func() bool {
@@ -106,8 +107,8 @@ func (c *check) awaitDeadLetters(s *site, ids ...string) map[string]inbox.Entry 
 	return found
 }
 
-// onlyDeadLetters checks that the filter selects dead letters of those deliveries and no other, in any order.
-func (c *check) onlyDeadLetters(s *site, f inbox.Filter, when string, ids ...string) {
+// onlyDeadLetters checks that the filter selects exactly the dead letters of those deliveries, in any order.
+func (c *check) onlyDeadLetters(s *process, f inbox.Filter, when string, ids ...string) {
 	c.Helper()
 	got := deliveryIDs(c.deadLetters(s, f))
 	slices.Sort(got)
@@ -125,14 +126,14 @@ func deliveryIDs(list []inbox.Entry) []string {
 	return ids
 }
 
-// An attempt is what must be kept of one: its outcome, whether it counted, and part of its error's text.
+// An attempt is the expected outcome of an attempt, whether it counted, and a part of its error's text.
 type attempt struct {
 	outcome webhook.Outcome
 	counted bool
 	text    string
 }
 
-// history checks the attempts of an entry, and what else is always so with a dead letter.
+// history checks the attempts of a dead letter, and the fields that every dead letter has.
 func (c *check) history(e inbox.Entry, want ...attempt) {
 	c.Helper()
 	if e.State != inbox.DeadLettered || e.Since.IsZero() || !e.Due.IsZero() {
@@ -151,7 +152,7 @@ func (c *check) history(e inbox.Entry, want ...attempt) {
 		}
 	}
 	if !ok {
-		c.brokenf("the attempts of %q were kept as %s, where %v were made", e.Delivery.ID, got, want)
+		c.brokenf("the stored attempts of %q were %s rather than %v", e.Delivery.ID, got, want)
 	}
 }
 

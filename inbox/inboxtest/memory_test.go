@@ -17,8 +17,8 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A memory is the plainest engine that keeps every rule, or all but those that its fault breaks. All that a fault
-// changes stands in faults_test.go, or is one line here.
+// A memory is the simplest engine that keeps every rule, except those that its fault breaks. Faults change it by methods
+// in faults_test.go, or by one line here.
 type memory struct {
 	fault  fault
 	disk   *disk
@@ -27,38 +27,38 @@ type memory struct {
 
 	active  engine.Runs
 	ended   atomic.Bool     // a Run has returned
-	oneRun  chan struct{}   // has room for one
-	pending map[string]bool // what writesLater has not written; under the disk's lock
+	oneRun  chan struct{}   // has capacity 1
+	pending map[string]bool // deliveries that writesLater has not written; guarded by disk.mu
 }
 
-// A disk is what a memory engine has in place of a disk: what outlives its processes.
+// A disk simulates the storage that several processes share.
 type disk struct {
-	mu      sync.Mutex
-	rows    map[string]*row           // by the key that a delivery is recognised by
-	woken   map[chan struct{}]*memory // those of the Runs of all processes
-	deaths  int
-	listing atomic.Bool
+	mu            sync.Mutex
+	rows          map[string]*row           // by the key that identifies the delivery
+	woken         map[chan struct{}]*memory // the channels of the Runs of all processes
+	lastDeadOrder int
+	listing       atomic.Bool
 }
 
 // A row is a stored delivery.
 type row struct {
-	id       int
-	delivery *webhook.Delivery
-	state    inbox.State
-	due      time.Time // of a pending one; of a running one the end of its lease
-	since    time.Time
-	death    int  // orders the dead
-	alone    bool // it runs as a suspect
-	taken    int  // what comes of an earlier taking is void
-	tried    int  // of MaxAttempts
-	reruns   int
-	attempts []inbox.Attempt
+	id        int
+	delivery  *webhook.Delivery
+	state     inbox.State
+	due       time.Time // when a pending row is due, and when the lease of a running row ends
+	since     time.Time
+	deadOrder int  // the order of dead letters
+	suspect   bool // it runs as a suspect
+	taken     int  // how often it was leased; fences results
+	tried     int  // counted attempts
+	reruns    int
+	attempts  []inbox.Attempt
 }
 
 func (r *row) name() string { return r.delivery.Vendor + "/" + r.delivery.Endpoint }
 
-// pend has a row run, or run again.
-func (r *row) pend(after time.Duration) { r.state, r.due = inbox.Pending, time.Now().Add(after) }
+// makePending makes a row pending, due after a time.
+func (r *row) makePending(after time.Duration) { r.state, r.due = inbox.Pending, time.Now().Add(after) }
 
 func (*memory) Store() idempotency.Store                 { return nil }
 func (*memory) CheckHandler(string, string, int64) error { return nil }
@@ -76,7 +76,7 @@ func (m *memory) Enqueue(_ context.Context, d *webhook.Delivery) (duplicate bool
 		m.insert(fmt.Sprint(key, " copy ", len(m.disk.rows)), d)
 	}
 	if known != nil && !m.forgets(known) || m.pending[key] {
-		if m.fault == alwaysOther {
+		if m.fault == alwaysOtherContent {
 			return true, webhook.ErrOtherContent
 		}
 		return m.fault != duplicatesAreNew, nil
@@ -96,15 +96,15 @@ func (m *memory) Enqueue(_ context.Context, d *webhook.Delivery) (duplicate bool
 
 func (m *memory) insert(key string, d *webhook.Delivery) {
 	row := &row{id: len(m.disk.rows) + 1, delivery: m.copyOf(d)}
-	row.pend(0)
+	row.makePending(0)
 	m.disk.rows[key] = row
 	m.wake()
 }
 
-// wake has every Run look for work.
+// wake notifies every Run.
 func (m *memory) wake() {
 	for woken, whose := range m.disk.woken {
-		if m.fault == wakesNobody || m.fault == wakesItself && whose != m {
+		if m.fault == wakesNoRun || m.fault == wakesOnlyItself && whose != m {
 			continue
 		}
 		select {
@@ -121,7 +121,7 @@ func (m *memory) Run(ctx context.Context, handlers ...inbox.Handler) error {
 	}
 	defer end()
 	ctx = d.Context()
-	defer m.alone()()
+	defer m.exclusive()()
 	r := &memoryRun{memory: m, ctx: ctx, dispatcher: d, shut: make(map[string]inbox.Handler)}
 	woken := make(chan struct{}, 1)
 	m.disk.mu.Lock()
@@ -173,10 +173,10 @@ type memoryRun struct {
 	*memory
 	ctx        context.Context
 	dispatcher *engine.Dispatcher
-	shut       map[string]inbox.Handler // the handlers that have been shut down; under the disk's lock
+	shut       map[string]inbox.Handler // the handlers that have been shut down; guarded by disk.mu
 }
 
-// take starts what is due, as far as there are places, and returns how long until something will be.
+// take starts due deliveries while slots are free, and returns how long until the next one is due.
 func (r *memoryRun) take() time.Duration {
 	r.disk.mu.Lock()
 	defer r.disk.mu.Unlock()
@@ -197,8 +197,8 @@ func (r *memoryRun) take() time.Duration {
 				r.lose(row)
 			}
 		case inbox.Deferred:
-			if handler.Handles(row.delivery.Type) && r.fault != waitsForGood {
-				row.pend(0)
+			if handler.Handles(row.delivery.Type) && r.fault != neverResumes {
+				row.makePending(0)
 			}
 		case inbox.Done, inbox.DeadLettered, inbox.Pending:
 		}
@@ -206,7 +206,7 @@ func (r *memoryRun) take() time.Duration {
 		case row.state != inbox.Pending && row.state != inbox.Running:
 		case time.Until(row.due) > 0:
 			next = min(next, time.Until(row.due))
-		case row.state == inbox.Pending && r.shut[row.name()] != handler && r.turnOf(row) && r.reserve(row):
+		case row.state == inbox.Pending && r.shut[row.name()] != handler && r.mayRun(row) && r.reserve(row):
 			r.pause(takesInTwoSteps)
 			r.begin(row)
 		}
@@ -214,14 +214,14 @@ func (r *memoryRun) take() time.Duration {
 	return next
 }
 
-// lose takes a delivery away from a process that has not been heard of for as long as its lease was.
+// lose ends the lease of a lost process.
 func (r *memoryRun) lose(row *row) {
 	row.taken++
-	d := engine.Lose(&r.policy, row.tried, row.alone || r.fault == lossesCountAtOnce, time.Now(), "lost")
+	d := engine.Lose(&r.policy, row.tried, row.suspect || r.fault == lossesCountAtOnce, time.Now(), "lost")
 	if r.fault == lossesHaveNoBackoff {
 		d.After = 0
 	}
-	row.pend(d.After)
+	row.makePending(d.After)
 	if r.fault != lossesLeaveNoTrace {
 		row.attempts = engine.Append(row.attempts, d.Attempt)
 		if d.Attempt.Counted {
@@ -233,32 +233,32 @@ func (r *memoryRun) lose(row *row) {
 	}
 }
 
-// turnOf reports whether a row may run next to those that run in this process: one suspect may.
-func (r *memoryRun) turnOf(row *row) bool {
-	row.alone = engine.IsSuspect(row.attempts)
-	return !row.alone || r.fault == suspectsRunTogether || r.active.ReserveSuspect()
+// mayRun reports whether a row may run now: one suspect at a time may.
+func (r *memoryRun) mayRun(row *row) bool {
+	row.suspect = engine.IsSuspect(row.attempts)
+	return !row.suspect || r.fault == suspectsRunTogether || r.active.ReserveSuspect()
 }
 
 func (r *memoryRun) begin(row *row) {
 	row.state, row.due = inbox.Running, time.Now().Add(r.leaseOf())
 	row.taken++
 	taken := row.taken
-	alone := row.alone
+	suspect := row.suspect
 	r.dispatcher.Go(r.deliveryOf(row), r.attemptOf(row), func(d engine.Decision) {
 		r.disk.mu.Lock()
 		defer r.disk.mu.Unlock()
-		if alone {
+		if suspect {
 			r.active.FreeSuspect()
 			r.wake()
 		}
 		if !r.fails(d) && (row.taken == taken || r.fault == unfenced) {
-			r.settle(row, r.spoil(d))
+			r.settle(row, r.applyFault(d))
 			r.wake()
 		}
 	})
 }
 
-// settle puts down what becomes of a delivery that was run.
+// settle records the outcome of a delivery that has run.
 func (r *memoryRun) settle(row *row, d engine.Decision) {
 	row.attempts = r.appended(row.attempts, d.Attempt)
 	if d.Attempt.Counted {
@@ -267,7 +267,7 @@ func (r *memoryRun) settle(row *row, d engine.Decision) {
 	if d.Attempt.Reason == webhook.ReasonShuttingDown && r.fault != spins {
 		for _, h := range r.dispatcher.Handlers() {
 			if h.Vendor()+"/"+h.Endpoint() == row.name() {
-				r.shut[row.name()] = h // it would be taken again and again
+				r.shut[row.name()] = h // otherwise it would be taken again and again
 			}
 		}
 	}
@@ -279,16 +279,16 @@ func (r *memoryRun) settle(row *row, d engine.Decision) {
 	case engine.Defer:
 		row.state = inbox.Deferred
 	case engine.Retry:
-		row.pend(d.After)
-		if r.fault == keepsWhatWasCancelled && r.ctx.Err() != nil {
+		row.makePending(d.After)
+		if r.fault == keepsCanceledLeases && r.ctx.Err() != nil {
 			row.state, row.due = inbox.Running, time.Now().Add(r.lease)
 		}
 	}
 }
 
 func (r *memoryRun) deadLetter(row *row) {
-	r.disk.deaths++
-	row.state, row.since, row.death = inbox.DeadLettered, time.Now(), r.disk.deaths
+	r.disk.lastDeadOrder++
+	row.state, row.since, row.deadOrder = inbox.DeadLettered, time.Now(), r.disk.lastDeadOrder
 	e := r.entry(row)
 	if r.fault == alertsTooEarly {
 		row.state, row.due = inbox.Running, time.Now().Add(time.Hour)
@@ -298,7 +298,7 @@ func (r *memoryRun) deadLetter(row *row) {
 			row.state = inbox.DeadLettered
 		})
 	}
-	r.disk.mu.Unlock() // OnDeadLetter may well look into the inbox
+	r.disk.mu.Unlock() // OnDeadLetter may call the inbox
 	defer r.disk.mu.Lock()
 	r.alert(e)
 }
@@ -326,7 +326,7 @@ func (m *memory) DeadLetters(_ context.Context, f inbox.Filter) iter.Seq2[inbox.
 	}
 }
 
-// find returns the dead that the filter selects, the longest dead first.
+// find returns the dead letters that the filter selects, the oldest first.
 func (m *memory) find(f inbox.Filter) ([]*row, error) {
 	if err := engine.CheckFilter(f); err != nil && m.fault != emptyIsAll {
 		return nil, err
@@ -340,7 +340,7 @@ func (m *memory) find(f inbox.Filter) ([]*row, error) {
 	if f.ID != "" && len(found) == 0 && m.fault != findsNothing {
 		return nil, inbox.ErrNotFound
 	}
-	slices.SortFunc(found, func(a, b *row) int { return cmp.Compare(a.death, b.death) })
+	slices.SortFunc(found, func(a, b *row) int { return cmp.Compare(a.deadOrder, b.deadOrder) })
 	if m.fault == newestFirst {
 		slices.Reverse(found)
 	}
@@ -353,15 +353,15 @@ func (m *memory) entry(row *row) inbox.Entry {
 
 func (m *memory) Retry(_ context.Context, f inbox.Filter) (int, error) {
 	return m.each(f, func(row *row) {
-		row.pend(0)
+		row.makePending(0)
 		row.tried = 0
-		m.spoilRetried(row)
+		m.applyRetryFault(row)
 	})
 }
 
 func (m *memory) Rerun(_ context.Context, f inbox.Filter) (int, error) {
 	return m.each(f, func(row *row) {
-		row.pend(0)
+		row.makePending(0)
 		row.tried = 0
 		row.reruns++
 		if m.fault == rerunsUnderOneKey {
@@ -396,7 +396,7 @@ func (m *memory) each(f inbox.Filter, do func(*row)) (int, error) {
 	return len(rows), err
 }
 
-// openMemory returns an Open of engines with that fault.
+// openMemory returns an Open of engines with a fault.
 func openMemory(f fault, lease time.Duration) func(testing.TB, string, inbox.Policy) (inbox.Inbox, func()) {
 	var mu sync.Mutex
 	disks := make(map[string]*disk)

@@ -13,17 +13,17 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// deadLetterRules are those of how a delivery becomes a dead letter.
+// deadLetterRules are the rules of how a delivery becomes a dead letter.
 var deadLetterRules = []rule{{
-	name: "PermanentFailureIsDeadAtOnce",
-	says: "A delivery whose callback returns Permanent is a dead letter at once, with the error.",
+	name: "PermanentFailureIsDeadLettered",
+	text: "If its callback returns Permanent, a delivery is a dead letter at once, and its attempt has the error.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{})
 		h := s.handler(acme, plain).on(ping, fails(webhook.Permanent(errCallback)))
 		h.sendNew(ping, "a")
 		s.run(h)
 		e := c.awaitDeadLetters(s, "a")["a"]
-		c.overtake(h)
+		c.runMarkers(h)
 		c.called(1, "after it became a dead letter", "a")
 		c.history(e, attempt{webhook.DeadLettered, true, errCallback.Error()})
 		if e.LastError() != errCallback.Error() {
@@ -31,30 +31,30 @@ var deadLetterRules = []rule{{
 		}
 	},
 }, {
-	name: "BodyThatDoesNotFitIsDeadAtOnce",
-	says: "A delivery whose body does not fit the type of its callback is a dead letter at once, with an error that says so.",
+	name: "UndecodableBodyIsDeadLettered",
+	text: "If its body does not fit the type of its callback, a delivery is a dead letter at once, and the error reports that.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{})
 		h := s.handler(acme, plain).on(ping, succeed)
-		h.post(misfit("a"))
+		h.post(undecodable("a"))
 		s.run(h)
 		e := c.awaitDeadLetters(s, "a")["a"]
-		c.overtake(h)
+		c.runMarkers(h)
 		c.history(e, attempt{webhook.DeadLettered, true, "does not fit"})
 		if got := h.outcomes("a"); len(got) != 1 {
-			c.brokenf("it was tried %d times", len(got))
+			c.brokenf("its callback ran %d times", len(got))
 		}
 	},
 }, {
-	name: "ExhaustedDeliveryIsDead",
-	says: "A delivery whose callback has failed MaxAttempts times is a dead letter, with all attempts, the oldest first, and their errors.",
+	name: "ExhaustedDeliveryIsDeadLettered",
+	text: "After its callback has failed MaxAttempts times, a delivery is a dead letter. It has all attempts with their errors, the oldest first.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{MaxAttempts: 3})
 		h := s.handler(acme, plain).on(ping, c.inTurn(fails(errors.New("failure one")), panics, fails(errors.New("failure three"))))
 		h.sendNew(ping, "a")
 		s.run(h)
 		e := c.awaitDeadLetters(s, "a")["a"]
-		c.overtake(h)
+		c.runMarkers(h)
 		c.called(3, "after it became a dead letter", "a")
 		c.history(e, attempt{webhook.Failed, true, "failure one"}, attempt{webhook.Failed, true, "a panic"},
 			attempt{webhook.Failed, true, "failure three"})
@@ -63,8 +63,8 @@ var deadLetterRules = []rule{{
 		}
 	},
 }, {
-	name: "AttemptsOutliveTheProcess",
-	says: "The attempts of a delivery are counted and kept across processes.",
+	name: "AttemptsPersist",
+	text: "The attempts of a delivery are stored and counted across processes.",
 	check: func(c *check) {
 		for n := 1; ; n++ {
 			s := c.open(inbox.Policy{MaxAttempts: 3, Backoff: func(int) time.Duration { return 50 * time.Millisecond }})
@@ -87,8 +87,8 @@ var deadLetterRules = []rule{{
 		}
 	},
 }, {
-	name: "LongHistoryKeepsItsEnds",
-	says: "Of a long history the first attempt and the last ones are kept.",
+	name: "LongHistoryKeepsFirstAndLast",
+	text: "A long history keeps the first attempt and the last ones.",
 	check: func(c *check) {
 		const most = engine.MaxAttemptsKept + 4
 		s := c.open(inbox.Policy{MaxAttempts: most, Backoff: func(int) time.Duration { return time.Millisecond }})
@@ -106,8 +106,8 @@ var deadLetterRules = []rule{{
 		c.history(e, want...)
 	},
 }, {
-	name: "ErrorMayBeOfAnyText",
-	says: "An attempt is kept whatever the text of its error, cut off after MaxError bytes at the most.",
+	name: "ErrorMayBeAnyText",
+	text: "An attempt is stored with any text of its error. The text is cut off after about MaxError bytes.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{})
 		text := "odd \"text\" \x00\xff\u2028' " + strings.Repeat("\u00e9", engine.MaxError)
@@ -115,18 +115,18 @@ var deadLetterRules = []rule{{
 		h.sendNew(ping, "a")
 		s.run(h)
 		e := c.awaitDeadLetters(s, "a")["a"]
-		if got := e.LastError(); !strings.HasPrefix(got, "odd \"text\"") || len(got) > engine.MaxError+utf8.UTFMax { // for what had to be replaced
-			c.brokenf("%d bytes of its error were kept, which begin with %.20q", len(got), got)
+		if got := e.LastError(); !strings.HasPrefix(got, "odd \"text\"") || len(got) > engine.MaxError+utf8.UTFMax { // an engine may replace characters
+			c.brokenf("%d bytes of its error were stored, which begin with %.20q", len(got), got)
 		}
 	},
 }, {
-	name: "OnDeadIsCalledOnce",
-	says: "OnDeadLetter is called once for each delivery that has become a dead letter, once it is one, with all that is kept of it. A panic of it changes nothing.",
+	name: "OnDeadLetterIsCalledOnce",
+	text: "OnDeadLetter is called once for each dead letter, after it was stored, with the stored attempts. If it panics, nothing changes.",
 	check: func(c *check) {
-		var s *site
+		var s *process
 		unlisted := make(chan string, 1)
 		s = c.open(inbox.Policy{MaxAttempts: 2, OnDeadLetter: func(_ context.Context, e inbox.Entry) {
-			ctx, cancel := c.patiently()
+			ctx, cancel := c.callTimeout()
 			defer cancel()
 			listed := false
 			for found, err := range s.box.DeadLetters(ctx, inbox.Filter{ID: e.ID}) {
@@ -146,13 +146,13 @@ var deadLetterRules = []rule{{
 		s.run(h)
 		listed := c.awaitDeadLetters(s, "exhausted", "permanent")
 		c.awaitAlerts(s, 2)
-		c.overtake(h)
+		c.runMarkers(h)
 		if got := s.alerts(); len(got) != 2 || got[0] == got[1] {
-			c.brokenf("it was called for %q", got)
+			c.brokenf("OnDeadLetter was called for %q", got)
 		}
 		select {
 		case id := <-unlisted:
-			c.brokenf("when it was called for %q, that was not among the dead letters", id)
+			c.brokenf("when OnDeadLetter was called for %q, DeadLetters did not list it", id)
 		default:
 		}
 		s.mu.Lock()
@@ -160,13 +160,13 @@ var deadLetterRules = []rule{{
 		for _, e := range s.deadLettered {
 			same := listed[e.Delivery.ID]
 			if e.ID != same.ID || e.State != inbox.DeadLettered || len(e.Attempts) != len(same.Attempts) || e.LastError() != same.LastError() {
-				c.brokenf("it was called with %+v, where %+v is listed", e, same)
+				c.brokenf("OnDeadLetter was called with %+v, and DeadLetters lists %+v", e, same)
 			}
 		}
 	},
 }, {
-	name: "SlowOnDeadHoldsNothingUp",
-	says: "Calls of OnDeadLetter take no place of a callback, and Run waits for them.",
+	name: "SlowOnDeadLetterBlocksNothing",
+	text: "Calls of OnDeadLetter use no slot of a callback, and Run waits for them.",
 	check: func(c *check) {
 		g := c.gate()
 		s := c.open(inbox.Policy{Concurrency: 2, OnDeadLetter: func(context.Context, inbox.Entry) { <-g.passed }})
@@ -174,7 +174,7 @@ var deadLetterRules = []rule{{
 		r := s.run(h)
 		h.sendNew(ping, "a", "b", "c")
 		c.awaitDeadLetters(s, "a", "b", "c")
-		c.overtake(h)
+		c.runMarkers(h)
 		c.awaitAlerts(s, 3)
 		g.open()
 		r.stop()

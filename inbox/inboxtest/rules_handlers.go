@@ -10,10 +10,10 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// handlerRules are those of which handlers a Run has.
+// handlerRules are the rules for the handlers of a Run.
 var handlerRules = []rule{{
 	name: "DeliveryWithoutHandlerStays",
-	says: "A delivery for which Run was given no handler stays, a warning says so, and it runs, with all its attempts, once a Run has one.",
+	text: "A delivery without a handler in Run stays stored, and a warning reports it. Once a Run has a handler, it runs with its full number of attempts.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{MaxAttempts: 1})
 		present := s.handler(acme, plain)
@@ -21,7 +21,7 @@ var handlerRules = []rule{{
 		s.handler(acme, "eu").sendNew(ping, "endpoint")
 		for range 2 {
 			r := s.run(present)
-			c.overtake(present)
+			c.runMarkers(present)
 			c.awaitf(func() bool {
 				return c.log.warns(`"vendor":"emca"`) && c.log.warns(`"vendor":"acme"`, `"endpoint":"eu"`)
 			},
@@ -36,20 +36,20 @@ var handlerRules = []rule{{
 	},
 }, {
 	name: "DeliveryWithoutCallbackStays",
-	says: "A delivery for whose type the handler has no callback stays, a warning says so, others run meanwhile, and it runs, with all its attempts, once a Run has a handler with one.",
+	text: "A delivery whose handler has no callback for its type stays stored, and a warning reports it. Other deliveries run meanwhile. Once a Run has a callback, it runs with its full number of attempts.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{MaxAttempts: 1, Concurrency: 1})
 		h := s.handler(acme, plain).on(ping, succeed)
-		h.Before(func(context.Context, *webhook.Delivery) error { return nil }) // which handles nothing
+		h.Before(func(context.Context, *webhook.Delivery) error { return nil }) // which is no callback for a type
 		h.sendNew(pong, "stays", "stays too")
 		h.sendNew(ping, "runs")
 		for range 2 {
 			r := s.run(h)
 			c.awaitCalls(1, "runs")
-			c.overtake(h)
+			c.runMarkers(h)
 			c.awaitf(func() bool { return c.log.warns(`"vendor":"acme"`, `"type":"pong"`) }, nil, "there was no warning about the deliveries")
 			if n := len(h.outcomes("stays")); n > 50 {
-				c.brokenf("it was tried %d times", n)
+				c.brokenf("it was attempted %d times", n)
 			}
 			r.stop()
 		}
@@ -58,7 +58,7 @@ var handlerRules = []rule{{
 		s = c.open(inbox.Policy{MaxAttempts: 1})
 		h = s.handler(acme, plain).on(pong, fails(errCallback))
 		if !h.send(pong, "stays") {
-			c.brokenf("the one that stays, sent again, was taken for a new one")
+			c.brokenf("the stored delivery, sent again, was reported as new")
 		}
 		s.run(h)
 		for id, e := range c.awaitDeadLetters(s, "stays", "stays too") {
@@ -67,8 +67,8 @@ var handlerRules = []rule{{
 		c.called(1, "after another process with the inbox ran", "runs")
 	},
 }, {
-	name: "RunRefusesHandlersThatCannotBeToldApart",
-	says: "Run returns an error at once if it is given no handler, or two for the same deliveries, and does not with different ones.",
+	name: "RunRefusesConflictingHandlers",
+	text: "Run returns an error at once without a handler, or with two for the same vendor and endpoint. It accepts different ones.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{})
 		for what, handlers := range map[string][]*handler{
@@ -77,7 +77,7 @@ var handlerRules = []rule{{
 			"three, two of them for the same": {s.handler(acme, "eu"), s.handler(emca, "eu"), s.handler(acme, "eu")},
 		} {
 			if s.run(handlers...).result() == nil {
-				c.brokenf("with %s, it returned no error", what)
+				c.brokenf("with %s, Run returned no error", what)
 			}
 		}
 		var handlers []*handler
@@ -93,8 +93,8 @@ var handlerRules = []rule{{
 		r.stop()
 	},
 }, {
-	name: "HandlersComeAndGo",
-	says: "Add gives a Run that goes on one more handler, which runs what is stored, and may come before the Run. Concurrency holds for all of them. After Remove, deliveries stay until there is a handler again. A second handler for the same deliveries is refused.",
+	name: "HandlersAreAddedAndRemoved",
+	text: "Add gives a Run another handler, which runs the stored deliveries. Add may be called before Run. Concurrency limits all handlers together. After Remove, deliveries stay stored until a handler is added again. Add refuses a second handler for the same vendor and endpoint.",
 	check: func(c *check) {
 		s, g := c.open(inbox.Policy{Concurrency: 2, MaxAttempts: 1}), c.gate()
 		first := s.handler(acme, plain).on(ping, g.wait(succeed))
@@ -108,20 +108,20 @@ var handlerRules = []rule{{
 			id := fmt.Sprint("of tenant ", i)
 			h.sendNew(ping, id)
 			if err := s.box.Add(h); err != nil {
-				c.brokenf("while a Run goes on, Add returned %v", err)
+				c.brokenf("while a Run ran, Add returned %v", err)
 			}
 			ids = append(ids, id)
 		}
 		first.sendNew(ping, "first")
 		c.awaitf(func() bool { return c.calls.now()[""] == 2 }, func() any { return c.calls.now() }, "Concurrency was not reached")
-		time.Sleep(10 * tick) // for a Run that takes more
+		time.Sleep(10 * tick) // time for a Run that exceeds Concurrency
 		g.open()
 		c.awaitCalls(1, append(ids, "first")...)
 		if n := c.calls.peakOf(""); n > 2 {
-			c.brokenf("%d callbacks ran at once, where Concurrency is 2", n)
+			c.brokenf("%d callbacks ran at the same time, and Concurrency is 2", n)
 		}
 		for what, handlers := range map[string][]inbox.Handler{
-			"a handler that is there": {s.handler(acme, plain)}, "two for the same": {s.handler(acme, "new"), s.handler(acme, "new")}, "nil": {nil},
+			"a handler that exists": {s.handler(acme, plain)}, "two for the same": {s.handler(acme, "new"), s.handler(acme, "new")}, "nil": {nil},
 		} {
 			if s.box.Add(handlers...) == nil {
 				c.brokenf("with %s, Add returned no error", what)
@@ -134,18 +134,18 @@ var handlerRules = []rule{{
 		if err := s.box.Add(other); err != nil {
 			c.brokenf("after Remove, Add returned %v", err)
 		}
-		c.overtake(other)
-		time.Sleep(10 * tick) // for a Run that goes on with what was removed
+		c.runMarkers(other)
+		time.Sleep(10 * tick) // time for a Run that still uses the removed handler
 		c.called(0, "after its handler was removed", "stays")
 		if err := s.box.Add(s.handler(acme, plain).on(ping, fails(errCallback))); err != nil {
-			c.brokenf("in place of one that was removed, Add returned %v", err)
+			c.brokenf("for a removed handler's endpoint, Add returned %v", err)
 		}
 		c.countedOnce("stays", c.awaitDeadLetters(s, "stays")["stays"])
 		r.stop()
 	},
 }, {
 	name: "SeveralRunsShareAnInbox",
-	says: "One process may have several Runs of an inbox at once, each with handlers of its own.",
+	text: "One process may have several Runs of an inbox at the same time, each with different handlers.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{})
 		one, other := s.handler(acme, plain).on(ping, succeed), s.handler(emca, plain).on(ping, succeed)
@@ -158,58 +158,58 @@ var handlerRules = []rule{{
 		one.sendNew(ping, "one more")
 		other.sendNew(ping, "other more")
 		c.awaitCalls(1, "other more")
-		c.overtake(other)
+		c.runMarkers(other)
 		c.called(0, "after the Run with its handler had returned", "one more")
 	},
 }}
 
-// countedOnce checks that of all tries of a dead letter only its one failure counted.
+// countedOnce checks that only one attempt of a dead letter counted: its one failure.
 func (c *check) countedOnce(id string, e inbox.Entry) {
 	c.Helper()
 	counted := slices.DeleteFunc(slices.Clone(e.Attempts), func(a inbox.Attempt) bool { return !a.Counted })
 	if len(counted) != 1 || counted[0].Outcome != webhook.Failed || c.calls.count(id) != 1 {
-		c.brokenf("%q became a dead letter after the attempts %+v, when its callback had failed %d times", id, e.Attempts, c.calls.count(id))
+		c.brokenf("%q became a dead letter after the attempts %+v, and its callback had failed %d times", id, e.Attempts, c.calls.count(id))
 	}
 }
 
-// limitRules are those of how many callbacks run at once.
+// limitRules are the rules for how many callbacks run at the same time.
 var limitRules = []rule{{
-	name: "ConcurrencyIsReachedAndNotPassed",
-	says: "As many callbacks run at once as Concurrency says, if there is work for them, and never more.",
+	name: "ConcurrencyIsReachedNotExceeded",
+	text: "If enough deliveries are due, exactly Concurrency callbacks run at the same time.",
 	check: func(c *check) {
-		c.limited(inbox.Policy{Concurrency: 3}, map[string]int{"": 3}, crowd{acme, plain, 6}, crowd{emca, plain, 6})
+		c.limited(inbox.Policy{Concurrency: 3}, map[string]int{"": 3}, batch{acme, plain, 6}, batch{emca, plain, 6})
 	},
 }, {
-	name: "VendorsLimitIsReachedAndNotPassed",
-	says: "As many callbacks of a vendor run at once as its limit says, at all its endpoints together, and never more, and those of others run meanwhile.",
+	name: "VendorLimitIsReachedNotExceeded",
+	text: "If enough deliveries are due, as many callbacks of a vendor run as its limit, at all its endpoints together. Those of other vendors run meanwhile.",
 	check: func(c *check) {
 		c.limited(inbox.Policy{Limits: map[string]int{acme: 2}}, map[string]int{acme: 2, emca: 5},
-			crowd{acme, plain, 5}, crowd{acme, "eu", 5}, crowd{emca, plain, 5})
+			batch{acme, plain, 5}, batch{acme, "eu", 5}, batch{emca, plain, 5})
 	},
 }, {
-	name: "EndpointsLimitIsReachedAndNotPassed",
-	says: "As many callbacks of an endpoint run at once as its limit says, and never more, and those of the vendor's others run meanwhile.",
+	name: "EndpointLimitIsReachedNotExceeded",
+	text: "If enough deliveries are due, as many callbacks of an endpoint run as its limit. Those of the vendor's other endpoints run meanwhile.",
 	check: func(c *check) {
 		c.limited(inbox.Policy{Limits: map[string]int{"acme/eu": 1, "acme/default": 2, acme: 9}},
-			map[string]int{"acme/eu": 1, "acme/default": 2, "acme/us": 3}, crowd{acme, "eu", 4}, crowd{acme, plain, 4}, crowd{acme, "us", 3})
+			map[string]int{"acme/eu": 1, "acme/default": 2, "acme/us": 3}, batch{acme, "eu", 4}, batch{acme, plain, 4}, batch{acme, "us", 3})
 	},
 }}
 
-// A crowd are n deliveries for one endpoint.
-type crowd struct {
+// A batch is n deliveries for one endpoint.
+type batch struct {
 	vendor, endpoint string
 	n                int
 }
 
-// limited runs deliveries whose callbacks wait for one another, until as many run as the limits say.
-func (c *check) limited(p inbox.Policy, limits map[string]int, crowds ...crowd) {
+// limited runs deliveries whose callbacks block, until as many run as the limits allow.
+func (c *check) limited(p inbox.Policy, limits map[string]int, batches ...batch) {
 	c.Helper()
 	s, g := c.open(p), c.gate()
-	handlers, ids := make([]*handler, 0, len(crowds)), []string{}
-	for _, crowd := range crowds {
-		h := s.handler(crowd.vendor, crowd.endpoint).on(ping, g.wait(succeed))
-		for n := range crowd.n {
-			ids = append(ids, fmt.Sprint(crowd.vendor, " ", crowd.endpoint, " ", n))
+	handlers, ids := make([]*handler, 0, len(batches)), []string{}
+	for _, batch := range batches {
+		h := s.handler(batch.vendor, batch.endpoint).on(ping, g.wait(succeed))
+		for n := range batch.n {
+			ids = append(ids, fmt.Sprint(batch.vendor, " ", batch.endpoint, " ", n))
 			h.sendNew(ping, ids[len(ids)-1])
 		}
 		handlers = append(handlers, h)
@@ -224,13 +224,13 @@ func (c *check) limited(p inbox.Policy, limits map[string]int, crowds ...crowd) 
 		}
 		return true
 	}, func() any { return c.calls.now() }, "not as many callbacks ran as %v", limits)
-	time.Sleep(10 * tick) // for those that are one too many
+	time.Sleep(10 * tick) // time for callbacks that exceed the limits
 	g.open()
 	c.awaitCalls(1, ids...)
 	r.stop()
 	for name, n := range limits {
 		if got := c.calls.peakOf(name); got > n {
-			c.brokenf("%d callbacks ran at once where the limit %q is %d", got, name, n)
+			c.brokenf("%d callbacks ran at the same time, and the limit %q is %d", got, name, n)
 		}
 	}
 	c.called(1, "after the inbox was run", ids...)

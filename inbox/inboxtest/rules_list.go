@@ -12,10 +12,10 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// listRules are those of finding dead letters.
+// listRules are the rules of listing dead letters.
 var listRules = []rule{{
 	name: "DeadLettersAreListedInOrder",
-	says: "Dead letters are listed with the longest dead first, by any process, under IDs that stay the same, and may be listed in part.",
+	text: "DeadLetters lists the oldest dead letter first, in every process, under stable IDs. The caller may stop early.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{})
 		h := s.handler(acme, plain).on(ping, fails(webhook.Permanent(errCallback)))
@@ -24,7 +24,7 @@ var listRules = []rule{{
 		for _, id := range want {
 			h.sendNew(ping, id)
 			c.awaitDeadLetters(s, id)
-			time.Sleep(tick) // the next one is dead measurably later
+			time.Sleep(tick) // makes the times differ
 		}
 		first := c.deadLetters(s, inbox.Filter{All: true})
 		if got := deliveryIDs(first); !slices.Equal(got, want) {
@@ -51,8 +51,8 @@ var listRules = []rule{{
 		}
 	},
 }, {
-	name: "FilterSelectsByAllItSays",
-	says: "A Filter selects the dead letters for which all holds that it says: From includes its time, Until does not.",
+	name: "FilterAppliesAllFields",
+	text: "A Filter selects the dead letters that match all its fields. From includes its time, Until excludes it.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{})
 		ids := c.fillDeadLetters(s)
@@ -69,8 +69,8 @@ var listRules = []rule{{
 		}
 	},
 }, {
-	name: "FilterThatSelectsNothing",
-	says: "A Filter that says nothing is ErrEmptyFilter, one that names an entry that is not there, or not dead, or not as it says, is ErrNotFound, and any other selects nothing. Nothing changes.",
+	name: "FilterWithoutMatches",
+	text: "An empty Filter is ErrEmptyFilter. An ID of an entry that does not exist, is no dead letter or does not match the other fields is ErrNotFound. Any other Filter without matches selects nothing. Nothing changes.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{})
 		h := s.handler(acme, plain).on(ping, fails(webhook.Permanent(errCallback)))
@@ -91,19 +91,19 @@ var listRules = []rule{{
 			c.refused(s, f, inbox.ErrNotFound, what)
 		}
 		c.refused(s, inbox.Filter{}, inbox.ErrEmptyFilter, "an empty Filter")
-		nobody := inbox.Filter{Vendor: "nobody"}
-		c.operate(s, s.box.Retry, nobody, 0, "retrying those of an unknown vendor")
-		c.operate(s, s.box.Rerun, nobody, 0, "rerunning those of an unknown vendor")
-		c.operate(s, s.box.Discard, nobody, 0, "discarding those of an unknown vendor")
-		c.onlyDeadLetters(s, nobody, "of an unknown vendor")
+		unknown := inbox.Filter{Vendor: "unknown"}
+		c.operate(s, s.box.Retry, unknown, 0, "retrying those of an unknown vendor")
+		c.operate(s, s.box.Rerun, unknown, 0, "rerunning those of an unknown vendor")
+		c.operate(s, s.box.Discard, unknown, 0, "discarding those of an unknown vendor")
+		c.onlyDeadLetters(s, unknown, "of an unknown vendor")
 		c.onlyDeadLetters(s, inbox.Filter{All: true}, "after operations on none of them", "a")
 		s.run(h)
-		c.overtake(h)
+		c.runMarkers(h)
 		c.called(1, "after operations on none of them", "a", "b")
 	},
 }}
 
-// filters are those that say what a delivery is.
+// filters returns filters that select by the fields of a delivery.
 func filters() []inbox.Filter {
 	early, late := sent.Add(time.Hour), sent.Add(2*time.Hour)
 	return []inbox.Filter{
@@ -117,9 +117,9 @@ func filters() []inbox.Filter {
 	}
 }
 
-// fillDeadLetters makes dead letters of two vendors at two endpoints, of two types, received at two times, and returns the
-// IDs of the deliveries. They are not run any more.
-func (c *check) fillDeadLetters(s *site) (ids []string) {
+// fillDeadLetters creates dead letters of two vendors, two endpoints, two types and two times of receipt. It returns the
+// IDs of the deliveries. No Run is left.
+func (c *check) fillDeadLetters(s *process) (ids []string) {
 	c.Helper()
 	var handlers []*handler
 	for _, vendor := range []string{acme, emca} {
@@ -143,7 +143,7 @@ func (c *check) fillDeadLetters(s *site) (ids []string) {
 	return ids
 }
 
-// unknownID returns an ID like one that there is.
+// unknownID returns an ID that does not exist, in the format of one that does.
 func unknownID(id string) string {
 	b := []byte(id)
 	for i := range b {
@@ -160,13 +160,13 @@ func unknownID(id string) string {
 	return string(b)
 }
 
-// An operation is what an operator does with dead letters.
+// An operation is Retry, Rerun or Discard.
 type operation func(context.Context, inbox.Filter) (int, error)
 
-// operate does something with dead letters, of which there must be n.
-func (c *check) operate(s *site, do operation, f inbox.Filter, n int, what string) {
+// operate calls an operation, which must change n dead letters.
+func (c *check) operate(s *process, do operation, f inbox.Filter, n int, what string) {
 	c.Helper()
-	ctx, cancel := c.patiently()
+	ctx, cancel := c.callTimeout()
 	defer cancel()
 	got, err := do(ctx, f)
 	if err != nil {
@@ -177,10 +177,10 @@ func (c *check) operate(s *site, do operation, f inbox.Filter, n int, what strin
 	}
 }
 
-// refused does everything that can be done with dead letters, which must be refused with that error.
-func (c *check) refused(s *site, f inbox.Filter, want error, what string) {
+// refused checks that DeadLetters and every operation return the error want.
+func (c *check) refused(s *process, f inbox.Filter, want error, what string) {
 	c.Helper()
-	ctx, cancel := c.patiently()
+	ctx, cancel := c.callTimeout()
 	defer cancel()
 	var listing error
 	for e, err := range s.box.DeadLetters(ctx, f) {

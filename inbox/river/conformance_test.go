@@ -21,7 +21,7 @@ import (
 
 // rescues are the rules that wait for River to rescue something.
 var rescues = map[string]bool{
-	"DeliveryOutlivesItsProcess": true, "DeliveryThatTakesItsProcessAlongIsBuried": true, "LateResultChangesNothing": true, "SuspectsRunOneAtATime": true,
+	"LostDeliveryIsRetried": true, "CrashingDeliveryIsDeadLettered": true, "LateResultChangesNothing": true, "SuspectsRunOneAtATime": true,
 }
 
 func TestTheInboxKeepsTheRules(t *testing.T) {

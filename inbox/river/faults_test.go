@@ -181,7 +181,7 @@ func TestOptionsThatBreakARuleAreNamed(t *testing.T) {
 		"Options.Retention cannot be negative":                    {Retention: -1},
 		"Options.DeadLetterRetention cannot be negative":          {DeadLetterRetention: -1},
 		"Options.Namespace":                                       {Namespace: "a b"},
-		"Policy.MaxAttempts cannot be negative":                   {Policy: inbox.Policy{MaxAttempts: -1}},
+		"Policy.MaxAttempts (-1) must not be negative":            {Policy: inbox.Policy{MaxAttempts: -1}},
 		"Options.Policy.Concurrency (10001) may be at most 10000": {Policy: inbox.Policy{Concurrency: 10_001}},
 	} {
 		_, err := riverinbox.New(pool, &o)

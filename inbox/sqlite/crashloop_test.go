@@ -15,8 +15,9 @@ import (
 	"github.com/aihooks/aihooks-go/internal/crashtest"
 )
 
-// doom is a worker of a crash loop. It lives long enough between two crashes for others to be done.
-func doom() error {
+// poisonWorker is a worker of a crash loop. Its lease and backoff are short, so that other deliveries complete between
+// two crashes.
+func poisonWorker() error {
 	box, err := sqlite.Open(os.Getenv(envFile), &sqlite.Options{
 		Policy: inbox.Policy{Backoff: func(int) time.Duration { return 20 * time.Millisecond }, Logger: slog.New(slog.DiscardHandler)},
 		Lease:  100 * time.Millisecond, Poll: 10 * time.Millisecond,
@@ -40,7 +41,7 @@ func TestCrashLoop_DeadLettersOnlyPoison(t *testing.T) {
 			loop.Inbox, loop.MaxAttempts = openBox(t, path, sqlite.Options{}), inbox.DefaultMaxAttempts
 			loop.Worker = func() *exec.Cmd {
 				cmd := exec.Command(os.Args[0])
-				cmd.Env = append(os.Environ(), envWork+"=doom", envFile+"="+path)
+				cmd.Env = append(os.Environ(), envWorker+"=poison", envFile+"="+path)
 				return cmd
 			}
 			t.Logf("%d crashes", loop.Run(t))

@@ -15,28 +15,29 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// graveyard is an inbox with n dead letters.
-func graveyard(t *testing.T, n int) (box *sqlite.Inbox, path string) {
+// boxWithDeadLetters returns an inbox with n dead letters.
+func boxWithDeadLetters(t *testing.T, n int) (box *sqlite.Inbox, path string) {
 	t.Helper()
 	path = pathOf(t)
 	box = openBox(t, path, sqlite.Options{Policy: inbox.Policy{MaxAttempts: 1}})
 	storeAtOnce(t, box, pings("", n)...)
-	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 3, tried = 1, due_at = due_at - id % 7`)
+	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 3, tried = 1, due_at = due_at - id % 7`)
 	return box, path
 }
 
 func TestBulkChangesEndThoughCallbacksFailAgainAtOnce(t *testing.T) {
 	t.Parallel()
-	const n = 210 // more than one operation changes
+	const n = 210 // more than one operation changes at once
 	verbs := func(box *sqlite.Inbox) map[string]func(context.Context, inbox.Filter) (int, error) {
 		return map[string]func(context.Context, inbox.Filter) (int, error){"Retry": box.Retry, "Rerun": box.Rerun}
 	}
 	for name := range verbs(nil) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			box, path := graveyard(t, n+1)
-			tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = ? WHERE id = 7`, time.Now().Add(time.Minute).UnixMilli()) // has come back by then
-			hook := answering(webhook.DeadLettered)
+			box, path := boxWithDeadLetters(t, n+1)
+			// Entry 7 became a dead letter again later.
+			mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = ? WHERE id = 7`, time.Now().Add(time.Minute).UnixMilli())
+			hook := handlerWithOutcome(webhook.DeadLettered)
 			start(t, box, hook)
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
@@ -52,24 +53,24 @@ func TestBulkChangesEndThoughCallbacksFailAgainAtOnce(t *testing.T) {
 func TestDiscardTakesAllInSteps(t *testing.T) {
 	t.Parallel()
 	const n = 410
-	box, path := graveyard(t, n)
+	box, path := boxWithDeadLetters(t, n)
 	done, err := box.Discard(t.Context(), all)
 	require.NoError(t, err)
 	require.Equal(t, n, done)
 	require.Equal(t, sqlite.Counts{Done: n}, statsOf(t, box))
-	require.Zero(t, ask[int](t, openRaw(t, path), `SELECT count(*) FROM aihooks_inbox_body`))
+	require.Zero(t, queryValue[int](t, openRaw(t, path), `SELECT count(*) FROM aihooks_inbox_body`))
 	done, err = box.Discard(t.Context(), all)
 	require.NoError(t, err)
 	require.Zero(t, done)
 }
 
 func TestTheVerbsTakeDeadLettersAlone(t *testing.T) {
-	box := shelf(t, 3)
+	box := boxWithEntries(t, 3)
 	for i, f := range []func(context.Context, inbox.Filter) (int, error){box.Retry, box.Rerun, box.Discard} {
 		for _, state := range []inbox.State{inbox.Pending, inbox.Running, inbox.Deferred, inbox.Done} {
 			for _, e := range listed(t, box, state, all) {
 				if i == 1 && state == inbox.Done {
-					continue // Rerun may
+					continue // Rerun accepts done entries by ID
 				}
 				n, err := f(t.Context(), inbox.Filter{ID: e.ID})
 				require.ErrorIs(t, err, inbox.ErrNotFound, "%d %s", i, state)
@@ -92,12 +93,12 @@ func TestRerunOfADoneEntryRunsItUnderAKeyOfItsOwn(t *testing.T) {
 	box := openBox(t, pathOf(t), sqlite.Options{})
 	var keys []string
 	var calls atomic.Int64
-	hook := newStub(callbacks{ping: func(_ context.Context, d *webhook.Delivery) webhook.Result {
+	hook := newFakeHandler(callbacks{ping: func(_ context.Context, d *webhook.Delivery) webhook.Result {
 		keys = append(keys, d.Keys...)
 		calls.Add(1)
 		return webhook.Result{Outcome: webhook.Handled}
 	}})
-	store(t, box, parcel(ping, "a"))
+	store(t, box, newDelivery(ping, "a"))
 	start(t, box, hook)
 	soon(t, func() bool { return statsOf(t, box).Done == 1 })
 	id := listed(t, box, inbox.Done, all)[0].ID
@@ -113,16 +114,16 @@ func TestRerunOfADoneEntryRunsItUnderAKeyOfItsOwn(t *testing.T) {
 	require.Equal(t, []string{"acme/default/a#2"}, e.Delivery.Keys)
 	n, err := box.Rerun(t.Context(), all)
 	require.NoError(t, err)
-	require.Zero(t, n, "only those that are named")
-	duplicate, err := box.Enqueue(t.Context(), parcel(ping, "a"))
+	require.Zero(t, n, "only an ID selects done entries")
+	duplicate, err := box.Enqueue(t.Context(), newDelivery(ping, "a"))
 	require.NoError(t, err)
 	require.True(t, duplicate, "the same delivery, sent again")
 }
 
 func TestADeadLetterWhoseBodyIsGoneSaysSo(t *testing.T) {
-	box, path := graveyard(t, 2)
-	tell(t, openRaw(t, path), `DELETE FROM aihooks_inbox_body WHERE id = 1`)
-	start(t, box, answering(webhook.Handled))
+	box, path := boxWithDeadLetters(t, 2)
+	mustExec(t, openRaw(t, path), `DELETE FROM aihooks_inbox_body WHERE id = 1`)
+	start(t, box, handlerWithOutcome(webhook.Handled))
 	n, err := box.Retry(t.Context(), all)
 	require.NoError(t, err)
 	require.Equal(t, 2, n)
@@ -141,8 +142,8 @@ func TestADeadLetterWhoseBodyIsGoneSaysSo(t *testing.T) {
 func TestRetriedDeadLettersKeepTheirHistoryAndGetAllAttemptsAgain(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{MaxAttempts: 3}})
-	store(t, box, parcel(ping, "a"))
-	hook := answering(webhook.Failed)
+	store(t, box, newDelivery(ping, "a"))
+	hook := handlerWithOutcome(webhook.Failed)
 	start(t, box, hook)
 	for round := 1; round <= 2; round++ {
 		soon(t, func() bool { return statsOf(t, box).DeadLettered == 1 })
@@ -156,16 +157,16 @@ func TestRetriedDeadLettersKeepTheirHistoryAndGetAllAttemptsAgain(t *testing.T) 
 }
 
 func TestWhoIsToldOfDeadLettersIsToldOnceOfEach(t *testing.T) {
-	var told counter
+	var alerts counter
 	log := new(logtest.LogBuffer)
 	box := openBox(t, pathOf(t), sqlite.Options{Policy: inbox.Policy{
 		MaxAttempts: 2, Logger: log.Text(), OnDeadLetter: func(_ context.Context, e inbox.Entry) {
-			told.add(fmt.Sprintf("%s %s %s %d %t", e.ID, e.State, e.Delivery.ID, len(e.Attempts), e.Since.IsZero()))
+			alerts.add(fmt.Sprintf("%s %s %s %d %t", e.ID, e.State, e.Delivery.ID, len(e.Attempts), e.Since.IsZero()))
 		},
 	}})
-	store(t, box, parcel(ping, "a"), parcel(ping, "b"))
-	start(t, box, answering(webhook.Failed))
-	soon(t, func() bool { return len(told.all()) == 2 })
-	require.Equal(t, map[string]int{"1 dead_lettered a 2 false": 1, "2 dead_lettered b 2 false": 1}, told.all())
+	store(t, box, newDelivery(ping, "a"), newDelivery(ping, "b"))
+	start(t, box, handlerWithOutcome(webhook.Failed))
+	soon(t, func() bool { return len(alerts.all()) == 2 })
+	require.Equal(t, map[string]int{"1 dead_lettered a 2 false": 1, "2 dead_lettered b 2 false": 1}, alerts.all())
 	require.Equal(t, 2, log.Count("level=ERROR", "dead letter", "attempts=2", "on purpose: failed"))
 }

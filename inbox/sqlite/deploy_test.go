@@ -36,7 +36,7 @@ func TestDeploysWithTwoReceiversOnOneFileAnswerNothingBut200(t *testing.T) {
 	for answer, times := range sender.Answers() {
 		require.Equal(t, "200", answer, "%d times", times)
 	}
-	require.NotContains(t, fleet.Log(), "lease", "each delivery stays with the process that has taken it")
-	require.Zero(t, openFile(t, path).retaken(), "each process gives back what it has not finished")
+	require.NotContains(t, fleet.Log(), "lease", "no delivery changes its process")
+	require.Zero(t, openFile(t, path).retaken(), "each process gives back unfinished deliveries")
 	checkFile(t, path, stats, sender, fleet)
 }

@@ -16,18 +16,18 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// forever are the options of an inbox whose housekeeping does nothing, however old entries are made to be.
+// forever are the options of an inbox that purges no entry, however old.
 var forever = sqlite.Options{Retention: sqlite.Forever, BodyRetention: sqlite.Forever, DeadLetterRetention: sqlite.Forever}
 
-// shelf is an inbox with n entries in each state, of one vendor and endpoint, that nobody runs, and of which the ith came
-// into its state i milliseconds before the first.
-func shelf(t *testing.T, n int) *sqlite.Inbox {
+// boxWithEntries returns an inbox with n entries in each state, for one endpoint that no Run has. The ith entry entered
+// its state i milliseconds before the first.
+func boxWithEntries(t *testing.T, n int) *sqlite.Inbox {
 	t.Helper()
 	path := pathOf(t)
 	box := openBox(t, path, forever)
 	for code, state := range []string{"pending", "running", "deferred", "dead", "done", "spent", "suspect"} {
 		storeAtOnce(t, box, pings(state, n)...)
-		tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = ?1, due_at = 1000000000000 - substr(delivery_id, -4) WHERE delivery_id LIKE ?2`,
+		mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = ?1, due_at = 1000000000000 - substr(delivery_id, -4) WHERE delivery_id LIKE ?2`,
 			code, state+"%")
 	}
 	return box
@@ -36,7 +36,7 @@ func shelf(t *testing.T, n int) *sqlite.Inbox {
 func TestListingsGoOnPastAPage(t *testing.T) {
 	t.Parallel()
 	const n = 110 // a page is a hundred
-	box := shelf(t, n)
+	box := boxWithEntries(t, n)
 	for state, prefixes := range map[inbox.State][]string{
 		inbox.Pending: {"pending", "suspect"}, inbox.Running: {"running"}, inbox.Deferred: {"deferred"}, inbox.DeadLettered: {"dead"}, inbox.Done: {"done", "spent"},
 	} {
@@ -68,7 +68,7 @@ func TestListingsGoOnPastAPage(t *testing.T) {
 			break
 		}
 	}
-	require.Equal(t, 105, n2, "who has seen enough leaves")
+	require.Equal(t, 105, n2, "the caller stopped early")
 	for _, err := range box.Entries(t.Context(), inbox.Done, inbox.Filter{}) {
 		require.ErrorIs(t, err, inbox.ErrEmptyFilter)
 	}
@@ -80,7 +80,7 @@ func TestEntriesOfOneMomentAreAllListed(t *testing.T) {
 	box := openBox(t, path, forever)
 	storeAtOnce(t, box, pings("", 110)...)
 	for code := range 6 {
-		tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = ?, due_at = 5`, code)
+		mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = ?, due_at = 5`, code)
 		state := []inbox.State{inbox.Pending, inbox.Running, inbox.Deferred, inbox.DeadLettered, inbox.Done, inbox.Done}[code]
 		names := namesOf(listed(t, box, state, all))
 		require.Len(t, names, 110)
@@ -97,7 +97,7 @@ func TestFiltersSelect(t *testing.T) {
 	for i, hook := range [][2]string{
 		{"acme", "default"}, {"acme", "eu"}, {"acmeco", "default"}, {"acm", "eu"}, {"zeta", "default"}, {"acme", "default"},
 	} {
-		d := parcel([]string{ping, pong}[i%2], strconv.Itoa(i))
+		d := newDelivery([]string{ping, pong}[i%2], strconv.Itoa(i))
 		d.Vendor, d.Endpoint, d.ReceivedAt = hook[0], hook[1], at.Add(time.Duration(i)*time.Hour)
 		list = append(list, d)
 	}
@@ -138,17 +138,17 @@ func TestFiltersSelect(t *testing.T) {
 		slices.Sort(got)
 		require.Equal(t, test.want, got, "case %d: %+v", i, test.filter)
 	}
-	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 3`)
+	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 3`)
 	n, err := box.Discard(t.Context(), inbox.Filter{Vendor: "acme", From: at, Until: at.Add(2 * time.Hour)})
 	require.NoError(t, err)
-	require.Equal(t, 2, n, "the verbs select as the listings do")
+	require.Equal(t, 2, n, "Retry selects as Entries does")
 	require.Equal(t, []string{"2", "3", "4", "5"}, namesOf(listed(t, box, inbox.DeadLettered, all)))
 }
 
 func TestAnEntrySaysAllThereIsToSay(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{MaxAttempts: 2}})
-	d := parcel(ping, "a")
+	d := newDelivery(ping, "a")
 	d.Time, d.SignedBy, d.EventID, d.Form = d.ReceivedAt.Add(-time.Second), "blue", "event", "body"
 	d.Header["X-Trace"] = []string{"é", "two"}
 	d.Body = []byte("\x00\xff not JSON")
@@ -161,7 +161,7 @@ func TestAnEntrySaysAllThereIsToSay(t *testing.T) {
 	require.Equal(t, d, e.Delivery)
 	require.Empty(t, e.Attempts)
 	require.WithinDuration(t, time.Now(), e.Due, time.Minute)
-	stop := start(t, box, answering(webhook.Failed))
+	stop := start(t, box, handlerWithOutcome(webhook.Failed))
 	soon(t, func() bool { return statsOf(t, box).DeadLettered == 1 })
 	stop()
 	e, err = box.Entry(t.Context(), id)
@@ -191,13 +191,13 @@ func TestStatsCountByStateAndEndpoint(t *testing.T) {
 	id := 0
 	for code := range 6 {
 		for i := range code + 1 {
-			d := parcel(ping, fmt.Sprint(code, "-", i))
+			d := newDelivery(ping, fmt.Sprint(code, "-", i))
 			if i == 0 {
 				d.Endpoint = "eu"
 			}
 			store(t, box, d)
 			id++
-			tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = ?, due_at = ? WHERE id = ?`, code, 1000+id, id)
+			mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = ?, due_at = ? WHERE id = ?`, code, 1000+id, id)
 		}
 	}
 	stats, err = box.Stats(t.Context())
@@ -210,7 +210,7 @@ func TestStatsCountByStateAndEndpoint(t *testing.T) {
 		},
 		Oldest: time.UnixMilli(1001).UTC(),
 	}, stats)
-	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = ? WHERE state = 0`, time.Now().Add(time.Hour).UnixMilli())
+	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = ? WHERE state = 0`, time.Now().Add(time.Hour).UnixMilli())
 	stats, err = box.Stats(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, stats.Oldest, "nothing is due")
@@ -224,9 +224,9 @@ func TestEntries_ReadNoBodies(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, forever)
 	store(t, box, pings("", 6)...)
-	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = id - 1`)
-	tell(t, openRaw(t, path), `DELETE FROM aihooks_inbox_body WHERE id = 6`)
-	tell(t, openRaw(t, path), `ALTER TABLE aihooks_inbox_body RENAME COLUMN body TO moved`) // whatever reads it fails
+	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = id - 1`)
+	mustExec(t, openRaw(t, path), `DELETE FROM aihooks_inbox_body WHERE id = 6`)
+	mustExec(t, openRaw(t, path), `ALTER TABLE aihooks_inbox_body RENAME COLUMN body TO moved`) // a query of the body fails
 	for _, state := range []inbox.State{inbox.Pending, inbox.Running, inbox.Deferred, inbox.DeadLettered, inbox.Done} {
 		for _, e := range listed(t, box, state, all) {
 			require.Empty(t, e.Delivery.Body)
@@ -237,7 +237,7 @@ func TestEntries_ReadNoBodies(t *testing.T) {
 }
 
 func TestDead_ReadsOneBodyAtATime(t *testing.T) {
-	box, path := graveyard(t, 4)
+	box, path := boxWithDeadLetters(t, 4)
 	raw := openRaw(t, path)
 	n := 0
 	for e, err := range box.DeadLetters(t.Context(), all) {
@@ -245,10 +245,10 @@ func TestDead_ReadsOneBodyAtATime(t *testing.T) {
 		switch n++; n {
 		case 1:
 			require.Contains(t, string(e.Delivery.Body), "id")
-			tell(t, raw, `UPDATE aihooks_inbox_body SET body = CAST('changed' AS BLOB)`)
+			mustExec(t, raw, `UPDATE aihooks_inbox_body SET body = CAST('changed' AS BLOB)`)
 		case 2:
-			require.Equal(t, "changed", string(e.Delivery.Body), "it was not read before")
-			tell(t, raw, `DELETE FROM aihooks_inbox_body`)
+			require.Equal(t, "changed", string(e.Delivery.Body), "the body is read only now")
+			mustExec(t, raw, `DELETE FROM aihooks_inbox_body`)
 		default:
 			require.Nil(t, e.Delivery.Body, "purged meanwhile")
 		}
@@ -260,11 +260,11 @@ func TestEntries_TellEmptyBodyFromPurged(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, forever)
 	for i, body := range [][]byte{nil, {}, []byte("{}")} {
-		d := parcel(ping, strconv.Itoa(i))
+		d := newDelivery(ping, strconv.Itoa(i))
 		d.Body = body
 		store(t, box, d)
 	}
-	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 3`)
+	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 3`)
 	for e, err := range box.DeadLetters(t.Context(), all) {
 		require.NoError(t, err)
 		require.NotNil(t, e.Delivery.Body)

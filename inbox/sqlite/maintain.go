@@ -23,10 +23,11 @@ WHERE id IN (SELECT id FROM aihooks_inbox WHERE state = 2 AND handler = ?2 AND t
 	nextEndpoint = `SELECT handler FROM aihooks_inbox WHERE state = ?1 AND handler > ?2 ORDER BY handler LIMIT 1`
 )
 
-// maintainEvery is how often a Run looks for deliveries that wait for a callback, or that it was given no handler for.
+// maintainEvery is how often a Run resumes deferred deliveries and warns of those without a handler.
 const maintainEvery = 10 * time.Second
 
-// maintain renews the leases of what this Run has, and takes care of what others have left behind.
+// maintain renews the leases of this Run, releases deliveries whose lease has ended, resumes deferred ones, and warns of
+// deliveries without a handler.
 func (r *run) maintain(ctx context.Context) {
 	lease := time.NewTicker(max(r.box.options.Lease/3, minLease/3))
 	defer lease.Stop()
@@ -37,7 +38,7 @@ func (r *run) maintain(ctx context.Context) {
 			r.box.report(err)
 		}
 	}
-	try(r.rescue)
+	try(r.releaseLost)
 	try(r.resume)
 	try(r.lookForAbsent)
 	for {
@@ -46,7 +47,7 @@ func (r *run) maintain(ctx context.Context) {
 			return
 		case <-lease.C:
 			try(r.renew)
-			try(r.rescue)
+			try(r.releaseLost)
 		case <-r.changed:
 			try(r.resume)
 		case <-tick.C:
@@ -63,29 +64,29 @@ func (r *run) renew(ctx context.Context) error {
 	})
 }
 
-// rescue gives back what other Runs have taken that were not heard of again; what this one has, it has, though a full disk
-// may have kept it from saying so. Policy.Lose says which of them rest and which become dead letters: a delivery that
-// takes its process with it must not do so for ever.
-func (r *run) rescue(ctx context.Context) error {
+// releaseLost releases the deliveries of other Runs whose leases have ended. It does not release those of this Run, which
+// is running them: a full disk may have prevented it from renewing their leases. engine.Lose decides which of them are
+// retried and which become dead letters, so that a delivery cannot crash processes forever.
+func (r *run) releaseLost(ctx context.Context) error {
 	for {
-		n, err := r.rescueSome(ctx)
-		if err != nil || n < rescueAtOnce {
+		n, err := r.releaseSome(ctx)
+		if err != nil || n < releaseAtOnce {
 			return err
 		}
 	}
 }
 
-// rescueAtOnce is how many are given back in one operation.
-const rescueAtOnce = 100
+// releaseAtOnce is how many deliveries one operation releases.
+const releaseAtOnce = 100
 
-func (r *run) rescueSome(ctx context.Context) (n int, err error) {
+func (r *run) releaseSome(ctx context.Context) (n int, err error) {
 	b := r.box
 	var lost, deadLetters []*taken
 	err = b.writer.run(ctx, func(c *conn) error {
 		lost, deadLetters = nil, nil
 		now := time.Now()
 		var began []int64
-		err := c.each(selectLost, []any{milliseconds(now), r.owner[:], rescueAtOnce}, func(scan func(...any) error) error {
+		err := c.each(selectLost, []any{milliseconds(now), r.owner[:], releaseAtOnce}, func(scan func(...any) error) error {
 			var at int64
 			t, err := scanTaken(func(into ...any) error { return scan(append(into, &at)...) })
 			lost, began = append(lost, t), append(began, at)
@@ -95,7 +96,7 @@ func (r *run) rescueSome(ctx context.Context) (n int, err error) {
 			return err
 		}
 		for i, t := range lost {
-			d := engine.Lose(&b.options.Policy, t.tried-1, engine.IsSuspect(t.history), timeOf(began[i]), "sqlite: the process that ran it was not heard of again")
+			d := engine.Lose(&b.options.Policy, t.tried-1, engine.IsSuspect(t.history), timeOf(began[i]), "sqlite: the process that ran it was lost: its lease ended without a result")
 			t.history = engine.Append(t.history, d.Attempt)
 			state, uncounted := suspect, 1
 			if d.Attempt.Counted {
@@ -119,7 +120,7 @@ func (r *run) rescueSome(ctx context.Context) (n int, err error) {
 		return nil
 	})
 	if err != nil {
-		return 0, fmt.Errorf("sqlite: rescue: %w", err)
+		return 0, fmt.Errorf("sqlite: release lost deliveries: %w", err)
 	}
 	for _, t := range lost {
 		b.wake(endpointName(t.delivery.Vendor, t.delivery.Endpoint))
@@ -131,7 +132,7 @@ func (r *run) rescueSome(ctx context.Context) (n int, err error) {
 	return len(lost), nil
 }
 
-// resume brings back deliveries whose type had no callback, for handlers that have one.
+// resume makes deferred deliveries pending again if a handler of this Run has a callback for their type.
 func (r *run) resume(ctx context.Context) error {
 	b := r.box
 	handler, eventType := "", ""
@@ -166,7 +167,7 @@ func (r *run) resume(ctx context.Context) error {
 	}
 }
 
-// lookForAbsent warns of deliveries that nobody of this Run is for.
+// lookForAbsent warns of deliveries for which this Run has no handler.
 func (r *run) lookForAbsent(ctx context.Context) error {
 	absent := func(handler string) error {
 		r.dispatcher.Absent(splitEndpoint(handler))
@@ -200,25 +201,25 @@ func (b *Inbox) eachEndpoint(ctx context.Context, state int, f func(handler stri
 	}
 }
 
-// sayWhatIsLeft writes the last line of a Run.
-func (b *Inbox) sayWhatIsLeft() {
+// logDrained logs the counts of the entries at the end of a Run.
+func (b *Inbox) logDrained() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	stats, err := b.Stats(ctx)
 	if err != nil {
-		return // the line is a courtesy
+		return // the line is optional
 	}
 	b.options.Policy.Logger.Info("inbox: drained", "pending", stats.Pending, "running", stats.Running,
 		"deferred", stats.Deferred, "dead_lettered", stats.DeadLettered)
 }
 
-// reportEvery keeps a disk that is full from filling the log, which may be on it.
+// reportEvery limits how often errors are logged, so that a full disk does not fill with log lines.
 const reportEvery = 10 * time.Second
 
-// report logs now and then that the file could not be used. It says nothing of new deliveries: they may still be stored.
-// While the Runs fail, their line is enough.
+// report logs an error of the file, at most once in reportEvery. While the Runs fail, health has logged it already. New
+// deliveries may still be stored.
 func (b *Inbox) report(err error) {
 	if !b.health.isFailing() && due(&b.reported, reportEvery) {
-		b.options.Policy.Logger.Error("inbox: an operation on the file failed; it is attempted again", "path", b.path, "error", err)
+		b.options.Policy.Logger.Error("inbox: an operation on the file failed; it is tried again", "path", b.path, "error", err)
 	}
 }

@@ -15,29 +15,29 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A run is one call of Run: it takes deliveries under a token of its own.
+// A run is one call of Run. It takes deliveries under its own token.
 type run struct {
 	box        *Inbox
 	owner      idempotency.Token
 	dispatcher *engine.Dispatcher
 	woken      chan struct{}
-	changed    chan struct{}         // the handlers have, for what waits for a callback
-	settling   context.Context       // outlasts the callbacks, for what came of them
-	unrecorded atomic.Pointer[error] // why the last result of a callback could not be recorded; nil if it was
+	changed    chan struct{}         // receives after the handlers have changed
+	settling   context.Context       // for recording results; outlasts the callbacks
+	unrecorded atomic.Pointer[error] // the error of recording the last result; nil on success
 
 	mu       sync.Mutex
 	handlers map[string]*handlerRun
-	due      map[string]*handlerRun // those that may have deliveries to take
+	due      map[string]*handlerRun // the handlers that may have due deliveries
 }
 
-// A handlerRun is what a run knows of one handler.
+// A handlerRun is the state of one handler in a run.
 type handlerRun struct {
 	inbox.Handler
 	name   string
-	closed bool // the handler has been shut down; under the run's lock
+	closed bool // the handler has been shut down; guarded by run.mu
 }
 
-// refresh takes over the handlers that the Run has now.
+// refresh reads the current handlers of the Run.
 func (r *run) refresh() {
 	current := r.dispatcher.Handlers()
 	r.mu.Lock()
@@ -54,15 +54,15 @@ func (r *run) refresh() {
 	}
 }
 
-// setDue says that there may be deliveries to take. The caller holds the lock.
+// setDue marks a handler as having due deliveries. The caller holds the lock.
 func (r *run) setDue(h *handlerRun) {
 	if !h.closed {
 		r.due[h.name] = h
 	}
 }
 
-// isDue is setDue by the name of a handler; an empty one is that of every handler.
-func (r *run) isDue(name string) {
+// markDue is setDue by the name of a handler. An empty name means every handler.
+func (r *run) markDue(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if h := r.handlers[name]; h != nil {
@@ -113,10 +113,10 @@ func (b *Inbox) Run(ctx context.Context, handlers ...inbox.Handler) error {
 	var maintainers sync.WaitGroup
 	maintainers.Go(func() { r.maintain(maintaining) })
 	err = r.schedule(ctx)
-	err = errors.Join(err, d.Drain()) // leases are renewed meanwhile
+	err = errors.Join(err, d.Drain()) // maintain renews the leases meanwhile
 	stop()
 	maintainers.Wait()
-	b.sayWhatIsLeft()
+	b.logDrained()
 	return err
 }
 
@@ -129,7 +129,7 @@ func (b *Inbox) Remove(handlers ...inbox.Handler) { b.active.Remove(handlers...)
 // Shutdown implements [inbox.Inbox]. The file stays open until Close.
 func (b *Inbox) Shutdown(ctx context.Context) error { return b.active.Shutdown(ctx) }
 
-// enter and leave say that a Run is under way.
+// enter adds a Run to those of this process, and leave removes it.
 func (b *Inbox) enter(r *run) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -143,7 +143,7 @@ func (b *Inbox) leave(r *run) {
 	b.health.forget(activity{r, taking}, activity{r, looking})
 }
 
-// orClosed returns ErrClosed for a Run of an inbox that is being closed.
+// orClosed replaces ErrShutdown by ErrClosed if the inbox is closed.
 func (b *Inbox) orClosed(err error) error {
 	if errors.Is(err, inbox.ErrShutdown) && b.closed.Load() {
 		return ErrClosed
@@ -151,12 +151,12 @@ func (b *Inbox) orClosed(err error) error {
 	return err
 }
 
-// wake tells every Run in this process that deliveries of a handler may be due.
+// wake notifies every Run in this process that deliveries of a handler may be due.
 func (b *Inbox) wake(handler string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for r := range b.runs {
-		r.isDue(handler)
+		r.markDue(handler)
 		signal(r.woken)
 	}
 }
@@ -168,7 +168,7 @@ func signal(c chan struct{}) {
 	}
 }
 
-// schedule takes what is due, as far as there are places, until ctx ends or the inbox is closed.
+// schedule takes due deliveries while slots are free, until ctx ends or the inbox is closed.
 func (r *run) schedule(ctx context.Context) error {
 	poll := time.NewTimer(r.box.options.Poll)
 	defer poll.Stop()
@@ -178,7 +178,7 @@ func (r *run) schedule(ctx context.Context) error {
 		case errors.Is(err, ErrClosed):
 			return err
 		case err != nil:
-			pause(ctx, r.box.options.Poll) // whatever else happens: the file will not be better for being asked at once
+			pause(ctx, r.box.options.Poll) // even if slots are free: the file needs time to recover
 		case more:
 			continue
 		}
@@ -191,34 +191,35 @@ func (r *run) schedule(ctx context.Context) error {
 			r.refresh()
 			signal(r.changed)
 		case <-poll.C:
-			poll.Reset(r.look(ctx))
+			poll.Reset(r.findDue(ctx))
 		}
 	}
 }
 
-// takeMost is how many deliveries of a handler are taken at once. All of them are begun at once.
+// takeMost is how many deliveries of a handler one operation takes. Their callbacks begin together.
 const takeMost = 128
 
-// takeAll takes once for every handler that may have something due. It reports whether there may be more, and places for it.
+// takeAll takes deliveries once for every handler that may have due ones. It reports whether there may be more, and slots
+// for them.
 func (r *run) takeAll(ctx context.Context) (more bool, err error) {
 	if ctx.Err() != nil {
 		return false, nil //nolint:nilerr // the Run is over
 	}
-	wishes, handlers, isDue := r.wishes()
-	if len(wishes) == 0 {
+	quotas, handlers, isDue := r.quotas()
+	if len(quotas) == 0 {
 		r.observeIdle(isDue)
 		return false, nil
 	}
 	slot := r.box.active.ReserveSuspect()
-	got, err := r.box.take(r.settling, r.owner, wishes, slot)
+	got, err := r.box.take(r.settling, r.owner, quotas, slot)
 	if !errors.Is(err, ErrClosed) {
 		r.box.health.observe(activity{r, taking}, err)
 	}
-	for i, w := range wishes {
+	for i, w := range quotas {
 		h := handlers[i]
 		r.dispatcher.Unreserve(h.Vendor(), h.Endpoint(), w.n-len(got[w.handler]))
 		if err != nil || len(got[w.handler]) == w.n {
-			r.isDue(w.handler)
+			r.markDue(w.handler)
 			more = err == nil
 		}
 		for _, t := range got[w.handler] {
@@ -226,13 +227,14 @@ func (r *run) takeAll(ctx context.Context) (more bool, err error) {
 			r.begin(ctx, h, t)
 		}
 	}
-	if slot { // no suspect has it
+	if slot { // no suspect was taken
 		r.box.active.FreeSuspect()
 	}
 	return more, err
 }
 
-// observeIdle records that nothing was taken. If every slot has a callback whose result cannot be recorded, nothing can be.
+// observeIdle records that no delivery was taken. If results cannot be recorded, their callbacks may occupy every slot;
+// then this counts as a failure.
 func (r *run) observeIdle(isDue bool) {
 	taking := activity{r, taking}
 	err := r.unrecorded.Load()
@@ -246,34 +248,33 @@ func (r *run) observeIdle(isDue bool) {
 	}
 }
 
-// wishes reserves places for every handler that may have something due, as far as there are any. It reports whether any
-// may.
-func (r *run) wishes() (wishes []wish, handlers []*handlerRun, isDue bool) {
+// quotas reserves slots for every handler that may have due deliveries. isDue reports whether there is any such handler.
+func (r *run) quotas() (quotas []quota, handlers []*handlerRun, isDue bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	isDue = len(r.due) > 0
 	for name, h := range r.due {
 		if n := r.dispatcher.Reserve(h.Vendor(), h.Endpoint(), takeMost); n > 0 {
-			delete(r.due, name) // before the file is asked: what is stored from now on sets it again
-			wishes, handlers = append(wishes, wish{name, n}), append(handlers, h)
+			delete(r.due, name) // before the query: deliveries stored later set it again
+			quotas, handlers = append(quotas, quota{name, n}), append(handlers, h)
 		}
 	}
-	return wishes, handlers, isDue
+	return quotas, handlers, isDue
 }
 
-// begin has a delivery called back.
+// begin runs the callback of a delivery.
 func (r *run) begin(ctx context.Context, h *handlerRun, t *taken) {
 	switch {
-	case ctx.Err() != nil: // the Run has ended while it was taken
+	case ctx.Err() != nil: // the Run ended in the meantime
 		r.dispatcher.Unreserve(h.Vendor(), h.Endpoint(), 1)
 		if err := r.box.giveBack(r.settling, r.owner, t); err != nil {
-			r.box.report(err) // the lease will end
+			r.box.report(err) // otherwise, the lease ends by itself
 		}
 		r.free(h, t)
-	case t.spoiled != nil:
+	case t.readErr != nil:
 		r.dispatcher.Unreserve(h.Vendor(), h.Endpoint(), 1)
 		r.settle(ctx, h, t, engine.Decision{Disposition: engine.DeadLetter, Attempt: inbox.Attempt{
-			At: time.Now().UTC(), Outcome: webhook.Rejected, Error: t.spoiled.Error(), Counted: true,
+			At: time.Now().UTC(), Outcome: webhook.Rejected, Error: t.readErr.Error(), Counted: true,
 		}})
 		r.free(h, t)
 	default:
@@ -284,7 +285,7 @@ func (r *run) begin(ctx context.Context, h *handlerRun, t *taken) {
 	}
 }
 
-// free lets the next suspect run, if this was one.
+// free frees the slot for suspects if this was one.
 func (r *run) free(h *handlerRun, t *taken) {
 	if t.suspect {
 		r.box.active.FreeSuspect()
@@ -303,12 +304,12 @@ func (b *Inbox) giveBack(ctx context.Context, owner idempotency.Token, t *taken)
 	})
 }
 
-// settle puts down what becomes of a delivery, and tells whom it concerns.
+// settle records the outcome of a delivery and reports a dead letter.
 func (r *run) settle(ctx context.Context, h *handlerRun, t *taken, d engine.Decision) {
 	if d.Attempt.Reason == webhook.ReasonShuttingDown {
-		r.close(h) // it would be taken again and again
+		r.close(h) // otherwise it would be taken again and again
 	}
-	if !r.put(ctx, t, d) {
+	if !r.record(ctx, t, d) {
 		return
 	}
 	switch {
@@ -319,15 +320,16 @@ func (r *run) settle(ctx context.Context, h *handlerRun, t *taken, d engine.Deci
 	}
 }
 
-// The pauses between two tries to put something down.
+// The pauses between attempts to record a result.
 const (
 	firstRetry = 50 * time.Millisecond
 	lastRetry  = 2 * time.Second
 )
 
-// put tries to write until it succeeds, or ctx ends. Meanwhile the delivery keeps its place, so that no more is begun than
-// can be put down, and its lease. Once the Run is over, the lease ends, and the idempotency store knows whether it was done.
-func (r *run) put(ctx context.Context, t *taken, d engine.Decision) bool {
+// record writes the decision until it succeeds or ctx ends. Meanwhile the delivery keeps its lease, and its slot, so that
+// no more callbacks begin than can be recorded. After the Run has ended, the lease ends too. Then the idempotency store
+// knows whether the callback has completed.
+func (r *run) record(ctx context.Context, t *taken, d engine.Decision) bool {
 	for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
 		err := r.box.settle(ctx, r.owner, t, d)
 		if err == nil || errors.Is(err, errLeaseEnded) {
@@ -339,7 +341,7 @@ func (r *run) put(ctx context.Context, t *taken, d engine.Decision) bool {
 		case errors.Is(err, ErrClosed):
 			return false
 		case errors.Is(err, errLeaseEnded):
-			r.box.options.Policy.Logger.Warn("inbox: the lease of a delivery had ended before its callback did; another process has it, or will",
+			r.box.options.Policy.Logger.Warn("inbox: the lease of a delivery had ended before its callback did; another process runs it",
 				"entry", t.id, "vendor", t.delivery.Vendor, "endpoint", t.delivery.Endpoint, "id", t.delivery.ID)
 			return false
 		}
@@ -353,8 +355,8 @@ func (r *run) put(ctx context.Context, t *taken, d engine.Decision) bool {
 	}
 }
 
-// dueByEndpoint returns when the first delivery of each handler that has some in a state is due. It reads two rows for each of
-// these handlers, and one if there are none.
+// dueByEndpoint returns, for each handler with deliveries in a state, when its first one is due. It reads two rows for
+// each such handler, and one row if there is no such handler.
 const dueByEndpoint = `WITH RECURSIVE handlers(handler) AS (
     SELECT handler FROM (SELECT handler FROM aihooks_inbox WHERE state = ?1 ORDER BY handler LIMIT 1)
     UNION ALL
@@ -362,30 +364,31 @@ const dueByEndpoint = `WITH RECURSIVE handlers(handler) AS (
 )
 SELECT handler, (SELECT due_at FROM aihooks_inbox WHERE state = ?1 AND handler = handlers.handler ORDER BY due_at LIMIT 1) FROM handlers WHERE handler IS NOT NULL`
 
-// look looks whether anything is due that nobody has told of: the time of its next attempt has come, or another process
-// has stored it. It returns how long to wait until the next look. The cost does not grow with the handlers that have nothing.
-func (r *run) look(ctx context.Context) time.Duration {
-	next := r.lookFor(ctx, pending)
+// findDue marks the handlers with deliveries that became due without a notification: the time of an attempt has come, or
+// another process has stored a delivery. It returns how long to wait until the next call. Handlers without deliveries
+// cost nothing.
+func (r *run) findDue(ctx context.Context) time.Duration {
+	next := r.findDueIn(ctx, pending)
 	if !r.box.active.SuspectRuns() {
-		next = min(next, r.lookFor(ctx, suspect))
+		next = min(next, r.findDueIn(ctx, suspect))
 	}
 	return next
 }
 
-func (r *run) lookFor(ctx context.Context, state int) time.Duration {
+func (r *run) findDueIn(ctx context.Context, state int) time.Duration {
 	next := r.box.options.Poll
 	rows, err := r.box.reads.QueryContext(ctx, dueByEndpoint, state)
 	if err == nil {
 		err = eachRow(rows, func(scan func(...any) error) error {
 			var handler string
-			var at *int64 // taken meanwhile
+			var at *int64 // nil if it was taken meanwhile
 			if err := scan(&handler, &at); err != nil || at == nil || r.handler(handler) == nil {
 				return err
 			}
 			if left := time.Until(time.UnixMilli(*at)); left > 0 {
 				next = min(next, left+time.Millisecond)
 			} else {
-				r.isDue(handler)
+				r.markDue(handler)
 			}
 			return nil
 		})
@@ -394,7 +397,7 @@ func (r *run) lookFor(ctx context.Context, state int) time.Duration {
 		return next
 	}
 	if err != nil {
-		err = fmt.Errorf("sqlite: look for what is due: %w", err)
+		err = fmt.Errorf("sqlite: find due deliveries: %w", err)
 	}
 	r.box.health.observe(activity{r, looking}, err)
 	return next

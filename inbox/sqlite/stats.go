@@ -8,18 +8,18 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 )
 
-// Stats say how many entries there are in each state, of all vendors and by each endpoint.
+// Stats has the numbers of entries in each state, in total and for each endpoint.
 type Stats struct {
 	Counts
 
-	// Endpoints are the counts by vendor and endpoint: "greenflash/default".
+	// Endpoints has the counts of each endpoint. Its keys are "vendor/endpoint", such as "greenflash/default".
 	Endpoints map[string]Counts `json:"endpoints"`
 
-	// Oldest is since when the pending delivery has been due that has waited longest: zero if none is due.
+	// Oldest is when the pending delivery that has waited longest was due. Zero if none is due.
 	Oldest time.Time `json:"oldest,omitzero"`
 }
 
-// Counts are how many entries there are in each state.
+// Counts has the numbers of entries in each state.
 type Counts struct {
 	Pending      int `json:"pending"`
 	Running      int `json:"running"`
@@ -45,11 +45,11 @@ func (c *Counts) add(s inbox.State, n int) {
 
 const countAll = `SELECT state, handler, count(*), min(due_at) FROM aihooks_inbox GROUP BY state, handler`
 
-// Stats counts the entries. It looks at each, a million in some tenths of a second, and holds up nobody.
+// Stats counts the entries. It reads every entry, a million in some tenths of a second. It blocks no writer.
 func (b *Inbox) Stats(ctx context.Context) (Stats, error) {
 	stats := Stats{Endpoints: make(map[string]Counts)}
 	now := time.Now()
-	back := b.setBack(ctx, now) // first: with rows open it would need a second connection
+	back := b.setBack(ctx, now) // before the query: open rows would need a second connection
 	rows, err := b.reads.QueryContext(ctx, countAll)
 	if err != nil {
 		return stats, fmt.Errorf("sqlite: %w", err)
@@ -72,7 +72,7 @@ func (b *Inbox) Stats(ctx context.Context) (Stats, error) {
 		at := timeOf(first)
 		if back > 0 && at.After(now) {
 			at = at.Add(-back)
-			if at.Sub(now) < saveEvery { // it is not known more exactly
+			if at.Sub(now) < saveEvery { // within the accuracy of back
 				at = now
 			}
 		}

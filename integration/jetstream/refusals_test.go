@@ -154,12 +154,12 @@ func TestOptionsThatBreakARuleAreNamed(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	for text, o := range map[string]jetstreaminbox.Options{
-		"Options.Store is required":              {},
-		`Options.Name "a.b"`:                     {Name: "a.b", Store: memory(t)},
-		"Options.Lease (1ms) must be at least":   {Lease: time.Millisecond, Store: memory(t)},
-		"Options.Window cannot be negative":      {Window: -1, Store: memory(t)},
-		"Options.MaxMessages cannot be negative": {MaxMessages: -1, Store: memory(t)},
-		"Policy.MaxAttempts cannot be negative":  {Store: memory(t), Policy: policy(-1)},
+		"Options.Store is required":                    {},
+		`Options.Name "a.b"`:                           {Name: "a.b", Store: memory(t)},
+		"Options.Lease (1ms) must be at least":         {Lease: time.Millisecond, Store: memory(t)},
+		"Options.Window cannot be negative":            {Window: -1, Store: memory(t)},
+		"Options.MaxMessages cannot be negative":       {MaxMessages: -1, Store: memory(t)},
+		"Policy.MaxAttempts (-1) must not be negative": {Store: memory(t), Policy: policy(-1)},
 	} {
 		_, err := jetstreaminbox.New(t.Context(), js, &o)
 		require.ErrorContains(t, err, text)
