@@ -178,8 +178,8 @@ func TestResult_HasTheErrorOfTheStore(t *testing.T) {
 		callback error
 		outcome  webhook.Outcome
 	}{
-		"completing": {&brokenStore{completeErr: errStore, heals: time.Second}, nil, webhook.Handled},
-		"releasing":  {&brokenStore{releaseErr: errStore, heals: time.Second}, errCallback, webhook.Failed},
+		"completing": {&brokenStore{completeErr: errStore, recovers: time.Second}, nil, webhook.Handled},
+		"releasing":  {&brokenStore{releaseErr: errStore, recovers: time.Second}, errCallback, webhook.Failed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
