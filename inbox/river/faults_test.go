@@ -167,7 +167,7 @@ func TestTheOrderOfTheSetupIsSaid(t *testing.T) {
 
 	c := new(river.Config)
 	require.NoError(t, newBox(t, riverinbox.Options{}).Configure(c))
-	require.ErrorContains(t, newBox(t, riverinbox.Options{}).Configure(c), "one client is for one inbox")
+	require.ErrorContains(t, newBox(t, riverinbox.Options{}).Configure(c), "a client must have only one inbox")
 	require.ErrorContains(t, newBox(t, riverinbox.Options{}).Configure(&river.Config{Schema: "other"}), "Options.Namespace")
 }
 
@@ -175,14 +175,14 @@ func TestOptionsThatBreakARuleAreNamed(t *testing.T) {
 	t.Parallel()
 	pool := idle(t)
 	for says, o := range map[string]riverinbox.Options{
-		"Options.Lease cannot be negative":                        {Lease: -1},
-		"Options.Lease (1ms) must be at least 1s":                 {Lease: time.Millisecond},
-		"Options.Poll (1ms) cannot be shorter":                    {Poll: time.Millisecond},
-		"Options.Retention cannot be negative":                    {Retention: -1},
-		"Options.DeadLetterRetention cannot be negative":          {DeadLetterRetention: -1},
-		"Options.Namespace":                                       {Namespace: "a b"},
-		"Policy.MaxAttempts cannot be negative":                   {Policy: inbox.Policy{MaxAttempts: -1}},
-		"Options.Policy.Concurrency (10001) may be at most 10000": {Policy: inbox.Policy{Concurrency: 10_001}},
+		"Options.Lease (-1ns) must not be negative":                {Lease: -1},
+		"Options.Lease (1ms) must be at least 1s":                  {Lease: time.Millisecond},
+		"Options.Poll (1ms) cannot be shorter":                     {Poll: time.Millisecond},
+		"Options.Retention (-1ns) must not be negative":            {Retention: -1},
+		"Options.DeadLetterRetention (-1ns) must not be negative":  {DeadLetterRetention: -1},
+		"Options.Namespace":                                        {Namespace: "a b"},
+		"Policy.MaxAttempts cannot be negative":                    {Policy: inbox.Policy{MaxAttempts: -1}},
+		"Options.Policy.Concurrency (10001) must be at most 10000": {Policy: inbox.Policy{Concurrency: 10_001}},
 	} {
 		_, err := riverinbox.New(pool, &o)
 		require.ErrorContains(t, err, says)

@@ -172,7 +172,7 @@ func TestCheckHandler_RefusesBodyTooLargeForJSONB(t *testing.T) {
 			require.NoError(t, err)
 			continue
 		}
-		require.ErrorContains(t, err, "bodies of up to 198180864 bytes")
+		require.ErrorContains(t, err, "must be at most 198180864")
 		require.ErrorContains(t, err, "lower MaxBody")
 	}
 	// The limit is the server's: what is refused here is a little less than what it refuses.

@@ -126,7 +126,7 @@ func TestWhatAProcessLeavesBehindIsRescuedInMinutesAndNotAfterAnHour(t *testing.
 	err := newBox(t, riverinbox.Options{Lease: 30 * time.Second}).Configure(new(river.Config))
 	require.ErrorContains(t, err, "Config.JobTimeout (1m0s)", "River's own, where it is left out")
 	_, err = riverinbox.New(idle(t), &riverinbox.Options{Lease: time.Hour})
-	require.ErrorContains(t, err, "Options.Lease (1h0m0s) may be at most 10m0s")
+	require.ErrorContains(t, err, "Options.Lease (1h0m0s) must be at most 10m0s")
 }
 
 func TestADuplicateIsRecognizedInEveryStateOfRivers(t *testing.T) {
