@@ -153,7 +153,7 @@ func TestTheOrderOfTheSetupIsSaid(t *testing.T) {
 	require.ErrorContains(t, box.Configure(nil), "river.Config")
 	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{})
 	require.NoError(t, err)
-	require.ErrorContains(t, box.Use(t.Context(), client), "before Configure")
+	require.ErrorContains(t, box.Use(t.Context(), client), "call Configure before Use")
 
 	box, client = half(t, pool)
 	require.ErrorContains(t, box.Use(t.Context(), nil), "needs a client")
@@ -177,7 +177,7 @@ func TestOptionsThatBreakARuleAreNamed(t *testing.T) {
 	for says, o := range map[string]riverinbox.Options{
 		"Options.Lease (-1ns) must not be negative":                {Lease: -1},
 		"Options.Lease (1ms) must be at least 1s":                  {Lease: time.Millisecond},
-		"Options.Poll (1ms) cannot be shorter":                     {Poll: time.Millisecond},
+		"Options.Poll (1ms) must not be shorter":                     {Poll: time.Millisecond},
 		"Options.Retention (-1ns) must not be negative":            {Retention: -1},
 		"Options.DeadLetterRetention (-1ns) must not be negative":  {DeadLetterRetention: -1},
 		"Options.Namespace":                                        {Namespace: "a b"},

@@ -50,7 +50,7 @@ func TestUse_NamesMissingTable(t *testing.T) {
 		"tables of River":       {statements: []string{sqlstore.Schema(sqlstore.PostgreSQL, "")}, want: []string{"no table river_job", "call Migrate first, or run River's command river migrate-up"}},
 		"River's in the schema": {schema: "hooks", migrate: true, statements: []string{"ALTER TABLE hooks.river_job SET SCHEMA public"}, want: []string{`no table "hooks"."river_job"`, "river migrate-up --schema hooks"}},
 		"one of River's":        {migrate: true, statements: []string{"DROP TABLE river_leader"}, want: []string{"no table river_leader"}},
-		"a column of River's":   {migrate: true, statements: []string{"ALTER TABLE river_job DROP COLUMN unique_states CASCADE"}, want: []string{"not those of its version", "unique_states", "river migrate-up"}},
+		"a column of River's":   {migrate: true, statements: []string{"ALTER TABLE river_job DROP COLUMN unique_states CASCADE"}, want: []string{"of another version", "unique_states", "river migrate-up"}},
 		"the right to read":     {migrate: true, statements: []string{"CREATE ROLE reader", "GRANT SELECT ON aihooks_idempotency TO reader", "ALTER ROLE postgres SET role = reader"}, want: []string{"cannot be read", "permission denied for table river_job"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -94,7 +94,7 @@ func TestUse_RefusesTablesOfOlderRiver(t *testing.T) {
 	_, err = pool.Exec(t.Context(), sqlstore.Schema(sqlstore.PostgreSQL, ""))
 	require.NoError(t, err)
 	box, client := configured(t, pool, "", "")
-	require.ErrorContains(t, box.Use(t.Context(), client), "not those of its version")
+	require.ErrorContains(t, box.Use(t.Context(), client), "of another version")
 	require.NoError(t, box.Migrate(t.Context()))
 	require.NoError(t, box.Use(t.Context(), client))
 }
@@ -173,7 +173,7 @@ func TestCheckHandler_RefusesBodyTooLargeForJSONB(t *testing.T) {
 			continue
 		}
 		require.ErrorContains(t, err, "must be at most 198180864")
-		require.ErrorContains(t, err, "lower MaxBody")
+		require.ErrorContains(t, err, "Options.MaxBody")
 	}
 	// The limit is the server's: what is refused here is a little less than what it refuses.
 	pool := poolOf(t, postgres(t).Database(t))
