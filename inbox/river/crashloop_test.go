@@ -16,7 +16,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 )
 
 // doomedAttempts is the policy's MaxAttempts: all of them, if there is time.
@@ -60,7 +60,7 @@ func doom() error {
 	if err := client.Start(ctx); err != nil {
 		return err
 	}
-	if err := torturetest.RunDoomed(box); err != nil {
+	if err := crashtest.RunWorker(box); err != nil {
 		return err
 	}
 	return client.Stop(ctx)
@@ -72,7 +72,7 @@ func TestCrashLoop_DeadLettersOnlyPoison(t *testing.T) {
 	if full() {
 		good = 40
 	}
-	for name, loop := range map[string]torturetest.CrashLoop{
+	for name, loop := range map[string]crashtest.CrashLoop{
 		"one among many":             {Poison: 1, Good: good},
 		"two, and more keeps coming": {Poison: 2, Good: 10, Late: 10},
 	} {

@@ -177,7 +177,7 @@ func TestOptionsThatBreakARuleAreNamed(t *testing.T) {
 	for says, o := range map[string]riverinbox.Options{
 		"Options.Lease (-1ns) must not be negative":                {Lease: -1},
 		"Options.Lease (1ms) must be at least 1s":                  {Lease: time.Millisecond},
-		"Options.Poll (1ms) must not be shorter":                     {Poll: time.Millisecond},
+		"Options.Poll (1ms) must not be shorter":                   {Poll: time.Millisecond},
 		"Options.Retention (-1ns) must not be negative":            {Retention: -1},
 		"Options.DeadLetterRetention (-1ns) must not be negative":  {DeadLetterRetention: -1},
 		"Options.Namespace":                                        {Namespace: "a b"},

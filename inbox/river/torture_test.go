@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 	"github.com/aihooks/aihooks-go/internal/pgtest"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
 )
 
 func full() bool { return os.Getenv("AIHOOKS_TEST_LONG") != "" }
@@ -26,8 +26,8 @@ func TestThreeReceiversKilledAtAnyMomentOnAServerThatIsKilledAndPausedLoseNothin
 	}
 	server := pgtest.New(t)
 	station := newStation(t, server.Database(t))
-	fleet := torturetest.NewFleet(t, 3, receiver(station.pool.Config().ConnString(), tortureLease))
-	sender := &torturetest.Sender{Deliveries: torturetest.Deliveries(n), Fleet: fleet, Minute: minute, Rate: rate}
+	fleet := crashtest.NewFleet(t, 3, receiver(station.pool.Config().ConnString(), tortureLease))
+	sender := &crashtest.Sender{Deliveries: crashtest.Deliveries(n), Fleet: fleet, Minute: minute, Rate: rate}
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
@@ -35,7 +35,7 @@ func TestThreeReceiversKilledAtAnyMomentOnAServerThatIsKilledAndPausedLoseNothin
 	}()
 	tormented := make(chan error, 1)
 	go func() { tormented <- torment(server, kills/4+1, sender.Progress) }()
-	fleet.Torment(kills, sender.Progress)
+	fleet.KillReceivers(kills, sender.Progress)
 	require.NoError(t, <-tormented)
 	<-sent
 	station.drained()
@@ -75,17 +75,17 @@ func TestDeploysWithThreeReceiversAnswerNothingBut200(t *testing.T) { //nolint:p
 		n, deploys, rate = 4000, 15, 100
 	}
 	station := newStation(t, postgres(t).Database(t))
-	fleet := torturetest.NewFleet(t, 3, receiver(station.pool.Config().ConnString(), time.Minute))
-	sender := &torturetest.Sender{
-		Deliveries: torturetest.Deliveries(n), Fleet: fleet, Minute: 100 * time.Millisecond, Rate: rate, Expectant: true,
-		Patience: patience,
+	fleet := crashtest.NewFleet(t, 3, receiver(station.pool.Config().ConnString(), time.Minute))
+	sender := &crashtest.Sender{
+		Deliveries: crashtest.Deliveries(n), Fleet: fleet, Minute: 100 * time.Millisecond, Rate: rate, ExpectContinue: true,
+		Timeout: patience,
 	}
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
 		sender.Send()
 	}()
-	fleet.Roll(deploys, sender.Progress)
+	fleet.Deploy(deploys, sender.Progress)
 	<-sent
 	station.drained()
 	fleet.End()

@@ -20,7 +20,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -82,7 +82,7 @@ func receive() error {
 	if err := untilThere(func(context.Context) error { return client.Start(context.Background()) }); err != nil {
 		return err
 	}
-	r := torturetest.Receiver{
+	r := crashtest.Receiver{
 		// A machine that is busy with other tests, and the race detector, are no store that is down.
 		Options: webhook.Options{Inbox: box, CallbackTimeout: 2 * time.Second, StoreTimeout: 4 * time.Second},
 		Inbox:   box,
@@ -173,7 +173,7 @@ func (s *station) count(sql string) int {
 }
 
 // check checks the accounts of a database that is drained.
-func (s *station) check(sender *torturetest.Sender, fleet *torturetest.Fleet) {
+func (s *station) check(sender *crashtest.Sender, fleet *crashtest.Fleet) {
 	t := s.t
 	t.Helper()
 	rows, err := s.pool.Query(t.Context(), `SELECT name, count(*) FROM effects GROUP BY name`)
@@ -186,7 +186,7 @@ func (s *station) check(sender *torturetest.Sender, fleet *torturetest.Fleet) {
 		return nil
 	})
 	require.NoError(t, err)
-	accounts := torturetest.Accounts{Deliveries: sender.Deliveries, Journal: fleet.Journal, Effects: effects}
+	accounts := crashtest.Invariants{Deliveries: sender.Deliveries, EventLog: fleet.EventLog, Effects: effects}
 	accounts.Check(t)
 	stored := s.count(`SELECT count(*) FROM river_job`)
 	require.Equal(t, stored, s.count(`SELECT count(*) FROM river_job WHERE state = 'completed'`), "none is a dead letter")

@@ -12,7 +12,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 )
 
 // doom is a worker of a crash loop. It lives long enough between two crashes for others to be done.
@@ -24,12 +24,12 @@ func doom() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(torturetest.RunDoomed(box), box.Close())
+	return errors.Join(crashtest.RunWorker(box), box.Close())
 }
 
 func TestCrashLoop_DeadLettersOnlyPoison(t *testing.T) {
 	t.Parallel()
-	for name, loop := range map[string]torturetest.CrashLoop{
+	for name, loop := range map[string]crashtest.CrashLoop{
 		"one among forty":            {Poison: 1, Good: 40},
 		"two, and more keeps coming": {Poison: 2, Good: 20, Late: 20},
 		"alone":                      {Poison: 1},

@@ -16,7 +16,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -58,7 +58,7 @@ func receive() error {
 	if err != nil {
 		return errors.Join(err, box.Close())
 	}
-	r := torturetest.Receiver{
+	r := crashtest.Receiver{
 		// A machine that is busy with other tests, and the race detector, are no store that is down.
 		Options: webhook.Options{Inbox: box, CallbackTimeout: 2 * time.Second, StoreTimeout: 4 * time.Second},
 		Inbox:   box,
@@ -136,13 +136,13 @@ func (f file) effects() map[string]int {
 }
 
 // checkFile checks the accounts of a file that is drained and closed, and that it is whole.
-func checkFile(t *testing.T, path string, stats sqlite.Stats, sender *torturetest.Sender, fleet *torturetest.Fleet) {
+func checkFile(t *testing.T, path string, stats sqlite.Stats, sender *crashtest.Sender, fleet *crashtest.Fleet) {
 	t.Helper()
 	f := openFile(t, path)
 	var whole string
 	require.NoError(t, f.db.QueryRowContext(t.Context(), `PRAGMA integrity_check`).Scan(&whole))
 	require.Equal(t, "ok", whole)
-	accounts := torturetest.Accounts{Deliveries: sender.Deliveries, Journal: fleet.Journal, Effects: f.effects()}
+	accounts := crashtest.Invariants{Deliveries: sender.Deliveries, EventLog: fleet.EventLog, Effects: f.effects()}
 	accounts.Check(t)
 	require.Zero(t, stats.DeadLettered+stats.Deferred, "%+v", stats)
 	require.Equal(t, f.count(`SELECT count(*) FROM aihooks_inbox`), stats.Done)

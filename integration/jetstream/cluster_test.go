@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 )
 
 // A cluster are three servers, each a process of its own. They leave sync_interval as it is: they do not fail at once.
@@ -55,7 +55,7 @@ func newCluster(t testing.TB) *cluster {
 	c := &cluster{t: t}
 	var routes []string
 	for range 3 {
-		routes = append(routes, torturetest.FreeAddress(t))
+		routes = append(routes, crashtest.FreeAddress(t))
 	}
 	for n := range routes {
 		c.servers = append(c.servers, newServerProcess(t, envRoutes+"="+strings.Join(routes, ","), envMember+"="+strconv.Itoa(n)))
@@ -132,17 +132,17 @@ func TestOfThreeServersTheLeaderIsKilledInTheMiddleAndNothingIsLostOrRepeated(t 
 	}
 	c := newCluster(t)
 	file := filepath.Join(t.TempDir(), "store.db")
-	fleet := torturetest.NewFleet(t, 3, receiver(c.urls(), file, time.Second))
+	fleet := crashtest.NewFleet(t, 3, receiver(c.urls(), file, time.Second))
 	const spare = 4000 // for each time, to find out when deliveries are taken again
-	all := torturetest.Deliveries(s.n + spare*s.mischief)
-	sender := &torturetest.Sender{Deliveries: all[:s.n:s.n], Fleet: fleet, Minute: s.minute, Rate: s.rate, Patience: patience}
+	all := crashtest.Deliveries(s.n + spare*s.mischief)
+	sender := &crashtest.Sender{Deliveries: all[:s.n:s.n], Fleet: fleet, Minute: s.minute, Rate: s.rate, Timeout: patience}
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
 		sender.Send()
 	}()
 	var outages []time.Duration
-	var others []*torturetest.Delivery
+	var others []*crashtest.Delivery
 	for k := range s.mischief {
 		for sender.Progress() < float64(k+1)/float64(s.mischief+1) {
 			time.Sleep(time.Millisecond)
@@ -164,7 +164,7 @@ func TestOfThreeServersTheLeaderIsKilledInTheMiddleAndNothingIsLostOrRepeated(t 
 	soon(t, c.isWhole, "what was killed last has not caught up") // what it is asked before may be left without an answer
 	drained(t, c.urls())
 	fleet.End()
-	for answer, times := range sender.Answers() {
+	for answer, times := range sender.Responses() {
 		require.Contains(t, []string{"200", "503"}, answer, "%d times", times)
 	}
 	sender.Deliveries = append(sender.Deliveries, others...)
@@ -198,16 +198,16 @@ func TestTheSameDeliveryManyTimesAtOnceIsADuplicateOnAClusterToo(t *testing.T) {
 
 // untilAccepted sends one delivery after the other until one is answered 200, and returns those that it has sent, and how
 // often the answer was 503.
-func untilAccepted(t testing.TB, fleet *torturetest.Fleet, deliveries []*torturetest.Delivery) (tried []*torturetest.Delivery, refused int) {
+func untilAccepted(t testing.TB, fleet *crashtest.Fleet, deliveries []*crashtest.Delivery) (tried []*crashtest.Delivery, refused int) {
 	t.Helper()
 	began := time.Now()
 	for n, d := range deliveries {
-		one := &torturetest.Sender{Deliveries: []*torturetest.Delivery{d}, Fleet: fleet, Rate: 100, Patience: patience}
+		one := &crashtest.Sender{Deliveries: []*crashtest.Delivery{d}, Fleet: fleet, Rate: 100, Timeout: patience}
 		one.Send()
-		for answer, times := range one.Answers() {
+		for answer, times := range one.Responses() {
 			require.Contains(t, []string{"200", "503"}, answer, "%d times", times)
 		}
-		refused += one.Answers()["503"]
+		refused += one.Responses()["503"]
 		if d.Accepted() > 0 {
 			return deliveries[:n+1], refused
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 )
 
 // doomedAttempts is the policy's MaxAttempts: all of them, if there is time.
@@ -49,12 +49,12 @@ func doom() error {
 	if err != nil {
 		return err
 	}
-	return torturetest.RunDoomed(box)
+	return crashtest.RunWorker(box)
 }
 
 func TestCrashLoop_DeadLettersOnlyPoison(t *testing.T) {
 	t.Parallel()
-	for name, loop := range map[string]torturetest.CrashLoop{
+	for name, loop := range map[string]crashtest.CrashLoop{
 		"one among forty":            {Poison: 1, Good: 40},
 		"two, and more keeps coming": {Poison: 2, Good: 10, Late: 10},
 	} {

@@ -25,7 +25,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -79,7 +79,7 @@ type serverProcess struct {
 
 func newServerProcess(t testing.TB, env ...string) *serverProcess {
 	t.Helper()
-	s := &serverProcess{t: t, address: torturetest.FreeAddress(t), dir: filepath.Join(t.TempDir(), "nats"), env: env}
+	s := &serverProcess{t: t, address: crashtest.FreeAddress(t), dir: filepath.Join(t.TempDir(), "nats"), env: env}
 	s.start()
 	t.Cleanup(s.kill)
 	return s
@@ -94,7 +94,7 @@ func (s *serverProcess) start() {
 	s.cmd = exec.Command(os.Args[0])
 	s.cmd.Env = append(append(os.Environ(), s.env...), envWork+"=serve", envAddress+"="+s.address, envDir+"="+s.dir)
 	s.cmd.Stderr = os.Stderr
-	require.NoError(s.t, torturetest.Start(s.cmd))
+	require.NoError(s.t, crashtest.Start(s.cmd))
 	soon(s.t, func() bool {
 		conn, err := net.Dial("tcp", s.address) //nolint:noctx // it is here
 		if err == nil {
@@ -179,7 +179,7 @@ func receive() error {
 	if err != nil {
 		return err
 	}
-	r := torturetest.Receiver{
+	r := crashtest.Receiver{
 		Options: webhook.Options{Inbox: box, CallbackTimeout: 2 * time.Second, StoreTimeout: 3 * time.Second},
 		Inbox:   box,
 		Effect: func(ctx context.Context, name string, wrong error) error {

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 )
 
 // The receiver's own tests have no server, which would be in its module graph.
@@ -33,7 +33,7 @@ func TestTheReceiverOfTheExamplesRunsOnJetStream(t *testing.T) {
 	cmd.Stderr = &log
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
-	require.NoError(t, torturetest.Start(cmd))
+	require.NoError(t, crashtest.Start(cmd))
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
 	lines := bufio.NewScanner(stdout)
 	read := func(v any) {

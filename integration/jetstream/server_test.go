@@ -15,7 +15,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 )
 
 const (
@@ -38,7 +38,7 @@ func options(dir string) *server.Options {
 func restartable(t testing.TB) *server.Options {
 	t.Helper()
 	o := options(t.TempDir())
-	o.Host, o.Port = listensAt(t, torturetest.FreeAddress(t))
+	o.Host, o.Port = listensAt(t, crashtest.FreeAddress(t))
 	return o
 }
 

@@ -14,8 +14,8 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 	"github.com/aihooks/aihooks-go/internal/logtest"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -83,7 +83,7 @@ func TestTheClientsDomainAndPrefixAreHeeded(t *testing.T) {
 	t.Parallel()
 	o := options(t.TempDir())
 	o.JetStreamDomain = "hub"
-	address := torturetest.FreeAddress(t)
+	address := crashtest.FreeAddress(t)
 	o.LeafNode.Host, o.LeafNode.Port = listensAt(t, address)
 	hub := startServer(t, o)
 	o = options(t.TempDir())

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 )
 
 // scale is how much is done in each test.
@@ -28,8 +28,8 @@ func TestThreeReceiversAndTheServerKilledAtAnyMomentLoseNothingAndRepeatNothing(
 	}
 	nats := newServerProcess(t)
 	file := filepath.Join(t.TempDir(), "store.db")
-	fleet := torturetest.NewFleet(t, 3, receiver(nats.url(), file, time.Second))
-	sender := &torturetest.Sender{Deliveries: torturetest.Deliveries(s.n), Fleet: fleet, Minute: s.minute, Rate: s.rate}
+	fleet := crashtest.NewFleet(t, 3, receiver(nats.url(), file, time.Second))
+	sender := &crashtest.Sender{Deliveries: crashtest.Deliveries(s.n), Fleet: fleet, Minute: s.minute, Rate: s.rate}
 	sent, quiet := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(sent)
@@ -52,7 +52,7 @@ func TestThreeReceiversAndTheServerKilledAtAnyMomentLoseNothingAndRepeatNothing(
 			}
 		}
 	}()
-	fleet.Torment(s.mischief, sender.Progress)
+	fleet.KillReceivers(s.mischief, sender.Progress)
 	<-sent
 	<-quiet
 	js := drained(t, nats.url())
@@ -68,21 +68,21 @@ func TestDeploysWithTwoReceiversAnswerNothingBut200(t *testing.T) {
 	}
 	nats := newServerProcess(t)
 	file := filepath.Join(t.TempDir(), "store.db")
-	fleet := torturetest.NewFleet(t, 1, receiver(nats.url(), file, jetstreaminbox.DefaultLease))
-	sender := &torturetest.Sender{
-		Deliveries: torturetest.Deliveries(s.n), Fleet: fleet, Minute: s.minute, Rate: s.rate, Expectant: true,
-		Patience: patience,
+	fleet := crashtest.NewFleet(t, 1, receiver(nats.url(), file, jetstreaminbox.DefaultLease))
+	sender := &crashtest.Sender{
+		Deliveries: crashtest.Deliveries(s.n), Fleet: fleet, Minute: s.minute, Rate: s.rate, ExpectContinue: true,
+		Timeout: patience,
 	}
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
 		sender.Send()
 	}()
-	fleet.Roll(s.mischief, sender.Progress)
+	fleet.Deploy(s.mischief, sender.Progress)
 	<-sent
 	js := drained(t, nats.url())
 	fleet.End()
-	for answer, times := range sender.Answers() {
+	for answer, times := range sender.Responses() {
 		require.Equal(t, "200", answer, "%d times", times)
 	}
 	check(t, js, file, sender, fleet)
@@ -131,7 +131,7 @@ func left(t *testing.T, js jetstream.JetStream) string {
 }
 
 // check checks the accounts of an inbox that is drained.
-func check(t *testing.T, js jetstream.JetStream, file string, sender *torturetest.Sender, fleet *torturetest.Fleet) {
+func check(t *testing.T, js jetstream.JetStream, file string, sender *crashtest.Sender, fleet *crashtest.Fleet) {
 	t.Helper()
 	db, _, err := openFile(t.Context(), file)
 	require.NoError(t, err)
@@ -147,7 +147,7 @@ func check(t *testing.T, js jetstream.JetStream, file string, sender *torturetes
 		effects[name] = n
 	}
 	require.NoError(t, rows.Err())
-	torturetest.Accounts{Deliveries: sender.Deliveries, Journal: fleet.Journal, Effects: effects}.Check(t)
+	crashtest.Invariants{Deliveries: sender.Deliveries, EventLog: fleet.EventLog, Effects: effects}.Check(t)
 	require.Zero(t, messages(t, js, jetstreaminbox.DefaultName+"_DEAD"))
 	t.Logf("%v\n%v", sender, fleet)
 }

@@ -16,8 +16,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 	"github.com/aihooks/aihooks-go/internal/pgtest"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
 )
 
 // patience is how long a test waits for what must happen: what takes longer hangs, also on a machine that is busy.
@@ -81,7 +81,7 @@ func startWorker(t testing.TB, name string, e *engine, dsn string, env ...string
 	stdout, err := w.cmd.StdoutPipe()
 	require.NoError(t, err)
 	w.lines = bufio.NewScanner(stdout)
-	require.NoError(t, torturetest.Start(w.cmd))
+	require.NoError(t, crashtest.Start(w.cmd))
 	t.Cleanup(func() {
 		_ = w.cmd.Process.Kill()
 		_ = w.cmd.Wait()

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 )
 
 // ErrNotInstalled is returned by [Start] when there is no redis-server in the path.
@@ -58,7 +58,7 @@ func Start(args ...string) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{dir: dir, args: args}
-	if s.addr, err = torturetest.Address(); err == nil {
+	if s.addr, err = crashtest.Address(); err == nil {
 		err = s.start()
 	}
 	if err != nil {
@@ -110,7 +110,7 @@ func (s *Server) start() error {
 	s.log = new(output)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	s.exited = make(chan struct{})
-	if err := torturetest.Start(s.cmd); err != nil {
+	if err := crashtest.Start(s.cmd); err != nil {
 		return fmt.Errorf("redistest: %w", err)
 	}
 	go func() {

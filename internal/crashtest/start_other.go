@@ -1,6 +1,6 @@
 //go:build !linux
 
-package torturetest
+package crashtest
 
 import "os/exec"
 

@@ -1,4 +1,4 @@
-package torturetest
+package crashtest
 
 import (
 	"os/exec"
