@@ -89,7 +89,7 @@ func TestDeploysWithThreeReceiversAnswerNothingBut200(t *testing.T) { //nolint:p
 	<-sent
 	station.drained()
 	fleet.End()
-	for answer, times := range sender.Answers() {
+	for answer, times := range sender.Responses() {
 		require.Equal(t, "200", answer, "%d times", times)
 	}
 	require.Zero(t, station.count(`SELECT count(*) FROM river_job WHERE metadata ? 'river:rescue_count'`), "each process gives back what it has not finished")

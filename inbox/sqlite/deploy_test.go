@@ -33,7 +33,7 @@ func TestDeploysWithTwoReceiversOnOneFileAnswerNothingBut200(t *testing.T) {
 	<-sent
 	stats := drained(t, path)
 	fleet.End()
-	for answer, times := range sender.Answers() {
+	for answer, times := range sender.Responses() {
 		require.Equal(t, "200", answer, "%d times", times)
 	}
 	require.NotContains(t, fleet.Log(), "lease", "each delivery stays with the process that has taken it")
