@@ -197,7 +197,7 @@ func TestAFormerCredentialMayBeInWrongHands(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, h.SetCredentials(emberqa.Token("the-second-token-of-all")))
 	e := h.Explain(webhook.Request{URL: &url.URL{Path: "/the-first-token-of-all"}}, time.Time{})
-	require.Contains(t, e.Text, "or somebody else has got hold of it")
+	require.Contains(t, e.Text, "or someone else has obtained it")
 	require.Contains(t, e.Text, `"the\nfirst"`)
 	require.NotContains(t, e.Text, "\n")
 }
