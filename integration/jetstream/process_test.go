@@ -95,7 +95,7 @@ func (s *serverProcess) start() {
 	s.cmd.Env = append(append(os.Environ(), s.env...), envWork+"=serve", envAddress+"="+s.address, envDir+"="+s.dir)
 	s.cmd.Stderr = os.Stderr
 	require.NoError(s.t, crashtest.Start(s.cmd))
-	soon(s.t, func() bool {
+	eventually(s.t, func() bool {
 		conn, err := net.Dial("tcp", s.address) //nolint:noctx // it is here
 		if err == nil {
 			_ = conn.Close()
@@ -153,7 +153,7 @@ func receive() error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	defer cancel()
 	db, store, err := openFile(ctx, os.Getenv(envFile))
 	if err != nil {
