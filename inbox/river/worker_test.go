@@ -40,7 +40,7 @@ func receiver(dsn string, lease time.Duration) func() *exec.Cmd {
 	}
 }
 
-// receive is the receiver. It waits for a server that is not there.
+// receive is the main function of a receiver process. It waits until the server is up.
 func receive() error {
 	lease, err := time.ParseDuration(os.Getenv(envLease))
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/aihooks/aihooks-go/internal/crashtest"
 )
 
-// The receiver's own tests have no server, which would be in its module graph.
+// The example module has no NATS server in its module graph, so this test is here.
 func TestTheReceiverOfTheExamplesRunsOnJetStream(t *testing.T) {
 	t.Parallel()
 	binary := filepath.Join(t.TempDir(), "receiver")

@@ -82,7 +82,7 @@ func dial(t testing.TB, url string) jetstream.JetStream {
 	return js
 }
 
-// open opens the inbox with what the options leave open filled in for tests.
+// open opens the inbox, with defaults for tests.
 func open(t testing.TB, js jetstream.JetStream, o jetstreaminbox.Options) *jetstreaminbox.Inbox {
 	t.Helper()
 	o.ServerSyncsAlways = o.ServerSyncsAlways || o.Replicas < jetstreaminbox.DefaultReplicas
@@ -107,7 +107,7 @@ func memory(t testing.TB) idempotency.Store {
 	return m
 }
 
-// A shelf has one of each name.
+// A registry has one item for each name.
 type registry[T any] struct {
 	mu    sync.Mutex
 	items map[string]T

@@ -24,7 +24,7 @@ func policy(attempts int) inbox.Policy { return inbox.Policy{MaxAttempts: attemp
 
 func permanent(context.Context, string) error { return webhook.Permanent(errors.New("on purpose")) }
 
-// Trap: JetStream recognises what comes again only inside its window.
+// JetStream recognizes a duplicate only within its window.
 func TestPastTheWindowTheStoreKeepsADeliveryFromBeingRunAgain(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
@@ -35,7 +35,7 @@ func TestPastTheWindowTheStoreKeepsADeliveryFromBeingRunAgain(t *testing.T) {
 	eventually(t, func() bool { return d.calls.of("a") == 1 })
 	_, err := box.Enqueue(t.Context(), newDelivery("window"))
 	require.NoError(t, err)
-	eventually(t, func() bool { // until the window is past
+	eventually(t, func() bool { // until the window has ended
 		duplicate, err := box.Enqueue(t.Context(), newDelivery("window"))
 		require.NoError(t, err)
 		return !duplicate
@@ -43,13 +43,13 @@ func TestPastTheWindowTheStoreKeepsADeliveryFromBeingRunAgain(t *testing.T) {
 	before := last(t, js)
 	d.mustRespond(t, http.StatusOK, messageBody("a", 1))
 	d.mustRespond(t, http.StatusOK, messageBody("b", 1))
-	require.Equal(t, before+2, last(t, js), "JetStream has stored it again")
+	require.Equal(t, before+2, last(t, js), "JetStream must store it again")
 	eventually(t, func() bool { return empty(t, js) })
 	require.Equal(t, 1, d.calls.of("a"))
 	require.Equal(t, 1, d.calls.of("b"))
 }
 
-// Trap: what the window remembers of deliveries that are done does not survive the server.
+// The window forgets completed deliveries when the server restarts.
 func TestAfterARestartOfTheServerTheStoreKeepsADeliveryFromBeingRunAgain(t *testing.T) {
 	t.Parallel()
 	o := restartable(t)
@@ -70,8 +70,7 @@ func TestAfterARestartOfTheServerTheStoreKeepsADeliveryFromBeingRunAgain(t *test
 	require.Equal(t, 1, d.calls.of("a"))
 }
 
-// Trap: deliveries that rest before their next attempt are pending acknowledgements, of which a consumer has 1000 unless it
-// is told otherwise.
+// Deliveries that wait for their next attempt are pending acknowledgements. A consumer allows 1000 of them by default.
 func TestDeliveriesThatRestDoNotHoldUpOthers(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
@@ -102,7 +101,7 @@ func TestDeliveriesThatRestDoNotHoldUpOthers(t *testing.T) {
 	eventually(t, func() bool { return d.calls.of("runs") == 1 })
 }
 
-// Trap: JetStream takes 64 KiB of headers.
+// JetStream takes 64 KiB of headers.
 func TestADeliveryWithALongIDTravelsAllTheSame(t *testing.T) {
 	t.Parallel()
 	box := open(t, dial(t, newServer(t).ClientURL()), jetstreaminbox.Options{})
@@ -117,7 +116,8 @@ func TestADeliveryWithALongIDTravelsAllTheSame(t *testing.T) {
 	require.Equal(t, long.Body, e.Delivery.Body)
 }
 
-// Trap: JetStream has no dead letters of its own. A process may die when it has stored one and not yet ended the delivery.
+// JetStream has no dead letters. A process may crash after it has stored a dead letter, and before it acknowledges the
+// delivery.
 func TestADeliveryThatWasBuriedByAProcessThatDiedIsNotRunAgain(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
@@ -131,7 +131,7 @@ func TestADeliveryThatWasBuriedByAProcessThatDiedIsNotRunAgain(t *testing.T) {
 	eventually(t, func() bool { return len(deadLetters(t, box)) == 1 && empty(t, js) })
 	stop()
 	id := deadLetters(t, box)[0].ID
-	// The same once more, as its process has left it: taken once, a dead letter, and not acknowledged.
+	// The state after such a crash: fetched once, stored as a dead letter, and not acknowledged.
 	stream, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEAD")
 	require.NoError(t, err)
 	raw, err := stream.GetMsg(t.Context(), stream.CachedInfo().State.FirstSeq)
@@ -159,7 +159,7 @@ func TestADeliveryThatWasBuriedByAProcessThatDiedIsNotRunAgain(t *testing.T) {
 	eventually(t, func() bool { return alerts.of(id) == 2 })
 }
 
-// Trap: the same delivery may have been a dead letter before, and that one is not what became of this.
+// The same delivery may have been a dead letter before. That dead letter is not the outcome of this delivery.
 func TestADeliveryThatWasADeadLetterBeforeIsRunAlthoughAProcessDiedWithIt(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
@@ -183,17 +183,18 @@ func TestADeliveryThatWasADeadLetterBeforeIsRunAlthoughAProcessDiedWithIt(t *tes
 	require.Equal(t, 1, d.calls.of("a"))
 }
 
-// takeAndDie takes the oldest delivery of WorkFlux, as a process does that dies with it.
+// fetchAndNak fetches the oldest delivery of WorkFlux, like a process that then crashes.
 func fetchAndNak(t testing.TB, js jetstream.JetStream) {
 	t.Helper()
 	c, err := js.Consumer(t.Context(), jetstreaminbox.DefaultName, "workflux_default")
 	require.NoError(t, err)
 	m, err := c.Next()
 	require.NoError(t, err)
-	require.NoError(t, m.Nak()) // rather than to wait for the end of the lease
+	require.NoError(t, m.Nak()) // instead of waiting for the end of the lease
 }
 
-// Trap: the dead letter is stored before the delivery ends, or a process that dies in between, or a stream that is full, loses it.
+// The dead letter is stored before the delivery is removed. Otherwise a crash in between, or a full stream, would lose
+// it.
 func TestADeliveryThatCannotBecomeADeadLetterYetStaysWhereItIs(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
@@ -231,7 +232,7 @@ func TestARunEndsAlthoughNothingCanBePutDown(t *testing.T) {
 	_, err = js.UpdateStream(t.Context(), c)
 	require.NoError(t, err)
 
-	// The one has had its attempts and died with its process; the callback of the other fails for good.
+	// One delivery has no attempts left after its process crashed. The callback of the other one fails permanently.
 	d := newTestHandler(t, box, permanent)
 	stop := run(t, box, d)
 	eventually(t, func() bool {
@@ -248,7 +249,7 @@ func TestARunEndsAlthoughNothingCanBePutDown(t *testing.T) {
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
-		_ = box.Run(ctx, d) // says what it had to leave behind
+		_ = box.Run(ctx, d) // returns a DrainError
 	}()
 	eventually(t, func() bool { return d.calls.of("hopeless") == 1 })
 	end()
@@ -259,7 +260,7 @@ func TestARunEndsAlthoughNothingCanBePutDown(t *testing.T) {
 	}
 }
 
-// Trap: nothing moves in one step. Whoever dies between the two has another do the same once more.
+// A move takes two steps. After a crash between them, another process repeats the move.
 func TestADeadLetterThatCannotBeDeletedIsBroughtBackOnce(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
@@ -283,7 +284,7 @@ func TestADeadLetterThatCannotBeDeletedIsBroughtBackOnce(t *testing.T) {
 	require.Equal(t, before+1, last(t, js))
 }
 
-// Whoever publishes under our subjects without being an inbox.
+// Another program may publish under the inbox's subjects.
 func TestAMessageThatNoInboxHasStoredBecomesADeadLetterAndIsNotCalledBack(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
@@ -329,7 +330,7 @@ func TestAStreamFullOfDeliveriesWithoutACallbackTakesOthers(t *testing.T) {
 	d := newTestHandler(t, box, succeed)
 	for _, id := range []string{"a", "b"} {
 		p := newDelivery(id)
-		p.Type = "nobody's"
+		p.Type = "unknown"
 		_, err := box.Enqueue(t.Context(), p)
 		require.NoError(t, err)
 	}
@@ -376,7 +377,7 @@ func TestNotesOfDeliveriesThatAreGoneAreSweptUp(t *testing.T) {
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
 	waits := newDelivery("waits")
-	waits.Vendor = "nobody"
+	waits.Vendor = "unknown"
 	_, err := box.Enqueue(t.Context(), waits)
 	require.NoError(t, err)
 	kept := firstRecordSubject(t, js)
@@ -390,10 +391,10 @@ func TestNotesOfDeliveriesThatAreGoneAreSweptUp(t *testing.T) {
 	deferred, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_ASIDE")
 	require.NoError(t, err)
 	_, err = deferred.GetLastMsgForSubject(t.Context(), kept)
-	require.NoError(t, err, "its delivery is there")
+	require.NoError(t, err, "the record of an existing delivery must stay")
 }
 
-// empty reports whether nothing is left to be run.
+// empty reports whether no delivery is left to run.
 func empty(t testing.TB, js jetstream.JetStream) bool {
 	t.Helper()
 	return messages(t, js, jetstreaminbox.DefaultName) == 0
@@ -408,7 +409,7 @@ func messages(t testing.TB, js jetstream.JetStream, stream string) uint64 {
 	return s.CachedInfo().State.Msgs
 }
 
-// noteOfFirst is the subject of the note about the oldest delivery.
+// firstRecordSubject returns the subject of the oldest delivery's attempt record.
 func firstRecordSubject(t testing.TB, js jetstream.JetStream) string {
 	t.Helper()
 	s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName)
@@ -418,7 +419,7 @@ func firstRecordSubject(t testing.TB, js jetstream.JetStream) string {
 	return fmt.Sprintf("AIHOOKS.note.%d-%d", m.Sequence, m.Time.UnixNano())
 }
 
-// last returns the sequence of the delivery that was stored last.
+// last returns the sequence of the newest delivery.
 func last(t testing.TB, js jetstream.JetStream) uint64 {
 	t.Helper()
 	s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName)
