@@ -40,18 +40,18 @@ func credentialCases() []credentialCase {
 		return http.Header{"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte(text))}}
 	}
 	return []credentialCase{
-		{"blanks in the path", given, at("/%20" + token + "%0A"), nil, emberqa.CredentialWhitespace, "last segment of the path is a live token with blanks"},
-		{"blanks in the parameter", given, at("?token=+" + token), nil, emberqa.CredentialWhitespace, "parameter token is a live token with blanks"},
+		{"whitespace in the path", given, at("/%20" + token + "%0A"), nil, emberqa.CredentialWhitespace, "last segment of the path is a live token with whitespace"},
+		{"whitespace in the parameter", given, at("?token=+" + token), nil, emberqa.CredentialWhitespace, "parameter token is a live token with whitespace"},
 		{"quotes in the path", given, at("/%22" + token + "%22"), nil, emberqa.CredentialWhitespace, "quotes"},
-		{"given with a line break", emberqa.Token(token + "\n"), at("/" + token), nil, emberqa.CredentialWhitespace, "given with a blank or a line break"},
-		{"given with a line break of Windows", emberqa.Token(token + "\r\n"), at("/" + token), nil, emberqa.CredentialWhitespace, "given with a blank or a line break"},
-		{"given with a tab", emberqa.Token(token + "\t"), at("/" + token), nil, emberqa.CredentialWhitespace, "given with a blank or a line break"},
-		{"given with a blank before it", emberqa.Token(" " + token), at("?token=" + token), nil, emberqa.CredentialWhitespace, "given with a blank or a line break"},
+		{"given with a line break", emberqa.Token(token + "\n"), at("/" + token), nil, emberqa.CredentialWhitespace, "given with whitespace around it"},
+		{"given with a Windows line break", emberqa.Token(token + "\r\n"), at("/" + token), nil, emberqa.CredentialWhitespace, "given with whitespace around it"},
+		{"given with a tab", emberqa.Token(token + "\t"), at("/" + token), nil, emberqa.CredentialWhitespace, "given with whitespace around it"},
+		{"given with a space before it", emberqa.Token(" " + token), at("?token=" + token), nil, emberqa.CredentialWhitespace, "given with whitespace around it"},
 		{"given with quotes", emberqa.Token(`"` + token + `"`), at("/" + token), nil, emberqa.CredentialWhitespace, "given with quotes"},
 		{"given with single quotes", emberqa.Token("'" + token + "'"), at("/" + token), nil, emberqa.CredentialWhitespace, "given with quotes"},
 		{"escaped twice", emberqa.Token(odd), at("/" + url.PathEscape(url.PathEscape(odd))), nil, emberqa.CredentialEscaped, "escaped twice"},
 		{"a raw plus in the parameter", emberqa.Token("tok+3f9ab7c1d5e8+long"), at("?a=b&token=tok+3f9ab7c1d5e8+long"), nil, emberqa.CredentialEscaped, "write %2B"},
-		{"a raw plus and an escaped blank", emberqa.Token(odd), at("?token=tok%203f9a%25b7c1d5e8+long"), nil, emberqa.CredentialEscaped, "write %2B"},
+		{"a raw plus and an escaped space", emberqa.Token(odd), at("?token=tok%203f9a%25b7c1d5e8+long"), nil, emberqa.CredentialEscaped, "write %2B"},
 		{"a raw plus in a query that cannot be parsed", emberqa.Token("tok+3f9ab7c1d5e8+long"), at("?a=%zz&token=tok+3f9ab7c1d5e8+long"), nil, emberqa.CredentialEscaped, "write %2B"},
 		{"the form of a query in the path", emberqa.Token("tok 3f9ab7c1d5e8 long"), at("/tok+3f9ab7c1d5e8+long"), nil, emberqa.CredentialEscaped, "write %20"},
 		{"after an HTML ampersand", given, at("?a=b&amp;token=" + token), nil, emberqa.CredentialEscaped, "written for HTML"},
@@ -74,7 +74,7 @@ func credentialCases() []credentialCase {
 		{"a token as the password", given, at(""), basic("emberqa:" + token), emberqa.CredentialMisplaced, "HTTP Basic authentication"},
 		{"a token as the user", given, at(""), basic(token + ":"), emberqa.CredentialMisplaced, "HTTP Basic authentication"},
 		{"a parameter twice", given, at("?token=" + token + "&token=" + token), nil, emberqa.CredentialRepeated, "more than once"},
-		{"Basic twice", emberqa.Basic("u", token), at(""), http.Header{"Authorization": {"a", "b"}}, emberqa.CredentialRepeated, "Authorization came more than once"},
+		{"Basic twice", emberqa.Basic("u", token), at(""), http.Header{"Authorization": {"a", "b"}}, emberqa.CredentialRepeated, "Authorization appears more than once"},
 		{"Basic missing", emberqa.Basic("u", token), at(""), nil, emberqa.CredentialMissing, "Authorization is missing"},
 		{"no URL", given, "", nil, emberqa.CredentialMissing, "without its URL"},
 		{"an empty URL", given, "https://receiver.test/", nil, emberqa.CredentialMissing, "neither a path nor a query"},
@@ -122,7 +122,7 @@ func TestAFormerCredentialIsToldFromOneThatWasNeverLive(t *testing.T) {
 	require.Equal(t, diagnose.Unexplained, explain("the-first-token-of-all").Cause)
 
 	result := h.Process(t.Context(), webhook.Request{URL: &url.URL{Path: "/token-number-46-of-many"}, Body: strings.NewReader("{}")})
-	require.Equal(t, webhook.Unauthenticated, result.Outcome, "it lets nothing in")
+	require.Equal(t, webhook.Unauthenticated, result.Outcome, "a previous credential verifies nothing")
 	require.NoError(t, h.SetCredentials(emberqa.Token("token-number-46-of-many")))
 	require.NotEqual(t, emberqa.CredentialPrevious, explain("token-number-46-of-many").Cause, "it is live again")
 }
@@ -197,7 +197,7 @@ func TestAFormerCredentialMayBeInWrongHands(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, h.SetCredentials(emberqa.Token("the-second-token-of-all")))
 	e := h.Explain(webhook.Request{URL: &url.URL{Path: "/the-first-token-of-all"}}, time.Time{})
-	require.Contains(t, e.Text, "or somebody else has got hold of it")
+	require.Contains(t, e.Text, "or someone else has obtained it")
 	require.Contains(t, e.Text, `"the\nfirst"`)
 	require.NotContains(t, e.Text, "\n")
 }

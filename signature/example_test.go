@@ -39,7 +39,7 @@ func ExampleVerifier() {
 	match, err := verifier.Verify(keys, header, []byte(`{"type":"ping"}`))
 	fmt.Println(match.Key, match.Form(), match.Covers("X-Acme-Time"), err)
 	// Output:
-	// signature: the header X-Acme-Signature was made by none of the live keys over the bytes that arrived
+	// signature: the header X-Acme-Signature does not match: no live key makes it over the received bytes
 	// true
 	// default timestamp.body true <nil>
 }
@@ -106,7 +106,7 @@ func ExampleWindow() {
 	}
 	// Output:
 	// 1795283000 - <nil>
-	// 1795280000 - signature: the signed time lies further back than the window of 5m0s
-	// 1795290000000 - signature: the signed time lies further ahead than the allowed skew of 5m0s
+	// 1795280000 - signature: the signed time is older than the window of 5m0s
+	// 1795290000000 - signature: the signed time is further ahead than the allowed skew of 5m0s
 	// +1795283259 - signature: a Unix time must be 9 or 10 decimal digits (seconds) or 12 or 13 (milliseconds)
 }

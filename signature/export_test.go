@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// CountMACs has every live key of r count the MACs that it begins.
+// CountMACs makes every live key of r count the MACs that it starts.
 func CountMACs(r *Keyring) *atomic.Int64 {
 	count := new(atomic.Int64)
 	var counting []*liveKey

@@ -32,7 +32,7 @@ func TestAFormerKeyIsRememberedAndVerifiesNothing(t *testing.T) {
 		require.Equal(t, diagnose.KeyPrevious, e.Cause, i)
 		require.Contains(t, e.Text, fmt.Sprintf("%q", fmt.Sprint(i)))
 	}
-	require.Equal(t, diagnose.Unexplained, explainSignedBy(t, ring, secret(3)).Cause, "no more than MaxKeys are remembered")
+	require.Equal(t, diagnose.Unexplained, explainSignedBy(t, ring, secret(3)).Cause, "at most MaxKeys keys are remembered")
 
 	h, body := fullHeader(), []byte(`{}`)
 	require.NoError(t, bodyScheme().Sign(signature.NewKey("k", secret(19)), "", h, body))
@@ -82,7 +82,7 @@ func TestKeysAreExchangedWhileExplaining(t *testing.T) {
 				if err := ring.Set(signature.NewKey("k", fmt.Sprintf("secret-%d-%d", g, i))); err != nil {
 					t.Error(err)
 				}
-				explainSignedBy(t, ring, "secret-of-nobody")
+				explainSignedBy(t, ring, "unknown-secret")
 			}
 		})
 	}

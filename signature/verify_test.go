@@ -211,11 +211,11 @@ func TestARefusalSaysWhichHeaderItIsAbout(t *testing.T) {
 		text   string
 	}{
 		"no signature":       {headScheme(), func(h http.Header) { h.Del(headerSignature) }, signature.Missing, headerSignature, "signature: the header X-Acme-Signature is missing or empty"},
-		"signature twice":    {headScheme(), func(h http.Header) { h.Add(headerSignature, "a") }, signature.Repeated, headerSignature, "signature: the header X-Acme-Signature came more than once"},
+		"signature twice":    {headScheme(), func(h http.Header) { h.Add(headerSignature, "a") }, signature.Repeated, headerSignature, "signature: the header X-Acme-Signature appears more than once"},
 		"signature not hex":  {headScheme(), func(h http.Header) { h.Set(headerSignature, "a") }, signature.Malformed, headerSignature, "signature: the header X-Acme-Signature is not one HMAC-SHA256 in hex"},
-		"wrong signature":    {headScheme(), func(h http.Header) { h.Set(headerSignature, strings.Repeat("0", 64)) }, signature.Mismatch, headerSignature, "signature: the header X-Acme-Signature was made by none of the live keys over the bytes that arrived"},
+		"wrong signature":    {headScheme(), func(h http.Header) { h.Set(headerSignature, strings.Repeat("0", 64)) }, signature.Mismatch, headerSignature, "signature: the header X-Acme-Signature does not match: no live key makes it over the received bytes"},
 		"no timestamp":       {headScheme(), func(h http.Header) { h.Del(headerTime) }, signature.Missing, headerTime, "signature: the header X-Acme-Time is missing or empty"},
-		"bad timestamp":      {headScheme(), func(h http.Header) { h.Set(headerTime, "now") }, signature.Malformed, headerTime, "signature: the header X-Acme-Time does not have its documented form"},
+		"bad timestamp":      {headScheme(), func(h http.Header) { h.Set(headerTime, "now") }, signature.Malformed, headerTime, "signature: the header X-Acme-Time does not have its documented format"},
 		"covered by the pin": {pinned, func(h http.Header) { h.Del(headerDelivery) }, signature.Missing, headerDelivery, "signature: the header X-Acme-Delivery is missing, and every accepted form covers it"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -48,12 +48,12 @@ func TestTheLineOfARefusedDeliveryExplainsItAndTheAnswerDoesNot(t *testing.T) {
 		cause   diagnose.Cause
 		outcome webhook.Outcome
 	}{
-		"a body written anew": {0, func(r *webhook.Request) {
+		"a changed body": {0, func(r *webhook.Request) {
 			b, _ := io.ReadAll(r.Body)
 			r.Body = strings.NewReader(string(b) + "\n")
 		}, diagnose.BodyEnds, webhook.Unauthenticated},
-		"a forgery": {0, func(r *webhook.Request) { r.Body = strings.NewReader("{}") }, diagnose.Unexplained, webhook.Unauthenticated},
-		"a name in lower case is none": {0, func(r *webhook.Request) {
+		"a forged body": {0, func(r *webhook.Request) { r.Body = strings.NewReader("{}") }, diagnose.Unexplained, webhook.Unauthenticated},
+		"a header name in lower case": {0, func(r *webhook.Request) {
 			r.Header = http.Header{"x-acme-signature": {"none"}}
 		}, diagnose.HeaderMalformed, webhook.Unauthenticated},
 		"stale":         {-2 * time.Hour, nil, diagnose.TimeStale, stale},
@@ -200,7 +200,7 @@ func TestExplainingSaysWhatWouldBecomeOfADelivery(t *testing.T) {
 				r.Body = http.MaxBytesReader(httptest.NewRecorder(), io.NopCloser(strings.NewReader(genuine)), 10)
 			}), "too_large", "before the handler allows 10 bytes"},
 			"not as long": {with(genuine, func(r *webhook.Request) { r.ContentLength = 150 }), "body_length", "not as long"},
-			"no object":   {with("[1]", nil), "no_json_object", "no JSON object"},
+			"no object":   {with("[1]", nil), "no_json_object", "not a JSON object"},
 			"no time":     {with(`{"type":"ping","id":"b"}`, nil), "no_time", `["time"]`},
 		} {
 			e := r.Explain(test.request, arrived)

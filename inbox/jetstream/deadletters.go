@@ -13,8 +13,8 @@ import (
 	"github.com/aihooks/aihooks-go/inbox/engine"
 )
 
-// selects is the stream and the subject of the messages that a filter may select.
-func (b *Inbox) selects(f inbox.Filter) (s jetstream.Stream, subject string) {
+// streamAndSubject returns the stream and the subject of the messages that a filter may select.
+func (b *Inbox) streamAndSubject(f inbox.Filter) (s jetstream.Stream, subject string) {
 	vendor, endpoint, id := "*", "*", "*"
 	if f.Vendor != "" {
 		vendor = token(f.Vendor)
@@ -26,24 +26,24 @@ func (b *Inbox) selects(f inbox.Filter) (s jetstream.Stream, subject string) {
 		id = f.ID
 	}
 	if f.State == inbox.Deferred {
-		return b.asideStream(), b.subject(kindDeferred, vendor, endpoint, id)
+		return b.deferredStream(), b.subject(kindDeferred, vendor, endpoint, id)
 	}
-	return b.deadStream(), b.subject(kindDeadLetter, vendor, endpoint, id)
+	return b.deadLetterStream(), b.subject(kindDeadLetter, vendor, endpoint, id)
 }
 
-// letters goes through the dead letters, or the deliveries without a callback, that a filter selects.
-func (b *Inbox) letters(ctx context.Context, f inbox.Filter, do func(jetstream.Stream, *jetstream.RawStreamMsg, *message, inbox.Entry) (bool, error)) error {
+// eachEntry calls do for the dead letters or deferred deliveries that a filter selects.
+func (b *Inbox) eachEntry(ctx context.Context, f inbox.Filter, do func(jetstream.Stream, *jetstream.RawStreamMsg, *message, inbox.Entry) (bool, error)) error {
 	if err := engine.CheckFilter(f); err != nil {
 		return err
 	}
 	found := false
 	if f.ID == "" || isDigest(f.ID) {
-		stream, subject := b.selects(f)
+		stream, subject := b.streamAndSubject(f)
 		err := each(ctx, stream, subject, func(raw *jetstream.RawStreamMsg) (bool, error) {
-			m, _ := b.decode(raw.Subject, raw.Header, raw.Data, raw.Time) // what cannot be read is shown as it is
+			m, _ := b.decode(raw.Subject, raw.Header, raw.Data, raw.Time) // a message that cannot be decoded is shown as it is
 			e := inbox.Entry{
 				ID: raw.Subject[strings.LastIndexByte(raw.Subject, '.')+1:], State: cmp.Or(f.State, inbox.DeadLettered),
-				Delivery: m.running(), Attempts: m.attempts,
+				Delivery: m.toRun(), Attempts: m.attempts,
 			}
 			if e.State == inbox.DeadLettered {
 				e.Since = raw.Time.UTC()
@@ -59,16 +59,16 @@ func (b *Inbox) letters(ctx context.Context, f inbox.Filter, do func(jetstream.S
 		}
 	}
 	if !found && f.ID != "" {
-		return fmt.Errorf("jetstream: %w: %s", inbox.ErrNotFound, f.ID)
+		return fmt.Errorf("jetstreaminbox: %w: %s", inbox.ErrNotFound, f.ID)
 	}
 	return nil
 }
 
-// DeadLetters implements [inbox.Inbox]. It reads one dead letter after the other, each with its body: the server selects by ID,
-// vendor and endpoint, and DeadLetters reads what the other fields of the filter leave out as well.
+// DeadLetters implements [inbox.Inbox]. It reads the messages one by one, each with its body. The server selects by ID,
+// vendor and endpoint. DeadLetters also reads the messages that the filter's other fields exclude.
 func (b *Inbox) DeadLetters(ctx context.Context, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
 	return func(yield func(inbox.Entry, error) bool) {
-		err := b.letters(ctx, f, func(_ jetstream.Stream, _ *jetstream.RawStreamMsg, _ *message, e inbox.Entry) (bool, error) {
+		err := b.eachEntry(ctx, f, func(_ jetstream.Stream, _ *jetstream.RawStreamMsg, _ *message, e inbox.Entry) (bool, error) {
 			return yield(e, nil), nil
 		})
 		if err != nil {
@@ -79,19 +79,19 @@ func (b *Inbox) DeadLetters(ctx context.Context, f inbox.Filter) iter.Seq2[inbox
 
 // Retry implements [inbox.Inbox].
 func (b *Inbox) Retry(ctx context.Context, f inbox.Filter) (int, error) {
-	return b.revive(ctx, f, 0)
+	return b.requeueAll(ctx, f, 0)
 }
 
 // Rerun implements [inbox.Inbox].
 func (b *Inbox) Rerun(ctx context.Context, f inbox.Filter) (int, error) {
-	return b.revive(ctx, f, 1)
+	return b.requeueAll(ctx, f, 1)
 }
 
-func (b *Inbox) revive(ctx context.Context, f inbox.Filter, reruns int) (n int, err error) {
-	err = b.letters(ctx, f, func(from jetstream.Stream, raw *jetstream.RawStreamMsg, m *message, _ inbox.Entry) (bool, error) {
+func (b *Inbox) requeueAll(ctx context.Context, f inbox.Filter, reruns int) (n int, err error) {
+	err = b.eachEntry(ctx, f, func(from jetstream.Stream, raw *jetstream.RawStreamMsg, m *message, _ inbox.Entry) (bool, error) {
 		m.state = state{Rerun: m.state.Rerun + reruns}
-		there, err := b.again(ctx, from, raw, m)
-		if there {
+		exists, err := b.requeue(ctx, from, raw, m)
+		if exists {
 			n++
 		}
 		return true, err
@@ -99,12 +99,12 @@ func (b *Inbox) revive(ctx context.Context, f inbox.Filter, reruns int) (n int, 
 	return n, err
 }
 
-// Discard implements [inbox.Inbox]. The same delivery is a duplicate for as long as JetStream recognises it; after that the
-// store knows it, if a callback had completed it.
+// Discard implements [inbox.Inbox]. The same delivery is a duplicate as long as JetStream recognizes it. After that, the
+// store recognizes it only if a callback had completed it.
 func (b *Inbox) Discard(ctx context.Context, f inbox.Filter) (n int, err error) {
-	err = b.letters(ctx, f, func(from jetstream.Stream, raw *jetstream.RawStreamMsg, _ *message, _ inbox.Entry) (bool, error) {
-		there, err := b.delete(ctx, from, raw.Sequence)
-		if there {
+	err = b.eachEntry(ctx, f, func(from jetstream.Stream, raw *jetstream.RawStreamMsg, _ *message, _ inbox.Entry) (bool, error) {
+		exists, err := b.delete(ctx, from, raw.Sequence)
+		if exists {
 			n++
 		}
 		return true, err

@@ -48,10 +48,10 @@ func Example() {
 		mux.Handle("POST /webhooks/workflux", hook)
 		server := &http.Server{Addr: ":8080", Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 
-		running, end := context.WithCancel(context.WithoutCancel(ctx))
+		toRun, end := context.WithCancel(context.WithoutCancel(ctx))
 		defer end()
 		ran := make(chan error, 1)
-		go func() { ran <- box.Run(running, hook) }()
+		go func() { ran <- box.Run(toRun, hook) }()
 		go func() { _ = server.ListenAndServe() }()
 		<-ctx.Done()
 		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)

@@ -10,10 +10,10 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// maintainEvery is how often a Run looks for deliveries that wait for a callback, or that it was given no handler for.
+// maintainEvery is how often a Run looks for deferred deliveries with a callback, and for deliveries without a handler.
 const maintainEvery = 10 * time.Second
 
-// maintain takes care of what others have left behind, until ctx ends.
+// maintain checks the streams, resumes deferred deliveries and purges old attempt records, until ctx ends.
 func (r *run) maintain(ctx context.Context) {
 	tick := time.NewTicker(maintainEvery)
 	defer tick.Stop()
@@ -27,7 +27,7 @@ func (r *run) maintain(ctx context.Context) {
 		try(r.resume)
 		try(r.lookForAbsent)
 		if first {
-			try(r.box.sweep)
+			try(r.box.purge)
 		}
 		select {
 		case <-ctx.Done():
@@ -38,11 +38,12 @@ func (r *run) maintain(ctx context.Context) {
 	}
 }
 
-// each goes through the messages of a stream under a subject, the oldest first. What is stored meanwhile is left out.
+// each calls f for the messages of a stream under a subject, the oldest first. It leaves out messages that are stored
+// meanwhile.
 func each(ctx context.Context, s jetstream.Stream, subject string, f func(m *jetstream.RawStreamMsg) (more bool, err error)) error {
 	info, err := s.Info(ctx)
 	if err != nil {
-		return fmt.Errorf("jetstream: %w", err)
+		return fmt.Errorf("jetstreaminbox: %w", err)
 	}
 	for seq := uint64(1); seq <= info.State.LastSeq; {
 		m, err := s.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(subject))
@@ -50,7 +51,7 @@ func each(ctx context.Context, s jetstream.Stream, subject string, f func(m *jet
 		case errors.Is(err, jetstream.ErrMsgNotFound):
 			return nil
 		case err != nil:
-			return fmt.Errorf("jetstream: %w", err)
+			return fmt.Errorf("jetstreaminbox: %w", err)
 		case m.Sequence > info.State.LastSeq:
 			return nil
 		}
@@ -62,24 +63,24 @@ func each(ctx context.Context, s jetstream.Stream, subject string, f func(m *jet
 	return nil
 }
 
-// resume has deliveries run whose types have a callback now.
+// resume runs deferred deliveries whose types have a callback now.
 func (r *run) resume(ctx context.Context) error {
 	b := r.box
-	_, err := b.asideStream().GetMsg(ctx, 1, jetstream.WithGetMsgSubject(b.subject(kindDeferred, all)))
+	_, err := b.deferredStream().GetMsg(ctx, 1, jetstream.WithGetMsgSubject(b.subject(kindDeferred, all)))
 	switch {
-	case errors.Is(err, jetstream.ErrMsgNotFound): // as nearly always: the handlers are many
+	case errors.Is(err, jetstream.ErrMsgNotFound): // the usual case, without one request per handler
 		return nil
 	case err != nil:
-		return fmt.Errorf("jetstream: %w", err)
+		return fmt.Errorf("jetstreaminbox: %w", err)
 	}
 	for _, h := range r.list() {
-		err := each(ctx, b.asideStream(), b.subject(kindDeferred, token(h.Vendor()), token(h.Endpoint()), "*"),
+		err := each(ctx, b.deferredStream(), b.subject(kindDeferred, token(h.Vendor()), token(h.Endpoint()), "*"),
 			func(raw *jetstream.RawStreamMsg) (bool, error) {
 				m, err := b.decode(raw.Subject, raw.Header, raw.Data, raw.Time)
 				if err == nil && !h.Handles(m.delivery.Type) {
 					return true, nil
 				}
-				_, err = b.again(ctx, b.asideStream(), raw, m)
+				_, err = b.requeue(ctx, b.deferredStream(), raw, m)
 				return true, err
 			})
 		if err != nil {
@@ -89,40 +90,40 @@ func (r *run) resume(ctx context.Context) error {
 	return nil
 }
 
-// again stores a message where it is run, and then deletes it where it was. It reports whether it did either: once it is
-// stored, it may have been run, and be back, before it can be deleted.
-func (b *Inbox) again(ctx context.Context, from jetstream.Stream, raw *jetstream.RawStreamMsg, m *message) (bool, error) {
+// requeue stores a message in the main stream, and then deletes it from its stream. It reports whether it did either.
+// Once the message is stored, it may run, and be moved back, before it can be deleted.
+func (b *Inbox) requeue(ctx context.Context, from jetstream.Stream, raw *jetstream.RawStreamMsg, m *message) (bool, error) {
 	msg, err := m.encode(b.in(m.delivery.Vendor, m.delivery.Endpoint))
 	if err != nil {
 		return false, err
 	}
-	// One that dies between the two, or two at once, store it once.
+	// The message id prevents a second copy after a crash, or by a concurrent call.
 	before, err := b.publish(ctx, b.main(), msg, raw.Subject+"/"+position{raw.Sequence, raw.Time}.String())
 	if err != nil {
-		return false, fmt.Errorf("jetstream: %w", err)
+		return false, fmt.Errorf("jetstreaminbox: %w", err)
 	}
-	there, err := b.delete(ctx, from, raw.Sequence)
-	return there || !before, err
+	exists, err := b.delete(ctx, from, raw.Sequence)
+	return exists || !before, err
 }
 
-// delete deletes a message. It reports whether it was there.
+// delete deletes a message. It reports whether the message existed.
 func (b *Inbox) delete(ctx context.Context, s jetstream.Stream, seq uint64) (bool, error) {
 	err := s.DeleteMsg(ctx, seq)
 	if err == nil {
 		return true, nil
 	}
-	if _, there := s.GetMsg(ctx, seq); errors.Is(there, jetstream.ErrMsgNotFound) {
+	if _, exists := s.GetMsg(ctx, seq); errors.Is(exists, jetstream.ErrMsgNotFound) {
 		return false, nil
 	}
-	return false, fmt.Errorf("jetstream: delete: %w", err)
+	return false, fmt.Errorf("jetstreaminbox: delete: %w", err)
 }
 
-// lookForAbsent says which deliveries there are that this Run was given no handler for.
+// lookForAbsent reports the deliveries that this Run has no handler for.
 func (r *run) lookForAbsent(ctx context.Context) error {
 	b := r.box
 	info, err := b.mainStream().Info(ctx, jetstream.WithSubjectFilter(b.subject(kindIn, all)))
 	if err != nil {
-		return fmt.Errorf("jetstream: %w", err)
+		return fmt.Errorf("jetstreaminbox: %w", err)
 	}
 	for subject := range info.State.Subjects {
 		if vendor, endpoint, ok := b.endpointOf(subject); ok {
@@ -132,21 +133,21 @@ func (r *run) lookForAbsent(ctx context.Context) error {
 	return nil
 }
 
-// sweep deletes notes about deliveries that are gone: a process died after it had ended the one, and before it had deleted
-// the other.
-func (b *Inbox) sweep(ctx context.Context) error {
-	return each(ctx, b.asideStream(), b.subject(kindNote, all), func(raw *jetstream.RawStreamMsg) (bool, error) {
-		seq, err := sequenceOf(strings.TrimPrefix(raw.Subject, b.subject(kindNote, "")))
+// purge deletes the attempt records of deliveries that no longer exist. A process that crashes after it has removed a
+// delivery leaves such a record.
+func (b *Inbox) purge(ctx context.Context) error {
+	return each(ctx, b.deferredStream(), b.subject(kindAttemptRecord, all), func(raw *jetstream.RawStreamMsg) (bool, error) {
+		seq, err := sequenceOf(strings.TrimPrefix(raw.Subject, b.subject(kindAttemptRecord, "")))
 		if err == nil {
 			m, err := b.mainStream().GetMsg(ctx, seq)
-			if err == nil && b.note(position{seq, m.Time}) == raw.Subject {
+			if err == nil && b.attemptRecord(position{seq, m.Time}) == raw.Subject {
 				return true, nil
 			}
 			if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
-				return false, fmt.Errorf("jetstream: %w", err)
+				return false, fmt.Errorf("jetstreaminbox: %w", err)
 			}
 		}
-		_, err = b.delete(ctx, b.asideStream(), raw.Sequence)
+		_, err = b.delete(ctx, b.deferredStream(), raw.Sequence)
 		return true, err
 	})
 }

@@ -20,13 +20,13 @@ import (
 // page is how many jobs are read at once, each with its body.
 const page = 50
 
-// isDeadLetter tells whether a job is a dead letter. Discarded ones are River's own doing: a leader that does not know the
-// worker discards what it should rescue.
+// isDeadLetter reports whether a job is a dead letter. The inbox cancels jobs. River discards them: a leader that does
+// not know the worker discards the jobs that it should rescue.
 func isDeadLetter(row *rivertype.JobRow) bool {
 	return row.State == rivertype.JobStateCancelled || row.State == rivertype.JobStateDiscarded
 }
 
-// isDeferred tells whether a job is a delivery without a callback for its type.
+// isDeferred reports whether a job is a delivery without a callback for its type.
 func isDeferred(row *rivertype.JobRow) bool {
 	if row.State != rivertype.JobStateScheduled {
 		return false
@@ -35,7 +35,7 @@ func isDeferred(row *rivertype.JobRow) bool {
 	return err == nil && rec.Deferred
 }
 
-// inState tells whether a job is in the state that a filter selects.
+// inState reports whether a job is in the state that a filter selects.
 func inState(row *rivertype.JobRow, s inbox.State) bool {
 	if s == inbox.Deferred {
 		return isDeferred(row)
@@ -51,7 +51,7 @@ func argsIn(row *rivertype.JobRow) (args, error) {
 	return a, nil
 }
 
-// entryOf returns a dead letter, or a delivery without a callback, as far as it can be read.
+// entryOf returns a dead letter or a deferred delivery, as far as it can be decoded.
 func entryOf(row *rivertype.JobRow) inbox.Entry {
 	e := inbox.Entry{ID: strconv.FormatInt(row.ID, 10), State: inbox.DeadLettered}
 	if !isDeadLetter(row) {
@@ -82,7 +82,7 @@ func (b *Inbox) DeadLetters(ctx context.Context, f inbox.Filter) iter.Seq2[inbox
 	}
 }
 
-// each calls do with the dead letters that the filter selects, the longest dead first, while it returns true.
+// each calls do for the entries that the filter selects, the oldest first, while do returns true.
 func (b *Inbox) each(ctx context.Context, f inbox.Filter, do func(e inbox.Entry, id int64) (more bool, err error)) error {
 	if err := engine.CheckFilter(f); err != nil {
 		return err
@@ -126,7 +126,7 @@ func (b *Inbox) each(ctx context.Context, f inbox.Filter, do func(e inbox.Entry,
 	return nil
 }
 
-// paramsOf selects no less than the filter does.
+// paramsOf returns parameters that select at least what the filter selects.
 func paramsOf(f inbox.Filter) *river.JobListParams {
 	params := river.NewJobListParams().Kinds(Kind).States(rivertype.JobStateCancelled, rivertype.JobStateDiscarded).
 		OrderBy(river.JobListOrderByFinalizedAt, river.SortOrderAsc).First(page)
@@ -144,19 +144,19 @@ func paramsOf(f inbox.Filter) *river.JobListParams {
 // Retry implements [inbox.Inbox].
 func (b *Inbox) Retry(ctx context.Context, f inbox.Filter) (int, error) {
 	return b.operate(ctx, f, func(ctx context.Context, tx pgx.Tx, row *rivertype.JobRow) error {
-		return b.revive(ctx, tx, row, 0)
+		return b.requeue(ctx, tx, row, 0)
 	})
 }
 
 // Rerun implements [inbox.Inbox].
 func (b *Inbox) Rerun(ctx context.Context, f inbox.Filter) (int, error) {
 	return b.operate(ctx, f, func(ctx context.Context, tx pgx.Tx, row *rivertype.JobRow) error {
-		return b.revive(ctx, tx, row, 1)
+		return b.requeue(ctx, tx, row, 1)
 	})
 }
 
-// revive has a dead letter run again, with all attempts of the policy before it.
-func (b *Inbox) revive(ctx context.Context, tx pgx.Tx, row *rivertype.JobRow, reruns int) error {
+// requeue makes River run a dead letter again, with all attempts of the policy.
+func (b *Inbox) requeue(ctx context.Context, tx pgx.Tx, row *rivertype.JobRow, reruns int) error {
 	rec, err := recordOf(row, row.Attempt)
 	if err != nil {
 		return err
@@ -169,8 +169,8 @@ func (b *Inbox) revive(ctx context.Context, tx pgx.Tx, row *rivertype.JobRow, re
 	return err
 }
 
-// Discard implements [inbox.Inbox]. The body goes with the job; its key stays, with a job of its own that is completed by
-// the next Run or the next start of the client.
+// Discard implements [inbox.Inbox]. It deletes the job with its body, and inserts a job that keeps only the key. The
+// next Run, or the next start of the client, completes that job.
 func (b *Inbox) Discard(ctx context.Context, f inbox.Filter) (int, error) {
 	return b.operate(ctx, f, func(ctx context.Context, tx pgx.Tx, row *rivertype.JobRow) error {
 		a, err := argsIn(row)
@@ -187,7 +187,7 @@ func (b *Inbox) Discard(ctx context.Context, f inbox.Filter) (int, error) {
 	})
 }
 
-// operate does something with the dead letters that the filter selects, each in a transaction of its own.
+// operate calls do for each entry that the filter selects, each in a separate transaction.
 func (b *Inbox) operate(ctx context.Context, f inbox.Filter, do func(context.Context, pgx.Tx, *rivertype.JobRow) error) (n int, err error) {
 	err = b.each(ctx, f, func(_ inbox.Entry, id int64) (bool, error) {
 		done, err := b.operateOn(ctx, id, f.State, do)
@@ -197,7 +197,7 @@ func (b *Inbox) operate(ctx context.Context, f inbox.Filter, do func(context.Con
 		return true, err
 	})
 	if err == nil && f.ID != "" && n == 0 {
-		err = inbox.ErrNotFound // somebody else was first
+		err = inbox.ErrNotFound // another process was faster
 	}
 	return n, err
 }
@@ -205,7 +205,7 @@ func (b *Inbox) operate(ctx context.Context, f inbox.Filter, do func(context.Con
 func (b *Inbox) operateOn(ctx context.Context, id int64, s inbox.State, do func(context.Context, pgx.Tx, *rivertype.JobRow) error) (done bool, err error) {
 	operation := func(tx pgx.Tx) error {
 		done = false
-		row, err := b.client.Load().JobUpdateTx(ctx, tx, id, nil) // which changes nothing, and locks it
+		row, err := b.client.Load().JobUpdateTx(ctx, tx, id, nil) // locks the row and changes nothing
 		if errors.Is(err, rivertype.ErrNotFound) {
 			return nil
 		}

@@ -12,10 +12,10 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// maintainEvery is how often a Run looks after what River does not.
+// maintainEvery is how often a Run does the maintenance that River does not do.
 const maintainEvery = time.Minute
 
-// maintain looks after what River does not, until ctx ends.
+// maintain does the maintenance that River does not do, until ctx ends.
 func (r *run) maintain(ctx context.Context, client *Client) {
 	every, poll := time.NewTicker(maintainEvery), time.NewTicker(r.inbox.options.Poll)
 	measure, move, primary := time.NewTicker(clockEvery), time.NewTicker(moveEvery), time.NewTicker(primaryCheck)
@@ -31,7 +31,7 @@ func (r *run) maintain(ctx context.Context, client *Client) {
 	}
 	again := make(<-chan time.Time)
 	for ctx.Err() == nil {
-		report("inbox: looking for deliveries that wait", errors.Join(r.absent(ctx, client), r.resume(ctx, client)))
+		report("inbox: looking for waiting deliveries failed", errors.Join(r.absent(ctx, client), r.resume(ctx, client)))
 		for looked := false; !looked && ctx.Err() == nil; {
 			select {
 			case <-ctx.Done():
@@ -41,34 +41,34 @@ func (r *run) maintain(ctx context.Context, client *Client) {
 				again = time.After(0)
 			case <-again:
 				if err := r.follow(client); err != nil {
-					report("inbox: River does not work a queue yet; it is tried again", err)
+					report("inbox: River does not work a queue yet; retrying", err)
 					again = time.After(joinPause)
 				}
 				looked = true
 			case <-primary.C:
-				report("inbox: looking whether the server takes writes", r.inbox.primary.check(ctx))
+				report("inbox: checking whether the server accepts writes failed", r.inbox.primary.check(ctx))
 			case <-measure.C:
 				_, err := r.inbox.measureClock(ctx)
-				report("inbox: measuring the database's clock", err)
-				report("inbox: moving deliveries that are due", r.inbox.moveDue(ctx)) // another process may differ
+				report("inbox: measuring the database's clock failed", err)
+				report("inbox: correcting due times failed", r.inbox.moveDue(ctx)) // the clock of another process may differ
 			case <-move.C:
 				if r.inbox.skew.Load() != 0 {
-					report("inbox: moving deliveries that are due", r.inbox.moveDue(ctx))
+					report("inbox: correcting due times failed", r.inbox.moveDue(ctx))
 				}
 			case <-poll.C:
 				if !r.inbox.pollOnly {
-					report("inbox: looking for deliveries that nothing has announced", r.announce(ctx))
+					report("inbox: looking for unannounced deliveries failed", r.announce(ctx))
 				}
 			}
 		}
 	}
 }
 
-// idlePoll is how often River looks into each queue by itself. One statement of ours looks into all of them more often.
+// idlePoll is how often River polls each queue. The inbox's announce polls all queues in one statement, and more often.
 const idlePoll = 30 * time.Second
 
-// announceDue announces, as River does when it inserts a job, the queues that have jobs which nothing has announced. It
-// reads one row for each queue that has available jobs.
+// announceDue notifies River's clients of the queues with available jobs, as River does when it inserts a job. It reads
+// one row for each queue that has available jobs.
 const announceDue = `WITH RECURSIVE q AS (
     (SELECT queue FROM %[1]s WHERE state = 'available' ORDER BY queue LIMIT 1)
     UNION ALL
@@ -77,8 +77,8 @@ const announceDue = `WITH RECURSIVE q AS (
 SELECT pg_notify(coalesce($2, current_schema()) || '.river_insert', json_build_object('queue', queue)::text)
 FROM q WHERE queue = ANY($1::text[])`
 
-// announce has River look into the queues of this Run that have something. So an inbox with many endpoints costs one
-// statement each Poll, and not one for each endpoint.
+// announce makes River fetch from the queues of this Run that have jobs. An inbox with many endpoints then costs one
+// statement per Poll, instead of one per endpoint.
 func (r *run) announce(ctx context.Context) error {
 	names := slices.Collect(maps.Keys(r.handlers))
 	if len(names) == 0 {
@@ -92,7 +92,7 @@ func (r *run) announce(ctx context.Context) error {
 	return err
 }
 
-// absent warns of deliveries that this Run has no handler for: they lie in queues that it does not work.
+// absent warns of deliveries that this Run has no handler for: they are in queues that it does not work.
 func (r *run) absent(ctx context.Context, client *Client) error {
 	known := []string{controlQueue}
 	for name := range r.handlers {
@@ -118,7 +118,7 @@ func deferredParams() *river.JobListParams {
 	return river.NewJobListParams().Kinds(Kind).States(rivertype.JobStateScheduled).Metadata(`{"output":{"deferred":true}}`)
 }
 
-// resume has deliveries run that waited for a callback which a handler has now.
+// resume runs deferred deliveries for which a handler has a callback now.
 func (r *run) resume(ctx context.Context, client *Client) error {
 	for name, handler := range r.handlers {
 		deferred := deferredParams().Queues(name)
@@ -163,7 +163,7 @@ func retryAll(ctx context.Context, client *Client, params *river.JobListParams) 
 	}
 }
 
-// listen has the policy told of every delivery that becomes a dead letter in this process, once it is one.
+// listen reports every delivery that becomes a dead letter in this process to the policy, once the state is stored.
 func (b *Inbox) listen(client *Client) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -172,7 +172,7 @@ func (b *Inbox) listen(client *Client) {
 	}
 	b.listening = true
 	events, cancel := client.SubscribeConfig(&river.SubscribeConfig{
-		ChanSize: eventsKept, Kinds: []river.EventKind{river.EventKindJobCancelled, river.EventKindJobFailed},
+		ChanSize: eventBuffer, Kinds: []river.EventKind{river.EventKindJobCancelled, river.EventKindJobFailed},
 	})
 	go func() {
 		defer cancel()
@@ -188,5 +188,5 @@ func (b *Inbox) listen(client *Client) {
 	}()
 }
 
-// eventsKept is how many dead letters may wait for their log line. Those past it are in the log of River.
-const eventsKept = 10_000
+// eventBuffer is how many dead letters may wait to be logged. Further ones are only in River's log.
+const eventBuffer = 10_000

@@ -25,7 +25,7 @@ func poisonWorker() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(crashtest.RunDoomed(box), box.Close())
+	return errors.Join(crashtest.RunWorker(box), box.Close())
 }
 
 func TestCrashLoop_DeadLettersOnlyPoison(t *testing.T) {

@@ -21,19 +21,19 @@ func TestDeploysWithTwoReceiversOnOneFileAnswerNothingBut200(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "inbox.db")
 	fleet := crashtest.NewFleet(t, 1, receiver(path, sqlite.DefaultLease))
 	sender := &crashtest.Sender{
-		Deliveries: crashtest.Deliveries(n), Fleet: fleet, Minute: 100 * time.Millisecond, Rate: rate, Expectant: true,
-		Patience: patience,
+		Deliveries: crashtest.Deliveries(n), Fleet: fleet, Minute: 100 * time.Millisecond, Rate: rate, ExpectContinue: true,
+		Timeout: patience,
 	}
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
 		sender.Send()
 	}()
-	fleet.Roll(deploys, sender.Progress)
+	fleet.Deploy(deploys, sender.Progress)
 	<-sent
 	stats := drained(t, path)
 	fleet.End()
-	for answer, times := range sender.Answers() {
+	for answer, times := range sender.Responses() {
 		require.Equal(t, "200", answer, "%d times", times)
 	}
 	require.NotContains(t, fleet.Log(), "lease", "no delivery changes its process")

@@ -27,7 +27,7 @@ func TestReceiversKilledAtAnyMomentLoseNothingAndRepeatNothing(t *testing.T) {
 		defer close(sent)
 		sender.Send()
 	}()
-	fleet.Torment(kills, sender.Progress)
+	fleet.KillReceivers(kills, sender.Progress)
 	<-sent
 	stats := drained(t, path)
 	fleet.End()

@@ -59,7 +59,7 @@ func receive() error {
 		return errors.Join(err, box.Close())
 	}
 	r := crashtest.Receiver{
-		// So that a busy machine, or the race detector, does not count as a store that is down.
+		// A machine that is busy with other tests, and the race detector, are no store that is down.
 		Options: webhook.Options{Inbox: box, CallbackTimeout: 2 * time.Second, StoreTimeout: 4 * time.Second},
 		Inbox:   box,
 		Effect: func(ctx context.Context, name string, wrong error) error {
@@ -135,14 +135,14 @@ func (f file) effects() map[string]int {
 	return effects
 }
 
-// checkFile checks the deliveries and effects in a drained and closed file, and the file's integrity.
+// checkFile checks the accounts of a file that is drained and closed, and that it is whole.
 func checkFile(t *testing.T, path string, stats sqlite.Stats, sender *crashtest.Sender, fleet *crashtest.Fleet) {
 	t.Helper()
 	f := openFile(t, path)
 	var whole string
 	require.NoError(t, f.db.QueryRowContext(t.Context(), `PRAGMA integrity_check`).Scan(&whole))
 	require.Equal(t, "ok", whole)
-	accounts := crashtest.Accounts{Deliveries: sender.Deliveries, Journal: fleet.Journal, Effects: f.effects()}
+	accounts := crashtest.Invariants{Deliveries: sender.Deliveries, EventLog: fleet.EventLog, Effects: f.effects()}
 	accounts.Check(t)
 	require.Zero(t, stats.DeadLettered+stats.Deferred, "%+v", stats)
 	require.Equal(t, f.count(`SELECT count(*) FROM aihooks_inbox`), stats.Done)

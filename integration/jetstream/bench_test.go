@@ -24,8 +24,8 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// The engine alone is a stream and a consumer as ours are, and what anybody would write with the client: a publish with a
-// message id, and a pull with confirmed acknowledgements. It has no metadata, no leases, no store.
+// "alone" is JetStream without the inbox: the same stream and consumer, a publish with a message id, and a pull with confirmed
+// acknowledgements. It has no metadata, no leases and no store.
 
 const (
 	alone    = "ALONE"
@@ -68,7 +68,8 @@ func enqueue(box *jetstreaminbox.Inbox) error {
 	return err
 }
 
-// Durable acknowledgements a second: a delivery of 4 KiB is stored, in a server of its own, when Enqueue returns.
+// BenchmarkEnqueue measures durable acknowledgements per second, for deliveries of 4 KiB, with the server in a separate
+// process.
 func BenchmarkEnqueue(b *testing.B) {
 	url := newServerProcess(b).url()
 	js := dial(b, url)
@@ -88,13 +89,13 @@ func BenchmarkEnqueue(b *testing.B) {
 
 func awaitServer(b *testing.B, js jetstream.JetStream) {
 	b.Helper()
-	soon(b, func() bool {
+	eventually(b, func() bool {
 		_, err := js.AccountInfo(context.Background())
 		return err == nil
 	})
 }
 
-// A hook is a handler without a vendor: its callback does nothing but say that it was called.
+// A hook is a handler without a vendor. Its callback only calls called.
 type hook struct{ called func() }
 
 func (h hook) Vendor() string      { return "workflux" }
@@ -105,7 +106,7 @@ func (h hook) Redeliver(context.Context, *webhook.Delivery) webhook.Result {
 	return webhook.Result{Outcome: webhook.Handled}
 }
 
-// From before the publish to the beginning of the callback, in microseconds.
+// BenchmarkLatency measures the time from before the publish to the start of the callback, in microseconds.
 func BenchmarkLatency(b *testing.B) {
 	js := dial(b, newServerProcess(b).url())
 	awaitServer(b, js)
@@ -144,7 +145,8 @@ func microseconds(b *testing.B, began <-chan time.Time, f func() error) float64 
 
 const envKind = "JETSTREAMTEST_KIND"
 
-// benchWorker is a process that works off what is stored, and says once it is ready, and when it was called.
+// benchWorker is the main function of a process that runs the stored deliveries. It prints "ready", and then the number
+// of callbacks for each line on standard input.
 func benchWorker() error {
 	nc, err := nats.Connect(os.Getenv(envURL))
 	if err != nil {
@@ -188,13 +190,13 @@ func workAlone(js jetstream.JetStream, stop <-chan struct{}, called func()) erro
 	if err != nil {
 		return err
 	}
-	places := make(chan struct{}, inbox.DefaultConcurrency)
+	slots := make(chan struct{}, inbox.DefaultConcurrency)
 	consuming, err := c.Consume(func(m jetstream.Msg) {
-		places <- struct{}{}
+		slots <- struct{}{}
 		go func() {
 			called()
 			_ = m.DoubleAck(context.Background())
-			<-places
+			<-slots
 		}()
 	}, jetstream.PullMaxMessages(inbox.DefaultConcurrency))
 	if err != nil {
@@ -205,7 +207,7 @@ func workAlone(js jetstream.JetStream, stop <-chan struct{}, called func()) erro
 	return nil
 }
 
-// A worker is such a process.
+// A worker is a process of benchWorker.
 type worker struct {
 	b     *testing.B
 	cmd   *exec.Cmd
@@ -243,7 +245,7 @@ func (w *worker) end() {
 	require.NoError(w.b, w.cmd.Wait())
 }
 
-// Callbacks a second that do nothing, of what is stored already.
+// BenchmarkCallbacks measures callbacks per second. They do nothing, and run on stored deliveries.
 func BenchmarkCallbacks(b *testing.B) {
 	const deliveries = 4000
 	for _, processes := range []int{1, 3} {
@@ -269,7 +271,7 @@ func BenchmarkCallbacks(b *testing.B) {
 				for i := range workers {
 					workers[i] = startWorker(b, url, kind)
 				}
-				// Starting takes its time, on both sides: it is measured from the first callbacks on.
+				// The measurement begins with the first callbacks, because starting takes time on both sides.
 				sum := func() (n int) {
 					for _, w := range workers {
 						n += w.calls()

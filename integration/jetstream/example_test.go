@@ -29,7 +29,7 @@ func Example() {
 	must(err)
 	s.Start()
 	defer stopServer(s)
-	if !s.ReadyForConnections(patience) {
+	if !s.ReadyForConnections(testTimeout) {
 		return
 	}
 

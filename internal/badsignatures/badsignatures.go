@@ -1,5 +1,4 @@
-// Package badsignatures makes deliveries that are refused for one known cause, for tests of package diagnose. It knows no
-// vendor.
+// Package badsignatures creates deliveries with one known mistake each, for tests of package diagnose. It knows no vendor.
 package badsignatures
 
 import (
@@ -13,42 +12,41 @@ import (
 	"github.com/aihooks/aihooks-go/signature/diagnose"
 )
 
-// A Sender sends by a scheme, and makes no mistake itself.
+// A Sender signs deliveries correctly, by a scheme.
 type Sender struct {
 	Scheme signature.Scheme
-	Form   string // empty: the scheme's first
+	Form   string // if empty, the scheme's first form
 	Now    time.Time
 }
 
-// A Delivery is what arrived, and what it is judged by.
+// A Delivery is what the receiver gets, and what it verifies with.
 type Delivery struct {
 	Scheme   signature.Scheme
-	Given    string // the secret that the receiver was given
-	Previous string // one that it was given before
-	Signing  string // the one that the sender signs with
+	Given    string // the receiver's secret
+	Previous string // the receiver's previous secret
+	Signing  string // the sender's secret
 	Header   http.Header
 	Body     []byte
 	Declared int64
 }
 
-// A Case is a mistake that is made, and how it is explained.
+// A Case is one mistake, and its explanation.
 type Case struct {
 	Name  string
 	Cause diagnose.Cause
 	Says  string // a part of the text
 
-	// Make returns nil where the mistake cannot be made with the sender's scheme.
+	// Make returns nil if the mistake does not apply to the sender's scheme.
 	Make func(s *Sender) *Delivery
 
-	// Unseen says that a handler sees it in another way, or not at all.
+	// Unseen reports that a handler detects the mistake in another way, or not at all.
 	Unseen bool
 }
 
-// Secret is what is signed with, unless that is the mistake. Its bytes have a length and values for which the encodings
-// of base64 all differ.
+// Secret is the secret of all cases without a mistake in the secret. All encodings of base64 differ for its bytes.
 const Secret = "the secret \xfb\xff\xfe with odd bytes 7c1d"
 
-// Body is what is sent, unless that is the mistake.
+// Body is the body of all cases without a mistake in the body.
 const Body = `{"type":"ping","id":"evt_marker","data":{"text":"Zq7-payload-Xw3"}}`
 
 // All returns the cases.
@@ -56,7 +54,7 @@ func All() []Case {
 	return slices.Concat(headers(), times(), macs(), secrets(), bodies(), rewritten(), forms())
 }
 
-// Question returns the delivery as diagnose.Explain is asked about it.
+// Input returns the delivery as the input of diagnose.Explain.
 func (d *Delivery) Input() (diagnose.Input, error) {
 	first := d.Given
 	if d.Previous != "" {
@@ -89,7 +87,7 @@ func (s *Sender) send(secret string, body []byte, stamp string) *Delivery {
 	return d
 }
 
-// arrives is a mistake with a body: sent is signed, and arrived is what comes of it.
+// arrives returns a case in which sent is signed, and arrived is received.
 func arrives(name string, c diagnose.Cause, says, sent, arrived string) Case {
 	return Case{Name: name, Cause: c, Says: says, Make: func(s *Sender) *Delivery {
 		d := s.Send(Secret, []byte(sent))
@@ -98,7 +96,7 @@ func arrives(name string, c diagnose.Cause, says, sent, arrived string) Case {
 	}}
 }
 
-// gives is a mistake with a secret: the sender signs with one, and the receiver was given another.
+// gives returns a case in which the sender signs with one secret, and the receiver has another.
 func gives(name string, c diagnose.Cause, says, signing, given string) Case {
 	return Case{Name: name, Cause: c, Says: says, Make: func(s *Sender) *Delivery {
 		d := s.Send(signing, []byte(Body))
@@ -107,7 +105,7 @@ func gives(name string, c diagnose.Cause, says, signing, given string) Case {
 	}}
 }
 
-// changes is a mistake with a header.
+// changes returns a case in which change is applied to a correct delivery.
 func changes(name string, c diagnose.Cause, says string, change func(s *Sender, d *Delivery)) Case {
 	return Case{Name: name, Cause: c, Says: says, Make: func(s *Sender) *Delivery {
 		d := s.Send(Secret, []byte(Body))

@@ -15,20 +15,20 @@ func bodies() []Case {
 	lines := strings.ReplaceAll(Body, ",", ",\n")
 	crlf := strings.ReplaceAll(lines, "\n", "\r\n")
 	inBase64 := base64.StdEncoding.EncodeToString([]byte(Body))
-	const odd = "{\"n\":\"\u00fb\u00ff\u00fe?>~\"}" // of which the two alphabets make different base64
+	const odd = "{\"n\":\"\u00fb\u00ff\u00fe?>~\"}" // its base64 differs between the two alphabets
 	return []Case{
 		arrives("a line break added", diagnose.BodyEnds, "without the line break at its end", Body, Body+"\n"),
 		arrives("a CRLF added", diagnose.BodyEnds, "without the line break at its end", Body, Body+"\r\n"),
 		arrives("a line break taken off", diagnose.BodyEnds, "with a line break at its end", Body+"\n", Body),
 		arrives("a CRLF taken off", diagnose.BodyEnds, "(CRLF) at its end", Body+"\r\n", Body),
-		arrives("blanks added", diagnose.BodyEnds, "without the blanks around it", Body, " "+Body+" \n"),
+		arrives("whitespace added", diagnose.BodyEnds, "without the whitespace around it", Body, " "+Body+" \n"),
 		arrives("LF made CRLF", diagnose.BodyLineBreaks, "with LF as line breaks", lines, crlf),
 		arrives("CRLF made LF", diagnose.BodyLineBreaks, "with CRLF as line breaks", crlf, lines),
 		arrives("a byte order mark added", diagnose.BodyByteOrderMark, "without the byte order mark", Body, "\ufeff"+Body),
 		arrives("a byte order mark taken off", diagnose.BodyByteOrderMark, "with a byte order mark", "\ufeff"+Body, Body),
-		arrives("base64 by a gateway", diagnose.BodyInBase64, "is the base64 of", Body, inBase64),
-		arrives("base64 without padding", diagnose.BodyInBase64, "is the base64 of", Body+"  ", strings.TrimRight(base64.StdEncoding.EncodeToString([]byte(Body+"  ")), "=")),
-		arrives("base64 of URLs", diagnose.BodyInBase64, "is the base64 of", odd, base64.URLEncoding.EncodeToString([]byte(odd))),
+		arrives("base64 by a gateway", diagnose.BodyInBase64, "passed on in base64", Body, inBase64),
+		arrives("base64 without padding", diagnose.BodyInBase64, "passed on in base64", Body+"  ", strings.TrimRight(base64.StdEncoding.EncodeToString([]byte(Body+"  ")), "=")),
+		arrives("base64 of URLs", diagnose.BodyInBase64, "passed on in base64", odd, base64.URLEncoding.EncodeToString([]byte(odd))),
 		arrives("the event of a gateway", diagnose.BodyWrapped, "member body of the event", Body, `{"httpMethod":"POST","body":`+strconv.Quote(Body)+`,"isBase64Encoded":false}`),
 		arrives("the event of a gateway, in base64", diagnose.BodyWrapped, "member body, in base64", Body, `{"httpMethod":"POST","body":"`+inBase64+`","isBase64Encoded":true}`),
 		arrives("a JSON string of the JSON", diagnose.BodyWrapped, "text of the JSON string", Body, strconv.Quote(Body)),
@@ -67,7 +67,7 @@ func bodies() []Case {
 	}
 }
 
-// utf16Of returns ASCII in UTF-16, the low byte first.
+// utf16Of returns ASCII text in UTF-16, little-endian.
 func utf16Of(text string) string {
 	var b strings.Builder
 	for i := range len(text) {
@@ -85,13 +85,13 @@ func Compress(body []byte) []byte {
 	return b.Bytes()
 }
 
-// rewritten are bodies that something parsed and wrote again: each as one writer sends it, arriving as another writes it.
+// rewritten returns cases in which something parsed the body and serialized it in another style.
 func rewritten() []Case {
 	const (
 		compact  = `{"b":"é/<x> & 😀","a":[1.50,[],{"c":{}}]}`
 		python   = `{"b": "\u00e9/<x> & \ud83d\ude00", "a": [1.50, [], {"c": {}}]}`
 		unsorted = `{"b":"é/<x>","a":1}`
-		odd      = `{"b":"\u00E9","a":[1,{"c":2}]}` // an escape that no usual writer makes
+		odd      = `{"b":"\u00E9","a":[1,{"c":2}]}` // with an escape that no common library writes
 	)
 	indented := func(text, indent string) string {
 		return strings.NewReplacer("TEXT", text, "~", indent).Replace("{\n~\"b\": \"TEXT\",\n~\"a\": [\n~~1.50,\n~~[],\n~~{\n~~~\"c\": {}\n~~}\n~]\n}")
@@ -115,15 +115,15 @@ func rewritten() []Case {
 		{"Go's encoder", "json.Encoder", strings.Replace(compact, raw, html, 1) + "\n", compact},
 		{"PHP", "as PHP writes it", strings.Replace(compact, raw, `\u00e9\/<x> & \ud83d\ude00`, 1), compact},
 		{"slashes escaped", "escaped slashes", strings.Replace(compact, raw, `é\/<x> & 😀`, 1), compact},
-		{"two blanks", "JSON indented:", indented(raw, "  "), python},
-		{"two blanks, and its escapes kept", "JSON indented:", oddly("  "), odd},
-		{"two blanks and a line break", "JSON indented:", indented(raw, "  ") + "\n", compact},
-		{"two blanks in ASCII", "JSON indented:", indented(ascii, "  "), compact},
-		{"two blanks by Go", "JSON indented:", indented(html, "  "), compact},
-		{"four blanks", "JSON indented:", indented(raw, "    "), python},
-		{"four blanks, and its escapes kept", "JSON indented:", oddly("    "), odd},
-		{"four blanks in ASCII", "JSON indented:", indented(ascii, "    "), compact},
-		{"four blanks by PHP", "JSON indented:", indented(`\u00e9\/<x> & \ud83d\ude00`, "    "), compact},
+		{"two spaces", "JSON indented:", indented(raw, "  "), python},
+		{"two spaces, and its escapes kept", "JSON indented:", oddly("  "), odd},
+		{"two spaces and a line break", "JSON indented:", indented(raw, "  ") + "\n", compact},
+		{"two spaces in ASCII", "JSON indented:", indented(ascii, "  "), compact},
+		{"two spaces by Go", "JSON indented:", indented(html, "  "), compact},
+		{"four spaces", "JSON indented:", indented(raw, "    "), python},
+		{"four spaces, and its escapes kept", "JSON indented:", oddly("    "), odd},
+		{"four spaces in ASCII", "JSON indented:", indented(ascii, "    "), compact},
+		{"four spaces by PHP", "JSON indented:", indented(`\u00e9\/<x> & \ud83d\ude00`, "    "), compact},
 		{"tabs", "JSON indented:", indented(raw, "\t"), python},
 		{"tabs, and its escapes kept", "JSON indented:", oddly("\t"), odd},
 		{"sorted", "compact, with sorted members", `{"a":1,"b":"é/<x>"}`, unsorted},
@@ -132,7 +132,7 @@ func rewritten() []Case {
 		{"sorted by Python without escapes", "as Python writes it, with sorted members", `{"a": 1, "b": "é/<x>"}`, unsorted},
 		{"sorted in ASCII", "in ASCII, with sorted members", `{"a":1,"b":"\u00e9/<x>"}`, unsorted},
 	} {
-		all = append(all, arrives("written anew: "+c.name, diagnose.BodyReserialized, c.says, c.sent, c.arrived))
+		all = append(all, arrives("serialized again: "+c.name, diagnose.BodyReserialized, c.says, c.sent, c.arrived))
 	}
 	return all
 }

@@ -20,15 +20,15 @@ func headers() []Case {
 		changes("no signature", diagnose.HeaderMissing, "is missing: either the sender does not sign", func(s *Sender, d *Delivery) {
 			d.Header.Del(s.Scheme.Header)
 		}),
-		changes("an empty signature", diagnose.HeaderMissing, "there but empty", func(s *Sender, d *Delivery) {
+		changes("an empty signature", diagnose.HeaderMissing, "present but empty", func(s *Sender, d *Delivery) {
 			d.Header.Set(s.Scheme.Header, "")
 		}),
-		changes("another sender's signature", diagnose.HeaderOfAnother, "X-Hub-Signature-256 is there", func(s *Sender, d *Delivery) {
+		changes("another sender's signature", diagnose.HeaderOfAnother, "X-Hub-Signature-256 is present", func(s *Sender, d *Delivery) {
 			d.Header["X-Hub-Signature-256"] = d.Header[s.Scheme.Header]
 			d.Header["X-Shopify-Hmac-Sha256"] = d.Header[s.Scheme.Header]
 			d.Header.Del(s.Scheme.Header)
 		}),
-		changes("another sender's HMAC", diagnose.HeaderOfAnother, "X-Shopify-Hmac-Sha256 is there", func(s *Sender, d *Delivery) {
+		changes("another sender's HMAC", diagnose.HeaderOfAnother, "X-Shopify-Hmac-Sha256 is present", func(s *Sender, d *Delivery) {
 			d.Header["X-Shopify-Hmac-Sha256"] = d.Header[s.Scheme.Header]
 			d.Header["X-Signature \x1b[31m"] = []string{"not to be printed"}
 			d.Header["X-Signature-"+strings.Repeat("long-", 20)] = []string{"not to be printed"}
@@ -38,7 +38,7 @@ func headers() []Case {
 			d.Header[strings.ToLower(s.Scheme.Header)] = d.Header[s.Scheme.Header]
 			d.Header.Del(s.Scheme.Header)
 		}).unseen(),
-		changes("two signatures", diagnose.HeaderRepeated, "came 2 times", func(s *Sender, d *Delivery) {
+		changes("two signatures", diagnose.HeaderRepeated, "appears 2 times", func(s *Sender, d *Delivery) {
 			d.Header.Add(s.Scheme.Header, d.Header.Get(s.Scheme.Header))
 		}),
 		changes("no MAC at all", diagnose.HeaderMalformed, "is not one HMAC-SHA256 in hex", func(s *Sender, d *Delivery) {
@@ -53,7 +53,7 @@ func headers() []Case {
 	}
 }
 
-// timed is a mistake with the header that carries the time.
+// timed returns a case with a mistake in the time header.
 func timed(name string, c diagnose.Cause, says string, stamp func(seconds string) string) Case {
 	return field(name, c, says, signature.UnixTime, func(d *Delivery, header string) { d.Header.Set(header, stamp(d.Header.Get(header))) })
 }
@@ -78,16 +78,16 @@ func times() []Case {
 		timed("a time with a fraction", diagnose.TimeFormat, "with a fraction", func(s string) string { return s + ".123" }),
 		timed("a date", diagnose.TimeFormat, "has a date", constant("2026-11-22T10:07:39Z")),
 		timed("a date of HTTP", diagnose.TimeFormat, "has a date", constant("Sun, 22 Nov 2026 10:07:39 GMT")),
-		timed("no time", diagnose.HeaderMalformed, "no time that can be read", constant("now")),
+		timed("no time", diagnose.HeaderMalformed, "has no valid time", constant("now")),
 		field("no header with a time", diagnose.HeaderMissing, "either the sender does not send it", signature.UnixTime, func(d *Delivery, header string) { d.Header.Del(header) }),
-		field("two times", diagnose.HeaderRepeated, "came 2 times", signature.UnixTime, func(d *Delivery, header string) { d.Header.Add(header, "1795283259") }),
-		field("an id with a dot", diagnose.HeaderMalformed, "documented form", signature.Opaque, func(d *Delivery, header string) { d.Header.Set(header, "a.b") }),
+		field("two times", diagnose.HeaderRepeated, "appears 2 times", signature.UnixTime, func(d *Delivery, header string) { d.Header.Add(header, "1795283259") }),
+		field("an id with a dot", diagnose.HeaderMalformed, "documented format", signature.Opaque, func(d *Delivery, header string) { d.Header.Set(header, "a.b") }),
 		restamped("milliseconds where seconds are signed", "signs the time in seconds", func(s string) string { return s }, func(s string) string { return s + "123" }),
 		restamped("seconds where milliseconds are signed", "signs the time in milliseconds", func(s string) string { return s + "000" }, func(s string) string { return s }),
 	}
 }
 
-// restamped is a time that has another unit in the header than it was signed in.
+// restamped returns a case in which the time in the header has another unit than the signed time.
 func restamped(name, says string, signed, arrived func(seconds string) string) Case {
 	return Case{Name: name, Cause: diagnose.TimeUnit, Says: says, Make: func(s *Sender) *Delivery {
 		header, ok := s.field(signature.UnixTime)
@@ -101,7 +101,7 @@ func restamped(name, says string, signed, arrived func(seconds string) string) C
 	}}
 }
 
-// written is a MAC that is right and written in another way than in hex.
+// written returns a case with a right MAC in another encoding than hex.
 func written(name string, c diagnose.Cause, says string, write func(digits string) string) Case {
 	return changes(name, c, says, func(s *Sender, d *Delivery) {
 		digits := strings.TrimPrefix(d.Header.Get(s.Scheme.Header), s.Scheme.Prefix)
@@ -109,7 +109,7 @@ func written(name string, c diagnose.Cause, says string, write func(digits strin
 	})
 }
 
-// hashed is a MAC over what the sender signs, by another hash.
+// hashed returns a case with a MAC by another hash.
 func hashed(name, says, prefix string, newHash func() hash.Hash) Case {
 	return changes(name, diagnose.MACAlgorithm, says, func(s *Sender, d *Delivery) {
 		d.Header.Set(s.Scheme.Header, prefix+macOver(newHash, s.covered(d.Header)+Body))
@@ -144,10 +144,10 @@ func macs() []Case {
 		written("a prefix in another case", diagnose.MACPrefix, "another prefix", before("SHA256=")),
 		written("the prefix v0", diagnose.MACPrefix, "another prefix", before("v0=")),
 		written("the prefix hmac-sha256", diagnose.MACPrefix, "another prefix", before("hmac-sha256=")),
-		written("the name of the hash and a blank", diagnose.MACPrefix, "another prefix", before("HMAC-SHA256 ")),
+		written("the name of the hash and a space", diagnose.MACPrefix, "another prefix", before("HMAC-SHA256 ")),
 		written("the prefix of hex numbers", diagnose.MACPrefix, "another prefix", before("0x")),
-		written("blanks", diagnose.MACQuoted, "blanks or quotes", around(" ")),
-		written("quotes", diagnose.MACQuoted, "blanks or quotes", around(`"`)),
+		written("whitespace", diagnose.MACQuoted, "whitespace or quotes", around(" ")),
+		written("quotes", diagnose.MACQuoted, "whitespace or quotes", around(`"`)),
 		written("a list", diagnose.MACInList, "in a list", func(digits string) string { return "t=1795283259,v1=" + digits }),
 		written("a list of several", diagnose.MACInList, "in a list", func(digits string) string {
 			return "v1=" + strings.Repeat("0", 64) + " v1=" + digits
@@ -155,7 +155,7 @@ func macs() []Case {
 		written("a version and base64", diagnose.MACInList, "in a list", func(digits string) string {
 			return "v1," + strings.Repeat("A", 43) + "= " + inBase64(base64.StdEncoding, "v1,")(digits)
 		}),
-		changes("a list with the time that is signed", diagnose.MACInList, "by another scheme", func(s *Sender, d *Delivery) {
+		changes("a list with the time that is signed", diagnose.MACInList, "another scheme", func(s *Sender, d *Delivery) {
 			d.Header.Set(s.Scheme.Header, "t=1795283200,v1="+macOver(sha256.New, "1795283200."+Body))
 		}),
 		hashed("SHA-1", "HMAC-SHA1", "", sha1.New),
@@ -165,15 +165,15 @@ func macs() []Case {
 	}
 }
 
-// forms are mistakes with the keys and forms that are accepted.
+// forms returns the cases with mistakes in keys and forms.
 func forms() []Case {
 	return []Case{
-		{Name: "a former key", Cause: diagnose.KeyPrevious, Says: `a former key "default"`, Make: func(s *Sender) *Delivery {
+		{Name: "a previous key", Cause: diagnose.KeyPrevious, Says: `the previous key "default"`, Make: func(s *Sender) *Delivery {
 			d := s.Send(Secret, []byte(Body))
 			d.Previous, d.Given = Secret, "the secret that came after it"
 			return d
 		}},
-		{Name: "a form that is not accepted", Cause: diagnose.OtherForm, Says: "is accepted: accept the one", Make: func(s *Sender) *Delivery {
+		{Name: "a form that is not accepted", Cause: diagnose.OtherForm, Says: "is accepted: accept the form", Make: func(s *Sender) *Delivery {
 			d := s.Send(Secret, []byte(Body))
 			for _, f := range s.Scheme.Forms {
 				if f.Name != s.Form && s.Form != "" {
@@ -187,7 +187,7 @@ func forms() []Case {
 			}
 			return nil
 		}, Unseen: true},
-		{Name: "a body that begins as a covered header does", Cause: diagnose.FormAmbiguous, Says: "begins as a covered header does", Make: func(s *Sender) *Delivery {
+		{Name: "a body that begins like a covered header", Cause: diagnose.FormAmbiguous, Says: "begins like a covered header", Make: func(s *Sender) *Delivery {
 			if len(s.Scheme.Forms) < 2 {
 				return nil
 			}

@@ -13,11 +13,11 @@ func secrets() []Case {
 	digits := hex.EncodeToString([]byte(Secret))
 	std, url := base64.StdEncoding.EncodeToString([]byte(Secret)), base64.URLEncoding.EncodeToString([]byte(Secret))
 	rawStd, rawURL := strings.TrimRight(std, "="), strings.TrimRight(url, "=")
-	const fromBase64, fromHex = "give the bytes that it is the base64 of", "give the bytes that it is the hex of"
+	const fromBase64, fromHex = "must be decoded from base64", "must be decoded from hex"
 	const notBase64, notHex = "was decoded from base64 and must not be", "was decoded from hex and must not be"
 	return []Case{
 		gives("a line break at the end", diagnose.SecretWhitespace, "trim it", text, text+"\n"),
-		gives("a blank before it", diagnose.SecretWhitespace, "trim it", text, " "+text),
+		gives("a space before it", diagnose.SecretWhitespace, "trim it", text, " "+text),
 		gives("a byte order mark before it", diagnose.SecretWhitespace, "trim it", text, "\ufeff"+text),
 		gives("no line break where there must be one", diagnose.SecretWhitespace, "lacks the line break", text+"\n", text),
 		gives("no CRLF where there must be one", diagnose.SecretWhitespace, "lacks the line break", text+"\r\n", text),
@@ -41,10 +41,10 @@ func secrets() []Case {
 		gives("UTF-16 with a byte order mark", diagnose.SecretEncoded, "in UTF-16", text, "\xff\xfe"+utf16Of(text+"\r\n")),
 		gives("UTF-16 without one", diagnose.SecretEncoded, "in UTF-16", text, utf16Of(text)),
 		gives("UTF-16, the high byte first", diagnose.SecretEncoded, "in UTF-16", text, "\xfe\xff\x00"+strings.TrimSuffix(utf16Of(text), "\x00")),
-		gives("whsec_ before it", diagnose.SecretPrefix, "take it off", text, "whsec_"+text),
-		gives("sha256= before it", diagnose.SecretPrefix, "take it off", text, "sha256="+text),
-		gives("the name of a variable before it", diagnose.SecretPrefix, "take it off", text, "ACME_WEBHOOK_SECRET="+text),
-		gives("Bearer before it", diagnose.SecretPrefix, "take it off", text, "Bearer "+text),
+		gives("whsec_ before it", diagnose.SecretPrefix, "remove it", text, "whsec_"+text),
+		gives("sha256= before it", diagnose.SecretPrefix, "remove it", text, "sha256="+text),
+		gives("the name of a variable before it", diagnose.SecretPrefix, "remove it", text, "ACME_WEBHOOK_SECRET="+text),
+		gives("Bearer before it", diagnose.SecretPrefix, "remove it", text, "Bearer "+text),
 		gives("no whsec_ where there must be one", diagnose.SecretPrefix, "lacks the prefix whsec_", "whsec_"+text, text),
 		gives("base64 with whsec_ before it", diagnose.SecretEncoded, "without its prefix", Secret, "whsec_"+std),
 		gives("base64", diagnose.SecretEncoded, fromBase64, Secret, std),

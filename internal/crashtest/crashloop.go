@@ -21,32 +21,31 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A CrashLoop has deliveries run by one process after another, where some of the deliveries kill the process that runs
-// them.
+// A CrashLoop runs deliveries in one process after another. Some of the deliveries kill the process that runs them.
 type CrashLoop struct {
-	Inbox       inbox.Inbox      // of the test, which has no Run
-	Worker      func() *exec.Cmd // starts a process that calls [RunDoomed]
+	Inbox       inbox.Inbox      // of the test; it has no Run
+	Worker      func() *exec.Cmd // returns the command of a process that calls [RunWorker]
 	MaxAttempts int              // of the worker's policy
 
 	Poison int // how many deliveries kill their process
-	Good   int // how many do not, all of them there before the first process
-	Late   int // how many more do not; one is stored after each crash
+	Good   int // how many do not, and are stored before the first process starts
+	Late   int // how many more do not, and are stored one after each crash
 }
 
-// What a worker's callbacks do: a good one takes longer than a poisonous one, which ends it.
+// How long the callbacks take. A poison callback kills the process while good ones run.
 const (
 	poisonTakes = 20 * time.Millisecond
 	goodTakes   = 60 * time.Millisecond
 )
 
-// A doomed hook kills its process by the deliveries whose IDs say so, and writes the IDs of all others.
-type doomed struct{}
+// A crashHook kills its process for the IDs that begin with "poison", and prints all other IDs.
+type crashHook struct{}
 
-func (doomed) Vendor() string      { return "acme" }
-func (doomed) Endpoint() string    { return "default" }
-func (doomed) Handles(string) bool { return true }
+func (crashHook) Vendor() string      { return "acme" }
+func (crashHook) Endpoint() string    { return "default" }
+func (crashHook) Handles(string) bool { return true }
 
-func (doomed) Redeliver(_ context.Context, d *webhook.Delivery) webhook.Result {
+func (crashHook) Redeliver(_ context.Context, d *webhook.Delivery) webhook.Result {
 	if strings.HasPrefix(d.ID, "poison") {
 		time.Sleep(poisonTakes)
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
@@ -57,15 +56,15 @@ func (doomed) Redeliver(_ context.Context, d *webhook.Delivery) webhook.Result {
 	return webhook.Result{Outcome: webhook.Handled}
 }
 
-// RunDoomed is what a worker does: it runs the inbox until a delivery kills the process, or SIGTERM ends it.
-func RunDoomed(box inbox.Inbox) error {
+// RunWorker runs the inbox until a delivery kills the process, or SIGTERM ends it.
+func RunWorker(box inbox.Inbox) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	return box.Run(ctx, doomed{})
+	return box.Run(ctx, crashHook{})
 }
 
-// Run runs processes until each poisonous delivery is a dead letter, and each other one has been run. It checks that
-// nothing else is a dead letter, and that the histories are what happened. It returns how many processes were killed.
+// Run starts processes until each poison delivery is a dead letter, and each other one has run. It checks that nothing
+// else is a dead letter, and that the histories are right. It returns how many processes were killed.
 func (l *CrashLoop) Run(t testing.TB) (crashes int) {
 	t.Helper()
 	want, poison := make(map[string]bool), []string{}
@@ -89,11 +88,11 @@ func (l *CrashLoop) Run(t testing.TB) (crashes int) {
 	}
 	ran := make(map[string]bool)
 	for deadline := time.Now().Add(slow * 2); ; crashes++ {
-		require.True(t, time.Now().Before(deadline), "after %d crashes, %d of %d have run; dead letters: %v", crashes, len(ran), len(want), l.dead(t))
+		require.True(t, time.Now().Before(deadline), "after %d crashes, %d of %d have run; dead letters: %v", crashes, len(ran), len(want), l.deadLetters(t))
 		done := func() bool {
-			dead := l.dead(t)
+			dead := l.deadLetters(t)
 			for id, history := range dead {
-				require.Contains(t, poison, id, "an innocent delivery is a dead letter after %d crashes: %+v", crashes, history)
+				require.Contains(t, poison, id, "a good delivery is a dead letter after %d crashes: %+v", crashes, history)
 			}
 			return len(ran) == len(want) && len(dead) == len(poison)
 		}
@@ -105,7 +104,7 @@ func (l *CrashLoop) Run(t testing.TB) (crashes int) {
 		}
 	}
 	require.Equal(t, want, ran)
-	dead := l.dead(t)
+	dead := l.deadLetters(t)
 	require.Len(t, dead, len(poison), "%d crashes; dead letters: %v", crashes, dead)
 	for _, id := range poison {
 		history := dead[id]
@@ -117,13 +116,13 @@ func (l *CrashLoop) Run(t testing.TB) (crashes int) {
 				counted++
 			}
 		}
-		require.False(t, history[0].Counted, "the first loss says nothing")
+		require.False(t, history[0].Counted, "the first lost attempt must not count")
 		require.Equal(t, l.MaxAttempts, counted, "%s: %+v", id, history)
 	}
 	return crashes
 }
 
-// work runs one process until it is killed, or done. It adds what the process has run to ran.
+// work runs one process until it is killed, or done returns true. It adds the deliveries that it has run to ran.
 func (l *CrashLoop) work(t testing.TB, ran map[string]bool, done func() bool, within time.Duration) (ended bool) {
 	t.Helper()
 	var log lockedBuffer
@@ -132,7 +131,7 @@ func (l *CrashLoop) work(t testing.TB, ran map[string]bool, done func() bool, wi
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, Start(cmd))
-	defer func() { _ = cmd.Process.Kill() }() // where the test has failed
+	defer func() { _ = cmd.Process.Kill() }() // if the test has failed
 	lines := make(chan string)
 	go func() {
 		defer close(lines)
@@ -164,8 +163,8 @@ func (l *CrashLoop) work(t testing.TB, ran map[string]bool, done func() bool, wi
 	return ended
 }
 
-// dead returns the histories of the dead letters.
-func (l *CrashLoop) dead(t testing.TB) map[string][]inbox.Attempt {
+// deadLetters returns the histories of the dead letters.
+func (l *CrashLoop) deadLetters(t testing.TB) map[string][]inbox.Attempt {
 	t.Helper()
 	dead := make(map[string][]inbox.Attempt)
 	for e, err := range l.Inbox.DeadLetters(t.Context(), inbox.Filter{All: true}) {

@@ -14,61 +14,62 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-// A Delivery is one event that a vendor delivers, and what it was answered.
+// A Delivery is one event that a vendor sends, and the responses that it got.
 type Delivery struct {
-	// Name is in the body, and in no other delivery's.
+	// Name is in the body, and unique.
 	Name string
 
 	Vendor string
 
-	reading webhooktest.Schedule
-	retried func(status int) bool
-	sender  *webhooktest.Signer
-	body    []byte
-	blind   bool // the vendor does not see the first answer that says yes
-	twice   bool // each attempt is sent twice at once
+	schedule     webhooktest.Schedule
+	retried      func(status int) bool
+	sender       *webhooktest.Signer
+	body         []byte
+	ignoresFirst bool // the vendor does not get the first response with 200
+	concurrent   bool // each attempt is sent twice concurrently
 
 	mu       sync.Mutex
-	accepted int // answers 200
+	accepted int // responses with 200
 }
 
-// What a delivery's callback does stands in its name.
+// The prefix of a delivery's name selects what its callback does.
 const (
 	inTx    = "tx-"    // its side effect and its completion are one transaction
-	notInTx = "plain-" // it has none but to return
+	notInTx = "plain-" // it only returns
 )
 
-// InTx reports whether the callback of the delivery of that name completes it in the transaction of its side effect.
+// InTx reports whether the callback of that delivery commits the side effect and the completion in one transaction.
 func InTx(name string) bool { return strings.HasPrefix(name, inTx) }
 
-// padded is how long every fourth body is at the least.
+// padded is the minimum length of every fourth body.
 const padded = 4096
 
-// Deliveries returns n deliveries of all vendors and types, by every reading of the vendors' schedules, in turn. Half of
-// them are [InTx]. Of ten one is sent again although it was accepted, and one twice at once.
+// Deliveries returns n deliveries. They cover all vendors, types and possible readings of the vendors' schedules in
+// turn. Half of them are [InTx]. Two of ten are sent again after they were accepted, and two of ten are sent twice
+// concurrently.
 func Deliveries(n int) []*Delivery {
 	vendors := allvendors.All()
 	list := make([]*Delivery, n)
 	for i := range list {
 		v := &vendors[i%len(vendors)]
-		turn := i / len(vendors)
-		kind := []string{inTx, notInTx}[turn%2]
+		round := i / len(vendors)
+		kind := []string{inTx, notInTx}[round%2]
 		d := &Delivery{
-			Name:    fmt.Sprintf("%s%s-%d", kind, v.Name, i),
-			Vendor:  v.Name,
-			reading: v.Schedules[turn/2%len(v.Schedules)],
-			retried: v.Retried,
-			sender:  v.Signer(),
-			blind:   turn%10 == 3 || turn%10 == 8,
-			twice:   turn%10 == 4 || turn%10 == 7,
+			Name:         fmt.Sprintf("%s%s-%d", kind, v.Name, i),
+			Vendor:       v.Name,
+			schedule:     v.Schedules[round/2%len(v.Schedules)],
+			retried:      v.Retried,
+			sender:       v.Signer(),
+			ignoresFirst: round%10 == 3 || round%10 == 8,
+			concurrent:   round%10 == 4 || round%10 == 7,
 		}
-		d.body = d.compose(v.Samples[turn%len(v.Samples)].Body, turn/len(v.Samples)%4 == 0)
+		d.body = d.compose(v.Samples[round%len(v.Samples)].Body, round/len(v.Samples)%4 == 0)
 		list[i] = d
 	}
 	return list
 }
 
-// compose returns a body like sample that is this delivery's.
+// compose returns the sample body with this delivery's name in it.
 func (d *Delivery) compose(sample []byte, long bool) []byte {
 	body := d.sender.Name(sample, d.Name)
 	padding := ""
@@ -79,22 +80,22 @@ func (d *Delivery) compose(sample []byte, long bool) []byte {
 	return slices.Concat(body[:begin], fmt.Appendf(nil, `"torture":%q,"padding":%q,`, d.Name, padding), body[begin:])
 }
 
-// accept notes an answer 200, and reports whether the vendor has seen it.
+// accept counts a response with 200, and reports whether the vendor got it.
 func (d *Delivery) accept() (seen bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.accepted++
-	return !d.blind || d.accepted > 1
+	return !d.ignoresFirst || d.accepted > 1
 }
 
-// Accepted reports how often the delivery was answered 200.
+// Accepted returns how many responses had status 200.
 func (d *Delivery) Accepted() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.accepted
 }
 
-// at returns when the nth attempt is made, if a minute takes as long as minute.
+// at returns when the nth attempt is made, with the length of a minute of the schedule.
 func (d *Delivery) at(n int, minute time.Duration) time.Duration {
-	return time.Duration(float64(d.reading.Attempts[n]) / float64(time.Minute) * float64(minute))
+	return time.Duration(float64(d.schedule.Attempts[n]) / float64(time.Minute) * float64(minute))
 }

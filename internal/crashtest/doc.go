@@ -1,15 +1,15 @@
-// Package crashtest proves of an inbox that it loses nothing and runs nothing twice: it plays the vendors, with their
-// retry schedules, against receivers that are processes of their own and are killed and replaced while it sends, and
-// goes over the accounts at the end.
+// Package crashtest tests that an inbox loses no delivery and completes none twice. It sends deliveries as the vendors
+// do, with their retry schedules, to receivers that are separate processes. It kills and replaces the receivers while it
+// sends, and checks the invariants at the end.
 //
-// It knows no engine. A test gives it the command that starts a receiver, which calls [Receiver.Serve], and the rows that
-// the callbacks have written.
+// The package knows no engine. A test passes the command that starts a receiver, which calls [Receiver.Serve]. The test
+// also passes the rows that the callbacks have written.
 //
 //	fleet := crashtest.NewFleet(t, 1, command)
 //	sender := crashtest.Sender{Deliveries: crashtest.Deliveries(1000), Fleet: fleet, …}
 //	go sender.Send()
-//	fleet.Torment(10, sender.Progress)
-//	crashtest.Accounts{…}.Check(t)
+//	fleet.KillReceivers(10, sender.Progress)
+//	crashtest.Invariants{…}.Check(t)
 //
-// It is for Unix only: receivers are ended by SIGTERM and SIGUSR1.
+// It is for Unix only, because it ends receivers with SIGTERM and SIGUSR1.
 package crashtest

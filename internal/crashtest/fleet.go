@@ -20,10 +20,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A Fleet is the receivers that run at a time.
+// A Fleet is a set of receivers.
 type Fleet struct {
-	// Journal is what they say.
-	Journal *Journal
+	// EventLog has the events of all receivers.
+	EventLog *EventLog
 
 	t       testing.TB
 	command func() *exec.Cmd
@@ -37,18 +37,17 @@ type Fleet struct {
 	all                                          []*Process
 }
 
-// A slot is an address at which a receiver listens, or another after it.
+// A slot is an address, and the receiver that listens there.
 type slot struct {
-	address  string
-	process  *Process
-	entering atomic.Int64 // requests that are on their way to a handler
+	address string
+	process *Process
+	pending atomic.Int64 // requests that have not reached a handler
 }
 
-// NewFleet starts n receivers, each at an address of its own, and each with the command that is returned for it. They are
-// ended with the test.
+// NewFleet starts n receivers with command, each at a different address. They are killed when the test ends.
 func NewFleet(t testing.TB, n int, command func() *exec.Cmd) *Fleet {
 	t.Helper()
-	f := &Fleet{Journal: new(Journal), t: t, command: command, began: time.Now()}
+	f := &Fleet{EventLog: new(EventLog), t: t, command: command, began: time.Now()}
 	t.Cleanup(func() {
 		for _, p := range f.all {
 			p.kill()
@@ -67,17 +66,16 @@ func NewFleet(t testing.TB, n int, command func() *exec.Cmd) *Fleet {
 func (f *Fleet) newSlot() *slot {
 	f.t.Helper()
 	s := &slot{address: FreeAddress(f.t)}
-	f.begin(s)
+	f.replace(s)
 	require.NoError(f.t, s.process.awaitReady())
 	return s
 }
 
 var nextPort atomic.Int64
 
-// FreeAddress returns an address for a server that is started later, and may be stopped and started again. No other
-// process takes it meanwhile: on Linux, each process has a loopback address that follows from its number, and elsewhere
-// the port is a random one. The system gives none of these ports to clients, or one that connects in vain might be
-// connected to itself.
+// FreeAddress returns an address for a server that is started later, and may be restarted. On Linux, each process has a
+// separate loopback address, derived from its process id. Elsewhere, the port is random. All ports are below the
+// ephemeral range, because a client that connects to an unused ephemeral port may connect to itself.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
 	address, err := Address()
@@ -102,45 +100,45 @@ func Address() (address string, err error) {
 	return "", fmt.Errorf("crashtest: no port is free: %w", err)
 }
 
-// enter returns where the next request goes: to each in turn. Whoever sends it says when it has come to the handler's hands,
-// or to its end.
-func (f *Fleet) enter() (address string, entered func()) {
+// route returns the address of the next request: each receiver in turn. The sender calls arrived when the request has
+// reached the handler, or has ended.
+func (f *Fleet) route() (address string, arrived func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.next++
 	s := f.slots[f.next%len(f.slots)]
-	s.entering.Add(1)
-	return s.address, sync.OnceFunc(func() { s.entering.Add(-1) })
+	s.pending.Add(1)
+	return s.address, sync.OnceFunc(func() { s.pending.Add(-1) })
 }
 
-// begin starts a receiver. It does not wait until it listens.
-func (f *Fleet) begin(s *slot) {
+// replace starts a receiver in a slot. It does not wait until the receiver listens.
+func (f *Fleet) replace(s *slot) {
 	f.t.Helper()
 	cmd := f.command()
 	cmd.Env = append(cmd.Environ(), envListen+"="+s.address)
-	p, err := start(cmd, f.Journal)
+	p, err := start(cmd, f.EventLog)
 	require.NoError(f.t, err)
 	s.process = p
 	f.all = append(f.all, p)
 }
 
-// Torment kills receivers and starts others in their places, as often as that, spread evenly over the progress, which goes
-// from 0 to 1, and at random moments: mostly while they work, now and then while they end, or while they begin.
-func (f *Fleet) Torment(kills int, progress func() float64) {
+// KillReceivers kills that many receivers and replaces them. The kills are spread evenly over the progress, from 0 to 1.
+// Most hit a working receiver. Some hit one that shuts down or starts.
+func (f *Fleet) KillReceivers(kills int, progress func() float64) {
 	f.t.Helper()
 	for k := range kills {
 		await(progress, k, kills)
 		time.Sleep(rand.N(20 * time.Millisecond)) //nolint:gosec // any moment
-		s := f.slots[rand.IntN(len(f.slots))]     //nolint:gosec // anyone
+		s := f.slots[rand.IntN(len(f.slots))]     //nolint:gosec // any receiver
 		switch k % 6 {
 		case 2:
-			s.process.tell()
+			s.process.terminate()
 			time.Sleep(rand.N(40 * time.Millisecond)) //nolint:gosec // any moment
 			f.killsDraining++
 		case 5:
 			s.process.kill()
 			f.check(s.process)
-			f.begin(s)
+			f.replace(s)
 			time.Sleep(rand.N(100 * time.Millisecond)) //nolint:gosec // any moment
 			f.killsStarting++
 			f.kills++
@@ -148,20 +146,20 @@ func (f *Fleet) Torment(kills int, progress func() float64) {
 		s.process.kill()
 		f.kills++
 		f.check(s.process)
-		f.begin(s)
+		f.replace(s)
 		require.NoError(f.t, s.process.awaitReady())
 	}
 }
 
-// await waits until it is time for the kth of n things to happen.
+// await waits for the progress at which the kth of n actions must happen.
 func await(progress func() float64, k, n int) {
 	for progress() < float64(k+1)/float64(n+1) {
 		time.Sleep(time.Millisecond)
 	}
 }
 
-// Roll deploys as often as that, spread evenly over the progress, which goes from 0 to 1.
-func (f *Fleet) Roll(deploys int, progress func() float64) {
+// Deploy makes that many deployments, spread evenly over the progress, from 0 to 1.
+func (f *Fleet) Deploy(deploys int, progress func() float64) {
 	f.t.Helper()
 	for k := range deploys {
 		await(progress, k, deploys)
@@ -169,11 +167,11 @@ func (f *Fleet) Roll(deploys int, progress func() float64) {
 	}
 }
 
-// deploy does what those do who deploy without a gap: it starts a receiver, has all requests go there once it listens, and
-// has the one before it end once no more of them come in there. Those that the handler has in its hands go on meanwhile.
-// Every second one has its handlers shut down before, while it still is the one that requests come to.
+// deploy replaces a receiver without downtime. It starts a new receiver, routes all requests to it once it listens, and
+// ends the old one when no more requests are on their way there. Requests that the old handler has received continue
+// meanwhile. Every second deployment first shuts down the old handlers, while requests still arrive.
 //
-// (A request that the server has accepted and not read when it is shut down it drops: net/http knows no better.)
+// A server that shuts down drops a request that it has accepted and not read. net/http does not prevent that.
 func (f *Fleet) deploy() {
 	f.t.Helper()
 	old := f.slots[0]
@@ -184,14 +182,14 @@ func (f *Fleet) deploy() {
 	f.mu.Lock()
 	f.slots[0] = s
 	f.mu.Unlock()
-	for deadline := time.Now().Add(slow); old.entering.Load() > 0; time.Sleep(time.Millisecond) {
-		require.True(f.t, time.Now().Before(deadline), "requests do not come to the handler")
+	for deadline := time.Now().Add(slow); old.pending.Load() > 0; time.Sleep(time.Millisecond) {
+		require.True(f.t, time.Now().Before(deadline), "requests do not reach the handler")
 	}
 	require.NoError(f.t, old.process.end())
 	f.deploys++
 }
 
-// End has the receivers end, by their own means.
+// End ends all receivers with SIGTERM.
 func (f *Fleet) End() {
 	f.t.Helper()
 	for _, s := range f.slots {
@@ -199,13 +197,13 @@ func (f *Fleet) End() {
 	}
 }
 
-// check fails the test if a process that was killed had something to complain of before.
+// check fails the test if a killed process had failed before.
 func (f *Fleet) check(p *Process) {
 	f.t.Helper()
-	require.NoError(f.t, p.trouble())
+	require.NoError(f.t, p.failure())
 }
 
-// Log returns what all receivers have written on standard error.
+// Log returns the standard error of all receivers.
 func (f *Fleet) Log() string {
 	var text strings.Builder
 	for _, p := range f.all {
@@ -222,14 +220,14 @@ func (f *Fleet) showLogs() {
 	}
 }
 
-// String returns the figures.
+// String returns the statistics.
 func (f *Fleet) String() string {
 	text := fmt.Sprintf("%d receivers started", len(f.all))
 	if f.kills > 0 {
-		text += fmt.Sprintf(", %d killed (%d while they ended, %d while they began)", f.kills, f.killsDraining, f.killsStarting)
+		text += fmt.Sprintf(", %d killed (%d during shutdown, %d during start)", f.kills, f.killsDraining, f.killsStarting)
 	}
 	if f.deploys > 0 {
 		text += fmt.Sprintf(", %d deploys", f.deploys)
 	}
-	return fmt.Sprintf("%s; %d callbacks run; %v", text, f.Journal.Runs(), time.Since(f.began).Round(time.Millisecond))
+	return fmt.Sprintf("%s; %d callbacks run; %v", text, f.EventLog.Runs(), time.Since(f.began).Round(time.Millisecond))
 }

@@ -16,21 +16,21 @@ import (
 	"time"
 )
 
-// A Process is a receiver.
+// A Process is a running receiver.
 type Process struct {
-	cmd     *exec.Cmd
-	killed  atomic.Bool // by SIGKILL
-	told    atomic.Bool // by SIGTERM, to end
-	ready   chan struct{}
-	ended   chan struct{} // what it has said has been read as well
-	err     error         // of Wait; to be read once ended is closed
-	log     lockedBuffer
-	journal *Journal
+	cmd        *exec.Cmd
+	killed     atomic.Bool // with SIGKILL
+	terminated atomic.Bool // with SIGTERM
+	ready      chan struct{}
+	ended      chan struct{} // the process has exited, and its output has been read
+	err        error         // of Wait; valid once ended is closed
+	log        lockedBuffer
+	events     *EventLog
 }
 
-// start starts a process. It does not wait until it listens.
-func start(cmd *exec.Cmd, j *Journal) (*Process, error) {
-	p := &Process{cmd: cmd, ready: make(chan struct{}), ended: make(chan struct{}), journal: j}
+// start starts a process. It does not wait until the process listens.
+func start(cmd *exec.Cmd, events *EventLog) (*Process, error) {
+	p := &Process{cmd: cmd, ready: make(chan struct{}), ended: make(chan struct{}), events: events}
 	cmd.Stderr = &p.log
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
@@ -50,38 +50,38 @@ func (p *Process) read(stdout io.Reader) {
 			close(p.ready)
 			continue
 		}
-		p.journal.add(p, s.Text())
+		p.events.add(p, s.Text())
 	}
 	p.err = p.cmd.Wait()
 }
 
-// String returns its number, and how it was ended.
+// String returns the process id, and how the process ended.
 func (p *Process) String() string {
 	switch {
 	case p.killed.Load():
 		return fmt.Sprintf("%d, killed", p.cmd.Process.Pid)
-	case p.told.Load():
+	case p.terminated.Load():
 		return fmt.Sprintf("%d, ended", p.cmd.Process.Pid)
 	default:
 		return strconv.Itoa(p.cmd.Process.Pid)
 	}
 }
 
-const slow = 2 * time.Minute // what takes longer hangs, also on a machine that is busy
+const slow = 2 * time.Minute // what takes longer hangs, even on a busy machine
 
-// awaitReady waits until it listens.
+// awaitReady waits until the process listens.
 func (p *Process) awaitReady() error {
 	select {
 	case <-p.ready:
 		return nil
 	case <-p.ended:
-		return fmt.Errorf("the receiver ended before it listened: %w: %s", p.err, p.log.String())
+		return fmt.Errorf("the receiver exited before it listened: %w: %s", p.err, p.log.String())
 	case <-time.After(slow):
 		return errors.New("the receiver does not listen")
 	}
 }
 
-// kill ends it with SIGKILL. What was told to end may have ended meanwhile.
+// kill ends the process with SIGKILL, and waits for it. A process that was terminated may have exited before.
 func (p *Process) kill() {
 	select {
 	case <-p.ended:
@@ -96,41 +96,41 @@ func (p *Process) kill() {
 	}
 }
 
-// tell asks it to end.
-func (p *Process) tell() {
-	p.told.Store(true)
+// terminate sends SIGTERM.
+func (p *Process) terminate() {
+	p.terminated.Store(true)
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 }
 
-// end asks it to end, and waits until it has.
+// end sends SIGTERM, and waits until the process has exited.
 func (p *Process) end() error {
-	p.tell()
+	p.terminate()
 	select {
 	case <-p.ended:
-		return p.trouble()
+		return p.failure()
 	case <-time.After(slow):
-		return errors.New("the receiver does not end after a SIGTERM")
+		return errors.New("the receiver does not exit after SIGTERM")
 	}
 }
 
-// trouble says what there was to complain of in a process that has ended.
-func (p *Process) trouble() error {
+// failure returns an error if a process that has ended has failed.
+func (p *Process) failure() error {
 	for _, sign := range []string{"DATA RACE", "panic: ", "fatal error: "} {
 		if bytes.Contains(p.log.bytes(), []byte(sign)) {
-			return fmt.Errorf("a receiver's log says %q: %s", sign, p.log.String())
+			return fmt.Errorf("a receiver logged %q: %s", sign, p.log.String())
 		}
 	}
 	switch {
-	case p.killed.Load() || p.err == nil && p.told.Load():
+	case p.killed.Load() || p.err == nil && p.terminated.Load():
 		return nil
-	case p.told.Load():
-		return fmt.Errorf("a receiver ended badly after a SIGTERM: %w: %s", p.err, p.log.String())
+	case p.terminated.Load():
+		return fmt.Errorf("a receiver failed after SIGTERM: %w: %s", p.err, p.log.String())
 	default:
-		return fmt.Errorf("a receiver ended by itself: %w: %s", p.err, p.log.String())
+		return fmt.Errorf("a receiver exited by itself: %w: %s", p.err, p.log.String())
 	}
 }
 
-// A lockedBuffer is what a process has written, as far as that can be of interest.
+// A lockedBuffer keeps the first maxLog bytes of a process's output.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer

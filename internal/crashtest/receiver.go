@@ -22,35 +22,35 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// envListen says where a receiver listens.
-const envListen = "TORTURE_LISTEN"
+// envListen names the environment variable with the address of a receiver.
+const envListen = "CRASHTEST_LISTEN"
 
-// A Receiver is what a process of a [Fleet] does, but for the engine.
+// A Receiver is a process of a [Fleet], without the engine.
 type Receiver struct {
-	// Options are those of the handlers. The inbox is to be among them.
+	// Options are the options of the handlers, with the inbox.
 	Options webhook.Options
 
-	// Inbox is what runs the deliveries.
+	// Inbox runs the deliveries.
 	Inbox inbox.Inbox
 
-	// Effect writes the name down in a table of the program's own and completes the delivery whose callback runs under ctx,
-	// in one transaction. If it is given an error, it breaks off with that in between, and has done nothing.
+	// Effect writes the name to the test's table, and completes the delivery whose callback runs under ctx, in one
+	// transaction. If wrong is an error, Effect returns it before the commit, and rolls back.
 	Effect func(ctx context.Context, name string, wrong error) error
 
-	// Close closes the inbox, once nothing is asked of it any more.
+	// Close closes the inbox after its last use.
 	Close func() error
 
 	names   sync.Map // of deliveries, by vendor and id
-	running sync.Map // names of those whose callback runs
+	running sync.Map // names of deliveries whose callback runs
 }
 
-// shutdownTimeout is how long each step of the end may take, also on a machine that is busy.
+// shutdownTimeout is the timeout of each shutdown step, also on a busy machine.
 const shutdownTimeout = time.Minute
 
-// Serve serves and runs deliveries until a SIGTERM, and then ends in the order that the documentation of inbox gives. At a
-// SIGUSR1 it shuts the handlers down ahead of time: then it goes on to take deliveries and runs none.
+// Serve receives and runs deliveries until SIGTERM, and then shuts down in the documented order of package inbox. On
+// SIGUSR1 it shuts the handlers down early: it then continues to receive deliveries, and runs none.
 func (r *Receiver) Serve() error {
-	told, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	terminating, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	mux := http.NewServeMux()
 	var handlers []vendortest.Handler
@@ -58,7 +58,7 @@ func (r *Receiver) Serve() error {
 	for _, v := range allvendors.All() {
 		o := r.Options
 		o.Observer = r.observe
-		o.Logger = slog.New(slog.DiscardHandler) // callbacks fail all the time
+		o.Logger = slog.New(slog.DiscardHandler) // callbacks fail on purpose
 		h, err := build(&v, &o)
 		if err != nil {
 			return err
@@ -73,17 +73,17 @@ func (r *Receiver) Serve() error {
 	ran := make(chan error, 1)
 	go func() { ran <- r.Inbox.Run(running, hooks...) }()
 
-	listener, err := new(net.ListenConfig).Listen(told, "tcp", os.Getenv(envListen))
+	listener, err := new(net.ListenConfig).Listen(terminating, "tcp", os.Getenv(envListen))
 	if err != nil {
 		return err
 	}
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: shutdownTimeout}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	early := make(chan os.Signal, 1)
-	signal.Notify(early, syscall.SIGUSR1)
+	shutDownFirst := make(chan os.Signal, 1)
+	signal.Notify(shutDownFirst, syscall.SIGUSR1)
 	go func() {
-		<-early
+		<-shutDownFirst
 		_ = shutDown(context.Background(), handlers)
 	}()
 	fmt.Println(listening)
@@ -91,8 +91,8 @@ func (r *Receiver) Serve() error {
 	case err := <-served:
 		return err
 	case err := <-ran:
-		return fmt.Errorf("the inbox does not run any more: %w", err)
-	case <-told.Done():
+		return fmt.Errorf("Run of the inbox returned early: %w", err)
+	case <-terminating.Done():
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
@@ -102,8 +102,8 @@ func (r *Receiver) Serve() error {
 	return errors.Join(err, <-ran, r.Close())
 }
 
-// build builds a vendor's handler. That asks the inbox, whose server may have been killed a moment ago: then it is tried
-// again, as the process would be started again.
+// build creates a vendor's handler. The inbox queries its server, which may have been killed a moment ago. Then build
+// retries, like a supervisor that restarts the process.
 func build(v *allvendors.Vendor, o *webhook.Options) (h vendortest.Handler, err error) {
 	for deadline := time.Now().Add(slow); ; time.Sleep(20 * time.Millisecond) {
 		if h, err = v.New(o); err == nil || time.Now().After(deadline) {
@@ -119,9 +119,9 @@ func shutDown(ctx context.Context, handlers []vendortest.Handler) (err error) {
 	return err
 }
 
-// say writes a line in one call, so that it is said or not, whenever the process is killed.
-func say(verb, name string) {
-	_, _ = fmt.Fprintf(os.Stdout, "%s %s %d\n", verb, name, time.Now().UnixNano())
+// emit writes an event in one call, so that a kill cannot cut it.
+func emit(kind, name string) {
+	_, _ = fmt.Fprintf(os.Stdout, "%s %s %d\n", kind, name, time.Now().UnixNano())
 }
 
 func (r *Receiver) callback(ctx context.Context, e webhook.AnyEvent) (err error) {
@@ -133,32 +133,32 @@ func (r *Receiver) callback(ctx context.Context, e webhook.AnyEvent) (err error)
 	name := body.Torture
 	r.names.Store(d.Vendor+d.ID, name)
 	if _, twice := r.running.LoadOrStore(name, true); twice {
-		say(overlaps, name)
+		emit(overlaps, name)
 	}
-	say(runs, name)
-	fine := false
+	emit(runs, name)
+	succeeded := false
 	defer func() {
-		if !fine {
-			say(failed, name)
+		if !succeeded {
+			emit(failed, name)
 		}
 		r.running.Delete(name)
 	}()
-	if err := r.work(ctx, name, d.Attempt); err != nil {
+	if err := r.runWithFaults(ctx, name, d.Attempt); err != nil {
 		return err
 	}
-	say(returned, name)
-	fine = true
+	emit(returned, name)
+	succeeded = true
 	return nil
 }
 
-// observe says when the completion of a delivery has become durable.
+// observe emits an event when the completion of a delivery is durable.
 func (r *Receiver) observe(_ context.Context, o webhook.Observation) {
 	name, known := r.names.Load(o.Vendor + o.ID)
 	switch {
 	case !known:
 	case o.Outcome == webhook.Handled:
-		say(completed, name.(string)) //nolint:forcetypeassert // see callback
+		emit(completed, name.(string)) //nolint:forcetypeassert // see callback
 	case o.Reason == webhook.ReasonStore:
-		say(unmarked, name.(string)) //nolint:forcetypeassert // see callback
+		emit(notMarked, name.(string)) //nolint:forcetypeassert // see callback
 	}
 }

@@ -20,76 +20,75 @@ import (
 	"time"
 )
 
-// A Sender plays the vendors.
+// A Sender sends deliveries as the vendors do.
 type Sender struct {
 	Deliveries []*Delivery
 	Fleet      *Fleet
 
-	// Minute is how long a minute of the vendors' schedules takes.
+	// Minute is the length of one minute of the vendors' schedules.
 	Minute time.Duration
 
-	// Rate is how many deliveries are begun in a second.
+	// Rate is how many deliveries are started per second.
 	Rate int
 
-	// Expectant has requests wait with their bodies until the handler asks for them, so that it is known when it does:
-	// for [Fleet.Roll]. Fewer of them are under way at once, so that a busy machine answers each in time.
-	Expectant bool
+	// ExpectContinue sends the header Expect: 100-continue. [Fleet.Deploy] then knows when a request has reached its
+	// handler. Fewer requests run concurrently, so that a busy machine responds in time.
+	ExpectContinue bool
 
-	// Patience is how long a vendor waits for an answer. It is not compressed.
-	//
-	// Defaults to 5 seconds, as the least patient vendors have it.
-	Patience time.Duration
+	// Timeout is how long a vendor waits for a response. It is not scaled by Minute. Defaults to 5 seconds, the shortest
+	// timeout of the vendors.
+	Timeout time.Duration
 
 	client   *http.Client
-	begun    atomic.Int64
+	started  atomic.Int64
 	attempts atomic.Int64
-	requests chan struct{} // holds one for each request under way
+	requests chan struct{} // has one element for each running request
 
-	mu      sync.Mutex
-	answers map[string]int // by status, or by what went wrong
+	mu        sync.Mutex
+	responses map[string]int // by status, or by the name of an error
 }
 
 const (
-	maxRequests  = 64
-	maxExpectant = 8
-	leastPatient = 5 * time.Second
+	maxRequests       = 64
+	maxExpectContinue = 8
+	defaultTimeout    = 5 * time.Second
 )
 
-// Send sends all deliveries, each until it is accepted or its vendor gives up, and returns when that is done.
+// Send sends all deliveries, and retries each until it is accepted or its vendor gives up.
 func (s *Sender) Send() {
-	if s.Patience == 0 {
-		s.Patience = leastPatient
+	if s.Timeout == 0 {
+		s.Timeout = defaultTimeout
 	}
 	atOnce := maxRequests
-	if s.Expectant {
-		atOnce = maxExpectant
+	if s.ExpectContinue {
+		atOnce = maxExpectContinue
 	}
-	transport := &http.Transport{MaxIdleConnsPerHost: atOnce, ExpectContinueTimeout: s.Patience}
+	transport := &http.Transport{MaxIdleConnsPerHost: atOnce, ExpectContinueTimeout: s.Timeout}
 	defer transport.CloseIdleConnections()
-	s.client = &http.Client{Timeout: s.Patience, Transport: transport}
+	s.client = &http.Client{Timeout: s.Timeout, Transport: transport}
 	s.requests = make(chan struct{}, atOnce)
-	s.answers = make(map[string]int)
+	s.responses = make(map[string]int)
 	pace := time.NewTicker(time.Second / time.Duration(s.Rate))
 	defer pace.Stop()
 	var all sync.WaitGroup
 	for _, d := range s.Deliveries {
 		<-pace.C
-		s.requests <- struct{}{} // a machine that is slow is sent less
+		s.requests <- struct{}{} // slows down on a slow machine
 		<-s.requests
-		s.begun.Add(1)
+		s.started.Add(1)
 		all.Go(func() { s.deliver(d) })
 	}
 	all.Wait()
 }
 
-// Progress returns how much of all has been begun.
-func (s *Sender) Progress() float64 { return float64(s.begun.Load()) / float64(len(s.Deliveries)) }
+// Progress returns the fraction of deliveries that have been started.
+func (s *Sender) Progress() float64 { return float64(s.started.Load()) / float64(len(s.Deliveries)) }
 
-// deliver follows the vendor's schedule.
+// deliver sends one delivery by the vendor's schedule.
 func (s *Sender) deliver(d *Delivery) {
 	began := time.Now()
 	d.body = d.sender.Stamp(d.body, began)
-	for n := range d.reading.Attempts {
+	for n := range d.schedule.Attempts {
 		time.Sleep(time.Until(began.Add(d.at(n, s.Minute))))
 		if s.attempt(d) {
 			return
@@ -97,17 +96,17 @@ func (s *Sender) deliver(d *Delivery) {
 	}
 }
 
-// attempt makes one attempt, or two at once, and reports whether the vendor makes no more.
+// attempt makes one attempt, or two concurrent ones. It reports whether the vendor makes no more.
 func (s *Sender) attempt(d *Delivery) (ended bool) {
-	if !d.twice {
+	if !d.concurrent {
 		return s.request(d)
 	}
-	var twin bool
+	var duplicate bool
 	var wg sync.WaitGroup
-	wg.Go(func() { twin = s.request(d) })
+	wg.Go(func() { duplicate = s.request(d) })
 	ended = s.request(d)
 	wg.Wait()
-	return ended || twin
+	return ended || duplicate
 }
 
 func (s *Sender) request(d *Delivery) (ended bool) {
@@ -116,10 +115,10 @@ func (s *Sender) request(d *Delivery) (ended bool) {
 	s.attempts.Add(1)
 	status, err := s.post(d)
 	if err != nil {
-		s.note(wrong(err))
+		s.count(errorName(err))
 		return false
 	}
-	s.note(strconv.Itoa(status))
+	s.count(strconv.Itoa(status))
 	if status == http.StatusOK {
 		return d.accept()
 	}
@@ -131,25 +130,25 @@ func (s *Sender) post(d *Delivery) (status int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	address, entered := s.Fleet.enter()
-	defer entered()
+	address, arrived := s.Fleet.route()
+	defer arrived()
 	r.URL.Host = address
-	if s.Expectant {
+	if s.ExpectContinue {
 		r.Header.Set("Expect", "100-continue")
-		r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{Got100Continue: entered}))
+		r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{Got100Continue: arrived}))
 	}
-	answer, err := s.client.Do(r)
+	response, err := s.client.Do(r)
 	if err != nil {
 		return 0, err
 	}
-	_, err = io.Copy(io.Discard, answer.Body)
-	return answer.StatusCode, errors.Join(err, answer.Body.Close())
+	_, err = io.Copy(io.Discard, response.Body)
+	return response.StatusCode, errors.Join(err, response.Body.Close())
 }
 
-// wrong names what kept a request from being answered.
-func wrong(err error) string {
+// errorName returns a short name for the error of a request.
+func errorName(err error) string {
 	for name, is := range map[string]error{
-		"refused": syscall.ECONNREFUSED, "reset": syscall.ECONNRESET, "cut off": io.EOF, "no answer": os.ErrDeadlineExceeded,
+		"refused": syscall.ECONNREFUSED, "reset": syscall.ECONNRESET, "cut off": io.EOF, "timeout": os.ErrDeadlineExceeded,
 		"broken pipe": syscall.EPIPE, "closed": net.ErrClosed,
 	} {
 		if errors.Is(err, is) {
@@ -159,20 +158,20 @@ func wrong(err error) string {
 	return err.Error()
 }
 
-func (s *Sender) note(answer string) {
+func (s *Sender) count(response string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.answers[answer]++
+	s.responses[response]++
 }
 
-// Answers returns how often there was each answer: a status, or what went wrong.
-func (s *Sender) Answers() map[string]int {
+// Responses returns the number of responses by status, or by the name of an error.
+func (s *Sender) Responses() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return maps.Clone(s.answers)
+	return maps.Clone(s.responses)
 }
 
-// String returns the figures.
+// String returns the statistics.
 func (s *Sender) String() string {
 	accepted, again := 0, 0
 	for _, d := range s.Deliveries {
@@ -181,13 +180,13 @@ func (s *Sender) String() string {
 			again += n - 1
 		}
 	}
-	var answers []string
-	for answer, n := range s.Answers() {
-		answers = append(answers, fmt.Sprintf("%s: %d", answer, n))
+	var responses []string
+	for response, n := range s.Responses() {
+		responses = append(responses, fmt.Sprintf("%s: %d", response, n))
 	}
-	sort.Strings(answers)
-	return fmt.Sprintf("%d deliveries, %d attempts (%s); %d accepted, %d of them again in %d answers more, %d given up by the vendor",
-		len(s.Deliveries), s.attempts.Load(), strings.Join(answers, ", "), accepted, s.acceptedAgain(), again, len(s.Deliveries)-accepted)
+	sort.Strings(responses)
+	return fmt.Sprintf("%d deliveries, %d attempts (%s); %d accepted, %d of them more than once in %d further responses, %d given up by the vendor",
+		len(s.Deliveries), s.attempts.Load(), strings.Join(responses, ", "), accepted, s.acceptedAgain(), again, len(s.Deliveries)-accepted)
 }
 
 func (s *Sender) acceptedAgain() (n int) {

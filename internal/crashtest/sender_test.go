@@ -14,26 +14,26 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A desk notes when each delivery comes, and answers as it is told.
-type desk struct {
-	mu      sync.Mutex
-	arrived map[string][]time.Time
-	answer  func(vendor string, n int) int // to the nth attempt
+// An endpoint records when each delivery arrives, and responds with the status of response.
+type endpoint struct {
+	mu       sync.Mutex
+	arrived  map[string][]time.Time
+	response func(vendor string, n int) int // to the nth attempt
 }
 
-func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (d *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	_, rest, _ := strings.Cut(string(body), `"torture":"`)
 	name, _, _ := strings.Cut(rest, `"`)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.arrived[name] = append(d.arrived[name], time.Now())
-	w.WriteHeader(d.answer(strings.Split(r.URL.Path, "/")[2], len(d.arrived[name])))
+	w.WriteHeader(d.response(strings.Split(r.URL.Path, "/")[2], len(d.arrived[name])))
 }
 
-func sendTo(t *testing.T, n int, answer func(vendor string, n int) int) (*Sender, *desk) {
+func sendTo(t *testing.T, n int, response func(vendor string, n int) int) (*Sender, *endpoint) {
 	t.Helper()
-	d := &desk{arrived: make(map[string][]time.Time), answer: answer}
+	d := &endpoint{arrived: make(map[string][]time.Time), response: response}
 	server := httptest.NewServer(d)
 	t.Cleanup(server.Close)
 	fleet := &Fleet{slots: []*slot{{address: strings.TrimPrefix(server.URL, "http://")}}}
@@ -47,13 +47,13 @@ func TestEachVendorFollowsItsScheduleAndThenGivesUp(t *testing.T) {
 	s, d := sendTo(t, 16, func(string, int) int { return http.StatusServiceUnavailable })
 	for _, delivery := range s.Deliveries {
 		times := 1
-		if delivery.twice {
+		if delivery.concurrent {
 			times = 2
 		}
 		arrived := d.arrived[delivery.Name]
-		require.Len(t, arrived, times*len(delivery.reading.Attempts), "%s, by %q", delivery.Name, delivery.reading.Name)
+		require.Len(t, arrived, times*len(delivery.schedule.Attempts), "%s, by %q", delivery.Name, delivery.schedule.Name)
 		require.Zero(t, delivery.Accepted())
-		last := len(delivery.reading.Attempts) - 1
+		last := len(delivery.schedule.Attempts) - 1
 		require.GreaterOrEqual(t, arrived[len(arrived)-1].Sub(began), delivery.at(last, s.Minute), delivery.Name)
 	}
 }
@@ -62,7 +62,7 @@ func TestAVendorStopsOnceItIsAnswered200(t *testing.T) {
 	s, d := sendTo(t, 80, func(string, int) int { return http.StatusOK })
 	for _, delivery := range s.Deliveries {
 		times := 1
-		if delivery.twice || delivery.blind && len(delivery.reading.Attempts) > 1 {
+		if delivery.concurrent || delivery.ignoresFirst && len(delivery.schedule.Attempts) > 1 {
 			times = 2
 		}
 		require.Len(t, d.arrived[delivery.Name], times, delivery.Name)
@@ -74,7 +74,7 @@ func TestConvosphereAndWorkFluxStopAtA400(t *testing.T) {
 	s, d := sendTo(t, 8, func(string, int) int { return http.StatusBadRequest })
 	for _, delivery := range s.Deliveries {
 		stops := delivery.Vendor == "convosphere" || delivery.Vendor == "workflux"
-		if stops || len(delivery.reading.Attempts) == 1 {
+		if stops || len(delivery.schedule.Attempts) == 1 {
 			require.Len(t, d.arrived[delivery.Name], 1, delivery.Name)
 		} else {
 			require.Greater(t, len(d.arrived[delivery.Name]), 1, delivery.Name)

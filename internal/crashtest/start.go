@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// Start starts cmd as its own Start does. On Linux the process also ends when this one does, even if this one is killed:
-// a test that runs into its time limit leaves nothing behind.
+// Start starts cmd. On Linux, the process is killed when this process exits, even if this one is killed. A test that
+// times out leaves no process behind.
 func Start(cmd *exec.Cmd) error {
 	endWithParent(cmd)
 	started := make(chan error)
@@ -15,8 +15,8 @@ func Start(cmd *exec.Cmd) error {
 	return <-started
 }
 
-// starter returns what runs functions on a thread that lives as long as this process. Linux ends a child when the thread
-// that started it ends, and Go ends threads now and then.
+// starter returns a channel of functions to run on a thread that exists until this process exits. Linux ends a child
+// when the thread that started it ends, and Go ends idle threads.
 var starter = sync.OnceValue(func() chan<- func() {
 	calls := make(chan func())
 	go func() {

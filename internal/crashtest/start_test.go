@@ -15,9 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const envParent = "TORTURETEST_PARENT"
+const envParent = "CRASHTEST_PARENT"
 
-// TestMain makes this program one that starts a child and waits to be killed, where the environment asks for it.
+// TestMain runs the tests. If envParent is set, it starts a child and waits to be killed instead.
 func TestMain(m *testing.M) {
 	if os.Getenv(envParent) == "" {
 		os.Exit(m.Run())
@@ -48,7 +48,7 @@ func TestStart_ChildEndsWithKilledParent(t *testing.T) {
 	require.Eventually(t, func() bool { return gone(child) }, time.Minute, 10*time.Millisecond)
 }
 
-// gone reports whether a process has ended; one that its new parent has not waited for yet has.
+// gone reports whether a process has exited. A zombie has exited.
 func gone(pid int) bool {
 	if syscall.Kill(pid, 0) == syscall.ESRCH {
 		return true

@@ -25,8 +25,7 @@ func NewCluster(t testing.TB, n int) []*Server {
 	for i := range servers {
 		var host string
 		host, bus[i] = split(t, crashtest.FreeAddress(t))
-		// Each server connects to the others from its own address, because they reply to that address. The long timeout
-		// keeps a server on a busy machine from being marked as failed.
+		// The others reach a server where its connections come from. On a machine that is busy none takes another one for dead.
 		servers[i] = New(t, "--bind-source-addr", host,
 			"--cluster-enabled", "yes", "--cluster-port", bus[i], "--cluster-node-timeout", "60000")
 	}

@@ -18,22 +18,21 @@ import (
 	"github.com/aihooks/aihooks-go/signature"
 )
 
-// A bodyChange undoes what may have been done to the body on the way. Where it was not done, it returns nil, or the body
-// as it is.
+// A bodyChange undoes a possible change of the body. It returns nil, or the same body, if the change does not apply.
 type bodyChange struct {
 	cause  Cause
-	says   string // of what the signature is
+	says   string // follows "the signature is that "
 	change func(body []byte) []byte
 }
 
 const (
 	passOn = "pass the body on as it was received"
 
-	// either is said of a change that the sender may have made as well, after it signed.
-	either = "either the sender signed that and sent another body, or something on the way changed the body, then " + passOn
+	// either explains a change that the sender may also have made, after signing.
+	either = "either the sender signed that and sent another body, or something on the way changed the body; then " + passOn
 )
 
-// The first that fits is reported, so the smallest change comes first.
+// The first match is reported, so the smallest change comes first.
 var bodyChanges = []bodyChange{
 	{BodyEnds, "of the body without the line break at its end: " + either, func(b []byte) []byte {
 		return bytes.TrimSuffix(bytes.TrimSuffix(b, []byte("\n")), []byte("\r"))
@@ -44,7 +43,7 @@ var bodyChanges = []bodyChange{
 	{BodyEnds, "of the body with a line break (CRLF) at its end: " + either, func(b []byte) []byte {
 		return appended(b, "\r\n")
 	}},
-	{BodyEnds, "of the body without the blanks around it: " + either, bytes.TrimSpace},
+	{BodyEnds, "of the body without the whitespace around it: " + either, bytes.TrimSpace},
 	{BodyLineBreaks, "of the body with LF as line breaks instead of CRLF: " + either, func(b []byte) []byte {
 		return bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n"))
 	}},
@@ -57,17 +56,17 @@ var bodyChanges = []bodyChange{
 	{BodyByteOrderMark, "of the body with a byte order mark: " + either, func(b []byte) []byte {
 		return append([]byte(byteOrderMark), b...)
 	}},
-	{BodyInBase64, "of what the body is the base64 of, as gateways hand it over: decode it before it gets here", fromBase64},
-	{BodyWrapped, "of the member body of the event that was given as the body: give that member alone", fromMember("body")},
-	{BodyWrapped, "of the member body, in base64, of the event that was given as the body: give that member alone, decoded", func(b []byte) []byte {
+	{BodyInBase64, "of the decoded body, which a gateway passed on in base64: decode it before the handler", fromBase64},
+	{BodyWrapped, "of the member body of the event that was given as the body: give only that member", fromMember("body")},
+	{BodyWrapped, "of the member body, in base64, of the event that was given as the body: give only that member, decoded", func(b []byte) []byte {
 		return fromBase64(fromMember("body")(b))
 	}},
-	{BodyWrapped, "of the member payload of the object that was given as the body: give that member alone", fromMember("payload")},
-	{BodyWrapped, "of the member Message of the notification that was given as the body: give that member alone", fromMember("Message")},
+	{BodyWrapped, "of the member payload of the object that was given as the body: give only that member", fromMember("payload")},
+	{BodyWrapped, "of the member Message of the notification that was given as the body: give only that member", fromMember("Message")},
 	{BodyWrapped, "of the text of the JSON string that was given as the body: give the text", fromString},
-	{BodyWrapped, "of the one element of the list that was given as the body: give the element alone", fromList},
-	{BodyWrapped, "of the value of the form field that was given as the body: give the value alone, decoded", fromForm},
-	{BodyCompressed, "of the body before it was compressed: give it decompressed, as it was signed", fromGzip},
+	{BodyWrapped, "of the one element of the list that was given as the body: give only the element", fromList},
+	{BodyWrapped, "of the value of the form field that was given as the body: give only the value, decoded", fromForm},
+	{BodyCompressed, "of the body before it was compressed: decompress it before the handler", fromGzip},
 	{BodyEscaped, "of the body without the backslash before each single quote: " + either + ", without the escapes of a gateway's template", func(b []byte) []byte {
 		return bytes.ReplaceAll(b, []byte(`\'`), []byte("'"))
 	}},
@@ -84,7 +83,7 @@ var bodyChanges = []bodyChange{
 
 const byteOrderMark = "\ufeff"
 
-// otherBodies tries what may have been the body before it was changed.
+// otherBodies tries the possible bodies before a change on the way.
 func (d *diagnoser) otherBodies() (Explanation, bool) {
 	tried := tried{seed: maphash.MakeSeed()}
 	tried.before(d.in.Body)
@@ -99,8 +98,8 @@ func (d *diagnoser) otherBodies() (Explanation, bool) {
 	return d.otherJSON(&tried)
 }
 
-// overAnother reports whether a live key makes the MAC over body, if that was not tried before. A body that would be refused
-// as ambiguous explains nothing: what was signed may have been cut in another place.
+// overAnother reports whether a live key makes the MAC over body, unless body was tried before. An ambiguous body proves
+// nothing, because its signed bytes may have been split at another place.
 func (d *diagnoser) overAnother(t *tried, body []byte) bool {
 	if len(body) == 0 || d.in.Scheme.Ambiguous(body) || t.before(body) {
 		return false
@@ -108,7 +107,7 @@ func (d *diagnoser) overAnother(t *tried, body []byte) bool {
 	return d.signed(body)
 }
 
-// tried are the bodies that were tried. By digests: two that are alike by chance cost an explanation, nothing else.
+// tried has the digests of the bodies that were tried. A collision only costs an explanation.
 type tried struct {
 	seed maphash.Seed
 	seen []uint64
@@ -146,7 +145,8 @@ func isBase64(c byte) bool {
 	return c == '+' || c == '/' || signature.Opaque.Accepts(string(rune(c)))
 }
 
-// fromMember returns what a member of an object has: what gateways, load balancers and queues hand to a function.
+// fromMember returns the value of an object's member. Gateways, load balancers and queues pass such objects to a
+// function.
 func fromMember(name string) func([]byte) []byte {
 	return func(b []byte) []byte {
 		b = bytes.TrimSpace(b)
@@ -164,7 +164,7 @@ func fromMember(name string) func([]byte) []byte {
 	}
 }
 
-// fromList returns what is in the brackets of a list.
+// fromList returns the content of a list.
 func fromList(b []byte) []byte {
 	inner, opened := bytes.CutPrefix(bytes.TrimSpace(b), []byte("["))
 	inner, closed := bytes.CutSuffix(inner, []byte("]"))
@@ -174,10 +174,10 @@ func fromList(b []byte) []byte {
 	return bytes.TrimSpace(inner)
 }
 
-// maxFormFields is how many fields of a form are looked at.
+// maxFormFields is how many fields of a form are searched.
 const maxFormFields = 8
 
-// fromForm returns the first value, or name, of a form that is JSON.
+// fromForm returns the first value or name of a form that is JSON.
 func fromForm(b []byte) []byte {
 	if startsJSON(b) || !bytes.ContainsRune(b, '=') {
 		return nil
@@ -202,7 +202,7 @@ func fromString(b []byte) []byte {
 	return []byte(text)
 }
 
-// fromGzip decompresses no more than a body may be long here: a few bytes can be made to be gigabytes.
+// fromGzip decompresses at most maxJSON bytes, because a few bytes can expand to gigabytes.
 func fromGzip(b []byte) []byte {
 	if !bytes.HasPrefix(b, []byte("\x1f\x8b")) {
 		return nil
@@ -218,7 +218,7 @@ func fromGzip(b []byte) []byte {
 	return out
 }
 
-// fromLatin1 undoes that each byte was taken for one character.
+// fromLatin1 undoes a conversion of bytes from Latin-1 to UTF-8.
 func fromLatin1(b []byte) []byte {
 	out := make([]byte, 0, len(b))
 	for len(b) > 0 {
@@ -232,14 +232,14 @@ func fromLatin1(b []byte) []byte {
 	return out
 }
 
-// windows1252 has the characters of the bytes 0x80 to 0x9f; those that are not assigned map to themselves, as in the
-// Encoding Standard of WHATWG.
+// windows1252 has the characters of the bytes 0x80 to 0x9f. Unassigned bytes map to themselves, as in the WHATWG
+// Encoding Standard.
 var windows1252 = [32]rune{
 	'€', 0x81, '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', 0x8d, 'Ž', 0x8f,
 	0x90, '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', 0x9d, 'ž', 'Ÿ',
 }
 
-// fromWindows1252 undoes that each byte was taken for a character of Windows-1252.
+// fromWindows1252 undoes a conversion of bytes from Windows-1252 to UTF-8.
 func fromWindows1252(b []byte) []byte {
 	out := make([]byte, 0, len(b))
 	for _, r := range string(b) {
@@ -255,7 +255,7 @@ func fromWindows1252(b []byte) []byte {
 	return out
 }
 
-// toWindows1252 takes each byte for a character of Windows-1252, which has those of Latin-1.
+// toWindows1252 converts bytes from Windows-1252, a superset of Latin-1, to UTF-8.
 func toWindows1252(b []byte) []byte {
 	if utf8.Valid(b) {
 		return nil
@@ -271,7 +271,8 @@ func toWindows1252(b []byte) []byte {
 	return out
 }
 
-// fromUTF16 returns s in UTF-8 if it is in UTF-16, which a byte order mark or a NUL next to each ASCII character shows.
+// fromUTF16 converts s from UTF-16 to UTF-8. It recognizes UTF-16 by a byte order mark, or by a NUL next to each ASCII
+// character.
 func fromUTF16(s string) string {
 	if len(s) < 4 || len(s)%2 != 0 {
 		return ""

@@ -11,23 +11,23 @@ import (
 	"github.com/aihooks/aihooks-go/signature"
 )
 
-// budget is how many bytes an explanation may hash, rewritten ones included.
+// budget is how many bytes an explanation may hash, including rewritten bodies.
 const budget = 4 << 20
 
-// macCost is what a MAC costs in addition to its bytes: keying it, above all.
+// macCost is the cost of a MAC in addition to its bytes, mostly for keying.
 const macCost = 512
 
-// A diagnoser looks for the one change under which the MAC that arrived is right.
+// A diagnoser searches for the one change that makes the received MAC right.
 type diagnoser struct {
 	in       *Input
 	live     []*key
 	previous []*key
-	want     [sha256.Size]byte // the MAC that arrived
-	readable bool              // it could be read
-	forms    []composed        // that are accepted, and of which all covered headers are there
+	want     [sha256.Size]byte // the received MAC
+	readable bool              // the received MAC could be decoded
+	forms    []composed        // the accepted forms whose covered headers are all present
 
-	left  int64 // of the budget
-	ended bool  // it was not enough
+	left  int64 // the remaining budget
+	ended bool  // the budget was exceeded
 }
 
 func newDiagnoser(in *Input) *diagnoser {
@@ -37,7 +37,7 @@ func newDiagnoser(in *Input) *diagnoser {
 	return d
 }
 
-// A key is keyed by its first MAC: keying costs two blocks of SHA-256, and most causes are found before.
+// A key creates its MAC at its first use: keying costs two blocks of SHA-256, and most causes are found without it.
 type key struct {
 	name   string
 	secret signature.Secret
@@ -68,7 +68,7 @@ func (k *key) keyed() hash.Hash {
 	return k.mac
 }
 
-// prefixOf returns what is signed before the body.
+// prefixOf returns the signed bytes before the body.
 func prefixOf(covered []string) []byte {
 	var b []byte
 	for _, value := range covered {
@@ -78,7 +78,7 @@ func prefixOf(covered []string) []byte {
 	return b
 }
 
-// A composed form has the values of its headers.
+// A composed is a form with the values of its headers.
 type composed struct {
 	form    *signature.Form
 	covered []string
@@ -88,7 +88,7 @@ func explainf(c Cause, format string, args ...any) (Explanation, bool) {
 	return Explanation{c, fmt.Sprintf(format, args...)}, true
 }
 
-// spend takes n bytes out of the budget, and reports whether they were left. Once they were not, nothing is.
+// spend takes n bytes from the budget, and reports whether it could. After it could not once, it never can.
 func (d *diagnoser) spend(n int) bool {
 	if d.ended || int64(n) > d.left {
 		d.ended = true
@@ -98,7 +98,7 @@ func (d *diagnoser) spend(n int) bool {
 	return true
 }
 
-// compose returns those of the forms whose covered headers are all there.
+// compose returns the forms whose covered headers are all present.
 func (d *diagnoser) compose(forms []signature.Form) []composed {
 	var all []composed
 	for i := range forms {
@@ -109,7 +109,7 @@ func (d *diagnoser) compose(forms []signature.Form) []composed {
 	return all
 }
 
-// coveredValues returns the values of headers that must each be there once.
+// coveredValues returns the values of headers that must each appear once.
 func coveredValues(h http.Header, names []string) ([]string, bool) {
 	values := make([]string, len(names))
 	for i, name := range names {
@@ -127,7 +127,7 @@ func (d *diagnoser) signed(body []byte) bool {
 	return ok
 }
 
-// signedBy reports whether one of the keys makes the MAC over body in one of the forms, and which.
+// signedBy reports whether one of the keys makes the MAC over body in one of the forms, and which ones.
 func (d *diagnoser) signedBy(keys []*key, forms []composed, body []byte) (name string, form *signature.Form, ok bool) {
 	for _, c := range forms {
 		for _, k := range keys {
@@ -142,7 +142,7 @@ func (d *diagnoser) signedBy(keys []*key, forms []composed, body []byte) (name s
 	return "", nil, false
 }
 
-// signedWith reports whether secret makes the MAC over the body as it is, with any hash.
+// signedWith reports whether secret makes the MAC over the unchanged body, with any hash.
 func (d *diagnoser) signedWith(newHash func() hash.Hash, secret string, want []byte, forms []composed) bool {
 	for _, c := range forms {
 		if !d.spend(macCost + len(d.in.Body)) {
@@ -156,32 +156,32 @@ func (d *diagnoser) signedWith(newHash func() hash.Hash, secret string, want []b
 }
 
 func makes(newHash func() hash.Hash, secret string, want []byte, covered []string, body []byte) bool {
-	defer func() { _ = recover() }() // in FIPS mode crypto/hmac panics over a short key and over SHA-1
+	defer func() { _ = recover() }() // in FIPS mode, crypto/hmac panics for a short key and for SHA-1
 	m := hmac.New(newHash, []byte(secret))
 	m.Write(prefixOf(covered))
 	m.Write(body)
 	return hmac.Equal(m.Sum(nil), want)
 }
 
-// previousKeys tries the keys that were live before.
+// previousKeys tries the previous keys.
 func (d *diagnoser) previousKeys() (Explanation, bool) {
 	name, _, ok := d.signedBy(d.previous, d.forms, d.in.Body)
 	if !ok {
 		return Explanation{}, false
 	}
-	return explainf(KeyPrevious, "it was signed with a former key %q, which was live until the keys were exchanged: either the sender has not changed over, then set the former key beside the new one until it has, or somebody else has got hold of that key", name)
+	return explainf(KeyPrevious, "it was signed with the previous key %q: either the sender still uses it, then set it together with the new key until the sender has changed, or someone else has obtained that key", name)
 }
 
-// otherForms tries the forms that were left out when the scheme was pinned.
+// otherForms tries the forms that Pin removed.
 func (d *diagnoser) otherForms() (Explanation, bool) {
 	all, excluded := d.in.Scheme, d.in.Scheme.Excluded()
 	all.Forms = slices.Concat(all.Forms, excluded)
-	if all.Ambiguous(d.in.Body) { // what was signed may have been cut in another place
+	if all.Ambiguous(d.in.Body) { // the signed bytes may have been split at another place
 		return Explanation{}, false
 	}
 	_, form, ok := d.signedBy(d.live, d.compose(excluded), d.in.Body)
 	if !ok {
 		return Explanation{}, false
 	}
-	return explainf(OtherForm, "the signature is that of the form %q, and the form %q alone is accepted: accept the one that the sender signs", form.Name, d.in.Scheme.Forms[0].Name)
+	return explainf(OtherForm, "the signature is that of the form %q, but only the form %q is accepted: accept the form that the sender uses", form.Name, d.in.Scheme.Forms[0].Name)
 }

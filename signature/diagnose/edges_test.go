@@ -147,14 +147,14 @@ func TestExplainTime_Bounds(t *testing.T) {
 		says   string
 	}{
 		{signature.Window{Past: -time.Hour}, 0, diagnose.None, ""},
-		{signature.Window{Past: -time.Hour}, -1, diagnose.TimeStale, "1ms beyond the window of 0s"},
-		{signature.Window{Future: -time.Hour}, 1, diagnose.TimeAhead, "1ms beyond the allowed skew of 0s"},
-		{signature.Window{}, -century, diagnose.TimeStale, "876000h0m0s back"},
-		{signature.Window{}, -century - 1, diagnose.TimeStale, "more than a century back"},
-		{signature.Window{}, -time.Second, diagnose.TimeStale, "1s back"},
-		{signature.Window{}, -time.Second + 600*time.Microsecond, diagnose.TimeStale, "999ms back"},
-		{signature.Window{}, -time.Hour, diagnose.TimeStale, "off by 1 h"},
-		{signature.Window{}, -14*time.Hour - time.Minute, diagnose.TimeStale, "off by 14 h"},
+		{signature.Window{Past: -time.Hour}, -1, diagnose.TimeStale, "1ms more than the window of 0s"},
+		{signature.Window{Future: -time.Hour}, 1, diagnose.TimeAhead, "1ms more than the allowed skew of 0s"},
+		{signature.Window{}, -century, diagnose.TimeStale, "876000h0m0s old"},
+		{signature.Window{}, -century - 1, diagnose.TimeStale, "more than a century old"},
+		{signature.Window{}, -time.Second, diagnose.TimeStale, "1s old"},
+		{signature.Window{}, -time.Second + 600*time.Microsecond, diagnose.TimeStale, "999ms old"},
+		{signature.Window{}, -time.Hour, diagnose.TimeStale, "difference of 1 h"},
+		{signature.Window{}, -14*time.Hour - time.Minute, diagnose.TimeStale, "difference of 14 h"},
 	} {
 		e := diagnose.ExplainTime(c.window, now.Add(c.signed), now)
 		require.Equal(t, c.cause, e.Cause, "%+v", c)

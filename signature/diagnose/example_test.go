@@ -32,5 +32,5 @@ func ExampleExplain() {
 		Body: []byte(`{"type":"ping"}`),
 	}
 	fmt.Println(diagnose.Explain(captured))
-	// Output: the secret of key "default" has blanks or a line break around it that do not belong to it: trim it
+	// Output: the secret of key "default" has whitespace around it that is not part of it: trim it
 }

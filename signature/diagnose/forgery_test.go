@@ -69,7 +69,7 @@ func TestAFieldOfTheSchemeIsNotTakenForAnotherSendersHeader(t *testing.T) {
 	h = http.Header{headerSignature: {""}, "X-Other-Signature": {"abc"}}
 	e = diagnose.Explain(diagnose.Input{Scheme: bodyScheme(), Keys: defaultRing(t), Header: h, Body: []byte("{}")})
 	require.Equal(t, diagnose.HeaderMissing, e.Cause)
-	require.Contains(t, e.Text, "is there but empty")
+	require.Contains(t, e.Text, "is present but empty")
 }
 
 func explainSignedBy(t *testing.T, ring *signature.Keyring, secret string) diagnose.Explanation {
@@ -83,7 +83,7 @@ func explainSignedBy(t *testing.T, ring *signature.Keyring, secret string) diagn
 func TestAFormerKeyMayBeInWrongHands(t *testing.T) {
 	ring := newRing(t, signature.NewKey("old", "secret-a"))
 	require.NoError(t, ring.Set(signature.NewKey("new", "secret-b")))
-	require.Contains(t, explainSignedBy(t, ring, "secret-a").Text, "or somebody else has got hold of that key")
+	require.Contains(t, explainSignedBy(t, ring, "secret-a").Text, "or someone else has obtained that key")
 }
 
 func TestWhoeverRepeatsAHeaderIsNotKnown(t *testing.T) {

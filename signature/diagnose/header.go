@@ -10,7 +10,7 @@ import (
 	"github.com/aihooks/aihooks-go/signature"
 )
 
-// signatureHeader reads the MAC, if it can be read.
+// signatureHeader decodes the received MAC, if it can.
 func (d *diagnoser) signatureHeader() (Explanation, bool) {
 	name := d.in.Scheme.Header
 	if e, ok := d.notSingle(name); ok {
@@ -18,7 +18,7 @@ func (d *diagnoser) signatureHeader() (Explanation, bool) {
 			return e, true
 		}
 		if other := d.headerOfAnother(); other != "" && len(d.in.Header[name]) == 0 {
-			return explainf(HeaderOfAnother, "the header %s is missing, but %s is there, which looks like another sender's: look whether the sender was given the right URL, and whether something on the way renames headers", name, other)
+			return explainf(HeaderOfAnother, "the header %s is missing, but %s is present, which looks like another sender's: check that the sender has the right URL, and that nothing on the way renames headers", name, other)
 		}
 		return e, true
 	}
@@ -33,7 +33,7 @@ func (d *diagnoser) signatureHeader() (Explanation, bool) {
 	return Explanation{}, false
 }
 
-// otherHeaders looks at the headers that may be covered, and composes the forms.
+// otherHeaders checks the headers that may be covered, and composes the forms.
 func (d *diagnoser) otherHeaders() (Explanation, bool) {
 	for _, f := range d.in.Scheme.Fields {
 		if len(d.in.Header[f.Header]) == 0 && !f.Required {
@@ -46,7 +46,7 @@ func (d *diagnoser) otherHeaders() (Explanation, bool) {
 			if f.Grammar == signature.UnixTime {
 				return notUnixTime(f.Header, value), true
 			}
-			return explainf(HeaderMalformed, "the header %s does not have its documented form: 1 to 128 letters, digits, underscores and hyphens", f.Header)
+			return explainf(HeaderMalformed, "the header %s does not have its documented format: 1 to 128 letters, digits, underscores and hyphens", f.Header)
 		}
 	}
 	if d.forms = d.compose(d.in.Scheme.Forms); len(d.forms) > 0 {
@@ -60,32 +60,32 @@ func (d *diagnoser) otherHeaders() (Explanation, bool) {
 	return Explanation{}, false
 }
 
-// notSingle says why a header cannot be read, if it cannot.
+// notSingle explains a header that does not appear exactly once.
 func (d *diagnoser) notSingle(name string) (Explanation, bool) {
 	values := d.in.Header[name]
 	switch {
 	case len(values) > 1:
-		return explainf(HeaderRepeated, "the header %s came %d times and must be single: the sender, or something on the way, repeats it", name, len(values))
+		return explainf(HeaderRepeated, "the header %s appears %d times and must appear once: the sender, or something on the way, repeats it", name, len(values))
 	case len(values) == 1 && values[0] == "":
-		return explainf(HeaderMissing, "the header %s is there but empty", name)
+		return explainf(HeaderMissing, "the header %s is present but empty", name)
 	case len(values) == 1:
 		return Explanation{}, false
 	}
 	for other := range d.in.Header {
 		if http.CanonicalHeaderKey(other) == name {
-			return explainf(HeaderSpelling, "the header %s is there, but its name is not in the canonical form that is looked up: set it with http.Header.Set", name)
+			return explainf(HeaderSpelling, "the header %s is present, but its name is not in canonical form: set it with http.Header.Set", name)
 		}
 	}
 	if name != d.in.Scheme.Header {
-		return explainf(HeaderMissing, "the header %s is missing, which the signature needs: either the sender does not send it, or something on the way drops it", name)
+		return explainf(HeaderMissing, "the header %s is missing, and the signature needs it: either the sender does not send it, or something on the way drops it", name)
 	}
 	return explainf(HeaderMissing, "the header %s is missing: either the sender does not sign, or something on the way drops the header", name)
 }
 
-// maxOtherName is the longest name that another sender's header is believed to have, in bytes.
+// maxOtherName is the longest header name, in bytes, that is taken for another sender's.
 const maxOtherName = 64
 
-// headerOfAnother returns the name of a header, none of the scheme's, that looks as if it carried a signature.
+// headerOfAnother returns the name of a header outside the scheme that looks like a signature.
 func (d *diagnoser) headerOfAnother() string {
 	var found []string
 	for name := range d.in.Header {
@@ -102,13 +102,13 @@ func (d *diagnoser) headerOfAnother() string {
 	return slices.Min(found)
 }
 
-// isToken reports whether name has the letters, digits and hyphens that names of headers have. Printing anything else
-// would let any sender write into the log.
+// isToken reports whether name has only letters, digits, hyphens and underscores. Printing other characters would let
+// any sender write into the log.
 func isToken(name string) bool { return signature.Opaque.Accepts(name) }
 
-// notUnixTime says what a header with a time has in place of one.
+// notUnixTime explains a header that must have a Unix time and has something else.
 func notUnixTime(name, value string) Explanation {
-	const wanted = ", and a Unix time in seconds or milliseconds is expected: plain decimal digits"
+	const wanted = "; it must be a Unix time in seconds or milliseconds, in plain decimal digits"
 	digits := strings.Trim(value, "0123456789") == ""
 	switch {
 	case digits && len(value) == 16:
@@ -120,7 +120,7 @@ func notUnixTime(name, value string) Explanation {
 	case isDate(value):
 		return Explanation{TimeFormat, "the header " + name + " has a date" + wanted}
 	default:
-		return Explanation{HeaderMalformed, "the header " + name + " has no time that can be read" + wanted}
+		return Explanation{HeaderMalformed, "the header " + name + " has no valid time" + wanted}
 	}
 }
 

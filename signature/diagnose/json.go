@@ -12,30 +12,30 @@ import (
 // maxJSON is the longest body, in bytes, that is parsed.
 const maxJSON = 256 << 10
 
-// jsonCost is how much dearer a byte is to rewrite than to hash.
+// jsonCost is the cost of rewriting a byte, relative to hashing it.
 const jsonCost = 4
 
-// A jsonStyle is one way to write the same JSON.
+// A jsonStyle is one serialization of JSON.
 type jsonStyle struct {
 	name   string
-	space  string // after commas and colons, where there are no line breaks
-	indent string // one level of it; empty: no line breaks
+	space  string // after commas and colons, if there is no indentation
+	indent string // of one level; empty for no line breaks
 	escape escaping
 	end    string
 }
 
-// An escaping says which characters of strings are escaped in addition to those that must be.
+// An escaping selects the characters in strings that are escaped in addition to the required ones.
 type escaping uint8
 
 const (
-	asWritten     escaping = 0 // escapes stay as they are
+	asWritten     escaping = 0 // escapes stay unchanged
 	unescaped     escaping = 1 << iota
-	escapeASCII            // all that is not ASCII: Python, PHP
+	escapeASCII            // all non-ASCII characters: Python, PHP
 	escapeHTML             // <, >, & and two separators: Go, Ruby on Rails
 	escapeSlashes          // PHP
 )
 
-// The styles of the usual writers, the most usual first.
+// jsonStyles are the serializations of common libraries, the most common first.
 var jsonStyles = []jsonStyle{
 	{name: "compact"},
 	{name: "compact", escape: unescaped},
@@ -60,7 +60,7 @@ var jsonStyles = []jsonStyle{
 	{name: "indented", indent: "\t", escape: unescaped},
 }
 
-// What sorts the members of its objects.
+// sortedStyles are the serializations of libraries that sort the members of objects.
 var sortedStyles = []jsonStyle{
 	{name: "compact, with sorted members", escape: unescaped},
 	{name: "as Go writes it, with sorted members", escape: escapeHTML},
@@ -69,7 +69,7 @@ var sortedStyles = []jsonStyle{
 	{name: "compact, in ASCII, with sorted members", escape: escapeASCII},
 }
 
-// otherJSON tries other ways to write the JSON in the body.
+// otherJSON tries other serializations of the JSON in the body.
 func (d *diagnoser) otherJSON(t *tried) (Explanation, bool) {
 	body := d.in.Body
 	switch {
@@ -109,7 +109,7 @@ func (d *diagnoser) styled(t *tried, body []byte, styles []jsonStyle) (Explanati
 // sortMembers returns body with the members of its objects sorted.
 func sortMembers(body []byte) []byte {
 	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber() // numbers stay as they are written
+	d.UseNumber() // numbers stay unchanged
 	var v any
 	if d.Decode(&v) != nil {
 		return nil
@@ -121,7 +121,8 @@ func sortMembers(body []byte) []byte {
 	return sorted
 }
 
-// rewrite writes body, which must be valid JSON, in the style. It returns nil once spend reports that the budget is used up.
+// rewrite serializes body, which must be valid JSON, in the style. It returns nil if spend reports that the budget is
+// exceeded.
 func (j *jsonStyle) rewrite(body []byte, spend func(n int) bool) []byte {
 	out, spent, depth := make([]byte, 0, len(body)+len(body)/4), 0, 0
 	for i := 0; i < len(body); {
@@ -140,7 +141,7 @@ func (j *jsonStyle) rewrite(body []byte, spend func(n int) bool) []byte {
 			for body[i] <= ' ' {
 				i++
 			}
-			if body[i] == '}' || body[i] == ']' { // an empty one is not broken
+			if body[i] == '}' || body[i] == ']' { // empty objects and lists stay on one line
 				out = append(out, body[i])
 				i++
 				continue
@@ -210,7 +211,7 @@ func (e escaping) appendString(out, quoted []byte) []byte {
 			continue
 		}
 		r, size := unescape(raw)
-		if r == noRune { // as it is
+		if r == noRune { // keep invalid bytes
 			out = append(out, raw[:size]...)
 		} else {
 			out = e.appendRune(out, r)
@@ -220,7 +221,7 @@ func (e escaping) appendString(out, quoted []byte) []byte {
 	return append(out, '"')
 }
 
-// isPlain reports whether c is a character that every escaping leaves as it is. Most are, and are copied at once.
+// isPlain reports whether every escaping leaves c unchanged. Most characters are plain, and are copied together.
 func isPlain(c byte) bool {
 	return ' ' <= c && c < utf8.RuneSelf && c != '\\' && c != '/' && c != '<' && c != '>' && c != '&'
 }
@@ -267,8 +268,8 @@ func appendEscape(out []byte, r rune) []byte {
 
 const noRune rune = -1
 
-// unescape returns the first character of a JSON string, and its length as it is written. For half of a surrogate
-// pair, and for bytes that are not UTF-8, it is noRune.
+// unescape returns the first character of a JSON string, and its encoded length. It returns noRune for half of a
+// surrogate pair, and for bytes that are not UTF-8.
 func unescape(raw []byte) (rune, int) {
 	switch {
 	case raw[0] != '\\':

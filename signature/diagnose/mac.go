@@ -1,7 +1,7 @@
 package diagnose
 
 import (
-	"crypto/sha1" //nolint:gosec // to say that a sender uses it
+	"crypto/sha1" //nolint:gosec // to recognize senders that use it
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
@@ -14,20 +14,20 @@ import (
 )
 
 const (
-	maxHeader = 1024 // bytes of a header in which a MAC is looked for
-	maxLabel  = 32   // bytes of what may come before a MAC
+	maxHeader = 1024 // bytes of a header that is searched for a MAC
+	maxLabel  = 32   // bytes before a MAC
 	maxParts  = 8    // of a list
 )
 
-// A reading is one way to find a MAC in what the header has.
+// A reading is one possible interpretation of a header as a MAC.
 type reading struct {
 	cause Cause
 	says  string
 	mac   []byte
-	stamp string // the time in a list, which the sender may have signed before the body
+	stamp string // the time in a list; the sender may sign it before the body
 }
 
-// otherWriting tries other ways to write the MAC, where it is not written as the scheme says.
+// otherWriting tries other encodings of the MAC, if it is not encoded as the scheme requires.
 func (d *diagnoser) otherWriting() (Explanation, bool) {
 	if d.readable {
 		return Explanation{}, false
@@ -36,18 +36,18 @@ func (d *diagnoser) otherWriting() (Explanation, bool) {
 	if len(value) <= maxHeader {
 		for _, r := range readings(value) {
 			if d.proves(&r, d.forms) {
-				return explainf(r.cause, "the signature is right, but the header %s %s, and 64 hex digits are expected, %s", name, r.says, d.prefixExpected())
+				return explainf(r.cause, "the signature is right, but the header %s %s; it must have 64 hex digits, %s", name, r.says, d.prefixExpected())
 			}
 			if r.stamp != "" && d.proves(&r, []composed{{nil, []string{r.stamp}}}) {
-				return explainf(r.cause, "the header %s has the signature in a list, and signed are the time in the list, a dot and the body: "+
-					"the sender signs by another scheme than this one, which signs %s", name, d.layouts())
+				return explainf(r.cause, "the header %s has the signature in a list, and the sender signs the time in the list, a dot and the body. "+
+					"That is another scheme than this one, which signs %s", name, d.layouts())
 			}
 		}
 	}
 	return explainf(HeaderMalformed, "the header %s is not one HMAC-SHA256 in hex, %s%s", name, d.prefixExpected(), d.shape(value))
 }
 
-// layouts says what the scheme signs, in each of its forms.
+// layouts returns what the scheme signs, in each of its forms.
 func (d *diagnoser) layouts() string {
 	forms := make([]string, len(d.in.Scheme.Forms))
 	for i, f := range d.in.Scheme.Forms {
@@ -63,7 +63,7 @@ func (d *diagnoser) prefixExpected() string {
 	return "with or without the prefix " + d.in.Scheme.Prefix
 }
 
-// shape says what a header looks like, where that can be told.
+// shape describes the value of a header, if it is recognized.
 func (d *diagnoser) shape(value string) string {
 	bare := strings.Trim(value, around)
 	if raw, err := hex.DecodeString(bare); err == nil {
@@ -95,10 +95,10 @@ func (d *diagnoser) proves(r *reading, forms []composed) bool {
 	return false
 }
 
-// around are the bytes that may surround a MAC or a secret without belonging to it.
+// around are the bytes that may surround a MAC or a secret.
 const around = " \t\r\n\"'`"
 
-// readings returns what may be meant by value, the likely first.
+// readings returns the possible interpretations of value, the most likely first.
 func readings(value string) []reading {
 	bare := strings.Trim(value, around)
 	label, rest := cutLabel(bare)
@@ -108,7 +108,7 @@ func readings(value string) []reading {
 			all = append(all, reading{cause: m, says: says, mac: mac})
 		}
 	}
-	add(MACQuoted, "has blanks or quotes around it", bare, decodeHex)
+	add(MACQuoted, "has whitespace or quotes around it", bare, decodeHex)
 	if label != "" {
 		add(MACPrefix, "has another prefix", rest, decodeHex)
 	}
@@ -122,7 +122,7 @@ func readings(value string) []reading {
 	return append(all, listed(bare)...)
 }
 
-// cutLabel cuts off what comes before a MAC: "sha256=", "v0:", "HMAC-SHA256 " or "0x".
+// cutLabel cuts off the label before a MAC: "sha256=", "v0:", "HMAC-SHA256 " or "0x".
 func cutLabel(s string) (label, rest string) {
 	if rest, ok := strings.CutPrefix(s, "0x"); ok {
 		return "0x", rest
@@ -134,7 +134,7 @@ func cutLabel(s string) (label, rest string) {
 	return s[:at+1], strings.Trim(s[at+1:], around)
 }
 
-// listed reads a list of named values, or of versions and values, such as other senders have.
+// listed parses a list of named values, or of versions and values, as some senders use.
 func listed(s string) []reading {
 	parts := strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ';' || r == ' ' })
 	if len(parts) < 2 || len(parts) > maxParts {
@@ -197,7 +197,7 @@ func decodeBase64MAC(s string) []byte {
 
 func decodeBase64Hex(s string) []byte { return decodeHex(string(decodeBase64(s))) }
 
-// decodeBase64 decodes either alphabet, padded or not; nil if s is neither.
+// decodeBase64 decodes either alphabet, with or without padding. It returns nil for other text.
 func decodeBase64(s string) []byte {
 	bare := strings.TrimRight(s, "=")
 	for _, e := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {

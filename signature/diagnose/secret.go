@@ -12,11 +12,11 @@ import (
 	"github.com/aihooks/aihooks-go/signature"
 )
 
-// A secretChange makes, of the secret that was given, the one that may have been meant. Where it has nothing to change,
-// it returns the empty string.
+// A secretChange computes the intended secret from the given one. It returns the empty string if the change does not
+// apply.
 type secretChange struct {
 	cause  Cause
-	says   string // what is wrong with the secret of key %q
+	says   string // follows "the secret of key %q"
 	change func(secret string) string
 }
 
@@ -25,13 +25,13 @@ var (
 
 	secretChanges = []secretChange{
 		{SecretEncoded, "is in UTF-16: give it in UTF-8", func(s string) string { return strings.TrimSpace(fromUTF16(s)) }},
-		{SecretWhitespace, "has blanks or a line break around it that do not belong to it: trim it", func(s string) string {
+		{SecretWhitespace, "has whitespace around it that is not part of it: trim it", func(s string) string {
 			return strings.Trim(s, " \t\r\n\v\f\x00\u00a0\ufeff")
 		}},
-		{SecretQuoted, "has quotes around it that do not belong to it: take them off", func(s string) string {
+		{SecretQuoted, "has quotes around it that are not part of it: remove them", func(s string) string {
 			return strings.Trim(s, "\"'`“”„«»‘’‚‹›")
 		}},
-		{SecretWhitespace, "has invisible characters that do not belong to it, such as a zero width space or a direction mark: take them off", func(s string) string {
+		{SecretWhitespace, "has invisible characters that are not part of it, such as a zero width space or a direction mark: remove them", func(s string) string {
 			return strings.TrimSpace(strings.Map(func(c rune) rune {
 				if unicode.Is(unicode.Cf, c) || unicode.IsControl(c) {
 					return -1
@@ -39,24 +39,24 @@ var (
 				return c
 			}, s))
 		}},
-		{SecretPrefix, "begins with a prefix or a name that does not belong to it: take it off", withoutPrefix},
-		{SecretPrefix, "is a whole line of settings, with a name, quotes, a semicolon or a comment: give the value alone", fromSettings},
-		{SecretEncoded, "must be decoded: give the bytes that it is the base64 of, without its prefix", func(s string) string {
+		{SecretPrefix, "begins with a prefix or a name that is not part of it: remove it", withoutPrefix},
+		{SecretPrefix, "is a whole line of settings, with a name, quotes, a semicolon or a comment: give only the value", fromSettings},
+		{SecretEncoded, "must be decoded from base64, without its prefix", func(s string) string {
 			return string(decodeBase64(withoutPrefix(s)))
 		}},
-		{SecretEncoded, "must be decoded: give the bytes that it is the base64 of", func(s string) string {
+		{SecretEncoded, "must be decoded from base64", func(s string) string {
 			return string(decodeBase64(s))
 		}},
-		{SecretEncoded, "must be decoded: give the bytes that it is the hex of", func(s string) string {
+		{SecretEncoded, "must be decoded from hex", func(s string) string {
 			raw, err := hex.DecodeString(s)
 			if err != nil {
 				return ""
 			}
 			return string(raw)
 		}},
-		{SecretWhitespace, "lacks the line break at its end, which the sender signs with", func(s string) string { return s + "\n" }},
-		{SecretWhitespace, "lacks the line break at its end, which the sender signs with", func(s string) string { return s + "\r\n" }},
-		{SecretPrefix, "lacks the prefix whsec_, which the sender takes for a part of it", func(s string) string { return "whsec_" + s }},
+		{SecretWhitespace, "lacks the line break at its end, which is part of it for the sender", func(s string) string { return s + "\n" }},
+		{SecretWhitespace, "lacks the line break at its end, which is part of it for the sender", func(s string) string { return s + "\r\n" }},
+		{SecretPrefix, "lacks the prefix whsec_, which is part of it for the sender", func(s string) string { return "whsec_" + s }},
 		{SecretDecoded, "was decoded from hex and must not be: give the text", func(s string) string { return hex.EncodeToString([]byte(s)) }},
 		{SecretDecoded, "was decoded from hex and must not be: give the text", func(s string) string {
 			return strings.ToUpper(hex.EncodeToString([]byte(s)))
@@ -77,13 +77,13 @@ func base64Of(e *base64.Encoding) func(string) string {
 	return func(s string) string { return e.EncodeToString([]byte(s)) }
 }
 
-// assignment matches what is before the value in a line of a shell, of an .env file, of YAML, JSON or code.
+// assignment matches the text before the value in a line of a shell script, an .env file, YAML, JSON or code.
 var assignment = regexp.MustCompile(`^(?:(?:export|set|setx|const|let|var|declare -x)\s+|\$env:)?["']?[A-Za-z_][\w.-]{0,63}["']?\s*(?::=|=|:)\s*`)
 
-// quotes are pairs of an opening and a closing one.
+// quotes are pairs of opening and closing quotes.
 var quotes = []string{`""`, "''", "``", "“”", "„“", "‘’", "«»"}
 
-// fromSettings returns the value of a line of settings.
+// fromSettings returns the value in a line of settings.
 func fromSettings(s string) string {
 	s = strings.TrimSpace(s)
 	s = s[len(assignment.FindString(s)):]
@@ -108,13 +108,13 @@ func withoutPrefix(s string) string {
 	return ""
 }
 
-// otherSecrets tries what may have been meant by the secrets that were given.
+// otherSecrets tries the secrets that may have been intended instead of the given ones.
 func (d *diagnoser) otherSecrets() (Explanation, bool) {
 	for _, c := range secretChanges {
 		for _, k := range d.live {
 			given := k.secret.Reveal()
 			changed := c.change(given)
-			// HMAC pads its key with NULs: the empty key is everybody's.
+			// HMAC pads its key with NULs, so anyone can sign with a blank key.
 			if changed == given || signature.NewSecret(changed).Blank() {
 				continue
 			}

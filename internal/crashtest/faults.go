@@ -12,14 +12,14 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-var errMischief = errors.New("the callback fails on purpose")
+var errFault = errors.New("the callback fails on purpose")
 
-// work does the work of a callback: some take long, and some fail in one way or another before they succeed.
-func (r *Receiver) work(ctx context.Context, name string, attempt int) error {
+// runWithFaults is the callback. Some callbacks take long, and some fail in different ways before they succeed.
+func (r *Receiver) runWithFaults(ctx context.Context, name string, attempt int) error {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(name))
 	n := h.Sum32()
-	if err := dawdle(ctx, n); err != nil {
+	if err := delay(ctx, n); err != nil {
 		return err
 	}
 	effect := func(err error) error {
@@ -33,23 +33,23 @@ func (r *Receiver) work(ctx context.Context, name string, attempt int) error {
 	}
 	switch n % 20 {
 	case 0:
-		return errMischief
+		return errFault
 	case 1:
-		return webhook.RetryAfter(50*time.Millisecond, errMischief)
+		return webhook.RetryAfter(50*time.Millisecond, errFault)
 	case 2:
 		panic("the callback panics on purpose")
 	case 3:
 		runtime.Goexit()
-	case 4: // what it had done is undone
-		return effect(errMischief)
-	case 5: // what it has done stays done
-		return errors.Join(effect(nil), errMischief)
+	case 4: // the side effect is rolled back
+		return effect(errFault)
+	case 5: // the side effect is committed
+		return errors.Join(effect(nil), errFault)
 	}
 	return effect(nil)
 }
 
-// dawdle takes up to 20 ms, and now and then 300.
-func dawdle(ctx context.Context, n uint32) error {
+// delay waits up to 20 ms, and for one of 50 deliveries 300 ms.
+func delay(ctx context.Context, n uint32) error {
 	d := time.Duration(n>>4%20) * time.Millisecond
 	if n>>8%50 == 0 {
 		d = 300 * time.Millisecond
