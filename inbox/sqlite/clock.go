@@ -99,7 +99,7 @@ func (b *Inbox) warnOfClock(back, ahead time.Duration) {
 	}
 	if ahead > aheadWarning && !b.clock.warned {
 		b.options.Policy.Logger.Warn("inbox: the system's clock is far ahead of the last use of this file; "+
-			"unless the service was down for that time, correct it before dead letters and keys are purged too early; purging is slow until then",
+			"unless the service was down for that time, correct the clock, or dead letters and keys are purged too early; purging is slow for now",
 			"path", b.path, "ahead", ahead.Round(time.Second).String())
 	}
 	b.clock.warned = ahead > aheadWarning

@@ -215,14 +215,14 @@ func (r *run) takeAll(ctx context.Context) (more bool, err error) {
 	if !errors.Is(err, ErrClosed) {
 		r.box.health.observe(activity{r, taking}, err)
 	}
-	for i, w := range quotas {
+	for i, q := range quotas {
 		h := handlers[i]
-		r.dispatcher.Unreserve(h.Vendor(), h.Endpoint(), w.n-len(got[w.handler]))
-		if err != nil || len(got[w.handler]) == w.n {
-			r.markDue(w.handler)
+		r.dispatcher.Unreserve(h.Vendor(), h.Endpoint(), q.n-len(got[q.handler]))
+		if err != nil || len(got[q.handler]) == q.n {
+			r.markDue(q.handler)
 			more = err == nil
 		}
-		for _, t := range got[w.handler] {
+		for _, t := range got[q.handler] {
 			slot = slot && !t.suspect
 			r.begin(ctx, h, t)
 		}
@@ -268,7 +268,7 @@ func (r *run) begin(ctx context.Context, h *handlerRun, t *taken) {
 	case ctx.Err() != nil: // the Run ended in the meantime
 		r.dispatcher.Unreserve(h.Vendor(), h.Endpoint(), 1)
 		if err := r.box.giveBack(r.settling, r.owner, t); err != nil {
-			r.box.report(err) // otherwise, the lease ends by itself
+			r.box.report(err) // the lease ends by itself
 		}
 		r.free(h, t)
 	case t.readErr != nil:
@@ -341,7 +341,7 @@ func (r *run) record(ctx context.Context, t *taken, d engine.Decision) bool {
 		case errors.Is(err, ErrClosed):
 			return false
 		case errors.Is(err, errLeaseEnded):
-			r.box.options.Policy.Logger.Warn("inbox: the lease of a delivery had ended before its callback did; another process runs it",
+			r.box.options.Policy.Logger.Warn("inbox: the lease of a delivery had ended before its callback did; another process takes it over",
 				"entry", t.id, "vendor", t.delivery.Vendor, "endpoint", t.delivery.Endpoint, "id", t.delivery.ID)
 			return false
 		}

@@ -56,13 +56,13 @@ func (b *Inbox) take(ctx context.Context, owner idempotency.Token, quotas []quot
 	err := b.writer.run(ctx, func(c *conn) error {
 		got = make(map[string][]*taken, len(quotas))
 		now, open := time.Now(), slot
-		for _, w := range quotas {
+		for _, q := range quotas {
 			takeSome := func(state, n int) error {
-				return c.each(takeDue, []any{owner[:], milliseconds(now.Add(b.options.Lease)), milliseconds(now), w.handler, n, state},
+				return c.each(takeDue, []any{owner[:], milliseconds(now.Add(b.options.Lease)), milliseconds(now), q.handler, n, state},
 					func(scan func(...any) error) error {
 						t, err := scanTaken(scan)
 						t.suspect = state == suspect
-						got[w.handler] = append(got[w.handler], t)
+						got[q.handler] = append(got[q.handler], t)
 						return err
 					})
 			}
@@ -70,12 +70,12 @@ func (b *Inbox) take(ctx context.Context, owner idempotency.Token, quotas []quot
 				if err := takeSome(suspect, 1); err != nil {
 					return err
 				}
-				open = len(got[w.handler]) == 0
+				open = len(got[q.handler]) == 0
 			}
-			if err := takeSome(pending, w.n-len(got[w.handler])); err != nil {
+			if err := takeSome(pending, q.n-len(got[q.handler])); err != nil {
 				return err
 			}
-			for _, t := range got[w.handler] {
+			for _, t := range got[q.handler] {
 				if err := t.read(c); err != nil {
 					return err
 				}
