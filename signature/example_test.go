@@ -9,7 +9,7 @@ import (
 	"github.com/aihooks/aihooks-go/signature"
 )
 
-// How a sender signs that signs "<timestamp>.<body>".
+// The sender signs "<timestamp>.<body>".
 var acme = signature.Scheme{
 	Header: "X-Acme-Signature",
 	Prefix: "sha256=",
@@ -54,7 +54,7 @@ func ExampleScheme_Sign() {
 	// Output: sha256=0c88bd5cf5d5704d5e529d76346b987456cb9d608b1b6ce08d9f1c6918d98e27
 }
 
-// A secret is changed without a restart and without a delivery lost: both are live until the sender has changed over.
+// A secret is rotated without a restart or a lost delivery: both keys are live until the sender uses the new one.
 func ExampleKeyring_Set() {
 	verifier, err := signature.NewVerifier(acme)
 	if err != nil {

@@ -82,7 +82,7 @@ func TestAPinnedSchemeAcceptsOneFormAlone(t *testing.T) {
 			}
 		}
 		_, err = v.Verify(defaultRing(t), http.Header{headerSignature: {referenceHex(testSecret, "{}")}}, []byte("{}"))
-		requireRefused(t, err, signature.Missing, headerTime) // required, also where the form does not cover it
+		requireRefused(t, err, signature.Missing, headerTime) // required, even if the form does not cover it
 	}
 }
 

@@ -120,7 +120,7 @@ func TestAForgedDeliveryCostsOneMACForEachKeyAndForm(t *testing.T) {
 	requireRefused(t, err, signature.Mismatch, headerSignature)
 	require.Equal(t, int64(5*3), macs.Load())
 
-	h.Del(headerDelivery) // a form that covers what is not there is not tried
+	h.Del(headerDelivery) // a form with a missing header is not tried
 	macs.Store(0)
 	_, err = newVerifier(t, headScheme()).Verify(ring, h, nil)
 	requireRefused(t, err, signature.Mismatch, headerSignature)
@@ -195,7 +195,7 @@ func TestOnlyCanonicalNamesAreSeen(t *testing.T) {
 	_, err := newVerifier(t, bodyScheme()).Verify(defaultRing(t), h, []byte("body"))
 	requireRefused(t, err, signature.Missing, headerSignature)
 
-	h[headerSignature] = []string{strings.Repeat("0", 64)} // the other one does not help
+	h[headerSignature] = []string{strings.Repeat("0", 64)} // the second value must not verify
 	_, err = newVerifier(t, bodyScheme()).Verify(defaultRing(t), h, []byte("body"))
 	requireRefused(t, err, signature.Mismatch, headerSignature)
 }
@@ -340,7 +340,7 @@ func TestAVerifierDoesNotKeepTheCallersSlices(t *testing.T) {
 	requireRefused(t, err, signature.Missing, headerTime)
 }
 
-// Run it with -race: the verifier learns a form while others are verified.
+// For the race detector: the verifier stores the last form while other goroutines verify.
 func TestDeliveriesOfSeveralFormsAreVerifiedAtOnce(t *testing.T) {
 	v, ring := newVerifier(t, headScheme()), defaultRing(t)
 	var wg sync.WaitGroup

@@ -171,7 +171,7 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// fetchOnce starts all available deliveries for which there are slots. If there are none, it waits for one message.
+// fetchOnce starts all available deliveries for which there are slots. Without any, it waits for one message.
 func (h *handlerRun) fetchOnce(ctx context.Context) error {
 	d := h.run.dispatcher
 	if !h.more {

@@ -15,10 +15,10 @@ import (
 	"github.com/aihooks/aihooks-go/signature/diagnose"
 )
 
-// hostileBodies are as dear to look at as a body of that size can be.
+// hostileBodies returns the most expensive bodies of that size.
 func hostileBodies(size int) map[string][]byte {
 	fill := func(text string) []byte { return bytes.Repeat([]byte(text), size/len(text)) }
-	nested := min(size/2, 9_000) // deeper than that is no JSON to encoding/json
+	nested := min(size/2, 9_000) // encoding/json refuses deeper nesting
 	return map[string][]byte{
 		"no JSON":      fill("x"),
 		"nested":       []byte(strings.Repeat("[", nested) + strings.Repeat("]", nested)),
@@ -31,13 +31,13 @@ func hostileBodies(size int) map[string][]byte {
 		"base64":       fill("aGVs"),
 		"event":        append(append([]byte(`{"body":"`), fill("aGVs")...), `"}`...),
 		"zeros, compressed": func() []byte {
-			d := bytes.Repeat(badsignatures.Compress(make([]byte, 1<<20)), 64) // compressing it as one takes 20 s under the race detector
+			d := bytes.Repeat(badsignatures.Compress(make([]byte, 1<<20)), 64) // compressing it at once takes 20 s under the race detector
 			return append(d, make([]byte, max(0, size-len(d)))...)
 		}(),
 	}
 }
 
-// hostile is the input of a forged delivery with as many keys and forms as can be.
+// hostile returns the input of a forged delivery with the maximum number of keys and forms.
 func hostile(t testing.TB, body []byte) diagnose.Input {
 	t.Helper()
 	ring := new(signature.Keyring)
@@ -67,7 +67,7 @@ func TestAHostileBodyCostsNoMoreThanTheBudget(t *testing.T) {
 				require.LessOrEqual(t, cost.MACs*int64(len(body)), 4<<20+cost.Spent, "what is hashed is paid for")
 				require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<20))
 				if size == 1<<20 && len(body) > size/2 {
-					require.Contains(t, e.Text, "too long", "it does not claim to have tried all")
+					require.Contains(t, e.Text, "too long", "the text must say that not all causes were tried")
 				}
 			})
 		}

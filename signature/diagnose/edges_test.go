@@ -13,8 +13,8 @@ import (
 	"github.com/aihooks/aihooks-go/signature/diagnose"
 )
 
-// signedQuestion is about a delivery that was signed with testSecret over body.
-func signedQuestion(t *testing.T, s signature.Scheme, form, body string) diagnose.Input {
+// signedInput returns the input of a delivery that was signed with testSecret over body.
+func signedInput(t *testing.T, s signature.Scheme, form, body string) diagnose.Input {
 	t.Helper()
 	h := fullHeader()
 	sign(t, s, form, h, []byte(body))
@@ -24,31 +24,31 @@ func signedQuestion(t *testing.T, s signature.Scheme, form, body string) diagnos
 // Where one form alone is accepted, a body that begins as a covered header does is nothing special.
 func TestExplain_AmbiguousBody(t *testing.T) {
 	const body = testTime + ".{}"
-	q := signedQuestion(t, bodyScheme(), "body", body)
+	q := signedInput(t, bodyScheme(), "body", body)
 	require.Equal(t, diagnose.None, diagnose.Explain(q).Cause)
 	q.Body = append(q.Body, '\n')
 	require.Equal(t, diagnose.BodyEnds, diagnose.Explain(q).Cause)
 
-	q = signedQuestion(t, twoForms(), "body", body)
+	q = signedInput(t, twoForms(), "body", body)
 	require.Equal(t, diagnose.FormAmbiguous, diagnose.Explain(q).Cause)
 	q.Body = append(q.Body, '\n')
 	require.Equal(t, diagnose.Unexplained, diagnose.Explain(q).Cause)
 }
 
 func TestExplain_FreshnessDefaults(t *testing.T) {
-	q := signedQuestion(t, bodyScheme(), "body", "{}")
+	q := signedInput(t, bodyScheme(), "body", "{}")
 	q.Window, q.SignedAt = signature.Window{Past: time.Minute}, time.Now()
 	require.Equal(t, diagnose.None, diagnose.Explain(q).Cause, "our clock's time is now")
 
 	scheme := twoForms()
-	scheme.Fields[0], scheme.Fields[1] = scheme.Fields[1], scheme.Fields[0] // what is no time comes first
-	q = signedQuestion(t, scheme, "head", "{}")
+	scheme.Fields[0], scheme.Fields[1] = scheme.Fields[1], scheme.Fields[0] // a field without a time comes first
+	q = signedInput(t, scheme, "head", "{}")
 	q.Window, q.Now = signature.Window{Past: time.Minute}, time.Unix(1795283259, 0).Add(time.Hour)
 	require.Equal(t, diagnose.TimeStale, diagnose.Explain(q).Cause)
 }
 
 func TestExplain_ShortBodies(t *testing.T) {
-	q := signedQuestion(t, bodyScheme(), "body", "1")
+	q := signedInput(t, bodyScheme(), "body", "1")
 	q.Body = []byte("1\n")
 	require.Equal(t, diagnose.BodyEnds, diagnose.Explain(q).Cause)
 	q.Body, q.Declared = []byte("x"), 1
@@ -72,17 +72,17 @@ func TestExplain_HashesEachBodyOnce(t *testing.T) {
 }
 
 func TestExplain_MissingAndUnusedHeaders(t *testing.T) {
-	// A form that lacks a header does not matter where another has all it covers.
-	q := signedQuestion(t, twoForms(), "body", "{}")
+	// A form without its headers does not matter if another form has all of them.
+	q := signedInput(t, twoForms(), "body", "{}")
 	q.Header, q.Body = http.Header{headerSignature: q.Header[headerSignature]}, []byte("{}\n")
 	require.Equal(t, diagnose.BodyEnds, diagnose.Explain(q).Cause)
 
-	// Where none has, the first says what it lacks.
+	// If no form has all its headers, the explanation names those of the first form.
 	for name, scheme := range map[string]signature.Scheme{"one form": twoForms(), "two forms": headScheme()} {
 		t.Run(name, func(t *testing.T) {
 			scheme.Fields[0].Required = false
-			scheme.Forms = scheme.Forms[:len(scheme.Forms)-1] // the form that covers none
-			q := signedQuestion(t, scheme, "", "{}")
+			scheme.Forms = scheme.Forms[:len(scheme.Forms)-1] // the form without headers
+			q := signedInput(t, scheme, "", "{}")
 			q.Header.Del(headerTime)
 			e := diagnose.Explain(q)
 			require.Equal(t, diagnose.HeaderMissing, e.Cause)
@@ -91,7 +91,7 @@ func TestExplain_MissingAndUnusedHeaders(t *testing.T) {
 	}
 
 	// A field that need not be there does not hide the next.
-	q = signedQuestion(t, twoForms(), "body", "{}")
+	q = signedInput(t, twoForms(), "body", "{}")
 	q.Header.Del(headerTime)
 	q.Header.Set(headerDelivery, "no id")
 	e := diagnose.Explain(q)
@@ -130,7 +130,7 @@ func TestExplain_EmptyKeyProvesNothing(t *testing.T) {
 }
 
 func TestExplain_TriesEveryKey(t *testing.T) {
-	q := signedQuestion(t, bodyScheme(), "body", "{}")
+	q := signedInput(t, bodyScheme(), "body", "{}")
 	q.Keys = newRing(t, signature.NewKey("first", "another-secret"), signature.NewKey("second", testSecret+"\n"))
 	e := diagnose.Explain(q)
 	require.Equal(t, diagnose.SecretWhitespace, e.Cause)
@@ -142,7 +142,7 @@ func TestExplainTime_Bounds(t *testing.T) {
 	const century = 100 * 365 * 24 * time.Hour
 	for _, c := range []struct {
 		window signature.Window
-		signed time.Duration // after now
+		signed time.Duration // relative to now
 		cause  diagnose.Cause
 		says   string
 	}{

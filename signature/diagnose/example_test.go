@@ -8,7 +8,7 @@ import (
 	"github.com/aihooks/aihooks-go/signature/diagnose"
 )
 
-// How a sender signs that signs "<timestamp>.<body>".
+// The sender signs "<timestamp>.<body>".
 var acme = signature.Scheme{
 	Header: "X-Acme-Signature",
 	Prefix: "sha256=",

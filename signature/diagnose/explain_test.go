@@ -28,7 +28,7 @@ func senders() map[string]*badsignatures.Sender {
 	return all
 }
 
-// forEachCase calls f for each bad signature that can be made with each scheme, and requires that each can be made with one.
+// forEachCase calls f for each bad signature with each scheme it applies to. It requires that each applies to one.
 func forEachCase(t *testing.T, f func(t *testing.T, m *badsignatures.Case, d *badsignatures.Delivery)) {
 	t.Helper()
 	made := make(map[string]bool)
@@ -76,10 +76,10 @@ func TestNoExplanationShowsASecretAMACOrTheBody(t *testing.T) {
 		}
 		mac := referenceMAC(d.Signing, d.Body)
 		hidden = append(hidden, hex.EncodeToString(mac), base64.StdEncoding.EncodeToString(mac))
-		const telling = 12 // bytes in a row
+		const telling = 12 // consecutive bytes
 		for _, h := range hidden {
 			for i := 0; i+telling <= len(h) && i < 500; i++ {
-				if strings.Contains(text, h[i:i+telling]) { // NotContains takes its time
+				if strings.Contains(text, h[i:i+telling]) { // NotContains is slow
 					require.NotContains(t, text, h[i:i+telling])
 				}
 			}
@@ -140,7 +140,7 @@ func randomJSON(random *rand.Rand) []byte {
 	return b
 }
 
-// forge changes one value, drops a member or adds one.
+// forge changes one value, removes a member or adds one.
 func forge(t *testing.T, random *rand.Rand, body []byte) []byte {
 	t.Helper()
 	var m map[string]any
@@ -162,7 +162,7 @@ func TestFreshnessIsExplainedByHowFarAndWhichWay(t *testing.T) {
 	window := signature.Window{Past: 5 * time.Minute, Future: signature.DefaultSkew}
 	signed := time.Unix(1795283259, 0)
 	for _, test := range []struct {
-		later time.Duration // our clock, than the sender's
+		later time.Duration // by which our clock is ahead of the sender's
 		cause diagnose.Cause
 		says  []string
 	}{
@@ -172,7 +172,7 @@ func TestFreshnessIsExplainedByHowFarAndWhichWay(t *testing.T) {
 		{12 * time.Minute, diagnose.TimeStale, []string{"12m0s old", " 7m0s more than the window of 5m0s", "our clock is ahead"}},
 		{5*time.Minute + time.Microsecond, diagnose.TimeStale, []string{"5m0s old", "1ms more than"}},
 		{-7*time.Minute - 400*time.Millisecond, diagnose.TimeAhead, []string{"7m0s ahead", " 2m0s more than the allowed skew of 5m0s", "our clock is behind"}},
-		{2*time.Hour + 40*time.Second, diagnose.TimeStale, []string{"difference of 2 h", "taken for UTC"}},
+		{2*time.Hour + 40*time.Second, diagnose.TimeStale, []string{"difference of 2 h", "local time was sent as UTC"}},
 		{-3*time.Hour + time.Minute, diagnose.TimeAhead, []string{"difference of 3 h"}},
 		{200 * 365 * 24 * time.Hour, diagnose.TimeStale, []string{"more than a century old"}},
 	} {
@@ -259,7 +259,7 @@ func TestExplain_TellsListFromOtherScheme(t *testing.T) {
 	s := senders()["timestamp"]
 	d := s.Send(badsignatures.Secret, []byte(badsignatures.Body))
 	d.Header.Set(headerSignature, "t="+d.Header.Get(headerTime)+",v1="+strings.TrimPrefix(d.Header.Get(headerSignature), s.Scheme.Prefix))
-	require.Contains(t, explain(t, d).Text, "the signature is right, but", "the list has what the scheme signs")
+	require.Contains(t, explain(t, d).Text, "the signature is right, but", "the list must be explained as the scheme's")
 
 	alone := senders()["alone"].Send(badsignatures.Secret, []byte(badsignatures.Body))
 	alone.Header.Set(headerSignature, d.Header.Get(headerSignature))

@@ -2,13 +2,13 @@ package diagnose
 
 import "hash"
 
-// A Cost is what an explanation took.
+// A Cost is the cost of an explanation.
 type Cost struct {
-	Spent int64 // of the budget
-	MACs  int64 // that live keys have begun
+	Spent int64 // bytes of the budget
+	MACs  int64 // MACs of live keys
 }
 
-// ExplainCost explains in, and returns what that took.
+// ExplainCost explains in, and returns the cost.
 func ExplainCost(in Input) (Explanation, Cost) {
 	d := newDiagnoser(&in)
 	var cost Cost

@@ -12,7 +12,7 @@ import (
 	"github.com/aihooks/aihooks-go/signature/diagnose"
 )
 
-// forged is a delivery with that signature, by somebody who knows no key.
+// forged returns the input of a delivery with that signature, from a sender without a key.
 func forged(mac string) http.Header {
 	h := fullHeader()
 	h.Set(headerSignature, mac)
@@ -27,7 +27,7 @@ func TestWhatIsSaidOfAMalformedSignatureIsTrue(t *testing.T) {
 		`""`:                                 "not one HMAC-SHA256 in hex, with or without the prefix sha256=",
 		`"` + hex + hex + `"`:                "hex digits, but not 64",
 		inBase64:                             "no live key makes that MAC either",
-		strings.Repeat(" ", 2000) + inBase64: "it looks like base64", // too long to be tried
+		strings.Repeat(" ", 2000) + inBase64: "it looks like base64", // too long to try
 	} {
 		e := diagnose.Explain(diagnose.Input{Scheme: headScheme(), Keys: defaultRing(t), Header: forged(value), Body: []byte("{}")})
 		require.Equal(t, diagnose.HeaderMalformed, e.Cause)

@@ -21,7 +21,7 @@ const (
 	testTime   = "1795283259"
 )
 
-// bodyScheme signs the body alone.
+// bodyScheme signs only the body.
 func bodyScheme() signature.Scheme {
 	return signature.Scheme{Header: headerSignature, Forms: []signature.Form{{Name: "body"}}}
 }
@@ -43,7 +43,7 @@ func headScheme() signature.Scheme {
 	}
 }
 
-// twoForms accepts two forms, of which one covers two headers that need not be there.
+// twoForms returns a scheme with two forms. One covers two optional headers.
 func twoForms() signature.Scheme {
 	return signature.Scheme{
 		Header: headerSignature,
@@ -52,7 +52,7 @@ func twoForms() signature.Scheme {
 	}
 }
 
-// fullHeader has all that headScheme reads, except the signature.
+// fullHeader returns all headers of headScheme except the signature.
 func fullHeader() http.Header {
 	return http.Header{headerTime: {testTime}, headerDelivery: {"dlv_1"}}
 }

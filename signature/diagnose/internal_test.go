@@ -17,7 +17,7 @@ import (
 // longestJSON is maxJSON.
 const longestJSON = 256 << 10
 
-// requireChanges applies a change to each key of want. The empty value is for what is not changed.
+// requireChanges applies a change to each key of want. An empty value means that the change does not apply.
 func requireChanges(t *testing.T, change func([]byte) []byte, want map[string]string) {
 	t.Helper()
 	for before, after := range want {
@@ -235,7 +235,7 @@ func TestOtherJSON_ParsesUpToItsBound(t *testing.T) {
 	}{
 		longest + "  ":                     {BodyReserialized, false},
 		longest + "   ":                    {"", true},
-		strings.Repeat("x", longestJSON+1): {"", false}, // it is no JSON
+		strings.Repeat("x", longestJSON+1): {"", false}, // not JSON
 		`{"a`:                              {"", false},
 		"[1]":                              {"", false},
 	} {
