@@ -99,3 +99,12 @@ func TestWriteTimeout_LongEnoughIsSilent(t *testing.T) {
 		})
 	}
 }
+
+func TestNewServer_HasTheDocumentedLimits(t *testing.T) {
+	s := webhook.NewServer("", nil)
+	require.Equal(t, 5*time.Second, s.ReadHeaderTimeout)
+	require.Equal(t, 10*time.Second, s.ReadTimeout)
+	require.Equal(t, 40*time.Second, s.WriteTimeout)
+	require.Equal(t, 20*time.Second, s.IdleTimeout)
+	require.Equal(t, 32<<10, s.MaxHeaderBytes)
+}
