@@ -32,7 +32,7 @@ test-long: services
 
 ## crash: only the crash tests, in full, with their figures
 crash: services
-	AIHOOKS_TEST_LONG=1 go test -count 1 -v -timeout 120m -p 1 -run 'Killed|Deploy|Away|MayDie' \
+	AIHOOKS_TEST_LONG=1 go test -count 1 -v -timeout 120m -p 1 -run 'Crash|Deploy|Outage|Cluster' \
 		./integration/sqlstore ./inbox/sqlite ./inbox/river ./integration/jetstream
 
 ## services: installs the servers and the browser that the tests start, or says what to install
@@ -74,9 +74,9 @@ mutate:
 ## generate: every generated file; must leave no diff
 generate:
 	python3 signature/testdata/generate.py
-	go test ./webhook -run "TestThePackageDocumentationShowsTheContract|TestOutcome_EachHasHelp" -update
-	go test ./internal/allvendors -run TestEveryScheduleEndsWell -update
-	go test ./integration/peers -run JudgeAsWrittenDown -update
+	go test ./webhook -run "TestContract_MatchesPackageDocumentation|TestOutcome_EachHasHelp" -update
+	go test ./internal/allvendors -run TestSchedule_MatchesRecordedOutcomes -update
+	go test ./integration/peers -run MatchDocumentedDifferences -update
 
 ## pictures: the pictures of the README, from real runs of aihooks; needs Chromium, and ports 8787 to 8789
 pictures:

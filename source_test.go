@@ -37,7 +37,7 @@ var comparedInTheOpen = map[string]string{
 	"idempotency/memory.go: by.tag() != token.Tag()":                "a claim's token fences, and does not authenticate",
 	"idempotency/memory_shard.go: e.token == t":                     "a claim's token fences, and does not authenticate",
 	"idempotency/sqlstore/store.go: completer.Tag() != token.Tag()": "a claim's token fences, and does not authenticate",
-	"inbox/river/inbox.go: bytes.Equal(there.Body, d.Body)":         "a body that is stored and an authentic one",
+	"inbox/river/inbox.go: bytes.Equal(stored.Body, d.Body)":        "a body that is stored and an authentic one",
 	"internal/lossless/value.go: bytes.Equal(sent, kept)":           "bodies, in tests",
 	"signature/diagnose/body.go: slices.Contains(t.seen, sum)":      "digests of bodies that have been tried",
 	"signature/keyring.go: k.Secret.Reveal() == redacted":           "the text that replaces a secret, for a mistake of the caller's",

@@ -40,7 +40,7 @@ func created(t *testing.T, ago time.Duration) []byte {
 	return kit.Dated(kit.Sample(t, convosphere.TypeMessageCreated), time.Now().Add(-ago))
 }
 
-func TestTheTestEventIsAnswered200WhateverItsTypeAndWithoutIDOrTimestamp(t *testing.T) {
+func TestHandler_Responds200ToTestEvents(t *testing.T) {
 	h := handlerFor(t, webhook.Options{}, succeed)
 	for _, body := range []string{
 		`{"type":"webhook.test"}`,
@@ -57,7 +57,7 @@ func TestTheTestEventIsAnswered200WhateverItsTypeAndWithoutIDOrTimestamp(t *test
 	}
 }
 
-func TestAnEventWithACallbackAndWithoutATimestampIsAnswered400(t *testing.T) {
+func TestHandler_RejectsEventsWithoutTimestamp(t *testing.T) {
 	h := handlerFor(t, webhook.Options{}, succeed)
 	for _, timestamp := range []any{nil, "yesterday", 1.5, true, map[string]any{}} {
 		body := kit.Change(t, created(t, 0), func(body, _ map[string]any) { body["timestamp"] = timestamp })
@@ -68,7 +68,7 @@ func TestAnEventWithACallbackAndWithoutATimestampIsAnswered400(t *testing.T) {
 	}
 }
 
-func TestATestEventWithoutAFreshTimestampIsAnswered200AndRunsNothing(t *testing.T) {
+func TestHandler_RunsNothingForStaleTestEvents(t *testing.T) {
 	run := func(context.Context, *webhook.Delivery) error { require.Fail(t, "run"); return nil }
 	for _, register := range []func(vendortest.Handler){
 		func(vendortest.Handler) {},
@@ -82,7 +82,7 @@ func TestATestEventWithoutAFreshTimestampIsAnswered200AndRunsNothing(t *testing.
 	}
 }
 
-func TestPublishedEventsHaveTheValuesOfTheirSamples(t *testing.T) {
+func TestEvents_MatchPublishedSamples(t *testing.T) {
 	created := kit.Receive(t, kit.Sample(t, convosphere.TypeMessageCreated)).(*convosphere.MessageCreated)
 	require.Equal(t, "evt_123", created.ID)
 	require.Equal(t, convosphere.TypeMessageCreated, created.Type)
@@ -101,7 +101,7 @@ func TestPublishedEventsHaveTheValuesOfTheirSamples(t *testing.T) {
 	}, completed)
 }
 
-func TestAFieldThatIsGuessedAtTakesAnyValueAndKeepsIt(t *testing.T) {
+func TestText_KeepsAnyValue(t *testing.T) {
 	for sent, want := range map[string]string{
 		`"thumbs_up"`:   "thumbs_up",
 		`"a \u003c \""`: `a < "`,
@@ -128,7 +128,7 @@ func TestAFieldThatIsGuessedAtTakesAnyValueAndKeepsIt(t *testing.T) {
 	}
 }
 
-func TestAFieldThatIsGuessedAtAndWasNotSentIsNil(t *testing.T) {
+func TestText_IsNilWhenNotSent(t *testing.T) {
 	f := kit.Receive(t, kit.Change(t, kit.Sample(t, convosphere.TypeUserFeedback), func(_, data map[string]any) {
 		data["rating"] = nil
 		delete(data, "comment")
@@ -137,14 +137,14 @@ func TestAFieldThatIsGuessedAtAndWasNotSentIsNil(t *testing.T) {
 	require.Nil(t, f.Comment)
 }
 
-func TestWhatTheTokensGrowByIsInUnknown(t *testing.T) {
+func TestUnknown_IncludesNewTokenCounts(t *testing.T) {
 	e := kit.Receive(t, kit.Change(t, kit.Sample(t, convosphere.TypeMessageCompleted), func(_, data map[string]any) {
 		data["tokensUsed"].(map[string]any)["cached"] = 7
 	}))
 	require.Equal(t, map[string]json.RawMessage{"/data/tokensUsed/cached": json.RawMessage(`7`)}, e.Unknown())
 }
 
-func TestDeliveriesWithTheSameIDAreOneWhateverElseTheySay(t *testing.T) {
+func TestDedupKeys_UseEventID(t *testing.T) {
 	h := handlerFor(t, webhook.Options{}, succeed)
 	require.Equal(t, webhook.Handled, kit.Send(t, h, created(t, 0)).Outcome)
 	require.Equal(t, webhook.Duplicate, kit.Send(t, h, created(t, time.Minute)).Outcome)
@@ -152,7 +152,7 @@ func TestDeliveriesWithTheSameIDAreOneWhateverElseTheySay(t *testing.T) {
 	require.Equal(t, webhook.Handled, kit.Send(t, h, other).Outcome)
 }
 
-func TestDeliveriesWithoutAnIDAreToldApartByTheirBytes(t *testing.T) {
+func TestDedupKeys_UseBodyWithoutID(t *testing.T) {
 	h := handlerFor(t, webhook.Options{}, succeed)
 	without := func(ago time.Duration) []byte {
 		return kit.Change(t, created(t, ago), func(body, _ map[string]any) { delete(body, "id") })
@@ -163,7 +163,7 @@ func TestDeliveriesWithoutAnIDAreToldApartByTheirBytes(t *testing.T) {
 	require.Equal(t, webhook.Handled, kit.Send(t, h, without(time.Minute)).Outcome)
 }
 
-func TestAFailureOfTheCallbackIsNever4xx(t *testing.T) {
+func TestHandler_NeverResponds4xxOnFailure(t *testing.T) {
 	for _, err := range []error{errors.New("no"), webhook.RetryAfter(time.Minute, nil), webhook.Permanent(nil), context.Canceled} {
 		h := handlerFor(t, webhook.Options{}, func(context.Context, *convosphere.MessageCreated) error { return err })
 		status := kit.Send(t, h, created(t, 0)).Status
@@ -171,7 +171,7 @@ func TestAFailureOfTheCallbackIsNever4xx(t *testing.T) {
 	}
 }
 
-func TestTheSixthFailureWithNowhereToParkStaysAFailure(t *testing.T) {
+func TestHandler_FailsLastAttemptWithoutDeadLetter(t *testing.T) {
 	h := handlerFor(t, webhook.Options{}, fail)
 	sender := kit.Sender(t, h)
 	d := sender.Sample(convosphere.TypeMessageCreated)

@@ -26,7 +26,7 @@ func basic(user, password string) http.Header {
 	return r.Header
 }
 
-func TestTheTokenMayStandInThePathOrInTheQuery(t *testing.T) {
+func TestToken_MatchesInPathOrQuery(t *testing.T) {
 	for name, address := range map[string]string{
 		"last in the path":           hooks + token,
 		"with a slash after it":      hooks + token + "/",
@@ -47,7 +47,7 @@ func TestTheTokenMayStandInThePathOrInTheQuery(t *testing.T) {
 	}
 }
 
-func TestWhatShowsNoLiveCredentialIsForgedAndAnsweredAlike(t *testing.T) {
+func TestAuthenticate_RefusesUnknownCredentialsAlike(t *testing.T) {
 	for name, test := range map[string]struct {
 		address string
 		header  http.Header
@@ -86,7 +86,7 @@ func TestWhatShowsNoLiveCredentialIsForgedAndAnsweredAlike(t *testing.T) {
 	require.Equal(t, webhook.Unauthenticated, r.Process(t.Context(), webhook.Request{Body: strings.NewReader(flag)}).Outcome, "no URL")
 }
 
-func TestBasicAuthenticationLetsIn(t *testing.T) {
+func TestBasic_ChecksUserAndPassword(t *testing.T) {
 	for password, header := range map[string]http.Header{
 		"a long password": basic("emberqa", "a long password"),
 		"ends in colon:":  basic("emberqa", "ends in colon:"),
@@ -103,7 +103,7 @@ func TestBasicAuthenticationLetsIn(t *testing.T) {
 	}
 }
 
-func TestATokenIsNoPasswordAndAPasswordNoToken(t *testing.T) {
+func TestAuthenticate_SeparatesTokensFromPasswords(t *testing.T) {
 	r := newReceiver(t, emberqa.Token("emberqa:a-long-password"))
 	require.Equal(t, webhook.Unauthenticated, r.receiveAt(hooks, basic("emberqa", "a-long-password"), flag).Outcome)
 	require.Equal(t, webhook.Handled, r.receiveAt(hooks+"emberqa:a-long-password", nil, flag).Outcome)
@@ -113,7 +113,7 @@ func TestATokenIsNoPasswordAndAPasswordNoToken(t *testing.T) {
 	require.Equal(t, webhook.Unauthenticated, r.receiveAt(hooks+"?token=emberqa:a-long-password", nil, flag).Outcome)
 }
 
-func TestBasicAuthenticationAndATokenOverServeHTTP(t *testing.T) {
+func TestServeHTTP_AcceptsBasicAndToken(t *testing.T) {
 	r := newReceiver(t, emberqa.Basic("emberqa", "a long password"), emberqa.Token(token).Named("token"))
 	mux := http.NewServeMux()
 	mux.Handle("POST /webhooks/emberqa/{token}", r)
@@ -139,7 +139,7 @@ func TestBasicAuthenticationAndATokenOverServeHTTP(t *testing.T) {
 	require.Empty(t, r.Events()[0].Delivery().Header, "the credential's header is not kept")
 }
 
-func TestACredentialIsRotatedWhileServing(t *testing.T) {
+func TestSetCredentials_RotatesWhileServing(t *testing.T) {
 	const next = "Zk4RbQ8sW1xHc6Jd"
 	r := newReceiver(t, emberqa.Token(token).Named("old"))
 	deliver := func(secret, id string) webhook.Result {
@@ -160,7 +160,7 @@ func TestACredentialIsRotatedWhileServing(t *testing.T) {
 	require.Equal(t, webhook.Unauthenticated, deliver(token, "w5").Outcome)
 }
 
-func TestAnyoneIsLetInOnlyAfterSayingSo(t *testing.T) {
+func TestDangerouslyAcceptAnyone_AcceptsAndWarns(t *testing.T) {
 	r := newReceiver(t, emberqa.DangerouslyAcceptAnyone())
 	require.Contains(t, r.log.String(), `"level":"WARN","msg":"emberqa: deliveries are not authenticated`)
 	result := r.receiveAt("https://receiver.test/", nil, flag)
@@ -168,7 +168,7 @@ func TestAnyoneIsLetInOnlyAfterSayingSo(t *testing.T) {
 	require.Equal(t, "anyone", result.Delivery.SignedBy)
 }
 
-func TestACredentialThatBreaksARuleIsAnErrorThatSaysWhich(t *testing.T) {
+func TestConfig_RefusesInvalidCredentials(t *testing.T) {
 	good := emberqa.Token(token)
 	many := make([]emberqa.Credential, 17)
 	for i := range many {
@@ -199,7 +199,7 @@ func TestACredentialThatBreaksARuleIsAnErrorThatSaysWhich(t *testing.T) {
 	}
 }
 
-func TestAShortCredentialIsWarnedOfWithoutShowingIt(t *testing.T) {
+func TestCredential_WarnsWhenShort(t *testing.T) {
 	for _, short := range []emberqa.Credential{
 		emberqa.Token("Xy1234567890abc"), emberqa.Basic("a-user-with-a-long-name", "Xy1234567890abc"),
 	} {
@@ -213,7 +213,7 @@ func TestAShortCredentialIsWarnedOfWithoutShowingIt(t *testing.T) {
 	}
 }
 
-func TestTheCredentialShowsNowhere(t *testing.T) {
+func TestCredential_IsNeverShown(t *testing.T) {
 	const password = "Pw-that-must-not-show"
 	all := []emberqa.Credential{emberqa.Token(token), emberqa.Basic("emberqa", password).Named("basic")}
 	c := emberqa.Config{Credentials: all}

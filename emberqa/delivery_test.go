@@ -13,7 +13,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-func TestAWebhookIDIsOneEventWhateverElseIsSentWithIt(t *testing.T) {
+func TestDedupKeys_UseWebhookID(t *testing.T) {
 	r := newReceiver(t)
 	require.Equal(t, webhook.Handled, r.receive(flag).Outcome)
 	for _, again := range []string{flag, strings.Replace(flag, "c1", "c2", 1), " " + flag} {
@@ -25,7 +25,7 @@ func TestAWebhookIDIsOneEventWhateverElseIsSentWithIt(t *testing.T) {
 	require.Len(t, r.Events(), 2)
 }
 
-func TestAWebhookIDIsKeptForADay(t *testing.T) {
+func TestDedupKeys_AreKeptForOneDay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t)
 		require.Equal(t, webhook.Handled, r.receive(flag).Outcome)
@@ -34,7 +34,7 @@ func TestAWebhookIDIsKeptForADay(t *testing.T) {
 	})
 }
 
-func TestAnAlertOfAnyAgeIsTaken(t *testing.T) {
+func TestHandler_AcceptsAlertsOfAnyAge(t *testing.T) {
 	for _, when := range []string{"2001-01-16T15:30:45.123Z", "2999-01-16T15:30:45.123Z", "never"} {
 		r := newReceiver(t)
 		body := strings.Replace(flag, "{", `{"timestamp":"`+when+`",`, 1)
@@ -42,7 +42,7 @@ func TestAnAlertOfAnyAgeIsTaken(t *testing.T) {
 	}
 }
 
-func TestEmberQAIsAnsweredWithinItsThirtySeconds(t *testing.T) {
+func TestHandler_RespondsWithinThirtySeconds(t *testing.T) {
 	for took, want := range map[time.Duration]webhook.Reason{
 		26 * time.Second: webhook.ReasonNone,
 		28 * time.Second: webhook.ReasonOverrun,
@@ -57,7 +57,7 @@ func TestEmberQAIsAnsweredWithinItsThirtySeconds(t *testing.T) {
 	}
 }
 
-func TestAnEndpointHasKeysOfItsOwn(t *testing.T) {
+func TestDedupKeys_IncludeEndpoint(t *testing.T) {
 	h, err := emberqa.Config{Endpoint: "eu", Credentials: []emberqa.Credential{emberqa.Token(token)}}.NewHandler(nil)
 	require.NoError(t, err)
 	h.OnRedFlag(func(context.Context, *emberqa.RedFlag) error { return nil })

@@ -17,7 +17,7 @@ func given[T any](t *testing.T, body string) *T {
 	return any(kit.Receive(t, []byte(body))).(*T)
 }
 
-func TestARedFlagIsDecodedAsDocumented(t *testing.T) {
+func TestRedFlag_DecodesDocumentedSample(t *testing.T) {
 	e := given[emberqa.RedFlag](t, string(kit.Sample(t, "red_flag")))
 	require.Equal(t, "f47ac10b-58cc-4372-a567-0e02b2c3d479", e.ID)
 	require.Equal(t, emberqa.TypeRedFlag, e.Type)
@@ -32,7 +32,7 @@ func TestARedFlagIsDecodedAsDocumented(t *testing.T) {
 	require.Equal(t, "Agent used inappropriate language", *e.ScoreDetails.Metrics["professionalism"].Justification)
 }
 
-func TestALowScoreIsDecodedAsDocumented(t *testing.T) {
+func TestLowScore_DecodesDocumentedSample(t *testing.T) {
 	e := given[emberqa.LowScore](t, string(kit.Sample(t, "low_score")))
 	require.Equal(t, "b23c4d5e-6f7a-8b9c-0d1e-2f3456789abc", e.ID)
 	require.Equal(t, "c9e2a3b7-4d5f-6789-a012-3456789bcdef", e.ContentID)
@@ -49,7 +49,7 @@ func TestALowScoreIsDecodedAsDocumented(t *testing.T) {
 	require.Nil(t, e.Summary)
 }
 
-func TestACompletionSaysOfWhatKindItIs(t *testing.T) {
+func TestCompletion_ReportsItsKind(t *testing.T) {
 	e := given[emberqa.Completion](t, string(kit.Sample(t, "completion_workflow")))
 	require.Equal(t, emberqa.CompletionWorkflow, e.Kind())
 	require.Equal(t, "POL-2025-001234", *e.Data.OutputSchema["policy_number"].Value)
@@ -81,7 +81,7 @@ func TestACompletionSaysOfWhatKindItIs(t *testing.T) {
 	}
 }
 
-func TestATimestampOrAResultMayBeNull(t *testing.T) {
+func TestEvents_AcceptNullTimestampAndResult(t *testing.T) {
 	e := given[emberqa.RedFlag](t, `{"webhook_id":null,"alert_type":"red_flag","timestamp":null}`)
 	require.Equal(t, &emberqa.RedFlag{Event: e.Event}, e)
 	require.True(t, e.Time.IsZero())
@@ -89,7 +89,7 @@ func TestATimestampOrAResultMayBeNull(t *testing.T) {
 	require.Equal(t, map[string]emberqa.OutputField{"a": {}, "b": {}}, f.Data.OutputSchema)
 }
 
-func TestUnknownFieldsAndValuesNeverFailAndAreShown(t *testing.T) {
+func TestUnknown_KeepsNewFieldsAndValues(t *testing.T) {
 	e := given[emberqa.RedFlag](t, `{"alert_type":"red_flag","content_type":"Workflow","severity":5,"a/b":null,"score_details":{"new":[1]}}`)
 	require.Equal(t, emberqa.ContentType("Workflow"), e.ContentType)
 	require.Equal(t, map[string]json.RawMessage{

@@ -81,7 +81,7 @@ func credentialCases() []credentialCase {
 	}
 }
 
-func TestEachMistakeWithACredentialHasItsOneExplanation(t *testing.T) {
+func TestExplain_NamesEachCause(t *testing.T) {
 	for _, m := range credentialCases() {
 		t.Run(m.name, func(t *testing.T) {
 			var log bytes.Buffer
@@ -105,7 +105,7 @@ func TestEachMistakeWithACredentialHasItsOneExplanation(t *testing.T) {
 	}
 }
 
-func TestAFormerCredentialIsToldFromOneThatWasNeverLive(t *testing.T) {
+func TestExplain_RecognizesPreviousCredentials(t *testing.T) {
 	h, err := emberqa.NewHandler(emberqa.Token("the-first-token-of-all").Named("first"), quietOptions())
 	require.NoError(t, err)
 	for i := range 3 * signature.MaxKeys {
@@ -127,7 +127,7 @@ func TestAFormerCredentialIsToldFromOneThatWasNeverLive(t *testing.T) {
 	require.NotEqual(t, emberqa.CredentialPrevious, explain("token-number-46-of-many").Cause, "it is live again")
 }
 
-func TestARandomTokenGetsNoExplanation(t *testing.T) {
+func TestExplain_LeavesRandomTokensUnexplained(t *testing.T) {
 	h, err := emberqa.Config{Credentials: []emberqa.Credential{
 		emberqa.Token("the-live-token-0123456789"), emberqa.Basic("u", "the-live-password").Named("basic"),
 	}}.NewHandler(quietOptions())
@@ -146,7 +146,7 @@ func TestARandomTokenGetsNoExplanation(t *testing.T) {
 	}
 }
 
-func TestAUserAndPasswordInTheURLAreNotTakenForAToken(t *testing.T) {
+func TestExplain_TakesNoPasswordForToken(t *testing.T) {
 	h, err := emberqa.NewHandler(emberqa.Basic("user", "a-password-of-some-length"), quietOptions())
 	require.NoError(t, err)
 	asked := webhook.Request{URL: &url.URL{Path: "/hooks/user:a-password-of-some-length"}, Header: http.Header{"Authorization": {"Basic Og=="}}}
@@ -155,7 +155,7 @@ func TestAUserAndPasswordInTheURLAreNotTakenForAToken(t *testing.T) {
 	require.Equal(t, diagnose.Unexplained, h.Explain(asked, time.Time{}).Cause)
 }
 
-func TestCredentialsThatComeAndGoTakeNoRoomFromOthers(t *testing.T) {
+func TestExplain_RemembersPreviousAcrossRotations(t *testing.T) {
 	first := emberqa.Token("the-first-token-of-all").Named("first")
 	number := func(i int) emberqa.Credential { return emberqa.Token(fmt.Sprintf("token-number-%02d-of-many", i)) }
 	var many, alike []emberqa.Credential
@@ -192,7 +192,7 @@ func TestCredentialsThatComeAndGoTakeNoRoomFromOthers(t *testing.T) {
 	}
 }
 
-func TestAFormerCredentialMayBeInWrongHands(t *testing.T) {
+func TestExplain_WarnsOfLeakedPreviousCredential(t *testing.T) {
 	h, err := emberqa.NewHandler(emberqa.Token("the-first-token-of-all").Named("the\nfirst"), quietOptions())
 	require.NoError(t, err)
 	require.NoError(t, h.SetCredentials(emberqa.Token("the-second-token-of-all")))
@@ -202,7 +202,7 @@ func TestAFormerCredentialMayBeInWrongHands(t *testing.T) {
 	require.NotContains(t, e.Text, "\n")
 }
 
-func TestALongURLCostsLittleToExplain(t *testing.T) {
+func TestExplain_BoundsCostOfLongURL(t *testing.T) {
 	h, err := emberqa.NewHandler(emberqa.Token("the-live-token-0123456789"), quietOptions())
 	require.NoError(t, err)
 	r := webhook.Request{URL: &url.URL{

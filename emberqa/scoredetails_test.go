@@ -9,7 +9,7 @@ import (
 	"github.com/aihooks/aihooks-go/emberqa"
 )
 
-func TestScoreDetailsAreWrittenAsTheyWereRead(t *testing.T) {
+func TestScoreDetails_RoundTripsJSON(t *testing.T) {
 	for _, text := range []string{
 		`{}`,
 		`{"tone_score":8,"tone_justification":"friendly"}`,
@@ -44,7 +44,7 @@ func entries(t *testing.T, text string) map[string]string {
 	return plain
 }
 
-func TestScoreDetailsGiveTypedAccessToWhatFits(t *testing.T) {
+func TestScoreDetails_DecodesTypedMetrics(t *testing.T) {
 	var d emberqa.ScoreDetails
 	require.NoError(t, json.Unmarshal([]byte(`{
 		"tone_score": 8, "tone_justification": "friendly",
@@ -64,7 +64,7 @@ func TestScoreDetailsGiveTypedAccessToWhatFits(t *testing.T) {
 	}, d.Other)
 }
 
-func TestScoreDetailsThatAreReadTwiceHoldOnlyTheLast(t *testing.T) {
+func TestScoreDetails_ReplacesEarlierValue(t *testing.T) {
 	var d emberqa.ScoreDetails
 	require.NoError(t, json.Unmarshal([]byte(`{"a_score":1,"x":1}`), &d))
 	require.NoError(t, json.Unmarshal([]byte(`{"b_score":2}`), &d))

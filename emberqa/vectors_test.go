@@ -16,7 +16,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-func TestEveryVectorIsLetInOrNotAsTheSecondImplementationDoes(t *testing.T) {
+func TestHandler_MatchesReferenceVectors(t *testing.T) {
 	for _, v := range vectors.LoadEmberQA(t, "../signature/testdata") {
 		t.Run(v.Name, func(t *testing.T) {
 			h, err := emberqa.Config{Credentials: credentials(v.Credentials)}.NewHandler(&webhook.Options{Logger: slog.New(slog.DiscardHandler)})

@@ -15,14 +15,14 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-func TestAFormThatIsNotOneIsAnErrorThatNamesTheField(t *testing.T) {
+func TestConfig_RefusesUnknownForm(t *testing.T) {
 	keys := []signature.Key{signature.NewKey("default", secret)}
 	_, err := greenflash.Config{Keys: keys, Form: "body.timestamp"}.NewHandler(nil)
 	require.ErrorContains(t, err, `Config.Form: signature: there is no form "body.timestamp"`)
 	require.NotContains(t, err.Error(), secret)
 }
 
-func TestAFormThatIsPinnedIsNotPinnedForOthers(t *testing.T) {
+func TestConfig_PinsFormPerHandler(t *testing.T) {
 	onADay(t, func(t *testing.T) {
 		newReceiver(t, greenflash.Config{Form: greenflash.FormBody})
 		r := newReceiver(t, greenflash.Config{})
@@ -30,7 +30,7 @@ func TestAFormThatIsPinnedIsNotPinnedForOthers(t *testing.T) {
 	})
 }
 
-func TestTheSecretShowsNowhere(t *testing.T) {
+func TestSecret_IsNeverShown(t *testing.T) {
 	var log bytes.Buffer
 	logger := slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	c := greenflash.Config{Keys: []signature.Key{signature.NewKey("default", secret)}}

@@ -11,7 +11,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-func TestAnEnvelopeMemberThatWasNotUsedIsInUnknown(t *testing.T) {
+func TestUnknown_IncludesUnusedEnvelopeMembers(t *testing.T) {
 	for _, body := range []string{
 		`{"type":"conversation.started","event":"conversation","data":{}}`,
 		`{"type":"conversation.started","timestamp":1793610900,"createdAt":"2026-01-01T00:00:00Z"}`,
@@ -22,7 +22,7 @@ func TestAnEnvelopeMemberThatWasNotUsedIsInUnknown(t *testing.T) {
 	}
 }
 
-func TestADeliveryHasJSONWhateverItsTime(t *testing.T) {
+func TestDelivery_MarshalsWithAnyTime(t *testing.T) {
 	for _, when := range []string{"2026-11-02T09:15:00+24:00", "9999-12-31T23:59:59-23:59", "0000-01-01T00:00:00+23:59"} {
 		r := newReceiver(t, greenflash.Config{})
 		body := `{"type":"conversation.started","timestamp":"` + when + `"}`
@@ -35,7 +35,7 @@ func TestADeliveryHasJSONWhateverItsTime(t *testing.T) {
 	}
 }
 
-func TestTheEventsTimeIsThatOfSendingWhereTheBodyHasNone(t *testing.T) {
+func TestEnvelope_FallsBackToHeaderTime(t *testing.T) {
 	onADay(t, func(t *testing.T) {
 		r := newReceiver(t, greenflash.Config{})
 		d := r.receive(r.sent("", frustration, time.Now(), "d1")).Delivery

@@ -17,7 +17,7 @@ func given[T any](t *testing.T, body string) *T {
 	return any(kit.Receive(t, []byte(body))).(*T)
 }
 
-func TestTheEnvelopeIsReadUnderAllOfItsNames(t *testing.T) {
+func TestEnvelope_AcceptsEveryMemberName(t *testing.T) {
 	for _, typeName := range []string{"type", "event", "eventType", "Type", "eventtype"} {
 		for _, timeName := range []string{"timestamp", "createdAt", "created\\u0041t"} {
 			for _, format := range []string{
@@ -39,13 +39,13 @@ func TestTheEnvelopeIsReadUnderAllOfItsNames(t *testing.T) {
 	}
 }
 
-func TestATriggerOfWhichNothingWasSentIsStillOne(t *testing.T) {
+func TestTriggers_KeepEmptyEntries(t *testing.T) {
 	e := given[greenflash.CustomAnalysisEvidenceFound](t, `{"type":"custom_analysis.evidence_found","triggers":[{"triggerType":null},{}]}`)
 	require.Equal(t, []greenflash.Trigger{{}, {}}, e.Triggers)
 	require.Equal(t, greenflash.Trigger{}, e.Trigger)
 }
 
-func TestZeroIsNotTheSameAsNotSent(t *testing.T) {
+func TestFields_DistinguishZeroFromMissing(t *testing.T) {
 	e := given[greenflash.ConversationRating](t, `{"type":"conversation.rating","data":{"rating":0,"feedback":"","keywords":[]}}`)
 	require.NotNil(t, e.Rating)
 	require.NotNil(t, e.Feedback)
@@ -56,7 +56,7 @@ func TestZeroIsNotTheSameAsNotSent(t *testing.T) {
 	require.JSONEq(t, `{"@event":{"type":"conversation.rating"},"rating":0,"feedback":"","keywords":[]}`, string(text))
 }
 
-func TestUnknownFieldsAndValuesNeverFailAndAreShown(t *testing.T) {
+func TestUnknown_KeepsNewFieldsAndValues(t *testing.T) {
 	e := given[greenflash.CustomAnalysisGuardrailTriggered](t, `{
 		"type": "custom_analysis.guardrail_triggered",
 		"apiVersion": 2,
@@ -87,7 +87,7 @@ func TestUnknownFieldsAndValuesNeverFailAndAreShown(t *testing.T) {
 	}, i.Unknown())
 }
 
-func TestConversation_HasTheNamesOfThePublicAPI(t *testing.T) {
+func TestConversation_HasPublicAPINames(t *testing.T) {
 	e := given[greenflash.ConversationRating](t, `{"type":"conversation.rating","data":{
 		"externalId":"chat-1","organizationExternalId":"org-1",
 		"participant":{"id":"p1","externalId":"user-1","name":"Ada","email":"ada@example.com"},

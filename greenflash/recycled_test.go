@@ -16,7 +16,7 @@ import (
 )
 
 // fasthttp overwrites the memory of a request's strings after the response.
-func TestADeliveryKeepsNothingOfTheRequestsMemory(t *testing.T) {
+func TestDelivery_CopiesRequestMemory(t *testing.T) {
 	for _, form := range greenflash.Profile().Scheme.Forms {
 		hook, err := greenflash.NewHandler("whsec", nil)
 		require.NoError(t, err)

@@ -39,7 +39,7 @@ func forgeries(m message) map[string]message {
 	}
 }
 
-func TestACapturedDeliveryRunsOnceHoweverItsHeadersAreChanged(t *testing.T) {
+func TestReplay_RunsOnceDespiteChangedHeaders(t *testing.T) {
 	forEachForm(t, func(t *testing.T, form greenflash.Form) {
 		capture := newReceiver(t, greenflash.Config{}).sent(form, frustration, time.Now(), "d1")
 		names := slices.Sorted(maps.Keys(forgeries(capture)))
@@ -64,7 +64,7 @@ func firstOf(r *receiver, m message) webhook.Outcome {
 	return r.receive(m).Outcome
 }
 
-func TestACapturedDeliveryRunsOnceThoughManyReplaysArriveAtOnce(t *testing.T) {
+func TestReplay_RunsOnceWhenConcurrent(t *testing.T) {
 	forEachForm(t, func(t *testing.T, form greenflash.Form) {
 		r := newReceiver(t, greenflash.Config{})
 		r.React = func(context.Context, webhook.AnyEvent) error { time.Sleep(time.Second); return nil }
@@ -80,7 +80,7 @@ func TestACapturedDeliveryRunsOnceThoughManyReplaysArriveAtOnce(t *testing.T) {
 	})
 }
 
-func TestANewAttemptWithANewTimestampIsADuplicate(t *testing.T) {
+func TestRetry_IsDuplicateWithNewTimestamp(t *testing.T) {
 	forEachForm(t, func(t *testing.T, form greenflash.Form) {
 		r := newReceiver(t, greenflash.Config{})
 		require.Equal(t, webhook.Handled, r.receive(r.sent(form, frustration, time.Now(), "d1")).Outcome)
@@ -96,7 +96,7 @@ func TestANewAttemptWithANewTimestampIsADuplicate(t *testing.T) {
 	})
 }
 
-func TestANewAttemptWhileTheFirstStillRunsIsNeverRun(t *testing.T) {
+func TestRetry_NeverRunsDuringFirstAttempt(t *testing.T) {
 	forEachForm(t, func(t *testing.T, form greenflash.Form) {
 		r := newReceiver(t, greenflash.Config{})
 		r.React = func(context.Context, webhook.AnyEvent) error { time.Sleep(20 * time.Second); return nil }
@@ -114,7 +114,7 @@ func TestANewAttemptWhileTheFirstStillRunsIsNeverRun(t *testing.T) {
 	})
 }
 
-func TestAFailedDeliveryRunsAgain(t *testing.T) {
+func TestRetry_RunsAfterFailure(t *testing.T) {
 	forEachForm(t, func(t *testing.T, form greenflash.Form) {
 		r := newReceiver(t, greenflash.Config{})
 		r.React = func(context.Context, webhook.AnyEvent) error { return errors.New("not now") }
@@ -125,7 +125,7 @@ func TestAFailedDeliveryRunsAgain(t *testing.T) {
 	})
 }
 
-func TestACapturedDeliveryCannotBlockAnothersID(t *testing.T) {
+func TestReplay_CannotBlockAnotherID(t *testing.T) {
 	forEachForm(t, func(t *testing.T, form greenflash.Form) {
 		r := newReceiver(t, greenflash.Config{})
 		captured := r.sent(form, frustration, time.Now(), "d1")
@@ -178,7 +178,7 @@ func TestReplay_RemainsPossibleAsDocumented(t *testing.T) {
 	})
 }
 
-func TestEqualBodiesAreTwoEventsWhereTheTimestampIsSignedAndOtherwiseOne(t *testing.T) {
+func TestDedupKeys_IncludeSignedTimestamp(t *testing.T) {
 	forEachForm(t, func(t *testing.T, form greenflash.Form) {
 		r := newReceiver(t, greenflash.Config{})
 		r.receive(r.sent(form, frustration, time.Now(), "d1"))
@@ -192,7 +192,7 @@ func TestEqualBodiesAreTwoEventsWhereTheTimestampIsSignedAndOtherwiseOne(t *test
 	})
 }
 
-func TestEqualBodiesOfOneSecondAreTwoEventsOnlyWhereTheDeliveryIDIsSigned(t *testing.T) {
+func TestDedupKeys_IncludeSignedDeliveryID(t *testing.T) {
 	forEachForm(t, func(t *testing.T, form greenflash.Form) {
 		r := newReceiver(t, greenflash.Config{})
 		r.receive(r.sent(form, frustration, time.Now(), "d1"))
@@ -205,7 +205,7 @@ func TestEqualBodiesOfOneSecondAreTwoEventsOnlyWhereTheDeliveryIDIsSigned(t *tes
 	})
 }
 
-func TestTheIDInTheBodyTellsNoDuplicates(t *testing.T) {
+func TestDedupKeys_IgnoreBodyID(t *testing.T) {
 	forEachForm(t, func(t *testing.T, form greenflash.Form) {
 		r := newReceiver(t, greenflash.Config{})
 		for i, body := range []string{
@@ -219,7 +219,7 @@ func TestTheIDInTheBodyTellsNoDuplicates(t *testing.T) {
 	})
 }
 
-func TestTheDeliveryIsNamedByWhatIsSigned(t *testing.T) {
+func TestDelivery_TakesIDFromSignedParts(t *testing.T) {
 	forEachForm(t, func(t *testing.T, form greenflash.Form) {
 		r := newReceiver(t, greenflash.Config{Endpoint: "eu"})
 		d := r.receive(r.sent(form, frustration, time.Now(), "d1")).Delivery

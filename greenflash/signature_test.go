@@ -16,7 +16,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-func TestEachFormIsAcceptedUnlessAnotherIsPinned(t *testing.T) {
+func TestConfig_AcceptsEveryFormUnlessPinned(t *testing.T) {
 	forEachForm(t, func(t *testing.T, form greenflash.Form) {
 		for _, pinned := range append([]greenflash.Form{greenflash.FormAny}, allForms...) {
 			r := newReceiver(t, greenflash.Config{Form: pinned})
@@ -29,7 +29,7 @@ func TestEachFormIsAcceptedUnlessAnotherIsPinned(t *testing.T) {
 	})
 }
 
-func TestTheSignatureIsAnHMACSHA256InHexWithOrWithoutAPrefix(t *testing.T) {
+func TestSignature_AcceptsHexWithOptionalPrefix(t *testing.T) {
 	onADay(t, func(t *testing.T) {
 		now := strconv.FormatInt(time.Now().Unix(), 10)
 		for form, signed := range map[greenflash.Form]string{
@@ -52,7 +52,7 @@ func TestTheSignatureIsAnHMACSHA256InHexWithOrWithoutAPrefix(t *testing.T) {
 	})
 }
 
-func TestTheDeliveryIDMayBeMissingWhereItIsNotSigned(t *testing.T) {
+func TestSignature_AllowsMissingUnsignedDeliveryID(t *testing.T) {
 	forEachForm(t, func(t *testing.T, form greenflash.Form) {
 		r := newReceiver(t, greenflash.Config{})
 		var outcomes []webhook.Outcome
@@ -69,7 +69,7 @@ func TestTheDeliveryIDMayBeMissingWhereItIsNotSigned(t *testing.T) {
 	})
 }
 
-func TestADeliveryOfOneFormCannotBeMadeOneOfAnother(t *testing.T) {
+func TestSignature_PreventsFormConfusion(t *testing.T) {
 	onADay(t, func(t *testing.T) {
 		r := newReceiver(t, greenflash.Config{})
 		now := strconv.FormatInt(time.Now().Unix(), 10)
@@ -87,7 +87,7 @@ func TestADeliveryOfOneFormCannotBeMadeOneOfAnother(t *testing.T) {
 	})
 }
 
-func TestWhatIsNotSignedByALiveKeyIsForged(t *testing.T) {
+func TestSignature_RefusesAllButLiveKeys(t *testing.T) {
 	forEachForm(t, func(t *testing.T, form greenflash.Form) {
 		r := newReceiver(t, greenflash.Config{})
 		genuine := r.sent(form, frustration, time.Now(), "d1")
@@ -128,7 +128,7 @@ func both(m message) message {
 	return m
 }
 
-func TestATimestampIsPlainDigitsOfSecondsOrMilliseconds(t *testing.T) {
+func TestTimestamp_TakesSecondsOrMilliseconds(t *testing.T) {
 	forEachForm(t, func(t *testing.T, form greenflash.Form) {
 		now := time.Now()
 		seconds := strconv.FormatInt(now.Unix(), 10)
@@ -155,7 +155,7 @@ func TestATimestampIsPlainDigitsOfSecondsOrMilliseconds(t *testing.T) {
 	})
 }
 
-func TestADeliveryIsFreshForFiveMinutesEitherWay(t *testing.T) {
+func TestWindow_AllowsFiveMinutesEitherWay(t *testing.T) {
 	forEachForm(t, func(t *testing.T, form greenflash.Form) {
 		for sentAgo, want := range map[time.Duration]webhook.Reason{
 			5 * time.Minute:                webhook.ReasonNone,
@@ -180,7 +180,7 @@ func TestADeliveryIsFreshForFiveMinutesEitherWay(t *testing.T) {
 	})
 }
 
-func TestTheWindowIsCheckedAgainstTheHeaderNotTheBody(t *testing.T) {
+func TestWindow_ChecksHeaderNotBody(t *testing.T) {
 	forEachForm(t, func(t *testing.T, form greenflash.Form) {
 		r := newReceiver(t, greenflash.Config{Window: time.Minute})
 		old := `{"type":"conversation.started","timestamp":"2001-01-01T00:00:00Z","data":{}}`

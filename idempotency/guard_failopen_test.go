@@ -11,7 +11,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 )
 
-func TestFailOpenRunsUnguardedAndTellsTheStoreNothing(t *testing.T) {
+func TestFailOpen_RunsWithoutRecordingInStore(t *testing.T) {
 	for _, down := range []string{"a", "b"} {
 		for name, settle := range map[string]func(*idempotency.Lease, context.Context) error{
 			"complete": (*idempotency.Lease).Complete, "release": (*idempotency.Lease).Release,
@@ -41,7 +41,7 @@ func TestFailOpenRunsUnguardedAndTellsTheStoreNothing(t *testing.T) {
 }
 
 // A slow store is not unavailable. The work must not fail open only because there was no time left to call the store.
-func TestFailOpenDoesNotRunWhatHasNoTimeLeftToAskTheStore(t *testing.T) {
+func TestFailOpen_RunsNothingWithoutTimeToClaim(t *testing.T) {
 	for name, c := range map[string]struct{ waitUntil, ctx time.Duration }{
 		"the waiting ends":  {200 * time.Millisecond, time.Hour},
 		"the context ends":  {time.Hour, 200 * time.Millisecond},

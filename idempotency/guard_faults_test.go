@@ -26,7 +26,7 @@ func always(plan func(call) fault) func() func(call) fault {
 	return func() func(call) fault { return plan }
 }
 
-func TestAStoreThatCannotBeAskedRunsNothingAndKeepsNothing(t *testing.T) {
+func TestGuard_RunsNothingWhileStoreIsUnavailable(t *testing.T) {
 	for name, f := range map[string]fault{
 		"it fails":                         {err: errDown},
 		"it panics":                        {panics: "no connection"},
@@ -59,7 +59,7 @@ func TestAStoreThatCannotBeAskedRunsNothingAndKeepsNothing(t *testing.T) {
 	}
 }
 
-func TestALostClaimIsReleasedUnderTheTokenItWasMadeWith(t *testing.T) {
+func TestGuard_ReleasesLostClaimWithItsToken(t *testing.T) {
 	withFaults(t, always(on("claim", "a", fault{hangs: 20 * time.Second}, 1)), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
 		_, err := g.Do(t.Context(), "a", succeed)
 		require.Error(t, err)
@@ -70,7 +70,7 @@ func TestALostClaimIsReleasedUnderTheTokenItWasMadeWith(t *testing.T) {
 	})
 }
 
-func TestALostClaimWhoseReleaseFailsIsReleasedLater(t *testing.T) {
+func TestGuard_RetriesReleaseOfLostClaim(t *testing.T) {
 	plan := func(c call) fault {
 		switch {
 		case c.method == "claim" && c.n == 1:
@@ -90,7 +90,7 @@ func TestALostClaimWhoseReleaseFailsIsReleasedLater(t *testing.T) {
 	})
 }
 
-func TestATwinTriesForItselfWhenTheFirstCouldNotAskTheStore(t *testing.T) {
+func TestGuard_LetsDuplicateClaimAfterStoreFailure(t *testing.T) {
 	withFaults(t, always(on("claim", "a", fault{hangs: 2 * time.Second, err: errDown}, 1)), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
 		first := goDo(t, g, t.Context(), "a", succeed)
 		duplicate := goDo(t, g, t.Context(), "a", succeed)
@@ -99,7 +99,7 @@ func TestATwinTriesForItselfWhenTheFirstCouldNotAskTheStore(t *testing.T) {
 	})
 }
 
-func TestTheCallTimeoutBoundsEveryCall(t *testing.T) {
+func TestGuard_BoundsCallsByCallTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newFaultyStore(t, func(call) fault { return fault{hangs: time.Hour} })
 		g := newGuard(t, store, &idempotency.GuardOptions{CallTimeout: 3 * time.Second})
@@ -117,7 +117,7 @@ func TestTheCallTimeoutBoundsEveryCall(t *testing.T) {
 	})
 }
 
-func TestACompletionThatFailsIsTriedAgainWithGrowingPauses(t *testing.T) {
+func TestLease_RetriesFailedCompletionWithBackoff(t *testing.T) {
 	plan := func() func(call) fault { return during(10*time.Second, "complete", errDown) }
 	withFaults(t, plan, func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
 		lease := acquire(t, g, "a")
@@ -131,7 +131,7 @@ func TestACompletionThatFailsIsTriedAgainWithGrowingPauses(t *testing.T) {
 	})
 }
 
-func TestUntilItIsMarkedTheWorkCountsAsDoneInThisProcessAlone(t *testing.T) {
+func TestGuard_ReportsUnrecordedCompletionInProcessOnly(t *testing.T) {
 	plan := func() func(call) fault { return during(10*time.Second, "complete", errDown) }
 	withFaults(t, plan, func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
 		first := goDo(t, g, t.Context(), "a", takes(time.Second, nil))
@@ -145,7 +145,7 @@ func TestUntilItIsMarkedTheWorkCountsAsDoneInThisProcessAlone(t *testing.T) {
 	})
 }
 
-func TestWhatIsTriedAgainDoesNotEndWithTheCallersContext(t *testing.T) {
+func TestLease_RetriesPastCallerContext(t *testing.T) {
 	withFaults(t, always(on("complete", "a", fault{err: errDown}, 1)), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
 		lease := acquire(t, g, "a")
 		ctx, cancel := context.WithCancel(t.Context())
@@ -156,7 +156,7 @@ func TestWhatIsTriedAgainDoesNotEndWithTheCallersContext(t *testing.T) {
 	})
 }
 
-func TestDuplicatesOfWorkThatIsDoneNeedNeitherPlaceNorStore(t *testing.T) {
+func TestGuard_ReportsCompletedWithoutSlotOrStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newFaultyStore(t, during(10*time.Second, "complete", errDown))
 		nobodyWaits := newGuard(t, store, &idempotency.GuardOptions{MaxWaiters: -1})
@@ -173,7 +173,7 @@ func TestDuplicatesOfWorkThatIsDoneNeedNeitherPlaceNorStore(t *testing.T) {
 	})
 }
 
-func TestACompletionIsTriedAgainUntilTheLeaseEnds(t *testing.T) {
+func TestLease_RetriesCompletionUntilExpiry(t *testing.T) {
 	withFaults(t, always(on("complete", "a", fault{err: errDown})), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
 		lease := acquire(t, g, "a")
 		time.Sleep(10 * time.Second)
@@ -187,7 +187,7 @@ func TestACompletionIsTriedAgainUntilTheLeaseEnds(t *testing.T) {
 	})
 }
 
-func TestACompletionThatHangsEndsWithTheLease(t *testing.T) {
+func TestLease_EndsHungCompletionOnExpiry(t *testing.T) {
 	withFaults(t, always(on("complete", "a", fault{hangs: time.Hour, err: errDown})), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
 		lease := acquire(t, g, "a")
 		require.ErrorIs(t, lease.Complete(t.Context()), context.DeadlineExceeded)
@@ -196,7 +196,7 @@ func TestACompletionThatHangsEndsWithTheLease(t *testing.T) {
 	})
 }
 
-func TestWhatOutlastedItsLeaseIsStillTriedAgainForAMargin(t *testing.T) {
+func TestLease_RetriesForMarginAfterExpiry(t *testing.T) {
 	for name, settle := range map[string]func(*idempotency.Lease, context.Context) error{
 		"complete": (*idempotency.Lease).Complete, "release": (*idempotency.Lease).Release,
 	} {
@@ -224,7 +224,7 @@ func TestWhatOutlastedItsLeaseIsStillTriedAgainForAMargin(t *testing.T) {
 	}
 }
 
-func TestALostLeaseIsNotTriedAgain(t *testing.T) {
+func TestLease_DoesNotRetryOnceLost(t *testing.T) {
 	withFaults(t, always(nil), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
 		lease := acquire(t, g, "a")
 		time.Sleep(2 * time.Minute)
@@ -237,7 +237,7 @@ func TestALostLeaseIsNotTriedAgain(t *testing.T) {
 	})
 }
 
-func TestALeaseLostWhileTryingAgainEndsTheTrying(t *testing.T) {
+func TestLease_StopsRetryingOnceLost(t *testing.T) {
 	withFaults(t, always(on("complete", "a", fault{err: errDown}, 1, 2)), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
 		lease := acquire(t, g, "a")
 		require.ErrorIs(t, lease.Complete(t.Context()), errDown)
@@ -247,7 +247,7 @@ func TestALeaseLostWhileTryingAgainEndsTheTrying(t *testing.T) {
 	})
 }
 
-func TestAReleaseThatFailsIsTriedAgain(t *testing.T) {
+func TestLease_RetriesFailedRelease(t *testing.T) {
 	plan := func() func(call) fault { return during(10*time.Second, "release", errDown) }
 	withFaults(t, plan, func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
 		lease := acquire(t, g, "a", "b")
@@ -259,7 +259,7 @@ func TestAReleaseThatFailsIsTriedAgain(t *testing.T) {
 	})
 }
 
-func TestAKeyIsNotReleasedBeforeThoseAfterIt(t *testing.T) {
+func TestLease_ReleasesKeysInReverseOrder(t *testing.T) {
 	withFaults(t, always(on("release", "b", fault{err: errDown}, 1)), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
 		lease := acquire(t, g, "a", "b", "c")
 		require.ErrorIs(t, lease.Release(t.Context()), errDown)
@@ -273,7 +273,7 @@ func TestAKeyIsNotReleasedBeforeThoseAfterIt(t *testing.T) {
 
 // The sender sends the same delivery again. The first key is free, but the previous attempt still holds the second. This
 // must not be treated as the same work under another name.
-func TestAWorkThatComesAgainAfterAFaultIsNotRefusedForLong(t *testing.T) {
+func TestGuard_AcceptsRetrySoonAfterFault(t *testing.T) {
 	for name, plan := range map[string]func(call) fault{
 		"a release failed": on("release", "b", fault{err: errDown}, 1, 2, 3),
 		"a release hung":   on("release", "b", fault{hangs: 10 * time.Second}, 1),
@@ -302,7 +302,7 @@ func TestAWorkThatComesAgainAfterAFaultIsNotRefusedForLong(t *testing.T) {
 	}
 }
 
-func TestAWorkRefusedAsCompletedIsSoThoughItsOtherKeysCannotBeMarkedYet(t *testing.T) {
+func TestGuard_ReportsCompletedBeforeOtherKeysComplete(t *testing.T) {
 	withFaults(t, always(on("complete", "a", fault{err: errDown}, 1, 2)), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
 		other := acquire(t, g, "b")
 		duplicates := make(chan idempotency.State, 2)
@@ -322,7 +322,7 @@ func TestAWorkRefusedAsCompletedIsSoThoughItsOtherKeysCannotBeMarkedYet(t *testi
 	})
 }
 
-func TestARefusalIsNotHeldUpByAStoreThatHangs(t *testing.T) {
+func TestGuard_RefusesWithoutWaitingForHungStore(t *testing.T) {
 	for name, w := range map[string]idempotency.ClaimRequest{
 		"released": {}, "kept in flight": {RefusedLease: time.Hour},
 	} {
@@ -349,7 +349,7 @@ func TestARefusalIsNotHeldUpByAStoreThatHangs(t *testing.T) {
 	}
 }
 
-func TestWaitEndsWithItsContextAndSaysWhatIsLeft(t *testing.T) {
+func TestGuardWait_ReportsUnfinishedWorkAtContextEnd(t *testing.T) {
 	plan := func() func(call) fault { return during(10*time.Second, "complete", errDown) }
 	withFaults(t, plan, func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
 		require.NoError(t, g.Wait(t.Context()), "no retry is pending")
@@ -364,7 +364,7 @@ func TestWaitEndsWithItsContextAndSaysWhatIsLeft(t *testing.T) {
 	})
 }
 
-func TestNoGoroutineIsLeftBehind(t *testing.T) {
+func TestGuard_LeavesNoGoroutines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // fails if a goroutine is left
 		store := newFaultyStore(t, func(c call) fault {
 			return []fault{{}, {err: errDown}, {lost: errDown}, {hangs: 2 * time.Second}, {panics: "boom"}}[(c.n+len(c.method))%5]

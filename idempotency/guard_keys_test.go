@@ -11,7 +11,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 )
 
-func TestAllKeysAreHeldAndCompletedTogether(t *testing.T) {
+func TestLease_CompletesAllKeys(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		lease := acquire(t, newGuard(t, store, nil), "a", "b", "c")
 		for _, key := range []string{"a", "b", "c"} {
@@ -27,7 +27,7 @@ func TestAllKeysAreHeldAndCompletedTogether(t *testing.T) {
 	})
 }
 
-func TestAllKeysAreReleasedTogether(t *testing.T) {
+func TestLease_ReleasesAllKeys(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
 		require.NoError(t, acquire(t, g, "a", "b").Release(t.Context()))
@@ -36,7 +36,7 @@ func TestAllKeysAreReleasedTogether(t *testing.T) {
 	})
 }
 
-func TestAKeyThatIsNamedTwiceIsClaimedOnce(t *testing.T) {
+func TestAcquire_ClaimsRepeatedKeyOnce(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		lease := acquire(t, newGuard(t, store, nil), "a", "b", "a", "b")
 		require.Equal(t, 1, lease.Attempt())
@@ -45,7 +45,7 @@ func TestAKeyThatIsNamedTwiceIsClaimedOnce(t *testing.T) {
 	})
 }
 
-func TestALaterKeyFoundCompletedCompletesThoseBeforeIt(t *testing.T) {
+func TestAcquire_CompletesEarlierKeysWhenLaterCompleted(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
 		require.NoError(t, acquire(t, g, "c").Complete(t.Context()))
@@ -56,7 +56,7 @@ func TestALaterKeyFoundCompletedCompletesThoseBeforeIt(t *testing.T) {
 	})
 }
 
-func TestALaterKeyInFlightElsewhereReleasesThoseBeforeIt(t *testing.T) {
+func TestAcquire_ReleasesEarlierKeysOnRefusal(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		lease := acquire(t, newGuard(t, store, nil), "c")
 		g := newGuard(t, store, nil)
@@ -69,7 +69,7 @@ func TestALaterKeyInFlightElsewhereReleasesThoseBeforeIt(t *testing.T) {
 	})
 }
 
-func TestALaterKeyThatRunsHereIsWaitedForWhileThoseBeforeItAreHeld(t *testing.T) {
+func TestAcquire_KeepsEarlierKeysWhileWaiting(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
 		lease := acquire(t, g, "b")
@@ -89,7 +89,7 @@ func TestALaterKeyThatRunsHereIsWaitedForWhileThoseBeforeItAreHeld(t *testing.T)
 	})
 }
 
-func TestALaterKeyIsNotWaitedForLongerThanTheOthersAreHeld(t *testing.T) {
+func TestAcquire_StopsWaitingWhenEarlierLeasesEnd(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
 		lease := acquire(t, g, "b")
@@ -102,7 +102,7 @@ func TestALaterKeyIsNotWaitedForLongerThanTheOthersAreHeld(t *testing.T) {
 	})
 }
 
-func TestTwinsOfAWorkThatWasRefusedAsCompletedLearnThat(t *testing.T) {
+func TestAcquire_ReportsCompletedToWaitingDuplicates(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
 		lease := acquire(t, g, "b")
@@ -121,7 +121,7 @@ func TestTwinsOfAWorkThatWasRefusedAsCompletedLearnThat(t *testing.T) {
 	})
 }
 
-func TestWithARefusedLeaseTheKeysBeforeStayInFlightThatLong(t *testing.T) {
+func TestRefusedLease_KeepsEarlierKeysInFlight(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		first := acquire(t, newGuard(t, store, nil), "b")
 		g := newGuard(t, store, nil)
@@ -140,7 +140,7 @@ func TestWithARefusedLeaseTheKeysBeforeStayInFlightThatLong(t *testing.T) {
 	})
 }
 
-func TestARefusedLeaseOutlastsAReleaseThatComesLate(t *testing.T) {
+func TestRefusedLease_OutlastsLateRelease(t *testing.T) {
 	for name, f := range map[string]fault{
 		"its response was lost": {lost: errDown},
 		"it fails once":         {err: errDown},
@@ -162,7 +162,7 @@ func TestARefusedLeaseOutlastsAReleaseThatComesLate(t *testing.T) {
 	}
 }
 
-func TestARefusedLeaseIsTriedAgainWhenTheStoreDoesNotGrantIt(t *testing.T) {
+func TestRefusedLease_RetriesFailedClaim(t *testing.T) {
 	for name, f := range map[string]fault{
 		"its response was lost": {lost: errDown},
 		"it fails":              {err: errDown},
@@ -184,7 +184,7 @@ func TestARefusedLeaseIsTriedAgainWhenTheStoreDoesNotGrantIt(t *testing.T) {
 	}
 }
 
-func TestOneLostKeyDoesNotKeepTheOthersFromBeingCompleted(t *testing.T) {
+func TestLease_CompletesOtherKeysDespiteLostOne(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
 		lease := acquire(t, g, "a", "b")
@@ -197,7 +197,7 @@ func TestOneLostKeyDoesNotKeepTheOthersFromBeingCompleted(t *testing.T) {
 	})
 }
 
-func TestAKeyThatCanBeCompletedLaterIsTriedAgainBesideALostOne(t *testing.T) {
+func TestLease_RetriesCompletionNextToLostKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newFaultyStore(t, on("complete", "b", fault{err: errDown}, 1, 2))
 		lease := acquire(t, newGuard(t, store, nil), "a", "b", "c")
@@ -209,7 +209,7 @@ func TestAKeyThatCanBeCompletedLaterIsTriedAgainBesideALostOne(t *testing.T) {
 	})
 }
 
-func TestReleasingTwiceDoesNotFreeWhatSomebodyElseRuns(t *testing.T) {
+func TestLease_FreesNothingOnSecondRelease(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
 		first := acquire(t, g, "a")

@@ -29,7 +29,7 @@ func (s *wrongStore) Claim(ctx context.Context, key string, token idempotency.To
 	return claim, err
 }
 
-func TestGuard_UnknownStateIsAnErrorOfTheStore(t *testing.T) {
+func TestGuard_ReportsUnknownStateAsStoreError(t *testing.T) {
 	for _, wrong := range []idempotency.State{0, 4, math.MaxUint8} {
 		synctest.Test(t, func(t *testing.T) {
 			right := idempotency.Claim{State: idempotency.Acquired, Attempt: 1}
@@ -95,7 +95,7 @@ func TestGuard_LongLeasesDoNotOverflow(t *testing.T) {
 	}
 }
 
-func TestGuard_ClaimsTheKeysAfterARepeatedOne(t *testing.T) {
+func TestAcquire_ClaimsKeysAfterRepeatedOne(t *testing.T) {
 	for _, keys := range [][]string{{"a", "a", "b"}, {"a", "b", "a", "c"}, {"a", "b", "b", "b", "c", "a", "d"}} {
 		inBubbles(t, func(t *testing.T, store idempotency.Store) {
 			g := newGuard(t, store, nil)
@@ -113,7 +113,7 @@ func TestGuard_ClaimsTheKeysAfterARepeatedOne(t *testing.T) {
 }
 
 // A lost lease must not make waiting callers in this process treat the work as completed. The new holder may still fail.
-func TestHold_LostLeaseCompletesNothing(t *testing.T) {
+func TestLease_CompletesNothingOnceLost(t *testing.T) {
 	for name, end := range map[string]func(*idempotency.Lease, context.Context) error{
 		"another runs it": nil, "another failed": (*idempotency.Lease).Release, "another completed it": (*idempotency.Lease).Complete,
 	} {
@@ -185,7 +185,7 @@ func (s *crowdedStore) Release(ctx context.Context, key string, token idempotenc
 }
 
 // A store that recovers gets at most 8 retries at once, and all of them in the end.
-func TestGuard_RetriesTakeTurns(t *testing.T) {
+func TestGuard_LimitsConcurrentRetries(t *testing.T) {
 	const works, turns = 50, 8
 	slow := 500 * time.Millisecond
 	for name, c := range map[string]struct {

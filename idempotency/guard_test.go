@@ -32,7 +32,7 @@ func inBubbles(t *testing.T, test func(t *testing.T, store idempotency.Store)) {
 	})
 }
 
-func TestDoRunsOnceAndTellsDuplicates(t *testing.T) {
+func TestDo_RunsOnceAndReportsDuplicates(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
 		runs := 0
@@ -49,7 +49,7 @@ func TestDoRunsOnceAndTellsDuplicates(t *testing.T) {
 	})
 }
 
-func TestDoReleasesTheKeyWhenTheWorkFails(t *testing.T) {
+func TestDo_ReleasesOnFailure(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
 		state, err := g.Do(t.Context(), "a", fail)
@@ -62,7 +62,7 @@ func TestDoReleasesTheKeyWhenTheWorkFails(t *testing.T) {
 	})
 }
 
-func TestDoReleasesTheKeyAndLetsAPanicPass(t *testing.T) {
+func TestDo_ReleasesAndPropagatesPanic(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
 		require.PanicsWithValue(t, "boom", func() {
@@ -72,7 +72,7 @@ func TestDoReleasesTheKeyAndLetsAPanicPass(t *testing.T) {
 	})
 }
 
-func TestDoReleasesTheKeyAndLetsGoexitPass(t *testing.T) {
+func TestDo_ReleasesAndPropagatesGoexit(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
 		var outlived atomic.Bool
@@ -87,7 +87,7 @@ func TestDoReleasesTheKeyAndLetsGoexitPass(t *testing.T) {
 	})
 }
 
-func TestDoReleasesAndCompletesAlsoOnceItsContextHasEnded(t *testing.T) {
+func TestDo_CompletesAndReleasesAfterContextEnds(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -105,7 +105,7 @@ func TestDoReleasesAndCompletesAlsoOnceItsContextHasEnded(t *testing.T) {
 	})
 }
 
-func TestTheWorksContextEndsAMarginBeforeTheLease(t *testing.T) {
+func TestDo_EndsContextMarginBeforeLease(t *testing.T) {
 	for name, c := range map[string]struct {
 		o     *idempotency.GuardOptions
 		after time.Duration
@@ -132,7 +132,7 @@ func TestTheWorksContextEndsAMarginBeforeTheLease(t *testing.T) {
 	}
 }
 
-func TestTheWorksContextCarriesItsClaims(t *testing.T) {
+func TestClaimsFromContext_ReturnsClaimsOfWork(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		_, ok := idempotency.ClaimsFromContext(t.Context())
 		require.False(t, ok, "outside of any work")
@@ -150,7 +150,7 @@ func TestTheWorksContextCarriesItsClaims(t *testing.T) {
 	})
 }
 
-func TestWhatTheWorkDoesWithItsClaimsDoesNotChangeWhatIsHeld(t *testing.T) {
+func TestClaimsFromContext_ReturnsCopyOfKeys(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		_, err := newGuard(t, store, nil).Do(t.Context(), "a", func(ctx context.Context) error {
 			claims, _ := idempotency.ClaimsFromContext(ctx)
@@ -162,7 +162,7 @@ func TestWhatTheWorkDoesWithItsClaimsDoesNotChangeWhatIsHeld(t *testing.T) {
 	})
 }
 
-func TestWhatTheCallerDoesWithItsKeysDoesNotChangeWhatIsHeld(t *testing.T) {
+func TestAcquire_CopiesKeys(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
 		keys := []string{"a", "b"}
@@ -175,7 +175,7 @@ func TestWhatTheCallerDoesWithItsKeysDoesNotChangeWhatIsHeld(t *testing.T) {
 	})
 }
 
-func TestAttemptsAreCountedOverReleases(t *testing.T) {
+func TestAcquire_CountsAttemptsAcrossReleases(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
 		for n := 1; n <= 3; n++ {
@@ -189,7 +189,7 @@ func TestAttemptsAreCountedOverReleases(t *testing.T) {
 	})
 }
 
-func TestTheLeaseOfAHoldNeverEndsLaterThanTheStoresOwn(t *testing.T) {
+func TestLease_EndsNoLaterThanInStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newFaultyStore(t, func(call) fault { return fault{hangs: 900 * time.Millisecond} })
 		start := time.Now()
@@ -205,7 +205,7 @@ func TestTheLeaseOfAHoldNeverEndsLaterThanTheStoresOwn(t *testing.T) {
 	})
 }
 
-func TestAGuardRefusesOptionsThatCannotWork(t *testing.T) {
+func TestNewGuard_RefusesInvalidOptions(t *testing.T) {
 	memory := newMemory(t, nil)
 	_, err := idempotency.NewGuard(nil, nil)
 	require.ErrorContains(t, err, "Store")
@@ -226,7 +226,7 @@ func TestAGuardRefusesOptionsThatCannotWork(t *testing.T) {
 	}
 }
 
-func TestOfManyAtOnceExactlyOneRuns(t *testing.T) {
+func TestDo_RunsOneOfManyConcurrentCalls(t *testing.T) {
 	for _, guards := range []int{1, 3} {
 		t.Run(fmt.Sprint(guards, " guards"), func(t *testing.T) {
 			inBubbles(t, func(t *testing.T, store idempotency.Store) {
@@ -257,7 +257,7 @@ func TestOfManyAtOnceExactlyOneRuns(t *testing.T) {
 	}
 }
 
-func TestAFullStoreIsToldFromOneThatIsDown(t *testing.T) {
+func TestGuard_DistinguishesFullFromUnavailableStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuard(t, newMemory(t, &idempotency.MemoryOptions{MaxKeys: 1}), nil)
 		_, err := g.Do(t.Context(), "a", succeed)

@@ -39,7 +39,7 @@ func takes(d time.Duration, err error) func(context.Context) error {
 	}
 }
 
-func TestATwinWaitsAndLearnsThatTheWorkIsDone(t *testing.T) {
+func TestGuard_ReportsCompletionToWaitingDuplicate(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
 		first := goDo(t, g, t.Context(), "a", takes(5*time.Second, nil))
@@ -49,7 +49,7 @@ func TestATwinWaitsAndLearnsThatTheWorkIsDone(t *testing.T) {
 	})
 }
 
-func TestATwinTakesOverWhenTheFirstFails(t *testing.T) {
+func TestGuard_RunsWaitingDuplicateAfterFailure(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
 		runs := 0 // one at a time
@@ -71,7 +71,7 @@ func TestATwinTakesOverWhenTheFirstFails(t *testing.T) {
 	})
 }
 
-func TestNoMoreThanMaxWaitersWait(t *testing.T) {
+func TestGuard_BoundsWaitersByMaxWaiters(t *testing.T) {
 	for name, c := range map[string]struct{ set, want int }{
 		"two by default": {0, 2}, "as set": {5, 5}, "no waiters": {-1, 0},
 	} {
@@ -94,7 +94,7 @@ func TestNoMoreThanMaxWaitersWait(t *testing.T) {
 	}
 }
 
-func TestAPlaceToWaitIsFreeAgainOnceItsOwnerHasGone(t *testing.T) {
+func TestGuard_FreesWaiterSlotOnContextEnd(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, &idempotency.GuardOptions{MaxWaiters: 1})
 		first := goDo(t, g, t.Context(), "a", takes(5*time.Second, nil))
@@ -106,7 +106,7 @@ func TestAPlaceToWaitIsFreeAgainOnceItsOwnerHasGone(t *testing.T) {
 	})
 }
 
-func TestTheContextEndsTheWaiting(t *testing.T) {
+func TestGuard_StopsWaitingOnContextEnd(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
 		first := goDo(t, g, t.Context(), "a", takes(5*time.Second, nil))
@@ -117,7 +117,7 @@ func TestTheContextEndsTheWaiting(t *testing.T) {
 	})
 }
 
-func TestWaitUntilEndsTheWaiting(t *testing.T) {
+func TestWaitUntil_EndsWait(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
 		lease := acquire(t, g, "a")
@@ -132,7 +132,7 @@ func TestWaitUntilEndsTheWaiting(t *testing.T) {
 	})
 }
 
-func TestWaitUntilEndsTheWaitingForTheStore(t *testing.T) {
+func TestWaitUntil_EndsStoreCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newFaultyStore(t, on("claim", "a", fault{hangs: time.Minute}))
 		g := newGuard(t, store, nil)
@@ -146,7 +146,7 @@ func TestWaitUntilEndsTheWaitingForTheStore(t *testing.T) {
 	})
 }
 
-func TestNobodyWaitsForWorkOfAnotherProcess(t *testing.T) {
+func TestGuard_DoesNotWaitForOtherProcess(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		first := goDo(t, newGuard(t, store, nil), t.Context(), "a", takes(5*time.Second, nil))
 		start := time.Now()
@@ -157,7 +157,7 @@ func TestNobodyWaitsForWorkOfAnotherProcess(t *testing.T) {
 	})
 }
 
-func TestInOneProcessAKeyNeverRunsTwiceAtOnceEvenPastItsLease(t *testing.T) {
+func TestGuard_RefusesRunningKeyPastItsLease(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
 		first := goDo(t, g, t.Context(), "a", takes(time.Hour, nil)) // ignores its context
@@ -169,7 +169,7 @@ func TestInOneProcessAKeyNeverRunsTwiceAtOnceEvenPastItsLease(t *testing.T) {
 	})
 }
 
-func TestAfterTheLeaseAnotherProcessRunsAndExactlyOneCompletes(t *testing.T) {
+func TestGuard_LetsOneProcessCompleteAfterExpiry(t *testing.T) {
 	for name, c := range map[string]struct {
 		second      time.Duration // how long the second run takes; it starts after the lease of the first, 40 s
 		secondErr   error
@@ -202,7 +202,7 @@ func TestAfterTheLeaseAnotherProcessRunsAndExactlyOneCompletes(t *testing.T) {
 	}
 }
 
-func TestAProcessThatCompletesAfterItsLeaseIsAcceptedIfNobodyTookTheKey(t *testing.T) {
+func TestLease_CompletesExpiredKeyUnlessTaken(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		lease := acquire(t, newGuard(t, store, nil), "a")
 		time.Sleep(2 * time.Minute)
@@ -211,7 +211,7 @@ func TestAProcessThatCompletesAfterItsLeaseIsAcceptedIfNobodyTookTheKey(t *testi
 	})
 }
 
-func TestWorksWithTheSameKeysInOppositeOrdersWaitNoLongerThanTheyMay(t *testing.T) {
+func TestGuard_BoundsWaitForOppositeKeyOrders(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, &idempotency.GuardOptions{MaxWaiters: 100})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
@@ -246,7 +246,7 @@ func TestWorksWithTheSameKeysInOppositeOrdersWaitNoLongerThanTheyMay(t *testing.
 	})
 }
 
-func TestADeadlockOfWorksThatMayWaitForEverEndsWithAContext(t *testing.T) {
+func TestGuard_EndsDeadlockOnContextEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// Both calls need long enough for their first key to find the second key claimed.
 		g := newGuard(t, newFaultyStore(t, func(call) fault { return fault{hangs: time.Millisecond} }), nil)

@@ -27,7 +27,7 @@ func TestNewMemory_HasTheDocumentedDefaults(t *testing.T) {
 	}
 }
 
-func TestGenerationThatTwoCallsNoticeAtOnceEndsOnce(t *testing.T) {
+func TestMemory_EndsGenerationOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, err := NewMemory(&MemoryOptions{Retention: 40 * time.Second})
 		require.NoError(t, err)
@@ -104,7 +104,7 @@ func TestShard_IsRebuiltOnceMostKeysAreGone(t *testing.T) {
 	require.Equal(t, 50, s.peak)
 }
 
-func TestKeysAreSpreadOverTheShards(t *testing.T) {
+func TestMemory_SpreadsKeysOverShards(t *testing.T) {
 	m, err := NewMemory(nil)
 	require.NoError(t, err)
 	var used [memoryShards]int

@@ -25,7 +25,7 @@ type modelKey struct {
 
 // Every random walk claims, completes and releases a few keys with new and old tokens. Time passes in steps that end at,
 // before and after each relevant time. The model can check every result.
-func TestMemoryAnswersAsItsModelDoes(t *testing.T) {
+func TestMemory_MatchesModel(t *testing.T) {
 	for seed := range 300 {
 		synctest.Test(t, func(t *testing.T) { walk(t, uint64(seed)) })
 	}

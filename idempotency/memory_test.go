@@ -42,7 +42,7 @@ func claimAndComplete(t testing.TB, m *idempotency.Memory, key string) {
 	require.NoError(t, m.Complete(t.Context(), key, claim(t, m, key, idempotency.Acquired)))
 }
 
-func TestMemoryKeepsTheRulesOfAStore(t *testing.T) {
+func TestConformance_KeepsStoreRules(t *testing.T) {
 	for _, retention := range []time.Duration{25 * time.Hour, 10*time.Second + 1} {
 		t.Run(retention.String(), func(t *testing.T) {
 			idempotencytest.Run(t, idempotencytest.Options{
@@ -57,7 +57,7 @@ func TestMemoryKeepsTheRulesOfAStore(t *testing.T) {
 	}
 }
 
-func TestMemoryOptionOutOfRangeIsNamed(t *testing.T) {
+func TestNewMemory_NamesOptionOutOfRange(t *testing.T) {
 	_, err := idempotency.NewMemory(&idempotency.MemoryOptions{Retention: -1})
 	require.EqualError(t, err, "idempotency: MemoryOptions.Retention (-1ns) must not be negative")
 	_, err = idempotency.NewMemory(&idempotency.MemoryOptions{MaxKeys: -1})
@@ -66,7 +66,7 @@ func TestMemoryOptionOutOfRangeIsNamed(t *testing.T) {
 	require.Equal(t, time.Hour, newMemory(t, &idempotency.MemoryOptions{Retention: time.Hour}).Retention())
 }
 
-func TestLeaseMustBePositive(t *testing.T) {
+func TestMemory_RefusesNonPositiveLease(t *testing.T) {
 	m := newMemory(t, nil)
 	for _, lease := range []time.Duration{0, -1} {
 		_, err := m.Claim(t.Context(), "key", idempotency.NewToken(), lease)
@@ -75,7 +75,7 @@ func TestLeaseMustBePositive(t *testing.T) {
 	require.Zero(t, m.Len())
 }
 
-func TestEndlessTimesDoNotOverflow(t *testing.T) {
+func TestMemory_AcceptsEndlessTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory(t, &idempotency.MemoryOptions{Retention: math.MaxInt64})
 		time.Sleep(time.Hour)
@@ -90,7 +90,7 @@ func TestEndlessTimesDoNotOverflow(t *testing.T) {
 	})
 }
 
-func TestFullMemoryRefusesOnlyKeysItDoesNotKnow(t *testing.T) {
+func TestMemory_RefusesOnlyUnknownKeysWhenFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory(t, &idempotency.MemoryOptions{MaxKeys: 4, Retention: time.Hour, Logger: slog.New(slog.DiscardHandler)})
 		ended := claim(t, m, "ended", idempotency.Acquired)
@@ -113,7 +113,7 @@ func TestFullMemoryRefusesOnlyKeysItDoesNotKnow(t *testing.T) {
 	})
 }
 
-func TestReleasedAndAbandonedKeysAreKeptForTheRetention(t *testing.T) {
+func TestMemory_KeepsUncompletedKeysForRetention(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory(t, &idempotency.MemoryOptions{Retention: time.Hour})
 		time.Sleep(7 * time.Minute) // not at the end of a generation
@@ -142,7 +142,7 @@ func TestReleasedAndAbandonedKeysAreKeptForTheRetention(t *testing.T) {
 	})
 }
 
-func TestMemoryNeverHoldsMoreThanMaxKeys(t *testing.T) {
+func TestMemory_NeverExceedsMaxKeys(t *testing.T) {
 	const workers, each, maxKeys = 8, 5000, 30_000
 	m := newMemory(t, &idempotency.MemoryOptions{MaxKeys: maxKeys, Logger: slog.New(slog.DiscardHandler)})
 	keys := benchmarkKeys(0, workers*each)
@@ -168,7 +168,7 @@ func TestMemoryNeverHoldsMoreThanMaxKeys(t *testing.T) {
 }
 
 // After the burst, the only traffic is one claim each 15 minutes, on one shard.
-func TestExpiredKeysReturnTheirMemoryWithoutTrafficOnTheirShards(t *testing.T) {
+func TestMemory_FreesExpiredKeysWithoutTraffic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory(t, &idempotency.MemoryOptions{Retention: time.Hour})
 		empty := heap()
@@ -197,7 +197,7 @@ func TestExpiredKeysReturnTheirMemoryWithoutTrafficOnTheirShards(t *testing.T) {
 	})
 }
 
-func TestActiveMapIsRebuiltWhenAWaveOfClaimsHasCompleted(t *testing.T) {
+func TestMemory_ShrinksMapAfterCompletions(t *testing.T) {
 	m := newMemory(t, nil)
 	const keys = 50_000
 	tokens := make([]idempotency.Token, keys)
@@ -244,7 +244,7 @@ func (c *counter) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-func TestMemoryWarnsOnceWhenFourFifthsFull(t *testing.T) {
+func TestMemory_WarnsOnceAtEightyPercent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &counter{}
 		m := newMemory(t, &idempotency.MemoryOptions{MaxKeys: 10, Retention: time.Hour, Logger: slog.New(log)})
@@ -268,7 +268,7 @@ func TestMemoryWarnsOnceWhenFourFifthsFull(t *testing.T) {
 	})
 }
 
-func TestMemoryDoesNotWarnAgainWhenItFellOnlyALittle(t *testing.T) {
+func TestMemory_WarnsOnceDespiteSmallDrop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &counter{}
 		m := newMemory(t, &idempotency.MemoryOptions{MaxKeys: 10, Retention: time.Hour, Logger: slog.New(log)})
@@ -289,7 +289,7 @@ func TestMemoryDoesNotWarnAgainWhenItFellOnlyALittle(t *testing.T) {
 	})
 }
 
-func TestClaimAndCompleteDoNotAllocate(t *testing.T) {
+func TestMemory_DoesNotAllocate(t *testing.T) {
 	m := newMemory(t, nil)
 	ctx := t.Context()
 	keys := make([]string, 10_001)
@@ -309,7 +309,7 @@ func TestClaimAndCompleteDoNotAllocate(t *testing.T) {
 }
 
 // Many generations pass while the workers run, and the leases are longer. Each key must have only one holder.
-func TestNobodySharesAKeyWhileGenerationsPass(t *testing.T) {
+func TestMemory_KeepsLeasesExclusiveAcrossGenerations(t *testing.T) {
 	m := newMemory(t, &idempotency.MemoryOptions{Retention: 4 * time.Millisecond})
 	var holders [32]atomic.Int64
 	var acquired, completed atomic.Int64

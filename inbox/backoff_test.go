@@ -19,7 +19,7 @@ func backoffBounds(n int) (least, most time.Duration) {
 	return d - d/10, d + d/10
 }
 
-func TestTheBackoffDoublesUpToSixHours(t *testing.T) {
+func TestBackoff_DoublesUpToSixHours(t *testing.T) {
 	_, before := backoffBounds(1)
 	for n := 1; n <= 60; n++ {
 		least, most := backoffBounds(n)
@@ -35,7 +35,7 @@ func TestTheBackoffDoublesUpToSixHours(t *testing.T) {
 	}
 }
 
-func TestTheBackoffIsBoundedForAnyNumber(t *testing.T) {
+func TestBackoff_IsBoundedForAnyAttempt(t *testing.T) {
 	for _, n := range []int{math.MinInt, -1, 0} {
 		require.InDelta(t, 5*time.Second, inbox.DefaultBackoff(n), float64(500*time.Millisecond))
 	}
@@ -44,7 +44,7 @@ func TestTheBackoffIsBoundedForAnyNumber(t *testing.T) {
 	}
 }
 
-func TestTheBackoffPartsThoseWhoFailedTogether(t *testing.T) {
+func TestBackoff_SpreadsSimultaneousFailures(t *testing.T) {
 	least, most := backoffBounds(1)
 	shortest, longest := most, least
 	different := make(map[time.Duration]bool)
@@ -59,7 +59,7 @@ func TestTheBackoffPartsThoseWhoFailedTogether(t *testing.T) {
 	require.Greater(t, len(different), 1000)
 }
 
-func TestTheDefaultAttemptsLastAGoodThreeDays(t *testing.T) {
+func TestPolicy_RetriesForOverThreeDays(t *testing.T) {
 	var least, most time.Duration
 	for n := 1; n < inbox.DefaultMaxAttempts; n++ { // no backoff follows the last attempt
 		l, m := backoffBounds(n)

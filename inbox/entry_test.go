@@ -20,7 +20,7 @@ func uncounted(n int) inbox.Attempt {
 	return inbox.Attempt{Outcome: webhook.Unavailable, Error: fmt.Sprint("unavailable ", n)}
 }
 
-func TestTheLastErrorIsThatOfTheLastAttemptThatHadOne(t *testing.T) {
+func TestLastError_ReturnsLatestError(t *testing.T) {
 	for want, attempts := range map[string][]inbox.Attempt{
 		"":              {{Outcome: inbox.Lost}},
 		"failure 2":     {counted(1), counted(2), {Outcome: inbox.Lost, Counted: true}},
@@ -31,7 +31,7 @@ func TestTheLastErrorIsThatOfTheLastAttemptThatHadOne(t *testing.T) {
 	require.Empty(t, new(inbox.Entry).LastError())
 }
 
-func TestAnEntryCanBeStoredAsJSON(t *testing.T) {
+func TestEntryJSON_RoundTrips(t *testing.T) {
 	at := time.Date(2026, 2, 28, 23, 59, 59, 123456789, time.UTC)
 	a := counted(1)
 	a.At, a.Took, a.Reason = at, time.Second, webhook.ReasonStore

@@ -19,7 +19,7 @@ func twoForms() signature.Scheme {
 }
 
 // The signed bytes of one form must not verify as a delivery of the other form.
-func TestVerify_TwoFormsAreToldApart(t *testing.T) {
+func TestVerify_RefusesBytesOfAnotherLayout(t *testing.T) {
 	oneHeader := twoForms()
 	oneHeader.Forms = []signature.Form{{Name: "body"}, {Name: "head", Covers: []string{headerTime}}}
 	for name, scheme := range map[string]signature.Scheme{"two headers": twoForms(), "one header": oneHeader} {
@@ -45,7 +45,7 @@ func TestVerify_TwoFormsAreToldApart(t *testing.T) {
 }
 
 // With one form, no body is ambiguous.
-func TestVerify_OneFormTakesAnyBody(t *testing.T) {
+func TestVerify_AcceptsAnyBodyInOneLayout(t *testing.T) {
 	h := http.Header{}
 	sign(t, bodyScheme(), "body", h, []byte(testTime+".{}"))
 	_, err := newVerifier(t, bodyScheme()).Verify(defaultRing(t), h, []byte(testTime+".{}"))

@@ -18,7 +18,7 @@ func manyKeys(n int) []signature.Key {
 	return keys
 }
 
-func TestAKeyringRefusesKeysThatProveNothing(t *testing.T) {
+func TestKeyring_RefusesUnusableKeys(t *testing.T) {
 	for name, c := range map[string]struct {
 		keys []signature.Key
 		says string
@@ -45,7 +45,7 @@ func TestAKeyringRefusesKeysThatProveNothing(t *testing.T) {
 	}
 }
 
-func TestAKeyringHoldsUpToMaxKeys(t *testing.T) {
+func TestKeyring_HoldsMaxKeys(t *testing.T) {
 	keys := manyKeys(signature.MaxKeys)
 	ring := newRing(t, keys...)
 	require.Len(t, ring.Names(), signature.MaxKeys)
@@ -58,14 +58,14 @@ func TestAKeyringHoldsUpToMaxKeys(t *testing.T) {
 	}
 }
 
-func TestNamesStandInTheOrderInWhichTheyWereSet(t *testing.T) {
+func TestKeyring_KeepsOrderOfNames(t *testing.T) {
 	ring := newRing(t, signature.NewKey("b", testSecret), signature.NewKey("a", testSecret))
 	require.Equal(t, []string{"b", "a"}, ring.Names())
 	require.NoError(t, ring.Set(signature.NewKey("c", testSecret)))
 	require.Equal(t, []string{"c"}, ring.Names())
 }
 
-func TestARefusedSetChangesNothing(t *testing.T) {
+func TestKeyring_KeepsKeysOnRefusedSet(t *testing.T) {
 	ring := defaultRing(t)
 	require.Error(t, ring.Set())
 	require.Error(t, ring.Set(signature.NewKey("new", testSecret), signature.NewKey("new", testSecret)))
@@ -77,14 +77,14 @@ func TestARefusedSetChangesNothing(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestAKeyringDoesNotKeepTheCallersSlice(t *testing.T) {
+func TestKeyring_CopiesGivenKeys(t *testing.T) {
 	keys := []signature.Key{signature.NewKey("default", testSecret)}
 	ring := newRing(t, keys...)
 	keys[0] = signature.NewKey("other", "other")
 	require.Equal(t, []string{"default"}, ring.Names())
 }
 
-func TestTheZeroKeyringVerifiesNothing(t *testing.T) {
+func TestKeyring_VerifiesNothingWhenZero(t *testing.T) {
 	h := fullHeader()
 	sign(t, bodyScheme(), "", h, nil)
 	for _, ring := range []*signature.Keyring{nil, new(signature.Keyring)} {
@@ -95,7 +95,7 @@ func TestTheZeroKeyringVerifiesNothing(t *testing.T) {
 }
 
 // Some peers accept an empty secret (fault 2 of the peers).
-func TestAnEmptySecretVerifiesNothing(t *testing.T) {
+func TestVerify_RefusesEmptySecret(t *testing.T) {
 	h := fullHeader()
 	h.Set(headerSignature, referenceHex("", "body"))
 	_, err := newVerifier(t, bodyScheme()).Verify(defaultRing(t), h, []byte("body"))
@@ -105,7 +105,7 @@ func TestAnEmptySecretVerifiesNothing(t *testing.T) {
 	require.ErrorContains(t, bodyScheme().Sign(signature.NewKey("a", ""), "", h, nil), "blank")
 }
 
-func TestAKeyThatWasTakenOutVerifiesNoMore(t *testing.T) {
+func TestKeyring_StopsVerifyingWithRemovedKey(t *testing.T) {
 	ring, v, h := defaultRing(t), newVerifier(t, bodyScheme()), fullHeader()
 	sign(t, bodyScheme(), "", h, nil)
 	_, err := v.Verify(ring, h, nil)
@@ -116,7 +116,7 @@ func TestAKeyThatWasTakenOutVerifiesNoMore(t *testing.T) {
 }
 
 // Run it with -race.
-func TestKeysAreExchangedWhileDeliveriesAreVerified(t *testing.T) {
+func TestKeyring_AllowsSetDuringVerify(t *testing.T) {
 	stay := signature.NewKey("stay", testSecret)
 	ring, v := newRing(t, stay), newVerifier(t, headScheme())
 	stop := make(chan struct{})

@@ -19,7 +19,7 @@ func explainSignedBy(t *testing.T, ring *signature.Keyring, secret string) diagn
 	return diagnose.Explain(diagnose.Input{Scheme: bodyScheme(), Keys: ring, Header: h, Body: body})
 }
 
-func TestAFormerKeyIsRememberedAndVerifiesNothing(t *testing.T) {
+func TestKeyring_RemembersPreviousKeysWithoutVerifying(t *testing.T) {
 	secret := func(i int) string { return fmt.Sprintf("secret-number-%02d", i) }
 	ring := newRing(t, signature.NewKey("0", secret(0)))
 	for i := 1; i <= 20; i++ {
@@ -40,7 +40,7 @@ func TestAFormerKeyIsRememberedAndVerifiesNothing(t *testing.T) {
 	requireRefused(t, err, signature.Mismatch, headerSignature)
 }
 
-func TestAKeyThatIsLiveAgainIsNotFormer(t *testing.T) {
+func TestKeyring_ForgetsPreviousKeyThatReturns(t *testing.T) {
 	ring := newRing(t, signature.NewKey("a", "secret-a"))
 	require.NoError(t, ring.Set(signature.NewKey("b", "secret-b")))
 	require.NoError(t, ring.Set(signature.NewKey("renamed", "secret-a")))
@@ -50,7 +50,7 @@ func TestAKeyThatIsLiveAgainIsNotFormer(t *testing.T) {
 	require.Equal(t, diagnose.None, explainSignedBy(t, ring, "secret-a").Cause, "an error changes nothing")
 }
 
-func TestKeysThatComeAndGoTakeNoRoomFromOthers(t *testing.T) {
+func TestKeyring_StoresRepeatedPreviousKeyOnce(t *testing.T) {
 	ring := newRing(t, signature.NewKey("first", "the-first-secret"))
 	for i := range 3 * signature.MaxKeys {
 		require.NoError(t, ring.Set(signature.NewKey("k", fmt.Sprintf("secret-%d", i%2))))
@@ -73,7 +73,7 @@ func TestKeysThatComeAndGoTakeNoRoomFromOthers(t *testing.T) {
 	require.Equal(t, diagnose.KeyPrevious, explainSignedBy(t, ring, "the-first-secret").Cause)
 }
 
-func TestKeysAreExchangedWhileExplaining(t *testing.T) {
+func TestKeyring_AllowsSetDuringExplain(t *testing.T) {
 	ring := newRing(t, signature.NewKey("0", "secret-0"))
 	var all sync.WaitGroup
 	for g := range 4 {

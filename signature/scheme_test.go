@@ -10,7 +10,7 @@ import (
 	"github.com/aihooks/aihooks-go/signature"
 )
 
-func TestASchemeThatContradictsItselfIsRefused(t *testing.T) {
+func TestScheme_RefusesContradictions(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(*signature.Scheme)
 		says  string
@@ -50,7 +50,7 @@ func TestASchemeThatContradictsItselfIsRefused(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestASchemeMayHaveFourFields(t *testing.T) {
+func TestScheme_AllowsFourFields(t *testing.T) {
 	s := signature.Scheme{Header: headerSignature}
 	h, covers := http.Header{}, []string{"A", "B", "C", "D"}
 	for _, name := range covers {
@@ -64,7 +64,7 @@ func TestASchemeMayHaveFourFields(t *testing.T) {
 	require.Equal(t, "all", match.Form())
 }
 
-func TestAPinnedSchemeAcceptsOneFormAlone(t *testing.T) {
+func TestScheme_AcceptsOnlyChosenLayout(t *testing.T) {
 	for _, pin := range []string{"timestamp", "delivery", "body"} {
 		pinned, err := headScheme().Pin(pin)
 		require.NoError(t, err)
@@ -86,14 +86,14 @@ func TestAPinnedSchemeAcceptsOneFormAlone(t *testing.T) {
 	}
 }
 
-func TestPinLeavesItsSchemeAlone(t *testing.T) {
+func TestScheme_StaysUnchangedWhenRestricted(t *testing.T) {
 	s := headScheme()
 	_, err := s.Pin("body")
 	require.NoError(t, err)
 	require.Equal(t, headScheme(), s)
 }
 
-func TestAnUnknownFormIsAnErrorThatListsTheKnownOnes(t *testing.T) {
+func TestScheme_ListsKnownLayoutsInError(t *testing.T) {
 	for _, form := range []string{"", "Body", "other"} {
 		_, err := headScheme().Pin(form)
 		require.ErrorContains(t, err, `["timestamp" "delivery" "body"]`)
@@ -101,7 +101,7 @@ func TestAnUnknownFormIsAnErrorThatListsTheKnownOnes(t *testing.T) {
 	require.ErrorContains(t, headScheme().Sign(signature.NewKey("a", testSecret), "other", fullHeader(), nil), `["timestamp" "delivery" "body"]`)
 }
 
-func TestSignWritesThePrefixAndLowerCaseHexOverTheBytes(t *testing.T) {
+func TestSign_WritesPrefixAndLowercaseHex(t *testing.T) {
 	for form, signed := range map[string]string{
 		"": testTime + ".body", "timestamp": testTime + ".body", "delivery": "dlv_1." + testTime + ".body", "body": "body",
 	} {
@@ -115,7 +115,7 @@ func TestSignWritesThePrefixAndLowerCaseHexOverTheBytes(t *testing.T) {
 	require.Equal(t, referenceHex(testSecret, ""), h.Get(headerSignature))
 }
 
-func TestSignNeedsEveryCoveredHeaderOnce(t *testing.T) {
+func TestSign_NeedsEveryCoveredHeaderOnce(t *testing.T) {
 	key := signature.NewKey("a", testSecret)
 	for _, h := range []http.Header{{}, {headerTime: {}}, {headerTime: {testTime, testTime}}, {strings.ToLower(headerTime): {testTime}}} {
 		require.ErrorContains(t, headScheme().Sign(key, "timestamp", h, nil), "X-Acme-Time must be set once")
@@ -124,7 +124,7 @@ func TestSignNeedsEveryCoveredHeaderOnce(t *testing.T) {
 	}
 }
 
-func TestSignDoesNotSignWithASecretThatIsNone(t *testing.T) {
+func TestSign_RefusesUnusableSecret(t *testing.T) {
 	for _, secret := range []string{"", " \n", "\x00", "[redacted]"} {
 		h := fullHeader()
 		require.ErrorContains(t, headScheme().Sign(signature.NewKey("a", secret), "", h, nil), `secret of key "a"`)

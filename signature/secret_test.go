@@ -76,7 +76,7 @@ func holders(t testing.TB) map[string]any {
 	}
 }
 
-func TestASecretIsPrintedByNoVerb(t *testing.T) {
+func TestSecret_RedactsEveryFormatVerb(t *testing.T) {
 	for name, v := range holders(t) {
 		for verb := range strings.FieldsSeq("%v %+v %#v %s %+s %q %+q %#q %x %X %#x %d %b %c %o %O %t %U %e %p %w %T %20v %-20s %.3s %08d") {
 			text := fmt.Sprintf(verb, v)
@@ -89,7 +89,7 @@ func TestASecretIsPrintedByNoVerb(t *testing.T) {
 	}
 }
 
-func TestASecretIsLoggedByNoHandler(t *testing.T) {
+func TestSecret_RedactsEveryLogHandler(t *testing.T) {
 	for name, v := range holders(t) {
 		var b bytes.Buffer
 		options := &slog.HandlerOptions{AddSource: true, Level: slog.LevelDebug}
@@ -105,7 +105,7 @@ func TestASecretIsLoggedByNoHandler(t *testing.T) {
 	}
 }
 
-func TestASecretIsEncodedByNoEncoder(t *testing.T) {
+func TestSecret_RedactsEveryEncoder(t *testing.T) {
 	for _, v := range holders(t) {
 		text, err := json.Marshal(v)
 		require.NoError(t, err)
@@ -121,7 +121,7 @@ func TestASecretIsEncodedByNoEncoder(t *testing.T) {
 	require.JSONEq(t, `{"Name":"default","Secret":"[redacted]"}`, string(text))
 }
 
-func TestASecretIsInNoWrappedError(t *testing.T) {
+func TestSecret_RedactsWrappedErrors(t *testing.T) {
 	for _, v := range holders(t) {
 		err := fmt.Errorf("outer: %w", fmt.Errorf("inner %v %+v %#v: %w", v, v, v, errors.New("cause")))
 		requireHidden(t, fmt.Sprintf("%v %+v %#v %q", err, err, err, err), testSecret)
@@ -129,7 +129,7 @@ func TestASecretIsInNoWrappedError(t *testing.T) {
 }
 
 // A failed test prints both sides by reflection.
-func TestASecretIsInNoDiffOfAFailedTest(t *testing.T) {
+func TestSecret_RedactsDiffsOfFailedTests(t *testing.T) {
 	for _, v := range holders(t) {
 		var failure failedTest
 		assert.Equal(&failure, v, newSettings("another-secret-altogether"))
@@ -147,19 +147,19 @@ type failedTest struct{ text string }
 
 func (f *failedTest) Errorf(format string, args ...any) { f.text += fmt.Sprintf(format, args...) }
 
-func TestASecretIsInNoPanic(t *testing.T) {
+func TestSecret_RedactsPanics(t *testing.T) {
 	defer func() { requireHidden(t, fmt.Sprintf("%v %#v", recover(), recover()), testSecret) }()
 	panic(signature.NewSecret(testSecret))
 }
 
-func TestASecretIsKeptByteByByte(t *testing.T) {
+func TestSecret_KeepsEveryByte(t *testing.T) {
 	for _, s := range []string{"a", " a ", "a\n", "a\x00", "\xff\xfe", strings.Repeat("long", 100), ""} {
 		require.Equal(t, s, signature.NewSecret(s).Reveal())
 	}
 	require.Empty(t, signature.Secret{}.Reveal())
 }
 
-func TestASecretOfNothingVisibleIsBlank(t *testing.T) {
+func TestSecret_IsBlankWithoutVisibleCharacters(t *testing.T) {
 	for _, s := range []string{"", " ", "\t", "\n", "\r\n", " \n ", "\u00a0", "\u2003", "\x00", "\x00\x00\n", "\ufeff", "\ufeff\r\n"} {
 		require.True(t, signature.NewSecret(s).Blank(), "%q", s)
 	}
@@ -169,7 +169,7 @@ func TestASecretOfNothingVisibleIsBlank(t *testing.T) {
 	}
 }
 
-func TestASecretIsReadFromAConfiguration(t *testing.T) {
+func TestSecret_UnmarshalsFromConfiguration(t *testing.T) {
 	var c struct{ Secret signature.Secret }
 	require.NoError(t, json.Unmarshal([]byte(`{"Secret":" a\n"}`), &c))
 	require.Equal(t, " a\n", c.Secret.Reveal())
@@ -181,7 +181,7 @@ func TestASecretIsReadFromAConfiguration(t *testing.T) {
 }
 
 // Otherwise, a configuration that was written and read again would verify with a publicly known secret.
-func TestASecretThatWasRedactedIsNotReadBack(t *testing.T) {
+func TestSecret_RefusesRedactedText(t *testing.T) {
 	text, err := json.Marshal(newSettings(testSecret))
 	require.NoError(t, err)
 	var c settings

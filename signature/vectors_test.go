@@ -58,7 +58,7 @@ func sentAt(f *vectors.File, h http.Header, body []byte) (time.Time, error) {
 	return sent, nil
 }
 
-func TestEveryVectorIsJudgedAsTheSecondImplementationDoes(t *testing.T) {
+func TestVerify_AgreesWithReferenceOnVectors(t *testing.T) {
 	for _, file := range vectorFiles(t) {
 		for _, v := range file.Vectors {
 			t.Run(file.Vendor+"/"+v.Name, func(t *testing.T) {
@@ -81,7 +81,7 @@ func TestEveryVectorIsJudgedAsTheSecondImplementationDoes(t *testing.T) {
 }
 
 // A verifier that has learned another form must judge alike.
-func TestEveryVectorIsJudgedAlikeWhateverFormMatchedLast(t *testing.T) {
+func TestVerify_GivesSameResultAfterAnyLayout(t *testing.T) {
 	for _, file := range vectorFiles(t) {
 		scheme := file.SchemeFor(t, "")
 		for _, form := range scheme.Forms {
@@ -112,7 +112,7 @@ func warm(t testing.TB, verifier *signature.Verifier, scheme signature.Scheme, f
 }
 
 // What Sign makes is the same as what the second implementation makes.
-func TestSignMakesWhatTheSecondImplementationMakes(t *testing.T) {
+func TestSign_AgreesWithReferenceOnVectors(t *testing.T) {
 	signed := 0
 	for _, file := range vectorFiles(t) {
 		for _, v := range file.Vectors {

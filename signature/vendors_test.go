@@ -13,7 +13,7 @@ import (
 )
 
 // The package knows no vendor. Only this test does, so that the vectors use real schemes.
-func TestTheVectorsHaveTheSchemesOfTheVendors(t *testing.T) {
+func TestVectors_MatchVendorSchemes(t *testing.T) {
 	profiles := make(map[string]vendors.Profile)
 	for _, p := range []vendors.Profile{greenflash.Profile(), convosphere.Profile(), workflux.Profile()} {
 		profiles[p.Name] = p

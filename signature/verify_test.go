@@ -12,7 +12,7 @@ import (
 	"github.com/aihooks/aihooks-go/signature"
 )
 
-func TestEveryHexDigitIsReadInEitherCaseAndNothingElse(t *testing.T) {
+func TestVerify_AcceptsHexInEitherCaseOnly(t *testing.T) {
 	v, ring, good := newVerifier(t, bodyScheme()), defaultRing(t), referenceHex(testSecret, "body")
 	for at := range len(good) {
 		for c := range 256 {
@@ -31,7 +31,7 @@ func TestEveryHexDigitIsReadInEitherCaseAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestAnOpaqueHeaderHasLettersDigitsUnderscoreAndHyphenAlone(t *testing.T) {
+func TestVerify_AcceptsTokenCharactersOnly(t *testing.T) {
 	const allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 	v, ring := newVerifier(t, headScheme()), defaultRing(t)
 	for c := range 256 {
@@ -48,7 +48,7 @@ func TestAnOpaqueHeaderHasLettersDigitsUnderscoreAndHyphenAlone(t *testing.T) {
 	}
 }
 
-func TestOneByteOfTheBodyIsEnoughToRefuseIt(t *testing.T) {
+func TestVerify_RefusesAnyChangedByte(t *testing.T) {
 	v, ring, body := newVerifier(t, headScheme()), defaultRing(t), []byte(`{"a":"some text that is longer than a block of SHA-256, so that there are two"}`)
 	for _, form := range headScheme().Forms {
 		h := fullHeader()
@@ -65,7 +65,7 @@ func TestOneByteOfTheBodyIsEnoughToRefuseIt(t *testing.T) {
 }
 
 // Fault 6 of the peers.
-func TestAHundredThousandSignaturesInOneHeaderAreNotCompared(t *testing.T) {
+func TestVerify_ComparesNoneOfManySignatures(t *testing.T) {
 	good := referenceHex(testSecret, "body")
 	lines := make([]string, 100_000)
 	for i := range lines {
@@ -93,7 +93,7 @@ func TestAHundredThousandSignaturesInOneHeaderAreNotCompared(t *testing.T) {
 	}
 }
 
-func TestABadHeaderIsRefusedBeforeAnyMACIsMade(t *testing.T) {
+func TestVerify_RefusesBadHeaderBeforeHashing(t *testing.T) {
 	for name, spoil := range map[string]func(http.Header){
 		"no timestamp":        func(h http.Header) { h.Del(headerTime) },
 		"timestamp of 1 MB":   func(h http.Header) { h.Set(headerTime, strings.Repeat("1", 1<<20)) },
@@ -112,7 +112,7 @@ func TestABadHeaderIsRefusedBeforeAnyMACIsMade(t *testing.T) {
 	}
 }
 
-func TestAForgedDeliveryCostsOneMACForEachKeyAndForm(t *testing.T) {
+func TestVerify_LimitsMACsOnMismatch(t *testing.T) {
 	ring, h := newRing(t, manyKeys(5)...), fullHeader()
 	sign(t, headScheme(), "timestamp", h, nil)
 	macs := signature.CountMACs(ring)
@@ -127,7 +127,7 @@ func TestAForgedDeliveryCostsOneMACForEachKeyAndForm(t *testing.T) {
 	require.Equal(t, int64(5*2), macs.Load())
 }
 
-func TestTheFormThatMatchedLastIsTriedFirst(t *testing.T) {
+func TestVerify_TriesLastMatchFirst(t *testing.T) {
 	ring, v := defaultRing(t), newVerifier(t, headScheme())
 	macs := signature.CountMACs(ring)
 	cost := func(form string) int64 {
@@ -149,7 +149,7 @@ func TestTheFormThatMatchedLastIsTriedFirst(t *testing.T) {
 	}
 }
 
-func TestAForgeryDoesNotChangeWhichFormIsTriedFirst(t *testing.T) {
+func TestVerify_KeepsOrderAfterMismatch(t *testing.T) {
 	ring, v := defaultRing(t), newVerifier(t, headScheme())
 	warm(t, v, headScheme(), "body")
 	forged := fullHeader()
@@ -166,7 +166,7 @@ func TestAForgeryDoesNotChangeWhichFormIsTriedFirst(t *testing.T) {
 }
 
 // Fault 7 of the peers. Nothing here may panic.
-func TestNoHeaderPanics(t *testing.T) {
+func TestVerify_NeverPanics(t *testing.T) {
 	odd := []string{"", "a", "=", "sha256=", "sha256", "\x00", "\xff\xfe", "é", ",", ".", strings.Repeat("\xff", 64), strings.Repeat("0", 64), strings.Repeat("é", 32), "sha256=" + strings.Repeat("g", 64)}
 	ring := defaultRing(t)
 	for _, scheme := range []signature.Scheme{bodyScheme(), headScheme()} {
@@ -182,7 +182,7 @@ func TestNoHeaderPanics(t *testing.T) {
 	}
 }
 
-func TestTheZeroVerifierLetsNothingThrough(t *testing.T) {
+func TestVerify_RefusesAllWithZeroVerifier(t *testing.T) {
 	var v signature.Verifier
 	for _, h := range []http.Header{nil, fullHeader(), {"": {referenceHex(testSecret, "")}}} {
 		_, err := v.Verify(defaultRing(t), h, nil)
@@ -190,7 +190,7 @@ func TestTheZeroVerifierLetsNothingThrough(t *testing.T) {
 	}
 }
 
-func TestOnlyCanonicalNamesAreSeen(t *testing.T) {
+func TestVerify_ReadsCanonicalHeaderNamesOnly(t *testing.T) {
 	h := http.Header{strings.ToLower(headerSignature): {referenceHex(testSecret, "body")}}
 	_, err := newVerifier(t, bodyScheme()).Verify(defaultRing(t), h, []byte("body"))
 	requireRefused(t, err, signature.Missing, headerSignature)
@@ -200,7 +200,7 @@ func TestOnlyCanonicalNamesAreSeen(t *testing.T) {
 	requireRefused(t, err, signature.Mismatch, headerSignature)
 }
 
-func TestARefusalSaysWhichHeaderItIsAbout(t *testing.T) {
+func TestVerify_NamesHeaderInError(t *testing.T) {
 	pinned, err := headScheme().Pin("delivery")
 	require.NoError(t, err)
 	for name, c := range map[string]struct {
@@ -231,7 +231,7 @@ func TestARefusalSaysWhichHeaderItIsAbout(t *testing.T) {
 }
 
 // Fault 5 of the peers.
-func TestNoRefusalShowsTheSecretTheExpectedMACOrWhatTheHeadersSaid(t *testing.T) {
+func TestVerify_HidesSecretsAndHeadersInError(t *testing.T) {
 	refused := 0
 	for _, file := range vectorFiles(t) {
 		scheme := file.SchemeFor(t, "")
@@ -263,7 +263,7 @@ func TestNoRefusalShowsTheSecretTheExpectedMACOrWhatTheHeadersSaid(t *testing.T)
 	require.Greater(t, refused, 400)
 }
 
-func TestTheSameBytesHaveOneDigestHoweverTheSignatureIsWritten(t *testing.T) {
+func TestMatch_IgnoresSignatureSpellingInDigest(t *testing.T) {
 	body := []byte(`{"a":1}`)
 	for _, form := range headScheme().Forms {
 		h := fullHeader()
@@ -285,7 +285,7 @@ func TestTheSameBytesHaveOneDigestHoweverTheSignatureIsWritten(t *testing.T) {
 	}
 }
 
-func TestADigestDependsOnNothingThatIsNotCovered(t *testing.T) {
+func TestMatch_DigestsCoveredBytesOnly(t *testing.T) {
 	for form, wants := range map[string][2]bool{"timestamp": {true, false}, "delivery": {true, true}, "body": {false, false}} {
 		h, other := fullHeader(), http.Header{headerTime: {"1795283260"}, headerDelivery: {"dlv_1"}}
 		third := http.Header{headerTime: {testTime}, headerDelivery: {"dlv_2"}}
@@ -300,7 +300,7 @@ func TestADigestDependsOnNothingThatIsNotCovered(t *testing.T) {
 	}
 }
 
-func TestAMatchSaysWhatIsCovered(t *testing.T) {
+func TestMatch_ReportsCoveredHeaders(t *testing.T) {
 	h := fullHeader()
 	sign(t, headScheme(), "timestamp", h, nil)
 	match, err := newVerifier(t, headScheme()).Verify(defaultRing(t), h, nil)
@@ -317,7 +317,7 @@ func TestAMatchSaysWhatIsCovered(t *testing.T) {
 	require.Equal(t, sha256Sum("body"), byCredential.Digest(h, []byte("body")))
 }
 
-func TestAVerifierDoesNotKeepTheCallersSlices(t *testing.T) {
+func TestVerify_UsesCopyOfScheme(t *testing.T) {
 	scheme := headScheme()
 	v := newVerifier(t, scheme)
 	scheme.Forms[0].Covers[0] = headerDelivery
@@ -341,7 +341,7 @@ func TestAVerifierDoesNotKeepTheCallersSlices(t *testing.T) {
 }
 
 // For the race detector: the verifier stores the last form while other goroutines verify.
-func TestDeliveriesOfSeveralFormsAreVerifiedAtOnce(t *testing.T) {
+func TestVerify_HandlesSeveralLayoutsConcurrently(t *testing.T) {
 	v, ring := newVerifier(t, headScheme()), defaultRing(t)
 	var wg sync.WaitGroup
 	for _, form := range headScheme().Forms {
@@ -360,7 +360,7 @@ func TestDeliveriesOfSeveralFormsAreVerifiedAtOnce(t *testing.T) {
 	wg.Wait()
 }
 
-func TestADeliveryThatIsLetThroughAllocatesNothing(t *testing.T) {
+func TestVerify_AllocatesNothingOnSuccess(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
@@ -385,7 +385,7 @@ func TestADeliveryThatIsLetThroughAllocatesNothing(t *testing.T) {
 }
 
 // No vendor documents a list, so a list is refused whatever its order: its first signature alone is never compared.
-func TestVerify_SignatureListIsRefusedInAnyOrder(t *testing.T) {
+func TestVerify_RefusesSignatureListInAnyOrder(t *testing.T) {
 	good, bad := referenceHex(testSecret, "body"), strings.Repeat("0", 64)
 	for _, separator := range []string{",", ", ", " ", ";"} {
 		for _, list := range [][]string{{good, bad}, {bad, good}, {good, good}, {"v1=" + good, "v1=" + bad}} {

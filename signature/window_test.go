@@ -17,7 +17,7 @@ var (
 	five = signature.Window{Past: 5 * time.Minute, Future: 2 * time.Minute}
 )
 
-func TestAWindowIncludesItsEdges(t *testing.T) {
+func TestWindow_IncludesItsEdges(t *testing.T) {
 	for shift, want := range map[time.Duration]error{
 		0:                  nil,
 		-5 * time.Minute:   nil,
@@ -39,7 +39,7 @@ func TestAWindowIncludesItsEdges(t *testing.T) {
 }
 
 // Fault 1 of the peers.
-func TestATimeFarInTheFutureIsRefused(t *testing.T) {
+func TestWindow_RefusesFarFuture(t *testing.T) {
 	for _, year := range []int{2027, 2286, 2603, 9999, 10_000, 300_000_000} {
 		require.ErrorIs(t, five.Check(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), now), signature.Future, year)
 	}
@@ -51,7 +51,7 @@ func TestATimeFarInTheFutureIsRefused(t *testing.T) {
 }
 
 // Fault 1 of the peers: whatever 64 bits hold, it is not taken for now.
-func TestNoTimeOverflowsIntoTheWindow(t *testing.T) {
+func TestWindow_DoesNotOverflow(t *testing.T) {
 	for _, w := range []signature.Window{five, {Past: math.MaxInt64, Future: time.Minute}, {Past: time.Minute, Future: math.MaxInt64}} {
 		for _, seconds := range []int64{math.MinInt64, math.MinInt64 + 1, -1 << 62, -62135596801, 1 << 62, math.MaxInt64 - 62135596800, math.MaxInt64 - 1, math.MaxInt64} {
 			for _, nanos := range []int64{0, 999_999_999, math.MinInt64, math.MaxInt64} {
@@ -65,12 +65,12 @@ func TestNoTimeOverflowsIntoTheWindow(t *testing.T) {
 	}
 }
 
-func TestNoTimeIsStale(t *testing.T) {
+func TestWindow_TreatsZeroTimeAsStale(t *testing.T) {
 	require.ErrorIs(t, five.Check(time.Time{}, now), signature.Stale)
 	require.ErrorIs(t, five.Check(time.Unix(0, 0), now), signature.Stale)
 }
 
-func TestANegativeSpanCountsAsZero(t *testing.T) {
+func TestWindow_TreatsNegativeSpanAsZero(t *testing.T) {
 	for _, span := range []time.Duration{0, -1, -time.Hour, math.MinInt64} {
 		w := signature.Window{Past: span, Future: span}
 		require.NoError(t, w.Check(now, now))
@@ -79,7 +79,7 @@ func TestANegativeSpanCountsAsZero(t *testing.T) {
 	}
 }
 
-func TestARefusalByTheWindowSaysHowWideItIs(t *testing.T) {
+func TestWindow_ReportsItsWidthInError(t *testing.T) {
 	err := five.Check(now.Add(-time.Hour), now)
 	requireRefused(t, err, signature.Stale, "")
 	require.EqualError(t, err, "signature: the signed time is older than the window of 5m0s")
@@ -88,7 +88,7 @@ func TestARefusalByTheWindowSaysHowWideItIs(t *testing.T) {
 	require.EqualError(t, err, "signature: the signed time is further ahead than the allowed skew of 2m0s")
 }
 
-func TestAUnixTimeIsReadFromPlainDigitsAlone(t *testing.T) {
+func TestParseUnix_AcceptsPlainDigitsOnly(t *testing.T) {
 	for text, want := range map[string]time.Time{
 		"1795283259":    time.Unix(1795283259, 0),
 		"1795283259123": time.Unix(1795283259, 123_000_000),
@@ -118,7 +118,7 @@ func TestAUnixTimeIsReadFromPlainDigitsAlone(t *testing.T) {
 }
 
 // Fault 3 of the peers: a number that is read and printed again forgives other notations of it.
-func TestATimestampThatIsWrittenOtherwiseThanItWasSignedIsRefused(t *testing.T) {
+func TestVerify_RefusesOtherTimestampNotation(t *testing.T) {
 	v, ring := newVerifier(t, headScheme()), defaultRing(t)
 	for _, form := range []string{"timestamp", "delivery"} {
 		for _, written := range []string{"+" + testTime, "0" + testTime, "000" + testTime, testTime + "000", testTime + ".0", " " + testTime, testTime + " ", "1.795283259e9"} {
@@ -132,7 +132,7 @@ func TestATimestampThatIsWrittenOtherwiseThanItWasSignedIsRefused(t *testing.T) 
 }
 
 // Fault 4 of the peers: Covers is what tells a time that is signed from one that anybody can change.
-func TestATimestampThatIsNotSignedIsNotSaidToBeCovered(t *testing.T) {
+func TestMatch_DoesNotCoverUnsignedTime(t *testing.T) {
 	for form, covered := range map[string]bool{"timestamp": true, "delivery": true, "body": false} {
 		h := fullHeader()
 		sign(t, headScheme(), form, h, []byte("{}"))
@@ -147,7 +147,7 @@ func TestATimestampThatIsNotSignedIsNotSaidToBeCovered(t *testing.T) {
 }
 
 // Fault 4 of the peers, the other way in: bytes that were signed with one time are not let through with another.
-func TestASignedTimeCannotBeMovedIntoTheBody(t *testing.T) {
+func TestVerify_RefusesTimeMovedIntoBody(t *testing.T) {
 	body := []byte(`{"a":1}`)
 	for form, n := range map[string]int{"timestamp": 1, "delivery": 2} {
 		h := fullHeader()

@@ -136,7 +136,7 @@ func TestAttempts_RedatedDeliveriesAreCounted(t *testing.T) {
 }
 
 // The vendor may send a delivery late, so that its time is old on the first attempt. Copies must not make it the last.
-func TestAttempts_HeldBackDeliveryIsNotAbandoned(t *testing.T) {
+func TestAttempts_RetriesHeldBackDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{}, byContent)
 		ping.On(r.Handler, returns(errCallback))

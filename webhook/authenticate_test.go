@@ -34,7 +34,7 @@ func authenticated(t *testing.T, f vendors.AuthenticatorFunc) *receiver {
 	return r
 }
 
-func TestAuthenticator_UnavailableIsNotForged(t *testing.T) {
+func TestAuthenticator_ReportsUnavailableLookup(t *testing.T) {
 	for name, err := range map[string]error{
 		"bare":              vendors.ErrUnavailable,
 		"wrapped":           fmt.Errorf("tenants: %w: %w", vendors.ErrUnavailable, errors.New("sql: database is closed")),
@@ -70,7 +70,7 @@ func TestAuthenticator_UnavailableIsNotForged(t *testing.T) {
 	}
 }
 
-func TestAuthenticator_OtherErrorsAreForged(t *testing.T) {
+func TestAuthenticator_RefusesOnOtherErrors(t *testing.T) {
 	for _, err := range []error{signature.Mismatch, errors.New("no such tenant"), &http.MaxBytesError{}, errors.New("unavailable")} {
 		r := authenticated(t, func(context.Context, *vendors.Request, []byte) (signature.Match, error) {
 			return signature.Match{}, err

@@ -172,7 +172,7 @@ var badInputs = map[string]badInput{
 	"ten thousand members":      handled(pingWith(`{"n":7`+strings.Repeat(`,"x":1`, 10_000)+`}`), "ping"),
 }
 
-func TestWhatBecomesOfAuthenticButBadInput(t *testing.T) {
+func TestBadInput_GetsDocumentedOutcome(t *testing.T) {
 	for name, in := range badInputs {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -212,7 +212,7 @@ func TestWhatBecomesOfAuthenticButBadInput(t *testing.T) {
 	}
 }
 
-func TestTheErrorOfABodyThatDoesNotFitNamesTheField(t *testing.T) {
+func TestDecode_NamesFieldInError(t *testing.T) {
 	r := newReceiver(t, webhook.Options{StrictFields: true})
 	ping.On(r.Handler, returns(nil))
 	r.deliver(bytes.Replace(body("a"), []byte(`"n":7`), []byte(`"n":"seven"`), 1))
@@ -220,7 +220,7 @@ func TestTheErrorOfABodyThatDoesNotFitNamesTheField(t *testing.T) {
 	require.Contains(t, r.log.String(), "Ping.n of type int")
 }
 
-func TestABodyThatDoesNotFitIsNeverCalledUnhandled(t *testing.T) {
+func TestOnUnhandled_IgnoresUndecodableBody(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	ping.On(r.Handler, returns(nil))
 	r.OnUnhandled(func(context.Context, *webhook.Delivery) error { panic("it has a callback") })
@@ -228,7 +228,7 @@ func TestABodyThatDoesNotFitIsNeverCalledUnhandled(t *testing.T) {
 	require.Equal(t, webhook.ReasonUndecodable, r.observations()[0].Reason)
 }
 
-func TestABodyWithoutATypeReachesOnUnhandled(t *testing.T) {
+func TestOnUnhandled_ReceivesBodyWithoutType(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	var types []string
 	r.OnUnhandled(func(_ context.Context, d *webhook.Delivery) error {

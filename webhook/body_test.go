@@ -21,7 +21,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-func TestASlowBodyIsAnswered503InTimeAndTheConnectionClosed(t *testing.T) {
+func TestBody_Responds503AndClosesWhenSlow(t *testing.T) {
 	const bodyTimeout = 200 * time.Millisecond
 	for _, genuine := range []bool{true, false} {
 		for _, chunked := range []bool{true, false} {
@@ -57,7 +57,7 @@ func TestASlowBodyIsAnswered503InTimeAndTheConnectionClosed(t *testing.T) {
 	}
 }
 
-func TestASlowBodyIsAnswered503OverTLS(t *testing.T) {
+func TestBody_Responds503OverTLSWhenSlow(t *testing.T) {
 	const bodyTimeout = 200 * time.Millisecond
 	eachHTTP(t, webhook.Options{BodyTimeout: bodyTimeout}, func(t *testing.T, r *receiver, s *httptest.Server) {
 		ping.On(r.Handler, returns(nil))
@@ -77,7 +77,7 @@ func TestASlowBodyIsAnswered503OverTLS(t *testing.T) {
 	})
 }
 
-func TestASlowBodyIsAnsweredInTimeBehindATimeoutHandler(t *testing.T) {
+func TestBody_RespondsInTimeBehindTimeoutHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
 		ping.On(r.Handler, returns(nil))
@@ -89,7 +89,7 @@ func TestASlowBodyIsAnsweredInTimeBehindATimeoutHandler(t *testing.T) {
 	})
 }
 
-func TestABodyThatBreaksOffIsAnswered503(t *testing.T) {
+func TestBody_Responds503WhenCutOff(t *testing.T) {
 	b := string(body("a"))
 	for name, sent := range map[string]string{
 		"declared":               length(len(b)) + "\r\n\r\n" + b[:len(b)-1],
@@ -113,7 +113,7 @@ func TestABodyThatBreaksOffIsAnswered503(t *testing.T) {
 	}
 }
 
-func TestAChunkedBodyIsTakenAndBounded(t *testing.T) {
+func TestBody_AcceptsChunkedUpToMaxBody(t *testing.T) {
 	r := newReceiver(t, webhook.Options{MaxBody: 1000})
 	ping.On(r.Handler, returns(nil))
 	address := listen(t, r)
@@ -142,7 +142,7 @@ func TestAChunkedBodyIsTakenAndBounded(t *testing.T) {
 	endless.requireClosed()
 }
 
-func TestWhatFollowsTheDeclaredLengthIsAnotherRequest(t *testing.T) {
+func TestBody_EndsAtDeclaredLength(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	ping.On(r.Handler, returns(nil))
 	c := dial(t, listen(t, r))
@@ -160,7 +160,7 @@ var deadlines = map[string]func(*httptest.ResponseRecorder) http.ResponseWriter{
 	"another error": func(w *httptest.ResponseRecorder) http.ResponseWriter { return poorWriter{w, errOdd} },
 }
 
-func TestABodyThatNothingCanInterruptIsGivenUpInTime(t *testing.T) {
+func TestBody_StopsWaitingForUninterruptibleReader(t *testing.T) {
 	for name, writer := range deadlines {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -179,7 +179,7 @@ func TestABodyThatNothingCanInterruptIsGivenUpInTime(t *testing.T) {
 	}
 }
 
-func TestAReaderThatWasGivenUpIsNotReadToItsEnd(t *testing.T) {
+func TestBody_StopsReadingAfterTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
 		var reads atomic.Int64
@@ -199,7 +199,7 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-func TestAReaderThatPanicsDoesNotEndTheProcess(t *testing.T) {
+func TestBody_SurvivesReaderPanic(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	for range 2 { // the slot must be released
 		result := r.Process(t.Context(), webhook.Request{Body: readerFunc(func([]byte) (int, error) { panic("recycled") })})
@@ -208,7 +208,7 @@ func TestAReaderThatPanicsDoesNotEndTheProcess(t *testing.T) {
 	}
 }
 
-func TestABodyMayTakeNoLongerThanTheAnswer(t *testing.T) {
+func TestBody_EndsAtEarliestDeadline(t *testing.T) {
 	for name, c := range map[string]struct {
 		o    webhook.Options
 		ctx  time.Duration
@@ -238,7 +238,7 @@ func TestABodyMayTakeNoLongerThanTheAnswer(t *testing.T) {
 	}
 }
 
-func TestABodyIsReadHoweverItComes(t *testing.T) {
+func TestBody_ReadsFromEveryReader(t *testing.T) {
 	for name, wrap := range map[string]func(io.Reader) io.Reader{
 		"at once":         func(r io.Reader) io.Reader { return r },
 		"byte by byte":    iotest.OneByteReader,
@@ -271,7 +271,7 @@ func TestABodyIsReadHoweverItComes(t *testing.T) {
 	}
 }
 
-func TestABodyThatIsNotAsLongAsDeclaredIsUnreadable(t *testing.T) {
+func TestBody_RejectsWrongDeclaredLength(t *testing.T) {
 	for _, wrong := range []int64{-3, 3} {
 		r := newReceiver(t, webhook.Options{})
 		b := body("a")
@@ -285,7 +285,7 @@ func TestABodyThatIsNotAsLongAsDeclaredIsUnreadable(t *testing.T) {
 	}
 }
 
-func TestAReadThatFailsIsUnreadableAndSaysWhy(t *testing.T) {
+func TestBody_ReportsReadError(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	broken := errors.New("the wire was cut")
 	result := r.Process(t.Context(), webhook.Request{Body: io.MultiReader(strings.NewReader("{"), iotest.ErrReader(broken))})
@@ -293,7 +293,7 @@ func TestAReadThatFailsIsUnreadableAndSaysWhy(t *testing.T) {
 	require.ErrorIs(t, result.Err, broken)
 }
 
-func TestTheBodyOfADeliveryIsTheCallbacksToKeep(t *testing.T) {
+func TestBody_BelongsToCallback(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	var kept []*webhook.Delivery
 	ping.On(r.Handler, func(_ context.Context, e *Ping) error {
@@ -325,7 +325,7 @@ func (w *deadlineWriter) SetReadDeadline(at time.Time) error {
 	return nil
 }
 
-func TestTheReadDeadlineIsForTheBodyAlone(t *testing.T) {
+func TestBody_LimitsReadDeadlineToBody(t *testing.T) {
 	for name, c := range map[string]struct {
 		method string
 		body   io.Reader

@@ -17,7 +17,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
+func TestRefusal_DoesNotWaitForBody(t *testing.T) {
 	r := newReceiver(t, webhook.Options{MaxBody: 1000, BodyTimeout: time.Hour})
 	ping.On(r.Handler, returns(nil))
 	address := listen(t, r)
@@ -52,7 +52,7 @@ func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
 	}
 }
 
-func TestASenderThatExpectsToBeAskedIsAsked(t *testing.T) {
+func TestExpectContinue_SendsStatus100(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	ping.On(r.Handler, returns(nil))
 	c := dial(t, listen(t, r))
@@ -63,7 +63,7 @@ func TestASenderThatExpectsToBeAskedIsAsked(t *testing.T) {
 	require.Equal(t, http.StatusOK, c.readResponse().status)
 }
 
-func TestTheIdentityEncodingIsNone(t *testing.T) {
+func TestContentEncoding_AcceptsIdentity(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	ping.On(r.Handler, returns(nil))
 	for _, encoding := range []string{"identity", "Identity", ""} {
@@ -73,7 +73,7 @@ func TestTheIdentityEncodingIsNone(t *testing.T) {
 	}
 }
 
-func TestABodyOfMaxBodyIsTakenAndOneByteMoreIsNot(t *testing.T) {
+func TestMaxBody_RejectsOneByteMore(t *testing.T) {
 	for _, declared := range []int64{-1, 0, 1} { // 1: its true length
 		b := body("a")
 		for _, limit := range []int64{int64(len(b)), int64(len(b)) - 1} {
@@ -93,7 +93,7 @@ func TestABodyOfMaxBodyIsTakenAndOneByteMoreIsNot(t *testing.T) {
 	}
 }
 
-func TestForgedTrafficUsesUpNoLimitOfTheGenuine(t *testing.T) {
+func TestUnauthenticated_ConsumesNoLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{RateLimit: 1, RateBurst: 2, MaxRunning: 1})
 		ping.On(r.Handler, returns(nil))
@@ -111,7 +111,7 @@ func TestForgedTrafficUsesUpNoLimitOfTheGenuine(t *testing.T) {
 	})
 }
 
-func TestMaxRunningBoundsCallbacksAndNothingElse(t *testing.T) {
+func TestMaxRunning_LimitsCallbacksOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{MaxRunning: 2})
 		ping.On(r.Handler, slow)
@@ -136,7 +136,7 @@ func TestMaxRunningBoundsCallbacksAndNothingElse(t *testing.T) {
 	})
 }
 
-func TestProcessNeedsNoCanonicalHeaders(t *testing.T) {
+func TestProcess_AcceptsNonCanonicalHeaders(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	ping.On(r.Handler, returns(nil))
 	request := r.signed(body("a"))
@@ -159,7 +159,7 @@ func TestProcessNeedsNoCanonicalHeaders(t *testing.T) {
 	require.Equal(t, webhook.ReasonContentEncoding, process(http.Header{"x-acme-signature": {mac}, "content-encoding": {"gzip"}}).Reason)
 }
 
-func TestProcessAnswersWhenTheDeadlineOfItsContextComesFirst(t *testing.T) {
+func TestProcess_RespondsBeforeContextDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
 		ping.On(r.Handler, func(ctx context.Context, _ *Ping) error {
@@ -180,7 +180,7 @@ func TestProcessAnswersWhenTheDeadlineOfItsContextComesFirst(t *testing.T) {
 	})
 }
 
-func TestAnInboxIsAskedNoLongerThanTheAnswerMayTake(t *testing.T) {
+func TestInbox_EndsBeforeResponseTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{
 			StoreTimeout: time.Minute,
@@ -197,7 +197,7 @@ func TestAnInboxIsAskedNoLongerThanTheAnswerMayTake(t *testing.T) {
 	})
 }
 
-func TestWhatTheInboxSaysIsObserved(t *testing.T) {
+func TestInbox_ReportsResultToObserver(t *testing.T) {
 	for name, c := range map[string]struct {
 		duplicate bool
 		err       error
@@ -219,7 +219,7 @@ func TestWhatTheInboxSaysIsObserved(t *testing.T) {
 	}
 }
 
-func TestAHandlerSaysWhatItIsFor(t *testing.T) {
+func TestHandler_ReportsVendorEndpointAndTypes(t *testing.T) {
 	r := newReceiver(t, webhook.Options{}, func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Endpoint = "eu" })
 	require.Equal(t, "acme", r.Vendor())
 	require.Equal(t, "eu", r.Endpoint())
@@ -231,7 +231,7 @@ func TestAHandlerSaysWhatItIsFor(t *testing.T) {
 	require.True(t, r.Handles("boing"))
 }
 
-func TestProcessNeedsNeitherBodyNorURLNorMethod(t *testing.T) {
+func TestProcess_AcceptsRequestWithoutBodyOrURL(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	ping.On(r.Handler, returns(nil))
 	require.Equal(t, webhook.Unauthenticated, r.Process(t.Context(), webhook.Request{}).Outcome)
@@ -250,7 +250,7 @@ func TestProcessNeedsNeitherBodyNorURLNorMethod(t *testing.T) {
 	require.Equal(t, http.Header{"Content-Type": {"application/json"}}, good.Header())
 }
 
-func TestTheResultOfARefusalHasNoDelivery(t *testing.T) {
+func TestRefusal_HasNoDelivery(t *testing.T) {
 	r := newReceiver(t, webhook.Options{MaxBody: 1000})
 	for _, request := range []webhook.Request{
 		{},
@@ -266,7 +266,7 @@ func TestTheResultOfARefusalHasNoDelivery(t *testing.T) {
 	}
 }
 
-func TestRetryAfterIsInWholeSecondsAndWithinItsBounds(t *testing.T) {
+func TestRetryAfter_RoundsAndLimitsSeconds(t *testing.T) {
 	for said, c := range map[time.Duration]struct{ age, want time.Duration }{
 		-time.Second:            {0, 5 * time.Second},
 		0:                       {0, 5 * time.Second},

@@ -16,7 +16,7 @@ var update = flag.Bool("update", false, "write the contract into the package doc
 
 var documented = regexp.MustCompile(`(?m)(^//\twhat happened .*\n(?://\t.*\n)*)|^//\t\{\{contract\}\}\n`)
 
-func TestThePackageDocumentationShowsTheContract(t *testing.T) {
+func TestContract_MatchesPackageDocumentation(t *testing.T) {
 	source, err := os.ReadFile("doc.go")
 	require.NoError(t, err)
 	if *update {

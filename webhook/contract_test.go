@@ -243,7 +243,7 @@ func (stuck) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-func TestContract(t *testing.T) {
+func TestContract_RespondsAsEachRowDocuments(t *testing.T) {
 	rows := webhook.Contract()
 	require.Len(t, contractCases, len(rows), "every row must have one case")
 	for _, method := range []string{"ServeHTTP", "Process"} {

@@ -23,7 +23,7 @@ func loose(names vendors.EnvelopeNames) func(*vendors.Profile, *vendors.HandlerC
 	return func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.Window, p.Envelope = 0, names }
 }
 
-func TestTheFirstNameThatIsThereCounts(t *testing.T) {
+func TestEnvelope_UsesFirstPresentName(t *testing.T) {
 	names := vendors.EnvelopeNames{
 		Type: []string{"type", "event"}, ID: []string{"id", "uid"}, Time: []string{"at", "time"}, Data: []string{"data", "payload"},
 	}
@@ -59,7 +59,7 @@ func TestTheFirstNameThatIsThereCounts(t *testing.T) {
 	}
 }
 
-func TestAnEventIsSetFromTheEnvelopeAndNeverDecoded(t *testing.T) {
+func TestEnvelope_SetsEventWithoutDecoder(t *testing.T) {
 	r := newReceiver(t, webhook.Options{}, loose(acme().Envelope))
 	ping.On(r.Handler, func(_ context.Context, e *Ping) error {
 		require.Equal(t, "real", e.ID)
@@ -98,7 +98,7 @@ func firstWins(data []byte, v any) error {
 	return json.Unmarshal(b, v)
 }
 
-func TestRoutingAndEventAgreeWhateverTheDecoderThinksOfDuplicates(t *testing.T) {
+func TestEnvelope_RoutesAndDecodesRepeatedMembersAlike(t *testing.T) {
 	for b, n := range map[string]int{
 		`{"type":"pong","type":"ping","id":"b","id":"a","data":{"n":1},"data":{"n":2}}`: 2, // the handler reads the envelope
 		`{"type":"pong","type":"ping","id":"a","data":{"n":1,"n":2}}`:                   1, // the decoder reads the data
@@ -119,7 +119,7 @@ func TestRoutingAndEventAgreeWhateverTheDecoderThinksOfDuplicates(t *testing.T) 
 	}
 }
 
-func TestUnmarshalIsGivenTheDataAndNothingElseAndOnce(t *testing.T) {
+func TestUnmarshal_ReceivesOnlyDataOnce(t *testing.T) {
 	for _, withKey := range []bool{false, true} {
 		var given []string
 		r := newReceiver(t, webhook.Options{Unmarshal: func(data []byte, v any) error {
@@ -137,7 +137,7 @@ func TestUnmarshalIsGivenTheDataAndNothingElseAndOnce(t *testing.T) {
 	}
 }
 
-func TestAnErrorOfUnmarshalMeansThatTheBodyDoesNotFit(t *testing.T) {
+func TestUnmarshal_MakesBodyUndecodableOnError(t *testing.T) {
 	odd := errors.New("a decoder of one's own")
 	r := newReceiver(t, webhook.Options{Unmarshal: func([]byte, any) error { return odd }})
 	ping.On(r.Handler, returns(nil))
@@ -156,7 +156,7 @@ type touchyNumber int
 
 func (*touchyNumber) UnmarshalJSON([]byte) error { panic("do not touch") }
 
-func TestAPanicOnTheWayToTheCallbackIsAPanicOfTheCallback(t *testing.T) {
+func TestPanic_IsReportedAlikeBeforeCallback(t *testing.T) {
 	touchy := webhook.NewEventType[Touchy]("ping")
 	for name, c := range map[string]struct {
 		o      webhook.Options
@@ -206,7 +206,7 @@ func TestAPanicOnTheWayToTheCallbackIsAPanicOfTheCallback(t *testing.T) {
 	}
 }
 
-func TestTheBodyOfAnEventIsWholeWhateverWasDecoded(t *testing.T) {
+func TestEvent_KeepsWholeBody(t *testing.T) {
 	r := newReceiver(t, webhook.Options{}, loose(acme().Envelope))
 	b := []byte(" {\"type\":\"ping\",\r\n\"x\":[1 ,2],\"data\":{\"n\":7},\"\xff\":0}\n")
 	ping.On(r.Handler, func(_ context.Context, e *Ping) error {

@@ -41,7 +41,7 @@ func (r *receiver) lastLine() (cause, explanation string) {
 	return line.Cause, line.Explanation
 }
 
-func TestTheLineOfARefusedDeliveryExplainsItAndTheAnswerDoesNot(t *testing.T) {
+func TestExplain_AppearsInLogNotResponse(t *testing.T) {
 	for name, test := range map[string]struct {
 		at      time.Duration // after now
 		change  func(r *webhook.Request)
@@ -98,7 +98,7 @@ func TestTheLineOfARefusedDeliveryExplainsItAndTheAnswerDoesNot(t *testing.T) {
 	}
 }
 
-func TestAMiddlewareThatReadsTheBodyIsFoundOut(t *testing.T) {
+func TestExplain_DetectsMiddlewareThatReadsBody(t *testing.T) {
 	for name, spoil := range map[string]func(r *http.Request){
 		"reads":  func(r *http.Request) { _, _ = io.ReadAll(r.Body) },
 		"closes": func(r *http.Request) { _ = r.Body.Close() },
@@ -131,7 +131,7 @@ func (e *explainer) Explain(_ *vendors.Request, body []byte) diagnose.Explanatio
 	return diagnose.Explanation{Cause: "counted", Text: strings.Repeat("x", int(e.asked.Add(1)))}
 }
 
-func TestNothingIsExplainedUnlessItsLineIsWritten(t *testing.T) {
+func TestExplain_RunsOnlyForWrittenLines(t *testing.T) {
 	for name, test := range map[string]struct {
 		level slog.Level
 		want  int64
@@ -159,7 +159,7 @@ func TestNothingIsExplainedUnlessItsLineIsWritten(t *testing.T) {
 	}
 }
 
-func TestAnExplainerThatPanicsCostsTheExplanationAlone(t *testing.T) {
+func TestExplain_SurvivesAuthenticatorPanic(t *testing.T) {
 	var log logtest.LogBuffer
 	h, err := webhook.NewHandler(acme(), vendors.HandlerConfig{Authenticator: new(explainer)}, &webhook.Options{Logger: log.JSON(slog.LevelInfo)})
 	require.NoError(t, err)
@@ -170,7 +170,7 @@ func TestAnExplainerThatPanicsCostsTheExplanationAlone(t *testing.T) {
 	require.Equal(t, diagnose.Cause("signature_mismatch"), h.Explain(webhook.Request{Body: strings.NewReader("[]")}, time.Time{}).Cause)
 }
 
-func TestExplainingSaysWhatWouldBecomeOfADelivery(t *testing.T) {
+func TestExplain_PredictsOutcomeWithoutCallingBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		arrived := time.Now()
 		r := newReceiver(t, webhook.Options{MaxBody: 200}, func(_ *vendors.Profile, e *vendors.HandlerConfig) {
@@ -216,7 +216,7 @@ func TestExplainingSaysWhatWouldBecomeOfADelivery(t *testing.T) {
 	})
 }
 
-func TestAFormerKeyIsExplainedByTheHandler(t *testing.T) {
+func TestExplain_ReportsPreviousKey(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	request := r.request(body("a"))
 	require.NoError(t, r.SetKeys(signature.NewKey("default", "another secret altogether")))

@@ -18,7 +18,7 @@ func failOpen(store idempotency.Store) webhook.Options {
 	return webhook.Options{Store: store, DangerouslyFailOpen: true}
 }
 
-func TestFailOpenRunsTheCallbackWhileTheStoreIsDown(t *testing.T) {
+func TestFailOpen_RunsCallbackWhileStoreIsDown(t *testing.T) {
 	for name, store := range map[string]*brokenStore{
 		"refuses": {claimErr: errors.New("store down"), recovers: time.Minute},
 		"hangs":   {claimHangs: 3 * time.Second, recovers: time.Minute},
@@ -54,7 +54,7 @@ func TestFailOpenRunsTheCallbackWhileTheStoreIsDown(t *testing.T) {
 	}
 }
 
-func TestFailOpenRunsAKeyOnceAtATimeInThisProcess(t *testing.T) {
+func TestFailOpen_RunsKeyOnceAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, failOpen(&brokenStore{claimErr: errors.New("store down"), recovers: time.Second}))
 		var running, runs atomic.Int32
@@ -73,7 +73,7 @@ func TestFailOpenRunsAKeyOnceAtATimeInThisProcess(t *testing.T) {
 	})
 }
 
-func TestWithoutFailOpenAStoreThatIsDownIsAnswered503(t *testing.T) {
+func TestFailOpen_Responds503WhenUnset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{Store: &brokenStore{claimErr: errors.New("store down")}})
 		ping.On(r.Handler, func(context.Context, *Ping) error {

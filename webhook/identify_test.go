@@ -33,7 +33,7 @@ func (r *receiver) process(b []byte, change ...func(http.Header)) webhook.Result
 	return r.Process(r.t.Context(), webhook.Request{Header: request.Header, Body: bytes.NewReader(b)})
 }
 
-func TestADeliveryIsNamedByItsIDOrElseByItsContent(t *testing.T) {
+func TestKeys_UseIDOrElseContent(t *testing.T) {
 	long := strings.Repeat("x", 129)
 	for raw, want := range map[string]struct{ id, key string }{
 		`"a"`:                 {"a", "id/ping/a"},
@@ -70,7 +70,7 @@ func TestADeliveryIsNamedByItsIDOrElseByItsContent(t *testing.T) {
 	}
 }
 
-func TestIDsThatDecodeToTheSameAreKeptApart(t *testing.T) {
+func TestKeys_SeparateIDsThatDecodeAlike(t *testing.T) {
 	r := newReceiver(t, webhook.Options{}, loose(acme().Envelope))
 	ping.On(r.Handler, returns(nil))
 	for _, raw := range []string{"\"\xff\"", "\"\xfe\"", `"\ud800"`, `"\udfff"`, `"` + "\uFFFD" + `"`} {
@@ -78,7 +78,7 @@ func TestIDsThatDecodeToTheSameAreKeptApart(t *testing.T) {
 	}
 }
 
-func TestADeliveryIsADuplicateByItsIDWhateverElseChanged(t *testing.T) {
+func TestDuplicate_IsRecognizedByIDAlone(t *testing.T) {
 	r := newReceiver(t, webhook.Options{}, loose(acme().Envelope))
 	ping.On(r.Handler, returns(nil))
 	require.Equal(t, webhook.Handled, r.process([]byte(`{"type":"ping","id":"a","n":1}`)).Outcome)
@@ -87,7 +87,7 @@ func TestADeliveryIsADuplicateByItsIDWhateverElseChanged(t *testing.T) {
 	require.Equal(t, webhook.Handled, r.process([]byte(`{"id":"A","type":"ping"}`)).Outcome)
 }
 
-func TestEndpointKeyNamesADelivery(t *testing.T) {
+func TestDedupKey_SetsKeyOfDelivery(t *testing.T) {
 	var given []string
 	r := newReceiver(t, webhook.Options{}, loose(acme().Envelope), func(_ *vendors.Profile, e *vendors.HandlerConfig) {
 		e.DedupKey = func(event any) string {
@@ -115,7 +115,7 @@ func TestEndpointKeyNamesADelivery(t *testing.T) {
 	require.Equal(t, []string{"a ping", "b ping", "c ping"}, given, "it must not be called for a type without a callback")
 }
 
-func TestADeliveryKeepsTheHeadersOfTheVendorsPageAndNoOther(t *testing.T) {
+func TestDelivery_KeepsDocumentedHeadersOnly(t *testing.T) {
 	r := newReceiver(t, webhook.Options{}, loose(acme().Envelope), func(p *vendors.Profile, _ *vendors.HandlerConfig) {
 		p.TimeHeader, p.Headers = "X-Acme-Time", []string{"X-Acme-Event", "X-Acme-Absent"}
 	})
@@ -137,7 +137,7 @@ func TestADeliveryKeepsTheHeadersOfTheVendorsPageAndNoOther(t *testing.T) {
 	require.WithinDuration(t, time.Now(), result.Delivery.ReceivedAt, patience)
 }
 
-func TestATimeHeaderThatIsNotOneTimeIsNone(t *testing.T) {
+func TestTime_RejectsUnusableHeader(t *testing.T) {
 	for name, values := range map[string][]string{"none": nil, "two": {"1767323045", "1767323045"}, "a sign": {"+1767323045"}, "words": {"now"}} {
 		r := newReceiver(t, webhook.Options{}, func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.TimeHeader = "X-Acme-Time" })
 		ping.On(r.Handler, returns(nil))
@@ -147,7 +147,7 @@ func TestATimeHeaderThatIsNotOneTimeIsNone(t *testing.T) {
 	}
 }
 
-func TestTheContentOfADeliveryIsThatOfTheSignedBytes(t *testing.T) {
+func TestContent_HashesSignedBytes(t *testing.T) {
 	a := vendors.Authenticated{Body: []byte("{}")}
 	require.Equal(t, digest("{}"), a.Content(), "without a signature it must be the digest of the body")
 	require.Equal(t, vendors.DedupKeys{ID: digest("{}"), Keys: []string{"content/" + digest("{}")}}, vendors.ByContent(&a))
@@ -166,7 +166,7 @@ func TestTheContentOfADeliveryIsThatOfTheSignedBytes(t *testing.T) {
 	require.Equal(t, digest(first.Header.Get("X-Acme-Time")+"."+string(b)), first.ID, "the digest must include the signed time")
 }
 
-func TestWhatADeliveryNamesIsSafeFromTheCallback(t *testing.T) {
+func TestKeys_SurviveChangesByCallback(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	ping.On(r.Handler, func(_ context.Context, e *Ping) error {
 		e.Delivery().Keys[0] = "another"

@@ -48,7 +48,7 @@ func levelOf(o webhook.Outcome, r webhook.Reason) string {
 	return levels[o]
 }
 
-func TestEachOutcomeIsLoggedAtItsLevel(t *testing.T) {
+func TestLog_WritesEachOutcomeAtItsLevel(t *testing.T) {
 	for _, row := range webhook.Contract() {
 		t.Run(row.What, func(t *testing.T) {
 			c := contractCases[row.What]
@@ -69,7 +69,7 @@ func TestEachOutcomeIsLoggedAtItsLevel(t *testing.T) {
 	}
 }
 
-func TestGoodDeliveriesLeaveNoLine(t *testing.T) {
+func TestLog_OmitsGoodDeliveriesAtInfo(t *testing.T) {
 	var log logtest.LogBuffer
 	h, err := webhook.NewHandler(acme(), vendors.HandlerConfig{Keys: []signature.Key{signature.NewKey("default", acmeSecret)}},
 		&webhook.Options{Logger: log.JSON(slog.LevelInfo)})
@@ -88,7 +88,7 @@ func TestGoodDeliveriesLeaveNoLine(t *testing.T) {
 	require.Empty(t, log.String())
 }
 
-func TestAFloodOfForgeriesLeavesFewLinesThatSayHowManyWereLeftOut(t *testing.T) {
+func TestLog_SamplesUnauthenticatedAndCountsOmittedLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
 		const flood, senders = 10_000, 20
@@ -147,7 +147,7 @@ func TestLog_UnhandledTypeWarnsOnce(t *testing.T) {
 	require.Equal(t, 1010-256, r.log.Count(`"level":"DEBUG"`))
 }
 
-func TestALineSaysWhatIsNeededToFindTheDelivery(t *testing.T) {
+func TestLog_IdentifiesDelivery(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	ping.On(r.Handler, returns(fmt.Errorf("while greeting: %w", errCallback)))
 	r.deliver(body("a"))
@@ -168,7 +168,7 @@ type panickyLog struct{ slog.Handler }
 func (panickyLog) Enabled(context.Context, slog.Level) bool  { return true }
 func (panickyLog) Handle(context.Context, slog.Record) error { panic("the disk is full") }
 
-func TestALoggerThatPanicsEndsNothing(t *testing.T) {
+func TestLog_SurvivesLoggerPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, err := newHandler(&webhook.Options{Logger: slog.New(panickyLog{slog.DiscardHandler})})
 		require.NoError(t, err)
@@ -211,7 +211,7 @@ func requireNoSecrets(t *testing.T, said string, sent []byte) {
 	}
 }
 
-func TestNeitherSecretNorMACIsEverSaid(t *testing.T) {
+func TestHandler_NeverRevealsSecretOrMAC(t *testing.T) {
 	cases := map[string]contractCase{
 		"a wrong MAC": {callback: returns(nil), request: rawRequest(func(q *http.Request) {
 			q.Header.Set("X-Acme-Signature", strings.Repeat("0", 64))
@@ -254,12 +254,12 @@ func TestNeitherSecretNorMACIsEverSaid(t *testing.T) {
 	}
 }
 
-func TestAHandlerDoesNotPrintItsKeys(t *testing.T) {
+func TestHandler_DoesNotPrintItsKeys(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	requireNoSecrets(t, fmt.Sprintf("%v %+v %#v", r.Handler, r.Handler, r.Handler), nil)
 }
 
-func TestADeliveryDoesNotCarryItsSignature(t *testing.T) {
+func TestDelivery_OmitsSignatureAndCredentials(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	ping.On(r.Handler, returns(nil))
 	request := r.signed(body("a"))
@@ -274,7 +274,7 @@ func TestADeliveryDoesNotCarryItsSignature(t *testing.T) {
 	requireNoSecrets(t, fmt.Sprintf("%#v", result), body("a"))
 }
 
-func TestALineIsNoLongerForATypeAsLongAsABody(t *testing.T) {
+func TestLog_LimitsLongTypes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
 		long := strings.Repeat("x", 100_000)

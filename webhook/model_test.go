@@ -43,7 +43,7 @@ const (
 	modelFaults = 10 * time.Minute // after which the store has recovered
 )
 
-func TestModelOfTheWholeWay(t *testing.T) {
+func TestModel_CompletesEachKeyOnce(t *testing.T) {
 	for world, name := range []string{"calm", "slow", "broken"} {
 		for seed := range uint64(modelSeeds) {
 			t.Run(fmt.Sprintf("%s/seed=%d", name, seed), func(t *testing.T) {

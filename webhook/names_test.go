@@ -70,7 +70,7 @@ func TestNames_LongOnesBecomeDigests(t *testing.T) {
 	}
 }
 
-func TestNames_UpTo256BytesStayAsTheyAre(t *testing.T) {
+func TestNames_KeepsUpTo256Bytes(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	r.OnUnhandled(func(context.Context, *webhook.Delivery) error { return nil })
 	name := long(1, 256)
@@ -153,7 +153,7 @@ func TestNames_BoundsWhatUsersAndVendorsMake(t *testing.T) {
 }
 
 // An inbox may have deliveries from before names were bounded. The callback gets them unchanged.
-func TestNames_BoundsWhatIsSaidOfStoredDeliveries(t *testing.T) {
+func TestNames_BoundsLogOfStoredDeliveries(t *testing.T) {
 	huge := long(1, 600_000)
 	for _, eventType := range []string{"ping", huge} {
 		r := newReceiver(t, webhook.Options{})

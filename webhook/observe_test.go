@@ -43,7 +43,7 @@ func (c *contractCase) bringAbout(t *testing.T, onSocket bool, look func(r *rece
 	})
 }
 
-func TestEachDeliveryIsObservedOnceAndOnceMoreIfItEndsLate(t *testing.T) {
+func TestObserver_RunsOncePlusOnceWhenLate(t *testing.T) {
 	for what, c := range contractCases {
 		t.Run(what, func(t *testing.T) {
 			c.bringAbout(t, true, func(r *receiver, _ *http.Request, _ httpResponse) {
@@ -74,7 +74,7 @@ func TestEachDeliveryIsObservedOnceAndOnceMoreIfItEndsLate(t *testing.T) {
 	}
 }
 
-func TestAnObservationSaysAllThatIsKnown(t *testing.T) {
+func TestObserver_ReceivesEveryField(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
 		ping.On(r.Handler, func(context.Context, *Ping) error {
@@ -98,7 +98,7 @@ func TestAnObservationSaysAllThatIsKnown(t *testing.T) {
 	})
 }
 
-func TestALateObservationSaysWhatBecameOfIt(t *testing.T) {
+func TestObserver_ReceivesLateOutcome(t *testing.T) {
 	for name, c := range map[string]struct {
 		err  error
 		want webhook.Outcome
@@ -138,7 +138,7 @@ func TestALateObservationSaysWhatBecameOfIt(t *testing.T) {
 	}
 }
 
-func TestATypeThatTheVendorDoesNotDocumentIsObservedAsOther(t *testing.T) {
+func TestObserver_ReceivesUndocumentedTypeAsOther(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	for i := range 10 {
 		strange := bytes.Replace(body(fmt.Sprint(i)), []byte(`"ping"`), fmt.Appendf(nil, `"strange.%d"`, i), 1)
@@ -156,7 +156,7 @@ func TestATypeThatTheVendorDoesNotDocumentIsObservedAsOther(t *testing.T) {
 	require.Equal(t, webhook.ReasonNoCallback, documented.Reason)
 }
 
-func TestAnObserverThatPanicsChangesNothing(t *testing.T) {
+func TestObserver_ChangesNothingOnPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{Observer: func(context.Context, webhook.Observation) { panic("observer panicked") }})
 		ping.On(r.Handler, func(ctx context.Context, e *Ping) error {
@@ -179,7 +179,7 @@ func TestAnObserverThatPanicsChangesNothing(t *testing.T) {
 	})
 }
 
-func TestAPanicIsObservedAndLoggedWithItsStack(t *testing.T) {
+func TestPanic_ReportsStackToObserverAndLog(t *testing.T) {
 	var panicked *webhook.PanicError
 	for _, late := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -218,7 +218,7 @@ func (e *hostileError) Unwrap() error { e.panicsIn("Unwrap"); return nil }
 func (e *hostileError) As(any) bool   { e.panicsIn("As"); return false }
 func (e *hostileError) Is(error) bool { e.panicsIn("Is"); return false }
 
-func TestAnErrorThatPanicsWhenItIsAskedEndsNothing(t *testing.T) {
+func TestPanic_IsRecoveredInErrorMethods(t *testing.T) {
 	for name, hostile := range map[string]error{
 		"Error": &hostileError{"Error"}, "Unwrap": &hostileError{"Unwrap"}, "As": &hostileError{"As"}, "Is": &hostileError{"Is"},
 		"a nil pointer":  (*hostileError)(nil),
@@ -250,7 +250,7 @@ func TestAnErrorThatPanicsWhenItIsAskedEndsNothing(t *testing.T) {
 	}
 }
 
-func TestALateObservationComesAfterTheOneOfTheAnswer(t *testing.T) {
+func TestObserver_ReceivesLateObservationLast(t *testing.T) {
 	for range 300 {
 		synctest.Test(t, func(t *testing.T) {
 			r := newReceiver(t, webhook.Options{})
@@ -265,7 +265,7 @@ func TestALateObservationComesAfterTheOneOfTheAnswer(t *testing.T) {
 	}
 }
 
-func TestTheDeliveryOfAResultIsTheCallersAlsoWhileTheCallbackRuns(t *testing.T) {
+func TestResult_GivesCallerItsOwnDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
 		ping.On(r.Handler, slow)
@@ -277,7 +277,7 @@ func TestTheDeliveryOfAResultIsTheCallersAlsoWhileTheCallbackRuns(t *testing.T) 
 	})
 }
 
-func TestAnObserverThatEndsItsGoroutineHoldsNothingUp(t *testing.T) {
+func TestObserver_BlocksNothingOnGoexit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{Observer: func(context.Context, webhook.Observation) { runtime.Goexit() }})
 		ping.On(r.Handler, slow)

@@ -16,7 +16,7 @@ import (
 )
 
 // The contract is the same with a Before that returns nil.
-func TestOnAny_ChangesNoRowOfTheContract(t *testing.T) {
+func TestBefore_ChangesNoContractRow(t *testing.T) {
 	for _, way := range []string{"ServeHTTP", "Process"} {
 		for _, row := range webhook.Contract() {
 			t.Run(way+"/"+row.What, func(t *testing.T) {
@@ -43,7 +43,7 @@ func unknown(id string) []byte {
 	return []byte(strings.Replace(string(body(id)), `"ping"`, `"invented"`, 1))
 }
 
-func TestOnAny_SeesUnhandledEachTime(t *testing.T) {
+func TestBefore_SeesUnhandledEachTime(t *testing.T) {
 	for eventType, reason := range map[string]webhook.Reason{"invented": webhook.ReasonUnknownType, "pong": webhook.ReasonNoCallback} {
 		t.Run(eventType, func(t *testing.T) {
 			r := newReceiver(t, webhook.Options{})
@@ -72,7 +72,7 @@ func TestOnAny_SeesUnhandledEachTime(t *testing.T) {
 }
 
 // With an inbox, the delivery waits until a callback for its type is registered.
-func TestOnAny_LeavesUnhandledForALaterRelease(t *testing.T) {
+func TestBefore_LeavesUnhandledForLaterRelease(t *testing.T) {
 	store, err := idempotency.NewMemory(nil)
 	require.NoError(t, err)
 	d := stored(t, "a")
@@ -93,7 +93,7 @@ func TestOnAny_LeavesUnhandledForALaterRelease(t *testing.T) {
 }
 
 // An error of Before decides the outcome, with and without a callback. The callback does not run.
-func TestOnAny_ErrorIsTheOutcome(t *testing.T) {
+func TestBefore_DeterminesOutcomeByError(t *testing.T) {
 	for name, c := range map[string]struct {
 		hook    func(context.Context, *webhook.Delivery) error
 		outcome webhook.Outcome
@@ -119,7 +119,7 @@ func TestOnAny_ErrorIsTheOutcome(t *testing.T) {
 }
 
 // Otherwise a replay without a checked time could run Before repeatedly.
-func TestOnAny_SeesNoUnhandledWithoutTime(t *testing.T) {
+func TestBefore_SeesNoUnhandledWithoutTime(t *testing.T) {
 	for _, eventType := range []string{"pong", "invented"} {
 		r := newReceiver(t, webhook.Options{})
 		r.Before(func(context.Context, *webhook.Delivery) error { panic("run") })

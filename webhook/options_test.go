@@ -40,7 +40,7 @@ func memory(t testing.TB, retention time.Duration) *idempotency.Memory {
 	return m
 }
 
-func TestAnOptionThatBreaksARuleIsNamedWithTheRule(t *testing.T) {
+func TestOptions_NamesBrokenRule(t *testing.T) {
 	inbox := inboxFunc(func(context.Context, *webhook.Delivery) (bool, error) { return false, nil })
 	deadLetter := func(context.Context, *webhook.Delivery, error) error { return nil }
 	for want, o := range map[string]webhook.Options{
@@ -76,7 +76,7 @@ func TestAnOptionThatBreaksARuleIsNamedWithTheRule(t *testing.T) {
 	}
 }
 
-func TestAnEndpointThatBreaksARuleIsNamedWithTheRule(t *testing.T) {
+func TestHandlerConfig_NamesBrokenRule(t *testing.T) {
 	for want, change := range map[string]func(*vendors.Profile, *vendors.HandlerConfig){
 		`webhook: Config.Endpoint "a b" must be 1 to 64 of letters, digits, '.', '_' and '-'`: func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Endpoint = "a b" },
 		`webhook: Config.Endpoint "a/b" must be 1 to 64 of letters, digits, '.', '_' and '-'`: func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Endpoint = "a/b" },
@@ -111,7 +111,7 @@ func TestAnEndpointThatBreaksARuleIsNamedWithTheRule(t *testing.T) {
 	require.ErrorContains(t, err, "acme: ")
 }
 
-func TestTheRetentionMustCoverWindowAndHorizon(t *testing.T) {
+func TestRetention_MustCoverWindowAndRetryWindow(t *testing.T) {
 	for name, c := range map[string]struct {
 		window, longer, retryWindow, needed time.Duration
 	}{
@@ -133,7 +133,7 @@ func TestTheRetentionMustCoverWindowAndHorizon(t *testing.T) {
 	}
 }
 
-func TestAWindowShorterThanTheRetriesIsWarnedOf(t *testing.T) {
+func TestWindow_WarnsWhenShorterThanRetries(t *testing.T) {
 	var log logtest.LogBuffer
 	o := &webhook.Options{Logger: log.JSON(slog.LevelInfo)}
 	_, err := newHandler(o, func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Window = 30 * time.Minute })
@@ -145,7 +145,7 @@ func TestAWindowShorterThanTheRetriesIsWarnedOf(t *testing.T) {
 	require.Contains(t, log.String(), "Config.Window")
 }
 
-func TestOptionsAreCopied(t *testing.T) {
+func TestOptions_AreCopied(t *testing.T) {
 	seen := 0
 	o := webhook.Options{Logger: slog.New(slog.DiscardHandler), Observer: func(context.Context, webhook.Observation) { seen++ }}
 	h, err := newHandler(&o)
@@ -160,7 +160,7 @@ func TestOptionsAreCopied(t *testing.T) {
 	require.Equal(t, 2, seen)
 }
 
-func TestOneOptionsValueMayBuildSeveralHandlers(t *testing.T) {
+func TestOptions_BuildSeveralHandlers(t *testing.T) {
 	store := memory(t, 0)
 	o := &webhook.Options{Store: store}
 	for _, name := range []string{"one", "two"} {
@@ -176,7 +176,7 @@ func TestOneOptionsValueMayBuildSeveralHandlers(t *testing.T) {
 	require.Equal(t, &webhook.Options{Store: store}, o, "NewHandler must not change the Options")
 }
 
-func TestTheDefaultsAreTheDocumentedOnes(t *testing.T) {
+func TestOptions_HaveDocumentedDefaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, err := newHandler(nil)
 		require.NoError(t, err)
@@ -202,7 +202,7 @@ func TestTheDefaultsAreTheDocumentedOnes(t *testing.T) {
 	})
 }
 
-func TestTheRateBurstIsASecondsWorthAtLeastOne(t *testing.T) {
+func TestRateLimit_DefaultsBurstToOneSecond(t *testing.T) {
 	for limit, burst := range map[rate.Limit]int{0.5: 1, 1: 1, 7: 7} {
 		synctest.Test(t, func(t *testing.T) {
 			r := newReceiver(t, webhook.Options{RateLimit: limit})
@@ -236,7 +236,7 @@ func (i choosyInbox) CheckHandler(vendor, endpoint string, maxBody int64) error 
 	return i.err
 }
 
-func TestAnInboxIsToldWhatItWillGet(t *testing.T) {
+func TestInbox_ReceivesVendorEndpointAndMaxBody(t *testing.T) {
 	var asked []any
 	_, err := newHandler(&webhook.Options{Inbox: choosyInbox{asked: &asked, store: memory(t, 0)}, MaxBody: 77},
 		func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Endpoint = "support" })
@@ -288,7 +288,7 @@ func TestInbox_WithoutStoreIsRefused(t *testing.T) {
 	}
 }
 
-func TestTheStoreOfTheInboxIsTakenUnlessThereIsAnother(t *testing.T) {
+func TestInbox_ProvidesStoreByDefault(t *testing.T) {
 	own, other := memory(t, 0), memory(t, 0)
 	d := &webhook.Delivery{Vendor: "acme", Endpoint: "default", Type: "ping", Keys: []string{"k"}, Body: body("a")}
 	for _, given := range []idempotency.Store{nil, other} {
@@ -306,7 +306,7 @@ func TestTheStoreOfTheInboxIsTakenUnlessThereIsAnother(t *testing.T) {
 	require.ErrorContains(t, err, "its retention must not be shorter")
 }
 
-func TestCallbacksAreRegisteredOnceAndBeforeTheFirstDelivery(t *testing.T) {
+func TestCallbacks_RegisterOnceBeforeFirstDelivery(t *testing.T) {
 	unhandled := func(context.Context, *webhook.Delivery) error { return nil }
 	r := newReceiver(t, webhook.Options{})
 	for want, register := range map[string]func(){

@@ -50,7 +50,7 @@ func (s *touched) CheckHandler(string, string, int64) error { return nil }
 
 // A request that is not authentic reaches only the observer and the log. It must not reach the store, the inbox, the decoder,
 // DedupKey or Before.
-func TestForged_CallsNothing(t *testing.T) {
+func TestUnauthenticated_CallsNothing(t *testing.T) {
 	forgeries := map[string]func(*http.Request){
 		"no signature":      func(q *http.Request) { q.Header.Del("X-Acme-Signature") },
 		"an empty one":      func(q *http.Request) { q.Header.Set("X-Acme-Signature", "") },
@@ -102,7 +102,7 @@ func TestForged_CallsNothing(t *testing.T) {
 }
 
 // Checks that the test above can fail: an authentic delivery reaches the user's code.
-func TestForged_GenuineDeliveryIsNot(t *testing.T) {
+func TestUnauthenticated_DiffersFromGenuineDelivery(t *testing.T) {
 	calls := 0
 	r := newReceiver(t, webhook.Options{Unmarshal: func([]byte, any) error { calls++; return nil }})
 	ping.On(r.Handler, func(context.Context, *Ping) error { calls++; return nil })
@@ -110,7 +110,7 @@ func TestForged_GenuineDeliveryIsNot(t *testing.T) {
 	require.Equal(t, 2, calls)
 }
 
-func TestOnAny_ErrorSkipsTypedCallback(t *testing.T) {
+func TestBefore_SkipsTypedCallbackOnError(t *testing.T) {
 	for name, c := range map[string]struct {
 		fn   func(context.Context, *webhook.Delivery) error
 		want webhook.Outcome

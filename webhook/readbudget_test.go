@@ -90,7 +90,7 @@ func (b *budgetTest) stop() {
 	require.Zero(b.t, reading)
 }
 
-func TestReadBudget_SlowestMakesRoom(t *testing.T) {
+func TestReadBudget_EvictsSlowest(t *testing.T) {
 	for name, c := range map[string]struct {
 		run  func(b *budgetTest)
 		want []string
@@ -298,7 +298,7 @@ func TestReadBudget_IsChargedByArrival(t *testing.T) {
 }
 
 // A complete forged body takes memory until it is refused, and is not evicted. Large bodies leave memory for small ones.
-func TestReadBudget_CompleteBodiesMakeNoRoom(t *testing.T) {
+func TestReadBudget_NeverEvictsCompleteBodies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		slow := vendors.AuthenticatorFunc(func(context.Context, *vendors.Request, []byte) (signature.Match, error) {

@@ -83,7 +83,7 @@ func TestRedeliver_ObservesRunWithoutResponse(t *testing.T) {
 	}
 }
 
-func TestObservation_TellsRequestFromRun(t *testing.T) {
+func TestObserver_DistinguishesRequestFromRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
 		ping.On(r.Handler, slow)

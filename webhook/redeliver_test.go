@@ -46,7 +46,7 @@ func redelivering(t *testing.T, callback func(context.Context, *Ping) error, tes
 	})
 }
 
-func TestWhatWasStoredIsCalledBackOnce(t *testing.T) {
+func TestRedeliver_CallsBackOnce(t *testing.T) {
 	var got *Ping
 	redelivering(t, func(_ context.Context, e *Ping) error { got = e; return nil }, func(t *testing.T, r *receiver) {
 		d := stored(t, "a")
@@ -66,7 +66,7 @@ func TestWhatWasStoredIsCalledBackOnce(t *testing.T) {
 	})
 }
 
-func TestWhatFailsCanBeRedelivered(t *testing.T) {
+func TestRedeliver_RunsAgainAfterFailure(t *testing.T) {
 	for name, c := range map[string]struct {
 		callback func(context.Context, *Ping) error
 		want     webhook.Outcome
@@ -95,7 +95,7 @@ func TestWhatFailsCanBeRedelivered(t *testing.T) {
 	}
 }
 
-func TestRedeliverPassesOnExactlyHowLongTheCallbackWantsToWait(t *testing.T) {
+func TestRedeliver_ReturnsExactRetryAfter(t *testing.T) {
 	for _, d := range []time.Duration{3 * 24 * time.Hour, 1500 * time.Millisecond} {
 		redelivering(t, returns(webhook.RetryAfter(d, errCallback)), func(t *testing.T, r *receiver) {
 			require.Equal(t, d, r.Redeliver(t.Context(), stored(t, "a")).RetryAfter)
@@ -103,7 +103,7 @@ func TestRedeliverPassesOnExactlyHowLongTheCallbackWantsToWait(t *testing.T) {
 	}
 }
 
-func TestWhatWillNotGetBetterIsLeftToWhoeverRedeliversIt(t *testing.T) {
+func TestRedeliver_LeavesPermanentFailuresToCaller(t *testing.T) {
 	for name, c := range map[string]struct {
 		callback func(context.Context, *Ping) error
 		body     func() []byte
@@ -128,7 +128,7 @@ func TestWhatWillNotGetBetterIsLeftToWhoeverRedeliversIt(t *testing.T) {
 	}
 }
 
-func TestWhatIsRedeliveredAgainRunsUnderKeysOfItsOwn(t *testing.T) {
+func TestAgain_RunsUnderNewKeys(t *testing.T) {
 	redelivering(t, inTurn(3*time.Second), func(t *testing.T, r *receiver) {
 		d := stored(t, "a")
 		require.Equal(t, webhook.Handled, r.Redeliver(t.Context(), d).Outcome)
@@ -147,7 +147,7 @@ func TestWhatIsRedeliveredAgainRunsUnderKeysOfItsOwn(t *testing.T) {
 	})
 }
 
-func TestATypeWithoutCallbackIsNotClaimedByRedelivering(t *testing.T) {
+func TestRedeliver_ClaimsNothingWithoutCallback(t *testing.T) {
 	redelivering(t, nil, func(t *testing.T, r *receiver) {
 		result := r.Redeliver(t.Context(), stored(t, "a"))
 		require.Equal(t, webhook.Unhandled, result.Outcome)
@@ -158,7 +158,7 @@ func TestATypeWithoutCallbackIsNotClaimedByRedelivering(t *testing.T) {
 	})
 }
 
-func TestADeliveryOfAnotherHandlerIsNotTaken(t *testing.T) {
+func TestRedeliver_RefusesDeliveryOfOtherHandler(t *testing.T) {
 	for name, change := range map[string]func(*webhook.Delivery){
 		"vendor":   func(d *webhook.Delivery) { d.Vendor = "emca" },
 		"endpoint": func(d *webhook.Delivery) { d.Endpoint = "other" },
@@ -177,7 +177,7 @@ func TestADeliveryOfAnotherHandlerIsNotTaken(t *testing.T) {
 	}
 }
 
-func TestAStoredBodyThatWasSpoiledIsMalformed(t *testing.T) {
+func TestRedeliver_RejectsCorruptBody(t *testing.T) {
 	redelivering(t, returns(nil), func(t *testing.T, r *receiver) {
 		d := stored(t, "a")
 		d.Body = d.Body[:len(d.Body)-1]
@@ -186,7 +186,7 @@ func TestAStoredBodyThatWasSpoiledIsMalformed(t *testing.T) {
 	})
 }
 
-func TestAfterShutdownNothingIsRedelivered(t *testing.T) {
+func TestRedeliver_RefusesAfterShutdown(t *testing.T) {
 	redelivering(t, returns(nil), func(t *testing.T, r *receiver) {
 		d := stored(t, "a")
 		require.NoError(t, r.Shutdown(t.Context()))
@@ -233,7 +233,7 @@ func TestRedeliver_FailureIsNotCountedAsAttempt(t *testing.T) {
 	})
 }
 
-func TestShutdownWaitsForWhatIsRedelivered(t *testing.T) {
+func TestShutdown_WaitsForRedeliver(t *testing.T) {
 	redelivering(t, inTurn(3*time.Second), func(t *testing.T, r *receiver) {
 		done := make(chan webhook.Result, 1)
 		d := stored(t, "a")
@@ -246,7 +246,7 @@ func TestShutdownWaitsForWhatIsRedelivered(t *testing.T) {
 	})
 }
 
-func TestADeliveryInJSONComesBackByteForByte(t *testing.T) {
+func TestDeliveryJSON_KeepsBodyByteForByte(t *testing.T) {
 	redelivering(t, returns(nil), func(t *testing.T, r *receiver) {
 		// Not UTF-8, not compact, and with characters that encoding/json escapes for HTML.
 		odd := bytes.Replace(body("a"), []byte(`"n":7`), []byte("\n\t\"n\" : 7, \"x\":\"\xff\xfe<&>\u2028\""), 1)
@@ -263,7 +263,7 @@ func TestADeliveryInJSONComesBackByteForByte(t *testing.T) {
 	})
 }
 
-func TestTheContextOfRedeliverEndsThatOfTheCallback(t *testing.T) {
+func TestRedeliver_EndsCallbackWithItsContext(t *testing.T) {
 	redelivering(t, untilCancelled, func(t *testing.T, r *receiver) {
 		d := stored(t, "a")
 		ctx, cancel := context.WithCancel(t.Context())
@@ -280,7 +280,7 @@ func TestTheContextOfRedeliverEndsThatOfTheCallback(t *testing.T) {
 	})
 }
 
-func TestRedeliverWaitsForTheCallbackHoweverLongItTakes(t *testing.T) {
+func TestRedeliver_WaitsForSlowCallback(t *testing.T) {
 	redelivering(t, inTurn(10*time.Minute), func(t *testing.T, r *receiver) {
 		start := time.Now()
 		require.Equal(t, webhook.Handled, r.Redeliver(t.Context(), stored(t, "a")).Outcome)
@@ -290,7 +290,7 @@ func TestRedeliverWaitsForTheCallbackHoweverLongItTakes(t *testing.T) {
 	})
 }
 
-func TestRedeliverWaitsForATwinNoLongerThanASenderWould(t *testing.T) {
+func TestRedeliver_LimitsWaitForDuplicate(t *testing.T) {
 	redelivering(t, inTurn(time.Minute), func(t *testing.T, r *receiver) {
 		deliverConcurrently(t, r)
 		start := time.Now()
@@ -300,7 +300,7 @@ func TestRedeliverWaitsForATwinNoLongerThanASenderWould(t *testing.T) {
 	})
 }
 
-func TestARedeliveryThatWaitedForItsTwinHasAllItsTime(t *testing.T) {
+func TestRedeliver_GetsFullTimeAfterWaiting(t *testing.T) {
 	var left time.Duration
 	first := true
 	redelivering(t, func(ctx context.Context, _ *Ping) error {

@@ -48,7 +48,7 @@ func TestDeadline_RespondsBeforeTimeoutHandler(t *testing.T) {
 }
 
 // On the vendor's last attempt, the middleware's 503 would disable the endpoint.
-func TestDeadline_EntrustsTheLastAttemptInTime(t *testing.T) {
+func TestDeadline_Responds200OnLastAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
 		ping.On(r.Handler, inTurn(200*time.Millisecond, errCallback, errCallback, nil))

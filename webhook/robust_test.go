@@ -125,7 +125,7 @@ func TestDecode_GoexitCostsNoSlot(t *testing.T) {
 }
 
 // With a DedupKey the event is decoded before the handler takes a slot.
-func TestDecode_GoexitWithAKeyHoldsNothingUp(t *testing.T) {
+func TestDecode_BlocksNothingOnGoexitWithKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{
 			MaxRunning: 1, MaxBody: 1 << 10, ReadBudget: webhook.NewReadBudget(64 << 10), // enough for four bodies

@@ -31,7 +31,7 @@ func untilCancelled(ctx context.Context, _ *Ping) error {
 	return ctx.Err()
 }
 
-func TestShutdownWaitsForCallbacks(t *testing.T) {
+func TestShutdown_WaitsForCallbacks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
 		ping.On(r.Handler, slow)
@@ -45,7 +45,7 @@ func TestShutdownWaitsForCallbacks(t *testing.T) {
 	})
 }
 
-func TestShutdownWaitsForADeliveryThatIsStillBeingRead(t *testing.T) {
+func TestShutdown_WaitsForBodyBeingRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
 		go r.Process(t.Context(), webhook.Request{Body: stuck{}})
@@ -57,7 +57,7 @@ func TestShutdownWaitsForADeliveryThatIsStillBeingRead(t *testing.T) {
 	})
 }
 
-func TestShutdownCancelsCallbacksWhenItsContextEnds(t *testing.T) {
+func TestShutdown_CancelsCallbacksWhenContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
 		ping.On(r.Handler, untilCancelled)
@@ -70,7 +70,7 @@ func TestShutdownCancelsCallbacksWhenItsContextEnds(t *testing.T) {
 	})
 }
 
-func TestShutdownSaysWhichCallbacksAreLeft(t *testing.T) {
+func TestShutdown_ReportsUnfinishedCallbacks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
 		ping.On(r.Handler, func(ctx context.Context, e *Ping) error {
@@ -114,7 +114,7 @@ func TestShutdown_SharesTheSecondAfterItsDeadline(t *testing.T) {
 	})
 }
 
-func TestShutdownMayBeCalledAgainAndAtOnce(t *testing.T) {
+func TestShutdown_AllowsRepeatedAndConcurrentCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
 		ping.On(r.Handler, slow)
@@ -133,7 +133,7 @@ func TestShutdownMayBeCalledAgainAndAtOnce(t *testing.T) {
 	})
 }
 
-func TestShutdownWithNothingLeftSucceedsHoweverLate(t *testing.T) {
+func TestShutdown_SucceedsWhenNothingIsLeft(t *testing.T) {
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 200 {
@@ -144,7 +144,7 @@ func TestShutdownWithNothingLeftSucceedsHoweverLate(t *testing.T) {
 	}
 }
 
-func TestAfterShutdownDeliveriesAreSentAwayForLater(t *testing.T) {
+func TestShutdown_Responds503Afterwards(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	ping.On(r.Handler, returns(nil))
 	require.NoError(t, r.Shutdown(t.Context()))
@@ -158,7 +158,7 @@ func TestAfterShutdownDeliveriesAreSentAwayForLater(t *testing.T) {
 	require.Equal(t, 0, r.log.Count(`"level":"WARN"`)+r.log.Count(`"level":"ERROR"`), "a shutdown must not log a Warning or an Error")
 }
 
-func TestAnInboxTakesDeliveriesAfterShutdown(t *testing.T) {
+func TestShutdown_KeepsInboxOpen(t *testing.T) {
 	stored := 0
 	r := newReceiver(t, webhook.Options{Inbox: inboxFunc(func(context.Context, *webhook.Delivery) (bool, error) {
 		stored++
@@ -169,7 +169,7 @@ func TestAnInboxTakesDeliveriesAfterShutdown(t *testing.T) {
 	require.Equal(t, 1, stored)
 }
 
-func TestADuplicateThatTakesOverDuringAShutdownIsCancelledAsWell(t *testing.T) {
+func TestShutdown_CancelsDuplicateThatTakesOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
 		calls := 0
@@ -187,7 +187,7 @@ func TestADuplicateThatTakesOverDuringAShutdownIsCancelledAsWell(t *testing.T) {
 	})
 }
 
-func TestShutdownWaitsUntilTheStoreHasTakenWhatIsDone(t *testing.T) {
+func TestShutdown_WaitsForCompletionInStore(t *testing.T) {
 	for name, c := range map[string]struct {
 		recovers time.Duration
 		fails    bool
@@ -211,7 +211,7 @@ func TestShutdownWaitsUntilTheStoreHasTakenWhatIsDone(t *testing.T) {
 	}
 }
 
-func TestShutdownWaitsUntilTheStoreHasTakenBackWhatWasCancelled(t *testing.T) {
+func TestShutdown_WaitsForReleaseInStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{Store: &brokenStore{releaseErr: errors.New("store down"), recovers: 2500 * time.Millisecond}})
 		ping.On(r.Handler, untilCancelled)
@@ -222,7 +222,7 @@ func TestShutdownWaitsUntilTheStoreHasTakenBackWhatWasCancelled(t *testing.T) {
 	})
 }
 
-func TestNothingIsLostWhenTheServerAndThenTheHandlerShutDown(t *testing.T) {
+func TestShutdown_LosesNothingAfterServerShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
 		finish := map[string]chan struct{}{"overrun": make(chan struct{}), "request": make(chan struct{})}
@@ -318,7 +318,7 @@ func ourGoroutines() int {
 	return n
 }
 
-func TestNoGoroutineOutlivesABurstOfGoodAndBadRequests(t *testing.T) {
+func TestHandler_LeaksNoGoroutine(t *testing.T) {
 	before := ourGoroutines()
 	r := newReceiver(t, webhook.Options{BodyTimeout: 50 * time.Millisecond})
 	ping.On(r.Handler, returns(nil))

@@ -111,7 +111,7 @@ func (r *receiver) last(n int) webhook.Observation {
 	return seen[n-1]
 }
 
-func TestAConnectionIsKeptAfterAGoodDelivery(t *testing.T) {
+func TestConnection_StaysOpenAfterDelivery(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	ping.On(r.Handler, returns(nil))
 	c := dial(t, listen(t, r))
@@ -123,7 +123,7 @@ func TestAConnectionIsKeptAfterAGoodDelivery(t *testing.T) {
 	}
 }
 
-func TestAConnectionIsKeptAfterAForgeryThatWasReadInFull(t *testing.T) {
+func TestConnection_StaysOpenAfterUnauthenticatedRequest(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	ping.On(r.Handler, returns(nil))
 	c := dial(t, listen(t, r))
@@ -133,7 +133,7 @@ func TestAConnectionIsKeptAfterAForgeryThatWasReadInFull(t *testing.T) {
 	require.Equal(t, http.StatusOK, c.readResponse().status)
 }
 
-func TestTheContextOfTheCallbackOutlivesTheReadDeadline(t *testing.T) {
+func TestCallbackContext_OutlivesReadDeadline(t *testing.T) {
 	const bodyTimeout = 50 * time.Millisecond
 	var observed error // the last one
 	observer := func(ctx context.Context, _ webhook.Observation) { observed = ctx.Err() }
@@ -154,7 +154,7 @@ func TestTheContextOfTheCallbackOutlivesTheReadDeadline(t *testing.T) {
 	})
 }
 
-func TestTheContextOfTheCallbackOutlivesAClientThatHangsUp(t *testing.T) {
+func TestCallbackContext_OutlivesDisconnect(t *testing.T) {
 	eachHTTP(t, webhook.Options{}, func(t *testing.T, r *receiver, s *httptest.Server) {
 		started, gone, after := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 		ping.On(r.Handler, func(ctx context.Context, _ *Ping) error {
@@ -233,7 +233,7 @@ func (r *receiver) postInTime(s *httptest.Server, b []byte) {
 	}
 }
 
-func TestTheAnswerReachesASenderThatIsStillWriting(t *testing.T) {
+func TestResponse_ReachesSenderThatStillWrites(t *testing.T) {
 	r := newReceiver(t, webhook.Options{MaxBody: 1000})
 	ping.On(r.Handler, returns(nil))
 	address := listen(t, r)
@@ -248,7 +248,7 @@ func TestTheAnswerReachesASenderThatIsStillWriting(t *testing.T) {
 	}
 }
 
-func TestAHeaderOfAMegabyteIsRefused(t *testing.T) {
+func TestHeader_RefusesOneMegabyte(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	ping.On(r.Handler, returns(nil))
 	address := listen(t, r)
@@ -265,7 +265,7 @@ func TestAHeaderOfAMegabyteIsRefused(t *testing.T) {
 	require.Equal(t, webhook.Reason("header_malformed"), r.last(1).Reason)
 }
 
-func TestASignatureHeaderThatComesTwiceIsRefused(t *testing.T) {
+func TestHeader_RefusesRepeatedSignature(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	ping.On(r.Handler, returns(nil))
 	c := dial(t, listen(t, r))
@@ -277,7 +277,7 @@ func TestASignatureHeaderThatComesTwiceIsRefused(t *testing.T) {
 	require.Equal(t, webhook.Reason("header_repeated"), r.last(1).Reason)
 }
 
-func TestADeliveryPassesMiddlewareOfNetHTTP(t *testing.T) {
+func TestHandler_WorksBehindNetHTTPMiddleware(t *testing.T) {
 	for name, wrap := range map[string]func(http.Handler) http.Handler{
 		"StripPrefix":     func(h http.Handler) http.Handler { return http.StripPrefix("/hooks", h) },
 		"TimeoutHandler":  func(h http.Handler) http.Handler { return http.TimeoutHandler(h, patience, "") },
@@ -315,7 +315,7 @@ type poorWriter struct {
 
 func (w poorWriter) SetReadDeadline(time.Time) error { return w.err }
 
-func TestATooLargeBodyIsRefusedOverTLS(t *testing.T) {
+func TestMaxBody_RejectsLargerBodyOverTLS(t *testing.T) {
 	eachHTTP(t, webhook.Options{MaxBody: 1000}, func(t *testing.T, r *receiver, s *httptest.Server) {
 		ping.On(r.Handler, returns(nil))
 		large := make([]byte, 200_000)

@@ -150,7 +150,7 @@ func TestStall_IsNotNoticedWhenBodiesEnd(t *testing.T) {
 }
 
 // An evicted body ends its connection in the same way, long before its timeout.
-func TestStall_MadeRoomEndsTheConnection(t *testing.T) {
+func TestStall_ClosesConnectionOnEviction(t *testing.T) {
 	for middleware, hide := range hiding {
 		for _, secure := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, TLS %v", middleware, secure), func(t *testing.T) {
@@ -176,7 +176,7 @@ func TestStall_MadeRoomEndsTheConnection(t *testing.T) {
 }
 
 // HTTP/2 has no connection for each request, and a middleware may hide the stream.
-func TestStall_MadeRoomIsRespondedToOverHTTP2(t *testing.T) {
+func TestStall_RespondsToEvictionOverHTTP2(t *testing.T) {
 	for middleware, hide := range hiding {
 		t.Run(middleware, func(t *testing.T) {
 			r := newReceiver(t, webhook.Options{MaxBody: 2 * chunk, BodyTimeout: patience, ResponseTimeout: patience, ReadBudget: webhook.NewReadBudget(4 * chunk)},

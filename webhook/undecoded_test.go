@@ -178,7 +178,7 @@ func TestUndecoded_FindsTheInnermostField(t *testing.T) {
 	}
 }
 
-func TestDecode_ReadsWholeNumbersAndTimesInAnyNotation(t *testing.T) {
+func TestDecode_ReadsEveryNumberAndTimeNotation(t *testing.T) {
 	for data, want := range map[string]string{
 		`{"count":8.0}`:                                 `{"count":8}`,
 		`{"count":8e0,"size":80e-1}`:                    `{"count":8,"size":8}`,
@@ -324,7 +324,7 @@ func TestUndecoded_CallbackCanAskWhy(t *testing.T) {
 	require.Nil(t, new(Wide).Undecoded())
 }
 
-func TestUndecoded_HasATimeThatCannotBeRead(t *testing.T) {
+func TestUndecoded_ReportsUnreadableTime(t *testing.T) {
 	for raw, want := range map[string]string{
 		`"2026-11-26T07:03:42"`: "it is a date without a zone", `{}`: "it is neither a string nor a number", `""`: "", `null`: "",
 		`"2026-11-26t07:03:42z"`: "",

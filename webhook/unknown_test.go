@@ -76,7 +76,7 @@ func unknownOf(t *testing.T, body string, names vendors.EnvelopeNames) map[strin
 	return found
 }
 
-func TestUnknownNamesWhatTheTypeHasNoFieldFor(t *testing.T) {
+func TestUnknown_NamesMembersWithoutField(t *testing.T) {
 	for data, want := range map[string]map[string]string{
 		`{}`: {},
 		`{"Plain":"","re~na/med":"","-":"","inner":{"a":1},"list":[{"a":1}],"when":"2026-01-02T03:04:05Z","raw":{"x":1},"any":{"x":1},"bytes":"AA=="}`: {},
@@ -111,7 +111,7 @@ func TestUnknownNamesWhatTheTypeHasNoFieldFor(t *testing.T) {
 	}
 }
 
-func TestUnknownSkipsTheEnvelopeAtTheTop(t *testing.T) {
+func TestUnknown_SkipsTopLevelEnvelope(t *testing.T) {
 	flat := vendors.EnvelopeNames{Type: []string{"type"}, ID: []string{"id"}, Time: []string{"time"}}
 	require.Equal(t, map[string]string{"/data": "{}", "/x~1y": "1", "/inner/type": `"t"`},
 		unknownOf(t, `{"type":"rich","ID":"a","time":1767323045,"data":{},"x/y":1,"inner":{"type":"t"}}`, flat))
@@ -119,7 +119,7 @@ func TestUnknownSkipsTheEnvelopeAtTheTop(t *testing.T) {
 	require.Equal(t, map[string]string{"/da~1ta/x": "1"}, unknownOf(t, `{"type":"rich","da/ta":{"x":1}}`, slashed))
 }
 
-func TestUnknownOfAnEventThatNoHandlerMadeIsEmpty(t *testing.T) {
+func TestUnknown_IsEmptyWithoutHandler(t *testing.T) {
 	require.Empty(t, new(Rich).Unknown())
 	require.Nil(t, new(Rich).Delivery())
 }

@@ -72,7 +72,7 @@ func onBothWays(t *testing.T, test func(t *testing.T, r *receiver)) {
 	}
 }
 
-func TestADuplicateWaitsForTheRunningCopyAndIsToldOfItsSuccess(t *testing.T) {
+func TestDuplicate_WaitsForRunningCopy(t *testing.T) {
 	onBothWays(t, func(t *testing.T, r *receiver) {
 		ping.On(r.Handler, inTurn(3*time.Second))
 		first := sendAsync(r, t.Context(), "a")
@@ -85,7 +85,7 @@ func TestADuplicateWaitsForTheRunningCopyAndIsToldOfItsSuccess(t *testing.T) {
 	})
 }
 
-func TestADuplicateRunsItselfIfTheRunningCopyFails(t *testing.T) {
+func TestDuplicate_RunsWhenFirstCopyFails(t *testing.T) {
 	onBothWays(t, func(t *testing.T, r *receiver) {
 		ping.On(r.Handler, inTurn(2*time.Second, errCallback))
 		first := sendAsync(r, t.Context(), "a")
@@ -100,7 +100,7 @@ func TestADuplicateRunsItselfIfTheRunningCopyFails(t *testing.T) {
 	})
 }
 
-func TestADuplicateThatTookOverAndOverrunsIsAnsweredInItsOwnTime(t *testing.T) {
+func TestDuplicate_RespondsInTimeAfterTakingOver(t *testing.T) {
 	onBothWays(t, func(t *testing.T, r *receiver) {
 		ping.On(r.Handler, inTurn(3*time.Second, errCallback))
 		first := sendAsync(r, t.Context(), "a")
@@ -113,7 +113,7 @@ func TestADuplicateThatTookOverAndOverrunsIsAnsweredInItsOwnTime(t *testing.T) {
 	})
 }
 
-func TestADuplicateIsAnsweredAtItsOwnDeadline(t *testing.T) {
+func TestDuplicate_RespondsAtItsOwnDeadline(t *testing.T) {
 	onBothWays(t, func(t *testing.T, r *receiver) {
 		ping.On(r.Handler, inTurn(20*time.Second))
 		first := sendAsync(r, t.Context(), "a")
@@ -130,7 +130,7 @@ func TestADuplicateIsAnsweredAtItsOwnDeadline(t *testing.T) {
 	})
 }
 
-func TestACallbackThatEndsJustWhenTheAnswerIsDueIsOneOrTheOther(t *testing.T) {
+func TestResponse_AgreesWithObservationAtDeadline(t *testing.T) {
 	onBothWays(t, func(t *testing.T, r *receiver) {
 		ping.On(r.Handler, inTurn(4500*time.Millisecond))
 		for n := range 100 {
@@ -153,7 +153,7 @@ func TestACallbackThatEndsJustWhenTheAnswerIsDueIsOneOrTheOther(t *testing.T) {
 	})
 }
 
-func TestNoMoreThanTwoDuplicatesOfAKeyWait(t *testing.T) {
+func TestDuplicate_LimitsWaitersToTwo(t *testing.T) {
 	onBothWays(t, func(t *testing.T, r *receiver) {
 		ping.On(r.Handler, inTurn(3*time.Second))
 		first := sendAsync(r, t.Context(), "a")
@@ -171,7 +171,7 @@ func TestNoMoreThanTwoDuplicatesOfAKeyWait(t *testing.T) {
 	})
 }
 
-func TestAClientThatHangsUpEndsNeitherTheCallbackNorItsOutcome(t *testing.T) {
+func TestHangUp_EndsNeitherCallbackNorOutcome(t *testing.T) {
 	onBothWays(t, func(t *testing.T, r *receiver) {
 		var ended error
 		ping.On(r.Handler, func(ctx context.Context, _ *Ping) error {
@@ -192,7 +192,7 @@ func TestAClientThatHangsUpEndsNeitherTheCallbackNorItsOutcome(t *testing.T) {
 	})
 }
 
-func TestAClientThatHangsUpWhileItWaitsStillTakesOver(t *testing.T) {
+func TestDuplicate_TakesOverAfterDisconnect(t *testing.T) {
 	onBothWays(t, func(t *testing.T, r *receiver) {
 		ping.On(r.Handler, inTurn(3*time.Second, errCallback))
 		first := sendAsync(r, t.Context(), "a")
@@ -206,7 +206,7 @@ func TestAClientThatHangsUpWhileItWaitsStillTakesOver(t *testing.T) {
 	})
 }
 
-func TestNobodyWaitsForACopyThatRunsInAnotherProcess(t *testing.T) {
+func TestDuplicate_DoesNotWaitForOtherProcess(t *testing.T) {
 	onBothWays(t, func(t *testing.T, r *receiver) {
 		ping.On(r.Handler, inTurn(3*time.Second))
 		other := newReceiver(t, webhook.Options{Store: r.store})
@@ -223,7 +223,7 @@ func TestNobodyWaitsForACopyThatRunsInAnotherProcess(t *testing.T) {
 	})
 }
 
-func TestACopyThatNobodyFinishesRunsElsewhereOnceItsLeaseHasEnded(t *testing.T) {
+func TestDuplicate_RunsElsewhereAfterLeaseEnds(t *testing.T) {
 	onBothWays(t, func(t *testing.T, r *receiver) {
 		ping.On(r.Handler, inTurn(10*time.Minute)) // ignores its context
 		other := newReceiver(t, webhook.Options{Store: r.store})
@@ -244,7 +244,7 @@ func TestACopyThatNobodyFinishesRunsElsewhereOnceItsLeaseHasEnded(t *testing.T) 
 	})
 }
 
-func TestACopyWhoseCompletionIsTriedAgainIsDoneForItsDuplicatesHere(t *testing.T) {
+func TestDuplicate_SeesCompletionStillBeingRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &brokenStore{completeErr: errCallback, recovers: 10 * time.Second}
 		r := newReceiver(t, webhook.Options{Store: store})
@@ -260,7 +260,7 @@ func TestACopyWhoseCompletionIsTriedAgainIsDoneForItsDuplicatesHere(t *testing.T
 	})
 }
 
-func TestAStoreThatHangsWhileItShouldCompleteDoesNotHoldUpTheAnswer(t *testing.T) {
+func TestStore_DoesNotDelayResponseOnHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{Store: hangingStore{new(brokenStore), 800 * time.Millisecond}})
 		ping.On(r.Handler, inTurn(4*time.Second))
@@ -286,7 +286,7 @@ func (s hangingStore) Complete(ctx context.Context, key string, token idempotenc
 	return s.brokenStore.Complete(ctx, key, token)
 }
 
-func TestWhatWasParkedIsMarkedOnceTheStoreTakesIt(t *testing.T) {
+func TestDeadLetter_CompletesOnceStoreRecovers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := webhook.Options{Store: &brokenStore{completeErr: errCallback, recovers: 10 * time.Second}}
 		deadLetters(&o)
@@ -300,7 +300,7 @@ func TestWhatWasParkedIsMarkedOnceTheStoreTakesIt(t *testing.T) {
 	})
 }
 
-func TestDuplicatesTakeUpNoRoomAmongTheRunning(t *testing.T) {
+func TestMaxRunning_IgnoresDuplicates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{MaxRunning: 1})
 		ping.On(r.Handler, returns(nil))
@@ -318,7 +318,7 @@ func contentAndID(p *vendors.Profile, _ *vendors.HandlerConfig) {
 	}
 }
 
-func TestAnAttemptRefusedByItsNameCannotRunUnderAnother(t *testing.T) {
+func TestDuplicate_CannotRunUnderAnotherKey(t *testing.T) {
 	onBothWays(t, func(t *testing.T, r *receiver) {
 		var processes []*receiver
 		for range 2 {

@@ -40,7 +40,7 @@ func started(t *testing.T, ago time.Duration) []byte {
 	return kit.Dated(kit.Sample(t, workflux.TypeConversationStarted), time.Now().Add(-ago))
 }
 
-func TestDocumentedEventsHaveTheValuesOfTheGuide(t *testing.T) {
+func TestEvents_MatchGuide(t *testing.T) {
 	started := kit.Receive(t, kit.Sample(t, workflux.TypeConversationStarted)).(*workflux.ConversationStarted)
 	require.Equal(t, &workflux.ConversationStarted{
 		Event: started.Event, ConversationID: "conv-123", AgentID: "agent-123", AgentName: "Customer Support Agent",
@@ -66,7 +66,7 @@ func TestDocumentedEventsHaveTheValuesOfTheGuide(t *testing.T) {
 	}, sync)
 }
 
-func TestAMeasureMayHaveAFraction(t *testing.T) {
+func TestEvents_AcceptFractionalMeasures(t *testing.T) {
 	r := kit.Receive(t, kit.Change(t, kit.Sample(t, workflux.TypeAgentResponse), func(_, data map[string]any) {
 		data["response_time_ms"] = 1200.25
 	})).(*workflux.AgentResponse)
@@ -113,7 +113,7 @@ func TestHandler_FailuresWithinSecondsAre500(t *testing.T) {
 	}
 }
 
-func TestAFailureThatMustBeTheFifthByItsAgeIsParked(t *testing.T) {
+func TestHandler_DeadLettersFifthFailureByAge(t *testing.T) {
 	parked := 0
 	o := webhook.Options{DeadLetter: func(context.Context, *webhook.Delivery, error) error { parked++; return nil }}
 	h := handlerFor(t, workflux.Config{}, o, fail)
@@ -124,7 +124,7 @@ func TestAFailureThatMustBeTheFifthByItsAgeIsParked(t *testing.T) {
 	require.Equal(t, 1, parked)
 }
 
-func TestDeliveriesWithTheSameBytesAreOne(t *testing.T) {
+func TestDedupKeys_UseBody(t *testing.T) {
 	h := handlerFor(t, workflux.Config{}, webhook.Options{}, succeed)
 	body := started(t, 0)
 	require.Equal(t, webhook.Handled, kit.Send(t, h, body).Outcome)
@@ -132,7 +132,7 @@ func TestDeliveriesWithTheSameBytesAreOne(t *testing.T) {
 	require.Equal(t, webhook.Handled, kit.Send(t, h, started(t, time.Second)).Outcome)
 }
 
-func TestAKeyOfTheUsersStandsInPlaceOfTheBytes(t *testing.T) {
+func TestDedupKeys_UseConfiguredKey(t *testing.T) {
 	key := func(event any) string { return event.(*workflux.ConversationStarted).ConversationID }
 	h := handlerFor(t, workflux.Config{DedupKey: key}, webhook.Options{}, succeed)
 	require.Equal(t, webhook.Handled, kit.Send(t, h, started(t, 0)).Outcome)

@@ -28,7 +28,7 @@ func delivered(t *testing.T, vendor, by string) (headers, body string) {
 	return b.String(), string(text)
 }
 
-func TestNothingIsWrongWithAGenuineDelivery(t *testing.T) {
+func TestExplain_AcceptsGenuineDeliveries(t *testing.T) {
 	for _, vendor := range vendors.Names() {
 		headers, body := delivered(t, vendor, secret)
 		r := run(t, "explain", vendor, "--headers", writeFile(t, headers), "--body", writeFile(t, body)).is(t, 0)
@@ -36,7 +36,7 @@ func TestNothingIsWrongWithAGenuineDelivery(t *testing.T) {
 	}
 }
 
-func TestAMistakeIsExplainedInOneSentence(t *testing.T) {
+func TestExplain_NamesCauseInOneSentence(t *testing.T) {
 	for _, test := range []struct {
 		vendor, by, says string
 		change           func(headers, body string) (string, string)
@@ -60,7 +60,7 @@ func TestAMistakeIsExplainedInOneSentence(t *testing.T) {
 	}
 }
 
-func TestHeadersMayBeJSONAndComeFromStandardInput(t *testing.T) {
+func TestExplain_ReadsJSONHeadersFromStdin(t *testing.T) {
 	headers, body := delivered(t, "workflux", secret)
 	_, value, ok := strings.Cut(headers, "X-Workflux-Signature: ")
 	require.True(t, ok)
@@ -75,7 +75,7 @@ func TestHeadersMayBeJSONAndComeFromStandardInput(t *testing.T) {
 	}
 }
 
-func TestADeliveryIsJudgedByTheTimeThatIsGiven(t *testing.T) {
+func TestExplain_ChecksAgeAtGivenTime(t *testing.T) {
 	headers, body := delivered(t, "greenflash", secret)
 	args := []string{"explain", "greenflash", "--headers", writeFile(t, headers), "--body", writeFile(t, body), "--at"}
 	late := time.Now().Add(time.Hour)
@@ -84,7 +84,7 @@ func TestADeliveryIsJudgedByTheTimeThatIsGiven(t *testing.T) {
 	run(t, append(args, time.Now().Format(time.RFC3339))...).is(t, 0)
 }
 
-func TestWhatCannotBeReadIsSaid(t *testing.T) {
+func TestExplain_ReportsUnreadableInput(t *testing.T) {
 	file := writeFile(t, "{}")
 	for says, args := range map[string][]string{
 		"open /does/not/exist":    {"--headers", "/does/not/exist", "--body", file},

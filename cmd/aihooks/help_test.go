@@ -13,7 +13,7 @@ var commands = []string{
 	"version",
 }
 
-func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
+func TestHelp_ShowsExampleForEveryCommand(t *testing.T) {
 	for _, name := range append(commands, "") {
 		r := run(t, append(strings.Fields(name), "--help")...).is(t, 0)
 		require.Contains(t, r.out, "Examples:\n  ", name)
@@ -23,7 +23,7 @@ func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 	require.Contains(t, run(t, "help").out, "130  interrupted")
 }
 
-func TestAWrongCommandLineExitsWith2AndSaysWhy(t *testing.T) {
+func TestArguments_ReportErrorsWithExitCode2(t *testing.T) {
 	file := writeFile(t, "{}")
 	for args, says := range map[string]string{
 		"nonsense":           `unknown command "nonsense"`,
@@ -77,7 +77,7 @@ func TestAWrongCommandLineExitsWith2AndSaysWhy(t *testing.T) {
 	}
 }
 
-func TestASecretThatIsMissingIsAskedForAndNeverAFlag(t *testing.T) {
+func TestSecret_IsRequiredAndNeverAFlag(t *testing.T) {
 	send := []string{"send", "greenflash", "conversation.rating", "--url", "http://127.0.0.1:1"}
 	r := finish(t, aihooks(t, nil, send...)).is(t, 2)
 	require.Contains(t, r.err, "there is no secret for greenflash: set GREENFLASH_WEBHOOK_SECRET or --secret-file")
@@ -89,7 +89,7 @@ func TestASecretThatIsMissingIsAskedForAndNeverAFlag(t *testing.T) {
 	}
 }
 
-func TestTheSecretMayComeFromAFile(t *testing.T) {
+func TestSecret_ReadsFromFile(t *testing.T) {
 	for _, ending := range []string{"", "\n", "\r\n"} {
 		s := newService(t, "workflux")
 		for _, flag := range []string{writeFile(t, secret+ending), "workflux=" + writeFile(t, secret+ending)} {
@@ -98,7 +98,7 @@ func TestTheSecretMayComeFromAFile(t *testing.T) {
 	}
 }
 
-func TestShellsComplete(t *testing.T) {
+func TestCompletion_WorksInEveryShell(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		require.Contains(t, run(t, "completion", shell).is(t, 0).out, "aihooks")
 	}

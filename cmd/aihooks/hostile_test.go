@@ -35,7 +35,7 @@ func postInTime(t *testing.T, url, body string) int {
 	}
 }
 
-func TestATokenIsInNoHeaderThatIsShownOrSaved(t *testing.T) {
+func TestListen_OmitsHeadersWithToken(t *testing.T) {
 	const unknown = "an-unknown-token"
 	for _, env := range []map[string]string{nil, secrets()} {
 		j, url, folder := startListening(t, env)
@@ -63,7 +63,7 @@ func TestATokenIsInNoHeaderThatIsShownOrSaved(t *testing.T) {
 	}
 }
 
-func TestAListenerOutlivesWhatIsHugeDeepOrLong(t *testing.T) {
+func TestListen_HandlesHugeAndDeepBodies(t *testing.T) {
 	c := aihooks(t, nil, "listen", "--addr", "127.0.0.1:0", "--no-save")
 	c.Env = append(c.Env, "GOMEMLIMIT=512MiB")
 	j := begin(t, c)
@@ -86,7 +86,7 @@ func TestAListenerOutlivesWhatIsHugeDeepOrLong(t *testing.T) {
 	require.Equal(t, 0, j.stop(os.Interrupt))
 }
 
-func TestOnlyPOSTsAreDeliveries(t *testing.T) {
+func TestListen_RefusesOtherMethods(t *testing.T) {
 	_, url, _ := startListening(t, nil, "--no-save")
 	response, err := http.Get(url + "/webhooks/workflux") //nolint:noctx // a test
 	require.NoError(t, err)
@@ -94,7 +94,7 @@ func TestOnlyPOSTsAreDeliveries(t *testing.T) {
 	require.Equal(t, http.StatusMethodNotAllowed, response.StatusCode)
 }
 
-func TestAFolderThatCannotBeIsSaidAtOnceAndAFullDiskForEachDelivery(t *testing.T) {
+func TestListen_ReportsUnwritableFolder(t *testing.T) {
 	file := writeFile(t, "")
 	require.Contains(t, run(t, "listen", "--addr", "127.0.0.1:0", "--dir", filepath.Join(file, "in")).is(t, 1).err, file)
 
@@ -118,13 +118,13 @@ func sendMany(t *testing.T, url string) {
 	}
 }
 
-func TestTypesAreNotAsLongAsTheySay(t *testing.T) {
+func TestListen_TruncatesLongTypes(t *testing.T) {
 	j, url, _ := startListening(t, nil, "--no-save", "--no-body")
 	post(t, url+"/workflux", `{"event":"`+strings.Repeat("x", 1<<19)+`"}`, nil)
 	require.LessOrEqual(t, len(next(t, j).Type), 210)
 }
 
-func TestTwoListenersMayShareAFolder(t *testing.T) {
+func TestListen_SharesFolderWithAnotherListener(t *testing.T) {
 	one, url, folder := startListening(t, nil)
 	two := begin(t, aihooks(t, nil, "listen", "--json", "--addr", "127.0.0.1:0", "--dir", folder))
 	_, other, _ := strings.Cut(line(t, two.err, "listening on "), "listening on ")
@@ -140,7 +140,7 @@ func TestTwoListenersMayShareAFolder(t *testing.T) {
 	require.Len(t, names, 40)
 }
 
-func TestACaptureOfAnotherVendorIsRefused(t *testing.T) {
+func TestCapture_RefusesAnotherVendor(t *testing.T) {
 	files := saved(t)
 	s := newService(t, "workflux")
 	for _, file := range files {
@@ -161,7 +161,7 @@ func TestACaptureOfAnotherVendorIsRefused(t *testing.T) {
 	}
 }
 
-func TestNumbersInHeadersAndBodiesStayAsTheyWereWritten(t *testing.T) {
+func TestNumbers_KeepTheirNotation(t *testing.T) {
 	headers, body := delivered(t, "greenflash", secret)
 	parsed := http.Header{}
 	for text := range strings.Lines(headers) {
@@ -187,7 +187,7 @@ func TestNumbersInHeadersAndBodiesStayAsTheyWereWritten(t *testing.T) {
 	require.JSONEq(t, `{"n":1.50,"more":2}`, string(s.seen()[0].Unknown()["/data/deep"]))
 }
 
-func TestWhatIsTooLargeToReadIsRefused(t *testing.T) {
+func TestExplain_RefusesOversizedBody(t *testing.T) {
 	c := aihooks(t, secrets(), "explain", "workflux", "--headers", writeFile(t, "A: b"), "--body", "-")
 	c.Stdin = strings.NewReader(strings.Repeat(" ", 32<<20+1))
 	require.Contains(t, finish(t, c).is(t, 1).err, "is larger than 33554432 bytes")

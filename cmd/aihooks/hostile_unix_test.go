@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAReaderThatHasLeftEndsTheListener(t *testing.T) {
+func TestListen_EndsOnClosedPipe(t *testing.T) {
 	c := aihooks(t, nil, "listen", "--json", "--addr", "127.0.0.1:0", "--no-save")
 	reader, writer, err := os.Pipe()
 	require.NoError(t, err)
@@ -34,7 +34,7 @@ func TestAReaderThatHasLeftEndsTheListener(t *testing.T) {
 	require.Equal(t, syscall.SIGPIPE, c.ProcessState.Sys().(syscall.WaitStatus).Signal())
 }
 
-func TestAFileWithoutAnEndIsRefused(t *testing.T) {
+func TestInput_RefusesEndlessFiles(t *testing.T) {
 	run(t, "explain", "workflux", "--headers", writeFile(t, "A: b"), "--body", "/dev/zero").is(t, 1)
 	require.Contains(t, finish(t, aihooks(t, nil, "send", "workflux", "user.message", "--url", down(t), "--secret-file", "/dev/zero")).is(t, 1).err, "larger than")
 }

@@ -26,7 +26,7 @@ func readOnly(t *testing.T, dir string) {
 	t.Cleanup(func() { _ = os.Chmod(dir, 0o700) })
 }
 
-func TestInbox_LooksAtABackupOnReadOnlyMedia(t *testing.T) {
+func TestInbox_ReadsBackupOnReadOnlyMedia(t *testing.T) {
 	w := newInboxService(t, 2)
 	dir := t.TempDir()
 	backup := filepath.Join(dir, "backup.db")

@@ -79,7 +79,7 @@ func (w *inboxService) dead(t *testing.T) []inbox.Entry {
 	return all
 }
 
-func TestDeadLettersAreListedShownRetriedAndDiscardedWhileTheServiceRuns(t *testing.T) {
+func TestInbox_ManagesDeadLettersOfRunningService(t *testing.T) {
 	w := newInboxService(t, 4)
 	r := run(t, "inbox", "list", w.path).is(t, 0)
 	require.Regexp(t, `ID +ENDPOINT +TYPE +RECEIVED +RUNS +SINCE/DUE +LAST ERROR\n`, r.out)
@@ -120,7 +120,7 @@ func TestDeadLettersAreListedShownRetriedAndDiscardedWhileTheServiceRuns(t *test
 	require.Regexp(t, `workflux/default +0 +0 +0 +0 +4\nall +0 +0 +0 +0 +4\n`, run(t, "inbox", "stats", w.path).is(t, 0).out)
 }
 
-func TestManyAreDiscardedOnlyIfThatIsConfirmed(t *testing.T) {
+func TestInbox_NeedsConfirmationToDiscardMany(t *testing.T) {
 	w := newInboxService(t, 3)
 	r := run(t, "inbox", "discard", w.path, "--all").is(t, 1)
 	require.Contains(t, r.err, "set --yes")
@@ -131,7 +131,7 @@ func TestManyAreDiscardedOnlyIfThatIsConfirmed(t *testing.T) {
 	require.Empty(t, w.dead(t))
 }
 
-func TestWhatIsNotInTheInboxFails(t *testing.T) {
+func TestInbox_ReportsMissingEntry(t *testing.T) {
 	w := newInboxService(t, 1)
 	for _, command := range []string{"show", "retry", "discard"} {
 		r := run(t, "inbox", command, w.path, "4711").is(t, 1)
@@ -140,7 +140,7 @@ func TestWhatIsNotInTheInboxFails(t *testing.T) {
 	}
 }
 
-func TestAFileThatIsNoInboxIsRefusedAndNotMade(t *testing.T) {
+func TestInbox_RefusesOtherFilesAndCreatesNone(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing.db")
 	for _, args := range []string{"list F", "show F 1", "retry F 1", "discard F 1", "stats F", "--web F"} {
 		for file, says := range map[string]string{missing: "there is no inbox: ", writeFile(t, "not SQLite at all, but long enough"): "not a database", t.TempDir(): "is a directory"} {
@@ -152,7 +152,7 @@ func TestAFileThatIsNoInboxIsRefusedAndNotMade(t *testing.T) {
 	require.NoFileExists(t, missing)
 }
 
-func TestThePageOverAnInboxShowsAndRetries(t *testing.T) {
+func TestPage_ShowsAndRetriesInboxEntries(t *testing.T) {
 	w := newInboxService(t, 1)
 	j := begin(t, aihooks(t, nil, "inbox", "--web", w.path, "--web-addr", "127.0.0.1:0"))
 	v := openPage(t, j)

@@ -40,7 +40,7 @@ func next(t *testing.T, j *job) received {
 	return decode[received](t, line(t, j.out, "{"))
 }
 
-func TestEachDeliveryIsShownJudgedAnsweredAndSaved(t *testing.T) {
+func TestListen_ShowsVerifiesAndSavesDeliveries(t *testing.T) {
 	j, url, folder := startListening(t, secrets())
 	address := url + "/webhooks/greenflash"
 	run(t, "send", "greenflash", "conversation.rating", "--url", address, "--same", "--times", "2").is(t, 0)
@@ -69,7 +69,7 @@ func TestEachDeliveryIsShownJudgedAnsweredAndSaved(t *testing.T) {
 	require.Equal(t, 0, j.stop(os.Interrupt), "Ctrl-C must end listen without an error")
 }
 
-func TestACredentialIsNeitherShownNorSaved(t *testing.T) {
+func TestListen_HidesCredentials(t *testing.T) {
 	j, url, folder := startListening(t, secrets())
 	run(t, "send", "emberqa", "red_flag", "--url", url+"/webhooks/emberqa").is(t, 0)
 	d := next(t, j)
@@ -93,7 +93,7 @@ func TestACredentialIsNeitherShownNorSaved(t *testing.T) {
 	require.Equal(t, 0, j.stop(syscall.SIGTERM))
 }
 
-func TestDeliveriesWithoutASecretAreShownUnverified(t *testing.T) {
+func TestListen_ShowsUnverifiedWithoutSecret(t *testing.T) {
 	j, url, _ := startListening(t, nil, "--no-save", "--no-body")
 	finish(t, aihooks(t, nil, "send", "workflux", "user.message", "--url", url+"/webhooks/workflux", "--forge")).is(t, 0)
 	d := next(t, j)
@@ -104,7 +104,7 @@ func TestDeliveriesWithoutASecretAreShownUnverified(t *testing.T) {
 	require.Empty(t, d.Body)
 }
 
-func TestPeopleAreShownAVerdictAReasonAndTheEvent(t *testing.T) {
+func TestListen_PrintsOutcomeReasonAndEvent(t *testing.T) {
 	c := aihooks(t, secrets(), "listen", "--addr", "127.0.0.1:0")
 	j := begin(t, c)
 	url := strings.Fields(line(t, j.out, "greenflash"))[1]
@@ -115,7 +115,7 @@ func TestPeopleAreShownAVerdictAReasonAndTheEvent(t *testing.T) {
 	require.Equal(t, `      "rating": 2,`, line(t, j.out, `"rating": 2`))
 }
 
-func TestWhatIsHostileIsShownAsText(t *testing.T) {
+func TestListen_EscapesControlCharacters(t *testing.T) {
 	c := aihooks(t, nil, "listen", "--addr", "127.0.0.1:0", "--no-save")
 	j := begin(t, c)
 	url := strings.Fields(line(t, j.out, "workflux"))[1]
@@ -136,7 +136,7 @@ func TestWhatIsHostileIsShownAsText(t *testing.T) {
 	require.Contains(t, all.String(), `\x1b]0;title\a\u202e`)
 }
 
-func TestAnAddressThatIsTakenFails(t *testing.T) {
+func TestListen_ReportsAddressInUse(t *testing.T) {
 	_, url, _ := startListening(t, nil, "--no-save")
 	r := run(t, "listen", "--addr", strings.TrimPrefix(url, "http://"), "--no-save").is(t, 1)
 	require.Contains(t, r.err, ": bind: ")
@@ -240,7 +240,7 @@ func TestListen_TakesAPortAsAddress(t *testing.T) {
 	require.Contains(t, run(t, "listen", "--no-save", "--addr", "127.0.0.1:0", "--web", "--web-addr", "localhost").is(t, 2).err, "--web-addr")
 }
 
-func TestWhatIsForNoVendorIsNotFound(t *testing.T) {
+func TestListen_Responds404ForUnknownVendor(t *testing.T) {
 	j, url, _ := startListening(t, nil, "--no-save")
 	response, err := http.Post(url+"/webhooks/acme/"+secret, "application/json", strings.NewReader("{}")) //nolint:noctx // a test
 	require.NoError(t, err)

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestWhatAServiceSaysIsShownAsTextAndWithoutTheSecret(t *testing.T) {
+func TestSend_EscapesAndRedactsResponse(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
 		_, _ = io.WriteString(w, "\x1b[31m\u202eCannot POST "+r.URL.Path+strings.Repeat(" page", 1000)) // like Express
@@ -25,7 +25,7 @@ func TestWhatAServiceSaysIsShownAsTextAndWithoutTheSecret(t *testing.T) {
 	}
 }
 
-func TestOutputThatIsLostIsNoSuccess(t *testing.T) {
+func TestOutput_ReportsFailedWrites(t *testing.T) {
 	for _, args := range [][]string{{"send", "emberqa", "--list"}, {"send", "emberqa", "--list", "--json"}} {
 		file, err := os.Open(writeFile(t, "")) // opened read-only
 		require.NoError(t, err)
@@ -37,7 +37,7 @@ func TestOutputThatIsLostIsNoSuccess(t *testing.T) {
 	}
 }
 
-func TestAnErrorIsShownAsText(t *testing.T) {
+func TestErrors_EscapeControlCharacters(t *testing.T) {
 	r := run(t, "explain", "workflux", "--capture", "\x1b[31m\u202e").is(t, 1) // run requires that no output has escapes
 	require.Contains(t, r.err, `\x1b[31m\u202e`)
 }

@@ -28,7 +28,7 @@ func saved(t *testing.T) []string {
 	return files
 }
 
-func TestASavedDeliveryIsReplayedSignedAnewAndDatedNow(t *testing.T) {
+func TestReplay_SignsAndDatesDeliveryAgain(t *testing.T) {
 	for _, file := range saved(t) {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
@@ -63,7 +63,7 @@ func age(t *testing.T, file string, by time.Duration) {
 	require.NoError(t, os.WriteFile(file, []byte(strings.ReplaceAll(string(text), year, before)), 0o600))
 }
 
-func TestABareBodyIsReplayedForTheVendorThatIsNamed(t *testing.T) {
+func TestReplay_TakesBodyWithVendorFlag(t *testing.T) {
 	v, err := vendors.Find("workflux")
 	require.NoError(t, err)
 	s := newService(t, "workflux")
@@ -73,7 +73,7 @@ func TestABareBodyIsReplayedForTheVendorThatIsNamed(t *testing.T) {
 	require.Contains(t, run(t, "replay", writeFile(t, "no JSON"), "--vendor", "workflux", "--url", s.URL).is(t, 1).err, "is not JSON")
 }
 
-func TestReplayingWhatIsNotThereFails(t *testing.T) {
+func TestReplay_ReportsMissingFileOrService(t *testing.T) {
 	files := saved(t)
 	require.Contains(t, run(t, "replay", "/does/not/exist", "--url", down(t)).is(t, 1).err, "open /does/not/exist: ")
 	require.Contains(t, run(t, "replay", writeFile(t, "{}"), "--url", down(t)).is(t, 1).err, "is not a capture")
@@ -81,7 +81,7 @@ func TestReplayingWhatIsNotThereFails(t *testing.T) {
 	require.Contains(t, r.err, "2 of 2 deliveries got no response")
 }
 
-func TestReplayingIsInterruptedInTheMiddle(t *testing.T) {
+func TestReplay_StopsOnInterrupt(t *testing.T) {
 	files := saved(t)
 	url, asked := hanging(t)
 	j := begin(t, aihooks(t, secrets(), append([]string{"replay", "--url", url + "/{vendor}"}, files...)...))

@@ -27,7 +27,7 @@ type responses struct {
 	} `json:"answers"`
 }
 
-func TestEveryEventOfEveryVendorCanBeSent(t *testing.T) {
+func TestSend_SendsEveryEvent(t *testing.T) {
 	for _, v := range vendors.All() {
 		s := newService(t, v.Name())
 		events := decode[[]struct{ Name, Type string }](t, run(t, "send", v.Name(), "--list", "--json").is(t, 0).out)
@@ -41,7 +41,7 @@ func TestEveryEventOfEveryVendorCanBeSent(t *testing.T) {
 	require.Contains(t, run(t, "send", "emberqa", "--list").is(t, 0).out, "the vendor's page")
 }
 
-func TestWhatIsSetIsInTheBody(t *testing.T) {
+func TestSend_SetsBodyFields(t *testing.T) {
 	s := newService(t, "greenflash")
 	run(t, "send", "greenflash", "conversation.rating", "--url", s.URL,
 		"--set", "data.rating=4.50", "--set", "/data/a~1b=plain text", "--set", `data.deep.er=[1,{"x":null}]`, "--set", "data.feedback=").is(t, 0)
@@ -53,7 +53,7 @@ func TestWhatIsSetIsInTheBody(t *testing.T) {
 	require.JSONEq(t, `{"er":[1,{"x":null}]}`, string(e.Unknown()["/data/deep"]))
 }
 
-func TestEachDeliveryIsAnEventOfItsOwnUnlessItIsTheSame(t *testing.T) {
+func TestSend_RepeatsEventOnlyWithSame(t *testing.T) {
 	for _, vendor := range vendors.Names() {
 		v, err := vendors.Find(vendor)
 		require.NoError(t, err)
@@ -74,14 +74,14 @@ func TestEachDeliveryIsAnEventOfItsOwnUnlessItIsTheSame(t *testing.T) {
 	}
 }
 
-func TestManyAnswersAreCountedByStatus(t *testing.T) {
+func TestSend_CountsResponsesByStatus(t *testing.T) {
 	s := newService(t, "greenflash")
 	r := run(t, "send", "greenflash", "conversation.rating", "--url", s.URL, "--times", "40").is(t, 0)
 	require.Regexp(t, `STATUS +DELIVERIES +P50 +P99 +SLOWEST\n200 OK +40 +`, r.out)
 	require.Empty(t, r.err, "there must be no progress bar without a terminal")
 }
 
-func TestForgedAndStaleDeliveriesAreRefusedWhichFailsUnlessExpected(t *testing.T) {
+func TestSend_FailsUnlessStatusIsExpected(t *testing.T) {
 	for _, vendor := range vendors.Names() {
 		v, err := vendors.Find(vendor)
 		require.NoError(t, err)
@@ -102,12 +102,12 @@ func TestForgedAndStaleDeliveriesAreRefusedWhichFailsUnlessExpected(t *testing.T
 	}
 }
 
-func TestAForgeryNeedsNoSecret(t *testing.T) {
+func TestSend_ForgesWithoutSecret(t *testing.T) {
 	s := newService(t, "emberqa")
 	finish(t, aihooks(t, nil, "send", "emberqa", "red_flag", "--url", s.URL, "--forge", "--expect", "401")).is(t, 0)
 }
 
-func TestAServiceThatIsDownExitsWith3(t *testing.T) {
+func TestSend_ExitsWith3WhenServiceDown(t *testing.T) {
 	r := run(t, "send", "emberqa", "red_flag", "--url", down(t)+"/hooks", "--json").is(t, 3)
 	require.Contains(t, r.err, "1 of 1 deliveries got no response")
 	require.Contains(t, decode[responses](t, r.out).Responses[0].Error, "refused")
@@ -117,7 +117,7 @@ func TestAServiceThatIsDownExitsWith3(t *testing.T) {
 	require.Contains(t, r.out, "no response")
 }
 
-func TestARedirectIsNotFollowedAndIsNoSuccess(t *testing.T) {
+func TestSend_FailsOnRedirect(t *testing.T) {
 	s := newService(t, "workflux")
 	redirecting := redirect(t, s.URL)
 	r := run(t, "send", "workflux", "user.message", "--url", redirecting).is(t, 1)
@@ -125,7 +125,7 @@ func TestARedirectIsNotFollowedAndIsNoSuccess(t *testing.T) {
 	require.Empty(t, s.seen())
 }
 
-func TestSendingIsInterruptedInTheMiddle(t *testing.T) {
+func TestSend_StopsOnInterrupt(t *testing.T) {
 	url, asked := hanging(t)
 	j := begin(t, aihooks(t, secrets(), "send", "workflux", "user.message", "--url", url, "--times", "100", "--concurrent", "2"))
 	<-asked
@@ -135,7 +135,7 @@ func TestSendingIsInterruptedInTheMiddle(t *testing.T) {
 	require.Equal(t, 130, j.wait())
 }
 
-func TestOutputForProgramsIsJSONAndNothingElse(t *testing.T) {
+func TestSend_PrintsOnlyJSON(t *testing.T) {
 	s := newService(t, "greenflash")
 	r := run(t, "send", "greenflash", "conversation.rating", "--url", s.URL, "--json").is(t, 0)
 	require.True(t, json.Valid([]byte(r.out)))
@@ -178,7 +178,7 @@ func TestSend_PrintsIDThatReceiverShows(t *testing.T) {
 	}
 }
 
-func TestSend_SetsElementsAndNotesWhatItAdds(t *testing.T) {
+func TestSend_SetsElementsAndReportsAdditions(t *testing.T) {
 	s := newService(t, "greenflash")
 	r := run(t, "send", "greenflash", "conversation.rating", "--url", s.URL, "--set", "data.tags=[1,[2,3]]", "--set", "data.tags[0]=x",
 		"--set", "/data/tags/1/0=y", "--set", "data.tags[1][1]=z", "--set", "data.rating=4", "--set", "data.odd[name]=kept").is(t, 0)

@@ -44,7 +44,7 @@ func with(env map[string]string, name, value string) map[string]string {
 	return env
 }
 
-func TestThereAreColoursAndABarOnATerminalAndNowhereElse(t *testing.T) {
+func TestTerminal_ShowsColorsAndProgressBar(t *testing.T) {
 	s := newService(t, "workflux")
 	many := []string{"send", "workflux", "user.message", "--url", s.URL, "--times", "60"}
 	out, code := seen(t, secrets(), many, "", "")
@@ -92,7 +92,7 @@ func shownOnATerminal(t *testing.T, env map[string]string) string {
 	return text
 }
 
-func TestDiscardingAsksAtATerminalAndSaysHowMany(t *testing.T) {
+func TestInbox_AsksBeforeDiscardOnTerminal(t *testing.T) {
 	w := newInboxService(t, 3)
 	discard := []string{"inbox", "discard", w.path, "--all"}
 	for _, answer := range []string{"n\n", "\n", "yessir\n", "\x04"} {
@@ -110,7 +110,7 @@ func TestDiscardingAsksAtATerminalAndSaysHowMany(t *testing.T) {
 	require.Empty(t, w.dead(t))
 }
 
-func TestCtrlCEndsWhatReadsAPipeThatHasNoEnd(t *testing.T) {
+func TestExplain_InterruptsBlockedRead(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
 	j := begin(t, aihooks(t, secrets(), "explain", "workflux", "--headers", writeFile(t, "A: b"), "--body", pipe))

@@ -10,7 +10,7 @@ import (
 	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
 )
 
-func TestSamplesAreTheExamplesOfThePageByteForByte(t *testing.T) {
+func TestSamples_MatchDocumentedBytes(t *testing.T) {
 	page := map[string]string{ // SHA-256
 		"red_flag":            "6b82de2035bd6655d4f90c46306f55e3bd4f1affbd1a0c0f70c1af8f98881a95",
 		"low_score":           "f9043d3eb1e56f8c0b209d0f59cbc0d2a48f83cc2c8efc2eafc1f6b688b6a185",

@@ -70,7 +70,7 @@ func (p *process) after(t *testing.T, words string) string {
 	}
 }
 
-func TestADeliveryIsAnsweredAndCalledBackAndATermEndsWell(t *testing.T) {
+func TestDurable_RunsOnceAcrossRestarts(t *testing.T) {
 	dir, binary := t.TempDir(), build(t)
 	env := []string{"ADDR=127.0.0.1:0", "INBOX=" + filepath.Join(dir, "inbox.db"), "WORKFLUX_WEBHOOK_SECRET=whsec"}
 	var d *webhooktest.Delivery
@@ -92,7 +92,7 @@ func TestADeliveryIsAnsweredAndCalledBackAndATermEndsWell(t *testing.T) {
 	}
 }
 
-func TestSetUpThatIsWrongIsSaidPlainly(t *testing.T) {
+func TestDurable_ReportsInvalidSettings(t *testing.T) {
 	binary := build(t)
 	for env, want := range map[string]string{
 		"WORKFLUX_WEBHOOK_SECRET=": "blank",

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestEveryRowIsWhatTheContractSays(t *testing.T) {
+func TestQuickstart_MatchesContract(t *testing.T) {
 	var out strings.Builder
 	failed, err := run(&out)
 	require.NoError(t, err)
@@ -20,7 +20,7 @@ func TestEveryRowIsWhatTheContractSays(t *testing.T) {
 	}
 }
 
-func TestARowThatIsWrongIsCounted(t *testing.T) {
+func TestTable_CountsWrongRows(t *testing.T) {
 	var out strings.Builder
 	table := newTable(&out)
 	table.row("acme", "ping", "a duplicate", "200 500", "", false)

@@ -13,7 +13,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-func TestWithAnInboxADeliveryIsAnsweredAtOnceAndRunAgainWhenItFails(t *testing.T) {
+func TestInbox_RespondsBeforeCallbackAndRetries(t *testing.T) {
 	t.Parallel()
 	server := pgtest.New(t)
 	for name, test := range map[string]struct{ inbox, store string }{

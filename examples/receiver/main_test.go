@@ -112,7 +112,7 @@ type printed struct {
 	Event   map[string]any
 }
 
-func TestCallbacksArePrintedAndFailuresComeAgain(t *testing.T) {
+func TestReceiver_PrintsCallbacksAndRetries(t *testing.T) {
 	p := start(t, "WORKFLUX_WEBHOOK_SECRET=old-secret, new-secret", "EMBERQA_WEBHOOK_TOKEN=a-token-of-enough-length", "FAIL_FIRST=1")
 
 	fromWorkFlux := workfluxtest.NewSenderTo(t, p.origin+"/webhooks/workflux", "new-secret")
@@ -143,7 +143,7 @@ func TestCallbacksArePrintedAndFailuresComeAgain(t *testing.T) {
 	require.NotContains(t, p.log.String(), "a-token-of-enough-length")
 }
 
-func TestATermLetsTheRunningCallbackFinish(t *testing.T) {
+func TestReceiver_FinishesCallbackOnSIGTERM(t *testing.T) {
 	p := start(t, "EMBERQA_WEBHOOK_TOKEN=a-token-of-enough-length", "HANDLER_DELAY=1s")
 	sender := emberqatest.NewSenderTo(t, p.origin+"/webhooks/emberqa", "a-token-of-enough-length")
 	r := sender.Request(sender.Sample("red_flag"))
@@ -173,7 +173,7 @@ func TestATermLetsTheRunningCallbackFinish(t *testing.T) {
 	require.Equal(t, "emberqa", line.Vendor)
 }
 
-func TestSetUpThatIsWrongIsSaidPlainly(t *testing.T) {
+func TestStartUp_ReportsInvalidSettings(t *testing.T) {
 	for env, want := range map[string]string{
 		"FAIL_FIRST=often":             "FAIL_FIRST",
 		"HANDLER_DELAY=1":              "HANDLER_DELAY",

@@ -20,7 +20,7 @@ import (
 )
 
 // The steps are those of docs/inboxes.md. The store has already moved, and now the inbox moves.
-func TestMovingFromSQLiteToRiverLosesAndRepeatsNothing(t *testing.T) {
+func TestMigration_LosesAndRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	server := pgtest.New(t)
 	database, old := server.Database(t), "sqlite:"+filepath.Join(t.TempDir(), "inbox.db")

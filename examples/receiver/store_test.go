@@ -15,7 +15,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-func TestADuplicateIsRecognisedAfterARestartAndByASecondReceiver(t *testing.T) {
+func TestStore_RecognizesDuplicatesAcrossProcesses(t *testing.T) {
 	t.Parallel()
 	postgres := url.URL{Scheme: "postgres", Path: "/postgres", RawQuery: url.Values{
 		"host": {pgtest.New(t).Dir()}, "user": {"postgres"}, "sslmode": {"disable"},

@@ -45,7 +45,7 @@ var readBefore = map[string]func(http.Handler) http.Handler{
 	},
 }
 
-func TestTheExplanationSaysThatTheBodyHasBeenRead(t *testing.T) {
+func TestExplain_ReportsConsumedBody(t *testing.T) {
 	for name, mount := range readBefore {
 		t.Run(name, func(t *testing.T) {
 			r := newReceiver(t, nil)
@@ -89,7 +89,7 @@ func TestTheExplanationSaysThatTheBodyHasBeenRead(t *testing.T) {
 	}
 }
 
-func TestEchosBodyDumpPutsTheBodyBack(t *testing.T) {
+func TestBodyDump_RestoresBody(t *testing.T) {
 	r := newReceiver(t, nil)
 	var dumped []byte
 	router := echo.New()
@@ -101,7 +101,7 @@ func TestEchosBodyDumpPutsTheBodyBack(t *testing.T) {
 }
 
 // The mounts use binding middleware correctly, on a separate group without webhooks.
-func TestWhatBindsKeepsWorkingBesideTheWebhooks(t *testing.T) {
+func TestBinding_WorksNextToWebhooks(t *testing.T) {
 	for _, m := range mounts {
 		if m.name != "gin" && m.name != "echo" {
 			continue

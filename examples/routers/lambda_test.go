@@ -24,7 +24,7 @@ func deliver(t *testing.T, hook *greenflash.Handler, timeout time.Duration, requ
 	return got.response()
 }
 
-func TestWithLambdaOptionsNothingGoesOnOnceTheFunctionHasReturned(t *testing.T) {
+func TestLambdaOptions_EndCallbackBeforeReturn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, err := idempotency.NewMemory(nil)
 		require.NoError(t, err)
@@ -49,7 +49,7 @@ func TestWithLambdaOptionsNothingGoesOnOnceTheFunctionHasReturned(t *testing.T) 
 	})
 }
 
-func TestTheFunctionsDeadlineEndsTheWaitButNotTheCallback(t *testing.T) {
+func TestLambda_StopsWaitingAtDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hook, err := greenflash.NewHandler(secret, nil)
 		require.NoError(t, err)
@@ -69,7 +69,7 @@ func TestTheFunctionsDeadlineEndsTheWaitButNotTheCallback(t *testing.T) {
 	})
 }
 
-func TestABodyThatIsNoBase64IsNotCalledBack(t *testing.T) {
+func TestLambda_RefusesInvalidBase64(t *testing.T) {
 	r := newReceiver(t, nil)
 	event := httpEventOf(t, httpEvent, signed(t, frustration(), "delivery-1"), true)
 	event["body"] = "<" + event["body"].(string)

@@ -26,7 +26,7 @@ func dump(ctx context.Context, e *greenflash.ConversationFrustration) string {
 }
 
 // fasthttp reuses the memory of a request for the next request of the connection.
-func TestACallbackThatOverrunsSeesItsOwnDeliveryAfterItsRequestWasRecycled(t *testing.T) {
+func TestFiber_KeepsDeliveryOfRecycledRequest(t *testing.T) {
 	for name, mount := range map[string]func(*fiber.App, *greenflash.Handler){
 		"fiber":           func(app *fiber.App, h *greenflash.Handler) { app.Post(greenflashPath, routers.FromFiber(h.Handler)) },
 		"fiber's adaptor": func(app *fiber.App, h *greenflash.Handler) { app.Post(greenflashPath, routers.Adapted(h)) },

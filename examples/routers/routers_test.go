@@ -26,7 +26,7 @@ func everywhere(t *testing.T, err error, test func(t *testing.T, r *receiver, se
 	}
 }
 
-func TestASignedDeliveryIsCalledBackOnce(t *testing.T) {
+func TestRouter_RunsCallbackOnce(t *testing.T) {
 	everywhere(t, nil, func(t *testing.T, r *receiver, send send) {
 		request := signed(t, frustration(), "delivery-1")
 		got := send(t, request)
@@ -49,7 +49,7 @@ func TestASignedDeliveryIsCalledBackOnce(t *testing.T) {
 	})
 }
 
-func TestAForgedDeliveryIsRefused(t *testing.T) {
+func TestRouter_RefusesForgedDeliveries(t *testing.T) {
 	everywhere(t, nil, func(t *testing.T, r *receiver, send send) {
 		for name, forge := range map[string]func(*http.Request){
 			"no signature":      func(r *http.Request) { r.Header.Del("X-Greenflash-Signature") },
@@ -76,7 +76,7 @@ func replaceBody(r *http.Request, body []byte) {
 	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 }
 
-func TestALongBodyArrivesByteForByte(t *testing.T) {
+func TestRouter_PreservesLongBody(t *testing.T) {
 	text := strings.Repeat(`<&> ä € 😀 \u2028 \\ \" \/ \ud83d\ude00 `+"\u2028\u200b", 2000)
 	body := bytes.Replace(frustration(), []byte("The user"), []byte(text), 1)
 	body = append(bytes.ReplaceAll(body, []byte("\n"), []byte("\r\n\t ")), "\r\n\n"...)
@@ -88,7 +88,7 @@ func TestALongBodyArrivesByteForByte(t *testing.T) {
 	})
 }
 
-func TestABodyPastTheLimitIsRefused(t *testing.T) {
+func TestRouter_RefusesOversizedBody(t *testing.T) {
 	body := bytes.Replace(frustration(), []byte("The user"), bytes.Repeat([]byte("x"), 300<<10), 1)
 	everywhere(t, nil, func(t *testing.T, r *receiver, send send) {
 		require.Equal(t, http.StatusRequestEntityTooLarge, send(t, signed(t, body, "delivery-1")).status)
@@ -96,7 +96,7 @@ func TestABodyPastTheLimitIsRefused(t *testing.T) {
 	})
 }
 
-func TestHeaderNamesMayBeInAnyCase(t *testing.T) {
+func TestRouter_AcceptsHeadersInAnyCase(t *testing.T) {
 	everywhere(t, nil, func(t *testing.T, r *receiver, send send) {
 		request := signed(t, frustration(), "delivery-1")
 		for name, values := range request.Header.Clone() {
@@ -109,7 +109,7 @@ func TestHeaderNamesMayBeInAnyCase(t *testing.T) {
 	})
 }
 
-func TestASignatureThatComesTwiceIsRefused(t *testing.T) {
+func TestRouter_RefusesRepeatedSignature(t *testing.T) {
 	for _, m := range mounts {
 		t.Run(m.name, func(t *testing.T) {
 			r := newReceiver(t, nil)
@@ -127,7 +127,7 @@ func TestASignatureThatComesTwiceIsRefused(t *testing.T) {
 	}
 }
 
-func TestACredentialInThePathIsSeen(t *testing.T) {
+func TestRouter_PassesCredentialInPath(t *testing.T) {
 	everywhere(t, nil, func(t *testing.T, r *receiver, send send) {
 		got := send(t, lowScore(t, "/webhooks/emberqa/another-token"))
 		require.Equal(t, http.StatusUnauthorized, got.status)
@@ -139,7 +139,7 @@ func TestACredentialInThePathIsSeen(t *testing.T) {
 	})
 }
 
-func TestACredentialInTheQueryIsSeen(t *testing.T) {
+func TestRouter_PassesCredentialInQuery(t *testing.T) {
 	everywhere(t, nil, func(t *testing.T, r *receiver, send send) {
 		require.Equal(t, http.StatusOK, send(t, lowScore(t, "/webhooks/emberqa/in-the-query?of=a&token="+token)).status)
 		require.Equal(t, 1, r.ran())
@@ -165,7 +165,7 @@ func TestToken_MayHaveEscapedCharacters(t *testing.T) {
 	}
 }
 
-func TestAFailureIsAnsweredAsTheContractSays(t *testing.T) {
+func TestRouter_PassesFailureStatusAndRetryAfter(t *testing.T) {
 	everywhere(t, errors.New("the pager is down"), func(t *testing.T, r *receiver, send send) {
 		got := send(t, signed(t, frustration(), "delivery-1"))
 		require.Equal(t, http.StatusInternalServerError, got.status)
@@ -179,7 +179,7 @@ func TestAFailureIsAnsweredAsTheContractSays(t *testing.T) {
 	})
 }
 
-func TestAGetRunsNothing(t *testing.T) {
+func TestRouter_RunsNothingOnGet(t *testing.T) {
 	for _, m := range mounts {
 		t.Run(m.name, func(t *testing.T) {
 			r := newReceiver(t, nil)

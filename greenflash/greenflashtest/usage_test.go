@@ -12,7 +12,7 @@ import (
 	"github.com/aihooks/aihooks-go/greenflash/greenflashtest"
 )
 
-func TestAFrustratedUserIsReportedOnce(t *testing.T) {
+func TestSender_RunsCallbackOnceForDuplicates(t *testing.T) {
 	hook, err := greenflash.NewHandler("a secret", nil)
 	require.NoError(t, err)
 	var alerts []string
@@ -28,7 +28,7 @@ func TestAFrustratedUserIsReportedOnce(t *testing.T) {
 	require.Equal(t, []string{"conversation-1"}, alerts)
 }
 
-func TestARatingThatCouldNotBeSavedComesAgain(t *testing.T) {
+func TestSender_RetriesFailedDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // minutes pass instantly in a bubble
 		hook, err := greenflash.NewHandler("a secret", nil)
 		require.NoError(t, err)

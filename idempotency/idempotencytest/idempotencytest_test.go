@@ -270,11 +270,11 @@ func broken(t *testing.T, o Options) map[string]string {
 	return failures
 }
 
-func TestStoreThatKeepsEveryRulePasses(t *testing.T) {
+func TestRun_PassesCorrectStore(t *testing.T) {
 	Run(t, Options{New: newSimple(none), Around: synctest.Test})
 }
 
-func TestEachFaultBreaksItsRuleAndNoOther(t *testing.T) {
+func TestRun_FailsExactlyRulesOfFault(t *testing.T) {
 	for _, test := range []struct {
 		fault  fault
 		breaks []string
@@ -349,7 +349,7 @@ func TestRun_FailsOnSlowMachine(t *testing.T) {
 	})
 }
 
-func TestOptionsAreChecked(t *testing.T) {
+func TestRun_RefusesInvalidOptions(t *testing.T) {
 	for _, o := range []Options{
 		{},
 		{New: newSimple(none), Slack: time.Second},

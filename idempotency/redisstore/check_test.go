@@ -32,11 +32,11 @@ func warnings(t *testing.T, client redisstore.Client) []string {
 	return lines
 }
 
-func TestRightSettingsAreNotMentioned(t *testing.T) {
+func TestNew_DoesNotWarnOnRightSettings(t *testing.T) {
 	require.Empty(t, warnings(t, connect(t, shared.Addr())))
 }
 
-func TestEachWrongSettingIsAWarning(t *testing.T) {
+func TestNew_WarnsOnWrongSetting(t *testing.T) {
 	for setting, want := range map[string]string{
 		"maxmemory-policy allkeys-lru":  "evict",
 		"maxmemory-policy volatile-ttl": "evict",
@@ -52,7 +52,7 @@ func TestEachWrongSettingIsAWarning(t *testing.T) {
 	}
 }
 
-func TestOneWrongMasterOfAClusterIsAWarning(t *testing.T) {
+func TestNew_WarnsOnWrongClusterMaster(t *testing.T) {
 	servers := redistest.NewCluster(t, 3)
 	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{servers[0].Addr()}, ContextTimeoutEnabled: true})
 	t.Cleanup(func() { _ = client.Close() })
@@ -64,7 +64,7 @@ func TestOneWrongMasterOfAClusterIsAWarning(t *testing.T) {
 	require.Contains(t, got[0], "is=allkeys-lru")
 }
 
-func TestSettingsThatCannotBeSeenAreOneWarning(t *testing.T) {
+func TestNew_WarnsOnceOnUnreadableSettings(t *testing.T) {
 	managed := redistest.New(t, "--rename-command", "CONFIG", "")
 	got := warnings(t, connect(t, managed.Addr()))
 	require.Len(t, got, 1)
@@ -84,7 +84,7 @@ func TestSettingsThatCannotBeSeenAreOneWarning(t *testing.T) {
 	require.NoError(t, s.Release(t.Context(), "other", claim(t, s, "other", 1)))
 }
 
-func TestRedisThatIsDownOrHangsHoldsUpNewForASecondAtTheMost(t *testing.T) {
+func TestNew_WaitsBrieflyForUnavailableRedis(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer silent.Close()
@@ -102,7 +102,7 @@ func TestRedisThatIsDownOrHangsHoldsUpNewForASecondAtTheMost(t *testing.T) {
 	}
 }
 
-func TestRingIsAWarning(t *testing.T) {
+func TestNew_WarnsOnRing(t *testing.T) {
 	ring := redis.NewRing(&redis.RingOptions{Addrs: map[string]string{"one": shared.Addr()}})
 	t.Cleanup(func() { _ = ring.Close() })
 	got := warnings(t, ring)

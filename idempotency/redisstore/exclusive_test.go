@@ -51,7 +51,7 @@ func race() {
 	}
 }
 
-func TestOneOf16ProcessesGetsAKey(t *testing.T) {
+func TestClaim_GrantsKeyToOneProcess(t *testing.T) {
 	name := namespace(t)
 	var all []*process
 	for range racers {
@@ -127,7 +127,7 @@ func complete(ctx context.Context, s idempotency.Store, d sharedLog, key string)
 	return true
 }
 
-func TestEveryKeyCompletesOnceAlthoughWorkersAndRedisAreKilled(t *testing.T) {
+func TestCrash_CompletesEveryKeyOnce(t *testing.T) {
 	const workers = 4
 	kills := 12
 	if full() {

@@ -19,7 +19,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-func TestReceiverOutlivesWhatHappensToRedis(t *testing.T) {
+func TestReceiver_SurvivesRedisFaults(t *testing.T) {
 	for _, fault := range []struct {
 		name    string
 		ignores bool // the client ignores deadlines

@@ -72,7 +72,7 @@ func newStore(t testing.TB, client redisstore.Client, o redisstore.Options) *red
 // namespace returns a namespace for one test.
 func namespace(testing.TB) string { return idempotency.NewToken().String() }
 
-func TestRedisKeepsTheRulesOfAStore(t *testing.T) {
+func TestConformance_KeepsStoreRules(t *testing.T) {
 	t.Parallel() // it mostly waits
 	client := connect(t, shared.Addr())
 	idempotencytest.Run(t, idempotencytest.Options{
@@ -85,7 +85,7 @@ func TestRedisKeepsTheRulesOfAStore(t *testing.T) {
 	})
 }
 
-func TestRedisClusterKeepsTheRulesOfAStore(t *testing.T) {
+func TestConformance_KeepsStoreRulesOnCluster(t *testing.T) {
 	t.Parallel()
 	var addrs []string
 	for _, s := range redistest.NewCluster(t, 3) {

@@ -79,7 +79,7 @@ func until(s *webhooktest.Sender, id string, refused func()) error {
 	}
 }
 
-func TestTwoReceiversCallBackOnceForADeliverySentToBoth(t *testing.T) {
+func TestReceiver_CallsBackOnceAcrossTwoProcesses(t *testing.T) {
 	const deliveries = 100
 	path, name := filepath.Join(t.TempDir(), "sharedLog"), namespace(t)
 	var senders []*webhooktest.Sender

@@ -27,7 +27,7 @@ func claim(t testing.TB, s idempotency.Store, key string, want idempotency.State
 	return token
 }
 
-func TestOptionsThatBreakARuleAreNamed(t *testing.T) {
+func TestNew_NamesInvalidOption(t *testing.T) {
 	client := connect(t, shared.Addr())
 	_, err := redisstore.New(nil, &redisstore.Options{Namespace: "service"})
 	require.EqualError(t, err, "redisstore: New: the client must not be nil")
@@ -40,7 +40,7 @@ func TestOptionsThatBreakARuleAreNamed(t *testing.T) {
 	require.Equal(t, 7*24*time.Hour, newStore(t, client, redisstore.Options{}).Retention())
 }
 
-func TestNamespacesDoNotMeet(t *testing.T) {
+func TestNamespace_SeparatesKeys(t *testing.T) {
 	client := connect(t, shared.Addr())
 	a := newStore(t, client, redisstore.Options{Namespace: namespace(t)})
 	b := newStore(t, client, redisstore.Options{Namespace: namespace(t)})
@@ -49,7 +49,7 @@ func TestNamespacesDoNotMeet(t *testing.T) {
 	claim(t, a, "key", idempotency.Completed)
 }
 
-func TestKeyIsARowThatExpires(t *testing.T) {
+func TestStore_ExpiresKeys(t *testing.T) {
 	client := connect(t, shared.Addr())
 	s := newStore(t, client, redisstore.Options{Namespace: "seen/" + namespace(t)[:8], Retention: time.Hour})
 	keys := func() string {
@@ -77,7 +77,7 @@ func TestKeyIsARowThatExpires(t *testing.T) {
 	require.NoError(t, client.Del(t.Context(), keys()).Err())
 }
 
-func TestLeaseIsNotCutShortByAClockOfWholeMilliseconds(t *testing.T) {
+func TestClaim_RoundsLeaseUpToMilliseconds(t *testing.T) {
 	client := connect(t, shared.Addr())
 	name := namespace(t)
 	s := newStore(t, client, redisstore.Options{Namespace: name})
@@ -93,7 +93,7 @@ func TestLeaseIsNotCutShortByAClockOfWholeMilliseconds(t *testing.T) {
 	}
 }
 
-func TestEndlessTimesDoNotOverflow(t *testing.T) {
+func TestStore_AcceptsEndlessTimes(t *testing.T) {
 	s := newStore(t, connect(t, shared.Addr()), redisstore.Options{Retention: math.MaxInt64})
 	got, err := s.Claim(t.Context(), "key", idempotency.NewToken(), math.MaxInt64)
 	require.NoError(t, err)
@@ -103,7 +103,7 @@ func TestEndlessTimesDoNotOverflow(t *testing.T) {
 	claim(t, s, "done", idempotency.Completed)
 }
 
-func TestTokensAreComparedByTheByte(t *testing.T) {
+func TestStore_ComparesTokensByByte(t *testing.T) {
 	s := newStore(t, connect(t, shared.Addr()), redisstore.Options{})
 	for key, token := range map[string]idempotency.Token{
 		"zero": {}, "newline": {15: '\n'}, "high": {0: 0xff, 15: 0x80}, "digits": idempotency.Token([]byte("0000000000000001")),
@@ -120,7 +120,7 @@ func TestTokensAreComparedByTheByte(t *testing.T) {
 	}
 }
 
-func TestScriptsThatTheServerForgotAreSentAgain(t *testing.T) {
+func TestStore_ResendsForgottenScripts(t *testing.T) {
 	server := redistest.New(t)
 	s := newStore(t, connect(t, server.Addr()), redisstore.Options{})
 	forget := map[string]func(){
@@ -143,7 +143,7 @@ func TestScriptsThatTheServerForgotAreSentAgain(t *testing.T) {
 }
 
 // go-redis sends a command again if its reply was lost.
-func TestClaimWhoseAnswerWasLostIsAnsweredAsTheFirstTime(t *testing.T) {
+func TestClaim_RepeatsResultAfterLostResponse(t *testing.T) {
 	server := redistest.New(t)
 	proxy := redistest.NewProxy(t, server)
 	s := newStore(t, connect(t, proxy.Addr()), redisstore.Options{})
@@ -162,7 +162,7 @@ func TestClaimWhoseAnswerWasLostIsAnsweredAsTheFirstTime(t *testing.T) {
 	claim(t, s, "key", idempotency.Completed)
 }
 
-func TestAttemptsDoNotCountClaimsThatWereSentTwice(t *testing.T) {
+func TestClaim_CountsResentClaimOnce(t *testing.T) {
 	server := redistest.New(t)
 	proxy := redistest.NewProxy(t, server)
 	s := newStore(t, connect(t, proxy.Addr()), redisstore.Options{})
@@ -177,7 +177,7 @@ func TestAttemptsDoNotCountClaimsThatWereSentTwice(t *testing.T) {
 }
 
 // A caller releases its claim after a timeout. A copy of the claim may reach a paused server later.
-func TestLateCopyOfAClaimThatWasReleasedTakesNothing(t *testing.T) {
+func TestClaim_IgnoresLateCopyAfterRelease(t *testing.T) {
 	client := &recorder{Client: connect(t, shared.Addr())}
 	s := newStore(t, client, redisstore.Options{})
 	require.NoError(t, s.Release(t.Context(), "key", claim(t, s, "key", idempotency.Acquired)))
@@ -200,7 +200,7 @@ func (r *recorder) EvalSha(ctx context.Context, sha string, keys []string, args 
 	return r.Client.EvalSha(ctx, sha, keys, args...)
 }
 
-func TestFullRedisRefusesNewKeysAndTakesCompletions(t *testing.T) {
+func TestStore_RefusesOnlyNewKeysWhenFull(t *testing.T) {
 	server := redistest.New(t, "--maxmemory-policy", "noeviction")
 	s := newStore(t, connect(t, server.Addr()), redisstore.Options{})
 	held := claim(t, s, "held", idempotency.Acquired)
@@ -226,7 +226,7 @@ func TestFullRedisRefusesNewKeysAndTakesCompletions(t *testing.T) {
 	require.Equal(t, idempotency.Claim{State: idempotency.Acquired, Attempt: 1}, got, "the refused claim stored nothing")
 }
 
-func TestKeyOfAnotherTypeIsAnError(t *testing.T) {
+func TestStore_ReportsKeyOfOtherType(t *testing.T) {
 	client := connect(t, shared.Addr())
 	s := newStore(t, client, redisstore.Options{Namespace: "wrongtype"})
 	require.NoError(t, client.Set(t.Context(), "wrongtype:key", "x", time.Minute).Err())
@@ -236,7 +236,7 @@ func TestKeyOfAnotherTypeIsAnError(t *testing.T) {
 	require.ErrorContains(t, s.Release(t.Context(), "key", idempotency.NewToken()), "redisstore: release: ")
 }
 
-func TestDeadlineEndsACallToARedisThatHangs(t *testing.T) {
+func TestStore_EndsHungCallAtDeadline(t *testing.T) {
 	server := redistest.New(t)
 	s := newStore(t, connect(t, server.Addr()), redisstore.Options{})
 	claim(t, s, "warm", idempotency.Acquired)

@@ -55,7 +55,7 @@ func claim(ctx context.Context, store *sqlstore.Store, key string) <-chan outcom
 
 var first = outcome{claim: idempotency.Claim{State: idempotency.Acquired, Attempt: 1}}
 
-func TestCallsThatComeWhileAStatementIsUnderWayShareTheNext(t *testing.T) {
+func TestBatch_CollectsConcurrentCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, store, pass := inBatches(t, rows{"a"}, rows{"b", "c", "d"})
 		a := claim(t.Context(), store, "a")
@@ -80,7 +80,7 @@ func TestCallsThatComeWhileAStatementIsUnderWayShareTheNext(t *testing.T) {
 	})
 }
 
-func TestABatchHasNoMoreThan128Calls(t *testing.T) {
+func TestBatch_LimitsCallsTo128(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var keys rows
 		for i := range 130 {
@@ -103,7 +103,7 @@ func TestABatchHasNoMoreThan128Calls(t *testing.T) {
 	})
 }
 
-func TestABatchThatEndsLateBeginsNoneBesideTheOneUnderWay(t *testing.T) {
+func TestBatch_QueuesBehindLatestStatement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scripted{script: []any{rows{"a"}, rows{"b"}, rows{"c"}}, end: io.EOF}
 		db := sql.OpenDB(s)
@@ -129,7 +129,7 @@ func TestABatchThatEndsLateBeginsNoneBesideTheOneUnderWay(t *testing.T) {
 	})
 }
 
-func TestABatchThatTheDatabaseRefusedIsDoneOneByOne(t *testing.T) {
+func TestBatch_RetriesRefusedCallsOneByOne(t *testing.T) {
 	for _, refusal := range []error{pgError("40P01"), pgError("40001"), pgError("22P05"), pgError("57014")} {
 		synctest.Test(t, func(t *testing.T) {
 			s, store, pass := inBatches(t, refusal, rows{int64(1)}, refusal, rows{int64(1)})
@@ -141,7 +141,7 @@ func TestABatchThatTheDatabaseRefusedIsDoneOneByOne(t *testing.T) {
 	}
 }
 
-func TestABatchOfWhichNobodyKnowsIsAnErrorAndNotDoneAgain(t *testing.T) {
+func TestBatch_ReportsUnknownOutcomeWithoutRetry(t *testing.T) {
 	for _, trouble := range []error{errors.New("connection reset by peer"), pgError("57P01"), pgError("08006"), pgError("40003")} {
 		synctest.Test(t, func(t *testing.T) {
 			s, store, pass := inBatches(t, trouble)
@@ -153,7 +153,7 @@ func TestABatchOfWhichNobodyKnowsIsAnErrorAndNotDoneAgain(t *testing.T) {
 	}
 }
 
-func TestAPanicUnderABatchIsAnErrorOfItsCallers(t *testing.T) {
+func TestBatch_ReportsPanicToCallers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, err := sqlstore.NewOn(func(context.Context, func(sqlstore.Conn) error) error { panic("the driver's") },
 			&sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
@@ -165,7 +165,7 @@ func TestAPanicUnderABatchIsAnErrorOfItsCallers(t *testing.T) {
 	})
 }
 
-func TestAPanicUnderAReleaseOfABatchEndsNothing(t *testing.T) {
+func TestBatch_SurvivesPanicInRelease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scripted{script: []any{rows{"a", "b"}}, end: io.EOF}
 		db := sql.OpenDB(s)
@@ -194,7 +194,7 @@ func TestAPanicUnderAReleaseOfABatchEndsNothing(t *testing.T) {
 	})
 }
 
-func TestABatchEndsOnceNobodyWaitsForIt(t *testing.T) {
+func TestBatch_EndsWithoutWaitingCallers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, store, pass := inBatches(t, rows{"x"}, rows{"c"})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -216,7 +216,7 @@ func TestABatchEndsOnceNobodyWaitsForIt(t *testing.T) {
 	})
 }
 
-func TestAClaimThatIsMadeForACallerWhoHasGoneIsReleased(t *testing.T) {
+func TestBatch_ReleasesClaimOfDepartedCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, store, pass := inBatches(t, rows{"x"}, rows{"a", "b"}, rows{int64(1)})
 		x := claim(t.Context(), store, "x")
@@ -237,7 +237,7 @@ func TestAClaimThatIsMadeForACallerWhoHasGoneIsReleased(t *testing.T) {
 	})
 }
 
-func TestABatchThatTakesLongHoldsNobodyElseUp(t *testing.T) {
+func TestBatch_DoesNotBlockOnSlowStatement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scripted{script: []any{rows{"b"}, rows{"a"}}, end: io.EOF}
 		db := sql.OpenDB(s)

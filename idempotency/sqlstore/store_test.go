@@ -111,7 +111,7 @@ type pgError string
 func (e pgError) Error() string    { return "SQLSTATE " + string(e) }
 func (e pgError) SQLState() string { return string(e) }
 
-func TestStatementThatFailedForAPassingReasonIsRepeated(t *testing.T) {
+func TestStore_RetriesTransientErrors(t *testing.T) {
 	for _, passing := range []struct {
 		dialect *sqlstore.Dialect
 		err     error
@@ -148,7 +148,7 @@ func TestStatementThatFailedForAPassingReasonIsRepeated(t *testing.T) {
 	}
 }
 
-func TestStatementIsNotRepeatedForReasonsThatDoNotPass(t *testing.T) {
+func TestStore_DoesNotRetryPermanentErrors(t *testing.T) {
 	for _, test := range []struct {
 		dialect *sqlstore.Dialect
 		err     error
@@ -166,7 +166,7 @@ func TestStatementIsNotRepeatedForReasonsThatDoNotPass(t *testing.T) {
 	}
 }
 
-func TestRepeatingEndsWithTheContext(t *testing.T) {
+func TestStore_StopsRetryingOnContextEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, store := open(t, sqlstore.PostgreSQL, pgError("40001"))
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -178,13 +178,13 @@ func TestRepeatingEndsWithTheContext(t *testing.T) {
 	})
 }
 
-func TestClaimThatCouldNotBeCommittedIsAnError(t *testing.T) {
+func TestClaim_ReportsFailedCommit(t *testing.T) {
 	_, store := open(t, sqlstore.PostgreSQL, rows{int64(1)})
 	_, err := store.Claim(t.Context(), "key", idempotency.Token{}, time.Minute)
 	require.ErrorIs(t, err, errCommit)
 }
 
-func TestOptionsAreChecked(t *testing.T) {
+func TestNew_RefusesInvalidOptions(t *testing.T) {
 	db := sql.OpenDB(&scripted{})
 	defer db.Close()
 	good := sqlstore.Options{Dialect: sqlstore.SQLite, Namespace: "billing-2.eu_west"}

@@ -75,7 +75,7 @@ type ending struct {
 
 func (e ending) String() string { return string(e.outcome) + " " + string(e.reason) }
 
-func TestEachOutcomeHasItsVerdictAndCountsOrDoesNot(t *testing.T) {
+func TestDispatch_MapsOutcomeToDisposition(t *testing.T) {
 	for ended, want := range outcomes {
 		t.Run(ended.String(), func(t *testing.T) {
 			d := decided(t, 3, webhook.Result{Outcome: ended.outcome, Reason: ended.reason, Err: errCallback})
@@ -93,7 +93,7 @@ func TestEachOutcomeHasItsVerdictAndCountsOrDoesNot(t *testing.T) {
 	}
 }
 
-func TestOnlyAnAttemptThatCountsCanBeTheLast(t *testing.T) {
+func TestDispatch_DeadLettersOnLastCountedAttempt(t *testing.T) {
 	for ended, want := range outcomes {
 		t.Run(ended.String(), func(t *testing.T) {
 			for n := 5; n <= 6; n++ {
@@ -111,7 +111,7 @@ func TestOnlyAnAttemptThatCountsCanBeTheLast(t *testing.T) {
 	}
 }
 
-func TestHowLongAResultWantsToWaitGoesBeforeTheBackoff(t *testing.T) {
+func TestDispatch_PrefersRetryAfterToBackoff(t *testing.T) {
 	for _, ended := range []ending{
 		{webhook.Failed, webhook.ReasonRetryAfter}, {webhook.Unavailable, webhook.ReasonStore}, {webhook.Unavailable, webhook.ReasonRunning},
 	} {
@@ -124,7 +124,7 @@ func TestHowLongAResultWantsToWaitGoesBeforeTheBackoff(t *testing.T) {
 	}
 }
 
-func TestATwinIsLookedAfterSoonerThanItsLeaseEnds(t *testing.T) {
+func TestDispatch_RetriesDuplicateBeforeLeaseEnds(t *testing.T) {
 	for after, want := range map[time.Duration]time.Duration{
 		0: time.Minute, time.Second: time.Second, 40 * time.Second: 40 * time.Second, time.Hour: time.Minute,
 	} {
@@ -132,7 +132,7 @@ func TestATwinIsLookedAfterSoonerThanItsLeaseEnds(t *testing.T) {
 	}
 }
 
-func TestACallbackThatMissesADeadlineOfItsOwnHasFailed(t *testing.T) {
+func TestDispatch_CountsMissedCallbackDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dispatcher, _ := newDispatcher(t, inbox.Policy{MaxAttempts: 1}, acme(func(ctx context.Context, _ *webhook.Delivery) webhook.Result {
 			<-ctx.Done()
@@ -146,14 +146,14 @@ func TestACallbackThatMissesADeadlineOfItsOwnHasFailed(t *testing.T) {
 	})
 }
 
-func TestWhatAShutdownRefusedIsForTheNextProcessAtOnce(t *testing.T) {
+func TestDispatch_RetriesAtOnceAfterShutdown(t *testing.T) {
 	d := decided(t, 5, webhook.Result{Outcome: webhook.Unavailable, Reason: webhook.ReasonShuttingDown, RetryAfter: 5 * time.Second})
 	require.Equal(t, engine.Retry, d.Disposition)
 	require.False(t, d.Attempt.Counted)
 	require.Zero(t, d.After)
 }
 
-func TestWhatTheRunCancelledIsForTheNextProcessAndDoesNotCount(t *testing.T) {
+func TestDispatch_DoesNotCountCanceledRun(t *testing.T) {
 	for ended, want := range outcomes {
 		t.Run(ended.String(), func(t *testing.T) {
 			dispatcher, _ := newDispatcher(t, inbox.Policy{MaxAttempts: 1}, acme(returns(webhook.Result{Outcome: ended.outcome, Reason: ended.reason, RetryAfter: time.Hour})))
@@ -167,7 +167,7 @@ func TestWhatTheRunCancelledIsForTheNextProcessAndDoesNotCount(t *testing.T) {
 	}
 }
 
-func TestAPanicOfAHookIsAnAttempt(t *testing.T) {
+func TestDispatch_CountsPanic(t *testing.T) {
 	dispatcher, _ := newDispatcher(t, inbox.Policy{}, acme(func(context.Context, *webhook.Delivery) webhook.Result { panic("boom") }))
 	d := dispatcher.Dispatch(t.Context(), delivery("a"), 2)
 	require.Equal(t, engine.Retry, d.Disposition)
@@ -177,7 +177,7 @@ func TestAPanicOfAHookIsAnAttempt(t *testing.T) {
 	require.Equal(t, 2*time.Minute, d.After)
 }
 
-func TestTheTextOfAnErrorIsCutOffBetweenCharacters(t *testing.T) {
+func TestDispatch_CutsErrorBetweenCharacters(t *testing.T) {
 	keptOf := func(text string) string {
 		dispatcher, _ := newDispatcher(t, inbox.Policy{}, acme(returns(webhook.Result{Outcome: webhook.Failed, Err: errors.New(text)})))
 		return dispatcher.Dispatch(t.Context(), delivery("a"), 1).Attempt.Error

@@ -18,7 +18,7 @@ import (
 // Every vendor's handler implements inbox.Handler.
 var _ inbox.Handler = (*webhook.Handler)(nil)
 
-func TestHooksThatCannotBeToldApartAreRefused(t *testing.T) {
+func TestNewDispatcher_RefusesInvalidHooks(t *testing.T) {
 	p, err := engine.WithDefaults(inbox.Policy{})
 	require.NoError(t, err)
 	one, eu := acme(handled), &handler{"acme", "eu", handled}
@@ -34,7 +34,7 @@ func TestHooksThatCannotBeToldApartAreRefused(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestADeliveryGoesToTheHookThatItIsFor(t *testing.T) {
+func TestDispatch_CallsMatchingHook(t *testing.T) {
 	got := make(map[string]*webhook.Delivery)
 	var handlers []inbox.Handler
 	for _, name := range []string{"default", "eu"} {
@@ -51,7 +51,7 @@ func TestADeliveryGoesToTheHookThatItIsFor(t *testing.T) {
 	require.Empty(t, log.lines(t, slog.LevelWarn))
 }
 
-func TestADeliveryWithoutHookIsShelvedWithOneWarningForEachType(t *testing.T) {
+func TestDispatch_DefersAndWarnsOncePerType(t *testing.T) {
 	d, log := newDispatcher(t, inbox.Policy{}, acme(handled))
 	for _, eventType := range []string{"ping", "pong", "ping", ""} {
 		given := delivery("a")
@@ -68,7 +68,7 @@ func TestADeliveryWithoutHookIsShelvedWithOneWarningForEachType(t *testing.T) {
 	require.Contains(t, warnings[0]["msg"], "stays in the inbox")
 }
 
-func TestOfManyDeliveriesWithoutCallbackOneIsWarnedAbout(t *testing.T) {
+func TestDispatch_WarnsOnceUnderConcurrency(t *testing.T) {
 	d, log := newDispatcher(t, inbox.Policy{}, acme(returns(webhook.Result{Outcome: webhook.Unhandled})))
 	var all sync.WaitGroup
 	for range 50 {
@@ -78,7 +78,7 @@ func TestOfManyDeliveriesWithoutCallbackOneIsWarnedAbout(t *testing.T) {
 	require.Len(t, log.lines(t, slog.LevelWarn), 1)
 }
 
-func TestDeliveriesWhoseHookIsAbsentAreWarnedAboutOnce(t *testing.T) {
+func TestAbsent_WarnsOncePerEndpoint(t *testing.T) {
 	d, log := newDispatcher(t, inbox.Policy{}, acme(handled))
 	for range 3 {
 		d.Absent("acme", "default")
@@ -93,7 +93,7 @@ func TestDeliveriesWhoseHookIsAbsentAreWarnedAboutOnce(t *testing.T) {
 
 type contextKey struct{}
 
-func TestValuesOfTheRunReachItsCallbacksAndItsEndDoesNot(t *testing.T) {
+func TestDispatch_PassesValuesButNotCancellation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, err := engine.WithDefaults(inbox.Policy{Logger: slog.New(slog.DiscardHandler)})
 		require.NoError(t, err)

@@ -15,7 +15,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-func TestDrainOfNothingReturnsAtOnce(t *testing.T) {
+func TestDrain_ReturnsAtOnceWhenIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, _ := newDispatcher(t, inbox.Policy{}, acme(handled))
 		begin(t, d, delivery("a"), nothing)
@@ -26,7 +26,7 @@ func TestDrainOfNothingReturnsAtOnce(t *testing.T) {
 	})
 }
 
-func TestDrainWaitsForWhatRuns(t *testing.T) {
+func TestDrain_WaitsForCallbacks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, log := newDispatcher(t, inbox.Policy{DrainTimeout: 10 * time.Second}, acme(takes(7*time.Second)))
 		var dispositions [3]engine.Disposition
@@ -45,7 +45,7 @@ func TestDrainWaitsForWhatRuns(t *testing.T) {
 	})
 }
 
-func TestDrainCancelsWhatStillRunsAfterTheDrainTimeout(t *testing.T) {
+func TestDrain_CancelsCallbacksAfterDrainTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, log := newDispatcher(t, inbox.Policy{DrainTimeout: 10 * time.Second, MaxAttempts: 1}, acme(takes(time.Minute)))
 		var got engine.Decision
@@ -61,7 +61,7 @@ func TestDrainCancelsWhatStillRunsAfterTheDrainTimeout(t *testing.T) {
 	})
 }
 
-func TestWhatReturnsWithinASecondOfBeingCancelledIsNotLeft(t *testing.T) {
+func TestDrain_AllowsOneSecondAfterCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, _ := newDispatcher(t, inbox.Policy{DrainTimeout: 10 * time.Second}, acme(ignoresCancel(10*time.Second+900*time.Millisecond)))
 		var got engine.Decision
@@ -71,7 +71,7 @@ func TestWhatReturnsWithinASecondOfBeingCancelledIsNotLeft(t *testing.T) {
 	})
 }
 
-func TestDrainNamesWhatDidNotReturn(t *testing.T) {
+func TestDrain_NamesCallbacksThatDidNotReturn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, log := newDispatcher(t, inbox.Policy{DrainTimeout: 10 * time.Second}, acme(func(ctx context.Context, given *webhook.Delivery) webhook.Result {
 			if given.ID == "obeys" {
@@ -96,7 +96,7 @@ func TestDrainNamesWhatDidNotReturn(t *testing.T) {
 	})
 }
 
-func TestWhatHasReturnedButCannotBePutDownIsNotNamed(t *testing.T) {
+func TestDrain_OmitsReturnedButUnrecordedCallbacks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, _ := newDispatcher(t, inbox.Policy{DrainTimeout: 10 * time.Second}, acme(handled))
 		begin(t, d, delivery("a"), func(engine.Decision) { time.Sleep(time.Minute) })
@@ -107,7 +107,7 @@ func TestWhatHasReturnedButCannotBePutDownIsNotNamed(t *testing.T) {
 	})
 }
 
-func TestAPanicOfAHookLeavesNothingBehind(t *testing.T) {
+func TestDispatch_FreesSlotAfterPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		boom := errors.New("boom")
 		d, _ := newDispatcher(t, inbox.Policy{Concurrency: 1}, acme(func(context.Context, *webhook.Delivery) webhook.Result { panic(boom) }))

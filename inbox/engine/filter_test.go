@@ -11,7 +11,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-func TestAFilterThatSaysNothingIsRefused(t *testing.T) {
+func TestFilter_RefusesEmpty(t *testing.T) {
 	require.ErrorIs(t, engine.CheckFilter(inbox.Filter{}), inbox.ErrEmptyFilter)
 	elsewhere := time.FixedZone("", 3600)
 	for _, zone := range []*time.Location{time.UTC, time.Local, elsewhere} {
@@ -26,7 +26,7 @@ func TestAFilterThatSaysNothingIsRefused(t *testing.T) {
 	}
 }
 
-func TestAFilterSelectsThatForWhichAllHolds(t *testing.T) {
+func TestFilter_MatchesWhenAllConditionsApply(t *testing.T) {
 	at := time.Date(2026, 2, 28, 23, 59, 59, 5, time.UTC)
 	e := &inbox.Entry{ID: "1", Delivery: &webhook.Delivery{Vendor: "acme", Endpoint: "eu", Type: "ping", ReceivedAt: at}}
 	elsewhere := time.FixedZone("", 7*3600)

@@ -26,16 +26,16 @@ func appended(attempts ...inbox.Attempt) (history []inbox.Attempt) {
 	return history
 }
 
-func TestAttemptsAreKeptInTheirOrder(t *testing.T) {
+func TestAppend_KeepsOrder(t *testing.T) {
 	require.Equal(t, []inbox.Attempt{counted(1), uncounted(2), counted(3), counted(4)}, appended(counted(1), uncounted(2), counted(3), counted(4)))
 }
 
-func TestOfAttemptsInARowThatDoNotCountTheLastIsKept(t *testing.T) {
+func TestAppend_KeepsLastOfUncountedRow(t *testing.T) {
 	require.Equal(t, []inbox.Attempt{uncounted(2), counted(3), uncounted(6), counted(7)},
 		appended(uncounted(1), uncounted(2), counted(3), uncounted(4), uncounted(5), uncounted(6), counted(7)))
 }
 
-func TestAStoreThatIsAwayForADayDoesNotFillTheHistory(t *testing.T) {
+func TestAppend_BoundsUncountedAttempts(t *testing.T) {
 	history := appended(counted(1))
 	for n := range 20_000 {
 		history = engine.Append(history, uncounted(n))
@@ -43,7 +43,7 @@ func TestAStoreThatIsAwayForADayDoesNotFillTheHistory(t *testing.T) {
 	require.Equal(t, []inbox.Attempt{counted(1), uncounted(19_999)}, history)
 }
 
-func TestOfALongHistoryTheFirstAndTheLastAreKept(t *testing.T) {
+func TestAppend_KeepsFirstAndLatestAttempts(t *testing.T) {
 	var history []inbox.Attempt
 	for n := 1; n <= 3*engine.MaxAttemptsKept; n++ {
 		history = engine.Append(history, counted(n))
@@ -60,7 +60,7 @@ func TestOfALongHistoryTheFirstAndTheLastAreKept(t *testing.T) {
 	require.Equal(t, full, engine.Append(history, uncounted(2)), "a replaced attempt removes no other")
 }
 
-func TestAppendingLeavesTheHistoryAsItWas(t *testing.T) {
+func TestAppend_DoesNotModifyHistory(t *testing.T) {
 	for name, attempts := range map[string][]inbox.Attempt{
 		"uncounted": {counted(1), uncounted(2)},
 		"long":      make([]inbox.Attempt, engine.MaxAttemptsKept),

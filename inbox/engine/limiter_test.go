@@ -23,7 +23,7 @@ func everywhere() []inbox.Handler {
 	return handlers
 }
 
-func TestPlacesAreThoseOfConcurrencyAndOfAllLimitsThatApply(t *testing.T) {
+func TestReserve_AppliesConcurrencyAndLimits(t *testing.T) {
 	limits := map[string]int{"acme": 5, "acme/eu": 2, "emca/eu": 50}
 	d, _ := newDispatcher(t, inbox.Policy{Concurrency: 10, Limits: limits}, everywhere()...)
 	require.Equal(t, 2, d.Reserve("acme", "eu", 9), "the endpoint's limit")
@@ -44,21 +44,21 @@ func TestPlacesAreThoseOfConcurrencyAndOfAllLimitsThatApply(t *testing.T) {
 	require.Equal(t, map[string]int{"acme": 5, "acme/eu": 2, "emca/eu": 50}, limits, "the policy is unchanged")
 }
 
-func TestReservingNoneTakesNone(t *testing.T) {
+func TestReserve_TakesNoSlotForZero(t *testing.T) {
 	d, _ := newDispatcher(t, inbox.Policy{Concurrency: 1}, everywhere()...)
 	require.Zero(t, d.Reserve("acme", "eu", 0))
 	require.Equal(t, 1, d.Reserve("acme", "eu", 1))
 	require.Zero(t, d.Reserve("acme", "eu", 0))
 }
 
-func TestThereIsNoPlaceWithoutAHook(t *testing.T) {
+func TestReserve_GrantsNoSlotWithoutHook(t *testing.T) {
 	d, _ := newDispatcher(t, inbox.Policy{}, acme(handled))
 	require.Zero(t, d.Reserve("acme", "eu", 1))
 	require.Zero(t, d.Reserve("emca", "default", 1))
 	require.Equal(t, inbox.DefaultConcurrency, d.Reserve("acme", "default", 1000), "the calls above took no slot")
 }
 
-func TestFreedPlacesAreTold(t *testing.T) {
+func TestUnreserve_NotifiesOfFreedSlots(t *testing.T) {
 	d, _ := newDispatcher(t, inbox.Policy{}, acme(handled))
 	require.Equal(t, 5, d.Reserve("acme", "default", 5))
 	d.Unreserve("acme", "default", 0)
@@ -70,7 +70,7 @@ func TestFreedPlacesAreTold(t *testing.T) {
 	require.Empty(t, d.Freed())
 }
 
-func TestNoLimitIsPassedByManyAtOnce(t *testing.T) {
+func TestReserve_NeverExceedsLimitsUnderConcurrency(t *testing.T) {
 	limits := map[string]int{"acme": 5, "acme/eu": 2}
 	d, _ := newDispatcher(t, inbox.Policy{Concurrency: 7, Limits: limits}, everywhere()...)
 	var total, ofVendor, ofEndpoint atomic.Int64
@@ -104,7 +104,7 @@ func TestNoLimitIsPassedByManyAtOnce(t *testing.T) {
 	require.Equal(t, 2, d.Reserve("emca", "default", 9))
 }
 
-func TestAPlaceIsGivenBackOnceWhatCameOfItHasBeenPutDown(t *testing.T) {
+func TestDispatch_FreesSlotAfterRecording(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, _ := newDispatcher(t, inbox.Policy{Concurrency: 1}, acme(handled))
 		written := make(chan struct{})

@@ -12,7 +12,7 @@ import (
 	"github.com/aihooks/aihooks-go/inbox/engine"
 )
 
-func TestThePolicyHasItsDefaults(t *testing.T) {
+func TestPolicy_HasDefaults(t *testing.T) {
 	p, err := engine.WithDefaults(inbox.Policy{})
 	require.NoError(t, err)
 	require.Equal(t, inbox.DefaultMaxAttempts, p.MaxAttempts)
@@ -24,7 +24,7 @@ func TestThePolicyHasItsDefaults(t *testing.T) {
 	require.Empty(t, p.Limits)
 }
 
-func TestWhatThePolicySaysIsKept(t *testing.T) {
+func TestPolicy_KeepsSetValues(t *testing.T) {
 	logger := slog.New(slog.DiscardHandler)
 	p, err := engine.WithDefaults(inbox.Policy{
 		MaxAttempts: 1, Concurrency: 2, DrainTimeout: 3, Logger: logger, Limits: map[string]int{"acme": 4, "acme/eu": 5},
@@ -38,7 +38,7 @@ func TestWhatThePolicySaysIsKept(t *testing.T) {
 	require.NotNil(t, p.OnDeadLetter)
 }
 
-func TestAPolicyThatBreaksARuleIsRefusedByName(t *testing.T) {
+func TestPolicy_NamesInvalidField(t *testing.T) {
 	for text, p := range map[string]inbox.Policy{
 		"inbox: Policy.MaxAttempts (-1) must not be negative":                                                   {MaxAttempts: -1},
 		"inbox: Policy.Concurrency (-1) must not be negative":                                                   {Concurrency: -1},

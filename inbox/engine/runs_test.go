@@ -119,7 +119,7 @@ func TestRuns_CloseKeepsTheDrainTimeout(t *testing.T) {
 	})
 }
 
-func TestDrain_CountsFromTheEndOfTheContext(t *testing.T) {
+func TestDrain_CountsFromContextEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, err := engine.WithDefaults(inbox.Policy{Logger: slog.New(slog.DiscardHandler), DrainTimeout: 10 * time.Second})
 		require.NoError(t, err)

@@ -227,7 +227,7 @@ var breaks = map[fault][]string{
 }
 
 // With AIHOOKS_TEST_LONG=1, the test also checks that no other rule is broken. That takes a minute.
-func TestEachFaultBreaksItsRules(t *testing.T) {
+func TestRun_FailsRulesOfFault(t *testing.T) {
 	for f, want := range breaks {
 		t.Run(string(f), func(t *testing.T) {
 			const lease = 300 * time.Millisecond
@@ -250,7 +250,7 @@ func TestEachFaultBreaksItsRules(t *testing.T) {
 	}
 }
 
-func TestEngineThatSpinsBreaksItsRule(t *testing.T) { // not in a synctest bubble: its time would not advance
+func TestRun_FailsSpinningEngine(t *testing.T) { // not in a synctest bubble: its time would not advance
 	only := rulesNamed("HandlerMayBeShutDownFirst")
 	failures := broken(t, only, Options{Open: openMemory(spins, time.Second), Lease: time.Second})
 	require.Contains(t, failures["HandlerMayBeShutDownFirst"], "in half a second")

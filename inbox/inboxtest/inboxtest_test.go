@@ -16,11 +16,11 @@ import (
 
 const lease = 2 * time.Second
 
-func TestEngineThatKeepsEveryRulePasses(t *testing.T) {
+func TestRun_PassesCorrectEngine(t *testing.T) {
 	Run(t, Options{Open: openMemory(none, lease), Lease: lease, Around: synctest.Test, Serial: true})
 }
 
-func TestEngineThatKeepsEveryRulePassesInRealTime(t *testing.T) {
+func TestRun_PassesCorrectEngineInRealTime(t *testing.T) {
 	Run(t, Options{Open: openMemory(none, time.Second), Lease: time.Second})
 }
 
@@ -69,7 +69,7 @@ func rulesNamed(names ...string) []rule {
 	return slices.DeleteFunc(slices.Clone(rules), func(r rule) bool { return !slices.Contains(names, r.name) })
 }
 
-func TestEveryRuleIsBrokenByAFault(t *testing.T) {
+func TestRules_HaveBreakingFault(t *testing.T) {
 	for _, r := range rules {
 		require.Condition(t, func() bool {
 			for _, names := range breaks {
@@ -82,7 +82,7 @@ func TestEveryRuleIsBrokenByAFault(t *testing.T) {
 	}
 }
 
-func TestRulesAreNamedAndSaid(t *testing.T) {
+func TestRules_HaveNameAndText(t *testing.T) {
 	names := make(map[string]bool)
 	for _, r := range rules {
 		require.Regexp(t, `^[A-Z][A-Za-z]+$`, r.name)
@@ -110,7 +110,7 @@ type memoryWithStore struct {
 
 func (m memoryWithStore) Store() idempotency.Store { return m.store }
 
-func TestStoreIsTheOneOfTheOptionsOrTheInboxOrInMemory(t *testing.T) {
+func TestRun_SelectsStore(t *testing.T) {
 	for name, c := range map[string]struct{ own, given bool }{
 		"neither": {}, "the inbox's": {own: true}, "the options'": {given: true}, "both": {true, true},
 	} {
@@ -137,7 +137,7 @@ func TestStoreIsTheOneOfTheOptionsOrTheInboxOrInMemory(t *testing.T) {
 	}
 }
 
-func TestOptionsAreChecked(t *testing.T) {
+func TestRun_RefusesInvalidOptions(t *testing.T) {
 	for _, o := range []Options{
 		{},
 		{Open: openMemory(none, lease), Lease: -1},

@@ -7,7 +7,7 @@ import (
 )
 
 // A late status belongs to an earlier request, and must not end the current one. (This module does not require testify.)
-func TestALateAnswerDoesNotEndTheRequestUnderWay(t *testing.T) {
+func TestPull_IgnoresLateResponse(t *testing.T) {
 	p := &puller{inbox: "inbox", requests: 2}
 	for subject, want := range map[string]bool{"inbox.1": false, "inbox.2": true} {
 		ends, err := p.handleStatus(&nats.Msg{Subject: subject, Header: nats.Header{"Status": {"408"}}})

@@ -24,7 +24,7 @@ var rescues = map[string]bool{
 	"LostDeliveryIsRetried": true, "CrashingDeliveryIsDeadLettered": true, "LateResultChangesNothing": true, "SuspectsRunOneAtATime": true,
 }
 
-func TestTheInboxKeepsTheRules(t *testing.T) {
+func TestConformance_KeepsInboxRules(t *testing.T) {
 	t.Parallel()
 	dsn := postgres(t).Database(t)
 	// River does not renew the lease. It must be short for the tests, and long enough for a busy machine.
@@ -49,7 +49,7 @@ func TestTheInboxKeepsTheRules(t *testing.T) {
 	})
 }
 
-func TestTheInboxsOwnStoreKeepsTheRules(t *testing.T) {
+func TestConformance_KeepsStoreRules(t *testing.T) {
 	t.Parallel()
 	pool := poolOf(t, postgres(t).Database(t))
 	t.Cleanup(pool.Close)

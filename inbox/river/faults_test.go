@@ -21,7 +21,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-func TestWhileTheServerIsAwayDeliveriesAreAnswered503InTimeAndThenAllGoesOnByItself(t *testing.T) {
+func TestOutage_RespondsInTimeAndRecovers(t *testing.T) {
 	t.Parallel()
 	var duration time.Duration
 	if full() {
@@ -65,7 +65,7 @@ func TestWhileTheServerIsAwayDeliveriesAreAnswered503InTimeAndThenAllGoesOnByIts
 	}
 }
 
-func TestARunThatBeginsWhileTheServerIsAwayBeginsOnceItIsBack(t *testing.T) {
+func TestOutage_StartsRunOnReconnect(t *testing.T) {
 	t.Parallel()
 	server := pgtest.New(t)
 	instance := open(t, setup{dsn: server.Database(t), options: fastRetry(10)})
@@ -77,7 +77,7 @@ func TestARunThatBeginsWhileTheServerIsAwayBeginsOnceItIsBack(t *testing.T) {
 	eventually(t, func() bool { return handler.calls("a") == 1 })
 }
 
-func TestAnErrorThatJSONBCannotHoldIsKeptAllTheSame(t *testing.T) {
+func TestRun_KeepsErrorInvalidInJSONB(t *testing.T) {
 	t.Parallel()
 	instance := open(t, setup{dsn: postgres(t).Database(t), options: fastRetry(2)})
 	handler := newTestHandler(t, instance.box, func(context.Context, *webhook.Delivery) error { return errors.New("no\x00\xff such thing") })
@@ -89,7 +89,7 @@ func TestAnErrorThatJSONBCannotHoldIsKeptAllTheSame(t *testing.T) {
 	require.True(t, strings.HasPrefix(e.LastError(), "no\uFFFD"), "%q", e.LastError())
 }
 
-func TestAPolicysMaxAttemptsHoldForWhatIsStoredAlready(t *testing.T) {
+func TestPolicy_AppliesMaxAttemptsToStoredDeliveries(t *testing.T) {
 	t.Parallel()
 	dsn := postgres(t).Database(t)
 	first := open(t, setup{dsn: dsn, options: fastRetry(1)})
@@ -108,7 +108,7 @@ func TestAPolicysMaxAttemptsHoldForWhatIsStoredAlready(t *testing.T) {
 	require.LessOrEqual(t, handler.calls("a"), 1)
 }
 
-func TestAHandlersQueueCanBePausedByRiversOwnMeans(t *testing.T) {
+func TestQueue_HonorsRiverPause(t *testing.T) {
 	t.Parallel()
 	instance := open(t, setup{dsn: postgres(t).Database(t), options: fastRetry(1)})
 	handler := newTestHandler(t, instance.box, succeed)
@@ -121,7 +121,7 @@ func TestAHandlersQueueCanBePausedByRiversOwnMeans(t *testing.T) {
 	eventually(t, func() bool { return handler.calls("b") == 1 })
 }
 
-func TestADiscardedDeliveryKeepsItsKeyAndLosesItsBody(t *testing.T) {
+func TestDiscard_KeepsKeyAndDeletesBody(t *testing.T) {
 	t.Parallel()
 	instance := open(t, setup{dsn: postgres(t).Database(t), options: fastRetry(1)})
 	handler := newTestHandler(t, instance.box, func(context.Context, *webhook.Delivery) error { return errors.New("no") })
@@ -139,7 +139,7 @@ func TestADiscardedDeliveryKeepsItsKeyAndLosesItsBody(t *testing.T) {
 	require.Equal(t, 1, query[int](t, instance.pool, `SELECT count(*) FROM river_job`))
 }
 
-func TestTheOrderOfTheSetupIsSaid(t *testing.T) {
+func TestSetup_NamesMissingStep(t *testing.T) {
 	t.Parallel()
 	_, err := riverinbox.New(nil, nil)
 	require.ErrorContains(t, err, "New needs a pool")
@@ -173,7 +173,7 @@ func TestTheOrderOfTheSetupIsSaid(t *testing.T) {
 	require.ErrorContains(t, newBox(t, riverinbox.Options{}).Configure(&river.Config{Schema: "other"}), "Options.Namespace")
 }
 
-func TestOptionsThatBreakARuleAreNamed(t *testing.T) {
+func TestNew_NamesInvalidOption(t *testing.T) {
 	t.Parallel()
 	pool := unusedPool(t)
 	for says, o := range map[string]riverinbox.Options{

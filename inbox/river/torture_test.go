@@ -18,7 +18,7 @@ func full() bool { return os.Getenv("AIHOOKS_TEST_LONG") != "" }
 // crashLease is longer than callbacks take in the crash test, and not longer than the test needs.
 const crashLease = 4 * time.Second
 
-func TestThreeReceiversKilledAtAnyMomentOnAServerThatIsKilledAndPausedLoseNothingAndRepeatNothing(t *testing.T) {
+func TestCrash_LosesAndRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	n, kills, rate, minute := 200, 4, 50, 250*time.Millisecond
 	if full() {
@@ -69,7 +69,7 @@ func disruptServer(server *pgtest.Server, times int, progress func() float64) er
 	return nil
 }
 
-func TestDeploysWithThreeReceiversAnswerNothingBut200(t *testing.T) { //nolint:paralleltest // every response must be in time
+func TestDeploy_RespondsOnly200(t *testing.T) { //nolint:paralleltest // every response must be in time
 	n, deploys, rate := 160, 2, 50
 	if full() {
 		n, deploys, rate = 4000, 15, 100

@@ -43,7 +43,7 @@ func effectOf(ctx context.Context, pool *pgxpool.Pool, complete func(tx pgx.Tx) 
 	})
 }
 
-func TestASideEffectIsFencedWhereRiversCompletionIsNot(t *testing.T) {
+func TestCompleteTx_FencesSideEffectUnlikeRiver(t *testing.T) {
 	t.Parallel()
 	dsn := postgres(t).Database(t)
 	begun, proceed, done := make(chan struct{}, 2), make(chan struct{}), make(chan error, 2)
@@ -108,7 +108,7 @@ func acquire(t testing.TB, store idempotency.Store, lease time.Duration) (*idemp
 	return acquired, claim
 }
 
-func TestWhatAProcessLeavesBehindIsRescuedInMinutesAndNotAfterAnHour(t *testing.T) {
+func TestConfigure_SetsRescueTimeFromLease(t *testing.T) {
 	t.Parallel()
 	box := newBox(t, riverinbox.Options{})
 	c := new(river.Config)
@@ -129,7 +129,7 @@ func TestWhatAProcessLeavesBehindIsRescuedInMinutesAndNotAfterAnHour(t *testing.
 	require.ErrorContains(t, err, "Options.Lease (1h0m0s) must be at most 10m0s")
 }
 
-func TestADuplicateIsRecognizedInEveryStateOfRivers(t *testing.T) {
+func TestEnqueue_ReportsDuplicateInEveryState(t *testing.T) {
 	t.Parallel()
 	instance := open(t, setup{dsn: postgres(t).Database(t)})
 	for _, state := range rivertype.JobStates() {
@@ -152,7 +152,7 @@ func TestADuplicateIsRecognizedInEveryStateOfRivers(t *testing.T) {
 	require.Equal(t, []string{"cancelled", "discarded"}, ids, "both are dead letters")
 }
 
-func TestRetentionsFitTheVendorsHorizons(t *testing.T) {
+func TestConfigure_RetainsJobsForRetryWindow(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
 	c := new(river.Config)
@@ -179,7 +179,7 @@ func TestRetentionsFitTheVendorsHorizons(t *testing.T) {
 	}
 }
 
-func TestARetryAfterIsNoSnoozeAndCounts(t *testing.T) {
+func TestRetryAfter_CountsInsteadOfSnoozing(t *testing.T) {
 	t.Parallel()
 	instance := open(t, setup{dsn: postgres(t).Database(t), options: fastRetry(3)})
 	handler := newTestHandler(t, instance.box, func(context.Context, *webhook.Delivery) error {
@@ -216,7 +216,7 @@ func TestRun_SeesLossAfterSnooze(t *testing.T) {
 	require.Equal(t, inbox.Lost, deadLetters(t, instance.box)[0].Attempts[0].Outcome)
 }
 
-func TestARestIsThePolicysAndNotTheFourthPowerOfTheAttempt(t *testing.T) {
+func TestBackoff_FollowsPolicyInsteadOfRiver(t *testing.T) {
 	t.Parallel()
 	options := fastRetry(100)
 	options.Policy.Backoff = func(int) time.Duration { return 3 * time.Hour }
@@ -231,7 +231,7 @@ func TestARestIsThePolicysAndNotTheFourthPowerOfTheAttempt(t *testing.T) {
 	require.InDelta(t, 3*time.Hour, time.Until(due), float64(time.Minute))
 }
 
-func TestTheBodyTravelsByteForByteThroughJSONB(t *testing.T) {
+func TestBody_SurvivesJSONBByteForByte(t *testing.T) {
 	t.Parallel()
 	instance := open(t, setup{dsn: postgres(t).Database(t), options: fastRetry(1)})
 	body := []byte("{ \"b\":1.0, \"a\" : \"\\u0000\\ud800\xff\", \"a\":2 }\r\n")
@@ -254,7 +254,7 @@ func TestTheBodyTravelsByteForByteThroughJSONB(t *testing.T) {
 	}
 }
 
-func TestPollOnlyAndNoPreparedStatementsWorkBehindATransactionPooler(t *testing.T) {
+func TestPooler_WorksWithPollOnlyAndExec(t *testing.T) {
 	t.Parallel()
 	dsn := postgres(t).Database(t)
 	instance := open(t, setup{
@@ -268,7 +268,7 @@ func TestPollOnlyAndNoPreparedStatementsWorkBehindATransactionPooler(t *testing.
 	require.Zero(t, query[int](t, instance.pool, `SELECT count(*) FROM pg_prepared_statements`))
 }
 
-func TestADeliveryThatRiverDoesNotAnnounceIsFoundSoon(t *testing.T) {
+func TestRun_FindsUnannouncedDeliverySoon(t *testing.T) {
 	t.Parallel()
 	c := new(river.Config)
 	require.NoError(t, newBox(t, riverinbox.Options{}).Configure(c))
@@ -287,19 +287,19 @@ func TestADeliveryThatRiverDoesNotAnnounceIsFoundSoon(t *testing.T) {
 	}
 }
 
-func TestTheClientIsOneOnPgx(t *testing.T) {
+func TestClient_IsForPgx(t *testing.T) {
 	// River documents its other drivers as early versions. The type excludes them.
 	require.IsType(t, (*river.Client[pgx.Tx])(nil), (*riverinbox.Client)(nil))
 }
 
-func TestAClientThatLetsDuplicatesInIsRefused(t *testing.T) {
+func TestConfigure_RefusesDisabledUniqueness(t *testing.T) {
 	t.Parallel()
 	c := new(river.Config)
 	c.Test.DisableUniqueEnforcement = true
 	require.ErrorContains(t, newBox(t, riverinbox.Options{}).Configure(c), "Config.Test.DisableUniqueEnforcement must not be set")
 }
 
-func TestAServerThatDoesNotWaitForItsDiskIsRefused(t *testing.T) {
+func TestUse_RefusesFsyncOff(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.New(t).Database(t)
 	pool := poolOf(t, dsn)
@@ -313,7 +313,7 @@ func TestAServerThatDoesNotWaitForItsDiskIsRefused(t *testing.T) {
 	require.ErrorContains(t, box.Use(t.Context(), client), "fsync is off")
 }
 
-func TestAServerThatAcknowledgesBeforeItHasWrittenIsRefused(t *testing.T) {
+func TestUse_RefusesSynchronousCommitOff(t *testing.T) {
 	t.Parallel()
 	pool := poolOf(t, postgres(t).Database(t)+"&synchronous_commit=off")
 	t.Cleanup(pool.Close)
@@ -346,7 +346,7 @@ func openWithDeadLetters(t testing.TB, n int) *instance {
 	return instance
 }
 
-func TestTwoOperatorsBringBackAllDeadLettersEachOnce(t *testing.T) {
+func TestRetry_TakesEachDeadLetterOnce(t *testing.T) {
 	t.Parallel()
 	const n = 120
 	instance := openWithDeadLetters(t, n)

@@ -12,7 +12,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-func TestAToolThatAttachesMakesNothing(t *testing.T) {
+func TestAttach_CreatesNothing(t *testing.T) {
 	dir := t.TempDir()
 	missing := filepath.Join(dir, "missing.db")
 	_, err := sqlite.Attach(missing)
@@ -28,7 +28,7 @@ func TestAToolThatAttachesMakesNothing(t *testing.T) {
 	require.Zero(t, info.Size())
 }
 
-func TestAToolThatAttachesPurgesNothingAndMayRetryAndDiscard(t *testing.T) {
+func TestAttach_RetriesAndDiscardsWithoutPurging(t *testing.T) {
 	path := pathOf(t)
 	keep := sqlite.Options{DeadLetterRetention: sqlite.Forever, Policy: inbox.Policy{MaxAttempts: 1}}
 	box := openBox(t, path, keep)

@@ -16,7 +16,7 @@ import (
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
-func TestTheInboxKeepsTheRules(t *testing.T) {
+func TestConformance_KeepsInboxRules(t *testing.T) {
 	t.Parallel() // it mostly waits
 	dir := t.TempDir()
 	const lease = 6 * time.Second // a busy machine renews it in time
@@ -32,7 +32,7 @@ func TestTheInboxKeepsTheRules(t *testing.T) {
 	})
 }
 
-func TestTheStoreInTheFileKeepsTheRules(t *testing.T) {
+func TestConformance_KeepsStoreRules(t *testing.T) {
 	t.Parallel()
 	for name, boxes := range map[string]int{"opened once": 1, "opened twice": 2} {
 		t.Run(name, func(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 )
 
 // Two inboxes on one file alternate as two processes do: each retries until the file is unlocked.
-func TestTwoWhoWriteAtOnceBothGetOn(t *testing.T) {
+func TestWriter_IsFairBetweenTwoInboxes(t *testing.T) {
 	const writers, each = 64, 400
 	path := filepath.Join(t.TempDir(), "inbox.db")
 	var boxes [2]*Inbox
@@ -49,7 +49,7 @@ func TestTwoWhoWriteAtOnceBothGetOn(t *testing.T) {
 	require.Less(t, many, 10*few, "both progress")
 }
 
-func TestTransactWaitsForItsTurnNoLongerThanItsContext(t *testing.T) {
+func TestTransact_StopsWaitingOnContextEnd(t *testing.T) {
 	b := newWriterHarness(t)
 	release := b.hold()
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
@@ -75,7 +75,7 @@ func (h *countingHandler) Redeliver(context.Context, *webhook.Delivery) webhook.
 	return webhook.Result{Outcome: webhook.Handled}
 }
 
-func TestWhatIsTakenWhileTheRunEndsIsGivenBack(t *testing.T) {
+func TestRun_ReturnsDeliveriesTakenWhileEnding(t *testing.T) {
 	b := newWriterHarness(t)
 	_, err := b.Enqueue(context.Background(), sample(100))
 	require.NoError(t, err)

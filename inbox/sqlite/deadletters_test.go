@@ -25,7 +25,7 @@ func boxWithDeadLetters(t *testing.T, n int) (box *sqlite.Inbox, path string) {
 	return box, path
 }
 
-func TestBulkChangesEndThoughCallbacksFailAgainAtOnce(t *testing.T) {
+func TestRetry_EndsThoughCallbacksFailAgain(t *testing.T) {
 	t.Parallel()
 	const n = 210 // more than one operation changes at once
 	verbs := func(box *sqlite.Inbox) map[string]func(context.Context, inbox.Filter) (int, error) {
@@ -50,7 +50,7 @@ func TestBulkChangesEndThoughCallbacksFailAgainAtOnce(t *testing.T) {
 	}
 }
 
-func TestDiscardTakesAllInSteps(t *testing.T) {
+func TestDiscard_TakesAllInSteps(t *testing.T) {
 	t.Parallel()
 	const n = 410
 	box, path := boxWithDeadLetters(t, n)
@@ -64,7 +64,7 @@ func TestDiscardTakesAllInSteps(t *testing.T) {
 	require.Zero(t, done)
 }
 
-func TestTheVerbsTakeDeadLettersAlone(t *testing.T) {
+func TestRetry_TakesDeadLettersOnly(t *testing.T) {
 	box := boxWithEntries(t, 3)
 	for i, f := range []func(context.Context, inbox.Filter) (int, error){box.Retry, box.Rerun, box.Discard} {
 		for _, state := range []inbox.State{inbox.Pending, inbox.Running, inbox.Deferred, inbox.Done} {
@@ -89,7 +89,7 @@ func TestTheVerbsTakeDeadLettersAlone(t *testing.T) {
 	require.Equal(t, before.Pending+before.Running+before.Deferred, after.Pending+after.Running+after.Deferred)
 }
 
-func TestRerunOfADoneEntryRunsItUnderAKeyOfItsOwn(t *testing.T) {
+func TestRerun_UsesNewKeyForDoneEntry(t *testing.T) {
 	box := openBox(t, pathOf(t), sqlite.Options{})
 	var keys []string
 	var calls atomic.Int64
@@ -120,7 +120,7 @@ func TestRerunOfADoneEntryRunsItUnderAKeyOfItsOwn(t *testing.T) {
 	require.True(t, duplicate, "the same delivery, sent again")
 }
 
-func TestADeadLetterWhoseBodyIsGoneSaysSo(t *testing.T) {
+func TestRetry_ReportsPurgedBody(t *testing.T) {
 	box, path := boxWithDeadLetters(t, 2)
 	mustExec(t, openRaw(t, path), `DELETE FROM aihooks_inbox_body WHERE id = 1`)
 	start(t, box, handlerWithOutcome(webhook.Handled))
@@ -139,7 +139,7 @@ func TestADeadLetterWhoseBodyIsGoneSaysSo(t *testing.T) {
 	require.ErrorIs(t, err, inbox.ErrPurged)
 }
 
-func TestRetriedDeadLettersKeepTheirHistoryAndGetAllAttemptsAgain(t *testing.T) {
+func TestRetry_KeepsHistoryAndResetsAttempts(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{MaxAttempts: 3}})
 	store(t, box, newDelivery(ping, "a"))
@@ -156,7 +156,7 @@ func TestRetriedDeadLettersKeepTheirHistoryAndGetAllAttemptsAgain(t *testing.T) 
 	soon(t, func() bool { return statsOf(t, box).DeadLettered == 1 && len(hook.calls()) == 9 })
 }
 
-func TestWhoIsToldOfDeadLettersIsToldOnceOfEach(t *testing.T) {
+func TestOnDead_ReportsEachDeadLetterOnce(t *testing.T) {
 	var alerts counter
 	log := new(logtest.LogBuffer)
 	box := openBox(t, pathOf(t), sqlite.Options{Policy: inbox.Policy{

@@ -13,7 +13,7 @@ import (
 	"github.com/aihooks/aihooks-go/internal/crashtest"
 )
 
-func TestDeploysWithTwoReceiversOnOneFileAnswerNothingBut200(t *testing.T) {
+func TestDeploy_RespondsOnly200(t *testing.T) {
 	n, deploys, rate := 200, 3, 75
 	if full() {
 		n, deploys, rate = 6000, 15, 200

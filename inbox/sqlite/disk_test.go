@@ -87,7 +87,7 @@ func (d *disk) words() string {
 	return "disk I/O error"
 }
 
-func TestAFullDiskIsAnswered503AndGoesOnByItself(t *testing.T) {
+func TestFullDisk_Responds503AndRecovers(t *testing.T) {
 	d := newDisk(t, 32<<20)
 	box := openBox(t, d.path(), sqlite.Options{MinFree: -1})
 	harness := newHarness(t, box, webhook.Options{})
@@ -140,7 +140,7 @@ func TestAFullDiskIsAnswered503AndGoesOnByItself(t *testing.T) {
 	}
 }
 
-func TestADiskThatIsFullWhileCallbacksRunLosesAndRepeatsNothing(t *testing.T) {
+func TestFullDisk_LosesAndRepeatsNothingDuringCallbacks(t *testing.T) {
 	d := newDisk(t, 16<<20)
 	log := new(logtest.LogBuffer)
 	const lease = 300 * time.Millisecond
@@ -207,7 +207,7 @@ func TestADiskThatIsFullWhileCallbacksRunLosesAndRepeatsNothing(t *testing.T) {
 	}
 }
 
-func TestADiskThatMayNotBeWrittenRefusesToOpenAndKeepsWhatItHas(t *testing.T) {
+func TestOpen_RefusesReadOnlyDisk(t *testing.T) {
 	d := newDisk(t, 16<<20)
 	box := openBox(t, d.path(), sqlite.Options{MinFree: -1})
 	store(t, box, newDelivery(ping, "a"))
@@ -233,7 +233,7 @@ func TestADiskThatMayNotBeWrittenRefusesToOpenAndKeepsWhatItHas(t *testing.T) {
 	require.True(t, duplicate)
 }
 
-func TestAFolderThatMayNotBeWrittenRefusesToOpen(t *testing.T) {
+func TestOpen_RefusesReadOnlyFolder(t *testing.T) {
 	d := newDisk(t, 16<<20)
 	folder := filepath.Join(d.dir, "folder")
 	path := filepath.Join(folder, "inbox.db")
@@ -255,7 +255,7 @@ func TestAFolderThatMayNotBeWrittenRefusesToOpen(t *testing.T) {
 	t.Log(err)
 }
 
-func TestTheFloorOfFreeDiskIsLookedAt(t *testing.T) {
+func TestMinFree_RefusesDeliveriesBelowLimit(t *testing.T) {
 	d := newDisk(t, 64<<20)
 	if !d.mounted {
 		var s unix.Statfs_t

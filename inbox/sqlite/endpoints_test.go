@@ -75,7 +75,7 @@ func TestEndpoints_OfAnotherProcessAreFound(t *testing.T) {
 	require.Equal(t, 1, statsOf(t, box).Pending)
 }
 
-func TestRun_DoesNotWarnOfEndpointsOfAnotherRun(t *testing.T) {
+func TestRun_OmitsWarningsForOtherRunsEndpoints(t *testing.T) {
 	t.Parallel()
 	log := new(logtest.LogBuffer)
 	box := openBox(t, pathOf(t), sqlite.Options{Policy: inbox.Policy{Logger: log.Text(), Concurrency: 1}})

@@ -33,7 +33,7 @@ func boxWithEntries(t *testing.T, n int) *sqlite.Inbox {
 	return box
 }
 
-func TestListingsGoOnPastAPage(t *testing.T) {
+func TestEntries_ContinuePastOnePage(t *testing.T) {
 	t.Parallel()
 	const n = 110 // a page is a hundred
 	box := boxWithEntries(t, n)
@@ -74,7 +74,7 @@ func TestListingsGoOnPastAPage(t *testing.T) {
 	}
 }
 
-func TestEntriesOfOneMomentAreAllListed(t *testing.T) {
+func TestEntries_ListAllWithEqualTime(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
 	box := openBox(t, path, forever)
@@ -89,7 +89,7 @@ func TestEntriesOfOneMomentAreAllListed(t *testing.T) {
 	}
 }
 
-func TestFiltersSelect(t *testing.T) {
+func TestFilter_SelectsEntries(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, forever)
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -145,7 +145,7 @@ func TestFiltersSelect(t *testing.T) {
 	require.Equal(t, []string{"2", "3", "4", "5"}, namesOf(listed(t, box, inbox.DeadLettered, all)))
 }
 
-func TestAnEntrySaysAllThereIsToSay(t *testing.T) {
+func TestEntry_ReturnsAllFields(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{MaxAttempts: 2}})
 	d := newDelivery(ping, "a")
@@ -182,7 +182,7 @@ func TestAnEntrySaysAllThereIsToSay(t *testing.T) {
 	}
 }
 
-func TestStatsCountByStateAndEndpoint(t *testing.T) {
+func TestStats_CountsByStateAndEndpoint(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, forever)
 	stats, err := box.Stats(t.Context())
@@ -256,7 +256,7 @@ func TestDead_ReadsOneBodyAtATime(t *testing.T) {
 	require.Equal(t, 4, n)
 }
 
-func TestEntries_TellEmptyBodyFromPurged(t *testing.T) {
+func TestEntries_DistinguishEmptyBodyFromPurged(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, forever)
 	for i, body := range [][]byte{nil, {}, []byte("{}")} {

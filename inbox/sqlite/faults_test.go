@@ -18,7 +18,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-func TestWhatIsNoPathOfAFileIsRefused(t *testing.T) {
+func TestOpen_RefusesInvalidPath(t *testing.T) {
 	for _, path := range []string{"", ":memory:", "file:inbox.db", "file::memory:?cache=shared"} {
 		_, err := sqlite.Open(path, nil)
 		require.ErrorContains(t, err, "must be a file path", "%q", path)
@@ -40,7 +40,7 @@ func requireFileNamed(t *testing.T, path string) {
 	require.NoError(t, box.Close())
 }
 
-func TestPathsWithOddCharactersAreFilesOfThatName(t *testing.T) {
+func TestOpen_AcceptsPathsWithSpecialCharacters(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"a#b.db", "100%.db", "%41.db", "a b&c=d.db", "ä.db", "-x"} {
 		requireFileNamed(t, filepath.Join(dir, name))
@@ -76,7 +76,7 @@ func overwrite(t *testing.T, path string, from, to int64) {
 	require.NoError(t, err)
 }
 
-func TestADamagedFileIsRefused(t *testing.T) {
+func TestOpen_RefusesDamagedFile(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		damage func(path string)
@@ -108,7 +108,7 @@ func TestADamagedFileIsRefused(t *testing.T) {
 	}
 }
 
-func TestAFileThatIsDamagedMeanwhileIsAnswered503(t *testing.T) {
+func TestDamagedFile_Responds503(t *testing.T) {
 	t.Parallel()
 	path := filled(t)
 	log := new(logtest.LogBuffer)
@@ -125,7 +125,7 @@ func TestAFileThatIsDamagedMeanwhileIsAnswered503(t *testing.T) {
 	soon(t, func() bool { return log.Count("level=ERROR", "malformed", path) > 0 })
 }
 
-func TestADamagedPageIsToldAndTheRestGoesOn(t *testing.T) {
+func TestDamagedPage_IsReportedWhileOthersRun(t *testing.T) {
 	t.Parallel()
 	path := filled(t)
 	info, err := os.Stat(path)
@@ -141,7 +141,7 @@ func TestADamagedPageIsToldAndTheRestGoesOn(t *testing.T) {
 	require.NoError(t, box.Close())
 }
 
-func TestTablesOfANewerReleaseAreRefused(t *testing.T) {
+func TestOpen_RefusesTablesOfNewerRelease(t *testing.T) {
 	t.Parallel()
 	path := filled(t)
 	raw := openRaw(t, path)
@@ -155,7 +155,7 @@ func TestTablesOfANewerReleaseAreRefused(t *testing.T) {
 // locks are the ways in which another program locks the file.
 var locks = []string{"BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"}
 
-func TestAFileThatAnotherProgramHasLockedIsAnswered503InTimeAndGoesOnByItself(t *testing.T) {
+func TestLockedFile_Responds503AndRecovers(t *testing.T) {
 	t.Parallel()
 	for _, lock := range locks {
 		t.Run(lock, func(t *testing.T) {
@@ -214,7 +214,7 @@ func TestAFileThatAnotherProgramHasLockedIsAnswered503InTimeAndGoesOnByItself(t 
 	}
 }
 
-func TestAFileThatIsLockedForGoodIsRefusedAfterAWhile(t *testing.T) {
+func TestOpen_RefusesPermanentlyLockedFile(t *testing.T) {
 	t.Parallel()
 	path := filled(t)
 	other, err := openRaw(t, path, "locking_mode(EXCLUSIVE)", "journal_mode(WAL)").Conn(t.Context())
@@ -226,7 +226,7 @@ func TestAFileThatIsLockedForGoodIsRefusedAfterAWhile(t *testing.T) {
 	require.ErrorContains(t, err, "locked")
 }
 
-func TestAFileThatIsThereIsOpenedWhileAnotherProgramWritesForLong(t *testing.T) {
+func TestOpen_SucceedsDuringLongWrite(t *testing.T) {
 	t.Parallel()
 	path := filled(t)
 	other, err := openRaw(t, path).Conn(t.Context())
@@ -242,7 +242,7 @@ func TestAFileThatIsThereIsOpenedWhileAnotherProgramWritesForLong(t *testing.T) 
 }
 
 // A file with another journal mode is converted unless another program uses it.
-func TestAFileThatAnotherProgramUsesWithoutALogIsRefused(t *testing.T) {
+func TestOpen_RefusesFileUsedWithoutLog(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
 	raw := openRaw(t, path, "journal_mode(DELETE)")

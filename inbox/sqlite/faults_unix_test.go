@@ -21,7 +21,7 @@ func TestOpen_NamesOfUnix(t *testing.T) {
 	}
 }
 
-func TestTheFilesAreTheirOwnersAlone(t *testing.T) {
+func TestOpen_MakesFilesPrivate(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{})
 	store(t, box, newDelivery(ping, "a"))

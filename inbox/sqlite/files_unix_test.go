@@ -108,7 +108,7 @@ func TestEnqueue_RefusesOnceFilesAreChanged(t *testing.T) {
 	}
 }
 
-func TestTidy_LogsChangedFiles(t *testing.T) {
+func TestMaintain_LogsChangedFiles(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
 	log := new(logtest.LogBuffer)
@@ -121,7 +121,7 @@ func TestTidy_LogsChangedFiles(t *testing.T) {
 }
 
 // The inbox itself never replaces the log file.
-func TestEnqueue_KeepsItsFilesThroughHousekeeping(t *testing.T) {
+func TestEnqueue_KeepsItsFilesThroughMaintenance(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{})
@@ -137,7 +137,7 @@ func TestEnqueue_KeepsItsFilesThroughHousekeeping(t *testing.T) {
 }
 
 // Close removes the log while deliveries still arrive.
-func TestEnqueue_DuringCloseIsNoChangeOfFiles(t *testing.T) {
+func TestEnqueue_ReportsNoFileChangeDuringClose(t *testing.T) {
 	t.Parallel()
 	for range 10 {
 		log := new(logtest.LogBuffer)

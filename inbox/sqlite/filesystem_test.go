@@ -33,7 +33,7 @@ func pretend(t *testing.T, types map[string]int64) {
 // setType sets Statfs_t.Type, whose Go type differs between architectures.
 func setType[T int32 | uint32 | int64](field *T, kind int64) { *field = T(kind) }
 
-func TestNetworkFileSystemsAreRefused(t *testing.T) {
+func TestOpen_RefusesNetworkFileSystems(t *testing.T) {
 	for name, kind := range map[string]int64{
 		"NFS": unix.NFS_SUPER_MAGIC, "SMB": unix.SMB_SUPER_MAGIC, "SMB2": unix.SMB2_SUPER_MAGIC, "CIFS": unix.CIFS_SUPER_MAGIC,
 		"Ceph": unix.CEPH_SUPER_MAGIC, "9P": unix.V9FS_MAGIC, "AFS": unix.AFS_FS_MAGIC, "Coda": unix.CODA_SUPER_MAGIC,
@@ -51,7 +51,7 @@ func TestNetworkFileSystemsAreRefused(t *testing.T) {
 	}
 }
 
-func TestLocalFileSystemsAreTaken(t *testing.T) {
+func TestOpen_AcceptsLocalFileSystems(t *testing.T) {
 	for name, kind := range map[string]int64{
 		"ext4": unix.EXT4_SUPER_MAGIC, "XFS": unix.XFS_SUPER_MAGIC, "Btrfs": unix.BTRFS_SUPER_MAGIC, "tmpfs": unix.TMPFS_MAGIC,
 		"overlay": unix.OVERLAYFS_SUPER_MAGIC, "F2FS": unix.F2FS_SUPER_MAGIC, "ZFS": 0x2FC12FC1, "FUSE": unix.FUSE_SUPER_MAGIC,
@@ -62,7 +62,7 @@ func TestLocalFileSystemsAreTaken(t *testing.T) {
 	}
 }
 
-func TestAFileThatIsLinkedToIsOnItsOwnFileSystem(t *testing.T) {
+func TestOpen_ChecksFileSystemOfLinkTarget(t *testing.T) {
 	far, near := t.TempDir(), t.TempDir()
 	file, link := filepath.Join(far, "inbox.db"), filepath.Join(near, "link.db")
 	box, err := Open(file, nil)
@@ -189,7 +189,7 @@ func TestOpen_WarnsOfVolatileFileSystems(t *testing.T) {
 	}
 }
 
-func TestOpen_WarnsOfARealMemoryFileSystem(t *testing.T) {
+func TestOpen_WarnsOfMountedMemoryFileSystem(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=16m"); err != nil {
 		t.Logf("no right to mount (%v): TestOpen_WarnsOfVolatileFileSystems tests the types", err)

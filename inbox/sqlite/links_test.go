@@ -11,7 +11,7 @@ import (
 )
 
 // A symbolic link may exist before its file, for example from a release folder to a data folder.
-func TestOpen_MakesTheFileThatALinkNames(t *testing.T) {
+func TestOpen_CreatesTargetOfLink(t *testing.T) {
 	for name, make := range map[string]func(t *testing.T, near, far string) (path string){
 		"link": func(t *testing.T, near, far string) string {
 			return symlink(t, filepath.Join(far, "x.db"), near, "inbox.db")

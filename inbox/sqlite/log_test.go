@@ -18,7 +18,7 @@ import (
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
 )
 
-func TestLog_HasOneErrorForEachDeadLetter(t *testing.T) {
+func TestLog_HasOneErrorPerDeadLetter(t *testing.T) {
 	t.Parallel()
 	failure := errors.New("the text of the callback's error")
 	misfit := fmt.Appendf(nil, `{"event":"user.message","timestamp":%q,"data":7}`, time.Now().UTC().Format(time.RFC3339))

@@ -18,8 +18,8 @@ import (
 // Another program must check the locks, because a process does not see its own.
 const envOther = "SQLITETEST_OTHER"
 
-// TestAnotherProgram is the other program. Without a file, it does nothing.
-func TestAnotherProgram(t *testing.T) {
+// TestOtherProgram_ReportsLock is the other program. Without a file, it does nothing.
+func TestOtherProgram_ReportsLock(t *testing.T) {
 	path := os.Getenv(envOther)
 	if path == "" {
 		return
@@ -38,17 +38,17 @@ func TestAnotherProgram(t *testing.T) {
 // inUse reports whether another program sees the file in use.
 func inUse(t *testing.T, path string) bool {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestAnotherProgram$", "-test.v")
+	cmd := exec.Command(os.Args[0], "-test.run=^TestOtherProgram_ReportsLock$", "-test.v")
 	cmd.Env = append(os.Environ(), envOther+"="+path)
 	output, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(output))
-	require.Contains(t, string(output), "PASS: TestAnotherProgram")
+	require.Contains(t, string(output), "PASS: TestOtherProgram_ReportsLock")
 	return !bytes.Contains(output, []byte("not in use"))
 }
 
 // The system drops all locks that a process has on a file when the process closes any descriptor of it. A sqlite3 program
 // that then closes the file believes that it is the last one. It deletes the log that this process still writes to.
-func TestOthersSeeThatTheFileIsOpenHoweverOftenItIsOpened(t *testing.T) {
+func TestOpen_KeepsLockAfterOtherClose(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
 	first := openBox(t, path, sqlite.Options{})
@@ -65,7 +65,7 @@ func TestOthersSeeThatTheFileIsOpenHoweverOftenItIsOpened(t *testing.T) {
 	require.False(t, inUse(t, path))
 }
 
-func TestAFileThatSeveralMakeAtOnceIsMadeOnce(t *testing.T) {
+func TestOpen_CreatesFileOnceUnderConcurrency(t *testing.T) {
 	t.Parallel()
 	for range 2 {
 		path := pathOf(t)

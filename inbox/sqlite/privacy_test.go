@@ -40,7 +40,7 @@ func copyOf(t *testing.T, path string) []byte {
 	return all
 }
 
-func TestWhatIsSecretIsNotStored(t *testing.T) {
+func TestEnqueue_StoresNoSecrets(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{})
 	harness := newHarness(t, box, webhook.Options{})
@@ -111,7 +111,7 @@ func deliveryWithNeedle(id string) *webhook.Delivery {
 	return d
 }
 
-func TestBodiesAreGoneOnceDoneIfTheyAreNotToBeKept(t *testing.T) {
+func TestRetention_DeletesBodiesOnceDone(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{BodyRetention: -1, Policy: inbox.Policy{MaxAttempts: 2}})
 	hook := newFakeHandler(callbacks{ping: func(_ context.Context, d *webhook.Delivery) webhook.Result {
@@ -141,7 +141,7 @@ func TestBodiesAreGoneOnceDoneIfTheyAreNotToBeKept(t *testing.T) {
 	require.True(t, duplicate, "the key is kept")
 }
 
-func TestBodiesAreGoneAfterTheirRetentionAndKeysAfterTheirs(t *testing.T) {
+func TestRetention_DeletesBodiesBeforeKeys(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{BodyRetention: time.Hour, Retention: 3 * time.Hour})
@@ -184,7 +184,7 @@ func TestBodiesAreGoneAfterTheirRetentionAndKeysAfterTheirs(t *testing.T) {
 	require.Equal(t, 3, statsOf(t, box).Pending, "pending deliveries are not purged")
 }
 
-func TestBodiesThatAreKeptAsLongAsTheirKeysGoWithThem(t *testing.T) {
+func TestRetention_DeletesBodiesTogetherWithKeys(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{BodyRetention: sqlite.Forever, Retention: time.Hour})
 	store(t, box, deliveryWithNeedle("a"))
@@ -197,7 +197,7 @@ func TestBodiesThatAreKeptAsLongAsTheirKeysGoWithThem(t *testing.T) {
 	require.Zero(t, queryValue[int](t, raw, `SELECT (SELECT count(*) FROM aihooks_inbox) + (SELECT count(*) FROM aihooks_inbox_body)`))
 }
 
-func TestDiscardDeletesTheBodyAtOnce(t *testing.T) {
+func TestDiscard_DeletesBodyAtOnce(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{})
 	store(t, box, deliveryWithNeedle("a"))
@@ -214,7 +214,7 @@ func TestDiscardDeletesTheBodyAtOnce(t *testing.T) {
 	require.True(t, duplicate)
 }
 
-func TestDeadLettersAndWhatHasNoCallbackAreDeletedWithAWarning(t *testing.T) {
+func TestRetention_WarnsOfDeletedDeadLetters(t *testing.T) {
 	path := pathOf(t)
 	log := new(logtest.LogBuffer)
 	box := openBox(t, path, sqlite.Options{DeadLetterRetention: time.Hour, Policy: inbox.Policy{Logger: log.Text()}})
@@ -234,7 +234,7 @@ func TestDeadLettersAndWhatHasNoCallbackAreDeletedWithAWarning(t *testing.T) {
 	require.Zero(t, queryValue[int](t, raw, `SELECT (SELECT count(*) FROM aihooks_inbox) + (SELECT count(*) FROM aihooks_inbox_body)`))
 }
 
-func TestWhatIsKeptForeverIsNotDeleted(t *testing.T) {
+func TestRetention_KeepsForever(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{DeadLetterRetention: sqlite.Forever, BodyRetention: sqlite.Forever, Retention: sqlite.Forever})
 	store(t, box, newDelivery(ping, "a"), newDelivery(pong, "b"))
@@ -258,7 +258,7 @@ func heap(t *testing.T, path string, box *sqlite.Inbox) *sql.DB {
 	return raw
 }
 
-func TestTheFileGivesRoomBackToTheDisk(t *testing.T) {
+func TestShrink_ReturnsSpaceToDisk(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{})
@@ -291,7 +291,7 @@ func TestTheFileGivesRoomBackToTheDisk(t *testing.T) {
 	}))
 }
 
-func TestALogThatSomebodyReadsIsNotWaitedFor(t *testing.T) {
+func TestEmptyLog_DoesNotWaitForReader(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{})
 	store(t, box, newDelivery(ping, "a"))
@@ -310,7 +310,7 @@ func TestALogThatSomebodyReadsIsNotWaitedFor(t *testing.T) {
 }
 
 // A file that the program has created for its tables cannot shrink.
-func TestAFileThatCannotGiveRoomBackIsLeftAsItIs(t *testing.T) {
+func TestShrink_LeavesFileThatCannotShrink(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
 	raw := openRaw(t, path)
@@ -325,7 +325,7 @@ func TestAFileThatCannotGiveRoomBackIsLeftAsItIs(t *testing.T) {
 	store(t, box, newDelivery(ping, "a"))
 }
 
-func TestTheHousekeepingComesByItself(t *testing.T) {
+func TestMaintain_RunsAutomatically(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{Retention: time.Millisecond, BodyRetention: time.Millisecond})

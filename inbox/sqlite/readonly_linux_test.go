@@ -103,7 +103,7 @@ func TestAttach_LooksAtReadOnlyMedia(t *testing.T) {
 }
 
 // Without the log, not all stored deliveries would be listed.
-func TestAttach_RefusesALogThatItCannotRead(t *testing.T) {
+func TestAttach_RefusesUnreadableLog(t *testing.T) {
 	from := pathOf(t)
 	box := openBox(t, from, sqlite.Options{})
 	store(t, box, newDelivery(ping, "a"))

@@ -17,7 +17,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-func TestWhatHasNoCallbackWaitsForAProcessThatHasOne(t *testing.T) {
+func TestRun_DefersDeliveriesWithoutCallback(t *testing.T) {
 	path := pathOf(t)
 	log := new(logtest.LogBuffer)
 	old := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
@@ -49,7 +49,7 @@ func TestWhatHasNoCallbackWaitsForAProcessThatHasOne(t *testing.T) {
 	})
 }
 
-func TestWhatWaitsIsLookedForByItself(t *testing.T) {
+func TestRun_FindsDeferredDeliveries(t *testing.T) {
 	t.Parallel() // it takes ten seconds
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{})
@@ -69,7 +69,7 @@ func TestWhatWaitsIsLookedForByItself(t *testing.T) {
 	require.Len(t, hook.calls(), before+1)
 }
 
-func TestWhatAnotherProcessStoresIsRunAtTheNextLook(t *testing.T) {
+func TestRun_PollsForOtherProcessesDeliveries(t *testing.T) {
 	path := pathOf(t)
 	runs, takes := openBox(t, path, sqlite.Options{Poll: 50 * time.Millisecond}), openBox(t, path, sqlite.Options{})
 	hook := handlerWithOutcome(webhook.Handled)
@@ -80,7 +80,7 @@ func TestWhatAnotherProcessStoresIsRunAtTheNextLook(t *testing.T) {
 	}
 }
 
-func TestWhatIsStoredHereAndWhatIsDueSoonDoesNotWaitForALook(t *testing.T) {
+func TestRun_StartsOwnDeliveriesWithoutPolling(t *testing.T) {
 	box := openBox(t, pathOf(t), sqlite.Options{Poll: time.Hour})
 	var calls atomic.Int64
 	hook := newFakeHandler(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
@@ -98,7 +98,7 @@ func TestWhatIsStoredHereAndWhatIsDueSoonDoesNotWaitForALook(t *testing.T) {
 	require.EqualValues(t, 4, calls.Load())
 }
 
-func TestALostLeaseIsToldAndNotSettledTwice(t *testing.T) {
+func TestLease_ReportsLossAndRecordsOnce(t *testing.T) {
 	path := pathOf(t)
 	log := new(logtest.LogBuffer)
 	const lease = time.Minute
@@ -128,7 +128,7 @@ func TestALostLeaseIsToldAndNotSettledTwice(t *testing.T) {
 	require.Zero(t, log.Count("dead letter"))
 }
 
-func TestALateSettlementDoesNotTouchWhatItsOwnRunHasTakenAgain(t *testing.T) {
+func TestLease_IgnoresLateResultOfRetakenDelivery(t *testing.T) {
 	path := pathOf(t)
 	log := new(logtest.LogBuffer)
 	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
@@ -153,7 +153,7 @@ func TestALateSettlementDoesNotTouchWhatItsOwnRunHasTakenAgain(t *testing.T) {
 	require.Equal(t, 1, log.Count("lease of a delivery had ended"))
 }
 
-func TestARunDoesNotTakeItselfForDead(t *testing.T) {
+func TestRescue_LeavesOwnRunningDeliveries(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{Lease: time.Hour})
 	release := make(chan struct{})
@@ -172,7 +172,7 @@ func TestARunDoesNotTakeItselfForDead(t *testing.T) {
 	require.Len(t, hook.calls(), 1)
 }
 
-func TestWhatTakesItsProcessAlongIsBuriedInTheEnd(t *testing.T) {
+func TestRescue_DeadLettersRepeatedlyLostDeliveries(t *testing.T) {
 	path := pathOf(t)
 	log := new(logtest.LogBuffer)
 	var told counter
@@ -202,7 +202,7 @@ func TestWhatTakesItsProcessAlongIsBuriedInTheEnd(t *testing.T) {
 	}
 }
 
-func TestLongCallbacksKeepTheirLease(t *testing.T) {
+func TestLease_RenewsDuringLongCallback(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
 	const lease = 24 * time.Second // a busy machine renews it in time
@@ -236,7 +236,7 @@ func TestLongCallbacksKeepTheirLease(t *testing.T) {
 	}
 }
 
-func TestASpoiledRowBecomesADeadLetterAndStopsNobody(t *testing.T) {
+func TestRun_DeadLettersDamagedRow(t *testing.T) {
 	path := pathOf(t)
 	var told counter
 	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{OnDeadLetter: func(_ context.Context, e inbox.Entry) { told.add(e.Delivery.ID) }}})
@@ -265,7 +265,7 @@ func TestASpoiledRowBecomesADeadLetterAndStopsNobody(t *testing.T) {
 	}
 }
 
-func TestAHandlerThatIsShutDownIsNotAskedAgainAndAgain(t *testing.T) {
+func TestRun_DoesNotSpinOnShutdown(t *testing.T) {
 	box := openBox(t, pathOf(t), sqlite.Options{})
 	hook := handlerWithOutcome(webhook.Unavailable)
 	store(t, box, pings("", 5)...)
@@ -281,7 +281,7 @@ func TestAHandlerThatIsShutDownIsNotAskedAgainAndAgain(t *testing.T) {
 	soon(t, func() bool { return statsOf(t, box).Done == 5 })
 }
 
-func TestAnEndedRunLeavesNothingTaken(t *testing.T) {
+func TestRun_LeavesNothingTaken(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{Lease: time.Hour, Policy: inbox.Policy{Concurrency: 3, DrainTimeout: 50 * time.Millisecond}})
 	hook := newFakeHandler(callbacks{ping: func(ctx context.Context, _ *webhook.Delivery) webhook.Result {
@@ -296,7 +296,7 @@ func TestAnEndedRunLeavesNothingTaken(t *testing.T) {
 	require.Zero(t, queryValue[int](t, openRaw(t, path), `SELECT sum(tried) FROM aihooks_inbox`), "a canceled attempt does not count")
 }
 
-func TestARunOfNoUseIsAnErrorAtOnce(t *testing.T) {
+func TestRun_RefusesInvalidCall(t *testing.T) {
 	box := openBox(t, pathOf(t), sqlite.Options{})
 	hook := handlerWithOutcome(webhook.Handled)
 	require.Error(t, box.Run(t.Context()))
@@ -308,7 +308,7 @@ func TestARunOfNoUseIsAnErrorAtOnce(t *testing.T) {
 	require.ErrorIs(t, err, sqlite.ErrClosed)
 }
 
-func TestCloseEndsARunAndNothingIsLeftBehind(t *testing.T) {
+func TestClose_EndsRunAndLeavesNothing(t *testing.T) {
 	before := runtime.NumGoroutine()
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{})

@@ -110,7 +110,7 @@ func TestSearch_ReadsNoBodies(t *testing.T) {
 	}
 }
 
-func TestSearch_SaysHowFarItRead(t *testing.T) {
+func TestSearch_ReportsHowFarItRead(t *testing.T) {
 	t.Parallel()
 	box := openBox(t, pathOf(t), forever)
 	list := pings("", 10)

@@ -17,7 +17,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-func TestAFullInboxIsAnswered503UntilThereIsRoomAgain(t *testing.T) {
+func TestMaxPending_Responds503UntilCapacityReturns(t *testing.T) {
 	box := openBox(t, pathOf(t), sqlite.Options{MaxPending: 3})
 	harness := newHarness(t, box, webhook.Options{})
 	harness.messages(func(ctx context.Context, _ string) error { return nil })
@@ -41,7 +41,7 @@ func TestAFullInboxIsAnswered503UntilThereIsRoomAgain(t *testing.T) {
 	require.Equal(t, webhook.ReasonNone, harness.last().Reason)
 }
 
-func TestWhatRunsTakesRoomAsWellAndWhatIsDeadOrWaitsDoesNot(t *testing.T) {
+func TestMaxPending_ExcludesDeadLettersAndDeferred(t *testing.T) {
 	box := openBox(t, pathOf(t), sqlite.Options{MaxPending: 2, Policy: inbox.Policy{MaxAttempts: 1}})
 	release := make(chan struct{})
 	hook := newFakeHandler(callbacks{ping: func(_ context.Context, d *webhook.Delivery) webhook.Result {
@@ -109,7 +109,7 @@ func TestMaxPending_BoundsDeliveriesWithoutCallback(t *testing.T) {
 	store(t, box, newDelivery(pong, "has space again"))
 }
 
-func TestRetriedDeadLettersTakeRoom(t *testing.T) {
+func TestMaxPending_CountsRetriedDeadLetters(t *testing.T) {
 	box := openBox(t, pathOf(t), sqlite.Options{MaxPending: 2})
 	store(t, box, newDelivery(ping, "a"), newDelivery(ping, "b"))
 	stop := start(t, box, handlerWithOutcome(webhook.DeadLettered))
@@ -121,7 +121,7 @@ func TestRetriedDeadLettersTakeRoom(t *testing.T) {
 	require.ErrorIs(t, err, webhook.ErrInboxFull)
 }
 
-func TestRoomThatAnotherProcessMakesIsFound(t *testing.T) {
+func TestMaxPending_FindsCapacityFreedByOtherProcess(t *testing.T) {
 	path := pathOf(t)
 	full := openBox(t, path, sqlite.Options{MaxPending: 2})
 	other := openBox(t, path, sqlite.Options{})
@@ -134,7 +134,7 @@ func TestRoomThatAnotherProcessMakesIsFound(t *testing.T) {
 	soon(t, func() bool { _, err := full.Enqueue(t.Context(), newDelivery(ping, "c")); return err == nil })
 }
 
-func TestWhatAnotherProcessStoresIsCounted(t *testing.T) {
+func TestMaxPending_CountsOtherProcessesDeliveries(t *testing.T) {
 	path := pathOf(t)
 	store(t, openBox(t, path, sqlite.Options{}), newDelivery(ping, "a"), newDelivery(ping, "b"))
 	late := openBox(t, path, sqlite.Options{MaxPending: 2})
@@ -142,7 +142,7 @@ func TestWhatAnotherProcessStoresIsCounted(t *testing.T) {
 	require.ErrorIs(t, err, webhook.ErrInboxFull, "Open counts the stored deliveries")
 }
 
-func TestOnlyWhatIsPendingOrRunsIsCounted(t *testing.T) {
+func TestMaxPending_CountsOnlyPendingAndRunning(t *testing.T) {
 	path := pathOf(t)
 	first := openBox(t, path, forever)
 	for code := range 6 {
@@ -157,7 +157,7 @@ func TestOnlyWhatIsPendingOrRunsIsCounted(t *testing.T) {
 	require.ErrorIs(t, err, webhook.ErrInboxFull)
 }
 
-func TestTheLimitHoldsUnderConcurrency(t *testing.T) {
+func TestMaxPending_IsExactUnderConcurrency(t *testing.T) {
 	const limit, senders = 50, 32
 	box := openBox(t, pathOf(t), sqlite.Options{MaxPending: limit})
 	var sending sync.WaitGroup
@@ -184,7 +184,7 @@ func TestTheLimitHoldsUnderConcurrency(t *testing.T) {
 	require.Less(t, taken.Load(), int64(limit+senders), "at most the concurrent ones")
 }
 
-func TestTheCountStaysRightThroughAllThatHappens(t *testing.T) {
+func TestMaxPending_StaysExactThroughAllOutcomes(t *testing.T) {
 	t.Parallel()
 	const limit = 15
 	box := openBox(t, pathOf(t), sqlite.Options{MaxPending: limit, Policy: inbox.Policy{MaxAttempts: 2}})

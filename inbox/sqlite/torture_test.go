@@ -13,7 +13,7 @@ import (
 
 func full() bool { return os.Getenv("AIHOOKS_TEST_LONG") != "" }
 
-func TestReceiversKilledAtAnyMomentLoseNothingAndRepeatNothing(t *testing.T) {
+func TestCrash_LosesAndRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	n, kills, rate, minute := 300, 6, 100, 250*time.Millisecond
 	if full() {

@@ -86,7 +86,7 @@ var txMethods = []txMethod{{
 	},
 }}
 
-func TestCallbacksCompleteInTheirOwnTransactionsUnderLoad(t *testing.T) {
+func TestCompleteTx_WorksUnderLoad(t *testing.T) {
 	t.Parallel()
 	const before, deliveries, senders = 64, 80, 4
 	for _, w := range txMethods {
@@ -172,7 +172,7 @@ func completing(t *testing.T, box *sqlite.Inbox, s idempotency.Store, f func(ctx
 	return harness
 }
 
-func TestAnEffectOfATransactionThatIsNotCommittedIsNone(t *testing.T) {
+func TestTransact_RollsBackEffectOnError(t *testing.T) {
 	for _, w := range txMethods {
 		t.Run(w.name, func(t *testing.T) {
 			path := pathOf(t)
@@ -194,7 +194,7 @@ func TestAnEffectOfATransactionThatIsNotCommittedIsNone(t *testing.T) {
 	}
 }
 
-func TestALostLeaseRollsTheEffectBack(t *testing.T) {
+func TestCompleteTx_RollsBackEffectOfLostLease(t *testing.T) {
 	for _, w := range txMethods {
 		t.Run(w.name, func(t *testing.T) {
 			path := pathOf(t)
@@ -216,7 +216,7 @@ func TestALostLeaseRollsTheEffectBack(t *testing.T) {
 	}
 }
 
-func TestACommittedMarkIsFoundThoughTheCallbackFailsAfterwards(t *testing.T) {
+func TestCompleteTx_KeepsCommitThoughCallbackFails(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{})
 	db := openRaw(t, path)
@@ -232,7 +232,7 @@ func TestACommittedMarkIsFoundThoughTheCallbackFailsAfterwards(t *testing.T) {
 	require.Equal(t, 1, queryValue[int](t, db, countEffects))
 }
 
-func TestInsideTransactTheInboxIsAskedNothing(t *testing.T) {
+func TestTransact_RefusesInboxCallsInside(t *testing.T) {
 	box := openBox(t, pathOf(t), sqlite.Options{})
 	token := idempotency.NewToken()
 	const refused = "inside Transact, write only by its transaction"
@@ -275,7 +275,7 @@ func TestInsideTransactTheInboxIsAskedNothing(t *testing.T) {
 	require.Equal(t, idempotency.Acquired, claim.State)
 }
 
-func TestTransactGivesItsTurnBackHoweverItEnds(t *testing.T) {
+func TestTransact_ReleasesWriteLockHoweverItEnds(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{})
 	db := openRaw(t, path)
@@ -314,7 +314,7 @@ func TestTransactGivesItsTurnBackHoweverItEnds(t *testing.T) {
 	require.Equal(t, n, statsOf(t, box).Pending)
 }
 
-func TestTransactsTakeTurnsWithTheInboxsWrites(t *testing.T) {
+func TestTransact_AlternatesWithInboxWrites(t *testing.T) {
 	box := openBox(t, pathOf(t), sqlite.Options{})
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -372,7 +372,7 @@ func TestTransact_WaitsForABusyProgram(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
-func TestTransact_SaysWhoHasTheFile(t *testing.T) {
+func TestTransact_ReportsWhoHasTheFile(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{})
 	raw := openRaw(t, path)

@@ -96,7 +96,7 @@ func (b *writerHarness) commits() int {
 	return n
 }
 
-func TestWhatWaitsSharesACommit(t *testing.T) {
+func TestWriter_CommitsWaitingOperationsTogether(t *testing.T) {
 	const waiting = 600
 	b := newWriterHarness(t)
 	b.emptiesLog()
@@ -127,7 +127,7 @@ func TestWhatWaitsSharesACommit(t *testing.T) {
 	require.Equal(t, 2, b.commits(), "a batch of %d and the rest", maxBatch)
 }
 
-func TestALoneOperationWaitsForNobody(t *testing.T) {
+func TestWriter_DoesNotDelayLoneOperation(t *testing.T) {
 	b := newWriterHarness(t)
 	other, err := sql.Open("sqlite", source(filepath.Join(t.TempDir(), "other.db"), pragmas, writePragmas))
 	require.NoError(t, err)
@@ -151,7 +151,7 @@ func TestALoneOperationWaitsForNobody(t *testing.T) {
 	require.Less(t, slices.Min(ours), 5*slices.Min(floor)+4*time.Millisecond)
 }
 
-func TestWhatItsCallerHasLeftIsNotWritten(t *testing.T) {
+func TestWriter_SkipsOperationsOfDepartedCallers(t *testing.T) {
 	b := newWriterHarness(t)
 	release := b.hold()
 	var writers sync.WaitGroup
@@ -175,7 +175,7 @@ func TestWhatItsCallerHasLeftIsNotWritten(t *testing.T) {
 	require.Equal(t, 1, b.things())
 }
 
-func TestNothingIsWrittenUnderAContextThatHasEnded(t *testing.T) {
+func TestWriter_RefusesEndedContext(t *testing.T) {
 	b := newWriterHarness(t)
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -185,7 +185,7 @@ func TestNothingIsWrittenUnderAContextThatHasEnded(t *testing.T) {
 	require.Zero(t, b.things())
 }
 
-func TestWhatIsBeingWrittenIsWaitedFor(t *testing.T) {
+func TestWriter_WaitsForOperationUnderWay(t *testing.T) {
 	b := newWriterHarness(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	err := b.writer.run(ctx, func(c *conn) error {
@@ -198,7 +198,7 @@ func TestWhatIsBeingWrittenIsWaitedFor(t *testing.T) {
 	require.Equal(t, 1, b.things())
 }
 
-func TestOneFailingStatementDoesNotFailTheOthers(t *testing.T) {
+func TestWriter_IsolatesFailingStatement(t *testing.T) {
 	b := newWriterHarness(t)
 	require.NoError(t, b.do(context.Background(), addThing, "there", 1))
 	errOwn := errors.New("an error without a write")
@@ -243,7 +243,7 @@ func TestOneFailingStatementDoesNotFailTheOthers(t *testing.T) {
 	require.Equal(t, 1, b.commits(), "the others share one commit")
 }
 
-func TestAnErrorOfTheFileFailsTheWholeBatchAndNotTheNext(t *testing.T) {
+func TestWriter_FailsWholeBatchOnFileError(t *testing.T) {
 	b := newWriterHarness(t)
 	require.NoError(t, b.do(context.Background(), `CREATE TABLE big (x BLOB)`))
 	results := make([]error, 8)
@@ -277,7 +277,7 @@ func TestAnErrorOfTheFileFailsTheWholeBatchAndNotTheNext(t *testing.T) {
 	require.Nil(t, b.writer.problem.Load())
 }
 
-func TestCloseWritesWhatIsQueuedAndRefusesWhatComesLater(t *testing.T) {
+func TestWriter_WritesQueueOnClose(t *testing.T) {
 	b := newWriterHarness(t)
 	path := b.path
 	release := b.hold()
@@ -324,7 +324,7 @@ func (c closingContext) Done() <-chan struct{} {
 	return nil
 }
 
-func TestWhatIsQueuedWhileTheWriterClosesIsNotForgotten(t *testing.T) {
+func TestWriter_ReturnsErrClosedDuringClose(t *testing.T) {
 	for range 20 {
 		db, err := sql.Open("sqlite", source(filepath.Join(t.TempDir(), "inbox.db"), pragmas, writePragmas))
 		require.NoError(t, err)
@@ -342,7 +342,7 @@ func TestWhatIsQueuedWhileTheWriterClosesIsNotForgotten(t *testing.T) {
 	}
 }
 
-func TestAClosedInboxLeavesNoGoroutineBehind(t *testing.T) {
+func TestClose_LeavesNoGoroutines(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for range 3 {
 		box, err := Open(filepath.Join(t.TempDir(), "inbox.db"), nil)

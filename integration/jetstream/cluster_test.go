@@ -126,7 +126,7 @@ func (c *cluster) isWhole() bool {
 
 // When the leader is killed, the other two servers elect a new one. Deliveries get 503 until then. The receivers are not
 // restarted or notified: they continue while the old leader is still down.
-func TestOfThreeServersTheLeaderIsKilledInTheMiddleAndNothingIsLostOrRepeated(t *testing.T) {
+func TestCluster_LosesAndRepeatsNothingOnFailover(t *testing.T) {
 	s := scale{n: 160, faults: 1, rate: 60, minute: 70 * time.Millisecond}
 	if full() {
 		s = scale{n: 6000, faults: 12, rate: 60, minute: 500 * time.Millisecond}
@@ -174,7 +174,7 @@ func TestOfThreeServersTheLeaderIsKilledInTheMiddleAndNothingIsLostOrRepeated(t 
 }
 
 // A cluster refuses a message with an error while it stores another one with the same id.
-func TestTheSameDeliveryManyTimesAtOnceIsADuplicateOnAClusterToo(t *testing.T) {
+func TestCluster_ReportsConcurrentDuplicates(t *testing.T) {
 	c := newCluster(t)
 	box, err := jetstreaminbox.New(t.Context(), c.js, &jetstreaminbox.Options{Store: memory(t)})
 	require.NoError(t, err)

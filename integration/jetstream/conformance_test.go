@@ -10,7 +10,7 @@ import (
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
 )
 
-func TestTheInboxKeepsTheRules(t *testing.T) {
+func TestConformance_KeepsInboxRules(t *testing.T) {
 	t.Parallel()
 	url := newServer(t).ClientURL()
 	const lease = 6 * time.Second // long enough for a busy machine to renew it

@@ -91,7 +91,7 @@ func TestDeletedStream_IsNotReplacedByAnother(t *testing.T) {
 }
 
 // A stream of the same name in memory acknowledges deliveries that it will lose.
-func TestDeletedStream_IsNotReplacedByAnUnsafeOne(t *testing.T) {
+func TestDeletedStream_IsNotReplacedByUnsafeOne(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	log := new(logtest.LogBuffer)

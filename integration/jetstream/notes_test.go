@@ -17,7 +17,7 @@ import (
 )
 
 // A server that was killed may have lost its delivery counts.
-func TestAttemptsAreKeptAndCountedOnceThoughTheServerHasForgottenThem(t *testing.T) {
+func TestAttempts_CountOnceAfterServerLoss(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{Policy: policy(5)})
@@ -43,7 +43,7 @@ func TestAttemptsAreKeptAndCountedOnceThoughTheServerHasForgottenThem(t *testing
 }
 
 // A message and an attempt record have a maximum size.
-func TestALongStoryOfLongErrorsFitsIntoAMessage(t *testing.T) {
+func TestAttempts_FitLongHistoryIntoMessage(t *testing.T) {
 	t.Parallel()
 	o := options(t.TempDir())
 	o.MaxPayload = 1<<20 + 512<<10
@@ -68,7 +68,7 @@ func TestALongStoryOfLongErrorsFitsIntoAMessage(t *testing.T) {
 }
 
 // A server that was killed may also have lost the due time.
-func TestADeliveryIsNotRunBeforeItIsDueThoughTheServerGivesItAway(t *testing.T) {
+func TestRun_WaitsUntilDeliveryIsDue(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{Lease: time.Second})
@@ -93,7 +93,7 @@ func TestADeliveryIsNotRunBeforeItIsDueThoughTheServerGivesItAway(t *testing.T) 
 	eventually(t, func() bool { return empty(t, js) })
 }
 
-func TestACallbackThatTakesLongerThanALeaseKeepsItsDelivery(t *testing.T) {
+func TestLease_RenewsDuringLongCallback(t *testing.T) {
 	t.Parallel()
 	url := newServer(t).ClientURL()
 	const lease = 12 * time.Second // long enough for a busy machine to renew it
@@ -114,7 +114,7 @@ func TestACallbackThatTakesLongerThanALeaseKeepsItsDelivery(t *testing.T) {
 }
 
 // The client's Fetch drops messages that arrive after it has timed out. They would count as attempts.
-func TestMessagesThatComeLateAreNotLost(t *testing.T) {
+func TestRun_KeepsLateMessages(t *testing.T) {
 	t.Parallel()
 	server := newServerProcess(t)
 	js := dial(t, server.url())

@@ -16,7 +16,7 @@ import (
 	"github.com/aihooks/aihooks-go/internal/logtest"
 )
 
-func TestWhileTheServerIsDownDeliveriesAreAnswered503InTimeAndItGoesOnByItselfAfterwards(t *testing.T) {
+func TestOutage_RespondsInTimeAndRecovers(t *testing.T) {
 	t.Parallel()
 	o := restartable(t)
 	s := startServer(t, o)
@@ -62,7 +62,7 @@ func TestWhileTheServerIsDownDeliveriesAreAnswered503InTimeAndItGoesOnByItselfAf
 
 // The inbox repeats an acknowledgement until the server responds. Otherwise, a completed delivery would wait for its
 // lease.
-func TestWhatBecameOfADeliveryIsPutDownOnceTheServerIsBackAndNotALeaseLater(t *testing.T) {
+func TestOutage_RecordsOutcomeOnReconnect(t *testing.T) {
 	t.Parallel()
 	server := newServerProcess(t)
 	js := dial(t, server.url())
@@ -93,7 +93,7 @@ func TestWhatBecameOfADeliveryIsPutDownOnceTheServerIsBackAndNotALeaseLater(t *t
 }
 
 // Another process may have the delivery by then, and only that one may record a result.
-func TestWhatBecomesOfADeliveryAfterItsLeaseHasEndedIsNotPutDown(t *testing.T) {
+func TestOutage_DropsOutcomeAfterLeaseEnds(t *testing.T) {
 	t.Parallel()
 	o := restartable(t)
 	s := startServer(t, o)

@@ -18,7 +18,7 @@ import (
 )
 
 // The example module has no NATS server in its module graph, so this test is here.
-func TestTheReceiverOfTheExamplesRunsOnJetStream(t *testing.T) {
+func TestReceiver_RunsOnJetStream(t *testing.T) {
 	t.Parallel()
 	binary := filepath.Join(t.TempDir(), "receiver")
 	build := exec.Command("go", "build", "-o", binary, ".")

@@ -108,7 +108,7 @@ func TestRecreatedStream_LosesNoDeadLetter(t *testing.T) {
 }
 
 // The same delivery was a dead letter at the same sequence before.
-func TestRecreatedStream_RunsWhatWasADeadLetterBefore(t *testing.T) {
+func TestRecreatedStream_RunsPreviousDeadLetter(t *testing.T) {
 	t.Parallel()
 	eachRecreation(t, func(t *testing.T, js jetstream.JetStream, recreateStream func(*testing.T, jetstream.JetStream, string)) {
 		box := open(t, js, jetstreaminbox.Options{Lease: time.Second})

@@ -14,7 +14,7 @@ import (
 )
 
 // A server acknowledges a message up to two minutes before it is on disk, unless sync_interval is always.
-func TestOneServerIsRefusedUnlessItIsSaidToSyncAlways(t *testing.T) {
+func TestNew_RefusesSingleServerWithoutSyncAlways(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	_, err := jetstreaminbox.New(t.Context(), js, &jetstreaminbox.Options{Store: memory(t)})
@@ -27,7 +27,7 @@ func TestOneServerIsRefusedUnlessItIsSaidToSyncAlways(t *testing.T) {
 }
 
 // A stream may acknowledge before a message is on disk, or may delete waiting messages.
-func TestAStreamThatWouldLoseDeliveriesIsRefused(t *testing.T) {
+func TestNew_RefusesUnsafeStream(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	safe := jetstream.StreamConfig{
@@ -62,7 +62,7 @@ func TestAStreamThatWouldLoseDeliveriesIsRefused(t *testing.T) {
 	}
 }
 
-func TestAStreamWhoseMessagesCannotBeDeletedIsRefused(t *testing.T) {
+func TestNew_RefusesStreamThatDeniesDelete(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	for name, change := range map[string]func(c *jetstream.StreamConfig){
@@ -85,7 +85,7 @@ func TestAStreamWhoseMessagesCannotBeDeletedIsRefused(t *testing.T) {
 }
 
 // With allow_direct, any replica responds, even one with outdated messages.
-func TestAStreamThatAnyReplicaAnswersForIsRefused(t *testing.T) {
+func TestNew_RefusesStreamWithAllowDirect(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	for _, suffix := range []string{"_ASIDE", "_DEAD"} {
@@ -103,7 +103,7 @@ func TestAStreamThatAnyReplicaAnswersForIsRefused(t *testing.T) {
 	}
 }
 
-func TestAStreamThatWasMadeUnsafeMeanwhileRefusesTheHandler(t *testing.T) {
+func TestCheckHandler_RefusesStreamMadeUnsafe(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
@@ -119,7 +119,7 @@ func TestAStreamThatWasMadeUnsafeMeanwhileRefusesTheHandler(t *testing.T) {
 }
 
 // The default of max_payload is 1 MiB.
-func TestAServerWithASmallMaxPayloadRefusesTheHandler(t *testing.T) {
+func TestCheckHandler_RefusesSmallMaxPayload(t *testing.T) {
 	t.Parallel()
 	o := options(t.TempDir())
 	o.MaxPayload = 1 << 20
@@ -136,7 +136,7 @@ func TestAServerWithASmallMaxPayloadRefusesTheHandler(t *testing.T) {
 	require.ErrorContains(t, err, "max_payload")
 }
 
-func TestAStreamThatTakesShortMessagesRefusesTheHandler(t *testing.T) {
+func TestCheckHandler_RefusesSmallMaxMsgSize(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
@@ -150,7 +150,7 @@ func TestAStreamThatTakesShortMessagesRefusesTheHandler(t *testing.T) {
 	require.ErrorContains(t, err, "max_msg_size")
 }
 
-func TestOptionsThatBreakARuleAreNamed(t *testing.T) {
+func TestNew_NamesInvalidOption(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	for text, o := range map[string]jetstreaminbox.Options{

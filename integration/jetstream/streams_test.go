@@ -19,7 +19,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-func TestStreamsAreCreatedAsTheOptionsSay(t *testing.T) {
+func TestNew_CreatesStreamsByOptions(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	config := func(name string) jetstream.StreamConfig {
@@ -45,7 +45,7 @@ func TestStreamsAreCreatedAsTheOptionsSay(t *testing.T) {
 	}
 }
 
-func TestAServerThatHasNoRoomLeftIsAFullInbox(t *testing.T) {
+func TestEnqueue_ReportsInboxFullOnFullServer(t *testing.T) {
 	t.Parallel()
 	o := options(t.TempDir())
 	o.JetStreamMaxStore = 1 << 20
@@ -59,7 +59,7 @@ func TestAServerThatHasNoRoomLeftIsAFullInbox(t *testing.T) {
 	require.ErrorIs(t, err, webhook.ErrInboxFull)
 }
 
-func TestEndpointsOfAnyNameAreToldApart(t *testing.T) {
+func TestEndpoints_AreDistinguishedByAnyName(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	log := new(logtest.LogBuffer)
@@ -79,7 +79,7 @@ func TestEndpointsOfAnyNameAreToldApart(t *testing.T) {
 }
 
 // The user's JetStream may be at a hub, behind a leaf node that has another JetStream.
-func TestTheClientsDomainAndPrefixAreHeeded(t *testing.T) {
+func TestNew_HonorsDomainAndPrefix(t *testing.T) {
 	t.Parallel()
 	o := options(t.TempDir())
 	o.JetStreamDomain = "hub"

@@ -21,7 +21,7 @@ type scale struct {
 	minute          time.Duration
 }
 
-func TestThreeReceiversAndTheServerKilledAtAnyMomentLoseNothingAndRepeatNothing(t *testing.T) {
+func TestCrash_LosesAndRepeatsNothing(t *testing.T) {
 	s := scale{n: 240, faults: 4, rate: 60, minute: 250 * time.Millisecond}
 	if full() {
 		s = scale{n: 12_000, faults: 40, rate: 100, minute: 500 * time.Millisecond}
@@ -61,7 +61,7 @@ func TestThreeReceiversAndTheServerKilledAtAnyMomentLoseNothingAndRepeatNothing(
 	t.Logf("the server killed %d times and paused %d times", servers, s.faults-servers)
 }
 
-func TestDeploysWithTwoReceiversAnswerNothingBut200(t *testing.T) {
+func TestDeploy_RespondsOnly200(t *testing.T) {
 	s := scale{n: 200, faults: 2, rate: 60, minute: 100 * time.Millisecond}
 	if full() {
 		s = scale{n: 5000, faults: 12, rate: 150, minute: 100 * time.Millisecond}

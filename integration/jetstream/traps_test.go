@@ -25,7 +25,7 @@ func policy(attempts int) inbox.Policy { return inbox.Policy{MaxAttempts: attemp
 func permanent(context.Context, string) error { return webhook.Permanent(errors.New("on purpose")) }
 
 // JetStream recognizes a duplicate only within its window.
-func TestPastTheWindowTheStoreKeepsADeliveryFromBeingRunAgain(t *testing.T) {
+func TestStore_PreventsRepeatAfterWindow(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{Window: 100 * time.Millisecond})
@@ -50,7 +50,7 @@ func TestPastTheWindowTheStoreKeepsADeliveryFromBeingRunAgain(t *testing.T) {
 }
 
 // The window forgets completed deliveries when the server restarts.
-func TestAfterARestartOfTheServerTheStoreKeepsADeliveryFromBeingRunAgain(t *testing.T) {
+func TestStore_PreventsRepeatAfterServerRestart(t *testing.T) {
 	t.Parallel()
 	o := restartable(t)
 	s := startServer(t, o)
@@ -71,7 +71,7 @@ func TestAfterARestartOfTheServerTheStoreKeepsADeliveryFromBeingRunAgain(t *test
 }
 
 // Deliveries that wait for their next attempt are pending acknowledgements. A consumer allows 1000 of them by default.
-func TestDeliveriesThatRestDoNotHoldUpOthers(t *testing.T) {
+func TestBackoff_DoesNotDelayOtherDeliveries(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	p := inbox.Policy{Backoff: func(int) time.Duration { return time.Hour }}
@@ -102,7 +102,7 @@ func TestDeliveriesThatRestDoNotHoldUpOthers(t *testing.T) {
 }
 
 // JetStream takes 64 KiB of headers.
-func TestADeliveryWithALongIDTravelsAllTheSame(t *testing.T) {
+func TestEnqueue_AcceptsLongID(t *testing.T) {
 	t.Parallel()
 	box := open(t, dial(t, newServer(t).ClientURL()), jetstreaminbox.Options{})
 	long := newDelivery(strings.Repeat("x", 100<<10))
@@ -118,7 +118,7 @@ func TestADeliveryWithALongIDTravelsAllTheSame(t *testing.T) {
 
 // JetStream has no dead letters. A process may crash after it has stored a dead letter, and before it acknowledges the
 // delivery.
-func TestADeliveryThatWasBuriedByAProcessThatDiedIsNotRunAgain(t *testing.T) {
+func TestDeadLetter_IsNotRunAfterCrash(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	var alerts counter
@@ -160,7 +160,7 @@ func TestADeliveryThatWasBuriedByAProcessThatDiedIsNotRunAgain(t *testing.T) {
 }
 
 // The same delivery may have been a dead letter before. That dead letter is not the outcome of this delivery.
-func TestADeliveryThatWasADeadLetterBeforeIsRunAlthoughAProcessDiedWithIt(t *testing.T) {
+func TestDeadLetter_DoesNotStopLaterDelivery(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{Window: 100 * time.Millisecond, Lease: time.Second})
@@ -195,7 +195,7 @@ func fetchAndNak(t testing.TB, js jetstream.JetStream) {
 
 // The dead letter is stored before the delivery is removed. Otherwise a crash in between, or a full stream, would lose
 // it.
-func TestADeliveryThatCannotBecomeADeadLetterYetStaysWhereItIs(t *testing.T) {
+func TestDeadLetter_WaitsForStreamCapacity(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
@@ -220,7 +220,7 @@ func TestADeliveryThatCannotBecomeADeadLetterYetStaysWhereItIs(t *testing.T) {
 	require.Equal(t, 1, d.calls.of("b"))
 }
 
-func TestARunEndsAlthoughNothingCanBePutDown(t *testing.T) {
+func TestRun_EndsThoughNothingCanBeRecorded(t *testing.T) {
 	t.Parallel()
 	const drain = time.Second
 	js := dial(t, newServer(t).ClientURL())
@@ -261,7 +261,7 @@ func TestARunEndsAlthoughNothingCanBePutDown(t *testing.T) {
 }
 
 // A move takes two steps. After a crash between them, another process repeats the move.
-func TestADeadLetterThatCannotBeDeletedIsBroughtBackOnce(t *testing.T) {
+func TestRetry_RunsUndeletableDeadLetterOnce(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
@@ -285,7 +285,7 @@ func TestADeadLetterThatCannotBeDeletedIsBroughtBackOnce(t *testing.T) {
 }
 
 // Another program may publish under the inbox's subjects.
-func TestAMessageThatNoInboxHasStoredBecomesADeadLetterAndIsNotCalledBack(t *testing.T) {
+func TestForeignMessage_BecomesDeadLetterWithoutCallback(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
@@ -306,7 +306,7 @@ func TestAMessageThatNoInboxHasStoredBecomesADeadLetterAndIsNotCalledBack(t *tes
 	require.Zero(t, d.calls.total())
 }
 
-func TestAFullStreamIsAnswered503AndTakesAgainOnceThereIsRoom(t *testing.T) {
+func TestFullStream_Responds503UntilCapacityReturns(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{MaxMessages: 2})
@@ -323,7 +323,7 @@ func TestAFullStreamIsAnswered503AndTakesAgainOnceThereIsRoom(t *testing.T) {
 	eventually(t, func() bool { return d.calls.of("c") == 1 })
 }
 
-func TestAStreamFullOfDeliveriesWithoutACallbackTakesOthers(t *testing.T) {
+func TestFullStream_DefersDeliveriesWithoutCallback(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{MaxMessages: 2})
@@ -342,7 +342,7 @@ func TestAStreamFullOfDeliveriesWithoutACallbackTakesOthers(t *testing.T) {
 	eventually(t, func() bool { return d.calls.of("c") == 1 })
 }
 
-func TestAHandlerThatWasShutDownIsNotGivenTheSameAgainAndAgain(t *testing.T) {
+func TestRun_DoesNotSpinOnShutdown(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
@@ -359,7 +359,7 @@ func TestAHandlerThatWasShutDownIsNotGivenTheSameAgainAndAgain(t *testing.T) {
 	})
 }
 
-func TestAConsumerThatIsDeletedIsMadeAnew(t *testing.T) {
+func TestDeletedConsumer_IsRecreated(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
@@ -372,7 +372,7 @@ func TestAConsumerThatIsDeletedIsMadeAnew(t *testing.T) {
 	eventually(t, func() bool { return d.calls.of("b") == 1 })
 }
 
-func TestNotesOfDeliveriesThatAreGoneAreSweptUp(t *testing.T) {
+func TestAttemptRecords_ArePurgedWithoutDelivery(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})

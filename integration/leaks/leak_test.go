@@ -23,9 +23,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestAReceiverLeavesNoGoroutineBehind runs callbacks that succeed, fail, panic, end their goroutine, outlast the response or ignore
+// TestHandler_LeaksNoGoroutine runs callbacks that succeed, fail, panic, end their goroutine, outlast the response or ignore
 // their context, with a sender that stalls. It then shuts everything down.
-func TestAReceiverLeavesNoGoroutineBehind(t *testing.T) {
+func TestHandler_LeaksNoGoroutine(t *testing.T) {
 	for _, v := range allvendors.All() {
 		t.Run(v.Name, func(t *testing.T) {
 			defer goleak.VerifyNone(t)

@@ -32,7 +32,7 @@ var explanations = []struct {
 	{regexp.MustCompile(`: delivery id: `), "With a dot in the id, time and body could be split differently. We refuse an id that does not match `[A-Za-z0-9_-]{1,128}` before we compute anything."},
 }
 
-func TestThePeersJudgeAsWrittenDown(t *testing.T) {
+func TestPeers_MatchDocumentedDifferences(t *testing.T) {
 	versions := requirements(t)
 	for _, p := range goPeers() {
 		t.Run(p.name, func(t *testing.T) {
@@ -42,12 +42,12 @@ func TestThePeersJudgeAsWrittenDown(t *testing.T) {
 	}
 }
 
-func TestOctokitJudgesAsWrittenDown(t *testing.T) {
+func TestOctokit_MatchesDocumentedDifferences(t *testing.T) {
 	p := octokit(t)
 	requireWritten(t, &p, "@octokit/webhooks-methods "+octokitVersion+" (npm)")
 }
 
-func TestEveryExplanationExplainsADifference(t *testing.T) {
+func TestExplanations_AreAllUsed(t *testing.T) {
 	text := read(t)
 	for _, e := range explanations {
 		require.Contains(t, text, e.why)

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTheVectorsKeepToTheirSchema(t *testing.T) {
+func TestVectors_ValidateAgainstSchema(t *testing.T) {
 	schema, err := jsonschema.NewCompiler().Compile(testdata + "vectors.schema.json")
 	require.NoError(t, err)
 	require.Equal(t, 2020, schema.DraftVersion)
@@ -31,7 +31,7 @@ func TestTheVectorsKeepToTheirSchema(t *testing.T) {
 }
 
 // The schema must refuse invalid vectors, or the test before proves nothing.
-func TestTheSchemaRefusesWhatIsNoVector(t *testing.T) {
+func TestSchema_RefusesInvalidVectors(t *testing.T) {
 	schema, err := jsonschema.NewCompiler().Compile(testdata + "vectors.schema.json")
 	require.NoError(t, err)
 	for file, changes := range map[string]map[string]string{

@@ -67,7 +67,7 @@ func onPostgreSQL(t *testing.T) (*sql.DB, *sqlstore.Store) {
 	return db, e.store(t, db, 0)
 }
 
-func TestABatchHasWinnersAndLosers(t *testing.T) {
+func TestBatch_ReportsStateOfEachKey(t *testing.T) {
 	db, other := onPostgreSQL(t)
 	for key, done := range map[string]bool{"held": false, "done": true} {
 		token := idempotency.NewToken()
@@ -85,7 +85,7 @@ func TestABatchHasWinnersAndLosers(t *testing.T) {
 	require.Equal(t, 1, query[int](t, db, `SELECT count(*) FROM aihooks_idempotency WHERE key = '`+`a "b", {c} \d, ''`+"\t\u00e9"+`'`))
 }
 
-func TestABatchClaimsNoOtherKeyThanTheOneThatIsMeant(t *testing.T) {
+func TestBatch_ClaimsOnlyGivenKey(t *testing.T) {
 	db, other := onPostgreSQL(t)
 	store, open := inBatches(t, db)
 	open()
@@ -99,7 +99,7 @@ func TestABatchClaimsNoOtherKeyThanTheOneThatIsMeant(t *testing.T) {
 	}
 }
 
-func TestABatchCompletesNothingThatHasBeenForgotten(t *testing.T) {
+func TestBatch_CompletesNoForgottenKey(t *testing.T) {
 	db, _ := onPostgreSQL(t)
 	store, open := inBatches(t, db)
 	open()
@@ -111,7 +111,7 @@ func TestABatchCompletesNothingThatHasBeenForgotten(t *testing.T) {
 	require.ErrorIs(t, store.Complete(t.Context(), "a", token), idempotency.ErrLeaseLost)
 }
 
-func TestAKeyThatIsWantedTwiceAtOnceHasOneWinner(t *testing.T) {
+func TestBatch_GrantsRepeatedKeyOnce(t *testing.T) {
 	for range 5 {
 		db, _ := onPostgreSQL(t)
 		store, open := inBatches(t, db)
@@ -122,7 +122,7 @@ func TestAKeyThatIsWantedTwiceAtOnceHasOneWinner(t *testing.T) {
 	}
 }
 
-func TestOfManyClaimsInBatchesOfManyProcessesExactlyOneWins(t *testing.T) {
+func TestBatch_GrantsKeyOnceAcrossProcesses(t *testing.T) {
 	db, _ := onPostgreSQL(t)
 	const keys, claimers, processes = 60, 8, 3
 	var mu sync.Mutex
@@ -162,7 +162,7 @@ func TestOfManyClaimsInBatchesOfManyProcessesExactlyOneWins(t *testing.T) {
 	require.Equal(t, keys, query[int](t, db, `SELECT count(*) FROM aihooks_idempotency WHERE state = 2 AND attempt = 1`))
 }
 
-func TestAKeyThatTheDatabaseRefusesSpoilsNoOther(t *testing.T) {
+func TestBatch_IsolatesRefusedKey(t *testing.T) {
 	db, _ := onPostgreSQL(t)
 	_, err := db.Exec(`ALTER TABLE aihooks_idempotency ADD CHECK (key <> 'poison')`)
 	require.NoError(t, err)
@@ -173,7 +173,7 @@ func TestAKeyThatTheDatabaseRefusesSpoilsNoOther(t *testing.T) {
 	require.Equal(t, []idempotency.State{acquired, acquired}, []idempotency.State{states[0], states[2]})
 }
 
-func TestAKeyThatATransactionHasLockedKeepsOnlyItsOwnCallersWaiting(t *testing.T) {
+func TestBatch_BlocksOnlyCallersOfLockedKey(t *testing.T) {
 	db, other := onPostgreSQL(t)
 	tokens := make(map[string]idempotency.Token)
 	for _, key := range []string{"locked", "free"} {
@@ -226,7 +226,7 @@ func TestAKeyThatATransactionHasLockedKeepsOnlyItsOwnCallersWaiting(t *testing.T
 	require.Equal(t, 2, query[int](t, db, `SELECT count(*) FROM aihooks_idempotency WHERE state = 2`))
 }
 
-func TestAClaimThatNobodyWaitsForAnyMoreIsFreeAgain(t *testing.T) {
+func TestBatch_ReleasesClaimOfDepartedCaller(t *testing.T) {
 	db, _ := onPostgreSQL(t)
 	store, open := inBatches(t, db)
 	ctx, cancel := context.WithCancel(t.Context())

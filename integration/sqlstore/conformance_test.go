@@ -20,7 +20,7 @@ const (
 	unprepared     = "&default_query_exec_mode=exec"
 )
 
-func TestStoreKeepsEveryRule(t *testing.T) { //nolint:tparallel // its subtests run in parallel, but not with other tests
+func TestConformance_KeepsStoreRules(t *testing.T) { //nolint:tparallel // its subtests run in parallel, but not with other tests
 	impatient := *engines[1]
 	impatient.dsn = func(t testing.TB) string {
 		return strings.Replace(engines[1].dsn(t), "busy_timeout(900)", "busy_timeout(0)", 1)

@@ -116,7 +116,7 @@ func sideEffect(ctx context.Context, db *sql.DB, store *sqlstore.Store, key stri
 	return tx.Commit()
 }
 
-func TestWorkersKilledAtAnyMomentLoseNothingAndRepeatNothing(t *testing.T) {
+func TestCrash_LosesAndRepeatsNothing(t *testing.T) {
 	keys, kills := 400, 6
 	if full() {
 		keys, kills = 10_000, 60

@@ -33,7 +33,7 @@ func claimWorker() {
 	fmt.Println("done")
 }
 
-func TestOfManyProcessesExactlyOneGetsEachKey(t *testing.T) {
+func TestClaim_GrantsKeyToOneProcess(t *testing.T) {
 	onEach(t, func(t *testing.T, e *engine, dsn string) {
 		db := e.open(t, dsn)
 		e.store(t, db, 0)

@@ -111,7 +111,7 @@ func (tr *traffic) deliver(ctx context.Context, t *testing.T, url string) {
 	}
 }
 
-func TestReceiverOutlivesFaultsOfTheServer(t *testing.T) {
+func TestReceiver_SurvivesServerFaults(t *testing.T) {
 	type fault = func(server *pgtest.Server, link *link) error
 	for _, test := range []struct {
 		name        string

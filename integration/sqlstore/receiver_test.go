@@ -57,7 +57,7 @@ func receiveWorker() {
 	check(http.Serve(listener, hook))
 }
 
-func TestTwoReceiversOnOneStoreCallBackOnce(t *testing.T) {
+func TestReceiver_CallsBackOnceAcrossTwoProcesses(t *testing.T) {
 	onEach(t, func(t *testing.T, e *engine, dsn string) {
 		e.store(t, e.open(t, dsn), 0)
 		var mu sync.Mutex

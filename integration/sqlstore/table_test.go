@@ -20,7 +20,7 @@ func migrateWorker() {
 	fmt.Println("done")
 }
 
-func TestProcessesMigrateAtOnce(t *testing.T) {
+func TestMigrate_RunsInManyProcessesAtOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, e *engine, dsn string) {
 		list := make([]*worker, 6)
 		for i := range list {
@@ -40,7 +40,7 @@ func TestProcessesMigrateAtOnce(t *testing.T) {
 	})
 }
 
-func TestMigrationsOfManyGoroutinesAtOnce(t *testing.T) {
+func TestMigrate_RunsInManyGoroutinesAtOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, e *engine, dsn string) {
 		db := e.open(t, dsn)
 		for i := range 5 {
@@ -57,7 +57,7 @@ func TestMigrationsOfManyGoroutinesAtOnce(t *testing.T) {
 	})
 }
 
-func TestTableCanBeMadeByHand(t *testing.T) {
+func TestSchema_CreatesUsableTable(t *testing.T) {
 	schemas := map[string]string{"PostgreSQL": "hooks", "SQLite": "main"}
 	onEach(t, func(t *testing.T, e *engine, dsn string) {
 		db := e.open(t, dsn)
@@ -81,7 +81,7 @@ func TestTableCanBeMadeByHand(t *testing.T) {
 	})
 }
 
-func TestNamespacesDoNotInfluenceOneAnother(t *testing.T) {
+func TestNamespace_SeparatesKeys(t *testing.T) {
 	onEach(t, func(t *testing.T, e *engine, dsn string) {
 		db := e.open(t, dsn)
 		store := e.store(t, db, 0)
@@ -96,7 +96,7 @@ func TestNamespacesDoNotInfluenceOneAnother(t *testing.T) {
 	})
 }
 
-func TestKeysThatCannotBeStoredAreRefused(t *testing.T) {
+func TestStore_RefusesInvalidKeys(t *testing.T) {
 	onEach(t, func(t *testing.T, e *engine, dsn string) {
 		store := e.store(t, e.open(t, dsn), 0)
 		for _, key := range []string{"a\x00b", "\xff", string(make([]byte, sqlstore.MaxKey+1))} {
@@ -108,7 +108,7 @@ func TestKeysThatCannotBeStoredAreRefused(t *testing.T) {
 	})
 }
 
-func TestPurgeDeletesOnlyWhatHasExpired(t *testing.T) {
+func TestPurge_DeletesOnlyExpiredKeys(t *testing.T) {
 	onEach(t, func(t *testing.T, e *engine, dsn string) {
 		db := e.open(t, dsn)
 		short, long := e.store(t, db, 20*time.Millisecond), e.store(t, db, 0)
@@ -134,7 +134,7 @@ func TestPurgeDeletesOnlyWhatHasExpired(t *testing.T) {
 	})
 }
 
-func TestClaimsPurgeByThemselves(t *testing.T) {
+func TestClaim_PurgesExpiredKeys(t *testing.T) {
 	onEach(t, func(t *testing.T, e *engine, dsn string) {
 		db := e.open(t, dsn)
 		store := e.store(t, db, 20*time.Millisecond)
@@ -151,7 +151,7 @@ func TestClaimsPurgeByThemselves(t *testing.T) {
 	})
 }
 
-func TestPurgePassesByARowThatIsBeingClaimed(t *testing.T) {
+func TestPurge_SkipsLockedRow(t *testing.T) {
 	e, dsn := engines[0], engines[0].dsn(t) // SQLite has no locks on rows
 	db := e.open(t, dsn)
 	store := e.store(t, db, time.Millisecond)

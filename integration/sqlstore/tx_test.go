@@ -58,7 +58,7 @@ func claim(t *testing.T, store idempotency.Store, key string, want idempotency.S
 	return token
 }
 
-func TestMarkAndSideEffectAreCommittedTogether(t *testing.T) {
+func TestCompleteTx_CommitsWithSideEffect(t *testing.T) {
 	onEachWithEffects(t, func(t *testing.T, _ *engine, db *sql.DB, store *sqlstore.Store) {
 		ctx, h := acquireLease(t, store, time.Hour, "content", "id")
 		tx := begin(t, db, nil)
@@ -72,7 +72,7 @@ func TestMarkAndSideEffectAreCommittedTogether(t *testing.T) {
 	})
 }
 
-func TestMarkAndSideEffectAreRolledBackTogether(t *testing.T) {
+func TestCompleteTx_RollsBackWithSideEffect(t *testing.T) {
 	onEachWithEffects(t, func(t *testing.T, _ *engine, db *sql.DB, store *sqlstore.Store) {
 		ctx, h := acquireLease(t, store, time.Hour, "content", "id")
 		tx := begin(t, db, nil)
@@ -86,7 +86,7 @@ func TestMarkAndSideEffectAreRolledBackTogether(t *testing.T) {
 	})
 }
 
-func TestFailureAfterTheCommitLeavesTheDeliveryCompleted(t *testing.T) {
+func TestCompleteTx_KeepsCommitThoughCallbackFails(t *testing.T) {
 	onEachWithEffects(t, func(t *testing.T, _ *engine, db *sql.DB, store *sqlstore.Store) {
 		guard, err := idempotency.NewGuard(store, &idempotency.GuardOptions{CallTimeout: time.Minute}) // a busy machine must not look like an unavailable server
 		require.NoError(t, err)
@@ -100,7 +100,7 @@ func TestFailureAfterTheCommitLeavesTheDeliveryCompleted(t *testing.T) {
 	})
 }
 
-func TestLostLeaseLeavesNothingBehind(t *testing.T) {
+func TestCompleteTx_LeavesNothingAfterLostLease(t *testing.T) {
 	onEachWithEffects(t, func(t *testing.T, e *engine, db *sql.DB, store *sqlstore.Store) {
 		ctx, h := acquireLease(t, store, time.Hour, "content", "id")
 		e.expire(t, db)
@@ -118,7 +118,7 @@ func TestLostLeaseLeavesNothingBehind(t *testing.T) {
 	})
 }
 
-func TestEndedLeaseThatNobodyTookCanBeCompleted(t *testing.T) {
+func TestCompleteTx_CompletesExpiredKeyUnlessTaken(t *testing.T) {
 	onEachWithEffects(t, func(t *testing.T, e *engine, db *sql.DB, store *sqlstore.Store) {
 		ctx, _ := acquireLease(t, store, time.Hour, "key")
 		e.expire(t, db)
@@ -129,7 +129,7 @@ func TestEndedLeaseThatNobodyTookCanBeCompleted(t *testing.T) {
 	})
 }
 
-func TestClaimWaitsForATransactionThatHasCompletedTheKey(t *testing.T) {
+func TestClaim_WaitsForCompletingTransaction(t *testing.T) {
 	for end, want := range map[string]idempotency.State{"commit": idempotency.Completed, "rollback": idempotency.Acquired} {
 		t.Run(end, func(t *testing.T) {
 			onEachWithEffects(t, func(t *testing.T, e *engine, db *sql.DB, store *sqlstore.Store) {
@@ -162,7 +162,7 @@ func TestClaimWaitsForATransactionThatHasCompletedTheKey(t *testing.T) {
 	}
 }
 
-func TestLeaseLostBehindTheTransactionsBackLeavesNothingBehind(t *testing.T) {
+func TestCompleteTx_DetectsLeaseLostDuringTransaction(t *testing.T) {
 	e, dsn := engines[0], engines[0].dsn(t) // SQLite has only one isolation level, and one writer
 	db := e.open(t, dsn)
 	store := e.store(t, db, 0)
@@ -188,13 +188,13 @@ func TestLeaseLostBehindTheTransactionsBackLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-func TestContextWithoutClaimsIsAnErrorOfItsOwn(t *testing.T) {
+func TestCompleteTx_ReportsMissingClaims(t *testing.T) {
 	onEachWithEffects(t, func(t *testing.T, _ *engine, db *sql.DB, store *sqlstore.Store) {
 		require.ErrorIs(t, store.CompleteTx(context.Background(), begin(t, db, nil)), sqlstore.ErrNoClaims)
 	})
 }
 
-func TestClaimsOfAnotherStoreAreAnErrorOfTheirOwn(t *testing.T) {
+func TestCompleteTx_ReportsClaimsOfOtherStore(t *testing.T) {
 	onEach(t, func(t *testing.T, e *engine, dsn string) {
 		store := e.store(t, e.open(t, dsn), 0)
 		memory, err := idempotency.NewMemory(nil)

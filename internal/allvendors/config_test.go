@@ -16,7 +16,7 @@ import (
 // windows has the default maximum age of a delivery. A vendor that signs no time is not in it.
 var windows = map[string]time.Duration{"greenflash": 5 * time.Minute, "convosphere": time.Hour, "workflux": 2 * time.Hour}
 
-func TestAConfigThatBreaksARuleIsAnErrorThatNamesIt(t *testing.T) {
+func TestConfig_RefusesInvalidValues(t *testing.T) {
 	keys := []signature.Key{allvendors.Key()}
 	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, _ *vendortest.Kit) {
 		field, inKeys := "Config.Keys", "Config.Keys"
@@ -56,7 +56,7 @@ func TestAConfigThatBreaksARuleIsAnErrorThatNamesIt(t *testing.T) {
 	})
 }
 
-func TestABlankSecretBuildsNoHandler(t *testing.T) {
+func TestNewHandler_RefusesBlankSecret(t *testing.T) {
 	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, _ *vendortest.Kit) {
 		for _, blank := range []string{"", " ", "\t\n"} {
 			h, err := v.NewHandler(blank, quiet())
@@ -68,7 +68,7 @@ func TestABlankSecretBuildsNoHandler(t *testing.T) {
 	})
 }
 
-func TestAStoreMustRememberForAsLongAsADeliveryCanComeAgain(t *testing.T) {
+func TestConfig_RefusesShortStoreRetention(t *testing.T) {
 	needed := map[string]time.Duration{ // includes 5 min for clock skew, if there is a window
 		"greenflash":  10 * time.Minute,
 		"emberqa":     24 * time.Hour,

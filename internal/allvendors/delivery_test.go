@@ -23,7 +23,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-func TestASignatureMadeByHandOverTheBodyAloneIsAccepted(t *testing.T) {
+func TestSignature_VerifiesIndependentHMAC(t *testing.T) {
 	headers := map[string]string{"convosphere": "X-Convosphere-Signature", "workflux": "X-Workflux-Signature"}
 	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit) {
 		name := headers[v.Name]
@@ -44,7 +44,7 @@ func TestASignatureMadeByHandOverTheBodyAloneIsAccepted(t *testing.T) {
 	})
 }
 
-func TestADeliveryIsTakenWithinTheWindowAndTheLastRetryIsWithinIt(t *testing.T) {
+func TestWindow_CoversLastRetry(t *testing.T) {
 	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit) {
 		window := windows[v.Name]
 		require.Equal(t, window, v.Profile.Window)
@@ -166,7 +166,7 @@ func TestAttempts_ResendsAreNotTheLast(t *testing.T) {
 	})
 }
 
-func TestATypeThatIsNotKnownIsUnhandledAndAnswered200(t *testing.T) {
+func TestHandler_Responds200ToUnknownType(t *testing.T) {
 	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit) {
 		bodies := []string{`{}`, `{"data":{}}`}
 		for _, name := range v.Profile.Envelope.Type {

@@ -18,7 +18,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-func TestEveryVendorsHandlerExplainsEachMistake(t *testing.T) {
+func TestExplain_NamesEachCause(t *testing.T) {
 	now := time.Unix(1795283259, 0)
 	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, _ *vendortest.Kit) {
 		if v.Profile.Scheme == nil {
@@ -53,7 +53,7 @@ func TestEveryVendorsHandlerExplainsEachMistake(t *testing.T) {
 	})
 }
 
-func TestAGenuineSampleOfEveryVendorHasNoMistakeAndAForgedOneNone(t *testing.T) {
+func TestExplain_SeparatesGenuineFromUnexplained(t *testing.T) {
 	forEachSample(t, func(t *testing.T, _ *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample) {
 		onADay(t, func(t *testing.T) {
 			h := kit.Handler(t)
@@ -71,7 +71,7 @@ func TestAGenuineSampleOfEveryVendorHasNoMistakeAndAForgedOneNone(t *testing.T) 
 	})
 }
 
-func TestAFormThatIsNotAcceptedIsNamed(t *testing.T) {
+func TestExplain_NamesUnacceptedForm(t *testing.T) {
 	now := time.Unix(1795283259, 0)
 	sender := &badsignatures.Sender{Scheme: *greenflash.Profile().Scheme, Form: string(greenflash.FormBody), Now: now}
 	d := sender.Send(badsignatures.Secret, []byte(badsignatures.Body))

@@ -29,14 +29,14 @@ func forEachField(t *testing.T, f func(t *testing.T, v *allvendors.Vendor, kit *
 	})
 }
 
-func TestAFieldThatIsNullNeverFails(t *testing.T) {
+func TestFields_AcceptNull(t *testing.T) {
 	forEachField(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample, f field) {
 		e := kit.Receive(t, kit.Change(t, s.Body, func(_, data map[string]any) { f.put(data, nil) }))
 		require.Empty(t, e.Unknown())
 	})
 }
 
-func TestWhatIsNullOrWasNotSentIsZero(t *testing.T) {
+func TestFields_AreZeroWhenNotSent(t *testing.T) {
 	forEachSample(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample) {
 		goType := goTypeOf(v, s.Type)
 		emptied := map[string][]byte{
@@ -68,7 +68,7 @@ func TestWhatIsNullOrWasNotSentIsZero(t *testing.T) {
 	})
 }
 
-func TestAnIDThatIsNullOrWasNotSentIsEmpty(t *testing.T) {
+func TestEnvelope_LeavesMissingIDEmpty(t *testing.T) {
 	forEachSample(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample) {
 		for _, edit := range []func(body map[string]any, name string){
 			func(body map[string]any, name string) { body[name] = nil },
@@ -85,7 +85,7 @@ func TestAnIDThatIsNullOrWasNotSentIsEmpty(t *testing.T) {
 	})
 }
 
-func TestAValueThatNoConstantIsForIsTakenAsItIs(t *testing.T) {
+func TestFields_KeepUnknownValues(t *testing.T) {
 	found := make(map[string]bool)
 	forEachField(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample, f field) {
 		if f.goType.Kind() != reflect.String || f.goType == reflect.TypeFor[string]() {
@@ -139,7 +139,7 @@ func wrongFor(goType reflect.Type) []any {
 	}
 }
 
-func TestUndecoded_FieldOfAnotherTypeCostsItselfAlone(t *testing.T) {
+func TestUndecoded_HoldsOnlyTheMistypedField(t *testing.T) {
 	forEachField(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample, f field) {
 		if takesAnything[s.Type+"/"+f.path] {
 			return
@@ -188,7 +188,7 @@ func TestDecode_TakesEveryNotation(t *testing.T) {
 	require.Greater(t, found, 20)
 }
 
-func TestDataThatIsNoObjectIsUndecodable(t *testing.T) {
+func TestDecode_RefusesNonObjectData(t *testing.T) {
 	forEachSample(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample) {
 		for _, member := range v.Profile.Envelope.Data {
 			for name, data := range map[string]any{"string": "text", "number": 1, "bool": true, "array": []any{}} {

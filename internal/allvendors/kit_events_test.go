@@ -13,7 +13,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-func TestAnEventSentFromItsTypedValueArrivesAsItWas(t *testing.T) {
+func TestSender_RoundTripsTypedEvents(t *testing.T) {
 	forEachSample(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample) {
 		onADay(t, func(t *testing.T) {
 			var r vendortest.Recorder

@@ -16,7 +16,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-func TestEveryTypeHasOneSampleUnlessItIsSentInSeveralShapes(t *testing.T) {
+func TestSamples_CoverEveryType(t *testing.T) {
 	shapes := map[string][]string{ // by type
 		"greenflash/conversation.frustration": {"conversation.frustration", "conversation.frustration.flat"},
 		"emberqa/completed_action":            {"completion_call", "completion_workflow"},
@@ -39,7 +39,7 @@ func TestEveryTypeHasOneSampleUnlessItIsSentInSeveralShapes(t *testing.T) {
 	})
 }
 
-func TestOnlySamplesThatStandOnTheVendorsPageCountAsDocumented(t *testing.T) {
+func TestSamples_MarkOnlyDocumentedOnes(t *testing.T) {
 	documented := map[string][]string{
 		"emberqa":  {"red_flag", "low_score", "completion_call", "completion_workflow"},
 		"workflux": {"conversation.started", "conversation.completed", "agent.response", "integration.sync"},
@@ -55,7 +55,7 @@ func TestOnlySamplesThatStandOnTheVendorsPageCountAsDocumented(t *testing.T) {
 	})
 }
 
-func TestSamplesAreTheCallersOwn(t *testing.T) {
+func TestSamples_AreIndependentCopies(t *testing.T) {
 	spoilt := allvendors.All()
 	var bodies []string
 	for _, v := range spoilt {
@@ -73,7 +73,7 @@ func TestSamplesAreTheCallersOwn(t *testing.T) {
 	}
 }
 
-func TestNothingOfASampleIsLost(t *testing.T) {
+func TestSamples_DecodeWithoutLoss(t *testing.T) {
 	forEachSample(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample) {
 		onADay(t, func(t *testing.T) {
 			var r vendortest.Recorder
@@ -98,7 +98,7 @@ func TestNothingOfASampleIsLost(t *testing.T) {
 	})
 }
 
-func TestTheJSONOfAnEventHasTheFieldsThatWereSentAndNoOthers(t *testing.T) {
+func TestEvents_MarshalOnlySentFields(t *testing.T) {
 	forEachSample(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample) {
 		typed, err := json.Marshal(kit.Receive(t, s.Body))
 		require.NoError(t, err)
@@ -116,7 +116,7 @@ func TestTheJSONOfAnEventHasTheFieldsThatWereSentAndNoOthers(t *testing.T) {
 	})
 }
 
-func TestWhatAPayloadHasGrownByIsInUnknown(t *testing.T) {
+func TestUnknown_KeepsNewFields(t *testing.T) {
 	forEachSample(t, func(t *testing.T, _ *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample) {
 		at := ""
 		body := kit.Change(t, s.Body, func(body, data map[string]any) {

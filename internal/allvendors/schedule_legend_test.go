@@ -14,7 +14,7 @@ import (
 
 // scheduleLegend is the head of testdata/schedule.txt.
 const scheduleLegend = `# How one event ends, for every vendor, each reading of its retry schedule, and what goes wrong on the way.
-# TestEveryScheduleEndsWell writes this file with "make generate". Each line is one event:
+# TestSchedule_MatchesRecordedOutcomes writes this file with "make generate". Each line is one event:
 #
 # vendor, and the reading of its schedule: pages that can be read in two ways have a line for each
 # fails=   how many runs of the callback fail, from the first on; "always": every run

@@ -82,7 +82,7 @@ func (e ending) String() string {
 // The test runs the vendors' retry schedules, in each reading, with failing callbacks, receivers that were down, slow
 // callbacks and full stores. It compares the outcome of each event with testdata/schedule.txt, and checks what must hold for
 // all of them.
-func TestEveryScheduleEndsWell(t *testing.T) {
+func TestSchedule_MatchesRecordedOutcomes(t *testing.T) {
 	var table strings.Builder
 	table.WriteString(scheduleLegend)
 	for _, s := range situations() {

@@ -18,7 +18,7 @@ import (
 // documentedTypes has the number of event types on each vendor's page.
 var documentedTypes = map[string]int{"greenflash": 12, "emberqa": 3, "convosphere": 6, "workflux": 9}
 
-func TestEveryDocumentedEventHasAnOnMethodNamedAfterItsGoType(t *testing.T) {
+func TestOnMethods_CoverEveryDocumentedEvent(t *testing.T) {
 	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit) {
 		require.Len(t, v.Profile.Events, documentedTypes[v.Name])
 		h := kit.Handler(t)
@@ -36,7 +36,7 @@ func TestEveryDocumentedEventHasAnOnMethodNamedAfterItsGoType(t *testing.T) {
 	})
 }
 
-func TestAnOnMethodIsGivenTheEventsOfItsTypeAndNoOthers(t *testing.T) {
+func TestOnMethods_ReceiveOnlyTheirType(t *testing.T) {
 	forEachSample(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample) {
 		h := kit.Handler(t)
 		var called []string
@@ -52,7 +52,7 @@ func TestAnOnMethodIsGivenTheEventsOfItsTypeAndNoOthers(t *testing.T) {
 	})
 }
 
-func TestEveryGoTypeIsNamedAfterItsEvent(t *testing.T) {
+func TestEvents_AreNamedAfterTheirType(t *testing.T) {
 	names := map[string]string{"completed_action": "Completion"} // clearer than the vendor's name
 	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, _ *vendortest.Kit) {
 		for _, kind := range v.Profile.Events {
@@ -67,7 +67,7 @@ func TestEveryGoTypeIsNamedAfterItsEvent(t *testing.T) {
 	})
 }
 
-func TestEveryEventEmbedsItsEnvelopeFirstAndUnderAName(t *testing.T) {
+func TestEvents_EmbedEnvelopeFirst(t *testing.T) {
 	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, _ *vendortest.Kit) {
 		for _, kind := range v.Profile.Events {
 			first := goTypeOf(v, kind.Name()).Field(0)
@@ -78,7 +78,7 @@ func TestEveryEventEmbedsItsEnvelopeFirstAndUnderAName(t *testing.T) {
 	})
 }
 
-func TestEveryFieldHasTheNameThatIsSent(t *testing.T) {
+func TestFields_MatchSentNames(t *testing.T) {
 	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, _ *vendortest.Kit) {
 		for _, kind := range v.Profile.Events {
 			for _, f := range fieldsOf(goTypeOf(v, kind.Name())) {
@@ -90,7 +90,7 @@ func TestEveryFieldHasTheNameThatIsSent(t *testing.T) {
 	})
 }
 
-func TestRegisteringATypeTwiceOrNothingOrTooLatePanicsPlainly(t *testing.T) {
+func TestOnMethods_PanicOnInvalidRegistration(t *testing.T) {
 	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit) {
 		for _, kind := range v.Profile.Events {
 			goType := goTypeOf(v, kind.Name())

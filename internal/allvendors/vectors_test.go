@@ -27,7 +27,7 @@ var outcomes = map[signature.Reason]webhook.Outcome{
 	signature.Reason(webhook.ReasonNoObject): webhook.Rejected,
 }
 
-func TestTheHandlersJudgeEveryVectorAsTheSecondImplementationDoes(t *testing.T) {
+func TestHandler_MatchesReferenceVectors(t *testing.T) {
 	for _, file := range vectors.Load(t, "../../signature/testdata") {
 		synctest.Test(t, func(t *testing.T) {
 			for i := range file.Vectors {

@@ -39,7 +39,7 @@ func (a invariantCase) problems() []string {
 	return Invariants{Deliveries: []*Delivery{d}, EventLog: &log, Effects: effects}.problemsOf(d)
 }
 
-func TestAccountsThatAreRightAreLeftAlone(t *testing.T) {
+func TestInvariants_AcceptCorrectRecords(t *testing.T) {
 	for why, a := range map[string]invariantCase{
 		"given up":                      {name: "tx-1"},
 		"given up, but stored":          {name: "tx-1", kinds: []string{runs, returned, completed}, effects: 1},
@@ -55,7 +55,7 @@ func TestAccountsThatAreRightAreLeftAlone(t *testing.T) {
 	}
 }
 
-func TestWhatIsLostOrDoneTwiceIsFound(t *testing.T) {
+func TestInvariants_FindLossAndRepetition(t *testing.T) {
 	for why, a := range map[string]invariantCase{
 		"lost: it has no side effect":         {name: "tx-1", accepted: 1, kinds: []string{runs, returned}},
 		"2 side effects":                      {name: "tx-1", effects: 2},
@@ -70,7 +70,7 @@ func TestWhatIsLostOrDoneTwiceIsFound(t *testing.T) {
 	}
 }
 
-func TestASideEffectOfNothingThatWasSentIsFound(t *testing.T) {
+func TestInvariants_FindUnsentSideEffects(t *testing.T) {
 	a := Invariants{EventLog: new(EventLog), Effects: map[string]int{"tx-2": 1}}
 	require.Equal(t, []string{"tx-2 has a side effect and was never sent"}, a.problems())
 }

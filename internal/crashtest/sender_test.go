@@ -42,7 +42,7 @@ func sendTo(t *testing.T, n int, response func(vendor string, n int) int) (*Send
 	return s, d
 }
 
-func TestEachVendorFollowsItsScheduleAndThenGivesUp(t *testing.T) {
+func TestSender_FollowsScheduleAndGivesUp(t *testing.T) {
 	began := time.Now()
 	s, d := sendTo(t, 16, func(string, int) int { return http.StatusServiceUnavailable })
 	for _, delivery := range s.Deliveries {
@@ -58,7 +58,7 @@ func TestEachVendorFollowsItsScheduleAndThenGivesUp(t *testing.T) {
 	}
 }
 
-func TestAVendorStopsOnceItIsAnswered200(t *testing.T) {
+func TestSender_StopsAfter200(t *testing.T) {
 	s, d := sendTo(t, 80, func(string, int) int { return http.StatusOK })
 	for _, delivery := range s.Deliveries {
 		times := 1
@@ -70,7 +70,7 @@ func TestAVendorStopsOnceItIsAnswered200(t *testing.T) {
 	}
 }
 
-func TestConvosphereAndWorkFluxStopAtA400(t *testing.T) {
+func TestSender_StopsAfter400WhereVendorDoes(t *testing.T) {
 	s, d := sendTo(t, 8, func(string, int) int { return http.StatusBadRequest })
 	for _, delivery := range s.Deliveries {
 		stops := delivery.Vendor == "convosphere" || delivery.Vendor == "workflux"
@@ -82,7 +82,7 @@ func TestConvosphereAndWorkFluxStopAtA400(t *testing.T) {
 	}
 }
 
-func TestDeliveriesDifferAndSomeAreLong(t *testing.T) {
+func TestDeliveries_DifferAndVaryInLength(t *testing.T) {
 	long, names := 0, make(map[string]bool)
 	for _, d := range Deliveries(400) {
 		names[d.Name] = true

@@ -15,13 +15,13 @@ import (
 
 var errOwn = errors.New("the call's own error")
 
-func TestCallReturnsWhatTheCallDoes(t *testing.T) {
+func TestCall_ReturnsResult(t *testing.T) {
 	for _, want := range []error{nil, errOwn} {
 		require.Equal(t, want, deadline.Call(t.Context(), time.Minute, func(context.Context) error { return want }))
 	}
 }
 
-func TestTheCallsContextEndsAtTheLimitAndKeepsItsValues(t *testing.T) {
+func TestCall_PassesContextWithDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		type key struct{}
 		ctx := context.WithValue(t.Context(), key{}, "value")
@@ -36,7 +36,7 @@ func TestTheCallsContextEndsAtTheLimitAndKeepsItsValues(t *testing.T) {
 	})
 }
 
-func TestCallReturnsAtTheLimitThoughTheCallDoesNot(t *testing.T) {
+func TestCall_ReturnsAtLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		err := deadline.Call(t.Context(), time.Second, func(context.Context) error {
@@ -50,7 +50,7 @@ func TestCallReturnsAtTheLimitThoughTheCallDoesNot(t *testing.T) {
 	})
 }
 
-func TestCallReturnsWhenItsContextEnds(t *testing.T) {
+func TestCall_ReturnsWhenContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
@@ -65,7 +65,7 @@ func TestCallReturnsWhenItsContextEnds(t *testing.T) {
 	})
 }
 
-func TestALimitThatHasPassedReturnsAtOnce(t *testing.T) {
+func TestCall_ReturnsImmediatelyPastLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, limit := range []time.Duration{0, -time.Second} {
 			err := deadline.Call(t.Context(), limit, func(ctx context.Context) error {
@@ -79,12 +79,12 @@ func TestALimitThatHasPassedReturnsAtOnce(t *testing.T) {
 	})
 }
 
-func TestAPanicIsReturnedAsAnError(t *testing.T) {
+func TestCall_ReturnsPanicAsError(t *testing.T) {
 	err := deadline.Call(t.Context(), time.Minute, func(context.Context) error { panic("boom") })
 	require.EqualError(t, err, "panic: boom")
 }
 
-func TestAPanicAfterTheLimitHarmsNobody(t *testing.T) {
+func TestCall_IgnoresPanicAfterLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		err := deadline.Call(t.Context(), time.Second, func(context.Context) error {
 			time.Sleep(time.Minute)
@@ -95,7 +95,7 @@ func TestAPanicAfterTheLimitHarmsNobody(t *testing.T) {
 	})
 }
 
-func TestACallThatEndsItsGoroutineIsReturnedAtOnce(t *testing.T) {
+func TestCall_ReportsGoexit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		err := deadline.Call(t.Context(), time.Minute, func(context.Context) error { runtime.Goexit(); return nil })

@@ -53,7 +53,7 @@ func bodies() map[string][]byte {
 	}
 }
 
-func TestScanAllocatesNothing(t *testing.T) {
+func TestScan_AllocatesNothing(t *testing.T) {
 	docs := bodies()
 	docs["64 levels"] = []byte(nested(64, "[", "]"))
 	docs["keys to fold and to unescape"] = []byte(`{"TYPE":1,"\u0049d":2,"time\u017ftamp":3,"datÉ":4,"Data":5}`)
@@ -67,7 +67,7 @@ func TestScanAllocatesNothing(t *testing.T) {
 	}
 }
 
-func TestScanAllocatesOnceForADeepDocument(t *testing.T) {
+func TestScan_AllocatesOnceForDeepDocument(t *testing.T) {
 	doc := []byte(nested(maxDepth, `{"b":`, "}"))
 	require.Equal(t, 1, int(testing.AllocsPerRun(10, func() {
 		if err := Scan(doc, nil, nil); err != nil {
@@ -76,7 +76,7 @@ func TestScanAllocatesOnceForADeepDocument(t *testing.T) {
 	})))
 }
 
-func TestStringAllocatesTheStringOnly(t *testing.T) {
+func TestString_AllocatesOnlyResult(t *testing.T) {
 	for raw, allocs := range map[string]int{
 		`"evt_01J9ZQ5V7CQ8N3M4K2X6T0YBWD_01J9ZQ5V7CQ8N3M4K2X6T0YBWD"`:          1,
 		`"a line\nanother line\u00e9\ud83d\ude00 and one more line of text"`:   1,

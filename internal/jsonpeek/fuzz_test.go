@@ -54,7 +54,7 @@ func FuzzScanAgreesWithEncodingJSON(f *testing.F) {
 	f.Fuzz(requireAgreement)
 }
 
-func TestScanAgreesWithEncodingJSONOnRandomDocuments(t *testing.T) {
+func TestScan_AgreesWithEncodingJSON(t *testing.T) {
 	const noise = "{}[]\",:\\u0-.eE+tfn \n\x00\xff"
 	for seed := range uint64(2000) {
 		g := generator{rand.New(rand.NewPCG(seed, 0)), nil}

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestNamesMatchAsEncodingJSONMatchesThem(t *testing.T) {
+func TestScan_MatchesNamesLikeEncodingJSON(t *testing.T) {
 	for _, c := range []struct {
 		why, key, name string
 		matches        bool
@@ -51,7 +51,7 @@ func TestNamesMatchAsEncodingJSONMatchesThem(t *testing.T) {
 	}
 }
 
-func TestAnExactMatchGoesBeforeAFoldedOneAndAnEarlierNameBeforeALater(t *testing.T) {
+func TestScan_PrefersExactNameMatch(t *testing.T) {
 	for _, c := range []struct{ key, found string }{
 		{`id`, "id"},
 		{`ID`, "ID"},

@@ -10,7 +10,7 @@ import (
 	"github.com/aihooks/aihooks-go/internal/jsonpeek"
 )
 
-func TestDecimal(t *testing.T) {
+func TestDecimal_ReadsEveryNotation(t *testing.T) {
 	for raw, want := range map[string][2]string{
 		"0": {"0"}, "-0": {"0"}, "0.0": {"0"}, "-0e5": {"0"}, "0e999": {"0"}, "0.000e-3": {"0"},
 		"8": {"8"}, "8.0": {"8"}, "8.000": {"8"}, "8e0": {"8"}, "8E+0": {"8"}, "80e-1": {"8"}, "0.8e1": {"8"}, "800.00e-2": {"8"},

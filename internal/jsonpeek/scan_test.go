@@ -49,7 +49,7 @@ var valid = []string{
 	nested(maxDepth, `{"b":`, "}"),
 }
 
-func TestScanAcceptsEveryObjectThatEncodingJSONAccepts(t *testing.T) {
+func TestScan_AcceptsEveryValidObject(t *testing.T) {
 	for _, doc := range valid {
 		require.True(t, json.Valid([]byte(doc)), doc)
 		_, err := find(doc)
@@ -57,7 +57,7 @@ func TestScanAcceptsEveryObjectThatEncodingJSONAccepts(t *testing.T) {
 	}
 }
 
-func TestScanRefusesValidJSONThatIsNotAnObject(t *testing.T) {
+func TestScan_RefusesNonObjects(t *testing.T) {
 	for _, doc := range []string{`null`, `true`, ` false `, `[]`, `[{"a":1}]`, `"a"`, `0`, `-1.5e3`} {
 		require.True(t, json.Valid([]byte(doc)), doc)
 		_, err := find(doc)
@@ -65,7 +65,7 @@ func TestScanRefusesValidJSONThatIsNotAnObject(t *testing.T) {
 	}
 }
 
-func TestScanRefusesNestingBeyondTheLimitOfEncodingJSON(t *testing.T) {
+func TestScan_RefusesTooDeepNesting(t *testing.T) {
 	for _, doc := range []string{
 		nested(maxDepth+1, "[", "]"),
 		nested(maxDepth+1, `{"b":`, "}"),
@@ -79,7 +79,7 @@ func TestScanRefusesNestingBeyondTheLimitOfEncodingJSON(t *testing.T) {
 	}
 }
 
-func TestScanTellsArraysFromObjectsAtEveryDepth(t *testing.T) {
+func TestScan_DistinguishesBracketsAtEveryDepth(t *testing.T) {
 	for depth := 1; depth < 300; depth++ {
 		opened := strings.Repeat(`[{"b":`, depth)
 		closed := strings.Repeat("}]", depth)
@@ -183,7 +183,7 @@ var invalid = []struct {
 	{`{"a":1 /* no */}`, 7, "'/' where a comma or a closing brace should follow a member"},
 }
 
-func TestScanSaysWhereAndWhyADocumentIsInvalid(t *testing.T) {
+func TestScan_ReportsPositionAndCause(t *testing.T) {
 	for _, c := range invalid {
 		require.False(t, json.Valid([]byte(c.doc)), c.doc)
 		_, err := find(c.doc)
@@ -195,7 +195,7 @@ func TestScanSaysWhereAndWhyADocumentIsInvalid(t *testing.T) {
 	require.EqualError(t, err, "invalid JSON at byte 5: 'x' where a value should begin")
 }
 
-func TestScanRefusesEveryControlCharacterInAStringAtEveryPlace(t *testing.T) {
+func TestScan_RefusesControlCharactersInStrings(t *testing.T) {
 	for c := range byte(0x20) {
 		for before := range 20 {
 			for after := range 20 {
@@ -208,7 +208,7 @@ func TestScanRefusesEveryControlCharacterInAStringAtEveryPlace(t *testing.T) {
 	}
 }
 
-func TestScanPassesEveryOtherByteInAStringAtEveryPlace(t *testing.T) {
+func TestScan_AcceptsOtherBytesInStrings(t *testing.T) {
 	for c := 0x20; c <= 0xff; c++ {
 		for before := range 20 {
 			text := strings.Repeat("x", before) + string([]byte{byte(c)}) + "xxxxxxxxx"
@@ -222,7 +222,7 @@ func TestScanPassesEveryOtherByteInAStringAtEveryPlace(t *testing.T) {
 	}
 }
 
-func TestEveryPrefixOfADocumentEndsTooSoon(t *testing.T) {
+func TestScan_ReportsTruncatedDocument(t *testing.T) {
 	doc := `{"a":[1.5e+3,-2,{"b\u00e9":"c\n"},true,false,null,{}],"d":""}`
 	for i := 1; i < len(doc); i++ {
 		_, err := find(doc[:i])
@@ -233,13 +233,13 @@ func TestEveryPrefixOfADocumentEndsTooSoon(t *testing.T) {
 	}
 }
 
-func TestScanFindsTopLevelMembersOnly(t *testing.T) {
+func TestScan_FindsOnlyTopLevelMembers(t *testing.T) {
 	found, err := find(`{"data":{"id":"inner","type":{"id":1}},"list":[{"id":2}],"id" : "outer" }`, "id", "type", "data", "list")
 	require.NoError(t, err)
 	require.Equal(t, []string{`"outer"`, "", `{"id":"inner","type":{"id":1}}`, `[{"id":2}]`}, found)
 }
 
-func TestScanFindsValuesOfEveryKindWithoutTheSpaceAroundThem(t *testing.T) {
+func TestScan_FindsValuesWithoutWhitespace(t *testing.T) {
 	for _, value := range []string{`"x"`, `""`, `0`, `-1.5e9`, `true`, `false`, `{}`, `[]`, `{ "a" : [ 1 ] }`, `[ { } , [ ] ]`} {
 		for _, doc := range []string{`{"a":` + value + `}`, "{\"a\" :\n " + value + "\t }", `{"z":[],"a":` + value + `,"b":1}`} {
 			found, err := find(doc, "a")
@@ -249,19 +249,19 @@ func TestScanFindsValuesOfEveryKindWithoutTheSpaceAroundThem(t *testing.T) {
 	}
 }
 
-func TestTheLastMemberOfANameWins(t *testing.T) {
+func TestScan_TakesLastOfRepeatedMembers(t *testing.T) {
 	found, err := find(`{"id":1,"ID":2,"\u0069d":3,"x":{"id":4}}`, "id")
 	require.NoError(t, err)
 	require.Equal(t, []string{"3"}, found)
 }
 
-func TestNullIsAbsentAndHidesNothing(t *testing.T) {
+func TestScan_IgnoresNullValues(t *testing.T) {
 	found, err := find(`{"id":1,"id":null,"type":null,"data":null,"data":{}}`, "id", "type", "data")
 	require.NoError(t, err)
 	require.Equal(t, []string{"1", "", "{}"}, found)
 }
 
-func TestValuesAreClearedFirstAndAfterAnError(t *testing.T) {
+func TestScan_ClearsValuesFirstAndOnError(t *testing.T) {
 	values := [][]byte{[]byte("stale"), []byte("stale")}
 	require.NoError(t, Scan([]byte(`{"a":1}`), []string{"a", "b"}, values))
 	require.Equal(t, [][]byte{[]byte("1"), nil}, values)
@@ -269,7 +269,7 @@ func TestValuesAreClearedFirstAndAfterAnError(t *testing.T) {
 	require.Equal(t, [][]byte{nil, nil}, values)
 }
 
-func TestAppendingToAValueLeavesTheDocumentAlone(t *testing.T) {
+func TestScan_ProtectsDocumentFromAppend(t *testing.T) {
 	doc := []byte(`{"a":1,"b":2}`)
 	values := make([][]byte, 1)
 	require.NoError(t, Scan(doc, []string{"a"}, values))
@@ -278,7 +278,7 @@ func TestAppendingToAValueLeavesTheDocumentAlone(t *testing.T) {
 	require.Equal(t, `{"a":1,"b":2}`, string(doc))
 }
 
-func TestScanPanicsUnlessEachNameHasItsValue(t *testing.T) {
+func TestScan_PanicsOnLengthMismatch(t *testing.T) {
 	for _, n := range []int{0, 2} {
 		require.PanicsWithValue(t, "jsonpeek: Scan: values and names must have the same length", func() {
 			_ = Scan([]byte(`{}`), []string{"a"}, make([][]byte, n, 4))
@@ -286,7 +286,7 @@ func TestScanPanicsUnlessEachNameHasItsValue(t *testing.T) {
 	}
 }
 
-func TestErrorsOfOneSortAreNotOfAnother(t *testing.T) {
+func TestErrors_AreDistinct(t *testing.T) {
 	var syntax *SyntaxError
 	require.NotErrorAs(t, ErrNotObject, &syntax)
 	require.NotErrorAs(t, ErrTooDeep, &syntax)

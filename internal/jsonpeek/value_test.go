@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestStringDecodesAsEncodingJSONDoes(t *testing.T) {
+func TestString_DecodesLikeEncodingJSON(t *testing.T) {
 	for raw, want := range map[string]string{
 		`""`:                                  "",
 		`"plain"`:                             "plain",
@@ -42,7 +42,7 @@ func TestStringDecodesAsEncodingJSONDoes(t *testing.T) {
 	}
 }
 
-func TestStringRefusesWhatIsNotOneString(t *testing.T) {
+func TestString_RefusesOtherInput(t *testing.T) {
 	for _, raw := range []string{
 		``, `"`, `a`, `null`, `1`, `{}`, `["a"]`, `true`, ` "a"`, `"a" `, `"a`, `a"`, `"a\"`, `"a"b"`, `"a""`, `'a'`, `"\x"`, `"\u12"`, "\"\n\"",
 	} {
@@ -54,14 +54,14 @@ func TestStringRefusesWhatIsNotOneString(t *testing.T) {
 	require.False(t, ok)
 }
 
-func TestStringDoesNotKeepTheDocument(t *testing.T) {
+func TestString_DoesNotRetainDocument(t *testing.T) {
 	raw := []byte(`"abc"`)
 	s, _ := String(raw)
 	raw[1] = 'x'
 	require.Equal(t, "abc", s)
 }
 
-func TestKindOfTellsByTheFirstByte(t *testing.T) {
+func TestKindOf_UsesFirstByte(t *testing.T) {
 	for raw, want := range map[string]Kind{
 		`{}`: KindObject, `[1]`: KindArray, `"a"`: KindString, `0`: KindNumber, `9.5`: KindNumber, `-1`: KindNumber,
 		`true`: KindBool, `false`: KindBool, `null`: KindNull, ``: KindNone, ` 1`: KindNone, `+1`: KindNone, `x`: KindNone,
@@ -71,7 +71,7 @@ func TestKindOfTellsByTheFirstByte(t *testing.T) {
 	require.Equal(t, KindNone, KindOf(nil))
 }
 
-func TestKindsHaveTheirNames(t *testing.T) {
+func TestKind_PrintsItsName(t *testing.T) {
 	names := []string{"none", "object", "array", "string", "number", "bool", "null"}
 	for k, name := range names {
 		require.Equal(t, name, Kind(k).String())

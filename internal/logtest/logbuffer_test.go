@@ -9,7 +9,7 @@ import (
 	"github.com/aihooks/aihooks-go/internal/logtest"
 )
 
-func TestALineIsFoundByAllOfItsTexts(t *testing.T) {
+func TestLogBuffer_FindsLinesByAllTexts(t *testing.T) {
 	var log logtest.LogBuffer
 	require.Empty(t, log.Lines())
 	log.Text().Info("first", "a", 1)
@@ -23,7 +23,7 @@ func TestALineIsFoundByAllOfItsTexts(t *testing.T) {
 	require.Contains(t, log.String(), "second")
 }
 
-func TestALoggerOfJSONWritesFromItsLevelOn(t *testing.T) {
+func TestLogBuffer_HonorsLevelOfJSONLogger(t *testing.T) {
 	var log logtest.LogBuffer
 	log.JSON(slog.LevelWarn).Info("quiet")
 	log.JSON(slog.LevelDebug).Debug("loud")

@@ -59,7 +59,7 @@ func check(names vendors.EnvelopeNames, body string, e any, unknown map[string]j
 	return r.failures
 }
 
-func TestWhatTheTypedEventHasIsNotLost(t *testing.T) {
+func TestCheck_AcceptsTypedFields(t *testing.T) {
 	data := `{"name":"a \u003c b","count":1.0,"at":"2024-01-01T13:00:00+01:00","tags":["x"],"scores":{"s":1},"inner":{"a":3}}`
 	for form, body := range map[string]string{
 		"data in a member":      `{"type":"t","id":"e1","timestamp":1734567890,"data":` + data + `}`,
@@ -75,7 +75,7 @@ func TestWhatTheTypedEventHasIsNotLost(t *testing.T) {
 	}
 }
 
-func TestWhatIsInUnknownIsNotLost(t *testing.T) {
+func TestCheck_AcceptsUnknownFields(t *testing.T) {
 	body := `{"type":"t","trace":{"a":1},"data":{"name":"a","new":[{"b/c":2}],"inner":{"b":{}}}}`
 	require.Empty(t, check(names, body, made(t, `{"name":"a","inner":{}}`), map[string]json.RawMessage{
 		"/trace":           json.RawMessage(`{"a":1}`),
@@ -84,13 +84,13 @@ func TestWhatIsInUnknownIsNotLost(t *testing.T) {
 	}))
 }
 
-func TestAValueMayBeKeptAsItsText(t *testing.T) {
+func TestCheck_AcceptsValueKeptAsText(t *testing.T) {
 	body := `{"type":"t","data":{"extra":{"code":500,"flag":true,"object":{"a": 1}}}}`
 	e := made(t, `{"extra":{"code":"500","flag":"true","object":"{\"a\": 1}"}}`)
 	require.Empty(t, check(names, body, e, nil))
 }
 
-func TestEachLossIsAFailureThatNamesItsPlace(t *testing.T) {
+func TestCheck_ReportsPathOfEachLoss(t *testing.T) {
 	for _, test := range []struct{ name, body, data, place string }{
 		{"a field", `{"data":{"gone":1}}`, `{}`, "/data/gone is lost"},
 		{"a field next to data", `{"name":"a","data":{"count":1}}`, `{"name":"a","count":1}`, "/name is lost"},
@@ -113,13 +113,13 @@ func TestEachLossIsAFailureThatNamesItsPlace(t *testing.T) {
 	}
 }
 
-func TestUnknownMayNotHaveWhatTheBodyHasNot(t *testing.T) {
+func TestCheck_RefusesUnknownNotInBody(t *testing.T) {
 	failures := check(names, `{"data":{"name":"a"}}`, made(t, `{"name":"a"}`), map[string]json.RawMessage{"/data/x": json.RawMessage(`1`)})
 	require.Len(t, failures, 1)
 	require.Contains(t, failures[0], "/data/x is in Unknown, but not in the body")
 }
 
-func TestWithoutADataNameAMemberOfThatNameIsAFieldLikeAnyOther(t *testing.T) {
+func TestCheck_TreatsDataAsOrdinaryField(t *testing.T) {
 	flat := vendors.EnvelopeNames{Type: []string{"type"}}
 	e := &struct {
 		webhook.Event `json:"@event"`
@@ -129,7 +129,7 @@ func TestWithoutADataNameAMemberOfThatNameIsAFieldLikeAnyOther(t *testing.T) {
 	require.Len(t, check(flat, `{"type":"t","data":{"a":2}}`, e, nil), 1)
 }
 
-func TestWhatIsNoEventIsAFailure(t *testing.T) {
+func TestCheck_FailsOnNonEvents(t *testing.T) {
 	require.Len(t, check(names, `[]`, made(t, `{}`), nil), 1)
 	require.Len(t, check(names, `{}`, struct{}{}, nil), 1)
 	require.Len(t, check(names, `{}`, 1, nil), 1)

@@ -53,7 +53,7 @@ func hostile(t testing.TB, body []byte) diagnose.Input {
 	return diagnose.Input{Scheme: headScheme(), Keys: ring, Header: h, Body: body}
 }
 
-func TestAHostileBodyCostsNoMoreThanTheBudget(t *testing.T) {
+func TestExplain_LimitsCostOfHostileBody(t *testing.T) {
 	for _, size := range []int{4 << 10, 64 << 10, 256 << 10, 1 << 20} {
 		for name, body := range hostileBodies(size) {
 			t.Run(fmt.Sprintf("%s/%d", name, size), func(t *testing.T) {
@@ -74,7 +74,7 @@ func TestAHostileBodyCostsNoMoreThanTheBudget(t *testing.T) {
 	}
 }
 
-func TestABombIsDecompressedNoFurtherThanABodyMayBeLong(t *testing.T) {
+func TestExplain_LimitsDecompression(t *testing.T) {
 	bomb := bytes.Repeat(badsignatures.Compress(make([]byte, 1<<20)), 64)
 	h := make(http.Header)
 	require.NoError(t, bodyScheme().Sign(signature.NewKey("k", "another"), "", h, bomb))
@@ -85,14 +85,14 @@ func TestABombIsDecompressedNoFurtherThanABodyMayBeLong(t *testing.T) {
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16<<20))
 }
 
-func TestASmallForgeryIsTriedInFull(t *testing.T) {
+func TestExplain_TriesAllOnSmallBody(t *testing.T) {
 	q := hostile(t, []byte(badsignatures.Body))
 	e, _ := diagnose.ExplainCost(q)
 	require.NotContains(t, e.Text, "too long")
 	require.Contains(t, e.Text, "forged")
 }
 
-func TestJSONThatIsTooLongToBeParsedIsNotSaidToHaveBeenTried(t *testing.T) {
+func TestExplain_ReportsJSONTooLongToParse(t *testing.T) {
 	body := append(append([]byte(`["`), bytes.Repeat([]byte("a"), 300<<10)...), `"]`...)
 	h := make(http.Header)
 	require.NoError(t, bodyScheme().Sign(signature.NewKey("k", "another"), "", h, body))

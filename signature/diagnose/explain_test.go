@@ -52,7 +52,7 @@ func explain(t testing.TB, d *badsignatures.Delivery) diagnose.Explanation {
 	return diagnose.Explain(q)
 }
 
-func TestEachMistakeHasItsOneExplanation(t *testing.T) {
+func TestExplain_FindsEachCause(t *testing.T) {
 	require.GreaterOrEqual(t, len(badsignatures.All()), 100)
 	forEachCase(t, func(t *testing.T, m *badsignatures.Case, d *badsignatures.Delivery) {
 		q, err := d.Input()
@@ -66,7 +66,7 @@ func TestEachMistakeHasItsOneExplanation(t *testing.T) {
 	})
 }
 
-func TestNoExplanationShowsASecretAMACOrTheBody(t *testing.T) {
+func TestExplain_HidesSecretMACAndBody(t *testing.T) {
 	forEachCase(t, func(t *testing.T, _ *badsignatures.Case, d *badsignatures.Delivery) {
 		text := explain(t, d).Text
 		require.NotContains(t, text, "\n")
@@ -87,7 +87,7 @@ func TestNoExplanationShowsASecretAMACOrTheBody(t *testing.T) {
 	})
 }
 
-func TestAGenuineDeliveryHasNoMistake(t *testing.T) {
+func TestExplain_FindsNoCauseWhenGenuine(t *testing.T) {
 	for _, s := range senders() {
 		d := s.Send(badsignatures.Secret, []byte(badsignatures.Body))
 		require.Equal(t, diagnose.None, explain(t, d).Cause)
@@ -95,7 +95,7 @@ func TestAGenuineDeliveryHasNoMistake(t *testing.T) {
 }
 
 // A forgery is made by somebody who knows no secret, or has changed what was signed.
-func TestRandomForgeriesGetNoFalseExplanation(t *testing.T) {
+func TestExplain_GivesForgeriesNoFalseCause(t *testing.T) {
 	random := rand.New(rand.NewPCG(2026, 11))
 	ring := newRing(t, signature.NewKey("old", "an-older-secret-1"), signature.NewKey("default", testSecret))
 	require.NoError(t, ring.Set(signature.NewKey("default", testSecret), signature.NewKey("next", `"bm90LXRoaXMtb25l"`)))
@@ -158,7 +158,7 @@ func forge(t *testing.T, random *rand.Rand, body []byte) []byte {
 	return b
 }
 
-func TestFreshnessIsExplainedByHowFarAndWhichWay(t *testing.T) {
+func TestExplain_ReportsHowStaleOrEarly(t *testing.T) {
 	window := signature.Window{Past: 5 * time.Minute, Future: signature.DefaultSkew}
 	signed := time.Unix(1795283259, 0)
 	for _, test := range []struct {
@@ -203,7 +203,7 @@ func signedAlone(t *testing.T) http.Header {
 	return h
 }
 
-func TestASignatureIsExplainedBeforeItsTime(t *testing.T) {
+func TestExplain_ChecksSignatureBeforeTime(t *testing.T) {
 	s := senders()["timestamp"]
 	d := s.Send(badsignatures.Secret, []byte(badsignatures.Body))
 	d.Given += "\n"
@@ -213,7 +213,7 @@ func TestASignatureIsExplainedBeforeItsTime(t *testing.T) {
 	require.Equal(t, diagnose.SecretWhitespace, diagnose.Explain(q).Cause)
 }
 
-func TestAQuestionThatNothingCanVerifySaysSo(t *testing.T) {
+func TestExplain_ReportsUnusableInput(t *testing.T) {
 	e := diagnose.Explain(diagnose.Input{Scheme: bodyScheme()})
 	require.Equal(t, diagnose.Explanation{Cause: diagnose.Unexplained, Text: "there is no live key, so nothing can verify"}, e)
 	e = diagnose.Explain(diagnose.Input{Keys: defaultRing(t)})
@@ -221,7 +221,7 @@ func TestAQuestionThatNothingCanVerifySaysSo(t *testing.T) {
 	require.Contains(t, e.Text, "the scheme is invalid")
 }
 
-func TestNoTimeInTheHeadersIsNoMistake(t *testing.T) {
+func TestExplain_AcceptsMissingTime(t *testing.T) {
 	q := diagnose.Input{Scheme: bodyScheme(), Keys: newRing(t, signature.NewKey("default", badsignatures.Secret)), Header: signedAlone(t), Body: []byte(badsignatures.Body), Window: signature.Window{Past: time.Minute}}
 	e := diagnose.Explain(q)
 	require.Equal(t, diagnose.None, e.Cause)
@@ -255,7 +255,7 @@ func TestExplain_DoesNotDenySignatureWithoutTime(t *testing.T) {
 	}
 }
 
-func TestExplain_TellsListFromOtherScheme(t *testing.T) {
+func TestExplain_DistinguishesListFromOtherScheme(t *testing.T) {
 	s := senders()["timestamp"]
 	d := s.Send(badsignatures.Secret, []byte(badsignatures.Body))
 	d.Header.Set(headerSignature, "t="+d.Header.Get(headerTime)+",v1="+strings.TrimPrefix(d.Header.Get(headerSignature), s.Scheme.Prefix))

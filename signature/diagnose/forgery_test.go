@@ -19,7 +19,7 @@ func forged(mac string) http.Header {
 	return h
 }
 
-func TestWhatIsSaidOfAMalformedSignatureIsTrue(t *testing.T) {
+func TestExplain_DescribesMalformedSignatureCorrectly(t *testing.T) {
 	hex := strings.Repeat("ab", 32)
 	inBase64 := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("m", 32)))
 	for value, says := range map[string]string{
@@ -39,7 +39,7 @@ func TestWhatIsSaidOfAMalformedSignatureIsTrue(t *testing.T) {
 }
 
 // A sender that has seen a delivery can cut what was signed in another place.
-func TestASignedTextThatIsCutElsewhereIsNotTakenForAMistake(t *testing.T) {
+func TestExplain_LeavesMovedHeaderBytesUnexplained(t *testing.T) {
 	const body = `{"type":"ping"}`
 	scheme := headScheme()
 	h := fullHeader()
@@ -59,7 +59,7 @@ func TestASignedTextThatIsCutElsewhereIsNotTakenForAMistake(t *testing.T) {
 	}
 }
 
-func TestAFieldOfTheSchemeIsNotTakenForAnotherSendersHeader(t *testing.T) {
+func TestExplain_IgnoresFieldsOfScheme(t *testing.T) {
 	scheme := bodyScheme()
 	scheme.Fields = append(scheme.Fields, signature.Field{Header: "X-Signature-Time", Grammar: signature.UnixTime})
 	h := http.Header{"X-Signature-Time": {testTime}}
@@ -80,13 +80,13 @@ func explainSignedBy(t *testing.T, ring *signature.Keyring, secret string) diagn
 	return diagnose.Explain(diagnose.Input{Scheme: bodyScheme(), Keys: ring, Header: h, Body: body})
 }
 
-func TestAFormerKeyMayBeInWrongHands(t *testing.T) {
+func TestExplain_MentionsCompromiseOfPreviousKey(t *testing.T) {
 	ring := newRing(t, signature.NewKey("old", "secret-a"))
 	require.NoError(t, ring.Set(signature.NewKey("new", "secret-b")))
 	require.Contains(t, explainSignedBy(t, ring, "secret-a").Text, "or someone else has obtained that key")
 }
 
-func TestWhoeverRepeatsAHeaderIsNotKnown(t *testing.T) {
+func TestExplain_NamesBothSourcesOfRepeatedHeader(t *testing.T) {
 	h := forged("a")
 	h.Add(headerSignature, "b")
 	e := diagnose.Explain(diagnose.Input{Scheme: headScheme(), Keys: defaultRing(t), Header: h})

@@ -25,14 +25,14 @@ func requireChanges(t *testing.T, change func([]byte) []byte, want map[string]st
 	}
 }
 
-func TestFromBase64_ReadsBothAlphabets(t *testing.T) {
+func TestExplain_ReadsBodyFromBothBase64Alphabets(t *testing.T) {
 	requireChanges(t, fromBase64, map[string]string{
 		" aGVs\n": "hel", "aGVsbA==": "hell", "+/8=": "\xfb\xff", "/A==": "\xfc", "-_8": "\xfb\xff", "_A": "\xfc",
 		"": "", "x": "", "====": "", `{"a":1}`: "", "aGVs*": "",
 	})
 }
 
-func TestFromMember_ReadsTextOrValue(t *testing.T) {
+func TestExplain_ReadsBodyFromJSONMember(t *testing.T) {
 	longest := strings.Repeat("x", longestJSON-len(`{"body":""}`))
 	requireChanges(t, fromMember("body"), map[string]string{
 		` {"body":"a\tb"} `: "a\tb", `{"body":{"c":1}}`: `{"c":1}`, `{"body":null}`: "", `{"a":"body","body":2}`: "2",
@@ -41,7 +41,7 @@ func TestFromMember_ReadsTextOrValue(t *testing.T) {
 	})
 }
 
-func TestFromString_ReadsOneString(t *testing.T) {
+func TestExplain_ReadsBodyFromJSONString(t *testing.T) {
 	longest := strings.Repeat("x", longestJSON-2)
 	requireChanges(t, fromString, map[string]string{
 		" \"a\\u0062\"\n": "ab", `"`: "", `"a" 1`: "", "{}": "", "a": "", `"` + longest + `"`: longest, `"x` + longest + `"`: "",
@@ -49,11 +49,11 @@ func TestFromString_ReadsOneString(t *testing.T) {
 	require.Nil(t, fromString([]byte("null")), "it is no string, although it can be decoded as one")
 }
 
-func TestFromList_ReadsWhatIsInBrackets(t *testing.T) {
+func TestExplain_ReadsBodyFromList(t *testing.T) {
 	requireChanges(t, fromList, map[string]string{" [ {} ] ": "{}", "[1]": "1", "[]": "", "[1": "", "1]": "", "": "", "[": "", "]": ""})
 }
 
-func TestFromForm_ReadsFirstFields(t *testing.T) {
+func TestExplain_ReadsBodyFromURLEncodedFields(t *testing.T) {
 	requireChanges(t, fromForm, map[string]string{
 		"a=1&b=%7B%22c%22%3A1%7D": `{"c":1}`, "%5B1%5D=": "[1]", "a=+[]": " []", "a": "", "%7B%7D": "", "a=%zz": "",
 		`{"a":"=&b=[1]`:                    "",
@@ -61,7 +61,7 @@ func TestFromForm_ReadsFirstFields(t *testing.T) {
 	})
 }
 
-func TestFromGzip_ReadsNoMoreThanABody(t *testing.T) {
+func TestExplain_LimitsGzipBody(t *testing.T) {
 	compressed := func(size int) string {
 		var out bytes.Buffer
 		w := gzip.NewWriter(&out)
@@ -76,7 +76,7 @@ func TestFromGzip_ReadsNoMoreThanABody(t *testing.T) {
 	})
 }
 
-func TestCharsets_AreConvertedAtTheirBounds(t *testing.T) {
+func TestExplain_ConvertsCharsetsAtBounds(t *testing.T) {
 	requireChanges(t, fromLatin1, map[string]string{"a\u007f\u0080\u00ff": "a\x7f\x80\xff", "\u0100": "", "\ufffd": "", "\xff": ""})
 	requireChanges(t, fromWindows1252, map[string]string{
 		"\u007f€\u0081Ÿ\u00a0\u00ff": "\x7f\x80\x81\x9f\xa0\xff", "\u008d\u008f\u0090\u009d": "\x8d\x8f\x90\x9d", "\u0080": "", "\u009f": "", "\u0100": "", "\ufffd": "",
@@ -90,7 +90,7 @@ func TestCharsets_AreConvertedAtTheirBounds(t *testing.T) {
 	}
 }
 
-func TestTried_KnowsWhatWasTried(t *testing.T) {
+func TestExplain_RemembersTriedBodies(t *testing.T) {
 	tr := tried{seed: maphash.MakeSeed()}
 	require.False(t, tr.before([]byte("a")))
 	require.False(t, tr.before([]byte("b")))
@@ -100,7 +100,7 @@ func TestTried_KnowsWhatWasTried(t *testing.T) {
 }
 
 // What cannot be a header's name, or is a very long one, could write into the log.
-func TestHeaderOfAnother_TakesPlainNamesOnly(t *testing.T) {
+func TestExplain_ReportsPlainHeaderNamesOnly(t *testing.T) {
 	name := func(length int) string { return "X-Signature" + strings.Repeat("x", length-len("X-Signature")) }
 	for other, want := range map[string]string{
 		name(64): name(64), name(65): "", "X-Hub-Hmac": "X-Hub-Hmac", "X-Hub": "", "Signature X": "", "X-Signature\n": "", "X-Time-Signature": "", "X-Own-Signature": "",
@@ -117,7 +117,7 @@ func TestHeaderOfAnother_TakesPlainNamesOnly(t *testing.T) {
 	require.False(t, isToken(" a"))
 }
 
-func TestNotUnixTime_SaysWhatThereIs(t *testing.T) {
+func TestExplain_ReportsTimeUnitAndFormat(t *testing.T) {
 	for value, want := range map[string]Cause{
 		"1795283259000000": TimeUnit, "1795283259000000000": TimeUnit, "17952832590000000": HeaderMalformed, "179528325900000000x": HeaderMalformed,
 		"179528325900000x": HeaderMalformed, "1795283259.25": TimeFormat, "1795283259.": HeaderMalformed, ".25": HeaderMalformed, "1.25": HeaderMalformed,
@@ -129,7 +129,7 @@ func TestNotUnixTime_SaysWhatThereIs(t *testing.T) {
 	require.Contains(t, notUnixTime("X-Time", "1795283259000000000").Text, "nanoseconds")
 }
 
-func TestRewrite_WritesEachStyle(t *testing.T) {
+func TestExplain_RewritesJSONInEachStyle(t *testing.T) {
 	const body = " {\"a\" :\t[1 , -2.5e3,true, [ ] ,{\r\n} ],\"b\\\"/\\/<>&\\u003c\":{\"é😀\\u00e9\\ud83d\\ude00\\ud83d\": \"\\b\\f\\n\\r\\t\\\\\\u0001\\u2028\u2029\u007f\\u0020\\u0080\\uffff\U00010000\"}}\n"
 	const (
 		slashes = `{"a":[1,-2.5e3,true,[],{}],"b\"`
@@ -159,7 +159,7 @@ func TestRewrite_WritesEachStyle(t *testing.T) {
 func all(int) bool { return true }
 
 // What is written is paid for before, a KiB at a time.
-func TestRewrite_PaysForAllItWrites(t *testing.T) {
+func TestExplain_SpendsForAllItWrites(t *testing.T) {
 	for body, want := range map[string]int{
 		"[1]": 1025, "[" + strings.Repeat("1", 1023) + "]": 1025, "[" + strings.Repeat("1", 1025) + "]": 2050, "  ": 0,
 	} {
@@ -171,7 +171,7 @@ func TestRewrite_PaysForAllItWrites(t *testing.T) {
 }
 
 // Rewriting costs four times what hashing does, and sorting four times that.
-func TestOtherJSON_PaysForEachStep(t *testing.T) {
+func TestExplain_SpendsForEachJSONStep(t *testing.T) {
 	body := []byte(`{"b":1,"a":[2]}`)
 	n := int64(len(body))
 	d := diagnoserFor(t, "", string(body))
@@ -195,7 +195,7 @@ func TestOtherJSON_PaysForEachStep(t *testing.T) {
 	require.True(t, d.ended)
 }
 
-func TestUnescape_ReadsOneCharacter(t *testing.T) {
+func TestExplain_UnescapesOneCharacter(t *testing.T) {
 	for raw, want := range map[string]string{
 		`a`: "a 1", "é": "é 2", "\xff": "� 1", "\ufffd": "� 3", `\n`: "\n 2", `\/`: "/ 2", `\u1a2B`: "\u1a2b 6",
 		`\ud83d\ude00`: "😀 12", `\ud83d\ude0`: "� 6", `\ud83d\n12345`: "� 6", `\ud83dxude00`: "� 6", `\ude00\ud83d`: "� 6", `\ud83d`: "� 6",
@@ -227,7 +227,7 @@ func diagnoserFor(t *testing.T, signed, arrived string) *diagnoser {
 	return d
 }
 
-func TestOtherJSON_ParsesUpToItsBound(t *testing.T) {
+func TestExplain_ParsesJSONUpToBound(t *testing.T) {
 	longest := `["` + strings.Repeat("x", longestJSON-6) + `"]`
 	for arrived, want := range map[string]struct {
 		cause Cause
@@ -249,7 +249,7 @@ func TestOtherJSON_ParsesUpToItsBound(t *testing.T) {
 	require.False(t, startsJSON([]byte(" ")))
 }
 
-func TestFromSettings_ReadsTheValue(t *testing.T) {
+func TestExplain_ReadsSecretFromSettingsLine(t *testing.T) {
 	for line, want := range map[string]string{
 		"  API_KEY=abc ; ": "abc", "export KEY='a b'": "a b", "abc": "abc", "key: “x” # y": "x", "K=v # comment": "v", "": "",
 	} {

@@ -12,7 +12,7 @@ import (
 	"github.com/aihooks/aihooks-go/signature"
 )
 
-func TestCutLabel_TakesPlainLabels(t *testing.T) {
+func TestExplain_CutsPlainLabels(t *testing.T) {
 	longest := strings.Repeat("x", 32)
 	for s, want := range map[string][2]string{
 		"sha256=ab": {"sha256=", "ab"}, "v0:'ab'": {"v0:", "ab"}, "HMAC-SHA256 ab": {"HMAC-SHA256 ", "ab"}, "0xab": {"0x", "ab"}, "v=ab": {"v=", "ab"},
@@ -23,7 +23,7 @@ func TestCutLabel_TakesPlainLabels(t *testing.T) {
 	}
 }
 
-func TestListed_ReadsShortLists(t *testing.T) {
+func TestExplain_ReadsShortMACLists(t *testing.T) {
 	mac := strings.Repeat("ab", 32)
 	for list, want := range map[string]int{
 		mac: 0, "a," + mac: 1, "v1=" + mac + " v0=" + mac: 2, strings.Repeat("a;", 7) + mac: 1, strings.Repeat("a;", 8) + mac: 0, "a,b": 0,
@@ -37,7 +37,7 @@ func TestListed_ReadsShortLists(t *testing.T) {
 	}
 }
 
-func TestDecodeBase64_ReadsBothAlphabets(t *testing.T) {
+func TestExplain_DecodesMACFromBothBase64Alphabets(t *testing.T) {
 	for s, want := range map[string]string{"YQ==": "a", "YQ": "a", "+/8": "\xfb\xff", "-_8=": "\xfb\xff", "!": "", "Y": ""} {
 		require.Equal(t, want, string(decodeBase64(s)), s)
 	}
@@ -56,7 +56,7 @@ func TestSpend_TakesWhatIsLeft(t *testing.T) {
 	require.EqualValues(t, 10, d.left)
 }
 
-func TestCompose_NeedsEveryCoveredHeader(t *testing.T) {
+func TestExplain_NeedsEveryCoveredHeader(t *testing.T) {
 	forms := []signature.Form{{Name: "two", Covers: []string{"A", "B"}}, {Name: "one", Covers: []string{"A"}}, {Name: "none"}}
 	for name, c := range map[string]struct {
 		header http.Header
@@ -77,7 +77,7 @@ func TestCompose_NeedsEveryCoveredHeader(t *testing.T) {
 	}
 }
 
-func TestSignedWith_PaysForTheBody(t *testing.T) {
+func TestExplain_SpendsForBody(t *testing.T) {
 	d := diagnoserFor(t, "", strings.Repeat("x", 1000))
 	before := d.left
 	require.False(t, d.signedWith(hashOf(20), "secret", make([]byte, 20), d.forms))
@@ -85,11 +85,11 @@ func TestSignedWith_PaysForTheBody(t *testing.T) {
 }
 
 // In FIPS mode crypto/hmac panics.
-func TestMakes_SurvivesAPanic(t *testing.T) {
+func TestExplain_SurvivesHashPanic(t *testing.T) {
 	require.False(t, makes(func() hash.Hash { panic("not allowed") }, "secret", nil, nil, nil))
 }
 
-func TestDecodeHexOf_NeedsItsLength(t *testing.T) {
+func TestExplain_DecodesHexOfExactLength(t *testing.T) {
 	require.Equal(t, []byte{0xab, 0xcd}, decodeHexOf("abCD", 2))
 	for _, s := range []string{"abcd0", "abc", "abcx", hex.EncodeToString(make([]byte, 3))} {
 		require.Nil(t, decodeHexOf(s, 2), s)

@@ -24,7 +24,7 @@ import (
 
 var discard = slog.New(slog.DiscardHandler)
 
-func TestWhatCannotBeSentIsFatalInOneSentence(t *testing.T) {
+func TestSender_ReportsWhatItCannotSend(t *testing.T) {
 	for sentence, f := range map[string]func(s *webhooktest.Sender){
 		`webhooktest: convosphere has no sample "message.moved"; it has message.created, message.completed, conversation.started, conversation.ended, user.feedback, error.occurred`: func(s *webhooktest.Sender) { s.Sample("message.moved") },
 		`webhooktest: *greenflash.ConversationStarted is not an event of convosphere`:                                                                                                func(s *webhooktest.Sender) { s.Event(&greenflash.ConversationStarted{}) },
@@ -53,7 +53,7 @@ func TestWhatCannotBeSentIsFatalInOneSentence(t *testing.T) {
 	})
 }
 
-func TestAnAnswerThatWasNotWantedIsASentence(t *testing.T) {
+func TestWant_ReportsUnwantedResponse(t *testing.T) {
 	onADay(t, func(t *testing.T) {
 		r := &recorder{respond: func(w http.ResponseWriter, _ *http.Request, n int) {
 			time.Sleep(time.Second)
@@ -84,7 +84,7 @@ func TestAnAnswerThatWasNotWantedIsASentence(t *testing.T) {
 	})
 }
 
-func TestAnAnswerThatDidNotComeIsASentence(t *testing.T) {
+func TestWant_ReportsMissingResponse(t *testing.T) {
 	onADay(t, func(t *testing.T) {
 		r := &recorder{respond: func(_ http.ResponseWriter, r *http.Request, _ int) { <-r.Context().Done() }}
 		failsWith(t, "greenflash: the delivery ID of conversation.rating must get the status 200, but got no response after 5s: "+
@@ -97,7 +97,7 @@ func TestAnAnswerThatDidNotComeIsASentence(t *testing.T) {
 	})
 }
 
-func TestAHandlerThatExplainsIsAskedTo(t *testing.T) {
+func TestWant_IncludesExplanationOfHandler(t *testing.T) {
 	hook, err := convosphere.NewHandler(secret, quietly())
 	require.NoError(t, err)
 	says := failing(t, func(t testing.TB) {
@@ -114,7 +114,7 @@ func TestAHandlerThatExplainsIsAskedTo(t *testing.T) {
 	require.NotContains(t, says[0], "another secret")
 }
 
-func TestNoSentenceHasTheTokenOfTheURL(t *testing.T) {
+func TestSender_HidesTokenInMessages(t *testing.T) {
 	says := failing(t, func(t testing.TB) {
 		s := emberqatest.NewSenderTo(t, "http://127.0.0.1:1/hooks", "THE-TOKEN")
 		s.Send(s.Sample("red_flag")).WantOK()
@@ -130,7 +130,7 @@ func TestNoSentenceHasTheTokenOfTheURL(t *testing.T) {
 	require.Equal(t, "webhooktest: emberqa cannot send: net/url: invalid control character in URL", says[2])
 }
 
-func TestARequestThatIsStillHandledAtTheEndFailsTheTest(t *testing.T) {
+func TestSender_FailsOnUnfinishedRequest(t *testing.T) {
 	onADay(t, func(t *testing.T) {
 		release := make(chan struct{})
 		failsWith(t, "webhooktest: a request is still being handled 10s after the end of the test", func(t testing.TB) {
@@ -141,7 +141,7 @@ func TestARequestThatIsStillHandledAtTheEndFailsTheTest(t *testing.T) {
 	})
 }
 
-func TestAPanicOfTheHandlerIsInTheTestsOutput(t *testing.T) {
+func TestSender_PrintsHandlerPanic(t *testing.T) {
 	fake := &fakeT{TB: t}
 	s := convospheretest.NewSender(fake, &recorder{respond: func(http.ResponseWriter, *http.Request, int) { panic("out of cheese") }}, secret)
 	s.Send(s.Sample("user.feedback")).WantNone()
@@ -150,7 +150,7 @@ func TestAPanicOfTheHandlerIsInTheTestsOutput(t *testing.T) {
 	require.Empty(t, fake.says)
 }
 
-func TestASenderDoesNotPrintItsSecret(t *testing.T) {
+func TestSender_HidesItsSecret(t *testing.T) {
 	s := convospheretest.NewSender(t, &recorder{}, "OPEN-SESAME")
 	require.NotContains(t, fmt.Sprintf("%v %+v %#v", s, s, s), "OPEN-SESAME")
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
 )
 
-func TestTwiceAtOnceIsWhileTheOtherIsBeingHandled(t *testing.T) {
+func TestSendTwiceAtOnce_OverlapsRequests(t *testing.T) {
 	onADay(t, func(t *testing.T) {
 		for range 50 {
 			r := &recorder{}
@@ -33,7 +33,7 @@ func TestTwiceAtOnceIsWhileTheOtherIsBeingHandled(t *testing.T) {
 	})
 }
 
-func TestAHandlerThatLetsInOneAtATimeIsSentTwoAtOnceAsWell(t *testing.T) {
+func TestSendTwiceAtOnce_SendsBothToSerialHandler(t *testing.T) {
 	onADay(t, func(t *testing.T) {
 		r := &recorder{}
 		one := make(chan struct{}, 1)
@@ -47,7 +47,7 @@ func TestAHandlerThatLetsInOneAtATimeIsSentTwoAtOnceAsWell(t *testing.T) {
 	})
 }
 
-func TestTwiceIsOneAfterTheOther(t *testing.T) {
+func TestSendTwice_SendsOneAfterAnother(t *testing.T) {
 	onADay(t, func(t *testing.T) {
 		r := &recorder{respond: func(http.ResponseWriter, *http.Request, int) { time.Sleep(time.Second) }}
 		sender := convospheretest.NewSender(t, r, secret)
@@ -60,7 +60,7 @@ func TestTwiceIsOneAfterTheOther(t *testing.T) {
 	})
 }
 
-func TestCopiesComeFromSoManySenders(t *testing.T) {
+func TestSendCopies_LimitsConcurrentSenders(t *testing.T) {
 	onADay(t, func(t *testing.T) {
 		r := &recorder{respond: func(http.ResponseWriter, *http.Request, int) { time.Sleep(time.Second) }}
 		sender := convospheretest.NewSender(t, r, secret)
@@ -78,7 +78,7 @@ func TestCopiesComeFromSoManySenders(t *testing.T) {
 	})
 }
 
-func TestOutOfOrderIsLastFirst(t *testing.T) {
+func TestSendOutOfOrder_SendsLastFirst(t *testing.T) {
 	onADay(t, func(t *testing.T) {
 		r := &recorder{respond: responding(200, 500, 503)}
 		sender := workfluxtest.NewSender(t, r, secret)
@@ -93,7 +93,7 @@ func TestOutOfOrderIsLastFirst(t *testing.T) {
 	})
 }
 
-func TestLateIsSignedThenAndArrivesNow(t *testing.T) {
+func TestSendLate_SignsEarlierAndArrivesNow(t *testing.T) {
 	onADay(t, func(t *testing.T) {
 		r := &recorder{}
 		sender := greenflashtest.NewSender(t, r, secret)
@@ -110,7 +110,7 @@ func TestLateIsSignedThenAndArrivesNow(t *testing.T) {
 	})
 }
 
-func TestASlowBodyTakesAsLongAsItSays(t *testing.T) {
+func TestSendSlowly_TakesGivenTime(t *testing.T) {
 	onADay(t, func(t *testing.T) {
 		r := &recorder{}
 		sender := convospheretest.NewSender(t, r, secret)
@@ -146,7 +146,7 @@ func TestASlowBodyTakesAsLongAsItSays(t *testing.T) {
 	})
 }
 
-func TestATruncatedBodyEndsInTheMiddle(t *testing.T) {
+func TestSendTruncated_EndsMidBody(t *testing.T) {
 	onADay(t, func(t *testing.T) {
 		handled := false
 		r := &recorder{respond: func(http.ResponseWriter, *http.Request, int) {
@@ -165,7 +165,7 @@ func TestATruncatedBodyEndsInTheMiddle(t *testing.T) {
 	})
 }
 
-func TestHangingUpEndsTheRequestsContext(t *testing.T) {
+func TestSendAndHangUp_EndsRequestContext(t *testing.T) {
 	onADay(t, func(t *testing.T) {
 		r := &recorder{respond: func(_ http.ResponseWriter, r *http.Request, _ int) {
 			<-r.Context().Done()
@@ -186,7 +186,7 @@ func TestHangingUpEndsTheRequestsContext(t *testing.T) {
 	})
 }
 
-func TestDeliverFollowsEachSchedule(t *testing.T) {
+func TestDeliver_FollowsEachSchedule(t *testing.T) {
 	for name, v := range map[string]webhooktest.Vendor{
 		"greenflash": greenflashtest.Vendor(), "convosphere": convospheretest.Vendor(), "workflux": workfluxtest.Vendor(),
 	} {
@@ -211,7 +211,7 @@ func TestDeliverFollowsEachSchedule(t *testing.T) {
 	}
 }
 
-func TestDeliverEndsWithAnAnswerThatIsNotRetried(t *testing.T) {
+func TestDeliver_StopsAtFinalResponse(t *testing.T) {
 	onADay(t, func(t *testing.T) {
 		r := &recorder{respond: func(w http.ResponseWriter, _ *http.Request, n int) {
 			if n == 1 {
@@ -232,7 +232,7 @@ func TestDeliverEndsWithAnAnswerThatIsNotRetried(t *testing.T) {
 	})
 }
 
-func TestARedirectionIsAnAnswer(t *testing.T) {
+func TestSend_ReturnsRedirection(t *testing.T) {
 	r := &recorder{respond: func(w http.ResponseWriter, r *http.Request, _ int) {
 		http.Redirect(w, r, "/elsewhere", http.StatusFound)
 	}}
@@ -241,7 +241,7 @@ func TestARedirectionIsAnAnswer(t *testing.T) {
 	require.Len(t, r.all(), 1)
 }
 
-func TestAURLIsMisbehavedToAsAHandlerIs(t *testing.T) {
+func TestSender_MisbehavesTowardURL(t *testing.T) {
 	r := &recorder{}
 	server := httptest.NewServer(r)
 	sender := convospheretest.NewSenderTo(t, server.URL+"/hooks", secret)
@@ -270,7 +270,7 @@ func TestAURLIsMisbehavedToAsAHandlerIs(t *testing.T) {
 	require.Contains(t, says[0], "refused")
 }
 
-func TestHangingUpOnAURLEndsTheRequestsContext(t *testing.T) {
+func TestSendAndHangUp_EndsRequestContextOverURL(t *testing.T) {
 	ended := make(chan struct{})
 	r := &recorder{respond: func(_ http.ResponseWriter, r *http.Request, _ int) {
 		<-r.Context().Done()

@@ -29,7 +29,7 @@ func filesOf(bodies map[string]string) fstest.MapFS {
 	return files
 }
 
-func TestSamplesComeInTheOrderOfTheTypesAndThenOfTheirNames(t *testing.T) {
+func TestReadSamples_SortsByTypeThenName(t *testing.T) {
 	files := filesOf(map[string]string{
 		"samples/closed.json":      `{"type":"closed"}`,
 		"samples/opened.flat.json": `{"event":"opened"}`,
@@ -44,7 +44,7 @@ func TestSamplesComeInTheOrderOfTheTypesAndThenOfTheirNames(t *testing.T) {
 	}, webhooktest.ReadSamples(files, profile, "closed", "opened.flat"))
 }
 
-func TestSamplesThatDoNotFitTheTypesPanic(t *testing.T) {
+func TestReadSamples_PanicsOnUnfitFiles(t *testing.T) {
 	both := map[string]string{"samples/a.json": `{"type":"opened"}`, "samples/b.json": `{"type":"closed"}`}
 	with := func(name, body string) fstest.MapFS {
 		files := filesOf(both)

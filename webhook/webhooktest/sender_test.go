@@ -28,7 +28,7 @@ const secret = "a secret for tests"
 
 func quietly() *webhook.Options { return &webhook.Options{Logger: discard} }
 
-func TestEachSampleIsAnEventOfItsOwnAndTheSameWhenItIsSentAgain(t *testing.T) {
+func TestSample_MakesNewEventEachCall(t *testing.T) {
 	onADay(t, func(t *testing.T) {
 		hook, err := workflux.NewHandler(secret, quietly()) // which has no ids
 		require.NoError(t, err)
@@ -44,14 +44,14 @@ func TestEachSampleIsAnEventOfItsOwnAndTheSameWhenItIsSentAgain(t *testing.T) {
 	})
 }
 
-func TestASampleGoesByItsNameOrItsType(t *testing.T) {
+func TestSample_FindsByNameOrType(t *testing.T) {
 	sender := emberqatest.NewSender(t, &recorder{}, secret)
 	require.Contains(t, string(sender.Sample("completion_workflow").Body), "output_schema")
 	require.Contains(t, string(sender.Sample("completed_action").Body), "reason_for_call")
 	require.Len(t, sender.Samples(), 4)
 }
 
-func TestABodyIsDatedWhenItIsFirstSentAndTheHeaderEachTime(t *testing.T) {
+func TestSend_DatesBodyOnceAndHeaderAlways(t *testing.T) {
 	onADay(t, func(t *testing.T) {
 		r := &recorder{}
 		sender := greenflashtest.NewSender(t, r, secret)
@@ -74,7 +74,7 @@ func TestABodyIsDatedWhenItIsFirstSentAndTheHeaderEachTime(t *testing.T) {
 	})
 }
 
-func TestARawBodyIsSentByteForByte(t *testing.T) {
+func TestRaw_KeepsBodyByteForByte(t *testing.T) {
 	r := &recorder{}
 	sender := convospheretest.NewSender(t, r, secret)
 	const body = ` {"type":"new.type","timestamp":1} `
@@ -84,7 +84,7 @@ func TestARawBodyIsSentByteForByte(t *testing.T) {
 	require.Equal(t, "new.type", d.Type)
 }
 
-func TestHeadersOfADeliveryReplaceWhatWasSigned(t *testing.T) {
+func TestSend_PrefersHeadersOfDelivery(t *testing.T) {
 	r := &recorder{}
 	sender := greenflashtest.NewSender(t, r, secret)
 	d := sender.Sample("conversation.rating")
@@ -96,7 +96,7 @@ func TestHeadersOfADeliveryReplaceWhatWasSigned(t *testing.T) {
 	require.Equal(t, []string{"1", "2"}, got["X-Trace"])
 }
 
-func TestATokenRidesInTheURL(t *testing.T) {
+func TestSender_PutsTokenIntoURL(t *testing.T) {
 	r := &recorder{}
 	sender := emberqatest.NewSender(t, r, "the-token")
 	red := sender.Sample("red_flag")
@@ -109,7 +109,7 @@ func TestATokenRidesInTheURL(t *testing.T) {
 	}
 }
 
-func TestASenderReachesAURL(t *testing.T) {
+func TestSender_ReachesURL(t *testing.T) {
 	r := &recorder{}
 	server := httptest.NewServer(r)
 	t.Cleanup(server.Close)
@@ -121,7 +121,7 @@ func TestASenderReachesAURL(t *testing.T) {
 	require.Equal(t, "Basic dXNlcjpwYXNzd29yZA==", r.all()[1].header.Get("Authorization"))
 }
 
-func TestASenderReachesARouter(t *testing.T) {
+func TestSender_ReachesRouter(t *testing.T) {
 	hook, err := emberqa.NewHandler(emberqa.Token(secret[:8]), quietly())
 	require.NoError(t, err)
 	mux := http.NewServeMux()
@@ -133,7 +133,7 @@ func TestASenderReachesARouter(t *testing.T) {
 	sender.WithPath("/nowhere").Send(sender.Sample("red_flag")).Want(http.StatusNotFound)
 }
 
-func TestAnotherSecretOrFormIsWhatItSays(t *testing.T) {
+func TestSender_UsesGivenSecretAndLayout(t *testing.T) {
 	hook, err := greenflash.Config{
 		Keys: []signature.Key{signature.NewKey("old", "the old secret")}, Form: greenflash.FormDelivery,
 	}.NewHandler(quietly())
@@ -149,7 +149,7 @@ func TestAnotherSecretOrFormIsWhatItSays(t *testing.T) {
 	sender.Send(sender.Sample("conversation.rating")).Want(http.StatusUnauthorized)
 }
 
-func TestAForgedAndATamperedDeliveryAreRefused(t *testing.T) {
+func TestSender_GetsForgedAndTamperedRefused(t *testing.T) {
 	hook, err := convosphere.NewHandler(secret, quietly())
 	require.NoError(t, err)
 	hook.OnEvent(func(context.Context, webhook.AnyEvent) error { return nil })
@@ -175,7 +175,7 @@ func TestAForgedAndATamperedDeliveryAreRefused(t *testing.T) {
 	require.Equal(t, signed(1), signed(2))
 }
 
-func TestAnEventIsSentFromItsTypedValue(t *testing.T) {
+func TestEvent_SendsTypedValue(t *testing.T) {
 	onADay(t, func(t *testing.T) {
 		hook, err := convosphere.NewHandler(secret, quietly())
 		require.NoError(t, err)

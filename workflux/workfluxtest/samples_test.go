@@ -11,7 +11,7 @@ import (
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
 )
 
-func TestDocumentedSamplesAreTheExamplesOfTheGuideByteForByte(t *testing.T) {
+func TestSamples_MatchDocumentedBytes(t *testing.T) {
 	guide := map[string]string{ // SHA-256
 		workflux.TypeConversationStarted:   "21bca05b5061f38d15a361bf71b526c8a44a64088433d7c69c83b98908904f60",
 		workflux.TypeConversationCompleted: "1999720f7b1532698d142b8ea92283cf1254cac4ec8745338d7eb74cdc32ea4c",

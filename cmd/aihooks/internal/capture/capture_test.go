@@ -13,7 +13,7 @@ import (
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/capture"
 )
 
-func TestACaptureComesBackByteForByte(t *testing.T) {
+func TestSave_PreservesBodyBytes(t *testing.T) {
 	for _, body := range []string{"", "{}", "{\"a\":\"\u202e\u009b\"}\r\n", "\xff\x00 not UTF-8", "<script>&"} {
 		c := &capture.Capture{
 			Vendor: "workflux", Arrived: time.Now(), Method: "POST", Header: http.Header{"X-A": {"1", "2"}}, Body: []byte(body),
@@ -57,13 +57,13 @@ func TestAccepted_NeedsOutcome(t *testing.T) {
 	}
 }
 
-func TestHeadersThatWereEditedAreFoundByAnyName(t *testing.T) {
+func TestParse_CanonicalizesHeaderNames(t *testing.T) {
 	c, err := capture.Parse([]byte(`{"vendor":"greenflash","header":{"x-a":["1"],"X-A":["2"]}}`))
 	require.NoError(t, err)
 	require.ElementsMatch(t, []string{"1", "2"}, c.Header.Values("X-A"))
 }
 
-func TestNamesSortByArrivalAlsoWithinAMicrosecond(t *testing.T) {
+func TestSave_SortsNamesByArrival(t *testing.T) {
 	folder := t.TempDir()
 	var names []string
 	for range 12 {
@@ -75,14 +75,14 @@ func TestNamesSortByArrivalAlsoWithinAMicrosecond(t *testing.T) {
 	require.Len(t, slices.Compact(names), 12)
 }
 
-func TestURLsAndCredentialsAreNotKept(t *testing.T) {
+func TestHeader_OmitsURLsAndCredentials(t *testing.T) {
 	h := http.Header{"Authorization": {"a"}, "Cookie": {"a"}, "Referer": {"a"}, "X-Forwarded-Uri": {"a"}, "X-Original-Url": {"a"}, "X-B": {"has se%20cret in it"}, "X-C": {"ok", "se cret"}, "X-D": {"fine"}}
 	kept := capture.Header(h, "", " ", "se cret")
 	require.Equal(t, http.Header{"X-D": {"fine"}}, kept)
 	require.Len(t, h, 8, "the headers of the request must not change")
 }
 
-func TestGarbageIsNoCapture(t *testing.T) {
+func TestParse_RefusesInvalidCaptures(t *testing.T) {
 	for text, says := range map[string]string{
 		"": "is not a capture", "\x00\xff": "is not a capture", "[]": "is not a capture", "null": "has no vendor",
 		`{"vendor":"a","body":"x","body_base64":"eA=="}`: "a body and a body_base64", `{"vendor":"a","body_base64":"?"}`: "is not a capture",

@@ -15,7 +15,7 @@ import (
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/capture"
 )
 
-func TestALinkThatLiesInTheWayIsNotFollowed(t *testing.T) {
+func TestSave_FollowsNoSymlink(t *testing.T) {
 	folder := t.TempDir()
 	c := &capture.Capture{Vendor: "workflux", Arrived: time.Unix(1795317067, 0), Type: "a"}
 	first, err := c.Save(folder)

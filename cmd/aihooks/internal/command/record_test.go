@@ -68,7 +68,7 @@ func outcomes(t *testing.T, out *bytes.Buffer) map[string]int {
 	return counts
 }
 
-func TestDesk_RespondsBeforeItRecords(t *testing.T) {
+func TestListenServer_RespondsBeforeItRecords(t *testing.T) {
 	d, out, _ := newTestServer(t)
 	require.Equal(t, http.StatusUnauthorized, deliver(t, d, false, event(1<<19)))
 	require.Equal(t, http.StatusOK, deliver(t, d, true, event(10)))
@@ -83,7 +83,7 @@ func TestDesk_RespondsBeforeItRecords(t *testing.T) {
 }
 
 // While nothing is recorded, refused deliveries may fill only a part of the backlog. Genuine deliveries get the rest.
-func TestDesk_KeepsBacklogBounded(t *testing.T) {
+func TestListenServer_KeepsBacklogBounded(t *testing.T) {
 	for name, size := range map[string]int{"large": 1 << 19, "small": 10} {
 		t.Run(name, func(t *testing.T) {
 			d, out, notes := newTestServer(t)
@@ -107,7 +107,7 @@ func TestDesk_KeepsBacklogBounded(t *testing.T) {
 	}
 }
 
-func TestDesk_KeepsDiskBounded(t *testing.T) {
+func TestListenServer_KeepsDiskBounded(t *testing.T) {
 	d, out, notes := newTestServer(t)
 	d.saved[false], d.saved[true] = maxRefusedSaved-1, maxSaved-1-block // like after many deliveries
 	for range 3 {

@@ -18,7 +18,7 @@ import (
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
 )
 
-func TestSite_KeepsStreamsPastTimeouts(t *testing.T) {
+func TestWebServer_KeepsStreamsPastTimeouts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, interrupt := context.WithCancel(t.Context())
 		a := &app{Terminal: Terminal{Out: io.Discard, Err: io.Discard}}

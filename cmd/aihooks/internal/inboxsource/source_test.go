@@ -17,7 +17,7 @@ import (
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
-func TestEntriesOfAllStatesAreListedTheNewestFirst(t *testing.T) {
+func TestList_ShowsNewestFirst(t *testing.T) {
 	box := open(t)
 	source := inboxsource.New(box, "inbox.db")
 	h := &hook{vendor: "greenflash"}
@@ -62,7 +62,7 @@ func TestEntriesOfAllStatesAreListedTheNewestFirst(t *testing.T) {
 	require.Empty(t, d.URL, "a stored delivery has no signature, so the page must not offer it as a request")
 }
 
-func TestDeadEntriesAreRetriedAndDiscarded(t *testing.T) {
+func TestAct_RetriesAndDiscards(t *testing.T) {
 	box := open(t)
 	source := inboxsource.New(box, "inbox.db")
 	h := &hook{vendor: "greenflash"}
@@ -105,7 +105,7 @@ func TestDeadEntriesAreRetriedAndDiscarded(t *testing.T) {
 	require.ErrorIs(t, err, page.ErrNotFound)
 }
 
-func TestAListGoesOnWhereTheOneBeforeEnded(t *testing.T) {
+func TestList_ContinuesAfterPreviousPage(t *testing.T) {
 	box := open(t)
 	source := inboxsource.New(box, "inbox.db")
 	const n = 2300 // more than one read returns
@@ -129,7 +129,7 @@ func TestAListGoesOnWhereTheOneBeforeEnded(t *testing.T) {
 	require.EqualError(t, err, `"nowhere" is not a position in the list`)
 }
 
-func TestDeliveriesOfOneMomentAreAllListed(t *testing.T) {
+func TestList_IncludesSimultaneousDeliveries(t *testing.T) {
 	box := open(t)
 	source := inboxsource.New(box, "inbox.db")
 	for _, vendor := range []string{"greenflash", "workflux", "emberqa"} {
@@ -146,7 +146,7 @@ func TestDeliveriesOfOneMomentAreAllListed(t *testing.T) {
 	require.Empty(t, q.Before)
 }
 
-func TestWhatAnotherProcessDoesIsSeen(t *testing.T) {
+func TestWatch_ReportsOtherProcessChanges(t *testing.T) {
 	box := open(t)
 	source := inboxsource.New(box, "inbox.db")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

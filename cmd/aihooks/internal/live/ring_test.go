@@ -31,7 +31,7 @@ func list(t *testing.T, r *live.Ring, q page.Query) page.List {
 	return l
 }
 
-func TestTheNewestComesFirstAndTheOldestGoes(t *testing.T) {
+func TestRing_ListsNewestAndDropsOldest(t *testing.T) {
 	r := live.New(live.Options{Keep: 3})
 	for range 5 {
 		r.Add(page.Detail{})
@@ -41,7 +41,7 @@ func TestTheNewestComesFirstAndTheOldestGoes(t *testing.T) {
 	require.ErrorIs(t, err, page.ErrNotFound)
 }
 
-func TestBodiesAreKeptUpToALimitAndTheLastAlways(t *testing.T) {
+func TestRing_LimitsBodyBytes(t *testing.T) {
 	r := live.New(live.Options{Bytes: 100})
 	for range 4 {
 		r.Add(page.Detail{Body: make([]byte, 40)})
@@ -55,7 +55,7 @@ func TestBodiesAreKeptUpToALimitAndTheLastAlways(t *testing.T) {
 	require.Equal(t, []string{"7", "6"}, ids(list(t, r, page.Query{Limit: 10}).Items))
 }
 
-func TestAListGoesOnWhereTheOneBeforeEnded(t *testing.T) {
+func TestRing_ContinuesAfterPreviousPage(t *testing.T) {
 	r := live.New(live.Options{})
 	for i := range 10 {
 		r.Add(page.Detail{Item: page.Item{Vendor: []string{"even", "odd"}[i%2]}})
@@ -69,7 +69,7 @@ func TestAListGoesOnWhereTheOneBeforeEnded(t *testing.T) {
 	require.Empty(t, list(t, r, page.Query{Limit: 3, Before: "gone"}).Items)
 }
 
-func TestAListIsFiltered(t *testing.T) {
+func TestRing_FiltersList(t *testing.T) {
 	r := live.New(live.Options{})
 	r.Add(page.Detail{Item: page.Item{Vendor: "greenflash", Verdict: "failed", Error: "the Pager is down"}})
 	r.Add(page.Detail{Item: page.Item{Vendor: "greenflash", Verdict: "handled", Type: "message.rated"}})
@@ -86,7 +86,7 @@ func TestAListIsFiltered(t *testing.T) {
 	require.Equal(t, []page.Count{{Name: "greenflash", N: 2}, {Name: "workflux", N: 1}}, o.Vendors)
 }
 
-func TestWhoeverWatchesIsToldOnceForMany(t *testing.T) {
+func TestRing_NotifiesWatchersOncePerBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := live.New(live.Options{})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -106,7 +106,7 @@ func TestWhoeverWatchesIsToldOnceForMany(t *testing.T) {
 	})
 }
 
-func TestAChangeIsSeenByThoseWhoAskNextAlone(t *testing.T) {
+func TestRing_KeepsEarlierDetailsUnchanged(t *testing.T) {
 	r := live.New(live.Options{})
 	id := r.Add(page.Detail{Item: page.Item{Verdict: "in_flight"}})
 	before, err := r.Detail(t.Context(), id)
@@ -118,7 +118,7 @@ func TestAChangeIsSeenByThoseWhoAskNextAlone(t *testing.T) {
 	require.False(t, r.Update("gone", func(*page.Detail) { t.Error("called") }))
 }
 
-func TestAReplayIsTheCallers(t *testing.T) {
+func TestRing_CallsReplayFunction(t *testing.T) {
 	r := live.New(live.Options{Replay: func(_ context.Context, d page.Detail) (string, error) {
 		if d.Verdict == "rejected" {
 			return "", errors.New("nothing listens")
@@ -147,7 +147,7 @@ func TestAReplayIsTheCallers(t *testing.T) {
 	require.ErrorIs(t, err, page.ErrNotFound)
 }
 
-func TestDeliveriesArriveWhileOthersLook(t *testing.T) {
+func TestRing_IsSafeForConcurrentUse(t *testing.T) {
 	r := live.New(live.Options{Keep: 50})
 	var all sync.WaitGroup
 	for range 4 {

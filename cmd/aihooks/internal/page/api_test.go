@@ -33,7 +33,7 @@ type detail struct {
 	Error  string
 }
 
-func TestALongBodyIsShownInPart(t *testing.T) {
+func TestItems_TruncateLongBodies(t *testing.T) {
 	ring := live.New(live.Options{})
 	body := []byte(`"` + strings.Repeat("ß", 300<<10) + `"`)
 	address := serve(t, ring, page.Options{})
@@ -51,7 +51,7 @@ func TestALongBodyIsShownInPart(t *testing.T) {
 	require.Contains(t, response.Header.Get("Content-Disposition"), "attachment")
 }
 
-func TestLongTextsAreCutOff(t *testing.T) {
+func TestItems_TruncateLongTexts(t *testing.T) {
 	ring := live.New(live.Options{})
 	address := serve(t, ring, page.Options{})
 	long := strings.Repeat("ü", 1<<20)
@@ -66,7 +66,7 @@ func TestLongTextsAreCutOff(t *testing.T) {
 	require.True(t, strings.HasSuffix(d.Header[0][1], "ü…"))
 }
 
-func TestWhatIsNotThereIsNotFound(t *testing.T) {
+func TestItems_Respond404WhenMissing(t *testing.T) {
 	address := serve(t, sampleRing(), page.Options{})
 	for _, path := range []string{"/api/items/99", "/api/items/99/body", "/api/items/99/curl"} {
 		d, status := get[detail](t, address+path)
@@ -88,7 +88,7 @@ func (broken) Detail(context.Context, string) (page.Detail, error) { return page
 func (broken) Act(context.Context, string, string) (string, error) { return "", errBroken }
 func (broken) Watch(context.Context) <-chan struct{}               { return nil }
 
-func TestWhatASourceSaysIsPassedOn(t *testing.T) {
+func TestItems_ReportSourceErrors(t *testing.T) {
 	var log strings.Builder
 	address := serve(t, broken{}, page.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	d, status := get[detail](t, address+"/api/items")
@@ -99,7 +99,7 @@ func TestWhatASourceSaysIsPassedOn(t *testing.T) {
 	require.Contains(t, log.String(), "the disk is down")
 }
 
-func TestAStreamSaysThatSomethingHasChanged(t *testing.T) {
+func TestStream_NotifiesOfChanges(t *testing.T) {
 	ring := live.New(live.Options{})
 	address := serve(t, ring, page.Options{})
 	response := send(t, "GET", address+"/api/events", "")
@@ -122,7 +122,7 @@ func TestAStreamSaysThatSomethingHasChanged(t *testing.T) {
 	require.Equal(t, "change", next("event: "))
 }
 
-func TestThereIsAnEndToStreams(t *testing.T) {
+func TestStream_LimitsConnections(t *testing.T) {
 	address := serve(t, sampleRing(), page.Options{})
 	for i := range 65 {
 		want := 200

@@ -16,7 +16,7 @@ import (
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
 )
 
-func TestCurlSendsWhatCame(t *testing.T) {
+func TestCurl_ReproducesRequest(t *testing.T) {
 	curl, err := exec.LookPath("curl")
 	require.NoError(t, err, "the test needs curl")
 	type request struct {

@@ -37,7 +37,7 @@ func portOf(t *testing.T, address string) string {
 	return u.Port()
 }
 
-func TestOnlyTheNamesOfThisMachineAreAnswered(t *testing.T) {
+func TestGuard_AllowsOnlyLocalHostNames(t *testing.T) {
 	address := serve(t, sampleRing(), page.Options{Hosts: []string{"box.example", "Tunnel.example:9000"}})
 	port := portOf(t, address)
 	for host, want := range map[string]int{
@@ -56,7 +56,7 @@ func TestOnlyTheNamesOfThisMachineAreAnswered(t *testing.T) {
 	}
 }
 
-func TestOtherSitesAreRefused(t *testing.T) {
+func TestGuard_RefusesCrossSiteRequests(t *testing.T) {
 	address := serve(t, sampleRing(), page.Options{})
 	for name, test := range map[string]struct {
 		method, path string
@@ -93,7 +93,7 @@ func TestOtherSitesAreRefused(t *testing.T) {
 	}
 }
 
-func TestATokenIsAskedFor(t *testing.T) {
+func TestGuard_RequiresToken(t *testing.T) {
 	const token = "0123456789abcdef_-AZ"
 	address := serve(t, sampleRing(), page.Options{Token: token})
 	require.Equal(t, 401, send(t, "GET", address+"/", "").StatusCode)
@@ -118,7 +118,7 @@ func TestATokenIsAskedFor(t *testing.T) {
 	require.Equal(t, 403, send(t, "GET", address+"/?token="+token, "", "Host", "evil.test").StatusCode)
 }
 
-func TestOptionsThatBreakARuleAreNamed(t *testing.T) {
+func TestNew_RefusesInvalidOptions(t *testing.T) {
 	for _, o := range []page.Options{{}, {Token: "short"}, {Token: "0123456789abcdef="}, {Token: "0123456789 abcdef"}} {
 		_, err := page.New(sampleRing(), o)
 		require.EqualError(t, err, "page: Options.Token must have at least 16 characters, and only letters, digits, - and _")
@@ -131,7 +131,7 @@ func TestOptionsThatBreakARuleAreNamed(t *testing.T) {
 	require.EqualError(t, err, "page: source must not be nil")
 }
 
-func TestWithoutAListenerTheNameAloneCounts(t *testing.T) {
+func TestGuard_ChecksHostNameWithoutListener(t *testing.T) {
 	handler := newPage(t, sampleRing(), page.Options{})
 	for host, want := range map[string]int{"localhost:1": 200, "evil.test": 403} {
 		r := httptest.NewRequest(http.MethodGet, "/api/items", nil)

@@ -23,7 +23,7 @@ var attacks = []string{
 	`javascript:window.hacked=1`, `</pre></textarea></title><script>window.hacked=1</script>`, `${window.hacked=1}`, `' onmouseover='window.hacked=1`,
 }
 
-func TestAPayloadIsText(t *testing.T) {
+func TestPage_ShowsPayloadAsText(t *testing.T) {
 	ring := live.New(live.Options{Title: attacks[0], Hint: attacks[1] + "\n$ " + attacks[2]})
 	address := serve(t, ring, page.Options{})
 	b := newTab(t, desktop)
@@ -56,7 +56,7 @@ func TestAPayloadIsText(t *testing.T) {
 	require.False(t, eval[bool](b, `'hacked' in window || document.querySelector('main img, main script, main svg[onload], main iframe') !== null`))
 }
 
-func TestCharactersThatAreNotSeenAreMarked(t *testing.T) {
+func TestPage_MarksInvisibleCharacters(t *testing.T) {
 	ring := live.New(live.Options{})
 	text := "a\u202eb\u2066c\u200bd\u00ade\ufefff\U000e0041g\u200dh \U0001f468\u200d\U0001f469\u200d\U0001f467 é עברית\x00\x1b[31m\u2028z"
 	ring.Add(page.Detail{Item: page.Item{Type: "x\u202egpj.exe", Verdict: "unauthenticated"}, Body: []byte(text)})
@@ -70,7 +70,7 @@ func TestCharactersThatAreNotSeenAreMarked(t *testing.T) {
 	require.Equal(t, "isolate ltr", eval[string](b, `(() => { const s = getComputedStyle(document.querySelector('#detail .code')); return s.unicodeBidi + ' ' + s.direction; })()`))
 }
 
-func TestBytesThatAreNoTextAreMarked(t *testing.T) {
+func TestPage_MarksInvalidUTF8(t *testing.T) {
 	ring := live.New(live.Options{})
 	ring.Add(page.Detail{Body: []byte("ok \xff\xc3( é \xe2\x82 \xed\xa0\x80 \xf0\x9f\x98\x80 end")})
 	ring.Add(page.Detail{Body: []byte(strings.Repeat("\xfe", 100_000))})
@@ -85,7 +85,7 @@ func TestBytesThatAreNoTextAreMarked(t *testing.T) {
 	b.until(shows("0 bytes"))
 }
 
-func TestAMegabyteDoesNotHoldUpThePage(t *testing.T) {
+func TestPage_RendersMegabyteBodies(t *testing.T) {
 	ring := live.New(live.Options{})
 	megabyte := strings.Repeat("0123456789abcdef", 1<<16)
 	for _, body := range []string{
@@ -113,7 +113,7 @@ func TestAMegabyteDoesNotHoldUpThePage(t *testing.T) {
 	b.until(`document.querySelector('#detail .code').textContent.length > 1048576`)
 }
 
-func TestJSONIsSetOutWithoutALoss(t *testing.T) {
+func TestPage_FormatsJSONWithoutLoss(t *testing.T) {
 	ring := live.New(live.Options{})
 	ring.Add(page.Detail{Body: []byte(`{"n":12345678901234567890.10,"n":-1e400,"s":"\u202e\"\\","e":{},"a":[],"l":[true,null]}`)})
 	b := newTab(t, desktop)

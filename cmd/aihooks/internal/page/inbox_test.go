@@ -33,7 +33,7 @@ func (service) Redeliver(_ context.Context, d *webhook.Delivery) webhook.Result 
 	return webhook.Result{Outcome: webhook.Failed, Err: errors.New("the CRM is down: 502 Bad Gateway")}
 }
 
-func TestAnInboxIsWorkedOffOnThePage(t *testing.T) {
+func TestPage_RetriesAndDiscardsInboxEntries(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "inbox.db")
 	o := &sqlite.Options{MinFree: -1, Policy: inbox.Policy{MaxAttempts: 2, Backoff: func(int) time.Duration { return time.Millisecond }}}
 	running, err := sqlite.Open(file, o)

@@ -34,7 +34,7 @@ func showsDelivery(id string) string {
 	return fmt.Sprintf("document.querySelector('#detail .save')?.download === 'delivery-%s.json' && !document.querySelector('#detail [inert]')", id)
 }
 
-func TestADeliveryAppearsByItself(t *testing.T) {
+func TestPage_ShowsNewDeliveries(t *testing.T) {
 	ring := live.New(live.Options{Title: "here", Hint: "Nothing yet.\n$ aihooks send greenflash"})
 	b := newTab(t, desktop)
 	b.open(serve(t, ring, page.Options{}))
@@ -64,7 +64,7 @@ func TestADeliveryAppearsByItself(t *testing.T) {
 	require.Equal(t, "601", eval[string](b, `document.activeElement.dataset.id`), "the focus must be on the first older delivery")
 }
 
-func TestFiltersAreKeptByAReload(t *testing.T) {
+func TestPage_KeepsFiltersOnReload(t *testing.T) {
 	b := newTab(t, desktop)
 	b.open(serve(t, sampleRing(), page.Options{}))
 	b.until(rows(7))
@@ -81,7 +81,7 @@ func TestFiltersAreKeptByAReload(t *testing.T) {
 	b.until(rows(7))
 }
 
-func TestAReplayAndACopy(t *testing.T) {
+func TestPage_ReplaysAndCopies(t *testing.T) {
 	var replayed atomic.Int32
 	ring := live.New(live.Options{Replay: func(_ context.Context, d page.Detail) (string, error) {
 		if replayed.Add(1) == 2 {
@@ -108,7 +108,7 @@ func TestAReplayAndACopy(t *testing.T) {
 	b.until(`document.getElementById('copy').open && document.getElementById('copy-text').value === window.copied`)
 }
 
-func TestTheKeyboardIsEnough(t *testing.T) {
+func TestPage_SupportsKeyboardOnlyUse(t *testing.T) {
 	b := newTab(t, desktop)
 	b.open(serve(t, sampleRing(), page.Options{}))
 	b.until(rows(7))
@@ -164,7 +164,7 @@ func TestTheKeyboardIsEnough(t *testing.T) {
 	}
 }
 
-func TestAPhoneShowsOneThingAtATime(t *testing.T) {
+func TestPage_ShowsOnePaneOnPhones(t *testing.T) {
 	b := newTab(t, phone)
 	b.open(serve(t, sampleRing(), page.Options{}))
 	b.until(rows(7))
@@ -179,7 +179,7 @@ func TestAPhoneShowsOneThingAtATime(t *testing.T) {
 	b.until(`getComputedStyle(document.getElementById('detail')).display === 'none'`)
 }
 
-func TestALostConnectionIsSaidAndMended(t *testing.T) {
+func TestPage_ReportsLostConnectionAndReconnects(t *testing.T) {
 	ring := live.New(live.Options{})
 	handler := newPage(t, ring, page.Options{})
 	server, address := serveAt(t, handler, "127.0.0.1:0")
@@ -212,7 +212,7 @@ func serveAt(t *testing.T, handler http.Handler, address string) (*http.Server, 
 	return server, listener.Addr().String()
 }
 
-func TestAnotherSiteGetsNothing(t *testing.T) {
+func TestPage_RefusesOtherSites(t *testing.T) {
 	var replayed atomic.Int32
 	ring := live.New(live.Options{Replay: func(context.Context, page.Detail) (string, error) { replayed.Add(1); return "", nil }})
 	ring.Add(page.Detail{Item: page.Item{Type: "secret.event"}, Body: []byte("{}")})
@@ -256,7 +256,7 @@ func TestAnotherSiteGetsNothing(t *testing.T) {
 	require.Zero(t, replayed.Load())
 }
 
-func TestATokenOpensThePage(t *testing.T) {
+func TestPage_OpensWithToken(t *testing.T) {
 	const token = "0123456789abcdef0123"
 	address := serve(t, sampleRing(), page.Options{Token: token})
 	b := newTab(t, desktop)
@@ -274,7 +274,7 @@ func TestATokenOpensThePage(t *testing.T) {
 	require.Empty(t, <-cookies)
 }
 
-func TestPage_SaysThatItsTokenIsOld(t *testing.T) {
+func TestPage_ReportsOldToken(t *testing.T) {
 	open := func(token string) http.Handler { return newPage(t, sampleRing(), page.Options{Token: token}) }
 	server, address := serveAt(t, open("0123456789abcdef0123"), "127.0.0.1:0")
 	b := newTab(t, desktop)

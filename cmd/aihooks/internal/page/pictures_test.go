@@ -97,8 +97,8 @@ const tooFaint = `(() => {
 	}).map((e) => e.tagName + '.' + e.className + ': ' + e.textContent.slice(0, 20)).join(', ');
 })()`
 
-// TestThePageOnEveryScreen also takes screenshots.
-func TestThePageOnEveryScreen(t *testing.T) {
+// TestPage_FitsEveryScreen also takes screenshots.
+func TestPage_FitsEveryScreen(t *testing.T) {
 	address := serve(t, sampleRing(), page.Options{})
 	for name, s := range map[string]screen{
 		"desktop-light": desktop, "desktop-dark": {width: 1440, height: 900, dark: true},

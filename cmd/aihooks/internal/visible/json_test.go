@@ -10,7 +10,7 @@ import (
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/visible"
 )
 
-func TestJSONMeansTheSameAndHidesNothing(t *testing.T) {
+func TestJSON_EscapesInvisibleCharacters(t *testing.T) {
 	for _, s := range []string{"", "plain", "Zoë 😤 汉字", "\u009b31m", "\u202egnp.exe", "zero\u200bwidth", "\x7f", "\U000e0041tag", "\ufeff", "a\u00a0b", "\"\\\n\t"} {
 		text, err := json.MarshalIndent(map[string]string{"s": s}, "", "  ")
 		require.NoError(t, err)
