@@ -18,7 +18,7 @@ import (
 func TestConfig_RefusesUnknownForm(t *testing.T) {
 	keys := []signature.Key{signature.NewKey("default", secret)}
 	_, err := greenflash.Config{Keys: keys, Form: "body.timestamp"}.NewHandler(nil)
-	require.ErrorContains(t, err, `Config.Form: signature: there is no form "body.timestamp"`)
+	require.ErrorContains(t, err, `Config.Form: signature: form "body.timestamp" is unknown`)
 	require.NotContains(t, err.Error(), secret)
 }
 

@@ -40,7 +40,7 @@ func TestArguments_ReportErrorsWithExitCode2(t *testing.T) {
 		"send greenflash conversation.rating --url http://127.0.0.1:1 --timeout -1s":     "--timeout must not be negative",
 		"explain greenflash --secret-file acme=x --headers " + file + " --body " + file:  `unknown vendor "acme"`,
 		"send greenflash conversation.rating --url http://127.0.0.1:1 --times x":         "invalid argument",
-		"send greenflash conversation.rating --url http://127.0.0.1:1 --form odd":        `there is no form "odd"`,
+		"send greenflash conversation.rating --url http://127.0.0.1:1 --form odd":        `form "odd" is unknown`,
 		"send greenflash conversation.rating --url http://127.0.0.1:1 --set rating":      `--set ("rating") must be path=value`,
 		"send greenflash conversation.rating --url http://127.0.0.1:1 --set id.x=1":      "neither an object nor a list",
 		"send emberqa red_flag --url http://127.0.0.1:1 --stale":                         "sends no signed time",
