@@ -3,7 +3,7 @@
 // To receive webhooks, import the vendor's package and mount its handler:
 //
 //	greenflash, emberqa, convosphere, workflux   a handler with a method for each event
-//	greenflashtest, …                            a sender for tests, below each vendor's package
+//	greenflashtest, …                            a test kit, below each vendor's package
 //
 // What all handlers share:
 //
@@ -11,8 +11,8 @@
 //	signature               signing keys, and how signatures are verified
 //	signature/diagnose      why a signature did not match
 //	idempotency             duplicates: the store in memory, and the interface of stores
-//	idempotency/sqlstore    the store on PostgreSQL and SQLite; redisstore is a module
-//	inbox                   respond at once, run later; the engines sqlite, river and jetstream are modules
+//	idempotency/sqlstore    the store on PostgreSQL and SQLite; redisstore is a separate module
+//	inbox                   respond at once, run later; the engines sqlite, river and jetstream are separate modules
 //
 // For the author of a vendor's package, a store or an engine:
 //

@@ -97,7 +97,7 @@ var contractCases = map[string]contractCase{
 		key:      "stays",
 		body:     `{"received":true,"duplicate":true}`,
 	},
-	"duplicate while the first copy runs, also after waiting for it": {
+	"duplicate while an earlier copy runs, at once or after a wait": {
 		callback: slow,
 		before: func(t *testing.T, r *receiver) {
 			deliverConcurrently(t, r)
@@ -132,7 +132,7 @@ var contractCases = map[string]contractCase{
 		callback: func(context.Context, *Ping) error { runtime.Goexit(); return nil },
 	},
 	"still running when the response was due": {callback: slow},
-	"the same on an attempt whose failure disables the endpoint": {
+	"still running on an attempt whose failure disables the endpoint": {
 		callback: func(_ context.Context, e *Ping) error {
 			if e.Delivery().Attempt < 3 {
 				return errCallback
@@ -156,7 +156,7 @@ var contractCases = map[string]contractCase{
 		callback: returns(webhook.Permanent(errCallback)),
 	},
 	"no callback for the type, or an unknown type": {},
-	"the same, after Before": {before: func(_ *testing.T, r *receiver) {
+	"no callback for the type, and Before has run": {before: func(_ *testing.T, r *receiver) {
 		r.Before(func(context.Context, *webhook.Delivery) error { return nil })
 	}},
 	"the body does not fit the type of its callback": {
@@ -166,7 +166,7 @@ var contractCases = map[string]contractCase{
 	"authentic, but not a JSON object, or without the time it needs": {
 		callback: returns(nil), request: signed(func() []byte { return []byte(`["ping"]`) }),
 	},
-	"authentic, but dated in the future past the skew": {
+	"authentic, but dated more than 5 min in the future": {
 		callback: returns(nil), request: signed(func() []byte { return bodyAt("a", time.Now().Add(5*time.Minute+time.Second)) }),
 	},
 	"authentic, but stale": {
@@ -196,11 +196,11 @@ var contractCases = map[string]contractCase{
 		callback: returns(nil),
 		before:   func(_ *testing.T, r *receiver) { r.deliver(body("b")) },
 	},
-	"body larger than MaxBody, declared or found": {
+	"body larger than MaxBody, by its Content-Length or as read": {
 		options:  func(o *webhook.Options) { o.MaxBody = 10 },
 		callback: returns(nil),
 	},
-	"a real Content-Encoding, such as gzip": {
+	"a Content-Encoding other than identity, such as gzip": {
 		callback: returns(nil), request: rawRequest(func(q *http.Request) { q.Header.Set("Content-Encoding", "gzip") }),
 	},
 	"HEAD or GET, with Options.RespondToGET": {

@@ -17,6 +17,17 @@
 // [Handler.ServeHTTP] runs these steps for net/http, and [Handler.Process] runs them without a socket. [Handler.Redeliver]
 // starts at the claim, for a delivery that was stored earlier.
 //
+// # Terms
+//
+//   - An attempt is one sending of a delivery by the vendor, or one run of it by an inbox.
+//   - A key identifies a delivery and its duplicates in the store. Some deliveries have two keys.
+//   - To claim a key is to mark it as in flight in the store, for the time of a lease. A delivery whose key is in flight
+//     does not run again.
+//   - To complete a key is to mark the delivery as done. To release a key is to end the claim, so that the next attempt
+//     runs the callback.
+//   - A dead letter is a delivery that is not tried again. [Options.DeadLetter] or the inbox keeps it.
+//   - The window is the maximum age of a delivery. An older delivery is stale.
+//
 // # The outcome contract
 //
 // The result of each step decides the response. A status code or a text inside an error never does. A callback decides
@@ -27,9 +38,9 @@
 //	the callback returned nil, and completing the key failed                               200                in flight, then completed  handled          store, lease_lost
 //	stored in the inbox, new or already there                                              200                the inbox's                stored
 //	duplicate of a completed key                                                           200                stays                      duplicate
-//	duplicate while the first copy runs, also after waiting for it                         503 + Retry-After  stays                      in_flight
+//	duplicate while an earlier copy runs, at once or after a wait                          503 + Retry-After  stays                      in_flight
 //	still running when the response was due                                                503 + Retry-After  in flight                  in_flight        overrun
-//	the same on an attempt whose failure disables the endpoint                             200                in flight                  in_flight        overrun_last_attempt
+//	still running on an attempt whose failure disables the endpoint                        200                in flight                  in_flight        overrun_last_attempt
 //	the callback returned an error                                                         500                released                   failed
 //	the callback returned an error after CompleteTx committed                              500                stays completed            failed
 //	the callback panicked, or ended its goroutine                                          500                released                   failed           panic
@@ -45,18 +56,22 @@
 //	the callback returned Ignore, and completing the key failed                            200                in flight, then completed  ignored          store, lease_lost
 //	HEAD or GET, with Options.RespondToGET                                                 200                none                       ignored          endpoint_check
 //	no callback for the type, or an unknown type                                           200                none                       unhandled
-//	the same, after Before                                                                 200                released                   unhandled
+//	no callback for the type, and Before has run                                           200                released                   unhandled
 //	no or bad signature, bad token, bad header                                             401                none                       unauthenticated
 //	authentic, but not a JSON object, or without the time it needs                         400                none                       rejected         no_json_object, no_time
 //	authentic, but stale                                                                   401                none                       rejected         stale
-//	authentic, but dated in the future past the skew                                       503 + Retry-After  none                       rejected         future
+//	authentic, but dated more than 5 min in the future                                     503 + Retry-After  none                       rejected         future
 //	body too slow or cut off                                                               503 + Retry-After  none                       rejected         body_slow, body_cut_off, body_length
-//	body larger than MaxBody, declared or found                                            413                none                       rejected         too_large
-//	a real Content-Encoding, such as gzip                                                  415                none                       rejected         content_encoding
+//	body larger than MaxBody, by its Content-Length or as read                             413                none                       rejected         too_large
+//	a Content-Encoding other than identity, such as gzip                                   415                none                       rejected         content_encoding
 //	a method other than POST                                                               405                none                       rejected         method
 //	store, inbox or Authenticator unavailable, full, or too slow                           503 + Retry-After  none                       unavailable
 //	after Shutdown                                                                         503 + Retry-After  none                       unavailable      shutting_down
 //	too many bodies being read, callbacks running, or deliveries a second                  503 + Retry-After  none                       unavailable      reading_limit, evicted, running_limit, rate_limit
+//
+// A row without a reason also covers each reason that no other row of its outcome has. For example, a delivery that fails on
+// the vendor's last attempt is failed with [ReasonLastAttempt] if there is no DeadLetter and the failure does not disable the
+// endpoint.
 //
 // The column "the key" applies to a delivery that runs while the sender waits. An inbox releases the keys of every dead
 // letter instead of completing them, so that the inbox's Retry runs the callback again.
@@ -79,17 +94,17 @@
 //
 // # Times
 //
-// All times count from the arrival of the request. Each is a field of [Options].
+// The times of the response, the callback and the lease count from the arrival of the request.
 //
-//	body read                   3 s
-//	one call to store or inbox  1 s
-//	response                    4.5 s; EmberQA, which waits for 30 s: 27 s
-//	callback's context ends     30 s; neither the response nor a client's disconnect ends it
-//	lease                       10 s longer than the callback's context
+//	body read                   Options.BodyTimeout      3 s
+//	one call to store or inbox  Options.StoreTimeout     1 s
+//	response                    Options.ResponseTimeout  4.5 s; 27 s for EmberQA, which waits for 30 s
+//	callback's context ends     Options.CallbackTimeout  30 s; neither the response nor a client's disconnect ends it
+//	lease ends                  (not an option)          10 s after the callback's context
 //
 // A request context may have an earlier deadline, set by http.TimeoutHandler or by the platform. The handler then responds
-// before that deadline, by a quarter of the time left and at most 500 ms. A context that has ended before the arrival
-// counts as a context without a deadline.
+// earlier than that deadline. The margin is a quarter of the time left, and at most 500 ms. A context that has ended before
+// the arrival counts as a context without a deadline.
 //
 // Within one process, a key never runs twice at once, even after its lease has ended. Another process may run the key once
 // the lease has ended. The store then accepts exactly one completion.
@@ -112,20 +127,22 @@
 // # Last attempts
 //
 // A vendor stops sending a delivery after some number of attempts. WorkFlux then also disables the endpoint. If
-// [Options.DeadLetter] or an inbox is set, a delivery that fails on its last attempt is dead-lettered. The handler takes
-// the earliest attempt that can be the last. It counts the attempts of the key, and it looks at the age of the signed
-// timestamp, because attempts made while this service was down are not counted.
+// [Options.DeadLetter] or an inbox is set, a delivery that fails on its last attempt is dead-lettered. If a vendor's
+// page can be read in several ways, the earliest attempt that can be the last counts as the last. The handler counts the
+// attempts of the key. It also uses the age of the signed timestamp, because it cannot count attempts that were made while
+// this service was down.
 //
-// If neither is set, the handler responds 200 to a WorkFlux delivery that fails on its last counted attempt, and drops it.
-// A 500 would lose the event and also disable the endpoint.
+// If neither is set, the response is 500. The exception is a WorkFlux delivery that fails on its last counted attempt: the
+// handler responds 200 and drops it. A 500 would lose the event and also disable the endpoint.
 //
-// Copies sent by a proxy or a person do not use up the vendor's attempts. A failure counts only if at least half of the
-// vendor's shortest pause has passed since the last counted failure. The shortest pause is 1 minute for Convosphere and
-// WorkFlux. EmberQA and Greenflash are silent about it, and we assume 2 s.
+// A copy that follows at once, such as one from a proxy, does not use up an attempt. A failure counts only if at least half
+// of the vendor's shortest pause has passed since the last counted failure. The shortest pause is 1 minute for Convosphere
+// and WorkFlux. EmberQA and Greenflash are silent about it, and we assume 2 s.
 //
 // A WorkFlux delivery has the same signed time on every attempt. While it is younger than 40 minutes, no attempt is the
-// last. EmberQA and Greenflash do not sign such a time, so a person's resend can count as their last attempt. Then
-// [Options.DeadLetter] gets the delivery early, or, without a DeadLetter, the response is 500. Neither loses the delivery.
+// last. EmberQA and Greenflash do not sign such a time, so a delivery that a person sends again later can count as their
+// last attempt. Then [Options.DeadLetter] gets the delivery early. Without a DeadLetter the response is 500. Neither loses
+// the delivery.
 //
 // # Shutdown
 //

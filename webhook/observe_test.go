@@ -62,8 +62,8 @@ func TestObserver_RunsOncePlusOnceWhenLate(t *testing.T) {
 				require.LessOrEqual(t, len(r.log.Lines()), len(r.observations()), "each observation must have at most one line")
 				deliveries := map[string]int{
 					"duplicate of a completed key":                                                          2,
-					"duplicate while the first copy runs, also after waiting for it":                        2,
-					"the same on an attempt whose failure disables the endpoint":                            3,
+					"duplicate while an earlier copy runs, at once or after a wait":                         2,
+					"still running on an attempt whose failure disables the endpoint":                       3,
 					"still failing on the vendor's last attempt":                                            3,
 					"still failing on the last attempt, no DeadLetter, and a failure disables the endpoint": 3,
 					"too many bodies being read, callbacks running, or deliveries a second":                 2,

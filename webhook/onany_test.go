@@ -23,7 +23,7 @@ func TestBefore_ChangesNoContractRow(t *testing.T) {
 				c := contractCases[row.What]
 				before := c.before
 				c.before = func(t *testing.T, r *receiver) {
-					if row.What != "the same, after Before" {
+					if row.What != "no callback for the type, and Before has run" {
 						r.Before(func(context.Context, *webhook.Delivery) error { return nil })
 					}
 					if before != nil {

@@ -65,9 +65,10 @@ type Options struct {
 	//
 	// Any sender can repeat unauthenticated requests and captured deliveries, so their lines above Debug are sampled. This
 	// applies to requests that are not authentic, to a delivery that was logged in the last minute, and to deliveries
-	// after the first 1,024 in a minute. Each outcome then has 5 lines, and after them one line every 10 s. Its
+	// after the first 1,024 in a minute. Each outcome with its reason then has 5 lines, and after them one line every 10 s. Its
 	// "lines_left_out" counts the lines that were not written. Runs of stored deliveries, and outcomes that complete a
-	// delivery, are never sampled. Texts are cut off after 1 KiB. Defaults to slog.Default().
+	// delivery, are never sampled. A text longer than 1 KiB loses its middle; a stack, one longer than
+	// 32 KiB. Defaults to slog.Default().
 	Logger *slog.Logger
 
 	// Observer, if set, is called once for each request. It is called again, with Late set, for a callback that ended after

@@ -29,7 +29,7 @@ func TestSender_RunsCallbackOnceForDuplicates(t *testing.T) {
 }
 
 func TestSender_RetriesFailedDelivery(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // minutes pass instantly in a bubble
+	synctest.Test(t, func(t *testing.T) { // pauses take no real time
 		hook, err := greenflash.NewHandler("a secret", nil)
 		require.NoError(t, err)
 		tries := 0
@@ -41,7 +41,7 @@ func TestSender_RetriesFailedDelivery(t *testing.T) {
 		})
 
 		sender := greenflashtest.NewSender(t, hook, "a secret")
-		sender = sender.WithSchedule(greenflashtest.Vendor().Schedules[1])
-		sender.Deliver(sender.Sample(greenflash.TypeConversationRating)).Want(500, 500, 200)
+		sender = sender.WithSchedule(greenflashtest.Vendor().Schedules[1])                   // [0] never retries
+		sender.Deliver(sender.Sample(greenflash.TypeConversationRating)).Want(500, 500, 200) // one status for each attempt
 	})
 }
