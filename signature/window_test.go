@@ -50,7 +50,7 @@ func TestWindow_RefusesFarFuture(t *testing.T) {
 	}
 }
 
-// Fault 1 of the peers: whatever 64 bits hold, it is not taken for now.
+// Fault 1 of the peers: no 64-bit value may be read as the current time.
 func TestWindow_DoesNotOverflow(t *testing.T) {
 	for _, w := range []signature.Window{five, {Past: math.MaxInt64, Future: time.Minute}, {Past: time.Minute, Future: math.MaxInt64}} {
 		for _, seconds := range []int64{math.MinInt64, math.MinInt64 + 1, -1 << 62, -62135596801, 1 << 62, math.MaxInt64 - 62135596800, math.MaxInt64 - 1, math.MaxInt64} {
@@ -131,7 +131,7 @@ func TestVerify_RefusesOtherTimestampNotation(t *testing.T) {
 	}
 }
 
-// Fault 4 of the peers: Covers is what tells a time that is signed from one that anybody can change.
+// Fault 4 of the peers: Covers distinguishes a signed time from one that anyone can change.
 func TestMatch_DoesNotCoverUnsignedTime(t *testing.T) {
 	for form, covered := range map[string]bool{"timestamp": true, "delivery": true, "body": false} {
 		h := fullHeader()

@@ -120,7 +120,7 @@ func TestExplain_DotBeforeTheBody(t *testing.T) {
 	require.Equal(t, diagnose.HeaderMalformed, diagnose.Explain(q).Cause)
 }
 
-// HMAC pads its key with zeros, so anybody can sign with an empty one.
+// HMAC pads its key with zeros, so anyone can sign with an empty key.
 func TestExplain_EmptyKeyProvesNothing(t *testing.T) {
 	h := http.Header{headerSignature: {referenceHex("", "{}")}}
 	for _, secret := range []string{"''", `""`, "whsec_", "NAME="} {

@@ -94,7 +94,7 @@ func TestExplain_FindsNoCauseWhenGenuine(t *testing.T) {
 	}
 }
 
-// A forgery is made by somebody who knows no secret, or has changed what was signed.
+// A forger knows no secret, or has changed the signed bytes.
 func TestExplain_GivesForgeriesNoFalseCause(t *testing.T) {
 	random := rand.New(rand.NewPCG(2026, 11))
 	ring := newRing(t, signature.NewKey("old", "an-older-secret-1"), signature.NewKey("default", testSecret))

@@ -38,7 +38,7 @@ func TestExplain_DescribesMalformedSignatureCorrectly(t *testing.T) {
 	require.True(t, strings.HasSuffix(diagnose.Explain(q).Text, "it looks like base64"), "not all keys could be tried")
 }
 
-// A sender that has seen a delivery can cut what was signed in another place.
+// A sender that has seen a delivery can split the signed bytes at another place.
 func TestExplain_LeavesMovedHeaderBytesUnexplained(t *testing.T) {
 	const body = `{"type":"ping"}`
 	scheme := headScheme()
