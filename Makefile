@@ -1,10 +1,10 @@
-# Everything runs from the root of a checkout, over every module in go.work.
+# All targets run in the root of a checkout, for every module in go.work.
 SHELL := /bin/bash -o pipefail
 
 modules  := $(shell go list -m -f '{{.Dir}}')
 packages := $(addsuffix /...,$(modules))
 
-# The tests of these start servers, and stop and kill them.
+# The tests of these packages start, stop and kill servers.
 engines := ./examples/... ./idempotency/redisstore/... ./inbox/river/... ./inbox/sqlite/... ./integration/...
 
 lint := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -12,12 +12,12 @@ vuln := go run golang.org/x/vuln/cmd/govulncheck@v1.1.4
 
 FUZZTIME      ?= 30s
 BENCHTIME     ?= 1s
-MUTATE        ?= ./signature ./idempotency ./webhook ./emberqa
+MUTATE        ?= ./signature ./signature/diagnose ./idempotency ./webhook ./emberqa
 RELEASE_CHECK ?= bash .ci/run
 
 .PHONY: test test-long crash services download lint vuln fuzz bench cover mutate generate pictures tidy requires release clean
 
-## test: the tests that must pass before anything lands; installs what is missing, or says what to install
+## test: the tests that must pass before a change is merged; installs missing servers, or says what to install
 test:
 	@.ci/stage "install servers, browser and compiler" .ci/services
 	@.ci/stage "download modules" go mod download
@@ -25,12 +25,12 @@ test:
 	@.ci/stage "test stores, inboxes and examples on real servers" go test -race -timeout 20m $(engines)
 	@.ci/stage "run examples/quickstart" go run ./examples/quickstart
 
-## test-long: every test in full, the crash tests too, and fuzzing; takes hours
+## test-long: every test in full, with the crash tests, and fuzzing; takes hours
 test-long: services
 	AIHOOKS_TEST_LONG=1 go test -count 1 -v -timeout 120m -p 1 ./... ./cmd/aihooks/... ./inbox/jetstream/... $(engines)
 	$(MAKE) fuzz
 
-## crash: the crash tests alone, in full, with their figures
+## crash: only the crash tests, in full, with their figures
 crash: services
 	AIHOOKS_TEST_LONG=1 go test -count 1 -v -timeout 120m -p 1 -run 'Killed|Deploy|Away|MayDie' \
 		./integration/sqlstore ./inbox/sqlite ./inbox/river ./integration/jetstream
@@ -56,9 +56,9 @@ fuzz:
 		done; \
 	done
 
-## bench: the benchmarks, each next to its floor
+## bench: the benchmarks, each with its lower bound
 bench:
-	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./signature ./idempotency ./webhook ./idempotency/redisstore ./inbox/sqlite ./inbox/river ./integration/sqlstore ./integration/jetstream ./cmd/aihooks/internal/inboxsource
+	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./signature ./signature/diagnose ./idempotency ./webhook ./idempotency/redisstore ./inbox/sqlite ./inbox/river ./integration/sqlstore ./integration/jetstream ./cmd/aihooks/internal/inboxsource
 
 ## cover: statement coverage of the core packages, by all tests
 cover:
@@ -78,7 +78,7 @@ generate:
 	go test ./internal/allvendors -run TestEveryScheduleEndsWell -update
 	go test ./integration/peers -run JudgeAsWrittenDown -update
 
-## pictures: those of the README, from a real run of aihooks; needs Chromium, and ports 8787 and 8788
+## pictures: the pictures of the README, from real runs of aihooks; needs Chromium, and ports 8787 to 8789
 pictures:
 	go run ./integration/pictures
 
@@ -87,7 +87,7 @@ tidy:
 	@.ci/origin bash -c 'for dir in $(modules); do (cd $$dir && go mod tidy) || exit 1; done'
 	@rm go.work.sum && go mod download
 
-## requires: raises what the modules require of one another to the last commit; commit the result
+## requires: raises the requirements between the modules to the last commit; commit the result
 requires:
 	@.ci/requires "$$(git rev-parse HEAD)"
 

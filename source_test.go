@@ -33,14 +33,14 @@ var comparedInTheOpen = map[string]string{
 	"emberqa/credential.go: c.kind == kindToken":                    "kinds of credentials",
 	"emberqa/explain.go: live[i].kind == kindToken":                 "kinds of credentials",
 	"emberqa/explain.go: written.token == raw":                      "two spellings of what the request shows",
-	"idempotency/memory.go: by != m.mark(token)":                    "a claim's token fences, and authenticates nobody",
-	"idempotency/memory.go: by.tag() != token.Tag()":                "a claim's token fences, and authenticates nobody",
-	"idempotency/memory_shard.go: e.token == t":                     "a claim's token fences, and authenticates nobody",
-	"idempotency/sqlstore/store.go: completer.Tag() != token.Tag()": "a claim's token fences, and authenticates nobody",
+	"idempotency/memory.go: by != m.mark(token)":                    "a claim's token fences, and does not authenticate",
+	"idempotency/memory.go: by.tag() != token.Tag()":                "a claim's token fences, and does not authenticate",
+	"idempotency/memory_shard.go: e.token == t":                     "a claim's token fences, and does not authenticate",
+	"idempotency/sqlstore/store.go: completer.Tag() != token.Tag()": "a claim's token fences, and does not authenticate",
 	"inbox/river/inbox.go: bytes.Equal(there.Body, d.Body)":         "a body that is stored and an authentic one",
 	"internal/lossless/value.go: bytes.Equal(sent, kept)":           "bodies, in tests",
-	"signature/explain_body.go: slices.Contains(t.seen, sum)":       "digests of bodies that have been tried",
-	"signature/keyring.go: k.Secret.Reveal() == redacted":           "the text that stands in place of a secret, for a mistake of the caller's",
+	"signature/diagnose/body.go: slices.Contains(t.seen, sum)":      "digests of bodies that have been tried",
+	"signature/keyring.go: k.Secret.Reveal() == redacted":           "the text that replaces a secret, for a mistake of the caller's",
 }
 
 // Test kits, whose folders end in "test", receive nothing.
@@ -113,7 +113,7 @@ func earlyComparisons(t *testing.T, path string, source any) []string {
 	return found
 }
 
-// isSecret reports whether an operand has the name of a secret. The package signature is none.
+// isSecret reports whether an operand has the name of a secret. The name of the package signature does not count.
 func isSecret(e ast.Expr) bool {
 	switch e := e.(type) {
 	case *ast.Ident:

@@ -34,7 +34,7 @@ func succeed(context.Context, *convosphere.MessageCreated) error { return nil }
 
 func fail(context.Context, *convosphere.MessageCreated) error { return errors.New("not today") }
 
-// created returns a message.created that was dated some time ago.
+// created returns a message.created with a timestamp in the past.
 func created(t *testing.T, ago time.Duration) []byte {
 	t.Helper()
 	return kit.Dated(kit.Sample(t, convosphere.TypeMessageCreated), time.Now().Add(-ago))
@@ -49,7 +49,7 @@ func TestTheTestEventIsAnswered200WhateverItsTypeAndWithoutIDOrTimestamp(t *test
 		`{"test":true}`,
 		`{}`,
 		fmt.Sprintf(`{"id":"evt_1","type":"ping","timestamp":%d,"data":{}}`, time.Now().Unix()),
-		`{"type":"message.completed"}`, // a type that is known, without a callback
+		`{"type":"message.completed"}`, // a documented type without a callback
 	} {
 		result := kit.Send(t, h, []byte(body))
 		require.Equal(t, webhook.Unhandled, result.Outcome, body)

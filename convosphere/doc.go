@@ -1,43 +1,53 @@
-// Package convosphere receives Convosphere's webhooks: authentic, fresh, once, and as typed events.
+// Package convosphere receives the webhooks of Convosphere.
 //
 //	hook, err := convosphere.NewHandler(os.Getenv("CONVOSPHERE_WEBHOOK_SECRET"), nil)
 //	if err != nil {
 //		log.Fatal(err)
 //	}
 //	hook.OnMessageCompleted(func(ctx context.Context, e *convosphere.MessageCompleted) error {
-//		return usage.Add(ctx, e.AgentID, e.TokensUsed.Total) // nil: 200. An error: 500, and it is delivered again.
+//		return usage.Add(ctx, e.AgentID, e.TokensUsed.Total) // nil: 200. An error: 500, and Convosphere delivers it again.
 //	})
 //	http.Handle("POST /webhooks/convosphere", hook)
 //
-// The table of package webhook says what a callback's error means, and what is answered when.
+// See package webhook for how deliveries are processed and which status each outcome gets.
 //
 // # What Convosphere documents
 //
-// Its webhook page lists six events. It waits five seconds for a 200. A delivery that failed comes again after 1, 2, 4,
-// 8 and 16 minutes; a 5xx and 429 are tried again, any other 4xx ends the attempts for good. So nothing that should
-// come again is answered 4xx here.
+// Its webhook page lists six events. Convosphere waits five seconds for a 200. It retries a failed delivery after 1, 2, 4,
+// 8 and 16 minutes. It retries after a 5xx or a 429, and never after another 4xx. This package therefore never responds
+// with 4xx to a delivery that Convosphere should retry.
 //
-// Its public API gives the rest: the header X-Convosphere-Signature with the HMAC-SHA256 of the body in hex; an envelope
-// of id, type, timestamp and data, which the signature covers; and the payloads of message.created and
-// message.completed. The id and the type are what a duplicate is recognised by. A duplicate
-// with another body, such as a second test event with the id of the first, is not run and is logged at Warn.
+// Its public API documents the rest:
 //
-// When a webhook is created, Convosphere sends a test event. Of what type is not documented; like every event without a
-// callback it is answered 200, also when it has no id or no timestamp, or an old one. OnUnhandled and Before see it only
-// if its timestamp is fresh. A documented event that is called back for needs its timestamp and is answered 400 without.
+//   - The header X-Convosphere-Signature carries the HMAC-SHA256 of the body in hex.
+//   - The body is an envelope of id, type, timestamp and data. The signature covers all of it.
+//   - The payloads of message.created and message.completed.
 //
-// The secret is optional when a webhook is created (POST /api/integrations/webhooks), and the caller chooses it. What is
-// sent without one is not documented: set one, since this package takes signed deliveries only.
+// # Duplicates
 //
-// The signature is checked over the bytes as they came. Convosphere's own sample prints the parsed body again before it
-// signs: what is in front of this handler must not do so.
+// A delivery is a duplicate if its id and type are known. A duplicate with another body does not run, and is logged at
+// level Warn. An example is a second test event with the id of the first.
 //
-// # What it is silent about
+// # The test event
 //
-//   - Four payloads are not published. Their types are best guesses and say so; what has no field of its own is in
-//     the event's Unknown.
-//   - It does not say how old a delivery may be. The window is one hour, longer than the attempts take; see
-//     [Config.Window].
-//   - It does not say whether its five attempts count the first. We take them for five after the first; see
-//     [Config.Attempts].
+// Convosphere sends a test event when a webhook is created. Its type is not documented. Like every event without a
+// callback, it gets a 200, even if its id or timestamp is missing or its timestamp is old. OnUnhandled and Before see it
+// only if its timestamp is fresh. An event that has a callback needs a timestamp, and gets a 400 without one.
+//
+// # Setup
+//
+// You choose the secret when you create a webhook (POST /api/integrations/webhooks). It is optional there, but required
+// here, because this package accepts signed deliveries only.
+//
+// The signature is checked over the bytes as received. Do not put a proxy in front of this handler that parses and
+// reprints the body. Convosphere's own sample does so before it checks the signature.
+//
+// # What Convosphere does not document
+//
+// These are our choices:
+//
+//   - Four payloads are not published. Their types are best guesses, and their comments say so. The event's Unknown
+//     returns the fields that the type does not have.
+//   - The maximum age of a delivery is one hour, longer than the retries take. See [Config.Window].
+//   - "Five attempts" is read as five retries after the first attempt. See [Config.Attempts].
 package convosphere

@@ -7,7 +7,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// The types of event, as Convosphere's webhook page lists them.
+// The types of events, as Convosphere's webhook page lists them.
 const (
 	TypeMessageCreated      = "message.created"
 	TypeMessageCompleted    = "message.completed"
@@ -26,7 +26,7 @@ var (
 	kindErrorOccurred       = webhook.NewEventType[ErrorOccurred](TypeErrorOccurred)
 )
 
-// events are all that Convosphere's webhook page lists, in its order.
+// events lists the types in the order of Convosphere's webhook page.
 var events = []vendors.EventType{
 	kindMessageCreated,
 	kindMessageCompleted,
@@ -35,9 +35,6 @@ var events = []vendors.EventType{
 	kindUserFeedback,
 	kindErrorOccurred,
 }
-
-// Each On method registers the callback for one type of event. It panics when fn is nil, when the type has a callback
-// already, and after the first delivery. What is quoted is Convosphere's own word.
 
 // OnMessageCreated registers fn for message.created: "Triggered when a new message is sent by a user".
 func (h *Handler) OnMessageCreated(fn func(context.Context, *MessageCreated) error) {
@@ -59,14 +56,12 @@ func (h *Handler) OnConversationEnded(fn func(context.Context, *ConversationEnde
 	kindConversationEnded.On(h.Handler, fn)
 }
 
-// OnUserFeedback registers fn for user.feedback: "Triggered when a user provides feedback
-// (thumbs up/down)".
+// OnUserFeedback registers fn for user.feedback: "Triggered when a user provides feedback (thumbs up/down)".
 func (h *Handler) OnUserFeedback(fn func(context.Context, *UserFeedback) error) {
 	kindUserFeedback.On(h.Handler, fn)
 }
 
-// OnErrorOccurred registers fn for error.occurred: "Triggered when an error occurs during
-// conversation".
+// OnErrorOccurred registers fn for error.occurred: "Triggered when an error occurs during conversation".
 func (h *Handler) OnErrorOccurred(fn func(context.Context, *ErrorOccurred) error) {
 	kindErrorOccurred.On(h.Handler, fn)
 }

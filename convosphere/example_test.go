@@ -26,7 +26,7 @@ func ExampleNewHandler() {
 	mux := http.NewServeMux()
 	mux.Handle("POST /webhooks/convosphere", hook)
 
-	// What Convosphere does.
+	// Convosphere sends this.
 	sender := webhooktest.Signer{
 		Profile: convosphere.Profile(),
 		URL:     "/webhooks/convosphere",
@@ -38,9 +38,9 @@ func ExampleNewHandler() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		answer := httptest.NewRecorder()
-		mux.ServeHTTP(answer, request)
-		fmt.Println(answer.Code, answer.Body)
+		response := httptest.NewRecorder()
+		mux.ServeHTTP(response, request)
+		fmt.Println(response.Code, response.Body)
 	}
 	// Output:
 	// evt_123 from user_123 says: Where is my order?

@@ -9,35 +9,49 @@ import (
 )
 
 // A Handler receives Convosphere's deliveries at one endpoint. Register callbacks with its On methods, then mount it.
+// An On method panics if fn is nil, if the type already has a callback, and after the first delivery.
+//
+// Inherited from [webhook.Handler]:
+//
+//   - ServeHTTP receives one delivery over HTTP and responds.
+//   - SetKeys replaces the signing keys while serving.
+//   - OnUnhandled registers a callback for deliveries whose type has no callback.
+//   - OnEvent registers one callback for every documented type, decoded.
+//   - Before registers a function that runs before each callback.
+//   - Process receives one delivery without a server, for serverless functions.
+//   - Explain reports how a captured delivery would be judged, and why.
+//   - Redeliver runs the callback for a stored delivery.
+//   - Shutdown waits for running callbacks and refuses new deliveries.
 type Handler struct{ *webhook.Handler }
 
-// Config is what belongs to one endpoint.
+// Config configures the handler of one endpoint.
 type Config struct {
-	// Endpoint names the endpoint in store keys, in an inbox and in logs: 1 to 64 letters, digits, dots, underscores and
-	// dashes. Two endpoints on one store or inbox need different names. Do not change it: an inbox runs what was stored
-	// under a name only by a handler of that name, and duplicates of what came before are not recognized.
-	// Defaults to "default".
+	// Endpoint names the endpoint in store keys, in an inbox and in logs. It has 1 to 64 letters, digits, dots,
+	// underscores and dashes. Two endpoints on one store or inbox need different names. Do not change the name: an inbox
+	// then no longer runs the deliveries it stored under the old name, and earlier deliveries are no longer recognized as
+	// duplicates. Defaults to "default".
 	Endpoint string
 
-	// Keys are the live signing secrets. At least one is required. In Convosphere's API the secret is optional and the
-	// caller's choice when a webhook is created; what is sent without one is not documented, so set one.
+	// Keys are the accepted signing secrets. At least one is required. In Convosphere's API
+	// you choose the secret when you create a webhook. It is optional there, but set one: Convosphere does not document
+	// what it sends without a secret.
 	Keys []signature.Key
 
-	// Window is how old a delivery may be, by the timestamp in its body. It must be longer than Convosphere goes on
-	// retrying, 31 min. Convosphere names no window; defaults to 1 h, our choice.
+	// Window is the maximum age of a delivery, by the timestamp in its body. It must be longer than the 31 min during
+	// which Convosphere retries. Convosphere is silent about a window. Defaults to 1 h; our choice.
 	Window time.Duration
 
-	// Attempts is the attempt after which Convosphere sends a delivery no more. Defaults to 6: the first and the five
-	// documented retries. A copy that comes within 30 s does not count.
+	// Attempts is the number of Convosphere's last attempt. A copy that arrives within 30 s does not count. Defaults to 6,
+	// which is the first attempt and the five documented retries.
 	Attempts int
 }
 
-// NewHandler returns a handler with one secret, named "default". Nil options are the defaults.
+// NewHandler returns a handler with one secret, named "default". A nil o means the defaults.
 func NewHandler(secret string, o *webhook.Options) (*Handler, error) {
 	return Config{Keys: []signature.Key{signature.NewKey("default", secret)}}.NewHandler(o)
 }
 
-// NewHandler returns a handler, or an error that names the field that breaks a rule. Nil options are the defaults.
+// NewHandler returns a handler. The error names the field that is invalid. A nil o means the defaults.
 func (c Config) NewHandler(o *webhook.Options) (*Handler, error) {
 	h, err := webhook.NewHandler(Profile(), vendors.HandlerConfig{
 		Endpoint: c.Endpoint,

@@ -9,7 +9,7 @@ import (
 
 const secret = "a-secret-for-tests"
 
-// kit is Convosphere on the other side.
+// kit is the kit that sends as Convosphere does.
 var kit = vendortest.Kit{
 	Vendor: convospheretest.Vendor(),
 	Secret: secret,

@@ -7,8 +7,8 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// Profile returns all that the handler knows of Convosphere: for test kits and tools. Retries and times follow
-// Convosphere's webhook page, header and envelope its public API; what neither says is marked.
+// Profile returns everything that the handler knows about Convosphere, for test kits and tools. Retries and times follow
+// Convosphere's webhook page. The header and the envelope follow its public API. Comments mark where both are silent.
 func Profile() vendors.Profile {
 	return vendors.Profile{
 		Name: "convosphere",
@@ -28,7 +28,7 @@ func Profile() vendors.Profile {
 		RetryWindow:   31 * time.Minute, // 1 + 2 + 4 + 8 + 16
 		Attempts:      6,                // the first, and five retries
 		ShortestPause: time.Minute,
-		GiveUpAfter:   23 * time.Minute, // the fifth comes after 15 min, the sixth after 31
+		GiveUpAfter:   23 * time.Minute, // the fifth attempt comes after 15 min, the sixth after 31 min
 		Events:        events,
 	}
 }

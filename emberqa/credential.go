@@ -20,13 +20,13 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// A Credential lets deliveries in. EmberQA signs nothing and takes nothing but a URL, so what proves that a delivery
-// comes from EmberQA has to ride in that URL. Whoever sees the URL can forge deliveries: proxies and tracing record
-// URLs, so keep it out of their logs. It prints no secret.
+// A Credential authenticates deliveries. EmberQA signs nothing and is configured with a URL only, so the URL must contain
+// the secret. Anyone who sees the URL can forge deliveries. Proxies and tracing record URLs, so keep it out of their logs.
+// A Credential does not print its secret.
 type Credential struct {
 	name string
 	kind kind
-	// proof is what the request has to show.
+	// proof is the value that a request must contain.
 	proof signature.Secret
 }
 
@@ -38,45 +38,50 @@ const (
 	kindNone
 )
 
-// Token expects the token as the last segment of the URL's path, or as its query parameter "token":
-// https://example.com/webhooks/emberqa/TOKEN. It must not be blank, ".", ".." or "[redacted]", nor contain a slash. It
-// should be random and at least 16 characters long; a shorter one is warned of.
+// Token returns a credential that expects the token in the URL. The token is the last segment of the path, such as
+// https://example.com/webhooks/emberqa/TOKEN, or the query parameter "token".
+//
+// The token must not be blank, ".", ".." or "[redacted]", and must not contain a slash. It should be random and have at
+// least 16 characters. A shorter token logs a warning.
 func Token(token string) Credential {
 	return Credential{name: "default", kind: kindToken, proof: signature.NewSecret(token)}
 }
 
-// Basic expects HTTP Basic authentication, from a URL like https://user:password@example.com/. Whether EmberQA's sender
-// turns such a URL into the header is not documented: try it before you rely on it.
+// Basic returns a credential that expects HTTP Basic authentication, from a URL like https://user:password@example.com/.
+// EmberQA does not document whether its sender turns such a URL into the header. Try it before you rely on it.
+//
+// User and password must not be blank, and the password must not be "[redacted]". A password of fewer than 16 characters
+// logs a warning.
 func Basic(user, password string) Credential {
 	if strings.TrimSpace(user) == "" || strings.TrimSpace(password) == "" {
-		return Credential{name: "default", kind: kindBasic} // a blank one is refused when the handler is built
+		return Credential{name: "default", kind: kindBasic} // NewHandler refuses a blank proof
 	}
 	return Credential{name: "default", kind: kindBasic, proof: signature.NewSecret(user + ":" + password)}
 }
 
-// DangerouslyAcceptAnyone lets every request in. Anybody who knows the URL can then have your callbacks run with a
-// payload of their choice. It is for a network that nobody else reaches.
+// DangerouslyAcceptAnyone returns a credential that accepts every request. Anyone who knows the URL can then run your
+// callbacks with any payload. Use it only in a network that no one else can reach.
 func DangerouslyAcceptAnyone() Credential {
 	return Credential{name: "anyone", kind: kindNone, proof: signature.NewSecret("none")}
 }
 
-// Named returns the credential under another name. The name tells credentials apart while they are rotated, stands in
-// observations, and is no secret. Defaults to "default".
+// Named returns the credential with another name. The name distinguishes credentials during a rotation, and appears in
+// observations and logs. It is not secret. Defaults to "default".
 func (c Credential) Named(name string) Credential {
 	c.name = name
 	return c
 }
 
-// minLength is the shortest secret that is not warned of.
+// minLength is the length below which a secret logs a warning.
 const minLength = 16
 
-// A gate holds the live credentials and authenticates deliveries by them.
+// A gate authenticates deliveries by the live credentials.
 type gate struct {
 	logger *slog.Logger
 	live   atomic.Pointer[[]liveCredential]
 
-	setting sync.Mutex
-	former  atomic.Pointer[[]liveCredential] // the latest first; they let nothing in
+	setting  sync.Mutex
+	previous atomic.Pointer[[]liveCredential] // the latest first; for explanations only
 }
 
 type liveCredential struct {
@@ -94,10 +99,10 @@ func logger(o *webhook.Options) *slog.Logger {
 
 func (g *gate) set(credentials []Credential) error {
 	if len(credentials) == 0 {
-		return errors.New("emberqa: Config.Credentials needs at least one; DangerouslyAcceptAnyone is one, too")
+		return errors.New("emberqa: Config.Credentials must have at least one credential; DangerouslyAcceptAnyone counts as one")
 	}
 	if len(credentials) > signature.MaxKeys {
-		return fmt.Errorf("emberqa: %d credentials are more than the %d that a handler takes", len(credentials), signature.MaxKeys)
+		return fmt.Errorf("emberqa: Config.Credentials (%d) must have at most %d credentials", len(credentials), signature.MaxKeys)
 	}
 	live := make([]liveCredential, 0, len(credentials))
 	names := make(map[string]bool)
@@ -106,30 +111,30 @@ func (g *gate) set(credentials []Credential) error {
 			return err
 		}
 		if names[c.name] {
-			return fmt.Errorf("emberqa: two credentials have the name %q; see Credential.Named", c.name)
+			return fmt.Errorf("emberqa: two credentials have the name %q; give each its own with Credential.Named", c.name)
 		}
 		names[c.name] = true
 		proof := c.proof.Reveal()
 		if c.kind == kindNone {
-			g.logger.Warn("emberqa: deliveries are not authenticated; anybody who knows the URL can forge them")
+			g.logger.Warn("emberqa: deliveries are not authenticated; anyone who knows the URL can forge them")
 		} else if len(c.secret()) < minLength {
-			g.logger.Warn("emberqa: the credential is short and can be guessed", "credential", c.name, "recommended_length", minLength)
+			g.logger.Warn("emberqa: the credential is short and may be guessed; use a longer one", "credential", c.name, "recommended_length", minLength)
 		}
 		live = append(live, liveCredential{name: c.name, kind: c.kind, digest: sha256.Sum256([]byte(proof))})
 	}
 	g.setting.Lock()
 	defer g.setting.Unlock()
-	former := g.retired()
+	previous := g.previousCredentials()
 	if before := g.live.Load(); before != nil {
-		former = append(slices.Clone(*before), former...)
+		previous = append(slices.Clone(*before), previous...)
 	}
-	former = retire(former, live)
-	g.former.Store(&former)
+	previous = notLive(previous, live)
+	g.previous.Store(&previous)
 	g.live.Store(&live)
 	return nil
 }
 
-// secret returns the proof without the user, who is no secret.
+// secret returns the proof without the user name, which is not secret.
 func (c Credential) secret() string {
 	proof := c.proof.Reveal()
 	if _, password, ok := strings.Cut(proof, ":"); ok && c.kind == kindBasic {
@@ -142,25 +147,25 @@ func (c Credential) check() error {
 	proof := c.proof.Reveal()
 	switch {
 	case strings.TrimSpace(c.name) == "":
-		return errors.New("emberqa: every credential needs a name; make it with Token, Basic or DangerouslyAcceptAnyone")
+		return errors.New("emberqa: every credential needs a name; create it with Token, Basic or DangerouslyAcceptAnyone")
 	case c.proof.Blank() && c.kind == kindBasic:
-		return fmt.Errorf("emberqa: the credential %q needs a user and a password", c.name)
+		return fmt.Errorf("emberqa: the credential %q must have a user and a password", c.name)
 	case c.proof.Blank():
 		return fmt.Errorf("emberqa: the credential %q is blank", c.name)
 	case c.secret() == "[redacted]":
-		return fmt.Errorf("emberqa: the secret of the credential %q must not be [redacted], the text that is shown in place of one", c.name)
+		return fmt.Errorf("emberqa: the secret of the credential %q must not be [redacted], which logs show instead of a secret", c.name)
 	case c.kind == kindToken && (proof == "." || proof == ".."):
-		return fmt.Errorf("emberqa: the token %q must not be . or .., which a path cannot end with", c.name)
+		return fmt.Errorf("emberqa: the token %q must not be . or .., because a path cannot end with it", c.name)
 	case c.kind == kindToken && strings.Contains(proof, "/"):
-		return fmt.Errorf("emberqa: the token %q contains a slash, so it cannot be one segment of a path", c.name)
+		return fmt.Errorf("emberqa: the token %q must not contain a slash, because it must be one segment of a path", c.name)
 	default:
 		return nil
 	}
 }
 
-var errCredential = errors.New("emberqa: the request shows none of the live credentials")
+var errCredential = errors.New("emberqa: the request contains no live credential")
 
-// Authenticate compares, in constant time, what the request shows with every live credential.
+// Authenticate compares the credentials in the request with every live credential. It compares in constant time.
 func (g *gate) Authenticate(_ context.Context, r *vendors.Request, _ []byte) (signature.Match, error) {
 	shown := show(r)
 	for _, live := range *g.live.Load() {
@@ -177,11 +182,11 @@ func (g *gate) Authenticate(_ context.Context, r *vendors.Request, _ []byte) (si
 	return signature.Match{}, errCredential
 }
 
-// show digests all that a request could be let in for: a path, a query parameter and a header at the most.
+// show returns the digests of all credentials in the request: at most one in the path, the query and a header each.
 func show(r *vendors.Request) []liveCredential {
 	shown := make([]liveCredential, 0, 3)
 	if r.URL != nil {
-		if last := path.Base(r.URL.Path); last != "." && last != "/" { // what Base returns where there is none
+		if last := path.Base(r.URL.Path); last != "." && last != "/" { // what Base returns for a path without segments
 			shown = append(shown, liveCredential{kind: kindToken, digest: sha256.Sum256([]byte(last))})
 		}
 		if query, err := url.ParseQuery(r.URL.RawQuery); err == nil && len(query["token"]) == 1 {

@@ -12,8 +12,8 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// A credential is compared by every bit of its digest. No two tokens are known whose digests differ in one bit alone, so
-// the digest that is live is changed in place of the token.
+// Every bit of a credential's digest must be compared. No two tokens are known whose digests differ in one bit, so the test
+// changes the live digest instead.
 func TestAuthenticate_ComparesEveryBit(t *testing.T) {
 	const token = "q3v9TzKx7LwY2mNp"
 	withBasic := &http.Request{Header: make(http.Header)}
@@ -43,7 +43,7 @@ func TestAuthenticate_ComparesEveryBit(t *testing.T) {
 	}
 }
 
-// A path without a segment shows no token, whatever path.Base returns for it.
+// A path without segments has no token, although path.Base returns something for it.
 func TestAuthenticate_EmptyPathShowsNoToken(t *testing.T) {
 	for _, p := range []string{"", "/", "//", ".", "/.", "/hooks/.", "///"} {
 		r := &vendors.Request{URL: &url.URL{Path: p}}
@@ -56,7 +56,7 @@ func TestAuthenticate_EmptyPathShowsNoToken(t *testing.T) {
 	}
 }
 
-// Explanations must not take a credential for a former one whose digest begins alike.
+// An explanation must not confuse a credential with a previous one whose digest has the same prefix.
 func TestMatching_ComparesEveryBit(t *testing.T) {
 	live := liveCredential{name: "live", kind: kindToken, digest: sha256.Sum256([]byte("a token"))}
 	_, ok := matching([]liveCredential{live}, []liveCredential{live})
@@ -66,7 +66,7 @@ func TestMatching_ComparesEveryBit(t *testing.T) {
 		changed.digest[bit/8] ^= 1 << (bit % 8)
 		_, ok := matching([]liveCredential{live}, []liveCredential{changed})
 		require.False(t, ok, "bit %d", bit)
-		require.Len(t, retire([]liveCredential{changed}, []liveCredential{live}), 1)
+		require.Len(t, notLive([]liveCredential{changed}, []liveCredential{live}), 1)
 	}
 	changed := live
 	changed.kind = kindBasic

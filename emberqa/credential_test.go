@@ -76,14 +76,14 @@ func TestWhatShowsNoLiveCredentialIsForgedAndAnsweredAlike(t *testing.T) {
 			require.Equal(t, webhook.ReasonCredential, result.Reason)
 			require.Equal(t, http.StatusUnauthorized, result.Status)
 			require.JSONEq(t, `{"received":false}`, string(result.Body))
-			require.EqualError(t, result.Err, "emberqa: the request shows none of the live credentials")
+			require.EqualError(t, result.Err, "emberqa: the request contains no live credential")
 			require.Nil(t, result.Delivery)
 			require.Empty(t, r.Events())
-			require.Equal(t, webhook.Handled, r.receive(flag).Outcome, "and takes no id")
+			require.Equal(t, webhook.Handled, r.receive(flag).Outcome, "the id was not claimed")
 		})
 	}
 	r := newReceiver(t)
-	require.Equal(t, webhook.Unauthenticated, r.Process(t.Context(), webhook.Request{Body: strings.NewReader(flag)}).Outcome, "no URL at all")
+	require.Equal(t, webhook.Unauthenticated, r.Process(t.Context(), webhook.Request{Body: strings.NewReader(flag)}).Outcome, "no URL")
 }
 
 func TestBasicAuthenticationLetsIn(t *testing.T) {
@@ -94,7 +94,7 @@ func TestBasicAuthenticationLetsIn(t *testing.T) {
 	} {
 		r := newReceiver(t, emberqa.Basic("emberqa", password))
 		require.Equal(t, webhook.Unauthenticated, r.receiveAt(hooks, nil, flag).Outcome)
-		require.Equal(t, webhook.Unauthenticated, r.receiveAt(hooks+password, nil, flag).Outcome, "it is no token")
+		require.Equal(t, webhook.Unauthenticated, r.receiveAt(hooks+password, nil, flag).Outcome, "a password is not a token")
 		require.Equal(t, webhook.Unauthenticated, r.receiveAt(hooks, basic("emberqa", "wrong"), flag).Outcome)
 		require.Equal(t, webhook.Unauthenticated, r.receiveAt(hooks, basic("other", password), flag).Outcome)
 		twice := http.Header{"Authorization": {header.Get("Authorization"), header.Get("Authorization")}}
@@ -136,7 +136,7 @@ func TestBasicAuthenticationAndATokenOverServeHTTP(t *testing.T) {
 		require.Equal(t, want, w.Code, i)
 	}
 	require.Equal(t, "token", r.Events()[1].Delivery().SignedBy)
-	require.Empty(t, r.Events()[0].Delivery().Header, "not the one that lets in")
+	require.Empty(t, r.Events()[0].Delivery().Header, "the credential's header is not kept")
 }
 
 func TestACredentialIsRotatedWhileServing(t *testing.T) {
@@ -156,7 +156,7 @@ func TestACredentialIsRotatedWhileServing(t *testing.T) {
 
 	require.Error(t, r.SetCredentials())
 	require.Error(t, r.SetCredentials(emberqa.Token(token), emberqa.Token("")))
-	require.Equal(t, webhook.Handled, deliver(next, "w4").Outcome, "after an error all is as it was")
+	require.Equal(t, webhook.Handled, deliver(next, "w4").Outcome, "after an error the credentials are unchanged")
 	require.Equal(t, webhook.Unauthenticated, deliver(token, "w5").Outcome)
 }
 
@@ -188,7 +188,7 @@ func TestACredentialThatBreaksARuleIsAnErrorThatSaysWhich(t *testing.T) {
 		"one of two that was hidden": {emberqa.Config{Credentials: []emberqa.Credential{good, emberqa.Token("[redacted]").Named("b")}}, "must not be [redacted]"},
 		"no user":                    {emberqa.Config{Credentials: []emberqa.Credential{emberqa.Basic("", token)}}, "a user and a password"},
 		"no password":                {emberqa.Config{Credentials: []emberqa.Credential{emberqa.Basic("emberqa", " ")}}, "a user and a password"},
-		"too many":                   {emberqa.Config{Credentials: many}, "17 credentials"},
+		"too many":                   {emberqa.Config{Credentials: many}, "Config.Credentials (17)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := test.config.NewHandler(nil)
@@ -221,7 +221,7 @@ func TestTheCredentialShowsNowhere(t *testing.T) {
 	logger := slog.New(slog.NewJSONHandler(&r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	text := slog.New(slog.NewTextHandler(&r.log, nil))
 
-	// Every way that a delivery can go, by a URL and a header that carry the credentials.
+	// These deliveries get every outcome. Their URL and header contain the credentials.
 	withBoth := "https://emberqa:" + password + "@receiver.test/hooks/" + token + "?token=" + token
 	twice := append(basic("emberqa", password)["Authorization"], "Bearer "+token)
 	var results []webhook.Result

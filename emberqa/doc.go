@@ -9,30 +9,38 @@
 //	})
 //	http.Handle("POST /webhooks/emberqa/{token}", hook)
 //
-// What is done with a delivery, and what it is answered with, says package webhook.
+// See package webhook for how deliveries are processed and which status each outcome gets.
 //
 // # What EmberQA documents
 //
-// On its webhook page: three types of events, with all their fields; an answer with 200 to 299 within 30 seconds; two
-// retry attempts; and that webhook_id tells duplicates and is to be kept for at least 24 hours.
+// Its webhook page documents:
 //
-// # What it does not say, and what this package does about it
+//   - three types of events, with all their fields;
+//   - that a receiver must respond with 200 to 299 within 30 seconds;
+//   - two retry attempts;
+//   - that webhook_id identifies duplicates, and that a receiver must keep it for at least 24 hours.
 //
-//   - Nothing is signed. EmberQA takes a URL and no more, so the secret has to stand in the URL: see [Credential]. Keep
-//     that URL out of the logs of proxies and out of traces. There is no window of time either: a captured delivery can
-//     be replayed once its webhook_id has been forgotten.
-//   - "Retry Attempts: 2" may mean two deliveries or three, and when they come is not said. The second is taken to be
-//     the last, see [Config.Attempts]. Set up an inbox, or [webhook.Options.DeadLetter], where an event must not be
-//     lost.
-//   - Alerts carry a time, completions carry none.
-//   - Whether a completion is of a call, a document or a workflow: see [Completion.Kind].
+// # What EmberQA does not document
 //
-// EmberQA's own sample marks a webhook_id as processed before it handles the webhook, so an error loses the event. Here
-// it is marked once the callback has returned nil.
+// These are our choices:
+//
+//   - Authentication: EmberQA signs nothing, and is configured with a URL only. The URL must therefore contain the
+//     secret, see [Credential]. Keep that URL out of traces and out of the logs of proxies.
+//   - Replays: there is no time window, because no time is signed. An attacker can replay a captured delivery once the
+//     store has forgotten its webhook_id.
+//   - Retries: "Retry Attempts: 2" may mean two or three deliveries, and the pauses are not documented. The second
+//     attempt is treated as the last, see [Config.Attempts]. If you must not lose an event, set up an inbox or
+//     [webhook.Options.DeadLetter].
+//   - Time: alerts have a time, completions have none.
+//   - Kind of a completion: EmberQA does not send whether it is for a call, a document or a workflow. See
+//     [Completion.Kind].
+//
+// EmberQA's own sample marks a webhook_id as processed before it handles the webhook, so an error loses the event. This
+// package marks it after the callback has returned nil.
 //
 // # Payloads
 //
-// The whole body is decoded into the event; there is no envelope around it. What the documentation calls optional, or
-// may be null, is a pointer. A field of another type than documented stays unset, and
-// [webhook.Event.Undecoded] names it. What is new is in [webhook.Event.Unknown], every byte in Delivery().Body.
+// The whole body is decoded into the event; it has no envelope. A field is a pointer if EmberQA documents it as optional
+// or nullable. A field of an unexpected type stays unset, and [webhook.Event.Undecoded] names it.
+// [webhook.Event.Unknown] returns fields that the Go type does not have. Delivery().Body returns every byte.
 package emberqa

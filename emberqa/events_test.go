@@ -11,7 +11,7 @@ import (
 	"github.com/aihooks/aihooks-go/emberqa"
 )
 
-// given returns the event that a callback is given for body. Nothing of the body may be lost in it.
+// given returns the event that a callback gets for body, and checks that decoding loses no data.
 func given[T any](t *testing.T, body string) *T {
 	t.Helper()
 	return any(kit.Receive(t, []byte(body))).(*T)
@@ -70,7 +70,7 @@ func TestACompletionSaysOfWhatKindItIs(t *testing.T) {
 		`{"output_schema":{}}`:                      emberqa.CompletionWorkflow,
 		`{"output_schema":null,"score_uuid":"s1"}`:  emberqa.CompletionRecording,
 		`{"created_time":"2025-01-16","cost":null}`: emberqa.CompletionRecording,
-		`{"status":"failed"}`:                       emberqa.CompletionWorkflow, // and has no output_schema
+		`{"status":"failed"}`:                       emberqa.CompletionWorkflow, // without output_schema
 		`{"status":"completed","cost":0}`:           emberqa.CompletionWorkflow,
 		`{"cost":0.1,"output_schema":null}`:         emberqa.CompletionWorkflow,
 		`{"status":null,"agent_name":"Jane"}`:       emberqa.CompletionRecording,

@@ -22,7 +22,7 @@ func (fakePager) Alert(_ context.Context, fileName, reason string) error {
 
 func Example() {
 	var pager fakePager
-	token := "iS8lNqYw0fVd5hTb" // random, and part of the URL that EmberQA's dashboard is given
+	token := "iS8lNqYw0fVd5hTb" // random; part of the URL in EmberQA's dashboard
 
 	hook, err := emberqa.NewHandler(emberqa.Token(token), nil)
 	if err != nil {
@@ -33,7 +33,7 @@ func Example() {
 	})
 	http.Handle("POST /webhooks/emberqa/{token}", hook)
 
-	// What EmberQA does, once it is set up:
+	// EmberQA sends this:
 	emberqas := webhooktest.Signer{
 		Profile: emberqa.Profile(),
 		URL:     "https://example.com/webhooks/emberqa/" + token,
@@ -42,9 +42,9 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	answer := httptest.NewRecorder()
-	http.DefaultServeMux.ServeHTTP(answer, request)
-	fmt.Println(answer.Code, answer.Body)
+	response := httptest.NewRecorder()
+	http.DefaultServeMux.ServeHTTP(response, request)
+	fmt.Println(response.Code, response.Body)
 
 	// Output:
 	// red flag in customer_support_call.wav: Inappropriate language detected

@@ -11,53 +11,54 @@ import (
 	"strings"
 
 	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// What can be wrong with a credential, as [webhook.Handler.Explain] and the log say it.
+// The causes of a refused credential, in [webhook.Handler.Explain] and in the log.
 const (
-	// CredentialMissing: the request has nothing in which a credential could be.
-	CredentialMissing signature.Mistake = "credential_missing"
-	// CredentialBlanks: blanks, a line break or quotes stand around a token, in the URL or in the configuration.
-	CredentialBlanks signature.Mistake = "credential_blanks"
+	// CredentialMissing: the request has no place that could have a credential.
+	CredentialMissing diagnose.Cause = "credential_missing"
+	// CredentialWhitespace: a token has whitespace or quotes around it, in the URL or in the configuration.
+	CredentialWhitespace diagnose.Cause = "credential_whitespace"
 	// CredentialEscaped: a token was escaped once too often, in the URL or in the configuration.
-	CredentialEscaped signature.Mistake = "credential_escaped"
-	// CredentialMisplaced: a live token is in the request, but not where one is looked for.
-	CredentialMisplaced signature.Mistake = "credential_misplaced"
-	// CredentialRepeated: the parameter or the header came more than once.
-	CredentialRepeated signature.Mistake = "credential_repeated"
-	// CredentialRetired: a credential was shown that was live once and has been exchanged.
-	CredentialRetired signature.Mistake = "credential_retired"
+	CredentialEscaped diagnose.Cause = "credential_escaped"
+	// CredentialMisplaced: a live token is in the request, but not where the handler looks.
+	CredentialMisplaced diagnose.Cause = "credential_misplaced"
+	// CredentialRepeated: the parameter or the header appears more than once.
+	CredentialRepeated diagnose.Cause = "credential_repeated"
+	// CredentialPrevious: the request has a previous credential.
+	CredentialPrevious diagnose.Cause = "credential_previous"
 )
 
-// A guess is a token that may have been meant.
+// A guess is a token that may have been intended.
 type guess struct {
-	mistake signature.Mistake
-	says    string
-	token   string
+	cause diagnose.Cause
+	says  string
+	token string
 }
 
-// What of a hostile URL is looked at, at most.
+// Limits for a hostile URL.
 const (
 	maxSegments   = 32
 	maxParameters = 32
-	maxTokens     = 4 // of one name
+	maxTokens     = 4 // of one parameter
 	maxQuery      = 8 << 10
 )
 
-// Explain says why Authenticate refuses. Whatever it says of a token has been proven, by its digest.
-func (g *gate) Explain(r *vendors.Request, _ []byte) signature.Explanation {
+// Explain returns why Authenticate refuses a request. What it reports about a token is proven by the token's digest.
+func (g *gate) Explain(r *vendors.Request, _ []byte) diagnose.Explanation {
 	shown := show(r)
-	if name, ok := matching(g.retired(), shown); ok {
-		return signature.Explanation{Mistake: CredentialRetired, Text: fmt.Sprintf("the request shows a former credential %q, which was live until the credentials were exchanged: either EmberQA still has the old URL, then set it beside the new one until it has not, or somebody else has got hold of it", name)}
+	if name, ok := matching(g.previousCredentials(), shown); ok {
+		return diagnose.Explanation{Cause: CredentialPrevious, Text: fmt.Sprintf("the request has the previous credential %q: either EmberQA still uses the old URL, then set it together with the new one until EmberQA has changed, or someone else has obtained it", name)}
 	}
 	live := *g.live.Load()
 	if _, ok := matching(live, shown); ok {
-		return signature.Explanation{Mistake: signature.NoMistake, Text: "nothing is wrong with the credential"}
+		return diagnose.Explanation{Cause: diagnose.None, Text: "nothing is wrong with the credential"}
 	}
 	for _, c := range guesses(r) {
 		if _, ok := matching(live, []liveCredential{{kind: kindToken, digest: sha256.Sum256([]byte(c.token))}}); ok {
-			return signature.Explanation{Mistake: c.mistake, Text: c.says}
+			return diagnose.Explanation{Cause: c.cause, Text: c.says}
 		}
 	}
 	return missing(r, live)
@@ -74,17 +75,17 @@ func matching(live, shown []liveCredential) (name string, ok bool) {
 	return "", false
 }
 
-// guesses returns what may have been meant as the token.
+// guesses returns the tokens that may have been intended.
 func guesses(r *vendors.Request) []guess {
 	var all []guess
 	if r.URL != nil {
 		last := path.Base(r.URL.Path)
 		all = append(all, changes("the last segment of the path", last)...)
 		all = append(all, inQuery(r.URL.RawQuery[:min(len(r.URL.RawQuery), maxQuery)])...)
-		query, _ := url.ParseQuery(r.URL.RawQuery) // what can be read of it
+		query, _ := url.ParseQuery(r.URL.RawQuery) // the parameters that can be parsed
 		for _, token := range first(query["token"], maxTokens) {
 			if len(query["token"]) > 1 {
-				all = append(all, guess{CredentialRepeated, "the parameter token came more than once and must be single", token})
+				all = append(all, guess{CredentialRepeated, "the parameter token appears more than once and must appear once", token})
 			}
 			all = append(all, guess{CredentialMisplaced, "the parameter token is right, but the query of the URL as a whole cannot be parsed: escape the other parameters", token})
 			all = append(all, changes("the parameter token", token)...)
@@ -109,11 +110,11 @@ func guesses(r *vendors.Request) []guess {
 
 func first(all []string, n int) []string { return all[:min(len(all), n)] }
 
-// changes undoes, and does, what people do to a token by mistake.
+// changes returns what a token may have been before a common mistake, or after one.
 func changes(where, token string) []guess {
 	const inURL = ": put it into the URL as it is"
 	all := []guess{
-		{CredentialBlanks, where + " is a live token with blanks, a line break or quotes around it" + inURL, strings.Trim(token, " \t\r\n\"'\u00a0\ufeff")},
+		{CredentialWhitespace, where + " is a live token with whitespace or quotes around it" + inURL, strings.Trim(token, " \t\r\n\"'\u00a0\ufeff")},
 		{CredentialMisplaced, where + " is a live token with its name before it" + inURL, token[strings.IndexAny(token, "=:")+1:]},
 	}
 	if once, err := url.PathUnescape(token); err == nil {
@@ -124,29 +125,29 @@ func changes(where, token string) []guess {
 	for _, given := range []guess{
 		{CredentialEscaped, given + "in its escaped form: give it unescaped", url.PathEscape(token)},
 		{CredentialEscaped, given + "in its escaped form: give it unescaped", url.QueryEscape(token)},
-		{CredentialBlanks, given + "with quotes around it: take them off", `"` + token + `"`},
-		{CredentialBlanks, given + "with quotes around it: take them off", "'" + token + "'"},
+		{CredentialWhitespace, given + "with quotes around it: remove them", `"` + token + `"`},
+		{CredentialWhitespace, given + "with quotes around it: remove them", "'" + token + "'"},
 	} {
-		all = append(all, guess{given.mistake, where + given.says, given.token})
+		all = append(all, guess{given.cause, where + given.says, given.token})
 	}
-	for _, blank := range []string{"\n", "\r\n", " ", "\t"} {
-		for _, token := range []string{token + blank, blank + token} {
-			all = append(all, guess{CredentialBlanks, where + given + "with a blank or a line break beside it: trim it", token})
+	for _, space := range []string{"\n", "\r\n", " ", "\t"} {
+		for _, token := range []string{token + space, space + token} {
+			all = append(all, guess{CredentialWhitespace, where + given + "with whitespace around it: trim it", token})
 		}
 	}
 	return all
 }
 
-// inQuery undoes what people do to a query as a whole.
+// inQuery undoes common mistakes in the query as a whole.
 func inQuery(raw string) []guess {
 	var all []guess
 	for _, value := range rawTokens(raw) {
 		if token, err := url.PathUnescape(value); err == nil && strings.Contains(value, "+") {
-			all = append(all, guess{CredentialEscaped, "the parameter token is a live token with a raw plus sign, which stands for a space in a query: write %2B", token})
+			all = append(all, guess{CredentialEscaped, "the parameter token is a live token with a raw plus sign, which means a space in a query: write %2B", token})
 		}
 	}
 	unescaped, _ := url.QueryUnescape(raw)
-	for _, written := range []guess{ // the token of each is the whole query as it may have been meant
+	for _, written := range []guess{ // the token of each is the whole query as intended
 		{CredentialEscaped, "a live token is in a query that was written for HTML: write & instead of &amp;", html.UnescapeString(html.UnescapeString(raw))},
 		{CredentialMisplaced, "a live token comes after a semicolon, which separates no parameters: write &", strings.ReplaceAll(raw, ";", "&")},
 		{CredentialMisplaced, "a live token comes after a second question mark in the query: write &", strings.ReplaceAll(raw, "?", "&")},
@@ -158,7 +159,7 @@ func inQuery(raw string) []guess {
 		for _, value := range rawTokens(written.token) {
 			for _, unescape := range []func(string) (string, error){url.QueryUnescape, url.PathUnescape} {
 				if token, err := unescape(value); err == nil {
-					all = append(all, guess{written.mistake, written.says, token})
+					all = append(all, guess{written.cause, written.says, token})
 				}
 			}
 		}
@@ -166,7 +167,7 @@ func inQuery(raw string) []guess {
 	return all
 }
 
-// rawTokens returns the values of the parameter token, as they are in the query.
+// rawTokens returns the raw values of the parameter token.
 func rawTokens(query string) []string {
 	var values []string
 	looked := 0
@@ -181,7 +182,7 @@ func rawTokens(query string) []string {
 	return values
 }
 
-// inPath takes every segment for a token but the last.
+// inPath tries every segment of the path except the last.
 func inPath(p string) []guess {
 	segments := strings.Split(strings.Trim(p, "/"), "/")
 	var all []guess
@@ -194,21 +195,21 @@ func inPath(p string) []guess {
 func inHeader(h http.Header) []guess {
 	var all []guess
 	for _, value := range first(h["Authorization"], maxTokens) {
-		_, token, _ := strings.Cut(value, " ") // after a scheme, whatever it is
+		_, token, _ := strings.Cut(value, " ") // after any authentication scheme
 		for _, token := range []string{value, strings.TrimSpace(token)} {
-			all = append(all, guess{CredentialMisplaced, "a live token is in the header Authorization, and is looked for in the URL alone: take Basic, or put the token into the URL", token})
+			all = append(all, guess{CredentialMisplaced, "a live token is in the header Authorization, but the handler looks only in the URL: use Basic, or put the token into the URL", token})
 		}
 		if user, password, ok := (&http.Request{Header: http.Header{"Authorization": {value}}}).BasicAuth(); ok {
 			for _, token := range []string{password, user} {
-				all = append(all, guess{CredentialMisplaced, "a live token is shown by HTTP Basic authentication, and is looked for in the path and the query alone: give Basic in place of Token, or put the token into the path", token})
+				all = append(all, guess{CredentialMisplaced, "a live token is in the HTTP Basic authentication, but the handler looks only in the path and the query: configure Basic instead of Token, or put the token into the path", token})
 			}
 		}
 	}
 	return all
 }
 
-// missing says what the request has nothing of, where that can be seen.
-func missing(r *vendors.Request, live []liveCredential) signature.Explanation {
+// missing explains a request without a credential.
+func missing(r *vendors.Request, live []liveCredential) diagnose.Explanation {
 	basic, token := false, false
 	for i := range live {
 		basic, token = basic || live[i].kind == kindBasic, token || live[i].kind == kindToken
@@ -216,36 +217,36 @@ func missing(r *vendors.Request, live []liveCredential) signature.Explanation {
 	authorized := len(r.Header["Authorization"])
 	switch {
 	case basic && authorized > 1:
-		return signature.Explanation{Mistake: CredentialRepeated, Text: "the header Authorization came more than once and must be single"}
+		return diagnose.Explanation{Cause: CredentialRepeated, Text: "the header Authorization appears more than once and must appear once"}
 	case token && !basic && r.URL == nil:
-		return signature.Explanation{Mistake: CredentialMissing, Text: "the request was passed on without its URL, in which the token is: set webhook.Request.URL"}
+		return diagnose.Explanation{Cause: CredentialMissing, Text: "the request was passed on without its URL, which has the token: set webhook.Request.URL"}
 	case basic && !token && authorized == 0:
-		return signature.Explanation{Mistake: CredentialMissing, Text: "the header Authorization is missing, and HTTP Basic authentication is expected: the sender may not make it of the URL, or something on the way drops it"}
+		return diagnose.Explanation{Cause: CredentialMissing, Text: "the header Authorization is missing, and HTTP Basic authentication is expected: the sender may not create it from the URL, or something on the way drops it"}
 	case token && !basic && r.URL.RawQuery == "" && strings.Trim(r.URL.Path, "/") == "":
-		return signature.Explanation{Mistake: CredentialMissing, Text: "the URL has neither a path nor a query in which a token could be: something on the way may cut them off"}
+		return diagnose.Explanation{Cause: CredentialMissing, Text: "the URL has neither a path nor a query for a token: something on the way may remove them"}
 	default:
-		return signature.Explanation{Mistake: signature.Unexplained, Text: "none of the known mistakes explains it: the request shows no credential that is live or was before"}
+		return diagnose.Explanation{Cause: diagnose.Unexplained, Text: "none of the known mistakes explains it: the request has neither a live nor a previous credential"}
 	}
 }
 
-// retired returns the credentials that were live before, for explanations only.
-func (g *gate) retired() []liveCredential {
-	if former := g.former.Load(); former != nil {
-		return *former
+// previousCredentials returns the previous credentials, for explanations only.
+func (g *gate) previousCredentials() []liveCredential {
+	if previous := g.previous.Load(); previous != nil {
+		return *previous
 	}
 	return nil
 }
 
-// retire returns those of the former credentials that are not live, each once and the first MaxKeys of them.
-func retire(former, live []liveCredential) []liveCredential {
-	var retired []liveCredential
-	for _, c := range former {
+// notLive returns the credentials that are not live, each once, and at most MaxKeys of them.
+func notLive(credentials, live []liveCredential) []liveCredential {
+	var others []liveCredential
+	for _, c := range credentials {
 		one := []liveCredential{c}
 		_, isLive := matching(live, one)
-		_, again := matching(retired, one)
-		if c.kind != kindNone && !isLive && !again && len(retired) < signature.MaxKeys {
-			retired = append(retired, c)
+		_, again := matching(others, one)
+		if c.kind != kindNone && !isLive && !again && len(others) < signature.MaxKeys {
+			others = append(others, c)
 		}
 	}
-	return retired
+	return others
 }

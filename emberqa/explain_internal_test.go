@@ -44,7 +44,7 @@ func TestGuesses_AreBounded(t *testing.T) {
 	require.Equal(t, 4, found(&vendors.Request{URL: &url.URL{Path: "/", RawQuery: strings.Repeat("key="+token+"&", 5)}}))
 	require.Equal(t, 4, found(&vendors.Request{Header: http.Header{"Authorization": {token, token, token, token, token}}}))
 
-	// The query as a whole is changed only up to its bound: here, its plus sign.
+	// Changes of the whole query apply only up to its limit. Here, the change is a plus sign.
 	longQuery := func(length int) *vendors.Request {
 		query := "token=a-live+token"
 		return &vendors.Request{URL: &url.URL{Path: "/", RawQuery: strings.Repeat("x", length-len(query)-1) + "&" + query}}

@@ -17,20 +17,21 @@ import (
 
 	"github.com/aihooks/aihooks-go/emberqa"
 	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
 // A credential that is given, and a request that shows it wrongly.
-type credentialMistake struct {
-	name    string
-	given   emberqa.Credential
-	url     string
-	header  http.Header
-	mistake signature.Mistake
-	says    string
+type credentialCase struct {
+	name   string
+	given  emberqa.Credential
+	url    string
+	header http.Header
+	cause  diagnose.Cause
+	says   string
 }
 
-func credentialMistakes() []credentialMistake {
+func credentialCases() []credentialCase {
 	const token = "tok-3f9ab7c1d5e8-long-enough"
 	const odd = "tok 3f9a%b7c1d5e8+long"
 	given := emberqa.Token(token)
@@ -38,19 +39,19 @@ func credentialMistakes() []credentialMistake {
 	basic := func(text string) http.Header {
 		return http.Header{"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte(text))}}
 	}
-	return []credentialMistake{
-		{"blanks in the path", given, at("/%20" + token + "%0A"), nil, emberqa.CredentialBlanks, "last segment of the path is a live token with blanks"},
-		{"blanks in the parameter", given, at("?token=+" + token), nil, emberqa.CredentialBlanks, "parameter token is a live token with blanks"},
-		{"quotes in the path", given, at("/%22" + token + "%22"), nil, emberqa.CredentialBlanks, "quotes"},
-		{"given with a line break", emberqa.Token(token + "\n"), at("/" + token), nil, emberqa.CredentialBlanks, "given with a blank or a line break"},
-		{"given with a line break of Windows", emberqa.Token(token + "\r\n"), at("/" + token), nil, emberqa.CredentialBlanks, "given with a blank or a line break"},
-		{"given with a tab", emberqa.Token(token + "\t"), at("/" + token), nil, emberqa.CredentialBlanks, "given with a blank or a line break"},
-		{"given with a blank before it", emberqa.Token(" " + token), at("?token=" + token), nil, emberqa.CredentialBlanks, "given with a blank or a line break"},
-		{"given with quotes", emberqa.Token(`"` + token + `"`), at("/" + token), nil, emberqa.CredentialBlanks, "given with quotes"},
-		{"given with single quotes", emberqa.Token("'" + token + "'"), at("/" + token), nil, emberqa.CredentialBlanks, "given with quotes"},
+	return []credentialCase{
+		{"whitespace in the path", given, at("/%20" + token + "%0A"), nil, emberqa.CredentialWhitespace, "last segment of the path is a live token with whitespace"},
+		{"whitespace in the parameter", given, at("?token=+" + token), nil, emberqa.CredentialWhitespace, "parameter token is a live token with whitespace"},
+		{"quotes in the path", given, at("/%22" + token + "%22"), nil, emberqa.CredentialWhitespace, "quotes"},
+		{"given with a line break", emberqa.Token(token + "\n"), at("/" + token), nil, emberqa.CredentialWhitespace, "given with whitespace around it"},
+		{"given with a Windows line break", emberqa.Token(token + "\r\n"), at("/" + token), nil, emberqa.CredentialWhitespace, "given with whitespace around it"},
+		{"given with a tab", emberqa.Token(token + "\t"), at("/" + token), nil, emberqa.CredentialWhitespace, "given with whitespace around it"},
+		{"given with a space before it", emberqa.Token(" " + token), at("?token=" + token), nil, emberqa.CredentialWhitespace, "given with whitespace around it"},
+		{"given with quotes", emberqa.Token(`"` + token + `"`), at("/" + token), nil, emberqa.CredentialWhitespace, "given with quotes"},
+		{"given with single quotes", emberqa.Token("'" + token + "'"), at("/" + token), nil, emberqa.CredentialWhitespace, "given with quotes"},
 		{"escaped twice", emberqa.Token(odd), at("/" + url.PathEscape(url.PathEscape(odd))), nil, emberqa.CredentialEscaped, "escaped twice"},
 		{"a raw plus in the parameter", emberqa.Token("tok+3f9ab7c1d5e8+long"), at("?a=b&token=tok+3f9ab7c1d5e8+long"), nil, emberqa.CredentialEscaped, "write %2B"},
-		{"a raw plus and an escaped blank", emberqa.Token(odd), at("?token=tok%203f9a%25b7c1d5e8+long"), nil, emberqa.CredentialEscaped, "write %2B"},
+		{"a raw plus and an escaped space", emberqa.Token(odd), at("?token=tok%203f9a%25b7c1d5e8+long"), nil, emberqa.CredentialEscaped, "write %2B"},
 		{"a raw plus in a query that cannot be parsed", emberqa.Token("tok+3f9ab7c1d5e8+long"), at("?a=%zz&token=tok+3f9ab7c1d5e8+long"), nil, emberqa.CredentialEscaped, "write %2B"},
 		{"the form of a query in the path", emberqa.Token("tok 3f9ab7c1d5e8 long"), at("/tok+3f9ab7c1d5e8+long"), nil, emberqa.CredentialEscaped, "write %20"},
 		{"after an HTML ampersand", given, at("?a=b&amp;token=" + token), nil, emberqa.CredentialEscaped, "written for HTML"},
@@ -73,7 +74,7 @@ func credentialMistakes() []credentialMistake {
 		{"a token as the password", given, at(""), basic("emberqa:" + token), emberqa.CredentialMisplaced, "HTTP Basic authentication"},
 		{"a token as the user", given, at(""), basic(token + ":"), emberqa.CredentialMisplaced, "HTTP Basic authentication"},
 		{"a parameter twice", given, at("?token=" + token + "&token=" + token), nil, emberqa.CredentialRepeated, "more than once"},
-		{"Basic twice", emberqa.Basic("u", token), at(""), http.Header{"Authorization": {"a", "b"}}, emberqa.CredentialRepeated, "Authorization came more than once"},
+		{"Basic twice", emberqa.Basic("u", token), at(""), http.Header{"Authorization": {"a", "b"}}, emberqa.CredentialRepeated, "Authorization appears more than once"},
 		{"Basic missing", emberqa.Basic("u", token), at(""), nil, emberqa.CredentialMissing, "Authorization is missing"},
 		{"no URL", given, "", nil, emberqa.CredentialMissing, "without its URL"},
 		{"an empty URL", given, "https://receiver.test/", nil, emberqa.CredentialMissing, "neither a path nor a query"},
@@ -81,7 +82,7 @@ func credentialMistakes() []credentialMistake {
 }
 
 func TestEachMistakeWithACredentialHasItsOneExplanation(t *testing.T) {
-	for _, m := range credentialMistakes() {
+	for _, m := range credentialCases() {
 		t.Run(m.name, func(t *testing.T) {
 			var log bytes.Buffer
 			h, err := emberqa.NewHandler(m.given, &webhook.Options{Logger: slog.New(slog.NewJSONHandler(&log, nil))})
@@ -92,13 +93,13 @@ func TestEachMistakeWithACredentialHasItsOneExplanation(t *testing.T) {
 				require.NoError(t, err)
 			}
 			e := h.Explain(r, time.Time{})
-			require.Equal(t, m.mistake, e.Mistake, e.Text)
+			require.Equal(t, m.cause, e.Cause, e.Text)
 			require.Contains(t, e.Text, m.says)
 			require.NotContains(t, e.Text, "3f9a")
 			require.Empty(t, log.String(), "explaining logs nothing")
 
 			require.Equal(t, webhook.Unauthenticated, h.Process(t.Context(), r).Outcome)
-			require.Contains(t, log.String(), `"mistake":"`+string(m.mistake)+`"`)
+			require.Contains(t, log.String(), `"cause":"`+string(m.cause)+`"`)
 			require.NotContains(t, log.String(), "3f9a")
 		})
 	}
@@ -110,20 +111,20 @@ func TestAFormerCredentialIsToldFromOneThatWasNeverLive(t *testing.T) {
 	for i := range 3 * signature.MaxKeys {
 		require.NoError(t, h.SetCredentials(emberqa.Token(fmt.Sprintf("token-number-%02d-of-many", i)).Named(fmt.Sprint(i))))
 	}
-	explain := func(token string) signature.Explanation {
+	explain := func(token string) diagnose.Explanation {
 		return h.Explain(webhook.Request{URL: &url.URL{Path: "/" + token}}, time.Time{})
 	}
 	e := explain("token-number-46-of-many")
-	require.Equal(t, emberqa.CredentialRetired, e.Mistake)
+	require.Equal(t, emberqa.CredentialPrevious, e.Cause)
 	require.Contains(t, e.Text, `"46"`)
-	require.Equal(t, emberqa.CredentialRetired, explain("token-number-31-of-many").Mistake)
-	require.Equal(t, signature.Unexplained, explain("token-number-30-of-many").Mistake, "no more than 16 are remembered")
-	require.Equal(t, signature.Unexplained, explain("the-first-token-of-all").Mistake)
+	require.Equal(t, emberqa.CredentialPrevious, explain("token-number-31-of-many").Cause)
+	require.Equal(t, diagnose.Unexplained, explain("token-number-30-of-many").Cause, "no more than 16 are remembered")
+	require.Equal(t, diagnose.Unexplained, explain("the-first-token-of-all").Cause)
 
 	result := h.Process(t.Context(), webhook.Request{URL: &url.URL{Path: "/token-number-46-of-many"}, Body: strings.NewReader("{}")})
-	require.Equal(t, webhook.Unauthenticated, result.Outcome, "it lets nothing in")
+	require.Equal(t, webhook.Unauthenticated, result.Outcome, "a previous credential verifies nothing")
 	require.NoError(t, h.SetCredentials(emberqa.Token("token-number-46-of-many")))
-	require.NotEqual(t, emberqa.CredentialRetired, explain("token-number-46-of-many").Mistake, "it is live again")
+	require.NotEqual(t, emberqa.CredentialPrevious, explain("token-number-46-of-many").Cause, "it is live again")
 }
 
 func TestARandomTokenGetsNoExplanation(t *testing.T) {
@@ -140,7 +141,7 @@ func TestARandomTokenGetsNoExplanation(t *testing.T) {
 			{URL: &url.URL{Path: "/hooks", RawQuery: "Token=" + token}, Header: http.Header{"Authorization": {"Bearer " + token}}},
 			{URL: &url.URL{Path: "/" + token + "/x/y"}, Header: http.Header{"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte("u:"+token))}}},
 		} {
-			require.Equal(t, signature.Unexplained, h.Explain(r, time.Time{}).Mistake)
+			require.Equal(t, diagnose.Unexplained, h.Explain(r, time.Time{}).Cause)
 		}
 	}
 }
@@ -149,9 +150,9 @@ func TestAUserAndPasswordInTheURLAreNotTakenForAToken(t *testing.T) {
 	h, err := emberqa.NewHandler(emberqa.Basic("user", "a-password-of-some-length"), quietOptions())
 	require.NoError(t, err)
 	asked := webhook.Request{URL: &url.URL{Path: "/hooks/user:a-password-of-some-length"}, Header: http.Header{"Authorization": {"Basic Og=="}}}
-	require.Equal(t, signature.Unexplained, h.Explain(asked, time.Time{}).Mistake)
+	require.Equal(t, diagnose.Unexplained, h.Explain(asked, time.Time{}).Cause)
 	require.NoError(t, h.SetCredentials(emberqa.Token("a-token-in-place-of-it")))
-	require.Equal(t, signature.Unexplained, h.Explain(asked, time.Time{}).Mistake)
+	require.Equal(t, diagnose.Unexplained, h.Explain(asked, time.Time{}).Cause)
 }
 
 func TestCredentialsThatComeAndGoTakeNoRoomFromOthers(t *testing.T) {
@@ -187,7 +188,7 @@ func TestCredentialsThatComeAndGoTakeNoRoomFromOthers(t *testing.T) {
 		require.NoError(t, err)
 		then(func(c ...emberqa.Credential) { require.NoError(t, h.SetCredentials(c...)) })
 		e := h.Explain(webhook.Request{URL: &url.URL{Path: "/the-first-token-of-all"}}, time.Time{})
-		require.Equal(t, emberqa.CredentialRetired, e.Mistake, name)
+		require.Equal(t, emberqa.CredentialPrevious, e.Cause, name)
 	}
 }
 
@@ -196,7 +197,7 @@ func TestAFormerCredentialMayBeInWrongHands(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, h.SetCredentials(emberqa.Token("the-second-token-of-all")))
 	e := h.Explain(webhook.Request{URL: &url.URL{Path: "/the-first-token-of-all"}}, time.Time{})
-	require.Contains(t, e.Text, "or somebody else has got hold of it")
+	require.Contains(t, e.Text, "or someone else has obtained it")
 	require.Contains(t, e.Text, `"the\nfirst"`)
 	require.NotContains(t, e.Text, "\n")
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/aihooks/aihooks-go/emberqa"
 )
 
-// EmberQA waits six times as long as the other vendors. A copy made within half of the shortest pause is a proxy's.
+// EmberQA waits for a response six times as long as the other vendors. A copy within half of the shortest pause comes from
+// a proxy.
 func TestProfile_HasTheVendorsTimes(t *testing.T) {
 	p := emberqa.Profile()
 	require.Equal(t, 30*time.Second, p.RespondWithin)

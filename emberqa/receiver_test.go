@@ -20,7 +20,7 @@ const (
 	hooks = "https://receiver.test/webhooks/emberqa/"
 )
 
-// kit is EmberQA on the other side.
+// kit is the kit that sends as EmberQA does.
 var kit = vendortest.Kit{
 	Vendor: emberqatest.Vendor(),
 	Secret: token,
@@ -29,7 +29,7 @@ var kit = vendortest.Kit{
 	},
 }
 
-// A receiver is a handler with a callback for every type, and EmberQA on the other side.
+// A receiver is a handler with a callback for every type, and a sender that acts as EmberQA.
 type receiver struct {
 	*emberqa.Handler
 	vendortest.Recorder
@@ -51,7 +51,7 @@ func newReceiver(t testing.TB, credentials ...emberqa.Credential) *receiver {
 	return r
 }
 
-// receive delivers body to the URL that the credential stands in.
+// receive delivers body to the URL with the credential.
 func (r *receiver) receive(body string) webhook.Result {
 	r.t.Helper()
 	return kit.Send(r.t, r, []byte(body))

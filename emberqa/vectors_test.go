@@ -27,7 +27,7 @@ func TestEveryVectorIsLetInOrNotAsTheSecondImplementationDoes(t *testing.T) {
 			require.NoError(t, err)
 			h.OnRedFlag(func(_ context.Context, _ *emberqa.RedFlag) error { return nil })
 
-			// Parsed as a server does.
+			// Parse it as a server does.
 			q, err := http.ReadRequest(bufio.NewReader(strings.NewReader(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: receiver.test\r\n\r\n", v.Target))))
 			require.NoError(t, err)
 			for _, line := range v.Headers {

@@ -1,7 +1,7 @@
 // Package examples has a program in each folder. They share one module, which needs Go 1.26 or later.
 //
-//   - quickstart shows what every vendor's delivery, and everything that goes wrong with webhooks, is answered with.
-//   - receiver is a whole service for the four vendors; the environment selects store and inbox.
+//   - quickstart sends every vendor's deliveries, and the usual failures, to a receiver and prints the responses.
+//   - receiver is a complete service for the four vendors. Environment variables select its store and inbox.
 //   - durable is the shortest service with an inbox.
-//   - routers mounts a handler on net/http, chi, gin, echo, fiber and AWS Lambda.
+//   - routers mounts handlers on net/http, chi, gin, echo, fiber and AWS Lambda.
 package examples

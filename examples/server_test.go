@@ -14,10 +14,10 @@ import (
 	"github.com/aihooks/aihooks-go/internal/readme"
 )
 
-// serverUse says how a program makes its HTTP servers.
+// serverUse describes how a program creates its HTTP servers.
 type serverUse struct {
-	limited   bool     // by webhook.NewServer
-	unlimited []string // by anything else
+	limited   bool     // creates servers with webhook.NewServer
+	unlimited []string // other ways to create a server
 }
 
 func (u *serverUse) add(t *testing.T, name string, source any) {
@@ -58,7 +58,7 @@ func TestServers_AreLimited(t *testing.T) {
 	}))
 	for dir, u := range programs {
 		require.Empty(t, u.unlimited)
-		if dir != "." && dir != "routers" { // those serve nothing
+		if dir != "." && dir != "routers" { // these do not serve
 			require.True(t, u.limited, "examples/%s does not use webhook.NewServer", dir)
 		}
 	}

@@ -9,51 +9,57 @@
 //	})
 //	http.Handle("POST /webhooks/greenflash", hook)
 //
-// What is done with a delivery, and what it is answered with, says package webhook.
+// See package webhook for how deliveries are processed and which status each outcome gets.
 //
 // # What Greenflash documents
 //
-// On the webhook page of https://docs.greenflash.ai: the twelve types of events and what sets each off; an answer with
-// 2xx within 5 seconds; three headers, with a signature, the time of sending and the id of the delivery; and that
-// webhooks older than 5 minutes are to be rejected.
+// The webhook page of https://docs.greenflash.ai documents:
 //
-// # What it does not say, and what this package does about it
+//   - twelve types of events, and what triggers each;
+//   - that a receiver must respond with 2xx within 5 seconds;
+//   - three headers, which carry a signature, the time of sending and the id of the delivery;
+//   - that a receiver must reject webhooks older than 5 minutes.
 //
-//   - What the signature is made over: see [Form]. All three forms are accepted, as HMAC-SHA256 in hex, with or
-//     without "sha256=" before it. [Config.Form] pins one.
-//   - The unit of the timestamp: 10 digits are seconds, 13 are milliseconds.
-//   - Whether a failed delivery is sent again: one is taken to be the last, see [Config.Attempts]. Set up an inbox, or
-//     [webhook.Options.DeadLetter], where an event must not be lost.
-//   - The envelope: the type is read from "type", "event" or "eventType": the first whose value is a documented type,
-//     or else the first that is a string. The id is read from "id", the time from "timestamp" or "createdAt", and the
-//     event's fields from "data" or, where there is none, from the top level.
-//   - The fields of the events: their names are taken from Greenflash's public API, as its TypeScript SDK 1.4.0 has
-//     it in November 2026, and are a best guess. An id that
-//     was not sent is empty, any other field that was not sent is nil; so check before you dereference. A field
-//     whose type was guessed wrong stays unset, and [webhook.Event.Undecoded] names it.
+// # What Greenflash does not document
 //
-// Nothing is hidden by a wrong guess: [webhook.Event.Unknown] returns all that the Go type has no field for, and
-// Delivery().Body every byte as it was received. Look at both once "Test Delivery" in Greenflash's settings has sent
-// you a sample.
+// These are our choices:
+//
+//   - Signed bytes: the package accepts the three forms that [Form] lists. The signature is HMAC-SHA256 in hex, with or
+//     without the prefix "sha256=". [Config.Form] accepts one form only.
+//   - Unit of the timestamp: 10 digits are seconds, 13 digits are milliseconds.
+//   - Retries: each attempt is treated as the last, see [Config.Attempts]. If you must not lose an event, set up an inbox
+//     or [webhook.Options.DeadLetter].
+//   - Envelope, type: it is read from "type", "event" or "eventType". The first documented type among the values wins.
+//     If there is no documented type, the first string wins.
+//   - Envelope, other fields: the id is read from "id", the time from "timestamp" or "createdAt". The event's fields are
+//     read from "data" or, without "data", from the top level.
+//   - Fields of the events: the names come from Greenflash's public API, as in its TypeScript SDK 1.4.0 of November 2026.
+//     They are a best guess. An id that was not sent is empty. Any other field that was not sent is nil, so check it
+//     before you dereference it. A field of an unexpected type stays unset, and [webhook.Event.Undecoded] names it.
+//
+// A wrong guess hides nothing. [webhook.Event.Unknown] returns every field that the Go type does not have, and
+// Delivery().Body returns every byte as received. Check both after "Test Delivery" in Greenflash's settings has sent you
+// a sample.
 //
 // # Duplicates
 //
-// A delivery is recognised by its signed bytes and, in the forms that sign the timestamp, by its delivery id together
-// with its body, because a new attempt may carry a new timestamp. Two genuine deliveries with the same body are one
-// event in [FormBody], and in [FormTimestamp] if they were sent in the same second. The id inside the body is not used:
-// it may be the conversation's.
+// A delivery is a duplicate if its signed bytes are known. In the forms that sign the timestamp, it is also a duplicate if
+// its delivery id and its body together are known, because a new attempt may have a new timestamp.
+//
+// Two genuine deliveries with the same body are one event in [FormBody]. In [FormTimestamp] they are one event if they
+// were sent in the same second. The package does not use the id inside the body, because it may be the conversation's.
 //
 // # Replays
 //
-// What a captured delivery can still do, to somebody who does not have the secret, depends on the form:
+// What can an attacker without the secret do with a captured delivery? It depends on the form:
 //
-//   - [FormDelivery] signs the id and the timestamp: nothing.
-//   - [FormTimestamp] does not sign the delivery id. A delivery that has run does not run again under another id: its
-//     signed bytes are known. Within [Config.Window], two cases are open, because the vendor's own retry looks the same. A
-//     delivery that failed, is replayed under another id and succeeds, runs once more when Greenflash sends it again
-//     with a new timestamp. And a capture that is replayed under the id of a later delivery with the same body makes that one
-//     a duplicate, for a sender who knows that id beforehand.
-//   - [FormBody] does not sign the timestamp: a capture of any age passes the window under a new one. It is a duplicate
-//     for as long as the store remembers the body, so it runs again after the store's retention, and after a restart with
-//     a store in memory. Use a store that survives a restart, with a long retention, or callbacks that may run twice.
+//   - [FormDelivery] signs the id and the timestamp. The attacker can do nothing.
+//   - [FormTimestamp] does not sign the delivery id. A delivery that has run does not run again under another id, because
+//     its signed bytes are known. Two attacks remain possible within [Config.Window], because they look like the vendor's
+//     own retry. First: a delivery fails, and the attacker replays it successfully under another id. It then runs
+//     once more when Greenflash sends it again with a new timestamp. Second: the attacker knows the id of a later
+//     delivery with the same body. A capture that is replayed under that id makes the later delivery a duplicate.
+//   - [FormBody] does not sign the timestamp. A capture of any age passes the window with a new timestamp. It is a
+//     duplicate only while the store remembers the body. So it runs again after the store's retention, and after a
+//     restart if the store is in memory. Use a persistent store with a long retention, or callbacks that may run twice.
 package greenflash

@@ -18,7 +18,7 @@ func TestAnEnvelopeMemberThatWasNotUsedIsInUnknown(t *testing.T) {
 		`{"type":"conversation.started","timestamp":"yesterday"}`,
 		`{"type":"conversation.started","id":{"delivery":1}}`,
 	} {
-		given[greenflash.ConversationStarted](t, body) // and nothing of it may be lost
+		given[greenflash.ConversationStarted](t, body) // checks that nothing is lost
 	}
 }
 

@@ -53,63 +53,63 @@ var events = []vendors.EventType{
 	kindCustomAnalysisEvidenceFound,
 }
 
-// OnConversationStarted registers fn for when a new conversation starts.
+// OnConversationStarted registers fn to run when a new conversation starts.
 func (h *Handler) OnConversationStarted(fn func(context.Context, *ConversationStarted) error) {
 	kindConversationStarted.On(h.Handler, fn)
 }
 
-// OnConversationQualityIndex registers fn for when the quality index (CQI) of a conversation drops below 60%.
+// OnConversationQualityIndex registers fn to run when the quality index (CQI) of a conversation drops below 60%.
 func (h *Handler) OnConversationQualityIndex(fn func(context.Context, *ConversationQualityIndex) error) {
 	kindConversationQualityIndex.On(h.Handler, fn)
 }
 
-// OnConversationSentiment registers fn for when the average sentiment of a conversation becomes negative.
+// OnConversationSentiment registers fn to run when the average sentiment of a conversation becomes negative.
 func (h *Handler) OnConversationSentiment(fn func(context.Context, *ConversationSentiment) error) {
 	kindConversationSentiment.On(h.Handler, fn)
 }
 
-// OnConversationFrustration registers fn for when user frustration is detected: a score over 0.5.
+// OnConversationFrustration registers fn to run when user frustration is detected, with a score over 0.5.
 func (h *Handler) OnConversationFrustration(fn func(context.Context, *ConversationFrustration) error) {
 	kindConversationFrustration.On(h.Handler, fn)
 }
 
-// OnConversationStruggle registers fn for when user struggle is detected: a score over 0.5.
+// OnConversationStruggle registers fn to run when user struggle is detected, with a score over 0.5.
 func (h *Handler) OnConversationStruggle(fn func(context.Context, *ConversationStruggle) error) {
 	kindConversationStruggle.On(h.Handler, fn)
 }
 
-// OnConversationCommercialIntent registers fn for when commercial intent is detected: a score over 0.4 with a "medium or
-// high label". See [Label].
+// OnConversationCommercialIntent registers fn to run when commercial intent is detected, with a score over 0.4
+// and a "medium or high label". See [Label].
 func (h *Handler) OnConversationCommercialIntent(fn func(context.Context, *ConversationCommercialIntent) error) {
 	kindConversationCommercialIntent.On(h.Handler, fn)
 }
 
-// OnConversationRating registers fn for when a user gives a rating for a conversation.
+// OnConversationRating registers fn to run when a user gives a rating for a conversation.
 func (h *Handler) OnConversationRating(fn func(context.Context, *ConversationRating) error) {
 	kindConversationRating.On(h.Handler, fn)
 }
 
-// OnProductQualityIndex registers fn for when the quality index (PQI) of a product drops below 60.
+// OnProductQualityIndex registers fn to run when the quality index (PQI) of a product drops below 60.
 func (h *Handler) OnProductQualityIndex(fn func(context.Context, *ProductQualityIndex) error) {
 	kindProductQualityIndex.On(h.Handler, fn)
 }
 
-// OnProductSentiment registers fn for when the sentiment of a product drops below 60%.
+// OnProductSentiment registers fn to run when the sentiment of a product drops below 60%.
 func (h *Handler) OnProductSentiment(fn func(context.Context, *ProductSentiment) error) {
 	kindProductSentiment.On(h.Handler, fn)
 }
 
-// OnCustomAnalysisGuardrailTriggered registers fn for when a guardrail that you have defined is violated.
+// OnCustomAnalysisGuardrailTriggered registers fn to run when a guardrail that you have defined is violated.
 func (h *Handler) OnCustomAnalysisGuardrailTriggered(fn func(context.Context, *CustomAnalysisGuardrailTriggered) error) {
 	kindCustomAnalysisGuardrailTriggered.On(h.Handler, fn)
 }
 
-// OnCustomAnalysisExpectationFailed registers fn for when an expectation check that you have defined is not met.
+// OnCustomAnalysisExpectationFailed registers fn to run when an expectation check that you have defined is not met.
 func (h *Handler) OnCustomAnalysisExpectationFailed(fn func(context.Context, *CustomAnalysisExpectationFailed) error) {
 	kindCustomAnalysisExpectationFailed.On(h.Handler, fn)
 }
 
-// OnCustomAnalysisEvidenceFound registers fn for when an evidence finder that you have defined surfaces a match.
+// OnCustomAnalysisEvidenceFound registers fn to run when an evidence finder that you have defined surfaces a match.
 func (h *Handler) OnCustomAnalysisEvidenceFound(fn func(context.Context, *CustomAnalysisEvidenceFound) error) {
 	kindCustomAnalysisEvidenceFound.On(h.Handler, fn)
 }

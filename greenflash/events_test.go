@@ -11,7 +11,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// given returns the event that a callback is given for body. Nothing of the body may be lost in it.
+// given returns the event that a callback gets for body, and checks that decoding loses no data.
 func given[T any](t *testing.T, body string) *T {
 	t.Helper()
 	return any(kit.Receive(t, []byte(body))).(*T)

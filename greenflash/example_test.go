@@ -34,7 +34,7 @@ func Example() {
 	})
 	http.Handle("POST /webhooks/greenflash", hook)
 
-	// What Greenflash does, once it is set up:
+	// Greenflash sends this:
 	greenflashs := webhooktest.Signer{
 		Profile: greenflash.Profile(),
 		URL:     "https://example.com/webhooks/greenflash",
@@ -48,9 +48,9 @@ func Example() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		answer := httptest.NewRecorder()
-		http.DefaultServeMux.ServeHTTP(answer, request)
-		fmt.Println(answer.Code, answer.Body)
+		response := httptest.NewRecorder()
+		http.DefaultServeMux.ServeHTTP(response, request)
+		fmt.Println(response.Code, response.Body)
 	}
 
 	// Output:
@@ -60,11 +60,11 @@ func Example() {
 
 func ExampleConfig_NewHandler() {
 	hook, err := greenflash.Config{
-		Keys: []signature.Key{ // while the secret is being rotated
+		Keys: []signature.Key{ // both, during a rotation
 			signature.NewKey("2026-11", "the new secret"),
 			signature.NewKey("2025-11", "the old secret"),
 		},
-		Form: greenflash.FormTimestamp, // once an observation has shown that it is this one
+		Form: greenflash.FormTimestamp, // after an observation has reported this form
 	}.NewHandler(nil)
 	if err != nil {
 		log.Fatal(err)

@@ -10,55 +10,67 @@ import (
 )
 
 // A Handler receives Greenflash's deliveries at one endpoint. Register callbacks with its On methods, then mount it.
+// An On method panics if fn is nil, if the type already has a callback, and after the first delivery.
+//
+// Inherited from [webhook.Handler]:
+//
+//   - ServeHTTP receives one delivery over HTTP and responds.
+//   - SetKeys replaces the signing keys while serving.
+//   - OnUnhandled registers a callback for deliveries whose type has no callback.
+//   - OnEvent registers one callback for every documented type, decoded.
+//   - Before registers a function that runs before each callback.
+//   - Process receives one delivery without a server, for serverless functions.
+//   - Explain reports how a captured delivery would be judged, and why.
+//   - Redeliver runs the callback for a stored delivery.
+//   - Shutdown waits for running callbacks and refuses new deliveries.
 type Handler struct{ *webhook.Handler }
 
-// A Form is what Greenflash's signature is made over. Its page says no more than "HMAC signature of the payload".
+// A Form defines which bytes Greenflash signs. Greenflash's page only says "HMAC signature of the payload".
 type Form string
 
-// The forms. Any of them is accepted unless [Config.Form] pins one; [webhook.Delivery.Form] tells which it was.
+// The forms. Each is accepted unless [Config.Form] selects one. [webhook.Delivery.Form] reports which form a delivery had.
 const (
 	// FormAny accepts all three.
 	FormAny Form = ""
 	// FormTimestamp signs "<timestamp>.<body>".
 	FormTimestamp Form = "timestamp.body"
-	// FormDelivery signs "<delivery>.<timestamp>.<body>", as Standard Webhooks do.
+	// FormDelivery signs "<delivery>.<timestamp>.<body>", as Standard Webhooks does.
 	FormDelivery Form = "delivery.timestamp.body"
-	// FormBody signs the body alone. The timestamp is then checked as Greenflash asks, but protects nothing, because
-	// anybody can change it: a replay is refused only for as long as the store remembers the body. Two genuine
-	// deliveries with the same bytes are one event.
+	// FormBody signs the body alone. The timestamp is checked as Greenflash asks, but anyone can change it. A replay is
+	// therefore refused only while the store remembers the body. Two genuine deliveries with the same bytes are one
+	// event.
 	FormBody Form = "body"
 )
 
-// Config is what belongs to one endpoint.
+// Config configures the handler of one endpoint.
 type Config struct {
-	// Endpoint names the endpoint in store keys, in an inbox and in logs: 1 to 64 letters, digits, dots, underscores and
-	// dashes. Two endpoints on one store or inbox need different names. Do not change it: an inbox runs what was stored
-	// under a name only by a handler of that name, and duplicates of what came before are not recognized.
-	// Defaults to "default".
+	// Endpoint names the endpoint in store keys, in an inbox and in logs. It has 1 to 64 letters, digits, dots,
+	// underscores and dashes. Two endpoints on one store or inbox need different names. Do not change the name: an inbox
+	// then no longer runs the deliveries it stored under the old name, and earlier deliveries are no longer recognized as
+	// duplicates. Defaults to "default".
 	Endpoint string
 
-	// Keys are the live signing secrets. At least one is required.
+	// Keys are the accepted signing secrets. At least one is required.
 	Keys []signature.Key
 
-	// Window is how old a delivery may be, by its X-Greenflash-Timestamp header. Defaults to 5 min, as documented.
+	// Window is the maximum age of a delivery, by its X-Greenflash-Timestamp header. Defaults to 5 min, as documented.
 	Window time.Duration
 
-	// Attempts is the attempt after which Greenflash may send a delivery no more: the one that is dead-lettered if it
-	// fails. Greenflash does not say whether it sends again at all. A copy that comes within 1 s does not count.
-	// Defaults to 1, our choice.
+	// Attempts is the number of the attempt that is treated as the last. A delivery that fails on it is dead-lettered.
+	// A copy that arrives within 1 s does not count. Greenflash is silent about retries. Defaults to 1; our choice.
 	Attempts int
 
-	// Form pins the form that is signed. Defaults to FormAny. The observation says which one your deliveries have:
-	// pin it, if it has a timestamp, and equal bodies are no longer one event.
+	// Form is the only form that is accepted. The observation reports which form your deliveries have. Set that form
+	// if it signs the timestamp: two deliveries with equal bodies are then two events. Defaults to FormAny.
 	Form Form
 }
 
-// NewHandler returns a handler with one secret, named "default". Nil options are the defaults.
+// NewHandler returns a handler with one secret, named "default". A nil o means the defaults.
 func NewHandler(secret string, o *webhook.Options) (*Handler, error) {
 	return Config{Keys: []signature.Key{signature.NewKey("default", secret)}}.NewHandler(o)
 }
 
-// NewHandler returns a handler, or an error that names the field that breaks a rule. Nil options are the defaults.
+// NewHandler returns a handler. The error names the field that is invalid. A nil o means the defaults.
 func (c Config) NewHandler(o *webhook.Options) (*Handler, error) {
 	p := Profile()
 	if c.Form != FormAny {

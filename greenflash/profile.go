@@ -16,15 +16,15 @@ const (
 	headerDelivery  = "X-Greenflash-Delivery"
 )
 
-// Profile returns all that the handler knows of Greenflash: for test kits and tools. It follows Greenflash's webhook
-// page; what the page is silent about is marked.
+// Profile returns everything that the handler knows about Greenflash, for test kits and tools. It follows Greenflash's
+// webhook page. Comments mark where the page is silent.
 func Profile() vendors.Profile {
 	return vendors.Profile{
 		Name: "greenflash",
 		Scheme: &signature.Scheme{
 			Header: headerSignature,
-			Prefix: "sha256=", // silent: with or without
-			Forms: []signature.Form{ // silent: which
+			Prefix: "sha256=", // silent: accepted with or without it
+			Forms: []signature.Form{ // silent: accepts each of these
 				{Name: string(FormTimestamp), Covers: []string{headerTimestamp}},
 				{Name: string(FormDelivery), Covers: []string{headerDelivery, headerTimestamp}},
 				{Name: string(FormBody)},
@@ -34,13 +34,13 @@ func Profile() vendors.Profile {
 				{Header: headerDelivery, Grammar: signature.Opaque},
 			},
 		},
-		Envelope: vendors.EnvelopeNames{ // silent: the names are those that its peers use
+		Envelope: vendors.EnvelopeNames{ // silent: the names that other vendors use
 			Type: []string{"type", "event", "eventType"},
 			ID:   []string{"id"},
 			Time: []string{"timestamp", "createdAt"},
 			Data: []string{"data"},
 		},
-		DedupKeys:     identify,
+		DedupKeys:     dedupKeys,
 		TimeHeader:    headerTimestamp,
 		Headers:       []string{headerDelivery},
 		Window:        5 * time.Minute,
@@ -51,23 +51,25 @@ func Profile() vendors.Profile {
 	}
 }
 
-// identify names a delivery by its signed bytes and, where a new attempt may carry a new timestamp, by its delivery id
-// as well. That id may be unsigned, so it only ever comes second, and together with the body: a captured delivery that has
-// run cannot run again under another id, and cannot block one with another body. What remains possible is in the package's
-// documentation. The id inside the body is not used: it may be the conversation's.
-func identify(a *vendors.Authenticated) vendors.DedupKeys {
-	identity := vendors.ByContent(a)
+// dedupKeys returns a key for the signed bytes. If the form signs a timestamp, which a new attempt may change, dedupKeys
+// adds a key for the delivery id.
+//
+// The delivery id may be unsigned, so its key comes second and includes the body. A captured delivery that has run can
+// therefore not run again under another id, and cannot block a delivery with another body. The package documentation
+// lists what remains possible. The id inside the body is not used, because it may be the conversation's.
+func dedupKeys(a *vendors.Authenticated) vendors.DedupKeys {
+	keys := vendors.ByContent(a)
 	delivery := a.Header.Get(headerDelivery)
 	if delivery == "" || !a.Match.Covers(headerTimestamp) {
-		return identity
+		return keys
 	}
 	body := sha256.Sum256(a.Body)
 	digest := sha256.Sum256(append([]byte(delivery+"."), body[:]...))
 	name := hex.EncodeToString(digest[:])
-	identity.Keys = append(identity.Keys, "id/"+name)
-	identity.ID = name
+	keys.Keys = append(keys.Keys, "id/"+name)
+	keys.ID = name
 	if a.Match.Covers(headerDelivery) {
-		identity.ID = strings.Clone(delivery) // the server may use the memory again
+		keys.ID = strings.Clone(delivery) // a copy, because the server may reuse the memory
 	}
-	return identity
+	return keys
 }

@@ -18,13 +18,13 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-const secret = "a secret that nobody knows"
+const secret = "a secret that no attacker knows"
 
 var key = signature.NewKey("default", secret)
 
 var allForms = []greenflash.Form{greenflash.FormTimestamp, greenflash.FormDelivery, greenflash.FormBody}
 
-// kit is Greenflash on the other side.
+// kit is the kit that sends as Greenflash does.
 var kit = vendortest.Kit{
 	Vendor: greenflashtest.Vendor(),
 	Secret: secret,
@@ -33,7 +33,7 @@ var kit = vendortest.Kit{
 	},
 }
 
-// A receiver is a handler with a callback for every type, and Greenflash on the other side.
+// A receiver is a handler with a callback for every type, and a sender that acts as Greenflash.
 type receiver struct {
 	*greenflash.Handler
 	vendortest.Recorder
@@ -51,16 +51,16 @@ func newReceiver(t testing.TB, c greenflash.Config) *receiver {
 	return r
 }
 
-// runs returns how often a callback was run.
+// runs returns how many callbacks have run.
 func (r *receiver) runs() int { return len(r.Events()) }
 
-// A message is a delivery on the wire: what somebody on the way can capture.
+// A message is a delivery as an attacker can capture it.
 type message struct {
 	header http.Header
 	body   []byte
 }
 
-// sent returns what Greenflash sends at t.
+// sent returns the message that Greenflash sends at t.
 func (r *receiver) sent(form greenflash.Form, body string, t time.Time, id string) message {
 	r.t.Helper()
 	sender := r.sender.WithForm(string(form)).WithClock(time.Until(t))
@@ -69,7 +69,7 @@ func (r *receiver) sent(form greenflash.Form, body string, t time.Time, id strin
 	return message{sender.Request(d).Header, d.Body}
 }
 
-// signed returns what Greenflash would send with that timestamp header, whatever it says.
+// signed returns the message that Greenflash would send with the given timestamp header.
 func (r *receiver) signed(form greenflash.Form, body, timestamp, id string) message {
 	r.t.Helper()
 	header := http.Header{"X-Greenflash-Timestamp": {timestamp}, "X-Greenflash-Delivery": {id}}
@@ -77,7 +77,7 @@ func (r *receiver) signed(form greenflash.Form, body, timestamp, id string) mess
 	return message{header, []byte(body)}
 }
 
-// with returns the message with one header changed; no values remove it.
+// with returns the message with one header changed. Without values, the header is removed.
 func (m message) with(name string, values ...string) message {
 	header := m.header.Clone()
 	if len(values) == 0 {
@@ -95,7 +95,7 @@ func (r *receiver) receive(m message) webhook.Result {
 	})
 }
 
-// onADay runs f in a bubble whose clock stands at noon of a day on which Unix times have their ten digits.
+// onADay runs f in a bubble. Its clock starts at noon of a day on which Unix times have ten digits.
 func onADay(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

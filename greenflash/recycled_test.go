@@ -15,7 +15,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// fasthttp does: the strings of a request lie in memory that is written over once it has been answered.
+// fasthttp overwrites the memory of a request's strings after the response.
 func TestADeliveryKeepsNothingOfTheRequestsMemory(t *testing.T) {
 	for _, form := range greenflash.Profile().Scheme.Forms {
 		hook, err := greenflash.NewHandler("whsec", nil)

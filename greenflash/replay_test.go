@@ -18,7 +18,7 @@ import (
 
 const frustration = `{"type":"conversation.frustration","data":{"conversationId":"c1"}}`
 
-// forgeries are all that somebody who has captured m, but not the secret, can make of it by its headers alone.
+// forgeries returns the messages that an attacker without the secret can make from m by changing headers.
 func forgeries(m message) map[string]message {
 	mac := strings.TrimPrefix(m.header.Get("X-Greenflash-Signature"), "sha256=")
 	lower := m.with("X-Greenflash-Signature")
@@ -35,7 +35,7 @@ func forgeries(m message) map[string]message {
 		"the timestamp in milliseconds":   m.with("X-Greenflash-Timestamp", strconv.FormatInt(now.UnixMilli(), 10)),
 		"another id and timestamp":        m.with("X-Greenflash-Delivery", "x").with("X-Greenflash-Timestamp", strconv.FormatInt(now.Unix()+2, 10)),
 		"a header's name in another case": lower,
-		"a header that nobody reads":      m.with("X-Greenflash-Attempt", "2"),
+		"a header that is not read":       m.with("X-Greenflash-Attempt", "2"),
 	}
 }
 
@@ -56,7 +56,7 @@ func TestACapturedDeliveryRunsOnceHoweverItsHeadersAreChanged(t *testing.T) {
 	})
 }
 
-// firstOf makes sure that m has run once, and returns what becomes of it after that.
+// firstOf makes sure that m has run once, and returns the result of a further attempt.
 func firstOf(r *receiver, m message) webhook.Outcome {
 	if r.runs() == 0 {
 		r.receive(m)
@@ -88,7 +88,7 @@ func TestANewAttemptWithANewTimestampIsADuplicate(t *testing.T) {
 		retry := r.sent(form, frustration, time.Now(), "d1")
 		require.Equal(t, webhook.Duplicate, r.receive(retry).Outcome)
 
-		// Now the retry is captured in its turn.
+		// The attacker now captures the retry.
 		for name, replay := range forgeries(retry) {
 			require.NotEqual(t, webhook.Handled, r.receive(replay).Outcome, name)
 		}
@@ -106,7 +106,7 @@ func TestANewAttemptWhileTheFirstStillRunsIsNeverRun(t *testing.T) {
 		for name, replay := range forgeries(retry) {
 			require.NotEqual(t, webhook.Handled, r.receive(replay).Outcome, name)
 		}
-		time.Sleep(30 * time.Second) // the first run is long over
+		time.Sleep(30 * time.Second) // the first run has ended
 		for name, replay := range forgeries(retry) {
 			require.NotEqual(t, webhook.Handled, r.receive(replay).Outcome, name)
 		}
@@ -135,7 +135,7 @@ func TestACapturedDeliveryCannotBlockAnothersID(t *testing.T) {
 	})
 }
 
-// These are the replays that the package's documentation says are possible.
+// The package documentation lists these replays as possible.
 func TestReplay_RemainsPossibleAsDocumented(t *testing.T) {
 	failOnce := func(r *receiver, m message) {
 		r.React = func(context.Context, webhook.AnyEvent) error { return errors.New("not now") }
@@ -228,7 +228,7 @@ func TestTheDeliveryIsNamedByWhatIsSigned(t *testing.T) {
 		if form == greenflash.FormDelivery {
 			require.Equal(t, "d1", d.ID)
 		} else {
-			require.Len(t, d.ID, 64, "a digest: the header could be anybody's")
+			require.Len(t, d.ID, 64, "a digest, because anyone can change the header")
 		}
 		require.True(t, strings.HasPrefix(d.Keys[0], "greenflash/eu/content/"), "claimed first")
 		require.Equal(t, form != greenflash.FormBody, len(d.Keys) == 2)

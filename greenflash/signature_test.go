@@ -37,7 +37,7 @@ func TestTheSignatureIsAnHMACSHA256InHexWithOrWithoutAPrefix(t *testing.T) {
 			greenflash.FormDelivery:  "d1." + now + "." + frustration,
 			greenflash.FormBody:      frustration,
 		} {
-			hash := hmac.New(sha256.New, []byte(secret)) // by hand, and not by the scheme that is under test
+			hash := hmac.New(sha256.New, []byte(secret)) // by hand, because the scheme is under test
 			hash.Write([]byte(signed))
 			mac := hex.EncodeToString(hash.Sum(nil))
 			for _, written := range []string{mac, strings.ToUpper(mac), "sha256=" + mac, "sha256=" + strings.ToUpper(mac)} {
@@ -121,7 +121,7 @@ func TestWhatIsNotSignedByALiveKeyIsForged(t *testing.T) {
 	})
 }
 
-// both has the signature's header under two spellings of its name.
+// both returns the signature header under two spellings of its name.
 func both(m message) message {
 	m = m.with("X-Greenflash-Attempt")
 	m.header["x-greenflash-signature"] = m.header["X-Greenflash-Signature"]
@@ -138,7 +138,7 @@ func TestATimestampIsPlainDigitsOfSecondsOrMilliseconds(t *testing.T) {
 			body := `{"type":"conversation.started","data":{"conversationId":"` + strconv.Itoa(i) + `"}}`
 			result := r.receive(r.signed(form, body, accepted, "d1"))
 			require.Equal(t, webhook.Handled, result.Outcome, accepted)
-			require.Equal(t, now.Unix(), result.Delivery.Time.Unix(), "taken for the event's time, where the body has none")
+			require.Equal(t, now.Unix(), result.Delivery.Time.Unix(), "the event's time, because the body has none")
 		}
 		for _, refused := range []string{
 			"", "+" + seconds, "-" + seconds, seconds + ".0", " " + seconds, seconds + " ", seconds + "\n", "0" + seconds,
@@ -186,7 +186,7 @@ func TestTheWindowIsCheckedAgainstTheHeaderNotTheBody(t *testing.T) {
 		old := `{"type":"conversation.started","timestamp":"2001-01-01T00:00:00Z","data":{}}`
 		result := r.receive(r.sent(form, old, time.Now(), "d1"))
 		require.Equal(t, webhook.Handled, result.Outcome)
-		require.Equal(t, 2001, result.Delivery.Time.Year(), "it is the event's time all the same")
+		require.Equal(t, 2001, result.Delivery.Time.Year(), "the event's time does not change")
 		require.Equal(t, webhook.ReasonStale, r.receive(r.sent(form, frustration, time.Now().Add(-61*time.Second), "d2")).Reason)
 	})
 }

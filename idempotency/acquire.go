@@ -7,52 +7,55 @@ import (
 	"time"
 )
 
-// A ClaimRequest names what is to be guarded.
+// A ClaimRequest describes a claim for [Guard.Acquire].
 type ClaimRequest struct {
-	// Keys are claimed in this order, and all or none are held. Where several names may stand for the same work, the
-	// one that nobody but the sender can choose comes first. They are given back in the opposite order, and their
-	// leases end in it: a key that is free tells that those after it are not held by the same work any more.
+	// Keys are claimed in this order, and either all or none are held. If the same work has several keys, put the key
+	// first that only the authentic sender can choose. Keys are released in the opposite order, and their leases end in
+	// the opposite order. So if a key is free, the same work no longer holds the keys after it.
 	Keys []string
 
-	// Lease is for how long they are claimed, counted from the claim of the first.
+	// Lease is how long the keys are claimed, counted from the claim of the first key.
 	Lease time.Duration
 
-	// WaitUntil bounds all waiting: for a run of the same work in this process, and for the store. Zero: until the
-	// context ends.
+	// WaitUntil is when Acquire stops waiting for the store and for the same work in this process. The zero time means
+	// that only the context ends the wait.
 	WaitUntil time.Time
 
-	// FailOpen has the work run failedOpen when the store cannot be asked: nothing but this process then keeps it from
-	// running twice, and nothing remembers that it ran. See [Lease.FailedOpen].
+	// FailOpen lets the work run when the store is unavailable. Only this process then prevents a second run at the same
+	// time, and the store does not remember the run. See [Lease.FailedOpen].
 	FailOpen bool
 
-	// RefusedLease is for how long the keys before a key that is in flight stay in flight themselves, in place of
-	// being free at once. Whoever may change the later key at will could otherwise run, under the earlier one, what
-	// is running already. Zero: they are released.
+	// RefusedLease is how long the keys before a key in flight stay in flight. It matters if a sender can change the
+	// later key at will. The sender could otherwise run the same work again under the earlier key, while it is
+	// running. Zero releases the earlier keys at once.
 	RefusedLease time.Duration
 
-	// Tag is a short hash of the work, by which [Claim.OtherTag] tells other work that has the same keys. Zero: none.
+	// Tag is a short hash of the work. [Claim.OtherTag] uses it to detect other work with the same keys. Zero means no
+	// tag.
 	Tag uint16
 }
 
-// A flight is work of this process that is under way. All callers for one of its keys find it.
+// A flight is work that runs in this process. Every caller that wants one of its keys finds it.
 type flight struct {
-	keys      []string      // those that it has taken so far
-	done      chan struct{} // closed when the work has ended, one way or the other
-	completed bool          // it succeeded; to be read once done is closed
+	keys      []string      // the keys joined so far
+	done      chan struct{} // closed when the work has ended
+	completed bool          // the work succeeded; valid once done is closed
 	tag       uint16        // of the work
 	waiting   int
 }
 
-// Acquire claims all keys of the work. The Hold is nil unless the Claim's State is [Acquired]; its owner must call
+// Acquire claims all keys of the work. The Lease is nil unless the Claim's State is [Acquired]. The caller must call
 // [Lease.Complete] or [Lease.Release] exactly once.
 //
-// Where one of the keys runs in this process, Acquire waits for it, and then takes over if it failed. Works that name
-// the same keys in opposite orders can wait for one another: give such works a WaitUntil, or a context that ends.
-// A key found completed makes the whole work completed, and the keys claimed before it are completed with it: they
-// are other names of what is done.
+// If another caller in this process runs work under one of the keys, Acquire waits for it. If that work fails, Acquire
+// takes the key over. Two callers that list the same keys in opposite orders can wait for each other. Give them a
+// WaitUntil, or a context that ends.
 //
-// An error means that the store could not be asked; whatever was or may have been claimed is given back. With FailOpen
-// there is none.
+// If one key is completed, the whole work is completed. Acquire then completes the keys before it, because all keys
+// name the same work.
+//
+// An error means that the store is unavailable. Acquire then releases every key that it has claimed or may have claimed.
+// With FailOpen, Acquire returns the error only if the context or WaitUntil ended the call.
 func (g *Guard) Acquire(ctx context.Context, w ClaimRequest) (*Lease, Claim, error) {
 	lease := &Lease{
 		guard:  g,
@@ -64,16 +67,16 @@ func (g *Guard) Acquire(ctx context.Context, w ClaimRequest) (*Lease, Claim, err
 	}
 	for i, key := range w.Keys {
 		if slices.Contains(w.Keys[:i], key) {
-			continue // it would wait for itself
+			continue // a second claim would wait for the first
 		}
 		claim := g.join(ctx, lease.flight, key, earlier(w.WaitUntil, lease.until))
 		var err error
 		if claim.State == Acquired && !lease.failedOpen {
 			if i == 0 {
-				// Taken before the store is asked, so that it is early whatever the store's clock says.
+				// This is before the call, so that the lease ends here no later than in the store.
 				lease.until = time.Now().Add(w.Lease)
 			}
-			// A call takes the timeout at the most: by so much the lease of a key outlasts that of the next one.
+			// Each lease outlasts the next one by at least a timeout, the longest that a call takes.
 			duration := time.Until(lease.until)
 			for range w.Keys[i+1:] {
 				duration = later(duration, g.timeout)
@@ -93,18 +96,18 @@ func (g *Guard) Acquire(ctx context.Context, w ClaimRequest) (*Lease, Claim, err
 			g.leave(lease.flight, claim.State == Completed)
 			return nil, claim, nil
 		}
-		lease.keys = lease.flight.keys // all those boarded so far, in a list that is nobody else's
+		lease.keys = lease.flight.keys // a list that only this lease uses
 		lease.attempt = max(lease.attempt, claim.Attempt)
 	}
 	return lease, Claim{State: Acquired, Attempt: lease.attempt}, nil
 }
 
-// hasTime reports whether an error of the store is its own, and not that there was no time left to ask it.
+// hasTime reports whether there is time left to call the store. If not, an error does not mean that it is unavailable.
 func hasTime(ctx context.Context, until time.Time) bool {
 	return ctx.Err() == nil && (until.IsZero() || time.Now().Before(until))
 }
 
-// earlier returns the earlier of two times, of which a zero one is never.
+// earlier returns the earlier of two times. A zero time means never.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
@@ -112,21 +115,21 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// settleGrace is how long an Acquire that may not wait any more does wait for the store to take back what it had given.
+// settleGrace is the least time that Acquire gives the store to undo earlier claims, even after WaitUntil.
 const settleGrace = 250 * time.Millisecond
 
-// undo settles the keys that were taken before one that was not to be had, by the state of that one. What fails, or
-// takes too long, is tried again in the background.
-func (h *Lease) undo(ctx context.Context, w *ClaimRequest, state State) {
-	if len(h.keys) == 0 {
+// undo settles the keys that were claimed before a refused key. The state of the refused key decides how. If that fails or
+// takes too long, undo retries in the background.
+func (l *Lease) undo(ctx context.Context, w *ClaimRequest, state State) {
+	if len(l.keys) == 0 {
 		return
 	}
-	try := func(ctx context.Context) error { return h.release(ctx, h.keys) }
+	try := func(ctx context.Context) error { return l.release(ctx, l.keys) }
 	switch {
 	case state == Completed:
-		try = func(ctx context.Context) error { return h.complete(ctx, h.keys) }
+		try = func(ctx context.Context) error { return l.complete(ctx, l.keys) }
 	case w.RefusedLease > 0:
-		try = h.reserveUntil(w.RefusedLease)
+		try = l.reserveUntil(w.RefusedLease)
 	}
 	ctx = context.WithoutCancel(ctx)
 	first, cancel := ctx, context.CancelFunc(func() {})
@@ -135,21 +138,21 @@ func (h *Lease) undo(ctx context.Context, w *ClaimRequest, state State) {
 	}
 	defer cancel()
 	if err := try(first); err != nil && !errors.Is(err, ErrLeaseLost) {
-		h.later(ctx, err, try)
+		l.later(ctx, err, try)
 	}
 }
 
-// reserveUntil returns a try to have the keys in flight for the time of lease, held by nobody. Its token is one of its own:
-// a release that comes late must not free them.
-func (h *Lease) reserveUntil(lease time.Duration) func(context.Context) error {
+// reserveUntil returns a function that keeps the keys in flight for the time of lease, without an owner. It claims them
+// with a new token, so that a late release does not free them.
+func (l *Lease) reserveUntil(lease time.Duration) func(context.Context) error {
 	token := NewToken()
 	return func(ctx context.Context) error {
-		if err := h.release(ctx, h.keys); err != nil {
+		if err := l.release(ctx, l.keys); err != nil {
 			return err
 		}
-		for _, key := range h.keys {
-			err := h.guard.call(ctx, func(ctx context.Context) error {
-				_, err := h.guard.store.Claim(ctx, key, token, lease)
+		for _, key := range l.keys {
+			err := l.guard.call(ctx, func(ctx context.Context) error {
+				_, err := l.guard.store.Claim(ctx, key, token, lease)
 				return err
 			})
 			if err != nil {
@@ -160,8 +163,8 @@ func (h *Lease) reserveUntil(lease time.Duration) func(context.Context) error {
 	}
 }
 
-// join takes key for the flight f. While another flight has it, it waits; the state says why f did not get it: the
-// other one succeeded, or too many wait for it, or ctx ended.
+// join adds key to the flight f. While another flight has the key, join waits. The state is Completed if the other flight
+// succeeded. It is InFlight if too many callers wait, or if ctx or until ended the wait.
 func (g *Guard) join(ctx context.Context, f *flight, key string, until time.Time) Claim {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -191,7 +194,7 @@ func (g *Guard) join(ctx context.Context, f *flight, key string, until time.Time
 	}
 }
 
-// decide tells those who wait how the flight ended. Its keys stay taken until it has landed.
+// decide notifies the waiting callers of the result. The flight keeps its keys until leave.
 func (g *Guard) decide(f *flight, completed bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -229,7 +232,7 @@ func (f *flight) hasCompleted() bool {
 }
 
 func (f *flight) wait(ctx context.Context, until time.Time) (ended bool) {
-	var late <-chan time.Time // never, if there is no such time
+	var late <-chan time.Time // nil blocks forever
 	if !until.IsZero() {
 		timer := time.NewTimer(time.Until(until))
 		defer timer.Stop()

@@ -19,14 +19,13 @@ func (g *Guard) callWithin(ctx context.Context, limit time.Duration, f func(cont
 		return f(ctx)
 	}
 	if err := deadline.Call(ctx, limit, f); err != nil {
-		return fmt.Errorf("idempotency: the store: %w", err)
+		return fmt.Errorf("idempotency: store: %w", err)
 	}
 	return nil
 }
 
-// claim claims one key for a duration, and waits for the store until the given time at the most. If the answer does not come
-// in time, the claim may still have been made. So after an error all that the lease has joined is released under its
-// token, as soon as the call has come back.
+// claim claims one key for a duration. It waits for the store until the given time at most. After an error the store may
+// still have made the claim. claim therefore releases every key that the lease has joined, as soon as the call returns.
 func (g *Guard) claim(ctx context.Context, key string, lease *Lease, duration time.Duration, until time.Time) (Claim, error) {
 	if g.direct {
 		claim, err := g.claimOnce(ctx, key, lease.token, duration)
@@ -49,21 +48,21 @@ func (g *Guard) claim(ctx context.Context, key string, lease *Lease, duration ti
 	if err == nil {
 		return claim, nil
 	}
-	// Another lease, because the work may go on, failed open, with this one.
+	// This is a separate lease, because the work may continue with the given one, failed open.
 	lost := &Lease{guard: g, token: lease.token, until: lease.until}
 	keys := slices.Clone(lease.flight.keys)
-	lasting := context.WithoutCancel(ctx)
+	detached := context.WithoutCancel(ctx)
 	release := func(ctx context.Context) error { return lost.release(ctx, keys) }
 	g.background.Go(func() {
 		<-returned
-		if err := g.inTurn(func() error { return release(lasting) }); err != nil {
-			_ = lost.retry(lasting, err, release)
+		if err := g.inTurn(func() error { return release(detached) }); err != nil {
+			_ = lost.retry(detached, err, release)
 		}
 	})
 	return Claim{}, err
 }
 
-// claimOnce calls the store. A state that is none is an error, like any other of a store that cannot be trusted.
+// claimOnce calls the store. It returns an error if the store returns an unknown state.
 func (g *Guard) claimOnce(ctx context.Context, key string, token Token, duration time.Duration) (Claim, error) {
 	claim, err := g.store.Claim(ctx, key, token, duration)
 	if err != nil {
@@ -74,7 +73,7 @@ func (g *Guard) claimOnce(ctx context.Context, key string, token Token, duration
 		claim.Attempt = max(claim.Attempt, 1)
 	case InFlight, Completed:
 	default:
-		return Claim{}, fmt.Errorf("Claim returned the State %d, which is none of Acquired, InFlight and Completed", claim.State)
+		return Claim{}, fmt.Errorf("Claim returned State %d, which must be Acquired, InFlight or Completed", claim.State)
 	}
 	return claim, nil
 }

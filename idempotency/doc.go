@@ -1,7 +1,7 @@
-// Package idempotency keeps two runs of the same work from both taking effect.
+// Package idempotency prevents the same work from taking effect twice.
 //
-// A [Store] remembers keys: which are being worked on, under a lease, and which are done. A [Guard] puts a store
-// around work: it claims the keys, runs the work, and completes or releases them.
+// A [Store] remembers keys: those in flight, under a lease, and those that are completed. A [Guard] uses a store to run
+// work once. It claims the keys, runs the work, and completes or releases the keys.
 //
-// The package knows neither HTTP nor any sender of webhooks.
+// The package is independent of HTTP and of the senders of webhooks.
 package idempotency

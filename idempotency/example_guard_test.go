@@ -10,7 +10,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 )
 
-// A message that comes twice is worked on once. One whose work failed may come again.
+// A message that arrives twice is processed once. If the work fails, the message can be processed again.
 func ExampleGuard_Do() {
 	store, err := idempotency.NewMemory(nil)
 	if err != nil {
@@ -38,7 +38,7 @@ func ExampleGuard_Do() {
 	// invoice-1 completed <nil>
 }
 
-// Where a message goes by several names, all of them are claimed, or none.
+// If a message has several names, either all of them are claimed or none.
 func ExampleGuard_Acquire() {
 	store, err := idempotency.NewMemory(nil)
 	if err != nil {
@@ -60,7 +60,7 @@ func ExampleGuard_Acquire() {
 		}
 		fmt.Println(names, claim.State)
 		if lease != nil {
-			// The work goes here; after an error it would be lease.Release.
+			// Do the work here. After an error, call lease.Release instead.
 			if err := lease.Complete(ctx); err != nil {
 				log.Print(err)
 			}
@@ -75,7 +75,7 @@ func ExampleGuard_Acquire() {
 	// [content/90aa id/2] completed
 }
 
-// The claim can be completed from within the work, as stores do that share a transaction with it.
+// A store that shares a transaction with the work can complete the claim inside the work.
 func ExampleClaimsFromContext() {
 	store, err := idempotency.NewMemory(nil)
 	if err != nil {

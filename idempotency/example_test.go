@@ -10,7 +10,7 @@ import (
 )
 
 func ExampleNewMemory() {
-	// Room for ten million keys, about 400 MB when full, each remembered for three days.
+	// Capacity for ten million keys, about 400 MB when full. Each key is remembered for three days.
 	store, err := idempotency.NewMemory(&idempotency.MemoryOptions{Retention: 72 * time.Hour, MaxKeys: 10_000_000})
 	if err != nil {
 		log.Fatal(err)
@@ -27,7 +27,7 @@ func ExampleNewMemory() {
 		if claim.State == idempotency.Acquired {
 			// Do the work here, then:
 			if err := store.Complete(ctx, "order-1", token); err != nil {
-				log.Fatal(err) // took longer than the lease, and another claim has the key now
+				log.Fatal(err) // the work took longer than the lease, and another claim has taken the key
 			}
 		}
 	}

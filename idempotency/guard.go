@@ -16,49 +16,49 @@ const (
 	DefaultMaxWaiters  = 2
 )
 
-// GuardOptions configure a [Guard]. The zero value of each field stands for its default.
+// GuardOptions are the options of [NewGuard]. The zero value of each field means its default.
 type GuardOptions struct {
-	// Lease is for how long [Guard.Do] claims a key: longer than any run, as short as a crash may delay the next try.
-	// Defaults to [DefaultLease].
+	// Lease is how long [Guard.Do] claims a key. It must be longer than any run. After a crash, the next attempt waits
+	// until the lease ends, so keep it short. Defaults to [DefaultLease].
 	Lease time.Duration
 
-	// Margin is how long before the end of the lease the context of a run given to [Guard.Do] ends, so that there is
-	// time left to complete. What could not be completed or released is tried again for at least as long.
-	// Must be shorter than Lease. Defaults to [DefaultMargin].
+	// Margin is how long before the end of the lease [Guard.Do] ends the context of a run. It leaves time to complete the
+	// key. Failed completions and releases are retried for at least Margin. It must be shorter than Lease. Defaults to
+	// [DefaultMargin].
 	Margin time.Duration
 
-	// CallTimeout bounds one call to the store. A store that has not answered by then is down.
+	// CallTimeout bounds one call to the store. A store that does not respond in that time counts as unavailable.
 	// Defaults to [DefaultCallTimeout].
 	CallTimeout time.Duration
 
-	// MaxWaiters is how many callers may wait at once for a run of the same key in this process; a further one is
-	// told at once that the key is in flight. Negative: nobody waits. Defaults to [DefaultMaxWaiters].
+	// MaxWaiters is how many callers may wait at once for a run of the same key in this process. For any further caller
+	// the key is in flight at once. With a negative value no caller waits. Defaults to [DefaultMaxWaiters].
 	MaxWaiters int
 }
 
-// A Guard runs work at most once at a time for each key, and not again once it was completed.
+// A Guard runs the work of a key at most once at a time, and not again after it is completed.
 //
-// Within one Guard a key never runs twice at once, lease or no lease. Elsewhere, on the same store, it may run once
-// the lease has ended; then exactly one of the two can complete it.
+// Within one Guard, a key never runs twice at once, even after its lease has ended. With another Guard on the same store,
+// the key may run again after its lease has ended. Then exactly one of the two runs can complete it.
 type Guard struct {
 	store   Store
 	lease   time.Duration
 	margin  time.Duration
 	timeout time.Duration
 	waiters int
-	direct  bool // the store cannot hang, so that its calls need no deadline
+	direct  bool // the store cannot hang, so calls need no deadline
 
 	mu      sync.Mutex
 	flights map[string]*flight
 
 	background sync.WaitGroup
-	turns      chan struct{} // those that are tried again take turns: a store that comes back must not be overrun
+	turns      chan struct{} // limits concurrent retries, so that they do not overload a store that has just recovered
 }
 
-// NewGuard returns a guard over store. Nil options are the defaults.
+// NewGuard returns a Guard on store. A nil o means the defaults. The error names the option that is invalid.
 func NewGuard(store Store, o *GuardOptions) (*Guard, error) {
 	if store == nil {
-		return nil, errors.New("idempotency: a Guard needs a Store")
+		return nil, errors.New("idempotency: NewGuard: the Store must not be nil")
 	}
 	if o == nil {
 		o = new(GuardOptions)
@@ -75,17 +75,17 @@ func NewGuard(store Store, o *GuardOptions) (*Guard, error) {
 	_, g.direct = store.(*Memory)
 	switch {
 	case g.lease < 0 || g.margin < 0 || g.timeout < 0:
-		return nil, errors.New("idempotency: GuardOptions.Lease, Margin and CallTimeout cannot be negative")
+		return nil, errors.New("idempotency: GuardOptions.Lease, Margin and CallTimeout must not be negative")
 	case g.margin >= g.lease:
 		return nil, fmt.Errorf("idempotency: GuardOptions.Margin (%v) must be shorter than Lease (%v)", g.margin, g.lease)
 	}
 	return g, nil
 }
 
-// maxTurns is how many calls in the background a store gets at once.
+// maxTurns is the maximum of concurrent background calls to the store.
 const maxTurns = 8
 
-// inTurn runs f when there are fewer than maxTurns others.
+// inTurn runs f as soon as fewer than maxTurns other calls run.
 func (g *Guard) inTurn(f func() error) error {
 	g.turns <- struct{}{}
 	defer func() { <-g.turns }()
@@ -99,14 +99,15 @@ func orDefault[T int | time.Duration](v, d T) T {
 	return v
 }
 
-// Do claims key, runs fn and completes the key if fn returns nil; it releases the key if fn returns an error, panics
-// or calls runtime.Goexit. The context of fn ends Margin before the lease does, and carries the claim
-// (see [ClaimsFromContext]).
+// Do claims key and runs fn. It completes the key if fn returns nil. It releases the key if fn returns an error, panics or
+// calls runtime.Goexit. The context of fn ends Margin before the lease does, and carries the claim for
+// [ClaimsFromContext].
 //
-// The state is [Acquired] if fn was run, and [Completed] or [InFlight] if it was not, because it had been before or
-// still is; where it runs in this process, Do first waits for it, until ctx ends. The error is that of fn, or of the
-// store. After an error of the store with the state Acquired, fn has succeeded but could not be marked: it may run
-// again after the lease.
+// The state is [Acquired] if fn ran. It is [Completed] if the key was completed before, and [InFlight] if another run
+// holds it. If that run is in this process, Do first waits for it until ctx ends.
+//
+// The error is fn's or the store's. A store error with the state Acquired means that fn succeeded, but the key could not
+// be completed. fn may then run again after the lease.
 func (g *Guard) Do(ctx context.Context, key string, fn func(context.Context) error) (State, error) {
 	lease, claim, err := g.Acquire(ctx, ClaimRequest{Keys: []string{key}, Lease: g.lease})
 	if err != nil || claim.State != Acquired {
@@ -127,9 +128,9 @@ func (g *Guard) Do(ctx context.Context, key string, fn func(context.Context) err
 	return Acquired, lease.Complete(context.WithoutCancel(ctx))
 }
 
-// Count counts under key what happens again and again, such as a sender's attempts, and returns the count. What comes
-// sooner than apart after the last that was counted is not counted; then the count is zero. The key must not be one
-// that is claimed. An error is the store's.
+// Count counts one event under key, such as a sender's attempt, and returns the new count. It does not count an event
+// that comes less than apart after the last counted event, and then returns zero. The key must not be used for claims. An
+// error is the store's.
 func (g *Guard) Count(ctx context.Context, key string, apart time.Duration) (int, error) {
 	var claim Claim
 	err := g.call(ctx, func(ctx context.Context) (err error) {
@@ -142,11 +143,11 @@ func (g *Guard) Count(ctx context.Context, key string, apart time.Duration) (int
 	return claim.Attempt, nil
 }
 
-// Immediate reports whether calls to the store take no time to speak of: it is a [Memory].
+// Immediate reports whether calls to the store return at once, because it is a [Memory].
 func (g *Guard) Immediate() bool { return g.direct }
 
-// Wait waits until no retry of a completion or a release is under way, or until ctx ends. Call it when nothing
-// new is given to the guard any more: before the process exits.
+// Wait waits until all retries of completions and releases have ended, or until ctx ends. Call it before the process
+// exits, when the guard gets no new work.
 func (g *Guard) Wait(ctx context.Context) error {
 	idle := make(chan struct{})
 	go func() {
@@ -157,6 +158,6 @@ func (g *Guard) Wait(ctx context.Context) error {
 	case <-idle:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("idempotency: the store did not take what was left to complete or release: %w", ctx.Err())
+		return fmt.Errorf("idempotency: completions or releases are still pending in the store: %w", ctx.Err())
 	}
 }

@@ -15,28 +15,28 @@ import (
 
 var errDown = errors.New("the store is down")
 
-// A call is a call to the store. Its n counts the calls of that method for that key, from 1.
+// A call is a call to the store. n counts the calls of the method for the key, from 1.
 type call struct {
 	method, key string
 	n           int
 }
 
-// A fault is what goes wrong with a call.
+// A fault is injected into a call.
 type fault struct {
-	err    error         // is answered, without effect
-	lost   error         // is answered, although the call took effect
-	hangs  time.Duration // before the call takes effect, deaf to its context
+	err    error         // returned without effect
+	lost   error         // returned although the call took effect
+	hangs  time.Duration // delay before the call takes effect; ignores the context
 	panics any
 }
 
-// A faultyStore is a memory store whose calls go wrong by plan. It is not a *Memory, so a Guard sets it deadlines.
+// A faultyStore is a memory store with planned faults. It is not a *Memory, so a Guard sets deadlines for its calls.
 type faultyStore struct {
 	idempotency.Store
 
 	mu     sync.Mutex
-	plan   func(call) fault // nil: nothing goes wrong
+	plan   func(call) fault // nil means no faults
 	counts map[call]int
-	tokens map[string][]idempotency.Token // by key, of the claims
+	tokens map[string][]idempotency.Token // tokens of the claims, by key
 }
 
 func newFaultyStore(t testing.TB, plan func(call) fault) *faultyStore {
@@ -89,7 +89,7 @@ func (s *faultyStore) Release(ctx context.Context, key string, token idempotency
 	return s.do(ctx, "release", key, func(ctx context.Context) error { return s.Store.Release(ctx, key, token) })
 }
 
-// change changes the plan; nil heals the store.
+// change replaces the plan. A nil plan removes the faults.
 func (s *faultyStore) change(plan func(call) fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -103,7 +103,7 @@ func (s *faultyStore) made(method, key string) int {
 	return s.counts[call{method: method, key: key}]
 }
 
-// look tells the state of a key without disturbing it: acquired means that it is free.
+// look returns the state of a key without changing it. Acquired means that the key is free.
 func (s *faultyStore) look(t testing.TB, key string) idempotency.State {
 	t.Helper()
 	return look(t, s.Store, key)
@@ -118,7 +118,7 @@ func look(t testing.TB, store idempotency.Store, key string) idempotency.State {
 	return claim.State
 }
 
-// on makes a plan: the fault befalls the calls of the method for the key that are listed, or all if none is.
+// on returns a plan: the listed calls of the method for the key have the fault, or all calls if none is listed.
 func on(method, key string, f fault, nth ...int) func(call) fault {
 	return func(c call) fault {
 		if c.method == method && c.key == key && (len(nth) == 0 || slices.Contains(nth, c.n)) {
@@ -128,7 +128,7 @@ func on(method, key string, f fault, nth ...int) func(call) fault {
 	}
 }
 
-// during makes a plan: the calls of the method fail, for any key, until the time has passed.
+// during returns a plan: calls of the method fail for every key until d has passed.
 func during(d time.Duration, method string, err error) func(call) fault {
 	start := time.Now()
 	return func(c call) fault {
@@ -146,7 +146,7 @@ func newGuard(t testing.TB, store idempotency.Store, o *idempotency.GuardOptions
 	return g
 }
 
-// acquire acquires keys for a minute, and expects to get them.
+// acquire acquires keys for a minute, which must succeed.
 func acquire(t testing.TB, g *idempotency.Guard, keys ...string) *idempotency.Lease {
 	t.Helper()
 	lease, claim, err := g.Acquire(t.Context(), idempotency.ClaimRequest{Keys: keys, Lease: time.Minute})
@@ -156,7 +156,7 @@ func acquire(t testing.TB, g *idempotency.Guard, keys ...string) *idempotency.Le
 	return lease
 }
 
-// refused tries to acquire keys for a minute, without waiting, and returns why that was not to be.
+// refused tries to acquire keys for a minute without waiting, and returns the claim, which must not be acquired.
 func refused(t testing.TB, g *idempotency.Guard, w idempotency.ClaimRequest) idempotency.Claim {
 	t.Helper()
 	w.Lease = time.Minute

@@ -24,12 +24,12 @@ func TestFailOpenRunsUnguardedAndTellsTheStoreNothing(t *testing.T) {
 					require.Equal(t, idempotency.Claim{State: idempotency.Acquired, Attempt: 1}, claim)
 					require.True(t, lease.FailedOpen())
 					_, ok := idempotency.ClaimsFromContext(lease.Context(t.Context()))
-					require.False(t, ok, "there are none")
-					require.Equal(t, idempotency.InFlight, refused(t, g, work).State, "once at a time in this process")
+					require.False(t, ok, "no claims when failed open")
+					require.Equal(t, idempotency.InFlight, refused(t, g, work).State, "runs once at a time in this process")
 					require.NoError(t, g.Wait(t.Context()))
 					require.NoError(t, settle(lease, t.Context()))
 					require.Zero(t, store.made("complete", "a")+store.made("complete", "b"))
-					require.Equal(t, idempotency.Acquired, store.look(t, "a"), "what may have been claimed is given back")
+					require.Equal(t, idempotency.Acquired, store.look(t, "a"), "a possible claim is released")
 					require.Equal(t, idempotency.Acquired, store.look(t, "b"))
 					guarded := acquire(t, g, "a", "b")
 					require.False(t, guarded.FailedOpen())
@@ -40,7 +40,7 @@ func TestFailOpenRunsUnguardedAndTellsTheStoreNothing(t *testing.T) {
 	}
 }
 
-// A store that is slow, but well, is no reason to run failedOpen: there was no time left to ask it.
+// A slow store is not unavailable. The work must not fail open only because there was no time left to call the store.
 func TestFailOpenDoesNotRunWhatHasNoTimeLeftToAskTheStore(t *testing.T) {
 	for name, c := range map[string]struct{ waitUntil, ctx time.Duration }{
 		"the waiting ends":  {200 * time.Millisecond, time.Hour},

@@ -13,12 +13,12 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 )
 
-// withFaults runs a test of a Guard in a bubble, over a store whose calls go wrong by plan.
+// withFaults runs a test of a Guard in a bubble, on a store with planned faults.
 func withFaults(t *testing.T, plan func() func(call) fault, test func(t *testing.T, g *idempotency.Guard, store *faultyStore)) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newFaultyStore(t, plan())
 		test(t, newGuard(t, store, nil), store)
-		time.Sleep(3 * time.Hour) // whatever hangs ends within the bubble
+		time.Sleep(3 * time.Hour) // lets hanging calls end within the bubble
 	})
 }
 
@@ -28,12 +28,12 @@ func always(plan func(call) fault) func() func(call) fault {
 
 func TestAStoreThatCannotBeAskedRunsNothingAndKeepsNothing(t *testing.T) {
 	for name, f := range map[string]fault{
-		"it fails":                       {err: errDown},
-		"it panics":                      {panics: "no connection"},
-		"the answer is lost":             {lost: errDown},
-		"it hangs, and then claims":      {hangs: 20 * time.Second},
-		"it hangs, and then panics":      {hangs: 20 * time.Second, panics: "no connection"},
-		"it hangs, and the answer fails": {hangs: 20 * time.Second, lost: errDown},
+		"it fails":                         {err: errDown},
+		"it panics":                        {panics: "no connection"},
+		"the response is lost":             {lost: errDown},
+		"it hangs, and then claims":        {hangs: 20 * time.Second},
+		"it hangs, and then panics":        {hangs: 20 * time.Second, panics: "no connection"},
+		"it hangs, and the response fails": {hangs: 20 * time.Second, lost: errDown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			withFaults(t, always(on("claim", "b", f, 1)), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
@@ -41,7 +41,7 @@ func TestAStoreThatCannotBeAskedRunsNothingAndKeepsNothing(t *testing.T) {
 				lease, claim, err := g.Acquire(t.Context(), idempotency.ClaimRequest{Keys: []string{"a", "b", "c"}, Lease: time.Minute})
 				require.Nil(t, lease)
 				require.Equal(t, idempotency.Claim{}, claim)
-				require.ErrorContains(t, err, "idempotency: the store: ")
+				require.ErrorContains(t, err, "idempotency: store: ")
 				if f.hangs > 0 {
 					require.ErrorIs(t, err, context.DeadlineExceeded)
 					require.Equal(t, idempotency.DefaultCallTimeout, time.Since(start))
@@ -49,7 +49,7 @@ func TestAStoreThatCannotBeAskedRunsNothingAndKeepsNothing(t *testing.T) {
 					require.Zero(t, time.Since(start))
 				}
 				require.NoError(t, g.Wait(t.Context()))
-				require.Equal(t, f.hangs, time.Since(start), "all is given back as soon as the call returns")
+				require.Equal(t, f.hangs, time.Since(start), "all keys are released as soon as the call returns")
 				require.Equal(t, idempotency.Acquired, store.look(t, "a"))
 				require.Equal(t, idempotency.Acquired, store.look(t, "b"))
 				require.Zero(t, store.made("claim", "c"))
@@ -63,9 +63,9 @@ func TestALostClaimIsReleasedUnderTheTokenItWasMadeWith(t *testing.T) {
 	withFaults(t, always(on("claim", "a", fault{hangs: 20 * time.Second}, 1)), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
 		_, err := g.Do(t.Context(), "a", succeed)
 		require.Error(t, err)
-		lease := acquire(t, g, "a") // before the lost claim gets through, which finds the key in flight
+		lease := acquire(t, g, "a") // before the lost claim reaches the store and finds the key in flight
 		require.NoError(t, g.Wait(t.Context()))
-		require.Equal(t, idempotency.InFlight, store.look(t, "a"), "the release must not touch somebody else's claim")
+		require.Equal(t, idempotency.InFlight, store.look(t, "a"), "the release must not affect another claim")
 		require.NoError(t, lease.Complete(t.Context()))
 	})
 }
@@ -92,10 +92,10 @@ func TestALostClaimWhoseReleaseFailsIsReleasedLater(t *testing.T) {
 
 func TestATwinTriesForItselfWhenTheFirstCouldNotAskTheStore(t *testing.T) {
 	withFaults(t, always(on("claim", "a", fault{hangs: 2 * time.Second, err: errDown}, 1)), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
-		first := doAside(t, g, t.Context(), "a", succeed)
-		twin := doAside(t, g, t.Context(), "a", succeed)
+		first := goDo(t, g, t.Context(), "a", succeed)
+		duplicate := goDo(t, g, t.Context(), "a", succeed)
 		require.ErrorIs(t, (<-first).err, context.DeadlineExceeded)
-		require.Equal(t, outcome{idempotency.Acquired, nil, time.Second}, <-twin)
+		require.Equal(t, outcome{idempotency.Acquired, nil, time.Second}, <-duplicate)
 	})
 }
 
@@ -124,7 +124,7 @@ func TestACompletionThatFailsIsTriedAgainWithGrowingPauses(t *testing.T) {
 		require.ErrorIs(t, lease.Complete(t.Context()), errDown)
 		start := time.Now()
 		require.NoError(t, lease.Settled())
-		// After 100, 300, 700 and 1500 ms, then 3.1, 5.1, 7.1 and 9.1 s, in vain; then once more.
+		// Retries fail after 100, 300, 700 and 1500 ms, and after 3.1, 5.1, 7.1 and 9.1 s. The next one succeeds.
 		require.Equal(t, 11100*time.Millisecond, time.Since(start))
 		require.Equal(t, 10, store.made("complete", "a"))
 		require.Equal(t, idempotency.Completed, store.look(t, "a"))
@@ -134,10 +134,10 @@ func TestACompletionThatFailsIsTriedAgainWithGrowingPauses(t *testing.T) {
 func TestUntilItIsMarkedTheWorkCountsAsDoneInThisProcessAlone(t *testing.T) {
 	plan := func() func(call) fault { return during(10*time.Second, "complete", errDown) }
 	withFaults(t, plan, func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
-		first := doAside(t, g, t.Context(), "a", lasting(time.Second, nil))
-		require.Equal(t, outcome{idempotency.Completed, nil, time.Second}, <-doAside(t, g, t.Context(), "a", fail))
+		first := goDo(t, g, t.Context(), "a", takes(time.Second, nil))
+		require.Equal(t, outcome{idempotency.Completed, nil, time.Second}, <-goDo(t, g, t.Context(), "a", fail))
 		require.Equal(t, errDown, errors.Unwrap((<-first).err))
-		require.Equal(t, outcome{idempotency.Completed, nil, 0}, <-doAside(t, g, t.Context(), "a", fail))
+		require.Equal(t, outcome{idempotency.Completed, nil, 0}, <-goDo(t, g, t.Context(), "a", fail))
 		other := newGuard(t, store, nil)
 		require.Equal(t, idempotency.InFlight, refused(t, other, idempotency.ClaimRequest{Keys: []string{"a"}}).State)
 		require.NoError(t, g.Wait(t.Context()))
@@ -166,8 +166,8 @@ func TestDuplicatesOfWorkThatIsDoneNeedNeitherPlaceNorStore(t *testing.T) {
 		require.Equal(t, idempotency.Completed, state)
 
 		g := newGuard(t, store, nil)
-		first := doAside(t, g, t.Context(), "b", lasting(time.Minute, nil)) // to the time when all is well again
-		require.Equal(t, idempotency.Completed, (<-doAside(t, g, t.Context(), "b", fail)).state)
+		first := goDo(t, g, t.Context(), "b", takes(time.Minute, nil)) // until the store has recovered
+		require.Equal(t, idempotency.Completed, (<-goDo(t, g, t.Context(), "b", fail)).state)
 		require.NoError(t, (<-first).err)
 		require.Equal(t, 1, store.made("claim", "b"))
 	})
@@ -228,12 +228,12 @@ func TestALostLeaseIsNotTriedAgain(t *testing.T) {
 	withFaults(t, always(nil), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
 		lease := acquire(t, g, "a")
 		time.Sleep(2 * time.Minute)
-		thief := acquire(t, newGuard(t, store, nil), "a")
+		other := acquire(t, newGuard(t, store, nil), "a")
 		require.ErrorIs(t, lease.Complete(t.Context()), idempotency.ErrLeaseLost)
 		require.NoError(t, lease.Settled())
 		time.Sleep(time.Minute)
 		require.Equal(t, 1, store.made("complete", "a"))
-		require.NoError(t, thief.Complete(t.Context()))
+		require.NoError(t, other.Complete(t.Context()))
 	})
 }
 
@@ -271,8 +271,8 @@ func TestAKeyIsNotReleasedBeforeThoseAfterIt(t *testing.T) {
 	})
 }
 
-// The sender sends the very same again, and finds its first key free, but the second still held by the try before. That
-// must not be taken for somebody who sends it under another name.
+// The sender sends the same delivery again. The first key is free, but the previous attempt still holds the second. This
+// must not be treated as the same work under another name.
 func TestAWorkThatComesAgainAfterAFaultIsNotRefusedForLong(t *testing.T) {
 	for name, plan := range map[string]func(call) fault{
 		"a release failed": on("release", "b", fault{err: errDown}, 1, 2, 3),
@@ -282,7 +282,7 @@ func TestAWorkThatComesAgainAfterAFaultIsNotRefusedForLong(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			withFaults(t, always(plan), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
-				// This process fails in its own time, or never comes back.
+				// This process fails later, or never continues.
 				work := idempotency.ClaimRequest{Keys: []string{"a", "b"}, Lease: 40 * time.Second, RefusedLease: time.Hour}
 				if lease, _, err := g.Acquire(t.Context(), work); err == nil && name != "claims were slow" {
 					_ = lease.Release(t.Context())
@@ -305,18 +305,18 @@ func TestAWorkThatComesAgainAfterAFaultIsNotRefusedForLong(t *testing.T) {
 func TestAWorkRefusedAsCompletedIsSoThoughItsOtherKeysCannotBeMarkedYet(t *testing.T) {
 	withFaults(t, always(on("complete", "a", fault{err: errDown}, 1, 2)), func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
 		other := acquire(t, g, "b")
-		twins := make(chan idempotency.State, 2)
+		duplicates := make(chan idempotency.State, 2)
 		for range 2 {
 			go func() {
 				_, claim, err := g.Acquire(t.Context(), idempotency.ClaimRequest{Keys: []string{"a", "b"}, Lease: time.Minute, WaitUntil: time.Now().Add(time.Minute)})
 				assert.NoError(t, err)
-				twins <- claim.State
+				duplicates <- claim.State
 			}()
 			synctest.Wait()
 		}
 		require.NoError(t, other.Complete(t.Context()))
-		require.Equal(t, idempotency.Completed, <-twins)
-		require.Equal(t, idempotency.Completed, <-twins, "which waited for the other")
+		require.Equal(t, idempotency.Completed, <-duplicates)
+		require.Equal(t, idempotency.Completed, <-duplicates, "it waited for the other")
 		require.NoError(t, g.Wait(t.Context()))
 		require.Equal(t, idempotency.Completed, store.look(t, "a"))
 	})
@@ -334,7 +334,7 @@ func TestARefusalIsNotHeldUpByAStoreThatHangs(t *testing.T) {
 				w := w
 				w.Keys, w.WaitUntil = []string{"a", "b"}, start.Add(3*time.Second)
 				require.Equal(t, idempotency.InFlight, refused(t, g, w).State)
-				require.Equal(t, 3250*time.Millisecond, time.Since(start), "what is left to do is done behind the caller's back")
+				require.Equal(t, 3250*time.Millisecond, time.Since(start), "the remaining work is done in the background")
 				require.NoError(t, lease.Complete(t.Context()))
 				store.change(nil)
 				require.NoError(t, g.Wait(t.Context()))
@@ -352,20 +352,20 @@ func TestARefusalIsNotHeldUpByAStoreThatHangs(t *testing.T) {
 func TestWaitEndsWithItsContextAndSaysWhatIsLeft(t *testing.T) {
 	plan := func() func(call) fault { return during(10*time.Second, "complete", errDown) }
 	withFaults(t, plan, func(t *testing.T, g *idempotency.Guard, store *faultyStore) {
-		require.NoError(t, g.Wait(t.Context()), "nothing is under way")
+		require.NoError(t, g.Wait(t.Context()), "no retry is pending")
 		require.Error(t, acquire(t, g, "a").Complete(t.Context()))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		err := g.Wait(ctx)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorContains(t, err, "left to complete or release")
+		require.ErrorContains(t, err, "still pending in the store")
 		require.NoError(t, g.Wait(t.Context()))
 		require.Equal(t, idempotency.Completed, store.look(t, "a"))
 	})
 }
 
 func TestNoGoroutineIsLeftBehind(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // which fails if there is one
+	synctest.Test(t, func(t *testing.T) { // fails if a goroutine is left
 		store := newFaultyStore(t, func(c call) fault {
 			return []fault{{}, {err: errDown}, {lost: errDown}, {hangs: 2 * time.Second}, {panics: "boom"}}[(c.n+len(c.method))%5]
 		})

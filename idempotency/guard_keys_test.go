@@ -131,8 +131,8 @@ func TestWithARefusedLeaseTheKeysBeforeStayInFlightThatLong(t *testing.T) {
 		require.NoError(t, first.Release(t.Context()))
 
 		claim = refused(t, g, idempotency.ClaimRequest{Keys: []string{"a", "c"}, RefusedLease: time.Hour})
-		require.Equal(t, idempotency.InFlight, claim.State, "the same bytes under another name")
-		require.NoError(t, acquire(t, g, "b").Release(t.Context()), "the name itself is free")
+		require.Equal(t, idempotency.InFlight, claim.State, "the same work under another key")
+		require.NoError(t, acquire(t, g, "b").Release(t.Context()), "the other key is free")
 		time.Sleep(time.Hour - time.Since(start) - 1)
 		require.Equal(t, idempotency.InFlight, look(t, store, "a"))
 		time.Sleep(1)
@@ -142,9 +142,9 @@ func TestWithARefusedLeaseTheKeysBeforeStayInFlightThatLong(t *testing.T) {
 
 func TestARefusedLeaseOutlastsAReleaseThatComesLate(t *testing.T) {
 	for name, f := range map[string]fault{
-		"its answer was lost": {lost: errDown},
-		"it fails once":       {err: errDown},
-		"it hangs":            {hangs: 30 * time.Second},
+		"its response was lost": {lost: errDown},
+		"it fails once":         {err: errDown},
+		"it hangs":              {hangs: 30 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -164,9 +164,9 @@ func TestARefusedLeaseOutlastsAReleaseThatComesLate(t *testing.T) {
 
 func TestARefusedLeaseIsTriedAgainWhenTheStoreDoesNotGrantIt(t *testing.T) {
 	for name, f := range map[string]fault{
-		"its answer was lost": {lost: errDown},
-		"it fails":            {err: errDown},
-		"it hangs":            {hangs: 30 * time.Second},
+		"its response was lost": {lost: errDown},
+		"it fails":              {err: errDown},
+		"it hangs":              {hangs: 30 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -189,11 +189,11 @@ func TestOneLostKeyDoesNotKeepTheOthersFromBeingCompleted(t *testing.T) {
 		g := newGuard(t, store, nil)
 		lease := acquire(t, g, "a", "b")
 		time.Sleep(2 * time.Minute)
-		thief := acquire(t, newGuard(t, store, nil), "a")
+		other := acquire(t, newGuard(t, store, nil), "a")
 		require.ErrorIs(t, lease.Complete(t.Context()), idempotency.ErrLeaseLost)
-		require.Equal(t, idempotency.Completed, look(t, store, "b"), "the work is done, whoever has the other key")
+		require.Equal(t, idempotency.Completed, look(t, store, "b"), "the work is done, although another claim has the other key")
 		require.Equal(t, idempotency.InFlight, look(t, store, "a"))
-		require.NoError(t, thief.Release(t.Context()))
+		require.NoError(t, other.Release(t.Context()))
 	})
 }
 
@@ -215,8 +215,8 @@ func TestReleasingTwiceDoesNotFreeWhatSomebodyElseRuns(t *testing.T) {
 		first := acquire(t, g, "a")
 		require.NoError(t, first.Release(t.Context()))
 		second := acquire(t, g, "a")
-		require.NoError(t, first.Release(t.Context()), "a mistake")
-		time.Sleep(2 * time.Minute) // past the lease, so that only the guard itself keeps twins out
+		require.NoError(t, first.Release(t.Context()), "a wrong call")
+		time.Sleep(2 * time.Minute) // past the lease, so that only the guard excludes duplicates
 		claim := refused(t, g, idempotency.ClaimRequest{Keys: []string{"a"}})
 		require.Equal(t, idempotency.InFlight, claim.State)
 		require.NoError(t, second.Complete(t.Context()))
@@ -239,7 +239,7 @@ func TestAcquire_OtherTagIsReported(t *testing.T) {
 		}()
 		synctest.Wait()
 		require.NoError(t, lease.Complete(t.Context()))
-		require.True(t, (<-waited).OtherTag, "it has waited for the other one")
+		require.True(t, (<-waited).OtherTag, "it waited for the other work")
 		lease, _, err = g.Acquire(t.Context(), idempotency.ClaimRequest{Keys: []string{"c"}, Lease: time.Minute, Tag: 2})
 		require.NoError(t, err)
 		require.NoError(t, lease.Complete(t.Context()))

@@ -15,7 +15,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 )
 
-// A wrongStore returns the claims it is given, and after that makes them.
+// A wrongStore returns the given claims first, and then real ones.
 type wrongStore struct {
 	idempotency.Store
 	wrong []idempotency.Claim
@@ -38,10 +38,10 @@ func TestGuard_UnknownStateIsAnErrorOfTheStore(t *testing.T) {
 			lease, claim, err := g.Acquire(t.Context(), idempotency.ClaimRequest{Keys: []string{"a", "b", "c"}, Lease: time.Minute})
 			require.Nil(t, lease)
 			require.Equal(t, idempotency.Claim{}, claim)
-			require.EqualError(t, err, fmt.Sprintf("idempotency: the store: Claim returned the State %d, which is none of Acquired, InFlight and Completed", wrong))
+			require.EqualError(t, err, fmt.Sprintf("idempotency: store: Claim returned State %d, which must be Acquired, InFlight or Completed", wrong))
 			require.NoError(t, g.Wait(t.Context()))
 			for _, key := range []string{"a", "b", "c"} {
-				require.Equal(t, idempotency.Acquired, look(t, store, key), "it was given back")
+				require.Equal(t, idempotency.Acquired, look(t, store, key), "it was released")
 			}
 			require.NoError(t, acquire(t, g, "a", "b", "c").Complete(t.Context()))
 		})
@@ -112,8 +112,7 @@ func TestGuard_ClaimsTheKeysAfterARepeatedOne(t *testing.T) {
 	}
 }
 
-// Those who wait in this process must not learn that the work is done from a hold that has lost its lease: who has it now
-// may still fail.
+// A lost lease must not make waiting callers in this process treat the work as completed. The new holder may still fail.
 func TestHold_LostLeaseCompletesNothing(t *testing.T) {
 	for name, end := range map[string]func(*idempotency.Lease, context.Context) error{
 		"another runs it": nil, "another failed": (*idempotency.Lease).Release, "another completed it": (*idempotency.Lease).Complete,
@@ -124,7 +123,7 @@ func TestHold_LostLeaseCompletesNothing(t *testing.T) {
 				g := newGuard(t, store, nil)
 				lease := acquire(t, g, "a")
 				ran := false
-				waiting := doAside(t, g, t.Context(), "a", func(context.Context) error { ran = true; return nil })
+				waiting := goDo(t, g, t.Context(), "a", func(context.Context) error { ran = true; return nil })
 				time.Sleep(2 * time.Minute)
 				other := acquire(t, newGuard(t, store, nil), "a")
 				if end != nil {
@@ -147,14 +146,14 @@ func TestHold_LostLeaseCompletesNothing(t *testing.T) {
 					require.NoError(t, other.Release(t.Context()))
 					state, err := g.Do(t.Context(), "a", succeed)
 					require.NoError(t, err)
-					require.Equal(t, idempotency.Acquired, state, "nor does the guard remember it as done")
+					require.Equal(t, idempotency.Acquired, state, "the guard does not remember it as completed")
 				}
 			})
 		})
 	}
 }
 
-// A crowdedStore counts how many of its calls run at once, from a time on.
+// A crowdedStore counts how many calls run at once, from a given time.
 type crowdedStore struct {
 	*faultyStore
 	mu        sync.Mutex
@@ -174,7 +173,7 @@ func (s *crowdedStore) enter() func() {
 }
 
 func (s *crowdedStore) Complete(ctx context.Context, key string, token idempotency.Token) error {
-	if s.made("complete", key) > 0 { // the first try is the caller's, and waits for nobody
+	if s.made("complete", key) > 0 { // the first try is the caller's, and is not limited
 		defer s.enter()()
 	}
 	return s.faultyStore.Complete(ctx, key, token)
@@ -185,7 +184,7 @@ func (s *crowdedStore) Release(ctx context.Context, key string, token idempotenc
 	return s.faultyStore.Release(ctx, key, token)
 }
 
-// A store that comes back gets 8 of the calls that are tried again at once, and all of them in the end.
+// A store that recovers gets at most 8 retries at once, and all of them in the end.
 func TestGuard_RetriesTakeTurns(t *testing.T) {
 	const works, turns = 50, 8
 	slow := 500 * time.Millisecond

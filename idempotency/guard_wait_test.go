@@ -12,15 +12,15 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 )
 
-// An outcome is what a call of Do came to, and when.
+// An outcome is the result of a call of Do, and when it returned.
 type outcome struct {
 	state idempotency.State
 	err   error
 	after time.Duration
 }
 
-// doAside starts a Do, and returns once it runs or waits.
-func doAside(t *testing.T, g *idempotency.Guard, ctx context.Context, key string, fn func(context.Context) error) <-chan outcome {
+// goDo calls Do on another goroutine, and returns when it runs or waits.
+func goDo(t *testing.T, g *idempotency.Guard, ctx context.Context, key string, fn func(context.Context) error) <-chan outcome {
 	done := make(chan outcome, 1)
 	start := time.Now()
 	go func() {
@@ -31,8 +31,8 @@ func doAside(t *testing.T, g *idempotency.Guard, ctx context.Context, key string
 	return done
 }
 
-// lasting is work that takes a while and then returns err.
-func lasting(d time.Duration, err error) func(context.Context) error {
+// takes returns work that takes d and then returns err.
+func takes(d time.Duration, err error) func(context.Context) error {
 	return func(context.Context) error {
 		time.Sleep(d)
 		return err
@@ -42,9 +42,9 @@ func lasting(d time.Duration, err error) func(context.Context) error {
 func TestATwinWaitsAndLearnsThatTheWorkIsDone(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
-		first := doAside(t, g, t.Context(), "a", lasting(5*time.Second, nil))
-		twin := doAside(t, g, t.Context(), "a", func(context.Context) error { panic("it ran twice") })
-		require.Equal(t, outcome{idempotency.Completed, nil, 5 * time.Second}, <-twin)
+		first := goDo(t, g, t.Context(), "a", takes(5*time.Second, nil))
+		duplicate := goDo(t, g, t.Context(), "a", func(context.Context) error { panic("it ran twice") })
+		require.Equal(t, outcome{idempotency.Completed, nil, 5 * time.Second}, <-duplicate)
 		require.Equal(t, outcome{idempotency.Acquired, nil, 5 * time.Second}, <-first)
 	})
 }
@@ -60,8 +60,8 @@ func TestATwinTakesOverWhenTheFirstFails(t *testing.T) {
 			}
 			return nil
 		}
-		first := doAside(t, g, t.Context(), "a", work)
-		one, other := doAside(t, g, t.Context(), "a", work), doAside(t, g, t.Context(), "a", work)
+		first := goDo(t, g, t.Context(), "a", work)
+		one, other := goDo(t, g, t.Context(), "a", work), goDo(t, g, t.Context(), "a", work)
 		require.Equal(t, outcome{idempotency.Acquired, errWork, 5 * time.Second}, <-first)
 		require.ElementsMatch(t, []outcome{
 			{idempotency.Acquired, errWork, 10 * time.Second},
@@ -73,18 +73,18 @@ func TestATwinTakesOverWhenTheFirstFails(t *testing.T) {
 
 func TestNoMoreThanMaxWaitersWait(t *testing.T) {
 	for name, c := range map[string]struct{ set, want int }{
-		"two by default": {0, 2}, "as set": {5, 5}, "nobody": {-1, 0},
+		"two by default": {0, 2}, "as set": {5, 5}, "no waiters": {-1, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubbles(t, func(t *testing.T, store idempotency.Store) {
 				g := newGuard(t, store, &idempotency.GuardOptions{MaxWaiters: c.set})
-				first := doAside(t, g, t.Context(), "a", lasting(5*time.Second, nil))
+				first := goDo(t, g, t.Context(), "a", takes(5*time.Second, nil))
 				var waiting []<-chan outcome
 				for range c.want {
-					waiting = append(waiting, doAside(t, g, t.Context(), "a", fail))
+					waiting = append(waiting, goDo(t, g, t.Context(), "a", fail))
 				}
-				oneMore := doAside(t, g, t.Context(), "a", fail)
-				require.Equal(t, outcome{idempotency.InFlight, nil, 0}, <-oneMore, "told at once")
+				oneMore := goDo(t, g, t.Context(), "a", fail)
+				require.Equal(t, outcome{idempotency.InFlight, nil, 0}, <-oneMore, "returns at once")
 				for _, w := range waiting {
 					require.Equal(t, outcome{idempotency.Completed, nil, 5 * time.Second}, <-w)
 				}
@@ -97,11 +97,11 @@ func TestNoMoreThanMaxWaitersWait(t *testing.T) {
 func TestAPlaceToWaitIsFreeAgainOnceItsOwnerHasGone(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, &idempotency.GuardOptions{MaxWaiters: 1})
-		first := doAside(t, g, t.Context(), "a", lasting(5*time.Second, nil))
+		first := goDo(t, g, t.Context(), "a", takes(5*time.Second, nil))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		require.Equal(t, outcome{idempotency.InFlight, nil, time.Second}, <-doAside(t, g, ctx, "a", fail))
-		require.Equal(t, outcome{idempotency.Completed, nil, 4 * time.Second}, <-doAside(t, g, t.Context(), "a", fail))
+		require.Equal(t, outcome{idempotency.InFlight, nil, time.Second}, <-goDo(t, g, ctx, "a", fail))
+		require.Equal(t, outcome{idempotency.Completed, nil, 4 * time.Second}, <-goDo(t, g, t.Context(), "a", fail))
 		<-first
 	})
 }
@@ -109,10 +109,10 @@ func TestAPlaceToWaitIsFreeAgainOnceItsOwnerHasGone(t *testing.T) {
 func TestTheContextEndsTheWaiting(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
-		first := doAside(t, g, t.Context(), "a", lasting(5*time.Second, nil))
+		first := goDo(t, g, t.Context(), "a", takes(5*time.Second, nil))
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
-		require.Equal(t, outcome{idempotency.InFlight, nil, 2 * time.Second}, <-doAside(t, g, ctx, "a", fail))
+		require.Equal(t, outcome{idempotency.InFlight, nil, 2 * time.Second}, <-goDo(t, g, ctx, "a", fail))
 		require.NoError(t, (<-first).err)
 	})
 }
@@ -148,7 +148,7 @@ func TestWaitUntilEndsTheWaitingForTheStore(t *testing.T) {
 
 func TestNobodyWaitsForWorkOfAnotherProcess(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
-		first := doAside(t, newGuard(t, store, nil), t.Context(), "a", lasting(5*time.Second, nil))
+		first := goDo(t, newGuard(t, store, nil), t.Context(), "a", takes(5*time.Second, nil))
 		start := time.Now()
 		claim := refused(t, newGuard(t, store, nil), idempotency.ClaimRequest{Keys: []string{"a"}, WaitUntil: start.Add(time.Hour)})
 		require.Equal(t, idempotency.Claim{State: idempotency.InFlight, Remaining: idempotency.DefaultLease}, claim)
@@ -160,20 +160,20 @@ func TestNobodyWaitsForWorkOfAnotherProcess(t *testing.T) {
 func TestInOneProcessAKeyNeverRunsTwiceAtOnceEvenPastItsLease(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
 		g := newGuard(t, store, nil)
-		first := doAside(t, g, t.Context(), "a", lasting(time.Hour, nil)) // deaf to its context
+		first := goDo(t, g, t.Context(), "a", takes(time.Hour, nil)) // ignores its context
 		time.Sleep(2 * idempotency.DefaultLease)
 		claim := refused(t, g, idempotency.ClaimRequest{Keys: []string{"a"}})
 		require.Equal(t, idempotency.InFlight, claim.State)
-		require.Equal(t, outcome{idempotency.Acquired, nil, time.Hour}, <-first, "and completes, as nobody took it")
+		require.Equal(t, outcome{idempotency.Acquired, nil, time.Hour}, <-first, "it completes, because no other claim took the key")
 		require.Equal(t, idempotency.Completed, look(t, store, "a"))
 	})
 }
 
 func TestAfterTheLeaseAnotherProcessRunsAndExactlyOneCompletes(t *testing.T) {
 	for name, c := range map[string]struct {
-		second      time.Duration // how long the second runs, which starts after the lease of the first, 40 s
+		second      time.Duration // how long the second run takes; it starts after the lease of the first, 40 s
 		secondErr   error
-		first       error // what becomes of the first, which runs for 60 s
+		first       error // the error of the first run, which takes 60 s
 		secondFirst error
 	}{
 		"the second completes before the first": {second: 10 * time.Second, first: idempotency.ErrLeaseLost},
@@ -184,12 +184,12 @@ func TestAfterTheLeaseAnotherProcessRunsAndExactlyOneCompletes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubbles(t, func(t *testing.T, store idempotency.Store) {
-				first := doAside(t, newGuard(t, store, nil), t.Context(), "a", lasting(time.Minute, nil))
+				first := goDo(t, newGuard(t, store, nil), t.Context(), "a", takes(time.Minute, nil))
 				second := newGuard(t, store, nil)
 				time.Sleep(idempotency.DefaultLease - 1)
 				require.Equal(t, idempotency.InFlight, refused(t, second, idempotency.ClaimRequest{Keys: []string{"a"}}).State)
 				time.Sleep(1)
-				got := doAside(t, second, t.Context(), "a", lasting(c.second, c.secondErr))
+				got := goDo(t, second, t.Context(), "a", takes(c.second, c.secondErr))
 				require.ErrorIs(t, (<-got).err, c.secondFirst)
 				require.ErrorIs(t, (<-first).err, c.first)
 				want := idempotency.Completed
@@ -239,7 +239,7 @@ func TestWorksWithTheSameKeysInOppositeOrdersWaitNoLongerThanTheyMay(t *testing.
 			})
 		}
 		works.Wait()
-		require.NoError(t, ctx.Err(), "all of them have come to an end")
+		require.NoError(t, ctx.Err(), "all calls have ended")
 		for _, key := range keys {
 			require.Equal(t, idempotency.Completed, look(t, store, key))
 		}
@@ -248,7 +248,7 @@ func TestWorksWithTheSameKeysInOppositeOrdersWaitNoLongerThanTheyMay(t *testing.
 
 func TestADeadlockOfWorksThatMayWaitForEverEndsWithAContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		// Both take long enough over their first key to find the other's taken.
+		// Both calls need long enough for their first key to find the second key claimed.
 		g := newGuard(t, newFaultyStore(t, func(call) fault { return fault{hangs: time.Millisecond} }), nil)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
@@ -262,7 +262,7 @@ func TestADeadlockOfWorksThatMayWaitForEverEndsWithAContext(t *testing.T) {
 		works.Go(func() {
 			lease, _, err := g.Acquire(t.Context(), idempotency.ClaimRequest{Keys: []string{"b", "a"}, Lease: time.Hour})
 			require.NoError(t, err)
-			require.Error(t, ctx.Err(), "not before the other gave up")
+			require.Error(t, ctx.Err(), "only after the other call ended")
 			require.NoError(t, lease.Complete(t.Context()))
 		})
 		works.Wait()

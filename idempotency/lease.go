@@ -16,28 +16,28 @@ type Lease struct {
 	attempt int
 	until   time.Time
 
-	failedOpen bool // the store knows nothing of the hold
+	failedOpen bool // the store does not know the lease
 
-	settled chan struct{} // made when a completion has to be retried
-	err     error         // of the last retry; to be read once settled is closed
+	settled chan struct{} // not nil once a completion is retried
+	err     error         // of the last retry; valid once settled is closed
 }
 
-// Attempt counts how often the work has been acquired, this time included: the highest count of its keys.
-func (h *Lease) Attempt() int { return h.attempt }
+// Attempt returns how often the work has been acquired, including this time. It is the highest count of its keys.
+func (l *Lease) Attempt() int { return l.attempt }
 
-// FailedOpen reports whether the store could not be asked and the work runs all the same: see [Work.FailOpen]. Completing
-// and releasing then tell nobody but this process.
-func (h *Lease) FailedOpen() bool { return h.failedOpen }
+// FailedOpen reports whether the work runs although the store is unavailable. See [ClaimRequest.FailOpen]. Complete and
+// Release then have an effect in this process only.
+func (l *Lease) FailedOpen() bool { return l.failedOpen }
 
-// Until is when the lease ends, by this process's clock and never later than by the store's.
-func (h *Lease) Until() time.Time { return h.until }
+// Until returns when the lease ends, by this process's clock. The lease never ends earlier in the store.
+func (l *Lease) Until() time.Time { return l.until }
 
-// Context returns a context that carries the claims, for [ClaimsFromContext].
-func (h *Lease) Context(ctx context.Context) context.Context {
-	return context.WithValue(ctx, claimsKey{}, h)
+// Context returns a context that carries the claims for [ClaimsFromContext].
+func (l *Lease) Context(ctx context.Context) context.Context {
+	return context.WithValue(ctx, claimsKey{}, l)
 }
 
-// Claims are the keys that the running work holds, where, and under which token.
+// Claims describes the keys that the running work holds.
 type Claims struct {
 	Store Store
 	Keys  []string
@@ -46,62 +46,62 @@ type Claims struct {
 
 type claimsKey struct{}
 
-// ClaimsFromContext returns the claims of the work that runs under ctx. Stores that can complete inside the caller's
-// own transaction take them from here.
+// ClaimsFromContext returns the claims of the work that runs under ctx. A store uses it to complete keys inside the
+// caller's own transaction. It returns false if ctx has no claims, or if the work failed open.
 func ClaimsFromContext(ctx context.Context) (Claims, bool) {
-	h, ok := ctx.Value(claimsKey{}).(*Lease)
-	if !ok || h.failedOpen {
+	l, ok := ctx.Value(claimsKey{}).(*Lease)
+	if !ok || l.failedOpen {
 		return Claims{}, false
 	}
-	return Claims{Store: h.guard.store, Keys: slices.Clone(h.keys), Token: h.token}, true
+	return Claims{Store: l.guard.store, Keys: slices.Clone(l.keys), Token: l.token}, true
 }
 
-// Complete marks all keys as done. [ErrLeaseLost] means that somebody else has run the work meanwhile. After any other
-// error the completion is tried again in the background until the lease ends, and for the guard's Margin in any case;
-// in this process the work counts as completed from now on.
-func (h *Lease) Complete(ctx context.Context) error {
-	err := h.complete(ctx, h.keys)
+// Complete marks all keys as completed. [ErrLeaseLost] means that another caller has claimed the work since. After any
+// other error, Complete retries in the background until the lease ends, and for at least the guard's Margin. In this
+// process the work then counts as completed at once.
+func (l *Lease) Complete(ctx context.Context) error {
+	err := l.complete(ctx, l.keys)
 	if err == nil || errors.Is(err, ErrLeaseLost) {
-		h.guard.leave(h.flight, err == nil)
+		l.guard.leave(l.flight, err == nil)
 		return err
 	}
-	h.settled = make(chan struct{})
-	h.guard.decide(h.flight, true)
-	h.guard.background.Go(func() {
-		h.err = h.retry(ctx, err, func(ctx context.Context) error { return h.complete(ctx, h.keys) })
-		h.guard.leave(h.flight, true)
-		close(h.settled)
+	l.settled = make(chan struct{})
+	l.guard.decide(l.flight, true)
+	l.guard.background.Go(func() {
+		l.err = l.retry(ctx, err, func(ctx context.Context) error { return l.complete(ctx, l.keys) })
+		l.guard.leave(l.flight, true)
+		close(l.settled)
 	})
 	return err
 }
 
-// Release gives all keys back, so that the work can be tried again. After an error the release is tried again in the
-// background, for as long as a completion would be.
-func (h *Lease) Release(ctx context.Context) error {
-	release := func(ctx context.Context) error { return h.release(ctx, h.keys) }
+// Release frees all keys, so that the work can be tried again. After an error, Release retries in the background for as
+// long as Complete does.
+func (l *Lease) Release(ctx context.Context) error {
+	release := func(ctx context.Context) error { return l.release(ctx, l.keys) }
 	err := release(ctx)
-	h.guard.leave(h.flight, false)
+	l.guard.leave(l.flight, false)
 	if err != nil {
-		h.later(ctx, err, release)
+		l.later(ctx, err, release)
 	}
 	return err
 }
 
-// later repeats try, which failed with err, in the background.
-func (h *Lease) later(ctx context.Context, err error, try func(context.Context) error) {
-	h.guard.background.Go(func() { _ = h.retry(ctx, err, try) })
+// later retries try in the background, after it failed with err.
+func (l *Lease) later(ctx context.Context, err error, try func(context.Context) error) {
+	l.guard.background.Go(func() { _ = l.retry(ctx, err, try) })
 }
 
-// complete completes every key that can be, whatever becomes of the others. It returns [ErrLeaseLost] only if trying
-// again is of no use to any of them.
-func (h *Lease) complete(ctx context.Context, keys []string) error {
-	if h.failedOpen {
+// complete tries to complete every key, even if another key fails. It returns [ErrLeaseLost] only if no key is worth a
+// retry.
+func (l *Lease) complete(ctx context.Context, keys []string) error {
+	if l.failedOpen {
 		return nil
 	}
 	var failed error
 	for _, key := range keys {
-		err := h.guard.call(ctx, func(ctx context.Context) error {
-			return h.guard.store.Complete(ctx, key, h.token)
+		err := l.guard.call(ctx, func(ctx context.Context) error {
+			return l.guard.store.Complete(ctx, key, l.token)
 		})
 		if err != nil && (failed == nil || errors.Is(failed, ErrLeaseLost)) {
 			failed = err
@@ -110,15 +110,15 @@ func (h *Lease) complete(ctx context.Context, keys []string) error {
 	return failed
 }
 
-// release releases the last key first, and an earlier one only once those after it are free: whoever finds the first
-// one free must not take the others for somebody else's.
-func (h *Lease) release(ctx context.Context, keys []string) error {
-	if h.failedOpen {
+// release releases the last key first, and an earlier key only after all later keys are free. A caller that finds the
+// first key free then knows that the later keys are not held by the same work.
+func (l *Lease) release(ctx context.Context, keys []string) error {
+	if l.failedOpen {
 		return nil
 	}
 	for _, key := range slices.Backward(keys) {
-		err := h.guard.call(ctx, func(ctx context.Context) error {
-			return h.guard.store.Release(ctx, key, h.token)
+		err := l.guard.call(ctx, func(ctx context.Context) error {
+			return l.guard.store.Release(ctx, key, l.token)
 		})
 		if err != nil {
 			return err
@@ -127,16 +127,17 @@ func (h *Lease) release(ctx context.Context, keys []string) error {
 	return nil
 }
 
-// The pauses between two tries of a completion or a release grow from the first to the second.
+// The pauses between retries grow from firstRetry to lastRetry.
 const (
 	firstRetry = 100 * time.Millisecond
 	lastRetry  = 2 * time.Second
 )
 
-// retry repeats try, which failed with err, until it succeeds, the lease is lost or ended, and returns the last error.
-// It has the guard's margin for it in any case: what outlasted its lease can still be completed if nobody took it since.
-func (h *Lease) retry(ctx context.Context, err error, try func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(time.Until(h.until), h.guard.margin))
+// retry retries try, after it failed with err, and returns the last error. It stops when try succeeds or the lease is
+// lost. It also stops at the end of the lease, but not before the guard's margin has passed: a key can still be completed
+// after its lease, if no other caller has claimed it.
+func (l *Lease) retry(ctx context.Context, err error, try func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(time.Until(l.until), l.guard.margin))
 	defer cancel()
 	pause := time.NewTimer(firstRetry)
 	defer pause.Stop()
@@ -146,7 +147,7 @@ func (h *Lease) retry(ctx context.Context, err error, try func(context.Context) 
 			return err
 		case <-pause.C:
 		}
-		err = h.guard.inTurn(func() error { return try(ctx) })
+		err = l.guard.inTurn(func() error { return try(ctx) })
 		if err == nil || errors.Is(err, ErrLeaseLost) {
 			return err
 		}

@@ -22,45 +22,45 @@ var errLeaseNotPositive = errors.New("idempotency: the lease of a claim must be 
 
 // MemoryOptions are the options of [NewMemory]. The zero value means the defaults.
 type MemoryOptions struct {
-	// Retention is for how long a key is remembered: a completed one from its completion, a released one from its
-	// release, one that was never given back from the end of its lease. It is forgotten at most a quarter of
-	// Retention later. Must not be negative.
+	// Retention is how long a key is remembered. It counts from the completion of a completed key, from the release of a
+	// released key, and otherwise from the end of the lease. The key is forgotten at most a quarter of Retention later.
+	// It must not be negative.
 	//
 	// Defaults to 25 hours.
 	Retention time.Duration
 
-	// MaxKeys is how many keys are remembered at once, in whatever state. A claim of one more fails with [ErrFull].
-	// A completed key takes about 40 bytes, one that is in flight or released about 100. Must not be negative.
+	// MaxKeys is the maximum number of remembered keys, in any state. A claim of a further key fails with [ErrFull]. A
+	// completed key takes about 40 bytes. A key that is in flight or released takes about 100. It must not be negative.
 	//
 	// Defaults to 4,000,000.
 	MaxKeys int
 
-	// Logger gets one warning when the store is 80 % full, and another only after it was below 50 % since.
+	// Logger gets one warning when the store is 80 % full. It gets the next only after the store was below 50 %.
 	//
 	// Defaults to [slog.Default].
 	Logger *slog.Logger
 }
 
-// Memory is a [Store] in the memory of this process. It serves one process only, and a restart forgets every key: use
-// a durable store where the work is not harmless to repeat, or where several processes share it.
+// Memory is a [Store] in the memory of this process. It serves one process only, and a restart forgets every key. Use a
+// durable store if the work must not be repeated, or if several processes share it.
 //
-// Memory is bounded by [MemoryOptions.MaxKeys] and never makes room by forgetting a key early. It runs no goroutine and
-// needs no closing: keys whose time is over are dropped, all at once, by the next call of any method. Time is
-// measured on the monotonic clock; setting the machine's clock changes nothing.
+// [MemoryOptions.MaxKeys] bounds Memory. It never forgets a key early to make space for another. It runs no goroutine and
+// needs no closing: the next call of any method drops all expired keys. It uses the monotonic clock, so setting the
+// machine's clock has no effect.
 //
-// Of a key and of the token that completed it, it keeps only hashes, 94 and 24 bits long, seeded afresh for each store,
-// and the token's tag.
+// Memory stores a hash of a key (94 bits), a hash of the token that completed it (24 bits), and the token's tag. Each
+// store has its own hash seed.
 type Memory struct {
 	shards [memoryShards]shard
 
-	keys   atomic.Int64 // in all shards, and claims that are about to add theirs
+	keys   atomic.Int64 // in all shards, including claims that are about to add a key
 	warned atomic.Bool
-	due    atomic.Int64 // when the current generation ends, as a time since start
+	due    atomic.Int64 // when the current generation ends, counted from start
 
-	rotating sync.Mutex // held while the shards move on to the next generation
+	rotating sync.Mutex // held while the shards move to the next generation
 
 	start     time.Time
-	step      time.Duration // what one generation covers: a quarter of the retention, rounded up
+	step      time.Duration // how long a generation lasts: a quarter of the retention, rounded up
 	retention time.Duration
 	maxKeys   int64
 	logger    *slog.Logger
@@ -68,17 +68,17 @@ type Memory struct {
 	tokenSeed maphash.Seed
 }
 
-// NewMemory returns an empty store. A nil o means the defaults. The error names the option that is out of range.
+// NewMemory returns an empty store. A nil o means the defaults. The error names the option that is invalid.
 func NewMemory(o *MemoryOptions) (*Memory, error) {
 	var opts MemoryOptions
 	if o != nil {
 		opts = *o
 	}
 	if opts.Retention < 0 {
-		return nil, fmt.Errorf("idempotency: MemoryOptions.Retention must not be negative, and is %v", opts.Retention)
+		return nil, fmt.Errorf("idempotency: MemoryOptions.Retention (%v) must not be negative", opts.Retention)
 	}
 	if opts.MaxKeys < 0 {
-		return nil, fmt.Errorf("idempotency: MemoryOptions.MaxKeys must not be negative, and is %d", opts.MaxKeys)
+		return nil, fmt.Errorf("idempotency: MemoryOptions.MaxKeys (%d) must not be negative", opts.MaxKeys)
 	}
 	if opts.Retention == 0 {
 		opts.Retention = defaultMemoryRetention
@@ -103,8 +103,8 @@ func NewMemory(o *MemoryOptions) (*Memory, error) {
 	return m, nil
 }
 
-// Claim implements [Store]. The error is ctx's own if ctx has ended, [ErrFull] if the key is not known and MaxKeys are,
-// and another one if lease is not longer than zero.
+// Claim implements [Store]. It returns ctx's error if ctx has ended, [ErrFull] if the key is unknown and the store is full,
+// and another error if lease is not longer than zero.
 func (m *Memory) Claim(ctx context.Context, key string, token Token, lease time.Duration) (Claim, error) {
 	if err := ctx.Err(); err != nil {
 		return Claim{}, err
@@ -130,7 +130,7 @@ func (m *Memory) Claim(ctx context.Context, key string, token Token, lease time.
 		}
 	}
 	if e.expires <= now {
-		e.attempt = 0 // its time is over, and the next rotation would have dropped it
+		e.attempt = 0 // the key has expired, and the next rotation would drop it
 	}
 	until := later(now, lease)
 	e = entry{token: token, held: true, attempt: e.attempt + 1, until: until, expires: later(until, m.retention)}
@@ -138,12 +138,12 @@ func (m *Memory) Claim(ctx context.Context, key string, token Token, lease time.
 	s.mu.Unlock()
 
 	if !known {
-		m.warn(ctx) // not under the lock: a logger may be slow
+		m.warn(ctx) // without the lock, because a logger may be slow
 	}
 	return Claim{State: Acquired, Attempt: int(e.attempt)}, nil
 }
 
-// Complete implements [Store]. The error is ctx's own if ctx has ended, or [ErrLeaseLost].
+// Complete implements [Store]. It returns ctx's error if ctx has ended, or [ErrLeaseLost].
 func (m *Memory) Complete(ctx context.Context, key string, token Token) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -164,7 +164,7 @@ func (m *Memory) Complete(ctx context.Context, key string, token Token) error {
 	return nil
 }
 
-// Release implements [Store]. The only error is ctx's own, if ctx has ended.
+// Release implements [Store]. It returns an error only if ctx has ended.
 func (m *Memory) Release(ctx context.Context, key string, token Token) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -181,7 +181,7 @@ func (m *Memory) Release(ctx context.Context, key string, token Token) error {
 // Retention implements [Store].
 func (m *Memory) Retention() time.Duration { return m.retention }
 
-// Len returns how many keys are remembered now: in flight, released and completed ones.
+// Len returns the number of remembered keys: in flight, released and completed.
 func (m *Memory) Len() int {
 	if now := m.now(); now >= time.Duration(m.due.Load()) {
 		m.rotate(now)
@@ -191,8 +191,8 @@ func (m *Memory) Len() int {
 
 func (m *Memory) now() time.Duration { return time.Since(m.start) }
 
-// lock locks shard i and only then looks at the clock, so that time never runs backwards within a shard. If the
-// current generation has ended by then, all shards move on first, also those that get no traffic of their own.
+// lock locks shard i and then reads the clock, so that time never runs backwards within a shard. If the current generation
+// has ended, lock first moves all shards to the next one, including shards without traffic.
 func (m *Memory) lock(i uint8) (*shard, time.Duration) {
 	s := &m.shards[i]
 	for {
@@ -206,13 +206,13 @@ func (m *Memory) lock(i uint8) (*shard, time.Duration) {
 	}
 }
 
-// rotate moves all shards on to the generation that now falls into, and drops what has expired.
+// rotate moves all shards to the generation of the time now, and drops expired keys.
 func (m *Memory) rotate(now time.Duration) {
 	m.rotating.Lock()
 	defer m.rotating.Unlock()
 	due := time.Duration(m.due.Load())
 	if now < due {
-		return // somebody else has done it
+		return // another call has done it
 	}
 	passed := (now-due)/m.step + 1
 	for i := range m.shards {
@@ -224,7 +224,7 @@ func (m *Memory) rotate(now time.Duration) {
 	m.due.Store(int64(later(due, passed*m.step)))
 }
 
-// reserve counts one more key, unless there are MaxKeys already.
+// reserve counts one more key. It returns false if there are already MaxKeys.
 func (m *Memory) reserve() bool {
 	for {
 		n := m.keys.Load()
@@ -242,19 +242,19 @@ func (m *Memory) warn(ctx context.Context) {
 	if n < m.maxKeys-m.maxKeys/5 || !m.warned.CompareAndSwap(false, true) {
 		return
 	}
-	defer func() { _ = recover() }() // a logger that panics must not take a claim down that has been made
-	m.logger.LogAttrs(ctx, slog.LevelWarn, "idempotency: the memory store is 80 % full; it refuses new keys once it is full",
+	defer func() { _ = recover() }() // a logger that panics must not fail a claim that was made
+	m.logger.LogAttrs(ctx, slog.LevelWarn, "idempotency: the memory store is 80 % full and will refuse new keys when full; raise MaxKeys or shorten Retention",
 		slog.Int64("keys", n), slog.Int64("max_keys", m.maxKeys), slog.String("retention", m.retention.String()))
 }
 
-// digest hashes key and picks its shard. The seed is secret, so nobody can look for keys that collide.
+// digest hashes key and selects its shard. The seed is secret, so a sender cannot search for keys that collide.
 func (m *Memory) digest(key string) (digest, uint8) {
-	var buf [256]byte // longer keys cost an allocation
+	var buf [256]byte // longer keys need an allocation
 	sum := sha256.Sum256(append(append(buf[:0], m.keySeed[:]...), key...))
 	return digest(sum[:len(digest{})]), sum[len(digest{})] % memoryShards
 }
 
-// mark is what is kept of the token that completed a key.
+// mark returns the part of a token that the store keeps when the token completes a key.
 func (m *Memory) mark(t Token) mark {
 	h := maphash.Bytes(m.tokenSeed, t[:])
 	return mark{byte(h), byte(h >> 8), byte(h >> 16), t[len(t)-2], t[len(t)-1]}

@@ -15,10 +15,10 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 )
 
-// benchmarkKey is the n-th of keys that look as a handler's do: a name, and a hash in hex.
+// benchmarkKey returns the n-th key. Keys look like a handler's: a name and a hash in hex.
 func benchmarkKey(n uint64) string {
 	var hash [32]byte
-	for i := range 4 { // splitmix64: cheap beside what is measured
+	for i := range 4 { // splitmix64, which costs little compared to a claim
 		n += 0x9e3779b97f4a7c15
 		z := (n ^ n>>30) * 0xbf58476d1ce4e5b9
 		z = (z ^ z>>27) * 0x94d049bb133111eb
@@ -27,7 +27,7 @@ func benchmarkKey(n uint64) string {
 	return "workflux/default/content/" + hex.EncodeToString(hash[:])
 }
 
-// benchmarkKeys makes keys ahead of what is measured; they share one string, so that the collector has little to do.
+// benchmarkKeys makes keys before the measurement. They share one string, to reduce garbage collection.
 func benchmarkKeys(from uint64, n int) []string {
 	var all strings.Builder
 	for i := range n {
@@ -40,8 +40,8 @@ func benchmarkKeys(from uint64, n int) []string {
 	return keys
 }
 
-// A plain store is what one would write first: maps of entries under locks, nothing that expires, no limit. It is the
-// floor that Memory is to be compared with.
+// A plain store is the simplest implementation: maps of entries under locks, without expiry or a limit. The benchmarks
+// compare Memory with it.
 type plain [64]struct {
 	mu   sync.Mutex
 	keys map[string]plainEntry
@@ -132,8 +132,8 @@ func BenchmarkMemoryClaimComplete(b *testing.B) {
 	b.Run("floor plain map", func(b *testing.B) { run(b, newPlain().claimAndComplete) })
 }
 
-// The keys themselves are not counted: a store that keeps them would add their 89 bytes each, as the plain map does
-// wherever they are not shared.
+// The keys themselves are not counted. A store that keeps them would add 89 bytes each, as the plain map does for keys that
+// are not shared.
 func BenchmarkMemoryBytesPerKey(b *testing.B) {
 	const n = 1_000_000
 	run := func(b *testing.B, store any, claimAndComplete func(string, idempotency.Token)) {
@@ -164,8 +164,8 @@ func BenchmarkMemoryBytesPerKey(b *testing.B) {
 	b.Run("floor nothing", func(b *testing.B) { run(b, nil, func(string, idempotency.Token) {}) })
 }
 
-// BenchmarkMemoryClaimWhileKeysExpire compares a claim in whose time 200,000 completed keys expire with one in whose time
-// nothing does. The keys go in whole generations: the claim must not pay for each of them.
+// BenchmarkMemoryClaimWhileKeysExpire compares a claim while 200,000 completed keys expire with a claim while no key
+// expires. Keys expire in whole generations, so the claim must not have a cost for each of them.
 func BenchmarkMemoryClaimWhileKeysExpire(b *testing.B) {
 	const keys = 200_000
 	ctx, names := b.Context(), benchmarkKeys(0, keys)
@@ -189,7 +189,7 @@ func BenchmarkMemoryClaimWhileKeysExpire(b *testing.B) {
 		for i := range 101 {
 			usual = append(usual, claim(m, fmt.Sprint("usual ", i)))
 		}
-		var longest time.Duration // in one of the five generations the keys go
+		var longest time.Duration // the keys expire in one of the five generations
 		for i := range 5 {
 			m.PassGeneration()
 			longest = max(longest, claim(m, fmt.Sprint("expiring ", i)))

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// PassGeneration makes a quarter of the retention pass at once. For benchmarks, which cannot run in a bubble.
+// PassGeneration makes a quarter of the retention pass at once. It is for benchmarks, which cannot run in a bubble.
 func (m *Memory) PassGeneration() { m.start = m.start.Add(-m.step) }
 
 func TestNewMemory_HasTheDocumentedDefaults(t *testing.T) {
@@ -117,8 +117,8 @@ func TestKeysAreSpreadOverTheShards(t *testing.T) {
 	}
 }
 
-// Calls that notice the end of a generation at the same time must move the shards on once. The last shard is locked, so
-// that the first call is held up in the middle of the move while the others come.
+// If several calls find that a generation has ended, only one must move the shards to the next. The test locks the last
+// shard, so that the first call blocks during the move while the others arrive.
 func TestMemory_ConcurrentRotationsMoveOnOnce(t *testing.T) {
 	for range 20 {
 		m, err := NewMemory(&MemoryOptions{Retention: 40 * time.Hour})
@@ -145,7 +145,7 @@ func TestMemory_ConcurrentRotationsMoveOnOnce(t *testing.T) {
 		}
 		began.Wait()
 		for range 1000 {
-			runtime.Gosched() // lets those that may go on do so
+			runtime.Gosched() // lets other goroutines run
 		}
 		last.mu.Unlock()
 		ended.Wait()

@@ -12,19 +12,19 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 )
 
-// A modelKey is what the rules say about one key. Between its retention and a quarter more a key may be known or
-// forgotten: there the model learns from the store's answer, but a key that was found forgotten must stay so.
+// A modelKey is the state of one key by the rules. Between its retention and a quarter more, a key may be known or
+// forgotten. The model then follows the store, but a forgotten key must stay forgotten.
 type modelKey struct {
 	token   idempotency.Token // of the last claim
 	held    bool
 	done    bool
 	attempt int
 	until   time.Time
-	kept    time.Time // known until here at least; zero if the key was never claimed
+	kept    time.Time // known until at least this time; zero if the key was never claimed
 }
 
-// Every random walk claims, completes and releases a few keys with fresh and with stale tokens, lets time pass in
-// steps that fall on, before and after the moments that matter, and asks the store for nothing the model cannot judge.
+// Every random walk claims, completes and releases a few keys with new and old tokens. Time passes in steps that end at,
+// before and after each relevant time. The model can check every result.
 func TestMemoryAnswersAsItsModelDoes(t *testing.T) {
 	for seed := range 300 {
 		synctest.Test(t, func(t *testing.T) { walk(t, uint64(seed)) })
@@ -32,7 +32,7 @@ func TestMemoryAnswersAsItsModelDoes(t *testing.T) {
 }
 
 func walk(t *testing.T, seed uint64) {
-	// So short that every moment is hit, and no multiple of four.
+	// Short, so that every relevant time is reached, and not a multiple of four.
 	const retention, lease, maxKeys = 43 * time.Nanosecond, 3 * time.Nanosecond, 5
 	const forgotten = (retention+3)/4*5 - retention // after its retention, at the latest
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -49,7 +49,7 @@ func walk(t *testing.T, seed uint64) {
 		name := names[random.IntN(len(names))]
 		k, now := model[name], time.Now()
 		surelyKnown := now.Before(k.kept)
-		surelyForgotten := !now.Before(k.kept.Add(forgotten)) // a never claimed key's, too: its time was in year 1
+		surelyForgotten := !now.Before(k.kept.Add(forgotten)) // also if it was never claimed: its time is in year 1
 		if surelyForgotten {
 			*k = modelKey{}
 		}

@@ -11,25 +11,25 @@ import (
 const (
 	memoryShards = 64
 
-	// Five generations, each a quarter of the retention long: the current one, and four that together cover the
-	// retention of a key that was completed at the very end of the one before them.
+	// A generation lasts a quarter of the retention. A key that is completed at the end of the current generation must
+	// be kept for four more.
 	generations = 5
 
-	// Below this many entries a map is too small to be worth rebuilding.
+	// smallestRebuild is the number of entries below which rebuilding a map is not worth it.
 	smallestRebuild = 128
 )
 
 type (
-	digest [11]byte // of a key; with the 6 bits that pick the shard, 94 bits
+	digest [11]byte // of a key: with the 6 bits of its shard, 94 bits
 	mark   [5]byte  // of a token: a hash of it, and its tag
 )
 
 func (m mark) tag() uint16 { return binary.BigEndian.Uint16(m[len(m)-2:]) }
 
-// An entry is a key that is in flight or released. Times are counted from the store's start.
+// An entry is the state of a key that is in flight or released. Times count from the store's start.
 type entry struct {
 	token   Token
-	until   time.Duration // the lease's end
+	until   time.Duration // when the lease ends
 	expires time.Duration // when the key is forgotten
 	attempt int32
 	held    bool // false once released
@@ -39,12 +39,12 @@ func (e *entry) holds(t Token, now time.Duration) bool {
 	return e.held && e.token == t && e.expires > now
 }
 
-// A shard holds a part of the keys. Completed keys, nearly all of them, take 16 bytes each in the map of the
-// generation they were completed in, and go when it goes: no time is kept for any of them.
+// A shard holds a part of the keys. Nearly all keys are completed. A completed key takes 16 bytes in the map of the
+// generation in which it was completed. It has no time: it is dropped together with its generation.
 type shard struct {
 	mu     sync.Mutex
 	active map[digest]entry
-	peak   int // the most entries active has had since it was made
+	peak   int // the maximum length of active since it was made
 	done   [generations]map[digest]mark
 }
 
@@ -74,7 +74,7 @@ func (s *shard) complete(d digest, m mark) {
 	s.done[0][d] = m
 }
 
-// advance starts a new generation, as often as passed says, and returns how many keys it dropped.
+// advance starts a new generation, passed times. It returns how many keys it dropped.
 func (s *shard) advance(passed, now time.Duration) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,7 +94,7 @@ func (s *shard) advance(passed, now time.Duration) int {
 	return dropped
 }
 
-// shrink rebuilds the active map once three quarters of it are gone: a Go map never gives memory back.
+// shrink rebuilds the active map when it has lost three quarters of its entries, because a Go map never frees memory.
 func (s *shard) shrink() {
 	if s.peak < smallestRebuild || len(s.active) > s.peak/4 {
 		return
@@ -104,7 +104,7 @@ func (s *shard) shrink() {
 	s.active, s.peak = rebuilt, len(rebuilt)
 }
 
-// later is t+d, or the end of time.
+// later returns t+d, or the maximum duration on overflow.
 func later(t, d time.Duration) time.Duration {
 	if t > math.MaxInt64-d {
 		return math.MaxInt64

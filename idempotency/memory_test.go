@@ -59,9 +59,9 @@ func TestMemoryKeepsTheRulesOfAStore(t *testing.T) {
 
 func TestMemoryOptionOutOfRangeIsNamed(t *testing.T) {
 	_, err := idempotency.NewMemory(&idempotency.MemoryOptions{Retention: -1})
-	require.EqualError(t, err, "idempotency: MemoryOptions.Retention must not be negative, and is -1ns")
+	require.EqualError(t, err, "idempotency: MemoryOptions.Retention (-1ns) must not be negative")
 	_, err = idempotency.NewMemory(&idempotency.MemoryOptions{MaxKeys: -1})
-	require.EqualError(t, err, "idempotency: MemoryOptions.MaxKeys must not be negative, and is -1")
+	require.EqualError(t, err, "idempotency: MemoryOptions.MaxKeys (-1) must not be negative")
 	require.Equal(t, 25*time.Hour, newMemory(t, nil).Retention())
 	require.Equal(t, time.Hour, newMemory(t, &idempotency.MemoryOptions{Retention: time.Hour}).Retention())
 }
@@ -116,7 +116,7 @@ func TestFullMemoryRefusesOnlyKeysItDoesNotKnow(t *testing.T) {
 func TestReleasedAndAbandonedKeysAreKeptForTheRetention(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory(t, &idempotency.MemoryOptions{Retention: time.Hour})
-		time.Sleep(7 * time.Minute) // off the generations
+		time.Sleep(7 * time.Minute) // not at the end of a generation
 		require.NoError(t, m.Release(t.Context(), "released", claim(t, m, "released", idempotency.Acquired)))
 		claim(t, m, "abandoned", idempotency.Acquired)
 		late := claim(t, m, "late", idempotency.Acquired)
@@ -131,7 +131,7 @@ func TestReleasedAndAbandonedKeysAreKeptForTheRetention(t *testing.T) {
 		time.Sleep(time.Minute)
 		require.Equal(t, 2, next("abandoned"))
 		time.Sleep(1)
-		require.ErrorIs(t, m.Complete(t.Context(), "late", late), idempotency.ErrLeaseLost, "its time is over")
+		require.ErrorIs(t, m.Complete(t.Context(), "late", late), idempotency.ErrLeaseLost, "it has expired")
 		require.Equal(t, 1, next("late"))
 
 		time.Sleep(time.Hour + 1)
@@ -167,7 +167,7 @@ func TestMemoryNeverHoldsMoreThanMaxKeys(t *testing.T) {
 	require.Equal(t, maxKeys, m.Len())
 }
 
-// One claim a quarter of an hour, on one shard only, is all the traffic there is after the burst.
+// After the burst, the only traffic is one claim each 15 minutes, on one shard.
 func TestExpiredKeysReturnTheirMemoryWithoutTrafficOnTheirShards(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory(t, &idempotency.MemoryOptions{Retention: time.Hour})
@@ -191,7 +191,7 @@ func TestExpiredKeysReturnTheirMemoryWithoutTrafficOnTheirShards(t *testing.T) {
 		left := heap() - empty
 		t.Logf("%d bytes for %d keys in flight, %d left", inFlight, keys, left)
 		require.Greater(t, inFlight, int64(keys*50))
-		require.Less(t, left, inFlight/20+int64(keys*16), "tokens of this test included")
+		require.Less(t, left, inFlight/20+int64(keys*16), "including the tokens of this test")
 		require.Equal(t, 1, m.Len())
 		runtime.KeepAlive(tokens)
 	})
@@ -254,7 +254,7 @@ func TestMemoryWarnsOnceWhenFourFifthsFull(t *testing.T) {
 		require.Zero(t, log.warnings.Load())
 		claim(t, m, "the eighth of ten", idempotency.Acquired)
 		require.EqualValues(t, 1, log.warnings.Load())
-		require.Equal(t, "idempotency: the memory store is 80 % full; it refuses new keys once it is full keys=8 max_keys=10 retention=1h0m0s", log.last.Load())
+		require.Equal(t, "idempotency: the memory store is 80 % full and will refuse new keys when full; raise MaxKeys or shorten Retention keys=8 max_keys=10 retention=1h0m0s", log.last.Load())
 		claim(t, m, "the ninth", idempotency.Acquired)
 		claim(t, m, "the tenth", idempotency.Acquired)
 		require.EqualValues(t, 1, log.warnings.Load())
@@ -308,7 +308,7 @@ func TestClaimAndCompleteDoNotAllocate(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(1000, func() { _ = m.Complete(ctx, keys[0], idempotency.Token{1}) }), "lease lost")
 }
 
-// Many generations pass while the workers run, and leases outlive them all: whoever has a key must be alone with it.
+// Many generations pass while the workers run, and the leases are longer. Each key must have only one holder.
 func TestNobodySharesAKeyWhileGenerationsPass(t *testing.T) {
 	m := newMemory(t, &idempotency.MemoryOptions{Retention: 4 * time.Millisecond})
 	var holders [32]atomic.Int64

@@ -2,71 +2,81 @@ package inbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// An Inbox takes deliveries durably and runs them later. Every engine is one, and passes
-// [github.com/aihooks/aihooks-go/inbox/inboxtest.Run], which states these rules as tests.
+// An Inbox stores deliveries durably and runs them later. Every engine implements it and passes
+// [github.com/aihooks/aihooks-go/inbox/inboxtest.Run], which tests these rules.
 type Inbox interface {
-	// Enqueue, which handlers call, stores a delivery unless one with the same first key is there.
+	// Enqueue stores a delivery unless one with the same first key is stored. Handlers call it.
 	webhook.Inbox
 
-	// Run calls back for stored deliveries until ctx ends. Then it takes no more, waits for the callbacks that run,
-	// cancels them after [Policy.DrainTimeout], gives back what it has not finished, and returns: nil, or a
-	// [*DrainError] if callbacks did not return. It returns an error at once if two hooks are for the same
-	// deliveries, or for none. Several processes may run the same inbox, and one process several Runs.
+	// Run runs the callbacks of stored deliveries until ctx ends. Then it takes no more deliveries, and waits for the
+	// callbacks that run. After [Policy.DrainTimeout] it cancels them. It gives back the deliveries that it has not
+	// finished.
 	//
-	// After Shutdown it returns [ErrShutdown].
+	// It returns nil, or a [*DrainError] if callbacks did not return. It returns an error at once if two handlers are for
+	// the same vendor and endpoint, or if there is no handler. After Shutdown it returns [ErrShutdown]. Failures that may
+	// pass, such as an unavailable store, do not end a Run: it logs them and tries again.
 	//
-	// What a run could not help is not its error: it is tried again, and said in the log.
-	Run(ctx context.Context, hooks ...Hook) error
+	// Several processes may run the same inbox. One process may have several Runs.
+	Run(ctx context.Context, handlers ...Handler) error
 
-	// Add gives every Run of this process one more handler each, those that begin later as well: for endpoints that come
-	// while the service runs. One Run with all handlers keeps [Policy.Concurrency] and [Policy.Limits] for all of
-	// them together, where each further Run has its own. It returns an error, and adds none, if there is a handler for
-	// the same deliveries. After a call of Add, also of one without handlers, Run may begin without any.
-	Add(hooks ...Hook) error
+	// Add adds handlers to every Run of this process, and to every Run that begins later. Use it for endpoints that are
+	// added while the service runs. One Run with all handlers applies [Policy.Concurrency] and [Policy.Limits] to all of
+	// them together; each further Run has its own limits.
+	//
+	// Add returns an error, and adds no handler, if the inbox has a handler for the same vendor and endpoint. After Add,
+	// even without handlers, Run may begin without any.
+	Add(handlers ...Handler) error
 
-	// Remove takes handlers away from every Run, whether Add or Run was given them. Callbacks that run go on: wait for
-	// them by Handler.Shutdown. Deliveries that are stored stay, and run once there is a handler again.
-	Remove(hooks ...Hook)
+	// Remove removes handlers from every Run, whether they came by Add or by Run. Callbacks that run continue: call
+	// Handler.Shutdown to wait for them. Stored deliveries stay stored, and run when a handler is added again.
+	Remove(handlers ...Handler)
 
-	// Shutdown ends every Run of this process as the end of its context would, but the end of ctx takes the place of
-	// [Policy.DrainTimeout]: give it the context that the server and the handlers are shut down with, so that all steps
-	// share one deadline. It returns once every Run has returned, about a second after the end of ctx at the latest,
-	// with their [*DrainError] if callbacks did not return. Enqueue goes on to store deliveries.
+	// Shutdown ends every Run of this process. The end of ctx replaces [Policy.DrainTimeout]. Pass the context that shuts
+	// down the server and the handlers, so that all steps share one deadline.
+	//
+	// It returns once every Run has returned, at most about a second after the end of ctx. It returns their [*DrainError]
+	// if callbacks did not return. Enqueue continues to store deliveries.
 	Shutdown(ctx context.Context) error
 
-	// Dead goes through the dead letters that the filter selects, the longest dead first. Here and below, a filter that
-	// says nothing is [ErrEmptyFilter], and one whose ID is not that of a dead letter that it selects, [ErrNotFound];
-	// with [Filter.State], deliveries that wait for a callback take the place of dead letters.
-	Dead(ctx context.Context, f Filter) iter.Seq2[Entry, error]
+	// DeadLetters iterates over the dead letters that the filter selects, the oldest first. For this method and those
+	// below, an empty filter is [ErrEmptyFilter]. An ID that selects no dead letter is [ErrNotFound]. With [Filter.State]
+	// set to [Deferred], the methods work on deferred deliveries instead.
+	DeadLetters(ctx context.Context, f Filter) iter.Seq2[Entry, error]
 
-	// Retry has dead letters run again, with all attempts before them, and returns how many there were. Whatever made
-	// them dead letters, their callbacks run: also after [webhook.Permanent], and after a body that did not fit. They run
-	// under the keys that they had. The only callback that does not run is one that had completed its delivery after
-	// all: that delivery is found to be done.
+	// Retry makes dead letters pending again and returns their number. Their earlier attempts stay in the history. It
+	// runs the callback whatever made the delivery a dead letter, including [webhook.Permanent] and a body that did not
+	// fit.
+	//
+	// The delivery keeps its keys. So if its callback had completed after all, it does not run again, and the delivery is
+	// done.
 	Retry(ctx context.Context, f Filter) (int, error)
 
-	// Rerun is Retry under new keys, so that callbacks run also for deliveries that were completed: they may take effect
-	// a second time. It returns how many there were.
+	// Rerun is Retry under new keys, and returns the number of deliveries. Callbacks run even for deliveries that were
+	// completed, so they may take effect a second time.
 	Rerun(ctx context.Context, f Filter) (int, error)
 
-	// Discard ends dead letters without running them, and returns how many there were. Their keys stay: the same
-	// delivery, sent once more, is a duplicate.
+	// Discard ends dead letters without running them, and returns their number. Their keys stay: if the vendor sends the
+	// same delivery again, it is a duplicate.
 	Discard(ctx context.Context, f Filter) (int, error)
 }
 
-// A DrainError says what a Run had to leave behind: callbacks that did not return although they were cancelled. Their
-// deliveries run again once their leases have ended.
+// ErrShutdown is returned by [Inbox.Run] after [Inbox.Shutdown].
+var ErrShutdown = errors.New("inbox: the inbox has been shut down")
+
+// A DrainError reports callbacks that did not return after they were canceled. Their deliveries run again once their
+// leases have ended.
 type DrainError struct {
-	Left []string // vendor, endpoint and id of each
+	Left []string // vendor/endpoint/id of each delivery
 }
 
-// Error says how many there were.
+// Error returns the number of callbacks that did not return.
 func (e *DrainError) Error() string {
-	return fmt.Sprintf("inbox: %d callbacks had not returned a second after they were cancelled", len(e.Left))
+	return fmt.Sprintf("inbox: %d callbacks did not return within a second after they were canceled", len(e.Left))
 }

@@ -26,8 +26,8 @@ type contest struct {
 	floor    *floor
 }
 
-// The floor is what no verification goes below: an HMAC that is keyed once and used again, over the signed bytes in one
-// piece, and one comparison in constant time. It has no header, no second form, no key to choose.
+// A floor is the fastest possible verification: a reused HMAC over the signed bytes in one piece, and one comparison in
+// constant time. It has no headers, no second form and no choice of keys.
 type floor struct {
 	hash   hash.Hash
 	pool   sync.Pool
@@ -45,10 +45,10 @@ func newFloor(signed []byte) *floor {
 	return f
 }
 
-// bare is for one goroutine, and is given the MAC in binary.
+// bare is for one goroutine, and gets the MAC in binary.
 func (f *floor) bare() bool { return f.equal(f.hash, f.want) }
 
-// byHand is for many, so it has a pool, and is given the MAC as it comes, in hex.
+// byHand is for many goroutines, so it has a pool. It gets the MAC in hex.
 func (f *floor) byHand() bool {
 	var want [sha256.Size]byte
 	if _, err := hex.Decode(want[:], f.hex); err != nil {
@@ -135,21 +135,21 @@ func (c *contest) floors() map[string]func() bool {
 	return map[string]func() bool{"bare": c.floor.bare, "by-hand": c.floor.byHand}
 }
 
-// BenchmarkVerifyAgainstFloor runs Verify and the floors by turns and reports the medians of the ratios, as "x-bare" and
-// "x-by-hand", so that what else the machine does falls on all alike.
+// BenchmarkVerifyAgainstFloor alternates Verify and the floors, so that other load on the machine affects all of them.
+// It reports the medians of the ratios as "x-bare" and "x-by-hand".
 func BenchmarkVerifyAgainstFloor(b *testing.B) {
 	for _, c := range contests(b) {
 		b.Run(c.name, func(b *testing.B) {
-			turn := max(1, (128<<10)/len(c.body)) // about 80 us of each
+			batch := max(1, (128<<10)/len(c.body)) // about 80 us of each
 			ratios := make(map[string][]float64)
 			for b.Loop() {
 				for name, floor := range c.floors() {
 					start := time.Now()
-					for range turn {
+					for range batch {
 						c.verify(b)
 					}
 					middle := time.Now()
-					for range turn {
+					for range batch {
 						floor()
 					}
 					ratios[name] = append(ratios[name], float64(middle.Sub(start))/float64(time.Since(middle)))

@@ -1,15 +1,16 @@
-// Package signature verifies, and makes, the signatures that senders put on webhook deliveries.
+// Package signature verifies and creates the signatures of webhook deliveries.
 //
-// It protects from forged deliveries and from replayed ones. How a sender signs is data: a [Scheme]. A [Verifier]
-// checks the MAC of a delivery, in constant time and over the bytes exactly as they were received, against every key
-// of a [Keyring]; a [Window] then says whether the time that the MAC covers is fresh.
+// It protects against forged and replayed deliveries. A [Scheme] describes, as data, how a sender signs. A [Verifier]
+// checks the MAC of a delivery in constant time, over the exact bytes received, with every key of a [Keyring]. A
+// [Window] then checks whether the signed time is fresh.
 //
-// A delivery is let through when the scheme's header is there once, holds one HMAC-SHA256 in hex of either case, with
-// or without the scheme's prefix, and some live key makes that MAC over one of the scheme's forms. Everything else is
-// refused with an [Error] whose [Reason] comes from a fixed list. No error ever carries a secret or a computed MAC.
+// A delivery is accepted if two conditions hold. The scheme's header is present once, and has one HMAC-SHA256 in hex of
+// either case, with or without the scheme's prefix. A live key makes that MAC over one of the scheme's forms. Every
+// other delivery is refused with an [Error] whose [Reason] comes from a fixed list. No error contains a secret or a
+// computed MAC.
 //
-// What the reason leaves open, [Explain] says in one sentence for people: that the secret has a line break at its end, that
-// the body was written anew, that a clock is wrong. It goes into logs and tests, never to the sender.
+// Package diagnose explains a refusal in one sentence. For example, the secret has a line break at its end, or something
+// parsed the body and serialized it again.
 //
-// The package knows bytes, headers, keys and time. It knows no vendor and reads no request.
+// The package handles bytes, headers, keys and time. It knows no vendor, and reads no request.
 package signature

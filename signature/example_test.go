@@ -9,7 +9,7 @@ import (
 	"github.com/aihooks/aihooks-go/signature"
 )
 
-// How a sender signs that signs "<timestamp>.<body>".
+// The sender signs "<timestamp>.<body>".
 var acme = signature.Scheme{
 	Header: "X-Acme-Signature",
 	Prefix: "sha256=",
@@ -39,7 +39,7 @@ func ExampleVerifier() {
 	match, err := verifier.Verify(keys, header, []byte(`{"type":"ping"}`))
 	fmt.Println(match.Key, match.Form(), match.Covers("X-Acme-Time"), err)
 	// Output:
-	// signature: the header X-Acme-Signature was made by none of the live keys over the bytes that arrived
+	// signature: the header X-Acme-Signature does not match: no live key makes it over the received bytes
 	// true
 	// default timestamp.body true <nil>
 }
@@ -54,7 +54,7 @@ func ExampleScheme_Sign() {
 	// Output: sha256=0c88bd5cf5d5704d5e529d76346b987456cb9d608b1b6ce08d9f1c6918d98e27
 }
 
-// A secret is changed without a restart and without a delivery lost: both are live until the sender has changed over.
+// A secret is rotated without a restart or a lost delivery: both keys are live until the sender uses the new one.
 func ExampleKeyring_Set() {
 	verifier, err := signature.NewVerifier(acme)
 	if err != nil {
@@ -106,26 +106,7 @@ func ExampleWindow() {
 	}
 	// Output:
 	// 1795283000 - <nil>
-	// 1795280000 - signature: the signed time lies further back than the window of 5m0s
-	// 1795290000000 - signature: the signed time lies further ahead than the allowed skew of 5m0s
+	// 1795280000 - signature: the signed time is older than the window of 5m0s
+	// 1795290000000 - signature: the signed time is further ahead than the allowed skew of 5m0s
 	// +1795283259 - signature: a Unix time must be 9 or 10 decimal digits (seconds) or 12 or 13 (milliseconds)
-}
-
-func ExampleExplain() {
-	// The secret was read from a file, with the line break at its end.
-	keys, err := signature.NewKeyring(signature.NewKey("default", "a-secret-that-acme-gave-us\n"))
-	if err != nil {
-		panic(err)
-	}
-	captured := signature.Question{
-		Scheme: acme,
-		Keys:   keys,
-		Header: http.Header{
-			"X-Acme-Time":      {"1795283259"},
-			"X-Acme-Signature": {"sha256=0c88bd5cf5d5704d5e529d76346b987456cb9d608b1b6ce08d9f1c6918d98e27"},
-		},
-		Body: []byte(`{"type":"ping"}`),
-	}
-	fmt.Println(signature.Explain(captured))
-	// Output: the secret of key "default" has blanks or a line break around it that do not belong to it: trim it
 }

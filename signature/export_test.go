@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// CountMACs has every live key of r count the MACs that it begins.
+// CountMACs makes every live key of r count the MACs that it starts.
 func CountMACs(r *Keyring) *atomic.Int64 {
 	count := new(atomic.Int64)
 	var counting []*liveKey
@@ -30,10 +30,4 @@ type countingHash struct {
 func (h countingHash) Reset() {
 	h.count.Add(1)
 	h.Hash.Reset()
-}
-
-// ExplainCost explains q, and returns how much of the budget that took.
-func ExplainCost(q Question) (Explanation, int64) {
-	e, s := explain(&q)
-	return e, budget - s.left
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/aihooks/aihooks-go/signature"
 )
 
-// twoForms accepts two forms, of which one covers two headers that need not be there.
+// twoForms returns a scheme with two forms. One covers two optional headers.
 func twoForms() signature.Scheme {
 	return signature.Scheme{
 		Header: headerSignature,
@@ -18,7 +18,7 @@ func twoForms() signature.Scheme {
 	}
 }
 
-// The bytes that were signed in one of two forms must not be taken for a delivery in the other.
+// The signed bytes of one form must not verify as a delivery of the other form.
 func TestVerify_TwoFormsAreToldApart(t *testing.T) {
 	oneHeader := twoForms()
 	oneHeader.Forms = []signature.Form{{Name: "body"}, {Name: "head", Covers: []string{headerTime}}}
@@ -36,7 +36,7 @@ func TestVerify_TwoFormsAreToldApart(t *testing.T) {
 			require.Equal(t, "head", match.Form())
 
 			moved := http.Header{headerSignature: captured[headerSignature]}
-			require.Equal(t, referenceHex(testSecret, prefix+"{}"), moved.Get(headerSignature), "the MAC is right, in the form that has no headers")
+			require.Equal(t, referenceHex(testSecret, prefix+"{}"), moved.Get(headerSignature), "the MAC must be right in the form without headers")
 			_, err = v.Verify(defaultRing(t), moved, []byte(prefix+"{}"))
 			requireRefused(t, err, signature.Mismatch, headerSignature)
 			require.ErrorContains(t, err, "could be that of another form")
@@ -44,7 +44,7 @@ func TestVerify_TwoFormsAreToldApart(t *testing.T) {
 	}
 }
 
-// With a form less there is nothing to confuse the body with.
+// With one form, no body is ambiguous.
 func TestVerify_OneFormTakesAnyBody(t *testing.T) {
 	h := http.Header{}
 	sign(t, bodyScheme(), "body", h, []byte(testTime+".{}"))
@@ -58,7 +58,7 @@ func TestVerify_OptionalFields(t *testing.T) {
 	for name, c := range map[string]struct {
 		scheme signature.Scheme
 		spoil  func(http.Header)
-		reason signature.Reason // none: it is let through
+		reason signature.Reason // empty: the delivery is accepted
 		header string
 	}{
 		"all there":                 {scheme: headOnly, spoil: func(http.Header) {}},
@@ -88,7 +88,7 @@ func TestVerify_OptionalFields(t *testing.T) {
 		spoil(h)
 		sign(t, twoForms(), "body", h, []byte("{}"))
 		match, err := newVerifier(t, twoForms()).Verify(defaultRing(t), h, []byte("{}"))
-		require.NoError(t, err, "a form that does not cover them needs none of them")
+		require.NoError(t, err, "a form must not need headers that it does not cover")
 		require.Equal(t, "body", match.Form())
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/aihooks/aihooks-go/signature"
 )
 
-// Nobody can guess a secret that is made anew each time, so whatever is let through is a fault.
+// The secret is random in each run, so every accepted delivery is a fault.
 func FuzzVerify(f *testing.F) {
 	secret := rand.Text()
 	ring := newRing(f, append(manyKeys(3), signature.NewKey("default", secret))...)
@@ -55,13 +55,13 @@ func FuzzVerify(f *testing.F) {
 }
 
 var (
-	opaque     = regexp.MustCompile(`\A[A-Za-z0-9_-]{1,128}\z`)
-	unixTime   = regexp.MustCompile(`\A([0-9]{9,10}|[0-9]{12,13})\z`)
-	hexMAC     = regexp.MustCompile(`\A(sha256=)?([0-9a-fA-F]{64})\z`)
-	looksTaken = regexp.MustCompile(`\A[A-Za-z0-9_-]{1,128}\.`)
+	opaque       = regexp.MustCompile(`\A[A-Za-z0-9_-]{1,128}\z`)
+	unixTime     = regexp.MustCompile(`\A([0-9]{9,10}|[0-9]{12,13})\z`)
+	hexMAC       = regexp.MustCompile(`\A(sha256=)?([0-9a-fA-F]{64})\z`)
+	looksCovered = regexp.MustCompile(`\A[A-Za-z0-9_-]{1,128}\.`)
 )
 
-// reference verifies by headScheme as one would write it down, with no thought of speed.
+// reference verifies by headScheme in the simplest way, without optimization.
 func reference(secret string, h http.Header, body []byte) (form string, err error) {
 	switch sig := h[headerSignature]; {
 	case len(sig) == 0 || len(sig) == 1 && sig[0] == "":
@@ -89,7 +89,7 @@ func reference(secret string, h http.Header, body []byte) (form string, err erro
 	case !opaque.MatchString(delivery[0]):
 		return "", signature.Malformed
 	}
-	if looksTaken.Match(body) {
+	if looksCovered.Match(body) {
 		return "", signature.Mismatch
 	}
 	claimed, _ := hex.DecodeString(hexMAC.FindStringSubmatch(h[headerSignature][0])[2])
@@ -105,7 +105,7 @@ func reference(secret string, h http.Header, body []byte) (form string, err erro
 	return "", signature.Mismatch
 }
 
-// The verifiers live on from input to input, so that every form is met with every other one learned.
+// The verifiers are kept from input to input, so that every form is verified after every other form.
 func FuzzVerifyAgreesWithReference(f *testing.F) {
 	v := newVerifier(f, headScheme())
 	for form := range uint8(4) {
@@ -122,7 +122,7 @@ func FuzzVerifyAgreesWithReference(f *testing.F) {
 	f.Fuzz(func(t *testing.T, secret string, form, damage uint8, at uint16, stamp, delivery string, body []byte) {
 		ring, err := signature.NewKeyring(signature.NewKey("k", secret))
 		if err != nil {
-			require.True(t, secret == "[redacted]" || strings.TrimFunc(secret, isBlank) == "", "%q", secret)
+			require.True(t, secret == "[redacted]" || strings.TrimFunc(secret, isWhitespace) == "", "%q", secret)
 			return
 		}
 		prefix := []string{stamp + ".", delivery + "." + stamp + ".", "", "other."}[form%4]
@@ -144,7 +144,7 @@ func FuzzVerifyAgreesWithReference(f *testing.F) {
 	})
 }
 
-func isBlank(r rune) bool {
+func isWhitespace(r rune) bool {
 	return strings.ContainsRune("\x00\ufeff\t\n\v\f\r \u0085\u00a0\u1680\u2028\u2029\u202f\u205f\u3000", r) || r >= 0x2000 && r <= 0x200a
 }
 
@@ -186,7 +186,7 @@ func spoil(h http.Header, body []byte, damage uint8, at int) []byte {
 			body[at%len(body)] ^= 1 << (at % 8)
 		}
 	case 16:
-		return append([]byte(h[headerTime][0]+"."), body...) // the same bytes, cut differently
+		return append([]byte(h[headerTime][0]+"."), body...) // the same bytes, split at another place
 	case 17:
 		h[headerDelivery], h[headerTime] = h[headerTime], h[headerDelivery]
 	}

@@ -21,7 +21,7 @@ const (
 	testTime   = "1795283259"
 )
 
-// bodyScheme signs the body alone.
+// bodyScheme signs only the body.
 func bodyScheme() signature.Scheme {
 	return signature.Scheme{Header: headerSignature, Forms: []signature.Form{{Name: "body"}}}
 }
@@ -43,7 +43,7 @@ func headScheme() signature.Scheme {
 	}
 }
 
-// fullHeader has all that headScheme reads, except the signature.
+// fullHeader returns all headers of headScheme except the signature.
 func fullHeader() http.Header {
 	return http.Header{headerTime: {testTime}, headerDelivery: {"dlv_1"}}
 }
@@ -83,7 +83,7 @@ func referenceHex(secret, signed string) string {
 	return hex.EncodeToString(referenceMAC(secret, []byte(signed)))
 }
 
-// requireRefused requires a refusal for reason that is about header.
+// requireRefused requires a refusal with that reason and header.
 func requireRefused(t testing.TB, err error, reason signature.Reason, header string) {
 	t.Helper()
 	require.ErrorIs(t, err, reason)

@@ -12,41 +12,40 @@ import (
 	"sync/atomic"
 )
 
-// MaxKeys is how many keys a [Keyring] holds at most. A forged delivery costs one MAC for each key and form.
+// MaxKeys is the maximum number of keys in a [Keyring]. A forged delivery costs one MAC per key and form.
 const MaxKeys = 16
 
-// A Key is a signing secret with a name. The name tells keys apart while they are rotated, stands in observations,
-// and is no secret.
+// A Key is a signing secret with a name. The name identifies the key during a rotation. It appears in observations, and
+// is not secret.
 type Key struct {
 	Name   string
 	Secret Secret
 }
 
-// NewKey returns the key of that name.
+// NewKey returns a key with that name and secret.
 func NewKey(name, secret string) Key { return Key{Name: name, Secret: NewSecret(secret)} }
 
-// check returns an error if nothing may be signed or verified with the key.
+// check returns an error if the key must not be used to sign or verify.
 func (k Key) check() error {
 	switch {
 	case k.Secret.Blank():
 		return fmt.Errorf("signature: the secret of key %q is blank", k.Name)
 	case k.Secret.Reveal() == redacted:
-		return fmt.Errorf("signature: the secret of key %q is %s, the text that is shown in place of one", k.Name, redacted)
+		return fmt.Errorf("signature: the secret of key %q must not be %s: that is the text shown instead of a secret", k.Name, redacted)
 	default:
 		return nil
 	}
 }
 
-// A Keyring holds the keys that are live at the moment. It may be read and exchanged concurrently. The zero Keyring has
-// no keys: nothing verifies.
+// A Keyring holds the live keys. It is safe for concurrent use. The zero Keyring has no keys, so nothing verifies.
 type Keyring struct {
 	live atomic.Pointer[[]*liveKey]
 
-	setting sync.Mutex
-	retired atomic.Pointer[[]*liveKey] // the latest first
+	setting  sync.Mutex
+	previous atomic.Pointer[[]*liveKey] // the latest first
 }
 
-// NewKeyring returns a ring that holds keys. It returns an error under the rules of [Keyring.Set].
+// NewKeyring returns a ring with keys. It returns an error by the rules of [Keyring.Set].
 func NewKeyring(keys ...Key) (*Keyring, error) {
 	r := new(Keyring)
 	if err := r.Set(keys...); err != nil {
@@ -55,19 +54,19 @@ func NewKeyring(keys ...Key) (*Keyring, error) {
 	return r, nil
 }
 
-// Set exchanges all keys at once. Deliveries that are being verified finish with the keys they began with. It returns
-// an error, and changes nothing, when there is no key or there are more than [MaxKeys], when a key has no name or
-// two have the same, or when a secret is blank or "[redacted]".
+// Set replaces all keys at once. A delivery that is being verified finishes with the keys it started with. Set returns
+// an error, and changes nothing, in these cases: there is no key or more than [MaxKeys], a key has no name, two keys
+// have the same name, or a secret is blank or "[redacted]".
 //
-// The ring remembers the keys that it held before, the last [MaxKeys] of them, so that [Explain] can say that a delivery
-// was signed with one. They never verify anything, and [Keyring.Names] does not list them. A program that must not keep
-// such a secret in memory makes a new Keyring.
+// The ring remembers the last [MaxKeys] previous keys for explanations: see [Keyring.Previous]. They never verify a
+// delivery, and [Keyring.Names] does not list them. A program that must not keep such a secret in memory creates a new
+// Keyring.
 func (r *Keyring) Set(keys ...Key) error {
 	if len(keys) == 0 {
 		return errors.New("signature: at least one key is needed")
 	}
 	if len(keys) > MaxKeys {
-		return fmt.Errorf("signature: %d keys are more than the %d that a ring holds", len(keys), MaxKeys)
+		return fmt.Errorf("signature: a Keyring holds at most %[2]d keys, not %[1]d", len(keys), MaxKeys)
 	}
 	live := make([]*liveKey, 0, len(keys))
 	seen := make(map[string]bool, len(keys))
@@ -86,40 +85,56 @@ func (r *Keyring) Set(keys ...Key) error {
 	}
 	r.setting.Lock()
 	defer r.setting.Unlock()
-	retired := retire(append(slices.Clone(r.keys()), r.former()...), live)
-	r.retired.Store(&retired)
+	before := r.keys()
+	if previous := r.previous.Load(); previous != nil {
+		before = slices.Concat(before, *previous)
+	}
+	previous := notLive(before, live)
+	r.previous.Store(&previous)
 	r.live.Store(&live)
 	return nil
 }
 
-// retire returns those of the former keys whose secrets are not live, each secret once, the first MaxKeys of them.
-func retire(former, live []*liveKey) []*liveKey {
+// notLive returns the keys whose secrets are not live: each secret once, and at most MaxKeys.
+func notLive(keys, live []*liveKey) []*liveKey {
 	seen := make(map[string]bool)
 	for _, k := range live {
 		seen[k.secret.Reveal()] = true
 	}
-	var retired []*liveKey
-	for _, k := range former {
-		if secret := k.secret.Reveal(); !seen[secret] && len(retired) < MaxKeys {
+	var others []*liveKey
+	for _, k := range keys {
+		if secret := k.secret.Reveal(); !seen[secret] && len(others) < MaxKeys {
 			seen[secret] = true
-			retired = append(retired, k)
+			others = append(others, k)
 		}
 	}
-	return retired
+	return others
 }
 
-// former returns the keys that were live before, for explanations only.
-func (r *Keyring) former() []*liveKey {
+// Keys returns the live keys with their secrets, in the order of Set.
+func (r *Keyring) Keys() []Key { return withSecrets(r.keys()) }
+
+// Previous returns the previous keys, the latest first. They were live before, and verify nothing now. Package diagnose
+// uses them to recognize a delivery that was signed with one.
+func (r *Keyring) Previous() []Key {
 	if r == nil {
 		return nil
 	}
-	if retired := r.retired.Load(); retired != nil {
-		return *retired
+	if previous := r.previous.Load(); previous != nil {
+		return withSecrets(*previous)
 	}
 	return nil
 }
 
-// Names returns the names of the live keys, in the order they were set.
+func withSecrets(keys []*liveKey) []Key {
+	all := make([]Key, len(keys))
+	for i, k := range keys {
+		all[i] = Key{Name: k.name, Secret: k.secret}
+	}
+	return all
+}
+
+// Names returns the names of the live keys, in the order of Set.
 func (r *Keyring) Names() []string {
 	live := r.keys()
 	names := make([]string, len(live))
@@ -139,10 +154,10 @@ func (r *Keyring) keys() []*liveKey {
 	return nil
 }
 
-// A liveKey is a key with MACs ready to be used: keying an HMAC costs two blocks of SHA-256 and several allocations.
+// A liveKey is a key with prepared MACs. Keying an HMAC costs two blocks of SHA-256 and several allocations.
 type liveKey struct {
 	name   string
-	secret Secret    // for Explain
+	secret Secret    // for Keys and Previous
 	macs   sync.Pool // of *mac
 }
 
@@ -158,7 +173,7 @@ func newLiveKey(k Key) *liveKey {
 	live.macs.New = func() any {
 		return &mac{hash: hmac.New(sha256.New, []byte(secret.Reveal())), prefix: make([]byte, 0, maxFields*(maxOpaque+1))}
 	}
-	live.macs.Put(live.macs.New()) // if crypto/hmac panics over a secret (FIPS mode does), then here, not under a delivery
+	live.macs.Put(live.macs.New()) // crypto/hmac may panic on a short secret in FIPS mode: here, and not for a delivery
 	return live
 }
 
@@ -170,7 +185,7 @@ func (k *liveKey) makes(want *[sha256.Size]byte, covered []string, body []byte) 
 	return equal
 }
 
-// over returns the MAC over the covered values and body. It is valid until m is used again.
+// over returns the MAC over the covered values and body. The result is valid until the next call.
 func (m *mac) over(covered []string, body []byte) []byte {
 	m.hash.Reset()
 	if len(covered) > 0 {

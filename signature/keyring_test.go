@@ -24,7 +24,7 @@ func TestAKeyringRefusesKeysThatProveNothing(t *testing.T) {
 		says string
 	}{
 		"no keys":               {nil, "at least one key"},
-		"too many":              {manyKeys(signature.MaxKeys + 1), "17 keys are more than the 16"},
+		"too many":              {manyKeys(signature.MaxKeys + 1), "at most 16 keys, not 17"},
 		"no name":               {[]signature.Key{signature.NewKey("", testSecret)}, "needs a name"},
 		"blank name":            {[]signature.Key{signature.NewKey(" \t", testSecret)}, "needs a name"},
 		"two of one name":       {[]signature.Key{signature.NewKey("a", testSecret), signature.NewKey("a", "other")}, `two keys have the name "a"`},
@@ -34,7 +34,7 @@ func TestAKeyringRefusesKeysThatProveNothing(t *testing.T) {
 		"secret of NULs":        {[]signature.Key{signature.NewKey("a", "\x00\x00")}, "blank"},
 		"zero secret":           {[]signature.Key{{Name: "a"}}, "blank"},
 		"zero key":              {[]signature.Key{{}}, "needs a name"},
-		"redacted secret":       {[]signature.Key{signature.NewKey("a", "[redacted]")}, `secret of key "a" is [redacted]`},
+		"redacted secret":       {[]signature.Key{signature.NewKey("a", "[redacted]")}, `secret of key "a" must not be [redacted]`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ring, err := signature.NewKeyring(c.keys...)
@@ -94,7 +94,7 @@ func TestTheZeroKeyringVerifiesNothing(t *testing.T) {
 	}
 }
 
-// Fault 2 of the peers.
+// Some peers accept an empty secret (fault 2 of the peers).
 func TestAnEmptySecretVerifiesNothing(t *testing.T) {
 	h := fullHeader()
 	h.Set(headerSignature, referenceHex("", "body"))
@@ -134,10 +134,10 @@ func TestKeysAreExchangedWhileDeliveriesAreVerified(t *testing.T) {
 					t.Errorf("%v %v", match, err)
 				}
 				if _, err := v.Verify(ring, forged, body); err == nil {
-					t.Error("a forged delivery was let through")
+					t.Error("a forged delivery was accepted")
 				}
 				if len(ring.Names()) == 0 {
-					t.Error("a ring without keys was seen")
+					t.Error("the ring was without keys")
 				}
 			}
 		})

@@ -2,5 +2,5 @@
 
 package signature_test
 
-// Under the race detector a sync.Pool drops what is put into it at random.
+// The race detector makes sync.Pool drop items at random.
 func init() { raceEnabled = true }

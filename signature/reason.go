@@ -1,20 +1,20 @@
 package signature
 
-// A Reason says, from a fixed list, why a delivery was refused. It is an error, so that a caller can write
-// errors.Is(err, signature.Stale).
+// A Reason is the reason why a delivery was refused, from a fixed list. It is an error, for errors.Is(err,
+// signature.Stale).
 type Reason string
 
-// The reasons for which a delivery is refused.
+// The reasons of a refusal.
 const (
-	// Missing: a header that the scheme needs is not there, or is empty.
+	// Missing: a header that the scheme needs is missing or empty.
 	Missing Reason = "header_missing"
-	// Repeated: a header that must be single came twice.
+	// Repeated: a header that must appear once appears more than once.
 	Repeated Reason = "header_repeated"
-	// Malformed: a header does not have the form that the scheme gives it.
+	// Malformed: a header does not have the format that the scheme requires.
 	Malformed Reason = "header_malformed"
 	// Mismatch: no live key makes the signature, in any accepted form.
 	Mismatch Reason = "signature_mismatch"
-	// Stale: the signed time is further back than the window allows.
+	// Stale: the signed time is older than the window allows.
 	Stale Reason = "stale"
 	// Future: the signed time is further ahead than the allowed skew.
 	Future Reason = "future"
@@ -23,15 +23,15 @@ const (
 // Error returns the reason's name.
 func (r Reason) Error() string { return string(r) }
 
-// An Error is a refusal. It is meant for the log and for tests: what it says is of no use to an honest sender and of
-// some to a forger. It carries no secret, no MAC and no value of a header.
+// An Error is a refusal. It is for logs and tests, and must not go to the sender: it would help a forger and not an
+// honest sender. It contains no secret, no MAC and no header value.
 type Error struct {
 	Reason Reason
-	Header string // the header that it is about, where it is about one
+	Header string // the header concerned; may be empty
 	detail string
 }
 
-// Error returns one plain sentence.
+// Error returns one sentence.
 func (e *Error) Error() string {
 	if e.Header == "" {
 		return "signature: " + e.detail
@@ -39,5 +39,5 @@ func (e *Error) Error() string {
 	return "signature: the header " + e.Header + " " + e.detail
 }
 
-// Unwrap returns the Reason, so that errors.Is finds it.
+// Unwrap returns the Reason, for errors.Is.
 func (e *Error) Unwrap() error { return e.Reason }

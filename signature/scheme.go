@@ -9,47 +9,46 @@ import (
 )
 
 const (
-	maxOpaque = 128 // bytes of an Opaque header
-	maxFields = 4   // of a Scheme: a delivery's headers are read into an array, so that nothing is allocated
+	maxOpaque = 128 // bytes of an Opaque header value
+	maxFields = 4   // of a Scheme; the header values are read into an array, which needs no allocation
 )
 
-// A Scheme says, as data, how a sender signs: HMAC-SHA256, in hex, in one header.
+// A Scheme describes how a sender signs: HMAC-SHA256, in hex, in one header.
 type Scheme struct {
-	// Header carries the MAC. It must be there exactly once.
+	// Header carries the MAC. It must be present exactly once.
 	Header string
 
-	// Prefix may stand before the hex digits, "sha256=" for instance, in exactly this case, or may be left out by the
-	// sender.
+	// Prefix may precede the hex digits, in exactly this case. An example is "sha256=". The sender may omit it.
 	Prefix string
 
-	// Forms are the compositions of signed bytes that are accepted. Each has a name of its own and covers a number of
-	// headers of its own, so that no delivery of one form can be read as one of another: see [Grammar].
+	// Forms are the accepted compositions of the signed bytes. Each needs a unique name, and a unique number of covered
+	// headers, so that a delivery of one form cannot be read as one of another: see [Grammar].
 	Forms []Form
 
-	// Fields are the other headers that the scheme reads, 4 at most. All that a form covers must be among them.
+	// Fields are the other headers that the scheme reads, at most 4. They must include all headers that a form covers.
 	Fields []Field
 
-	// unpinned are the forms that Pin left out: they verify nothing, and are for Explain.
+	// unpinned are the forms that Pin removed: see Excluded.
 	unpinned []Form
 }
 
-// A Form is one composition of the signed bytes: the value of each covered header, as received and followed by a dot,
-// then the body, as received.
+// A Form is one composition of the signed bytes. It is the value of each covered header as received, each followed by a
+// dot, and then the body as received.
 type Form struct {
 	Name   string
 	Covers []string
 }
 
-// A Field is a header that may be covered by the signature. Where it is there, it must be single and keep its grammar.
+// A Field is a header that a signature may cover. If present, it must appear once and match its grammar.
 type Field struct {
 	Header   string
 	Grammar  Grammar
-	Required bool // also by forms that do not cover it
+	Required bool // also for forms that do not cover it
 }
 
-// A Grammar is what a header's value may look like. Neither grammar has a dot. So the bytes of one [Form] can be cut
-// to make a delivery of another only where a body begins with a value and a dot: no JSON object does, and where several
-// forms are accepted, a body that does is refused.
+// A Grammar defines the allowed values of a header. No grammar allows a dot. So the bytes of one [Form] can be a
+// delivery of another form only if a body begins with a value and a dot. A JSON object does not begin like that. If a
+// scheme has several forms, a body that does is refused.
 type Grammar uint8
 
 // The grammars.
@@ -60,7 +59,8 @@ const (
 	UnixTime
 )
 
-func (g Grammar) accepts(s string) bool {
+// Accepts reports whether a header value matches the grammar.
+func (g Grammar) Accepts(s string) bool {
 	switch g {
 	case Opaque:
 		if len(s) == 0 || len(s) > maxOpaque {
@@ -84,7 +84,7 @@ func isOpaque(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-'
 }
 
-// beginsAsCovered reports whether body begins as the covered headers of a form do: with a value and a dot.
+// beginsAsCovered reports whether body begins like the covered headers of a form: with a value and a dot.
 func beginsAsCovered(body []byte) bool {
 	for i, c := range body {
 		if c == '.' {
@@ -97,8 +97,15 @@ func beginsAsCovered(body []byte) bool {
 	return false
 }
 
-// Pin returns a scheme that accepts the form of that name alone. An unknown name is an error that lists the known ones.
-// The scheme remembers the other forms for [Explain] only.
+// Ambiguous reports whether [Verifier.Verify] refuses body because the scheme has several forms: see [Grammar].
+func (s Scheme) Ambiguous(body []byte) bool { return len(s.Forms) > 1 && beginsAsCovered(body) }
+
+// Excluded returns the forms that [Scheme.Pin] removed. They verify nothing. Package diagnose uses them to recognize a
+// delivery that was signed in one of them.
+func (s Scheme) Excluded() []Form { return slices.Clone(s.unpinned) }
+
+// Pin returns a scheme that accepts only the form of that name. For an unknown name, it returns an error that lists the
+// known names. The scheme remembers the other forms for explanations only: see [Scheme.Excluded].
 func (s Scheme) Pin(form string) (Scheme, error) {
 	f, err := s.form(form)
 	if err != nil {
@@ -110,10 +117,12 @@ func (s Scheme) Pin(form string) (Scheme, error) {
 	return s, nil
 }
 
-// Sign sets the scheme's header on h to the signature of body by key, in the named form; the headers that the form
-// covers must be set already, once each. An empty form is the scheme's first. It returns an error, and sets nothing,
-// when the scheme contradicts itself, has no such form, lacks a covered header, or when the secret is blank or
-// "[redacted]". It does not ask for the headers' grammar, so that tests can make deliveries that are refused for it.
+// Sign sets the scheme's header in h to the signature of body by key, in the named form. If form is empty, it is the
+// scheme's first form. The headers that the form covers must be set before, each once. Sign does not check their
+// grammar, so tests can create deliveries that are refused.
+//
+// Sign returns an error, and sets nothing, in these cases: the scheme is invalid, has no such form, a covered header is
+// missing, or the secret is blank or "[redacted]".
 func (s Scheme) Sign(key Key, form string, h http.Header, body []byte) error {
 	if err := s.validate(); err != nil {
 		return err
@@ -130,7 +139,7 @@ func (s Scheme) Sign(key Key, form string, h http.Header, body []byte) error {
 	}
 	for _, name := range f.Covers {
 		if len(h[name]) != 1 {
-			return fmt.Errorf("signature: form %q covers the header %s, which must be set once before signing", f.Name, name)
+			return fmt.Errorf("signature: the header %[2]s must be set once before signing, because form %[1]q covers it", f.Name, name)
 		}
 	}
 	m := newLiveKey(key).macs.New().(*mac)
@@ -146,7 +155,7 @@ func (s Scheme) form(name string) (*Form, error) {
 		}
 		names[i] = s.Forms[i].Name
 	}
-	return nil, fmt.Errorf("signature: there is no form %q; the forms are %q", name, names)
+	return nil, fmt.Errorf("signature: form %q is unknown; the forms are %q", name, names)
 }
 
 func (s Scheme) validate() error {
@@ -154,7 +163,7 @@ func (s Scheme) validate() error {
 		return errCanonical(s.Header)
 	}
 	if len(s.Fields) > maxFields {
-		return fmt.Errorf("signature: %d fields are more than the %d that a Scheme may have", len(s.Fields), maxFields)
+		return fmt.Errorf("signature: a Scheme has at most %[2]d Fields, not %[1]d", len(s.Fields), maxFields)
 	}
 	fields := make(map[string]bool, len(s.Fields))
 	for _, f := range s.Fields {
@@ -162,7 +171,7 @@ func (s Scheme) validate() error {
 		case !isCanonical(f.Header):
 			return errCanonical(f.Header)
 		case f.Header == s.Header || fields[f.Header]:
-			return fmt.Errorf("signature: the header %q stands twice in a Scheme", f.Header)
+			return fmt.Errorf("signature: the header %q must not appear twice in a Scheme", f.Header)
 		case f.Grammar != Opaque && f.Grammar != UnixTime:
 			return fmt.Errorf("signature: the header %q of a Scheme needs a Grammar", f.Header)
 		}
@@ -174,17 +183,17 @@ func (s Scheme) validate() error {
 	names, covering := make(map[string]bool, len(s.Forms)), make(map[int]string, len(s.Forms))
 	for _, form := range s.Forms {
 		if form.Name == "" || names[form.Name] {
-			return fmt.Errorf("signature: every form of a Scheme needs a name of its own; %q is none", form.Name)
+			return fmt.Errorf("signature: every form of a Scheme must have a unique name, not %q", form.Name)
 		}
 		names[form.Name] = true
-		// A time is an opaque value as well: with as many headers, one form could be taken for the other.
+		// A time is also an Opaque value. With the same number of headers, one form could be read as the other.
 		if other, ok := covering[len(form.Covers)]; ok {
-			return fmt.Errorf("signature: forms %q and %q cover the same number of headers, so they cannot be told apart", other, form.Name)
+			return fmt.Errorf("signature: forms %q and %q must not cover the same number of headers, because they cannot be distinguished", other, form.Name)
 		}
 		covering[len(form.Covers)] = form.Name
 		for i, name := range form.Covers {
 			if !fields[name] || slices.Contains(form.Covers[:i], name) {
-				return fmt.Errorf("signature: form %q covers the header %q, which is not among the Scheme's Fields or covered twice", form.Name, name)
+				return fmt.Errorf("signature: form %q must cover the header %q once, and the header must be among the Scheme's Fields", form.Name, name)
 			}
 		}
 	}
@@ -194,10 +203,10 @@ func (s Scheme) validate() error {
 func isCanonical(name string) bool { return name != "" && name == http.CanonicalHeaderKey(name) }
 
 func errCanonical(name string) error {
-	return fmt.Errorf("signature: the header %q of a Scheme must be written in its canonical form", name)
+	return fmt.Errorf("signature: the header %q of a Scheme must be in canonical form", name)
 }
 
-// clone returns a copy that shares nothing with s.
+// clone returns a deep copy of s.
 func (s Scheme) clone() Scheme {
 	s.Forms, s.Fields, s.unpinned = slices.Clone(s.Forms), slices.Clone(s.Fields), nil
 	for i := range s.Forms {
@@ -206,7 +215,7 @@ func (s Scheme) clone() Scheme {
 	return s
 }
 
-// appendPrefix appends what is signed before the body.
+// appendPrefix appends the signed bytes before the body.
 func appendPrefix(b []byte, covered []string) []byte {
 	for _, value := range covered {
 		b = append(b, value...)
@@ -215,7 +224,7 @@ func appendPrefix(b []byte, covered []string) []byte {
 	return b
 }
 
-// values returns the values of the covered headers, which must be there.
+// values returns the values of the covered headers, which must be present.
 func (f *Form) values(h http.Header) []string {
 	values := make([]string, len(f.Covers))
 	for i, name := range f.Covers {

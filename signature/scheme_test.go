@@ -19,21 +19,21 @@ func TestASchemeThatContradictsItselfIsRefused(t *testing.T) {
 		"header in lower case":         {func(s *signature.Scheme) { s.Header = "x-acme-signature" }, "canonical form"},
 		"field without a name":         {func(s *signature.Scheme) { s.Fields[1].Header = "" }, `header ""`},
 		"field in lower case":          {func(s *signature.Scheme) { s.Fields[1].Header = "x-acme-delivery" }, "canonical form"},
-		"field twice":                  {func(s *signature.Scheme) { s.Fields[1].Header = headerTime }, "stands twice"},
-		"signature is a field":         {func(s *signature.Scheme) { s.Fields[1].Header = headerSignature }, "stands twice"},
-		"too many fields":              {func(s *signature.Scheme) { s.Fields = make([]signature.Field, 5) }, "5 fields are more than the 4"},
+		"field twice":                  {func(s *signature.Scheme) { s.Fields[1].Header = headerTime }, "must not appear twice"},
+		"signature is a field":         {func(s *signature.Scheme) { s.Fields[1].Header = headerSignature }, "must not appear twice"},
+		"too many fields":              {func(s *signature.Scheme) { s.Fields = make([]signature.Field, 5) }, "at most 4 Fields, not 5"},
 		"field without a grammar":      {func(s *signature.Scheme) { s.Fields[1].Grammar = 0 }, "needs a Grammar"},
 		"unknown grammar":              {func(s *signature.Scheme) { s.Fields[1].Grammar = 3 }, "needs a Grammar"},
 		"no forms":                     {func(s *signature.Scheme) { s.Forms = nil }, "at least one form"},
-		"form without a name":          {func(s *signature.Scheme) { s.Forms[1].Name = "" }, "name of its own"},
-		"two forms of one name":        {func(s *signature.Scheme) { s.Forms[1].Name = "body" }, "name of its own"},
-		"covers what is no field":      {func(s *signature.Scheme) { s.Forms[0].Covers = []string{"X-Other"} }, `covers the header "X-Other"`},
-		"covers in lower case":         {func(s *signature.Scheme) { s.Forms[0].Covers = []string{strings.ToLower(headerTime)} }, "not among the Scheme's Fields"},
-		"covers the signature":         {func(s *signature.Scheme) { s.Forms[0].Covers = []string{headerSignature} }, "not among the Scheme's Fields"},
-		"covers one twice":             {func(s *signature.Scheme) { s.Forms[1].Covers = []string{headerTime, headerTime} }, "covered twice"},
-		"two forms over the body":      {func(s *signature.Scheme) { s.Forms[0].Covers = nil }, "cannot be told apart"},
-		"two forms over as many":       {func(s *signature.Scheme) { s.Forms[2].Covers = []string{headerDelivery} }, "cannot be told apart"},
-		"two forms over the same ones": {func(s *signature.Scheme) { s.Forms[2].Covers = []string{headerTime, headerDelivery} }, "cannot be told apart"},
+		"form without a name":          {func(s *signature.Scheme) { s.Forms[1].Name = "" }, "unique name"},
+		"two forms of one name":        {func(s *signature.Scheme) { s.Forms[1].Name = "body" }, "unique name"},
+		"covers what is no field":      {func(s *signature.Scheme) { s.Forms[0].Covers = []string{"X-Other"} }, `cover the header "X-Other"`},
+		"covers in lower case":         {func(s *signature.Scheme) { s.Forms[0].Covers = []string{strings.ToLower(headerTime)} }, "must be among the Scheme's Fields"},
+		"covers the signature":         {func(s *signature.Scheme) { s.Forms[0].Covers = []string{headerSignature} }, "must be among the Scheme's Fields"},
+		"covers one twice":             {func(s *signature.Scheme) { s.Forms[1].Covers = []string{headerTime, headerTime} }, "must cover the header \"X-Acme-Time\" once"},
+		"two forms over the body":      {func(s *signature.Scheme) { s.Forms[0].Covers = nil }, "cannot be distinguished"},
+		"two forms over as many":       {func(s *signature.Scheme) { s.Forms[2].Covers = []string{headerDelivery} }, "cannot be distinguished"},
+		"two forms over the same ones": {func(s *signature.Scheme) { s.Forms[2].Covers = []string{headerTime, headerDelivery} }, "cannot be distinguished"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := headScheme()
@@ -82,7 +82,7 @@ func TestAPinnedSchemeAcceptsOneFormAlone(t *testing.T) {
 			}
 		}
 		_, err = v.Verify(defaultRing(t), http.Header{headerSignature: {referenceHex(testSecret, "{}")}}, []byte("{}"))
-		requireRefused(t, err, signature.Missing, headerTime) // required, also where the form does not cover it
+		requireRefused(t, err, signature.Missing, headerTime) // required, even if the form does not cover it
 	}
 }
 
@@ -118,7 +118,7 @@ func TestSignWritesThePrefixAndLowerCaseHexOverTheBytes(t *testing.T) {
 func TestSignNeedsEveryCoveredHeaderOnce(t *testing.T) {
 	key := signature.NewKey("a", testSecret)
 	for _, h := range []http.Header{{}, {headerTime: {}}, {headerTime: {testTime, testTime}}, {strings.ToLower(headerTime): {testTime}}} {
-		require.ErrorContains(t, headScheme().Sign(key, "timestamp", h, nil), "covers the header X-Acme-Time")
+		require.ErrorContains(t, headScheme().Sign(key, "timestamp", h, nil), "X-Acme-Time must be set once")
 		require.NotContains(t, h, headerSignature)
 		require.NoError(t, headScheme().Sign(key, "body", h, nil))
 	}
@@ -130,4 +130,30 @@ func TestSignDoesNotSignWithASecretThatIsNone(t *testing.T) {
 		require.ErrorContains(t, headScheme().Sign(signature.NewKey("a", secret), "", h, nil), `secret of key "a"`)
 		require.NotContains(t, h, headerSignature)
 	}
+}
+
+func TestScheme_ExcludedByPin(t *testing.T) {
+	names := func(s signature.Scheme) (all []string) {
+		for _, f := range s.Excluded() {
+			all = append(all, f.Name)
+		}
+		return all
+	}
+	require.Empty(t, headScheme().Excluded())
+	pinned, err := headScheme().Pin("body")
+	require.NoError(t, err)
+	require.Equal(t, []string{"timestamp", "delivery"}, names(pinned))
+	again, err := pinned.Pin("body")
+	require.NoError(t, err)
+	require.Equal(t, names(pinned), names(again), "pinned twice")
+
+	pinned.Excluded()[0].Name = "changed"
+	require.Equal(t, []string{"timestamp", "delivery"}, names(pinned))
+}
+
+func TestScheme_AmbiguousWithSeveralForms(t *testing.T) {
+	require.True(t, headScheme().Ambiguous([]byte(testTime+".{}")))
+	require.True(t, twoForms().Ambiguous([]byte(testTime+".{}")))
+	require.False(t, headScheme().Ambiguous([]byte("{}")))
+	require.False(t, bodyScheme().Ambiguous([]byte(testTime+".{}")))
 }

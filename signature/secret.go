@@ -11,20 +11,20 @@ import (
 
 const redacted = "[redacted]"
 
-var errRedacted = errors.New("signature: the secret is " + redacted + ", the text that is shown in place of one")
+var errRedacted = errors.New("signature: the secret must not be " + redacted + ": that is the text shown instead of a secret")
 
-// A Secret is a string that does not print itself: fmt, log/slog, encoding/json and anything that goes by
-// encoding.TextMarshaler show "[redacted]" in its place. The zero Secret is blank, and no key may be made of it.
+// A Secret is a string that does not print itself. fmt, log/slog, encoding/json and all users of encoding.TextMarshaler
+// print "[redacted]" instead. The zero Secret is blank, and must not be used in a key.
 type Secret struct {
-	// A closure, because fmt and the dumpers of test libraries read unexported strings by reflection, without
-	// asking any method; of a func they can print no more than an address.
+	// reveal is a closure, because fmt and test libraries read unexported strings by reflection, without calling a method.
+	// They print only the address of a func.
 	reveal func() string
 }
 
-// NewSecret keeps s out of sight. It does not trim or decode s: the bytes of s are the secret.
+// NewSecret returns a Secret of the bytes of s. It does not trim or decode s.
 func NewSecret(s string) Secret { return Secret{reveal: func() string { return s }} }
 
-// Reveal returns the secret itself. Do not log it.
+// Reveal returns the secret. Do not log it.
 func (s Secret) Reveal() string {
 	if s.reveal == nil {
 		return ""
@@ -32,8 +32,8 @@ func (s Secret) Reveal() string {
 	return s.reveal()
 }
 
-// Blank reports whether the secret has nothing but white space, NUL bytes and byte order marks: an unset variable or an
-// empty file, most often. NUL bytes count because HMAC pads its key with them: a key of NULs is the empty key.
+// Blank reports whether the secret has only whitespace, NUL bytes and byte order marks. Usually, that is an unset
+// variable or an empty file. NUL bytes count because HMAC pads its key with them, so a key of NULs equals the empty key.
 func (s Secret) Blank() bool {
 	return strings.TrimFunc(s.Reveal(), func(r rune) bool { return r == 0 || r == '\uFEFF' || unicode.IsSpace(r) }) == ""
 }
@@ -50,9 +50,8 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 // MarshalText returns "[redacted]".
 func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// UnmarshalText takes text as the secret, so that a Secret can stand in a struct that a configuration is read into. It
-// returns an error for "[redacted]": a configuration that was written out and read again has lost its secrets, and
-// everybody knows that one.
+// UnmarshalText sets the secret to text, so that a configuration struct can have a Secret field. It returns an error for
+// "[redacted]": a configuration that was written and read again has lost its secrets, and that text is publicly known.
 func (s *Secret) UnmarshalText(text []byte) error {
 	if string(text) == redacted {
 		return errRedacted

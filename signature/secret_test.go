@@ -19,7 +19,7 @@ import (
 	"github.com/aihooks/aihooks-go/signature"
 )
 
-// requireHidden requires that text shows no secret in any of the notations that fmt and its like have.
+// requireHidden requires that text contains no secret in any notation of fmt and similar packages.
 func requireHidden(t testing.TB, text string, secrets ...string) {
 	t.Helper()
 	text = strings.ToLower(text)
@@ -32,7 +32,7 @@ func requireHidden(t testing.TB, text string, secrets ...string) {
 		} {
 			require.NotContains(t, text, strings.ToLower(shown))
 		}
-		for i := 0; i+8 <= len(s); i++ { // nor a part of it
+		for i := 0; i+8 <= len(s); i++ { // or a part of it
 			require.NotContains(t, text, strings.ToLower(s[i:i+8]))
 		}
 	}
@@ -61,12 +61,12 @@ func newSettings(secret string) settings {
 	return c
 }
 
-// holders are values that hold testSecret in every way that one value can hold another.
+// holders returns values that contain testSecret in every way a Go value can contain another.
 func holders(t testing.TB) map[string]any {
 	s, c, ring := signature.NewSecret(testSecret), newSettings(testSecret), defaultRing(t)
 	h := fullHeader()
 	sign(t, headScheme(), "timestamp", h, nil)
-	_, err := newVerifier(t, headScheme()).Verify(ring, h, nil) // so that the ring's pools are in use
+	_, err := newVerifier(t, headScheme()).Verify(ring, h, nil) // fills the pools of the ring
 	require.NoError(t, err)
 	return map[string]any{
 		"secret": s, "pointer": &s, "slice": []signature.Secret{s}, "array": [1]signature.Secret{s}, "map": map[string]signature.Secret{"a": s},
@@ -110,7 +110,7 @@ func TestASecretIsEncodedByNoEncoder(t *testing.T) {
 		text, err := json.Marshal(v)
 		require.NoError(t, err)
 		requireHidden(t, string(text), testSecret)
-		text, _ = xml.Marshal(v) // it cannot do all of them
+		text, _ = xml.Marshal(v) // not all values can be marshalled
 		requireHidden(t, string(text), testSecret)
 		var b bytes.Buffer
 		_ = template.Must(template.New("").Parse("<p title={{.}}>{{.}}</p><script>{{.}}</script>")).Execute(&b, v)
@@ -180,7 +180,7 @@ func TestASecretIsReadFromAConfiguration(t *testing.T) {
 	require.Equal(t, "changed-later", c.Secret.Reveal())
 }
 
-// Otherwise a configuration that was dumped and loaded again would verify with a secret that everybody knows.
+// Otherwise, a configuration that was written and read again would verify with a publicly known secret.
 func TestASecretThatWasRedactedIsNotReadBack(t *testing.T) {
 	text, err := json.Marshal(newSettings(testSecret))
 	require.NoError(t, err)

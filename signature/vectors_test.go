@@ -14,18 +14,18 @@ import (
 	"github.com/aihooks/aihooks-go/signature"
 )
 
-// The files in testdata are written by generate.py, which is a second implementation.
+// The files in testdata come from generate.py, a second implementation.
 func vectorFiles(t testing.TB) []*vectors.File {
 	t.Helper()
 	return vectors.Load(t, "testdata")
 }
 
-// receivable returns the vectors whose receiver may come into being.
+// receivable returns the vectors with a valid receiver configuration.
 func receivable(f *vectors.File) []vectors.Vector {
 	return slices.DeleteFunc(slices.Clone(f.Vectors), func(v vectors.Vector) bool { return v.Want.Reason == vectors.KeysRefused })
 }
 
-// judge does what a receiver does.
+// judge verifies a vector like a receiver.
 func judge(t testing.TB, f *vectors.File, v *vectors.Vector) (signature.Match, error) {
 	t.Helper()
 	h, body := v.Header(), v.Body()
@@ -41,8 +41,8 @@ func judge(t testing.TB, f *vectors.File, v *vectors.Vector) (signature.Match, e
 	return match, w.Check(sent, time.Unix(*v.Now, 0))
 }
 
-// sentAt reads the time that the window is checked against. The package has no say in how a body is read; the
-// handlers have, and are tested with the same vectors in internal/allvendors.
+// sentAt returns the time to check against the window. This package does not parse bodies. The handlers do, and
+// internal/allvendors tests them with the same vectors.
 func sentAt(f *vectors.File, h http.Header, body []byte) (time.Time, error) {
 	if f.Window.Header != "" {
 		return signature.ParseUnix(h.Get(f.Window.Header))
@@ -98,7 +98,7 @@ func TestEveryVectorIsJudgedAlikeWhateverFormMatchedLast(t *testing.T) {
 	}
 }
 
-// warm has the verifier let a delivery of that form through.
+// warm verifies a delivery of that form.
 func warm(t testing.TB, verifier *signature.Verifier, scheme signature.Scheme, form string) {
 	t.Helper()
 	h := http.Header{}

@@ -12,7 +12,7 @@ import (
 	"github.com/aihooks/aihooks-go/workflux"
 )
 
-// The package knows no vendor; this test alone does, so that the vectors are about the schemes that are in use.
+// The package knows no vendor. Only this test does, so that the vectors use real schemes.
 func TestTheVectorsHaveTheSchemesOfTheVendors(t *testing.T) {
 	profiles := make(map[string]vendors.Profile)
 	for _, p := range []vendors.Profile{greenflash.Profile(), convosphere.Profile(), workflux.Profile()} {

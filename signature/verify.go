@@ -7,18 +7,18 @@ import (
 	"sync/atomic"
 )
 
-// A Verifier checks deliveries against a [Scheme]. It may be used concurrently, and does not allocate for a delivery
-// that it lets through.
+// A Verifier checks deliveries against a [Scheme]. It is safe for concurrent use. It allocates nothing for an accepted
+// delivery.
 type Verifier struct {
 	scheme Scheme
-	covers [][]int // of each form: which Fields it covers
+	covers [][]int // the indexes of the Fields that each form covers
 
-	// last is the index of the form that matched last. A sender keeps to one form, and trying that one first saves
+	// last is the index of the form that matched last. A sender normally uses one form, so trying that form first saves
 	// the MACs of the others.
 	last atomic.Uint32
 }
 
-// NewVerifier returns a verifier for s, or an error if s contradicts itself.
+// NewVerifier returns a verifier for s, or an error if s is invalid.
 func NewVerifier(s Scheme) (*Verifier, error) {
 	if err := s.validate(); err != nil {
 		return nil, err
@@ -32,13 +32,13 @@ func NewVerifier(s Scheme) (*Verifier, error) {
 	return v, nil
 }
 
-// A Match says what made a delivery authentic.
+// A Match is the key and the form that verified a delivery.
 type Match struct {
 	Key  string // the name of the key
 	form *Form
 }
 
-// Form returns the name of the form that was signed.
+// Form returns the name of the form that verified.
 func (m Match) Form() string {
 	if m.form == nil {
 		return ""
@@ -46,13 +46,13 @@ func (m Match) Form() string {
 	return m.form.Name
 }
 
-// Covers reports whether the signature covers header. What it does not cover, anybody on the way can change.
+// Covers reports whether the signature covers header. Anyone on the way can change a header that it does not cover.
 func (m Match) Covers(header string) bool {
 	return m.form != nil && slices.Contains(m.form.Covers, http.CanonicalHeaderKey(header))
 }
 
-// Digest returns the SHA-256 of the signed bytes of the delivery that was verified: h and body must be those. It
-// depends on nothing that the signature does not cover, and not on how the signature itself was written.
+// Digest returns the SHA-256 of the signed bytes. h and body must be those that were verified. The digest does not
+// depend on headers that the signature does not cover, or on the encoding of the signature.
 func (m Match) Digest(h http.Header, body []byte) [sha256.Size]byte {
 	if m.form == nil {
 		return sha256.Sum256(body)
@@ -60,12 +60,12 @@ func (m Match) Digest(h http.Header, body []byte) [sha256.Size]byte {
 	return m.form.digest(h, body)
 }
 
-// Verify checks the signature in h over the bytes of h and body. The names in h must be in their canonical form, as
-// net/http leaves them; others are not seen. The error is an [*Error].
+// Verify checks the signature in h over the bytes of h and body. The names in h must be in canonical form, as net/http
+// sets them; other names are ignored. The error is an [*Error].
 //
-// Where the scheme has several forms, a body that begins as a covered header does is refused: see [Grammar].
+// If the scheme has several forms, a body that begins like a covered header is refused: see [Grammar].
 //
-// The MAC alone says nothing of time: check a covered time against a [Window] afterwards.
+// The MAC does not prove that the delivery is recent. Check a covered time against a [Window] afterwards.
 func (v *Verifier) Verify(keys *Keyring, h http.Header, body []byte) (Match, error) {
 	s := &v.scheme
 	value, err := single(h[s.Header], s.Header)
@@ -76,14 +76,14 @@ func (v *Verifier) Verify(keys *Keyring, h http.Header, body []byte) (Match, err
 	if !decodeMAC(&want, value, s.Prefix) {
 		return Match{}, &Error{Malformed, s.Header, "is not one HMAC-SHA256 in hex"}
 	}
-	var fields [maxFields]string // "" if not there
+	var fields [maxFields]string // "" if missing
 	for i := range s.Fields {
 		if fields[i], err = s.Fields[i].read(h); err != nil {
 			return Match{}, err
 		}
 	}
 	if len(s.Forms) > 1 && beginsAsCovered(body) {
-		return Match{}, &Error{Mismatch, s.Header, "could be that of another form, because the body begins as a covered header does"}
+		return Match{}, &Error{Mismatch, s.Header, "could be that of another form, because the body begins like a covered header"}
 	}
 
 	live, tried, lacking := keys.keys(), false, ""
@@ -118,10 +118,10 @@ func (v *Verifier) Verify(keys *Keyring, h http.Header, body []byte) (Match, err
 	if !tried {
 		return Match{}, &Error{Missing, lacking, "is missing, and every accepted form covers it"}
 	}
-	return Match{}, &Error{Mismatch, s.Header, "was made by none of the live keys over the bytes that arrived"}
+	return Match{}, &Error{Mismatch, s.Header, "does not match: no live key makes it over the received bytes"}
 }
 
-// decodeMAC reads the hex digits in s, of either case, into mac. The length is checked before anything is decoded.
+// decodeMAC decodes the hex digits in s, of either case, into mac. It checks the length first.
 func decodeMAC(mac *[sha256.Size]byte, s, prefix string) bool {
 	if len(s) == len(prefix)+2*sha256.Size && s[:len(prefix)] == prefix {
 		s = s[len(prefix):]
@@ -138,8 +138,8 @@ func decodeMAC(mac *[sha256.Size]byte, s, prefix string) bool {
 	return bad <= 0xf
 }
 
-// hexDigits has the value of every hex digit of either case, and 255 for every other byte. A table, because digits are
-// random to a branch predictor.
+// hexDigits maps every hex digit of either case to its value, and every other byte to 255. A table is faster than
+// branches, because a branch predictor cannot predict the digits.
 var hexDigits = func() (t [256]byte) {
 	for c := range t {
 		t[c] = 255
@@ -150,7 +150,7 @@ var hexDigits = func() (t [256]byte) {
 	return t
 }()
 
-// read returns the value of the field, or "" if it is not there and need not be.
+// read returns the value of the field, or "" if it is missing and optional.
 func (f *Field) read(h http.Header) (string, error) {
 	values := h[f.Header]
 	if len(values) == 0 && !f.Required {
@@ -160,19 +160,19 @@ func (f *Field) read(h http.Header) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !f.Grammar.accepts(value) {
-		return "", &Error{Malformed, f.Header, "does not have its documented form"}
+	if !f.Grammar.Accepts(value) {
+		return "", &Error{Malformed, f.Header, "does not have its documented format"}
 	}
 	return value, nil
 }
 
-// single returns the value of a header that must be there exactly once.
+// single returns the value of a header that must appear exactly once.
 func single(values []string, name string) (string, error) {
 	switch {
 	case len(values) == 0 || len(values) == 1 && values[0] == "":
 		return "", &Error{Missing, name, "is missing or empty"}
 	case len(values) > 1:
-		return "", &Error{Repeated, name, "came more than once"}
+		return "", &Error{Repeated, name, "appears more than once"}
 	default:
 		return values[0], nil
 	}

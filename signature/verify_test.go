@@ -120,7 +120,7 @@ func TestAForgedDeliveryCostsOneMACForEachKeyAndForm(t *testing.T) {
 	requireRefused(t, err, signature.Mismatch, headerSignature)
 	require.Equal(t, int64(5*3), macs.Load())
 
-	h.Del(headerDelivery) // a form that covers what is not there is not tried
+	h.Del(headerDelivery) // a form with a missing header is not tried
 	macs.Store(0)
 	_, err = newVerifier(t, headScheme()).Verify(ring, h, nil)
 	requireRefused(t, err, signature.Mismatch, headerSignature)
@@ -195,7 +195,7 @@ func TestOnlyCanonicalNamesAreSeen(t *testing.T) {
 	_, err := newVerifier(t, bodyScheme()).Verify(defaultRing(t), h, []byte("body"))
 	requireRefused(t, err, signature.Missing, headerSignature)
 
-	h[headerSignature] = []string{strings.Repeat("0", 64)} // the other one does not help
+	h[headerSignature] = []string{strings.Repeat("0", 64)} // the second value must not verify
 	_, err = newVerifier(t, bodyScheme()).Verify(defaultRing(t), h, []byte("body"))
 	requireRefused(t, err, signature.Mismatch, headerSignature)
 }
@@ -211,11 +211,11 @@ func TestARefusalSaysWhichHeaderItIsAbout(t *testing.T) {
 		text   string
 	}{
 		"no signature":       {headScheme(), func(h http.Header) { h.Del(headerSignature) }, signature.Missing, headerSignature, "signature: the header X-Acme-Signature is missing or empty"},
-		"signature twice":    {headScheme(), func(h http.Header) { h.Add(headerSignature, "a") }, signature.Repeated, headerSignature, "signature: the header X-Acme-Signature came more than once"},
+		"signature twice":    {headScheme(), func(h http.Header) { h.Add(headerSignature, "a") }, signature.Repeated, headerSignature, "signature: the header X-Acme-Signature appears more than once"},
 		"signature not hex":  {headScheme(), func(h http.Header) { h.Set(headerSignature, "a") }, signature.Malformed, headerSignature, "signature: the header X-Acme-Signature is not one HMAC-SHA256 in hex"},
-		"wrong signature":    {headScheme(), func(h http.Header) { h.Set(headerSignature, strings.Repeat("0", 64)) }, signature.Mismatch, headerSignature, "signature: the header X-Acme-Signature was made by none of the live keys over the bytes that arrived"},
+		"wrong signature":    {headScheme(), func(h http.Header) { h.Set(headerSignature, strings.Repeat("0", 64)) }, signature.Mismatch, headerSignature, "signature: the header X-Acme-Signature does not match: no live key makes it over the received bytes"},
 		"no timestamp":       {headScheme(), func(h http.Header) { h.Del(headerTime) }, signature.Missing, headerTime, "signature: the header X-Acme-Time is missing or empty"},
-		"bad timestamp":      {headScheme(), func(h http.Header) { h.Set(headerTime, "now") }, signature.Malformed, headerTime, "signature: the header X-Acme-Time does not have its documented form"},
+		"bad timestamp":      {headScheme(), func(h http.Header) { h.Set(headerTime, "now") }, signature.Malformed, headerTime, "signature: the header X-Acme-Time does not have its documented format"},
 		"covered by the pin": {pinned, func(h http.Header) { h.Del(headerDelivery) }, signature.Missing, headerDelivery, "signature: the header X-Acme-Delivery is missing, and every accepted form covers it"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -340,7 +340,7 @@ func TestAVerifierDoesNotKeepTheCallersSlices(t *testing.T) {
 	requireRefused(t, err, signature.Missing, headerTime)
 }
 
-// Run it with -race: the verifier learns a form while others are verified.
+// For the race detector: the verifier stores the last form while other goroutines verify.
 func TestDeliveriesOfSeveralFormsAreVerifiedAtOnce(t *testing.T) {
 	v, ring := newVerifier(t, headScheme()), defaultRing(t)
 	var wg sync.WaitGroup

@@ -5,24 +5,24 @@ import (
 	"time"
 )
 
-// DefaultSkew is how far ahead of our clock a sender's may be.
+// DefaultSkew is how far a sender's clock may be ahead of ours.
 const DefaultSkew = 5 * time.Minute
 
-// A Window is the span of time in which a signed time is fresh.
+// A Window is the range in which a signed time is fresh.
 type Window struct {
 	Past   time.Duration // how old a delivery may be
 	Future time.Duration // how far the sender's clock may be ahead
 }
 
-// Check returns nil when t lies in the window around now, bounds included; otherwise an [*Error] with the reason
-// [Stale] or [Future]. It compares instants and never subtracts them, so no date overflows. A negative span counts as
-// zero.
+// Check returns nil if t is in the window around now, including its bounds. Otherwise it returns an [*Error] with the
+// reason [Stale] or [Future]. It compares instants and does not subtract them, so no date overflows. A negative duration
+// counts as zero.
 func (w Window) Check(t, now time.Time) error {
 	switch {
 	case t.Before(now.Add(-max(w.Past, 0))):
-		return &Error{Reason: Stale, detail: "the signed time lies further back than the window of " + w.Past.String()}
+		return &Error{Reason: Stale, detail: "the signed time is older than the window of " + w.Past.String()}
 	case t.After(now.Add(max(w.Future, 0))):
-		return &Error{Reason: Future, detail: "the signed time lies further ahead than the allowed skew of " + w.Future.String()}
+		return &Error{Reason: Future, detail: "the signed time is further ahead than the allowed skew of " + w.Future.String()}
 	default:
 		return nil
 	}
@@ -30,9 +30,9 @@ func (w Window) Check(t, now time.Time) error {
 
 var errUnix = errors.New("signature: a Unix time must be 9 or 10 decimal digits (seconds) or 12 or 13 (milliseconds)")
 
-// ParseUnix reads a Unix time from plain decimal digits. Of today's times, 10 digits are seconds and 13 can only be
-// milliseconds; one digit less is a time before September 2001, such as the clock of testing/synctest shows. A sign, a
-// fraction, an exponent or any other length is an error.
+// ParseUnix parses a Unix time in plain decimal digits. It accepts 9 or 10 digits as seconds, and 12 or 13 digits as
+// milliseconds. Current times have 10 or 13 digits. One digit less is a time before September 2001, such as that of
+// testing/synctest. Any other length, a sign, a fraction or an exponent is an error.
 func ParseUnix(s string) (time.Time, error) {
 	var n int64
 	for i := range len(s) {

@@ -82,10 +82,10 @@ func TestANegativeSpanCountsAsZero(t *testing.T) {
 func TestARefusalByTheWindowSaysHowWideItIs(t *testing.T) {
 	err := five.Check(now.Add(-time.Hour), now)
 	requireRefused(t, err, signature.Stale, "")
-	require.EqualError(t, err, "signature: the signed time lies further back than the window of 5m0s")
+	require.EqualError(t, err, "signature: the signed time is older than the window of 5m0s")
 	err = five.Check(now.Add(time.Hour), now)
 	requireRefused(t, err, signature.Future, "")
-	require.EqualError(t, err, "signature: the signed time lies further ahead than the allowed skew of 2m0s")
+	require.EqualError(t, err, "signature: the signed time is further ahead than the allowed skew of 2m0s")
 }
 
 func TestAUnixTimeIsReadFromPlainDigitsAlone(t *testing.T) {

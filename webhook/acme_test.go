@@ -22,8 +22,8 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-// Acme is a vendor as strict as any of the real ones: it signs its body, times it, sends thrice and then disables the
-// endpoint.
+// Ping is the event of Acme, a test vendor with all rules of the real ones. It signs the body, which has a time. It makes
+// three attempts and then disables the endpoint.
 type Ping struct {
 	webhook.Event `json:"@event"`
 	N             int `json:"n"`
@@ -52,17 +52,17 @@ func acme() vendors.Profile {
 
 const acmeSecret = "acme-secret-that-must-not-show"
 
-// A receiver is a handler for Acme, and what can be seen of it from outside.
+// A receiver is a handler for Acme, with its sender, its store, its observations and its log.
 type receiver struct {
 	*webhook.Handler
 	t        testing.TB
 	sender   *webhooktest.Sender
 	store    idempotency.Store
-	onSocket bool // deliver by ServeHTTP, otherwise by Process
+	onSocket bool // send with ServeHTTP instead of Process
 
 	mu       sync.Mutex
 	observed []webhook.Observation
-	log      logtest.Book
+	log      logtest.LogBuffer
 }
 
 func newReceiver(t testing.TB, o webhook.Options, change ...func(*vendors.Profile, *vendors.HandlerConfig)) *receiver {
@@ -95,7 +95,7 @@ func newReceiver(t testing.TB, o webhook.Options, change ...func(*vendors.Profil
 	return r
 }
 
-// senderTo returns Acme, which delivers to h.
+// senderTo returns a sender to h.
 func senderTo(t testing.TB, p vendors.Profile, h http.Handler) *webhooktest.Sender {
 	t.Helper()
 	v := webhooktest.Vendor{Profile: p}
@@ -108,7 +108,7 @@ func (r *receiver) observations() []webhook.Observation {
 	return append([]webhook.Observation(nil), r.observed...)
 }
 
-// body is a ping as Acme sends it now.
+// body returns the body of a ping that is dated now.
 func body(id string) []byte { return bodyAt(id, time.Now()) }
 
 func bodyAt(id string, at time.Time) []byte {
@@ -116,32 +116,32 @@ func bodyAt(id string, at time.Time) []byte {
 	return b
 }
 
-// An answer is what the sender sees.
-type answer struct {
+// An httpResponse is the response that the sender gets.
+type httpResponse struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// signed returns the request that Acme makes of a body.
+// signed returns the signed request with that body.
 func (r *receiver) signed(body []byte) *http.Request {
 	r.t.Helper()
 	return r.sender.Request(r.sender.Raw(body))
 }
 
 // deliver signs and sends a body.
-func (r *receiver) deliver(body []byte) answer {
+func (r *receiver) deliver(body []byte) httpResponse {
 	r.t.Helper()
 	request := r.signed(body)
 	return r.send(request)
 }
 
-// send sends a request as it is.
-func (r *receiver) send(request *http.Request) answer {
+// send sends a request unchanged.
+func (r *receiver) send(request *http.Request) httpResponse {
 	if r.onSocket {
 		w := httptest.NewRecorder()
 		r.ServeHTTP(w, request)
-		return answer{w.Code, w.Header(), w.Body.String()}
+		return httpResponse{w.Code, w.Header(), w.Body.String()}
 	}
 	var in io.Reader
 	if request.Body != nil {
@@ -150,13 +150,13 @@ func (r *receiver) send(request *http.Request) answer {
 	result := r.Process(request.Context(), webhook.Request{
 		Method: request.Method, URL: request.URL, Header: request.Header, Body: in, ContentLength: request.ContentLength,
 	})
-	return answer{result.Status, result.Header(), string(result.Body)}
+	return httpResponse{result.Status, result.Header(), string(result.Body)}
 }
 
 // keyOf is the store key of an Acme delivery.
 func keyOf(id string) string { return "acme/default/id/ping/" + id }
 
-// keyState tells in the contract's words what became of a key. It claims it, so ask once.
+// keyState returns the state of a key in the words of the contract. It claims the key, so call it once.
 func (r *receiver) keyState(id string) string {
 	r.t.Helper()
 	claim, err := r.store.Claim(r.t.Context(), keyOf(id), idempotency.NewToken(), time.Minute)
@@ -173,9 +173,9 @@ func (r *receiver) keyState(id string) string {
 	}
 }
 
-func retryAfter(t testing.TB, a answer) int {
+func retryAfter(t testing.TB, r httpResponse) int {
 	t.Helper()
-	n, err := strconv.Atoi(a.header.Get("Retry-After"))
+	n, err := strconv.Atoi(r.header.Get("Retry-After"))
 	require.NoError(t, err, "Retry-After must be whole seconds")
 	return n
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// byContent makes Acme a vendor without ids, as WorkFlux is.
+// byContent makes Acme a vendor without ids, like WorkFlux.
 func byContent(p *vendors.Profile, _ *vendors.HandlerConfig) { p.DedupKeys = vendors.ByContent }
 
 func TestAttempts_BurstIsOneAttempt(t *testing.T) {
@@ -22,7 +22,7 @@ func TestAttempts_BurstIsOneAttempt(t *testing.T) {
 		"named by id":      func(*vendors.Profile, *vendors.HandlerConfig) {},
 		"named by content": byContent,
 	} {
-		for _, o := range []webhook.Options{{}, {DeadLetter: nowhere(t)}} {
+		for _, o := range []webhook.Options{{}, {DeadLetter: mustNotDeadLetter(t)}} {
 			t.Run(name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					r := newReceiver(t, o, change)
@@ -38,15 +38,15 @@ func TestAttempts_BurstIsOneAttempt(t *testing.T) {
 	}
 }
 
-// nowhere is an Options.DeadLetter that must not be called.
-func nowhere(t *testing.T) func(ctx context.Context, d *webhook.Delivery, cause error) error {
+// mustNotDeadLetter returns an Options.DeadLetter that must not be called.
+func mustNotDeadLetter(t *testing.T) func(ctx context.Context, d *webhook.Delivery, cause error) error {
 	return func(context.Context, *webhook.Delivery, error) error {
 		t.Error("dead-lettered although the vendor sends it again")
 		return nil
 	}
 }
 
-// A proxy that sends every attempt three times leaves the vendor all three of its own, whatever process takes them.
+// A proxy that sends every attempt three times must not use up the vendor's attempts, even with several processes.
 func TestAttempts_ProxyCopiesAreNotCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var store idempotency.Store
@@ -58,7 +58,7 @@ func TestAttempts_ProxyCopiesAreNotCounted(t *testing.T) {
 			if attempt == 3 {
 				result := r.process(b)
 				require.Equal(t, webhook.Dropped, result.Outcome)
-				require.Equal(t, 7, result.Delivery.Attempt, "the runs are counted as before")
+				require.Equal(t, 7, result.Delivery.Attempt, "every run must count as a run")
 				break
 			}
 			for range 3 {
@@ -70,7 +70,7 @@ func TestAttempts_ProxyCopiesAreNotCounted(t *testing.T) {
 	})
 }
 
-// The pause is counted from the arrival: a callback that fails late does not make the vendor's next attempt a copy.
+// The pause counts from the arrival. So the vendor's next attempt is not a copy, even if the callback failed late.
 func TestAttempts_SlowFailuresAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
@@ -92,28 +92,28 @@ func TestAttempts_SlowFailuresAreCounted(t *testing.T) {
 }
 
 func TestAttempts_YoungContentIsNeverLast(t *testing.T) {
-	for _, parks := range []bool{false, true} {
+	for _, deadLetters := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			var o webhook.Options
 			last := webhook.Dropped
-			if parks {
+			if deadLetters {
 				o.DeadLetter = func(context.Context, *webhook.Delivery, error) error { return nil }
 				last = webhook.DeadLettered
 			}
 			r := newReceiver(t, o, byContent)
 			ping.On(r.Handler, returns(errCallback))
 			b := body("a")
-			for range 20 { // somebody presses "resend" each minute
+			for range 20 { // a person resends it each minute
 				require.Equal(t, webhook.Failed, r.process(b).Outcome)
 				time.Sleep(time.Minute)
 			}
 			time.Sleep(time.Second)
-			require.Equal(t, last, r.process(b).Outcome, "older than any attempt but the last")
+			require.Equal(t, last, r.process(b).Outcome, "only the last attempt can be so old")
 		})
 	}
 }
 
-// Where the name is not the content, the vendor may date every attempt anew, and the count alone decides.
+// If the key is not the content, every attempt may have a new date, so only the count decides.
 func TestAttempts_RedatedDeliveriesAreCounted(t *testing.T) {
 	for name, change := range map[string]func(*vendors.Profile, *vendors.HandlerConfig){
 		"named by id": func(*vendors.Profile, *vendors.HandlerConfig) {},
@@ -135,7 +135,7 @@ func TestAttempts_RedatedDeliveriesAreCounted(t *testing.T) {
 	}
 }
 
-// The time of a delivery that the vendor held back is old on the first attempt: its copies do not give it up.
+// The vendor may send a delivery late, so that its time is old on the first attempt. Copies must not make it the last.
 func TestAttempts_HeldBackDeliveryIsNotAbandoned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{}, byContent)
@@ -151,7 +151,7 @@ func TestAttempts_HeldBackDeliveryIsNotAbandoned(t *testing.T) {
 	})
 }
 
-// A store that fails while it counts leaves the number of runs.
+// If the store fails while it counts attempts, the number of runs decides.
 func TestAttempts_StoreFailureLeavesTheRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &countless{brokenStore{}}
@@ -163,7 +163,7 @@ func TestAttempts_StoreFailureLeavesTheRuns(t *testing.T) {
 	})
 }
 
-// countless is a store that cannot be asked for a count.
+// countless is a store that fails when it counts attempts.
 type countless struct{ brokenStore }
 
 func (s *countless) Claim(ctx context.Context, key string, token idempotency.Token, lease time.Duration) (idempotency.Claim, error) {

@@ -12,13 +12,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 type tenantKey struct{}
 
-// authenticated returns a handler for Acme whose Authenticator is f, and what it observed.
+// authenticated returns a receiver whose Authenticator is f.
 func authenticated(t *testing.T, f vendors.AuthenticatorFunc) *receiver {
 	t.Helper()
 	r := newReceiver(t, webhook.Options{})
@@ -60,7 +61,7 @@ func TestAuthenticator_UnavailableIsNotForged(t *testing.T) {
 				require.Equal(t, webhook.ReasonAuthenticator, seen.Reason)
 				require.ErrorIs(t, seen.Err, err)
 				require.Equal(t, 1, r.log.Count(`"level":"ERROR"`, `"reason":"authenticator"`))
-				require.Equal(t, signature.Mistake(webhook.ReasonAuthenticator), r.Explain(r.request(body("a")), time.Time{}).Mistake)
+				require.Equal(t, diagnose.Cause(webhook.ReasonAuthenticator), r.Explain(r.request(body("a")), time.Time{}).Cause)
 
 				down = false
 				require.Equal(t, http.StatusOK, r.deliver(body("a")).status, "the next attempt is handled")
@@ -78,7 +79,7 @@ func TestAuthenticator_OtherErrorsAreForged(t *testing.T) {
 	}
 }
 
-// A look-up that hangs is cut off, and its context has what a middleware has put into the request's.
+// The context of a lookup ends in time, and it has the values of the request's context.
 func TestAuthenticator_ContextEndsAndHasValues(t *testing.T) {
 	for _, way := range []string{"ServeHTTP", "Process"} {
 		t.Run(way, func(t *testing.T) {
@@ -120,7 +121,7 @@ func TestAuthenticator_PanicIsReported(t *testing.T) {
 	}
 }
 
-// Anybody can cause these lines, so they are sampled as those of forgeries are.
+// Any sender can cause these lines, so they are sampled.
 func TestAuthenticator_LinesAreSampled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := authenticated(t, func(context.Context, *vendors.Request, []byte) (signature.Match, error) {

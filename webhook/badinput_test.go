@@ -16,10 +16,10 @@ import (
 
 var pong = webhook.NewEventType[Ping]("pong")
 
-// at stands for the present time in the bodies below.
+// at is replaced by the present time in the bodies below.
 const at = "@"
 
-// badInput is an authentic body, and what becomes of it where pings and pongs have a callback.
+// badInput is an authentic body and its outcome, if pings and pongs have a callback.
 type badInput struct {
 	body    string
 	outcome webhook.Outcome
@@ -34,7 +34,7 @@ func handled(body, routed string) badInput {
 func undecodable(body string) badInput { return badInput{body, misfits, 500, 1, ""} }
 func malformed(body string) badInput   { return badInput{body, webhook.Rejected, 400, 1, ""} }
 
-// unhandled leaves a line of level WARN, once for each type.
+// unhandled expects a line of level WARN, once for each type.
 func unhandled(body string) badInput { return badInput{body, webhook.Unhandled, 200, 0, ""} }
 
 func nested(depth int, open, inner, close string) string {
@@ -85,8 +85,8 @@ var badInputs = map[string]badInput{
 
 	"type twice":                  handled(`{"type":"ping","type":"pong","id":"a","time":@,"data":{}}`, "pong"),
 	"type twice, then an unknown": unhandled(`{"type":"ping","type":"strange","id":"a","time":@,"data":{}}`),
-	"Type beside type":            handled(`{"type":"ping","Type":"pong","id":"a","time":@,"data":{}}`, "pong"),
-	"type beside Type":            handled(`{"Type":"pong","type":"ping","id":"a","time":@,"data":{}}`, "ping"),
+	"Type after type":             handled(`{"type":"ping","Type":"pong","id":"a","time":@,"data":{}}`, "pong"),
+	"type after Type":             handled(`{"Type":"pong","type":"ping","id":"a","time":@,"data":{}}`, "ping"),
 	"type, then null":             handled(`{"type":"ping","type":null,"id":"a","time":@,"data":{}}`, "ping"),
 	"data twice":                  handled(`{"type":"ping","id":"a","time":@,"data":{"n":"x"},"data":{"n":7}}`, "ping"),
 	"data twice, the last bad":    handled(`{"type":"ping","id":"a","time":@,"data":{"n":7},"data":{"n":"x"}}`, "ping"),
@@ -134,7 +134,7 @@ var badInputs = map[string]badInput{
 	"time negative":            malformed(pingAt("-@")),
 	"time with a sign":         malformed(pingAt("+@")),
 	"time with a sign, quoted": malformed(pingAt(`"+@"`)),
-	"time with a zero, quoted": handled(pingAt(`"0@"`), "ping"), // in a signed body there is no harm in it
+	"time with a zero, quoted": handled(pingAt(`"0@"`), "ping"), // harmless, because the body is signed
 	"time fractional":          handled(pingAt("@.5"), "ping"),
 	"time with an exponent":    handled(pingAt("@e0"), "ping"),
 	"time of a huge exponent":  malformed(pingAt("1e999999999")),
@@ -181,7 +181,7 @@ func TestWhatBecomesOfAuthenticButBadInput(t *testing.T) {
 				see := func(as string) func(context.Context, *Ping) error {
 					return func(_ context.Context, e *Ping) error {
 						routed = as
-						require.Equal(t, as, e.Type, "what was routed on is what the event says")
+						require.Equal(t, as, e.Type, "the event must have the type of its callback")
 						require.Equal(t, as, e.Delivery().Type)
 						require.Equal(t, e.Delivery().EventID, e.ID)
 						if strings.Contains(name, "twice") && strings.Contains(name, "id") {
@@ -200,9 +200,9 @@ func TestWhatBecomesOfAuthenticButBadInput(t *testing.T) {
 				require.Equal(t, in.status, got.status)
 				require.Equal(t, in.routed, routed)
 				require.Equal(t, in.errors, r.log.Count(`"level":"ERROR"`))
-				require.NotEmpty(t, o.ID, "whatever it is, it has an id to find it by")
+				require.NotEmpty(t, o.ID, "every observation must have an id")
 				if in.outcome != webhook.Handled {
-					require.NotZero(t, r.log.Count(`"level":"ERROR"`)+r.log.Count(`"level":"WARN"`), "nothing authentic vanishes without a trace")
+					require.NotZero(t, r.log.Count(`"level":"ERROR"`)+r.log.Count(`"level":"WARN"`), "every authentic delivery that is not handled must be logged")
 				}
 				if in.outcome == misfits {
 					require.ErrorContains(t, o.Err, `does not fit the type of "ping"`)

@@ -26,7 +26,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// Transcript is an event with about as much structure as the vendors' own.
+// Transcript is an event with a structure like the vendors' events.
 type Transcript struct {
 	webhook.Event  `json:"@event"`
 	ConversationID string    `json:"conversation_id"`
@@ -64,7 +64,7 @@ func transcriptBody(size int, id string) []byte {
 	}
 }
 
-// wire is a request body and an answer as net/http has them: not in memory, and with a read deadline.
+// wire is a request body and a ResponseWriter like those of net/http: the body is not in memory, and has a read deadline.
 type wire struct {
 	bytes.Reader
 	header http.Header
@@ -77,7 +77,7 @@ func (w *wire) WriteHeader(status int)          { w.status = status }
 func (w *wire) Write(p []byte) (int, error)     { return len(p), nil }
 func (w *wire) SetReadDeadline(time.Time) error { return nil }
 
-// byHand is a competent handler without a library, and without a check for duplicates.
+// byHand is a handler without a library. It verifies the signature, but does not detect duplicates.
 func byHand(secret string, callback func(context.Context, *Transcript) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
@@ -139,9 +139,9 @@ func ours(b *testing.B, callback func(context.Context, *Transcript) error) http.
 	return h
 }
 
-// BenchmarkServeHTTP compares the whole way of a delivery, each with an id of its own, with a handler written by hand.
-// "busy" has a sender for each core, as a service under load has; "alone" has one, so that starting the callback's
-// goroutine also wakes a core that sleeps. Only the handlers are timed: ns/delivery is the figure.
+// BenchmarkServeHTTP compares a Handler with a handler written by hand. Each delivery has a new id.
+// "busy" has a sender for each core, like a service under load. "alone" has one sender, so that starting the callback's
+// goroutine also wakes an idle core. Only the handlers are timed, as ns/delivery.
 func BenchmarkServeHTTP(b *testing.B) {
 	callback := func(_ context.Context, e *Transcript) error {
 		if e.ConversationID != "conv-123" {
@@ -182,7 +182,7 @@ func serve(b *testing.B, h http.Handler, size, senders int) {
 				spent.Add(int64(time.Since(began)))
 				for i := range n {
 					if batch[i].wire.status != http.StatusOK {
-						b.Errorf("answered %d", batch[i].wire.status)
+						b.Errorf("got the status %d", batch[i].wire.status)
 					}
 				}
 			}
@@ -190,10 +190,10 @@ func serve(b *testing.B, h http.Handler, size, senders int) {
 	}
 	all.Wait()
 	b.ReportMetric(float64(spent.Load())/float64(b.N), "ns/delivery")
-	b.ReportMetric(0, "ns/op") // it would count the making of the requests
+	b.ReportMetric(0, "ns/op") // it would include making the requests
 }
 
-// An exchange is a request and its answer.
+// An exchange is a request and its ResponseWriter.
 type exchange struct {
 	wire    wire
 	request *http.Request

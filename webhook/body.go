@@ -14,17 +14,17 @@ import (
 
 var (
 	errTooLarge = errors.New("webhook: the body is too large")
-	errSlow     = errors.New("webhook: the body did not arrive within Options.BodyTimeout or http.Server.ReadTimeout, or before the answer was due")
-	errLength   = errors.New("webhook: the body is not as long as it was declared")
-	errNoByte   = fmt.Errorf("%w: not one byte of it arrived", errLength)
+	errSlow     = errors.New("webhook: the body did not arrive within Options.BodyTimeout or http.Server.ReadTimeout, or before the response was due")
+	errLength   = errors.New("webhook: the body is not as long as the declared Content-Length")
+	errNoByte   = fmt.Errorf("%w: no byte of it arrived", errLength)
 	errReading  = errors.New("webhook: bodies that are being authenticated use up Options.ReadBudget")
-	errMadeRoom = errors.New("webhook: Options.ReadBudget was used up, and the body was the slowest")
+	errEvicted  = errors.New("webhook: Options.ReadBudget was used up, and this body was the slowest")
 )
 
-// chunkSize is what a body takes at first, and is enough for most.
+// chunkSize is the memory that a body takes at first. It is enough for most bodies.
 const chunkSize = 16 << 10
 
-// Bodies are read into pooled chunks; most are forged or duplicate and leave nothing behind.
+// chunks pools the memory into which bodies are read.
 var chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}
 
 // A buffer holds a body until it has been authenticated.
@@ -34,19 +34,19 @@ type buffer struct {
 	charge *charge
 }
 
-// free gives back the memory of the body, which must not be used after that. It reports whether the body made room.
-func (b *buffer) free() (madeRoom bool) {
+// free releases the memory of the body, which must not be used after that. It reports whether the body was evicted.
+func (b *buffer) free() (evicted bool) {
 	for _, c := range b.chunks {
 		chunks.Put(c)
 	}
 	b.b, b.chunks = nil, nil
-	madeRoom = b.charge.release()
+	evicted = b.charge.release()
 	b.charge = nil
-	return madeRoom
+	return evicted
 }
 
-// read reads all of body, and no more than one byte over limit. It takes memory for what has arrived: declaring a length
-// takes none.
+// read reads all of body, and at most one byte more than limit. It takes memory only for bytes that have arrived: a
+// declared length takes none.
 func (b *buffer) read(body io.Reader, declared, limit int64) error {
 	length, free := int64(0), []byte(nil)
 	for {
@@ -80,7 +80,7 @@ func (b *buffer) read(body io.Reader, declared, limit int64) error {
 	}
 }
 
-// join makes one slice of the chunks.
+// join copies the chunks into one slice.
 func (b *buffer) join(length int64) {
 	if len(b.chunks) == 1 {
 		b.b = b.chunks[0][:length]
@@ -94,7 +94,7 @@ func (b *buffer) join(length int64) {
 	b.chunks = nil
 }
 
-// take returns the body for good, in memory that is not used again.
+// take returns the body in memory that is not pooled.
 func (b *buffer) take() []byte {
 	if b.chunks == nil {
 		return b.b
@@ -105,13 +105,13 @@ func (b *buffer) take() []byte {
 // aLongTimeAgo is a deadline that ends a read that has begun.
 var aLongTimeAgo = time.Unix(1, 0)
 
-// readBody reads the body within the budget and under a limit of size and time. A nil budget has no bounds. The caller
-// frees the buffer, which is nil after an error.
+// readBody reads the body within the budget, the limit and the timeout. A nil budget is unlimited. The caller must free the
+// buffer, which is nil after an error.
 func (r *Request) readBody(budget *ReadBudget, limit int64, timeout time.Duration) (buf *buffer, err error) {
 	read, complete := new(buffer), false
 	defer func() { // also if a reader panics
 		if !complete && read.free() {
-			err = errMadeRoom
+			err = errEvicted
 		}
 	}()
 	if err := r.fill(read, budget, limit, timeout); err != nil {
@@ -121,7 +121,7 @@ func (r *Request) readBody(budget *ReadBudget, limit int64, timeout time.Duratio
 	return read, nil
 }
 
-// fill reads the body into buf, by reads that end after the timeout or when the budget needs room.
+// fill reads the body into buf. A read ends after the timeout, or when the body is evicted.
 func (r *Request) fill(buf *buffer, budget *ReadBudget, limit int64, timeout time.Duration) (err error) {
 	body, start, interrupt := r.Body, func() {}, func() {}
 	until := time.Now().Add(timeout)
@@ -132,7 +132,7 @@ func (r *Request) fill(buf *buffer, budget *ReadBudget, limit int64, timeout tim
 	case r.setReadDeadline(until):
 		interrupt = func() { r.setReadDeadline(aLongTimeAgo) }
 		defer func() {
-			if err == nil { // a deadline that is left would end the request's context while the callback runs
+			if err == nil { // otherwise the deadline would end the request's context while the callback runs
 				r.setReadDeadline(time.Time{})
 			}
 		}()
@@ -163,13 +163,13 @@ func (r *Request) fill(buf *buffer, budget *ReadBudget, limit int64, timeout tim
 	return nil
 }
 
-// copyBody copies a body whose reads nothing can end into a pipe. Once the pipe is closed, the last read goes on until
-// the server closes the body, and takes no more memory than this buffer.
+// copyBody copies a body into a pipe, if nothing can end a read of it. Once the pipe is closed, the last read goes on until
+// the server closes the body. It takes no more memory than this buffer.
 func copyBody(in *io.PipeWriter, body io.Reader, end chan<- struct{}) {
 	err := errors.New("webhook: reading the body panicked")
 	defer func() {
-		_ = recover() // on this goroutine it would end the process
-		close(end)    // before the handler can see that the body has ended
+		_ = recover() // a panic on this goroutine would end the process
+		close(end)    // before the handler can see the end of the body
 		_ = in.CloseWithError(err)
 	}()
 	buf := make([]byte, 4<<10)
@@ -185,14 +185,14 @@ func copyBody(in *io.PipeWriter, body io.Reader, end chan<- struct{}) {
 	}
 }
 
-// readError tells our own errors from those of the connection, and of a limit that was set further out.
+// readError maps the errors of the connection, and of an http.MaxBytesReader before the handler, to this package's errors.
 func readError(err error) error {
-	var further *http.MaxBytesError
+	var outer *http.MaxBytesError
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return errSlow
-	case errors.As(err, &further):
-		return fmt.Errorf("%w: an http.MaxBytesReader before the handler allows %d bytes", errTooLarge, further.Limit)
+	case errors.As(err, &outer):
+		return fmt.Errorf("%w: an http.MaxBytesReader before the handler allows %d bytes", errTooLarge, outer.Limit)
 	default:
 		return err
 	}

@@ -9,13 +9,12 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A measuringBody is a body that sees how much memory it is read into. It sends chunk bytes at a time, until it has sent
-// size.
+// A measuringBody is a body that measures the buffers into which it is read. It yields chunk bytes at a time, up to size.
 type measuringBody struct {
 	chunk, size int
 	sent        int
-	first       int     // bytes that the first read had room for
-	most        float64 // room of a read, in relation to all that had been sent before it
+	first       int     // size of the first read's buffer in bytes
+	most        float64 // maximum ratio of a buffer's size to the bytes before it
 }
 
 func (b *measuringBody) Read(p []byte) (int, error) {
@@ -48,7 +47,7 @@ func TestBody_DeclaredLengthAllocatesLittle(t *testing.T) {
 	require.LessOrEqual(t, b.first, trusted)
 }
 
-// Memory grows with what has arrived, at most by as much again.
+// A buffer is at most as large as the bytes that have arrived.
 func TestBody_MemoryGrowsWithWhatArrives(t *testing.T) {
 	for _, chunk := range []int{trusted, 1 << 20} {
 		for _, declared := range []int64{-1, 8 << 20} {
@@ -61,7 +60,7 @@ func TestBody_MemoryGrowsWithWhatArrives(t *testing.T) {
 	}
 }
 
-// A body without an end is read for little more than MaxBody.
+// The handler reads little more than MaxBody of an endless body.
 func TestBody_ReadingStopsAtMaxBody(t *testing.T) {
 	for _, limit := range []int64{1, 1000, 1 << 20} {
 		r := newReceiver(t, webhook.Options{MaxBody: limit})
@@ -71,7 +70,7 @@ func TestBody_ReadingStopsAtMaxBody(t *testing.T) {
 	}
 }
 
-// The memory of a large body is not kept for the small ones that follow it.
+// The memory of a large body must not be kept for later small bodies.
 func TestBody_LargeBuffersAreNotKept(t *testing.T) {
 	r := newReceiver(t, webhook.Options{MaxBody: 16 << 20})
 	for range 20 {

@@ -41,13 +41,13 @@ func TestASlowBodyIsAnswered503InTimeAndTheConnectionClosed(t *testing.T) {
 					c.write(r.head(signed, length(len(b))))
 				}
 				ended := c.trickle(string(b), 10*time.Millisecond) // takes minutes
-				got := c.answer()
+				got := c.readResponse()
 				require.GreaterOrEqual(t, time.Since(sent), bodyTimeout)
 				require.Equal(t, http.StatusServiceUnavailable, got.status)
 				require.Positive(t, retryAfter(t, got))
 				require.Equal(t, "close", got.header.Get("Connection"))
 				c.requireClosed()
-				require.False(t, ended(), "nothing waits for the rest")
+				require.False(t, ended(), "the response must not wait for the rest")
 				o := r.last(1)
 				require.Equal(t, webhook.Rejected, o.Outcome)
 				require.Equal(t, webhook.ReasonSlow, o.Reason)
@@ -71,7 +71,7 @@ func TestASlowBodyIsAnswered503OverTLS(t *testing.T) {
 				time.Sleep(10 * time.Millisecond)
 			}
 		}()
-		require.Equal(t, http.StatusServiceUnavailable, r.postTo(s, out, nil).status, "although the body never ends")
+		require.Equal(t, http.StatusServiceUnavailable, r.postTo(s, out, nil).status, "the body never ends")
 		require.Equal(t, webhook.ReasonSlow, r.last(1).Reason)
 		r.postInTime(s, body("a"))
 	})
@@ -104,7 +104,7 @@ func TestABodyThatBreaksOffIsAnswered503(t *testing.T) {
 			c := dial(t, listen(t, r))
 			c.write(strings.TrimSuffix(r.head([]byte(b)), "\r\n"), sent)
 			require.NoError(t, c.Conn.(*net.TCPConn).CloseWrite())
-			got := c.answer()
+			got := c.readResponse()
 			require.Equal(t, http.StatusServiceUnavailable, got.status)
 			require.Positive(t, retryAfter(t, got))
 			require.Equal(t, webhook.ReasonCutOff, r.last(1).Reason)
@@ -127,18 +127,18 @@ func TestAChunkedBodyIsTakenAndBounded(t *testing.T) {
 		c.write(r.head(b, "Transfer-Encoding: chunked"), w.String(), "0\r\n\r\n")
 		return c
 	}
-	require.Equal(t, http.StatusOK, chunked(body("a"), 7).answer().status)
+	require.Equal(t, http.StatusOK, chunked(body("a"), 7).readResponse().status)
 
 	fill := 1000 - len(body(""))
-	require.Equal(t, http.StatusOK, chunked(body(strings.Repeat("b", fill)), 100).answer().status, "to the byte")
+	require.Equal(t, http.StatusOK, chunked(body(strings.Repeat("b", fill)), 100).readResponse().status, "to the byte")
 	c := chunked(body(strings.Repeat("c", fill+1)), 100)
-	require.Equal(t, http.StatusRequestEntityTooLarge, c.answer().status)
+	require.Equal(t, http.StatusRequestEntityTooLarge, c.readResponse().status)
 	c.requireClosed()
 
 	endless := dial(t, address)
 	endless.write(r.head(nil, "Transfer-Encoding: chunked"))
 	endless.trickle(strings.Repeat("400\r\n"+strings.Repeat(" ", 1024)+"\r\n", 100), 0)
-	require.Equal(t, http.StatusRequestEntityTooLarge, endless.answer().status)
+	require.Equal(t, http.StatusRequestEntityTooLarge, endless.readResponse().status)
 	endless.requireClosed()
 }
 
@@ -146,18 +146,18 @@ func TestWhatFollowsTheDeclaredLengthIsAnotherRequest(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	ping.On(r.Handler, returns(nil))
 	c := dial(t, listen(t, r))
-	c.write(r.post(body("a")), r.post(body("b")), "and a rest that is none\r\n\r\n")
-	require.Equal(t, http.StatusOK, c.answer().status)
-	require.Equal(t, http.StatusOK, c.answer().status)
-	require.Equal(t, http.StatusBadRequest, c.answer().status)
+	c.write(r.post(body("a")), r.post(body("b")), "and bytes that are not a request\r\n\r\n")
+	require.Equal(t, http.StatusOK, c.readResponse().status)
+	require.Equal(t, http.StatusOK, c.readResponse().status)
+	require.Equal(t, http.StatusBadRequest, c.readResponse().status)
 	require.Len(t, r.observations(), 2)
 }
 
-// deadlines are the ways in which a read of the body can be ended, or not.
+// deadlines has the ways to end a read of the body, and one without any.
 var deadlines = map[string]func(*httptest.ResponseRecorder) http.ResponseWriter{
-	"no deadline":         func(w *httptest.ResponseRecorder) http.ResponseWriter { return w },
-	"not supported":       func(w *httptest.ResponseRecorder) http.ResponseWriter { return poorWriter{w, http.ErrNotSupported} },
-	"an error of its own": func(w *httptest.ResponseRecorder) http.ResponseWriter { return poorWriter{w, errOdd} },
+	"no deadline":   func(w *httptest.ResponseRecorder) http.ResponseWriter { return w },
+	"not supported": func(w *httptest.ResponseRecorder) http.ResponseWriter { return poorWriter{w, http.ErrNotSupported} },
+	"another error": func(w *httptest.ResponseRecorder) http.ResponseWriter { return poorWriter{w, errOdd} },
 }
 
 func TestABodyThatNothingCanInterruptIsGivenUpInTime(t *testing.T) {
@@ -173,7 +173,7 @@ func TestABodyThatNothingCanInterruptIsGivenUpInTime(t *testing.T) {
 				r.ServeHTTP(writer(w), request)
 				require.Equal(t, http.StatusServiceUnavailable, w.Code)
 				require.Equal(t, webhook.DefaultBodyTimeout, time.Since(start))
-				stops.Close() // as the server does
+				stops.Close() // like the server
 			})
 		})
 	}
@@ -201,7 +201,7 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 func TestAReaderThatPanicsDoesNotEndTheProcess(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
-	for range 2 { // and gives back its place
+	for range 2 { // the slot must be released
 		result := r.Process(t.Context(), webhook.Request{Body: readerFunc(func([]byte) (int, error) { panic("recycled") })})
 		require.Equal(t, webhook.Rejected, result.Outcome)
 		require.Equal(t, webhook.ReasonCutOff, result.Reason)
@@ -310,10 +310,10 @@ func TestTheBodyOfADeliveryIsTheCallbacksToKeep(t *testing.T) {
 	}
 }
 
-// A deadlineWriter remembers the deadlines that it is given.
+// A deadlineWriter records the deadlines that are set.
 type deadlineWriter struct {
 	*httptest.ResponseRecorder
-	set []time.Duration // from now on; -1 for none
+	set []time.Duration // relative to now; -1 means no deadline
 }
 
 func (w *deadlineWriter) SetReadDeadline(at time.Time) error {
@@ -341,7 +341,7 @@ func TestTheReadDeadlineIsForTheBodyAlone(t *testing.T) {
 				r := newReceiver(t, webhook.Options{})
 				w := &deadlineWriter{ResponseRecorder: httptest.NewRecorder()}
 				ping.On(r.Handler, func(context.Context, *Ping) error {
-					require.Equal(t, c.want, w.set, "the callback is not bound by it")
+					require.Equal(t, c.want, w.set, "the deadline must not apply to the callback")
 					return nil
 				})
 				request := r.signed(body("a"))

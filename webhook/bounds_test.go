@@ -37,15 +37,15 @@ func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
 	} {
 		conn := dial(t, address)
 		conns = append(conns, conn)
-		conn.write(c.head) // and not one byte of the body
-		got := conn.answer()
+		conn.write(c.head) // without the body
+		got := conn.readResponse()
 		require.Equal(t, c.status, got.status, "%s: not even a 100 comes first", name)
 		require.Equal(t, "close", got.header.Get("Connection"))
 		ended = append(ended, conn.trickle(strings.Repeat(" ", 200_000), time.Millisecond)) // takes minutes
 	}
 	for i, conn := range conns {
 		conn.requireClosed()
-		require.False(t, ended[i](), "nothing is read at the sender's pace")
+		require.False(t, ended[i](), "a slow sender must not delay the end of the connection")
 	}
 	for _, o := range r.observations() {
 		require.Zero(t, o.Bytes)
@@ -58,9 +58,9 @@ func TestASenderThatExpectsToBeAskedIsAsked(t *testing.T) {
 	c := dial(t, listen(t, r))
 	b := body("a")
 	c.write(r.head(b, "Expect: 100-continue", length(len(b))))
-	require.Equal(t, http.StatusContinue, c.answer().status)
+	require.Equal(t, http.StatusContinue, c.readResponse().status)
 	c.write(string(b))
-	require.Equal(t, http.StatusOK, c.answer().status)
+	require.Equal(t, http.StatusOK, c.readResponse().status)
 }
 
 func TestTheIdentityEncodingIsNone(t *testing.T) {
@@ -122,15 +122,15 @@ func TestMaxRunningBoundsCallbacksAndNothingElse(t *testing.T) {
 		over := r.deliver(body("c"))
 		require.Equal(t, http.StatusServiceUnavailable, over.status)
 		require.Equal(t, webhook.ReasonRunning, r.observations()[0].Reason)
-		require.Equal(t, "none", r.keyState("c"), "it was not claimed")
+		require.Equal(t, "none", r.keyState("c"), "the key must not be claimed")
 		unhandled := bytes.Replace(body("d"), []byte(`"ping"`), []byte(`"pong"`), 1)
 		require.Equal(t, http.StatusOK, r.deliver(unhandled).status)
 		require.Equal(t, http.StatusUnauthorized, r.Process(t.Context(), webhook.Request{}).Status)
 
-		time.Sleep(10 * time.Second) // both have been answered, and still run
+		time.Sleep(10 * time.Second) // both have their response, and still run
 		require.Equal(t, http.StatusServiceUnavailable, r.deliver(body("e")).status)
 		time.Sleep(20 * time.Second)
-		require.Equal(t, http.StatusServiceUnavailable, r.deliver(body("e")).status, "it runs, and overruns")
+		require.Equal(t, http.StatusServiceUnavailable, r.deliver(body("e")).status, "the callback must be running when the response is due")
 		require.Equal(t, webhook.ReasonOverrun, r.observations()[len(r.observations())-1].Reason)
 		time.Sleep(time.Hour)
 	})
@@ -146,13 +146,13 @@ func TestProcessNeedsNoCanonicalHeaders(t *testing.T) {
 	}
 	lower := http.Header{"x-acme-signature": {mac}, "CONTENT-encoding": {"identity"}}
 	require.Equal(t, http.StatusOK, process(lower).Status)
-	require.Len(t, lower, 2, "the caller's map is left alone")
+	require.Len(t, lower, 2, "Process must not change the caller's map")
 	require.Contains(t, lower, "x-acme-signature")
 
 	for _, other := range []string{mac, strings.ToUpper(mac), "", "forged"} {
 		for _, name := range []string{"X-Acme-Signature", "X-ACME-SIGNATURE"} {
 			twice := process(http.Header{"x-acme-signature": {mac}, name: {other}})
-			require.Equal(t, http.StatusUnauthorized, twice.Status, "two names that are one make a header that comes twice")
+			require.Equal(t, http.StatusUnauthorized, twice.Status, "two spellings of one name must count as a repeated header")
 			require.Equal(t, webhook.Reason("header_repeated"), twice.Reason)
 		}
 	}
@@ -175,7 +175,7 @@ func TestProcessAnswersWhenTheDeadlineOfItsContextComesFirst(t *testing.T) {
 		require.Equal(t, webhook.ReasonOverrun, result.Reason)
 		require.Equal(t, http.StatusServiceUnavailable, result.Status)
 		time.Sleep(time.Minute)
-		require.Equal(t, "completed", r.keyState("a"), "the callback's context did not end with the caller's")
+		require.Equal(t, "completed", r.keyState("a"), "the caller's context must not end the callback's")
 		require.True(t, r.observations()[1].Late)
 	})
 }
@@ -276,7 +276,7 @@ func TestRetryAfterIsInWholeSecondsAndWithinItsBounds(t *testing.T) {
 		time.Hour:               {0, time.Hour},
 		time.Hour + 1:           {0, time.Hour},
 		1 << 62:                 {0, time.Hour},
-		10 * time.Minute:        {2*time.Hour + 55*time.Minute, 5 * time.Minute}, // after that it would be stale
+		10 * time.Minute:        {2*time.Hour + 55*time.Minute, 5 * time.Minute}, // later the delivery would be stale
 		11 * time.Minute:        {3 * time.Hour, time.Second},
 		12*time.Minute + 1:      {-4 * time.Minute, 12*time.Minute + time.Second},
 		59*time.Minute + 59_000: {0, 59*time.Minute + time.Second},

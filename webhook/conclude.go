@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// The bounds of Retry-After, and what is said where nothing better is known.
+// The bounds and the default of Retry-After.
 const (
 	minRetryAfter     = time.Second
 	maxRetryAfter     = time.Hour
 	defaultRetryAfter = 5 * time.Second
 )
 
-// respond turns the disposition into the answer, by the contract, and reports it.
+// respond reports the disposition and returns the response, by the contract.
 func (p *processing) respond(v disposition) Result {
 	if p.responded != nil {
 		defer close(p.responded)
@@ -30,7 +30,7 @@ func (p *processing) respond(v disposition) Result {
 		Delivery: p.delivery,
 	}
 	if p.responded != nil {
-		given := *p.delivery // the run goes on with the other
+		given := *p.delivery // the run still uses the original
 		result.Delivery = &given
 	}
 	if v.reason == ReasonMethod {
@@ -49,7 +49,7 @@ func (p *processing) respond(v disposition) Result {
 	}
 	switch {
 	case !rule.retryAfter:
-	case p.redelivered: // to no sender, so it need not be told in whole seconds, nor hurry
+	case p.redelivered: // there is no Retry-After header, so whole seconds and its bounds do not apply
 		result.RetryAfter = cmp.Or(max(v.after, 0), defaultRetryAfter)
 	default:
 		result.RetryAfter = p.retryAfter(v.after)
@@ -57,7 +57,7 @@ func (p *processing) respond(v disposition) Result {
 	return result
 }
 
-// retryAfter rounds d up to whole seconds and keeps it within its bounds and the delivery's window.
+// retryAfter rounds d up to whole seconds, within its bounds and the delivery's window.
 func (p *processing) retryAfter(d time.Duration) time.Duration {
 	if d <= 0 {
 		d = defaultRetryAfter

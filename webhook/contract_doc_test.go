@@ -59,7 +59,7 @@ func TestContract_HasOneResponseForEachReason(t *testing.T) {
 	constants := regexp.MustCompile(`Outcome = "(\w+)"`).FindAllStringSubmatch(string(source), -1)
 	require.LessOrEqual(t, len(constants), 12)
 	for _, m := range constants {
-		require.Contains(t, outcomes, webhook.Outcome(m[1]), "an outcome without a row in the contract")
+		require.Contains(t, outcomes, webhook.Outcome(m[1]), "every outcome must have a row in the contract")
 	}
 	require.Len(t, outcomes, len(constants))
 	require.NotContains(t, strings.ToLower(string(source)), "statusaccepted")
@@ -85,7 +85,7 @@ func TestOutcome_EachHasHelp(t *testing.T) {
 		means, action := webhook.Reason(name).Help()
 		require.True(t, means != "" && action != "", name)
 	}
-	require.Equal(t, len(outcomes)+len(reasons), strings.Count(string(text), "\n| `"), "no line is about something that does not exist")
+	require.Equal(t, len(outcomes)+len(reasons), strings.Count(string(text), "\n| `"), "every line must be about an existing outcome or reason")
 	means, action := webhook.ReasonNone.Help()
 	require.Empty(t, means+action)
 }

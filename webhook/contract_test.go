@@ -21,23 +21,23 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-var errCallback = errors.New("the callback's own words")
+var errCallback = errors.New("text of the callback's error")
 
-// A contractCase brings a row of the contract about.
+// A contractCase causes the result of one row of the contract.
 type contractCase struct {
 	options func(o *webhook.Options)
 	change  func(*vendors.Profile, *vendors.HandlerConfig)
-	// callback is registered for pings; none if nil.
+	// callback is registered for pings, unless it is nil.
 	callback func(ctx context.Context, e *Ping) error
-	// before happens ahead of the delivery.
+	// before runs before the delivery is sent.
 	before func(t *testing.T, r *receiver)
-	// request is what is sent; by default one signed ping with the id "a".
+	// request returns the request. The default is a signed ping with the id "a".
 	request func(t *testing.T, r *receiver) *http.Request
-	// after happens once the answer is there, and before the key is looked at.
+	// after runs after the response, and before the key is checked.
 	after func(t *testing.T, r *receiver)
-	// key is what the contract says of the key, where a look into the store cannot tell it in those words.
+	// key is the key's state in the contract, if keyState cannot return that text.
 	key string
-	// body is the answer's, where it is not the usual one of its status.
+	// body is the body of the response, if it is not the usual one of the status.
 	body string
 }
 
@@ -45,7 +45,7 @@ func returns(err error) func(context.Context, *Ping) error {
 	return func(context.Context, *Ping) error { return err }
 }
 
-func parks(o *webhook.Options) {
+func deadLetters(o *webhook.Options) {
 	o.DeadLetter = func(context.Context, *webhook.Delivery, error) error { return nil }
 }
 
@@ -64,7 +64,7 @@ func signed(body func() []byte) func(*testing.T, *receiver) *http.Request {
 	}
 }
 
-// failTwice makes the next attempt Acme's last.
+// failTwice fails two attempts, so that the next is Acme's last.
 func failTwice(t *testing.T, r *receiver) {
 	for range 2 {
 		r.deliver(body("a"))
@@ -77,7 +77,7 @@ func slow(ctx context.Context, _ *Ping) error {
 	return nil
 }
 
-func deliverAside(_ *testing.T, r *receiver) {
+func deliverConcurrently(_ *testing.T, r *receiver) {
 	go r.deliver(body("a"))
 	synctest.Wait()
 }
@@ -100,8 +100,8 @@ var contractCases = map[string]contractCase{
 	"duplicate while the first copy runs, also after waiting for it": {
 		callback: slow,
 		before: func(t *testing.T, r *receiver) {
-			deliverAside(t, r)
-			time.Sleep(time.Second) // so that the first is not answered in the same instant
+			deliverConcurrently(t, r)
+			time.Sleep(time.Second) // so that the responses are due at different times
 		},
 		key: "stays",
 	},
@@ -112,7 +112,7 @@ var contractCases = map[string]contractCase{
 			if !ok {
 				return errors.New("no claims")
 			}
-			for _, key := range claims.Keys { // as CompleteTx does, inside the caller's transaction
+			for _, key := range claims.Keys { // like CompleteTx
 				if err := claims.Store.Complete(ctx, key, claims.Token); err != nil {
 					return err
 				}
@@ -123,7 +123,7 @@ var contractCases = map[string]contractCase{
 	},
 	"the callback returned RetryAfter": {callback: returns(webhook.RetryAfter(1500*time.Millisecond, errCallback))},
 	"the callback returned Permanent": {
-		options:  parks,
+		options:  deadLetters,
 		callback: returns(webhook.Permanent(errCallback)),
 	},
 	"the callback returned Permanent, no DeadLetter": {callback: returns(webhook.Permanent(errCallback))},
@@ -144,14 +144,14 @@ var contractCases = map[string]contractCase{
 	"the callback returned nil, and completing the key failed":    completingFails(nil),
 	"the callback returned Ignore, and completing the key failed": completingFails(webhook.Ignore("not ours")),
 	"still failing on the vendor's last attempt": {
-		options: parks, callback: returns(errCallback), before: failTwice,
+		options: deadLetters, callback: returns(errCallback), before: failTwice,
 	},
 	"still failing on the last attempt, no DeadLetter, and a failure disables the endpoint": {
 		callback: returns(errCallback), before: failTwice,
 	},
 	"DeadLetter failed": {
 		options: func(o *webhook.Options) {
-			o.DeadLetter = func(context.Context, *webhook.Delivery, error) error { panic("the dead letter office burns") }
+			o.DeadLetter = func(context.Context, *webhook.Delivery, error) error { panic("DeadLetter panicked") }
 		},
 		callback: returns(webhook.Permanent(errCallback)),
 	},
@@ -160,10 +160,10 @@ var contractCases = map[string]contractCase{
 		r.Before(func(context.Context, *webhook.Delivery) error { return nil })
 	}},
 	"the body does not fit the type of its callback": {
-		options: parks, callback: returns(nil), request: signed(misfit),
+		options: deadLetters, callback: returns(nil), request: signed(misfit),
 	},
 	"the body does not fit the type of its callback, no DeadLetter": {callback: returns(nil), request: signed(misfit)},
-	"authentic, but no JSON object, or without the time it needs": {
+	"authentic, but not a JSON object, or without the time it needs": {
 		callback: returns(nil), request: signed(func() []byte { return []byte(`["ping"]`) }),
 	},
 	"authentic, but dated in the future past the skew": {
@@ -182,7 +182,7 @@ var contractCases = map[string]contractCase{
 	},
 	"store, inbox or Authenticator unavailable, full, or too slow": {
 		options: func(o *webhook.Options) {
-			o.Store = &brokenStore{claimErr: errors.New("store down"), heals: time.Second}
+			o.Store = &brokenStore{claimErr: errors.New("store down"), recovers: time.Second}
 		},
 		callback: returns(nil),
 		after:    func(*testing.T, *receiver) { time.Sleep(time.Minute) },
@@ -212,11 +212,11 @@ var contractCases = map[string]contractCase{
 	},
 }
 
-// completingFails is a case in which the callback returns err, and the store is down when its key is to be completed.
+// completingFails is a case in which the callback returns err, and the store is down when the handler completes the key.
 func completingFails(err error) contractCase {
 	return contractCase{
 		options: func(o *webhook.Options) {
-			o.Store = &brokenStore{completeErr: errors.New("store down"), heals: 3 * time.Second}
+			o.Store = &brokenStore{completeErr: errors.New("store down"), recovers: 3 * time.Second}
 		},
 		callback: returns(err),
 		key:      "in flight, then completed",
@@ -230,12 +230,12 @@ func completingFails(err error) contractCase {
 	}
 }
 
-// misfit is a ping whose data is not an object: there is no field that could be left out.
+// misfit returns a ping whose data is not an object, so that no field can be left out.
 func misfit() []byte {
 	return bytes.Replace(body("a"), []byte(`{"n":7}`), []byte(`"seven"`), 1)
 }
 
-// stuck is a body that stops coming.
+// stuck is a body whose Read blocks.
 type stuck struct{}
 
 func (stuck) Read([]byte) (int, error) {
@@ -245,13 +245,13 @@ func (stuck) Read([]byte) (int, error) {
 
 func TestContract(t *testing.T) {
 	rows := webhook.Contract()
-	require.Len(t, contractCases, len(rows), "a case for every row, and no more")
-	for _, way := range []string{"ServeHTTP", "Process"} {
+	require.Len(t, contractCases, len(rows), "every row must have one case")
+	for _, method := range []string{"ServeHTTP", "Process"} {
 		for _, row := range rows {
-			t.Run(way+"/"+row.What, func(t *testing.T) {
+			t.Run(method+"/"+row.What, func(t *testing.T) {
 				c, ok := contractCases[row.What]
 				require.True(t, ok, "no case for the row %q", row.What)
-				synctest.Test(t, func(t *testing.T) { c.check(t, row, way == "ServeHTTP") })
+				synctest.Test(t, func(t *testing.T) { c.check(t, row, method == "ServeHTTP") })
 			})
 		}
 	}
@@ -282,7 +282,7 @@ func (c *contractCase) check(t *testing.T, row webhook.ContractRow, onSocket boo
 	arrived := time.Now()
 	got := r.send(request(t, r))
 
-	require.LessOrEqual(t, time.Since(arrived), 4500*time.Millisecond, "the answer must be there in time")
+	require.LessOrEqual(t, time.Since(arrived), 4500*time.Millisecond, "the response must be in time")
 	require.Equal(t, row.Status, got.status)
 	if slices.Contains(row.Reasons, webhook.ReasonEndpointCheck) {
 		require.Empty(t, got.header.Get("Content-Type"))
@@ -298,7 +298,7 @@ func (c *contractCase) check(t *testing.T, row webhook.ContractRow, onSocket boo
 	case row.Status == http.StatusOK:
 		require.Equal(t, `{"received":true}`, got.body)
 	default:
-		require.Equal(t, `{"received":false}`, got.body, "no text of ours reaches the sender")
+		require.Equal(t, `{"received":false}`, got.body, "the response must not have an error's text")
 	}
 	if row.RetryAfter {
 		require.InDelta(t, 1800, retryAfter(t, got), 1800, "Retry-After must be between a second and an hour")
@@ -320,13 +320,13 @@ func (c *contractCase) check(t *testing.T, row webhook.ContractRow, onSocket boo
 		c.after(t, r)
 	}
 	if c.key == "" {
-		require.Equal(t, row.Key, r.keyState("a"), "what became of the key")
+		require.Equal(t, row.Key, r.keyState("a"), "the state of the key")
 	} else {
-		require.Equal(t, row.Key, c.key, "the case and the contract disagree")
+		require.Equal(t, row.Key, c.key, "the key of the case must be that of the contract")
 		if strings.HasPrefix(row.Key, "stays") && row.Outcome != webhook.InFlight {
 			require.Equal(t, "completed", r.keyState("a"))
 		}
 	}
-	time.Sleep(time.Hour) // whatever is still running ends within the bubble
+	time.Sleep(time.Hour) // until all callbacks have ended
 	require.NotContains(t, r.log.String(), acmeSecret)
 }

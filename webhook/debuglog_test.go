@@ -12,8 +12,8 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A delivery that is as it should be has one line at Debug, and one observation to count it by: a duplicate, a vendor's
-// test event, and a type without a callback as well, each time that it comes.
+// Every delivery that needs no attention has one line at Debug and one observation, each time. This includes duplicates, test
+// events and types without a callback.
 func TestLog_EveryDeliveryHasALine(t *testing.T) {
 	ofType := func(eventType string, b []byte) []byte {
 		return bytes.Replace(b, []byte(`"ping"`), []byte(`"`+eventType+`"`), 1)
@@ -21,8 +21,8 @@ func TestLog_EveryDeliveryHasALine(t *testing.T) {
 	for name, c := range map[string]struct {
 		options webhook.Options
 		body    func() []byte
-		first   string // the level of the first
-		then    string // and of those after it
+		first   string // the level of the first line
+		then    string // the level of later lines
 		outcome webhook.Outcome
 	}{
 		"a retried delivery":    {body: func() []byte { return body("a") }, first: "DEBUG", then: "DEBUG", outcome: webhook.Duplicate},
@@ -52,14 +52,14 @@ func TestLog_EveryDeliveryHasALine(t *testing.T) {
 					}
 					require.Len(t, r.log.Lines(), n, "a line each")
 					require.Contains(t, r.log.Lines()[n-1], `"level":"`+want+`"`)
-					require.Len(t, r.observations(), n, "an observation each")
+					require.Len(t, r.observations(), n, "each delivery must have an observation")
 				}
 			})
 		})
 	}
 }
 
-// More types than are told apart do not silence those that follow.
+// More types than are remembered must not silence later types.
 func TestLog_ManyTypesHaveALineEach(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	for i := range 300 {

@@ -12,8 +12,8 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// decode makes the typed event of a delivery. Its envelope is the one the delivery was routed by. Only data that does
-// not fit as it is costs a second look.
+// decode makes the typed event of a delivery, with the envelope that selected the callback. It decodes the data a second
+// time only if some of it does not fit.
 func (h *Handler) decode(t vendors.EventType, d *Delivery, e *vendors.Envelope) (AnyEvent, error) {
 	v := t.New().(AnyEvent)
 	set := decoded{
@@ -23,13 +23,13 @@ func (h *Handler) decode(t vendors.EventType, d *Delivery, e *vendors.Envelope) 
 		nested: len(e.Data) != len(d.Body),
 	}
 	if err := h.options.Unmarshal(e.Data, v); err != nil {
-		// The key that names a delivery may be made of any field, so with a Key each must fit.
+		// The user's Key may use any field, so every field must fit.
 		r := refitter{unmarshal: h.options.Unmarshal, strict: h.options.StrictFields || h.config.DedupKey != nil}
 		data := r.object(e.Data, set.goType, set.path(d.Body), 0)
 		v = t.New().(AnyEvent)
 		if again := h.options.Unmarshal(data, v); again != nil {
 			if r.strict {
-				err, e = again, &vendors.Envelope{Data: data} // err may be about a number that was only written oddly
+				err, e = again, &vendors.Envelope{Data: data} // err may be about a number such as 8.0, which the refitter fixed
 			}
 			return nil, fmt.Errorf("webhook: the body does not fit the type of %q: %w", t.Name(), withoutValue(err, e.Data, v))
 		}
@@ -60,23 +60,23 @@ func (d *decoded) path(body []byte) string {
 	return ""
 }
 
-// Undecoded returns the fields that the vendor sent and that did not fit the event's type, by their JSON pointers
-// (RFC 6901) in the body, and why. Such a field is unset, as if it had not been sent. In a list, an element that does
-// not fit costs the whole list, because a list with a gap looks complete; in a map it costs its entry. The errors quote
-// no value: find it in Delivery().Body. Nil if everything did fit. See [Options.StrictFields].
+// Undecoded returns the fields that did not fit the event's type, by their JSON pointers (RFC 6901) in the body, with the
+// reasons. It returns nil if every field fits. Such a field is unset, as if the vendor had not sent it. If an element of a
+// list does not fit, the whole list is unset, because a list with a gap looks complete. In a map only the entry is unset.
+// The errors quote no value: see Delivery().Body for the values. See also [Options.StrictFields].
 func (e *Event) Undecoded() map[string]error { return maps.Clone(e.decoded.undecoded) }
 
-// A fieldError says why a field does not fit, without its value.
+// A fieldError is the reason why a field does not fit. Its text does not quote the value.
 type fieldError struct {
 	reason string
-	err    error // of the decoder, which may quote the value
+	err    error // the decoder's error, which may quote the value
 }
 
 func (e *fieldError) Error() string { return e.reason }
 func (e *fieldError) Unwrap() error { return e.err }
 
-// withoutValue returns an error for data that does not fit v. Its text names the field and quotes no value: what err, the
-// decoder's error, quotes can be as long as the body, and about a person.
+// withoutValue returns an error for data that does not fit v, from the decoder's error err. Its text names the field and
+// quotes no value: a value can be as long as the body, and it can be personal data.
 func withoutValue(err error, data []byte, v any) error {
 	var typed *json.UnmarshalTypeError
 	if errors.As(err, &typed) {
@@ -99,5 +99,5 @@ func withoutValue(err error, data []byte, v any) error {
 	if reason := err.Error(); strings.HasPrefix(reason, `json: unknown field "`) {
 		return &fieldError{reason: clip(reason, maxFieldName), err: err}
 	}
-	return &fieldError{reason: fmt.Sprintf("the decoder refused it with an error of type %T", err), err: err}
+	return &fieldError{reason: fmt.Sprintf("the decoder returned an error of type %T", err), err: err}
 }

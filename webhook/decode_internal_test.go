@@ -22,5 +22,5 @@ func TestWithoutValue_FindsTheField(t *testing.T) {
 		require.ErrorContains(t, err, `the field "Count": `, "it could be written as 100")
 	}
 	err := withoutValue(errors.New("refused"), []byte(`{`+fitting+`}`), new(event))
-	require.EqualError(t, err, "the decoder refused it with an error of type *errors.errorString")
+	require.EqualError(t, err, "the decoder returned an error of type *errors.errorString")
 }

@@ -9,55 +9,54 @@ import (
 	"unicode/utf8"
 )
 
-// A Delivery is one authentic webhook delivery. Whoever is given it may keep it and set its fields, but must not write
-// into its Body, Keys or Header: the copy that is parked, or returned, has the same. It may be stored as JSON, from which
-// the body comes back byte for byte, and given to [Handler.Redeliver] later.
+// A Delivery is one authentic webhook delivery. A callback may keep it and set its fields. It must not change the contents
+// of Body, Keys and Header, because copies of the delivery share them. A Delivery can be stored as JSON and given to
+// [Handler.Redeliver] later. JSON preserves every byte of the body.
 type Delivery struct {
 	Vendor   string `json:"vendor"`
 	Endpoint string `json:"endpoint"`
 
-	// Type is the event's type as the vendor names it; empty if the body names none. A Type, ID or EventID that would be
-	// longer than 256 bytes is "sha256:" and the digest of it in hex; the original is in Body.
+	// Type is the event's type as the vendor writes it. It is empty if the body has none. A Type, ID or EventID longer than
+	// 256 bytes is replaced by "sha256:" and its digest in hex. The original is in Body.
 	Type string `json:"type"`
 
-	// ID identifies the delivery, and is the same when the vendor sends it again: the vendor's own id where it has one
-	// that can be trusted, otherwise a digest of the signed bytes.
+	// ID identifies the delivery. It is the same on every attempt. It is the vendor's id if the vendor sends one that can be
+	// trusted, and otherwise a digest of the signed bytes.
 	ID string `json:"id"`
 
-	// EventID is the id that the body carries for the event; empty if it carries none.
+	// EventID is the event's id in the body. It is empty if the body has none.
 	EventID string `json:"event_id,omitempty"`
 
-	// Time is the event's time by the vendor's clock, or the time of sending where the body names none, in UTC. Zero if
-	// the vendor sends neither.
+	// Time is the event's time in UTC, by the vendor's clock. If the body has no time, it is the time of sending. It is zero
+	// if the vendor sends neither.
 	Time time.Time `json:"time,omitzero"`
 
-	// ReceivedAt is when the delivery arrived, by our clock.
+	// ReceivedAt is the time of arrival, by this machine's clock.
 	ReceivedAt time.Time `json:"received_at"`
 
-	// Keys are what duplicates are recognised by, in the order in which they are claimed.
+	// Keys identify duplicates. They are in the order in which they are claimed.
 	Keys []string `json:"keys"`
 
-	// Attempt counts how often the delivery has been given to a callback, this time included. Zero before that.
+	// Attempt is the number of runs of the delivery, including the current one. It is zero before the first run.
 	Attempt int `json:"attempt,omitempty"`
 
-	// SignedBy is the name of the key, or of the credential, that made the delivery authentic.
+	// SignedBy is the name of the key or credential that authenticated the delivery.
 	SignedBy string `json:"signed_by"`
 
-	// Form is the name of the form that was signed, for vendors with several.
+	// Form is the name of the signature's form, for vendors that sign in several forms.
 	Form string `json:"form,omitempty"`
 
-	// Header holds the headers that the vendor's own page names, without signature and credentials.
+	// Header holds the headers that the vendor documents, without signatures and credentials.
 	Header http.Header `json:"header,omitempty"`
 
-	// Body is the body as it was received, byte for byte. In JSON it is the text "body" if it is UTF-8, and otherwise
-	// "body_base64".
+	// Body is the body exactly as received. In JSON it is the text "body" if it is UTF-8, and otherwise "body_base64".
 	Body []byte `json:"-"`
 }
 
-// deliveryFields are a Delivery without its methods.
+// deliveryFields is a Delivery without its methods.
 type deliveryFields Delivery
 
-// MarshalJSON writes the body as text if it is text.
+// MarshalJSON writes the body as a text if it is UTF-8, and in base64 otherwise.
 func (d Delivery) MarshalJSON() ([]byte, error) {
 	f := struct {
 		deliveryFields
@@ -95,7 +94,7 @@ func (d *Delivery) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// mainKey returns what identifies the delivery and only its sender can change.
+// mainKey returns the key that only the sender of the delivery can change.
 func (d *Delivery) mainKey() string {
 	if len(d.Keys) == 0 {
 		return d.ID
@@ -103,8 +102,8 @@ func (d *Delivery) mainKey() string {
 	return d.Keys[0]
 }
 
-// Again returns a copy that runs under keys of its own, so that it is not taken for a duplicate: for a forced retry of
-// a delivery that was completed. The n of a delivery's retries must differ; each is guarded like a delivery of its own.
+// Again returns a copy with new keys, for a forced retry of a completed delivery. The copy is not a duplicate of the
+// original. Each retry of a delivery needs a different n.
 func (d *Delivery) Again(n int) *Delivery {
 	again := *d
 	again.Keys = make([]string, len(d.Keys))
@@ -115,17 +114,17 @@ func (d *Delivery) Again(n int) *Delivery {
 	return &again
 }
 
-// Event is what every typed event of every vendor carries. It is set from the envelope that the delivery was routed
-// by, never decoded a second time, so what was routed on is what the event says.
+// Event has the fields that every typed event of every vendor embeds. They come from the envelope that selected the
+// callback, so an event always has the type of its callback.
 type Event struct {
-	// ID is the id that the body carries for the event; empty if it carries none. A digest takes the place of a long one:
-	// see [Delivery.Type].
+	// ID is the event's id in the body. It is empty if the body has none. A long id is replaced by a digest: see
+	// [Delivery.Type].
 	ID string `json:"id,omitempty"`
 
-	// Type is the event's type as the vendor names it.
+	// Type is the event's type as the vendor writes it.
 	Type string `json:"type"`
 
-	// Time is when the event happened, or was sent where the body does not say, by the vendor's clock and in UTC. Zero
+	// Time is the event's time in UTC, by the vendor's clock. If the body has no time, it is the time of sending. It is zero
 	// if the vendor sends neither.
 	Time time.Time `json:"time,omitzero"`
 
@@ -133,13 +132,12 @@ type Event struct {
 	decoded  decoded
 }
 
-// Delivery returns the delivery that brought the event: its attempt, its headers, every byte of its body. It is nil
-// for an event that was not made by a handler.
+// Delivery returns the delivery of the event, with its attempt, headers and body. It is nil if no handler made the event.
 func (e *Event) Delivery() *Delivery { return e.delivery }
 
 func (e *Event) event() *Event { return e }
 
-// An AnyEvent is a pointer to a typed event of some vendor: to a struct that embeds [Event].
+// An AnyEvent is a pointer to a typed event of any vendor, a struct that embeds [Event].
 type AnyEvent interface {
 	Delivery() *Delivery
 	Unknown() map[string]json.RawMessage

@@ -1,24 +1,26 @@
-// Package webhook takes a webhook delivery from the socket to a typed callback: authentic, fresh, once, in time, and
-// never lost. Users mount the handler of a vendor's package, which is a [Handler] with a method for each event type;
-// what stands here is what all vendors share.
+// Package webhook processes a webhook delivery, from the HTTP request to a typed callback. It checks that the delivery is
+// authentic and fresh, runs its callback once, and responds within the vendor's timeout.
 //
-// # The way of a delivery
+// Users start with the package of a vendor, such as convosphere. They mount its Handler, which embeds a [Handler] and adds
+// a method for each event type. This page describes what all vendors share: [Options], the return values of a callback,
+// and the response to each result.
 //
-//	request ─ bounds ─ authenticate ─ identify ─┬─ claim ─ callback ─ complete / release ─ answer               (no inbox)
-//	                                            └─ enqueue, durably ─ answer ··· later: claim ─ callback ─ complete   (inbox)
+// # Steps of a delivery
 //
-// Nothing is parsed, looked up or logged in full before the bytes, as they were received, have been authenticated. What
-// a delivery is, and under which keys duplicates of it are recognised, is read from the signed bytes alone. Only once a
-// delivery has been refused, and the line that says so is going to be written, are its bytes looked at again, within
-// bounds, to say which mistake was made: see [Handler.Explain].
+//	request ─ bounds ─ authenticate ─ identify ─┬─ claim ─ callback ─ complete / release ─ respond              (no inbox)
+//	                                            └─ enqueue, durably ─ respond ··· later: claim ─ callback ─ complete   (inbox)
 //
-// [Handler.ServeHTTP] goes this way for net/http, [Handler.Process] without a socket, and [Handler.Redeliver] from the
-// claim on, for a delivery that was stored earlier.
+// The handler authenticates the received bytes before it parses them, looks anything up, or writes a detailed log line.
+// It reads the event's type and the keys of the delivery from the signed bytes alone. If it refuses a delivery and logs
+// the refusal, it examines the bytes again, within bounds, to name the probable cause: see [Handler.Explain].
+//
+// [Handler.ServeHTTP] runs these steps for net/http, and [Handler.Process] runs them without a socket. [Handler.Redeliver]
+// starts at the claim, for a delivery that was stored earlier.
 //
 // # The outcome contract
 //
-// What happened decides the answer; a status or a text that an error happens to carry never does. A callback steers by
-// what it returns: nil, an error, [RetryAfter], [Permanent] or [Ignore].
+// The result of each step decides the response. A status code or a text inside an error never does. A callback decides
+// with its return value: nil, an error, [RetryAfter], [Permanent] or [Ignore].
 //
 //	what happened                                                                          response           the key                    outcome          reason
 //	the callback returned nil                                                              200                completed                  handled
@@ -45,7 +47,7 @@
 //	no callback for the type, or an unknown type                                           200                none                       unhandled
 //	the same, after Before                                                                 200                released                   unhandled
 //	no or bad signature, bad token, bad header                                             401                none                       unauthenticated
-//	authentic, but no JSON object, or without the time it needs                            400                none                       rejected         no_json_object, no_time
+//	authentic, but not a JSON object, or without the time it needs                         400                none                       rejected         no_json_object, no_time
 //	authentic, but stale                                                                   401                none                       rejected         stale
 //	authentic, but dated in the future past the skew                                       503 + Retry-After  none                       rejected         future
 //	body too slow or cut off                                                               503 + Retry-After  none                       rejected         body_slow, body_cut_off, body_length
@@ -56,71 +58,77 @@
 //	after Shutdown                                                                         503 + Retry-After  none                       unavailable      shutting_down
 //	too many bodies being read, callbacks running, or deliveries a second                  503 + Retry-After  none                       unavailable      reading_limit, evicted, running_limit, rate_limit
 //
-// The keys are those of deliveries that run while the sender waits. When an inbox runs one, a dead letter's keys are
-// released instead of completed, whatever made it one: its Retry runs the callback again.
+// The column "the key" applies to a delivery that runs while the sender waits. An inbox releases the keys of every dead
+// letter instead of completing them, so that the inbox's Retry runs the callback again.
 //
-// No or bad signature, a stale timestamp and a bad credential are answered alike. An unhandled type is a Warning once,
-// and a Debug line after that. A type that the vendor does not document is unhandled, and runs nothing, also when its
-// timestamp is stale or missing: the event by which a vendor tests an endpoint may have such a one.
+// A bad or missing signature, a stale timestamp and a bad credential get the same response. The first delivery of an
+// unhandled type is logged as a Warning, and later ones at Debug. A type that the vendor does not document is unhandled
+// even if its timestamp is stale or missing: the vendor's test event may have such a timestamp. Nothing runs for it.
 //
-// The Content-Type is ignored on purpose, text/html included. The vendors are silent about it, and it is not signed: the
-// MAC decides whether the bytes are genuine, and the bytes whether they are a JSON object. Refusing a type would lose
-// genuine deliveries and keep nothing out.
+// The handler ignores the Content-Type, text/html included. The vendors are silent about it, and it is not signed. The
+// signature decides whether the bytes are genuine, and the bytes decide whether they are a JSON object. Refusing a type
+// would lose genuine deliveries and would not keep any other sender out.
 //
 // # Fields that do not fit
 //
-// A field that does not fit the event's type stays unset, and the callback runs: [Event.Undecoded] says which fields and
-// why, as do the [Observation] and, for the first time, a Warning in the log. A whole number fits an integer however it
-// is written, and a time is read in every notation that is one instant; see [vendors.EnvelopeNames] for the envelope. A body
-// does not fit its type at all if its data is not an object, or with [Options.StrictFields].
+// A field that does not fit the event's type stays unset, and the callback still runs. [Event.Undecoded] and the
+// [Observation] name the fields and the reasons. The first such delivery is also logged as a Warning. A whole number fits
+// an integer in any notation, and a time may have any notation that names one instant. See [vendors.EnvelopeNames] for
+// the envelope. A whole body does not fit if its data is not an object, or if any field does not fit and
+// [Options.StrictFields] is set.
 //
 // # Times
 //
-// All are counted from the arrival. Each is a field of [Options].
+// All times count from the arrival of the request. Each is a field of [Options].
 //
 //	body read                   3 s
 //	one call to store or inbox  1 s
-//	answer                      4.5 s; EmberQA, which waits for 30 s: 27 s
-//	callback's context ends     30 s; neither the answer nor a client's disconnect ends it
+//	response                    4.5 s; EmberQA, which waits for 30 s: 27 s
+//	callback's context ends     30 s; neither the response nor a client's disconnect ends it
 //	lease                       10 s longer than the callback's context
 //
-// A request context that ends earlier, by http.TimeoutHandler or the platform, makes the response due earlier: before
-// that end by a quarter of the time it leaves, at most 500 ms. A context that had ended before the
-// arrival counts as one without a deadline.
+// A request context may have an earlier deadline, set by http.TimeoutHandler or by the platform. The handler then responds
+// before that deadline, by a quarter of the time left and at most 500 ms. A context that has ended before the arrival
+// counts as a context without a deadline.
 //
-// Within one process a key never runs twice at once, lease or no lease. In another process it may run once the lease
-// has ended; then exactly one completion is accepted.
+// Within one process, a key never runs twice at once, even after its lease has ended. Another process may run the key once
+// the lease has ended. The store then accepts exactly one completion.
 //
 // # Duplicates
 //
-// The type is part of a delivery's key: two events of different types may have one id. A duplicate that has another body
-// than the delivery that was completed is not run, and is reported with [ReasonOtherContent] and a line at Warn. Either
-// the vendor changed the body between two attempts, or it gave two events one id. Stores keep 16 bits of a hash for it,
-// so one in 65,536 of them is not noticed. An inbox compares for as long as it keeps the body: see [ErrOtherContent].
+// The type is part of a delivery's key, because two events of different types may have the same id. If a duplicate has
+// another body than the completed delivery, the handler does not run it. It reports [ReasonOtherContent] and logs a
+// Warning. Either the vendor changed the body between two attempts, or it gave two events one id.
+//
+// Stores keep a 16-bit hash of the body for this check, so one difference in 65,536 goes unnoticed. An inbox compares the
+// bodies for as long as it keeps them: see [ErrOtherContent].
 //
 // # Long names
 //
-// No vendor documents how long a type or an id can be. One that is longer than 256 bytes is replaced by "sha256:" and its
-// SHA-256 in hex: in keys, events, deliveries, logs and observations, and so in every store and inbox. Two different long
-// names stay different, and the original stays in the body. The limit is our choice.
+// No vendor documents the maximum length of a type or an id. A name longer than 256 bytes is replaced by "sha256:" and its
+// SHA-256 in hex. The replacement is used in keys, events, deliveries, logs, observations, stores and inboxes. Different
+// long names stay different, and the original stays in the body. The limit is our choice.
 //
 // # Last attempts
 //
-// Vendors stop sending at some point, and WorkFlux then disables the endpoint. Where [Options.DeadLetter] or an inbox is
-// there to park it, a delivery that still fails on the earliest attempt that can be the last is parked: by the attempt
-// count of its key, or by the age of its signed timestamp, because attempts made while we were down are in no count of
-// ours. With nowhere to park, a WorkFlux delivery is abandoned on its last attempt by our own count: a 500 would lose
-// the event and the endpoint.
+// A vendor stops sending a delivery after some number of attempts. WorkFlux then also disables the endpoint. If
+// [Options.DeadLetter] or an inbox is set, a delivery that fails on its last attempt is dead-lettered. The handler takes
+// the earliest attempt that can be the last. It counts the attempts of the key, and it looks at the age of the signed
+// timestamp, because attempts made while this service was down are not counted.
 //
-// Copies do not use up the vendor's attempts. A failure that comes sooner than half the vendor's shortest pause after
-// the last counted one is not counted: a proxy or a person sent it. The shortest pause is 1 minute for Convosphere and
-// WorkFlux. EmberQA and Greenflash are silent about it; we take 2 s. The same bytes carry the same time: a WorkFlux
-// delivery that is younger than 40 minutes is never on its last attempt, however often it came. EmberQA and Greenflash
-// sign no such time, so a person's resend can count as their last attempt. Then [Options.DeadLetter] gets the delivery
-// early, and without one it is answered 500: neither loses it.
+// If neither is set, the handler responds 200 to a WorkFlux delivery that fails on its last counted attempt, and drops it.
+// A 500 would lose the event and also disable the endpoint.
+//
+// Copies sent by a proxy or a person do not use up the vendor's attempts. A failure counts only if at least half of the
+// vendor's shortest pause has passed since the last counted failure. The shortest pause is 1 minute for Convosphere and
+// WorkFlux. EmberQA and Greenflash are silent about it, and we assume 2 s.
+//
+// A WorkFlux delivery has the same signed time on every attempt. While it is younger than 40 minutes, no attempt is the
+// last. EmberQA and Greenflash do not sign such a time, so a person's resend can count as their last attempt. Then
+// [Options.DeadLetter] gets the delivery early, or, without a DeadLetter, the response is 500. Neither loses the delivery.
 //
 // # Shutdown
 //
-// http.Server.Shutdown first, so that requests finish; then [Handler.Shutdown], which waits for running callbacks;
-// then the inbox's Shutdown. Give all three the same context, whose deadline then is that of the whole.
+// Call http.Server.Shutdown first, so that requests finish. Then call [Handler.Shutdown], which waits for running
+// callbacks. Then call the inbox's Shutdown. Give all three the same context: its deadline bounds the whole shutdown.
 package webhook

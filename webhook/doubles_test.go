@@ -9,18 +9,18 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// inboxFunc is an inbox that is one function.
+// inboxFunc is an inbox whose Enqueue is a function.
 type inboxFunc func(context.Context, *webhook.Delivery) (bool, error)
 
 func (f inboxFunc) Enqueue(ctx context.Context, d *webhook.Delivery) (bool, error) { return f(ctx, d) }
 func (inboxFunc) Store() idempotency.Store                                         { return nil }
 func (inboxFunc) CheckHandler(string, string, int64) error                         { return nil }
 
-// A brokenStore is a memory store that fails, or hangs, until it heals.
+// A brokenStore is a memory store that fails, or hangs, until it recovers.
 type brokenStore struct {
 	claimErr, completeErr, releaseErr error
 	claimHangs                        time.Duration
-	heals                             time.Duration
+	recovers                          time.Duration
 
 	once   sync.Once
 	memory *idempotency.Memory
@@ -35,9 +35,9 @@ func (s *brokenStore) open() *idempotency.Memory {
 	return s.memory
 }
 
-// broken returns err for as long as the store has not healed.
+// broken returns err until the store has recovered.
 func (s *brokenStore) broken(err error) error {
-	if s.heals > 0 && time.Since(s.since) >= s.heals {
+	if s.recovers > 0 && time.Since(s.since) >= s.recovers {
 		return nil
 	}
 	return err
@@ -50,7 +50,7 @@ func (s *brokenStore) Claim(ctx context.Context, key string, token idempotency.T
 	}
 	if s.claimHangs > 0 && s.broken(context.DeadlineExceeded) != nil {
 		claim, err := memory.Claim(ctx, key, token, lease)
-		time.Sleep(s.claimHangs) // deaf to ctx: the answer is lost, the claim is made
+		time.Sleep(s.claimHangs) // ignores ctx: the claim is made, but the caller does not get it
 		return claim, err
 	}
 	return memory.Claim(ctx, key, token, lease)

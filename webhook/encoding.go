@@ -2,15 +2,15 @@ package webhook
 
 import "strings"
 
-// codings are the content codings that change the bytes of a body: IANA's HTTP Content Coding Registry without
+// codings are the content codings that change the bytes of a body. Source: IANA's HTTP Content Coding Registry, without
 // "identity".
 var codings = map[string]bool{
 	"aes128gcm": true, "br": true, "compress": true, "dcb": true, "dcz": true, "deflate": true, "exi": true,
 	"gzip": true, "pack200-gzip": true, "x-compress": true, "x-gzip": true, "zstd": true,
 }
 
-// coding returns the first real coding that the header Content-Encoding names. Senders also put there what is no coding,
-// such as UTF-8: the signature decides whether the body is what they signed.
+// coding returns the first content coding in the Content-Encoding header. It ignores other values, because some senders put
+// a charset such as UTF-8 there. The signature decides whether the body is what the sender signed.
 func coding(values []string) string {
 	for _, value := range values {
 		for token := range strings.SplitSeq(value, ",") {
@@ -23,7 +23,7 @@ func coding(values []string) string {
 	return ""
 }
 
-// An encodedError is a body in a content coding.
+// An encodedError reports a body in a content coding.
 type encodedError struct{ coding string }
 
 func (e *encodedError) Error() string {
@@ -31,6 +31,6 @@ func (e *encodedError) Error() string {
 }
 
 func (e *encodedError) explanation() string {
-	return "the header has the Content-Encoding " + e.coding + ", and a handler takes the body only as the vendor wrote it: " +
+	return "the request has the Content-Encoding " + e.coding + ", but the handler accepts only the body that the vendor wrote: " +
 		"turn off what compresses requests, or decode the body and remove the header before the handler"
 }

@@ -29,7 +29,7 @@ func TestContentEncoding_UnknownIsLeftToTheMAC(t *testing.T) {
 			forged.ContentLength = int64(len(body("b")))
 			forged.Header["Content-Encoding"] = values
 			require.Equal(t, http.StatusUnauthorized, r.send(forged).status, "%q", values)
-			require.Equal(t, "completed", r.keyState("a"), "the header names no other key")
+			require.Equal(t, "completed", r.keyState("a"), "the header must not change the key")
 		}
 	}
 }
@@ -45,8 +45,8 @@ func TestContentEncoding_RealIsRefusedAndExplained(t *testing.T) {
 		request := r.signed(body("a"))
 		request.Header.Set("Content-Encoding", value)
 		require.Equal(t, http.StatusUnsupportedMediaType, r.send(request).status, "%q", value)
-		mistake, text := r.lastLine()
-		require.Equal(t, "content_encoding", mistake)
+		cause, text := r.lastLine()
+		require.Equal(t, "content_encoding", cause)
 		require.Contains(t, text, "Content-Encoding "+coding+",")
 
 		explained := r.request(body("a"))

@@ -24,7 +24,7 @@ const (
 	endpointCheck = webhook.Outcome("ignored/endpoint_check")
 )
 
-// as returns an outcome as want has it: with its reason, if want has one.
+// as returns an outcome, with its reason if want has a reason.
 func as(want, o webhook.Outcome, r webhook.Reason) webhook.Outcome {
 	if strings.Contains(string(want), "/") {
 		return o + "/" + webhook.Outcome(r)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -27,7 +27,7 @@ func TestEndpointCheck_RespondsToHEADAndGETOnly(t *testing.T) {
 			if on && (method == "GET" || method == "HEAD") {
 				require.Equal(t, http.StatusOK, response.StatusCode, method)
 				require.Zero(t, n)
-				require.False(t, response.Close, "the connection is kept")
+				require.False(t, response.Close, "the connection must stay open")
 				continue
 			}
 			require.Equal(t, http.StatusMethodNotAllowed, response.StatusCode, method)
@@ -37,7 +37,8 @@ func TestEndpointCheck_RespondsToHEADAndGETOnly(t *testing.T) {
 	}
 }
 
-// The sender of a check is not authenticated: it learns nothing, runs nothing and fills no log.
+// The sender of a check is not authenticated. The response must reveal nothing, and the check must run nothing and log
+// nothing.
 func TestEndpointCheck_LooksAtNothing(t *testing.T) {
 	r := newReceiver(t, webhook.Options{RespondToGET: true, MaxBody: 10, Inbox: inboxFunc(func(context.Context, *webhook.Delivery) (bool, error) {
 		panic("stored")
@@ -55,25 +56,25 @@ func TestEndpointCheck_LooksAtNothing(t *testing.T) {
 	require.Equal(t, "none", r.keyState("a"))
 
 	e := r.Explain(webhook.Request{Method: http.MethodHead}, time.Time{})
-	require.Equal(t, signature.NoMistake, e.Mistake)
+	require.Equal(t, diagnose.None, e.Cause)
 	require.Contains(t, e.Text, "RespondToGET")
 }
 
-// A body that nobody reads must not keep the connection.
+// A body that the handler does not read must not keep the connection open.
 func TestEndpointCheck_WithBodyClosesConnection(t *testing.T) {
 	r := newReceiver(t, webhook.Options{RespondToGET: true})
 	address := listen(t, r)
 	for _, head := range []string{"Content-Length: 100000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n5\r\n"} {
 		c := dial(t, address)
 		c.write("GET / HTTP/1.1\r\nHost: a\r\n", head)
-		got := c.answer()
+		got := c.readResponse()
 		require.Equal(t, http.StatusOK, got.status)
 		require.Equal(t, "close", got.header.Get("Connection"))
 		c.requireClosed()
 	}
 }
 
-// An unsigned POST stays a 401, with the option or without.
+// An unsigned POST gets a 401, with and without the option.
 func TestEndpointCheck_UnsignedPOSTIsRefused(t *testing.T) {
 	for _, on := range []bool{false, true} {
 		r := newReceiver(t, webhook.Options{RespondToGET: on})

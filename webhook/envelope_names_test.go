@@ -13,20 +13,20 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// manyNames are names of which each part of the envelope has three.
+// manyNames has three names for each part of the envelope.
 var manyNames = vendors.EnvelopeNames{
 	Type: []string{"type", "event", "kind"}, ID: []string{"id", "uid", "key"}, Time: []string{"at", "time", "when"},
 	Data: []string{"data", "payload", "body"},
 }
 
-// unusable are values that no envelope member can have.
+// unusable has values that are not usable in an envelope.
 var unusable = []string{`null`, `""`, `" "`, `"\t\n"`, `"\u00a0"`, `{}`, `{"a":1}`, `[]`, `["ping"]`, `true`, `false`}
 
 func TestEnvelope_DocumentedTypeWins(t *testing.T) {
 	for b, want := range map[string]string{
 		`{"event":"ping","type":"chat"}`:               "ping",
 		`{"type":"chat","event":"room","kind":"ping"}`: "ping",
-		`{"type":"pong","event":"ping"}`:               "pong", // both are documented: the first name
+		`{"type":"pong","event":"ping"}`:               "pong", // both are documented, so the first name counts
 		`{"kind":"pong","event":"ping"}`:               "ping",
 		`{"type":7,"event":"ping"}`:                    "ping",
 		`{"type":"PING","event":"ping"}`:               "ping",

@@ -18,7 +18,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// loose is a vendor without a window, whose envelope has those names.
+// loose returns a receiver for a vendor without a window, with those envelope names.
 func loose(names vendors.EnvelopeNames) func(*vendors.Profile, *vendors.HandlerConfig) {
 	return func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.Window, p.Envelope = 0, names }
 }
@@ -71,7 +71,7 @@ func TestAnEventIsSetFromTheEnvelopeAndNeverDecoded(t *testing.T) {
 	require.Equal(t, http.StatusOK, r.deliver([]byte(b)).status)
 }
 
-// firstWins decodes an object of which the first member of a name counts: other decoders do that.
+// firstWins decodes an object like decoders that use the first of several members with the same name.
 func firstWins(data []byte, v any) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	if _, err := decoder.Token(); err != nil {
@@ -100,8 +100,8 @@ func firstWins(data []byte, v any) error {
 
 func TestRoutingAndEventAgreeWhateverTheDecoderThinksOfDuplicates(t *testing.T) {
 	for b, n := range map[string]int{
-		`{"type":"pong","type":"ping","id":"b","id":"a","data":{"n":1},"data":{"n":2}}`: 2, // the envelope's members are ours to judge
-		`{"type":"pong","type":"ping","id":"a","data":{"n":1,"n":2}}`:                   1, // those of the data are the decoder's
+		`{"type":"pong","type":"ping","id":"b","id":"a","data":{"n":1},"data":{"n":2}}`: 2, // the handler reads the envelope
+		`{"type":"pong","type":"ping","id":"a","data":{"n":1,"n":2}}`:                   1, // the decoder reads the data
 		`{"type":"pong","type":"ping","id":"b","id":"a","n":1,"n":2}`:                   1,
 	} {
 		r := newReceiver(t, webhook.Options{Unmarshal: firstWins}, loose(acme().Envelope))
@@ -132,7 +132,7 @@ func TestUnmarshalIsGivenTheDataAndNothingElseAndOnce(t *testing.T) {
 		})
 		ping.On(r.Handler, returns(nil))
 		require.Equal(t, http.StatusOK, r.deliver([]byte(`{"type":"ping","id":"a","data": {"n": 7} }`)).status)
-		require.Equal(t, http.StatusOK, r.deliver([]byte(`{"type":"pong","id":"b","data":{}}`)).status, "nobody wants it")
+		require.Equal(t, http.StatusOK, r.deliver([]byte(`{"type":"pong","id":"b","data":{}}`)).status, "the type has no callback")
 		require.Equal(t, []string{`{"n": 7} into *webhook_test.Ping`}, given)
 	}
 }
@@ -200,7 +200,7 @@ func TestAPanicOnTheWayToTheCallbackIsAPanicOfTheCallback(t *testing.T) {
 				require.Contains(t, string(panicked.Stack), "envelope_test.go")
 				require.Contains(t, r.log.String(), "envelope_test.go")
 				require.Equal(t, c.key, r.keyState("a"))
-				require.NoError(t, r.Shutdown(t.Context()), "nothing is held")
+				require.NoError(t, r.Shutdown(t.Context()), "no key and no slot must be left")
 			})
 		})
 	}
@@ -215,7 +215,7 @@ func TestTheBodyOfAnEventIsWholeWhateverWasDecoded(t *testing.T) {
 		require.NoError(t, err)
 		var again webhook.Delivery
 		require.NoError(t, json.Unmarshal(stored, &again))
-		require.Equal(t, b, again.Body, "byte for byte, also by way of JSON")
+		require.Equal(t, b, again.Body, "JSON must preserve every byte")
 		return nil
 	})
 	request := r.signed(b)

@@ -7,31 +7,31 @@ import (
 	"time"
 )
 
-// Permanent says that trying again cannot help: the delivery is dead-lettered, and the vendor told that it has arrived.
-// Without an inbox its keys are completed, so that [Handler.Redeliver] runs it only by [Delivery.Again]. With an inbox they
-// are released: its Retry runs the callback again.
-// A nil err stands for a failure without a text of its own.
+// Permanent returns an error that dead-letters the delivery, because another attempt cannot succeed. The response is 200.
+// Without an inbox the keys are completed, so that [Handler.Redeliver] runs the delivery only after [Delivery.Again]. With
+// an inbox the keys are released, and the inbox's Retry runs the callback again. The err may be nil.
 func Permanent(err error) error {
 	if err == nil {
-		err = errors.New("a permanent failure")
+		err = errors.New("permanent failure")
 	}
 	return &permanentError{err}
 }
 
-// RetryAfter says that the delivery should come again, and not before d has passed. The sender is told d rounded up to
-// a second, at least a second and at most an hour, and never past the time at which the delivery would be stale. It is
-// free to come earlier. It counts as an attempt.
+// RetryAfter returns an error that asks for another attempt after d. The response is 503 with a Retry-After header. Its
+// value is d rounded up to a second, at least 1 s and at most 1 h, and never past the time at which the delivery becomes
+// stale. The vendor may ignore it. The run counts as an attempt. The err may be nil.
 func RetryAfter(d time.Duration, err error) error {
 	if err == nil {
-		err = fmt.Errorf("to be tried again after %v", d)
+		err = fmt.Errorf("retry after %v", d)
 	}
 	return &retryError{err: err, after: d}
 }
 
-// Ignore says that there is nothing to be done for this delivery, for the given reason, and that this is no failure.
+// Ignore returns an error that completes the delivery without handling it. It is not a failure: the response is 200. The
+// reason is for the log.
 func Ignore(reason string) error { return &ignoreError{reason} }
 
-// An directive is an error by which a callback says what is to become of the delivery. The outermost one counts.
+// A directive is an error with which a callback decides the outcome of the delivery. The outermost one counts.
 type directive interface {
 	error
 	disposition() disposition
@@ -54,10 +54,10 @@ type ignoreError struct{ reason string }
 
 func (e *ignoreError) Error() string { return "ignored: " + e.reason }
 
-// A PanicError is what a callback that panicked, or ended its goroutine, is reported as.
+// A PanicError reports that a callback panicked or ended its goroutine.
 type PanicError struct {
-	Value any    // what was given to panic; nil after runtime.Goexit
-	Stack []byte // where
+	Value any    // the value given to panic; nil after runtime.Goexit
+	Stack []byte // the stack at the panic
 }
 
 // Error returns the value given to panic, without the stack.
@@ -68,14 +68,14 @@ func (e *PanicError) Error() string {
 	return fmt.Sprintf("webhook: the callback panicked: %v", e.Value)
 }
 
-// caught turns a panic into a PanicError. It is to be deferred itself.
+// caught turns a panic into a PanicError. It must be deferred directly.
 func caught(err *error) {
 	if value := recover(); value != nil {
 		*err = &PanicError{Value: value, Stack: debug.Stack()}
 	}
 }
 
-// Unwrap returns the value given to panic where it is an error.
+// Unwrap returns the value given to panic if it is an error.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err

@@ -8,11 +8,11 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// An EventType ties a type of event that a vendor documents to the Go type of its events, a struct that embeds [Event]. It is
-// for the author of a vendor's package, as all of package [vendors].
+// An EventType is an event type that a vendor documents, with the Go type T of its events. T is a struct that embeds
+// [Event]. Like package [vendors], it is for the author of a vendor's package.
 type EventType[T any] struct{ name string }
 
-// NewEventType returns the event type of that name. T must be a struct that embeds [Event]; otherwise NewEventType panics.
+// NewEventType returns the event type of that name. It panics unless T is a struct that embeds [Event].
 func NewEventType[T any](name string) EventType[T] {
 	if _, ok := any(new(T)).(AnyEvent); !ok {
 		panic(fmt.Sprintf("webhook: the event type %T must embed webhook.Event", *new(T)))
@@ -26,7 +26,7 @@ func (t EventType[T]) Name() string { return t.name }
 // New returns a new *T.
 func (t EventType[T]) New() any { return new(T) }
 
-// On registers fn for all events of the type. It panics when fn is nil, when the type has a callback already, and
+// On registers fn as the callback for events of the type. It panics if fn is nil, if the type has a callback already, or
 // after the handler's first delivery.
 func (t EventType[T]) On(h *Handler, fn func(context.Context, *T) error) {
 	if fn == nil {
@@ -40,13 +40,13 @@ func (t EventType[T]) On(h *Handler, fn func(context.Context, *T) error) {
 	})
 }
 
-// A callback is what is registered for one type.
+// A callback is the registered callback of one type.
 type callback struct {
 	eventType vendors.EventType
 	call      func(ctx context.Context, event AnyEvent) error
 }
 
-// decoded remembers how an event was decoded, for [Event.Unknown] and [Event.Undecoded].
+// decoded records how an event was decoded, for [Event.Unknown] and [Event.Undecoded].
 type decoded struct {
 	goType    reflect.Type
 	names     *vendors.EnvelopeNames

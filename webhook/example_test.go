@@ -25,7 +25,7 @@ import (
 
 const workfluxSecret = "the secret from WorkFlux's dashboard"
 
-// newHook builds a handler for WorkFlux, as the program that receives does.
+// newHook returns a handler for WorkFlux.
 func newHook(o webhook.Options) *workflux.Handler {
 	o.Logger = slog.New(slog.DiscardHandler)
 	hook, err := workflux.NewHandler(workfluxSecret, &o)
@@ -35,7 +35,7 @@ func newHook(o webhook.Options) *workflux.Handler {
 	return hook
 }
 
-// sample makes a signed request, as WorkFlux does.
+// sample returns a signed request like those of WorkFlux.
 func sample(event, data string) *http.Request {
 	sender := webhooktest.Signer{
 		Profile: workflux.Profile(), URL: "/webhooks/workflux", Key: signature.NewKey("default", workfluxSecret),
@@ -48,30 +48,30 @@ func sample(event, data string) *http.Request {
 	return request
 }
 
-// post sends an event and prints the answer.
+// post sends an event and prints the response.
 func post(hook http.Handler, event, data string) {
-	answer := httptest.NewRecorder()
-	hook.ServeHTTP(answer, sample(event, data))
-	fmt.Println(answer.Code, answer.Body)
+	response := httptest.NewRecorder()
+	hook.ServeHTTP(response, sample(event, data))
+	fmt.Println(response.Code, response.Body)
 }
 
-// The system behind the callback says when it can take more.
+// The callback depends on a system that is down, and asks for another attempt later.
 func ExampleRetryAfter() {
 	hook := newHook(webhook.Options{})
 	hook.OnUserMessage(func(context.Context, *workflux.UserMessage) error {
 		return webhook.RetryAfter(90*time.Second, errors.New("the CRM is down for maintenance"))
 	})
-	answer := httptest.NewRecorder()
-	hook.ServeHTTP(answer, sample("user.message", `{"message_id":"msg-1"}`))
-	fmt.Println(answer.Code, "Retry-After:", answer.Header().Get("Retry-After"))
+	response := httptest.NewRecorder()
+	hook.ServeHTTP(response, sample("user.message", `{"message_id":"msg-1"}`))
+	fmt.Println(response.Code, "Retry-After:", response.Header().Get("Retry-After"))
 	// Output: 503 Retry-After: 90
 }
 
-// What cannot succeed is not sent again, but it is not lost either.
+// A delivery that can never succeed is dead-lettered: the vendor does not send it again, and it is not lost.
 func ExamplePermanent() {
 	hook := newHook(webhook.Options{
 		DeadLetter: func(_ context.Context, d *webhook.Delivery, cause error) error {
-			fmt.Println("parked:", d.Type, "-", cause)
+			fmt.Println("dead letter:", d.Type, "-", cause)
 			return nil
 		},
 	})
@@ -80,11 +80,11 @@ func ExamplePermanent() {
 	})
 	post(hook, "user.message", `{"conversation_id":"conv-9"}`)
 	// Output:
-	// parked: user.message - there is no conversation "conv-9"
+	// dead letter: user.message - there is no conversation "conv-9"
 	// 200 {"received":true}
 }
 
-// A callback that has nothing to do says so; the observation has it as ignored, not as handled.
+// A callback returns Ignore if it has nothing to do. The outcome is then ignored, not handled.
 func ExampleIgnore() {
 	hook := newHook(webhook.Options{
 		Observer: func(_ context.Context, o webhook.Observation) { fmt.Println(o.Outcome) },
@@ -101,31 +101,31 @@ func ExampleIgnore() {
 	// 200 {"received":true}
 }
 
-// A delivery that cannot be handled is kept as JSON. Its body travels byte for byte, so it can be given back to the
-// handler: see Handler.Redeliver.
+// A dead letter can be saved as JSON, which preserves every byte of its body. Give it back to the handler with
+// Handler.Redeliver.
 func ExampleOptions_deadLetter() {
-	var parked [][]byte // a table, or a queue
+	var deadLetters [][]byte // in production, a table or a queue
 	hook := newHook(webhook.Options{
 		DeadLetter: func(_ context.Context, d *webhook.Delivery, cause error) error {
 			b, err := json.Marshal(d)
 			if err != nil {
-				return err // answered 500: it is not safe yet
+				return err // the response is 500, because the delivery is not saved
 			}
-			parked = append(parked, b)
+			deadLetters = append(deadLetters, b)
 			fmt.Println(cause)
 			return nil
 		},
 	})
 	hook.OnAgentResponse(func(context.Context, *workflux.AgentResponse) error { return nil })
 	post(hook, "agent.response", `"fast"`)
-	fmt.Println(len(parked), "parked")
+	fmt.Println(len(deadLetters), "dead letter")
 	// Output:
 	// webhook: the body does not fit the type of "agent.response": json: cannot unmarshal string into Go value of type workflux.AgentResponse
 	// 200 {"received":true}
-	// 1 parked
+	// 1 dead letter
 }
 
-// A field that does not fit costs itself, not the event.
+// A field that does not fit stays unset, and the callback runs.
 func ExampleEvent_Undecoded() {
 	hook := newHook(webhook.Options{})
 	hook.OnAgentResponse(func(_ context.Context, e *workflux.AgentResponse) error {
@@ -142,7 +142,7 @@ func ExampleEvent_Undecoded() {
 	// 200 {"received":true}
 }
 
-// Every delivery is observed once: the place for metrics.
+// The observer is called once for every request. Use it for metrics.
 func ExampleOptions_observer() {
 	hook := newHook(webhook.Options{
 		Observer: func(_ context.Context, o webhook.Observation) {
@@ -151,7 +151,7 @@ func ExampleOptions_observer() {
 	})
 	hook.OnUserMessage(func(context.Context, *workflux.UserMessage) error { return nil })
 	post(hook, "user.message", `{}`)
-	post(hook, "user.waved", `{}`) // a type that is not documented must not become a label
+	post(hook, "user.waved", `{}`) // an undocumented type must not become a label
 	forged := sample("user.message", `{}`)
 	forged.Header.Set("X-Workflux-Signature", strings.Repeat("0", 64))
 	hook.ServeHTTP(httptest.NewRecorder(), forged)
@@ -163,13 +163,13 @@ func ExampleOptions_observer() {
 	// deliveries{vendor="workflux",type="",outcome="unauthenticated",reason="signature_mismatch"} signed by ""
 }
 
-// Before runs before every callback, under the same claim: for a check that all of them need. For an audit trail, use
-// Options.Observer: it sees the outcome too, and refused deliveries.
+// Before runs before every callback, under the same claim. Use it for a check that all callbacks need. For an audit trail
+// use Options.Observer, which also gets the outcome and refused deliveries.
 func ExampleHandler_Before() {
 	hook := newHook(webhook.Options{})
 	hook.Before(func(_ context.Context, d *webhook.Delivery) error {
 		fmt.Println("check:", d.Vendor, d.Type, len(d.Keys), "key, attempt", d.Attempt)
-		return nil // an error would be the outcome, and the callback not run; nil handles nothing
+		return nil // after an error the callback would not run
 	})
 	hook.OnUserMessage(func(_ context.Context, e *workflux.UserMessage) error {
 		fmt.Println("message", e.MessageID)
@@ -182,7 +182,7 @@ func ExampleHandler_Before() {
 	// 200 {"received":true}
 }
 
-// OnUnhandled is given what has no callback of its own, types that the vendor has only just added included.
+// OnUnhandled gets deliveries of types without a callback, including types that the vendor has just added.
 func ExampleHandler_OnUnhandled() {
 	hook := newHook(webhook.Options{})
 	hook.OnUserMessage(func(context.Context, *workflux.UserMessage) error { return nil })
@@ -196,7 +196,8 @@ func ExampleHandler_OnUnhandled() {
 	// 200 {"received":true}
 }
 
-// An Authenticator may look up a tenant's key. If the look-up fails, the delivery must come again.
+// An Authenticator may look up a tenant's key. If the lookup fails, the response is 503, so that the vendor sends the
+// delivery again.
 func ExampleAuthenticatorFunc() {
 	profile := workflux.Profile()
 	verifier, err := signature.NewVerifier(*profile.Scheme)
@@ -230,7 +231,7 @@ func ExampleAuthenticatorFunc() {
 	// 200 {"received":true}
 }
 
-// A serverless function has no http.ResponseWriter. It hands over what its gateway gives it, and returns the result.
+// A serverless function has no http.ResponseWriter. It passes the gateway's request to Process and returns the result.
 func ExampleHandler_Process() {
 	hook := newHook(webhook.Options{})
 	hook.OnUserMessage(func(_ context.Context, e *workflux.UserMessage) error {
@@ -245,7 +246,7 @@ func ExampleHandler_Process() {
 
 	header := make(http.Header)
 	for name, value := range gateway.Headers {
-		header[name] = []string{value} // in whatever case
+		header[name] = []string{value} // in any case
 	}
 	result := hook.Process(context.Background(), webhook.Request{Header: header, Body: bytes.NewReader(gateway.Body)})
 	fmt.Println(result.Status, string(result.Body), result.Header().Get("Content-Type"))
@@ -260,8 +261,8 @@ func readAll(r *http.Request) []byte {
 	return b.Bytes()
 }
 
-// The order in which to stop: the server, so that no request is cut off; the handler, whose callbacks may outlast the
-// request; then the inbox, if there is one.
+// Shut down the server first, so that requests finish. Then shut down the handler, whose callbacks may still run. Then shut
+// down the inbox, if there is one.
 func ExampleHandler_Shutdown() {
 	started := make(chan struct{})
 	hook := newHook(webhook.Options{})
@@ -280,43 +281,42 @@ func ExampleHandler_Shutdown() {
 
 	request := sample("user.message", `{}`)
 	request.URL.Scheme, request.URL.Host = "http", listener.Addr().String()
-	answered := make(chan int, 1)
+	status := make(chan int, 1)
 	go func() {
 		response, err := http.DefaultClient.Do(request)
 		if err != nil {
 			log.Fatal(err)
 		}
 		response.Body.Close()
-		answered <- response.StatusCode
+		status <- response.StatusCode
 	}()
-	<-started // and now SIGTERM arrives
+	<-started // in production, wait for SIGTERM
 
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
 		log.Print(err)
 	}
-	fmt.Println("answered", <-answered)
+	fmt.Println("response", <-status)
 	if err := hook.Shutdown(ctx); err != nil {
 		var left *webhook.ShutdownError
 		if errors.As(err, &left) {
-			log.Print("still running: ", left.Left) // they stay claimed until their lease ends, and then come again
+			log.Print("still running: ", left.Left) // the vendor's next attempt runs them after their lease has ended
 		}
 	}
 	fmt.Println("shut down")
 	// Output:
 	// the callback has finished
-	// answered 200
+	// response 200
 	// shut down
 }
 
-// A delivery that was parked runs again once the reason is gone. Again gives it keys of its own, because under the old
-// ones it is done.
+// A dead letter can run again once the cause is fixed. Again gives it new keys, because its keys are completed.
 func ExampleHandler_Redeliver() {
-	var parked []byte
+	var deadLetter []byte
 	hook := newHook(webhook.Options{
 		DeadLetter: func(_ context.Context, d *webhook.Delivery, _ error) (err error) {
-			parked, err = json.Marshal(d)
+			deadLetter, err = json.Marshal(d)
 			return err
 		},
 	})
@@ -330,9 +330,9 @@ func ExampleHandler_Redeliver() {
 	})
 	post(hook, "user.message", `{"message_id":"msg-1","conversation_id":"conv-9"}`)
 
-	known["conv-9"] = true // somebody has seen to it
+	known["conv-9"] = true // the cause is fixed
 	var delivery webhook.Delivery
-	if err := json.Unmarshal(parked, &delivery); err != nil {
+	if err := json.Unmarshal(deadLetter, &delivery); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(hook.Redeliver(context.Background(), &delivery).Outcome)
@@ -350,7 +350,7 @@ func ExampleDelivery_Again() {
 	// Output: [acme/default/id/evt-1#1] [acme/default/id/evt-1#2]
 }
 
-// What the vendor has added since is reported by its JSON pointer: drift is seen before anything depends on it.
+// Unknown returns fields that the vendor has added, by their JSON pointers.
 func ExampleEvent_Unknown() {
 	hook := newHook(webhook.Options{})
 	hook.OnUserMessage(func(_ context.Context, e *workflux.UserMessage) error {
@@ -365,7 +365,7 @@ func ExampleEvent_Unknown() {
 	// 200 {"received":true}
 }
 
-// Another decoder, for speed or, as here in a test, for strictness: a member that our types do not know is an error.
+// Another decoder can be faster or, as here, stricter: it returns an error for an unknown field.
 func ExampleOptions_unmarshal() {
 	hook := newHook(webhook.Options{
 		Unmarshal: func(data []byte, v any) error {
@@ -382,7 +382,7 @@ func ExampleOptions_unmarshal() {
 	// 500 {"received":false}
 }
 
-// A delivery that was captured, say in the dashboard of a gateway, is explained as the log would have.
+// Explain takes a captured delivery, and returns the explanation that the log line would have.
 func ExampleHandler_Explain() {
 	hook := newHook(webhook.Options{})
 	arrived := time.Now()
@@ -391,12 +391,12 @@ func ExampleHandler_Explain() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	var anew bytes.Buffer // a proxy that logs what it lets through prints it more beautifully
-	if err := json.Indent(&anew, body, "", "  "); err != nil {
+	var indented bytes.Buffer // a proxy has changed the whitespace of the body
+	if err := json.Indent(&indented, body, "", "  "); err != nil {
 		log.Fatal(err)
 	}
-	e := hook.Explain(webhook.Request{Header: captured.Header, Body: &anew}, arrived)
-	fmt.Println(e.Mistake)
+	e := hook.Explain(webhook.Request{Header: captured.Header, Body: &indented}, arrived)
+	fmt.Println(e.Cause)
 	fmt.Println(e)
 	// Output:
 	// body_reserialized
@@ -406,7 +406,7 @@ func ExampleHandler_Explain() {
 func ExampleNewServer() {
 	mux := http.NewServeMux()
 	server := webhook.NewServer("127.0.0.1:8080", mux)
-	server.IdleTimeout = 75 * time.Second // behind a load balancer that keeps connections for 60 s
+	server.IdleTimeout = 75 * time.Second // the load balancer keeps idle connections for 60 s
 	fmt.Println(server.ReadHeaderTimeout, server.IdleTimeout)
 	// Output: 5s 1m15s
 }

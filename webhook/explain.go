@@ -7,19 +7,18 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// Explain says what would become of r before anything is claimed, and why, in one sentence for people: what is wrong with
-// its signature or credential, with its time, or with the way in which it is passed on. Nothing is claimed, stored or
-// run, no callback is called and nothing is logged or observed; the body of r is read. It is judged by now, which for a
-// captured delivery is when it arrived; a zero now is time.Now().
+// Explain returns, in one sentence for people, what the handler would do with r, and why. It checks the signature or
+// credential, the time, and how the request is passed on. It reads the body of r. It claims, stores, runs, logs and
+// observes nothing. The time now is when the delivery arrived; the zero time means time.Now().
 //
-// It answers in tests and in tools that are given a captured delivery. The line that is logged for a refused delivery
-// has the same sentence. Neither is for the sender. The mistakes are those of [signature.Mistake], those of the vendor's
-// package, if it signs in no such way, and the [Reason] of the outcome, where that says it all.
-func (h *Handler) Explain(r Request, now time.Time) signature.Explanation {
+// Use it in tests, and in tools for captured deliveries. The log line of a refused delivery has the same sentence.
+// Neither must go to the sender. The cause is a [diagnose.Cause], a cause of the vendor's package if the vendor does not
+// sign, or the [Reason] of the outcome.
+func (h *Handler) Explain(r Request, now time.Time) diagnose.Explanation {
 	if now.IsZero() {
 		now = time.Now()
 	}
@@ -31,21 +30,21 @@ func (h *Handler) Explain(r Request, now time.Time) signature.Explanation {
 	}
 	switch {
 	case v.outcome == Rejected && v.reason == ReasonNoTime:
-		return signature.Explanation{Mistake: signature.Mistake(v.reason), Text: strings.TrimPrefix(v.err.Error(), "webhook: ")}
+		return diagnose.Explanation{Cause: diagnose.Cause(v.reason), Text: strings.TrimPrefix(v.err.Error(), "webhook: ")}
 	case v.reason == ReasonNoObject:
-		return signature.Explanation{Mistake: signature.Mistake(v.reason), Text: "the signature or credential is right, but the body is no JSON object"}
+		return diagnose.Explanation{Cause: diagnose.Cause(v.reason), Text: "the signature or credential is right, but the body is not a JSON object"}
 	case v.reason == ReasonEndpointCheck:
-		return signature.Explanation{Mistake: signature.NoMistake, Text: "nothing is wrong with it, but it is no delivery: HEAD and GET are responded to by Options.RespondToGET"}
+		return diagnose.Explanation{Cause: diagnose.None, Text: "nothing is wrong with it, but it is not a delivery: the handler responds to HEAD and GET with Options.RespondToGET"}
 	case v.outcome == Unhandled:
-		return signature.Explanation{Mistake: signature.NoMistake, Text: "nothing is wrong with it, but no callback is registered for its type, or the vendor documents no such type"}
+		return diagnose.Explanation{Cause: diagnose.None, Text: "nothing is wrong with it, but no callback is registered for its type, or the vendor documents no such type"}
 	case v.final():
-		return signature.Explanation{Mistake: signature.Mistake(v.reason), Text: v.err.Error()}
+		return diagnose.Explanation{Cause: diagnose.Cause(v.reason), Text: v.err.Error()}
 	default:
-		return signature.Explanation{Mistake: signature.NoMistake, Text: "nothing is wrong with it: it is authentic and, where the vendor sends a time, fresh"}
+		return diagnose.Explanation{Cause: diagnose.None, Text: "nothing is wrong with it: it is authentic and, where the vendor sends a time, fresh"}
 	}
 }
 
-// check takes the request as far as it can go without being claimed.
+// check processes the request up to the point where its keys would be claimed.
 func (p *processing) check(r *Request) disposition {
 	h := p.h
 	if v := h.checkBounds(r); v.final() {
@@ -55,7 +54,7 @@ func (p *processing) check(r *Request) disposition {
 	if err != nil {
 		return unreadable(err)
 	}
-	match, err := p.verify(r, buf.b) // the buffer is not given back: what explains may still need it
+	match, err := p.verify(r, buf.b) // the buffer is not freed, because an explanation may need it
 	if err != nil {
 		p.refused = &refused{r, buf}
 		return unauthenticated(err)
@@ -76,33 +75,33 @@ func (p *processing) check(r *Request) disposition {
 	return disposition{}
 }
 
-// refused is what was not authentic. Its buffer is kept until it has been reported.
+// refused is an unauthenticated request. Its buffer is kept until the refusal has been reported.
 type refused struct {
 	r   *Request
 	buf *buffer
 }
 
-// explain says why the delivery was refused, where more can be said than its error says; otherwise the text is empty.
-func (p *processing) explain(o *Observation) (e signature.Explanation) {
+// explain returns an explanation if it adds something to the error of the outcome. Otherwise the text is empty.
+func (p *processing) explain(o *Observation) (e diagnose.Explanation) {
 	defer func() {
 		if recover() != nil {
-			e = signature.Explanation{} // the line, or the answer, matters more
+			e = diagnose.Explanation{} // the log line or the response matters more
 		}
 	}()
 	var encoded *encodedError
 	switch {
 	case errors.As(o.Err, &encoded):
-		return signature.Explanation{Mistake: signature.Mistake(ReasonContentEncoding), Text: encoded.explanation()}
+		return diagnose.Explanation{Cause: diagnose.Cause(ReasonContentEncoding), Text: encoded.explanation()}
 	case o.Outcome == Unauthenticated && p.refused != nil:
 		if x, ok := p.h.config.Authenticator.(vendors.Explainer); ok {
 			return x.Explain(p.refused.r.shown(), p.refused.buf.b)
 		}
 	case o.Reason == ReasonStale, o.Reason == ReasonFuture:
-		return p.h.window.Explain(p.sentAt, p.arrived)
+		return diagnose.ExplainTime(p.h.window, p.sentAt, p.arrived)
 	case errors.Is(o.Err, errNoByte):
-		return signature.Explanation{Mistake: signature.BodyEmpty, Text: "the request declared a body, and not one byte of it was left to read: something read it before the handler, so give the handler the body unread"}
+		return diagnose.Explanation{Cause: diagnose.BodyEmpty, Text: "the request declared a body, but it was already read: something read it before the handler, so pass the body unread"}
 	case errors.Is(o.Err, http.ErrBodyReadAfterClose):
-		return signature.Explanation{Mistake: signature.BodyEmpty, Text: "something closed the body before the handler could read it: give the handler the body unread"}
+		return diagnose.Explanation{Cause: diagnose.BodyEmpty, Text: "something closed the body before the handler could read it: pass the body unread"}
 	}
 	return e
 }

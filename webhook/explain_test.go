@@ -19,6 +19,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
@@ -31,38 +32,38 @@ func (r *receiver) request(body []byte) webhook.Request {
 }
 
 // lastLine returns what the last line that was logged explains.
-func (r *receiver) lastLine() (mistake, explanation string) {
+func (r *receiver) lastLine() (cause, explanation string) {
 	r.t.Helper()
-	var line struct{ Mistake, Explanation string }
+	var line struct{ Cause, Explanation string }
 	lines := r.log.Lines()
 	require.NotEmpty(r.t, lines)
 	require.NoError(r.t, json.Unmarshal([]byte(lines[len(lines)-1]), &line))
-	return line.Mistake, line.Explanation
+	return line.Cause, line.Explanation
 }
 
 func TestTheLineOfARefusedDeliveryExplainsItAndTheAnswerDoesNot(t *testing.T) {
 	for name, test := range map[string]struct {
 		at      time.Duration // after now
 		change  func(r *webhook.Request)
-		mistake signature.Mistake
+		cause   diagnose.Cause
 		outcome webhook.Outcome
 	}{
-		"a body written anew": {0, func(r *webhook.Request) {
+		"a changed body": {0, func(r *webhook.Request) {
 			b, _ := io.ReadAll(r.Body)
 			r.Body = strings.NewReader(string(b) + "\n")
-		}, signature.BodyEnds, webhook.Unauthenticated},
-		"a forgery": {0, func(r *webhook.Request) { r.Body = strings.NewReader("{}") }, signature.Unexplained, webhook.Unauthenticated},
-		"a name in lower case is none": {0, func(r *webhook.Request) {
+		}, diagnose.BodyEnds, webhook.Unauthenticated},
+		"a forged body": {0, func(r *webhook.Request) { r.Body = strings.NewReader("{}") }, diagnose.Unexplained, webhook.Unauthenticated},
+		"a header name in lower case": {0, func(r *webhook.Request) {
 			r.Header = http.Header{"x-acme-signature": {"none"}}
-		}, signature.HeaderMalformed, webhook.Unauthenticated},
-		"stale":         {-2 * time.Hour, nil, signature.TimeStale, stale},
-		"in the future": {2 * time.Hour, nil, signature.TimeAhead, inFuture},
+		}, diagnose.HeaderMalformed, webhook.Unauthenticated},
+		"stale":         {-2 * time.Hour, nil, diagnose.TimeStale, stale},
+		"in the future": {2 * time.Hour, nil, diagnose.TimeAhead, inFuture},
 		"a body that was read before": {0, func(r *webhook.Request) {
 			r.ContentLength, r.Body = 20, http.NoBody
-		}, signature.BodyEmpty, bodyLength},
+		}, diagnose.BodyEmpty, bodyLength},
 		"a body that was closed before": {0, func(r *webhook.Request) {
 			r.ContentLength, r.Body = 20, iotest.ErrReader(http.ErrBodyReadAfterClose)
-		}, signature.BodyEmpty, bodyCutOff},
+		}, diagnose.BodyEmpty, bodyCutOff},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -76,15 +77,15 @@ func TestTheLineOfARefusedDeliveryExplainsItAndTheAnswerDoesNot(t *testing.T) {
 					return request
 				}
 				explained := r.Explain(make(), time.Time{})
-				require.Equal(t, test.mistake, explained.Mistake, explained.Text)
+				require.Equal(t, test.cause, explained.Cause, explained.Text)
 				require.Empty(t, r.log.Lines(), "explaining logs nothing")
 				require.Empty(t, r.observations())
 				require.Equal(t, "none", r.keyState("a"))
 
 				result := r.Process(t.Context(), make())
 				require.Equal(t, test.outcome, as(test.outcome, result.Outcome, result.Reason))
-				mistake, text := r.lastLine()
-				require.Equal(t, string(explained.Mistake), mistake)
+				cause, text := r.lastLine()
+				require.Equal(t, string(explained.Cause), cause)
 				require.Equal(t, explained.Text, text)
 				require.NotContains(t, text, acmeSecret)
 				require.JSONEq(t, `{"received":false}`, string(result.Body))
@@ -109,8 +110,8 @@ func TestAMiddlewareThatReadsTheBodyIsFoundOut(t *testing.T) {
 				r.ServeHTTP(w, request)
 			}))
 			sender.Send(sender.Raw([]byte("{}"))).Want(http.StatusServiceUnavailable)
-			mistake, text := r.lastLine()
-			require.Equal(t, string(signature.BodyEmpty), mistake)
+			cause, text := r.lastLine()
+			require.Equal(t, string(diagnose.BodyEmpty), cause)
 			require.Contains(t, text, "unread")
 		})
 	}
@@ -123,11 +124,11 @@ func (*explainer) Authenticate(context.Context, *vendors.Request, []byte) (signa
 	return signature.Match{}, signature.Mismatch
 }
 
-func (e *explainer) Explain(_ *vendors.Request, body []byte) signature.Explanation {
+func (e *explainer) Explain(_ *vendors.Request, body []byte) diagnose.Explanation {
 	if string(body) != "{}" {
 		panic("the body is another one by now")
 	}
-	return signature.Explanation{Mistake: "counted", Text: strings.Repeat("x", int(e.asked.Add(1)))}
+	return diagnose.Explanation{Cause: "counted", Text: strings.Repeat("x", int(e.asked.Add(1)))}
 }
 
 func TestNothingIsExplainedUnlessItsLineIsWritten(t *testing.T) {
@@ -140,7 +141,7 @@ func TestNothingIsExplainedUnlessItsLineIsWritten(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var log logtest.Book
+				var log logtest.LogBuffer
 				e := new(explainer)
 				h, err := webhook.NewHandler(acme(), vendors.HandlerConfig{Authenticator: e}, &webhook.Options{
 					Logger: log.JSON(test.level),
@@ -152,21 +153,21 @@ func TestNothingIsExplainedUnlessItsLineIsWritten(t *testing.T) {
 				time.Sleep(time.Minute)
 				h.Process(t.Context(), webhook.Request{Body: strings.NewReader("{}")})
 				require.Equal(t, test.want, e.asked.Load())
-				require.Equal(t, int(test.want), strings.Count(log.String(), `"mistake":"counted"`))
+				require.Equal(t, int(test.want), strings.Count(log.String(), `"cause":"counted"`))
 			})
 		})
 	}
 }
 
 func TestAnExplainerThatPanicsCostsTheExplanationAlone(t *testing.T) {
-	var log logtest.Book
+	var log logtest.LogBuffer
 	h, err := webhook.NewHandler(acme(), vendors.HandlerConfig{Authenticator: new(explainer)}, &webhook.Options{Logger: log.JSON(slog.LevelInfo)})
 	require.NoError(t, err)
 	result := h.Process(t.Context(), webhook.Request{Body: strings.NewReader("[]")})
 	require.Equal(t, webhook.Unauthenticated, result.Outcome)
 	require.Equal(t, 1, log.Count(`"level":"WARN"`))
 	require.NotContains(t, log.String(), "explanation")
-	require.Equal(t, signature.Mistake("signature_mismatch"), h.Explain(webhook.Request{Body: strings.NewReader("[]")}, time.Time{}).Mistake)
+	require.Equal(t, diagnose.Cause("signature_mismatch"), h.Explain(webhook.Request{Body: strings.NewReader("[]")}, time.Time{}).Cause)
 }
 
 func TestExplainingSaysWhatWouldBecomeOfADelivery(t *testing.T) {
@@ -186,11 +187,11 @@ func TestExplainingSaysWhatWouldBecomeOfADelivery(t *testing.T) {
 		genuine := string(bodyAt("a", arrived))
 		for name, test := range map[string]struct {
 			request webhook.Request
-			mistake signature.Mistake
+			cause   diagnose.Cause
 			says    string
 		}{
-			"genuine":            {with(genuine, nil), signature.NoMistake, "nothing is wrong with it: it is authentic"},
-			"no callback":        {with(strings.Replace(genuine, "ping", "pong", 1), nil), signature.NoMistake, "no callback is registered"},
+			"genuine":            {with(genuine, nil), diagnose.None, "nothing is wrong with it: it is authentic"},
+			"no callback":        {with(strings.Replace(genuine, "ping", "pong", 1), nil), diagnose.None, "no callback is registered"},
 			"a method":           {with(genuine, func(r *webhook.Request) { r.Method = "GET" }), "method", "not POST"},
 			"an encoding":        {with(genuine, func(r *webhook.Request) { r.Header.Set("Content-Encoding", "gzip") }), "content_encoding", "Content-Encoding"},
 			"too large":          {with(`{"a":"`+strings.Repeat("a", 300)+`"}`, nil), "too_large", "more than Options.MaxBody ("},
@@ -199,17 +200,17 @@ func TestExplainingSaysWhatWouldBecomeOfADelivery(t *testing.T) {
 				r.Body = http.MaxBytesReader(httptest.NewRecorder(), io.NopCloser(strings.NewReader(genuine)), 10)
 			}), "too_large", "before the handler allows 10 bytes"},
 			"not as long": {with(genuine, func(r *webhook.Request) { r.ContentLength = 150 }), "body_length", "not as long"},
-			"no object":   {with("[1]", nil), "no_json_object", "no JSON object"},
+			"no object":   {with("[1]", nil), "no_json_object", "not a JSON object"},
 			"no time":     {with(`{"type":"ping","id":"b"}`, nil), "no_time", `["time"]`},
 		} {
 			e := r.Explain(test.request, arrived)
-			require.Equal(t, test.mistake, e.Mistake, "%s: %s", name, e.Text)
+			require.Equal(t, test.cause, e.Cause, "%s: %s", name, e.Text)
 			require.Contains(t, e.Text, test.says, name)
 			require.NotContains(t, e.Text, acmeSecret)
 		}
 		time.Sleep(3 * time.Hour)
-		require.Equal(t, signature.NoMistake, r.Explain(with(genuine, nil), arrived).Mistake, "it is judged by when it arrived")
-		require.Equal(t, signature.TimeStale, r.Explain(with(genuine, nil), time.Time{}).Mistake)
+		require.Equal(t, diagnose.None, r.Explain(with(genuine, nil), arrived).Cause, "it is judged by when it arrived")
+		require.Equal(t, diagnose.TimeStale, r.Explain(with(genuine, nil), time.Time{}).Cause)
 		require.Empty(t, r.observations())
 		webhook.NewEventType[Ping]("pong").On(r.Handler, func(context.Context, *Ping) error { return nil }) // does not panic: nothing was delivered
 	})
@@ -220,6 +221,6 @@ func TestAFormerKeyIsExplainedByTheHandler(t *testing.T) {
 	request := r.request(body("a"))
 	require.NoError(t, r.SetKeys(signature.NewKey("default", "another secret altogether")))
 	require.Equal(t, webhook.Unauthenticated, r.Process(t.Context(), request).Outcome)
-	mistake, _ := r.lastLine()
-	require.Equal(t, string(signature.KeyRetired), mistake)
+	cause, _ := r.lastLine()
+	require.Equal(t, string(diagnose.KeyPrevious), cause)
 }

@@ -16,7 +16,7 @@ type ContractRow struct {
 	Key        string
 }
 
-// Contract returns the outcome contract that the responses are made from.
+// Contract returns the outcome contract.
 func Contract() []ContractRow {
 	rows := make([]ContractRow, len(contract))
 	for i, r := range contract {
@@ -66,10 +66,10 @@ func (b *ReadBudget) Used() (bytes int64, reading int) {
 // ReadBudget returns the budget that the handler charges.
 func (h *Handler) ReadBudget() *ReadBudget { return h.options.ReadBudget }
 
-// Chunk is what a body takes of a budget at first.
+// Chunk is the part of a budget that a body takes at first.
 const Chunk = chunkSize
 
-// The defaults of Options that the tests know.
+// Defaults of Options that tests need.
 const (
 	DefaultBodyTimeout  = defaultBodyTimeout
 	DefaultStoreTimeout = defaultStoreTimeout

@@ -20,9 +20,9 @@ func failOpen(store idempotency.Store) webhook.Options {
 
 func TestFailOpenRunsTheCallbackWhileTheStoreIsDown(t *testing.T) {
 	for name, store := range map[string]*brokenStore{
-		"refuses": {claimErr: errors.New("store down"), heals: time.Minute},
-		"hangs":   {claimHangs: 3 * time.Second, heals: time.Minute},
-		"is full": {claimErr: idempotency.ErrFull, heals: time.Minute},
+		"refuses": {claimErr: errors.New("store down"), recovers: time.Minute},
+		"hangs":   {claimHangs: 3 * time.Second, recovers: time.Minute},
+		"is full": {claimErr: idempotency.ErrFull, recovers: time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -31,8 +31,8 @@ func TestFailOpenRunsTheCallbackWhileTheStoreIsDown(t *testing.T) {
 				ping.On(r.Handler, func(ctx context.Context, e *Ping) error {
 					runs++
 					_, claimed := idempotency.ClaimsFromContext(ctx)
-					require.Equal(t, runs == 3, claimed, "there is nothing to complete while the store is down")
-					require.True(t, claimed || e.Delivery().Attempt == 1, "nobody counts")
+					require.Equal(t, runs == 3, claimed, "a run without the store must not have claims")
+					require.True(t, claimed || e.Delivery().Attempt == 1, "without the store every run is the first attempt")
 					return nil
 				})
 				require.Equal(t, 200, r.deliver(body("a")).status)
@@ -42,12 +42,12 @@ func TestFailOpenRunsTheCallbackWhileTheStoreIsDown(t *testing.T) {
 				require.Equal(t, 1, r.log.Count(`"level":"WARN"`, `"failed_open":true`), "and logged")
 
 				require.Equal(t, 200, r.deliver(body("a")).status)
-				require.Equal(t, 2, runs, "the danger that the option is named for")
+				require.Equal(t, 2, runs, "without the store, the delivery runs twice")
 
 				time.Sleep(2 * time.Minute)
 				require.Equal(t, 200, r.deliver(body("a")).status)
 				require.Equal(t, 200, r.deliver(body("a")).status)
-				require.Equal(t, 3, runs, "a store that is back guards again")
+				require.Equal(t, 3, runs, "after its recovery the store must prevent another run")
 				require.False(t, r.observations()[2].FailedOpen)
 			})
 		})
@@ -56,19 +56,19 @@ func TestFailOpenRunsTheCallbackWhileTheStoreIsDown(t *testing.T) {
 
 func TestFailOpenRunsAKeyOnceAtATimeInThisProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newReceiver(t, failOpen(&brokenStore{claimErr: errors.New("store down"), heals: time.Second}))
+		r := newReceiver(t, failOpen(&brokenStore{claimErr: errors.New("store down"), recovers: time.Second}))
 		var running, runs atomic.Int32
 		ping.On(r.Handler, func(context.Context, *Ping) error {
 			require.EqualValues(t, 1, running.Add(1))
 			defer running.Add(-1)
 			runs.Add(1)
-			time.Sleep(2 * time.Second) // the store heals meanwhile
+			time.Sleep(2 * time.Second) // the store recovers meanwhile
 			return nil
 		})
 		go r.deliver(body("a"))
 		synctest.Wait()
 		time.Sleep(1500 * time.Millisecond)
-		require.Equal(t, `{"received":true,"duplicate":true}`, r.deliver(body("a")).body, "it waited for its twin")
+		require.Equal(t, `{"received":true,"duplicate":true}`, r.deliver(body("a")).body, "it must wait for the running copy")
 		require.EqualValues(t, 1, runs.Load())
 	})
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// flood has so many unauthenticated senders send what attack writes, on connections that they open again and keep until
-// the server closes them.
+// flood runs unauthenticated senders, each of which sends what attack writes. A sender keeps its connection until the server
+// closes it, and then opens another.
 func flood(t *testing.T, address string, senders int, attack func(i int, conn net.Conn)) {
 	ctx, stop := context.WithCancel(t.Context())
 	var all sync.WaitGroup
@@ -45,7 +45,7 @@ func flood(t *testing.T, address string, senders int, attack func(i int, conn ne
 	})
 }
 
-// stalls sends all of a large body but its last byte.
+// stalls sends a large body except its last byte.
 func stalls(i int, conn net.Conn) {
 	if i%2 == 0 {
 		_, _ = fmt.Fprintf(conn, "POST /%d HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", i%4/2, 8*chunk)
@@ -55,7 +55,7 @@ func stalls(i int, conn net.Conn) {
 	}
 }
 
-// trickles sends a byte now and then.
+// trickles sends a byte from time to time.
 func trickles(i int, conn net.Conn) {
 	_, _ = fmt.Fprintf(conn, "POST /%d HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n", i%2)
 	for range 1000 {
@@ -66,7 +66,7 @@ func trickles(i int, conn net.Conn) {
 	}
 }
 
-// Two handlers share a budget that the attack fills several times over, and bodies may take longer than the test does.
+// Two handlers share a budget. The attack would fill it several times, and BodyTimeout is longer than the test.
 func TestFlood_LeavesGenuineDeliveriesAndMemory(t *testing.T) {
 	const deliveries = 100
 	for name, c := range map[string]struct {
@@ -92,7 +92,7 @@ func TestFlood_LeavesGenuineDeliveriesAndMemory(t *testing.T) {
 				server.ReadTimeout, server.WriteTimeout = 0, 0
 				s, _ := serveCounting(t, server, false)
 				flood(t, s.Listener.Addr().String(), 64, c.attack)
-				madeRoom := func() (n int) {
+				evicted := func() (n int) {
 					for _, r := range receivers {
 						for _, o := range r.observations() {
 							if o.Reason == webhook.ReasonEvicted {
@@ -102,7 +102,7 @@ func TestFlood_LeavesGenuineDeliveriesAndMemory(t *testing.T) {
 					}
 					return n
 				}
-				require.Eventually(t, func() bool { return madeRoom() >= 64 }, patience, time.Millisecond, "the budget is used up")
+				require.Eventually(t, func() bool { return evicted() >= 64 }, patience, time.Millisecond, "the attack must use up the budget")
 
 				var peak atomic.Int64
 				ok := 0
@@ -120,7 +120,7 @@ func TestFlood_LeavesGenuineDeliveriesAndMemory(t *testing.T) {
 	}
 }
 
-// deliverApart delivers to the receiver at path i%2, with the head and the body in two packets, and returns the status.
+// deliverApart sends a delivery to the path i%2, with head and body in two packets, and returns the status.
 func deliverApart(t *testing.T, address string, r *receiver, i int) int {
 	c := dial(t, address)
 	b := body(fmt.Sprint(i))
@@ -128,5 +128,5 @@ func deliverApart(t *testing.T, address string, r *receiver, i int) int {
 	c.write(head)
 	c.write(string(bytes.Clone(b)))
 	defer c.Close()
-	return c.answer().status
+	return c.readResponse().status
 }

@@ -14,10 +14,10 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// A Handler receives the deliveries of one vendor at one endpoint. It is an [http.Handler]; [Handler.Process] is the
-// same without a socket. Register callbacks first, then serve.
+// A Handler receives the deliveries of one vendor at one endpoint. It is an [http.Handler]. [Handler.Process] does the
+// same without a socket. Register all callbacks before the first delivery.
 //
-// Users get one from a vendor's package, which adds a method for each event type.
+// Users get a Handler from a vendor's package, which adds a method for each event type.
 type Handler struct {
 	profile     vendors.Profile
 	config      vendors.HandlerConfig
@@ -38,7 +38,7 @@ type Handler struct {
 	writeTimeoutNoticed sync.Once
 	stallNoticed        sync.Once
 
-	sealed      atomic.Bool // a delivery has been seen, callbacks are fixed
+	sealed      atomic.Bool // the first delivery has come, and no callback may be registered
 	callbacks   map[string]*callback
 	onUnhandled func(context.Context, *Delivery) error
 	onAny       func(context.Context, *Delivery) error
@@ -46,8 +46,8 @@ type Handler struct {
 
 var endpointName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 
-// NewHandler returns a handler for a vendor. The packages of vendors call it, and have a NewHandler for their users. The error
-// names the option that breaks a rule.
+// NewHandler returns a handler for a vendor. It is for the author of a vendor's package: users call that package's
+// NewHandler. The error names the option and the rule that it breaks.
 func NewHandler(p vendors.Profile, c vendors.HandlerConfig, o *Options) (*Handler, error) {
 	if c.Endpoint == "" {
 		c.Endpoint = "default"
@@ -60,11 +60,11 @@ func NewHandler(p vendors.Profile, c vendors.HandlerConfig, o *Options) (*Handle
 	case !endpointName.MatchString(c.Endpoint):
 		return nil, fmt.Errorf("webhook: Config.Endpoint %q must be 1 to 64 of letters, digits, '.', '_' and '-'", c.Endpoint)
 	case c.Window < 0:
-		return nil, errors.New("webhook: Config.Window cannot be negative")
+		return nil, errors.New("webhook: Config.Window must not be negative")
 	case max(c.Window, p.Window) > maxDuration:
 		return nil, fmt.Errorf("webhook: Config.Window (%v) must be at most %v", max(c.Window, p.Window), maxDuration)
 	case c.Attempts < 0:
-		return nil, errors.New("webhook: Config.Attempts cannot be negative")
+		return nil, errors.New("webhook: Config.Attempts must not be negative")
 	}
 	options, err := o.withDefaults(&p)
 	if err != nil {
@@ -110,16 +110,16 @@ func NewHandler(p vendors.Profile, c vendors.HandlerConfig, o *Options) (*Handle
 		return nil, err
 	}
 	if 0 < p.Window && p.Window < p.RetryWindow && p.TimeHeader == "" {
-		options.Logger.Warn("webhook: Config.Window is shorter than the time over which the vendor sends a delivery again; later attempts may be refused as stale",
-			"vendor", p.Name, "endpoint", c.Endpoint, "window", p.Window, "horizon", p.RetryWindow)
+		options.Logger.Warn("webhook: Config.Window is shorter than the vendor's retry window; later attempts may be refused as stale",
+			"vendor", p.Name, "endpoint", c.Endpoint, "window", p.Window, "retry_window", p.RetryWindow)
 	}
 	h.drain.init()
 	h.log.init(options.Logger)
 	return h, nil
 }
 
-// openStore finds the store and checks that it remembers a key for as long as its delivery can come again: a replay
-// would pass once the key was forgotten.
+// openStore selects the store and checks its retention. If the store forgot a key while its delivery can still come, a
+// replay would run again.
 func (h *Handler) openStore() error {
 	store, inbox := h.options.Store, h.options.Inbox
 	if store == nil && inbox != nil {
@@ -147,25 +147,26 @@ func (h *Handler) openStore() error {
 	return err
 }
 
-// OnUnhandled registers fn for deliveries of types that have no callback of their own, unknown types included. A body
-// that does not fit the type of its callback is never given to it. It panics as [EventType.On] does.
+// OnUnhandled registers fn for deliveries of types that have no callback, including types that the vendor does not
+// document. It does not get bodies that do not fit the type of their callback. It panics in the cases of [EventType.On].
 func (h *Handler) OnUnhandled(fn func(context.Context, *Delivery) error) {
 	h.registerOnce("OnUnhandled", &h.onUnhandled, fn)
 }
 
-// Before registers fn to see every delivery before the callback for its type, under the same claim. After an error of fn,
-// which is then the delivery's outcome, the callback does not run. A nil handles nothing: a type without a callback stays
-// unhandled, its keys are released, and an inbox keeps it for the release that has a callback. fn sees each attempt, and
-// sees no unhandled delivery whose time is missing or stale.
+// Before registers fn to run before the callback of every delivery, under the same claim. Use it for what every callback
+// needs first, such as a tenant check. If fn returns an error, the callback does not run, and the error decides the
+// outcome. If fn returns nil for a type without a callback, the delivery stays unhandled. Its keys are released, and an
+// inbox keeps it until a later version of the program registers a callback.
 //
-// Before is for what must be done before every callback, such as a tenant's check. To take types without a callback, use
-// OnUnhandled; to observe outcomes, use Options.Observer. It panics as [EventType.On] does.
+// fn runs on every attempt. It does not run for an unhandled delivery whose time is missing or stale. To handle types
+// without a callback, use OnUnhandled. To observe outcomes, use Options.Observer. Before panics in the cases of
+// [EventType.On].
 func (h *Handler) Before(fn func(context.Context, *Delivery) error) {
 	h.registerOnce("Before", &h.onAny, fn)
 }
 
-// OnEvent registers fn as the callback for every type that the vendor documents: for forwarding or showing events of
-// all types, decoded. It panics as [EventType.On] does.
+// OnEvent registers fn as the callback for every type that the vendor documents. Use it to forward or show decoded events
+// of all types. It panics in the cases of [EventType.On].
 func (h *Handler) OnEvent(fn func(context.Context, AnyEvent) error) {
 	if fn == nil {
 		panic("webhook: the callback given to OnEvent is nil")
@@ -185,7 +186,7 @@ func (h *Handler) registerOnce(name string, slot *func(context.Context, *Deliver
 	h.register(name, func() { *slot = fn })
 }
 
-// register sets a callback by way of set.
+// register calls set, which sets a callback, unless one is set or it is too late.
 func (h *Handler) register(name string, set func()) {
 	if h.sealed.Load() {
 		panic(fmt.Sprintf("webhook: the callback for %q must be registered before the first delivery", name))
@@ -196,26 +197,27 @@ func (h *Handler) register(name string, set func()) {
 	set()
 }
 
-// seal fixes the callbacks. The load comes first: a store on every delivery would bounce the line between the cores.
+// seal ends the registration of callbacks. It loads first, because a store on every delivery would move the cache line
+// between cores.
 func (h *Handler) seal() {
 	if !h.sealed.Load() {
 		h.sealed.Store(true)
 	}
 }
 
-// documents reports whether the vendor documents a type, or the user has a callback for it.
+// documents reports whether the vendor documents a type, or a callback is registered for it.
 func (h *Handler) documents(eventType string) bool {
 	return h.knownTypes[eventType] || h.callbacks[eventType] != nil
 }
 
-// Vendor returns the name of the vendor whose deliveries the handler takes.
+// Vendor returns the name of the handler's vendor.
 func (h *Handler) Vendor() string { return h.profile.Name }
 
-// Endpoint returns the name that Config.Endpoint gave the handler; "default" if it gave none.
+// Endpoint returns the name of the handler's endpoint, from Config.Endpoint. Defaults to "default".
 func (h *Handler) Endpoint() string { return h.config.Endpoint }
 
-// Handles reports whether there is a callback for deliveries of that type: one of the type, or OnUnhandled. Before handles
-// none. Ask once all are registered.
+// Handles reports whether a callback runs for deliveries of that type: the callback of the type, or OnUnhandled. Before
+// does not count. Call it after all callbacks are registered.
 func (h *Handler) Handles(eventType string) bool {
 	return h.callbacks[eventType] != nil || h.onUnhandled != nil
 }

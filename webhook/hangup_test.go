@@ -14,7 +14,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// processUntil delivers a body under a context that the sender ends after d, as a disconnect does.
+// processUntil processes a body with a context that ends after d, like that of a disconnected sender.
 func processUntil(r *receiver, d time.Duration, b []byte) webhook.Result {
 	ctx, cancel := context.WithCancel(r.t.Context())
 	defer cancel()
@@ -23,7 +23,7 @@ func processUntil(r *receiver, d time.Duration, b []byte) webhook.Result {
 	return r.Process(ctx, webhook.Request{Header: request.Header, Body: bytes.NewReader(b)})
 }
 
-// A sender that hangs up while the inbox stores its delivery must not end the storing: it may count the delivery as sent.
+// A disconnect must not cancel Enqueue, because the sender may count the delivery as sent.
 func TestEnqueue_SurvivesADisconnect(t *testing.T) {
 	for name, after := range map[string]time.Duration{"before": 0, "meanwhile": 400 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
@@ -41,7 +41,7 @@ func TestEnqueue_SurvivesADisconnect(t *testing.T) {
 				result := processUntil(r, after, body("a"))
 				require.Equal(t, webhook.Stored, result.Outcome)
 				require.True(t, stored)
-				require.Zero(t, r.observations()[0].Status, "there is no sender to respond to")
+				require.Zero(t, r.observations()[0].Status, "the sender has disconnected")
 			})
 		})
 	}
@@ -59,7 +59,7 @@ func TestEnqueue_EndsAtTheStoreTimeout(t *testing.T) {
 	})
 }
 
-// A DeadLetter that hangs holds the delivery until its lease ends, and no longer.
+// A DeadLetter that hangs keeps the delivery only until its lease ends.
 func TestDeadLetter_ThatHangsEndsWithTheLease(t *testing.T) {
 	const lease = webhook.DefaultCallbackTimeout + 10*time.Second
 	for name, hang := range map[string]func(context.Context) error{
@@ -86,7 +86,7 @@ func TestDeadLetter_ThatHangsEndsWithTheLease(t *testing.T) {
 				require.Equal(t, "released", r.keyState("a"))
 				time.Sleep(time.Hour)
 			})
-			synctest.Test(t, func(t *testing.T) { // the slot is free
+			synctest.Test(t, func(t *testing.T) { // the slot must be free
 				var healed atomic.Bool
 				r := newReceiver(t, webhook.Options{MaxRunning: 1, DeadLetter: func(ctx context.Context, _ *webhook.Delivery, _ error) error {
 					if healed.Load() {

@@ -10,11 +10,11 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// contentTag returns a short hash of a body, never zero. It shows whether a duplicate has other bytes than the delivery
-// that was completed: only its own sender makes both, so it need not resist anybody.
+// contentTag returns a short hash of a body, never zero. It detects a duplicate whose body differs from that of the
+// completed delivery. The same authenticated sender makes both, so the hash does not have to be cryptographic.
 func contentTag(body []byte) uint16 { return max(1, uint16(crc32.ChecksumIEEE(body))) }
 
-// newDelivery makes the delivery of an arrival. The headers are the few that the vendor's page names.
+// newDelivery makes the Delivery of an authentic request. It keeps only the headers that the vendor documents.
 func (h *Handler) newDelivery(a *vendors.Authenticated, received, sent time.Time) *Delivery {
 	d := &Delivery{
 		Vendor:     h.profile.Name,
@@ -41,31 +41,31 @@ func (h *Handler) newDelivery(a *vendors.Authenticated, received, sent time.Time
 	return d
 }
 
-// name gives the delivery its ID and its keys. The error is a panic of the user's code.
-func (p *processing) name(a *vendors.Authenticated) (err error) {
+// setKeys sets the delivery's ID and keys. The error is a panic of the user's code.
+func (p *processing) setKeys(a *vendors.Authenticated) (err error) {
 	h, d := p.h, p.delivery
-	identity := h.profile.DedupKeys(a)
-	d.ID = names.Bounded(identity.ID, names.Max)
+	dedup := h.profile.DedupKeys(a)
+	d.ID = names.Bounded(dedup.ID, names.Max)
 	if h.config.DedupKey != nil {
 		p.decode()
 		if panicked, ok := p.undecoded.(*PanicError); ok { //nolint:errorlint // made by us and never wrapped
 			return panicked
 		}
 	}
-	// A body that does not fit its type keeps the profile's keys; what is wrong with it is said once it is claimed.
+	// A body that does not fit its type keeps the profile's keys. Its error is reported after the claim.
 	if h.config.DedupKey != nil && p.event != nil {
 		defer caught(&err)
 		if key := h.config.DedupKey(p.event); key != "" {
-			identity = vendors.DedupKeys{ID: key, Keys: []string{"key/" + names.Typed(d.Type, key)}}
+			dedup = vendors.DedupKeys{ID: key, Keys: []string{"key/" + names.Typed(d.Type, key)}}
 		}
 	}
-	d.ID = names.Bounded(identity.ID, names.Max)
-	d.Keys = make([]string, len(identity.Keys))
-	for i, key := range identity.Keys {
+	d.ID = names.Bounded(dedup.ID, names.Max)
+	d.Keys = make([]string, len(dedup.Keys))
+	for i, key := range dedup.Keys {
 		d.Keys[i] = p.keyPrefix() + names.Bounded(key, names.MaxKey)
 	}
 	return nil
 }
 
-// keyPrefix is what all keys of the delivery begin with.
+// keyPrefix returns the prefix of all keys of the delivery.
 func (p *processing) keyPrefix() string { return p.delivery.Vendor + "/" + p.delivery.Endpoint + "/" }

@@ -23,7 +23,7 @@ func digest(s string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// process delivers a body by Process and returns what became of it.
+// process runs Process with a signed body.
 func (r *receiver) process(b []byte, change ...func(http.Header)) webhook.Result {
 	r.t.Helper()
 	request := r.signed(b)
@@ -93,7 +93,7 @@ func TestEndpointKeyNamesADelivery(t *testing.T) {
 		e.DedupKey = func(event any) string {
 			e := event.(*Ping)
 			given = append(given, e.ID+" "+e.Type)
-			require.NotNil(t, e.Delivery(), "it may look at the whole delivery")
+			require.NotNil(t, e.Delivery(), "DedupKey must be able to read the delivery")
 			if e.N == 0 {
 				return ""
 			}
@@ -104,15 +104,15 @@ func TestEndpointKeyNamesADelivery(t *testing.T) {
 	keyed := r.process([]byte(`{"type":"ping","id":"a","n":7}`)).Delivery
 	require.Equal(t, "number 7", keyed.ID)
 	require.Equal(t, []string{"acme/default/key/ping/sha256:" + digest("number 7")}, keyed.Keys)
-	require.Equal(t, webhook.Duplicate, r.process([]byte(`{"type":"ping","id":"b","n":7}`)).Outcome, "the id counts no more")
+	require.Equal(t, webhook.Duplicate, r.process([]byte(`{"type":"ping","id":"b","n":7}`)).Outcome, "the id must not be part of the key")
 
 	without := r.process([]byte(`{"type":"ping","id":"c","n":0}`)).Delivery
-	require.Equal(t, []string{"acme/default/id/ping/c"}, without.Keys, "an empty name keeps the vendor's")
+	require.Equal(t, []string{"acme/default/id/ping/c"}, without.Keys, "an empty key must keep the vendor's keys")
 	misfit := r.process([]byte(`{"type":"ping","id":"d","n":"x"}`))
 	require.Equal(t, webhook.ReasonUndecodable, misfit.Reason)
 	require.Equal(t, []string{"acme/default/id/ping/d"}, misfit.Delivery.Keys)
 	require.Equal(t, webhook.Unhandled, r.process([]byte(`{"type":"pong","id":"e","n":7}`)).Outcome)
-	require.Equal(t, []string{"a ping", "b ping", "c ping"}, given, "it is not asked about what nobody wants")
+	require.Equal(t, []string{"a ping", "b ping", "c ping"}, given, "it must not be called for a type without a callback")
 }
 
 func TestADeliveryKeepsTheHeadersOfTheVendorsPageAndNoOther(t *testing.T) {
@@ -131,7 +131,7 @@ func TestADeliveryKeepsTheHeadersOfTheVendorsPageAndNoOther(t *testing.T) {
 		h.Set("X-Other", "x")
 	})
 	require.Equal(t, http.Header{"X-Acme-Event": {"ping"}, "X-Acme-Time": {fmt.Sprint(now.Unix())}}, kept)
-	require.True(t, now.Equal(result.Delivery.Time), "the time of sending, where the body has none")
+	require.True(t, now.Equal(result.Delivery.Time), "a body without a time gets the time of sending")
 	require.Equal(t, "default", result.Delivery.SignedBy)
 	require.Equal(t, "body", result.Delivery.Form)
 	require.WithinDuration(t, time.Now(), result.Delivery.ReceivedAt, patience)
@@ -149,7 +149,7 @@ func TestATimeHeaderThatIsNotOneTimeIsNone(t *testing.T) {
 
 func TestTheContentOfADeliveryIsThatOfTheSignedBytes(t *testing.T) {
 	a := vendors.Authenticated{Body: []byte("{}")}
-	require.Equal(t, digest("{}"), a.Content(), "of the body, where nothing is signed")
+	require.Equal(t, digest("{}"), a.Content(), "without a signature it must be the digest of the body")
 	require.Equal(t, vendors.DedupKeys{ID: digest("{}"), Keys: []string{"content/" + digest("{}")}}, vendors.ByContent(&a))
 
 	scheme := signature.Scheme{
@@ -163,7 +163,7 @@ func TestTheContentOfADeliveryIsThatOfTheSignedBytes(t *testing.T) {
 	ping.On(r.Handler, returns(nil))
 	b := []byte(`{"type":"ping"}`)
 	first := r.process(b).Delivery
-	require.Equal(t, digest(first.Header.Get("X-Acme-Time")+"."+string(b)), first.ID, "the covered time is part of it")
+	require.Equal(t, digest(first.Header.Get("X-Acme-Time")+"."+string(b)), first.ID, "the digest must include the signed time")
 }
 
 func TestWhatADeliveryNamesIsSafeFromTheCallback(t *testing.T) {
@@ -175,5 +175,5 @@ func TestWhatADeliveryNamesIsSafeFromTheCallback(t *testing.T) {
 	})
 	require.Equal(t, webhook.Handled, r.process(body("a")).Outcome)
 	require.Equal(t, "a", r.observations()[0].ID)
-	require.Equal(t, "completed", r.keyState("a"), "the keys that were claimed are those that are completed")
+	require.Equal(t, "completed", r.keyState("a"), "the completed keys must be the claimed ones")
 }

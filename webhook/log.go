@@ -19,24 +19,24 @@ import (
 	"github.com/aihooks/aihooks-go/internal/names"
 )
 
-// A deliveryLogger writes the log lines. A line that anybody can repeat is sampled: each line about a request that is not
-// authentic, and each but the first about a delivery, because anybody who has captured one can send it again.
+// A deliveryLogger writes the log lines. It samples the lines that any sender can cause repeatedly. These are all lines about
+// requests that are not authentic, and all but the first about a delivery, because a captured delivery can be sent again.
 type deliveryLogger struct {
 	logger *slog.Logger
 
 	mu         sync.Mutex
 	typesSeen  map[string]bool
-	fieldsSeen map[string]bool // that did not fit, with their types
+	fieldsSeen map[string]bool // undecoded fields, with their types
 	samples    map[sampleKey]*sample
-	recent     map[uint64]bool // lines about deliveries, since then
+	recent     map[uint64]bool // lines about deliveries, written after since
 	since      time.Time
 	seed       maphash.Seed
 }
 
-// A sampleKey is what lines must have in common to be sampled together.
+// A sampleKey identifies lines that are sampled together.
 type sampleKey struct {
 	outcome   Outcome
-	reason    Reason // of outcomes that have more than one row
+	reason    Reason
 	level     slog.Level
 	authentic bool
 }
@@ -44,27 +44,27 @@ type sampleKey struct {
 func sampleKeyOf(o *Observation, level slog.Level, authentic bool) sampleKey {
 	key := sampleKey{o.Outcome, o.Reason, level, authentic}
 	if o.Outcome == Unauthenticated {
-		key.reason = ReasonNone // a sender chooses it
+		key.reason = ReasonNone // the sender can choose it
 	}
 	return key
 }
 
 type sample struct {
 	rate.Sometimes
-	left atomic.Int64 // out, since the last line
+	leftOut atomic.Int64 // lines that were not written since the last one
 }
 
 const (
-	sampleFirst    = 5                // lines are written at first
+	sampleFirst    = 5                // lines before the sampling begins
 	sampleInterval = 10 * time.Second // between two lines after that
 
-	recentInterval = time.Minute // in which a second line about a delivery is a repetition
-	maxRecent      = 1024        // deliveries that have a line of their own in that time
+	recentInterval = time.Minute // time in which a second line about a delivery is a repetition
+	maxRecent      = 1024        // deliveries in that time whose first line is not sampled
 
-	maxTypesSeen    = 256     // unhandled types that are told apart
-	maxFieldsSeen   = 256     // undecoded fields that are told apart
+	maxTypesSeen    = 256     // unhandled types whose first delivery is logged as a Warning
+	maxFieldsSeen   = 256     // undecoded fields whose first occurrence is logged as a Warning
 	maxFieldsLogged = 5       // undecoded fields in a line
-	maxFieldName    = 200     // bytes of the name of one
+	maxFieldName    = 200     // bytes of a field's name
 	maxTextLogged   = 1 << 10 // bytes of an error or an explanation
 	maxStackLogged  = 32 << 10
 )
@@ -75,14 +75,14 @@ func (l *deliveryLogger) init(logger *slog.Logger) {
 	l.samples, l.recent = make(map[sampleKey]*sample), make(map[uint64]bool)
 }
 
-// delivery writes at most one line about a delivery, or a request that was none. Late ones are written on a goroutine
-// where a panic of the logger would end the process.
+// delivery writes at most one line about a request. The line of a late outcome is written on a goroutine on which a panic of
+// the logger would end the process.
 func (l *deliveryLogger) delivery(p *processing, o *Observation) {
-	defer func() { _ = recover() }() // there is nothing left to report it with
+	defer func() { _ = recover() }() // the logger panicked, so the panic cannot be reported
 	ctx, d := p.ctx, p.delivery
 	level := ruleOf(o.Outcome, o.Reason).level
 	if o.FromInbox && !o.notCompleted() {
-		level = min(level, slog.LevelWarn) // it is retried, or the inbox writes the Error line of a dead letter
+		level = min(level, slog.LevelWarn) // the inbox retries the delivery, or logs the Error of a dead letter
 	}
 	if o.FailedOpen || o.Reason == ReasonOtherContent {
 		level = max(level, slog.LevelWarn)
@@ -106,9 +106,9 @@ func (l *deliveryLogger) delivery(p *processing, o *Observation) {
 	l.line(p, level, o, leftOut)
 }
 
-// observerPanicked reports a panic of the Observer, which can come with every request.
+// observerPanicked logs a panic of the Observer. It samples, because every request can cause one.
 func (l *deliveryLogger) observerPanicked(ctx context.Context, o *Observation, value any, stack []byte) {
-	defer func() { _ = recover() }() // there is nothing left to report it with
+	defer func() { _ = recover() }() // the logger panicked, so the panic cannot be reported
 	leftOut, write := l.sample(sampleKey{level: slog.LevelError})
 	if !write {
 		return
@@ -123,7 +123,7 @@ func (l *deliveryLogger) observerPanicked(ctx context.Context, o *Observation, v
 	l.logger.LogAttrs(ctx, slog.LevelError, "webhook: Options.Observer panicked", attrs...)
 }
 
-// sample reports whether a line is to be written, and how many such lines were left out before it.
+// sample reports whether to write a line, and how many such lines were left out before it.
 func (l *deliveryLogger) sample(key sampleKey) (leftOut int64, write bool) {
 	l.mu.Lock()
 	s := l.samples[key]
@@ -132,15 +132,16 @@ func (l *deliveryLogger) sample(key sampleKey) (leftOut int64, write bool) {
 		l.samples[key] = s
 	}
 	l.mu.Unlock()
-	s.Do(func() { write, leftOut = true, s.left.Swap(0) })
+	s.Do(func() { write, leftOut = true, s.leftOut.Swap(0) })
 	if !write {
-		s.left.Add(1)
+		s.leftOut.Add(1)
 	}
 	return leftOut, write
 }
 
-// isFirst reports whether the line is not a repetition. An inbox runs a stored delivery only as often as its policy
-// says. A completed delivery does not run again. Debug lines are there to see every delivery.
+// isFirst reports whether the line is not a repetition, so that it is not sampled. No sender can repeat the line of a run
+// from an inbox, whose policy limits the runs, or of a completed delivery, which does not run again. Debug lines are never
+// sampled.
 func (l *deliveryLogger) isFirst(d *Delivery, o *Observation, level slog.Level) bool {
 	completed := ruleOf(o.Outcome, o.Reason).key == "completed" && !o.FailedOpen
 	if o.FromInbox || completed || level < slog.LevelInfo {
@@ -160,7 +161,7 @@ func (l *deliveryLogger) isFirst(d *Delivery, o *Observation, level slog.Level) 
 	return true
 }
 
-// firstOf reports whether an unhandled delivery of this type is seen for the first time.
+// firstOf reports whether this is the first unhandled delivery of the type.
 func (l *deliveryLogger) firstOf(eventType string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -172,8 +173,8 @@ func (l *deliveryLogger) firstOf(eventType string) bool {
 	return true
 }
 
-// firstField reports whether a field is undecoded for the first time in an event of this type. Elements of a list are
-// one field.
+// firstField reports whether any of the fields is undecoded for the first time in an event of this type. The elements of a
+// list count as one field.
 func (l *deliveryLogger) firstField(eventType string, fields map[string]error) (first bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -188,7 +189,7 @@ func (l *deliveryLogger) firstField(eventType string, fields map[string]error) (
 
 var listIndex = regexp.MustCompile(`/[0-9]+`)
 
-// fieldsLogged returns a few fields that did not fit, in order, and why.
+// fieldsLogged returns the first few undecoded fields, in order, with the reasons.
 func fieldsLogged(fields map[string]error) []string {
 	var list []string
 	for _, pointer := range slices.Sorted(maps.Keys(fields)) {
@@ -200,7 +201,7 @@ func fieldsLogged(fields map[string]error) []string {
 	return list
 }
 
-// clip cuts the middle out of what can be as long as a body. An error has its cause at the end.
+// clip cuts the middle out of a long text. It keeps the end, because an error has its cause there.
 func clip(s string, longest int) string {
 	if len(s) <= longest {
 		return s
@@ -244,7 +245,7 @@ func (l *deliveryLogger) line(p *processing, level slog.Level, o *Observation, l
 		attrs = append(attrs, slog.String("error", clip(o.Err.Error(), maxTextLogged)))
 	}
 	if e := p.explain(o); e.Text != "" {
-		attrs = append(attrs, slog.String("mistake", string(e.Mistake)), slog.String("explanation", clip(e.Text, maxTextLogged)))
+		attrs = append(attrs, slog.String("cause", string(e.Cause)), slog.String("explanation", clip(e.Text, maxTextLogged)))
 	}
 	var panicked *PanicError
 	if errors.As(o.Err, &panicked) {

@@ -16,14 +16,15 @@ import (
 
 	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// A quietReceiver is a handler for Acme whose log is kept at Info, as in production.
+// A quietReceiver is a handler for Acme that logs at Info, as in production.
 type quietReceiver struct {
 	*webhook.Handler
-	log      logtest.Book
+	log      logtest.LogBuffer
 	observed int
 }
 
@@ -41,7 +42,7 @@ func newQuietReceiver(t *testing.T, o webhook.Options, callback func(context.Con
 	return r
 }
 
-// replay delivers a captured delivery.
+// replay sends a captured delivery.
 func (r *quietReceiver) replay(t *testing.T, b []byte) webhook.Result {
 	t.Helper()
 	sender := senderTo(t, acme(), r)
@@ -102,7 +103,7 @@ func TestLog_ReplaysOfOneCaptureAreSampled(t *testing.T) {
 					result := r.replay(t, capture)
 					require.Equal(t, c.outcome, as(c.outcome, result.Outcome, result.Reason))
 				}
-				require.Equal(t, replays, r.observed-seen, "what is not logged is still observed")
+				require.Equal(t, replays, r.observed-seen, "every request must be observed, logged or not")
 				lines := r.log.Lines()[before:]
 				require.NotEmpty(t, lines)
 				require.LessOrEqual(t, len(lines), 6)
@@ -111,13 +112,12 @@ func TestLog_ReplaysOfOneCaptureAreSampled(t *testing.T) {
 				r.replay(t, capture)
 				r.replay(t, capture)
 				lines = r.log.Lines()[before:]
-				require.Equal(t, replays+2, len(lines)+leftOut(t, lines), "none is counted twice, and none forgotten")
+				require.Equal(t, replays+2, len(lines)+leftOut(t, lines), "every line must be written or counted, once")
 			})
 		})
 	}
 }
 
-// The lines of a vendor's deliveries do not drown in those of a replay.
 func TestLog_ReplaysWhileTheFirstRunsAreSampled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
@@ -132,6 +132,7 @@ func TestLog_ReplaysWhileTheFirstRunsAreSampled(t *testing.T) {
 	})
 }
 
+// A replay must not suppress the lines of the vendor's deliveries.
 func TestLog_ReplaysSilenceNoOtherDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newQuietReceiver(t, webhook.Options{}, returns(errCallback))
@@ -149,7 +150,7 @@ func TestLog_ReplaysSilenceNoOtherDelivery(t *testing.T) {
 	})
 }
 
-// Many deliveries may have been captured.
+// A replay may use many captured deliveries.
 func TestLog_ReplaysOfManyCapturesAreSampled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newQuietReceiver(t, webhook.Options{}, returns(nil))
@@ -164,7 +165,7 @@ func TestLog_ReplaysOfManyCapturesAreSampled(t *testing.T) {
 	})
 }
 
-// A delivery that is lost must have its line, however many there are: a completed delivery cannot be repeated.
+// Every dropped delivery must have a line. A sender cannot repeat it, because it is completed.
 func TestLog_EveryLostDeliveryHasALine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newQuietReceiver(t, webhook.Options{}, returns(webhook.Permanent(errCallback)))
@@ -189,10 +190,10 @@ func TestLog_PanicsOfTheObserverAreSampled(t *testing.T) {
 	})
 }
 
-// personal is a value that must not be logged, in the middle of a body's worth of it.
+// personal is a value that must not be logged, in the middle of a long text.
 var personal = strings.Repeat("x", 300_000) + "jane.doe@example.com" + strings.Repeat("x", 300_000)
 
-// Person reads itself, and its errors quote what it was given.
+// Person has an UnmarshalJSON whose errors quote the value.
 type Person struct {
 	webhook.Event `json:"@event"`
 	When          time.Time `json:"when"`
@@ -206,15 +207,15 @@ func TestDecode_ErrorsQuoteNoValue(t *testing.T) {
 	for name, c := range map[string]struct {
 		data    string
 		options webhook.Options
-		names   string // what the error says all the same
+		names   string // text that the error must have
 	}{
-		"a time":             {`{"when":"` + personal + `"}`, webhook.Options{StrictFields: true}, `the field "when": it is not a date`},
-		"a field of its own": {`{"own":"` + personal + `"}`, webhook.Options{StrictFields: true}, `the field "own"`},
-		"digits":             {`{"n":` + strings.Repeat("4", 600_000) + `}`, webhook.Options{StrictFields: true}, "cannot unmarshal number into Go struct field Person.n of type int"},
-		"no object":          {`"` + personal + `"`, webhook.Options{}, "cannot unmarshal string"},
-		"no object, digits":  {strings.Repeat("4", 600_000), webhook.Options{}, "cannot unmarshal number"},
-		"another decoder":    {`{"x":"` + personal + `"}`, webhook.Options{Unmarshal: refuse}, "the decoder refused it"},
-		"a long field name":  {`{"` + personal + `":1}`, webhook.Options{Unmarshal: useNumbers}, "json: unknown field"},
+		"a time":            {`{"when":"` + personal + `"}`, webhook.Options{StrictFields: true}, `the field "when": it is not a date`},
+		"a field":           {`{"own":"` + personal + `"}`, webhook.Options{StrictFields: true}, `the field "own"`},
+		"digits":            {`{"n":` + strings.Repeat("4", 600_000) + `}`, webhook.Options{StrictFields: true}, "cannot unmarshal number into Go struct field Person.n of type int"},
+		"no object":         {`"` + personal + `"`, webhook.Options{}, "cannot unmarshal string"},
+		"no object, digits": {strings.Repeat("4", 600_000), webhook.Options{}, "cannot unmarshal number"},
+		"another decoder":   {`{"x":"` + personal + `"}`, webhook.Options{Unmarshal: refuse}, "the decoder returned an error"},
+		"a long field name": {`{"` + personal + `":1}`, webhook.Options{Unmarshal: useNumbers}, "json: unknown field"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -259,19 +260,19 @@ func TestLog_TextsAreBounded(t *testing.T) {
 	}
 }
 
-// An authenticator's explanation can be as long as what it was shown.
+// An Authenticator's explanation can be as long as the body.
 type talkative struct{}
 
 func (talkative) Authenticate(context.Context, *vendors.Request, []byte) (signature.Match, error) {
 	return signature.Match{}, errors.New(strings.Repeat("e", 1<<20))
 }
 
-func (talkative) Explain(_ *vendors.Request, b []byte) signature.Explanation {
-	return signature.Explanation{Mistake: signature.Unexplained, Text: strings.Repeat("x", 1<<20)}
+func (talkative) Explain(_ *vendors.Request, b []byte) diagnose.Explanation {
+	return diagnose.Explanation{Cause: diagnose.Unexplained, Text: strings.Repeat("x", 1<<20)}
 }
 
 func TestLog_ExplanationsAreBounded(t *testing.T) {
-	var log logtest.Book
+	var log logtest.LogBuffer
 	h, err := webhook.NewHandler(acme(), vendors.HandlerConfig{Authenticator: talkative{}}, &webhook.Options{Logger: log.JSON(slog.LevelInfo)})
 	require.NoError(t, err)
 	require.Equal(t, webhook.Unauthenticated, h.Process(t.Context(), webhook.Request{}).Outcome)

@@ -27,7 +27,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// levels are those that the contract gives the outcomes and their reasons. A DEBUG line is for what went as it should.
+// levels has the level of each outcome and reason. DEBUG is for deliveries that need no attention.
 var levels = map[webhook.Outcome]string{
 	webhook.Handled: "DEBUG", webhook.Stored: "DEBUG", webhook.Duplicate: "DEBUG", webhook.Ignored: "DEBUG", endpointCheck: "DEBUG",
 	webhook.InFlight: "INFO", shuttingDown: "INFO",
@@ -52,7 +52,7 @@ func TestEachOutcomeIsLoggedAtItsLevel(t *testing.T) {
 	for _, row := range webhook.Contract() {
 		t.Run(row.What, func(t *testing.T) {
 			c := contractCases[row.What]
-			c.bringAbout(t, true, func(r *receiver, _ *http.Request, _ answer) {
+			c.bringAbout(t, true, func(r *receiver, _ *http.Request, _ httpResponse) {
 				for i, line := range r.log.Lines() {
 					var got struct {
 						Level, Msg, Vendor, Endpoint, Outcome string
@@ -70,7 +70,7 @@ func TestEachOutcomeIsLoggedAtItsLevel(t *testing.T) {
 }
 
 func TestGoodDeliveriesLeaveNoLine(t *testing.T) {
-	var log logtest.Book
+	var log logtest.LogBuffer
 	h, err := webhook.NewHandler(acme(), vendors.HandlerConfig{Keys: []signature.Key{signature.NewKey("default", acmeSecret)}},
 		&webhook.Options{Logger: log.JSON(slog.LevelInfo)})
 	require.NoError(t, err)
@@ -103,10 +103,10 @@ func TestAFloodOfForgeriesLeavesFewLinesThatSayHowManyWereLeftOut(t *testing.T) 
 		}
 		all.Wait()
 		time.Sleep(time.Minute)
-		r.Process(t.Context(), webhook.Request{Method: "PUT"}) // of another outcome, and so with a count of its own
+		r.Process(t.Context(), webhook.Request{Method: "PUT"}) // another outcome, so it has a separate count
 		r.Process(t.Context(), webhook.Request{Body: bytes.NewReader([]byte("{}"))})
 
-		require.Len(t, r.observations(), flood+2, "what is not logged is still observed")
+		require.Len(t, r.observations(), flood+2, "every request must be observed, logged or not")
 		lines := r.log.Lines()
 		require.LessOrEqual(t, len(lines), 10)
 		written, leftOut := 0, 0
@@ -123,7 +123,7 @@ func TestAFloodOfForgeriesLeavesFewLinesThatSayHowManyWereLeftOut(t *testing.T) 
 				require.Zero(t, got.LeftOut)
 			}
 		}
-		require.Equal(t, flood+1, written+leftOut, "none is counted twice, and none forgotten")
+		require.Equal(t, flood+1, written+leftOut, "every line must be written or counted, once")
 	})
 }
 
@@ -142,7 +142,7 @@ func TestLog_UnhandledTypeWarnsOnce(t *testing.T) {
 	for i := range 1000 {
 		deliver(fmt.Sprintf("strange.%d", i), "x")
 	}
-	require.Equal(t, 256, r.log.Count(`"level":"WARN"`), "the number of types that are told apart is bounded")
+	require.Equal(t, 256, r.log.Count(`"level":"WARN"`), "the number of remembered types must be bounded")
 	require.Len(t, r.log.Lines(), 1010)
 	require.Equal(t, 1010-256, r.log.Count(`"level":"DEBUG"`))
 }
@@ -158,7 +158,7 @@ func TestALineSaysWhatIsNeededToFindTheDelivery(t *testing.T) {
 	delete(got, "duration_ms")
 	require.Equal(t, map[string]any{
 		"level": "ERROR", "msg": "webhook delivery failed", "vendor": "acme", "endpoint": "default", "outcome": "failed",
-		"status": 500., "type": "ping", "id": "a", "attempt": 1., "signed_by": "default", "error": "while greeting: the callback's own words",
+		"status": 500., "type": "ping", "id": "a", "attempt": 1., "signed_by": "default", "error": "while greeting: text of the callback's error",
 	}, got)
 }
 
@@ -179,7 +179,7 @@ func TestALoggerThatPanicsEndsNothing(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
 		request := r.signed(body("a"))
 		require.Equal(t, 503, h.Process(t.Context(), webhook.Request{Header: request.Header, Body: request.Body}).Status)
-		require.NoError(t, h.Shutdown(t.Context()), "nor is anything held up on the goroutine of the late callback")
+		require.NoError(t, h.Shutdown(t.Context()), "the goroutine of the late callback must end")
 	})
 }
 
@@ -188,7 +188,7 @@ var (
 	base64MAC = regexp.MustCompile(`[A-Za-z0-9+/_-]{43}=?`)
 )
 
-// requireNoSecrets searches everything that was said for the secret, and for anything that could be a MAC.
+// requireNoSecrets requires that the log and the responses have neither the secret nor anything like a MAC.
 func requireNoSecrets(t *testing.T, said string, sent []byte) {
 	t.Helper()
 	mac := hmac.New(sha256.New, []byte(acmeSecret))
@@ -203,7 +203,7 @@ func requireNoSecrets(t *testing.T, said string, sent []byte) {
 		require.NotContains(t, strings.ToLower(said), strings.ToLower(secret))
 	}
 	for _, found := range hexMAC.FindAllString(said, -1) {
-		require.Equal(t, hex.EncodeToString(content[:]), found, "the one digest that may show is that of the content, which is an id")
+		require.Equal(t, hex.EncodeToString(content[:]), found, "the only digest in the log must be the delivery's id")
 	}
 	for _, found := range base64MAC.FindAllString(said, -1) {
 		raw, err := base64.RawURLEncoding.DecodeString(strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(found))
@@ -231,7 +231,7 @@ func TestNeitherSecretNorMACIsEverSaid(t *testing.T) {
 	for what, c := range cases {
 		for _, onSocket := range []bool{true, false} {
 			t.Run(what, func(t *testing.T) {
-				c.bringAbout(t, onSocket, func(r *receiver, sent *http.Request, got answer) {
+				c.bringAbout(t, onSocket, func(r *receiver, sent *http.Request, got httpResponse) {
 					said := r.log.String() + got.body
 					for name, values := range got.header {
 						said += name + strings.Join(values, "")

@@ -1,8 +1,8 @@
 package webhook
 
-// A meaning says what an outcome or a reason means, and what an operator does about it.
+// A meaning describes an outcome or a reason, and what an operator does about it.
 type meaning struct {
-	name          string // of the outcome or the reason
+	name          string // the outcome or the reason
 	means, action string
 }
 
@@ -65,11 +65,11 @@ var meanings = struct{ outcomes, reasons []meaning }{
 	},
 }
 
-// Help says what the outcome means, and what an operator does about it. It is empty for an outcome that is not one of ours.
+// Help returns what the outcome means and what an operator does about it. Both are empty for an unknown outcome.
 func (o Outcome) Help() (means, action string) { return help(meanings.outcomes, string(o)) }
 
-// Help says what the reason means, and what an operator does about it. It is empty for [ReasonNone], and for a reason that is
-// not one of ours.
+// Help returns what the reason means and what an operator does about it. Both are empty for [ReasonNone] and for an
+// unknown reason.
 func (r Reason) Help() (means, action string) { return help(meanings.reasons, string(r)) }
 
 func help(table []meaning, name string) (means, action string) {

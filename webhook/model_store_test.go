@@ -9,7 +9,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 )
 
-// A recordingStore is a memory store that keeps books, and whose calls go wrong in a broken world.
+// A recordingStore is a memory store that records its calls. In a broken world some calls fail.
 type recordingStore struct {
 	*idempotency.Memory
 	model *model
@@ -18,10 +18,10 @@ type recordingStore struct {
 	calls     map[string]int
 	leases    map[idempotency.Token]time.Time // when they end, by the store's clock
 	completed map[string]idempotency.Token
-	failed    map[idempotency.Token]bool // a completion of theirs did not get through, or its answer did not
+	failed    map[idempotency.Token]bool // tokens whose completion, or its result, was lost
 }
 
-// do lets chance into a call to the store. The effect is booked as it happens.
+// do runs a call to the store with random faults, and records its effect.
 func (s *recordingStore) do(ctx context.Context, what, key string, token idempotency.Token, effect func(context.Context) error) error {
 	s.mu.Lock()
 	s.calls[what]++
@@ -36,9 +36,9 @@ func (s *recordingStore) do(ctx context.Context, what, key string, token idempot
 		case 0:
 			return errors.New("the store is down")
 		case 1:
-			lost = errors.New("the store's answer was lost")
+			lost = errors.New("the store's result was lost")
 		case 2:
-			time.Sleep(upTo(dice, 5*time.Second)) // deaf to its context
+			time.Sleep(upTo(dice, 5*time.Second)) // ignores its context
 			ctx = context.WithoutCancel(ctx)
 		default:
 			panic("the store panics")

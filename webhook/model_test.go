@@ -21,13 +21,13 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// The model: many deliveries of few keys at once, to several processes over one store, by senders that go on until they
-// are answered 200; callbacks that succeed, fail, panic, call runtime.Goexit, overrun and ignore their context;
-// processes that are shut down and replaced. In a calm world every callback ends within its lease. In a slow one some
-// do not, in a broken one the store's calls fail, hang, or lose their answers as well.
+// The model sends many concurrent deliveries of few keys to several processes with one store. The senders retry until they
+// get a 200. Callbacks succeed, fail, panic, call runtime.Goexit, overrun and ignore their context. Processes are shut down
+// and replaced. In a calm world every callback ends within its lease. In a slow world some do not. In a broken world the
+// store's calls also fail, hang, or lose their results.
 //
-// Within one process a key never runs twice at once, lease or no lease. In another process it may run once the lease
-// has ended; then exactly one Complete is accepted. Each key completes exactly once, no key is lost.
+// Within one process a key must never run twice at once, even after its lease. In another process it may run once the lease
+// has ended, and then exactly one Complete is accepted. Each key must complete exactly once.
 const (
 	calm = iota
 	slowWorld
@@ -38,9 +38,9 @@ const (
 const (
 	modelSeeds  = 40 // for each world
 	modelKeys   = 3
-	modelPasses = 8 // runs of a key, after which its callback is well-behaved
+	modelPasses = 8 // runs of a key after which its callback succeeds
 	modelAnswer = 4750 * time.Millisecond
-	modelFaults = 10 * time.Minute // after which the store has healed
+	modelFaults = 10 * time.Minute // after which the store has recovered
 )
 
 func TestModelOfTheWholeWay(t *testing.T) {
@@ -57,17 +57,17 @@ type model struct {
 	*testing.T
 	world   int
 	seed    uint64
-	twoKeys bool // deliveries are known by their content and by their id
-	stamps  bool // the vendor signs every attempt anew, with the time
+	twoKeys bool // deliveries have two keys, their content and their id
+	stamps  bool // the vendor signs every attempt again, with a new time
 	start   time.Time
 	store   *recordingStore
 
 	mu        sync.Mutex
-	processes []*receiver // those that take deliveries now
+	processes []*receiver // those that receive deliveries now
 	ended     []*receiver
 	active    map[string][]*modelRun
 	all       map[string][]*modelRun
-	delivered map[string]*webhook.Delivery // as an inbox would have stored it
+	delivered map[string]*webhook.Delivery // as an inbox would store it
 }
 
 // A modelRun is one call of a callback.
@@ -101,7 +101,7 @@ func newModel(t *testing.T, world int, seed uint64) *model {
 
 func (m *model) newProcess() *receiver {
 	r := newReceiver(m, webhook.Options{Store: m.store}, func(p *vendors.Profile, _ *vendors.HandlerConfig) {
-		p.Attempts, p.GiveUpAfter = 0, 0 // no attempt is the last, so a 2xx must mean that it is done
+		p.Attempts, p.GiveUpAfter = 0, 0 // no attempt is the last, so a 2xx means that the delivery is completed
 		if m.twoKeys {
 			p.DedupKeys = func(a *vendors.Authenticated) vendors.DedupKeys {
 				byID, byContent := vendors.ByEventID(a), vendors.ByContent(a)
@@ -113,7 +113,7 @@ func (m *model) newProcess() *receiver {
 	return r
 }
 
-// dice returns what chance has in store for the n-th time of something. It depends on nothing but the seed.
+// dice returns the random source for the n-th call of something. It depends only on the seed.
 func (m *model) dice(what string, n int) *rand.Rand {
 	h := fnv.New64a()
 	_, _ = fmt.Fprint(h, what, n)
@@ -134,7 +134,7 @@ func (m *model) check(ok bool, format string, args ...any) {
 func (m *model) callback(ctx context.Context, r *receiver, e *Ping) (err error) {
 	run, n := m.begin(ctx, r, e)
 	defer func() { m.end(e.ID, run, err) }()
-	err = errCallback // until it is known better, also to a panic
+	err = errCallback // unless the callback returns another result
 	dice := m.dice("callback"+e.ID, n)
 	if n > modelPasses {
 		return nil
@@ -153,16 +153,16 @@ func (m *model) callback(ctx context.Context, r *receiver, e *Ping) (err error) 
 		time.Sleep(upTo(dice, 6*time.Second))
 		runtime.Goexit()
 	case 5, 6:
-		select { // overruns the answer
+		select { // is still running when the response is due
 		case <-time.After(upTo(dice, 40*time.Second)):
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	default:
-		ignores := 38 * time.Second // the context, which has ended by then
+		ignores := 38 * time.Second // runs past the end of its context
 		if m.world != calm {
-			ignores = 2 * time.Minute // and the lease
+			ignores = 2 * time.Minute // runs past the end of its lease
 		}
 		time.Sleep(upTo(dice, ignores))
 		if dice.IntN(2) == 0 {
@@ -211,7 +211,7 @@ func (m *model) play() {
 	restarts.Go(m.restart)
 	senders.Wait()
 	restarts.Wait()
-	time.Sleep(15 * time.Minute) // what still runs or is tried again comes to its end
+	time.Sleep(15 * time.Minute) // until all runs and retries have ended
 	for _, r := range slices.Concat(m.processes, m.ended) {
 		require.NoError(m, r.Shutdown(m.Context()))
 		for _, o := range r.observations() {
@@ -226,11 +226,11 @@ func (m *model) play() {
 	}
 }
 
-// audit looks at what has become of a key in the end.
+// audit checks the final state of a key.
 func (m *model) audit(id string) {
 	winner, done := m.store.by(keyOf(id))
 	m.check(done, "%s was lost", id)
-	lost := 0 // successes that could not be marked
+	lost := 0 // successes that could not be completed
 	succeeded := 0
 	for _, run := range m.all[id] {
 		if !run.succeeded {
@@ -255,7 +255,7 @@ func (m *model) audit(id string) {
 	m.check(len(m.active[id]) == 0, "%s still runs", id)
 }
 
-// restart shuts a process down in the middle, and puts another in its place.
+// restart shuts a process down while it gets deliveries, and replaces it.
 func (m *model) restart() {
 	for n := range 3 {
 		dice := m.dice("restart", n)
@@ -265,7 +265,7 @@ func (m *model) restart() {
 		old := m.processes[i]
 		m.mu.Unlock()
 		ctx, cancel := context.WithTimeout(m.Context(), upTo(dice, 20*time.Second))
-		err := old.Shutdown(ctx) // while it still gets deliveries
+		err := old.Shutdown(ctx) // it still gets deliveries
 		cancel()
 		var left *webhook.ShutdownError
 		m.check(err == nil || errors.As(err, &left) || m.world == broken, "the shutdown: %v", err)
@@ -277,7 +277,7 @@ func (m *model) restart() {
 	}
 }
 
-// deliverUntilTaken is a sender that does not give up.
+// deliverUntilTaken sends a delivery until the status is 200.
 func (m *model) deliverUntilTaken(id string, sender int) {
 	sent := bodyAt(id, m.start)
 	for n := range 500 {
@@ -303,13 +303,13 @@ func (m *model) deliverUntilTaken(id string, sender int) {
 			request := r.signed(sent)
 			result = r.Process(ctx, webhook.Request{Header: request.Header, Body: request.Body})
 			hangUp()
-			m.check(time.Since(arrived) <= modelAnswer, "%s was answered after %v: %s", id, time.Since(arrived), result.Outcome)
+			m.check(time.Since(arrived) <= modelAnswer, "%s: the response came after %v: %s", id, time.Since(arrived), result.Outcome)
 		}
 		if result.Status == 200 {
 			m.mu.Lock()
 			done := slices.ContainsFunc(m.all[id], func(run *modelRun) bool { return run.succeeded })
 			m.mu.Unlock()
-			m.check(done, "%s was answered 200 (%s) before any run of it had succeeded", id, result.Outcome)
+			m.check(done, "%s got the status 200 (%s) before any run succeeded", id, result.Outcome)
 			return
 		}
 		if dice.IntN(2) == 0 {
@@ -320,7 +320,7 @@ func (m *model) deliverUntilTaken(id string, sender int) {
 	m.check(false, "%s was refused 500 times", id)
 }
 
-// restored is what an inbox gives back of a delivery.
+// restored returns a delivery as an inbox restores it.
 func restored(t testing.TB, d *webhook.Delivery) *webhook.Delivery {
 	b, err := json.Marshal(d)
 	require.NoError(t, err)

@@ -27,7 +27,7 @@ func named(eventType, id string) []byte {
 	return fmt.Appendf(nil, `{"type":%s,"id":%s,"time":%d}`, eventType, id, time.Now().Unix())
 }
 
-// requireShort requires that v, written as JSON, holds no long name.
+// requireShort requires that the JSON of v has no long name.
 func requireShort(t *testing.T, v any) {
 	t.Helper()
 	text, err := json.Marshal(v)
@@ -58,13 +58,13 @@ func TestNames_LongOnesBecomeDigests(t *testing.T) {
 			b := named(id, id)
 			require.Equal(t, 200, r.deliver(b).status)
 			require.Equal(t, []string{want, want, want}, []string{stored.Type, stored.ID, stored.EventID})
-			require.Equal(t, b, stored.Body, "the original stays in the body")
+			require.Equal(t, b, stored.Body, "the body must keep the original name")
 			meta := *stored
 			meta.Body = nil
 			requireShort(t, meta)
 			requireShort(t, r.observations())
 			require.Equal(t, want, r.observations()[0].ID)
-			require.Contains(t, r.log.String(), `"id":"`+want+`"`, "and is found by what the log shows")
+			require.Contains(t, r.log.String(), `"id":"`+want+`"`, "the log must have the same id")
 			require.Less(t, len(r.log.String()), 2500)
 		})
 	}
@@ -83,12 +83,12 @@ func TestNames_LongIDsAreKeptApart(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	var events []webhook.Event
 	ping.On(r.Handler, func(_ context.Context, e *Ping) error {
-		require.Empty(t, e.Unknown(), "the envelope is known, however long")
+		require.Empty(t, e.Unknown(), "a long envelope member must not be unknown")
 		events = append(events, e.Event)
 		return nil
 	})
 	first, second := quoted(long(1, 1000)), quoted(long(2, 1000))
-	// Both of these decode to U+FFFD, so only their bytes tell them apart.
+	// Both decode to U+FFFD, so only their bytes differ.
 	broken, alsoBroken := `"\ud800`+long(1, 300)+`"`, "\"\xff"+long(1, 300)+`"`
 	for i, id := range []string{first, second, broken, alsoBroken} {
 		require.Equal(t, webhook.Handled, r.process(named(`"ping"`, id)).Outcome, i)
@@ -152,7 +152,7 @@ func TestNames_BoundsWhatUsersAndVendorsMake(t *testing.T) {
 	}
 }
 
-// An inbox can hold deliveries that were stored before names had a bound. The callback gets them as they were stored.
+// An inbox may have deliveries from before names were bounded. The callback gets them unchanged.
 func TestNames_BoundsWhatIsSaidOfStoredDeliveries(t *testing.T) {
 	huge := long(1, 600_000)
 	for _, eventType := range []string{"ping", huge} {

@@ -8,48 +8,48 @@ import (
 	"github.com/aihooks/aihooks-go/internal/names"
 )
 
-// An Observation says what became of one request, or of one run of a stored delivery. Its strings, but for ID and Err, come from fixed lists or from the
-// configuration, and may become labels of a metric.
+// An Observation reports the outcome of one request, or of one run of a stored delivery. All strings except ID and Err come
+// from fixed lists or from the configuration, so they are safe as labels of a metric.
 type Observation struct {
 	Vendor   string
 	Endpoint string
-	Type     string // as documented by the vendor; "other" for any other; empty if not authentic
+	Type     string // a type that the vendor documents, or "other"; empty if not authentic
 	Outcome  Outcome
 	Reason   Reason
 	SignedBy string // name of the key or credential; empty if not authentic
-	Form     string // for vendors that sign in several
-	// FailedOpen says that the store could not be asked and the callback was run all the same, by DangerouslyFailOpen.
+	Form     string // form of the signature, for vendors with several; empty if not authentic
+	// FailedOpen reports that the store was unavailable and the callback ran nevertheless, by DangerouslyFailOpen.
 	FailedOpen bool
 
-	// FromInbox says that this is not a request: [Handler.Redeliver], which an inbox calls, ran a stored delivery. The
-	// request that brought it has had its own observation, which says Stored.
+	// FromInbox reports a run of a stored delivery by [Handler.Redeliver], not a request. The request had a separate
+	// Observation with the outcome Stored.
 	FromInbox bool
 
-	// Late says that the callback ended after the response. An earlier observation says InFlight, with ReasonOverrun or
-	// ReasonOverrunLast.
+	// Late reports that the callback ended after the response. An earlier Observation had the outcome InFlight, with
+	// ReasonOverrun or ReasonOverrunLast.
 	Late bool
 
-	// Status is that of the response. It is zero where there is none: with FromInbox or Late, and if the request's context
-	// had ended before, because the sender had disconnected or a middleware had responded in the handler's place.
+	// Status is the status of the response. It is zero if there was no response: with FromInbox or Late, and if the
+	// request's context had ended, because the sender disconnected or a middleware responded first.
 	Status int
 
-	ID       string        // of the delivery; empty if not authentic
-	Attempt  int           // zero if it was not given to a callback
-	Bytes    int           // of the body; zero if it was not read
+	ID       string        // id of the delivery; empty if not authentic
+	Attempt  int           // number of runs; zero if no callback ran
+	Bytes    int           // size of the body; zero if it was not read
 	Duration time.Duration // from the arrival until now
-	Err      error         // what went wrong; a [PanicError] carries the stack
+	Err      error         // the failure; a [PanicError] has the stack
 
-	// Undecoded has the fields that did not fit the event's type, by their JSON pointers, and why; see
-	// [Event.Undecoded]. It must not be changed.
+	// Undecoded has the fields that did not fit the event's type, by their JSON pointers, with the reasons. See
+	// [Event.Undecoded]. Observers must not change it.
 	Undecoded map[string]error
 }
 
-// notCompleted reports whether the callback ran, and the key could not be completed.
+// notCompleted reports whether the callback ran but its key could not be completed.
 func (o *Observation) notCompleted() bool {
 	return (o.Outcome == Handled || o.Outcome == Ignored) && (o.Reason == ReasonStore || o.Reason == ReasonLeaseLost)
 }
 
-// otherType stands for all types that the vendor does not document.
+// otherType replaces all types that the vendor does not document.
 const otherType = "other"
 
 // report observes and logs the outcome of the delivery.
@@ -81,7 +81,7 @@ func (p *processing) report(v disposition, late bool) {
 	}
 }
 
-// notice warns of what is wrong with the configuration, and was seen only when a delivery came.
+// notice logs a warning about the configuration that only a delivery could reveal.
 func (h *Handler) notice(ctx context.Context, text string, args ...any) {
 	defer func() { _ = recover() }() // there is no other place to report it
 	args = append([]any{"vendor", h.profile.Name, "endpoint", h.config.Endpoint}, args...)

@@ -17,8 +17,8 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// bringAbout makes a row of the contract happen in a bubble, and sees to what is still running.
-func (c *contractCase) bringAbout(t *testing.T, onSocket bool, look func(r *receiver, sent *http.Request, got answer)) {
+// bringAbout causes the result of a contract row in a bubble, and waits for running callbacks.
+func (c *contractCase) bringAbout(t *testing.T, onSocket bool, look func(r *receiver, sent *http.Request, got httpResponse)) {
 	synctest.Test(t, func(t *testing.T) {
 		var o webhook.Options
 		if c.options != nil {
@@ -46,7 +46,7 @@ func (c *contractCase) bringAbout(t *testing.T, onSocket bool, look func(r *rece
 func TestEachDeliveryIsObservedOnceAndOnceMoreIfItEndsLate(t *testing.T) {
 	for what, c := range contractCases {
 		t.Run(what, func(t *testing.T) {
-			c.bringAbout(t, true, func(r *receiver, _ *http.Request, _ answer) {
+			c.bringAbout(t, true, func(r *receiver, _ *http.Request, _ httpResponse) {
 				early, late := 0, 0
 				for _, o := range r.observations() {
 					if o.Late {
@@ -58,8 +58,8 @@ func TestEachDeliveryIsObservedOnceAndOnceMoreIfItEndsLate(t *testing.T) {
 						late--
 					}
 				}
-				require.Zero(t, late, "as many late ones as there were overruns")
-				require.LessOrEqual(t, len(r.log.Lines()), len(r.observations()), "at most one line each")
+				require.Zero(t, late, "every overrun must have one late observation")
+				require.LessOrEqual(t, len(r.log.Lines()), len(r.observations()), "each observation must have at most one line")
 				deliveries := map[string]int{
 					"duplicate of a completed key":                                                          2,
 					"duplicate while the first copy runs, also after waiting for it":                        2,
@@ -158,7 +158,7 @@ func TestATypeThatTheVendorDoesNotDocumentIsObservedAsOther(t *testing.T) {
 
 func TestAnObserverThatPanicsChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newReceiver(t, webhook.Options{Observer: func(context.Context, webhook.Observation) { panic("the observer trips") }})
+		r := newReceiver(t, webhook.Options{Observer: func(context.Context, webhook.Observation) { panic("observer panicked") }})
 		ping.On(r.Handler, func(ctx context.Context, e *Ping) error {
 			if e.ID == "late" {
 				return slow(ctx, e)
@@ -174,7 +174,7 @@ func TestAnObserverThatPanicsChangesNothing(t *testing.T) {
 		require.Len(t, r.observations(), 4)
 		require.Equal(t, 4, r.log.Count(`"level":"ERROR"`))
 		require.Equal(t, 4, strings.Count(r.log.String(), "Options.Observer panicked"))
-		require.Contains(t, r.log.String(), "the observer trips")
+		require.Contains(t, r.log.String(), "observer panicked")
 		require.Contains(t, r.log.String(), "observe_test.go", "with its stack")
 	})
 }
@@ -198,14 +198,14 @@ func TestAPanicIsObservedAndLoggedWithItsStack(t *testing.T) {
 			require.ErrorAs(t, o.Err, &panicked)
 			require.ErrorIs(t, o.Err, errCallback)
 			require.Contains(t, string(panicked.Stack), "observe_test.go")
-			require.NotContains(t, o.Err.Error(), "observe_test.go", "a stack is no text for an error")
+			require.NotContains(t, o.Err.Error(), "observe_test.go", "the text of the error must not have the stack")
 			require.Equal(t, 1, r.log.Count(`"level":"ERROR"`))
 			require.Contains(t, r.log.String(), "observe_test.go")
 		})
 	}
 }
 
-// A hostileError panics in the method of that name.
+// A hostileError panics in the method with that name.
 type hostileError struct{ method string }
 
 func (e *hostileError) panicsIn(method string) {
@@ -243,7 +243,7 @@ func TestAnErrorThatPanicsWhenItIsAskedEndsNothing(t *testing.T) {
 					seen := r.observations()
 					require.Contains(t, []int{0, 500, 503}, seen[len(seen)-1].Status)
 					require.Equal(t, "released", r.keyState("a"))
-					require.Len(t, r.log.Lines(), len(seen), "and it is logged")
+					require.Len(t, r.log.Lines(), len(seen), "each observation must be logged")
 				})
 			})
 		}
@@ -255,7 +255,7 @@ func TestALateObservationComesAfterTheOneOfTheAnswer(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r := newReceiver(t, webhook.Options{})
 			ping.On(r.Handler, func(context.Context, *Ping) error {
-				time.Sleep(4500 * time.Millisecond) // in the instant in which the answer is due
+				time.Sleep(4500 * time.Millisecond) // exactly when the response is due
 				return errCallback
 			})
 			r.deliver(body("a"))
@@ -281,7 +281,7 @@ func TestAnObserverThatEndsItsGoroutineHoldsNothingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{Observer: func(context.Context, webhook.Observation) { runtime.Goexit() }})
 		ping.On(r.Handler, slow)
-		go r.process(body("a")) // as t.FailNow in an observer does: whoever delivered it is gone
+		go r.process(body("a")) // like t.FailNow in an observer: it ends the goroutine of the request
 		time.Sleep(time.Second)
 		start := time.Now()
 		require.NoError(t, r.Shutdown(t.Context()))

@@ -15,7 +15,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// The contract is the same with an Before that only observes.
+// The contract is the same with a Before that returns nil.
 func TestOnAny_ChangesNoRowOfTheContract(t *testing.T) {
 	for _, way := range []string{"ServeHTTP", "Process"} {
 		for _, row := range webhook.Contract() {
@@ -54,7 +54,7 @@ func TestOnAny_SeesUnhandledEachTime(t *testing.T) {
 			})
 			require.False(t, r.Handles(eventType))
 			b := []byte(strings.Replace(string(body("a")), `"ping"`, `"`+eventType+`"`, 1))
-			for range 4 { // past the vendor's last attempt
+			for range 4 { // more than the vendor's attempts
 				got := r.deliver(b)
 				require.Equal(t, http.StatusOK, got.status)
 				require.Equal(t, bodyDone, got.body)
@@ -65,13 +65,13 @@ func TestOnAny_SeesUnhandledEachTime(t *testing.T) {
 				require.Equal(t, reason, o.Reason)
 				require.NoError(t, o.Err)
 			}
-			require.Equal(t, 1, r.log.Count(`"level":"WARN"`, `"outcome":"unhandled"`), "as without Before")
+			require.Equal(t, 1, r.log.Count(`"level":"WARN"`, `"outcome":"unhandled"`), "the line must be the same as without Before")
 			require.Equal(t, 3, r.log.Count(`"level":"DEBUG"`, `"outcome":"unhandled"`))
 		})
 	}
 }
 
-// With an inbox, the delivery waits for the release that handles its type.
+// With an inbox, the delivery waits until a callback for its type is registered.
 func TestOnAny_LeavesUnhandledForALaterRelease(t *testing.T) {
 	store, err := idempotency.NewMemory(nil)
 	require.NoError(t, err)
@@ -92,7 +92,7 @@ func TestOnAny_LeavesUnhandledForALaterRelease(t *testing.T) {
 	require.Equal(t, 2, seen)
 }
 
-// An error of Before is the outcome, whether or not there is a callback, which does not run.
+// An error of Before decides the outcome, with and without a callback. The callback does not run.
 func TestOnAny_ErrorIsTheOutcome(t *testing.T) {
 	for name, c := range map[string]struct {
 		hook    func(context.Context, *webhook.Delivery) error
@@ -118,7 +118,7 @@ func TestOnAny_ErrorIsTheOutcome(t *testing.T) {
 	}
 }
 
-// Without a time that can be checked a replay would run the hook again and again.
+// Otherwise a replay without a checked time could run Before repeatedly.
 func TestOnAny_SeesNoUnhandledWithoutTime(t *testing.T) {
 	for _, eventType := range []string{"pong", "invented"} {
 		r := newReceiver(t, webhook.Options{})

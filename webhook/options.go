@@ -24,134 +24,138 @@ const (
 	DefaultCallbackTimeout = 30 * time.Second
 )
 
-// leaseMargin is how much longer than its callback a delivery is leased: time to complete. With the default callback
-// timeout the lease ends before Convosphere's and WorkFlux's next attempt, which comes after 60 s.
+// leaseMargin is the time between the end of the callback's context and the end of the lease. The key is completed in it.
+// With the default callback timeout, the lease ends before the next attempt of Convosphere and WorkFlux, which comes
+// after 60 s.
 const leaseMargin = 10 * time.Second
 
-// maxDuration is the longest timeout, and the longest window: a year. Sums of a few cannot overflow.
+// maxDuration is the maximum of every timeout and window: a year. The sum of a few such values cannot overflow.
 const maxDuration = 365 * 24 * time.Hour
 
-// Options hold what several handlers may share; what belongs to one endpoint stands in the vendor's Config. They are
-// copied when a handler is built. The zero value of each field stands for its default. No timeout may be longer than a year.
+// Options configure a [Handler]. Several handlers may share them. The settings of one endpoint are in the vendor's Config.
+// A handler copies its Options when it is built. The zero value of each field selects its default. No timeout may be
+// longer than a year.
 type Options struct {
-	// Store remembers which deliveries are running and which are done. It must remember a key for longer than a
-	// delivery can come again; that is checked when the handler is built.
-	// Defaults to that of the Inbox, or without one to an [idempotency.Memory] of the handler's own, which a restart forgets.
+	// Store records which deliveries are running and which are done. Its retention must be longer than the time in which
+	// a delivery can come again. NewHandler returns an error if it is shorter.
+	// Defaults to the Inbox's store. Without an Inbox it defaults to a new [idempotency.Memory], which loses its keys on
+	// restart.
 	Store idempotency.Store
 
-	// Inbox, if set, takes every delivery durably before it is answered, and calls back later. Without one, the
+	// Inbox, if set, stores every delivery durably before the response, and runs the callback later. Without one, the
 	// callback runs while the sender waits.
 	Inbox Inbox
 
-	// DeadLetter, if set, parks deliveries that cannot be handled: permanent failures, bodies that do not fit their
-	// type, and the last failed attempt. It returns nil once the delivery is safe; after an error or a panic the
-	// sender is answered 500. The context is its own, and ends with the delivery's lease. With an Inbox, which is
-	// such a place itself, setting it is an error.
+	// DeadLetter, if set, saves the deliveries that are not tried again: permanent failures, bodies that do not fit their
+	// type, and failures on the vendor's last attempt. It must return nil only once the delivery is saved. After an error
+	// or a panic the response is 500. Its context is independent of the request and ends with the delivery's lease.
+	// It must not be set together with Inbox, which keeps dead letters itself.
 	DeadLetter func(ctx context.Context, d *Delivery, cause error) error
 
-	// DangerouslyFailOpen has callbacks run although the store cannot be asked, or is full, in place of answering 503. Until
-	// it can be asked again, nothing but this process keeps a delivery from running twice, and nothing remembers that
-	// it ran: so it is for callbacks that may run twice. Each such run is observed as FailedOpen and logged as a Warning.
+	// DangerouslyFailOpen runs the callback even when the store is unavailable or full, instead of responding 503. While
+	// the store is down, only this process prevents a delivery from running twice, and no record says that it ran. Set it
+	// only if every callback may run twice. Each such run has FailedOpen in its Observation and is logged as a Warning.
 	DangerouslyFailOpen bool
 
-	// Logger gets at most one line for each observation: see Observer. At slog.LevelDebug every authentic delivery has one:
-	// what was handled, duplicates, and a vendor's test events too. The first delivery of a type without a callback is a
-	// Warning, and those after it are Debug lines. A run of a stored delivery that fails is at slog.LevelWarn: the inbox
-	// retries it, and writes the one line at slog.LevelError when it becomes a dead letter. The line of a refused delivery
-	// says what was probably wrong, as "mistake" and "explanation": see [Handler.Explain].
+	// Logger gets at most one line for each Observation. At slog.LevelDebug every authentic delivery has a line, including
+	// handled ones, duplicates and test events. The first delivery of a type without a callback is logged as a Warning, and
+	// later ones at Debug. A failed run of a stored delivery is a Warning, because the inbox retries it. The inbox logs an
+	// Error when the delivery becomes a dead letter. The line of a refused delivery has the probable cause in "cause" and
+	// "explanation": see [Handler.Explain].
 	//
-	// Anybody can repeat forged requests, and deliveries that were captured. Of lines above Debug about requests that
-	// are not authentic, about a delivery that had such a line in the last minute, and about more than 1,024 deliveries in a
-	// minute, each outcome has 5 at first and one every 10 s after that, which says as "lines_left_out" how many were not
-	// written. Runs of stored deliveries, and outcomes that complete a delivery, have every line. Texts are cut off after 1 KiB.
-	// Defaults to slog.Default().
+	// Any sender can repeat unauthenticated requests and captured deliveries, so their lines above Debug are sampled. This
+	// applies to requests that are not authentic, to a delivery that was logged in the last minute, and to deliveries
+	// after the first 1,024 in a minute. Each outcome then has 5 lines, and after them one line every 10 s. Its
+	// "lines_left_out" counts the lines that were not written. Runs of stored deliveries, and outcomes that complete a
+	// delivery, are never sampled. Texts are cut off after 1 KiB. Defaults to slog.Default().
 	Logger *slog.Logger
 
-	// Observer, if set, is called once for each request, and once more for a callback that ended after the response, which
-	// has Late set. With an Inbox it is also called once for each run of a stored delivery, which has FromInbox set. To
-	// count requests, count those that have neither. What the log leaves out can be counted here. It must be quick: it is
-	// called before the response is written. A panic is logged and changes nothing.
+	// Observer, if set, is called once for each request. It is called again, with Late set, for a callback that ended after
+	// the response. With an Inbox it is also called once for each run of a stored delivery, with FromInbox set. To count
+	// requests, count the observations that have neither. Sampling does not apply to it. It must return quickly, because
+	// it is called before the response is written. A panic is logged and has no other effect.
 	Observer func(ctx context.Context, o Observation)
 
 	// RespondToGET responds 200 with an empty body to HEAD and GET, for senders that check a URL before they create an
-	// endpoint. Nothing else happens: the credential is not looked at, so the response says nothing about it. The
-	// router must let both methods through: mount the handler without "POST ". No vendor documents such a check; the
-	// default is a 405. A check by an unsigned POST stays a 401.
+	// endpoint. The handler does not look at the credential then, so the response reveals nothing about it. The router
+	// must let both methods through: mount the handler without "POST ". No vendor documents such a check, so the default
+	// response is 405. An unsigned POST still gets a 401.
 	RespondToGET bool
 
-	// MaxBody is the largest body, in bytes. Defaults to [DefaultMaxBody].
+	// MaxBody is the maximum size of a body, in bytes. Defaults to [DefaultMaxBody].
 	MaxBody int64
 
-	// ReadBudget bounds the memory of the bodies that are being read, genuine or not. Handlers that have the same one
-	// share it. It must be at least twice MaxBody. Defaults to one budget of 32 MiB for all handlers of
-	// the process.
+	// ReadBudget bounds the memory for bodies that are being read, authentic or not. Handlers with the same ReadBudget
+	// share it. Its size must be at least twice MaxBody. Defaults to one budget of 32 MiB that all handlers of the process
+	// share.
 	ReadBudget *ReadBudget
 
-	// MaxRunning is how many callbacks may run at once. Defaults to 256.
+	// MaxRunning is the maximum number of callbacks that run at once. Defaults to 256.
 	MaxRunning int
 
-	// RateLimit is how many authentic deliveries a second are let through, and RateBurst how many at once; forged ones
-	// do not count. A delivery that comes again counts against a limit of its own, of the same size: those that follow one
-	// another within 4,096 others are recognized. Zero means no limit. RateBurst defaults to a second's worth.
+	// RateLimit is the maximum number of authentic deliveries a second, and RateBurst the maximum at once. Zero means no
+	// limit. Unauthenticated requests do not count. Each delivery that comes again has a separate limit of the same size,
+	// so that a replay cannot use up the limit of new deliveries. It is recognized if fewer than 4,096 other deliveries
+	// came in between. RateBurst defaults to the number of deliveries in one second, at least 1.
 	RateLimit rate.Limit
 	RateBurst int
 
-	// BodyTimeout is how long reading the body may take. It takes the place of http.Server.ReadTimeout, which is lifted
-	// while the callback runs. Where a middleware hides the connection, see [NewServer]. Defaults to 3 s.
+	// BodyTimeout is the maximum time for reading the body. It replaces http.Server.ReadTimeout, which the handler lifts
+	// while the callback runs. If a middleware hides the connection, see [NewServer]. Defaults to 3 s.
 	BodyTimeout time.Duration
 
-	// StoreTimeout is how long one call to the store, the inbox or an Authenticator may take.
-	// Defaults to 1 s.
+	// StoreTimeout is the maximum time for one call to the store, the inbox or an Authenticator. Defaults to 1 s.
 	StoreTimeout time.Duration
 
-	// ResponseTimeout is when the sender is answered at the latest, counted from the arrival. It must be shorter than
-	// the vendor waits. Defaults to 4.5 s for vendors that wait for 5 s, 27 s for EmberQA. A request context that ends
-	// earlier makes it earlier: see "Times" in the package documentation. http.Server.WriteTimeout must be longer. The
-	// handler extends a shorter one for its own responses, or responds before it where a middleware hides the
-	// connection, and warns once.
+	// ResponseTimeout is the latest time of the response, counted from the arrival. It must be shorter than the vendor's
+	// timeout. Defaults to 4.5 s for vendors that wait for 5 s, and to 27 s for EmberQA. An earlier deadline of the
+	// request's context takes precedence: see "Times" in the package documentation. http.Server.WriteTimeout must be
+	// longer. If it is shorter, the handler extends it for its own responses and logs a Warning once. If a middleware
+	// hides the connection, the handler responds before WriteTimeout instead.
 	ResponseTimeout time.Duration
 
-	// CallbackTimeout is when the context of the callback ends, counted from the arrival. Neither the answer nor a
-	// client that hangs up ends it. The delivery is leased for 10 s longer. Defaults to [DefaultCallbackTimeout].
+	// CallbackTimeout is the time at which the callback's context ends, counted from the arrival. Neither the response nor
+	// a client's disconnect ends it. The lease of the delivery ends 10 s later. Defaults to [DefaultCallbackTimeout].
 	CallbackTimeout time.Duration
 
-	// StrictFields makes a delivery undecodable if one of its fields does not fit the event's type. By default such a
-	// field stays unset and the callback runs: [Event.Undecoded] names it, the Observation has it, and a Warning is
-	// logged for the first one. A whole number fits an integer however it is written, 8.0 for instance, and a time may
-	// be written as in the envelope. What the delivery is routed and recognised by must fit either way; so must every
-	// field where the vendor's Config has a Key, which may be made of any. Data that is not an object never fits.
+	// StrictFields makes a delivery undecodable if any field does not fit the event's type. By default such a field stays
+	// unset and the callback runs. [Event.Undecoded] and the Observation then name the field, and the first such field is
+	// logged as a Warning. A whole number fits an integer in any notation, such as 8.0, and a time may have any notation
+	// that the envelope allows.
+	//
+	// The type and the id in the envelope must fit in either case. If the vendor's Config has a Key, every field must fit,
+	// because the Key may use any of them. Data that is not an object never fits.
 	StrictFields bool
 
-	// Unmarshal decodes an event's data into its type. If it fails, it is asked again for parts of the data, to find
-	// the fields that do not fit. What is given to it is valid JSON, and is the part of the body
-	// that the delivery was routed by. Names that occur twice inside the data are the decoder's own business; the
-	// envelope is read without it, and what it says is what the event says. Defaults to encoding/json.Unmarshal.
+	// Unmarshal decodes an event's data into its type. The data is valid JSON, and is part of the body. After an error,
+	// the handler calls Unmarshal again with parts of the data, to find the fields that do not fit. Unmarshal decides what
+	// a duplicate name inside the data means. The envelope is read without it. Defaults to encoding/json.Unmarshal.
 	Unmarshal func(data []byte, v any) error
 }
 
-// Inbox takes deliveries durably. Engines are in the folders below inbox. A wrapper around one embeds it, and so passes on
-// what it does not change: struct{ webhook.Inbox }.
+// Inbox stores deliveries durably. The packages below inbox implement it. A wrapper should embed the Inbox that it wraps,
+// so that it passes on the methods that it does not change: struct{ webhook.Inbox }.
 type Inbox interface {
-	// Enqueue stores d unless a delivery with the same first key is there already, in one step, and returns once what
-	// it reports would survive a crash. The error means that d may not have been stored; [ErrOtherContent] reports a
+	// Enqueue stores d in one atomic step, unless a delivery with the same first key is stored. It returns once the result
+	// would survive a crash. An error means that d may not have been stored, except [ErrOtherContent], which reports a
 	// duplicate.
 	Enqueue(ctx context.Context, d *Delivery) (duplicate bool, err error)
 
-	// Store returns the store that guards the callbacks, which a handler takes if its [Options] have none. If it is nil,
-	// Options.Store is required: the default, in memory, would not be shared and would be lost with the process.
+	// Store returns the store that guards the callbacks. A handler uses it if its [Options] have no Store. If it is nil,
+	// Options.Store is required: the default store is in memory, is not shared, and is lost on restart.
 	Store() idempotency.Store
 
-	// CheckHandler returns an error if the inbox cannot take the deliveries of a handler, such as bodies of maxBody
-	// bytes. The handler is then not built.
+	// CheckHandler returns an error if the inbox cannot store the deliveries of a handler, for example bodies of maxBody
+	// bytes. NewHandler returns the error.
 	CheckHandler(vendor, endpoint string, maxBody int64) error
 }
 
-// ErrInboxFull is what the error of [Inbox.Enqueue] wraps when the inbox takes nothing more until it has worked off some
-// of what it has, or its disk has room again.
+// ErrInboxFull is wrapped by the error of [Inbox.Enqueue] when the inbox has no capacity. It accepts deliveries again once
+// it has processed some, or once its disk has free space.
 var ErrInboxFull = errors.New("webhook: the inbox is full")
 
-// ErrOtherContent is what the error of [Inbox.Enqueue] wraps when d is a duplicate, and the delivery that is there has
-// another body. An inbox that no longer has that body cannot notice it.
+// ErrOtherContent is wrapped by the error of [Inbox.Enqueue] when d is a duplicate and the stored delivery has another
+// body. An inbox that has deleted the stored body cannot detect this.
 var ErrOtherContent = errors.New("webhook: a delivery with the same key but another body was received before; if they are two events, this one is not handled")
 
 // withDefaults returns a copy with every default filled in, for a handler of that vendor.
@@ -166,14 +170,14 @@ func (o *Options) withDefaults(p *vendors.Profile) (Options, error) {
 		"ResponseTimeout": int64(c.ResponseTimeout), "CallbackTimeout": int64(c.CallbackTimeout),
 	} {
 		if n < 0 {
-			return c, fmt.Errorf("webhook: Options.%s cannot be negative", name)
+			return c, fmt.Errorf("webhook: Options.%s must not be negative", name)
 		}
 		if d := time.Duration(n); d > maxDuration && strings.HasSuffix(name, "Timeout") {
 			return c, fmt.Errorf("webhook: Options.%s (%v) must be at most %v", name, d, maxDuration)
 		}
 	}
 	if c.RateLimit < 0 {
-		return c, errors.New("webhook: Options.RateLimit cannot be negative")
+		return c, errors.New("webhook: Options.RateLimit must not be negative")
 	}
 	fill(&c.MaxBody, DefaultMaxBody)
 	fill(&c.MaxRunning, defaultMaxRunning)
@@ -197,10 +201,10 @@ func (o *Options) withDefaults(p *vendors.Profile) (Options, error) {
 	case c.MaxBody > c.ReadBudget.size/2:
 		return c, fmt.Errorf("webhook: Options.ReadBudget (%d bytes) must be at least twice Options.MaxBody (%d bytes)", c.ReadBudget.size, c.MaxBody)
 	case c.ResponseTimeout >= p.RespondWithin:
-		return c, fmt.Errorf("webhook: Options.ResponseTimeout (%v) must be shorter than the %v that %s waits for an answer",
+		return c, fmt.Errorf("webhook: Options.ResponseTimeout (%v) must be shorter than the %v that %s waits for a response",
 			c.ResponseTimeout, p.RespondWithin, p.Name)
 	case c.Inbox != nil && c.DeadLetter != nil:
-		return c, errors.New("webhook: Options.DeadLetter cannot be set together with Inbox, which keeps the dead letters itself")
+		return c, errors.New("webhook: Options.DeadLetter must not be set together with Inbox, which keeps the dead letters itself")
 	}
 	return c, nil
 }

@@ -28,7 +28,7 @@ func newHandler(o *webhook.Options, change ...func(*vendors.Profile, *vendors.Ha
 	return webhook.NewHandler(p, e, o)
 }
 
-// A foreignType makes events that are not of package webhook.
+// A foreignType makes events that do not embed webhook.Event.
 type foreignType struct{}
 
 func (foreignType) Name() string { return "foreign" }
@@ -42,24 +42,24 @@ func memory(t testing.TB, retention time.Duration) *idempotency.Memory {
 
 func TestAnOptionThatBreaksARuleIsNamedWithTheRule(t *testing.T) {
 	inbox := inboxFunc(func(context.Context, *webhook.Delivery) (bool, error) { return false, nil })
-	park := func(context.Context, *webhook.Delivery, error) error { return nil }
+	deadLetter := func(context.Context, *webhook.Delivery, error) error { return nil }
 	for want, o := range map[string]webhook.Options{
-		"webhook: Options.MaxBody cannot be negative":                                                                                                    {MaxBody: -1},
+		"webhook: Options.MaxBody must not be negative":                                                                                                  {MaxBody: -1},
 		"webhook: Options.ReadBudget (65535 bytes) must be at least 65536 bytes":                                                                         {MaxBody: 1, ReadBudget: webhook.NewReadBudget(64<<10 - 1)},
 		"webhook: Options.ReadBudget (-1 bytes) must be at least 65536 bytes":                                                                            {ReadBudget: webhook.NewReadBudget(-1)},
 		"webhook: Options.ReadBudget (0 bytes) must be at least 65536 bytes":                                                                             {ReadBudget: new(webhook.ReadBudget)},
 		"webhook: Options.ReadBudget (2097151 bytes) must be at least twice Options.MaxBody (1048576 bytes)":                                             {ReadBudget: webhook.NewReadBudget(2<<20 - 1)},
 		"webhook: Options.ReadBudget (33554432 bytes) must be at least twice Options.MaxBody (9223372036854775807 bytes)":                                {MaxBody: math.MaxInt64},
-		"webhook: Options.MaxRunning cannot be negative":                                                                                                 {MaxRunning: -1},
-		"webhook: Options.RateLimit cannot be negative":                                                                                                  {RateLimit: -0.1},
-		"webhook: Options.RateBurst cannot be negative":                                                                                                  {RateBurst: -1},
-		"webhook: Options.BodyTimeout cannot be negative":                                                                                                {BodyTimeout: -1},
-		"webhook: Options.StoreTimeout cannot be negative":                                                                                               {StoreTimeout: -1},
-		"webhook: Options.ResponseTimeout cannot be negative":                                                                                            {ResponseTimeout: -1},
-		"webhook: Options.CallbackTimeout cannot be negative":                                                                                            {CallbackTimeout: -1},
-		"webhook: Options.ResponseTimeout (5s) must be shorter than the 5s that acme waits for an answer":                                                {ResponseTimeout: 5 * time.Second},
-		"webhook: Options.ResponseTimeout (1m0s) must be shorter than the 5s that acme waits for an answer":                                              {ResponseTimeout: time.Minute},
-		"webhook: Options.DeadLetter cannot be set together with Inbox, which keeps the dead letters itself":                                             {Inbox: inbox, DeadLetter: park},
+		"webhook: Options.MaxRunning must not be negative":                                                                                               {MaxRunning: -1},
+		"webhook: Options.RateLimit must not be negative":                                                                                                {RateLimit: -0.1},
+		"webhook: Options.RateBurst must not be negative":                                                                                                {RateBurst: -1},
+		"webhook: Options.BodyTimeout must not be negative":                                                                                              {BodyTimeout: -1},
+		"webhook: Options.StoreTimeout must not be negative":                                                                                             {StoreTimeout: -1},
+		"webhook: Options.ResponseTimeout must not be negative":                                                                                          {ResponseTimeout: -1},
+		"webhook: Options.CallbackTimeout must not be negative":                                                                                          {CallbackTimeout: -1},
+		"webhook: Options.ResponseTimeout (5s) must be shorter than the 5s that acme waits for a response":                                               {ResponseTimeout: 5 * time.Second},
+		"webhook: Options.ResponseTimeout (1m0s) must be shorter than the 5s that acme waits for a response":                                             {ResponseTimeout: time.Minute},
+		"webhook: Options.DeadLetter must not be set together with Inbox, which keeps the dead letters itself":                                           {Inbox: inbox, DeadLetter: deadLetter},
 		"webhook: Options.Store must be set, because Options.Inbox has no store":                                                                         {Inbox: inbox},
 		"webhook: Options.Inbox cannot take the deliveries of acme: it is for others":                                                                    {Inbox: choosyInbox{err: errors.New("it is for others")}},
 		"webhook: Options.Store remembers a completed key for 1h4m59s, but acme can send a delivery again for 1h5m0s; its retention must not be shorter": {Store: memory(t, time.Hour+5*time.Minute-time.Second)},
@@ -68,7 +68,7 @@ func TestAnOptionThatBreaksARuleIsNamedWithTheRule(t *testing.T) {
 		require.EqualError(t, err, want)
 	}
 	for _, o := range []*webhook.Options{
-		nil, {}, {ResponseTimeout: 5*time.Second - 1}, {Store: memory(t, time.Hour+5*time.Minute)}, {Inbox: inbox, Store: memory(t, 0)}, {DeadLetter: park}, {ReadBudget: webhook.NewReadBudget(2 << 20)}, {MaxBody: webhook.DefaultReadBudget / 2},
+		nil, {}, {ResponseTimeout: 5*time.Second - 1}, {Store: memory(t, time.Hour+5*time.Minute)}, {Inbox: inbox, Store: memory(t, 0)}, {DeadLetter: deadLetter}, {ReadBudget: webhook.NewReadBudget(2 << 20)}, {MaxBody: webhook.DefaultReadBudget / 2},
 		{RateLimit: rate.Inf}, {RateLimit: 1e-9}, {MaxBody: math.MaxInt64 / 2, ReadBudget: webhook.NewReadBudget(math.MaxInt64)}, {Inbox: choosyInbox{store: memory(t, 0)}}, {CallbackTimeout: 1},
 	} {
 		_, err := newHandler(o)
@@ -80,9 +80,9 @@ func TestAnEndpointThatBreaksARuleIsNamedWithTheRule(t *testing.T) {
 	for want, change := range map[string]func(*vendors.Profile, *vendors.HandlerConfig){
 		`webhook: Config.Endpoint "a b" must be 1 to 64 of letters, digits, '.', '_' and '-'`: func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Endpoint = "a b" },
 		`webhook: Config.Endpoint "a/b" must be 1 to 64 of letters, digits, '.', '_' and '-'`: func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Endpoint = "a/b" },
-		"webhook: Config.Window cannot be negative":                                           func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Window = -1 },
-		"webhook: Config.Attempts cannot be negative":                                         func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Attempts = -1 },
-		"webhook: Profile.Envelope must name the type, and at most 12 members in all":         func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.Envelope.Type = nil },
+		"webhook: Config.Window must not be negative":                                         func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Window = -1 },
+		"webhook: Config.Attempts must not be negative":                                       func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Attempts = -1 },
+		"webhook: Profile.Envelope must name the type, and must have at most 12 names":        func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.Envelope.Type = nil },
 	} {
 		_, err := newHandler(nil, change)
 		require.EqualError(t, err, want)
@@ -91,12 +91,12 @@ func TestAnEndpointThatBreaksARuleIsNamedWithTheRule(t *testing.T) {
 	unsigned.Scheme = nil
 	_, err := webhook.NewHandler(unsigned, vendors.HandlerConfig{Keys: key}, nil)
 	require.EqualError(t, err, "webhook: HandlerConfig.Authenticator must be set for a vendor whose Profile has no Scheme")
-	anybody := vendors.AuthenticatorFunc(func(context.Context, *vendors.Request, []byte) (signature.Match, error) {
+	acceptAll := vendors.AuthenticatorFunc(func(context.Context, *vendors.Request, []byte) (signature.Match, error) {
 		return signature.Match{}, nil
 	})
-	_, err = webhook.NewHandler(acme(), vendors.HandlerConfig{Keys: key, Authenticator: anybody}, nil)
+	_, err = webhook.NewHandler(acme(), vendors.HandlerConfig{Keys: key, Authenticator: acceptAll}, nil)
 	require.EqualError(t, err, "webhook: HandlerConfig.Keys must be empty with an Authenticator")
-	h, err := webhook.NewHandler(unsigned, vendors.HandlerConfig{Authenticator: anybody}, nil)
+	h, err := webhook.NewHandler(unsigned, vendors.HandlerConfig{Authenticator: acceptAll}, nil)
 	require.NoError(t, err)
 	require.EqualError(t, h.SetKeys(key...), "acme: SetKeys: the vendor does not sign, so there are no keys")
 	foreign := acme()
@@ -113,16 +113,16 @@ func TestAnEndpointThatBreaksARuleIsNamedWithTheRule(t *testing.T) {
 
 func TestTheRetentionMustCoverWindowAndHorizon(t *testing.T) {
 	for name, c := range map[string]struct {
-		window, longer, horizon, needed time.Duration
+		window, longer, retryWindow, needed time.Duration
 	}{
-		"the window, with the skew":    {window: time.Hour, horizon: 30 * time.Minute, needed: 65 * time.Minute},
-		"the horizon, if it is longer": {window: time.Hour, horizon: 3 * time.Hour, needed: 3 * time.Hour},
-		"the endpoint's own window":    {window: time.Hour, longer: 5 * time.Hour, horizon: time.Minute, needed: 5*time.Hour + 5*time.Minute},
-		"no window":                    {horizon: 2 * time.Hour, needed: 2 * time.Hour},
+		"the window, with the skew":   {window: time.Hour, retryWindow: 30 * time.Minute, needed: 65 * time.Minute},
+		"the retry window, if longer": {window: time.Hour, retryWindow: 3 * time.Hour, needed: 3 * time.Hour},
+		"the endpoint's own window":   {window: time.Hour, longer: 5 * time.Hour, retryWindow: time.Minute, needed: 5*time.Hour + 5*time.Minute},
+		"no window":                   {retryWindow: 2 * time.Hour, needed: 2 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			change := func(p *vendors.Profile, e *vendors.HandlerConfig) {
-				p.Window, p.RetryWindow, e.Window = c.window, c.horizon, c.longer
+				p.Window, p.RetryWindow, e.Window = c.window, c.retryWindow, c.longer
 			}
 			quiet := slog.New(slog.DiscardHandler)
 			_, err := newHandler(&webhook.Options{Store: memory(t, c.needed), Logger: quiet}, change)
@@ -134,7 +134,7 @@ func TestTheRetentionMustCoverWindowAndHorizon(t *testing.T) {
 }
 
 func TestAWindowShorterThanTheRetriesIsWarnedOf(t *testing.T) {
-	var log logtest.Book
+	var log logtest.LogBuffer
 	o := &webhook.Options{Logger: log.JSON(slog.LevelInfo)}
 	_, err := newHandler(o, func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Window = 30 * time.Minute })
 	require.NoError(t, err)
@@ -170,10 +170,10 @@ func TestOneOptionsValueMayBuildSeveralHandlers(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
 		request := r.signed(body("a"))
 		result := h.Process(t.Context(), webhook.Request{Header: request.Header, Body: request.Body})
-		require.Equal(t, webhook.Handled, result.Outcome, "the endpoint keeps them apart")
+		require.Equal(t, webhook.Handled, result.Outcome, "endpoints must not share keys")
 		require.Equal(t, []string{"acme/" + name + "/id/ping/a"}, result.Delivery.Keys)
 	}
-	require.Equal(t, &webhook.Options{Store: store}, o, "and it is not written to")
+	require.Equal(t, &webhook.Options{Store: store}, o, "NewHandler must not change the Options")
 }
 
 func TestTheDefaultsAreTheDocumentedOnes(t *testing.T) {
@@ -181,7 +181,7 @@ func TestTheDefaultsAreTheDocumentedOnes(t *testing.T) {
 		h, err := newHandler(nil)
 		require.NoError(t, err)
 		r := newReceiver(t, webhook.Options{})
-		var ends, answered, leased time.Duration
+		var ends, responded, leased time.Duration
 		start := time.Now()
 		ping.On(r.Handler, func(ctx context.Context, _ *Ping) error {
 			deadline, _ := ctx.Deadline()
@@ -192,9 +192,9 @@ func TestTheDefaultsAreTheDocumentedOnes(t *testing.T) {
 			return err
 		})
 		require.Equal(t, 503, r.deliver(body("a")).status)
-		answered = time.Since(start)
+		responded = time.Since(start)
 		require.NoError(t, r.Shutdown(t.Context()))
-		require.Equal(t, []time.Duration{30 * time.Second, 4500 * time.Millisecond, 40 * time.Second}, []time.Duration{ends, answered, leased})
+		require.Equal(t, []time.Duration{30 * time.Second, 4500 * time.Millisecond, 40 * time.Second}, []time.Duration{ends, responded, leased})
 
 		large := make([]byte, webhook.DefaultMaxBody+1)
 		require.Equal(t, webhook.ReasonTooLarge, h.Process(t.Context(), webhook.Request{ContentLength: int64(len(large))}).Reason)
@@ -248,7 +248,7 @@ func TestAnInboxIsToldWhatItWillGet(t *testing.T) {
 	require.ErrorIs(t, err, reason)
 }
 
-// A wrapper, as one that counts, changes one method.
+// A wrapper of an inbox changes one method.
 type wrappedInbox struct {
 	webhook.Inbox
 
@@ -295,7 +295,7 @@ func TestTheStoreOfTheInboxIsTakenUnlessThereIsAnother(t *testing.T) {
 		h, err := newHandler(&webhook.Options{Inbox: choosyInbox{store: own}, Store: given})
 		require.NoError(t, err)
 		ping.On(h, returns(nil))
-		require.Equal(t, webhook.Handled, h.Redeliver(t.Context(), d).Outcome, "the first time in this store")
+		require.Equal(t, webhook.Handled, h.Redeliver(t.Context(), d).Outcome, "the store is new")
 	}
 	for _, store := range []idempotency.Store{own, other} {
 		claim, err := store.Claim(t.Context(), "k", idempotency.NewToken(), time.Second)
@@ -324,7 +324,7 @@ func TestCallbacksAreRegisteredOnceAndBeforeTheFirstDelivery(t *testing.T) {
 		require.PanicsWithValue(t, want, register)
 	}
 	r = newReceiver(t, webhook.Options{})
-	r.Process(t.Context(), webhook.Request{}) // forged, but a delivery
+	r.Process(t.Context(), webhook.Request{}) // unauthenticated, but it ends the registration
 	late := `webhook: the callback for "ping" must be registered before the first delivery`
 	require.PanicsWithValue(t, late, func() { ping.On(r.Handler, returns(nil)) })
 	require.Panics(t, func() { r.OnUnhandled(unhandled) })

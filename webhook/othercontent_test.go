@@ -16,7 +16,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// twoTypes registers a callback for pings and one for pongs, and returns what they are given.
+// twoTypes registers a callback for pings and one for pongs, and returns the events that they get.
 func twoTypes(r *receiver) *[]string {
 	var types []string
 	r.OnEvent(func(_ context.Context, e webhook.AnyEvent) error {
@@ -45,7 +45,7 @@ func TestKeys_TypeIsPart(t *testing.T) {
 	}
 }
 
-// No type and id can be read as another type and id, and no delivery has two keys.
+// Different pairs of type and id have different keys, and each delivery has one key.
 func TestKeys_TypeAndIDAreUnambiguous(t *testing.T) {
 	seen := make(map[string]string)
 	types := []string{"a", "a/b", "a/b/", "a/", "/", "", "b", "a/b\n", "sha256:", "a b", "ключ", "a\x00"}
@@ -65,7 +65,7 @@ func TestKeys_TypeAndIDAreUnambiguous(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	ping.On(r.Handler, returns(nil))
 	require.Equal(t, webhook.Handled, r.process(body("a")).Outcome)
-	require.Equal(t, webhook.Duplicate, r.process(spelled).Outcome, "another spelling of the same type")
+	require.Equal(t, webhook.Duplicate, r.process(spelled).Outcome, "an escaped spelling of the same type")
 }
 
 func TestKeys_UnreadableTypeIsNamedByContent(t *testing.T) {
@@ -73,7 +73,7 @@ func TestKeys_UnreadableTypeIsNamedByContent(t *testing.T) {
 	require.Equal(t, vendors.ByContent(&a), vendors.ByEventID(&a))
 }
 
-// A dashboard's test event that has the same id each time, or a vendor that gives two events one id.
+// A dashboard's test event may have the same id each time, or a vendor may give two events one id.
 func TestDuplicate_OtherContentIsVisible(t *testing.T) {
 	for name, change := range map[string]func(first []byte) []byte{
 		"other data":    func(b []byte) []byte { return bytes.Replace(b, []byte(`"n":7`), []byte(`"n":8`), 1) },
@@ -109,7 +109,7 @@ func TestDuplicate_OtherContentIsVisible(t *testing.T) {
 	}
 }
 
-// A duplicate that has waited for the first copy is compared with it as well, and so is one in another process.
+// The comparison also applies to a duplicate that waited for the first copy, and to one in another process.
 func TestDuplicate_OtherContentIsVisibleEverywhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
@@ -127,7 +127,7 @@ func TestDuplicate_OtherContentIsVisibleEverywhere(t *testing.T) {
 	})
 }
 
-// A delivery that a failure has given back may come with other bytes, and is then the one that counts.
+// After a failure the delivery may come with another body. Its body then counts.
 func TestDuplicate_IsComparedWithWhatCompleted(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	fails := true
@@ -146,7 +146,7 @@ func TestDuplicate_IsComparedWithWhatCompleted(t *testing.T) {
 	require.Equal(t, webhook.ReasonOtherContent, r.process(first).Reason)
 }
 
-// A store of the user's that keeps no tags sees duplicates as before.
+// A user's store that keeps no tags still detects duplicates.
 func TestDuplicate_StoreWithoutTags(t *testing.T) {
 	r := newReceiver(t, webhook.Options{Store: &tagless{}})
 	ping.On(r.Handler, returns(nil))
@@ -176,7 +176,7 @@ func TestInbox_OtherContentIsVisible(t *testing.T) {
 	require.Equal(t, 1, r.log.Count(`"level":"WARN"`))
 }
 
-// What is not a duplicate was not stored, whatever the error says.
+// ErrOtherContent without a duplicate means that the delivery was not stored.
 func TestInbox_OtherContentWithoutDuplicateIsUnavailable(t *testing.T) {
 	r := newReceiver(t, webhook.Options{Inbox: inboxFunc(func(context.Context, *webhook.Delivery) (bool, error) {
 		return false, webhook.ErrOtherContent

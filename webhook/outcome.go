@@ -5,22 +5,22 @@ import (
 	"net/http"
 )
 
-// An Outcome says, from a fixed list, how the processing of a delivery ended. A [Reason] says more. Together they decide
+// An Outcome is how the processing of a delivery ended, from a fixed list. A [Reason] adds detail. Together they decide
 // the response: see the table in the package documentation.
 type Outcome string
 
-// The outcomes. docs/outcomes.md says what an operator does about each.
+// The outcomes. docs/outcomes.md lists what an operator does about each.
 const (
 	// Handled: the callback returned nil.
 	Handled Outcome = "handled"
 
-	// Stored: the inbox has the delivery, and runs its callback later.
+	// Stored: the inbox has stored the delivery, and runs its callback later.
 	Stored Outcome = "stored"
 
 	// Duplicate: the delivery was completed before. Its callback does not run again.
 	Duplicate Outcome = "duplicate"
 
-	// Ignored: the callback returned [Ignore], or the request is not a delivery and was allowed.
+	// Ignored: the callback returned [Ignore], or the request was a HEAD or GET that [Options.RespondToGET] allows.
 	Ignored Outcome = "ignored"
 
 	// Unhandled: there is no callback for the type.
@@ -32,10 +32,10 @@ const (
 	// Failed: the callback failed, and the vendor or the inbox tries again.
 	Failed Outcome = "failed"
 
-	// DeadLettered: the delivery will not be tried again, and is kept for an operator.
+	// DeadLettered: the delivery is not tried again. [Options.DeadLetter] or the inbox has it.
 	DeadLettered Outcome = "dead_lettered"
 
-	// Dropped: the delivery will not be tried again, and nothing keeps it.
+	// Dropped: the delivery is not tried again, and no copy of it was kept.
 	Dropped Outcome = "dropped"
 
 	// Unauthenticated: the signature or the credential is missing or wrong. Most are a wrong secret, not an attack.
@@ -52,21 +52,21 @@ const (
 type row struct {
 	what       string
 	outcome    Outcome
-	reasons    []Reason // that have this row; none: every reason that no other row of the outcome has
+	reasons    []Reason // empty: every reason that no other row of the outcome has
 	status     int
 	retryAfter bool
 	key        string
 	level      slog.Level
 }
 
-// levelSilent is for deliveries as they should be, which have no line unless somebody is looking for them.
+// levelSilent is the level of deliveries that need no attention.
 const levelSilent = slog.LevelDebug
 
-// contract is the outcome contract. The responses are made from it, the package documentation is checked against it,
-// and every row is a case of the contract test.
+// contract is the outcome contract. The responses come from it. Tests check the package documentation against it and run
+// every row.
 //
-// A 2xx while a copy still runs would end the vendor's retries although that copy can fail; a 4xx ends Convosphere's
-// for good, so it is only for what must not come again; WorkFlux lists 200 alone as success.
+// A 2xx while a copy still runs would end the vendor's retries, although that copy can fail. Convosphere never retries
+// after a 4xx, so a 4xx is only for requests that must not come again. WorkFlux documents only 200 as success.
 var contract = []row{
 	{"the callback returned nil", Handled, nil, http.StatusOK, false, "completed", levelSilent},
 	{"the callback returned nil, and completing the key failed", Handled, []Reason{ReasonStore, ReasonLeaseLost}, http.StatusOK, false, "in flight, then completed", slog.LevelError},
@@ -92,7 +92,7 @@ var contract = []row{
 	{"no callback for the type, or an unknown type", Unhandled, nil, http.StatusOK, false, "none", slog.LevelWarn},
 	{"the same, after Before", Unhandled, nil, http.StatusOK, false, "released", slog.LevelWarn},
 	{"no or bad signature, bad token, bad header", Unauthenticated, nil, http.StatusUnauthorized, false, "none", slog.LevelWarn},
-	{"authentic, but no JSON object, or without the time it needs", Rejected, []Reason{ReasonNoObject, ReasonNoTime}, http.StatusBadRequest, false, "none", slog.LevelError},
+	{"authentic, but not a JSON object, or without the time it needs", Rejected, []Reason{ReasonNoObject, ReasonNoTime}, http.StatusBadRequest, false, "none", slog.LevelError},
 	{"authentic, but stale", Rejected, []Reason{ReasonStale}, http.StatusUnauthorized, false, "none", slog.LevelError},
 	{"authentic, but dated in the future past the skew", Rejected, []Reason{ReasonFuture}, http.StatusServiceUnavailable, true, "none", slog.LevelError},
 	{"body too slow or cut off", Rejected, []Reason{ReasonSlow, ReasonCutOff, ReasonLength}, http.StatusServiceUnavailable, true, "none", slog.LevelWarn},
@@ -104,13 +104,13 @@ var contract = []row{
 	{"too many bodies being read, callbacks running, or deliveries a second", Unavailable, []Reason{ReasonReading, ReasonEvicted, ReasonRunning, ReasonRate}, http.StatusServiceUnavailable, true, "none", slog.LevelWarn},
 }
 
-// A ruleKey finds a row of the contract. The reason is empty for the row of all reasons that have no other.
+// A ruleKey identifies a row of the contract. The reason is empty for the default row of an outcome.
 type ruleKey struct {
 	outcome Outcome
 	reason  Reason
 }
 
-// rules are the rows of the contract. Two rows with one key have the same response.
+// rules has the rows of the contract by their keys. Rows with the same key have the same response.
 var rules = func() map[ruleKey]*row {
 	m := make(map[ruleKey]*row, len(contract))
 	for i := range contract {
@@ -133,7 +133,7 @@ func ruleOf(o Outcome, r Reason) *row {
 	if rule := rules[ruleKey{o, ReasonNone}]; rule != nil {
 		return rule
 	}
-	for i := range contract { // an outcome whose rows all have reasons, with another one
+	for i := range contract { // the outcome has no default row
 		if contract[i].outcome == o {
 			return &contract[i]
 		}

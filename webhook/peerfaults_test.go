@@ -18,7 +18,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// touched is a store and an inbox that must not be called.
+// touched is a store and an inbox that records calls.
 type touched struct{ t *testing.T }
 
 func (s *touched) called(what string) error {
@@ -48,8 +48,8 @@ func (s *touched) Store() idempotency.Store { return s }
 
 func (s *touched) CheckHandler(string, string, int64) error { return nil }
 
-// A delivery that is not authentic reaches the observer and the log, and nothing else of the user's: no store, no inbox,
-// no decoder, no name, no hook.
+// A request that is not authentic reaches only the observer and the log. It must not reach the store, the inbox, the decoder,
+// DedupKey or Before.
 func TestForged_CallsNothing(t *testing.T) {
 	forgeries := map[string]func(*http.Request){
 		"no signature":      func(q *http.Request) { q.Header.Del("X-Acme-Signature") },
@@ -101,7 +101,7 @@ func TestForged_CallsNothing(t *testing.T) {
 	}
 }
 
-// The test above can fail: the same receiver is touched by a genuine delivery.
+// Checks that the test above can fail: an authentic delivery reaches the user's code.
 func TestForged_GenuineDeliveryIsNot(t *testing.T) {
 	calls := 0
 	r := newReceiver(t, webhook.Options{Unmarshal: func([]byte, any) error { calls++; return nil }})
@@ -142,7 +142,7 @@ func TestOnAny_ErrorSkipsTypedCallback(t *testing.T) {
 	}
 }
 
-// statusError carries a status, as the errors of HTTP clients and of frameworks do.
+// statusError has a status, like the errors of HTTP clients and frameworks.
 type statusError int
 
 func (e statusError) Error() string       { return http.StatusText(int(e)) }
@@ -151,7 +151,7 @@ func (e statusError) Status() int         { return int(e) }
 func (e statusError) HTTPStatusCode() int { return int(e) }
 func (e statusError) Code() int           { return int(e) }
 
-// A status that a callback's error carries is that of some other request.
+// A status in a callback's error belongs to another request.
 func TestStatus_OfACallbacksErrorIsIgnored(t *testing.T) {
 	for name, err := range map[string]error{
 		"410":                  statusError(http.StatusGone),
@@ -198,11 +198,11 @@ func TestContentType_IsIgnored(t *testing.T) {
 	}
 }
 
-// Nothing that sees a failure can turn it into a success: Before, the observer, the logger, Options.DeadLetter that fails.
+// Before, the observer, the logger and a failing Options.DeadLetter cannot turn a failure into a success.
 func TestHooks_CannotEraseAFailure(t *testing.T) {
 	for name, o := range map[string]webhook.Options{
 		"an observer":          {Observer: func(context.Context, webhook.Observation) {}},
-		"a panicking observer": {Observer: func(context.Context, webhook.Observation) { panic("the observer trips") }},
+		"a panicking observer": {Observer: func(context.Context, webhook.Observation) { panic("observer panicked") }},
 		"a failing dead letter": {
 			DeadLetter: func(context.Context, *webhook.Delivery, error) error { return errors.New("no room") },
 		},
@@ -221,7 +221,7 @@ func TestHooks_CannotEraseAFailure(t *testing.T) {
 	}
 }
 
-// An enqueue that fails leaves no trace: the vendor's next attempt is stored, and is not taken for a replay.
+// After a failed Enqueue the vendor's next attempt is stored, and does not count as a duplicate.
 func TestInbox_FailedEnqueueConsumesNothing(t *testing.T) {
 	for name, failure := range map[string]error{"broken": errCallback, "full": webhook.ErrInboxFull, "canceled": context.Canceled} {
 		t.Run(name, func(t *testing.T) {
@@ -243,7 +243,7 @@ func TestInbox_FailedEnqueueConsumesNothing(t *testing.T) {
 	}
 }
 
-// Neither other keys nor a handler that is built anew, as a reload of the configuration does, forgets what is done.
+// Completed deliveries stay completed after SetKeys, and in a new handler with the same store.
 func TestSetKeys_KeepsReplayProtection(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	ping.On(r.Handler, returns(nil))

@@ -13,18 +13,18 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// A disposition is what a step of the way decided. The zero disposition is: go on.
+// A disposition is the result of a step. The zero disposition continues with the next step.
 type disposition struct {
 	outcome Outcome
 	reason  Reason
 	err     error
-	after   time.Duration // for Retry-After, where the step knows better than the default
-	settled bool          // the delivery's keys have been completed or released, as far as they could be
+	after   time.Duration // for Retry-After; zero means the default
+	settled bool          // the keys were completed or released, or the attempt to do so failed
 }
 
 func (v disposition) final() bool { return v.outcome != "" }
 
-// A processing is one delivery on its way.
+// A processing is the state of one delivery while it is processed.
 type processing struct {
 	h         *Handler
 	ctx       context.Context
@@ -33,20 +33,20 @@ type processing struct {
 	bytes     int
 
 	envelope    vendors.Envelope
-	event       AnyEvent  // set once it has been decoded
-	undecoded   error     // why it could not be
-	sentAt      time.Time // what the window is checked against; zero if nothing says when
+	event       AnyEvent  // set once it is decoded
+	undecoded   error     // the error of decoding it
+	sentAt      time.Time // the time that is checked against the window; zero if unknown
 	delivery    *Delivery // nil until authentic
-	failedOpen  bool      // the store could not be asked, and is not what keeps this from running twice
-	attempts    int       // of the vendor, this one included; exact only where this one can be the last
+	failedOpen  bool      // the store was unavailable, so it does not prevent a second run
+	attempts    int       // vendor's attempts including this one; exact only if this one can be the last
 	unread      bool      // the sender may still be writing the body
-	body        *buffer   // until it has been authenticated, or its refusal has been reported
-	refused     *refused  // what was not authentic
-	redelivered bool      // by Redeliver, of a delivery that somebody has stored
+	body        *buffer   // set until the body is authentic, or its refusal has been reported
+	refused     *refused  // the request that was not authentic
+	redelivered bool      // Redeliver runs a stored delivery
 
-	undecodedFields map[string]error // that did not fit the event's type
+	undecodedFields map[string]error // fields that did not fit the event's type
 
-	responded chan struct{} // if the answer is due before the callback has ended: closed once that has been reported
+	responded chan struct{} // set if the response is due before the callback has ended; closed once that is reported
 }
 
 func (h *Handler) process(ctx context.Context, r *Request) Result {
@@ -60,13 +60,13 @@ func (h *Handler) process(ctx context.Context, r *Request) Result {
 			p.unread = true
 			return p.respond(disposition{outcome: Unavailable, reason: ReasonShuttingDown, err: errShutdown})
 		}
-		defer h.drain.leave() // once it has been reported as well
+		defer h.drain.leave() // after the report
 	}
-	defer p.freeBody() // also if an Authenticator ends its goroutine
+	defer p.freeBody() // also if an Authenticator ends the goroutine
 	return p.respond(p.receive(r))
 }
 
-// freeBody gives back the memory of the body as it was received.
+// freeBody releases the memory of the received body.
 func (p *processing) freeBody() {
 	if p.body != nil {
 		p.body.free()
@@ -74,7 +74,7 @@ func (p *processing) freeBody() {
 	}
 }
 
-// receive takes the request from bounds to its disposition.
+// receive runs all steps of a request and returns its disposition.
 func (p *processing) receive(r *Request) disposition {
 	h := p.h
 	a, v := p.authenticate(r)
@@ -85,7 +85,7 @@ func (p *processing) receive(r *Request) disposition {
 		return v
 	}
 	if h.rate != nil && !h.rate.allow(p.delivery.mainKey()) {
-		return disposition{outcome: Unavailable, reason: ReasonRate, err: errors.New("webhook: more deliveries than Options.RateLimit")}
+		return disposition{outcome: Unavailable, reason: ReasonRate, err: errors.New("webhook: more deliveries a second than Options.RateLimit allows")}
 	}
 	if h.options.Inbox != nil {
 		return p.enqueue()
@@ -93,7 +93,7 @@ func (p *processing) receive(r *Request) disposition {
 	return p.handle()
 }
 
-// authenticate reads the body within its bounds and has it checked. What it returns is authentic, and a copy.
+// authenticate reads the body within its bounds and verifies it. The returned body is a copy.
 func (p *processing) authenticate(r *Request) (*vendors.Authenticated, disposition) {
 	h := p.h
 	if v := h.checkBounds(r); v.final() {
@@ -116,7 +116,7 @@ func (p *processing) authenticate(r *Request) (*vendors.Authenticated, dispositi
 	return &vendors.Authenticated{Header: r.Header, Body: buf.take(), Match: match}, disposition{}
 }
 
-// checkBounds looks at all that can be judged before a byte of the body is read.
+// checkBounds checks everything that does not need the body.
 func (h *Handler) checkBounds(r *Request) disposition {
 	encoding := coding(r.Header["Content-Encoding"])
 	switch {
@@ -139,18 +139,18 @@ func unreadable(err error) disposition {
 		return disposition{outcome: Rejected, reason: ReasonTooLarge, err: err}
 	case errors.Is(err, errReading):
 		return disposition{outcome: Unavailable, reason: ReasonReading, err: err}
-	case errors.Is(err, errMadeRoom):
+	case errors.Is(err, errEvicted):
 		return disposition{outcome: Unavailable, reason: ReasonEvicted, err: err}
 	case errors.Is(err, errSlow):
 		return disposition{outcome: Rejected, reason: ReasonSlow, err: err}
 	case errors.Is(err, errLength):
 		return disposition{outcome: Rejected, reason: ReasonLength, err: err}
 	default:
-		return disposition{outcome: Rejected, reason: ReasonCutOff, err: fmt.Errorf("webhook: the body broke off: %w", err)}
+		return disposition{outcome: Rejected, reason: ReasonCutOff, err: fmt.Errorf("webhook: the connection failed before the body was complete: %w", err)}
 	}
 }
 
-// verify asks the Authenticator. A panic of it is an error.
+// verify calls the Authenticator and returns a panic as an error.
 func (p *processing) verify(r *Request, body []byte) (match signature.Match, err error) {
 	defer caught(&err)
 	authenticator, ctx := p.h.config.Authenticator, p.ctx
@@ -162,7 +162,7 @@ func (p *processing) verify(r *Request, body []byte) (match signature.Match, err
 	return authenticator.Authenticate(ctx, r.shown(), body)
 }
 
-// unauthenticated reads the error of an Authenticator.
+// unauthenticated maps an Authenticator's error to a disposition.
 func unauthenticated(err error) disposition {
 	var panicked *PanicError
 	switch {
@@ -188,16 +188,16 @@ func (p *processing) identify(a *vendors.Authenticated) disposition {
 	p.delivery = h.newDelivery(a, p.arrived, p.sentAt)
 	if err != nil {
 		p.delivery.ID = a.Content()
-		return disposition{outcome: Rejected, reason: ReasonNoObject, err: fmt.Errorf("webhook: authentic, but not to be read: %w", err)}
+		return disposition{outcome: Rejected, reason: ReasonNoObject, err: fmt.Errorf("webhook: authentic, but the body is not valid: %w", err)}
 	}
-	if err := p.name(a); err != nil {
+	if err := p.setKeys(a); err != nil {
 		return disposition{outcome: Failed, reason: ReasonPanic, err: err}
 	}
 	return p.checkFreshness()
 }
 
-// checkFreshness checks the time against the window. Types that the vendor does not document are not refused for their
-// time, and run nothing if it is not fresh: the events by which vendors test an endpoint may have an old one, or none.
+// checkFreshness checks the time against the window. A type that the vendor does not document is unhandled, not refused, if
+// its time is old or missing: the vendor's test event may have such a time.
 func (p *processing) checkFreshness() disposition {
 	h, eventType := p.h, p.delivery.Type
 	if h.profile.Window == 0 {
@@ -225,7 +225,7 @@ func (p *processing) checkFreshness() disposition {
 	}
 }
 
-// signedTime returns the time that the window is checked against.
+// signedTime returns the time that is checked against the window.
 func (p *processing) signedTime(a *vendors.Authenticated) time.Time {
 	name := p.h.profile.TimeHeader
 	if name == "" {
@@ -239,7 +239,7 @@ func (p *processing) signedTime(a *vendors.Authenticated) time.Time {
 	return time.Time{}
 }
 
-// enqueue hands the delivery to the inbox.
+// enqueue stores the delivery in the inbox.
 func (p *processing) enqueue() disposition {
 	var duplicate bool
 	limit := min(p.h.options.StoreTimeout, time.Until(p.respondBy))
@@ -261,7 +261,7 @@ func (p *processing) enqueue() disposition {
 	}
 }
 
-// handle claims the delivery and has it called back.
+// handle claims the delivery and runs its callback.
 func (p *processing) handle() disposition {
 	h := p.h
 	if !h.Handles(p.delivery.Type) && (h.onAny == nil || p.undated()) {
@@ -269,7 +269,7 @@ func (p *processing) handle() disposition {
 	}
 	if h.running.Add(1) > int64(h.options.MaxRunning) {
 		h.running.Add(-1)
-		return disposition{outcome: Unavailable, reason: ReasonRunning, err: errors.New("webhook: more callbacks at once than Options.MaxRunning")}
+		return disposition{outcome: Unavailable, reason: ReasonRunning, err: errors.New("webhook: more callbacks at once than Options.MaxRunning allows")}
 	}
 	started := false
 	defer func() {
@@ -282,7 +282,7 @@ func (p *processing) handle() disposition {
 		return v
 	}
 	p.countLast(lease)
-	started = true // from here on the run gives the slot back
+	started = true // from here on the run releases the slot
 	return p.await(p.start(p.detachedContext(), lease))
 }
 
@@ -293,27 +293,27 @@ func (h *Handler) unhandled(eventType string) disposition {
 	return disposition{outcome: Unhandled, reason: ReasonUnknownType}
 }
 
-// undated reports whether the delivery has no time that its freshness could be checked by.
+// undated reports whether the delivery has no time for the freshness check, although it needs one.
 func (p *processing) undated() bool {
 	return p.h.profile.Window > 0 && p.sentAt.IsZero() && !p.redelivered
 }
 
-// claim claims the delivery's keys. While the same delivery runs in this process it waits, until the answer is due.
+// claim claims the delivery's keys. While the same delivery runs in this process, it waits until the response is due.
 func (p *processing) claim() (*idempotency.Lease, disposition) {
 	o := &p.h.options
 	ends := p.arrived.Add(o.CallbackTimeout)
-	work := idempotency.ClaimRequest{
+	request := idempotency.ClaimRequest{
 		Keys:      p.delivery.Keys,
 		Lease:     time.Until(ends) + leaseMargin,
 		WaitUntil: p.respondBy,
 		FailOpen:  o.DangerouslyFailOpen,
 		Tag:       contentTag(p.delivery.Body),
 	}
-	if len(work.Keys) > 1 && !p.sentAt.IsZero() {
-		// Until then a replay of these very bytes under another name would be fresh.
-		work.RefusedLease = time.Until(p.sentAt.Add(p.h.window.Past)) + time.Second
+	if len(request.Keys) > 1 && !p.sentAt.IsZero() {
+		// Until then, a replay of these bytes with another id would be fresh.
+		request.RefusedLease = time.Until(p.sentAt.Add(p.h.window.Past)) + time.Second
 	}
-	lease, claim, err := p.h.guard.Acquire(p.detachedContext(), work)
+	lease, claim, err := p.h.guard.Acquire(p.detachedContext(), request)
 	switch {
 	case errors.Is(err, idempotency.ErrFull):
 		return nil, disposition{outcome: Unavailable, reason: ReasonStoreFull, err: err}
@@ -331,7 +331,7 @@ func (p *processing) claim() (*idempotency.Lease, disposition) {
 	}
 }
 
-// detachedContext returns the context for what a sender that hangs up does not end. Whoever redelivers does end it.
+// detachedContext returns a context that the sender's disconnect does not end. The caller of Redeliver can end it.
 func (p *processing) detachedContext() context.Context {
 	if p.redelivered {
 		return p.ctx

@@ -7,19 +7,19 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// A rateLimiter limits how many deliveries are let through. One that comes again counts against a limit of its own, of the
-// same size: anybody who has captured one can send it again, and must not use up the limit of the others.
+// A rateLimiter limits deliveries a second. A delivery that comes again has a separate limit of the same size. Otherwise
+// anyone who has captured one could send it repeatedly and use up the limit of new deliveries.
 type rateLimiter struct {
 	limit rate.Limit
 	burst int
 	seed  maphash.Seed
 
 	mu        sync.Mutex
-	first     *rate.Limiter            // of all deliveries that come for the first time
-	let, past map[uint64]*rate.Limiter // of each delivery that was let through
+	first     *rate.Limiter            // for deliveries that come for the first time
+	let, past map[uint64]*rate.Limiter // for each delivery that was let through; past holds the older ones
 }
 
-// maxLet is how many deliveries are in one of the two maps. Those that come again stay.
+// maxLet is the maximum number of deliveries in each map. A delivery that comes again moves to the newer map.
 const maxLet = 4096
 
 func newRateLimiter(limit rate.Limit, burst int) *rateLimiter {
@@ -29,7 +29,7 @@ func newRateLimiter(limit rate.Limit, burst int) *rateLimiter {
 	}
 }
 
-// allow reports whether the delivery of that key is let through.
+// allow reports whether the delivery of that key is within its limit.
 func (l *rateLimiter) allow(key string) bool {
 	hash := maphash.String(l.seed, key)
 	l.mu.Lock()

@@ -20,5 +20,5 @@ func TestRateLimiter_MemoryIsBounded(t *testing.T) {
 	for i := range 5 * maxLet {
 		require.False(t, l.allow(strconv.Itoa(i)))
 	}
-	require.Len(t, l.let, 1, "what is refused is not remembered")
+	require.Len(t, l.let, 1, "a refused delivery must not be remembered")
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// Somebody sends one captured delivery again and again, between the vendor's deliveries, which stay below the limit.
+// A sender repeats captured deliveries between the vendor's deliveries, which stay below the limit.
 func TestRateLimit_ReplaysDoNotCountAgainstOthers(t *testing.T) {
 	const genuine = 40
 	seen := make(map[string]bool)
@@ -85,7 +85,7 @@ func TestRateLimit_ReplaysDoNotCountAgainstOthers(t *testing.T) {
 	}
 }
 
-// What comes again is limited as well, or it could run a failing callback at any rate.
+// Repeated deliveries are limited too. Otherwise a sender could run a failing callback at any rate.
 func TestRateLimit_LimitsEachReplay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{RateLimit: 1, RateBurst: 5})
@@ -107,7 +107,7 @@ func TestRateLimit_LimitsEachReplay(t *testing.T) {
 	})
 }
 
-// A delivery that comes again is recognized while fewer than 4,096 others come between.
+// A repeated delivery is recognized if fewer than 4,096 others came in between.
 func TestRateLimit_RemembersWhatComesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const others = 10_000
@@ -123,7 +123,7 @@ func TestRateLimit_RemembersWhatComesAgain(t *testing.T) {
 	})
 }
 
-// A delivery that was refused counts again when it comes again: it has not been let through yet.
+// A refused delivery counts as new when it comes again.
 func TestRateLimit_RefusedDeliveriesAreNotRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{RateLimit: 1, RateBurst: 1})

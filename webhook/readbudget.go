@@ -11,17 +11,19 @@ import (
 // defaultReadBudget is the size in bytes of the budget that all handlers of a process share by default.
 const defaultReadBudget = 32 << 20
 
-// A ReadBudget bounds the memory that bodies take while they are read and authenticated, whoever sends them. A body
-// takes 16 KiB at first, and as much again whenever that has been filled, whatever length was declared. Bodies larger
-// than that share three quarters of the budget, so that they leave the last quarter to small ones.
+// A ReadBudget bounds the memory for bodies that are being read and authenticated. A body takes 16 KiB at first, and
+// another 16 KiB each time that is full. Its declared length has no effect. Bodies larger than 16 KiB share three quarters
+// of the budget, so the last quarter is left for small ones.
 //
-// When a budget is used up, the slowest body makes room for what arrives: its request gets 503 and Retry-After with the
-// reason [ReasonMadeRoom], and its connection is closed. The slowest is the one with the fewest bytes per second, of
-// those that have been read for longer than 500 ms. If there is none, it is the oldest of those larger than 16 KiB, and
-// then the oldest. So senders that stall keep out no sender whose body arrives at once. A body that has arrived makes no
-// room. If such bodies take all of it, a request gets 503 and Retry-After with the reason [ReasonReading].
+// When the budget is used up, the handler evicts the slowest body. Its request gets 503 and Retry-After with the reason
+// [ReasonEvicted], and its connection is closed. The slowest body has the fewest bytes per second, among those that have
+// been read for longer than 500 ms. If all bodies are newer, the oldest body larger than 16 KiB is evicted, or else the
+// oldest body. So stalled senders cannot block a sender whose body arrives at once.
 //
-// All handlers of a process share one budget of 32 MiB. Set [Options.ReadBudget] for another size:
+// A complete body is never evicted. If complete bodies use up the budget, a new request gets 503 and Retry-After with the
+// reason [ReasonReading].
+//
+// All handlers of a process share one budget of 32 MiB by default. Set [Options.ReadBudget] for another size:
 //
 //	budget := webhook.NewReadBudget(128 << 20)
 //	options := &webhook.Options{ReadBudget: budget} // for each handler that shares it
@@ -30,38 +32,38 @@ type ReadBudget struct {
 
 	mu      sync.Mutex
 	used    int64
-	arrived int64     // the part of used whose bodies are complete, and being authenticated
-	leaving int64     // the part of used that is about to be given back, by bodies that made room
-	reading []*charge // of the bodies that are neither
-	waiting []*charge // those of them that wait to grow, first come first served
+	arrived int64     // part of used: complete bodies that are being authenticated
+	leaving int64     // part of used: evicted bodies, which will release it soon
+	reading []*charge // the other bodies
+	waiting []*charge // bodies in reading that wait to grow, in the order of their requests
 }
 
-// overlong is how long a body may be read before its speed is looked at. Until then it may be the network's delay.
-const overlong = 500 * time.Millisecond
+// graceToRead is the age at which the speed of a body starts to count. Before that, network delay may explain it.
+const graceToRead = 500 * time.Millisecond
 
-// processBudget is shared by all handlers whose options have no other.
+// processBudget is shared by all handlers whose Options have no ReadBudget.
 var processBudget = NewReadBudget(defaultReadBudget)
 
-// NewReadBudget returns a budget of so many bytes. Handlers whose [Options] have it share it. It must be at least 64 KiB
-// and at least twice the MaxBody of each of them, which is checked when a handler is built.
+// NewReadBudget returns a budget of that many bytes. All handlers that have it in their [Options] share it. The size must
+// be at least 64 KiB and at least twice the MaxBody of each handler. NewHandler returns an error otherwise.
 func NewReadBudget(bytes int64) *ReadBudget { return &ReadBudget{size: bytes} }
 
-// A charge is the part of a budget that one body takes. A nil charge is of no budget.
+// A charge is the part of a budget that one body takes. A nil charge belongs to no budget.
 type charge struct {
 	budget    *ReadBudget
 	since     time.Time
 	until     time.Time // the body's deadline
-	interrupt func()    // ends the read; called with the budget locked, so that it cannot end a later one
+	interrupt func()    // ends the read; called with the budget locked, so that it cannot end a later read
 	received  atomic.Int64
 
-	size     int64
-	index    int           // in budget.reading; -1 if it is not there
-	madeRoom bool          // and is in budget.leaving
-	waited   chan struct{} // closed when the charge is no longer in budget.waiting
+	size    int64
+	index   int           // in budget.reading; -1 if it is not there
+	evicted bool          // it counts in budget.leaving
+	waited  chan struct{} // closed when the charge leaves budget.waiting
 }
 
-// admit charges the budget for the first chunk of a body. It returns nil if complete bodies leave no room. It does not
-// wait until those that make room have given back their memory: a small body should not.
+// admit charges the budget for the first chunk of a body. It returns nil if complete bodies use up the budget. It does not
+// wait until evicted bodies have released their memory, so that small bodies are not delayed.
 func (b *ReadBudget) admit(until time.Time, interrupt func()) *charge {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -69,16 +71,16 @@ func (b *ReadBudget) admit(until time.Time, interrupt func()) *charge {
 		return nil
 	}
 	for b.used-b.leaving+chunkSize > b.size {
-		b.makeRoom()
+		b.evict()
 	}
 	b.used += chunkSize
 	c := &charge{budget: b, since: time.Now(), until: until, interrupt: interrupt, size: chunkSize, index: len(b.reading)}
 	b.reading = append(b.reading, c)
-	b.makeRoomToGrow()
+	b.evictToGrow()
 	return c
 }
 
-// grow charges the budget for another chunk. It waits until bodies that make room have given back their memory.
+// grow charges the budget for another chunk. It waits until evicted bodies have released their memory.
 func (c *charge) grow() error {
 	if c == nil {
 		return nil
@@ -87,8 +89,8 @@ func (c *charge) grow() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
-	case c.madeRoom:
-		return errMadeRoom
+	case c.evicted:
+		return errEvicted
 	case b.arrived+c.size+chunkSize > b.growLimit():
 		return errReading
 	}
@@ -96,11 +98,11 @@ func (c *charge) grow() error {
 	c.waited = make(chan struct{})
 	b.waiting = append(b.waiting, c)
 	b.serve()
-	b.makeRoomToGrow()
+	b.evictToGrow()
 	b.await(c)
 	switch {
-	case c.madeRoom:
-		return errMadeRoom
+	case c.evicted:
+		return errEvicted
 	case c.size < granted:
 		return errSlow
 	default:
@@ -108,17 +110,17 @@ func (c *charge) grow() error {
 	}
 }
 
-// growLimit is how much may be used when a body grows.
+// growLimit is the part of the budget that bodies may use when they grow.
 func (b *ReadBudget) growLimit() int64 { return b.size - b.size/4 }
 
-// makeRoomToGrow makes room for all that wait to grow.
-func (b *ReadBudget) makeRoomToGrow() {
+// evictToGrow evicts bodies until all that wait to grow can do so.
+func (b *ReadBudget) evictToGrow() {
 	for len(b.waiting) > 0 && b.used-b.leaving+int64(len(b.waiting))*chunkSize > b.growLimit() {
-		b.makeRoom()
+		b.evict()
 	}
 }
 
-// serve lets those grow that there is memory for.
+// serve grows waiting bodies while there is memory.
 func (b *ReadBudget) serve() {
 	for len(b.waiting) > 0 && b.used+chunkSize <= b.growLimit() {
 		c := b.waiting[0]
@@ -128,7 +130,7 @@ func (b *ReadBudget) serve() {
 	}
 }
 
-// await waits, with the budget unlocked, until c has grown or has made room, or until its deadline.
+// await waits until c has grown, was evicted, or has reached its deadline. It unlocks the budget meanwhile.
 func (b *ReadBudget) await(c *charge) {
 	if c.waited == nil {
 		return
@@ -155,21 +157,21 @@ func (b *ReadBudget) endWait(c *charge) {
 	b.waiting = slices.Delete(b.waiting, i, i+1)
 }
 
-// complete keeps a body that has arrived from making room.
+// complete records that the body has arrived, so that it is not evicted.
 func (c *charge) complete() {
 	if c == nil {
 		return
 	}
 	c.budget.mu.Lock()
 	defer c.budget.mu.Unlock()
-	if !c.madeRoom {
+	if !c.evicted {
 		c.budget.unlist(c)
 		c.budget.arrived += c.size
 	}
 }
 
-// release gives back what the body takes. It reports whether the body made room before.
-func (c *charge) release() (madeRoom bool) {
+// release returns the body's memory to the budget. It reports whether the body was evicted.
+func (c *charge) release() (evicted bool) {
 	if c == nil {
 		return false
 	}
@@ -178,7 +180,7 @@ func (c *charge) release() (madeRoom bool) {
 	defer b.mu.Unlock()
 	b.used -= c.size
 	switch {
-	case c.madeRoom:
+	case c.evicted:
 		b.leaving -= c.size
 	case c.index >= 0:
 		b.unlist(c)
@@ -186,21 +188,21 @@ func (c *charge) release() (madeRoom bool) {
 		b.arrived -= c.size
 	}
 	b.serve()
-	return c.madeRoom
+	return c.evicted
 }
 
-// makeRoom ends the read of the slowest body. There must be one.
-func (b *ReadBudget) makeRoom() {
+// evict ends the read of the slowest body. There must be one.
+func (b *ReadBudget) evict() {
 	now := time.Now()
 	slowest := slices.MinFunc(b.reading, func(x, y *charge) int { return x.compare(y, now) })
 	b.unlist(slowest)
 	b.endWait(slowest)
-	slowest.madeRoom = true
+	slowest.evicted = true
 	b.leaving += slowest.size
 	slowest.interrupt()
 }
 
-// unlist takes c from the bodies that can make room.
+// unlist removes c from the bodies that can be evicted.
 func (b *ReadBudget) unlist(c *charge) {
 	last := len(b.reading) - 1
 	b.reading[c.index], b.reading[last].index = b.reading[last], c.index
@@ -209,11 +211,11 @@ func (b *ReadBudget) unlist(c *charge) {
 	c.index = -1
 }
 
-// compare returns less than zero if c makes room before d does.
+// compare returns less than zero if c is evicted before d.
 func (c *charge) compare(d *charge, now time.Time) int {
 	cAge, dAge := now.Sub(c.since), now.Sub(d.since)
 	older := cmp.Compare(dAge, cAge)
-	cSlow, dSlow := cAge > overlong, dAge > overlong
+	cSlow, dSlow := cAge > graceToRead, dAge > graceToRead
 	cLarge, dLarge := c.size > chunkSize, d.size > chunkSize
 	switch {
 	case cSlow && dSlow:

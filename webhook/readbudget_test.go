@@ -24,7 +24,7 @@ import (
 
 const chunk = webhook.Chunk
 
-// A budgetTest has bodies that are read at once, within one budget. Use it in a bubble.
+// A budgetTest has bodies that are read concurrently within one budget. Use it in a bubble.
 type budgetTest struct {
 	*receiver
 	ended map[string]chan webhook.Result
@@ -38,7 +38,7 @@ func newBudgetTest(t *testing.T, chunks int64) *budgetTest {
 	return b
 }
 
-// begin begins a delivery that has sent so many bytes so far.
+// begin starts a delivery and sends that many bytes of it.
 func (b *budgetTest) begin(name string, sent int) {
 	out, in := io.Pipe()
 	ended := make(chan webhook.Result, 1)
@@ -59,8 +59,8 @@ func (b *budgetTest) write(name string, bytes int) {
 	synctest.Wait()
 }
 
-// madeRoom returns the names of the bodies that made room since it was last called.
-func (b *budgetTest) madeRoom() (names []string) {
+// evicted returns the names of the bodies that were evicted since the last call.
+func (b *budgetTest) evicted() (names []string) {
 	synctest.Wait()
 	for name, ended := range b.ended {
 		select {
@@ -79,7 +79,7 @@ func (b *budgetTest) madeRoom() (names []string) {
 	return names
 }
 
-// stop ends what is still being read.
+// stop ends all bodies that are being read.
 func (b *budgetTest) stop() {
 	for name, ended := range b.ended {
 		require.NoError(b.t, b.pipes[name].CloseWithError(io.ErrUnexpectedEOF))
@@ -108,7 +108,7 @@ func TestReadBudget_SlowestMakesRoom(t *testing.T) {
 			b.begin("new", 1)
 			b.begin("newer", 1)
 		}, []string{"large"}},
-		"the slowest of the overlong": {func(b *budgetTest) {
+		"the slowest of those past the grace": {func(b *budgetTest) {
 			b.begin("fast", 5000)
 			time.Sleep(100 * time.Millisecond)
 			b.begin("slow", 1000)
@@ -126,20 +126,20 @@ func TestReadBudget_SlowestMakesRoom(t *testing.T) {
 			b.begin("newer", 0)
 			b.begin("newest", 0)
 		}, []string{"older"}},
-		"a small overlong one before a large young one": {func(b *budgetTest) {
-			b.begin("overlong", 100)
+		"a small one past the grace before a large new one": {func(b *budgetTest) {
+			b.begin("old", 100)
 			time.Sleep(501 * time.Millisecond)
 			b.begin("large", chunk+1)
 			b.begin("new", 1)
 			b.begin("newer", 1)
-		}, []string{"overlong"}},
+		}, []string{"old"}},
 		"for one that grows": {func(b *budgetTest) {
 			b.begin("old", 1)
 			time.Sleep(501 * time.Millisecond)
 			b.begin("new", 1)
 			b.begin("grows", chunk-1)
-			require.Empty(b.t, b.madeRoom())
-			b.write("grows", 1) // three quarters are for bodies that grow
+			require.Empty(b.t, b.evicted())
+			b.write("grows", 1) // bodies that grow share three quarters
 		}, []string{"old"}},
 		"the one that grows, if it is the slowest": {func(b *budgetTest) {
 			b.begin("grows", chunk-1)
@@ -148,7 +148,7 @@ func TestReadBudget_SlowestMakesRoom(t *testing.T) {
 			b.begin("newer", 1)
 			b.write("grows", 1)
 		}, []string{"grows"}},
-		"none while there is room": {func(b *budgetTest) {
+		"none while the budget has capacity": {func(b *budgetTest) {
 			for i := range 4 {
 				b.begin(fmt.Sprint(i), 0)
 				time.Sleep(time.Second / 2)
@@ -161,14 +161,14 @@ func TestReadBudget_SlowestMakesRoom(t *testing.T) {
 				c.run(b)
 				used, _ := b.ReadBudget().Used()
 				require.LessOrEqual(t, used, int64(4*chunk))
-				require.Equal(t, c.want, b.madeRoom())
+				require.Equal(t, c.want, b.evicted())
 				b.stop()
 			})
 		})
 	}
 }
 
-// The sender's body comes in two parts, and as many bodies begin between them as there is room for but one.
+// The sender's body comes in two parts. Between them as many bodies begin as the budget has chunks, except one.
 func TestReadBudget_KeepsTheNewcomer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBudgetTest(t, 16)
@@ -192,17 +192,17 @@ func TestReadBudget_KeepsTheNewcomer(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, second.Close())
 			require.Equal(t, webhook.Handled, (<-done).Outcome)
-			require.NotEmpty(t, b.madeRoom())
+			require.NotEmpty(t, b.evicted())
 		}
 		b.stop()
 	})
 }
 
-// A body that grows waits for the memory of the one that made room. Others begin meanwhile, and must not keep it waiting.
+// A body that grows waits for the memory of the evicted one. Bodies that begin meanwhile must not delay it.
 func TestReadBudget_WaitsForMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBudgetTest(t, 8)
-		out, in := io.Pipe() // no deadline ends its reads, although it seems so
+		out, in := io.Pipe() // SetReadDeadline succeeds, but does not end its reads
 		request := b.signed(nil)
 		request.Body, request.ContentLength = out, -1
 		left := make(chan int, 1)
@@ -226,12 +226,12 @@ func TestReadBudget_WaitsForMemory(t *testing.T) {
 			time.Sleep(time.Millisecond)
 			b.begin(fmt.Sprint("new", i+1), 1)
 		}
-		require.Empty(t, b.madeRoom())
+		require.Empty(t, b.evicted())
 		time.Sleep(501 * time.Millisecond)
 		for i := range 2 {
 			b.begin(fmt.Sprint("newer", i), 1)
 		}
-		require.Equal(t, []string{"new0", "new1"}, b.madeRoom())
+		require.Equal(t, []string{"new0", "new1"}, b.evicted())
 		require.Empty(t, left)
 
 		require.NoError(t, in.CloseWithError(errOdd))
@@ -271,7 +271,7 @@ func TestReadBudget_IsGivenBack(t *testing.T) {
 	}
 }
 
-// A declared length takes no memory, and a body takes what has arrived.
+// A declared length takes no memory. A body takes memory for the bytes that have arrived.
 func TestReadBudget_IsChargedByArrival(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBudgetTest(t, 16)
@@ -297,7 +297,7 @@ func TestReadBudget_IsChargedByArrival(t *testing.T) {
 	})
 }
 
-// A forged body that has arrived takes room until it has been refused, and makes none. Large ones leave some to small ones.
+// A complete forged body takes memory until it is refused, and is not evicted. Large bodies leave memory for small ones.
 func TestReadBudget_CompleteBodiesMakeNoRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -326,7 +326,7 @@ func TestReadBudget_CompleteBodiesMakeNoRoom(t *testing.T) {
 		send(4*chunk - 1)
 		send(2*chunk - 1)
 		require.Empty(t, results)
-		send(chunk + 1) // three quarters are used
+		send(chunk + 1) // now three quarters are used
 		refused()
 		send(1)
 		send(chunk / 2)

@@ -2,23 +2,23 @@ package webhook
 
 import "github.com/aihooks/aihooks-go/signature"
 
-// A Reason narrows an [Outcome] down, from a fixed list. An [Unauthenticated] delivery of a vendor that signs has the
-// [signature.Reason].
+// A Reason is the cause of an [Outcome], from a fixed list. If the vendor signs, the reason of an [Unauthenticated]
+// delivery is a [signature.Reason].
 type Reason string
 
-// The reasons. docs/outcomes.md says what an operator does about each.
+// The reasons, by the outcomes that have them. docs/outcomes.md lists what an operator does about each.
 const (
 	ReasonNone Reason = ""
 
-	// Handled, Ignored: the callback ran, and the key could not be completed.
-	ReasonLeaseLost Reason = "lease_lost" // another process has taken the key over
-	ReasonStore     Reason = "store"      // the store failed; with Unavailable, before the callback ran
+	// Handled, Ignored: the callback ran, but its key could not be completed.
+	ReasonLeaseLost Reason = "lease_lost" // another process has claimed the key
+	ReasonStore     Reason = "store"      // the store failed; with Unavailable, it failed before the callback ran
 
 	// Stored, Duplicate.
 	ReasonStoredBefore Reason = "stored_before"
-	ReasonOtherContent Reason = "other_content" // it has another body than the one before
+	ReasonOtherContent Reason = "other_content" // the duplicate has another body
 
-	// InFlight: the callback still ran when the response was due.
+	// InFlight: the callback was still running when the response was due.
 	ReasonOverrun     Reason = "overrun"
 	ReasonOverrunLast Reason = "overrun_last_attempt"
 

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// Redeliver calls back for a delivery that was stored earlier, on the same way as a new one from the claim on, and
-// returns once the callback has: there is no sender whose patience would end. The callback's context ends with ctx.
-// Only for a twin that runs it waits no longer than a sender would.
+// Redeliver claims a stored delivery and runs its callback, like a new delivery. It returns once the callback has returned,
+// because no sender waits. The callback's context ends with ctx. If a duplicate is running, Redeliver waits for it at most
+// [Options.ResponseTimeout].
 //
-// Nothing is parked: whoever stored the delivery has it still. [DeadLettered] means that trying again cannot help.
-// [Unhandled] means that there is no callback for its type. After [Handler.Shutdown] the outcome is
-// [Unavailable], with [ReasonShuttingDown].
+// Redeliver does not call [Options.DeadLetter]: the caller still has the delivery. The outcome [DeadLettered] means that
+// another attempt cannot succeed. [Unhandled] means that there is no callback for its type. After [Handler.Shutdown] the
+// outcome is [Unavailable], with [ReasonShuttingDown].
 func (h *Handler) Redeliver(ctx context.Context, d *Delivery) Result {
 	h.seal()
 	given := *d
@@ -28,17 +28,17 @@ func (h *Handler) Redeliver(ctx context.Context, d *Delivery) Result {
 func (p *processing) redeliver() disposition {
 	h, d := p.h, p.delivery
 	if d.Vendor != h.profile.Name || d.Endpoint != h.config.Endpoint || len(d.Keys) == 0 {
-		return disposition{outcome: Failed, err: fmt.Errorf("webhook: a delivery of %s/%s was redelivered to the handler of %s/%s",
+		return disposition{outcome: Failed, err: fmt.Errorf("webhook: Redeliver: a delivery of %s/%s must not be given to the handler of %s/%s",
 			d.Vendor, d.Endpoint, h.profile.Name, h.config.Endpoint)}
 	}
 	envelope, err := h.envelope.Read(d.Body)
 	if err != nil {
-		return disposition{outcome: Rejected, reason: ReasonNoObject, err: fmt.Errorf("webhook: a stored delivery is not to be read: %w", err)}
+		return disposition{outcome: Rejected, reason: ReasonNoObject, err: fmt.Errorf("webhook: the body of the stored delivery is not valid: %w", err)}
 	}
 	p.envelope = envelope
 	v := p.handle()
-	if v.outcome == Failed && h.drain.isCut() {
-		v.outcome, v.reason = Unavailable, ReasonShuttingDown // it may have failed for that reason alone
+	if v.outcome == Failed && h.drain.isCanceled() {
+		v.outcome, v.reason = Unavailable, ReasonShuttingDown // the cancellation may be the only cause of the failure
 	}
 	return v
 }

@@ -70,8 +70,8 @@ func TestRedeliver_ObservesRunWithoutResponse(t *testing.T) {
 				o := r.observations()[0]
 				require.Equal(t, c.want, as(c.want, o.Outcome, o.Reason))
 				require.True(t, o.FromInbox)
-				require.Zero(t, o.Status, "there was no response")
-				require.Zero(t, r.log.Count(`"level":"ERROR"`), "it is retried, or the inbox writes the line of the dead letter")
+				require.Zero(t, o.Status, "a run from an inbox has no response")
+				require.Zero(t, r.log.Count(`"level":"ERROR"`), "only the inbox logs a dead letter at Error")
 				for _, line := range r.log.Lines() {
 					var got map[string]any
 					require.NoError(t, json.Unmarshal([]byte(line), &got))

@@ -18,7 +18,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// stored returns the delivery of a ping, as an inbox would have it.
+// stored returns the delivery of a ping, as an inbox stores it.
 func stored(t *testing.T, id string) *webhook.Delivery { return storedBody(t, body(id)) }
 
 func storedBody(t *testing.T, body []byte) *webhook.Delivery {
@@ -57,10 +57,10 @@ func TestWhatWasStoredIsCalledBackOnce(t *testing.T) {
 		require.Equal(t, 7, got.N)
 		require.Equal(t, "a", got.ID)
 		require.Equal(t, d.Body, got.Delivery().Body)
-		require.Zero(t, d.Attempt, "the caller's own is left as it was")
+		require.Zero(t, d.Attempt, "Redeliver must not change the caller's delivery")
 		require.Equal(t, "completed", r.keyState("a"))
 		require.Equal(t, webhook.Duplicate, r.Redeliver(t.Context(), d).Outcome)
-		require.Equal(t, bodyDuplicate, r.deliver(body("a")).body, "the same keys as on the socket")
+		require.Equal(t, bodyDuplicate, r.deliver(body("a")).body, "the keys must be those of ServeHTTP")
 		require.Equal(t, webhook.Handled, r.observations()[0].Outcome)
 		require.Equal(t, len(d.Body), r.observations()[0].Bytes)
 	})
@@ -79,7 +79,7 @@ func TestWhatFailsCanBeRedelivered(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			redelivering(t, c.callback, func(t *testing.T, r *receiver) {
 				d := stored(t, "a")
-				for n := 1; n <= 5; n++ { // the vendor's last attempt is the third, and means nothing here
+				for n := 1; n <= 5; n++ { // the vendor's attempts, which are three, do not apply here
 					result := r.Redeliver(t.Context(), d)
 					require.Equal(t, c.want, as(c.want, result.Outcome, result.Reason))
 					require.Equal(t, n, result.Delivery.Attempt)
@@ -115,7 +115,7 @@ func TestWhatWillNotGetBetterIsLeftToWhoeverRedeliversIt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newReceiver(t, webhook.Options{DeadLetter: func(context.Context, *webhook.Delivery, error) error {
-					panic("parked a second time")
+					panic("DeadLetter must not be called")
 				}})
 				ping.On(r.Handler, c.callback)
 				result := r.Redeliver(t.Context(), storedBody(t, c.body()))
@@ -141,7 +141,7 @@ func TestWhatIsRedeliveredAgainRunsUnderKeysOfItsOwn(t *testing.T) {
 			both.Go(func() { outcomes[i] = r.Redeliver(t.Context(), again).Outcome })
 		}
 		both.Wait()
-		require.ElementsMatch(t, []webhook.Outcome{webhook.Handled, webhook.Duplicate}, outcomes, "guarded as a delivery of its own")
+		require.ElementsMatch(t, []webhook.Outcome{webhook.Handled, webhook.Duplicate}, outcomes, "the retry must run once")
 		require.Equal(t, webhook.Handled, r.Redeliver(t.Context(), d.Again(2)).Outcome)
 		require.Equal(t, "completed", r.keyState("a"))
 	})
@@ -248,7 +248,7 @@ func TestShutdownWaitsForWhatIsRedelivered(t *testing.T) {
 
 func TestADeliveryInJSONComesBackByteForByte(t *testing.T) {
 	redelivering(t, returns(nil), func(t *testing.T, r *receiver) {
-		// Not UTF-8, not compact, and with what JSON in HTML escapes.
+		// Not UTF-8, not compact, and with characters that encoding/json escapes for HTML.
 		odd := bytes.Replace(body("a"), []byte(`"n":7`), []byte("\n\t\"n\" : 7, \"x\":\"\xff\xfe<&>\u2028\""), 1)
 		d := storedBody(t, odd)
 		require.Equal(t, odd, d.Body)
@@ -275,7 +275,7 @@ func TestTheContextOfRedeliverEndsThatOfTheCallback(t *testing.T) {
 		require.Equal(t, 2*time.Second, time.Since(start))
 		require.Equal(t, "released", r.keyState("a"))
 
-		require.Equal(t, webhook.Unavailable, r.Redeliver(ctx, stored(t, "b")).Outcome, "a context that has ended before")
+		require.Equal(t, webhook.Unavailable, r.Redeliver(ctx, stored(t, "b")).Outcome, "the context has ended before the call")
 		require.Equal(t, "none", r.keyState("b"))
 	})
 }
@@ -292,7 +292,7 @@ func TestRedeliverWaitsForTheCallbackHoweverLongItTakes(t *testing.T) {
 
 func TestRedeliverWaitsForATwinNoLongerThanASenderWould(t *testing.T) {
 	redelivering(t, inTurn(time.Minute), func(t *testing.T, r *receiver) {
-		deliverAside(t, r)
+		deliverConcurrently(t, r)
 		start := time.Now()
 		result := r.Redeliver(t.Context(), stored(t, "a"))
 		require.Equal(t, webhook.InFlight, result.Outcome)
@@ -313,7 +313,7 @@ func TestARedeliveryThatWaitedForItsTwinHasAllItsTime(t *testing.T) {
 		left = time.Until(end)
 		return nil
 	}, func(t *testing.T, r *receiver) {
-		deliverAside(t, r)
+		deliverConcurrently(t, r)
 		require.Equal(t, webhook.Handled, r.Redeliver(t.Context(), stored(t, "a")).Outcome)
 		require.Equal(t, webhook.DefaultCallbackTimeout, left)
 	})

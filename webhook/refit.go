@@ -14,28 +14,28 @@ import (
 	"github.com/aihooks/aihooks-go/internal/timestamp"
 )
 
-// A refitter rewrites JSON that does not fit a type, so that the same decoder can decode it: a whole number that is
-// written as 8.0 becomes 8, a time becomes RFC 3339, and what still does not fit is left out.
+// A refitter rewrites JSON that does not fit a type, so that the same decoder can decode it. A whole number such as 8.0
+// becomes 8, a time becomes RFC 3339, and a value that still does not fit is left out.
 //
-// It asks the decoder itself what fits, a member at a time, so it knows no rules of tags and names but those that
-// [fieldsOf] knows.
+// It calls the decoder for each member to find out what fits. So it needs no rules about tags and names except those of
+// [fieldsOf].
 type refitter struct {
 	unmarshal func(data []byte, v any) error
 	strict    bool             // leave nothing out
-	found     map[string]error // what was left out, by its JSON pointer
+	found     map[string]error // values that were left out, by their JSON pointers
 }
 
-// maxRefitDepth bounds how far down a misfit is looked for: each level decodes what is below it once more.
+// maxRefitDepth is the maximum depth of the search for a misfit. Each level decodes everything below it again.
 const maxRefitDepth = 8
 
-// A member is a part of an object, with its name as it is written.
+// A member is a member of an object, with its name as written.
 type member struct {
 	name     string
 	raw      json.RawMessage
 	leaveOut bool
 }
 
-// object returns a JSON object as far as it fits t, a struct or a map. What is no object is returned as it is.
+// object returns the part of a JSON object that fits t, a struct or a map. Any other value is returned unchanged.
 func (r *refitter) object(raw []byte, t reflect.Type, path string, depth int) []byte {
 	list, ok := orderedMembers(raw)
 	if !ok {
@@ -58,7 +58,7 @@ func (r *refitter) object(raw []byte, t reflect.Type, path string, depth int) []
 		if fields == nil {
 			want = t.Elem()
 		} else if want = fields.find(m.name); want == nil {
-			continue // not a field: the decoder's own business
+			continue // not a field, so the decoder decides
 		}
 		err := r.fits(object(*m), t)
 		if err == nil {
@@ -77,13 +77,13 @@ func (r *refitter) object(raw []byte, t reflect.Type, path string, depth int) []
 		r.leaveOut(at, misfit, len(r.found) > within)
 		bad[fold(m.name)] = true
 	}
-	for i := range list { // an earlier value of the same name must not take its place
+	for i := range list { // otherwise an earlier value of the same name would replace it
 		list[i].leaveOut = bad[fold(list[i].name)] && !r.strict
 	}
 	return object(list...)
 }
 
-// value returns a value as far as it fits t, or why all of it has to be left out.
+// value returns the part of a value that fits t, or the reason why all of it must be left out.
 func (r *refitter) value(raw []byte, t reflect.Type, path string, depth int) ([]byte, *fieldError) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -146,7 +146,7 @@ func (r *refitter) fits(raw []byte, t reflect.Type) error {
 	return r.unmarshal(raw, reflect.New(t).Interface())
 }
 
-// leaveOut notes that a value is left out, in place of what has been left out within it, if anything has.
+// leaveOut records that a value is left out. With within, it replaces the records of values inside it.
 func (r *refitter) leaveOut(path string, why *fieldError, within bool) {
 	if r.found == nil {
 		r.found = make(map[string]error)
@@ -157,7 +157,8 @@ func (r *refitter) leaveOut(path string, why *fieldError, within bool) {
 	r.found[path] = why
 }
 
-// misfits says that a value is not one of t, and neither quotes it nor what a decoder says, which may quote it.
+// misfits returns the error of a value that does not fit t. It quotes neither the value nor a decoder's error, which may
+// quote the value.
 func misfits(raw []byte, t reflect.Type) *fieldError {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -169,7 +170,7 @@ func misfits(raw []byte, t reflect.Type) *fieldError {
 	return &fieldError{reason: "it is of the kind " + sent + ", which does not fit " + t.String()}
 }
 
-// orderedMembers returns the members of a JSON object as they come. It reports false for anything else.
+// orderedMembers returns the members of a JSON object in their order. It reports false for any other value.
 func orderedMembers(raw []byte) (list []member, ok bool) {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
@@ -189,7 +190,7 @@ func orderedMembers(raw []byte) (list []member, ok bool) {
 	return list, true
 }
 
-// object writes members as a JSON object, without those that are left out.
+// object returns a JSON object of the members that are not left out.
 func object(members ...member) []byte {
 	b := []byte{'{'}
 	for _, m := range members {

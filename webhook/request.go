@@ -12,53 +12,53 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// A Request is a delivery as it came in, from whatever server. Nothing in it is kept: once the handler has answered, the
-// server may use the memory of its strings again, although a callback goes on.
+// A Request is an HTTP request from any server. The handler keeps no part of it after the response, even while a callback
+// is still running. The server may then reuse the memory of its strings.
 type Request struct {
 	// Method is the HTTP method; empty means POST.
 	Method string
 
-	// URL may carry a credential in its path or query. Nil if there is none to read.
+	// URL may have a credential in its path or query. It may be nil.
 	URL *url.URL
 
-	// Header holds the headers as received; names are brought into their canonical form.
+	// Header holds the headers as received. Process converts the names to their canonical form.
 	Header http.Header
 
-	// Body is the body exactly as received; nil is an empty one. Gateways that hand it over in base64 need it decoded.
+	// Body is the body exactly as received; nil means empty. If a gateway passes it in base64, decode it first.
 	Body io.Reader
 
-	// ContentLength is the declared length of the body in bytes; zero or less if it is not known.
+	// ContentLength is the declared length of the body in bytes. Zero or less means unknown.
 	ContentLength int64
 
 	forAuthenticator vendors.Request
 
-	readDeadline  func(time.Time) error // nil where there is no connection
+	readDeadline  func(time.Time) error // nil without a connection
 	writeDeadline func(time.Time) error
-	server        *http.Server    // nil unless it is known
-	conn          net.Conn        // nil unless it is known, and has no other request until ctx ends
-	ctx           context.Context // of the request to conn
-	copied        chan struct{}   // set where nothing ends a read of the body; closed once no read goes on
+	server        *http.Server    // nil if unknown
+	conn          net.Conn        // nil if unknown; it belongs to this request until ctx ends
+	ctx           context.Context // the request's context, set with conn
+	copied        chan struct{}   // set if nothing can end a read of the body; closed once the last read has returned
 }
 
-// shown returns what an Authenticator sees of the request.
+// shown returns the part of the request that an Authenticator gets.
 func (r *Request) shown() *vendors.Request {
 	r.forAuthenticator = vendors.Request{Method: r.Method, URL: r.URL, Header: r.Header, ContentLength: r.ContentLength}
 	return &r.forAuthenticator
 }
 
-// A Result is what became of a delivery, and what to answer.
+// A Result has the outcome of a delivery and the response to it.
 type Result struct {
 	Status     int
-	Body       []byte        // JSON, one of three fixed texts; do not change it. Empty with ReasonEndpointCheck
-	RetryAfter time.Duration // whole seconds, but exact from Redeliver; zero: no Retry-After header
-	Close      bool          // the connection should be closed: part of the body is still in it
+	Body       []byte        // one of three fixed JSON texts, which must not be changed; empty with ReasonEndpointCheck
+	RetryAfter time.Duration // in whole seconds, but exact from Redeliver; zero means no Retry-After header
+	Close      bool          // close the connection, because part of the body is unread
 
 	Outcome  Outcome
 	Reason   Reason
-	Err      error     // for the log, never for the sender
+	Err      error     // for the log; the sender must not get it
 	Delivery *Delivery // nil unless the delivery was authentic
 
-	allow string // the methods of a 405
+	allow string // methods for the Allow header of a 405
 }
 
 var (
@@ -67,7 +67,7 @@ var (
 	bodyRefused   = []byte(`{"received":false}`)
 )
 
-// Header returns the headers of the answer.
+// Header returns the headers of the response.
 func (r *Result) Header() http.Header {
 	h := make(http.Header, 4)
 	r.setHeader(h)
@@ -91,11 +91,11 @@ func (r *Result) setHeader(h http.Header) {
 	}
 }
 
-// lingering is how long a connection is read, up to net/http's 256 KiB, once a body has been refused.
+// lingering is the maximum time for which net/http reads the rest of a refused body, up to 256 KiB.
 const lingering = 500 * time.Millisecond
 
-// ServeHTTP receives one delivery and answers it by the outcome contract. It reads URL.Path, URL.RawQuery, the headers
-// and the body, so any router will do that leaves those alone; the body must not have been read before.
+// ServeHTTP processes one delivery and responds by the outcome contract. It reads URL.Path, URL.RawQuery, the headers and
+// the body. Routers and middleware must not change these, and must not read the body.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	connection := http.NewResponseController(w)
 	request := Request{
@@ -114,8 +114,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	result := h.process(r.Context(), &request)
 	if result.Close {
-		// The server reads on for a while, because a connection that is closed with part of the body still in it may
-		// take the answer down with it. It must not do so at the sender's pace.
+		// The server reads the rest of the body before it closes the connection: otherwise the sender may get a connection
+		// reset instead of the response. A slow sender must not make that read last.
 		request.setReadDeadline(time.Now().Add(lingering))
 	}
 	result.setHeader(w.Header())
@@ -126,18 +126,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Process receives one delivery without a socket: for serverless functions and other servers. It waits as long as
-// ServeHTTP would. If ctx has an earlier deadline it returns before that, with a margin of a quarter of the time left and
-// at most 500 ms. The callback goes on after either, and may ask ctx for values then. A Body that can block and has missed
-// Options.BodyTimeout is read from until that read ends.
+// Process processes one delivery without a socket, for serverless functions and other servers. It returns when ServeHTTP
+// would respond. If ctx has an earlier deadline, Process returns before it, by a quarter of the time left and at most
+// 500 ms. The callback may go on after Process returns, and may then read values from ctx. If a Body blocks past
+// Options.BodyTimeout, one Read of it goes on after Process returns.
 func (h *Handler) Process(ctx context.Context, r Request) Result {
 	r.Header = canonical(r.Header)
 	r.readDeadline, r.writeDeadline, r.server, r.conn, r.copied = nil, nil, nil, nil, nil
 	return h.process(ctx, &r)
 }
 
-// canonical returns header with all names in their canonical form. Values of names that become the same are joined in
-// one list, so that what must be single is seen to be double.
+// canonical returns header with all names in their canonical form. It joins the values of names that become equal, so that
+// a repeated header is detected.
 func canonical(header http.Header) http.Header {
 	clean := true
 	for name := range header {

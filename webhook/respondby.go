@@ -5,12 +5,11 @@ import (
 	"time"
 )
 
-// maxMargin is how long before somebody else's deadline a delivery is responded to, at most: the response must get
-// through before a middleware responds in its place, or a platform ends the request.
+// maxMargin is the maximum time between the response and the deadline of a middleware or a platform. The response must be
+// written before the middleware responds instead, or the platform ends the request.
 const maxMargin = 500 * time.Millisecond
 
-// respondBefore makes the response due with a margin before end, a deadline that others have set: a quarter of the time
-// that they leave, and at most maxMargin.
+// respondBefore makes the response due before end, with a margin of a quarter of the time left and at most maxMargin.
 func (p *processing) respondBefore(end time.Time) {
 	left := end.Sub(p.arrived)
 	if due := end.Add(-min(left/4, maxMargin)); due.Before(p.respondBy) {
@@ -18,8 +17,8 @@ func (p *processing) respondBefore(end time.Time) {
 	}
 }
 
-// honorDeadline makes the response due before the deadline of the request's context. A deadline that had passed at the
-// arrival is none: some platforms hand over contexts that end in 1970.
+// honorDeadline makes the response due before the deadline of the request's context. It ignores a deadline before the
+// arrival, because some platforms pass contexts that ended in 1970.
 func (p *processing) honorDeadline() {
 	end, ok := p.ctx.Deadline()
 	switch {
@@ -31,11 +30,11 @@ func (p *processing) honorDeadline() {
 	}
 }
 
-// writeSlack is how long after it was due a response may still be written.
+// writeSlack is the time for writing a response after it was due.
 const writeSlack = 5 * time.Second
 
-// extendWriteTimeout keeps an http.Server.WriteTimeout that ends before the response is due from closing the connection
-// without one. Where a middleware hides the connection, the response is due before that. The log says so once.
+// extendWriteTimeout extends an http.Server.WriteTimeout that would close the connection before the response is due. If a
+// middleware hides the connection, it makes the response due before the WriteTimeout. It logs a warning once.
 func (p *processing) extendWriteTimeout(r *Request) {
 	if r.server == nil {
 		return
@@ -55,8 +54,7 @@ func (p *processing) extendWriteTimeout(r *Request) {
 	})
 }
 
-// status returns the status of the response that the sender gets. It is zero where it gets none from us: see
-// [Observation.Status].
+// status returns the status of the response, or zero if the sender gets no response from us: see [Observation.Status].
 func (p *processing) status(v disposition, late bool) int {
 	if late || p.redelivered || p.ctx.Err() != nil {
 		return 0

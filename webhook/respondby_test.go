@@ -16,7 +16,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// sendBy delivers a ping through h with a request context that ends after the timeout; zero is none.
+// sendBy sends a ping through h, with a request context that ends after the timeout. Zero means no timeout.
 func sendBy(t *testing.T, r *receiver, h http.Handler, timeout time.Duration) reply {
 	ctx := t.Context()
 	if timeout != 0 {
@@ -26,7 +26,7 @@ func sendBy(t *testing.T, r *receiver, h http.Handler, timeout time.Duration) re
 	}
 	w, start := httptest.NewRecorder(), time.Now()
 	h.ServeHTTP(w, r.signed(body("a")).WithContext(ctx))
-	return reply{answer{w.Code, w.Header(), w.Body.String()}, time.Since(start)}
+	return reply{httpResponse{w.Code, w.Header(), w.Body.String()}, time.Since(start)}
 }
 
 func TestDeadline_RespondsBeforeTimeoutHandler(t *testing.T) {
@@ -38,7 +38,7 @@ func TestDeadline_RespondsBeforeTimeoutHandler(t *testing.T) {
 				got := sendBy(t, r, http.TimeoutHandler(r, timeout, "<html>too late</html>"), 0)
 				require.Equal(t, http.StatusServiceUnavailable, got.status)
 				require.JSONEq(t, `{"received":false}`, got.body)
-				require.Positive(t, retryAfter(t, got.answer))
+				require.Positive(t, retryAfter(t, got.httpResponse))
 				require.Equal(t, http.StatusServiceUnavailable, r.observations()[0].Status)
 				time.Sleep(time.Minute)
 				require.Equal(t, "completed", r.keyState("a"))
@@ -47,7 +47,7 @@ func TestDeadline_RespondsBeforeTimeoutHandler(t *testing.T) {
 	}
 }
 
-// On an attempt whose failure disables the endpoint the middleware's 503 would disable it.
+// On the vendor's last attempt, the middleware's 503 would disable the endpoint.
 func TestDeadline_EntrustsTheLastAttemptInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
@@ -95,7 +95,7 @@ func TestDeadline_BoundsEveryStep(t *testing.T) {
 		reason  webhook.Reason
 	}{
 		"body":  {body: io.MultiReader(stuck{}), reason: webhook.ReasonSlow},
-		"store": {options: webhook.Options{Store: &brokenStore{claimHangs: 30 * time.Second, heals: time.Hour}}, reason: webhook.ReasonStore},
+		"store": {options: webhook.Options{Store: &brokenStore{claimHangs: 30 * time.Second, recovers: time.Hour}}, reason: webhook.ReasonStore},
 		"inbox": {options: webhook.Options{Inbox: inboxFunc(func(ctx context.Context, _ *webhook.Delivery) (bool, error) {
 			time.Sleep(30 * time.Second)
 			return false, nil
@@ -121,7 +121,7 @@ func TestDeadline_BoundsEveryStep(t *testing.T) {
 	}
 }
 
-// AWS's runtime has handed over contexts that ended in 1970.
+// AWS's runtime has passed contexts that ended in 1970.
 func TestDeadline_BeforeArrivalIsNone(t *testing.T) {
 	for _, way := range []string{"ServeHTTP", "Process"} {
 		for _, ago := range []time.Duration{0, time.Nanosecond, time.Minute, 50 * 365 * 24 * time.Hour} {
@@ -139,7 +139,7 @@ func TestDeadline_BeforeArrivalIsNone(t *testing.T) {
 	}
 }
 
-// If we are late for all that, the observation does not claim a status that the sender did not get.
+// If the response is late nevertheless, the observation must not have a status that the sender did not get.
 func TestDeadline_MissedIsObservedWithoutStatus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{}, func(p *vendors.Profile, _ *vendors.HandlerConfig) {
@@ -153,7 +153,7 @@ func TestDeadline_MissedIsObservedWithoutStatus(t *testing.T) {
 		require.Equal(t, "<html>too late</html>", got.body)
 		time.Sleep(time.Minute)
 		require.Zero(t, r.observations()[0].Status)
-		require.Equal(t, 0, r.log.Count(`"status"`), "the line has none either")
+		require.Equal(t, 0, r.log.Count(`"status"`), "the line must not have a status")
 	})
 }
 
@@ -165,7 +165,7 @@ func TestHangUp_IsObservedWithoutStatus(t *testing.T) {
 				r.onSocket = way == "ServeHTTP"
 				ping.On(r.Handler, inTurn(time.Second))
 				ctx, hangUp := context.WithCancel(t.Context())
-				done := sendAside(r, ctx, "a")
+				done := sendAsync(r, ctx, "a")
 				hangUp()
 				<-done
 				seen := r.observations()

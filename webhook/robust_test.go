@@ -19,11 +19,11 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// A wrongStore is a memory store that returns another claim than it made, once.
+// A wrongStore is a memory store that once returns a wrong claim.
 type wrongStore struct {
 	idempotency.Store
 	claim *idempotency.Claim
-	retry bool // stay wrong
+	retry bool // return a wrong claim each time
 }
 
 func (s *wrongStore) Claim(ctx context.Context, key string, token idempotency.Token, lease time.Duration) (idempotency.Claim, error) {
@@ -58,9 +58,9 @@ func TestStore_WrongStateCostsNoSlot(t *testing.T) {
 					} else {
 						require.Equal(t, webhook.Unavailable, result.Outcome)
 						require.Equal(t, webhook.ReasonStore, result.Reason)
-						require.ErrorContains(t, result.Err, fmt.Sprintf("Claim returned the State %d", wrong.State))
+						require.ErrorContains(t, result.Err, fmt.Sprintf("Claim returned State %d", wrong.State))
 					}
-					require.NoError(t, r.Shutdown(t.Context()), "the claim is released")
+					require.NoError(t, r.Shutdown(t.Context()), "the claim must be released")
 					require.Equal(t, "released", r.keyState("a"))
 				})
 				synctest.Test(t, func(t *testing.T) {
@@ -69,14 +69,14 @@ func TestStore_WrongStateCostsNoSlot(t *testing.T) {
 					ping.On(r.Handler, returns(nil))
 					r.process(body("a"))
 					synctest.Wait()
-					require.Equal(t, webhook.Handled, r.process(body("b")).Outcome, "and the slot is free")
+					require.Equal(t, webhook.Handled, r.process(body("b")).Outcome, "the slot must be free")
 				})
 			})
 		}
 	}
 }
 
-// The first attempt is the first, whatever the store counts.
+// The first attempt has the number 1, even if the store counts wrong.
 func TestStore_WrongAttemptIsTheFirst(t *testing.T) {
 	for _, attempt := range []int{0, -7, math.MinInt} {
 		store := &wrongStore{Store: memory(t, 24*time.Hour), claim: &idempotency.Claim{State: idempotency.Acquired, Attempt: attempt}}
@@ -86,7 +86,7 @@ func TestStore_WrongAttemptIsTheFirst(t *testing.T) {
 	}
 }
 
-// A decoder that ends its goroutine, as t.FailNow does, takes its caller with it, and nothing else.
+// A decoder that ends its goroutine, like t.FailNow, ends only the goroutine of its request.
 func TestDecode_GoexitCostsNoSlot(t *testing.T) {
 	exit := func(data []byte, v any) error {
 		var e struct{ N int }
@@ -117,7 +117,7 @@ func TestDecode_GoexitCostsNoSlot(t *testing.T) {
 					require.ErrorContains(t, o.Err, "runtime.Goexit")
 				}
 				good := named(`"ping"`, `"b"`)
-				require.Equal(t, webhook.Handled, r.process(good).Outcome, "the slot is free")
+				require.Equal(t, webhook.Handled, r.process(good).Outcome, "the slot must be free")
 				require.NoError(t, r.Shutdown(t.Context()))
 				require.Equal(t, "released", r.keyState("a"))
 			})
@@ -125,11 +125,11 @@ func TestDecode_GoexitCostsNoSlot(t *testing.T) {
 	}
 }
 
-// With a Key the event is decoded before a slot is taken.
+// With a DedupKey the event is decoded before the handler takes a slot.
 func TestDecode_GoexitWithAKeyHoldsNothingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{
-			MaxRunning: 1, MaxBody: 1 << 10, ReadBudget: webhook.NewReadBudget(64 << 10), // of four bodies
+			MaxRunning: 1, MaxBody: 1 << 10, ReadBudget: webhook.NewReadBudget(64 << 10), // enough for four bodies
 			Unmarshal: func([]byte, any) error { runtime.Goexit(); return nil },
 		}, func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.DedupKey = func(any) string { return "k" } })
 		ping.On(r.Handler, returns(nil))
@@ -143,7 +143,7 @@ func TestDecode_GoexitWithAKeyHoldsNothingUp(t *testing.T) {
 	})
 }
 
-// A year is the longest duration: sums of longer ones overflow.
+// The maximum duration is a year, because sums of longer ones could overflow.
 func TestOptions_DurationsAreBounded(t *testing.T) {
 	const year = 365 * 24 * time.Hour
 	for _, d := range []time.Duration{math.MaxInt64, math.MaxInt64 - 9*time.Second, math.MaxInt64 / 2, year + 1} {
@@ -179,8 +179,8 @@ func TestResult_HasTheErrorOfTheStore(t *testing.T) {
 		callback error
 		outcome  webhook.Outcome
 	}{
-		"completing": {&brokenStore{completeErr: errStore, heals: time.Second}, nil, webhook.Handled},
-		"releasing":  {&brokenStore{releaseErr: errStore, heals: time.Second}, errCallback, webhook.Failed},
+		"completing": {&brokenStore{completeErr: errStore, recovers: time.Second}, nil, webhook.Handled},
+		"releasing":  {&brokenStore{releaseErr: errStore, recovers: time.Second}, errCallback, webhook.Failed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

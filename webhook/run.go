@@ -10,7 +10,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 )
 
-// A run is one call of the callback, on a goroutine of its own: it may outlast the answer.
+// A run is one call of the callback, on a separate goroutine, because it may last longer than the response.
 type run struct {
 	*processing
 	lease  *idempotency.Lease
@@ -18,24 +18,24 @@ type run struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	disposition chan disposition // has room for one
-	answered    atomic.Bool      // whoever sets it first decides: the run, by its disposition, or the sender's patience
+	disposition chan disposition // has capacity for one
+	decided     atomic.Bool      // set by the run when it has a disposition, or by await when the response is due; the first wins
 }
 
-// start begins the run of a delivery that is held. It ends with ctx, or at the callback's deadline.
+// start begins the run of a claimed delivery. The callback's context ends with ctx, or at the callback's deadline.
 func (p *processing) start(ctx context.Context, lease *idempotency.Lease) *run {
-	// The callback is given a copy: what it does with it while the answer is written is its own business.
+	// The callback gets a copy, because it may change its fields while the response is written.
 	given := *p.delivery
 	r := &run{processing: p, lease: lease, given: &given, disposition: make(chan disposition, 1)}
 	ends := p.arrived.Add(p.h.options.CallbackTimeout)
 	if p.redelivered {
-		ends = lease.Until().Add(-leaseMargin) // it may have waited for its twin, and as long as that took
+		ends = lease.Until().Add(-leaseMargin) // the claim may have waited for a duplicate to end
 	}
 	r.ctx, r.cancel = context.WithDeadline(lease.Context(ctx), ends)
 	decoded := false
 	defer func() {
 		if !decoded { // the decoder ended this goroutine, so there is no sender to respond to
-			r.answered.Store(true)
+			r.decided.Store(true)
 			p.responded = make(chan struct{})
 			close(p.responded)
 		}
@@ -47,8 +47,8 @@ func (p *processing) start(ctx context.Context, lease *idempotency.Lease) *run {
 	return r
 }
 
-// decode makes the typed event. It is done ahead of the callback's goroutine, whose stack is new and small; what is
-// wrong with the body is said in the callback's place.
+// decode makes the typed event. It runs before the callback's goroutine starts, because the stack of a new goroutine is
+// small. The run returns a decoding error instead of calling the callback.
 func (p *processing) decode() {
 	cb := p.h.callbacks[p.delivery.Type]
 	if cb == nil || p.event != nil || p.undecoded != nil {
@@ -69,7 +69,7 @@ func (p *processing) decode() {
 	p.event, p.undecodedFields = event, event.event().decoded.undecoded
 }
 
-// execute calls back and settles what came of it, also when the callback panics or ends its goroutine.
+// execute runs the callback and settles its result, also if the callback panics or ends its goroutine.
 func (r *run) execute() {
 	returned := false
 	var v disposition
@@ -79,20 +79,20 @@ func (r *run) execute() {
 		}
 		r.finish(v)
 	}()
-	v = dispositionOf(r.callback()) // ahead of the recover: the methods of an error are the callback's own code
+	v = dispositionOf(r.callback()) // before returned is set, because methods of the callback's error may panic
 	returned = true
 }
 
-// finish settles what came of the callback and tells whoever waits for it, or, once nobody does, the log.
+// finish settles the callback's result. It passes the disposition to await, or reports it if the response was sent.
 func (r *run) finish(v disposition) {
-	if v.outcome == Handled && r.h.guard.Immediate() && r.answered.CompareAndSwap(false, true) {
-		// There is nothing to wait for, and the goroutine that waits has a stack that has grown already.
+	if v.outcome == Handled && r.h.guard.Immediate() && r.decided.CompareAndSwap(false, true) {
+		// The waiting goroutine settles, because its stack has grown already. Settling does not block.
 		r.disposition <- v
 		return
 	}
 	defer r.end()
 	v = r.settle(v)
-	if r.answered.CompareAndSwap(false, true) {
+	if r.decided.CompareAndSwap(false, true) {
 		v.settled = true
 		r.disposition <- v
 	} else {
@@ -101,7 +101,7 @@ func (r *run) finish(v disposition) {
 	}
 }
 
-// received settles a disposition that the run left unsettled.
+// received settles a disposition that finish left unsettled.
 func (r *run) received(v disposition) disposition {
 	if !v.settled {
 		defer r.end()
@@ -116,7 +116,7 @@ func (r *run) end() {
 	r.h.drain.end(r)
 }
 
-// await returns the run's disposition, or, once the answer is due, that it is not there.
+// await returns the run's disposition, or InFlight if the response is due first.
 func (p *processing) await(r *run) disposition {
 	if p.redelivered {
 		return r.received(<-r.disposition)
@@ -128,13 +128,13 @@ func (p *processing) await(r *run) disposition {
 		return r.received(v)
 	case <-due.C:
 	}
-	p.responded = make(chan struct{}) // before the run can see that nobody waits
-	if !r.answered.CompareAndSwap(false, true) {
+	p.responded = make(chan struct{}) // before the run can see that await has returned
+	if !r.decided.CompareAndSwap(false, true) {
 		return r.received(<-r.disposition)
 	}
-	v := disposition{outcome: InFlight, reason: ReasonOverrun, err: errors.New("webhook: the callback was still running when the answer was due")}
+	v := disposition{outcome: InFlight, reason: ReasonOverrun, err: errors.New("webhook: the callback was still running when the response was due")}
 	if last, counted := p.lastAttempt(); p.h.profile.DisablesEndpoint && (counted || last && p.h.options.DeadLetter != nil) {
-		// This was the last time either way. A failure would cost the endpoint and bring nothing back.
+		// The vendor does not send the delivery again in any case. A failure status would also disable the endpoint.
 		v.reason = ReasonOverrunLast
 	}
 	return v
@@ -162,12 +162,12 @@ func (r *run) callback() error {
 	return cb.call(r.ctx, r.event)
 }
 
-// An unhandledError is a delivery that Before has seen and no callback has handled.
+// An unhandledError reports that Before has run and the type has no callback.
 type unhandledError struct{}
 
 func (unhandledError) Error() string { return "unhandled" }
 
-// An undecodableError is a body that does not fit the type of its callback.
+// An undecodableError reports a body that does not fit the type of its callback.
 type undecodableError struct{ err error }
 
 func (e *undecodableError) Error() string { return e.err.Error() }

@@ -16,7 +16,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// serveWithin serves h by a server with the given WriteTimeout, on connections in memory: call it in a bubble.
+// serveWithin serves h with the given WriteTimeout, on connections in memory. Call it in a bubble.
 func serveWithin(t *testing.T, h http.Handler, writeTimeout time.Duration, two bool) *httptest.Server {
 	listener := newPipeListener()
 	protocols := new(http.Protocols)
@@ -58,7 +58,7 @@ func TestWriteTimeout_IsExtendedAndNoticedOnce(t *testing.T) {
 	}
 }
 
-// A middleware that hides the connection leaves us no way to extend it.
+// The handler cannot extend the WriteTimeout if a middleware hides the connection.
 func TestWriteTimeout_IsHonoredBehindMiddleware(t *testing.T) {
 	for name, wrap := range map[string]func(http.Handler) http.Handler{
 		"TimeoutHandler": func(h http.Handler) http.Handler { return http.TimeoutHandler(h, patience, "") },

@@ -10,7 +10,7 @@ import (
 	"github.com/aihooks/aihooks-go/internal/deadline"
 )
 
-// settle completes or releases the delivery's keys, by what the callback's error was judged to mean.
+// settle completes or releases the delivery's keys, as the disposition requires.
 func (r *run) settle(v disposition) disposition {
 	switch v.outcome {
 	case Handled, Ignored:
@@ -28,12 +28,12 @@ func (r *run) settle(v disposition) disposition {
 	}
 }
 
-// dispositionOf reads a callback's error. A status or a code that it happens to carry means nothing here.
+// dispositionOf maps a callback's error to a disposition. A status or a code inside the error has no effect.
 func dispositionOf(err error) disposition {
-	var said directive
+	var returned directive
 	var v disposition
 	if err != nil {
-		_ = err.Error() // if it panics, as on a nil pointer, then here
+		_ = err.Error() // a nil pointer panics here, where execute recovers
 	}
 	switch e := err.(type) { //nolint:errorlint // these are made by us and never wrapped
 	case nil:
@@ -47,22 +47,23 @@ func dispositionOf(err error) disposition {
 		err = e.err
 	default:
 		v.outcome = Failed
-		if errors.As(err, &said) {
-			v = said.disposition()
+		if errors.As(err, &returned) {
+			v = returned.disposition()
 		}
 	}
 	v.err = err
 	return v
 }
 
-// deadLetter is for what will not get better: it parks the delivery if there is a place, and otherwise does the least
-// harm. Redelivered ones are parked by whoever redelivered them.
+// deadLetter dead-letters a delivery that is not tried again. Without Options.DeadLetter, it drops the delivery if the
+// callback returned Permanent or if a failure would disable the endpoint, and releases the keys otherwise. For a redelivered
+// delivery, the caller of Redeliver keeps the dead letter.
 func (r *run) deadLetter(v disposition) disposition {
 	if r.redelivered {
 		if v.outcome == Dropped || v.reason == ReasonUndecodable {
 			v.outcome = DeadLettered
 		}
-		return r.release(v) // the vendor's attempts mean nothing any more
+		return r.release(v) // the vendor's attempts no longer count
 	}
 	reason := v.reason
 	if reason != ReasonPermanent && reason != ReasonUndecodable {
@@ -103,7 +104,7 @@ func (r *run) callDeadLetter(cause error) error {
 	return nil
 }
 
-// complete completes the keys. A failure to do so changes nothing for the sender: a 503 would run the callback twice.
+// complete completes the keys. If that fails, the response is the same: a 503 would make the callback run twice.
 func (r *run) complete(v disposition) disposition {
 	err := r.lease.Complete(context.WithoutCancel(r.processing.ctx))
 	if err == nil {
@@ -119,7 +120,7 @@ func (r *run) complete(v disposition) disposition {
 	return v
 }
 
-// release gives the keys back. If that fails the lease will end by itself; meanwhile the release is tried again.
+// release releases the keys. If that fails, the guard tries again until the lease ends.
 func (r *run) release(v disposition) disposition {
 	if err := r.lease.Release(context.WithoutCancel(r.processing.ctx)); err != nil {
 		v.err = errors.Join(v.err, err)

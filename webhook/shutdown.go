@@ -11,13 +11,13 @@ import (
 
 var errShutdown = errors.New("webhook: the handler has been shut down")
 
-// A ShutdownError says what was left when a shutdown ended before the callbacks did.
+// A ShutdownError lists the callbacks that were still running when a shutdown ended.
 type ShutdownError struct {
 	Left []string // ids of the deliveries whose callbacks did not return
 	err  error
 }
 
-// Error says how many callbacks were left.
+// Error returns a text with the number of callbacks that were still running.
 func (e *ShutdownError) Error() string {
 	return fmt.Sprintf("webhook: the shutdown ended with %d callbacks still running: %v", len(e.Left), e.err)
 }
@@ -25,16 +25,16 @@ func (e *ShutdownError) Error() string {
 // Unwrap returns the error of the context that ended the shutdown.
 func (e *ShutdownError) Unwrap() error { return e.err }
 
-// Shutdown waits for the callbacks that run. When ctx ends before they do, it cancels them, gives them until a second after
-// its deadline to return, and reports with a [*ShutdownError] what was left: those deliveries stay claimed until their
-// lease ends, and then the vendor's next attempt runs them.
+// Shutdown waits for running callbacks. If ctx ends first, it cancels them and waits until one second after the deadline. It
+// then returns a [*ShutdownError] that lists the callbacks still running. Their keys stay claimed until the lease ends, and
+// then the vendor's next attempt runs the delivery.
 //
-// Give every step of a shutdown the same context: its deadline then is that of the whole. Shut several handlers down at
-// once, each on a goroutine: callbacks of one that is called after the deadline have a tenth of a second to return.
+// Without an inbox, new deliveries get 503 once Shutdown has been called. With an inbox they are still stored and get 200,
+// as long as the listener is open. A stored delivery whose run is canceled runs in the next process, and the canceled run
+// does not count as an attempt. So shut down in this order: http.Server.Shutdown, Handler.Shutdown, the inbox's Shutdown.
 //
-// From the call on, new deliveries are answered 503; with an inbox they are still stored and answered 200, for as long
-// as the listener is open, and a stored delivery whose run is canceled is run by the next process, which does not count as
-// an attempt. So shut down in this order: http.Server.Shutdown, Handler.Shutdown, then the inbox's Shutdown.
+// Give all three the same context, so that its deadline bounds the whole shutdown. Shut down several handlers
+// concurrently. If Shutdown is called after the deadline, callbacks have only 100 ms to return.
 func (h *Handler) Shutdown(ctx context.Context) error {
 	idle := h.drain.drain()
 	select {
@@ -43,9 +43,9 @@ func (h *Handler) Shutdown(ctx context.Context) error {
 			return nil
 		}
 	case <-ctx.Done():
-		h.drain.cut()
+		h.drain.cancel()
 	}
-	// The store has the second as well: what was cancelled has to be released, and ctx may have ended before the call.
+	// The store gets the same second, because canceled runs must release their keys and ctx may have ended already.
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), deadline.Grace(ctx))
 	defer cancel()
 	select {
@@ -60,14 +60,14 @@ func (h *Handler) Shutdown(ctx context.Context) error {
 	return left
 }
 
-// life counts what is under way.
+// A drainTracker counts requests and runs, and reports when all have ended.
 type drainTracker struct {
 	mu       sync.Mutex
 	draining bool
 	inside   int // calls of Process that may start a callback
 	running  map[*run]struct{}
-	ended    bool          // the patience of Shutdown: what begins from now on is cancelled from its start
-	idle     chan struct{} // closed once draining and empty
+	canceled bool          // runs that begin later are canceled at once
+	idle     chan struct{} // closed once draining and nothing runs
 }
 
 func (l *drainTracker) init() {
@@ -96,16 +96,17 @@ func (l *drainTracker) begin(r *run) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.running[r] = struct{}{}
-	if l.ended {
+	if l.canceled {
 		r.cancel()
 	}
 }
 
-// cut cancels all callbacks that run, and those that deliveries still on their way, or waiting for a twin, begin later.
-func (l *drainTracker) cut() {
+// cancel cancels all running callbacks. It also cancels those that begin later, for requests that are still being processed
+// or that wait for a duplicate.
+func (l *drainTracker) cancel() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.ended = true
+	l.canceled = true
 	for r := range l.running {
 		r.cancel()
 	}
@@ -137,11 +138,11 @@ func (l *drainTracker) closeIfIdle() {
 	}
 }
 
-// isCut reports whether callbacks have been canceled.
-func (l *drainTracker) isCut() bool {
+// isCanceled reports whether cancel was called.
+func (l *drainTracker) isCanceled() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.ended
+	return l.canceled
 }
 
 func (l *drainTracker) runs() []*run {

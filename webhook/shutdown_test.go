@@ -25,7 +25,7 @@ func within(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
-// untilCancelled is a callback that minds its context.
+// untilCancelled is a callback that returns when its context ends.
 func untilCancelled(ctx context.Context, _ *Ping) error {
 	<-ctx.Done()
 	return ctx.Err()
@@ -35,13 +35,13 @@ func TestShutdownWaitsForCallbacks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
 		ping.On(r.Handler, slow)
-		deliverAside(t, r)
+		deliverConcurrently(t, r)
 		start := time.Now()
 		require.NoError(t, r.Shutdown(t.Context()))
 		require.Equal(t, 20*time.Second, time.Since(start))
 		require.Equal(t, "completed", r.keyState("a"))
 		seen := r.observations()
-		require.True(t, seen[len(seen)-1].Late, "what became of it has been observed")
+		require.True(t, seen[len(seen)-1].Late, "the outcome must have been observed")
 	})
 }
 
@@ -61,11 +61,11 @@ func TestShutdownCancelsCallbacksWhenItsContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
 		ping.On(r.Handler, untilCancelled)
-		deliverAside(t, r)
+		deliverConcurrently(t, r)
 		start := time.Now()
-		require.NoError(t, r.Shutdown(within(t, 2*time.Second)), "nothing was left")
+		require.NoError(t, r.Shutdown(within(t, 2*time.Second)), "no callback must be left")
 		require.Equal(t, 2*time.Second, time.Since(start))
-		require.Equal(t, "released", r.keyState("a"), "the next attempt can run at once")
+		require.Equal(t, "released", r.keyState("a"), "the key must be free for the next attempt")
 		require.ErrorIs(t, r.observations()[0].Err, context.Canceled)
 	})
 }
@@ -85,7 +85,7 @@ func TestShutdownSaysWhichCallbacksAreLeft(t *testing.T) {
 		synctest.Wait()
 		start := time.Now()
 		err := r.Shutdown(within(t, 2*time.Second))
-		require.Equal(t, 3*time.Second, time.Since(start), "a second longer than the context")
+		require.Equal(t, 3*time.Second, time.Since(start), "Shutdown must wait one second longer than the context")
 		var left *webhook.ShutdownError
 		require.ErrorAs(t, err, &left)
 		require.ElementsMatch(t, []string{"a", "b"}, left.Left)
@@ -103,13 +103,13 @@ func TestShutdown_SharesTheSecondAfterItsDeadline(t *testing.T) {
 		for i := range handlers {
 			handlers[i] = newReceiver(t, webhook.Options{})
 			ping.On(handlers[i].Handler, func(context.Context, *Ping) error { time.Sleep(time.Minute); return nil })
-			deliverAside(t, handlers[i])
+			deliverConcurrently(t, handlers[i])
 		}
 		start, ctx := time.Now(), within(t, 2*time.Second)
 		for _, h := range handlers {
 			require.Error(t, h.Shutdown(ctx))
 		}
-		require.Equal(t, 3200*time.Millisecond, time.Since(start), "one after the other, not a second for each")
+		require.Equal(t, 3200*time.Millisecond, time.Since(start), "handlers after the deadline get only 100 ms each")
 		time.Sleep(time.Hour)
 	})
 }
@@ -118,7 +118,7 @@ func TestShutdownMayBeCalledAgainAndAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
 		ping.On(r.Handler, slow)
-		deliverAside(t, r)
+		deliverConcurrently(t, r)
 		var calls sync.WaitGroup
 		var errs [4]error
 		for i := range errs {
@@ -155,7 +155,7 @@ func TestAfterShutdownDeliveriesAreSentAwayForLater(t *testing.T) {
 	require.Equal(t, "none", r.keyState("a"))
 	d := &webhook.Delivery{Vendor: "acme", Endpoint: "default", Keys: []string{"k"}, Type: "ping", Body: body("a")}
 	require.Equal(t, webhook.ReasonShuttingDown, r.Redeliver(t.Context(), d).Reason)
-	require.Equal(t, 0, r.log.Count(`"level":"WARN"`)+r.log.Count(`"level":"ERROR"`), "a shutdown is no incident")
+	require.Equal(t, 0, r.log.Count(`"level":"WARN"`)+r.log.Count(`"level":"ERROR"`), "a shutdown must not log a Warning or an Error")
 }
 
 func TestAnInboxTakesDeliveriesAfterShutdown(t *testing.T) {
@@ -177,8 +177,8 @@ func TestADuplicateThatTakesOverDuringAShutdownIsCancelledAsWell(t *testing.T) {
 			calls++
 			return untilCancelled(ctx, e)
 		})
-		deliverAside(t, r)
-		deliverAside(t, r) // waits for the first
+		deliverConcurrently(t, r)
+		deliverConcurrently(t, r) // it waits for the first
 		start := time.Now()
 		require.NoError(t, r.Shutdown(within(t, time.Second)))
 		require.Equal(t, time.Second, time.Since(start))
@@ -189,17 +189,17 @@ func TestADuplicateThatTakesOverDuringAShutdownIsCancelledAsWell(t *testing.T) {
 
 func TestShutdownWaitsUntilTheStoreHasTakenWhatIsDone(t *testing.T) {
 	for name, c := range map[string]struct {
-		heals time.Duration
-		fails bool
-	}{"in time": {heals: 3 * time.Second}, "too late": {heals: 20 * time.Second, fails: true}} {
+		recovers time.Duration
+		fails    bool
+	}{"in time": {recovers: 3 * time.Second}, "too late": {recovers: 20 * time.Second, fails: true}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := newReceiver(t, webhook.Options{Store: &brokenStore{completeErr: errors.New("store down"), heals: c.heals}})
+				r := newReceiver(t, webhook.Options{Store: &brokenStore{completeErr: errors.New("store down"), recovers: c.recovers}})
 				ping.On(r.Handler, returns(nil))
 				require.Equal(t, http.StatusOK, r.deliver(body("a")).status)
 				err := r.Shutdown(within(t, 10*time.Second))
 				if c.fails {
-					require.ErrorContains(t, err, "the store did not take")
+					require.ErrorContains(t, err, "still pending in the store")
 					require.ErrorIs(t, err, context.DeadlineExceeded)
 				} else {
 					require.NoError(t, err)
@@ -213,10 +213,10 @@ func TestShutdownWaitsUntilTheStoreHasTakenWhatIsDone(t *testing.T) {
 
 func TestShutdownWaitsUntilTheStoreHasTakenBackWhatWasCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newReceiver(t, webhook.Options{Store: &brokenStore{releaseErr: errors.New("store down"), heals: 2500 * time.Millisecond}})
+		r := newReceiver(t, webhook.Options{Store: &brokenStore{releaseErr: errors.New("store down"), recovers: 2500 * time.Millisecond}})
 		ping.On(r.Handler, untilCancelled)
-		deliverAside(t, r)
-		require.NoError(t, r.Shutdown(within(t, 2*time.Second)), "the store comes back within the second that is left")
+		deliverConcurrently(t, r)
+		require.NoError(t, r.Shutdown(within(t, 2*time.Second)), "the store recovers within the last second")
 		require.Equal(t, "released", r.keyState("a"))
 		time.Sleep(time.Hour)
 	})
@@ -232,7 +232,7 @@ func TestNothingIsLostWhenTheServerAndThenTheHandlerShutDown(t *testing.T) {
 		})
 		listener := newPipeListener()
 		server := &http.Server{Handler: r, ReadHeaderTimeout: patience}
-		server.RegisterOnShutdown(func() { // the listener is closed by then
+		server.RegisterOnShutdown(func() { // the listener is closed already
 			if _, err := listener.dial(); err != nil {
 				close(finish["request"])
 			}
@@ -246,18 +246,18 @@ func TestNothingIsLostWhenTheServerAndThenTheHandlerShutDown(t *testing.T) {
 			c.write(r.post(body(id)))
 			return c
 		}
-		require.Equal(t, http.StatusServiceUnavailable, post("overrun").answer().status, "answered already, and still running")
+		require.Equal(t, http.StatusServiceUnavailable, post("overrun").readResponse().status, "the response is sent, and the callback still runs")
 		inFlight := post("request")
 		synctest.Wait()
 		shut := make(chan error, 1)
 		go func() { shut <- server.Shutdown(within(t, patience)) }()
-		require.Equal(t, http.StatusOK, inFlight.answer().status, "a request under way is answered")
+		require.Equal(t, http.StatusOK, inFlight.readResponse().status, "a request in flight must get its response")
 		require.NoError(t, <-shut)
 
 		down := make(chan error, 1)
 		go func() { down <- r.Shutdown(within(t, patience)) }()
 		synctest.Wait()
-		require.Empty(t, down, "the shutdown waits for the late callback")
+		require.Empty(t, down, "Shutdown must wait for the late callback")
 		close(finish["overrun"])
 		require.NoError(t, <-down)
 
@@ -266,10 +266,10 @@ func TestNothingIsLostWhenTheServerAndThenTheHandlerShutDown(t *testing.T) {
 		late := r.last(3)
 		require.True(t, late.Late)
 		require.Equal(t, webhook.Handled, late.Outcome)
-	}) // and no goroutine is left
+	}) // synctest fails if a goroutine is left
 }
 
-// A pipeListener has connections in memory, on which a bubble of synctest waits without waiting for a network.
+// A pipeListener has connections in memory, so that synctest's time advances while they block.
 type pipeListener struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -306,7 +306,7 @@ func (l *pipeListener) dial() (net.Conn, error) {
 	}
 }
 
-// ourGoroutines counts the goroutines that run code of this package's.
+// ourGoroutines counts the goroutines that run code of this package.
 func ourGoroutines() int {
 	buf := make([]byte, 1<<20)
 	n := 0
@@ -333,5 +333,5 @@ func TestNoGoroutineOutlivesABurstOfGoodAndBadRequests(t *testing.T) {
 	}
 	require.Eventually(t, func() bool { return len(r.observations()) == 80 }, patience, time.Millisecond)
 	require.NoError(t, r.Shutdown(within(t, patience)))
-	require.Eventually(t, func() bool { return ourGoroutines() <= before }, patience, time.Millisecond, "a goroutine is left")
+	require.Eventually(t, func() bool { return ourGoroutines() <= before }, patience, time.Millisecond, "no goroutine must be left")
 }

@@ -6,16 +6,17 @@ import (
 	"fmt"
 
 	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// authenticateBy sets the configuration's Authenticator for a vendor that signs, and returns its keys.
+// authenticateBy sets the Authenticator of the configuration for a vendor that signs, and returns its keys.
 func authenticateBy(p *vendors.Profile, c *vendors.HandlerConfig) (*signature.Keyring, error) {
 	if c.Authenticator != nil {
 		if len(c.Keys) > 0 {
 			return nil, errors.New("webhook: HandlerConfig.Keys must be empty with an Authenticator")
 		}
-		return nil, nil
+		return nil, nil //nolint:nilnil // the vendor does not sign, so there are no keys
 	}
 	if p.Scheme == nil {
 		return nil, errors.New("webhook: HandlerConfig.Authenticator must be set for a vendor whose Profile has no Scheme")
@@ -32,7 +33,7 @@ func authenticateBy(p *vendors.Profile, c *vendors.HandlerConfig) (*signature.Ke
 	return keys, nil
 }
 
-// A signed authenticator goes by a scheme and its keys.
+// A signed is the Authenticator of a vendor that signs.
 type signed struct {
 	scheme   signature.Scheme
 	verifier *signature.Verifier
@@ -43,16 +44,16 @@ func (s *signed) Authenticate(_ context.Context, r *vendors.Request, body []byte
 	return s.verifier.Verify(s.keys, r.Header, body)
 }
 
-func (s *signed) Explain(r *vendors.Request, body []byte) signature.Explanation {
-	return signature.Explain(signature.Question{
+func (s *signed) Explain(r *vendors.Request, body []byte) diagnose.Explanation {
+	return diagnose.Explain(diagnose.Input{
 		Scheme: s.scheme, Keys: s.keys, Header: r.Header, Body: body, Declared: r.ContentLength,
 	})
 }
 
-// SetKeys exchanges the signing keys while serving, all at once: for a rotation, first set the new and the old one,
-// then, once the sender has changed over, the new one alone. The errors are those of [signature.Keyring.Set]; after
-// one the keys are as they were. Former keys verify nothing, but are remembered for [Handler.Explain]. For a vendor that does
-// not sign, SetKeys returns an error.
+// SetKeys replaces all signing keys atomically, while the handler serves. For a rotation, first set the new and the old key.
+// Set the new key alone once the sender uses it. The errors are those of [signature.Keyring.Set], and after an error the
+// keys are unchanged. Previous keys verify nothing, but [Handler.Explain] still recognizes them. For a vendor that does not
+// sign, SetKeys returns an error.
 func (h *Handler) SetKeys(keys ...signature.Key) error {
 	if h.keys == nil {
 		return fmt.Errorf("%s: SetKeys: the vendor does not sign, so there are no keys", h.profile.Name)

@@ -21,17 +21,17 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// patience is how long a test on a real socket waits for what must happen. It bounds a hang: the machine may be busy.
+// patience bounds how long a test on a real socket waits. It is long, because the machine may be busy.
 const patience = time.Minute
 
-// listen serves h on loopback and returns where.
+// listen serves h on loopback and returns the address.
 func listen(t *testing.T, h http.Handler) string {
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
 	return server.Listener.Addr().String()
 }
 
-// A wireClient speaks HTTP/1.1 by hand.
+// A wireClient is an HTTP/1.1 client that writes the bytes of its requests.
 type wireClient struct {
 	net.Conn
 	t   *testing.T
@@ -51,7 +51,7 @@ func (c *wireClient) write(parts ...string) {
 	require.NoError(c.t, err)
 }
 
-func (c *wireClient) answer() answer {
+func (c *wireClient) readResponse() httpResponse {
 	c.t.Helper()
 	response, err := http.ReadResponse(c.buf, nil)
 	require.NoError(c.t, err)
@@ -60,19 +60,19 @@ func (c *wireClient) answer() answer {
 	if response.Close {
 		response.Header.Set("Connection", "close")
 	}
-	return answer{response.StatusCode, response.Header, string(b)}
+	return httpResponse{response.StatusCode, response.Header, string(b)}
 }
 
 // requireClosed waits for the server to close the connection.
 func (c *wireClient) requireClosed() {
 	c.t.Helper()
 	_, err := c.buf.ReadByte()
-	require.Error(c.t, err, "the server sends more, and does not close the connection")
-	require.NotErrorIs(c.t, err, os.ErrDeadlineExceeded, "the connection is still open")
+	require.Error(c.t, err, "the server must close the connection")
+	require.NotErrorIs(c.t, err, os.ErrDeadlineExceeded, "the server must close the connection in time")
 }
 
-// trickle writes the text byte by byte until the connection breaks. The function it returns reports whether all of the
-// text was written.
+// trickle writes the text byte by byte until the connection fails. The returned function reports whether the whole text was
+// written.
 func (c *wireClient) trickle(text string, every time.Duration) (ended func() bool) {
 	var all atomic.Bool
 	go func() {
@@ -87,7 +87,7 @@ func (c *wireClient) trickle(text string, every time.Duration) (ended func() boo
 	return all.Load
 }
 
-// head is the head of a request up to its last header: the body's length, or another, and the signature.
+// head returns the request line and the headers, with the signature and a Content-Length.
 func (r *receiver) head(body []byte, headers ...string) string {
 	request := r.signed(body)
 	lines := append([]string{
@@ -99,7 +99,7 @@ func (r *receiver) head(body []byte, headers ...string) string {
 
 func length(n int) string { return fmt.Sprintf("Content-Length: %d", n) }
 
-// post is a whole signed request.
+// post returns a complete signed request.
 func (r *receiver) post(body []byte) string { return r.head(body, length(len(body))) + string(body) }
 
 // last waits for the n-th observation and returns it.
@@ -117,7 +117,7 @@ func TestAConnectionIsKeptAfterAGoodDelivery(t *testing.T) {
 	c := dial(t, listen(t, r))
 	for i := range 3 {
 		c.write(r.post(body(fmt.Sprint(i))))
-		got := c.answer()
+		got := c.readResponse()
 		require.Equal(t, http.StatusOK, got.status)
 		require.Empty(t, got.header.Get("Connection"))
 	}
@@ -128,9 +128,9 @@ func TestAConnectionIsKeptAfterAForgeryThatWasReadInFull(t *testing.T) {
 	ping.On(r.Handler, returns(nil))
 	c := dial(t, listen(t, r))
 	c.write(r.head([]byte("another body"), length(len(body("a")))), string(body("a")))
-	require.Equal(t, http.StatusUnauthorized, c.answer().status)
+	require.Equal(t, http.StatusUnauthorized, c.readResponse().status)
 	c.write(r.post(body("a")))
-	require.Equal(t, http.StatusOK, c.answer().status)
+	require.Equal(t, http.StatusOK, c.readResponse().status)
 }
 
 func TestTheContextOfTheCallbackOutlivesTheReadDeadline(t *testing.T) {
@@ -149,8 +149,8 @@ func TestTheContextOfTheCallbackOutlivesTheReadDeadline(t *testing.T) {
 		})
 		r.postInTime(s, body("a"))
 		require.NoError(t, after)
-		require.NoError(t, observed, "nor has the request's own ended, by which the observer is called")
-		r.postInTime(s, body("b")) // and the next delivery is read
+		require.NoError(t, observed, "the request's context must not have ended when the observer is called")
+		r.postInTime(s, body("b")) // the next delivery must be read
 	})
 }
 
@@ -179,7 +179,7 @@ func TestTheContextOfTheCallbackOutlivesAClientThatHangsUp(t *testing.T) {
 			hangUp()
 		}()
 		if response, err := s.Client().Do(request.WithContext(ctx)); err == nil {
-			_ = response.Body.Close() // it has come through between the two steps in which TLS hangs up
+			_ = response.Body.Close() // the response came before TLS had closed the connection
 		}
 		require.NoError(t, <-after)
 		require.Equal(t, webhook.Handled, r.last(1).Outcome)
@@ -187,7 +187,7 @@ func TestTheContextOfTheCallbackOutlivesAClientThatHangsUp(t *testing.T) {
 	})
 }
 
-// eachHTTP runs test over TLS with HTTP/1.1 and with HTTP/2. Handlers may be exchanged before the first request.
+// eachHTTP runs test over TLS with HTTP/1.1 and HTTP/2. The test may replace the handler before the first request.
 func eachHTTP(t *testing.T, o webhook.Options, test func(t *testing.T, r *receiver, s *httptest.Server)) {
 	for _, two := range []bool{false, true} {
 		t.Run(map[bool]string{false: "HTTP/1.1", true: "HTTP/2"}[two], func(t *testing.T) {
@@ -201,8 +201,8 @@ func eachHTTP(t *testing.T, o webhook.Options, test func(t *testing.T, r *receiv
 	}
 }
 
-// postTo sends what reader has, signed as signedBody.
-func (r *receiver) postTo(s *httptest.Server, reader io.Reader, signedBody []byte) answer {
+// postTo sends the body from reader, with the signature of signedBody.
+func (r *receiver) postTo(s *httptest.Server, reader io.Reader, signedBody []byte) httpResponse {
 	r.t.Helper()
 	request := r.signed(signedBody)
 	sent, err := http.NewRequest(http.MethodPost, s.URL, reader)
@@ -216,11 +216,11 @@ func (r *receiver) postTo(s *httptest.Server, reader io.Reader, signedBody []byt
 	require.Equal(r.t, s.EnableHTTP2, response.ProtoMajor == 2)
 	b, err := io.ReadAll(response.Body)
 	require.NoError(r.t, err)
-	return answer{response.StatusCode, response.Header, string(b)}
+	return httpResponse{response.StatusCode, response.Header, string(b)}
 }
 
-// postInTime sends a delivery until it is handled. On a busy machine a short BodyTimeout may pass before even a body that
-// was sent at once is read: a vendor sends again, too.
+// postInTime sends a delivery until it is handled, like a vendor. On a busy machine a short BodyTimeout may pass before a
+// body is read, even if it was sent at once.
 func (r *receiver) postInTime(s *httptest.Server, b []byte) {
 	r.t.Helper()
 	for deadline := time.Now().Add(patience); ; {
@@ -229,7 +229,7 @@ func (r *receiver) postInTime(s *httptest.Server, b []byte) {
 			return
 		}
 		require.Equal(r.t, http.StatusServiceUnavailable, status)
-		require.True(r.t, time.Now().Before(deadline), "no body is read in time")
+		require.True(r.t, time.Now().Before(deadline), "a body must be read in time")
 	}
 }
 
@@ -241,9 +241,9 @@ func TestTheAnswerReachesASenderThatIsStillWriting(t *testing.T) {
 		for range 10 {
 			c := dial(t, address)
 			c.write(r.head(nil, length(size)), strings.Repeat(" ", size))
-			require.Equal(t, http.StatusRequestEntityTooLarge, c.answer().status)
+			require.Equal(t, http.StatusRequestEntityTooLarge, c.readResponse().status)
 			_, err := c.buf.ReadByte()
-			require.ErrorIs(t, err, io.EOF, "a connection that is reset may take the answer with it")
+			require.ErrorIs(t, err, io.EOF, "a connection reset could lose the response")
 		}
 	}
 }
@@ -254,13 +254,13 @@ func TestAHeaderOfAMegabyteIsRefused(t *testing.T) {
 	address := listen(t, r)
 	for size, want := range map[int]int{
 		900 << 10:  http.StatusUnauthorized,
-		1100 << 10: http.StatusRequestHeaderFieldsTooLarge, // net/http's own
+		1100 << 10: http.StatusRequestHeaderFieldsTooLarge, // from net/http
 	} {
 		c := dial(t, address)
 		go func() { // the server may stop reading before the end
 			_, _ = fmt.Fprintf(c.Conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nX-Acme-Signature: %s\r\n\r\n", strings.Repeat("a", size))
 		}()
-		require.Equal(t, want, c.answer().status)
+		require.Equal(t, want, c.readResponse().status)
 	}
 	require.Equal(t, webhook.Reason("header_malformed"), r.last(1).Reason)
 }
@@ -273,7 +273,7 @@ func TestASignatureHeaderThatComesTwiceIsRefused(t *testing.T) {
 	head := r.head(b, length(len(b)))
 	again := head[strings.Index(head, "X-Acme"):strings.Index(head, "Content-Length")]
 	c.write(r.head(b, strings.ToLower(strings.TrimSpace(again)), length(len(b))), string(b))
-	require.Equal(t, http.StatusUnauthorized, c.answer().status)
+	require.Equal(t, http.StatusUnauthorized, c.readResponse().status)
 	require.Equal(t, webhook.Reason("header_repeated"), r.last(1).Reason)
 }
 
@@ -297,7 +297,7 @@ func TestADeliveryPassesMiddlewareOfNetHTTP(t *testing.T) {
 			require.Contains(t, string(twice[1].Body), "duplicate")
 			large := sender.Send(sender.Raw(body(strings.Repeat("x", 2<<10))))
 			if name == "MaxBytesHandler" {
-				large.Want(http.StatusRequestEntityTooLarge) // its limit is a limit like ours
+				large.Want(http.StatusRequestEntityTooLarge) // an http.MaxBytesReader gives the same status as MaxBody
 			} else {
 				large.WantOK()
 			}
@@ -307,7 +307,7 @@ func TestADeliveryPassesMiddlewareOfNetHTTP(t *testing.T) {
 
 var errOdd = errors.New("this connection has no deadlines")
 
-// A poorWriter has no read deadline, or one that does not work.
+// A poorWriter is a ResponseWriter without a working read deadline.
 type poorWriter struct {
 	*httptest.ResponseRecorder
 	err error

@@ -20,13 +20,13 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// hiding are middlewares whose ResponseWriter has no Unwrap.
+// hiding has middlewares whose ResponseWriter has no Unwrap method.
 var hiding = map[string]func(http.Handler) http.Handler{
 	"TimeoutHandler": func(h http.Handler) http.Handler { return http.TimeoutHandler(h, patience, "") },
 	"no Unwrap": func(h http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) { h.ServeHTTP(bodyWriter{w, w}, q) })
 	},
-	"no Unwrap, and a context of its own": func(h http.Handler) http.Handler {
+	"no Unwrap, and another context": func(h http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 			h.ServeHTTP(bodyWriter{w, w}, q.WithContext(context.WithValue(q.Context(), ownKey{}, 0)))
 		})
@@ -39,7 +39,7 @@ type ownKey struct{}
 // A connCount counts a server's connections.
 type connCount struct{ opened, closed atomic.Int64 }
 
-// requireOpen waits until so many connections have been opened, and all of them but open are closed.
+// requireOpen waits until that many connections have been opened, and all except open are closed.
 func (c *connCount) requireOpen(t *testing.T, opened, open int64) {
 	t.Helper()
 	require.Eventually(t, func() bool { return c.opened.Load() == opened && c.closed.Load() == opened-open }, patience, time.Millisecond)
@@ -68,7 +68,7 @@ func serveCounting(t *testing.T, server *http.Server, secure bool) (s *httptest.
 	return s, count
 }
 
-// Senders that stall, and do not hang up. Less than 256 KiB is missing, which net/http would wait for.
+// The senders stall without a disconnect. Less than 256 KiB is missing, so net/http would wait for the rest.
 func TestStall_EndsTheConnection(t *testing.T) {
 	const bodyTimeout = 500 * time.Millisecond
 	for server, newServer := range map[string]func(http.Handler) *http.Server{
@@ -95,7 +95,7 @@ func TestStall_EndsTheConnection(t *testing.T) {
 					}
 					if server == "NewServer" { // on a busy machine a short ReadTimeout may end before the headers are read
 						for _, c := range conns {
-							require.Equal(t, http.StatusServiceUnavailable, c.answer().status)
+							require.Equal(t, http.StatusServiceUnavailable, c.readResponse().status)
 						}
 					}
 					count.requireOpen(t, 8, 0)
@@ -119,14 +119,14 @@ func dialTo(t *testing.T, s *httptest.Server, secure bool) *wireClient {
 	return c
 }
 
-// Nothing can end it then but the sender.
+// Without a ReadTimeout only the sender can end the read.
 func TestStall_WithoutReadTimeoutIsNoticedOnce(t *testing.T) {
 	r := newReceiver(t, webhook.Options{BodyTimeout: 50 * time.Millisecond})
 	s, count := serveCounting(t, &http.Server{Handler: hiding["no Unwrap"](r)}, false) //nolint:gosec // what is tested
 	for range 3 {
 		c := dialTo(t, s, false)
 		c.write(r.head(nil, length(100)))
-		require.Equal(t, http.StatusServiceUnavailable, c.answer().status)
+		require.Equal(t, http.StatusServiceUnavailable, c.readResponse().status)
 		require.NoError(t, c.Close())
 	}
 	count.requireOpen(t, 3, 0)
@@ -140,16 +140,16 @@ func TestStall_IsNotNoticedWhenBodiesEnd(t *testing.T) {
 	for range 100 {
 		c := dialTo(t, s, false)
 		c.write(r.post(body("a")))
-		require.Equal(t, http.StatusOK, c.answer().status)
+		require.Equal(t, http.StatusOK, c.readResponse().status)
 		c.write(r.head(nil, length(100)))
 		require.NoError(t, c.Conn.(*net.TCPConn).CloseWrite())
-		require.Equal(t, http.StatusServiceUnavailable, c.answer().status)
+		require.Equal(t, http.StatusServiceUnavailable, c.readResponse().status)
 		require.NoError(t, c.Close())
 	}
 	require.Zero(t, r.log.Count("a middleware hides the connection"))
 }
 
-// A body that makes room ends its connection in the same way, long before its time is over.
+// An evicted body ends its connection in the same way, long before its timeout.
 func TestStall_MadeRoomEndsTheConnection(t *testing.T) {
 	for middleware, hide := range hiding {
 		for _, secure := range []bool{false, true} {
@@ -201,14 +201,14 @@ func TestStall_MadeRoomIsRespondedToOverHTTP2(t *testing.T) {
 				}, patience, time.Millisecond)
 				slow = append(slow, in)
 			}
-			for i := range 4 { // each makes room for one, and is done before the next
+			for i := range 4 { // each evicts one body, and ends before the next
 				b := body(fmt.Sprint(i))
 				require.Equal(t, http.StatusOK, r.postTo(s, bytes.NewReader(b), b).status)
 				if i == 0 {
 					require.Equal(t, http.StatusServiceUnavailable, <-statuses)
 				}
 			}
-			require.Empty(t, statuses, "the others have room")
+			require.Empty(t, statuses, "the other bodies must fit")
 			for _, in := range slow {
 				require.NoError(t, in.Close())
 			}
@@ -240,18 +240,18 @@ func TestNewServer_LimitsRequests(t *testing.T) {
 		go func() { // the server may stop reading before the end
 			_, _ = fmt.Fprintf(c.Conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nX-Acme-Signature: %s\r\n\r\n", strings.Repeat("a", size))
 		}()
-		require.Equal(t, want, c.answer().status)
+		require.Equal(t, want, c.readResponse().status)
 	}
-	dial(t, address) // and sends nothing
+	dial(t, address) // this connection sends nothing
 	dial(t, address).write("POST / HTTP/1.1\r\nHost:")
 	idle := dial(t, address)
 	idle.write(r.post(body("a")))
-	require.Equal(t, http.StatusOK, idle.answer().status)
+	require.Equal(t, http.StatusOK, idle.readResponse().status)
 	idle.requireClosed()
 	count.requireOpen(t, 5, 0)
 }
 
-// The deadlines of a request are for that request alone.
+// The deadlines of a request must not apply to the next one.
 func TestNewServer_KeepsConnectionsBehindMiddleware(t *testing.T) {
 	for middleware, hide := range hiding {
 		t.Run(middleware, func(t *testing.T) {
@@ -261,7 +261,7 @@ func TestNewServer_KeepsConnectionsBehindMiddleware(t *testing.T) {
 			c := dialTo(t, s, false)
 			for i := range 5 {
 				c.write(r.post(body(fmt.Sprint(i))))
-				require.Equal(t, http.StatusOK, c.answer().status)
+				require.Equal(t, http.StatusOK, c.readResponse().status)
 			}
 		})
 	}

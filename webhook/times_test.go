@@ -17,7 +17,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// layouts are the spellings of a date that other languages write; see internal/timestamp for all that is read.
+// layouts has the date formats of other languages. Package internal/timestamp reads more.
 var layouts = []string{
 	"2006-01-02T15:04:05Z07:00", "2006-01-02t15:04:05z", "2006-01-02 15:04:05.000000+00:00", "2006-01-02T15:04:05,000Z",
 	"2006-01-02T15:04:05-0700", "2006-01-02T15:04:05-07", "2006-01-02 15:04:05 -0700", "2006-01-02 15:04:05 UTC", "20060102T150405Z",
@@ -121,16 +121,16 @@ func TestTime_AmbiguousDateNamesTheMember(t *testing.T) {
 		ping.On(r.Handler, returns(nil))
 		got := r.deliver(timed(raw))
 		require.Equal(t, http.StatusBadRequest, got.status, raw)
-		require.Equal(t, `{"received":false}`, got.body, "the sender learns nothing")
+		require.Equal(t, `{"received":false}`, got.body, "the response must not have the error")
 		require.Equal(t, webhook.ReasonNoTime, r.observations()[0].Reason)
 		var line struct{ Level, Error string }
 		require.NoError(t, json.Unmarshal([]byte(r.log.String()), &line))
 		require.Equal(t, "ERROR", line.Level)
-		require.Contains(t, line.Error, `"time"`, "the member that was sent")
+		require.Contains(t, line.Error, `"time"`, "the error must name the member")
 		require.Contains(t, line.Error, says)
-		require.Contains(t, line.Error, "2006-01-02T15:04:05Z", "the expected form")
+		require.Contains(t, line.Error, "2006-01-02T15:04:05Z", "the error must have the expected format")
 		if value := strings.Trim(raw, `"`); value != "" {
-			require.NotContains(t, line.Error, value, "the value does not show")
+			require.NotContains(t, line.Error, value, "the error must not quote the value")
 		}
 
 		request := r.signed(timed(raw))

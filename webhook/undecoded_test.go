@@ -19,7 +19,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// Wide has a field of every kind.
+// Wide has a field of each kind.
 type Wide struct {
 	webhook.Event `json:"@event"`
 	Promoted
@@ -61,7 +61,7 @@ type WideInner struct {
 
 type Part struct{ Value *string }
 
-// hexNumber reads itself, and its error quotes the value.
+// hexNumber has an UnmarshalJSON whose error quotes the value.
 type hexNumber int
 
 func (n *hexNumber) UnmarshalJSON(raw []byte) error {
@@ -74,7 +74,7 @@ func (n *hexNumber) UnmarshalJSON(raw []byte) error {
 
 var wide = webhook.NewEventType[Wide]("wide")
 
-// receiveWide delivers data to a callback for wide events.
+// receiveWide sends data to a callback for Wide events.
 func receiveWide(t *testing.T, o webhook.Options, data string) (*Wide, *receiver) {
 	t.Helper()
 	r := newReceiver(t, o, loose(acme().Envelope))
@@ -85,7 +85,7 @@ func receiveWide(t *testing.T, o webhook.Options, data string) (*Wide, *receiver
 	return got, r
 }
 
-// values returns an event's own fields as JSON.
+// values returns the fields of an event as JSON.
 func values(t *testing.T, e *Wide) string {
 	t.Helper()
 	c := *e
@@ -145,7 +145,7 @@ func TestUndecoded_FieldCostsItselfAlone(t *testing.T) {
 		`"self":{"self":3}`:            {"/data/self/self"},
 		`"self":{"count":"x"}`:         {"/data/self/count"},
 		`"count":"x","count":"y"`:      {"/data/count"},
-		`"count":1,"count":"y"`:        {"/data/count"}, // not the 1, which the sender has replaced
+		`"count":1,"count":"y"`:        {"/data/count"}, // not the 1, which the second member replaces
 		`"count":"y","Count":1`:        {"/data/count"},
 		`"count":"x","small":"y","when":"z","inners":[7]`: {"/data/count", "/data/inners", "/data/small", "/data/when"},
 	} {
@@ -205,7 +205,7 @@ func TestDecode_ReadsWholeNumbersAndTimesInAnyNotation(t *testing.T) {
 	}
 }
 
-// useNumbers is a decoder of a user's own, which refuses members that it does not know.
+// useNumbers is a user's decoder that returns an error for unknown members.
 func useNumbers(data []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
@@ -221,9 +221,9 @@ func TestUndecoded_WorksWithAnyDecoder(t *testing.T) {
 		require.Equal(t, "kept", e.Text)
 		require.Equal(t, "kept", e.Inners[0].B)
 		if name == "useNumbers" {
-			require.Equal(t, json.Number("1"), e.Anything, "the decoder's own rules hold")
+			require.Equal(t, json.Number("1"), e.Anything, "the decoder's rules must apply")
 			e, r := receiveWide(t, webhook.Options{Unmarshal: unmarshal}, `{"count":"x","strange":1}`)
-			require.Nil(t, e, "what the decoder refuses without a field of ours is refused")
+			require.Nil(t, e, "an error that no known field causes must make the delivery undecodable")
 			require.Equal(t, webhook.ReasonUndecodable, r.observations()[0].Reason)
 		}
 	}
@@ -240,7 +240,7 @@ func TestUndecoded_WithoutAnObjectNothingIsDecoded(t *testing.T) {
 func TestUndecoded_StrictFieldsRestoresTheError(t *testing.T) {
 	for data, says := range map[string]string{
 		`{"count":"x"}`:               "Wide.count of type int",
-		`{"small":8.0,"count":"x"}`:   "Wide.count of type int", // not of the 8.0, which fits
+		`{"small":8.0,"count":"x"}`:   "Wide.count of type int", // not about the 8.0, which fits
 		`{"small":8.0,"count":8.5}`:   "Wide.count of type int",
 		`{"inners":[{"b":7}]}`:        "inners.b of type string",
 		`{"when":"26/11/2026"}`:       `the field "when"`,
@@ -262,14 +262,14 @@ func TestUndecoded_KeyNeedsEveryField(t *testing.T) {
 		e.DedupKey = func(event any) string { asked++; return fmt.Sprint("n ", event.(*Ping).N) }
 	})
 	ping.On(r.Handler, returns(nil))
-	for _, id := range []string{"a", "b"} { // an unset field would make both one event
+	for _, id := range []string{"a", "b"} { // if the field were unset, both would have one key
 		result := r.process([]byte(`{"type":"ping","id":"` + id + `","data":{"n":"x"}}`))
 		require.Equal(t, webhook.ReasonUndecodable, result.Reason)
 		require.Equal(t, []string{keyOf(id)}, result.Delivery.Keys)
 	}
 	require.Zero(t, asked)
 	require.Equal(t, webhook.Handled, r.process([]byte(`{"type":"ping","id":"c","data":{"n":8.0}}`)).Outcome)
-	require.Equal(t, webhook.Duplicate, r.process([]byte(`{"type":"ping","id":"d","data":{"n":8}}`)).Outcome, "two spellings, one key")
+	require.Equal(t, webhook.Duplicate, r.process([]byte(`{"type":"ping","id":"d","data":{"n":8}}`)).Outcome, "two spellings of a number must have one key")
 }
 
 func TestUndecoded_IsLoggedOnceAndWithoutValues(t *testing.T) {
@@ -294,13 +294,13 @@ func TestUndecoded_IsLoggedOnceAndWithoutValues(t *testing.T) {
 	}, line.Undecoded)
 	send("b", `{"count":"p4yl0ad"}`)
 	send("c", `{"count":8.25,"when":""}`)
-	require.Equal(t, 1, r.log.Count(`"level":"WARN"`), "the same fields again")
+	require.Equal(t, 1, r.log.Count(`"level":"WARN"`), "the same fields must not be logged again")
 	send("d", `{"small":"p4yl0ad"}`)
 	require.Equal(t, 2, r.log.Count(`"level":"WARN"`))
 	send("e", `{"inners":[`+strings.Repeat(`{"a":"p4yl0ad"},`, 1000)+`{}]}`)
 	require.Equal(t, 3, r.log.Count(`"level":"WARN"`))
 	send("f", `{"inners":[{},{"a":"p4yl0ad"}]}`)
-	require.Equal(t, 3, r.log.Count(`"level":"WARN"`), "another element is no other field")
+	require.Equal(t, 3, r.log.Count(`"level":"WARN"`), "another element of a list must not count as another field")
 	require.Len(t, r.observations()[4].Undecoded, 1000)
 	require.Contains(t, r.log.String(), "and 995 more")
 	require.NotContains(t, r.log.String(), "p4yl0ad")
@@ -308,7 +308,7 @@ func TestUndecoded_IsLoggedOnceAndWithoutValues(t *testing.T) {
 	for i := range 1000 {
 		send(fmt.Sprint("g", i), fmt.Sprintf(`{"by_name":{"key %d":"p4yl0ad"}}`, i))
 	}
-	require.LessOrEqual(t, r.log.Count(`"level":"WARN"`), 256, "the number of fields that are told apart is bounded")
+	require.LessOrEqual(t, r.log.Count(`"level":"WARN"`), 256, "the number of remembered fields must be bounded")
 	require.NotContains(t, fmt.Sprintf("%v %+v", r.observations()[0], r.observations()[0]), "p4yl0ad")
 }
 
@@ -316,7 +316,7 @@ func TestUndecoded_CallbackCanAskWhy(t *testing.T) {
 	e, _ := receiveWide(t, webhook.Options{}, `{"count":8.5,"own":7}`)
 	require.EqualError(t, e.Undecoded()["/data/count"], "it is not a whole number")
 	var decoder *json.UnmarshalTypeError
-	require.ErrorAs(t, e.Undecoded()["/data/count"], &decoder, "the decoder's own error")
+	require.ErrorAs(t, e.Undecoded()["/data/count"], &decoder, "the error must wrap the decoder's error")
 	require.ErrorContains(t, errors.Unwrap(e.Undecoded()["/data/own"]), "7 is no hex number")
 	delete(e.Undecoded(), "/data/count")
 	require.Len(t, e.Undecoded(), 2, "it is a copy")
@@ -355,7 +355,7 @@ func TestUndecoded_DeepAndLargeBodiesAreBounded(t *testing.T) {
 		e, _ := receiveWide(t, o, data)
 		require.NotNil(t, e)
 		require.NotEmpty(t, e.Undecoded())
-		require.Less(t, decoded, 20*len(data), "each level decodes what is below it once more, down to a bound")
+		require.Less(t, decoded, 20*len(data), "the repeated decoding must be bounded")
 	}
 }
 

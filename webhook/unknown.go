@@ -16,8 +16,8 @@ import (
 	"github.com/aihooks/aihooks-go/internal/timestamp"
 )
 
-// Unknown returns what the vendor sent and the event's type has no field for, by its JSON pointer (RFC 6901) in the
-// body: for noticing that a payload has grown. It is computed from the raw bytes at each call.
+// Unknown returns the values for which the event's type has no field, by their JSON pointers (RFC 6901) in the body. Use it
+// to detect that the vendor has added fields. Each call computes it from the raw bytes.
 func (e *Event) Unknown() map[string]json.RawMessage {
 	found := make(map[string]json.RawMessage)
 	if e.delivery == nil {
@@ -38,7 +38,7 @@ func (e *Event) Unknown() map[string]json.RawMessage {
 	return found
 }
 
-// routedBy reports whether a member of the body is one that the envelope was read from, or holds nothing.
+// routedBy reports whether a member of the body is part of the envelope, or an empty value under one of its names.
 func (e *Event) routedBy(name string, raw []byte) bool {
 	known := e.decoded.names
 	empty := string(raw) == "null" || string(raw) == `""`
@@ -55,12 +55,12 @@ func (e *Event) routedBy(name string, raw []byte) bool {
 	}
 }
 
-// holdsData reports whether a member of the body is the one that the event was decoded from.
+// holdsData reports whether a member of the body has the data that the event was decoded from.
 func (d *decoded) holdsData(name string, raw []byte) bool {
 	return matches(d.names.Data, name) && string(raw) == string(d.data)
 }
 
-// matches reports whether name is one of names, as encoding/json matches them.
+// matches reports whether name is one of names, ignoring case like encoding/json.
 func matches(names []string, name string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
 }
@@ -70,19 +70,19 @@ var (
 	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
-// readsItself reports whether a type has its own way of reading JSON.
+// readsItself reports whether a type implements json.Unmarshaler or encoding.TextUnmarshaler.
 func readsItself(t reflect.Type) bool {
 	return reflect.PointerTo(t).Implements(jsonUnmarshaler) || reflect.PointerTo(t).Implements(textUnmarshaler)
 }
 
-// unknown walks raw beside the type that it was decoded into. At the top of the body, what the delivery was routed by is
-// known without a field.
+// unknown walks raw together with the type that it was decoded into. At the top of the body, the members of the envelope
+// count as known.
 func unknown(found map[string]json.RawMessage, path string, raw []byte, t reflect.Type, known func(name string, raw []byte) bool) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	if readsItself(t) {
-		return // and keeps what it does not know
+		return
 	}
 	switch t.Kind() {
 	case reflect.Struct:
@@ -108,20 +108,20 @@ func unknown(found map[string]json.RawMessage, path string, raw []byte, t reflec
 	}
 }
 
-// members returns the members of a JSON object; none if raw is something else.
+// members returns the members of a JSON object. It returns nil for any other value.
 func members(raw []byte) map[string]json.RawMessage {
 	var m map[string]json.RawMessage
 	_ = json.Unmarshal(raw, &m)
 	return m
 }
 
-// A fieldSet holds the types of a struct's fields by their names in JSON.
+// A fieldSet has the types of a struct's fields by their names in JSON.
 type fieldSet struct {
 	exact  map[string]reflect.Type
 	folded map[string]reflect.Type // by folded names
 }
 
-// fieldSets are those of all types that have been asked for: a body can have a hundred thousand values of one.
+// fieldSets caches the fields of each struct type, because one body can have a hundred thousand values of a type.
 var fieldSets sync.Map
 
 // fieldsOf returns the fields of a struct type.
@@ -139,7 +139,7 @@ func fieldsOf(t reflect.Type) *fieldSet {
 	return set
 }
 
-// find matches a name as encoding/json does: to the letter, or else whatever its case.
+// find matches a name like encoding/json: exactly, or else ignoring case.
 func (s *fieldSet) find(name string) reflect.Type {
 	if t := s.exact[name]; t != nil {
 		return t
@@ -147,7 +147,7 @@ func (s *fieldSet) find(name string) reflect.Type {
 	return s.folded[fold(name)]
 }
 
-// fold returns the same text for all names that strings.EqualFold holds equal.
+// fold returns the same text for all names that are equal under strings.EqualFold.
 func fold(name string) string {
 	return strings.Map(func(r rune) rune {
 		if r < utf8.RuneSelf && (r < 'A' || r > 'z') {
@@ -164,7 +164,7 @@ func fold(name string) string {
 // jsonFields returns the types of a struct's fields by their names in JSON.
 func jsonFields(t reflect.Type) map[string]reflect.Type {
 	set := make(map[string]reflect.Type)
-	for i := range t.NumField() { // first, because a field further out goes before one of the same name
+	for i := range t.NumField() { // first, because an outer field hides an embedded one of the same name
 		if inner := embedded(t.Field(i)); inner != nil {
 			maps.Copy(set, jsonFields(inner))
 		}
@@ -184,7 +184,7 @@ func jsonFields(t reflect.Type) map[string]reflect.Type {
 	return set
 }
 
-// embedded returns the struct whose fields count as fields of the struct around it, and nil for any other field.
+// embedded returns the type of an embedded struct whose fields are promoted, and nil for any other field.
 func embedded(field reflect.StructField) reflect.Type {
 	t := field.Type
 	if t.Kind() == reflect.Pointer {
@@ -199,5 +199,5 @@ func embedded(field reflect.StructField) reflect.Type {
 
 var escaper = strings.NewReplacer("~", "~0", "/", "~1")
 
-// escape returns a name as it is within a JSON pointer.
+// escape escapes a name for a JSON pointer.
 func escape(name string) string { return escaper.Replace(name) }

@@ -11,13 +11,13 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// The work for each unknown member must not grow with the members or with the fields of the type. Allocations stand for
-// the work: they are the same on every machine.
+// The cost of an unknown member must not grow with the number of members or fields. The test counts allocations, because
+// they are the same on every machine.
 func TestUnknown_CostsLittlePerMember(t *testing.T) {
 	const members = 20_000
 	for name, c := range map[string]struct {
 		data string
-		most float64 // allocations for each member
+		most float64 // maximum of allocations for each member
 	}{
 		"unknown members":    {`{` + list(members, `"Member/~%d":1`) + `}`, 8},
 		"elements of a list": {`{"inners":[` + list(members, `{"Other%d":1}`) + `]}`, 17},
@@ -47,7 +47,7 @@ func list(n int, format string) string {
 	return b.String()
 }
 
-// Names are matched as encoding/json matches them, which holds more letters equal than upper and lower case.
+// encoding/json matches more names than those that differ in case.
 func TestUnknown_MatchesNamesAsTheDecoderDoes(t *testing.T) {
 	type Folded struct {
 		webhook.Event `json:"@event"`

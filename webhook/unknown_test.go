@@ -12,12 +12,12 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// Rich is an event of every shape that a Go type can have.
+// Rich is an event with every kind of Go field.
 type Rich struct {
 	webhook.Event `json:"@event"`
 	base
 	*Pointed
-	Word  // not a struct: a field of that name
+	Word  // not a struct, so it is a field of that name
 	Named `json:"named"`
 
 	Plain    string
@@ -60,7 +60,7 @@ type Inner struct {
 
 var rich = webhook.NewEventType[Rich]("rich")
 
-// unknownOf delivers a body and returns what the event does not know.
+// unknownOf sends a body and returns the unknown values of the event.
 func unknownOf(t *testing.T, body string, names vendors.EnvelopeNames) map[string]string {
 	t.Helper()
 	r := newReceiver(t, webhook.Options{}, loose(names))
@@ -99,15 +99,15 @@ func TestUnknownNamesWhatTheTypeHasNoFieldFor(t *testing.T) {
 			"/Skipped": "1", "/hidden": "2", "/base": "3", "/Deep": "4", "/Pointed": "5", "/@event": "null",
 		},
 		`{"self":{"self":{"x":1,"Plain":""}}}`: {"/self/self/x": "1"},
-		`{"type":"t","id":"i","time":1}`:       {"/type": `"t"`, "/id": `"i"`, "/time": "1"}, // inside the data they are no envelope
+		`{"type":"t","id":"i","time":1}`:       {"/type": `"t"`, "/id": `"i"`, "/time": "1"}, // inside the data they are not the envelope
 	} {
 		inside := make(map[string]string, len(want))
 		for pointer, raw := range want {
 			inside["/data"+pointer] = raw
 		}
 		require.Equal(t, inside, unknownOf(t, `{"type":"rich","id":"a","data":`+data+`}`, acme().Envelope), data)
-		inside["/beside"] = `"x"`
-		require.Equal(t, inside, unknownOf(t, `{"beside":"x","data":`+data+`,"type":"rich"}`, acme().Envelope), data)
+		inside["/other"] = `"x"`
+		require.Equal(t, inside, unknownOf(t, `{"other":"x","data":`+data+`,"type":"rich"}`, acme().Envelope), data)
 	}
 }
 

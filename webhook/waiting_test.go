@@ -16,9 +16,9 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// A reply is an answer, and how long it took.
+// A reply is a response and the time that it took.
 type reply struct {
-	answer
+	httpResponse
 	after time.Duration
 }
 
@@ -27,8 +27,8 @@ const (
 	bodyDuplicate = `{"received":true,"duplicate":true}`
 )
 
-// sendAside sends a ping, and returns once it runs or waits.
-func sendAside(r *receiver, ctx context.Context, id string) <-chan reply {
+// sendAsync sends a ping, and returns once it runs or waits.
+func sendAsync(r *receiver, ctx context.Context, id string) <-chan reply {
 	done := make(chan reply, 1)
 	request := r.signed(body(id))
 	start := time.Now()
@@ -40,7 +40,7 @@ func sendAside(r *receiver, ctx context.Context, id string) <-chan reply {
 	return done
 }
 
-// inTurn is a callback that lasts as long each time, and returns the errors in turn; nil after the last.
+// inTurn returns a callback that takes d each time. It returns the errors in order, and then nil.
 func inTurn(d time.Duration, errs ...error) func(context.Context, *Ping) error {
 	var calls atomic.Int64
 	return func(context.Context, *Ping) error {
@@ -52,8 +52,8 @@ func inTurn(d time.Duration, errs ...error) func(context.Context, *Ping) error {
 	}
 }
 
-// onBothWays runs a test in a bubble, by ServeHTTP and by Process, over a store that is called directly and over
-// another.
+// onBothWays runs a test in a bubble, with ServeHTTP and Process. It uses a Memory, which the guard calls directly, and
+// another store.
 func onBothWays(t *testing.T, test func(t *testing.T, r *receiver)) {
 	for name, store := range map[string]func() idempotency.Store{
 		"memory":    func() idempotency.Store { return nil },
@@ -65,7 +65,7 @@ func onBothWays(t *testing.T, test func(t *testing.T, r *receiver)) {
 					r := newReceiver(t, webhook.Options{Store: store()})
 					r.onSocket = way == "ServeHTTP"
 					test(t, r)
-					time.Sleep(time.Hour) // whatever is still running ends within the bubble
+					time.Sleep(time.Hour) // until all callbacks have ended
 				})
 			})
 		}
@@ -75,12 +75,12 @@ func onBothWays(t *testing.T, test func(t *testing.T, r *receiver)) {
 func TestADuplicateWaitsForTheRunningCopyAndIsToldOfItsSuccess(t *testing.T) {
 	onBothWays(t, func(t *testing.T, r *receiver) {
 		ping.On(r.Handler, inTurn(3*time.Second))
-		first := sendAside(r, t.Context(), "a")
+		first := sendAsync(r, t.Context(), "a")
 		time.Sleep(time.Second)
-		twin := <-sendAside(r, t.Context(), "a")
-		require.Equal(t, http.StatusOK, twin.status)
-		require.Equal(t, bodyDuplicate, twin.body)
-		require.Equal(t, 2*time.Second, twin.after)
+		duplicate := <-sendAsync(r, t.Context(), "a")
+		require.Equal(t, http.StatusOK, duplicate.status)
+		require.Equal(t, bodyDuplicate, duplicate.body)
+		require.Equal(t, 2*time.Second, duplicate.after)
 		require.Equal(t, bodyDone, (<-first).body)
 	})
 }
@@ -88,12 +88,12 @@ func TestADuplicateWaitsForTheRunningCopyAndIsToldOfItsSuccess(t *testing.T) {
 func TestADuplicateRunsItselfIfTheRunningCopyFails(t *testing.T) {
 	onBothWays(t, func(t *testing.T, r *receiver) {
 		ping.On(r.Handler, inTurn(2*time.Second, errCallback))
-		first := sendAside(r, t.Context(), "a")
-		twin := <-sendAside(r, t.Context(), "a")
+		first := sendAsync(r, t.Context(), "a")
+		duplicate := <-sendAsync(r, t.Context(), "a")
 		require.Equal(t, http.StatusInternalServerError, (<-first).status)
-		require.Equal(t, http.StatusOK, twin.status)
-		require.Equal(t, bodyDone, twin.body, "it is no duplicate: it did the work")
-		require.Equal(t, 4*time.Second, twin.after)
+		require.Equal(t, http.StatusOK, duplicate.status)
+		require.Equal(t, bodyDone, duplicate.body, "it ran the callback, so it is not a duplicate")
+		require.Equal(t, 4*time.Second, duplicate.after)
 		seen := r.observations()
 		require.Equal(t, []int{1, 2}, []int{seen[0].Attempt, seen[1].Attempt})
 		require.Equal(t, "completed", r.keyState("a"))
@@ -103,11 +103,11 @@ func TestADuplicateRunsItselfIfTheRunningCopyFails(t *testing.T) {
 func TestADuplicateThatTookOverAndOverrunsIsAnsweredInItsOwnTime(t *testing.T) {
 	onBothWays(t, func(t *testing.T, r *receiver) {
 		ping.On(r.Handler, inTurn(3*time.Second, errCallback))
-		first := sendAside(r, t.Context(), "a")
-		twin := <-sendAside(r, t.Context(), "a")
+		first := sendAsync(r, t.Context(), "a")
+		duplicate := <-sendAsync(r, t.Context(), "a")
 		require.Equal(t, http.StatusInternalServerError, (<-first).status)
-		require.Equal(t, http.StatusServiceUnavailable, twin.status)
-		require.Equal(t, 4500*time.Millisecond, twin.after)
+		require.Equal(t, http.StatusServiceUnavailable, duplicate.status)
+		require.Equal(t, 4500*time.Millisecond, duplicate.after)
 		time.Sleep(2 * time.Second)
 		require.Equal(t, "completed", r.keyState("a"))
 	})
@@ -116,17 +116,17 @@ func TestADuplicateThatTookOverAndOverrunsIsAnsweredInItsOwnTime(t *testing.T) {
 func TestADuplicateIsAnsweredAtItsOwnDeadline(t *testing.T) {
 	onBothWays(t, func(t *testing.T, r *receiver) {
 		ping.On(r.Handler, inTurn(20*time.Second))
-		first := sendAside(r, t.Context(), "a")
+		first := sendAsync(r, t.Context(), "a")
 		time.Sleep(time.Second)
-		twin := <-sendAside(r, t.Context(), "a")
-		require.Equal(t, http.StatusServiceUnavailable, twin.status)
-		require.Equal(t, 5, retryAfter(t, twin.answer))
-		require.Equal(t, 4500*time.Millisecond, twin.after)
+		duplicate := <-sendAsync(r, t.Context(), "a")
+		require.Equal(t, http.StatusServiceUnavailable, duplicate.status)
+		require.Equal(t, 5, retryAfter(t, duplicate.httpResponse))
+		require.Equal(t, 4500*time.Millisecond, duplicate.after)
 		require.Equal(t, 4500*time.Millisecond, (<-first).after)
-		late := <-sendAside(r, t.Context(), "a")
-		require.Equal(t, 4500*time.Millisecond, late.after, "the copy runs although its sender has had an answer")
+		late := <-sendAsync(r, t.Context(), "a")
+		require.Equal(t, 4500*time.Millisecond, late.after, "the first copy still runs after its response")
 		time.Sleep(20 * time.Second)
-		require.Equal(t, bodyDuplicate, (<-sendAside(r, t.Context(), "a")).body)
+		require.Equal(t, bodyDuplicate, (<-sendAsync(r, t.Context(), "a")).body)
 	})
 }
 
@@ -156,14 +156,14 @@ func TestACallbackThatEndsJustWhenTheAnswerIsDueIsOneOrTheOther(t *testing.T) {
 func TestNoMoreThanTwoDuplicatesOfAKeyWait(t *testing.T) {
 	onBothWays(t, func(t *testing.T, r *receiver) {
 		ping.On(r.Handler, inTurn(3*time.Second))
-		first := sendAside(r, t.Context(), "a")
-		second, third := sendAside(r, t.Context(), "a"), sendAside(r, t.Context(), "a")
-		fourth := <-sendAside(r, t.Context(), "a")
+		first := sendAsync(r, t.Context(), "a")
+		second, third := sendAsync(r, t.Context(), "a"), sendAsync(r, t.Context(), "a")
+		fourth := <-sendAsync(r, t.Context(), "a")
 		require.Equal(t, http.StatusServiceUnavailable, fourth.status)
 		require.Zero(t, fourth.after)
-		require.Positive(t, retryAfter(t, fourth.answer))
-		other := <-sendAside(r, t.Context(), "b")
-		require.Equal(t, reply{other.answer, 3 * time.Second}, other, "another key is none of their business")
+		require.Positive(t, retryAfter(t, fourth.httpResponse))
+		other := <-sendAsync(r, t.Context(), "b")
+		require.Equal(t, reply{other.httpResponse, 3 * time.Second}, other, "another key must not wait for them")
 		require.Equal(t, http.StatusOK, other.status)
 		for _, done := range []<-chan reply{first, second, third} {
 			require.Equal(t, http.StatusOK, (<-done).status)
@@ -180,12 +180,12 @@ func TestAClientThatHangsUpEndsNeitherTheCallbackNorItsOutcome(t *testing.T) {
 			return nil
 		})
 		ctx, hangUp := context.WithCancel(t.Context())
-		first := sendAside(r, ctx, "a")
+		first := sendAsync(r, ctx, "a")
 		hangUp()
 		synctest.Wait()
-		twin := <-sendAside(r, t.Context(), "a")
-		require.Equal(t, bodyDuplicate, twin.body)
-		require.Equal(t, 3*time.Second, twin.after)
+		duplicate := <-sendAsync(r, t.Context(), "a")
+		require.Equal(t, bodyDuplicate, duplicate.body)
+		require.Equal(t, 3*time.Second, duplicate.after)
 		require.NoError(t, ended)
 		<-first
 		require.Equal(t, "completed", r.keyState("a"))
@@ -195,14 +195,14 @@ func TestAClientThatHangsUpEndsNeitherTheCallbackNorItsOutcome(t *testing.T) {
 func TestAClientThatHangsUpWhileItWaitsStillTakesOver(t *testing.T) {
 	onBothWays(t, func(t *testing.T, r *receiver) {
 		ping.On(r.Handler, inTurn(3*time.Second, errCallback))
-		first := sendAside(r, t.Context(), "a")
+		first := sendAsync(r, t.Context(), "a")
 		ctx, hangUp := context.WithCancel(t.Context())
-		twin := sendAside(r, ctx, "a")
+		duplicate := sendAsync(r, ctx, "a")
 		hangUp()
 		require.Equal(t, http.StatusInternalServerError, (<-first).status)
-		<-twin
+		<-duplicate
 		time.Sleep(3 * time.Second)
-		require.Equal(t, "completed", r.keyState("a"), "a sender that has gone may not come again")
+		require.Equal(t, "completed", r.keyState("a"), "the disconnected sender may not send it again")
 	})
 }
 
@@ -212,41 +212,41 @@ func TestNobodyWaitsForACopyThatRunsInAnotherProcess(t *testing.T) {
 		other := newReceiver(t, webhook.Options{Store: r.store})
 		other.onSocket = r.onSocket
 		ping.On(other.Handler, inTurn(3*time.Second))
-		first := sendAside(r, t.Context(), "a")
+		first := sendAsync(r, t.Context(), "a")
 		time.Sleep(1500 * time.Millisecond)
-		twin := <-sendAside(other, t.Context(), "a")
-		require.Equal(t, http.StatusServiceUnavailable, twin.status)
-		require.Zero(t, twin.after)
-		require.Equal(t, 39, retryAfter(t, twin.answer), "what remains of the lease of 40 s, rounded up")
+		duplicate := <-sendAsync(other, t.Context(), "a")
+		require.Equal(t, http.StatusServiceUnavailable, duplicate.status)
+		require.Zero(t, duplicate.after)
+		require.Equal(t, 39, retryAfter(t, duplicate.httpResponse), "the rest of the lease of 40 s, rounded up")
 		require.Equal(t, http.StatusOK, (<-first).status)
-		require.Equal(t, bodyDuplicate, (<-sendAside(other, t.Context(), "a")).body)
+		require.Equal(t, bodyDuplicate, (<-sendAsync(other, t.Context(), "a")).body)
 	})
 }
 
 func TestACopyThatNobodyFinishesRunsElsewhereOnceItsLeaseHasEnded(t *testing.T) {
 	onBothWays(t, func(t *testing.T, r *receiver) {
-		ping.On(r.Handler, inTurn(10*time.Minute)) // deaf to its context
+		ping.On(r.Handler, inTurn(10*time.Minute)) // ignores its context
 		other := newReceiver(t, webhook.Options{Store: r.store})
 		ping.On(other.Handler, inTurn(0))
 		start := time.Now()
-		require.Equal(t, http.StatusServiceUnavailable, (<-sendAside(r, t.Context(), "a")).status)
-		wait := time.Duration(retryAfter(t, (<-sendAside(other, t.Context(), "a")).answer)) * time.Second
+		require.Equal(t, http.StatusServiceUnavailable, (<-sendAsync(r, t.Context(), "a")).status)
+		wait := time.Duration(retryAfter(t, (<-sendAsync(other, t.Context(), "a")).httpResponse)) * time.Second
 		time.Sleep(wait)
-		require.Equal(t, http.StatusServiceUnavailable, (<-sendAside(r, t.Context(), "a")).status, "never twice at once in one process")
-		require.Equal(t, bodyDone, (<-sendAside(other, t.Context(), "a")).body)
+		require.Equal(t, http.StatusServiceUnavailable, (<-sendAsync(r, t.Context(), "a")).status, "one process must not run it twice at once")
+		require.Equal(t, bodyDone, (<-sendAsync(other, t.Context(), "a")).body)
 		time.Sleep(10*time.Minute - time.Since(start))
 		synctest.Wait()
 		seen := r.observations()
 		last := seen[len(seen)-1]
 		require.True(t, last.Late)
 		require.Equal(t, webhook.Handled, last.Outcome)
-		require.Equal(t, webhook.ReasonLeaseLost, last.Reason, "exactly one completion is accepted")
+		require.Equal(t, webhook.ReasonLeaseLost, last.Reason, "the store must accept exactly one completion")
 	})
 }
 
 func TestACopyWhoseCompletionIsTriedAgainIsDoneForItsDuplicatesHere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &brokenStore{completeErr: errCallback, heals: 10 * time.Second}
+		store := &brokenStore{completeErr: errCallback, recovers: 10 * time.Second}
 		r := newReceiver(t, webhook.Options{Store: store})
 		other := newReceiver(t, webhook.Options{Store: store})
 		ping.On(r.Handler, returns(nil))
@@ -264,7 +264,7 @@ func TestAStoreThatHangsWhileItShouldCompleteDoesNotHoldUpTheAnswer(t *testing.T
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{Store: hangingStore{new(brokenStore), 800 * time.Millisecond}})
 		ping.On(r.Handler, inTurn(4*time.Second))
-		got := <-sendAside(r, t.Context(), "a")
+		got := <-sendAsync(r, t.Context(), "a")
 		require.Equal(t, 4500*time.Millisecond, got.after)
 		require.Equal(t, http.StatusServiceUnavailable, got.status)
 		time.Sleep(time.Second)
@@ -275,7 +275,7 @@ func TestAStoreThatHangsWhileItShouldCompleteDoesNotHoldUpTheAnswer(t *testing.T
 	})
 }
 
-// A hangingStore takes its time over a completion.
+// A hangingStore is slow to complete a key.
 type hangingStore struct {
 	*brokenStore
 	hangs time.Duration
@@ -288,8 +288,8 @@ func (s hangingStore) Complete(ctx context.Context, key string, token idempotenc
 
 func TestWhatWasParkedIsMarkedOnceTheStoreTakesIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := webhook.Options{Store: &brokenStore{completeErr: errCallback, heals: 10 * time.Second}}
-		parks(&o)
+		o := webhook.Options{Store: &brokenStore{completeErr: errCallback, recovers: 10 * time.Second}}
+		deadLetters(&o)
 		r := newReceiver(t, o)
 		ping.On(r.Handler, returns(webhook.Permanent(errCallback)))
 		require.Equal(t, bodyDone, r.deliver(body("a")).body)
@@ -311,7 +311,7 @@ func TestDuplicatesTakeUpNoRoomAmongTheRunning(t *testing.T) {
 	})
 }
 
-// contentAndID is for a vendor that signs every attempt anew, and whose id anybody could have put there.
+// contentAndID is for a vendor that signs every attempt again, and whose id is not signed.
 func contentAndID(p *vendors.Profile, _ *vendors.HandlerConfig) {
 	p.DedupKeys = func(a *vendors.Authenticated) vendors.DedupKeys {
 		return vendors.DedupKeys{ID: a.Header.Get("Id"), Keys: []string{vendors.ByContent(a).Keys[0], "id/" + a.Header.Get("Id")}}
@@ -326,7 +326,7 @@ func TestAnAttemptRefusedByItsNameCannotRunUnderAnother(t *testing.T) {
 			ping.On(p.Handler, inTurn(3*time.Second, errCallback))
 			processes = append(processes, p)
 		}
-		send := func(p *receiver, body []byte, id string) answer {
+		send := func(p *receiver, body []byte, id string) httpResponse {
 			request := p.signed(body)
 			request.Header.Set("Id", id)
 			return p.send(request)
@@ -340,7 +340,7 @@ func TestAnAttemptRefusedByItsNameCannotRunUnderAnother(t *testing.T) {
 		require.Equal(t, http.StatusServiceUnavailable, send(processes[1], second, "a").status)
 		time.Sleep(10 * time.Second)
 		replay := send(processes[1], second, "b")
-		require.Equal(t, http.StatusServiceUnavailable, replay.status, "it might be a copy of what runs as a")
+		require.Equal(t, http.StatusServiceUnavailable, replay.status, "it may be a copy of the delivery with the id a")
 		for _, o := range processes[1].observations() {
 			require.Equal(t, webhook.InFlight, o.Outcome)
 		}
@@ -348,7 +348,7 @@ func TestAnAttemptRefusedByItsNameCannotRunUnderAnother(t *testing.T) {
 		require.Equal(t, bodyDone, third.body, "the vendor's next attempt")
 		require.Equal(t, bodyDuplicate, send(processes[1], body("x"), "a").body)
 		time.Sleep(time.Hour - time.Since(start))
-		require.Equal(t, http.StatusServiceUnavailable, send(processes[1], second, "b").status, "for as long as it is fresh")
+		require.Equal(t, http.StatusServiceUnavailable, send(processes[1], second, "b").status, "it is still fresh")
 		time.Sleep(3 * time.Second)
 		require.Equal(t, http.StatusUnauthorized, send(processes[1], second, "b").status)
 	})

@@ -16,7 +16,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A bodyWriter is a ResponseWriter whose body goes through another writer.
+// A bodyWriter is a ResponseWriter that passes the body through another writer.
 type bodyWriter struct {
 	http.ResponseWriter
 	to io.Writer
@@ -35,7 +35,7 @@ func (w headerWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// wrappers are middlewares as people write them.
+// wrappers has common kinds of middleware.
 var wrappers = map[string]func(http.Handler) http.HandlerFunc{
 	"gzip": func(h http.Handler) http.HandlerFunc {
 		return func(w http.ResponseWriter, q *http.Request) {
@@ -92,5 +92,5 @@ func TestResponse_SharesNoHeaderValues(t *testing.T) {
 	first := r.Process(t.Context(), webhook.Request{})
 	first.Header()["Content-Type"][0] = "text/html"
 	require.Equal(t, "application/json", first.Header().Get("Content-Type"))
-	require.NotContains(t, first.Header(), "Content-Length", "the server counts what is written")
+	require.NotContains(t, first.Header(), "Content-Length", "only net/http may set it")
 }

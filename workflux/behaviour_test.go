@@ -34,7 +34,7 @@ func succeed(context.Context, *workflux.ConversationStarted) error { return nil 
 
 func fail(context.Context, *workflux.ConversationStarted) error { return errors.New("not today") }
 
-// started returns a conversation.started that was dated some time ago.
+// started returns a conversation.started with a timestamp in the past.
 func started(t *testing.T, ago time.Duration) []byte {
 	t.Helper()
 	return kit.Dated(kit.Sample(t, workflux.TypeConversationStarted), time.Now().Add(-ago))
@@ -98,7 +98,7 @@ func TestHandler_FifthFailureIs200(t *testing.T) {
 	}
 }
 
-// A resend button, or a proxy, does not use up WorkFlux's five attempts: the bytes carry their time.
+// Copies from a resend button or a proxy do not use up WorkFlux's five attempts, because the signed bytes contain the time.
 func TestHandler_FailuresWithinSecondsAre500(t *testing.T) {
 	for _, pause := range []time.Duration{time.Millisecond, time.Second, 2 * time.Minute} {
 		synctest.Test(t, func(t *testing.T) {

@@ -1,4 +1,4 @@
-// Package workflux receives WorkFlux's webhooks: authentic, fresh, once, and as typed events.
+// Package workflux receives the webhooks of WorkFlux.
 //
 //	hook, err := workflux.NewHandler(os.Getenv("WORKFLUX_WEBHOOK_SECRET"), nil)
 //	if err != nil {
@@ -9,29 +9,31 @@
 //	})
 //	http.Handle("POST /webhooks/workflux", hook)
 //
-// The table of package webhook says what a callback's error means, and what is answered when.
+// See package webhook for how deliveries are processed and which status each outcome gets.
 //
 // # What WorkFlux documents
 //
-// Its Webhooks Guide lists nine events and gives the payload of four in full. A delivery is signed with
-// X-Workflux-Signature, the HMAC-SHA256 of the raw body in hex, and carries its time in the body, so the time is signed
-// too. It is attempted five times: at once, after 1, 5 and 15 minutes, and after an hour. After the fifth failure
-// WorkFlux disables the webhook. Success is 200; it tries again after 408, 429, 500, 502, 503 and 504, and gives the
-// delivery up after 400, 401 and 404.
+// Its Webhooks Guide documents:
 //
-// So a delivery that fails on its fifth attempt is parked with [webhook.Options.DeadLetter] or given up with an error
-// in the log, but answered 200: another failure would not bring it back, and would cost the endpoint.
+//   - Nine events, four of them with the full payload.
+//   - The signature: X-Workflux-Signature carries the HMAC-SHA256 of the raw body in hex. The body contains the time, so
+//     the signature covers the time.
+//   - Five attempts: at once, and after 1, 5, 15 and 60 minutes. After the fifth failure WorkFlux disables the webhook.
+//   - Success is 200. WorkFlux retries after 408, 429, 500, 502, 503 and 504, and not after 400, 401 and 404.
 //
-// # What it is silent about
+// A delivery that fails on its fifth attempt gets a 200, because another failure would not bring it back and WorkFlux
+// would disable the endpoint. It is passed to [webhook.Options.DeadLetter]. Without one, it is dropped and logged as an
+// error.
 //
-// What follows is our choice, and all but the first can be changed.
+// # What WorkFlux does not document
 //
-//   - Five payloads are not published. Their types are best guesses and say so; what has no field of its own is in
-//     the event's Unknown.
-//   - There is no id. Whether a delivery came before is told by a digest of its body, which takes for granted that the
-//     body stays the same on every attempt. [Config.DedupKey] puts another rule in its place.
-//   - It does not say how old a delivery may be, nor whether its time is that of the event or of the attempt. The
-//     window is two hours, longer than the attempts take however they are counted; see [Config.Window].
-//   - It does not say how long it waits for an answer. We answer within 4.5 seconds; see
-//     [webhook.Options.ResponseTimeout].
+// These are our choices. You can change all but the first:
+//
+//   - Five payloads are not published. Their types are best guesses, and their comments say so. The event's Unknown
+//     returns the fields that the type does not have.
+//   - A delivery has no id. It is a duplicate if the digest of its body is known. This assumes that the body is the same
+//     on every attempt. [Config.DedupKey] replaces this rule.
+//   - The maximum age of a delivery is two hours, longer than the attempts take in either reading. The guide also does
+//     not say whether the timestamp is the event's or the attempt's. See [Config.Window].
+//   - The response is sent within 4.5 seconds. See [webhook.Options.ResponseTimeout].
 package workflux

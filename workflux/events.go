@@ -7,7 +7,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// The types of event, as the Webhooks Guide lists them.
+// The types of events, as the Webhooks Guide lists them.
 const (
 	TypeConversationStarted   = "conversation.started"
 	TypeConversationCompleted = "conversation.completed"
@@ -32,7 +32,7 @@ var (
 	kindAgentUpdated          = webhook.NewEventType[AgentUpdated](TypeAgentUpdated)
 )
 
-// events are all that the Webhooks Guide lists, in its order.
+// events lists the types in the order of the Webhooks Guide.
 var events = []vendors.EventType{
 	kindConversationStarted,
 	kindConversationCompleted,
@@ -44,9 +44,6 @@ var events = []vendors.EventType{
 	kindIntegrationError,
 	kindAgentUpdated,
 }
-
-// Each On method registers the callback for one type of event. It panics when fn is nil, when the type has a callback
-// already, and after the first delivery. What is quoted is WorkFlux's own word.
 
 // OnConversationStarted registers fn for conversation.started: "New conversation initiated".
 func (h *Handler) OnConversationStarted(fn func(context.Context, *ConversationStarted) error) {

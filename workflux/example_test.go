@@ -28,7 +28,7 @@ func ExampleNewHandler() {
 	mux := http.NewServeMux()
 	mux.Handle("POST /webhooks/workflux", hook)
 
-	// What WorkFlux does.
+	// WorkFlux sends this.
 	sender := webhooktest.Signer{
 		Profile: workflux.Profile(),
 		URL:     "/webhooks/workflux",
@@ -40,9 +40,9 @@ func ExampleNewHandler() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		answer := httptest.NewRecorder()
-		mux.ServeHTTP(answer, request)
-		fmt.Println(answer.Code, answer.Body)
+		response := httptest.NewRecorder()
+		mux.ServeHTTP(response, request)
+		fmt.Println(response.Code, response.Body)
 	}
 	// Output:
 	// conv-123 in chat says: Hello, I need help
@@ -50,15 +50,15 @@ func ExampleNewHandler() {
 	// 200 {"received":true,"duplicate":true}
 }
 
-// WorkFlux sends no id, so a user message is told from another by its bytes. Where it carries an id of its own, that is
-// the better name.
+// WorkFlux sends no id, so user messages are distinguished by their bytes. If a message has its own id, use that as its
+// name.
 func ExampleConfig_key() {
 	key := signature.NewKey("2026-11", "the secret from WorkFlux's dashboard")
 	hook, err := workflux.Config{
 		Keys: []signature.Key{key},
 		DedupKey: func(event any) string {
 			if message, ok := event.(*workflux.UserMessage); ok {
-				return message.MessageID // empty: the bytes, as before
+				return message.MessageID // if empty, the digest of the body
 			}
 			return ""
 		},
@@ -71,7 +71,7 @@ func ExampleConfig_key() {
 		return nil
 	})
 
-	// The same message on two attempts, as if WorkFlux had dated each of them anew.
+	// The same message in two attempts, as if each had a new timestamp.
 	sender := webhooktest.Signer{Profile: workflux.Profile(), Key: key}
 	const body = `{"event":"user.message","timestamp":"2024-01-01T12:00:00Z","data":{"message_id":"msg-788"}}`
 	for _, ago := range []time.Duration{time.Minute, 0} {

@@ -9,42 +9,56 @@ import (
 )
 
 // A Handler receives WorkFlux's deliveries at one endpoint. Register callbacks with its On methods, then mount it.
+// An On method panics if fn is nil, if the type already has a callback, and after the first delivery.
+//
+// Inherited from [webhook.Handler]:
+//
+//   - ServeHTTP receives one delivery over HTTP and responds.
+//   - SetKeys replaces the signing keys while serving.
+//   - OnUnhandled registers a callback for deliveries whose type has no callback.
+//   - OnEvent registers one callback for every documented type, decoded.
+//   - Before registers a function that runs before each callback.
+//   - Process receives one delivery without a server, for serverless functions.
+//   - Explain reports how a captured delivery would be judged, and why.
+//   - Redeliver runs the callback for a stored delivery.
+//   - Shutdown waits for running callbacks and refuses new deliveries.
 type Handler struct{ *webhook.Handler }
 
-// Config is what belongs to one endpoint.
+// Config configures the handler of one endpoint.
 type Config struct {
-	// Endpoint names the endpoint in store keys, in an inbox and in logs: 1 to 64 letters, digits, dots, underscores and
-	// dashes. Two endpoints on one store or inbox need different names. Do not change it: an inbox runs what was stored
-	// under a name only by a handler of that name, and duplicates of what came before are not recognized.
-	// Defaults to "default".
+	// Endpoint names the endpoint in store keys, in an inbox and in logs. It has 1 to 64 letters, digits, dots,
+	// underscores and dashes. Two endpoints on one store or inbox need different names. Do not change the name: an inbox
+	// then no longer runs the deliveries it stored under the old name, and earlier deliveries are no longer recognized as
+	// duplicates. Defaults to "default".
 	Endpoint string
 
-	// Keys are the live signing secrets. At least one is required. WorkFlux's API takes any string of the caller's as the
-	// secret of a webhook: its bytes are the key, and are never decoded.
+	// Keys are the accepted signing secrets. At least one is required. WorkFlux's API accepts any
+	// string as the secret of a webhook. The bytes of that string are the key; they are never decoded.
 	Keys []signature.Key
 
-	// Window is how old a delivery may be, by the timestamp in its body. It must be longer than WorkFlux goes on
-	// retrying, for it does not say whether the timestamp is the event's or the attempt's. Defaults to 2 h; our choice.
+	// Window is the maximum age of a delivery, by the timestamp in its body. It must be longer than WorkFlux retries,
+	// because WorkFlux does not say whether the timestamp is the event's or the attempt's. Defaults to 2 h; our choice.
 	Window time.Duration
 
-	// Attempts is the attempt after which WorkFlux sends a delivery no more, and disables the endpoint.
-	// A copy that comes within 30 s does not count. Defaults to 5, as documented, and no attempt is the last while the
-	// delivery is younger than 40 minutes. Setting Attempts makes the count alone decide.
+	// Attempts is the number of the attempt after which WorkFlux disables the endpoint. A copy that arrives within 30 s
+	// does not count. Defaults to 5, as documented. By default, no attempt is the last while the delivery is younger than
+	// 40 minutes. If you set Attempts, only the count decides.
 	Attempts int
 
-	// DedupKey names a delivery by its decoded event, a pointer to one of the types of this package. WorkFlux sends no id,
-	// so two events with the same bytes, two equal user messages within a second for instance, are one unless DedupKey
-	// tells them apart. An empty name leaves the delivery its default: a digest of the signed body. Events of different
-	// types never are one. With a DedupKey, a field that does not fit makes the delivery undecodable, because DedupKey may need it.
+	// DedupKey returns the name by which duplicates of an event are recognized. The event is a pointer to one of the
+	// types of this package. The default name is a digest of the signed body, because WorkFlux sends no id. So two events
+	// with the same bytes are one by default, such as two equal user messages within a second. An empty name selects the
+	// default. Events of different types are never one. With a DedupKey, a field of an unexpected type makes the delivery
+	// undecodable, because DedupKey may need that field.
 	DedupKey func(event any) string
 }
 
-// NewHandler returns a handler with one secret, named "default". Nil options are the defaults.
+// NewHandler returns a handler with one secret, named "default". A nil o means the defaults.
 func NewHandler(secret string, o *webhook.Options) (*Handler, error) {
 	return Config{Keys: []signature.Key{signature.NewKey("default", secret)}}.NewHandler(o)
 }
 
-// NewHandler returns a handler, or an error that names the field that breaks a rule. Nil options are the defaults.
+// NewHandler returns a handler. The error names the field that is invalid. A nil o means the defaults.
 func (c Config) NewHandler(o *webhook.Options) (*Handler, error) {
 	h, err := webhook.NewHandler(Profile(), vendors.HandlerConfig{
 		Endpoint: c.Endpoint,

@@ -9,7 +9,7 @@ import (
 
 const secret = "a-secret-for-tests"
 
-// kit is WorkFlux on the other side.
+// kit is the kit that sends as WorkFlux does.
 var kit = vendortest.Kit{
 	Vendor: workfluxtest.Vendor(),
 	Secret: secret,

@@ -7,8 +7,8 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// Profile returns all that the handler knows of WorkFlux: for test kits and tools. It follows WorkFlux's Webhooks Guide;
-// what the guide is silent about is marked.
+// Profile returns everything that the handler knows about WorkFlux, for test kits and tools. It follows WorkFlux's
+// Webhooks Guide. Comments mark where the guide is silent.
 func Profile() vendors.Profile {
 	return vendors.Profile{
 		Name: "workflux",
@@ -22,12 +22,12 @@ func Profile() vendors.Profile {
 			Data: []string{"data"},
 		},
 		DedupKeys:        vendors.ByContent, // silent: there is no id
-		Window:           2 * time.Hour,     // silent: longer than the retries take, however they are counted
-		RespondWithin:    5 * time.Second,   // silent: as its peers
-		RetryWindow:      81 * time.Minute,  // 0 + 1 + 5 + 15 + 60, if each pause is counted from the attempt before
+		Window:           2 * time.Hour,     // silent: longer than the retries take, in both readings
+		RespondWithin:    5 * time.Second,   // silent: as other vendors
+		RetryWindow:      81 * time.Minute,  // 0 + 1 + 5 + 15 + 60, if each pause starts at the previous attempt
 		Attempts:         5,
 		ShortestPause:    time.Minute,
-		GiveUpAfter:      40 * time.Minute, // the fourth comes after 21 min at the latest, the fifth after 60 at the earliest
+		GiveUpAfter:      40 * time.Minute, // the fourth attempt comes after at most 21 min, the fifth after at least 60 min
 		DisablesEndpoint: true,
 		Events:           events,
 	}

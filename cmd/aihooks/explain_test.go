@@ -13,7 +13,7 @@ import (
 	"github.com/aihooks/aihooks-go/signature"
 )
 
-// delivered is a delivery of a vendor's as it came in.
+// delivered returns the headers and the body of a vendor's delivery that is signed with a secret.
 func delivered(t *testing.T, vendor, by string) (headers, body string) {
 	t.Helper()
 	v, err := vendors.Find(vendor)
@@ -38,16 +38,16 @@ func TestNothingIsWrongWithAGenuineDelivery(t *testing.T) {
 
 func TestAMistakeIsExplainedInOneSentence(t *testing.T) {
 	for _, test := range []struct {
-		vendor, by, says, mistake string
-		change                    func(headers, body string) (string, string)
+		vendor, by, says string
+		change           func(headers, body string) (string, string)
 	}{
 		{vendor: "workflux", by: secret + "\n", says: "secret"},
 		{vendor: "workflux", by: secret, says: "without the line break at its end", change: func(h, b string) (string, string) { return h, b + "\n" }},
 		{vendor: "convosphere", by: secret, says: "X-Convosphere-Signature", change: func(h, b string) (string, string) {
 			return strings.ReplaceAll(h, "X-Convosphere-Signature", "X-Other"), b
 		}},
-		{vendor: "greenflash", by: "nobody's", says: "None of the known mistakes explains it"},
-		{vendor: "emberqa", by: "nobody's", says: "none"},
+		{vendor: "greenflash", by: "another", says: "None of the known mistakes explains it"},
+		{vendor: "emberqa", by: "another", says: "none"},
 	} {
 		headers, body := delivered(t, test.vendor, test.by)
 		if test.change != nil {
@@ -92,7 +92,7 @@ func TestWhatCannotBeReadIsSaid(t *testing.T) {
 		"each line must be":       {"--headers", writeFile(t, "no header"), "--body", file},
 		"unexpected end":          {"--headers", writeFile(t, `{"a":`), "--body", file},
 		"is not a capture":        {"--capture", writeFile(t, "[]")},
-		"it names no vendor":      {"--capture", file},
+		"it has no vendor":        {"--capture", file},
 		"target of the request l": {"--headers", writeFile(t, "POST :// HTTP/1.1"), "--body", file},
 	} {
 		r := run(t, append([]string{"explain", "workflux"}, args...)...).is(t, 1)

@@ -19,7 +19,7 @@ import (
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/capture"
 )
 
-// peakMemory returns the most memory in bytes that a process has had.
+// peakMemory returns the peak memory of a process, in bytes.
 func peakMemory(t *testing.T, pid int) int64 {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -32,10 +32,10 @@ func peakMemory(t *testing.T, pid int) int64 {
 	return kilobytes << 10
 }
 
-// Strangers send bodies that are huge, that are as large as may be, and that stall. Each genuine delivery is
-// responded to in time, shown and saved.
+// Unauthenticated senders send bodies above the limit, bodies at the limit, and bodies that stall. Each genuine delivery must get
+// a response in time, and must be shown and saved.
 func TestListen_StaysBoundedUnderFlood(t *testing.T) {
-	const strangers, genuine, stalled = 4, 15, 64
+	const senders, genuine, stalled = 4, 15, 64
 	j, url, folder := startListening(t, secrets(), "--web", "--web-addr", "127.0.0.1:0")
 	address := url + "/webhooks/workflux"
 	escaped := bytes.Repeat([]byte{'<'}, 1<<20) // JSON writes 6 bytes for each
@@ -43,16 +43,16 @@ func TestListen_StaysBoundedUnderFlood(t *testing.T) {
 	var flood sync.WaitGroup
 	defer flood.Wait()
 	defer over.Store(true)
-	for i := range strangers {
+	for i := range senders {
 		flood.Go(func() {
 			for n := i; !over.Load(); n++ {
 				var body io.Reader = bytes.NewReader(escaped)
-				if n%strangers == 0 { // of no declared length
+				if n%senders == 0 { // chunked, without Content-Length
 					body = io.LimitReader(endless(escaped), 32<<20)
 				}
-				answer, err := http.Post(address, "application/json", body) //nolint:noctx // a test
-				if err == nil {                                             // a body that is refused may end the connection first
-					assert.NoError(t, answer.Body.Close())
+				response, err := http.Post(address, "application/json", body) //nolint:noctx // a test
+				if err == nil {                                               // the server may close the connection of a refused body first
+					assert.NoError(t, response.Body.Close())
 				}
 			}
 		})
@@ -61,7 +61,7 @@ func TestListen_StaysBoundedUnderFlood(t *testing.T) {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://")) //nolint:noctx // a test
 		require.NoError(t, err)
 		defer conn.Close() //nolint:errcheck // the listener may have closed it
-		flood.Go(func() {  // the listener need not read it all
+		flood.Go(func() {  // the listener may stop reading
 			_, _ = fmt.Fprintf(conn, "POST /webhooks/workflux HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", len(escaped), escaped[:len(escaped)-1])
 		})
 	}
@@ -77,10 +77,10 @@ func TestListen_StaysBoundedUnderFlood(t *testing.T) {
 		}
 	}()
 	sent := run(t, "send", "greenflash", "conversation.rating", "--url", url+"/webhooks/greenflash", "--times", fmt.Sprint(genuine),
-		"--timeout", "20s").is(t, 0) // the strangers share the processors of a slow machine
+		"--timeout", "20s").is(t, 0) // the flood uses the processors as well
 	memory := peakMemory(t, j.cmd.Process.Pid)
 	over.Store(true)
-	require.Less(t, memory, int64(600<<20), "the race detector needs more than half of it")
+	require.Less(t, memory, int64(600<<20), "peak memory, of which the race detector uses more than half")
 	require.NoError(t, sendSignal(j.cmd, os.Interrupt))
 	<-ended
 	require.Equal(t, 0, j.wait())

@@ -13,17 +13,17 @@ import (
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
 )
 
-// captureOne returns the folder in which a listener has saved what one send command sent.
-func captureOne(t *testing.T, env map[string]string, code int, verdict, vendor, event string, flags ...string) string {
+// captureOne runs one send command against a listener, and returns the folder with the saved delivery.
+func captureOne(t *testing.T, env map[string]string, code int, outcome, vendor, event string, flags ...string) string {
 	t.Helper()
 	j, url, folder := startListening(t, env)
 	run(t, append([]string{"send", vendor, event, "--url", url + "/webhooks/" + vendor}, flags...)...).is(t, code)
-	require.Equal(t, verdict, next(t, j).Outcome)
+	require.Equal(t, outcome, next(t, j).Outcome)
 	require.Equal(t, 0, j.stop(os.Interrupt))
 	return folder
 }
 
-// onlyFile returns the file of a folder.
+// onlyFile returns the only file of a folder.
 func onlyFile(t *testing.T, folder string) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*.json"))
@@ -32,7 +32,7 @@ func onlyFile(t *testing.T, folder string) string {
 	return files[0]
 }
 
-// What a stranger sent to a listener must not become genuine because its file is in the folder that is replayed.
+// A refused delivery must not become genuine because its file is in the folder that is replayed.
 func TestReplay_LeavesOutRefused(t *testing.T) {
 	for _, v := range vendors.All() {
 		vendor, event := v.Name(), v.Samples[0].Name
@@ -56,8 +56,8 @@ func TestReplay_LeavesOutRefused(t *testing.T) {
 			require.Empty(t, s.seen(), "%s %s", vendor, verdict)
 
 			r := run(t, "replay", folder, genuine, "--url", s.URL, "--json").is(t, 0)
-			require.Len(t, s.seen(), 1, "the genuine one")
-			require.Contains(t, r.err, "They are left out")
+			require.Len(t, s.seen(), 1, "only the genuine delivery is sent")
+			require.Contains(t, r.err, "They are omitted")
 			require.Equal(t, []string{file}, decode[struct{ Refused []string }](t, r.out).Refused)
 
 			r = run(t, "replay", folder, "--url", s.URL, "--sign-refused", "--new-id").is(t, 0)
@@ -83,7 +83,7 @@ func TestReplay_TakesMissingOutcomeForRefused(t *testing.T) {
 	require.Len(t, s.seen(), 1)
 }
 
-// A web page in the developer's browser can send requests to a listener, and by DNS rebinding under a name of its own.
+// A web page in the developer's browser can send requests to a listener. With DNS rebinding, it can use any host name.
 func TestListen_RefusesBrowsers(t *testing.T) {
 	j, url, folder := startListening(t, secrets())
 	_, port, _ := strings.Cut(strings.TrimPrefix(url, "http://"), ":")
@@ -103,11 +103,11 @@ func TestListen_RefusesBrowsers(t *testing.T) {
 		"preflight":                     {"OPTIONS", "", http.Header{"Origin": {"https://evil.test"}, "Access-Control-Request-Method": {"POST"}}},
 	} {
 		require.Equal(t, http.StatusForbidden, postAs(t, test.method, url+"/webhooks/workflux", test.host, test.header), name)
-		require.Contains(t, line(t, j.err, "403"), "a browser sent it", name)
+		require.Contains(t, line(t, j.err, "  403: "), "sent by a browser", name)
 	}
 	require.Equal(t, http.StatusForbidden, post(t, url+"/acme", "{}", http.Header{"Origin": {"https://evil.test"}}))
 
-	// A vendor, directly or through a tunnel, has no Origin.
+	// A vendor sends no Origin, neither directly nor through a tunnel.
 	for _, host := range []string{"", "localhost:" + port, "abc.tunnel.example", "abc.ngrok-free.app:443"} {
 		require.Equal(t, http.StatusUnauthorized, postAs(t, "POST", url+"/webhooks/workflux", host, nil), host)
 		require.Equal(t, "unauthenticated", next(t, j).Outcome)
@@ -118,14 +118,14 @@ func TestListen_RefusesBrowsers(t *testing.T) {
 	require.Len(t, files, 4)
 }
 
-// postAs sends a request under a Host, or the URL's if that is empty, and returns the status of the response.
+// postAs sends a request with a Host, by default that of the URL, and returns the status of the response.
 func postAs(t *testing.T, method, url, host string, header http.Header) int {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader("{}"))
 	require.NoError(t, err)
 	r.Host, r.Header = host, header
-	answer, err := http.DefaultClient.Do(r)
+	response, err := http.DefaultClient.Do(r)
 	require.NoError(t, err)
-	require.NoError(t, answer.Body.Close())
-	return answer.StatusCode
+	require.NoError(t, response.Body.Close())
+	return response.StatusCode
 }

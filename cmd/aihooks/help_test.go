@@ -29,8 +29,8 @@ func TestAWrongCommandLineExitsWith2AndSaysWhy(t *testing.T) {
 		"nonsense":           `unknown command "nonsense"`,
 		"--nonsense":         "unknown flag: --nonsense",
 		"send":               "accepts between 1 and 2 arg(s)",
-		"send acme ping":     `unknown vendor "acme"; there are greenflash, emberqa, convosphere, workflux`,
-		"send greenflash":    "which event? See `aihooks send greenflash --list`",
+		"send acme ping":     `unknown vendor "acme": it must be one of greenflash, emberqa, convosphere, workflux`,
+		"send greenflash":    "an EVENT is needed: `aihooks send greenflash --list`",
 		"send greenflash no": "--url is needed",
 		"send greenflash no --url http://127.0.0.1:1":                                    `greenflash has no event "no"`,
 		"send greenflash conversation.rating --url nowhere":                              "--url must be an http or https URL",
@@ -41,34 +41,34 @@ func TestAWrongCommandLineExitsWith2AndSaysWhy(t *testing.T) {
 		"explain greenflash --secret-file acme=x --headers " + file + " --body " + file:  `unknown vendor "acme"`,
 		"send greenflash conversation.rating --url http://127.0.0.1:1 --times x":         "invalid argument",
 		"send greenflash conversation.rating --url http://127.0.0.1:1 --form odd":        `there is no form "odd"`,
-		"send greenflash conversation.rating --url http://127.0.0.1:1 --set rating":      "--set must be path=value",
+		"send greenflash conversation.rating --url http://127.0.0.1:1 --set rating":      `--set ("rating") must be path=value`,
 		"send greenflash conversation.rating --url http://127.0.0.1:1 --set id.x=1":      "neither an object nor a list",
-		"send emberqa red_flag --url http://127.0.0.1:1 --stale":                         "sends no time that could be checked",
+		"send emberqa red_flag --url http://127.0.0.1:1 --stale":                         "sends no signed time",
 		"explain greenflash": "--headers and --body are needed, or --capture",
-		"explain greenflash --headers " + file + " --body " + file + " --capture " + file: "--capture has the headers and the body already",
+		"explain greenflash --headers " + file + " --body " + file + " --capture " + file: "--capture already has the headers and the body",
 		"explain greenflash --headers - --body -":                                         "cannot both be standard input",
 		"explain greenflash --headers " + file + " --body " + file + " --at yesterday":    "neither RFC 3339 nor a Unix time",
 		"explain acme --headers " + file + " --body " + file:                              `unknown vendor "acme"`,
 		"replay":         "requires at least 1 arg(s)",
 		"replay " + file: "--url is needed",
 		"replay " + file + " --vendor acme --url http://127.0.0.1:1":  `--vendor: unknown vendor "acme"`,
-		"replay " + file + " --concurrent 0 --url http://127.0.0.1:1": "--concurrent must be 1 or more",
+		"replay " + file + " --concurrent 0 --url http://127.0.0.1:1": "--concurrent (0) must be 1 or more",
 		"listen everything":                              "unknown command",
-		"listen --secret-file " + file:                   "--secret-file must be VENDOR=FILE here",
+		"listen --secret-file " + file:                   "must be VENDOR=FILE here",
 		"listen --secret-file acme=" + file:              `--secret-file: unknown vendor "acme"`,
 		"listen --replay-to nowhere":                     "--replay-to must be",
-		"inbox nonsense":                                 `there is no command "nonsense" of inbox`,
-		"inbox --web":                                    "--web needs the inbox's file",
+		"inbox nonsense":                                 `unknown inbox command "nonsense"`,
+		"inbox --web":                                    "--web needs the file of the inbox",
 		"inbox list":                                     "accepts 1 arg(s)",
-		"inbox list " + file + " --state asleep":         "--state must be one of",
-		"inbox list " + file + " --limit 0":              "--limit must be 1 or more",
+		"inbox list " + file + " --state asleep":         `--state ("asleep") must be one of`,
+		"inbox list " + file + " --limit 0":              "--limit (0) must be 1 or more",
 		"inbox list " + file + " --from yesterday":       "neither RFC 3339 nor a duration",
 		"inbox show " + file:                             "accepts 2 arg(s)",
-		"inbox retry " + file:                            "which dead letters?",
+		"inbox retry " + file:                            "no entries are selected",
 		"inbox retry " + file + " 1 --all":               "not both",
 		"inbox retry " + file + " 1 --vendor greenflash": "not both",
-		"inbox discard " + file + " --yes":               "which dead letters?",
-		"inbox discard " + file:                          "which dead letters?",
+		"inbox discard " + file + " --yes":               "no entries are selected",
+		"inbox discard " + file:                          "no entries are selected",
 	} {
 		r := run(t, strings.Fields(args)...)
 		require.Equal(t, 2, r.code, "%s\n%s%s", args, r.out, r.err)
@@ -80,7 +80,7 @@ func TestAWrongCommandLineExitsWith2AndSaysWhy(t *testing.T) {
 func TestASecretThatIsMissingIsAskedForAndNeverAFlag(t *testing.T) {
 	send := []string{"send", "greenflash", "conversation.rating", "--url", "http://127.0.0.1:1"}
 	r := finish(t, aihooks(t, nil, send...)).is(t, 2)
-	require.Contains(t, r.err, "there is no secret for greenflash: set GREENFLASH_WEBHOOK_SECRET, or name a file with --secret-file")
+	require.Contains(t, r.err, "there is no secret for greenflash: set GREENFLASH_WEBHOOK_SECRET or --secret-file")
 	finish(t, aihooks(t, map[string]string{"GREENFLASH_WEBHOOK_SECRET": " "}, send...)).is(t, 2)
 	require.Contains(t, finish(t, aihooks(t, nil, append(send, "--secret-file", writeFile(t, "\n"))...)).is(t, 1).err, "is blank")
 	require.Contains(t, finish(t, aihooks(t, nil, append(send, "--secret-file", "/does/not/exist")...)).is(t, 1).err, "open /does/not/exist: ")
@@ -104,7 +104,7 @@ func TestShellsComplete(t *testing.T) {
 	}
 	require.Contains(t, run(t, "__complete", "send", "").is(t, 0).out, "convosphere\n")
 	require.Contains(t, run(t, "__complete", "send", "workflux", "").is(t, 0).out, "agent.response\n")
-	require.Contains(t, run(t, "__complete", "inbox", "list", "x.db", "--state", "").is(t, 0).out, "waiting\n")
+	require.Contains(t, run(t, "__complete", "inbox", "list", "x.db", "--state", "").is(t, 0).out, "deferred\n")
 	require.Contains(t, run(t, "__complete", "inbox", "list", "x.db", "--vendor", "").is(t, 0).out, "emberqa\n")
 }
 

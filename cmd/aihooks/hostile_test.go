@@ -13,20 +13,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// post posts to a listener as a stranger would, and returns the status.
+// post posts a request without a signature, and returns the status of the response.
 func post(t *testing.T, url, body string, header http.Header) int {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
 	require.NoError(t, err)
 	r.Header = header
-	answer, err := http.DefaultClient.Do(r)
+	response, err := http.DefaultClient.Do(r)
 	require.NoError(t, err)
-	require.NoError(t, answer.Body.Close())
-	return answer.StatusCode
+	require.NoError(t, response.Body.Close())
+	return response.StatusCode
 }
 
-// postInTime posts again while the answer is 503, as vendors do: a busy machine may not read megabytes within the body
-// timeout.
+// postInTime posts again while the status is 503, as vendors do. A busy machine may not read megabytes within the body timeout.
 func postInTime(t *testing.T, url, body string) int {
 	t.Helper()
 	for {
@@ -37,7 +36,7 @@ func postInTime(t *testing.T, url, body string) int {
 }
 
 func TestATokenIsInNoHeaderThatIsShownOrSaved(t *testing.T) {
-	const unknown = "a-token-nobody-told-us"
+	const unknown = "an-unknown-token"
 	for _, env := range []map[string]string{nil, secrets()} {
 		j, url, folder := startListening(t, env)
 		for _, path := range []string{"/webhooks/emberqa/" + unknown, "/emberqa/" + unknown, "/emberqa/x/" + unknown, "/emberqa?t=" + unknown} {
@@ -58,7 +57,7 @@ func TestATokenIsInNoHeaderThatIsShownOrSaved(t *testing.T) {
 			}
 		}
 		post(t, url+"/"+unknown, "{}", nil)
-		require.NotContains(t, line(t, j.err, "404"), unknown)
+		require.NotContains(t, line(t, j.err, "  404: "), unknown)
 		require.Equal(t, 0, j.stop(os.Interrupt))
 		require.DirExists(t, folder)
 	}
@@ -74,7 +73,7 @@ func TestAListenerOutlivesWhatIsHugeDeepOrLong(t *testing.T) {
 		require.Equal(t, 200, postInTime(t, url, body))
 		shown := line(t, j.out, "unverified")
 		require.Less(t, len(shown), 400)
-		for size := 0; !strings.Contains(shown, "and more, in the file"); {
+		for size := 0; !strings.Contains(shown, "the file has the rest"); {
 			require.True(t, j.out.Scan())
 			shown = j.out.Text()
 			size += len(shown)
@@ -82,17 +81,17 @@ func TestAListenerOutlivesWhatIsHugeDeepOrLong(t *testing.T) {
 		}
 	}
 	require.Equal(t, http.StatusRequestEntityTooLarge, post(t, url, strings.Repeat(" ", 1<<20+1), nil))
-	require.Contains(t, line(t, j.err, "413"), "too large")
+	require.Contains(t, line(t, j.err, "  413  "), "too large")
 	require.Equal(t, 200, postInTime(t, url, strings.Repeat(" ", 1<<20)))
 	require.Equal(t, 0, j.stop(os.Interrupt))
 }
 
 func TestOnlyPOSTsAreDeliveries(t *testing.T) {
 	_, url, _ := startListening(t, nil, "--no-save")
-	answer, err := http.Get(url + "/webhooks/workflux") //nolint:noctx // a test
+	response, err := http.Get(url + "/webhooks/workflux") //nolint:noctx // a test
 	require.NoError(t, err)
-	require.NoError(t, answer.Body.Close())
-	require.Equal(t, http.StatusMethodNotAllowed, answer.StatusCode)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusMethodNotAllowed, response.StatusCode)
 }
 
 func TestAFolderThatCannotBeIsSaidAtOnceAndAFullDiskForEachDelivery(t *testing.T) {
@@ -101,20 +100,20 @@ func TestAFolderThatCannotBeIsSaidAtOnceAndAFullDiskForEachDelivery(t *testing.T
 
 	j, url, folder := startListening(t, nil)
 	require.NoError(t, os.Remove(folder))
-	require.NoError(t, os.WriteFile(folder, nil, 0o600)) // no folder: root cannot write into it either
+	require.NoError(t, os.WriteFile(folder, nil, 0o600)) // a file, into which root cannot write either
 	require.Equal(t, 200, post(t, url+"/workflux", "{}", nil))
 	require.Contains(t, line(t, j.err, "is not saved"), filepath.Base(folder))
 	require.Empty(t, next(t, j).File)
 	require.Equal(t, 0, j.stop(os.Interrupt))
 }
 
-// sendMany has a stranger send 20 deliveries.
+// sendMany sends 20 deliveries without a signature.
 func sendMany(t *testing.T, url string) {
 	t.Helper()
 	for range 20 {
-		answer, err := http.Post(url+"/workflux", "application/json", strings.NewReader("{}")) //nolint:noctx // a test
+		response, err := http.Post(url+"/workflux", "application/json", strings.NewReader("{}")) //nolint:noctx // a test
 		if assert.NoError(t, err) {
-			assert.NoError(t, answer.Body.Close())
+			assert.NoError(t, response.Body.Close())
 		}
 	}
 }
@@ -151,13 +150,13 @@ func TestACaptureOfAnotherVendorIsRefused(t *testing.T) {
 		case "workflux":
 			r.is(t, 0)
 			run(t, "replay", file, "--vendor", "workflux", "--url", s.URL).is(t, 0)
-			require.Equal(t, "conversation.started", s.seen()[0].Delivery().Type, "its body, not the file")
+			require.Equal(t, "conversation.started", s.seen()[0].Delivery().Type, "the body is replayed, not the capture file")
 		default:
-			require.Contains(t, r.is(t, 2).err, "is a capture of "+vendor+"'s")
-			require.Contains(t, run(t, "replay", file, "--vendor", "workflux", "--url", s.URL).is(t, 2).err, "is a capture of "+vendor+"'s")
+			require.Contains(t, r.is(t, 2).err, "is a capture of a delivery of "+vendor)
+			require.Contains(t, run(t, "replay", file, "--vendor", "workflux", "--url", s.URL).is(t, 2).err, "is a capture of a delivery of "+vendor)
 		}
 		if vendor == "emberqa" {
-			require.Contains(t, run(t, "explain", "emberqa", "--capture", file).is(t, 2).err, "which no capture has")
+			require.Contains(t, run(t, "explain", "emberqa", "--capture", file).is(t, 2).err, "a capture has neither the URL")
 		}
 	}
 }

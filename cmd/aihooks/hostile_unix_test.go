@@ -1,4 +1,4 @@
-// Windows has no SIGPIPE, and no file that never ends.
+// Windows has no SIGPIPE and no endless files.
 
 //go:build unix
 
@@ -25,12 +25,12 @@ func TestAReaderThatHasLeftEndsTheListener(t *testing.T) {
 	require.NoError(t, c.Start())
 	_, url, _ := strings.Cut(line(t, bufio.NewScanner(text), "listening on "), "listening on ")
 	require.NoError(t, writer.Close())
-	require.NoError(t, reader.Close())                                                     // as head -1 does
-	answer, err := http.Post(url+"/workflux", "application/json", strings.NewReader("{}")) //nolint:noctx // a test
+	require.NoError(t, reader.Close())                                                       // like head -1
+	response, err := http.Post(url+"/workflux", "application/json", strings.NewReader("{}")) //nolint:noctx // a test
 	if err == nil {
-		require.NoError(t, answer.Body.Close())
+		require.NoError(t, response.Body.Close())
 	}
-	_ = c.Wait() // how it ended is looked at
+	_ = c.Wait() // the process state is checked below
 	require.Equal(t, syscall.SIGPIPE, c.ProcessState.Sys().(syscall.WaitStatus).Signal())
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// readOnly makes a folder read-only. Without the right to mount it is its mode, and that of its files.
+// readOnly makes a folder read-only by a mount, or by file modes if the test may not mount.
 func readOnly(t *testing.T, dir string) {
 	t.Helper()
 	if err := syscall.Mount(dir, dir, "", syscall.MS_BIND, ""); err == nil {
@@ -27,7 +27,7 @@ func readOnly(t *testing.T, dir string) {
 }
 
 func TestInbox_LooksAtABackupOnReadOnlyMedia(t *testing.T) {
-	w := newWarehouse(t, 2)
+	w := newInboxService(t, 2)
 	dir := t.TempDir()
 	backup := filepath.Join(dir, "backup.db")
 	require.NoError(t, w.box.Backup(t.Context(), backup))
@@ -41,5 +41,5 @@ func TestInbox_LooksAtABackupOnReadOnlyMedia(t *testing.T) {
 	}
 	files, err := os.ReadDir(dir)
 	require.NoError(t, err)
-	require.Len(t, files, 1, "looking makes no file")
+	require.Len(t, files, 1, "the tool must not create files")
 }

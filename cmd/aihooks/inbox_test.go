@@ -20,18 +20,18 @@ import (
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
 )
 
-// A warehouse is a service with an inbox, which runs in this process while the tool looks into its file from another.
-type warehouse struct {
-	path string
-	box  *sqlite.Inbox
-	well atomic.Bool // callbacks succeed
+// An inboxService is a service with an inbox in this process. The tool opens the same file from other processes.
+type inboxService struct {
+	path    string
+	box     *sqlite.Inbox
+	succeed atomic.Bool // callbacks succeed
 }
 
-const hopeless = "no such customer: \x1b[31mred\u202e"
+const failure = "no such customer: \x1b[31mred\u202e"
 
-func newWarehouse(t *testing.T, deliveries int) *warehouse {
+func newInboxService(t *testing.T, deliveries int) *inboxService {
 	t.Helper()
-	w := &warehouse{path: filepath.Join(t.TempDir(), "inbox.db")}
+	w := &inboxService{path: filepath.Join(t.TempDir(), "inbox.db")}
 	quiet := slog.New(slog.DiscardHandler)
 	box, err := sqlite.Open(w.path, &sqlite.Options{Poll: 20 * time.Millisecond, Policy: inbox.Policy{
 		MaxAttempts: 2, Backoff: func(int) time.Duration { return time.Millisecond }, Logger: quiet,
@@ -41,10 +41,10 @@ func newWarehouse(t *testing.T, deliveries int) *warehouse {
 	hook, err := workflux.NewHandler(secret, &webhook.Options{Inbox: box, Logger: quiet})
 	require.NoError(t, err)
 	hook.OnEvent(func(context.Context, webhook.AnyEvent) error {
-		if w.well.Load() {
+		if w.succeed.Load() {
 			return nil
 		}
-		return errors.New(hopeless)
+		return errors.New(failure)
 	})
 	sender := workfluxtest.NewSender(t, hook, secret)
 	for range deliveries {
@@ -58,11 +58,11 @@ func newWarehouse(t *testing.T, deliveries int) *warehouse {
 		require.NoError(t, <-ended)
 		require.NoError(t, box.Close())
 	})
-	w.until(t, func(s sqlite.Counts) bool { return s.Dead == deliveries })
+	w.until(t, func(s sqlite.Counts) bool { return s.DeadLettered == deliveries })
 	return w
 }
 
-func (w *warehouse) until(t *testing.T, is func(sqlite.Counts) bool) {
+func (w *inboxService) until(t *testing.T, is func(sqlite.Counts) bool) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		stats, err := w.box.Stats(context.Background())
@@ -70,7 +70,7 @@ func (w *warehouse) until(t *testing.T, is func(sqlite.Counts) bool) {
 	}, time.Minute, 10*time.Millisecond)
 }
 
-func (w *warehouse) dead(t *testing.T) []inbox.Entry {
+func (w *inboxService) dead(t *testing.T) []inbox.Entry {
 	t.Helper()
 	var all []inbox.Entry
 	for text := range strings.Lines(run(t, "inbox", "list", w.path, "--json").is(t, 0).out) {
@@ -80,19 +80,19 @@ func (w *warehouse) dead(t *testing.T) []inbox.Entry {
 }
 
 func TestDeadLettersAreListedShownRetriedAndDiscardedWhileTheServiceRuns(t *testing.T) {
-	w := newWarehouse(t, 4)
+	w := newInboxService(t, 4)
 	r := run(t, "inbox", "list", w.path).is(t, 0)
 	require.Regexp(t, `ID +ENDPOINT +TYPE +RECEIVED +RUNS +SINCE/DUE +LAST ERROR\n`, r.out)
 	require.Contains(t, r.out, `workflux/default  user.message`)
-	require.Contains(t, r.out, `no such customer: \x1b[31mred\u202e`, "what a terminal would obey is shown as text")
+	require.Contains(t, r.out, `no such customer: \x1b[31mred\u202e`, "escape sequences must be shown as text")
 	dead := w.dead(t)
 	require.Len(t, dead, 4)
 
 	r = run(t, "inbox", "show", w.path, dead[0].ID).is(t, 0)
-	require.Regexp(t, `state +dead\nvendor +workflux\n`, r.out)
+	require.Regexp(t, `state +dead_lettered\nvendor +workflux\n`, r.out)
 	require.Equal(t, 2, strings.Count(r.out, "no such customer"))
 	require.Contains(t, r.out, `  "event": "user.message"`)
-	require.Nil(t, dead[0].Delivery.Body, "a list has no bodies")
+	require.Nil(t, dead[0].Delivery.Body, "list must not print bodies")
 	one := decode[inbox.Entry](t, run(t, "inbox", "show", w.path, dead[0].ID, "--json").is(t, 0).out)
 	require.Contains(t, string(one.Delivery.Body), "user.message")
 	require.Equal(t, string(one.Delivery.Body), run(t, "inbox", "show", w.path, dead[0].ID, "--body").is(t, 0).out)
@@ -100,20 +100,20 @@ func TestDeadLettersAreListedShownRetriedAndDiscardedWhileTheServiceRuns(t *test
 	require.Equal(t, dead[0], one)
 
 	require.Contains(t, run(t, "inbox", "discard", w.path, dead[0].ID).is(t, 0).out, "1 dead letter is discarded")
-	w.until(t, func(s sqlite.Counts) bool { return s.Dead == 3 && s.Done == 1 })
+	w.until(t, func(s sqlite.Counts) bool { return s.DeadLettered == 3 && s.Done == 1 })
 	require.Contains(t, run(t, "inbox", "show", w.path, dead[0].ID).is(t, 0).out, "The body has been deleted.")
 
-	w.well.Store(true)
+	w.succeed.Store(true)
 	run(t, "inbox", "retry", w.path, dead[1].ID).is(t, 0)
-	w.until(t, func(s sqlite.Counts) bool { return s.Dead == 2 && s.Done == 2 })
+	w.until(t, func(s sqlite.Counts) bool { return s.DeadLettered == 2 && s.Done == 2 })
 	require.Equal(t, map[string]int{"entries": 1}, decode[map[string]int](t, run(t, "inbox", "retry", w.path, dead[2].ID, "--rerun", "--json").is(t, 0).out))
 	require.Equal(t, map[string]int{"entries": 1}, decode[map[string]int](t, run(t, "inbox", "retry", w.path, "--vendor", "workflux", "--from", "1h", "--json").is(t, 0).out))
-	w.until(t, func(s sqlite.Counts) bool { return s.Dead == 0 && s.Done == 4 })
+	w.until(t, func(s sqlite.Counts) bool { return s.DeadLettered == 0 && s.Done == 4 })
 	r = run(t, "inbox", "list", w.path).is(t, 0)
 	require.Empty(t, r.out)
-	require.Contains(t, r.err, "nothing is dead")
+	require.Contains(t, r.err, "no entry is dead_lettered")
 	require.Equal(t, 4, strings.Count(run(t, "inbox", "list", w.path, "--state", "done").is(t, 0).out, "workflux/default"))
-	require.Contains(t, run(t, "inbox", "list", w.path, "--state", "done", "--limit", "3").is(t, 0).err, "more than 3")
+	require.Contains(t, run(t, "inbox", "list", w.path, "--state", "done", "--limit", "3").is(t, 0).err, "only 3 entries are listed")
 
 	stats := decode[sqlite.Stats](t, run(t, "inbox", "stats", w.path, "--json").is(t, 0).out)
 	require.Equal(t, 4, stats.Done)
@@ -121,9 +121,9 @@ func TestDeadLettersAreListedShownRetriedAndDiscardedWhileTheServiceRuns(t *test
 }
 
 func TestManyAreDiscardedOnlyIfThatIsConfirmed(t *testing.T) {
-	w := newWarehouse(t, 3)
+	w := newInboxService(t, 3)
 	r := run(t, "inbox", "discard", w.path, "--all").is(t, 1)
-	require.Contains(t, r.err, "--yes is needed")
+	require.Contains(t, r.err, "set --yes")
 	require.Len(t, w.dead(t), 3)
 	run(t, "inbox", "discard", w.path, "--vendor", "greenflash", "--yes").is(t, 0)
 	require.Len(t, w.dead(t), 3)
@@ -132,7 +132,7 @@ func TestManyAreDiscardedOnlyIfThatIsConfirmed(t *testing.T) {
 }
 
 func TestWhatIsNotInTheInboxFails(t *testing.T) {
-	w := newWarehouse(t, 1)
+	w := newInboxService(t, 1)
 	for _, command := range []string{"show", "retry", "discard"} {
 		r := run(t, "inbox", command, w.path, "4711").is(t, 1)
 		require.Contains(t, r.err, "there is no such entry", command)
@@ -153,13 +153,13 @@ func TestAFileThatIsNoInboxIsRefusedAndNotMade(t *testing.T) {
 }
 
 func TestThePageOverAnInboxShowsAndRetries(t *testing.T) {
-	w := newWarehouse(t, 1)
+	w := newInboxService(t, 1)
 	j := begin(t, aihooks(t, nil, "inbox", "--web", w.path, "--web-addr", "127.0.0.1:0"))
 	v := openPage(t, j)
 	items := v.items(t)
 	require.Len(t, items, 1)
-	require.Equal(t, "dead", items[0].Verdict)
-	w.well.Store(true)
+	require.Equal(t, "dead_lettered", items[0].Verdict)
+	w.succeed.Store(true)
 	require.Equal(t, 200, v.act(t, items[0].ID, "retry"))
 	w.until(t, func(s sqlite.Counts) bool { return s.Done == 1 })
 	require.Equal(t, 0, j.stop(os.Interrupt))

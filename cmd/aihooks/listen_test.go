@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// startListening returns an aihooks that listens, its URL and its folder.
+// startListening starts aihooks listen, and returns its process, URL and folder.
 func startListening(t *testing.T, env map[string]string, args ...string) (j *job, url, folder string) {
 	t.Helper()
 	folder = filepath.Join(t.TempDir(), "saved")
@@ -28,7 +28,7 @@ func startListening(t *testing.T, env map[string]string, args ...string) (j *job
 	return j, url, folder
 }
 
-// received is what listen writes for programs.
+// received is a line of the JSON output of listen.
 type received struct {
 	Vendor, Outcome, Reason, Explanation, Type, ID, Body, File string
 	Status                                                     int
@@ -63,10 +63,10 @@ func TestEachDeliveryIsShownJudgedAnsweredAndSaved(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, files, 3)
 	for i, d := range []received{first, second, forged} {
-		require.Equal(t, filepath.Join(folder, files[i].Name()), d.File, "names sort by arrival")
+		require.Equal(t, filepath.Join(folder, files[i].Name()), d.File, "the file names must sort by time of arrival")
 		requirePrivate(t, d.File)
 	}
-	require.Equal(t, 0, j.stop(os.Interrupt), "Ctrl-C is how listening ends")
+	require.Equal(t, 0, j.stop(os.Interrupt), "Ctrl-C must end listen without an error")
 }
 
 func TestACredentialIsNeitherShownNorSaved(t *testing.T) {
@@ -77,9 +77,9 @@ func TestACredentialIsNeitherShownNorSaved(t *testing.T) {
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/webhooks/emberqa?token="+secret, strings.NewReader("{}"))
 	require.NoError(t, err)
 	r.Header.Set("Authorization", "Bearer "+secret)
-	answer, err := http.DefaultClient.Do(r)
+	response, err := http.DefaultClient.Do(r)
 	require.NoError(t, err)
-	require.NoError(t, answer.Body.Close())
+	require.NoError(t, response.Body.Close())
 	out := line(t, j.out, "{")
 	require.NotContains(t, out, secret)
 	files, err := os.ReadDir(folder)
@@ -120,9 +120,9 @@ func TestWhatIsHostileIsShownAsText(t *testing.T) {
 	j := begin(t, c)
 	url := strings.Fields(line(t, j.out, "workflux"))[1]
 	body := "{\"event\":\"a\\u001b[31mb\\u202e\",\"x\":\"\x1b]0;title\x07\u202e\"}"
-	answer, err := http.Post(url, "application/json", strings.NewReader(body)) //nolint:noctx // a test
+	response, err := http.Post(url, "application/json", strings.NewReader(body)) //nolint:noctx // a test
 	require.NoError(t, err)
-	require.NoError(t, answer.Body.Close())
+	require.NoError(t, response.Body.Close())
 	var all strings.Builder
 	for j.out.Scan() {
 		all.WriteString(j.out.Text() + "\n")
@@ -145,8 +145,8 @@ func TestAnAddressThatIsTakenFails(t *testing.T) {
 }
 
 func TestListen_RespondsWhenOutputIsNotRead(t *testing.T) {
-	const deliveries, size = 40, 100_000 // more than any pipe holds
-	for name, args := range map[string][]string{"for people": nil, "for programs": {"--json"}} {
+	const deliveries, size = 40, 100_000 // more than the buffer of any pipe
+	for name, args := range map[string][]string{"text": nil, "JSON": {"--json"}} {
 		t.Run(name, func(t *testing.T) {
 			out, in, err := os.Pipe()
 			require.NoError(t, err)
@@ -159,12 +159,12 @@ func TestListen_RespondsWhenOutputIsNotRead(t *testing.T) {
 			require.NoError(t, c.Start())
 			t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
 			require.NoError(t, in.Close())
-			line(t, bufio.NewScanner(text), "Ctrl-C ends")
+			line(t, bufio.NewScanner(text), "press Ctrl-C to stop")
 			for range deliveries {
 				require.Equal(t, 200, post(t, "http://"+address+"/webhooks/workflux", `{"event":"`+strings.Repeat("x", size)+`"}`, nil))
 			}
 			require.NoError(t, sendSignal(c, os.Interrupt))
-			shown, err := io.ReadAll(out) // what was queued still comes
+			shown, err := io.ReadAll(out) // queued output is still written
 			require.NoError(t, err)
 			require.NoError(t, c.Wait())
 			files, err := os.ReadDir(folder)
@@ -192,11 +192,11 @@ func TestListen_EndsWhenOutputIsNeverRead(t *testing.T) {
 	}
 	require.NoError(t, sendSignal(c, os.Interrupt))
 	require.Error(t, c.Wait())
-	require.NotZero(t, c.ProcessState.ExitCode(), "output was lost")
+	require.NotZero(t, c.ProcessState.ExitCode(), "the exit code must report lost output")
 }
 
-// freeAddress returns an address that is free, for a process whose output is not read. Its port is below those that a
-// system hands out by itself, so that no other process is given it in between.
+// freeAddress returns a free address, for a process whose output is not read. Its port is below the ephemeral ports, so that the
+// system does not give it to another process in the meantime.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	for {
@@ -213,15 +213,15 @@ func TestListen_AcceptsPathsThatAMuxRedirects(t *testing.T) {
 	for _, path := range []string{"//webhooks/workflux", "/webhooks//workflux", "///workflux//", "/webhooks/workflux/", "/workflux/a/../b", "/webhooks/./workflux"} {
 		status := post(t, url+path, `{"event":"user.message"}`, nil)
 		if path == "/webhooks/./workflux" {
-			require.Equal(t, 404, status, "%s: reported, not redirected", path)
-			require.Contains(t, line(t, j.err, "404"), "deliveries go to /webhooks/VENDOR")
+			require.Equal(t, 404, status, "%s must be reported, not redirected", path)
+			require.Contains(t, line(t, j.err, "  404: "), "deliveries go to /webhooks/VENDOR")
 			continue
 		}
 		require.Equal(t, 401, status, path)
 		require.Equal(t, "header_missing", next(t, j).Reason, path)
 	}
 	require.Equal(t, 404, post(t, url+"//"+secret, "{}", nil))
-	require.NotContains(t, line(t, j.err, "404"), secret)
+	require.NotContains(t, line(t, j.err, "  404: "), secret)
 	run(t, "send", "emberqa", "red_flag", "--url", strings.Replace(url, "127.0.0.1", "hooks.localhost", 1)+"//webhooks//emberqa//").is(t, 0)
 	require.Equal(t, "handled", next(t, j).Outcome)
 }
@@ -242,9 +242,9 @@ func TestListen_TakesAPortAsAddress(t *testing.T) {
 
 func TestWhatIsForNoVendorIsNotFound(t *testing.T) {
 	j, url, _ := startListening(t, nil, "--no-save")
-	answer, err := http.Post(url+"/webhooks/acme/"+secret, "application/json", strings.NewReader("{}")) //nolint:noctx // a test
+	response, err := http.Post(url+"/webhooks/acme/"+secret, "application/json", strings.NewReader("{}")) //nolint:noctx // a test
 	require.NoError(t, err)
-	require.NoError(t, answer.Body.Close())
-	require.Equal(t, 404, answer.StatusCode)
-	require.NotContains(t, line(t, j.err, "404"), secret)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, 404, response.StatusCode)
+	require.NotContains(t, line(t, j.err, "  404: "), secret)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A visitor is a browser that has opened the page.
+// A visitor is an HTTP client that has opened the page.
 type visitor struct {
 	http.Client
 
@@ -26,41 +26,41 @@ func openPage(t *testing.T, j *job) *visitor {
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
 	v := &visitor{Client: http.Client{Jar: jar}}
-	answer, err := v.Get(printed) //nolint:noctx // a test
+	response, err := v.Get(printed) //nolint:noctx // a test
 	require.NoError(t, err)
-	require.NoError(t, answer.Body.Close())
-	require.Equal(t, http.StatusOK, answer.StatusCode)
-	v.page = answer.Request.URL
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	v.page = response.Request.URL
 	return v
 }
 
-// A listed delivery is one in the list of the page.
+// A listed is a delivery in the list of the page.
 type listed struct {
 	ID, Vendor, Verdict string
 	Actions             []struct{ Name, Confirm string }
 }
 
-// items returns the list, the newest first.
+// items returns the list of deliveries, the newest first.
 func (v *visitor) items(t *testing.T) []listed {
 	t.Helper()
-	answer, err := v.Get(v.page.String() + "api/items") //nolint:noctx // a test
+	response, err := v.Get(v.page.String() + "api/items") //nolint:noctx // a test
 	require.NoError(t, err)
-	defer func() { require.NoError(t, answer.Body.Close()) }()
+	defer func() { require.NoError(t, response.Body.Close()) }()
 	var list struct{ Items []listed }
-	require.NoError(t, json.NewDecoder(answer.Body).Decode(&list))
+	require.NoError(t, json.NewDecoder(response.Body).Decode(&list))
 	return list.Items
 }
 
-// act presses a button, and returns the status of the response.
+// act requests an action, and returns the status of the response.
 func (v *visitor) act(t *testing.T, id, action string) int {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, v.page.String()+"api/items/"+id+"/actions/"+action, strings.NewReader("{}"))
 	require.NoError(t, err)
 	r.Header.Set("Content-Type", "application/json")
-	answer, err := v.Do(r)
+	response, err := v.Do(r)
 	require.NoError(t, err)
-	require.NoError(t, answer.Body.Close())
-	return answer.StatusCode
+	require.NoError(t, response.Body.Close())
+	return response.StatusCode
 }
 
 func TestPage_ShowsAndReplaysDelivery(t *testing.T) {
@@ -76,7 +76,7 @@ func TestPage_ShowsAndReplaysDelivery(t *testing.T) {
 	require.Equal(t, 0, j.stop(os.Interrupt))
 }
 
-// A page that anybody may write into must not turn what was refused into what is genuine by one press of a button.
+// Anyone can send deliveries that appear on the page. One press of a button must not make a refused delivery genuine.
 func TestPage_SignsRefusedByNameOnly(t *testing.T) {
 	for vendor, event := range map[string]string{"greenflash": "conversation.rating", "workflux": "user.message", "emberqa": "red_flag"} {
 		for verdict, env := range map[string]map[string]string{"unauthenticated": secrets(), "rejected": secrets()} {
@@ -94,7 +94,7 @@ func TestPage_SignsRefusedByNameOnly(t *testing.T) {
 			require.Empty(t, s.seen())
 			require.Len(t, item.Actions, 1)
 			require.Equal(t, "sign-refused", item.Actions[0].Name)
-			require.Contains(t, item.Actions[0].Confirm, "anybody may have written it")
+			require.Contains(t, item.Actions[0].Confirm, "anyone may have written it")
 			require.Equal(t, 200, v.act(t, item.ID, "sign-refused"))
 			require.Len(t, s.seen(), 1)
 			require.Equal(t, 0, j.stop(os.Interrupt))
@@ -102,9 +102,9 @@ func TestPage_SignsRefusedByNameOnly(t *testing.T) {
 	}
 }
 
-// Another user of this machine reaches every loopback address, and none of the token and the files.
+// Another user of this machine can reach every loopback address, but does not know the token.
 func TestPage_KeepsOutOtherUsers(t *testing.T) {
-	w := newWarehouse(t, 1)
+	w := newInboxService(t, 1)
 	for _, args := range [][]string{{"listen", "--no-save", "--addr", "127.0.0.1:0", "--web"}, {"inbox", w.path, "--web"}} {
 		for _, address := range []string{"127.0.0.1:0", "localhost:0", "0.0.0.0:0"} {
 			j := begin(t, aihooks(t, secrets(), append(args, "--web-addr", address)...))
@@ -112,10 +112,10 @@ func TestPage_KeepsOutOtherUsers(t *testing.T) {
 			v.items(t)
 			for _, path := range []string{"", "app.js", "api/items", "api/items/1", "api/items/1/body", "api/items/1/curl", "api/events", "?token=", "?token=" + secret} {
 				for _, base := range []string{v.page.String(), "http://" + v.page.Host + "/"} {
-					answer, err := http.Get(base + path) //nolint:noctx // a test
+					response, err := http.Get(base + path) //nolint:noctx // a test
 					require.NoError(t, err)
-					require.NoError(t, answer.Body.Close())
-					require.Equal(t, http.StatusUnauthorized, answer.StatusCode, "%s %s", args[0], path)
+					require.NoError(t, response.Body.Close())
+					require.Equal(t, http.StatusUnauthorized, response.StatusCode, "%s %s", args[0], path)
 				}
 			}
 			other := &visitor{page: v.page}

@@ -24,7 +24,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// Each command is tested as a process: the test binary, told to be aihooks.
+// asAihooks is set in the environment of a child process. It makes the test binary run as aihooks.
 const asAihooks = "TEST_AS_AIHOOKS"
 
 func TestMain(m *testing.M) {
@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 
 const secret = "secret-of-the-tests-0123456789"
 
-// secrets are an environment with all secrets.
+// secrets returns an environment with the secrets of all vendors.
 func secrets() map[string]string {
 	env := map[string]string{"EMBERQA_WEBHOOK_TOKEN": secret}
 	for _, name := range vendors.Names() {
@@ -47,10 +47,10 @@ func secrets() map[string]string {
 
 func aihooks(t *testing.T, env map[string]string, args ...string) *exec.Cmd {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // bounds a hang: some tests start many processes meanwhile
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // long, because some tests start many processes meanwhile
 	t.Cleanup(cancel)
 	c := exec.CommandContext(ctx, os.Args[0], args...)
-	c.Env = []string{asAihooks + "=1", "HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=10"} // not a second for each process
+	c.Env = []string{asAihooks + "=1", "HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=10"} // otherwise, each process exits a second later
 	for name, value := range env {
 		c.Env = append(c.Env, name+"="+value)
 	}
@@ -59,13 +59,13 @@ func aihooks(t *testing.T, env map[string]string, args ...string) *exec.Cmd {
 	return c
 }
 
-// A result is what became of a process.
+// A result is the output and the exit code of a process.
 type result struct {
 	out, err string
 	code     int
 }
 
-// run runs aihooks with all secrets and waits for its end.
+// run runs aihooks with all secrets until it exits.
 func run(t *testing.T, args ...string) result {
 	t.Helper()
 	return finish(t, aihooks(t, secrets(), args...))
@@ -84,8 +84,8 @@ func finish(t *testing.T, c *exec.Cmd) result {
 		require.NoError(t, err)
 	}
 	r := result{out.String(), text.String(), c.ProcessState.ExitCode()}
-	require.NotContains(t, r.out+r.err, secret, "no output may have a secret in it")
-	require.NotContains(t, r.out+r.err, "\x1b", "colours are for terminals")
+	require.NotContains(t, r.out+r.err, secret, "no output may contain a secret")
+	require.NotContains(t, r.out+r.err, "\x1b", "output that is not to a terminal must have no escape sequences")
 	return r
 }
 
@@ -102,7 +102,7 @@ func decode[T any](t *testing.T, text string) T {
 	return v
 }
 
-// A service is a receiver of a vendor's deliveries, and what its callbacks were given.
+// A service receives a vendor's deliveries, and records the events of its callbacks.
 type service struct {
 	*httptest.Server
 	mu     sync.Mutex
@@ -133,7 +133,7 @@ func (s *service) seen() []webhook.AnyEvent {
 	return append([]webhook.AnyEvent(nil), s.events...)
 }
 
-// hanging returns a server that never answers, and what tells that it was asked.
+// hanging returns the URL of a server that never responds, and a channel that receives a value for each request.
 func hanging(t *testing.T) (url string, asked <-chan struct{}) {
 	t.Helper()
 	ch := make(chan struct{}, 100)
@@ -146,7 +146,7 @@ func hanging(t *testing.T) (url string, asked <-chan struct{}) {
 	return s.URL, ch
 }
 
-// down returns a URL where nobody listens.
+// down returns a URL where nothing listens.
 func down(t *testing.T) string {
 	t.Helper()
 	s := httptest.NewServer(http.NotFoundHandler())
@@ -154,7 +154,7 @@ func down(t *testing.T) string {
 	return s.URL
 }
 
-// A job is an aihooks that runs on.
+// A job is an aihooks process that keeps running.
 type job struct {
 	t     *testing.T
 	cmd   *exec.Cmd
@@ -181,7 +181,7 @@ func begin(t *testing.T, c *exec.Cmd) *job {
 	return j
 }
 
-// A spooled stream is read as soon as it is written: a pipe of Windows holds 4 KiB.
+// A spooled reads a stream in the background, because a pipe on Windows holds only 4 KiB.
 type spooled struct {
 	chunks chan []byte
 	rest   []byte
@@ -215,7 +215,7 @@ func (s *spooled) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// line returns the next line that has the text in it.
+// line returns the next line that contains a text.
 func line(t *testing.T, lines *bufio.Scanner, text string) string {
 	t.Helper()
 	for lines.Scan() {
@@ -223,11 +223,11 @@ func line(t *testing.T, lines *bufio.Scanner, text string) string {
 			return lines.Text()
 		}
 	}
-	require.Fail(t, "the output has ended", "before a line with %q", text)
+	require.Fail(t, "the output ended", "before a line with %q", text)
 	return ""
 }
 
-// stop ends the job with a signal and returns its exit code.
+// stop sends a signal to the job, and returns its exit code.
 func (j *job) stop(signal os.Signal) int {
 	j.t.Helper()
 	require.NoError(j.t, sendSignal(j.cmd, signal))
@@ -241,7 +241,7 @@ func writeFile(t *testing.T, text string) string {
 	return path
 }
 
-// wait waits for the end of a job and returns its exit code.
+// wait waits until the job exits, and returns its exit code.
 func (j *job) wait() int {
 	for j.out.Scan() {
 	}

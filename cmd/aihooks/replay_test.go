@@ -13,7 +13,7 @@ import (
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
 )
 
-// saved returns the files of what a listener was sent, a delivery of each vendor.
+// saved sends a delivery of each vendor to a listener, and returns the saved files.
 func saved(t *testing.T) []string {
 	t.Helper()
 	j, url, folder := startListening(t, secrets())
@@ -36,7 +36,7 @@ func TestASavedDeliveryIsReplayedSignedAnewAndDatedNow(t *testing.T) {
 		require.NoError(t, err)
 		v, err := vendors.Find(c.Vendor)
 		require.NoError(t, err)
-		age(t, file, 10*time.Hour) // what is in it would be stale
+		age(t, file, 10*time.Hour) // its time would be stale
 		s := newService(t, c.Vendor)
 		r := run(t, "replay", file, "--url", s.URL).is(t, 0)
 		require.Contains(t, r.out, "200 OK")
@@ -44,16 +44,16 @@ func TestASavedDeliveryIsReplayedSignedAnewAndDatedNow(t *testing.T) {
 		require.Len(t, s.seen(), 1)
 
 		run(t, "replay", file, file, "--url", s.URL, "--new-id", "--concurrent", "2").is(t, 0)
-		require.Len(t, s.seen(), 3, "with --new-id, each is another event")
+		require.Len(t, s.seen(), 3, "with --new-id, each delivery is a new event")
 		if len(v.Profile.Envelope.ID) > 0 && v.Profile.Window > 0 && v.Profile.TimeHeader == "" || !v.Signs() {
 			run(t, "replay", file, "--url", s.URL).is(t, 0)
-			require.Len(t, s.seen(), 3, "without, it is a duplicate")
+			require.Len(t, s.seen(), 3, "without --new-id, it is a duplicate")
 		}
 		run(t, "replay", file, "--url", s.URL, "--new-id", "--expect", "401").is(t, 1)
 	}
 }
 
-// age has a capture look older than it is.
+// age makes a capture look older than it is.
 func age(t *testing.T, file string, by time.Duration) {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -78,7 +78,7 @@ func TestReplayingWhatIsNotThereFails(t *testing.T) {
 	require.Contains(t, run(t, "replay", "/does/not/exist", "--url", down(t)).is(t, 1).err, "open /does/not/exist: ")
 	require.Contains(t, run(t, "replay", writeFile(t, "{}"), "--url", down(t)).is(t, 1).err, "is not a capture")
 	r := run(t, "replay", files[0], files[1], "--url", down(t)+"/{vendor}").is(t, 3)
-	require.Contains(t, r.err, "2 of 2 deliveries got no answer")
+	require.Contains(t, r.err, "2 of 2 deliveries got no response")
 }
 
 func TestReplayingIsInterruptedInTheMiddle(t *testing.T) {
@@ -105,16 +105,16 @@ func TestReplay_TakesFoldersAndPatterns(t *testing.T) {
 		filepath.Join(brackets, filepath.Base(files[0])):           1,
 	} {
 		r := run(t, "replay", pattern, "--url", url, "--json").is(t, 0)
-		require.Len(t, decode[answers](t, r.out).Answers, count, pattern)
+		require.Len(t, decode[responses](t, r.out).Responses, count, pattern)
 	}
-	require.Contains(t, run(t, "replay", t.TempDir(), "--url", url).is(t, 1).err, "there is no such file")
-	require.Contains(t, run(t, "replay", filepath.Join(t.TempDir(), "*.json"), "--url", url).is(t, 1).err, "there is no such file")
+	require.Contains(t, run(t, "replay", t.TempDir(), "--url", url).is(t, 1).err, "no such file")
+	require.Contains(t, run(t, "replay", filepath.Join(t.TempDir(), "*.json"), "--url", url).is(t, 1).err, "no such file")
 }
 
 func TestReplay_SendsEachVendorToItsURL(t *testing.T) {
 	files := saved(t)
 	r := run(t, append([]string{"replay", "--url", down(t)}, files...)...).is(t, 2)
-	require.Contains(t, r.err, "deliveries of convosphere, emberqa, greenflash, workflux, and --url is one endpoint: write {vendor}")
+	require.Contains(t, r.err, "deliveries of convosphere, emberqa, greenflash, workflux, but --url is one endpoint: write {vendor}")
 	j, url, _ := startListening(t, secrets(), "--no-save")
 	run(t, append([]string{"replay", "--url", url + "/{vendor}"}, files...)...).is(t, 0)
 	for range files {
@@ -125,11 +125,11 @@ func TestReplay_SendsEachVendorToItsURL(t *testing.T) {
 func TestExplain_TakesVendorOfCapture(t *testing.T) {
 	for _, file := range saved(t) {
 		if strings.Contains(file, "-emberqa-") {
-			require.Contains(t, run(t, "explain", "--capture", file).is(t, 2).err, "which no capture has")
+			require.Contains(t, run(t, "explain", "--capture", file).is(t, 2).err, "a capture has neither the URL")
 			continue
 		}
 		require.Contains(t, run(t, "explain", "--capture", file).is(t, 0).out, "Nothing is wrong with it")
 	}
-	require.Contains(t, run(t, "explain").is(t, 2).err, "which vendor?")
+	require.Contains(t, run(t, "explain").is(t, 2).err, "a VENDOR is needed")
 	require.Contains(t, run(t, "explain", "--capture", writeFile(t, `{"vendor":"acme"}`)).is(t, 1).err, `unknown vendor "acme"`)
 }

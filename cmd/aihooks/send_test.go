@@ -15,9 +15,9 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-type answers struct {
-	Vendor  string `json:"vendor"`
-	Answers []struct {
+type responses struct {
+	Vendor    string `json:"vendor"`
+	Responses []struct {
 		Event  string  `json:"event"`
 		ID     string  `json:"id"`
 		Status int     `json:"status"`
@@ -60,15 +60,15 @@ func TestEachDeliveryIsAnEventOfItsOwnUnlessItIsTheSame(t *testing.T) {
 		s := newService(t, vendor)
 		run(t, "send", vendor, v.Samples[0].Name, "--url", s.URL, "--times", "30", "--concurrent", "5").is(t, 0)
 		require.Len(t, s.seen(), 30, vendor)
-		// Two wait for the one that runs; a third would be asked to come back.
+		// Two copies wait for the running one. A third would get 503.
 		r := run(t, "send", vendor, v.Samples[0].Name, "--url", s.URL, "--same", "--times", "8", "--concurrent", "3", "--json").is(t, 0)
 		require.Len(t, s.seen(), 31, vendor)
-		all := decode[answers](t, r.out)
+		all := decode[responses](t, r.out)
 		require.Equal(t, vendor, all.Vendor)
-		require.Len(t, all.Answers, 8)
-		for _, a := range all.Answers {
+		require.Len(t, all.Responses, 8)
+		for _, a := range all.Responses {
 			require.Equal(t, 200, a.Status)
-			require.Equal(t, all.Answers[0].ID, a.ID)
+			require.Equal(t, all.Responses[0].ID, a.ID)
 			require.Positive(t, a.TookMS)
 		}
 	}
@@ -78,7 +78,7 @@ func TestManyAnswersAreCountedByStatus(t *testing.T) {
 	s := newService(t, "greenflash")
 	r := run(t, "send", "greenflash", "conversation.rating", "--url", s.URL, "--times", "40").is(t, 0)
 	require.Regexp(t, `STATUS +DELIVERIES +P50 +P99 +SLOWEST\n200 OK +40 +`, r.out)
-	require.Empty(t, r.err, "no progress bar without a terminal")
+	require.Empty(t, r.err, "there must be no progress bar without a terminal")
 }
 
 func TestForgedAndStaleDeliveriesAreRefusedWhichFailsUnlessExpected(t *testing.T) {
@@ -96,7 +96,7 @@ func TestForgedAndStaleDeliveriesAreRefusedWhichFailsUnlessExpected(t *testing.T
 			require.Contains(t, r.out, "401 Unauthorized")
 			require.Contains(t, r.err, "1 of 1 deliveries were not accepted")
 			run(t, append(args, "--expect", "401")...).is(t, 0)
-			require.Contains(t, run(t, append(args, "--expect", "200")...).is(t, 1).err, "were not answered 200")
+			require.Contains(t, run(t, append(args, "--expect", "200")...).is(t, 1).err, "did not get status 200")
 		}
 		require.Empty(t, s.seen())
 	}
@@ -109,12 +109,12 @@ func TestAForgeryNeedsNoSecret(t *testing.T) {
 
 func TestAServiceThatIsDownExitsWith3(t *testing.T) {
 	r := run(t, "send", "emberqa", "red_flag", "--url", down(t)+"/hooks", "--json").is(t, 3)
-	require.Contains(t, r.err, "1 of 1 deliveries got no answer")
-	require.Contains(t, decode[answers](t, r.out).Answers[0].Error, "refused")
+	require.Contains(t, r.err, "1 of 1 deliveries got no response")
+	require.Contains(t, decode[responses](t, r.out).Responses[0].Error, "refused")
 
 	url, _ := hanging(t)
 	r = run(t, "send", "workflux", "user.message", "--url", url, "--timeout", "50ms").is(t, 3)
-	require.Contains(t, r.out, "no answer")
+	require.Contains(t, r.out, "no response")
 }
 
 func TestARedirectIsNotFollowedAndIsNoSuccess(t *testing.T) {
@@ -171,7 +171,7 @@ func TestSend_PrintsIDThatReceiverShows(t *testing.T) {
 		{"convosphere", "user.feedback"}, {"emberqa", "red_flag"}, {"emberqa", "completion_workflow"},
 	} {
 		r := run(t, append([]string{"send", "--json", "--url", url + "/webhooks/" + args[0]}, args...)...).is(t, 0)
-		id := decode[answers](t, r.out).Answers[0].ID
+		id := decode[responses](t, r.out).Responses[0].ID
 		require.Equal(t, next(t, j).ID, id, args)
 		require.False(t, ids[id])
 		ids[id] = true
@@ -186,10 +186,10 @@ func TestSend_SetsElementsAndNotesWhatItAdds(t *testing.T) {
 	require.JSONEq(t, `["x",["y","z"]]`, string(e.Unknown()["/data/tags"]))
 	require.JSONEq(t, `"kept"`, string(e.Unknown()["/data/odd[name]"]))
 	require.Equal(t, 2, strings.Count(r.err, "has no such member"))
-	require.Contains(t, r.err, "--set data.tags: the sample of conversation.rating has no such member, so it is added")
+	require.Contains(t, r.err, "--set data.tags: the sample of conversation.rating has no such member; it is added")
 	require.NotContains(t, r.err, "data.rating")
 	r = run(t, "send", "greenflash", "conversation.rating", "--url", s.URL, "--set", "data.tags=[1]", "--set", "data.tags[1]=x").is(t, 2)
-	require.Contains(t, r.err, `"1" is no place in a list of 1`)
+	require.Contains(t, r.err, `"1" is not an index of a list of length 1`)
 }
 
 func TestSend_HelpNamesFieldsThatExist(t *testing.T) {

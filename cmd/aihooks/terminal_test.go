@@ -1,4 +1,4 @@
-// A terminal of Unix, and pipes that have a name.
+// These tests need a Unix terminal and named pipes.
 
 //go:build unix
 
@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// seen is what somebody at a terminal sees of a command, who types something once a text is there, and its exit code.
+// seen runs a command on a terminal. It types a text when the output contains until, and returns the output and the exit code.
 func seen(t *testing.T, env map[string]string, args []string, until, typed string) (string, int) {
 	t.Helper()
 	c := aihooks(t, env, args...)
@@ -33,9 +33,9 @@ func seen(t *testing.T, env map[string]string, args []string, until, typed strin
 	_, err = io.WriteString(f, typed)
 	require.NoError(t, err)
 	if _, err = io.Copy(&out, f); err != nil {
-		require.ErrorIs(t, err, syscall.EIO) // how a terminal ends whose last process is gone
+		require.ErrorIs(t, err, syscall.EIO) // a terminal returns EIO after its last process has exited
 	}
-	_ = c.Wait() // its code is looked at
+	_ = c.Wait() // the caller checks the exit code
 	return out.String(), c.ProcessState.ExitCode()
 }
 
@@ -49,11 +49,11 @@ func TestThereAreColoursAndABarOnATerminalAndNowhereElse(t *testing.T) {
 	many := []string{"send", "workflux", "user.message", "--url", s.URL, "--times", "60"}
 	out, code := seen(t, secrets(), many, "", "")
 	require.Equal(t, 0, code)
-	require.Contains(t, out, "/60)", "a bar")
+	require.Contains(t, out, "/60)", "there must be a progress bar")
 	out, _ = seen(t, secrets(), append(many, "--json"), "", "")
-	require.NotContains(t, out, "/60)", "JSON has none")
+	require.NotContains(t, out, "/60)", "JSON output must have no progress bar")
 	out, _ = seen(t, secrets(), []string{"send", "workflux", "user.message", "--url", s.URL, "--times", "3"}, "", "")
-	require.NotContains(t, out, "/3)", "few answers need none")
+	require.NotContains(t, out, "/3)", "few responses need no progress bar")
 	require.Equal(t, 3, strings.Count(out, "200 OK"))
 
 	for colours, env := range map[bool]map[string]string{
@@ -64,7 +64,7 @@ func TestThereAreColoursAndABarOnATerminalAndNowhereElse(t *testing.T) {
 	require.NotContains(t, shownOnATerminal(t, with(secrets(), "TERM", "dumb")), "\x1b")
 }
 
-// shownOnATerminal is what listen shows there of a delivery.
+// shownOnATerminal returns what listen shows of a delivery on a terminal.
 func shownOnATerminal(t *testing.T, env map[string]string) string {
 	t.Helper()
 	c := aihooks(t, env, "listen", "--addr", "127.0.0.1:0", "--no-body")
@@ -81,24 +81,24 @@ func shownOnATerminal(t *testing.T, env map[string]string) string {
 		}
 		return string(all)
 	}
-	start := read("Ctrl-C ends")
+	start := read("press Ctrl-C to stop")
 	_, after, ok := strings.Cut(start, "greenflash")
 	require.True(t, ok)
 	run(t, "send", "greenflash", "conversation.rating", "--url", strings.Fields(after)[0]).is(t, 0)
 	text := read("rating.json")
 	_, err = f.Write([]byte{3}) // Ctrl-C
 	require.NoError(t, err)
-	require.NoError(t, c.Wait(), "Ctrl-C is how listening ends")
+	require.NoError(t, c.Wait(), "Ctrl-C must end listen without an error")
 	return text
 }
 
 func TestDiscardingAsksAtATerminalAndSaysHowMany(t *testing.T) {
-	w := newWarehouse(t, 3)
+	w := newInboxService(t, 3)
 	discard := []string{"inbox", "discard", w.path, "--all"}
 	for _, answer := range []string{"n\n", "\n", "yessir\n", "\x04"} {
 		out, code := seen(t, nil, discard, "[y/N] ", answer)
 		require.Equal(t, 1, code, out)
-		require.Contains(t, out, "3 dead letters are selected. Discard them?")
+		require.Contains(t, out, "Discard 3 dead letters?")
 		require.Contains(t, out, "nothing was discarded")
 		require.Len(t, w.dead(t), 3)
 	}
@@ -114,7 +114,7 @@ func TestCtrlCEndsWhatReadsAPipeThatHasNoEnd(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
 	j := begin(t, aihooks(t, secrets(), "explain", "workflux", "--headers", writeFile(t, "A: b"), "--body", pipe))
-	writer, err := os.OpenFile(pipe, os.O_WRONLY, 0) // once it is being read
+	writer, err := os.OpenFile(pipe, os.O_WRONLY, 0) // blocks until the pipe is read
 	require.NoError(t, err)
 	require.Equal(t, 130, j.stop(os.Interrupt))
 	require.NoError(t, writer.Close())
@@ -134,7 +134,7 @@ func TestListen_RespondsOnAPausedTerminal(t *testing.T) {
 	}
 	_, err = f.Write([]byte{19}) // Ctrl-S
 	require.NoError(t, err)
-	for range 30 { // more than a terminal holds
+	for range 30 { // more than the buffer of a terminal
 		require.Equal(t, 200, post(t, "http://"+address+"/webhooks/workflux", `{"event":"`+strings.Repeat("x", 20_000)+`"}`, nil))
 	}
 	_, err = f.Write([]byte{17, 3}) // Ctrl-Q, Ctrl-C

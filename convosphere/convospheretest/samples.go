@@ -1,5 +1,5 @@
-// Package convospheretest has a sample of every event that Convosphere lists, for tests of receivers. To send them as
-// Convosphere does, see webhook/webhooktest.
+// Package convospheretest has a sample of each event that Convosphere lists, for tests of receivers. [NewSender] sends them
+// as Convosphere does.
 package convospheretest
 
 import (
@@ -13,6 +13,6 @@ import (
 var files embed.FS
 
 // Samples returns one sample for each type of event, in the order of Convosphere's webhook page. The page has no
-// example, so none counts as documented: message.created and message.completed have the fields that Convosphere's
-// public API shows, with values of ours, and the others are best guesses. Each call returns copies.
+// examples, so no sample counts as documented. message.created and message.completed have the fields that Convosphere's
+// public API shows, with our values. The others are best guesses. Each call returns copies.
 func Samples() []webhooktest.Sample { return webhooktest.ReadSamples(files, convosphere.Profile()) }

@@ -7,15 +7,15 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-// NewSender returns Convosphere as tests have it: it delivers to h, a handler or a whole router, on connections in memory, to the
-// path /webhooks/convosphere unless it is told otherwise. The secret is the one that the handler was given.
+// NewSender returns a sender that delivers to h as Convosphere does. h is a handler or a router. The connections are in
+// memory. The path is /webhooks/convosphere unless WithPath changes it. The secret is the handler's.
 func NewSender(t testing.TB, h http.Handler, secret string) *webhooktest.Sender {
 	t.Helper()
 	v := Vendor()
 	return v.NewSender(t, h, secret)
 }
 
-// NewSenderTo returns Convosphere as NewSender does, delivering to a URL.
+// NewSenderTo returns a sender that delivers to a URL as Convosphere does.
 func NewSenderTo(t testing.TB, url, secret string) *webhooktest.Sender {
 	t.Helper()
 	v := Vendor()

@@ -7,9 +7,9 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-// Vendor returns how Convosphere sends. By its page there are up to five retries, after 1, 2, 4, 8 and 16 minutes; 5xx
-// and 429 are retried, and any other 4xx ends it. It is silent about 2xx other than 200, and about 3xx; that they end it
-// is our reading.
+// Vendor describes how Convosphere sends. By its page there are up to five retries, after 1, 2, 4, 8 and 16 minutes. It
+// retries after a 5xx and a 429, and not after another 4xx. It is silent about 3xx, and about 2xx other than 200. We assume
+// no retry after these.
 func Vendor() webhooktest.Vendor {
 	return webhooktest.Vendor{
 		Profile:   convosphere.Profile(),

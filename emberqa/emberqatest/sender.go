@@ -7,15 +7,16 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-// NewSender returns EmberQA as tests have it: it delivers to h, a handler or a whole router, on connections in memory, to the
-// path /webhooks/emberqa unless it is told otherwise. The token is the one that the handler was given; a blank one leaves the URL alone, for a handler with HTTP Basic or none.
+// NewSender returns a sender that delivers to h as EmberQA does. h is a handler or a router. The connections are in
+// memory. The path is /webhooks/emberqa unless WithPath changes it. The token is the handler's. With a blank token the
+// URL stays unchanged, for a handler with HTTP Basic or without authentication.
 func NewSender(t testing.TB, h http.Handler, token string) *webhooktest.Sender {
 	t.Helper()
 	v := Vendor()
 	return v.NewSender(t, h, token)
 }
 
-// NewSenderTo returns EmberQA as NewSender does, delivering to a URL.
+// NewSenderTo returns a sender that delivers to a URL as EmberQA does.
 func NewSenderTo(t testing.TB, url, token string) *webhooktest.Sender {
 	t.Helper()
 	v := Vendor()

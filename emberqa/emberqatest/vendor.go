@@ -9,12 +9,13 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-// Vendor returns how EmberQA sends. Its page says "Retry Attempts: 2", which can be read as two or as three deliveries
-// in all, and that 200-299 is a success. It is silent about the pauses; a minute each is our choice.
+// Vendor describes how EmberQA sends. Its page says that 200-299 is a success. It also says "Retry Attempts: 2", which can
+// mean two or three deliveries in total. It is silent about the pauses. One minute each is our choice.
 //
-// EmberQA signs nothing: the token becomes the last segment of the URL's path, before a query or a fragment. It fills a
-// query parameter that is empty instead, if that is named token or is the last: https://example.com/hooks?token=. A URL
-// that has the token in one of these places already stays as it is.
+// EmberQA signs nothing, so the token is added to the URL. It becomes the last segment of the path, before a query or a
+// fragment. If the query has an empty parameter that is named token or is the last, such as in
+// https://example.com/hooks?token=, the token becomes its value. A URL that already has the token in one of these places
+// stays unchanged.
 func Vendor() webhooktest.Vendor {
 	return webhooktest.Vendor{
 		Profile: emberqa.Profile(),
@@ -30,7 +31,7 @@ func Vendor() webhooktest.Vendor {
 
 func address(base, token string) string {
 	if strings.ContainsFunc(token, unicode.IsControl) {
-		return base + "/" + token // a line break is not part of a token: no request can be made of this URL
+		return base + "/" + token // unescaped, so that a request with this URL fails: no token has a line break
 	}
 	end := len(base)
 	if i := strings.IndexAny(base, "?#"); i >= 0 {

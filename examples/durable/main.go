@@ -1,6 +1,5 @@
-// Durable receives the webhooks of WorkFlux into an SQLite inbox: each delivery is stored and answered at once, and its
-// callback runs afterwards, again if it fails, and in the next process if this one ends. Start it from the root of a
-// checkout with
+// Durable receives the webhooks of WorkFlux with an SQLite inbox. It stores each delivery and responds at once. The callback runs
+// afterwards: again if it fails, and in the next process if this one exits. Start it in the root of a checkout with
 //
 //	WORKFLUX_WEBHOOK_SECRET=whsec go run ./examples/durable
 package main
@@ -40,7 +39,7 @@ func run(ctx context.Context) error {
 		return errors.Join(err, box.Close())
 	}
 	hook.OnConversationCompleted(func(_ context.Context, e *workflux.ConversationCompleted) error {
-		log.Println("completed:", e.ConversationID) // WorkFlux has its 200 since long; an error: it is run again later
+		log.Println("completed:", e.ConversationID) // WorkFlux already has its 200. If the callback returns an error, it runs again.
 		return nil
 	})
 	http.Handle("POST /webhooks/workflux", hook)
@@ -56,7 +55,7 @@ func run(ctx context.Context) error {
 	<-ctx.Done()
 	drain, cancel := context.WithTimeout(context.Background(), 25*time.Second)
 	defer cancel()
-	// No new requests, then no running callbacks, then the inbox, all by one deadline. What it still has is run by the next
-	// process.
+	// Stop requests first, then callbacks, then the inbox, all with one deadline. The next process runs the deliveries that are
+	// left.
 	return errors.Join(server.Shutdown(drain), hook.Shutdown(drain), box.Shutdown(drain), box.Close())
 }

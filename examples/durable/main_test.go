@@ -1,4 +1,4 @@
-// The tests end the program by SIGTERM, which Windows does not have.
+// The tests stop the program by SIGTERM, which Windows does not have.
 
 //go:build unix
 
@@ -16,13 +16,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 	"github.com/aihooks/aihooks-go/workflux"
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
 )
 
-// A process is the example as a user starts it.
+// A process is a running example.
 type process struct {
 	cmd   *exec.Cmd
 	lines chan string
@@ -34,7 +34,7 @@ func start(t *testing.T, binary string, env ...string) *process {
 	p.cmd.Env = append(os.Environ(), env...)
 	stderr, err := p.cmd.StderrPipe()
 	require.NoError(t, err)
-	require.NoError(t, torturetest.Start(p.cmd))
+	require.NoError(t, crashtest.Start(p.cmd))
 	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
 	go func() {
 		defer close(p.lines)
@@ -53,7 +53,7 @@ func build(t *testing.T) (binary string) {
 	return binary
 }
 
-// after returns what a line of the log says after the given words.
+// after waits for a log line with the given words, and returns the rest of the line.
 func (p *process) after(t *testing.T, words string) string {
 	t.Helper()
 	timeout := time.After(2 * time.Minute)
@@ -65,7 +65,7 @@ func (p *process) after(t *testing.T, words string) string {
 				return strings.TrimSpace(rest)
 			}
 		case <-timeout:
-			require.Fail(t, "not in the log: "+words)
+			require.Fail(t, "the log has no line with "+words)
 		}
 	}
 }
@@ -74,7 +74,7 @@ func TestADeliveryIsAnsweredAndCalledBackAndATermEndsWell(t *testing.T) {
 	dir, binary := t.TempDir(), build(t)
 	env := []string{"ADDR=127.0.0.1:0", "INBOX=" + filepath.Join(dir, "inbox.db"), "WORKFLUX_WEBHOOK_SECRET=whsec"}
 	var d *webhooktest.Delivery
-	for round := range 2 { // the second process finds what the first has done, and runs nothing again
+	for round := range 2 { // the second process must not run the delivery again
 		p := start(t, binary, env...)
 		sender := workfluxtest.NewSenderTo(t, "http://"+p.after(t, "listening on")+"/webhooks/workflux", "whsec")
 		if round == 0 {
@@ -86,7 +86,7 @@ func TestADeliveryIsAnsweredAndCalledBackAndATermEndsWell(t *testing.T) {
 		}
 		require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 		for line := range p.lines {
-			require.NotContains(t, line, "completed:", "a duplicate was called back")
+			require.NotContains(t, line, "completed:", "the callback ran for a duplicate")
 		}
 		require.NoError(t, p.cmd.Wait())
 	}

@@ -1,6 +1,6 @@
-// Quickstart starts a receiver for all four vendors on a free port of the loopback interface, plays every vendor's
-// payloads to it as the vendor would send them, and then everything that goes wrong with webhooks. It prints what
-// was sent, how it was answered and what the callback saw, and exits with 0 if all of it is as the contract says.
+// Quickstart starts a receiver for all four vendors on a free port of the loopback interface. It sends every vendor's payloads to
+// the receiver, as the vendor does, and then the usual failures. It prints each delivery, the status of the response and the calls of
+// the callback. It exits with 0 if all of them are as the contract says.
 package main
 
 import (
@@ -14,23 +14,23 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// maxBody is small so that it is quickly passed.
+// maxBody is small, so that the example can exceed it cheaply.
 const maxBody = 64 << 10
 
 func main() {
-	failed, err := play(os.Stdout)
+	failed, err := run(os.Stdout)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "quickstart:", err)
 		os.Exit(1)
 	}
 	if failed > 0 {
-		fmt.Fprintf(os.Stderr, "quickstart: %d rows are not what the contract says\n", failed)
+		fmt.Fprintf(os.Stderr, "quickstart: %d rows do not match the contract\n", failed)
 		os.Exit(1)
 	}
 }
 
-// play runs everything and returns how many rows are wrong.
-func play(out io.Writer) (failed int, err error) {
+// run runs all cases and returns the number of wrong rows.
+func run(out io.Writer) (failed int, err error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err
@@ -47,8 +47,8 @@ func play(out io.Writer) (failed int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		s := newStage(v, hook, "http://"+listener.Addr().String())
-		if err := s.playAll(table); err != nil {
+		h := newHarness(v, hook, "http://"+listener.Addr().String())
+		if err := h.runAll(table); err != nil {
 			return 0, fmt.Errorf("%s: %w", v.profile.Name, err)
 		}
 	}

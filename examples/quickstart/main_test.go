@@ -9,7 +9,7 @@ import (
 
 func TestEveryRowIsWhatTheContractSays(t *testing.T) {
 	var out strings.Builder
-	failed, err := play(&out)
+	failed, err := run(&out)
 	require.NoError(t, err)
 	require.Zero(t, failed, out.String())
 	require.NotContains(t, out.String(), secret)
@@ -27,5 +27,5 @@ func TestARowThatIsWrongIsCounted(t *testing.T) {
 	failed, err := table.close()
 	require.NoError(t, err)
 	require.Equal(t, 1, failed)
-	require.Contains(t, out.String(), "NOT AS IT SHOULD BE")
+	require.Contains(t, out.String(), "NOT AS THE CONTRACT SAYS")
 }

@@ -6,7 +6,7 @@ import (
 	"text/tabwriter"
 )
 
-// A table prints rows and counts those that are not as they should be.
+// A table prints rows and counts the wrong ones.
 type table struct {
 	w      *tabwriter.Writer
 	rows   int
@@ -15,20 +15,20 @@ type table struct {
 
 func newTable(out io.Writer) *table {
 	t := &table{w: tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)}
-	fmt.Fprintln(t.w, "VENDOR\tEVENT\tSENT\tSTATUS\tTHE CALLBACK SAW")
+	fmt.Fprintln(t.w, "VENDOR\tEVENT\tSENT\tSTATUS\tCALLBACKS")
 	return t
 }
 
-func (t *table) row(vendor, event, sent, status, saw string, ok bool) {
+func (t *table) row(vendor, event, sent, status, calls string, ok bool) {
 	t.rows++
-	if saw == "" {
-		saw = "-"
+	if calls == "" {
+		calls = "-"
 	}
 	if !ok {
 		t.failed++
-		saw += "  <- NOT AS IT SHOULD BE"
+		calls += "  <- NOT AS THE CONTRACT SAYS"
 	}
-	fmt.Fprintf(t.w, "%s\t%s\t%s\t%s\t%s\n", vendor, event, sent, status, saw)
+	fmt.Fprintf(t.w, "%s\t%s\t%s\t%s\t%s\n", vendor, event, sent, status, calls)
 }
 
 func (t *table) close() (failed int, err error) {

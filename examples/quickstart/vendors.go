@@ -16,13 +16,13 @@ import (
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
 )
 
-// secret would come from the environment, or from a secret store.
+// secret is a constant only in this example. Read yours from the environment or a secret store.
 const secret = "quickstart-secret-4f1e85c7"
 
-// A vendor is what differs between the four.
+// A vendor has what differs between the vendors.
 type vendor struct {
 	profile vendors.Profile
-	path    string // where the vendor sends to
+	path    string // where the vendor sends deliveries
 	samples []webhooktest.Sample
 	mount   func(mux *http.ServeMux, o *webhook.Options) (*webhook.Handler, error)
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// config is what the environment says.
+// config has the settings from the environment.
 type config struct {
 	addr        string
 	greenflash  []string
@@ -51,7 +51,7 @@ func readConfig(getenv func(string) string) (config, error) {
 	return c, errors.Join(errs...)
 }
 
-// split reads a comma-separated list, with or without blanks; an unset variable is an empty one.
+// split splits a comma-separated list and trims its parts. An empty text is an empty list.
 func split(list string) []string {
 	if list == "" {
 		return nil

@@ -12,7 +12,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A box is the inbox that INBOX or OLD_INBOX names, or none.
+// A box is the inbox that INBOX or OLD_INBOX names. Without a name, its Inbox is nil.
 type box struct {
 	inbox.Inbox
 	close func() error
@@ -21,7 +21,7 @@ type box struct {
 	running sync.WaitGroup
 }
 
-// openInbox opens the inbox of that name: nothing, sqlite:PATH, river:postgres://… or jetstream:nats://…
+// openInbox opens the inbox with a name: "", sqlite:PATH, river:postgres://… or jetstream:nats://…
 func openInbox(ctx context.Context, name string, o *webhook.Options) (*box, error) {
 	b := &box{close: func() error { return nil }, end: func() {}}
 	kind, source, _ := strings.Cut(name, ":")
@@ -44,12 +44,12 @@ func openInbox(ctx context.Context, name string, o *webhook.Options) (*box, erro
 	return b, err
 }
 
-// start has the inbox call back, until it is closed.
+// start runs the handlers' deliveries until the inbox is closed.
 func (b *box) start(hooks []*webhook.Handler, logger *slog.Logger) {
 	if b.Inbox == nil || len(hooks) == 0 {
 		return
 	}
-	list := make([]inbox.Hook, len(hooks))
+	list := make([]inbox.Handler, len(hooks))
 	for i, h := range hooks {
 		list[i] = h
 	}
@@ -57,12 +57,12 @@ func (b *box) start(hooks []*webhook.Handler, logger *slog.Logger) {
 	b.end = end
 	b.running.Go(func() {
 		if err := b.Run(ctx, list...); err != nil && !errors.Is(err, inbox.ErrShutdown) {
-			logger.Error("inbox", "error", err)
+			logger.Error("the inbox stopped running deliveries", "error", err)
 		}
 	})
 }
 
-// shutDown ends what start has started, by the end of ctx.
+// shutDown stops what start has started, before ctx ends.
 func (b *box) shutDown(ctx context.Context) error {
 	if b.Inbox == nil {
 		return nil
@@ -70,7 +70,7 @@ func (b *box) shutDown(ctx context.Context) error {
 	return b.Inbox.Shutdown(ctx)
 }
 
-// Close closes the inbox.
+// Close stops Run and closes the inbox.
 func (b *box) Close() error {
 	b.end()
 	b.running.Wait()

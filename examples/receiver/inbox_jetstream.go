@@ -15,7 +15,7 @@ import (
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
 )
 
-// openJetStream connects to a server, which is asked for three replicas unless the URL ends in ?server_syncs_always=true.
+// openJetStream opens an inbox on a NATS server. The inbox has three replicas, unless the URL ends in ?server_syncs_always=true.
 func openJetStream(ctx context.Context, source string, policy inbox.Policy, store idempotency.Store) (inbox.Inbox, func() error, error) {
 	if store == nil {
 		return nil, nil, errors.New("jetstream needs a STORE that all receivers share")

@@ -14,7 +14,7 @@ import (
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
 )
 
-// openRiver makes the tables of River and of the inbox, unless they are there, and starts a client that works nothing else.
+// openRiver creates missing tables of River and of the inbox, and starts a River client that works only for the inbox.
 func openRiver(ctx context.Context, source string, policy inbox.Policy) (inbox.Inbox, func() error, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -42,7 +42,7 @@ func openRiver(ctx context.Context, source string, policy inbox.Policy) (inbox.I
 		stop, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
 		if err := client.Stop(stop); err != nil {
-			return fmt.Errorf("stopping River: %w", err) // what does not end keeps its connection
+			return fmt.Errorf("stopping River: %w", err) // do not close the pool: a running job still has a connection
 		}
 		err := opened.Close()
 		pool.Close()
@@ -50,7 +50,7 @@ func openRiver(ctx context.Context, source string, policy inbox.Policy) (inbox.I
 	}, nil
 }
 
-// startRiver starts River's client for the inbox.
+// startRiver creates missing tables and starts a River client for the inbox.
 func startRiver(ctx context.Context, pool *pgxpool.Pool, box *riverinbox.Inbox, policy inbox.Policy) (*riverinbox.Client, error) {
 	if err := box.Migrate(ctx); err != nil {
 		return nil, err
@@ -66,5 +66,5 @@ func startRiver(ctx context.Context, pool *pgxpool.Pool, box *riverinbox.Inbox, 
 	if err := box.Use(ctx, client); err != nil {
 		return nil, err
 	}
-	return client, client.Start(context.WithoutCancel(ctx)) // the caller stops it, in its turn
+	return client, client.Start(context.WithoutCancel(ctx)) // the caller stops the client
 }

@@ -17,9 +17,9 @@ func TestWithAnInboxADeliveryIsAnsweredAtOnceAndRunAgainWhenItFails(t *testing.T
 	t.Parallel()
 	server := pgtest.New(t)
 	for name, test := range map[string]struct{ inbox, store string }{
-		"SQLite, with its own store":      {"sqlite:" + filepath.Join(t.TempDir(), "inbox.db"), ""},
-		"SQLite, with a store elsewhere":  {"sqlite:" + filepath.Join(t.TempDir(), "inbox.db"), server.Database(t)},
-		"River, with the store beside it": {"river:" + server.Database(t), ""},
+		"SQLite, with its own store":     {"sqlite:" + filepath.Join(t.TempDir(), "inbox.db"), ""},
+		"SQLite, with a store elsewhere": {"sqlite:" + filepath.Join(t.TempDir(), "inbox.db"), server.Database(t)},
+		"River, with its own store":      {"river:" + server.Database(t), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -37,7 +37,7 @@ func TestWithAnInboxADeliveryIsAnsweredAtOnceAndRunAgainWhenItFails(t *testing.T
 			}
 			first := start(t, env...)
 			send(first)
-			require.Empty(t, first.lines, "the answer does not wait for the callback")
+			require.Empty(t, first.lines, "the response must not wait for the callback")
 			send(first)
 			var line printed
 			first.read(&line)
@@ -50,8 +50,8 @@ func TestWithAnInboxADeliveryIsAnsweredAtOnceAndRunAgainWhenItFails(t *testing.T
 			second := start(t, env...)
 			send(second)
 			require.Zero(t, second.stop(), second.log.String())
-			require.Empty(t, first.lines, "called back again")
-			require.Empty(t, second.lines, "called back again after a restart")
+			require.Empty(t, first.lines, "the callback ran again")
+			require.Empty(t, second.lines, "the callback ran again after a restart")
 		})
 	}
 }

@@ -1,23 +1,24 @@
-// Receiver is a service that receives the webhooks of all four vendors and prints what it is called back with, one
-// JSON line for each callback, on standard output. Its log goes to standard error. It is set up by the environment:
+// Receiver receives the webhooks of all four vendors. It prints one JSON line to standard output for each callback, and logs to
+// standard error. Environment variables configure it:
 //
-//	ADDR                        where to listen; 127.0.0.1:8080 by default
-//	GREENFLASH_WEBHOOK_SECRET   signing secrets, comma-separated while they are rotated;
-//	CONVOSPHERE_WEBHOOK_SECRET  a vendor without one is not mounted
+//	ADDR                        the address to listen on (default 127.0.0.1:8080)
+//	GREENFLASH_WEBHOOK_SECRET   the signing secrets, comma-separated during a rotation;
+//	CONVOSPHERE_WEBHOOK_SECRET  a vendor without a secret is not mounted
 //	WORKFLUX_WEBHOOK_SECRET
 //	EMBERQA_WEBHOOK_TOKEN       the token at the end of /webhooks/emberqa/
-//	STORE                       what remembers deliveries: memory, sqlite:PATH, postgres://… or redis://…; by default the
-//	                            inbox's own store, or memory if there is no inbox
-//	INBOX                       what stores deliveries before they are answered, and has them called back later: sqlite:PATH;
-//	                            river:postgres://… for several receivers on one database, where the tables are made if they are
-//	                            missing; or jetstream:nats://HOST:PORT, for a single server with ?server_syncs_always=true, and a
-//	                            STORE elsewhere; by default nothing does, and the callback runs while the sender waits
-//	OLD_INBOX                   an inbox that nothing is stored in any more, and that is still worked off, named in the same way
-//	MAX_BODY                    the largest body, in bytes
-//	FAIL_FIRST                  for how many times the callback fails for each id
-//	HANDLER_DELAY               how long the callback takes, for instance 2s
+//	STORE                       the idempotency store: memory, sqlite:PATH, postgres://… or redis://… (default: the store of the
+//	                            inbox, or memory without an inbox)
+//	INBOX                       the inbox, which stores deliveries and runs callbacks after the response:
+//	                              sqlite:PATH
+//	                              river:postgres://…, for several receivers; missing tables are created
+//	                              jetstream:nats://HOST:PORT, with a STORE; a single server needs ?server_syncs_always=true
+//	                            (default: none, so the callback runs before the response)
+//	OLD_INBOX                   an inbox that gets no new deliveries but is still run, for a move to another inbox
+//	MAX_BODY                    the maximum size of a body, in bytes
+//	FAIL_FIRST                  how many times the callback fails for each id
+//	HANDLER_DELAY               how long the callback takes, such as 2s
 //
-// On SIGTERM or an interrupt it stops listening, lets requests and callbacks finish, and exits with 0.
+// On SIGTERM or an interrupt, it stops listening, waits for requests and callbacks, and exits with 0.
 package main
 
 import (
@@ -36,7 +37,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// shutdownTimeout is how long the whole shutdown may take, but for a second or two. Kubernetes gives 30 s.
+// shutdownTimeout is the time for the whole shutdown. It may take up to two seconds longer. Kubernetes waits for 30 s.
 const shutdownTimeout = 25 * time.Second
 
 func main() {
@@ -44,7 +45,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	if err := run(ctx, os.Getenv, os.Stdout, logger); err != nil {
-		logger.Error("receiver", "error", err)
+		logger.Error("the receiver failed", "error", err)
 		os.Exit(1)
 	}
 }
@@ -70,7 +71,7 @@ func run(ctx context.Context, getenv func(string) string, stdout *os.File, logge
 		return fmt.Errorf("OLD_INBOX: %w", err)
 	}
 	defer func() { err = errors.Join(err, oldBox.Close()) }()
-	if box.Inbox != nil { // an interface that holds nothing would be an inbox
+	if box.Inbox != nil { // a nil pointer in the interface would count as an inbox
 		options.Inbox = box.Inbox
 	}
 	out := json.NewEncoder(stdout)
@@ -97,14 +98,14 @@ func run(ctx context.Context, getenv func(string) string, stdout *os.File, logge
 	case <-ctx.Done():
 	}
 
-	// The order matters: first no new requests, then no running callbacks, then the inboxes, and then, by the deferred
-	// calls, what they and the store have open. All of them share one deadline.
+	// The order matters. Stop requests first, then callbacks, then the inboxes. The deferred calls then close the inboxes and the
+	// store. All steps share one deadline.
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	return errors.Join(server.Shutdown(drain), shutDown(drain, hooks), box.shutDown(drain), oldBox.shutDown(drain))
 }
 
-// shutDown shuts the handlers down at once: one after the other, the last would have no time left.
+// shutDown shuts down the handlers concurrently. If they ran one after the other, the last could have no time left.
 func shutDown(ctx context.Context, hooks []*webhook.Handler) error {
 	errs := make([]error, len(hooks))
 	var all sync.WaitGroup

@@ -1,4 +1,4 @@
-// The tests end the program by SIGTERM, which Windows does not have.
+// The tests stop the program by SIGTERM, which Windows does not have.
 
 //go:build unix
 
@@ -22,13 +22,13 @@ import (
 	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
 	"github.com/aihooks/aihooks-go/greenflash"
 	"github.com/aihooks/aihooks-go/greenflash/greenflashtest"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 	"github.com/aihooks/aihooks-go/workflux"
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
 )
 
-// A process is the receiver as its own process, as a user starts it.
+// A process is a running receiver.
 type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
@@ -37,7 +37,7 @@ type process struct {
 	log    bytes.Buffer
 }
 
-// patience is how long a test waits for what must happen: what takes longer hangs, also on a machine that is busy.
+// patience is how long a test waits for an event. It is long, because the machine may be busy.
 const patience = 2 * time.Minute
 
 // binary is built once for all tests.
@@ -64,7 +64,7 @@ func start(t *testing.T, env ...string) *process {
 	p.cmd.Stderr = &p.log
 	stdout, err := p.cmd.StdoutPipe()
 	require.NoError(t, err)
-	require.NoError(t, torturetest.Start(p.cmd))
+	require.NoError(t, crashtest.Start(p.cmd))
 	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
 	go func() {
 		defer close(p.lines)
@@ -79,26 +79,26 @@ func start(t *testing.T, env ...string) *process {
 	return p
 }
 
-// read reads the next line of standard output.
+// read parses the next line of standard output.
 func (p *process) read(v any) {
 	p.t.Helper()
 	select {
 	case line, ok := <-p.lines:
-		require.True(p.t, ok, "standard output ended; the log says: %s", &p.log)
+		require.True(p.t, ok, "standard output ended; log: %s", &p.log)
 		require.NoError(p.t, json.Unmarshal([]byte(line), v), line)
 	case <-time.After(patience):
-		require.Fail(p.t, "no line on standard output", "the log says: %s", &p.log)
+		require.Fail(p.t, "no line on standard output", "log: %s", &p.log)
 	}
 }
 
-// stop asks the process to end and returns its exit code.
+// stop sends SIGTERM to the process and returns its exit code.
 func (p *process) stop() int {
 	require.NoError(p.t, p.cmd.Process.Signal(syscall.SIGTERM))
 	_ = p.cmd.Wait()
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// accepted sends a delivery until it is answered 200, as its vendor does: on a machine that is busy a store may be late.
+// accepted sends a delivery until the status is 200, as its vendor does, because the store may be slow on a busy machine.
 func accepted(t *testing.T, s *webhooktest.Sender, d *webhooktest.Delivery) {
 	t.Helper()
 	require.Eventually(t, func() bool { return s.Send(d).Status == http.StatusOK }, patience, 50*time.Millisecond)
@@ -136,7 +136,7 @@ func TestCallbacksArePrintedAndFailuresComeAgain(t *testing.T) {
 	fromEmberQA.SendForged(flag).Want(401)
 
 	fromGreenflash := greenflashtest.NewSenderTo(t, p.origin+"/webhooks/greenflash", "a secret")
-	fromGreenflash.Send(fromGreenflash.Sample(greenflash.TypeConversationRating)).Want(404) // without a secret it is not mounted
+	fromGreenflash.Send(fromGreenflash.Sample(greenflash.TypeConversationRating)).Want(404) // a vendor without a secret is not mounted
 
 	require.Zero(t, p.stop(), p.log.String())
 	require.NotContains(t, p.log.String(), "new-secret")
@@ -147,7 +147,7 @@ func TestATermLetsTheRunningCallbackFinish(t *testing.T) {
 	p := start(t, "EMBERQA_WEBHOOK_TOKEN=a-token-of-enough-length", "HANDLER_DELAY=1s")
 	sender := emberqatest.NewSenderTo(t, p.origin+"/webhooks/emberqa", "a-token-of-enough-length")
 	r := sender.Request(sender.Sample("red_flag"))
-	// The server asks for the body once the request is in the handler's hands.
+	// The server requests the body when the handler reads it.
 	r.Header.Set("Expect", "100-continue")
 	inside := make(chan struct{})
 	r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{Got100Continue: func() { close(inside) }}))
@@ -156,9 +156,9 @@ func TestATermLetsTheRunningCallbackFinish(t *testing.T) {
 	status := make(chan int, 1)
 	go func() {
 		defer close(status)
-		if answer, err := client.Do(r); err == nil {
-			status <- answer.StatusCode
-			_ = answer.Body.Close()
+		if response, err := client.Do(r); err == nil {
+			status <- response.StatusCode
+			_ = response.Body.Close()
 		}
 	}()
 	select {
@@ -177,7 +177,7 @@ func TestSetUpThatIsWrongIsSaidPlainly(t *testing.T) {
 	for env, want := range map[string]string{
 		"FAIL_FIRST=often":             "FAIL_FIRST",
 		"HANDLER_DELAY=1":              "HANDLER_DELAY",
-		"MAX_BODY=-1":                  "Options.MaxBody cannot be negative",
+		"MAX_BODY=-1":                  "Options.MaxBody must not be negative",
 		"WORKFLUX_WEBHOOK_SECRET= ":    "is blank",
 		"EMBERQA_WEBHOOK_TOKEN=a,b/c":  "slash",
 		"GREENFLASH_WEBHOOK_SECRET=a,": "is blank",

@@ -12,12 +12,12 @@ import (
 	"github.com/aihooks/aihooks-go/workflux"
 )
 
-// mount builds a handler for every vendor that is set up, and routes to it.
+// mount creates and mounts a handler for every configured vendor.
 func mount(c config, options *webhook.Options, p *printer) (*http.ServeMux, []*webhook.Handler, error) {
 	mux := http.NewServeMux()
 	var hooks []*webhook.Handler
 	add := func(pattern string, h *webhook.Handler) {
-		h.OnEvent(p.print) // a service of your own registers a typed callback for each type it cares for
+		h.OnEvent(p.print) // your service would register a typed callback for each type that it needs
 		mux.Handle(pattern, h)
 		hooks = append(hooks, h)
 	}
@@ -54,7 +54,7 @@ func mount(c config, options *webhook.Options, p *printer) (*http.ServeMux, []*w
 		add("/webhooks/emberqa/{token}", h.Handler)
 	}
 	if len(hooks) == 0 {
-		options.Logger.Warn("no vendor is set up; set GREENFLASH_WEBHOOK_SECRET, CONVOSPHERE_WEBHOOK_SECRET, WORKFLUX_WEBHOOK_SECRET or EMBERQA_WEBHOOK_TOKEN")
+		options.Logger.Warn("no vendor is configured: set GREENFLASH_WEBHOOK_SECRET, CONVOSPHERE_WEBHOOK_SECRET, WORKFLUX_WEBHOOK_SECRET or EMBERQA_WEBHOOK_TOKEN")
 	}
 	return mux, hooks, nil
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// The steps are those of docs/inboxes.md: the store has moved before, and now the inbox does.
+// The steps are those of docs/inboxes.md. The store has already moved, and now the inbox moves.
 func TestMovingFromSQLiteToRiverLosesAndRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	server := pgtest.New(t)
@@ -31,7 +31,7 @@ func TestMovingFromSQLiteToRiverLosesAndRepeatsNothing(t *testing.T) {
 	}
 	const before, after = 20, 30
 
-	// Every callback of the first process fails, so that all is left over, and waits for its second attempt.
+	// Every callback of the first process fails, so that all deliveries wait for their second attempt.
 	first := start(t, append(env, "INBOX="+old, "FAIL_FIRST=100")...)
 	for id := range before {
 		send(first, id)
@@ -43,7 +43,7 @@ func TestMovingFromSQLiteToRiverLosesAndRepeatsNothing(t *testing.T) {
 	require.Zero(t, first.stop(), first.log.String())
 
 	second := start(t, append(env, "INBOX=river:"+database, "OLD_INBOX="+old)...)
-	for id := range after { // those of before come again: the vendor has not seen every answer
+	for id := range after { // the vendor also sends the old deliveries again
 		send(second, id)
 	}
 	ran := make(map[string]int)
@@ -52,13 +52,13 @@ func TestMovingFromSQLiteToRiverLosesAndRepeatsNothing(t *testing.T) {
 		second.read(&line)
 		ran[line.ID]++
 	}
-	require.Len(t, ran, after, "each once")
+	require.Len(t, ran, after, "each delivery must run once")
 	require.Eventually(t, func() bool { return left(t, strings.TrimPrefix(old, "sqlite:"), database) == 0 }, patience, 50*time.Millisecond)
 	require.Zero(t, second.stop(), second.log.String())
-	require.Empty(t, second.lines, "called back again")
+	require.Empty(t, second.lines, "a callback ran again")
 }
 
-// left returns how many deliveries an inbox may still run: of the one in SQLite, and of River's.
+// left returns how many deliveries the SQLite inbox and the River inbox may still run.
 func left(t *testing.T, path, database string) (n int) {
 	t.Helper()
 	box, err := sqlite.Attach(path)

@@ -10,7 +10,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A printer is the callback: it prints each event, after a delay, and fails as often as it has been told to.
+// A printer is the callback. It prints each event after a delay, and fails the first failFirst times for each id.
 type printer struct {
 	failFirst int
 	delay     time.Duration
@@ -20,7 +20,7 @@ type printer struct {
 	seen map[string]int
 }
 
-// line is what is printed for one callback.
+// A line is the output of one callback.
 type line struct {
 	Vendor  string           `json:"vendor"`
 	Type    string           `json:"type"`

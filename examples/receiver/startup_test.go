@@ -61,7 +61,7 @@ func TestStartUp_ReplicasShareEmptyDatabase(t *testing.T) {
 	replicas := make([]*exec.Cmd, 3)
 	outputs := make([]strings.Builder, len(replicas))
 	for i := range replicas {
-		// Each ends at its address, which comes after the tables.
+		// Each replica fails at its invalid address, after it has created the tables.
 		replicas[i] = exec.Command(binary)
 		replicas[i].Env = append(os.Environ(), "ADDR=nowhere", "EMBERQA_TOKEN=a-token-of-enough-length",
 			"STORE="+database, "INBOX=river:"+database)
@@ -71,7 +71,7 @@ func TestStartUp_ReplicasShareEmptyDatabase(t *testing.T) {
 	}
 	all.Wait()
 	for i := range outputs {
-		require.Contains(t, outputs[i].String(), "ADDR", "the replica has its tables, and fails at its address only")
+		require.Contains(t, outputs[i].String(), "ADDR", "the replica must create the tables, and fail only at its address")
 		require.NotContains(t, outputs[i].String(), "INBOX")
 	}
 }

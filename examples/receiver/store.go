@@ -22,10 +22,10 @@ import (
 
 const namespace = "receiver"
 
-// openStore opens what STORE names, and gives it to the handlers: nothing, memory, sqlite:PATH, postgres://… or redis://…
+// openStore opens the store that STORE names, and sets it in the options: "", memory, sqlite:PATH, postgres://… or redis://…
 func openStore(ctx context.Context, c config, o *webhook.Options) (closeStore func() error, err error) {
 	if c.store == "" {
-		return func() error { return nil }, nil // each handler finds the inbox's, or makes one of its own
+		return func() error { return nil }, nil // each handler uses the inbox's store, or creates a memory store
 	}
 	o.Store, closeStore, err = openNamed(ctx, c.store, o.Logger)
 	return closeStore, err
@@ -38,7 +38,7 @@ func openNamed(ctx context.Context, name string, logger *slog.Logger) (idempoten
 		store, err := idempotency.NewMemory(&idempotency.MemoryOptions{Logger: logger})
 		return store, func() error { return nil }, err
 	case "sqlite":
-		// Durable before it answers, and never waiting for longer than a call to the store may take.
+		// Commits are durable, and wait for a lock for less than Options.StoreTimeout.
 		file := "file:" + (&url.URL{Path: path}).EscapedPath() +
 			"?_txlock=immediate&_pragma=busy_timeout(800)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
 		return openSQL(ctx, "sqlite", file, sqlstore.SQLite)
@@ -59,7 +59,7 @@ func openSQL(ctx context.Context, driver, source string, dialect *sqlstore.Diale
 	const connections = 16
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
-	store, err := sqlstore.New(db, sqlstore.Options{Dialect: dialect, Namespace: namespace})
+	store, err := sqlstore.New(db, &sqlstore.Options{Dialect: dialect, Namespace: namespace})
 	if err == nil {
 		ctx, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
@@ -78,7 +78,7 @@ func openRedis(source string, logger *slog.Logger) (idempotency.Store, func() er
 	}
 	o.ContextTimeoutEnabled = true
 	client := redis.NewClient(o)
-	store, err := redisstore.New(client, redisstore.Options{Namespace: namespace, Logger: logger})
+	store, err := redisstore.New(client, &redisstore.Options{Namespace: namespace, Logger: logger})
 	if err != nil {
 		return nil, nil, errors.Join(err, client.Close())
 	}

@@ -48,8 +48,8 @@ func TestADuplicateIsRecognisedAfterARestartAndByASecondReceiver(t *testing.T) {
 			var line printed
 			first.read(&line)
 			require.Equal(t, "emberqa", line.Vendor)
-			require.Empty(t, second.lines, "the second receiver called back as well")
-			require.Empty(t, third.lines, "the receiver called back again after a restart")
+			require.Empty(t, second.lines, "the second receiver ran the callback as well")
+			require.Empty(t, third.lines, "the receiver ran the callback again after a restart")
 		})
 	}
 }

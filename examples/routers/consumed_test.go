@@ -12,11 +12,11 @@ import (
 	"github.com/labstack/echo/v5/middleware"
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// The wrong way: middleware that reads the body before the handler is asked.
+// readBefore has routers with middleware that reads the body before the handler, which is wrong.
 var readBefore = map[string]func(http.Handler) http.Handler{
 	"gin": func(hook http.Handler) http.Handler {
 		router := gin.New()
@@ -53,12 +53,12 @@ func TestTheExplanationSaysThatTheBodyHasBeenRead(t *testing.T) {
 			require.Equal(t, http.StatusServiceUnavailable, got.status)
 			require.Zero(t, r.ran())
 			line := r.log.only(t)
-			require.Equal(t, "unreadable", line["outcome"])
+			require.Equal(t, "rejected", line["outcome"])
 			require.Equal(t, "body_length", line["reason"])
-			require.Equal(t, "body_empty", line["mistake"])
+			require.Equal(t, "body_empty", line["cause"])
 			require.Contains(t, line["explanation"], "something read it before the handler")
 		})
-		t.Run(name+", of a length that was not declared", func(t *testing.T) {
+		t.Run(name+", without Content-Length", func(t *testing.T) {
 			r := newReceiver(t, nil)
 			request := signed(t, frustration(), "delivery-1")
 			request.ContentLength = -1
@@ -66,13 +66,13 @@ func TestTheExplanationSaysThatTheBodyHasBeenRead(t *testing.T) {
 			require.Equal(t, http.StatusUnauthorized, got.status)
 			require.Zero(t, r.ran())
 			line := r.log.only(t)
-			require.Equal(t, "forged", line["outcome"])
-			require.Equal(t, "body_empty", line["mistake"])
+			require.Equal(t, "unauthenticated", line["outcome"])
+			require.Equal(t, "body_empty", line["cause"])
 			require.Contains(t, line["explanation"], "something read it before it got here")
 		})
-		t.Run(name+", asked in the handler's place", func(t *testing.T) {
+		t.Run(name+", Explain instead of the handler", func(t *testing.T) {
 			r := newReceiver(t, nil)
-			var told signature.Explanation
+			var told diagnose.Explanation
 			explain := http.HandlerFunc(func(_ http.ResponseWriter, request *http.Request) {
 				told = r.greenflash.Explain(webhook.Request{
 					Method: request.Method, URL: request.URL, Header: request.Header,
@@ -80,11 +80,11 @@ func TestTheExplanationSaysThatTheBodyHasBeenRead(t *testing.T) {
 				}, time.Now())
 			})
 			serve(t, mount(explain))(t, signed(t, frustration(), "delivery-1"))
-			require.Equal(t, signature.BodyEmpty, told.Mistake)
+			require.Equal(t, diagnose.BodyEmpty, told.Cause)
 			require.Contains(t, told.Text, "something read it before the handler")
 
 			serve(t, explain)(t, signed(t, frustration(), "delivery-1"))
-			require.Equal(t, signature.NoMistake, told.Mistake)
+			require.Equal(t, diagnose.None, told.Cause)
 		})
 	}
 }
@@ -100,7 +100,7 @@ func TestEchosBodyDumpPutsTheBodyBack(t *testing.T) {
 	require.Equal(t, 1, r.ran())
 }
 
-// The right way is in the mounts: what binds is a group of its own, and the webhooks are not in it.
+// The mounts use binding middleware correctly, on a separate group without webhooks.
 func TestWhatBindsKeepsWorkingBesideTheWebhooks(t *testing.T) {
 	for _, m := range mounts {
 		if m.name != "gin" && m.name != "echo" {

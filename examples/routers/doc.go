@@ -1,7 +1,5 @@
-// Package routers mounts the same handlers on net/http, chi, gin, echo and fiber, and in an AWS Lambda function behind
-// API Gateway: two routes each, one for a vendor that signs and one for EmberQA, whose credential rides in the path. Each
-// file is for copying; its tests send through the real router.
+// Package routers mounts the same handlers on net/http, chi, gin, echo, fiber and AWS Lambda. Each has two routes: one for a vendor
+// that signs, and one for EmberQA, whose credential is in the path. Copy the file for your router. Its tests use the real router.
 //
-// Whatever the router: the handler must get the body as it was sent. What reads the body, or decodes it, belongs on other
-// routes.
+// The handler must get the body exactly as it was sent. Use middleware that reads or decodes bodies only on other routes.
 package routers

@@ -6,9 +6,8 @@ import (
 	"github.com/labstack/echo/v5"
 )
 
-// Echo mounts the handlers on echo; v4 takes the same lines. Middleware that calls Bind reads the body and does not put it
-// back: have it on a group that the webhooks are not in. BodyDump does put it back, but reads it, up to limits of its own,
-// before the handler's limits are asked.
+// Echo mounts the handlers on echo. The same lines work with v4. Middleware that calls Bind reads the body and does not restore it,
+// so use it only on a group without webhooks. BodyDump restores the body, but reads it before the handler's limits apply.
 func Echo(greenflash, emberqa http.Handler) http.Handler {
 	router := echo.New()
 	router.POST("/webhooks/greenflash", echo.WrapHandler(greenflash))
@@ -19,7 +18,7 @@ func Echo(greenflash, emberqa http.Handler) http.Handler {
 	return router
 }
 
-// bindsWithEcho stands for any middleware that reads the body.
+// bindsWithEcho is an example of middleware that reads the body.
 func bindsWithEcho(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c *echo.Context) error {
 		var body map[string]any

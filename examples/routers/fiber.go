@@ -12,8 +12,8 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// Fiber mounts the handlers on fiber. It reads the whole body before it calls anyone, so it is fiber's ReadTimeout, which
-// has no default, that ends a slow one, and its BodyLimit, 4 MiB, that bounds the memory.
+// Fiber mounts the handlers on fiber. Fiber reads the whole body before it calls a handler. Therefore, fiber's ReadTimeout, which has
+// no default, limits slow bodies, and its BodyLimit of 4 MiB limits the memory.
 func Fiber(greenflash, emberqa *webhook.Handler) *fiber.App {
 	app := fiber.New(fiber.Config{ReadTimeout: 5 * time.Second})
 	app.Post("/webhooks/greenflash", FromFiber(greenflash))
@@ -21,10 +21,10 @@ func Fiber(greenflash, emberqa *webhook.Handler) *fiber.App {
 	return app
 }
 
-// FromFiber gives what fiber has received to the handler. Fiber uses the memory of a request again once it has been
-// answered; a callback may go on after that. So the context is c.Context(), in v2 c.UserContext(): never c itself nor
-// fasthttp's, whose values would be those of a later request. Body and headers need no copy: the handler keeps none but
-// its own. BodyRaw is what was sent; Body would decode it.
+// FromFiber passes a request of fiber to the handler. Fiber reuses the memory of a request after the response, and a callback may
+// still run then. So FromFiber passes c.Context(), which is c.UserContext() in v2. Never pass c or fasthttp's context, whose values
+// would be those of a later request. The body and the headers need no copy, because the handler makes one. BodyRaw returns the body
+// as it was sent, and Body would decode it.
 func FromFiber(hook *webhook.Handler) fiber.Handler {
 	return func(c fiber.Ctx) error {
 		target, err := url.ParseRequestURI(c.OriginalURL())
@@ -44,9 +44,8 @@ func FromFiber(hook *webhook.Handler) fiber.Handler {
 	}
 }
 
-// AdaptedForFiber mounts the handlers on fiber through its adaptor, which takes any http.Handler: also the vendors', or one
-// that is wrapped in middleware for net/http. Of a header that comes twice the adaptor keeps the last, where FromFiber has
-// the handler refuse it.
+// AdaptedForFiber mounts the handlers through fiber's adaptor, which accepts any http.Handler, also one with middleware for net/http.
+// If a header comes twice, the adaptor keeps only the last value. With FromFiber, the handler refuses such a signature.
 func AdaptedForFiber(greenflash, emberqa http.Handler) *fiber.App {
 	app := fiber.New(fiber.Config{ReadTimeout: 5 * time.Second})
 	app.Post("/webhooks/greenflash", Adapted(greenflash))
@@ -54,8 +53,8 @@ func AdaptedForFiber(greenflash, emberqa http.Handler) *fiber.App {
 	return app
 }
 
-// Adapted replaces the context that the adaptor would give to the handler: fasthttp's, which is used again for a later
-// request while the callback may still ask it for values.
+// Adapted adapts a handler, and replaces the context that the adaptor passes. That context is fasthttp's, which a later request
+// reuses while the callback may still read its values.
 func Adapted(hook http.Handler) fiber.Handler {
 	return adaptor.HTTPHandlerWithContext(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, _ := adaptor.LocalContextFromHTTPRequest(r)

@@ -6,8 +6,8 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// Gin mounts the handlers on gin. Middleware that binds the body, by ShouldBindJSON and the like, reads it and does not
-// put it back: have it on a group that the webhooks are not in.
+// Gin mounts the handlers on gin. Middleware that binds the body, for example with ShouldBindJSON, reads it and does not restore it.
+// Use such middleware only on a group without webhooks.
 func Gin(greenflash, emberqa http.Handler) http.Handler {
 	router := gin.New()
 	router.POST("/webhooks/greenflash", gin.WrapH(greenflash))
@@ -18,7 +18,7 @@ func Gin(greenflash, emberqa http.Handler) http.Handler {
 	return router
 }
 
-// bindsWithGin stands for any middleware that reads the body.
+// bindsWithGin is an example of middleware that reads the body.
 func bindsWithGin(c *gin.Context) {
 	var body map[string]any
 	if err := c.ShouldBindJSON(&body); err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The events, in the form in which AWS documents them. What tells one delivery from another is put in by the tests.
+// The events have the form that AWS documents. The tests insert the data of a delivery.
 var (
 	//go:embed testdata/rest.json
 	restEvent []byte
@@ -28,9 +28,9 @@ var (
 	albEvent []byte
 )
 
-// invokeREST sends as a REST API does, to one function for each vendor.
+// invokeREST sends requests like a REST API, to one function for each vendor.
 func invokeREST(greenflash, emberqa any, inBase64 bool) send {
-	return func(t *testing.T, r *http.Request) answer {
+	return func(t *testing.T, r *http.Request) response {
 		event := eventOf(t, restEvent, r, inBase64)
 		single := make(map[string]string)
 		for name, values := range r.Header {
@@ -48,13 +48,13 @@ func invokeREST(greenflash, emberqa any, inBase64 bool) send {
 			Body              string
 		}
 		invoke(t.Context(), t, functionFor(r, greenflash, emberqa), event, &got)
-		return answer{got.StatusCode, got.MultiValueHeaders, got.Body}
+		return response{got.StatusCode, got.MultiValueHeaders, got.Body}
 	}
 }
 
-// invokeHTTP1 sends as an HTTP API with payload format 1.0 does: as a REST API, but with the path decoded.
+// invokeHTTP1 sends requests like an HTTP API with payload format 1.0, which is like a REST API with a decoded path.
 func invokeHTTP1(greenflash, emberqa any) send {
-	return func(t *testing.T, r *http.Request) answer {
+	return func(t *testing.T, r *http.Request) response {
 		event := eventOf(t, restEvent, r, true)
 		event["version"], event["httpMethod"], event["path"] = "1.0", r.Method, r.URL.Path
 		event["multiValueHeaders"] = r.Header
@@ -65,13 +65,13 @@ func invokeHTTP1(greenflash, emberqa any) send {
 			Body              string
 		}
 		invoke(t.Context(), t, functionFor(r, greenflash, emberqa), event, &got)
-		return answer{got.StatusCode, got.MultiValueHeaders, got.Body}
+		return response{got.StatusCode, got.MultiValueHeaders, got.Body}
 	}
 }
 
-// invokeALB sends as a load balancer does, with multi-value headers or without. It decodes nothing.
+// invokeALB sends requests like a load balancer, with multi-value headers or without. A load balancer decodes nothing.
 func invokeALB(greenflash, emberqa any, multiValue bool) send {
-	return func(t *testing.T, r *http.Request) answer {
+	return func(t *testing.T, r *http.Request) response {
 		event := eventOf(t, albEvent, r, true)
 		event["httpMethod"], event["path"] = r.Method, r.URL.EscapedPath()
 		headers, query := make(map[string][]string), make(map[string][]string)
@@ -101,9 +101,9 @@ func invokeALB(greenflash, emberqa any, multiValue bool) send {
 		require.Equal(t, multiValue, got.MultiValueHeaders != nil)
 		require.Equal(t, fmt.Sprint(got.StatusCode, " ", http.StatusText(got.StatusCode)), got.StatusDescription)
 		if multiValue {
-			return answer{got.StatusCode, got.MultiValueHeaders, got.Body}
+			return response{got.StatusCode, got.MultiValueHeaders, got.Body}
 		}
-		return (&httpAnswer{got.StatusCode, got.Headers, got.Body}).answer()
+		return (&httpResponse{got.StatusCode, got.Headers, got.Body}).response()
 	}
 }
 
@@ -115,30 +115,30 @@ func lastOf(lists map[string][]string) map[string]string {
 	return single
 }
 
-// invokeHTTP sends as an HTTP API or a function URL does, to one function for each vendor.
+// invokeHTTP sends requests like an HTTP API or a function URL, to one function for each vendor.
 func invokeHTTP(greenflash, emberqa any, form []byte, inBase64 bool) send {
-	return func(t *testing.T, r *http.Request) answer {
-		got := new(httpAnswer)
+	return func(t *testing.T, r *http.Request) response {
+		got := new(httpResponse)
 		invoke(t.Context(), t, functionFor(r, greenflash, emberqa), httpEventOf(t, form, r, inBase64), got)
-		return got.answer()
+		return got.response()
 	}
 }
 
-type httpAnswer struct {
+type httpResponse struct {
 	StatusCode int
 	Headers    map[string]string
 	Body       string
 }
 
-func (a *httpAnswer) answer() answer {
+func (a *httpResponse) response() response {
 	header := make(http.Header)
 	for name, value := range a.Headers {
 		header.Set(name, value)
 	}
-	return answer{a.StatusCode, header, a.Body}
+	return response{a.StatusCode, header, a.Body}
 }
 
-// httpEventOf is the event of payload format 2.0: names in lower case, and what comes several times joined by commas.
+// httpEventOf returns an event of payload format 2.0. Header names are in lower case, and repeated values are joined by commas.
 func httpEventOf(t *testing.T, form []byte, r *http.Request, inBase64 bool) map[string]any {
 	event := eventOf(t, form, r, inBase64)
 	joined := make(map[string]string)
@@ -154,7 +154,7 @@ func httpEventOf(t *testing.T, form []byte, r *http.Request, inBase64 bool) map[
 	return event
 }
 
-// eventOf returns the event with the body of r.
+// eventOf returns an event with the body of r.
 func eventOf(t *testing.T, form []byte, r *http.Request, inBase64 bool) map[string]any {
 	event := make(map[string]any)
 	require.NoError(t, json.Unmarshal(form, &event))
@@ -184,7 +184,7 @@ func functionFor(r *http.Request, greenflash, emberqa any) any {
 	return emberqa
 }
 
-// invoke has the runtime's library decode the event, call the function and encode what it returns.
+// invoke calls the function through the library of the Lambda runtime, which decodes the event and encodes the result.
 func invoke(ctx context.Context, t *testing.T, function any, event map[string]any, got any) {
 	payload, err := json.Marshal(event)
 	require.NoError(t, err)

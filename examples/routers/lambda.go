@@ -16,16 +16,16 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// LambdaOptions are options for a function of AWS Lambda, whose sandbox is frozen once the function has returned. What a
-// callback had not done by then goes on when the sandbox is used again, or never. So its context ends before the answer
-// is due: a callback that heeds it has failed in time, is answered 500 and comes again. Work that takes longer belongs in
+// LambdaOptions returns options for an AWS Lambda function. Lambda freezes the sandbox when the function has returned. A callback that
+// still runs then continues when the sandbox is used again, or never. Therefore, the callback's context ends before the response is
+// due. A callback that honors its context then fails in time, the response is 500, and the delivery comes again. For longer work, use
 // an inbox (river or jetstream) that a process elsewhere runs.
 //
-// The function's own timeout must be at least 500 ms longer than ResponseTimeout. Otherwise Process responds with that margin
-// before the deadline of the function's context. Both are counted from when the function is called: the vendor has been
-// waiting for the sandbox to start by then.
+// The timeout of the function must be at least 500 ms longer than ResponseTimeout. Otherwise, Process responds with that margin before
+// the deadline of the function's context. Both begin when the function is called. The vendor may have waited longer, because the
+// sandbox had to start.
 //
-// The store must be one that all sandboxes share, redisstore or sqlstore: with the default, each has a memory of its own.
+// All sandboxes must share the store, so use redisstore or sqlstore. The default store is in the memory of each sandbox.
 func LambdaOptions(shared idempotency.Store) *webhook.Options {
 	return &webhook.Options{Store: shared, ResponseTimeout: 3 * time.Second, CallbackTimeout: 2 * time.Second}
 }
@@ -33,10 +33,10 @@ func LambdaOptions(shared idempotency.Store) *webhook.Options {
 // A ProxyEvent is an event in payload format 1.0.
 type ProxyEvent struct {
 	events.APIGatewayProxyRequest
-	Version string `json:"version"` // only from an HTTP API, which decodes the path; a REST API does not
+	Version string `json:"version"` // set by HTTP APIs, which decode the path, and not by REST APIs
 }
 
-// LambdaREST is the function behind a REST API, and behind an HTTP API whose payload format is 1.0. In main:
+// LambdaREST returns the function for a REST API, or for an HTTP API with payload format 1.0. In main:
 //
 //	lambda.Start(routers.LambdaREST(hook.Handler))
 func LambdaREST(hook *webhook.Handler) func(context.Context, ProxyEvent) (events.APIGatewayProxyResponse, error) {
@@ -45,7 +45,7 @@ func LambdaREST(hook *webhook.Handler) func(context.Context, ProxyEvent) (events
 		if e.Version == "" {
 			path = unescape(path)
 		}
-		query := url.Values(orLists(e.MultiValueQueryStringParameters, e.QueryStringParameters)) // the gateway has decoded it
+		query := url.Values(orLists(e.MultiValueQueryStringParameters, e.QueryStringParameters)) // the gateway decodes it
 		result := hook.Process(ctx, webhook.Request{
 			Method: e.HTTPMethod,
 			URL:    &url.URL{Path: path, RawQuery: query.Encode()},
@@ -60,13 +60,12 @@ func LambdaREST(hook *webhook.Handler) func(context.Context, ProxyEvent) (events
 	}
 }
 
-// LambdaALB is the function behind an Application Load Balancer, with multi-value headers in its target group or without.
-// In main:
+// LambdaALB returns the function for an Application Load Balancer. The target group may have multi-value headers or not. In main:
 //
 //	lambda.Start(routers.LambdaALB(hook.Handler))
 func LambdaALB(hook *webhook.Handler) func(context.Context, events.ALBTargetGroupRequest) (events.ALBTargetGroupResponse, error) {
 	return func(ctx context.Context, e events.ALBTargetGroupRequest) (events.ALBTargetGroupResponse, error) {
-		var query []string // the load balancer has not decoded it
+		var query []string // the load balancer does not decode it
 		for name, values := range orLists(e.MultiValueQueryStringParameters, e.QueryStringParameters) {
 			for _, value := range values {
 				query = append(query, name+"="+value)
@@ -83,7 +82,7 @@ func LambdaALB(hook *webhook.Handler) func(context.Context, events.ALBTargetGrou
 			StatusDescription: strconv.Itoa(result.Status) + " " + http.StatusText(result.Status),
 			Body:              string(result.Body),
 		}
-		if e.MultiValueHeaders != nil { // the load balancer reads only the kind that it sends
+		if e.MultiValueHeaders != nil { // the load balancer reads only the kind of headers that it sends
 			response.MultiValueHeaders = result.Header()
 		} else {
 			response.Headers = singles(result.Header())
@@ -92,8 +91,8 @@ func LambdaALB(hook *webhook.Handler) func(context.Context, events.ALBTargetGrou
 	}
 }
 
-// LambdaHTTP is the function behind an HTTP API, whose payload format is 2.0 unless you have chosen 1.0. The gateway has
-// decoded the path. In main:
+// LambdaHTTP returns the function for an HTTP API with payload format 2.0, which is the default. The gateway decodes the path. In
+// main:
 //
 //	lambda.Start(routers.LambdaHTTP(hook.Handler))
 func LambdaHTTP(hook *webhook.Handler) func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
@@ -112,8 +111,8 @@ func LambdaHTTP(hook *webhook.Handler) func(context.Context, events.APIGatewayV2
 	}
 }
 
-// LambdaURL is the function behind a function URL. Its events are those of an HTTP API, but for the path, which is not
-// decoded. In main:
+// LambdaURL returns the function for a function URL. Its events are those of an HTTP API, except that the path is not decoded. In
+// main:
 //
 //	lambda.Start(routers.LambdaURL(hook.Handler))
 func LambdaURL(hook *webhook.Handler) func(context.Context, events.LambdaFunctionURLRequest) (events.LambdaFunctionURLResponse, error) {
@@ -132,7 +131,7 @@ func LambdaURL(hook *webhook.Handler) func(context.Context, events.LambdaFunctio
 	}
 }
 
-// body returns the bytes that the sender signed: the gateway may have put them into base64.
+// body returns the bytes that the sender signed. The gateway may have encoded them in base64.
 func body(text string, inBase64 bool) io.Reader {
 	if inBase64 {
 		return base64.NewDecoder(base64.StdEncoding, strings.NewReader(text))
@@ -140,7 +139,7 @@ func body(text string, inBase64 bool) io.Reader {
 	return strings.NewReader(text)
 }
 
-// unescape decodes a path, as net/http does before it calls a handler.
+// unescape decodes a path, as net/http does.
 func unescape(path string) string {
 	if decoded, err := url.PathUnescape(path); err == nil {
 		return decoded
@@ -148,7 +147,7 @@ func unescape(path string) string {
 	return path
 }
 
-// orLists returns several, which has all values of each name. Some events have only single, with the last of each.
+// orLists returns several, which has all values of each name. If an event has only single, orLists returns its values.
 func orLists(several map[string][]string, single map[string]string) map[string][]string {
 	if several != nil {
 		return several
@@ -156,7 +155,7 @@ func orLists(several map[string][]string, single map[string]string) map[string][
 	return lists(single)
 }
 
-// lists returns the headers of an event. Their names are in lower case; the handler does not mind.
+// lists converts the headers of an event. The names may be in lower case, because the handler ignores case.
 func lists(single map[string]string) http.Header {
 	header := make(http.Header, len(single))
 	for name, value := range single {
@@ -165,7 +164,7 @@ func lists(single map[string]string) http.Header {
 	return header
 }
 
-// singles returns the headers of an answer, of which the handler sets none twice.
+// singles converts the headers of a response. The handler sets no header twice.
 func singles(header http.Header) map[string]string {
 	single := make(map[string]string, len(header))
 	for name := range header {

@@ -15,13 +15,13 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// deliver calls a function behind an HTTP API that Lambda gives so much time.
-func deliver(t *testing.T, hook *greenflash.Handler, timeout time.Duration, request *http.Request) answer {
+// deliver calls a function for an HTTP API with a timeout.
+func deliver(t *testing.T, hook *greenflash.Handler, timeout time.Duration, request *http.Request) response {
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
-	got := new(httpAnswer)
+	got := new(httpResponse)
 	invoke(ctx, t, routers.LambdaHTTP(hook.Handler), httpEventOf(t, httpEvent, request, false), got)
-	return got.answer()
+	return got.response()
 }
 
 func TestWithLambdaOptionsNothingGoesOnOnceTheFunctionHasReturned(t *testing.T) {
@@ -44,7 +44,7 @@ func TestWithLambdaOptionsNothingGoesOnOnceTheFunctionHasReturned(t *testing.T) 
 		require.Equal(t, 2*time.Second, time.Since(start))
 		require.False(t, running)
 
-		// The key was released before the answer, so that any sandbox takes the next attempt.
+		// The key must be released before the response, so that any sandbox can run the next attempt.
 		require.Equal(t, http.StatusInternalServerError, deliver(t, hook, 10*time.Second, request).status)
 	})
 }
@@ -73,7 +73,7 @@ func TestABodyThatIsNoBase64IsNotCalledBack(t *testing.T) {
 	r := newReceiver(t, nil)
 	event := httpEventOf(t, httpEvent, signed(t, frustration(), "delivery-1"), true)
 	event["body"] = "<" + event["body"].(string)
-	got := new(httpAnswer)
+	got := new(httpResponse)
 	invoke(t.Context(), t, routers.LambdaHTTP(r.greenflash.Handler), event, got)
 	require.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
 	require.Zero(t, r.ran())

@@ -30,7 +30,7 @@ const (
 	emberqaPath    = "/webhooks/emberqa/" + token
 )
 
-// A receiver has the two handlers that every router mounts, and notes what they call back.
+// A receiver has the two handlers that every router mounts, and records their callbacks.
 type receiver struct {
 	greenflash *greenflash.Handler
 	emberqa    *emberqa.Handler
@@ -40,7 +40,7 @@ type receiver struct {
 	log          lines
 }
 
-// newReceiver returns a receiver whose callbacks end with err.
+// newReceiver returns a receiver whose callbacks return err.
 func newReceiver(t *testing.T, err error) *receiver { return newReceiverFor(t, token, err) }
 
 // newReceiverFor returns a receiver with another token for EmberQA.
@@ -63,7 +63,7 @@ func newReceiverFor(t *testing.T, token string, err error) *receiver {
 	return r
 }
 
-// ran counts the callbacks of both.
+// ran returns the number of callbacks of both handlers.
 func (r *receiver) ran() int { return len(r.frustrations.all()) + len(r.lowScores.all()) }
 
 type calls[E any] struct {
@@ -83,7 +83,7 @@ func (c *calls[E]) all() []E {
 	return slices.Clone(c.seen)
 }
 
-// lines are the lines of a log.
+// lines collects the lines of a log.
 type lines struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -95,7 +95,7 @@ func (l *lines) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
-// only returns the one line that has been written.
+// only returns the only line of the log.
 func (l *lines) only(t *testing.T) map[string]any {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -104,21 +104,21 @@ func (l *lines) only(t *testing.T) map[string]any {
 	return line
 }
 
-// An answer is what the sender sees.
-type answer struct {
+// A response is the response that the sender gets.
+type response struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// frustration is the sample of Greenflash that all of this sends.
+// frustration returns the sample of Greenflash that the tests send.
 func frustration() []byte { return sample(greenflashtest.Samples(), "conversation.frustration") }
 
 func sample(samples []webhooktest.Sample, name string) []byte {
 	return samples[slices.IndexFunc(samples, func(s webhooktest.Sample) bool { return s.Name == name })].Body
 }
 
-// signed is a delivery of Greenflash.
+// signed returns a signed delivery of Greenflash.
 func signed(t *testing.T, body []byte, id string) *http.Request {
 	sender := webhooktest.Signer{
 		Profile: greenflash.Profile(),
@@ -131,7 +131,7 @@ func signed(t *testing.T, body []byte, id string) *http.Request {
 	return request
 }
 
-// lowScore is a delivery of EmberQA to the given path.
+// lowScore returns a delivery of EmberQA to a path.
 func lowScore(t *testing.T, path string) *http.Request {
 	sender := webhooktest.Signer{Profile: emberqa.Profile(), URL: "http://receiver.test" + path}
 	request, err := sender.Request(sample(emberqatest.Samples(), "low_score"), time.Now(), "")

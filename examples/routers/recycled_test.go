@@ -19,13 +19,13 @@ import (
 
 type requestID struct{}
 
-// glimpse is what a callback can see of its delivery, in one string.
-func glimpse(ctx context.Context, e *greenflash.ConversationFrustration) string {
+// dump returns all data that a callback has of its delivery.
+func dump(ctx context.Context, e *greenflash.ConversationFrustration) string {
 	d := e.Delivery()
 	return fmt.Sprint(ctx.Value(requestID{}), " ", d.ID, " ", d.Header, " ", d.Keys, " ", d.SignedBy, " ", d.Form, " ", e.ID, " ", string(d.Body))
 }
 
-// fasthttp uses the memory of a request for the next one of the connection.
+// fasthttp reuses the memory of a request for the next request of the connection.
 func TestACallbackThatOverrunsSeesItsOwnDeliveryAfterItsRequestWasRecycled(t *testing.T) {
 	for name, mount := range map[string]func(*fiber.App, *greenflash.Handler){
 		"fiber":           func(app *fiber.App, h *greenflash.Handler) { app.Post(greenflashPath, routers.FromFiber(h.Handler)) },
@@ -36,15 +36,15 @@ func TestACallbackThatOverrunsSeesItsOwnDeliveryAfterItsRequestWasRecycled(t *te
 			require.NoError(t, err)
 			first, last, release := make(chan string, 1), make(chan string, 1), make(chan struct{})
 			hook.OnConversationFrustration(func(ctx context.Context, e *greenflash.ConversationFrustration) error {
-				seen := glimpse(ctx, e)
+				seen := dump(ctx, e)
 				first <- seen
 				for {
 					select {
 					case <-release:
-						last <- glimpse(ctx, e)
+						last <- dump(ctx, e)
 						return nil
-					default: // read all the while, for the race detector
-						if now := glimpse(ctx, e); now != seen {
+					default: // read repeatedly, for the race detector
+						if now := dump(ctx, e); now != seen {
 							last <- now
 							return nil
 						}
@@ -56,7 +56,7 @@ func TestACallbackThatOverrunsSeesItsOwnDeliveryAfterItsRequestWasRecycled(t *te
 			app.Use(func(c fiber.Ctx) error {
 				id := strings.Clone(c.Get("X-Greenflash-Delivery"))
 				c.SetContext(context.WithValue(c.Context(), requestID{}, id))
-				c.RequestCtx().SetUserValue(requestID{}, id) // that of the wrong context
+				c.RequestCtx().SetUserValue(requestID{}, id) // the value of the wrong context
 				return c.Next()
 			})
 			mount(app, hook)

@@ -16,7 +16,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// everywhere runs a test on every router, whose callbacks end with err.
+// everywhere runs a test on every router. Callbacks return err.
 func everywhere(t *testing.T, err error, test func(t *testing.T, r *receiver, send send)) {
 	for _, m := range mounts {
 		t.Run(m.name, func(t *testing.T) {
@@ -146,10 +146,10 @@ func TestACredentialInTheQueryIsSeen(t *testing.T) {
 	})
 }
 
-// escape escapes a segment of a path, a plus sign as well.
+// escape escapes a segment of a path, including plus signs.
 func escape(segment string) string { return strings.ReplaceAll(url.QueryEscape(segment), "+", "%20") }
 
-// Whatever decodes a URL on the way, the token that the handler compares is the one that was escaped.
+// The handler must compare the unescaped token, no matter which layer decodes the URL.
 func TestToken_MayHaveEscapedCharacters(t *testing.T) {
 	for _, odd := range []string{"token+with+plus-signs", "token with spaces and more", "token%2Bthat looks escaped", "token&with=others;and?more#", "tökén-of-ünicode-letters"} {
 		for _, m := range mounts {
@@ -166,13 +166,13 @@ func TestToken_MayHaveEscapedCharacters(t *testing.T) {
 }
 
 func TestAFailureIsAnsweredAsTheContractSays(t *testing.T) {
-	everywhere(t, errors.New("the pager is away"), func(t *testing.T, r *receiver, send send) {
+	everywhere(t, errors.New("the pager is down"), func(t *testing.T, r *receiver, send send) {
 		got := send(t, signed(t, frustration(), "delivery-1"))
 		require.Equal(t, http.StatusInternalServerError, got.status)
 		require.NotContains(t, got.body, "pager")
 		require.Equal(t, 1, r.ran())
 	})
-	everywhere(t, webhook.RetryAfter(7*time.Second, errors.New("the pager is away")), func(t *testing.T, _ *receiver, send send) {
+	everywhere(t, webhook.RetryAfter(7*time.Second, errors.New("the pager is down")), func(t *testing.T, _ *receiver, send send) {
 		got := send(t, lowScore(t, emberqaPath))
 		require.Equal(t, http.StatusServiceUnavailable, got.status)
 		require.Equal(t, "7", got.header.Get("Retry-After"))

@@ -13,16 +13,16 @@ import (
 	"github.com/aihooks/aihooks-go/examples/routers"
 )
 
-// A send takes a request to a router and brings its answer.
-type send func(*testing.T, *http.Request) answer
+// A send sends a request to a router and returns the response.
+type send func(*testing.T, *http.Request) response
 
-// mounts are all ways to mount the handlers. A GET is answered by the router itself where there is one.
+// mounts are all ways to mount the handlers. get is the status of a GET, which comes from the router if there is one.
 var mounts = []struct {
 	name  string
 	mount func(*testing.T, *receiver) send
 	get   int
 
-	// lastWins: of a header that comes twice, the handler is shown the last.
+	// lastWins means that the handler gets only the last value of a repeated header.
 	lastWins bool
 }{
 	{name: "net/http", get: http.StatusMethodNotAllowed, mount: func(t *testing.T, r *receiver) send {
@@ -72,14 +72,14 @@ var mounts = []struct {
 	}},
 }
 
-// serve serves h by net/http on loopback.
+// serve serves h with net/http on loopback.
 func serve(t *testing.T, h http.Handler) send {
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
 	return sendTo(server.Listener.Addr(), server.Client())
 }
 
-// serveFiber serves the app by fasthttp on loopback.
+// serveFiber serves the app with fasthttp on loopback.
 func serveFiber(t *testing.T, app *fiber.App) send {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -87,7 +87,7 @@ func serveFiber(t *testing.T, app *fiber.App) send {
 	go func() { done <- app.Listener(listener, fiber.ListenConfig{DisableStartupMessage: true}) }()
 	transport := &http.Transport{MaxConnsPerHost: 1}
 	t.Cleanup(func() {
-		transport.CloseIdleConnections() // the server waits for those
+		transport.CloseIdleConnections() // the server waits for idle connections
 		require.NoError(t, app.Shutdown())
 		require.NoError(t, <-done)
 	})
@@ -95,7 +95,7 @@ func serveFiber(t *testing.T, app *fiber.App) send {
 }
 
 func sendTo(address net.Addr, client *http.Client) send {
-	return func(t *testing.T, r *http.Request) answer {
+	return func(t *testing.T, r *http.Request) response {
 		r = r.Clone(t.Context())
 		r.URL.Host = address.String()
 		if r.GetBody != nil {
@@ -103,11 +103,11 @@ func sendTo(address net.Addr, client *http.Client) send {
 			require.NoError(t, err)
 			r.Body = body
 		}
-		response, err := client.Do(r)
+		got, err := client.Do(r)
 		require.NoError(t, err)
-		defer response.Body.Close()
-		body, err := io.ReadAll(response.Body)
+		defer got.Body.Close()
+		body, err := io.ReadAll(got.Body)
 		require.NoError(t, err)
-		return answer{response.StatusCode, response.Header, string(body)}
+		return response{got.StatusCode, got.Header, string(body)}
 	}
 }

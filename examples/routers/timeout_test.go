@@ -22,7 +22,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// limits are middlewares that end a request after a time of theirs.
+// limits are middlewares that end a request after a timeout.
 var limits = map[string]func(http.Handler, time.Duration) http.Handler{
 	"net/http": func(hook http.Handler, limit time.Duration) http.Handler {
 		return http.TimeoutHandler(hook, limit, "<html>too late</html>")
@@ -41,7 +41,7 @@ var limits = map[string]func(http.Handler, time.Duration) http.Handler{
 	},
 }
 
-// A memoryListener has connections in memory, on which a bubble of synctest waits without waiting for a network.
+// A memoryListener accepts connections in memory, because a synctest bubble cannot wait for a network.
 type memoryListener struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -95,7 +95,7 @@ func TestTimeout_RespondsBeforeTheMiddleware(t *testing.T) {
 				listener := newMemoryListener()
 				server := &httptest.Server{
 					Listener: listener,
-					Config:   &http.Server{Handler: limited(hook, 2*time.Second), ErrorLog: log.New(&logged, "", 0)}, //nolint:gosec // a test's
+					Config:   &http.Server{Handler: limited(hook, 2*time.Second), ErrorLog: log.New(&logged, "", 0)}, //nolint:gosec // a test
 				}
 				server.Start()
 				defer server.Close()
@@ -113,7 +113,7 @@ func TestTimeout_RespondsBeforeTheMiddleware(t *testing.T) {
 				require.NoError(t, hook.Shutdown(t.Context()))
 				require.Equal(t, webhook.Handled, (<-observed).Outcome)
 				server.Close()
-				require.Empty(t, logged.text.String(), "such as a superfluous WriteHeader")
+				require.Empty(t, logged.text.String(), "the server must log nothing, for example no superfluous WriteHeader")
 			})
 		})
 	}

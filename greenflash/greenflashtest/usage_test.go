@@ -29,13 +29,13 @@ func TestAFrustratedUserIsReportedOnce(t *testing.T) {
 }
 
 func TestARatingThatCouldNotBeSavedComesAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // in which minutes pass in an instant
+	synctest.Test(t, func(t *testing.T) { // minutes pass instantly in a bubble
 		hook, err := greenflash.NewHandler("a secret", nil)
 		require.NoError(t, err)
 		tries := 0
 		hook.OnConversationRating(func(context.Context, *greenflash.ConversationRating) error {
 			if tries++; tries < 3 {
-				return errors.New("the database is away")
+				return errors.New("the database is unavailable")
 			}
 			return nil
 		})

@@ -5,8 +5,8 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-// Vendor returns how Greenflash sends. Its page is silent about retries: whether there are any, when, and after which
-// answers; that a 2xx is a success is all it says. The first schedule has no retries, the second is that of its peers.
+// Vendor describes how Greenflash sends. Its page only says that a 2xx is a success. It is silent about retries. The first
+// schedule has no retries. The second has the retries of other vendors.
 func Vendor() webhooktest.Vendor {
 	return webhooktest.Vendor{
 		Profile: greenflash.Profile(),

@@ -1,4 +1,4 @@
-// Package idempotencytest states the rules of [idempotency.Store] as tests, for every store there is or will be.
+// Package idempotencytest tests a store against the rules of [idempotency.Store].
 package idempotencytest
 
 import (
@@ -11,36 +11,36 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 )
 
-// Options say how [Run] gets at a store and how patient it has to be with it.
+// Options tell [Run] how to make a store, and how much time to allow it.
 type Options struct {
-	// New returns a fresh, empty store that remembers completed keys for retention. It is called once for each case,
-	// and cleans up behind itself with t.Cleanup. Required.
+	// New returns a new, empty store that remembers completed keys for retention. It is called once for each case. It
+	// must clean up with t.Cleanup. Required.
 	New func(t testing.TB, retention time.Duration) idempotency.Store
 
-	// Retention is the retention of the stores in those cases that wait for it to pass. They wait for up to one and
-	// a half times as long.
+	// Retention is the retention of the stores in cases that wait for it to pass. They wait for up to one and a half
+	// times Retention.
 	//
-	// Defaults to 2 seconds, which suits a store that runs in real time.
+	// Defaults to 2 seconds, for a store in real time.
 	Retention time.Duration
 
-	// Lease is how long a lease is in those cases that wait for its end. Must be less than a minute.
+	// Lease is the lease in cases that wait for its end. It must be less than a minute.
 	//
 	// Defaults to 300 milliseconds.
 	Lease time.Duration
 
-	// Slack is how much later than on time a store may let a lease or a key go, and how shortly before that time the
-	// cases look whether it has kept it. Must be less than Lease and Retention.
+	// Slack is how late a store may end a lease or forget a key. It is also how long before that time the cases check
+	// that the store still has it. It must be less than Lease and Retention.
 	//
 	// Defaults to 100 milliseconds.
 	Slack time.Duration
 
-	// Wait lets d pass by the store's clock.
+	// Wait waits until d has passed by the store's clock.
 	//
-	// Defaults to [time.Sleep], which is right in real time and in a bubble of testing/synctest.
+	// Defaults to [time.Sleep], for real time and for a bubble of testing/synctest.
 	Wait func(d time.Duration)
 
-	// Around runs one case, f, within something: a store that reads the process's clock passes [synctest.Test], and
-	// the suite takes no time.
+	// Around runs one case, f. For a store that uses the process's clock, set it to [synctest.Test], so that the suite
+	// takes no time.
 	//
 	// Defaults to calling f.
 	//
@@ -48,9 +48,11 @@ type Options struct {
 	Around func(t *testing.T, f func(t *testing.T))
 }
 
-// Run tests the store that o.New makes against every rule of [idempotency.Store], each in a subtest. A failure says which
-// rule was broken, and how. A subtest that had to look at the store within a bound, and was too slow each of ten times,
-// fails and says so: raise Slack, Lease and Retention.
+// Run tests the stores of o.New against every rule of [idempotency.Store], each in a subtest. A failure reports which rule
+// was broken, and how.
+//
+// Some subtests must check the store within Slack. If a subtest is too slow ten times, it fails and reports that. Then
+// raise Slack, Lease and Retention.
 func Run(t *testing.T, o Options) {
 	t.Helper()
 	o, err := o.withDefaults()
@@ -66,7 +68,7 @@ func Run(t *testing.T, o Options) {
 
 func (o Options) withDefaults() (Options, error) {
 	if o.New == nil {
-		return o, errors.New("idempotencytest: Options.New is required")
+		return o, errors.New("idempotencytest: Options.New must be set")
 	}
 	if o.Retention == 0 {
 		o.Retention = 2 * time.Second
@@ -95,12 +97,12 @@ func (o Options) withDefaults() (Options, error) {
 // A rule is one case of the suite.
 type rule struct {
 	name   string
-	says   string // the rule in a sentence, which every failure repeats
-	expire bool   // the case waits for the retention to pass; the others get one that does not
+	says   string // the rule in one sentence, which every failure includes
+	expire bool   // the case waits for the retention to pass
 	check  func(c *check)
 }
 
-// test takes a testing.TB rather than a *testing.T so that the suite's own tests can look on while it fails.
+// test takes a testing.TB, not a *testing.T, so that the suite's own tests can record a failure.
 func (r rule) test(t testing.TB, o Options) {
 	retention := time.Hour + 2*o.Retention
 	if r.expire {
@@ -109,7 +111,7 @@ func (r rule) test(t testing.TB, o Options) {
 	r.check(&check{TB: t, Options: o, rule: r, store: o.New(t, retention), ctx: context.Background()})
 }
 
-// A check is one rule being put to one store.
+// A check tests one store against one rule.
 type check struct {
 	testing.TB
 	Options
@@ -118,13 +120,13 @@ type check struct {
 	ctx   context.Context
 }
 
-// tries is how often a case looks at the store again that has looked too late to tell.
+// tries is how often a case tries to check the store in time.
 const tries = 10
 
-// tooSlow fails the case: a skipped one would pass for a rule that was checked.
+// tooSlow fails the case. A skipped case would look like a tested rule.
 func (c *check) tooSlow(bound time.Duration) {
 	c.Helper()
-	c.Fatalf("The machine is too slow to look within %v. Raise Options.Slack, Lease and Retention.", bound)
+	c.Fatalf("The machine is too slow to check within %v. Raise Options.Slack, Lease and Retention.", bound)
 }
 
 // long is a lease that does not end while a case runs.
@@ -144,29 +146,29 @@ func (c *check) claim(key string, token idempotency.Token, lease time.Duration) 
 	return claim
 }
 
-// acquire claims key, which must be free, and returns the token that holds it now.
+// acquire claims key, which must be free, and returns the token of the claim.
 func (c *check) acquire(key string, lease time.Duration, when string) idempotency.Token {
 	c.Helper()
 	token, _ := c.attempt(key, lease, when)
 	return token
 }
 
-// attempt is acquire for cases that are about the attempt count.
+// attempt claims key, which must be free, and returns the token and the attempt.
 func (c *check) attempt(key string, lease time.Duration, when string) (idempotency.Token, int) {
 	c.Helper()
 	token := idempotency.NewToken()
 	got := c.claim(key, token, lease)
 	if got.State != idempotency.Acquired {
-		c.broken("%s, a claim of %.40q was answered %q", when, key, got.State)
+		c.broken("%s, a claim of %.40q returned %q", when, key, got.State)
 	}
 	return token, got.Attempt
 }
 
-// is claims key, which must be in the given state, other than free.
+// is checks by a claim that key is in the given state, which must not be free.
 func (c *check) is(key string, want idempotency.State, when string) {
 	c.Helper()
 	if got := c.claim(key, idempotency.NewToken(), long); got.State != want {
-		c.broken("%s, a claim of %.40q was answered %q", when, key, got.State)
+		c.broken("%s, a claim of %.40q returned %q", when, key, got.State)
 	}
 }
 
@@ -177,7 +179,7 @@ func (c *check) complete(key string, token idempotency.Token, when string) {
 	}
 }
 
-// refused completes key with a token that must not be able to.
+// refused checks that token cannot complete key.
 func (c *check) refused(key string, token idempotency.Token, when string) {
 	c.Helper()
 	if err := c.store.Complete(c.ctx, key, token); !errors.Is(err, idempotency.ErrLeaseLost) {
@@ -192,8 +194,8 @@ func (c *check) release(key string, token idempotency.Token, when string) {
 	}
 }
 
-// within tells whether a claim made just before d has passed since from finds key in the state want. A claim that came
-// back too late tells nothing: then another key is tried.
+// within checks that key is in the state want shortly before d has passed since from. If the claim returns too late, within
+// tries another key.
 func (c *check) within(d time.Duration, want idempotency.State, when string, prepare func(key string) (from time.Time)) {
 	c.Helper()
 	for try := range tries {
@@ -206,7 +208,7 @@ func (c *check) within(d time.Duration, want idempotency.State, when string, pre
 			return
 		}
 		if took < d {
-			c.broken("after %v, %s, a claim was answered %q", took, when, got.State)
+			c.broken("after %v, %s, a claim returned %q", took, when, got.State)
 		}
 	}
 	c.tooSlow(c.Slack)

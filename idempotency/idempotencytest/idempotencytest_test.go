@@ -17,7 +17,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 )
 
-// A simple store is the plainest one that keeps every rule, or all but the one that fault names.
+// A simple store keeps every rule except the one that fault breaks.
 type simple struct {
 	fault     fault
 	retention time.Duration
@@ -27,11 +27,11 @@ type simple struct {
 }
 
 type simpleKey struct {
-	state    idempotency.State // Acquired while released, too
+	state    idempotency.State // Acquired also after a release
 	token    idempotency.Token
 	held     bool
 	attempt  int
-	until    time.Time // in flight: the lease's end
+	until    time.Time // when the lease ends
 	forgetAt time.Time
 	claimed  time.Time
 }
@@ -48,17 +48,17 @@ const (
 	releaseIgnored       fault = "release does nothing"
 	releaseUndoes        fault = "release makes a completed key free"
 	attemptsForgotten    fault = "release deletes the key"
-	lateCompleteRefused  fault = "complete wants the lease to be running"
+	lateCompleteRefused  fault = "complete fails after the lease"
 	forgottenEarly       fault = "a completed key is forgotten after nine tenths of its retention"
-	neverForgotten       fault = "a completed key is kept for good"
+	neverForgotten       fault = "a completed key is never forgotten"
 	completesOnce        fault = "a second complete is refused"
 	releasedCompletes    fault = "release keeps the token"
 	countedFromClaim     fault = "the retention is counted from the claim"
 	attemptsNotCounted   fault = "a retake does not count"
-	attemptsNeverRestart fault = "the attempt count outlives the key"
+	attemptsNeverRestart fault = "the attempt count is kept when the key is forgotten"
 	folded               fault = "keys are compared without regard to case"
 	trimmed              fault = "keys are cut at 255 bytes"
-	noRemaining          fault = "in flight says nothing about the lease"
+	noRemaining          fault = "in flight does not report the remaining lease"
 	wholeLeaseRemaining  fault = "in flight reports the whole lease"
 	contextIgnored       fault = "an ended context is ignored"
 	retentionUnderstated fault = "retention is less than was asked for"
@@ -73,8 +73,8 @@ const (
 	cutAtNUL             fault = "keys end at their first NUL"
 	madeValid            fault = "what is not UTF-8 in a key is replaced"
 	completesInTwoSteps  fault = "complete looks at the token and writes in two steps"
-	completionRemembered fault = "the token that completed a key can do so for good"
-	releasedKept         fault = "a released key is kept for good"
+	completionRemembered fault = "the token that completed a key can always do so again"
+	releasedKept         fault = "a released key is never forgotten"
 	tagsIgnored          fault = "a completed key is never under another tag"
 	tagsDiffer           fault = "a completed key is always under another tag"
 )
@@ -235,18 +235,18 @@ func newSimple(f fault) func(testing.TB, time.Duration) idempotency.Store {
 	}
 }
 
-// An onlooker takes the place of the test that a rule would fail.
-type onlooker struct {
+// A failureRecorder records the failure of a rule instead of failing the test.
+type failureRecorder struct {
 	testing.TB
 	failure string
 }
 
-func (o *onlooker) Fatalf(format string, args ...any) {
-	o.failure = fmt.Sprintf(format, args...)
+func (r *failureRecorder) Fatalf(format string, args ...any) {
+	r.failure = fmt.Sprintf(format, args...)
 	runtime.Goexit()
 }
 
-// broken runs the suite and returns what the rules that were broken had to say, by their names.
+// broken runs the suite, and returns the failures by the names of the broken rules.
 func broken(t *testing.T, o Options) map[string]string {
 	t.Helper()
 	o, err := o.withDefaults()
@@ -254,16 +254,16 @@ func broken(t *testing.T, o Options) map[string]string {
 	failures := make(map[string]string)
 	for _, r := range rules {
 		o.Around(t, func(t *testing.T) {
-			look := &onlooker{TB: t}
+			recorder := &failureRecorder{TB: t}
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
-				r.test(look, o)
+				r.test(recorder, o)
 			}()
 			<-done
-			if look.failure != "" {
-				require.Contains(t, look.failure, r.says)
-				failures[r.name] = look.failure
+			if recorder.failure != "" {
+				require.Contains(t, recorder.failure, r.says)
+				failures[r.name] = recorder.failure
 			}
 		})
 	}
@@ -285,12 +285,12 @@ func TestEachFaultBreaksItsRuleAndNoOther(t *testing.T) {
 		{releaseIgnored, []string{"ReleasedKeyIsFreeAtOnce", "OneOfManyConcurrentClaimsOfAReleasedKeyIsAcquired", "CompleteAfterReleaseIsLeaseLost"}},
 		{releaseUndoes, []string{"ReleaseDoesNotUndoACompletion"}},
 		{attemptsForgotten, []string{"ReleaseKeepsTheAttemptCount", "ReleasedKeyCountsOnForItsRetention"}},
-		{lateCompleteRefused, []string{"CompleteSucceedsAfterTheLeaseEndedWhileNobodyRetook"}},
+		{lateCompleteRefused, []string{"CompleteSucceedsAfterTheLeaseUntilRetaken"}},
 		{forgottenEarly, []string{"CompletedKeyIsKeptForItsRetention"}},
 		{neverForgotten, []string{"CompletedKeyIsForgottenAfterItsRetention"}},
 
-		{leaseEndsEarly, []string{"LeaseIsKeptToItsEnd", "InFlightSaysForHowLongTheLeaseStillRuns"}},
-		{staleReleases, []string{"StaleTokenCannotRelease", "ReleaseOfWhatIsNotHeldIsNoError"}},
+		{leaseEndsEarly, []string{"LeaseIsKeptToItsEnd", "InFlightReportsTheRemainingLease"}},
+		{staleReleases, []string{"StaleTokenCannotRelease", "ReleaseOfAKeyThatIsNotHeldIsNoError"}},
 		{completesOnce, []string{"CompleteTwiceIsNoError"}},
 		{releasedCompletes, []string{"CompleteAfterReleaseIsLeaseLost"}},
 		{countedFromClaim, []string{"RetentionIsCountedFromTheCompletion"}},
@@ -298,16 +298,16 @@ func TestEachFaultBreaksItsRuleAndNoOther(t *testing.T) {
 		{attemptsNeverRestart, []string{"AttemptsStartAgainOnceAKeyIsForgotten"}},
 		{folded, []string{"KeysDoNotInfluenceOneAnother", "KeyThatCannotBeKeptIsRefused"}},
 		{trimmed, []string{"KeysDoNotInfluenceOneAnother", "KeyThatCannotBeKeptIsRefused"}},
-		{noRemaining, []string{"InFlightSaysForHowLongTheLeaseStillRuns"}},
-		{wholeLeaseRemaining, []string{"InFlightSaysForHowLongTheLeaseStillRuns"}},
+		{noRemaining, []string{"InFlightReportsTheRemainingLease"}},
+		{wholeLeaseRemaining, []string{"InFlightReportsTheRemainingLease"}},
 		{contextIgnored, []string{"EndedContextChangesNothing"}},
 		{retentionUnderstated, []string{"RetentionIsAtLeastWhatWasAskedFor"}},
-		{releaseUnknownFails, []string{"ReleaseOfWhatIsNotHeldIsNoError"}},
-		{holderIsWelcome, []string{"KeyInFlightIsGivenToNobody"}},
+		{releaseUnknownFails, []string{"ReleaseOfAKeyThatIsNotHeldIsNoError"}},
+		{holderIsWelcome, []string{"KeyInFlightCannotBeClaimed"}},
 		{firstIsZero, []string{"FirstClaimIsAttemptOne"}},
 		{completeCreates, []string{"CompleteOfAnUnknownKeyIsLeaseLost"}},
 		{anyLease, []string{"LeaseIsLongerThanZero"}},
-		{inFlightForgotten, []string{"KeyInFlightOutlivesTheRetention", "AbandonedKeyCountsOnForItsRetention"}},
+		{inFlightForgotten, []string{"KeyInFlightIsKeptPastTheRetention", "AbandonedKeyCountsOnForItsRetention"}},
 		{releasedForgotten, []string{"ReleasedKeyCountsOnForItsRetention"}},
 		{abandonedForgotten, []string{"AbandonedKeyCountsOnForItsRetention"}},
 		{cutAtNUL, []string{"KeyThatCannotBeKeptIsRefused"}},
@@ -338,14 +338,14 @@ func TestRun_FailsOnSlowMachine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, err := Options{New: newSimple(none), Wait: func(d time.Duration) { time.Sleep(2*d + time.Second) }}.withDefaults()
 		require.NoError(t, err)
-		look := &onlooker{TB: t}
+		recorder := &failureRecorder{TB: t}
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			rules[slices.IndexFunc(rules, func(r rule) bool { return r.name == "LeaseIsKeptToItsEnd" })].test(look, o)
+			rules[slices.IndexFunc(rules, func(r rule) bool { return r.name == "LeaseIsKeptToItsEnd" })].test(recorder, o)
 		}()
 		<-done
-		require.Contains(t, look.failure, "too slow to look within")
+		require.Contains(t, recorder.failure, "too slow to check within")
 	})
 }
 

@@ -10,10 +10,10 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 )
 
-// rules is the suite. The sentences are what the author of a failing store reads.
+// rules is the suite. The author of a failing store reads the sentences.
 var rules = slices.Concat(claimRules, confusionRules, retentionRules)
 
-// claimRules are those of keys that are remembered.
+// claimRules are the rules about remembered keys.
 var claimRules = []rule{{
 	name: "FirstClaimIsAttemptOne",
 	says: "The first claim of a key is acquired, as attempt 1.",
@@ -24,7 +24,7 @@ var claimRules = []rule{{
 	},
 }, {
 	name: "OneOfManyConcurrentClaimsIsAcquired",
-	says: "Of any number of concurrent claims of a free key exactly one is acquired.",
+	says: "If several callers claim a free key at once, exactly one claim is acquired.",
 	check: func(c *check) {
 		for _, key := range []string{"a", "b", "c", "d"} {
 			c.raceFor(key, "of a new key")
@@ -32,7 +32,7 @@ var claimRules = []rule{{
 	},
 }, {
 	name: "OneOfManyConcurrentClaimsOfAReleasedKeyIsAcquired",
-	says: "Of any number of concurrent claims of a key that was released exactly one is acquired.",
+	says: "If several callers claim a released key at once, exactly one claim is acquired.",
 	check: func(c *check) {
 		for _, key := range []string{"a", "b", "c", "d"} {
 			c.release(key, c.acquire(key, long, "when it is new"), "while its token holds it")
@@ -41,7 +41,7 @@ var claimRules = []rule{{
 	},
 }, {
 	name: "OneOfManyConcurrentClaimsAfterALeaseHasEndedIsAcquired",
-	says: "Of any number of concurrent claims of a key whose lease has ended exactly one is acquired.",
+	says: "If several callers claim a key at once whose lease has ended, exactly one claim is acquired.",
 	check: func(c *check) {
 		keys := []string{"a", "b", "c", "d"}
 		for _, key := range keys {
@@ -53,27 +53,27 @@ var claimRules = []rule{{
 		}
 	},
 }, {
-	name: "KeyInFlightIsGivenToNobody",
-	says: "A claim of a key that is in flight is answered in flight, to its holder too.",
+	name: "KeyInFlightCannotBeClaimed",
+	says: "A claim of a key in flight returns in flight, also to its holder.",
 	check: func(c *check) {
 		token := c.acquire("key", long, "when it is new")
 		c.is("key", idempotency.InFlight, "while its lease runs")
 		if got := c.claim("key", token, long); got.State != idempotency.InFlight {
-			c.broken("its holder's second claim was answered %q", got.State)
+			c.broken("its holder's second claim returned %q", got.State)
 		}
-		c.complete("key", token, "after claims that took nothing")
+		c.complete("key", token, "after claims that acquired nothing")
 	},
 }, {
-	name: "InFlightSaysForHowLongTheLeaseStillRuns",
-	says: "A claim that is answered in flight says for how much longer the holder's lease runs.",
+	name: "InFlightReportsTheRemainingLease",
+	says: "A claim that returns in flight reports the remaining time of the holder's lease.",
 	check: func(c *check) {
 		c.acquire("key", long, "when it is new")
 		c.Wait(c.Lease)
 		switch got := c.claim("key", idempotency.NewToken(), 2*long); {
 		case got.State != idempotency.InFlight:
-			c.broken("it was answered %q", got.State)
+			c.broken("it returned %q", got.State)
 		case got.Remaining > long-c.Lease+c.Slack || got.Remaining < long/2:
-			c.broken("%v of a lease of %v were said to remain %v after it was taken", got.Remaining, long, c.Lease)
+			c.broken("%v of a lease of %v were reported as remaining, %v after the claim", got.Remaining, long, c.Lease)
 		}
 	},
 }, {
@@ -97,7 +97,7 @@ var claimRules = []rule{{
 	},
 }, {
 	name: "AttemptsCountUpWhenALeaseHasEnded",
-	says: "The attempt count goes up by one each time a key is taken again after its lease has ended.",
+	says: "The attempt count rises by one each time a key is claimed again after its lease has ended.",
 	check: func(c *check) {
 		_, before := c.attempt("key", c.Lease, "when it is new")
 		for range 2 {
@@ -123,7 +123,7 @@ var claimRules = []rule{{
 	},
 }, {
 	name: "StaleTokenCannotRelease",
-	says: "Releasing with a token whose key was taken by another claim does nothing, and is no error.",
+	says: "Releasing a key that another claim has taken does nothing and returns no error.",
 	check: func(c *check) {
 		stale, fresh, ok := c.retaken("key")
 		if !ok {
@@ -134,12 +134,12 @@ var claimRules = []rule{{
 		c.complete("key", fresh, "after a release that should do nothing")
 	},
 }, {
-	name: "CompleteSucceedsAfterTheLeaseEndedWhileNobodyRetook",
-	says: "A token can complete its key after the lease has ended, as long as nobody took the key since.",
+	name: "CompleteSucceedsAfterTheLeaseUntilRetaken",
+	says: "A token can complete its key after the lease has ended, unless another claim has taken the key.",
 	check: func(c *check) {
 		token := c.acquire("key", c.Lease, "when it is new")
 		c.Wait(c.Lease + c.Slack)
-		c.complete("key", token, "after the lease had ended and nobody retook the key")
+		c.complete("key", token, "after the lease had ended, without another claim")
 		c.is("key", idempotency.Completed, "after it was completed")
 	},
 }, {
@@ -153,7 +153,7 @@ var claimRules = []rule{{
 	},
 }, {
 	name: "CompleteOfAnUnknownKeyIsLeaseLost",
-	says: "Completing a key that the store does not know is refused with ErrLeaseLost, and does not make it known.",
+	says: "Completing an unknown key returns ErrLeaseLost, and does not create the key.",
 	check: func(c *check) {
 		c.refused("key", idempotency.NewToken(), "in an empty store")
 		c.refused("key", idempotency.Token{}, "in an empty store, with the zero token")
@@ -180,7 +180,7 @@ var claimRules = []rule{{
 	},
 }, {
 	name: "ReleaseKeepsTheAttemptCount",
-	says: "A release keeps the attempt count, so the next claim counts on.",
+	says: "A release keeps the attempt count, so the next claim continues it.",
 	check: func(c *check) {
 		token, before := c.attempt("key", long, "when it is new")
 		for range 2 {
@@ -195,7 +195,7 @@ var claimRules = []rule{{
 	},
 }, {
 	name: "ReleaseDoesNotUndoACompletion",
-	says: "A completed key stays completed when it is released, whoever tries.",
+	says: "A completed key stays completed when it is released with any token.",
 	check: func(c *check) {
 		token := c.acquire("key", long, "when it is new")
 		c.complete("key", token, "while its token holds it")
@@ -205,8 +205,8 @@ var claimRules = []rule{{
 		c.is("key", idempotency.Completed, "after another token released it")
 	},
 }, {
-	name: "ReleaseOfWhatIsNotHeldIsNoError",
-	says: "Releasing an unknown key, or with an unknown token, or twice, does nothing and is no error.",
+	name: "ReleaseOfAKeyThatIsNotHeldIsNoError",
+	says: "Releasing an unknown key, with an unknown token, or twice, does nothing and returns no error.",
 	check: func(c *check) {
 		c.release("key", idempotency.NewToken(), "in an empty store")
 		c.release("key", idempotency.Token{}, "in an empty store, with the zero token")
@@ -221,7 +221,7 @@ var claimRules = []rule{{
 	},
 }, {
 	name: "KeysDoNotInfluenceOneAnother",
-	says: "Keys are told apart byte by byte, whatever characters but NUL they are made of and up to 500 bytes long.",
+	says: "Keys are distinguished byte by byte. They may have any characters except NUL, and up to 500 bytes.",
 	check: func(c *check) {
 		long500 := strings.Repeat("x", 499)
 		keys := []string{
@@ -247,14 +247,14 @@ var claimRules = []rule{{
 	},
 }, {
 	name: "LeaseIsLongerThanZero",
-	says: "A claim for no time, or for less, is an error and changes nothing.",
+	says: "A claim with a lease of zero or less returns an error and changes nothing.",
 	check: func(c *check) {
 		for _, lease := range []time.Duration{0, -1, -long} {
 			if got, err := c.store.Claim(c.ctx, "key", idempotency.NewToken(), lease); err == nil {
-				c.broken("a claim for %v was answered %q", lease, got.State)
+				c.broken("a claim for %v returned %q", lease, got.State)
 			}
 		}
-		if _, n := c.attempt("key", long, "after claims that should take nothing"); n > 1 {
+		if _, n := c.attempt("key", long, "after claims that should acquire nothing"); n > 1 {
 			c.broken("the first claim after that was attempt %d", n)
 		}
 	},
@@ -265,9 +265,9 @@ var claimRules = []rule{{
 		ended, cancel := context.WithCancel(c.ctx)
 		cancel()
 		if got, err := c.store.Claim(ended, "key", idempotency.NewToken(), long); err == nil {
-			c.broken("a claim was answered %q", got.State)
+			c.broken("a claim returned %q", got.State)
 		}
-		token, n := c.attempt("key", long, "after a claim that should take nothing")
+		token, n := c.attempt("key", long, "after a claim that should acquire nothing")
 		if n > 1 {
 			c.broken("the first claim after that was attempt %d", n)
 		}
@@ -285,27 +285,27 @@ var claimRules = []rule{{
 func (c *check) raceFor(key, what string) {
 	c.Helper()
 	const claims = 16
-	answers := make([]idempotency.Claim, claims)
+	results := make([]idempotency.Claim, claims)
 	errs := make([]error, claims)
 	start := make(chan struct{})
 	var wg sync.WaitGroup
 	for i := range claims {
 		wg.Go(func() {
 			<-start
-			answers[i], errs[i] = c.store.Claim(c.ctx, key, idempotency.NewToken(), long)
+			results[i], errs[i] = c.store.Claim(c.ctx, key, idempotency.NewToken(), long)
 		})
 	}
 	close(start)
 	wg.Wait()
 	acquired := 0
-	for i, got := range answers {
+	for i, got := range results {
 		switch {
 		case errs[i] != nil:
 			c.broken("one of %d concurrent claims %s failed: %v", claims, what, errs[i])
 		case got.State == idempotency.Acquired:
 			acquired++
 		case got.State != idempotency.InFlight:
-			c.broken("one of %d concurrent claims %s was answered %q", claims, what, got.State)
+			c.broken("one of %d concurrent claims %s returned %q", claims, what, got.State)
 		}
 	}
 	if acquired != 1 {
@@ -313,8 +313,8 @@ func (c *check) raceFor(key, what string) {
 	}
 }
 
-// retaken takes key twice, the second time after the first lease has ended. It is not ok if that fails, which is for
-// the rule that leases end to tell.
+// retaken claims key twice, the second time after the first lease has ended. ok is false if the second claim fails. Another
+// rule reports that.
 func (c *check) retaken(key string) (stale, fresh idempotency.Token, ok bool) {
 	c.Helper()
 	stale, fresh = c.acquire(key, c.Lease, "when it is new"), idempotency.NewToken()

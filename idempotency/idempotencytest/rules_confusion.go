@@ -10,10 +10,10 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 )
 
-// confusionRules are about two that must not be taken for one: keys, or holders of a key.
+// confusionRules are the rules about keys, or holders of a key, that a store must not confuse.
 var confusionRules = []rule{{
 	name: "KeyThatCannotBeKeptIsRefused",
-	says: "A key that the store cannot keep as it is, is refused with an error, and never taken for another.",
+	says: "A key that the store cannot store unchanged is refused with an error. It is never confused with another key.",
 	check: func(c *check) {
 		huge := strings.Repeat("x", 5000)
 		keys := []string{"", "a", "a\x00", "a\x00b", "a\x00c", "\xff", "\xfe", "\ufffd", "a\xff", "a\ufffd", huge, huge + "1", huge + "2"}
@@ -24,14 +24,14 @@ var confusionRules = []rule{{
 				continue
 			}
 			if got.State != idempotency.Acquired {
-				c.broken("a claim of %.40q, which is new, was answered %q", key, got.State)
+				c.broken("a claim of %.40q, which is new, returned %q", key, got.State)
 			}
 			c.complete(key, token, "while its token holds it")
 		}
 	},
 }, {
 	name: "CompletionAndRetakeExcludeOneAnother",
-	says: "When a lease has ended, and its holder completes the key while another claims it, only one of them succeeds.",
+	says: "If the holder completes a key after its lease, while another caller claims it, exactly one of the two succeeds.",
 	check: func(c *check) {
 		tokens := make(map[string]idempotency.Token)
 		for i := range 32 {
@@ -39,7 +39,7 @@ var confusionRules = []rule{{
 			tokens[key] = c.acquire(key, c.Lease, "when it is new")
 		}
 		c.Wait(c.Lease + c.Slack)
-		first := false // which of the two is started first: each half of the time
+		first := false // alternates which of the two starts first
 		for key, token := range tokens {
 			first = !first
 			c.completeAndRetake(key, token, first)
@@ -47,29 +47,29 @@ var confusionRules = []rule{{
 	},
 }, {
 	name: "CompletedComparesTags",
-	says: "A claim of a completed key says OtherTag only if its token's tag is not that of the token that completed the key.",
+	says: "A claim of a completed key reports OtherTag if and only if the completing token has another tag.",
 	check: func(c *check) {
 		token := c.acquire("key", long, "when it is new")
 		c.complete("key", token, "while its token holds it")
 		got := c.claim("key", idempotency.NewToken().WithTag(token.Tag()), long)
 		if got.State != idempotency.Completed || got.OtherTag {
-			c.broken("a claim with the tag of the token that completed the key was answered %q, OtherTag %t", got.State, got.OtherTag)
+			c.broken("a claim with the tag of the token that completed the key returned %q, OtherTag %t", got.State, got.OtherTag)
 		}
 		got = c.claim("key", idempotency.NewToken().WithTag(^token.Tag()), long)
 		if got.State != idempotency.Completed || !got.OtherTag {
-			c.broken("a claim with another tag than the token that completed the key was answered %q, OtherTag %t", got.State, got.OtherTag)
+			c.broken("a claim with another tag than the token that completed the key returned %q, OtherTag %t", got.State, got.OtherTag)
 		}
 	},
 }, {
 	name:   "TokenOfAForgottenCompletionIsStale",
-	says:   "Once a completed key was forgotten and taken again, the token that had completed it cannot do so any more: the error is ErrLeaseLost.",
+	says:   "After a completed key was forgotten and claimed again, the token that had completed it gets ErrLeaseLost.",
 	expire: true,
 	check: func(c *check) {
 		stale, fresh := c.acquire("key", long, "when it is new"), idempotency.NewToken()
 		c.complete("key", stale, "while its token holds it")
 		c.Wait(c.Options.Retention*3/2 + c.Slack)
 		if c.claim("key", fresh, long).State != idempotency.Acquired {
-			return // which is for another rule to tell
+			return // another rule reports this
 		}
 		c.refused("key", stale, "after the key was forgotten and taken again")
 		c.complete("key", fresh, "with the token that holds the key")
@@ -100,6 +100,6 @@ func (c *check) completeAndRetake(key string, token idempotency.Token, completeF
 	case completed == nil && got.State == idempotency.Acquired:
 		c.broken("both did")
 	case completed != nil && got.State != idempotency.Acquired:
-		c.broken("neither did: the claim was answered %q", got.State)
+		c.broken("neither did: the claim returned %q", got.State)
 	}
 }

@@ -7,14 +7,14 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 )
 
-// retentionRules are those of keys that are forgotten some day, or not yet.
+// retentionRules are the rules about when keys are forgotten.
 var retentionRules = []rule{{
 	name:   "RetentionIsAtLeastWhatWasAskedFor",
-	says:   "Retention reports at least what the store was asked to keep.",
+	says:   "Retention returns at least the requested retention.",
 	expire: true,
 	check: func(c *check) {
 		if got := c.store.Retention(); got < c.Options.Retention {
-			c.broken("it reported %v where %v was asked for", got, c.Options.Retention)
+			c.broken("it returned %v, but %v was requested", got, c.Options.Retention)
 		}
 	},
 }, {
@@ -66,8 +66,8 @@ var retentionRules = []rule{{
 		}
 	},
 }, {
-	name:   "KeyInFlightOutlivesTheRetention",
-	says:   "A key in flight is not forgotten before its lease ends, however short the retention is.",
+	name:   "KeyInFlightIsKeptPastTheRetention",
+	says:   "A key in flight is not forgotten before its lease ends, even if the retention is shorter.",
 	expire: true,
 	check: func(c *check) {
 		token := c.acquire("key", 2*c.Options.Retention+long, "when it is new")
@@ -90,7 +90,7 @@ var retentionRules = []rule{{
 	},
 }, {
 	name:   "AbandonedKeyCountsOnForItsRetention",
-	says:   "A key that was never given back keeps its attempt count for the retention, counted from the end of its lease.",
+	says:   "A key that was neither completed nor released keeps its attempt count for the retention, counted from the end of its lease.",
 	expire: true,
 	check: func(c *check) {
 		lease := c.Options.Retention / 2
@@ -102,7 +102,7 @@ var retentionRules = []rule{{
 	},
 }, {
 	name:   "KeyThatIsNotInFlightIsForgotten",
-	says:   "A key that was released or abandoned is forgotten, and counts from 1, once one and a half times its retention have passed.",
+	says:   "A key that was released, or whose lease has ended, is forgotten after one and a half times its retention. It then counts from 1.",
 	expire: true,
 	check: func(c *check) {
 		abandoned := c.claim("abandoned", idempotency.NewToken(), c.Lease).Attempt
@@ -118,8 +118,8 @@ var retentionRules = []rule{{
 	},
 }}
 
-// countsOn claims a prepared key when d has passed since from, and expects the attempt after before. That a claim which
-// came back too late counts from 1 tells nothing: then another key is tried.
+// countsOn claims a prepared key when d has passed since from, and expects the attempt before+1. If the claim returns too
+// late, countsOn tries another key.
 func (c *check) countsOn(d time.Duration, prepare func(key string) (before int, from time.Time)) {
 	c.Helper()
 	for try := range tries {
@@ -129,7 +129,7 @@ func (c *check) countsOn(d time.Duration, prepare func(key string) (before int, 
 		got := c.claim(key, idempotency.NewToken(), long)
 		took := time.Since(from)
 		if got.State != idempotency.Acquired || got.Attempt == before+1 {
-			return // another rule's business, or right
+			return // correct, or reported by another rule
 		}
 		if took < c.Options.Retention {
 			c.broken("after %v, attempt %d was followed by attempt %d", took, before, got.Attempt)

@@ -22,11 +22,11 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// The permissions that the package's documentation lists.
+// The permissions that the package documentation lists.
 var (
 	aclStore   = []string{"+evalsha", "+eval", "+time", "+hmget", "+hset", "+hdel", "+pexpire"}
 	aclCluster = "+cluster|slots"
-	aclCommand = "+command" // in a cluster; without it go-redis asks again before each call
+	aclCommand = "+command" // in a cluster; without it go-redis sends the command before each call
 	aclCheck   = "+config|get"
 )
 
@@ -38,7 +38,7 @@ func TestACL_DocumentationListsPermissions(t *testing.T) {
 	}
 }
 
-// limit makes a user who has these permissions and no other, for keys of the namespace "app" alone.
+// limit creates a user that has only these permissions, and only for keys of the namespace "app".
 func limit(t *testing.T, server *redistest.Server, permissions ...string) {
 	t.Helper()
 	rules := append([]string{"ACL", "SETUSER", "app", "reset", "on", ">secret", "~app:*", "-@all"}, permissions...)
@@ -60,7 +60,7 @@ func limitedClient(t *testing.T, servers ...*redistest.Server) redis.UniversalCl
 	return client
 }
 
-// useAll calls everything that a store does, on keys of all servers of a cluster.
+// useAll calls every method of a store, with keys on all servers of a cluster.
 func useAll(ctx context.Context, s *redisstore.Store) error {
 	for range 12 {
 		key := idempotency.NewToken().String()
@@ -107,7 +107,7 @@ func TestACL_ListIsEnoughAndMinimal(t *testing.T) {
 
 			store, log := open(needed...)
 			require.NoError(t, useAll(t.Context(), store))
-			require.Contains(t, log, "settings of Redis cannot be seen", "without "+aclCheck)
+			require.Contains(t, log, "cannot read the settings of Redis", "without "+aclCheck)
 			if masters > 1 {
 				needed = append(needed, aclCommand)
 			}
@@ -117,7 +117,7 @@ func TestACL_ListIsEnoughAndMinimal(t *testing.T) {
 
 			for i, permission := range needed {
 				if permission == aclCommand {
-					continue // slower without, as above
+					continue // only slower without it, see above
 				}
 				store, _ := open(slices.Delete(slices.Clone(needed), i, i+1)...)
 				err := useAll(t.Context(), store)
@@ -135,7 +135,7 @@ func TestACL_ListIsEnoughAndMinimal(t *testing.T) {
 	}
 }
 
-// TestACL_MissingPermissionIs503 shows that the sender keeps the delivery, and that it is taken once the user may.
+// TestACL_MissingPermissionIs503 checks that the sender retries, and that the delivery runs after the permission is granted.
 func TestACL_MissingPermissionIs503(t *testing.T) {
 	t.Parallel()
 	server := redistest.New(t)

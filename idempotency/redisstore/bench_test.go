@@ -20,7 +20,7 @@ import (
 	"github.com/aihooks/aihooks-go/internal/redistest"
 )
 
-// A claimer claims the n-th of keys that nobody has claimed.
+// A claimer claims the n-th of the keys that have not been claimed.
 type claimer func(ctx context.Context, n int64) error
 
 func claimerOf(s *redisstore.Store) claimer {
@@ -32,7 +32,7 @@ func claimerOf(s *redisstore.Store) claimer {
 
 func benchmarkKey(n int64) string { return fmt.Sprintf("workflux/default/content/%064x", n) }
 
-// floor sends the same script by hand.
+// floor sends the same script without the store.
 func floor(b *testing.B, client *redis.Client) claimer {
 	sha, err := client.ScriptLoad(b.Context(), redisstore.ClaimSource).Result()
 	require.NoError(b, err)
@@ -44,13 +44,13 @@ func floor(b *testing.B, client *redis.Client) claimer {
 	}
 }
 
-// stretch is how long a benchmark stays with one of two claimers: short, so that what else the machine does meets both.
+// stretch is how long a benchmark runs one of two claimers. It is short, so that other load on the machine affects both.
 const stretch = 50 * time.Millisecond
 
-// beside runs both claimers in turns, and reports the medians of their claims a second and of the ratio of a turn.
-func beside(b *testing.B, goroutines int, claimers [2]claimer, names [2]string) {
+// pair runs both claimers in turns. It reports the median of the claims per second of each, and of the ratio.
+func pair(b *testing.B, goroutines int, claimers [2]claimer, names [2]string) {
 	var next atomic.Int64
-	next.Store(1 << 40) // beyond what a benchmark has stored before
+	next.Store(1 << 40) // above the keys of earlier benchmarks
 	run := func(claim claimer) float64 {
 		var done atomic.Int64
 		var wg sync.WaitGroup
@@ -92,7 +92,7 @@ func median(list []float64) float64 {
 	return list[len(list)/2]
 }
 
-// The ratio is to be at least 0.9.
+// The ratio must be at least 0.9.
 func BenchmarkClaimBesideItsFloor(b *testing.B) {
 	for _, fsync := range []string{"always", "everysec"} {
 		for _, goroutines := range []int{1, 64} {
@@ -101,13 +101,13 @@ func BenchmarkClaimBesideItsFloor(b *testing.B) {
 				client := redis.NewClient(&redis.Options{Addr: server.Addr(), ContextTimeoutEnabled: true, PoolSize: 64})
 				defer client.Close()
 				store := newStore(b, client, redisstore.Options{Namespace: "store"})
-				beside(b, goroutines, [2]claimer{claimerOf(store), floor(b, client)}, [2]string{"store", "floor"})
+				pair(b, goroutines, [2]claimer{claimerOf(store), floor(b, client)}, [2]string{"store", "floor"})
 			})
 		}
 	}
 }
 
-// fill stores n completed keys, as Complete leaves them.
+// fill stores n completed keys in the format of Complete.
 const fill = `
 for i = ARGV[1], ARGV[2] do
   local key = string.format('store:workflux/default/content/%064x', i)
@@ -116,7 +116,7 @@ for i = ARGV[1], ARGV[2] do
 end
 return 1`
 
-// The ratio is to be at least 0.77: a claim beside a million keys costs at most 1.3 times as much.
+// The ratio must be at least 0.77: with a million keys, a claim costs at most 1.3 times as much.
 func BenchmarkClaimBesideAMillionKeys(b *testing.B) {
 	server := redistest.New(b, "--auto-aof-rewrite-percentage", "0")
 	var stores [2]claimer
@@ -136,7 +136,7 @@ func BenchmarkClaimBesideAMillionKeys(b *testing.B) {
 	}
 	for _, goroutines := range []int{1, 64} {
 		b.Run(fmt.Sprintf("goroutines=%d", goroutines), func(b *testing.B) {
-			beside(b, goroutines, stores, [2]string{"million", "thousand"})
+			pair(b, goroutines, stores, [2]string{"million", "thousand"})
 		})
 	}
 }

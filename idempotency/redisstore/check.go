@@ -12,10 +12,10 @@ import (
 	"github.com/aihooks/aihooks-go/internal/deadline"
 )
 
-// checkTimeout is how long New may look at settings.
+// checkTimeout bounds how long New reads settings.
 const checkTimeout = time.Second
 
-// A setting is one of the server's that the store needs.
+// A setting is a server setting that the store needs.
 type setting struct{ name, want, cost string }
 
 var needed = []setting{
@@ -24,13 +24,13 @@ var needed = []setting{
 	{"appendfsync", "always", "a crash of the machine will forget the last keys, and their duplicates will run again"},
 }
 
-// check logs a warning for each setting that is wrong.
+// check logs a warning for each wrong setting.
 func check(client Client, logger *slog.Logger) {
 	if _, ok := client.(*redis.Ring); ok {
-		logger.Warn("redisstore: a redis.Ring forgets keys whenever one of its servers is down; duplicates will run again")
+		logger.Warn("redisstore: a redis.Ring forgets keys when one of its servers is down, and their duplicates will run again; use a cluster")
 	}
-	if heeds, known := heedsDeadlines(client); known && !heeds {
-		logger.Warn("redisstore: the client does not heed the deadlines of contexts; set ContextTimeoutEnabled in its options")
+	if honors, known := honorsDeadlines(client); known && !honors {
+		logger.Warn("redisstore: the client ignores the deadlines of contexts; set ContextTimeoutEnabled in its options")
 	}
 	var settings map[string]string
 	err := deadline.Call(context.Background(), checkTimeout, func(ctx context.Context) error {
@@ -39,12 +39,12 @@ func check(client Client, logger *slog.Logger) {
 		return err
 	})
 	if err != nil {
-		logger.Warn("redisstore: the settings of Redis cannot be seen; see to it that they are as the package documentation says", "error", err)
+		logger.Warn("redisstore: cannot read the settings of Redis; check that they are as the package documentation requires", "error", err)
 		return
 	}
 	for _, s := range needed {
 		if s.name == "appendfsync" && settings["appendonly"] == "no" {
-			continue // it says nothing then
+			continue // appendfsync has no effect then
 		}
 		if got := settings[s.name]; got != s.want {
 			logger.Warn("redisstore: "+s.cost, "setting", s.name, "is", got, "should_be", s.want)
@@ -52,8 +52,8 @@ func check(client Client, logger *slog.Logger) {
 	}
 }
 
-// heedsDeadlines tells, where that is known, whether the client ends a call at its context's deadline.
-func heedsDeadlines(client Client) (heeds, known bool) {
+// honorsDeadlines reports whether the client ends a call at its context's deadline, if that is known.
+func honorsDeadlines(client Client) (honors, known bool) {
 	switch c := client.(type) {
 	case *redis.Client:
 		return c.Options().ContextTimeoutEnabled, true
@@ -64,7 +64,7 @@ func heedsDeadlines(client Client) (heeds, known bool) {
 	}
 }
 
-// settingsOf reads the needed settings of the server. Of a cluster's masters, one that is wrong stands for all.
+// settingsOf reads the needed settings of the server. For a cluster, it returns the wrong value if one master has one.
 func settingsOf(ctx context.Context, client Client) (map[string]string, error) {
 	cluster, ok := client.(*redis.ClusterClient)
 	if !ok {
@@ -94,7 +94,7 @@ func settingsOfOne(ctx context.Context, client Client) (map[string]string, error
 			return nil, err
 		}
 		if one[s.name] == "" {
-			return nil, fmt.Errorf("CONFIG GET %s is answered with nothing", s.name)
+			return nil, fmt.Errorf("CONFIG GET %s returned nothing", s.name)
 		}
 		all[s.name] = one[s.name]
 	}

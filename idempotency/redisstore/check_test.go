@@ -17,7 +17,7 @@ import (
 	"github.com/aihooks/aihooks-go/internal/redistest"
 )
 
-// warnings returns what New logs, a line each.
+// warnings returns the lines that New logs.
 func warnings(t *testing.T, client redisstore.Client) []string {
 	t.Helper()
 	var log bytes.Buffer
@@ -68,7 +68,7 @@ func TestSettingsThatCannotBeSeenAreOneWarning(t *testing.T) {
 	managed := redistest.New(t, "--rename-command", "CONFIG", "")
 	got := warnings(t, connect(t, managed.Addr()))
 	require.Len(t, got, 1)
-	require.Contains(t, got[0], "cannot be seen")
+	require.Contains(t, got[0], "cannot read the settings")
 
 	restricted := redistest.New(t)
 	_, err := restricted.Do("ACL", "SETUSER", "app", "on", ">secret", "~*",
@@ -98,7 +98,7 @@ func TestRedisThatIsDownOrHangsHoldsUpNewForASecondAtTheMost(t *testing.T) {
 		quick(t, 3*time.Second, func() { got = warnings(t, client) })
 		require.Len(t, got, 2)
 		require.Contains(t, got[0], "ContextTimeoutEnabled")
-		require.Contains(t, got[1], "cannot be seen")
+		require.Contains(t, got[1], "cannot read the settings")
 	}
 }
 

@@ -1,6 +1,6 @@
--- KEYS[1] the key; ARGV: token, call, lease in ms, retention in ms.
--- Answers 1 and the attempt, 2 and for how much longer the lease runs in ms, or 3 and 1 if the token that completed the
--- key has another tag: acquired, in flight, completed.
+-- KEYS[1] is the key. ARGV is token, call, lease in ms, retention in ms.
+-- Returns {1, attempt} if acquired, {2, remaining lease in ms} if in flight, and {3, other} if completed. other is 1 if
+-- the token that completed the key has another tag, and 0 if not.
 local row = redis.call('HMGET', KEYS[1], 'state', 'until', 'token', 'call', 'attempt')
 local state = row[1]
 if state == 'done' then
@@ -8,7 +8,7 @@ if state == 'done' then
 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local same = row[4] == ARGV[2] -- the client has sent this very call before, and lost the answer
+local same = row[4] == ARGV[2] -- the client has sent this call before, and lost the reply
 if state == 'held' and tonumber(row[2]) > now then
   if same then
     return {1, tonumber(row[5])}
@@ -16,12 +16,12 @@ if state == 'held' and tonumber(row[2]) > now then
   return {2, tonumber(row[2]) - now}
 end
 if same then
-  return {2, 0} -- and its claim was given back, or ran out, meanwhile
+  return {2, 0} -- the claim was released, or its lease has ended, since
 end
 local attempt = (tonumber(row[5]) or 0) + 1
 local keep = ARGV[3] + ARGV[4]
--- Redis refuses the first write of a script when its memory is full, unless that cannot take any: a key that is known
--- has its place, and a new one is refused before anything is written.
+-- When its memory is full, Redis refuses a script at its first write, unless that write needs no memory. PEXPIRE needs
+-- none, so a known key can be claimed. A new key is refused before anything is written.
 if state then
   redis.call('PEXPIRE', KEYS[1], keep)
 end

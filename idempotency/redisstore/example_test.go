@@ -22,16 +22,16 @@ func ExampleNew() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	options.ContextTimeoutEnabled = true // a Redis that hangs does not hold connections
+	options.ContextTimeoutEnabled = true // a Redis that hangs does not keep connections
 	client := redis.NewClient(options)
 	defer client.Close()
 
-	store, err := redisstore.New(client, redisstore.Options{Namespace: "support-bot"})
+	store, err := redisstore.New(client, &redisstore.Options{Namespace: "support-bot"})
 	if err != nil {
 		log.Fatal(err)
 	}
 
-	// All processes with this store and namespace call back once for each delivery.
+	// All processes with this store and namespace together run each delivery once.
 	hook, err := convosphere.NewHandler("a-secret-from-convosphere", &webhook.Options{Store: store})
 	if err != nil {
 		log.Fatal(err)
@@ -41,7 +41,7 @@ func ExampleNew() {
 	// Output: remembers deliveries for 168h0m0s
 }
 
-// The store serves anything that must run once, also where no webhook is in sight.
+// The store also works without webhooks, for any work that must run once.
 func ExampleStore() {
 	options, err := redis.ParseURL(os.Getenv("REDIS_URL"))
 	if err != nil {
@@ -50,7 +50,7 @@ func ExampleStore() {
 	options.ContextTimeoutEnabled = true
 	client := redis.NewClient(options)
 	defer client.Close()
-	store, err := redisstore.New(client, redisstore.Options{Namespace: "billing"})
+	store, err := redisstore.New(client, &redisstore.Options{Namespace: "billing"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func ExampleStore() {
 			return nil
 		})
 		if err != nil {
-			log.Fatal(err) // Redis could not be asked, or sending failed
+			log.Fatal(err) // Redis is unavailable, or sending failed
 		}
 		fmt.Println(state)
 	}

@@ -27,7 +27,7 @@ const (
 	raceLease = 10 * time.Minute
 )
 
-// race claims all keys at once, once it is told to, and prints those that it got.
+// race waits for the signal, claims all keys at once, and prints those that it acquired.
 func race() {
 	s := theirStore()
 	fmt.Println("ready")
@@ -78,7 +78,7 @@ func TestOneOf16ProcessesGetsAKey(t *testing.T) {
 
 const crashLease = 500 * time.Millisecond
 
-// crashKeys returns how many keys the crash test has.
+// crashKeys returns the number of keys in the crash test.
 func crashKeys() int {
 	if full() {
 		return 3000
@@ -86,9 +86,9 @@ func crashKeys() int {
 	return 600
 }
 
-// work runs and completes every key, beside other processes that do the same, and keeps a diary of it.
+// work runs and completes every key, at the same time as other processes, and records it in the shared log.
 func work() {
-	s, d := theirStore(), openDiary(os.Getenv("DIARY"))
+	s, d := theirStore(), openDiary(os.Getenv("SHARED_LOG"))
 	ctx := context.Background()
 	var wg sync.WaitGroup
 	for range 4 {
@@ -108,8 +108,8 @@ func work() {
 	wg.Wait()
 }
 
-// complete tells whether key is completed now. An error of the store is met as a sender meets it, by trying again.
-func complete(ctx context.Context, s idempotency.Store, d diary, key string) bool {
+// complete reports whether key is completed. After an error of the store it tries again, as a sender does.
+func complete(ctx context.Context, s idempotency.Store, d sharedLog, key string) bool {
 	token := idempotency.NewToken()
 	claim, err := s.Claim(ctx, key, token, crashLease)
 	if err != nil || claim.State != idempotency.Acquired {
@@ -134,9 +134,9 @@ func TestEveryKeyCompletesOnceAlthoughWorkersAndRedisAreKilled(t *testing.T) {
 		kills = 40
 	}
 	server := redistest.New(t)
-	path, name := filepath.Join(t.TempDir(), "diary"), namespace(t)
+	path, name := filepath.Join(t.TempDir(), "sharedLog"), namespace(t)
 	spawn := func() *process {
-		return start(t, "worker", "ADDR="+server.Addr(), "NAMESPACE="+name, "DIARY="+path)
+		return start(t, "worker", "ADDR="+server.Addr(), "NAMESPACE="+name, "SHARED_LOG="+path)
 	}
 	var all []*process
 	for range workers {
@@ -159,7 +159,7 @@ func TestEveryKeyCompletesOnceAlthoughWorkersAndRedisAreKilled(t *testing.T) {
 
 	client := connect(t, server.Addr())
 	runs, completions := 0, make(map[string]string)
-	for _, line := range readDiary(t, path) {
+	for _, line := range readSharedLog(t, path) {
 		key, token := line[1], line[2]
 		if line[0] == "run" {
 			runs++
@@ -173,10 +173,10 @@ func TestEveryKeyCompletesOnceAlthoughWorkersAndRedisAreKilled(t *testing.T) {
 		row, err := client.HGetAll(t.Context(), name+":"+key).Result()
 		require.NoError(t, err)
 		require.Equal(t, "done", row["state"], "key %s", key)
-		if by := completions[key]; by != "" { // else its worker was killed before it could say so
+		if by := completions[key]; by != "" { // otherwise its worker was killed before it recorded this
 			require.Equal(t, by, idempotency.Token([]byte(row["token"])).String(), "key %s", key)
 		}
 	}
-	t.Logf("%d keys, %d runs, %d completions that were told of", crashKeys(), runs, len(completions))
+	t.Logf("%d keys, %d runs, %d recorded completions", crashKeys(), runs, len(completions))
 	require.Greater(t, runs, crashKeys())
 }

@@ -1,4 +1,4 @@
 package redisstore
 
-// ClaimSource is the script of a claim, for benchmarks that send it by hand.
+// ClaimSource is the script of a claim, for benchmarks that send it without the store.
 var ClaimSource = claimSource

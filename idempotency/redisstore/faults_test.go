@@ -31,10 +31,10 @@ func TestReceiverOutlivesWhatHappensToRedis(t *testing.T) {
 		{"paused, and the client ignores deadlines", true, paused},
 		{"too slow", false, tooSlow},
 		{"too slow, and the client ignores deadlines", true, tooSlow},
-		{"losing answers", false, losingAnswers},
+		{"losing replies", false, losingReplies},
 	} {
 		t.Run(fault.name, func(t *testing.T) {
-			t.Parallel() // a claim whose answer was lost ends with its lease
+			t.Parallel() // mostly waits: a claim with a lost reply ends with its lease
 			server := redistest.New(t)
 			proxy := redistest.NewProxy(t, server)
 			client := redis.NewClient(&redis.Options{Addr: proxy.Addr(), ContextTimeoutEnabled: !fault.ignores})
@@ -44,7 +44,7 @@ func TestReceiverOutlivesWhatHappensToRedis(t *testing.T) {
 	}
 }
 
-// The faults last until deliveries have been refused meanwhile: an answer does not wait for Redis.
+// Each fault lasts until deliveries have been refused, because a response does not wait for Redis.
 
 func stopped(t *testing.T, s *redistest.Server, _ *redistest.Proxy, refused func()) {
 	s.Stop()
@@ -70,15 +70,15 @@ func tooSlow(_ *testing.T, _ *redistest.Server, p *redistest.Proxy, refused func
 	p.Delay(0)
 }
 
-// losingAnswers refuses nothing for sure: the client asks again.
-func losingAnswers(_ *testing.T, _ *redistest.Server, p *redistest.Proxy, _ func()) {
+// losingReplies may refuse no delivery, because the client sends the command again.
+func losingReplies(_ *testing.T, _ *redistest.Server, p *redistest.Proxy, _ func()) {
 	for range 20 {
 		p.LoseAnswers(5)
 		time.Sleep(50 * time.Millisecond)
 	}
 }
 
-// endure sends deliveries before, during and after the fault, each until it is answered 200.
+// endure sends deliveries before, during and after the fault. It sends each until the status is 200.
 func endure(t *testing.T, store *redisstore.Store, fault func(refused func())) {
 	const senders = 8
 	var calls sync.Map // by id
@@ -94,7 +94,7 @@ func endure(t *testing.T, store *redisstore.Store, fault func(refused func())) {
 	var over atomic.Bool
 	var sent, refused atomic.Int64
 	send := func(id string) bool {
-		for range 2 { // once more, as a sender that has lost the answer
+		for range 2 { // twice, like a sender that lost the response
 			if err := until(sender, id, func() { refused.Add(1) }); err != nil {
 				t.Error(err)
 				return false

@@ -1,4 +1,4 @@
-// The tests start Redis by package redistest, which is for Unix only.
+// The tests start Redis with package redistest, which requires Unix.
 
 //go:build unix
 
@@ -23,17 +23,17 @@ import (
 	"github.com/aihooks/aihooks-go/internal/redistest"
 )
 
-// patience is how long a test waits for what must happen: what takes longer hangs, also on a machine that is busy.
+// patience is how long a test waits for an event. It is long enough for a busy machine.
 const patience = 2 * time.Minute
 
 func full() bool { return os.Getenv("AIHOOKS_TEST_LONG") != "" }
 
-// shared serves the tests that do it no harm.
+// shared is the server of all tests that leave it running.
 var shared *redistest.Server
 
 func TestMain(m *testing.M) {
 	if role := os.Getenv("REDISSTORE_ROLE"); role != "" {
-		roles[role]() // a process of a test's own
+		roles[role]() // this is a process that a test started
 		return
 	}
 	var err error
@@ -42,13 +42,13 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	_ = os.Setenv("REDIS_URL", "redis://"+shared.Addr())
-	_ = flag.Set("test.parallel", "32") // what runs in parallel here waits most of the time
+	_ = flag.Set("test.parallel", "32") // parallel tests mostly wait
 	code := m.Run()
 	shared.Close()
 	os.Exit(code)
 }
 
-// connect returns a client with the option that the documentation asks for.
+// connect returns a client with the option that the documentation requires.
 func connect(t testing.TB, addr string) *redis.Client {
 	t.Helper()
 	client := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true})
@@ -64,12 +64,12 @@ func newStore(t testing.TB, client redisstore.Client, o redisstore.Options) *red
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s, err := redisstore.New(client, o)
+	s, err := redisstore.New(client, &o)
 	require.NoError(t, err)
 	return s
 }
 
-// namespace is one that no other test has.
+// namespace returns a namespace for one test.
 func namespace(testing.TB) string { return idempotency.NewToken().String() }
 
 func TestRedisKeepsTheRulesOfAStore(t *testing.T) {
@@ -80,7 +80,7 @@ func TestRedisKeepsTheRulesOfAStore(t *testing.T) {
 			return newStore(t, client, redisstore.Options{Retention: retention})
 		},
 		Around: atOnce,
-		// Long enough for a machine that is busy to look in time.
+		// Long enough for a busy machine to check in time.
 		Retention: 4 * time.Second, Lease: 1500 * time.Millisecond, Slack: time.Second,
 	})
 }
@@ -93,13 +93,13 @@ func TestRedisClusterKeepsTheRulesOfAStore(t *testing.T) {
 	}
 	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: addrs, ContextTimeoutEnabled: true})
 	t.Cleanup(func() { _ = client.Close() })
-	t.Run("rules", func(t *testing.T) { // which is where parallel subtests are waited for
+	t.Run("rules", func(t *testing.T) { // waits for its parallel subtests
 		idempotencytest.Run(t, idempotencytest.Options{
 			New: func(t testing.TB, retention time.Duration) idempotency.Store {
 				return newStore(t, client, redisstore.Options{Retention: retention})
 			},
 			Around: atOnce,
-			// Long enough for a machine that is busy to look in time.
+			// Long enough for a busy machine to check in time.
 			Retention: 4 * time.Second, Lease: 1500 * time.Millisecond, Slack: time.Second,
 		})
 	})
@@ -114,8 +114,8 @@ func TestRedisClusterKeepsTheRulesOfAStore(t *testing.T) {
 	require.EqualValues(t, 3, used.Load(), "masters that have keys")
 }
 
-// quick requires that f takes less than d at least once. A machine that is busy delays some calls; a wait in the code
-// delays them all.
+// quick requires that f takes less than d at least once. A busy machine delays some calls, but a wait in the code delays
+// all of them.
 func quick(t *testing.T, d time.Duration, f func()) {
 	t.Helper()
 	for range 5 {
@@ -128,7 +128,7 @@ func quick(t *testing.T, d time.Duration, f func()) {
 	require.Failf(t, "too slow", "it took %v or longer each time", d)
 }
 
-// atOnce runs the cases of a suite beside one another: most of each is waiting.
+// atOnce runs the cases of a suite in parallel, because they mostly wait.
 func atOnce(t *testing.T, f func(t *testing.T)) {
 	t.Parallel()
 	f(t)

@@ -17,17 +17,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/idempotency/redisstore"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 )
 
-// roles are what a process of a test's own does, by its REDISSTORE_ROLE.
+// roles are the functions that a process started by a test can run, by REDISSTORE_ROLE.
 var roles = map[string]func(){
 	"racer":    race,
 	"worker":   work,
 	"receiver": receive,
 }
 
-// A process is this test binary in a role.
+// A process is this test binary, started in a role.
 type process struct {
 	*exec.Cmd
 	stdin  io.WriteCloser
@@ -46,7 +46,7 @@ func start(t *testing.T, role string, env ...string) *process {
 	stdout, err := p.StdoutPipe()
 	require.NoError(t, err)
 	p.stdout = bufio.NewScanner(stdout)
-	require.NoError(t, torturetest.Start(p.Cmd))
+	require.NoError(t, crashtest.Start(p.Cmd))
 	t.Cleanup(func() {
 		_ = p.Process.Kill()
 		_ = p.Wait()
@@ -54,42 +54,42 @@ func start(t *testing.T, role string, env ...string) *process {
 	return p
 }
 
-// line is the next line that the process prints.
+// line returns the next line that the process prints.
 func (p *process) line(t *testing.T) string {
 	t.Helper()
 	require.True(t, p.stdout.Scan(), "it ended: %s", &p.stderr)
 	return p.stdout.Text()
 }
 
-// theirStore is the store of a process that is not the test's own.
+// theirStore is the store of a process that a test started.
 func theirStore() *redisstore.Store {
 	client := redis.NewClient(&redis.Options{Addr: os.Getenv("ADDR"), ContextTimeoutEnabled: true})
-	s, err := redisstore.New(client, redisstore.Options{Namespace: os.Getenv("NAMESPACE")})
+	s, err := redisstore.New(client, &redisstore.Options{Namespace: os.Getenv("NAMESPACE")})
 	if err != nil {
 		log.Fatal(err)
 	}
 	return s
 }
 
-// diary is a file that several processes append lines to.
-type diary struct{ file *os.File }
+// A sharedLog is a file to which several processes append lines.
+type sharedLog struct{ file *os.File }
 
-func openDiary(path string) diary {
+func openDiary(path string) sharedLog {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		log.Fatal(err)
 	}
-	return diary{f}
+	return sharedLog{f}
 }
 
-func (d diary) write(words ...any) {
-	if _, err := fmt.Fprintln(d.file, words...); err != nil { // one write, so that lines stay whole
+func (d sharedLog) write(words ...any) {
+	if _, err := fmt.Fprintln(d.file, words...); err != nil { // one write, so that lines are not mixed
 		log.Fatal(err)
 	}
 }
 
-// readDiary returns the words of each line.
-func readDiary(t *testing.T, path string) [][]string {
+// readSharedLog returns the words of each line.
+func readSharedLog(t *testing.T, path string) [][]string {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)

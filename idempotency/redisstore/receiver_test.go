@@ -28,7 +28,7 @@ import (
 
 const secret = "a-secret-from-convosphere"
 
-// newReceiver is what a service mounts: Convosphere's handler on a store, with a callback for every type.
+// newReceiver returns a handler as a service has it: Convosphere's handler on a store, with a callback for every type.
 func newReceiver(store idempotency.Store, call func(context.Context, *webhook.Delivery) error) (*convosphere.Handler, error) {
 	h, err := convosphere.NewHandler(secret, &webhook.Options{
 		Store: store, CallbackTimeout: time.Second, Logger: slog.New(slog.DiscardHandler),
@@ -40,9 +40,9 @@ func newReceiver(store idempotency.Store, call func(context.Context, *webhook.De
 	return h, nil
 }
 
-// receive is a service of its own: it writes every delivery that it is called back with into the diary.
+// receive runs a service in another process. Its callbacks record every delivery in the sharedLog.
 func receive() {
-	d := openDiary(os.Getenv("DIARY"))
+	d := openDiary(os.Getenv("SHARED_LOG"))
 	h, err := newReceiver(theirStore(), func(_ context.Context, delivery *webhook.Delivery) error {
 		time.Sleep(time.Millisecond)
 		d.write(delivery.ID)
@@ -59,19 +59,19 @@ func receive() {
 	log.Fatal(http.Serve(l, h))
 }
 
-// until sends the delivery of that id until it is answered 200, as Convosphere does, but again at once; 503 is the only
-// other answer that may come, and refused is called each time.
+// until sends the delivery with that id until the status is 200, as Convosphere does, but without pauses. The only other
+// status may be 503. until then calls refused.
 func until(s *webhooktest.Sender, id string, refused func()) error {
 	d := s.Event(&convosphere.ConversationStarted{Event: webhook.Event{ID: id}})
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		answer := s.Send(d)
+		result := s.Send(d)
 		switch {
-		case answer.Err != nil:
-			return answer.Err
-		case answer.Status == http.StatusOK:
+		case result.Err != nil:
+			return result.Err
+		case result.Status == http.StatusOK:
 			return nil
-		case answer.Status != http.StatusServiceUnavailable:
-			return fmt.Errorf("%s was answered %d", id, answer.Status)
+		case result.Status != http.StatusServiceUnavailable:
+			return fmt.Errorf("%s got status %d", id, result.Status)
 		case time.Now().After(deadline):
 			return fmt.Errorf("%s was not taken within %v", id, patience)
 		}
@@ -81,10 +81,10 @@ func until(s *webhooktest.Sender, id string, refused func()) error {
 
 func TestTwoReceiversCallBackOnceForADeliverySentToBoth(t *testing.T) {
 	const deliveries = 100
-	path, name := filepath.Join(t.TempDir(), "diary"), namespace(t)
+	path, name := filepath.Join(t.TempDir(), "sharedLog"), namespace(t)
 	var senders []*webhooktest.Sender
 	for range 2 {
-		p := start(t, "receiver", "ADDR="+shared.Addr(), "NAMESPACE="+name, "DIARY="+path)
+		p := start(t, "receiver", "ADDR="+shared.Addr(), "NAMESPACE="+name, "SHARED_LOG="+path)
 		senders = append(senders, convospheretest.NewSenderTo(t, p.line(t), secret))
 	}
 	var wg sync.WaitGroup
@@ -100,7 +100,7 @@ func TestTwoReceiversCallBackOnceForADeliverySentToBoth(t *testing.T) {
 	}
 	wg.Wait()
 	calls := make(map[string]int)
-	for _, line := range readDiary(t, path) {
+	for _, line := range readSharedLog(t, path) {
 		calls[line[0]]++
 	}
 	require.Len(t, calls, deliveries)

@@ -17,14 +17,14 @@ var (
 	releaseSource string
 )
 
-// One script a verb, one key a script, so that each runs on whatever node of a cluster the key is on.
+// Each operation is one script on one key, so that it runs on the cluster node that has the key.
 var (
 	claimScript    = redis.NewScript(claimSource)
 	completeScript = redis.NewScript(completeSource)
 	releaseScript  = redis.NewScript(releaseSource)
 )
 
-// What claim.lua answers.
+// The results of claim.lua.
 const (
 	acquired  = 1
 	inFlight  = 2

@@ -14,36 +14,36 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 )
 
-// DefaultRetention is the retention of a store whose [Options] do not say.
+// DefaultRetention is the default of [Options].Retention.
 const DefaultRetention = 7 * 24 * time.Hour
 
 // Options are the options of [New].
 type Options struct {
-	// Namespace keeps the keys of several services on one Redis apart: a key is stored as "NAMESPACE:KEY". Letters,
-	// digits, '-', '_', '.' and '/', up to 64 of them. Required.
+	// Namespace separates the keys of several services on one Redis. A key is stored as "NAMESPACE:KEY". It has 1 to 64
+	// letters, digits, '-', '_', '.' and '/'. Required.
 	Namespace string
 
-	// Retention is for how long a key is remembered: a completed one from its completion, a released one from its
-	// release, one that was never given back from the end of its lease. Must not be negative.
+	// Retention is how long a key is remembered. It counts from the completion of a completed key, from the release of a
+	// released key, and otherwise from the end of the lease. It must not be negative.
 	//
 	// Defaults to 7 days.
 	Retention time.Duration
 
-	// Logger gets a warning for each setting of the server or the client that is wrong, when the store is made.
+	// Logger gets a warning from New for each wrong setting of the server or the client.
 	//
 	// Defaults to [slog.Default].
 	Logger *slog.Logger
 }
 
-// Client is what the store needs of a client of go-redis. *redis.Client and *redis.ClusterClient have it, and so has
-// every redis.UniversalClient.
+// Client is the part of a go-redis client that the store uses. *redis.Client, *redis.ClusterClient and every
+// redis.UniversalClient implement it.
 type Client interface {
 	redis.Scripter
 	ConfigGet(ctx context.Context, parameter string) *redis.MapStringStringCmd
 }
 
-// Store is an [idempotency.Store] on Redis. See the package documentation for the settings that it needs. It has
-// nothing to close; the client is its owner's.
+// Store is an [idempotency.Store] on Redis. See the package documentation for the settings that it needs. A Store needs no
+// closing. It does not close the client.
 type Store struct {
 	client    Client
 	prefix    string
@@ -52,20 +52,24 @@ type Store struct {
 
 var _ idempotency.Store = (*Store)(nil)
 
-var namespaces = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,64}$`) // no colon, which ends it
+var namespaces = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,64}$`) // no colon, because a colon ends the namespace
 
-// New returns a store on the Redis of that client. The error names the option that breaks a rule.
+// New returns a store on the Redis of the client. The error names the option that is invalid.
 //
-// New looks at the settings of the server for a second at the most, and logs what is wrong with them. That Redis cannot
-// be reached is no error: the store answers errors until it can.
-func New(client Client, o Options) (*Store, error) {
+// New reads the settings of the server for at most a second, and logs a warning for each wrong setting. It returns no
+// error if Redis is unavailable. The store's methods then return errors until Redis is available.
+func New(client Client, options *Options) (*Store, error) {
+	var o Options
+	if options != nil {
+		o = *options
+	}
 	switch {
 	case client == nil:
-		return nil, errors.New("redisstore: New needs a client")
+		return nil, errors.New("redisstore: New: the client must not be nil")
 	case !namespaces.MatchString(o.Namespace):
-		return nil, fmt.Errorf("redisstore: Options.Namespace must be 1 to 64 letters, digits, '-', '_', '.' or '/', and is %.80q", o.Namespace)
+		return nil, fmt.Errorf("redisstore: Options.Namespace (%.80q) must be 1 to 64 letters, digits, '-', '_', '.' or '/'", o.Namespace)
 	case o.Retention < 0:
-		return nil, fmt.Errorf("redisstore: Options.Retention must not be negative, and is %v", o.Retention)
+		return nil, fmt.Errorf("redisstore: Options.Retention (%v) must not be negative", o.Retention)
 	}
 	if o.Retention == 0 {
 		o.Retention = DefaultRetention
@@ -77,28 +81,28 @@ func New(client Client, o Options) (*Store, error) {
 	return &Store{client: client, prefix: o.Namespace + ":", retention: o.Retention}, nil
 }
 
-// Claim implements [idempotency.Store]. The error is [idempotency.ErrFull] if Redis has reached its maxmemory and does
-// not know the key, and another one if lease is not longer than zero.
+// Claim implements [idempotency.Store]. It returns [idempotency.ErrFull] if the key is new and Redis has reached its
+// maxmemory. It returns another error if lease is not longer than zero.
 func (s *Store) Claim(ctx context.Context, key string, token idempotency.Token, lease time.Duration) (idempotency.Claim, error) {
 	if lease <= 0 {
-		return idempotency.Claim{}, fmt.Errorf("redisstore: the lease of a claim must be longer than zero, and is %v", lease)
+		return idempotency.Claim{}, fmt.Errorf("redisstore: the lease of a claim (%v) must be longer than zero", lease)
 	}
-	call := idempotency.NewToken() // another for each call, but not for a copy that go-redis sends
+	call := idempotency.NewToken() // a new one for each call; a copy that go-redis sends again has the same
 	cmd, err := s.run(ctx, claimScript, key, token[:], call[:], milliseconds(lease), milliseconds(s.retention))
 	if err != nil {
 		return idempotency.Claim{}, failed("claim", err)
 	}
-	answer, err := cmd.Int64Slice()
-	if err != nil || len(answer) != 2 {
-		return idempotency.Claim{}, fmt.Errorf("redisstore: claim: not the answer of the script: %v", cmd.Val())
+	reply, err := cmd.Int64Slice()
+	if err != nil || len(reply) != 2 {
+		return idempotency.Claim{}, fmt.Errorf("redisstore: claim: unexpected reply from the script: %v", cmd.Val())
 	}
-	switch answer[0] {
+	switch reply[0] {
 	case acquired:
-		return idempotency.Claim{State: idempotency.Acquired, Attempt: int(answer[1])}, nil
+		return idempotency.Claim{State: idempotency.Acquired, Attempt: int(reply[1])}, nil
 	case inFlight:
-		return idempotency.Claim{State: idempotency.InFlight, Remaining: time.Duration(answer[1]) * time.Millisecond}, nil
+		return idempotency.Claim{State: idempotency.InFlight, Remaining: time.Duration(reply[1]) * time.Millisecond}, nil
 	default:
-		return idempotency.Claim{State: idempotency.Completed, OtherTag: answer[1] != 0}, nil
+		return idempotency.Claim{State: idempotency.Completed, OtherTag: reply[1] != 0}, nil
 	}
 }
 
@@ -127,7 +131,7 @@ func (s *Store) Release(ctx context.Context, key string, token idempotency.Token
 // Retention implements [idempotency.Store].
 func (s *Store) Retention() time.Duration { return s.retention }
 
-// run sends a script by its hash, and in full if the server does not know it.
+// run sends a script by its hash, or in full if the server does not know it.
 func (s *Store) run(ctx context.Context, script *redis.Script, key string, args ...any) (*redis.Cmd, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -136,7 +140,7 @@ func (s *Store) run(ctx context.Context, script *redis.Script, key string, args 
 	return cmd, cmd.Err()
 }
 
-// milliseconds rounds up, and adds one: the scripts cut the clock to whole ones, and nothing may end early.
+// milliseconds rounds up and adds one. The scripts round the clock down, and no lease or retention may end early.
 func milliseconds(d time.Duration) int64 {
 	ms := int64(d / time.Millisecond)
 	if d%time.Millisecond > 0 {
@@ -146,12 +150,12 @@ func milliseconds(d time.Duration) int64 {
 }
 
 func failed(verb string, err error) error {
-	// Before version 7 Redis puts the error of a command into one of the script.
+	// Before version 7, Redis wraps the error of a command in an error of the script.
 	if redis.IsOOMError(err) || strings.Contains(err.Error(), "-OOM ") {
 		return fmt.Errorf("redisstore: %s: %w: %w", verb, idempotency.ErrFull, err)
 	}
 	if strings.Contains(err.Error(), "NOPERM ") || strings.Contains(err.Error(), "The user executing the script can't ") {
-		return fmt.Errorf("redisstore: %s: %w (the Redis user needs the permissions that the package documentation lists)", verb, err)
+		return fmt.Errorf("redisstore: %s: %w (grant the Redis user the permissions that the package documentation lists)", verb, err)
 	}
 	return fmt.Errorf("redisstore: %s: %w", verb, err)
 }

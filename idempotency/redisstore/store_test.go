@@ -29,14 +29,14 @@ func claim(t testing.TB, s idempotency.Store, key string, want idempotency.State
 
 func TestOptionsThatBreakARuleAreNamed(t *testing.T) {
 	client := connect(t, shared.Addr())
-	_, err := redisstore.New(nil, redisstore.Options{Namespace: "service"})
-	require.EqualError(t, err, "redisstore: New needs a client")
+	_, err := redisstore.New(nil, &redisstore.Options{Namespace: "service"})
+	require.EqualError(t, err, "redisstore: New: the client must not be nil")
 	for _, bad := range []string{"", "a:b", "a b", "ä", "a\n", strings.Repeat("x", 65)} {
-		_, err = redisstore.New(client, redisstore.Options{Namespace: bad})
-		require.ErrorContains(t, err, "redisstore: Options.Namespace must be 1 to 64 letters")
+		_, err = redisstore.New(client, &redisstore.Options{Namespace: bad})
+		require.ErrorContains(t, err, "must be 1 to 64 letters")
 	}
-	_, err = redisstore.New(client, redisstore.Options{Namespace: "service", Retention: -1})
-	require.EqualError(t, err, "redisstore: Options.Retention must not be negative, and is -1ns")
+	_, err = redisstore.New(client, &redisstore.Options{Namespace: "service", Retention: -1})
+	require.EqualError(t, err, "redisstore: Options.Retention (-1ns) must not be negative")
 	require.Equal(t, 7*24*time.Hour, newStore(t, client, redisstore.Options{}).Retention())
 }
 
@@ -58,19 +58,19 @@ func TestKeyIsARowThatExpires(t *testing.T) {
 		require.Len(t, list, 1)
 		return list[0]
 	}
-	lives := func(d time.Duration) {
+	expect := func(d time.Duration) {
 		ttl, err := client.PTTL(t.Context(), keys()).Result()
 		require.NoError(t, err)
 		require.InDelta(t, d, ttl, float64(20*time.Second))
 	}
 	token := claim(t, s, "key", idempotency.Acquired)
 	require.True(t, strings.HasSuffix(keys(), ":key"))
-	lives(time.Hour + time.Minute)
+	expect(time.Hour + time.Minute)
 	require.NoError(t, s.Release(t.Context(), "key", token))
-	lives(time.Hour)
+	expect(time.Hour)
 	token = claim(t, s, "key", idempotency.Acquired)
 	require.NoError(t, s.Complete(t.Context(), "key", token))
-	lives(time.Hour)
+	expect(time.Hour)
 	row, err := client.HGetAll(t.Context(), keys()).Result()
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"state": "done", "token": string(token[:])}, row)
@@ -142,7 +142,7 @@ func TestScriptsThatTheServerForgotAreSentAgain(t *testing.T) {
 	}
 }
 
-// go-redis sends a command again when its answer was lost.
+// go-redis sends a command again if its reply was lost.
 func TestClaimWhoseAnswerWasLostIsAnsweredAsTheFirstTime(t *testing.T) {
 	server := redistest.New(t)
 	proxy := redistest.NewProxy(t, server)
@@ -176,7 +176,7 @@ func TestAttemptsDoNotCountClaimsThatWereSentTwice(t *testing.T) {
 	}
 }
 
-// A caller that has gone releases; a copy of its claim may still be on its way to a server that was paused.
+// A caller releases its claim after a timeout. A copy of the claim may reach a paused server later.
 func TestLateCopyOfAClaimThatWasReleasedTakesNothing(t *testing.T) {
 	client := &recorder{Client: connect(t, shared.Addr())}
 	s := newStore(t, client, redisstore.Options{})
@@ -187,7 +187,7 @@ func TestLateCopyOfAClaimThatWasReleasedTakesNothing(t *testing.T) {
 	require.Equal(t, idempotency.Claim{State: idempotency.Acquired, Attempt: 2}, got)
 }
 
-// A recorder keeps the last claim that it sent.
+// A recorder keeps the last claim that the client sent.
 type recorder struct {
 	redisstore.Client
 	again func(context.Context) error
@@ -223,7 +223,7 @@ func TestFullRedisRefusesNewKeysAndTakesCompletions(t *testing.T) {
 	require.NoError(t, err)
 	got, err := s.Claim(t.Context(), "new", idempotency.NewToken(), time.Minute)
 	require.NoError(t, err)
-	require.Equal(t, idempotency.Claim{State: idempotency.Acquired, Attempt: 1}, got, "the refused claim left nothing")
+	require.Equal(t, idempotency.Claim{State: idempotency.Acquired, Attempt: 1}, got, "the refused claim stored nothing")
 }
 
 func TestKeyOfAnotherTypeIsAnError(t *testing.T) {

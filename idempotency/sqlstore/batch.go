@@ -13,22 +13,22 @@ import (
 const (
 	maxBatch = 128 // calls in one statement
 
-	// slowBatch is how long a batch may take before the next one no longer waits for it: it may hang on a connection
-	// that is dead, and others are not.
+	// slowBatch is how long the next batch waits for the running one. The running batch may hang on a broken connection
+	// while other connections work.
 	slowBatch = 100 * time.Millisecond
 
-	// giveBackTimeout is how long a claim that nobody waits for any more may take to be given back.
+	// giveBackTimeout bounds the release of a claim whose caller has gone.
 	giveBackTimeout = 5 * time.Second
 )
 
-// A batcher puts the calls that come while others are under way into one statement, which is one wait for the disk. What
-// comes alone waits for nobody. It has a goroutine only while there is something to do.
+// A batcher combines calls that arrive while a batch runs into one statement, and so into one wait for the disk. A call
+// that arrives alone does not wait. The batcher has a goroutine only while a batch runs.
 type batcher struct {
-	// do has a statement do the calls, of which no two have the same key, and returns the keys of those that it did
-	// what they wanted for.
+	// do runs the calls in one statement, and returns the keys of the calls that it has done. No two calls have the same
+	// key.
 	do func(ctx context.Context, calls []*batchCall) (done map[string]bool, err error)
 
-	// undo is for what was done for a caller who has gone.
+	// undo reverses a call that was done after its caller had gone.
 	undo func(ctx context.Context, c *batchCall)
 
 	mu      sync.Mutex
@@ -36,31 +36,31 @@ type batcher struct {
 	running *batch
 }
 
-// A batchCall is what one caller wants.
+// A batchCall is the call of one caller.
 type batchCall struct {
 	key   string
 	token idempotency.Token
 	lease time.Duration
 
-	batch *batch // nil while it waits for one
+	batch *batch // nil while it waits for a batch
 	left  bool   // the caller has gone
 	over  chan struct{}
 
-	// To be read once it is over.
+	// These are valid once over is closed.
 	done bool
 	err  error
 }
 
-// A batch is a statement under way.
+// A batch is a statement that runs.
 type batch struct {
 	calls   []*batchCall
-	present int // those whose caller has not gone
+	present int // the number of calls whose caller has not gone
 	ctx     context.Context
 	cancel  context.CancelFunc
 }
 
-// call returns whether the call's batch has done what it wants. The error is the statement's, or that of ctx; then
-// nobody knows.
+// call adds c to a batch, and reports whether the batch has done it. After an error of the statement or of ctx, the outcome
+// is unknown.
 func (b *batcher) call(ctx context.Context, c *batchCall) (done bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
@@ -78,7 +78,7 @@ func (b *batcher) call(ctx context.Context, c *batchCall) (done bool, err error)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	select {
-	case <-c.over: // meanwhile
+	case <-c.over: // ended at the same time
 		return c.done, c.err
 	default:
 	}
@@ -86,7 +86,7 @@ func (b *batcher) call(ctx context.Context, c *batchCall) (done bool, err error)
 	return false, ctx.Err()
 }
 
-// leave takes the caller away, and ends a batch that nobody waits for any more.
+// leave removes the caller of c, and cancels the batch if it was the last one.
 func (b *batcher) leave(c *batchCall) {
 	if c.batch == nil {
 		b.waiting = slices.DeleteFunc(b.waiting, func(other *batchCall) bool { return other == c })
@@ -98,7 +98,7 @@ func (b *batcher) leave(c *batchCall) {
 	}
 }
 
-// begin begins a batch of those who wait, unless one is under way.
+// begin starts a batch of the waiting calls, unless a batch is running.
 func (b *batcher) begin() {
 	if b.running != nil || len(b.waiting) == 0 {
 		return
@@ -140,7 +140,7 @@ func (b *batcher) run(g *batch) {
 	}
 }
 
-// caught returns a panic as an error: on a goroutine of the batcher's own it would end the process.
+// caught returns a panic as an error, because a panic on the batcher's goroutine would crash the process.
 func caught(f func()) (err error) {
 	defer func() {
 		if value := recover(); value != nil {
@@ -151,7 +151,7 @@ func caught(f func()) (err error) {
 	return nil
 }
 
-// next begins the batch after g, unless that has been done.
+// next starts the batch after g, unless it has started already.
 func (b *batcher) next(g *batch) {
 	if b.running == g {
 		b.running = nil
@@ -159,7 +159,7 @@ func (b *batcher) next(g *batch) {
 	}
 }
 
-// end tells the callers what has become of their calls, and returns those that were done for somebody who has gone.
+// end notifies the callers of the results. It returns the calls that were done although their caller has gone.
 func (b *batcher) end(g *batch, done map[string]bool, err error) (unwanted []*batchCall) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -16,8 +16,8 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 )
 
-// inBatches returns a store whose statements wait until they may pass, each time. A bubble that ends with a goroutine left
-// over fails, so that each test tells as well that none is.
+// inBatches returns a store whose statements each wait until the test lets them pass. Each test also checks that no
+// goroutine is left, because a bubble fails then.
 func inBatches(t *testing.T, script ...any) (*scripted, *sqlstore.Store, chan struct{}) {
 	t.Helper()
 	s := &scripted{script: script, end: io.EOF}
@@ -32,7 +32,7 @@ func inBatches(t *testing.T, script ...any) (*scripted, *sqlstore.Store, chan st
 			return ctx.Err()
 		}
 	}
-	store, err := sqlstore.NewOn(run, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
+	store, err := sqlstore.NewOn(run, &sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
 	require.NoError(t, err)
 	return s, store, pass
 }
@@ -42,7 +42,7 @@ type outcome struct {
 	err   error
 }
 
-// claim claims a key, and returns once that waits.
+// claim claims a key on another goroutine, and returns when the claim waits.
 func claim(ctx context.Context, store *sqlstore.Store, key string) <-chan outcome {
 	claimed := make(chan outcome, 1)
 	go func() {
@@ -61,7 +61,7 @@ func TestCallsThatComeWhileAStatementIsUnderWayShareTheNext(t *testing.T) {
 		a := claim(t.Context(), store, "a")
 		b, c, d := claim(t.Context(), store, "b"), claim(t.Context(), store, "c"), claim(t.Context(), store, "d")
 		pass <- struct{}{}
-		require.Equal(t, first, <-a, "waits for nobody")
+		require.Equal(t, first, <-a, "it does not wait for others")
 		pass <- struct{}{}
 		require.Equal(t, []outcome{first, first, first}, []outcome{<-b, <-c, <-d})
 		require.Equal(t, 2, s.asked)
@@ -113,10 +113,10 @@ func TestABatchThatEndsLateBeginsNoneBesideTheOneUnderWay(t *testing.T) {
 			n++
 			<-gates[n-1]
 			return f(db)
-		}, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
+		}, &sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
 		require.NoError(t, err)
 		a := claim(t.Context(), store, "a")
-		time.Sleep(150 * time.Millisecond) // it is slow
+		time.Sleep(150 * time.Millisecond) // longer than slowBatch
 		b, c := claim(t.Context(), store, "b"), claim(t.Context(), store, "c")
 		require.Equal(t, 2, n, "c waits")
 		close(gates[0])
@@ -156,9 +156,9 @@ func TestABatchOfWhichNobodyKnowsIsAnErrorAndNotDoneAgain(t *testing.T) {
 func TestAPanicUnderABatchIsAnErrorOfItsCallers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, err := sqlstore.NewOn(func(context.Context, func(sqlstore.Conn) error) error { panic("the driver's") },
-			sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
+			&sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
 		require.NoError(t, err)
-		for range 2 { // the next one is not held up
+		for range 2 { // the next call is not blocked
 			require.ErrorContains(t, (<-claim(t.Context(), store, "a")).err, "panicked: the driver's")
 			require.ErrorContains(t, store.Complete(t.Context(), "a", idempotency.Token{}), "panicked: the driver's")
 		}
@@ -177,7 +177,7 @@ func TestAPanicUnderAReleaseOfABatchEndsNothing(t *testing.T) {
 			}
 			<-pass
 			return f(db)
-		}, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
+		}, &sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
 		require.NoError(t, err)
 		x := claim(t.Context(), store, "a")
 		ctx, cancel := context.WithCancel(t.Context())
@@ -206,11 +206,11 @@ func TestABatchEndsOnceNobodyWaitsForIt(t *testing.T) {
 		require.ErrorIs(t, (<-b).err, context.Canceled)
 		cancel()
 		require.ErrorIs(t, (<-x).err, context.Canceled)
-		s.script = s.script[1:] // that of x ends with it
+		s.script = s.script[1:] // the result for x ends with it
 		pass <- struct{}{}
 		require.Equal(t, first, <-c)
 		require.Equal(t, 1, s.asked)
-		require.Equal(t, `{"c"}`, s.keys, "b has not been asked for")
+		require.Equal(t, `{"c"}`, s.keys, "the batch does not include b")
 		require.ErrorIs(t, (<-claim(ctx, store, "c")).err, context.Canceled)
 		require.Equal(t, 1, s.asked)
 	})
@@ -227,7 +227,7 @@ func TestAClaimThatIsMadeForACallerWhoHasGoneIsReleased(t *testing.T) {
 		require.Equal(t, first, <-x)
 		began := time.Now()
 		require.ErrorIs(t, (<-a).err, context.DeadlineExceeded)
-		require.LessOrEqual(t, time.Since(began), 10*time.Millisecond, "it is under way")
+		require.LessOrEqual(t, time.Since(began), 10*time.Millisecond, "the batch is already running")
 		pass <- struct{}{}
 		require.Equal(t, first, <-b)
 		require.Equal(t, 2, s.asked)
@@ -248,7 +248,7 @@ func TestABatchThatTakesLongHoldsNobodyElseUp(t *testing.T) {
 				<-hang
 			}
 			return f(db)
-		}, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
+		}, &sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
 		require.NoError(t, err)
 		a := claim(t.Context(), store, "a")
 		began := time.Now()

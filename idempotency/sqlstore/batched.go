@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// A batch answers only what is plain: a claim of a key that nobody has claimed before, a completion of a key that the token
-// holds and nobody has locked. It waits for nobody's transaction but another claim's. All else is done as without
-// batches, each call by itself, and so is a batch that the database has refused: then it is the fault of one, or passes.
+// A batch does only the simple calls: a claim of a key without a row, and a completion of a key that the token holds and
+// that is not locked. It waits for no transaction except another claim's. All other calls are done one by one, as without
+// batches. So are the calls of a batch that the database refused, because one call may have caused the refusal.
 
 func (s *Store) batch() {
 	s.claims = &batcher{
@@ -16,18 +16,18 @@ func (s *Store) batch() {
 			leases := array(calls, func(c *batchCall) string { return strconv.FormatInt(s.dialect.units(c.lease), 10) })
 			return s.keys(ctx, s.sql.claimNew, s.namespace, keysOf(calls), tokensOf(calls), leases, s.dialect.units(s.retention))
 		},
-		undo: func(ctx context.Context, c *batchCall) { _ = s.Release(ctx, c.key, c.token) }, // or its lease ends
+		undo: func(ctx context.Context, c *batchCall) { _ = s.Release(ctx, c.key, c.token) }, // if this fails, the lease ends
 	}
 	s.completions = &batcher{
 		do: func(ctx context.Context, calls []*batchCall) (map[string]bool, error) {
 			return s.keys(ctx, s.sql.completeHeld, s.namespace, keysOf(calls), tokensOf(calls), s.dialect.units(s.retention))
 		},
-		undo: func(context.Context, *batchCall) {}, // it is what the caller wanted
+		undo: func(context.Context, *batchCall) {}, // the caller wanted the completion
 	}
 }
 
-// batched returns whether a batch has done what the call wants. It returns an error where nobody knows; where there is
-// none and it is not done, it is to be done by itself.
+// batched reports whether a batch has done the call. An error means that the outcome is unknown. If batched returns false
+// without an error, the caller must do the call without a batch.
 func (s *Store) batched(ctx context.Context, b *batcher, c *batchCall) (bool, error) {
 	if b == nil {
 		return false, nil
@@ -39,7 +39,7 @@ func (s *Store) batched(ctx context.Context, b *batcher, c *batchCall) (bool, er
 	return done, err
 }
 
-// keys returns the keys that a statement returns.
+// keys runs a statement and returns the keys that it returns.
 func (s *Store) keys(ctx context.Context, query string, args ...any) (keys map[string]bool, err error) {
 	err = s.run(ctx, func(db Conn) error {
 		keys = make(map[string]bool)
@@ -72,7 +72,7 @@ func tokensOf(calls []*batchCall) string {
 	return array(calls, func(c *batchCall) string { return `\\x` + c.token.String() })
 }
 
-// array returns PostgreSQL's text for an array, which every driver can pass on, of elements that are quoted already.
+// array returns a PostgreSQL array as text, because every driver accepts text. The elements must be quoted already.
 func array(calls []*batchCall, element func(*batchCall) string) string {
 	var text strings.Builder
 	for i, c := range calls {

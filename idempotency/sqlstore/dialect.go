@@ -7,32 +7,32 @@ import (
 	"time"
 )
 
-// A Dialect is what one kind of database is told: [PostgreSQL] or [SQLite].
+// A Dialect holds the SQL and the error codes of one database: [PostgreSQL] or [SQLite].
 type Dialect struct {
 	name       string
 	statements statements
 
-	// unit is what durations are given to the statements in.
+	// unit is the unit of durations in statements.
 	unit time.Duration
 
-	// passing reports whether a statement that failed with err may succeed when it is repeated.
+	// passing reports whether a statement that failed with err may succeed if it is repeated.
 	passing func(err error) bool
 
-	// readOnly reports whether err says that the server refuses writes, and so has done nothing. Nil where another
-	// connection would not reach another server.
+	// readOnly reports whether err means that the server refuses writes, and so has done nothing. It is nil if another
+	// connection cannot reach another server.
 	readOnly func(err error) bool
 
-	// hint explains an error whose cause lies elsewhere, or is empty.
+	// hint returns an explanation of an error whose cause is not in the store, or "".
 	hint func(err error) string
 
-	// refused reports whether err says that the database has not done the statement. Nil where there are no batches.
+	// refused reports whether err means that the database has not done the statement. It is nil without batches.
 	refused func(err error) bool
 }
 
 // String returns the dialect's name.
 func (d *Dialect) String() string { return d.name }
 
-// failed returns the error of a method that failed with err.
+// failed wraps err as the error of a method.
 func (d *Dialect) failed(method string, err error) error {
 	if d.hint != nil {
 		if hint := d.hint(err); hint != "" {
@@ -42,7 +42,7 @@ func (d *Dialect) failed(method string, err error) error {
 	return fmt.Errorf("sqlstore: %s: %w", method, err)
 }
 
-// units rounds up: a lease or a retention is never cut short.
+// units returns t in units, rounded up, because no lease or retention may end early.
 func (d *Dialect) units(t time.Duration) int64 {
 	n := int64(t / d.unit)
 	if t%d.unit > 0 {
@@ -51,34 +51,34 @@ func (d *Dialect) units(t time.Duration) int64 {
 	return n
 }
 
-// Statements are a dialect's SQL. In it {table} stands for the table as the user names it, {name} for the same without
-// a schema, {schema} for the schema and a dot, and {now} for the present time.
+// statements are a dialect's SQL. {table} is the table as the user names it. {name} is the same without a schema.
+// {schema} is the schema and a dot. {now} is the current time.
 type statements struct {
-	// lock, if not empty, keeps two migrations apart until the transaction ends.
+	// lock, if not empty, excludes other migrations until the transaction ends.
 	lock string
 
-	// schema are run one by one.
+	// schema has the statements that create the table and its index, in order.
 	schema []string
 
-	// present returns how many of the schema's statements need not be run, from the first on. Empty where all are run.
+	// present returns how many of the first statements of schema are already done. If empty, all of them are run.
 	present string
 
-	// claim takes key 2 of namespace 1 for token 3 if nobody has it: for the time 4, to be forgotten after 5. It
-	// returns the attempt, or no row.
+	// claim claims key $2 of namespace $1 for token $3 if it is free. $4 is the lease, and $5 the time until the key
+	// expires. It returns the attempt, or no row.
 	claim string
 
-	// lookUp returns the state of key 2 of namespace 1 and for how long its lease still runs; no row if it is free.
+	// lookUp returns the state, the remaining lease and the token of key $2 of namespace $1, or no row if it is free.
 	lookUp string
 
-	// complete and release mark key 2 of namespace 1 if token 3 holds it, to be forgotten after 4.
+	// complete and release mark key $2 of namespace $1 if token $3 holds it. The key expires after $4.
 	complete, release string
 
-	// claimNew claims keys 2 of namespace 1 for tokens 3, for the times 4, to be forgotten 5 after that, of which there
-	// is no row. completeHeld is complete for keys 2 and tokens 3, which nobody has locked, to be forgotten after 4. Both
-	// return the keys that they did it for. Empty where there are no batches.
+	// claimNew claims those of the keys $2 of namespace $1 that have no row. $3 are the tokens, $4 the leases, and $5 the
+	// time from the end of the lease until the key expires. completeHeld completes those of the keys $2 that the tokens $3
+	// hold and that are not locked. Both return the keys that they changed. Both are empty without batches.
 	claimNew, completeHeld string
 
-	// purge deletes up to 1 rows whose time is over.
+	// purge deletes up to $1 expired rows.
 	purge string
 
 	now string
@@ -108,17 +108,16 @@ func (s statements) in(table string) statements {
 	return made
 }
 
-// PostgreSQL is the dialect of PostgreSQL and what speaks like it.
+// PostgreSQL is the dialect of PostgreSQL and of compatible databases.
 var PostgreSQL = &postgreSQL
 
-// All conditions look at clock_timestamp(), not now(), which stands still during a transaction and while a
-// statement waits for a row.
+// All conditions use clock_timestamp(). now() does not advance during a transaction, or while a statement waits for a row.
 var postgreSQL = Dialect{
 	name: "PostgreSQL",
 	unit: time.Microsecond,
 	statements: statements{
 		now:  `clock_timestamp()`,
-		lock: `SELECT pg_advisory_xact_lock(7165084902356124775)`, // any number that is nobody else's
+		lock: `SELECT pg_advisory_xact_lock(7165084902356124775)`, // any number that no one else uses
 		schema: []string{
 			`CREATE TABLE IF NOT EXISTS {table} (
     namespace   text COLLATE "C" NOT NULL,
@@ -132,8 +131,8 @@ var postgreSQL = Dialect{
 )`,
 			`CREATE INDEX IF NOT EXISTS {name}_expires_at ON {table} (expires_at)`,
 		},
-		// IF NOT EXISTS needs the right to create, and looks into the first schema of the search path only. An
-		// administrator may have given the index another name.
+		// CREATE IF NOT EXISTS needs the right to create even if the table exists, and checks only the first schema of the
+		// search path. The query accepts an index of any name, because an administrator may have created it.
 		present: `SELECT CASE WHEN to_regclass('{table}') IS NULL THEN 0 WHEN EXISTS (
     SELECT FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
     WHERE i.indrelid = to_regclass('{table}') AND i.indpred IS NULL AND a.attname = 'expires_at'
@@ -154,9 +153,9 @@ WHERE namespace = $1 AND key = $2 AND (state = 2 OR state = 1 AND lease_until >=
 WHERE namespace = $1 AND key = $2 AND token = $3 AND state IN (1, 2) AND expires_at >= {now}`,
 		release: `UPDATE {table} SET state = 0, expires_at = {now} + $4::bigint * interval '1 microsecond'
 WHERE namespace = $1 AND key = $2 AND token = $3 AND state = 1 AND expires_at >= {now}`,
-		// What is in the table already is left alone, for it may be locked by a transaction that goes on. Looking each up
-		// by itself keeps the planner from joining with the whole table. All take keys in one order, or else they would
-		// wait for one another.
+		// Existing rows are not touched, because another transaction may have locked them. The subquery for each key keeps
+		// the planner from joining with the whole table. All batches insert keys in the same order, so that they do not
+		// deadlock.
 		claimNew: `INSERT INTO {table} (namespace, key, state, token, attempt, lease_until, expires_at)
 SELECT $1::text, w.key, 1, w.token, 1, {now} + w.lease * interval '1 microsecond', {now} + (w.lease + $5::bigint) * interval '1 microsecond'
 FROM unnest($2::text[], $3::bytea[], $4::bigint[]) AS w (key, token, lease)
@@ -164,14 +163,14 @@ WHERE (SELECT t.state FROM {table} AS t WHERE t.namespace = $1::text AND t.key =
 ORDER BY w.key COLLATE "C"
 ON CONFLICT (namespace, key) DO NOTHING
 RETURNING key`,
-		// The rows are named by their primary key: a ctid is unique in one partition only. An array, unlike a join, has the
-		// planner look up each key in the index, whatever it believes about their number.
+		// Rows are identified by their primary key, because a ctid is unique in one partition only. With an array, unlike
+		// with a join, the planner always looks up each key in the index.
 		completeHeld: `UPDATE {table} SET state = 2, expires_at = {now} + $4::bigint * interval '1 microsecond'
 WHERE namespace = $1 AND key = ANY (ARRAY(SELECT held.key FROM unnest($2::text[], $3::bytea[]) AS w (key, token), LATERAL (SELECT t.key FROM {table} AS t
 WHERE t.namespace = $1 AND t.key = w.key AND t.token = w.token AND t.state IN (1, 2) AND t.expires_at >= {now} FOR UPDATE SKIP LOCKED) AS held))
 RETURNING key`,
-		// The rows are found by a time that does not advance, for only that can be looked up in the index. Rows that
-		// another session claims are skipped.
+		// statement_timestamp() does not advance, so the index can be used to find the rows. Rows that another session has
+		// locked are skipped.
 		purge: `DELETE FROM {table} AS t USING unnest(ARRAY(SELECT expired FROM {table} AS expired
 WHERE expires_at < statement_timestamp() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)) AS expired
 WHERE t.namespace = expired.namespace AND t.key = expired.key`,
@@ -181,13 +180,13 @@ WHERE t.namespace = expired.namespace AND t.key = expired.key`,
 		state := sqlState(err)
 		return state == serializationFailure || state == deadlockDetected
 	},
-	readOnly: func(err error) bool { return sqlState(err) == "25006" }, // also that of a standby
+	readOnly: func(err error) bool { return sqlState(err) == "25006" }, // a standby returns it too
 	hint: func(err error) string {
 		const noSuchStatement, statementExists, protocolViolation = "26000", "42P05", "08P01"
 		switch state := sqlState(err); {
 		case state == noSuchStatement, state == statementExists,
 			state == protocolViolation && strings.Contains(err.Error(), "bind message"):
-			return "a pooler in transaction mode has run this on a connection that does not have the prepared statement: " +
+			return "a pooler in transaction mode ran this on a connection without the prepared statement; " +
 				"in the DSN set binary_parameters=yes for lib/pq, or default_query_exec_mode=exec for pgx"
 		default:
 			return ""
@@ -195,10 +194,10 @@ WHERE t.namespace = expired.namespace AND t.key = expired.key`,
 	},
 	refused: func(err error) bool {
 		switch state := sqlState(err); {
-		case state == "57014": // canceled, by a statement_timeout for instance: before the commit
+		case state == "57014": // canceled before the commit, for example by a statement_timeout
 			return true
-		case state == "", state == "40003", // whether it was completed is unknown, says the server
-			strings.HasPrefix(state, "08"), strings.HasPrefix(state, "57"): // the connection or the server ended, maybe after the commit
+		case state == "", state == "40003", // the server does not know whether the statement was completed
+			strings.HasPrefix(state, "08"), strings.HasPrefix(state, "57"): // the connection or the server ended, perhaps after the commit
 			return false
 		default:
 			return true
@@ -206,7 +205,7 @@ WHERE t.namespace = expired.namespace AND t.key = expired.key`,
 	},
 }
 
-// sqlState returns the code of an error of the server's, as pgx and lib/pq have it.
+// sqlState returns the SQLSTATE of an error of pgx or lib/pq, or "".
 func sqlState(err error) string {
 	var state interface{ SQLState() string }
 	if !errors.As(err, &state) {
@@ -255,7 +254,7 @@ WHERE namespace = ?1 AND key = ?2 AND token = ?3 AND state = 1 AND expires_at >=
 		purge: `DELETE FROM {table} WHERE (namespace, key) IN (SELECT namespace, key FROM {table}
 WHERE expires_at < {now} ORDER BY expires_at LIMIT ?1)`,
 	},
-	// Every driver passes on SQLite's own words, and no two of them its code in the same way.
+	// Every driver returns SQLite's text, but each returns its error code differently.
 	passing: func(err error) bool {
 		return strings.Contains(err.Error(), "database is locked") || strings.Contains(err.Error(), "database table is locked")
 	},

@@ -15,8 +15,8 @@ import (
 	"github.com/aihooks/aihooks-go/workflux"
 )
 
-// A receiver whose deliveries are remembered in PostgreSQL. The examples that run, on both engines and with pgx's own
-// transactions, are in integration/sqlstore.
+// This receiver remembers its deliveries in PostgreSQL. For examples that run on both engines and with pgx's transactions,
+// see integration/sqlstore.
 //
 //nolint:testableexamples // needs a server
 func Example() {
@@ -25,8 +25,8 @@ func Example() {
 		log.Fatal(err)
 	}
 	db.SetMaxOpenConns(16)
-	db.SetMaxIdleConns(16) // a new connection for each claim would cost more than the claim
-	store, err := sqlstore.New(db, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "billing"})
+	db.SetMaxIdleConns(16) // opening a connection costs more than a claim
+	store, err := sqlstore.New(db, &sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "billing"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func Example() {
 	_ = hook // mount it
 }
 
-// A worker that runs many callbacks at once, and would otherwise wait for the disk twice for each.
+// This worker runs many callbacks at once. Without batches, it would wait for the disk twice for each.
 //
 //nolint:testableexamples // needs a server
 func ExampleOptions_batch() {
@@ -48,7 +48,7 @@ func ExampleOptions_batch() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	store, err := sqlstore.New(db, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "billing", Batch: true})
+	store, err := sqlstore.New(db, &sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "billing", Batch: true})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func ExampleOptions_batch() {
 		}
 		return err
 	}
-	_ = work // run it on as many goroutines as the queue allows
+	_ = work // run it on several goroutines
 }
 
 //nolint:testableexamples // needs a database
@@ -82,7 +82,7 @@ func ExampleStore_CompleteTx() {
 			return err
 		}
 		if err := store.CompleteTx(ctx, tx); err != nil {
-			return err // somebody else has it now, and nothing of this is kept
+			return err // another run has claimed the delivery: roll back
 		}
 		return tx.Commit()
 	}
@@ -108,7 +108,7 @@ func ExampleSchema() {
 //nolint:testableexamples // needs a database
 func ExampleStore_Purge() {
 	var store *sqlstore.Store
-	for { // by night, to get rid of a backlog
+	for { // at night, to delete a backlog
 		n, err := store.Purge(context.Background(), 1000)
 		if err != nil {
 			log.Print(err)

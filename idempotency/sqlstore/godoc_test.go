@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestGodoc_ShowsNoSQL: the documentation of an exported variable has its value, all of it.
+// TestGodoc_ShowsNoSQL checks the length of exported values, because godoc shows a variable with its whole value.
 func TestGodoc_ShowsNoSQL(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	require.NoError(t, err)

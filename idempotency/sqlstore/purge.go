@@ -6,23 +6,23 @@ import (
 	"time"
 )
 
-// How a store purges by itself: as often as there is something to purge twice as fast as claims add keys, in batches too
-// small to be felt, and otherwise hardly ever.
+// These constants define how claims purge. While there are expired rows, claims delete them twice as fast as they add keys,
+// in batches too small to cause a delay.
 const (
-	PurgeEvery = 32          // claims that were acquired
-	PurgeBatch = 64          // rows at the most
-	PurgePause = time.Second // after a batch that was not full
+	PurgeEvery = 32          // acquired claims between two batches
+	PurgeBatch = 64          // maximum of rows in a batch
+	PurgePause = time.Second // pause after a batch that was not full
 )
 
-// purgeTimeout is how long a claim may be held up by a purge, whatever the database is doing.
+// purgeTimeout bounds how long a purge delays a claim.
 const purgeTimeout = 250 * time.Millisecond
 
-// Purge deletes up to limit rows whose time is over, the oldest first and in whatever namespace, in one transaction,
-// and returns how many there were: fewer than limit once there are no more. A claim of such a key need not wait for it.
-// Claims purge by themselves, see the package's documentation.
+// Purge deletes up to limit expired rows in one transaction, the oldest first, in all namespaces. It returns how many it
+// deleted. Fewer than limit means that there are no more. A claim of an expired key does not need Purge. Claims also
+// purge, see the package documentation. Purge returns an error if limit is not positive.
 func (s *Store) Purge(ctx context.Context, limit int) (n int, err error) {
 	if limit <= 0 {
-		return 0, errors.New("sqlstore: the limit of a purge must be positive")
+		return 0, errors.New("sqlstore: Purge: the limit must be positive")
 	}
 	err = s.retry(ctx, func(db Conn) error {
 		n, err = s.purge(ctx, db, limit)
@@ -43,7 +43,7 @@ func (s *Store) purge(ctx context.Context, db Conn, limit int) (int, error) {
 	return int(n), err
 }
 
-// purgeNowAndThen is called for each claim that was acquired. What it cannot do, a later one will.
+// purgeNowAndThen is called for each acquired claim. If it fails, a later call purges the rows.
 func (s *Store) purgeNowAndThen(ctx context.Context) {
 	now := int64(time.Since(s.start))
 	if s.won.Add(1)%PurgeEvery != 0 || now < s.purgeAt.Load() {

@@ -7,25 +7,26 @@ import (
 	"strings"
 )
 
-// Schema returns the SQL that makes the table and its index, for those who run their own migrations. An empty table
-// stands for [DefaultTable]. It may be run again. It panics if table is not a name as [Options] wants it.
+// Schema returns the SQL that creates the table and its index, for your own migrations. The SQL may be run again. An empty
+// table means [DefaultTable]. Schema panics if table is not a valid [Options].Table.
 func Schema(d *Dialect, table string) string {
 	if table == "" {
 		table = DefaultTable
 	}
 	if !tableRule.MatchString(table) {
-		panic(fmt.Sprintf("sqlstore: the table's name %s, and is %q", tableRuleText, table))
+		panic(fmt.Sprintf("sqlstore: Schema: the table (%q) %s", table, tableRuleText))
 	}
 	return strings.Join(d.statements.in(table).schema, ";\n\n") + ";\n"
 }
 
-// Migrate makes the table and its index unless they exist. Any number of processes may call it at once, each time
-// they start. It needs the right to create tables in the schema only for what does not exist; without that right, run
-// [Schema] by other means. In PostgreSQL a table without a schema in its name exists if it is found by the search path;
-// otherwise it is made in the path's first schema.
+// Migrate creates the table and its index if they do not exist. Any number of processes may call it at once, at each start.
+//
+// It needs the right to create tables in the schema only if something does not exist. Without that right, run [Schema] by
+// other means. In PostgreSQL, a table without a schema in its name exists if the search path finds it. Otherwise Migrate
+// creates it in the first schema of the path.
 func (s *Store) Migrate(ctx context.Context) error {
 	if s.db == nil {
-		return errors.New("sqlstore: the store of an engine is made by the engine; see Schema")
+		return errors.New("sqlstore: Migrate needs a store from New; the engine of a store from NewOn creates the table, see Schema")
 	}
 	if err := s.repeat(ctx, func() error { return s.migrate(ctx) }); err != nil {
 		return s.dialect.failed("migrate", err)
@@ -41,9 +42,9 @@ func (s *Store) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback() }() // nothing to do once it is committed
+	defer func() { _ = tx.Rollback() }() // does nothing after the commit
 	if s.sql.lock != "" {
-		// IF NOT EXISTS looks first and creates then: of two at once, the second fails.
+		// CREATE IF NOT EXISTS checks and then creates, so without the lock the second of two concurrent calls can fail.
 		if _, err := tx.ExecContext(ctx, s.sql.lock); err != nil {
 			return err
 		}

@@ -20,7 +20,7 @@ const (
 	DefaultRetention = 7 * 24 * time.Hour
 )
 
-// MaxKey is how long a key may be, in bytes.
+// MaxKey is the maximum length of a key in bytes.
 const MaxKey = 500
 
 // Options are the options of [New].
@@ -28,34 +28,41 @@ type Options struct {
 	// Dialect is [PostgreSQL] or [SQLite]. Required.
 	Dialect *Dialect
 
-	// Namespace keeps the keys of this service apart from those of others in the same table: 1 to 64 letters, digits,
-	// dots, dashes and underscores. All processes of one service use the same. Required.
+	// Namespace separates the keys of this service from those of other services in the same table. It has 1 to 64
+	// letters, digits, dots, dashes and underscores. All processes of one service must use the same. Required.
 	Namespace string
 
-	// Table is the name of the table: lower-case letters, digits and underscores, at most 48 of them, behind the name
-	// of a schema and a dot where there is one. Defaults to [DefaultTable].
+	// Table is the name of the table, optionally with a schema and a dot before it. Each name has 1 to 48 lower-case
+	// letters, digits and underscores, and does not start with a digit. Defaults to [DefaultTable].
 	Table string
 
-	// Retention is for how long a key is remembered: a completed one from its completion, a released one from its
-	// release, one that was never given back from the end of its lease. It must be longer than a delivery can come
-	// again. Defaults to [DefaultRetention].
+	// Retention is how long a key is remembered. It counts from the completion of a completed key, from the release of a
+	// released key, and otherwise from the end of the lease. It must be longer than the sender retries. Defaults to
+	// [DefaultRetention].
 	Retention time.Duration
 
-	// Batch has the claims and the completions that come while others are under way share one statement, of up to 128
-	// keys, and so one commit. Set it in a process that works on many keys at once, such as a worker of a queue; where few
-	// come at once, or most are duplicates, it gains nothing: what comes alone waits for nobody, and a claim that loses
-	// costs a statement more. Claims and completions then take one connection each at a time; those that a batch
-	// does not settle, and a batch beside one that has taken longer than 100 ms, take more. Batches run under no caller's
-	// context, so that what drivers take from one, a trace for instance, is lost, and end once nobody waits for them.
-	// With [PostgreSQL] only. Defaults to false: each is a statement of its own, under the caller's context.
+	// Batch lets concurrent claims share one statement and one commit, and concurrent completions likewise. A batch has up
+	// to 128 keys. Set Batch in a process that works on many keys at once, such as a worker of a queue. It requires
+	// [PostgreSQL].
+	//
+	// A single call does not wait for others. With few concurrent calls, or with many duplicates, Batch gains nothing: a
+	// claim that does not acquire its key costs an extra statement.
+	//
+	// Batches of claims use one connection at a time, and so do batches of completions. Calls that a batch does not settle
+	// use further connections. So does the next batch if one takes longer than 100 ms.
+	//
+	// A batch does not run under a caller's context, so drivers do not get its values, such as a trace. A batch is
+	// canceled when no caller waits for it.
+	//
+	// Defaults to false: each call is a separate statement under the caller's context.
 	Batch bool
 }
 
-// A Store is an [idempotency.Store] in a database. It needs no closing, and has a goroutine only while a batch is
-// under way (see [Options].Batch); the database stays the caller's.
+// A Store is an [idempotency.Store] in a database. It needs no closing, and does not close the database. It has a goroutine
+// only while a batch runs (see [Options].Batch).
 type Store struct {
 	run       func(ctx context.Context, f func(Conn) error) error
-	db        *sql.DB // nil if the store was made by NewOn
+	db        *sql.DB // nil if NewOn made the store
 	dialect   *Dialect
 	sql       statements
 	namespace string
@@ -63,7 +70,7 @@ type Store struct {
 
 	claims, completions *batcher // nil without batches
 
-	// What decides when to purge: the claims that were acquired, and a time since the start.
+	// These decide when to purge: the number of acquired claims, and the earliest time, counted from start.
 	start   time.Time
 	won     atomic.Uint64
 	purgeAt atomic.Int64
@@ -76,10 +83,13 @@ var (
 	tableRule     = regexp.MustCompile(`^([a-z_][a-z0-9_]{0,47}\.)?[a-z_][a-z0-9_]{0,47}$`)
 )
 
-// New returns a store in db, which it does not ask anything yet. The error names the option that is missing or wrong.
-func New(db *sql.DB, o Options) (*Store, error) {
+// New returns a store in db. It does not use db yet. The error names the option that is missing or invalid.
+func New(db *sql.DB, o *Options) (*Store, error) {
 	if db == nil {
-		return nil, errors.New("sqlstore: New needs a database")
+		return nil, errors.New("sqlstore: New: the database must not be nil")
+	}
+	if o == nil {
+		o = new(Options) // NewOn names what is missing
 	}
 	s, err := NewOn(func(ctx context.Context, f func(Conn) error) error { return o.Dialect.runOn(ctx, db, f) }, o)
 	if err != nil {
@@ -89,17 +99,23 @@ func New(db *sql.DB, o Options) (*Store, error) {
 	return s, nil
 }
 
-// A Conn is what statements are run on: *sql.DB, *sql.Conn and *sql.Tx are.
+// A Conn runs statements. *sql.DB, *sql.Conn and *sql.Tx implement it.
 type Conn interface {
 	Execer
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// NewOn returns a store that has run call each of its methods' statements: for an engine that puts the statements of
-// many callers into one transaction. run calls the function that it is given, which may have to be called again where
-// the transaction is, and returns once what the function did is durable. The error of the function is to be returned,
-// wrapped or not; an error of run's own means that nothing was done, or that nobody knows.
-func NewOn(run func(ctx context.Context, f func(Conn) error) error, o Options) (*Store, error) {
+// NewOn returns a store that runs its statements through run. It is for an engine that combines the statements of many
+// callers in one transaction.
+//
+// run must call the given function, and call it again if it repeats the transaction. It must return after the function's
+// changes are durable. It must return the function's error, wrapped or not. Any other error of run means that the changes
+// were not made, or that the outcome is unknown.
+func NewOn(run func(ctx context.Context, f func(Conn) error) error, options *Options) (*Store, error) {
+	var o Options
+	if options != nil {
+		o = *options
+	}
 	if o.Table == "" {
 		o.Table = DefaultTable
 	}
@@ -108,17 +124,17 @@ func NewOn(run func(ctx context.Context, f func(Conn) error) error, o Options) (
 	}
 	switch {
 	case run == nil:
-		return nil, errors.New("sqlstore: NewOn needs a function that runs statements")
+		return nil, errors.New("sqlstore: NewOn: run must not be nil")
 	case o.Dialect == nil:
-		return nil, errors.New("sqlstore: Options.Dialect is required: sqlstore.PostgreSQL or sqlstore.SQLite")
+		return nil, errors.New("sqlstore: Options.Dialect must be sqlstore.PostgreSQL or sqlstore.SQLite")
 	case !namespaceRule.MatchString(o.Namespace):
-		return nil, fmt.Errorf("sqlstore: Options.Namespace must be 1 to 64 letters, digits, dots, dashes and underscores, and is %q", o.Namespace)
+		return nil, fmt.Errorf("sqlstore: Options.Namespace (%q) must be 1 to 64 letters, digits, dots, dashes and underscores", o.Namespace)
 	case !tableRule.MatchString(o.Table):
-		return nil, fmt.Errorf("sqlstore: Options.Table %s, and is %q", tableRuleText, o.Table)
+		return nil, fmt.Errorf("sqlstore: Options.Table (%q) %s", o.Table, tableRuleText)
 	case o.Batch && o.Dialect.refused == nil:
-		return nil, fmt.Errorf("sqlstore: Options.Batch is for PostgreSQL only, and the dialect is %v", o.Dialect)
+		return nil, fmt.Errorf("sqlstore: Options.Batch must be false with the dialect %v; only PostgreSQL has batches", o.Dialect)
 	case o.Retention < 0:
-		return nil, fmt.Errorf("sqlstore: Options.Retention must not be negative, and is %v", o.Retention)
+		return nil, fmt.Errorf("sqlstore: Options.Retention (%v) must not be negative", o.Retention)
 	}
 	s := &Store{
 		run:       run,
@@ -134,7 +150,7 @@ func NewOn(run func(ctx context.Context, f func(Conn) error) error, o Options) (
 	return s, nil
 }
 
-const tableRuleText = "must be lower-case letters, digits and underscores, at most 48, optionally behind a schema and a dot"
+const tableRuleText = "must be 1 to 48 lower-case letters, digits and underscores, optionally after a schema and a dot"
 
 // The states of a row.
 const (
@@ -143,8 +159,8 @@ const (
 	completed
 )
 
-// Claim implements [idempotency.Store]. An error is the database's, or says that lease is not longer than zero, or that
-// key is longer than [MaxKey], is not UTF-8 or has a NUL in it.
+// Claim implements [idempotency.Store]. It returns an error if the database does, or if lease is not longer than zero. It
+// also returns an error if key is longer than [MaxKey], is not UTF-8 or contains a NUL.
 func (s *Store) Claim(ctx context.Context, key string, token idempotency.Token, lease time.Duration) (idempotency.Claim, error) {
 	if lease <= 0 {
 		return idempotency.Claim{}, errors.New("sqlstore: the lease of a claim must be longer than zero")
@@ -198,14 +214,14 @@ func (s *Store) claim(ctx context.Context, db Conn, key string, token idempotenc
 	}
 }
 
-// row scans the row that query returns, if it does. It reads on to the end, for only there do drivers report
-// what went wrong when the statement was committed.
+// row scans the row that query returns, if any. It reads to the end, because drivers report an error of the commit only
+// there.
 func (s *Store) row(ctx context.Context, db Conn, query string, args []any, dest ...any) (found bool, err error) {
 	rows, err := db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return false, err
 	}
-	defer func() { _ = rows.Close() }() // it has been read to its end, or there is an error already
+	defer func() { _ = rows.Close() }() // rows was read to its end, or there is already an error
 	for rows.Next() {
 		found = true
 		if err := rows.Scan(dest...); err != nil {
@@ -215,8 +231,8 @@ func (s *Store) row(ctx context.Context, db Conn, query string, args []any, dest
 	return found, rows.Err()
 }
 
-// Complete implements [idempotency.Store]. An error other than [idempotency.ErrLeaseLost] is the database's, or that of
-// a key which Claim refuses.
+// Complete implements [idempotency.Store]. Any error other than [idempotency.ErrLeaseLost] is the database's, or means that
+// the key is one that Claim refuses.
 func (s *Store) Complete(ctx context.Context, key string, token idempotency.Token) error {
 	if err := checkKey(key); err != nil {
 		return err
@@ -246,7 +262,7 @@ func (s *Store) complete(ctx context.Context, db Execer, key string, token idemp
 	return nil
 }
 
-// Release implements [idempotency.Store]. An error is the database's, or that of a key which Claim refuses.
+// Release implements [idempotency.Store]. An error is the database's, or means that the key is one that Claim refuses.
 func (s *Store) Release(ctx context.Context, key string, token idempotency.Token) error {
 	if err := checkKey(key); err != nil {
 		return err
@@ -263,13 +279,13 @@ func (s *Store) Release(ctx context.Context, key string, token idempotency.Token
 // Retention implements [idempotency.Store].
 func (s *Store) Retention() time.Duration { return s.retention }
 
-// checkKey refuses what one database or the other cannot store as it is.
+// checkKey refuses keys that one of the databases cannot store unchanged.
 func checkKey(key string) error {
 	switch {
 	case len(key) > MaxKey:
-		return fmt.Errorf("sqlstore: a key may be %d bytes long, and %.40q… has %d", MaxKey, key, len(key))
+		return fmt.Errorf("sqlstore: the key %.40q… (%d bytes) must have at most %d bytes", key, len(key), MaxKey)
 	case !utf8.ValidString(key) || strings.IndexByte(key, 0) >= 0:
-		return fmt.Errorf("sqlstore: a key must be UTF-8 without NUL, and is %.40q", key)
+		return fmt.Errorf("sqlstore: the key %.40q must be UTF-8 without NUL", key)
 	}
 	return nil
 }

@@ -17,18 +17,18 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 )
 
-// How the store behaves on real engines is tested in integration/sqlstore. Here is what they cannot be made to do at will.
+// These tests are for errors that a real engine cannot be made to return. See integration/sqlstore for tests on real engines.
 
-// A scripted database answers each statement with what comes next in its script: an error, or rows.
+// A scripted database returns the next entry of its script for each statement: an error or rows.
 type scripted struct {
 	mu     sync.Mutex
 	script []any
 	asked  int
-	keys   any   // that were asked for last
-	end    error // what comes after the rows; nil is errCommit
+	keys   any   // the keys of the last statement
+	end    error // returned after the rows; nil means errCommit
 }
 
-// Rows of one column each; none is an empty list.
+// rows have one column each. An empty list means no row.
 type rows []driver.Value
 
 func (s *scripted) next(ctx context.Context) (rows, error) {
@@ -38,14 +38,14 @@ func (s *scripted) next(ctx context.Context) (rows, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	answer := s.script[0]
-	if len(s.script) > 1 { // the last one for good
+	entry := s.script[0]
+	if len(s.script) > 1 { // the last entry is repeated
 		s.script = s.script[1:]
 	}
-	if err, failed := answer.(error); failed {
+	if err, failed := entry.(error); failed {
 		return nil, err
 	}
-	return answer.(rows), nil
+	return entry.(rows), nil
 }
 
 func (s *scripted) Connect(context.Context) (driver.Conn, error) { return conn{s}, nil }
@@ -92,7 +92,7 @@ func (c *cursor) Next(dest []driver.Value) error {
 	return nil
 }
 
-// errCommit comes after the rows, where drivers report that a statement could not be committed.
+// errCommit is returned after the rows, where drivers report an error of the commit.
 var errCommit = errors.New("could not be committed")
 
 func open(t *testing.T, d *sqlstore.Dialect, script ...any) (*scripted, *sqlstore.Store) {
@@ -100,12 +100,12 @@ func open(t *testing.T, d *sqlstore.Dialect, script ...any) (*scripted, *sqlstor
 	s := &scripted{script: script}
 	db := sql.OpenDB(s)
 	t.Cleanup(func() { db.Close() })
-	store, err := sqlstore.New(db, sqlstore.Options{Dialect: d, Namespace: "test"})
+	store, err := sqlstore.New(db, &sqlstore.Options{Dialect: d, Namespace: "test"})
 	require.NoError(t, err)
 	return s, store
 }
 
-// A pgError is what pgx and lib/pq return, as far as it matters.
+// A pgError is an error as pgx and lib/pq return it, with the parts that the store uses.
 type pgError string
 
 func (e pgError) Error() string    { return "SQLSTATE " + string(e) }
@@ -188,34 +188,34 @@ func TestOptionsAreChecked(t *testing.T) {
 	db := sql.OpenDB(&scripted{})
 	defer db.Close()
 	good := sqlstore.Options{Dialect: sqlstore.SQLite, Namespace: "billing-2.eu_west"}
-	store, err := sqlstore.New(db, good)
+	store, err := sqlstore.New(db, &good)
 	require.NoError(t, err)
 	require.Equal(t, sqlstore.DefaultRetention, store.Retention())
 
-	_, err = sqlstore.New(nil, good)
-	require.ErrorContains(t, err, "needs a database")
+	_, err = sqlstore.New(nil, &good)
+	require.ErrorContains(t, err, "the database must not be nil")
 	for want, change := range map[string]func(o *sqlstore.Options){
-		"Options.Dialect is required":            func(o *sqlstore.Options) { o.Dialect = nil },
-		`Options.Namespace must be 1 to 64`:      func(o *sqlstore.Options) { o.Namespace = "" },
-		`and is "a/b"`:                           func(o *sqlstore.Options) { o.Namespace = "a/b" },
-		`Options.Table must be lower-case`:       func(o *sqlstore.Options) { o.Table = "keys; DROP TABLE users" },
-		`and is "Keys"`:                          func(o *sqlstore.Options) { o.Table = "Keys" },
-		`and is "a.b.c"`:                         func(o *sqlstore.Options) { o.Table = "a.b.c" },
-		"Options.Retention must not be negative": func(o *sqlstore.Options) { o.Retention = -1 },
-		"Options.Batch is for PostgreSQL only":   func(o *sqlstore.Options) { o.Batch = true },
+		"Options.Dialect must be sqlstore.PostgreSQL":                         func(o *sqlstore.Options) { o.Dialect = nil },
+		`Options.Namespace ("") must be 1 to 64`:                              func(o *sqlstore.Options) { o.Namespace = "" },
+		`Options.Namespace ("a/b")`:                                           func(o *sqlstore.Options) { o.Namespace = "a/b" },
+		`Options.Table ("keys; DROP TABLE users") must be 1 to 48 lower-case`: func(o *sqlstore.Options) { o.Table = "keys; DROP TABLE users" },
+		`Options.Table ("Keys")`:                                              func(o *sqlstore.Options) { o.Table = "Keys" },
+		`Options.Table ("a.b.c")`:                                             func(o *sqlstore.Options) { o.Table = "a.b.c" },
+		"Options.Retention (-1ns) must not be negative":                       func(o *sqlstore.Options) { o.Retention = -1 },
+		"Options.Batch must be false with the dialect SQLite":                 func(o *sqlstore.Options) { o.Batch = true },
 	} {
 		o := good
 		change(&o)
-		_, err := sqlstore.New(db, o)
+		_, err := sqlstore.New(db, &o)
 		require.ErrorContains(t, err, want)
 	}
-	require.PanicsWithValue(t, `sqlstore: the table's name must be lower-case letters, digits and underscores, at most 48, optionally behind a schema and a dot, and is "x y"`,
+	require.PanicsWithValue(t, `sqlstore: Schema: the table ("x y") must be 1 to 48 lower-case letters, digits and underscores, optionally after a schema and a dot`,
 		func() { sqlstore.Schema(sqlstore.SQLite, "x y") })
 	require.Contains(t, sqlstore.Schema(sqlstore.SQLite, ""), "CREATE TABLE IF NOT EXISTS aihooks_idempotency (")
 	require.Equal(t, "SQLite", sqlstore.SQLite.String())
 }
 
-// A poolerError is what lib/pq 1.12.3 and pgx 5.12 returned through PgBouncer 1.18 in transaction mode.
+// A poolerError is an error that lib/pq 1.12.3 or pgx 5.12 returned through PgBouncer 1.18 in transaction mode.
 type poolerError struct{ text, state string }
 
 func (e poolerError) Error() string    { return e.text }

@@ -8,18 +8,18 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 )
 
-// The errors of [Store.CompleteTx] that are the program's fault.
+// The errors of [Store.CompleteTx] that are mistakes in the program.
 var (
-	// ErrNoClaims: the context is not that of a callback, nor derived from it.
-	ErrNoClaims = errors.New("sqlstore: the context carries no claims; pass on the context that the callback was given")
+	// ErrNoClaims means that the context is neither that of a callback nor derived from it.
+	ErrNoClaims = errors.New("sqlstore: the context carries no claims; pass the context that the callback received")
 
-	// ErrOtherStore: the delivery was claimed in another store, which this one cannot complete it in. The handler's
-	// Store and the one of the transaction must be the same *Store.
-	ErrOtherStore = errors.New("sqlstore: the delivery is claimed in another store than this")
+	// ErrOtherStore means that the delivery was claimed in another store. The handler's Store and the Store of the
+	// transaction must be the same *Store.
+	ErrOtherStore = errors.New("sqlstore: the delivery was claimed in another store; use the handler's Store")
 )
 
-// An Execer is a transaction that is open: *sql.Tx is one, *sql.Conn after a BEGIN, and what wraps them. One of pgx's own
-// becomes one with
+// An Execer is an open transaction: a *sql.Tx, a *sql.Conn after a BEGIN, or a wrapper of these. A pgx.Tx becomes an Execer
+// with
 //
 //	type pgxTx struct{ pgx.Tx }
 //
@@ -31,19 +31,21 @@ type Execer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
-// CompleteTx marks the delivery whose callback runs under ctx as done, inside the callback's own transaction, in the
-// database of the store: the mark and what the callback wrote are committed together or not at all. All keys of
-// the delivery are marked.
+// CompleteTx completes the delivery whose callback runs under ctx, inside the callback's own transaction. The transaction
+// must be in the store's database. The completion and the callback's changes are committed together or not at all.
+// CompleteTx completes all keys of the delivery.
 //
-// On any error the caller must roll back. [idempotency.ErrLeaseLost] means that the lease had ended and somebody else
-// has taken the delivery: nothing of this run may take effect. Return the error from the callback: the sender is
-// answered 500, and what it sends next finds the delivery as the other run has left it. [ErrNoClaims] and
-// [ErrOtherStore] are mistakes in the program. Any other error is the transaction's own, wrapped: under repeatable read
-// or serializable a lost lease can show as a serialization failure, and a repeated transaction then gets
-// ErrLeaseLost.
+// After any error, the caller must roll back. The errors are:
 //
-// Call it last before the commit: until the transaction ends, other claims of the delivery wait. Once it is
-// committed the delivery stays completed, even if the callback then returns an error.
+//   - [idempotency.ErrLeaseLost]: the lease had ended, and another run has claimed the delivery. This run must not take
+//     effect. Return the error from the callback, so that the sender gets a 500. The sender's next attempt gets the
+//     outcome of the other run.
+//   - [ErrNoClaims] and [ErrOtherStore]: mistakes in the program.
+//   - Any other error is the transaction's, wrapped. Under repeatable read or serializable, a lost lease can cause a
+//     serialization failure. A repeated transaction then gets ErrLeaseLost.
+//
+// Call CompleteTx last before the commit, because other claims of the delivery wait until the transaction ends. After the
+// commit the delivery stays completed, even if the callback returns an error.
 func (s *Store) CompleteTx(ctx context.Context, tx Execer) error {
 	claims, ok := idempotency.ClaimsFromContext(ctx)
 	switch {
@@ -52,7 +54,7 @@ func (s *Store) CompleteTx(ctx context.Context, tx Execer) error {
 	case claims.Store != idempotency.Store(s):
 		return ErrOtherStore
 	}
-	for _, key := range claims.Keys { // in the order in which they were claimed, as everybody does
+	for _, key := range claims.Keys { // in the order of the claims, so that transactions do not deadlock
 		if err := s.complete(ctx, tx, key, claims.Token); err != nil {
 			return err
 		}

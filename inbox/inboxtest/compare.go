@@ -14,7 +14,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// difference names the first field in which got is not want, whatever the attempt; empty if there is none.
+// difference describes the first field in which got differs from want, except Attempt. It returns "" if they are equal.
 func difference(want, got *webhook.Delivery) string {
 	if got == nil {
 		return "nothing"
@@ -51,7 +51,7 @@ func difference(want, got *webhook.Delivery) string {
 	return ""
 }
 
-// textOf writes a time to the nanosecond, wherever it is.
+// textOf formats a time in UTC, to the nanosecond.
 func textOf(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -59,7 +59,7 @@ func textOf(t time.Time) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
-// errCallback is what callbacks fail with.
+// errCallback is the error that callbacks fail with.
 var errCallback = errors.New("the callback has failed")
 
 // fails returns a callback that returns err.
@@ -67,7 +67,8 @@ func fails(err error) callback {
 	return func(context.Context, *webhook.Delivery) error { return err }
 }
 
-// inTurn returns a callback that behaves as each of those in turn, and as the last of them from then on.
+// inTurn returns a callback whose nth call for a delivery behaves as the nth of the callbacks. Later calls behave as the
+// last one.
 func (c *check) inTurn(callbacks ...callback) callback {
 	return func(ctx context.Context, d *webhook.Delivery) error {
 		n := c.calls.count(d.ID) // this one included
@@ -75,30 +76,30 @@ func (c *check) inTurn(callbacks ...callback) callback {
 	}
 }
 
-// dead returns the dead letters that the filter selects.
-func (c *check) dead(s *site, f inbox.Filter) []inbox.Entry {
+// deadLetters returns the dead letters that the filter selects.
+func (c *check) deadLetters(s *process, f inbox.Filter) []inbox.Entry {
 	c.Helper()
-	ctx, cancel := c.patiently()
+	ctx, cancel := c.callTimeout()
 	defer cancel()
 	var list []inbox.Entry
-	for e, err := range s.box.Dead(ctx, f) {
+	for e, err := range s.box.DeadLetters(ctx, f) {
 		if err != nil {
 			c.brokenf("listing the dead letters failed: %v", err)
 		}
 		if e.Delivery == nil || e.ID == "" {
-			c.brokenf("an entry without a delivery or an ID was listed: %+v", e)
+			c.brokenf("DeadLetters listed an entry without a delivery or an ID: %+v", e)
 		}
 		list = append(list, e)
 	}
 	return list
 }
 
-// awaitDead waits until the deliveries are dead letters, and returns them by the deliveries' IDs.
-func (c *check) awaitDead(s *site, ids ...string) map[string]inbox.Entry {
+// awaitDeadLetters waits until the deliveries are dead letters, and returns them by the deliveries' IDs.
+func (c *check) awaitDeadLetters(s *process, ids ...string) map[string]inbox.Entry {
 	c.Helper()
 	found := make(map[string]inbox.Entry)
 	c.awaitf(func() bool {
-		for _, e := range c.dead(s, inbox.Filter{All: true}) {
+		for _, e := range c.deadLetters(s, inbox.Filter{All: true}) {
 			found[e.Delivery.ID] = e
 		}
 		return !slices.ContainsFunc(ids, func(id string) bool { return found[id].Delivery == nil })
@@ -106,10 +107,10 @@ func (c *check) awaitDead(s *site, ids ...string) map[string]inbox.Entry {
 	return found
 }
 
-// onlyDead checks that the filter selects dead letters of those deliveries and no other, in any order.
-func (c *check) onlyDead(s *site, f inbox.Filter, when string, ids ...string) {
+// onlyDeadLetters checks that the filter selects exactly the dead letters of those deliveries, in any order.
+func (c *check) onlyDeadLetters(s *process, f inbox.Filter, when string, ids ...string) {
 	c.Helper()
-	got := deadIDs(c.dead(s, f))
+	got := deliveryIDs(c.deadLetters(s, f))
 	slices.Sort(got)
 	slices.Sort(ids)
 	if !slices.Equal(got, ids) {
@@ -117,7 +118,7 @@ func (c *check) onlyDead(s *site, f inbox.Filter, when string, ids ...string) {
 	}
 }
 
-func deadIDs(list []inbox.Entry) []string {
+func deliveryIDs(list []inbox.Entry) []string {
 	ids := make([]string, len(list))
 	for i, e := range list {
 		ids[i] = e.Delivery.ID
@@ -125,17 +126,17 @@ func deadIDs(list []inbox.Entry) []string {
 	return ids
 }
 
-// An attempt is what must be kept of one: its outcome, whether it counted, and part of its error's text.
+// An attempt is the expected outcome of an attempt, whether it counted, and a part of its error's text.
 type attempt struct {
 	outcome webhook.Outcome
 	counted bool
 	text    string
 }
 
-// history checks the attempts of an entry, and what else is always so with a dead letter.
+// history checks the attempts of a dead letter, and the fields that every dead letter has.
 func (c *check) history(e inbox.Entry, want ...attempt) {
 	c.Helper()
-	if e.State != inbox.Dead || e.Since.IsZero() || !e.Due.IsZero() {
+	if e.State != inbox.DeadLettered || e.Since.IsZero() || !e.Due.IsZero() {
 		c.brokenf("the dead letter %q was listed as %s, since %v and due %v", e.Delivery.ID, e.State, e.Since, e.Due)
 	}
 	var got []string
@@ -151,7 +152,7 @@ func (c *check) history(e inbox.Entry, want ...attempt) {
 		}
 	}
 	if !ok {
-		c.brokenf("the attempts of %q were kept as %s, where %v were made", e.Delivery.ID, got, want)
+		c.brokenf("the stored attempts of %q were %s rather than %v", e.Delivery.ID, got, want)
 	}
 }
 

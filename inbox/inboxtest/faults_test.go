@@ -11,16 +11,17 @@ import (
 	"time"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// errFault is the error of faults that have one.
-var errFault = errors.New("the engine is out of order")
+// errFault is the error of faults that return one.
+var errFault = errors.New("the engine is faulty")
 
-// forgotten is the state of what an engine has kept by mistake only.
+// forgotten is the state of rows that a faulty engine has forgotten.
 const forgotten inbox.State = "forgotten"
 
-// pause lets others in between two steps that should be one.
+// pause lets other goroutines run between two steps that should be atomic.
 func (m *memory) pause(f fault) {
 	if m.fault == f {
 		m.disk.mu.Unlock()
@@ -29,13 +30,13 @@ func (m *memory) pause(f fault) {
 	}
 }
 
-// forgets tells whether the engine has forgotten what it knew.
+// forgets reports whether the engine has forgotten a row.
 func (m *memory) forgets(known *row) bool {
 	switch m.fault {
 	case forgetsDone:
 		return known.state == inbox.Done
-	case forgetsDead:
-		return known.state == inbox.Dead
+	case forgetsDeadLetters:
+		return known.state == inbox.DeadLettered
 	default:
 		return known.state == forgotten
 	}
@@ -57,7 +58,7 @@ func (m *memory) keyOf(d *webhook.Delivery) string {
 	}
 }
 
-// copyOf returns what is stored of a delivery.
+// copyOf returns the stored copy of a delivery.
 func (m *memory) copyOf(given *webhook.Delivery) *webhook.Delivery {
 	d := *given
 	d.Keys, d.Header, d.Body = slices.Clone(d.Keys), d.Header.Clone(), bytes.Clone(d.Body)
@@ -86,7 +87,7 @@ func (m *memory) copyOf(given *webhook.Delivery) *webhook.Delivery {
 	return &d
 }
 
-// reopened forgets what an engine must not have in memory alone.
+// reopened deletes what the engine has only in memory.
 func (m *memory) reopened() {
 	if m.fault != attemptsInMemory {
 		return
@@ -96,7 +97,7 @@ func (m *memory) reopened() {
 	}
 }
 
-// limits returns the policy that a Run goes by.
+// limits returns the policy that a Run applies.
 func (m *memory) limits() inbox.Policy {
 	p := m.policy
 	p.Limits = maps.Clone(p.Limits)
@@ -117,28 +118,28 @@ func (m *memory) limits() inbox.Policy {
 		}
 	case cancelsAtOnce:
 		p.DrainTimeout = 1
-	case alertsNobody, alertsInPlace:
-		p.OnDead = nil
+	case neverAlerts, alertsInSlot:
+		p.OnDeadLetter = nil
 	}
 	return p
 }
 
-// accepted returns the hooks that a Run goes by.
-func (m *memory) accepted(hooks []inbox.Hook) []inbox.Hook {
+// accepted returns the handlers that a Run uses.
+func (m *memory) accepted(handlers []inbox.Handler) []inbox.Handler {
 	if m.fault != takesAnyHandlers {
-		return hooks
+		return handlers
 	}
-	var list []inbox.Hook
-	for _, h := range hooks {
-		if !slices.ContainsFunc(list, func(o inbox.Hook) bool { return o.Vendor() == h.Vendor() && o.Endpoint() == h.Endpoint() }) {
+	var list []inbox.Handler
+	for _, h := range handlers {
+		if !slices.ContainsFunc(list, func(o inbox.Handler) bool { return o.Vendor() == h.Vendor() && o.Endpoint() == h.Endpoint() }) {
 			list = append(list, h)
 		}
 	}
 	return list
 }
 
-// alone waits for the other Runs of the engine, and returns what lets the next one in.
-func (m *memory) alone() (done func()) {
+// exclusive waits for the other Runs of the engine. done lets the next one begin.
+func (m *memory) exclusive() (done func()) {
 	if m.fault != oneRunAtATime {
 		return func() {}
 	}
@@ -148,7 +149,7 @@ func (m *memory) alone() (done func()) {
 
 func (r *memoryRun) reserve(row *row) bool {
 	n := r.dispatcher.Reserve(row.delivery.Vendor, row.delivery.Endpoint, 1)
-	if n == 0 && row.alone {
+	if n == 0 && row.suspect {
 		r.active.FreeSuspect()
 	}
 	return n == 1 || r.fault == startsAtTheEnd && r.ctx.Err() != nil
@@ -165,13 +166,13 @@ func (r *memoryRun) leaseOf() time.Duration {
 	}
 }
 
-// absent is for a row that the Run has no hook for.
+// absent handles a row for which the Run has no handler.
 func (r *memoryRun) absent(row *row) {
 	switch r.fault {
-	case saysNothing:
-	case buriesWithoutHandler:
+	case warnsNothing:
+	case deadLettersWithoutHandler:
 		if row.state == inbox.Pending {
-			r.bury(row)
+			r.deadLetter(row)
 		}
 	default:
 		r.dispatcher.Absent(row.delivery.Vendor, row.delivery.Endpoint)
@@ -186,14 +187,14 @@ func (r *memoryRun) deliveryOf(row *row) *webhook.Delivery {
 }
 
 func (r *memoryRun) attemptOf(row *row) int {
-	if r.fault == alwaysTheFirst {
+	if r.fault == alwaysFirstAttempt {
 		return 1
 	}
 	return row.tried + 1
 }
 
-// spoil changes a decision.
-func (r *memoryRun) spoil(d inbox.Decision) inbox.Decision {
+// applyFault changes a decision by the fault.
+func (r *memoryRun) applyFault(d engine.Decision) engine.Decision {
 	a := &d.Attempt
 	switch {
 	case r.fault == countsEverything,
@@ -206,31 +207,31 @@ func (r *memoryRun) spoil(d inbox.Decision) inbox.Decision {
 		a.Counted = false
 	case r.fault == keepsNoErrors:
 		a.Error = ""
-	case r.fault == noBackoff && d.Verdict == inbox.Again:
+	case r.fault == noBackoff && d.Disposition == engine.Retry:
 		d.After = 0
 	case r.fault == backsOffInFlight && a.Outcome == webhook.InFlight,
-		r.fault == backsOffRetryAfter && a.Reason == webhook.ReasonRetryAfter && d.Verdict == inbox.Again:
+		r.fault == backsOffRetryAfter && a.Reason == webhook.ReasonRetryAfter && d.Disposition == engine.Retry:
 		d.After = r.policy.Backoff(1)
 	case r.fault == overflows && time.Now().Add(d.After).Year() > 2262: // as UnixNano does
 		d.After = 0
 	case r.fault == retriesPermanent && a.Reason == webhook.ReasonPermanent,
-		r.fault == retriesMisfits && a.Reason == webhook.ReasonUndecodable:
-		d.Verdict, d.After = inbox.Again, time.Second
-	case r.fault == buriesTheFirst && a.Outcome == webhook.Failed,
-		r.fault == buriesDuplicates && a.Outcome == webhook.Duplicate,
-		r.fault == buriesUnhandled && d.Verdict == inbox.Shelve:
-		d.Verdict = inbox.Bury
-	case r.fault == finishesUnhandled && d.Verdict == inbox.Shelve:
-		d.Verdict = inbox.Finish
-	case r.fault == forgetsAtTheEnd && r.ctx.Err() != nil:
-		d.Verdict, d.After = inbox.Again, 0
+		r.fault == retriesUndecodable && a.Reason == webhook.ReasonUndecodable:
+		d.Disposition, d.After = engine.Retry, time.Second
+	case r.fault == deadLettersTheFirst && a.Outcome == webhook.Failed,
+		r.fault == deadLettersDuplicates && a.Outcome == webhook.Duplicate,
+		r.fault == deadLettersUnhandled && d.Disposition == engine.Defer:
+		d.Disposition = engine.DeadLetter
+	case r.fault == finishesUnhandled && d.Disposition == engine.Defer:
+		d.Disposition = engine.Complete
+	case r.fault == retriesAtTheEnd && r.ctx.Err() != nil:
+		d.Disposition, d.After = engine.Retry, 0
 	}
 	return d
 }
 
-// fails tells whether a decision cannot be put down.
-func (r *memoryRun) fails(d inbox.Decision) bool {
-	return r.fault == chokesOnNUL && strings.Contains(d.Attempt.Error, "\x00")
+// fails reports whether a decision cannot be recorded.
+func (r *memoryRun) fails(d engine.Decision) bool {
+	return r.fault == failsOnNUL && strings.Contains(d.Attempt.Error, "\x00")
 }
 
 func (r *memoryRun) appended(history []inbox.Attempt, a inbox.Attempt) []inbox.Attempt {
@@ -240,24 +241,24 @@ func (r *memoryRun) appended(history []inbox.Attempt, a inbox.Attempt) []inbox.A
 	case keepsAllAttempts:
 		return append(slices.Clone(history), a)
 	case keepsWholeErrors:
-		if len(a.Error) >= inbox.MaxError-1 {
+		if len(a.Error) >= engine.MaxError-1 {
 			a.Error = strings.Repeat(a.Error, 2)
 		}
-		return inbox.Append(history, a)
+		return engine.Append(history, a)
 	default:
-		return inbox.Append(history, a)
+		return engine.Append(history, a)
 	}
 }
 
-// alert says that something has become a dead letter.
+// alert reports a dead letter.
 func (r *memoryRun) alert(e inbox.Entry) {
 	switch r.fault {
 	case alertsTwice:
 		r.dispatcher.DeadLetter(e)
-	case alertsInPlace:
+	case alertsInSlot:
 		func() {
 			defer func() { _ = recover() }()
-			r.policy.OnDead(r.ctx, e)
+			r.policy.OnDeadLetter(r.ctx, e)
 		}()
 	case alertsWithoutAttempts:
 		e.Attempts = nil
@@ -274,25 +275,25 @@ func (r *memoryRun) drain() error {
 		r.take()
 	}
 	err := r.dispatcher.Drain()
-	if r.fault == hidesWhatIsLeft {
+	if r.fault == hidesDrainError {
 		return nil
 	}
 	return err
 }
 
 func (m *memory) idOf(row *row) string {
-	if m.fault == namesByProcess {
+	if m.fault == idsByProcess {
 		return fmt.Sprintf("%p/%d", m, row.id)
 	}
 	return fmt.Sprint(row.id)
 }
 
-// stateOf is the state of the rows that a filter selects.
+// stateOf returns the state of the rows that a filter selects.
 func (m *memory) stateOf(f inbox.Filter) inbox.State {
 	if m.fault == ignoresState {
-		return inbox.Dead
+		return inbox.DeadLettered
 	}
-	return cmp.Or(f.State, inbox.Dead)
+	return cmp.Or(f.State, inbox.DeadLettered)
 }
 
 func (m *memory) matches(f inbox.Filter, e *inbox.Entry) bool {
@@ -307,15 +308,15 @@ func (m *memory) matches(f inbox.Filter, e *inbox.Entry) bool {
 		if !f.Until.IsZero() {
 			f.Until = f.Until.Add(1)
 		}
-	case idAlone:
+	case onlyMatchesID:
 		if f.ID != "" {
 			f = inbox.Filter{ID: f.ID}
 		}
 	}
-	return f.Matches(e)
+	return engine.Matches(f, e)
 }
 
-func (m *memory) spoilRetried(row *row) {
+func (m *memory) applyRetryFault(row *row) {
 	switch m.fault {
 	case retriesOnce:
 		row.tried = m.policy.MaxAttempts - 1

@@ -1,4 +1,4 @@
-// Package inboxtest states the rules of [inbox.Inbox] as tests, for every engine there is or will be.
+// Package inboxtest tests an engine against all rules of [inbox.Inbox].
 package inboxtest
 
 import (
@@ -12,54 +12,49 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 )
 
-// Options say how [Run] gets at an inbox and how patient it has to be with it.
+// Options configures [Run].
 type Options struct {
-	// Open opens the inbox of that name, which is made of letters, with the given policy. The same name opens the same
-	// stored deliveries, another one others; none are there when a case begins. Each open inbox stands for a process:
-	// several of one name may be open at once. What it returns closes it; it may be called twice, and is not called
-	// before every Run of that inbox has returned. Open has t.Cleanup call it as well. Required.
+	// Open opens the inbox of a name, which has only letters, with a policy. The same name opens the same stored
+	// deliveries; another name opens others. No deliveries are stored when a case begins. Each open inbox simulates a
+	// process, so several of one name may be open at the same time.
+	//
+	// closes closes the inbox. It may be called twice. It is not called before every Run of that inbox has returned. Open
+	// must also register it with t.Cleanup. Required.
 	Open func(t testing.TB, name string, p inbox.Policy) (box inbox.Inbox, closes func())
 
-	// Store returns the store that guards the callbacks of one case, in all of its processes.
-	//
-	// Defaults to the inbox's own, if it has one, otherwise to one in memory.
+	// Store returns the store that guards the callbacks of one case, in all its processes. Defaults to the inbox's store
+	// if it has one, and to one in memory otherwise.
 	Store func(t testing.TB) idempotency.Store
 
-	// Lease is how long the inboxes that Open opens lease a delivery: one whose process has not been heard of since is
-	// taken again after that. Cases wait for it to pass, and none has a callback that takes longer without meaning to.
-	//
-	// Defaults to 2 seconds.
+	// Lease is how long the inboxes that Open opens lease a delivery. After that, the delivery of a lost process runs
+	// again. Cases wait for it to pass, so callbacks must end sooner unless a case requires otherwise. Defaults to 2
+	// seconds.
 	Lease time.Duration
 
-	// Patience is how long the cases wait for what must happen. It bounds a hang: no case takes so long on a machine that
-	// is busy.
-	//
-	// Defaults to a minute.
+	// Patience is how long the cases wait for an expected event. It only limits a hang: choose it longer than any case
+	// takes on a busy machine. Defaults to a minute.
 	Patience time.Duration
 
-	// Serial has the cases run one after the other. Otherwise they run at the same time, as many as go test's flag
-	// -parallel allows.
+	// Serial runs the cases one after the other. Otherwise they run in parallel, as the flag -parallel of go test allows.
 	Serial bool
 
-	// Around runs one case, f, within something: an engine that is all in this process passes [synctest.Test], and the
-	// suite takes no time.
-	//
-	// Defaults to calling f.
+	// Around runs one case f. An engine that runs entirely in this process passes [synctest.Test]; then the suite takes
+	// almost no time. Defaults to calling f.
 	//
 	// [synctest.Test]: https://pkg.go.dev/testing/synctest#Test
 	Around func(t *testing.T, f func(t *testing.T))
 }
 
-// Run tests the inboxes that o.Open opens against every rule of [inbox.Inbox], each in a subtest of its own. A failure
-// says which rule was broken, and how. A subtest that was too slow to tell, each of ten times, fails and says so. Run
-// returns when all have ended.
+// Run tests the inboxes that o.Open opens against every rule of [inbox.Inbox], each in a subtest. A failure reports which
+// rule was broken, and how. If the machine is too slow to test a rule, in ten tries, the subtest fails and reports that.
+// Run returns when all subtests have ended.
 func Run(t *testing.T, o Options) {
 	t.Helper()
 	o, err := o.withDefaults()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Run("rules", func(t *testing.T) { // which is where parallel subtests are waited for
+	t.Run("rules", func(t *testing.T) { // t.Run waits for the parallel subtests
 		for _, r := range rules {
 			t.Run(r.name, func(t *testing.T) {
 				if !o.Serial {
@@ -76,7 +71,7 @@ func (o Options) withDefaults() (Options, error) {
 		return o, errors.New("inboxtest: Options.Open is required")
 	}
 	if o.Lease < 0 || o.Patience < 0 {
-		return o, errors.New("inboxtest: Options.Lease and Patience cannot be negative")
+		return o, fmt.Errorf("inboxtest: Options.Lease (%v) and Options.Patience (%v) must not be negative", o.Lease, o.Patience)
 	}
 	if o.Lease == 0 {
 		o.Lease = 2 * time.Second
@@ -90,51 +85,51 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// rules is the suite. The sentences are what the author of a failing engine reads.
-var rules = slices.Concat(enqueueRules, runRules, againRules, buryRules, deadRules, operatorRules, hookRules, limitRules, drainRules, processRules)
+// rules is the suite. Authors of engines read the texts when a rule fails.
+var rules = slices.Concat(enqueueRules, runRules, retryRules, deadLetterRules, listRules, operatorRules, handlerRules, limitRules, drainRules, processRules)
 
 // A rule is one case of the suite.
 type rule struct {
 	name  string
-	says  string // the rule in a sentence, which every failure repeats
+	text  string // describes the rule; every failure repeats it
 	check func(c *check)
 }
 
-// test takes a testing.TB rather than a *testing.T so that the suite's own tests can look on while it fails.
+// test takes a testing.TB rather than a *testing.T, so that the suite's tests can record its failures.
 func (r rule) test(t testing.TB, o Options) {
-	c := &check{TB: t, Options: o, rule: r, log: new(journal)}
+	c := &check{TB: t, Options: o, rule: r, log: new(logBuffer)}
 	defer c.end()
 	r.check(c)
 }
 
-// A check is one rule being put to one engine.
+// A check is the test of one rule with one engine.
 type check struct {
 	testing.TB
 	Options
 	rule  rule
 	store idempotency.Store // see storeOf
-	log   *journal          // what the inboxes have logged
+	log   *logBuffer        // the log of the inboxes
 	calls calls             // of callbacks, in all processes
 	gates []*gate
 	runs  []*run
 }
 
-// brokenf fails the case. It must be called on its own goroutine, not on that of a callback.
+// brokenf fails the case. It must be called on the test's goroutine, not on that of a callback.
 func (c *check) brokenf(format string, args ...any) {
 	c.Helper()
 	if log := c.log.String(); log != "" {
-		c.Logf("What the inbox has logged:\n%s", log)
+		c.Logf("The log of the inbox:\n%s", log)
 	}
-	c.Fatalf("The inbox breaks a rule. %s\nBut %s.", c.rule.says, fmt.Sprintf(format, args...))
+	c.Fatalf("The inbox breaks a rule. %s\nBut %s.", c.rule.text, fmt.Sprintf(format, args...))
 }
 
 func (c *check) slowf(format string, args ...any) {
 	c.Helper()
-	c.Fatalf("The machine is too slow to tell: %s.", fmt.Sprintf(format, args...)) // skipped, it would pass for checked
+	c.Fatalf("The machine is too slow for this test: %s.", fmt.Sprintf(format, args...)) // a skip would count as passed
 }
 
-// awaitf waits until condition holds, for as long as the patience lasts. What has not come about is said in the format,
-// and what is the case instead by now, if that is not nil.
+// awaitf waits until condition holds, for at most Patience. Then it fails with the message of format, which describes
+// what has not happened. now, if not nil, returns the current value for that message.
 func (c *check) awaitf(condition func() bool, now func() any, format string, args ...any) {
 	c.Helper()
 	began := time.Now()
@@ -150,7 +145,8 @@ func (c *check) awaitf(condition func() bool, now func() any, format string, arg
 	}
 }
 
-// end leaves nothing running, however the case ended: callbacks return, every Run does, and then what was opened is closed.
+// end ends everything that a case started, however the case ended: callbacks, then Runs. Open's cleanup closes the
+// inboxes.
 func (c *check) end() {
 	for _, g := range c.gates {
 		g.open()

@@ -24,19 +24,19 @@ func TestEngineThatKeepsEveryRulePassesInRealTime(t *testing.T) {
 	Run(t, Options{Open: openMemory(none, time.Second), Lease: time.Second})
 }
 
-// An onlooker takes the place of the test that a rule would fail.
-type onlooker struct {
+// A failureRecorder replaces the test that a rule would fail, and records the failure.
+type failureRecorder struct {
 	testing.TB
 
 	failure string
 }
 
-func (o *onlooker) Fatalf(format string, args ...any) {
+func (o *failureRecorder) Fatalf(format string, args ...any) {
 	o.failure = fmt.Sprintf(format, args...)
 	runtime.Goexit()
 }
 
-// broken puts rules to an engine and returns what those that were broken had to say, by their names.
+// broken tests an engine against rules and returns the failures by rule name.
 func broken(t *testing.T, rules []rule, o Options) map[string]string {
 	t.Helper()
 	o, err := o.withDefaults()
@@ -44,25 +44,25 @@ func broken(t *testing.T, rules []rule, o Options) map[string]string {
 	failures := make(map[string]string)
 	for _, r := range rules {
 		o.Around(t, func(t *testing.T) {
-			look := watch(t, r, o)
-			if look.failure != "" {
-				require.Contains(t, look.failure, r.says)
-				failures[r.name] = look.failure
+			recorder := record(t, r, o)
+			if recorder.failure != "" {
+				require.Contains(t, recorder.failure, r.text)
+				failures[r.name] = recorder.failure
 			}
 		})
 	}
 	return failures
 }
 
-func watch(t *testing.T, r rule, o Options) *onlooker {
-	look := &onlooker{TB: t}
+func record(t *testing.T, r rule, o Options) *failureRecorder {
+	recorder := &failureRecorder{TB: t}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		r.test(look, o)
+		r.test(recorder, o)
 	}()
 	<-done
-	return look
+	return recorder
 }
 
 func rulesNamed(names ...string) []rule {
@@ -86,7 +86,7 @@ func TestRulesAreNamedAndSaid(t *testing.T) {
 	names := make(map[string]bool)
 	for _, r := range rules {
 		require.Regexp(t, `^[A-Z][A-Za-z]+$`, r.name)
-		require.Regexp(t, `^[A-Z].*[.]$`, r.says, r.name)
+		require.Regexp(t, `^[A-Z].*[.]$`, r.text, r.name)
 		require.False(t, names[r.name], r.name)
 		names[r.name] = true
 	}
@@ -96,12 +96,12 @@ func TestRun_FailsOnSlowMachine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, err := Options{Open: openMemory(takesInTwoSteps, lease), Lease: 1}.withDefaults()
 		require.NoError(t, err)
-		look := watch(t, rulesNamed("ProcessesShareTheWork")[0], o)
-		require.Contains(t, look.failure, "too slow to tell")
+		recorder := record(t, rulesNamed("ProcessesShareDeliveries")[0], o)
+		require.Contains(t, recorder.failure, "too slow for this test")
 	})
 }
 
-// An engine with a store of its own.
+// A memoryWithStore is an engine that has an idempotency store.
 type memoryWithStore struct {
 	*memory
 

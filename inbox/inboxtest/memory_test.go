@@ -13,51 +13,52 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A memory is the plainest engine that keeps every rule, or all but those that its fault breaks. All that a fault
-// changes stands in faults_test.go, or is one line here.
+// A memory is the simplest engine that keeps every rule, except those that its fault breaks. Faults change it by methods
+// in faults_test.go, or by one line here.
 type memory struct {
 	fault  fault
 	disk   *disk
 	policy inbox.Policy
 	lease  time.Duration
 
-	active  inbox.Runs
+	active  engine.Runs
 	ended   atomic.Bool     // a Run has returned
-	oneRun  chan struct{}   // has room for one
-	pending map[string]bool // what writesLater has not written; under the disk's lock
+	oneRun  chan struct{}   // has capacity 1
+	pending map[string]bool // deliveries that writesLater has not written; guarded by disk.mu
 }
 
-// A disk is what a memory engine has in place of a disk: what outlives its processes.
+// A disk simulates the storage that several processes share.
 type disk struct {
-	mu      sync.Mutex
-	rows    map[string]*row           // by the key that a delivery is recognised by
-	woken   map[chan struct{}]*memory // those of the Runs of all processes
-	deaths  int
-	listing atomic.Bool
+	mu            sync.Mutex
+	rows          map[string]*row           // by the key that identifies the delivery
+	woken         map[chan struct{}]*memory // the channels of the Runs of all processes
+	lastDeadOrder int
+	listing       atomic.Bool
 }
 
 // A row is a stored delivery.
 type row struct {
-	id       int
-	delivery *webhook.Delivery
-	state    inbox.State
-	due      time.Time // of a pending one; of a running one the end of its lease
-	since    time.Time
-	death    int  // orders the dead
-	alone    bool // it runs as a suspect
-	taken    int  // what comes of an earlier taking is void
-	tried    int  // of MaxAttempts
-	reruns   int
-	attempts []inbox.Attempt
+	id        int
+	delivery  *webhook.Delivery
+	state     inbox.State
+	due       time.Time // when a pending row is due, and when the lease of a running row ends
+	since     time.Time
+	deadOrder int  // the order of dead letters
+	suspect   bool // it runs as a suspect
+	taken     int  // how often it was leased; fences results
+	tried     int  // counted attempts
+	reruns    int
+	attempts  []inbox.Attempt
 }
 
 func (r *row) name() string { return r.delivery.Vendor + "/" + r.delivery.Endpoint }
 
-// pend has a row run, or run again.
-func (r *row) pend(after time.Duration) { r.state, r.due = inbox.Pending, time.Now().Add(after) }
+// makePending makes a row pending, due after a time.
+func (r *row) makePending(after time.Duration) { r.state, r.due = inbox.Pending, time.Now().Add(after) }
 
 func (*memory) Store() idempotency.Store                 { return nil }
 func (*memory) CheckHandler(string, string, int64) error { return nil }
@@ -75,7 +76,7 @@ func (m *memory) Enqueue(_ context.Context, d *webhook.Delivery) (duplicate bool
 		m.insert(fmt.Sprint(key, " copy ", len(m.disk.rows)), d)
 	}
 	if known != nil && !m.forgets(known) || m.pending[key] {
-		if m.fault == alwaysOther {
+		if m.fault == alwaysOtherContent {
 			return true, webhook.ErrOtherContent
 		}
 		return m.fault != duplicatesAreNew, nil
@@ -95,15 +96,15 @@ func (m *memory) Enqueue(_ context.Context, d *webhook.Delivery) (duplicate bool
 
 func (m *memory) insert(key string, d *webhook.Delivery) {
 	row := &row{id: len(m.disk.rows) + 1, delivery: m.copyOf(d)}
-	row.pend(0)
+	row.makePending(0)
 	m.disk.rows[key] = row
 	m.wake()
 }
 
-// wake has every Run look for work.
+// wake notifies every Run.
 func (m *memory) wake() {
 	for woken, whose := range m.disk.woken {
-		if m.fault == wakesNobody || m.fault == wakesItself && whose != m {
+		if m.fault == wakesNoRun || m.fault == wakesOnlyItself && whose != m {
 			continue
 		}
 		select {
@@ -113,15 +114,15 @@ func (m *memory) wake() {
 	}
 }
 
-func (m *memory) Run(ctx context.Context, hooks ...inbox.Hook) error {
-	d, end, err := m.active.Begin(ctx, m.limits(), m.accepted(hooks)...)
+func (m *memory) Run(ctx context.Context, handlers ...inbox.Handler) error {
+	d, end, err := m.active.Begin(ctx, m.limits(), m.accepted(handlers)...)
 	if err != nil {
 		return err
 	}
 	defer end()
 	ctx = d.Context()
-	defer m.alone()()
-	r := &memoryRun{memory: m, ctx: ctx, dispatcher: d, shut: make(map[string]inbox.Hook)}
+	defer m.exclusive()()
+	r := &memoryRun{memory: m, ctx: ctx, dispatcher: d, shut: make(map[string]inbox.Handler)}
 	woken := make(chan struct{}, 1)
 	m.disk.mu.Lock()
 	m.disk.woken[woken] = m
@@ -146,16 +147,16 @@ func (m *memory) Run(ctx context.Context, hooks ...inbox.Hook) error {
 	return r.drain()
 }
 
-func (m *memory) Add(hooks ...inbox.Hook) error {
+func (m *memory) Add(handlers ...inbox.Handler) error {
 	if m.fault == addsNothing {
 		return nil
 	}
-	return m.active.Add(m.accepted(hooks)...)
+	return m.active.Add(m.accepted(handlers)...)
 }
 
-func (m *memory) Remove(hooks ...inbox.Hook) {
+func (m *memory) Remove(handlers ...inbox.Handler) {
 	if m.fault != removesNothing {
-		m.active.Remove(hooks...)
+		m.active.Remove(handlers...)
 	}
 }
 
@@ -171,22 +172,22 @@ func (m *memory) Shutdown(ctx context.Context) error {
 type memoryRun struct {
 	*memory
 	ctx        context.Context
-	dispatcher *inbox.Dispatcher
-	shut       map[string]inbox.Hook // the handlers that have been shut down; under the disk's lock
+	dispatcher *engine.Dispatcher
+	shut       map[string]inbox.Handler // the handlers that have been shut down; guarded by disk.mu
 }
 
-// take starts what is due, as far as there are places, and returns how long until something will be.
+// take starts due deliveries while slots are free, and returns how long until the next one is due.
 func (r *memoryRun) take() time.Duration {
 	r.disk.mu.Lock()
 	defer r.disk.mu.Unlock()
 	next := time.Hour
-	hooks := make(map[string]inbox.Hook)
-	for _, h := range r.dispatcher.Hooks() {
-		hooks[h.Vendor()+"/"+h.Endpoint()] = h
+	handlers := make(map[string]inbox.Handler)
+	for _, h := range r.dispatcher.Handlers() {
+		handlers[h.Vendor()+"/"+h.Endpoint()] = h
 	}
 	for _, row := range r.disk.rows {
-		hook := hooks[row.name()]
-		if hook == nil {
+		handler := handlers[row.name()]
+		if handler == nil {
 			r.absent(row)
 			continue
 		}
@@ -195,17 +196,17 @@ func (r *memoryRun) take() time.Duration {
 			if time.Until(row.due) <= 0 {
 				r.lose(row)
 			}
-		case inbox.Waiting:
-			if hook.Handles(row.delivery.Type) && r.fault != waitsForGood {
-				row.pend(0)
+		case inbox.Deferred:
+			if handler.Handles(row.delivery.Type) && r.fault != neverResumes {
+				row.makePending(0)
 			}
-		case inbox.Done, inbox.Dead, inbox.Pending:
+		case inbox.Done, inbox.DeadLettered, inbox.Pending:
 		}
 		switch {
 		case row.state != inbox.Pending && row.state != inbox.Running:
 		case time.Until(row.due) > 0:
 			next = min(next, time.Until(row.due))
-		case row.state == inbox.Pending && r.shut[row.name()] != hook && r.turnOf(row) && r.reserve(row):
+		case row.state == inbox.Pending && r.shut[row.name()] != handler && r.mayRun(row) && r.reserve(row):
 			r.pause(takesInTwoSteps)
 			r.begin(row)
 		}
@@ -213,96 +214,96 @@ func (r *memoryRun) take() time.Duration {
 	return next
 }
 
-// lose takes a delivery away from a process that has not been heard of for as long as its lease was.
+// lose ends the lease of a lost process.
 func (r *memoryRun) lose(row *row) {
 	row.taken++
-	d := r.policy.Lose(row.tried, row.alone || r.fault == lossesCountAtOnce, time.Now(), "lost")
+	d := engine.Lose(&r.policy, row.tried, row.suspect || r.fault == lossesCountAtOnce, time.Now(), "lost")
 	if r.fault == lossesHaveNoBackoff {
 		d.After = 0
 	}
-	row.pend(d.After)
+	row.makePending(d.After)
 	if r.fault != lossesLeaveNoTrace {
-		row.attempts = inbox.Append(row.attempts, d.Attempt)
+		row.attempts = engine.Append(row.attempts, d.Attempt)
 		if d.Attempt.Counted {
 			row.tried++
 		}
-		if d.Verdict == inbox.Bury && r.fault != lossesDoNotBury {
-			r.bury(row)
+		if d.Disposition == engine.DeadLetter && r.fault != lossesNeverDeadLetter {
+			r.deadLetter(row)
 		}
 	}
 }
 
-// turnOf reports whether a row may run next to those that run in this process: one suspect may.
-func (r *memoryRun) turnOf(row *row) bool {
-	row.alone = inbox.IsSuspect(row.attempts)
-	return !row.alone || r.fault == suspectsRunTogether || r.active.ReserveSuspect()
+// mayRun reports whether a row may run now: one suspect at a time may.
+func (r *memoryRun) mayRun(row *row) bool {
+	row.suspect = engine.IsSuspect(row.attempts)
+	return !row.suspect || r.fault == suspectsRunTogether || r.active.ReserveSuspect()
 }
 
 func (r *memoryRun) begin(row *row) {
 	row.state, row.due = inbox.Running, time.Now().Add(r.leaseOf())
 	row.taken++
 	taken := row.taken
-	alone := row.alone
-	r.dispatcher.Go(r.deliveryOf(row), r.attemptOf(row), func(d inbox.Decision) {
+	suspect := row.suspect
+	r.dispatcher.Go(r.deliveryOf(row), r.attemptOf(row), func(d engine.Decision) {
 		r.disk.mu.Lock()
 		defer r.disk.mu.Unlock()
-		if alone {
+		if suspect {
 			r.active.FreeSuspect()
 			r.wake()
 		}
 		if !r.fails(d) && (row.taken == taken || r.fault == unfenced) {
-			r.settle(row, r.spoil(d))
+			r.settle(row, r.applyFault(d))
 			r.wake()
 		}
 	})
 }
 
-// settle puts down what becomes of a delivery that was run.
-func (r *memoryRun) settle(row *row, d inbox.Decision) {
+// settle records the outcome of a delivery that has run.
+func (r *memoryRun) settle(row *row, d engine.Decision) {
 	row.attempts = r.appended(row.attempts, d.Attempt)
 	if d.Attempt.Counted {
 		row.tried++
 	}
 	if d.Attempt.Reason == webhook.ReasonShuttingDown && r.fault != spins {
-		for _, h := range r.dispatcher.Hooks() {
+		for _, h := range r.dispatcher.Handlers() {
 			if h.Vendor()+"/"+h.Endpoint() == row.name() {
-				r.shut[row.name()] = h // it would be taken again and again
+				r.shut[row.name()] = h // otherwise it would be taken again and again
 			}
 		}
 	}
-	switch d.Verdict {
-	case inbox.Finish:
+	switch d.Disposition {
+	case engine.Complete:
 		row.state, row.since = inbox.Done, time.Now()
-	case inbox.Bury:
-		r.bury(row)
-	case inbox.Shelve:
-		row.state = inbox.Waiting
-	case inbox.Again:
-		row.pend(d.After)
-		if r.fault == keepsWhatWasCancelled && r.ctx.Err() != nil {
+	case engine.DeadLetter:
+		r.deadLetter(row)
+	case engine.Defer:
+		row.state = inbox.Deferred
+	case engine.Retry:
+		row.makePending(d.After)
+		if r.fault == keepsCanceledLeases && r.ctx.Err() != nil {
 			row.state, row.due = inbox.Running, time.Now().Add(r.lease)
 		}
 	}
 }
 
-func (r *memoryRun) bury(row *row) {
-	r.disk.deaths++
-	row.state, row.since, row.death = inbox.Dead, time.Now(), r.disk.deaths
+func (r *memoryRun) deadLetter(row *row) {
+	r.disk.lastDeadOrder++
+	row.state, row.since, row.deadOrder = inbox.DeadLettered, time.Now(), r.disk.lastDeadOrder
 	e := r.entry(row)
 	if r.fault == alertsTooEarly {
 		row.state, row.due = inbox.Running, time.Now().Add(time.Hour)
 		time.AfterFunc(20*time.Millisecond, func() {
 			r.disk.mu.Lock()
 			defer r.disk.mu.Unlock()
-			row.state = inbox.Dead
+			row.state = inbox.DeadLettered
 		})
 	}
-	r.disk.mu.Unlock() // OnDead may well look into the inbox
+	r.disk.mu.Unlock() // OnDeadLetter may call the inbox
 	defer r.disk.mu.Lock()
 	r.alert(e)
 }
 
-func (m *memory) Dead(_ context.Context, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
+func (m *memory) DeadLetters(_ context.Context, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
 	return func(yield func(inbox.Entry, error) bool) {
 		m.disk.mu.Lock()
 		rows, err := m.find(f)
@@ -325,9 +326,9 @@ func (m *memory) Dead(_ context.Context, f inbox.Filter) iter.Seq2[inbox.Entry, 
 	}
 }
 
-// find returns the dead that the filter selects, the longest dead first.
+// find returns the dead letters that the filter selects, the oldest first.
 func (m *memory) find(f inbox.Filter) ([]*row, error) {
-	if err := f.Check(); err != nil && m.fault != emptyIsAll {
+	if err := engine.CheckFilter(f); err != nil && m.fault != emptyIsAll {
 		return nil, err
 	}
 	var found []*row
@@ -339,7 +340,7 @@ func (m *memory) find(f inbox.Filter) ([]*row, error) {
 	if f.ID != "" && len(found) == 0 && m.fault != findsNothing {
 		return nil, inbox.ErrNotFound
 	}
-	slices.SortFunc(found, func(a, b *row) int { return cmp.Compare(a.death, b.death) })
+	slices.SortFunc(found, func(a, b *row) int { return cmp.Compare(a.deadOrder, b.deadOrder) })
 	if m.fault == newestFirst {
 		slices.Reverse(found)
 	}
@@ -352,15 +353,15 @@ func (m *memory) entry(row *row) inbox.Entry {
 
 func (m *memory) Retry(_ context.Context, f inbox.Filter) (int, error) {
 	return m.each(f, func(row *row) {
-		row.pend(0)
+		row.makePending(0)
 		row.tried = 0
-		m.spoilRetried(row)
+		m.applyRetryFault(row)
 	})
 }
 
 func (m *memory) Rerun(_ context.Context, f inbox.Filter) (int, error) {
 	return m.each(f, func(row *row) {
-		row.pend(0)
+		row.makePending(0)
 		row.tried = 0
 		row.reruns++
 		if m.fault == rerunsUnderOneKey {
@@ -395,12 +396,12 @@ func (m *memory) each(f inbox.Filter, do func(*row)) (int, error) {
 	return len(rows), err
 }
 
-// openMemory returns an Open of engines with that fault.
+// openMemory returns an Open of engines with a fault.
 func openMemory(f fault, lease time.Duration) func(testing.TB, string, inbox.Policy) (inbox.Inbox, func()) {
 	var mu sync.Mutex
 	disks := make(map[string]*disk)
 	return func(t testing.TB, name string, p inbox.Policy) (inbox.Inbox, func()) {
-		p, err := p.WithDefaults()
+		p, err := engine.WithDefaults(p)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,31 +12,31 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// drainRules are those of how a Run ends.
+// drainRules are the rules of how a Run ends.
 var drainRules = []rule{{
-	name: "RunWaitsForWhatItHasStarted",
-	says: "Once its context has ended, Run starts nothing more, waits for the callbacks that run, without cancelling them, and returns nil; what is left runs with the next Run.",
+	name: "RunWaitsForCallbacks",
+	text: "After its context has ended, Run starts no callbacks. It waits for those that run without canceling them, and returns nil. The next Run runs the other deliveries.",
 	check: func(c *check) {
 		s, g := c.open(inbox.Policy{Concurrency: 1, MaxAttempts: 1}), c.gate()
-		var cancelled atomic.Bool
+		var canceled atomic.Bool
 		h := s.handler(acme, plain).on(ping, g.wait(func(ctx context.Context, _ *webhook.Delivery) error {
-			cancelled.Store(ctx.Err() != nil)
+			canceled.Store(ctx.Err() != nil)
 			return nil
 		}))
 		r := s.run(h)
 		h.sendNew(ping, "a")
 		c.awaitStarted(1, "a")
 		h.sendNew(ping, "b", "c")
-		time.Sleep(tick) // for a Run that has places after all
+		time.Sleep(tick) // time for a Run that exceeds Concurrency
 		r.cancel()
 		h.sendNew(ping, "d")
-		time.Sleep(10 * tick) // for a Run that does not wait
+		time.Sleep(10 * tick) // time for a Run that does not wait
 		if r.isReturned() {
-			c.brokenf("it returned while a callback ran, with the error %v", r.err)
+			c.brokenf("Run returned while a callback ran, with the error %v", r.err)
 		}
 		g.open()
 		r.stop()
-		if cancelled.Load() {
+		if canceled.Load() {
 			c.brokenf("the context of the callback had ended")
 		}
 		c.called(1, "after Run had returned", "a")
@@ -44,13 +44,13 @@ var drainRules = []rule{{
 		s.run(h)
 		c.awaitCalls(1, "b", "c", "d")
 		c.called(1, "after the next Run", "a", "b", "c", "d")
-		c.onlyDead(s, inbox.Filter{All: true}, "after the next Run")
-		c.overtake(h)
+		c.onlyDeadLetters(s, inbox.Filter{All: true}, "after the next Run")
+		c.runMarkers(h)
 		c.awaitOutcomes(h, "a", 1)
 	},
 }, {
-	name: "NothingIsStartedAfterTheEnd",
-	says: "A Run whose context has ended before it begins returns nil and runs nothing.",
+	name: "EndedRunStartsNothing",
+	text: "If its context has ended before it begins, Run returns nil and runs nothing.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{})
 		h := s.handler(acme, plain).on(ping, succeed)
@@ -63,8 +63,8 @@ var drainRules = []rule{{
 		c.awaitCalls(1, "a")
 	},
 }, {
-	name: "EnqueueWorksWithoutARun",
-	says: "Until the inbox is closed deliveries are taken, also when no Run goes on, or when Run and the handler have been shut down.",
+	name: "EnqueueWorksWithoutRun",
+	text: "Deliveries are stored until the inbox is closed, even without a Run, and after Run and the handler were shut down.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{})
 		h := s.handler(acme, plain).on(ping, succeed)
@@ -81,14 +81,14 @@ var drainRules = []rule{{
 		c.awaitCalls(1, "after Run", "after Shutdown")
 	},
 }, {
-	name: "CallbackIsCancelledAfterTheDrainTimeout",
-	says: "A callback that still runs after the DrainTimeout is cancelled. Its attempt does not count, and the next Run runs it at once, without waiting for a lease to end.",
+	name: "CallbackIsCanceledAfterDrainTimeout",
+	text: "A callback that still runs after the DrainTimeout is canceled. Its attempt does not count. The next Run runs it at once, without waiting for a lease to end.",
 	check: func(c *check) {
 		const patience, tries = 200 * time.Millisecond, 10
 		for try := 1; ; try++ {
 			s := c.open(inbox.Policy{MaxAttempts: 1, DrainTimeout: patience})
 			id := "try " + strconv.Itoa(try)
-			h := s.handler(acme, plain).on(ping, c.inTurn(c.untilCancelled(), fails(errCallback)))
+			h := s.handler(acme, plain).on(ping, c.inTurn(c.untilCanceled(), fails(errCallback)))
 			h.sendNew(ping, id)
 			r := s.run(h)
 			c.awaitStarted(1, id)
@@ -96,20 +96,20 @@ var drainRules = []rule{{
 			r.cancel()
 			var late *inbox.DrainError
 			err := r.result()
-			slow := errors.As(err, &late) && try < tries // a machine that is busy runs the callback's end a second later
+			slow := errors.As(err, &late) && try < tries // on a busy machine, the callback may end after the grace second
 			switch first := c.call(id, 1); {
 			case slow:
 			case err != nil:
 				c.brokenf("Run returned an error after its context had ended: %v", err)
 			case first.ended.IsZero():
-				c.brokenf("Run returned while it ran")
+				c.brokenf("Run returned while the callback ran")
 			case first.ended.Sub(ended) < patience-tick:
-				c.brokenf("it was cancelled %v after the context had ended, where the DrainTimeout is %v", first.ended.Sub(ended), patience)
+				c.brokenf("it was canceled %v after the context had ended, and the DrainTimeout is %v", first.ended.Sub(ended), patience)
 			}
 			returned := time.Now()
 			r = s.run(h)
-			dead := c.awaitDead(s, id)[id]
-			// Nor has it recorded the end in time.
+			dead := c.awaitDeadLetters(s, id)[id]
+			// A busy machine may also record the end too late.
 			slow = slow || try < tries && len(dead.Attempts) > 0 && dead.Attempts[0].Outcome == inbox.Lost
 			if !slow {
 				c.countedOnceAfterDrain(id, dead)
@@ -123,16 +123,16 @@ var drainRules = []rule{{
 			case took < c.Lease:
 				return
 			case try == tries:
-				c.brokenf("the next Run ran it after %v, when a lease is %v long", took, c.Lease)
+				c.brokenf("the next Run ran it after %v, and a lease is %v", took, c.Lease)
 			}
 		}
 	},
 }, {
-	name: "CallbackThatSucceedsThoughCancelledIsDone",
-	says: "A callback that is cancelled after the DrainTimeout and succeeds all the same has handled its delivery.",
+	name: "SuccessAfterCancelIsDone",
+	text: "If a callback succeeds although it was canceled after the DrainTimeout, its delivery is done.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{DrainTimeout: 50 * time.Millisecond})
-		obeys := c.untilCancelled()
+		obeys := c.untilCanceled()
 		h := s.handler(acme, plain).on(ping, func(ctx context.Context, d *webhook.Delivery) error {
 			_ = obeys(ctx, d)
 			return nil
@@ -142,20 +142,20 @@ var drainRules = []rule{{
 		c.awaitStarted(1, "a")
 		r.stop()
 		s.run(h)
-		c.overtake(h)
+		c.runMarkers(h)
 		if got := h.outcomes("a"); !slices.Equal(got, []webhook.Outcome{webhook.Handled}) {
-			c.brokenf("it was tried with the outcomes %v", got)
+			c.brokenf("its outcomes were %v", got)
 		}
 	},
 }, {
 	name: "ShutdownHasOneDeadline",
-	says: "Shutdown ends every Run and cancels callbacks when its context ends, whatever the DrainTimeout is. Deliveries are still stored, a new Run is refused, and the next process runs what is left.",
+	text: "Shutdown ends every Run. It cancels callbacks when its context ends, whatever the DrainTimeout is. Deliveries are still stored, a new Run returns ErrShutdown, and the next process runs the other deliveries.",
 	check: func(c *check) {
 		const patience, tries = 200 * time.Millisecond, 10
 		for try := 1; ; try++ {
 			first, second := "first "+strconv.Itoa(try), "second "+strconv.Itoa(try)
 			s := c.open(inbox.Policy{MaxAttempts: 1, DrainTimeout: 2 * c.Patience})
-			h := s.handler(acme, plain).on(ping, c.untilCancelled())
+			h := s.handler(acme, plain).on(ping, c.untilCanceled())
 			h.sendNew(ping, first)
 			r := s.run(h)
 			c.awaitStarted(1, first)
@@ -167,12 +167,12 @@ var drainRules = []rule{{
 			err := errors.Join(<-down, r.err)
 			cancel()
 			var late *inbox.DrainError
-			slow := errors.As(err, &late) && try < tries // a machine that is busy runs the callback's end a second later
+			slow := errors.As(err, &late) && try < tries // on a busy machine, the callback may end after the grace second
 			switch call := c.call(first, 1); {
 			case err != nil && !slow:
-				c.brokenf("Shutdown or Run returned %v, where every callback did", err)
+				c.brokenf("Shutdown or Run returned %v, although every callback returned", err)
 			case err == nil && call.ended.Sub(began) < patience-tick:
-				c.brokenf("the callback was cancelled after %v, where the context had %v", call.ended.Sub(began), patience)
+				c.brokenf("the callback was canceled after %v, and the deadline of the context was after %v", call.ended.Sub(began), patience)
 			}
 			h.sendNew(ping, second)
 			if err := s.box.Run(context.Background(), h); !errors.Is(err, inbox.ErrShutdown) {
@@ -181,8 +181,8 @@ var drainRules = []rule{{
 			s.closes()
 			s = c.open(inbox.Policy{MaxAttempts: 1})
 			r = s.run(s.handler(acme, plain).on(ping, fails(errCallback)))
-			dead := c.awaitDead(s, first, second)
-			// Nor has it recorded the end in time.
+			dead := c.awaitDeadLetters(s, first, second)
+			// A busy machine may also record the end too late.
 			slow = slow || try < tries && len(dead[first].Attempts) > 0 && dead[first].Attempts[0].Outcome == inbox.Lost
 			if !slow {
 				c.countedOnceAfterDrain(first, dead[first])
@@ -194,7 +194,7 @@ var drainRules = []rule{{
 	},
 }, {
 	name: "HandlerMayBeShutDownFirst",
-	says: "When a handler is shut down before the context of Run ends, its deliveries stay as they are: they are not tried over and over, no attempt counts, and the next Run runs them.",
+	text: "If a handler is shut down before the context of Run ends, its deliveries stay pending. They are not retried in a loop, no attempt counts, and the next Run runs them.",
 	check: func(c *check) {
 		s, g := c.open(inbox.Policy{MaxAttempts: 1}), c.gate()
 		h := s.handler(acme, plain).on(ping, g.wait(succeed))
@@ -203,7 +203,7 @@ var drainRules = []rule{{
 		c.awaitStarted(1, "running")
 		down := make(chan error, 1)
 		go func() {
-			ctx, cancel := c.patiently()
+			ctx, cancel := c.callTimeout()
 			defer cancel()
 			down <- h.Shutdown(ctx)
 		}()
@@ -212,7 +212,7 @@ var drainRules = []rule{{
 		}, nil, "the handler was not shutting down")
 		waiting := []string{"a", "b", "c"}
 		h.sendNew(ping, waiting...)
-		time.Sleep(500 * time.Millisecond) // for a Run that goes round and round
+		time.Sleep(500 * time.Millisecond) // time for a Run that retries in a loop
 		g.open()
 		if err := <-down; err != nil {
 			c.Fatalf("the handler was not shut down: %v", err)
@@ -223,12 +223,12 @@ var drainRules = []rule{{
 			tries += len(h.outcomes(id))
 		}
 		if tries > 20*len(waiting) {
-			c.brokenf("%d deliveries were tried %d times in half a second", len(waiting), tries)
+			c.brokenf("%d deliveries were attempted %d times in half a second", len(waiting), tries)
 		}
 		c.called(0, "after the handler was shut down", waiting...)
 		h = s.handler(acme, plain).on(ping, fails(errCallback))
 		s.run(h)
-		dead := c.awaitDead(s, waiting...)
+		dead := c.awaitDeadLetters(s, waiting...)
 		for _, id := range waiting {
 			c.countedOnce(id, dead[id])
 		}
@@ -236,8 +236,8 @@ var drainRules = []rule{{
 	},
 }}
 
-// untilCancelled returns a callback that runs until it is told to return.
-func (c *check) untilCancelled() callback {
+// untilCanceled returns a callback that runs until its context ends, or the case does.
+func (c *check) untilCanceled() callback {
 	end := c.gate()
 	return func(ctx context.Context, _ *webhook.Delivery) error {
 		select {
@@ -248,7 +248,7 @@ func (c *check) untilCancelled() callback {
 	}
 }
 
-// countedOnceAfterDrain checks the attempts of a delivery that was cancelled once and then failed.
+// countedOnceAfterDrain checks the attempts of a delivery that was canceled once and then failed.
 func (c *check) countedOnceAfterDrain(id string, e inbox.Entry) {
 	c.Helper()
 	if c.calls.count(id) != 2 {
@@ -257,10 +257,10 @@ func (c *check) countedOnceAfterDrain(id string, e inbox.Entry) {
 	c.history(e, attempt{webhook.Failed, false, context.Canceled.Error()}, attempt{webhook.Failed, true, errCallback.Error()})
 }
 
-// shutdown shuts a handler down, as is done before the context of Run ends.
-func (c *check) shutdown(h *hook) {
+// shutdown shuts a handler down.
+func (c *check) shutdown(h *handler) {
 	c.Helper()
-	ctx, cancel := c.patiently()
+	ctx, cancel := c.callTimeout()
 	defer cancel()
 	if err := h.Shutdown(ctx); err != nil {
 		c.Fatalf("the handler was not shut down: %v", err)

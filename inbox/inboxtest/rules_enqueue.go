@@ -14,17 +14,17 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// enqueueRules are those of taking a delivery.
+// enqueueRules are the rules of Enqueue.
 var enqueueRules = []rule{{
 	name: "EnqueuedIsDurable",
-	says: "What Enqueue has returned for is stored: other processes see it, and once the inbox is opened again it is there and runs.",
+	text: "A delivery is stored when Enqueue returns. Other processes see it, and it runs after the inbox was opened again.",
 	check: func(c *check) {
 		first, other := c.open(inbox.Policy{}), c.open(inbox.Policy{})
-		first.handler(acme, plain).postOnSocket(body(ping, "a"))
+		first.handler(acme, plain).postRequest(body(ping, "a"))
 		first.enqueue(deliveryOf(acme, plain, ping, "b"))
 		for _, id := range []string{"a", "b"} {
 			if !other.handler(acme, plain).send(ping, id) {
-				c.brokenf("another process did not take %q for a duplicate", id)
+				c.brokenf("another process did not report %q as a duplicate", id)
 			}
 		}
 		first.closes()
@@ -39,18 +39,18 @@ var enqueueRules = []rule{{
 		c.awaitCalls(1, "a", "b")
 	},
 }, {
-	name: "OneOfManyConcurrentEnqueuesIsNew",
-	says: "Of any number of concurrent Enqueues of one delivery, in all processes, exactly one is no duplicate, and the delivery is run once.",
+	name: "ConcurrentEnqueuesStoreOnce",
+	text: "If several processes enqueue one delivery concurrently, exactly one Enqueue returns that it is new, and the delivery runs once.",
 	check: func(c *check) {
-		sites := []*site{c.open(inbox.Policy{}), c.open(inbox.Policy{})}
+		processes := []*process{c.open(inbox.Policy{}), c.open(inbox.Policy{})}
 		ids := []string{"a", "b", "c", "d"}
 		for _, id := range ids {
-			c.raceToEnqueue(sites, id)
+			c.raceToEnqueue(processes, id)
 		}
-		h := sites[0].handler(acme, plain).on(ping, succeed)
-		sites[0].run(h)
+		h := processes[0].handler(acme, plain).on(ping, succeed)
+		processes[0].run(h)
 		c.awaitCalls(1, ids...)
-		c.overtake(h)
+		c.runMarkers(h)
 		for _, id := range ids {
 			if got := h.outcomes(id); len(got) != 1 {
 				c.brokenf("%q was run %d times: %v", id, len(got), got)
@@ -59,57 +59,57 @@ var enqueueRules = []rule{{
 	},
 }, {
 	name: "DuplicateIsNotRun",
-	says: "A delivery that is there already, pending, done or dead, is a duplicate and is not run again, also after the inbox was opened again.",
+	text: "A stored delivery that is pending, done or a dead letter is a duplicate and does not run again, even after the inbox was opened again.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{})
 		h := s.handler(acme, plain).on(ping, succeed).on(pong, fails(webhook.Permanent(errCallback)))
 		h.sendNew(ping, "done")
 		h.sendNew(pong, "dead")
-		duplicates := func(when string, h *hook) {
+		duplicates := func(when string, h *handler) {
 			for id, eventType := range map[string]string{"done": ping, "dead": pong} {
 				if !h.send(eventType, id) {
-					c.brokenf("%s, a delivery was not taken for a duplicate", when)
+					c.brokenf("%s, a delivery was not reported as a duplicate", when)
 				}
 			}
 		}
 		duplicates("while it was pending", h)
 		r := s.run(h)
 		c.awaitCalls(1, "done")
-		c.awaitDead(s, "dead")
+		c.awaitDeadLetters(s, "dead")
 		duplicates("after it had run", h)
-		c.overtake(h)
+		c.runMarkers(h)
 		r.stop()
 		s.closes()
 		s = c.open(inbox.Policy{})
 		h = s.handler(acme, plain).on(ping, succeed).on(pong, succeed)
 		duplicates("after it had run and the inbox was opened again", h)
 		s.run(h)
-		c.overtake(h)
+		c.runMarkers(h)
 		c.called(1, "after it was sent four times", "done", "dead")
 	},
 }, {
 	name: "FirstKeyDecides",
-	says: "A delivery is recognised by its first key alone, which is told apart from others byte by byte.",
+	text: "The first key alone identifies a delivery. Keys are compared byte by byte.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{})
 		for i, key := range distinctKeys {
 			d := deliveryOf(acme, plain, ping, fmt.Sprint("distinct ", i))
 			d.Keys = []string{"acme/default/" + key, "acme/default/the same second key"}
 			if s.enqueue(d) {
-				c.brokenf("the new key %.40q was taken for a duplicate", d.Keys[0])
+				c.brokenf("the new key %.40q was reported as a duplicate", d.Keys[0])
 			}
 		}
 		for i, key := range distinctKeys {
 			d := deliveryOf(acme, plain, ping, fmt.Sprint("again ", i))
 			d.Keys = []string{"acme/default/" + key, fmt.Sprint("acme/default/another second key ", i)}
 			if !s.enqueue(d) {
-				c.brokenf("the first key %.40q was not recognised", d.Keys[0])
+				c.brokenf("the first key %.40q was not recognized", d.Keys[0])
 			}
 		}
 	},
 }, {
-	name: "DuplicateWithOtherBodyIsDuplicate",
-	says: "A delivery with the first key of another is a duplicate, whatever its body; the error is nil or wraps ErrOtherContent, and it is nil for the same body.",
+	name: "OtherBodyIsDuplicate",
+	text: "A delivery with the first key of another is a duplicate, even if its body differs. Then the error is nil or wraps ErrOtherContent. With the same body the error is nil.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{})
 		d := deliveryOf(acme, plain, ping, "a")
@@ -117,17 +117,17 @@ var enqueueRules = []rule{{
 		other := *d
 		other.Body = append(slices.Clone(d.Body), ' ')
 		if !s.enqueue(&other) {
-			c.brokenf("it was not taken for a duplicate")
+			c.brokenf("it was not reported as a duplicate")
 		}
-		ctx, cancel := c.patiently()
+		ctx, cancel := c.callTimeout()
 		defer cancel()
 		if _, err := s.box.Enqueue(ctx, d); err != nil {
 			c.brokenf("with the same body, the error was %v", err)
 		}
 	},
 }, {
-	name: "DeliveryComesBackAsItWas",
-	says: "A delivery comes back with its body byte for byte and with all its fields as they were, to the callback and among the dead letters.",
+	name: "DeliveryIsUnchanged",
+	text: "Callbacks and DeadLetters get a delivery with its body and all its fields unchanged, byte by byte.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{})
 		h := s.handler(acme, plain).on(ping, fails(webhook.Permanent(errCallback)))
@@ -137,7 +137,7 @@ var enqueueRules = []rule{{
 		want := oddDeliveries()
 		for _, d := range want {
 			if s.enqueue(d) {
-				c.brokenf("the new delivery %.40q was taken for a duplicate", d.ID)
+				c.brokenf("the new delivery %.40q was reported as a duplicate", d.ID)
 			}
 		}
 		for id, b := range oddBodies() {
@@ -148,25 +148,25 @@ var enqueueRules = []rule{{
 			want = append(want, d)
 		}
 		s.run(h)
-		dead := c.awaitDead(s, idsOf(want)...)
+		dead := c.awaitDeadLetters(s, idsOf(want)...)
 		for _, d := range want {
 			if field := difference(d, c.call(d.ID, 1).delivery); field != "" {
-				c.brokenf("to the callback, the delivery %.40q came back with %s", d.ID, field)
+				c.brokenf("the callback got the delivery %.40q with %s", d.ID, field)
 			}
 			if field := difference(d, dead[d.ID].Delivery); field != "" {
-				c.brokenf("among the dead letters, the delivery %.40q came back with %s", d.ID, field)
+				c.brokenf("DeadLetters returned the delivery %.40q with %s", d.ID, field)
 			}
 		}
 	},
 }, {
 	name: "NoSecretIsStored",
-	says: "Of a request only the headers are stored that the vendor's page names: no signature, no credential, no cookie, nothing of the URL.",
+	text: "Only the headers that the vendor's page names are stored. No signature, no credential, no cookie and no part of the URL is stored.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{})
 		h := s.handler(acme, plain).on(ping, fails(webhook.Permanent(errCallback)))
-		h.postOnSocket(body(ping, "a"))
+		h.postRequest(body(ping, "a"))
 		s.run(h)
-		e := c.awaitDead(s, "a")["a"]
+		e := c.awaitDeadLetters(s, "a")["a"]
 		for name := range e.Delivery.Header {
 			if name != "Content-Type" && name != traceHeader {
 				c.brokenf("the header %s was stored", name)
@@ -181,14 +181,14 @@ var enqueueRules = []rule{{
 	},
 }}
 
-// distinctKeys are those that a careless comparison takes for one another, or that mean something to an engine.
+// distinctKeys are keys that a careless comparison confuses, or that have a special meaning for an engine.
 var distinctKeys = []string{
 	"key", "Key", "key ", "key/", "key//", "key.", "key*", "key>", "key%", "k_y", "key'", `key"`, `key\`, "key;--", "{key}", "key#1", "key:1",
 	strings.Repeat("x", 200), strings.Repeat("x", 201), strings.Repeat("x", 200) + "y",
 }
 
-// raceToEnqueue enqueues one delivery from many goroutines of several processes at once.
-func (c *check) raceToEnqueue(sites []*site, id string) {
+// raceToEnqueue enqueues one delivery concurrently from many goroutines of several processes.
+func (c *check) raceToEnqueue(processes []*process, id string) {
 	c.Helper()
 	const enqueues = 16
 	var duplicates [enqueues]bool
@@ -198,9 +198,9 @@ func (c *check) raceToEnqueue(sites []*site, id string) {
 	for i := range enqueues {
 		wg.Go(func() {
 			<-start
-			ctx, cancel := c.patiently()
+			ctx, cancel := c.callTimeout()
 			defer cancel()
-			duplicates[i], errs[i] = sites[i%len(sites)].box.Enqueue(ctx, deliveryOf(acme, plain, ping, id))
+			duplicates[i], errs[i] = processes[i%len(processes)].box.Enqueue(ctx, deliveryOf(acme, plain, ping, id))
 		})
 	}
 	close(start)
@@ -215,11 +215,11 @@ func (c *check) raceToEnqueue(sites []*site, id string) {
 		}
 	}
 	if fresh != 1 {
-		c.brokenf("%d of %d concurrent Enqueues were no duplicates", fresh, enqueues)
+		c.brokenf("%d of %d concurrent Enqueues returned that the delivery is new", fresh, enqueues)
 	}
 }
 
-// oddBodies are bodies that a careless way of storing them would change, by the ids in them.
+// oddBodies returns bodies that a careless storage would change, by their IDs.
 func oddBodies() map[string][]byte {
 	all := make([]byte, 0, 256)
 	for b := 0x20; b < 0x100; b++ {
@@ -244,13 +244,13 @@ func joined(before string, b []byte, after string) []byte {
 	return append(append([]byte(before), b...), after...)
 }
 
-// oddDeliveries are deliveries as the profile of some vendor might make them.
+// oddDeliveries returns deliveries with unusual fields, as the profile of a vendor might produce.
 func oddDeliveries() []*webhook.Delivery {
 	least := deliveryOf(acme, plain, ping, "least")
 	least.EventID, least.Time, least.Form = "", time.Time{}, ""
 	odd := deliveryOf(acme, plain, "an \"odd\" type\x00\n\u00e9 %s' \U0001F511", "odd \x00 id '"+strings.Repeat("x", 300))
 	odd.Keys = []string{"acme/default/odd", "acme/default/odder", "acme/default/oddest"}
-	odd.Body = body(ping, "odd") // what is read of it again is nothing but its data
+	odd.Body = body(ping, "odd") // handlers read only its data again
 	odd.EventID = "\x00{}\u2028<&>"
 	odd.SignedBy = "\u043a\u043b\u044e\u0447"
 	odd.Time, odd.ReceivedAt = sent.Add(1), sent.Add(123456789)

@@ -13,78 +13,78 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// operatorRules are those of what an operator does with dead letters.
+// operatorRules are the rules of Retry, Rerun and Discard.
 var operatorRules = []rule{{
-	name: "RetryRunsAgainWithAFreshBudget",
-	says: "Retry has a dead letter run again, at once, from any process, under the keys that it had, and with MaxAttempts attempts more; those before are kept.",
+	name: "RetryResetsAttempts",
+	text: "Retry makes a dead letter run again at once, from any process, under the same keys, with MaxAttempts more attempts. Its earlier attempts stay in the history.",
 	check: func(c *check) {
 		s, tool := c.open(inbox.Policy{MaxAttempts: 2}), c.open(inbox.Policy{MaxAttempts: 2})
 		h := s.handler(acme, plain).on(ping, c.inTurn(fails(errCallback), fails(errCallback), fails(errCallback), fails(errCallback), succeed))
 		h.sendNew(ping, "a")
 		r := s.run(h)
-		id := c.awaitDead(s, "a")["a"].ID
-		time.Sleep(tick) // the Run has nothing to do
-		c.operate(s, tool.box.Retry, inbox.Filter{ID: id}, 1, "retrying it while a Run goes on")
+		id := c.awaitDeadLetters(s, "a")["a"].ID
+		time.Sleep(tick) // the Run is idle
+		c.operate(s, tool.box.Retry, inbox.Filter{ID: id}, 1, "retrying it while a Run runs")
 		c.awaitCalls(4, "a")
-		e := c.awaitDead(s, "a")["a"]
+		e := c.awaitDeadLetters(s, "a")["a"]
 		failed := attempt{webhook.Failed, true, errCallback.Error()}
 		c.history(e, failed, failed, failed, failed)
 		r.stop()
 		c.awaitAlerts(s, 2)
 		c.operate(s, s.box.Retry, inbox.Filter{ID: e.ID}, 1, "retrying it while there is no Run")
-		c.onlyDead(s, inbox.Filter{All: true}, "after all were retried")
+		c.onlyDeadLetters(s, inbox.Filter{All: true}, "after all were retried")
 		s.run(h)
 		c.awaitCalls(5, "a")
-		c.overtake(h)
-		c.onlyDead(s, inbox.Filter{All: true}, "after the callback succeeded")
+		c.runMarkers(h)
+		c.onlyDeadLetters(s, inbox.Filter{All: true}, "after the callback succeeded")
 		if !h.send(ping, "a") {
-			c.brokenf("the delivery that was sent again was taken for a new one")
+			c.brokenf("the delivery that was sent again was reported as new")
 		}
-		c.overtake(h)
+		c.runMarkers(h)
 		c.called(5, "after the fifth call succeeded", "a")
 		c.keys("a", keyOf("a"), keyOf("a"), keyOf("a"), keyOf("a"), keyOf("a"))
 	},
 }, {
-	name: "RetryRunsWhatWasPermanent",
-	says: "Retry runs the callback of a dead letter also if the callback returned Permanent, if it fails so again, and if its body did not fit.",
+	name: "RetryRunsPermanentFailures",
+	text: "Retry runs the callback of a dead letter even if it returned Permanent before, if it does so again, and if the body did not fit.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{})
 		h := s.handler(acme, plain).on(ping, c.inTurn(fails(webhook.Permanent(errCallback)), fails(webhook.Permanent(errCallback)), succeed))
 		h.sendNew(ping, "a")
-		h.post(misfit("b"))
+		h.post(undecodable("b"))
 		s.run(h)
 		for n := 1; n <= 2; n++ {
-			e := c.awaitDead(s, "a", "b")
+			e := c.awaitDeadLetters(s, "a", "b")
 			c.called(n, "before it was retried", "a")
-			c.operate(s, s.box.Retry, inbox.Filter{ID: e["a"].ID}, 1, "retrying what was permanent")
-			c.operate(s, s.box.Retry, inbox.Filter{ID: e["b"].ID}, 1, "retrying what did not fit")
+			c.operate(s, s.box.Retry, inbox.Filter{ID: e["a"].ID}, 1, "retrying the permanent failure")
+			c.operate(s, s.box.Retry, inbox.Filter{ID: e["b"].ID}, 1, "retrying the undecodable body")
 			c.awaitCalls(n+1, "a")
 			c.awaitOutcomes(h, "b", n+1)
 		}
-		c.awaitDead(s, "b")
-		c.onlyDead(s, inbox.Filter{All: true}, "after the callback succeeded", "b")
+		c.awaitDeadLetters(s, "b")
+		c.onlyDeadLetters(s, inbox.Filter{All: true}, "after the callback succeeded", "b")
 	},
 }, {
-	name: "RetryOfWhatHasCompletedIsDone",
-	says: "Retry of a dead letter whose callback has completed it all the same finds it done, and does not call back again.",
+	name: "RetryOfCompletedIsDone",
+	text: "If the callback of a dead letter had completed it, Retry makes it done without calling the callback again.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{})
 		h := s.handler(acme, plain).on(ping, completesAndFails)
 		h.sendNew(ping, "a")
 		s.run(h)
-		id := c.awaitDead(s, "a")["a"].ID
+		id := c.awaitDeadLetters(s, "a")["a"].ID
 		c.operate(s, s.box.Retry, inbox.Filter{ID: id}, 1, "retrying it")
 		c.awaitOutcomes(h, "a", 2)
-		c.overtake(h)
+		c.runMarkers(h)
 		c.called(1, "after it was retried", "a")
 		if got := h.outcomes("a"); !slices.Equal(got, []webhook.Outcome{webhook.DeadLettered, webhook.Duplicate}) {
-			c.brokenf("it was tried with the outcomes %v", got)
+			c.brokenf("its outcomes were %v", got)
 		}
-		c.onlyDead(s, inbox.Filter{All: true}, "after it was found completed")
+		c.onlyDeadLetters(s, inbox.Filter{All: true}, "after it was found completed")
 	},
 }, {
-	name: "RerunRunsUnderKeysOfItsOwn",
-	says: "Rerun has a dead letter run again although it has completed, each time under keys of its own: key#1, then key#2. Sent again, it is a duplicate all the same.",
+	name: "RerunUsesNewKeys",
+	text: "Rerun runs a dead letter again even if it was completed, each time under new keys: key#1, then key#2. If the vendor sends it again, it is a duplicate.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{MaxAttempts: 2})
 		h := s.handler(acme, plain).on(ping, c.inTurn(completesAndFails, fails(errCallback), completesAndFails, succeed))
@@ -92,9 +92,9 @@ var operatorRules = []rule{{
 		d.Keys = append(d.Keys, keyOf("another name of a"))
 		s.enqueue(d)
 		r := s.run(h)
-		c.operate(s, s.box.Rerun, inbox.Filter{ID: c.awaitDead(s, "a")["a"].ID}, 1, "rerunning it")
+		c.operate(s, s.box.Rerun, inbox.Filter{ID: c.awaitDeadLetters(s, "a")["a"].ID}, 1, "rerunning it")
 		c.awaitCalls(3, "a")
-		e := c.awaitDead(s, "a")["a"]
+		e := c.awaitDeadLetters(s, "a")["a"]
 		c.history(e, attempt{webhook.DeadLettered, true, ""}, attempt{webhook.Failed, true, ""}, attempt{webhook.DeadLettered, true, ""})
 		r.stop()
 		s.closes()
@@ -104,58 +104,58 @@ var operatorRules = []rule{{
 		s.run(h)
 		c.awaitCalls(4, "a")
 		if !h.send(ping, "a") {
-			c.brokenf("the delivery that was sent again was taken for a new one")
+			c.brokenf("the delivery that was sent again was reported as new")
 		}
-		c.overtake(h)
+		c.runMarkers(h)
 		c.called(4, "after the fourth call succeeded", "a")
 		both := func(suffix string) string { return d.Keys[0] + suffix + " " + d.Keys[1] + suffix }
 		c.keys("a", both(""), both("#1"), both("#1"), both("#2"))
-		c.onlyDead(s, inbox.Filter{All: true}, "after the callback succeeded")
+		c.onlyDeadLetters(s, inbox.Filter{All: true}, "after the callback succeeded")
 	},
 }, {
-	name: "RetryAfterRerunKeepsItsKeys",
-	says: "Retry of what was rerun goes on under the keys of the rerun, and a further Rerun is under new ones.",
+	name: "RetryAfterRerunKeepsKeys",
+	text: "Retry after a Rerun uses the keys of that Rerun. A further Rerun uses new keys.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{MaxAttempts: 1})
 		h := s.handler(acme, plain).on(ping, c.inTurn(fails(errCallback), fails(errCallback), fails(errCallback), succeed))
 		h.sendNew(ping, "a")
 		s.run(h)
 		for i, do := range []operation{s.box.Rerun, s.box.Retry, s.box.Rerun} {
-			e := c.awaitDead(s, "a")["a"]
-			c.operate(s, do, inbox.Filter{ID: e.ID}, 1, "having it run again")
+			e := c.awaitDeadLetters(s, "a")["a"]
+			c.operate(s, do, inbox.Filter{ID: e.ID}, 1, "running it again")
 			c.awaitCalls(i+2, "a")
 		}
-		c.overtake(h)
+		c.runMarkers(h)
 		c.keys("a", keyOf("a"), keyOf("a")+"#1", keyOf("a")+"#1", keyOf("a")+"#2")
 	},
 }, {
 	name: "DiscardedIsDone",
-	says: "A dead letter that is discarded is listed and run no more, and sent again, it is a duplicate.",
+	text: "A discarded dead letter is neither listed nor run. If the vendor sends it again, it is a duplicate.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{})
 		h := s.handler(acme, plain).on(ping, fails(webhook.Permanent(errCallback)))
 		h.sendNew(ping, "a", "b")
 		r := s.run(h)
-		dead := c.awaitDead(s, "a", "b")
+		dead := c.awaitDeadLetters(s, "a", "b")
 		c.operate(s, s.box.Discard, inbox.Filter{ID: dead["a"].ID}, 1, "discarding one")
-		c.onlyDead(s, inbox.Filter{All: true}, "after one was discarded", "b")
+		c.onlyDeadLetters(s, inbox.Filter{All: true}, "after one was discarded", "b")
 		r.stop()
 		s.closes()
 		s = c.open(inbox.Policy{})
 		h = s.handler(acme, plain).on(ping, succeed)
-		c.onlyDead(s, inbox.Filter{All: true}, "after one was discarded and the inbox opened again", "b")
+		c.onlyDeadLetters(s, inbox.Filter{All: true}, "after one was discarded and the inbox opened again", "b")
 		if !h.send(ping, "a") {
-			c.brokenf("the one that was discarded was taken for a new one")
+			c.brokenf("the discarded delivery was reported as new")
 		}
-		c.operate(s, s.box.Retry, inbox.Filter{All: true}, 1, "retrying what is left")
+		c.operate(s, s.box.Retry, inbox.Filter{All: true}, 1, "retrying the other one")
 		s.run(h)
 		c.awaitCalls(2, "b")
-		c.overtake(h)
+		c.runMarkers(h)
 		c.called(1, "after it was discarded", "a")
 	},
 }, {
-	name: "DeliveriesWithoutCallbackMayBeDiscarded",
-	says: "A Filter whose State is Waiting selects deliveries without a callback, as far as its other fields do, and no dead letters. Those that are discarded do not run once there is a callback, and sent again, they are duplicates.",
+	name: "DeferredMayBeDiscarded",
+	text: "A Filter with the State Deferred selects deliveries without a callback that match its other fields, and no dead letters. A discarded one does not run once a callback exists. If the vendor sends it again, it is a duplicate.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{})
 		h, other := s.handler(acme, plain).on(ping, fails(webhook.Permanent(errCallback))), s.handler(emca, plain).on(ping, succeed)
@@ -163,14 +163,14 @@ var operatorRules = []rule{{
 		h.sendNew(ping, "dead")
 		other.sendNew(pong, "other")
 		r := s.run(h, other)
-		c.awaitDead(s, "dead")
-		waiting := inbox.Filter{State: inbox.Waiting, All: true}
+		c.awaitDeadLetters(s, "dead")
+		waiting := inbox.Filter{State: inbox.Deferred, All: true}
 		var found []inbox.Entry
-		c.awaitf(func() bool { found = c.dead(s, waiting); return len(found) == 4 },
+		c.awaitf(func() bool { found = c.deadLetters(s, waiting); return len(found) == 4 },
 			func() any { return fmt.Sprintf("%d are", len(found)) }, "the four deliveries without a callback were not listed")
 		byID := map[string]inbox.Entry{}
 		for _, e := range found {
-			if e.State != inbox.Waiting || e.Delivery.Type != pong {
+			if e.State != inbox.Deferred || e.Delivery.Type != pong {
 				c.brokenf("an entry of type %q with the state %q was listed", e.Delivery.Type, e.State)
 			}
 			byID[e.Delivery.ID] = e
@@ -178,42 +178,42 @@ var operatorRules = []rule{{
 		if _, err := s.box.Discard(context.Background(), inbox.Filter{ID: byID["a"].ID}); !errors.Is(err, inbox.ErrNotFound) {
 			c.brokenf("discarding one as a dead letter returned %v", err)
 		}
-		c.operate(s, s.box.Discard, inbox.Filter{State: inbox.Waiting, ID: byID["a"].ID}, 1, "discarding one by its ID")
-		c.operate(s, s.box.Discard, inbox.Filter{State: inbox.Waiting, Vendor: emca}, 1, "discarding a vendor's")
-		c.onlyDead(s, waiting, "after two were discarded", "b", "c")
-		c.onlyDead(s, inbox.Filter{All: true}, "after two without a callback were discarded", "dead")
+		c.operate(s, s.box.Discard, inbox.Filter{State: inbox.Deferred, ID: byID["a"].ID}, 1, "discarding one by its ID")
+		c.operate(s, s.box.Discard, inbox.Filter{State: inbox.Deferred, Vendor: emca}, 1, "discarding a vendor's")
+		c.onlyDeadLetters(s, waiting, "after two were discarded", "b", "c")
+		c.onlyDeadLetters(s, inbox.Filter{All: true}, "after two without a callback were discarded", "dead")
 		r.stop()
 		s.closes()
 		s = c.open(inbox.Policy{})
 		h, other = s.handler(acme, plain).on(pong, succeed), s.handler(emca, plain).on(pong, succeed)
 		if !h.send(pong, "a") || !other.send(pong, "other") {
-			c.brokenf("one that was discarded was taken for a new one")
+			c.brokenf("a discarded delivery was reported as new")
 		}
 		s.run(h, other)
 		c.awaitCalls(1, "b", "c")
-		c.overtake(h)
+		c.runMarkers(h)
 		c.called(0, "after it was discarded", "a", "other")
-		if n := len(c.dead(s, waiting)); n > 0 {
-			c.brokenf("%d deliveries were listed as without a callback after there was one", n)
+		if n := len(c.deadLetters(s, waiting)); n > 0 {
+			c.brokenf("%d deliveries were listed as deferred although a callback existed", n)
 		}
 	},
 }, {
 	name: "BulkOperations",
-	says: "Retry, Rerun and Discard of many by vendor, endpoint, type and time return how many there were, and leave all others alone.",
+	text: "Retry, Rerun and Discard by vendor, endpoint, type and time return the number of dead letters, and change no others.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{})
-		ids := c.graveyard(s) // 16, half of each
+		ids := c.fillDeadLetters(s) // 16, half of each
 		hours := func(n int) time.Time { return sent.Add(time.Duration(n) * time.Hour) }
 		c.operate(s, s.box.Discard, inbox.Filter{Vendor: acme, Until: hours(2)}, 4, "discarding a vendor's early ones")
 		c.operate(s, s.box.Retry, inbox.Filter{Vendor: acme, Type: ping}, 2, "retrying a vendor's pings")
 		c.operate(s, s.box.Rerun, inbox.Filter{Endpoint: "eu", From: hours(2)}, 3, "rerunning an endpoint's late ones")
-		var hooks []*hook
+		var handlers []*handler
 		for _, vendor := range []string{acme, emca} {
 			for _, endpoint := range []string{plain, "eu"} {
-				hooks = append(hooks, s.handler(vendor, endpoint).on(ping, succeed).on(pong, succeed))
+				handlers = append(handlers, s.handler(vendor, endpoint).on(ping, succeed).on(pong, succeed))
 			}
 		}
-		s.run(hooks...)
+		s.run(handlers...)
 		want := map[bool][]string{}
 		for _, id := range ids {
 			retried := strings.HasPrefix(id, acme) && strings.HasSuffix(id, "ping 2")
@@ -221,43 +221,43 @@ var operatorRules = []rule{{
 			want[retried || rerun] = append(want[retried || rerun], id)
 		}
 		c.awaitCalls(2, want[true]...)
-		c.overtake(hooks[0])
-		c.called(2, "after it was to be run once more", want[true]...)
-		c.called(1, "after it was not to be run once more", want[false]...)
+		c.runMarkers(handlers[0])
+		c.called(2, "after it was retried or rerun", want[true]...)
+		c.called(1, "although it was neither retried nor rerun", want[false]...)
 		left := slices.DeleteFunc(want[false], func(id string) bool { return strings.HasPrefix(id, acme) && strings.HasSuffix(id, "1") })
-		c.onlyDead(s, inbox.Filter{All: true}, "after the others were discarded or run", left...)
+		c.onlyDeadLetters(s, inbox.Filter{All: true}, "after the others were discarded or run", left...)
 	},
 }, {
-	name: "DeadLettersMayBeDealtWithWhileListed",
-	says: "Dead letters may be retried, rerun and discarded one by one while they are being listed.",
+	name: "DeadLettersMayChangeWhileListed",
+	text: "Dead letters may be retried, rerun and discarded while they are listed.",
 	check: func(c *check) {
 		s := c.open(inbox.Policy{})
-		ids := c.graveyard(s)
-		ctx, cancel := c.patiently()
+		ids := c.fillDeadLetters(s)
+		ctx, cancel := c.callTimeout()
 		defer cancel()
 		do := []operation{s.box.Retry, s.box.Rerun, s.box.Discard}
-		seen := 0
-		for e, err := range s.box.Dead(ctx, inbox.Filter{All: true}) {
+		listed := 0
+		for e, err := range s.box.DeadLetters(ctx, inbox.Filter{All: true}) {
 			if err != nil {
-				c.brokenf("after %d of them had been dealt with, listing failed: %v", seen, err)
+				c.brokenf("after %d of them were changed, listing failed: %v", listed, err)
 			}
-			if n, err := do[seen%len(do)](ctx, inbox.Filter{ID: e.ID}); n != 1 || err != nil {
-				c.brokenf("dealing with one returned %d, %v", n, err)
+			if n, err := do[listed%len(do)](ctx, inbox.Filter{ID: e.ID}); n != 1 || err != nil {
+				c.brokenf("changing one returned %d, %v", n, err)
 			}
-			seen++
+			listed++
 		}
-		if seen != len(ids) {
-			c.brokenf("%d of %d were listed", seen, len(ids))
+		if listed != len(ids) {
+			c.brokenf("%d of %d were listed", listed, len(ids))
 		}
-		c.onlyDead(s, inbox.Filter{All: true}, "after all were dealt with")
+		c.onlyDeadLetters(s, inbox.Filter{All: true}, "after all were changed")
 	},
 }}
 
-// completesAndFails completes its delivery, as a callback does within its own transaction, and then wants it buried.
+// completesAndFails completes its delivery, as a callback does in its own transaction, and then returns Permanent.
 func completesAndFails(ctx context.Context, _ *webhook.Delivery) error {
 	claims, ok := idempotency.ClaimsFromContext(ctx)
 	if !ok {
-		return errors.New("the callback was not guarded by the store")
+		return errors.New("the callback was not handlerWithStore by the store")
 	}
 	for _, key := range claims.Keys {
 		if err := claims.Store.Complete(ctx, key, claims.Token); err != nil {
@@ -267,7 +267,7 @@ func completesAndFails(ctx context.Context, _ *webhook.Delivery) error {
 	return webhook.Permanent(errCallback)
 }
 
-// keys checks under which keys, with a space between them, the callback has been called each time.
+// keys checks the keys, joined by spaces, of each call of the callback.
 func (c *check) keys(id string, want ...string) {
 	c.Helper()
 	var got []string
@@ -275,6 +275,6 @@ func (c *check) keys(id string, want ...string) {
 		got = append(got, strings.Join(one.delivery.Keys, " "))
 	}
 	if !slices.Equal(got, want) {
-		c.brokenf("%q was called back for under the keys %q rather than %q", id, got, want)
+		c.brokenf("the callback for %q was called with the keys %q rather than %q", id, got, want)
 	}
 }

@@ -12,22 +12,22 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// processRules are those of several processes, one of which may die.
+// processRules are the rules for several processes, which may crash.
 var processRules = []rule{{
-	name: "AnyProcessRunsWhatAnyHasTaken",
-	says: "A delivery that one process has taken is run by another that has a Run.",
+	name: "AnyProcessRunsStoredDeliveries",
+	text: "A delivery that one process has stored runs in another process that has a Run.",
 	check: func(c *check) {
 		takes, runs := c.open(inbox.Policy{}), c.open(inbox.Policy{})
 		h := runs.handler(acme, plain).on(ping, succeed)
 		runs.run(h)
-		c.overtake(h)
-		time.Sleep(tick) // it runs, and has nothing to do
+		c.runMarkers(h)
+		time.Sleep(tick) // the Run is idle
 		takes.handler(acme, plain).sendNew(ping, "a")
 		c.awaitCalls(1, "a")
 	},
 }, {
-	name: "ProcessesShareTheWork",
-	says: "Where several processes have a Run, each delivery is run once, by one of them.",
+	name: "ProcessesShareDeliveries",
+	text: "If several processes have a Run, each delivery runs once, in one of them.",
 	check: func(c *check) {
 		for try := range 10 {
 			began := time.Now()
@@ -42,50 +42,50 @@ var processRules = []rule{{
 		c.slowf("running a few deliveries takes longer than a lease of %v", c.Lease)
 	},
 }, {
-	name: "DeliveryOutlivesItsProcess",
-	says: "When a callback does not return although it was cancelled, Run returns a DrainError that names it. Its delivery runs elsewhere once the lease has ended, not earlier, and the attempt that was lost is in its history and does not count.",
+	name: "LostDeliveryIsRetried",
+	text: "If a callback does not return although it was canceled, Run returns a DrainError that names it. Its delivery runs elsewhere once the lease has ended, not earlier. The lost attempt is in its history and does not count.",
 	check: func(c *check) {
 		began := time.Now()
-		a := c.strand(inbox.Policy{MaxAttempts: 2}, fails(errGone), "a")
+		a := c.startStuck(inbox.Policy{MaxAttempts: 2}, fails(errLate), "a")
 		b := c.open(inbox.Policy{MaxAttempts: 2})
-		b.run(b.guarded(acme, plain, c.memory()).on(ping, fails(errCallback)))
-		a.giveUp("a")
+		b.run(b.handlerWithStore(acme, plain, c.memory()).on(ping, fails(errCallback)))
+		a.abandon("a")
 		c.awaitStarted(2, "a")
 		if took := c.call("a", 2).began.Sub(began); took < c.Lease-tick {
-			c.brokenf("it was run elsewhere after %v, when a lease is %v long", took, c.Lease)
+			c.brokenf("it ran elsewhere after %v, and a lease is %v", took, c.Lease)
 		}
-		e := c.awaitDead(b, "a")["a"]
+		e := c.awaitDeadLetters(b, "a")["a"]
 		failed := attempt{webhook.Failed, true, errCallback.Error()}
 		c.history(e, attempt{inbox.Lost, false, ""}, failed, failed)
 	},
 }, {
-	name: "DeliveryThatTakesItsProcessAlongIsBuried",
-	says: "A delivery that was lost with a process, and then with MaxAttempts more while it ran as a suspect, is a dead letter.",
+	name: "CrashingDeliveryIsDeadLettered",
+	text: "A delivery that was lost with a process, and then MaxAttempts times as a suspect, is a dead letter.",
 	check: func(c *check) {
-		c.strand(inbox.Policy{MaxAttempts: 1}, fails(errGone), "a").giveUp("a")
-		c.strandAgain(inbox.Policy{MaxAttempts: 1}, fails(errGone), 2, "a").giveUp("a")
+		c.startStuck(inbox.Policy{MaxAttempts: 1}, fails(errLate), "a").abandon("a")
+		c.startStuckAgain(inbox.Policy{MaxAttempts: 1}, fails(errLate), 2, "a").abandon("a")
 		b := c.open(inbox.Policy{MaxAttempts: 1})
-		h := b.guarded(acme, plain, c.memory()).on(ping, succeed)
+		h := b.handlerWithStore(acme, plain, c.memory()).on(ping, succeed)
 		b.run(h)
-		e := c.awaitDead(b, "a")["a"]
+		e := c.awaitDeadLetters(b, "a")["a"]
 		c.history(e, attempt{inbox.Lost, false, ""}, attempt{inbox.Lost, true, ""})
 		c.awaitAlerts(b, 1)
-		c.overtake(h)
+		c.runMarkers(h)
 		c.called(2, "after it was lost", "a")
 	},
 }, {
 	name: "SuspectsRunOneAtATime",
-	says: "Deliveries that were lost with a process are run again after the backoff, one of them at a time and next to all others.",
+	text: "Deliveries that were lost with a process run again after the backoff. They run one at a time, next to other deliveries.",
 	check: func(c *check) {
-		const rest = 300 * time.Millisecond
-		p := inbox.Policy{MaxAttempts: 1, Backoff: func(int) time.Duration { return rest }}
+		const delay = 300 * time.Millisecond
+		p := inbox.Policy{MaxAttempts: 1, Backoff: func(int) time.Duration { return delay }}
 		ids := []string{"a", "b", "c", "d"}
 		began := time.Now()
-		a := c.strand(p, fails(errGone), ids...)
-		a.giveUp(ids...)
+		a := c.startStuck(p, fails(errLate), ids...)
+		a.abandon(ids...)
 		b := c.open(p)
 		var running, most atomic.Int64
-		h := b.guarded(acme, plain, c.memory()).on(ping, func(ctx context.Context, d *webhook.Delivery) error {
+		h := b.handlerWithStore(acme, plain, c.memory()).on(ping, func(ctx context.Context, d *webhook.Delivery) error {
 			n := running.Add(1)
 			defer running.Add(-1)
 			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
@@ -97,82 +97,82 @@ var processRules = []rule{{
 		b.run(h)
 		c.awaitf(func() bool {
 			return slices.ContainsFunc(ids, func(id string) bool { return c.calls.count(id) == 2 })
-		}, nil, "none of them had been run again")
-		c.overtake(h)
+		}, nil, "none of them had run again")
+		c.runMarkers(h)
 		c.awaitCalls(2, ids...)
 		if n := most.Load(); n != 1 {
-			c.brokenf("%d of them ran at once", n)
+			c.brokenf("%d of them ran at the same time", n)
 		}
 		for _, id := range ids {
 			second := c.call(id, 2).began
-			if took := second.Sub(began); took < c.Lease+rest-2*tick || second.Sub(again) < rest-2*tick {
-				c.brokenf("%q was run again after %v, when a lease is %v long and the backoff %v", id, took, c.Lease, rest)
+			if took := second.Sub(began); took < c.Lease+delay-2*tick || second.Sub(again) < delay-2*tick {
+				c.brokenf("%q ran again after %v, and a lease is %v and the backoff %v", id, took, c.Lease, delay)
 			}
 		}
-		c.onlyDead(b, inbox.Filter{All: true}, "after they were lost")
+		c.onlyDeadLetters(b, inbox.Filter{All: true}, "after they were lost")
 	},
 }, {
 	name: "LateResultChangesNothing",
-	says: "What comes of a callback after its lease has ended, and another process has taken the delivery, changes nothing.",
+	text: "If another process has taken a delivery after its lease ended, a late result of the first callback changes nothing.",
 	check: func(c *check) {
-		a := c.strand(inbox.Policy{}, late, "permanent", "failed")
-		a.giveUp("permanent", "failed")
+		a := c.startStuck(inbox.Policy{}, late, "permanent", "failed")
+		a.abandon("permanent", "failed")
 		b := c.open(inbox.Policy{})
-		h := b.guarded(acme, plain, c.memory()).on(ping, succeed)
+		h := b.handlerWithStore(acme, plain, c.memory()).on(ping, succeed)
 		b.run(h)
 		c.awaitCalls(2, "permanent", "failed")
-		c.overtake(h)
+		c.runMarkers(h)
 		a.gate.open()
 		for _, id := range []string{"permanent", "failed"} {
-			c.awaitOutcomes(a.hook, id, 1)
+			c.awaitOutcomes(a.handler, id, 1)
 		}
 		time.Sleep(5 * tick)
 		a.closes()
-		c.overtake(h)
-		c.onlyDead(b, inbox.Filter{All: true}, "after the late results")
+		c.runMarkers(h)
+		c.onlyDeadLetters(b, inbox.Filter{All: true}, "after the late results")
 		for _, id := range []string{"permanent", "failed"} {
 			if got := h.outcomes(id); !slices.Equal(got, []webhook.Outcome{webhook.Handled}) {
-				c.brokenf("%q was tried elsewhere with the outcomes %v", id, got)
+				c.brokenf("the outcomes of %q elsewhere were %v", id, got)
 			}
 		}
 	},
 }}
 
-// errGone is the error of a callback whose process has long been given up.
-var errGone = errors.New("the callback has come back late")
+// errLate is the error of a callback that returns long after its process was abandoned.
+var errLate = errors.New("the callback returned late")
 
-// late fails as the delivery says.
+// late fails as the ID of the delivery requests.
 func late(_ context.Context, d *webhook.Delivery) error {
 	if d.ID == "permanent" {
-		return webhook.Permanent(errGone)
+		return webhook.Permanent(errLate)
 	}
-	return errGone
+	return errLate
 }
 
-// share has two processes run deliveries that both have taken, and tells of one that was run twice.
+// share runs deliveries in two processes that have both stored some. It reports one that ran twice.
 func (c *check) share(name string) (twice string) {
 	c.Helper()
 	const deliveries = 40
-	var sites []*site
-	var hooks []*hook
+	var processes []*process
+	var handlers []*handler
 	for range 2 {
 		s := c.open(inbox.Policy{})
-		sites = append(sites, s)
-		// Each has a store of its own, so that nothing but the inbox keeps them apart.
-		hooks = append(hooks, s.guarded(acme, plain, c.memory()).on(ping, succeed))
+		processes = append(processes, s)
+		// Each has a separate store, so that only the inbox prevents a second run.
+		handlers = append(handlers, s.handlerWithStore(acme, plain, c.memory()).on(ping, succeed))
 	}
-	runs := []*run{sites[0].run(hooks[0]), sites[1].run(hooks[1])}
+	runs := []*run{processes[0].run(handlers[0]), processes[1].run(handlers[1])}
 	ids := make([]string, deliveries)
 	for i := range ids {
 		ids[i] = fmt.Sprint(name, ", ", i)
-		hooks[i%2].sendNew(ping, ids[i])
+		handlers[i%2].sendNew(ping, ids[i])
 	}
 	c.awaitCalls(1, ids...)
-	c.overtake(hooks[0])
+	c.runMarkers(handlers[0])
 	for _, r := range runs {
 		r.stop()
 	}
-	for _, s := range sites {
+	for _, s := range processes {
 		s.closes()
 	}
 	for _, id := range ids {
@@ -183,45 +183,45 @@ func (c *check) share(name string) (twice string) {
 	return twice
 }
 
-// A wreck is a process that will be given up: its Run returns, and its callbacks do not.
-type wreck struct {
-	*site
+// An abandonedProcess is a process whose Run returns while its callbacks still run.
+type abandonedProcess struct {
+	*process
 
-	hook *hook
-	gate *gate
-	run  *run
+	handler *handler
+	gate    *gate
+	run     *run
 }
 
-// strand takes deliveries in a process whose callbacks, which have been called when it returns, go on until the gate is
-// opened, whatever becomes of their context.
-func (c *check) strand(p inbox.Policy, then callback, ids ...string) *wreck {
+// startStuck runs deliveries in a process and returns once their callbacks have begun. The callbacks ignore their
+// context, and block until the gate is opened.
+func (c *check) startStuck(p inbox.Policy, then callback, ids ...string) *abandonedProcess {
 	c.Helper()
-	return c.strandAgain(p, then, 1, ids...)
+	return c.startStuckAgain(p, then, 1, ids...)
 }
 
-// strandAgain is strand for deliveries whose callbacks are called for the nth time.
-func (c *check) strandAgain(p inbox.Policy, then callback, n int, ids ...string) *wreck {
+// startStuckAgain is startStuck for deliveries whose callbacks are called for the nth time.
+func (c *check) startStuckAgain(p inbox.Policy, then callback, n int, ids ...string) *abandonedProcess {
 	c.Helper()
 	p.DrainTimeout = tick
-	w := &wreck{site: c.open(p), gate: c.gate()}
-	w.hook = w.guarded(acme, plain, c.memory()).on(ping, w.gate.wait(then))
+	w := &abandonedProcess{process: c.open(p), gate: c.gate()}
+	w.handler = w.handlerWithStore(acme, plain, c.memory()).on(ping, w.gate.wait(then))
 	if n == 1 {
-		w.hook.sendNew(ping, ids...)
+		w.handler.sendNew(ping, ids...)
 	}
-	w.run = w.site.run(w.hook)
+	w.run = w.process.run(w.handler)
 	c.awaitStarted(n, ids...)
 	return w
 }
 
-// giveUp ends the Run, which leaves those deliveries.
-func (w *wreck) giveUp(ids ...string) {
+// abandon ends the Run while the callbacks of those deliveries still run.
+func (w *abandonedProcess) abandon(ids ...string) {
 	c := w.c
 	c.Helper()
 	w.run.cancel()
 	err := w.run.result()
 	var drain *inbox.DrainError
 	if !errors.As(err, &drain) {
-		c.brokenf("while callbacks went on though cancelled, Run returned %v rather than a DrainError", err)
+		c.brokenf("while canceled callbacks still ran, Run returned %v rather than a DrainError", err)
 	}
 	names, want := slices.Sorted(slices.Values(drain.Left)), make([]string, len(ids))
 	for i, id := range ids {

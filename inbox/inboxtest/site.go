@@ -16,21 +16,21 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A site is one process that has opened the inbox.
-type site struct {
+// A process simulates a process that has opened the inbox.
+type process struct {
 	c      *check
 	box    inbox.Inbox
 	closes func()
 
-	mu     sync.Mutex
-	buried []inbox.Entry // what OnDead was called with
+	mu           sync.Mutex
+	deadLettered []inbox.Entry // the arguments of OnDeadLetter
 }
 
-// open opens the inbox of the case, as one more process. What the policy leaves open is made quick, and so patient that
-// only what a case means to end is ended.
-func (c *check) open(p inbox.Policy) *site {
+// open opens the inbox of the case in another process. Unset fields of the policy get a short backoff and a long drain,
+// so that only what a case intends is canceled.
+func (c *check) open(p inbox.Policy) *process {
 	c.Helper()
-	s := &site{c: c}
+	s := &process{c: c}
 	if p.Backoff == nil {
 		p.Backoff = func(int) time.Duration { return backoff }
 	}
@@ -40,10 +40,10 @@ func (c *check) open(p inbox.Policy) *site {
 	if p.Logger == nil {
 		p.Logger = slog.New(slog.NewJSONHandler(c.log, nil))
 	}
-	alert := p.OnDead
-	p.OnDead = func(ctx context.Context, e inbox.Entry) {
+	alert := p.OnDeadLetter
+	p.OnDeadLetter = func(ctx context.Context, e inbox.Entry) {
 		s.mu.Lock()
-		s.buried = append(s.buried, e)
+		s.deadLettered = append(s.deadLettered, e)
 		s.mu.Unlock()
 		if alert != nil {
 			alert(ctx, e)
@@ -53,26 +53,26 @@ func (c *check) open(p inbox.Policy) *site {
 	return s
 }
 
-// backoff is what failed deliveries rest where a case does not say.
+// backoff is the backoff of failed deliveries unless a case sets another.
 const backoff = 5 * time.Millisecond
 
-// alerts returns the IDs of the deliveries that OnDead was called with, in that order.
-func (s *site) alerts() []string {
+// alerts returns the IDs of the deliveries that OnDeadLetter was called for, in the order of the calls.
+func (s *process) alerts() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ids := make([]string, len(s.buried))
-	for i, e := range s.buried {
+	ids := make([]string, len(s.deadLettered))
+	for i, e := range s.deadLettered {
 		ids[i] = e.Delivery.ID
 	}
 	return ids
 }
 
-// awaitAlerts waits until OnDead has been called n times.
-func (c *check) awaitAlerts(s *site, n int) {
+// awaitAlerts waits until OnDeadLetter has been called n times.
+func (c *check) awaitAlerts(s *process, n int) {
 	c.Helper()
-	c.awaitf(func() bool { return len(s.alerts()) >= n }, func() any { return s.alerts() }, "OnDead had not been called %d times", n)
+	c.awaitf(func() bool { return len(s.alerts()) >= n }, func() any { return s.alerts() }, "OnDeadLetter had not been called %d times", n)
 	if got := s.alerts(); len(got) > n {
-		c.brokenf("OnDead had been called %d times rather than %d: %q", len(got), n, got)
+		c.brokenf("OnDeadLetter had been called %d times rather than %d: %q", len(got), n, got)
 	}
 }
 
@@ -90,7 +90,7 @@ func (c *check) storeOf(box inbox.Inbox) idempotency.Store {
 	return c.store
 }
 
-// storeFor returns what the handlers are given: nil where they are to find the inbox's own.
+// storeFor returns the store option of the handlers: nil if they must use the inbox's store.
 func (c *check) storeFor(box inbox.Inbox) idempotency.Store {
 	if box.Store() != nil && c.Options.Store == nil {
 		return nil
@@ -98,7 +98,7 @@ func (c *check) storeFor(box inbox.Inbox) idempotency.Store {
 	return c.storeOf(box)
 }
 
-// memory returns a new store of its own.
+// memory returns a new store in memory.
 func (c *check) memory() idempotency.Store {
 	c.Helper()
 	m, err := idempotency.NewMemory(nil)
@@ -108,20 +108,20 @@ func (c *check) memory() idempotency.Store {
 	return m
 }
 
-// enqueue gives a delivery to the inbox directly.
-func (s *site) enqueue(d *webhook.Delivery) (duplicate bool) {
+// enqueue passes a delivery directly to the inbox.
+func (s *process) enqueue(d *webhook.Delivery) (duplicate bool) {
 	s.c.Helper()
-	ctx, cancel := s.c.patiently()
+	ctx, cancel := s.c.callTimeout()
 	defer cancel()
 	duplicate, err := s.box.Enqueue(ctx, d)
 	if err != nil && (!duplicate || !errors.Is(err, webhook.ErrOtherContent)) {
-		s.c.brokenf("the delivery %.40q could not be enqueued: %v", d.ID, err)
+		s.c.brokenf("Enqueue of the delivery %.40q failed: %v", d.ID, err)
 	}
 	return duplicate
 }
 
-// patiently returns a context for one call.
-func (c *check) patiently() (context.Context, context.CancelFunc) {
+// callTimeout returns a context with the timeout of one call.
+func (c *check) callTimeout() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), c.Patience)
 }
 
@@ -130,32 +130,34 @@ type run struct {
 	c        *check
 	cancel   context.CancelFunc
 	returned chan struct{}
-	err      error // once it has returned
+	err      error // valid after returned is closed
 }
 
-// run has the inbox run deliveries until the end of the case, or until the run is stopped.
-func (s *site) run(hooks ...*hook) *run { return s.runUnder(context.Background(), hooks...) }
+// run calls Run in a goroutine, until the end of the case or until the run is stopped.
+func (s *process) run(handlers ...*handler) *run {
+	return s.runUnder(context.Background(), handlers...)
+}
 
-func (s *site) runUnder(parent context.Context, hooks ...*hook) *run {
+func (s *process) runUnder(parent context.Context, handlers ...*handler) *run {
 	ctx, cancel := context.WithCancel(parent)
 	r := &run{c: s.c, cancel: cancel, returned: make(chan struct{})}
 	s.c.runs = append(s.c.runs, r)
 	go func() {
 		defer close(r.returned)
-		r.err = s.box.Run(ctx, hooksOf(hooks)...)
+		r.err = s.box.Run(ctx, handlersOf(handlers)...)
 	}()
 	return r
 }
 
-func hooksOf(hooks []*hook) []inbox.Hook {
-	list := make([]inbox.Hook, len(hooks))
-	for i, h := range hooks {
+func handlersOf(handlers []*handler) []inbox.Handler {
+	list := make([]inbox.Handler, len(handlers))
+	for i, h := range handlers {
 		list[i] = h
 	}
 	return list
 }
 
-// isReturned tells whether Run has returned by itself.
+// isReturned reports whether Run has returned.
 func (r *run) isReturned() bool {
 	select {
 	case <-r.returned:
@@ -187,12 +189,12 @@ type call struct {
 	began, ended time.Time // it runs while ended is zero
 }
 
-// Calls are those of all callbacks of a case.
+// calls records the calls of all callbacks of a case.
 type calls struct {
 	mu      sync.Mutex
 	list    map[string][]*call // by the delivery's ID
-	running map[string]int     // how many run now: by vendor, by vendor/endpoint, and in all under the empty name
-	peak    map[string]int     // how many have run at once
+	running map[string]int     // how many run now, by vendor, by vendor/endpoint, and in total under the empty name
+	peak    map[string]int     // the highest values of running
 }
 
 func (l *calls) record(ctx context.Context, d *webhook.Delivery, callback callback) error {
@@ -257,14 +259,14 @@ func (c *check) call(id string, n int) call {
 	return list[n-1]
 }
 
-// now returns how many callbacks run now; see calls.running.
+// now returns how many callbacks run now: see calls.running.
 func (l *calls) now() map[string]int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return maps.Clone(l.running)
 }
 
-// peakOf returns how many callbacks of that name have run at once, at the most.
+// peakOf returns the highest number of callbacks of that name that ran at the same time.
 func (l *calls) peakOf(name string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -302,9 +304,9 @@ func (c *check) called(n int, when string, ids ...string) {
 
 var markers atomic.Int64
 
-// overtake enqueues deliveries and waits until they have run: whatever was to be run before will have been, too. The
-// inbox of the handler must be running it.
-func (c *check) overtake(h *hook) {
+// runMarkers enqueues marker deliveries and waits until they have run. Deliveries that were due before have run by then
+// too. The inbox must run the handler.
+func (c *check) runMarkers(h *handler) {
 	c.Helper()
 	for range 3 {
 		id := fmt.Sprint("marker ", markers.Add(1))
@@ -313,7 +315,7 @@ func (c *check) overtake(h *hook) {
 	}
 }
 
-// A gate holds callbacks up until it is opened, whatever becomes of their context.
+// A gate blocks callbacks until it is opened, even if their context ends.
 type gate struct {
 	passed chan struct{}
 	once   sync.Once
@@ -327,7 +329,7 @@ func (c *check) gate() *gate {
 
 func (g *gate) open() { g.once.Do(func() { close(g.passed) }) }
 
-// wait returns a callback that waits at the gate and then goes on as another.
+// wait returns a callback that waits at the gate and then calls another.
 func (g *gate) wait(then callback) callback {
 	return func(ctx context.Context, d *webhook.Delivery) error {
 		<-g.passed
@@ -335,10 +337,10 @@ func (g *gate) wait(then callback) callback {
 	}
 }
 
-// A journal is what was logged.
-type journal struct{ logtest.Book }
+// A logBuffer has the log of a case.
+type logBuffer struct{ logtest.LogBuffer }
 
-// warns tells whether there is a warning that has all of the texts.
-func (j *journal) warns(texts ...string) bool {
+// warns reports whether a warning contains all the texts.
+func (j *logBuffer) warns(texts ...string) bool {
 	return j.Count(append(texts, `"level":"WARN"`)...) > 0
 }

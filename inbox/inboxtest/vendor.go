@@ -16,7 +16,8 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-// The vendors of the suite are data. They sign their bodies, and name their deliveries by the id therein.
+// The vendors of the suite exist only as data. They sign their bodies, and identify their deliveries by the id in the
+// body.
 const (
 	acme = "acme"
 	emca = "emca"
@@ -28,7 +29,7 @@ const (
 const (
 	ping   = "ping"
 	pong   = "pong"
-	marker = "marker" // which every handler has a callback for; see overtake
+	marker = "marker" // every handler has a callback for it: see runMarkers
 )
 
 type event struct {
@@ -37,7 +38,7 @@ type event struct {
 	N int `json:"n"`
 }
 
-var kinds = map[string]webhook.EventType[event]{
+var eventTypes = map[string]webhook.EventType[event]{
 	ping: webhook.NewEventType[event](ping), pong: webhook.NewEventType[event](pong), marker: webhook.NewEventType[event](marker),
 }
 
@@ -54,15 +55,15 @@ func (c *check) profile(vendor string) vendors.Profile {
 		Envelope:  vendors.EnvelopeNames{Type: []string{"type"}, ID: []string{"id"}, Time: []string{"time"}, Data: []string{"data"}},
 		DedupKeys: vendors.ByEventID,
 		Headers:   []string{"Content-Type", traceHeader},
-		// It is in no hurry: a slow machine is not what is tested.
+		// This is long, because the suite does not test slow machines.
 		RespondWithin: 2 * c.Patience,
 		RetryWindow:   time.Minute,
-		Events:        []vendors.EventType{kinds[ping], kinds[pong], kinds[marker]},
+		Events:        []vendors.EventType{eventTypes[ping], eventTypes[pong], eventTypes[marker]},
 	}
 }
 
-// A hook is the handler of one vendor at one endpoint in one process.
-type hook struct {
+// A handler is the handler of one vendor at one endpoint in one process.
+type handler struct {
 	*webhook.Handler
 	c      *check
 	sender *webhooktest.Sender
@@ -71,18 +72,18 @@ type hook struct {
 	seen []webhook.Observation
 }
 
-// handler returns a handler that gives its deliveries to the inbox of s, with the store of the case.
-func (s *site) handler(vendor, endpoint string) *hook {
+// handler returns a handler with the inbox of s and the store of the case.
+func (s *process) handler(vendor, endpoint string) *handler {
 	s.c.Helper()
-	return s.guarded(vendor, endpoint, s.c.storeFor(s.box))
+	return s.handlerWithStore(vendor, endpoint, s.c.storeFor(s.box))
 }
 
-// guarded is handler with a store of its own; nil is the inbox's.
-func (s *site) guarded(vendor, endpoint string, store idempotency.Store) *hook {
+// handlerWithStore is handler with another store. If it is nil, the handler uses the inbox's store.
+func (s *process) handlerWithStore(vendor, endpoint string, store idempotency.Store) *handler {
 	c := s.c
 	c.Helper()
 	key := signature.NewKey("blue", signingKey)
-	h := &hook{c: c}
+	h := &handler{c: c}
 	v := webhooktest.Vendor{Profile: c.profile(vendor)}
 	handler, err := webhook.NewHandler(v.Profile, vendors.HandlerConfig{Endpoint: endpoint, Keys: []signature.Key{key}}, &webhook.Options{
 		Inbox:           s.box,
@@ -100,27 +101,27 @@ func (s *site) guarded(vendor, endpoint string, store idempotency.Store) *hook {
 	return h.on(marker, func(context.Context, *webhook.Delivery) error { return nil })
 }
 
-// on registers a callback, all calls of which are recorded in the case.
-func (h *hook) on(eventType string, callback callback) *hook {
-	kinds[eventType].On(h.Handler, func(ctx context.Context, e *event) error {
+// on registers a callback. The case records its calls.
+func (h *handler) on(eventType string, callback callback) *handler {
+	eventTypes[eventType].On(h.Handler, func(ctx context.Context, e *event) error {
 		return h.c.calls.record(ctx, e.Delivery(), callback)
 	})
 	return h
 }
 
-// A callback is a handler's. It runs on a goroutine of the engine's, where it must not end the test.
+// A callback is that of a handler. It runs on a goroutine of the engine, where it must not end the test.
 type callback func(ctx context.Context, d *webhook.Delivery) error
 
 func succeed(context.Context, *webhook.Delivery) error { return nil }
 
-func (h *hook) observe(_ context.Context, o webhook.Observation) {
+func (h *handler) observe(_ context.Context, o webhook.Observation) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.seen = append(h.seen, o)
 }
 
-// outcomes returns what the handler has made of a delivery so far, each time it was given it out of the inbox.
-func (h *hook) outcomes(id string) []webhook.Outcome {
+// outcomes returns the outcomes of a stored delivery so far, one for each run.
+func (h *handler) outcomes(id string) []webhook.Outcome {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var outcomes []webhook.Outcome
@@ -132,12 +133,12 @@ func (h *hook) outcomes(id string) []webhook.Outcome {
 	return outcomes
 }
 
-// awaitOutcomes waits until the handler has been given a delivery n times, and no more.
-func (c *check) awaitOutcomes(h *hook, id string, n int) {
+// awaitOutcomes waits until the handler has run a delivery n times, and no more.
+func (c *check) awaitOutcomes(h *handler, id string, n int) {
 	c.Helper()
-	c.awaitf(func() bool { return len(h.outcomes(id)) >= n }, func() any { return h.outcomes(id) }, "%q had not been tried %d times", id, n)
+	c.awaitf(func() bool { return len(h.outcomes(id)) >= n }, func() any { return h.outcomes(id) }, "%q had not run %d times", id, n)
 	if got := h.outcomes(id); len(got) > n {
-		c.brokenf("%q had been tried %d times rather than %d: %v", id, len(got), n, got)
+		c.brokenf("%q had run %d times rather than %d: %v", id, len(got), n, got)
 	}
 }
 
@@ -148,33 +149,33 @@ func body(eventType, id string) []byte {
 	return fmt.Appendf(nil, `{"type":%q,"id":%q,"time":%d,"data":{"n":7}}`, eventType, id, sent.Unix())
 }
 
-// misfit is the body of a ping that does not fit its type: its data is not an object.
-func misfit(id string) []byte {
+// undecodable returns the body of a ping that does not fit its type: its data is not an object.
+func undecodable(id string) []byte {
 	return bytes.Replace(body(ping, id), []byte(`{"n":7}`), []byte(`"seven"`), 1)
 }
 
-// send delivers an event of that type, which must be accepted, and tells whether it was there already.
-func (h *hook) send(eventType, id string) (duplicate bool) {
+// send delivers an event of that type, which must be accepted, and reports whether it was a duplicate.
+func (h *handler) send(eventType, id string) (duplicate bool) {
 	h.c.Helper()
 	duplicate, _ = h.post(body(eventType, id))
 	return duplicate
 }
 
-// sendNew delivers events that must not be there yet.
-func (h *hook) sendNew(eventType string, ids ...string) {
+// sendNew delivers events that must not be stored yet.
+func (h *handler) sendNew(eventType string, ids ...string) {
 	h.c.Helper()
 	for _, id := range ids {
 		if h.send(eventType, id) {
-			h.c.brokenf("the new delivery %q was taken for a duplicate", id)
+			h.c.brokenf("the new delivery %q was reported as a duplicate", id)
 		}
 	}
 }
 
-// post delivers a body, signed, and returns what the handler has made of it.
-func (h *hook) post(body []byte) (duplicate bool, d *webhook.Delivery) {
+// post delivers a signed body, and returns whether it was a duplicate, and the delivery.
+func (h *handler) post(body []byte) (duplicate bool, d *webhook.Delivery) {
 	h.c.Helper()
 	result, tries := h.sender.Process(h.delivery(body)), 1
-	for ; tries < 10 && result.Outcome == webhook.Unavailable; tries++ { // the machine is slow, and the vendor sends it again
+	for ; tries < 10 && result.Outcome == webhook.Unavailable; tries++ { // on a slow machine; a vendor would send it again too
 		result = h.sender.Process(h.delivery(body))
 	}
 	if result.Outcome != webhook.Stored {
@@ -183,15 +184,15 @@ func (h *hook) post(body []byte) (duplicate bool, d *webhook.Delivery) {
 	return tries == 1 && result.Reason == webhook.ReasonStoredBefore, result.Delivery
 }
 
-// postOnSocket delivers a body as a server would, with all that must not be stored, and must be answered 200.
-func (h *hook) postOnSocket(body []byte) {
+// postRequest delivers a body in a request with secrets that must not be stored. The status must be 200.
+func (h *handler) postRequest(body []byte) {
 	h.c.Helper()
 	d := h.delivery(body)
 	for name, value := range secretHeaders {
 		d.Header.Set(name, value)
 	}
-	if answer := h.sender.Send(d); answer.Status != http.StatusOK {
-		h.c.brokenf("a delivery was answered %d %s", answer.Status, answer.Body)
+	if response := h.sender.Send(d); response.Status != http.StatusOK {
+		h.c.brokenf("the response to a delivery was %d %s", response.Status, response.Body)
 	}
 }
 
@@ -200,13 +201,13 @@ var secretHeaders = map[string]string{
 	"Authorization": "Bearer secret-in-a-header", "Cookie": "session=secret-in-a-header", "X-Api-Key": "secret-in-a-header",
 }
 
-func (h *hook) delivery(body []byte) *webhooktest.Delivery {
+func (h *handler) delivery(body []byte) *webhooktest.Delivery {
 	d := h.sender.Raw(body)
 	d.Header = http.Header{traceHeader: {"trace \u00e9 \"1\""}}
 	return d
 }
 
-// deliveryOf is a delivery as a handler makes it, for what goes into an inbox directly.
+// deliveryOf returns a delivery as a handler would make it, to be passed directly to an inbox.
 func deliveryOf(vendor, endpoint, eventType, id string) *webhook.Delivery {
 	return &webhook.Delivery{
 		Vendor: vendor, Endpoint: endpoint, Type: eventType, ID: id, EventID: id,

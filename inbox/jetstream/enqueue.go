@@ -13,17 +13,18 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// Enqueue implements [webhook.Inbox]: it publishes d, unless JetStream knows one with the same first key, and returns once
-// the stream has acknowledged it. The error wraps [webhook.ErrInboxFull] when the stream, or its server, takes no more.
+// Enqueue implements [webhook.Inbox]. It publishes d, unless JetStream has a message with the same first key. It returns
+// once the stream has acknowledged the message. The error wraps [webhook.ErrInboxFull] if the stream or its server is
+// full.
 func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate bool, err error) {
 	if len(d.Keys) == 0 {
-		return false, errors.New("jetstream: a delivery without keys cannot be stored")
+		return false, errors.New("jetstreaminbox: the delivery must have a key")
 	}
 	msg, err := (&message{delivery: d}).encode(b.in(d.Vendor, d.Endpoint))
 	if err != nil {
 		return false, err
 	}
-	ctx, cancel := ahead(ctx)
+	ctx, cancel := withMargin(ctx)
 	defer cancel()
 	if b.unusable.Load() {
 		if err := b.examine(ctx); err != nil {
@@ -37,12 +38,12 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 	if suggestsLoss(err) {
 		err = errors.Join(err, b.examine(ctx))
 	}
-	return false, fmt.Errorf("jetstream: enqueue: %w", b.explainTimeout(err))
+	return false, fmt.Errorf("jetstreaminbox: enqueue: %w", b.explainTimeout(err))
 }
 
-// ahead returns a context that ends a little before ctx does: whoever gives up at that time would not hear any more
-// what it was that took so long.
-func ahead(ctx context.Context) (context.Context, context.CancelFunc) {
+// withMargin returns a context that ends a little before ctx. Otherwise the caller would give up before it gets the
+// error that says what took too long.
+func withMargin(ctx context.Context) (context.Context, context.CancelFunc) {
 	end, ok := ctx.Deadline()
 	if !ok {
 		return ctx, func() {}
@@ -50,7 +51,7 @@ func ahead(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(ctx, end.Add(-time.Until(end)/20))
 }
 
-// The error codes of a server that takes no more, or not yet.
+// The server's error codes for a full or busy stream.
 const (
 	codeAccountFull  = 10002
 	codeServerFull   = 10023
@@ -61,8 +62,9 @@ const (
 
 const stillWritingPause = 5 * time.Millisecond
 
-// publish stores a message under an id in a stream, unless there is one of that id, and returns once that is durable. Another
-// stream that has the subject must not acknowledge it: deliveries are not run from there.
+// publish stores a message under an id in a stream, unless the stream has a message of that id. It returns once the
+// message is acknowledged. The expected stream is required: another stream with the same subject could acknowledge the
+// message, and no Run reads that stream.
 func (b *Inbox) publish(ctx context.Context, stream string, msg *nats.Msg, id string) (duplicate bool, err error) {
 	msg.Header[jetstream.MsgIDHeader] = []string{id}
 	for {
@@ -71,7 +73,7 @@ func (b *Inbox) publish(ctx context.Context, stream string, msg *nats.Msg, id st
 		case err == nil:
 			return ack.Duplicate, nil
 		case code(err) != codeStillWriting:
-			return false, why(err)
+			return false, publishError(err)
 		}
 		select {
 		case <-ctx.Done():
@@ -81,8 +83,8 @@ func (b *Inbox) publish(ctx context.Context, stream string, msg *nats.Msg, id st
 	}
 }
 
-// why says what an error of publishing means for an inbox.
-func why(err error) error {
+// publishError wraps a publish error with its meaning for an inbox.
+func publishError(err error) error {
 	switch c := code(err); {
 	case c == codeAccountFull, c == codeServerFull, c == codeDiskFull,
 		c == codeStoreFailed && strings.Contains(err.Error(), "maximum"):

@@ -9,52 +9,53 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// The headers of a message. Its payload is the body as it was received; what does not fit into headers comes after it.
+// The headers of a message. The payload is the body as received, followed by an extra if there is one.
 const (
 	headerDelivery = "Aihooks-Delivery" // the delivery without its body, as JSON
-	headerState    = "Aihooks-State"    // see state; only on what has been moved, or has more than its body
+	headerState    = "Aihooks-State"    // a state as JSON; only if the message was moved, or has an extra
 )
 
-// A state is what is to be known of a message that is not as it was enqueued.
+// A state describes a message that was moved, or has more than its body.
 type state struct {
-	Tried int    `json:"tried,omitempty"` // attempts so far that count
-	Rerun int    `json:"rerun,omitempty"` // how often it was to be run again whatever became of it
-	Body  int    `json:"body"`            // how long the body is; what follows in the payload is an extra
+	Tried int    `json:"tried,omitempty"` // attempts that count
+	Rerun int    `json:"rerun,omitempty"` // how often Rerun was called
+	Body  int    `json:"body"`            // length of the body; an extra follows it in the payload
 	From  string `json:"from,omitempty"`  // the position of the message that was moved here
 }
 
-// An extra follows the body.
+// An extra follows the body in the payload.
 type extra struct {
-	Delivery json.RawMessage `json:"delivery,omitempty"` // where it is too long for a header
+	Delivery json.RawMessage `json:"delivery,omitempty"` // if it is too long for a header
 	Attempts []inbox.Attempt `json:"attempts,omitempty"`
 }
 
-// A message is a stored delivery with its story.
+// A message is a stored delivery with its attempts.
 type message struct {
-	delivery *webhook.Delivery // as it was enqueued, under its own keys
+	delivery *webhook.Delivery // as enqueued, with its original keys
 	attempts []inbox.Attempt
 	state    state
 }
 
-// maxHeader is how long a delivery's JSON may be to travel as a header: JetStream takes 64 KiB of them.
+// maxHeader is the longest JSON of a delivery that is sent as a header. JetStream takes 64 KiB of headers.
 const maxHeader = 48 << 10
 
-// maxAttempts is how long the attempts' JSON may be.
+// maxAttempts is the longest JSON of the attempts.
 const maxAttempts = 256 << 10
 
-// envelopeRoom is what a message has beside the body, at the most.
-const envelopeRoom = 512 << 10
+// maxEnvelope is how many bytes a message has at most in addition to the body.
+const maxEnvelope = 512 << 10
 
-// encode returns the message to be published under a subject.
+// encode returns the NATS message to publish under a subject.
 func (m *message) encode(subject string) (*nats.Msg, error) {
 	rest := *m.delivery
 	rest.Body = nil
 	meta, err := json.Marshal(&rest)
 	if err != nil {
-		return nil, fmt.Errorf("jetstream: the delivery cannot be written: %w", err)
+		return nil, fmt.Errorf("jetstreaminbox: the delivery cannot be encoded: %w", err)
 	}
 	msg := &nats.Msg{Subject: subject, Header: make(nats.Header, 3), Data: m.delivery.Body}
 	var more extra
@@ -71,26 +72,26 @@ func (m *message) encode(subject string) (*nats.Msg, error) {
 	s.Body = len(m.delivery.Body)
 	text, err := json.Marshal(s)
 	if err != nil {
-		return nil, fmt.Errorf("jetstream: %w", err)
+		return nil, fmt.Errorf("jetstreaminbox: %w", err)
 	}
 	msg.Header[headerState] = []string{string(text)}
-	if more.Attempts, err = short(more.Attempts); err != nil {
+	if more.Attempts, err = truncateErrors(more.Attempts); err != nil {
 		return nil, err
 	}
 	tail, err := json.Marshal(more)
 	if err != nil {
-		return nil, fmt.Errorf("jetstream: %w", err)
+		return nil, fmt.Errorf("jetstreaminbox: %w", err)
 	}
 	msg.Data = append(m.delivery.Body[:s.Body:s.Body], tail...)
 	return msg, nil
 }
 
-// short cuts the texts of errors until all attempts fit: those who are long are cut, and no attempt is left out.
-func short(attempts []inbox.Attempt) ([]inbox.Attempt, error) {
-	for most := inbox.MaxError; ; most /= 2 {
+// truncateErrors shortens the error texts, the longest first, until all attempts fit. It removes no attempt.
+func truncateErrors(attempts []inbox.Attempt) ([]inbox.Attempt, error) {
+	for most := engine.MaxError; ; most /= 2 {
 		text, err := json.Marshal(attempts)
 		if err != nil {
-			return nil, fmt.Errorf("jetstream: the attempts cannot be written: %w", err)
+			return nil, fmt.Errorf("jetstreaminbox: the attempts cannot be encoded: %w", err)
 		}
 		if len(text) <= maxAttempts || most == 0 {
 			return attempts, nil
@@ -104,12 +105,12 @@ func short(attempts []inbox.Attempt) ([]inbox.Attempt, error) {
 	}
 }
 
-var errForeign = errors.New("jetstream: the message was not stored by an inbox")
+var errForeign = errors.New("jetstreaminbox: the message was not stored by an inbox")
 
-// decode reads a message. If it cannot be read, it returns what is known of it all the same.
+// decode decodes a message. If it cannot, it returns an error and as much as is known of the message.
 func (n names) decode(subject string, header nats.Header, data []byte, at time.Time) (*message, error) {
 	m := &message{delivery: &webhook.Delivery{ReceivedAt: at.UTC(), Body: data, ID: subject}}
-	m.delivery.Vendor, m.delivery.Endpoint, _ = n.hookOf(subject)
+	m.delivery.Vendor, m.delivery.Endpoint, _ = n.endpointOf(subject)
 	m.delivery.Keys = []string{fmt.Sprintf("%s/%d", subject, at.UnixNano())}
 	meta := []byte(header.Get(headerDelivery))
 	if text := header.Get(headerState); text != "" {
@@ -135,11 +136,11 @@ func (n names) decode(subject string, header nats.Header, data []byte, at time.T
 	return m, nil
 }
 
-// id is the entry's.
+// id returns the ID of the entry.
 func (m *message) id() string { return digest(m.delivery.Keys[0]) }
 
-// running returns the delivery as it is to be run.
-func (m *message) running() *webhook.Delivery {
+// toRun returns the delivery to run, with the keys of its last rerun.
+func (m *message) toRun() *webhook.Delivery {
 	if m.state.Rerun > 0 {
 		return m.delivery.Again(m.state.Rerun)
 	}

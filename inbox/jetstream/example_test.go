@@ -17,7 +17,7 @@ import (
 	"github.com/aihooks/aihooks-go/workflux"
 )
 
-// A service in full, but for its store, which is to be one in Redis or a database.
+// This is a complete service, except for its store. Use a store in Redis or a database.
 func Example() {
 	serve := func(ctx context.Context, store idempotency.Store) error {
 		nc, err := nats.Connect("nats://a.example,nats://b.example,nats://c.example", nats.MaxReconnects(-1))
@@ -48,10 +48,10 @@ func Example() {
 		mux.Handle("POST /webhooks/workflux", hook)
 		server := &http.Server{Addr: ":8080", Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 
-		running, end := context.WithCancel(context.WithoutCancel(ctx))
+		toRun, end := context.WithCancel(context.WithoutCancel(ctx))
 		defer end()
 		ran := make(chan error, 1)
-		go func() { ran <- box.Run(running, hook) }()
+		go func() { ran <- box.Run(toRun, hook) }()
 		go func() { _ = server.ListenAndServe() }()
 		<-ctx.Done()
 		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
@@ -60,11 +60,11 @@ func Example() {
 		end()
 		return errors.Join(err, <-ran)
 	}
-	_ = serve // it is not called here: there is no server
+	_ = serve // not called: there is no server
 	// Output:
 }
 
-// What is not sound is refused, with what to do about it.
+// New refuses unsafe options. The error says what to do.
 func ExampleNew() {
 	nc, err := nats.Connect("nats://127.0.0.1:1", nats.RetryOnFailedConnect(true))
 	if err != nil {
@@ -80,5 +80,5 @@ func ExampleNew() {
 	_, err = jetstreaminbox.New(context.Background(), js, &jetstreaminbox.Options{})
 	fmt.Println(err)
 	// Output:
-	// jetstream: Options.Store is required: JetStream recognises a delivery only for a while, and the store keeps it from being run twice
+	// jetstreaminbox: Options.Store is required: JetStream recognizes a duplicate only for a limited time
 }

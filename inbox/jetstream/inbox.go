@@ -13,31 +13,32 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 )
 
-// An Inbox is an [inbox.Inbox] in three JetStream streams. It has nothing to be closed: the connection is the user's, to
-// be drained or closed once every Run has returned.
+// An Inbox is an [inbox.Inbox] in three JetStream streams. It has no Close. The connection is the user's: drain or close
+// it once every Run has returned.
 type Inbox struct {
 	names
 
 	js      jetstream.JetStream
 	nc      *nats.Conn
 	options Options
-	next    string              // what the subjects begin with that messages are asked for on
+	next    string              // the subject prefix of pull requests
 	streams [3]jetstream.Stream // in the order of configs
 
-	active   inbox.Runs
-	saidAt   atomic.Int64 // when report said something last, in Unix nanoseconds
-	unusable atomic.Bool  // a stream is gone, or must not be used: see examine
+	active     engine.Runs
+	reportedAt atomic.Int64 // when report last logged, in Unix nanoseconds
+	unusable   atomic.Bool  // a stream was deleted, or must not be used: see examine
 }
 
 var _ inbox.Inbox = (*Inbox)(nil)
 
-// New opens the inbox of that name, over the user's connection. It creates the streams that are not there, and returns an
-// error that says why if one that is there must not be used, or cannot be created.
+// New opens the inbox of that name on the user's connection. It creates the streams that do not exist. It returns an
+// error if an existing stream must not be used, or if one cannot be created. The error says why.
 func New(ctx context.Context, js jetstream.JetStream, o *Options) (*Inbox, error) {
 	if js == nil {
-		return nil, errors.New("jetstream: New needs a JetStream client")
+		return nil, errors.New("jetstreaminbox: New needs a JetStream client")
 	}
 	options, err := o.withDefaults()
 	if err != nil {
@@ -50,7 +51,7 @@ func New(ctx context.Context, js jetstream.JetStream, o *Options) (*Inbox, error
 	return b, nil
 }
 
-// apiPrefix is what the client's own requests begin with.
+// apiPrefix returns the subject prefix of the client's own API requests.
 func apiPrefix(o jetstream.JetStreamOptions) string {
 	switch {
 	case o.Domain != "":
@@ -62,29 +63,29 @@ func apiPrefix(o jetstream.JetStreamOptions) string {
 	}
 }
 
-func (b *Inbox) mainStream() jetstream.Stream  { return b.streams[0] }
-func (b *Inbox) asideStream() jetstream.Stream { return b.streams[1] }
-func (b *Inbox) deadStream() jetstream.Stream  { return b.streams[2] }
+func (b *Inbox) mainStream() jetstream.Stream       { return b.streams[0] }
+func (b *Inbox) deferredStream() jetstream.Stream   { return b.streams[1] }
+func (b *Inbox) deadLetterStream() jetstream.Stream { return b.streams[2] }
 
-// Store returns Options.Store, which handlers take whose own options name none.
+// Store returns Options.Store. Handlers without a Store of their Options use it.
 func (b *Inbox) Store() idempotency.Store { return b.options.Store }
 
 // checkTimeout is how long CheckHandler waits for the server.
 const checkTimeout = 5 * time.Second
 
-// CheckHandler implements [webhook.Inbox]: no handler can be built whose bodies are longer than the server takes,
-// nor one before a stream that acknowledges deliveries which it does not have on disk.
+// CheckHandler implements [webhook.Inbox]. It refuses a handler whose bodies are longer than the server accepts. It also
+// refuses every handler if a stream acknowledges deliveries before they are on disk.
 func (b *Inbox) CheckHandler(vendor, endpoint string, maxBody int64) error {
-	if got, need := b.nc.MaxPayload(), maxBody+envelopeRoom; got < need {
-		return fmt.Errorf("jetstream: the server's max_payload is %d bytes, and the handler %s/%s with Options.MaxBody %d needs %d: "+
-			"%d more for headers and attempts; raise max_payload, or lower MaxBody", got, vendor, endpoint, maxBody, need, envelopeRoom)
+	if got, need := b.nc.MaxPayload(), maxBody+maxEnvelope; got < need {
+		return fmt.Errorf("jetstreaminbox: the server's max_payload is %d bytes, but the handler %s/%s with Options.MaxBody %d needs %d bytes, "+
+			"%d of them for headers and attempts; raise max_payload, or lower MaxBody", got, vendor, endpoint, maxBody, need, maxEnvelope)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), checkTimeout)
 	defer cancel()
 	return b.checkStreams(ctx, func(got jetstream.StreamConfig) error {
-		if most := got.MaxMsgSize; most > 0 && int64(most) < maxBody+envelopeRoom {
-			return fmt.Errorf("jetstream: stream %s takes messages of %d bytes, and the handler %s/%s with Options.MaxBody %d needs %d; "+
-				"raise its max_msg_size, or lower MaxBody", got.Name, most, vendor, endpoint, maxBody, maxBody+envelopeRoom)
+		if most := got.MaxMsgSize; most > 0 && int64(most) < maxBody+maxEnvelope {
+			return fmt.Errorf("jetstreaminbox: the max_msg_size of stream %s is %d bytes, but the handler %s/%s with Options.MaxBody %d needs %d bytes; "+
+				"raise max_msg_size, or lower MaxBody", got.Name, most, vendor, endpoint, maxBody, maxBody+maxEnvelope)
 		}
 		return nil
 	})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 )
 
 // The defaults of [Options].
@@ -18,52 +19,51 @@ const (
 	DefaultLease    = 30 * time.Second
 )
 
-// Options are the options of [New]. The zero value of each field but Store stands for its default.
+// Options are the options of [New]. The zero value of each field but Store means its default.
 type Options struct {
-	// Name is the name of the stream of deliveries, and what all subjects begin with. Several inboxes in one account need
-	// different ones. Defaults to [DefaultName].
+	// Name is the name of the stream of deliveries, and the prefix of all subjects. Several inboxes in one account need
+	// different names. Defaults to [DefaultName].
 	Name string
 
-	// Policy says how deliveries are run: attempts, backoff, limits, drain, logger.
+	// Policy sets attempts, backoff, limits, drain timeout and logger.
 	Policy inbox.Policy
 
-	// Store guards the callbacks: JetStream itself recognises a delivery only inside Window, and only until its server
-	// restarts. Handlers whose own Options name none are given this one. It is to be one that all processes share, in Redis
-	// or a database. Required.
+	// Store is the idempotency store. JetStream recognizes a duplicate only within Window, and only until its server
+	// restarts. Handlers without a Store of their Options use this one. All processes must share it, in Redis or a
+	// database. Required.
 	Store idempotency.Store
 
-	// ServerSyncsAlways asserts that the servers are configured with sync_interval: always. Otherwise a server acknowledges
-	// up to two minutes before it has the message on its disk, and a client cannot find out. Without it, streams with
-	// fewer than three replicas are refused.
+	// ServerSyncsAlways asserts that the servers are configured with sync_interval: always. Without that setting, a
+	// server acknowledges a message up to two minutes before it is on disk, and a client cannot read the setting. If
+	// ServerSyncsAlways is false, streams with fewer than three replicas are refused.
 	ServerSyncsAlways bool
 
-	// Replicas is how many servers keep each message, where streams are created. Defaults to [DefaultReplicas], and to 1
-	// if ServerSyncsAlways.
+	// Replicas is how many servers keep each message, if New creates the streams. Defaults to [DefaultReplicas], or to 1
+	// with ServerSyncsAlways.
 	Replicas int
 
-	// Window is for how long JetStream itself recognises a delivery that is sent again, where streams are created. It
-	// remembers them in memory, about 200 bytes each. Past it, and after a restart, a delivery that comes again is stored
-	// again, and Store keeps it from being run. Defaults to [DefaultWindow], which covers the retries of Convosphere
-	// (31 min) and WorkFlux (81 min). EmberQA asks for 24 h and Greenflash publishes no schedule: there Store has to
-	// recognise what comes later.
+	// Window is how long JetStream itself recognizes a duplicate, if New creates the streams. JetStream keeps about 200
+	// bytes per delivery in memory for it. After Window, or a restart, a duplicate is stored again, and Store prevents a
+	// second run. Defaults to [DefaultWindow]. That covers the retries of Convosphere (31 min) and WorkFlux (81 min).
+	// EmberQA asks for 24 h, and Greenflash publishes no schedule: Store recognizes their later duplicates.
 	Window time.Duration
 
-	// MaxMessages and MaxBytes are how much may wait for its callback, where streams are created. Past that a new delivery
-	// is refused with [webhook.ErrInboxFull], so that it is answered 503 and the vendor keeps it. Deliveries whose type
-	// has no callback are not counted: the account's limits are theirs, and [Inbox.Discard] deletes them. Default to what
-	// the account allows.
+	// MaxMessages and MaxBytes limit the deliveries that wait for their callback, if New creates the streams. Above the
+	// limit, a new delivery is refused with [webhook.ErrInboxFull]: it gets 503, and the vendor retries. Deferred
+	// deliveries do not count. The account's limits apply to them, and [Inbox.Discard] deletes them. Default to the
+	// account's limits.
 	MaxMessages, MaxBytes int64
 
-	// DeadRetention is for how long dead letters are kept, where streams are created. The server deletes them without a
-	// word. Zero: until they are retried or discarded.
-	DeadRetention time.Duration
+	// DeadLetterRetention is how long dead letters are kept, if New creates the streams. The server then deletes them
+	// without a log line. Zero keeps them until they are retried or discarded.
+	DeadLetterRetention time.Duration
 
-	// Lease is for how long a process that is not heard of keeps the deliveries that it runs. It is renewed while they
-	// run, however long that is. It is the same in all processes. Defaults to [DefaultLease].
+	// Lease is how long a process keeps a delivery after it stops renewing. A running callback renews the lease, however
+	// long it takes. All processes must use the same value. Defaults to [DefaultLease].
 	Lease time.Duration
 }
 
-// minLease leaves a process time to renew its leases while the server is busy.
+// minLease leaves a process enough time to renew its leases while the server is busy.
 const minLease = 500 * time.Millisecond
 
 func (o *Options) withDefaults() (Options, error) {
@@ -73,20 +73,20 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	for name, n := range map[string]int64{
 		"Replicas": int64(c.Replicas), "Window": int64(c.Window), "MaxMessages": c.MaxMessages, "MaxBytes": c.MaxBytes,
-		"DeadRetention": int64(c.DeadRetention), "Lease": int64(c.Lease),
+		"DeadLetterRetention": int64(c.DeadLetterRetention), "Lease": int64(c.Lease),
 	} {
 		if n < 0 {
-			return c, fmt.Errorf("jetstream: Options.%s cannot be negative", name)
+			return c, fmt.Errorf("jetstreaminbox: Options.%s (%d) must not be negative", name, n)
 		}
 	}
 	if c.Name == "" {
 		c.Name = DefaultName
 	}
 	if strings.ContainsFunc(c.Name, func(r rune) bool { return r > 'z' || !plain(byte(r)) && r != '_' }) {
-		return c, fmt.Errorf("jetstream: Options.Name %q must be of letters, digits, '-' and '_'", c.Name)
+		return c, fmt.Errorf("jetstreaminbox: Options.Name (%q) must have only letters, digits, '-' and '_'", c.Name)
 	}
 	if c.Store == nil {
-		return c, errors.New("jetstream: Options.Store is required: JetStream recognises a delivery only for a while, and the store keeps it from being run twice")
+		return c, errors.New("jetstreaminbox: Options.Store is required: JetStream recognizes a duplicate only for a limited time")
 	}
 	if c.Replicas == 0 {
 		c.Replicas = DefaultReplicas
@@ -101,9 +101,9 @@ func (o *Options) withDefaults() (Options, error) {
 		c.Lease = DefaultLease
 	}
 	if c.Lease < minLease {
-		return c, fmt.Errorf("jetstream: Options.Lease (%v) must be at least %v", c.Lease, minLease)
+		return c, fmt.Errorf("jetstreaminbox: Options.Lease (%v) must be at least %v", c.Lease, minLease)
 	}
 	var err error
-	c.Policy, err = c.Policy.WithDefaults()
+	c.Policy, err = engine.WithDefaults(c.Policy)
 	return c, err
 }

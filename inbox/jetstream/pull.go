@@ -12,56 +12,56 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// A puller asks for a consumer's messages. It does so itself, over one subscription for the whole of a Run: a message that
-// comes after the client has given up waiting, because the server or the network held it up, is still somebody's.
-// The client's own Fetch has a subscription for each request, and drops such a message: it would count as an attempt.
+// A puller fetches the messages of a consumer, over one subscription for the whole Run. The client's own Fetch has a
+// subscription for each request. It drops a message that arrives after the request has timed out, and that would count
+// as an attempt. A puller receives such a message with the next request.
 type puller struct {
-	box     *Inbox
-	subject string
-	inbox   string
-	msgs    chan *nats.Msg
-	sub     *nats.Subscription
-	asked   int
-	open    time.Time // until when the request under way may be answered
-	left    int       // how many more messages it may have
+	box      *Inbox
+	subject  string
+	inbox    string
+	msgs     chan *nats.Msg
+	sub      *nats.Subscription
+	requests int
+	open     time.Time // until when the current request may get responses
+	left     int       // how many more messages the current request may get
 }
 
 const (
-	takeMost = 128 // how many deliveries of a hook are asked for at once; all of them are begun at once
+	maxFetch = 128 // the largest batch of a handler; all its callbacks start at once
 
-	// A request waits this long for a message, where there is none: idlePerHook for each hook of the Run, within the bounds. So
-	// a Run without work sends at most one request in idlePerHook, up to a thousand hooks. The end of a Run waits for the
-	// requests that are open: the server cannot take one back without the loss of a message that it has just sent.
-	leastIdle   = 500 * time.Millisecond
-	idlePerHook = 5 * time.Millisecond
-	mostIdle    = 5 * time.Second
+	// A request without a message waits idlePerHandler for each handler of the Run, within these bounds. So an idle Run with up to
+	// a thousand handlers sends at most one request per idlePerHandler. The end of a Run waits for open requests. A request
+	// cannot be cancelled: a message that the server has just sent would be lost.
+	minIdle        = 500 * time.Millisecond
+	idlePerHandler = 5 * time.Millisecond
+	maxIdle        = 5 * time.Second
 
-	// overdue is how much longer the answer may take.
+	// overdue is how much longer the response may take.
 	overdue = time.Second
 
-	roomForLate = 1024 // messages nobody waits for any more: those of a few requests
+	lateBuffer = 1024 // for the messages of a few timed-out requests
 )
 
-// idle is how long a request waits where there is no message.
+// idle returns how long a request waits if there is no message.
 func (r *run) idle() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return min(max(leastIdle, time.Duration(len(r.hooks))*idlePerHook), mostIdle)
+	return min(max(minIdle, time.Duration(len(r.handlers))*idlePerHandler), maxIdle)
 }
 
 func newPuller(b *Inbox, vendor, endpoint string) (*puller, error) {
 	p := &puller{
 		box: b, subject: b.next + b.main() + "." + consumerName(vendor, endpoint),
-		inbox: b.nc.NewInbox(), msgs: make(chan *nats.Msg, roomForLate),
+		inbox: b.nc.NewInbox(), msgs: make(chan *nats.Msg, lateBuffer),
 	}
 	var err error
 	p.sub, err = b.nc.ChanSubscribe(p.inbox+".*", p.msgs)
 	return p, err
 }
 
-// ask asks for n messages: those that are there, or else whichever comes first while it waits.
-func (p *puller) ask(n int, wait time.Duration) error {
-	p.asked++
+// request requests n messages. It gets those that are available, or the first one that arrives within wait.
+func (p *puller) request(n int, wait time.Duration) error {
+	p.requests++
 	request := struct {
 		Batch   int           `json:"batch"`
 		Expires time.Duration `json:"expires,omitempty"`
@@ -72,12 +72,12 @@ func (p *puller) ask(n int, wait time.Duration) error {
 		return err
 	}
 	p.open, p.left = time.Now().Add(wait+overdue), n
-	return p.box.nc.PublishRequest(p.subject, p.inbox+"."+strconv.Itoa(p.asked), text)
+	return p.box.nc.PublishRequest(p.subject, p.inbox+"."+strconv.Itoa(p.requests), text)
 }
 
-// answer tells what a message that is none says: whether it ends the request under way, and how.
-func (p *puller) answer(msg *nats.Msg) (ends bool, err error) {
-	if msg.Subject != p.inbox+"."+strconv.Itoa(p.asked) {
+// handleStatus handles a status message. It reports whether the status ends the current request, and with which error.
+func (p *puller) handleStatus(msg *nats.Msg) (ends bool, err error) {
+	if msg.Subject != p.inbox+"."+strconv.Itoa(p.requests) {
 		return false, nil
 	}
 	switch status := msg.Header.Get("Status"); status {
@@ -86,7 +86,7 @@ func (p *puller) answer(msg *nats.Msg) (ends bool, err error) {
 	case "404", "408": // no messages, or no more of them
 		return true, nil
 	default:
-		return true, fmt.Errorf("jetstream: the consumer answers %s %s", status, msg.Header.Get("Description"))
+		return true, fmt.Errorf("jetstreaminbox: the consumer responded %s %s", status, msg.Header.Get("Description"))
 	}
 }
 
@@ -94,8 +94,8 @@ func isStatus(msg *nats.Msg) bool {
 	return len(msg.Data) == 0 && len(msg.Header["Status"]) > 0 && len(msg.Header[headerDelivery]) == 0
 }
 
-// consumer creates the hook's consumer, or has it as it should be.
-func (h *hookRun) consumer(ctx context.Context) error {
+// consumer creates or updates the handler's consumer.
+func (h *handlerRun) consumer(ctx context.Context) error {
 	b := h.run.box
 	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
@@ -105,29 +105,29 @@ func (h *hookRun) consumer(ctx context.Context) error {
 		FilterSubject: b.in(h.Vendor(), h.Endpoint()),
 		AckPolicy:     jetstream.AckExplicitPolicy,
 		AckWait:       b.options.Lease,
-		MaxDeliver:    -1, // the policy decides
-		MaxAckPending: -1, // those that rest before their next attempt count as well: any limit would stop all others
+		MaxDeliver:    -1, // the policy limits attempts
+		MaxAckPending: -1, // deliveries that wait for their next attempt count, so a limit would stop all others
 	})
 	if err != nil {
-		return fmt.Errorf("jetstream: the consumer of %s/%s: %w", h.Vendor(), h.Endpoint(), err)
+		return fmt.Errorf("jetstreaminbox: the consumer of %s/%s: %w", h.Vendor(), h.Endpoint(), err)
 	}
 	return nil
 }
 
-// troublePause is the first pause after a request that failed. It doubles up to lastRetry.
-const troublePause = 200 * time.Millisecond
+// firstPause is the pause after a failed request. It doubles up to lastRetry.
+const firstPause = 200 * time.Millisecond
 
-// pull asks for deliveries, as far as there are places, until ctx ends. It calls done when it begins none any more, and
-// returns once none can come, all having been given back.
-func (h *hookRun) pull(ctx context.Context, done func()) {
-	begins := true
+// pull fetches deliveries while there are free slots, until ctx ends. It calls done when it starts no more callbacks. It
+// returns when no message can arrive any more, and it has returned the late ones to the server.
+func (h *handlerRun) pull(ctx context.Context, done func()) {
+	starting := true
 	defer func() {
-		if begins {
+		if starting {
 			done()
 		}
 	}()
 	b := h.run.box
-	for ready, wait := false, troublePause; !ready; {
+	for ready, wait := false, firstPause; !ready; {
 		if ctx.Err() != nil {
 			return
 		}
@@ -143,14 +143,14 @@ func (h *hookRun) pull(ctx context.Context, done func()) {
 		}
 	}
 	defer func() { _ = h.puller.sub.Unsubscribe() }()
-	for wait := troublePause; ctx.Err() == nil && !h.isClosed(); {
-		if err := h.turn(ctx); err == nil {
-			wait = troublePause
+	for wait := firstPause; ctx.Err() == nil && !h.isClosed(); {
+		if err := h.fetchOnce(ctx); err == nil {
+			wait = firstPause
 		} else if ctx.Err() == nil {
 			b.report(err)
 			pause(ctx, wait)
 			wait = min(2*wait, lastRetry)
-			if err := h.consumer(ctx); err != nil && ctx.Err() == nil { // it may have been deleted
+			if err := h.consumer(ctx); err != nil && ctx.Err() == nil { // the consumer may have been deleted
 				b.report(err)
 			}
 		}
@@ -159,7 +159,7 @@ func (h *hookRun) pull(ctx context.Context, done func()) {
 		h.returnLate()
 		<-ctx.Done()
 	}
-	begins = false
+	starting = false
 	done()
 	h.returnLate()
 }
@@ -171,15 +171,15 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// turn has all that is there begun, as far as there are places, or else waits for one message.
-func (h *hookRun) turn(ctx context.Context) error {
+// fetchOnce starts all available deliveries for which there are slots. Without any, it waits for one message.
+func (h *handlerRun) fetchOnce(ctx context.Context) error {
 	d := h.run.dispatcher
 	if !h.more {
-		// No place is reserved for what is waited for, so that others have them all.
-		_, err := h.take(ctx, 1, h.run.idle())
+		// Waiting reserves no slot, so that other handlers can use all of them.
+		_, err := h.fetch(ctx, 1, h.run.idle())
 		return err
 	}
-	n := d.Reserve(h.Vendor(), h.Endpoint(), takeMost)
+	n := d.Reserve(h.Vendor(), h.Endpoint(), maxFetch)
 	if n == 0 {
 		select {
 		case <-ctx.Done():
@@ -187,19 +187,19 @@ func (h *hookRun) turn(ctx context.Context) error {
 		}
 		return nil
 	}
-	h.places = n
-	got, err := h.take(ctx, n, 0)
-	d.Unreserve(h.Vendor(), h.Endpoint(), h.places)
-	h.places = 0
+	h.slots = n
+	got, err := h.fetch(ctx, n, 0)
+	d.Unreserve(h.Vendor(), h.Endpoint(), h.slots)
+	h.slots = 0
 	h.more = h.more && got > 0
 	return err
 }
 
-// take asks for messages and has them begun as they come.
-func (h *hookRun) take(ctx context.Context, n int, wait time.Duration) (got int, err error) {
+// fetch requests messages, and starts each when it arrives.
+func (h *handlerRun) fetch(ctx context.Context, n int, wait time.Duration) (got int, err error) {
 	p := h.puller
-	if err := p.ask(n, wait); err != nil {
-		return 0, fmt.Errorf("jetstream: %w", err)
+	if err := p.request(n, wait); err != nil {
+		return 0, fmt.Errorf("jetstreaminbox: %w", err)
 	}
 	timer := time.NewTimer(time.Until(p.open))
 	defer timer.Stop()
@@ -207,11 +207,11 @@ func (h *hookRun) take(ctx context.Context, n int, wait time.Duration) (got int,
 		select {
 		case <-ctx.Done():
 			return got, nil
-		case <-timer.C: // whatever comes yet is taken then
-			return got, errNoAnswer
+		case <-timer.C: // the next fetch receives late messages
+			return got, errNoResponse
 		case msg := <-p.msgs:
 			if isStatus(msg) {
-				ends, err := p.answer(msg)
+				ends, err := p.handleStatus(msg)
 				if ends {
 					p.open = time.Time{}
 					return got, err
@@ -227,10 +227,10 @@ func (h *hookRun) take(ctx context.Context, n int, wait time.Duration) (got int,
 	return got, nil
 }
 
-var errNoAnswer = errors.New("jetstream: the server does not answer")
+var errNoResponse = errors.New("jetstreaminbox: the server does not respond")
 
-// accept has a message begun once there is a place.
-func (h *hookRun) accept(ctx context.Context, msg *nats.Msg) {
+// accept starts a delivery once there is a slot.
+func (h *handlerRun) accept(ctx context.Context, msg *nats.Msg) {
 	r := h.run
 	t, err := r.box.read(msg)
 	if err != nil {
@@ -238,12 +238,12 @@ func (h *hookRun) accept(ctx context.Context, msg *nats.Msg) {
 		return
 	}
 	h.more = t.more
-	if h.places > 0 {
-		h.places--
+	if h.slots > 0 {
+		h.slots--
 		r.begin(ctx, h, t)
 		return
 	}
-	r.hold(t)
+	r.addLease(t)
 	for ctx.Err() == nil && !h.isClosed() {
 		if r.dispatcher.Reserve(h.Vendor(), h.Endpoint(), 1) == 1 {
 			r.begin(ctx, h, t)
@@ -257,8 +257,8 @@ func (h *hookRun) accept(ctx context.Context, msg *nats.Msg) {
 	r.giveBack(t)
 }
 
-// returnLate gives back what has been asked for and comes now, until the server says that there is no more.
-func (h *hookRun) returnLate() {
+// returnLate returns late messages to the server, until the current request has ended.
+func (h *handlerRun) returnLate() {
 	p := h.puller
 	timer := time.NewTimer(max(0, time.Until(p.open)))
 	defer timer.Stop()
@@ -279,17 +279,17 @@ func (h *hookRun) returnLate() {
 			}
 		}
 		if isStatus(msg) {
-			if ends, _ := p.answer(msg); ends {
+			if ends, _ := p.handleStatus(msg); ends {
 				p.open = time.Time{}
 			}
 			continue
 		}
 		if t, err := h.run.box.read(msg); err == nil {
-			h.run.hold(t)
+			h.run.addLease(t)
 			h.run.giveBack(t)
 		}
 		if p.left--; p.left <= 0 {
-			p.open = time.Time{} // it has all that it asked for
+			p.open = time.Time{} // the request has all its messages
 		}
 	}
 }

@@ -6,13 +6,13 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// A request that was held up is answered when another is under way already. (This module requires no testify.)
+// A late status belongs to an earlier request, and must not end the current one. (This module does not require testify.)
 func TestALateAnswerDoesNotEndTheRequestUnderWay(t *testing.T) {
-	p := &puller{inbox: "inbox", asked: 2}
+	p := &puller{inbox: "inbox", requests: 2}
 	for subject, want := range map[string]bool{"inbox.1": false, "inbox.2": true} {
-		ends, err := p.answer(&nats.Msg{Subject: subject, Header: nats.Header{"Status": {"408"}}})
+		ends, err := p.handleStatus(&nats.Msg{Subject: subject, Header: nats.Header{"Status": {"408"}}})
 		if err != nil || ends != want {
-			t.Errorf("an answer to %s: ends %v, %v", subject, ends, err)
+			t.Errorf("a status on %s: ends %v, error %v", subject, ends, err)
 		}
 	}
 }

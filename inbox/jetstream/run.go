@@ -13,56 +13,57 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A run is one call of Run.
+// A run is the state of one call of Run.
 type run struct {
 	box        *Inbox
-	name       string // tells it apart from all others
-	dispatcher *inbox.Dispatcher
-	changed    chan struct{}   // the handlers have, for what waits for a callback
-	settling   context.Context // outlasts the callbacks, for what came of them
-	returning  context.Context // outlasts the Run's own a little, for what is not begun any more
-	preparing  sync.WaitGroup  // of deliveries that may yet be begun
-	ending     chan struct{}   // holds one for each delivery that is done, and that the server is being told of
+	name       string // unique
+	dispatcher *engine.Dispatcher
+	changed    chan struct{}   // signals that the handlers changed, for deferred deliveries
+	settling   context.Context // ends after the callbacks, so that their results are recorded
+	returning  context.Context // ends a little after the context of Run, to return what was not started
+	preparing  sync.WaitGroup  // counts deliveries that may still be started
+	ending     chan struct{}   // has one element for each completed delivery whose acknowledgement is being sent
 
-	mu    sync.Mutex
-	held  map[*taken]struct{} // what is leased
-	hooks map[string]*hookRun
+	mu       sync.Mutex
+	leases   map[*fetched]struct{} // the leased deliveries
+	handlers map[string]*handlerRun
 }
 
-// A hookRun is what a run knows of one hook. Its goroutine asks for the hook's deliveries.
-type hookRun struct {
-	inbox.Hook
+// A handlerRun is the state of one handler of a run. Its goroutine fetches the handler's deliveries.
+type handlerRun struct {
+	inbox.Handler
 	run    *run
 	cancel context.CancelFunc // ends its goroutine
 	freed  chan struct{}
 	puller *puller
 
-	// The goroutine's own:
-	places int  // reserved, for what has been asked for
-	more   bool // there may be more than what has come
+	// Only for the goroutine:
+	slots int  // slots reserved for requested messages
+	more  bool // the consumer may have more messages
 
 	mu     sync.Mutex
 	closed bool // the handler has been shut down
 }
 
-func (h *hookRun) close() {
+func (h *handlerRun) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closed = true
 }
 
-func (h *hookRun) isClosed() bool {
+func (h *handlerRun) isClosed() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.closed
 }
 
 // Run implements [inbox.Inbox].
-func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
-	d, end, err := b.active.Begin(ctx, b.options.Policy, hooks...)
+func (b *Inbox) Run(ctx context.Context, handlers ...inbox.Handler) error {
+	d, end, err := b.active.Begin(ctx, b.options.Policy, handlers...)
 	if err != nil {
 		return err
 	}
@@ -71,44 +72,44 @@ func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
 	defer stopWatching()
 	settling, settled := context.WithCancel(context.WithoutCancel(ctx))
 	defer settled()
-	r := &run{box: b, name: idempotency.NewToken().String(), dispatcher: d, settling: settling, held: make(map[*taken]struct{}), changed: make(chan struct{}, 1)}
-	r.ending = make(chan struct{}, endingPerPlace*b.options.Policy.Concurrency)
+	r := &run{box: b, name: idempotency.NewToken().String(), dispatcher: d, settling: settling, leases: make(map[*fetched]struct{}), changed: make(chan struct{}, 1)}
+	r.ending = make(chan struct{}, endingPerSlot*b.options.Policy.Concurrency)
 	returning, returned := context.WithCancel(settling)
 	defer returned()
 	r.returning = returning
-	context.AfterFunc(ctx, func() { time.AfterFunc(returnPatience, returned) })
-	tending, stop := context.WithCancel(settling)
+	context.AfterFunc(ctx, func() { time.AfterFunc(returnTimeout, returned) })
+	maintaining, stop := context.WithCancel(settling)
 	defer stop()
-	var tenders, starting, pulling sync.WaitGroup
+	var maintainers, starting, pulling sync.WaitGroup
 	starting.Go(func() {
-		r.follow(ctx, func(ctx context.Context, h *hookRun) {
+		r.follow(ctx, func(ctx context.Context, h *handlerRun) {
 			starting.Add(1)
 			pulling.Go(func() { h.pull(ctx, starting.Done) })
 		})
 	})
-	tenders.Go(func() { r.renew(tending) })
-	tenders.Go(func() { r.spread(tending) })
-	tenders.Go(func() { r.tend(ctx) })
+	maintainers.Go(func() { r.renew(maintaining) })
+	maintainers.Go(func() { r.notifyFreed(maintaining) })
+	maintainers.Go(func() { r.maintain(ctx) })
 	starting.Wait() // until ctx has ended
 	r.preparing.Wait()
-	err = d.Drain() // leases are renewed meanwhile
-	pulling.Wait()  // what came late has been given back
+	err = d.Drain() // renew continues to renew leases
+	pulling.Wait()  // late messages have been returned to the server
 	r.awaitEnding()
 	stop()
-	tenders.Wait()
-	if context.Cause(ctx) == errClosed { //nolint:errorlint // it is set as it is
+	maintainers.Wait()
+	if context.Cause(ctx) == errClosed { //nolint:errorlint // set without wrapping
 		b.options.Policy.Logger.Error("inbox: Run ends because the NATS connection is closed; deliveries are refused with 503", "stream", b.name, "error", b.nc.LastError())
 		err = errors.Join(err, errClosed)
 	}
 	return err
 }
 
-// errClosed is returned by Run when the connection does not come back.
-var errClosed = fmt.Errorf("jetstream: the connection is closed, and Run cannot go on: "+
+// errClosed is returned by Run when the connection is closed.
+var errClosed = fmt.Errorf("jetstreaminbox: the connection is closed, so Run cannot continue; "+
 	"connect with nats.MaxReconnects(-1), and close the connection after Run has returned: %w", nats.ErrConnectionClosed)
 
-// whileConnected returns a context that ends with ctx, or with the cause errClosed when the connection is closed: by the user,
-// or because all attempts to reconnect have failed.
+// whileConnected returns a context that ends with ctx. If the connection is closed, by the user or after the last
+// reconnect attempt, it ends with the cause errClosed.
 func (b *Inbox) whileConnected(ctx context.Context) (connected context.Context, stop func()) {
 	connected, cancel := context.WithCancelCause(ctx)
 	closed := b.nc.StatusChanged(nats.CLOSED)
@@ -128,13 +129,13 @@ func (b *Inbox) whileConnected(ctx context.Context) (connected context.Context, 
 	}
 }
 
-// follow starts a goroutine for each handler that the Run has, and ends those of handlers that are removed, until ctx ends.
-func (r *run) follow(ctx context.Context, start func(context.Context, *hookRun)) {
+// follow starts a goroutine for each handler of the Run, and cancels those of removed handlers, until ctx ends.
+func (r *run) follow(ctx context.Context, start func(context.Context, *handlerRun)) {
 	for ctx.Err() == nil {
 		for _, h := range r.refresh() {
-			hookCtx, cancel := context.WithCancel(ctx)
+			handlerCtx, cancel := context.WithCancel(ctx)
 			h.cancel = cancel
-			start(hookCtx, h)
+			start(handlerCtx, h)
 		}
 		select {
 		case <-ctx.Done():
@@ -150,55 +151,55 @@ func (r *run) follow(ctx context.Context, start func(context.Context, *hookRun))
 	}
 }
 
-// refresh takes over the handlers that the Run has now, and returns the new ones.
-func (r *run) refresh() (added []*hookRun) {
-	current := r.dispatcher.Hooks()
+// refresh updates the handlers of the Run, and returns the new ones.
+func (r *run) refresh() (added []*handlerRun) {
+	current := r.dispatcher.Handlers()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	before := r.hooks
-	r.hooks = make(map[string]*hookRun, len(current))
-	for _, hook := range current {
-		name := consumerName(hook.Vendor(), hook.Endpoint())
+	before := r.handlers
+	r.handlers = make(map[string]*handlerRun, len(current))
+	for _, handler := range current {
+		name := consumerName(handler.Vendor(), handler.Endpoint())
 		h := before[name]
-		if h == nil || h.Hook != hook {
-			h = &hookRun{Hook: hook, run: r, freed: make(chan struct{}, 1)}
+		if h == nil || h.Handler != handler {
+			h = &handlerRun{Handler: handler, run: r, freed: make(chan struct{}, 1)}
 			added = append(added, h)
 		}
-		r.hooks[name] = h
+		r.handlers[name] = h
 	}
 	for name, h := range before {
-		if r.hooks[name] != h {
+		if r.handlers[name] != h {
 			h.cancel()
 		}
 	}
 	return added
 }
 
-func (r *run) list() []*hookRun {
+func (r *run) list() []*handlerRun {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Collect(maps.Values(r.hooks))
+	return slices.Collect(maps.Values(r.handlers))
 }
 
 // Add implements [inbox.Inbox].
-func (b *Inbox) Add(hooks ...inbox.Hook) error { return b.active.Add(hooks...) }
+func (b *Inbox) Add(handlers ...inbox.Handler) error { return b.active.Add(handlers...) }
 
 // Remove implements [inbox.Inbox].
-func (b *Inbox) Remove(hooks ...inbox.Hook) { b.active.Remove(hooks...) }
+func (b *Inbox) Remove(handlers ...inbox.Handler) { b.active.Remove(handlers...) }
 
 // Shutdown implements [inbox.Inbox]. The connection stays open.
 func (b *Inbox) Shutdown(ctx context.Context) error { return b.active.Shutdown(ctx) }
 
-// returnPatience is how long after the end of its context a Run tries to give back what it has not begun. Otherwise it is run
-// by somebody else once its lease has ended. The callbacks that do run have their time after that.
-const returnPatience = 2 * time.Second
+// returnTimeout is how long a Run tries to return what it has not started, after its context has ended. Otherwise
+// another process runs it after the lease. Running callbacks have until DrainTimeout.
+const returnTimeout = 2 * time.Second
 
-// endingPerPlace is how many deliveries that are done may wait for the server's word, for each callback that may run: they
-// have no place any more. Past that, callbacks keep their places until the server answers.
-const endingPerPlace = 4
+// endingPerSlot is how many completed deliveries may wait for the server's confirmation, per concurrent callback. They
+// have no slot any more. Above that, callbacks keep their slots until the server responds.
+const endingPerSlot = 4
 
-// awaitEnding waits until the server has been told of all deliveries that are done. Those that it could not be told of run
-// again once their leases have ended, and the store knows that they were done.
+// awaitEnding waits until the acknowledgements of all completed deliveries are confirmed. The others run again after
+// their leases, and the store knows that they were completed.
 func (r *run) awaitEnding() {
 	until := r.dispatcher.Until().Done()
 	var late <-chan time.Time
@@ -214,8 +215,8 @@ func (r *run) awaitEnding() {
 	}
 }
 
-// spread tells every hook's goroutine that places have been given back.
-func (r *run) spread(ctx context.Context) {
+// notifyFreed notifies every handler's goroutine that slots are free.
+func (r *run) notifyFreed(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -231,7 +232,7 @@ func (r *run) spread(ctx context.Context) {
 	}
 }
 
-// renew renews the leases of what this Run has.
+// renew renews the leases of this Run's deliveries.
 func (r *run) renew(ctx context.Context) {
 	lease := r.box.options.Lease
 	tick := time.NewTicker(lease / 3)
@@ -243,83 +244,83 @@ func (r *run) renew(ctx context.Context) {
 		case <-tick.C:
 		}
 		began := time.Now()
-		held := r.all()
-		for _, t := range held {
-			_ = r.box.nc.Publish(t.reply, progress) // the flush tells whether it came through
+		leases := r.all()
+		for _, t := range leases {
+			_ = r.box.nc.Publish(t.reply, ackProgress) // the flush reports an error
 		}
-		if len(held) == 0 {
+		if len(leases) == 0 {
 			continue
 		}
 		flushing, cancel := context.WithTimeout(ctx, lease/3)
 		err := r.box.nc.FlushWithContext(flushing)
 		cancel()
 		if err != nil {
-			continue // whatever needs it will say so
+			continue // the next acknowledgement reports the error
 		}
 		r.mu.Lock()
-		for _, t := range held {
+		for _, t := range leases {
 			t.renewed = began
 		}
 		r.mu.Unlock()
 	}
 }
 
-func (r *run) all() []*taken {
+func (r *run) all() []*fetched {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	list := make([]*taken, 0, len(r.held))
-	for t := range r.held {
+	list := make([]*fetched, 0, len(r.leases))
+	for t := range r.leases {
 		list = append(list, t)
 	}
 	return list
 }
 
-func (r *run) hold(t *taken) {
+func (r *run) addLease(t *fetched) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t.renewed = time.Now()
-	r.held[t] = struct{}{}
+	r.leases[t] = struct{}{}
 }
 
-func (r *run) drop(t *taken) {
+func (r *run) dropLease(t *fetched) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.held, t)
+	delete(r.leases, t)
 }
 
-// leased reports whether the delivery cannot have been given to another process yet.
-func (r *run) leased(t *taken) bool {
+// isLeased reports whether the lease still holds, so that no other process can have the delivery.
+func (r *run) isLeased(t *fetched) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return time.Since(t.renewed) < r.box.options.Lease
 }
 
-// begin has a delivery called back, in the place that is reserved for it.
-func (r *run) begin(ctx context.Context, h *hookRun, t *taken) {
-	r.hold(t)
-	if t.n == 1 && t.spoiled == nil && ctx.Err() == nil { // as nearly all are
+// begin starts the callback of a delivery, in the slot that is reserved for it.
+func (r *run) begin(ctx context.Context, h *handlerRun, t *fetched) {
+	r.addLease(t)
+	if t.n == 1 && t.undecodable == nil && ctx.Err() == nil { // the usual case
 		r.start(h, t)
 		return
 	}
 	r.preparing.Go(func() {
 		switch prepared := r.prepare(ctx, h, t); {
-		case prepared && !inbox.IsSuspect(t.attempts):
+		case prepared && !engine.IsSuspect(t.attempts):
 			r.start(h, t)
 		case prepared:
-			r.dispatcher.Unreserve(h.Vendor(), h.Endpoint(), 1) // others use it meanwhile
+			r.dispatcher.Unreserve(h.Vendor(), h.Endpoint(), 1) // other deliveries use the slot meanwhile
 			r.startAlone(ctx, h, t)
 		default:
 			r.dispatcher.Unreserve(h.Vendor(), h.Endpoint(), 1)
-			r.drop(t)
+			r.dropLease(t)
 		}
 	})
 }
 
-// suspectTick is how often a suspect looks whether it may run.
+// suspectTick is how often a suspect checks whether it may run.
 const suspectTick = 20 * time.Millisecond
 
-// startAlone has a suspect called back once no other one runs. Meanwhile its lease is renewed.
-func (r *run) startAlone(ctx context.Context, h *hookRun, t *taken) {
+// startAlone starts the callback of a suspect once no other suspect runs. The lease is renewed meanwhile.
+func (r *run) startAlone(ctx context.Context, h *handlerRun, t *fetched) {
 	for ; ctx.Err() == nil && !h.isClosed(); pause(ctx, suspectTick) {
 		if !r.box.active.ReserveSuspect() {
 			continue
@@ -328,30 +329,30 @@ func (r *run) startAlone(ctx context.Context, h *hookRun, t *taken) {
 			r.box.active.FreeSuspect()
 			continue
 		}
-		if r.insist(r.returning, func(c context.Context) error { return r.box.accuse(c, r, t) }) {
+		if r.retryUntil(r.returning, func(c context.Context) error { return r.box.markAlone(c, r, t) }) {
 			t.suspect = true
 			r.start(h, t)
 			return
 		}
 		r.dispatcher.Unreserve(h.Vendor(), h.Endpoint(), 1)
 		r.box.active.FreeSuspect()
-		r.drop(t) // the lease has ended, or will
+		r.dropLease(t) // the lease has ended, or will end
 		return
 	}
 	r.giveBack(t)
 }
 
-// end gives up what this process has of a delivery.
-func (r *run) end(t *taken) {
+// end frees what this process holds for a delivery.
+func (r *run) end(t *fetched) {
 	if t.suspect {
 		r.box.active.FreeSuspect()
 	}
-	r.drop(t)
+	r.dropLease(t)
 }
 
-func (r *run) start(h *hookRun, t *taken) {
-	r.dispatcher.Go(t.delivery, t.state.Tried+1, func(d inbox.Decision) {
-		if d.Verdict == inbox.Finish {
+func (r *run) start(h *handlerRun, t *fetched) {
+	r.dispatcher.Go(t.delivery, t.state.Tried+1, func(d engine.Decision) {
+		if d.Disposition == engine.Complete {
 			r.finish(t)
 			return
 		}
@@ -360,8 +361,8 @@ func (r *run) start(h *hookRun, t *taken) {
 	})
 }
 
-// finish ends a delivery that is done, without keeping its place meanwhile.
-func (r *run) finish(t *taken) {
+// finish acknowledges a completed delivery in the background, without a slot.
+func (r *run) finish(t *fetched) {
 	select {
 	case r.ending <- struct{}{}:
 	case <-r.settling.Done():
@@ -371,98 +372,99 @@ func (r *run) finish(t *taken) {
 	go func() {
 		defer func() { <-r.ending }()
 		defer r.end(t)
-		r.insist(r.settling, func(c context.Context) error { return r.box.remove(c, t) })
+		r.retryUntil(r.settling, func(c context.Context) error { return r.box.remove(c, t) })
 	}()
 }
 
-// prepare finds out what became of the delivery before, and reports whether it is to be run now. If not, it has done what
-// is to be done instead.
-func (r *run) prepare(ctx context.Context, h *hookRun, t *taken) bool {
+// prepare loads the history of a delivery, and reports whether to run it now. If not, prepare has settled, postponed or
+// returned it.
+func (r *run) prepare(ctx context.Context, h *handlerRun, t *fetched) bool {
 	if ctx.Err() != nil {
 		r.giveBack(t)
 		return false
 	}
-	var buried bool
-	if !r.insist(r.returning, func(c context.Context) (err error) {
-		buried, err = r.box.recall(c, t)
+	var isDeadLetter bool
+	if !r.retryUntil(r.returning, func(c context.Context) (err error) {
+		isDeadLetter, err = r.box.loadHistory(c, t)
 		return err
 	}) {
 		return false // the lease will end
 	}
 	switch {
-	case buried: // its process died between the two
-		if r.insist(r.returning, func(c context.Context) error { return r.box.remove(c, t) }) {
-			r.dispatcher.DeadLetter(t.buried())
+	case isDeadLetter: // a process crashed before it removed the delivery
+		if r.retryUntil(r.returning, func(c context.Context) error { return r.box.remove(c, t) }) {
+			r.dispatcher.DeadLetter(t.deadLetter())
 		}
 		return false
-	case t.spoiled != nil:
-		r.settle(r.returning, h, t, inbox.Decision{Verdict: inbox.Bury, Attempt: inbox.Attempt{
-			At: time.Now().UTC(), Outcome: webhook.Rejected, Error: t.spoiled.Error(), Counted: true,
+	case t.undecodable != nil:
+		r.settle(r.returning, h, t, engine.Decision{Disposition: engine.DeadLetter, Attempt: inbox.Attempt{
+			At: time.Now().UTC(), Outcome: webhook.Rejected, Error: t.undecodable.Error(), Counted: true,
 		}})
 		return false
 	case t.state.Tried >= r.box.options.Policy.MaxAttempts:
-		if r.insist(r.returning, func(c context.Context) error { return r.box.bury(c, r, t) }) {
-			r.dispatcher.DeadLetter(t.buried())
+		if r.retryUntil(r.returning, func(c context.Context) error { return r.box.deadLetter(c, r, t) }) {
+			r.dispatcher.DeadLetter(t.deadLetter())
 		}
 		return false
 	case ctx.Err() != nil:
 		r.giveBack(t)
 		return false
 	case time.Until(t.due) > early:
-		r.insist(r.returning, func(c context.Context) error { return r.box.postpone(c, r, t) })
+		r.retryUntil(r.returning, func(c context.Context) error { return r.box.postpone(c, r, t) })
 		return false
 	}
 	return true
 }
 
-// early is how much before its time a delivery is run: clocks have their steps.
+// early is how much before its due time a delivery may run, because clocks are not exact.
 const early = 5 * time.Millisecond
 
-// giveBack gives back what was not begun. It leaves no trace.
-func (r *run) giveBack(t *taken) {
-	defer r.drop(t)
-	r.insist(r.returning, func(c context.Context) error {
-		if err := r.box.recallOnce(c, t); err != nil {
+// giveBack returns a delivery that was not started. It counts no attempt.
+func (r *run) giveBack(t *fetched) {
+	defer r.dropLease(t)
+	r.retryUntil(r.returning, func(c context.Context) error {
+		if err := r.box.loadRecord(c, t); err != nil {
 			return err
 		}
 		return r.box.postpone(c, r, t)
 	})
 }
 
-// settle puts down what becomes of a delivery, and tells whom it concerns.
-func (r *run) settle(within context.Context, h *hookRun, t *taken, d inbox.Decision) {
+// settle records the result of an attempt, and notifies the policy of a dead letter.
+func (r *run) settle(within context.Context, h *handlerRun, t *fetched, d engine.Decision) {
 	if d.Attempt.Reason == webhook.ReasonShuttingDown {
-		h.close() // it would be taken again and again
+		h.close() // otherwise the delivery would be fetched again and again
 	}
 	t.add(d.Attempt)
-	ok := r.insist(within, func(c context.Context) error {
-		switch d.Verdict {
-		case inbox.Bury:
-			return r.box.bury(c, r, t)
-		case inbox.Shelve:
-			return r.box.shelve(c, r, t)
+	ok := r.retryUntil(within, func(c context.Context) error {
+		switch d.Disposition {
+		case engine.DeadLetter:
+			return r.box.deadLetter(c, r, t)
+		case engine.Defer:
+			return r.box.deferDelivery(c, r, t)
 		default:
-			if !t.noted {
+			if !t.isRecorded {
 				t.due = time.Now().Add(d.After)
 			}
 			return r.box.postpone(c, r, t)
 		}
 	})
-	if ok && d.Verdict == inbox.Bury {
-		r.dispatcher.DeadLetter(t.buried())
+	if ok && d.Disposition == engine.DeadLetter {
+		r.dispatcher.DeadLetter(t.deadLetter())
 	}
 }
 
-// The pauses between two tries to put something down, and how long a try may take.
+// The pauses between two tries to record a result, and the timeout of one try.
 const (
 	firstRetry = 50 * time.Millisecond
 	lastRetry  = 2 * time.Second
 	tryTimeout = 5 * time.Second
 )
 
-// insist tries until it succeeds, or within has ended, or the lease has. Meanwhile the delivery keeps its place, so that no
-// more is begun than can be put down. Otherwise the lease ends, and the idempotency store knows whether it was done.
-func (r *run) insist(within context.Context, try func(ctx context.Context) error) bool {
+// retryUntil calls try until it succeeds, or within or the lease has ended. The delivery keeps its slot meanwhile, so
+// that a Run does not start more than it can record. If it gives up, the lease ends, and the idempotency store knows
+// whether the delivery was completed.
+func (r *run) retryUntil(within context.Context, try func(ctx context.Context) error) bool {
 	for pause := firstRetry; within.Err() == nil; pause = min(2*pause, lastRetry) {
 		ctx, cancel := context.WithTimeout(within, tryTimeout)
 		err := try(ctx)
@@ -471,7 +473,7 @@ func (r *run) insist(within context.Context, try func(ctx context.Context) error
 		case err == nil:
 			return true
 		case errors.Is(err, errLeaseEnded):
-			r.box.options.Policy.Logger.Warn("inbox: the lease of a delivery had ended before its callback did; another process has it, or will", "error", err)
+			r.box.options.Policy.Logger.Warn("inbox: the lease of a delivery ended before its callback returned; another process may run it again", "error", err)
 			return false
 		case within.Err() != nil, r.box.nc.IsClosed():
 			return false

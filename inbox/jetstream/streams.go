@@ -11,35 +11,35 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// configs are those of the three streams, where they are created.
+// configs returns the configurations with which the three streams are created.
 func (b *Inbox) configs() []jetstream.StreamConfig {
 	o := &b.options
 	config := func(name, description string, subjects ...string) jetstream.StreamConfig {
 		return jetstream.StreamConfig{
 			Name: name, Description: description, Subjects: subjects,
 			Storage: jetstream.FileStorage, Replicas: o.Replicas,
-			Discard: jetstream.DiscardNew, // the oldest is what waits longest, not what matters least
+			Discard: jetstream.DiscardNew, // the policy "old" would delete the deliveries that wait longest
 		}
 	}
 	main := config(b.main(), "aihooks: deliveries to be run", b.subject(kindIn, all))
 	main.Retention, main.Duplicates = jetstream.WorkQueuePolicy, o.Window
 	main.MaxMsgs, main.MaxBytes = o.MaxMessages, o.MaxBytes
-	aside := config(b.aside(), "aihooks: deliveries without a callback, and attempts", b.subject(kindWait, all), b.subject(kindNote, all))
-	aside.MaxMsgsPerSubject = 1
-	dead := config(b.dead(), "aihooks: dead letters", b.subject(kindDead, all))
-	dead.MaxMsgsPerSubject, dead.MaxAge = 1, o.DeadRetention
-	return []jetstream.StreamConfig{main, aside, dead}
+	deferred := config(b.deferred(), "aihooks: deliveries without a callback, and attempts", b.subject(kindDeferred, all), b.subject(kindAttemptRecord, all))
+	deferred.MaxMsgsPerSubject = 1
+	deadLetters := config(b.deadLetters(), "aihooks: dead letters", b.subject(kindDeadLetter, all))
+	deadLetters.MaxMsgsPerSubject, deadLetters.MaxAge = 1, o.DeadLetterRetention
+	return []jetstream.StreamConfig{main, deferred, deadLetters}
 }
 
-// openStreams creates the streams that are not there and checks those that are: an operator may have created them
-// beforehand, in places and with limits of his own.
+// openStreams creates the streams that do not exist, and checks the others. An operator may have created them, with a
+// placement and limits.
 func (b *Inbox) openStreams(ctx context.Context) error {
 	for i, want := range b.configs() {
 		s, err := b.js.Stream(ctx, want.Name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			want.FirstSeq = firstSequence()
 			s, err = b.js.CreateStream(ctx, want)
-			if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another process was quicker, with other options
+			if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another process was faster, with other options
 				s, err = b.js.Stream(ctx, want.Name)
 			}
 		}
@@ -54,50 +54,50 @@ func (b *Inbox) openStreams(ctx context.Context) error {
 	return nil
 }
 
-// firstSequence is where a new stream begins to count: past every sequence of a stream of this name that was deleted. An
-// acknowledgement names a message by its sequence alone, so that one that was sent for the old stream would end a delivery of
-// the new one.
+// firstSequence returns the first sequence of a new stream. It is above every sequence of a deleted stream of the same
+// name. An acknowledgement names a message only by its sequence, so one for the old stream would end a delivery in the
+// new one.
 func firstSequence() uint64 { return uint64(time.Now().UnixMicro()) }
 
 const codeNotClustered = 10074 // replicas > 1 not supported in non-clustered mode
 
 func (b *Inbox) explain(want jetstream.StreamConfig, err error) error {
 	if code(err) == codeNotClustered {
-		return fmt.Errorf("jetstream: stream %s needs %d replicas, and the server is alone: use a cluster, or configure the server with "+
+		return fmt.Errorf("jetstreaminbox: stream %s needs %d replicas, but the server is not clustered; use a cluster, or configure the server with "+
 			"sync_interval: always and set Options.ServerSyncsAlways: %w", want.Name, want.Replicas, err)
 	}
 	if errors.Is(err, nats.ErrNoResponders) {
-		return fmt.Errorf("jetstream: stream %s cannot be opened: neither the server nor the account of the connection has JetStream enabled, "+
-			"or no server of the cluster leads it: %w", want.Name, err)
+		return fmt.Errorf("jetstreaminbox: stream %s cannot be opened: JetStream is not enabled for the server or the account, "+
+			"or the stream has no leader: %w", want.Name, err)
 	}
-	return fmt.Errorf("jetstream: stream %s cannot be opened: %w", want.Name, b.explainTimeout(err))
+	return fmt.Errorf("jetstreaminbox: stream %s cannot be opened: %w", want.Name, b.explainTimeout(err))
 }
 
-// check returns an error that says why a stream must not be used: it would lose deliveries, or not do what is asked of it.
+// check returns an error that says why a stream must not be used: it would lose deliveries, or lacks a needed feature.
 func (b *Inbox) check(want, got jetstream.StreamConfig) error {
 	refuse := func(format string, args ...any) error {
-		return fmt.Errorf("jetstream: stream %s is refused: %s", got.Name, fmt.Sprintf(format, args...))
+		return fmt.Errorf("jetstreaminbox: stream %s is refused: %s", got.Name, fmt.Sprintf(format, args...))
 	}
 	switch {
 	case got.Storage != jetstream.FileStorage:
-		return refuse("its storage is %v; deliveries must be on disk before they are answered", got.Storage)
+		return refuse("its storage is %v; deliveries must be on disk before the response", got.Storage)
 	case got.NoAck:
-		return refuse("no_ack is set; deliveries must be acknowledged before they are answered")
+		return refuse("no_ack is set; deliveries must be acknowledged before the response")
 	case got.PersistMode == jetstream.AsyncPersistMode:
 		return refuse("its persist_mode is async; it acknowledges before messages are on disk")
 	case got.Replicas < DefaultReplicas && !b.options.ServerSyncsAlways:
-		return refuse("with %d replicas it acknowledges up to two minutes before messages are on disk; it needs 3, or servers with "+
+		return refuse("with %d replicas, it acknowledges up to two minutes before messages are on disk; it needs 3, or servers with "+
 			"sync_interval: always and Options.ServerSyncsAlways", got.Replicas)
 	case got.Retention != want.Retention:
 		return refuse("its retention is %v and must be %v", got.Retention, want.Retention)
 	case got.Discard != jetstream.DiscardNew:
-		return refuse("its discard policy is %v; it would throw away deliveries that wait when it is full, and must be %v", got.Discard, jetstream.DiscardNew)
-	case got.MaxAge > 0 && got.Name != b.dead():
-		return refuse("its max_age is %v; it would throw away deliveries that wait longer", got.MaxAge)
+		return refuse("its discard policy is %v; a full stream would delete waiting deliveries; it must be %v", got.Discard, jetstream.DiscardNew)
+	case got.MaxAge > 0 && got.Name != b.deadLetters():
+		return refuse("its max_age is %v; it would delete deliveries that wait longer", got.MaxAge)
 	case max(got.MaxMsgsPerSubject, 0) != want.MaxMsgsPerSubject:
 		return refuse("its max_msgs_per_subject is %d and must be %d", got.MaxMsgsPerSubject, want.MaxMsgsPerSubject)
 	case got.AllowDirect && got.Name != b.main():
-		return refuse("allow_direct is set; replicas would answer with what is no longer so")
+		return refuse("allow_direct is set; replicas could return outdated messages")
 	case got.Sealed, got.DenyDelete, got.DenyPurge:
 		return refuse("messages in it cannot be deleted")
 	}
@@ -109,7 +109,7 @@ func (b *Inbox) check(want, got jetstream.StreamConfig) error {
 	return nil
 }
 
-// code returns the error code of a server's answer.
+// code returns the error code of a server's response, or 0.
 func code(err error) jetstream.ErrorCode {
 	if e, ok := errors.AsType[*jetstream.APIError](err); ok {
 		return e.ErrorCode

@@ -9,28 +9,28 @@ import (
 	"time"
 )
 
-// The names of the streams, and the subjects in them, where the name is AIHOOKS:
+// names returns the names of the streams and their subjects. With the name AIHOOKS, those are:
 //
-//	AIHOOKS        AIHOOKS.in.VENDOR.ENDPOINT        deliveries to be run
-//	AIHOOKS_ASIDE  AIHOOKS.wait.VENDOR.ENDPOINT.ID   deliveries without a callback for their type
-//	               AIHOOKS.note.SEQUENCE-TIME        what has become so far of a delivery to be run
-//	AIHOOKS_DEAD   AIHOOKS.dead.VENDOR.ENDPOINT.ID   dead letters
+//	AIHOOKS        AIHOOKS.in.VENDOR.ENDPOINT            deliveries to run
+//	AIHOOKS_ASIDE  AIHOOKS.deferred.VENDOR.ENDPOINT.ID   deliveries without a callback for their type
+//	               AIHOOKS.note.SEQUENCE-TIME            attempt records of deliveries to run
+//	AIHOOKS_DEAD   AIHOOKS.dead.VENDOR.ENDPOINT.ID       dead letters
 type names struct{ name string }
 
-func (n names) main() string  { return n.name }
-func (n names) aside() string { return n.name + "_ASIDE" }
-func (n names) dead() string  { return n.name + "_DEAD" }
+func (n names) main() string        { return n.name }
+func (n names) deferred() string    { return n.name + "_ASIDE" }
+func (n names) deadLetters() string { return n.name + "_DEAD" }
 
 const (
-	kindIn   = "in"
-	kindWait = "wait"
-	kindDead = "dead"
-	kindNote = "note"
+	kindIn            = "in"
+	kindDeferred      = "deferred"
+	kindDeadLetter    = "dead"
+	kindAttemptRecord = "note"
 )
 
-const all = ">" // whatever comes after
+const all = ">" // NATS wildcard for all further tokens
 
-// subject joins tokens, each as it is.
+// subject joins the tokens without escaping them.
 func (n names) subject(kind string, tokens ...string) string {
 	return strings.Join(append([]string{n.name, kind}, tokens...), ".")
 }
@@ -39,12 +39,12 @@ func (n names) in(vendor, endpoint string) string {
 	return n.subject(kindIn, token(vendor), token(endpoint))
 }
 
-func (n names) aged(kind, vendor, endpoint, id string) string {
+func (n names) entrySubject(kind, vendor, endpoint, id string) string {
 	return n.subject(kind, token(vendor), token(endpoint), id)
 }
 
-// A position identifies a stored message. The sequence alone does not: a stream that is deleted and created again may count
-// from 1. The server's time of storing is part of it, and survives a backup as the sequence does.
+// A position identifies a stored message. The sequence is not enough, because a stream that is deleted and created again
+// may count from 1. The server's time of storing is part of the position. Both survive a backup.
 type position struct {
 	seq uint64
 	at  time.Time
@@ -60,13 +60,13 @@ func sequenceOf(text string) (uint64, error) {
 	return strconv.ParseUint(seq, 10, 64)
 }
 
-func (n names) note(p position) string { return n.subject(kindNote, p.String()) }
+func (n names) attemptRecord(p position) string { return n.subject(kindAttemptRecord, p.String()) }
 
-// consumer returns the name of the consumer of a hook's deliveries.
+// consumerName returns the name of the consumer of a handler's deliveries.
 func consumerName(vendor, endpoint string) string { return token(vendor) + "_" + token(endpoint) }
 
-// hookOf returns the vendor and the endpoint in a subject.
-func (n names) hookOf(subject string) (vendor, endpoint string, ok bool) {
+// endpointOf returns the vendor and the endpoint in a subject.
+func (n names) endpointOf(subject string) (vendor, endpoint string, ok bool) {
 	tokens := strings.Split(strings.TrimPrefix(subject, n.name+"."), ".")
 	if len(tokens) < 3 {
 		return "", "", false
@@ -76,7 +76,7 @@ func (n names) hookOf(subject string) (vendor, endpoint string, ok bool) {
 	return vendor, endpoint, ok1 && ok2
 }
 
-// token writes a name so that it is one token of a subject, and of a consumer's name.
+// token escapes a name so that it is a valid token of a subject, and of a consumer's name.
 func token(name string) string {
 	var b strings.Builder
 	for i := range len(name) {
@@ -87,7 +87,7 @@ func token(name string) string {
 		}
 	}
 	if b.Len() == 0 {
-		return "=" // an empty token is none
+		return "=" // a token must not be empty
 	}
 	return b.String()
 }
@@ -119,8 +119,8 @@ func untoken(text string) (string, bool) {
 	return b.String(), true
 }
 
-// digest is what a delivery is recognised by, and the ID of its entry. Half of SHA-256 is more than anybody can find two
-// equal ones of by chance, and only the sender could look for them on purpose.
+// digest returns the message id of a delivery, which is also the ID of its entry. Half of SHA-256 is enough: equal
+// digests do not happen by chance, and only the sender could search for them.
 func digest(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return hex.EncodeToString(sum[:16])

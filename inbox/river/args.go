@@ -16,14 +16,15 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// Kind is the kind of River's jobs that are deliveries.
+// Kind is the kind of the River jobs that are deliveries.
 const Kind = "aihooks_delivery"
 
-// args are the arguments of a job. River stores them as jsonb, which normalizes JSON and knows no NUL: what must come back
-// as it was travels as base64, and the rest is for people and for queries.
+// args are the arguments of a job. River stores them as jsonb, which normalizes JSON and cannot contain NUL. What must
+// stay byte for byte is stored as base64. The other fields are for queries and for people.
 type args struct {
 	Key      string `json:"key" river:"unique"`
 	Vendor   string `json:"vendor"`
@@ -34,12 +35,12 @@ type args struct {
 	Delivery []byte `json:"delivery"` // as JSON, without its body
 	Body     []byte `json:"body"`
 
-	// Discarded jobs are there for their key alone.
+	// Discarded jobs keep only their key, so that the delivery stays a duplicate.
 	Discarded bool `json:"discarded,omitempty"`
 
-	// River asks after Work, on the same job, how long a job rests that has failed. One that was rescued is not failed.
-	failed bool
-	rest   time.Duration
+	// Work sets these for NextRetry, which River calls with the same job after Work has failed. A rescued job has failed == false.
+	failed     bool
+	retryDelay time.Duration
 }
 
 // Kind implements [river.JobArgs].
@@ -70,7 +71,7 @@ func (a *args) delivery() (*webhook.Delivery, error) {
 	return d, nil
 }
 
-// storable returns text as jsonb takes it.
+// storable returns text in a form that jsonb accepts.
 func storable(text string) string {
 	if utf8.ValidString(text) && strings.IndexByte(text, 0) < 0 {
 		return text
@@ -78,22 +79,23 @@ func storable(text string) string {
 	return strconv.QuoteToASCII(text)
 }
 
-// insertOpts are those of a delivery's job. River's own count of attempts decides nothing: which of them count, and what
-// happens after the last, is the policy's business, also where its MaxAttempts has changed since.
+// insertOpts returns the options of a delivery's job. River's own MaxAttempts must decide nothing. The policy decides
+// which attempts count and when to give up, also if its MaxAttempts has changed since the job was stored.
 func insertOpts(queue string) *river.InsertOpts {
 	return &river.InsertOpts{
 		Queue:       queue,
 		MaxAttempts: math.MaxInt16,
-		UniqueOpts:  river.UniqueOpts{ByArgs: true, ByState: rivertype.JobStates()}, // the default leaves out the dead ones
+		UniqueOpts:  river.UniqueOpts{ByArgs: true, ByState: rivertype.JobStates()}, // the default leaves out cancelled and discarded jobs
 	}
 }
 
-// controlQueue is the queue of what is not for a callback. River works nothing at all without a queue at the start.
+// controlQueue is the queue of jobs without a callback. River starts no work at all without a queue.
 const controlQueue = "aihooks"
 
 var queueRule = regexp.MustCompile(`^[a-z0-9]+([_-]?[a-z0-9]+)*$`)
 
-// queueOf is the queue of a vendor's endpoint. Each has its own, so that a Run takes nothing that it has no handler for.
+// queueOf returns the queue of a vendor's endpoint. Each endpoint has a queue, so that a Run fetches only what it has a
+// handler for.
 func queueOf(vendor, endpoint string) string {
 	name := controlQueue + "|" + vendor + "|" + endpoint
 	const longest = 64
@@ -104,32 +106,32 @@ func queueOf(vendor, endpoint string) string {
 	return controlQueue + "|" + hex.EncodeToString(sum[:16])
 }
 
-// A record is what is kept of a delivery's runs: as the job's output, which River stores together with the job's next
-// state, whatever that is.
+// A record is the history of a delivery's attempts. It is the job's output, which River stores together with the job's
+// next state.
 type record struct {
 	Attempts []inbox.Attempt `json:"attempts"`
 
-	// Tried is how many of them count since the delivery was stored, or was last brought back.
+	// Tried is how many attempts count since the delivery was stored, or since its last Retry or Rerun.
 	Tried int `json:"tried"`
 
-	// Seen is River's own count when this was written. A job that has more has been lost in between.
+	// Seen is River's attempt count when this record was written. Attempts after it were lost.
 	Seen int `json:"seen"`
 
-	// Alone is River's count of the attempt that runs as a suspect, next to no other suspect of its process. It is written
-	// before the attempt begins, so that one which only waited for its turn is not blamed for a loss.
+	// Alone is River's count of the attempt that runs as the only suspect of its process. It is written before the
+	// attempt begins, so that a suspect which only waited is not blamed for a lost process.
 	Alone int `json:"alone,omitempty"`
 
-	// Due is when the job is due, by the database's clock, where River could not be told; see Inbox.inDatabase.
+	// Due is when the job is due by the database's clock, if River did not accept that time. See Inbox.inDatabase.
 	Due *time.Time `json:"due,omitempty"`
 
 	// Reruns is how often it was rerun.
 	Reruns int `json:"reruns,omitempty"`
 
-	// Waiting says that there was no callback for it.
-	Waiting bool `json:"waiting,omitempty"`
+	// Deferred reports that no callback was registered for the delivery's type.
+	Deferred bool `json:"deferred,omitempty"`
 }
 
-// recordOf returns the record of a job of which River has counted n attempts that are over.
+// recordOf returns the record of a job for which River has counted n finished attempts.
 func recordOf(row *rivertype.JobRow, n int) (*record, error) {
 	var metadata struct {
 		Output *record `json:"output"`
@@ -150,7 +152,7 @@ func recordOf(row *rivertype.JobRow, n int) (*record, error) {
 	return r, nil
 }
 
-// lost is the attempt that River has counted and nobody has put down.
+// lost returns an attempt that River has counted and no process has recorded.
 func lost(row *rivertype.JobRow, attempt int) inbox.Attempt {
 	a := inbox.Attempt{Outcome: inbox.Lost, At: time.Now()}
 	if row.AttemptedAt != nil {
@@ -165,8 +167,8 @@ func lost(row *rivertype.JobRow, attempt int) inbox.Attempt {
 }
 
 func (r *record) append(a inbox.Attempt) {
-	a.Error = strings.ReplaceAll(a.Error, "\x00", "\uFFFD") // jsonb has none
-	r.Attempts = inbox.Append(r.Attempts, a)
+	a.Error = strings.ReplaceAll(a.Error, "\x00", "\uFFFD") // jsonb cannot contain NUL
+	r.Attempts = engine.Append(r.Attempts, a)
 	if a.Counted {
 		r.Tried++
 	}

@@ -16,11 +16,11 @@ import (
 
 	"github.com/aihooks/aihooks-go/convosphere/convospheretest"
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
-	"github.com/aihooks/aihooks-go/internal/beside"
+	"github.com/aihooks/aihooks-go/internal/benchpair"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// newBench returns a bench on a database of its own.
+// newBench returns a bench on a new database.
 func newBench(b *testing.B) (dsn string, opened *bench) {
 	b.Helper()
 	dsn = postgres(b).Database(b)
@@ -39,7 +39,7 @@ func newBench(b *testing.B) (dsn string, opened *bench) {
 
 var samples atomic.Int64
 
-// sample is a delivery of 4 KiB, another one each time.
+// sample returns a new delivery of 4 KiB.
 func sample() *webhook.Delivery {
 	id := fmt.Sprintf("%d-%d", time.Now().UnixNano(), samples.Add(1))
 	body := convospheretest.Samples()[0].Body
@@ -47,32 +47,32 @@ func sample() *webhook.Delivery {
 	for i := range filler {
 		filler[i] = ' '
 	}
-	d := parcel(id, slices.Concat(body, filler))
+	d := newDelivery(id, slices.Concat(body, filler))
 	d.Type = convospheretest.Samples()[0].Type
 	return d
 }
 
-// Durable acknowledgements a second.
+// BenchmarkEnqueue measures durable acknowledgements per second.
 func BenchmarkEnqueue(b *testing.B) {
 	_, opened := newBench(b)
 	for _, senders := range []int{1, 64} {
 		b.Run(fmt.Sprintf("senders=%d", senders), func(b *testing.B) {
-			beside.Measure(b, "per_s", [2]string{"inbox", "alone"}, func() float64 {
-				return beside.PerSecond(b, senders, func() error { return opened.enqueue(sample()) })
+			benchpair.Measure(b, "per_s", [2]string{"inbox", "alone"}, func() float64 {
+				return benchpair.PerSecond(b, senders, func() error { return opened.enqueue(sample()) })
 			}, func() float64 {
-				return beside.PerSecond(b, senders, func() error { return opened.insertAlone(sample()) })
+				return benchpair.PerSecond(b, senders, func() error { return opened.insertAlone(sample()) })
 			})
 		})
 	}
 }
 
-// Callbacks a second that do nothing, of what is stored already, in processes of their own.
+// BenchmarkCallbacks measures callbacks per second. They do nothing, and run in separate processes on stored deliveries.
 func BenchmarkCallbacks(b *testing.B) {
 	for _, processes := range []int{1, 3} {
 		for _, ours := range []way{memoryWay, ownWay} {
 			b.Run(fmt.Sprintf("processes=%d/store=%s", processes, ours.name), func(b *testing.B) {
 				dsn, opened := newBench(b)
-				beside.Measure(b, "per_s", [2]string{"inbox", "alone"},
+				benchpair.Measure(b, "per_s", [2]string{"inbox", "alone"},
 					func() float64 { return callbacks(b, dsn, opened, ours, processes) },
 					func() float64 { return callbacks(b, dsn, opened, aloneWay, processes) })
 			})
@@ -104,7 +104,7 @@ func callbacks(b *testing.B, dsn string, opened *bench, w way, processes int) fl
 		}
 		return n
 	}
-	// Starting takes its time, on both sides: it is measured from the first callbacks on.
+	// The measurement begins with the first callbacks, because starting takes time on both sides.
 	first := 0
 	for first == 0 {
 		first = sum()
@@ -122,7 +122,7 @@ func callbacks(b *testing.B, dsn string, opened *bench, w way, processes int) fl
 	return rate
 }
 
-// BenchmarkLatency measures how long it takes from before Enqueue to the callback, one at a time.
+// BenchmarkLatency measures the time from before Enqueue to the callback, one delivery at a time.
 func BenchmarkLatency(b *testing.B) {
 	_, opened := newBench(b)
 	require.NoError(b, opened.client.Start(context.Background()))

@@ -22,8 +22,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// aloneArgs are what the inbox stores, in a job that has nothing to do with it: River alone, as somebody would use it who
-// takes the same care.
+// aloneArgs are the inbox's arguments in a job without the inbox: River alone, with the same guarantees.
 type aloneArgs struct {
 	Key      string `json:"key" river:"unique"`
 	Vendor   string `json:"vendor"`
@@ -54,7 +53,7 @@ type bench struct {
 	alone  atomic.Pointer[func(id string)]
 }
 
-// openBench opens a bench on tables that are there. Its client is not started.
+// openBench opens a bench on existing tables. Its client is not started.
 func openBench(dsn string) (*bench, error) {
 	config, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
@@ -91,12 +90,12 @@ func (b *bench) close() error {
 	return err
 }
 
-// A way is one of those that are compared.
+// A way is one of the compared implementations.
 type way struct {
 	name string
 	// insert stores a delivery.
 	insert func(b *bench, d *webhook.Delivery) error
-	// work has the client, which is started, work what is stored, and calls back for each.
+	// work makes the started client work the stored jobs, and calls callback for each.
 	work func(b *bench, callback func(id string)) (stop func() error, err error)
 }
 

@@ -17,8 +17,8 @@ import (
 
 const envWay = "RIVERTEST_WAY"
 
-// benchWorker is a process that works off what is stored, in one of the ways. It says when it is ready, and how often it has
-// called back whenever it is asked.
+// benchWorker is the main function of a process that works the stored jobs. It prints "ready", and then the number of
+// callbacks for each line on standard input.
 func benchWorker() error {
 	b, err := openBench(os.Getenv(envDSN))
 	if err != nil {
@@ -47,7 +47,7 @@ func benchWorker() error {
 	return b.close()
 }
 
-// A benchProcess is such a process.
+// A benchProcess is a process of benchWorker.
 type benchProcess struct {
 	b     *testing.B
 	cmd   *exec.Cmd

@@ -17,7 +17,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// skewed returns the DSN of a new database whose clock is ahead by so much, for connections that use this DSN.
+// skewed returns the DSN of a new database. Connections with this DSN see a clock that is ahead.
 func skewed(t *testing.T, ahead time.Duration) string {
 	t.Helper()
 	dsn := postgres(t).Database(t)
@@ -45,8 +45,8 @@ func TestClock_RestsAreTheDatabases(t *testing.T) {
 		for _, long := range []bool{false, true} {
 			t.Run(fmt.Sprint(name, ", long ", long), func(t *testing.T) {
 				t.Parallel()
-				options := quick(25)
-				log := new(logtest.Book)
+				options := fastRetry(25)
+				log := new(logtest.LogBuffer)
 				options.Policy.Logger = log.Text()
 				options.Policy.Backoff = func(int) time.Duration {
 					if long {
@@ -54,10 +54,10 @@ func TestClock_RestsAreTheDatabases(t *testing.T) {
 					}
 					return 400 * time.Millisecond
 				}
-				site := open(t, setup{dsn: skewed(t, skew), options: options})
+				instance := open(t, setup{dsn: skewed(t, skew), options: options})
 				require.Equal(t, 1, log.Count("level=WARN", "clocks of this process and of the database differ", "database_ahead="), log)
 				times := make(chan time.Time, 100)
-				desk := newDesk(t, site.box, func(_ context.Context, d *webhook.Delivery) error {
+				handler := newTestHandler(t, instance.box, func(_ context.Context, d *webhook.Delivery) error {
 					times <- time.Now()
 					if d.ID == "succeeds" || len(times) > 3 {
 						return nil
@@ -65,23 +65,27 @@ func TestClock_RestsAreTheDatabases(t *testing.T) {
 					return errors.New("no")
 				})
 				began := time.Now()
-				desk.send("a")
-				run(t, site.box, desk.hook)
+				handler.send("a")
+				run(t, instance.box, handler.hook)
 				if long {
-					soon(t, func() bool { return query[string](t, site.pool, `SELECT state::text FROM river_job`) == "retryable" })
-					for range 3 { // the mover has looked
+					eventually(t, func() bool {
+						return query[string](t, instance.pool, `SELECT state::text FROM river_job`) == "retryable"
+					})
+					for range 3 { // moveDue has run
 						moved := time.Now()
-						desk.send(fmt.Sprint("marker ", moved.UnixNano()))
-						time.Sleep(time.Until(moved.Add(700 * time.Millisecond))) // nothing must happen, so there is nothing to wait for
+						handler.send(fmt.Sprint("marker ", moved.UnixNano()))
+						time.Sleep(time.Until(moved.Add(700 * time.Millisecond))) // nothing must happen, so there is no event to wait for
 					}
-					require.Equal(t, 1, desk.calls("a"))
-					rest := query[float64](t, site.pool, `SELECT extract(epoch FROM scheduled_at - now())::float8 FROM river_job WHERE args->>'id' = 'a'`)
-					require.InDelta(t, 2*3600, rest, patience.Seconds())
+					require.Equal(t, 1, handler.calls("a"))
+					delay := query[float64](t, instance.pool, `SELECT extract(epoch FROM scheduled_at - now())::float8 FROM river_job WHERE args->>'id' = 'a'`)
+					require.InDelta(t, 2*3600, delay, testTimeout.Seconds())
 					return
 				}
-				soon(t, func() bool { return query[string](t, site.pool, `SELECT state::text FROM river_job`) == "completed" })
-				require.Less(t, time.Since(began), time.Minute, "three rests of 400 ms")
-				require.Equal(t, 4, desk.calls("a"))
+				eventually(t, func() bool {
+					return query[string](t, instance.pool, `SELECT state::text FROM river_job`) == "completed"
+				})
+				require.Less(t, time.Since(began), time.Minute, "three delays of 400 ms")
+				require.Equal(t, 4, handler.calls("a"))
 				last := <-times
 				for range 3 {
 					next := <-times
@@ -96,19 +100,21 @@ func TestClock_RestsAreTheDatabases(t *testing.T) {
 // The rescuer takes the process' clock: all that runs would have been lost long ago.
 func TestClock_AheadRescuesNothingThatRuns(t *testing.T) {
 	t.Parallel()
-	options := quick(1)
+	options := fastRetry(1)
 	options.Lease = 20 * time.Second // longer than the callback takes
-	site := open(t, setup{dsn: skewed(t, -time.Hour), options: options, config: river.Config{JobTimeout: options.Lease}})
-	resignOften(t, site)
-	desk := newDesk(t, site.box, func(context.Context, *webhook.Delivery) error {
+	instance := open(t, setup{dsn: skewed(t, -time.Hour), options: options, config: river.Config{JobTimeout: options.Lease}})
+	resignOften(t, instance)
+	handler := newTestHandler(t, instance.box, func(context.Context, *webhook.Delivery) error {
 		time.Sleep(6 * time.Second) // the rescuer looks meanwhile
 		return nil
 	})
-	desk.send("a")
-	run(t, site.box, desk.hook)
-	soon(t, func() bool { return query[string](t, site.pool, `SELECT state::text FROM river_job`) == "completed" })
-	require.Equal(t, 1, desk.calls("a"))
-	require.Zero(t, query[int](t, site.pool, `SELECT count(*) FROM river_job WHERE metadata ? 'river:rescue_count'`))
+	handler.send("a")
+	run(t, instance.box, handler.hook)
+	eventually(t, func() bool {
+		return query[string](t, instance.pool, `SELECT state::text FROM river_job`) == "completed"
+	})
+	require.Equal(t, 1, handler.calls("a"))
+	require.Zero(t, query[int](t, instance.pool, `SELECT count(*) FROM river_job WHERE metadata ? 'river:rescue_count'`))
 }
 
 func TestUse_RefusesProcessFarAhead(t *testing.T) {
@@ -116,7 +122,7 @@ func TestUse_RefusesProcessFarAhead(t *testing.T) {
 	for skew, refused := range map[time.Duration]bool{-31 * 24 * time.Hour: true, -time.Hour: false, 31 * 24 * time.Hour: false} {
 		pool := poolOf(t, skewed(t, skew))
 		t.Cleanup(pool.Close)
-		box, client := half(t, pool)
+		box, client := newConfigured(t, pool)
 		require.NoError(t, box.Migrate(t.Context()))
 		err := box.Use(t.Context(), client)
 		if refused {

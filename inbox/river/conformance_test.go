@@ -19,21 +19,21 @@ import (
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
 )
 
-// rescues are the rules that wait for River to rescue something.
+// rescues are the rules that wait for River to rescue a job.
 var rescues = map[string]bool{
-	"DeliveryOutlivesItsProcess": true, "DeliveryThatTakesItsProcessAlongIsBuried": true, "LateResultChangesNothing": true, "SuspectsRunOneAtATime": true,
+	"LostDeliveryIsRetried": true, "CrashingDeliveryIsDeadLettered": true, "LateResultChangesNothing": true, "SuspectsRunOneAtATime": true,
 }
 
 func TestTheInboxKeepsTheRules(t *testing.T) {
 	t.Parallel()
 	dsn := postgres(t).Database(t)
-	// River does not renew it: a process must be given up within that time, also on a machine that is busy.
+	// River does not renew the lease. It must be short for the tests, and long enough for a busy machine.
 	const lease = 12 * time.Second
 	inboxtest.Run(t, inboxtest.Options{
 		Lease:    lease,
-		Patience: patience,
+		Patience: testTimeout,
 		Open: func(t testing.TB, name string, p inbox.Policy) (inbox.Inbox, func()) {
-			site := open(t, setup{
+			instance := open(t, setup{
 				dsn:    dsn,
 				schema: strings.ToLower(name),
 				options: riverinbox.Options{
@@ -42,9 +42,9 @@ func TestTheInboxKeepsTheRules(t *testing.T) {
 				config: river.Config{JobTimeout: lease - time.Second},
 			})
 			if rescues[name] {
-				site.hurry()
+				instance.rescueOften()
 			}
-			return site.box, site.close
+			return instance.box, instance.close
 		},
 	})
 }
@@ -55,8 +55,8 @@ func TestTheInboxsOwnStoreKeepsTheRules(t *testing.T) {
 	t.Cleanup(pool.Close)
 	var cases atomic.Int64
 	idempotencytest.Run(t, idempotencytest.Options{
-		Around: atOnce,
-		// Long enough for a machine that is busy to look in time.
+		Around: parallel,
+		// Long enough for a busy machine.
 		Retention: 4 * time.Second, Lease: 1500 * time.Millisecond, Slack: time.Second,
 		New: func(t testing.TB, retention time.Duration) idempotency.Store {
 			box, err := riverinbox.New(pool, &riverinbox.Options{Namespace: fmt.Sprint("case-", cases.Add(1)), Retention: retention})
@@ -68,8 +68,8 @@ func TestTheInboxsOwnStoreKeepsTheRules(t *testing.T) {
 	})
 }
 
-// atOnce runs the cases of a suite beside one another: most of each is waiting.
-func atOnce(t *testing.T, f func(t *testing.T)) {
+// parallel runs the cases of a suite in parallel, because they mostly wait.
+func parallel(t *testing.T, f func(t *testing.T)) {
 	t.Parallel()
 	f(t)
 }

@@ -16,32 +16,32 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 )
 
-// doomedAttempts is the policy's MaxAttempts: all of them, if there is time.
-func doomedAttempts() int {
+// crashAttempts is the policy's MaxAttempts: the default in the long test.
+func crashAttempts() int {
 	if full() {
 		return inbox.DefaultMaxAttempts
 	}
 	return 4
 }
 
-func doomedOptions() riverinbox.Options {
-	o := quick(doomedAttempts())
+func crashOptions() riverinbox.Options {
+	o := fastRetry(crashAttempts())
 	o.Lease = time.Second
 	return o
 }
 
-// doom is a worker of a crash loop.
-func doom() error {
+// runCrashWorker is the main function of a worker process of a crash loop.
+func runCrashWorker() error {
 	ctx := context.Background()
 	pool, err := pgxpool.New(ctx, os.Getenv(envDSN))
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	o := doomedOptions()
+	o := crashOptions()
 	box, err := riverinbox.New(pool, &o)
 	if err != nil {
 		return err
@@ -60,7 +60,7 @@ func doom() error {
 	if err := client.Start(ctx); err != nil {
 		return err
 	}
-	if err := torturetest.RunDoomed(box); err != nil {
+	if err := crashtest.RunWorker(box); err != nil {
 		return err
 	}
 	return client.Stop(ctx)
@@ -72,19 +72,19 @@ func TestCrashLoop_DeadLettersOnlyPoison(t *testing.T) {
 	if full() {
 		good = 40
 	}
-	for name, loop := range map[string]torturetest.CrashLoop{
+	for name, loop := range map[string]crashtest.CrashLoop{
 		"one among many":             {Poison: 1, Good: good},
 		"two, and more keeps coming": {Poison: 2, Good: 10, Late: 10},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dsn := postgres(t).Database(t)
-			site := open(t, setup{dsn: dsn, options: doomedOptions(), config: river.Config{JobTimeout: time.Second}})
-			resignOften(t, site)
-			loop.Inbox, loop.MaxAttempts = site.box, doomedAttempts()
+			instance := open(t, setup{dsn: dsn, options: crashOptions(), config: river.Config{JobTimeout: time.Second}})
+			resignOften(t, instance)
+			loop.Inbox, loop.MaxAttempts = instance.box, crashAttempts()
 			loop.Worker = func() *exec.Cmd {
 				cmd := exec.Command(os.Args[0])
-				cmd.Env = append(os.Environ(), envWork+"=doom", envDSN+"="+dsn)
+				cmd.Env = append(os.Environ(), envWork+"=crash", envDSN+"="+dsn)
 				return cmd
 			}
 			t.Logf("%d crashes", loop.Run(t))
@@ -92,9 +92,9 @@ func TestCrashLoop_DeadLettersOnlyPoison(t *testing.T) {
 	}
 }
 
-// resignOften has River look for lost jobs every few seconds: a leader does as it becomes one. The leader is given the time
-// to do so, however busy the machine is. The site, which lives on, is it most of the time.
-func resignOften(t *testing.T, s *site) {
+// resignOften makes River rescue lost jobs every few seconds: a new leader rescues at once. Each leader gets two seconds
+// to do so, also on a busy machine. The test's instance does not crash, so it is the leader most of the time.
+func resignOften(t *testing.T, s *instance) {
 	t.Helper()
 	const longEnough = `SELECT count(*) FROM river_leader WHERE elected_at < now() - interval '2 seconds'`
 	every, stopped := time.NewTicker(250*time.Millisecond), make(chan struct{})
@@ -105,7 +105,7 @@ func resignOften(t *testing.T, s *site) {
 			select {
 			case <-stopped:
 				return
-			case <-every.C: // whatever fails here is tried again
+			case <-every.C: // the next tick retries after an error
 				var n int
 				if s.pool.QueryRow(context.Background(), longEnough).Scan(&n) == nil && n > 0 {
 					_ = s.client.Notify().RequestResign(context.Background())

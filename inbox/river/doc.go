@@ -1,119 +1,127 @@
-// Package riverinbox is an inbox on River, a queue in PostgreSQL: for services of several processes that have a
-// PostgreSQL already. Every process may take deliveries, and every process with a Run calls back for them. The module is
-// inbox/river; its package has a name of its own because a program that uses it imports River as well.
+// Package riverinbox is an inbox on River, a job queue in PostgreSQL. It is for services that run as several processes
+// and already have PostgreSQL. Every process can receive deliveries. Every process that calls Run runs callbacks. The
+// module is inbox/river. The package is named riverinbox because a program that uses it also imports River.
 //
 // The module needs Go 1.26 or later, because River does.
 //
-// River wants its workers before its client, and the inbox needs the client. So there are three steps:
+// River needs its workers before its client, and the inbox needs the client. So there are three steps:
 //
 //	box, err := riverinbox.New(pool, nil)
-//	config := &river.Config{…}              // the caller's own; it may hold other workers and queues
+//	config := &river.Config{…}              // yours; it may have other workers and queues
 //	err = box.Configure(config)             // adds the inbox's worker, and checks the rest
 //	client, err := river.NewClient(riverpgxv5.New(pool), config)
-//	err = box.Use(ctx, client)              // from here on deliveries are taken
+//	err = box.Use(ctx, client)              // from here on the inbox accepts deliveries
 //	err = client.Start(ctx)
 //	go box.Run(ctx, hook)
 //
-// The tables are River's own and that of the idempotency store. [Inbox.Migrate] makes and updates both, and is safe to call
-// from every replica, and with a user who may not create tables once they are up to date. [Inbox.Use] reports a missing table. River's package rivermigrate and its command are not: of two that migrate an empty database at once,
-// one fails.
+// The inbox uses River's tables and the table of the idempotency store. [Inbox.Migrate] creates and updates both. Every
+// replica may call it, and once the tables are up to date, so may a user without the right to create tables. [Inbox.Use]
+// reports a missing table. River's package rivermigrate and its command take no lock: if two of them migrate an empty
+// database at once, one fails.
 //
 // # What a delivery is
 //
-// A job of the kind [Kind], in a queue of its vendor's endpoint: aihooks|greenflash|default. River's own tools work on it:
-// QueuePause pauses an endpoint, River UI shows its deliveries. The attempts are in the job's output. MaxAttempts of the job is
-// River's highest: the [inbox.Policy] decides, also about what was stored under another. Dead letters are the cancelled and the
-// discarded jobs; a delivery that is cancelled by River's means becomes one.
+// A delivery is a job of the kind [Kind], in the queue of its vendor and endpoint, such as aihooks|greenflash|default.
+// River's own tools work on it: QueuePause pauses an endpoint, and River UI shows its deliveries. The attempts are in
+// the job's output. MaxAttempts of the job is River's highest value. The [inbox.Policy] decides when to give up, also
+// for deliveries that were stored under another policy. Dead letters are the cancelled and the discarded jobs. A
+// delivery that is cancelled with River's JobCancel becomes a dead letter.
 //
-// # River's traps, and what becomes of them
+// # What differs from River's defaults
 //
-// River's JobCompleteTx is not fenced: two processes that have a job, because it was rescued from a slow one, both commit. Use
-// [Inbox.CompleteTx], of which one commits. What comes of a callback after its lease changes nothing, but for a moment
-// of up to 250 ms in which River writes what came of it.
+// River's JobCompleteTx is not fenced. If a job was rescued from a slow process, both processes can commit. Use
+// [Inbox.CompleteTx] instead: only one of them can commit. A result that arrives after the lease has ended changes
+// nothing. The exception is the time, at most 250 ms, in which River writes the result.
 //
-// River rescues what a process leaves behind after an hour. Here it is [Options].Lease, two minutes, then up to 30
-// seconds until River looks, and up to 5 until it runs. A worker with Timeout -1 is never rescued; ours has the lease.
+// River rescues the jobs of a crashed process after one hour. Here it does so after [Options].Lease, two minutes by
+// default. River looks every 30 seconds, and runs the job up to 5 seconds later. River never rescues a job whose worker
+// has Timeout -1, so the inbox's worker has the lease as its Timeout.
 //
-// River's unique jobs leave out those that are dead, so that a delivery would be run again that is a dead letter. Here they
-// are unique in all states.
+// River's unique jobs do not cover cancelled and discarded jobs, so a dead letter could be stored and run again. Here
+// jobs are unique in all states.
 //
-// River forgets completed and cancelled jobs after 24 hours and discarded ones after 7 days. [Inbox.Configure] sets 7 and
-// 30 days, and refuses less. That holds for all jobs of the client. The bodies are kept as long.
+// River deletes completed and cancelled jobs after 24 hours and discarded ones after 7 days. [Inbox.Configure] sets 7
+// days for completed jobs and 30 days for cancelled and discarded ones, and refuses less. This applies to all jobs of
+// the client. Bodies are kept as long as their jobs.
 //
-// River's JobSnooze counts no attempt. What counts is an error, with the rest that the policy says instead of River's fourth
-// power; only what does not count is a snooze.
+// River's JobSnooze counts no attempt. So an attempt that counts returns an error, and its backoff comes from the policy
+// instead of River's own. Only an attempt that does not count is snoozed.
 //
-// River's arguments are jsonb. The body travels as base64, a third larger.
+// River's arguments are jsonb. The body is stored as base64, which is a third longer.
 //
-// A pooler in transaction mode, such as PgBouncer, knows neither LISTEN nor prepared statements that last: set
-// river.Config.PollOnly, and default_query_exec_mode=exec in the pool's DSN. Deliveries then wait up to [Options].Poll.
-// River polls each queue, so that the cost of an idle client grows with the endpoints: raise Options.Poll where they are many.
+// A pooler in transaction mode, such as PgBouncer, supports neither LISTEN nor prepared statements across transactions.
+// Set river.Config.PollOnly, and default_query_exec_mode=exec in the pool's DSN. Deliveries then start up to
+// [Options].Poll later. River polls each queue separately, so an idle client costs more with each endpoint. Raise
+// Options.Poll if there are many.
 //
-// River announces no more than one job of a queue within the client's FetchCooldown, 100 ms, and a job that is not announced
-// waits for the next that is, or until River looks again, which is every second. Here it is [Options].FetchCooldown, 20 ms,
-// and [Options].Poll, 250 ms.
+// River announces at most one job of a queue within the client's FetchCooldown, which is 100 ms. A job that is not
+// announced waits for the next announcement, or until River polls, which is once a second. Here FetchCooldown is
+// [Options].FetchCooldown, 20 ms by default, and the poll interval is [Options].Poll, 250 ms by default.
 //
-// River's drivers for SQLite and database/sql are not supported: the client is one on pgx. For one machine there is
+// River's drivers for SQLite and database/sql are not supported: the client must use pgx. For a single machine, use
 // inbox/sqlite.
 //
-// # What else to know
+// # Operation
 //
-// Every client in the schema that may become River's leader must have been given to Configure, or have
-// LeaderElectionDisabled: a leader that does not know the worker discards what it should rescue, which is then a dead letter,
-// and one with shorter retentions deletes. At least one client must be started for retries that rest longer than 5 seconds,
-// for the rescue and for deleting.
+// Pass the configuration of every client in the schema to Configure, unless the client has LeaderElectionDisabled: any
+// client may become River's leader. A leader that does not know the worker discards the jobs that it should rescue, and
+// they become dead letters. A leader with shorter retention periods deletes too early. At least one client must be
+// started. The leader rescues jobs, deletes old ones, and schedules retries with a backoff of more than 5 seconds.
 //
-// A rest of more than 5 seconds may be up to 5 seconds longer, since the leader looks so often; a shorter one up to
-// [Options].Poll.
+// A backoff of more than 5 seconds may take up to 5 seconds longer, because the leader checks every 5 seconds. A shorter
+// one may take up to [Options].Poll longer.
 //
-// What came of a callback is written up to 250 ms later. A process that dies in between has its delivery run again, which
-// the store knows to be completed; that costs an attempt.
+// River writes the result of a callback up to 250 ms later. If the process crashes before that, the delivery is
+// processed again. The store knows that it is completed, so the callback does not run again. This costs an attempt.
 //
-// Callbacks must not take as long as the lease: River renews nothing. Let the handlers' CallbackTimeout be well below.
-// River's JobCancel of a delivery that runs takes effect when its callback has returned.
+// A callback must not take as long as the lease, because River does not renew it. Set the handlers' CallbackTimeout well
+// below the lease. River's JobCancel of a running delivery takes effect when its callback has returned.
 //
-// [Inbox.Use] refuses synchronous_commit = off and fsync = off, with which deliveries are acknowledged before they are on
-// disk. A replica that takes over without having had the last commits loses them as well: see
-// synchronous_standby_names.
+// [Inbox.Use] refuses synchronous_commit = off and fsync = off, because deliveries would be acknowledged before they are
+// on disk. If a replica is promoted that has not received the last commits, those deliveries are lost. To prevent that,
+// set synchronous_standby_names.
 //
-// While the server is away or hangs, handlers answer 503 within their StoreTimeout, callbacks are not begun, and all goes on by
-// itself once it is back. What was taken at that moment runs again after the lease.
+// While the server is down or does not respond, handlers respond 503 within their StoreTimeout, and no callback starts.
+// The inbox continues by itself when the server is back. Deliveries that were fetched at that moment run again after the
+// lease.
 //
-// After a failover a pool may keep connections to a server that refuses writes (SQLSTATE 25006). The inbox closes the pool's
-// connections then, and repeats what the server refused. The connection that River keeps for LISTEN is River's: if the old
-// server keeps it open, this process is not notified any more, and callbacks start up to 30 seconds later until the
-// process is restarted. With PollOnly there is no such connection.
+// After a failover a pool may keep connections to a server that refuses writes (SQLSTATE 25006). The inbox then closes
+// the pool's connections, and repeats the statements that the server refused. River owns the connection that it uses for
+// LISTEN. If the old server keeps that connection open, this process receives no notifications, and callbacks start up
+// to 30 seconds later until the process is restarted. With PollOnly there is no such connection.
 //
 // # Permissions
 //
-// Once [Inbox.Migrate] has run, the pool's user needs SELECT, INSERT, UPDATE and DELETE on River's tables and the store's,
-// USAGE on their schemas and on River's sequences, and no right to create. The tables may be in any schema: see
-// river.Config.Schema and [Options].Table, or the search path.
+// Once [Inbox.Migrate] has run, the pool's user needs SELECT, INSERT, UPDATE and DELETE on River's tables and the
+// store's, and USAGE on their schemas and on River's sequences. It needs no right to create. The tables may be in any
+// schema: see river.Config.Schema and [Options].Table, or use the search path.
 //
 // # Size
 //
-// One jsonb value takes 268,435,455 bytes, so a handler with a MaxBody above 189 MiB is refused. Storing takes about
-// 0.1 seconds for each MiB of the body: a delivery whose body takes longer than the handler's StoreTimeout is answered
-// 503 each time.
+// One jsonb value holds at most 268,435,455 bytes, so a handler with a MaxBody above 189 MiB is refused. Storing takes
+// about 0.1 seconds per MiB of the body. A delivery that takes longer than the handler's StoreTimeout gets 503 each
+// time.
 //
 // # Clocks
 //
-// Deliveries are due by the database's clock. The inbox measures by how much that of the process differs, in Use and every
-// minute, logs a warning past a second, and schedules accordingly. A process that is ahead may run a delivery up to a second
-// late. River itself rescues lost deliveries and deletes old ones by the process' clock: one that is behind rescues later
-// by as much, and [Inbox.Use] refuses one that is more than a day ahead of its database.
+// Due times are by the database's clock. The inbox measures in Use, and then every minute, how much the clock of the
+// process differs. If it is more than a second, the inbox logs a warning and corrects its due times. A process whose
+// clock is ahead may run a delivery up to a second late. River itself rescues and deletes jobs by the clock of the
+// process. A clock that is behind delays the rescue by the difference. [Inbox.Use] refuses a clock that is more than a
+// day ahead of the database's.
 //
 // # Connections
 //
-// The pool is used by the handlers, one connection for each delivery that is being taken, by the store, and by River, which
-// keeps one for LISTEN. The store takes one for the callbacks that begin and one for those that end, in batches; a
-// callback that no batch settles, because it was claimed before or is locked, takes one of its own, and so does the next
-// batch while one has taken longer than 100 ms. Set MaxConns to about half of Policy.Concurrency, and the sum over all
-// processes below the server's max_connections.
+// The handlers, the store and River share the pool. Each delivery that is being enqueued uses one connection. River
+// keeps one for LISTEN. The store works in batches: it uses one connection for the callbacks that begin, and one for
+// those that end. A callback that no batch can settle, because its key was claimed before or is locked, uses a separate
+// connection. So does the next batch, if the current one has taken longer than 100 ms. Set MaxConns to about half of
+// Policy.Concurrency, and keep the sum over all processes below the server's max_connections.
 //
 // # Shutdown
 //
-// http.Server.Shutdown, then Handler.Shutdown, then [Inbox.Shutdown], then Client.Stop, which writes the outcomes of the
-// last callbacks, then [Inbox.Close], then the pool. Give the first four the same context, whose deadline then is that of the
-// whole shutdown, and Client.Stop a few seconds if it has ended. Do not end the context of Client.Start before.
+// Call http.Server.Shutdown, then Handler.Shutdown, then [Inbox.Shutdown], then Client.Stop, then [Inbox.Close], and
+// then close the pool. Client.Stop writes the results of the last callbacks. Give the first four the same context: its
+// deadline is that of the whole shutdown. If that context has ended, give Client.Stop a few seconds. Do not end the
+// context of Client.Start before.
 package riverinbox

@@ -20,7 +20,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-// A tenant is a handler of one endpoint, which reports the ids that it is called with.
+// tenant returns a handler of one endpoint. Its callback sends each delivery's ID to called.
 func tenant(t *testing.T, box *riverinbox.Inbox, n int, called chan<- string) *convosphere.Handler {
 	t.Helper()
 	c := convosphere.Config{Endpoint: fmt.Sprint("tenant-", n), Keys: []signature.Key{signature.NewKey("default", secret)}}
@@ -35,31 +35,31 @@ func tenant(t *testing.T, box *riverinbox.Inbox, n int, called chan<- string) *c
 
 func TestEndpoints_CostNothingWhileIdle(t *testing.T) {
 	t.Parallel()
-	site := open(t, setup{dsn: postgres(t).Database(t)})
+	instance := open(t, setup{dsn: postgres(t).Database(t)})
 	const endpoints = 60
 	called := make(chan string, 1)
-	require.NoError(t, site.box.Add())
+	require.NoError(t, instance.box.Add())
 	ctx, cancel := context.WithCancel(t.Context())
 	ran := make(chan error, 1)
-	go func() { ran <- site.box.Run(ctx) }()
+	go func() { ran <- instance.box.Run(ctx) }()
 	senders := make([]*webhooktest.Sender, endpoints)
 	for n := range senders {
-		hook := tenant(t, site.box, n, called)
-		require.NoError(t, site.box.Add(hook))
+		hook := tenant(t, instance.box, n, called)
+		require.NoError(t, instance.box.Add(hook))
 		senders[n] = convospheretest.NewSender(t, hook, secret)
 	}
 	send := func(id string, n int) {
 		d := senders[n].Event(&convosphere.ConversationStarted{Event: webhook.Event{ID: id}})
-		soon(t, func() bool { return senders[n].Send(d).Status == http.StatusOK })
+		eventually(t, func() bool { return senders[n].Send(d).Status == http.StatusOK })
 		require.Equal(t, id, <-called)
 	}
 	for n := range endpoints {
-		send(fmt.Sprint("first-", n), n) // each queue is worked
+		send(fmt.Sprint("first-", n), n) // River works each queue
 	}
 	transactions := func() int {
-		return query[int](t, site.pool, `SELECT (xact_commit + xact_rollback)::int FROM pg_stat_database WHERE datname = current_database()`)
+		return query[int](t, instance.pool, `SELECT (xact_commit + xact_rollback)::int FROM pg_stat_database WHERE datname = current_database()`)
 	}
-	time.Sleep(2 * time.Second) // the server counts a second later
+	time.Sleep(2 * time.Second) // the server updates its statistics a second later
 	before := transactions()
 	time.Sleep(5 * time.Second)
 	idle := transactions() - before

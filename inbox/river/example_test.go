@@ -25,8 +25,8 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-// Deliveries are stored in PostgreSQL before they are answered. The callback writes its side effect and completes the delivery
-// in one transaction.
+// The handler stores a delivery in PostgreSQL before it responds. The callback writes its side effect and completes the
+// delivery in one transaction.
 func Example() {
 	ctx := context.Background()
 	server, err := pgtest.Open()
@@ -42,8 +42,8 @@ func Example() {
 	box, err := riverinbox.New(pool, nil)
 	must(err)
 	defer func() { must(box.Close()) }()
-	must(box.Migrate(ctx))    // from every replica, each time it starts
-	config := &river.Config{} // with the program's own workers and queues, if it has some
+	must(box.Migrate(ctx))    // every replica may call it on every start
+	config := &river.Config{} // may have other workers and queues
 	must(box.Configure(config))
 	client, err := river.NewClient(riverpgxv5.New(pool), config)
 	must(err)
@@ -91,7 +91,7 @@ func Example() {
 	// 1 side effect
 }
 
-// delivery is what the vendor sends.
+// delivery returns a request of the vendor.
 func delivery() *http.Request {
 	sender := webhooktest.Signer{
 		Profile: convosphere.Profile(), URL: "https://example.com/webhooks/convosphere",

@@ -23,8 +23,7 @@ import (
 	"github.com/aihooks/aihooks-go/internal/pgtest"
 )
 
-// TestFailover_NextDeliveryReachesNewPrimary has a pool keep connections to a server that refuses writes, while new
-// connections reach another.
+// The pool keeps connections to a server that refuses writes. New connections reach another server.
 func TestFailover_NextDeliveryReachesNewPrimary(t *testing.T) {
 	t.Parallel()
 	for name, demote := range map[string]func(t *testing.T, server *pgtest.Server){
@@ -35,7 +34,7 @@ func TestFailover_NextDeliveryReachesNewPrimary(t *testing.T) {
 				_, err := admin.Exec(t.Context(), statement)
 				require.NoError(t, err)
 			}
-			soon(t, func() bool { return query[string](t, admin, "SHOW default_transaction_read_only") == "on" })
+			eventually(t, func() bool { return query[string](t, admin, "SHOW default_transaction_read_only") == "on" })
 		},
 		"standby": func(t *testing.T, server *pgtest.Server) { require.NoError(t, server.Demote()) },
 	} {
@@ -48,10 +47,10 @@ func TestFailover_NextDeliveryReachesNewPrimary(t *testing.T) {
 				pool := poolThrough(t, newer.Database(t), &server)
 				database := query[string](t, pool, "SELECT current_database()::text")
 				server.Store(older)
-				for older.Database(t) != older.DSN(database) { //nolint:revive // until there is one of the same name
+				for older.Database(t) != older.DSN(database) { //nolint:revive // creates databases until one has the same name
 				}
 				pool.Reset()
-				options := quick(5)
+				options := fastRetry(5)
 				options.Policy.Logger = slog.New(slog.DiscardHandler)
 				box, err := riverinbox.New(pool, &options)
 				require.NoError(t, err)
@@ -71,55 +70,55 @@ func TestFailover_NextDeliveryReachesNewPrimary(t *testing.T) {
 					require.NoError(t, box.Close())
 					pool.Close()
 				})
-				desk := newDesk(t, box, succeed)
-				run(t, box, desk.hook)
-				desk.send("before")
-				soon(t, func() bool { return desk.calls("before") == 1 })
+				handler := newTestHandler(t, box, succeed)
+				run(t, box, handler.hook)
+				handler.send("before")
+				eventually(t, func() bool { return handler.calls("before") == 1 })
 
 				demote(t, older)
-				soon(t, func() bool { // the pool has connections to the server that refuses writes
-					_, err := box.Enqueue(t.Context(), parcel("meanwhile", nil))
+				eventually(t, func() bool { // the pool has connections to the server that refuses writes
+					_, err := box.Enqueue(t.Context(), newDelivery("meanwhile", nil))
 					return err != nil && strings.Contains(err.Error(), "25006")
 				})
-				require.Equal(t, http.StatusServiceUnavailable, desk.post("meanwhile"))
+				require.Equal(t, http.StatusServiceUnavailable, handler.post("meanwhile"))
 				server.Store(newer)
 				switched := time.Now()
 				n := 0
-				soon(t, func() bool { n++; return desk.post(fmt.Sprint("after-", n)) == http.StatusOK })
-				taken := time.Since(switched)
-				soon(t, func() bool { return desk.calls(fmt.Sprint("after-", n)) == 1 })
-				t.Logf("taken %v and run %v after the switch, delivery %d", taken.Round(10*time.Millisecond), time.Since(switched).Round(10*time.Millisecond), n)
+				eventually(t, func() bool { n++; return handler.post(fmt.Sprint("after-", n)) == http.StatusOK })
+				accepted := time.Since(switched)
+				eventually(t, func() bool { return handler.calls(fmt.Sprint("after-", n)) == 1 })
+				t.Logf("accepted %v and run %v after the switch, delivery %d", accepted.Round(10*time.Millisecond), time.Since(switched).Round(10*time.Millisecond), n)
 			})
 		}
 	}
 }
 
-// TestFailover_IdleProcessReachesNewPrimary is about a process that only runs deliveries: those that others enqueue.
+// The process only runs deliveries that another one enqueues.
 func TestFailover_IdleProcessReachesNewPrimary(t *testing.T) {
 	t.Parallel()
 	server := pgtest.New(t)
 	dsn := server.Database(t)
-	options := quick(5)
+	options := fastRetry(5)
 	options.Lease = 15 * time.Second // what River could not record on the old connections runs again
 	config := river.Config{PollOnly: true, JobTimeout: 10 * time.Second}
 	idle := open(t, setup{dsn: dsn, options: options, config: config})
-	idle.hurry()
-	desk := newDesk(t, idle.box, succeed)
-	run(t, idle.box, desk.hook)
-	soon(t, func() bool { return idle.pool.Stat().TotalConns() >= 2 })
+	idle.rescueOften()
+	handler := newTestHandler(t, idle.box, succeed)
+	run(t, idle.box, handler.hook)
+	eventually(t, func() bool { return idle.pool.Stat().TotalConns() >= 2 })
 	for _, statement := range []string{"ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"} {
 		_, err := idle.pool.Exec(t.Context(), statement)
 		require.NoError(t, err)
 	}
-	// Connections that are made from now on take writes again, as those to a new primary.
+	// New connections accept writes again, like those to a new primary.
 	other := open(t, setup{dsn: dsn + "&default_transaction_read_only=off", options: options, config: config})
 	_, err := other.pool.Exec(t.Context(), "ALTER ROLE postgres SET default_transaction_read_only = off")
 	require.NoError(t, err)
-	newDesk(t, other.box, succeed).send("a")
-	soon(t, func() bool { return desk.calls("a") >= 1 })
+	newTestHandler(t, other.box, succeed).send("a")
+	eventually(t, func() bool { return handler.calls("a") >= 1 })
 }
 
-// poolThrough returns a pool whose new connections are to the server that is stored.
+// poolThrough returns a pool whose new connections reach the server in the pointer.
 func poolThrough(t testing.TB, dsn string, server *atomic.Pointer[pgtest.Server]) *pgxpool.Pool {
 	t.Helper()
 	config, err := pgxpool.ParseConfig(dsn)

@@ -22,23 +22,23 @@ import (
 
 const secret = "rivertest-secret-0123456789"
 
-// A desk is a handler of one vendor, and the vendor.
-type desk struct {
+// A testHandler is a handler of one vendor. It records the calls of its callback, and can send itself deliveries.
+type testHandler struct {
 	t    testing.TB
 	hook *convosphere.Handler
 
 	mu     sync.Mutex
-	called []string // the ids of the deliveries, each time
+	called []string // the ID of each call's delivery
 }
 
-// newDesk returns a handler with an inbox, whose every callback is the function.
-func newDesk(t testing.TB, box *riverinbox.Inbox, callback func(ctx context.Context, d *webhook.Delivery) error) *desk {
+// newTestHandler returns a handler with an inbox, and with callback for all event types.
+func newTestHandler(t testing.TB, box *riverinbox.Inbox, callback func(ctx context.Context, d *webhook.Delivery) error) *testHandler {
 	t.Helper()
 	hook, err := convosphere.NewHandler(secret, &webhook.Options{
-		Inbox: box, Logger: slog.New(slog.DiscardHandler), StoreTimeout: storeTimeout, // a machine that is busy is no server that is down
+		Inbox: box, Logger: slog.New(slog.DiscardHandler), StoreTimeout: storeTimeout, // a busy machine must not look like a server that is down
 	})
 	require.NoError(t, err)
-	d := &desk{t: t, hook: hook}
+	d := &testHandler{t: t, hook: hook}
 	hook.OnEvent(func(ctx context.Context, e webhook.AnyEvent) error {
 		d.mu.Lock()
 		d.called = append(d.called, e.Delivery().ID)
@@ -50,8 +50,8 @@ func newDesk(t testing.TB, box *riverinbox.Inbox, callback func(ctx context.Cont
 
 func succeed(context.Context, *webhook.Delivery) error { return nil }
 
-// post sends the delivery of that id, and returns the status of the answer.
-func (d *desk) post(id string) int {
+// post sends the delivery of that ID, and returns the status of the response.
+func (d *testHandler) post(id string) int {
 	d.t.Helper()
 	sender := convospheretest.NewSender(d.t, d.hook, secret)
 	return sender.Send(sender.Event(&convosphere.ConversationStarted{Event: webhook.Event{ID: id}})).Status
@@ -59,9 +59,9 @@ func (d *desk) post(id string) int {
 
 const storeTimeout = 4 * time.Second
 
-// send sends deliveries that must be accepted. What a machine that is busy has not stored in time is sent again, as its
+// send sends deliveries that must be accepted. If a busy machine does not store one in time, send repeats it, as a
 // vendor does.
-func (d *desk) send(ids ...string) {
+func (d *testHandler) send(ids ...string) {
 	d.t.Helper()
 	for _, id := range ids {
 		status := 0
@@ -77,14 +77,14 @@ func (d *desk) send(ids ...string) {
 }
 
 // calls returns how often the callback was called for a delivery.
-func (d *desk) calls(id string) int {
+func (d *testHandler) calls(id string) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return len(slices.DeleteFunc(slices.Clone(d.called), func(called string) bool { return called != id }))
 }
 
-// run has the inbox run deliveries until the test ends, or until stop is called.
-func run(t testing.TB, box *riverinbox.Inbox, hooks ...inbox.Hook) (stop func()) {
+// run runs the inbox until the test ends, or until stop is called.
+func run(t testing.TB, box *riverinbox.Inbox, hooks ...inbox.Handler) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	returned := make(chan error, 1)
@@ -97,36 +97,36 @@ func run(t testing.TB, box *riverinbox.Inbox, hooks ...inbox.Hook) (stop func())
 	return stop
 }
 
-// patience is how long a test waits for what must happen: what takes longer hangs, also on a machine that is busy.
-const patience = 2 * time.Minute
+// testTimeout is how long a test waits for what must happen. What takes longer hangs, even on a busy machine.
+const testTimeout = 2 * time.Minute
 
-// soon waits until condition holds.
-func soon(t testing.TB, condition func() bool, message ...any) {
+// eventually waits until condition is true.
+func eventually(t testing.TB, condition func() bool, message ...any) {
 	t.Helper()
-	require.Eventually(t, condition, patience, 10*time.Millisecond, message...)
+	require.Eventually(t, condition, testTimeout, 10*time.Millisecond, message...)
 }
 
-// dead returns the dead letters.
-func dead(t testing.TB, box *riverinbox.Inbox) []inbox.Entry {
+// deadLetters returns all dead letters.
+func deadLetters(t testing.TB, box *riverinbox.Inbox) []inbox.Entry {
 	t.Helper()
 	var list []inbox.Entry
-	for e, err := range box.Dead(t.Context(), inbox.Filter{All: true}) {
+	for e, err := range box.DeadLetters(t.Context(), inbox.Filter{All: true}) {
 		require.NoError(t, err)
 		list = append(list, e)
 	}
 	return list
 }
 
-// parcel is a delivery as a handler makes it, for what goes into an inbox directly.
-func parcel(id string, body []byte) *webhook.Delivery {
+// newDelivery returns a delivery like those of a handler, for a direct Enqueue.
+func newDelivery(id string, body []byte) *webhook.Delivery {
 	return &webhook.Delivery{
 		Vendor: "convosphere", Endpoint: "default", Type: "conversation.ended", ID: id, EventID: id,
 		Time: time.Now(), ReceivedAt: time.Now(), SignedBy: "default", Keys: []string{"convosphere/default/id/" + id}, Body: body,
 	}
 }
 
-// quick has what failed run again at once.
-func quick(attempts int) riverinbox.Options {
+// fastRetry returns options that retry at once.
+func fastRetry(attempts int) riverinbox.Options {
 	return riverinbox.Options{
 		Policy: inbox.Policy{
 			MaxAttempts: attempts, Backoff: func(int) time.Duration { return time.Millisecond }, Logger: slog.New(slog.DiscardHandler),

@@ -20,41 +20,42 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// Client is the user's client of River, which must be one on pgx.
+// Client is the user's River client. It must use pgx.
 type Client = river.Client[pgx.Tx]
 
-// An Inbox stores deliveries as jobs of River.
+// An Inbox stores deliveries as River jobs.
 type Inbox struct {
 	options Options
 	pool    *pgxpool.Pool
 	primary *primary
-	db      *sql.DB // the same connections, for the store
+	db      *sql.DB // uses the pool's connections; for the store
 	store   *sqlstore.Store
 
-	schema   string // of River's tables, by Configure
-	pollOnly bool   // River does not listen, by Configure
+	schema   string // of River's tables; set by Configure
+	pollOnly bool   // River does not use LISTEN; set by Configure
 
 	configured atomic.Bool
-	skew       atomic.Int64 // by how much the database's clock is ahead, in nanoseconds
+	skew       atomic.Int64 // nanoseconds by which the database's clock is ahead
 	client     atomic.Pointer[Client]
 
-	changing  sync.Mutex // is held while queues are added and removed, which may take a while
+	changing  sync.Mutex // held while queues are added and removed, which may take a while
 	mu        sync.RWMutex
-	queues    map[string]*queue // those that Runs have added to the client
-	listening bool              // for dead letters
-	until     context.Context   // of Shutdown; nil before
+	queues    map[string]*queue // those that Runs have added to the client, by name
+	listening bool              // whether listen runs
+	until     context.Context   // the context of Shutdown; nil before
 
-	active  inbox.Runs
-	alerter *inbox.Alerter
+	active  engine.Runs
+	alerter *engine.Alerter
 }
 
 var _ inbox.Inbox = (*Inbox)(nil)
 
-// New returns an inbox in the database of pool, which stays the caller's and is not asked anything yet. The error names
-// the option that breaks a rule. Next come [Inbox.Configure], river.NewClient and [Inbox.Use].
+// New returns an inbox in the database of pool. The pool stays the caller's, and New sends no query. The error names the
+// option that is invalid. Next, call [Inbox.Configure], river.NewClient and [Inbox.Use].
 func New(pool *pgxpool.Pool, o *Options) (*Inbox, error) {
 	if pool == nil {
 		return nil, errors.New("riverinbox: New needs a pool")
@@ -73,38 +74,38 @@ func New(pool *pgxpool.Pool, o *Options) (*Inbox, error) {
 	}
 	return &Inbox{
 		options: options, pool: pool, primary: primary, db: db, store: store, queues: make(map[string]*queue),
-		alerter: inbox.NewAlerter(context.Background(), options.Policy),
+		alerter: engine.NewAlerter(context.Background(), options.Policy),
 	}, nil
 }
 
-// Store returns the idempotency store in the same database, which handlers take if they are given no other.
+// Store returns the idempotency store in the same database. Handlers without a Store of their Options use it.
 func (b *Inbox) Store() idempotency.Store { return b.store }
 
-// maxBody is the longest body that can be stored. PostgreSQL takes maxJSONB bytes of text in one jsonb value, and base64
-// makes four bytes of three. What remains, about 4 MiB, is for the headers and the rest of the delivery.
+// maxBody is the longest body that can be stored. One jsonb value holds maxJSONB bytes, and base64 makes four bytes of
+// three. The remaining 4 MiB or so are for the headers and the rest of the delivery.
 const (
 	maxJSONB = 1<<28 - 1
 	maxBody  = 189 << 20
 )
 
-// CheckHandler implements [webhook.Inbox]. It refuses a handler whose bodies may be too long for jsonb: PostgreSQL would
-// refuse such a delivery as often as it is sent.
+// CheckHandler implements [webhook.Inbox]. It refuses a handler whose bodies may be too long for jsonb. PostgreSQL would
+// refuse such a delivery every time.
 func (b *Inbox) CheckHandler(vendor, endpoint string, limit int64) error {
 	if limit > maxBody {
-		return fmt.Errorf("riverinbox: bodies of up to %d bytes can be stored, because PostgreSQL's jsonb takes %d bytes and base64 needs a third more, "+
-			"and the handler %s/%s has Options.MaxBody %d; lower MaxBody", maxBody, maxJSONB, vendor, endpoint, limit)
+		return fmt.Errorf("riverinbox: Options.MaxBody (%d) of the handler %s/%s must be at most %d, "+
+			"because PostgreSQL's jsonb holds %d bytes and base64 needs a third more", limit, vendor, endpoint, maxBody, maxJSONB)
 	}
 	return nil
 }
 
-// CompleteTx marks the delivery whose callback runs under ctx as done, inside the callback's own transaction: the mark
-// and what the callback wrote are committed together, by exactly one of those who may run the delivery. It takes the place
-// of River's JobCompleteTx, which two of them can both commit. See sqlstore.Store.CompleteTx for its errors.
+// CompleteTx marks the delivery whose callback runs under ctx as completed, inside the callback's own transaction. The
+// mark and the callback's writes are committed together. If two processes run the delivery, only one of them can commit.
+// Use it instead of River's JobCompleteTx, which both can commit. See sqlstore.Store.CompleteTx for its errors.
 func (b *Inbox) CompleteTx(ctx context.Context, tx pgx.Tx) error {
 	return b.store.CompleteTx(ctx, execer{tx})
 }
 
-// An execer is a transaction of pgx as database/sql has them.
+// An execer adapts a pgx transaction to the ExecContext of database/sql.
 type execer struct{ tx pgx.Tx }
 
 func (e execer) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
@@ -112,19 +113,19 @@ func (e execer) ExecContext(ctx context.Context, query string, args ...any) (sql
 	return driver.RowsAffected(tag.RowsAffected()), err
 }
 
-// errNoClient is that of what needs a client.
+// errNoClient is returned by methods that need a client.
 var errNoClient = errors.New("riverinbox: the inbox has no client yet: call Use")
 
-// Use gives the inbox the client that was made with the configuration that [Inbox.Configure] was given, on the same
-// database. It refuses a server that acknowledges before it has written to disk, and a database that lacks a table of
-// River's or the idempotency store's, or has River's tables of an older version. From then on Enqueue and Run work;
-// Enqueue also where the client is never started.
+// Use gives the inbox the client. The client must have been created from the configuration that was passed to
+// [Inbox.Configure], on the same database. Use refuses a server that acknowledges a commit before it is on disk. It also
+// refuses a database without River's tables or the store's, or with River's tables of an older version. After Use,
+// Enqueue and Run work. Enqueue works even if the client is never started.
 func (b *Inbox) Use(ctx context.Context, client *Client) error {
 	switch {
 	case client == nil:
 		return errors.New("riverinbox: Use needs a client")
 	case !b.configured.Load():
-		return errors.New("riverinbox: Use before Configure: River wants its workers before its client")
+		return errors.New("riverinbox: call Configure before Use: River needs its workers before its client")
 	}
 	var commit, fsync string
 	err := b.pool.QueryRow(ctx, `SELECT current_setting('synchronous_commit'), current_setting('fsync')`).Scan(&commit, &fsync)
@@ -149,7 +150,7 @@ func (b *Inbox) Use(ctx context.Context, client *Client) error {
 }
 
 // Enqueue implements [webhook.Inbox]. It returns once PostgreSQL has committed, or when ctx ends. The error wraps
-// [webhook.ErrOtherContent] for a duplicate of a job that is still there and has another body.
+// [webhook.ErrOtherContent] for a duplicate of a stored job with another body.
 func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate bool, err error) {
 	client := b.client.Load()
 	if client == nil {
@@ -173,15 +174,15 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 	return inserted.UniqueSkippedAsDuplicate, nil
 }
 
-// otherContent reports whether the job is that of a delivery with another body.
+// otherContent reports whether the job has another body than d.
 func otherContent(job *rivertype.JobRow, d *webhook.Delivery) bool {
-	var there args
-	return json.Unmarshal(job.EncodedArgs, &there) == nil && !there.Discarded && !bytes.Equal(there.Body, d.Body)
+	var stored args
+	return json.Unmarshal(job.EncodedArgs, &stored) == nil && !stored.Discarded && !bytes.Equal(stored.Body, d.Body)
 }
 
-// Close waits for the calls of Policy.OnDead, until the context of Shutdown ends, or otherwise for Policy.DrainTimeout, and
-// ends what New has started. The pool and the client stay open: every Run has returned by then, and the client has been
-// stopped.
+// Close waits for the calls of Policy.OnDeadLetter, and releases what New has started. It waits until the context of
+// Shutdown ends, or for Policy.DrainTimeout if Shutdown was not called. The pool and the client stay open. Call Close
+// after every Run has returned and the client has been stopped.
 func (b *Inbox) Close() error {
 	b.mu.RLock()
 	until := b.until

@@ -25,14 +25,14 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if work := map[string]func() error{"receive": receive, "bench": benchWorker, "doom": doom}[os.Getenv(envWork)]; work != nil {
+	if work := map[string]func() error{"receive": receive, "bench": benchWorker, "crash": runCrashWorker}[os.Getenv(envWork)]; work != nil {
 		if err := work(); err != nil {
 			fmt.Fprintln(os.Stderr, os.Getenv(envWork)+":", err)
 			os.Exit(1)
 		}
 		return
 	}
-	_ = flag.Set("test.parallel", "16") // what runs in parallel here waits most of the time
+	_ = flag.Set("test.parallel", "16") // the parallel tests mostly wait
 	code := m.Run()
 	if shared.server != nil {
 		if err := shared.server.Close(); err != nil {
@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// shared is the PostgreSQL server of all tests that leave it running.
+// shared is the PostgreSQL server of all tests that do not stop it.
 var shared struct {
 	once   sync.Once
 	server *pgtest.Server
@@ -57,16 +57,16 @@ func postgres(t testing.TB) *pgtest.Server {
 	return shared.server
 }
 
-// A setup says how a site is opened.
+// A setup is how open opens an instance.
 type setup struct {
 	dsn     string
-	schema  string // of River; empty is the usual one
+	schema  string // of River; empty is the default
 	options riverinbox.Options
 	config  river.Config
 }
 
-// A site is a process that has opened the inbox.
-type site struct {
+// An instance is an open inbox with its client, like one process of a service.
+type instance struct {
 	pool   *pgxpool.Pool
 	box    *riverinbox.Inbox
 	client *riverinbox.Client
@@ -75,9 +75,9 @@ type site struct {
 }
 
 // open opens an inbox, its tables and its client.
-func open(t testing.TB, s setup) *site {
+func open(t testing.TB, s setup) *instance {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	defer cancel()
 	pool := poolOf(t, s.dsn)
 	makeSchema(t, pool, s.schema)
@@ -91,7 +91,7 @@ func open(t testing.TB, s setup) *site {
 	require.NoError(t, err)
 	config := s.config
 	config.Schema = s.schema
-	config.TestOnly = true // which has River's maintenance start at once
+	config.TestOnly = true // starts River's maintenance without a delay
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -101,9 +101,9 @@ func open(t testing.TB, s setup) *site {
 	require.NoError(t, err)
 	require.NoError(t, box.Use(ctx, client))
 	require.NoError(t, client.Start(context.Background()))
-	site := &site{pool: pool, box: box, client: client, t: t}
-	t.Cleanup(site.close)
-	return site
+	instance := &instance{pool: pool, box: box, client: client, t: t}
+	t.Cleanup(instance.close)
+	return instance
 }
 
 func poolOf(t testing.TB, dsn string) *pgxpool.Pool {
@@ -116,23 +116,22 @@ func poolOf(t testing.TB, dsn string) *pgxpool.Pool {
 	return pool
 }
 
-// close ends a site as a process should, or as it must.
-func (s *site) close() {
+// close stops the client and closes the inbox and the pool.
+func (s *instance) close() {
 	s.once.Do(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 		defer cancel()
 		if err := s.client.Stop(ctx); err != nil {
 			s.t.Errorf("River's client did not stop: %v", err)
-			return // what it has left keeps connections
+			return // its remaining jobs keep connections
 		}
 		require.NoError(s.t, s.box.Close())
 		s.pool.Close()
 	})
 }
 
-// hurry has River look for what processes have left behind every few seconds, rather than every 30: as a new leader does at
-// once.
-func (s *site) hurry() {
+// rescueOften makes River rescue jobs every few seconds instead of every 30. A new leader rescues at once.
+func (s *instance) rescueOften() {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.t.Cleanup(cancel)
 	go func() {
@@ -143,13 +142,13 @@ func (s *site) hurry() {
 			case <-ctx.Done():
 				return
 			case <-every.C:
-				_ = s.client.Notify().RequestResign(ctx) // if the server is there
+				_ = s.client.Notify().RequestResign(ctx) // fails while the server is down
 			}
 		}
 	}()
 }
 
-// makeSchema makes a schema for River's tables.
+// makeSchema creates a schema for River's tables.
 func makeSchema(t testing.TB, pool *pgxpool.Pool, schema string) {
 	t.Helper()
 	if schema == "" {
@@ -168,7 +167,7 @@ func query[T any](t testing.TB, pool *pgxpool.Pool, sql string, args ...any) T {
 	return v
 }
 
-// pgtestNew returns the DSN of a database on its own server, for tests that make roles.
+// pgtestNew returns the DSN of a database on a separate server, for tests that create roles.
 func pgtestNew(t testing.TB) string {
 	t.Helper()
 	return pgtest.New(t).Database(t)

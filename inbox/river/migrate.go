@@ -15,12 +15,12 @@ import (
 )
 
 // Migrate creates or updates River's tables and the table of the idempotency store. Any number of replicas may call it
-// at once, each time they start: one works under a PostgreSQL advisory lock, and the others wait for it until ctx ends.
-// Call it before [Inbox.Use], and after [Inbox.Configure] if the river.Config names a Schema, which must exist.
+// at once, on every start: one migrates under a PostgreSQL advisory lock, and the others wait for it until ctx ends.
+// Call it before [Inbox.Use]. If river.Config names a Schema, call it after [Inbox.Configure]; the schema must exist.
 //
-// It opens one connection more than the pool has, for the lock. It needs the right to create tables unless all tables
-// are up to date. A program that runs its own migrations does not call it: River's tables are then made by package
-// rivermigrate or River's command, which hold no lock, and the store's by the SQL of sqlstore.Schema.
+// Migrate opens one connection outside the pool, for the lock. It needs the right to create tables, unless all tables
+// are up to date. A program with its own migrations does not call it. Such a program creates River's tables with package
+// rivermigrate or River's command, which take no lock, and the store's table with the SQL of sqlstore.Schema.
 func (b *Inbox) Migrate(ctx context.Context) (err error) {
 	unlock, err := b.lockMigration(ctx)
 	if err != nil {
@@ -43,7 +43,7 @@ func (b *Inbox) Migrate(ctx context.Context) (err error) {
 	return store.Migrate(ctx)
 }
 
-// checkTables returns an error that names the table which is missing, or the column that River's tables lack.
+// checkTables returns an error that names a missing table, or the column that River's tables lack.
 func (b *Inbox) checkTables(ctx context.Context, client *Client) error {
 	const how = "call Migrate first, or run"
 	command := how + " River's command river migrate-up"
@@ -63,22 +63,22 @@ func (b *Inbox) checkTables(ctx context.Context, client *Client) error {
 			return fmt.Errorf("riverinbox: Use: %w", err)
 		}
 		if !found {
-			return fmt.Errorf("riverinbox: there is no table %s: %s", table.name, table.how)
+			return fmt.Errorf("riverinbox: table %s does not exist; %s", table.name, table.how)
 		}
 	}
-	// A statement of River's own names all columns; this one reads no row.
+	// River's statement names all columns. This one reads no row.
 	if _, err := client.JobList(ctx, river.NewJobListParams().Where("false").First(1)); err != nil {
-		return fmt.Errorf("riverinbox: River's tables are not those of its version, or cannot be read: %s: %w", command, err)
+		return fmt.Errorf("riverinbox: River's tables are of another version, or cannot be read; %s: %w", command, err)
 	}
 	return nil
 }
 
-// migrationLock is any number that no other program uses. It differs from that of sqlstore, which is taken while this
-// one is held.
+// migrationLock must not be used by another program. It differs from sqlstore's lock, which is taken while this one is
+// held.
 const migrationLock = 7165084902356124776
 
-// lockMigration takes the lock on its own connection: River migrates in several transactions, and a pool may have one
-// connection only. The lock is that of a transaction, which a pooler in transaction mode supports as well.
+// lockMigration takes the lock on a separate connection: River migrates in several transactions, and a pool may have
+// only one connection. The lock belongs to a transaction, which a pooler in transaction mode supports too.
 func (b *Inbox) lockMigration(ctx context.Context) (unlock func() error, err error) {
 	conn, err := pgx.ConnectConfig(ctx, b.pool.Config().ConnConfig)
 	if err != nil {
@@ -87,7 +87,7 @@ func (b *Inbox) lockMigration(ctx context.Context) (unlock func() error, err err
 	unlock = func() error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		return conn.Close(ctx) // the server ends the transaction, and so the lock
+		return conn.Close(ctx) // ends the transaction, which releases the lock
 	}
 	for _, statement := range []string{
 		`BEGIN`,

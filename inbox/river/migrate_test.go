@@ -26,7 +26,7 @@ func TestMigrate_RunsFromAllReplicasAtOnce(t *testing.T) {
 	for name, c := range map[string]struct {
 		schema      string
 		connections int32
-		version     int // River's tables before; zero is none
+		version     int // of River's tables before the test; zero for no tables
 	}{
 		"empty database":              {"", 4, 0},
 		"pools of one connection":     {"", 1, 0},
@@ -63,14 +63,14 @@ func TestMigrate_RunsFromAllReplicasAtOnce(t *testing.T) {
 			done, err := after.Validate(ctx, nil)
 			require.NoError(t, err)
 			require.True(t, done.OK, done.Messages)
-			soon(t, func() bool { // a connection that was closed ends a little later
+			eventually(t, func() bool { // the server ends a closed connection a little later
 				return query[int](t, setUp, `SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`) == 0
 			})
 		})
 	}
 }
 
-// migrateReplica is what a replica does as it starts.
+// migrateReplica does what a replica does when it starts.
 func migrateReplica(ctx context.Context, dsn, schema string, connections int32) error {
 	config, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
@@ -101,11 +101,11 @@ func TestMigrate_EndsWithItsContext(t *testing.T) {
 	defer pool.Close()
 	tx, err := pool.Begin(t.Context())
 	require.NoError(t, err)
-	_, err = tx.Exec(t.Context(), `SELECT pg_advisory_xact_lock(7165084902356124776)`) // a replica that hangs
+	_, err = tx.Exec(t.Context(), `SELECT pg_advisory_xact_lock(7165084902356124776)`) // the lock of a replica that hangs
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	require.ErrorIs(t, migrateReplica(ctx, dsn, "", 1), context.DeadlineExceeded)
 	require.NoError(t, tx.Rollback(t.Context()))
-	require.NoError(t, migrateReplica(t.Context(), dsn, "", 1), "nothing that the first has left holds the lock")
+	require.NoError(t, migrateReplica(t.Context(), dsn, "", 1), "the first call must not keep the lock")
 }

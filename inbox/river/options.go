@@ -6,61 +6,64 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 )
 
-// The defaults of [Options], and what [Inbox.Configure] sets in a [river.Config] that leaves it open.
+// DefaultNamespace and the other defaults are those of [Options]. [Inbox.Configure] sets them in a [river.Config] too.
 const (
-	DefaultNamespace     = "river"
-	DefaultLease         = 2 * time.Minute
-	DefaultFetchCooldown = 20 * time.Millisecond
-	DefaultPoll          = 250 * time.Millisecond
-	DefaultRetention     = 7 * 24 * time.Hour
-	DefaultDeadRetention = 30 * 24 * time.Hour
+	DefaultNamespace           = "river"
+	DefaultLease               = 2 * time.Minute
+	DefaultFetchCooldown       = 20 * time.Millisecond
+	DefaultPoll                = 250 * time.Millisecond
+	DefaultRetention           = 7 * 24 * time.Hour
+	DefaultDeadLetterRetention = 30 * 24 * time.Hour
 )
 
-// MaxLease is the longest [Options].Lease: for so long nobody runs what a process that died had taken.
+// MaxLease is the longest [Options].Lease. After a crash, the deliveries of the process wait for that long.
 const MaxLease = 10 * time.Minute
 
-// Options are the options of [New]. The zero value of each field stands for its default.
+// Options are the options of [New]. The zero value of each field means its default.
 type Options struct {
-	// Policy says how deliveries are run: attempts, backoff, limits, drain, logger. Concurrency is for each Run.
+	// Policy sets attempts, backoff, limits, drain timeout and logger. Its Concurrency applies to each Run.
 	Policy inbox.Policy
 
-	// Namespace keeps the keys of this service apart from those of others in the same idempotency table; see
-	// sqlstore.Options. Services that share a database have different ones, and different schemas for River: one
-	// schema is one inbox. Defaults to [DefaultNamespace].
+	// Namespace separates the keys of this service from those of other services in the same idempotency table. See
+	// sqlstore.Options. Services that share a database need different namespaces, and different schemas for River: one
+	// schema holds one inbox. Defaults to [DefaultNamespace].
 	Namespace string
 
-	// Table is the name of the idempotency store's table, after the name of its schema and a dot where there is one; see
-	// sqlstore.Options. River's tables are in river.Config.Schema. Where neither names a schema, both are found by the
-	// search path of the pool's connections. Defaults to sqlstore.DefaultTable.
+	// Table is the name of the idempotency store's table. It may be qualified: "schema.table". See sqlstore.Options.
+	// River's tables are in river.Config.Schema. Without a schema, the search path of the pool's connections applies.
+	// Defaults to sqlstore.DefaultTable.
 	Table string
 
-	// Lease is River's RescueStuckJobsAfter: a delivery that a process has had for so long is taken for lost with it, and
-	// run again. River renews nothing, so it must be longer than any callback may take: longer than the handlers'
-	// CallbackTimeout. Defaults to [DefaultLease]; at most [MaxLease].
+	// Lease is River's RescueStuckJobsAfter. If a process has had a delivery for longer than that, the process counts as
+	// lost, and the delivery runs again. River does not renew the lease, so it must be longer than any callback takes:
+	// longer than the handlers' CallbackTimeout. Defaults to [DefaultLease]; at most [MaxLease].
 	//
-	// River looks for such deliveries every 30 seconds, and has them run up to 5 seconds later.
+	// River looks for such deliveries every 30 seconds, and runs them up to 5 seconds later.
 	Lease time.Duration
 
-	// FetchCooldown is how long a Run rests between two looks for deliveries of one endpoint while there are some. Each
-	// look takes up to Policy.Concurrency, so the two bound what a Run can do: 64 every 20 ms is 3,200 a second.
-	// Defaults to [DefaultFetchCooldown], where River's own is 100 ms. [Inbox.Configure] sets it for the client as well,
-	// where that leaves it open: a client announces no more than one delivery of an endpoint in that time.
+	// FetchCooldown is the minimum time between two fetches from one endpoint's queue. Each fetch returns up to
+	// Policy.Concurrency deliveries, so the two limit the throughput of a Run: 64 every 20 ms is 3,200 a second.
+	// Defaults to [DefaultFetchCooldown]. River's own default is 100 ms. [Inbox.Configure] also sets it for the client,
+	// if unset: the client announces at most one delivery of an endpoint within that time.
 	FetchCooldown time.Duration
 
-	// Poll is how often a Run looks for deliveries that nothing has announced: those that came right after another, those
-	// whose rest of less than 5 seconds is over, and with River's PollOnly all. Each look is one short query for all
-	// endpoints; with PollOnly, which cannot be told of what was found, one for each. Defaults to [DefaultPoll].
+	// Poll is how often a Run looks for deliveries that River has not announced. Those are deliveries stored right after
+	// another one, and retries with a backoff of less than 5 seconds. With River's PollOnly, those are all deliveries.
+	// Each poll is one short query for all endpoints. With PollOnly it is one query per endpoint. Defaults to
+	// [DefaultPoll].
 	Poll time.Duration
 
-	// Retention is that of the idempotency store, and the least that River must keep completed jobs, by which duplicates
-	// are recognised: longer than a delivery can come again. Defaults to [DefaultRetention].
+	// Retention is the retention of the idempotency store. It is also the minimum time that River must keep completed
+	// jobs, by which duplicates are recognized. It must be longer than a vendor may send the same delivery again.
+	// Defaults to [DefaultRetention].
 	Retention time.Duration
 
-	// DeadRetention is the least that River must keep cancelled and discarded jobs, which are the dead letters.
-	// Defaults to [DefaultDeadRetention].
-	DeadRetention time.Duration
+	// DeadLetterRetention is the minimum time that River must keep cancelled and discarded jobs, which are the dead
+	// letters. Defaults to [DefaultDeadLetterRetention].
+	DeadLetterRetention time.Duration
 }
 
 func (o *Options) withDefaults() (Options, error) {
@@ -77,11 +80,11 @@ func (o *Options) withDefaults() (Options, error) {
 		{"FetchCooldown", &c.FetchCooldown, DefaultFetchCooldown},
 		{"Poll", &c.Poll, DefaultPoll},
 		{"Retention", &c.Retention, DefaultRetention},
-		{"DeadRetention", &c.DeadRetention, DefaultDeadRetention},
+		{"DeadLetterRetention", &c.DeadLetterRetention, DefaultDeadLetterRetention},
 	} {
 		switch {
 		case *field.value < 0:
-			return c, fmt.Errorf("riverinbox: Options.%s cannot be negative", field.name)
+			return c, fmt.Errorf("riverinbox: Options.%s (%v) must not be negative", field.name, *field.value)
 		case *field.value == 0:
 			*field.value = field.standard
 		}
@@ -94,25 +97,24 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	switch {
 	case c.Lease > MaxLease:
-		return c, fmt.Errorf("riverinbox: Options.Lease (%v) may be at most %v: so long a delivery rests whose process has died", c.Lease, MaxLease)
+		return c, fmt.Errorf("riverinbox: Options.Lease (%v) must be at most %v: after a crash, deliveries wait for that long", c.Lease, MaxLease)
 	case c.Lease < minLease:
 		return c, fmt.Errorf("riverinbox: Options.Lease (%v) must be at least %v", c.Lease, minLease)
 	case c.Poll < c.FetchCooldown:
-		return c, fmt.Errorf("riverinbox: Options.Poll (%v) cannot be shorter than FetchCooldown (%v)", c.Poll, c.FetchCooldown)
+		return c, fmt.Errorf("riverinbox: Options.Poll (%v) must not be shorter than FetchCooldown (%v)", c.Poll, c.FetchCooldown)
 	}
 	var err error
-	if c.Policy, err = c.Policy.WithDefaults(); err != nil {
+	if c.Policy, err = engine.WithDefaults(c.Policy); err != nil {
 		return c, err
 	}
 	if c.Policy.Concurrency > maxWorkers {
-		return c, fmt.Errorf("riverinbox: Options.Policy.Concurrency (%d) may be at most %d, which is River's limit", c.Policy.Concurrency, maxWorkers)
+		return c, fmt.Errorf("riverinbox: Options.Policy.Concurrency (%d) must be at most %d, which is River's limit", c.Policy.Concurrency, maxWorkers)
 	}
 	return c, nil
 }
 
-// store returns the options of the idempotency store.
-func (o *Options) store() sqlstore.Options {
-	return sqlstore.Options{
+func (o *Options) store() *sqlstore.Options {
+	return &sqlstore.Options{
 		Dialect: sqlstore.PostgreSQL, Namespace: o.Namespace, Table: o.Table, Retention: o.Retention, Batch: true,
 	}
 }

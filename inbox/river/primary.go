@@ -10,34 +10,34 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// A primary keeps a pool connected to the server that takes writes. After a failover a pool keeps its connections to
-// the server that was the primary, for up to an hour, and every write on them fails.
+// A primary keeps a pool connected to the server that accepts writes. After a failover, a pool keeps its connections to
+// the old primary for up to an hour, and every write on them fails.
 type primary struct {
 	pool *pgxpool.Pool
 
 	mu    sync.Mutex
-	reset time.Time // when the connections were closed last
+	reset time.Time // when the connections were last closed
 }
 
-// The pool's connections are closed at most once in resetPause: new ones may reach the same server. A Run asks every
-// primaryCheck, because River's own statements report to River.
+// The pool's connections are closed at most once per resetPause, because new ones may reach the same server. A Run calls
+// check every primaryCheck, because River's own statements do not report their errors here.
 const (
 	resetPause   = time.Second
 	primaryCheck = 5 * time.Second
 )
 
-// do calls f, and calls it again on new connections if the server refuses writes, and so has done nothing.
+// do calls f. If the server refuses writes, it calls f again on new connections: the first call has changed nothing.
 func (p *primary) do(f func() error) error {
 	err := f()
 	if !isReadOnly(err) {
 		return err
 	}
-	p.leave()
+	p.resetPool()
 	return f()
 }
 
-// check asks on every idle connection, for those that are older than a failover may be mixed with newer ones, and leaves
-// a server that refuses writes. An error is that of a statement.
+// check queries every idle connection, because connections from before and after a failover may be mixed. It resets the
+// pool if a server refuses writes. The error is that of a query.
 func (p *primary) check(ctx context.Context) error {
 	var errs []error
 	refused := false
@@ -48,13 +48,13 @@ func (p *primary) check(ctx context.Context) error {
 		conn.Release()
 	}
 	if refused {
-		p.leave()
+		p.resetPool()
 	}
 	return errors.Join(errs...)
 }
 
-// leave closes the pool's idle connections now, and the others once they are released.
-func (p *primary) leave() {
+// resetPool closes the pool's idle connections now, and the others once they are released.
+func (p *primary) resetPool() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if now := time.Now(); now.Sub(p.reset) >= resetPause {
@@ -63,7 +63,7 @@ func (p *primary) leave() {
 	}
 }
 
-// isReadOnly also reports true for the error of a standby.
+// isReadOnly reports whether a server refused a write. A standby returns the same code.
 func isReadOnly(err error) bool {
 	const readOnlySQLTransaction = "25006"
 	var pgErr *pgconn.PgError

@@ -11,31 +11,31 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 )
 
 // A queue is one that River's client works for the Runs of this process.
 type queue struct {
 	name     string
 	runs     []*run
-	stopping bool // River waits for callbacks that do not return
+	stopping bool // River waits for its callbacks to return
 }
 
-// A run is one Run.
+// A run is the state of one call of Run.
 type run struct {
 	inbox      *Inbox
-	dispatcher *inbox.Dispatcher
-	hooks      map[string]inbox.Hook // whose queues River works, by the names of these; for Run's goroutine
+	dispatcher *engine.Dispatcher
+	handlers   map[string]inbox.Handler // by the names of the queues that River works; only for Run's goroutine
 	over       chan struct{}
 
-	mu    sync.RWMutex // is held while something is started
+	mu    sync.RWMutex // held for reading while a callback is started
 	ended bool
 }
 
-// Run implements [inbox.Inbox]. River works the deliveries while its client is started; before that Run waits. What came
-// of the last callbacks may still be on its way to the database when Run returns: stop the client next, which waits
-// for it.
-func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
-	dispatcher, end, err := b.active.Begin(ctx, b.options.Policy, hooks...)
+// Run implements [inbox.Inbox]. River works the deliveries while its client is started; before that, Run waits. When Run
+// returns, River may not yet have written the results of the last callbacks. Stop the client next, which waits for them.
+func (b *Inbox) Run(ctx context.Context, handlers ...inbox.Handler) error {
+	dispatcher, end, err := b.active.Begin(ctx, b.options.Policy, handlers...)
 	if err != nil {
 		return err
 	}
@@ -47,66 +47,66 @@ func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
 	}
 	r := &run{inbox: b, dispatcher: dispatcher, over: make(chan struct{})}
 	b.listen(client)
-	r.hooks = r.current()
-	for name, h := range r.hooks {
+	r.handlers = r.current()
+	for name, h := range r.handlers {
 		if err = b.join(ctx, client, r, name, h); err != nil {
 			break
 		}
 	}
 	if err == nil {
-		r.tend(ctx, client)
+		r.maintain(ctx, client)
 	}
 	r.end()
 	left := b.leave(client, r, nil)
 	drained := dispatcher.Drain()
-	patience := removePatience
+	timeout := removeTimeout
 	if dispatcher.Until().Err() != nil {
-		patience = dispatcher.Grace()
+		timeout = dispatcher.Grace()
 	}
-	b.remove(client, left, patience)
+	b.remove(client, left, timeout)
 	return errors.Join(err, drained)
 }
 
-// current returns the handlers that the Run has now, by the names of their queues.
-func (r *run) current() map[string]inbox.Hook {
-	hooks := make(map[string]inbox.Hook)
-	for _, h := range r.dispatcher.Hooks() {
-		hooks[queueOf(h.Vendor(), h.Endpoint())] = h
+// current returns the Run's handlers by the names of their queues.
+func (r *run) current() map[string]inbox.Handler {
+	handlers := make(map[string]inbox.Handler)
+	for _, h := range r.dispatcher.Handlers() {
+		handlers[queueOf(h.Vendor(), h.Endpoint())] = h
 	}
-	return hooks
+	return handlers
 }
 
-// follow has River work the queues of handlers that were added, and no longer those of handlers that were removed. What
-// fails is tried again by the next call.
+// follow makes River work the queues of added handlers, and stop the queues of removed ones. The next call retries what
+// failed.
 func (r *run) follow(client *Client) error {
 	current := r.current()
-	for name := range r.hooks {
+	for name := range r.handlers {
 		if current[name] == nil {
 			r.inbox.leave(client, r, []string{name})
-			delete(r.hooks, name)
+			delete(r.handlers, name)
 		}
 	}
 	var errs []error
 	for name, h := range current {
-		if r.hooks[name] == nil {
+		if r.handlers[name] == nil {
 			if err := r.inbox.add(client, r, name, h); err != nil {
 				errs = append(errs, err)
 				continue
 			}
 		}
-		r.hooks[name] = h
+		r.handlers[name] = h
 	}
 	return errors.Join(errs...)
 }
 
 // Add implements [inbox.Inbox].
-func (b *Inbox) Add(hooks ...inbox.Hook) error { return b.active.Add(hooks...) }
+func (b *Inbox) Add(handlers ...inbox.Handler) error { return b.active.Add(handlers...) }
 
 // Remove implements [inbox.Inbox].
-func (b *Inbox) Remove(hooks ...inbox.Hook) { b.active.Remove(hooks...) }
+func (b *Inbox) Remove(handlers ...inbox.Handler) { b.active.Remove(handlers...) }
 
-// Shutdown implements [inbox.Inbox]. The outcomes of the last callbacks may still be on their way to the database when it
-// returns: stop the client next, which waits for them, and then call Close.
+// Shutdown implements [inbox.Inbox]. When it returns, River may not yet have written the results of the last callbacks.
+// Stop the client next, which waits for them, and then call Close.
 func (b *Inbox) Shutdown(ctx context.Context) error {
 	b.mu.Lock()
 	b.until = ctx
@@ -114,7 +114,7 @@ func (b *Inbox) Shutdown(ctx context.Context) error {
 	return b.active.Shutdown(ctx)
 }
 
-// end has nothing more started.
+// end prevents further callbacks from starting.
 func (r *run) end() {
 	close(r.over)
 	r.mu.Lock()
@@ -122,17 +122,17 @@ func (r *run) end() {
 	r.ended = true
 }
 
-// joinPause is how long a Run waits before it asks a database again that was not there.
+// joinPause is how long a Run waits before it asks River again to work a queue.
 const joinPause = time.Second
 
-// join has the client work a queue for a Run, as soon as it can. It returns nil as well when ctx has ended.
-func (b *Inbox) join(ctx context.Context, client *Client, r *run, name string, h inbox.Hook) error {
+// join makes the client work a queue for a Run, and retries until it does. It returns nil if ctx ends.
+func (b *Inbox) join(ctx context.Context, client *Client, r *run, name string, h inbox.Handler) error {
 	for ctx.Err() == nil {
 		err := b.add(client, r, name, h)
 		if err == nil || errors.Is(err, errStuck) {
 			return err
 		}
-		b.options.Policy.Logger.Error("inbox: River does not work a queue yet; it is tried again", "queue", name, "error", err)
+		b.options.Policy.Logger.Error("inbox: River does not work a queue yet; retrying", "queue", name, "error", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(joinPause):
@@ -141,9 +141,9 @@ func (b *Inbox) join(ctx context.Context, client *Client, r *run, name string, h
 	return nil
 }
 
-var errStuck = errors.New("riverinbox: callbacks of an earlier Run have not returned, so this process runs no more deliveries for their endpoint")
+var errStuck = errors.New("riverinbox: callbacks of an earlier Run have not returned, so this process runs no more deliveries of their endpoint")
 
-func (b *Inbox) add(client *Client, r *run, name string, h inbox.Hook) error {
+func (b *Inbox) add(client *Client, r *run, name string, h inbox.Handler) error {
 	b.changing.Lock()
 	defer b.changing.Unlock()
 	b.mu.RLock()
@@ -155,7 +155,7 @@ func (b *Inbox) add(client *Client, r *run, name string, h inbox.Hook) error {
 		}
 		q = nil
 	}
-	// It must be known before River works it.
+	// Work looks the queue up, so it must be in the map before River works it.
 	b.mu.Lock()
 	if q == nil {
 		q = &queue{name: name}
@@ -171,7 +171,7 @@ func (b *Inbox) add(client *Client, r *run, name string, h inbox.Hook) error {
 	if err == nil {
 		return nil
 	}
-	// River has it, although it does not work it.
+	// Add has registered the queue although it failed.
 	b.removed(client, name, 0)
 	b.mu.Lock()
 	delete(b.queues, name)
@@ -179,7 +179,7 @@ func (b *Inbox) add(client *Client, r *run, name string, h inbox.Hook) error {
 	return err
 }
 
-func (b *Inbox) queueConfig(h inbox.Hook) river.QueueConfig {
+func (b *Inbox) queueConfig(h inbox.Handler) river.QueueConfig {
 	p := b.options.Policy
 	workers := p.Concurrency
 	for _, name := range []string{h.Vendor(), h.Vendor() + "/" + h.Endpoint()} {
@@ -189,13 +189,13 @@ func (b *Inbox) queueConfig(h inbox.Hook) river.QueueConfig {
 	}
 	poll := b.options.Poll
 	if !b.pollOnly {
-		poll = max(poll, idlePoll) // see announce
+		poll = max(poll, idlePoll) // announce polls more often
 	}
 	return river.QueueConfig{MaxWorkers: workers, FetchCooldown: b.options.FetchCooldown, FetchPollInterval: poll}
 }
 
-// leave takes a Run away from queues, or from all of its queues, has River begin to stop those that nobody runs any more,
-// and returns them.
+// leave removes a Run from the named queues, or from all queues if names is nil. River begins to stop the queues without
+// a Run. leave returns their names.
 func (b *Inbox) leave(client *Client, r *run, names []string) (left []string) {
 	b.changing.Lock()
 	defer b.changing.Unlock()
@@ -218,17 +218,17 @@ func (b *Inbox) leave(client *Client, r *run, names []string) (left []string) {
 	return left
 }
 
-// removePatience is how long Run waits for River after all callbacks have returned.
-const removePatience = 2 * time.Second
+// removeTimeout is how long Run waits for River after all callbacks have returned.
+const removeTimeout = 2 * time.Second
 
 // remove waits until River has stopped working the queues.
-func (b *Inbox) remove(client *Client, names []string, patience time.Duration) {
+func (b *Inbox) remove(client *Client, names []string, timeout time.Duration) {
 	b.changing.Lock()
 	defer b.changing.Unlock()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(timeout)
 	for _, name := range names {
 		if !b.removed(client, name, time.Until(deadline)) {
-			continue // add tries again, should there be another Run
+			continue // add retries if there is another Run
 		}
 		b.mu.Lock()
 		delete(b.queues, name)
@@ -236,7 +236,8 @@ func (b *Inbox) remove(client *Client, names []string, patience time.Duration) {
 	}
 }
 
-// removed has River stop working a queue, and tells whether it has within the time. It begins to in any case.
+// removed makes River stop working a queue, and reports whether River has stopped within the time. After that, River
+// goes on stopping.
 func (b *Inbox) removed(client *Client, name string, within time.Duration) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()

@@ -25,7 +25,7 @@ import (
 func configured(t *testing.T, pool *pgxpool.Pool, schema, table string) (*riverinbox.Inbox, *riverinbox.Client) {
 	t.Helper()
 	discard := slog.New(slog.DiscardHandler)
-	o := quick(1)
+	o := fastRetry(1)
 	o.Namespace, o.Table, o.Policy.Logger = "test", table, discard
 	box, err := riverinbox.New(pool, &o)
 	require.NoError(t, err)
@@ -45,12 +45,12 @@ func TestUse_NamesMissingTable(t *testing.T) {
 		statements    []string
 		want          []string
 	}{
-		"nothing":               {want: []string{"no table aihooks_idempotency", "call Migrate first", "sqlstore.Schema"}},
-		"table of the store":    {table: "keys", migrate: true, statements: []string{"DROP TABLE keys"}, want: []string{"no table keys", "call Migrate first"}},
-		"tables of River":       {statements: []string{sqlstore.Schema(sqlstore.PostgreSQL, "")}, want: []string{"no table river_job", "call Migrate first, or run River's command river migrate-up"}},
-		"River's in the schema": {schema: "hooks", migrate: true, statements: []string{"ALTER TABLE hooks.river_job SET SCHEMA public"}, want: []string{`no table "hooks"."river_job"`, "river migrate-up --schema hooks"}},
-		"one of River's":        {migrate: true, statements: []string{"DROP TABLE river_leader"}, want: []string{"no table river_leader"}},
-		"a column of River's":   {migrate: true, statements: []string{"ALTER TABLE river_job DROP COLUMN unique_states CASCADE"}, want: []string{"not those of its version", "unique_states", "river migrate-up"}},
+		"nothing":               {want: []string{"table aihooks_idempotency does not exist", "call Migrate first", "sqlstore.Schema"}},
+		"table of the store":    {table: "keys", migrate: true, statements: []string{"DROP TABLE keys"}, want: []string{"table keys does not exist", "call Migrate first"}},
+		"tables of River":       {statements: []string{sqlstore.Schema(sqlstore.PostgreSQL, "")}, want: []string{"table river_job does not exist", "call Migrate first, or run River's command river migrate-up"}},
+		"River's in the schema": {schema: "hooks", migrate: true, statements: []string{"ALTER TABLE hooks.river_job SET SCHEMA public"}, want: []string{`table "hooks"."river_job" does not exist`, "river migrate-up --schema hooks"}},
+		"one of River's":        {migrate: true, statements: []string{"DROP TABLE river_leader"}, want: []string{"table river_leader does not exist"}},
+		"a column of River's":   {migrate: true, statements: []string{"ALTER TABLE river_job DROP COLUMN unique_states CASCADE"}, want: []string{"of another version", "unique_states", "river migrate-up"}},
 		"the right to read":     {migrate: true, statements: []string{"CREATE ROLE reader", "GRANT SELECT ON aihooks_idempotency TO reader", "ALTER ROLE postgres SET role = reader"}, want: []string{"cannot be read", "permission denied for table river_job"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -94,7 +94,7 @@ func TestUse_RefusesTablesOfOlderRiver(t *testing.T) {
 	_, err = pool.Exec(t.Context(), sqlstore.Schema(sqlstore.PostgreSQL, ""))
 	require.NoError(t, err)
 	box, client := configured(t, pool, "", "")
-	require.ErrorContains(t, box.Use(t.Context(), client), "not those of its version")
+	require.ErrorContains(t, box.Use(t.Context(), client), "of another version")
 	require.NoError(t, box.Migrate(t.Context()))
 	require.NoError(t, box.Use(t.Context(), client))
 }
@@ -135,18 +135,18 @@ func TestSchemas_EverythingWorks(t *testing.T) {
 			require.NoError(t, box.Use(t.Context(), client))
 			require.NoError(t, client.Start(context.Background()))
 			t.Cleanup(func() { require.NoError(t, client.Stop(context.Background())) })
-			desk := newDesk(t, box, func(_ context.Context, d *webhook.Delivery) error {
+			handler := newTestHandler(t, box, func(_ context.Context, d *webhook.Delivery) error {
 				if strings.HasPrefix(d.ID, "bad") {
 					return webhook.Permanent(context.Canceled)
 				}
 				return nil
 			})
-			run(t, box, desk.hook)
-			desk.send("a", "b", "c", "bad") // of which the last ones are not announced
+			run(t, box, handler.hook)
+			handler.send("a", "b", "c", "bad") // of which the last ones are not announced
 			for _, id := range []string{"a", "b", "c"} {
-				soon(t, func() bool { return desk.calls(id) == 1 })
+				eventually(t, func() bool { return handler.calls(id) == 1 })
 			}
-			soon(t, func() bool { return len(dead(t, box)) == 1 })
+			eventually(t, func() bool { return len(deadLetters(t, box)) == 1 })
 			n, err := box.Discard(t.Context(), inbox.Filter{All: true})
 			require.NoError(t, err)
 			require.Equal(t, 1, n)
@@ -172,8 +172,8 @@ func TestCheckHandler_RefusesBodyTooLargeForJSONB(t *testing.T) {
 			require.NoError(t, err)
 			continue
 		}
-		require.ErrorContains(t, err, "bodies of up to 198180864 bytes")
-		require.ErrorContains(t, err, "lower MaxBody")
+		require.ErrorContains(t, err, "must be at most 198180864")
+		require.ErrorContains(t, err, "Options.MaxBody")
 	}
 	// The limit is the server's: what is refused here is a little less than what it refuses.
 	pool := poolOf(t, postgres(t).Database(t))

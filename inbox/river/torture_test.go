@@ -9,14 +9,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 	"github.com/aihooks/aihooks-go/internal/pgtest"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
 )
 
 func full() bool { return os.Getenv("AIHOOKS_TEST_LONG") != "" }
 
-// tortureLease is longer than callbacks may take there, and no longer than the test needs.
-const tortureLease = 4 * time.Second
+// crashLease is longer than callbacks take in the crash test, and not longer than the test needs.
+const crashLease = 4 * time.Second
 
 func TestThreeReceiversKilledAtAnyMomentOnAServerThatIsKilledAndPausedLoseNothingAndRepeatNothing(t *testing.T) {
 	t.Parallel()
@@ -25,26 +25,26 @@ func TestThreeReceiversKilledAtAnyMomentOnAServerThatIsKilledAndPausedLoseNothin
 		n, kills, rate, minute = 12_000, 48, 100, 250*time.Millisecond
 	}
 	server := pgtest.New(t)
-	station := newStation(t, server.Database(t))
-	fleet := torturetest.NewFleet(t, 3, receiver(station.pool.Config().ConnString(), tortureLease))
-	sender := &torturetest.Sender{Deliveries: torturetest.Deliveries(n), Fleet: fleet, Minute: minute, Rate: rate}
+	db := newTestDatabase(t, server.Database(t))
+	fleet := crashtest.NewFleet(t, 3, receiver(db.pool.Config().ConnString(), crashLease))
+	sender := &crashtest.Sender{Deliveries: crashtest.Deliveries(n), Fleet: fleet, Minute: minute, Rate: rate}
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
 		sender.Send()
 	}()
-	tormented := make(chan error, 1)
-	go func() { tormented <- torment(server, kills/4+1, sender.Progress) }()
-	fleet.Torment(kills, sender.Progress)
-	require.NoError(t, <-tormented)
+	disrupted := make(chan error, 1)
+	go func() { disrupted <- disruptServer(server, kills/4+1, sender.Progress) }()
+	fleet.KillReceivers(kills, sender.Progress)
+	require.NoError(t, <-disrupted)
 	<-sent
-	station.drained()
+	db.drained()
 	fleet.End()
-	station.check(sender, fleet)
+	db.check(sender, fleet)
 }
 
-// torment kills the server, or has it stand still for a while, in turn, as often as that, evenly over the progress.
-func torment(server *pgtest.Server, times int, progress func() float64) error {
+// disruptServer alternately kills the server and pauses it, spread evenly over the progress.
+func disruptServer(server *pgtest.Server, times int, progress func() float64) error {
 	for i := range times {
 		for progress() < (float64(i)+0.7)/(float64(times)+0.4) {
 			time.Sleep(5 * time.Millisecond)
@@ -69,29 +69,29 @@ func torment(server *pgtest.Server, times int, progress func() float64) error {
 	return nil
 }
 
-func TestDeploysWithThreeReceiversAnswerNothingBut200(t *testing.T) { //nolint:paralleltest // every answer must be in time
+func TestDeploysWithThreeReceiversAnswerNothingBut200(t *testing.T) { //nolint:paralleltest // every response must be in time
 	n, deploys, rate := 160, 2, 50
 	if full() {
 		n, deploys, rate = 4000, 15, 100
 	}
-	station := newStation(t, postgres(t).Database(t))
-	fleet := torturetest.NewFleet(t, 3, receiver(station.pool.Config().ConnString(), time.Minute))
-	sender := &torturetest.Sender{
-		Deliveries: torturetest.Deliveries(n), Fleet: fleet, Minute: 100 * time.Millisecond, Rate: rate, Expectant: true,
-		Patience: patience,
+	db := newTestDatabase(t, postgres(t).Database(t))
+	fleet := crashtest.NewFleet(t, 3, receiver(db.pool.Config().ConnString(), time.Minute))
+	sender := &crashtest.Sender{
+		Deliveries: crashtest.Deliveries(n), Fleet: fleet, Minute: 100 * time.Millisecond, Rate: rate, ExpectContinue: true,
+		Timeout: testTimeout,
 	}
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
 		sender.Send()
 	}()
-	fleet.Roll(deploys, sender.Progress)
+	fleet.Deploy(deploys, sender.Progress)
 	<-sent
-	station.drained()
+	db.drained()
 	fleet.End()
-	for answer, times := range sender.Answers() {
-		require.Equal(t, "200", answer, "%d times", times)
+	for response, times := range sender.Responses() {
+		require.Equal(t, "200", response, "%d times", times)
 	}
-	require.Zero(t, station.count(`SELECT count(*) FROM river_job WHERE metadata ? 'river:rescue_count'`), "each process gives back what it has not finished")
-	station.check(sender, fleet)
+	require.Zero(t, db.count(`SELECT count(*) FROM river_job WHERE metadata ? 'river:rescue_count'`), "each process must give back unfinished deliveries")
+	db.check(sender, fleet)
 }

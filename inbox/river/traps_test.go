@@ -33,7 +33,7 @@ type slowArgs struct{}
 
 func (slowArgs) Kind() string { return "slow" }
 
-// effectOf writes a side effect and completes what it is of, in one transaction.
+// effectOf writes a side effect and calls complete, in one transaction.
 func effectOf(ctx context.Context, pool *pgxpool.Pool, complete func(tx pgx.Tx) error) error {
 	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `INSERT INTO effects VALUES ('x')`); err != nil {
@@ -46,12 +46,12 @@ func effectOf(ctx context.Context, pool *pgxpool.Pool, complete func(tx pgx.Tx) 
 func TestASideEffectIsFencedWhereRiversCompletionIsNot(t *testing.T) {
 	t.Parallel()
 	dsn := postgres(t).Database(t)
-	begun, goOn, done := make(chan struct{}, 2), make(chan struct{}), make(chan error, 2)
-	var sites []*site
+	begun, proceed, done := make(chan struct{}, 2), make(chan struct{}), make(chan error, 2)
+	var instances []*instance
 	work := func(ctx context.Context, job *river.Job[slowArgs]) error {
 		begun <- struct{}{}
-		<-goOn
-		err := effectOf(ctx, sites[0].pool, func(tx pgx.Tx) error {
+		<-proceed
+		err := effectOf(ctx, instances[0].pool, func(tx pgx.Tx) error {
 			_, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, job)
 			return err
 		})
@@ -61,51 +61,51 @@ func TestASideEffectIsFencedWhereRiversCompletionIsNot(t *testing.T) {
 	for range 2 {
 		workers := river.NewWorkers()
 		river.AddWorker(workers, river.WorkFunc(work))
-		sites = append(sites, open(t, setup{dsn: dsn, config: river.Config{
+		instances = append(instances, open(t, setup{dsn: dsn, config: river.Config{
 			Workers: workers, Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 1}},
 		}}))
 	}
-	box, pool := sites[0].box, sites[0].pool
+	box, pool := instances[0].box, instances[0].pool
 	_, err := pool.Exec(t.Context(), `CREATE TABLE effects (name TEXT NOT NULL)`)
 	require.NoError(t, err)
 
-	// River alone: a job is worked by one process, is rescued, and is worked by the other as well.
-	_, err = sites[0].client.Insert(t.Context(), slowArgs{}, nil)
+	// River alone: one process works a job, the job is rescued, and the other process works it too.
+	_, err = instances[0].client.Insert(t.Context(), slowArgs{}, nil)
 	require.NoError(t, err)
 	<-begun
 	_, err = pool.Exec(t.Context(), `UPDATE river_job SET state = 'available' WHERE kind = 'slow'`)
 	require.NoError(t, err)
 	<-begun
-	close(goOn)
+	close(proceed)
 	require.NoError(t, <-done)
 	require.NoError(t, <-done)
-	require.Equal(t, 2, query[int](t, pool, `SELECT count(*) FROM effects`), "River fences by now: the documentation may say so")
+	require.Equal(t, 2, query[int](t, pool, `SELECT count(*) FROM effects`), "River now fences its completion: update the documentation")
 
-	// Ours: the same with two processes that have claimed a delivery one after the other.
+	// The inbox: two processes claim the same delivery, one after the other.
 	const lease = 200 * time.Millisecond
-	taken, claim := acquire(t, box.Store(), lease)
+	firstLease, claim := acquire(t, box.Store(), lease)
 	require.Equal(t, idempotency.Acquired, claim.State)
-	first := taken.Context(t.Context())
-	var retaken *idempotency.Lease
-	soon(t, func() bool {
-		retaken, _ = acquire(t, box.Store(), time.Minute)
-		return retaken != nil
+	first := firstLease.Context(t.Context())
+	var secondLease *idempotency.Lease
+	eventually(t, func() bool {
+		secondLease, _ = acquire(t, box.Store(), time.Minute)
+		return secondLease != nil
 	})
-	second := retaken.Context(t.Context())
+	second := secondLease.Context(t.Context())
 	late := effectOf(first, pool, func(tx pgx.Tx) error { return box.CompleteTx(first, tx) })
 	require.ErrorIs(t, late, idempotency.ErrLeaseLost)
 	require.NoError(t, effectOf(second, pool, func(tx pgx.Tx) error { return box.CompleteTx(second, tx) }))
 	require.Equal(t, 3, query[int](t, pool, `SELECT count(*) FROM effects`))
 }
 
-// acquire acquires a key as a handler in a process of its own does, unless another has it.
+// acquire acquires a key like a handler in another process.
 func acquire(t testing.TB, store idempotency.Store, lease time.Duration) (*idempotency.Lease, idempotency.Claim) {
 	t.Helper()
 	guard, err := idempotency.NewGuard(store, &idempotency.GuardOptions{CallTimeout: storeTimeout})
 	require.NoError(t, err)
-	hold, claim, err := guard.Acquire(t.Context(), idempotency.ClaimRequest{Keys: []string{"key"}, Lease: lease})
+	acquired, claim, err := guard.Acquire(t.Context(), idempotency.ClaimRequest{Keys: []string{"key"}, Lease: lease})
 	require.NoError(t, err)
-	return hold, claim
+	return acquired, claim
 }
 
 func TestWhatAProcessLeavesBehindIsRescuedInMinutesAndNotAfterAnHour(t *testing.T) {
@@ -114,7 +114,7 @@ func TestWhatAProcessLeavesBehindIsRescuedInMinutesAndNotAfterAnHour(t *testing.
 	c := new(river.Config)
 	require.NoError(t, box.Configure(c))
 	require.Equal(t, 2*time.Minute, c.RescueStuckJobsAfter)
-	require.Zero(t, c.JobTimeout, "is the caller's")
+	require.Zero(t, c.JobTimeout, "it belongs to the caller")
 
 	for says, c := range map[string]river.Config{
 		"Config.RescueStuckJobsAfter (1h0m0s)": {RescueStuckJobsAfter: time.Hour},
@@ -124,28 +124,28 @@ func TestWhatAProcessLeavesBehindIsRescuedInMinutesAndNotAfterAnHour(t *testing.
 		require.ErrorContains(t, newBox(t, riverinbox.Options{}).Configure(&c), says)
 	}
 	err := newBox(t, riverinbox.Options{Lease: 30 * time.Second}).Configure(new(river.Config))
-	require.ErrorContains(t, err, "Config.JobTimeout (1m0s)", "River's own, where it is left out")
-	_, err = riverinbox.New(idle(t), &riverinbox.Options{Lease: time.Hour})
-	require.ErrorContains(t, err, "Options.Lease (1h0m0s) may be at most 10m0s")
+	require.ErrorContains(t, err, "Config.JobTimeout (1m0s)", "River's default applies if it is unset")
+	_, err = riverinbox.New(unusedPool(t), &riverinbox.Options{Lease: time.Hour})
+	require.ErrorContains(t, err, "Options.Lease (1h0m0s) must be at most 10m0s")
 }
 
 func TestADuplicateIsRecognizedInEveryStateOfRivers(t *testing.T) {
 	t.Parallel()
-	site := open(t, setup{dsn: postgres(t).Database(t)})
+	instance := open(t, setup{dsn: postgres(t).Database(t)})
 	for _, state := range rivertype.JobStates() {
-		d := parcel(string(state), []byte("{}"))
-		duplicate, err := site.box.Enqueue(t.Context(), d)
+		d := newDelivery(string(state), []byte("{}"))
+		duplicate, err := instance.box.Enqueue(t.Context(), d)
 		require.NoError(t, err)
 		require.False(t, duplicate)
-		_, err = site.pool.Exec(t.Context(), `UPDATE river_job SET state = $1::river_job_state,
+		_, err = instance.pool.Exec(t.Context(), `UPDATE river_job SET state = $1::river_job_state,
 			finalized_at = CASE WHEN $1 IN ('cancelled', 'completed', 'discarded') THEN now() END WHERE args->>'id' = $1`, string(state))
 		require.NoError(t, err)
-		duplicate, err = site.box.Enqueue(t.Context(), d)
+		duplicate, err = instance.box.Enqueue(t.Context(), d)
 		require.NoError(t, err)
 		require.True(t, duplicate, state)
 	}
 	ids := []string{}
-	for _, e := range dead(t, site.box) {
+	for _, e := range deadLetters(t, instance.box) {
 		ids = append(ids, e.Delivery.ID)
 	}
 	slices.Sort(ids)
@@ -163,12 +163,12 @@ func TestRetentionsFitTheVendorsHorizons(t *testing.T) {
 	c = &river.Config{CompletedJobRetentionPeriod: -1, CancelledJobRetentionPeriod: 90 * day, DiscardedJobRetentionPeriod: -1}
 	require.NoError(t, newBox(t, riverinbox.Options{}).Configure(c))
 	require.Equal(t, []time.Duration{-1, 90 * day, -1},
-		[]time.Duration{c.CompletedJobRetentionPeriod, c.CancelledJobRetentionPeriod, c.DiscardedJobRetentionPeriod}, "as the caller wants it")
+		[]time.Duration{c.CompletedJobRetentionPeriod, c.CancelledJobRetentionPeriod, c.DiscardedJobRetentionPeriod}, "the caller's value must stay")
 
 	c = new(river.Config)
-	require.NoError(t, newBox(t, riverinbox.Options{Retention: time.Hour, DeadRetention: time.Hour}).Configure(c))
+	require.NoError(t, newBox(t, riverinbox.Options{Retention: time.Hour, DeadLetterRetention: time.Hour}).Configure(c))
 	require.Equal(t, []time.Duration{day, day, 7 * day},
-		[]time.Duration{c.CompletedJobRetentionPeriod, c.CancelledJobRetentionPeriod, c.DiscardedJobRetentionPeriod}, "no less than River's own")
+		[]time.Duration{c.CompletedJobRetentionPeriod, c.CancelledJobRetentionPeriod, c.DiscardedJobRetentionPeriod}, "River's default is the minimum")
 
 	for says, c := range map[string]river.Config{
 		"Config.CompletedJobRetentionPeriod (24h0m0s) must be at least 168h0m0s": {CompletedJobRetentionPeriod: day},
@@ -181,86 +181,91 @@ func TestRetentionsFitTheVendorsHorizons(t *testing.T) {
 
 func TestARetryAfterIsNoSnoozeAndCounts(t *testing.T) {
 	t.Parallel()
-	site := open(t, setup{dsn: postgres(t).Database(t), options: quick(3)})
-	desk := newDesk(t, site.box, func(context.Context, *webhook.Delivery) error {
+	instance := open(t, setup{dsn: postgres(t).Database(t), options: fastRetry(3)})
+	handler := newTestHandler(t, instance.box, func(context.Context, *webhook.Delivery) error {
 		return webhook.RetryAfter(10*time.Millisecond, errors.New("later"))
 	})
-	desk.send("a")
-	run(t, site.box, desk.hook)
-	soon(t, func() bool { return len(dead(t, site.box)) == 1 })
-	require.Equal(t, 3, desk.calls("a"))
-	require.Equal(t, 3, query[int](t, site.pool, `SELECT attempt::int FROM river_job`))
-	require.False(t, query[bool](t, site.pool, `SELECT metadata ? 'snoozes' FROM river_job`))
+	handler.send("a")
+	run(t, instance.box, handler.hook)
+	eventually(t, func() bool { return len(deadLetters(t, instance.box)) == 1 })
+	require.Equal(t, 3, handler.calls("a"))
+	require.Equal(t, 3, query[int](t, instance.pool, `SELECT attempt::int FROM river_job`))
+	require.False(t, query[bool](t, instance.pool, `SELECT metadata ? 'snoozes' FROM river_job`))
 }
 
-// A snooze takes River's count of attempts back, and so must ours, or the attempt of a process that dies later is not seen.
+// A snooze decrements River's attempt count, and so must ours. Otherwise the attempt of a process that crashes later is
+// not counted.
 func TestRun_SeesLossAfterSnooze(t *testing.T) {
 	t.Parallel()
-	site := open(t, setup{dsn: postgres(t).Database(t), options: quick(2)})
-	none, err := convosphere.NewHandler(secret, &webhook.Options{Inbox: site.box, Logger: slog.New(slog.DiscardHandler)})
+	instance := open(t, setup{dsn: postgres(t).Database(t), options: fastRetry(2)})
+	none, err := convosphere.NewHandler(secret, &webhook.Options{Inbox: instance.box, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
-	desk := newDesk(t, site.box, func(context.Context, *webhook.Delivery) error { return errors.New("no") })
-	desk.send("a")
-	stop := run(t, site.box, none)
-	soon(t, func() bool { return query[string](t, site.pool, `SELECT state::text FROM river_job`) == "scheduled" })
+	handler := newTestHandler(t, instance.box, func(context.Context, *webhook.Delivery) error { return errors.New("no") })
+	handler.send("a")
+	stop := run(t, instance.box, none)
+	eventually(t, func() bool {
+		return query[string](t, instance.pool, `SELECT state::text FROM river_job`) == "scheduled"
+	})
 	stop()
-	// As it is rescued, when a process has died with it.
-	_, err = site.pool.Exec(t.Context(), `UPDATE river_job SET attempt = attempt + 1, state = 'available', scheduled_at = now()`)
+	// This is the state after a crashed process and a rescue.
+	_, err = instance.pool.Exec(t.Context(), `UPDATE river_job SET attempt = attempt + 1, state = 'available', scheduled_at = now()`)
 	require.NoError(t, err)
-	run(t, site.box, desk.hook)
-	soon(t, func() bool { return len(dead(t, site.box)) == 1 })
-	require.Equal(t, 2, desk.calls("a"), "the first loss does not count")
-	require.Equal(t, inbox.Lost, dead(t, site.box)[0].Attempts[0].Outcome)
+	run(t, instance.box, handler.hook)
+	eventually(t, func() bool { return len(deadLetters(t, instance.box)) == 1 })
+	require.Equal(t, 2, handler.calls("a"), "the first lost attempt must not count")
+	require.Equal(t, inbox.Lost, deadLetters(t, instance.box)[0].Attempts[0].Outcome)
 }
 
 func TestARestIsThePolicysAndNotTheFourthPowerOfTheAttempt(t *testing.T) {
 	t.Parallel()
-	options := quick(100)
+	options := fastRetry(100)
 	options.Policy.Backoff = func(int) time.Duration { return 3 * time.Hour }
-	site := open(t, setup{dsn: postgres(t).Database(t), options: options})
-	desk := newDesk(t, site.box, func(context.Context, *webhook.Delivery) error { return errors.New("no") })
-	desk.send("a")
-	run(t, site.box, desk.hook)
-	soon(t, func() bool { return query[string](t, site.pool, `SELECT state::text FROM river_job`) == "retryable" })
-	due := query[time.Time](t, site.pool, `SELECT scheduled_at FROM river_job`)
+	instance := open(t, setup{dsn: postgres(t).Database(t), options: options})
+	handler := newTestHandler(t, instance.box, func(context.Context, *webhook.Delivery) error { return errors.New("no") })
+	handler.send("a")
+	run(t, instance.box, handler.hook)
+	eventually(t, func() bool {
+		return query[string](t, instance.pool, `SELECT state::text FROM river_job`) == "retryable"
+	})
+	due := query[time.Time](t, instance.pool, `SELECT scheduled_at FROM river_job`)
 	require.InDelta(t, 3*time.Hour, time.Until(due), float64(time.Minute))
 }
 
 func TestTheBodyTravelsByteForByteThroughJSONB(t *testing.T) {
 	t.Parallel()
-	site := open(t, setup{dsn: postgres(t).Database(t), options: quick(1)})
+	instance := open(t, setup{dsn: postgres(t).Database(t), options: fastRetry(1)})
 	body := []byte("{ \"b\":1.0, \"a\" : \"\\u0000\\ud800\xff\", \"a\":2 }\r\n")
-	_, err := site.box.Enqueue(t.Context(), parcel("a", body))
+	_, err := instance.box.Enqueue(t.Context(), newDelivery("a", body))
 	require.NoError(t, err)
-	stored := query[string](t, site.pool, `SELECT args->>'body' FROM river_job`)
+	stored := query[string](t, instance.pool, `SELECT args->>'body' FROM river_job`)
 	require.Equal(t, base64.StdEncoding.EncodeToString(body), stored)
 	got := make(chan []byte, 1)
-	desk := newDesk(t, site.box, succeed)
-	desk.hook.Before(func(_ context.Context, d *webhook.Delivery) error {
+	handler := newTestHandler(t, instance.box, succeed)
+	handler.hook.Before(func(_ context.Context, d *webhook.Delivery) error {
 		got <- d.Body
 		return nil
 	})
-	run(t, site.box, desk.hook)
+	run(t, instance.box, handler.hook)
 	select {
 	case b := <-got:
 		require.Equal(t, body, b)
-	case <-time.After(patience):
-		t.Fatalf("the callback is not called: %+v", dead(t, site.box))
+	case <-time.After(testTimeout):
+		t.Fatalf("the callback was not called: %+v", deadLetters(t, instance.box))
 	}
 }
 
 func TestPollOnlyAndNoPreparedStatementsWorkBehindATransactionPooler(t *testing.T) {
 	t.Parallel()
 	dsn := postgres(t).Database(t)
-	site := open(t, setup{
-		dsn: dsn + "&default_query_exec_mode=exec&application_name=pooled", options: quick(1), config: river.Config{PollOnly: true},
+	instance := open(t, setup{
+		dsn: dsn + "&default_query_exec_mode=exec&application_name=pooled", options: fastRetry(1), config: river.Config{PollOnly: true},
 	})
-	desk := newDesk(t, site.box, succeed)
-	run(t, site.box, desk.hook)
-	desk.send("a", "b")
-	soon(t, func() bool { return desk.calls("a")+desk.calls("b") == 2 })
-	require.Zero(t, query[int](t, site.pool, `SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pooled' AND query LIKE 'LISTEN%'`))
-	require.Zero(t, query[int](t, site.pool, `SELECT count(*) FROM pg_prepared_statements`))
+	handler := newTestHandler(t, instance.box, succeed)
+	run(t, instance.box, handler.hook)
+	handler.send("a", "b")
+	eventually(t, func() bool { return handler.calls("a")+handler.calls("b") == 2 })
+	require.Zero(t, query[int](t, instance.pool, `SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pooled' AND query LIKE 'LISTEN%'`))
+	require.Zero(t, query[int](t, instance.pool, `SELECT count(*) FROM pg_prepared_statements`))
 }
 
 func TestADeliveryThatRiverDoesNotAnnounceIsFoundSoon(t *testing.T) {
@@ -270,20 +275,20 @@ func TestADeliveryThatRiverDoesNotAnnounceIsFoundSoon(t *testing.T) {
 	require.Equal(t, 20*time.Millisecond, c.FetchCooldown, "River announces one delivery within that time")
 	c = &river.Config{FetchCooldown: time.Second}
 	require.NoError(t, newBox(t, riverinbox.Options{}).Configure(c))
-	require.Equal(t, time.Second, c.FetchCooldown, "as the caller wants it")
+	require.Equal(t, time.Second, c.FetchCooldown, "the caller's value must stay")
 
-	site := open(t, setup{dsn: postgres(t).Database(t), config: river.Config{FetchCooldown: time.Minute, FetchPollInterval: time.Minute}})
-	desk := newDesk(t, site.box, succeed)
-	run(t, site.box, desk.hook)
+	instance := open(t, setup{dsn: postgres(t).Database(t), config: river.Config{FetchCooldown: time.Minute, FetchPollInterval: time.Minute}})
+	handler := newTestHandler(t, instance.box, succeed)
+	run(t, instance.box, handler.hook)
 	for i := range 3 { // only the first is announced
 		id := fmt.Sprint(i)
-		desk.send(id)
-		soon(t, func() bool { return desk.calls(id) == 1 })
+		handler.send(id)
+		eventually(t, func() bool { return handler.calls(id) == 1 })
 	}
 }
 
 func TestTheClientIsOneOnPgx(t *testing.T) {
-	// River's other drivers are behind it, and say themselves that they are new: the type keeps them out.
+	// River documents its other drivers as early versions. The type excludes them.
 	require.IsType(t, (*river.Client[pgx.Tx])(nil), (*riverinbox.Client)(nil))
 }
 
@@ -303,8 +308,8 @@ func TestAServerThatDoesNotWaitForItsDiskIsRefused(t *testing.T) {
 		_, err := pool.Exec(t.Context(), sql)
 		require.NoError(t, err)
 	}
-	box, client := half(t, pool)
-	soon(t, func() bool { return query[string](t, pool, `SELECT current_setting('fsync')`) == "off" })
+	box, client := newConfigured(t, pool)
+	eventually(t, func() bool { return query[string](t, pool, `SELECT current_setting('fsync')`) == "off" })
 	require.ErrorContains(t, box.Use(t.Context(), client), "fsync is off")
 }
 
@@ -312,58 +317,58 @@ func TestAServerThatAcknowledgesBeforeItHasWrittenIsRefused(t *testing.T) {
 	t.Parallel()
 	pool := poolOf(t, postgres(t).Database(t)+"&synchronous_commit=off")
 	t.Cleanup(pool.Close)
-	box, client := half(t, pool)
+	box, client := newConfigured(t, pool)
 	require.ErrorContains(t, box.Use(t.Context(), client), "synchronous_commit is off")
 
 	pool = poolOf(t, pgtest.New(t).Database(t))
 	t.Cleanup(pool.Close)
-	box, client = half(t, pool)
-	require.ErrorContains(t, box.Use(t.Context(), client), "call Migrate first", "as it is by default it is taken")
+	box, client = newConfigured(t, pool)
+	require.ErrorContains(t, box.Use(t.Context(), client), "call Migrate first", "the default must be accepted")
 	_, err := pool.Exec(t.Context(), `ALTER SYSTEM SET fsync = off`)
 	require.NoError(t, err)
 	_, err = pool.Exec(t.Context(), `SELECT pg_reload_conf()`)
 	require.NoError(t, err)
-	soon(t, func() bool { return query[string](t, pool, `SHOW fsync`) == "off" })
-	pool.Reset() // a connection learns of it once it has time to
+	eventually(t, func() bool { return query[string](t, pool, `SHOW fsync`) == "off" })
+	pool.Reset() // an open connection reloads the setting late
 	require.ErrorContains(t, box.Use(t.Context(), client), "fsync is off")
 }
 
-// graveyard returns an inbox with more dead letters than are read at once.
-func graveyard(t testing.TB, n int) *site {
+// openWithDeadLetters returns an inbox with n dead letters.
+func openWithDeadLetters(t testing.TB, n int) *instance {
 	t.Helper()
-	site := open(t, setup{dsn: postgres(t).Database(t), options: quick(1)})
+	instance := open(t, setup{dsn: postgres(t).Database(t), options: fastRetry(1)})
 	for i := range n {
-		_, err := site.box.Enqueue(t.Context(), parcel(fmt.Sprint(i), []byte("{}")))
+		_, err := instance.box.Enqueue(t.Context(), newDelivery(fmt.Sprint(i), []byte("{}")))
 		require.NoError(t, err)
 	}
-	_, err := site.pool.Exec(t.Context(), `UPDATE river_job SET state = 'cancelled', finalized_at = now()`)
+	_, err := instance.pool.Exec(t.Context(), `UPDATE river_job SET state = 'cancelled', finalized_at = now()`)
 	require.NoError(t, err)
-	return site
+	return instance
 }
 
 func TestTwoOperatorsBringBackAllDeadLettersEachOnce(t *testing.T) {
 	t.Parallel()
 	const n = 120
-	site := graveyard(t, n)
-	require.Len(t, dead(t, site.box), n)
+	instance := openWithDeadLetters(t, n)
+	require.Len(t, deadLetters(t, instance.box), n)
 	var operators sync.WaitGroup
-	var revived atomic.Int64
+	var retried atomic.Int64
 	for range 4 {
 		operators.Go(func() {
-			n, err := site.box.Retry(context.Background(), inbox.Filter{All: true})
-			revived.Add(int64(n))
+			n, err := instance.box.Retry(context.Background(), inbox.Filter{All: true})
+			retried.Add(int64(n))
 			if err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	operators.Wait()
-	require.EqualValues(t, n, revived.Load())
-	require.Empty(t, dead(t, site.box))
+	require.EqualValues(t, n, retried.Load())
+	require.Empty(t, deadLetters(t, instance.box))
 }
 
-// idle is a pool that is not used.
-func idle(t testing.TB) *pgxpool.Pool {
+// unusedPool returns a pool for a server that does not exist.
+func unusedPool(t testing.TB) *pgxpool.Pool {
 	t.Helper()
 	pool := poolOf(t, "postgres:///nowhere?host=/nowhere")
 	t.Cleanup(pool.Close)
@@ -372,14 +377,14 @@ func idle(t testing.TB) *pgxpool.Pool {
 
 func newBox(t testing.TB, o riverinbox.Options) *riverinbox.Inbox {
 	t.Helper()
-	box, err := riverinbox.New(idle(t), &o)
+	box, err := riverinbox.New(unusedPool(t), &o)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, box.Close()) })
 	return box
 }
 
-// half is an inbox that is configured, with a client that it does not use yet.
-func half(t testing.TB, pool *pgxpool.Pool) (*riverinbox.Inbox, *riverinbox.Client) {
+// newConfigured returns a configured inbox, and a client that it does not use yet.
+func newConfigured(t testing.TB, pool *pgxpool.Pool) (*riverinbox.Inbox, *riverinbox.Client) {
 	t.Helper()
 	box, err := riverinbox.New(pool, &riverinbox.Options{Policy: inbox.Policy{Logger: slog.New(slog.DiscardHandler)}})
 	require.NoError(t, err)
@@ -393,12 +398,12 @@ func half(t testing.TB, pool *pgxpool.Pool) (*riverinbox.Inbox, *riverinbox.Clie
 
 func TestEnqueue_ReportsOtherContent(t *testing.T) {
 	t.Parallel()
-	site := open(t, setup{dsn: postgres(t).Database(t)})
-	first := parcel("a", []byte("{}"))
-	_, err := site.box.Enqueue(t.Context(), first)
+	instance := open(t, setup{dsn: postgres(t).Database(t)})
+	first := newDelivery("a", []byte("{}"))
+	_, err := instance.box.Enqueue(t.Context(), first)
 	require.NoError(t, err)
 	for body, want := range map[string]error{"{}": nil, "{} ": webhook.ErrOtherContent, "": webhook.ErrOtherContent} {
-		duplicate, err := site.box.Enqueue(t.Context(), parcel("a", []byte(body)))
+		duplicate, err := instance.box.Enqueue(t.Context(), newDelivery("a", []byte(body)))
 		require.True(t, duplicate)
 		require.ErrorIs(t, err, want)
 	}

@@ -11,37 +11,39 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 )
 
-// A worker is River's. It has deliveries called back, and tells River what becomes of their jobs.
+// A worker is the River worker that runs the callbacks of deliveries.
 type worker struct {
 	river.WorkerDefaults[args]
 
 	inbox *Inbox
 }
 
-// Timeout is how long River's rescuer lets a job be. It must not be negative: such jobs are never rescued. Callbacks do
-// not run under the context that ends with it. The rescuer compares its process' clock with times of the database.
+// Timeout returns the time after which River's rescuer rescues a job. It must not be negative: such jobs are never
+// rescued. Callbacks do not run under the context that ends with it. The rescuer compares the clock of its process with
+// times of the database, so the difference is added.
 func (w *worker) Timeout(*river.Job[args]) time.Duration {
 	return w.inbox.options.Lease + w.inbox.ahead()
 }
 
-// NextRetry keeps River's own backoff, which grows with the fourth power of the attempts, out of it. The rescuer asks as
-// well, for a job that was lost with its process.
+// NextRetry returns the policy's backoff instead of River's own, which grows with the fourth power of the attempts. The
+// rescuer also calls it, for a job whose process was lost.
 func (w *worker) NextRetry(job *river.Job[args]) time.Time {
-	rest := job.Args.rest
+	delay := job.Args.retryDelay
 	if !job.Args.failed {
-		rest = w.inbox.options.Policy.Backoff(1)
+		delay = w.inbox.options.Policy.Backoff(1)
 		if rec, err := recordOf(job.JobRow, job.Attempt); err == nil {
-			rest = w.inbox.options.Policy.Backoff(max(rec.Tried, 1))
+			delay = w.inbox.options.Policy.Backoff(max(rec.Tried, 1))
 		}
-		rest, _ = w.inbox.inDatabase(rest)
+		delay, _ = w.inbox.inDatabase(delay)
 	}
-	return time.Now().Add(rest)
+	return time.Now().Add(delay)
 }
 
-// errLost is what River is told of a delivery that has taken its process along once too often.
-var errLost = errors.New("the delivery's process was not heard of again, MaxAttempts times")
+// errLost is the error of a delivery whose processes were lost MaxAttempts times.
+var errLost = errors.New("worker process was lost MaxAttempts times")
 
 // Work implements [river.Worker].
 func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
@@ -66,85 +68,85 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 	if rec.Reruns > 0 {
 		delivery = delivery.Again(rec.Reruns)
 	}
-	if inbox.IsSuspect(rec.Attempts) {
+	if engine.IsSuspect(rec.Attempts) {
 		if !w.inbox.reserveSuspect(job.Queue) {
-			return w.snooze(ctx, rec, isLost, w.inbox.laterSuspect(job.Queue))
+			return w.snooze(ctx, rec, isLost, w.inbox.suspectSnoozeTime(job.Queue))
 		}
-		// The next suspect may end the process, and must not take this one's result along.
+		// The next suspect may crash the process. This one's result must be stored before.
 		defer func() { go w.freeOnceRecorded(job.JobRow) }()
-		if err := w.accuse(ctx, job, rec); err != nil {
-			return w.snooze(ctx, rec, isLost, w.inbox.later(job.Queue))
+		if err := w.markAlone(ctx, job, rec); err != nil {
+			return w.snooze(ctx, rec, isLost, w.inbox.snoozeTime(job.Queue))
 		}
 	}
-	decided := make(chan inbox.Decision, 1)
-	r := w.inbox.place(job.Queue, delivery.Vendor, delivery.Endpoint)
+	decided := make(chan engine.Decision, 1)
+	r := w.inbox.reserve(job.Queue, delivery.Vendor, delivery.Endpoint)
 	if r == nil || !r.start(func() {
-		r.dispatcher.Go(delivery, rec.Tried+1, func(d inbox.Decision) { decided <- d })
-	}) { // not even begun
+		r.dispatcher.Go(delivery, rec.Tried+1, func(d engine.Decision) { decided <- d })
+	}) { // the callback was not started
 		if r != nil {
 			r.dispatcher.Unreserve(delivery.Vendor, delivery.Endpoint, 1)
 		}
-		return w.snooze(ctx, rec, inbox.IsSuspect(rec.Attempts), w.inbox.later(job.Queue))
+		return w.snooze(ctx, rec, engine.IsSuspect(rec.Attempts), w.inbox.snoozeTime(job.Queue))
 	}
 	d := <-decided
 	if lease := w.inbox.options.Lease; time.Since(began) >= lease-lease/10 {
 		if w.superseded(job) {
 			return nil
 		}
-		w.inbox.options.Policy.Logger.Error("inbox: a callback took as long as a lease, so that another process may have run it as well; Options.Lease must be longer",
+		w.inbox.options.Policy.Logger.Error("inbox: a callback took as long as the lease, so another process may have run it too; raise Options.Lease or lower CallbackTimeout",
 			"vendor", delivery.Vendor, "endpoint", delivery.Endpoint, "id", delivery.ID, "took", d.Attempt.Took.String(), "lease", lease.String())
 	}
 	return w.settle(ctx, job, rec, d)
 }
 
-// accuse records that the attempt is the only one of a suspect in this process.
-func (w *worker) accuse(ctx context.Context, job *river.Job[args], rec *record) error {
-	accused := *rec
-	accused.Alone = job.Attempt
-	_, err := w.inbox.client.Load().JobUpdate(ctx, job.ID, &river.JobUpdateParams{Output: &accused})
+// markAlone records that the job runs as the only suspect of this process.
+func (w *worker) markAlone(ctx context.Context, job *river.Job[args], rec *record) error {
+	alone := *rec
+	alone.Alone = job.Attempt
+	_, err := w.inbox.client.Load().JobUpdate(ctx, job.ID, &river.JobUpdateParams{Output: &alone})
 	return err
 }
 
-// snooze has a delivery rest that was not run. changed says that there is something about it to be recorded: a loss that was
-// found out, or that it is no longer accused.
+// snooze delays a delivery that was not run. changed reports whether the record must be stored: an attempt was found to
+// be lost, or the delivery no longer runs as the only suspect.
 func (w *worker) snooze(ctx context.Context, rec *record, changed bool, d time.Duration) error {
-	rest, due := w.inbox.inDatabase(d)
+	delay, due := w.inbox.inDatabase(d)
 	rec.Due = due
 	if changed || due != nil {
-		return errors.Join(river.RecordOutput(ctx, rec), river.JobSnooze(rest))
+		return errors.Join(river.RecordOutput(ctx, rec), river.JobSnooze(delay))
 	}
-	return river.JobSnooze(rest)
+	return river.JobSnooze(delay)
 }
 
-// settle tells River what becomes of a delivery that was run. What River counts as an attempt is what does here.
-func (w *worker) settle(ctx context.Context, job *river.Job[args], rec *record, d inbox.Decision) error {
-	if d.Verdict == inbox.Finish {
+// settle reports the result of an attempt to River. River must count the attempts that count here.
+func (w *worker) settle(ctx context.Context, job *river.Job[args], rec *record, d engine.Decision) error {
+	if d.Disposition == engine.Complete {
 		return nil
 	}
 	rec.append(d.Attempt)
-	rec.Waiting = d.Verdict == inbox.Shelve
-	again := d.Verdict == inbox.Shelve || d.Verdict == inbox.Again && !d.Attempt.Counted
+	rec.Deferred = d.Disposition == engine.Defer
+	uncounted := d.Disposition == engine.Defer || d.Disposition == engine.Retry && !d.Attempt.Counted
 	rec.Seen = job.Attempt
-	if again {
-		rec.Seen-- // a snooze takes the attempt back
+	if uncounted {
+		rec.Seen-- // a snooze decrements River's attempt count
 	}
 	reason := errors.New(textOf(rec.Attempts[len(rec.Attempts)-1]))
-	rest := max(0, d.After)
+	delay := max(0, d.After)
 	switch {
-	case d.Verdict == inbox.Bury:
+	case d.Disposition == engine.DeadLetter:
 		if err := river.RecordOutput(ctx, rec); err != nil {
 			return err
 		}
 		return river.JobCancel(reason)
-	case d.Verdict == inbox.Shelve:
-		return w.snooze(ctx, rec, true, shelf)
-	case again && rest == 0:
-		return w.snooze(ctx, rec, true, w.inbox.later(job.Queue))
-	case again:
-		return w.snooze(ctx, rec, true, rest)
+	case d.Disposition == engine.Defer:
+		return w.snooze(ctx, rec, true, deferredSnooze)
+	case uncounted && delay == 0:
+		return w.snooze(ctx, rec, true, w.inbox.snoozeTime(job.Queue))
+	case uncounted:
+		return w.snooze(ctx, rec, true, delay)
 	}
 	job.Args.failed = true
-	job.Args.rest, rec.Due = w.inbox.inDatabase(rest)
+	job.Args.retryDelay, rec.Due = w.inbox.inDatabase(delay)
 	if err := river.RecordOutput(ctx, rec); err != nil {
 		return err
 	}
@@ -158,37 +160,39 @@ func textOf(a inbox.Attempt) string {
 	return fmt.Sprintf("%s %s", a.Outcome, a.Reason)
 }
 
-// shelf is how long a delivery without a callback rests, unless a Run that has one brings it back earlier.
-const shelf = 24 * time.Hour
+// deferredSnooze is how long a deferred delivery waits. A Run with a callback for it resumes it earlier.
+const deferredSnooze = 24 * time.Hour
 
-// later is how long a delivery rests that could not be run now: not at all where this process runs no more.
-func (b *Inbox) later(name string) time.Duration {
+// snoozeTime returns how long to snooze a delivery that cannot run now. It is zero if no Run of this process works the
+// queue.
+func (b *Inbox) snoozeTime(name string) time.Duration {
 	if len(b.runsOf(name)) == 0 {
 		return 0
 	}
-	return placePatience/2 + rand.N(placePatience) //nolint:gosec // parts those who go together
+	return slotTimeout/2 + rand.N(slotTimeout) //nolint:gosec // spreads deliveries that were snoozed together
 }
 
-// suspectRest is how long a suspect rests, more or less, while another runs.
-const suspectRest = 4 * time.Second
+// suspectSnooze is about how long a suspect waits while another one runs.
+const suspectSnooze = 4 * time.Second
 
-func (b *Inbox) laterSuspect(name string) time.Duration {
+func (b *Inbox) suspectSnoozeTime(name string) time.Duration {
 	if len(b.runsOf(name)) == 0 {
 		return 0
 	}
-	return suspectRest/2 + rand.N(suspectRest) //nolint:gosec // parts those who go together
+	return suspectSnooze/2 + rand.N(suspectSnooze) //nolint:gosec // spreads deliveries that were snoozed together
 }
 
-// How long a result may be in memory after Work has returned, and how often to look: River collects results for up to 250 ms.
+// River collects results for up to 250 ms after Work has returned. recordTimeout is how long to wait until the result is
+// in the database, and recordTick is how often to look.
 const (
-	recordPatience = time.Second
-	recordTick     = 25 * time.Millisecond
+	recordTimeout = time.Second
+	recordTick    = 25 * time.Millisecond
 )
 
 // freeOnceRecorded frees the slot of a suspect once River has recorded its result.
 func (w *worker) freeOnceRecorded(job *rivertype.JobRow) {
 	defer w.inbox.active.FreeSuspect()
-	ctx, cancel := context.WithTimeout(context.Background(), recordPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), recordTimeout)
 	defer cancel()
 	tick := time.NewTicker(recordTick)
 	defer tick.Stop()
@@ -205,10 +209,10 @@ func (w *worker) freeOnceRecorded(job *rivertype.JobRow) {
 	}
 }
 
-// reserveSuspect waits for a while for the slot of a suspect, and reports whether it got it.
+// reserveSuspect waits up to slotTimeout for the slot of a suspect, and reports whether it got the slot.
 func (b *Inbox) reserveSuspect(name string) bool {
-	for began := time.Now(); !b.active.ReserveSuspect(); time.Sleep(placeTick) {
-		if len(b.runsOf(name)) == 0 || time.Since(began) >= placePatience {
+	for began := time.Now(); !b.active.ReserveSuspect(); time.Sleep(slotTick) {
+		if len(b.runsOf(name)) == 0 || time.Since(began) >= slotTimeout {
 			return false
 		}
 	}
@@ -224,14 +228,15 @@ func (b *Inbox) runsOf(name string) []*run {
 	return nil
 }
 
-// How long a job waits for a place, which only others of the same endpoint do as well, and how often it looks.
+// slotTimeout is how long a job waits for a slot, and slotTick is how often it looks. Only jobs of the same endpoint
+// wait behind it.
 const (
-	placePatience = time.Second
-	placeTick     = 20 * time.Millisecond
+	slotTimeout = time.Second
+	slotTick    = 20 * time.Millisecond
 )
 
-// place returns a Run that has reserved a place for a callback, or nil.
-func (b *Inbox) place(name, vendor, endpoint string) *run {
+// reserve returns a Run that has reserved a slot for a callback, or nil.
+func (b *Inbox) reserve(name, vendor, endpoint string) *run {
 	var look *time.Ticker
 	for began := time.Now(); ; {
 		runs := b.runsOf(name)
@@ -240,11 +245,11 @@ func (b *Inbox) place(name, vendor, endpoint string) *run {
 				return r
 			}
 		}
-		if len(runs) == 0 || time.Since(began) >= placePatience {
+		if len(runs) == 0 || time.Since(began) >= slotTimeout {
 			return nil
 		}
 		if look == nil {
-			look = time.NewTicker(placeTick)
+			look = time.NewTicker(slotTick)
 			defer look.Stop()
 		}
 		select {
@@ -266,9 +271,9 @@ func (r *run) start(f func()) bool {
 	return true
 }
 
-// superseded tells whether a job, which has been worked for as long as a lease, has been rescued and is somebody else's
-// now. What becomes of it River would take for theirs: it looks at no more than that the job is running. So this returns
-// once it is not.
+// superseded reports whether a job that took as long as the lease was rescued, and belongs to another process now. River
+// would apply a result of this process to that one's job, because it only checks that the job is running. So superseded
+// returns true only once the job is not running any more.
 func (w *worker) superseded(job *river.Job[args]) bool {
 	for {
 		ctx, cancel := context.WithTimeout(context.Background(), supersededTimeout)

@@ -20,18 +20,18 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// What this program does in place of the tests, when it is started as a process of its own.
+// The environment variables that make this program a worker process instead of running the tests.
 const (
 	envWork  = "RIVERTEST_WORK"
 	envDSN   = "RIVERTEST_DSN"
 	envLease = "RIVERTEST_LEASE"
 )
 
-// receiver returns what starts this program as a receiver.
+// receiver returns a function that returns the command of a receiver process.
 func receiver(dsn string, lease time.Duration) func() *exec.Cmd {
 	return func() *exec.Cmd {
 		cmd := exec.Command(os.Args[0])
@@ -40,7 +40,7 @@ func receiver(dsn string, lease time.Duration) func() *exec.Cmd {
 	}
 }
 
-// receive is the receiver. It waits for a server that is not there.
+// receive is the main function of a receiver process. It waits until the server is up.
 func receive() error {
 	lease, err := time.ParseDuration(os.Getenv(envLease))
 	if err != nil {
@@ -76,14 +76,14 @@ func receive() error {
 	if err != nil {
 		return err
 	}
-	if err := untilThere(func(ctx context.Context) error { return box.Use(ctx, client) }); err != nil {
+	if err := retryUntilUp(func(ctx context.Context) error { return box.Use(ctx, client) }); err != nil {
 		return err
 	}
-	if err := untilThere(func(context.Context) error { return client.Start(context.Background()) }); err != nil {
+	if err := retryUntilUp(func(context.Context) error { return client.Start(context.Background()) }); err != nil {
 		return err
 	}
-	r := torturetest.Receiver{
-		// A machine that is busy with other tests, and the race detector, are no store that is down.
+	r := crashtest.Receiver{
+		// A busy machine, or the race detector, must not look like a store that is down.
 		Options: webhook.Options{Inbox: box, CallbackTimeout: 2 * time.Second, StoreTimeout: 4 * time.Second},
 		Inbox:   box,
 		Effect: func(ctx context.Context, name string, wrong error) error {
@@ -95,7 +95,7 @@ func receive() error {
 			})
 		},
 		Close: func() error {
-			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 			defer cancel()
 			if err := client.Stop(ctx); err != nil {
 				return fmt.Errorf("stopping River's client: %w", err)
@@ -106,9 +106,9 @@ func receive() error {
 	return r.Serve()
 }
 
-// untilThere tries until the server is there.
-func untilThere(do func(ctx context.Context) error) (err error) {
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+// retryUntilUp retries until the server is up.
+func retryUntilUp(do func(ctx context.Context) error) (err error) {
+	for deadline := time.Now().Add(testTimeout); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		err = do(ctx)
 		cancel()
@@ -119,16 +119,16 @@ func untilThere(do func(ctx context.Context) error) (err error) {
 	return err
 }
 
-// A station is what a test asks the database, past the inbox.
-type station struct {
+// A testDatabase queries the database directly, without the inbox.
+type testDatabase struct {
 	t    *testing.T
 	pool *pgxpool.Pool
-	// notify is a client that works nothing.
+	// client works no queue.
 	client *riverinbox.Client
 }
 
-// newStation makes the tables that receivers expect.
-func newStation(t *testing.T, dsn string) *station {
+// newTestDatabase creates the tables of the receivers.
+func newTestDatabase(t *testing.T, dsn string) *testDatabase {
 	t.Helper()
 	pool := poolOf(t, dsn)
 	t.Cleanup(pool.Close)
@@ -136,17 +136,17 @@ func newStation(t *testing.T, dsn string) *station {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, box.Close()) })
 	require.NoError(t, box.Migrate(t.Context()))
-	// Not unique: only CompleteTx keeps a second side effect out.
+	// The name is not unique: only CompleteTx prevents a second side effect.
 	_, err = pool.Exec(t.Context(), `CREATE TABLE effects (name TEXT NOT NULL)`)
 	require.NoError(t, err)
 	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
-	return &station{t, pool, client}
+	return &testDatabase{t, pool, client}
 }
 
-// drained waits until nothing is left to be run. The leader looks for what processes have left behind every 30 seconds, and as
-// soon as it is the leader: so another has to be.
-func (s *station) drained() {
+// drained waits until no delivery is left to run. A leader rescues every 30 seconds, and when it is elected. So drained
+// makes the leader resign every five seconds.
+func (s *testDatabase) drained() {
 	s.t.Helper()
 	var left int
 	resign := time.Now()
@@ -156,7 +156,7 @@ func (s *station) drained() {
 			return
 		}
 		if time.Now().After(deadline) {
-			require.Fail(s.t, "deliveries are not worked off", query[string](s.t, s.pool, `SELECT coalesce(string_agg(
+			require.Fail(s.t, "some deliveries do not finish", query[string](s.t, s.pool, `SELECT coalesce(string_agg(
 				state || ' ' || (args->>'id') || ' ' || attempt || ' ' || metadata::text, E'\n'), '')
 				FROM river_job WHERE state NOT IN ('completed', 'cancelled', 'discarded')`))
 		}
@@ -167,13 +167,13 @@ func (s *station) drained() {
 	}
 }
 
-func (s *station) count(sql string) int {
+func (s *testDatabase) count(sql string) int {
 	s.t.Helper()
 	return query[int](s.t, s.pool, sql)
 }
 
-// check checks the accounts of a database that is drained.
-func (s *station) check(sender *torturetest.Sender, fleet *torturetest.Fleet) {
+// check checks the invariants of a drained database.
+func (s *testDatabase) check(sender *crashtest.Sender, fleet *crashtest.Fleet) {
 	t := s.t
 	t.Helper()
 	rows, err := s.pool.Query(t.Context(), `SELECT name, count(*) FROM effects GROUP BY name`)
@@ -186,17 +186,17 @@ func (s *station) check(sender *torturetest.Sender, fleet *torturetest.Fleet) {
 		return nil
 	})
 	require.NoError(t, err)
-	accounts := torturetest.Accounts{Deliveries: sender.Deliveries, Journal: fleet.Journal, Effects: effects}
-	accounts.Check(t)
+	invariants := crashtest.Invariants{Deliveries: sender.Deliveries, EventLog: fleet.EventLog, Effects: effects}
+	invariants.Check(t)
 	stored := s.count(`SELECT count(*) FROM river_job`)
-	require.Equal(t, stored, s.count(`SELECT count(*) FROM river_job WHERE state = 'completed'`), "none is a dead letter")
-	for vendor, n := range accounts.Handled() {
+	require.Equal(t, stored, s.count(`SELECT count(*) FROM river_job WHERE state = 'completed'`), "no delivery may be a dead letter")
+	for vendor, n := range invariants.Handled() {
 		done := query[int](t, s.pool, `SELECT count(*) FROM river_job WHERE args->>'vendor' = $1`, vendor)
-		if vendor == "greenflash" { // signs the time of each attempt: the inbox takes them all, and the store knows better
+		if vendor == "greenflash" { // each attempt has another signature, so the inbox stores all of them, and the store finds the duplicates
 			require.GreaterOrEqual(t, done, n, vendor)
 			continue
 		}
-		require.Equal(t, n, done, "stored deliveries of %s, and those whose callback has done its work", vendor)
+		require.Equal(t, n, done, "stored deliveries of %s, and those whose callback has succeeded", vendor)
 	}
 	t.Logf("%v; %v; %d stored, %d of them rescued", sender, fleet, stored,
 		s.count(`SELECT count(*) FROM river_job WHERE metadata ? 'river:rescue_count'`))

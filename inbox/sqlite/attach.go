@@ -9,20 +9,20 @@ import (
 	lib "modernc.org/sqlite/lib"
 )
 
-// ErrReadOnly is returned by everything that would change an inbox whose file, or folder, cannot be written.
-var ErrReadOnly = errors.New("sqlite: the inbox is read-only: its file or its folder cannot be written")
+// ErrReadOnly is returned by every method that would change an inbox whose file or folder is not writable.
+var ErrReadOnly = errors.New("sqlite: the inbox is read-only, because its file or its folder is not writable")
 
 var errNoInbox = errors.New("there is no inbox in this file")
 
-// Attach opens an inbox that a service has made, and most likely has open: for tools that look into it, or retry and
-// discard. It makes no file and no tables, and purges nothing, however old: the retentions are the service's business.
-// It opens backups as well, see [Inbox.Backup], and leaves them as they are unless they are changed.
+// Attach opens an inbox that a service has created and may have open. It is for tools that list, retry or discard
+// deliveries. It creates no file and no tables. It purges nothing: that is up to the service. It also opens backups, see
+// [Inbox.Backup], and does not change them by itself.
 //
-// Where the file or its folder cannot be written, by permission or because its medium is read-only, the inbox can be looked
-// at, and what would change it returns [ErrReadOnly].
+// If the file or its folder is not writable, because of permissions or a read-only medium, the inbox can only be read.
+// Methods that would change it return [ErrReadOnly].
 //
-// It is an error as well if there is no such file, or no inbox in it. It is one, too, where nothing can be written and a
-// write-ahead log is left of a process that was killed: copy both files to a folder that can be written.
+// Attach returns an error if there is no such file, or no inbox in it. It also returns an error if nothing is writable
+// and a killed process has left a write-ahead log. Then copy both files to a writable folder.
 func Attach(path string) (*Inbox, error) {
 	options, err := (*Options)(nil).withDefaults()
 	if err != nil {
@@ -52,7 +52,7 @@ func Attach(path string) (*Inbox, error) {
 func (b *Inbox) findTables(ctx context.Context) error {
 	_, found, err := b.hasTables(ctx)
 	if codeOf(err) == lib.SQLITE_CANTOPEN || codeOf(err) == lib.SQLITE_READONLY {
-		// SQLite needs the shared memory of a write-ahead log, and cannot make it here.
+		// SQLite needs the shared memory of a write-ahead log, and cannot create it here.
 		if err := b.checkUnused(err); err != nil {
 			return err
 		}
@@ -65,13 +65,13 @@ func (b *Inbox) findTables(ctx context.Context) error {
 	return err
 }
 
-// checkUnused returns an error unless all that is stored is in the database file itself, and no process has it open.
+// checkUnused returns an error unless all data is in the database file itself and no process has it open.
 func (b *Inbox) checkUnused(err error) error {
 	if log, e := os.Stat(b.path + "-wal"); e == nil && log.Size() > 0 {
-		return fmt.Errorf("%w: its write-ahead log has deliveries, and cannot be read where nothing can be written: copy %[2]s and %[2]s-wal to another folder", err, b.path)
+		return fmt.Errorf("%w: its write-ahead log has deliveries and cannot be read in a read-only folder; copy %[2]s and %[2]s-wal to a writable folder", err, b.path)
 	}
 	if _, e := os.Stat(b.path + "-shm"); e == nil {
-		return fmt.Errorf("%w: a process may have it open, and this one cannot read %s-shm", err, b.path)
+		return fmt.Errorf("%w: another process may have it open, and this process cannot read %s-shm", err, b.path)
 	}
 	return nil
 }

@@ -30,19 +30,19 @@ func TestAToolThatAttachesMakesNothing(t *testing.T) {
 
 func TestAToolThatAttachesPurgesNothingAndMayRetryAndDiscard(t *testing.T) {
 	path := pathOf(t)
-	keep := sqlite.Options{DeadRetention: sqlite.Forever, Policy: inbox.Policy{MaxAttempts: 1}}
+	keep := sqlite.Options{DeadLetterRetention: sqlite.Forever, Policy: inbox.Policy{MaxAttempts: 1}}
 	box := openBox(t, path, keep)
-	store(t, box, parcel(ping, "old"), parcel(ping, "older"), parcel(ping, "oldest"))
-	stop := start(t, box, answering(webhook.Failed))
-	soon(t, func() bool { return statsOf(t, box).Dead == 3 })
+	store(t, box, newDelivery(ping, "old"), newDelivery(ping, "older"), newDelivery(ping, "oldest"))
+	stop := start(t, box, handlerWithOutcome(webhook.Failed))
+	soon(t, func() bool { return statsOf(t, box).DeadLettered == 3 })
 	stop()
-	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = due_at - ?`, 10*sqlite.DefaultDeadRetention.Milliseconds())
+	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = due_at - ?`, 10*sqlite.DefaultDeadLetterRetention.Milliseconds())
 
 	tool, err := sqlite.Attach(path)
 	require.NoError(t, err)
-	require.True(t, box.KeepsHouse())
-	require.False(t, tool.KeepsHouse())
-	dead := listed(t, tool, inbox.Dead, all)
+	require.True(t, box.IsPurging())
+	require.False(t, tool.IsPurging())
+	dead := listed(t, tool, inbox.DeadLettered, all)
 	require.Len(t, dead, 3)
 	n, err := tool.Discard(t.Context(), inbox.Filter{ID: dead[0].ID})
 	require.NoError(t, err)
@@ -53,8 +53,8 @@ func TestAToolThatAttachesPurgesNothingAndMayRetryAndDiscard(t *testing.T) {
 	require.NoError(t, tool.Close())
 
 	counts := statsOf(t, box)
-	require.Equal(t, 1, counts.Dead)
+	require.Equal(t, 1, counts.DeadLettered)
 	require.Equal(t, 1, counts.Pending)
-	start(t, box, answering(webhook.Handled))
+	start(t, box, handlerWithOutcome(webhook.Handled))
 	soon(t, func() bool { return statsOf(t, box).Done == 2 })
 }

@@ -9,12 +9,13 @@ import (
 	"path/filepath"
 )
 
-// Backup writes a copy of the inbox, as it is at this time, to a file that must not be there yet, by SQLite's VACUUM INTO.
-// The copy is durable when Backup returns, and readable for its owner alone; on Windows it has the permissions of its folder.
-// Deliveries go on being stored and run meanwhile, while the write-ahead log grows. After an error there is no copy.
+// Backup writes a copy of the inbox to a file that must not exist yet. It uses SQLite's VACUUM INTO. The copy is durable
+// when Backup returns. Only its owner can read it; on Windows it has the permissions of its folder. Deliveries continue
+// to be stored and run, while the write-ahead log grows. After an error there is no copy.
 //
-// [Attach] and the command aihooks look into a copy. To restore it, stop every process that has the inbox open, remove PATH,
-// PATH-wal and PATH-shm, and put the copy at PATH. Deliveries that were pending then run, also those that have run since.
+// [Attach] and the command aihooks can read a copy. To restore it, stop every process that has the inbox open, remove
+// PATH, PATH-wal and PATH-shm, and put the copy at PATH. Deliveries that were pending at the time of the backup run, even
+// if they have run since.
 func (b *Inbox) Backup(ctx context.Context, path string) (err error) {
 	if path, err = filepath.Abs(path); err != nil {
 		return fmt.Errorf("sqlite: backup: %w", err)
@@ -29,14 +30,14 @@ func (b *Inbox) Backup(ctx context.Context, path string) (err error) {
 	if err = errors.Join(err, file.Close()); err != nil {
 		return fmt.Errorf("sqlite: backup: %w", errors.Join(err, os.Remove(path)))
 	}
-	if folder, err := os.Open(filepath.Dir(path)); err == nil { // for the name; Windows needs and allows no such thing
+	if folder, err := os.Open(filepath.Dir(path)); err == nil { // makes the file's name durable; Windows neither needs nor allows it
 		_ = folder.Sync()
 		_ = folder.Close()
 	}
 	return nil
 }
 
-// copyTo has a connection of its own: SQLite refuses VACUUM INTO to one with PRAGMA query_only.
+// copyTo opens a separate connection, because SQLite refuses VACUUM INTO on one with PRAGMA query_only.
 func (b *Inbox) copyTo(ctx context.Context, path string) error {
 	if b.closed.Load() {
 		return ErrClosed

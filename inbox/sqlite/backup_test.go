@@ -17,7 +17,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// backups are the documented ways to back up an inbox that is in use.
+// backups are the documented ways to back up an open inbox.
 var backups = map[string]func(t *testing.T, box *sqlite.Inbox, path, copy string) error{
 	"Backup": func(t *testing.T, box *sqlite.Inbox, _, copy string) error { return box.Backup(t.Context(), copy) },
 	"VACUUM INTO of another program": func(t *testing.T, _ *sqlite.Inbox, path, copy string) error {
@@ -40,7 +40,7 @@ func TestBackup_HasWhatWasStoredBefore(t *testing.T) {
 			for i := range 8 {
 				senders.Go(func() {
 					for j := 0; ctx.Err() == nil; j++ {
-						d := parcel(ping, fmt.Sprintf("%d-%d", i, j))
+						d := newDelivery(ping, fmt.Sprintf("%d-%d", i, j))
 						if _, err := box.Enqueue(context.Background(), d); err != nil {
 							t.Error(err)
 							return
@@ -49,7 +49,7 @@ func TestBackup_HasWhatWasStoredBefore(t *testing.T) {
 					}
 				})
 			}
-			start(t, box, answering(webhook.Handled))
+			start(t, box, handlerWithOutcome(webhook.Handled))
 			for n := range 3 {
 				soon(t, func() bool { return len(stored) > 100*(n+1) })
 				known := len(stored)
@@ -63,9 +63,9 @@ func TestBackup_HasWhatWasStoredBefore(t *testing.T) {
 					stored <- name
 				}
 				raw := openRaw(t, copied)
-				require.Equal(t, "ok", ask[string](t, raw, `PRAGMA integrity_check`))
+				require.Equal(t, "ok", queryValue[string](t, raw, `PRAGMA integrity_check`))
 				for _, name := range names {
-					require.Equal(t, 1, ask[int](t, raw, `SELECT count(*) FROM aihooks_inbox WHERE delivery_id = ?`, name), name)
+					require.Equal(t, 1, queryValue[int](t, raw, `SELECT count(*) FROM aihooks_inbox WHERE delivery_id = ?`, name), name)
 				}
 				require.NoError(t, raw.Close())
 			}
@@ -82,7 +82,7 @@ func TestBackup_CanBeLookedAtAndRestored(t *testing.T) {
 			t.Parallel()
 			path := pathOf(t)
 			box := openBox(t, path, sqlite.Options{})
-			store(t, box, parcel(ping, "a"), parcel(ping, "b"))
+			store(t, box, newDelivery(ping, "a"), newDelivery(ping, "b"))
 			copied := filepath.Join(t.TempDir(), "it's a copy.db")
 			require.NoError(t, backup(t, box, path, copied))
 			before, err := os.ReadFile(copied)
@@ -95,18 +95,18 @@ func TestBackup_CanBeLookedAtAndRestored(t *testing.T) {
 			require.NoError(t, tool.Close())
 			after, err := os.ReadFile(copied)
 			require.NoError(t, err)
-			require.Equal(t, before, after, "looking changes nothing")
+			require.Equal(t, before, after, "reading changes nothing")
 			left, err := os.ReadDir(filepath.Dir(copied))
 			require.NoError(t, err)
 			require.Len(t, left, 1)
 
 			restored := openBox(t, copied, sqlite.Options{})
-			hook := answering(webhook.Handled)
+			hook := handlerWithOutcome(webhook.Handled)
 			start(t, restored, hook)
 			soon(t, func() bool { return statsOf(t, restored).Done == 2 })
 			raw := openRaw(t, copied)
-			require.Equal(t, "wal", ask[string](t, raw, `PRAGMA journal_mode`))
-			require.Equal(t, 2, ask[int](t, raw, `PRAGMA auto_vacuum`), "it gives room back as the first one did")
+			require.Equal(t, "wal", queryValue[string](t, raw, `PRAGMA journal_mode`))
+			require.Equal(t, 2, queryValue[int](t, raw, `PRAGMA auto_vacuum`), "it can shrink as the first one could")
 		})
 	}
 }
@@ -115,9 +115,9 @@ func TestBackup_KeepsDeadLettersForRetry(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{MaxAttempts: 1}})
-	store(t, box, parcel(ping, "a"))
-	stop := start(t, box, answering(webhook.Failed))
-	soon(t, func() bool { return statsOf(t, box).Dead == 1 })
+	store(t, box, newDelivery(ping, "a"))
+	stop := start(t, box, handlerWithOutcome(webhook.Failed))
+	soon(t, func() bool { return statsOf(t, box).DeadLettered == 1 })
 	stop()
 	copied := path + ".backup"
 	require.NoError(t, box.Backup(t.Context(), copied))
@@ -150,13 +150,13 @@ func TestBackup_OverwritesNothing(t *testing.T) {
 
 func TestView_ReadsOneState(t *testing.T) {
 	box := openBox(t, pathOf(t), sqlite.Options{})
-	store(t, box, parcel(ping, "a"))
+	store(t, box, newDelivery(ping, "a"))
 	const count = `SELECT count(*) FROM aihooks_inbox`
 	require.NoError(t, box.View(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
 		var n int
 		require.NoError(t, tx.QueryRowContext(ctx, count).Scan(&n))
 		require.Equal(t, 1, n)
-		store(t, box, parcel(ping, "b")) // no writer waits for it
+		store(t, box, newDelivery(ping, "b")) // the backup blocks no writer
 		require.NoError(t, tx.QueryRowContext(ctx, count).Scan(&n))
 		require.Equal(t, 1, n)
 		_, err := tx.ExecContext(ctx, `DELETE FROM aihooks_inbox`)

@@ -17,14 +17,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/idempotency"
-	"github.com/aihooks/aihooks-go/internal/beside"
+	"github.com/aihooks/aihooks-go/internal/benchpair"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/workflux"
 )
 
-// The floor is what anybody would write by hand who knows that commits should be shared: the same statements, prepared, on
-// a file with the same settings, by one goroutine that puts into a transaction whatever waits for it. It has none of the
-// rest: no codec, no leases to renew, no limits, no contexts.
+// A floor is the baseline of the benchmarks: a simple hand-written writer with shared commits. One goroutine runs the
+// same prepared statements, on a file with the same settings, and commits waiting writes together. It has no encoding, no
+// lease renewal, no limits and no contexts.
 type floor struct {
 	queue chan *floorWrite
 	conn  *sql.Conn
@@ -115,7 +115,7 @@ func (f *floor) enqueue(meta string, body []byte) error {
 	})
 }
 
-// sample is a delivery of n bytes, another one each time.
+// sample returns a new delivery of n bytes each time.
 func sample(n int) *webhook.Delivery {
 	id := idempotency.NewToken().String() + idempotency.NewToken().String()
 	body := fmt.Appendf(nil, `{"event":"conversation.completed","timestamp":%q,"data":{"conversation_id":%q,"summary":"`, time.Now().UTC().Format(time.RFC3339), id)
@@ -127,7 +127,7 @@ func sample(n int) *webhook.Delivery {
 	}
 }
 
-// stored are how many deliveries are there before the measurement begins: done, with their bodies still there.
+// stored are the numbers of deliveries in the file before the measurement: done, with their bodies.
 func stored() []int {
 	list := []int{1_000}
 	if n, err := strconv.Atoi(os.Getenv("INBOXBENCH_STORED")); err == nil {
@@ -136,8 +136,8 @@ func stored() []int {
 	return list
 }
 
-// fillFile makes a file with n deliveries that are done. Their bodies are small, so that several such files fit into memory: it is
-// the number of entries that is to be seen.
+// fillFile creates a file with n deliveries that are done. Their bodies are small, so that several such files fit into
+// memory. The benchmark depends on the number of entries.
 func fillFile(b *testing.B, n int) string {
 	path := filepath.Join(b.TempDir(), "inbox.db")
 	db, err := sql.Open("sqlite", source(path, makePragmas, pragmas)+"&_pragma=synchronous(OFF)")
@@ -150,7 +150,7 @@ func fillFile(b *testing.B, n int) string {
 		tx, err := db.Begin()
 		require.NoError(b, err)
 		_, err = tx.Exec(`WITH RECURSIVE c(n) AS (SELECT ?1 + 1 UNION ALL SELECT n + 1 FROM c WHERE n < ?2)
-			INSERT INTO aihooks_inbox (id, key, hook, type, delivery_id, received_at, state, due_at, takes, tried)
+			INSERT INTO aihooks_inbox (id, key, handler, type, delivery_id, received_at, state, due_at, takes, tried)
 			SELECT n, randomblob(16), 'workflux/default', 'conversation.completed', lower(hex(randomblob(32))), ?3 + n, 4, ?3 + n, 1, 1 FROM c`,
 			done, min(n, done+10_000), time.Now().UnixMilli())
 		require.NoError(b, err)
@@ -167,7 +167,7 @@ func fillFile(b *testing.B, n int) string {
 	require.NoError(b, db.Close())
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	require.NoError(b, err)
-	require.NoError(b, file.Sync()) // now, and not during the measurement
+	require.NoError(b, file.Sync()) // so that it does not happen during the measurement
 	require.NoError(b, file.Close())
 	return path
 }
@@ -189,15 +189,15 @@ func BenchmarkEnqueue(b *testing.B) {
 				given := sample(4096)
 				meta, err := encode(given)
 				require.NoError(b, err)
-				beside.Measure(b, "per_s", [2]string{"ours", "floor"}, func() float64 {
-					return beside.PerSecond(b, senders, func() error {
+				benchpair.Measure(b, "per_s", [2]string{"ours", "floor"}, func() float64 {
+					return benchpair.PerSecond(b, senders, func() error {
 						d := *given
 						d.Keys = []string{"workflux/default/content/" + idempotency.NewToken().String() + idempotency.NewToken().String()}
 						_, err := box.Enqueue(context.Background(), &d)
 						return err
 					})
 				}, func() float64 {
-					return beside.PerSecond(b, senders, func() error { return f.enqueue(meta, given.Body) })
+					return benchpair.PerSecond(b, senders, func() error { return f.enqueue(meta, given.Body) })
 				})
 			})
 		}
@@ -219,17 +219,17 @@ func BenchmarkLatency(b *testing.B) {
 			})
 			ctx, cancel := context.WithCancel(context.Background())
 			var running sync.WaitGroup
-			running.Go(func() { _ = box.Run(ctx, told{hook, ended}) })
+			running.Go(func() { _ = box.Run(ctx, notifyingHandler{hook, ended}) })
 			defer running.Wait()
 			defer cancel()
 			claim, complete := claimStatements()
-			beside.Measure(b, "us", [2]string{"ours", "floor"}, func() float64 {
+			benchpair.Measure(b, "us", [2]string{"ours", "floor"}, func() float64 {
 				return microseconds(b, func() (time.Duration, error) {
 					d := sample(4096)
 					start := time.Now()
 					_, err := box.Enqueue(context.Background(), d)
 					latency := (<-began).Sub(start)
-					for <-ended; box.space.pending.Load() > 0; { // the next one is not to wait for what becomes of this
+					for <-ended; box.space.pending.Load() > 0; { // record this result before the next delivery
 						time.Sleep(20 * time.Microsecond)
 					}
 					return latency, err
@@ -248,7 +248,7 @@ func BenchmarkLatency(b *testing.B) {
 
 func microseconds(b *testing.B, f func() (time.Duration, error)) float64 {
 	var all []float64
-	for began := time.Now(); time.Since(began) < beside.Slice; {
+	for began := time.Now(); time.Since(began) < benchpair.Slice; {
 		d, err := f()
 		if err != nil {
 			b.Error(err)
@@ -256,22 +256,22 @@ func microseconds(b *testing.B, f func() (time.Duration, error)) float64 {
 		}
 		all = append(all, float64(d.Microseconds()))
 	}
-	return beside.Median(all)
+	return benchpair.Median(all)
 }
 
-// told says when a delivery has been run.
-type told struct {
+// A notifyingHandler sends on ended when a delivery has been run.
+type notifyingHandler struct {
 	*workflux.Handler
 	ended chan struct{}
 }
 
-func (h told) Redeliver(ctx context.Context, d *webhook.Delivery) webhook.Result {
+func (h notifyingHandler) Redeliver(ctx context.Context, d *webhook.Delivery) webhook.Result {
 	result := h.Handler.Redeliver(ctx, d)
 	h.ended <- struct{}{}
 	return result
 }
 
-// deliver stores, takes and claims a delivery; what comes after is not measured.
+// deliver stores, takes and claims a delivery. Only these steps are measured.
 func (f *floor) deliver(meta string, d *webhook.Delivery, claim, complete string) (time.Duration, error) {
 	start := time.Now()
 	if err := f.enqueue(meta, d.Body); err != nil {

@@ -9,23 +9,23 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 )
 
-// A clock compares the system's clock with the times in the file, which cannot have been in the future when they were
-// written. So it also sees what happened while no process ran.
+// A clock compares the system's clock with the times in the file, which were not in the future when they were written. So
+// it also detects changes that happened while no process ran.
 type clock struct {
 	mu     sync.Mutex
-	last   time.Time // of the last look of this process
-	warned bool      // that the clock is ahead
+	last   time.Time // of the last check by this process
+	warned bool      // a warning that the clock is ahead was logged
 }
 
 const (
-	backTolerance  = 10 * time.Second // clocks are adjusted in small steps
-	saveEvery      = time.Minute      // how old the time in the file may become: as much less a set-back is noticed
-	aheadTolerance = 10 * time.Minute // of a restart
+	backTolerance  = 10 * time.Second // smaller steps are normal adjustments
+	saveEvery      = time.Minute      // how old seen may become; a set-back is underestimated by at most this
+	aheadTolerance = 10 * time.Minute // a restart takes less
 	aheadWarning   = 24 * time.Hour
-	catchUp        = 4 // how much faster than time itself the purging catches up
+	catchUp        = 4 // how much faster than real time the purge time catches up
 )
 
-// The table has one row. seen is the newest time that a process had, and purged the time by which ages are judged.
+// The table has one row. seen is the newest time that any process had. purged is the current time for purging.
 const (
 	clockTable   = `CREATE TABLE IF NOT EXISTS aihooks_inbox_clock (seen INTEGER NOT NULL, purged INTEGER NOT NULL) STRICT`
 	clockRow     = `INSERT INTO aihooks_inbox_clock SELECT ?1, ?1 WHERE NOT EXISTS (SELECT 1 FROM aihooks_inbox_clock)`
@@ -35,12 +35,12 @@ const (
 	redateLeases = `UPDATE ` + sqlstore.DefaultTable + ` SET lease_until = lease_until - ?1 WHERE state = 1 AND lease_until > ?2`
 )
 
-// lookAtClock looks whether the clock was set, and returns the time by which ages are to be judged.
+// checkClock detects a change of the clock, and returns the current time for purging.
 //
-// A clock that was set back leaves due times, leases and ends in the future: they are set back as well. A clock that is far
-// ahead, of the file or of a set-back to come, would have everything purged at once. So the time of purging moves at most
-// catchUp times as fast as this process runs, until it has reached the clock.
-func (b *Inbox) lookAtClock(ctx context.Context) (purge time.Time, err error) {
+// After the clock was set back, due times and leases are in the future; checkClock sets them back too. If the clock is
+// far ahead, a purge by the clock could delete everything at once. So the purge time advances at most catchUp times as
+// fast as this process runs, until it has reached the clock.
+func (b *Inbox) checkClock(ctx context.Context) (purgeTime time.Time, err error) {
 	b.clock.mu.Lock()
 	defer b.clock.mu.Unlock()
 	var now time.Time
@@ -48,7 +48,7 @@ func (b *Inbox) lookAtClock(ctx context.Context) (purge time.Time, err error) {
 	var seen, purged int64
 	err = b.writer.run(ctx, func(c *conn) error {
 		back = 0
-		now = time.Now()      // once the file is locked: what others wrote while this one waited is not in the future
+		now = time.Now()      // read after the lock was acquired: times that others wrote in between are not in the future
 		var ran time.Duration // by the monotonic clock
 		if !b.clock.last.IsZero() {
 			ran = now.Sub(b.clock.last)
@@ -77,7 +77,7 @@ func (b *Inbox) lookAtClock(ctx context.Context) (purge time.Time, err error) {
 		}
 		purged = moved
 		if back == 0 && at-seen < saveEvery.Milliseconds() && moved == at {
-			return nil // there is no need to write
+			return nil // nothing to write
 		}
 		_, err := c.exec(updateClock, at, moved)
 		return err
@@ -86,30 +86,30 @@ func (b *Inbox) lookAtClock(ctx context.Context) (purge time.Time, err error) {
 		return time.Time{}, fmt.Errorf("sqlite: clock: %w", err)
 	}
 	b.clock.last = now
-	purge = timeOf(purged)
-	b.warnOfClock(back, now.Sub(purge))
-	return purge, nil
+	purgeTime = timeOf(purged)
+	b.warnOfClock(back, now.Sub(purgeTime))
+	return purgeTime, nil
 }
 
 func (b *Inbox) warnOfClock(back, ahead time.Duration) {
 	if back > 0 {
-		b.options.Policy.Logger.Warn("inbox: the system's clock was set back; the times of stored deliveries were set back as well, so that they run",
+		b.options.Policy.Logger.Warn("inbox: the system's clock was set back; the times of stored deliveries were set back too, so that they run",
 			"path", b.path, "back", back.Round(time.Second).String())
 		b.wake("")
 	}
 	if ahead > aheadWarning && !b.clock.warned {
-		b.options.Policy.Logger.Warn("inbox: the system's clock is far ahead of the time when this file was used last; "+
-			"unless the service was down for so long, set it right before dead letters and keys are purged too early; purging is slowed down until then",
+		b.options.Policy.Logger.Warn("inbox: the system's clock is far ahead of the last use of this file; "+
+			"unless the service was down for that time, correct the clock, or dead letters and keys are purged too early; purging is slow for now",
 			"path", b.path, "ahead", ahead.Round(time.Second).String())
 	}
 	b.clock.warned = ahead > aheadWarning
 }
 
-// setBack returns by how much the clock has been set back since the file was used.
+// setBack returns how far the clock was set back since the last use of the file.
 func (b *Inbox) setBack(ctx context.Context, now time.Time) time.Duration {
 	var seen, purged int64
 	if err := b.reads.QueryRowContext(ctx, selectClock).Scan(&seen, &purged); err != nil {
-		return 0 // a file that no service has open yet
+		return 0 // no service has opened this file yet
 	}
 	if d := timeOf(seen).Sub(now); d > backTolerance {
 		return d

@@ -14,14 +14,14 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// setClock sets the clock, as the inbox sees it: it moves all times in its file the other way.
+// setClock sets the clock from the inbox's point of view: it moves all times in its file the other way.
 func setClock(t *testing.T, path string, by time.Duration) {
 	t.Helper()
 	raw := openRaw(t, path)
 	ms := by.Milliseconds()
-	tell(t, raw, `UPDATE aihooks_inbox_clock SET seen = seen - ?1, purged = purged - ?1`, ms)
-	tell(t, raw, `UPDATE aihooks_inbox SET due_at = due_at - ?1, began_at = began_at - ?1`, ms)
-	tell(t, raw, `UPDATE aihooks_idempotency SET lease_until = lease_until - ?1, expires_at = expires_at - ?1`, ms)
+	mustExec(t, raw, `UPDATE aihooks_inbox_clock SET seen = seen - ?1, purged = purged - ?1`, ms)
+	mustExec(t, raw, `UPDATE aihooks_inbox SET due_at = due_at - ?1, began_at = began_at - ?1`, ms)
+	mustExec(t, raw, `UPDATE aihooks_idempotency SET lease_until = lease_until - ?1, expires_at = expires_at - ?1`, ms)
 }
 
 const month = 30 * 24 * time.Hour
@@ -32,52 +32,52 @@ func TestClock_SetBackRunsWhatIsDue(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := pathOf(t)
-			log := new(logtest.Book)
+			log := new(logtest.LogBuffer)
 			box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
-			box.StopKeeping()
-			box.Tidy(t.Context())
-			store(t, box, parcel(ping, "due"), parcel(ping, "retried tomorrow"), parcel(ping, "lost"), parcel(ping, "dead"))
+			box.StopPurging()
+			box.PurgeOnce(t.Context())
+			store(t, box, newDelivery(ping, "due"), newDelivery(ping, "retried tomorrow"), newDelivery(ping, "lost"), newDelivery(ping, "dead"))
 			raw := openRaw(t, path)
 			tomorrow := time.Now().Add(24 * time.Hour)
-			tell(t, raw, `UPDATE aihooks_inbox SET due_at = ? WHERE delivery_id = 'retried tomorrow'`, tomorrow.UnixMilli())
-			tell(t, raw, `UPDATE aihooks_inbox SET state = 1, owner = randomblob(16), due_at = due_at + 500 WHERE delivery_id = 'lost'`)
-			tell(t, raw, `UPDATE aihooks_inbox SET state = 3 WHERE delivery_id = 'dead'`)
+			mustExec(t, raw, `UPDATE aihooks_inbox SET due_at = ? WHERE delivery_id = 'retried tomorrow'`, tomorrow.UnixMilli())
+			mustExec(t, raw, `UPDATE aihooks_inbox SET state = 1, owner = randomblob(16), due_at = due_at + 500 WHERE delivery_id = 'lost'`)
+			mustExec(t, raw, `UPDATE aihooks_inbox SET state = 3 WHERE delivery_id = 'dead'`)
 			setClock(t, path, -back)
 			stats, err := box.Stats(t.Context())
 			require.NoError(t, err)
-			require.WithinDuration(t, time.Now(), stats.Oldest, patience, "it is due although its time is in the future")
-			hook := answering(webhook.Handled)
+			require.WithinDuration(t, time.Now(), stats.Oldest, patience, "it is due although its stored time is in the future")
+			hook := handlerWithOutcome(webhook.Handled)
 			start(t, box, hook)
-			box.Tidy(t.Context())
+			box.PurgeOnce(t.Context())
 			require.Equal(t, 1, log.Count("level=WARN", "clock was set back", "back="), log)
 			soon(t, func() bool {
-				require.NoError(t, box.Rescue(t.Context()))
+				require.NoError(t, box.ReleaseLost(t.Context()))
 				return len(hook.calls()) == 2
 			})
 			require.ElementsMatch(t, []string{"due", "lost"}, hook.calls())
 			e := listed(t, box, inbox.Pending, all)
 			require.Len(t, e, 1)
-			require.WithinDuration(t, tomorrow, e[0].Due, patience, "a rest stays as long as it was")
+			require.WithinDuration(t, tomorrow, e[0].Due, patience, "the remaining backoff is unchanged")
 			n, err := box.Retry(t.Context(), all)
 			require.NoError(t, err)
-			require.Equal(t, 1, n, "the dead letter ended in the future")
-			box.Tidy(t.Context())
+			require.Equal(t, 1, n, "the dead letter has a time in the future")
+			box.PurgeOnce(t.Context())
 			require.Equal(t, 1, log.Count("clock was set back"), "once")
 		})
 	}
 }
 
-// A process that ran a delivery, and died with it, has left a lease in the idempotency store as well.
+// A process that crashed while it ran a delivery has also left a lease in the idempotency store.
 func TestClock_SetBackFreesClaims(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{})
-	box.StopKeeping()
-	box.Tidy(t.Context())
+	box.StopPurging()
+	box.PurgeOnce(t.Context())
 	_, err := box.Store().Claim(t.Context(), "key", idempotency.NewToken(), time.Second)
 	require.NoError(t, err)
 	setClock(t, path, -month)
-	box.Tidy(t.Context())
+	box.PurgeOnce(t.Context())
 	soon(t, func() bool {
 		claim, err := box.Store().Claim(t.Context(), "key", idempotency.NewToken(), time.Second)
 		require.NoError(t, err)
@@ -89,49 +89,49 @@ func TestClock_AheadPurgesNothingAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, restarted := range []bool{false, true} {
 		path := pathOf(t)
-		log := new(logtest.Book)
+		log := new(logtest.LogBuffer)
 		o := sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}}
 		box := openBox(t, path, o)
-		box.StopKeeping()
-		store(t, box, parcel(ping, "dead"), parcel(ping, "done"), parcel(pong, "waiting"))
-		hook := newStub(callbacks{ping: func(_ context.Context, d *webhook.Delivery) webhook.Result {
+		box.StopPurging()
+		store(t, box, newDelivery(ping, "dead"), newDelivery(ping, "done"), newDelivery(pong, "waiting"))
+		hook := newFakeHandler(callbacks{ping: func(_ context.Context, d *webhook.Delivery) webhook.Result {
 			if d.ID == "dead" {
 				return webhook.Result{Outcome: webhook.DeadLettered}
 			}
 			return webhook.Result{Outcome: webhook.Handled}
 		}})
 		stop := start(t, box, hook)
-		want := sqlite.Counts{Dead: 1, Done: 1, Waiting: 1}
+		want := sqlite.Counts{DeadLettered: 1, Done: 1, Deferred: 1}
 		soon(t, func() bool { return statsOf(t, box) == want })
 		stop()
-		box.Tidy(t.Context())
+		box.PurgeOnce(t.Context())
 		setClock(t, path, month+time.Hour)
 		if restarted {
 			require.NoError(t, box.Close())
 			box = openBox(t, path, o)
-			box.StopKeeping()
+			box.StopPurging()
 		}
 		for range 3 {
-			box.Tidy(t.Context())
+			box.PurgeOnce(t.Context())
 		}
 		require.Equal(t, want, statsOf(t, box))
 		kept, err := box.Entry(t.Context(), listed(t, box, inbox.Done, all)[0].ID)
 		require.NoError(t, err)
-		require.Equal(t, parcel(ping, "done").Body, kept.Delivery.Body, "nor bodies")
+		require.Equal(t, newDelivery(ping, "done").Body, kept.Delivery.Body, "nor bodies")
 		require.Equal(t, 1, log.Count("level=WARN", "clock is far ahead", "ahead=72"), log)
-		duplicate, err := box.Enqueue(t.Context(), parcel(ping, "done"))
+		duplicate, err := box.Enqueue(t.Context(), newDelivery(ping, "done"))
 		require.NoError(t, err)
-		require.True(t, duplicate, "its key is known")
+		require.True(t, duplicate, "its key is stored")
 
-		// The clock was right, and the service was down: once it has run for a while, all is purged.
-		tell(t, openRaw(t, path), `UPDATE aihooks_inbox_clock SET purged = ?`, time.Now().Add(-time.Minute).UnixMilli())
-		box.Tidy(t.Context())
-		require.Zero(t, statsOf(t, box).Dead)
+		// The clock was right, and the service was down. After it has run for some time, everything old is purged.
+		mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox_clock SET purged = ?`, time.Now().Add(-time.Minute).UnixMilli())
+		box.PurgeOnce(t.Context())
+		require.Zero(t, statsOf(t, box).DeadLettered)
 
-		// Set right again, it purges no later than otherwise.
+		// With the clock corrected, it purges as early as otherwise.
 		setClock(t, path, -month)
-		box.Tidy(t.Context())
-		require.LessOrEqual(t, ask[int64](t, openRaw(t, path), `SELECT purged FROM aihooks_inbox_clock`), time.Now().UnixMilli())
+		box.PurgeOnce(t.Context())
+		require.LessOrEqual(t, queryValue[int64](t, openRaw(t, path), `SELECT purged FROM aihooks_inbox_clock`), time.Now().UnixMilli())
 	}
 }
 
@@ -139,16 +139,16 @@ func TestClock_PurgingCatchesUp(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{})
-	box.StopKeeping()
-	box.Tidy(t.Context())
+	box.StopPurging()
+	box.PurgeOnce(t.Context())
 	setClock(t, path, month)
 	purged := func() int64 {
-		box.Tidy(t.Context())
-		return ask[int64](t, openRaw(t, path), `SELECT purged FROM aihooks_inbox_clock`)
+		box.PurgeOnce(t.Context())
+		return queryValue[int64](t, openRaw(t, path), `SELECT purged FROM aihooks_inbox_clock`)
 	}
 	began := time.Now()
 	first := purged()
-	time.Sleep(50 * time.Millisecond) // what is measured is how fast it moves
+	time.Sleep(50 * time.Millisecond) // the test measures how fast the purge time moves
 	moved := time.Duration(purged()-first) * time.Millisecond
 	require.GreaterOrEqual(t, moved, 4*40*time.Millisecond)
 	require.LessOrEqual(t, moved, 4*(time.Since(began)+time.Millisecond))

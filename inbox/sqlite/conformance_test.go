@@ -17,9 +17,9 @@ import (
 )
 
 func TestTheInboxKeepsTheRules(t *testing.T) {
-	t.Parallel() // most of it is waiting
+	t.Parallel() // it mostly waits
 	dir := t.TempDir()
-	const lease = 6 * time.Second // a machine that is busy renews it in time
+	const lease = 6 * time.Second // a busy machine renews it in time
 	inboxtest.Run(t, inboxtest.Options{
 		Lease: lease, Patience: patience,
 		Open: func(t testing.TB, name string, p inbox.Policy) (inbox.Inbox, func()) {
@@ -39,7 +39,7 @@ func TestTheStoreInTheFileKeepsTheRules(t *testing.T) {
 			t.Parallel()
 			idempotencytest.Run(t, idempotencytest.Options{
 				Around: atOnce,
-				// Long enough for a machine that is busy to look in time.
+				// Long enough for a busy machine to poll in time.
 				Retention: 4 * time.Second, Lease: 1500 * time.Millisecond, Slack: time.Second,
 				New: func(t testing.TB, retention time.Duration) idempotency.Store {
 					path := filepath.Join(t.TempDir(), "inbox.db")
@@ -57,7 +57,7 @@ func TestTheStoreInTheFileKeepsTheRules(t *testing.T) {
 	}
 }
 
-// inTurn asks one store after the other, as the processes that share a file do.
+// inTurn uses one store after the other, as processes that share a file do.
 type inTurn struct {
 	list []idempotency.Store
 	n    atomic.Int64
@@ -79,7 +79,7 @@ func (s *inTurn) Release(ctx context.Context, key string, token idempotency.Toke
 
 func (s *inTurn) Retention() time.Duration { return s.next().Retention() }
 
-// atOnce runs the cases of a suite beside one another: most of each is waiting.
+// atOnce runs the cases of a suite in parallel, because most of each is waiting.
 func atOnce(t *testing.T, f func(t *testing.T)) {
 	t.Parallel()
 	f(t)

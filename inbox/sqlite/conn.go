@@ -10,8 +10,8 @@ import (
 	lib "modernc.org/sqlite/lib"
 )
 
-// A conn is a connection that prepares each statement once. The contexts given to it are not heeded: a statement that is
-// interrupted takes the whole transaction with it, and so the writes of everybody else in it.
+// A conn is a connection that prepares each statement once. It ignores the contexts of its callers: SQLite rolls back the
+// whole transaction when a statement is interrupted, which would undo the writes of all other callers in it.
 type conn struct {
 	c          *sql.Conn
 	statements map[string]*sql.Stmt
@@ -57,8 +57,8 @@ func (c *conn) exec(query string, args ...any) (int, error) {
 	return int(n), err
 }
 
-// each calls f for every row that the query returns. It reads them to the end, and closes them before it returns: rows
-// left open would keep the write-ahead log from being emptied.
+// each calls f for every row of the query, and closes the rows before it returns. Open rows would prevent the write-ahead
+// log from being emptied.
 func (c *conn) each(query string, args []any, f func(scan func(...any) error) error) error {
 	rows, err := c.QueryContext(context.Background(), query, args...)
 	if err != nil {
@@ -77,7 +77,7 @@ func eachRow(rows *sql.Rows, f func(scan func(...any) error) error) error {
 	return rows.Err()
 }
 
-// close closes the connection itself: it is not to go back to the others, with what has been set on it.
+// close closes the connection itself. It must not return to the pool, because its settings have been changed.
 func (c *conn) close() {
 	for _, s := range c.statements {
 		_ = s.Close()
@@ -86,7 +86,7 @@ func (c *conn) close() {
 	_ = c.c.Close()
 }
 
-// codeOf returns SQLite's primary code of an error; 0 if it is none of SQLite's.
+// codeOf returns SQLite's primary error code, or 0 if the error is not from SQLite.
 func codeOf(err error) int {
 	var e *driver.Error
 	if !errors.As(err, &e) {
@@ -100,9 +100,9 @@ func isBusy(err error) bool {
 	return code == lib.SQLITE_BUSY || code == lib.SQLITE_LOCKED
 }
 
-// ofTheStatement reports whether an error is that of one statement, which leaves the transaction as it was before; any
-// other is that of the file, or of the machine.
-func ofTheStatement(err error) bool {
+// isStatementError reports whether an error is that of one statement, which leaves the transaction as it was before. All
+// other errors are those of the file or the machine.
+func isStatementError(err error) bool {
 	switch codeOf(err) {
 	case lib.SQLITE_ERROR, lib.SQLITE_CONSTRAINT, lib.SQLITE_MISMATCH, lib.SQLITE_TOOBIG, lib.SQLITE_RANGE:
 		return true

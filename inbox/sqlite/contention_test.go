@@ -16,7 +16,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// Two inboxes on one file take turns as two processes do: by looking whether the file is free.
+// Two inboxes on one file alternate as two processes do: each retries until the file is unlocked.
 func TestTwoWhoWriteAtOnceBothGetOn(t *testing.T) {
 	const writers, each = 64, 400
 	path := filepath.Join(t.TempDir(), "inbox.db")
@@ -32,7 +32,7 @@ func TestTwoWhoWriteAtOnceBothGetOn(t *testing.T) {
 	for i, box := range boxes {
 		for range writers {
 			writing.Go(func() {
-				for written[0].Load() < each || written[1].Load() < each { // each goes on until the other has got on, too
+				for written[0].Load() < each || written[1].Load() < each { // each continues until the other has progressed too
 					if _, err := box.Enqueue(context.Background(), sample(4096)); err != nil {
 						t.Error(err)
 						return
@@ -46,11 +46,11 @@ func TestTwoWhoWriteAtOnceBothGetOn(t *testing.T) {
 	few, many := written[0].Load(), written[1].Load()
 	few, many = min(few, many), max(few, many)
 	t.Logf("%d and %d written", few, many)
-	require.Less(t, many, 10*few, "both get on")
+	require.Less(t, many, 10*few, "both progress")
 }
 
 func TestTransactWaitsForItsTurnNoLongerThanItsContext(t *testing.T) {
-	b := newBench(t)
+	b := newWriterHarness(t)
 	release := b.hold()
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
@@ -63,32 +63,32 @@ func TestTransactWaitsForItsTurnNoLongerThanItsContext(t *testing.T) {
 	require.NoError(t, b.Transact(context.Background(), func(context.Context, *sql.Tx) error { return nil }))
 }
 
-// A silentHook handles everything and counts.
-type silentHook struct{ calls atomic.Int64 }
+// A countingHandler handles all deliveries and counts them.
+type countingHandler struct{ calls atomic.Int64 }
 
-func (*silentHook) Vendor() string        { return "workflux" }
-func (*silentHook) Endpoint() string      { return "default" }
-func (*silentHook) Handles(_ string) bool { return true }
+func (*countingHandler) Vendor() string        { return "workflux" }
+func (*countingHandler) Endpoint() string      { return "default" }
+func (*countingHandler) Handles(_ string) bool { return true }
 
-func (h *silentHook) Redeliver(context.Context, *webhook.Delivery) webhook.Result {
+func (h *countingHandler) Redeliver(context.Context, *webhook.Delivery) webhook.Result {
 	h.calls.Add(1)
 	return webhook.Result{Outcome: webhook.Handled}
 }
 
 func TestWhatIsTakenWhileTheRunEndsIsGivenBack(t *testing.T) {
-	b := newBench(t)
+	b := newWriterHarness(t)
 	_, err := b.Enqueue(context.Background(), sample(100))
 	require.NoError(t, err)
 	release := b.hold()
 	ctx, cancel := context.WithCancel(context.Background())
-	hook, ended := new(silentHook), make(chan error, 1)
+	hook, ended := new(countingHandler), make(chan error, 1)
 	go func() { ended <- b.Run(ctx, hook) }()
-	b.queued(1) // the take, or what the writer does not have in its hand of that and of the looking for the lost
+	b.queued(1) // the take; the writer may already have dequeued it or the search for lost deliveries
 	cancel()
 	release()
 	require.NoError(t, <-ended)
 	require.Zero(t, hook.calls.Load())
 	var state, tried, takes int
 	require.NoError(t, b.reads.QueryRow(`SELECT state, tried, takes FROM aihooks_inbox`).Scan(&state, &tried, &takes))
-	require.Equal(t, []int{pending, 0, 1}, []int{state, tried, takes}, "as if nobody had taken it")
+	require.Equal(t, []int{pending, 0, 1}, []int{state, tried, takes}, "no trace of the attempt")
 }

@@ -12,11 +12,12 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 )
 
-// doom is a worker of a crash loop. It lives long enough between two crashes for others to be done.
-func doom() error {
+// poisonWorker is a worker of a crash loop. Its lease and backoff are short, so that other deliveries complete between
+// two crashes.
+func poisonWorker() error {
 	box, err := sqlite.Open(os.Getenv(envFile), &sqlite.Options{
 		Policy: inbox.Policy{Backoff: func(int) time.Duration { return 20 * time.Millisecond }, Logger: slog.New(slog.DiscardHandler)},
 		Lease:  100 * time.Millisecond, Poll: 10 * time.Millisecond,
@@ -24,12 +25,12 @@ func doom() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(torturetest.RunDoomed(box), box.Close())
+	return errors.Join(crashtest.RunWorker(box), box.Close())
 }
 
 func TestCrashLoop_DeadLettersOnlyPoison(t *testing.T) {
 	t.Parallel()
-	for name, loop := range map[string]torturetest.CrashLoop{
+	for name, loop := range map[string]crashtest.CrashLoop{
 		"one among forty":            {Poison: 1, Good: 40},
 		"two, and more keeps coming": {Poison: 2, Good: 20, Late: 20},
 		"alone":                      {Poison: 1},
@@ -40,7 +41,7 @@ func TestCrashLoop_DeadLettersOnlyPoison(t *testing.T) {
 			loop.Inbox, loop.MaxAttempts = openBox(t, path, sqlite.Options{}), inbox.DefaultMaxAttempts
 			loop.Worker = func() *exec.Cmd {
 				cmd := exec.Command(os.Args[0])
-				cmd.Env = append(os.Environ(), envWork+"=doom", envFile+"="+path)
+				cmd.Env = append(os.Environ(), envWorker+"=poison", envFile+"="+path)
 				return cmd
 			}
 			t.Logf("%d crashes", loop.Run(t))

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 )
 
 func TestDeploysWithTwoReceiversOnOneFileAnswerNothingBut200(t *testing.T) {
@@ -19,24 +19,24 @@ func TestDeploysWithTwoReceiversOnOneFileAnswerNothingBut200(t *testing.T) {
 		n, deploys, rate = 6000, 15, 200
 	}
 	path := filepath.Join(t.TempDir(), "inbox.db")
-	fleet := torturetest.NewFleet(t, 1, receiver(path, sqlite.DefaultLease))
-	sender := &torturetest.Sender{
-		Deliveries: torturetest.Deliveries(n), Fleet: fleet, Minute: 100 * time.Millisecond, Rate: rate, Expectant: true,
-		Patience: patience,
+	fleet := crashtest.NewFleet(t, 1, receiver(path, sqlite.DefaultLease))
+	sender := &crashtest.Sender{
+		Deliveries: crashtest.Deliveries(n), Fleet: fleet, Minute: 100 * time.Millisecond, Rate: rate, ExpectContinue: true,
+		Timeout: patience,
 	}
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
 		sender.Send()
 	}()
-	fleet.Roll(deploys, sender.Progress)
+	fleet.Deploy(deploys, sender.Progress)
 	<-sent
 	stats := drained(t, path)
 	fleet.End()
-	for answer, times := range sender.Answers() {
+	for answer, times := range sender.Responses() {
 		require.Equal(t, "200", answer, "%d times", times)
 	}
-	require.NotContains(t, fleet.Log(), "lease", "each delivery stays with the process that has taken it")
-	require.Zero(t, openFile(t, path).retaken(), "each process gives back what it has not finished")
+	require.NotContains(t, fleet.Log(), "lease", "no delivery changes its process")
+	require.Zero(t, openFile(t, path).retaken(), "each process gives back unfinished deliveries")
 	checkFile(t, path, stats, sender, fleet)
 }

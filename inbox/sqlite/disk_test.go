@@ -23,8 +23,8 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A disk is one that can be full. These tests run beside no other: without the right to mount, it is the whole process
-// that may not make files grow.
+// A disk can be made full. These tests do not run in parallel: without the right to mount, they limit the file size of
+// the whole process.
 type disk struct {
 	t       *testing.T
 	dir     string
@@ -42,7 +42,7 @@ func newDisk(t *testing.T, size int) *disk {
 		t.Cleanup(func() { require.NoError(t, unix.Unmount(d.dir, 0)) })
 		return d
 	}
-	t.Logf("no file system of its own (%v): files of this process that do not grow stand for a full disk", err)
+	t.Logf("cannot mount a file system (%v): a limit on the process's file size simulates a full disk", err)
 	signal.Ignore(unix.SIGXFSZ)
 	require.NoError(t, unix.Getrlimit(unix.RLIMIT_FSIZE, &d.limit))
 	t.Cleanup(func() { d.empty() })
@@ -51,7 +51,7 @@ func newDisk(t *testing.T, size int) *disk {
 
 func (d *disk) path() string { return filepath.Join(d.dir, "inbox.db") }
 
-// fill leaves no room.
+// fill fills the disk.
 func (d *disk) fill() {
 	d.t.Helper()
 	if !d.mounted {
@@ -69,7 +69,7 @@ func (d *disk) fill() {
 	require.NoError(d.t, file.Close())
 }
 
-// empty gives the room back.
+// empty frees the space again.
 func (d *disk) empty() {
 	d.t.Helper()
 	if !d.mounted {
@@ -79,7 +79,7 @@ func (d *disk) empty() {
 	require.NoError(d.t, os.Remove(d.filler))
 }
 
-// words are how the error of a full disk is told.
+// words returns the text of the error of a full disk.
 func (d *disk) words() string {
 	if d.mounted {
 		return "disk is full"
@@ -90,46 +90,46 @@ func (d *disk) words() string {
 func TestAFullDiskIsAnswered503AndGoesOnByItself(t *testing.T) {
 	d := newDisk(t, 32<<20)
 	box := openBox(t, d.path(), sqlite.Options{MinFree: -1})
-	desk := newDesk(t, box, webhook.Options{})
+	harness := newHarness(t, box, webhook.Options{})
 	var calls counter
-	desk.messages(func(_ context.Context, name string) error {
+	harness.messages(func(_ context.Context, name string) error {
 		calls.add(name)
 		return nil
 	})
 	taken := make(map[string]int)
 	deliver := func(name string, body []byte) int {
-		answer := desk.post(body)
+		answer := harness.post(body)
 		if answer.Status == http.StatusOK {
 			taken[name] = 1
 			return answer.Status
 		}
 		require.Equal(t, http.StatusServiceUnavailable, answer.Status)
 		require.NotEmpty(t, answer.Header.Get("Retry-After"))
-		require.NotContains(t, string(answer.Body), "disk", "the sender is told nothing of it")
+		require.NotContains(t, string(answer.Body), "disk", "the response does not mention the cause")
 		return answer.Status
 	}
 	for i := range 10 {
 		name := fmt.Sprint("before ", i)
-		require.Equal(t, http.StatusOK, deliver(name, letter(name, 1000)))
+		require.Equal(t, http.StatusOK, deliver(name, messageBody(name, 1000)))
 	}
 	d.fill()
 	var refused [][]byte
-	for i := 0; len(refused) < 5; i++ { // some find room in what the log has already
+	for i := 0; len(refused) < 5; i++ { // some fit into the existing log
 		require.Less(t, i, 1000)
 		name := fmt.Sprint("while full ", i)
-		if body := letter(name, 100_000); deliver(name, body) != http.StatusOK {
+		if body := messageBody(name, 100_000); deliver(name, body) != http.StatusOK {
 			refused = append(refused, body)
 		}
 	}
-	require.Equal(t, webhook.ReasonInbox, desk.last().Reason)
-	require.GreaterOrEqual(t, desk.log.Count("level=ERROR", d.words()), len(refused), desk.log)
+	require.Equal(t, webhook.ReasonInbox, harness.last().Reason)
+	require.GreaterOrEqual(t, harness.log.Count("level=ERROR", d.words()), len(refused), harness.log)
 	d.empty()
-	require.Equal(t, http.StatusOK, deliver("after", letter("after", 1000)), desk.log)
+	require.Equal(t, http.StatusOK, deliver("after", messageBody("after", 1000)), harness.log)
 	for _, body := range refused {
-		desk.is(t, http.StatusOK, body) // the vendor sends them again
-		require.Equal(t, webhook.ReasonNone, desk.last().Reason, "nothing of a delivery is left that was refused")
+		harness.expectStatus(t, http.StatusOK, body) // the vendor sends them again
+		require.Equal(t, webhook.ReasonNone, harness.last().Reason, "no part of a refused delivery is stored")
 	}
-	start(t, box, desk)
+	start(t, box, harness)
 	soon(t, func() bool { return len(calls.all()) == len(taken)+len(refused) })
 	soon(t, func() bool { return statsOf(t, box).Done == len(taken)+len(refused) })
 	for name, n := range calls.all() {
@@ -142,20 +142,20 @@ func TestAFullDiskIsAnswered503AndGoesOnByItself(t *testing.T) {
 
 func TestADiskThatIsFullWhileCallbacksRunLosesAndRepeatsNothing(t *testing.T) {
 	d := newDisk(t, 16<<20)
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	const lease = 300 * time.Millisecond
 	box := openBox(t, d.path(), sqlite.Options{MinFree: -1, Lease: lease, Policy: inbox.Policy{Logger: log.Text()}})
-	desk := newDesk(t, box, webhook.Options{})
+	harness := newHarness(t, box, webhook.Options{})
 	var calls counter
 	var begun atomic.Int64
 	release := make(chan struct{})
-	desk.messages(func(_ context.Context, name string) error {
+	harness.messages(func(_ context.Context, name string) error {
 		begun.Add(1)
 		<-release
 		calls.add(name)
 		return nil
 	})
-	failing := newStub(callbacks{
+	failing := newFakeHandler(callbacks{
 		ping: func(_ context.Context, d *webhook.Delivery) webhook.Result {
 			begun.Add(1)
 			<-release
@@ -170,21 +170,21 @@ func TestADiskThatIsFullWhileCallbacksRunLosesAndRepeatsNothing(t *testing.T) {
 	for i := range each {
 		name := fmt.Sprint("succeeds ", i)
 		names[name] = 1
-		desk.is(t, http.StatusOK, letter(name, 5000))
+		harness.expectStatus(t, http.StatusOK, messageBody(name, 5000))
 	}
 	for _, d := range pings("fails", each) {
 		names[d.ID] = 2
 		store(t, box, d)
 	}
-	start(t, box, desk, failing)
+	start(t, box, harness, failing)
 	soon(t, func() bool { return begun.Load() == 2*each })
 	d.fill()
-	for i := 0; desk.last().Outcome != webhook.Unavailable; i++ {
+	for i := 0; harness.last().Outcome != webhook.Unavailable; i++ {
 		require.Less(t, i, 1000)
-		desk.post(letter(fmt.Sprint("succeeds while full ", i), 50_000))
+		harness.post(messageBody(fmt.Sprint("succeeds while full ", i), 50_000))
 	}
 	close(release)
-	soon(t, func() bool { return log.Count("level=ERROR", d.words(), d.path()) > 0 }, "the inbox says what is wrong")
+	soon(t, func() bool { return log.Count("level=ERROR", d.words(), d.path()) > 0 }, "the inbox logs the cause")
 	said := time.Now()
 	time.Sleep(3 * lease)
 	times := log.Count("level=ERROR", d.words())
@@ -198,8 +198,8 @@ func TestADiskThatIsFullWhileCallbacksRunLosesAndRepeatsNothing(t *testing.T) {
 	for name, want := range names {
 		require.Equal(t, want, got[name], name)
 	}
-	require.Zero(t, statsOf(t, box).Dead)
-	require.NotContains(t, log.String(), "lease of a delivery had ended", "nobody has taken this process for dead")
+	require.Zero(t, statsOf(t, box).DeadLettered)
+	require.NotContains(t, log.String(), "lease of a delivery had ended", "no process has released its deliveries")
 	for _, e := range listed(t, box, inbox.Done, all) {
 		for _, a := range e.Attempts {
 			require.NotEqual(t, inbox.Lost, a.Outcome)
@@ -210,7 +210,7 @@ func TestADiskThatIsFullWhileCallbacksRunLosesAndRepeatsNothing(t *testing.T) {
 func TestADiskThatMayNotBeWrittenRefusesToOpenAndKeepsWhatItHas(t *testing.T) {
 	d := newDisk(t, 16<<20)
 	box := openBox(t, d.path(), sqlite.Options{MinFree: -1})
-	store(t, box, parcel(ping, "a"))
+	store(t, box, newDelivery(ping, "a"))
 	require.NoError(t, box.Close())
 	if d.mounted {
 		require.NoError(t, unix.Mount("", d.dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
@@ -218,7 +218,7 @@ func TestADiskThatMayNotBeWrittenRefusesToOpenAndKeepsWhatItHas(t *testing.T) {
 		require.NoError(t, os.Chmod(d.path(), 0o400))
 	}
 	_, err := sqlite.Open(d.path(), nil)
-	require.ErrorContains(t, err, "cannot be opened for writing")
+	require.ErrorContains(t, err, "open the inbox for writing")
 	require.ErrorContains(t, err, d.path())
 	if d.mounted {
 		require.ErrorIs(t, err, unix.EROFS)
@@ -228,7 +228,7 @@ func TestADiskThatMayNotBeWrittenRefusesToOpenAndKeepsWhatItHas(t *testing.T) {
 		require.NoError(t, os.Chmod(d.path(), 0o600))
 	}
 	again := openBox(t, d.path(), sqlite.Options{MinFree: -1})
-	duplicate, err := again.Enqueue(t.Context(), parcel(ping, "a"))
+	duplicate, err := again.Enqueue(t.Context(), newDelivery(ping, "a"))
 	require.NoError(t, err)
 	require.True(t, duplicate)
 }
@@ -239,7 +239,7 @@ func TestAFolderThatMayNotBeWrittenRefusesToOpen(t *testing.T) {
 	path := filepath.Join(folder, "inbox.db")
 	require.NoError(t, os.Mkdir(folder, 0o700))
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
-	if d.mounted { // the file on a disk of its own, writable
+	if d.mounted { // bind-mount the file from another, writable disk
 		own := newDisk(t, 16<<20)
 		require.NoError(t, os.WriteFile(own.path(), nil, 0o600))
 		require.NoError(t, unix.Mount(own.path(), path, "", unix.MS_BIND, ""))
@@ -261,13 +261,13 @@ func TestTheFloorOfFreeDiskIsLookedAt(t *testing.T) {
 		var s unix.Statfs_t
 		require.NoError(t, unix.Statfs(d.dir, &s))
 		box := openBox(t, d.path(), sqlite.Options{MinFree: int64(s.Bavail)*int64(s.Bsize) + 1<<40}) //nolint:unconvert // 32 bits on some machines
-		_, err := box.Enqueue(t.Context(), parcel(ping, "a"))
+		_, err := box.Enqueue(t.Context(), newDelivery(ping, "a"))
 		require.ErrorIs(t, err, webhook.ErrInboxFull)
 		return
 	}
 	box := openBox(t, d.path(), sqlite.Options{MinFree: 32 << 20})
-	desk := newDesk(t, box, webhook.Options{})
-	desk.is(t, http.StatusOK, letter("before", 1000))
+	harness := newHarness(t, box, webhook.Options{})
+	harness.expectStatus(t, http.StatusOK, messageBody("before", 1000))
 	file, err := os.Create(d.filler)
 	require.NoError(t, err)
 	require.NoError(t, unix.Fallocate(int(file.Fd()), 0, 0, 40<<20))
@@ -276,17 +276,17 @@ func TestTheFloorOfFreeDiskIsLookedAt(t *testing.T) {
 	n := 0
 	soon(t, func() bool {
 		n++
-		refused = letter(fmt.Sprint("later ", n), 1000)
-		return desk.post(refused).Status == http.StatusServiceUnavailable
+		refused = messageBody(fmt.Sprint("later ", n), 1000)
+		return harness.post(refused).Status == http.StatusServiceUnavailable
 	})
-	require.Equal(t, webhook.ReasonInboxFull, desk.last().Reason)
-	require.Positive(t, desk.log.Count("bytes free", "MinFree is 33554432"), desk.log)
-	start(t, box, desk) // there is room to work off what is there
-	desk.is(t, http.StatusServiceUnavailable, letter("another", 1000))
+	require.Equal(t, webhook.ReasonInboxFull, harness.last().Reason)
+	require.Positive(t, harness.log.Count("bytes free", "MinFree is 33554432"), harness.log)
+	start(t, box, harness) // there is space to process the stored deliveries
+	harness.expectStatus(t, http.StatusServiceUnavailable, messageBody("another", 1000))
 	unlimited, err := sqlite.Open(d.path(), &sqlite.Options{MinFree: -1})
 	require.NoError(t, err)
 	defer unlimited.Close()
-	store(t, unlimited, parcel(ping, "taken by one that does not look"))
+	store(t, unlimited, newDelivery(ping, "stored by an inbox without MinFree"))
 	d.empty()
-	soon(t, func() bool { return desk.post(refused).Status == http.StatusOK })
+	soon(t, func() bool { return harness.post(refused).Status == http.StatusOK })
 }

@@ -1,5 +1,5 @@
-// Package sqlite is the inbox for one machine: an SQLite file, in pure Go, with no server to operate. What inboxes
-// promise stands in package [inbox].
+// Package sqlite is the inbox for one machine. It stores deliveries in an SQLite file. It is pure Go and needs no server.
+// See package [inbox] for the guarantees of all inboxes.
 //
 // The module needs Go 1.26 or later, because modernc.org/sqlite does.
 //
@@ -12,68 +12,75 @@
 //
 // # Durability
 //
-// A delivery is on the disk, by fsync, before it is answered: the file is in WAL mode with synchronous=FULL. One writer
-// puts all that waits into one commit, so that many senders share one wait for the disk, and a lone one waits for
-// nobody. Past [Options].MaxPending, and when the disk has less than MinFree left, deliveries are answered 503: the
-// vendor keeps them.
+// A delivery is on the disk, by fsync, before the vendor gets its response. The file is in WAL mode with synchronous=FULL.
+// One writer commits all waiting operations together, so that concurrent senders share one fsync. A single sender does not
+// wait for others. Past [Options].MaxPending, or with less free disk space than [Options].MinFree, the response is 503: the
+// vendor keeps the delivery and sends it again.
 //
-// The handlers' idempotency store is in the same file, unless their Options name another. [Inbox.Transact] and
-// [Inbox.CompleteTx] let a callback write to tables of its own there, in one transaction with the mark that its delivery is
-// done: it then takes effect exactly once, wherever the process dies.
+// The handlers' idempotency store is in the same file, unless their Options set another. With [Inbox.Transact] and
+// [Inbox.CompleteTx] a callback can write to your tables in the same file, and mark its delivery as done in the same
+// transaction. Then the callback takes effect exactly once, even if the process crashes.
 //
 // # Several processes
 //
-// The file may be open in several processes of one machine: the old and the new one during a deploy, or a tool, which opens
-// it by [Attach]. A Run takes a delivery under a lease, which it renews; what a process had taken that died is taken by
-// another once the lease has ended, and the idempotency store's lease with it: after 40 s, by the defaults.
+// Several processes of one machine may open the file: the old and the new process during a deploy, or a tool, which uses
+// [Attach]. A Run takes each delivery under a lease, and renews the lease while the callback runs. If the process crashes,
+// another takes the delivery once its lease and the lease of the idempotency store have ended. By the defaults this takes
+// 40 s.
 //
-// The program itself must open the file only by this package, or by the driver "sqlite" of modernc.org/sqlite. On Unix,
-// closing a file drops all locks that the process has on it: no second SQLite library must open it, such as
-// github.com/mattn/go-sqlite3, and os.Open must not either. See [Inbox.Transact] and [Inbox.View].
+// Your program must open the file only by this package, or by the driver "sqlite" of modernc.org/sqlite. It must not open
+// the file with another SQLite library, such as github.com/mattn/go-sqlite3, and not with os.Open. On Unix, closing a file
+// drops all locks that the process has on it. See [Inbox.Transact] and [Inbox.View].
 //
 // # Where to put the file
 //
-// SQLite keeps a part of the data in PATH-wal, next to PATH. Give a container the folder as its volume: Open refuses a file
-// that is mounted alone. It refuses the network file systems that it recognizes, where locks cannot be relied on, and cannot
-// recognize all. It warns of a file system that does not outlive its container or machine, and of a disk with less free space
-// than [Options].MinFree. No folder for temporary files is needed.
+// SQLite keeps some of the data in PATH-wal, next to PATH. In a container, mount the folder as the volume: Open refuses a
+// file that is mounted alone. Open also refuses the network file systems that it recognizes, because their locks are not
+// reliable; it cannot recognize all. It warns of a file system that is lost with its container or machine, and of a disk
+// with less free space than [Options].MinFree. No folder for temporary files is needed.
 //
-// Do not move, replace or remove the files while they are open. Enqueue notices, and deliveries are answered 503 until the
+// Do not move, replace or remove the files while they are open. Enqueue detects this. Then the response is 503 until the
 // same files are back or the program is restarted.
 //
 // # When deliveries cannot be run
 //
-// A Run that cannot take deliveries, or cannot record their results, logs an error, and a line once it can again. After 30 s
-// of it Enqueue returns an error, so that deliveries are answered 503 and the vendor keeps them. A process without a Run goes
-// on storing them.
+// A Run logs an error if it cannot take deliveries, or cannot record their results. It logs a line when it can again. After
+// 30 s of failure, Enqueue returns an error. Then the response is 503, and the vendor keeps the deliveries. A process
+// without a Run continues to store them.
 //
 // # Backup
 //
-// [Inbox.Backup] writes a copy while the service runs. So does the sqlite3 program, for a file that only its owner can read:
+// [Inbox.Backup] writes a copy while the service runs. The sqlite3 program can also write one, which only its owner can
+// read:
 //
 //	umask 077; sqlite3 inbox.db "VACUUM INTO 'backup.db'"
 //
-// Do not use its .backup command: it starts again whenever the service writes, and does not end under load. Do not copy the
-// file while it is open. A snapshot of the whole disk that is taken at one time is good, with all three files.
+// Do not use its .backup command. It starts again whenever the service writes, and does not end under load. Do not copy the
+// file while it is open. A snapshot of the whole disk is safe if it is atomic and has all three files.
 //
 // # The clock
 //
-// All times in the file are the system's. The inbox compares them with the clock every few seconds. If the clock was set
-// back, it sets the times of stored deliveries and leases back as well, within about a minute, and logs a warning. If the
-// clock is far ahead of the time when the file was used last, nothing is purged at once: purging then catches up four times
-// as fast as the process runs, and a warning says by how much the clock is ahead. Keys of the idempotency store expire by
-// the clock; the inbox still recognizes their deliveries.
+// All times in the file are the system's. The inbox compares them with the clock every few seconds.
+//
+// If the clock was set back, the inbox sets back the times of stored deliveries and leases too. It does so within about a
+// minute and logs a warning. If the clock is far ahead of the last use of the file, the inbox does not purge everything at
+// once. Its purge time then advances four times as fast as the process runs, until it has reached the clock. A warning
+// reports how far the clock is ahead. Keys of the idempotency store expire by the clock, but the inbox still recognizes
+// their deliveries.
 //
 // # Platforms
 //
 // Linux, macOS, FreeBSD and Windows are supported. On Windows the files have the permissions of their folder, and Open does
-// not recognize a network drive that is mounted in a folder. Other systems report neither the free space nor the kind of file
-// system: there Open refuses no network file system, logs a warning, and [Options].MinFree has no effect.
+// not recognize a network drive that is mounted in a folder. Other systems report neither the free space nor the type of
+// file system. There Open refuses no network file system and logs a warning, and [Options].MinFree has no effect.
 //
 // # What is in the file
 //
-// Table aihooks_inbox has a row for each delivery, aihooks_inbox_body its bytes, aihooks_idempotency the keys. They may be
-// read with any SQLite tool while the service runs. Bodies are in there as they were received: except on Windows, the
-// file is made readable for its owner alone. Bodies of deliveries that are done are deleted after [Options].BodyRetention, or at once; of those that
-// are discarded, at once. What is deleted is overwritten in the file, and in the write-ahead log once that begins anew.
+// Table aihooks_inbox has a row for each delivery, aihooks_inbox_body has the bodies, and aihooks_idempotency has the keys.
+// Any SQLite tool may read them while the service runs. Bodies are stored as they were received. Only the owner can read
+// the file, except on Windows.
+//
+// The bodies of deliveries that are done are deleted after [Options].BodyRetention, or at once if it is negative. The bodies
+// of discarded deliveries are deleted at once. Deleted data is overwritten in the file. It is overwritten in the
+// write-ahead log when SQLite next restarts the log.
 package sqlite

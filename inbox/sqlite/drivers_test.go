@@ -16,23 +16,24 @@ import (
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
-// A foreignDriver is of another library than the inbox's. A strictDriver refuses an empty name as well.
+// An otherDriver is that of another SQLite library. A strictDriver also rejects an empty name.
 type (
-	foreignDriver struct{}
-	strictDriver  struct{ foreignDriver }
+	otherDriver  struct{}
+	strictDriver struct{ otherDriver }
 )
 
-func (foreignDriver) Open(string) (driver.Conn, error) { return nil, errors.New("must not be opened") }
+func (otherDriver) Open(string) (driver.Conn, error) { return nil, errors.New("must not be opened") }
 
 func (strictDriver) OpenConnector(string) (driver.Connector, error) {
 	return nil, errors.New("a name is needed")
 }
 
-// openWithDrivers opens an inbox in a program with several drivers. What is registered cannot be removed.
+// openWithDrivers opens an inbox in a program with several drivers. It runs in a separate process, because registered
+// drivers cannot be removed.
 func openWithDrivers() error {
 	for name, d := range map[string]driver.Driver{
-		"sqlite3": foreignDriver{}, "libsql": &strictDriver{}, "SQLite3-otel": &foreignDriver{},
-		"sqlite-of-ours": &ours.Driver{}, "postgres": foreignDriver{},
+		"sqlite3": otherDriver{}, "libsql": &strictDriver{}, "SQLite3-otel": &otherDriver{},
+		"sqlite-of-ours": &ours.Driver{}, "postgres": otherDriver{},
 	} {
 		sql.Register(name, d)
 	}
@@ -47,7 +48,7 @@ func openWithDrivers() error {
 
 func TestOpen_WarnsOfOtherSQLiteLibraries(t *testing.T) {
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), envWork+"=drivers", envFile+"="+pathOf(t))
+	cmd.Env = append(os.Environ(), envWorker+"=drivers", envFile+"="+pathOf(t))
 	output, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(output))
 	require.Regexp(t, `level=WARN msg="sqlite: [^\n]*another SQLite library[^\n]* drivers="\[SQLite3-otel libsql sqlite3\]"\n`, string(output))

@@ -14,10 +14,10 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// tenants returns a stub for each of n endpoints.
-func tenants(n int) (stubs []*stub, hooks []inbox.Hook) {
+// tenants returns a handler for each of n endpoints.
+func tenants(n int) (stubs []*fakeHandler, hooks []inbox.Handler) {
 	for i := range n {
-		s := answering(webhook.Handled)
+		s := handlerWithOutcome(webhook.Handled)
 		s.endpoint = fmt.Sprint("tenant-", i)
 		stubs, hooks = append(stubs, s), append(hooks, s)
 	}
@@ -29,14 +29,14 @@ func TestEndpoints_AreLookedAtTogether(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{})
 	storeAtOnce(t, box, pings("a", 200)...)
-	for _, step := range plan(t, path, strings.ReplaceAll(sqlite.DueByHook, "?1", "0")) {
+	for _, step := range plan(t, path, strings.ReplaceAll(sqlite.DueByEndpoint, "?1", "0")) {
 		if strings.Contains(step, "aihooks_inbox") {
-			require.Contains(t, step, "SEARCH aihooks_inbox USING COVERING INDEX aihooks_inbox_due (state=?", "it reads a row for each endpoint that has something")
+			require.Contains(t, step, "SEARCH aihooks_inbox USING COVERING INDEX aihooks_inbox_due (state=?", "it reads one row for each endpoint with deliveries")
 		}
 	}
 }
 
-// plan returns what SQLite does for a query.
+// plan returns SQLite's query plan.
 func plan(t *testing.T, path, query string) (steps []string) {
 	t.Helper()
 	rows, err := openRaw(t, path).Query("EXPLAIN QUERY PLAN " + query)
@@ -62,13 +62,13 @@ func TestEndpoints_OfAnotherProcessAreFound(t *testing.T) {
 	start(t, box)
 	require.NoError(t, box.Add(hooks[25:]...))
 	for i, s := range stubs {
-		d := parcel(ping, fmt.Sprint("of ", i))
+		d := newDelivery(ping, fmt.Sprint("of ", i))
 		d.Endpoint = s.endpoint
-		store(t, other, d) // nothing in this process is notified
+		store(t, other, d) // no Run of this process is notified
 	}
-	stranger := parcel(ping, "of nobody")
-	stranger.Endpoint = "nobody"
-	store(t, other, stranger)
+	unknown := newDelivery(ping, "unknown")
+	unknown.Endpoint = "unknown"
+	store(t, other, unknown)
 	for i, s := range stubs {
 		soon(t, func() bool { return len(s.calls()) == 1 }, i)
 	}
@@ -77,7 +77,7 @@ func TestEndpoints_OfAnotherProcessAreFound(t *testing.T) {
 
 func TestRun_DoesNotWarnOfEndpointsOfAnotherRun(t *testing.T) {
 	t.Parallel()
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box := openBox(t, pathOf(t), sqlite.Options{Policy: inbox.Policy{Logger: log.Text(), Concurrency: 1}})
 	stubs, hooks := tenants(2)
 	gate := make(chan struct{})
@@ -92,19 +92,19 @@ func TestRun_DoesNotWarnOfEndpointsOfAnotherRun(t *testing.T) {
 	soon(t, func() bool { return box.CountRuns() == 2 })
 	for i := range 10 {
 		for _, s := range stubs {
-			p := parcel(ping, fmt.Sprint(s.endpoint, i))
+			p := newDelivery(ping, fmt.Sprint(s.endpoint, i))
 			p.Endpoint = s.endpoint
 			store(t, box, p)
 		}
 	}
 	require.NoError(t, box.LookForAbsent(t.Context()))
-	require.Zero(t, log.Count("given no handler"))
-	stranger := parcel(ping, "of nobody")
-	stranger.Endpoint = "nobody"
-	store(t, box, stranger)
+	require.Zero(t, log.Count("no handler in Run"))
+	unknown := newDelivery(ping, "unknown")
+	unknown.Endpoint = "unknown"
+	store(t, box, unknown)
 	soon(t, func() bool {
 		require.NoError(t, box.LookForAbsent(t.Context()))
-		return log.Count("given no handler", "nobody") > 0
+		return log.Count("no handler in Run", "unknown") > 0
 	})
 	close(gate)
 	soon(t, func() bool { return statsOf(t, box).Done == 20 })

@@ -11,31 +11,36 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// digest is what a key is recognised by. Half of SHA-256 is more than anybody can find two equal ones of by chance, and
-// only the sender could look for them on purpose.
+// digest returns the first half of the SHA-256 of a key. At 128 bits, no two keys collide by chance. Only the sender
+// could try to construct a collision, and would harm only its deliveries.
 func digest(key string) []byte {
 	sum := sha256.Sum256([]byte(key))
 	return sum[:16]
 }
 
 const (
-	insertEntry = `INSERT INTO aihooks_inbox (key, hook, type, delivery_id, received_at, state, due_at)
+	insertEntry = `INSERT INTO aihooks_inbox (key, handler, type, delivery_id, received_at, state, due_at)
 VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6) ON CONFLICT (key) DO NOTHING`
 	insertBody = `INSERT INTO aihooks_inbox_body (id, meta, body) VALUES (?1, ?2, ?3)`
 	hasKey     = `SELECT 1 FROM aihooks_inbox WHERE key = ?1`
 	otherBody  = `SELECT 1 FROM aihooks_inbox AS e JOIN aihooks_inbox_body AS b ON b.id = e.id WHERE e.key = ?1 AND b.body <> ?2`
 )
 
-// Enqueue implements [webhook.Inbox]: it stores d unless a delivery with the same first key is there, and returns once that
-// would survive a loss of power. The error wraps [webhook.ErrInboxFull] past Options.MaxPending and below Options.MinFree,
-// where it is still said of a delivery that is there that it is. It wraps [webhook.ErrOtherContent] where the one that is
-// there has another body, until that is purged.
+// Enqueue implements [webhook.Inbox]. It stores d unless a delivery with the same first key is stored, and returns once
+// the delivery would survive a loss of power.
+//
+// The error wraps [webhook.ErrInboxFull] past Options.MaxPending or below Options.MinFree; a stored delivery is still
+// reported as a duplicate. The error wraps [webhook.ErrOtherContent] if the stored delivery has another body, until that
+// body is purged.
 func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate bool, err error) {
 	if len(d.Keys) == 0 {
 		return false, errors.New("sqlite: a delivery without keys cannot be stored")
 	}
-	if b.readOnly {
+	switch {
+	case b.readOnly:
 		return false, ErrReadOnly
+	case b.closed.Load():
+		return false, ErrClosed
 	}
 	key := digest(d.Keys[0])
 	if err := errors.Join(b.health.check(), b.files.check(time.Now().Add(-lookEvery))); err != nil {
@@ -43,7 +48,7 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 	}
 	full := b.space.check(ctx, b)
 	if full == nil {
-		full = b.space.checkType(ctx, b, hookName(d.Vendor, d.Endpoint), d.Type)
+		full = b.space.checkType(ctx, b, endpointName(d.Vendor, d.Endpoint), d.Type)
 	}
 	if full != nil {
 		if found, err := b.has(ctx, hasKey, key); err == nil && found {
@@ -55,11 +60,11 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 	if err != nil {
 		return false, err
 	}
-	ctx, cancel := ahead(ctx)
+	ctx, cancel := withMargin(ctx)
 	defer cancel()
 	err = b.writer.run(ctx, func(c *conn) error {
 		duplicate = false
-		result, err := c.ExecContext(ctx, insertEntry, key, hookName(d.Vendor, d.Endpoint), d.Type, d.ID,
+		result, err := c.ExecContext(ctx, insertEntry, key, endpointName(d.Vendor, d.Endpoint), d.Type, d.ID,
 			d.ReceivedAt.UnixNano(), milliseconds(time.Now()))
 		if err != nil {
 			return err
@@ -82,12 +87,12 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 	if err != nil {
 		return false, fmt.Errorf("sqlite: enqueue: %w", err)
 	}
-	if err := b.files.check(time.Now()); err != nil { // or this delivery may be in a file without a name
+	if err := b.files.check(time.Now()); err != nil { // otherwise this delivery may be in a file that was removed
 		return false, err
 	}
 	if !duplicate {
 		b.space.add(1)
-		b.wake(hookName(d.Vendor, d.Endpoint))
+		b.wake(endpointName(d.Vendor, d.Endpoint))
 		return false, nil
 	}
 	if other, err := b.has(ctx, otherBody, key, d.Body); err == nil && other {
@@ -96,9 +101,9 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 	return true, nil
 }
 
-// ahead returns a context that ends a little before ctx does: whoever gives up at that time would not hear any more
-// what it was that took so long.
-func ahead(ctx context.Context) (context.Context, context.CancelFunc) {
+// withMargin returns a context that ends a little before ctx does. A caller that gives up when ctx ends still gets the
+// error that names the cause.
+func withMargin(ctx context.Context) (context.Context, context.CancelFunc) {
 	end, ok := ctx.Deadline()
 	if !ok {
 		return ctx, func() {}
@@ -117,13 +122,13 @@ func (b *Inbox) has(ctx context.Context, query string, args ...any) (bool, error
 	return one == 1, err
 }
 
-// encode returns all of a delivery but its body, which is stored as it is.
+// encode returns the delivery as JSON without its body, which is stored separately.
 func encode(d *webhook.Delivery) (string, error) {
 	rest := *d
 	rest.Body = nil
 	meta, err := json.Marshal(&rest)
 	if err != nil {
-		return "", fmt.Errorf("sqlite: the delivery cannot be written: %w", err)
+		return "", fmt.Errorf("sqlite: encode the delivery: %w", err)
 	}
 	return string(meta), nil
 }
@@ -131,15 +136,15 @@ func encode(d *webhook.Delivery) (string, error) {
 func decode(meta string, body []byte) (*webhook.Delivery, error) {
 	d := new(webhook.Delivery)
 	if err := json.Unmarshal([]byte(meta), d); err != nil {
-		return nil, fmt.Errorf("sqlite: the stored delivery cannot be read: %w", err)
+		return nil, fmt.Errorf("sqlite: decode the stored delivery: %w", err)
 	}
 	d.Body = body
 	return d, nil
 }
 
-func hookName(vendor, endpoint string) string { return vendor + "/" + endpoint }
+func endpointName(vendor, endpoint string) string { return vendor + "/" + endpoint }
 
-// Times are rounded down to milliseconds, leases up.
+// milliseconds rounds down.
 func milliseconds(t time.Time) int64 { return t.UnixMilli() }
 
 func timeOf(ms int64) time.Time {

@@ -11,28 +11,31 @@ import (
 	"time"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// pageSize is how many entries are read at once: a reader that stays open keeps the write-ahead log from being emptied.
+// pageSize is how many entries are read at once. A long read transaction would prevent the write-ahead log from being
+// emptied.
 const pageSize = 100
 
-// The columns of an entry, without its body and with it. A listing reads no bodies: a page of them could fill the memory.
+// The columns of an entry, without its body and with it. Lists read no bodies, because a page of bodies could fill the
+// memory.
 const (
-	entryColumns = `SELECT e.id, e.hook, e.type, e.delivery_id, e.received_at, e.state, e.due_at, e.rerun, coalesce(e.attempts, ''),
+	entryColumns = `SELECT e.id, e.handler, e.type, e.delivery_id, e.received_at, e.state, e.due_at, e.rerun, coalesce(e.attempts, ''),
     coalesce(b.meta, ''), b.id IS NOT NULL, NULL`
 	selectEntries = entryColumns + ` FROM aihooks_inbox e INDEXED BY %s LEFT JOIN aihooks_inbox_body b ON b.id = e.id WHERE `
 	selectOne     = entryColumns + ` FROM aihooks_inbox e LEFT JOIN aihooks_inbox_body b ON b.id = e.id WHERE `
-	selectEntry   = `SELECT e.id, e.hook, e.type, e.delivery_id, e.received_at, e.state, e.due_at, e.rerun, coalesce(e.attempts, ''),
+	selectEntry   = `SELECT e.id, e.handler, e.type, e.delivery_id, e.received_at, e.state, e.due_at, e.rerun, coalesce(e.attempts, ''),
     coalesce(b.meta, ''), b.id IS NOT NULL, b.body
 FROM aihooks_inbox e LEFT JOIN aihooks_inbox_body b ON b.id = e.id WHERE e.id = ?`
 )
 
-// Entry returns the entry of an ID, whatever its state, or [inbox.ErrNotFound].
+// Entry returns the entry with an ID, in any state, or [inbox.ErrNotFound].
 func (b *Inbox) Entry(ctx context.Context, id string) (inbox.Entry, error) {
 	n, err := strconv.ParseInt(id, 10, 64)
 	if err != nil {
-		return inbox.Entry{}, fmt.Errorf("sqlite: %w: an ID is a number, and this is %q", inbox.ErrNotFound, id)
+		return inbox.Entry{}, fmt.Errorf("sqlite: %w: ID %q must be a number", inbox.ErrNotFound, id)
 	}
 	page, err := b.page(ctx, selectEntry, n)
 	switch {
@@ -45,11 +48,11 @@ func (b *Inbox) Entry(ctx context.Context, id string) (inbox.Entry, error) {
 	}
 }
 
-// Dead implements [inbox.Inbox]. It reads the body of an entry when it comes to that entry, so that one body is in memory
-// at a time. [Inbox.Entries] reads none.
-func (b *Inbox) Dead(ctx context.Context, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
+// DeadLetters implements [inbox.Inbox]. It reads the body of an entry only when it yields that entry, so that one body is
+// in memory at a time. [Inbox.Entries] reads no bodies.
+func (b *Inbox) DeadLetters(ctx context.Context, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
 	return func(yield func(inbox.Entry, error) bool) {
-		for e, err := range b.Entries(ctx, cmp.Or(f.State, inbox.Dead), f) {
+		for e, err := range b.Entries(ctx, cmp.Or(f.State, inbox.DeadLettered), f) {
 			if err == nil && e.Delivery.Body != nil {
 				e.Delivery.Body, err = b.body(ctx, e.ID)
 			}
@@ -67,7 +70,7 @@ func (b *Inbox) body(ctx context.Context, id string) (body []byte, err error) {
 		err = eachRow(rows, func(scan func(...any) error) error {
 			err := scan(&body)
 			if body == nil {
-				body = []byte{} // it is empty, and not purged
+				body = []byte{} // empty, not purged
 			}
 			return err
 		})
@@ -78,14 +81,15 @@ func (b *Inbox) body(ctx context.Context, id string) (body []byte, err error) {
 	return body, nil
 }
 
-// Entries goes through the entries of a state that the filter selects, whatever its State, without their bodies:
-// Delivery.Body is empty, and nil if it has been purged. [Inbox.Entry] returns an entry with its body.
+// Entries iterates over the entries of a state that the filter selects; it ignores Filter.State. It does not read bodies:
+// Delivery.Body is empty, or nil if the body has been purged. [Inbox.Entry] returns an entry with its body.
 //
-// Those that are dead or wait for a callback come in the order in which they came to be so, all others by vendor and endpoint, and then by when they are due or are
-// done. What changes its state meanwhile may come twice, or not at all.
+// Dead-lettered and deferred entries come in the order in which they entered that state. Other entries come by vendor and
+// endpoint, and then by when they are due or were done. An entry whose state changes meanwhile may come twice, or not at
+// all.
 func (b *Inbox) Entries(ctx context.Context, s inbox.State, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
 	return func(yield func(inbox.Entry, error) bool) {
-		if err := f.Check(); err != nil {
+		if err := engine.CheckFilter(f); err != nil {
 			yield(inbox.Entry{}, err)
 			return
 		}
@@ -117,15 +121,15 @@ func (b *Inbox) Entries(ctx context.Context, s inbox.State, f inbox.Filter) iter
 	}
 }
 
-// A row is an entry and where it stands in a listing.
+// A row is an entry and its position in a list.
 type row struct {
 	inbox.Entry
 	id, dueAt int64
-	hook      string
+	handler   string
 }
 
-// listing returns the query for the entries of a state that come after last. The index, which has the order of the listing,
-// and the place after which it begins are said in full: otherwise SQLite may go through all entries for every page.
+// listing returns the query for the entries of a state that come after last. It names the index, which has the order of
+// the list, and the start position. Without them, SQLite may read all entries for every page.
 func listing(code int, f inbox.Filter, last *row) (query string, args []any) {
 	conditions, args := where(code, f)
 	if f.ID != "" {
@@ -134,19 +138,19 @@ func listing(code int, f inbox.Filter, last *row) (query string, args []any) {
 	if last == nil {
 		last = &row{dueAt: math.MinInt64, id: math.MinInt64}
 		if f.Vendor != "" {
-			last.hook = f.Vendor + "/"
+			last.handler = f.Vendor + "/"
 		}
 	}
-	index, order, values := "aihooks_inbox_due", "e.hook, e.due_at, e.id", "?, ?, ?"
-	after := []any{last.hook, last.dueAt, last.id}
-	if code == dead || code == waiting {
+	index, order, values := "aihooks_inbox_due", "e.handler, e.due_at, e.id", "?, ?, ?"
+	after := []any{last.handler, last.dueAt, last.id}
+	if code == deadLettered || code == deferred {
 		index, order, values, after = "aihooks_inbox_kept", "e.due_at, e.id", "?, ?", after[1:]
 	}
 	query = fmt.Sprintf(selectEntries, index) + conditions + " AND (" + order + ") > (" + values + ") ORDER BY " + order + " LIMIT " + strconv.Itoa(pageSize)
 	return query, append(args, after...)
 }
 
-// where returns the conditions that a filter stands for. The state is written out, for the partial indexes.
+// where returns the SQL conditions for a filter. The state is a literal, so that SQLite can use the partial indexes.
 func where(code int, f inbox.Filter) (conditions string, args []any) {
 	list := []string{"e.state = " + strconv.Itoa(code)}
 	add := func(condition string, values ...any) {
@@ -156,15 +160,15 @@ func where(code int, f inbox.Filter) (conditions string, args []any) {
 	if f.ID != "" {
 		id, err := strconv.ParseInt(f.ID, 10, 64)
 		if err != nil {
-			id = 0 // nobody's
+			id = 0 // no entry has this ID
 		}
 		add("e.id = ?", id)
 	}
 	if f.Vendor != "" {
-		add("+e.hook >= ? AND e.hook < ?", f.Vendor+"/", f.Vendor+"0") // the character after the slash
+		add("+e.handler >= ? AND e.handler < ?", f.Vendor+"/", f.Vendor+"0") // '0' follows '/'
 	}
 	if f.Endpoint != "" {
-		add("substr(e.hook, instr(e.hook, '/') + 1) = ?", f.Endpoint)
+		add("substr(e.handler, instr(e.handler, '/') + 1) = ?", f.Endpoint)
 	}
 	if f.Type != "" {
 		add("e.type = ?", f.Type)
@@ -203,22 +207,22 @@ func scanRow(scan func(...any) error) (row, error) {
 	var received int64
 	var state, rerun int
 	var stored bool
-	err := scan(&r.id, &r.hook, &d.Type, &d.ID, &received, &state, &r.dueAt, &rerun, &attempts, &meta, &stored, &body)
+	err := scan(&r.id, &r.handler, &d.Type, &d.ID, &received, &state, &r.dueAt, &rerun, &attempts, &meta, &stored, &body)
 	if err != nil {
 		return r, err
 	}
 	if stored && body == nil {
-		body = []byte{} // not read, or empty: nil is one that has been purged
+		body = []byte{} // not read, or empty; nil means purged
 	}
 	d.Body = body
-	d.Vendor, d.Endpoint = splitHook(r.hook)
+	d.Vendor, d.Endpoint = splitEndpoint(r.handler)
 	d.ReceivedAt = time.Unix(0, received).UTC()
 	r.ID, r.Delivery = strconv.FormatInt(r.id, 10), &d
 	if r.State, err = stateOf(state); err != nil {
 		return r, fmt.Errorf("entry %d: %w", r.id, err)
 	}
 	if meta != "" {
-		if full, err := decode(meta, body); err == nil { // what cannot be read is a dead letter, and says why
+		if full, err := decode(meta, body); err == nil { // an unreadable one becomes a dead letter with this error
 			r.Delivery = full
 		}
 	}
@@ -229,7 +233,7 @@ func scanRow(scan func(...any) error) (row, error) {
 	switch state {
 	case pending, suspect, running:
 		r.Due = timeOf(r.dueAt)
-	case dead, done, spent:
+	case deadLettered, done, spent:
 		r.Since = timeOf(r.dueAt)
 	}
 	return r, nil

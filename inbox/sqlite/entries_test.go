@@ -11,22 +11,23 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// forever are the options of an inbox whose housekeeping does nothing, however old entries are made to be.
-var forever = sqlite.Options{Retention: sqlite.Forever, BodyRetention: sqlite.Forever, DeadRetention: sqlite.Forever}
+// forever are the options of an inbox that purges no entry, however old.
+var forever = sqlite.Options{Retention: sqlite.Forever, BodyRetention: sqlite.Forever, DeadLetterRetention: sqlite.Forever}
 
-// shelf is an inbox with n entries in each state, of one vendor and endpoint, that nobody runs, and of which the ith came
-// into its state i milliseconds before the first.
-func shelf(t *testing.T, n int) *sqlite.Inbox {
+// boxWithEntries returns an inbox with n entries in each state, for one endpoint that no Run has. The ith entry entered
+// its state i milliseconds before the first.
+func boxWithEntries(t *testing.T, n int) *sqlite.Inbox {
 	t.Helper()
 	path := pathOf(t)
 	box := openBox(t, path, forever)
-	for code, state := range []string{"pending", "running", "waiting", "dead", "done", "spent", "suspect"} {
+	for code, state := range []string{"pending", "running", "deferred", "dead", "done", "spent", "suspect"} {
 		storeAtOnce(t, box, pings(state, n)...)
-		tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = ?1, due_at = 1000000000000 - substr(delivery_id, -4) WHERE delivery_id LIKE ?2`,
+		mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = ?1, due_at = 1000000000000 - substr(delivery_id, -4) WHERE delivery_id LIKE ?2`,
 			code, state+"%")
 	}
 	return box
@@ -35,9 +36,9 @@ func shelf(t *testing.T, n int) *sqlite.Inbox {
 func TestListingsGoOnPastAPage(t *testing.T) {
 	t.Parallel()
 	const n = 110 // a page is a hundred
-	box := shelf(t, n)
+	box := boxWithEntries(t, n)
 	for state, prefixes := range map[inbox.State][]string{
-		inbox.Pending: {"pending", "suspect"}, inbox.Running: {"running"}, inbox.Waiting: {"waiting"}, inbox.Dead: {"dead"}, inbox.Done: {"done", "spent"},
+		inbox.Pending: {"pending", "suspect"}, inbox.Running: {"running"}, inbox.Deferred: {"deferred"}, inbox.DeadLettered: {"dead"}, inbox.Done: {"done", "spent"},
 	} {
 		var want []string
 		for _, prefix := range prefixes {
@@ -49,25 +50,25 @@ func TestListingsGoOnPastAPage(t *testing.T) {
 		require.Equal(t, want, namesOf(got), state)
 		for i := range got {
 			require.Equal(t, state, got[i].State)
-			require.Equal(t, got[i].Since.IsZero(), state != inbox.Dead && state != inbox.Done)
+			require.Equal(t, got[i].Since.IsZero(), state != inbox.DeadLettered && state != inbox.Done)
 			require.Equal(t, got[i].Due.IsZero(), state != inbox.Pending && state != inbox.Running)
 		}
 	}
 	var dead []inbox.Entry
-	for e, err := range box.Dead(t.Context(), all) {
+	for e, err := range box.DeadLetters(t.Context(), all) {
 		require.NoError(t, err)
 		require.NotEmpty(t, e.Delivery.Body)
 		e.Delivery.Body = []byte{}
 		dead = append(dead, e)
 	}
-	require.Equal(t, listed(t, box, inbox.Dead, all), dead)
+	require.Equal(t, listed(t, box, inbox.DeadLettered, all), dead)
 	n2 := 0
-	for range box.Dead(t.Context(), all) {
+	for range box.DeadLetters(t.Context(), all) {
 		if n2++; n2 == 105 {
 			break
 		}
 	}
-	require.Equal(t, 105, n2, "who has seen enough leaves")
+	require.Equal(t, 105, n2, "the caller stopped early")
 	for _, err := range box.Entries(t.Context(), inbox.Done, inbox.Filter{}) {
 		require.ErrorIs(t, err, inbox.ErrEmptyFilter)
 	}
@@ -79,8 +80,8 @@ func TestEntriesOfOneMomentAreAllListed(t *testing.T) {
 	box := openBox(t, path, forever)
 	storeAtOnce(t, box, pings("", 110)...)
 	for code := range 6 {
-		tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = ?, due_at = 5`, code)
-		state := []inbox.State{inbox.Pending, inbox.Running, inbox.Waiting, inbox.Dead, inbox.Done, inbox.Done}[code]
+		mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = ?, due_at = 5`, code)
+		state := []inbox.State{inbox.Pending, inbox.Running, inbox.Deferred, inbox.DeadLettered, inbox.Done, inbox.Done}[code]
 		names := namesOf(listed(t, box, state, all))
 		require.Len(t, names, 110)
 		slices.Sort(names)
@@ -96,7 +97,7 @@ func TestFiltersSelect(t *testing.T) {
 	for i, hook := range [][2]string{
 		{"acme", "default"}, {"acme", "eu"}, {"acmeco", "default"}, {"acm", "eu"}, {"zeta", "default"}, {"acme", "default"},
 	} {
-		d := parcel([]string{ping, pong}[i%2], strconv.Itoa(i))
+		d := newDelivery([]string{ping, pong}[i%2], strconv.Itoa(i))
 		d.Vendor, d.Endpoint, d.ReceivedAt = hook[0], hook[1], at.Add(time.Duration(i)*time.Hour)
 		list = append(list, d)
 	}
@@ -131,23 +132,23 @@ func TestFiltersSelect(t *testing.T) {
 				require.NotEmpty(t, test.filter.ID)
 				continue
 			}
-			require.True(t, test.filter.Matches(&e))
+			require.True(t, engine.Matches(test.filter, &e))
 			got = append(got, e.Delivery.ID)
 		}
 		slices.Sort(got)
 		require.Equal(t, test.want, got, "case %d: %+v", i, test.filter)
 	}
-	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 3`)
+	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 3`)
 	n, err := box.Discard(t.Context(), inbox.Filter{Vendor: "acme", From: at, Until: at.Add(2 * time.Hour)})
 	require.NoError(t, err)
-	require.Equal(t, 2, n, "the verbs select as the listings do")
-	require.Equal(t, []string{"2", "3", "4", "5"}, namesOf(listed(t, box, inbox.Dead, all)))
+	require.Equal(t, 2, n, "Retry selects as Entries does")
+	require.Equal(t, []string{"2", "3", "4", "5"}, namesOf(listed(t, box, inbox.DeadLettered, all)))
 }
 
 func TestAnEntrySaysAllThereIsToSay(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{MaxAttempts: 2}})
-	d := parcel(ping, "a")
+	d := newDelivery(ping, "a")
 	d.Time, d.SignedBy, d.EventID, d.Form = d.ReceivedAt.Add(-time.Second), "blue", "event", "body"
 	d.Header["X-Trace"] = []string{"é", "two"}
 	d.Body = []byte("\x00\xff not JSON")
@@ -160,12 +161,12 @@ func TestAnEntrySaysAllThereIsToSay(t *testing.T) {
 	require.Equal(t, d, e.Delivery)
 	require.Empty(t, e.Attempts)
 	require.WithinDuration(t, time.Now(), e.Due, time.Minute)
-	stop := start(t, box, answering(webhook.Failed))
-	soon(t, func() bool { return statsOf(t, box).Dead == 1 })
+	stop := start(t, box, handlerWithOutcome(webhook.Failed))
+	soon(t, func() bool { return statsOf(t, box).DeadLettered == 1 })
 	stop()
 	e, err = box.Entry(t.Context(), id)
 	require.NoError(t, err)
-	require.Equal(t, inbox.Dead, e.State)
+	require.Equal(t, inbox.DeadLettered, e.State)
 	require.Equal(t, d, e.Delivery)
 	require.Equal(t, "on purpose: failed", e.LastError())
 	require.Len(t, e.Attempts, 2)
@@ -190,26 +191,26 @@ func TestStatsCountByStateAndEndpoint(t *testing.T) {
 	id := 0
 	for code := range 6 {
 		for i := range code + 1 {
-			d := parcel(ping, fmt.Sprint(code, "-", i))
+			d := newDelivery(ping, fmt.Sprint(code, "-", i))
 			if i == 0 {
 				d.Endpoint = "eu"
 			}
 			store(t, box, d)
 			id++
-			tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = ?, due_at = ? WHERE id = ?`, code, 1000+id, id)
+			mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = ?, due_at = ? WHERE id = ?`, code, 1000+id, id)
 		}
 	}
 	stats, err = box.Stats(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, sqlite.Stats{
-		Counts: sqlite.Counts{Pending: 1, Running: 2, Waiting: 3, Dead: 4, Done: 5 + 6},
+		Counts: sqlite.Counts{Pending: 1, Running: 2, Deferred: 3, DeadLettered: 4, Done: 5 + 6},
 		Endpoints: map[string]sqlite.Counts{
-			"acme/eu":      {Pending: 1, Running: 1, Waiting: 1, Dead: 1, Done: 2},
-			"acme/default": {Running: 1, Waiting: 2, Dead: 3, Done: 4 + 5},
+			"acme/eu":      {Pending: 1, Running: 1, Deferred: 1, DeadLettered: 1, Done: 2},
+			"acme/default": {Running: 1, Deferred: 2, DeadLettered: 3, Done: 4 + 5},
 		},
 		Oldest: time.UnixMilli(1001).UTC(),
 	}, stats)
-	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = ? WHERE state = 0`, time.Now().Add(time.Hour).UnixMilli())
+	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = ? WHERE state = 0`, time.Now().Add(time.Hour).UnixMilli())
 	stats, err = box.Stats(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, stats.Oldest, "nothing is due")
@@ -223,10 +224,10 @@ func TestEntries_ReadNoBodies(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, forever)
 	store(t, box, pings("", 6)...)
-	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = id - 1`)
-	tell(t, openRaw(t, path), `DELETE FROM aihooks_inbox_body WHERE id = 6`)
-	tell(t, openRaw(t, path), `ALTER TABLE aihooks_inbox_body RENAME COLUMN body TO moved`) // whatever reads it fails
-	for _, state := range []inbox.State{inbox.Pending, inbox.Running, inbox.Waiting, inbox.Dead, inbox.Done} {
+	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = id - 1`)
+	mustExec(t, openRaw(t, path), `DELETE FROM aihooks_inbox_body WHERE id = 6`)
+	mustExec(t, openRaw(t, path), `ALTER TABLE aihooks_inbox_body RENAME COLUMN body TO moved`) // a query of the body fails
+	for _, state := range []inbox.State{inbox.Pending, inbox.Running, inbox.Deferred, inbox.DeadLettered, inbox.Done} {
 		for _, e := range listed(t, box, state, all) {
 			require.Empty(t, e.Delivery.Body)
 			require.Equal(t, e.Delivery.ID == "0005", e.Delivery.Body == nil, "purged")
@@ -236,18 +237,18 @@ func TestEntries_ReadNoBodies(t *testing.T) {
 }
 
 func TestDead_ReadsOneBodyAtATime(t *testing.T) {
-	box, path := graveyard(t, 4)
+	box, path := boxWithDeadLetters(t, 4)
 	raw := openRaw(t, path)
 	n := 0
-	for e, err := range box.Dead(t.Context(), all) {
+	for e, err := range box.DeadLetters(t.Context(), all) {
 		require.NoError(t, err)
 		switch n++; n {
 		case 1:
 			require.Contains(t, string(e.Delivery.Body), "id")
-			tell(t, raw, `UPDATE aihooks_inbox_body SET body = CAST('changed' AS BLOB)`)
+			mustExec(t, raw, `UPDATE aihooks_inbox_body SET body = CAST('changed' AS BLOB)`)
 		case 2:
-			require.Equal(t, "changed", string(e.Delivery.Body), "it was not read before")
-			tell(t, raw, `DELETE FROM aihooks_inbox_body`)
+			require.Equal(t, "changed", string(e.Delivery.Body), "the body is read only now")
+			mustExec(t, raw, `DELETE FROM aihooks_inbox_body`)
 		default:
 			require.Nil(t, e.Delivery.Body, "purged meanwhile")
 		}
@@ -259,12 +260,12 @@ func TestEntries_TellEmptyBodyFromPurged(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, forever)
 	for i, body := range [][]byte{nil, {}, []byte("{}")} {
-		d := parcel(ping, strconv.Itoa(i))
+		d := newDelivery(ping, strconv.Itoa(i))
 		d.Body = body
 		store(t, box, d)
 	}
-	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 3`)
-	for e, err := range box.Dead(t.Context(), all) {
+	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 3`)
+	for e, err := range box.DeadLetters(t.Context(), all) {
 		require.NoError(t, err)
 		require.NotNil(t, e.Delivery.Body)
 		one, err := box.Entry(t.Context(), e.ID)

@@ -21,7 +21,7 @@ import (
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
 )
 
-// deliver sends a payload of WorkFlux to the handler, as WorkFlux would, and returns how it was answered.
+// deliver sends a WorkFlux payload to the handler and returns the status of the response.
 func deliver(hook http.Handler, eventType string) int {
 	sender := webhooktest.Signer{Profile: workflux.Profile(), URL: "http://localhost/", Key: signature.NewKey("", "secret")}
 	for _, sample := range workfluxtest.Samples() {
@@ -47,7 +47,7 @@ func temporary() (path string, remove func()) {
 	return filepath.Join(dir, "inbox.db"), func() { _ = os.RemoveAll(dir) }
 }
 
-// A delivery is stored and answered; its callback runs afterwards.
+// A delivery is stored before the response. Its callback runs afterwards.
 func Example() {
 	path, remove := temporary()
 	defer remove()
@@ -64,9 +64,9 @@ func Example() {
 	hook.OnConversationCompleted(func(_ context.Context, e *workflux.ConversationCompleted) error {
 		fmt.Println("called back for", e.ConversationID)
 		close(ran)
-		return nil // an error: it is run again, later each time
+		return nil // after an error, it is retried with a growing backoff
 	})
-	fmt.Println("answered", deliver(hook, "conversation.completed")) // nobody runs callbacks yet
+	fmt.Println("answered", deliver(hook, "conversation.completed")) // no callback runs yet
 
 	go func() { _ = box.Run(context.Background(), hook) }()
 	<-ran
@@ -79,8 +79,8 @@ func Example() {
 	// called back for conv-123
 }
 
-// A callback that writes to the inbox's own file, in one transaction with the mark that its delivery is done, takes effect
-// exactly once.
+// A callback can write to the inbox's file in one transaction with the mark that its delivery is done. Then it takes
+// effect exactly once.
 func ExampleInbox_Transact() {
 	path, remove := temporary()
 	defer remove()
@@ -126,16 +126,16 @@ func ExampleInbox_Transact() {
 	// Output: conversations: 1
 }
 
-// Dead letters are listed, and run again once what was wrong has been mended.
-func ExampleInbox_Dead() {
+// List dead letters, and retry them once the cause is fixed.
+func ExampleInbox_DeadLetters() {
 	path, remove := temporary()
 	defer remove()
-	buried, ran := make(chan struct{}), make(chan struct{})
+	deadLettered, ran := make(chan struct{}), make(chan struct{})
 	box, err := sqlite.Open(path, &sqlite.Options{Policy: inbox.Policy{
-		MaxAttempts: 3,
-		Backoff:     func(int) time.Duration { return time.Millisecond },
-		Limits:      map[string]int{"workflux": 4}, // at most so many callbacks at once
-		OnDead:      func(context.Context, inbox.Entry) { close(buried) },
+		MaxAttempts:  3,
+		Backoff:      func(int) time.Duration { return time.Millisecond },
+		Limits:       map[string]int{"workflux": 4}, // at most 4 callbacks at the same time
+		OnDeadLetter: func(context.Context, inbox.Entry) { close(deadLettered) },
 	}})
 	if err != nil {
 		log.Fatal(err)
@@ -156,11 +156,11 @@ func ExampleInbox_Dead() {
 	})
 	deliver(hook, "conversation.completed")
 	go func() { _ = box.Run(context.Background(), hook) }()
-	<-buried
+	<-deadLettered
 
 	ctx := context.Background()
 	lastHour := inbox.Filter{Vendor: "workflux", Type: "conversation.completed", From: time.Now().Add(-time.Hour)}
-	for entry, err := range box.Dead(ctx, lastHour) {
+	for entry, err := range box.DeadLetters(ctx, lastHour) {
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -9,19 +9,19 @@ import (
 	"time"
 )
 
-// Tidy does what the housekeeping does now and then.
-func (b *Inbox) Tidy(ctx context.Context) { b.tidy(ctx, b.options.brooms()) }
+// PurgeOnce applies the retention rules once, as the purge loop does.
+func (b *Inbox) PurgeOnce(ctx context.Context) { b.purgeOnce(ctx, b.options.retentionRules()) }
 
-// Unshelve has every Run look for deliveries that wait for a callback, and Rescue for those whose process is not heard of,
-// as they do now and then.
-func (b *Inbox) Unshelve(ctx context.Context) error { return b.eachRun(ctx, (*run).unshelve) }
-func (b *Inbox) Rescue(ctx context.Context) error   { return b.eachRun(ctx, (*run).rescue) }
+// Resume and ReleaseLost make every Run do what its maintenance does: resume deferred deliveries, and release those of
+// lost processes.
+func (b *Inbox) Resume(ctx context.Context) error      { return b.eachRun(ctx, (*run).resume) }
+func (b *Inbox) ReleaseLost(ctx context.Context) error { return b.eachRun(ctx, (*run).releaseLost) }
 
-// LookForAbsent has every Run warn of deliveries that it has no handler for, as it does now and then.
+// LookForAbsent makes every Run warn of deliveries for which it has no handler.
 func (b *Inbox) LookForAbsent(ctx context.Context) error { return b.eachRun(ctx, (*run).lookForAbsent) }
 
-// DueByHook is the query by which a Run looks for what is due.
-const DueByHook = dueByHook
+// DueByEndpoint is the query that a Run finds due deliveries with.
+const DueByEndpoint = dueByEndpoint
 
 func (b *Inbox) eachRun(ctx context.Context, f func(*run, context.Context) error) error {
 	b.mu.Lock()
@@ -35,31 +35,31 @@ func (b *Inbox) eachRun(ctx context.Context, f func(*run, context.Context) error
 	return nil
 }
 
-// TryEmptyLog truncates the write-ahead log, as the housekeeping does once it is long, and reports whether it did.
+// TryEmptyLog truncates the write-ahead log, and reports whether it did.
 func (b *Inbox) TryEmptyLog(ctx context.Context) (emptied bool, err error) { return b.emptyLog(ctx) }
 
-// StopKeeping ends the housekeeping.
-func (b *Inbox) StopKeeping() {
+// StopPurging stops the purge loop.
+func (b *Inbox) StopPurging() {
 	b.stop()
-	b.keeping.Wait()
+	b.purging.Wait()
 }
 
-// KeepsHouse tells whether the inbox purges what is old.
-func (b *Inbox) KeepsHouse() bool { return b.stop != nil }
+// IsPurging reports whether the inbox has a purge loop.
+func (b *Inbox) IsPurging() bool { return b.stop != nil }
 
-// RefuseAfter sets how long Runs may fail until new deliveries are refused.
+// RefuseAfter sets how long Runs may fail before new deliveries are refused.
 func (b *Inbox) RefuseAfter(d time.Duration) { b.health.refuseAfter = d }
 
-// Handles returns the databases of the inbox: the one that writes and the one that reads.
+// Handles returns the databases of the inbox: the one for writes and the one for reads.
 func (b *Inbox) Handles() []*sql.DB { return []*sql.DB{b.db, b.reads} }
 
-// source is [Inbox.source] of a file that need not be there.
+// source is [Inbox.source] for a file that may not exist.
 func source(path string, pragmas ...[]string) string {
 	pragmas = append(slices.Clip(pragmas), []string{"journal_mode(WAL)"})
 	return strings.Replace((&Inbox{path: path}).source(pragmas...), "&mode=rw", "&mode=rwc", 1)
 }
 
-// CountRuns returns how many Runs there are.
+// CountRuns returns the number of Runs.
 func (b *Inbox) CountRuns() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -21,11 +21,11 @@ import (
 func TestWhatIsNoPathOfAFileIsRefused(t *testing.T) {
 	for _, path := range []string{"", ":memory:", "file:inbox.db", "file::memory:?cache=shared"} {
 		_, err := sqlite.Open(path, nil)
-		require.ErrorContains(t, err, "must be that of a file", "%q", path)
+		require.ErrorContains(t, err, "must be a file path", "%q", path)
 	}
 	dir := t.TempDir()
 	_, err := sqlite.Open(dir, nil)
-	require.ErrorContains(t, err, "cannot be opened for writing")
+	require.ErrorContains(t, err, "open the inbox for writing")
 	_, err = sqlite.Open(filepath.Join(dir, "missing", "inbox.db"), nil)
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.ErrorContains(t, err, "the folder")
@@ -35,8 +35,8 @@ func TestWhatIsNoPathOfAFileIsRefused(t *testing.T) {
 func requireFileNamed(t *testing.T, path string) {
 	t.Helper()
 	box := openBox(t, path, sqlite.Options{})
-	store(t, box, parcel(ping, "a"))
-	require.FileExists(t, path+"-wal", "SQLite has understood another name")
+	store(t, box, newDelivery(ping, "a"))
+	require.FileExists(t, path+"-wal", "SQLite opened the same name")
 	require.NoError(t, box.Close())
 }
 
@@ -48,11 +48,11 @@ func TestPathsWithOddCharactersAreFilesOfThatName(t *testing.T) {
 	t.Chdir(dir)
 	box := openBox(t, "relative.db", sqlite.Options{})
 	t.Chdir(os.TempDir())
-	store(t, box, parcel(ping, "a"))
+	store(t, box, newDelivery(ping, "a"))
 	require.FileExists(t, filepath.Join(dir, "relative.db"))
 }
 
-// filled is the path of an inbox of some megabytes that is closed.
+// filled returns the path of a closed inbox of some megabytes.
 func filled(t *testing.T) string {
 	t.Helper()
 	path := pathOf(t)
@@ -66,7 +66,7 @@ func filled(t *testing.T) string {
 	return path
 }
 
-// overwrite overwrites part of a file with what no program has written.
+// overwrite overwrites a part of the file with invalid data.
 func overwrite(t *testing.T, path string, from, to int64) {
 	t.Helper()
 	file, err := os.OpenFile(path, os.O_WRONLY, 0)
@@ -84,7 +84,7 @@ func TestADamagedFileIsRefused(t *testing.T) {
 	}{
 		"no SQLite file": {
 			func(path string) {
-				require.NoError(t, os.WriteFile(path, []byte(strings.Repeat("Dear diary! ", 1000)), 0o600))
+				require.NoError(t, os.WriteFile(path, []byte(strings.Repeat("Not a database! ", 1000)), 0o600))
 			},
 			"file is not a database",
 		},
@@ -103,7 +103,7 @@ func TestADamagedFileIsRefused(t *testing.T) {
 			require.ErrorContains(t, err, path)
 			after, err := os.ReadFile(path)
 			require.NoError(t, err)
-			require.Equal(t, string(before), string(after), "it is left as it is, for whoever can repair it")
+			require.Equal(t, string(before), string(after), "the file is unchanged, so that it can be repaired")
 		})
 	}
 }
@@ -111,16 +111,16 @@ func TestADamagedFileIsRefused(t *testing.T) {
 func TestAFileThatIsDamagedMeanwhileIsAnswered503(t *testing.T) {
 	t.Parallel()
 	path := filled(t)
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
-	desk := newDesk(t, box, webhook.Options{})
+	harness := newHarness(t, box, webhook.Options{})
 	info, err := os.Stat(path)
 	require.NoError(t, err)
-	overwrite(t, path, 5*4096, info.Size()) // all but what has been read to open it
-	answer := desk.post(letter("a", 1000))
+	overwrite(t, path, 5*4096, info.Size()) // everything except the pages that Open has read
+	answer := harness.post(messageBody("a", 1000))
 	require.Equal(t, http.StatusServiceUnavailable, answer.Status)
-	require.Positive(t, desk.log.Count("level=ERROR", "malformed"), desk.log)
-	hook := answering(webhook.Handled)
+	require.Positive(t, harness.log.Count("level=ERROR", "malformed"), harness.log)
+	hook := handlerWithOutcome(webhook.Handled)
 	start(t, box, hook)
 	soon(t, func() bool { return log.Count("level=ERROR", "malformed", path) > 0 })
 }
@@ -131,12 +131,12 @@ func TestADamagedPageIsToldAndTheRestGoesOn(t *testing.T) {
 	info, err := os.Stat(path)
 	require.NoError(t, err)
 	middle := info.Size() / 2 / 4096 * 4096
-	overwrite(t, path, middle, middle+4096) // of one body
-	log := new(logtest.Book)
+	overwrite(t, path, middle, middle+4096) // in one body
+	log := new(logtest.LogBuffer)
 	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
-	desk := newDesk(t, box, webhook.Options{})
+	harness := newHarness(t, box, webhook.Options{})
 	for i := range 20 {
-		desk.is(t, http.StatusOK, letter(fmt.Sprint("new ", i), 100))
+		harness.expectStatus(t, http.StatusOK, messageBody(fmt.Sprint("new ", i), 100))
 	}
 	require.NoError(t, box.Close())
 }
@@ -145,14 +145,14 @@ func TestTablesOfANewerReleaseAreRefused(t *testing.T) {
 	t.Parallel()
 	path := filled(t)
 	raw := openRaw(t, path)
-	tell(t, raw, `UPDATE aihooks_inbox_version SET version = 2`)
+	mustExec(t, raw, `UPDATE aihooks_inbox_version SET version = 2`)
 	_, err := sqlite.Open(path, nil)
-	require.ErrorContains(t, err, "version 2 of the tables, and this release knows up to 1")
-	tell(t, raw, `UPDATE aihooks_inbox_version SET version = 1`)
+	require.ErrorContains(t, err, "tables of the file have version 2, and this release supports up to 1")
+	mustExec(t, raw, `UPDATE aihooks_inbox_version SET version = 1`)
 	require.Equal(t, 60, statsOf(t, openBox(t, path, sqlite.Options{})).Pending)
 }
 
-// locks are the ways in which another program keeps the file locked.
+// locks are the ways in which another program locks the file.
 var locks = []string{"BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"}
 
 func TestAFileThatAnotherProgramHasLockedIsAnswered503InTimeAndGoesOnByItself(t *testing.T) {
@@ -161,13 +161,13 @@ func TestAFileThatAnotherProgramHasLockedIsAnswered503InTimeAndGoesOnByItself(t 
 		t.Run(lock, func(t *testing.T) {
 			t.Parallel()
 			path := pathOf(t)
-			log := new(logtest.Book)
+			log := new(logtest.LogBuffer)
 			box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
-			desk := newDesk(t, box, webhook.Options{})
+			harness := newHarness(t, box, webhook.Options{})
 			var calls counter
-			desk.messages(func(_ context.Context, name string) error { calls.add(name); return nil })
-			start(t, box, desk)
-			desk.is(t, http.StatusOK, letter("before", 10))
+			harness.messages(func(_ context.Context, name string) error { calls.add(name); return nil })
+			start(t, box, harness)
+			harness.expectStatus(t, http.StatusOK, messageBody("before", 10))
 			soon(t, func() bool { return statsOf(t, box).Done == 1 })
 
 			other, err := openRaw(t, path).Conn(t.Context())
@@ -181,7 +181,7 @@ func TestAFileThatAnotherProgramHasLockedIsAnswered503InTimeAndGoesOnByItself(t 
 					ctx, cancel := context.WithTimeout(context.Background(), patience)
 					defer cancel()
 					var err error
-					for range 20 { // so that each needs a connection of its own
+					for range 20 { // so that each needs a separate connection
 						_, again := box.Stats(ctx)
 						err = errors.Join(err, again)
 					}
@@ -189,25 +189,25 @@ func TestAFileThatAnotherProgramHasLockedIsAnswered503InTimeAndGoesOnByItself(t 
 				}()
 			}
 			for range cap(readers) {
-				require.NoError(t, <-readers, "what only reads does not wait")
+				require.NoError(t, <-readers, "readers do not wait")
 			}
-			refused := letter("while locked", 10)
-			for range 2 { // within what the writer waits
-				answer := desk.post(refused)
+			refused := messageBody("while locked", 10)
+			for range 2 { // for less than the writer waits
+				answer := harness.post(refused)
 				require.Equal(t, http.StatusServiceUnavailable, answer.Status)
 				require.NotEmpty(t, answer.Header.Get("Retry-After"))
-				require.Equal(t, webhook.ReasonInbox, desk.last().Reason)
+				require.Equal(t, webhook.ReasonInbox, harness.last().Reason)
 			}
-			soon(t, func() bool { return log.Count("another program has had the file locked") > 0 }, log) // past that
+			soon(t, func() bool { return log.Count("another program has had the file locked") > 0 }, log) // longer than the writer waits
 			soon(t, func() bool {
-				require.Equal(t, http.StatusServiceUnavailable, desk.post(refused).Status)
-				return desk.log.Count("level=ERROR", "another program has had the file locked") > 0
-			}, desk.log)
+				require.Equal(t, http.StatusServiceUnavailable, harness.post(refused).Status)
+				return harness.log.Count("level=ERROR", "another program has had the file locked") > 0
+			}, harness.log)
 
 			_, err = other.ExecContext(t.Context(), "ROLLBACK")
 			require.NoError(t, err)
-			desk.is(t, http.StatusOK, refused)
-			require.Equal(t, webhook.ReasonNone, desk.last().Reason, "what was refused had not been stored")
+			harness.expectStatus(t, http.StatusOK, refused)
+			require.Equal(t, webhook.ReasonNone, harness.last().Reason, "refused deliveries were not stored")
 			soon(t, func() bool { return statsOf(t, box).Done == 2 })
 			require.Equal(t, map[string]int{"before": 1, "while locked": 1}, calls.all())
 		})
@@ -241,12 +241,12 @@ func TestAFileThatIsThereIsOpenedWhileAnotherProgramWritesForLong(t *testing.T) 
 	require.NoError(t, box.Close())
 }
 
-// What has another journal mode is converted, unless somebody uses it.
+// A file with another journal mode is converted unless another program uses it.
 func TestAFileThatAnotherProgramUsesWithoutALogIsRefused(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
 	raw := openRaw(t, path, "journal_mode(DELETE)")
-	tell(t, raw, `CREATE TABLE theirs (x)`)
+	mustExec(t, raw, `CREATE TABLE theirs (x)`)
 	tx, err := raw.Begin()
 	require.NoError(t, err)
 	require.Zero(t, func() (n int) { require.NoError(t, tx.QueryRow(`SELECT count(*) FROM theirs`).Scan(&n)); return n }())
@@ -255,6 +255,6 @@ func TestAFileThatAnotherProgramUsesWithoutALogIsRefused(t *testing.T) {
 	require.NoError(t, tx.Rollback())
 	require.NoError(t, raw.Close())
 	box := openBox(t, path, sqlite.Options{})
-	store(t, box, parcel(ping, "a"))
-	require.Equal(t, "wal", ask[string](t, openRaw(t, path), `PRAGMA journal_mode`))
+	store(t, box, newDelivery(ping, "a"))
+	require.Equal(t, "wal", queryValue[string](t, openRaw(t, path), `PRAGMA journal_mode`))
 }

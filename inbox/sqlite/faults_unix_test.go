@@ -1,4 +1,4 @@
-// Windows has no such names, and no such modes.
+// Windows has neither such names nor such modes.
 
 //go:build unix
 
@@ -24,7 +24,7 @@ func TestOpen_NamesOfUnix(t *testing.T) {
 func TestTheFilesAreTheirOwnersAlone(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{})
-	store(t, box, parcel(ping, "a"))
+	store(t, box, newDelivery(ping, "a"))
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		info, err := os.Stat(path + suffix)
 		require.NoError(t, err)

@@ -10,21 +10,21 @@ import (
 	"time"
 )
 
-// fileSuffixes are those of the database file, its write-ahead log and its shared memory.
+// fileSuffixes are the suffixes of the database file, its write-ahead log and its shared memory.
 var fileSuffixes = []string{"", "-wal", "-shm"}
 
-// files are the files of an open inbox. SQLite goes on writing to a file that was removed or replaced, and what it writes is
-// lost with the process.
+// files detects that the open files were removed or replaced. SQLite continues to write to such files, and the data is
+// lost when the process ends.
 type files struct {
 	logger *slog.Logger
 	path   string
-	conn   *sql.Conn // keeps the log and the shared memory: SQLite removes them with the last connection
+	conn   *sql.Conn // stays open: SQLite removes the log and the shared memory with the last connection
 
 	mu        sync.Mutex
 	opened    map[string]os.FileInfo // by suffix
 	checkedAt time.Time
 	err       error
-	closed    bool // SQLite may remove the log
+	closed    bool // SQLite may remove the log from now on
 }
 
 func (f *files) open(ctx context.Context, b *Inbox) (err error) {
@@ -32,7 +32,7 @@ func (f *files) open(ctx context.Context, b *Inbox) (err error) {
 	if f.conn, err = b.reads.Conn(ctx); err != nil {
 		return err
 	}
-	if err := checkVersion(ctx, f.conn); err != nil { // SQLite makes the log when it first reads
+	if err := checkVersion(ctx, f.conn); err != nil { // SQLite creates the log at the first read
 		return err
 	}
 	for _, suffix := range fileSuffixes {
@@ -40,7 +40,7 @@ func (f *files) open(ctx context.Context, b *Inbox) (err error) {
 		if err != nil {
 			continue // a backup has no log
 		}
-		os.SameFile(info, info) // on Windows FileInfo reads the file's identity only now
+		os.SameFile(info, info) // on Windows, FileInfo reads the file's identity only at the first call
 		f.opened[suffix] = info
 	}
 	return nil
@@ -56,8 +56,8 @@ func (f *files) close() error {
 	return f.conn.Close()
 }
 
-// check returns an error if a file is no longer the one that was opened. It looks unless somebody has looked after the time
-// given. It logs when that begins, and when it ends.
+// check returns an error if a file is no longer the one that was opened. It looks at the files unless the last look was
+// after the given time. It logs when the problem begins and when it ends.
 func (f *files) check(after time.Time) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -66,7 +66,7 @@ func (f *files) check(after time.Time) error {
 	}
 	f.checkedAt = time.Now()
 	before := f.err
-	f.err = f.look()
+	f.err = f.compare()
 	switch {
 	case before == nil && f.err != nil:
 		f.logger.Error("inbox: the open file was moved, removed or replaced; new deliveries are refused until it is back or the program is restarted",
@@ -77,14 +77,14 @@ func (f *files) check(after time.Time) error {
 	return f.err
 }
 
-func (f *files) look() error {
+func (f *files) compare() error {
 	for suffix, opened := range f.opened {
 		info, err := os.Stat(f.path + suffix)
 		if err != nil {
-			return fmt.Errorf("sqlite: the file that is open is no longer there: %w", err)
+			return fmt.Errorf("sqlite: the open file was removed: %w", err)
 		}
 		if !os.SameFile(info, opened) {
-			return fmt.Errorf("sqlite: %s is no longer the file that is open", f.path+suffix)
+			return fmt.Errorf("sqlite: the open file %s was replaced", f.path+suffix)
 		}
 	}
 	return nil

@@ -1,4 +1,4 @@
-// Windows lets nobody remove or rename a file that is open.
+// On Windows, no process can remove or rename an open file.
 
 //go:build unix
 
@@ -20,7 +20,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// fileChanges are what others do to the files of an inbox in a folder. An undo puts the files back.
+// fileChanges are changes by other programs to the files of an inbox. An undo puts the files back.
 var fileChanges = map[string]struct {
 	do, undo func(t *testing.T, path string)
 }{
@@ -44,7 +44,7 @@ var fileChanges = map[string]struct {
 		other := pathOf(t)
 		box, err := sqlite.Open(other, nil)
 		require.NoError(t, err)
-		store(t, box, parcel(ping, "of another"))
+		store(t, box, newDelivery(ping, "of another"))
 		require.NoError(t, box.Close())
 		require.NoError(t, os.Rename(other, path))
 	}},
@@ -79,25 +79,25 @@ func TestEnqueue_RefusesOnceFilesAreChanged(t *testing.T) {
 			dir := filepath.Join(filepath.Dir(pathOf(t)), "folder")
 			require.NoError(t, os.Mkdir(dir, 0o700))
 			path := filepath.Join(dir, "inbox.db")
-			log := new(logtest.Book)
+			log := new(logtest.LogBuffer)
 			box, err := sqlite.Open(path, &sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
 			require.NoError(t, err)
 			defer box.Close()
-			desk := newDesk(t, box, webhook.Options{})
-			first := letter("first", 10)
-			desk.is(t, http.StatusOK, first)
+			harness := newHarness(t, box, webhook.Options{})
+			first := messageBody("first", 10)
+			harness.expectStatus(t, http.StatusOK, first)
 			change.do(t, path)
-			for range 3 { // from the first on
-				desk.is(t, http.StatusServiceUnavailable, letter("later", 10))
-				require.Equal(t, webhook.ReasonInbox, desk.last().Reason)
+			for range 3 { // the first one already
+				harness.expectStatus(t, http.StatusServiceUnavailable, messageBody("later", 10))
+				require.Equal(t, webhook.ReasonInbox, harness.last().Reason)
 			}
-			desk.is(t, http.StatusServiceUnavailable, first) // also where it is a duplicate
+			harness.expectStatus(t, http.StatusServiceUnavailable, first) // even if it is a duplicate
 			require.Equal(t, 1, log.Count("level=ERROR", "moved, removed or replaced", path), log)
 			if change.undo == nil {
 				return
 			}
 			change.undo(t, path)
-			soon(t, func() bool { return desk.post(letter("after", 10)).Status == http.StatusOK }, desk.log)
+			soon(t, func() bool { return harness.post(messageBody("after", 10)).Status == http.StatusOK }, harness.log)
 			require.Equal(t, 1, log.Count("level=INFO", "is back"), log)
 			require.NoError(t, box.Close())
 			again := openBox(t, path, sqlite.Options{})
@@ -111,23 +111,23 @@ func TestEnqueue_RefusesOnceFilesAreChanged(t *testing.T) {
 func TestTidy_LogsChangedFiles(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
-	box.StopKeeping()
+	box.StopPurging()
 	require.NoError(t, os.Remove(path))
-	box.Tidy(t.Context())
-	box.Tidy(t.Context())
+	box.PurgeOnce(t.Context())
+	box.PurgeOnce(t.Context())
 	require.Equal(t, 1, log.Count("level=ERROR", "moved, removed or replaced", path), log)
 }
 
-// The log stays the same file through all that the inbox does itself.
+// The inbox itself never replaces the log file.
 func TestEnqueue_KeepsItsFilesThroughHousekeeping(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{})
 	for i := range 3 {
 		storeAtOnce(t, box, pings(string(rune('a'+i)), 50)...)
-		box.Tidy(t.Context())
+		box.PurgeOnce(t.Context())
 		emptyLog(t, box)
 		other, err := sqlite.Attach(path)
 		require.NoError(t, err)
@@ -136,11 +136,11 @@ func TestEnqueue_KeepsItsFilesThroughHousekeeping(t *testing.T) {
 	}
 }
 
-// Close removes the log while deliveries still come.
+// Close removes the log while deliveries still arrive.
 func TestEnqueue_DuringCloseIsNoChangeOfFiles(t *testing.T) {
 	t.Parallel()
 	for range 10 {
-		log := new(logtest.Book)
+		log := new(logtest.LogBuffer)
 		path := pathOf(t)
 		box, err := sqlite.Open(path, &sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
 		require.NoError(t, err)
@@ -148,7 +148,7 @@ func TestEnqueue_DuringCloseIsNoChangeOfFiles(t *testing.T) {
 		for i := range cap(ended) {
 			go func() {
 				for j := 0; ; j++ {
-					if _, err := box.Enqueue(context.Background(), parcel(ping, fmt.Sprintf("%d-%d", i, j))); err != nil {
+					if _, err := box.Enqueue(context.Background(), newDelivery(ping, fmt.Sprintf("%d-%d", i, j))); err != nil {
 						ended <- err
 						return
 					}

@@ -4,14 +4,14 @@ package sqlite
 
 import "golang.org/x/sys/unix"
 
-// networkFileSystems are names of file systems, as mount(8) of macOS and FreeBSD shows them.
+// networkFileSystems has the names of network file systems, as mount(8) of macOS and FreeBSD shows them.
 var networkFileSystems = map[string]string{"nfs": "NFS", "smbfs": "SMB", "afpfs": "AFP", "webdav": "WebDAV", "ftp": "FTP"}
 
 func networkFileSystem(s *unix.Statfs_t) string {
 	return networkFileSystems[unix.ByteSliceToString(s.Fstypename[:])]
 }
 
-// volatileFileSystems are names of file systems that are kept in memory.
+// volatileFileSystems has the names of file systems in memory.
 var volatileFileSystems = map[string]string{"tmpfs": "tmpfs", "mfs": "MFS"}
 
 func volatileFileSystem(dir string) string {
@@ -22,7 +22,7 @@ func volatileFileSystem(dir string) string {
 	return volatileFileSystems[unix.ByteSliceToString(s.Fstypename[:])]
 }
 
-// isMountPoint reports whether something is mounted at the path.
+// isMountPoint reports whether the path is a mount point.
 func isMountPoint(path string) bool {
 	var s unix.Statfs_t
 	return statfs(path, &s) == nil && unix.ByteSliceToString(s.Mntonname[:]) == path

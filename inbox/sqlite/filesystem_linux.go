@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// networkFileSystems are the types of statfs(2), by the kernel's include/uapi/linux/magic.h and the file systems' own
-// headers. FUSE is not among them: what is behind it can be a local disk as well.
+// networkFileSystems has the types of statfs(2), from the kernel's include/uapi/linux/magic.h and the file systems'
+// headers. FUSE is not among them, because it can also be a local disk.
 var networkFileSystems = map[int64]string{
 	0x6969:     "NFS",
 	0x517B:     "SMB",
@@ -30,7 +30,7 @@ func networkFileSystem(s *unix.Statfs_t) string {
 	return networkFileSystems[int64(s.Type)&0xFFFFFFFF] //nolint:unconvert // 32 bits on some machines
 }
 
-// volatileFileSystems are the types of those that are kept in memory, and of those that a container's own layer is.
+// volatileFileSystems has the types of file systems in memory, and of a container's writable layer.
 var volatileFileSystems = map[int64]string{
 	0x01021994: "tmpfs",
 	0x858458F6: "ramfs",
@@ -45,14 +45,14 @@ func volatileFileSystem(dir string) string {
 	return volatileFileSystems[int64(s.Type)&0xFFFFFFFF] //nolint:unconvert // 32 bits on some machines
 }
 
-// mountEscapes are how proc_pid_mountinfo(5) writes some characters.
+// mountEscapes decodes the characters that proc_pid_mountinfo(5) escapes.
 var mountEscapes = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 
-// mountInfo is replaced by tests.
+// Tests replace mountInfo.
 var mountInfo = "/proc/self/mountinfo"
 
-// isMountPoint reports whether something is mounted at the path. A file that is mounted from the same file system has the
-// device of its folder: only the list of mounts shows it.
+// isMountPoint reports whether the path is a mount point. A file mounted from the same file system has the device of its
+// folder, so only the list of mounts shows it.
 func isMountPoint(path string) bool {
 	mounts, err := os.ReadFile(mountInfo)
 	if err != nil {

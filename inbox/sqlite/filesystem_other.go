@@ -2,7 +2,7 @@
 
 package sqlite
 
-// On other systems neither the free room nor the kind of file system is known.
+// On other systems neither the free space nor the type of file system is known.
 
 func freeBytes(string) (n int64, known bool) { return 0, false }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/aihooks/aihooks-go/internal/logtest"
 )
 
-// pretend has folders be on file systems of the types given, by statfs(2).
+// pretend makes statfs(2) report these file system types for folders.
 func pretend(t *testing.T, types map[string]int64) {
 	t.Helper()
 	statfs = func(path string, s *unix.Statfs_t) error {
@@ -43,11 +43,11 @@ func TestNetworkFileSystemsAreRefused(t *testing.T) {
 		dir := t.TempDir()
 		pretend(t, map[string]int64{dir: kind})
 		_, err := Open(filepath.Join(dir, "inbox.db"), nil)
-		require.ErrorContains(t, err, "over a network", name)
+		require.ErrorContains(t, err, "a network file system", name)
 		require.ErrorContains(t, err, filepath.Join(dir, "inbox.db"), name)
 		left, err := os.ReadDir(dir)
 		require.NoError(t, err)
-		require.Empty(t, left, "nothing was made")
+		require.Empty(t, left, "no file was created")
 	}
 }
 
@@ -71,7 +71,7 @@ func TestAFileThatIsLinkedToIsOnItsOwnFileSystem(t *testing.T) {
 	require.NoError(t, os.Symlink(file, link))
 	box, err = Open(link, nil)
 	require.NoError(t, err)
-	require.Equal(t, file, box.path, "where the other files are")
+	require.Equal(t, file, box.path, "in the folder of the other files")
 	require.NoError(t, box.Close())
 	pretend(t, map[string]int64{far: unix.NFS_SUPER_MAGIC})
 	_, err = Open(link, nil)
@@ -81,13 +81,13 @@ func TestAFileThatIsLinkedToIsOnItsOwnFileSystem(t *testing.T) {
 func TestOpen_ReportsUnknownFreeSpace(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "inbox.db")
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	for _, minFree := range []int64{0, -1} {
 		box, err := Open(path, &Options{MinFree: minFree, Policy: inbox.Policy{Logger: log.Text()}})
 		require.NoError(t, err)
 		require.NoError(t, box.Close())
 	}
-	require.Zero(t, log.Count("free space"), "it is known")
+	require.Zero(t, log.Count("free space"), "the free space is known")
 
 	statfs = func(name string, s *unix.Statfs_t) error {
 		if name == path {
@@ -100,11 +100,11 @@ func TestOpen_ReportsUnknownFreeSpace(t *testing.T) {
 		box, err := Open(path, &Options{MinFree: minFree, Policy: inbox.Policy{Logger: log.Text()}})
 		require.NoError(t, err)
 		require.NoError(t, box.Close())
-		require.Equal(t, 1, log.Count("level=WARN", "free space", "MinFree", path), "not where MinFree is off")
+		require.Equal(t, 1, log.Count("level=WARN", "free space", "MinFree", path), "no warning if MinFree is off")
 	}
 }
 
-// mountFile mounts a file at a path. Without the right to mount, the list of mounts is one of the test's own.
+// mountFile mounts a file at a path. Without the right to mount, it replaces the list of mounts.
 func mountFile(t *testing.T, file, path string) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
@@ -113,7 +113,7 @@ func mountFile(t *testing.T, file, path string) {
 		t.Cleanup(func() { require.NoError(t, unix.Unmount(path, 0)) })
 		return
 	}
-	t.Logf("no right to mount (%v): a list of mounts is used", err)
+	t.Logf("no right to mount (%v): the test replaces the list of mounts", err)
 	list := filepath.Join(t.TempDir(), "mountinfo")
 	line := "22 27 0:21 /some/file " + strings.ReplaceAll(path, " ", `\040`) + " rw,relatime - ext4 /dev/vda rw\n"
 	require.NoError(t, os.WriteFile(list, []byte(line), 0o600))
@@ -158,7 +158,7 @@ func TestOpen_AcceptsAMountedFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	require.NoError(t, os.Mkdir(dir, 0o700))
 	if err := unix.Mount(t.TempDir(), dir, "", unix.MS_BIND, ""); err != nil {
-		t.Logf("no right to mount (%v): it is a folder as any other", err)
+		t.Logf("no right to mount (%v): the test uses a normal folder", err)
 	} else {
 		t.Cleanup(func() { require.NoError(t, unix.Unmount(dir, 0)) })
 	}
@@ -175,7 +175,7 @@ func TestOpen_WarnsOfVolatileFileSystems(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		pretend(t, map[string]int64{dir: kind})
-		log := new(logtest.Book)
+		log := new(logtest.LogBuffer)
 		box, err := Open(filepath.Join(dir, "inbox.db"), &Options{Policy: inbox.Policy{Logger: log.Text()}})
 		require.NoError(t, err)
 		tool, err := Attach(filepath.Join(dir, "inbox.db"))
@@ -185,23 +185,23 @@ func TestOpen_WarnsOfVolatileFileSystems(t *testing.T) {
 		if name == "" {
 			want = 0
 		}
-		require.Equal(t, want, log.Count("level=WARN", "does not outlive", "file_system="+name, dir), log)
+		require.Equal(t, want, log.Count("level=WARN", "lost with the container", "file_system="+name, dir), log)
 	}
 }
 
 func TestOpen_WarnsOfARealMemoryFileSystem(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=16m"); err != nil {
-		t.Logf("no right to mount (%v): TestOpen_WarnsOfVolatileFileSystems has the types", err)
+		t.Logf("no right to mount (%v): TestOpen_WarnsOfVolatileFileSystems tests the types", err)
 		return
 	}
 	t.Cleanup(func() { require.NoError(t, unix.Unmount(dir, 0)) })
 	path := filepath.Join(dir, "inbox.db")
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box, err := Open(path, &Options{Policy: inbox.Policy{Logger: log.Text()}})
 	require.NoError(t, err)
 	defer box.Close()
-	require.Equal(t, 1, log.Count("level=WARN", "does not outlive", "file_system=tmpfs", path), log)
+	require.Equal(t, 1, log.Count("level=WARN", "lost with the container", "file_system=tmpfs", path), log)
 	require.Equal(t, 1, log.Count("level=WARN", "MinFree=268435456", "free=1", path), "a volume that is too small: %s", log)
 }
 
@@ -211,7 +211,7 @@ func TestOpen_WarnsOfTooLittleFreeSpace(t *testing.T) {
 	require.NoError(t, unix.Statfs(dir, &s))
 	free := int64(s.Bavail) * int64(s.Bsize) //nolint:unconvert // 32 bits on some machines
 	for minFree, want := range map[int64]int{free + 1<<40: 1, -1: 0, 1: 0} {
-		log := new(logtest.Book)
+		log := new(logtest.LogBuffer)
 		box, err := Open(filepath.Join(dir, "inbox.db"), &Options{MinFree: minFree, Policy: inbox.Policy{Logger: log.Text()}})
 		require.NoError(t, err)
 		require.NoError(t, box.Close())

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// freeBytes returns how much room the file system has for programs that are not root's.
+// freeBytes returns the space that the file system has for users other than root.
 func freeBytes(path string) (n int64, known bool) {
 	var s unix.Statfs_t
 	if err := statfs(path, &s); err != nil {
@@ -18,11 +18,11 @@ func freeBytes(path string) (n int64, known bool) {
 	return int64(s.Bavail) * int64(s.Bsize), true //nolint:unconvert // the types differ between systems
 }
 
-// statfs is replaced by tests.
+// Tests replace statfs.
 var statfs = unix.Statfs
 
-// checkFileSystem refuses the file systems on which several machines share a file: SQLite's write-ahead log needs memory
-// that all processes share, and locks that hold.
+// checkFileSystem returns an error for network file systems. SQLite's write-ahead log needs memory that all processes
+// share, and reliable locks.
 func checkFileSystem(dir string) error {
 	var s unix.Statfs_t
 	if err := statfs(dir, &s); err != nil {
@@ -34,7 +34,7 @@ func checkFileSystem(dir string) error {
 	return nil
 }
 
-// checkWritable asks without opening the file.
+// checkWritable returns an error if the file is not writable. It does not open the file.
 func checkWritable(path string) error {
 	if info, err := os.Stat(path); err != nil {
 		return err

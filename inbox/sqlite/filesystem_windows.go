@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// freeBytes returns how much room the disk has for this user.
+// freeBytes returns the space that the disk has for this user.
 func freeBytes(path string) (n int64, known bool) {
 	folder, err := windows.UTF16PtrFromString(filepath.Dir(path))
 	if err != nil {
@@ -19,7 +19,8 @@ func freeBytes(path string) (n int64, known bool) {
 	return int64(free), err == nil
 }
 
-// checkFileSystem refuses network drives; see filesystem_unix.go. It does not see one that is mounted in a folder.
+// checkFileSystem returns an error for network drives; see filesystem_unix.go. It does not detect one that is mounted in
+// a folder.
 func checkFileSystem(dir string) error {
 	if _, err := os.Stat(dir); err != nil {
 		return fmt.Errorf("the folder: %w", err)
@@ -34,7 +35,7 @@ func checkFileSystem(dir string) error {
 	return nil
 }
 
-// checkWritable opens the file. On Windows that costs SQLite no locks.
+// checkWritable opens the file. On Windows, closing it does not drop SQLite's locks.
 func checkWritable(path string) error {
 	file, err := os.OpenFile(path, os.O_RDWR, 0) //nolint:gosec // the path is the caller's
 	if err != nil {
@@ -52,5 +53,5 @@ func volatileFileSystem(dir string) string {
 	return ""
 }
 
-// isMountPoint returns false: Windows mounts folders only.
+// isMountPoint returns false, because Windows mounts only folders.
 func isMountPoint(string) bool { return false }

@@ -27,12 +27,12 @@ import (
 
 func pathOf(t testing.TB) string {
 	t.Helper()
-	dir, err := filepath.EvalSymlinks(t.TempDir()) // as errors show it: on macOS and Windows TempDir can be an alias
+	dir, err := filepath.EvalSymlinks(t.TempDir()) // as in error texts: on macOS and Windows TempDir can be an alias
 	require.NoError(t, err)
 	return filepath.Join(dir, "inbox.db")
 }
 
-// openBox opens an inbox that logs nowhere, unless the options say so, and tries again at once.
+// openBox opens an inbox. Unless the options set others, it has no log, a short backoff and a short poll.
 func openBox(t testing.TB, path string, o sqlite.Options) *sqlite.Inbox {
 	t.Helper()
 	if o.Policy.Logger == nil {
@@ -50,7 +50,7 @@ func openBox(t testing.TB, path string, o sqlite.Options) *sqlite.Inbox {
 	return box
 }
 
-// openRaw opens the file as another program would, with the settings given as pragmas.
+// openRaw opens the file as another program would, with these pragmas.
 func openRaw(t testing.TB, path string, pragmas ...string) *sql.DB {
 	t.Helper()
 	source := "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath() + "?_pragma=busy_timeout(60000)"
@@ -63,7 +63,7 @@ func openRaw(t testing.TB, path string, pragmas ...string) *sql.DB {
 	return db
 }
 
-// emptyLog truncates the write-ahead log once the housekeeping, too, neither reads nor writes.
+// emptyLog truncates the write-ahead log. It waits while purging reads or writes.
 func emptyLog(t testing.TB, box *sqlite.Inbox) {
 	t.Helper()
 	soon(t, func() bool {
@@ -73,20 +73,20 @@ func emptyLog(t testing.TB, box *sqlite.Inbox) {
 	})
 }
 
-func ask[T any](t testing.TB, db *sql.DB, query string, args ...any) T {
+func queryValue[T any](t testing.TB, db *sql.DB, query string, args ...any) T {
 	t.Helper()
 	var v T
 	require.NoError(t, db.QueryRow(query, args...).Scan(&v), query)
 	return v
 }
 
-func tell(t testing.TB, db *sql.DB, statement string, args ...any) {
+func mustExec(t testing.TB, db *sql.DB, statement string, args ...any) {
 	t.Helper()
 	_, err := db.Exec(statement, args...)
 	require.NoError(t, err, statement)
 }
 
-// patience is how long a test waits for what must happen: what takes longer hangs, also on a machine that is busy.
+// patience is how long a test waits for an expected event, even on a busy machine. After that, something hangs.
 const patience = 2 * time.Minute
 
 func soon(t testing.TB, condition func() bool, text ...any) {
@@ -94,8 +94,7 @@ func soon(t testing.TB, condition func() bool, text ...any) {
 	require.Eventually(t, condition, patience, 10*time.Millisecond, text...)
 }
 
-// quick requires that f takes less than d at least once. A machine that is busy delays some calls; a wait in the code
-// delays them all.
+// quick requires that f takes less than d at least once. A busy machine delays some calls; a wait in the code delays all.
 func quick(t testing.TB, d time.Duration, f func()) {
 	t.Helper()
 	for range 5 {
@@ -115,21 +114,21 @@ const (
 
 type callbacks = map[string]func(ctx context.Context, d *webhook.Delivery) webhook.Result
 
-// A stub is a handler whose callbacks are functions of the test; those that it has none for are unhandled.
-type stub struct {
+// A fakeHandler is a handler whose callbacks are functions of the test. Types without a callback are unhandled.
+type fakeHandler struct {
 	vendor, endpoint string
 	mu               sync.Mutex
-	seen             []string // what it was called with
+	seen             []string // the IDs of the deliveries that it was called with
 	callbacks        callbacks
 }
 
-func newStub(callbacks callbacks) *stub {
-	return &stub{vendor: "acme", endpoint: "default", callbacks: callbacks}
+func newFakeHandler(callbacks callbacks) *fakeHandler {
+	return &fakeHandler{vendor: "acme", endpoint: "default", callbacks: callbacks}
 }
 
-// answering is a stub that answers every ping in the same way.
-func answering(outcome webhook.Outcome) *stub {
-	return newStub(callbacks{
+// handlerWithOutcome returns a handler that returns the outcome for every ping.
+func handlerWithOutcome(outcome webhook.Outcome) *fakeHandler {
+	return newFakeHandler(callbacks{
 		ping: func(context.Context, *webhook.Delivery) webhook.Result {
 			r := webhook.Result{Outcome: outcome}
 			if outcome == webhook.Unavailable {
@@ -143,12 +142,12 @@ func answering(outcome webhook.Outcome) *stub {
 	})
 }
 
-func (s *stub) Vendor() string   { return s.vendor }
-func (s *stub) Endpoint() string { return s.endpoint }
+func (s *fakeHandler) Vendor() string   { return s.vendor }
+func (s *fakeHandler) Endpoint() string { return s.endpoint }
 
-func (s *stub) Handles(eventType string) bool { return s.callbacks[eventType] != nil }
+func (s *fakeHandler) Handles(eventType string) bool { return s.callbacks[eventType] != nil }
 
-func (s *stub) Redeliver(ctx context.Context, d *webhook.Delivery) webhook.Result {
+func (s *fakeHandler) Redeliver(ctx context.Context, d *webhook.Delivery) webhook.Result {
 	callback := s.callbacks[d.Type]
 	if callback == nil {
 		return webhook.Result{Outcome: webhook.Unhandled, Reason: webhook.ReasonNoCallback}
@@ -159,14 +158,14 @@ func (s *stub) Redeliver(ctx context.Context, d *webhook.Delivery) webhook.Resul
 	return callback(ctx, d)
 }
 
-func (s *stub) calls() []string {
+func (s *fakeHandler) calls() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]string{}, s.seen...)
 }
 
-// parcel is a delivery for a stub.
-func parcel(eventType, id string) *webhook.Delivery {
+// newDelivery returns a delivery for a fakeHandler.
+func newDelivery(eventType, id string) *webhook.Delivery {
 	return &webhook.Delivery{
 		Vendor: "acme", Endpoint: "default", Type: eventType, ID: id, Keys: []string{"acme/default/" + id},
 		ReceivedAt: time.Now().UTC().Truncate(time.Millisecond), Header: http.Header{"Content-Type": {"application/json"}},
@@ -178,7 +177,7 @@ func store(t testing.TB, box *sqlite.Inbox, deliveries ...*webhook.Delivery) {
 	t.Helper()
 	for _, d := range deliveries {
 		duplicate, err := box.Enqueue(t.Context(), d)
-		for n := 0; n < 10 && err != nil && strings.Contains(err.Error(), "has had the file locked"); n++ { // the disk is slow
+		for n := 0; n < 10 && err != nil && strings.Contains(err.Error(), "has had the file locked"); n++ { // on a slow disk
 			duplicate, err = box.Enqueue(t.Context(), d)
 		}
 		require.NoError(t, err)
@@ -186,7 +185,7 @@ func store(t testing.TB, box *sqlite.Inbox, deliveries ...*webhook.Delivery) {
 	}
 }
 
-// storeAtOnce stores many, in no order.
+// storeAtOnce stores deliveries concurrently.
 func storeAtOnce(t testing.TB, box *sqlite.Inbox, deliveries ...*webhook.Delivery) {
 	t.Helper()
 	var storing sync.WaitGroup
@@ -203,13 +202,13 @@ func storeAtOnce(t testing.TB, box *sqlite.Inbox, deliveries ...*webhook.Deliver
 func pings(prefix string, n int) []*webhook.Delivery {
 	list := make([]*webhook.Delivery, n)
 	for i := range list {
-		list[i] = parcel(ping, fmt.Sprintf("%s%04d", prefix, i))
+		list[i] = newDelivery(ping, fmt.Sprintf("%s%04d", prefix, i))
 	}
 	return list
 }
 
-// start has the inbox run until the test ends, or until what it returns is called.
-func start(t testing.TB, box *sqlite.Inbox, hooks ...inbox.Hook) (stop func()) {
+// start runs the inbox until the test ends, or until stop is called.
+func start(t testing.TB, box *sqlite.Inbox, hooks ...inbox.Handler) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -249,22 +248,22 @@ func namesOf(entries []inbox.Entry) []string {
 	return names
 }
 
-// A desk is a WorkFlux handler before an inbox, and whoever sends to it.
-type desk struct {
+// A harness is a WorkFlux handler with an inbox, and a sender for it.
+type harness struct {
 	*workflux.Handler
-	log    *logtest.Book
+	log    *logtest.LogBuffer
 	sender *webhooktest.Sender
 
 	mu   sync.Mutex
 	seen []webhook.Observation
 }
 
-func newDesk(t testing.TB, box *sqlite.Inbox, o webhook.Options) *desk {
+func newHarness(t testing.TB, box *sqlite.Inbox, o webhook.Options) *harness {
 	t.Helper()
-	d := &desk{log: new(logtest.Book)}
+	d := &harness{log: new(logtest.LogBuffer)}
 	o.Inbox, o.Logger, o.Observer = box, d.log.Text(), d.observe
 	if o.StoreTimeout == 0 {
-		o.StoreTimeout = storeTimeout // a machine that is busy is no file that cannot be written
+		o.StoreTimeout = storeTimeout // so that a busy machine does not count as a store that is down
 	}
 	hook, err := workflux.NewHandler("a secret", &o)
 	require.NoError(t, err)
@@ -272,42 +271,42 @@ func newDesk(t testing.TB, box *sqlite.Inbox, o webhook.Options) *desk {
 	return d
 }
 
-func (d *desk) observe(_ context.Context, o webhook.Observation) {
+func (d *harness) observe(_ context.Context, o webhook.Observation) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.seen = append(d.seen, o)
 }
 
 // last returns the last observation.
-func (d *desk) last() webhook.Observation {
+func (d *harness) last() webhook.Observation {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.seen[len(d.seen)-1]
 }
 
-// letter is the body of a delivery of about n bytes; letters of different names are different deliveries.
-func letter(name string, n int) []byte {
+// messageBody returns a body of about n bytes. Bodies with different names are different deliveries.
+func messageBody(name string, n int) []byte {
 	return fmt.Appendf(nil, `{"event":"user.message","timestamp":%q,"data":{"message_id":%q,"text":"%s"}}`,
 		time.Now().UTC().Format(time.RFC3339), name, strings.Repeat("x", n))
 }
 
 // post sends a body as WorkFlux does.
-func (d *desk) post(body []byte) webhooktest.Answer { return d.sender.Send(d.sender.Raw(body)) }
+func (d *harness) post(body []byte) webhooktest.Response { return d.sender.Send(d.sender.Raw(body)) }
 
 const storeTimeout = 4 * time.Second
 
-// is posts a body that must be answered with the status. What a machine that is busy has not stored in time is posted again,
-// as its vendor does.
-func (d *desk) is(t testing.TB, status int, body []byte) {
+// expectStatus posts a body and requires the status of the response. If a busy machine has not stored it in time, it
+// posts it again, as the vendor does.
+func (d *harness) expectStatus(t testing.TB, status int, body []byte) {
 	t.Helper()
-	answer := d.post(body)
+	response := d.post(body)
 	for range 20 {
-		if status != http.StatusOK || answer.Status == status || answer.Took < storeTimeout-time.Second {
+		if status != http.StatusOK || response.Status == status || response.Took < storeTimeout-time.Second {
 			break
 		}
-		answer = d.post(body)
+		response = d.post(body)
 	}
-	require.Equal(t, status, answer.Status, "%s\n%s", answer.Body, d.log)
+	require.Equal(t, status, response.Status, "%s\n%s", response.Body, d.log)
 }
 
 // A counter counts by name.
@@ -332,7 +331,7 @@ func (c *counter) all() map[string]int {
 	return maps.Clone(c.n)
 }
 
-// messages registers a callback for what letter makes, which is given the names.
-func (d *desk) messages(f func(ctx context.Context, name string) error) {
+// messages registers a callback for the deliveries of messageBody. It gets their names.
+func (d *harness) messages(f func(ctx context.Context, name string) error) {
 	d.OnUserMessage(func(ctx context.Context, e *workflux.UserMessage) error { return f(ctx, e.MessageID) })
 }

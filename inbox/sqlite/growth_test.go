@@ -17,7 +17,7 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 )
 
-// fillRows makes a file with n entries in a state, each with a type and a body of so many bytes.
+// fillRows creates a file with n entries in a state, each with a type and a body of a size.
 func fillRows(b testing.TB, path string, n, state int, eventType string, size int) {
 	b.Helper()
 	db, err := sql.Open("sqlite", source(path, makePragmas, pragmas)+"&_pragma=synchronous(OFF)")
@@ -33,7 +33,7 @@ func fillRows(b testing.TB, path string, n, state int, eventType string, size in
 		var last int
 		require.NoError(b, tx.QueryRow(`SELECT coalesce(max(id), 0) FROM aihooks_inbox`).Scan(&last))
 		_, err = tx.Exec(`WITH RECURSIVE c(n) AS (SELECT ?1 + 1 UNION ALL SELECT n + 1 FROM c WHERE n < ?1 + ?2)
-			INSERT INTO aihooks_inbox (id, key, hook, type, delivery_id, received_at, state, due_at, takes, tried)
+			INSERT INTO aihooks_inbox (id, key, handler, type, delivery_id, received_at, state, due_at, takes, tried)
 			SELECT n, randomblob(16), 'workflux/default', ?3, lower(hex(randomblob(32))), (1000000000 + n) * 1000000000, ?4, 1000000000 + n, 1, 1 FROM c`,
 			last, count, eventType, state)
 		require.NoError(b, err)
@@ -44,19 +44,20 @@ func fillRows(b testing.TB, path string, n, state int, eventType string, size in
 	require.NoError(b, db.Close())
 }
 
-// BenchmarkListing measures what a listing allocates until its first of 100 entries, and in all, by the size of their bodies.
+// BenchmarkListing measures the allocations of a list of 100 entries, until its first entry and in total, by the size of
+// the bodies.
 func BenchmarkListing(b *testing.B) {
 	for _, size := range []int{1 << 10, 64 << 10, 1 << 20} {
 		path := filepath.Join(b.TempDir(), "inbox.db")
-		fillRows(b, path, 100, dead, "a", size)
+		fillRows(b, path, 100, deadLettered, "a", size)
 		b.Run(fmt.Sprintf("body=%dKiB", size>>10), func(b *testing.B) {
 			box := openForBenchmark(b, path)
-			box.StopKeeping() // its entries are old
+			box.StopPurging() // it would purge the old entries
 			var first, all uint64
 			for b.Loop() {
 				before := allocated()
 				n := 0
-				for _, err := range box.Entries(context.Background(), inbox.Dead, inbox.Filter{All: true}) {
+				for _, err := range box.Entries(context.Background(), inbox.DeadLettered, inbox.Filter{All: true}) {
 					require.NoError(b, err)
 					if n++; n == 1 {
 						first = allocated() - before
@@ -77,17 +78,17 @@ func allocated() uint64 {
 	return m.TotalAlloc
 }
 
-// BenchmarkDiscard measures discarding the dead letters of one type that come after ten times as many of another.
+// BenchmarkDiscard measures discarding the dead letters of one type, behind ten times as many of another.
 func BenchmarkDiscard(b *testing.B) {
 	for _, n := range []int{10_000, 100_000} {
 		b.Run(fmt.Sprintf("others=%d", n), func(b *testing.B) {
 			for b.Loop() {
 				b.StopTimer()
 				path := filepath.Join(b.TempDir(), "inbox.db")
-				fillRows(b, path, n, dead, "other", 100)
-				fillRows(b, path, n/10, dead, "a", 100)
+				fillRows(b, path, n, deadLettered, "other", 100)
+				fillRows(b, path, n/10, deadLettered, "a", 100)
 				box := openForBenchmark(b, path)
-				box.StopKeeping() // its entries are old
+				box.StopPurging() // it would purge the old entries
 				b.StartTimer()
 				done, err := box.Discard(context.Background(), inbox.Filter{Type: "a"})
 				require.NoError(b, err)
@@ -98,7 +99,7 @@ func BenchmarkDiscard(b *testing.B) {
 	}
 }
 
-// BenchmarkShrink measures how many deliveries 16 senders get stored in a second, at rest and while the file gives pages back.
+// BenchmarkShrink measures how many deliveries 16 senders store per second, without and with shrinking.
 func BenchmarkShrink(b *testing.B) {
 	for _, size := range []int{128, 512} {
 		b.Run(fmt.Sprintf("free=%dMiB", size), func(b *testing.B) {
@@ -106,10 +107,10 @@ func BenchmarkShrink(b *testing.B) {
 			for b.Loop() {
 				path := filepath.Join(b.TempDir(), "inbox.db")
 				fillRows(b, path, size, done, "a", 1<<20)
-				fillRows(b, path, 10*size, done, "a", 10<<10) // at the end: they move
+				fillRows(b, path, 10*size, done, "a", 10<<10) // at the end of the file, so that they move
 				deleteBodies(b, path, 1<<20)
 				box := openForBenchmark(b, path)
-				box.StopKeeping()
+				box.StopPurging()
 				shrinking, given = storedPerSecond(b, box, box.shrink)
 				quiet, _ = storedPerSecond(b, box, nil)
 			}
@@ -122,7 +123,7 @@ func BenchmarkShrink(b *testing.B) {
 	}
 }
 
-// deleteBodies makes the pages of all bodies of a size free.
+// deleteBodies frees the pages of all bodies of a size.
 func deleteBodies(t testing.TB, path string, size int) {
 	t.Helper()
 	db, err := sql.Open("sqlite", source(path, pragmas))
@@ -132,7 +133,7 @@ func deleteBodies(t testing.TB, path string, size int) {
 	require.NoError(t, db.Close())
 }
 
-// storedPerSecond measures 16 senders for 4 seconds, or until meanwhile returns for want of pages.
+// storedPerSecond measures 16 senders for 4 seconds, or until meanwhile returns because no pages are left.
 func storedPerSecond(b *testing.B, box *Inbox, meanwhile func(context.Context) error) (stored, given float64) {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
@@ -168,7 +169,7 @@ func storedPerSecond(b *testing.B, box *Inbox, meanwhile func(context.Context) e
 	return float64(n.Load()) / took, float64(before[1]-pagesOf(b, box)[1]) / 256 / took
 }
 
-// pagesOf returns how many pages of the file are free, and how many there are.
+// pagesOf returns the numbers of free pages and of all pages.
 func pagesOf(t testing.TB, box *Inbox) (pages [2]int) {
 	t.Helper()
 	err := box.reads.QueryRow(`SELECT freelist_count, page_count FROM pragma_freelist_count, pragma_page_count`).Scan(&pages[0], &pages[1])

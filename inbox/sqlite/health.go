@@ -8,11 +8,11 @@ import (
 )
 
 // refuseAfter is how long the Runs of this process may fail before Enqueue refuses new deliveries, which the vendor then
-// keeps. It is our choice: longer than the file may be locked by another program, shorter than any vendor's retries.
+// keeps. 30 s is our choice: longer than another program may lock the file, and shorter than any vendor's retries.
 const refuseAfter = 30 * time.Second
 
-// A health records which activities of the Runs fail, and since when. A process without a Run is healthy: the Run can be
-// in another one.
+// A health records which activities of the Runs fail, and since when. A process without a Run is healthy, because another
+// process may have the Run.
 type health struct {
 	logger      *slog.Logger
 	path        string
@@ -24,7 +24,7 @@ type health struct {
 	loggedAt time.Time
 }
 
-// An activity is one thing that a Run does again and again: it takes what is due, or looks for it.
+// An activity is one that a Run repeats: taking deliveries, or looking for due ones.
 type activity struct {
 	run  *run
 	name string
@@ -40,7 +40,7 @@ type failure struct {
 	err   error // the last one
 }
 
-// observe records the result of an activity. It logs when the first activity fails, and when none fails any more.
+// observe records the result of an activity. It logs when the first activity fails, and when all succeed again.
 func (h *health) observe(a activity, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -54,7 +54,7 @@ func (h *health) observe(a activity, err error) {
 		h.failures[a] = f
 		if !h.logged && time.Since(h.loggedAt) >= reportEvery {
 			h.logged, h.loggedAt = true, time.Now()
-			h.logger.Error("inbox: stored deliveries cannot be run; new ones are refused if that lasts",
+			h.logger.Error("inbox: stored deliveries cannot be run; new ones are refused if this continues",
 				"path", h.path, "refused_after", h.refuseAfter, "error", err)
 		}
 	case failed:
@@ -66,7 +66,7 @@ func (h *health) observe(a activity, err error) {
 	}
 }
 
-// forget drops what is known of activities that are no longer attempted.
+// forget removes activities that have ended.
 func (h *health) forget(activities ...activity) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -84,13 +84,13 @@ func (h *health) check() error {
 	defer h.mu.Unlock()
 	for _, f := range h.failures {
 		if d := time.Since(f.since); d >= h.refuseAfter {
-			return fmt.Errorf("sqlite: stored deliveries could not be run for %v, so no more are stored: %w", d.Round(time.Second), f.err)
+			return fmt.Errorf("sqlite: stored deliveries could not be run for %v, so new ones are refused: %w", d.Round(time.Second), f.err)
 		}
 	}
 	return nil
 }
 
-// isFailing reports whether the failure of a Run has been logged and goes on.
+// isFailing reports whether the failure of a Run was logged and continues.
 func (h *health) isFailing() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -15,9 +15,9 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A failing Run has deliveries that it cannot take, or cannot record the result of, while new ones can be stored.
+// A failing Run cannot take deliveries, or cannot record their results, although new ones can be stored.
 var failingRuns = map[string]struct {
-	trigger string // makes it fail
+	trigger string // makes the Run fail
 	calls   bool   // callbacks run before it fails
 }{
 	"takes":          {`BEFORE UPDATE OF state ON aihooks_inbox`, false},
@@ -31,32 +31,32 @@ func TestRun_ThatFailsForLongRefusesDeliveries(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := pathOf(t)
-			log := new(logtest.Book)
+			log := new(logtest.LogBuffer)
 			box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text(), Limits: map[string]int{"workflux": 1}}})
 			box.RefuseAfter(300 * time.Millisecond)
-			desk := newDesk(t, box, webhook.Options{})
+			harness := newHarness(t, box, webhook.Options{})
 			var calls atomic.Int64
-			desk.messages(func(context.Context, string) error { calls.Add(1); return nil })
+			harness.messages(func(context.Context, string) error { calls.Add(1); return nil })
 			raw := openRaw(t, path)
-			tell(t, raw, `CREATE TRIGGER fails `+c.trigger+` BEGIN SELECT RAISE(ABORT, 'on purpose'); END`)
-			desk.is(t, http.StatusOK, letter("first", 10))
-			desk.is(t, http.StatusOK, letter("second", 10))
-			start(t, box, desk)
-			refused := letter("refused", 10)
+			mustExec(t, raw, `CREATE TRIGGER fails `+c.trigger+` BEGIN SELECT RAISE(ABORT, 'on purpose'); END`)
+			harness.expectStatus(t, http.StatusOK, messageBody("first", 10))
+			harness.expectStatus(t, http.StatusOK, messageBody("second", 10))
+			start(t, box, harness)
+			refused := messageBody("refused", 10)
 			soon(t, func() bool {
-				refused = letter("refused", 10)
-				return desk.post(refused).Status == http.StatusServiceUnavailable &&
-					desk.log.Count("level=ERROR", "could not be run for", "on purpose") > 0
-			}, desk.log)
-			require.Equal(t, webhook.ReasonInbox, desk.last().Reason)
+				refused = messageBody("refused", 10)
+				return harness.post(refused).Status == http.StatusServiceUnavailable &&
+					harness.log.Count("level=ERROR", "could not be run for", "on purpose") > 0
+			}, harness.log)
+			require.Equal(t, webhook.ReasonInbox, harness.last().Reason)
 			require.Equal(t, c.calls, calls.Load() > 0)
 			time.Sleep(500 * time.Millisecond) // many polls
 			require.Equal(t, 1, log.Count("level=ERROR", "stored deliveries cannot be run", "on purpose", path), log)
 			require.LessOrEqual(t, log.Count("level=ERROR"), 2, log)
 			require.Zero(t, log.Count("answered 503"), log)
 
-			tell(t, raw, `DROP TRIGGER fails`)
-			soon(t, func() bool { return desk.post(refused).Status == http.StatusOK }, desk.log)
+			mustExec(t, raw, `DROP TRIGGER fails`)
+			soon(t, func() bool { return harness.post(refused).Status == http.StatusOK }, harness.log)
 			soon(t, func() bool { s := statsOf(t, box); return s.Pending+s.Running == 0 }, log)
 			require.Equal(t, 1, log.Count("level=INFO", "stored deliveries are run again", path), log)
 			require.LessOrEqual(t, log.Count("level=ERROR"), 2, log)
@@ -67,43 +67,43 @@ func TestRun_ThatFailsForLongRefusesDeliveries(t *testing.T) {
 func TestRun_ThatCannotLookRefusesDeliveries(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	box.RefuseAfter(100 * time.Millisecond)
-	start(t, box, answering(webhook.Handled))
-	store(t, box, parcel(ping, "before"))
-	require.NoError(t, box.Handles()[1].Close()) // but for the connection that is in use
-	soon(t, func() bool { _, err := box.Enqueue(t.Context(), parcel(ping, "a")); return err != nil }, log)
-	require.Equal(t, 1, log.Count("level=ERROR", "stored deliveries cannot be run", "look for what is due"), log)
+	start(t, box, handlerWithOutcome(webhook.Handled))
+	store(t, box, newDelivery(ping, "before"))
+	require.NoError(t, box.Handles()[1].Close()) // except the connection in use
+	soon(t, func() bool { _, err := box.Enqueue(t.Context(), newDelivery(ping, "a")); return err != nil }, log)
+	require.Equal(t, 1, log.Count("level=ERROR", "stored deliveries cannot be run", "find due deliveries"), log)
 }
 
-// A process that only receives has no Run, and one whose Run has ended has none that fails.
+// A process that only receives has no Run. After its Run has ended, no Run fails.
 func TestInbox_WithoutARunStoresDeliveries(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	box.RefuseAfter(time.Millisecond)
-	tell(t, openRaw(t, path), `CREATE TRIGGER fails BEFORE UPDATE ON aihooks_inbox BEGIN SELECT RAISE(ABORT, 'on purpose'); END`)
-	store(t, box, parcel(ping, "a"))
-	stop := start(t, box, answering(webhook.Handled))
-	soon(t, func() bool { _, err := box.Enqueue(t.Context(), parcel(ping, "b")); return err != nil }, log)
+	mustExec(t, openRaw(t, path), `CREATE TRIGGER fails BEFORE UPDATE ON aihooks_inbox BEGIN SELECT RAISE(ABORT, 'on purpose'); END`)
+	store(t, box, newDelivery(ping, "a"))
+	stop := start(t, box, handlerWithOutcome(webhook.Handled))
+	soon(t, func() bool { _, err := box.Enqueue(t.Context(), newDelivery(ping, "b")); return err != nil }, log)
 	stop()
-	store(t, box, parcel(ping, "c"))
+	store(t, box, newDelivery(ping, "c"))
 }
 
-// A handler that is removed leaves nothing that could fail.
+// A removed handler leaves no activity that could fail.
 func TestRun_ForgetsFailuresOfRemovedHandlers(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{})
 	box.RefuseAfter(time.Millisecond)
-	tell(t, openRaw(t, path), `CREATE TRIGGER fails BEFORE UPDATE ON aihooks_inbox BEGIN SELECT RAISE(ABORT, 'on purpose'); END`)
-	store(t, box, parcel(ping, "a"))
-	hook, other := answering(webhook.Handled), answering(webhook.Handled)
+	mustExec(t, openRaw(t, path), `CREATE TRIGGER fails BEFORE UPDATE ON aihooks_inbox BEGIN SELECT RAISE(ABORT, 'on purpose'); END`)
+	store(t, box, newDelivery(ping, "a"))
+	hook, other := handlerWithOutcome(webhook.Handled), handlerWithOutcome(webhook.Handled)
 	other.endpoint = "other"
 	start(t, box, hook, other)
-	soon(t, func() bool { _, err := box.Enqueue(t.Context(), parcel(ping, "b")); return err != nil })
+	soon(t, func() bool { _, err := box.Enqueue(t.Context(), newDelivery(ping, "b")); return err != nil })
 	box.Remove(hook)
-	soon(t, func() bool { _, err := box.Enqueue(t.Context(), parcel(ping, "c")); return err == nil })
+	soon(t, func() bool { _, err := box.Enqueue(t.Context(), newDelivery(ping, "c")); return err == nil })
 }

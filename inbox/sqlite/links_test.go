@@ -10,7 +10,7 @@ import (
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
-// A symbolic link may be there before the file: a release folder that links to a data folder is made so.
+// A symbolic link may exist before its file, for example from a release folder to a data folder.
 func TestOpen_MakesTheFileThatALinkNames(t *testing.T) {
 	for name, make := range map[string]func(t *testing.T, near, far string) (path string){
 		"link": func(t *testing.T, near, far string) string {
@@ -40,7 +40,7 @@ func TestOpen_MakesTheFileThatALinkNames(t *testing.T) {
 			_, err = sqlite.Attach(path)
 			require.ErrorIs(t, err, os.ErrNotExist)
 			box := openBox(t, path, sqlite.Options{})
-			store(t, box, parcel(ping, "a"))
+			store(t, box, newDelivery(ping, "a"))
 			require.FileExists(t, filepath.Join(far, "x.db"))
 			require.FileExists(t, filepath.Join(far, "x.db-wal"))
 			require.NoError(t, box.Close())
@@ -53,7 +53,7 @@ func symlink(t *testing.T, target, dir, name string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
 	if err := os.Symlink(target, path); err != nil {
-		t.Skipf("this system makes no symbolic links: %v", err)
+		t.Skipf("this system does not create symbolic links: %v", err)
 	}
 	return path
 }

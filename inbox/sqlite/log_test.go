@@ -20,25 +20,25 @@ import (
 
 func TestLog_HasOneErrorForEachDeadLetter(t *testing.T) {
 	t.Parallel()
-	failure := errors.New("the callback's own words")
+	failure := errors.New("the text of the callback's error")
 	misfit := fmt.Appendf(nil, `{"event":"user.message","timestamp":%q,"data":7}`, time.Now().UTC().Format(time.RFC3339))
 	for name, c := range map[string]struct {
 		callback func() error
 		body     []byte
 		runs     int
 	}{
-		"attempts used up": {func() error { return failure }, letter("a", 1), 3},
-		"RetryAfter":       {func() error { return webhook.RetryAfter(time.Millisecond, failure) }, letter("a", 1), 3},
-		"panics":           {func() error { panic(failure) }, letter("a", 1), 3},
-		"permanent":        {func() error { return webhook.Permanent(failure) }, letter("a", 1), 1},
+		"attempts used up": {func() error { return failure }, messageBody("a", 1), 3},
+		"RetryAfter":       {func() error { return webhook.RetryAfter(time.Millisecond, failure) }, messageBody("a", 1), 3},
+		"panics":           {func() error { panic(failure) }, messageBody("a", 1), 3},
+		"permanent":        {func() error { return webhook.Permanent(failure) }, messageBody("a", 1), 1},
 		"undecodable":      {nil, misfit, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var log logtest.Book
+			var log logtest.LogBuffer
 			dead := make(chan inbox.Entry, 1)
 			box := openBox(t, pathOf(t), sqlite.Options{Policy: inbox.Policy{
-				MaxAttempts: 3, Logger: log.Text(), OnDead: func(_ context.Context, e inbox.Entry) { dead <- e },
+				MaxAttempts: 3, Logger: log.Text(), OnDeadLetter: func(_ context.Context, e inbox.Entry) { dead <- e },
 			}})
 			var mu sync.Mutex
 			requests, runs := 0, 0

@@ -7,23 +7,22 @@ import (
 	"testing"
 )
 
-// envWork says what this program does in place of the tests, when it is started as a process of its own, and envFile with
-// which file.
+// envWorker names the function that this program runs instead of the tests, in a separate process. envFile is its file.
 const (
-	envWork = "SQLITETEST_WORK"
-	envFile = "SQLITETEST_FILE"
+	envWorker = "SQLITETEST_WORK"
+	envFile   = "SQLITETEST_FILE"
 )
 
-var works = map[string]func() error{"receive": receive, "cat": cat, "doom": doom, "drivers": openWithDrivers}
+var workers = map[string]func() error{"receive": receive, "cat": cat, "poison": poisonWorker, "drivers": openWithDrivers}
 
 func TestMain(m *testing.M) {
-	work := works[os.Getenv(envWork)]
+	work := workers[os.Getenv(envWorker)]
 	if work == nil {
-		_ = flag.Set("test.parallel", "24") // what runs in parallel here waits most of the time
+		_ = flag.Set("test.parallel", "24") // parallel tests mostly wait
 		os.Exit(m.Run())
 	}
 	if err := work(); err != nil {
-		fmt.Fprintln(os.Stderr, os.Getenv(envWork)+":", err)
+		fmt.Fprintln(os.Stderr, os.Getenv(envWorker)+":", err)
 		os.Exit(1)
 	}
 }

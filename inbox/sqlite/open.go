@@ -15,6 +15,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 )
 
 // An Inbox is an [inbox.Inbox] in an SQLite file. All its methods may be called concurrently.
@@ -22,8 +23,8 @@ type Inbox struct {
 	path      string
 	options   Options
 	readOnly  bool    // see ErrReadOnly
-	immutable bool    // nothing writes to the file, and there is no log
-	db        *sql.DB // for what writes
+	immutable bool    // no process writes to the file, and it has no write-ahead log
+	db        *sql.DB // for writes
 	reads     *sql.DB
 	writer    *writer
 	store     *sqlstore.Store
@@ -32,36 +33,46 @@ type Inbox struct {
 	files     files
 	clock     clock
 
-	stop     context.CancelFunc // ends the housekeeping; nil if there is none
-	keeping  sync.WaitGroup
+	stop     context.CancelFunc // stops purging; nil after Attach
+	purging  sync.WaitGroup
 	closing  sync.Once
 	closeErr error
 
-	active inbox.Runs
+	active engine.Runs
 	closed atomic.Bool
 	mu     sync.Mutex
 	runs   map[*run]struct{}
 
-	reported atomic.Int64 // when trouble was logged last, in Unix milliseconds
+	reported atomic.Int64 // when report last logged, in Unix milliseconds
 }
 
 var _ inbox.Inbox = (*Inbox)(nil)
 
-// openTimeout is how long Open may take, most of which is waiting for other processes.
+// openTimeout is how long Open may take. Most of it is waiting for other processes.
 const openTimeout = 30 * time.Second
 
-// maxBody is what a row can surely hold; SQLite's own limit is a little less than a gigabyte.
+// maxBody is the largest body, in bytes. SQLite's limit is a little less than a gigabyte.
 const maxBody = 512 << 20
 
-// Open opens the inbox in a file, which is made, for its owner alone, if it is not there; on Windows it has the permissions of
-// its folder. Nil options are the defaults.
-// SQLite keeps two more files next to it, PATH-wal and PATH-shm: if the file is copied or moved while it is open, deliveries
-// are lost. See [Inbox.Backup]. A symbolic link names the file that it points to, also one that is not there yet.
+// Open opens the inbox in a file. It creates the file if it does not exist. Only its owner can read it; on Windows it has
+// the permissions of its folder. Nil options mean the defaults.
 //
-// It is an error if the file is on a network file system, where locks cannot be relied on, as far as that can be told; if the
-// file is mounted without its folder; if it cannot be written; if it is damaged or no SQLite file; and if a newer release has
-// changed its tables. Open logs a warning if the file system does not outlive its container or machine, if the disk has less
-// free space than Options.MinFree, and if the program has another SQLite library, see [Inbox.Transact].
+// SQLite keeps two more files next to it, PATH-wal and PATH-shm. If the file is copied or moved while it is open,
+// deliveries are lost: see [Inbox.Backup]. If the path is a symbolic link, Open opens its target, or creates it.
+//
+// Open returns an error in these cases:
+//
+//   - The file is on a network file system, where locks are not reliable. Open cannot recognize all of them.
+//   - The file is mounted without its folder.
+//   - The file is not writable.
+//   - The file is damaged, or not an SQLite file.
+//   - A newer release has changed its tables.
+//
+// Open logs a warning in these cases:
+//
+//   - The file system is lost with its container or machine.
+//   - The disk has less free space than Options.MinFree.
+//   - The program has another SQLite library: see [Inbox.Transact].
 func Open(path string, o *Options) (*Inbox, error) {
 	options, err := o.withDefaults()
 	if err != nil {
@@ -71,7 +82,7 @@ func Open(path string, o *Options) (*Inbox, error) {
 		return nil, err
 	}
 	if err := makeFile(path); err != nil {
-		return nil, fmt.Errorf("sqlite: the inbox cannot be opened for writing: %w", err)
+		return nil, fmt.Errorf("sqlite: open the inbox for writing: %w", err)
 	}
 	b := newInbox(path, options)
 	if err := b.open(b.prepare); err != nil {
@@ -79,10 +90,10 @@ func Open(path string, o *Options) (*Inbox, error) {
 	}
 	b.warnOfDisk()
 	if drivers := otherLibraries(); len(drivers) > 0 {
-		options.Policy.Logger.Warn("sqlite: this program has another SQLite library: it must never open the inbox's file, or stored deliveries are lost; use View and Transact",
+		options.Policy.Logger.Warn("sqlite: this program has another SQLite library; it must never open the inbox's file, or stored deliveries are lost; use View and Transact",
 			"path", path, "drivers", drivers)
 	}
-	b.keepHouseUntilClosed()
+	b.startPurging()
 	return b, nil
 }
 
@@ -93,10 +104,11 @@ func newInbox(path string, o Options) *Inbox {
 	}
 }
 
-// locate returns the path of the file itself, which SQLite keeps its other files beside, if an inbox may be there.
+// locate returns the path of the file itself, with symbolic links resolved. It returns an error if an inbox cannot be
+// there.
 func locate(path string) (string, error) {
 	if path == "" || strings.HasPrefix(path, ":memory:") || strings.HasPrefix(path, "file:") {
-		return "", fmt.Errorf("sqlite: the path of an inbox must be that of a file, and is %q", path)
+		return "", fmt.Errorf("sqlite: the path of an inbox (%q) must be a file path", path)
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -121,7 +133,7 @@ func locate(path string) (string, error) {
 // maxLinks is how many symbolic links a path may have, as on Linux.
 const maxLinks = 40
 
-// resolve follows symbolic links, also one to a file that is not there yet.
+// resolve follows symbolic links, even if the target does not exist.
 func resolve(path string) (string, error) {
 	for range maxLinks {
 		dir, err := filepath.EvalSymlinks(filepath.Dir(path))
@@ -132,7 +144,7 @@ func resolve(path string) (string, error) {
 		link, err := os.Readlink(path)
 		switch {
 		case err != nil: // no link, or nothing there
-			return path, nil //nolint:nilerr // what is wrong with it is found when it is opened
+			return path, nil //nolint:nilerr // opening the file reports the error
 		case filepath.IsAbs(link):
 			path = link
 		default:
@@ -142,10 +154,10 @@ func resolve(path string) (string, error) {
 	return path, errors.New("too many symbolic links")
 }
 
-var errMountPoint = errors.New("the file itself is mounted, as by a container's volume: SQLite keeps a part of the data in two files next to it, " +
-	"which would be lost with the container; mount the folder instead")
+var errMountPoint = errors.New("the file is mounted without its folder, as a container's volume; SQLite keeps some of the data in two files next to it, " +
+	"which are lost with the container; mount the folder instead")
 
-// warnOfDisk logs what the disk lacks.
+// warnOfDisk warns of too little free space and of a volatile file system.
 func (b *Inbox) warnOfDisk() {
 	logger, minFree := b.options.Policy.Logger, b.options.MinFree
 	free, known := freeBytes(b.path)
@@ -154,21 +166,21 @@ func (b *Inbox) warnOfDisk() {
 	case !known:
 		logger.Warn("sqlite: the free space of the disk is unknown, so Options.MinFree has no effect", "path", b.path)
 	case free < minFree:
-		logger.Warn("sqlite: the disk has less free space than Options.MinFree, so new deliveries are refused: free some, or set a smaller MinFree",
+		logger.Warn("sqlite: the disk has less free space than Options.MinFree, so new deliveries are refused; free some space, or set a smaller MinFree",
 			"path", b.path, "free", free, "MinFree", minFree)
 	}
 	if name := volatileFileSystem(filepath.Dir(b.path)); name != "" {
-		logger.Warn("sqlite: the file system does not outlive its container or machine, and what is stored is lost with it: use a volume",
+		logger.Warn("sqlite: the file system and the stored deliveries are lost with the container or machine; use a volume",
 			"path", b.path, "file_system", name)
 	}
 }
 
 func errNetwork(name string) error {
-	return fmt.Errorf("the file system is %s, over a network, where SQLite's locks cannot be relied on; use a local disk", name)
+	return fmt.Errorf("the file system is a network file system (%s), where SQLite's locks are not reliable; use a local disk", name)
 }
 
-// making is held while a file is made. To close a file gives up all locks that the process has on it, and so SQLite's as
-// well if another Open had it open by then: a file that is there is not opened but by SQLite.
+// making is held while a file is created. Closing a file drops all locks that the process has on it. If another Open had
+// opened it by then, SQLite would lose its locks. So only SQLite opens a file that exists.
 var making sync.Mutex
 
 func makeFile(path string) error {
@@ -185,9 +197,9 @@ func makeFile(path string) error {
 	}
 }
 
-// The pragmas of all connections, and those of the ones that write. What is deleted is overwritten: a body that was purged
-// is to be gone from the file. What makes the file has two more, which come first and need the write lock. SQLite keeps its
-// temporary data in memory: a container with a read-only root has no folder for temporary files.
+// The pragmas of all connections, and of those that write. Deleted data is overwritten, because a purged body must not
+// remain in the file. The connection that creates the file has two more, which come first and need the write lock. SQLite
+// keeps its temporary data in memory, because a container with a read-only root has no folder for temporary files.
 var (
 	makePragmas  = []string{"auto_vacuum(INCREMENTAL)", "journal_mode(WAL)"}
 	pragmas      = []string{"busy_timeout(5000)", "temp_store(MEMORY)", "synchronous(FULL)", "cache_size(-16384)"}
@@ -196,7 +208,7 @@ var (
 )
 
 func (b *Inbox) source(pragmas ...[]string) string {
-	values := url.Values{"_txlock": {"immediate"}, "mode": {"rw"}} // the file is there: see makeFile
+	values := url.Values{"_txlock": {"immediate"}, "mode": {"rw"}} // makeFile has created the file
 	if b.immutable {
 		values.Set("immutable", "1")
 	}
@@ -222,17 +234,17 @@ func (b *Inbox) open(prepare func(ctx context.Context) error) (err error) {
 			_ = b.db.Close()
 		}
 	}()
-	b.db.SetMaxOpenConns(3) // the writer's, Transact's, and the housekeeping's
+	b.db.SetMaxOpenConns(3) // for the writer, Transact and purging
 	b.db.SetMaxIdleConns(3)
 	if b.reads, err = sql.Open("sqlite", b.source(pragmas, readPragmas)); err != nil {
 		return err
 	}
-	const readers = 5 // one is kept by files
+	const readers = 5 // files keeps one
 	b.reads.SetMaxOpenConns(readers)
 	b.reads.SetMaxIdleConns(readers)
-	b.writer = newWriter(b.db, patience)
+	b.writer = newWriter(b.db, lockTimeout)
 	b.writer.readOnly = b.readOnly
-	b.store, err = sqlstore.NewOn(b.writer.runStore, sqlstore.Options{
+	b.store, err = sqlstore.NewOn(b.writer.runStore, &sqlstore.Options{
 		Dialect: sqlstore.SQLite, Namespace: "inbox", Retention: b.options.Retention,
 	})
 	if err == nil {
@@ -248,14 +260,14 @@ func (b *Inbox) open(prepare func(ctx context.Context) error) (err error) {
 	return nil
 }
 
-func (b *Inbox) keepHouseUntilClosed() {
-	keeping, stop := context.WithCancel(context.Background())
+func (b *Inbox) startPurging() {
+	ctx, stop := context.WithCancel(context.Background())
 	b.stop = stop
-	b.keeping.Go(func() { b.keepHouse(keeping) })
+	b.purging.Go(func() { b.purgeLoop(ctx) })
 }
 
-// prepare makes what there has to be in the file. It waits for other processes for as long as ctx lasts: SQLite's own
-// patience may come last every time while they are busy.
+// prepare creates the log and the tables if they are missing. It waits for other processes until ctx ends. SQLite's busy
+// timeout is not enough: while other processes are busy, it may never get the lock.
 func (b *Inbox) prepare(ctx context.Context) error {
 	for {
 		wal, found, err := b.hasTables(ctx)
@@ -268,8 +280,8 @@ func (b *Inbox) prepare(ctx context.Context) error {
 	}
 }
 
-// hasTables reports whether the file has a write-ahead log, and the tables. To find out it needs no lock that a writer has,
-// and changes nothing.
+// hasTables reports whether the file has a write-ahead log, and the tables. It needs no lock that a writer has, and
+// changes nothing.
 func (b *Inbox) hasTables(ctx context.Context) (wal, found bool, err error) {
 	db, err := sql.Open("sqlite", b.source(pragmas[:2]))
 	if err != nil {
@@ -303,12 +315,13 @@ func (b *Inbox) makeTables(ctx context.Context) (err error) {
 	return migrate(ctx, db)
 }
 
-// patience is how long another process may keep the file locked before what waits is given up.
-const patience = 5 * time.Second
+// lockTimeout is how long another process may keep the file locked before waiting operations fail.
+const lockTimeout = 5 * time.Second
 
-// Close ends every Run as the end of its context would, waits for it, has what was asked before written, and closes the
-// file. It comes last in a shutdown, after http.Server.Shutdown, the Shutdown of the handlers and [Inbox.Shutdown], by whose
-// deadline the Runs have ended: otherwise it waits for up to Policy.DrainTimeout. What is delivered later is answered 503. Further calls return what the first did.
+// Close ends every Run, waits until it has returned, completes the writes that began before, and closes the file. Call it
+// last in a shutdown, after http.Server.Shutdown, the Shutdown of the handlers, and [Inbox.Shutdown]. If Runs still run,
+// it waits up to Policy.DrainTimeout. The response to later deliveries is 503. Further calls return the result of the
+// first.
 func (b *Inbox) Close() error {
 	b.closing.Do(func() {
 		b.closed.Store(true)
@@ -316,7 +329,7 @@ func (b *Inbox) Close() error {
 		if b.stop != nil {
 			b.stop()
 		}
-		b.keeping.Wait()
+		b.purging.Wait()
 		b.writer.close()
 		b.closeErr = errors.Join(b.files.close(), b.reads.Close(), b.db.Close())
 	})
@@ -326,7 +339,7 @@ func (b *Inbox) Close() error {
 // CheckHandler implements [webhook.Inbox].
 func (b *Inbox) CheckHandler(_, _ string, limit int64) error {
 	if limit > maxBody {
-		return fmt.Errorf("sqlite: bodies of up to %d bytes can be stored, and Options.MaxBody is %d", maxBody, limit)
+		return fmt.Errorf("sqlite: Options.MaxBody (%d) of the handler must be at most %d", limit, maxBody)
 	}
 	return nil
 }

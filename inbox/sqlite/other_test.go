@@ -15,10 +15,10 @@ import (
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
-// What another program finds: the locks of a process tell it nothing about itself.
+// Another program must check the locks, because a process does not see its own.
 const envOther = "SQLITETEST_OTHER"
 
-// TestAnotherProgram is the other program. Without a file to look at, it does nothing.
+// TestAnotherProgram is the other program. Without a file, it does nothing.
 func TestAnotherProgram(t *testing.T) {
 	path := os.Getenv(envOther)
 	if path == "" {
@@ -31,11 +31,11 @@ func TestAnotherProgram(t *testing.T) {
 	lock := unix.Flock_t{Type: unix.F_WRLCK, Start: shared, Len: sharedBytes}
 	require.NoError(t, unix.FcntlFlock(file.Fd(), unix.F_GETLK, &lock))
 	if lock.Type == unix.F_UNLCK {
-		os.Stdout.WriteString("nobody has it\n")
+		os.Stdout.WriteString("not in use\n")
 	}
 }
 
-// inUse tells whether another program can see that somebody has the file open.
+// inUse reports whether another program sees the file in use.
 func inUse(t *testing.T, path string) bool {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestAnotherProgram$", "-test.v")
@@ -43,23 +43,23 @@ func inUse(t *testing.T, path string) bool {
 	output, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(output))
 	require.Contains(t, string(output), "PASS: TestAnotherProgram")
-	return !bytes.Contains(output, []byte("nobody has it"))
+	return !bytes.Contains(output, []byte("not in use"))
 }
 
-// The system forgets all locks that a process has on a file when the process closes any descriptor of it. A sqlite3 program
-// that then closes the file takes itself for the last one, and deletes the log that this process goes on writing to.
+// The system drops all locks that a process has on a file when the process closes any descriptor of it. A sqlite3 program
+// that then closes the file believes that it is the last one. It deletes the log that this process still writes to.
 func TestOthersSeeThatTheFileIsOpenHoweverOftenItIsOpened(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
 	first := openBox(t, path, sqlite.Options{})
-	store(t, first, parcel(ping, "a"))
+	store(t, first, newDelivery(ping, "a"))
 	require.True(t, inUse(t, path))
-	raw := openRaw(t, path) // the program's own
-	require.Equal(t, 1, ask[int](t, raw, `SELECT count(*) FROM aihooks_inbox`))
+	raw := openRaw(t, path) // another handle of this program
+	require.Equal(t, 1, queryValue[int](t, raw, `SELECT count(*) FROM aihooks_inbox`))
 	second := openBox(t, path, sqlite.Options{})
 	require.True(t, inUse(t, path), "opened twice")
 	require.NoError(t, second.Close())
-	require.True(t, inUse(t, path), "one is still open")
+	require.True(t, inUse(t, path), "one handle is still open")
 	require.NoError(t, raw.Close())
 	require.NoError(t, first.Close())
 	require.False(t, inUse(t, path))
@@ -84,7 +84,7 @@ func TestAFileThatSeveralMakeAtOnceIsMadeOnce(t *testing.T) {
 		for i := range boxes {
 			if box := <-opened; box != nil {
 				defer box.Close()
-				store(t, box, parcel(ping, strings.Repeat("x", i+1)))
+				store(t, box, newDelivery(ping, strings.Repeat("x", i+1)))
 				last = box
 			}
 		}

@@ -11,7 +11,7 @@ import (
 
 func TestEnqueue_ReportsOtherContent(t *testing.T) {
 	box := openBox(t, pathOf(t), sqlite.Options{})
-	first := parcel("ping", "a")
+	first := newDelivery("ping", "a")
 	other := *first
 	store(t, box, first)
 	for _, body := range []string{`{"id":"a"} `, `{"id":"b"}`, ``} {

@@ -25,14 +25,14 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-// copyOf copies the file and its log as they are on the disk, and returns what is in them. A program of its own does so: to
-// close the file in the process that has it open would take SQLite's locks away.
+// copyOf copies the file and its log as they are on the disk, and returns their content. A separate process does so,
+// because closing the file in this process would drop SQLite's locks.
 func copyOf(t *testing.T, path string) []byte {
 	t.Helper()
 	var all []byte
 	for _, suffix := range []string{"", "-wal"} {
 		cat := exec.Command(os.Args[0])
-		cat.Env = append(os.Environ(), envWork+"=cat", envFile+"="+path+suffix)
+		cat.Env = append(os.Environ(), envWorker+"=cat", envFile+"="+path+suffix)
 		content, err := cat.Output()
 		require.NoError(t, err)
 		all = append(all, content...)
@@ -43,7 +43,7 @@ func copyOf(t *testing.T, path string) []byte {
 func TestWhatIsSecretIsNotStored(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{})
-	desk := newDesk(t, box, webhook.Options{})
+	harness := newHarness(t, box, webhook.Options{})
 	const token = "token-in-the-url-of-emberqa"
 	ember, err := emberqa.NewHandler(emberqa.Token(token), &webhook.Options{Inbox: box})
 	require.NoError(t, err)
@@ -69,22 +69,22 @@ func TestWhatIsSecretIsNotStored(t *testing.T) {
 		require.NoError(t, err)
 		secrets = append(secrets, digits, string(mac))
 	}
-	body := letter("a letter that can be found", 10)
+	body := messageBody("a body that can be found", 10)
 	post := func(h http.Handler, request *http.Request) {
 		adorn(request)
 		recorder := httptest.NewRecorder()
 		h.ServeHTTP(recorder, request)
 		require.Equal(t, http.StatusOK, recorder.Code, recorder.Body)
 	}
-	post(desk, desk.sender.Request(desk.sender.Raw(body)))
-	require.GreaterOrEqual(t, len(secrets), 12, "the signature is among them")
+	post(harness, harness.sender.Request(harness.sender.Raw(body)))
+	require.GreaterOrEqual(t, len(secrets), 12, "the signature is one of them")
 
 	request, err := sender.Request(emberqatest.Samples()[0].Body, time.Now(), "")
 	require.NoError(t, err)
 	post(ember, request)
 
 	check := func(stored []byte) {
-		require.True(t, bytes.Contains(stored, body), "what is looked for can be found")
+		require.True(t, bytes.Contains(stored, body), "the body is found")
 		for _, secret := range secrets {
 			require.False(t, bytes.Contains(stored, []byte(secret)), "%q is stored", secret)
 			require.False(t, bytes.Contains(bytes.ToLower(stored), []byte(strings.ToLower(secret))), "%q is stored", secret)
@@ -93,19 +93,19 @@ func TestWhatIsSecretIsNotStored(t *testing.T) {
 	check(copyOf(t, path))
 	emptyLog(t, box)
 	check(copyOf(t, path))
-	stop := start(t, box, desk, ember)
+	stop := start(t, box, harness, ember)
 	soon(t, func() bool { s := statsOf(t, box); return s.Pending+s.Running == 0 })
 	stop()
 	check(copyOf(t, path))
-	require.Equal(t, 2, statsOf(t, box).Done+statsOf(t, box).Waiting)
+	require.Equal(t, 2, statsOf(t, box).Done+statsOf(t, box).Deferred)
 }
 
-// needle is what can be looked for in a file.
+// needle is a text that the tests search in files.
 const needle = "a needle that is nowhere else"
 
-// parcelWith is a delivery whose body and headers can be found, of some pages.
-func parcelWith(id string) *webhook.Delivery {
-	d := parcel(ping, id)
+// deliveryWithNeedle returns a delivery of several pages with the needle in its body and headers.
+func deliveryWithNeedle(id string) *webhook.Delivery {
+	d := newDelivery(ping, id)
 	d.Body = []byte(strings.Repeat(needle+" in a body ", 500))
 	d.Header = http.Header{"X-Trace": {needle + " in a header"}}
 	return d
@@ -114,14 +114,14 @@ func parcelWith(id string) *webhook.Delivery {
 func TestBodiesAreGoneOnceDoneIfTheyAreNotToBeKept(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{BodyRetention: -1, Policy: inbox.Policy{MaxAttempts: 2}})
-	hook := newStub(callbacks{ping: func(_ context.Context, d *webhook.Delivery) webhook.Result {
+	hook := newFakeHandler(callbacks{ping: func(_ context.Context, d *webhook.Delivery) webhook.Result {
 		if !strings.Contains(string(d.Body), needle) {
 			return webhook.Result{Outcome: webhook.DeadLettered}
 		}
 		return webhook.Result{Outcome: webhook.Handled}
 	}})
 	for i := range 5 {
-		store(t, box, parcelWith(fmt.Sprint(i)))
+		store(t, box, deliveryWithNeedle(fmt.Sprint(i)))
 	}
 	require.True(t, bytes.Contains(copyOf(t, path), []byte(needle)))
 	stop := start(t, box, hook)
@@ -136,125 +136,125 @@ func TestBodiesAreGoneOnceDoneIfTheyAreNotToBeKept(t *testing.T) {
 		_, err := box.Rerun(t.Context(), inbox.Filter{ID: e.ID})
 		require.ErrorIs(t, err, inbox.ErrPurged)
 	}
-	duplicate, err := box.Enqueue(t.Context(), parcelWith("3"))
+	duplicate, err := box.Enqueue(t.Context(), deliveryWithNeedle("3"))
 	require.NoError(t, err)
-	require.True(t, duplicate, "the key stays")
+	require.True(t, duplicate, "the key is kept")
 }
 
 func TestBodiesAreGoneAfterTheirRetentionAndKeysAfterTheirs(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{BodyRetention: time.Hour, Retention: 3 * time.Hour})
-	const many = 210 // more than are purged at once
+	const many = 210 // more than one operation purges
 	var old []*webhook.Delivery
 	for i := range many {
-		old = append(old, parcelWith(fmt.Sprint("old ", i)))
+		old = append(old, deliveryWithNeedle(fmt.Sprint("old ", i)))
 	}
 	storeAtOnce(t, box, old...)
-	stop := start(t, box, answering(webhook.Handled))
+	stop := start(t, box, handlerWithOutcome(webhook.Handled))
 	soon(t, func() bool { return statsOf(t, box).Done == many })
 	stop()
 	raw := openRaw(t, path)
 	age := func(by time.Duration) {
-		tell(t, raw, `UPDATE aihooks_inbox SET due_at = due_at - ? WHERE delivery_id LIKE 'old%'`, by.Milliseconds())
+		mustExec(t, raw, `UPDATE aihooks_inbox SET due_at = due_at - ? WHERE delivery_id LIKE 'old%'`, by.Milliseconds())
 	}
-	bodies := func() int { return ask[int](t, raw, `SELECT count(*) FROM aihooks_inbox_body`) }
+	bodies := func() int { return queryValue[int](t, raw, `SELECT count(*) FROM aihooks_inbox_body`) }
 	age(50 * time.Minute)
-	box.Tidy(t.Context())
-	require.Equal(t, many, bodies(), "it is not time yet")
+	box.PurgeOnce(t.Context())
+	require.Equal(t, many, bodies(), "the retention has not passed")
 	age(11 * time.Minute)
-	store(t, box, parcel(ping, "new"), parcel(pong, "unhandled"))
-	box.Tidy(t.Context())
+	store(t, box, newDelivery(ping, "new"), newDelivery(pong, "unhandled"))
+	box.PurgeOnce(t.Context())
 	require.Equal(t, 2, bodies(), "all but the new ones")
 	emptyLog(t, box)
 	require.False(t, bytes.Contains(copyOf(t, path), []byte(needle)))
 	require.Equal(t, many, statsOf(t, box).Done)
 	again := func() bool {
-		duplicate, err := box.Enqueue(t.Context(), parcel(ping, "old 7"))
+		duplicate, err := box.Enqueue(t.Context(), newDelivery(ping, "old 7"))
 		require.NoError(t, err)
 		return duplicate
 	}
 	age(110 * time.Minute)
-	box.Tidy(t.Context())
-	require.True(t, again(), "the key is known for longer")
+	box.PurgeOnce(t.Context())
+	require.True(t, again(), "the key is kept longer")
 	age(20 * time.Minute)
-	box.Tidy(t.Context())
+	box.PurgeOnce(t.Context())
 	require.Zero(t, statsOf(t, box).Done)
-	require.False(t, again(), "it is forgotten")
-	require.Equal(t, 3, statsOf(t, box).Pending, "what is not done is not touched")
+	require.False(t, again(), "the key was purged")
+	require.Equal(t, 3, statsOf(t, box).Pending, "pending deliveries are not purged")
 }
 
 func TestBodiesThatAreKeptAsLongAsTheirKeysGoWithThem(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{BodyRetention: sqlite.Forever, Retention: time.Hour})
-	store(t, box, parcelWith("a"))
-	stop := start(t, box, answering(webhook.Handled))
+	store(t, box, deliveryWithNeedle("a"))
+	stop := start(t, box, handlerWithOutcome(webhook.Handled))
 	soon(t, func() bool { return statsOf(t, box).Done == 1 })
 	stop()
 	raw := openRaw(t, path)
-	tell(t, raw, `UPDATE aihooks_inbox SET due_at = due_at - 3700000`)
-	box.Tidy(t.Context())
-	require.Zero(t, ask[int](t, raw, `SELECT (SELECT count(*) FROM aihooks_inbox) + (SELECT count(*) FROM aihooks_inbox_body)`))
+	mustExec(t, raw, `UPDATE aihooks_inbox SET due_at = due_at - 3700000`)
+	box.PurgeOnce(t.Context())
+	require.Zero(t, queryValue[int](t, raw, `SELECT (SELECT count(*) FROM aihooks_inbox) + (SELECT count(*) FROM aihooks_inbox_body)`))
 }
 
 func TestDiscardDeletesTheBodyAtOnce(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{})
-	store(t, box, parcelWith("a"))
-	stop := start(t, box, answering(webhook.DeadLettered))
-	soon(t, func() bool { return statsOf(t, box).Dead == 1 })
+	store(t, box, deliveryWithNeedle("a"))
+	stop := start(t, box, handlerWithOutcome(webhook.DeadLettered))
+	soon(t, func() bool { return statsOf(t, box).DeadLettered == 1 })
 	stop()
 	n, err := box.Discard(t.Context(), all)
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
 	emptyLog(t, box)
 	require.False(t, bytes.Contains(copyOf(t, path), []byte(needle)))
-	duplicate, err := box.Enqueue(t.Context(), parcelWith("a"))
+	duplicate, err := box.Enqueue(t.Context(), deliveryWithNeedle("a"))
 	require.NoError(t, err)
 	require.True(t, duplicate)
 }
 
 func TestDeadLettersAndWhatHasNoCallbackAreDeletedWithAWarning(t *testing.T) {
 	path := pathOf(t)
-	log := new(logtest.Book)
-	box := openBox(t, path, sqlite.Options{DeadRetention: time.Hour, Policy: inbox.Policy{Logger: log.Text()}})
-	store(t, box, parcel(ping, "dead"), parcel(pong, "waiting"))
-	stop := start(t, box, answering(webhook.DeadLettered))
-	soon(t, func() bool { s := statsOf(t, box); return s.Dead == 1 && s.Waiting == 1 })
+	log := new(logtest.LogBuffer)
+	box := openBox(t, path, sqlite.Options{DeadLetterRetention: time.Hour, Policy: inbox.Policy{Logger: log.Text()}})
+	store(t, box, newDelivery(ping, "dead"), newDelivery(pong, "waiting"))
+	stop := start(t, box, handlerWithOutcome(webhook.DeadLettered))
+	soon(t, func() bool { s := statsOf(t, box); return s.DeadLettered == 1 && s.Deferred == 1 })
 	stop()
 	raw := openRaw(t, path)
-	tell(t, raw, `UPDATE aihooks_inbox SET due_at = due_at - 3500000`)
-	box.Tidy(t.Context())
+	mustExec(t, raw, `UPDATE aihooks_inbox SET due_at = due_at - 3500000`)
+	box.PurgeOnce(t.Context())
 	require.Zero(t, log.Count("were deleted"))
-	require.Equal(t, 2, ask[int](t, raw, `SELECT count(*) FROM aihooks_inbox_body`))
-	tell(t, raw, `UPDATE aihooks_inbox SET due_at = due_at - 200000`)
-	box.Tidy(t.Context())
-	require.Equal(t, 1, log.Count("level=WARN", "dead letters were deleted", "DeadRetention", "deleted=1"), log)
-	require.Equal(t, 1, log.Count("level=WARN", "had no callback", "DeadRetention", "deleted=1"), log)
-	require.Zero(t, ask[int](t, raw, `SELECT (SELECT count(*) FROM aihooks_inbox) + (SELECT count(*) FROM aihooks_inbox_body)`))
+	require.Equal(t, 2, queryValue[int](t, raw, `SELECT count(*) FROM aihooks_inbox_body`))
+	mustExec(t, raw, `UPDATE aihooks_inbox SET due_at = due_at - 200000`)
+	box.PurgeOnce(t.Context())
+	require.Equal(t, 1, log.Count("level=WARN", "dead letters were deleted", "DeadLetterRetention", "deleted=1"), log)
+	require.Equal(t, 1, log.Count("level=WARN", "had no callback", "DeadLetterRetention", "deleted=1"), log)
+	require.Zero(t, queryValue[int](t, raw, `SELECT (SELECT count(*) FROM aihooks_inbox) + (SELECT count(*) FROM aihooks_inbox_body)`))
 }
 
 func TestWhatIsKeptForeverIsNotDeleted(t *testing.T) {
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{DeadRetention: sqlite.Forever, BodyRetention: sqlite.Forever, Retention: sqlite.Forever})
-	store(t, box, parcel(ping, "a"), parcel(pong, "b"))
-	stop := start(t, box, answering(webhook.Handled))
-	soon(t, func() bool { s := statsOf(t, box); return s.Done == 1 && s.Waiting == 1 })
+	box := openBox(t, path, sqlite.Options{DeadLetterRetention: sqlite.Forever, BodyRetention: sqlite.Forever, Retention: sqlite.Forever})
+	store(t, box, newDelivery(ping, "a"), newDelivery(pong, "b"))
+	stop := start(t, box, handlerWithOutcome(webhook.Handled))
+	soon(t, func() bool { s := statsOf(t, box); return s.Done == 1 && s.Deferred == 1 })
 	stop()
-	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = 1`)
-	box.Tidy(t.Context())
-	require.Equal(t, sqlite.Counts{Done: 1, Waiting: 1}, statsOf(t, box))
+	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = 1`)
+	box.PurgeOnce(t.Context())
+	require.Equal(t, sqlite.Counts{Done: 1, Deferred: 1}, statsOf(t, box))
 	require.NotNil(t, listed(t, box, inbox.Done, all)[0].Delivery.Body)
 }
 
-// heap makes a file of some megabytes, all of which is then free.
+// heap creates a file of some megabytes and then frees all its pages.
 func heap(t *testing.T, path string, box *sqlite.Inbox) *sql.DB {
 	t.Helper()
 	raw := openRaw(t, path)
-	tell(t, raw, `CREATE TABLE heap (x BLOB)`)
-	tell(t, raw, `WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 18) INSERT INTO heap SELECT zeroblob(1000000) FROM c`)
+	mustExec(t, raw, `CREATE TABLE heap (x BLOB)`)
+	mustExec(t, raw, `WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 18) INSERT INTO heap SELECT zeroblob(1000000) FROM c`)
 	emptyLog(t, box)
-	tell(t, raw, `DROP TABLE heap`)
+	mustExec(t, raw, `DROP TABLE heap`)
 	return raw
 }
 
@@ -269,24 +269,24 @@ func TestTheFileGivesRoomBackToTheDisk(t *testing.T) {
 		return info.Size()
 	}
 	require.Greater(t, size(""), int64(17<<20))
-	box.Tidy(t.Context())
-	require.Less(t, ask[int](t, raw, `PRAGMA freelist_count`), 4096+256)
+	box.PurgeOnce(t.Context())
+	require.Less(t, queryValue[int](t, raw, `PRAGMA freelist_count`), 4096+256)
 	emptyLog(t, box)
 	require.Less(t, size(""), int64(17<<20)+256*4096)
 	require.Zero(t, size("-wal"))
-	store(t, box, parcel(ping, "a"))
+	store(t, box, newDelivery(ping, "a"))
 
-	tell(t, raw, `CREATE TABLE heap (x BLOB)`) // makes the log long
-	tell(t, raw, `INSERT INTO heap VALUES (zeroblob(18000000))`)
+	mustExec(t, raw, `CREATE TABLE heap (x BLOB)`) // makes the log long
+	mustExec(t, raw, `INSERT INTO heap VALUES (zeroblob(18000000))`)
 	require.Greater(t, size("-wal"), int64(16<<20))
-	soon(t, func() bool { // not while the housekeeping itself reads
-		box.Tidy(t.Context())
+	soon(t, func() bool { // not while purging reads
+		box.PurgeOnce(t.Context())
 		return size("-wal") == 0
 	}, "the log is emptied once it is long")
 	require.NoError(t, box.Transact(t.Context(), func(_ context.Context, tx *sql.Tx) error {
 		var ms int
 		require.NoError(t, tx.QueryRow(`PRAGMA busy_timeout`).Scan(&ms))
-		require.Equal(t, 5000, ms, "which leaves the connections as they were")
+		require.Equal(t, 5000, ms, "the connections have their settings again")
 		return nil
 	}))
 }
@@ -294,45 +294,45 @@ func TestTheFileGivesRoomBackToTheDisk(t *testing.T) {
 func TestALogThatSomebodyReadsIsNotWaitedFor(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{})
-	store(t, box, parcel(ping, "a"))
+	store(t, box, newDelivery(ping, "a"))
 	tx, err := openRaw(t, path).BeginTx(t.Context(), &sql.TxOptions{ReadOnly: true})
 	require.NoError(t, err)
 	defer tx.Rollback()
 	var n int
 	require.NoError(t, tx.QueryRow(`SELECT count(*) FROM aihooks_inbox`).Scan(&n))
-	store(t, box, parcel(ping, "b"))
+	store(t, box, newDelivery(ping, "b"))
 	quick(t, 2*time.Second, func() {
 		emptied, err := box.TryEmptyLog(t.Context())
 		require.NoError(t, err)
 		require.False(t, emptied)
 	})
-	store(t, box, parcel(ping, "c"))
+	store(t, box, newDelivery(ping, "c"))
 }
 
-// A file that the program has made itself, for its own tables, cannot give back room.
+// A file that the program has created for its tables cannot shrink.
 func TestAFileThatCannotGiveRoomBackIsLeftAsItIs(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
 	raw := openRaw(t, path)
-	tell(t, raw, `CREATE TABLE theirs (x)`)
-	require.Zero(t, ask[int](t, raw, `PRAGMA auto_vacuum`))
+	mustExec(t, raw, `CREATE TABLE theirs (x)`)
+	require.Zero(t, queryValue[int](t, raw, `PRAGMA auto_vacuum`))
 	box := openBox(t, path, sqlite.Options{})
 	heap(t, path, box)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	box.Tidy(ctx)
-	require.NoError(t, ctx.Err(), "the housekeeping goes on")
-	store(t, box, parcel(ping, "a"))
+	box.PurgeOnce(ctx)
+	require.NoError(t, ctx.Err(), "purging continues")
+	store(t, box, newDelivery(ping, "a"))
 }
 
 func TestTheHousekeepingComesByItself(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{Retention: time.Millisecond, BodyRetention: time.Millisecond})
-	store(t, box, parcel(ping, "a"))
-	start(t, box, answering(webhook.Handled))
+	store(t, box, newDelivery(ping, "a"))
+	start(t, box, handlerWithOutcome(webhook.Handled))
 	soon(t, func() bool {
-		duplicate, err := box.Enqueue(t.Context(), parcel(ping, "a"))
+		duplicate, err := box.Enqueue(t.Context(), newDelivery(ping, "a"))
 		return err == nil && !duplicate
 	})
 }

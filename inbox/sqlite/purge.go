@@ -9,74 +9,75 @@ import (
 	"time"
 )
 
-// How the housekeeping goes about it: in steps too small to be felt, with a pause after each.
+// Purging runs in small steps with a pause after each, so that it does not delay other writers.
 const (
-	keepEvery   = 5 * time.Second
+	purgeEvery  = 5 * time.Second
 	purgeAtOnce = 200
 	purgePause  = 5 * time.Millisecond
 )
 
-// What is purged of an endpoint: the entries ?3 of it at most that came into a state before ?2. A body goes with its entry.
+// The entries of an endpoint to purge: up to ?4 that have been in a state since before ?3. A body is deleted with its
+// entry.
 const (
 	spendDone   = `UPDATE aihooks_inbox SET state = 5 WHERE id = ?1`
 	deleteEntry = `DELETE FROM aihooks_inbox WHERE id = ?1`
 	selectOld   = `SELECT id, coalesce((SELECT length(body) FROM aihooks_inbox_body b WHERE b.id = e.id), 0)
-FROM aihooks_inbox e WHERE state = ?1 AND hook = ?2 AND due_at <= ?3 ORDER BY due_at LIMIT ?4`
+FROM aihooks_inbox e WHERE state = ?1 AND handler = ?2 AND due_at <= ?3 ORDER BY due_at LIMIT ?4`
 )
 
-// A broom is what becomes of entries that have been in a state for so long.
-type broom struct {
+// A retentionRule says how long entries are kept in a state, and what happens then.
+type retentionRule struct {
 	state      int
 	after      time.Duration
 	statements []string
 	warning    string
 }
 
-func (o *Options) brooms() []broom {
+func (o *Options) retentionRules() []retentionRule {
 	all := []string{deleteBody, deleteEntry}
-	list := []broom{
+	list := []retentionRule{
 		{spent, o.Retention, all, ""},
 		{done, o.Retention, all, ""},
-		{dead, o.DeadRetention, all, "inbox: dead letters were deleted: nobody had decided about them within Options.DeadRetention"},
-		{waiting, o.DeadRetention, all, "inbox: deliveries were deleted that had no callback within Options.DeadRetention"},
+		{deadLettered, o.DeadLetterRetention, all, "inbox: dead letters were deleted after Options.DeadLetterRetention without an operator's decision"},
+		{deferred, o.DeadLetterRetention, all, "inbox: deferred deliveries were deleted, because their type had no callback within Options.DeadLetterRetention"},
 	}
 	if o.BodyRetention < o.Retention {
-		list = append(list, broom{done, max(o.BodyRetention, 0), []string{deleteBody, spendDone}, ""})
+		list = append(list, retentionRule{done, max(o.BodyRetention, 0), []string{deleteBody, spendDone}, ""})
 	}
 	return list
 }
 
-// keepHouse purges what has been kept long enough, and gives room back to the disk.
-func (b *Inbox) keepHouse(ctx context.Context) {
-	brooms := b.options.brooms()
-	for pause(ctx, keepEvery/2+rand.N(keepEvery)) { //nolint:gosec // so that several processes do not do it together
-		b.tidy(ctx, brooms)
+// purgeLoop purges old entries and returns free space to the disk, until ctx ends.
+func (b *Inbox) purgeLoop(ctx context.Context) {
+	rules := b.options.retentionRules()
+	for pause(ctx, purgeEvery/2+rand.N(purgeEvery)) { //nolint:gosec // spreads the purges of several processes
+		b.purgeOnce(ctx, rules)
 	}
 }
 
-// tidy does once what there is to do.
-func (b *Inbox) tidy(ctx context.Context, brooms []broom) {
-	purge, err := b.lookAtClock(ctx)
-	b.keep(ctx, err)
-	for i := range brooms {
+// purgeOnce applies the retention rules once, checks the files, and shrinks the database.
+func (b *Inbox) purgeOnce(ctx context.Context, rules []retentionRule) {
+	purgeTime, err := b.checkClock(ctx)
+	b.reportPurge(ctx, err)
+	for i := range rules {
 		if err != nil {
-			break // by what is not known
+			break // the purge time is unknown
 		}
-		n, err := b.sweep(ctx, &brooms[i], purge)
-		if n > 0 && brooms[i].warning != "" {
-			b.options.Policy.Logger.Warn(brooms[i].warning, "path", b.path, "deleted", n)
+		n, err := b.applyRule(ctx, &rules[i], purgeTime)
+		if n > 0 && rules[i].warning != "" {
+			b.options.Policy.Logger.Warn(rules[i].warning, "path", b.path, "deleted", n)
 		}
-		b.keep(ctx, err)
+		b.reportPurge(ctx, err)
 	}
-	_ = b.files.check(time.Now()) // logs it also where nothing is delivered
-	b.keep(ctx, b.shrink(ctx))
+	_ = b.files.check(time.Now()) // logs a problem even if no delivery arrives
+	b.reportPurge(ctx, b.shrink(ctx))
 	if due(&b.space.countedAt, countEvery) {
-		b.keep(ctx, b.space.count(ctx, b))
+		b.reportPurge(ctx, b.space.count(ctx, b))
 	}
 }
 
-// keep reports an error of the housekeeping that is not its end.
-func (b *Inbox) keep(ctx context.Context, err error) {
+// reportPurge reports an error of purging unless the inbox is closing.
+func (b *Inbox) reportPurge(ctx context.Context, err error) {
 	if err != nil && ctx.Err() == nil && !errors.Is(err, ErrClosed) {
 		b.report(err)
 	}
@@ -93,14 +94,14 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func (b *Inbox) sweep(ctx context.Context, w *broom, now time.Time) (total int, err error) {
-	if w.after == Forever {
+func (b *Inbox) applyRule(ctx context.Context, rule *retentionRule, now time.Time) (total int, err error) {
+	if rule.after == Forever {
 		return 0, nil
 	}
-	err = b.eachHook(ctx, w.state, func(hook string) error {
+	err = b.eachEndpoint(ctx, rule.state, func(handler string) error {
 		for more := true; more; {
 			var n int
-			n, more, err = b.sweepSome(ctx, w, hook, now)
+			n, more, err = b.applyRuleOnce(ctx, rule, handler, now)
 			total += n
 			if err != nil {
 				return fmt.Errorf("sqlite: purge: %w", err)
@@ -114,12 +115,12 @@ func (b *Inbox) sweep(ctx context.Context, w *broom, now time.Time) (total int, 
 	return total, err
 }
 
-// sweepSome purges what one operation may, and reports whether there is more.
-func (b *Inbox) sweepSome(ctx context.Context, w *broom, hook string, now time.Time) (n int, more bool, err error) {
+// applyRuleOnce purges the entries of one operation, and reports whether there are more.
+func (b *Inbox) applyRuleOnce(ctx context.Context, rule *retentionRule, handler string, now time.Time) (n int, more bool, err error) {
 	err = b.writer.run(ctx, func(c *conn) error {
 		var ids []int64
 		found, bytes := 0, 0
-		err := c.each(selectOld, []any{w.state, hook, milliseconds(now.Add(-w.after)), purgeAtOnce}, func(scan func(...any) error) error {
+		err := c.each(selectOld, []any{rule.state, handler, milliseconds(now.Add(-rule.after)), purgeAtOnce}, func(scan func(...any) error) error {
 			var id int64
 			var size int
 			err := scan(&id, &size)
@@ -129,7 +130,7 @@ func (b *Inbox) sweepSome(ctx context.Context, w *broom, hook string, now time.T
 			return err
 		})
 		for _, id := range ids {
-			for _, statement := range w.statements {
+			for _, statement := range rule.statements {
 				if err == nil {
 					_, err = c.exec(statement, id)
 				}
@@ -141,18 +142,19 @@ func (b *Inbox) sweepSome(ctx context.Context, w *broom, hook string, now time.T
 	return n, more, err
 }
 
-// The file gives room back when so many of its pages are free, and so many of all; the write-ahead log, when it is so long.
+// Pages are returned to the disk when at least shrinkPages, and at least one in shrinkShare, are free. The write-ahead
+// log is emptied when it has longLog bytes.
 const (
 	shrinkPages = 4096
 	shrinkShare = 4
 	shrinkStep  = 64
-	shrinkFor   = 5 * time.Second // then the other housekeeping has its turn
+	shrinkFor   = 5 * time.Second // at most, before the next purge
 	longLog     = 16 << 20
 )
 
-// restAfter returns the pause after a step of shrinking: it takes a fifth of the time at most, senders have the rest. How long
-// a step takes depends on the disk, and on how many senders it waits for. Where senders are refused for want of space, they
-// wait for the end of the shrinking.
+// restAfter returns the pause after a step of shrinking. Shrinking takes at most a fifth of the time; senders have the
+// rest. The duration of a step depends on the disk, and on how many senders it waits for. If senders are refused because
+// the disk lacks space, the pause is shorter, so that space is free soon.
 func (b *Inbox) restAfter(step time.Duration) time.Duration {
 	if b.space.lacksDisk(b) {
 		return purgePause
@@ -160,7 +162,8 @@ func (b *Inbox) restAfter(step time.Duration) time.Duration {
 	return max(purgePause, 4*step)
 }
 
-// shrink gives free pages back, a few at a time and for a while, and empties the write-ahead log once it has grown.
+// shrink returns free pages to the disk, a few at a time and for a limited time. It empties the write-ahead log if it is
+// long.
 func (b *Inbox) shrink(ctx context.Context) error {
 	began := time.Now()
 	for before := -1; time.Since(began) < shrinkFor; {
@@ -170,7 +173,7 @@ func (b *Inbox) shrink(ctx context.Context) error {
 			return fmt.Errorf("sqlite: %w", err)
 		}
 		if free < shrinkPages || free < all/shrinkShare || free == before {
-			break // the last: a file that the program made itself, without auto_vacuum, stays as long as it is
+			break // the last pages; a file that the program created without auto_vacuum cannot shrink
 		}
 		before = free
 		step := time.Now()
@@ -181,21 +184,21 @@ func (b *Inbox) shrink(ctx context.Context) error {
 	}
 	log, err := os.Stat(b.path + "-wal")
 	if err != nil || log.Size() < longLog {
-		return nil //nolint:nilerr // there is nothing to do
+		return nil //nolint:nilerr // nothing to empty
 	}
-	_, err = b.emptyLog(ctx) // if it is read at the moment, the next time is early enough
+	_, err = b.emptyLog(ctx) // if a reader prevents it, the next purge tries again
 	return err
 }
 
-// shrinkSome gives the pages back that one operation may.
+// shrinkSome returns the pages of one operation.
 func (b *Inbox) shrinkSome(ctx context.Context) error {
 	return b.writer.run(ctx, func(c *conn) error {
 		return c.each(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", shrinkStep), nil, func(func(...any) error) error { return nil })
 	})
 }
 
-// emptyLog truncates the write-ahead log, and reports whether it did: not while another connection reads or writes. It does
-// not wait for that one: writers would have to wait as long.
+// emptyLog truncates the write-ahead log, and reports whether it did. It cannot while another connection reads or writes.
+// It does not wait for that connection, because writers would have to wait too.
 func (b *Inbox) emptyLog(ctx context.Context) (emptied bool, err error) {
 	c, err := b.db.Conn(ctx)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// lock makes a disk, or without the right to mount its folder and files, read-only.
+// lock makes a disk read-only, or its folder and files if it cannot mount.
 func (d *disk) lock() {
 	d.t.Helper()
 	if d.mounted {
@@ -30,7 +30,7 @@ func (d *disk) lock() {
 	d.t.Cleanup(func() { _ = os.Chmod(d.dir, 0o700) })
 }
 
-// copyFiles copies the files of an inbox that is open, as a snapshot of its disk does.
+// copyFiles copies the files of an open inbox, as a snapshot of its disk does.
 func copyFiles(t *testing.T, from, to string, suffixes ...string) {
 	t.Helper()
 	for _, suffix := range suffixes {
@@ -60,9 +60,9 @@ func TestAttach_LooksAtReadOnlyMedia(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			from := pathOf(t)
 			box := openBox(t, from, sqlite.Options{Policy: inbox.Policy{MaxAttempts: 1}})
-			store(t, box, parcel(ping, "a"))
-			stop := start(t, box, answering(webhook.Failed))
-			soon(t, func() bool { return statsOf(t, box).Dead == 1 })
+			store(t, box, newDelivery(ping, "a"))
+			stop := start(t, box, handlerWithOutcome(webhook.Failed))
+			soon(t, func() bool { return statsOf(t, box).DeadLettered == 1 })
 			stop()
 			d := newDisk(t, 16<<20)
 			prepare(t, box, from, d.path())
@@ -72,9 +72,9 @@ func TestAttach_LooksAtReadOnlyMedia(t *testing.T) {
 
 			tool, err := sqlite.Attach(d.path())
 			require.NoError(t, err)
-			t.Cleanup(func() { _ = tool.Close() }) // or a failed test leaves the disk mounted
-			require.Equal(t, 1, statsOf(t, tool).Dead)
-			dead := listed(t, tool, inbox.Dead, all)
+			t.Cleanup(func() { _ = tool.Close() }) // a failed test would leave the disk mounted
+			require.Equal(t, 1, statsOf(t, tool).DeadLettered)
+			dead := listed(t, tool, inbox.DeadLettered, all)
 			require.Len(t, dead, 1)
 			entry, err := tool.Entry(t.Context(), dead[0].ID)
 			require.NoError(t, err)
@@ -83,8 +83,8 @@ func TestAttach_LooksAtReadOnlyMedia(t *testing.T) {
 				"Retry":   func() error { _, err := tool.Retry(t.Context(), all); return err },
 				"Rerun":   func() error { _, err := tool.Rerun(t.Context(), all); return err },
 				"Discard": func() error { _, err := tool.Discard(t.Context(), all); return err },
-				"Enqueue": func() error { _, err := tool.Enqueue(t.Context(), parcel(ping, "b")); return err },
-				"Run":     func() error { return tool.Run(t.Context(), answering(webhook.Handled)) },
+				"Enqueue": func() error { _, err := tool.Enqueue(t.Context(), newDelivery(ping, "b")); return err },
+				"Run":     func() error { return tool.Run(t.Context(), handlerWithOutcome(webhook.Handled)) },
 				"Transact": func() error {
 					return tool.Transact(t.Context(), func(context.Context, *sql.Tx) error { return nil })
 				},
@@ -96,20 +96,20 @@ func TestAttach_LooksAtReadOnlyMedia(t *testing.T) {
 			require.NoError(t, tool.Close())
 			after, err := os.ReadDir(d.dir)
 			require.NoError(t, err)
-			require.Len(t, after, len(before), "nothing was made")
-			require.Equal(t, 1, statsOf(t, openBox(t, copied, sqlite.Options{})).Dead)
+			require.Len(t, after, len(before), "no file was created")
+			require.Equal(t, 1, statsOf(t, openBox(t, copied, sqlite.Options{})).DeadLettered)
 		})
 	}
 }
 
-// Without the log's content a look would not show all that was stored.
+// Without the log, not all stored deliveries would be listed.
 func TestAttach_RefusesALogThatItCannotRead(t *testing.T) {
 	from := pathOf(t)
 	box := openBox(t, from, sqlite.Options{})
-	store(t, box, parcel(ping, "a"))
+	store(t, box, newDelivery(ping, "a"))
 	d := newDisk(t, 16<<20)
 	copyFiles(t, from, d.path(), "", "-wal")
 	d.lock()
 	_, err := sqlite.Attach(d.path())
-	require.ErrorContains(t, err, "copy "+d.path()+" and "+d.path()+"-wal to another folder")
+	require.ErrorContains(t, err, "copy "+d.path()+" and "+d.path()+"-wal to a writable folder")
 }

@@ -11,88 +11,89 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A run is one call of Run: it takes deliveries under a token of its own.
+// A run is one call of Run. It takes deliveries under its own token.
 type run struct {
 	box        *Inbox
 	owner      idempotency.Token
-	dispatcher *inbox.Dispatcher
+	dispatcher *engine.Dispatcher
 	woken      chan struct{}
-	changed    chan struct{}         // the handlers have, for what waits for a callback
-	settling   context.Context       // outlasts the callbacks, for what came of them
-	unrecorded atomic.Pointer[error] // why the last result of a callback could not be recorded; nil if it was
+	changed    chan struct{}         // receives after the handlers have changed
+	settling   context.Context       // for recording results; outlasts the callbacks
+	unrecorded atomic.Pointer[error] // the error of recording the last result; nil on success
 
-	mu    sync.Mutex
-	hooks map[string]*hookRun
-	due   map[string]*hookRun // those that may have deliveries to take
+	mu       sync.Mutex
+	handlers map[string]*handlerRun
+	due      map[string]*handlerRun // the handlers that may have due deliveries
 }
 
-// A hookRun is what a run knows of one hook.
-type hookRun struct {
-	inbox.Hook
+// A handlerRun is the state of one handler in a run.
+type handlerRun struct {
+	inbox.Handler
 	name   string
-	closed bool // the handler has been shut down; under the run's lock
+	closed bool // the handler has been shut down; guarded by run.mu
 }
 
-// refresh takes over the handlers that the Run has now.
+// refresh reads the current handlers of the Run.
 func (r *run) refresh() {
-	current := r.dispatcher.Hooks()
+	current := r.dispatcher.Handlers()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	before := r.hooks
-	r.hooks, r.due = make(map[string]*hookRun, len(current)), make(map[string]*hookRun)
-	for _, hook := range current {
-		h := before[hookName(hook.Vendor(), hook.Endpoint())]
-		if h == nil || h.Hook != hook {
-			h = &hookRun{Hook: hook, name: hookName(hook.Vendor(), hook.Endpoint())}
+	before := r.handlers
+	r.handlers, r.due = make(map[string]*handlerRun, len(current)), make(map[string]*handlerRun)
+	for _, handler := range current {
+		h := before[endpointName(handler.Vendor(), handler.Endpoint())]
+		if h == nil || h.Handler != handler {
+			h = &handlerRun{Handler: handler, name: endpointName(handler.Vendor(), handler.Endpoint())}
 		}
-		r.hooks[h.name] = h
+		r.handlers[h.name] = h
 		r.setDue(h)
 	}
 }
 
-// setDue says that there may be deliveries to take. The caller holds the lock.
-func (r *run) setDue(h *hookRun) {
+// setDue marks a handler as having due deliveries. The caller holds the lock.
+func (r *run) setDue(h *handlerRun) {
 	if !h.closed {
 		r.due[h.name] = h
 	}
 }
 
-// isDue is setDue by the name of a hook; an empty one is that of every hook.
-func (r *run) isDue(name string) {
+// markDue is setDue by the name of a handler. An empty name means every handler.
+func (r *run) markDue(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if h := r.hooks[name]; h != nil {
+	if h := r.handlers[name]; h != nil {
 		r.setDue(h)
 	}
 	if name == "" {
-		for _, h := range r.hooks {
+		for _, h := range r.handlers {
 			r.setDue(h)
 		}
 	}
 }
 
-func (r *run) close(h *hookRun) {
+func (r *run) close(h *handlerRun) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	h.closed = true
 	delete(r.due, h.name)
 }
 
-func (r *run) hook(name string) *hookRun {
+func (r *run) handler(name string) *handlerRun {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.hooks[name]
+	return r.handlers[name]
 }
 
 // Run implements [inbox.Inbox].
-func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
+func (b *Inbox) Run(ctx context.Context, handlers ...inbox.Handler) error {
 	if b.readOnly {
 		return ErrReadOnly
 	}
-	d, end, err := b.active.Begin(ctx, b.options.Policy, hooks...)
+	d, end, err := b.active.Begin(ctx, b.options.Policy, handlers...)
 	if err != nil {
 		return b.orClosed(err)
 	}
@@ -108,27 +109,27 @@ func (b *Inbox) Run(ctx context.Context, hooks ...inbox.Hook) error {
 	b.enter(r)
 	defer b.leave(r)
 
-	tending, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var tenders sync.WaitGroup
-	tenders.Go(func() { r.tend(tending) })
+	maintaining, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var maintainers sync.WaitGroup
+	maintainers.Go(func() { r.maintain(maintaining) })
 	err = r.schedule(ctx)
-	err = errors.Join(err, d.Drain()) // leases are renewed meanwhile
+	err = errors.Join(err, d.Drain()) // maintain renews the leases meanwhile
 	stop()
-	tenders.Wait()
-	b.sayWhatIsLeft()
+	maintainers.Wait()
+	b.logDrained()
 	return err
 }
 
 // Add implements [inbox.Inbox].
-func (b *Inbox) Add(hooks ...inbox.Hook) error { return b.active.Add(hooks...) }
+func (b *Inbox) Add(handlers ...inbox.Handler) error { return b.active.Add(handlers...) }
 
 // Remove implements [inbox.Inbox].
-func (b *Inbox) Remove(hooks ...inbox.Hook) { b.active.Remove(hooks...) }
+func (b *Inbox) Remove(handlers ...inbox.Handler) { b.active.Remove(handlers...) }
 
 // Shutdown implements [inbox.Inbox]. The file stays open until Close.
 func (b *Inbox) Shutdown(ctx context.Context) error { return b.active.Shutdown(ctx) }
 
-// enter and leave say that a Run is under way.
+// enter adds a Run to those of this process, and leave removes it.
 func (b *Inbox) enter(r *run) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -142,7 +143,7 @@ func (b *Inbox) leave(r *run) {
 	b.health.forget(activity{r, taking}, activity{r, looking})
 }
 
-// orClosed returns ErrClosed for a Run of an inbox that is being closed.
+// orClosed replaces ErrShutdown by ErrClosed if the inbox is closed.
 func (b *Inbox) orClosed(err error) error {
 	if errors.Is(err, inbox.ErrShutdown) && b.closed.Load() {
 		return ErrClosed
@@ -150,12 +151,12 @@ func (b *Inbox) orClosed(err error) error {
 	return err
 }
 
-// wake tells every Run in this process that deliveries of a hook may be due.
-func (b *Inbox) wake(hook string) {
+// wake notifies every Run in this process that deliveries of a handler may be due.
+func (b *Inbox) wake(handler string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for r := range b.runs {
-		r.isDue(hook)
+		r.markDue(handler)
 		signal(r.woken)
 	}
 }
@@ -167,7 +168,7 @@ func signal(c chan struct{}) {
 	}
 }
 
-// schedule takes what is due, as far as there are places, until ctx ends or the inbox is closed.
+// schedule takes due deliveries while slots are free, until ctx ends or the inbox is closed.
 func (r *run) schedule(ctx context.Context) error {
 	poll := time.NewTimer(r.box.options.Poll)
 	defer poll.Stop()
@@ -177,7 +178,7 @@ func (r *run) schedule(ctx context.Context) error {
 		case errors.Is(err, ErrClosed):
 			return err
 		case err != nil:
-			pause(ctx, r.box.options.Poll) // whatever else happens: the file will not be better for being asked at once
+			pause(ctx, r.box.options.Poll) // even if slots are free: the file needs time to recover
 		case more:
 			continue
 		}
@@ -190,48 +191,50 @@ func (r *run) schedule(ctx context.Context) error {
 			r.refresh()
 			signal(r.changed)
 		case <-poll.C:
-			poll.Reset(r.look(ctx))
+			poll.Reset(r.findDue(ctx))
 		}
 	}
 }
 
-// takeMost is how many deliveries of a hook are taken at once. All of them are begun at once.
+// takeMost is how many deliveries of a handler one operation takes. Their callbacks begin together.
 const takeMost = 128
 
-// takeAll takes once for every hook that may have something due. It reports whether there may be more, and places for it.
+// takeAll takes deliveries once for every handler that may have due ones. It reports whether there may be more, and slots
+// for them.
 func (r *run) takeAll(ctx context.Context) (more bool, err error) {
 	if ctx.Err() != nil {
 		return false, nil //nolint:nilerr // the Run is over
 	}
-	wishes, hooks, isDue := r.wishes()
-	if len(wishes) == 0 {
+	quotas, handlers, isDue := r.quotas()
+	if len(quotas) == 0 {
 		r.observeIdle(isDue)
 		return false, nil
 	}
 	slot := r.box.active.ReserveSuspect()
-	got, err := r.box.take(r.settling, r.owner, wishes, slot)
+	got, err := r.box.take(r.settling, r.owner, quotas, slot)
 	if !errors.Is(err, ErrClosed) {
 		r.box.health.observe(activity{r, taking}, err)
 	}
-	for i, w := range wishes {
-		h := hooks[i]
-		r.dispatcher.Unreserve(h.Vendor(), h.Endpoint(), w.n-len(got[w.hook]))
-		if err != nil || len(got[w.hook]) == w.n {
-			r.isDue(w.hook)
+	for i, q := range quotas {
+		h := handlers[i]
+		r.dispatcher.Unreserve(h.Vendor(), h.Endpoint(), q.n-len(got[q.handler]))
+		if err != nil || len(got[q.handler]) == q.n {
+			r.markDue(q.handler)
 			more = err == nil
 		}
-		for _, t := range got[w.hook] {
+		for _, t := range got[q.handler] {
 			slot = slot && !t.suspect
 			r.begin(ctx, h, t)
 		}
 	}
-	if slot { // no suspect has it
+	if slot { // no suspect was taken
 		r.box.active.FreeSuspect()
 	}
 	return more, err
 }
 
-// observeIdle records that nothing was taken. If every slot has a callback whose result cannot be recorded, nothing can be.
+// observeIdle records that no delivery was taken. If results cannot be recorded, their callbacks may occupy every slot;
+// then this counts as a failure.
 func (r *run) observeIdle(isDue bool) {
 	taking := activity{r, taking}
 	err := r.unrecorded.Load()
@@ -245,46 +248,45 @@ func (r *run) observeIdle(isDue bool) {
 	}
 }
 
-// wishes reserves places for every hook that may have something due, as far as there are any. It reports whether any
-// may.
-func (r *run) wishes() (wishes []wish, hooks []*hookRun, isDue bool) {
+// quotas reserves slots for every handler that may have due deliveries. isDue reports whether there is any such handler.
+func (r *run) quotas() (quotas []quota, handlers []*handlerRun, isDue bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	isDue = len(r.due) > 0
 	for name, h := range r.due {
 		if n := r.dispatcher.Reserve(h.Vendor(), h.Endpoint(), takeMost); n > 0 {
-			delete(r.due, name) // before the file is asked: what is stored from now on sets it again
-			wishes, hooks = append(wishes, wish{name, n}), append(hooks, h)
+			delete(r.due, name) // before the query: deliveries stored later set it again
+			quotas, handlers = append(quotas, quota{name, n}), append(handlers, h)
 		}
 	}
-	return wishes, hooks, isDue
+	return quotas, handlers, isDue
 }
 
-// begin has a delivery called back.
-func (r *run) begin(ctx context.Context, h *hookRun, t *taken) {
+// begin runs the callback of a delivery.
+func (r *run) begin(ctx context.Context, h *handlerRun, t *taken) {
 	switch {
-	case ctx.Err() != nil: // the Run has ended while it was taken
+	case ctx.Err() != nil: // the Run ended in the meantime
 		r.dispatcher.Unreserve(h.Vendor(), h.Endpoint(), 1)
 		if err := r.box.giveBack(r.settling, r.owner, t); err != nil {
-			r.box.report(err) // the lease will end
+			r.box.report(err) // the lease ends by itself
 		}
 		r.free(h, t)
-	case t.spoiled != nil:
+	case t.readErr != nil:
 		r.dispatcher.Unreserve(h.Vendor(), h.Endpoint(), 1)
-		r.settle(ctx, h, t, inbox.Decision{Verdict: inbox.Bury, Attempt: inbox.Attempt{
-			At: time.Now().UTC(), Outcome: webhook.Rejected, Error: t.spoiled.Error(), Counted: true,
+		r.settle(ctx, h, t, engine.Decision{Disposition: engine.DeadLetter, Attempt: inbox.Attempt{
+			At: time.Now().UTC(), Outcome: webhook.Rejected, Error: t.readErr.Error(), Counted: true,
 		}})
 		r.free(h, t)
 	default:
-		r.dispatcher.Go(t.delivery, t.tried, func(d inbox.Decision) {
+		r.dispatcher.Go(t.delivery, t.tried, func(d engine.Decision) {
 			r.settle(r.settling, h, t, d)
 			r.free(h, t)
 		})
 	}
 }
 
-// free lets the next suspect run, if this was one.
-func (r *run) free(h *hookRun, t *taken) {
+// free frees the slot for suspects if this was one.
+func (r *run) free(h *handlerRun, t *taken) {
 	if t.suspect {
 		r.box.active.FreeSuspect()
 		r.box.wake(h.name)
@@ -302,31 +304,32 @@ func (b *Inbox) giveBack(ctx context.Context, owner idempotency.Token, t *taken)
 	})
 }
 
-// settle puts down what becomes of a delivery, and tells whom it concerns.
-func (r *run) settle(ctx context.Context, h *hookRun, t *taken, d inbox.Decision) {
+// settle records the outcome of a delivery and reports a dead letter.
+func (r *run) settle(ctx context.Context, h *handlerRun, t *taken, d engine.Decision) {
 	if d.Attempt.Reason == webhook.ReasonShuttingDown {
-		r.close(h) // it would be taken again and again
+		r.close(h) // otherwise it would be taken again and again
 	}
-	if !r.put(ctx, t, d) {
+	if !r.record(ctx, t, d) {
 		return
 	}
 	switch {
-	case d.Verdict == inbox.Bury:
-		r.dispatcher.DeadLetter(t.buried())
-	case d.Verdict == inbox.Again && d.After < r.box.options.Poll:
+	case d.Disposition == engine.DeadLetter:
+		r.dispatcher.DeadLetter(t.deadLetter())
+	case d.Disposition == engine.Retry && d.After < r.box.options.Poll:
 		time.AfterFunc(d.After, func() { r.box.wake(h.name) })
 	}
 }
 
-// The pauses between two tries to put something down.
+// The pauses between attempts to record a result.
 const (
 	firstRetry = 50 * time.Millisecond
 	lastRetry  = 2 * time.Second
 )
 
-// put tries to write until it succeeds, or ctx ends. Meanwhile the delivery keeps its place, so that no more is begun than
-// can be put down, and its lease. Once the Run is over, the lease ends, and the idempotency store knows whether it was done.
-func (r *run) put(ctx context.Context, t *taken, d inbox.Decision) bool {
+// record writes the decision until it succeeds or ctx ends. Meanwhile the delivery keeps its lease, and its slot, so that
+// no more callbacks begin than can be recorded. After the Run has ended, the lease ends too. Then the idempotency store
+// knows whether the callback has completed.
+func (r *run) record(ctx context.Context, t *taken, d engine.Decision) bool {
 	for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
 		err := r.box.settle(ctx, r.owner, t, d)
 		if err == nil || errors.Is(err, errLeaseEnded) {
@@ -338,7 +341,7 @@ func (r *run) put(ctx context.Context, t *taken, d inbox.Decision) bool {
 		case errors.Is(err, ErrClosed):
 			return false
 		case errors.Is(err, errLeaseEnded):
-			r.box.options.Policy.Logger.Warn("inbox: the lease of a delivery had ended before its callback did; another process has it, or will",
+			r.box.options.Policy.Logger.Warn("inbox: the lease of a delivery had ended before its callback did; another process takes it over",
 				"entry", t.id, "vendor", t.delivery.Vendor, "endpoint", t.delivery.Endpoint, "id", t.delivery.ID)
 			return false
 		}
@@ -352,39 +355,40 @@ func (r *run) put(ctx context.Context, t *taken, d inbox.Decision) bool {
 	}
 }
 
-// dueByHook returns when the first delivery of each hook that has some in a state is due. It reads two rows for each of
-// these hooks, and one if there are none.
-const dueByHook = `WITH RECURSIVE hooks(hook) AS (
-    SELECT hook FROM (SELECT hook FROM aihooks_inbox WHERE state = ?1 ORDER BY hook LIMIT 1)
+// dueByEndpoint returns, for each handler with deliveries in a state, when its first one is due. It reads two rows for
+// each such handler, and one row if there is no such handler.
+const dueByEndpoint = `WITH RECURSIVE handlers(handler) AS (
+    SELECT handler FROM (SELECT handler FROM aihooks_inbox WHERE state = ?1 ORDER BY handler LIMIT 1)
     UNION ALL
-    SELECT (SELECT hook FROM aihooks_inbox WHERE state = ?1 AND hook > hooks.hook ORDER BY hook LIMIT 1) FROM hooks WHERE hook IS NOT NULL
+    SELECT (SELECT handler FROM aihooks_inbox WHERE state = ?1 AND handler > handlers.handler ORDER BY handler LIMIT 1) FROM handlers WHERE handler IS NOT NULL
 )
-SELECT hook, (SELECT due_at FROM aihooks_inbox WHERE state = ?1 AND hook = hooks.hook ORDER BY due_at LIMIT 1) FROM hooks WHERE hook IS NOT NULL`
+SELECT handler, (SELECT due_at FROM aihooks_inbox WHERE state = ?1 AND handler = handlers.handler ORDER BY due_at LIMIT 1) FROM handlers WHERE handler IS NOT NULL`
 
-// look looks whether anything is due that nobody has told of: the time of its next attempt has come, or another process
-// has stored it. It returns how long to wait until the next look. The cost does not grow with the hooks that have nothing.
-func (r *run) look(ctx context.Context) time.Duration {
-	next := r.lookFor(ctx, pending)
+// findDue marks the handlers with deliveries that became due without a notification: the time of an attempt has come, or
+// another process has stored a delivery. It returns how long to wait until the next call. Handlers without deliveries
+// cost nothing.
+func (r *run) findDue(ctx context.Context) time.Duration {
+	next := r.findDueIn(ctx, pending)
 	if !r.box.active.SuspectRuns() {
-		next = min(next, r.lookFor(ctx, suspect))
+		next = min(next, r.findDueIn(ctx, suspect))
 	}
 	return next
 }
 
-func (r *run) lookFor(ctx context.Context, state int) time.Duration {
+func (r *run) findDueIn(ctx context.Context, state int) time.Duration {
 	next := r.box.options.Poll
-	rows, err := r.box.reads.QueryContext(ctx, dueByHook, state)
+	rows, err := r.box.reads.QueryContext(ctx, dueByEndpoint, state)
 	if err == nil {
 		err = eachRow(rows, func(scan func(...any) error) error {
-			var hook string
-			var at *int64 // taken meanwhile
-			if err := scan(&hook, &at); err != nil || at == nil || r.hook(hook) == nil {
+			var handler string
+			var at *int64 // nil if it was taken meanwhile
+			if err := scan(&handler, &at); err != nil || at == nil || r.handler(handler) == nil {
 				return err
 			}
 			if left := time.Until(time.UnixMilli(*at)); left > 0 {
 				next = min(next, left+time.Millisecond)
 			} else {
-				r.isDue(hook)
+				r.markDue(handler)
 			}
 			return nil
 		})
@@ -393,13 +397,13 @@ func (r *run) lookFor(ctx context.Context, state int) time.Duration {
 		return next
 	}
 	if err != nil {
-		err = fmt.Errorf("sqlite: look for what is due: %w", err)
+		err = fmt.Errorf("sqlite: find due deliveries: %w", err)
 	}
 	r.box.health.observe(activity{r, looking}, err)
 	return next
 }
 
-func splitHook(name string) (vendor, endpoint string) {
+func splitEndpoint(name string) (vendor, endpoint string) {
 	vendor, endpoint, _ = strings.Cut(name, "/")
 	return vendor, endpoint
 }

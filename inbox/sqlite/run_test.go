@@ -19,32 +19,32 @@ import (
 
 func TestWhatHasNoCallbackWaitsForAProcessThatHasOne(t *testing.T) {
 	path := pathOf(t)
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	old := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	renewed := openBox(t, path, sqlite.Options{})
-	store(t, old, parcel(pong, "a"), parcel(pong, "b"))
-	start(t, old, answering(webhook.Handled))
-	soon(t, func() bool { return statsOf(t, old).Waiting == 2 })
+	store(t, old, newDelivery(pong, "a"), newDelivery(pong, "b"))
+	start(t, old, handlerWithOutcome(webhook.Handled))
+	soon(t, func() bool { return statsOf(t, old).Deferred == 2 })
 	require.Equal(t, 1, log.Count("level=WARN", "no callback", "vendor=acme", "type=pong"), "once for each type: %s", log)
-	both := newStub(callbacks{pong: func(context.Context, *webhook.Delivery) webhook.Result {
+	both := newFakeHandler(callbacks{pong: func(context.Context, *webhook.Delivery) webhook.Result {
 		return webhook.Result{Outcome: webhook.Handled}
 	}})
 	start(t, renewed, both)
 	soon(t, func() bool {
-		require.NoError(t, renewed.Unshelve(t.Context())) // the old one may have been quicker, and shelved them again
+		require.NoError(t, renewed.Resume(t.Context())) // the old process may have been faster and deferred them again
 		return statsOf(t, renewed).Done == 2
 	})
 	require.Len(t, both.calls(), 2)
 	for _, e := range listed(t, renewed, inbox.Done, all) {
-		require.Len(t, e.Attempts, 2, "those that do not count are one")
+		require.Len(t, e.Attempts, 2, "uncounted attempts are merged")
 		require.Equal(t, webhook.Unhandled, e.Attempts[0].Outcome)
 		require.False(t, e.Attempts[0].Counted)
 	}
-	// What the old one shelves from now on, the new one finds when it looks.
-	_, err := old.Enqueue(t.Context(), parcel(pong, "c"))
+	// The new process finds deliveries that the old one defers later.
+	_, err := old.Enqueue(t.Context(), newDelivery(pong, "c"))
 	require.NoError(t, err)
 	soon(t, func() bool {
-		require.NoError(t, renewed.Unshelve(t.Context()))
+		require.NoError(t, renewed.Resume(t.Context()))
 		return statsOf(t, renewed).Done == 3
 	})
 }
@@ -53,18 +53,18 @@ func TestWhatWaitsIsLookedForByItself(t *testing.T) {
 	t.Parallel() // it takes ten seconds
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{})
-	hook := answering(webhook.Handled)
-	store(t, box, parcel(ping, "a"))
-	shelve := func() { tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 2`) }
+	hook := handlerWithOutcome(webhook.Handled)
+	store(t, box, newDelivery(ping, "a"))
+	deferAll := func() { mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 2`) }
 	stop := func() {}
-	quick(t, 8*time.Second, func() { // at the first look, before the next one is due
+	quick(t, 8*time.Second, func() { // at the first check, before the next one is due
 		stop()
-		shelve()
+		deferAll()
 		stop = start(t, box, hook)
 		soon(t, func() bool { return statsOf(t, box).Done == 1 })
 	})
 	before := len(hook.calls())
-	shelve()
+	deferAll()
 	soon(t, func() bool { return statsOf(t, box).Done == 1 })
 	require.Len(t, hook.calls(), before+1)
 }
@@ -72,10 +72,10 @@ func TestWhatWaitsIsLookedForByItself(t *testing.T) {
 func TestWhatAnotherProcessStoresIsRunAtTheNextLook(t *testing.T) {
 	path := pathOf(t)
 	runs, takes := openBox(t, path, sqlite.Options{Poll: 50 * time.Millisecond}), openBox(t, path, sqlite.Options{})
-	hook := answering(webhook.Handled)
+	hook := handlerWithOutcome(webhook.Handled)
 	start(t, runs, hook)
 	for i := range 3 {
-		store(t, takes, parcel(ping, fmt.Sprint(i)))
+		store(t, takes, newDelivery(ping, fmt.Sprint(i)))
 		soon(t, func() bool { return len(hook.calls()) == i+1 })
 	}
 }
@@ -83,7 +83,7 @@ func TestWhatAnotherProcessStoresIsRunAtTheNextLook(t *testing.T) {
 func TestWhatIsStoredHereAndWhatIsDueSoonDoesNotWaitForALook(t *testing.T) {
 	box := openBox(t, pathOf(t), sqlite.Options{Poll: time.Hour})
 	var calls atomic.Int64
-	hook := newStub(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
+	hook := newFakeHandler(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
 		if calls.Add(1) < 4 {
 			return webhook.Result{Outcome: webhook.Failed, Reason: webhook.ReasonRetryAfter, RetryAfter: 30 * time.Millisecond}
 		}
@@ -92,28 +92,29 @@ func TestWhatIsStoredHereAndWhatIsDueSoonDoesNotWaitForALook(t *testing.T) {
 	start(t, box, hook)
 	time.Sleep(50 * time.Millisecond)
 	began := time.Now()
-	store(t, box, parcel(ping, "a"))
+	store(t, box, newDelivery(ping, "a"))
 	soon(t, func() bool { return statsOf(t, box).Done == 1 })
-	require.GreaterOrEqual(t, time.Since(began), 90*time.Millisecond, "and none comes early")
+	require.GreaterOrEqual(t, time.Since(began), 90*time.Millisecond, "none comes early")
 	require.EqualValues(t, 4, calls.Load())
 }
 
 func TestALostLeaseIsToldAndNotSettledTwice(t *testing.T) {
 	path := pathOf(t)
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	const lease = time.Minute
-	slow := openBox(t, path, sqlite.Options{Lease: lease, Policy: inbox.Policy{Logger: log.Text(), Concurrency: 1}}) // it takes no more meanwhile
+	// With Concurrency 1, the slow process takes no other delivery.
+	slow := openBox(t, path, sqlite.Options{Lease: lease, Policy: inbox.Policy{Logger: log.Text(), Concurrency: 1}})
 	quick := openBox(t, path, sqlite.Options{Lease: 200 * time.Millisecond})
 	release, began := make(chan struct{}), make(chan struct{})
-	store(t, slow, parcel(ping, "a"))
-	stopSlow := start(t, slow, newStub(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
+	store(t, slow, newDelivery(ping, "a"))
+	stopSlow := start(t, slow, newFakeHandler(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
 		close(began)
 		<-release
 		return webhook.Result{Outcome: webhook.DeadLettered, Err: errors.New("late")}
 	}}))
 	<-began
-	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = 1`) // it was not heard of for long
-	hook := answering(webhook.Handled)
+	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = 1`) // its lease has ended
+	hook := handlerWithOutcome(webhook.Handled)
 	start(t, quick, hook)
 	soon(t, func() bool { return statsOf(t, quick).Done == 1 })
 	close(release)
@@ -129,12 +130,12 @@ func TestALostLeaseIsToldAndNotSettledTwice(t *testing.T) {
 
 func TestALateSettlementDoesNotTouchWhatItsOwnRunHasTakenAgain(t *testing.T) {
 	path := pathOf(t)
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	release := make(chan struct{})
 	var calls atomic.Int64
-	store(t, box, parcel(ping, "a"))
-	start(t, box, newStub(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
+	store(t, box, newDelivery(ping, "a"))
+	start(t, box, newFakeHandler(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
 		if calls.Add(1) == 1 {
 			<-release
 			return webhook.Result{Outcome: webhook.DeadLettered, Err: errors.New("late")}
@@ -145,7 +146,7 @@ func TestALateSettlementDoesNotTouchWhatItsOwnRunHasTakenAgain(t *testing.T) {
 		return webhook.Result{Outcome: webhook.Handled}
 	}}))
 	soon(t, func() bool { return calls.Load() == 1 })
-	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 0, due_at = 1`) // as somebody's rescue would have
+	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 0, due_at = 1`) // as another process's releaseLost would
 	soon(t, func() bool { return calls.Load() == 2 })
 	close(release)
 	soon(t, func() bool { return statsOf(t, box).Done == 1 }, log)
@@ -156,15 +157,15 @@ func TestARunDoesNotTakeItselfForDead(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{Lease: time.Hour})
 	release := make(chan struct{})
-	store(t, box, parcel(ping, "a"))
-	hook := newStub(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
+	store(t, box, newDelivery(ping, "a"))
+	hook := newFakeHandler(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
 		<-release
 		return webhook.Result{Outcome: webhook.Handled}
 	}})
 	start(t, box, hook)
 	soon(t, func() bool { return len(hook.calls()) == 1 })
-	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = 1`) // a full disk has kept it from renewing the lease
-	require.NoError(t, box.Rescue(t.Context()))
+	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = 1`) // as if a full disk prevented the renewal
+	require.NoError(t, box.ReleaseLost(t.Context()))
 	require.Equal(t, sqlite.Counts{Running: 1}, statsOf(t, box))
 	close(release)
 	soon(t, func() bool { return statsOf(t, box).Done == 1 })
@@ -173,29 +174,29 @@ func TestARunDoesNotTakeItselfForDead(t *testing.T) {
 
 func TestWhatTakesItsProcessAlongIsBuriedInTheEnd(t *testing.T) {
 	path := pathOf(t)
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	var told counter
 	box := openBox(t, path, sqlite.Options{Lease: 100 * time.Millisecond, Policy: inbox.Policy{
-		MaxAttempts: 3, Logger: log.Text(), OnDead: func(_ context.Context, e inbox.Entry) { told.add(e.Delivery.ID) },
+		MaxAttempts: 3, Logger: log.Text(), OnDeadLetter: func(_ context.Context, e inbox.Entry) { told.add(e.Delivery.ID) },
 	}})
-	many := pings("lost", 130) // more than are looked at at once
+	many := pings("lost", 130) // more than one operation releases
 	storeAtOnce(t, box, many...)
 	raw := openRaw(t, path)
-	tell(t, raw, `UPDATE aihooks_inbox SET state = 1, due_at = 1, owner = randomblob(16), takes = 3, tried = 3, began_at = 1700000000000,
+	mustExec(t, raw, `UPDATE aihooks_inbox SET state = 1, due_at = 1, owner = randomblob(16), takes = 3, tried = 3, began_at = 1700000000000,
     attempts = '[{"at":"2026-01-01T00:00:00Z","outcome":"lost","counted":false,"took_ms":1}]'`)
-	store(t, box, parcel(ping, "once more"))
-	tell(t, raw, `UPDATE aihooks_inbox SET state = 1, due_at = 1, owner = randomblob(16), takes = 2, tried = 2 WHERE delivery_id = 'once more'`)
-	hook := answering(webhook.Handled)
+	store(t, box, newDelivery(ping, "once more"))
+	mustExec(t, raw, `UPDATE aihooks_inbox SET state = 1, due_at = 1, owner = randomblob(16), takes = 2, tried = 2 WHERE delivery_id = 'once more'`)
+	hook := handlerWithOutcome(webhook.Handled)
 	start(t, box, hook)
-	soon(t, func() bool { s := statsOf(t, box); return s.Dead == len(many) && s.Done == 1 })
+	soon(t, func() bool { s := statsOf(t, box); return s.DeadLettered == len(many) && s.Done == 1 })
 	require.Equal(t, []string{"once more"}, hook.calls())
 	soon(t, func() bool { return len(told.all()) == len(many) })
-	for _, e := range listed(t, box, inbox.Dead, all) {
+	for _, e := range listed(t, box, inbox.DeadLettered, all) {
 		require.Len(t, e.Attempts, 2)
 		a := e.Attempts[1]
 		require.Equal(t, inbox.Lost, a.Outcome)
 		require.True(t, a.Counted)
-		require.Contains(t, a.Error, "not heard of again")
+		require.Contains(t, a.Error, "process that ran it was lost")
 		require.Equal(t, time.UnixMilli(1700000000000).UTC(), a.At)
 		require.Equal(t, 1, told.all()[e.Delivery.ID])
 	}
@@ -204,11 +205,11 @@ func TestWhatTakesItsProcessAlongIsBuriedInTheEnd(t *testing.T) {
 func TestLongCallbacksKeepTheirLease(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
-	const lease = 24 * time.Second // a machine that is busy renews it in time
+	const lease = 24 * time.Second // a busy machine renews it in time
 	first, second := openBox(t, path, sqlite.Options{Lease: lease}), openBox(t, path, sqlite.Options{Lease: lease})
 	var calls atomic.Int64
 	release := make(chan struct{})
-	hook := newStub(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
+	hook := newFakeHandler(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
 		calls.Add(1)
 		<-release
 		return webhook.Result{Outcome: webhook.Handled}
@@ -217,9 +218,9 @@ func TestLongCallbacksKeepTheirLease(t *testing.T) {
 	start(t, first, hook)
 	start(t, second, hook)
 	raw := openRaw(t, path)
-	ends := func() (n int64) { // of the lease that ends first, once all are taken
+	ends := func() (n int64) { // the end of the earliest lease, once all are taken
 		if calls.Load() == 20 {
-			n = ask[int64](t, raw, `SELECT min(due_at) FROM aihooks_inbox`)
+			n = queryValue[int64](t, raw, `SELECT min(due_at) FROM aihooks_inbox`)
 		}
 		return n
 	}
@@ -231,32 +232,32 @@ func TestLongCallbacksKeepTheirLease(t *testing.T) {
 	soon(t, func() bool { return statsOf(t, first).Done == 20 })
 	require.EqualValues(t, 20, calls.Load())
 	for _, e := range listed(t, first, inbox.Done, all) {
-		require.Empty(t, e.Attempts, "what succeeds at once has no story")
+		require.Empty(t, e.Attempts, "a success at the first attempt has no history")
 	}
 }
 
 func TestASpoiledRowBecomesADeadLetterAndStopsNobody(t *testing.T) {
 	path := pathOf(t)
 	var told counter
-	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{OnDead: func(_ context.Context, e inbox.Entry) { told.add(e.Delivery.ID) }}})
+	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{OnDeadLetter: func(_ context.Context, e inbox.Entry) { told.add(e.Delivery.ID) }}})
 	spoil := map[string]string{
 		"no JSON":      `UPDATE aihooks_inbox_body SET meta = '{' WHERE id = ?`,
 		"other JSON":   `UPDATE aihooks_inbox_body SET meta = '{"keys": 7}' WHERE id = ?`,
 		"missing body": `DELETE FROM aihooks_inbox_body WHERE id = ?`,
 	}
 	raw := openRaw(t, path)
-	store(t, box, parcel(ping, "before"))
+	store(t, box, newDelivery(ping, "before"))
 	for name, statement := range spoil {
-		store(t, box, parcel(ping, name))
-		tell(t, raw, statement, ask[int](t, raw, `SELECT id FROM aihooks_inbox WHERE delivery_id = ?`, name))
+		store(t, box, newDelivery(ping, name))
+		mustExec(t, raw, statement, queryValue[int](t, raw, `SELECT id FROM aihooks_inbox WHERE delivery_id = ?`, name))
 	}
-	store(t, box, parcel(ping, "history"), parcel(ping, "after"))
-	tell(t, raw, `UPDATE aihooks_inbox SET attempts = 'no JSON' WHERE delivery_id = 'history'`)
-	hook := answering(webhook.Handled)
+	store(t, box, newDelivery(ping, "history"), newDelivery(ping, "after"))
+	mustExec(t, raw, `UPDATE aihooks_inbox SET attempts = 'no JSON' WHERE delivery_id = 'history'`)
+	hook := handlerWithOutcome(webhook.Handled)
 	start(t, box, hook)
-	soon(t, func() bool { s := statsOf(t, box); return s.Done == 3 && s.Dead == len(spoil) })
+	soon(t, func() bool { s := statsOf(t, box); return s.Done == 3 && s.DeadLettered == len(spoil) })
 	require.ElementsMatch(t, []string{"before", "history", "after"}, hook.calls())
-	for _, e := range listed(t, box, inbox.Dead, all) {
+	for _, e := range listed(t, box, inbox.DeadLettered, all) {
 		require.Contains(t, spoil, e.Delivery.ID)
 		require.NotEmpty(t, e.LastError())
 		require.Equal(t, 1, told.all()[e.Delivery.ID])
@@ -266,24 +267,24 @@ func TestASpoiledRowBecomesADeadLetterAndStopsNobody(t *testing.T) {
 
 func TestAHandlerThatIsShutDownIsNotAskedAgainAndAgain(t *testing.T) {
 	box := openBox(t, pathOf(t), sqlite.Options{})
-	hook := answering(webhook.Unavailable)
+	hook := handlerWithOutcome(webhook.Unavailable)
 	store(t, box, pings("", 5)...)
 	stop := start(t, box, hook)
 	soon(t, func() bool { return len(hook.calls()) > 0 && statsOf(t, box).Pending == 5 })
-	time.Sleep(200 * time.Millisecond) // ten looks
+	time.Sleep(200 * time.Millisecond) // ten polls
 	require.LessOrEqual(t, len(hook.calls()), 5)
 	stop()
 	for _, e := range listed(t, box, inbox.Pending, all) {
-		require.LessOrEqual(t, time.Until(e.Due), time.Duration(0), "for the next process, at once")
+		require.LessOrEqual(t, time.Until(e.Due), time.Duration(0), "the next process runs it at once")
 	}
-	start(t, box, answering(webhook.Handled))
+	start(t, box, handlerWithOutcome(webhook.Handled))
 	soon(t, func() bool { return statsOf(t, box).Done == 5 })
 }
 
 func TestAnEndedRunLeavesNothingTaken(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{Lease: time.Hour, Policy: inbox.Policy{Concurrency: 3, DrainTimeout: 50 * time.Millisecond}})
-	hook := newStub(callbacks{ping: func(ctx context.Context, _ *webhook.Delivery) webhook.Result {
+	hook := newFakeHandler(callbacks{ping: func(ctx context.Context, _ *webhook.Delivery) webhook.Result {
 		<-ctx.Done()
 		return webhook.Result{Outcome: webhook.Failed, Err: ctx.Err()}
 	}})
@@ -292,18 +293,18 @@ func TestAnEndedRunLeavesNothingTaken(t *testing.T) {
 	soon(t, func() bool { return len(hook.calls()) == 3 })
 	stop()
 	require.Equal(t, sqlite.Counts{Pending: 10}, statsOf(t, box))
-	require.Zero(t, ask[int](t, openRaw(t, path), `SELECT sum(tried) FROM aihooks_inbox`), "being cancelled does not count")
+	require.Zero(t, queryValue[int](t, openRaw(t, path), `SELECT sum(tried) FROM aihooks_inbox`), "a canceled attempt does not count")
 }
 
 func TestARunOfNoUseIsAnErrorAtOnce(t *testing.T) {
 	box := openBox(t, pathOf(t), sqlite.Options{})
-	hook := answering(webhook.Handled)
+	hook := handlerWithOutcome(webhook.Handled)
 	require.Error(t, box.Run(t.Context()))
 	require.Error(t, box.Run(t.Context(), nil))
 	require.ErrorContains(t, box.Run(t.Context(), hook, hook), "two handlers")
 	require.NoError(t, box.Close())
 	require.ErrorIs(t, box.Run(t.Context(), hook), sqlite.ErrClosed)
-	_, err := box.Enqueue(t.Context(), parcel(ping, "a"))
+	_, err := box.Enqueue(t.Context(), newDelivery(ping, "a"))
 	require.ErrorIs(t, err, sqlite.ErrClosed)
 }
 
@@ -312,13 +313,13 @@ func TestCloseEndsARunAndNothingIsLeftBehind(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{})
 	began, ended := make(chan struct{}), make(chan error, 1)
-	hook := newStub(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
+	hook := newFakeHandler(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
 		close(began)
 		time.Sleep(100 * time.Millisecond)
 		return webhook.Result{Outcome: webhook.Handled}
 	}})
 	go func() { ended <- box.Run(context.Background(), hook) }()
-	store(t, box, parcel(ping, "a"))
+	store(t, box, newDelivery(ping, "a"))
 	<-began
 	require.NoError(t, box.Close())
 	require.NoError(t, <-ended)

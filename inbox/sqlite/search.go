@@ -18,44 +18,44 @@ const (
 	DefaultSearchMaxRead = 10_000
 )
 
-// A Search says what [Inbox.Search] returns. The zero value of each field stands for its default.
+// A Search configures [Inbox.Search]. The zero value of each field means its default.
 type Search struct {
-	// State selects the entries of one state. Empty: of every state.
+	// State selects the entries of one state. Empty selects every state.
 	State inbox.State
 
-	// Match selects entries. It sees them without bodies, see [Inbox.Search]. Nil selects every entry.
+	// Match selects entries. It gets them without bodies, see [Inbox.Search]. Nil selects every entry.
 	Match func(e *inbox.Entry) bool
 
-	// Before is the Next of the page before this one. Empty: the search begins with the newest entry.
+	// Before is the Next of the previous page. If it is empty, the search begins with the newest entry.
 	Before string
 
-	// Limit is how many entries are returned at most. Defaults to [DefaultSearchLimit].
+	// Limit is the highest number of entries in a page. Defaults to [DefaultSearchLimit].
 	Limit int
 
-	// MaxRead is how many entries are read at most, whether they match or not. Defaults to [DefaultSearchMaxRead].
+	// MaxRead is the highest number of entries to read, whether they match or not. Defaults to [DefaultSearchMaxRead].
 	MaxRead int
 }
 
-// A Page is a part of what a [Search] selects.
+// A Page is one page of the results of a [Search].
 type Page struct {
 	Entries []inbox.Entry
 
-	// Next continues the search as [Search.Before]. Empty: there is nothing more. A page may have a Next and no entries.
+	// Next is the [Search.Before] of the next page. It is empty on the last page. A page without entries may have a Next.
 	Next string
 
-	// ReadUntil is when the last entry that was read was received, if the page ends because of [Search.MaxRead].
-	// Zero otherwise.
+	// ReadUntil is set if the page ends because of [Search.MaxRead]: it is when the last entry that was read was
+	// received. Zero otherwise.
 	ReadUntil time.Time
 }
 
 // searchAtOnce is how many entries one query of a search reads.
 const searchAtOnce = 200
 
-// Search returns entries, those stored last first. It reads a bounded number of entries, so a page can be short, or empty,
-// although more entries match: continue at its Next.
+// Search returns entries, the newest first. It reads a bounded number of entries, so a page can be short or empty
+// although more entries match. Use Next to continue.
 //
-// The entries have what a list shows: of Delivery, only Vendor, Endpoint, Type, ID and ReceivedAt are set. Body is empty,
-// and nil if it has been purged. [Inbox.Entry] returns all of an entry.
+// The entries have the fields that a list shows. In Delivery, only Vendor, Endpoint, Type, ID and ReceivedAt are set.
+// Body is empty, or nil if it has been purged. [Inbox.Entry] returns the full entry.
 func (b *Inbox) Search(ctx context.Context, s Search) (Page, error) {
 	limit, maxRead := cmp.Or(s.Limit, DefaultSearchLimit), cmp.Or(s.MaxRead, DefaultSearchMaxRead)
 	if limit < 0 || maxRead < 0 {
@@ -102,9 +102,9 @@ func (b *Inbox) Search(ctx context.Context, s Search) (Page, error) {
 	return found, nil
 }
 
-// The entries that a search reads: ?2 at most, with IDs below ?1.
+// The queries of a search. They read at most ?2 entries, with IDs below ?1.
 const (
-	searchColumns = `SELECT e.id, e.hook, e.type, e.delivery_id, e.received_at, e.state, e.due_at, e.rerun, coalesce(e.attempts, ''), '', e.state <> 5, NULL
+	searchColumns = `SELECT e.id, e.handler, e.type, e.delivery_id, e.received_at, e.state, e.due_at, e.rerun, coalesce(e.attempts, ''), '', e.state <> 5, NULL
 FROM aihooks_inbox e WHERE e.id `
 	searchAll     = searchColumns + `< ?1 ORDER BY e.id DESC LIMIT ?2`
 	searchByState = searchColumns + `IN (SELECT id FROM aihooks_inbox INDEXED BY aihooks_inbox_due
@@ -112,8 +112,9 @@ WHERE state IN (%s) AND id < ?1 ORDER BY id DESC LIMIT ?2) ORDER BY e.id DESC`
 	countState = `SELECT count(*) FROM (SELECT 1 FROM aihooks_inbox INDEXED BY aihooks_inbox_due WHERE state IN (%s) LIMIT ?1)`
 )
 
-// searchQuery returns the query for the entries to read. Those of a state that has few are found by its index: they may come
-// after a million others. The index does not have the order of a search, so a state that has many is read with the others.
+// searchQuery returns the query of a search. If a state has few entries, the query finds them by the index, because they
+// may come after a million others. The index is in another order than the search. So if a state has many entries, the
+// query reads all entries in order.
 func (b *Inbox) searchQuery(ctx context.Context, s inbox.State, few int) (string, error) {
 	if s == "" {
 		return searchAll, nil

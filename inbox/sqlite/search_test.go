@@ -13,7 +13,7 @@ import (
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
-// searchAll continues a search to its end. It returns the deliveries' IDs, and how many entries each request read.
+// searchAll runs a search to its end. It returns the deliveries' IDs, and how many entries each call read.
 func searchAll(t *testing.T, box *sqlite.Inbox, s sqlite.Search) (ids []string, read []int) {
 	t.Helper()
 	match := s.Match
@@ -46,8 +46,8 @@ func TestSearch_ReadsEachEntryOnce(t *testing.T) {
 		"after a clock set back": `UPDATE aihooks_inbox SET received_at = -id`,
 		"with gaps":              `DELETE FROM aihooks_inbox WHERE id % 3 = 0`,
 	} {
-		tell(t, openRaw(t, path), update)
-		entries := ask[int](t, openRaw(t, path), `SELECT count(*) FROM aihooks_inbox`)
+		mustExec(t, openRaw(t, path), update)
+		entries := queryValue[int](t, openRaw(t, path), `SELECT count(*) FROM aihooks_inbox`)
 		ids, read := searchAll(t, box, sqlite.Search{Match: none, MaxRead: 100})
 		require.Empty(t, ids, name)
 		total := 0
@@ -65,7 +65,7 @@ func TestSearch_FindsNewestFirst(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, forever)
 	store(t, box, pings("", 450)...)
-	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 3 WHERE id % 100 = 7`) // few
+	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 3 WHERE id % 100 = 7`) // few entries
 	var want []string
 	for i := range 450 {
 		want = append([]string{fmt.Sprintf("%04d", i)}, want...)
@@ -79,16 +79,16 @@ func TestSearch_FindsNewestFirst(t *testing.T) {
 		matching.Match = nine
 		ids, _ = searchAll(t, box, matching)
 		require.Equal(t, slices.DeleteFunc(slices.Clone(want), func(id string) bool { return id[3] != '9' }), ids, "%+v", s)
-		s.State = inbox.Dead
+		s.State = inbox.DeadLettered
 		ids, read := searchAll(t, box, s)
 		require.Equal(t, few, ids, "%+v", s)
 		if s.MaxRead == 30 {
-			require.Equal(t, []int{5}, read, "a state that has few is not looked for among the others")
+			require.Equal(t, []int{5}, read, "a state with few entries is read by its index")
 		}
-		s.State = inbox.Pending // many
+		s.State = inbox.Pending // many entries
 		ids, _ = searchAll(t, box, s)
 		require.Len(t, ids, 445, "%+v", s)
-		s.State = inbox.Waiting
+		s.State = inbox.Deferred
 		ids, _ = searchAll(t, box, s)
 		require.Empty(t, ids)
 	}
@@ -99,8 +99,8 @@ func TestSearch_ReadsNoBodies(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, forever)
 	store(t, box, pings("", 6)...)
-	tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = id - 1`)
-	tell(t, openRaw(t, path), `ALTER TABLE aihooks_inbox_body RENAME TO moved`) // whatever reads it fails
+	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = id - 1`)
+	mustExec(t, openRaw(t, path), `ALTER TABLE aihooks_inbox_body RENAME TO moved`) // a query of the body fails
 	page, err := box.Search(t.Context(), sqlite.Search{})
 	require.NoError(t, err)
 	require.Len(t, page.Entries, 6)

@@ -9,18 +9,18 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A space knows how much more the inbox may take. Its count is that of the file as it was counted last, with what this
-// process has done since; other processes' doings are seen at the next counting.
+// A space decides whether the inbox has space for new deliveries. Its count is the last count of the file, plus the
+// changes by this process since. The next count includes the changes by other processes.
 type space struct {
-	pending   atomic.Int64
-	countedAt atomic.Int64 // Unix milliseconds
-	waiting   atomic.Int64 // for a callback, as far as it was counted
-	waitingAt atomic.Int64
-	free      atomic.Int64
-	lookedAt  atomic.Int64
+	pending    atomic.Int64
+	countedAt  atomic.Int64 // Unix milliseconds
+	deferred   atomic.Int64 // at most MaxPending
+	deferredAt atomic.Int64
+	free       atomic.Int64
+	measuredAt atomic.Int64
 }
 
-// How old a count may be: while there is room, and once there is none.
+// How old a count may be: countEvery while there is space, and countAgain when the inbox is full.
 const (
 	countEvery = 10 * time.Second
 	countAgain = 250 * time.Millisecond
@@ -28,21 +28,21 @@ const (
 )
 
 const (
-	countPending = `SELECT count(*) FROM (SELECT 1 FROM aihooks_inbox WHERE state IN (0, 1, 6) LIMIT ?1)`
-	countWaiting = `SELECT count(*) FROM (SELECT 1 FROM aihooks_inbox INDEXED BY aihooks_inbox_waiting WHERE state = 2 LIMIT ?1)`
-	hasWaiting   = `SELECT 1 FROM aihooks_inbox INDEXED BY aihooks_inbox_waiting WHERE state = 2 AND hook = ?1 AND type = ?2 LIMIT 1`
+	countPending  = `SELECT count(*) FROM (SELECT 1 FROM aihooks_inbox WHERE state IN (0, 1, 6) LIMIT ?1)`
+	countDeferred = `SELECT count(*) FROM (SELECT 1 FROM aihooks_inbox INDEXED BY aihooks_inbox_deferred WHERE state = 2 LIMIT ?1)`
+	hasDeferred   = `SELECT 1 FROM aihooks_inbox INDEXED BY aihooks_inbox_deferred WHERE state = 2 AND handler = ?1 AND type = ?2 LIMIT 1`
 )
 
 func (s *space) open(b *Inbox) error {
 	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
 	defer cancel()
-	s.look(b)
+	s.measure(b)
 	return s.count(ctx, b)
 }
 
 func (s *space) add(n int64) { s.pending.Add(n) }
 
-// check returns an error that wraps [webhook.ErrInboxFull] if nothing more may be taken.
+// check returns an error that wraps [webhook.ErrInboxFull] if the inbox must not store new deliveries.
 func (s *space) check(ctx context.Context, b *Inbox) error {
 	limit := int64(b.options.MaxPending)
 	if s.pending.Load() >= limit && due(&s.countedAt, countAgain) {
@@ -51,10 +51,10 @@ func (s *space) check(ctx context.Context, b *Inbox) error {
 		}
 	}
 	if n := s.pending.Load(); n >= limit {
-		return fmt.Errorf("sqlite: %d deliveries wait for their callback, and Options.MaxPending is %d: %w", n, limit, webhook.ErrInboxFull)
+		return fmt.Errorf("sqlite: %d deliveries are pending or running, and Options.MaxPending is %d: %w", n, limit, webhook.ErrInboxFull)
 	}
-	if b.options.MinFree > 0 && due(&s.lookedAt, lookEvery) {
-		s.look(b)
+	if b.options.MinFree > 0 && due(&s.measuredAt, lookEvery) {
+		s.measure(b)
 	}
 	if s.lacksDisk(b) {
 		return fmt.Errorf("sqlite: the disk has %d bytes free, and Options.MinFree is %d: %w", s.free.Load(), b.options.MinFree, webhook.ErrInboxFull)
@@ -62,41 +62,41 @@ func (s *space) check(ctx context.Context, b *Inbox) error {
 	return nil
 }
 
-// checkType returns an error that wraps [webhook.ErrInboxFull] if deliveries of that type wait for a callback, and as many
-// do as MaxPending. Other types are not refused for their sake.
-func (s *space) checkType(ctx context.Context, b *Inbox, hook, eventType string) error {
+// checkType returns an error that wraps [webhook.ErrInboxFull] if MaxPending deliveries are deferred, and some of them
+// have this type. Other types are not refused.
+func (s *space) checkType(ctx context.Context, b *Inbox, handler, eventType string) error {
 	limit := int64(b.options.MaxPending)
-	if due(&s.waitingAt, countEvery) {
+	if due(&s.deferredAt, countEvery) {
 		var n int64
-		if err := b.reads.QueryRowContext(ctx, countWaiting, limit).Scan(&n); err != nil {
+		if err := b.reads.QueryRowContext(ctx, countDeferred, limit).Scan(&n); err != nil {
 			return fmt.Errorf("sqlite: %w", err)
 		}
-		s.waiting.Store(n)
+		s.deferred.Store(n)
 	}
-	if s.waiting.Load() < limit {
+	if s.deferred.Load() < limit {
 		return nil
 	}
-	found, err := b.has(ctx, hasWaiting, hook, eventType)
+	found, err := b.has(ctx, hasDeferred, handler, eventType)
 	if err != nil {
 		return fmt.Errorf("sqlite: %w", err)
 	}
 	if found {
-		return fmt.Errorf("sqlite: %d deliveries wait for a callback for their type, this type %.80q is one of theirs, and Options.MaxPending is %d: %w",
-			s.waiting.Load(), eventType, limit, webhook.ErrInboxFull)
+		return fmt.Errorf("sqlite: %d deliveries are deferred, some of them of type %.80q, which has no callback; Options.MaxPending is %d: %w",
+			s.deferred.Load(), eventType, limit, webhook.ErrInboxFull)
 	}
 	return nil
 }
 
-// countWaitingAgain has the next delivery count those that wait for a callback.
-func (s *space) countWaitingAgain() { s.waitingAt.Store(0) }
+// countDeferredAgain makes the next checkType count the deferred deliveries.
+func (s *space) countDeferredAgain() { s.deferredAt.Store(0) }
 
-// lacksDisk reports whether the disk, as it was looked at last, has too little free space for new deliveries.
+// lacksDisk reports whether the disk had too little free space at the last measurement.
 func (s *space) lacksDisk(b *Inbox) bool {
 	return b.options.MinFree > 0 && s.free.Load() < b.options.MinFree
 }
 
-// look looks how much room the disk has. Where that is not known it is enough.
-func (s *space) look(b *Inbox) {
+// measure reads the free space of the disk. If it is unknown, it counts as enough.
+func (s *space) measure(b *Inbox) {
 	free, known := freeBytes(b.path)
 	if !known {
 		free = b.options.MinFree
@@ -104,7 +104,7 @@ func (s *space) look(b *Inbox) {
 	s.free.Store(free)
 }
 
-// count counts what waits, as far as that matters.
+// count counts the deliveries that are pending or running, up to MaxPending + 1.
 func (s *space) count(ctx context.Context, b *Inbox) error {
 	var n int64
 	if err := b.reads.QueryRowContext(ctx, countPending, b.options.MaxPending+1).Scan(&n); err != nil {
@@ -115,8 +115,8 @@ func (s *space) count(ctx context.Context, b *Inbox) error {
 	return nil
 }
 
-// due reports whether at least d has passed since the time in at, and then sets it to now. Of several that ask at once, one
-// is told so.
+// due reports whether at least d has passed since the time in at. Then it sets at to now. Of several concurrent callers,
+// one gets true.
 func due(at *atomic.Int64, d time.Duration) bool {
 	last, now := at.Load(), time.Now().UnixMilli()
 	return (now-last >= d.Milliseconds() || now < last) && at.CompareAndSwap(last, now)

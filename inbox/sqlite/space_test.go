@@ -19,105 +19,105 @@ import (
 
 func TestAFullInboxIsAnswered503UntilThereIsRoomAgain(t *testing.T) {
 	box := openBox(t, pathOf(t), sqlite.Options{MaxPending: 3})
-	desk := newDesk(t, box, webhook.Options{})
-	desk.messages(func(ctx context.Context, _ string) error { return nil })
-	first := letter("first", 10)
-	desk.is(t, http.StatusOK, first)
-	desk.is(t, http.StatusOK, letter("second", 10))
-	desk.is(t, http.StatusOK, letter("third", 10))
-	refused := letter("fourth", 10)
-	answer := desk.post(refused)
+	harness := newHarness(t, box, webhook.Options{})
+	harness.messages(func(ctx context.Context, _ string) error { return nil })
+	first := messageBody("first", 10)
+	harness.expectStatus(t, http.StatusOK, first)
+	harness.expectStatus(t, http.StatusOK, messageBody("second", 10))
+	harness.expectStatus(t, http.StatusOK, messageBody("third", 10))
+	refused := messageBody("fourth", 10)
+	answer := harness.post(refused)
 	require.Equal(t, http.StatusServiceUnavailable, answer.Status)
 	require.NotEmpty(t, answer.Header.Get("Retry-After"))
-	require.Equal(t, webhook.ReasonInboxFull, desk.last().Reason)
-	require.Equal(t, 1, desk.log.Count("3 deliveries wait", "MaxPending is 3"), desk.log)
-	desk.is(t, http.StatusOK, first)
-	require.Equal(t, webhook.ReasonStoredBefore, desk.last().Reason, "the vendor need not send it again")
-	desk.is(t, http.StatusServiceUnavailable, refused)
-	stop := start(t, box, desk)
+	require.Equal(t, webhook.ReasonInboxFull, harness.last().Reason)
+	require.Equal(t, 1, harness.log.Count("3 deliveries are pending or running", "MaxPending is 3"), harness.log)
+	harness.expectStatus(t, http.StatusOK, first)
+	require.Equal(t, webhook.ReasonStoredBefore, harness.last().Reason, "it is stored, so the vendor need not send it again")
+	harness.expectStatus(t, http.StatusServiceUnavailable, refused)
+	stop := start(t, box, harness)
 	soon(t, func() bool { return statsOf(t, box).Done == 3 })
 	stop()
-	desk.is(t, http.StatusOK, refused)
-	require.Equal(t, webhook.ReasonNone, desk.last().Reason)
+	harness.expectStatus(t, http.StatusOK, refused)
+	require.Equal(t, webhook.ReasonNone, harness.last().Reason)
 }
 
 func TestWhatRunsTakesRoomAsWellAndWhatIsDeadOrWaitsDoesNot(t *testing.T) {
 	box := openBox(t, pathOf(t), sqlite.Options{MaxPending: 2, Policy: inbox.Policy{MaxAttempts: 1}})
 	release := make(chan struct{})
-	hook := newStub(callbacks{ping: func(_ context.Context, d *webhook.Delivery) webhook.Result {
+	hook := newFakeHandler(callbacks{ping: func(_ context.Context, d *webhook.Delivery) webhook.Result {
 		<-release
 		return webhook.Result{Outcome: webhook.Failed, Err: errors.New("on purpose")}
 	}})
 	full := func() {
 		t.Helper()
-		_, err := box.Enqueue(t.Context(), parcel(ping, "one too many"))
+		_, err := box.Enqueue(t.Context(), newDelivery(ping, "one too many"))
 		require.ErrorIs(t, err, webhook.ErrInboxFull)
 	}
-	store(t, box, parcel(ping, "a"), parcel(ping, "b"))
+	store(t, box, newDelivery(ping, "a"), newDelivery(ping, "b"))
 	full()
 	start(t, box, hook)
 	soon(t, func() bool { return statsOf(t, box).Running == 2 })
 	full()
 	close(release)
-	soon(t, func() bool { return statsOf(t, box).Dead == 2 })
-	for i := range 5 { // those that wait for a callback keep out nobody
+	soon(t, func() bool { return statsOf(t, box).DeadLettered == 2 })
+	for i := range 5 { // deferred deliveries refuse no others
 		soon(t, func() bool {
-			_, err := box.Enqueue(t.Context(), parcel(pong, fmt.Sprint("waits ", i)))
+			_, err := box.Enqueue(t.Context(), newDelivery(pong, fmt.Sprint("waits ", i)))
 			return err == nil
 		})
-		soon(t, func() bool { return statsOf(t, box).Waiting == i+1 })
+		soon(t, func() bool { return statsOf(t, box).Deferred == i+1 })
 	}
-	n, err := box.Retry(t.Context(), all) // dead ones that come back take room again
+	n, err := box.Retry(t.Context(), all) // retried dead letters count again
 	require.NoError(t, err)
 	require.Equal(t, 2, n)
-	soon(t, func() bool { return statsOf(t, box).Dead == 2 })
-	store(t, box, parcel(ping, "c"), parcel(ping, "d"))
-	soon(t, func() bool { return statsOf(t, box).Dead == 4 })
+	soon(t, func() bool { return statsOf(t, box).DeadLettered == 2 })
+	store(t, box, newDelivery(ping, "c"), newDelivery(ping, "d"))
+	soon(t, func() bool { return statsOf(t, box).DeadLettered == 4 })
 }
 
 func TestMaxPending_BoundsDeliveriesWithoutCallback(t *testing.T) {
 	path := pathOf(t)
 	options := sqlite.Options{MaxPending: 3}
 	box := openBox(t, path, options)
-	hook := newStub(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
+	hook := newFakeHandler(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
 		return webhook.Result{Outcome: webhook.Handled}
 	}})
 	stop := start(t, box, hook)
 	for i := range 3 {
-		store(t, box, parcel(pong, fmt.Sprint("waits ", i)))
-		soon(t, func() bool { return statsOf(t, box).Waiting == i+1 })
+		store(t, box, newDelivery(pong, fmt.Sprint("waits ", i)))
+		soon(t, func() bool { return statsOf(t, box).Deferred == i+1 })
 	}
 	stop()
 	require.NoError(t, box.Close())
 
-	box = openBox(t, path, options) // which counts them at the first delivery
+	box = openBox(t, path, options) // counts them at the first delivery
 	start(t, box, hook)
-	_, err := box.Enqueue(t.Context(), parcel(pong, "one too many"))
+	_, err := box.Enqueue(t.Context(), newDelivery(pong, "one too many"))
 	require.ErrorIs(t, err, webhook.ErrInboxFull)
-	require.ErrorContains(t, err, "3 deliveries wait for a callback")
-	duplicate, err := box.Enqueue(t.Context(), parcel(pong, "waits 1"))
+	require.ErrorContains(t, err, "3 deliveries are deferred")
+	duplicate, err := box.Enqueue(t.Context(), newDelivery(pong, "waits 1"))
 	require.NoError(t, err)
-	require.True(t, duplicate, "the vendor need not send it again")
+	require.True(t, duplicate, "it is stored, so the vendor need not send it again")
 	for i := range 5 {
-		store(t, box, parcel(ping, fmt.Sprint("runs ", i)))
+		store(t, box, newDelivery(ping, fmt.Sprint("runs ", i)))
 		soon(t, func() bool { return statsOf(t, box).Done == i+1 })
 	}
 
-	n, err := box.Discard(t.Context(), inbox.Filter{State: inbox.Waiting, Type: pong})
+	n, err := box.Discard(t.Context(), inbox.Filter{State: inbox.Deferred, Type: pong})
 	require.NoError(t, err)
 	require.Equal(t, 3, n)
-	store(t, box, parcel(pong, "has room again"))
+	store(t, box, newDelivery(pong, "has space again"))
 }
 
 func TestRetriedDeadLettersTakeRoom(t *testing.T) {
 	box := openBox(t, pathOf(t), sqlite.Options{MaxPending: 2})
-	store(t, box, parcel(ping, "a"), parcel(ping, "b"))
-	stop := start(t, box, answering(webhook.DeadLettered))
-	soon(t, func() bool { return statsOf(t, box).Dead == 2 })
+	store(t, box, newDelivery(ping, "a"), newDelivery(ping, "b"))
+	stop := start(t, box, handlerWithOutcome(webhook.DeadLettered))
+	soon(t, func() bool { return statsOf(t, box).DeadLettered == 2 })
 	stop()
 	_, err := box.Retry(t.Context(), all)
 	require.NoError(t, err)
-	_, err = box.Enqueue(t.Context(), parcel(ping, "c"))
+	_, err = box.Enqueue(t.Context(), newDelivery(ping, "c"))
 	require.ErrorIs(t, err, webhook.ErrInboxFull)
 }
 
@@ -125,35 +125,35 @@ func TestRoomThatAnotherProcessMakesIsFound(t *testing.T) {
 	path := pathOf(t)
 	full := openBox(t, path, sqlite.Options{MaxPending: 2})
 	other := openBox(t, path, sqlite.Options{})
-	store(t, full, parcel(ping, "a"), parcel(ping, "b"))
-	_, err := full.Enqueue(t.Context(), parcel(ping, "c"))
+	store(t, full, newDelivery(ping, "a"), newDelivery(ping, "b"))
+	_, err := full.Enqueue(t.Context(), newDelivery(ping, "c"))
 	require.ErrorIs(t, err, webhook.ErrInboxFull)
-	start(t, other, answering(webhook.Handled))
+	start(t, other, handlerWithOutcome(webhook.Handled))
 	soon(t, func() bool { return statsOf(t, other).Done == 2 })
-	full.StopKeeping() // it would count again later
-	soon(t, func() bool { _, err := full.Enqueue(t.Context(), parcel(ping, "c")); return err == nil })
+	full.StopPurging() // purging would count again later
+	soon(t, func() bool { _, err := full.Enqueue(t.Context(), newDelivery(ping, "c")); return err == nil })
 }
 
 func TestWhatAnotherProcessStoresIsCounted(t *testing.T) {
 	path := pathOf(t)
-	store(t, openBox(t, path, sqlite.Options{}), parcel(ping, "a"), parcel(ping, "b"))
+	store(t, openBox(t, path, sqlite.Options{}), newDelivery(ping, "a"), newDelivery(ping, "b"))
 	late := openBox(t, path, sqlite.Options{MaxPending: 2})
-	_, err := late.Enqueue(t.Context(), parcel(ping, "c"))
-	require.ErrorIs(t, err, webhook.ErrInboxFull, "what is there is counted when the file is opened")
+	_, err := late.Enqueue(t.Context(), newDelivery(ping, "c"))
+	require.ErrorIs(t, err, webhook.ErrInboxFull, "Open counts the stored deliveries")
 }
 
 func TestOnlyWhatIsPendingOrRunsIsCounted(t *testing.T) {
 	path := pathOf(t)
 	first := openBox(t, path, forever)
 	for code := range 6 {
-		store(t, first, parcel(ping, fmt.Sprint(code)))
-		tell(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = ?1, due_at = ?2 WHERE delivery_id = ?1`, code, time.Now().Add(time.Hour).UnixMilli())
+		store(t, first, newDelivery(ping, fmt.Sprint(code)))
+		mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = ?1, due_at = ?2 WHERE delivery_id = ?1`, code, time.Now().Add(time.Hour).UnixMilli())
 	}
 	options := forever
 	options.MaxPending = 3
 	box := openBox(t, path, options)
-	store(t, box, parcel(ping, "the third"))
-	_, err := box.Enqueue(t.Context(), parcel(ping, "the fourth"))
+	store(t, box, newDelivery(ping, "the third"))
+	_, err := box.Enqueue(t.Context(), newDelivery(ping, "the fourth"))
 	require.ErrorIs(t, err, webhook.ErrInboxFull)
 }
 
@@ -165,7 +165,7 @@ func TestTheLimitHoldsUnderConcurrency(t *testing.T) {
 	for i := range senders {
 		sending.Go(func() {
 			for j := range 10 {
-				_, err := box.Enqueue(t.Context(), parcel(ping, fmt.Sprintf("%d-%d", i, j)))
+				_, err := box.Enqueue(t.Context(), newDelivery(ping, fmt.Sprintf("%d-%d", i, j)))
 				switch {
 				case err == nil:
 					taken.Add(1)
@@ -181,17 +181,17 @@ func TestTheLimitHoldsUnderConcurrency(t *testing.T) {
 	require.EqualValues(t, taken.Load(), statsOf(t, box).Pending)
 	require.EqualValues(t, 10*senders, taken.Load()+refused.Load())
 	require.GreaterOrEqual(t, taken.Load(), int64(limit))
-	require.Less(t, taken.Load(), int64(limit+senders), "at most what was on its way")
+	require.Less(t, taken.Load(), int64(limit+senders), "at most the concurrent ones")
 }
 
 func TestTheCountStaysRightThroughAllThatHappens(t *testing.T) {
 	t.Parallel()
 	const limit = 15
 	box := openBox(t, pathOf(t), sqlite.Options{MaxPending: limit, Policy: inbox.Policy{MaxAttempts: 2}})
-	box.StopKeeping() // it counts again, which hides a wrong count, and is off by what is written meanwhile
+	box.StopPurging() // purging counts again, which would hide a wrong count, and is wrong while others write
 	outcomes := []webhook.Outcome{webhook.Handled, webhook.Failed, webhook.DeadLettered, webhook.InFlight, webhook.Ignored}
 	var turn atomic.Int64
-	hook := newStub(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
+	hook := newFakeHandler(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
 		return webhook.Result{Outcome: outcomes[int(turn.Add(1))%len(outcomes)]}
 	}})
 	for round := range 3 {
@@ -206,6 +206,6 @@ func TestTheCountStaysRightThroughAllThatHappens(t *testing.T) {
 		stop()
 	}
 	store(t, box, pings("in the end", limit)...)
-	_, err := box.Enqueue(t.Context(), parcel(ping, "one too many"))
+	_, err := box.Enqueue(t.Context(), newDelivery(ping, "one too many"))
 	require.ErrorIs(t, err, webhook.ErrInboxFull)
 }

@@ -10,14 +10,14 @@ import (
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
-// A damaged file, or one that a later release wrote, can have rows of states that this release does not know.
+// A damaged file, or one of a later release, can have rows with unknown states.
 func TestEntries_UnknownStateIsAnError(t *testing.T) {
 	t.Parallel()
 	for _, state := range []int64{7, 17, -1, 1 << 40} {
 		t.Run(fmt.Sprint(state), func(t *testing.T) {
 			path := pathOf(t)
 			box := openBox(t, path, sqlite.Options{})
-			store(t, box, parcel("ping", "a"), parcel("ping", "b"))
+			store(t, box, newDelivery("ping", "a"), newDelivery("ping", "b"))
 			_, err := openRaw(t, path).Exec(`UPDATE aihooks_inbox SET state = ? WHERE id = 1`, state)
 			require.NoError(t, err)
 			want := fmt.Sprintf("a row has the state %d, which this release does not know", state)

@@ -10,11 +10,11 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 )
 
-// claimStatements are what the idempotency store says when it claims and completes.
+// claimStatements returns the statements with which the idempotency store claims and completes.
 func claimStatements() (claim, complete string) {
-	var r overheard
+	var r recordingConn
 	store, err := sqlstore.NewOn(func(_ context.Context, f func(sqlstore.Conn) error) error { return f(&r) },
-		sqlstore.Options{Dialect: sqlstore.SQLite, Namespace: "inbox"})
+		&sqlstore.Options{Dialect: sqlstore.SQLite, Namespace: "inbox"})
 	if err != nil {
 		panic(err)
 	}
@@ -24,15 +24,15 @@ func claimStatements() (claim, complete string) {
 	return claim, r.query
 }
 
-// An overheard is a connection that remembers the last query and does nothing.
-type overheard struct{ query string }
+// A recordingConn records the last query and does nothing.
+type recordingConn struct{ query string }
 
-func (r *overheard) ExecContext(_ context.Context, query string, _ ...any) (sql.Result, error) {
+func (r *recordingConn) ExecContext(_ context.Context, query string, _ ...any) (sql.Result, error) {
 	r.query = query
 	return nil, errors.ErrUnsupported
 }
 
-func (r *overheard) QueryContext(_ context.Context, query string, _ ...any) (*sql.Rows, error) {
+func (r *recordingConn) QueryContext(_ context.Context, query string, _ ...any) (*sql.Rows, error) {
 	r.query = query
 	return nil, errors.ErrUnsupported
 }

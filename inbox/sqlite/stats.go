@@ -8,24 +8,24 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 )
 
-// Stats say how many entries there are in each state, of all vendors and by each endpoint.
+// Stats has the numbers of entries in each state, in total and for each endpoint.
 type Stats struct {
 	Counts
 
-	// Endpoints are the counts by vendor and endpoint: "greenflash/default".
+	// Endpoints has the counts of each endpoint. Its keys are "vendor/endpoint", such as "greenflash/default".
 	Endpoints map[string]Counts `json:"endpoints"`
 
-	// Oldest is since when the pending delivery has been due that has waited longest: zero if none is due.
+	// Oldest is when the pending delivery that has waited longest was due. Zero if none is due.
 	Oldest time.Time `json:"oldest,omitzero"`
 }
 
-// Counts are how many entries there are in each state.
+// Counts has the numbers of entries in each state.
 type Counts struct {
-	Pending int `json:"pending"`
-	Running int `json:"running"`
-	Waiting int `json:"waiting"`
-	Dead    int `json:"dead"`
-	Done    int `json:"done"`
+	Pending      int `json:"pending"`
+	Running      int `json:"running"`
+	Deferred     int `json:"deferred"`
+	DeadLettered int `json:"dead_lettered"`
+	Done         int `json:"done"`
 }
 
 func (c *Counts) add(s inbox.State, n int) {
@@ -34,31 +34,31 @@ func (c *Counts) add(s inbox.State, n int) {
 		c.Pending += n
 	case inbox.Running:
 		c.Running += n
-	case inbox.Waiting:
-		c.Waiting += n
-	case inbox.Dead:
-		c.Dead += n
+	case inbox.Deferred:
+		c.Deferred += n
+	case inbox.DeadLettered:
+		c.DeadLettered += n
 	case inbox.Done:
 		c.Done += n
 	}
 }
 
-const countAll = `SELECT state, hook, count(*), min(due_at) FROM aihooks_inbox GROUP BY state, hook`
+const countAll = `SELECT state, handler, count(*), min(due_at) FROM aihooks_inbox GROUP BY state, handler`
 
-// Stats counts the entries. It looks at each, a million in some tenths of a second, and holds up nobody.
+// Stats counts the entries. It reads every entry, a million in some tenths of a second. It blocks no writer.
 func (b *Inbox) Stats(ctx context.Context) (Stats, error) {
 	stats := Stats{Endpoints: make(map[string]Counts)}
 	now := time.Now()
-	back := b.setBack(ctx, now) // first: with rows open it would need a second connection
+	back := b.setBack(ctx, now) // before the query: open rows would need a second connection
 	rows, err := b.reads.QueryContext(ctx, countAll)
 	if err != nil {
 		return stats, fmt.Errorf("sqlite: %w", err)
 	}
 	err = eachRow(rows, func(scan func(...any) error) error {
 		var code, n int
-		var hook string
+		var handler string
 		var first int64
-		if err := scan(&code, &hook, &n, &first); err != nil {
+		if err := scan(&code, &handler, &n, &first); err != nil {
 			return err
 		}
 		state, err := stateOf(code)
@@ -66,13 +66,13 @@ func (b *Inbox) Stats(ctx context.Context) (Stats, error) {
 			return err
 		}
 		stats.add(state, n)
-		counts := stats.Endpoints[hook]
+		counts := stats.Endpoints[handler]
 		counts.add(state, n)
-		stats.Endpoints[hook] = counts
+		stats.Endpoints[handler] = counts
 		at := timeOf(first)
 		if back > 0 && at.After(now) {
 			at = at.Add(-back)
-			if at.Sub(now) < saveEvery { // it is not known more exactly
+			if at.Sub(now) < saveEvery { // within the accuracy of back
 				at = now
 			}
 		}

@@ -14,17 +14,17 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 )
 
-// openRows opens an inbox whose housekeeping runs only when the test has it run.
+// openRows opens an inbox that purges only when the test requests it.
 func openRows(t *testing.T, path string, o Options) *Inbox {
 	t.Helper()
 	box, err := Open(path, &o)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, box.Close()) })
-	box.StopKeeping()
+	box.StopPurging()
 	return box
 }
 
-// planOf returns what SQLite does for a query.
+// planOf returns SQLite's query plan.
 func planOf(t *testing.T, box *Inbox, query string, args ...any) string {
 	t.Helper()
 	rows, err := box.reads.Query("EXPLAIN QUERY PLAN "+query, args...)
@@ -47,15 +47,15 @@ func TestEntries_ContinueByIndex(t *testing.T) {
 		for _, f := range []inbox.Filter{
 			{All: true}, {Vendor: "acme"}, {Endpoint: "eu"}, {Type: "a"}, {Vendor: "acme", Endpoint: "eu", Type: "a"}, {From: time.Unix(1, 0), Until: time.Unix(2, 0)},
 		} {
-			for _, last := range []*row{nil, {id: 1, dueAt: 2, hook: "acme/eu"}} {
+			for _, last := range []*row{nil, {id: 1, dueAt: 2, handler: "acme/eu"}} {
 				query, args := listing(code, f, last)
 				plan := planOf(t, box, query, args...)
-				require.NotContains(t, plan, "TEMP B-TREE", "%d %+v: every page would sort all that follow", code, f)
-				want := "aihooks_inbox_due (state=? AND (hook,due_at)>(?,?)"
-				if code == dead || code == waiting {
+				require.NotContains(t, plan, "TEMP B-TREE", "%d %+v: every page would sort all later entries", code, f)
+				want := "aihooks_inbox_due (state=? AND (handler,due_at)>(?,?)"
+				if code == deadLettered || code == deferred {
 					want = "aihooks_inbox_kept (state=? AND due_at>?"
 				}
-				require.Contains(t, plan, want, "%d %+v: every page would read all before it", code, f)
+				require.Contains(t, plan, want, "%d %+v: every page would read all earlier entries", code, f)
 			}
 		}
 		query, args := listing(code, inbox.Filter{ID: "1", Type: "a"}, nil)
@@ -66,9 +66,9 @@ func TestEntries_ContinueByIndex(t *testing.T) {
 func TestDiscard_ReadsEachOnce(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "inbox.db")
-	fillRows(t, path, 2500, dead, "other", 10)
-	fillRows(t, path, 10, dead, "a", 10)
-	box := openRows(t, path, Options{DeadRetention: Forever})
+	fillRows(t, path, 2500, deadLettered, "other", 10)
+	fillRows(t, path, 10, deadLettered, "a", 10)
+	box := openRows(t, path, Options{DeadLetterRetention: Forever})
 	for name, c := range map[string]struct {
 		filter   inbox.Filter
 		selected int
@@ -83,7 +83,7 @@ func TestDiscard_ReadsEachOnce(t *testing.T) {
 	} {
 		until, queries, seen := milliseconds(time.Now()), 0, make(map[int64]bool)
 		for last := (candidate{}); ; queries++ {
-			selected, end, err := box.selectCandidates(t.Context(), dead, c.filter, until, last)
+			selected, end, err := box.selectCandidates(t.Context(), deadLettered, c.filter, until, last)
 			require.NoError(t, err)
 			require.LessOrEqual(t, len(selected), selectAtOnce)
 			for _, e := range selected {
@@ -93,7 +93,7 @@ func TestDiscard_ReadsEachOnce(t *testing.T) {
 			if end == nil {
 				break
 			}
-			require.Equal(t, last.id+selectAtOnce, end.id, "%s: the next query begins after what this one read", name)
+			require.Equal(t, last.id+selectAtOnce, end.id, "%s: the next query begins after the last entry read", name)
 			last = *end
 		}
 		require.Len(t, seen, c.selected, name)
@@ -107,18 +107,18 @@ func TestDiscard_ReadsEachOnce(t *testing.T) {
 func TestDiscard_SelectsWithoutWriteLock(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "inbox.db")
-	fillRows(t, path, 1200, dead, "other", 10)
-	box := openRows(t, path, Options{DeadRetention: Forever})
+	fillRows(t, path, 1200, deadLettered, "other", 10)
+	box := openRows(t, path, Options{DeadLetterRetention: Forever})
 	db, err := sql.Open("sqlite", source(path, pragmas))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, db.Close()) }()
-	tx, err := db.Begin() // immediate: it has the lock
+	tx, err := db.Begin() // immediate: it locks the file
 	require.NoError(t, err)
-	for name, verb := range map[string]func(context.Context, inbox.Filter) (int, error){"Discard": box.Discard, "Retry": box.Retry, "Rerun": box.Rerun} {
-		n, err := verb(t.Context(), inbox.Filter{Type: "a"})
+	for name, operation := range map[string]func(context.Context, inbox.Filter) (int, error){"Discard": box.Discard, "Retry": box.Retry, "Rerun": box.Rerun} {
+		n, err := operation(t.Context(), inbox.Filter{Type: "a"})
 		require.NoError(t, err, name)
 		require.Zero(t, n, name)
-		n, err = verb(t.Context(), inbox.Filter{ID: "7", Type: "a"})
+		n, err = operation(t.Context(), inbox.Filter{ID: "7", Type: "a"})
 		require.ErrorIs(t, err, inbox.ErrNotFound, name)
 		require.Zero(t, n, name)
 	}
@@ -152,21 +152,21 @@ func TestDiscard_RefusesThoughNothingMatches(t *testing.T) {
 func TestDiscard_LeavesWhatHasChanged(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "inbox.db")
-	fillRows(t, path, 3, dead, "a", 10)
-	box := openRows(t, path, Options{DeadRetention: Forever})
-	selected, _, err := box.selectCandidates(t.Context(), dead, inbox.Filter{All: true}, milliseconds(time.Now()), candidate{})
+	fillRows(t, path, 3, deadLettered, "a", 10)
+	box := openRows(t, path, Options{DeadLetterRetention: Forever})
+	selected, _, err := box.selectCandidates(t.Context(), deadLettered, inbox.Filter{All: true}, milliseconds(time.Now()), candidate{})
 	require.NoError(t, err)
 	require.Len(t, selected, 3)
 	_, err = box.db.Exec(`UPDATE aihooks_inbox SET state = 0 WHERE id = 1`)
 	require.NoError(t, err)
-	_, err = box.db.Exec(`UPDATE aihooks_inbox SET due_at = due_at + 1 WHERE id = 2`) // it has run, and is dead again
+	_, err = box.db.Exec(`UPDATE aihooks_inbox SET due_at = due_at + 1 WHERE id = 2`) // simulates one that ran and is a dead letter again
 	require.NoError(t, err)
-	n, err := box.changeSome(t.Context(), dead, selected, []string{discardEntry, deleteBodyOf})
+	n, err := box.changeSome(t.Context(), deadLettered, selected, []string{discardEntry, deleteBodyOf})
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
 	stats, err := box.Stats(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, Counts{Pending: 1, Dead: 1, Done: 1}, stats.Counts)
+	require.Equal(t, Counts{Pending: 1, DeadLettered: 1, Done: 1}, stats.Counts)
 }
 
 func TestDiscard_BoundsOneWrite(t *testing.T) {
@@ -199,7 +199,7 @@ func TestPurge_BoundsOneWrite(t *testing.T) {
 	for more := true; more; {
 		var n int
 		var err error
-		n, more, err = box.sweepSome(t.Context(), &box.options.brooms()[1], "workflux/default", time.Now())
+		n, more, err = box.applyRuleOnce(t.Context(), &box.options.retentionRules()[1], "workflux/default", time.Now())
 		require.NoError(t, err)
 		steps = append(steps, n)
 	}
@@ -222,14 +222,14 @@ func TestShrink_BoundsOneWrite(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "inbox.db")
 	fillRows(t, path, 18, done, "a", 1<<20)
-	fillRows(t, path, 100, done, "a", 10<<10) // at the end: they move
+	fillRows(t, path, 100, done, "a", 10<<10) // at the end of the file, so that they move
 	deleteBodies(t, path, 1<<20)
 	box := openRows(t, path, Options{Retention: Forever, BodyRetention: Forever})
 	before := pagesOf(t, box)
 	require.NoError(t, box.shrinkSome(t.Context()))
 	after := pagesOf(t, box)
 	require.Greater(t, before[1], after[1])
-	require.LessOrEqual(t, before[1]-after[1], 70, "and a page of SQLite's own now and then")
+	require.LessOrEqual(t, before[1]-after[1], 70, "SQLite may free a page in addition")
 	for pagesOf(t, box)[0] >= shrinkPages {
 		require.NoError(t, box.shrink(t.Context()))
 	}
@@ -246,5 +246,5 @@ func TestShrink_TakesShareOfTime(t *testing.T) {
 	require.Equal(t, purgePause, box.restAfter(0))
 	require.Equal(t, 4*time.Second, box.restAfter(time.Second), "senders have four fifths of the time")
 	box.space.free.Store(DefaultMinFree - 1)
-	require.Equal(t, purgePause, box.restAfter(time.Second), "senders are refused until it has ended")
+	require.Equal(t, purgePause, box.restAfter(time.Second), "senders are refused meanwhile")
 }

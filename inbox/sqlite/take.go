@@ -10,10 +10,11 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A taken is a delivery that a Run has, until its lease ends.
+// A taken is a delivery that a Run has leased.
 type taken struct {
 	id       int64
 	takes    int64
@@ -21,48 +22,47 @@ type taken struct {
 	rerun    int
 	history  []inbox.Attempt
 	delivery *webhook.Delivery
-	suspect  bool  // it has the slot of inbox.Runs
-	spoiled  error // why it could not be read
+	suspect  bool  // it occupies the slot of engine.Runs
+	readErr  error // why the delivery could not be read
 }
 
-// buried returns the dead letter that has become of it.
-func (t *taken) buried() inbox.Entry {
+// deadLetter returns the entry of a delivery that became a dead letter.
+func (t *taken) deadLetter() inbox.Entry {
 	return inbox.Entry{
-		ID: strconv.FormatInt(t.id, 10), State: inbox.Dead, Delivery: t.delivery, Attempts: t.history, Since: time.Now().UTC(),
+		ID: strconv.FormatInt(t.id, 10), State: inbox.DeadLettered, Delivery: t.delivery, Attempts: t.history, Since: time.Now().UTC(),
 	}
 }
 
 const (
 	takeDue = `UPDATE aihooks_inbox SET state = 1, owner = ?1, due_at = ?2, began_at = ?3, takes = takes + 1, tried = tried + 1
-WHERE id IN (SELECT id FROM aihooks_inbox WHERE state = ?6 AND hook = ?4 AND due_at <= ?3 ORDER BY due_at LIMIT ?5)
-RETURNING id, hook, type, delivery_id, received_at, takes, tried, rerun, coalesce(attempts, '')`
+WHERE id IN (SELECT id FROM aihooks_inbox WHERE state = ?6 AND handler = ?4 AND due_at <= ?3 ORDER BY due_at LIMIT ?5)
+RETURNING id, handler, type, delivery_id, received_at, takes, tried, rerun, coalesce(attempts, '')`
 	selectBody = `SELECT meta, body FROM aihooks_inbox_body WHERE id = ?1`
 
-	// Giving back leaves no trace: it was as if nobody had taken it.
+	// A delivery that is given back has no trace of the attempt.
 	giveBack = `UPDATE aihooks_inbox SET state = ?5, due_at = ?1, owner = NULL, tried = tried - 1
 WHERE id = ?2 AND owner = ?3 AND takes = ?4 AND state = 1`
 )
 
-// A wish is for how many deliveries of a hook there is room.
-type wish struct {
-	hook string
-	n    int
+// A quota is how many deliveries of a handler may be taken.
+type quota struct {
+	handler string
+	n       int
 }
 
-// take takes deliveries that are due, in one operation. It returns them by hook. One of them is a suspect, if the caller has
-// the slot for it and there is one.
-func (b *Inbox) take(ctx context.Context, owner idempotency.Token, wishes []wish, slot bool) (map[string][]*taken, error) {
+// take takes due deliveries in one operation, and returns them by handler. If slot is true, one of them may be a suspect.
+func (b *Inbox) take(ctx context.Context, owner idempotency.Token, quotas []quota, slot bool) (map[string][]*taken, error) {
 	var got map[string][]*taken
 	err := b.writer.run(ctx, func(c *conn) error {
-		got = make(map[string][]*taken, len(wishes))
+		got = make(map[string][]*taken, len(quotas))
 		now, open := time.Now(), slot
-		for _, w := range wishes {
+		for _, q := range quotas {
 			takeSome := func(state, n int) error {
-				return c.each(takeDue, []any{owner[:], milliseconds(now.Add(b.options.Lease)), milliseconds(now), w.hook, n, state},
+				return c.each(takeDue, []any{owner[:], milliseconds(now.Add(b.options.Lease)), milliseconds(now), q.handler, n, state},
 					func(scan func(...any) error) error {
 						t, err := scanTaken(scan)
 						t.suspect = state == suspect
-						got[w.hook] = append(got[w.hook], t)
+						got[q.handler] = append(got[q.handler], t)
 						return err
 					})
 			}
@@ -70,12 +70,12 @@ func (b *Inbox) take(ctx context.Context, owner idempotency.Token, wishes []wish
 				if err := takeSome(suspect, 1); err != nil {
 					return err
 				}
-				open = len(got[w.hook]) == 0
+				open = len(got[q.handler]) == 0
 			}
-			if err := takeSome(pending, w.n-len(got[w.hook])); err != nil {
+			if err := takeSome(pending, q.n-len(got[q.handler])); err != nil {
 				return err
 			}
-			for _, t := range got[w.hook] {
+			for _, t := range got[q.handler] {
 				if err := t.read(c); err != nil {
 					return err
 				}
@@ -91,19 +91,20 @@ func (b *Inbox) take(ctx context.Context, owner idempotency.Token, wishes []wish
 
 func scanTaken(scan func(...any) error) (*taken, error) {
 	t := &taken{delivery: new(webhook.Delivery)}
-	var hook, attempts string
+	var handler, attempts string
 	var received int64
-	err := scan(&t.id, &hook, &t.delivery.Type, &t.delivery.ID, &received, &t.takes, &t.tried, &t.rerun, &attempts)
+	err := scan(&t.id, &handler, &t.delivery.Type, &t.delivery.ID, &received, &t.takes, &t.tried, &t.rerun, &attempts)
 	if err != nil {
 		return t, err
 	}
-	t.delivery.Vendor, t.delivery.Endpoint = splitHook(hook)
+	t.delivery.Vendor, t.delivery.Endpoint = splitEndpoint(handler)
 	t.delivery.ReceivedAt = time.Unix(0, received).UTC()
-	t.history, _ = readHistory(attempts) // one that cannot be read begins anew: the delivery matters more
+	t.history, _ = readHistory(attempts) // a damaged history is dropped: the delivery matters more
 	return t, nil
 }
 
-// read reads the delivery itself. What cannot be read is not the file's error: it becomes a dead letter.
+// read reads the delivery's body and fields. If they are damaged, it sets readErr, and the delivery becomes a dead
+// letter. It returns only errors of the file.
 func (t *taken) read(c *conn) error {
 	found := false
 	err := c.each(selectBody, []any{t.id}, func(scan func(...any) error) error {
@@ -116,7 +117,7 @@ func (t *taken) read(c *conn) error {
 		d, err := decode(meta, body)
 		switch {
 		case err != nil:
-			t.spoiled = err
+			t.readErr = err
 		case t.rerun > 0:
 			t.delivery = d.Again(t.rerun)
 		default:
@@ -125,7 +126,7 @@ func (t *taken) read(c *conn) error {
 		return nil
 	})
 	if !found {
-		t.spoiled = inbox.ErrPurged
+		t.readErr = inbox.ErrPurged
 	}
 	return err
 }
@@ -136,7 +137,7 @@ func readHistory(text string) ([]inbox.Attempt, error) {
 	}
 	var history []inbox.Attempt
 	if err := json.Unmarshal([]byte(text), &history); err != nil {
-		return nil, fmt.Errorf("sqlite: the stored attempts cannot be read: %w", err)
+		return nil, fmt.Errorf("sqlite: decode the stored attempts: %w", err)
 	}
 	return history, nil
 }
@@ -157,24 +158,25 @@ WHERE id = ?5 AND owner = ?6 AND takes = ?7 AND state = 1`
 
 var errLeaseEnded = errors.New("sqlite: the lease had ended before the callback did")
 
-// settle puts down what becomes of a delivery that was run. It returns errLeaseEnded if somebody else has it by now.
-func (b *Inbox) settle(ctx context.Context, owner idempotency.Token, t *taken, d inbox.Decision) error {
+// settle records the outcome of a delivery that has run. It returns errLeaseEnded if another process has taken the
+// delivery.
+func (b *Inbox) settle(ctx context.Context, owner idempotency.Token, t *taken, d engine.Decision) error {
 	now := time.Now()
 	state, at := pending, now.Add(d.After)
-	switch d.Verdict {
-	case inbox.Finish:
+	switch d.Disposition {
+	case engine.Complete:
 		state = done
 		if b.options.BodyRetention < 0 {
 			state = spent
 		}
-	case inbox.Bury:
-		state = dead
-	case inbox.Shelve:
-		state = waiting
+	case engine.DeadLetter:
+		state = deadLettered
+	case engine.Defer:
+		state = deferred
 	}
 	attempts := t.history
-	if len(attempts) > 0 || d.Verdict != inbox.Finish { // what succeeds at once has no story
-		attempts = inbox.Append(attempts, d.Attempt)
+	if len(attempts) > 0 || d.Disposition != engine.Complete { // a success at the first attempt needs no history
+		attempts = engine.Append(attempts, d.Attempt)
 	}
 	history, err := writeHistory(attempts)
 	if err != nil {
@@ -184,7 +186,7 @@ func (b *Inbox) settle(ctx context.Context, owner idempotency.Token, t *taken, d
 	if !d.Attempt.Counted {
 		uncounted = 1
 	}
-	if state == pending && inbox.IsSuspect(attempts) {
+	if state == pending && engine.IsSuspect(attempts) {
 		state = suspect
 	}
 	err = b.writer.run(ctx, func(c *conn) error {
@@ -203,7 +205,7 @@ func (b *Inbox) settle(ctx context.Context, owner idempotency.Token, t *taken, d
 		return err
 	}
 	t.history = attempts
-	if d.Verdict != inbox.Again {
+	if d.Disposition != engine.Retry {
 		b.space.add(-1)
 	}
 	return nil

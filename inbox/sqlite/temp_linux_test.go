@@ -20,11 +20,11 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-func init() { works["retry"] = retryWithoutTemp } //nolint:gochecknoinits // it is on Linux alone
+func init() { workers["retry"] = retryWithoutTemp } //nolint:gochecknoinits // only on Linux
 
 const nobody = 65534
 
-// retryWithoutTemp runs deliveries that fail four times each, where no folder for temporary files is.
+// retryWithoutTemp runs deliveries that fail four times each, without a folder for temporary files.
 func retryWithoutTemp() error {
 	root := os.Getenv(envFile)
 	err := errors.Join(os.Chdir(root), syscall.Chroot(root), syscall.Setgid(nobody), syscall.Setuid(nobody))
@@ -32,7 +32,7 @@ func retryWithoutTemp() error {
 		return err
 	}
 	if f, err := os.CreateTemp("", ""); err == nil {
-		return fmt.Errorf("%s could be made", f.Name())
+		return fmt.Errorf("%s could be created", f.Name())
 	}
 	box, err := sqlite.Open("/data/inbox.db", &sqlite.Options{MinFree: -1, Policy: inbox.Policy{
 		MaxAttempts: 10, Backoff: func(int) time.Duration { return 20 * time.Millisecond },
@@ -48,7 +48,7 @@ func retryWithoutTemp() error {
 		}
 	}
 	var calls counter
-	hook := newStub(callbacks{ping: func(_ context.Context, d *webhook.Delivery) webhook.Result {
+	hook := newFakeHandler(callbacks{ping: func(_ context.Context, d *webhook.Delivery) webhook.Result {
 		if calls.add(d.ID) < 9 {
 			return webhook.Result{Outcome: webhook.Failed, Err: errors.New(strings.Repeat("x", 50))}
 		}
@@ -61,17 +61,17 @@ func retryWithoutTemp() error {
 		case err != nil:
 			return err
 		case stats.Done == len(deliveries):
-			_, err := box.Retry(context.Background(), all) // what changes many rows needs temporary data as well
+			_, err := box.Retry(context.Background(), all) // changing many rows needs temporary data too
 			return errors.Join(err, box.Close())
 		case time.Now().After(deadline):
-			return fmt.Errorf("not all were run: %+v", stats)
+			return fmt.Errorf("not all deliveries ran: %+v", stats)
 		}
 	}
 }
 
 func TestRun_NeedsNoTemporaryFiles(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Log("only root can change the root folder: the setting of each connection is tested instead")
+		t.Log("only root can change the root folder; another test checks the setting of each connection")
 		TestOpen_KeepsTemporaryDataInMemory(t)
 		return
 	}
@@ -80,7 +80,7 @@ func TestRun_NeedsNoTemporaryFiles(t *testing.T) {
 	require.NoError(t, os.Mkdir(data, 0o700))
 	require.NoError(t, os.Chown(data, nobody, nobody))
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), envWork+"=retry", envFile+"="+root)
+	cmd.Env = append(os.Environ(), envWorker+"=retry", envFile+"="+root)
 	output, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(output))
 }

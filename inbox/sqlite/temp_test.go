@@ -10,10 +10,10 @@ import (
 )
 
 func TestOpen_KeepsTemporaryDataInMemory(t *testing.T) {
-	const memory = 2 // by the documentation of PRAGMA temp_store
+	const memory = 2 // see PRAGMA temp_store in SQLite's documentation
 	for _, db := range openBox(t, pathOf(t), sqlite.Options{}).Handles() {
 		for range 3 {
-			c, err := db.Conn(context.Background()) // all at once, so that each is another
+			c, err := db.Conn(context.Background()) // open together, so that each is another connection
 			require.NoError(t, err)
 			defer c.Close()
 			var mode int

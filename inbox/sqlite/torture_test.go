@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 )
 
 func full() bool { return os.Getenv("AIHOOKS_TEST_LONG") != "" }
@@ -20,14 +20,14 @@ func TestReceiversKilledAtAnyMomentLoseNothingAndRepeatNothing(t *testing.T) {
 		n, kills, rate, minute = 24_000, 60, 250, 250*time.Millisecond
 	}
 	path := filepath.Join(t.TempDir(), "inbox.db")
-	fleet := torturetest.NewFleet(t, 1, receiver(path, time.Second))
-	sender := &torturetest.Sender{Deliveries: torturetest.Deliveries(n), Fleet: fleet, Minute: minute, Rate: rate}
+	fleet := crashtest.NewFleet(t, 1, receiver(path, time.Second))
+	sender := &crashtest.Sender{Deliveries: crashtest.Deliveries(n), Fleet: fleet, Minute: minute, Rate: rate}
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
 		sender.Send()
 	}()
-	fleet.Torment(kills, sender.Progress)
+	fleet.KillReceivers(kills, sender.Progress)
 	<-sent
 	stats := drained(t, path)
 	fleet.End()

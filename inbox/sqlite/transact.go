@@ -10,39 +10,41 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 )
 
-// Store returns the idempotency store in the same file. Handlers whose Options have no other take it.
+// Store returns the idempotency store in the same file. Handlers use it unless their Options set another.
 func (b *Inbox) Store() idempotency.Store { return b.store }
 
-// CompleteTx is [sqlstore.Store.CompleteTx] of the inbox's own store: it marks the delivery whose callback runs under ctx
-// as done, inside a transaction on the inbox's file, so that the mark and what the callback wrote are committed together
-// or not at all. tx is the one that [Inbox.Transact] gives, or one of another handle, see there.
+// CompleteTx marks the delivery whose callback runs under ctx as done, in a transaction on the inbox's file. The mark and
+// the callback's writes are committed together or not at all. tx is the transaction of [Inbox.Transact], or of another
+// handle: see there. It calls [sqlstore.Store.CompleteTx] of the inbox's store.
 func (b *Inbox) CompleteTx(ctx context.Context, tx sqlstore.Execer) error {
 	return b.store.CompleteTx(ctx, tx)
 }
 
-// Transact calls f with a transaction on the inbox's file, for tables of the program's own beside ours, and commits it if f
-// returns nil. It takes turns with the inbox's own writes, which wait meanwhile, and with them the answers to vendors:
-// f must be short, and ask nothing but the database. Inside f the inbox is asked nothing with the context that f is given,
-// which would be refused, and nothing with any other, which would wait for the end of f.
+// Transact calls f with a transaction on the inbox's file, and commits it if f returns nil. Use it for your tables in the
+// same file.
 //
-// The program must not open the file by another SQLite library, not even to read: when that library closes the file, the
-// system drops the locks of the whole process, and another process can then delete the write-ahead log with stored
-// deliveries in it. Open logs a warning if database/sql has the driver of another library. Use Transact to write, and
-// [Inbox.View] to read.
+// Transact and the inbox's writer exclude each other. While f runs, the inbox cannot write, and vendors get no response.
+// So f must be short, and must wait for nothing but the database. Inside f, do not call methods of the inbox that write:
+// with the context of f they return an error, and with another context they wait for f to end.
 //
-// A handle of the driver "sqlite" of modernc.org/sqlite is safe, because it is the inbox's own library. It needs a
-// busy_timeout and SetMaxOpenConns(1), and waits by sleeping: seconds, if many write at once.
+// The program must not open the file by another SQLite library, even to read. When that library closes the file, the
+// system drops the locks of the whole process. Another process can then delete the write-ahead log with stored deliveries
+// in it. Open logs a warning if database/sql has the driver of another library. Use Transact to write, and [Inbox.View]
+// to read.
+//
+// A handle of the driver "sqlite" of modernc.org/sqlite is safe, because the inbox uses the same library. It needs a
+// busy_timeout and SetMaxOpenConns(1). It waits by sleeping: for seconds, if many callers write at once.
 func (b *Inbox) Transact(ctx context.Context, f func(ctx context.Context, tx *sql.Tx) error) error {
 	if b.readOnly {
 		return ErrReadOnly
 	}
 	if ctx.Value(insideTransact{}) != nil {
-		return errors.New("sqlite: Transact cannot be called inside Transact")
+		return errors.New("sqlite: Transact must not be called inside Transact")
 	}
-	for _, place := range []chan struct{}{b.writer.guest, b.writer.turn} {
+	for _, lock := range []chan struct{}{b.writer.txWaiter, b.writer.writeLock} {
 		select {
-		case place <- struct{}{}:
-			defer func() { <-place }()
+		case lock <- struct{}{}:
+			defer func() { <-lock }()
 		case <-ctx.Done():
 			return b.writer.late(ctx)
 		case <-b.writer.closing:
@@ -50,7 +52,7 @@ func (b *Inbox) Transact(ctx context.Context, f func(ctx context.Context, tx *sq
 		}
 	}
 	select {
-	case <-b.writer.closing: // of two that are ready, select takes any
+	case <-b.writer.closing: // select picks any ready case, so closing may have lost
 		return ErrClosed
 	default:
 	}
@@ -63,7 +65,7 @@ func (b *Inbox) Transact(ctx context.Context, f func(ctx context.Context, tx *sq
 	if err != nil {
 		return fmt.Errorf("sqlite: %w", err)
 	}
-	defer func() { _ = tx.Rollback() }() // nothing to do once it is committed
+	defer func() { _ = tx.Rollback() }() // no effect after Commit
 	if err := f(context.WithValue(ctx, insideTransact{}, true), tx); err != nil {
 		return err
 	}
@@ -73,13 +75,13 @@ func (b *Inbox) Transact(ctx context.Context, f func(ctx context.Context, tx *sq
 	return nil
 }
 
-// View calls f with a transaction that only reads the inbox's file, and ends it when f returns. It sees the file as it was
-// at its first query, and holds up no writer. f must be short: until it returns, the write-ahead log grows.
+// View calls f with a read-only transaction on the inbox's file, and ends it when f returns. The transaction sees the
+// file as of its first query. It blocks no writer. f must be short, because the write-ahead log grows until it returns.
 func (b *Inbox) View(ctx context.Context, f func(ctx context.Context, tx *sql.Tx) error) error {
 	tx, err := b.reads.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return fmt.Errorf("sqlite: %w", err)
 	}
-	defer func() { _ = tx.Rollback() }() // it has written nothing
+	defer func() { _ = tx.Rollback() }() // read-only
 	return f(ctx, tx)
 }

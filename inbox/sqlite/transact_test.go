@@ -27,18 +27,18 @@ const (
 	countEffects = `SELECT count(*) FROM effects`
 )
 
-// A way is how a callback completes its delivery in a transaction of its own.
-type way struct {
+// A txMethod completes a delivery in a transaction of the callback.
+type txMethod struct {
 	name string
-	// open prepares it, and returns the handler's store, nil for the inbox's own, the database of the effects, and what
-	// runs f in a transaction that ends with the mark.
+	// open returns three values: the handler's store, or nil for the inbox's; the database of the effects; and a function
+	// that runs f in a transaction that ends with the mark.
 	open func(t *testing.T, box *sqlite.Inbox, path string) (idempotency.Store, *sql.DB, transaction)
 }
 
 type transaction func(ctx context.Context, f func(tx *sql.Tx) error) error
 
-// within runs f in a transaction of a handle of the program's own.
-func within(ctx context.Context, db *sql.DB, complete func(context.Context, sqlstore.Execer) error, f func(tx *sql.Tx) error) error {
+// inTx runs f in a transaction of another handle.
+func inTx(ctx context.Context, db *sql.DB, complete func(context.Context, sqlstore.Execer) error, f func(tx *sql.Tx) error) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -53,7 +53,7 @@ func within(ctx context.Context, db *sql.DB, complete func(context.Context, sqls
 	return tx.Commit()
 }
 
-var ways = []way{{
+var txMethods = []txMethod{{
 	name: "Transact",
 	open: func(t *testing.T, box *sqlite.Inbox, path string) (idempotency.Store, *sql.DB, transaction) {
 		return nil, openRaw(t, path), func(ctx context.Context, f func(tx *sql.Tx) error) error {
@@ -66,12 +66,12 @@ var ways = []way{{
 		}
 	},
 }, {
-	name: "a handle of the program's own",
+	name: "another handle",
 	open: func(t *testing.T, box *sqlite.Inbox, path string) (idempotency.Store, *sql.DB, transaction) {
 		own := openRaw(t, path)
-		own.SetMaxOpenConns(1) // otherwise all sleep, and whoever sleeps longest comes last
+		own.SetMaxOpenConns(1) // otherwise all connections sleep, and one may never get the lock
 		return nil, own, func(ctx context.Context, f func(tx *sql.Tx) error) error {
-			return within(ctx, own, box.CompleteTx, f)
+			return inTx(ctx, own, box.CompleteTx, f)
 		}
 	},
 }, {
@@ -79,33 +79,33 @@ var ways = []way{{
 	open: func(t *testing.T, _ *sqlite.Inbox, _ string) (idempotency.Store, *sql.DB, transaction) {
 		other := openRaw(t, filepath.Join(t.TempDir(), "other.db"), "journal_mode(WAL)")
 		other.SetMaxOpenConns(1)
-		s, err := sqlstore.New(other, sqlstore.Options{Dialect: sqlstore.SQLite, Namespace: "test"})
+		s, err := sqlstore.New(other, &sqlstore.Options{Dialect: sqlstore.SQLite, Namespace: "test"})
 		require.NoError(t, err)
 		require.NoError(t, s.Migrate(t.Context()))
-		return s, other, func(ctx context.Context, f func(tx *sql.Tx) error) error { return within(ctx, other, s.CompleteTx, f) }
+		return s, other, func(ctx context.Context, f func(tx *sql.Tx) error) error { return inTx(ctx, other, s.CompleteTx, f) }
 	},
 }}
 
 func TestCallbacksCompleteInTheirOwnTransactionsUnderLoad(t *testing.T) {
 	t.Parallel()
 	const before, deliveries, senders = 64, 80, 4
-	for _, w := range ways {
+	for _, w := range txMethods {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
 			path := pathOf(t)
 			box := openBox(t, path, sqlite.Options{})
 			s, db, transact := w.open(t, box, path)
-			tell(t, db, makeEffects)
-			desk := newDesk(t, box, webhook.Options{Store: s, StoreTimeout: 4 * time.Second})
+			mustExec(t, db, makeEffects)
+			harness := newHarness(t, box, webhook.Options{Store: s, StoreTimeout: 4 * time.Second})
 			var running atomic.Int64
-			crowd := make(chan struct{}) // closed once so many run that they wait for the writer together
+			enough := make(chan struct{}) // closed once enough callbacks run to compete for the writer
 			var calls counter
-			desk.messages(func(ctx context.Context, name string) error {
+			harness.messages(func(ctx context.Context, name string) error {
 				if running.Add(1) == before/4 {
-					close(crowd)
+					close(enough)
 				}
 				select {
-				case <-crowd:
+				case <-enough:
 				case <-ctx.Done():
 				}
 				first := calls.add(name) == 1
@@ -113,22 +113,22 @@ func TestCallbacksCompleteInTheirOwnTransactionsUnderLoad(t *testing.T) {
 					if _, err := tx.ExecContext(ctx, addEffect, name); err != nil {
 						return err
 					}
-					if first && len(name)%2 == 0 { // the effect goes with the transaction
+					if first && len(name)%2 == 0 { // the transaction undoes the effect
 						return errors.New("on purpose")
 					}
 					return nil
 				})
 			})
 			deliver := func(name string) {
-				body := letter(name, 500) // another one is another event
+				body := messageBody(name, 500) // a later body is another event
 				for status := 0; status != http.StatusOK; {
-					status = desk.post(body).Status
+					status = harness.post(body).Status
 				}
 			}
 			for i := range before {
 				deliver(fmt.Sprint("before ", i))
 			}
-			start(t, box, desk)
+			start(t, box, harness)
 			began := time.Now()
 			var sending sync.WaitGroup
 			for i := range senders {
@@ -140,52 +140,52 @@ func TestCallbacksCompleteInTheirOwnTransactionsUnderLoad(t *testing.T) {
 			}
 			sending.Wait()
 			sent := time.Since(began)
-			require.Eventually(t, func() bool { return statsOf(t, box).Done == deliveries }, patience, 10*time.Millisecond, desk.log)
+			require.Eventually(t, func() bool { return statsOf(t, box).Done == deliveries }, patience, 10*time.Millisecond, harness.log)
 			t.Logf("sent in %v, done after %v", sent, time.Since(began))
-			twice := ask[string](t, db, `SELECT coalesce(group_concat(name, ', '), '') FROM (SELECT name FROM effects GROUP BY name HAVING count(*) > 1)`)
-			require.Empty(t, twice, "effects that happened twice; callbacks: %v; log: %s", calls.all(), desk.log)
-			require.Equal(t, deliveries, ask[int](t, db, countEffects))
+			twice := queryValue[string](t, db, `SELECT coalesce(group_concat(name, ', '), '') FROM (SELECT name FROM effects GROUP BY name HAVING count(*) > 1)`)
+			require.Empty(t, twice, "effects that happened twice; callbacks: %v; log: %s", calls.all(), harness.log)
+			require.Equal(t, deliveries, queryValue[int](t, db, countEffects))
 		})
 	}
 }
 
-// completing has one delivery called back, under a context that can be completed, and f called meanwhile.
-func completing(t *testing.T, box *sqlite.Inbox, s idempotency.Store, f func(ctx context.Context) error) *desk {
+// completing runs the callback of one delivery, and calls f in it.
+func completing(t *testing.T, box *sqlite.Inbox, s idempotency.Store, f func(ctx context.Context) error) *harness {
 	t.Helper()
-	desk := newDesk(t, box, webhook.Options{Store: s})
+	harness := newHarness(t, box, webhook.Options{Store: s})
 	ended := make(chan struct{})
 	var once sync.Once
-	desk.messages(func(ctx context.Context, _ string) (err error) {
+	harness.messages(func(ctx context.Context, _ string) (err error) {
 		once.Do(func() {
 			defer close(ended)
 			err = f(ctx)
 		})
 		return err
 	})
-	start(t, box, desk)
-	desk.is(t, http.StatusOK, letter("a", 10))
+	start(t, box, harness)
+	harness.expectStatus(t, http.StatusOK, messageBody("a", 10))
 	select {
 	case <-ended:
 	case <-time.After(patience):
 		require.Fail(t, "the callback does not return")
 	}
-	return desk
+	return harness
 }
 
 func TestAnEffectOfATransactionThatIsNotCommittedIsNone(t *testing.T) {
-	for _, w := range ways {
+	for _, w := range txMethods {
 		t.Run(w.name, func(t *testing.T) {
 			path := pathOf(t)
 			box := openBox(t, path, sqlite.Options{})
 			s, db, transact := w.open(t, box, path)
-			tell(t, db, makeEffects)
+			mustExec(t, db, makeEffects)
 			var seen []int
 			completing(t, box, s, func(ctx context.Context) error {
 				err := transact(ctx, func(tx *sql.Tx) error {
 					_, err := tx.ExecContext(ctx, addEffect, "a")
 					return errors.Join(err, errors.New("on purpose"))
 				})
-				seen = append(seen, ask[int](t, db, countEffects))
+				seen = append(seen, queryValue[int](t, db, countEffects))
 				return err
 			})
 			require.Equal(t, []int{0}, seen)
@@ -195,15 +195,15 @@ func TestAnEffectOfATransactionThatIsNotCommittedIsNone(t *testing.T) {
 }
 
 func TestALostLeaseRollsTheEffectBack(t *testing.T) {
-	for _, w := range ways {
+	for _, w := range txMethods {
 		t.Run(w.name, func(t *testing.T) {
 			path := pathOf(t)
 			box := openBox(t, path, sqlite.Options{})
 			s, db, transact := w.open(t, box, path)
-			tell(t, db, makeEffects)
+			mustExec(t, db, makeEffects)
 			var err error
 			completing(t, box, s, func(ctx context.Context) error {
-				tell(t, db, `UPDATE aihooks_idempotency SET token = randomblob(16)`) // somebody else has it
+				mustExec(t, db, `UPDATE aihooks_idempotency SET token = randomblob(16)`) // simulates another owner
 				err = transact(ctx, func(tx *sql.Tx) error {
 					_, err := tx.ExecContext(ctx, addEffect, "a")
 					return err
@@ -211,7 +211,7 @@ func TestALostLeaseRollsTheEffectBack(t *testing.T) {
 				return err
 			})
 			require.ErrorIs(t, err, idempotency.ErrLeaseLost)
-			require.Zero(t, ask[int](t, db, countEffects))
+			require.Zero(t, queryValue[int](t, db, countEffects))
 		})
 	}
 }
@@ -220,7 +220,7 @@ func TestACommittedMarkIsFoundThoughTheCallbackFailsAfterwards(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{})
 	db := openRaw(t, path)
-	tell(t, db, makeEffects)
+	mustExec(t, db, makeEffects)
 	completing(t, box, nil, func(ctx context.Context) error {
 		err := box.Transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
 			_, err := tx.ExecContext(ctx, addEffect, "a")
@@ -229,19 +229,19 @@ func TestACommittedMarkIsFoundThoughTheCallbackFailsAfterwards(t *testing.T) {
 		return errors.Join(err, errors.New("too late"))
 	})
 	soon(t, func() bool { return statsOf(t, box).Done == 1 })
-	require.Equal(t, 1, ask[int](t, db, countEffects))
+	require.Equal(t, 1, queryValue[int](t, db, countEffects))
 }
 
 func TestInsideTransactTheInboxIsAskedNothing(t *testing.T) {
 	box := openBox(t, pathOf(t), sqlite.Options{})
 	token := idempotency.NewToken()
-	const refused = "inside Transact only its own transaction may write"
+	const refused = "inside Transact, write only by its transaction"
 	err := box.Transact(t.Context(), func(ctx context.Context, _ *sql.Tx) error {
-		_, err := box.Enqueue(ctx, parcel(ping, "a"))
+		_, err := box.Enqueue(ctx, newDelivery(ping, "a"))
 		require.ErrorContains(t, err, refused)
 		derived, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
-		_, err = box.Enqueue(derived, parcel(ping, "a"))
+		_, err = box.Enqueue(derived, newDelivery(ping, "a"))
 		require.ErrorContains(t, err, refused)
 		_, err = box.Store().Claim(ctx, "key", token, time.Minute)
 		require.ErrorContains(t, err, refused)
@@ -250,10 +250,10 @@ func TestInsideTransactTheInboxIsAskedNothing(t *testing.T) {
 		require.ErrorContains(t, box.Transact(ctx, func(context.Context, *sql.Tx) error {
 			t.Error("it was called")
 			return nil
-		}), "cannot be called inside Transact")
+		}), "must not be called inside Transact")
 
 		for name, f := range map[string]func(ctx context.Context) error{
-			"Enqueue": func(ctx context.Context) error { _, err := box.Enqueue(ctx, parcel(ping, "a")); return err },
+			"Enqueue": func(ctx context.Context) error { _, err := box.Enqueue(ctx, newDelivery(ping, "a")); return err },
 			"Claim": func(ctx context.Context) error {
 				_, err := box.Store().Claim(ctx, "key", token, time.Minute)
 				return err
@@ -263,13 +263,13 @@ func TestInsideTransactTheInboxIsAskedNothing(t *testing.T) {
 			},
 		} {
 			other, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
-			require.ErrorIs(t, f(other), context.DeadlineExceeded, name) // while Transact keeps the turn
+			require.ErrorIs(t, f(other), context.DeadlineExceeded, name) // while Transact has the write lock
 			cancel()
 		}
 		return nil
 	})
 	require.NoError(t, err)
-	store(t, box, parcel(ping, "a")) // nothing of it was done
+	store(t, box, newDelivery(ping, "a")) // none of the calls stored it
 	claim, err := box.Store().Claim(t.Context(), "key", idempotency.NewToken(), time.Minute)
 	require.NoError(t, err)
 	require.Equal(t, idempotency.Acquired, claim.State)
@@ -279,7 +279,7 @@ func TestTransactGivesItsTurnBackHoweverItEnds(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{})
 	db := openRaw(t, path)
-	tell(t, db, makeEffects)
+	mustExec(t, db, makeEffects)
 	n := 0
 	for name, end := range map[string]func(ctx context.Context, tx *sql.Tx) error{
 		"panic":              func(context.Context, *sql.Tx) error { panic("on purpose") },
@@ -288,7 +288,7 @@ func TestTransactGivesItsTurnBackHoweverItEnds(t *testing.T) {
 		"commit that fails":  func(_ context.Context, tx *sql.Tx) error { return tx.Rollback() },
 	} {
 		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel() // no earlier: the end of its context ends a transaction as well
+		defer cancel() // not earlier, because it also ends a transaction
 		err := func() (err error) {
 			defer func() {
 				if p := recover(); p != nil {
@@ -306,9 +306,9 @@ func TestTransactGivesItsTurnBackHoweverItEnds(t *testing.T) {
 			})
 		}()
 		require.Error(t, err, name)
-		require.Zero(t, ask[int](t, db, countEffects), name)
+		require.Zero(t, queryValue[int](t, db, countEffects), name)
 		n++
-		store(t, box, parcel(ping, name))
+		store(t, box, newDelivery(ping, name))
 		require.NoError(t, box.Transact(t.Context(), func(context.Context, *sql.Tx) error { return nil }), name)
 	}
 	require.Equal(t, n, statsOf(t, box).Pending)
@@ -330,7 +330,7 @@ func TestTransactsTakeTurnsWithTheInboxsWrites(t *testing.T) {
 		})
 	}
 	soon(t, func() bool { return transacts.Load() > 0 })
-	var waited []int64 // for how many Transacts
+	var waited []int64 // the number of Transacts before each write
 	for _, d := range pings("", 21) {
 		before := transacts.Load()
 		store(t, box, d)
@@ -338,7 +338,7 @@ func TestTransactsTakeTurnsWithTheInboxsWrites(t *testing.T) {
 	}
 	slices.Sort(waited)
 	t.Log("waited for Transacts:", waited)
-	require.Less(t, waited[10], int64(5), "the writer does not wait for all who wait; the median, for a machine that is busy")
+	require.Less(t, waited[10], int64(5), "the writer does not wait for all Transacts; the median tolerates a busy machine")
 	require.Positive(t, waited[20])
 	cancel()
 	working.Wait()
@@ -346,8 +346,8 @@ func TestTransactsTakeTurnsWithTheInboxsWrites(t *testing.T) {
 	require.ErrorIs(t, box.Transact(context.Background(), func(context.Context, *sql.Tx) error { return nil }), sqlite.ErrClosed)
 }
 
-// SQLite's own way of waiting looks ten times a second, and so misses the moments between two transactions of a program
-// that writes without a pause.
+// SQLite's busy handler retries ten times a second. It misses the moments between two transactions of a program that
+// writes continuously.
 func TestTransact_WaitsForABusyProgram(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqlite.Options{})
@@ -377,7 +377,7 @@ func TestTransact_SaysWhoHasTheFile(t *testing.T) {
 	box := openBox(t, path, sqlite.Options{})
 	raw := openRaw(t, path)
 	raw.SetMaxOpenConns(1)
-	tell(t, raw, `BEGIN IMMEDIATE`)
+	mustExec(t, raw, `BEGIN IMMEDIATE`)
 	nothing := func(context.Context, *sql.Tx) error { return nil }
 	err := box.Transact(t.Context(), nothing)
 	require.ErrorContains(t, err, "another program has had the file locked for 5")
@@ -386,6 +386,6 @@ func TestTransact_SaysWhoHasTheFile(t *testing.T) {
 	err = box.Transact(ctx, nothing)
 	require.ErrorContains(t, err, "another program has had the file locked for ")
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	tell(t, raw, `ROLLBACK`)
+	mustExec(t, raw, `ROLLBACK`)
 	require.NoError(t, box.Transact(t.Context(), nothing))
 }

@@ -4,7 +4,7 @@ package sqlite_test
 
 import "errors"
 
-// receive is the receiver of the crash tests, which end it with signals of Unix.
+// receive is the receiver of the crash tests, which kill it with Unix signals.
 func receive() error { return errors.ErrUnsupported }
 
-func doom() error { return errors.ErrUnsupported }
+func poisonWorker() error { return errors.ErrUnsupported }

@@ -16,22 +16,22 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
 const envLease = "SQLITETEST_LEASE"
 
-// receiver returns what starts this program as a receiver with an inbox in a file, that leases deliveries for so long.
+// receiver returns a function that starts this program as a receiver with an inbox in a file and a lease.
 func receiver(path string, lease time.Duration) func() *exec.Cmd {
 	return func() *exec.Cmd {
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), envWork+"=receive", envFile+"="+path, envLease+"="+lease.String())
+		cmd.Env = append(os.Environ(), envWorker+"=receive", envFile+"="+path, envLease+"="+lease.String())
 		return cmd
 	}
 }
 
-// receive is the receiver. The keys of what a killed process ran are free again ten seconds after their callbacks had to end.
+// receive is the receiver. After a kill, the keys of its callbacks are free ten seconds after their timeout.
 func receive() error {
 	lease, err := time.ParseDuration(os.Getenv(envLease))
 	if err != nil {
@@ -50,7 +50,7 @@ func receive() error {
 	if err != nil {
 		return err
 	}
-	// Not unique: only CompleteTx keeps a second side effect out.
+	// The column is not unique: only CompleteTx prevents a second side effect.
 	err = box.Transact(context.Background(), func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS effects (name TEXT NOT NULL)`)
 		return err
@@ -58,7 +58,7 @@ func receive() error {
 	if err != nil {
 		return errors.Join(err, box.Close())
 	}
-	r := torturetest.Receiver{
+	r := crashtest.Receiver{
 		// A machine that is busy with other tests, and the race detector, are no store that is down.
 		Options: webhook.Options{Inbox: box, CallbackTimeout: 2 * time.Second, StoreTimeout: 4 * time.Second},
 		Inbox:   box,
@@ -75,7 +75,7 @@ func receive() error {
 	return r.Serve()
 }
 
-// drained waits until nothing in the file is left to be run, and returns what there is.
+// drained waits until all deliveries have run, and returns the counts.
 func drained(t *testing.T, path string) sqlite.Stats {
 	t.Helper()
 	box, err := sqlite.Open(path, nil)
@@ -88,11 +88,11 @@ func drained(t *testing.T, path string) sqlite.Stats {
 		if stats.Pending+stats.Running == 0 {
 			return stats
 		}
-		require.True(t, time.Now().Before(deadline), "what is stored is not worked off: %+v", stats)
+		require.True(t, time.Now().Before(deadline), "not all deliveries have run: %+v", stats)
 	}
 }
 
-// A file is what a test asks an inbox's file, past the inbox.
+// A file queries an inbox's file directly.
 type file struct {
 	t  *testing.T
 	db *sql.DB
@@ -112,13 +112,13 @@ func (f file) count(query string) (n int) {
 	return n
 }
 
-// retaken returns how many deliveries had to be taken from a process that was not heard of again.
+// retaken returns how many deliveries were taken again after their process was lost.
 func (f file) retaken() int {
 	f.t.Helper()
 	return f.count(`SELECT count(*) FROM aihooks_inbox WHERE attempts LIKE '%"outcome":"lost"%'`)
 }
 
-// effects returns how often each side effect stands in the file.
+// effects returns how often the file has each side effect.
 func (f file) effects() map[string]int {
 	f.t.Helper()
 	rows, err := f.db.QueryContext(f.t.Context(), `SELECT name, count(*) FROM effects GROUP BY name`)
@@ -136,24 +136,24 @@ func (f file) effects() map[string]int {
 }
 
 // checkFile checks the accounts of a file that is drained and closed, and that it is whole.
-func checkFile(t *testing.T, path string, stats sqlite.Stats, sender *torturetest.Sender, fleet *torturetest.Fleet) {
+func checkFile(t *testing.T, path string, stats sqlite.Stats, sender *crashtest.Sender, fleet *crashtest.Fleet) {
 	t.Helper()
 	f := openFile(t, path)
 	var whole string
 	require.NoError(t, f.db.QueryRowContext(t.Context(), `PRAGMA integrity_check`).Scan(&whole))
 	require.Equal(t, "ok", whole)
-	accounts := torturetest.Accounts{Deliveries: sender.Deliveries, Journal: fleet.Journal, Effects: f.effects()}
+	accounts := crashtest.Invariants{Deliveries: sender.Deliveries, EventLog: fleet.EventLog, Effects: f.effects()}
 	accounts.Check(t)
-	require.Zero(t, stats.Dead+stats.Waiting, "%+v", stats)
+	require.Zero(t, stats.DeadLettered+stats.Deferred, "%+v", stats)
 	require.Equal(t, f.count(`SELECT count(*) FROM aihooks_inbox`), stats.Done)
 	require.Equal(t, f.count(`SELECT count(*) FROM aihooks_inbox_body`), stats.Done, "bodies")
 	for vendor, n := range accounts.Handled() {
 		done := stats.Endpoints[vendor+"/default"].Done
-		if vendor == "greenflash" { // signs the time of each attempt: the inbox takes them all, and the store knows better
+		if vendor == "greenflash" { // signs the time of each attempt: the inbox stores them all, and the idempotency store recognizes them
 			require.GreaterOrEqual(t, done, n, vendor)
 			continue
 		}
-		require.Equal(t, n, done, "stored deliveries of %s, and those whose callback has done its work", vendor)
+		require.Equal(t, n, done, "done deliveries of %s, and completed callbacks", vendor)
 	}
 	t.Logf("%v; %v; %d stored, %d of them retaken from a killed process", sender, fleet, stats.Done,
 		f.retaken())

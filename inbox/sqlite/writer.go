@@ -13,7 +13,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 )
 
-// ErrClosed is returned by everything that is asked of an inbox after Close.
+// ErrClosed is returned by the methods of an inbox after Close.
 var ErrClosed = errors.New("sqlite: the inbox has been closed")
 
 const (
@@ -21,54 +21,59 @@ const (
 	maxQueued = 4096
 )
 
-// A writer does all that this process writes, in one place: whatever waits is put into one transaction, and so shares one
-// wait for the disk. What comes alone waits for nobody.
+// A writer makes all writes of this process. It commits all waiting operations in one transaction, so that they share one
+// fsync. A single operation does not wait for others.
 type writer struct {
-	db      *sql.DB
-	conn    *conn // nil until it is needed, and after an error of the file
-	queue   chan *operation
-	turn    chan struct{} // held by whoever writes in this process: two would wait for one another in SQLite's way, by sleeping
-	guest   chan struct{} // held by the one Transact that has the turn or is next: all of them ahead of the writer, answers to vendors would wait for all
-	patient time.Duration // how long another process may keep the file locked
+	db          *sql.DB
+	conn        *conn // nil before the first write, and after an error of the file
+	queue       chan *operation
+	lockTimeout time.Duration // how long another process may keep the file locked
+
+	// writeLock is held by the goroutine that writes. Without it, SQLite would make the others wait by sleeping.
+	writeLock chan struct{}
+
+	// txWaiter is held by the one Transact that has writeLock or is next. The others wait here, so that the writer waits
+	// for at most one.
+	txWaiter chan struct{}
 
 	readOnly bool
 
 	closing chan struct{}
-	over    chan struct{}         // closed once nothing more is written
-	trouble atomic.Pointer[error] // what holds everything up; nil if nothing does
+	over    chan struct{}         // closed after the last write
+	problem atomic.Pointer[error] // the current problem of the file; nil without a problem
 }
 
-// An operation is what one caller has to write.
+// An operation is one caller's write.
 type operation struct {
-	do    func(c *conn) error // may be called again, if what was done the first time has been rolled back
+	do    func(c *conn) error // called again if a rollback has undone it
 	state atomic.Int32
 	err   error
 	done  chan struct{}
 }
 
-// Whoever sets the state first decides: the writer, by beginning, or the caller, by leaving.
+// The first change from queued decides: the writer begins the operation, or the caller leaves.
 const (
 	queued = iota
 	begun
 	left
 )
 
-func newWriter(db *sql.DB, patient time.Duration) *writer {
+func newWriter(db *sql.DB, lockTimeout time.Duration) *writer {
 	w := &writer{
-		db:      db,
-		queue:   make(chan *operation, maxQueued),
-		turn:    make(chan struct{}, 1),
-		guest:   make(chan struct{}, 1),
-		patient: patient,
-		closing: make(chan struct{}),
-		over:    make(chan struct{}),
+		db:          db,
+		queue:       make(chan *operation, maxQueued),
+		writeLock:   make(chan struct{}, 1),
+		txWaiter:    make(chan struct{}, 1),
+		lockTimeout: lockTimeout,
+		closing:     make(chan struct{}),
+		over:        make(chan struct{}),
 	}
 	go w.loop()
 	return w
 }
 
-// run has f done in a transaction that it may share with others, and returns once that is durable. An error that f
-// returned means that nothing of what it did is.
+// run calls f in a transaction that it may share with other operations, and returns once the transaction is durable. If f
+// returns an SQLite error, none of its writes are durable. f must return other errors only before it writes.
 func (w *writer) run(ctx context.Context, f func(c *conn) error) error {
 	if err := w.check(ctx); err != nil {
 		return err
@@ -87,25 +92,25 @@ func (w *writer) run(ctx context.Context, f func(c *conn) error) error {
 		return o.err
 	case <-ctx.Done():
 		late = w.late(ctx)
-	case <-w.over: // it came into the queue after the last look at it
+	case <-w.over: // it was queued after the loop had ended
 		late = ErrClosed
 	}
 	if o.state.CompareAndSwap(queued, left) {
 		return late
 	}
-	<-o.done // it is being written
+	<-o.done // the write has begun
 	return o.err
 }
 
-// check returns an error if nothing can be written.
+// check returns an error if the caller must not or cannot write.
 func (w *writer) check(ctx context.Context) error {
 	if w.readOnly {
 		return ErrReadOnly
 	}
 	if ctx.Value(insideTransact{}) != nil {
-		return errors.New("sqlite: inside Transact only its own transaction may write; anything else would wait for its end")
+		return errors.New("sqlite: inside Transact, write only by its transaction; other writes would wait for its end")
 	}
-	select { // on its own: of several that are ready, select takes any
+	select { // checked separately, because select picks any ready case
 	case <-w.closing:
 		return ErrClosed
 	case <-ctx.Done():
@@ -120,18 +125,18 @@ func (w *writer) runStore(ctx context.Context, f func(sqlstore.Conn) error) erro
 	return w.run(ctx, func(c *conn) error { return f(c) })
 }
 
-// late says what it was that took too long, if that is known.
+// late returns the error for a write that was not made in time, with its cause if it is known.
 func (w *writer) late(ctx context.Context) error {
-	if trouble := w.trouble.Load(); trouble != nil {
-		return fmt.Errorf("sqlite: not written in time: %w: %w", ctx.Err(), *trouble)
+	if problem := w.problem.Load(); problem != nil {
+		return fmt.Errorf("sqlite: not written in time: %w: %w", ctx.Err(), *problem)
 	}
 	return fmt.Errorf("sqlite: not written in time: %w", ctx.Err())
 }
 
-// insideTransact marks the context of a function that was given to Transact.
+// insideTransact is the context key that marks the context of a function given to Transact.
 type insideTransact struct{}
 
-// loop writes until the writer is closed, and then what is still queued.
+// loop writes until the writer is closed, and then writes what is still queued.
 func (w *writer) loop() {
 	defer close(w.over)
 	defer w.drop()
@@ -152,22 +157,22 @@ func (w *writer) loop() {
 	}
 }
 
-// close has what is queued written, and no more.
+// close writes what is queued, and stops the writer.
 func (w *writer) close() {
 	close(w.closing)
 	<-w.over
 }
 
-// write commits the first operation together with all that are queued by then.
+// write commits the first operation together with all operations that are queued by then.
 func (w *writer) write(first *operation) {
-	w.turn <- struct{}{}
-	defer func() { <-w.turn }()
+	w.writeLock <- struct{}{}
+	defer func() { <-w.writeLock }()
 	err := w.begin()
 	var batch []*operation
 	if first.begin() {
 		batch = append(batch, first)
 	}
-	if err != nil { // what waited for the file as well has waited as long
+	if err != nil { // the other operations have waited as long, and fail too
 		for o := w.next(); o != nil; o = w.next() {
 			batch = append(batch, o)
 		}
@@ -178,18 +183,18 @@ func (w *writer) write(first *operation) {
 		if failed == nil {
 			break
 		}
-		// One statement failed. What the others did goes with it: they are done again, without that one.
+		// One statement failed. The rollback undoes the other operations too, so they run again without it.
 		batch = slices.DeleteFunc(batch, func(o *operation) bool { return o == failed })
 		failed.end(err)
 		w.rollback()
 		err = w.begin()
 	}
 	if err != nil {
-		w.trouble.Store(&err)
+		w.problem.Store(&err)
 		w.rollback()
 		w.drop()
-	} else if w.trouble.Load() != nil {
-		w.trouble.Store(nil)
+	} else if w.problem.Load() != nil {
+		w.problem.Store(nil)
 	}
 	for _, o := range batch {
 		if err != nil {
@@ -199,13 +204,13 @@ func (w *writer) write(first *operation) {
 	}
 }
 
-// attempt does what is in the batch, adds what is queued meanwhile, and commits. It returns the operation of which a
-// statement failed, if that is what kept it from committing.
+// attempt runs the operations of the batch, adds those that are queued meanwhile, and commits. If a statement failed, it
+// returns that operation.
 func (w *writer) attempt(batch *[]*operation) (failed *operation, err error) {
 	for i := 0; ; i++ {
 		if i == len(*batch) {
 			if i == maxBatch {
-				break // before the next is taken out of the queue
+				break // do not take more from the queue
 			}
 			o := w.next()
 			if o == nil {
@@ -216,8 +221,8 @@ func (w *writer) attempt(batch *[]*operation) (failed *operation, err error) {
 		o := (*batch)[i]
 		o.err = o.do(w.conn)
 		switch {
-		case codeOf(o.err) == 0: // done, or what it found is what it has to say
-		case ofTheStatement(o.err):
+		case codeOf(o.err) == 0: // it succeeded, or returned an error of its result
+		case isStatementError(o.err):
 			return o, o.err
 		default:
 			return nil, o.err
@@ -227,7 +232,7 @@ func (w *writer) attempt(batch *[]*operation) (failed *operation, err error) {
 	return nil, err
 }
 
-// next returns an operation that is queued and has not been left, or nil.
+// next returns a queued operation whose caller still waits, or nil.
 func (w *writer) next() *operation {
 	for {
 		select {
@@ -248,14 +253,14 @@ func (o *operation) end(err error) {
 	close(o.done)
 }
 
-// The pauses between two looks at a file that is locked.
+// The pauses between attempts to lock the file.
 const (
 	firstPause = 250 * time.Microsecond
 	lastPause  = 2 * time.Millisecond
 )
 
-// begin begins a transaction that may write. While another process does it waits, looking often: SQLite's own way of
-// waiting sleeps for up to 100 ms, and whoever sleeps longest comes last.
+// begin begins a transaction that may write. While another process writes, it retries often. SQLite's busy handler sleeps
+// for up to 100 ms, and a process that sleeps longer may never get the lock.
 func (w *writer) begin() error {
 	if w.conn == nil {
 		c, err := w.db.Conn(context.Background())
@@ -273,7 +278,7 @@ func (w *writer) begin() error {
 	})
 }
 
-// await calls begin until the file is not locked by another process.
+// await calls begin until no other process has the file locked.
 func (w *writer) await(ctx context.Context, begin func() error) error {
 	began := time.Now()
 	for wait := firstPause; ; wait = min(2*wait, lastPause) {
@@ -283,17 +288,17 @@ func (w *writer) await(ctx context.Context, begin func() error) error {
 		}
 		waited := time.Since(began)
 		err = fmt.Errorf("another program has had the file locked for %v: %w", waited.Round(time.Millisecond), err)
-		w.trouble.Store(&err)
-		if waited > w.patient {
+		w.problem.Store(&err)
+		if waited > w.lockTimeout {
 			return err
 		}
-		if !pause(ctx, wait/2+rand.N(wait)) { //nolint:gosec // parts those who look at the same time
+		if !pause(ctx, wait/2+rand.N(wait)) { //nolint:gosec // spreads processes that retry together
 			return fmt.Errorf("%w: %w", ctx.Err(), err)
 		}
 	}
 }
 
-// beginTx does what begin does, on a connection that is not the writer's.
+// beginTx is begin for a connection other than the writer's.
 func (w *writer) beginTx(ctx context.Context, c *sql.Conn) (tx *sql.Tx, err error) {
 	err = withoutWaiting(ctx, c, func() error {
 		return w.await(ctx, func() (err error) {
@@ -305,12 +310,12 @@ func (w *writer) beginTx(ctx context.Context, c *sql.Conn) (tx *sql.Tx, err erro
 		_ = tx.Rollback()
 	}
 	if err == nil {
-		w.trouble.Store(nil)
+		w.problem.Store(nil)
 	}
 	return tx, err
 }
 
-// withoutWaiting calls f while a connection does not wait, in SQLite's way, for a file that is locked.
+// withoutWaiting calls f while SQLite's busy handler is off for the connection.
 func withoutWaiting(ctx context.Context, c *sql.Conn, f func() error) error {
 	if _, err := c.ExecContext(ctx, "PRAGMA busy_timeout = 0"); err != nil {
 		return err
@@ -324,11 +329,11 @@ func withoutWaiting(ctx context.Context, c *sql.Conn, f func() error) error {
 
 func (w *writer) rollback() {
 	if w.conn != nil {
-		_, _ = w.conn.exec("ROLLBACK") // after some errors SQLite has done so itself
+		_, _ = w.conn.exec("ROLLBACK") // after some errors, SQLite has rolled back already
 	}
 }
 
-// drop closes the connection, so that a new one is opened for what comes next: the file may have been put in order.
+// drop closes the connection, so that the next write opens a new one: the file may have been repaired.
 func (w *writer) drop() {
 	if w.conn != nil {
 		w.conn.close()

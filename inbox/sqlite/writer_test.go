@@ -21,27 +21,27 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 )
 
-// hang is how long a test waits for what must happen, also on a machine that is busy.
-const hang = 2 * time.Minute
+// waitLimit is how long a test waits for an expected event, even on a busy machine.
+const waitLimit = 2 * time.Minute
 
-// A bench is an inbox with a table of the test's own, and a hand on its writer.
-type bench struct {
+// A writerHarness is an inbox with a table for tests and control over its writer.
+type writerHarness struct {
 	*Inbox
 	t *testing.T
 }
 
-func newBench(t *testing.T) *bench {
+func newWriterHarness(t *testing.T) *writerHarness {
 	t.Helper()
 	box, err := Open(filepath.Join(t.TempDir(), "inbox.db"), &Options{Policy: inbox.Policy{Logger: slog.New(slog.DiscardHandler)}})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, box.Close()) })
-	b := &bench{box, t}
+	b := &writerHarness{box, t}
 	require.NoError(t, b.do(context.Background(), `CREATE TABLE things (name TEXT UNIQUE, size INTEGER CHECK (size < 100)) STRICT`))
 	return b
 }
 
-// do has one statement written.
-func (b *bench) do(ctx context.Context, query string, args ...any) error {
+// do writes one statement.
+func (b *writerHarness) do(ctx context.Context, query string, args ...any) error {
 	return b.writer.run(ctx, func(c *conn) error {
 		_, err := c.exec(query, args...)
 		return err
@@ -50,35 +50,35 @@ func (b *bench) do(ctx context.Context, query string, args ...any) error {
 
 const addThing = `INSERT INTO things VALUES (?1, ?2)`
 
-func (b *bench) things() int {
+func (b *writerHarness) things() int {
 	b.t.Helper()
 	var n int
 	require.NoError(b.t, b.reads.QueryRow(`SELECT count(*) FROM things`).Scan(&n))
 	return n
 }
 
-// hold keeps the writer from writing until what it returns is called.
-func (b *bench) hold() (release func()) {
-	b.writer.turn <- struct{}{}
-	return func() { <-b.writer.turn }
+// hold blocks the writer until the returned function is called.
+func (b *writerHarness) hold() (release func()) {
+	b.writer.writeLock <- struct{}{}
+	return func() { <-b.writer.writeLock }
 }
 
-// queued waits until so many operations wait, the one that the writer has in its hand not counted.
-func (b *bench) queued(n int) {
+// queued waits until n operations are queued, without the one that the writer has dequeued.
+func (b *writerHarness) queued(n int) {
 	b.t.Helper()
-	require.Eventually(b.t, func() bool { return len(b.writer.queue) == n }, hang, time.Millisecond)
+	require.Eventually(b.t, func() bool { return len(b.writer.queue) == n }, waitLimit, time.Millisecond)
 }
 
 // emptiesLog begins a new write-ahead log.
-func (b *bench) emptiesLog() {
+func (b *writerHarness) emptiesLog() {
 	b.t.Helper()
 	var busy, frames, moved int
 	require.NoError(b.t, b.db.QueryRow(`PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &frames, &moved))
 	require.Zero(b.t, busy)
 }
 
-// commits counts the transactions in the write-ahead log: the frames that say how long the file has become.
-func (b *bench) commits() int {
+// commits counts the transactions in the write-ahead log, by their commit frames.
+func (b *writerHarness) commits() int {
 	b.t.Helper()
 	log, err := os.ReadFile(b.path + "-wal")
 	require.NoError(b.t, err)
@@ -98,7 +98,7 @@ func (b *bench) commits() int {
 
 func TestWhatWaitsSharesACommit(t *testing.T) {
 	const waiting = 600
-	b := newBench(t)
+	b := newWriterHarness(t)
 	b.emptiesLog()
 	release := b.hold()
 	var writers sync.WaitGroup
@@ -119,8 +119,8 @@ func TestWhatWaitsSharesACommit(t *testing.T) {
 	}()
 	select {
 	case <-written:
-	case <-time.After(hang):
-		require.Fail(t, "some that waited were never written")
+	case <-time.After(waitLimit):
+		require.Fail(t, "some waiting operations were never written")
 	}
 	require.Zero(t, failed.Load())
 	require.Equal(t, waiting, b.things())
@@ -128,7 +128,7 @@ func TestWhatWaitsSharesACommit(t *testing.T) {
 }
 
 func TestALoneOperationWaitsForNobody(t *testing.T) {
-	b := newBench(t)
+	b := newWriterHarness(t)
 	other, err := sql.Open("sqlite", source(filepath.Join(t.TempDir(), "other.db"), pragmas, writePragmas))
 	require.NoError(t, err)
 	defer other.Close()
@@ -146,13 +146,13 @@ func TestALoneOperationWaitsForNobody(t *testing.T) {
 		require.NoError(t, err)
 		floor = append(floor, time.Since(began))
 	}
-	require.Equal(t, times, b.commits(), "each is durable before it returns")
-	// The quickest of each: a machine that is busy delays some, and a wait in the code delays them all.
+	require.Equal(t, times, b.commits(), "each operation is durable before it returns")
+	// The fastest of each, because a busy machine delays some, and a wait in the code delays all.
 	require.Less(t, slices.Min(ours), 5*slices.Min(floor)+4*time.Millisecond)
 }
 
 func TestWhatItsCallerHasLeftIsNotWritten(t *testing.T) {
-	b := newBench(t)
+	b := newWriterHarness(t)
 	release := b.hold()
 	var writers sync.WaitGroup
 	ctx, leave := context.WithCancel(context.Background())
@@ -176,7 +176,7 @@ func TestWhatItsCallerHasLeftIsNotWritten(t *testing.T) {
 }
 
 func TestNothingIsWrittenUnderAContextThatHasEnded(t *testing.T) {
-	b := newBench(t)
+	b := newWriterHarness(t)
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
 	for range 200 {
@@ -186,22 +186,22 @@ func TestNothingIsWrittenUnderAContextThatHasEnded(t *testing.T) {
 }
 
 func TestWhatIsBeingWrittenIsWaitedFor(t *testing.T) {
-	b := newBench(t)
+	b := newWriterHarness(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	err := b.writer.run(ctx, func(c *conn) error {
 		cancel()
-		time.Sleep(50 * time.Millisecond) // in which the caller could leave
+		time.Sleep(50 * time.Millisecond) // the caller could leave in this time
 		_, err := c.exec(addThing, "begun", 1)
 		return err
 	})
-	require.NoError(t, err, "what the caller is told is what has happened")
+	require.NoError(t, err, "the caller gets the real result")
 	require.Equal(t, 1, b.things())
 }
 
 func TestOneFailingStatementDoesNotFailTheOthers(t *testing.T) {
-	b := newBench(t)
+	b := newWriterHarness(t)
 	require.NoError(t, b.do(context.Background(), addThing, "there", 1))
-	errOwn := errors.New("found out, and has nothing to write")
+	errOwn := errors.New("an error without a write")
 	wrong := map[int]string{3: "UNIQUE constraint failed", 7: "CHECK constraint failed", 11: "no such table", 19: errOwn.Error()}
 	results := make([]error, 20)
 	b.emptiesLog()
@@ -216,7 +216,7 @@ func TestOneFailingStatementDoesNotFailTheOthers(t *testing.T) {
 				results[i] = b.do(context.Background(), addThing, "big", 100)
 			case 11:
 				results[i] = b.writer.run(context.Background(), func(c *conn) error {
-					if _, err := c.exec(addThing, "half of it", 1); err != nil {
+					if _, err := c.exec(addThing, "partial", 1); err != nil {
 						return err
 					}
 					_, err := c.exec(`INSERT INTO nothings VALUES (1)`)
@@ -239,12 +239,12 @@ func TestOneFailingStatementDoesNotFailTheOthers(t *testing.T) {
 			require.NoError(t, err, "operation %d", i)
 		}
 	}
-	require.Equal(t, 1+len(results)-len(wrong), b.things(), "nothing is done twice, and nothing by halves")
-	require.Equal(t, 1, b.commits(), "the others still share one")
+	require.Equal(t, 1+len(results)-len(wrong), b.things(), "no operation ran twice, and none partially")
+	require.Equal(t, 1, b.commits(), "the others share one commit")
 }
 
 func TestAnErrorOfTheFileFailsTheWholeBatchAndNotTheNext(t *testing.T) {
-	b := newBench(t)
+	b := newWriterHarness(t)
 	require.NoError(t, b.do(context.Background(), `CREATE TABLE big (x BLOB)`))
 	results := make([]error, 8)
 	last := len(results) - 1
@@ -256,7 +256,7 @@ func TestAnErrorOfTheFileFailsTheWholeBatchAndNotTheNext(t *testing.T) {
 	b.queued(last - 1)
 	writers.Go(func() {
 		results[last] = b.writer.run(context.Background(), func(c *conn) error {
-			if _, err := c.exec(`PRAGMA max_page_count = 1`); err != nil { // what there is, that is
+			if _, err := c.exec(`PRAGMA max_page_count = 1`); err != nil { // the current size
 				return err
 			}
 			_, err := c.exec(`INSERT INTO big VALUES (zeroblob(1000000))`)
@@ -274,11 +274,11 @@ func TestAnErrorOfTheFileFailsTheWholeBatchAndNotTheNext(t *testing.T) {
 		require.NoError(t, b.do(context.Background(), addThing, fmt.Sprint("thing ", i), 1))
 	}
 	require.NoError(t, b.do(context.Background(), `INSERT INTO big VALUES (zeroblob(1000000))`))
-	require.Nil(t, b.writer.trouble.Load())
+	require.Nil(t, b.writer.problem.Load())
 }
 
 func TestCloseWritesWhatIsQueuedAndRefusesWhatComesLater(t *testing.T) {
-	b := newBench(t)
+	b := newWriterHarness(t)
 	path := b.path
 	release := b.hold()
 	var writers sync.WaitGroup
@@ -310,7 +310,7 @@ func TestCloseWritesWhatIsQueuedAndRefusesWhatComesLater(t *testing.T) {
 	require.Equal(t, waiting, n)
 }
 
-// A closingContext closes the writer in the moment in which an operation is about to be queued.
+// A closingContext closes the writer just before an operation is queued.
 type closingContext struct {
 	context.Context
 	asked *int
@@ -318,7 +318,7 @@ type closingContext struct {
 }
 
 func (c closingContext) Done() <-chan struct{} {
-	if *c.asked++; *c.asked == 2 { // after the operation was let in, and before it is queued
+	if *c.asked++; *c.asked == 2 { // after check, and before queueing
 		c.close()
 	}
 	return nil
@@ -335,8 +335,8 @@ func TestWhatIsQueuedWhileTheWriterClosesIsNotForgotten(t *testing.T) {
 		select {
 		case err := <-ended:
 			require.ErrorIs(t, err, ErrClosed)
-		case <-time.After(hang):
-			require.Fail(t, "its caller waits for ever")
+		case <-time.After(waitLimit):
+			require.Fail(t, "its caller waits forever")
 		}
 		require.NoError(t, db.Close())
 	}
@@ -347,15 +347,15 @@ func TestAClosedInboxLeavesNoGoroutineBehind(t *testing.T) {
 	for range 3 {
 		box, err := Open(filepath.Join(t.TempDir(), "inbox.db"), nil)
 		require.NoError(t, err)
-		b := &bench{box, t}
+		b := &writerHarness{box, t}
 		require.NoError(t, b.do(context.Background(), `CREATE TABLE things (name TEXT UNIQUE, size INTEGER)`))
 		require.NoError(t, box.Close())
 	}
-	_, err := Open(t.TempDir(), nil) // and so does one that could not be opened
+	_, err := Open(t.TempDir(), nil) // the same for a failed Open
 	require.Error(t, err)
 	var after int
 	require.Eventually(t, func() bool {
-		after = runtime.NumGoroutine() - 1 // this function's own
+		after = runtime.NumGoroutine() - 1 // without this function's goroutine
 		return after <= before
-	}, hang, 10*time.Millisecond, "%d before", before)
+	}, waitLimit, 10*time.Millisecond, "%d before", before)
 }

@@ -21,7 +21,7 @@ func TestBackup_KeepsDeliveriesAndAttempts(t *testing.T) {
 	js := dial(t, s.ClientURL())
 	rests := inbox.Policy{Backoff: func(int) time.Duration { return time.Second }}
 	box := open(t, js, jetstreaminbox.Options{Policy: rests})
-	first := newDesk(t, box, func(ctx context.Context, name string) error {
+	first := newTestHandler(t, box, func(ctx context.Context, name string) error {
 		if name == "dead" {
 			return permanent(ctx, name)
 		}
@@ -29,15 +29,15 @@ func TestBackup_KeepsDeliveriesAndAttempts(t *testing.T) {
 	})
 	stop := run(t, box, first)
 	for _, id := range []string{"dead", "rests"} {
-		_, err := box.Enqueue(t.Context(), parcel(id))
+		_, err := box.Enqueue(t.Context(), newDelivery(id))
 		require.NoError(t, err)
 	}
-	waits := parcel("waits")
+	waits := newDelivery("waits")
 	waits.Type = "agent.response"
 	_, err := box.Enqueue(t.Context(), waits)
 	require.NoError(t, err)
-	soon(t, func() bool {
-		return len(dead(t, box)) == 1 && messages(t, js, jetstreaminbox.DefaultName+"_ASIDE") == 2
+	eventually(t, func() bool {
+		return len(deadLetters(t, box)) == 1 && messages(t, js, jetstreaminbox.DefaultName+"_ASIDE") == 2
 	})
 	stop()
 	attempts := first.calls.of("rests")
@@ -47,15 +47,15 @@ func TestBackup_KeepsDeliveriesAndAttempts(t *testing.T) {
 
 	js = dial(t, startServer(t, copied).ClientURL())
 	box = open(t, js, jetstreaminbox.Options{})
-	require.Equal(t, "dead", dead(t, box)[0].Delivery.ID)
-	d := newDesk(t, box, permanent)
+	require.Equal(t, "dead", deadLetters(t, box)[0].Delivery.ID)
+	d := newTestHandler(t, box, permanent)
 	run(t, box, d)
-	soon(t, func() bool { return d.calls.of("rests") == 1 && len(dead(t, box)) == 2 })
-	for _, e := range dead(t, box) {
+	eventually(t, func() bool { return d.calls.of("rests") == 1 && len(deadLetters(t, box)) == 2 })
+	for _, e := range deadLetters(t, box) {
 		if e.Delivery.ID == "rests" {
 			require.Len(t, e.Attempts, attempts+1)
 			require.Equal(t, "before the backup", e.Attempts[0].Error)
 		}
 	}
-	soon(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_ASIDE") == 1 }, "the one that waits")
+	eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_ASIDE") == 1 }, "only the deferred delivery remains")
 }

@@ -20,12 +20,12 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
-	"github.com/aihooks/aihooks-go/internal/beside"
+	"github.com/aihooks/aihooks-go/internal/benchpair"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// The engine alone is a stream and a consumer as ours are, and what anybody would write with the client: a publish with a
-// message id, and a pull with confirmed acknowledgements. It has no metadata, no leases, no store.
+// "alone" is JetStream without the inbox: the same stream and consumer, a publish with a message id, and a pull with confirmed
+// acknowledgements. It has no metadata, no leases and no store.
 
 const (
 	alone    = "ALONE"
@@ -68,7 +68,8 @@ func enqueue(box *jetstreaminbox.Inbox) error {
 	return err
 }
 
-// Durable acknowledgements a second: a delivery of 4 KiB is stored, in a server of its own, when Enqueue returns.
+// BenchmarkEnqueue measures durable acknowledgements per second, for deliveries of 4 KiB, with the server in a separate
+// process.
 func BenchmarkEnqueue(b *testing.B) {
 	url := newServerProcess(b).url()
 	js := dial(b, url)
@@ -77,10 +78,10 @@ func BenchmarkEnqueue(b *testing.B) {
 	box := open(b, js, jetstreaminbox.Options{})
 	for _, senders := range []int{1, 64} {
 		b.Run(fmt.Sprintf("senders=%d", senders), func(b *testing.B) {
-			beside.Measure(b, "per_s", [2]string{"ours", "alone"}, func() float64 {
-				return beside.PerSecond(b, senders, func() error { return enqueue(box) })
+			benchpair.Measure(b, "per_s", [2]string{"ours", "alone"}, func() float64 {
+				return benchpair.PerSecond(b, senders, func() error { return enqueue(box) })
 			}, func() float64 {
-				return beside.PerSecond(b, senders, func() error { return publishAlone(js) })
+				return benchpair.PerSecond(b, senders, func() error { return publishAlone(js) })
 			})
 		})
 	}
@@ -88,13 +89,13 @@ func BenchmarkEnqueue(b *testing.B) {
 
 func awaitServer(b *testing.B, js jetstream.JetStream) {
 	b.Helper()
-	soon(b, func() bool {
+	eventually(b, func() bool {
 		_, err := js.AccountInfo(context.Background())
 		return err == nil
 	})
 }
 
-// A hook is a handler without a vendor: its callback does nothing but say that it was called.
+// A hook is a handler without a vendor. Its callback only calls called.
 type hook struct{ called func() }
 
 func (h hook) Vendor() string      { return "workflux" }
@@ -105,7 +106,7 @@ func (h hook) Redeliver(context.Context, *webhook.Delivery) webhook.Result {
 	return webhook.Result{Outcome: webhook.Handled}
 }
 
-// From before the publish to the beginning of the callback, in microseconds.
+// BenchmarkLatency measures the time from before the publish to the start of the callback, in microseconds.
 func BenchmarkLatency(b *testing.B) {
 	js := dial(b, newServerProcess(b).url())
 	awaitServer(b, js)
@@ -121,7 +122,7 @@ func BenchmarkLatency(b *testing.B) {
 	})
 	require.NoError(b, err)
 	defer consuming.Stop()
-	beside.Measure(b, "us", [2]string{"ours", "alone"}, func() float64 {
+	benchpair.Measure(b, "us", [2]string{"ours", "alone"}, func() float64 {
 		return microseconds(b, ours, func() error { return enqueue(box) })
 	}, func() float64 {
 		return microseconds(b, theirs, func() error { return publishAlone(js) })
@@ -131,7 +132,7 @@ func BenchmarkLatency(b *testing.B) {
 func microseconds(b *testing.B, began <-chan time.Time, f func() error) float64 {
 	b.Helper()
 	var all []float64
-	for start := time.Now(); time.Since(start) < beside.Slice; {
+	for start := time.Now(); time.Since(start) < benchpair.Slice; {
 		before := time.Now()
 		if err := f(); err != nil {
 			b.Error(err)
@@ -139,12 +140,13 @@ func microseconds(b *testing.B, began <-chan time.Time, f func() error) float64 
 		}
 		all = append(all, float64((<-began).Sub(before).Microseconds()))
 	}
-	return beside.Median(all)
+	return benchpair.Median(all)
 }
 
 const envKind = "JETSTREAMTEST_KIND"
 
-// benchWorker is a process that works off what is stored, and says once it is ready, and when it was called.
+// benchWorker is the main function of a process that runs the stored deliveries. It prints "ready", and then the number
+// of callbacks for each line on standard input.
 func benchWorker() error {
 	nc, err := nats.Connect(os.Getenv(envURL))
 	if err != nil {
@@ -188,13 +190,13 @@ func workAlone(js jetstream.JetStream, stop <-chan struct{}, called func()) erro
 	if err != nil {
 		return err
 	}
-	places := make(chan struct{}, inbox.DefaultConcurrency)
+	slots := make(chan struct{}, inbox.DefaultConcurrency)
 	consuming, err := c.Consume(func(m jetstream.Msg) {
-		places <- struct{}{}
+		slots <- struct{}{}
 		go func() {
 			called()
 			_ = m.DoubleAck(context.Background())
-			<-places
+			<-slots
 		}()
 	}, jetstream.PullMaxMessages(inbox.DefaultConcurrency))
 	if err != nil {
@@ -205,7 +207,7 @@ func workAlone(js jetstream.JetStream, stop <-chan struct{}, called func()) erro
 	return nil
 }
 
-// A worker is such a process.
+// A worker is a process of benchWorker.
 type worker struct {
 	b     *testing.B
 	cmd   *exec.Cmd
@@ -243,7 +245,7 @@ func (w *worker) end() {
 	require.NoError(w.b, w.cmd.Wait())
 }
 
-// Callbacks a second that do nothing, of what is stored already.
+// BenchmarkCallbacks measures callbacks per second. They do nothing, and run on stored deliveries.
 func BenchmarkCallbacks(b *testing.B) {
 	const deliveries = 4000
 	for _, processes := range []int{1, 3} {
@@ -269,7 +271,7 @@ func BenchmarkCallbacks(b *testing.B) {
 				for i := range workers {
 					workers[i] = startWorker(b, url, kind)
 				}
-				// Starting takes its time, on both sides: it is measured from the first callbacks on.
+				// The measurement begins with the first callbacks, because starting takes time on both sides.
 				sum := func() (n int) {
 					for _, w := range workers {
 						n += w.calls()
@@ -292,7 +294,7 @@ func BenchmarkCallbacks(b *testing.B) {
 				}
 				return rate
 			}
-			beside.Measure(b, "per_s", [2]string{"ours", "alone"}, func() float64 {
+			benchpair.Measure(b, "per_s", [2]string{"ours", "alone"}, func() float64 {
 				return measure("", func() error { return enqueue(box) })
 			}, func() float64 {
 				return measure(alone, func() error { return publishAlone(js) })

@@ -18,17 +18,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 )
 
-// A cluster are three servers, each a process of its own. They leave sync_interval as it is: they do not fail at once.
+// A cluster is three servers in separate processes. They keep the default sync_interval, because they do not fail
+// together.
 type cluster struct {
 	t       testing.TB
 	servers []*serverProcess
 	js      jetstream.JetStream
 }
 
-// join makes a server a member of a cluster.
+// join adds a server to a cluster.
 func join(o *server.Options, addresses []string, member string) error {
 	n, err := strconv.Atoi(member)
 	if err != nil {
@@ -55,13 +56,13 @@ func newCluster(t testing.TB) *cluster {
 	c := &cluster{t: t}
 	var routes []string
 	for range 3 {
-		routes = append(routes, torturetest.FreeAddress(t))
+		routes = append(routes, crashtest.FreeAddress(t))
 	}
 	for n := range routes {
 		c.servers = append(c.servers, newServerProcess(t, envRoutes+"="+strings.Join(routes, ","), envMember+"="+strconv.Itoa(n)))
 	}
 	c.js = dial(t, c.urls())
-	soon(t, func() bool { // a cluster that has just come together refuses streams for a moment
+	eventually(t, func() bool { // a new cluster refuses streams for a moment
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		_, err := jetstreaminbox.New(ctx, c.js, &jetstreaminbox.Options{Store: memory(t)})
@@ -78,7 +79,7 @@ func (c *cluster) urls() string {
 	return strings.Join(list, ",")
 }
 
-// leader returns which server leads the stream of deliveries.
+// leader returns the index of the server that leads the stream of deliveries.
 func (c *cluster) leader() int {
 	c.t.Helper()
 	s, err := c.js.Stream(c.t.Context(), jetstreaminbox.DefaultName)
@@ -88,11 +89,11 @@ func (c *cluster) leader() int {
 			return n
 		}
 	}
-	require.Fail(c.t, "nobody leads")
+	require.Fail(c.t, "the stream has no leader")
 	return 0
 }
 
-// isWhole reports whether all servers have all that there is.
+// isWhole reports whether all replicas are up to date.
 func (c *cluster) isWhole() bool {
 	ctx, cancel := context.WithTimeout(c.t.Context(), 2*time.Second)
 	defer cancel()
@@ -123,56 +124,56 @@ func (c *cluster) isWhole() bool {
 	return true
 }
 
-// A server that leads is away until the two others have elected another, and what is sent meanwhile is answered 503. Nothing
-// of that is told to anybody: receivers go on by themselves, while it is still away.
+// When the leader is killed, the other two servers elect a new one. Deliveries get 503 until then. The receivers are not
+// restarted or notified: they continue while the old leader is still down.
 func TestOfThreeServersTheLeaderIsKilledInTheMiddleAndNothingIsLostOrRepeated(t *testing.T) {
-	s := scale{n: 160, mischief: 1, rate: 60, minute: 70 * time.Millisecond}
+	s := scale{n: 160, faults: 1, rate: 60, minute: 70 * time.Millisecond}
 	if full() {
-		s = scale{n: 6000, mischief: 12, rate: 60, minute: 500 * time.Millisecond}
+		s = scale{n: 6000, faults: 12, rate: 60, minute: 500 * time.Millisecond}
 	}
 	c := newCluster(t)
 	file := filepath.Join(t.TempDir(), "store.db")
-	fleet := torturetest.NewFleet(t, 3, receiver(c.urls(), file, time.Second))
-	const spare = 4000 // for each time, to find out when deliveries are taken again
-	all := torturetest.Deliveries(s.n + spare*s.mischief)
-	sender := &torturetest.Sender{Deliveries: all[:s.n:s.n], Fleet: fleet, Minute: s.minute, Rate: s.rate, Patience: patience}
+	fleet := crashtest.NewFleet(t, 3, receiver(c.urls(), file, time.Second))
+	const spare = 4000 // per fault, to find out when deliveries are accepted again
+	all := crashtest.Deliveries(s.n + spare*s.faults)
+	sender := &crashtest.Sender{Deliveries: all[:s.n:s.n], Fleet: fleet, Minute: s.minute, Rate: s.rate, Timeout: testTimeout}
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
 		sender.Send()
 	}()
 	var outages []time.Duration
-	var others []*torturetest.Delivery
-	for k := range s.mischief {
-		for sender.Progress() < float64(k+1)/float64(s.mischief+1) {
+	var others []*crashtest.Delivery
+	for k := range s.faults {
+		for sender.Progress() < float64(k+1)/float64(s.faults+1) {
 			time.Sleep(time.Millisecond)
 		}
-		soon(t, c.isWhole, "what was killed before has not caught up")
-		victim := k / 2 % len(c.servers) // each in turn
+		eventually(t, c.isWhole, "the server that was killed before is not up to date")
+		target := k / 2 % len(c.servers) // each server in turn
 		if k%2 == 0 {
-			victim = c.leader()
+			target = c.leader()
 		}
-		c.servers[victim].kill()
+		c.servers[target].kill()
 		began := time.Now()
 		tried, refused := untilAccepted(t, fleet, all[s.n+spare*k:][:spare])
 		others = append(others, tried...)
-		require.True(t, k%2 == 1 || refused > 0, "the leader was not missed")
+		require.True(t, k%2 == 1 || refused > 0, "no delivery was refused without the leader")
 		outages = append(outages, time.Since(began).Round(time.Millisecond))
-		c.servers[victim].start()
+		c.servers[target].start()
 	}
 	<-sent
-	soon(t, c.isWhole, "what was killed last has not caught up") // what it is asked before may be left without an answer
+	eventually(t, c.isWhole, "the server that was killed last is not up to date") // before that, it may not respond
 	drained(t, c.urls())
 	fleet.End()
-	for answer, times := range sender.Answers() {
-		require.Contains(t, []string{"200", "503"}, answer, "%d times", times)
+	for response, times := range sender.Responses() {
+		require.Contains(t, []string{"200", "503"}, response, "%d times", times)
 	}
 	sender.Deliveries = append(sender.Deliveries, others...)
 	check(t, c.js, file, sender, fleet)
-	t.Logf("%d servers killed; 200 again, with two servers, after %v", s.mischief, outages)
+	t.Logf("%d servers killed; 200 again, with two servers, after %v", s.faults, outages)
 }
 
-// Trap: a cluster refuses what it is about to store already, where one server says that it is a duplicate.
+// A cluster refuses a message with an error while it stores another one with the same id.
 func TestTheSameDeliveryManyTimesAtOnceIsADuplicateOnAClusterToo(t *testing.T) {
 	c := newCluster(t)
 	box, err := jetstreaminbox.New(t.Context(), c.js, &jetstreaminbox.Options{Store: memory(t)})
@@ -182,7 +183,7 @@ func TestTheSameDeliveryManyTimesAtOnceIsADuplicateOnAClusterToo(t *testing.T) {
 		var stored atomic.Int64
 		for range 10 {
 			senders.Go(func() {
-				duplicate, err := box.Enqueue(t.Context(), parcel(fmt.Sprint(n)))
+				duplicate, err := box.Enqueue(t.Context(), newDelivery(fmt.Sprint(n)))
 				if err != nil {
 					t.Error(err)
 				}
@@ -196,23 +197,23 @@ func TestTheSameDeliveryManyTimesAtOnceIsADuplicateOnAClusterToo(t *testing.T) {
 	}
 }
 
-// untilAccepted sends one delivery after the other until one is answered 200, and returns those that it has sent, and how
-// often the answer was 503.
-func untilAccepted(t testing.TB, fleet *torturetest.Fleet, deliveries []*torturetest.Delivery) (tried []*torturetest.Delivery, refused int) {
+// untilAccepted sends one delivery after the other until one gets 200. It returns the sent deliveries, and the number of
+// 503 responses.
+func untilAccepted(t testing.TB, fleet *crashtest.Fleet, deliveries []*crashtest.Delivery) (tried []*crashtest.Delivery, refused int) {
 	t.Helper()
 	began := time.Now()
 	for n, d := range deliveries {
-		one := &torturetest.Sender{Deliveries: []*torturetest.Delivery{d}, Fleet: fleet, Rate: 100, Patience: patience}
+		one := &crashtest.Sender{Deliveries: []*crashtest.Delivery{d}, Fleet: fleet, Rate: 100, Timeout: testTimeout}
 		one.Send()
-		for answer, times := range one.Answers() {
-			require.Contains(t, []string{"200", "503"}, answer, "%d times", times)
+		for response, times := range one.Responses() {
+			require.Contains(t, []string{"200", "503"}, response, "%d times", times)
 		}
-		refused += one.Answers()["503"]
+		refused += one.Responses()["503"]
 		if d.Accepted() > 0 {
 			return deliveries[:n+1], refused
 		}
-		require.Less(t, time.Since(began), patience, "two servers of three take no deliveries")
+		require.Less(t, time.Since(began), testTimeout, "two of three servers accept no deliveries")
 	}
-	require.Fail(t, "two servers of three take no deliveries")
+	require.Fail(t, "two of three servers accept no deliveries")
 	return nil, 0
 }

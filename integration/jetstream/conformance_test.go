@@ -13,11 +13,11 @@ import (
 func TestTheInboxKeepsTheRules(t *testing.T) {
 	t.Parallel()
 	url := newServer(t).ClientURL()
-	const lease = 6 * time.Second // a machine that is busy renews it in time
-	var stores shelf[idempotency.Store]
+	const lease = 6 * time.Second // long enough for a busy machine to renew it
+	var stores registry[idempotency.Store]
 	inboxtest.Run(t, inboxtest.Options{
 		Lease:    lease,
-		Patience: patience,
+		Patience: testTimeout,
 		Open: func(t testing.TB, name string, p inbox.Policy) (inbox.Inbox, func()) {
 			js := dial(t, url)
 			store := stores.get(name, func() idempotency.Store { return memory(t) })

@@ -14,19 +14,19 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 )
 
-// doomedAttempts is the policy's MaxAttempts: all of them, if there is time.
-func doomedAttempts() int {
+// crashAttempts is the policy's MaxAttempts: the default in the long test.
+func crashAttempts() int {
 	if full() {
 		return inbox.DefaultMaxAttempts
 	}
 	return 6
 }
 
-// doom is a worker of a crash loop. Its hook asks no store.
-func doom() error {
+// runCrashWorker is the main function of a worker process of a crash loop. Its hook uses no store.
+func runCrashWorker() error {
 	nc, err := nats.Connect(os.Getenv(envURL))
 	if err != nil {
 		return err
@@ -43,28 +43,28 @@ func doom() error {
 	box, err := jetstreaminbox.New(context.Background(), js, &jetstreaminbox.Options{
 		Store: store, ServerSyncsAlways: true, Lease: 500 * time.Millisecond,
 		Policy: inbox.Policy{
-			MaxAttempts: doomedAttempts(), Backoff: func(int) time.Duration { return 50 * time.Millisecond }, Logger: slog.New(slog.DiscardHandler),
+			MaxAttempts: crashAttempts(), Backoff: func(int) time.Duration { return 50 * time.Millisecond }, Logger: slog.New(slog.DiscardHandler),
 		},
 	})
 	if err != nil {
 		return err
 	}
-	return torturetest.RunDoomed(box)
+	return crashtest.RunWorker(box)
 }
 
 func TestCrashLoop_DeadLettersOnlyPoison(t *testing.T) {
 	t.Parallel()
-	for name, loop := range map[string]torturetest.CrashLoop{
+	for name, loop := range map[string]crashtest.CrashLoop{
 		"one among forty":            {Poison: 1, Good: 40},
 		"two, and more keeps coming": {Poison: 2, Good: 10, Late: 10},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url := newServer(t).ClientURL()
-			loop.Inbox, loop.MaxAttempts = open(t, dial(t, url), jetstreaminbox.Options{Lease: 500 * time.Millisecond}), doomedAttempts()
+			loop.Inbox, loop.MaxAttempts = open(t, dial(t, url), jetstreaminbox.Options{Lease: 500 * time.Millisecond}), crashAttempts()
 			loop.Worker = func() *exec.Cmd {
 				cmd := exec.Command(os.Args[0])
-				cmd.Env = append(os.Environ(), envWork+"=doom", envURL+"="+url)
+				cmd.Env = append(os.Environ(), envWork+"=crash", envURL+"="+url)
 				return cmd
 			}
 			t.Logf("%d crashes", loop.Run(t))

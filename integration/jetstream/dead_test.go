@@ -10,29 +10,29 @@ import (
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
 )
 
-// A list that read ahead would hold the bodies of all dead letters.
+// If the list read ahead, it would hold the bodies of all dead letters in memory.
 func TestDead_LoadsOneBodyAtATime(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
-	const letters, size = 12, 1 << 20
-	stop := run(t, box, newDesk(t, box, permanent))
-	for i := range letters {
-		d := parcel(fmt.Sprint(i))
-		d.Body = letter(d.ID, size)
+	const count, size = 12, 1 << 20
+	stop := run(t, box, newTestHandler(t, box, permanent))
+	for i := range count {
+		d := newDelivery(fmt.Sprint(i))
+		d.Body = messageBody(d.ID, size)
 		_, err := box.Enqueue(t.Context(), d)
 		require.NoError(t, err)
 	}
-	soon(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_DEAD") == letters && empty(t, js) })
+	eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_DEAD") == count && empty(t, js) })
 	stop()
 	read := func() uint64 { return js.Conn().Stats().InBytes }
-	const encoded = size * 3 / 2 // base64, and the rest of a message
+	const encoded = size * 3 / 2 // base64 and the headers
 	for name, f := range map[string]inbox.Filter{"All": {All: true}, "Vendor": {Vendor: "workflux"}} {
 		began, n := read(), uint64(0)
-		for _, err := range box.Dead(t.Context(), f) {
+		for _, err := range box.DeadLetters(t.Context(), f) {
 			require.NoError(t, err)
 			n++
-			require.Less(t, read()-began, n*encoded, "%s: what has not been asked for yet is not read", name)
+			require.Less(t, read()-began, n*encoded, "%s: later entries must not be read yet", name)
 			if n == 5 {
 				break
 			}
@@ -40,14 +40,14 @@ func TestDead_LoadsOneBodyAtATime(t *testing.T) {
 		require.Less(t, read()-began, uint64(6*encoded))
 	}
 	began, id := read(), ""
-	for e, err := range box.Dead(t.Context(), inbox.Filter{All: true}) {
+	for e, err := range box.DeadLetters(t.Context(), inbox.Filter{All: true}) {
 		require.NoError(t, err)
 		id = e.ID
 		break
 	}
-	for range box.Dead(t.Context(), inbox.Filter{ID: id}) {
+	for range box.DeadLetters(t.Context(), inbox.Filter{ID: id}) {
 	}
-	for range box.Dead(t.Context(), inbox.Filter{Vendor: "workflux", Endpoint: "other"}) {
+	for range box.DeadLetters(t.Context(), inbox.Filter{Vendor: "workflux", Endpoint: "other"}) {
 	}
 	require.Less(t, read()-began, uint64(3*encoded), "the server selects by id, vendor and endpoint")
 }

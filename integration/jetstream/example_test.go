@@ -29,7 +29,7 @@ func Example() {
 	must(err)
 	s.Start()
 	defer stopServer(s)
-	if !s.ReadyForConnections(patience) {
+	if !s.ReadyForConnections(testTimeout) {
 		return
 	}
 
@@ -40,10 +40,10 @@ func Example() {
 	must(err)
 	store, err := idempotency.NewMemory(nil) // of one process; several share one in Redis or a database
 	must(err)
-	buried := make(chan inbox.Entry, 1)
+	deadLettered := make(chan inbox.Entry, 1)
 	box, err := jetstreaminbox.New(context.Background(), js, &jetstreaminbox.Options{
 		Store: store, ServerSyncsAlways: true, // it is a lone server, with sync_interval: always
-		Policy: inbox.Policy{OnDead: func(_ context.Context, e inbox.Entry) { buried <- e }, Logger: slog.New(slog.DiscardHandler)},
+		Policy: inbox.Policy{OnDeadLetter: func(_ context.Context, e inbox.Entry) { deadLettered <- e }, Logger: slog.New(slog.DiscardHandler)},
 	})
 	must(err)
 	hook, err := workflux.NewHandler("secret", &webhook.Options{Inbox: box, Logger: slog.New(slog.DiscardHandler)})
@@ -67,7 +67,7 @@ func Example() {
 		ReceivedAt: time.Now(), Body: workfluxtest.Samples()[0].Body,
 	})
 	must(err)
-	e := <-buried
+	e := <-deadLettered
 	fmt.Println(e.State, e.LastError())
 	close(fixed)
 	n, err := box.Retry(ctx, inbox.Filter{ID: e.ID})
@@ -76,7 +76,7 @@ func Example() {
 	end()
 	fmt.Println(<-ran)
 	// Output:
-	// dead the customer is unknown
+	// dead_lettered the customer is unknown
 	// 1 <nil>
 	// <nil>
 }

@@ -22,13 +22,13 @@ import (
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
 )
 
-func soon(t testing.TB, condition func() bool, text ...any) {
+func eventually(t testing.TB, condition func() bool, text ...any) {
 	t.Helper()
-	require.Eventually(t, condition, patience, 5*time.Millisecond, text...)
+	require.Eventually(t, condition, testTimeout, 5*time.Millisecond, text...)
 }
 
-// forAWhile sees that condition goes on to hold. (require.Never may ask once more after the test.)
-func forAWhile(t testing.TB, condition func() bool) {
+// consistently requires that condition stays true. (require.Never may call it again after the test.)
+func consistently(t testing.TB, condition func() bool) {
 	t.Helper()
 	for began := time.Now(); time.Since(began) < 500*time.Millisecond; time.Sleep(10 * time.Millisecond) {
 		require.True(t, condition())
@@ -68,20 +68,20 @@ func (c *counter) total() (n int) {
 
 const secret = "a secret"
 
-// A desk is a WorkFlux handler before an inbox, and whoever sends to it.
-type desk struct {
+// A testHandler is a WorkFlux handler with an inbox, and a sender for it.
+type testHandler struct {
 	*workflux.Handler
-	log    *logtest.Book
+	log    *logtest.LogBuffer
 	sender *webhooktest.Sender
 	calls  counter
 }
 
-// newDesk returns a desk whose callback for messages is given their names.
-func newDesk(t testing.TB, box *jetstreaminbox.Inbox, callback func(ctx context.Context, name string) error) *desk {
+// newTestHandler returns a handler. It passes the name of each message to callback.
+func newTestHandler(t testing.TB, box *jetstreaminbox.Inbox, callback func(ctx context.Context, name string) error) *testHandler {
 	t.Helper()
-	d := &desk{log: new(logtest.Book)}
+	d := &testHandler{log: new(logtest.LogBuffer)}
 	hook, err := workflux.NewHandler(secret, &webhook.Options{
-		Inbox: box, Logger: d.log.Text(), StoreTimeout: storeTimeout, // a machine that is busy is no server that is down
+		Inbox: box, Logger: d.log.Text(), StoreTimeout: storeTimeout, // a busy machine must not look like a server that is down
 	})
 	require.NoError(t, err)
 	hook.OnUserMessage(func(ctx context.Context, e *workflux.UserMessage) error {
@@ -94,42 +94,44 @@ func newDesk(t testing.TB, box *jetstreaminbox.Inbox, callback func(ctx context.
 
 func succeed(context.Context, string) error { return nil }
 
-// sent is the time in all letters, so that those of one name are one delivery.
+// sent is the time in all bodies, so that bodies with the same name are the same delivery.
 var sent = time.Now().UTC().Format(time.RFC3339)
 
-// letter is the body of a delivery of about n bytes; letters of different names are different deliveries.
-func letter(name string, n int) []byte {
+// messageBody returns the body of a delivery with about n bytes. Different names make different deliveries.
+func messageBody(name string, n int) []byte {
 	return fmt.Appendf(nil, `{"event":"user.message","timestamp":%q,"data":{"message_id":%q,"text":"%s"}}`,
 		sent, name, strings.Repeat("x", n))
 }
 
-// post sends a body as WorkFlux does.
-func (d *desk) post(body []byte) webhooktest.Answer { return d.sender.Send(d.sender.Raw(body)) }
+// post sends a body like WorkFlux.
+func (d *testHandler) post(body []byte) webhooktest.Response {
+	return d.sender.Send(d.sender.Raw(body))
+}
 
 const storeTimeout = 4 * time.Second
 
-// is posts a body that must be answered with the status. What a machine that is busy has not stored in time is posted again,
-// as its vendor does.
-func (d *desk) is(t testing.TB, status int, body []byte) {
+// mustRespond posts a body that must get the status. If a busy machine does not store it in time, it is posted again, as
+// a vendor does.
+func (d *testHandler) mustRespond(t testing.TB, status int, body []byte) {
 	t.Helper()
-	answer := d.post(body)
+	response := d.post(body)
 	for range 20 {
-		if status != http.StatusOK || answer.Status == status || answer.Took < storeTimeout-time.Second {
+		if status != http.StatusOK || response.Status == status || response.Took < storeTimeout-time.Second {
 			break
 		}
-		answer = d.post(body)
+		response = d.post(body)
 	}
-	require.Equal(t, status, answer.Status, "%s\n%s", answer.Body, d.log)
+	require.Equal(t, status, response.Status, "%s\n%s", response.Body, d.log)
 }
 
-// accepted posts a body until it is answered 200, as its vendor does.
-func (d *desk) accepted(t testing.TB, body []byte) {
+// retryUntilAccepted posts a body until it gets 200, as its vendor does.
+func (d *testHandler) retryUntilAccepted(t testing.TB, body []byte) {
 	t.Helper()
-	soon(t, func() bool { return d.post(body).Status == http.StatusOK })
+	eventually(t, func() bool { return d.post(body).Status == http.StatusOK })
 }
 
-// run has the inbox run until the test ends, or until what it returns is called.
-func run(t testing.TB, box *jetstreaminbox.Inbox, hooks ...inbox.Hook) (stop func()) {
+// run runs the inbox until the test ends, or until stop is called.
+func run(t testing.TB, box *jetstreaminbox.Inbox, hooks ...inbox.Handler) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -142,18 +144,18 @@ func run(t testing.TB, box *jetstreaminbox.Inbox, hooks ...inbox.Hook) (stop fun
 	return stop
 }
 
-// parcel is a delivery that no handler has made.
-func parcel(id string) *webhook.Delivery {
+// newDelivery returns a delivery for a direct Enqueue.
+func newDelivery(id string) *webhook.Delivery {
 	return &webhook.Delivery{
 		Vendor: "workflux", Endpoint: "default", Type: "user.message", ID: id, Keys: []string{"workflux/default/" + id},
-		ReceivedAt: time.Now().UTC(), Body: letter(id, 1),
+		ReceivedAt: time.Now().UTC(), Body: messageBody(id, 1),
 	}
 }
 
-func dead(t testing.TB, box *jetstreaminbox.Inbox) []inbox.Entry {
+func deadLetters(t testing.TB, box *jetstreaminbox.Inbox) []inbox.Entry {
 	t.Helper()
 	var list []inbox.Entry
-	for e, err := range box.Dead(t.Context(), inbox.Filter{All: true}) {
+	for e, err := range box.DeadLetters(t.Context(), inbox.Filter{All: true}) {
 		require.NoError(t, err)
 		list = append(list, e)
 	}
@@ -162,13 +164,13 @@ func dead(t testing.TB, box *jetstreaminbox.Inbox) []inbox.Entry {
 
 func awaitConsumer(t testing.TB, js jetstream.JetStream) {
 	t.Helper()
-	soon(t, func() bool {
+	eventually(t, func() bool {
 		_, err := js.Consumer(t.Context(), jetstreaminbox.DefaultName, "workflux_default")
 		return err == nil
 	})
 }
 
-// rawDead returns the dead letter that there is, to be stored once more.
+// rawDead returns the first dead letter as a message, to store it again.
 func rawDead(t testing.TB, js jetstream.JetStream) *nats.Msg {
 	t.Helper()
 	s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEAD")

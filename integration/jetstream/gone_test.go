@@ -26,57 +26,57 @@ func TestDeletedStream_RefusesDeliveriesUntilNew(t *testing.T) {
 		t.Run("AIHOOKS"+suffix, func(t *testing.T) {
 			t.Parallel()
 			js := dial(t, newServer(t).ClientURL())
-			log := new(logtest.Book)
+			log := new(logtest.LogBuffer)
 			box := open(t, js, jetstreaminbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
-			d := newDesk(t, box, func(_ context.Context, name string) error {
+			d := newTestHandler(t, box, func(_ context.Context, name string) error {
 				if name == "fails" {
 					return permanent(t.Context(), name)
 				}
 				return nil
 			})
 			run(t, box, d)
-			d.is(t, http.StatusOK, letter("before", 1))
-			soon(t, func() bool { return d.calls.of("before") == 1 })
+			d.mustRespond(t, http.StatusOK, messageBody("before", 1))
+			eventually(t, func() bool { return d.calls.of("before") == 1 })
 			stream := jetstreaminbox.DefaultName + suffix
 			require.NoError(t, js.DeleteStream(t.Context(), stream))
-			soon(t, func() bool { return log.Count("level=ERROR", "stream "+stream+" was deleted while in use") == 1 })
+			eventually(t, func() bool { return log.Count("level=ERROR", "stream "+stream+" was deleted while in use") == 1 })
 			for range 3 {
-				d.is(t, http.StatusServiceUnavailable, letter("after", 1))
+				d.mustRespond(t, http.StatusServiceUnavailable, messageBody("after", 1))
 			}
-			_, err := box.Enqueue(t.Context(), parcel("after"))
-			require.ErrorContains(t, err, "until New has opened the inbox again")
+			_, err := box.Enqueue(t.Context(), newDelivery("after"))
+			require.ErrorContains(t, err, "until New opens the inbox again")
 			_, err = js.Stream(t.Context(), stream)
-			require.ErrorIs(t, err, jetstream.ErrStreamNotFound, "nothing creates it but New")
+			require.ErrorIs(t, err, jetstream.ErrStreamNotFound, "only New may create the stream")
 			require.Equal(t, 1, log.Count("level=ERROR"), log)
 			_, err = workflux.NewHandler(secret, &webhook.Options{Inbox: box})
 			require.ErrorContains(t, err, stream)
 
-			open(t, js, jetstreaminbox.Options{}) // as another process would
-			d.is(t, http.StatusOK, letter("after", 1))
-			soon(t, func() bool { return d.calls.of("after") == 1 && empty(t, js) })
-			d.is(t, http.StatusOK, letter("fails", 1))
-			soon(t, func() bool { return len(dead(t, box)) == 1 })
+			open(t, js, jetstreaminbox.Options{}) // like another process
+			d.mustRespond(t, http.StatusOK, messageBody("after", 1))
+			eventually(t, func() bool { return d.calls.of("after") == 1 && empty(t, js) })
+			d.mustRespond(t, http.StatusOK, messageBody("fails", 1))
+			eventually(t, func() bool { return len(deadLetters(t, box)) == 1 })
 		})
 	}
 }
 
-// A process without a Run learns of it by the first delivery.
+// A process without a Run detects the deletion at the first delivery.
 func TestDeletedStream_IsReportedWithoutARun(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box := open(t, js, jetstreaminbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
-	d := newDesk(t, box, succeed)
+	d := newTestHandler(t, box, succeed)
 	require.NoError(t, js.DeleteStream(t.Context(), jetstreaminbox.DefaultName))
 	for range 3 {
-		d.is(t, http.StatusServiceUnavailable, letter("a", 1))
+		d.mustRespond(t, http.StatusServiceUnavailable, messageBody("a", 1))
 	}
 	require.Equal(t, 1, log.Count("level=ERROR", refused), log)
 	open(t, js, jetstreaminbox.Options{})
-	d.is(t, http.StatusOK, letter("a", 1))
+	d.mustRespond(t, http.StatusOK, messageBody("a", 1))
 }
 
-// An operator's stream that takes over the subjects acknowledges deliveries that no inbox runs.
+// Another stream with the same subjects acknowledges deliveries that no inbox runs.
 func TestDeletedStream_IsNotReplacedByAnother(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
@@ -85,18 +85,18 @@ func TestDeletedStream_IsNotReplacedByAnother(t *testing.T) {
 	_, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "ARCHIVE", Subjects: []string{"AIHOOKS.in.>"}})
 	require.NoError(t, err)
 	for range 2 {
-		_, err = box.Enqueue(t.Context(), parcel("a"))
+		_, err = box.Enqueue(t.Context(), newDelivery("a"))
 		require.ErrorContains(t, err, "stream AIHOOKS was deleted while in use")
 	}
 }
 
-// A stream of the same name that an operator has created in memory acknowledges what it will lose.
+// A stream of the same name in memory acknowledges deliveries that it will lose.
 func TestDeletedStream_IsNotReplacedByAnUnsafeOne(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box := open(t, js, jetstreaminbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
-	d := newDesk(t, box, succeed)
+	d := newTestHandler(t, box, succeed)
 	run(t, box, d)
 	s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName)
 	require.NoError(t, err)
@@ -105,81 +105,81 @@ func TestDeletedStream_IsNotReplacedByAnUnsafeOne(t *testing.T) {
 	c.Storage = jetstream.MemoryStorage
 	_, err = js.CreateStream(t.Context(), c)
 	require.NoError(t, err)
-	soon(t, func() bool { return log.Count("level=ERROR", "its storage is Memory", refused) == 1 })
-	d.is(t, http.StatusServiceUnavailable, letter("a", 1))
+	eventually(t, func() bool { return log.Count("level=ERROR", "its storage is Memory", refused) == 1 })
+	d.mustRespond(t, http.StatusServiceUnavailable, messageBody("a", 1))
 }
 
-// Callbacks that run when their stream is deleted have nothing left to be acknowledged, and must not keep the Run.
+// Callbacks whose stream is deleted have nothing to acknowledge, and must not delay the end of Run.
 func TestDeletedStream_LetsRunEnd(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{Policy: inbox.Policy{DrainTimeout: time.Second}})
-	leave := make(chan struct{})
-	d := newDesk(t, box, func(context.Context, string) error {
-		<-leave
+	release := make(chan struct{})
+	d := newTestHandler(t, box, func(context.Context, string) error {
+		<-release
 		return nil
 	})
 	stop := run(t, box, d)
-	d.is(t, http.StatusOK, letter("a", 1))
-	soon(t, func() bool { return d.calls.of("a") == 1 })
+	d.mustRespond(t, http.StatusOK, messageBody("a", 1))
+	eventually(t, func() bool { return d.calls.of("a") == 1 })
 	require.NoError(t, js.DeleteStream(t.Context(), jetstreaminbox.DefaultName))
-	close(leave)
+	close(release)
 	began := time.Now()
 	stop()
-	require.Less(t, time.Since(began), patience/2)
+	require.Less(t, time.Since(began), testTimeout/2)
 }
 
-// An operator purges what runs, and what rests before its next attempt.
+// An operator purges a running delivery, and one that waits for its next attempt.
 func TestPurgedStream_RunsWhatComesAfterwards(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box := open(t, js, jetstreaminbox.Options{Policy: inbox.Policy{Concurrency: 1, Logger: log.Text(), Backoff: func(int) time.Duration { return time.Hour }}})
-	leave := make(chan struct{})
-	d := newDesk(t, box, func(_ context.Context, name string) error {
+	release := make(chan struct{})
+	d := newTestHandler(t, box, func(_ context.Context, name string) error {
 		switch name {
 		case "runs":
-			<-leave
+			<-release
 		case "rests":
 			return errors.New("on purpose")
 		}
 		return nil
 	})
 	run(t, box, d)
-	d.is(t, http.StatusOK, letter("rests", 1))
-	soon(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_ASIDE") == 1 })
-	d.is(t, http.StatusOK, letter("runs", 1))
-	soon(t, func() bool { return d.calls.of("runs") == 1 })
+	d.mustRespond(t, http.StatusOK, messageBody("rests", 1))
+	eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_ASIDE") == 1 })
+	d.mustRespond(t, http.StatusOK, messageBody("runs", 1))
+	eventually(t, func() bool { return d.calls.of("runs") == 1 })
 	s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName)
 	require.NoError(t, err)
 	require.NoError(t, s.Purge(t.Context()))
-	close(leave)
-	d.is(t, http.StatusOK, letter("after", 1))
-	soon(t, func() bool { return d.calls.of("after") == 1 && empty(t, js) })
+	close(release)
+	d.mustRespond(t, http.StatusOK, messageBody("after", 1))
+	eventually(t, func() bool { return d.calls.of("after") == 1 && empty(t, js) })
 	require.Zero(t, log.Count("level=ERROR"), log)
 }
 
-// A consumer that is deleted takes its count of deliveries along. Its callbacks go on, and end what they run.
+// A deleted consumer loses its delivery counts. Its callbacks continue, and acknowledge.
 func TestDeletedConsumer_KeepsWhatRuns(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
-	leave := make(chan struct{})
-	d := newDesk(t, box, func(_ context.Context, name string) error {
+	release := make(chan struct{})
+	d := newTestHandler(t, box, func(_ context.Context, name string) error {
 		if name == "runs" {
-			<-leave
+			<-release
 		}
 		return nil
 	})
 	run(t, box, d)
-	d.is(t, http.StatusOK, letter("runs", 1))
-	soon(t, func() bool { return d.calls.of("runs") == 1 })
+	d.mustRespond(t, http.StatusOK, messageBody("runs", 1))
+	eventually(t, func() bool { return d.calls.of("runs") == 1 })
 	require.NoError(t, js.DeleteConsumer(t.Context(), jetstreaminbox.DefaultName, "workflux_default"))
-	d.is(t, http.StatusOK, letter("after", 1))
-	soon(t, func() bool { return d.calls.of("after") == 1 })
+	d.mustRespond(t, http.StatusOK, messageBody("after", 1))
+	eventually(t, func() bool { return d.calls.of("after") == 1 })
 	require.EqualValues(t, 1, messages(t, js, jetstreaminbox.DefaultName))
-	close(leave)
-	soon(t, func() bool { return empty(t, js) })
+	close(release)
+	eventually(t, func() bool { return empty(t, js) })
 	require.Equal(t, 1, d.calls.of("runs"))
 }
 
@@ -198,42 +198,42 @@ func TestClosedConnection_EndsRun(t *testing.T) {
 			t.Cleanup(nc.Close)
 			js, err := jetstream.New(nc)
 			require.NoError(t, err)
-			log := new(logtest.Book)
+			log := new(logtest.LogBuffer)
 			box := open(t, js, jetstreaminbox.Options{Policy: inbox.Policy{Logger: log.Text(), DrainTimeout: time.Minute}})
-			leave := make(chan struct{})
-			d := newDesk(t, box, func(context.Context, string) error {
-				<-leave
+			release := make(chan struct{})
+			d := newTestHandler(t, box, func(context.Context, string) error {
+				<-release
 				return nil
 			})
 			ended := make(chan error, 1)
 			go func() { ended <- box.Run(context.Background(), d) }()
-			d.is(t, http.StatusOK, letter("runs", 1))
-			soon(t, func() bool { return d.calls.of("runs") == 1 })
+			d.mustRespond(t, http.StatusOK, messageBody("runs", 1))
+			eventually(t, func() bool { return d.calls.of("runs") == 1 })
 			during(t, nc, func() { stopServer(s) })
-			soon(t, nc.IsClosed)
-			close(leave)
+			eventually(t, nc.IsClosed)
+			close(release)
 			select {
 			case err := <-ended:
 				require.ErrorIs(t, err, nats.ErrConnectionClosed)
 				require.ErrorContains(t, err, "nats.MaxReconnects(-1)")
-			case <-time.After(patience):
+			case <-time.After(testTimeout):
 				require.Fail(t, "Run has not returned")
 			}
 			require.Equal(t, 1, log.Count("level=ERROR", "the NATS connection is closed"), log)
-			d.is(t, http.StatusServiceUnavailable, letter("after", 1))
-			require.ErrorIs(t, box.Run(t.Context(), d), nats.ErrConnectionClosed, "nor does another one wait")
+			d.mustRespond(t, http.StatusServiceUnavailable, messageBody("after", 1))
+			require.ErrorIs(t, box.Run(t.Context(), d), nats.ErrConnectionClosed, "another Run must not wait either")
 			require.NoError(t, box.Shutdown(t.Context()))
 		})
 	}
 }
 
-// The connection is closed after Run, or while Run drains: that is how a program ends.
+// A program closes the connection after Run.
 func TestClosedConnection_AfterShutdownIsNoError(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box := open(t, js, jetstreaminbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
-	stop := run(t, box, newDesk(t, box, succeed))
+	stop := run(t, box, newTestHandler(t, box, succeed))
 	awaitConsumer(t, js)
 	stop()
 	js.Conn().Close()

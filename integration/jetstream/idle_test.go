@@ -33,23 +33,23 @@ func (h idleHook) Redeliver(context.Context, *webhook.Delivery) webhook.Result {
 	return webhook.Result{Outcome: webhook.Handled}
 }
 
-// runIdle has an inbox of n endpoints run, and returns once each has its consumer.
+// runIdle runs an inbox with n endpoints, and returns once each has its consumer.
 func runIdle(t testing.TB, js jetstream.JetStream, n int, called func()) (box *jetstreaminbox.Inbox, stop func()) {
 	t.Helper()
 	box = open(t, js, jetstreaminbox.Options{})
-	hooks := make([]inbox.Hook, n)
+	hooks := make([]inbox.Handler, n)
 	for i := range hooks {
 		hooks[i] = idleHook{fmt.Sprint("endpoint", i), called}
 	}
 	stop = run(t, box, hooks...)
-	soon(t, func() bool {
+	eventually(t, func() bool {
 		s, err := js.Stream(context.Background(), jetstreaminbox.DefaultName)
 		return err == nil && s.CachedInfo().State.Consumers == n
 	})
 	return box, stop
 }
 
-// sentPerSecond is how many messages a connection sends in a second, over a few of them.
+// sentPerSecond measures how many messages a connection sends per second.
 func sentPerSecond(js jetstream.JetStream, over time.Duration) float64 {
 	before, began := js.Conn().Stats().OutMsgs, time.Now()
 	time.Sleep(over)
@@ -64,17 +64,17 @@ func TestIdle_RequestsAreBounded(t *testing.T) {
 			called := make(chan struct{}, 1)
 			box, stop := runIdle(t, js, endpoints, func() { called <- struct{}{} })
 			require.Less(t, sentPerSecond(js, 5*time.Second), 250.0)
-			d := parcel("a")
+			d := newDelivery("a")
 			d.Endpoint = fmt.Sprint("endpoint", endpoints-1)
 			_, err := box.Enqueue(t.Context(), d)
 			require.NoError(t, err)
-			<-called // a request waits for it
+			<-called // an open request gets it
 			stop()
 		})
 	}
 }
 
-// BenchmarkIdle measures what endpoints cost that get nothing: requests a second, and per cent of a core, here and in the server.
+// BenchmarkIdle measures the cost of idle endpoints: requests per second, and the CPU of this process and of the server.
 func BenchmarkIdle(b *testing.B) {
 	for _, endpoints := range []int{1, 60, 1000} {
 		b.Run(fmt.Sprintf("endpoints=%d", endpoints), func(b *testing.B) {
@@ -82,7 +82,7 @@ func BenchmarkIdle(b *testing.B) {
 			js := dial(b, server.url())
 			awaitServer(b, js)
 			_, stop := runIdle(b, js, endpoints, func() {})
-			const over = 12 * time.Second // longer than Run looks for leftovers
+			const over = 12 * time.Second // longer than the interval of maintain
 			time.Sleep(over / 2)
 			here, there := ownCPU(b), cpuOf(b, server.cmd.Process.Pid)
 			rate := sentPerSecond(js, over)
@@ -104,7 +104,7 @@ func ownCPU(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// cpuOf reads a process's time from /proc, in ticks of a hundredth of a second.
+// cpuOf reads the CPU time of a process from /proc, where a tick is a hundredth of a second.
 func cpuOf(b *testing.B, pid int) (cpu time.Duration) {
 	b.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

@@ -7,17 +7,17 @@ import (
 	"testing"
 )
 
-// envWork says what this program does in place of the tests, when it is started as a process of its own.
+// envWork names the environment variable that makes this program a worker process instead of running the tests.
 const envWork = "JETSTREAMTEST_WORK"
 
 func full() bool { return os.Getenv("AIHOOKS_TEST_LONG") != "" }
 
 func TestMain(m *testing.M) {
-	work := map[string]func() error{"receive": receive, "serve": serve, "bench": benchWorker, "doom": doom}[os.Getenv(envWork)]
+	work := map[string]func() error{"receive": receive, "serve": serve, "bench": benchWorker, "crash": runCrashWorker}[os.Getenv(envWork)]
 	if work == nil {
 		flag.Parse()
 		if flag.Lookup("test.parallel").Value.String() == flag.Lookup("test.parallel").DefValue {
-			_ = flag.Set("test.parallel", "6") // the cases of inboxtest wait, most of the time
+			_ = flag.Set("test.parallel", "6") // the cases of inboxtest mostly wait
 		}
 		os.Exit(m.Run())
 	}

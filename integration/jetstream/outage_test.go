@@ -21,90 +21,91 @@ func TestWhileTheServerIsDownDeliveriesAreAnswered503InTimeAndItGoesOnByItselfAf
 	o := restartable(t)
 	s := startServer(t, o)
 	js := dial(t, s.ClientURL())
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box := open(t, js, jetstreaminbox.Options{Lease: 2 * time.Second, Policy: inbox.Policy{MaxAttempts: 5, Logger: log.Text()}})
-	entered, leave := make(chan struct{}), make(chan struct{})
-	d := newDesk(t, box, func(_ context.Context, name string) error {
+	started, release := make(chan struct{}), make(chan struct{})
+	d := newTestHandler(t, box, func(_ context.Context, name string) error {
 		if name == "runs" {
-			close(entered)
-			<-leave
+			close(started)
+			<-release
 		}
 		return nil
 	})
-	d.is(t, http.StatusOK, letter("runs", 1))
+	d.mustRespond(t, http.StatusOK, messageBody("runs", 1))
 	run(t, box, d)
-	<-entered
-	d.is(t, http.StatusOK, letter("before", 1))
+	<-started
+	d.mustRespond(t, http.StatusOK, messageBody("before", 1))
 	stopServer(s)
-	for range 3 { // each is answered while the server is down
-		answer := d.post(letter("during", 1))
-		require.Equal(t, http.StatusServiceUnavailable, answer.Status)
-		require.NotEmpty(t, answer.Header.Get("Retry-After"))
+	for range 3 { // every response arrives during the outage
+		response := d.post(messageBody("during", 1))
+		require.Equal(t, http.StatusServiceUnavailable, response.Status)
+		require.NotEmpty(t, response.Header.Get("Retry-After"))
 	}
-	soon(t, func() bool { // at once, but for a machine that is busy
+	eventually(t, func() bool { // a busy machine may need several tries
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
-		_, err := box.Enqueue(ctx, parcel("unheard")) // the client may send it yet, once the server is back
+		_, err := box.Enqueue(ctx, newDelivery("unheard")) // the client may send it later, when the server is back
 		require.Error(t, err)
 		return ctx.Err() == nil
-	}, "the handler hears why before it gives up")
-	close(leave) // what has become of it can be put down only later
+	}, "Enqueue must return its error before the context ends")
+	close(release) // its result can be recorded only later
 	startServer(t, o)
-	d.accepted(t, letter("during", 1))
+	d.retryUntilAccepted(t, messageBody("during", 1))
 	for _, name := range []string{"runs", "before", "during"} {
-		soon(t, func() bool { return d.calls.of(name) == 1 }, name)
+		eventually(t, func() bool { return d.calls.of(name) == 1 }, name)
 	}
-	soon(t, func() bool { return empty(t, js) })
+	eventually(t, func() bool { return empty(t, js) })
 	require.Equal(t, 1, d.calls.of("runs"))
-	require.Empty(t, dead(t, box))
-	require.Contains(t, log.String(), "it is asked again")
+	require.Empty(t, deadLetters(t, box))
+	require.Contains(t, log.String(), "a JetStream request failed; retrying")
 }
 
-// Acknowledgements are repeated until the server has answered: otherwise what was done would lie there for a lease.
+// The inbox repeats an acknowledgement until the server responds. Otherwise, a completed delivery would wait for its
+// lease.
 func TestWhatBecameOfADeliveryIsPutDownOnceTheServerIsBackAndNotALeaseLater(t *testing.T) {
 	t.Parallel()
 	server := newServerProcess(t)
 	js := dial(t, server.url())
-	soon(t, func() bool {
+	eventually(t, func() bool {
 		_, err := js.AccountInfo(t.Context())
 		return err == nil
 	})
 	box := open(t, js, jetstreaminbox.Options{Lease: 10 * time.Minute})
-	entered, leave := make(chan struct{}), make(chan struct{})
-	d := newDesk(t, box, func(context.Context, string) error {
-		close(entered)
-		<-leave
+	started, release := make(chan struct{}), make(chan struct{})
+	d := newTestHandler(t, box, func(context.Context, string) error {
+		close(started)
+		<-release
 		return nil
 	})
-	d.is(t, http.StatusOK, letter("runs", 1))
+	d.mustRespond(t, http.StatusOK, messageBody("runs", 1))
 	run(t, box, d)
-	<-entered
-	time.Sleep(time.Second) // until the server has on its disk that it has given the delivery away
+	<-started
+	time.Sleep(time.Second) // until the server has its delivery count on disk
 	sent := js.Conn().Stats().OutMsgs
 	require.NoError(t, server.cmd.Process.Signal(syscall.SIGSTOP))
-	close(leave)
-	soon(t, func() bool { return js.Conn().Stats().OutMsgs > sent })
-	time.Sleep(300 * time.Millisecond) // it lies with the server, which will not have read it
+	close(release)
+	eventually(t, func() bool { return js.Conn().Stats().OutMsgs > sent })
+	time.Sleep(300 * time.Millisecond) // the acknowledgement is in the server's socket buffer, unread
 	server.kill()
 	server.start()
-	soon(t, func() bool { return empty(t, js) })
+	eventually(t, func() bool { return empty(t, js) })
 	require.Equal(t, 1, d.calls.of("runs"))
 }
 
-// Somebody else may have the delivery by then, and what becomes of it is theirs to say.
+// Another process may have the delivery by then, and only that one may record a result.
 func TestWhatBecomesOfADeliveryAfterItsLeaseHasEndedIsNotPutDown(t *testing.T) {
 	t.Parallel()
 	o := restartable(t)
 	s := startServer(t, o)
 	js := dial(t, s.ClientURL())
-	log := new(logtest.Book)
-	const lease = 4 * time.Second // a machine that is busy renews it in time
+	log := new(logtest.LogBuffer)
+	const lease = 4 * time.Second // long enough for a busy machine to renew it
 	box := open(t, js, jetstreaminbox.Options{Lease: lease, Policy: inbox.Policy{Logger: log.Text()}})
-	entered, leave := make(chan struct{}, 4), make(chan struct{})
-	var d *desk
-	d = newDesk(t, box, func(ctx context.Context, name string) error {
-		entered <- struct{}{}
-		<-leave
+	started, release := make(chan struct{}, 4), make(chan struct{})
+	var d *testHandler
+	d = newTestHandler(t, box, func(ctx context.Context, name string) error {
+		started <- struct{}{}
+		<-release
 		switch {
 		case d.calls.of(name) > 1:
 			return nil
@@ -114,18 +115,18 @@ func TestWhatBecomesOfADeliveryAfterItsLeaseHasEndedIsNotPutDown(t *testing.T) {
 			return permanent(ctx, name)
 		}
 	})
-	d.is(t, http.StatusOK, letter("fails", 1))
-	d.is(t, http.StatusOK, letter("is buried", 1))
+	d.mustRespond(t, http.StatusOK, messageBody("fails", 1))
+	d.mustRespond(t, http.StatusOK, messageBody("dead-letters", 1))
 	run(t, box, d)
-	<-entered
-	<-entered
+	<-started
+	<-started
 	stopServer(s)
-	time.Sleep(lease + time.Second) // it cannot be renewed
-	close(leave)
-	soon(t, func() bool { return strings.Count(log.String(), "the lease of a delivery had ended") == 2 })
+	time.Sleep(lease + time.Second) // the lease cannot be renewed
+	close(release)
+	eventually(t, func() bool { return strings.Count(log.String(), "the lease of a delivery ended") == 2 })
 	startServer(t, o)
-	soon(t, func() bool { return empty(t, js) })
+	eventually(t, func() bool { return empty(t, js) })
 	require.Equal(t, 2, d.calls.of("fails"))
-	require.Equal(t, 2, d.calls.of("is buried"))
-	require.Empty(t, dead(t, box))
+	require.Equal(t, 2, d.calls.of("dead-letters"))
+	require.Empty(t, deadLetters(t, box))
 }

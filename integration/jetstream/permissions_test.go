@@ -25,7 +25,7 @@ import (
 	"github.com/aihooks/aihooks-go/workflux"
 )
 
-// A permission is a line of the list in the package's documentation.
+// A permission is a line of the list in the package documentation.
 type permission struct{ verb, subject string }
 
 func documented(t *testing.T) (list []permission) {
@@ -39,7 +39,7 @@ func documented(t *testing.T) (list []permission) {
 	return list
 }
 
-// limited starts a server that has an operator, and a user with exactly these permissions. It returns their connections.
+// limited starts a server with an admin, and a user with exactly these permissions. It returns their connections.
 func limited(t *testing.T, list []permission) (admin, user jetstream.JetStream) {
 	t.Helper()
 	allowed := map[string][]string{}
@@ -64,29 +64,29 @@ func limited(t *testing.T, list []permission) (admin, user jetstream.JetStream) 
 	return connect("admin"), connect("limited")
 }
 
-// leftovers are what an earlier Run has left behind: a note of a delivery that is there, one of a delivery that is gone, and a
-// delivery that waits for a callback.
+// leftovers creates what an earlier Run may leave: two attempt records, one of them without a delivery, and a deferred
+// delivery.
 func leftovers(t *testing.T, js jetstream.JetStream) {
 	t.Helper()
 	box := open(t, js, jetstreaminbox.Options{})
-	d := newDesk(t, box, succeed)
-	waits := parcel("waits")
+	d := newTestHandler(t, box, succeed)
+	waits := newDelivery("waits")
 	waits.Type = "agent.response"
 	_, err := box.Enqueue(t.Context(), waits)
 	require.NoError(t, err)
 	stop := run(t, box, d)
-	soon(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_ASIDE") == 1 })
+	eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_ASIDE") == 1 })
 	stop()
-	_, err = box.Enqueue(t.Context(), parcel("noted"))
+	_, err = box.Enqueue(t.Context(), newDelivery("noted"))
 	require.NoError(t, err)
-	for _, note := range []string{noteOfFirst(t, js), "AIHOOKS.note.1-1"} {
-		_, err = js.Publish(t.Context(), note, []byte(`{"seen":1}`))
+	for _, record := range []string{firstRecordSubject(t, js), "AIHOOKS.note.1-1"} {
+		_, err = js.Publish(t.Context(), record, []byte(`{"seen":1}`))
 		require.NoError(t, err)
 	}
 }
 
-// useEverything does all that an inbox can do, with a user's connection, and stops at the first error. Its Run goes on until
-// done reports true.
+// useEverything uses all operations of an inbox with a user's connection. It stops at the first error. Its Run continues
+// until done reports true.
 func useEverything(t *testing.T, js jetstream.JetStream, logger *slog.Logger, done func() bool) error {
 	t.Helper()
 	box, err := jetstreaminbox.New(t.Context(), js, &jetstreaminbox.Options{
@@ -119,15 +119,15 @@ func useEverything(t *testing.T, js jetstream.JetStream, logger *slog.Logger, do
 	}()
 	for _, id := range []string{"done", "retried", "dead 1", "dead 2"} {
 		ctx, cancel := context.WithTimeout(t.Context(), storeTimeout)
-		_, err := box.Enqueue(ctx, parcel(id))
+		_, err := box.Enqueue(ctx, newDelivery(id))
 		cancel()
 		if err != nil {
 			return err
 		}
 	}
-	ids := map[string]string{} // of the entries, by those of the deliveries
+	ids := map[string]string{} // entry IDs by delivery IDs
 	deadLetters := func() (int, error) {
-		for e, err := range box.Dead(t.Context(), inbox.Filter{All: true}) {
+		for e, err := range box.DeadLetters(t.Context(), inbox.Filter{All: true}) {
 			if err != nil {
 				return 0, err
 			}
@@ -155,7 +155,7 @@ func useEverything(t *testing.T, js jetstream.JetStream, logger *slog.Logger, do
 	if _, err := box.Discard(t.Context(), inbox.Filter{ID: ids["dead 2"]}); err != nil {
 		return err
 	}
-	soon(t, done)
+	eventually(t, done)
 	return nil
 }
 
@@ -167,7 +167,7 @@ func TestPermissions_SufficeAsDocumented(t *testing.T) {
 			return strings.Contains(p.subject, ".CREATE.AIHOOKS") && !strings.Contains(p.subject, "CONSUMER")
 		}))
 		leftovers(t, admin)
-		log := new(logtest.Book)
+		log := new(logtest.LogBuffer)
 		require.NoError(t, useEverything(t, user, log.Text(), func() bool {
 			return empty(t, admin) && messages(t, admin, "AIHOOKS_ASIDE") == 0 && messages(t, admin, "AIHOOKS_DEAD") == 0
 		}), log)
@@ -186,16 +186,16 @@ func TestPermissions_SufficeAsDocumented(t *testing.T) {
 			{"publish", "$JS.API.STREAM.INFO.AIHOOKS_DEAD"}, {"publish", "AIHOOKS.in.>"}, {"subscribe", "_INBOX.>"},
 		})
 		runs := open(t, admin, jetstreaminbox.Options{})
-		d := newDesk(t, runs, succeed)
+		d := newTestHandler(t, runs, succeed)
 		run(t, runs, d)
-		receives := newDesk(t, open(t, user, jetstreaminbox.Options{}), succeed)
-		receives.is(t, 200, letter("a", 1))
-		soon(t, func() bool { return d.calls.of("a") == 1 })
+		receives := newTestHandler(t, open(t, user, jetstreaminbox.Options{}), succeed)
+		receives.mustRespond(t, 200, messageBody("a", 1))
+		eventually(t, func() bool { return d.calls.of("a") == 1 })
 		require.NotErrorIs(t, user.Conn().LastError(), nats.ErrPermissionViolation)
 	})
 }
 
-// Each is needed, and an error names the one that is missing.
+// Each permission is needed, and an error names the missing one.
 func TestPermissions_ErrorsNameTheMissing(t *testing.T) {
 	t.Parallel()
 	all := documented(t)
@@ -206,7 +206,7 @@ func TestPermissions_ErrorsNameTheMissing(t *testing.T) {
 			if !strings.Contains(missing.subject, "STREAM.CREATE") {
 				leftovers(t, admin)
 			}
-			log := new(logtest.Book)
+			log := new(logtest.LogBuffer)
 			names := regexp.MustCompile(`Permissions Violation for (Publish|Subscription) to [\\]*"` + regexp.QuoteMeta(strings.TrimRight(missing.subject, ">*")))
 			err := useEverything(t, user, log.Text(), func() bool { return names.MatchString(log.String()) })
 			require.Regexp(t, names, fmt.Sprint(log, err))

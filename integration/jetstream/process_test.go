@@ -25,7 +25,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -36,12 +36,12 @@ const (
 	envFile    = "JETSTREAMTEST_FILE" // of the idempotency store, which all receivers share
 	envLease   = "JETSTREAMTEST_LEASE"
 
-	// Of a server that is one of a cluster: where all of them listen for one another, separated by commas, and which it is.
+	// For a server in a cluster: the comma-separated cluster addresses of all members, and the index of this one.
 	envRoutes = "JETSTREAMTEST_ROUTES"
 	envMember = "JETSTREAMTEST_MEMBER"
 )
 
-// serve is a server as a process of its own.
+// serve is the main function of a server process.
 func serve() error {
 	own, err := net.ResolveTCPAddr("tcp", os.Getenv(envAddress))
 	if err != nil {
@@ -59,9 +59,9 @@ func serve() error {
 		return err
 	}
 	s.Start()
-	told, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	terminating, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	<-told.Done()
+	<-terminating.Done()
 	stopServer(s)
 	return nil
 }
@@ -79,7 +79,7 @@ type serverProcess struct {
 
 func newServerProcess(t testing.TB, env ...string) *serverProcess {
 	t.Helper()
-	s := &serverProcess{t: t, address: torturetest.FreeAddress(t), dir: filepath.Join(t.TempDir(), "nats"), env: env}
+	s := &serverProcess{t: t, address: crashtest.FreeAddress(t), dir: filepath.Join(t.TempDir(), "nats"), env: env}
 	s.start()
 	t.Cleanup(s.kill)
 	return s
@@ -87,16 +87,16 @@ func newServerProcess(t testing.TB, env ...string) *serverProcess {
 
 func (s *serverProcess) url() string { return "nats://" + s.address }
 
-// start starts it, and returns once it listens.
+// start starts the server, and returns once it listens.
 func (s *serverProcess) start() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cmd = exec.Command(os.Args[0])
 	s.cmd.Env = append(append(os.Environ(), s.env...), envWork+"=serve", envAddress+"="+s.address, envDir+"="+s.dir)
 	s.cmd.Stderr = os.Stderr
-	require.NoError(s.t, torturetest.Start(s.cmd))
-	soon(s.t, func() bool {
-		conn, err := net.Dial("tcp", s.address) //nolint:noctx // it is here
+	require.NoError(s.t, crashtest.Start(s.cmd))
+	eventually(s.t, func() bool {
+		conn, err := net.Dial("tcp", s.address) //nolint:noctx // a local address
 		if err == nil {
 			_ = conn.Close()
 		}
@@ -111,14 +111,15 @@ func (s *serverProcess) kill() {
 	_ = s.cmd.Wait()
 }
 
-// pause holds it up for so long.
+// pause stops the process for that time.
 func (s *serverProcess) pause(d time.Duration) {
 	require.NoError(s.t, s.cmd.Process.Signal(syscall.SIGSTOP))
 	time.Sleep(d)
 	require.NoError(s.t, s.cmd.Process.Signal(syscall.SIGCONT))
 }
 
-// receiver returns what starts this program as a receiver, at one server that syncs always, or at a cluster of three.
+// receiver returns a function that returns the command of a receiver process. The URL is that of one server that syncs
+// always, or of a cluster of three.
 func receiver(url, file string, lease time.Duration) func() *exec.Cmd {
 	return func() *exec.Cmd {
 		cmd := exec.Command(os.Args[0])
@@ -127,7 +128,7 @@ func receiver(url, file string, lease time.Duration) func() *exec.Cmd {
 	}
 }
 
-const effectsTable = `CREATE TABLE IF NOT EXISTS effects (name TEXT NOT NULL)` // not unique: only CompleteTx keeps a second one out
+const effectsTable = `CREATE TABLE IF NOT EXISTS effects (name TEXT NOT NULL)` // not unique: only CompleteTx prevents a second effect
 
 // openFile opens the file of the idempotency store and the effects.
 func openFile(ctx context.Context, path string) (*sql.DB, *sqlstore.Store, error) {
@@ -136,7 +137,7 @@ func openFile(ctx context.Context, path string) (*sql.DB, *sqlstore.Store, error
 		return nil, nil, err
 	}
 	db.SetMaxOpenConns(1)
-	store, err := sqlstore.New(db, sqlstore.Options{Dialect: sqlstore.SQLite, Namespace: "torture"})
+	store, err := sqlstore.New(db, &sqlstore.Options{Dialect: sqlstore.SQLite, Namespace: "torture"})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -147,13 +148,13 @@ func openFile(ctx context.Context, path string) (*sql.DB, *sqlstore.Store, error
 	return db, store, err
 }
 
-// receive is the receiver.
+// receive is the main function of a receiver process.
 func receive() error {
 	lease, err := time.ParseDuration(os.Getenv(envLease))
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	defer cancel()
 	db, store, err := openFile(ctx, os.Getenv(envFile))
 	if err != nil {
@@ -167,7 +168,7 @@ func receive() error {
 	if err != nil {
 		return err
 	}
-	box, err := openPatiently(ctx, js, &jetstreaminbox.Options{
+	box, err := openWhenUp(ctx, js, &jetstreaminbox.Options{
 		Store: store, ServerSyncsAlways: !strings.Contains(os.Getenv(envURL), ","), Lease: lease,
 		Policy: inbox.Policy{
 			MaxAttempts:  1000,
@@ -179,7 +180,7 @@ func receive() error {
 	if err != nil {
 		return err
 	}
-	r := torturetest.Receiver{
+	r := crashtest.Receiver{
 		Options: webhook.Options{Inbox: box, CallbackTimeout: 2 * time.Second, StoreTimeout: 3 * time.Second},
 		Inbox:   box,
 		Effect: func(ctx context.Context, name string, wrong error) error {
@@ -204,8 +205,8 @@ func receive() error {
 	return r.Serve()
 }
 
-// openPatiently opens the inbox once the server is there.
-func openPatiently(ctx context.Context, js jetstream.JetStream, o *jetstreaminbox.Options) (*jetstreaminbox.Inbox, error) {
+// openWhenUp opens the inbox once the server is up.
+func openWhenUp(ctx context.Context, js jetstream.JetStream, o *jetstreaminbox.Options) (*jetstreaminbox.Inbox, error) {
 	for {
 		try, cancel := context.WithTimeout(ctx, time.Second)
 		box, err := jetstreaminbox.New(try, js, o)

@@ -14,10 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 )
 
-// The receiver's own tests have no server, which would be in its module graph.
+// The example module has no NATS server in its module graph, so this test is here.
 func TestTheReceiverOfTheExamplesRunsOnJetStream(t *testing.T) {
 	t.Parallel()
 	binary := filepath.Join(t.TempDir(), "receiver")
@@ -33,7 +33,7 @@ func TestTheReceiverOfTheExamplesRunsOnJetStream(t *testing.T) {
 	cmd.Stderr = &log
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
-	require.NoError(t, torturetest.Start(cmd))
+	require.NoError(t, crashtest.Start(cmd))
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
 	lines := bufio.NewScanner(stdout)
 	read := func(v any) {
@@ -45,7 +45,7 @@ func TestTheReceiverOfTheExamplesRunsOnJetStream(t *testing.T) {
 	read(&first)
 	sender := emberqatest.NewSenderTo(t, "http://"+first.Listening+"/webhooks/emberqa", "a-token-of-enough-length")
 	flag := sender.Sample("red_flag")
-	soon(t, func() bool { return sender.Send(flag).Status == http.StatusOK })
+	eventually(t, func() bool { return sender.Send(flag).Status == http.StatusOK })
 	for attempt := 1; attempt <= 2; attempt++ {
 		var line struct{ Attempt int }
 		read(&line)

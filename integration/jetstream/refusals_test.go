@@ -13,7 +13,7 @@ import (
 	"github.com/aihooks/aihooks-go/workflux"
 )
 
-// Trap: a server acknowledges up to two minutes before it has a message on its disk, unless sync_interval is always.
+// A server acknowledges a message up to two minutes before it is on disk, unless sync_interval is always.
 func TestOneServerIsRefusedUnlessItIsSaidToSyncAlways(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
@@ -26,11 +26,11 @@ func TestOneServerIsRefusedUnlessItIsSaidToSyncAlways(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Trap: a stream may be made to acknowledge before it has anything on disk, or to throw away what waits.
+// A stream may acknowledge before a message is on disk, or may delete waiting messages.
 func TestAStreamThatWouldLoseDeliveriesIsRefused(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
-	sound := jetstream.StreamConfig{
+	safe := jetstream.StreamConfig{
 		Subjects: []string{"%.in.>"}, Retention: jetstream.WorkQueuePolicy, Discard: jetstream.DiscardNew,
 		Storage: jetstream.FileStorage,
 	}
@@ -48,7 +48,7 @@ func TestAStreamThatWouldLoseDeliveriesIsRefused(t *testing.T) {
 		"OtherSubjects":        {func(c *jetstream.StreamConfig) { c.Subjects = []string{"other.>"} }, "must include"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := sound
+			c := safe
 			c.Name, c.Subjects = name, []string{name + ".in.>"}
 			bad.change(&c)
 			_, err := js.CreateStream(t.Context(), c)
@@ -56,8 +56,8 @@ func TestAStreamThatWouldLoseDeliveriesIsRefused(t *testing.T) {
 			_, err = jetstreaminbox.New(t.Context(), js, &jetstreaminbox.Options{Name: name, Store: memory(t), ServerSyncsAlways: true})
 			require.ErrorContains(t, err, "stream "+name+" is refused")
 			require.ErrorContains(t, err, bad.says)
-			// The stream stays. A server that has deleted its last stream removes the account's folder a moment later, and a
-			// stream that is created in that moment fails with "error creating store for stream".
+			// The stream is not deleted. A server removes the account's folder a moment after its last stream is deleted. A stream
+			// that is created in that moment fails with "error creating store for stream".
 		})
 	}
 }
@@ -84,7 +84,7 @@ func TestAStreamWhoseMessagesCannotBeDeletedIsRefused(t *testing.T) {
 	}
 }
 
-// Trap: with allow_direct any replica answers, also one that has not heard yet.
+// With allow_direct, any replica responds, even one with outdated messages.
 func TestAStreamThatAnyReplicaAnswersForIsRefused(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
@@ -118,7 +118,7 @@ func TestAStreamThatWasMadeUnsafeMeanwhileRefusesTheHandler(t *testing.T) {
 	require.ErrorContains(t, err, "discard policy")
 }
 
-// Trap: max_payload is 1 MiB where nobody has said otherwise.
+// The default of max_payload is 1 MiB.
 func TestAServerWithASmallMaxPayloadRefusesTheHandler(t *testing.T) {
 	t.Parallel()
 	o := options(t.TempDir())
@@ -129,8 +129,8 @@ func TestAServerWithASmallMaxPayloadRefusesTheHandler(t *testing.T) {
 	require.ErrorContains(t, err, "raise max_payload, or lower MaxBody")
 	_, err = workflux.NewHandler(secret, &webhook.Options{Inbox: box, MaxBody: 512 << 10})
 	require.NoError(t, err)
-	d := parcel("long")
-	d.Body = letter("long", 1<<20)
+	d := newDelivery("long")
+	d.Body = messageBody("long", 1<<20)
 	_, err = box.Enqueue(t.Context(), d)
 	require.ErrorIs(t, err, nats.ErrMaxPayload)
 	require.ErrorContains(t, err, "max_payload")
@@ -154,12 +154,12 @@ func TestOptionsThatBreakARuleAreNamed(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	for text, o := range map[string]jetstreaminbox.Options{
-		"Options.Store is required":              {},
-		`Options.Name "a.b"`:                     {Name: "a.b", Store: memory(t)},
-		"Options.Lease (1ms) must be at least":   {Lease: time.Millisecond, Store: memory(t)},
-		"Options.Window cannot be negative":      {Window: -1, Store: memory(t)},
-		"Options.MaxMessages cannot be negative": {MaxMessages: -1, Store: memory(t)},
-		"Policy.MaxAttempts cannot be negative":  {Store: memory(t), Policy: policy(-1)},
+		"Options.Store is required":                     {},
+		`Options.Name ("a.b")`:                          {Name: "a.b", Store: memory(t)},
+		"Options.Lease (1ms) must be at least":          {Lease: time.Millisecond, Store: memory(t)},
+		"Options.Window (-1) must not be negative":      {Window: -1, Store: memory(t)},
+		"Options.MaxMessages (-1) must not be negative": {MaxMessages: -1, Store: memory(t)},
+		"Policy.MaxAttempts cannot be negative":         {Store: memory(t), Policy: policy(-1)},
 	} {
 		_, err := jetstreaminbox.New(t.Context(), js, &o)
 		require.ErrorContains(t, err, text)

@@ -15,16 +15,16 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 )
 
 const (
-	maxPayload = 4 << 20
-	patience   = 2 * time.Minute // what takes longer hangs, also on a machine that is busy
+	maxPayload  = 4 << 20
+	testTimeout = 2 * time.Minute // what takes longer hangs, even on a busy machine
 )
 
-// options are those of a server that has on its disk what it acknowledges. Its limits do not follow from how much disk and
-// memory is free.
+// options returns the options of a server that writes to disk before it acknowledges. Its limits do not depend on the
+// free disk and memory.
 func options(dir string) *server.Options {
 	return &server.Options{
 		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true,
@@ -33,16 +33,15 @@ func options(dir string) *server.Options {
 	}
 }
 
-// restartable are the options of a server that is stopped and started again, at an address that no other process takes
-// meanwhile.
+// restartable returns the options of a server that is restarted at the same address. No other process uses that address.
 func restartable(t testing.TB) *server.Options {
 	t.Helper()
 	o := options(t.TempDir())
-	o.Host, o.Port = listensAt(t, torturetest.FreeAddress(t))
+	o.Host, o.Port = listensAt(t, crashtest.FreeAddress(t))
 	return o
 }
 
-// listensAt splits an address as the options of a server need it.
+// listensAt splits an address for the options of a server.
 func listensAt(t testing.TB, address string) (host string, port int) {
 	t.Helper()
 	a, err := net.ResolveTCPAddr("tcp", address)
@@ -50,14 +49,14 @@ func listensAt(t testing.TB, address string) (host string, port int) {
 	return a.IP.String(), a.Port
 }
 
-// startServer starts a server within this process, for the time of the test.
+// startServer starts a server in this process until the test ends.
 func startServer(t testing.TB, o *server.Options) *server.Server {
 	t.Helper()
 	s, err := server.NewServer(o)
 	require.NoError(t, err)
 	s.Start()
 	t.Cleanup(func() { stopServer(s) })
-	require.True(t, s.ReadyForConnections(patience))
+	require.True(t, s.ReadyForConnections(testTimeout))
 	return s
 }
 
@@ -71,11 +70,11 @@ func newServer(t testing.TB) *server.Server {
 	return startServer(t, options(filepath.Join(t.TempDir(), "nats")))
 }
 
-// dial connects as a process of its own would.
+// dial connects like another process.
 func dial(t testing.TB, url string) jetstream.JetStream {
 	t.Helper()
 	nc, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond), nats.RetryOnFailedConnect(true),
-		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})) // connections are cut on purpose
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})) // connections break on purpose
 	require.NoError(t, err)
 	t.Cleanup(nc.Close)
 	js, err := jetstream.New(nc)
@@ -83,7 +82,7 @@ func dial(t testing.TB, url string) jetstream.JetStream {
 	return js
 }
 
-// open opens the inbox with what the options leave open filled in for tests.
+// open opens the inbox, with defaults for tests.
 func open(t testing.TB, js jetstream.JetStream, o jetstreaminbox.Options) *jetstreaminbox.Inbox {
 	t.Helper()
 	o.ServerSyncsAlways = o.ServerSyncsAlways || o.Replicas < jetstreaminbox.DefaultReplicas
@@ -108,13 +107,13 @@ func memory(t testing.TB) idempotency.Store {
 	return m
 }
 
-// A shelf has one of each name.
-type shelf[T any] struct {
+// A registry has one item for each name.
+type registry[T any] struct {
 	mu    sync.Mutex
 	items map[string]T
 }
 
-func (s *shelf[T]) get(name string, make func() T) T {
+func (s *registry[T]) get(name string, make func() T) T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.items == nil {

@@ -14,8 +14,8 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 	"github.com/aihooks/aihooks-go/internal/logtest"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -28,20 +28,20 @@ func TestStreamsAreCreatedAsTheOptionsSay(t *testing.T) {
 		return s.CachedInfo().Config
 	}
 	open(t, js, jetstreaminbox.Options{})
-	require.Equal(t, 2*time.Hour, config("AIHOOKS").Duplicates, "it covers the retries of all vendors")
+	require.Equal(t, 2*time.Hour, config("AIHOOKS").Duplicates, "the default covers the retries of all vendors")
 	require.EqualValues(t, -1, config("AIHOOKS").MaxMsgs)
 	require.EqualValues(t, -1, config("AIHOOKS").MaxBytes)
-	require.Zero(t, config("AIHOOKS_DEAD").MaxAge, "until they are retried or discarded")
+	require.Zero(t, config("AIHOOKS_DEAD").MaxAge, "dead letters stay until they are retried or discarded")
 
 	open(t, js, jetstreaminbox.Options{
-		Name: "OTHER", Window: time.Hour, MaxMessages: 1000, MaxBytes: 1 << 20, DeadRetention: 30 * 24 * time.Hour,
+		Name: "OTHER", Window: time.Hour, MaxMessages: 1000, MaxBytes: 1 << 20, DeadLetterRetention: 30 * 24 * time.Hour,
 	})
 	require.Equal(t, time.Hour, config("OTHER").Duplicates)
 	require.EqualValues(t, 1000, config("OTHER").MaxMsgs)
 	require.EqualValues(t, 1<<20, config("OTHER").MaxBytes)
 	require.Equal(t, 30*24*time.Hour, config("OTHER_DEAD").MaxAge)
 	for _, name := range []string{"OTHER", "OTHER_ASIDE"} {
-		require.Zero(t, config(name).MaxAge, "nothing that is yet to be run is thrown away")
+		require.Zero(t, config(name).MaxAge, "waiting deliveries must not expire")
 	}
 }
 
@@ -52,8 +52,8 @@ func TestAServerThatHasNoRoomLeftIsAFullInbox(t *testing.T) {
 	box := open(t, dial(t, startServer(t, o).ClientURL()), jetstreaminbox.Options{})
 	var err error
 	for n := 0; err == nil && n < 10; n++ {
-		d := parcel(fmt.Sprint(n))
-		d.Body = letter(d.ID, 512<<10)
+		d := newDelivery(fmt.Sprint(n))
+		d.Body = messageBody(d.ID, 512<<10)
 		_, err = box.Enqueue(t.Context(), d)
 	}
 	require.ErrorIs(t, err, webhook.ErrInboxFull)
@@ -62,35 +62,35 @@ func TestAServerThatHasNoRoomLeftIsAFullInbox(t *testing.T) {
 func TestEndpointsOfAnyNameAreToldApart(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
-	log := new(logtest.Book)
+	log := new(logtest.LogBuffer)
 	box := open(t, js, jetstreaminbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
-	d := newDesk(t, box, succeed)
+	d := newTestHandler(t, box, succeed)
 	for _, endpoint := range []string{"default.1", "*", "> aé", "=2A", ""} {
-		p := parcel("a")
+		p := newDelivery("a")
 		p.Endpoint, p.Keys = endpoint, []string{endpoint}
 		_, err := box.Enqueue(t.Context(), p)
 		require.NoError(t, err)
 	}
 	run(t, box, d)
 	for _, text := range []string{"endpoint=default.1 ", "endpoint=* ", `endpoint="> aé" `, `endpoint="=2A" `, `endpoint="" `} {
-		soon(t, func() bool { return strings.Contains(log.String()+" ", text) }, text)
+		eventually(t, func() bool { return strings.Contains(log.String()+" ", text) }, text)
 	}
 	require.Zero(t, d.calls.total())
 }
 
-// The user's JetStream may be at a hub behind a leaf node that has one of its own.
+// The user's JetStream may be at a hub, behind a leaf node that has another JetStream.
 func TestTheClientsDomainAndPrefixAreHeeded(t *testing.T) {
 	t.Parallel()
 	o := options(t.TempDir())
 	o.JetStreamDomain = "hub"
-	address := torturetest.FreeAddress(t)
+	address := crashtest.FreeAddress(t)
 	o.LeafNode.Host, o.LeafNode.Port = listensAt(t, address)
 	hub := startServer(t, o)
 	o = options(t.TempDir())
 	o.JetStreamDomain = "leaf"
 	o.LeafNode.Remotes = []*server.RemoteLeafOpts{{URLs: []*url.URL{{Scheme: "nats-leaf", Host: address}}}}
 	leaf := startServer(t, o)
-	soon(t, func() bool { return hub.NumLeafNodes() == 1 && leaf.NumLeafNodes() == 1 })
+	eventually(t, func() bool { return hub.NumLeafNodes() == 1 && leaf.NumLeafNodes() == 1 })
 	for name, client := range map[string]func(nc *nats.Conn) (jetstream.JetStream, error){
 		"DOMAIN": func(nc *nats.Conn) (jetstream.JetStream, error) { return jetstream.NewWithDomain(nc, "hub") },
 		"PREFIX": func(nc *nats.Conn) (jetstream.JetStream, error) { return jetstream.NewWithAPIPrefix(nc, "$JS.hub.API") },
@@ -98,9 +98,9 @@ func TestTheClientsDomainAndPrefixAreHeeded(t *testing.T) {
 		js, err := client(dial(t, leaf.ClientURL()).Conn())
 		require.NoError(t, err)
 		box := open(t, js, jetstreaminbox.Options{Name: name})
-		d := newDesk(t, box, succeed)
+		d := newTestHandler(t, box, succeed)
 		run(t, box, d)
-		d.is(t, 200, letter(name, 1))
-		soon(t, func() bool { return d.calls.of(name) == 1 }, name)
+		d.mustRespond(t, 200, messageBody(name, 1))
+		eventually(t, func() bool { return d.calls.of(name) == 1 }, name)
 	}
 }

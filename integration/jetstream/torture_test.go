@@ -12,34 +12,34 @@ import (
 	"github.com/stretchr/testify/require"
 
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 )
 
-// scale is how much is done in each test.
+// A scale is the size of a test.
 type scale struct {
-	n, mischief, rate int
-	minute            time.Duration
+	n, faults, rate int
+	minute          time.Duration
 }
 
 func TestThreeReceiversAndTheServerKilledAtAnyMomentLoseNothingAndRepeatNothing(t *testing.T) {
-	s := scale{n: 240, mischief: 4, rate: 60, minute: 250 * time.Millisecond}
+	s := scale{n: 240, faults: 4, rate: 60, minute: 250 * time.Millisecond}
 	if full() {
-		s = scale{n: 12_000, mischief: 40, rate: 100, minute: 500 * time.Millisecond}
+		s = scale{n: 12_000, faults: 40, rate: 100, minute: 500 * time.Millisecond}
 	}
 	nats := newServerProcess(t)
 	file := filepath.Join(t.TempDir(), "store.db")
-	fleet := torturetest.NewFleet(t, 3, receiver(nats.url(), file, time.Second))
-	sender := &torturetest.Sender{Deliveries: torturetest.Deliveries(s.n), Fleet: fleet, Minute: s.minute, Rate: s.rate}
-	sent, quiet := make(chan struct{}), make(chan struct{})
+	fleet := crashtest.NewFleet(t, 3, receiver(nats.url(), file, time.Second))
+	sender := &crashtest.Sender{Deliveries: crashtest.Deliveries(s.n), Fleet: fleet, Minute: s.minute, Rate: s.rate}
+	sent, disrupted := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(sent)
 		sender.Send()
 	}()
 	servers := 0
 	go func() {
-		defer close(quiet)
-		for k := 1; k <= s.mischief; k++ {
-			for sender.Progress() < (float64(k)-0.5)/float64(s.mischief+1) {
+		defer close(disrupted)
+		for k := 1; k <= s.faults; k++ {
+			for sender.Progress() < (float64(k)-0.5)/float64(s.faults+1) {
 				time.Sleep(time.Millisecond)
 			}
 			time.Sleep(rand.N(50 * time.Millisecond))
@@ -52,55 +52,55 @@ func TestThreeReceiversAndTheServerKilledAtAnyMomentLoseNothingAndRepeatNothing(
 			}
 		}
 	}()
-	fleet.Torment(s.mischief, sender.Progress)
+	fleet.KillReceivers(s.faults, sender.Progress)
 	<-sent
-	<-quiet
+	<-disrupted
 	js := drained(t, nats.url())
 	fleet.End()
 	check(t, js, file, sender, fleet)
-	t.Logf("the server killed %d times and paused %d times", servers, s.mischief-servers)
+	t.Logf("the server killed %d times and paused %d times", servers, s.faults-servers)
 }
 
 func TestDeploysWithTwoReceiversAnswerNothingBut200(t *testing.T) {
-	s := scale{n: 200, mischief: 2, rate: 60, minute: 100 * time.Millisecond}
+	s := scale{n: 200, faults: 2, rate: 60, minute: 100 * time.Millisecond}
 	if full() {
-		s = scale{n: 5000, mischief: 12, rate: 150, minute: 100 * time.Millisecond}
+		s = scale{n: 5000, faults: 12, rate: 150, minute: 100 * time.Millisecond}
 	}
 	nats := newServerProcess(t)
 	file := filepath.Join(t.TempDir(), "store.db")
-	fleet := torturetest.NewFleet(t, 1, receiver(nats.url(), file, jetstreaminbox.DefaultLease))
-	sender := &torturetest.Sender{
-		Deliveries: torturetest.Deliveries(s.n), Fleet: fleet, Minute: s.minute, Rate: s.rate, Expectant: true,
-		Patience: patience,
+	fleet := crashtest.NewFleet(t, 1, receiver(nats.url(), file, jetstreaminbox.DefaultLease))
+	sender := &crashtest.Sender{
+		Deliveries: crashtest.Deliveries(s.n), Fleet: fleet, Minute: s.minute, Rate: s.rate, ExpectContinue: true,
+		Timeout: testTimeout,
 	}
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
 		sender.Send()
 	}()
-	fleet.Roll(s.mischief, sender.Progress)
+	fleet.Deploy(s.faults, sender.Progress)
 	<-sent
 	js := drained(t, nats.url())
 	fleet.End()
-	for answer, times := range sender.Answers() {
-		require.Equal(t, "200", answer, "%d times", times)
+	for response, times := range sender.Responses() {
+		require.Equal(t, "200", response, "%d times", times)
 	}
 	check(t, js, file, sender, fleet)
 }
 
-// drained waits until nothing is left to be run.
+// drained waits until no delivery is left to run.
 func drained(t *testing.T, url string) jetstream.JetStream {
 	t.Helper()
 	js := dial(t, url)
 	for deadline := time.Now().Add(2 * time.Minute); !empty(t, js); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			require.Fail(t, "what is stored is not worked off", left(t, js))
+			require.Fail(t, "some deliveries do not finish", left(t, js))
 		}
 	}
 	return js
 }
 
-// left says what is not worked off, and what the consumers know of it.
+// left describes the remaining deliveries, and the state of the consumers.
 func left(t *testing.T, js jetstream.JetStream) string {
 	t.Helper()
 	var text strings.Builder
@@ -120,9 +120,9 @@ func left(t *testing.T, js jetstream.JetStream) string {
 		}
 		n++
 		fmt.Fprintf(&text, "%d %s %v", seq, m.Subject, m.Time)
-		if aside, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_ASIDE"); err == nil {
-			if note, err := aside.GetLastMsgForSubject(t.Context(), fmt.Sprintf("AIHOOKS.note.%d-%d", seq, m.Time.UnixNano())); err == nil {
-				fmt.Fprintf(&text, " %.300s", note.Data)
+		if deferred, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_ASIDE"); err == nil {
+			if record, err := deferred.GetLastMsgForSubject(t.Context(), fmt.Sprintf("AIHOOKS.note.%d-%d", seq, m.Time.UnixNano())); err == nil {
+				fmt.Fprintf(&text, " %.300s", record.Data)
 			}
 		}
 		text.WriteString("\n")
@@ -130,8 +130,8 @@ func left(t *testing.T, js jetstream.JetStream) string {
 	return text.String()
 }
 
-// check checks the accounts of an inbox that is drained.
-func check(t *testing.T, js jetstream.JetStream, file string, sender *torturetest.Sender, fleet *torturetest.Fleet) {
+// check checks the invariants of a drained inbox.
+func check(t *testing.T, js jetstream.JetStream, file string, sender *crashtest.Sender, fleet *crashtest.Fleet) {
 	t.Helper()
 	db, _, err := openFile(t.Context(), file)
 	require.NoError(t, err)
@@ -147,7 +147,7 @@ func check(t *testing.T, js jetstream.JetStream, file string, sender *torturetes
 		effects[name] = n
 	}
 	require.NoError(t, rows.Err())
-	torturetest.Accounts{Deliveries: sender.Deliveries, Journal: fleet.Journal, Effects: effects}.Check(t)
+	crashtest.Invariants{Deliveries: sender.Deliveries, EventLog: fleet.EventLog, Effects: effects}.Check(t)
 	require.Zero(t, messages(t, js, jetstreaminbox.DefaultName+"_DEAD"))
 	t.Logf("%v\n%v", sender, fleet)
 }

@@ -24,60 +24,59 @@ func policy(attempts int) inbox.Policy { return inbox.Policy{MaxAttempts: attemp
 
 func permanent(context.Context, string) error { return webhook.Permanent(errors.New("on purpose")) }
 
-// Trap: JetStream recognises what comes again only inside its window.
+// JetStream recognizes a duplicate only within its window.
 func TestPastTheWindowTheStoreKeepsADeliveryFromBeingRunAgain(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{Window: 100 * time.Millisecond})
-	d := newDesk(t, box, succeed)
+	d := newTestHandler(t, box, succeed)
 	run(t, box, d)
-	d.is(t, http.StatusOK, letter("a", 1))
-	soon(t, func() bool { return d.calls.of("a") == 1 })
-	_, err := box.Enqueue(t.Context(), parcel("window"))
+	d.mustRespond(t, http.StatusOK, messageBody("a", 1))
+	eventually(t, func() bool { return d.calls.of("a") == 1 })
+	_, err := box.Enqueue(t.Context(), newDelivery("window"))
 	require.NoError(t, err)
-	soon(t, func() bool { // until the window is past
-		duplicate, err := box.Enqueue(t.Context(), parcel("window"))
+	eventually(t, func() bool { // until the window has ended
+		duplicate, err := box.Enqueue(t.Context(), newDelivery("window"))
 		require.NoError(t, err)
 		return !duplicate
 	})
 	before := last(t, js)
-	d.is(t, http.StatusOK, letter("a", 1))
-	d.is(t, http.StatusOK, letter("b", 1))
-	require.Equal(t, before+2, last(t, js), "JetStream has stored it again")
-	soon(t, func() bool { return empty(t, js) })
+	d.mustRespond(t, http.StatusOK, messageBody("a", 1))
+	d.mustRespond(t, http.StatusOK, messageBody("b", 1))
+	require.Equal(t, before+2, last(t, js), "JetStream must store it again")
+	eventually(t, func() bool { return empty(t, js) })
 	require.Equal(t, 1, d.calls.of("a"))
 	require.Equal(t, 1, d.calls.of("b"))
 }
 
-// Trap: what the window remembers of deliveries that are done does not survive the server.
+// The window forgets completed deliveries when the server restarts.
 func TestAfterARestartOfTheServerTheStoreKeepsADeliveryFromBeingRunAgain(t *testing.T) {
 	t.Parallel()
 	o := restartable(t)
 	s := startServer(t, o)
 	js := dial(t, s.ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
-	d := newDesk(t, box, succeed)
+	d := newTestHandler(t, box, succeed)
 	stop := run(t, box, d)
-	d.is(t, http.StatusOK, letter("a", 1))
-	soon(t, func() bool { return empty(t, js) })
+	d.mustRespond(t, http.StatusOK, messageBody("a", 1))
+	eventually(t, func() bool { return empty(t, js) })
 	stop()
 	stopServer(s)
 	startServer(t, o)
 	run(t, box, d)
-	d.accepted(t, letter("a", 1))
-	d.is(t, http.StatusOK, letter("b", 1))
-	soon(t, func() bool { return d.calls.of("b") == 1 && empty(t, js) })
+	d.retryUntilAccepted(t, messageBody("a", 1))
+	d.mustRespond(t, http.StatusOK, messageBody("b", 1))
+	eventually(t, func() bool { return d.calls.of("b") == 1 && empty(t, js) })
 	require.Equal(t, 1, d.calls.of("a"))
 }
 
-// Trap: deliveries that rest before their next attempt are pending acknowledgements, of which a consumer has 1000 unless it
-// is told otherwise.
+// Deliveries that wait for their next attempt are pending acknowledgements. A consumer allows 1000 of them by default.
 func TestDeliveriesThatRestDoNotHoldUpOthers(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	p := inbox.Policy{Backoff: func(int) time.Duration { return time.Hour }}
 	box := open(t, js, jetstreaminbox.Options{Policy: p})
-	d := newDesk(t, box, func(_ context.Context, name string) error {
+	d := newTestHandler(t, box, func(_ context.Context, name string) error {
 		if strings.HasPrefix(name, "rests") {
 			return errors.New("on purpose")
 		}
@@ -89,7 +88,7 @@ func TestDeliveriesThatRestDoNotHoldUpOthers(t *testing.T) {
 	for n := range 10 {
 		senders.Go(func() {
 			for i := range resting / 10 {
-				_, err := box.Enqueue(context.Background(), parcel(fmt.Sprint("rests ", n, " ", i)))
+				_, err := box.Enqueue(context.Background(), newDelivery(fmt.Sprint("rests ", n, " ", i)))
 				if err != nil {
 					t.Error(err)
 				}
@@ -97,50 +96,51 @@ func TestDeliveriesThatRestDoNotHoldUpOthers(t *testing.T) {
 		})
 	}
 	senders.Wait()
-	soon(t, func() bool { return d.calls.total() == resting })
-	d.is(t, http.StatusOK, letter("runs", 1))
-	soon(t, func() bool { return d.calls.of("runs") == 1 })
+	eventually(t, func() bool { return d.calls.total() == resting })
+	d.mustRespond(t, http.StatusOK, messageBody("runs", 1))
+	eventually(t, func() bool { return d.calls.of("runs") == 1 })
 }
 
-// Trap: JetStream takes 64 KiB of headers.
+// JetStream takes 64 KiB of headers.
 func TestADeliveryWithALongIDTravelsAllTheSame(t *testing.T) {
 	t.Parallel()
 	box := open(t, dial(t, newServer(t).ClientURL()), jetstreaminbox.Options{})
-	long := parcel(strings.Repeat("x", 100<<10))
+	long := newDelivery(strings.Repeat("x", 100<<10))
 	_, err := box.Enqueue(t.Context(), long)
 	require.NoError(t, err)
-	d := newDesk(t, box, permanent)
+	d := newTestHandler(t, box, permanent)
 	run(t, box, d)
-	soon(t, func() bool { return len(dead(t, box)) == 1 })
-	e := dead(t, box)[0]
+	eventually(t, func() bool { return len(deadLetters(t, box)) == 1 })
+	e := deadLetters(t, box)[0]
 	require.Equal(t, long.ID, e.Delivery.ID)
 	require.Equal(t, long.Body, e.Delivery.Body)
 }
 
-// Trap: JetStream has no dead letters of its own. A process may die when it has stored one and not yet ended the delivery.
+// JetStream has no dead letters. A process may crash after it has stored a dead letter, and before it acknowledges the
+// delivery.
 func TestADeliveryThatWasBuriedByAProcessThatDiedIsNotRunAgain(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	var alerts counter
-	p := inbox.Policy{OnDead: func(_ context.Context, e inbox.Entry) { alerts.add(e.ID) }}
+	p := inbox.Policy{OnDeadLetter: func(_ context.Context, e inbox.Entry) { alerts.add(e.ID) }}
 	box := open(t, js, jetstreaminbox.Options{Lease: time.Second, Policy: p})
-	d := newDesk(t, box, permanent)
+	d := newTestHandler(t, box, permanent)
 	stop := run(t, box, d)
-	_, err := box.Enqueue(t.Context(), parcel("a"))
+	_, err := box.Enqueue(t.Context(), newDelivery("a"))
 	require.NoError(t, err)
-	soon(t, func() bool { return len(dead(t, box)) == 1 && empty(t, js) })
+	eventually(t, func() bool { return len(deadLetters(t, box)) == 1 && empty(t, js) })
 	stop()
-	id := dead(t, box)[0].ID
-	// The same once more, as its process has left it: taken once, a dead letter, and not acknowledged.
-	there, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEAD")
+	id := deadLetters(t, box)[0].ID
+	// The state after such a crash: fetched once, stored as a dead letter, and not acknowledged.
+	stream, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEAD")
 	require.NoError(t, err)
-	raw, err := there.GetMsg(t.Context(), there.CachedInfo().State.FirstSeq)
+	raw, err := stream.GetMsg(t.Context(), stream.CachedInfo().State.FirstSeq)
 	require.NoError(t, err)
-	ack, err := js.PublishMsg(t.Context(), &nats.Msg{Subject: "AIHOOKS.in.workflux.default", Data: parcel("a").Body,
+	ack, err := js.PublishMsg(t.Context(), &nats.Msg{Subject: "AIHOOKS.in.workflux.default", Data: newDelivery("a").Body,
 		Header: nats.Header{"Aihooks-Delivery": raw.Header["Aihooks-Delivery"]}})
 	require.NoError(t, err)
 	require.Equal(t, last(t, js), ack.Sequence)
-	position := strings.TrimPrefix(noteOfFirst(t, js), "AIHOOKS.note.")
+	position := strings.TrimPrefix(firstRecordSubject(t, js), "AIHOOKS.note.")
 	state := regexp.MustCompile(`"from":"[^"]*"`).ReplaceAllString(raw.Header.Get("Aihooks-State"), `"from":"`+position+`"`)
 	require.Contains(t, state, position)
 	_, err = js.PublishMsg(t.Context(), &nats.Msg{Subject: raw.Subject, Data: raw.Data, Header: nats.Header{
@@ -153,47 +153,48 @@ func TestADeliveryThatWasBuriedByAProcessThatDiedIsNotRunAgain(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, m.Nak())
 	run(t, box, d)
-	soon(t, func() bool { return empty(t, js) })
+	eventually(t, func() bool { return empty(t, js) })
 	require.Equal(t, 1, d.calls.of("a"))
-	require.Len(t, dead(t, box), 1)
-	soon(t, func() bool { return alerts.of(id) == 2 })
+	require.Len(t, deadLetters(t, box), 1)
+	eventually(t, func() bool { return alerts.of(id) == 2 })
 }
 
-// Trap: the same delivery may have been a dead letter before, and that one is not what became of this.
+// The same delivery may have been a dead letter before. That dead letter is not the outcome of this delivery.
 func TestADeliveryThatWasADeadLetterBeforeIsRunAlthoughAProcessDiedWithIt(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{Window: 100 * time.Millisecond, Lease: time.Second})
-	stop := run(t, box, newDesk(t, box, permanent))
-	enqueueAnew := func() {
-		soon(t, func() bool {
-			duplicate, err := box.Enqueue(t.Context(), parcel("a"))
+	stop := run(t, box, newTestHandler(t, box, permanent))
+	enqueueAgain := func() {
+		eventually(t, func() bool {
+			duplicate, err := box.Enqueue(t.Context(), newDelivery("a"))
 			require.NoError(t, err)
 			return !duplicate
 		})
 	}
-	enqueueAnew()
-	soon(t, func() bool { return len(dead(t, box)) == 1 && empty(t, js) })
+	enqueueAgain()
+	eventually(t, func() bool { return len(deadLetters(t, box)) == 1 && empty(t, js) })
 	stop()
-	enqueueAnew()
-	takeAndDie(t, js)
-	d := newDesk(t, box, succeed)
+	enqueueAgain()
+	fetchAndNak(t, js)
+	d := newTestHandler(t, box, succeed)
 	run(t, box, d)
-	soon(t, func() bool { return empty(t, js) })
+	eventually(t, func() bool { return empty(t, js) })
 	require.Equal(t, 1, d.calls.of("a"))
 }
 
-// takeAndDie takes the oldest delivery of WorkFlux, as a process does that dies with it.
-func takeAndDie(t testing.TB, js jetstream.JetStream) {
+// fetchAndNak fetches the oldest delivery of WorkFlux, like a process that then crashes.
+func fetchAndNak(t testing.TB, js jetstream.JetStream) {
 	t.Helper()
 	c, err := js.Consumer(t.Context(), jetstreaminbox.DefaultName, "workflux_default")
 	require.NoError(t, err)
 	m, err := c.Next()
 	require.NoError(t, err)
-	require.NoError(t, m.Nak()) // rather than to wait for the end of the lease
+	require.NoError(t, m.Nak()) // instead of waiting for the end of the lease
 }
 
-// Trap: the dead letter is stored before the delivery ends, or a process that dies in between, or a stream that is full, loses it.
+// The dead letter is stored before the delivery is removed. Otherwise a crash in between, or a full stream, would lose
+// it.
 func TestADeliveryThatCannotBecomeADeadLetterYetStaysWhereItIs(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
@@ -207,15 +208,15 @@ func TestADeliveryThatCannotBecomeADeadLetterYetStaysWhereItIs(t *testing.T) {
 		require.NoError(t, err)
 	}
 	limit(1)
-	d := newDesk(t, box, permanent)
+	d := newTestHandler(t, box, permanent)
 	run(t, box, d)
-	d.is(t, http.StatusOK, letter("a", 1))
-	soon(t, func() bool { return len(dead(t, box)) == 1 && empty(t, js) })
-	d.is(t, http.StatusOK, letter("b", 1))
-	soon(t, func() bool { return d.calls.of("b") == 1 })
-	forAWhile(t, func() bool { return !empty(t, js) })
+	d.mustRespond(t, http.StatusOK, messageBody("a", 1))
+	eventually(t, func() bool { return len(deadLetters(t, box)) == 1 && empty(t, js) })
+	d.mustRespond(t, http.StatusOK, messageBody("b", 1))
+	eventually(t, func() bool { return d.calls.of("b") == 1 })
+	consistently(t, func() bool { return !empty(t, js) })
 	limit(-1)
-	soon(t, func() bool { return len(dead(t, box)) == 2 && empty(t, js) })
+	eventually(t, func() bool { return len(deadLetters(t, box)) == 2 && empty(t, js) })
 	require.Equal(t, 1, d.calls.of("b"))
 }
 
@@ -231,26 +232,26 @@ func TestARunEndsAlthoughNothingCanBePutDown(t *testing.T) {
 	_, err = js.UpdateStream(t.Context(), c)
 	require.NoError(t, err)
 
-	// The one has had its attempts and died with its process; the callback of the other fails for good.
-	d := newDesk(t, box, permanent)
+	// One delivery has no attempts left after its process crashed. The callback of the other one fails permanently.
+	d := newTestHandler(t, box, permanent)
 	stop := run(t, box, d)
-	soon(t, func() bool {
+	eventually(t, func() bool {
 		_, err := js.Consumer(t.Context(), jetstreaminbox.DefaultName, "workflux_default")
 		return err == nil
 	})
 	stop()
-	_, err = box.Enqueue(t.Context(), parcel("lost"))
+	_, err = box.Enqueue(t.Context(), newDelivery("lost"))
 	require.NoError(t, err)
-	takeAndDie(t, js)
-	_, err = box.Enqueue(t.Context(), parcel("hopeless"))
+	fetchAndNak(t, js)
+	_, err = box.Enqueue(t.Context(), newDelivery("hopeless"))
 	require.NoError(t, err)
 	ctx, end := context.WithCancel(t.Context())
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
-		_ = box.Run(ctx, d) // says what it had to leave behind
+		_ = box.Run(ctx, d) // returns a DrainError
 	}()
-	soon(t, func() bool { return d.calls.of("hopeless") == 1 })
+	eventually(t, func() bool { return d.calls.of("hopeless") == 1 })
 	end()
 	select {
 	case <-stopped:
@@ -259,19 +260,19 @@ func TestARunEndsAlthoughNothingCanBePutDown(t *testing.T) {
 	}
 }
 
-// Trap: nothing moves in one step. Whoever dies between the two has another do the same once more.
+// A move takes two steps. After a crash between them, another process repeats the move.
 func TestADeadLetterThatCannotBeDeletedIsBroughtBackOnce(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
-	stop := run(t, box, newDesk(t, box, permanent))
-	_, err := box.Enqueue(t.Context(), parcel("a"))
+	stop := run(t, box, newTestHandler(t, box, permanent))
+	_, err := box.Enqueue(t.Context(), newDelivery("a"))
 	require.NoError(t, err)
-	soon(t, func() bool { return len(dead(t, box)) == 1 && empty(t, js) })
+	eventually(t, func() bool { return len(deadLetters(t, box)) == 1 && empty(t, js) })
 	stop()
-	there, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEAD")
+	stream, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEAD")
 	require.NoError(t, err)
-	c := there.CachedInfo().Config
+	c := stream.CachedInfo().Config
 	c.DenyDelete = true
 	_, err = js.UpdateStream(t.Context(), c)
 	require.NoError(t, err)
@@ -283,24 +284,24 @@ func TestADeadLetterThatCannotBeDeletedIsBroughtBackOnce(t *testing.T) {
 	require.Equal(t, before+1, last(t, js))
 }
 
-// Whoever publishes under our subjects without being an inbox.
+// Another program may publish under the inbox's subjects.
 func TestAMessageThatNoInboxHasStoredBecomesADeadLetterAndIsNotCalledBack(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
-	d := newDesk(t, box, succeed)
+	d := newTestHandler(t, box, succeed)
 	run(t, box, d)
 	for _, header := range []nats.Header{
 		{}, {"Aihooks-Delivery": {`{"Vendor":"workflux"}`}}, {"Aihooks-Delivery": {"{"}},
 		{"Aihooks-Delivery": {`{"Keys":["a"]}`}, "Aihooks-State": {`{"body":100000}`}},
 	} {
-		_, err := js.PublishMsg(t.Context(), &nats.Msg{Subject: "AIHOOKS.in.workflux.default", Data: letter("theirs", 1), Header: header})
+		_, err := js.PublishMsg(t.Context(), &nats.Msg{Subject: "AIHOOKS.in.workflux.default", Data: messageBody("theirs", 1), Header: header})
 		require.NoError(t, err)
 	}
-	soon(t, func() bool { return len(dead(t, box)) == 4 && empty(t, js) })
-	for _, e := range dead(t, box) {
+	eventually(t, func() bool { return len(deadLetters(t, box)) == 4 && empty(t, js) })
+	for _, e := range deadLetters(t, box) {
 		require.Equal(t, "workflux", e.Delivery.Vendor)
-		require.Equal(t, letter("theirs", 1), e.Delivery.Body)
+		require.Equal(t, messageBody("theirs", 1), e.Delivery.Body)
 	}
 	require.Zero(t, d.calls.total())
 }
@@ -309,49 +310,49 @@ func TestAFullStreamIsAnswered503AndTakesAgainOnceThereIsRoom(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{MaxMessages: 2})
-	d := newDesk(t, box, succeed)
-	d.is(t, http.StatusOK, letter("a", 1))
-	d.is(t, http.StatusOK, letter("b", 1))
-	d.is(t, http.StatusServiceUnavailable, letter("c", 1))
-	d.is(t, http.StatusOK, letter("a", 1))
-	_, err := box.Enqueue(t.Context(), parcel("c"))
+	d := newTestHandler(t, box, succeed)
+	d.mustRespond(t, http.StatusOK, messageBody("a", 1))
+	d.mustRespond(t, http.StatusOK, messageBody("b", 1))
+	d.mustRespond(t, http.StatusServiceUnavailable, messageBody("c", 1))
+	d.mustRespond(t, http.StatusOK, messageBody("a", 1))
+	_, err := box.Enqueue(t.Context(), newDelivery("c"))
 	require.ErrorIs(t, err, webhook.ErrInboxFull)
 	run(t, box, d)
-	soon(t, func() bool { return empty(t, js) })
-	d.is(t, http.StatusOK, letter("c", 1))
-	soon(t, func() bool { return d.calls.of("c") == 1 })
+	eventually(t, func() bool { return empty(t, js) })
+	d.mustRespond(t, http.StatusOK, messageBody("c", 1))
+	eventually(t, func() bool { return d.calls.of("c") == 1 })
 }
 
 func TestAStreamFullOfDeliveriesWithoutACallbackTakesOthers(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{MaxMessages: 2})
-	d := newDesk(t, box, succeed)
+	d := newTestHandler(t, box, succeed)
 	for _, id := range []string{"a", "b"} {
-		p := parcel(id)
-		p.Type = "nobody's"
+		p := newDelivery(id)
+		p.Type = "unknown"
 		_, err := box.Enqueue(t.Context(), p)
 		require.NoError(t, err)
 	}
-	_, err := box.Enqueue(t.Context(), parcel("c"))
+	_, err := box.Enqueue(t.Context(), newDelivery("c"))
 	require.ErrorIs(t, err, webhook.ErrInboxFull)
 	run(t, box, d)
-	soon(t, func() bool { return empty(t, js) })
-	d.is(t, http.StatusOK, letter("c", 1))
-	soon(t, func() bool { return d.calls.of("c") == 1 })
+	eventually(t, func() bool { return empty(t, js) })
+	d.mustRespond(t, http.StatusOK, messageBody("c", 1))
+	eventually(t, func() bool { return d.calls.of("c") == 1 })
 }
 
 func TestAHandlerThatWasShutDownIsNotGivenTheSameAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
-	d := newDesk(t, box, succeed)
+	d := newTestHandler(t, box, succeed)
 	run(t, box, d)
 	require.NoError(t, d.Shutdown(t.Context()))
-	_, err := box.Enqueue(t.Context(), parcel("a"))
+	_, err := box.Enqueue(t.Context(), newDelivery("a"))
 	require.NoError(t, err)
-	soon(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_ASIDE") == 1 })
-	forAWhile(t, func() bool {
+	eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_ASIDE") == 1 })
+	consistently(t, func() bool {
 		c, err := js.Consumer(t.Context(), jetstreaminbox.DefaultName, "workflux_default")
 		require.NoError(t, err)
 		return c.CachedInfo().Delivered.Consumer <= 3
@@ -362,38 +363,38 @@ func TestAConsumerThatIsDeletedIsMadeAnew(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
-	d := newDesk(t, box, succeed)
+	d := newTestHandler(t, box, succeed)
 	run(t, box, d)
-	d.is(t, http.StatusOK, letter("a", 1))
-	soon(t, func() bool { return d.calls.of("a") == 1 })
+	d.mustRespond(t, http.StatusOK, messageBody("a", 1))
+	eventually(t, func() bool { return d.calls.of("a") == 1 })
 	require.NoError(t, js.DeleteConsumer(t.Context(), jetstreaminbox.DefaultName, "workflux_default"))
-	d.is(t, http.StatusOK, letter("b", 1))
-	soon(t, func() bool { return d.calls.of("b") == 1 })
+	d.mustRespond(t, http.StatusOK, messageBody("b", 1))
+	eventually(t, func() bool { return d.calls.of("b") == 1 })
 }
 
 func TestNotesOfDeliveriesThatAreGoneAreSweptUp(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
-	waits := parcel("waits")
-	waits.Vendor = "nobody"
+	waits := newDelivery("waits")
+	waits.Vendor = "unknown"
 	_, err := box.Enqueue(t.Context(), waits)
 	require.NoError(t, err)
-	kept := noteOfFirst(t, js)
-	for _, note := range []string{kept, "AIHOOKS.note.4711-1", kept + "1", "AIHOOKS.note.1", "AIHOOKS.note.x"} {
-		_, err := js.Publish(t.Context(), note, []byte(`{"seen":1}`))
+	kept := firstRecordSubject(t, js)
+	for _, record := range []string{kept, "AIHOOKS.note.4711-1", kept + "1", "AIHOOKS.note.1", "AIHOOKS.note.x"} {
+		_, err := js.Publish(t.Context(), record, []byte(`{"seen":1}`))
 		require.NoError(t, err)
 	}
-	d := newDesk(t, box, succeed)
+	d := newTestHandler(t, box, succeed)
 	run(t, box, d)
-	soon(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_ASIDE") == 1 })
-	aside, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_ASIDE")
+	eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_ASIDE") == 1 })
+	deferred, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_ASIDE")
 	require.NoError(t, err)
-	_, err = aside.GetLastMsgForSubject(t.Context(), kept)
-	require.NoError(t, err, "its delivery is there")
+	_, err = deferred.GetLastMsgForSubject(t.Context(), kept)
+	require.NoError(t, err, "the record of an existing delivery must stay")
 }
 
-// empty reports whether nothing is left to be run.
+// empty reports whether no delivery is left to run.
 func empty(t testing.TB, js jetstream.JetStream) bool {
 	t.Helper()
 	return messages(t, js, jetstreaminbox.DefaultName) == 0
@@ -401,15 +402,15 @@ func empty(t testing.TB, js jetstream.JetStream) bool {
 
 func messages(t testing.TB, js jetstream.JetStream, stream string) uint64 {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	defer cancel()
 	s, err := js.Stream(ctx, stream)
 	require.NoError(t, err)
 	return s.CachedInfo().State.Msgs
 }
 
-// noteOfFirst is the subject of the note about the oldest delivery.
-func noteOfFirst(t testing.TB, js jetstream.JetStream) string {
+// firstRecordSubject returns the subject of the oldest delivery's attempt record.
+func firstRecordSubject(t testing.TB, js jetstream.JetStream) string {
 	t.Helper()
 	s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName)
 	require.NoError(t, err)
@@ -418,7 +419,7 @@ func noteOfFirst(t testing.TB, js jetstream.JetStream) string {
 	return fmt.Sprintf("AIHOOKS.note.%d-%d", m.Sequence, m.Time.UnixNano())
 }
 
-// last returns the sequence of the delivery that was stored last.
+// last returns the sequence of the newest delivery.
 func last(t testing.TB, js jetstream.JetStream) uint64 {
 	t.Helper()
 	s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName)

@@ -23,18 +23,18 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestAReceiverLeavesNoGoroutineBehind lets callbacks succeed, fail, panic, end their goroutine, overrun the answer and
-// ignore their context, with senders that hang up and senders that stall, and then shuts everything down.
+// TestAReceiverLeavesNoGoroutineBehind runs callbacks that succeed, fail, panic, end their goroutine, outlast the response or ignore
+// their context, with a sender that stalls. It then shuts everything down.
 func TestAReceiverLeavesNoGoroutineBehind(t *testing.T) {
 	for _, v := range allvendors.All() {
 		t.Run(v.Name, func(t *testing.T) {
 			defer goleak.VerifyNone(t)
 			release := make(chan struct{})
 			h, err := v.New(&webhook.Options{
-				Logger:        slog.New(slog.DiscardHandler),
+				Logger:          slog.New(slog.DiscardHandler),
 				ResponseTimeout: 100 * time.Millisecond,
-				BodyTimeout:   100 * time.Millisecond,
-				// Shutdown cancels what waits for its context, and no timeout does.
+				BodyTimeout:     100 * time.Millisecond,
+				// Only Shutdown cancels the callbacks, not a timeout.
 				CallbackTimeout: time.Hour,
 			})
 			require.NoError(t, err)
@@ -68,9 +68,9 @@ func TestAReceiverLeavesNoGoroutineBehind(t *testing.T) {
 				body := sender.Name(sender.Stamp(v.Samples[0].Body, time.Now().Add(-time.Duration(i)*time.Second)), id)
 				r, err := sender.Request(body, time.Now(), id)
 				require.NoError(t, err)
-				if answer, err := client.Do(r); err == nil {
-					_, _ = io.Copy(io.Discard, answer.Body)
-					require.NoError(t, answer.Body.Close())
+				if response, err := client.Do(r); err == nil {
+					_, _ = io.Copy(io.Discard, response.Body)
+					require.NoError(t, response.Body.Close())
 				}
 			}
 			stall(t, server.Listener.Addr().String())
@@ -80,14 +80,14 @@ func TestAReceiverLeavesNoGoroutineBehind(t *testing.T) {
 			require.Eventually(t, func() bool {
 				cut, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 				defer cancel()
-				return h.Shutdown(cut) == nil // a machine that is busy needs longer than the second that they are given
-			}, 2*time.Minute, time.Millisecond, "callbacks that wait for their context are cancelled")
+				return h.Shutdown(cut) == nil // a busy machine needs longer than the second that Shutdown waits after ctx
+			}, 2*time.Minute, time.Millisecond, "Shutdown must cancel callbacks that wait for their context")
 			client.CloseIdleConnections()
 		})
 	}
 }
 
-// stall opens a request and does not go on.
+// stall sends the beginning of a request.
 func stall(t *testing.T, addr string) {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
@@ -95,7 +95,7 @@ func stall(t *testing.T, addr string) {
 	defer conn.Close()
 	_, err = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: receiver.test\r\nContent-Length: 10\r\n\r\n{")
 	require.NoError(t, err)
-	answer, err := io.ReadAll(conn)
+	response, err := io.ReadAll(conn)
 	require.NoError(t, err)
-	require.Contains(t, string(answer), http.StatusText(http.StatusServiceUnavailable))
+	require.Contains(t, string(response), http.StatusText(http.StatusServiceUnavailable))
 }

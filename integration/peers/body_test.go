@@ -14,9 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The peers that know a MAC over the body alone, and no time.
+// This file has the peers whose MAC covers only the body, without a time.
 
-// ofBody maps the cases of one vendor's body form: the lines of the signature header, the body, the key.
+// ofBody maps the vectors of a vendor's body form: the values of the signature header, the body and the key.
 func ofBody(write func(value string) (string, bool)) mapping {
 	return func(f *file, v *vector) (*delivery, bool) {
 		d := &delivery{secret: v.Keys[0].Secret, body: v.Body()}
@@ -42,7 +42,7 @@ func withPrefix(value string) (string, bool) {
 
 func ifPrefixed(value string) (string, bool) { return value, strings.HasPrefix(value, "sha256=") }
 
-// request is what the peers take that read a request themselves.
+// request returns the request for peers that read it themselves.
 func (d *delivery) request(t *testing.T, header string) *http.Request {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(d.body))
@@ -79,7 +79,7 @@ func playgroundGitea(t *testing.T, d *delivery) error {
 	return authenticity(err, playgitea.ErrMissingGiteaSignatureHeader, playgitea.ErrHMACVerificationFailed, playgitea.ErrParsingPayload)
 }
 
-// authenticity leaves out what became of the payload once the signature was found good: it is no payload of theirs.
+// authenticity ignores errors after the verification of the signature, because our payloads are not those of the peer.
 func authenticity(err error, refusals ...error) error {
 	if slices.Contains(refusals, err) {
 		return err

@@ -15,21 +15,21 @@ import (
 
 var update = flag.Bool("update", false, "write the differences to PEERS.md")
 
-// explanations say why we judge as we do, of everything that a peer judges otherwise.
+// explanations say why our verdict differs from a peer's.
 var explanations = []struct {
-	cases *regexp.Regexp // of names of vectors
+	cases *regexp.Regexp // matches names of vectors
 	why   string
 }{
-	{regexp.MustCompile(`: our secret is `), "Whoever knows that the secret is unset can sign with it, or need not even sign. A receiver is not built with such a secret."},
-	{regexp.MustCompile(`: header (twice|three times)`), "Two programs on the way may read two different lines. A header that must be single and is not, is refused."},
-	{regexp.MustCompile(`: timestamp twice|: delivery id twice`), "As for the signature: which of the two was signed is a guess."},
-	{regexp.MustCompile(`(upper|mixed)-case hex`), "Hex digits mean the same in either case. The vendors show lower case and do not say that they keep to it."},
-	{regexp.MustCompile(`(: empty body|: body changed: gone)$`), "The signature over nothing is a signature. That the body is no JSON object is said afterwards, in the answer to an authentic delivery."},
-	{regexp.MustCompile(`further ahead|year ahead|the last time of`), "A delivery from the future could be kept back and used once its time has come. The window has two ends."},
-	{regexp.MustCompile(`milliseconds, (as|one older)|: (nine|twelve) digits`), "The vendor does not say whether it sends seconds or milliseconds. Thirteen digits can only be milliseconds, and are read so; for the peer they are far in the future."},
-	{regexp.MustCompile(`: timestamp: .*(digits|32 bits|microseconds|nanoseconds|zero)`), "What is neither seconds nor milliseconds of these decades has no meaning, and the peer takes it for a time far in the future or prints it anew."},
-	{regexp.MustCompile(`signed over the number, sent with|signed with .*, sent as the number`), "The MAC is over the bytes as they came. A peer that prints the number anew accepts other bytes than were signed, and a store that knows deliveries by those bytes takes a replay for a new one."},
-	{regexp.MustCompile(`: delivery id: `), "With a dot in the id, time and body could be cut differently. What cannot be an id of `[A-Za-z0-9_-]{1,128}` is refused before anything is computed."},
+	{regexp.MustCompile(`: our secret is `), "If the secret is unset, anyone can sign with it, or need not sign at all. We build no receiver with such a secret."},
+	{regexp.MustCompile(`: header (twice|three times)`), "Two programs may read two different lines. We refuse a repeated header that must be single."},
+	{regexp.MustCompile(`: timestamp twice|: delivery id twice`), "As for the signature: we cannot know which of the two was signed."},
+	{regexp.MustCompile(`(upper|mixed)-case hex`), "Hex digits mean the same in either case. The vendors show lower case, but do not promise it."},
+	{regexp.MustCompile(`(: empty body|: body changed: gone)$`), "A signature over an empty body is a valid signature. The handler then refuses the authentic delivery, because its body is not a JSON object."},
+	{regexp.MustCompile(`further ahead|year ahead|the last time of`), "An attacker could hold back a delivery from the future, and use it later. Our window has two ends."},
+	{regexp.MustCompile(`milliseconds, (as|one older)|: (nine|twelve) digits`), "The vendor does not say whether it sends seconds or milliseconds. Thirteen digits can only be milliseconds, so we read them as such. For the peer, they are far in the future."},
+	{regexp.MustCompile(`: timestamp: .*(digits|32 bits|microseconds|nanoseconds|zero)`), "We refuse numbers that are neither seconds nor milliseconds of these decades. The peer reads them as a time far in the future, or formats them again."},
+	{regexp.MustCompile(`signed over the number, sent with|signed with .*, sent as the number`), "The MAC covers the received bytes. A peer that formats the number again accepts bytes that were not signed. A store that identifies deliveries by those bytes then treats a replay as new."},
+	{regexp.MustCompile(`: delivery id: `), "With a dot in the id, time and body could be split differently. We refuse an id that does not match `[A-Za-z0-9_-]{1,128}` before we compute anything."},
 }
 
 func TestThePeersJudgeAsWrittenDown(t *testing.T) {
@@ -54,7 +54,7 @@ func TestEveryExplanationExplainsADifference(t *testing.T) {
 	}
 }
 
-// requireWritten requires that the peer's section in PEERS.md is what came out.
+// requireWritten requires that PEERS.md has the results of the peer.
 func requireWritten(t *testing.T, p *peer, version string) {
 	t.Helper()
 	want := p.section(t, version)
@@ -68,8 +68,8 @@ func requireWritten(t *testing.T, p *peer, version string) {
 		require.NoError(t, os.WriteFile(testdata+"PEERS.md", []byte(strings.Join(sections, "")), 0o600))
 		return
 	}
-	require.GreaterOrEqual(t, at, 0, "no section; run the test with -update")
-	require.Equal(t, want, sections[at], "run the test with -update and read what has changed")
+	require.GreaterOrEqual(t, at, 0, "PEERS.md has no section for the peer; run the test with -update")
+	require.Equal(t, want, sections[at], "run the test with -update and review the changes")
 }
 
 func read(t *testing.T) string {
@@ -83,7 +83,7 @@ func (p *peer) section(t *testing.T, version string) string {
 	t.Helper()
 	verdicts := p.run(t)
 	accepted, refused := 0, 0
-	rows := make(map[int][2][]string) // of each explanation: what they accept, and what we accept
+	rows := make(map[int][2][]string) // by explanation: names that only they accept, and names that only we accept
 	for _, v := range verdicts {
 		switch {
 		case v.theirs == nil && v.ours == nil:
@@ -101,7 +101,7 @@ func (p *peer) section(t *testing.T, version string) string {
 			rows[row] = side
 		}
 	}
-	require.Greater(t, accepted, 30, "a peer that accepts next to nothing is not given what it is to be given")
+	require.Greater(t, accepted, 30, "the peer accepts too few vectors, so the mapping must be wrong")
 	require.Greater(t, refused, 30)
 
 	var b strings.Builder
@@ -121,7 +121,7 @@ func (p *peer) section(t *testing.T, version string) string {
 	return b.String()
 }
 
-// explanation finds the one for a difference.
+// explanation returns the index of the explanation of a difference.
 func explanation(t *testing.T, p *peer, v *verdict) int {
 	t.Helper()
 	for i, e := range explanations {
@@ -129,11 +129,11 @@ func explanation(t *testing.T, p *peer, v *verdict) int {
 			return i
 		}
 	}
-	require.Failf(t, "a difference that nobody has explained", "%s: %s, %s: theirs %v, ours %v", p.name, v.vendor, v.name, v.theirs, v.ours)
+	require.Failf(t, "a difference has no explanation", "%s: %s, %s: theirs %v, ours %v", p.name, v.vendor, v.name, v.theirs, v.ours)
 	return 0
 }
 
-// requirements returns the versions that go.mod requires.
+// requirements returns the versions in go.mod.
 func requirements(t *testing.T) map[string]string {
 	t.Helper()
 	text, err := os.ReadFile("../go.mod")

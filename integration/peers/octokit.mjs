@@ -1,4 +1,4 @@
-// Answers each line [secret, body, signature] with what octokit's verify makes of it. The first argument is its module.
+// Reads lines [secret, body, signature], and prints the result of octokit's verify for each. The first argument is its module.
 import { createInterface } from "node:readline";
 
 const { verify } = await import(process.argv[2]);

@@ -14,10 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// octokitVersion is the release that PEERS.md describes. It must be the one in .ci/services.
+// octokitVersion is the version that PEERS.md describes. It must equal the version in .ci/services.
 const octokitVersion = "6.0.0"
 
-// octokitFolder returns the folder into which .ci/services has npm install the package. PEERS_OCTOKIT names another one.
+// octokitFolder returns the folder in which .ci/services installs the package with npm. PEERS_OCTOKIT names another folder.
 func octokitFolder() string {
 	if folder := os.Getenv("PEERS_OCTOKIT"); folder != "" {
 		return folder
@@ -29,14 +29,14 @@ func octokitFolder() string {
 	return filepath.Join(cache, "aihooks-go", "npm")
 }
 
-// octokit is a peer in another language. No test installs its package.
+// octokit returns the peer in JavaScript. Its package must be installed.
 func octokit(t *testing.T) peer {
 	t.Helper()
 	modules := octokitFolder()
 	install := "run .ci/services, or: npm install --prefix " + modules + " @octokit/webhooks-methods@" + octokitVersion
 	_, err := exec.LookPath("node")
 	require.NoError(t, err, "install node, on Debian with apt-get install nodejs npm; then "+install)
-	text, err := os.ReadFile(filepath.Join(modules, "node_modules/@octokit/webhooks-methods/package.json")) //nolint:gosec // the caller's
+	text, err := os.ReadFile(filepath.Join(modules, "node_modules/@octokit/webhooks-methods/package.json")) //nolint:gosec // the user chose the folder
 	require.NoError(t, err, install)
 	var installed struct{ Version string }
 	require.NoError(t, json.Unmarshal(text, &installed))
@@ -44,7 +44,7 @@ func octokit(t *testing.T) peer {
 
 	script, err := filepath.Abs("octokit.mjs")
 	require.NoError(t, err)
-	node := exec.Command("node", script, filepath.Join(modules, "node_modules/@octokit/webhooks-methods/dist-node/index.js")) //nolint:gosec // the caller's
+	node := exec.Command("node", script, filepath.Join(modules, "node_modules/@octokit/webhooks-methods/dist-node/index.js")) //nolint:gosec // the user chose the folder
 	node.Stderr = os.Stderr
 	in, err := node.StdinPipe()
 	require.NoError(t, err)
@@ -63,7 +63,8 @@ func octokit(t *testing.T) peer {
 	}
 }
 
-// ofOctokit maps as the others of the body form; the header is a string there, so it is there once, and so is the body.
+// ofOctokit maps like the other peers of the body form. It skips vectors with several headers or a body that is not UTF-8, because
+// octokit takes strings.
 func ofOctokit(write func(value string) (string, bool)) mapping {
 	return func(f *file, v *vector) (*delivery, bool) {
 		d, ok := ofBody(write)(f, v)
@@ -79,10 +80,10 @@ type octokitProcess struct {
 func (o *octokitProcess) judge(t *testing.T, d *delivery) error {
 	t.Helper()
 	require.NoError(t, json.NewEncoder(o.in).Encode([]string{d.secret, string(d.body), d.signatures[0]}))
-	answer, err := o.out.ReadString('\n')
+	line, err := o.out.ReadString('\n')
 	require.NoError(t, err)
-	if answer == "true\n" {
+	if line == "true\n" {
 		return nil
 	}
-	return errors.New(answer)
+	return errors.New(line)
 }

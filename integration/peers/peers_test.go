@@ -23,29 +23,29 @@ type (
 	vector = vectors.Vector
 )
 
-// A delivery is a vector as a peer is given it.
+// A delivery is a vector in the form of a peer.
 type delivery struct {
 	secret     string
 	body       []byte
-	signatures []string    // lines of the one header, for peers that have one
-	header     http.Header // for peers that have several
+	signatures []string    // values of the signature header, for peers with one header
+	header     http.Header // for peers with several headers
 	timed      bool        // whether the window is checked
 }
 
-// A mapping says how a peer writes a vector, or that it cannot without making another case of it.
+// A mapping converts a vector to the form of a peer. It returns false if the peer has no equivalent.
 type mapping func(f *file, v *vector) (*delivery, bool)
 
-// A peer is somebody else's verifier.
+// A peer is a verifier of another library.
 type peer struct {
 	name   string
 	module string
-	scheme string // what it signs and how it writes it
-	form   string // the form of ours that is the same
+	scheme string // describes what it signs, and its headers
+	form   string // our equivalent form
 	maps   map[string]mapping
 	judge  func(*testing.T, *delivery) error
 }
 
-// goPeers are those that the module requires.
+// goPeers returns the peers in Go.
 func goPeers() []peer {
 	return []peer{
 		{
@@ -75,14 +75,14 @@ func goPeers() []peer {
 	}
 }
 
-// A verdict is what one vector came to: nil where the delivery is accepted.
+// A verdict has the results for one vector. A nil error means that the delivery is accepted.
 type verdict struct {
 	vendor, name string
 	theirs, ours error
 }
 
-// run judges every vector that the peer has a way of writing, each once however many vectors are written alike. Our
-// verdict is that of a receiver pinned to the peer's form; what the peer has no header for is as it should be.
+// run verifies every vector that has an equivalent for the peer. Vectors with the same equivalent run once. Our result is that of a
+// receiver that accepts only the peer's form. Headers that the peer does not have get valid values.
 func (p *peer) run(t *testing.T) (verdicts []verdict) {
 	t.Helper()
 	files := vectors.Load(t, testdata)

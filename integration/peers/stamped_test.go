@@ -12,16 +12,16 @@ import (
 	svix "github.com/svix/svix-webhooks/go"
 )
 
-// The peers that know a MAC over a time as well, and a window of five minutes.
+// This file has the peers whose MAC also covers a time. They have a window of five minutes.
 
-// ofStripe maps the cases of "timestamp.body": every line of a header becomes an element of Stripe's one header.
+// ofStripe maps the vectors of "timestamp.body". Every value of a header becomes an element of Stripe's header.
 func ofStripe(f *file, v *vector) (*delivery, bool) {
 	d := &delivery{secret: v.Keys[0].Secret, body: v.Body(), timed: v.Now != nil}
 	var elements []string
 	for _, element := range []struct{ header, key string }{{f.Window.Header, "t="}, {f.Scheme.Header, "v1="}} {
 		for _, value := range v.Header()[element.header] {
 			if strings.ContainsAny(value, ",=") {
-				return nil, false // would be something else inside their header
+				return nil, false // would have another meaning in Stripe's header
 			}
 			elements = append(elements, element.key+value)
 		}
@@ -38,14 +38,14 @@ func stripe(t *testing.T, d *delivery) error {
 	return webhook.ValidatePayloadIgnoringTolerance(d.body, d.signatures[0], d.secret)
 }
 
-// ofStandard maps the cases of "delivery.timestamp.body": header to header, the MAC from hex to base64.
+// ofStandard maps the vectors of "delivery.timestamp.body". It converts the MAC from hex to base64.
 func ofStandard(f *file, v *vector) (*delivery, bool) {
 	d := &delivery{secret: v.Keys[0].Secret, body: v.Body(), timed: v.Now != nil, header: http.Header{}}
 	h := v.Header()
 	for _, value := range h[f.Scheme.Header] {
 		mac, err := hex.DecodeString(value)
 		if err != nil || strings.ToLower(value) != value || value == "" {
-			return nil, false // base64 has no such case
+			return nil, false // base64 has no equivalent
 		}
 		d.header.Add("Webhook-Signature", "v1,"+base64.StdEncoding.EncodeToString(mac))
 	}
@@ -57,7 +57,7 @@ func ofStandard(f *file, v *vector) (*delivery, bool) {
 	return d, true
 }
 
-// A standardVerifier is what both libraries make of a secret.
+// A standardVerifier has the methods of both libraries.
 type standardVerifier interface {
 	Verify(payload []byte, headers http.Header) error
 	VerifyIgnoringTimestamp(payload []byte, headers http.Header) error

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// columns is how wide the terminals are.
+// columns is the width of the terminals.
 const columns = 132
 
 var sgr = regexp.MustCompile(`\x1b\[(\d*)m`)
 
-// spans turns a recording into HTML: the colours that aihooks uses, as classes. Other sequences are taken out.
+// spans converts a recording to HTML. The colours of aihooks become classes, and other sequences are removed.
 func spans(text string) string {
 	text = html.EscapeString(strings.ReplaceAll(text, "\r\n", "\n"))
 	open := 0
@@ -39,7 +39,7 @@ pre { margin: 0; padding: 14px 18px 18px; font: 13px/1.5 "DejaVu Sans Mono", ui-
 .c1 { font-weight: bold; color: #fff; } .c2 { color: #858c99; } .c31 { color: #ff7b72; } .c32 { color: #56d364; } .c33 { color: #e3b341; }
 </style>`
 
-// page lays terminals out one above the other.
+// page returns HTML with the terminals one above the other.
 func page(titles []string, terminals []*terminal) string {
 	var b strings.Builder
 	b.WriteString(windows)

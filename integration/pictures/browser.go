@@ -15,7 +15,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// A screen is what a page is looked at with.
+// A screen describes the emulated screen.
 type screen struct {
 	width, height int64
 	phone, dark   bool
@@ -43,7 +43,7 @@ func openBrowser(ctx context.Context) (*browser, error) {
 	return &browser{tab, func() { _ = chromedp.Cancel(tab); cancel(); end(); stop() }}, chromedp.Do(tab)
 }
 
-// look changes the screen.
+// look emulates another screen.
 func (b *browser) look(s screen) error {
 	scheme := "light"
 	if s.dark {
@@ -62,7 +62,7 @@ func (b *browser) look(s screen) error {
 	return err
 }
 
-// until waits for an expression of JavaScript to be true.
+// until waits until a JavaScript expression is true.
 func (b *browser) until(expression string) error {
 	var err error
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
@@ -71,15 +71,15 @@ func (b *browser) until(expression string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("it did not come about: %s: %w", expression, err)
+	return fmt.Errorf("the condition did not become true: %s: %w", expression, err)
 }
 
-// shoot takes a picture of an aihooks page with a delivery open.
+// shoot takes a screenshot of an aihooks page with an open delivery.
 func (b *browser) shoot(s screen, address, name string) error {
 	if err := b.look(s); err != nil {
 		return err
 	}
-	if err := chromedp.Do(b.ctx, chromedp.Navigate("about:blank")); err != nil { // or another fragment were the same page
+	if err := chromedp.Do(b.ctx, chromedp.Navigate("about:blank")); err != nil { // a new fragment would not reload the page
 		return err
 	}
 	if err := chromedp.Do(b.ctx, chromedp.Navigate(address)); err != nil {
@@ -93,7 +93,7 @@ func (b *browser) shoot(s screen, address, name string) error {
 	return b.save(name)
 }
 
-// shootTerminals takes a picture of terminals.
+// shootTerminals takes a screenshot of terminals.
 func (b *browser) shootTerminals(name string, titles []string, terminals ...*terminal) error {
 	for _, t := range terminals {
 		if err := t.check(); err != nil {
@@ -117,7 +117,7 @@ func (b *browser) shootTerminals(name string, titles []string, terminals ...*ter
 	return b.save(name)
 }
 
-// save writes what is seen as a PNG that is as small as it can be without loss.
+// save writes a screenshot as a PNG with few colours. It returns an error if the file is too large.
 func (b *browser) save(name string) error {
 	picture, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
 	if err != nil {
@@ -132,9 +132,9 @@ func (b *browser) save(name string) error {
 		return err
 	}
 	if out.Len() > largest {
-		return fmt.Errorf("%s is %d bytes; at most %d are wanted in a README", name, out.Len(), largest)
+		return fmt.Errorf("%s (%d bytes) must have at most %d bytes", name, out.Len(), largest)
 	}
-	return os.WriteFile(filepath.Join(folder, name), out.Bytes(), 0o644) //nolint:gosec // it is for everybody
+	return os.WriteFile(filepath.Join(folder, name), out.Bytes(), 0o644) //nolint:gosec // the picture is public
 }
 
 const largest = 200 << 10

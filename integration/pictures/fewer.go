@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// fewer returns a picture in 256 colours, each pixel in the one next to its own. They are those that it has most of, but none
-// that is much like another: a rare colour is worth more than one more shade of an edge.
+// fewer reduces a picture to 256 colours, and sets each pixel to the nearest of them. It chooses the most frequent colours, but skips
+// colours that are similar to a chosen one, because a rare colour matters more than another shade of an edge.
 func fewer(p image.Image) image.Image {
 	area := p.Bounds()
 	counts := make(map[color.RGBA]int)

@@ -1,5 +1,5 @@
-// Pictures makes the pictures of the README from real runs: aihooks in a terminal, and its pages in Chromium. It is run by
-// `make pictures`, from the root of a checkout, and needs ports 8787 to 8789 and Debian's chromium.
+// Pictures takes the pictures of the README from real runs of aihooks: its output in terminals, and its pages in Chromium. Run
+// `make pictures` in the root of a checkout. It needs ports 8787 to 8789 and Debian's chromium.
 package main
 
 import (
@@ -28,7 +28,7 @@ func take(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
-	build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(work, "bin", "aihooks"), "./cmd/aihooks") //nolint:gosec // a folder of its own
+	build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(work, "bin", "aihooks"), "./cmd/aihooks") //nolint:gosec // a temporary folder
 	if text, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, text)
 	}
@@ -43,7 +43,7 @@ func take(ctx context.Context) (err error) {
 	return keeping(ctx, b, work)
 }
 
-// listening has deliveries of every kind arrive at a listener, and takes pictures of both terminals and of the page.
+// listening sends deliveries of every kind to a listener, and takes pictures of both terminals and of the page.
 func listening(ctx context.Context, b *browser, work string) error {
 	greenflash, convosphere, workflux := newSecret("GREENFLASH"), newSecret("CONVOSPHERE"), newSecret("WORKFLUX")
 	here := newTerminal(work)
@@ -52,38 +52,38 @@ func listening(ctx context.Context, b *browser, work string) error {
 		return err
 	}
 	defer end()
-	if err := here.until("Ctrl-C ends"); err != nil {
+	if err := here.until("press Ctrl-C to stop"); err != nil {
 		return err
 	}
-	site, err := here.page()
+	address, err := here.page()
 	if err != nil {
 		return err
 	}
 	there := newTerminal(work)
-	for _, step := range []struct{ secret, line, verdict string }{
+	for _, step := range []struct{ secret, line, shown string }{
 		{"", "aihooks send emberqa red_flag --forge --url " + listener + "/emberqa", "unverified"},
 		{greenflash, "aihooks send greenflash conversation.rating --same --times 2 --url " + listener + "/greenflash", "duplicate"},
-		{convosphere, "aihooks send convosphere message.created --stale --url " + listener + "/convosphere", "stale"},
-		{workflux + "\n", "aihooks send workflux user.message --url " + listener + "/workflux", "forged"}, // with a line break too many
+		{convosphere, "aihooks send convosphere message.created --stale --url " + listener + "/convosphere", "rejected"},
+		{workflux + "\n", "aihooks send workflux user.message --url " + listener + "/workflux", "unauthenticated"}, // the secret has a line break
 		{greenflash, "aihooks send greenflash conversation.frustration --url " + listener + "/greenflash", "frustration"},
 	} {
 		if err := there.run(ctx, []string{step.secret}, step.line); err != nil {
 			return err
 		}
-		if err := here.until("\x1b[", step.verdict); err != nil {
+		if err := here.until("\x1b[", step.shown); err != nil {
 			return err
 		}
 	}
-	if err := b.shoot(desktop, site+"#id=5", "listen.png"); err != nil {
+	if err := b.shoot(desktop, address+"#id=5", "listen.png"); err != nil {
 		return err
 	}
-	if err := b.shoot(phone, site+"#id=4", "listen-phone.png"); err != nil {
+	if err := b.shoot(phone, address+"#id=4", "listen-phone.png"); err != nil {
 		return err
 	}
-	return b.shootTerminals("terminal.png", []string{"here: what arrives", "there: what is sent"}, here, there)
+	return b.shootTerminals("terminal.png", []string{"aihooks listen", "aihooks send"}, here, there)
 }
 
-// keeping takes a picture of the page over an inbox with dead letters.
+// keeping takes a picture of the page of an inbox with dead letters.
 func keeping(ctx context.Context, b *browser, work string) error {
 	if err := fillInbox(ctx, work); err != nil {
 		return err
@@ -94,12 +94,12 @@ func keeping(ctx context.Context, b *browser, work string) error {
 		return err
 	}
 	defer end()
-	if err := t.until("Ctrl-C ends"); err != nil {
+	if err := t.until("press Ctrl-C to stop"); err != nil {
 		return err
 	}
-	site, err := t.page()
+	address, err := t.page()
 	if err != nil {
 		return err
 	}
-	return b.shoot(desktop, site+"#verdict=dead&id=2", "inbox.png")
+	return b.shoot(desktop, address+"#verdict=dead_lettered&id=2", "inbox.png")
 }

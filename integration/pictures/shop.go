@@ -16,7 +16,7 @@ import (
 	"github.com/aihooks/aihooks-go/workflux"
 )
 
-// fillInbox has a service store deliveries in an inbox and run them until they are done or dead.
+// fillInbox runs a service that stores deliveries in an inbox, until all are done or dead letters.
 func fillInbox(ctx context.Context, work string) (err error) {
 	quiet := slog.New(slog.DiscardHandler)
 	box, err := sqlite.Open(filepath.Join(work, "inbox.db"), &sqlite.Options{Poll: 20 * time.Millisecond, Policy: inbox.Policy{
@@ -52,11 +52,11 @@ func fillInbox(ctx context.Context, work string) (err error) {
 	go func() { ended <- box.Run(running, hook) }()
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		var stats sqlite.Stats
-		if stats, err = box.Stats(ctx); err != nil || stats.Dead == 3 && stats.Done == 2 {
+		if stats, err = box.Stats(ctx); err != nil || stats.DeadLettered == 3 && stats.Done == 2 {
 			break
 		}
 		if time.Now().After(deadline) {
-			err = fmt.Errorf("the inbox has %+v", stats.Counts)
+			err = fmt.Errorf("the deliveries are not done: %+v", stats.Counts)
 			break
 		}
 	}

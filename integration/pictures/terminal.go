@@ -19,7 +19,7 @@ import (
 	"github.com/creack/pty"
 )
 
-// A terminal records what commands write on it.
+// A terminal records the output of commands.
 type terminal struct {
 	work string
 
@@ -32,21 +32,21 @@ func newTerminal(work string) *terminal { return &terminal{work: work} }
 
 func newSecret(vendor string) string { return vendor + "_WEBHOOK_SECRET=" + rand.Text() }
 
-// Write records what is written.
+// Write appends to the recording.
 func (t *terminal) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.recorded.Write(p)
 }
 
-// text returns what was written until now.
+// text returns the recording so far.
 func (t *terminal) text() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.recorded.String()
 }
 
-// check refuses a recording that has in it what is nobody's business.
+// check returns an error if the recording contains private data.
 func (t *terminal) check() error {
 	host, err := os.Hostname()
 	if err != nil {
@@ -54,7 +54,7 @@ func (t *terminal) check() error {
 	}
 	for _, private := range append([]string{t.work, host}, t.secrets...) {
 		if strings.Contains(t.text(), private) {
-			return errors.New("the recording has a secret, a path or the machine's name in it")
+			return errors.New("the recording contains a secret, a path or the name of the machine")
 		}
 	}
 	return nil
@@ -62,19 +62,19 @@ func (t *terminal) check() error {
 
 var pageURL = regexp.MustCompile(`page: (\S+)`)
 
-// page returns the address of the page that a command has printed, with its token.
+// page returns the printed URL of the page, with its token.
 func (t *terminal) page() (string, error) {
 	found := pageURL.FindStringSubmatch(t.text())
 	if found == nil {
-		return "", fmt.Errorf("no page was printed: %s", t.text())
+		return "", fmt.Errorf("no URL of a page was printed: %s", t.text())
 	}
 	return found[1], nil
 }
 
-// begin runs a command line on the terminal. The function that it returns ends it, as Ctrl-C does, and waits.
+// begin starts a command line on the terminal. The returned function sends an interrupt, and waits until the command has ended.
 func (t *terminal) begin(ctx context.Context, env []string, line string) (end func(), err error) {
 	_, _ = fmt.Fprintf(t, "\x1b[32m$\x1b[0m \x1b[1m%s\x1b[0m\r\n", line)
-	c := exec.CommandContext(ctx, "/bin/sh", "-c", "exec "+line) //nolint:gosec // the lines are those of this program
+	c := exec.CommandContext(ctx, "/bin/sh", "-c", "exec "+line) //nolint:gosec // the lines are constants
 	c.Dir = t.work
 	c.Env = append([]string{"TERM=xterm-256color", "HOME=" + t.work, "PATH=" + filepath.Join(t.work, "bin")}, env...)
 	for _, e := range env {
@@ -89,29 +89,29 @@ func (t *terminal) begin(ctx context.Context, env []string, line string) (end fu
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_, _ = io.Copy(t, f) // until the command has ended, which is an error of its own on a terminal
-		_ = c.Wait()         // one that fails says so on the terminal
+		_, _ = io.Copy(t, f) // returns an error when the command ends, because it is a terminal
+		_ = c.Wait()         // a failure is visible on the terminal
 		_ = f.Close()
 	}()
 	return func() {
-		_ = c.Process.Signal(syscall.SIGINT) // it may have ended
+		_ = c.Process.Signal(syscall.SIGINT) // it may have ended already
 		<-done
 	}, nil
 }
 
-// run runs a command line to its end.
+// run runs a command line until it ends.
 func (t *terminal) run(ctx context.Context, env []string, line string) error {
 	before := t.text()
 	end, err := t.begin(ctx, env, line)
 	if err != nil {
 		return err
 	}
-	err = t.untilAfter(len(before)+len(line), "ANSWER", "\n", "\n")
+	err = t.untilAfter(len(before)+len(line), "RESPONSE", "\n", "\n")
 	end()
 	return err
 }
 
-// until waits until texts stand on the terminal, one after the other.
+// until waits until the recording contains the texts, in this order.
 func (t *terminal) until(texts ...string) error { return t.untilAfter(0, texts...) }
 
 func (t *terminal) untilAfter(start int, texts ...string) error {
@@ -125,5 +125,5 @@ func (t *terminal) untilAfter(start int, texts ...string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%q did not come: %s", texts, t.text())
+	return fmt.Errorf("the output does not contain %q: %s", texts, t.text())
 }

@@ -22,11 +22,10 @@ import (
 	"github.com/aihooks/aihooks-go/internal/pgtest"
 )
 
-// patience bounds a hang.
+// patience limits the time of a hanging test.
 const patience = time.Minute
 
-// TestMain runs the victim of TestPostgres_EndsWithKilledProcess, a process that starts a server and waits, if
-// PGTEST_VICTIM asks for it.
+// TestMain starts a server and waits if PGTEST_VICTIM is set. TestPostgres_EndsWithKilledProcess runs and kills such a process.
 func TestMain(m *testing.M) {
 	if os.Getenv("PGTEST_VICTIM") == "" {
 		os.Exit(m.Run())
@@ -68,7 +67,7 @@ func query(within time.Duration, dsn, statement string) (string, error) {
 func TestPostgres_KeepsCommitsThroughStopAndCrash(t *testing.T) {
 	s := pgtest.New(t)
 	dsn := s.Database(t)
-	require.NotEqual(t, dsn, s.Database(t), "every call makes another database")
+	require.NotEqual(t, dsn, s.Database(t), "each call must create a new database")
 	for i, end := range []func() error{s.Stop, s.Crash} {
 		_, err := query(patience, dsn, fmt.Sprintf("CREATE TABLE t%d (n int)", i))
 		require.NoError(t, err)
@@ -88,19 +87,19 @@ func TestPostgres_KeepsCommitsThroughStopAndCrash(t *testing.T) {
 func TestPostgres_RespondsOnceResumed(t *testing.T) {
 	s := pgtest.New(t)
 	require.NoError(t, s.Pause())
-	_, err := query(500*time.Millisecond, s.DSN("postgres"), "SELECT 1") // a busy machine makes no paused server respond
+	_, err := query(500*time.Millisecond, s.DSN("postgres"), "SELECT 1") // short, because a paused server never responds
 	require.Error(t, err)
 	require.NoError(t, s.Resume())
 	got, err := query(patience, s.DSN("postgres"), "SELECT 1")
 	require.NoError(t, err)
 	require.Equal(t, "1", got)
-	require.NoError(t, s.Pause(), "a paused server can be closed, too")
+	require.NoError(t, s.Pause(), "a paused server must be closable")
 }
 
 func TestPostgres_EndsWithKilledProcess(t *testing.T) {
 	for _, state := range []string{"running", "paused"} {
 		t.Run(state, func(t *testing.T) {
-			victim := exec.Command(os.Args[0]) //nolint:gosec,noctx // ourselves, and killed below
+			victim := exec.Command(os.Args[0]) //nolint:gosec,noctx // the test binary, killed below
 			victim.Env = append(os.Environ(), "PGTEST_VICTIM="+state)
 			stdout, err := victim.StdoutPipe()
 			require.NoError(t, err)
@@ -109,7 +108,7 @@ func TestPostgres_EndsWithKilledProcess(t *testing.T) {
 			require.True(t, lines.Scan())
 			dir := lines.Text()
 			require.DirExists(t, dir)
-			lock, err := os.ReadFile(filepath.Join(dir, "data", "postmaster.pid")) //nolint:gosec // our own server's
+			lock, err := os.ReadFile(filepath.Join(dir, "data", "postmaster.pid")) //nolint:gosec // a file of the test's server
 			require.NoError(t, err)
 			pid, err := strconv.Atoi(strings.Split(string(lock), "\n")[0])
 			require.NoError(t, err)

@@ -35,7 +35,7 @@ func TestRedis_RespondsOnceResumed(t *testing.T) {
 	}()
 	select {
 	case <-answer:
-		require.Fail(t, "a paused server answered")
+		require.Fail(t, "a paused server responded")
 	case <-time.After(50 * time.Millisecond):
 	}
 	s.Resume()

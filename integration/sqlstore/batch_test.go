@@ -14,8 +14,8 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 )
 
-// inBatches returns a store on PostgreSQL whose statements wait until open is called, so that what is asked until then
-// makes a batch, but for the very first.
+// inBatches returns a store on PostgreSQL whose statements wait until open is called. The first call has its own
+// statement, and all later calls until then form a batch.
 func inBatches(t *testing.T, db *sql.DB) (store *sqlstore.Store, open func()) {
 	t.Helper()
 	gate := make(chan struct{})
@@ -23,12 +23,12 @@ func inBatches(t *testing.T, db *sql.DB) (store *sqlstore.Store, open func()) {
 		<-gate
 		return f(db)
 	}
-	store, err := sqlstore.NewOn(run, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
+	store, err := sqlstore.NewOn(run, &sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
 	require.NoError(t, err)
 	return store, sync.OnceFunc(func() { close(gate) })
 }
 
-// together claims keys at once, and returns what came of each.
+// together claims keys at once, and returns the result of each.
 func together(ctx context.Context, store *sqlstore.Store, open func(), keys ...string) (states []idempotency.State, errs []error) {
 	states, errs = make([]idempotency.State, len(keys)), make([]error, len(keys))
 	var all sync.WaitGroup
@@ -51,7 +51,7 @@ func together(ctx context.Context, store *sqlstore.Store, open func(), keys ...s
 	for range keys {
 		<-begun
 	}
-	time.Sleep(20 * time.Millisecond) // not needed, but then it is a batch more often
+	time.Sleep(20 * time.Millisecond) // optional: makes a batch more likely
 	open()
 	all.Wait()
 	return states, errs
@@ -129,7 +129,7 @@ func TestOfManyClaimsInBatchesOfManyProcessesExactlyOneWins(t *testing.T) {
 	winners, completed := make(map[int]int), 0
 	var all sync.WaitGroup
 	for range processes {
-		store, err := sqlstore.New(db, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
+		store, err := sqlstore.New(db, &sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Batch: true})
 		require.NoError(t, err)
 		for range claimers {
 			all.Go(func() {
@@ -199,7 +199,7 @@ func TestAKeyThatATransactionHasLockedKeepsOnlyItsOwnCallersWaiting(t *testing.T
 		},
 	}
 	over := make(chan string, 2*len(calls))
-	for range 2 { // of which the second of each kind share a batch
+	for range 2 { // the second claims share a batch, and so do the second completions
 		for name, f := range calls {
 			go func() {
 				if err := f(); err != nil {
@@ -216,7 +216,7 @@ func TestAKeyThatATransactionHasLockedKeepsOnlyItsOwnCallersWaiting(t *testing.T
 		case name := <-over:
 			require.True(t, want[name], name)
 		case <-time.After(patience):
-			require.Fail(t, "all wait for a transaction of somebody else's")
+			require.Fail(t, "the batch waits for another client's transaction")
 		}
 	}
 	require.NoError(t, tx.Rollback())
@@ -231,7 +231,7 @@ func TestAClaimThatNobodyWaitsForAnyMoreIsFreeAgain(t *testing.T) {
 	store, open := inBatches(t, db)
 	ctx, cancel := context.WithCancel(t.Context())
 	gone := make(chan error, 2)
-	for _, c := range []context.Context{ctx, t.Context()} { // the second is one who stays, lest the batch end
+	for _, c := range []context.Context{ctx, t.Context()} { // the second caller stays, so that the batch is not canceled
 		for _, key := range []string{"a", "b"} {
 			go func() {
 				_, err := store.Claim(c, key+fmt.Sprint(c == ctx), idempotency.NewToken(), time.Hour)
@@ -241,7 +241,7 @@ func TestAClaimThatNobodyWaitsForAnyMoreIsFreeAgain(t *testing.T) {
 			}()
 		}
 	}
-	time.Sleep(20 * time.Millisecond) // some are in a batch by now, most often
+	time.Sleep(20 * time.Millisecond) // usually some are in a batch now
 	cancel()
 	require.ErrorIs(t, <-gone, context.Canceled)
 	require.ErrorIs(t, <-gone, context.Canceled)

@@ -14,14 +14,14 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
-	"github.com/aihooks/aihooks-go/internal/beside"
+	"github.com/aihooks/aihooks-go/internal/benchpair"
 )
 
-// claims measures claims beside something else, on so many goroutines.
+// claims compares claims with another function, on the given number of goroutines.
 func claims(b *testing.B, goroutines int, ours, theirs string, f, g func() error) {
-	beside.Measure(b, "per_s", [2]string{ours, theirs},
-		func() float64 { return beside.PerSecond(b, goroutines, f) },
-		func() float64 { return beside.PerSecond(b, goroutines, g) })
+	benchpair.Measure(b, "per_s", [2]string{ours, theirs},
+		func() float64 { return benchpair.PerSecond(b, goroutines, f) },
+		func() float64 { return benchpair.PerSecond(b, goroutines, g) })
 }
 
 func (e *engine) openForBenchmark(b *testing.B, dsn string) *sql.DB {
@@ -35,7 +35,7 @@ func (e *engine) openForBenchmark(b *testing.B, dsn string) *sql.DB {
 	return db
 }
 
-// A recorder is a database that remembers the last query and does nothing.
+// A recorder is a database that records the last query and does nothing.
 type recorder struct{ query string }
 
 func (r *recorder) Connect(context.Context) (driver.Conn, error) { return r, nil }
@@ -47,10 +47,10 @@ func (r *recorder) Prepare(query string) (driver.Stmt, error) {
 	return nil, errors.ErrUnsupported
 }
 
-// claimStatement is what a store says when it claims.
+// claimStatement returns the statement of a claim.
 func claimStatement(d *sqlstore.Dialect) string {
 	r := new(recorder)
-	store, err := sqlstore.New(sql.OpenDB(r), sqlstore.Options{Dialect: d, Namespace: "test"})
+	store, err := sqlstore.New(sql.OpenDB(r), &sqlstore.Options{Dialect: d, Namespace: "test"})
 	if err == nil {
 		_, _ = store.Claim(context.Background(), "key", idempotency.Token{}, time.Minute)
 	}
@@ -63,7 +63,7 @@ func mustAcquire(store *sqlstore.Store) func() error {
 	return func() error {
 		claim, err := store.Claim(context.Background(), newKey(), idempotency.NewToken(), time.Minute)
 		if err == nil && claim.State != idempotency.Acquired {
-			err = fmt.Errorf("a new key was answered %q", claim.State)
+			err = fmt.Errorf("the claim of a new key returned %q", claim.State)
 		}
 		return err
 	}
@@ -89,7 +89,7 @@ func BenchmarkClaim(b *testing.B) {
 	}
 }
 
-// The ratio is that of a store with 1,000,000 completed keys to one with 1,000.
+// The ratio compares a store with 1,000,000 completed keys with a store with 1,000.
 func BenchmarkClaimByNumberOfKeys(b *testing.B) {
 	fill := map[string]string{
 		"PostgreSQL": `INSERT INTO %s SELECT 'test', 'workflux/default/content/' || md5(n::text), 2, '\x00', 1, now(), now() + interval '1 day' + n * interval '1 ms' FROM generate_series(1, %d) n; ANALYZE %[1]s`,
@@ -100,7 +100,7 @@ func BenchmarkClaimByNumberOfKeys(b *testing.B) {
 		b.Run(e.name, func(b *testing.B) {
 			db := e.openForBenchmark(b, e.dsn(b))
 			with := func(table string, keys int) *sqlstore.Store {
-				store, err := sqlstore.New(db, sqlstore.Options{Dialect: e.dialect, Namespace: "test", Table: table})
+				store, err := sqlstore.New(db, &sqlstore.Options{Dialect: e.dialect, Namespace: "test", Table: table})
 				require.NoError(b, err)
 				require.NoError(b, store.Migrate(context.Background()))
 				_, err = db.Exec(fmt.Sprintf(fill[e.name], table, keys))
@@ -111,7 +111,7 @@ func BenchmarkClaimByNumberOfKeys(b *testing.B) {
 			claimFew := mustAcquire(few)
 			var claimed atomic.Int64
 			claims(b, 1, "many", "few", mustAcquire(many), func() error {
-				if claimed.Add(1)%500 == 0 { // so that few stay few
+				if claimed.Add(1)%500 == 0 { // so that the small store stays small
 					_, err := db.Exec(`DELETE FROM few WHERE state = 1`)
 					return err
 				}

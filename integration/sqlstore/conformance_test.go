@@ -20,7 +20,7 @@ const (
 	unprepared     = "&default_query_exec_mode=exec"
 )
 
-func TestStoreKeepsEveryRule(t *testing.T) { //nolint:tparallel // beside one another, and beside no other test
+func TestStoreKeepsEveryRule(t *testing.T) { //nolint:tparallel // its subtests run in parallel, but not with other tests
 	impatient := *engines[1]
 	impatient.dsn = func(t testing.TB) string {
 		return strings.Replace(engines[1].dsn(t), "busy_timeout(900)", "busy_timeout(0)", 1)
@@ -30,7 +30,7 @@ func TestStoreKeepsEveryRule(t *testing.T) { //nolint:tparallel // beside one an
 		engine *engine
 		batch  bool
 		extra  string // of the DSN
-		long   bool   // only with AIHOOKS_TEST_LONG: each of its properties is one of another as well
+		long   bool   // only with AIHOOKS_TEST_LONG, because other cases have each of its properties
 	}{
 		{"PostgreSQL", engines[0], false, "", false},
 		{"PostgreSQL, repeatable read", engines[0], false, repeatableRead, true},
@@ -47,24 +47,24 @@ func TestStoreKeepsEveryRule(t *testing.T) { //nolint:tparallel // beside one an
 			continue
 		}
 		t.Run(test.name, func(t *testing.T) {
-			t.Parallel() // most of it is waiting
+			t.Parallel() // it mostly waits
 			shared := test.engine.open(t, test.engine.dsn(t)+test.extra)
-			shared.SetMaxOpenConns(16) // the server takes 200 in all
+			shared.SetMaxOpenConns(16) // the server allows 200 in total
 			test.engine.store(t, shared, 0)
 			var cases atomic.Int64
 			idempotencytest.Run(t, idempotencytest.Options{
 				Around: atOnce,
-				// Long enough for a machine that is busy to look in time.
+				// Long enough for a busy machine to check in time.
 				Retention: 4 * time.Second, Lease: 1500 * time.Millisecond, Slack: time.Second,
 				New: func(t testing.TB, retention time.Duration) idempotency.Store {
 					db := shared
-					if test.engine.dialect == sqlstore.SQLite { // one file has one writer, and cases wait for none but their own
+					if test.engine.dialect == sqlstore.SQLite { // a file allows one writer, so each case has its own file
 						db = test.engine.open(t, test.engine.dsn(t)+test.extra)
 						test.engine.store(t, db, 0)
 					}
-					store, err := sqlstore.New(db, sqlstore.Options{
+					store, err := sqlstore.New(db, &sqlstore.Options{
 						Dialect: test.engine.dialect, Retention: retention, Batch: test.batch,
-						Namespace: fmt.Sprint("case-", cases.Add(1)), // which is as good as a database of its own
+						Namespace: fmt.Sprint("case-", cases.Add(1)), // as good as a separate database
 					})
 					require.NoError(t, err)
 					return store
@@ -74,7 +74,7 @@ func TestStoreKeepsEveryRule(t *testing.T) { //nolint:tparallel // beside one an
 	}
 }
 
-// atOnce runs the cases of a suite beside one another: most of each is waiting.
+// atOnce runs the cases of a suite in parallel, because they mostly wait.
 func atOnce(t *testing.T, f func(t *testing.T)) {
 	t.Parallel()
 	f(t)

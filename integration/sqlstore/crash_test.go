@@ -18,7 +18,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 )
 
-// Half of the keys of the crash test are completed inside the transaction of their side effect, half are not.
+// The crash test completes half of its keys inside the transaction of their side effect, and half outside.
 const (
 	crashLease   = 2 * time.Second
 	crashWorkers = 4
@@ -26,7 +26,7 @@ const (
 	notInTx      = "plain-"
 )
 
-// crashWorker works on keys until all are completed, and prints those that it has completed outside a transaction.
+// crashWorker processes keys until all are completed, and prints those that it has completed outside a transaction.
 func crashWorker() {
 	db, store := workersStore()
 	if os.Getenv("ENGINE") == "SQLite" {
@@ -45,7 +45,7 @@ func crashWorker() {
 	rand.Shuffle(len(left), func(i, j int) { left[i], left[j] = left[j], left[i] })
 	fmt.Println("ready")
 
-	var mu sync.Mutex // guards left, and lines from one another
+	var mu sync.Mutex // guards left, and keeps lines from mixing
 	next := func() (key string, ok bool) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -100,7 +100,7 @@ func completedKeys(db *sql.DB) map[string]bool {
 	return done
 }
 
-// sideEffect is a callback as it should be written.
+// sideEffect is an example of a correct callback.
 func sideEffect(ctx context.Context, db *sql.DB, store *sqlstore.Store, key string) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
@@ -124,7 +124,7 @@ func TestWorkersKilledAtAnyMomentLoseNothingAndRepeatNothing(t *testing.T) {
 	onEach(t, func(t *testing.T, e *engine, dsn string) {
 		db := e.open(t, dsn)
 		e.store(t, db, 0)
-		_, err := db.Exec(`CREATE TABLE effects (key TEXT NOT NULL)`) // not unique: only CompleteTx keeps a second one out
+		_, err := db.Exec(`CREATE TABLE effects (key TEXT NOT NULL)`) // not unique, so only CompleteTx prevents a second row
 		require.NoError(t, err)
 
 		began := time.Now()
@@ -151,7 +151,7 @@ func TestWorkersKilledAtAnyMomentLoseNothingAndRepeatNothing(t *testing.T) {
 			return query[int](t, db, `SELECT count(*) FROM aihooks_idempotency WHERE state = 2`)
 		}
 		for kill := range kills {
-			for done() < kill*keys/(kills+1) { // so that the kills are spread over the whole run
+			for done() < kill*keys/(kills+1) { // spreads the kills over the run
 				time.Sleep(5 * time.Millisecond)
 			}
 			time.Sleep(rand.N(20 * time.Millisecond))
@@ -161,10 +161,10 @@ func TestWorkersKilledAtAnyMomentLoseNothingAndRepeatNothing(t *testing.T) {
 			running[victim] = start()
 		}
 		reading.Wait()
-		require.Equal(t, crashWorkers, completions["done"], "the workers that were not killed have come to their end")
+		require.Equal(t, crashWorkers, completions["done"], "the workers that were not killed have finished")
 		delete(completions, "done")
 
-		require.Equal(t, keys, done(), "keys that are completed")
+		require.Equal(t, keys, done(), "completed keys")
 		require.Equal(t, keys, query[int](t, db, `SELECT count(*) FROM aihooks_idempotency`))
 		require.Equal(t, keys/2, query[int](t, db, `SELECT count(*) FROM effects`), "side effects")
 		require.Equal(t, keys/2, query[int](t, db, `SELECT count(DISTINCT key) FROM effects`), "keys with a side effect")

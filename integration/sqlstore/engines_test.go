@@ -21,9 +21,9 @@ type engine struct {
 	name    string
 	dialect *sqlstore.Dialect
 	driver  string
-	dsn     func(t testing.TB) string // of a fresh database
+	dsn     func(t testing.TB) string // the DSN of a new database
 
-	endLeases string // the statement that ends the leases of all claims, as time does
+	endLeases string // the statement that ends the leases of all claims
 }
 
 var engines = []*engine{
@@ -35,7 +35,7 @@ func sqliteDSN(path string) string {
 	return "file:" + path + "?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(900)&_txlock=immediate"
 }
 
-// onEach runs f on a fresh database of each engine.
+// onEach runs f on a new database of each engine.
 func onEach(t *testing.T, f func(t *testing.T, e *engine, dsn string)) {
 	t.Helper()
 	for _, e := range engines {
@@ -51,22 +51,22 @@ func (e *engine) open(t testing.TB, dsn string) *sql.DB {
 	return db
 }
 
-// store returns a store in db, with its table.
+// store returns a store in db and creates its table.
 func (e *engine) store(t testing.TB, db *sql.DB, retention time.Duration) *sqlstore.Store {
 	t.Helper()
-	store, err := sqlstore.New(db, sqlstore.Options{Dialect: e.dialect, Namespace: "test", Retention: retention})
+	store, err := sqlstore.New(db, &sqlstore.Options{Dialect: e.dialect, Namespace: "test", Retention: retention})
 	require.NoError(t, err)
 	require.NoError(t, store.Migrate(context.Background()))
 	return store
 }
 
-// workersStore is the store that the test has told this worker of.
+// workersStore returns the store that the test has assigned to this worker.
 func workersStore() (*sql.DB, *sqlstore.Store) {
 	for _, e := range engines {
 		if e.name == os.Getenv("ENGINE") {
 			db, err := sql.Open(e.driver, os.Getenv("DSN"))
 			check(err)
-			store, err := sqlstore.New(db, sqlstore.Options{Dialect: e.dialect, Namespace: "test"})
+			store, err := sqlstore.New(db, &sqlstore.Options{Dialect: e.dialect, Namespace: "test"})
 			check(err)
 			return db, store
 		}
@@ -81,10 +81,10 @@ func query[T any](t testing.TB, db *sql.DB, q string, args ...any) T {
 	return v
 }
 
-// hold acquires keys through a guard, as a handler does, and returns the context that a callback gets.
-func hold(t testing.TB, store idempotency.Store, lease time.Duration, keys ...string) (context.Context, *idempotency.Lease) {
+// acquireLease acquires keys through a guard, as a handler does, and returns the context of the callback.
+func acquireLease(t testing.TB, store idempotency.Store, lease time.Duration, keys ...string) (context.Context, *idempotency.Lease) {
 	t.Helper()
-	guard, err := idempotency.NewGuard(store, &idempotency.GuardOptions{CallTimeout: time.Minute}) // a busy machine is no server that is down
+	guard, err := idempotency.NewGuard(store, &idempotency.GuardOptions{CallTimeout: time.Minute}) // a busy machine must not look like an unavailable server
 	require.NoError(t, err)
 	h, claim, err := guard.Acquire(context.Background(), idempotency.ClaimRequest{Keys: keys, Lease: lease})
 	require.NoError(t, err)

@@ -28,12 +28,12 @@ func Example_sqlite() {
 	path := filepath.Join(dir, "hooks.db")
 
 	ctx := context.Background()
-	for range 2 { // the service, and the service after a restart
+	for range 2 { // before and after a restart
 		db, err := sql.Open("sqlite", "file:"+path+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(500)")
 		if err != nil {
 			log.Fatal(err)
 		}
-		store, err := sqlstore.New(db, sqlstore.Options{
+		store, err := sqlstore.New(db, &sqlstore.Options{
 			Dialect: sqlstore.SQLite, Namespace: "billing", Retention: 30 * 24 * time.Hour,
 		})
 		if err != nil {
@@ -62,8 +62,8 @@ func Example_sqlite() {
 	// completed
 }
 
-// What a callback does when the service works with pgx itself, and not through database/sql: the store gets the same
-// pool through pgx's stdlib package, and its CompleteTx the transaction through an adapter.
+// This callback uses pgx directly, not database/sql. The store uses the same pool through pgx's stdlib package. CompleteTx
+// gets the transaction through an adapter.
 func ExampleStore_CompleteTx_pgx() {
 	server, err := pgtest.Open()
 	if err != nil {
@@ -79,7 +79,7 @@ func ExampleStore_CompleteTx_pgx() {
 	defer pool.Close()
 	db := stdlib.OpenDBFromPool(pool)
 	defer db.Close()
-	store, err := sqlstore.New(db, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "billing"})
+	store, err := sqlstore.New(db, &sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "billing"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func ExampleStore_CompleteTx_pgx() {
 			return store.CompleteTx(ctx, pgxTx{tx}) // an error rolls the invoice back
 		})
 	}
-	guard, err := idempotency.NewGuard(store, nil) // in a webhook handler, its own does this
+	guard, err := idempotency.NewGuard(store, nil) // a webhook handler has its own Guard
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func ExampleStore_CompleteTx_pgx() {
 	// invoices: 1
 }
 
-// pgxTx makes an sqlstore.Execer of a transaction of pgx.
+// pgxTx makes a pgx transaction an sqlstore.Execer.
 type pgxTx struct{ pgx.Tx }
 
 func (tx pgxTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {

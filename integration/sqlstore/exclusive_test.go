@@ -18,7 +18,7 @@ const (
 	claimedKeys = 200
 )
 
-// claimWorker claims every key once, as fast as it can, and prints those that it was given.
+// claimWorker claims every key once, as fast as it can, and prints the acquired keys.
 func claimWorker() {
 	_, store := workersStore()
 	fmt.Println("ready")
@@ -59,7 +59,7 @@ func TestOfManyProcessesExactlyOneGetsEachKey(t *testing.T) {
 				winners[w.lines.Text()]++
 			}
 		}
-		require.Equal(t, claimers, ended, "every worker has asked for every key")
+		require.Equal(t, claimers, ended, "every worker has claimed every key")
 		require.Len(t, winners, claimedKeys)
 		for key, n := range winners {
 			require.Equal(t, 1, n, "winners of key %s", key)

@@ -19,7 +19,7 @@ import (
 	"github.com/aihooks/aihooks-go/internal/pgtest"
 )
 
-// readOnly has a server refuse writes on the connections that it has, as some administrators and managed services do.
+// readOnly makes a server refuse writes on its connections, as some administrators and managed services do.
 func readOnly(t *testing.T, server *pgtest.Server) {
 	t.Helper()
 	admin := engines[0].open(t, server.DSN("postgres"))
@@ -32,7 +32,7 @@ func readOnly(t *testing.T, server *pgtest.Server) {
 	}, patience, 10*time.Millisecond)
 }
 
-// fill has the pool keep n idle connections.
+// fill makes the pool keep n idle connections.
 func fill(t *testing.T, db *sql.DB, n int) {
 	t.Helper()
 	db.SetMaxOpenConns(n)
@@ -50,8 +50,8 @@ func fill(t *testing.T, db *sql.DB, n int) {
 	require.Equal(t, n, db.Stats().Idle)
 }
 
-// TestFailover_NextCallReachesNewPrimary has a pool keep connections to a server that refuses writes, while new
-// connections reach another.
+// TestFailover_NextCallReachesNewPrimary tests a pool with connections to a server that refuses writes. New connections
+// reach another server.
 func TestFailover_NextCallReachesNewPrimary(t *testing.T) {
 	t.Parallel()
 	newer := postgres(t)
@@ -78,7 +78,7 @@ func TestFailover_NextCallReachesNewPrimary(t *testing.T) {
 				db := engines[0].open(t, older.DSNThrough(link.dir, "postgres"))
 				fill(t, db, c.idle)
 				link.server.Store(newer)
-				store, err := sqlstore.New(db, sqlstore.Options{
+				store, err := sqlstore.New(db, &sqlstore.Options{
 					Dialect: sqlstore.PostgreSQL, Namespace: idempotency.NewToken().String(), Batch: c.batch,
 				})
 				require.NoError(t, err)
@@ -104,8 +104,8 @@ func TestFailover_NextCallReachesNewPrimary(t *testing.T) {
 	}
 }
 
-// TestFailover_ReportsReadOnlyServer is about a server that stays read-only: the error says so, and a call does not
-// connect again and again.
+// TestFailover_ReportsReadOnlyServer tests a server that stays read-only. The error must report it, and a call must not
+// open connections without limit.
 func TestFailover_ReportsReadOnlyServer(t *testing.T) {
 	t.Parallel()
 	server := pgtest.New(t)
@@ -121,17 +121,17 @@ func TestFailover_ReportsReadOnlyServer(t *testing.T) {
 	require.NoError(t, store.Migrate(t.Context()), "there is nothing to write")
 	require.LessOrEqual(t, db.Stats().OpenConnections, 1, "connections kept to a server that refuses writes")
 	sent := strings.Count(server.Log(), "in a read-only transaction")
-	require.LessOrEqual(t, sent, 4+4*5, "statements sent for four calls: each on what the pool kept, and on three new connections")
+	require.LessOrEqual(t, sent, 4+4*5, "statements of four calls: each on the kept connections, and on three new ones")
 }
 
-// TestFailover_StandbyPromotedInPlace keeps its connections: the same ones work once the server is promoted.
+// TestFailover_StandbyPromotedInPlace checks that the same connections work after the server is promoted.
 func TestFailover_StandbyPromotedInPlace(t *testing.T) {
 	t.Parallel()
 	server := pgtest.New(t)
 	engines[0].store(t, engines[0].open(t, server.DSN("postgres")), 0)
 	require.NoError(t, server.Demote())
 	db := engines[0].open(t, server.DSN("postgres"))
-	store, err := sqlstore.New(db, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test"})
+	store, err := sqlstore.New(db, &sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test"})
 	require.NoError(t, err)
 	_, err = store.Claim(t.Context(), "key", idempotency.NewToken(), time.Minute)
 	require.ErrorContains(t, err, "25006")
@@ -139,7 +139,7 @@ func TestFailover_StandbyPromotedInPlace(t *testing.T) {
 	claim(t, store, "key", idempotency.Acquired)
 }
 
-// TestFailover_PgxPoolWithAfterRelease is what the package's documentation says about stdlib.OpenDBFromPool.
+// TestFailover_PgxPoolWithAfterRelease tests the advice of the package documentation for stdlib.OpenDBFromPool.
 func TestFailover_PgxPoolWithAfterRelease(t *testing.T) {
 	t.Parallel()
 	newer := postgres(t)
@@ -171,6 +171,6 @@ func TestFailover_PgxPoolWithAfterRelease(t *testing.T) {
 			failed++
 		}
 	}
-	require.LessOrEqual(t, failed, 1, "four connections are fewer than those that two calls try")
+	require.LessOrEqual(t, failed, 1, "two calls try more than four connections")
 	claim(t, store, idempotency.NewToken().String(), idempotency.Acquired)
 }

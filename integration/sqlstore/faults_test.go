@@ -19,17 +19,17 @@ import (
 	"github.com/aihooks/aihooks-go/internal/pgtest"
 )
 
-// A link carries what a client sends to the server's socket, and can slow everything down.
+// A link forwards between clients and the server's socket, and can delay all data.
 type link struct {
 	dir    string
-	delay  atomic.Int64                  // of everything that passes, either way
-	server atomic.Pointer[pgtest.Server] // of new connections
+	delay  atomic.Int64                  // of all data, in both directions
+	server atomic.Pointer[pgtest.Server] // for new connections
 }
 
 func newLink(t *testing.T, server *pgtest.Server) *link {
 	t.Helper()
 	const socket = ".s.PGSQL.5432"
-	dir, err := os.MkdirTemp("", "link") // not t.TempDir: a socket's path may have 107 bytes
+	dir, err := os.MkdirTemp("", "link") // not t.TempDir, because a socket's path may have at most 107 bytes
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	l := &link{dir: dir}
@@ -75,27 +75,27 @@ func (l *link) join(client net.Conn, socket string) {
 	carry(client, server)
 }
 
-// Traffic is what a sender sees that does not give up.
+// traffic records what a sender without a retry limit sees.
 type traffic struct {
-	mu      sync.Mutex
-	answers map[int]int // by status
-	sent    int
+	mu       sync.Mutex
+	statuses map[int]int // by status
+	sent     int
 }
 
 func (tr *traffic) count(status int) int {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
-	return tr.answers[status]
+	return tr.statuses[status]
 }
 
-// await waits for n answers more of that status.
+// await waits for n more responses with that status.
 func (tr *traffic) await(t *testing.T, n, status int, when string) {
 	t.Helper()
 	from := tr.count(status)
 	require.Eventually(t, func() bool { return tr.count(status) >= from+n }, patience, 10*time.Millisecond, when)
 }
 
-// deliver sends new deliveries, each until it is taken, and stops beginning new ones when ctx ends.
+// deliver sends new deliveries, each until the status is 200. It starts no new delivery after ctx ends.
 func (tr *traffic) deliver(ctx context.Context, t *testing.T, url string) {
 	for ctx.Err() == nil {
 		tr.mu.Lock()
@@ -105,7 +105,7 @@ func (tr *traffic) deliver(ctx context.Context, t *testing.T, url string) {
 		for status := 0; status != http.StatusOK; time.Sleep(20 * time.Millisecond) {
 			status = send(t, url, id)
 			tr.mu.Lock()
-			tr.answers[status]++
+			tr.statuses[status]++
 			tr.mu.Unlock()
 		}
 	}
@@ -139,7 +139,7 @@ func TestReceiverOutlivesFaultsOfTheServer(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			t.Parallel() // a claim whose answer was lost, and that could not be released, ends with its lease
+			t.Parallel() // mostly waits: a claim with a lost response ends with its lease
 			server := pgtest.New(t)
 			link := newLink(t, server)
 			e := engines[0]
@@ -158,7 +158,7 @@ func TestReceiverOutlivesFaultsOfTheServer(t *testing.T) {
 			defer site.Close()
 
 			ctx, stop := context.WithCancel(t.Context())
-			tr := &traffic{answers: make(map[int]int)}
+			tr := &traffic{statuses: make(map[int]int)}
 			var senders sync.WaitGroup
 			defer senders.Wait()
 			defer stop()
@@ -167,18 +167,18 @@ func TestReceiverOutlivesFaultsOfTheServer(t *testing.T) {
 			}
 			tr.await(t, 1, http.StatusOK, "before the fault")
 			require.NoError(t, test.begin(server, link))
-			tr.await(t, 8, http.StatusServiceUnavailable, "while the fault lasts: what waits for the server is not left without an answer")
+			tr.await(t, 8, http.StatusServiceUnavailable, "while the fault lasts, waiting deliveries get a response")
 			require.NoError(t, test.heal(server, link))
 			healed := time.Now()
 			tr.await(t, 20, http.StatusOK, "after the fault")
 			stop()
-			senders.Wait() // nothing is sent anew, and everything is taken in the end
-			t.Logf("%d deliveries, all taken %v after the fault; answers: %v", tr.sent, time.Since(healed).Round(10*time.Millisecond), tr.answers)
+			senders.Wait() // no new deliveries, and all are accepted in the end
+			t.Logf("%d deliveries, all taken %v after the fault; statuses: %v", tr.sent, time.Since(healed).Round(10*time.Millisecond), tr.statuses)
 
-			require.Len(t, tr.answers, 2, "200 and 503")
+			require.Len(t, tr.statuses, 2, "200 and 503")
 			mu.Lock()
 			defer mu.Unlock()
-			require.Len(t, callbacks, tr.sent, "deliveries that were called back")
+			require.Len(t, callbacks, tr.sent, "deliveries with a callback")
 			for id, n := range callbacks {
 				require.Equal(t, 1, n, "callbacks for %s", id)
 			}

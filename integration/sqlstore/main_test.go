@@ -16,16 +16,16 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 	"github.com/aihooks/aihooks-go/internal/pgtest"
-	"github.com/aihooks/aihooks-go/internal/torturetest"
 )
 
-// patience is how long a test waits for what must happen: what takes longer hangs, also on a machine that is busy.
+// patience is how long a test waits for an event. It is long enough for a busy machine.
 const patience = 2 * time.Minute
 
 func full() bool { return os.Getenv("AIHOOKS_TEST_LONG") != "" }
 
-// workers are what this program does, in place of the tests, when it is started as a worker.
+// workers are the functions that this program runs instead of the tests when it is started as a worker.
 var workers = map[string]func(){
 	"claims":   claimWorker,
 	"crashes":  crashWorker,
@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 		work()
 		return
 	}
-	_ = flag.Set("test.parallel", "32") // what runs in parallel here waits most of the time
+	_ = flag.Set("test.parallel", "32") // parallel tests mostly wait
 	code := m.Run()
 	if shared.server != nil {
 		if err := shared.server.Close(); err != nil {
@@ -63,7 +63,7 @@ func postgres(t testing.TB) *pgtest.Server {
 	return shared.server
 }
 
-// A worker is this program in a process of its own.
+// A worker is this program in another process.
 type worker struct {
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
@@ -81,7 +81,7 @@ func startWorker(t testing.TB, name string, e *engine, dsn string, env ...string
 	stdout, err := w.cmd.StdoutPipe()
 	require.NoError(t, err)
 	w.lines = bufio.NewScanner(stdout)
-	require.NoError(t, torturetest.Start(w.cmd))
+	require.NoError(t, crashtest.Start(w.cmd))
 	t.Cleanup(func() {
 		_ = w.cmd.Process.Kill()
 		_ = w.cmd.Wait()
@@ -96,7 +96,7 @@ func (w *worker) expect(t testing.TB, want string) {
 	require.Equal(t, want, w.lines.Text())
 }
 
-// check ends a worker that something went wrong for.
+// check exits the worker if err is not nil.
 func check(err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "worker:", err)

@@ -14,7 +14,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 )
 
-// Layouts are tables of an administrator, in which rows of different partitions have the same ctid.
+// layouts are partitioned tables in which rows of different partitions have the same ctid.
 var layouts = map[string][]string{
 	"hash of the key": {
 		"PARTITION BY HASH (namespace, key)",
@@ -54,13 +54,13 @@ func onEachLayout(t *testing.T, f func(t *testing.T, db *sql.DB)) {
 func TestPartitionedTable_PurgesNoLiveKey(t *testing.T) {
 	onEachLayout(t, func(t *testing.T, db *sql.DB) {
 		store := engines[0].store(t, db, 0)
-		other, err := sqlstore.New(db, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "other"})
+		other, err := sqlstore.New(db, &sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "other"})
 		require.NoError(t, err)
 		const n = 40
 		for i := range n {
 			claim(t, store, fmt.Sprint("key-", i), idempotency.Acquired)
 			claim(t, store, fmt.Sprint("key-expired-", i), idempotency.Acquired)
-			for j := range 3 { // as many as it takes to have the ctid of each that has expired, which an update has moved
+			for j := range 3 { // enough rows to reuse the ctid of each expired row, which an update has moved
 				claim(t, other, fmt.Sprint("key-", i, "-", j), idempotency.Acquired)
 			}
 		}
@@ -81,7 +81,7 @@ func TestPartitionedTable_PurgesNoLiveKey(t *testing.T) {
 
 func TestPartitionedTable_BatchCompletesOnlyItsKeys(t *testing.T) {
 	onEachLayout(t, func(t *testing.T, db *sql.DB) {
-		other, err := sqlstore.New(db, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "other"})
+		other, err := sqlstore.New(db, &sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "other"})
 		require.NoError(t, err)
 		plain := engines[0].store(t, db, 0)
 		const n = 20
@@ -98,7 +98,7 @@ func TestPartitionedTable_BatchCompletesOnlyItsKeys(t *testing.T) {
 		for i := range n {
 			go func() { errs <- store.Complete(ctx, fmt.Sprint("key-", i), tokens[i]) }()
 		}
-		time.AfterFunc(50*time.Millisecond, open) // so that most are one batch; it does not matter which
+		time.AfterFunc(50*time.Millisecond, open) // so that most calls are in one batch
 		for range n {
 			require.NoError(t, <-errs)
 		}

@@ -9,8 +9,8 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 )
 
-// TestPooler_ErrorNamesSetting has the server forget the statements that the driver has prepared, as it seems to a
-// driver behind a pooler in transaction mode.
+// TestPooler_ErrorNamesSetting makes the server forget the statements that the driver has prepared. A driver behind a
+// pooler in transaction mode sees the same.
 func TestPooler_ErrorNamesSetting(t *testing.T) {
 	for name, dsn := range map[string]string{"prepared": "", "exec": unprepared} {
 		t.Run(name, func(t *testing.T) {

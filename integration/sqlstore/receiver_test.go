@@ -20,7 +20,7 @@ import (
 
 const secret = "enginetest-secret-0123456789"
 
-// receiver returns a handler as a user has it, which calls back with the id of each event.
+// receiver returns a handler as a user has it. It calls callback with the id of each event.
 func receiver(store idempotency.Store, callback func(id string)) (http.Handler, error) {
 	hook, err := convosphere.NewHandler(secret, &webhook.Options{
 		Store: store, CallbackTimeout: time.Second, Logger: slog.New(slog.DiscardHandler),
@@ -35,15 +35,15 @@ func receiver(store idempotency.Store, callback func(id string)) (http.Handler, 
 	return hook, nil
 }
 
-// send sends the delivery of that id once, and returns the status of the answer.
+// send sends the delivery with that id once, and returns the status.
 func send(t testing.TB, url, id string) int {
 	sender := convospheretest.NewSenderTo(t, url, secret)
-	answer := sender.Send(sender.Event(&convosphere.ConversationStarted{Event: webhook.Event{ID: id}}))
-	require.NoError(t, answer.Err)
-	return answer.Status
+	result := sender.Send(sender.Event(&convosphere.ConversationStarted{Event: webhook.Event{ID: id}}))
+	require.NoError(t, result.Err)
+	return result.Status
 }
 
-// receiveWorker receives deliveries in a process of its own, and prints the id of each that it calls back with.
+// receiveWorker receives deliveries in another process, and prints the id of each delivery that it runs.
 func receiveWorker() {
 	_, store := workersStore()
 	hook, err := receiver(store, func(id string) {
@@ -87,7 +87,7 @@ func TestTwoReceiversOnOneStoreCallBackOnce(t *testing.T) {
 						statuses[status]++
 						mu.Unlock()
 						if status != http.StatusOK {
-							time.Sleep(20 * time.Millisecond) // a minute, if it were Convosphere
+							time.Sleep(20 * time.Millisecond) // Convosphere waits a minute
 						}
 					}
 				})
@@ -102,7 +102,7 @@ func TestTwoReceiversOnOneStoreCallBackOnce(t *testing.T) {
 		}
 		require.Equal(t, 2*deliveries, statuses[http.StatusOK])
 		require.Equal(t, 2*deliveries+statuses[http.StatusServiceUnavailable], total(statuses), "%v", statuses)
-		t.Log("answers:", statuses)
+		t.Log("statuses:", statuses)
 	})
 }
 

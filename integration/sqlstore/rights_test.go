@@ -12,7 +12,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 )
 
-// limited opens a database as a user who may read and write the rows of all tables that there are, and no more.
+// limited opens a database as a user that may only read and write the rows of existing tables.
 func limited(t *testing.T, admin *sql.DB, dsn string, schemas ...string) *sql.DB {
 	t.Helper()
 	user := "limited_" + query[string](t, admin, `SELECT current_database()::text`)
@@ -29,7 +29,7 @@ func limited(t *testing.T, admin *sql.DB, dsn string, schemas ...string) *sql.DB
 	return engines[0].open(t, strings.Replace(dsn, "user=postgres", "user="+user, 1))
 }
 
-// TestMigrate_NeedsNoRightsWithTable shows also that SELECT, INSERT, UPDATE and DELETE are all that a store needs.
+// TestMigrate_NeedsNoRightsWithTable also checks that a store needs only SELECT, INSERT, UPDATE and DELETE.
 func TestMigrate_NeedsNoRightsWithTable(t *testing.T) {
 	const layoutIndex = `CREATE INDEX an_index_of_another_name ON aihooks_idempotency (expires_at)`
 	for name, c := range map[string]struct {
@@ -53,7 +53,7 @@ END $$`}},
 				require.NoError(t, err)
 			}
 			for _, batch := range []bool{false, true} {
-				store, err := sqlstore.New(limited(t, admin, dsn, "public", "hooks"), sqlstore.Options{
+				store, err := sqlstore.New(limited(t, admin, dsn, "public", "hooks"), &sqlstore.Options{
 					Dialect: sqlstore.PostgreSQL, Namespace: fmt.Sprint("batch-", batch), Table: c.table, Batch: batch,
 				})
 				require.NoError(t, err)
@@ -79,13 +79,13 @@ func TestMigrate_NamesMissingRight(t *testing.T) {
 	require.NoError(t, err)
 	db := limited(t, admin, dsn, "public", "hooks")
 	for _, table := range []string{"", "hooks.seen"} {
-		store, err := sqlstore.New(db, sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Table: table})
+		store, err := sqlstore.New(db, &sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "test", Table: table})
 		require.NoError(t, err)
 		require.ErrorContains(t, store.Migrate(t.Context()), "permission denied for schema")
 	}
 }
 
-// TestMigrate_MakesNoSecondTable: a second table in the first schema of the search path would hide the one with the keys.
+// TestMigrate_MakesNoSecondTable checks that no second table in the first schema of the search path hides the existing one.
 func TestMigrate_MakesNoSecondTable(t *testing.T) {
 	dsn := engines[0].dsn(t)
 	db := engines[0].open(t, dsn)

@@ -44,7 +44,7 @@ func TestMigrationsOfManyGoroutinesAtOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, e *engine, dsn string) {
 		db := e.open(t, dsn)
 		for i := range 5 {
-			store, err := sqlstore.New(db, sqlstore.Options{Dialect: e.dialect, Namespace: "test", Table: fmt.Sprint("keys_", i)})
+			store, err := sqlstore.New(db, &sqlstore.Options{Dialect: e.dialect, Namespace: "test", Table: fmt.Sprint("keys_", i)})
 			require.NoError(t, err)
 			errs := make(chan error)
 			for range 8 {
@@ -70,10 +70,10 @@ func TestTableCanBeMadeByHand(t *testing.T) {
 				_, err := db.Exec(sqlstore.Schema(e.dialect, table))
 				require.NoError(t, err)
 			}
-			store, err := sqlstore.New(db, sqlstore.Options{Dialect: e.dialect, Namespace: "test", Table: table})
+			store, err := sqlstore.New(db, &sqlstore.Options{Dialect: e.dialect, Namespace: "test", Table: table})
 			require.NoError(t, err)
 			claim(t, store, "key", idempotency.Acquired)
-			require.NoError(t, store.Migrate(context.Background()), "there is nothing left to do")
+			require.NoError(t, store.Migrate(context.Background()), "the table exists already")
 			claim(t, store, "key", idempotency.InFlight)
 			_, err = store.Purge(context.Background(), 1)
 			require.NoError(t, err)
@@ -85,7 +85,7 @@ func TestNamespacesDoNotInfluenceOneAnother(t *testing.T) {
 	onEach(t, func(t *testing.T, e *engine, dsn string) {
 		db := e.open(t, dsn)
 		store := e.store(t, db, 0)
-		other, err := sqlstore.New(db, sqlstore.Options{Dialect: e.dialect, Namespace: "Test"})
+		other, err := sqlstore.New(db, &sqlstore.Options{Dialect: e.dialect, Namespace: "Test"})
 		require.NoError(t, err)
 		token := claim(t, store, "key", idempotency.Acquired)
 		claim(t, other, "key", idempotency.Acquired)
@@ -101,9 +101,9 @@ func TestKeysThatCannotBeStoredAreRefused(t *testing.T) {
 		store := e.store(t, e.open(t, dsn), 0)
 		for _, key := range []string{"a\x00b", "\xff", string(make([]byte, sqlstore.MaxKey+1))} {
 			_, err := store.Claim(t.Context(), key, idempotency.NewToken(), time.Hour)
-			require.ErrorContains(t, err, "sqlstore: a key m")
-			require.ErrorContains(t, store.Complete(t.Context(), key, idempotency.NewToken()), "sqlstore: a key m")
-			require.ErrorContains(t, store.Release(t.Context(), key, idempotency.NewToken()), "sqlstore: a key m")
+			require.ErrorContains(t, err, "sqlstore: the key ")
+			require.ErrorContains(t, store.Complete(t.Context(), key, idempotency.NewToken()), "sqlstore: the key ")
+			require.ErrorContains(t, store.Release(t.Context(), key, idempotency.NewToken()), "sqlstore: the key ")
 		}
 	})
 }
@@ -143,11 +143,11 @@ func TestClaimsPurgeByThemselves(t *testing.T) {
 			key := fmt.Sprint("expired-", i)
 			require.NoError(t, store.Complete(t.Context(), key, claim(t, store, key, idempotency.Acquired)))
 		}
-		time.Sleep(sqlstore.PurgePause + 60*time.Millisecond) // a purge may have found that few had expired
+		time.Sleep(sqlstore.PurgePause + 60*time.Millisecond) // a purge may have found few expired keys
 		for i := range n {
 			claim(t, store, fmt.Sprint("new-", i), idempotency.Acquired)
 		}
-		require.Equal(t, n, query[int](t, db, `SELECT count(*) FROM aihooks_idempotency`), "those that are new")
+		require.Equal(t, n, query[int](t, db, `SELECT count(*) FROM aihooks_idempotency`), "the new keys")
 	})
 }
 

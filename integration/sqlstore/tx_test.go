@@ -13,7 +13,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 )
 
-// expire ends the leases of all claims, as time does.
+// expire ends the leases of all claims.
 func (e *engine) expire(t *testing.T, db *sql.DB) {
 	t.Helper()
 	_, err := db.Exec(e.endLeases)
@@ -32,7 +32,7 @@ func onEachWithEffects(t *testing.T, f func(t *testing.T, e *engine, db *sql.DB,
 	})
 }
 
-// begin opens a transaction with a side effect in it.
+// begin opens a transaction and writes a side effect.
 func begin(t *testing.T, db *sql.DB, o *sql.TxOptions) *sql.Tx {
 	t.Helper()
 	tx, err := db.BeginTx(context.Background(), o)
@@ -48,7 +48,7 @@ func effects(t *testing.T, db *sql.DB) int {
 	return query[int](t, db, `SELECT count(*) FROM effects`)
 }
 
-// claim claims a key that must be in the given state.
+// claim claims a key, which must be in the given state.
 func claim(t *testing.T, store idempotency.Store, key string, want idempotency.State) idempotency.Token {
 	t.Helper()
 	token := idempotency.NewToken()
@@ -60,7 +60,7 @@ func claim(t *testing.T, store idempotency.Store, key string, want idempotency.S
 
 func TestMarkAndSideEffectAreCommittedTogether(t *testing.T) {
 	onEachWithEffects(t, func(t *testing.T, _ *engine, db *sql.DB, store *sqlstore.Store) {
-		ctx, h := hold(t, store, time.Hour, "content", "id")
+		ctx, h := acquireLease(t, store, time.Hour, "content", "id")
 		tx := begin(t, db, nil)
 		require.NoError(t, store.CompleteTx(ctx, tx))
 		require.NoError(t, store.CompleteTx(ctx, tx), "repeated")
@@ -74,7 +74,7 @@ func TestMarkAndSideEffectAreCommittedTogether(t *testing.T) {
 
 func TestMarkAndSideEffectAreRolledBackTogether(t *testing.T) {
 	onEachWithEffects(t, func(t *testing.T, _ *engine, db *sql.DB, store *sqlstore.Store) {
-		ctx, h := hold(t, store, time.Hour, "content", "id")
+		ctx, h := acquireLease(t, store, time.Hour, "content", "id")
 		tx := begin(t, db, nil)
 		require.NoError(t, store.CompleteTx(ctx, tx))
 		require.NoError(t, tx.Rollback())
@@ -88,7 +88,7 @@ func TestMarkAndSideEffectAreRolledBackTogether(t *testing.T) {
 
 func TestFailureAfterTheCommitLeavesTheDeliveryCompleted(t *testing.T) {
 	onEachWithEffects(t, func(t *testing.T, _ *engine, db *sql.DB, store *sqlstore.Store) {
-		guard, err := idempotency.NewGuard(store, &idempotency.GuardOptions{CallTimeout: time.Minute}) // a busy machine is no server that is down
+		guard, err := idempotency.NewGuard(store, &idempotency.GuardOptions{CallTimeout: time.Minute}) // a busy machine must not look like an unavailable server
 		require.NoError(t, err)
 		failed := errors.New("failed after the commit")
 		_, err = guard.Do(context.Background(), "key", func(ctx context.Context) error {
@@ -102,9 +102,9 @@ func TestFailureAfterTheCommitLeavesTheDeliveryCompleted(t *testing.T) {
 
 func TestLostLeaseLeavesNothingBehind(t *testing.T) {
 	onEachWithEffects(t, func(t *testing.T, e *engine, db *sql.DB, store *sqlstore.Store) {
-		ctx, h := hold(t, store, time.Hour, "content", "id")
+		ctx, h := acquireLease(t, store, time.Hour, "content", "id")
 		e.expire(t, db)
-		thief := claim(t, store, "id", idempotency.Acquired) // the second key alone is enough
+		otherToken := claim(t, store, "id", idempotency.Acquired) // the second key alone is enough
 
 		tx := begin(t, db, nil)
 		require.ErrorIs(t, store.CompleteTx(ctx, tx), idempotency.ErrLeaseLost)
@@ -114,13 +114,13 @@ func TestLostLeaseLeavesNothingBehind(t *testing.T) {
 
 		claim(t, store, "content", idempotency.Acquired)
 		claim(t, store, "id", idempotency.InFlight)
-		require.NoError(t, store.Complete(context.Background(), "id", thief))
+		require.NoError(t, store.Complete(context.Background(), "id", otherToken))
 	})
 }
 
 func TestEndedLeaseThatNobodyTookCanBeCompleted(t *testing.T) {
 	onEachWithEffects(t, func(t *testing.T, e *engine, db *sql.DB, store *sqlstore.Store) {
-		ctx, _ := hold(t, store, time.Hour, "key")
+		ctx, _ := acquireLease(t, store, time.Hour, "key")
 		e.expire(t, db)
 		tx := begin(t, db, nil)
 		require.NoError(t, store.CompleteTx(ctx, tx))
@@ -133,22 +133,22 @@ func TestClaimWaitsForATransactionThatHasCompletedTheKey(t *testing.T) {
 	for end, want := range map[string]idempotency.State{"commit": idempotency.Completed, "rollback": idempotency.Acquired} {
 		t.Run(end, func(t *testing.T) {
 			onEachWithEffects(t, func(t *testing.T, e *engine, db *sql.DB, store *sqlstore.Store) {
-				ctx, _ := hold(t, store, time.Hour, "key")
+				ctx, _ := acquireLease(t, store, time.Hour, "key")
 				e.expire(t, db)
 				tx := begin(t, db, nil)
 				require.NoError(t, store.CompleteTx(ctx, tx))
 
-				answer := make(chan idempotency.Claim, 1)
+				result := make(chan idempotency.Claim, 1)
 				go func() {
 					got, err := store.Claim(context.Background(), "key", idempotency.NewToken(), time.Hour)
 					if err == nil {
-						answer <- got
+						result <- got
 					}
-					close(answer)
+					close(result)
 				}()
 				select {
-				case got := <-answer:
-					require.Fail(t, "the claim was answered while the transaction was open", "%v", got.State)
+				case got := <-result:
+					require.Fail(t, "the claim returned while the transaction was open", "%v", got.State)
 				case <-time.After(200 * time.Millisecond):
 				}
 				if end == "commit" {
@@ -156,7 +156,7 @@ func TestClaimWaitsForATransactionThatHasCompletedTheKey(t *testing.T) {
 				} else {
 					require.NoError(t, tx.Rollback())
 				}
-				require.Equal(t, want, (<-answer).State)
+				require.Equal(t, want, (<-result).State)
 			})
 		})
 	}
@@ -169,8 +169,8 @@ func TestLeaseLostBehindTheTransactionsBackLeavesNothingBehind(t *testing.T) {
 	_, err := db.Exec(`CREATE TABLE effects (key TEXT NOT NULL)`)
 	require.NoError(t, err)
 	for _, level := range []sql.IsolationLevel{sql.LevelReadCommitted, sql.LevelRepeatableRead, sql.LevelSerializable} {
-		ctx, _ := hold(t, store, time.Hour, level.String())
-		tx := begin(t, db, &sql.TxOptions{Isolation: level}) // sees the key as it is now
+		ctx, _ := acquireLease(t, store, time.Hour, level.String())
+		tx := begin(t, db, &sql.TxOptions{Isolation: level}) // its snapshot has the current state of the key
 		e.expire(t, db)
 		claim(t, store, level.String(), idempotency.Acquired)
 		err := store.CompleteTx(ctx, tx)
@@ -183,7 +183,7 @@ func TestLeaseLostBehindTheTransactionsBackLeavesNothingBehind(t *testing.T) {
 		require.Zero(t, effects(t, db))
 
 		again := begin(t, db, &sql.TxOptions{Isolation: level})
-		require.ErrorIs(t, store.CompleteTx(ctx, again), idempotency.ErrLeaseLost, "repeated, as is done after such an error")
+		require.ErrorIs(t, store.CompleteTx(ctx, again), idempotency.ErrLeaseLost, "repeated, as callers do after such an error")
 		require.NoError(t, again.Rollback())
 	}
 }
@@ -199,9 +199,9 @@ func TestClaimsOfAnotherStoreAreAnErrorOfTheirOwn(t *testing.T) {
 		store := e.store(t, e.open(t, dsn), 0)
 		memory, err := idempotency.NewMemory(nil)
 		require.NoError(t, err)
-		other := e.store(t, e.open(t, dsn), 0) // the same database even
+		other := e.store(t, e.open(t, dsn), 0) // even in the same database
 		for _, holder := range []idempotency.Store{memory, other} {
-			ctx, h := hold(t, holder, time.Hour, "key")
+			ctx, h := acquireLease(t, holder, time.Hour, "key")
 			require.ErrorIs(t, store.CompleteTx(ctx, nil), sqlstore.ErrOtherStore)
 			require.NoError(t, h.Release(ctx))
 		}

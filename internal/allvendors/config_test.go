@@ -13,7 +13,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// windows is how old a delivery may be unless a Config says otherwise; zero where no time is signed.
+// windows has the default maximum age of a delivery. A vendor that signs no time is not in it.
 var windows = map[string]time.Duration{"greenflash": 5 * time.Minute, "convosphere": time.Hour, "workflux": 2 * time.Hour}
 
 func TestAConfigThatBreaksARuleIsAnErrorThatNamesIt(t *testing.T) {
@@ -29,8 +29,8 @@ func TestAConfigThatBreaksARuleIsAnErrorThatNamesIt(t *testing.T) {
 			says   []string
 		}{
 			{"no keys", allvendors.Config{}, []string{v.Name, field}},
-			{"a blank secret", allvendors.Config{Keys: []signature.Key{signature.NewKey("k", " \n")}}, []string{v.Name, inKeys, `"k" is blank`}},
-			{"a blank secret among others", allvendors.Config{Keys: append(keys, signature.NewKey("2", ""))}, []string{v.Name, inKeys, `"2" is blank`}},
+			{"a blank secret", allvendors.Config{Keys: []signature.Key{signature.NewKey("k", " \n")}}, []string{v.Name, inKeys, "blank", `"k"`}},
+			{"a blank secret among others", allvendors.Config{Keys: append(keys, signature.NewKey("2", ""))}, []string{v.Name, inKeys, "blank", `"2"`}},
 			{"a key without a name", allvendors.Config{Keys: []signature.Key{signature.NewKey("", allvendors.Secret)}}, []string{v.Name, inKeys, "needs a name"}},
 			{"a key with a blank name", allvendors.Config{Keys: []signature.Key{signature.NewKey(" ", allvendors.Secret)}}, []string{v.Name, inKeys, "needs a name"}},
 			{"two keys of one name", allvendors.Config{Keys: append(keys, keys...)}, []string{v.Name, inKeys, `the name "default"`}},
@@ -41,7 +41,7 @@ func TestAConfigThatBreaksARuleIsAnErrorThatNamesIt(t *testing.T) {
 			{"a window past the store", allvendors.Config{Window: 26 * time.Hour, Keys: keys}, []string{"Options.Store", v.Name}},
 		} {
 			if test.config.Window != 0 && v.Profile.Window == 0 {
-				continue // the vendor's Config has none
+				continue // the vendor's Config has no window
 			}
 			t.Run(test.name, func(t *testing.T) {
 				h, err := v.Configure(test.config, nil)
@@ -69,7 +69,7 @@ func TestABlankSecretBuildsNoHandler(t *testing.T) {
 }
 
 func TestAStoreMustRememberForAsLongAsADeliveryCanComeAgain(t *testing.T) {
-	needed := map[string]time.Duration{ // with 5 min for clocks that differ, where there is a window
+	needed := map[string]time.Duration{ // includes 5 min for clock skew, if there is a window
 		"greenflash":  10 * time.Minute,
 		"emberqa":     24 * time.Hour,
 		"convosphere": time.Hour + 5*time.Minute,

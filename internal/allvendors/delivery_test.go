@@ -28,12 +28,12 @@ func TestASignatureMadeByHandOverTheBodyAloneIsAccepted(t *testing.T) {
 	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit) {
 		name := headers[v.Name]
 		if name == "" {
-			t.Skip("it signs nothing, or more than the body: see its own tests")
+			t.Skip("it signs nothing, or more than the body: see the tests of its package")
 		}
 		h := kit.Handler(t)
 		h.OnEvent(succeed)
 		body := string(kit.Sample(t, v.Samples[0].Name))
-		mac := hmac.New(sha256.New, []byte(allvendors.Secret)) // and not by the scheme that is under test
+		mac := hmac.New(sha256.New, []byte(allvendors.Secret)) // without the scheme that is under test
 		mac.Write([]byte(body))
 		header := http.Header{name: {hex.EncodeToString(mac.Sum(nil))}}
 		result := h.Process(t.Context(), webhook.Request{Header: header, Body: strings.NewReader(body)})
@@ -57,7 +57,7 @@ func TestADeliveryIsTakenWithinTheWindowAndTheLastRetryIsWithinIt(t *testing.T) 
 			window:                       webhook.ReasonNone,
 			window + time.Second:         webhook.ReasonStale,
 		}
-		if v.Profile.TimeHeader == "" { // else each attempt has a time of its own
+		if v.Profile.TimeHeader == "" { // otherwise each attempt has a separate time
 			for _, reading := range v.Schedules {
 				reasons[reading.Attempts[len(reading.Attempts)-1]] = webhook.ReasonNone
 			}
@@ -84,15 +84,15 @@ func TestAttempts_LastFailureIsDeadLettered(t *testing.T) {
 	})
 }
 
-// testLastFailure sends a delivery that fails at the times of the vendor's schedule, or each minute if the number of
-// attempts is configured, until the attempt that is the last.
+// testLastFailure sends a failing delivery until the last attempt. It follows the vendor's schedule, or sends each minute if
+// the number of attempts is configured.
 func testLastFailure(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, attempts, want int) {
-	parked := 0
+	deadLetters := 0
 	o := quiet()
-	o.DeadLetter = func(context.Context, *webhook.Delivery, error) error { parked++; return nil }
+	o.DeadLetter = func(context.Context, *webhook.Delivery, error) error { deadLetters++; return nil }
 	h, err := v.Configure(allvendors.Config{Keys: []signature.Key{allvendors.Key()}, Attempts: attempts}, o)
 	require.NoError(t, err)
-	h.OnEvent(func(context.Context, webhook.AnyEvent) error { return errors.New("no pager") })
+	h.OnEvent(func(context.Context, webhook.AnyEvent) error { return errors.New("the pager is down") })
 	sender := kit.Sender(t, h)
 	d := sender.Sample(v.Samples[0].Name)
 	schedule := v.Schedules[0].Attempts
@@ -104,54 +104,56 @@ func testLastFailure(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, at
 		time.Sleep(time.Until(began.Add(at)))
 		require.Equal(t, webhook.Failed, sender.Process(d).Outcome, "attempts: %d", attempts)
 	}
-	require.Zero(t, parked)
+	require.Zero(t, deadLetters)
 	time.Sleep(time.Until(began.Add(schedule[want-1])))
 	require.Equal(t, webhook.DeadLettered, sender.Process(d).Outcome, "attempts: %d", attempts)
 	require.Equal(t, webhook.Duplicate, sender.Process(d).Outcome)
-	require.Equal(t, 1, parked)
+	require.Equal(t, 1, deadLetters)
 }
 
-// A proxy that sends every attempt three times changes nothing for an event that always fails, however the vendor's
-// schedule is read: no copy is taken for one of the vendor's attempts.
+// A proxy sends every attempt three times, for an event that always fails. No copy may count as an attempt of the vendor, in
+// any reading of its schedule.
 func TestAttempts_ProxyCopiesChangeNoEnding(t *testing.T) {
 	for _, v := range allvendors.All() {
 		for _, reading := range v.Schedules {
-			for _, park := range []string{"nowhere", "works", "breaks"} {
-				s := situation{vendor: v, reading: reading, fails: -1, park: park}
+			for _, save := range []string{"nowhere", "works", "breaks"} {
+				s := situation{vendor: v, reading: reading, fails: -1, save: save}
 				var plain, copied ending
-				synctest.Test(t, func(t *testing.T) { plain = s.play(t) })
+				synctest.Test(t, func(t *testing.T) { plain = s.run(t) })
 				s.reading.Attempts = nil
 				for _, at := range reading.Attempts {
 					s.reading.Attempts = append(s.reading.Attempts, at, at+time.Millisecond, at+time.Second/2)
 				}
-				synctest.Test(t, func(t *testing.T) { copied = s.play(t) })
+				synctest.Test(t, func(t *testing.T) { copied = s.run(t) })
 				var want []int
-				for _, answer := range plain.answers {
-					if want = append(want, answer); v.Retried(answer) {
-						want = append(want, answer, answer)
+				for _, status := range plain.statuses {
+					if want = append(want, status); v.Retried(status) {
+						want = append(want, status, status)
 					}
 				}
-				require.Equal(t, want, copied.answers, "%s", s)
-				require.Equal(t, plain.parked, copied.parked, "%s", s)
+				require.Equal(t, want, copied.statuses, "%s", s)
+				require.Equal(t, plain.deadLettered, copied.deadLettered, "%s", s)
 				require.Equal(t, plain.disabled, copied.disabled, "%s", s)
 			}
 		}
 	}
 }
 
-// Whoever presses a resend button, or replays a capture, within the time in which the vendor goes on does not use up
-// its attempts.
+// A person presses a resend button, or a sender replays a captured delivery, while the vendor still retries. Such copies must
+// not use up the vendor's attempts.
 func TestAttempts_ResendsAreNotTheLast(t *testing.T) {
 	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit) {
 		if v.Name == "greenflash" {
-			t.Skip("its first attempt may be the last: a failure is dead-lettered where there is a place, and a 500 otherwise")
+			t.Skip("its first attempt may be the last, so a failure is dead-lettered at once")
 		}
 		onADay(t, func(t *testing.T) {
 			o := quiet()
-			o.DeadLetter = func(context.Context, *webhook.Delivery, error) error { return errors.New("it must not be called") }
+			o.DeadLetter = func(context.Context, *webhook.Delivery, error) error {
+				return errors.New("DeadLetter must not be called")
+			}
 			h, err := v.New(o)
 			require.NoError(t, err)
-			h.OnEvent(func(context.Context, webhook.AnyEvent) error { return errors.New("no pager") })
+			h.OnEvent(func(context.Context, webhook.AnyEvent) error { return errors.New("the pager is down") })
 			sender := kit.Sender(t, h)
 			d := sender.Sample(v.Samples[0].Name)
 			for range 6 {
@@ -173,7 +175,7 @@ func TestATypeThatIsNotKnownIsUnhandledAndAnswered200(t *testing.T) {
 			}
 		}
 		h := kit.Handler(t)
-		h.OnEvent(func(context.Context, webhook.AnyEvent) error { return errors.New("none of its business") })
+		h.OnEvent(func(context.Context, webhook.AnyEvent) error { return errors.New("the callback must not be called") })
 		for _, body := range bodies {
 			result := kit.Send(t, h, []byte(body))
 			require.Equal(t, webhook.Unhandled, result.Outcome, body)
@@ -192,11 +194,12 @@ func TestATypeThatIsNotKnownIsUnhandledAndAnswered200(t *testing.T) {
 	})
 }
 
-// The vendors that send an id: two types may share one, and a second event of one type that has it is visible.
+// For vendors that send an id: two events of different types may have the same id, and a second event of the same type with
+// that id must be reported.
 func TestDuplicate_SameIDOtherEvent(t *testing.T) {
 	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit) {
 		if len(v.Profile.Envelope.ID) == 0 || v.Name == "greenflash" {
-			t.Skip("the body's id is no key")
+			t.Skip("the id in the body is not a key")
 		}
 		withID := func(sample int, more string) []byte {
 			return kit.Change(t, kit.Sample(t, v.Samples[sample].Name), func(body, _ map[string]any) {

@@ -103,7 +103,7 @@ func TestAValueThatNoConstantIsForIsTakenAsItIs(t *testing.T) {
 	}, slices.Sorted(maps.Keys(found)))
 }
 
-// takesAnything are the fields of which so little is known that nothing in them is wrong.
+// takesAnything has the fields that accept any value, because the vendor does not document their type.
 var takesAnything = map[string]bool{
 	"user.feedback/rating":   true,
 	"user.feedback/comment":  true,
@@ -112,7 +112,7 @@ var takesAnything = map[string]bool{
 	"error.occurred/message": true,
 }
 
-// wrongFor returns values of other types than a field's.
+// wrongFor returns values that do not fit a field's type.
 func wrongFor(goType reflect.Type) []any {
 	object, list := map[string]any{"a": 1}, []any{map[string]any{}}
 	switch {
@@ -145,14 +145,14 @@ func TestUndecoded_FieldOfAnotherTypeCostsItselfAlone(t *testing.T) {
 			return
 		}
 		name := f.path
-		if f.own && f.goType != reflect.TypeFor[time.Time]() { // which does not know of which type it is a field
+		if f.own && f.goType != reflect.TypeFor[time.Time]() { // the error of a time does not name the struct
 			name = goTypeOf(v, s.Type).Name() + "." + f.path
 		}
 		wrong := wrongFor(f.goType)
 		require.NotEmpty(t, wrong)
 		for _, value := range wrong {
 			body := kit.Change(t, s.Body, func(_, data map[string]any) { f.put(data, value) })
-			e := kit.Receive(t, body) // and all else that was sent is kept
+			e := kit.Receive(t, body) // checks that all other fields are kept
 			require.Len(t, e.Undecoded(), 1, "%s", body)
 			for pointer, why := range e.Undecoded() {
 				require.Contains(t, pointer, "/"+strings.Split(f.path, ".")[0])
@@ -163,7 +163,7 @@ func TestUndecoded_FieldOfAnotherTypeCostsItselfAlone(t *testing.T) {
 	})
 }
 
-// otherNotations returns values that fit a field, in a notation that encoding/json does not take for its type.
+// otherNotations returns values that fit a field, in notations that encoding/json does not accept.
 func otherNotations(goType reflect.Type) []any {
 	switch {
 	case goType == reflect.TypeFor[time.Time]():
@@ -199,8 +199,7 @@ func TestDataThatIsNoObjectIsUndecodable(t *testing.T) {
 	})
 }
 
-// requireUndecodable delivers body three times, and requires an error with those words, of which the sender is told
-// nothing.
+// requireUndecodable delivers body three times. It requires an error with those texts, and a response without them.
 func requireUndecodable(t *testing.T, kit *vendortest.Kit, o *webhook.Options, body []byte, says ...string) {
 	t.Helper()
 	var r vendortest.Recorder
@@ -209,7 +208,7 @@ func requireUndecodable(t *testing.T, kit *vendortest.Kit, o *webhook.Options, b
 	require.NoError(t, err)
 	h.OnEvent(r.Callback)
 	h.OnUnhandled(func(context.Context, *webhook.Delivery) error {
-		t.Error("it is not unhandled")
+		t.Error("OnUnhandled must not be called")
 		return nil
 	})
 	sender := kit.Sender(t, h)
@@ -223,13 +222,13 @@ func requireUndecodable(t *testing.T, kit *vendortest.Kit, o *webhook.Options, b
 			require.ErrorContains(t, result.Err, text, "%s", body)
 		}
 	}
-	answer := sender.Send(d)
-	answer.Want(http.StatusInternalServerError)
-	require.JSONEq(t, `{"received":false}`, string(answer.Body))
+	response := sender.Send(d)
+	response.Want(http.StatusInternalServerError)
+	require.JSONEq(t, `{"received":false}`, string(response.Body))
 	require.Empty(t, r.Events())
 }
 
-// dataMember returns the member of body that holds the event's own fields; empty if they are at the top.
+// dataMember returns the name of the member with the event's fields. It returns "" if they are at the top of the body.
 func dataMember(v *allvendors.Vendor, body []byte) string {
 	var members map[string]json.RawMessage
 	_ = json.Unmarshal(body, &members)

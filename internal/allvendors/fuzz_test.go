@@ -41,7 +41,7 @@ func FuzzIdentifyAndDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, vendor uint8, body []byte, now bool) {
 		if len(body) > webhook.DefaultMaxBody/2 {
-			t.Skip("it may be too long, once it is stamped")
+			t.Skip("it may be too long once it is dated")
 		}
 		v := vendors[int(vendor)%len(vendors)]
 		kit := v.Kit()
@@ -55,7 +55,7 @@ func FuzzIdentifyAndDecode(f *testing.F) {
 		d := sender.Raw(body)
 		first := sender.Process(d)
 		if s := v.Profile.Scheme; first.Outcome == webhook.Unauthenticated && s != nil && len(s.Forms) > 1 {
-			require.False(t, bytes.HasPrefix(body, []byte("{")), "only what is no object can begin as the headers of another form")
+			require.False(t, bytes.HasPrefix(body, []byte("{")), "only a body that is not an object can begin like the headers of another form")
 			return
 		}
 		require.Contains(t, allowed, first.Outcome, "%s: %v", v.Name, first.Err)

@@ -32,7 +32,7 @@ func forEachSample(t *testing.T, f func(t *testing.T, v *allvendors.Vendor, kit 
 	})
 }
 
-// onADay runs f in a bubble whose clock stands at noon of a day on which Unix times have their ten digits.
+// onADay runs f in a bubble whose clock starts on a day in 2026, so that Unix times have ten digits.
 func onADay(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -41,10 +41,10 @@ func onADay(t *testing.T, f func(t *testing.T)) {
 	})
 }
 
-// quiet are options that log nothing.
+// quiet returns options that log nothing.
 func quiet() *webhook.Options { return &webhook.Options{Logger: slog.New(slog.DiscardHandler)} }
 
-// goTypeOf returns the struct that belongs to a type of event.
+// goTypeOf returns the Go type of an event type.
 func goTypeOf(v *allvendors.Vendor, eventType string) reflect.Type {
 	for _, kind := range v.Profile.Events {
 		if kind.Name() == eventType {
@@ -64,7 +64,7 @@ func onMethod(t *testing.T, h vendortest.Handler, goType reflect.Type) reflect.V
 	t.Helper()
 	on := reflect.ValueOf(h).MethodByName("On" + goType.Name())
 	require.True(t, on.IsValid(), "there is no method On%s", goType.Name())
-	require.Equal(t, reflect.PointerTo(goType), on.Type().In(0).In(1), "what On%s gives to callbacks", goType.Name())
+	require.Equal(t, reflect.PointerTo(goType), on.Type().In(0).In(1), "the argument of On%s's callback", goType.Name())
 	return on
 }
 

@@ -21,12 +21,12 @@ const scheduleLegend = `# How one event ends, for every vendor, each reading of 
 # down=    for how many attempts, from the first on, the receiver is down: the vendor gets 502 from a proxy
 # slow=    true: the callback takes longer than the response may, and goes on after it
 # full=    true: the idempotency store has no capacity left
-# park=    Options.DeadLetter: "nowhere" is not set, "works" returns nil, "breaks" returns an error
+# save=    Options.DeadLetter: "nowhere" is not set, "works" returns nil, "breaks" returns an error
 #
-# Then what happened to the event:
+# Then the outcome of the event:
 # handled          the callback succeeded, once
-# parked           it was dead-lettered, once
-# abandoned        a failure was answered 200 on the last attempt, so that the vendor keeps the endpoint
+# dead-lettered    Options.DeadLetter has it, once
+# dropped          a failure on the last attempt got the status 200, so that the vendor keeps the endpoint
 # lost             it was received, and neither handled nor dead-lettered
 # never received   each attempt came while the receiver was down
 # logged           at least one line of level ERROR was written
@@ -35,8 +35,8 @@ const scheduleLegend = `# How one event ends, for every vendor, each reading of 
 
 `
 
-// scheduleWord finds the words of a line: names in front of "=", and what happened.
-var scheduleWord = regexp.MustCompile(`[a-z-]+=|never received|[a-z]+(?:-off)?`)
+// scheduleWord matches the words of a line: the names before "=", and the outcome.
+var scheduleWord = regexp.MustCompile(`[a-z-]+=|never received|dead-lettered|[a-z]+(?:-off)?`)
 
 func TestSchedule_LegendExplainsEveryWord(t *testing.T) {
 	text, err := os.ReadFile("testdata/schedule.txt")
@@ -54,13 +54,13 @@ func TestSchedule_LegendExplainsEveryWord(t *testing.T) {
 	}
 }
 
-// TestRetries_DocumentsOfTheWindowsAgree compares what is written about a window of two hours with the profiles.
+// The documentation of the two-hour window must agree with the profiles.
 func TestRetries_DocumentsOfTheWindowsAgree(t *testing.T) {
-	horizons := make(map[string]string)
+	windows := make(map[string]string)
 	for _, v := range allvendors.All() {
-		horizons[v.Name] = fmt.Sprintf("%.0f min", v.Profile.RetryWindow.Minutes())
+		windows[v.Name] = fmt.Sprintf("%.0f min", v.Profile.RetryWindow.Minutes())
 	}
-	require.Equal(t, map[string]string{"greenflash": "0 min", "emberqa": "1440 min", "convosphere": "31 min", "workflux": "81 min"}, horizons)
+	require.Equal(t, map[string]string{"greenflash": "0 min", "emberqa": "1440 min", "convosphere": "31 min", "workflux": "81 min"}, windows)
 	for _, file := range []string{"../../inbox/jetstream/options.go", "../../docs/inboxes.md"} {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)

@@ -25,16 +25,16 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/schedule.txt")
 
-// A situation is what one event meets on its way.
+// A situation is what goes wrong for one event.
 type situation struct {
 	vendor  allvendors.Vendor
 	reading webhooktest.Schedule
 
-	fails int    // how many runs of the callback fail; always, if negative
-	down  int    // for how many attempts the receiver is down
-	slow  bool   // the callback takes longer than the answer may
-	full  bool   // the store has no room
-	park  string // "nowhere", "works" or "breaks"
+	fails int    // number of runs that fail; negative means all
+	down  int    // number of attempts for which the receiver is down
+	slow  bool   // the callback takes longer than the response may
+	full  bool   // the store has no capacity
+	save  string // Options.DeadLetter: "nowhere", "works" or "breaks"
 }
 
 func (s situation) String() string {
@@ -42,31 +42,31 @@ func (s situation) String() string {
 	if s.fails < 0 {
 		fails = "always"
 	}
-	return fmt.Sprintf("%-11s %-34s fails=%-6s down=%d slow=%-5t full=%-5t park=%-7s",
-		s.vendor.Name, s.reading.Name, fails, s.down, s.slow, s.full, s.park)
+	return fmt.Sprintf("%-11s %-34s fails=%-6s down=%d slow=%-5t full=%-5t save=%-7s",
+		s.vendor.Name, s.reading.Name, fails, s.down, s.slow, s.full, s.save)
 }
 
-// An ending is what became of the event.
+// An ending is the outcome of the event.
 type ending struct {
-	handled, parked int // how often
-	answers         []int
-	received        bool
-	errorLines      int
-	abandoned       bool
-	disabled        bool // the vendor has switched the endpoint off
+	handled, deadLettered int // how often
+	statuses              []int
+	received              bool
+	errorLines            int
+	dropped               bool
+	disabled              bool // the vendor has disabled the endpoint
 }
 
 func (e ending) String() string {
-	became := "lost"
+	outcome := "lost"
 	switch {
 	case !e.received:
-		became = "never received"
+		outcome = "never received"
 	case e.handled > 0:
-		became = "handled"
-	case e.parked > 0:
-		became = "parked"
-	case e.abandoned:
-		became = "abandoned"
+		outcome = "handled"
+	case e.deadLettered > 0:
+		outcome = "dead-lettered"
+	case e.dropped:
+		outcome = "dropped"
 	}
 	endpoint := ""
 	if e.disabled {
@@ -76,20 +76,20 @@ func (e ending) String() string {
 	if e.errorLines > 0 {
 		logged = " logged"
 	}
-	return fmt.Sprintf("%s%s%s %v", became, logged, endpoint, e.answers)
+	return fmt.Sprintf("%s%s%s %v", outcome, logged, endpoint, e.statuses)
 }
 
-// TestEveryScheduleEndsWell plays the vendors' retry schedules, in each reading, against callbacks that fail, receivers
-// that were down, slow callbacks and full stores. What becomes of the event in each case stands in
-// testdata/schedule.txt; what must hold in all of them is asserted.
+// The test runs the vendors' retry schedules, in each reading, with failing callbacks, receivers that were down, slow
+// callbacks and full stores. It compares the outcome of each event with testdata/schedule.txt, and checks what must hold for
+// all of them.
 func TestEveryScheduleEndsWell(t *testing.T) {
 	var table strings.Builder
 	table.WriteString(scheduleLegend)
 	for _, s := range situations() {
 		var e ending
-		synctest.Test(t, func(t *testing.T) { e = s.play(t) })
+		synctest.Test(t, func(t *testing.T) { e = s.run(t) })
 		fmt.Fprintf(&table, "%s  %s\n", s, e)
-		s.judge(t, e)
+		s.check(t, e)
 	}
 	const file = "testdata/schedule.txt"
 	if *update {
@@ -98,7 +98,7 @@ func TestEveryScheduleEndsWell(t *testing.T) {
 	}
 	want, err := os.ReadFile(file)
 	require.NoError(t, err)
-	require.Equal(t, string(want), table.String(), "what becomes of events has changed; if that is meant, run `make generate`")
+	require.Equal(t, string(want), table.String(), "the outcomes of events have changed; if that is intended, run `make generate`")
 }
 
 func situations() []situation {
@@ -108,21 +108,21 @@ func situations() []situation {
 			for _, fails := range []int{0, 1, 2, 4, -1} {
 				for _, down := range []int{0, 1, 3} {
 					for _, slow := range []bool{false, true} {
-						for _, park := range []string{"nowhere", "works", "breaks"} {
-							all = append(all, situation{v, reading, fails, down, slow, false, park})
+						for _, save := range []string{"nowhere", "works", "breaks"} {
+							all = append(all, situation{v, reading, fails, down, slow, false, save})
 						}
 					}
 				}
 			}
-			for _, park := range []string{"nowhere", "works"} {
-				all = append(all, situation{v, reading, 0, 0, false, true, park})
+			for _, save := range []string{"nowhere", "works"} {
+				all = append(all, situation{v, reading, 0, 0, false, true, save})
 			}
 		}
 	}
 	return all
 }
 
-func (s situation) play(t *testing.T) ending {
+func (s situation) run(t *testing.T) ending {
 	var (
 		e   ending
 		mu  sync.Mutex
@@ -133,24 +133,26 @@ func (s situation) play(t *testing.T) ending {
 		Observer: func(_ context.Context, obs webhook.Observation) {
 			mu.Lock()
 			defer mu.Unlock()
-			e.abandoned = e.abandoned || obs.Outcome == webhook.Dropped
+			e.dropped = e.dropped || obs.Outcome == webhook.Dropped
 		},
 	}
-	switch s.park {
+	switch s.save {
 	case "works":
 		o.DeadLetter = func(context.Context, *webhook.Delivery, error) error {
 			mu.Lock()
 			defer mu.Unlock()
-			e.parked++
+			e.deadLettered++
 			return nil
 		}
 	case "breaks":
-		o.DeadLetter = func(context.Context, *webhook.Delivery, error) error { return errors.New("nowhere to put it") }
+		o.DeadLetter = func(context.Context, *webhook.Delivery, error) error {
+			return errors.New("the dead letter cannot be saved")
+		}
 	}
 	if s.full {
 		store, err := idempotency.NewMemory(&idempotency.MemoryOptions{MaxKeys: 1, Logger: o.Logger})
 		require.NoError(t, err)
-		_, err = store.Claim(t.Context(), "somebody else's", idempotency.NewToken(), 24*time.Hour)
+		_, err = store.Claim(t.Context(), "another key", idempotency.NewToken(), 24*time.Hour)
 		require.NoError(t, err)
 		o.Store = store
 	}
@@ -178,11 +180,11 @@ func (s situation) play(t *testing.T) ending {
 		}
 		h.ServeHTTP(w, r)
 	}), allvendors.Secret).WithSchedule(s.reading)
-	e.answers = sender.Deliver(sender.Samples()[0]).Statuses()
-	e.received = len(e.answers) > s.down
-	last := e.answers[len(e.answers)-1]
-	e.disabled = s.vendor.Profile.DisablesEndpoint && len(e.answers) == len(s.reading.Attempts) && s.vendor.Retried(last)
-	time.Sleep(time.Hour) // late callbacks end
+	e.statuses = sender.Deliver(sender.Samples()[0]).Statuses()
+	e.received = len(e.statuses) > s.down
+	last := e.statuses[len(e.statuses)-1]
+	e.disabled = s.vendor.Profile.DisablesEndpoint && len(e.statuses) == len(s.reading.Attempts) && s.vendor.Retried(last)
+	time.Sleep(time.Hour) // until late callbacks have ended
 	require.NoError(t, h.Shutdown(t.Context()))
 	mu.Lock()
 	defer mu.Unlock()
@@ -190,29 +192,29 @@ func (s situation) play(t *testing.T) ending {
 	return e
 }
 
-// judge states what must hold of every ending.
-func (s situation) judge(t *testing.T, e ending) {
+// check checks what must hold for every ending.
+func (s situation) check(t *testing.T, e ending) {
 	t.Helper()
 	require.LessOrEqual(t, e.handled, 1, "%s: the callback succeeded twice", s)
-	require.LessOrEqual(t, e.parked, 1, "%s: parked twice", s)
-	require.False(t, e.handled > 0 && e.parked > 0, "%s: handled, and parked as well", s)
-	if e.received && e.handled == 0 && e.parked == 0 {
+	require.LessOrEqual(t, e.deadLettered, 1, "%s: dead-lettered twice", s)
+	require.False(t, e.handled > 0 && e.deadLettered > 0, "%s: handled and dead-lettered", s)
+	if e.received && e.handled == 0 && e.deadLettered == 0 {
 		require.Positive(t, e.errorLines, "%s: lost without an Error line", s)
 	}
-	ran := len(e.answers) - s.down
-	if !s.full && e.received && s.fails >= 0 && s.fails < ran && s.park != "works" {
-		require.Equal(t, 1, e.handled, "%s: the vendor came often enough", s)
+	ran := len(e.statuses) - s.down
+	if !s.full && e.received && s.fails >= 0 && s.fails < ran && s.save != "works" {
+		require.Equal(t, 1, e.handled, "%s: the vendor made enough attempts", s)
 	}
-	// Attempts made while we were down are in no count of ours; where no signed time tells of them either, the last
-	// attempt is not known for what it is.
-	untold := s.down > 0 && s.vendor.Profile.GiveUpAfter == 0
-	if !s.full && e.received && s.park == "works" && !untold {
-		require.Equal(t, 1, e.handled+e.parked, "%s: with a place to park, what was received is handled or parked", s)
+	// Attempts made while the receiver was down are not counted. Without a signed time, the handler cannot detect the last
+	// attempt then.
+	undetected := s.down > 0 && s.vendor.Profile.GiveUpAfter == 0
+	if !s.full && e.received && s.save == "works" && !undetected {
+		require.Equal(t, 1, e.handled+e.deadLettered, "%s: with a DeadLetter, a received event must be handled or dead-lettered", s)
 	}
-	// The endpoint is lost only to an event that could be neither parked nor, by our own count, abandoned.
+	// The vendor may disable the endpoint only if the event could be neither dead-lettered nor, by our count, dropped.
 	if e.disabled {
-		uncounted := s.down > 0 && s.park == "nowhere"
-		require.True(t, s.full || s.park == "breaks" || uncounted || !e.received, "%s: the endpoint was switched off", s)
+		uncounted := s.down > 0 && s.save == "nowhere"
+		require.True(t, s.full || s.save == "breaks" || uncounted || !e.received, "%s: the endpoint was disabled", s)
 	}
 }
 

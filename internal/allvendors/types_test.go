@@ -15,7 +15,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-// documentedTypes is how many types of event each vendor's page lists.
+// documentedTypes has the number of event types on each vendor's page.
 var documentedTypes = map[string]int{"greenflash": 12, "emberqa": 3, "convosphere": 6, "workflux": 9}
 
 func TestEveryDocumentedEventHasAnOnMethodNamedAfterItsGoType(t *testing.T) {
@@ -30,7 +30,7 @@ func TestEveryDocumentedEventHasAnOnMethodNamedAfterItsGoType(t *testing.T) {
 		}
 		for i := range reflect.TypeOf(h).NumMethod() {
 			if name := reflect.TypeOf(h).Method(i).Name; strings.HasPrefix(name, "On") {
-				require.True(t, wanted[name], "%s is for no documented event", name)
+				require.True(t, wanted[name], "%s must be for a documented event", name)
 			}
 		}
 	})
@@ -53,7 +53,7 @@ func TestAnOnMethodIsGivenTheEventsOfItsTypeAndNoOthers(t *testing.T) {
 }
 
 func TestEveryGoTypeIsNamedAfterItsEvent(t *testing.T) {
-	names := map[string]string{"completed_action": "Completion"} // which says more than the vendor's name for it
+	names := map[string]string{"completed_action": "Completion"} // clearer than the vendor's name
 	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, _ *vendortest.Kit) {
 		for _, kind := range v.Profile.Events {
 			want := names[kind.Name()]

@@ -19,7 +19,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// outcomes of the vectors' reasons. What is refused for another one is forged.
+// outcomes has the outcomes of the vectors' reasons. The outcome of every other reason is Unauthenticated.
 var outcomes = map[signature.Reason]webhook.Outcome{
 	signature.Stale:                          webhook.Rejected,
 	signature.Future:                         webhook.Rejected,
@@ -42,19 +42,19 @@ func TestTheHandlersJudgeEveryVectorAsTheSecondImplementationDoes(t *testing.T) 
 					continue
 				}
 				require.NoError(t, err, v.Name)
-				requireVerdict(t, file.Vendor+"/"+v.Name, v, deliver(t, h, v))
+				requireResult(t, file.Vendor+"/"+v.Name, v, deliver(t, h, v))
 				require.NoError(t, h.Shutdown(t.Context()))
 			}
 		})
 	}
 }
 
-// receiver makes the handler that the vector is sent to, with every callback.
+// receiver returns the handler for a vector, with a callback for every type.
 func receiver(name string, v *vectors.Vector) (vendortest.Handler, error) {
 	o := &webhook.Options{Logger: slog.New(slog.DiscardHandler), MaxBody: 2 << 20}
 	var h vendortest.Handler
 	var err error
-	if v.Pin != "" { // which Greenflash alone has
+	if v.Pin != "" { // only Greenflash has several forms
 		h, err = greenflash.Config{Keys: v.SigningKeys(), Form: greenflash.Form(v.Pin)}.NewHandler(o)
 	} else {
 		h, err = named(name).Configure(allvendors.Config{Keys: v.SigningKeys()}, o)
@@ -75,7 +75,7 @@ func named(name string) *allvendors.Vendor {
 	panic("there is no vendor " + name)
 }
 
-// deliver hands the vector over with its headers' names as they are on the wire.
+// deliver sends the vector. The header names are exactly those of the vector.
 func deliver(t *testing.T, h vendortest.Handler, v *vectors.Vector) webhook.Result {
 	t.Helper()
 	header := http.Header{}
@@ -85,7 +85,7 @@ func deliver(t *testing.T, h vendortest.Handler, v *vectors.Vector) webhook.Resu
 	return h.Process(t.Context(), webhook.Request{Header: header, Body: bytes.NewReader(v.Body())})
 }
 
-func requireVerdict(t *testing.T, name string, v *vectors.Vector, result webhook.Result) {
+func requireResult(t *testing.T, name string, v *vectors.Vector, result webhook.Result) {
 	t.Helper()
 	if !v.Want.Accepted {
 		want, authentic := outcomes[v.Want.Reason]
@@ -101,7 +101,7 @@ func requireVerdict(t *testing.T, name string, v *vectors.Vector, result webhook
 	require.Equal(t, v.Want.Key, result.Delivery.SignedBy, name)
 	require.Equal(t, v.Want.Form, result.Delivery.Form, name)
 	if v.Now == nil {
-		return // the vector says no more than that it is authentic
+		return // the vector only tests that the delivery is authentic
 	}
 	var object map[string]json.RawMessage
 	if json.Unmarshal(v.Body(), &object) != nil || object == nil {

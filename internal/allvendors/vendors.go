@@ -1,4 +1,4 @@
-// Package allvendors puts the four vendors side by side, for tests of what must hold for each of them.
+// Package allvendors lists the four vendors, for tests of what must hold for each of them.
 package allvendors
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
 )
 
-// Secret is what every handler made here is given, as a signing secret or as a token.
+// Secret is the signing secret or the token of every handler that this package makes.
 const Secret = "allvendors-secret-0123456789"
 
 // A Vendor is one of the four.
@@ -26,34 +26,34 @@ type Vendor struct {
 	webhooktest.Vendor
 	Name string
 
-	// NewHandler is the vendor's own NewHandler. What it returns is the vendor's own *Handler, with its On methods; a
-	// nil one beside an error.
+	// NewHandler calls the vendor's NewHandler. It returns the vendor's *Handler with its On methods, which is nil after an
+	// error.
 	NewHandler func(secret string, o *webhook.Options) (vendortest.Handler, error)
 
-	// Configure is the vendor's own Config.NewHandler, as NewHandler above.
+	// Configure calls the vendor's Config.NewHandler.
 	Configure func(c Config, o *webhook.Options) (vendortest.Handler, error)
 }
 
-// A Config has the fields that the vendors' Configs share. What a vendor has no such field for is ignored.
+// A Config has the fields that the vendors' Configs share. A field that a vendor does not have is ignored.
 type Config struct {
 	Endpoint string
-	Keys     []signature.Key // the secrets are tokens where the vendor does not sign
+	Keys     []signature.Key // the secrets are tokens if the vendor does not sign
 	Window   time.Duration
 	Attempts int
 }
 
-// Key is the key by which every handler made here knows its vendor, unless it is made with another.
+// Key returns the default key of the handlers, with [Secret].
 func Key() signature.Key { return signature.NewKey("default", Secret) }
 
 // New returns a handler with [Secret].
 func (v *Vendor) New(o *webhook.Options) (vendortest.Handler, error) { return v.NewHandler(Secret, o) }
 
-// Signer returns a signer of the vendor's deliveries to the handlers made here.
+// Signer returns a signer with the default key.
 func (v *Vendor) Signer() *webhooktest.Signer {
 	return v.Vendor.Signer("http://receiver.test/webhooks/"+v.Name, Key())
 }
 
-// Kit returns the vendor's kit, with the handlers of [Vendor.New].
+// Kit returns the vendor's kit. Its handlers come from [Vendor.New].
 func (v *Vendor) Kit() *vendortest.Kit {
 	return &vendortest.Kit{Vendor: v.Vendor, Secret: Secret, New: v.New}
 }

@@ -9,17 +9,17 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A field is one that an event's type has, however deep.
+// A field is a field of an event's type, at any depth.
 type field struct {
 	goName string
-	goType reflect.Type // what a pointer points to
-	own    bool         // the event's type declares it itself
+	goType reflect.Type // the element type of a pointer
+	own    bool         // the event's type declares the field, not an embedded or a nested type
 
-	// path is its name as it is sent, after the names that it stands under: as encoding/json writes it in its errors,
-	// without the places in lists and the keys of maps.
+	// path has the names of the outer fields and the field, as encoding/json writes them in its errors. It has no list
+	// indexes and no map keys.
 	path string
 
-	// put sets it, in the JSON of the event's data. A list or a map on the way is replaced by one with a single entry.
+	// put sets the field in the JSON of the event's data. It replaces each list or map on the path by one with a single entry.
 	put func(data map[string]any, value any)
 }
 
@@ -50,7 +50,7 @@ func fieldsOf(goType reflect.Type) []field {
 	return fields
 }
 
-// fieldsBelow returns the fields of the struct that a member holds, by itself, in a list or in a map.
+// fieldsBelow returns the fields of a member's struct type. The member may also be a list or a map of that type.
 func fieldsBelow(name string, goType reflect.Type) []field {
 	open := func(data map[string]any) map[string]any {
 		object, ok := data[name].(map[string]any)
@@ -88,7 +88,7 @@ func fieldsBelow(name string, goType reflect.Type) []field {
 	return fields
 }
 
-// readsItself reports whether a type has its own way of reading JSON.
+// readsItself reports whether a type implements json.Unmarshaler or encoding.TextUnmarshaler.
 func readsItself(t reflect.Type) bool {
 	p := reflect.PointerTo(t)
 	return p.Implements(reflect.TypeFor[json.Unmarshaler]()) || p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]())

@@ -10,9 +10,11 @@ import (
 
 var errGoexit = errors.New("the call ended its goroutine")
 
-// Call runs f with a context that ends after limit, and returns at that time also when f does not: a driver that
-// ignores its context must not hold up the answer to a sender. What f does after that is lost on the caller. A panic
-// in f, or runtime.Goexit, is returned as an error, because f runs on a goroutine where a panic would end the process.
+// Call runs f with a context that ends after limit. It returns after limit even if f does not return, because a driver that
+// ignores its context must not delay the response to a sender. The caller does not see a later result of f.
+//
+// If f panics or calls runtime.Goexit, Call returns an error. f runs on another goroutine, where a panic would crash the
+// process.
 func Call(ctx context.Context, limit time.Duration, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -31,6 +33,6 @@ func Call(ctx context.Context, limit time.Duration, f func(context.Context) erro
 	case err := <-returned:
 		return err
 	case <-ctx.Done():
-		return fmt.Errorf("no answer within %v: %w", limit, ctx.Err())
+		return fmt.Errorf("no result within %v: %w", limit, ctx.Err())
 	}
 }

@@ -44,9 +44,9 @@ func TestCallReturnsAtTheLimitThoughTheCallDoesNot(t *testing.T) {
 			return nil
 		})
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorContains(t, err, "no answer within 1s")
+		require.ErrorContains(t, err, "no result within 1s")
 		require.Equal(t, time.Second, time.Since(start))
-		time.Sleep(time.Hour) // nobody takes what the call returns, and its goroutine ends all the same
+		time.Sleep(time.Hour) // no caller reads the result, but the goroutine ends
 	})
 }
 

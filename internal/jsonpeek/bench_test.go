@@ -11,7 +11,7 @@ import (
 
 var envelope = []string{"type", "id", "timestamp", "data"}
 
-// conversation is a compact body such as the products send: an envelope around nested data.
+// conversation is a compact body like those of the vendors: an envelope with nested data.
 func conversation(turns int) []byte {
 	type object = map[string]any
 	var messages []object
@@ -90,7 +90,7 @@ func TestStringAllocatesTheStringOnly(t *testing.T) {
 	}
 }
 
-var kept string // so that what is measured is not optimized away
+var kept string // prevents the compiler from removing the measured code
 
 func BenchmarkString(b *testing.B) {
 	for name, raw := range map[string]string{

@@ -7,17 +7,17 @@ import (
 )
 
 var (
-	// ErrNotObject: the document is valid JSON, but an array, a string, a number, a boolean or null.
+	// ErrNotObject means that the document is valid JSON, but an array, a string, a number, a boolean or null.
 	ErrNotObject = errors.New("the JSON document is not an object")
 
-	// ErrTooDeep: the document nests deeper than encoding/json reads.
+	// ErrTooDeep means that the document is nested deeper than encoding/json accepts.
 	ErrTooDeep = errors.New("the JSON document is nested more than 10000 levels deep")
 )
 
-// SyntaxError says where a document stops being JSON, and why. It quotes at most one character of it, so that it may be
-// logged where the document may not.
+// SyntaxError reports where a document is invalid JSON, and why. It quotes at most one character of the document, so that
+// it may be logged even if the document must not be.
 type SyntaxError struct {
-	Offset  int // of the first byte that does not fit; the document's length where it ends too soon
+	Offset  int // of the first invalid byte, or the document's length if it ends too early
 	Problem string
 }
 
@@ -25,19 +25,19 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("invalid JSON at byte %d: %s", e.Offset, e.Problem)
 }
 
-// What follows "the document ends", or the character found.
+// The endings of messages that begin with "the document ends" or with the character found.
 const (
 	wantValue     = "where a value should begin"
 	wantName      = "where the quoted name of a member should begin"
 	wantColon     = "where a colon should follow the name of a member"
 	wantObjectEnd = "where a comma or a closing brace should follow a member"
 	wantArrayEnd  = "where a comma or a closing bracket should follow an element"
-	wantDigit     = "where a digit should stand in a number"
+	wantDigit     = "where a number should have a digit"
 	wantNothing   = "after the end of the value"
 	inString      = "inside a string"
-	inEscape      = "where an escape in a string says what it stands for"
+	inEscape      = "after the backslash of an escape in a string"
 	inHex         = "where an escape in a string should have four hexadecimal digits"
-	inLiteral     = "where true, false or null should be spelt out"
+	inLiteral     = "inside true, false or null"
 )
 
 func syntaxError(doc []byte, offset int, problem string) error {
@@ -52,7 +52,7 @@ func syntaxError(doc []byte, offset int, problem string) error {
 	return &SyntaxError{Offset: offset, Problem: found + " " + problem}
 }
 
-// checkStart gives the two mistakes of a sender that are not about any character a sentence of their own.
+// checkStart reports the two mistakes whose message does not depend on a character.
 func checkStart(doc []byte, first int) error {
 	if first == len(doc) {
 		return &SyntaxError{Offset: first, Problem: "the document is empty"}

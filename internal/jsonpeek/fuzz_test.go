@@ -36,7 +36,7 @@ var memberNames = []string{"event", "id", "ID", "skip", "ſk", "Σς", "a/b"}
 
 func FuzzScanAgreesWithEncodingJSON(f *testing.F) {
 	for _, doc := range valid {
-		if len(doc) < 1000 { // the long ones slow the fuzzing down, and are tested above
+		if len(doc) < 1000 { // long documents slow down fuzzing, and are tested above
 			f.Add([]byte(doc))
 		}
 	}
@@ -60,7 +60,7 @@ func TestScanAgreesWithEncodingJSONOnRandomDocuments(t *testing.T) {
 		g := generator{rand.New(rand.NewPCG(seed, 0)), nil}
 		g.object(4)
 		requireAgreement(t, g.doc)
-		for range 4 { // and nearly valid: one byte changed, dropped, or everything after it
+		for range 4 { // nearly valid documents: one byte changed or removed, or the rest removed
 			at := g.IntN(len(g.doc))
 			requireAgreement(t, slices.Concat(g.doc[:at], []byte{noise[g.IntN(len(noise))]}, g.doc[at+1:]))
 			requireAgreement(t, slices.Concat(g.doc[:at], g.doc[at+1:]))
@@ -163,13 +163,13 @@ func requireNothing(t *testing.T, values [][]byte) {
 	}
 }
 
-// sameOffsets is false where encoding/json runs on its second version, which counts differently.
+// sameOffsets is false if encoding/json uses its second version, which counts differently.
 var sameOffsets = func() bool {
 	var syntax *json.SyntaxError
 	return errors.As(json.Unmarshal([]byte(`{"a":1 /`), new(any)), &syntax) && syntax.Offset == 8
 }()
 
-// requireSameError checks that err complains of the same thing at the same byte as encoding/json.
+// requireSameError checks that err reports the same problem at the same byte as encoding/json.
 func requireSameError(t *testing.T, doc []byte, err error) {
 	theirs := json.Unmarshal(doc, new(members))
 	require.Error(t, theirs)
@@ -195,7 +195,7 @@ func FuzzString(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		s, ok := String(raw)
-		// encoding/json also takes null, and space around the string.
+		// encoding/json also accepts null, and whitespace around the string.
 		if KindOf(raw) != KindString || raw[len(raw)-1] != '"' {
 			require.False(t, ok)
 			require.Empty(t, s)

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// match returns which of names a key, the inside of a valid string, is read as by encoding/json, or -1.
+// match returns the index of the name that encoding/json matches with key, or -1. key is the inside of a valid string.
 func match(key []byte, names []string) int {
 	for i, name := range names {
 		if string(key) == name && strings.IndexByte(name, '\\') < 0 {
@@ -29,7 +29,7 @@ func match(key []byte, names []string) int {
 	return folded
 }
 
-// differ is true for most pairs that do not match, and cheap.
+// differ is a cheap check. It returns true for most pairs that do not match.
 func differ(key []byte, name string) bool {
 	if len(key) == 0 || len(name) == 0 {
 		return len(key) != len(name)
@@ -38,7 +38,7 @@ func differ(key []byte, name string) bool {
 	return k < utf8.RuneSelf && n < utf8.RuneSelf && k != '\\' && k|0x20 != n|0x20
 }
 
-// compare reports whether key is name but for case, and whether it is name.
+// compare reports whether key equals name except for case, and whether it equals name exactly.
 func compare(key []byte, name string) (same, exact bool) {
 	exact = true
 	for len(key) > 0 && len(name) > 0 {
@@ -57,7 +57,7 @@ func compare(key []byte, name string) (same, exact bool) {
 	return same, same && exact
 }
 
-// fold returns the smallest of the characters that differ from r by case only, as encoding/json folds names.
+// fold returns the smallest character that differs from r by case only, as encoding/json folds names.
 func fold(r rune) rune {
 	for {
 		next := unicode.SimpleFold(r)

@@ -1,7 +1,7 @@
 package jsonpeek
 
-// nesting is a stack of one bit for each open object (1) or array (0). The innermost stand in one word, so that a
-// document of ordinary depth allocates nothing.
+// nesting is a stack with one bit for each open object (1) or array (0). The innermost 64 are in one word, so that a
+// document of usual depth allocates nothing.
 type nesting struct {
 	depth int
 	inner uint64
@@ -10,7 +10,7 @@ type nesting struct {
 
 func (n *nesting) inObject() bool { return n.inner&1 != 0 }
 
-// push reports false where the document is nested too deep.
+// push opens an object or an array. It returns false if the document is nested too deep.
 func (n *nesting) push(object bool) bool {
 	if n.depth >= 64 && !n.spill() {
 		return false

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// maxExponent bounds what Decimal spells out: a number with a larger exponent is a few bytes and a gigabyte of digits.
+// maxExponent bounds the output of Decimal. Without it, a number of a few bytes could have a gigabyte of digits.
 const maxExponent = 1000
 
-// Decimal spells a JSON number out without an exponent: 80e-1 is "8" and "", 1.50e1 is "15" and "". whole has no
-// superfluous zero in front and fraction none at the end. A minus sign is in whole; zero has none. It reports false for
-// what is not a number, and for an exponent past 1000.
+// Decimal writes a JSON number without an exponent: 80e-1 is "8" and "", 1.50e1 is "15" and "". whole has no leading zeros
+// and fraction no trailing zeros. whole includes a minus sign, except for zero. Decimal returns false if raw is not a
+// number, or if its exponent is over 1000 in either direction.
 func Decimal(raw []byte) (whole, fraction string, ok bool) {
 	if len(raw) == 0 || KindOf(raw) != KindNumber {
 		return "", "", false

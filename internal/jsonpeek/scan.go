@@ -1,25 +1,25 @@
-// Package jsonpeek reads the envelope of a JSON document: it checks the whole document and picks chosen members of the
-// top-level object, without decoding the rest.
+// Package jsonpeek reads chosen members of the top-level object of a JSON document. It checks the whole document, but does
+// not decode the rest.
 //
-// It accepts and matches exactly as encoding/json does, so what is read here is what a later json.Unmarshal of the same
-// bytes into a struct will see.
+// It accepts documents and matches names exactly as encoding/json does. A later json.Unmarshal of the same bytes into a
+// struct therefore reads the same values.
 package jsonpeek
 
-// maxDepth is the nesting that encoding/json allows.
+// maxDepth is the maximum nesting that encoding/json allows.
 const maxDepth = 10000
 
 // Scan checks that doc is one JSON object, by the grammar of encoding/json, and finds members of it.
 //
-// values[i] becomes the raw bytes of the value of the last top-level member whose name matches names[i], a subslice of
-// doc, and nil where there is none. A name matches as a struct field's does: exactly, or by case folding; where several
-// names match a member, an exact match goes before a folded one, an earlier name before a later one. A null counts as
+// Scan sets values[i] to the value of the last top-level member whose name matches names[i]. The value is a subslice of
+// doc, or nil if no member matches. A name matches as a struct field's does: exactly, or by case folding. If several names
+// match a member, an exact match comes before a folded one, and an earlier name before a later one. A null counts as
 // absent and does not hide an earlier member.
 //
-// The error is [ErrNotObject], [ErrTooDeep] or a [*SyntaxError]; every value is nil then. Scan panics unless there is
-// one value for each name.
+// The error is [ErrNotObject], [ErrTooDeep] or a [*SyntaxError]. After an error, every value is nil. Scan panics if values
+// and names have different lengths.
 func Scan(doc []byte, names []string, values [][]byte) error {
 	if len(values) != len(names) {
-		panic("jsonpeek: Scan needs exactly one value for each name")
+		panic("jsonpeek: Scan: values and names must have the same length")
 	}
 	clear(values)
 	err := scan(doc, names, values)
@@ -37,8 +37,8 @@ func scan(doc []byte, names []string, values [][]byte) error {
 	var (
 		open  nesting
 		i     = first
-		pick  = -1 // which name the top-level member being read has
-		start int  // where its value starts
+		pick  = -1 // the index in names of the current top-level member, or -1
+		start int  // where the value of that member starts
 	)
 element:
 	for {
@@ -64,7 +64,7 @@ element:
 				return ErrTooDeep
 			}
 			i = skipSpace(doc, i+1)
-			if i == len(doc) || doc[i] != c+2 { // in ASCII a closing bracket is two after its opening one
+			if i == len(doc) || doc[i] != c+2 { // in ASCII, a closing bracket or brace is its opening one plus 2
 				continue element
 			}
 			i++
@@ -84,7 +84,7 @@ element:
 			return syntaxError(doc, i, problem)
 		}
 
-		// A value has ended, and with it perhaps the arrays and objects around it.
+		// A value has ended. The arrays and objects around it may end as well.
 		for open.depth > 0 {
 			if open.depth == 1 && pick >= 0 && doc[start] != 'n' {
 				values[pick] = doc[start:i:i]

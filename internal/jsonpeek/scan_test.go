@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// find scans doc and returns what was found as strings, "" for nothing.
+// find scans doc and returns the values as strings, or "" for a missing value.
 func find(doc string, names ...string) ([]string, error) {
 	values := make([][]byte, len(names))
 	err := Scan([]byte(doc), names, values)
@@ -19,7 +19,7 @@ func find(doc string, names ...string) ([]string, error) {
 	return found, err
 }
 
-// nested is an object that opens depth arrays, or objects, and closes them.
+// nested returns an object with depth nested arrays or objects.
 func nested(depth int, open, end string) string {
 	return `{"a":` + strings.Repeat(open, depth-1) + "0" + strings.Repeat(end, depth-1) + "}"
 }
@@ -85,7 +85,7 @@ func TestScanTellsArraysFromObjectsAtEveryDepth(t *testing.T) {
 		closed := strings.Repeat("}]", depth)
 		_, err := find(`{"a":` + opened + "0" + closed + "}")
 		require.NoError(t, err, depth)
-		for _, doc := range []string{ // the last bracket, or a middle one, is of the wrong sort
+		for _, doc := range []string{ // the last bracket, or one in the middle, is of the wrong kind
 			`{"a":` + opened + "0" + closed[:2*depth-1] + "}}",
 			`{"a":` + opened + "0" + closed[:2*(depth/2)] + "]" + closed[2*(depth/2)+1:] + "}",
 		} {
@@ -144,25 +144,25 @@ var invalid = []struct {
 	{`null x`, 5, "'x' after the end of the value"},
 	{`1.5.1`, 3, "'.' after the end of the value"},
 	{`{"a":01}`, 6, "'1' where a comma or a closing brace should follow a member"},
-	{`{"a":-}`, 6, "'}' where a digit should stand in a number"},
-	{`{"a":-`, 6, "the document ends where a digit should stand in a number"},
-	{`{"a":-a}`, 6, "'a' where a digit should stand in a number"},
+	{`{"a":-}`, 6, "'}' where a number should have a digit"},
+	{`{"a":-`, 6, "the document ends where a number should have a digit"},
+	{`{"a":-a}`, 6, "'a' where a number should have a digit"},
 	{`{"a":.5}`, 5, "'.' where a value should begin"},
-	{`{"a":1.}`, 7, "'}' where a digit should stand in a number"},
-	{`{"a":1.e1}`, 7, "'e' where a digit should stand in a number"},
-	{`1.`, 2, "the document ends where a digit should stand in a number"},
-	{`{"a":1e}`, 7, "'}' where a digit should stand in a number"},
-	{`{"a":1e+}`, 8, "'}' where a digit should stand in a number"},
-	{`{"a":1e+-1}`, 8, "'-' where a digit should stand in a number"},
+	{`{"a":1.}`, 7, "'}' where a number should have a digit"},
+	{`{"a":1.e1}`, 7, "'e' where a number should have a digit"},
+	{`1.`, 2, "the document ends where a number should have a digit"},
+	{`{"a":1e}`, 7, "'}' where a number should have a digit"},
+	{`{"a":1e+}`, 8, "'}' where a number should have a digit"},
+	{`{"a":1e+-1}`, 8, "'-' where a number should have a digit"},
 	{`{"a":1e1.5}`, 8, "'.' where a comma or a closing brace should follow a member"},
-	{`1e`, 2, "the document ends where a digit should stand in a number"},
-	{`1E-`, 3, "the document ends where a digit should stand in a number"},
+	{`1e`, 2, "the document ends where a number should have a digit"},
+	{`1E-`, 3, "the document ends where a number should have a digit"},
 	{`{"a":0x10}`, 6, "'x' where a comma or a closing brace should follow a member"},
 	{`{"a":NaN}`, 5, "'N' where a value should begin"},
-	{`{"a":tru}`, 8, "'}' where true, false or null should be spelt out"},
-	{`{"a":fals `, 9, "byte 0x20 where true, false or null should be spelt out"},
-	{`{"a":nul`, 8, "the document ends where true, false or null should be spelt out"},
-	{`{"a":nulL}`, 8, "'L' where true, false or null should be spelt out"},
+	{`{"a":tru}`, 8, "'}' inside true, false or null"},
+	{`{"a":fals `, 9, "byte 0x20 inside true, false or null"},
+	{`{"a":nul`, 8, "the document ends inside true, false or null"},
+	{`{"a":nulL}`, 8, "'L' inside true, false or null"},
 	{`{"a":True}`, 5, "'T' where a value should begin"},
 	{`{"a":truex}`, 9, "'x' where a comma or a closing brace should follow a member"},
 	{`{"a`, 3, "the document ends inside a string"},
@@ -171,10 +171,10 @@ var invalid = []struct {
 	{"{\"a\":\"\n\"}", 6, "byte 0x0a inside a string"},
 	{"{\"a\":\"1234567\x1f12345678\"}", 13, "byte 0x1f inside a string"},
 	{"{\"a\x00\":1}", 3, "byte 0x00 inside a string"},
-	{`{"a":"\x41"}`, 7, "'x' where an escape in a string says what it stands for"},
-	{`{"a":"\'"}`, 7, "''' where an escape in a string says what it stands for"},
-	{`{"a":"\`, 7, "the document ends where an escape in a string says what it stands for"},
-	{`{"a":"\U0041"}`, 7, "'U' where an escape in a string says what it stands for"},
+	{`{"a":"\x41"}`, 7, "'x' after the backslash of an escape in a string"},
+	{`{"a":"\'"}`, 7, "''' after the backslash of an escape in a string"},
+	{`{"a":"\`, 7, "the document ends after the backslash of an escape in a string"},
+	{`{"a":"\U0041"}`, 7, "'U' after the backslash of an escape in a string"},
 	{`{"a":"\u"}`, 8, "'\"' where an escape in a string should have four hexadecimal digits"},
 	{`{"a":"\u004`, 11, "the document ends where an escape in a string should have four hexadecimal digits"},
 	{`{"a":"\u00g0"}`, 10, "'g' where an escape in a string should have four hexadecimal digits"},
@@ -280,7 +280,7 @@ func TestAppendingToAValueLeavesTheDocumentAlone(t *testing.T) {
 
 func TestScanPanicsUnlessEachNameHasItsValue(t *testing.T) {
 	for _, n := range []int{0, 2} {
-		require.PanicsWithValue(t, "jsonpeek: Scan needs exactly one value for each name", func() {
+		require.PanicsWithValue(t, "jsonpeek: Scan: values and names must have the same length", func() {
 			_ = Scan([]byte(`{}`), []string{"a"}, make([][]byte, n, 4))
 		})
 	}

@@ -5,7 +5,7 @@ import (
 	"math/bits"
 )
 
-// The skip functions return where the token ends, or where it breaks off and the problem there.
+// The skip functions return where the token ends. If it is invalid, they return where, and the problem.
 
 func skipSpace(doc []byte, i int) int {
 	for i < len(doc) && doc[i] <= ' ' && (doc[i] == ' ' || doc[i] == '\n' || doc[i] == '\r' || doc[i] == '\t') {
@@ -14,7 +14,7 @@ func skipSpace(doc []byte, i int) int {
 	return i
 }
 
-// skipName takes a member's name and the colon. It returns where the name ends and where the value should begin.
+// skipName skips a member's name and the colon. It returns where the name ends and where the value should begin.
 func skipName(doc []byte, i int) (end, value int, err error) {
 	if i == len(doc) || doc[i] != '"' {
 		return 0, 0, syntaxError(doc, i, wantName)
@@ -31,12 +31,13 @@ func skipName(doc []byte, i int) (end, value int, err error) {
 }
 
 const (
-	each = 0x0101010101010101 // times a byte: that byte in all eight places
+	each = 0x0101010101010101 // multiplied by a byte, it repeats the byte eight times
 	high = 0x80 * each
 )
 
-// skipString begins after the opening quote. It looks at eight bytes at a time for a quote, a backslash or a control
-// character: a subtraction sets the high bit of a byte that was smaller, and the lowest such mark is always a true one.
+// skipString begins after the opening quote. It checks eight bytes at a time for a quote, a backslash or a control
+// character. A subtraction sets the high bit of each byte that matches. A borrow can also mark a later byte, so only the
+// lowest mark is reliable.
 func skipString(doc []byte, i int) (end int, problem string) {
 	for i < len(doc) {
 		if i+8 <= len(doc) {
@@ -57,7 +58,7 @@ func skipString(doc []byte, i int) (end int, problem string) {
 			}
 		case c < ' ':
 			return i, inString
-		default: // among the last seven bytes of doc
+		default: // one of the last seven bytes of doc
 			i++
 		}
 	}
@@ -93,7 +94,7 @@ func skipNumber(doc []byte, i int) (end int, problem string) {
 		i++
 	case i < len(doc) && isDigit(doc[i]):
 		i = skipDigits(doc, i)
-	case i == begin: // not even a sign: not a number either
+	case i == begin: // neither a digit nor a sign
 		return i, wantValue
 	default:
 		return i, wantDigit

@@ -8,11 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// Kind is what sort of JSON value something is.
+// Kind is the kind of a JSON value.
 type Kind uint8
 
 const (
-	KindNone Kind = iota // nothing there, or not a value
+	KindNone Kind = iota // no value
 	KindObject
 	KindArray
 	KindString
@@ -25,7 +25,7 @@ func (k Kind) String() string {
 	return [...]string{"none", "object", "array", "string", "number", "bool", "null"}[k]
 }
 
-// KindOf tells the kind of a value that Scan found, by its first byte.
+// KindOf returns the kind of a value from Scan, by its first byte.
 func KindOf(raw []byte) Kind {
 	if len(raw) == 0 {
 		return KindNone
@@ -47,8 +47,8 @@ func KindOf(raw []byte) Kind {
 	return KindNone
 }
 
-// String decodes a JSON string as encoding/json does: unpaired surrogates and invalid UTF-8 become U+FFFD. It reports
-// false where raw is anything but one string from its first byte to its last.
+// String decodes a JSON string as encoding/json does. Unpaired surrogates and invalid UTF-8 become U+FFFD. It returns false
+// if raw is not exactly one string.
 func String(raw []byte) (s string, ok bool) {
 	if len(raw) < 2 || raw[0] != '"' {
 		return "", false
@@ -68,7 +68,7 @@ func String(raw []byte) (s string, ok bool) {
 		rest = rest[n:]
 	}
 	var b strings.Builder
-	b.Grow(size) // exactly: what is kept of a document should not be larger than it is
+	b.Grow(size) // the exact size, so that the result uses no extra memory
 	for rest := body; len(rest) > 0; {
 		r, n := char(rest)
 		b.WriteRune(r)
@@ -77,12 +77,12 @@ func String(raw []byte) (s string, ok bool) {
 	return b.String(), true
 }
 
-// isPlain reports whether the inside of a string stands for itself.
+// isPlain reports whether the inside of a string needs no decoding.
 func isPlain(body []byte) bool {
 	return bytes.IndexByte(body, '\\') < 0 && utf8.Valid(body)
 }
 
-// char decodes the first character of the inside of a valid string, and says how many bytes it takes there.
+// char decodes the first character of the inside of a valid string, and returns how many bytes it takes there.
 func char(body []byte) (r rune, n int) {
 	if body[0] != '\\' {
 		return utf8.DecodeRune(body)

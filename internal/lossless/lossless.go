@@ -1,4 +1,4 @@
-// Package lossless checks that nothing of a webhook's body gets lost on its way into a typed event.
+// Package lossless checks that decoding a webhook's body into a typed event loses no data.
 package lossless
 
 import (
@@ -13,12 +13,13 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// Check fails t for every value in body that is neither in the JSON of event nor named by its Undecoded nor in unknown,
-// which is what the event's Unknown returns, and for every entry of unknown that is not in body.
+// Check fails t for each value of body that the event has lost. A value must be in the JSON of event, in unknown, or be
+// named by the event's Undecoded. unknown is the result of the event's Unknown. Check also fails t for each entry of
+// unknown that is not in body.
 //
-// The event's own fields are looked for at the top of its JSON, whether the body has them there or in a member of
-// names.Data. Type, id and time may stand under "@event" instead. Numbers are compared as numbers and times as
-// instants; a value may also be kept as a string of its JSON text. A null says nothing that could get lost.
+// Check looks for the event's fields at the top level of its JSON, even if the body has them in a member of names.Data.
+// The type, the id and the time may be under "@event" instead. Numbers are compared as numbers, and times as instants. A
+// value may also be kept as a string of its JSON text. A null is not compared, because it has no data.
 func Check(t testing.TB, names vendors.EnvelopeNames, body []byte, event any, unknown map[string]json.RawMessage) {
 	t.Helper()
 	lost, err := find(names, body, event, unknown)
@@ -30,19 +31,19 @@ func Check(t testing.TB, names vendors.EnvelopeNames, body []byte, event any, un
 	}
 }
 
-// find returns a sentence for each thing that is wrong, in order.
+// find returns a sentence for each error, sorted.
 func find(names vendors.EnvelopeNames, body []byte, event any, unknown map[string]json.RawMessage) ([]string, error) {
 	sent, err := members(body)
 	if err != nil {
-		return nil, fmt.Errorf("the body is no JSON object: %w", err)
+		return nil, fmt.Errorf("the body is not a JSON object: %w", err)
 	}
 	typed, err := json.Marshal(event)
 	if err != nil {
-		return nil, fmt.Errorf("the event has no JSON: %w", err)
+		return nil, fmt.Errorf("the event cannot be marshaled: %w", err)
 	}
 	kept, err := members(typed)
 	if err != nil {
-		return nil, fmt.Errorf("the event's JSON is no object: %w", err)
+		return nil, fmt.Errorf("the event's JSON is not an object: %w", err)
 	}
 	var head envelope
 	if err := json.Unmarshal(kept["@event"], &head); err != nil {
@@ -59,7 +60,7 @@ func find(names vendors.EnvelopeNames, body []byte, event any, unknown map[strin
 		switch path := "/" + escape(name); {
 		case name == data && data != "":
 			s.walk(path, value, typed)
-		case head.says(&names, name, value):
+		case head.has(&names, name, value):
 		case data != "":
 			s.walk(path, value, nil)
 		default:
@@ -75,7 +76,7 @@ func find(names vendors.EnvelopeNames, body []byte, event any, unknown map[strin
 	return s.wrong, nil
 }
 
-// dataMember returns the name of the member that holds the event's fields; empty if they are at the top.
+// dataMember returns the name of the member that holds the event's fields, or "" if they are at the top level.
 func dataMember(sent map[string]json.RawMessage, names []string) string {
 	for _, name := range names {
 		for _, candidate := range slices.Sorted(maps.Keys(sent)) {
@@ -87,15 +88,15 @@ func dataMember(sent map[string]json.RawMessage, names []string) string {
 	return ""
 }
 
-// A search goes through a body and collects what is not kept.
+// A search walks through a body and collects the values that are not kept.
 type search struct {
 	unknown   map[string]json.RawMessage
 	undecoded map[string]error
-	reached   map[string]bool // entries of unknown that are in the body as they are
+	reached   map[string]bool // entries of unknown that are in the body unchanged
 	wrong     []string
 }
 
-// walk looks for all of sent, which stands at path, in kept or in unknown. Nothing kept is nil.
+// walk looks for each value of sent in kept and in unknown. sent is the value at path. kept is nil if nothing was kept.
 func (s *search) walk(path string, sent, kept json.RawMessage) {
 	if raw, ok := s.unknown[path]; ok && string(raw) == string(sent) {
 		s.reached[path] = true

@@ -32,7 +32,7 @@ type event struct {
 	Extra  map[string]string `json:"extra,omitempty"`
 }
 
-// made returns the event that a handler makes of what body has for it.
+// made returns the event that a handler decodes from body.
 func made(t *testing.T, data string) *event {
 	t.Helper()
 	e := new(event)
@@ -41,7 +41,7 @@ func made(t *testing.T, data string) *event {
 	return e
 }
 
-// A recorder notes the failures that Check would cause.
+// A recorder records the failures that Check reports.
 type recorder struct {
 	testing.TB
 	failures []string
@@ -93,7 +93,7 @@ func TestAValueMayBeKeptAsItsText(t *testing.T) {
 func TestEachLossIsAFailureThatNamesItsPlace(t *testing.T) {
 	for _, test := range []struct{ name, body, data, place string }{
 		{"a field", `{"data":{"gone":1}}`, `{}`, "/data/gone is lost"},
-		{"a field beside data", `{"name":"a","data":{"count":1}}`, `{"name":"a","count":1}`, "/name is lost"},
+		{"a field next to data", `{"name":"a","data":{"count":1}}`, `{"name":"a","count":1}`, "/name is lost"},
 		{"a field at the top", `{"gone":{"deep":[true]}}`, `{}`, "/gone/deep/0 is lost"},
 		{"an empty object", `{"data":{"gone":{}}}`, `{}`, "/data/gone is lost"},
 		{"the end of a list", `{"data":{"tags":["a","b"]}}`, `{"tags":["a"]}`, "/data/tags/1 is lost"},

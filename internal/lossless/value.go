@@ -12,15 +12,15 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// An envelope is what an event's JSON has under "@event".
+// An envelope is the value of "@event" in an event's JSON.
 type envelope struct {
 	ID   string    `json:"id"`
 	Type string    `json:"type"`
 	Time time.Time `json:"time"`
 }
 
-// says reports whether the member is one of the envelope's, and the envelope says the same.
-func (e *envelope) says(names *vendors.EnvelopeNames, name string, value json.RawMessage) bool {
+// has reports whether the member belongs to the envelope, and has the same value there.
+func (e *envelope) has(names *vendors.EnvelopeNames, name string, value json.RawMessage) bool {
 	isOf := func(list []string) bool {
 		return slices.ContainsFunc(list, func(n string) bool { return strings.EqualFold(n, name) })
 	}
@@ -37,8 +37,7 @@ func (e *envelope) says(names *vendors.EnvelopeNames, name string, value json.Ra
 	}
 }
 
-// same reports whether two scalars mean the same. A string may also be the text of what was
-// sent.
+// same reports whether two scalars are equal. A kept string may also be the JSON text of the sent value.
 func same(sent, kept json.RawMessage) bool {
 	if bytes.Equal(sent, kept) {
 		return true
@@ -54,7 +53,7 @@ func same(sent, kept json.RawMessage) bool {
 	return aOK && bOK && a.Cmp(b) == 0
 }
 
-// text returns a string's value, and anything else as it is written.
+// text returns the value of a string, and the JSON text of any other value.
 func text(raw json.RawMessage) string {
 	var s string
 	if json.Unmarshal(raw, &s) == nil && string(raw) != "null" {
@@ -68,7 +67,7 @@ func members(raw json.RawMessage) (m map[string]json.RawMessage, err error) {
 	return m, err
 }
 
-// member finds a member as encoding/json does: to the letter, or else whatever its case.
+// member finds a member as encoding/json does. An exact match comes before a match in another case.
 func member(m map[string]json.RawMessage, name string) json.RawMessage {
 	if value, ok := m[name]; ok {
 		return value
@@ -89,7 +88,7 @@ func items(raw json.RawMessage) (list []json.RawMessage, err error) {
 // isA reports whether raw is an object or an array, by its first byte.
 func isA(open byte, raw json.RawMessage) bool { return len(raw) > 0 && raw[0] == open }
 
-// escape makes a name a part of a JSON pointer (RFC 6901).
+// escape escapes a name for a JSON pointer (RFC 6901).
 func escape(name string) string {
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
 }

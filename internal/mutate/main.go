@@ -1,9 +1,9 @@
-// Mutate changes a package in one place at a time and runs its tests: a change that no test notices is a hole in the
-// tests, or changes nothing. See survivors.txt for those that are known. Run it with "make mutate".
+// Mutate changes a package in one place at a time, and runs its tests. If the tests still pass, a test is missing, or the
+// change has no effect. The file survivors.txt lists the known survivors. Run the program with "make mutate".
 //
-// It is a program of this repository because no other fits: gremlins (v0.6.0) swaps operators alone, so it finds no
-// removed unlock and no error that is dropped, has no list of known survivors, and builds the tests again for every
-// mutant. Here one build has all mutants of a package, so a mutant costs only the tests that reach it.
+// No other program fits. gremlins (v0.6.0) only swaps operators, so it does not find a removed unlock or a dropped error.
+// It has no list of known survivors, and builds the tests again for every mutant. Here, one build has all mutants of a
+// package, so a mutant costs only the tests that reach it.
 package main
 
 import (
@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -23,10 +24,10 @@ import (
 var (
 	workers = flag.Int("workers", runtime.GOMAXPROCS(0), "how many mutants run at once")
 	only    = flag.String("run", "", "run only the mutants that match this regular expression")
-	shard   = flag.String("shard", "1/1", "run one part of the mutants: 2/3 is the second of three")
+	shard   = flag.String("shard", "1/1", "run one part of the mutants: 2/3 is the second of three parts")
 	race    = flag.Bool("race", true, "run removed statements with the race detector as well; needs a C compiler")
-	known   = flag.Bool("known", true, "run those of survivors.txt too")
-	verbose = flag.Bool("v", false, "print what killed each mutant")
+	known   = flag.Bool("known", true, "also run the mutants in survivors.txt")
+	verbose = flag.Bool("v", false, "print the test that killed each mutant")
 )
 
 const listFile = "internal/mutate/survivors.txt"
@@ -54,7 +55,7 @@ func main() {
 	}
 }
 
-// readList reads survivors.txt: a reason, and indented below it the mutants that survive for that reason.
+// readList reads survivors.txt: reasons, each followed by its indented mutants.
 func readList(name string) (map[string]string, error) {
 	content, err := os.ReadFile(name)
 	if err != nil {
@@ -68,7 +69,7 @@ func readList(name string) (map[string]string, error) {
 		switch {
 		case strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#"):
 		case indented && list[key] != "":
-			return nil, fmt.Errorf("%s lists twice: %s", name, key)
+			return nil, fmt.Errorf("%s lists a mutant twice: %s", name, key)
 		case indented:
 			list[key] = reason
 		case !strings.HasPrefix(line, "equivalent: ") && !strings.HasPrefix(line, "accepted: "):
@@ -80,11 +81,15 @@ func readList(name string) (map[string]string, error) {
 	return list, nil
 }
 
-// mutate runs the mutants of a package or of one of its files, and reports whether the list is right.
+// mutate runs the mutants of a package or a file, and reports whether survivors.txt is right.
 func mutate(arg string, list map[string]string) (ok bool, err error) {
-	dir, selected := arg, arg+"/"
+	dir := arg
 	if strings.HasSuffix(arg, ".go") {
-		dir, selected = filepath.ToSlash(filepath.Dir(arg)), arg+" "
+		dir = path.Dir(arg)
+	}
+	selected := func(key string) bool { // excludes packages below dir
+		file, _, _ := strings.Cut(key, " ")
+		return file == arg || path.Dir(file) == arg
 	}
 	pattern, err := regexp.Compile(*only)
 	if err != nil {
@@ -105,13 +110,13 @@ func mutate(arg string, list map[string]string) (ok bool, err error) {
 		delete(stale, m.key)
 	}
 	for _, key := range slices.Sorted(maps.Keys(stale)) {
-		if strings.HasPrefix(key, selected) {
+		if selected(key) {
 			ok = false
-			fmt.Printf("listed, and no longer a mutant: %s\n", key)
+			fmt.Printf("listed, but no longer a mutant: %s\n", key)
 		}
 	}
 	chosen := slices.DeleteFunc(slices.Clone(t.mutants), func(m *mutant) bool {
-		return !strings.HasPrefix(m.key, selected) || !pattern.MatchString(m.key) || m.shard(parts)+1 != part || !*known && list[m.key] != ""
+		return !selected(m.key) || !pattern.MatchString(m.key) || m.shard(parts)+1 != part || !*known && list[m.key] != ""
 	})
 	if len(chosen) == 0 {
 		return ok, nil
@@ -147,13 +152,13 @@ func mutate(arg string, list map[string]string) (ok bool, err error) {
 				return err
 			}
 			if _, err := b.get(dir, "plain"); err != nil {
-				return nil // what does not compile is no mutant
+				return nil // a change that does not compile is not a mutant
 			}
 			failure, err := b.kill(id, reach, dirs, false)
 			r.add(m, failure, len(reach))
 			return err
 		}
-		failure, err := all.kill(id, reach, dirs, *race && m.operator == "remove") // what is removed can be a lock
+		failure, err := all.kill(id, reach, dirs, m.operator == "remove") // the removed statement may be a lock
 		r.add(m, failure, len(reach))
 		return err
 	})
@@ -174,7 +179,7 @@ func (r *results) add(m *mutant, failure string, tests int) {
 	defer r.mu.Unlock()
 	reason := r.list[m.key]
 	switch equivalent := strings.HasPrefix(reason, "equivalent: "); {
-	case failure != "" && reason != "": // a slow machine can kill an equivalent mutant, so this does not fail
+	case failure != "" && reason != "": // not an error, because a slow machine can kill an equivalent mutant
 		fmt.Printf("listed, but killed by %s: %s\n", failure, m.key)
 		fallthrough
 	case failure != "":
@@ -196,7 +201,7 @@ func (r *results) add(m *mutant, failure string, tests int) {
 	}
 }
 
-// binaries builds tests with mutants, once they are needed.
+// A binaries builds and caches the test binaries with mutants.
 type binaries struct {
 	scratch, overlay string
 	mu               sync.Mutex
@@ -222,10 +227,10 @@ func (b *binaries) get(dir, name string, args ...string) (string, error) {
 	return built, err
 }
 
-// kill runs tests with a mutant until one fails, and returns what failed: the tests of each folder, those that are fast
-// first, and then those of the first folder with the race detector.
+// kill runs tests with a mutant until one fails, and returns the failure. It runs the tests of each folder, the fast
+// ones first. With race, it then runs those of the first folder with the race detector.
 func (b *binaries) kill(id int, tests []*test, dirs []string, race bool) (failure string, err error) {
-	stage := func(dir, name string, args ...string) (bool, error) {
+	runDir := func(dir, name string, args ...string) (bool, error) {
 		for _, slow := range []bool{false, true} {
 			var group []*test
 			timeout := 10 * time.Second
@@ -248,12 +253,12 @@ func (b *binaries) kill(id int, tests []*test, dirs []string, race bool) (failur
 		return false, nil
 	}
 	for _, dir := range dirs {
-		if done, err := stage(dir, "plain"); done || err != nil {
+		if done, err := runDir(dir, "plain"); done || err != nil {
 			return failure, err
 		}
 	}
 	if race {
-		_, err = stage(dirs[0], "race", "-race")
+		_, err = runDir(dirs[0], "race", "-race")
 	}
 	return failure, err
 }

@@ -91,7 +91,7 @@ func TestLoad_FindsEveryMutant(t *testing.T) {
 	}, found)
 }
 
-// The instrumented package compiles, labels included, and behaves as the chosen mutant does.
+// The instrumented package compiles, including labels, and behaves like the selected mutant.
 func TestOverlay_RunsChosenMutant(t *testing.T) {
 	target := loadSource(t)
 	test := `package p
@@ -121,7 +121,7 @@ func TestAdd(t *testing.T) {
 	require.Len(t, failures, 19)
 	require.Empty(t, failures["none"])
 	require.Equal(t, "--- FAIL: TestAdd", failures["p.go counter.add swap [<] -> [<=] in [if n < 0 || c.full() {]"])
-	require.Empty(t, failures["p.go counter.add swap [||] -> [&&] in [if n < 0 || c.full() {]"], "the test cannot tell")
+	require.Empty(t, failures["p.go counter.add swap [||] -> [&&] in [if n < 0 || c.full() {]"], "the test cannot detect this mutant")
 	for _, m := range target.mutants {
 		if strings.Contains(m.key, " drain ") {
 			require.Empty(t, reaching(m, tests, target), m.key)
@@ -133,7 +133,7 @@ func TestReadList_ReadsReasons(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "list.txt")
 	for content, want := range map[string]string{
 		"# a comment\n\nequivalent: it is a hint\n\ta\n\tb\naccepted: too dear\n\tc\n": "",
-		"equivalent: twice\n\ta\n\ta\n": "lists twice: a",
+		"equivalent: twice\n\ta\n\ta\n": "lists a mutant twice: a",
 		"because\n\ta\n":                "a reason must start with",
 	} {
 		require.NoError(t, os.WriteFile(name, []byte(content), 0o600))

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// swaps lists what takes the place of an operator or of a branch.
+// swaps lists the replacements of an operator or a branch.
 var swaps = map[token.Token][]string{
 	token.EQL: {"!="}, token.NEQ: {"=="},
 	token.LSS: {"<=", ">="}, token.LEQ: {"<", ">"}, token.GTR: {">=", "<="}, token.GEQ: {">", "<"},
@@ -22,14 +22,14 @@ var swaps = map[token.Token][]string{
 	token.BREAK: {"continue"}, token.CONTINUE: {"break"},
 }
 
-// change replaces the source between two positions.
+// A change replaces the source between two positions.
 type change struct {
 	operator string
 	pos, end token.Pos
 	text     string
 }
 
-// changes returns the changes of a declaration: one for each way in which an operator below applies.
+// changes returns all changes of a declaration.
 func changes(decl ast.Decl, info *types.Info, source func(ast.Node) string) []change {
 	var found []change
 	add := func(operator string, pos, end token.Pos, text string) {
@@ -49,7 +49,7 @@ func changes(decl ast.Decl, info *types.Info, source func(ast.Node) string) []ch
 			}
 		}
 	}
-	hints := make(map[ast.Node]bool) // of a capacity, which changes no result
+	hints := make(map[ast.Node]bool) // capacities, which change no result
 	ast.Inspect(decl, func(n ast.Node) bool {
 		if hints[n] {
 			return false

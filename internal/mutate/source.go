@@ -20,7 +20,8 @@ import (
 	"strings"
 )
 
-// switchName is the variable of the mutated package that selects a mutant, from the environment variable of that name.
+// switchName is the variable in the mutated package that selects a mutant. It is set from the environment variable of
+// that name.
 const switchName = "mutantUnderTest"
 
 type mutant struct {
@@ -37,7 +38,7 @@ type file struct {
 	syntax *ast.File
 }
 
-// target is a package to be mutated.
+// A target is a package to mutate.
 type target struct {
 	path    string
 	fset    *token.FileSet
@@ -59,7 +60,7 @@ func load(pattern string) (*target, error) {
 		ImportPath, Export, Dir string
 		GoFiles                 []string
 	}
-	for decoder := json.NewDecoder(bytes.NewReader(out)); ; exports[pkg.ImportPath] = pkg.Export { // the last is the package itself
+	for decoder := json.NewDecoder(bytes.NewReader(out)); ; exports[pkg.ImportPath] = pkg.Export { // the last package is the pattern's
 		if err := decoder.Decode(&pkg); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
@@ -144,8 +145,8 @@ func (f *file) text(fset *token.FileSet, pos, end token.Pos) string {
 	return string(f.source[fset.Position(pos).Offset:fset.Position(end).Offset])
 }
 
-// compiles reports whether the mutated declaration passes the type checker. Unused imports do not count: the original of
-// a function stays in the file.
+// compiles reports whether the mutated declaration passes the type checker. Unused imports are no error, because the
+// original function stays in the file.
 func (t *target) compiles(m *mutant) bool {
 	fset := token.NewFileSet()
 	at := m.place.Offset
@@ -159,7 +160,7 @@ func (t *target) compiles(m *mutant) bool {
 		if err != nil {
 			return false
 		}
-		for _, decl := range parsed.Decls { // the bodies of other functions cost time, where the checker can do without them
+		for _, decl := range parsed.Decls { // checking other function bodies would cost time
 			fn, ok := decl.(*ast.FuncDecl)
 			if !ok || fn.Name.Name == "init" || fn.Type.TypeParams != nil {
 				continue
@@ -178,7 +179,7 @@ func (t *target) compiles(m *mutant) bool {
 	return ok
 }
 
-// edit returns the source between two positions with the edits applied, which are sorted; of two that overlap, the first counts.
+// edit returns the source between two positions with the sorted edits applied. If two overlap, it applies the first.
 func (t *target) edit(f *file, pos, end token.Pos, edits ...change) string {
 	var out strings.Builder
 	for _, e := range edits {
@@ -190,7 +191,7 @@ func (t *target) edit(f *file, pos, end token.Pos, edits ...change) string {
 	return out.String() + f.text(t.fset, pos, end)
 }
 
-// instrument returns a file in which a function has one more body for each mutant of it, chosen by the switch. So one
+// instrument returns a file in which each function also has the bodies of its mutants. The switch selects one, so one
 // build serves all mutants.
 func (t *target) instrument(f *file, mutants []*mutant) string {
 	var edits []change
@@ -231,8 +232,8 @@ func (t *target) instrument(f *file, mutants []*mutant) string {
 	return t.edit(f, f.syntax.FileStart, f.syntax.FileEnd, edits...)
 }
 
-// overlay writes the instrumented files of a package, or the file of one mutant that is outside all functions, and
-// returns the file for the go command's -overlay.
+// overlay writes the instrumented files of a package. For a single mutant outside all functions, it writes that mutant's
+// file. It returns the file for the go command's -overlay flag.
 func (t *target) overlay(dir string, mutants []*mutant) (string, error) {
 	replace := make(map[string]string)
 	write := func(name, text string) error {
@@ -264,7 +265,7 @@ func (t *target) overlay(dir string, mutants []*mutant) (string, error) {
 	return name, os.WriteFile(name, content, 0o600)
 }
 
-// shard tells in which of n parts a mutant runs.
+// shard returns in which of n parts a mutant runs.
 func (m *mutant) shard(n int) int {
 	h := fnv.New32a()
 	_, _ = io.WriteString(h, m.key)

@@ -16,12 +16,12 @@ import (
 	"time"
 )
 
-// moreTests lists the packages whose tests judge a package in addition to its own.
+// moreTests lists further packages whose tests cover a package.
 var moreTests = map[string][]string{
 	"emberqa": {"emberqa/emberqatest", "internal/allvendors"},
 }
 
-// test is one test function, with the blocks of the target that it reaches.
+// A test is one test function, with the blocks of the target that it reaches.
 type test struct {
 	dir, name string
 	took      time.Duration
@@ -33,7 +33,7 @@ type block struct {
 	startLine, startColumn, endLine, endColumn int
 }
 
-// measure runs every test alone, for its time and its coverage.
+// measure runs every test separately, for its time and its coverage.
 func measure(t *target, dirs []string, scratch string, workers int) ([]*test, error) {
 	var tests []*test
 	for _, dir := range dirs {
@@ -92,8 +92,8 @@ func build(dir, name string, args ...string) (string, error) {
 
 var failed = regexp.MustCompile(`--- FAIL: (\S+)|(panic: .*|fatal error: .*|WARNING: DATA RACE)`)
 
-// run runs tests of one folder with a mutant, and returns what failed first. Memory is limited where the shell can do
-// it: a mutated loop may allocate without end.
+// run runs tests of one folder with a mutant, and returns the first failure. It limits the memory if the shell can,
+// because a mutated loop may allocate forever.
 func run(binary string, tests []*test, id int, timeout time.Duration, args ...string) (failure string, err error) {
 	names := make([]string, len(tests))
 	for i, t := range tests {
@@ -102,7 +102,7 @@ func run(binary string, tests []*test, id int, timeout time.Duration, args ...st
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	limit := "ulimit -v 8000000 2>/dev/null; "
-	if strings.Contains(filepath.Base(binary), "race") { // the race detector reserves more than that
+	if strings.Contains(filepath.Base(binary), "race") { // the race detector reserves more memory
 		limit = ""
 	}
 	cmd := exec.CommandContext(ctx, "sh", slices.Concat([]string{"-c", limit + `exec "$0" "$@"`, binary, "-test.failfast", "-test.timeout=0", "-test.run", "^(" + strings.Join(names, "|") + ")$"}, args)...)
@@ -122,7 +122,8 @@ func run(binary string, tests []*test, id int, timeout time.Duration, args ...st
 	}
 }
 
-// reaching returns the tests that reach a mutant. Where no block has it, as in a case of a switch, those of its function.
+// reaching returns the tests that reach a mutant. If no block contains the mutant, as in a case of a switch, it returns
+// the tests of its function.
 func reaching(m *mutant, tests []*test, t *target) []*test {
 	file := path.Base(filepath.ToSlash(m.file.name))
 	has := func(covers func(b block) bool) []*test {

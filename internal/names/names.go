@@ -1,4 +1,4 @@
-// Package names bounds the names that come out of a body or a header: types, ids, and what keys are made of.
+// Package names bounds the length of names from a body or a header: types, ids, and parts of keys.
 package names
 
 import (
@@ -9,21 +9,21 @@ import (
 	"github.com/aihooks/aihooks-go/internal/jsonpeek"
 )
 
-// The longest names that are used as they are. In place of a longer one comes a digest of it, so that no log, store or
-// inbox gets a name as long as a body.
+// The maximum lengths in bytes. A longer name is replaced by a digest, so that no log, store or inbox gets a name as long as
+// a body.
 const (
-	Max        = 256 // of a type or an id, in bytes
-	maxKeyName = 128 // within a key
-	MaxKey     = 512 // of a key
+	Max        = 256 // a type or an id
+	maxKeyName = 128 // a type or an id within a key
+	MaxKey     = 512 // a key
 )
 
-// digest returns what takes the place of a name that is too long.
+// digest returns the replacement of a name that is too long.
 func digest[T string | []byte](name T) string {
 	sum := sha256.Sum256([]byte(name))
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// Bounded returns name, or a digest of it if it is longer than limit bytes.
+// Bounded returns name, or its digest if name is longer than limit bytes.
 func Bounded(name string, limit int) string {
 	if len(name) <= limit {
 		return name
@@ -31,16 +31,16 @@ func Bounded(name string, limit int) string {
 	return digest(name)
 }
 
-// InJSON returns the type or id that a JSON value holds. It is empty if the value holds none.
+// InJSON returns the type or id in a JSON value. It returns "" for a value that is not a string or a number.
 func InJSON(raw []byte) string {
 	name := text(raw)
 	if len(name) > Max && strings.ContainsRune(name, '\uFFFD') {
-		return digest(raw) // several names that are not UTF-8 have the same text
+		return digest(raw) // different names with invalid UTF-8 have the same text
 	}
 	return Bounded(name, Max)
 }
 
-// keyName returns name, or a digest of it where it is long or has bytes that a store might not keep apart.
+// keyName returns name, or its digest if name is long or has bytes that a store might not distinguish.
 func keyName(name string) string {
 	plain := len(name) <= maxKeyName
 	for i := 0; plain && i < len(name); i++ {
@@ -52,15 +52,15 @@ func keyName(name string) string {
 	return digest(name)
 }
 
-// Typed returns a key's name for what has that type and that name of its own. The first slash ends the type.
+// Typed returns the part of a key with that type and name. The first slash ends the type.
 func Typed(eventType, name string) string {
 	if strings.Contains(eventType, "/") {
-		eventType += "\n" // keyName takes a digest of it
+		eventType += "\n" // makes keyName return a digest
 	}
 	return keyName(eventType) + "/" + keyName(name)
 }
 
-// text returns a JSON string's value, or a number as it is written; anything else, and a string of whitespace, is empty.
+// text returns the value of a JSON string, or a number as written. It returns "" for other values and for whitespace.
 func text(raw []byte) string {
 	if s, ok := jsonpeek.String(raw); ok {
 		if strings.TrimSpace(s) == "" {

@@ -1,4 +1,4 @@
-// Package pgtest starts a PostgreSQL server of a test's own from the binaries that are installed: in a temporary
-// directory, on a Unix socket in it, durable as a real one. It can be stopped, started again and paused, and is
-// gone with all its files when the test process is, however that ends. It is for Unix only.
+// Package pgtest starts a private PostgreSQL server for tests from the installed binaries. The server listens on a Unix
+// socket in a temporary directory, and is as durable as a production server. It can be stopped, started again and paused.
+// When the test process ends in any way, the server ends and its files are removed. The package requires Unix.
 package pgtest

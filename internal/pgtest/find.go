@@ -13,10 +13,10 @@ import (
 	"syscall"
 )
 
-// debian is where Debian has the server's programs, which it keeps out of PATH.
+// debian is where Debian installs the server's programs. They are not in PATH.
 const debian = "/usr/lib/postgresql/*/bin"
 
-// find returns the folder of the server's programs: one in PATH, or the newest that matches pattern.
+// find returns the folder of the server's programs. It prefers a folder in PATH to the newest that matches pattern.
 func find(pattern string) (string, error) {
 	var dirs []string
 	if initdb, err := exec.LookPath("initdb"); err == nil {
@@ -35,7 +35,7 @@ func find(pattern string) (string, error) {
 			return dir, nil
 		}
 	}
-	return "", errors.New("pgtest: no PostgreSQL server here (initdb and postgres, in PATH or " + pattern + "): install it, on Debian with apt-get install postgresql")
+	return "", errors.New("pgtest: no PostgreSQL server found (initdb and postgres, in PATH or " + pattern + "); on Debian: apt-get install postgresql")
 }
 
 func complete(dir string) bool {
@@ -47,12 +47,13 @@ func complete(dir string) bool {
 	return true
 }
 
-// unprivileged returns the user to run the server as: nil for our own, unless that is root, as which it refuses to run.
+// unprivileged returns the user to run the server as. It returns nil for the current user, unless that is root, because
+// PostgreSQL refuses to run as root.
 func unprivileged() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil //nolint:nilnil // documented
 	}
-	for _, name := range []string{"postgres", "nobody"} {
+	for _, name := range []string{"postgres", "nobody"} { // language:ok
 		u, err := user.Lookup(name)
 		if err != nil {
 			continue
@@ -67,5 +68,5 @@ func unprivileged() (*syscall.Credential, error) {
 		}
 		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 	}
-	return nil, errors.New("PostgreSQL refuses to run as root, and there is neither a user postgres nor nobody")
+	return nil, errors.New("PostgreSQL refuses to run as root, and neither the user postgres nor nobody exists") // language:ok
 }

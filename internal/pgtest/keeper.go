@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// A keeper is a process that outlives this one, also when a test panics, runs into its time limit or is killed, to
-// end the server and remove its files. It waits for its standard input to be closed, and nobody else has the other end.
+// A keeper is a process that ends the server and removes its files when this process ends. That includes a panic, a test
+// timeout and a kill. It waits until its standard input is closed. Only this process has the other end of it.
 type keeper struct {
 	cmd   *exec.Cmd
 	stdin io.Closer
@@ -32,7 +32,7 @@ cd / && rm -rf "$0"
 `
 
 func keep(dir string, user *syscall.Credential) (*keeper, error) {
-	cmd := exec.Command("/bin/sh", "-c", keeperScript, dir) //nolint:gosec,noctx // our own script, which outlives us
+	cmd := exec.Command("/bin/sh", "-c", keeperScript, dir) //nolint:gosec,noctx // our own script, which runs longer than this process
 	cmd.Dir = dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user, Setpgid: true}
 	stdin, err := cmd.StdinPipe()
@@ -42,7 +42,7 @@ func keep(dir string, user *syscall.Credential) (*keeper, error) {
 	return &keeper{cmd: cmd, stdin: stdin}, cmd.Start()
 }
 
-// dismiss ends the keeper; what it would do has been done.
+// dismiss ends the keeper after the server has ended and its files are removed.
 func (k *keeper) dismiss() error {
 	_ = k.stdin.Close()
 	return k.cmd.Wait()

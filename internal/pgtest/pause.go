@@ -11,11 +11,11 @@ import (
 	"syscall"
 )
 
-// Pause stops every process of the server where it stands, as a machine does that has run out of memory or is being
-// moved: connections stay open, new ones are made, and nothing answers. Linux only.
+// Pause suspends every process of the server, as if the machine were out of memory or being migrated. Connections stay open
+// and new ones are accepted, but the server does not respond. It requires Linux.
 func (s *Server) Pause() error {
 	pid := s.postgres.Process.Pid
-	if err := s.signal(pid, syscall.SIGSTOP); err != nil { // first, so that it gets no more children
+	if err := s.signal(pid, syscall.SIGSTOP); err != nil { // first, so that it starts no more children
 		return err
 	}
 	children, err := childrenOf(pid)
@@ -25,11 +25,11 @@ func (s *Server) Pause() error {
 	return err
 }
 
-// Resume lets a paused server go on.
+// Resume resumes a paused server.
 func (s *Server) Resume() error {
 	var err error
 	for _, pid := range s.paused {
-		// A backend that had ended when it was paused is there until postgres goes on, which comes first.
+		// postgres is resumed first. A backend that had ended before the pause can then disappear, so ESRCH is no error.
 		if e := syscall.Kill(pid, syscall.SIGCONT); !errors.Is(e, syscall.ESRCH) {
 			err = errors.Join(err, e)
 		}

@@ -16,6 +16,6 @@ func TestServer_ResumesPastEndedBackend(t *testing.T) {
 	require.NoError(t, s.signal(backend.Process.Pid, 0))
 	require.NoError(t, backend.Process.Kill())
 	require.Error(t, backend.Wait())
-	require.NoError(t, s.Resume(), "a backend that has ended needs no resuming")
+	require.NoError(t, s.Resume(), "a backend that has ended need not be resumed")
 	require.Empty(t, s.paused)
 }

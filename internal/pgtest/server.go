@@ -16,10 +16,10 @@ import (
 	"time"
 )
 
-// patience is how long the server may take to start or to stop, on a machine that is busy with other tests.
+// patience is how long the server may take to start or stop on a busy machine.
 const patience = 2 * time.Minute
 
-// settings make the server small and private. What decides about durability is left as it is by default.
+// settings make the server small and private. The settings for durability keep their defaults.
 const settings = `
 listen_addresses = ''
 unix_socket_directories = '%s'
@@ -29,10 +29,10 @@ max_wal_size = 2GB
 log_line_prefix = '%%m [%%p] '
 `
 
-// A Server is a private PostgreSQL server. Its methods are not for concurrent use, but for Database and DSN.
+// A Server is a private PostgreSQL server. Only Database and DSN may be called concurrently.
 type Server struct {
 	bin, dir  string
-	user      *syscall.Credential // nil: our own
+	user      *syscall.Credential // nil means the current user
 	keeper    *keeper
 	postgres  *exec.Cmd
 	exited    chan struct{} // closed when postgres has ended
@@ -40,8 +40,8 @@ type Server struct {
 	databases atomic.Int64
 }
 
-// New starts a server that is closed when the test ends. The test fails if that cannot be done, also for want of
-// PostgreSQL.
+// New starts a server and closes it when the test ends. The test fails if the server does not start, or if PostgreSQL is
+// not installed.
 func New(t testing.TB) *Server {
 	t.Helper()
 	s, err := Open()
@@ -56,7 +56,7 @@ func New(t testing.TB) *Server {
 	return s
 }
 
-// Open is New for whoever has no test at hand, such as TestMain. The caller closes the server.
+// Open starts a server without a test, for example in TestMain. The caller must close the server.
 func Open() (*Server, error) {
 	bin, err := find(debian)
 	if err != nil {
@@ -73,7 +73,7 @@ func (s *Server) open() (err error) {
 	if s.user, err = unprivileged(); err != nil {
 		return err
 	}
-	if s.dir, err = os.MkdirTemp("", "pgtest"); err != nil { // not t.TempDir: a socket's path may have 107 bytes
+	if s.dir, err = os.MkdirTemp("", "pgtest"); err != nil { // not t.TempDir, because a socket's path may have at most 107 bytes
 		return err
 	}
 	if s.user != nil {
@@ -99,23 +99,22 @@ func (s *Server) open() (err error) {
 	return s.Start()
 }
 
-// command is a program of PostgreSQL's, run as the server's user in its directory.
+// command returns a command for a PostgreSQL program. It runs as the server's user in the server's directory.
 func (s *Server) command(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(s.bin, name), args...) //nolint:gosec,noctx // found by us, and ended by us
 	cmd.Dir = s.dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TZ=UTC", "HOME=" + s.dir}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.user, Setpgid: true} // an interrupt at the keyboard is for the test
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.user, Setpgid: true} // so that Ctrl-C interrupts only the test
 	return cmd
 }
 
-// Start starts the server again after Stop or Crash, with what was committed before, and waits until it takes
-// connections.
+// Start starts the server again after Stop or Crash, and waits until it accepts connections. Committed data is kept.
 func (s *Server) Start() error {
 	log, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = log.Close() }() // postgres has it open itself
+	defer func() { _ = log.Close() }() // postgres has opened it too
 	s.postgres = s.command("postgres", "-D", "data")
 	s.postgres.Stdout, s.postgres.Stderr = log, log
 	if err := s.postgres.Start(); err != nil {
@@ -130,7 +129,7 @@ func (s *Server) Start() error {
 	for deadline := time.Now().Add(patience); !s.ready(); time.Sleep(10 * time.Millisecond) {
 		select {
 		case <-exited:
-			return fmt.Errorf("postgres ended as it was started:\n%s", s.Log())
+			return fmt.Errorf("postgres exited at startup:\n%s", s.Log())
 		default:
 		}
 		if time.Now().After(deadline) {
@@ -140,7 +139,7 @@ func (s *Server) Start() error {
 	return nil
 }
 
-// ready looks where pg_ctl does: at the last line of the server's lock file, once the file is this server's.
+// ready reads the last line of the server's lock file, as pg_ctl does. It first checks that the file is this server's.
 func (s *Server) ready() bool {
 	text, _ := os.ReadFile(filepath.Join(s.dir, "data", "postmaster.pid"))
 	lines := strings.Split(string(text), "\n")
@@ -151,11 +150,10 @@ func (s *Server) ready() bool {
 	return status == "ready" || status == "standby"
 }
 
-// Stop stops the server as an administrator does who is in a hurry: open transactions are rolled back, connections are
-// closed.
+// Stop shuts the server down in fast mode. Open transactions are rolled back, and connections are closed.
 func (s *Server) Stop() error { return s.end(syscall.SIGINT) }
 
-// Crash ends the server at once, without a chance to tidy up. What was committed is recovered by Start.
+// Crash ends the server at once, without a clean shutdown. Start recovers the committed data.
 func (s *Server) Crash() error { return s.end(syscall.SIGQUIT) }
 
 func (s *Server) end(signal syscall.Signal) error {
@@ -172,11 +170,11 @@ func (s *Server) end(signal syscall.Signal) error {
 	case <-s.exited:
 		return nil
 	case <-time.After(patience):
-		return fmt.Errorf("pgtest: postgres did not end within %v:\n%s", patience, s.Log())
+		return fmt.Errorf("pgtest: postgres did not exit within %v:\n%s", patience, s.Log())
 	}
 }
 
-// Demote starts the server again as a standby, which refuses writes and has no primary to follow.
+// Demote restarts the server as a standby, which refuses writes. It has no primary.
 func (s *Server) Demote() error {
 	if err := s.Stop(); err != nil {
 		return err
@@ -187,7 +185,7 @@ func (s *Server) Demote() error {
 	return s.Start()
 }
 
-// Promote makes a server that was demoted a primary again. Its connections stay open.
+// Promote makes a demoted server a primary again. Its connections stay open.
 func (s *Server) Promote() error {
 	out, err := s.command("pg_ctl", "promote", "-D", "data").CombinedOutput()
 	if err != nil {
@@ -214,18 +212,18 @@ func (s *Server) Log() string {
 	return string(text)
 }
 
-// Dir is the directory that the server's socket, .s.PGSQL.5432, is in.
+// Dir returns the directory of the server's socket, .s.PGSQL.5432.
 func (s *Server) Dir() string { return s.dir }
 
-// DSN is how drivers connect to a database of the server, as its superuser: "postgres", or one that Database has made.
+// DSN returns the DSN of a database of the server, for the superuser. The database is "postgres" or one from Database.
 func (s *Server) DSN(database string) string { return s.DSNThrough(s.dir, database) }
 
-// DSNThrough is DSN for whoever has a socket of the same name in another directory, and hands on what comes there.
+// DSNThrough returns the DSN for a proxy of the server, whose socket has the same name in another directory.
 func (s *Server) DSNThrough(dir, database string) string {
 	return fmt.Sprintf("postgres:///%s?host=%s&user=postgres&sslmode=disable", database, dir)
 }
 
-// Database makes a database that no other test uses, and returns its DSN.
+// Database creates a database for one test, and returns its DSN.
 func (s *Server) Database(t testing.TB) string {
 	t.Helper()
 	name := fmt.Sprintf("test_%d", s.databases.Add(1))

@@ -1,4 +1,5 @@
-// Package readme compiles the Go programs of the README in tests. Each module tests those that need nothing but itself.
+// Package readme compiles the Go programs of the README in tests. Each module compiles the programs that need no other
+// module.
 package readme
 
 import (
@@ -28,7 +29,7 @@ func Blocks(t *testing.T, path string) []string {
 	return blocks
 }
 
-// RequireBuild builds main packages inside the module of the working directory, and checks that gofmt would change none.
+// RequireBuild builds main packages inside the module of the working directory. It also checks that they are gofmt-clean.
 func RequireBuild(t *testing.T, programs []string) {
 	t.Helper()
 	require.NotEmpty(t, programs)

@@ -10,21 +10,21 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 )
 
-// slots is how many hash slots a Redis Cluster has.
+// slots is the number of hash slots of a Redis Cluster.
 const slots = 16384
 
-// NewCluster starts a Redis Cluster of n masters, without replicas, for the time of a test, and returns once every slot
-// is served.
+// NewCluster starts a Redis Cluster of n masters without replicas. It returns when every slot is served. The cluster ends
+// with the test.
 func NewCluster(t testing.TB, n int) []*Server {
 	t.Helper()
 	servers := make([]*Server, n)
 	bus := make([]string, n)
 	for i := range servers {
 		var host string
-		host, bus[i] = split(t, torturetest.FreeAddress(t))
+		host, bus[i] = split(t, crashtest.FreeAddress(t))
 		// The others reach a server where its connections come from. On a machine that is busy none takes another one for dead.
 		servers[i] = New(t, "--bind-source-addr", host,
 			"--cluster-enabled", "yes", "--cluster-port", bus[i], "--cluster-node-timeout", "60000")
@@ -40,7 +40,7 @@ func NewCluster(t testing.TB, n int) []*Server {
 	}
 	for deadline := time.Now().Add(patience); !agree(servers); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("redistest: the cluster did not come together within %v", patience)
+			t.Fatalf("redistest: the cluster was not complete within %v", patience)
 		}
 	}
 	return servers
@@ -62,7 +62,7 @@ func do(t testing.TB, s *Server, words ...string) {
 	}
 }
 
-// agree tells whether every server knows an owner of every slot, and all servers.
+// agree reports whether every server knows all servers and an owner of every slot.
 func agree(servers []*Server) bool {
 	for _, s := range servers {
 		info, err := s.Do("CLUSTER", "INFO")

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Do sends one command over a connection of its own and returns the first line of the answer, or the whole of a bulk
-// string. An error that the server answers is an error.
+// Do sends one command over a new connection. It returns the first line of the reply, or all of a bulk string. An error
+// reply becomes an error.
 func (s *Server) Do(words ...string) (string, error) {
 	conn, err := (&net.Dialer{Timeout: patience}).DialContext(context.Background(), "tcp", s.Addr())
 	if err != nil {
@@ -29,8 +29,8 @@ func (s *Server) Do(words ...string) (string, error) {
 	if _, err := conn.Write([]byte(command.String())); err != nil {
 		return "", err
 	}
-	answer := bufio.NewReader(conn)
-	line, err := answer.ReadString('\n')
+	reply := bufio.NewReader(conn)
+	line, err := reply.ReadString('\n')
 	line = strings.TrimSpace(line)
 	switch {
 	case err != nil:
@@ -43,7 +43,7 @@ func (s *Server) Do(words ...string) (string, error) {
 			return "", err
 		}
 		bulk := make([]byte, n)
-		_, err = io.ReadFull(answer, bulk)
+		_, err = io.ReadFull(reply, bulk)
 		return string(bulk), err
 	}
 	return line, nil

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A Proxy stands between clients and a server, and can be slow, or lose answers.
+// A Proxy forwards between clients and a server. It can delay or lose replies.
 type Proxy struct {
 	listener net.Listener
 	target   string
@@ -24,7 +24,7 @@ type Proxy struct {
 	ended bool
 }
 
-// NewProxy starts a proxy in front of the server for the time of a test.
+// NewProxy starts a proxy for the server. The proxy ends with the test.
 func NewProxy(t testing.TB, s *Server) *Proxy {
 	t.Helper()
 	listener, err := listen()
@@ -55,13 +55,13 @@ func NewProxy(t testing.TB, s *Server) *Proxy {
 	return p
 }
 
-// Addr is what clients connect to.
+// Addr returns the address that clients connect to.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
-// Delay makes every answer come that much later from now on.
+// Delay delays every later reply by d.
 func (p *Proxy) Delay(d time.Duration) { p.delay.Store(int64(d)) }
 
-// LoseAnswers cuts the connection in place of each of the next n answers.
+// LoseAnswers closes the connection instead of forwarding a reply, for the next n replies.
 func (p *Proxy) LoseAnswers(n int) { p.lose.Store(int64(n)) }
 
 func (p *Proxy) serve(client net.Conn) {

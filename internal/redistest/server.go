@@ -16,16 +16,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aihooks/aihooks-go/internal/torturetest"
+	"github.com/aihooks/aihooks-go/internal/crashtest"
 )
 
-// ErrNotInstalled is returned by [Start] when there is no redis-server in the path.
+// ErrNotInstalled is returned by [Start] if redis-server is not in PATH.
 var ErrNotInstalled = errors.New("redistest: redis-server is not installed; on Debian: apt-get install redis-server")
 
-// patience is how long a server may take to start or to stop, on a machine that is busy with other things.
+// patience is how long a server may take to start or stop on a busy machine.
 const patience = 2 * time.Minute
 
-// A Server is a private Redis server, whose address stays the same while it is stopped and started.
+// A Server is a private Redis server. It keeps its address when it is stopped and started again.
 type Server struct {
 	dir  string
 	args []string
@@ -36,8 +36,8 @@ type Server struct {
 	log    *output
 }
 
-// New starts a server for the time of a test. The args are options of redis-server. The test fails if none is
-// installed.
+// New starts a server and closes it when the test ends. The args are options of redis-server. The test fails if
+// redis-server is not installed.
 func New(t testing.TB, args ...string) *Server {
 	t.Helper()
 	s, err := Start(args...)
@@ -48,7 +48,7 @@ func New(t testing.TB, args ...string) *Server {
 	return s
 }
 
-// Start starts a server, which the caller must Close. The args are options of redis-server.
+// Start starts a server. The caller must close it. The args are options of redis-server.
 func Start(args ...string) (*Server, error) {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		return nil, ErrNotInstalled
@@ -58,7 +58,7 @@ func Start(args ...string) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{dir: dir, args: args}
-	if s.addr, err = torturetest.Address(); err == nil {
+	if s.addr, err = crashtest.Address(); err == nil {
 		err = s.start()
 	}
 	if err != nil {
@@ -68,10 +68,10 @@ func Start(args ...string) (*Server, error) {
 	return s, nil
 }
 
-// Addr is the host and port that the server listens on.
+// Addr returns the host and port that the server listens on.
 func (s *Server) Addr() string { return s.addr }
 
-// Start starts the server again, with the data that it had, and returns once it answers.
+// Start starts the server again with its data, and returns when it responds.
 func (s *Server) Start(t testing.TB) {
 	t.Helper()
 	if err := s.start(); err != nil {
@@ -79,13 +79,13 @@ func (s *Server) Start(t testing.TB) {
 	}
 }
 
-// Stop asks the server to end, and returns once it has.
+// Stop shuts the server down, and returns after it has exited.
 func (s *Server) Stop() { s.end(syscall.SIGTERM) }
 
-// Kill ends the server as a crash would.
+// Kill kills the server, as a crash does.
 func (s *Server) Kill() { s.end(syscall.SIGKILL) }
 
-// Pause stops the server from running; its connections stay open, and new ones are accepted by the kernel.
+// Pause suspends the server. Its connections stay open, and the kernel accepts new ones.
 func (s *Server) Pause() { _ = s.cmd.Process.Signal(syscall.SIGSTOP) }
 
 // Resume ends a Pause.
@@ -106,11 +106,11 @@ func (s *Server) start() error {
 		"--bind", host, "--port", port, "--dir", s.dir,
 		"--save", "", "--appendonly", "yes", "--appendfsync", "always", "--enable-debug-command", "local",
 	}, s.args...)
-	s.cmd = exec.CommandContext(context.Background(), "redis-server", args...) //nolint:gosec // the options are a test's
+	s.cmd = exec.CommandContext(context.Background(), "redis-server", args...) //nolint:gosec // a test sets the options
 	s.log = new(output)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	s.exited = make(chan struct{})
-	if err := torturetest.Start(s.cmd); err != nil {
+	if err := crashtest.Start(s.cmd); err != nil {
 		return fmt.Errorf("redistest: %w", err)
 	}
 	go func() {
@@ -118,24 +118,24 @@ func (s *Server) start() error {
 		close(s.exited)
 	}()
 	for deadline := time.Now().Add(patience); ; {
-		if answer, err := s.Do("PING"); err == nil && answer == "+PONG" {
+		if reply, err := s.Do("PING"); err == nil && reply == "+PONG" {
 			return nil
 		}
 		select {
 		case <-s.exited:
-			return fmt.Errorf("redistest: redis-server ended: %s", s.log)
+			return fmt.Errorf("redistest: redis-server exited: %s", s.log)
 		case <-time.After(5 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
 			s.Kill()
-			return fmt.Errorf("redistest: redis-server did not answer within %v: %s", patience, s.log)
+			return fmt.Errorf("redistest: redis-server did not respond within %v: %s", patience, s.log)
 		}
 	}
 }
 
 func (s *Server) end(signal syscall.Signal) {
 	_ = s.cmd.Process.Signal(signal)
-	s.Resume() // a paused process takes no other signal
+	s.Resume() // a paused process handles no other signal
 	select {
 	case <-s.exited:
 	case <-time.After(patience):
@@ -144,14 +144,14 @@ func (s *Server) end(signal syscall.Signal) {
 	}
 }
 
-// File is the path of a file in the server's directory.
+// File returns the path of a file in the server's directory.
 func (s *Server) File(name string) string { return filepath.Join(s.dir, name) }
 
 func listen() (net.Listener, error) {
 	return new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 }
 
-// output is what a server has printed.
+// output collects the output of a server.
 type output struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

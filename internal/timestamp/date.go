@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// A scanner takes a date apart from its front.
+// A scanner reads a date from front to back.
 type scanner struct{ rest string }
 
-// number takes n digits.
+// number reads n digits.
 func (s *scanner) number(n int) (value int, ok bool) {
 	if len(s.rest) < n {
 		return 0, false
@@ -24,7 +24,7 @@ func (s *scanner) number(n int) (value int, ok bool) {
 	return value, true
 }
 
-// skip takes one character if it is among those of set.
+// skip skips one character if it is in set.
 func (s *scanner) skip(set string) bool {
 	if s.rest == "" || strings.IndexByte(set, s.rest[0]) < 0 {
 		return false
@@ -33,7 +33,7 @@ func (s *scanner) skip(set string) bool {
 	return true
 }
 
-// more takes two digits more, after a colon unless it was left out. It reports false where there are none.
+// more reads two more digits, after an optional colon. It returns false if there are no digits.
 func (s *scanner) more() (value int, ok bool) {
 	before := s.rest
 	s.skip(":")
@@ -48,7 +48,7 @@ func parseDate(text string) (time.Time, error) {
 	year, ok1 := s.number(4)
 	hyphen := s.skip("-")
 	month, ok2 := s.number(2)
-	if hyphen != s.skip("-") { // with a single hyphen it may be year and day of the year, or year and month
+	if hyphen != s.skip("-") { // one hyphen may mean year and day of the year, or year and month
 		return time.Time{}, ErrFormat
 	}
 	day, ok3 := s.number(2)
@@ -70,22 +70,22 @@ func parseDate(text string) (time.Time, error) {
 	}
 	midnight := time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC)
 	if midnight.Month() != time.Month(month) || midnight.Day() != day {
-		return time.Time{}, ErrRange // time.Date has moved the 30th of February into March
+		return time.Time{}, ErrRange // time.Date has normalized a day such as 30 February
 	}
 	t := midnight.Add(clock - offset)
 	switch {
 	case t.Year() < 0 || t.Year() > 9999:
 		return time.Time{}, ErrRange
-	case leap && t.Truncate(time.Second) != t.Truncate(24*time.Hour): // a leap second is the last of a day in UTC
+	case leap && t.Truncate(time.Second) != t.Truncate(24*time.Hour): // a leap second is the last second of a UTC day
 		return time.Time{}, ErrRange
 	}
 	return t, nil
 }
 
-// clock takes the time of day.
+// clock reads the time of day.
 func (s *scanner) clock() (clock time.Duration, leap bool, err error) {
 	hour, ok := s.number(2)
-	if !ok && len(s.rest) > 1 && s.rest[1] == ':' { // a single digit, as package time takes it
+	if !ok && len(s.rest) > 1 && s.rest[1] == ':' { // package time accepts a single digit as well
 		hour, ok = s.number(1)
 	}
 	if !ok {
@@ -111,9 +111,9 @@ func (s *scanner) clock() (clock time.Duration, leap bool, err error) {
 	return clock, second == 60, nil
 }
 
-// zone takes the offset from UTC, and all that may follow it.
+// zone reads the offset from UTC and the optional suffixes.
 func (s *scanner) zone() (offset time.Duration, err error) {
-	s.skip(" ") // Ruby writes one
+	s.skip(" ") // Ruby writes a space
 	if s.rest == "" {
 		return 0, ErrNoZone
 	}
@@ -128,7 +128,7 @@ func (s *scanner) zone() (offset time.Duration, err error) {
 	}
 	for s.skip("[") {
 		end := strings.IndexByte(s.rest, ']')
-		if end <= 0 || s.rest[0] == '!' || strings.ContainsAny(s.rest[:end], "[ ") { // "!" says that it must not be ignored
+		if end <= 0 || s.rest[0] == '!' || strings.ContainsAny(s.rest[:end], "[ ") { // "!" marks a suffix that must not be ignored
 			return 0, ErrFormat
 		}
 		s.rest = s.rest[end+1:]
@@ -159,7 +159,7 @@ func (s *scanner) offset() (time.Duration, error) {
 	if hasMinutes {
 		seconds, _ = s.more()
 	}
-	if hours > 24 || minutes > 60 || seconds > 59 { // as package time, which takes 24 and 60 as well
+	if hours > 24 || minutes > 60 || seconds > 59 { // like package time, which accepts 24 and 60 too
 		return 0, ErrRange
 	}
 	return sign * (time.Duration(hours)*time.Hour + time.Duration(minutes)*time.Minute + time.Duration(seconds)*time.Second), nil

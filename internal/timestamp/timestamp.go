@@ -1,5 +1,5 @@
-// Package timestamp reads the times that senders write into JSON: Unix times, and every spelling of a date that the
-// standard libraries of other languages write for ISO 8601 or RFC 3339 and that names one instant.
+// Package timestamp reads the times that senders write into JSON. It reads Unix times, and dates in each format that the
+// standard libraries of other languages write for ISO 8601 or RFC 3339. The date must define one instant.
 package timestamp
 
 import (
@@ -11,10 +11,10 @@ import (
 	"github.com/aihooks/aihooks-go/signature"
 )
 
-// Want shows the expected form, for logs.
+// Want describes the accepted formats, for logs.
 const Want = `a date with a zone such as "2006-01-02T15:04:05Z", or a Unix time in seconds or milliseconds`
 
-// The errors. None quotes the value.
+// The errors of this package. They never quote the value.
 var (
 	ErrKind   = errors.New("it is neither a string nor a number")
 	ErrBlank  = errors.New("it is blank")
@@ -25,7 +25,7 @@ var (
 	ErrRange  = errors.New("a part of the date is out of range")
 )
 
-// ParseJSON reads a JSON string or number. The result is in UTC.
+// ParseJSON reads a time from a JSON string or number. The result is in UTC.
 func ParseJSON(raw []byte) (time.Time, error) {
 	if s, ok := jsonpeek.String(raw); ok {
 		return Parse(s)
@@ -41,10 +41,12 @@ func ParseJSON(raw []byte) (time.Time, error) {
 
 // Parse reads a date, or a Unix time in decimal digits. The result is in UTC, between the years 0 and 9999.
 //
-// A date is the year in four digits, month, day, a "T" or a space, hour, and optionally minute, second and a fraction
-// after a point or a comma; colons and hyphens may be left out. The zone is required: Z, UTC, GMT or an offset of hours,
-// or of hours, minutes and seconds; an RFC 9557 suffix such as [Europe/Paris] after it is ignored. A leap second
-// is the second after it, 24:00 is 00:00 of the next day. What is smaller than a nanosecond is cut off.
+// A date has the year in four digits, the month, the day, a "T" or a space, and the hour. The minute, the second and a
+// fraction after a point or a comma are optional. Colons and hyphens may be omitted.
+//
+// The zone is required. It is Z, UTC, GMT, or an offset of hours, optionally with minutes and seconds. An RFC 9557 suffix
+// such as [Europe/Paris] is ignored. A leap second becomes the second after it, and 24:00 becomes 00:00 of the next day.
+// Digits below a nanosecond are dropped.
 func Parse(s string) (time.Time, error) {
 	if strings.TrimSpace(s) == "" {
 		return time.Time{}, ErrBlank
@@ -62,7 +64,7 @@ func Parse(s string) (time.Time, error) {
 	return parseDate(s)
 }
 
-// unix reads a Unix time that is written as a JSON number, whatever its notation. A fraction is one of its unit.
+// unix reads a Unix time from a JSON number in any notation. A fraction is a fraction of the unit.
 func unix(raw []byte) (time.Time, error) {
 	whole, fraction, ok := jsonpeek.Decimal(raw)
 	if !ok {
@@ -79,7 +81,7 @@ func unix(raw []byte) (time.Time, error) {
 	return t.Add(part(fraction, unit)), nil
 }
 
-// part returns the decimal fraction of a unit, down to a nanosecond.
+// part returns a decimal fraction of a unit, to the nanosecond.
 func part(digits string, unit time.Duration) time.Duration {
 	var d time.Duration
 	for i := 0; i < len(digits) && unit >= 10; i++ {

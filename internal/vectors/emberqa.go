@@ -7,10 +7,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A Knock is one delivery of EmberQA, which signs nothing: it is let in by what its URL shows.
+// A Knock is one delivery of EmberQA. EmberQA signs nothing, so the URL or a header must contain the credential.
 type Knock struct {
 	Name        string
-	Target      string // path and query, as they stand in the request line
+	Target      string // path and query, as in the request line
 	Headers     [][2]string
 	Credentials []Credential
 	Want        Want
@@ -23,7 +23,7 @@ type Credential struct {
 	User, Password *string
 }
 
-// LoadEmberQA reads EmberQA's vectors from signature/testdata, which is dir.
+// LoadEmberQA reads EmberQA's vectors from dir, which is signature/testdata.
 func LoadEmberQA(t testing.TB, dir string) []Knock {
 	t.Helper()
 	var f struct {

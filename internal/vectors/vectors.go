@@ -1,5 +1,4 @@
-// Package vectors reads the deliveries in signature/testdata, for the tests that judge them. The README beside them says
-// what they mean.
+// Package vectors reads the test vectors in signature/testdata. The README in that folder describes them.
 package vectors
 
 import (
@@ -15,13 +14,13 @@ import (
 	"github.com/aihooks/aihooks-go/signature"
 )
 
-// Signing are the vendors that sign.
+// Signing returns the vendors that sign.
 func Signing() []string { return []string{"greenflash", "convosphere", "workflux"} }
 
-// KeysRefused is the verdict on a receiver that must not come into being: its keys are no keys.
+// KeysRefused is the Reason of a Want if the keys are invalid, so that creating the receiver must fail.
 const KeysRefused = "keys_refused"
 
-// A File has the vectors of one vendor that signs.
+// A File holds the vectors of one vendor that signs.
 type File struct {
 	Vendor string
 	Scheme struct {
@@ -38,33 +37,33 @@ type File struct {
 		}
 	}
 	Window struct {
-		Header       string // where the time stands: in a header,
-		Member       string // or in a member of the body
+		Header       string // the header that has the time,
+		Member       string // or the member of the body that has it
 		Past, Future int64
 	}
 	Vectors []Vector
 }
 
-// A Vector is one delivery, and what a receiver must make of it.
+// A Vector is one delivery and its expected result.
 type Vector struct {
 	Name    string
 	Headers [][2]string
 	Piece   []byte `json:"body"`
 	Repeat  int
-	Pin     string // the only form that the receiver takes; "" for all
+	Pin     string // the only form that the receiver accepts; "" for all
 	Keys    []struct{ Name, Secret string }
 	Now     *int64
 	Want    Want
 }
 
-// A Want is a verdict.
+// A Want is an expected result.
 type Want struct {
 	Accepted  bool
 	Key, Form string
 	Reason    signature.Reason
 }
 
-// Load reads the vectors of every vendor that signs, from signature/testdata, which is dir.
+// Load reads the vectors of every vendor that signs from dir, which is signature/testdata.
 func Load(t testing.TB, dir string) []*File {
 	t.Helper()
 	files := make([]*File, 0, len(Signing()))
@@ -80,12 +79,12 @@ func Load(t testing.TB, dir string) []*File {
 
 func read(t testing.TB, path string, into any) {
 	t.Helper()
-	text, err := os.ReadFile(path) //nolint:gosec // our own
+	text, err := os.ReadFile(path) //nolint:gosec // a file of this repository
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(text, into))
 }
 
-// SchemeFor returns the scheme of a receiver that takes the form pin alone, or all forms if that is empty.
+// SchemeFor returns the scheme of a receiver that accepts only the form pin, or all forms if pin is empty.
 func (f *File) SchemeFor(t testing.TB, pin string) signature.Scheme {
 	t.Helper()
 	s := signature.Scheme{Header: f.Scheme.Header, Prefix: f.Scheme.Prefix}
@@ -108,7 +107,7 @@ func (f *File) SchemeFor(t testing.TB, pin string) signature.Scheme {
 	return s
 }
 
-// Header returns the headers as net/http hands them over.
+// Header returns the headers as net/http would parse them.
 func (v *Vector) Header() http.Header {
 	h := http.Header{}
 	for _, line := range v.Headers {

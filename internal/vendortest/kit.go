@@ -1,5 +1,5 @@
-// Package vendortest is both ends of a vendor's webhook, for the tests of its package: handlers, and the vendor that
-// sends to them. It knows no vendor.
+// Package vendortest has helpers for the tests of a vendor's package: handlers, and a sender to them. It works for every
+// vendor.
 package vendortest
 
 import (
@@ -13,27 +13,27 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/internal/lossless"
-	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-// A Handler is what every vendor's own handler can do, beside its On methods.
+// A Handler has the methods that the handlers of all vendors share. Each vendor's handler also has its On methods.
 type Handler interface {
 	http.Handler
 	Process(ctx context.Context, r webhook.Request) webhook.Result
-	Explain(r webhook.Request, now time.Time) signature.Explanation
+	Explain(r webhook.Request, now time.Time) diagnose.Explanation
 	OnEvent(fn func(context.Context, webhook.AnyEvent) error)
 	Before(fn func(context.Context, *webhook.Delivery) error)
 	OnUnhandled(fn func(context.Context, *webhook.Delivery) error)
 	Shutdown(ctx context.Context) error
 }
 
-// A Kit is one vendor, and how its handlers are made.
+// A Kit has a vendor and the constructor of its handlers.
 type Kit struct {
 	webhooktest.Vendor
 
-	// Secret is what the handlers are given.
+	// Secret is the secret of the handlers.
 	Secret string
 
 	New func(o *webhook.Options) (Handler, error)
@@ -47,21 +47,21 @@ func (k *Kit) Handler(t testing.TB) Handler {
 	return h
 }
 
-// Sender returns the vendor, which delivers to h.
+// Sender returns a sender to h.
 func (k *Kit) Sender(t testing.TB, h http.Handler) *webhooktest.Sender {
 	t.Helper()
 	return k.NewSender(t, h, k.Secret)
 }
 
-// Send delivers body, signed now and as it is.
+// Send sends body unchanged, signed now.
 func (k *Kit) Send(t testing.TB, h http.Handler, body []byte) webhook.Result {
 	t.Helper()
 	sender := k.Sender(t, h)
 	return sender.Process(sender.Raw(body))
 }
 
-// Receive delivers body to a handler that has every callback, and returns the event that one of them is given. Nothing
-// of the body may be lost in it.
+// Receive sends body to a handler with a callback for every type, and returns the event that the callback gets. It fails
+// the test if the event has lost any part of the body.
 func (k *Kit) Receive(t testing.TB, body []byte) webhook.AnyEvent {
 	t.Helper()
 	var r Recorder
@@ -76,7 +76,7 @@ func (k *Kit) Receive(t testing.TB, body []byte) webhook.AnyEvent {
 	return e
 }
 
-// Sample returns the body of the sample of that name with the id that it has, such as would be taken now.
+// Sample returns the body of the sample of that name, with its id and with a fresh date.
 func (k *Kit) Sample(t testing.TB, name string) []byte {
 	t.Helper()
 	for _, s := range k.Samples {
@@ -84,7 +84,7 @@ func (k *Kit) Sample(t testing.TB, name string) []byte {
 			return k.fresh(s.Body)
 		}
 	}
-	require.Fail(t, "no sample", name)
+	require.Fail(t, "the vendor has no sample "+name)
 	return nil
 }
 
@@ -93,7 +93,7 @@ func (k *Kit) Dated(body []byte, at time.Time) []byte {
 	return (&webhooktest.Signer{Profile: k.Profile}).Stamp(body, at)
 }
 
-// fresh returns body, dated now if it is by the date in the body that a delivery is too old.
+// fresh returns body. If the date in the body is checked against the window, it sets that date to now.
 func (k *Kit) fresh(body []byte) []byte {
 	if k.Profile.Window == 0 || k.Profile.TimeHeader != "" {
 		return body
@@ -101,8 +101,8 @@ func (k *Kit) fresh(body []byte) []byte {
 	return k.Dated(body, time.Now())
 }
 
-// Change returns body as edit leaves it. The event's own fields are in data, which is body itself where the vendor has
-// them at the top.
+// Change returns body after edit has changed it. The argument data has the event's fields. It is body itself if they are at
+// the top of the body.
 func (k *Kit) Change(t testing.TB, body []byte, edit func(body, data map[string]any)) []byte {
 	t.Helper()
 	var m map[string]any

@@ -8,16 +8,16 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A Recorder is a callback for events of every type. The zero value is ready.
+// A Recorder has a callback that records events of every type. The zero value is ready to use.
 type Recorder struct {
-	// React, if set, is what the callback does once it has noted the event.
+	// React, if set, is called after each event is recorded. The callback returns its error.
 	React func(ctx context.Context, event webhook.AnyEvent) error
 
 	mu     sync.Mutex
 	events []webhook.AnyEvent
 }
 
-// Callback notes the event.
+// Callback records the event.
 func (r *Recorder) Callback(ctx context.Context, event webhook.AnyEvent) error {
 	r.mu.Lock()
 	r.events = append(r.events, event)
@@ -28,7 +28,7 @@ func (r *Recorder) Callback(ctx context.Context, event webhook.AnyEvent) error {
 	return r.React(ctx, event)
 }
 
-// Events returns what the callback was given, in that order.
+// Events returns the recorded events in order.
 func (r *Recorder) Events() []webhook.AnyEvent {
 	r.mu.Lock()
 	defer r.mu.Unlock()

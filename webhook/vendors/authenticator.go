@@ -7,47 +7,48 @@ import (
 	"net/url"
 
 	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 )
 
-// A Request is what an [Authenticator] sees of a request, next to its body.
+// A Request is the part of an HTTP request that an [Authenticator] gets, in addition to the body.
 type Request struct {
 	// Method is the HTTP method; empty means POST.
 	Method string
 
-	// URL is nil if there is none to read.
+	// URL may be nil.
 	URL *url.URL
 
 	// Header holds the headers under their canonical names.
 	Header http.Header
 
-	// ContentLength is the declared length of the body in bytes; zero or less if it is not known.
+	// ContentLength is the declared length of the body in bytes. Zero or less means unknown.
 	ContentLength int64
 }
 
-// An Authenticator decides, from the bytes as they were received, whether a delivery is the vendor's. It compares in
-// constant time and parses nothing. Its errors are for the log and name no secret.
+// An Authenticator decides from the received bytes whether a delivery is the vendor's. It must compare secrets in constant
+// time, and must not parse the body. Its errors are for the log and must not contain a secret.
 //
-// An error refuses the delivery with a 401, which some vendors never send again. If the Authenticator could not decide,
-// because the database that holds a tenant's key is down, its error must match [ErrUnavailable]: the response is a 503.
+// After an error the response is 401, and some vendors never send such a delivery again. If the Authenticator cannot decide,
+// for example because a database of keys is down, its error must match [ErrUnavailable]. The response is then 503.
 //
-// The context has the values of the request's. It ends after webhook.Options.StoreTimeout, or when the response is due or the
-// sender disconnects; Authenticate must return then, and an error that matches the context's is taken for ErrUnavailable.
-// r and body must not be used after the return.
+// The context has the values of the request's context. It ends after webhook.Options.StoreTimeout, when the response is due,
+// or when the sender disconnects. Authenticate must then return, and an error that matches the context's error counts as
+// ErrUnavailable. Authenticate must not use r and body after it returns.
 type Authenticator interface {
 	Authenticate(ctx context.Context, r *Request, body []byte) (signature.Match, error)
 }
 
-// ErrUnavailable is matched by the error of an [Authenticator] that could not decide.
+// ErrUnavailable must be wrapped by the error of an [Authenticator] that could not decide.
 var ErrUnavailable = errors.New("webhook: authentication is unavailable")
 
-// An Explainer is an [Authenticator] that can say why it refuses. It is asked only when the sentence will be written into
-// a log, or by Handler.Explain; it costs some milliseconds at most, says nothing that has not been proven, and names no
-// secret, no value of a header and nothing of the body.
+// An Explainer is an [Authenticator] that can explain why it refuses a delivery. The handler calls Explain only if it logs
+// the explanation, and for Handler.Explain. Explain should take a few milliseconds at most. It must state only proven facts.
+// It must not quote a secret, a header's value or any part of the body.
 type Explainer interface {
-	Explain(r *Request, body []byte) signature.Explanation
+	Explain(r *Request, body []byte) diagnose.Explanation
 }
 
-// AuthenticatorFunc is a function that is an [Authenticator].
+// AuthenticatorFunc makes a function an [Authenticator].
 type AuthenticatorFunc func(ctx context.Context, r *Request, body []byte) (signature.Match, error)
 
 // Authenticate calls f.

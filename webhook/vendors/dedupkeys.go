@@ -9,7 +9,7 @@ import (
 	"github.com/aihooks/aihooks-go/signature"
 )
 
-// Authenticated is an authentic delivery that has no name yet.
+// Authenticated is an authentic delivery whose keys are not yet known.
 type Authenticated struct {
 	Header   http.Header
 	Body     []byte
@@ -17,38 +17,38 @@ type Authenticated struct {
 	Envelope Envelope
 }
 
-// Content returns the SHA-256 of the signed bytes in hex: of the body, where nothing is signed.
+// Content returns the SHA-256 of the signed bytes in hex. If the vendor does not sign, it is that of the body.
 func (a *Authenticated) Content() string {
 	digest := a.Match.Digest(a.Header, a.Body)
 	return hex.EncodeToString(digest[:])
 }
 
-// DedupKeys name a delivery.
+// DedupKeys identify a delivery and its duplicates.
 type DedupKeys struct {
-	// ID is for people, and the same each time the delivery comes. It is kept: clone what comes out of a header, whose
-	// memory the server may use again. If it is longer than 256 bytes, a digest takes its place.
+	// ID is for people. It must be the same on every attempt. Clone an ID from a header, because the server may reuse the
+	// header's memory. An ID longer than 256 bytes is replaced by a digest.
 	ID string
 
-	// Keys are what duplicates are recognised by. The first is claimed first, and is the only one that an inbox
-	// enqueues under: it must depend on nothing that others than the sender can change. Vendor and endpoint are put
-	// before each. A digest takes the place of one that is longer than 512 bytes.
+	// Keys identify duplicates. The handler claims the first key first, and an inbox uses only the first key. So the first
+	// key must depend only on what the sender signs. The handler adds the vendor and the endpoint as a prefix. A key longer
+	// than 512 bytes is replaced by a digest.
 	Keys []string
 }
 
-// ContentPrefix begins the keys that are digests of the signed bytes.
+// ContentPrefix is the prefix of keys that are digests of the signed bytes.
 const ContentPrefix = "content/"
 
-// ByContent names a delivery by a digest of its signed bytes: for vendors that send no id.
+// ByContent returns a key from the digest of the signed bytes, for vendors that send no id.
 func ByContent(a *Authenticated) DedupKeys {
 	content := a.Content()
 	return DedupKeys{ID: content, Keys: []string{ContentPrefix + content}}
 }
 
-// ByEventID names a delivery by its type and the id in its body, and by its content where that has no usable id: two
-// events of different types may have one id.
+// ByEventID returns a key from the event's type and id in the body. The type is part of it, because two events of different
+// types may have the same id. Without a usable id it returns the key of [ByContent].
 func ByEventID(a *Authenticated) DedupKeys {
 	id := a.Envelope.ID
-	// What was not UTF-8 has become U+FFFD, and several such ids the same one.
+	// Invalid UTF-8 has become U+FFFD, so different ids may look the same.
 	if id == "" || strings.ContainsRune(id+a.Envelope.Type, '\uFFFD') {
 		return ByContent(a)
 	}

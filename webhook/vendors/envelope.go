@@ -11,41 +11,41 @@ import (
 	"github.com/aihooks/aihooks-go/internal/timestamp"
 )
 
-// An Envelope is what a body says of itself. Data is a part of the body, not a copy. A Type or ID that is longer than
-// 256 bytes is "sha256:" and its digest in hex.
+// An Envelope has the fields of a body that all events share. Data is a part of the body, not a copy. A Type or ID longer
+// than 256 bytes is replaced by "sha256:" and its digest in hex.
 type Envelope struct {
 	Type string
 	ID   string
 	Time time.Time
 	Data []byte
 
-	// TimeErr says why Time is zero although the body has a value for it, and TimeName is the name of that value.
+	// TimeErr is set if the body has a value for Time that is not a time. TimeName is the name of that member.
 	TimeErr  error
 	TimeName string
 }
 
-// EnvelopeNames are the names of the top-level members that tell what a body is. Where a list has several, the first
-// usable value counts: a null, an empty or blank string, and a value of another kind do not hide the names after it.
+// EnvelopeNames are the names of the top-level members that form the envelope. If a list has several names, the first
+// usable value counts. Null, an empty or blank string, and a value of another kind are not usable.
 type EnvelopeNames struct {
-	// Type holds the event's type. The first value that is a documented type counts, then the first that is a string or
-	// a number.
+	// Type names the event's type, a string or a number. The first documented type counts. Without one, the first usable
+	// value counts.
 	Type []string
 
-	// ID holds the event's id: a string or a number.
+	// ID names the event's id, a string or a number.
 	ID []string
 
-	// Time holds the event's time: a date or a Unix time.
+	// Time names the event's time, a date or a Unix time.
 	Time []string
 
-	// Data holds the event's own fields: an object. Where the list is empty, or no such member is there, they are at the
-	// top.
+	// Data names the object with the event's fields. If the list is empty, or the body has no such member, the fields are at
+	// the top of the body.
 	Data []string
 }
 
-// maxNames is the most names that an EnvelopeNames may have in all.
+// maxNames is the maximum number of names in an EnvelopeNames.
 const maxNames = 12
 
-// all returns all names in one list, in the order of the fields.
+// all returns the names of all fields in one list.
 func (n *EnvelopeNames) all() []string {
 	var all []string
 	for _, list := range [][]string{n.Type, n.ID, n.Time, n.Data} {
@@ -54,7 +54,7 @@ func (n *EnvelopeNames) all() []string {
 	return all
 }
 
-// An EnvelopeReader reads envelopes under one set of names. Handlers use one; it is exported for package webhook.
+// An EnvelopeReader reads envelopes with one EnvelopeNames. It is exported for package webhook.
 type EnvelopeReader struct {
 	names                  []string
 	types, ids, times, end int
@@ -63,8 +63,8 @@ type EnvelopeReader struct {
 	documented func(eventType string) bool
 }
 
-// NewEnvelopeReader returns a reader. documented reports whether an event type is one that a handler knows. The error
-// names the rule that the names break.
+// NewEnvelopeReader returns a reader. The function documented reports whether a handler knows an event type. The error names
+// the rule that n breaks.
 func NewEnvelopeReader(n *EnvelopeNames, documented func(string) bool) (*EnvelopeReader, error) {
 	r := &EnvelopeReader{names: n.all(), documented: documented}
 	r.types = len(n.Type)
@@ -72,13 +72,13 @@ func NewEnvelopeReader(n *EnvelopeNames, documented func(string) bool) (*Envelop
 	r.times = r.ids + len(n.Time)
 	r.end = len(r.names)
 	if r.types == 0 || r.end > maxNames {
-		return nil, errors.New("webhook: Profile.Envelope must name the type, and at most 12 members in all")
+		return nil, errors.New("webhook: Profile.Envelope must name the type, and must have at most 12 names")
 	}
 	return r, nil
 }
 
-// ReadEnvelope reads the envelope of body as a handler of this profile does: for test kits and tools. The error means
-// that body is not a JSON object.
+// ReadEnvelope reads the envelope of body like a handler of this profile. It is for test kits and tools. It returns an error
+// if body is not a JSON object.
 func (p *Profile) ReadEnvelope(body []byte) (Envelope, error) {
 	r, err := NewEnvelopeReader(&p.Envelope, p.Documents)
 	if err != nil {
@@ -87,13 +87,13 @@ func (p *Profile) ReadEnvelope(body []byte) (Envelope, error) {
 	return r.Read(body)
 }
 
-// Documents reports whether an event type is one of Events.
+// Documents reports whether Events has that event type.
 func (p *Profile) Documents(eventType string) bool {
 	return slices.ContainsFunc(p.Events, func(t EventType) bool { return t.Name() == eventType })
 }
 
-// Read reads the envelope of body, which must be a JSON object. A member that does not hold what it should counts as
-// absent: whether it is needed is not known here.
+// Read reads the envelope of body, which must be a JSON object. A member with an unusable value counts as absent. The caller
+// decides which members are required.
 func (r *EnvelopeReader) Read(body []byte) (Envelope, error) {
 	var buf [maxNames][]byte
 	values := buf[:r.end]
@@ -113,7 +113,7 @@ func (r *EnvelopeReader) Read(body []byte) (Envelope, error) {
 	return e, nil
 }
 
-// eventType returns the first value that is a documented type, or else the first that is a text.
+// eventType returns the first value that is a documented type. Without one, it returns the first string or number.
 func (r *EnvelopeReader) eventType(values [][]byte) string {
 	first := ""
 	for _, raw := range values {
@@ -128,7 +128,7 @@ func (r *EnvelopeReader) eventType(values [][]byte) string {
 	return first
 }
 
-// chooseData returns the first value that is an object, or else the first that is there.
+// chooseData returns the first value that is an object. Without one, it returns the first value.
 func chooseData(values [][]byte) []byte {
 	var first []byte
 	for _, raw := range values {
@@ -142,7 +142,7 @@ func chooseData(values [][]byte) []byte {
 	return first
 }
 
-// readTime takes the first value that is a time.
+// readTime sets Time to the first value that is a time.
 func (e *Envelope) readTime(names []string, values [][]byte) {
 	for i, raw := range values {
 		if raw == nil {
@@ -159,7 +159,7 @@ func (e *Envelope) readTime(names []string, values [][]byte) {
 	}
 }
 
-// NoTime returns the error of a delivery that needs a time and has none. It names the member, and no value.
+// NoTime returns the error of a delivery without the time that it needs. The error names the member, but not its value.
 func (e *Envelope) NoTime(p *Profile) error {
 	switch {
 	case p.TimeHeader != "":

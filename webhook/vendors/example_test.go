@@ -50,7 +50,7 @@ func NewHandler(secret string, o *webhook.Options) (*Handler, error) {
 // OnPing registers fn for pings.
 func (h *Handler) OnPing(fn func(context.Context, *Ping) error) { typePing.On(h.Handler, fn) }
 
-// A vendor of your own: a profile, a Go type for each event, and a handler with a method for each.
+// Another vendor needs a profile, a Go type for each event, and a handler with a method for each.
 func Example() {
 	hook, err := NewHandler("a secret", nil)
 	if err != nil {

@@ -6,86 +6,85 @@ import (
 	"github.com/aihooks/aihooks-go/signature"
 )
 
-// A Profile is all that the handler knows of a vendor. It is data: a new vendor is a new profile, in a package of its
-// own.
+// A Profile describes a vendor to the handler. To add a vendor, write a package with a new Profile.
 type Profile struct {
-	// Name is the vendor's name in keys, logs and observations: lower-case letters.
+	// Name is the vendor's name in keys, logs and observations. It has lower-case letters only.
 	Name string
 
-	// Scheme is how the vendor signs; nil if it does not.
+	// Scheme is the vendor's signature scheme. It is nil if the vendor does not sign.
 	Scheme *signature.Scheme
 
-	// Envelope names the members of the body that say what it is.
+	// Envelope names the members of the body that form the envelope.
 	Envelope EnvelopeNames
 
-	// DedupKeys names the delivery, and the keys that its duplicates have as well. It is called for authentic deliveries
-	// only.
+	// DedupKeys returns the id of a delivery, and the keys that identify its duplicates. The handler calls it for authentic
+	// deliveries only.
 	DedupKeys func(a *Authenticated) DedupKeys
 
-	// TimeHeader is the header that carries the time of sending; if empty, the time in the body is the one that
-	// counts for the window.
+	// TimeHeader is the header with the time of sending. If it is empty, the time in the body is checked against the window.
 	TimeHeader string
 
-	// Headers are the other headers that a webhook.Delivery keeps. Never one that carries a signature or a credential.
+	// Headers are the other headers that a webhook.Delivery keeps. It must not name a header with a signature or a
+	// credential.
 	Headers []string
 
-	// Window is how old a delivery may be; zero if the vendor sends no time that could be checked.
+	// Window is the maximum age of a delivery. It is zero if the vendor sends no time that can be checked.
 	Window time.Duration
 
 	// RespondWithin is how long the vendor waits for a response.
 	RespondWithin time.Duration
 
-	// RetryWindow is how long after the first attempt the vendor may send the delivery again.
+	// RetryWindow is the longest time between the vendor's first and last attempt.
 	RetryWindow time.Duration
 
-	// Attempts is the earliest attempt that can be the vendor's last; zero if attempts do not end.
+	// Attempts is the number of the earliest attempt that can be the vendor's last. Zero means that attempts do not end.
 	Attempts int
 
-	// ShortestPause is the shortest time between two of the vendor's attempts. A failure that comes sooner than half of
-	// it after the one that was counted before is not counted: a proxy has sent a copy, or a person has. Zero: every
-	// failure counts.
+	// ShortestPause is the shortest time between two of the vendor's attempts. A failure does not count as an attempt if it
+	// comes less than half of ShortestPause after the last counted one: then a proxy or a person sent a copy. Zero means
+	// that every failure counts.
 	ShortestPause time.Duration
 
-	// GiveUpAfter is the age of the signed time past which an attempt is the last, whatever we have counted. A delivery that
-	// is named by its content has the same signed time on every attempt; if it is younger, the attempt is not the last.
-	// Zero if the age says nothing.
+	// GiveUpAfter is the age of the signed time after which an attempt is the last, in addition to the count. A delivery
+	// whose key is its content has the same signed time on every attempt. While it is younger than GiveUpAfter, no attempt
+	// is the last. Zero means that the age has no effect.
 	GiveUpAfter time.Duration
 
-	// DisablesEndpoint says that the vendor stops sending to the endpoint once a delivery has failed for good.
+	// DisablesEndpoint reports that the vendor disables the endpoint after the last attempt of a delivery has failed.
 	DisablesEndpoint bool
 
-	// Events are the types that the vendor documents.
+	// Events are the event types that the vendor documents.
 	Events []EventType
 }
 
-// A HandlerConfig is what belongs to one handler and to no other. A vendor's package makes it of its Config.
+// A HandlerConfig has the settings of one handler. A vendor's package makes it from its Config.
 type HandlerConfig struct {
-	// Endpoint tells the endpoints of one vendor on one store apart. Defaults to "default".
+	// Endpoint distinguishes the endpoints of one vendor that share a store. Defaults to "default".
 	Endpoint string
 
-	// Keys are the live signing keys of a vendor that signs: the handler authenticates by the profile's Scheme.
+	// Keys are the live signing keys, for a vendor that signs. The handler verifies with the profile's Scheme.
 	Keys []signature.Key
 
-	// Authenticator decides whether a delivery is the vendor's, for a vendor that does not sign. Keys must be empty then.
+	// Authenticator authenticates deliveries, for a vendor that does not sign. Keys must then be empty.
 	Authenticator Authenticator
 
-	// Window replaces the profile's, if it has one. Zero keeps it.
+	// Window replaces the profile's Window, if that is not zero. Zero keeps the profile's.
 	Window time.Duration
 
-	// Attempts replaces the profile's Attempts, and switches its GiveUpAfter off. Zero keeps both.
+	// Attempts replaces the profile's Attempts and disables its GiveUpAfter. Zero keeps both.
 	Attempts int
 
-	// DedupKey, if set, names a delivery by its decoded event, in place of the profile's DedupKeys; an empty name keeps those.
-	// It is called with a pointer to the event's type, and only for types that have a callback. The type is always part of
-	// the key. With a DedupKey every field must fit, as with webhook.Options.StrictFields.
+	// DedupKey, if set, returns the key of a delivery from its decoded event. It replaces the profile's DedupKeys, unless it
+	// returns "". Its argument is a pointer to the event's type. It is called only for types that have a callback. The
+	// handler adds the type to the key. With a DedupKey every field must fit, as with webhook.Options.StrictFields.
 	DedupKey func(event any) string
 }
 
-// An EventType is a type of event that a vendor documents. A webhook.EventType is one.
+// An EventType is an event type that a vendor documents. A webhook.EventType implements it.
 type EventType interface {
-	// Name is the type as the vendor writes it.
+	// Name returns the type as the vendor writes it.
 	Name() string
 
-	// New returns a pointer to a new event: to a struct that embeds webhook.Event.
+	// New returns a pointer to a new event, a struct that embeds webhook.Event.
 	New() any
 }

@@ -10,52 +10,52 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// An Answer is what came of one sending.
-type Answer struct {
-	Status     int // 0 if there was no answer
+// A Response is the receiver's response to one request, or the error if no response came.
+type Response struct {
+	Status     int // 0 if there was no response
 	Header     http.Header
 	Body       []byte
-	RetryAfter time.Duration // 0 if the answer has none in seconds
+	RetryAfter time.Duration // from the Retry-After header; 0 if it has no number of seconds
 
-	// Err says why there was no answer.
+	// Err is the reason why there was no response. It is nil if there was one.
 	Err error
 
-	// Took is how long it took, from the first byte sent to the last one received.
+	// Took is the time from the first byte sent to the last byte received.
 	Took time.Duration
 
 	t       testing.TB
 	about   string
 	handler http.Handler
 	request *http.Request
-	body    []byte // of the request
+	body    []byte // the body of the request
 	sentAt  time.Time
 }
 
-// WantOK fails the test unless the answer is 200.
-func (a Answer) WantOK() {
+// WantOK fails the test unless the status is 200.
+func (a Response) WantOK() {
 	a.t.Helper()
 	a.Want(http.StatusOK)
 }
 
-// Want fails the test unless the answer has one of the statuses. The sentence says what came instead, and where the
-// sender is one to a handler that can explain it, why.
-func (a Answer) Want(statuses ...int) {
+// Want fails the test unless the response has one of the statuses. The message has the actual response. If the receiver is a
+// handler with an Explain method, the message also has its explanation.
+func (a Response) Want(statuses ...int) {
 	a.t.Helper()
 	if slices.Contains(statuses, a.Status) {
 		return
 	}
-	a.t.Errorf("%s was to be answered %s, but %s%s", a.about, oneOf(statuses), a.came(), a.explained())
+	a.t.Errorf("%s must get the status %s, but got %s%s", a.about, oneOf(statuses), a.describe(), a.explained())
 }
 
-// WantNone fails the test if there was an answer.
-func (a Answer) WantNone() {
+// WantNone fails the test if there was a response.
+func (a Response) WantNone() {
 	a.t.Helper()
 	if a.Err == nil {
-		a.t.Errorf("%s was to have no answer, but %s%s", a.about, a.came(), a.explained())
+		a.t.Errorf("%s must get no response, but got %s%s", a.about, a.describe(), a.explained())
 	}
 }
 
@@ -67,20 +67,20 @@ func oneOf(statuses []int) string {
 	return strings.Join(texts, " or ")
 }
 
-func (a Answer) came() string {
+func (a Response) describe() string {
 	if a.Err != nil {
-		return fmt.Sprintf("had no answer after %v: %v", a.Took, a.Err)
+		return fmt.Sprintf("no response after %v: %v", a.Took, a.Err)
 	}
-	return fmt.Sprintf("was answered %d after %v: %s", a.Status, a.Took, bytes.TrimSpace(a.Body))
+	return fmt.Sprintf("%d after %v: %s", a.Status, a.Took, bytes.TrimSpace(a.Body))
 }
 
-// explained returns the handler's own explanation of what it made of the request, if it has one.
-func (a Answer) explained() string {
+// explained returns the handler's explanation of the request, if it has an Explain method.
+func (a Response) explained() string {
 	if a.handler == nil || a.request == nil {
 		return ""
 	}
 	explainer, ok := a.handler.(interface {
-		Explain(r webhook.Request, now time.Time) signature.Explanation
+		Explain(r webhook.Request, now time.Time) diagnose.Explanation
 	})
 	if !ok {
 		return ""
@@ -90,20 +90,20 @@ func (a Answer) explained() string {
 	return fmt.Sprintf("\n%v", explainer.Explain(request, a.sentAt))
 }
 
-// Answers are what came of several sendings.
-type Answers []Answer
+// Responses are the responses to several requests.
+type Responses []Response
 
-// WantOK fails the test unless all answers are 200.
-func (as Answers) WantOK() {
+// WantOK fails the test unless all statuses are 200.
+func (as Responses) WantOK() {
 	for _, a := range as {
 		a.t.Helper()
 		a.WantOK()
 	}
 }
 
-// Want fails the test unless these are the statuses of the answers, in their order.
-func (as Answers) Want(statuses ...int) {
-	t := as[0].t // there is always one
+// Want fails the test unless the responses have these statuses, in this order.
+func (as Responses) Want(statuses ...int) {
+	t := as[0].t // there is always at least one
 	t.Helper()
 	got := as.Statuses()
 	if slices.Equal(got, statuses) {
@@ -114,11 +114,11 @@ func (as Answers) Want(statuses ...int) {
 		i++
 	}
 	a := as[i]
-	t.Errorf("%s was to be answered %v, and was %v; number %d %s%s", a.about, statuses, got, i+1, a.came(), a.explained())
+	t.Errorf("%s must get the statuses %v, but got %v; response %d was %s%s", a.about, statuses, got, i+1, a.describe(), a.explained())
 }
 
-// Statuses returns the statuses, 0 where there was no answer.
-func (as Answers) Statuses() []int {
+// Statuses returns the statuses, 0 where there was no response.
+func (as Responses) Statuses() []int {
 	statuses := make([]int, len(as))
 	for i, a := range as {
 		statuses[i] = a.Status

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// slowly yields body in pieces, so that the last comes when over has passed.
-func slowly(over time.Duration) func(context.Context, *exchange, []byte) io.Reader {
-	return func(ctx context.Context, _ *exchange, body []byte) io.Reader {
+// slowly yields body in pieces over that time.
+func slowly(over time.Duration) func(context.Context, *roundTrip, []byte) io.Reader {
+	return func(ctx context.Context, _ *roundTrip, body []byte) io.Reader {
 		pieces := max(1, min(10, len(body)))
 		r := &slowReader{ctx: ctx, pause: over / time.Duration(pieces)}
 		for i := range pieces {
@@ -24,7 +24,7 @@ type slowReader struct {
 	ctx    context.Context
 	pieces [][]byte
 	pause  time.Duration
-	begun  bool // the pause before the first piece has passed
+	begun  bool // part of the first piece has been read
 }
 
 func (r *slowReader) Read(p []byte) (int, error) {
@@ -42,14 +42,14 @@ func (r *slowReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// whole yields all of body. net/http does not know it to be in memory, so it holds nothing back in a buffer, and what it
-// says has been written has been sent.
-func whole(_ context.Context, _ *exchange, body []byte) io.Reader {
+// whole yields all of body through a reader that net/http does not know. So net/http does not buffer it, and reports it
+// written only once it is sent.
+func whole(_ context.Context, _ *roundTrip, body []byte) io.Reader {
 	return struct{ io.Reader }{bytes.NewReader(body)}
 }
 
-// halfOf yields the first half of body, and an error.
-func halfOf(_ context.Context, _ *exchange, body []byte) io.Reader {
+// halfOf yields the first half of body and then an error.
+func halfOf(_ context.Context, _ *roundTrip, body []byte) io.Reader {
 	return io.MultiReader(bytes.NewReader(body[:len(body)/2]), brokenReader{})
 }
 
@@ -57,10 +57,10 @@ type brokenReader struct{}
 
 func (brokenReader) Read([]byte) (int, error) { return 0, errCutOff }
 
-// lonely is how long a body waits for the others: a handler may let in one at a time.
-const lonely = time.Second
+// barrierTimeout is how long a body waits for the others. A handler may process only one request at a time.
+const barrierTimeout = time.Second
 
-// A barrier holds up bodies until all of them are waited for.
+// A barrier delays several bodies until the receiver reads all of them.
 type barrier struct {
 	mu      sync.Mutex
 	missing int
@@ -69,24 +69,24 @@ type barrier struct {
 
 func newBarrier(n int) *barrier { return &barrier{missing: n, all: make(chan struct{})} }
 
-// hold yields body once all others are held as well.
-func (b *barrier) hold(ctx context.Context, x *exchange, body []byte) io.Reader {
-	return io.MultiReader(&gate{ctx: ctx, exchange: x, barrier: b}, bytes.NewReader(body))
+// hold yields body once all other bodies are delayed as well.
+func (b *barrier) hold(ctx context.Context, x *roundTrip, body []byte) io.Reader {
+	return io.MultiReader(&gate{ctx: ctx, trip: x, barrier: b}, bytes.NewReader(body))
 }
 
-// A gate is a body that is empty and takes until the barrier is open.
+// A gate is an empty body whose Read waits until the barrier is open.
 type gate struct {
-	ctx      context.Context
-	exchange *exchange
-	barrier  *barrier
+	ctx     context.Context
+	trip    *roundTrip
+	barrier *barrier
 }
 
-// Read is called once the headers have been sent.
+// Read is called after the headers have been sent.
 func (g *gate) Read([]byte) (int, error) {
-	ctx, cancel := context.WithTimeout(g.ctx, lonely)
+	ctx, cancel := context.WithTimeout(g.ctx, barrierTimeout)
 	defer cancel()
-	if g.exchange.inMemory {
-		waitFor(ctx, g.exchange.reading)
+	if g.trip.inMemory {
+		waitFor(ctx, g.trip.reading)
 	}
 	b := g.barrier
 	b.mu.Lock()

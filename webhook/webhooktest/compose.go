@@ -12,10 +12,9 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// Event returns a delivery of a typed event, a pointer to any of the vendor's. Its envelope has the members of the
-// vendor's sample of that type. An ID and a Time that the event has in its embedded [webhook.Event] stand; otherwise
-// the delivery has an id of its own and is dated when it is first sent. Fields that the vendor has and the type has not
-// are not sent.
+// Event returns a delivery of a typed event, a pointer to one of the vendor's event types. Its envelope has the members of
+// the vendor's sample of that type. The delivery has the ID and the Time of the embedded [webhook.Event], if they are set.
+// Otherwise it gets a new id, and its date is set when it is first sent. It has only the fields of the Go type.
 func (s *Sender) Event(event webhook.AnyEvent) *Delivery {
 	s.t.Helper()
 	v := reflect.ValueOf(event)
@@ -29,11 +28,11 @@ func (s *Sender) Event(event webhook.AnyEvent) *Delivery {
 	head := embedded.Interface().(webhook.Event)
 	d := &Delivery{ID: newID(), Type: s.typeOf(event, head.Type), done: !head.Time.IsZero()}
 	if d.Type == "" {
-		s.t.Fatalf("webhooktest: %T is no event of %s%s", event, s.vendor.Profile.Name, named(head.Type))
+		s.t.Fatalf("webhooktest: %T is not an event of %s%s", event, s.vendor.Profile.Name, named(head.Type))
 	}
 	body, err := s.compose(event, &head, d.Type)
 	if err != nil {
-		s.t.Fatalf("webhooktest: %T cannot be sent: %v", event, err)
+		s.t.Fatalf("webhooktest: %T cannot be marshaled: %v", event, err)
 	}
 	if head.ID != "" {
 		d.ID = head.ID
@@ -49,8 +48,8 @@ func named(eventType string) string {
 	return fmt.Sprintf(" of the type %q", eventType)
 }
 
-// typeOf returns the type of events that event is of, and empty if the vendor has none such; want chooses one where
-// several have one Go type.
+// typeOf returns the vendor's type of event, or "" if the vendor has no such type. If several types have the same Go type,
+// want selects one.
 func (s *Sender) typeOf(event webhook.AnyEvent, want string) string {
 	for _, kind := range s.vendor.Profile.Events {
 		if reflect.TypeOf(kind.New()) == reflect.TypeOf(event) && (want == "" || want == kind.Name()) {
@@ -97,8 +96,8 @@ func anyOf(data map[string]json.RawMessage) map[string]any {
 	return m
 }
 
-// likeTheSample returns the names of the members that the vendor's sample of that type has, at most one of each sort;
-// without a sample, the first ones of the profile.
+// likeTheSample returns the envelope names that the vendor's sample of that type uses first. Without a sample it returns
+// all names of the profile.
 func (s *Sender) likeTheSample(eventType string) vendors.EnvelopeNames {
 	all := s.vendor.Profile.Envelope
 	body := s.bodyOf(eventType)
@@ -116,11 +115,11 @@ func (s *Sender) likeTheSample(eventType string) vendors.EnvelopeNames {
 	return vendors.EnvelopeNames{Type: present(all.Type), ID: present(all.ID), Time: present(all.Time), Data: present(all.Data)}
 }
 
-// date returns t in the notation of the sample.
+// date returns t in the notation of the sample's date.
 func (s *Sender) date(eventType string, t time.Time) json.RawMessage {
 	raw := member(s.bodyOf(eventType), s.vendor.Profile.Envelope.Time)
 	if text, ok := jsonpeek.String(raw); raw == nil || ok && isoDate.MatchString(text) {
-		return quote(t.UTC().Format(time.RFC3339Nano)) // without losing a fraction of the event's time
+		return quote(t.UTC().Format(time.RFC3339Nano)) // keeps the fraction of a second
 	}
 	return dateLike(raw, t)
 }

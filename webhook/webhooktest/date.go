@@ -13,8 +13,8 @@ import (
 // isoDate matches an ISO 8601 date: day, separator, seconds, fraction and zone.
 var isoDate = regexp.MustCompile(`^\d{4}-\d\d-\d\d([Tt ])\d\d:\d\d(?::\d\d)?(?:([.,])(\d{1,9}))?([Zz]|[+-]\d\d(?::?\d\d)?)?$`)
 
-// dateLike returns t as a JSON value in the notation of raw: a Unix time in the same unit, or an ISO 8601 date with the
-// same separator, as many digits of a fraction and the same zone. Any other number becomes Unix seconds, and any other value RFC 3339.
+// dateLike returns t as a JSON value in the notation of raw. A Unix time keeps its unit. An ISO 8601 date keeps its
+// separator, its zone and its number of fraction digits. Any other number becomes Unix seconds, and any other value RFC 3339.
 func dateLike(raw []byte, t time.Time) []byte {
 	if jsonpeek.KindOf(raw) == jsonpeek.KindNumber {
 		return []byte(unixLike(string(raw), t))
@@ -26,7 +26,8 @@ func dateLike(raw []byte, t time.Time) []byte {
 	return quote(isoLike(text, t))
 }
 
-// unixLike tells the unit by the digits: today's seconds have 10, and each finer unit has three more.
+// unixLike returns t in the unit of text. It derives the unit from the number of digits: seconds have 10 today, and each
+// finer unit has three more.
 func unixLike(text string, t time.Time) string {
 	whole, fraction, _ := strings.Cut(text, ".")
 	switch digits := len(whole); {
@@ -62,7 +63,7 @@ func fractionOf(t time.Time, point string, digits int) string {
 	return point + nine[:min(digits, len(nine))]
 }
 
-// zoneOf reads "+02:00", "+0200" or "+02"; anything else is UTC.
+// zoneOf returns the location of "+02:00", "+0200" or "+02", and UTC for any other text.
 func zoneOf(zone string) *time.Location {
 	for _, layout := range []string{"-07:00", "-0700", "-07"} {
 		if t, err := time.Parse(layout, zone); err == nil {

@@ -11,29 +11,27 @@ import (
 	"github.com/aihooks/aihooks-go/signature"
 )
 
-// A Delivery is one event that a [Sender] delivers, however often it sends it. Change the fields before the first
-// sending.
+// A Delivery is one event that a [Sender] sends, once or several times. Change the fields before it is first sent.
 type Delivery struct {
-	// ID is the delivery's own: what the vendor's header for it carries, and what the body was given where it has an id.
+	// ID identifies the delivery. It is in the vendor's id header, and in the body if the body has an id.
 	ID string
 
 	// Type is the event's type as the vendor writes it.
 	Type string
 
-	// Body is what is signed and sent. Its envelope is dated when it is first sent and the same from then on, as
-	// retries are; but see [Sender.Raw].
+	// Body is signed and sent. When it is first sent, the date in its envelope is set. Later sends keep that date, like a
+	// vendor's retries. The exception is [Sender.Raw].
 	Body []byte
 
-	// Header holds headers that replace those that the vendor sends, after signing; one without values removes its
-	// name.
+	// Header replaces headers of the request after signing. A name without values removes the header.
 	Header http.Header
 
 	mu    sync.Mutex
-	done  bool          // the date in Body stays as it is
-	clock time.Duration // by which the sender that dated it was wrong
+	done  bool          // the date in Body does not change any more
+	clock time.Duration // error of the clock that dated Body
 }
 
-// dated returns the body, dated now if it has not been sent before, and by how much the clock that dated it was wrong.
+// dated returns the body, and the error of the clock that dated it. It dates a body that has not been sent before.
 func (d *Delivery) dated(s *Signer, now time.Time, clock time.Duration) ([]byte, time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -44,8 +42,8 @@ func (d *Delivery) dated(s *Signer, now time.Time, clock time.Duration) ([]byte,
 	return slices.Clone(d.Body), d.clock
 }
 
-// Sample returns a new delivery of the vendor's sample of that name, or else of the first of that type. It has an id of
-// its own: two deliveries of one sample are two events.
+// Sample returns a new delivery of the vendor's sample of that name. Without such a sample, it takes the first sample of
+// that type. The delivery has a new id, so two deliveries of one sample are two events.
 func (s *Sender) Sample(name string) *Delivery {
 	s.t.Helper()
 	var names []string
@@ -60,7 +58,7 @@ func (s *Sender) Sample(name string) *Delivery {
 			return s.sample(&sample)
 		}
 	}
-	s.t.Fatalf("webhooktest: %s has no sample %q; there are %s", s.vendor.Profile.Name, name, strings.Join(names, ", "))
+	s.t.Fatalf("webhooktest: %s has no sample %q; it has %s", s.vendor.Profile.Name, name, strings.Join(names, ", "))
 	return nil
 }
 
@@ -78,7 +76,7 @@ func (s *Sender) sample(sample *Sample) *Delivery {
 	return &Delivery{ID: id, Type: sample.Type, Body: s.unique(slices.Clone(sample.Body), id)}
 }
 
-// Raw returns a delivery of that body, which is sent byte for byte: it is neither dated nor given an id.
+// Raw returns a delivery of that body, which is sent byte for byte. Its date and its id are not set.
 func (s *Sender) Raw(body []byte) *Delivery {
 	return &Delivery{ID: newID(), Type: (&Signer{Profile: s.vendor.Profile}).Type(body), Body: slices.Clone(body), done: true}
 }
@@ -87,8 +85,8 @@ func (s *Sender) unique(body []byte, id string) []byte {
 	return (&Signer{Profile: s.vendor.Profile}).Unique(body, id)
 }
 
-// newID returns an id that no other delivery has, whichever test it is of: stores may outlive tests.
+// newID returns an id that is unique across test runs, because a store may keep keys of an earlier run.
 func newID() string { return "test_" + strings.ToLower(rand.Text()) }
 
-// forgeries are signed with what nobody knows.
-func forgeries() signature.Secret { return signature.NewSecret(rand.Text()) }
+// randomSecret returns the secret of a forged delivery.
+func randomSecret() signature.Secret { return signature.NewSecret(rand.Text()) }

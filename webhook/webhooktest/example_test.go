@@ -15,7 +15,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-// Outside of tests, in a load generator for instance, a Signer makes the requests.
+// A Signer makes requests outside of tests, for example in a load generator.
 func ExampleSigner() {
 	hook, err := convosphere.NewHandler("a secret", nil)
 	if err != nil {
@@ -38,17 +38,16 @@ func ExampleSigner() {
 		if err != nil {
 			panic(err)
 		}
-		answer := httptest.NewRecorder()
-		hook.ServeHTTP(answer, request)
-		fmt.Println(answer.Code == http.StatusOK)
+		response := httptest.NewRecorder()
+		hook.ServeHTTP(response, request)
+		fmt.Println(response.Code == http.StatusOK)
 	}
 	// Output:
 	// evt_1 has ended thread_123
 	// true
 }
 
-// Deliveries of your own that you have captured stand in for the samples of the vendor. They would be embedded, by
-// //go:embed samples/*.json.
+// Captured deliveries can replace the samples of the vendor. A real test embeds the files with //go:embed samples/*.json.
 func ExampleReadSamples() {
 	files := fstest.MapFS{
 		"samples/long call.json":  {Data: []byte(`{"alert_type":"red_flag","webhook_id":"1"}`)},

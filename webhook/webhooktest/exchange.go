@@ -15,21 +15,21 @@ import (
 	"time"
 )
 
-// A manner is how a request is sent, beside well.
-type manner struct {
-	body     func(ctx context.Context, x *exchange, body []byte) io.Reader // how the body is read, if not at once
-	takes    time.Duration                                                 // how long that takes
+// A sendMode says how a request differs from a normal one. The zero value is a normal request.
+type sendMode struct {
+	body     func(ctx context.Context, x *roundTrip, body []byte) io.Reader // returns the body to send; nil sends it at once
+	takes    time.Duration                                                  // the time that body takes
 	hangUp   bool
 	tampered bool
 }
 
-// An exchange is one request, on a connection of its own, and what came of it.
-type exchange struct {
+// A roundTrip is one request on a separate connection.
+type roundTrip struct {
 	inMemory bool
-	called   chan struct{} // in memory only: the handler has been called
-	reading  chan struct{} // likewise: it waits for the body
-	returned chan struct{} // likewise
-	sent     chan struct{} // the request has been sent to its last byte
+	called   chan struct{} // in memory only: closed once the handler is called
+	reading  chan struct{} // in memory only: closed once the handler reads the body
+	returned chan struct{} // in memory only: closed once the handler has returned
+	sent     chan struct{} // closed once the last byte of the request is sent
 	sendOnce sync.Once
 
 	mu    sync.Mutex
@@ -37,52 +37,54 @@ type exchange struct {
 }
 
 var (
-	errHungUp  = errors.New("the connection was dropped before the answer was read, as was meant")
-	errCutOff  = errors.New("the connection was dropped in the middle of the body, as was meant")
-	defaultAge = 30 * time.Second // that a vendor waits which does not say how long
+	errHungUp = errors.New("the sender dropped the connection before it read the response, as intended")
+	errCutOff = errors.New("the sender dropped the connection in the middle of the body, as intended")
 )
 
-// send sends the delivery once and returns what came of it.
-func (s *Sender) send(d *Delivery, m manner) Answer {
-	answer := Answer{t: s.t, about: fmt.Sprintf("%s: the delivery %s of %s", s.vendor.Profile.Name, d.ID, d.Type), handler: s.handler}
+// defaultPatience is the timeout of a vendor that does not document one.
+const defaultPatience = 30 * time.Second
+
+// send sends the delivery once.
+func (s *Sender) send(d *Delivery, m sendMode) Response {
+	response := Response{t: s.t, about: fmt.Sprintf("%s: the delivery %s of %s", s.vendor.Profile.Name, d.ID, d.Type), handler: s.handler}
 	r, err := s.request(d)
 	if err != nil {
-		answer.Err = err
-		return answer
+		response.Err = err
+		return response
 	}
-	body, _ := io.ReadAll(r.Body) // it is in memory
+	body, _ := io.ReadAll(r.Body) // no error: it is in memory
 	if m.tampered {
 		body = append(body, ' ')
 	}
 	r.Body, r.GetBody, r.ContentLength = io.NopCloser(bytes.NewReader(body)), nil, int64(len(body))
-	answer.request, answer.body, answer.sentAt = r, body, time.Now()
-	s.exchange(r, m, &answer)
-	answer.Took = time.Since(answer.sentAt)
-	return answer
+	response.request, response.body, response.sentAt = r, body, time.Now()
+	s.roundTrip(r, m, &response)
+	response.Took = time.Since(response.sentAt)
+	return response
 }
 
-// patience is how long the vendor waits for an answer.
+// patience returns how long the vendor waits for a response.
 func (s *Sender) patience() time.Duration {
 	if within := s.vendor.Profile.RespondWithin; within > 0 {
 		return within
 	}
-	return defaultAge
+	return defaultPatience
 }
 
-func (s *Sender) exchange(r *http.Request, m manner, answer *Answer) {
-	x := &exchange{inMemory: s.wire != nil, called: make(chan struct{}), reading: make(chan struct{}), returned: make(chan struct{}), sent: make(chan struct{})}
+func (s *Sender) roundTrip(r *http.Request, m sendMode, response *Response) {
+	x := &roundTrip{inMemory: s.mem != nil, called: make(chan struct{}), reading: make(chan struct{}), returned: make(chan struct{}), sent: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(context.Background(), s.patience()+m.takes)
 	defer cancel()
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			return x.dial(ctx, s.wire, network, address)
+			return x.dial(ctx, s.mem, network, address)
 		},
 	}
-	if s.wire == nil {
+	if s.mem == nil {
 		transport.Proxy = http.ProxyFromEnvironment
 	}
 	if m.body != nil {
-		r.Body = io.NopCloser(m.body(ctx, x, answer.body)) // of no known sort, so what it yields goes out at once
+		r.Body = io.NopCloser(m.body(ctx, x, response.body)) // net/http does not know the type, so it sends each piece at once
 	}
 	r = r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		WroteRequest: func(info httptrace.WroteRequestInfo) {
@@ -95,29 +97,29 @@ func (s *Sender) exchange(r *http.Request, m manner, answer *Answer) {
 	if m.hangUp {
 		go x.hangUpOnceSent(ctx, cancel)
 	}
-	response, err := client.Do(r)
+	received, err := client.Do(r)
 	if err == nil {
-		err = answer.read(response)
+		err = response.read(received)
 	}
 	began := x.close()
 	transport.CloseIdleConnections()
 	switch {
 	case m.hangUp && x.wasSent():
-		answer.forget(errHungUp)
+		response.forget(errHungUp)
 	case errors.Is(err, errCutOff):
-		answer.forget(errCutOff)
+		response.forget(errCutOff)
 	case errors.Is(err, context.DeadlineExceeded):
-		answer.forget(fmt.Errorf("there was none within %v, which is as long as the vendor waits: %w", s.patience(), quiet(err)))
+		response.forget(fmt.Errorf("the vendor waits for %v only: %w", s.patience(), quiet(err)))
 		return
 	case err != nil:
-		answer.forget(quiet(err))
+		response.forget(quiet(err))
 	}
-	if s.wire != nil && answer.Err != nil && began && within(s.patience(), x.called) {
-		within(s.patience(), x.returned) // what the handler does about it has been done
+	if s.mem != nil && response.Err != nil && began && within(s.patience(), x.called) {
+		within(s.patience(), x.returned) // the handler has reacted to the dropped connection
 	}
 }
 
-func (x *exchange) wasSent() bool {
+func (x *roundTrip) wasSent() bool {
 	select {
 	case <-x.sent:
 		return true
@@ -126,8 +128,8 @@ func (x *exchange) wasSent() bool {
 	}
 }
 
-// hangUpOnceSent drops the connection once the request has been sent, and in memory once it is being handled.
-func (x *exchange) hangUpOnceSent(ctx context.Context, cancel func()) {
+// hangUpOnceSent drops the connection once the request is sent. In memory it waits until the handler is called.
+func (x *roundTrip) hangUpOnceSent(ctx context.Context, cancel func()) {
 	defer cancel()
 	defer x.close()
 	waitFor(ctx, x.sent)
@@ -143,7 +145,7 @@ func waitFor(ctx context.Context, done <-chan struct{}) {
 	}
 }
 
-func (x *exchange) dial(ctx context.Context, w *wire, network, address string) (net.Conn, error) {
+func (x *roundTrip) dial(ctx context.Context, w *memServer, network, address string) (net.Conn, error) {
 	var (
 		conn net.Conn
 		err  error
@@ -163,16 +165,16 @@ func (x *exchange) dial(ctx context.Context, w *wire, network, address string) (
 }
 
 // close drops the connection, and reports whether there was one.
-func (x *exchange) close() bool {
+func (x *roundTrip) close() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, conn := range x.conns {
-		_ = conn.Close() // there is nobody left to mind
+		_ = conn.Close() // the connection is no longer used
 	}
 	return len(x.conns) > 0
 }
 
-// quiet returns an error without the URL, which may carry a credential.
+// quiet removes the URL from an error, because the URL may have a credential.
 func quiet(err error) error {
 	var withURL *url.Error
 	if errors.As(err, &withURL) {
@@ -181,17 +183,17 @@ func quiet(err error) error {
 	return err
 }
 
-func (a *Answer) read(response *http.Response) error {
-	body, err := io.ReadAll(response.Body)
-	_ = response.Body.Close() // all of it has been read, or cannot be
-	a.Status, a.Header, a.Body = response.StatusCode, response.Header, body
-	if seconds, bad := strconv.Atoi(response.Header.Get("Retry-After")); bad == nil {
+func (a *Response) read(received *http.Response) error {
+	body, err := io.ReadAll(received.Body)
+	_ = received.Body.Close() // it has no error after ReadAll that matters
+	a.Status, a.Header, a.Body = received.StatusCode, received.Header, body
+	if seconds, bad := strconv.Atoi(received.Header.Get("Retry-After")); bad == nil {
 		a.RetryAfter = time.Duration(seconds) * time.Second
 	}
 	return err
 }
 
-// forget leaves the answer as one that has not been read.
-func (a *Answer) forget(err error) {
+// forget clears the response and sets its error.
+func (a *Response) forget(err error) {
 	a.Status, a.Header, a.Body, a.RetryAfter, a.Err = 0, nil, nil, 0, err
 }

@@ -26,28 +26,28 @@ var discard = slog.New(slog.DiscardHandler)
 
 func TestWhatCannotBeSentIsFatalInOneSentence(t *testing.T) {
 	for sentence, f := range map[string]func(s *webhooktest.Sender){
-		`webhooktest: convosphere has no sample "message.moved"; there are message.created, message.completed, conversation.started, conversation.ended, user.feedback, error.occurred`: func(s *webhooktest.Sender) { s.Sample("message.moved") },
-		`webhooktest: *greenflash.ConversationStarted is no event of convosphere`:                                                                                                       func(s *webhooktest.Sender) { s.Event(&greenflash.ConversationStarted{}) },
-		`webhooktest: *convosphere.UserFeedback is no event of convosphere of the type "message.created"`: func(s *webhooktest.Sender) {
+		`webhooktest: convosphere has no sample "message.moved"; it has message.created, message.completed, conversation.started, conversation.ended, user.feedback, error.occurred`: func(s *webhooktest.Sender) { s.Sample("message.moved") },
+		`webhooktest: *greenflash.ConversationStarted is not an event of convosphere`:                                                                                                func(s *webhooktest.Sender) { s.Event(&greenflash.ConversationStarted{}) },
+		`webhooktest: *convosphere.UserFeedback is not an event of convosphere of the type "message.created"`: func(s *webhooktest.Sender) {
 			s.Event(&convosphere.UserFeedback{Event: webhook.Event{Type: "message.created"}})
 		},
 		`webhooktest: the event is nil`: func(s *webhooktest.Sender) { s.Event((*convosphere.UserFeedback)(nil)) },
 		`webhooktest: convosphere cannot send: signature: there is no form "other"; the forms are ["body"]`: func(s *webhooktest.Sender) { s.WithForm("other") },
 		`webhooktest: convosphere cannot send: signature: the secret of key "sender" is blank`:              func(s *webhooktest.Sender) { s.WithSecret(" ") },
 		`webhooktest: the path "hooks" must begin with a slash`:                                             func(s *webhooktest.Sender) { s.WithPath("hooks") },
-		`webhooktest: the attempts of the schedule "mine" must be in order, and at least one`: func(s *webhooktest.Sender) {
+		`webhooktest: the schedule "mine" must have at least one attempt, and its attempts must be in order`: func(s *webhooktest.Sender) {
 			s.WithSchedule(webhooktest.Schedule{Name: "mine", Attempts: webhooktest.Minutes(1, 0)})
 		},
-		`webhooktest: 1 copies cannot be sent by 2 senders`:       func(s *webhooktest.Sender) { s.SendCopies(s.Raw(nil), 1, 2) },
-		`webhooktest: there is no delivery to send`:               func(s *webhooktest.Sender) { s.SendOutOfOrder() },
-		`webhooktest: the sender is not one to a webhook.Handler`: func(s *webhooktest.Sender) { s.Process(s.Raw(nil)) },
+		`webhooktest: SendCopies: n (1) must be at least m (2), and m at least 1`:   func(s *webhooktest.Sender) { s.SendCopies(s.Raw(nil), 1, 2) },
+		`webhooktest: SendOutOfOrder must have at least one delivery`:               func(s *webhooktest.Sender) { s.SendOutOfOrder() },
+		`webhooktest: Process: the receiver must be a webhook.Handler or embed one`: func(s *webhooktest.Sender) { s.Process(s.Raw(nil)) },
 	} {
 		failsWith(t, sentence, func(t testing.TB) { f(convospheretest.NewSender(t, &recorder{}, secret)) })
 	}
 	failsWith(t, "webhooktest: the handler is nil", func(t testing.TB) { convospheretest.NewSender(t, nil, secret) })
 	failsWith(t, "webhooktest: the address of the receiver must be a URL with a scheme and a host",
 		func(t testing.TB) { convospheretest.NewSenderTo(t, "localhost/webhooks", secret) })
-	failsWith(t, "webhooktest: emberqa signs nothing, so nobody can tell that a delivery was tampered with", func(t testing.TB) {
+	failsWith(t, "webhooktest: emberqa signs nothing, so a receiver cannot detect a tampered delivery", func(t testing.TB) {
 		s := emberqatest.NewSender(t, &recorder{}, secret)
 		s.SendTampered(s.Sample("red_flag"))
 	})
@@ -55,40 +55,40 @@ func TestWhatCannotBeSentIsFatalInOneSentence(t *testing.T) {
 
 func TestAnAnswerThatWasNotWantedIsASentence(t *testing.T) {
 	onADay(t, func(t *testing.T) {
-		r := &recorder{answer: func(w http.ResponseWriter, _ *http.Request, n int) {
+		r := &recorder{respond: func(w http.ResponseWriter, _ *http.Request, n int) {
 			time.Sleep(time.Second)
 			w.WriteHeader([]int{401, 500, 200, 200}[min(n, 3)])
 			fmt.Fprintln(w, `{"received":false}`)
 		}}
 		var d *webhooktest.Delivery
-		failsWith(t, "convosphere: the delivery ID of user.feedback was to be answered 200, but was answered 401 after 1s: {\"received\":false}", func(t testing.TB) {
+		failsWith(t, "convosphere: the delivery ID of user.feedback must get the status 200, but got 401 after 1s: {\"received\":false}", func(t testing.TB) {
 			s := convospheretest.NewSender(t, r, secret)
 			d = s.Sample("user.feedback")
 			d.ID = "ID"
 			s.Send(d).WantOK()
 		})
-		failsWith(t, "convosphere: the delivery ID of user.feedback was to be answered [200 200], and was [500 200]; number 1 was answered 500 after 1s: {\"received\":false}", func(t testing.TB) {
+		failsWith(t, "convosphere: the delivery ID of user.feedback must get the statuses [200 200], but got [500 200]; response 1 was 500 after 1s: {\"received\":false}", func(t testing.TB) {
 			convospheretest.NewSender(t, r, secret).SendTwice(d).Want(200, 200)
 		})
-		failsWith(t, "convosphere: the delivery ID of user.feedback was to be answered [500 200], and was [200]; number 1 was answered 200 after 1s: {\"received\":false}", func(t testing.TB) {
+		failsWith(t, "convosphere: the delivery ID of user.feedback must get the statuses [500 200], but got [200]; response 1 was 200 after 1s: {\"received\":false}", func(t testing.TB) {
 			convospheretest.NewSender(t, r, secret).Deliver(d).Want(500, 200)
 		})
-		failsWith(t, "convosphere: the delivery ID of user.feedback was to be answered 401 or 503, but was answered 200 after 1s: {\"received\":false}", func(t testing.TB) {
+		failsWith(t, "convosphere: the delivery ID of user.feedback must get the status 401 or 503, but got 200 after 1s: {\"received\":false}", func(t testing.TB) {
 			convospheretest.NewSender(t, r, secret).Send(d).Want(401, 503)
 		})
-		failsWith(t, "convosphere: the delivery ID of user.feedback was to have no answer, but was answered 200 after 1s: {\"received\":false}", func(t testing.TB) {
+		failsWith(t, "convosphere: the delivery ID of user.feedback must get no response, but got 200 after 1s: {\"received\":false}", func(t testing.TB) {
 			convospheretest.NewSender(t, r, secret).Send(d).WantNone()
 		})
-		r.answer = answering(500)
+		r.respond = responding(500)
 		require.Len(t, failing(t, func(t testing.TB) { convospheretest.NewSender(t, r, secret).SendTwice(d).WantOK() }), 2)
 	})
 }
 
 func TestAnAnswerThatDidNotComeIsASentence(t *testing.T) {
 	onADay(t, func(t *testing.T) {
-		r := &recorder{answer: func(_ http.ResponseWriter, r *http.Request, _ int) { <-r.Context().Done() }}
-		failsWith(t, "greenflash: the delivery ID of conversation.rating was to be answered 200, but had no answer after 5s: "+
-			"there was none within 5s, which is as long as the vendor waits: context deadline exceeded", func(t testing.TB) {
+		r := &recorder{respond: func(_ http.ResponseWriter, r *http.Request, _ int) { <-r.Context().Done() }}
+		failsWith(t, "greenflash: the delivery ID of conversation.rating must get the status 200, but got no response after 5s: "+
+			"the vendor waits for 5s only: context deadline exceeded", func(t testing.TB) {
 			s := greenflashtest.NewSender(t, r, secret)
 			d := s.Sample("conversation.rating")
 			d.ID = "ID"
@@ -118,7 +118,7 @@ func TestNoSentenceHasTheTokenOfTheURL(t *testing.T) {
 	says := failing(t, func(t testing.TB) {
 		s := emberqatest.NewSenderTo(t, "http://127.0.0.1:1/hooks", "THE-TOKEN")
 		s.Send(s.Sample("red_flag")).WantOK()
-		s = emberqatest.NewSender(t, &recorder{answer: func(http.ResponseWriter, *http.Request, int) { panic(http.ErrAbortHandler) }}, "THE-TOKEN")
+		s = emberqatest.NewSender(t, &recorder{respond: func(http.ResponseWriter, *http.Request, int) { panic(http.ErrAbortHandler) }}, "THE-TOKEN")
 		s.Send(s.Sample("red_flag")).WantOK()
 		fmt.Fprintf(t.Output(), "%v %+v", s, s)
 		emberqatest.NewSender(t, &recorder{}, "THE-TOKEN\n")
@@ -134,7 +134,7 @@ func TestARequestThatIsStillHandledAtTheEndFailsTheTest(t *testing.T) {
 	onADay(t, func(t *testing.T) {
 		release := make(chan struct{})
 		failsWith(t, "webhooktest: a request is still being handled 10s after the end of the test", func(t testing.TB) {
-			s := convospheretest.NewSender(t, &recorder{answer: func(http.ResponseWriter, *http.Request, int) { <-release }}, secret)
+			s := convospheretest.NewSender(t, &recorder{respond: func(http.ResponseWriter, *http.Request, int) { <-release }}, secret)
 			s.Send(s.Sample("user.feedback")).WantNone()
 		})
 		close(release)
@@ -143,7 +143,7 @@ func TestARequestThatIsStillHandledAtTheEndFailsTheTest(t *testing.T) {
 
 func TestAPanicOfTheHandlerIsInTheTestsOutput(t *testing.T) {
 	fake := &fakeT{TB: t}
-	s := convospheretest.NewSender(fake, &recorder{answer: func(http.ResponseWriter, *http.Request, int) { panic("out of cheese") }}, secret)
+	s := convospheretest.NewSender(fake, &recorder{respond: func(http.ResponseWriter, *http.Request, int) { panic("out of cheese") }}, secret)
 	s.Send(s.Sample("user.feedback")).WantNone()
 	fake.cleanups[0]()
 	require.Contains(t, fake.output.String(), "out of cheese")
@@ -155,7 +155,7 @@ func TestASenderDoesNotPrintItsSecret(t *testing.T) {
 	require.NotContains(t, fmt.Sprintf("%v %+v %#v", s, s, s), "OPEN-SESAME")
 }
 
-// An authenticator of a user's own vendor, of which the kit knows nothing.
+// A bearer is the Authenticator of a vendor that a user has added.
 type bearer struct{}
 
 func (bearer) Authenticate(_ context.Context, r *vendors.Request, _ []byte) (signature.Match, error) {
@@ -183,7 +183,7 @@ func TestSender_FailsWhenItCannotMisbehave(t *testing.T) {
 		send   func(s *webhooktest.Sender)
 		says   string
 	}{
-		"a forgery without a scheme": {nil, func(s *webhooktest.Sender) { s.SendForged(withHeader(s, `{"type":"opened"}`, ours)) }, "nobody can forge it"},
+		"a forgery without a scheme": {nil, func(s *webhooktest.Sender) { s.SendForged(withHeader(s, `{"type":"opened"}`, ours)) }, "cannot be forged"},
 		"a late one without a time":  {nil, func(s *webhooktest.Sender) { s.SendLate(withHeader(s, `{"type":"opened"}`, ours), time.Hour) }, undated},
 		"a clock without a time":     {nil, func(s *webhooktest.Sender) { s.WithClock(time.Hour).Send(withHeader(s, `{"type":"opened"}`, ours)) }, undated},
 		"a clock, twice at once": {nil, func(s *webhooktest.Sender) {
@@ -194,10 +194,10 @@ func TestSender_FailsWhenItCannotMisbehave(t *testing.T) {
 		"a form without a scheme":         {nil, func(s *webhooktest.Sender) { s.WithForm("body") }, "acme signs nothing"},
 		"a signature that Header replaces": {toConvosphere, func(s *webhooktest.Sender) {
 			s.SendForged(withHeader(s, `{}`, http.Header{"X-Convosphere-Signature": {"mine"}}))
-		}, "nobody can forge it"},
+		}, "cannot be forged"},
 		"a URL without its token": {func(t testing.TB) *webhooktest.Sender { return emberqatest.NewSender(t, &recorder{}, "") },
-			func(s *webhooktest.Sender) { s.SendForged(s.Sample("red_flag")) }, "nobody can forge it"},
-		"a late one with a time of its own": {toConvosphere, func(s *webhooktest.Sender) {
+			func(s *webhooktest.Sender) { s.SendForged(s.Sample("red_flag")) }, "cannot be forged"},
+		"a late raw body": {toConvosphere, func(s *webhooktest.Sender) {
 			s.SendLate(s.Raw([]byte(`{"timestamp":"2026-11-02T12:00:00Z"}`)), time.Hour)
 		}, undated},
 		"a late one that was sent in time": {toConvosphere, func(s *webhooktest.Sender) {
@@ -235,6 +235,6 @@ func TestSender_MisbehavesWhereItCan(t *testing.T) {
 	late := convosphere.WithClock(-time.Hour)
 	d := convosphere.Sample("user.feedback")
 	late.SendTwice(d).WantOK()
-	convosphere.Send(d).WantOK() // its retry, by a clock that is right again
+	convosphere.Send(d).WantOK() // a retry with a correct clock
 	late.SendOutOfOrder(convosphere.Sample("user.feedback"), convosphere.Sample("user.feedback")).WantOK()
 }

@@ -49,7 +49,7 @@ func TestAHandlerThatLetsInOneAtATimeIsSentTwoAtOnceAsWell(t *testing.T) {
 
 func TestTwiceIsOneAfterTheOther(t *testing.T) {
 	onADay(t, func(t *testing.T) {
-		r := &recorder{answer: func(http.ResponseWriter, *http.Request, int) { time.Sleep(time.Second) }}
+		r := &recorder{respond: func(http.ResponseWriter, *http.Request, int) { time.Sleep(time.Second) }}
 		sender := convospheretest.NewSender(t, r, secret)
 		sender.SendTwice(sender.Sample("user.feedback")).WantOK()
 		got := r.all()
@@ -62,11 +62,11 @@ func TestTwiceIsOneAfterTheOther(t *testing.T) {
 
 func TestCopiesComeFromSoManySenders(t *testing.T) {
 	onADay(t, func(t *testing.T) {
-		r := &recorder{answer: func(http.ResponseWriter, *http.Request, int) { time.Sleep(time.Second) }}
+		r := &recorder{respond: func(http.ResponseWriter, *http.Request, int) { time.Sleep(time.Second) }}
 		sender := convospheretest.NewSender(t, r, secret)
-		answers := sender.SendCopies(sender.Sample("user.feedback"), 7, 3)
-		answers.WantOK()
-		require.Len(t, answers, 7)
+		responses := sender.SendCopies(sender.Sample("user.feedback"), 7, 3)
+		responses.WantOK()
+		require.Len(t, responses, 7)
 		require.Equal(t, 3, r.together)
 		began := r.all()[0].at
 		var after []time.Duration
@@ -80,7 +80,7 @@ func TestCopiesComeFromSoManySenders(t *testing.T) {
 
 func TestOutOfOrderIsLastFirst(t *testing.T) {
 	onADay(t, func(t *testing.T) {
-		r := &recorder{answer: answering(200, 500, 503)}
+		r := &recorder{respond: responding(200, 500, 503)}
 		sender := workfluxtest.NewSender(t, r, secret)
 		started, message, ended := sender.Sample("conversation.started"), sender.Sample("user.message"), sender.Sample("conversation.completed")
 		now := time.Now().UTC()
@@ -114,12 +114,12 @@ func TestASlowBodyTakesAsLongAsItSays(t *testing.T) {
 	onADay(t, func(t *testing.T) {
 		r := &recorder{}
 		sender := convospheretest.NewSender(t, r, secret)
-		answer := sender.SendSlowly(sender.Sample("user.feedback"), 20*time.Second) // longer than it waits for the answer
-		answer.WantOK()
+		response := sender.SendSlowly(sender.Sample("user.feedback"), 20*time.Second) // longer than the sender waits for the response
+		response.WantOK()
 		got := r.all()[0]
 		require.NoError(t, got.err)
 		require.Equal(t, 20*time.Second, got.read.Sub(got.at))
-		require.Equal(t, 20*time.Second, answer.Took)
+		require.Equal(t, 20*time.Second, response.Took)
 
 		var pieces []time.Duration
 		sender = convospheretest.NewSender(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -149,16 +149,16 @@ func TestASlowBodyTakesAsLongAsItSays(t *testing.T) {
 func TestATruncatedBodyEndsInTheMiddle(t *testing.T) {
 	onADay(t, func(t *testing.T) {
 		handled := false
-		r := &recorder{answer: func(http.ResponseWriter, *http.Request, int) {
+		r := &recorder{respond: func(http.ResponseWriter, *http.Request, int) {
 			time.Sleep(time.Second)
 			handled = true
 		}}
 		sender := convospheretest.NewSender(t, r, secret)
 		d := sender.Sample("user.feedback")
-		answer := sender.SendTruncated(d)
-		require.True(t, handled, "it returns once the handler has")
-		require.EqualError(t, answer.Err, "the connection was dropped in the middle of the body, as was meant")
-		answer.WantNone()
+		response := sender.SendTruncated(d)
+		require.True(t, handled, "it must return after the handler")
+		require.EqualError(t, response.Err, "the sender dropped the connection in the middle of the body, as intended")
+		response.WantNone()
 		got := r.all()[0]
 		require.ErrorIs(t, got.err, io.ErrUnexpectedEOF)
 		require.Equal(t, string(d.Body[:len(d.Body)/2]), got.body)
@@ -167,20 +167,20 @@ func TestATruncatedBodyEndsInTheMiddle(t *testing.T) {
 
 func TestHangingUpEndsTheRequestsContext(t *testing.T) {
 	onADay(t, func(t *testing.T) {
-		r := &recorder{answer: func(_ http.ResponseWriter, r *http.Request, _ int) {
+		r := &recorder{respond: func(_ http.ResponseWriter, r *http.Request, _ int) {
 			<-r.Context().Done()
 			time.Sleep(time.Second)
 		}}
 		sender := convospheretest.NewSender(t, r, secret)
 		d := sender.Sample("user.feedback")
-		answer := sender.SendAndHangUp(d)
-		require.EqualError(t, answer.Err, "the connection was dropped before the answer was read, as was meant")
+		response := sender.SendAndHangUp(d)
+		require.EqualError(t, response.Err, "the sender dropped the connection before it read the response, as intended")
 		got := r.all()[0]
 		require.NoError(t, got.err)
 		require.Equal(t, string(d.Body), got.body)
 		require.True(t, got.ended)
 
-		r.answer = answering(200) // however fast it is
+		r.respond = responding(200) // a handler that returns at once
 		sender.SendAndHangUp(d).WantNone()
 		require.Len(t, r.all(), 2)
 	})
@@ -192,14 +192,14 @@ func TestDeliverFollowsEachSchedule(t *testing.T) {
 	} {
 		for i, schedule := range append(v.Schedules, webhooktest.Schedule{Name: "mine", Attempts: webhooktest.Minutes(5, 7)}) {
 			onADay(t, func(t *testing.T) {
-				r := &recorder{answer: answering(503)}
+				r := &recorder{respond: responding(503)}
 				sender := v.NewSender(t, r, secret)
 				if i > 0 {
 					sender = sender.WithSchedule(schedule)
 				}
 				began := time.Now()
-				answers := sender.Deliver(sender.Samples()[0])
-				require.Len(t, answers, len(schedule.Attempts), name)
+				responses := sender.Deliver(sender.Samples()[0])
+				require.Len(t, responses, len(schedule.Attempts), name)
 				var at []time.Duration
 				for _, a := range r.all() {
 					require.Equal(t, r.all()[0].body, a.body)
@@ -213,27 +213,27 @@ func TestDeliverFollowsEachSchedule(t *testing.T) {
 
 func TestDeliverEndsWithAnAnswerThatIsNotRetried(t *testing.T) {
 	onADay(t, func(t *testing.T) {
-		r := &recorder{answer: func(w http.ResponseWriter, _ *http.Request, n int) {
+		r := &recorder{respond: func(w http.ResponseWriter, _ *http.Request, n int) {
 			if n == 1 {
-				panic(http.ErrAbortHandler) // no answer
+				panic(http.ErrAbortHandler) // no response
 			}
 			w.Header().Set("Retry-After", "3600")
 			w.WriteHeader([]int{503, 0, 429, 404}[n])
 		}}
 		sender := convospheretest.NewSender(t, r, secret)
-		answers := sender.Deliver(sender.Sample("user.feedback"))
-		answers.Want(503, 0, 429, 404)
-		require.Equal(t, time.Hour, answers[0].RetryAfter)
+		responses := sender.Deliver(sender.Sample("user.feedback"))
+		responses.Want(503, 0, 429, 404)
+		require.Equal(t, time.Hour, responses[0].RetryAfter)
 
 		none := webhooktest.Vendor{Profile: convospheretest.Vendor().Profile}
-		sender = none.NewSender(t, &recorder{answer: answering(404, 302, 299)}, secret)
+		sender = none.NewSender(t, &recorder{respond: responding(404, 302, 299)}, secret)
 		sender = sender.WithSchedule(webhooktest.Schedule{Attempts: webhooktest.Minutes(0, 0, 0, 0, 0)})
 		sender.Deliver(sender.Raw([]byte(`{}`))).Want(404, 302, 299)
 	})
 }
 
 func TestARedirectionIsAnAnswer(t *testing.T) {
-	r := &recorder{answer: func(w http.ResponseWriter, r *http.Request, _ int) {
+	r := &recorder{respond: func(w http.ResponseWriter, r *http.Request, _ int) {
 		http.Redirect(w, r, "/elsewhere", http.StatusFound)
 	}}
 	sender := convospheretest.NewSender(t, r, secret)
@@ -248,7 +248,7 @@ func TestAURLIsMisbehavedToAsAHandlerIs(t *testing.T) {
 	d := sender.Sample("user.feedback")
 	sender.SendTwiceAtOnce(d).WantOK()
 	slowly := 0
-	require.Eventually(t, func() bool { // a receiver that is busy may see all pieces at once
+	require.Eventually(t, func() bool { // on a busy machine the receiver may get all pieces at once
 		sender.SendSlowly(d, 50*time.Millisecond).WantOK()
 		slowly++
 		last := r.all()[1+slowly]
@@ -256,7 +256,7 @@ func TestAURLIsMisbehavedToAsAHandlerIs(t *testing.T) {
 	}, time.Minute, time.Millisecond)
 	sender.SendTruncated(d).WantNone()
 	sender.SendTampered(d).WantOK()
-	require.Eventually(t, func() bool { return len(r.all()) == 4+slowly }, time.Minute, time.Millisecond) // a server that closes drops what it has not begun with
+	require.Eventually(t, func() bool { return len(r.all()) == 4+slowly }, time.Minute, time.Millisecond) // server.Close drops requests that have not begun
 	server.Close()
 	cut := 0
 	for _, a := range r.all() {
@@ -272,7 +272,7 @@ func TestAURLIsMisbehavedToAsAHandlerIs(t *testing.T) {
 
 func TestHangingUpOnAURLEndsTheRequestsContext(t *testing.T) {
 	ended := make(chan struct{})
-	r := &recorder{answer: func(_ http.ResponseWriter, r *http.Request, _ int) {
+	r := &recorder{respond: func(_ http.ResponseWriter, r *http.Request, _ int) {
 		<-r.Context().Done()
 		ended <- struct{}{}
 	}}

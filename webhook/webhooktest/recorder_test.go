@@ -14,25 +14,25 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// An arrival is a request as the handler saw it.
+// An arrival is a request that the handler got.
 type arrival struct {
-	at, read time.Time // when it came, and when its body had been read
+	at, read time.Time // the times of the request and of the end of its body
 	path     string
 	header   http.Header
 	body     string
-	err      error // of reading the body
+	err      error // the error of reading the body
 	ended    bool  // its context ended while it was handled
 }
 
-// A recorder is a handler that notes what it is sent.
+// A recorder is a handler that records its requests.
 type recorder struct {
-	// answer, if set, answers the nth request, from 0. It may take its time.
-	answer func(w http.ResponseWriter, r *http.Request, n int)
+	// respond, if set, responds to the nth request, from 0. It may block.
+	respond func(w http.ResponseWriter, r *http.Request, n int)
 
 	mu       sync.Mutex
 	arrived  []arrival
 	inside   int
-	together int // the most requests that were being handled at one time
+	together int // the maximum number of requests that were handled at the same time
 }
 
 func (r *recorder) ServeHTTP(w http.ResponseWriter, request *http.Request) {
@@ -47,8 +47,8 @@ func (r *recorder) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	n := len(r.arrived)
 	r.arrived = append(r.arrived, a)
 	r.mu.Unlock()
-	if r.answer != nil {
-		r.answer(w, request, n)
+	if r.respond != nil {
+		r.respond(w, request, n)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -62,11 +62,11 @@ func (r *recorder) all() []arrival {
 	return append([]arrival(nil), r.arrived...)
 }
 
-func answering(statuses ...int) func(http.ResponseWriter, *http.Request, int) {
+func responding(statuses ...int) func(http.ResponseWriter, *http.Request, int) {
 	return func(w http.ResponseWriter, _ *http.Request, n int) { w.WriteHeader(statuses[min(n, len(statuses)-1)]) }
 }
 
-// onADay runs f in a bubble whose clock stands at noon of a day on which Unix times have their ten digits.
+// onADay runs f in a bubble whose clock starts on a day in 2026, so that Unix times have ten digits.
 func onADay(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -75,7 +75,7 @@ func onADay(t *testing.T, f func(t *testing.T)) {
 	})
 }
 
-// A fakeT is a test that fails without harm.
+// A fakeT is a testing.TB that records failures instead of failing the test.
 type fakeT struct {
 	testing.TB
 	mu       sync.Mutex
@@ -94,7 +94,7 @@ func (f *fakeT) Errorf(format string, args ...any) {
 }
 func (f *fakeT) Fatalf(format string, args ...any) { f.Errorf(format, args...); runtime.Goexit() }
 
-// failing runs f as a test of its own and returns the sentences that it failed with.
+// failing runs f with a fakeT and returns the messages with which it failed.
 func failing(t *testing.T, f func(t testing.TB)) []string {
 	t.Helper()
 	fake := &fakeT{TB: t}

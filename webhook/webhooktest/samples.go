@@ -12,24 +12,25 @@ import (
 
 // A Sample is the body of one delivery.
 type Sample struct {
-	// Name tells samples of one type apart.
+	// Name distinguishes samples of the same type.
 	Name string
 
 	// Type is the event's type as the vendor writes it.
 	Type string
 
-	// Documented says that the body stands on the vendor's own page. Otherwise it is our best guess.
+	// Documented reports that the body is from the vendor's page. Otherwise it is our best guess.
 	Documented bool
 
-	// Body is the body, with the time at which it was written down; see [Signer.Stamp].
+	// Body is the body with its original date. See [Signer.Stamp].
 	Body []byte
 }
 
-// ReadSamples returns the bodies that stand in samples/*.json, named after their files: for a vendor's own samples, or
-// for deliveries that you have captured. They come in the order of the profile's types, and of their names within a
-// type. The documented are those that stand on the vendor's own page.
+// ReadSamples reads the bodies in samples/*.json. Their names are the file names without the ending. Use it for samples from
+// the vendor's page and for captured deliveries. The result has the order of the profile's types, and of the names within a
+// type. The arguments in documented name the samples that are from the vendor's page.
 //
-// It panics if a type has no sample, a body none of the types, or a documented name no file. Each call reads anew.
+// It panics if a type has no sample, if the type of a body is not in the profile, or if a documented name has no file. Each
+// call reads the files again.
 func ReadSamples(files fs.FS, p vendors.Profile, documented ...string) []Sample {
 	names := sampleNames(files)
 	for _, name := range documented {
@@ -43,7 +44,7 @@ func ReadSamples(files fs.FS, p vendors.Profile, documented ...string) []Sample 
 		if err != nil {
 			panic(fmt.Sprintf("webhooktest: %v", err))
 		}
-		e, _ := p.ReadEnvelope(body) // empty if it is no JSON object
+		e, _ := p.ReadEnvelope(body) // empty if it is not a JSON object
 		s := Sample{Name: name, Type: e.Type, Documented: slices.Contains(documented, name), Body: body}
 		byType[s.Type] = append(byType[s.Type], s)
 	}
@@ -55,15 +56,15 @@ func ReadSamples(files fs.FS, p vendors.Profile, documented ...string) []Sample 
 		samples = append(samples, byType[kind.Name()]...)
 		delete(byType, kind.Name())
 	}
-	for _, alien := range byType {
-		panic(fmt.Sprintf("webhooktest: the sample %q is of the type %q, which %s does not have", alien[0].Name, alien[0].Type, p.Name))
+	for _, unknown := range byType {
+		panic(fmt.Sprintf("webhooktest: the sample %q is of the type %q, which %s does not have", unknown[0].Name, unknown[0].Type, p.Name))
 	}
 	return samples
 }
 
-// sampleNames returns the names of the files without their ending, in order.
+// sampleNames returns the sorted names of the files without their ending.
 func sampleNames(files fs.FS) []string {
-	paths, _ := fs.Glob(files, "samples/*.json") // the pattern is a good one
+	paths, _ := fs.Glob(files, "samples/*.json") // the only possible error is a bad pattern
 	names := make([]string, len(paths))
 	for i, p := range paths {
 		names[i] = strings.TrimSuffix(path.Base(p), ".json")

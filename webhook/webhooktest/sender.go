@@ -15,11 +15,11 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A Sender is a vendor that sends deliveries to a receiver under test, and misbehaves when told to. Each vendor's test
-// kit makes its own: greenflashtest.NewSender and its peers.
+// A Sender sends deliveries to a receiver under test, like a vendor. It can also send bad requests. Each vendor's test kit
+// has a NewSender, such as greenflashtest.NewSender.
 //
-// Each sending is a connection of its own. Whatever cannot be sent, such as a sample that is not there, is fatal to the
-// test, so call the methods from the goroutine of the test. The With methods return a changed copy and leave the sender as it is.
+// Each request uses a new connection. A mistake of the test, such as an unknown sample, calls Fatalf. So call the methods
+// from the goroutine of the test. The With methods return a changed copy.
 type Sender struct {
 	t      testing.TB
 	vendor *Vendor
@@ -27,7 +27,7 @@ type Sender struct {
 	path   string
 
 	handler http.Handler // nil if the receiver has a URL
-	wire    *wire        // likewise
+	mem     *memServer   // nil if the receiver has a URL
 
 	secret   signature.Secret
 	form     string
@@ -35,25 +35,25 @@ type Sender struct {
 	schedule Schedule
 }
 
-// origin is where a handler stands that has no URL.
+// origin is the origin of a handler without a URL.
 const origin = "http://receiver.test"
 
-// NewSender returns a sender to h, which is served by a real net/http server on connections in memory: deadlines, slow
-// bodies and dropped connections are what they are on a network. It works inside a [testing/synctest] bubble, given the
-// bubble's t. The server ends with the test; a request that is still being handled 10 s later fails it.
+// NewSender returns a sender to h. A real net/http server serves h on connections in memory, so deadlines, slow bodies and
+// dropped connections behave as on a network. It works in a [testing/synctest] bubble with the bubble's t. The server ends
+// with the test. The test fails if a request is still being handled 10 s later.
 //
-// The secret signs, or is the credential in the URL where the vendor does not sign. Deliveries go to the path
-// /webhooks/NAME, NAME being the vendor's; see [Sender.WithPath].
+// The sender signs with the secret. If the vendor does not sign, the secret is the credential in the URL. The path is
+// /webhooks/NAME, with the vendor's name. To change it, see [Sender.WithPath].
 func (v *Vendor) NewSender(t testing.TB, h http.Handler, secret string) *Sender {
 	t.Helper()
 	s := v.newSender(t, secret)
-	s.handler, s.wire = h, newWire(t, h)
+	s.handler, s.mem = h, newMemServer(t, h)
 	s.origin, s.path = origin, "/webhooks/"+v.Profile.Name
 	s.mustSign()
 	return s
 }
 
-// NewSenderTo returns a sender to the receiver at a URL. Where the vendor's credential rides in the URL, it is added.
+// NewSenderTo returns a sender to the receiver at a URL. If the vendor's credential is part of the URL, the sender adds it.
 func (v *Vendor) NewSenderTo(t testing.TB, address, secret string) *Sender {
 	t.Helper()
 	u, err := url.Parse(address)
@@ -80,8 +80,8 @@ func (v *Vendor) newSender(t testing.TB, secret string) *Sender {
 	return s
 }
 
-// WithPath returns a sender to that path of the receiver: for a handler that is a whole router. It begins with a slash,
-// and the credential of a vendor that does not sign is added to it.
+// WithPath returns a sender to that path of the receiver. Use it if the receiver is a router. The path must begin with a
+// slash. If the vendor does not sign, the sender adds the credential to the path.
 func (s *Sender) WithPath(path string) *Sender {
 	s.t.Helper()
 	if path == "" || path[0] != '/' {
@@ -93,8 +93,7 @@ func (s *Sender) WithPath(path string) *Sender {
 	return &changed
 }
 
-// WithSecret returns a sender with another secret: what the vendor does once its key has been rotated, or what somebody
-// does who does not know it.
+// WithSecret returns a sender with another secret, to test a key rotation or a wrong secret.
 func (s *Sender) WithSecret(secret string) *Sender {
 	s.t.Helper()
 	if s.vendor.Profile.Scheme == nil && s.vendor.Address == nil {
@@ -106,7 +105,7 @@ func (s *Sender) WithSecret(secret string) *Sender {
 	return &changed
 }
 
-// WithForm returns a sender that signs in the form of that name, for vendors with several. The default is the first.
+// WithForm returns a sender that signs in the form of that name, for vendors with several. Defaults to the first form.
 func (s *Sender) WithForm(form string) *Sender {
 	s.t.Helper()
 	if s.vendor.Profile.Scheme == nil {
@@ -118,28 +117,28 @@ func (s *Sender) WithForm(form string) *Sender {
 	return &changed
 }
 
-// WithClock returns a sender whose clock is wrong by that much: in the future, or if negative in the past. A delivery
-// that carries no time of the sender's fails the test when it is sent: one without a date in its header or body, one of
-// [Sender.Raw], and one that another clock has dated before.
+// WithClock returns a sender whose clock is wrong by that duration. A negative duration is in the past. Sending a delivery
+// fails the test if the delivery has no time from this clock. That is so if it has no date in a header or in the body, if it
+// is from [Sender.Raw] and has no time header, or if another clock has dated it.
 func (s *Sender) WithClock(by time.Duration) *Sender {
 	changed := *s
 	changed.clock = by
 	return &changed
 }
 
-// WithSchedule returns a sender that sends again at other times. The default is the first of the vendor's Schedules.
+// WithSchedule returns a sender with another retry schedule. Defaults to the first of the vendor's Schedules.
 func (s *Sender) WithSchedule(schedule Schedule) *Sender {
 	s.t.Helper()
 	if len(schedule.Attempts) == 0 || !slices.IsSorted(schedule.Attempts) {
-		s.t.Fatalf("webhooktest: the attempts of the schedule %q must be in order, and at least one", schedule.Name)
+		s.t.Fatalf("webhooktest: the schedule %q must have at least one attempt, and its attempts must be in order", schedule.Name)
 	}
 	changed := *s
 	changed.schedule = schedule
 	return &changed
 }
 
-// Request returns the request that sending the delivery now would make: for [webhook.Handler.Process], and for servers
-// that are tested in ways of their own. The first request of a delivery dates it.
+// Request returns the request that Send would send now. Use it for [webhook.Handler.Process], or with another HTTP client.
+// The first request of a delivery sets its date.
 func (s *Sender) Request(d *Delivery) *http.Request {
 	s.t.Helper()
 	r, err := s.request(d)
@@ -149,15 +148,15 @@ func (s *Sender) Request(d *Delivery) *http.Request {
 	return r
 }
 
-// Process gives the delivery to the handler's Process, without a connection, and returns what became of it: for what an
-// answer does not tell. The sender must be one to a [webhook.Handler], or to what embeds one, and not to a router.
+// Process passes the delivery to the handler's Process method, without a connection. Use it to check the outcome, which is
+// not in the response. The receiver must be a [webhook.Handler] or embed one. It must not be a router.
 func (s *Sender) Process(d *Delivery) webhook.Result {
 	s.t.Helper()
 	h, ok := s.handler.(interface {
 		Process(ctx context.Context, r webhook.Request) webhook.Result
 	})
 	if !ok {
-		s.t.Fatalf("webhooktest: the sender is not one to a webhook.Handler")
+		s.t.Fatalf("webhooktest: Process: the receiver must be a webhook.Handler or embed one")
 	}
 	r := s.Request(d)
 	return h.Process(s.t.Context(), webhook.Request{
@@ -173,7 +172,7 @@ func (s *Sender) signer() *Signer {
 
 func (s *Sender) now() time.Time { return time.Now().Add(s.clock) }
 
-// mustSign finds out at once what would keep every delivery from being sent.
+// mustSign fails the test if the sender cannot send any delivery.
 func (s *Sender) mustSign() {
 	s.t.Helper()
 	if _, err := s.signer().Request([]byte(`{}`), s.now(), "id"); err != nil {
@@ -192,12 +191,12 @@ func (s *Sender) request(d *Delivery) (*http.Request, error) {
 		return r, nil
 	}
 	if other, err := s.requestAt(d, body, now.Add(time.Hour)); err != nil || sameProof(r, other) {
-		return nil, s.misbehaves(d, "has no time that a wrong clock changes, so it cannot arrive late or early")
+		return nil, s.cannotSend(d, "has no time that a wrong clock changes, so it cannot arrive late or early")
 	}
 	return r, nil
 }
 
-// requestAt returns the request of a delivery at that time by the sender's clock.
+// requestAt returns the request of a delivery at that time of the sender's clock.
 func (s *Sender) requestAt(d *Delivery, body []byte, now time.Time) (*http.Request, error) {
 	r, err := s.signer().Request(body, now, d.ID)
 	if err != nil {
@@ -213,13 +212,13 @@ func (s *Sender) requestAt(d *Delivery, body []byte, now time.Time) (*http.Reque
 	return r, nil
 }
 
-// sameProof reports whether two requests with one body prove the same to the receiver.
+// sameProof reports whether two requests with the same body have the same URL and headers.
 func sameProof(a, b *http.Request) bool {
 	return a.URL.String() == b.URL.String() && maps.EqualFunc(a.Header, b.Header, slices.Equal)
 }
 
-// misbehaves fails the test: what cannot misbehave would let it pass for nothing. It may be called on any goroutine.
-func (s *Sender) misbehaves(d *Delivery, why string) error {
+// cannotSend fails the test, because a request that is not bad would make the test pass. It may be called on any goroutine.
+func (s *Sender) cannotSend(d *Delivery, why string) error {
 	s.t.Helper()
 	err := fmt.Errorf("%s: the delivery %s of %s %s", s.vendor.Profile.Name, d.ID, d.Type, why)
 	s.t.Errorf("webhooktest: %v", err)

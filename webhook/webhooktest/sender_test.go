@@ -24,7 +24,7 @@ import (
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
 )
 
-const secret = "a secret that nobody knows"
+const secret = "a secret for tests"
 
 func quietly() *webhook.Options { return &webhook.Options{Logger: discard} }
 

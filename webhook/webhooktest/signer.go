@@ -16,34 +16,34 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// A Signer makes requests as a vendor does, and sends none. Tests of receivers want a [Sender].
+// A Signer makes a vendor's requests without sending them. To test a receiver, use a [Sender].
 type Signer struct {
 	Profile vendors.Profile
 
-	// URL is where the requests go. For EmberQA it carries the credential.
+	// URL is the URL of the requests. For EmberQA it includes the credential.
 	URL string
 
-	// Key signs, where the vendor signs.
+	// Key is the signing key, if the vendor signs.
 	Key signature.Key
 
-	// Form is the form that is signed, for vendors with several. Defaults to the first.
+	// Form is the name of the signature's form, for vendors with several. Defaults to the first.
 	Form string
 }
 
-// Stamp returns body with the time in its envelope, if there is one, set to t, in the notation that it had: a Unix time
-// in the same unit, as a number or a string, or an ISO 8601 date with as many digits of a fraction and the same zone. It
-// writes RFC 3339 instead of anything else.
+// Stamp returns body with the time in its envelope set to t. A body without a time is unchanged. The notation stays: a Unix
+// time keeps its unit and its kind, and an ISO 8601 date keeps its zone and its number of fraction digits. Any other value
+// becomes RFC 3339.
 func (s *Signer) Stamp(body []byte, t time.Time) []byte {
 	return replace(body, s.Profile.Envelope.Time, func(raw []byte) []byte { return dateLike(raw, t) })
 }
 
-// Name returns body with the id in its envelope, if there is one, set to id.
+// Name returns body with the id in its envelope set to id. A body without an id is unchanged.
 func (s *Signer) Name(body []byte, id string) []byte {
 	return replace(body, s.Profile.Envelope.ID, func([]byte) []byte { return quote(id) })
 }
 
-// Unique returns body with that id. A vendor without ids tells events apart by their bytes, in which white space at the
-// end counts, and says nothing: there it is what makes the body of a delivery its own.
+// Unique returns body with that id. If the body has no id, Unique appends random whitespace: it makes the bytes unique, by
+// which receivers distinguish such events, and does not change the JSON value.
 func (s *Signer) Unique(body []byte, id string) []byte {
 	named := s.Name(body, id)
 	if member(named, s.Profile.Envelope.ID) != nil {
@@ -61,20 +61,20 @@ func (s *Signer) Unique(body []byte, id string) []byte {
 	return named
 }
 
-// replace returns body with the value of the first of the named members that is there replaced.
+// replace returns body with a new value for the first of the named members that it has.
 func replace(body []byte, names []string, value func(raw []byte) []byte) []byte {
 	raw := member(body, names)
 	if raw == nil {
 		return body
 	}
 	at := 0
-	for &body[at] != &raw[0] { // raw is a part of body
+	for &body[at] != &raw[0] { // raw is part of body
 		at++
 	}
 	return slices.Concat(body[:at], value(raw), body[at+len(raw):])
 }
 
-// member returns the value of the first of the named members that is there, as a part of body, or nil.
+// member returns the value of the first of the named members that body has, as a part of body. It returns nil without one.
 func member(body []byte, names []string) []byte {
 	values := make([][]byte, len(names))
 	if err := jsonpeek.Scan(body, names, values); err != nil {
@@ -88,7 +88,7 @@ func member(body []byte, names []string) []byte {
 	return nil
 }
 
-// Request returns a request that carries body, signed at t, as the delivery of that id.
+// Request returns a request with that body and delivery id, signed at t.
 func (s *Signer) Request(body []byte, t time.Time, id string) (*http.Request, error) {
 	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, s.URL, bytes.NewReader(body))
 	if err != nil {
@@ -112,8 +112,8 @@ func (s *Signer) Request(body []byte, t time.Time, id string) (*http.Request, er
 	return r, nil
 }
 
-// Type returns the type in the envelope of body as a handler reads it, or "" if there is none.
+// Type returns the type in the envelope of body as a handler reads it. It returns "" without a type.
 func (s *Signer) Type(body []byte) string {
-	e, _ := s.Profile.ReadEnvelope(body) // empty if it is no JSON object
+	e, _ := s.Profile.ReadEnvelope(body) // empty if it is not a JSON object
 	return e.Type
 }

@@ -7,32 +7,32 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// A Vendor is all that is known of how a vendor sends: its profile, and what receiving needs not know.
+// A Vendor describes how a vendor sends. It adds to the profile what only a sender needs.
 type Vendor struct {
 	Profile vendors.Profile
 
-	// Samples are bodies of every type of event.
+	// Samples has at least one body of every event type.
 	Samples []Sample
 
-	// Schedules are the ways in which the vendor's page on retries can be read. Without any, nothing is sent again.
+	// Schedules are the possible readings of the vendor's page on retries. Without a schedule, the vendor never retries.
 	Schedules []Schedule
 
-	// Retried reports whether the vendor sends a delivery again after that answer. Defaults to all answers but 2xx.
+	// Retried reports whether the vendor retries after a response with that status. Defaults to all statuses except 2xx.
 	Retried func(status int) bool
 
-	// Address returns the URL that the vendor is given, for vendors that do not sign and whose credential rides in it;
-	// base is the URL without, and may have a query and a fragment. Nil if the URL carries none.
+	// Address returns the URL with the credential, for vendors that do not sign. The base is the URL without the credential,
+	// and may have a query and a fragment. Nil means that the URL has no credential.
 	Address func(base, credential string) string
 }
 
-// A Schedule says when the attempts at one delivery are made, counted from the first.
+// A Schedule has the times of a delivery's attempts, counted from the first attempt.
 type Schedule struct {
 	Name     string
 	Attempts []time.Duration
 }
 
-// Signer returns a signer of the vendor's deliveries to the endpoint at base. The key's secret is the credential where
-// the vendor does not sign; with a blank one the URL stays base.
+// Signer returns a signer for deliveries to the endpoint at base. If the vendor does not sign, the key's secret is the
+// credential in the URL. With a blank secret the URL is base.
 func (v *Vendor) Signer(base string, key signature.Key) *Signer {
 	if v.Address != nil && !key.Secret.Blank() {
 		base = v.Address(base, key.Secret.Reveal())
@@ -47,7 +47,7 @@ func (v *Vendor) retried(status int) bool {
 	return v.Retried(status)
 }
 
-// Minutes returns as many attempts, each that many minutes after the first.
+// Minutes returns the attempts of a [Schedule] from minutes after the first attempt.
 func Minutes(after ...int) []time.Duration {
 	attempts := make([]time.Duration, len(after))
 	for i, n := range after {

@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// ending is how long what is still being handled at the end of a test may take.
+// ending is how long a request may still be handled after the end of the test.
 const ending = 10 * time.Second
 
-// A wire is a server and the connections to it, in memory. It begins with the first connection.
-type wire struct {
+// A memServer is a server with connections in memory. It starts with the first connection.
+type memServer struct {
 	t       testing.TB
 	handler http.Handler
 	begin   sync.Once
@@ -25,15 +25,15 @@ type wire struct {
 	running sync.WaitGroup
 }
 
-func newWire(t testing.TB, h http.Handler) *wire {
+func newMemServer(t testing.TB, h http.Handler) *memServer {
 	t.Helper()
 	if h == nil {
 		t.Fatalf("webhooktest: the handler is nil")
 	}
-	return &wire{t: t, handler: h, dialled: make(chan net.Conn), closed: make(chan struct{})}
+	return &memServer{t: t, handler: h, dialled: make(chan net.Conn), closed: make(chan struct{})}
 }
 
-func (w *wire) serveAll() {
+func (w *memServer) serveAll() {
 	w.server = &http.Server{
 		Handler:           http.HandlerFunc(w.serve),
 		ReadHeaderTimeout: ending,
@@ -44,10 +44,10 @@ func (w *wire) serveAll() {
 			}
 		},
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return context.WithValue(ctx, exchangeKey{}, c.(*serverConn).exchange)
+			return context.WithValue(ctx, roundTripKey{}, c.(*serverConn).trip)
 		},
 	}
-	w.running.Go(func() { _ = w.server.Serve(w) }) // ends with Close, and with no other error
+	w.running.Go(func() { _ = w.server.Serve(w) }) // returns only after Close
 	w.t.Cleanup(func() {
 		if !w.end() {
 			w.t.Errorf("webhooktest: a request is still being handled %v after the end of the test", ending)
@@ -56,8 +56,8 @@ func (w *wire) serveAll() {
 }
 
 // end closes all connections and reports whether all requests have been handled.
-func (w *wire) end() bool {
-	_ = w.server.Close() // the listener is w, which has no error
+func (w *memServer) end() bool {
+	_ = w.server.Close() // the listener is w, whose Close returns nil
 	ended := make(chan struct{})
 	go func() {
 		w.running.Wait()
@@ -66,7 +66,7 @@ func (w *wire) end() bool {
 	return within(ending, ended)
 }
 
-// within waits for done and reports whether it came in time.
+// within waits for done and reports whether it was closed in time.
 func within(d time.Duration, done <-chan struct{}) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -78,19 +78,19 @@ func within(d time.Duration, done <-chan struct{}) bool {
 	}
 }
 
-type exchangeKey struct{}
+type roundTripKey struct{}
 
-// serve tells the exchange that its request is being handled.
-func (w *wire) serve(rw http.ResponseWriter, r *http.Request) {
-	x := r.Context().Value(exchangeKey{}).(*exchange)
+// serve handles a request and closes the channels of its roundTrip.
+func (w *memServer) serve(rw http.ResponseWriter, r *http.Request) {
+	x := r.Context().Value(roundTripKey{}).(*roundTrip)
 	defer close(x.returned)
 	close(x.called)
-	r.Body = &noticed{ReadCloser: r.Body, reading: x.reading}
+	r.Body = &watchedBody{ReadCloser: r.Body, reading: x.reading}
 	w.handler.ServeHTTP(rw, r)
 }
 
-// dial makes the connection of an exchange.
-func (w *wire) dial(ctx context.Context, x *exchange) (net.Conn, error) {
+// dial makes the connection of a roundTrip.
+func (w *memServer) dial(ctx context.Context, x *roundTrip) (net.Conn, error) {
 	w.begin.Do(w.serveAll)
 	client, server := net.Pipe()
 	w.running.Add(1)
@@ -106,8 +106,8 @@ func (w *wire) dial(ctx context.Context, x *exchange) (net.Conn, error) {
 	}
 }
 
-// Accept makes the wire the server's listener.
-func (w *wire) Accept() (net.Conn, error) {
+// Accept makes the memServer a net.Listener.
+func (w *memServer) Accept() (net.Conn, error) {
 	select {
 	case c := <-w.dialled:
 		return c, nil
@@ -116,35 +116,35 @@ func (w *wire) Accept() (net.Conn, error) {
 	}
 }
 
-// Close is called by the server, once.
-func (w *wire) Close() error {
+// Close is called once, by the server.
+func (w *memServer) Close() error {
 	close(w.closed)
 	return nil
 }
 
-// Addr returns an address that is nobody's.
-func (w *wire) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 2), Port: 80} }
+// Addr returns an address from TEST-NET-1 (RFC 5737), which belongs to no host.
+func (w *memServer) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 2), Port: 80} }
 
-// A serverConn is the server's end of a connection. It has addresses such as handlers may read.
+// A serverConn is the server's end of a connection. It has addresses, because a handler may read them.
 type serverConn struct {
 	net.Conn
-	exchange *exchange
+	trip *roundTrip
 }
 
-func (c *serverConn) LocalAddr() net.Addr { return (*wire)(nil).Addr() }
+func (c *serverConn) LocalAddr() net.Addr { return (*memServer)(nil).Addr() }
 
 func (c *serverConn) RemoteAddr() net.Addr {
 	return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 49152}
 }
 
-// A noticed body tells when it is read for the first time.
-type noticed struct {
+// A watchedBody closes reading at its first Read.
+type watchedBody struct {
 	io.ReadCloser
 	once    sync.Once
 	reading chan struct{}
 }
 
-func (b *noticed) Read(p []byte) (int, error) {
+func (b *watchedBody) Read(p []byte) (int, error) {
 	b.once.Do(func() { close(b.reading) })
 	return b.ReadCloser.Read(p)
 }

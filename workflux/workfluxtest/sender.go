@@ -7,15 +7,15 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-// NewSender returns WorkFlux as tests have it: it delivers to h, a handler or a whole router, on connections in memory, to the
-// path /webhooks/workflux unless it is told otherwise. The secret is the one that the handler was given.
+// NewSender returns a sender that delivers to h as WorkFlux does. h is a handler or a router. The connections are in
+// memory. The path is /webhooks/workflux unless WithPath changes it. The secret is the handler's.
 func NewSender(t testing.TB, h http.Handler, secret string) *webhooktest.Sender {
 	t.Helper()
 	v := Vendor()
 	return v.NewSender(t, h, secret)
 }
 
-// NewSenderTo returns WorkFlux as NewSender does, delivering to a URL.
+// NewSenderTo returns a sender that delivers to a URL as WorkFlux does.
 func NewSenderTo(t testing.TB, url, secret string) *webhooktest.Sender {
 	t.Helper()
 	v := Vendor()

@@ -5,9 +5,9 @@ import (
 	"github.com/aihooks/aihooks-go/workflux"
 )
 
-// Vendor returns how WorkFlux sends. Its guide lists five attempts, immediate and after 1, 5, 15 and 60 minutes, and the
-// codes that are retried. It is silent about where each pause begins, so there are two schedules, and about all codes
-// that it does not list; that they end it is our reading.
+// Vendor describes how WorkFlux sends. Its guide lists five attempts: at once, and after 1, 5, 15 and 60 minutes. It lists
+// the status codes after which WorkFlux retries. We assume no retry after other codes. The guide is silent about where
+// each pause begins, so there are two schedules.
 func Vendor() webhooktest.Vendor {
 	return webhooktest.Vendor{
 		Profile: workflux.Profile(),

@@ -1,5 +1,5 @@
-// Package capture is a delivery on disk: what listen saves, and what explain and replay read. It has the request as it came,
-// byte for byte, and what became of it, as one JSON file that people can read. It has no credential.
+// Package capture stores a delivery in a file: listen saves it, and explain and replay read it. The file is readable JSON. It has
+// the request, with the body byte for byte, and the outcome. It has no credentials.
 package capture
 
 import (
@@ -26,13 +26,13 @@ type Capture struct {
 	Vendor  string    `json:"vendor"`
 	Arrived time.Time `json:"arrived"`
 
-	// Method, Header and Body are the request's. The URL is not in it: a credential may ride there. Nor are the headers
-	// that carry one.
+	// Method, Header and Body are those of the request. The URL is omitted, because it may contain a credential. So are
+	// headers that contain one.
 	Method string      `json:"method"`
 	Header http.Header `json:"header"`
 	Body   []byte      `json:"-"`
 
-	// Outcome, Reason, Status and Explanation say what the listener made of it; Type and ID, what it is.
+	// Outcome, Reason, Status and Explanation are the result of the listener. Type and ID are those of the delivery.
 	Outcome     string `json:"outcome,omitempty"`
 	Reason      string `json:"reason,omitempty"`
 	Status      int    `json:"status,omitempty"`
@@ -41,22 +41,22 @@ type Capture struct {
 	ID          string `json:"id,omitempty"`
 }
 
-// Accepted reports whether the listener found the delivery authentic and fresh. It is false without an outcome. A stranger
-// may have written a delivery that was not accepted.
+// Accepted reports whether the listener found the delivery authentic and fresh. It returns false without an outcome. Anyone may
+// have written a delivery that was not accepted.
 func (c *Capture) Accepted() bool {
 	switch webhook.Outcome(c.Outcome) {
 	case webhook.Handled, webhook.Stored, webhook.Duplicate, webhook.DeadLettered, webhook.Dropped:
 		return true
 	case webhook.Ignored:
 		return c.Reason != string(webhook.ReasonEndpointCheck)
-	case webhook.Unhandled: // a type without documentation is not refused for its time
+	case webhook.Unhandled: // an undocumented type is unhandled even if its time is missing or stale
 		return c.Reason != string(webhook.ReasonNoTime) && c.Reason != string(webhook.ReasonStale)
 	default:
 		return false
 	}
 }
 
-// file is how a capture is written: the body as text where it is text, so that it can be read and edited.
+// file is the JSON form of a capture. A body that is text is written as text, so that users can read and edit it.
 type file struct {
 	*fields
 	Text   *string `json:"body,omitempty"`
@@ -65,15 +65,14 @@ type file struct {
 
 type fields Capture
 
-// credentials are headers that are not kept: those that have a credential, and those in which proxies write the URL.
+// credentials are headers that are removed, because they contain a credential, or the URL as proxies forward it.
 var credentials = []string{
 	"Authorization", "Cookie", "Proxy-Authorization", "X-Api-Key", "X-Auth-Token", "X-Forwarded-Authorization",
 	"Forwarded", "Referer", "X-Envoy-Original-Path", "X-Forwarded-Path", "X-Forwarded-Uri", "X-Forwarded-Url", "X-Original-Uri",
 	"X-Original-Url", "X-Replaced-Path", "X-Request-Uri", "X-Rewrite-Url",
 }
 
-// Header returns a copy of h without the credentials, and without any header that has one of the secrets in it. Blank secrets
-// are none.
+// Header returns a copy of h without credentials, and without headers that contain one of the secrets. It skips blank secrets.
 func Header(h http.Header, secrets ...string) http.Header {
 	h = h.Clone()
 	for _, name := range credentials {
@@ -83,7 +82,7 @@ func Header(h http.Header, secrets ...string) http.Header {
 	for _, secret := range secrets {
 		escaped := url.PathEscape(secret)
 		has := func(text string) bool { return strings.Contains(text, secret) || strings.Contains(text, escaped) }
-		if strings.TrimSpace(secret) == "" || !has(all) { // a stranger may send thousands of headers, and of what may be secrets
+		if strings.TrimSpace(secret) == "" || !has(all) { // a sender may send thousands of headers and URL segments
 			continue
 		}
 		for name, values := range h {
@@ -96,7 +95,7 @@ func Header(h http.Header, secrets ...string) http.Header {
 	return h
 }
 
-// joined returns all values of headers in one text.
+// joined returns all values of the headers as one text.
 func joined(h http.Header) string {
 	var b strings.Builder
 	for _, values := range h {
@@ -107,7 +106,7 @@ func joined(h http.Header) string {
 	return b.String()
 }
 
-// MarshalJSON writes the body as text if it is text, and escapes do not make that much longer.
+// MarshalJSON writes the body as text if it is UTF-8, and escapes do not make it much longer. Otherwise, it writes base64.
 func (c *Capture) MarshalJSON() ([]byte, error) {
 	f := file{fields: (*fields)(c)}
 	text := string(c.Body)
@@ -120,7 +119,7 @@ func (c *Capture) MarshalJSON() ([]byte, error) {
 	return json.Marshal(f)
 }
 
-// allowedEscapes is how many bytes escapes may always add to a body.
+// allowedEscapes is how many bytes escapes may add to a body of any length.
 const allowedEscapes = 4 << 10
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -140,16 +139,16 @@ func (c *Capture) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// Parse reads a capture.
+// Parse parses a capture. Its errors begin with a verb, for use after a file name.
 func Parse(text []byte) (*Capture, error) {
 	c := new(Capture)
 	if err := json.Unmarshal(text, c); err != nil {
 		return nil, fmt.Errorf("is not a capture: %w", err)
 	}
 	if c.Vendor == "" {
-		return nil, errors.New("is not a capture: it names no vendor")
+		return nil, errors.New("is not a capture: it has no vendor")
 	}
-	header := make(http.Header, len(c.Header)) // whoever edits it writes names as they like
+	header := make(http.Header, len(c.Header)) // users may edit the names
 	for name, values := range c.Header {
 		for _, value := range values {
 			header.Add(name, value)
@@ -161,8 +160,9 @@ func Parse(text []byte) (*Capture, error) {
 
 var unsafe = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 
-// Save writes the capture into a folder, which is made if it is not there, and returns the file's path. Only its owner can
-// read it; on Windows, those who can read the folder. Names sort by when the deliveries arrived. What cannot be written whole is not left behind.
+// Save writes the capture to a new file in a folder, and returns its path. It creates the folder if necessary. Only the owner
+// can read the file; on Windows, everyone who can read the folder can. File names sort by time of arrival. If writing fails, Save
+// removes the file.
 func (c *Capture) Save(folder string) (string, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return "", err
@@ -176,9 +176,9 @@ func (c *Capture) Save(folder string) (string, error) {
 	for n := 1; ; n++ {
 		path := filepath.Join(folder, stem+".json")
 		if n > 1 {
-			path = filepath.Join(folder, fmt.Sprintf("%s_%02d.json", stem, n)) // after the first, where names are sorted
+			path = filepath.Join(folder, fmt.Sprintf("%s_%02d.json", stem, n)) // sorts after the first
 		}
-		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the folder is the user's, the name has none of the sender's slashes
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the user chose the folder, and unsafe removes slashes from the name
 		if errors.Is(err, os.ErrExist) {
 			continue
 		}

@@ -79,12 +79,12 @@ func TestURLsAndCredentialsAreNotKept(t *testing.T) {
 	h := http.Header{"Authorization": {"a"}, "Cookie": {"a"}, "Referer": {"a"}, "X-Forwarded-Uri": {"a"}, "X-Original-Url": {"a"}, "X-B": {"has se%20cret in it"}, "X-C": {"ok", "se cret"}, "X-D": {"fine"}}
 	kept := capture.Header(h, "", " ", "se cret")
 	require.Equal(t, http.Header{"X-D": {"fine"}}, kept)
-	require.Len(t, h, 8, "the request's own are not touched")
+	require.Len(t, h, 8, "the headers of the request must not change")
 }
 
 func TestGarbageIsNoCapture(t *testing.T) {
 	for text, says := range map[string]string{
-		"": "is not a capture", "\x00\xff": "is not a capture", "[]": "is not a capture", "null": "names no vendor",
+		"": "is not a capture", "\x00\xff": "is not a capture", "[]": "is not a capture", "null": "has no vendor",
 		`{"vendor":"a","body":"x","body_base64":"eA=="}`: "a body and a body_base64", `{"vendor":"a","body_base64":"?"}`: "is not a capture",
 	} {
 		_, err := capture.Parse([]byte(text))

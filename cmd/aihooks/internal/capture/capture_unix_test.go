@@ -1,4 +1,4 @@
-// On Windows only administrators may make links.
+// On Windows, only administrators may create symbolic links.
 
 //go:build unix
 

@@ -10,19 +10,18 @@ import (
 	"strings"
 )
 
-// listenOn listens at an address such as people write it: "8787" is a port of this machine alone, ":8787" one of all its
-// addresses.
+// listenOn listens on an address. "8787" is a port of the loopback address, and ":8787" is a port of all addresses.
 func listenOn(ctx context.Context, flag, address string) (net.Listener, error) {
 	if _, err := strconv.ParseUint(address, 10, 16); err == nil {
 		address = net.JoinHostPort("127.0.0.1", address)
 	}
 	if _, _, err := net.SplitHostPort(address); err != nil {
-		return nil, usage("%s (%q) must be HOST:PORT or a port, such as 127.0.0.1:8787 or 8787; an IPv6 address is in brackets", flag, address)
+		return nil, usage("%s (%q) must be HOST:PORT or a port, such as 127.0.0.1:8787 or 8787; put an IPv6 address in brackets", flag, address)
 	}
 	return (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 }
 
-// origins returns the URLs, without a path, at which a listener can be reached. The first one opens on this machine.
+// origins returns the URLs of a listener, without a path. The first one opens on this machine.
 func origins(address net.Addr) []string {
 	listening, err := netip.ParseAddrPort(address.String())
 	if err != nil {
@@ -44,7 +43,7 @@ func ownAddresses(all netip.Addr) []netip.Addr {
 	addresses := []netip.Addr{netip.MustParseAddr("127.0.0.1")} // Go's IPv6 listener takes IPv4 as well
 	interfaces, err := net.InterfaceAddrs()
 	if err != nil {
-		return addresses // it is reachable there in any case
+		return addresses // loopback is always reachable
 	}
 	for _, i := range interfaces {
 		prefix, err := netip.ParsePrefix(i.String())
@@ -56,7 +55,7 @@ func ownAddresses(all netip.Addr) []netip.Addr {
 	return addresses
 }
 
-// isLoopback reports whether a host, without a port, is this machine: RFC 6761 keeps *.localhost for that.
+// isLoopback reports whether a host, without a port, is this machine. RFC 6761 reserves *.localhost for it.
 func isLoopback(host string) bool {
 	host = strings.TrimSuffix(strings.ToLower(host), ".")
 	a, err := netip.ParseAddr(host)

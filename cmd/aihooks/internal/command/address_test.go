@@ -24,10 +24,10 @@ func TestOrigins_OpenOnThisMachine(t *testing.T) {
 			require.NoError(t, err)
 			require.NotEmpty(t, u.Hostname())
 			require.False(t, net.ParseIP(u.Hostname()).IsUnspecified(), origin)
-			require.False(t, net.ParseIP(u.Hostname()).IsLinkLocalUnicast(), "a browser opens none: %s", origin)
+			require.False(t, net.ParseIP(u.Hostname()).IsLinkLocalUnicast(), "browsers do not open link-local addresses: %s", origin)
 			w := httptest.NewRecorder()
 			handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, origin+"/?token=0123456789abcdef", nil))
-			require.Equal(t, http.StatusSeeOther, w.Code, "the page lets it in: %s", origin)
+			require.Equal(t, http.StatusSeeOther, w.Code, "the page must accept it: %s", origin)
 		}
 	}
 	require.Equal(t, []string{"http://[::1]:1"}, origins(&net.TCPAddr{IP: net.IPv6loopback, Port: 1}))

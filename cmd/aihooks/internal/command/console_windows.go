@@ -7,7 +7,7 @@ import (
 
 var setConsoleMode = syscall.NewLazyDLL("kernel32.dll").NewProc("SetConsoleMode")
 
-// hasColours turns on the console's escape sequences, which are off by default, and reports whether it knows them.
+// hasColours enables escape sequences on the console, which are off by default. It returns false if that fails.
 func hasColours(f *os.File) bool {
 	const enableVirtualTerminalProcessing = 4
 	var mode uint32

@@ -6,23 +6,23 @@ import (
 	"fmt"
 )
 
-// The exit codes. They are part of what the tool promises: scripts branch on them.
+// The exit codes, as exitCodes documents them. Scripts depend on them, so they must not change.
 const (
-	exitOK          = 0   // it did what was asked
-	exitFailed      = 1   // it was not to be done: a delivery was refused, an entry is not there, a file cannot be read
-	exitUsage       = 2   // the command line is wrong
-	exitUnreachable = 3   // the service did not answer
-	exitInterrupted = 130 // Ctrl-C, or SIGTERM, in the middle
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitUnreachable = 3
+	exitInterrupted = 130
 )
 
 const exitCodes = `Exit codes:
-  0    it did what was asked
-  1    it could not be done: a delivery was refused, an entry is not there, a file cannot be read
-  2    the command line is wrong
-  3    the service did not answer
-  130  interrupted by Ctrl-C or SIGTERM in the middle`
+  0    success
+  1    failure, for example a refused delivery, a missing entry or an unreadable file
+  2    wrong command line
+  3    no response from the service
+  130  interrupted by Ctrl-C or SIGTERM`
 
-// A coded error knows its exit code.
+// A coded error has an exit code.
 type coded struct {
 	error
 
@@ -37,7 +37,7 @@ func usage(format string, args ...any) error {
 
 func unreachable(err error) error { return coded{err, exitUnreachable} }
 
-// codeOf returns the exit code for an error. What went wrong before a command began is the command line's.
+// codeOf returns the exit code for an error. An error before the command began means a wrong command line.
 func codeOf(ctx context.Context, err error, began bool) int {
 	var c coded
 	switch {

@@ -15,6 +15,7 @@ import (
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/capture"
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
 	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -23,14 +24,19 @@ func (a *app) explainCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "explain (VENDOR --headers FILE --body FILE | [VENDOR] --capture FILE)",
 		Short: "Say why a delivery is refused",
-		Long: `Explain says, in one sentence, what is wrong with a delivery: why its signature does not match, or how far its time is off.
-It claims nothing that it has not proven. It succeeds if nothing is wrong, and exits with 1 otherwise.
+		Long: `Explain prints one sentence about what is wrong with a delivery, for example why its signature does not match, or that its
+time is too old. It reports a cause only if it can prove it. It exits with 0 if nothing is wrong, and with 1 otherwise.
 
-The file of --headers has one header in each line, "Name: value", below a request line if there is one ("POST /path HTTP/1.1",
-which is where EmberQA's token is looked for). It may also be what other programs write: curl -v, the headers or the cURL
-command that a browser's developer tools copy, HTTP/2 with its :path, variables of CGI (HTTP_NAME=value), or JSON: an object,
-a list, a HAR file, the event of an API gateway or a load balancer. The file of --body has the body, byte for byte.
-"-" stands for standard input. A file that ` + "`aihooks listen`" + ` has saved is both: --capture.`,
+The --headers file has one header per line, "Name: value". A request line may come first ("POST /path HTTP/1.1"). EmberQA needs
+it, because its token is in the path. Other formats also work:
+  - the output of curl -v
+  - the headers, or the cURL command, that a browser's developer tools copy
+  - HTTP/2 headers with :path
+  - CGI variables (HTTP_NAME=value)
+  - JSON: an object, a list, a HAR file, or the event of an API gateway or a load balancer
+
+The --body file has the body, byte for byte. "-" reads standard input. --capture takes a file that ` + "`aihooks listen`" + ` has
+saved, which contains the headers and the body.`,
 		Example: `  aihooks explain greenflash --headers headers.txt --body body.json
   aihooks explain --capture aihooks-deliveries/20261122T091500.000000-workflux-user.message.json`,
 		Args:              cobra.MaximumNArgs(1),
@@ -62,8 +68,8 @@ a list, a HAR file, the event of an API gateway or a load balancer. The file of 
 	f := c.Flags()
 	f.StringVar(&headers, "headers", "", "`FILE` with the headers")
 	f.StringVar(&body, "body", "", "`FILE` with the body, byte for byte")
-	f.StringVar(&captured, "capture", "", "`FILE` that listen has saved")
-	f.StringVar(&at, "at", "", "`time` by which it is judged: RFC 3339, or a Unix time (default: when it was captured, or now)")
+	f.StringVar(&captured, "capture", "", "`FILE` that listen saved")
+	f.StringVar(&at, "at", "", "`time` at which the delivery arrived, as RFC 3339 or Unix time (default: the time of the capture, or now)")
 	return c
 }
 
@@ -77,19 +83,19 @@ func (a *app) explain(v *vendors.Vendor, secret signature.Secret, r *webhook.Req
 	h.OnEvent(ignore)
 	e := h.Explain(*r, now)
 	if a.json {
-		if err := a.writeJSON(map[string]string{"mistake": string(e.Mistake), "explanation": e.Text}); err != nil {
+		if err := a.writeJSON(map[string]string{"cause": string(e.Cause), "explanation": e.Text}); err != nil {
 			return err
 		}
 	} else {
 		a.linef("%s", strings.Join(wrap(printable(sentence(e.Text)), a.width()), "\n"))
 	}
-	if e.Mistake != signature.NoMistake {
+	if e.Cause != diagnose.None {
 		return errors.New("the delivery is refused")
 	}
 	return nil
 }
 
-// sentence returns a text with a capital and a full stop.
+// sentence returns a text that begins with a capital and ends with a full stop.
 func sentence(s string) string {
 	if s == "" {
 		return s
@@ -97,16 +103,16 @@ func sentence(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:] + "."
 }
 
-// delivery reads the delivery that is explained, and when it arrived. The vendor may be nil where the capture names it.
+// delivery reads the delivery to explain, and returns it with its time of arrival. v may be nil if a capture names the vendor.
 func (a *app) delivery(ctx context.Context, v *vendors.Vendor, headers, body, captured string) (*vendors.Vendor, *webhook.Request, time.Time, error) {
 	var none time.Time
 	switch {
 	case captured != "" && (headers != "" || body != ""):
-		return nil, nil, none, usage("--capture has the headers and the body already")
+		return nil, nil, none, usage("--capture already has the headers and the body: omit --headers and --body")
 	case captured != "":
 		return a.capturedDelivery(ctx, v, captured)
 	case v == nil:
-		return nil, nil, none, usage("which vendor? Only a --capture names it; there are %s", strings.Join(vendors.Names(), ", "))
+		return nil, nil, none, usage("a VENDOR is needed without --capture: one of %s", strings.Join(vendors.Names(), ", "))
 	case headers == "" || body == "":
 		return nil, nil, none, usage("--headers and --body are needed, or --capture")
 	case headers == "-" && body == "-":
@@ -136,13 +142,13 @@ func (a *app) capturedDelivery(ctx context.Context, v *vendors.Vendor, path stri
 		return nil, nil, none, fmt.Errorf("%s: %w", path, err)
 	}
 	if v != nil && c.Vendor != v.Name() {
-		return nil, nil, none, usage("%s is a capture of %s's, not of %s's", path, printable(c.Vendor), v.Name())
+		return nil, nil, none, usage("%s is a capture of a delivery of %s, not of %s", path, printable(c.Vendor), v.Name())
 	}
 	if v, err = vendors.Find(c.Vendor); err != nil {
 		return nil, nil, none, fmt.Errorf("%s: %w", path, err)
 	}
 	if !v.Signs() {
-		return nil, nil, none, usage("%s is authentic by what is in the URL or in Authorization, which no capture has: use --headers and --body", v.Name())
+		return nil, nil, none, usage("a capture has neither the URL nor the Authorization header, which authenticate %s: use --headers and --body", v.Name())
 	}
 	return v, &webhook.Request{Method: c.Method, Header: c.Header, Body: bytes.NewReader(c.Body)}, c.Arrived, nil
 }

@@ -14,23 +14,23 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A headerFormat is one way in which people have the headers of a request.
+// A headerFormat is one format in which users paste the headers of a request.
 type headerFormat struct {
-	looks *regexp.Regexp // at the text, without whitespace around it
+	looks *regexp.Regexp // matches the trimmed text
 	read  func(r *webhook.Request, text string) error
 }
 
-// The first format that fits reads. No error has a line in it, which may have a secret.
+// The first format that matches is used. Errors never quote a line, because it may contain a secret.
 var headerFormats = []headerFormat{
-	{regexp.MustCompile(`^[{\[]\s*\(?'`), refuse("it is a value that Python has printed: write it with json.dumps")},
+	{regexp.MustCompile(`^[{\[]\s*\(?'`), refuse("this is a printed Python value: write it with json.dumps")},
 	{regexp.MustCompile(`^[{\[]`), readJSONHeaders},
 	{regexp.MustCompile(`(?m)^> `), readCurlTrace},
 	{regexp.MustCompile(`^curl(\.exe)?\s`), readCurlCommand},
 	{regexp.MustCompile(`(?m)^HTTP_\w+=`), readCGI},
 	{regexp.MustCompile(`^(:?[\w-]+:[ \t]*\n([^\n:]|:[^ \n])+(\n|$))+$`), readPairsOfLines},
-	{regexp.MustCompile(`^map\[`), refuse("it is a map that Go has printed: write the headers with Header.Write, or as JSON")},
-	{regexp.MustCompile(`^#<|^(\w+\.)?(Headers|Dict|CIMultiDict\w*)\(|^<\w`), refuse("it is an object that a program has printed: write the headers as JSON")},
-	{regexp.MustCompile(`(?i)^(Invoke-WebRequest|fetch\(|\$session\b)`), refuse("it is a command of PowerShell or JavaScript: copy it as cURL for bash, or copy the headers")},
+	{regexp.MustCompile(`^map\[`), refuse("this is a printed Go map: write the headers with Header.Write, or as JSON")},
+	{regexp.MustCompile(`^#<|^(\w+\.)?(Headers|Dict|CIMultiDict\w*)\(|^<\w`), refuse("this is a printed object: write the headers as JSON")},
+	{regexp.MustCompile(`(?i)^(Invoke-WebRequest|fetch\(|\$session\b)`), refuse("this is a PowerShell or JavaScript command: copy it as cURL for bash, or copy the headers")},
 	{regexp.MustCompile(``), readLines},
 }
 
@@ -38,7 +38,7 @@ func refuse(why string) func(*webhook.Request, string) error {
 	return func(*webhook.Request, string) error { return errors.New(why) }
 }
 
-// readHeaders reads the headers of a request in any of the formats.
+// readHeaders reads the headers of a request in any of headerFormats.
 func readHeaders(raw []byte) (*webhook.Request, error) {
 	r := &webhook.Request{Method: http.MethodPost, Header: make(http.Header)}
 	text := strings.ReplaceAll(decodeText(raw), "\r\n", "\n")
@@ -51,7 +51,7 @@ func readHeaders(raw []byte) (*webhook.Request, error) {
 	return r, nil // readLines matches everything
 }
 
-// decodeText takes off a byte order mark. Windows PowerShell writes UTF-16.
+// decodeText removes a byte order mark and decodes UTF-16, which Windows PowerShell writes.
 func decodeText(raw []byte) string {
 	big := bytes.HasPrefix(raw, []byte("\xfe\xff"))
 	if !big && !bytes.HasPrefix(raw, []byte("\xff\xfe")) {
@@ -73,9 +73,9 @@ var (
 	headerLine  = regexp.MustCompile("^([!#$%&'*+.^_`|~\\w-]+)[ \t]*:(.*)$")
 )
 
-// readLines reads a request as it is sent: a request line if there is one, and headers, which may be folded.
+// readLines reads an HTTP/1 request head: an optional request line, then headers, which may be folded.
 func readLines(r *webhook.Request, text string) error {
-	var name string // of the header before
+	var name string // of the previous header
 	indent := len(text) - len(strings.TrimLeft(text, " \t"))
 	ended := false
 	for i, line := range strings.Split(text, "\n") {
@@ -91,7 +91,7 @@ func readLines(r *webhook.Request, text string) error {
 			if err := setTarget(r, request[1], request[2]); err != nil {
 				return err
 			}
-		case folded: // RFC 9110, section 5.5: a fold counts as a space
+		case folded: // RFC 9110, section 5.5: a fold is equivalent to a space
 			values := r.Header[http.CanonicalHeaderKey(name)]
 			values[len(values)-1] = strings.TrimSpace(values[len(values)-1] + " " + bare)
 		case isPseudo:
@@ -101,9 +101,9 @@ func readLines(r *webhook.Request, text string) error {
 				}
 			}
 		case match == nil && ended:
-			return fmt.Errorf("line %d is no header, after an empty line: give the body in a file of its own, with --body", i+1)
+			return fmt.Errorf("line %d is not a header and follows an empty line: pass the body in a separate file, with --body", i+1)
 		case match == nil:
-			return fmt.Errorf("line %d is no header: each line must be one, \"Name: value\"", i+1)
+			return fmt.Errorf("line %d is not a header: each line must be \"Name: value\"", i+1)
 		default:
 			name = match[1]
 			r.Header.Add(name, strings.TrimSpace(match[2]))
@@ -115,13 +115,13 @@ func readLines(r *webhook.Request, text string) error {
 func setTarget(r *webhook.Request, method, target string) error {
 	u, err := url.ParseRequestURI(target)
 	if err != nil {
-		return errors.New("the target of the request line is no URL")
+		return errors.New("the target of the request line is not a URL")
 	}
 	r.Method, r.URL = method, u
 	return nil
 }
 
-// setPseudo reads what HTTP/2 and HTTP/3 have instead of a request line.
+// setPseudo reads a pseudo-header, which replaces the request line in HTTP/2 and HTTP/3.
 func setPseudo(r *webhook.Request, key, value string) error {
 	switch key {
 	case "method":
@@ -132,13 +132,13 @@ func setPseudo(r *webhook.Request, key, value string) error {
 	return nil
 }
 
-// readCurlTrace reads the request out of what curl -v writes.
+// readCurlTrace reads the request in the output of curl -v.
 func readCurlTrace(r *webhook.Request, text string) error {
 	var sent []string
 	for line := range strings.SplitSeq(text, "\n") {
 		if request, ok := strings.CutPrefix(strings.TrimSpace(line), "> "); ok {
 			if requestLine.MatchString(request) {
-				sent = sent[:0] // the last request counts: the ones before it were redirected
+				sent = sent[:0] // keep only the last request: the others were redirected
 			}
 			sent = append(sent, request)
 		}
@@ -146,7 +146,7 @@ func readCurlTrace(r *webhook.Request, text string) error {
 	return readLines(r, strings.Join(sent, "\n"))
 }
 
-// readPairsOfLines reads what developer tools copy: a line with the name, and one with the value.
+// readPairsOfLines reads headers as developer tools copy them: names and values on alternate lines.
 func readPairsOfLines(r *webhook.Request, text string) error {
 	lines := strings.Split(text, "\n")
 	for i := 0; i+1 < len(lines); i += 2 {
@@ -162,7 +162,7 @@ func readPairsOfLines(r *webhook.Request, text string) error {
 	return nil
 }
 
-// readCGI reads environment variables, and leaves out all that are none of the request's.
+// readCGI reads CGI environment variables, and skips other variables.
 func readCGI(r *webhook.Request, text string) error {
 	for line := range strings.SplitSeq(text, "\n") {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
@@ -174,7 +174,7 @@ func readCGI(r *webhook.Request, text string) error {
 	return nil
 }
 
-// setCGI reads a variable of RFC 3875, section 4.1.
+// setCGI reads one CGI variable (RFC 3875, section 4.1).
 func setCGI(r *webhook.Request, name, value string) error {
 	switch header, ok := strings.CutPrefix(name, "HTTP_"); {
 	case ok || name == "CONTENT_TYPE" || name == "CONTENT_LENGTH":
@@ -187,21 +187,21 @@ func setCGI(r *webhook.Request, name, value string) error {
 	return nil
 }
 
-// readJSONHeaders reads an object, a list, a HAR file or an event.
+// readJSONHeaders reads an object, a list, a HAR file or the event of a gateway.
 func readJSONHeaders(r *webhook.Request, text string) error {
 	var v any
 	if err := json.Unmarshal([]byte(text), &v); err != nil {
-		return fmt.Errorf("it begins as JSON does, and is not JSON: %w", err)
+		return fmt.Errorf("the text looks like JSON but is not valid JSON: %w", err)
 	}
 	d := json.NewDecoder(strings.NewReader(text))
-	d.UseNumber() // a number stays as it was written
+	d.UseNumber() // keep numbers as they are written
 	if err := d.Decode(&v); err != nil {
 		return err
 	}
 	return addRequest(r, v)
 }
 
-// addRequest finds the headers in what the usual programs make of a request.
+// addRequest finds the headers in a HAR file, the event of a gateway, or a plain object or list.
 func addRequest(r *webhook.Request, v any) error {
 	object, ok := v.(map[string]any)
 	if !ok {
@@ -209,7 +209,7 @@ func addRequest(r *webhook.Request, v any) error {
 	}
 	if entries, ok := dig(object, "log", "entries").([]any); ok {
 		if len(entries) != 1 {
-			return fmt.Errorf("the HAR file has %d requests: keep the one that is explained", len(entries))
+			return fmt.Errorf("the HAR file has %d requests: keep only the one to explain", len(entries))
 		}
 		return addRequest(r, entries[0])
 	}
@@ -217,7 +217,7 @@ func addRequest(r *webhook.Request, v any) error {
 		return addRequest(r, request)
 	}
 	if _, ok := object["vendor"].(string); ok && object["header"] != nil {
-		return errors.New("it is what listen has saved: give it with --capture")
+		return errors.New("this is a file that listen saved: pass it with --capture")
 	}
 	headers := object["multiValueHeaders"]
 	if headers == nil {
@@ -234,7 +234,7 @@ func addRequest(r *webhook.Request, v any) error {
 	return addHeaders(r, headers)
 }
 
-// addTarget reads method and URL of a HAR entry or a gateway's event, where they are there.
+// addTarget reads the method and the URL of a HAR entry or a gateway's event, if it has them.
 func addTarget(r *webhook.Request, object map[string]any) error {
 	first := func(values ...any) string {
 		for _, v := range values {
@@ -271,10 +271,10 @@ func dig(v any, names ...string) any {
 	return v
 }
 
-var errHeaderValue = errors.New("the value of a header must be a text, a number, or a list of them")
+var errHeaderValue = errors.New("the value of a header must be a string, a number, or a list of them")
 
-// addHeaders reads an object of names and values; a list of objects with name and value; a list of pairs; or a list in
-// which names and values take turns.
+// addHeaders reads an object of names and values, or a list. The list may have objects with a name and a value, pairs, or
+// alternating names and values.
 func addHeaders(r *webhook.Request, v any) error {
 	switch v := v.(type) {
 	case map[string]any:
@@ -301,21 +301,21 @@ func addList(r *webhook.Request, list []any) error {
 				name, ok = item["key"].(string)
 			}
 			if !ok || value == nil {
-				return errors.New("each object of the list must have a name and a value")
+				return errors.New("each object in the list must have a name and a value")
 			}
 			if err := addValues(r, name, value); err != nil {
 				return err
 			}
 		case []any:
 			if len(item) != 2 {
-				return errors.New("each list of the list must have a name and a value")
+				return errors.New("each list in the list must have a name and a value")
 			}
 			if err := addValues(r, fmt.Sprint(item[0]), item[1]); err != nil {
 				return err
 			}
 		case string:
 			if i++; i == len(list) {
-				return errors.New("the list of names and values ends with a name")
+				return errors.New("the list of names and values ends with a name: its value is missing")
 			}
 			if err := addValues(r, item, list[i]); err != nil {
 				return err
@@ -327,7 +327,7 @@ func addList(r *webhook.Request, list []any) error {
 	return nil
 }
 
-// addValues adds a header, or a variable of CGI.
+// addValues adds a header, a pseudo-header or a CGI variable.
 func addValues(r *webhook.Request, name string, v any) error {
 	values, ok := v.([]any)
 	if !ok {

@@ -20,20 +20,20 @@ func (a *app) inboxCommand() *cobra.Command {
 	var hosts []string
 	c := &cobra.Command{
 		Use:   "inbox",
-		Short: "Look after an SQLite inbox while the service runs",
-		Long: `Inbox shows what is in an SQLite inbox, and retries or discards its dead letters, while the service that has it open runs or not.
-It runs no callbacks itself: what is retried is run by the service. It makes no file, and deletes nothing but what it is told
-to discard. list, show, stats and the page also open a backup, and a file that cannot be written.`,
+		Short: "Show and manage an SQLite inbox, also while the service runs",
+		Long: `Inbox shows the entries of an SQLite inbox, and retries or discards its dead letters. The service may be running or stopped.
+Inbox runs no callbacks: the service runs the entries that are retried. It never creates a file, and deletes only what you
+discard. list, show, stats and the page also open backups and read-only files.`,
 		Example: `  aihooks inbox stats inbox.db
-  aihooks inbox list inbox.db --state dead --vendor workflux
+  aihooks inbox list inbox.db --state dead_lettered --vendor workflux
   aihooks inbox retry inbox.db --type user.message
   aihooks inbox --web inbox.db`,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
 			case !web && len(args) > 0:
-				return fmt.Errorf("there is no command %q of inbox; there are list, show, retry, discard and stats", args[0])
+				return fmt.Errorf("unknown inbox command %q: it must be list, show, retry, discard or stats", args[0])
 			case web && len(args) != 1:
-				return errors.New("--web needs the inbox's file")
+				return errors.New("--web needs the file of the inbox")
 			}
 			return nil
 		},
@@ -41,15 +41,15 @@ to discard. list, show, stats and the page also open a backup, and a file that c
 			if !web {
 				return c.Help()
 			}
-			a.queueOutput() // what the page logs must not hold up a request
+			a.queueOutput() // so that logging never blocks a request
 			return a.with(args[0], func(box *sqlite.Inbox) error {
-				site, err := a.openSite(c.Context(), inboxsource.New(box, filepath.Base(args[0])), address, hosts)
+				web, err := a.openWebServer(c.Context(), inboxsource.New(box, filepath.Base(args[0])), address, hosts)
 				if err != nil {
 					return err
 				}
-				site.show()
-				a.notef("Ctrl-C ends")
-				return site.serve()
+				web.show()
+				a.notef("press Ctrl-C to stop")
+				return web.serve()
 			})
 		},
 	}
@@ -58,7 +58,7 @@ to discard. list, show, stats and the page also open a backup, and a file that c
 	return c
 }
 
-// with opens an inbox for f.
+// with opens an inbox, calls f, and closes the inbox.
 func (a *app) with(path string, f func(*sqlite.Inbox) error) error {
 	box, err := sqlite.Attach(path)
 	if err != nil {
@@ -67,36 +67,37 @@ func (a *app) with(path string, f func(*sqlite.Inbox) error) error {
 	return errors.Join(f(box), box.Close())
 }
 
-// A choice is the filter of a command line.
-type choice struct {
+// filterFlags are the flags that select entries.
+type filterFlags struct {
 	filter      inbox.Filter
 	from, until string
 }
 
-func (o *choice) addFlags(c *cobra.Command) {
+func (o *filterFlags) addFlags(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&o.filter.Vendor, "vendor", "", "only this `vendor`'s")
-	f.StringVar(&o.filter.Endpoint, "endpoint", "", "only this `endpoint`'s")
-	f.StringVar(&o.filter.Type, "type", "", "only events of this `type`")
-	f.StringVar(&o.from, "from", "", "only what was received at that `time` or later: RFC 3339, or how long ago (1h30m)")
-	f.StringVar(&o.until, "until", "", "only what was received before that `time`")
+	f.StringVar(&o.filter.Vendor, "vendor", "", "select entries of this `vendor`")
+	f.StringVar(&o.filter.Endpoint, "endpoint", "", "select entries of this `endpoint`")
+	f.StringVar(&o.filter.Type, "type", "", "select events of this `type`")
+	f.StringVar(&o.from, "from", "", "select entries received at this `time` or later: RFC 3339, or how long ago (1h30m)")
+	f.StringVar(&o.until, "until", "", "select entries received before this `time`")
 	completeVendor(c)
 }
 
-// get returns the filter; one that says nothing is for the caller to judge.
-func (o *choice) get() (inbox.Filter, error) {
+// get returns the filter, which is empty if no flag is set.
+func (o *filterFlags) get() (inbox.Filter, error) {
 	f := o.filter
 	var err error
-	if f.From, err = moment(o.from); err != nil {
+	if f.From, err = parseTime(o.from); err != nil {
 		return f, usage("--from: %w", err)
 	}
-	if f.Until, err = moment(o.until); err != nil {
+	if f.Until, err = parseTime(o.until); err != nil {
 		return f, usage("--until: %w", err)
 	}
 	return f, nil
 }
 
-func moment(s string) (time.Time, error) {
+// parseTime parses RFC 3339, or a duration before now. It returns the zero time for "".
+func parseTime(s string) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
 	}
@@ -110,8 +111,8 @@ func moment(s string) (time.Time, error) {
 	return t, nil
 }
 
-// found turns what a command found into its error.
-func found(ctx context.Context, err error) error {
+// explainError replaces errors whose text would not help a user.
+func explainError(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, inbox.ErrNotFound):
 		return errors.New("there is no such entry, or it is not a dead letter")

@@ -11,78 +11,81 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
-// An act is what an operator does with entries.
-type act struct {
-	past  string      // "discarded"
-	ask   bool        // whether it is done to what was only selected
-	state inbox.State // of the entries: dead letters if it is empty
+// An action is what an operator does with entries.
+type action struct {
+	past  string      // follows a number of entries: "discarded"
+	ask   bool        // ask before acting on entries that are selected by flags
+	state inbox.State // of the entries; empty means dead letters
 	do    func(box *sqlite.Inbox, ctx context.Context, f inbox.Filter) (int, error)
 }
 
 var (
-	retryAct   = act{past: "to be run again by the service", do: (*sqlite.Inbox).Retry}
-	rerunAct   = act{past: "to be run again by the service, whatever became of them before", do: (*sqlite.Inbox).Rerun}
-	discardAct = act{past: "discarded", do: (*sqlite.Inbox).Discard}
+	retryAction   = action{past: "pending again, for the service to run", do: (*sqlite.Inbox).Retry}
+	rerunAction   = action{past: "pending again, for the service to run even if already handled", do: (*sqlite.Inbox).Rerun}
+	discardAction = action{past: "discarded", do: (*sqlite.Inbox).Discard}
 )
 
 func (a *app) inboxRetryCommand() *cobra.Command {
-	var o choice
+	var o filterFlags
 	var all, rerun bool
 	c := &cobra.Command{
 		Use:   "retry FILE (ID... | --vendor ... | --all)",
-		Short: "Have dead letters run again",
-		Long: `Retry has dead letters run again, with all attempts before them, by the service: also those whose callback returned a permanent
-failure, and those whose body did not fit. One whose callback had completed it after all is found to be done and not run;
---rerun runs it all the same.`,
+		Short: "Retry dead letters",
+		Long: `Retry makes dead letters pending again, so that the service runs them with a new set of attempts. It keeps their earlier
+attempts in the history. It also retries dead letters that failed permanently, or whose body did not fit the event's type.
+
+The service does not run a dead letter again if its callback completed it after all. --rerun runs it even then.`,
 		Example: `  aihooks inbox retry inbox.db 17 18
   aihooks inbox retry inbox.db --vendor workflux --from 24h
   aihooks inbox retry inbox.db --all`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			what := retryAct
+			what := retryAction
 			if rerun {
-				what = rerunAct
+				what = rerunAction
 			}
 			return a.decide(c, args, &o, all, what)
 		},
 	}
 	o.addFlags(c)
-	c.Flags().BoolVar(&all, "all", false, "all dead letters")
-	c.Flags().BoolVar(&rerun, "rerun", false, "run them whatever became of them before: callbacks may run a second time")
+	c.Flags().BoolVar(&all, "all", false, "select all dead letters")
+	c.Flags().BoolVar(&rerun, "rerun", false, "run them even if they were already handled: callbacks may run a second time")
 	return c
 }
 
 func (a *app) inboxDiscardCommand() *cobra.Command {
-	var o choice
-	var all, yes, waiting bool
+	var o filterFlags
+	var all, yes, onlyDeferred bool
 	c := &cobra.Command{
 		Use:   "discard FILE (ID... | --vendor ... | --all)",
-		Short: "End dead letters without running them",
-		Long: `Discard ends dead letters without running them, and deletes their bodies. They cannot be brought back. Where they are not named by
-their IDs, it asks first, or wants --yes. With --waiting it does so with deliveries whose type has no callback.`,
+		Short: "Discard dead letters without running them",
+		Long: `Discard ends dead letters without running them, and deletes their bodies. This cannot be undone. If you select dead letters by
+flags instead of IDs, discard asks for confirmation, or needs --yes. --deferred discards deliveries whose type has no callback
+instead of dead letters.`,
 		Example: `  aihooks inbox discard inbox.db 17
   aihooks inbox discard inbox.db --type integration.error --until 2026-11-01T00:00:00Z --yes`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			what := discardAct
+			what := discardAction
 			what.ask = !yes
-			if waiting {
-				what.state = inbox.Waiting
+			if onlyDeferred {
+				what.state = inbox.Deferred
 			}
 			return a.decide(c, args, &o, all, what)
 		},
 	}
 	o.addFlags(c)
-	c.Flags().BoolVar(&all, "all", false, "all dead letters")
-	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
-	c.Flags().BoolVar(&waiting, "waiting", false, "deliveries whose type has no callback, in place of dead letters")
+	c.Flags().BoolVar(&all, "all", false, "select all dead letters")
+	c.Flags().BoolVar(&yes, "yes", false, "do not ask for confirmation")
+	c.Flags().BoolVar(&onlyDeferred, "deferred", false, "discard deliveries whose type has no callback, instead of dead letters")
 	return c
 }
 
-// confirm asks somebody who sits at a terminal.
+// confirm asks a question at a terminal, and reports whether the answer is yes. Without a terminal, it returns false.
 func (a *app) confirm(ctx context.Context, question string) bool {
 	if !isTerminal(a.In) || !isTerminal(a.Err) {
 		return false
@@ -90,7 +93,7 @@ func (a *app) confirm(ctx context.Context, question string) bool {
 	_, _ = fmt.Fprint(a.Err, question)
 	answer := make(chan string, 1)
 	go func() {
-		line, _ := bufio.NewReader(a.In).ReadString('\n') // nothing is a no
+		line, _ := bufio.NewReader(a.In).ReadString('\n') // an error counts as no
 		answer <- strings.ToLower(strings.TrimSpace(line))
 	}()
 	select {
@@ -101,8 +104,8 @@ func (a *app) confirm(ctx context.Context, question string) bool {
 	}
 }
 
-// decide does something with the entries that the command line selects.
-func (a *app) decide(c *cobra.Command, args []string, o *choice, all bool, what act) error {
+// decide does what to the entries that the command line selects.
+func (a *app) decide(c *cobra.Command, args []string, o *filterFlags, all bool, what action) error {
 	f, err := o.get()
 	if err != nil {
 		return err
@@ -111,9 +114,9 @@ func (a *app) decide(c *cobra.Command, args []string, o *choice, all bool, what 
 	f.All = all
 	switch {
 	case len(ids) > 0 && f != (inbox.Filter{}):
-		return usage("name dead letters by their IDs, or select them, not both")
-	case len(ids) == 0 && f.Check() != nil:
-		return usage("which dead letters? Name their IDs, select them by --vendor, --endpoint, --type, --from or --until, or take --all")
+		return usage("select entries by IDs or by flags, not both")
+	case len(ids) == 0 && engine.CheckFilter(f) != nil:
+		return usage("no entries are selected: name IDs, or set --vendor, --endpoint, --type, --from, --until or --all")
 	}
 	f.State = what.state
 	return a.with(path, func(box *sqlite.Inbox) error {
@@ -125,15 +128,15 @@ func (a *app) decide(c *cobra.Command, args []string, o *choice, all bool, what 
 				}
 			}
 			if n, err = what.do(box, c.Context(), f); err != nil {
-				return found(c.Context(), err)
+				return explainError(c.Context(), err)
 			}
 		}
 		for _, id := range ids {
 			one, err := what.do(box, c.Context(), inbox.Filter{ID: id, State: what.state})
 			if err != nil {
-				err = fmt.Errorf("%s: %w", id, found(c.Context(), err))
+				err = fmt.Errorf("%s: %w", id, explainError(c.Context(), err))
 				if n > 0 {
-					err = fmt.Errorf("%w; before it, %s", err, done(n, what))
+					err = fmt.Errorf("%w; before that, %s", err, done(n, what))
 				}
 				return err
 			}
@@ -147,19 +150,19 @@ func (a *app) decide(c *cobra.Command, args []string, o *choice, all bool, what 
 	})
 }
 
-func done(n int, what act) string {
+func done(n int, what action) string {
 	if n == 1 {
 		return "1 " + what.noun(1) + " is " + what.past
 	}
 	return fmt.Sprintf("%d %s are %s", n, what.noun(n), what.past)
 }
 
-// noun is what n entries are called that it is done to.
-func (what act) noun(n int) string {
+// noun names n entries that the action applies to.
+func (what action) noun(n int) string {
 	switch {
-	case what.state == inbox.Waiting && n == 1:
+	case what.state == inbox.Deferred && n == 1:
 		return "delivery without a callback"
-	case what.state == inbox.Waiting:
+	case what.state == inbox.Deferred:
 		return "deliveries without a callback"
 	case n == 1:
 		return "dead letter"
@@ -168,17 +171,17 @@ func (what act) noun(n int) string {
 	}
 }
 
-// ask asks whether what is selected is to be discarded, and says how many that are.
-func (a *app) ask(ctx context.Context, box *sqlite.Inbox, f inbox.Filter, what act) error {
+// ask counts the selected entries, and asks whether to discard them.
+func (a *app) ask(ctx context.Context, box *sqlite.Inbox, f inbox.Filter, what action) error {
 	n := 0
-	for _, err := range box.Entries(ctx, cmp.Or(f.State, inbox.Dead), f) {
+	for _, err := range box.Entries(ctx, cmp.Or(f.State, inbox.DeadLettered), f) {
 		if err != nil {
-			return found(ctx, err)
+			return explainError(ctx, err)
 		}
 		n++
 	}
-	if n > 0 && !a.confirm(ctx, fmt.Sprintf("%d %s are selected. Discard them? They cannot be brought back. [y/N] ", n, what.noun(n))) {
-		return errors.New("nothing was discarded: --yes is needed, or an answer")
+	if n > 0 && !a.confirm(ctx, fmt.Sprintf("Discard %d %s? This cannot be undone. [y/N] ", n, what.noun(n))) {
+		return errors.New("nothing was discarded: confirm with y, or set --yes")
 	}
 	return nil
 }

@@ -11,25 +11,25 @@ import (
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
-var states = []string{string(inbox.Dead), string(inbox.Pending), string(inbox.Running), string(inbox.Waiting), string(inbox.Done)}
+var states = []string{string(inbox.DeadLettered), string(inbox.Pending), string(inbox.Running), string(inbox.Deferred), string(inbox.Done)}
 
 func (a *app) inboxListCommand() *cobra.Command {
-	var o choice
+	var o filterFlags
 	var state string
 	var limit int
 	c := &cobra.Command{
 		Use:   "list FILE",
-		Short: "List entries: the dead letters, unless another state is asked for",
-		Long:  "Lists the entries of a state. Bodies are neither read nor listed: aihooks inbox show has them.",
+		Short: "List the dead letters, or the entries of another state",
+		Long:  "List prints the entries of one state, without their bodies. `aihooks inbox show` prints a body.",
 		Example: `  aihooks inbox list inbox.db
   aihooks inbox list inbox.db --state pending --vendor greenflash --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if !slices.Contains(states, state) {
-				return usage("--state must be one of %v, and is %q", states, state)
+				return usage("--state (%q) must be one of %v", state, states)
 			}
 			if limit < 1 {
-				return usage("--limit must be 1 or more")
+				return usage("--limit (%d) must be 1 or more", limit)
 			}
 			f, err := o.get()
 			if err != nil {
@@ -42,8 +42,8 @@ func (a *app) inboxListCommand() *cobra.Command {
 		},
 	}
 	o.addFlags(c)
-	c.Flags().StringVar(&state, "state", string(inbox.Dead), "dead, pending, running, waiting or done")
-	c.Flags().IntVar(&limit, "limit", 100, "how many at most")
+	c.Flags().StringVar(&state, "state", string(inbox.DeadLettered), "dead_lettered, pending, running, deferred or done")
+	c.Flags().IntVar(&limit, "limit", 100, "maximum number of entries")
 	_ = c.RegisterFlagCompletionFunc("state", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return states, cobra.ShellCompDirectiveNoFileComp
 	})
@@ -55,7 +55,7 @@ func (a *app) list(c *cobra.Command, box *sqlite.Inbox, state inbox.State, f inb
 	n, more := 0, false
 	for e, err := range box.Entries(c.Context(), state, f) {
 		if err != nil {
-			return found(c.Context(), err)
+			return explainError(c.Context(), err)
 		}
 		if n == limit {
 			more = true
@@ -63,30 +63,31 @@ func (a *app) list(c *cobra.Command, box *sqlite.Inbox, state inbox.State, f inb
 		}
 		n++
 		if a.json {
-			e.Delivery.Body = nil // it was not read, and must not look empty
+			e.Delivery.Body = nil // Entries reads no bodies: omit it instead of printing an empty one
 			if err := a.writeJSON(e); err != nil {
 				return err
 			}
 			continue
 		}
 		rows = append(rows, []string{
-			e.ID, e.Delivery.Vendor + "/" + e.Delivery.Endpoint, e.Delivery.Type, when(e.Delivery.ReceivedAt), strconv.Itoa(len(e.Attempts)), times(&e), clip(e.LastError(), 60),
+			e.ID, e.Delivery.Vendor + "/" + e.Delivery.Endpoint, e.Delivery.Type, when(e.Delivery.ReceivedAt), strconv.Itoa(len(e.Attempts)), sinceOrDue(&e), clip(e.LastError(), 60),
 		})
 	}
 	if !a.json {
 		if n == 0 {
-			a.notef("nothing is %s", state)
+			a.notef("no entry is %s", state)
 			return nil
 		}
 		a.table([]string{"ID", "ENDPOINT", "TYPE", "RECEIVED", "RUNS", "SINCE/DUE", "LAST ERROR"}, rows)
 	}
 	if more {
-		a.notef("there are more than %d; see --limit", limit)
+		a.notef("only %d entries are listed, and there are more: raise --limit", limit)
 	}
 	return nil
 }
 
-func times(e *inbox.Entry) string {
+// sinceOrDue formats the time since which an entry has its state, or else the time at which it is due.
+func sinceOrDue(e *inbox.Entry) string {
 	if !e.Since.IsZero() {
 		return when(e.Since)
 	}
@@ -97,7 +98,7 @@ func (a *app) inboxShowCommand() *cobra.Command {
 	var body bool
 	c := &cobra.Command{
 		Use:   "show FILE ID",
-		Short: "Show an entry, with all its attempts and its body",
+		Short: "Show an entry with its attempts and its body",
 		Example: `  aihooks inbox show inbox.db 17
   aihooks inbox show inbox.db 17 --body > body.json`,
 		Args: cobra.ExactArgs(2),
@@ -105,7 +106,7 @@ func (a *app) inboxShowCommand() *cobra.Command {
 			return a.with(args[0], func(box *sqlite.Inbox) error {
 				e, err := box.Entry(c.Context(), args[1])
 				if err != nil {
-					return found(c.Context(), err)
+					return explainError(c.Context(), err)
 				}
 				switch {
 				case body:
@@ -120,7 +121,7 @@ func (a *app) inboxShowCommand() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().BoolVar(&body, "body", false, "write the body and nothing else, byte for byte")
+	c.Flags().BoolVar(&body, "body", false, "print only the body, byte for byte")
 	return c
 }
 
@@ -160,21 +161,21 @@ func instant(t time.Time) string {
 func (a *app) inboxStatsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "stats FILE",
-		Short:   "Count the entries, by state and endpoint",
-		Example: `  aihooks inbox stats inbox.db --json | jq .dead`,
+		Short:   "Count the entries by state and endpoint",
+		Example: `  aihooks inbox stats inbox.db --json | jq .dead_lettered`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.with(args[0], func(box *sqlite.Inbox) error {
 				stats, err := box.Stats(c.Context())
 				if err != nil {
-					return found(c.Context(), err)
+					return explainError(c.Context(), err)
 				}
 				if a.json {
 					return a.writeJSON(stats)
 				}
 				var rows [][]string
 				row := func(name string, n sqlite.Counts) {
-					rows = append(rows, []string{name, strconv.Itoa(n.Pending), strconv.Itoa(n.Running), strconv.Itoa(n.Waiting), strconv.Itoa(n.Dead), strconv.Itoa(n.Done)})
+					rows = append(rows, []string{name, strconv.Itoa(n.Pending), strconv.Itoa(n.Running), strconv.Itoa(n.Deferred), strconv.Itoa(n.DeadLettered), strconv.Itoa(n.Done)})
 				}
 				names := make([]string, 0, len(stats.Endpoints))
 				for name := range stats.Endpoints {
@@ -185,9 +186,9 @@ func (a *app) inboxStatsCommand() *cobra.Command {
 					row(name, stats.Endpoints[name])
 				}
 				row("all", stats.Counts)
-				a.table([]string{"ENDPOINT", "PENDING", "RUNNING", "WAITING", "DEAD", "DONE"}, rows)
+				a.table([]string{"ENDPOINT", "PENDING", "RUNNING", "DEFERRED", "DEAD-LETTERED", "DONE"}, rows)
 				if !stats.Oldest.IsZero() {
-					a.linef("the oldest that is due has been so for %s", time.Since(stats.Oldest).Round(time.Second))
+					a.linef("the oldest due entry has been due for %s", time.Since(stats.Oldest).Round(time.Second))
 				}
 				return nil
 			})

@@ -23,8 +23,8 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// listening are the options of listen.
-type listening struct {
+// listenOptions are the options of listen.
+type listenOptions struct {
 	address  string
 	folder   string
 	noSave   bool
@@ -42,26 +42,27 @@ const (
 	defaultFolder   = "aihooks-deliveries"
 )
 
-// maxShown is how many bytes of bodies the page keeps.
+// maxShown is how many bytes of bodies the page keeps in memory.
 const maxShown = 16 << 20
 
 func (a *app) listenCommand() *cobra.Command {
-	var o listening
+	var o listenOptions
 	c := &cobra.Command{
 		Use:   "listen",
-		Short: "Receive deliveries here, show each as it arrives, and save it",
-		Long: `Listen receives the deliveries of all vendors at /webhooks/VENDOR, or /VENDOR, and shows each as it arrives: the verdict, why
-it was refused if it was, the event, and the body. It answers as a service would whose callbacks all succeed, and runs until
-Ctrl-C. Deliveries of a vendor whose secret it was not given are shown unverified.
+		Short: "Receive deliveries, show each as it arrives, and save it",
+		Long: `Listen receives the deliveries of all vendors at /webhooks/VENDOR and /VENDOR until you press Ctrl-C. It shows each delivery as
+it arrives: the outcome, the type, the body and, if it was refused, the reason. It responds like a service whose callbacks all
+succeed. If it has no secret for a vendor, it shows the vendor's deliveries as unverified.
 
-A vendor reaches it through a tunnel, such as "cloudflared tunnel --url http://127.0.0.1:8787" or "ngrok http 8787": give the
-vendor the URL that the tunnel prints, with /webhooks/VENDOR after it. The path of EmberQA ends in the token. Listen
-refuses requests of browsers, which have Origin or Sec-Fetch-Site. It accepts any Host, because tunnels pass on public names.
+A vendor needs a tunnel to reach your machine, such as "cloudflared tunnel --url http://127.0.0.1:8787" or "ngrok http 8787".
+Give the vendor the URL that the tunnel prints, followed by /webhooks/VENDOR. For EmberQA, add / and the token. Listen accepts
+any Host, because tunnels forward public names. It refuses requests from browsers, which have Origin or Sec-Fetch-Site.
 
-A body may have 1 MiB, as with a service that leaves Options.MaxBody alone. Each delivery is saved in a file of its own, for
-replay and explain: per run 1 GiB of those that were accepted, and 64 MiB of the others. The files are readable for their
-owner alone, on Windows for those who can read the folder. They have no credentials, but whatever the vendor sent. A response
-never waits for the terminal or the disk. Deliveries that arrive faster than they can be shown are left out, and counted.`,
+A body may have up to 1 MiB, the default of Options.MaxBody. Listen saves each delivery in a file, for replay and explain. It
+saves up to 1 GiB of accepted deliveries and 64 MiB of others per run. Only you can read the files; on Windows, everyone who can
+read the folder can. The files contain no credentials, but everything else that the vendor sent.
+
+The response never waits for the terminal or the disk. Deliveries that arrive too fast to be shown are counted and dropped.`,
 		Example: `  GREENFLASH_WEBHOOK_SECRET=... aihooks listen
   aihooks listen --web --replay-to http://127.0.0.1:8080/webhooks/greenflash
   aihooks listen --json | jq .explanation`,
@@ -79,20 +80,20 @@ never waits for the terminal or the disk. Deliveries that arrive faster than the
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.address, "addr", defaultListen, "`address` to listen on, or a port of this machine alone; port 0 takes a free one")
+	f.StringVar(&o.address, "addr", defaultListen, "`address` to listen on, or a port of 127.0.0.1; port 0 chooses a free port")
 	f.StringVar(&o.folder, "dir", defaultFolder, "`folder` to save deliveries in")
-	f.BoolVar(&o.noSave, "no-save", false, "save nothing")
-	f.BoolVar(&o.noBody, "no-body", false, "show no bodies")
-	f.StringVar(&o.replayTo, "replay-to", "", "`URL` that the page replays to (default: this listener)")
+	f.BoolVar(&o.noSave, "no-save", false, "do not save deliveries")
+	f.BoolVar(&o.noBody, "no-body", false, "do not show bodies")
+	f.StringVar(&o.replayTo, "replay-to", "", "`URL` to which the page replays (default: this listener)")
 	addWebFlags(f, &o.web, &o.webAt, defaultWeb, &o.webHosts)
 	return c
 }
 
-func (a *app) listen(ctx context.Context, o *listening) error {
+func (a *app) listen(ctx context.Context, o *listenOptions) error {
 	a.queueOutput()
 	if !o.noSave {
 		if err := os.MkdirAll(o.folder, 0o700); err != nil {
-			return fmt.Errorf("--dir: %w", err) // now, rather than with each delivery
+			return fmt.Errorf("--dir: %w", err) // fail now instead of for each delivery
 		}
 	}
 	listener, err := listenOn(ctx, "--addr", o.address)
@@ -101,25 +102,25 @@ func (a *app) listen(ctx context.Context, o *listening) error {
 	}
 	reachable := origins(listener.Addr())
 	base := reachable[0]
-	d := a.newDesk(o, base)
+	s := a.newListenServer(o, base)
 	var rows [][]string
 	for _, v := range vendors.All() {
-		from, err := d.mount(&v)
+		from, err := s.mount(&v)
 		if err != nil {
 			_ = listener.Close()
 			return err
 		}
 		rows = append(rows, []string{v.Name(), base + "/webhooks/" + v.Name(), from})
 	}
-	var site *site
+	var web *webServer
 	if o.web {
-		d.ring = live.New(live.Options{
+		s.ring = live.New(live.Options{
 			Title:  base,
-			Hint:   "Nothing has arrived yet. Point a vendor here, or send a sample:\n$ aihooks send greenflash conversation.rating --url " + base + "/webhooks/greenflash",
+			Hint:   "Nothing has arrived yet. Send deliveries of a vendor here, or send a sample:\n$ aihooks send greenflash conversation.rating --url " + base + "/webhooks/greenflash",
 			Bytes:  maxShown,
-			Replay: d.replay,
+			Replay: s.replay,
 		})
-		if site, err = a.openSite(ctx, d.ring, o.webAt, o.webHosts); err != nil {
+		if web, err = a.openWebServer(ctx, s.ring, o.webAt, o.webHosts); err != nil {
 			_ = listener.Close()
 			return err
 		}
@@ -130,22 +131,22 @@ func (a *app) listen(ctx context.Context, o *listening) error {
 		a.table([]string{"VENDOR", "URL", "VERIFIED"}, rows)
 	}
 	if len(reachable) > 1 {
-		a.notef("other machines reach it at %s", strings.Join(reachable[1:], ", "))
+		a.notef("from other machines: %s", strings.Join(reachable[1:], ", "))
 	}
-	if site != nil {
-		site.show()
+	if web != nil {
+		web.show()
 	}
 	if !o.noSave {
-		a.notef("saving to %s; Ctrl-C ends", filepath.Clean(o.folder))
+		a.notef("saving to %s; press Ctrl-C to stop", filepath.Clean(o.folder))
 	}
-	server := webhook.NewServer("", d)
+	server := webhook.NewServer("", s)
 	server.ErrorLog = log.New(a.Err, "", 0)
-	go d.record()
-	defer d.finish()
-	return errorsOf(func() error { return serve(ctx, server, listener) }, site.serve)
+	go s.record()
+	defer s.finish()
+	return errorsOf(func() error { return serve(ctx, server, listener) }, web.serve)
 }
 
-// errorsOf runs functions at once and returns the first error, once all have returned.
+// errorsOf runs functions concurrently, waits for all, and returns the first error in their order.
 func errorsOf(fs ...func() error) error {
 	var wg sync.WaitGroup
 	results := make([]error, len(fs))
@@ -161,10 +162,10 @@ func errorsOf(fs ...func() error) error {
 	return nil
 }
 
-// ending is how long requests under way may take once a server is to end.
+// ending is how long running requests may take when a server shuts down.
 const ending = 3 * time.Second
 
-// serve serves until ctx ends. That is how one ends it, so it is no error.
+// serve serves until ctx ends, which is not an error.
 func serve(ctx context.Context, server *http.Server, listener net.Listener) error {
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
@@ -178,31 +179,31 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener) erro
 	})
 	err := server.Serve(listener)
 	if stop() {
-		return err // it was not told to end
+		return err // the server failed before ctx ended
 	}
 	return <-stopped
 }
 
-// replay is what the page's button does: the delivery is signed anew and sent.
-func (d *desk) replay(ctx context.Context, item page.Detail) (string, error) {
+// replay signs a delivery of the page again and sends it.
+func (s *listenServer) replay(ctx context.Context, item page.Detail) (string, error) {
 	v, err := vendors.Find(item.Vendor)
 	if err != nil {
-		return "", errors.New("it is not known whose delivery this is, so it cannot be signed")
+		return "", errors.New("the vendor of this delivery is unknown, so it cannot be signed")
 	}
-	secret, err := d.app.mustSecret(v)
+	secret, err := s.app.mustSecret(v)
 	if err != nil {
 		return "", err
 	}
-	address := cmp.Or(d.options.replayTo, d.base+"/webhooks/"+v.Name())
+	address := cmp.Or(s.options.replayTo, s.base+"/webhooks/"+v.Name())
 	c := captureOf(&item)
-	p := d.app.poster(v.Profile.RespondWithin, 1)
+	p := s.app.newSendPool(v.Profile.RespondWithin, 1)
 	defer p.client.CloseIdleConnections()
-	l := again(v, c, secret, address, "", "", false)
+	l := replayOf(v, c, secret, address, "", "", false)
 	r := p.post(ctx, &l)
 	if r.Status == 0 {
-		return "", fmt.Errorf("%s did not answer: %s", withoutPassword(address), r.Error)
+		return "", fmt.Errorf("no response from %s: %s", withoutPassword(address), r.Error)
 	}
-	return fmt.Sprintf("Replayed to %s: answered %s in %s.", withoutPassword(address), statusText(r.Status), took(r.took)), nil
+	return fmt.Sprintf("Replayed to %s. The response was %s after %s.", withoutPassword(address), statusText(r.Status), took(r.took)), nil
 }
 
 func withoutPassword(address string) string {

@@ -24,9 +24,9 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-// An answer is what a service said to a delivery.
-type answer struct {
-	Name       string  `json:"name,omitempty"` // of the file
+// A response is how a service responded to a delivery. Its JSON names are part of the output of the tool.
+type response struct {
+	Name       string  `json:"name,omitempty"` // of the capture file
 	Event      string  `json:"event"`
 	ID         string  `json:"id,omitempty"`
 	Status     int     `json:"status,omitempty"`
@@ -38,24 +38,24 @@ type answer struct {
 	took time.Duration
 }
 
-func (r *answer) accepted() bool { return r.Status >= 200 && r.Status <= 299 }
+func (r *response) accepted() bool { return r.Status >= 200 && r.Status <= 299 }
 
-// A letter is a delivery that is to be sent.
-type letter struct {
+// An outgoing is a delivery to send.
+type outgoing struct {
 	name, event, id string
 	vendor          *vendors.Vendor
-	request         func() (*http.Request, error) // signed when it is sent
+	request         func() (*http.Request, error) // signs with the current time
 	secret          signature.Secret
 }
 
-// shownID returns the id under which receivers show a signed request, as in [webhook.Delivery]: the vendor's own, or a
-// digest where it has none.
-func (l *letter) shownID(r *http.Request) string {
+// shownID returns the id that receivers show for a signed request: the vendor's id, or a digest if it has none. It is the same
+// as in [webhook.Delivery].
+func (l *outgoing) shownID(r *http.Request) string {
 	content, err := r.GetBody()
 	if err != nil {
 		return ""
 	}
-	body, _ := io.ReadAll(content) // it is in memory
+	body, _ := io.ReadAll(content) // reads memory
 	p := &l.vendor.Profile
 	authenticated := &webhookvendors.Authenticated{Header: r.Header, Body: body, Envelope: webhookvendors.Envelope{ID: idIn(body, p.Envelope.ID)}}
 	if p.Scheme != nil {
@@ -71,7 +71,7 @@ func (l *letter) shownID(r *http.Request) string {
 	return p.DedupKeys(authenticated).ID
 }
 
-// idIn returns the value of the first of the members that a body has, or "".
+// idIn returns the value of the first of the named members that a body has, or "".
 func idIn(body []byte, names []string) string {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(body, &members) != nil {
@@ -89,8 +89,8 @@ func idIn(body []byte, names []string) string {
 	return ""
 }
 
-// hide takes the secret out of what a service says: many repeat the URL, which has EmberQA's token in it.
-func (l *letter) hide(text string) string {
+// hide replaces the secret in a text of the service. Many services repeat the URL, which contains EmberQA's token.
+func (l *outgoing) hide(text string) string {
 	secret := l.secret.Reveal()
 	if secret == "" {
 		return text
@@ -101,57 +101,57 @@ func (l *letter) hide(text string) string {
 	return text
 }
 
-// A poster sends letters.
-type poster struct {
+// A sendPool sends deliveries by concurrent workers.
+type sendPool struct {
 	app     *app
 	client  *http.Client
 	workers int
 }
 
-func (a *app) poster(patience time.Duration, workers int) *poster {
-	return &poster{a, &http.Client{
-		Timeout:       patience,
+func (a *app) newSendPool(timeout time.Duration, workers int) *sendPool {
+	return &sendPool{a, &http.Client{
+		Timeout:       timeout,
 		Transport:     transport(workers),
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // a vendor follows none
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // vendors follow no redirects
 	}, workers}
 }
 
-// deliver sends all letters, shows their answers, and returns an error if they are not as they should be. The document is what
-// programs are given, beside the answers.
-func (p *poster) deliver(ctx context.Context, letters []letter, expect int, document map[string]any) error {
-	answers, err := p.send(ctx, letters)
+// deliver sends all deliveries and shows their responses. It returns an error if a response is not as expected. With --json, it
+// writes the document with the responses added.
+func (p *sendPool) deliver(ctx context.Context, deliveries []outgoing, expect int, document map[string]any) error {
+	responses, err := p.send(ctx, deliveries)
 	if p.app.json {
-		document["answers"] = answers
+		document["answers"] = responses
 		if err := p.app.writeJSON(document); err != nil {
 			return err
 		}
-	} else if len(answers) > 0 {
-		p.app.showAnswers(answers)
+	} else if len(responses) > 0 {
+		p.app.showResponses(responses)
 	}
 	if err != nil {
 		return err
 	}
-	return judge(answers, expect)
+	return checkStatuses(responses, expect)
 }
 
-// send sends all letters and returns their answers in the same order: those it came to, when ctx ends before.
-func (p *poster) send(ctx context.Context, letters []letter) ([]answer, error) {
+// send sends all deliveries and returns their responses in the same order. If ctx ends, it returns those it has sent by then.
+func (p *sendPool) send(ctx context.Context, deliveries []outgoing) ([]response, error) {
 	defer p.client.CloseIdleConnections()
-	answers := make([]answer, len(letters))
-	bar := p.app.progress(len(letters))
+	responses := make([]response, len(deliveries))
+	bar := p.app.progress(len(deliveries))
 	next := make(chan int)
 	var wg sync.WaitGroup
-	for range min(p.workers, len(letters)) {
+	for range min(p.workers, len(deliveries)) {
 		wg.Go(func() {
 			for i := range next {
-				answers[i] = p.post(ctx, &letters[i])
+				responses[i] = p.post(ctx, &deliveries[i])
 				_ = bar.Add(1)
 			}
 		})
 	}
 	sent := 0
 loop:
-	for ; sent < len(letters); sent++ {
+	for ; sent < len(deliveries); sent++ {
 		select {
 		case next <- sent:
 		case <-ctx.Done():
@@ -162,15 +162,15 @@ loop:
 	wg.Wait()
 	_ = bar.Finish()
 	if ctx.Err() != nil {
-		return answers[:sent], fmt.Errorf("interrupted after %d of %d deliveries", sent, len(letters))
+		return responses[:sent], fmt.Errorf("interrupted after %d of %d deliveries", sent, len(deliveries))
 	}
-	return answers, nil
+	return responses, nil
 }
 
-// few is how many answers are shown one by one. More are counted, and there is a bar while they come.
+// few is how many responses are listed. More are counted by status, with a progress bar while they are sent.
 const few = 20
 
-// progress returns a bar, which is shown to people who wait for much.
+// progress returns a progress bar. It is visible only on a terminal, for more than few deliveries.
 func (a *app) progress(n int) *progressbar.ProgressBar {
 	w := a.Err
 	if n <= few || a.json || !isTerminal(a.Err) {
@@ -180,10 +180,10 @@ func (a *app) progress(n int) *progressbar.ProgressBar {
 		progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(50*time.Millisecond))
 }
 
-const maxAnswer = 64 << 10
+const maxResponse = 64 << 10
 
-func (p *poster) post(ctx context.Context, l *letter) answer {
-	a := answer{Name: l.name, Event: l.event, ID: l.id}
+func (p *sendPool) post(ctx context.Context, l *outgoing) response {
+	a := response{Name: l.name, Event: l.event, ID: l.id}
 	r, err := l.request()
 	if err != nil {
 		a.Error = l.hide(withoutURL(err).Error())
@@ -194,7 +194,7 @@ func (p *poster) post(ctx context.Context, l *letter) answer {
 	response, err := p.client.Do(r.WithContext(ctx))
 	if err == nil {
 		var body []byte
-		body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+		body, err = io.ReadAll(io.LimitReader(response.Body, maxResponse))
 		_ = response.Body.Close()
 		a.Status, a.Body, a.RetryAfter = response.StatusCode, l.hide(string(body)), l.hide(response.Header.Get("Retry-After"))
 	}
@@ -204,12 +204,12 @@ func (p *poster) post(ctx context.Context, l *letter) answer {
 		a.Status, a.Error = 0, l.hide(withoutURL(err).Error())
 	}
 	if isUntrusted(err) {
-		a.Error += "; trust its certificate authority on this machine, or send to it as localhost"
+		a.Error += "; trust its certificate authority on this machine, or use localhost in the URL"
 	}
 	return a
 }
 
-// withoutURL takes the URL out of an error: EmberQA's carries the token.
+// withoutURL removes the URL from an error, because EmberQA's URL contains the token.
 func withoutURL(err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		return e.Err
@@ -217,14 +217,15 @@ func withoutURL(err error) error {
 	return err
 }
 
-// judge returns the error for answers that are not as they should be.
-func judge(answers []answer, expect int) error {
-	var refused, unauthorized, silent int
+// checkStatuses returns an error if a response is missing or does not have the expected status. If expect is 0, any 2xx is
+// expected.
+func checkStatuses(responses []response, expect int) error {
+	var refused, unauthorized, missing int
 	var why string
-	for i := range answers {
-		switch a := &answers[i]; {
+	for i := range responses {
+		switch a := &responses[i]; {
 		case a.Status == 0:
-			silent++
+			missing++
 			why = a.Error
 		case expect == 0 && !a.accepted(), expect != 0 && a.Status != expect:
 			refused++
@@ -234,42 +235,42 @@ func judge(answers []answer, expect int) error {
 		}
 	}
 	switch {
-	case silent > 0:
-		return unreachable(fmt.Errorf("%d of %d deliveries got no answer: %s", silent, len(answers), why))
+	case missing > 0:
+		return unreachable(fmt.Errorf("%d of %d deliveries got no response: %s", missing, len(responses), why))
 	case refused > 0 && expect != 0:
-		return fmt.Errorf("%d of %d deliveries were not answered %d", refused, len(answers), expect)
+		return fmt.Errorf("%d of %d deliveries did not get status %d", refused, len(responses), expect)
 	case unauthorized > 0:
-		return fmt.Errorf("%d of %d deliveries were not accepted. 401 means that the service could not verify them: its log has the reason. "+
-			"Compare its secret with the one given here; `aihooks listen` in its place shows each delivery with what is wrong with it", refused, len(answers))
+		return fmt.Errorf("%d of %d deliveries were not accepted. 401 means that the service could not verify them, and its log has the reason. "+
+			"Compare its secret with yours, or send to `aihooks listen`, which shows what is wrong with each delivery", refused, len(responses))
 	case refused > 0:
-		return fmt.Errorf("%d of %d deliveries were not accepted", refused, len(answers))
+		return fmt.Errorf("%d of %d deliveries were not accepted", refused, len(responses))
 	default:
 		return nil
 	}
 }
 
-// showAnswers shows few answers one by one, and many by status.
-func (a *app) showAnswers(answers []answer) {
-	if len(answers) <= few {
+// showResponses lists the responses, or counts them by status if there are more than few.
+func (a *app) showResponses(responses []response) {
+	if len(responses) <= few {
 		var rows [][]string
-		for i := range answers {
-			r := &answers[i]
+		for i := range responses {
+			r := &responses[i]
 			first := clip(r.ID, shownIDs)
 			if r.Name != "" {
 				first = r.Name
 			}
-			said := r.Body
+			text := r.Body
 			if r.Error != "" {
-				said = r.Error
+				text = r.Error
 			}
-			rows = append(rows, []string{first, r.Event, statusText(r.Status), took(r.took), clip(said, 120)})
+			rows = append(rows, []string{first, r.Event, statusText(r.Status), took(r.took), clip(text, 120)})
 		}
-		a.table([]string{"DELIVERY", "EVENT", "STATUS", "TOOK", "ANSWER"}, rows)
+		a.table([]string{"DELIVERY", "EVENT", "STATUS", "TOOK", "RESPONSE"}, rows)
 		return
 	}
 	by := make(map[int][]time.Duration)
-	for i := range answers {
-		by[answers[i].Status] = append(by[answers[i].Status], answers[i].took)
+	for i := range responses {
+		by[responses[i].Status] = append(by[responses[i].Status], responses[i].took)
 	}
 	var rows [][]string
 	statuses := make([]int, 0, len(by))
@@ -287,24 +288,24 @@ func (a *app) showAnswers(answers []answer) {
 
 func statusText(status int) string {
 	if status == 0 {
-		return "no answer"
+		return "no response"
 	}
 	return fmt.Sprintf("%d %s", status, http.StatusText(status))
 }
 
-// checkURL refuses what is no address of a service.
+// checkURL returns an error if an address is not an http or https URL.
 func checkURL(address string) error {
 	u, err := url.Parse(address)
 	switch {
 	case address == "":
-		return usage("--url is needed: where the deliveries go")
+		return usage("--url is needed: set it to the endpoint of your service")
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
 		return usage("--url must be an http or https URL")
 	}
 	return nil
 }
 
-// signer returns what signs a vendor's deliveries to an address.
+// signer returns a signer of a vendor's deliveries to an address.
 func signer(v *vendors.Vendor, address, form string, secret signature.Secret) *webhooktest.Signer {
 	s := v.Signer(address, signature.Key{Name: "aihooks", Secret: secret})
 	s.Form = form

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// maxQueued is how many bytes of output wait for a terminal or a pipe that does not read.
+// maxQueued is how many bytes of output are queued for a terminal or a pipe that does not read.
 const maxQueued = 16 << 20
 
-// A queue writes output on one goroutine, in order. A terminal that pauses its output, or a full pipe, then blocks that
-// goroutine and no request.
+// A queue writes output on one goroutine, in order. A paused terminal or a full pipe then blocks only that goroutine, and no
+// request.
 type queue struct {
 	app      *app
 	out, err io.Writer
@@ -31,19 +31,19 @@ type piece struct {
 	text []byte
 }
 
-// A queued writer hands what is written to it to a queue.
+// A queued is a writer that appends to a queue.
 type queued struct {
 	*queue
 	to io.Writer
 }
 
-// queueOutput makes all further output go through a queue.
+// queueOutput sends all further output through a queue.
 func (a *app) queueOutput() {
 	a.queue = &queue{app: a, out: a.Out, err: a.Err, limit: maxQueued}
 	a.Out, a.Err = queued{a.queue, a.Out}, queued{a.queue, a.Err}
 }
 
-// Write never blocks. It drops a piece that finds the queue full.
+// Write queues a copy of p. It never blocks, and drops p if the queue is full.
 func (w queued) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -60,7 +60,7 @@ func (w queued) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// run writes until nothing waits.
+// run writes until the queue is empty.
 func (q *queue) run() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -70,7 +70,7 @@ func (q *queue) run() {
 			next, q.waiting = q.waiting[0], q.waiting[1:]
 			q.size -= len(next.text)
 		} else {
-			next = piece{q.err, fmt.Appendf(nil, "output was not read in time: %d pieces are not shown\n", q.dropped)}
+			next = piece{q.err, fmt.Appendf(nil, "output was not read in time: %d pieces were dropped\n", q.dropped)}
 			q.app.wrote(fmt.Errorf("it was not read in time, and %d pieces were dropped", q.dropped))
 			q.dropped = 0
 		}
@@ -86,7 +86,7 @@ func (q *queue) run() {
 	q.idle = nil
 }
 
-// flush waits until all output is written. It gives up when nothing was read for as long as the limit.
+// flush waits until all output is written. It gives up when nothing was read for limit.
 func (q *queue) flush(limit time.Duration) {
 	if q == nil {
 		return

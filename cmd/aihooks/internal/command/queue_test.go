@@ -29,7 +29,7 @@ func TestQueue_DropsWhatDoesNotFit(t *testing.T) {
 		a.queueOutput()
 		a.queue.limit = 10
 		a.linef("%s", "longer than the limit, and alone")
-		synctest.Wait() // run has taken it
+		synctest.Wait() // run has dequeued it
 		for _, text := range []string{"1234", "5678", "lost", "lost"} {
 			a.linef("%s", text)
 		}
@@ -39,7 +39,7 @@ func TestQueue_DropsWhatDoesNotFit(t *testing.T) {
 		close(out.resume)
 		a.queue.flush(time.Second)
 		require.Equal(t, "longer than the limit, and alone\n1234\n5678\n", out.String())
-		require.Contains(t, notes.String(), "2 pieces are not shown")
+		require.Contains(t, notes.String(), "2 pieces were dropped")
 		a.notef("still there")
 		a.queue.flush(time.Second)
 		require.Contains(t, notes.String(), "still there")

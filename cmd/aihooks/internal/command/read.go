@@ -9,13 +9,13 @@ import (
 )
 
 const (
-	maxCaptured = 32 << 20  // how large a body may be that the tool takes
-	maxFile     = 256 << 20 // and a file with such a body in it, escaped
+	maxCaptured = 32 << 20  // bytes of headers or of a body
+	maxFile     = 256 << 20 // bytes of a capture, whose body is escaped
 	maxSecret   = 64 << 10
 )
 
-// read reads a file, or standard input if it is "-", until ctx ends: a pipe, or somebody at a terminal, may never come to an
-// end. What is longer than limit is an error, and not read on.
+// read reads a file, or standard input if path is "-". It stops when ctx ends, because a pipe or a terminal may never end. A
+// file of more than limit bytes is an error.
 func (a *app) read(ctx context.Context, path string, limit int64) ([]byte, error) {
 	type result struct {
 		text []byte
@@ -44,14 +44,14 @@ func readFile(path string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // what has been read has been read
+	defer f.Close() //nolint:errcheck // it was only read
 	return readUpTo(f, path, limit)
 }
 
 func readUpTo(r io.Reader, name string, limit int64) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err == nil && int64(len(text)) > limit {
-		return nil, fmt.Errorf("%s: is larger than %d bytes", name, limit)
+		return nil, fmt.Errorf("%s is larger than %d bytes", name, limit)
 	}
 	return text, err
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// The limits of what unauthenticated senders can make listen keep. Deliveries that were not accepted may take only a part.
+// The limits of what listen keeps. Deliveries that were not accepted may use only a part, because anyone can send them.
 const (
-	block = 4 << 10 // bytes that even the smallest delivery takes
+	block = 4 << 10 // bytes that a delivery counts for at least
 
 	maxBacklog        = 16 << 20 // bytes in memory
 	maxRefusedBacklog = maxBacklog / 2
@@ -24,7 +24,7 @@ const (
 	maxRefusedSaved   = 64 << 20
 )
 
-// A record is a delivery that has been responded to.
+// A record is a delivery that has a response.
 type record struct {
 	capture  *capture.Capture
 	endpoint *endpoint
@@ -32,11 +32,11 @@ type record struct {
 	took     time.Duration
 }
 
-// size returns about how much memory the record takes.
+// size returns about how many bytes of memory the record uses.
 func (r *record) size() int64 {
 	n := len(r.capture.Body) + len(r.request.RequestURI)
 	for name, values := range r.request.Header {
-		n += 2 * len(name) // the page has most of them, too
+		n += 2 * len(name) // the page keeps a copy
 		for _, value := range values {
 			n += 2 * len(value)
 		}
@@ -44,12 +44,12 @@ func (r *record) size() int64 {
 	return max(int64(n), block)
 }
 
-// A backlog has the deliveries that have not been shown yet.
+// A backlog has the deliveries that are not shown yet.
 type backlog struct {
 	records chan *record
 	size    atomic.Int64 // bytes of the records
-	dropped atomic.Int64 // since the last notice
-	noticed time.Time    // when that was
+	dropped atomic.Int64 // records since the last notice
+	noticed time.Time    // time of the last notice
 	end     chan struct{}
 	ended   chan struct{}
 }
@@ -58,109 +58,109 @@ func newBacklog() *backlog {
 	return &backlog{records: make(chan *record, maxBacklog/block), end: make(chan struct{}), ended: make(chan struct{})}
 }
 
-// enqueue never blocks. It drops a record that exceeds the limit.
-func (d *desk) enqueue(r *record) {
+// enqueue adds a record to the backlog. It never blocks, and drops a record that exceeds the limit.
+func (s *listenServer) enqueue(r *record) {
 	limit, size := int64(maxRefusedBacklog), r.size()
 	if r.capture.Accepted() {
 		limit = maxBacklog
 	}
-	if d.backlog.size.Add(size) > limit {
-		d.backlog.size.Add(-size)
-		d.backlog.dropped.Add(1)
+	if s.backlog.size.Add(size) > limit {
+		s.backlog.size.Add(-size)
+		s.backlog.dropped.Add(1)
 		return
 	}
-	d.backlog.records <- r // has a slot for as many blocks as fit
+	s.backlog.records <- r // never blocks: there is a slot for each block
 }
 
 // record shows and saves deliveries, one at a time, until finish is called.
-func (d *desk) record() {
-	defer close(d.backlog.ended)
+func (s *listenServer) record() {
+	defer close(s.backlog.ended)
 	for {
 		select {
-		case r := <-d.backlog.records:
-			d.recordOne(r)
-		case <-d.backlog.end:
-			for len(d.backlog.records) > 0 {
-				d.recordOne(<-d.backlog.records)
+		case r := <-s.backlog.records:
+			s.recordOne(r)
+		case <-s.backlog.end:
+			for len(s.backlog.records) > 0 {
+				s.recordOne(<-s.backlog.records)
 			}
 			return
 		}
 	}
 }
 
-// finish waits until what arrived has been shown and saved.
-func (d *desk) finish() {
-	close(d.backlog.end)
-	<-d.backlog.ended
+// finish stops record after it has shown and saved the backlog.
+func (s *listenServer) finish() {
+	close(s.backlog.end)
+	<-s.backlog.ended
 }
 
-func (d *desk) recordOne(r *record) {
-	defer d.backlog.size.Add(-r.size())
+func (s *listenServer) recordOne(r *record) {
+	defer s.backlog.size.Add(-r.size())
 	c := r.capture
-	c.Header = capture.Header(r.request.Header, d.private(r.request)...)
+	c.Header = capture.Header(r.request.Header, s.private(r.request)...)
 	switch {
 	case c.Outcome == unverified:
 		name := r.endpoint.vendor.Name()
-		c.Explanation = "It was not verified: set " + secretName(r.endpoint.vendor) + ", or name a file with --secret-file " + name + "=FILE."
+		c.Explanation = "It was not verified: set " + secretName(r.endpoint.vendor) + " or --secret-file " + name + "=FILE."
 	case c.Status != http.StatusOK:
 		c.Explanation = sentence(r.endpoint.handler.Explain(webhook.Request{
 			Method: r.request.Method, URL: r.request.URL, Header: r.request.Header, Body: bytes.NewReader(c.Body), ContentLength: r.request.ContentLength,
 		}, c.Arrived).Text)
 	}
-	c.Type = clip(r.endpoint.vendor.Signer(d.base, nobodysKey()).Type(c.Body), 200) // a stranger's may be as long as the body
-	d.show(c, r.took)
-	d.noticeDropped()
+	c.Type = clip(r.endpoint.vendor.Signer(s.base, randomKey()).Type(c.Body), 200) // a sender may make it as long as the body
+	s.show(c, r.took)
+	s.noticeDropped()
 }
 
-// noticeDropped reports what was dropped, every 10 s and at the end of a flood.
-func (d *desk) noticeDropped() {
-	b := d.backlog
+// noticeDropped reports how many records were dropped, at most every 10 s during a flood and once after it.
+func (s *listenServer) noticeDropped() {
+	b := s.backlog
 	if len(b.records) > 0 && time.Since(b.noticed) < 10*time.Second {
 		return
 	}
 	if n := b.dropped.Swap(0); n > 0 {
 		b.noticed = time.Now()
-		d.app.notef("deliveries that arrived too fast to be shown and saved: %d", n)
+		s.app.notef("deliveries arrived too fast: %d were not shown or saved", n)
 	}
 }
 
-// save saves a delivery, and returns the path of its file: none if it is not saved.
-func (d *desk) save(c *capture.Capture) string {
+// save saves a delivery and returns the path of its file, or "" if it is not saved.
+func (s *listenServer) save(c *capture.Capture) string {
 	accepted, limit := c.Accepted(), int64(maxRefusedSaved)
 	if accepted {
 		limit = maxSaved
 	}
-	if d.options.noSave || d.saved[accepted] >= limit {
+	if s.options.noSave || s.saved[accepted] >= limit {
 		return ""
 	}
-	path, err := c.Save(d.options.folder)
+	path, err := c.Save(s.options.folder)
 	if err != nil {
-		d.app.notef("the delivery is not saved: %s", printable(err.Error()))
+		s.app.notef("the delivery is not saved: %s", printable(err.Error()))
 		return ""
 	}
 	size := int64(block)
 	if info, err := os.Stat(path); err == nil {
 		size = max(size, info.Size())
 	}
-	d.saved[accepted] += size
-	if d.saved[accepted] >= limit {
-		what := map[bool]string{true: "accepted", false: "not accepted"}[accepted]
-		d.app.notef("%d MiB of deliveries that were %s are saved; further ones are shown and not saved until listen is started again", limit>>20, what)
+	s.saved[accepted] += size
+	if s.saved[accepted] >= limit {
+		what := map[bool]string{true: "accepted", false: "refused"}[accepted]
+		s.app.notef("%d MiB of %s deliveries are saved, which is the limit: further ones are only shown until listen is restarted", limit>>20, what)
 	}
 	return path
 }
 
-// show shows a delivery, on the terminal and on the page, and saves it.
-func (d *desk) show(c *capture.Capture, lasted time.Duration) {
-	saved := d.save(c)
-	if d.ring != nil {
-		d.ring.Add(detailOf(c, d.base, saved))
+// show saves a delivery, and shows it on the terminal and on the page.
+func (s *listenServer) show(c *capture.Capture, lasted time.Duration) {
+	saved := s.save(c)
+	if s.ring != nil {
+		s.ring.Add(detailOf(c, s.base, saved))
 	}
-	if d.app.json {
-		d.print(c, saved)
+	if s.app.json {
+		s.print(c, saved)
 		return
 	}
-	a := d.app
+	a := s.app
 	a.linef("%s  %s  %s  %s  %d  %s  %s", when(c.Arrived), a.paint(bold, c.Vendor), printable(clip(c.Type, 60)), a.paint(colourOf(c), c.Outcome), c.Status,
 		a.paint(faint, took(lasted)), a.paint(faint, printable(clip(c.ID, shownIDs))))
 	if c.Explanation != "" {
@@ -171,36 +171,36 @@ func (d *desk) show(c *capture.Capture, lasted time.Duration) {
 	if saved != "" {
 		a.linef("  %s", a.paint(faint, saved))
 	}
-	if !d.options.noBody && len(c.Body) > 0 {
+	if !s.options.noBody && len(c.Body) > 0 {
 		a.linef("%s", indent(preview(c.Body)))
 	}
 }
 
-// print writes a delivery for programs, in one line.
-func (d *desk) print(c *capture.Capture, saved string) {
+// print writes a delivery as one line of JSON.
+func (s *listenServer) print(c *capture.Capture, saved string) {
 	text, err := json.Marshal(c)
 	if err != nil {
-		d.app.notef("the delivery cannot be shown: %v", err)
+		s.app.notef("the delivery cannot be shown: %v", err)
 		return
 	}
 	members := make(map[string]json.RawMessage)
-	_ = json.Unmarshal(text, &members)       // it has just been made
-	members["file"], _ = json.Marshal(saved) //nolint:errchkjson // a text
-	if d.options.noBody {
+	_ = json.Unmarshal(text, &members)       // text is a JSON object
+	members["file"], _ = json.Marshal(saved) //nolint:errchkjson // a string
+	if s.options.noBody {
 		delete(members, "body")
 		delete(members, "body_base64")
 	}
-	_ = d.app.writeJSON(members)
+	_ = s.app.writeJSON(members)
 }
 
-// preview returns as much of a body as does not fill the terminal. The file has it all.
+// preview returns the beginning of a body. The file has the whole body.
 func preview(body []byte) string {
 	const longest, all = 8 << 10, 512 << 10
 	text := pretty(body[:min(len(body), all)])
 	if len(text) <= longest {
 		return text
 	}
-	return strings.ToValidUTF8(text[:longest], "") + "\n… and more, in the file"
+	return strings.ToValidUTF8(text[:longest], "") + "\n… the file has the rest"
 }
 
 func colourOf(c *capture.Capture) string {
@@ -222,13 +222,14 @@ func toneOf(c *capture.Capture) page.Tone {
 	}
 }
 
-// signRefused replays a delivery that was not accepted. A request must name it: the action "replay" is refused.
+// signRefused replays a delivery that was not accepted. For such a delivery, the action "replay" is refused, so that one press of
+// a button never makes a forgery genuine.
 var signRefused = page.Action{
 	Name: "sign-refused", Label: "Sign and replay",
-	Confirm: "This delivery was not accepted: anybody may have written it. A replay signs it with your secret, and the service takes it for genuine.",
+	Confirm: "This delivery was not accepted, so anyone may have written it. A replay signs it with your secret, and the service accepts it as genuine.",
 }
 
-// detailOf is a capture as the page shows it.
+// detailOf converts a capture to the detail that the page shows.
 func detailOf(c *capture.Capture, base, saved string) page.Detail {
 	d := page.Detail{
 		Item: page.Item{
@@ -246,7 +247,7 @@ func detailOf(c *capture.Capture, base, saved string) page.Detail {
 	return d
 }
 
-// captureOf is the way back.
+// captureOf converts a detail back to a capture.
 func captureOf(d *page.Detail) *capture.Capture {
 	return &capture.Capture{Vendor: d.Vendor, Arrived: d.At, Method: d.Method, Header: d.Header, Body: d.Body, Type: d.Type, ID: d.Delivery}
 }

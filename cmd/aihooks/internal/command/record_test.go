@@ -20,13 +20,13 @@ import (
 
 const secret = "secret-of-the-tests-0123456789"
 
-// newTestDesk returns a desk for WorkFlux, whose deliveries nothing records yet, and what it shows.
-func newTestDesk(t *testing.T) (d *desk, out, notes *bytes.Buffer) {
+// newTestServer returns a listenServer for WorkFlux that records nothing yet, its output and its notes.
+func newTestServer(t *testing.T) (d *listenServer, out, notes *bytes.Buffer) {
 	t.Helper()
 	out, notes = new(bytes.Buffer), new(bytes.Buffer)
 	env := func(string) (string, bool) { return secret, true }
 	a := &app{Terminal: Terminal{Out: out, Err: notes, Env: env}, json: true}
-	d = a.newDesk(&listening{folder: filepath.Join(t.TempDir(), "saved")}, "http://127.0.0.1:1")
+	d = a.newListenServer(&listenOptions{folder: filepath.Join(t.TempDir(), "saved")}, "http://127.0.0.1:1")
 	v, err := vendors.Find("workflux")
 	require.NoError(t, err)
 	_, err = d.mount(v)
@@ -34,12 +34,12 @@ func newTestDesk(t *testing.T) (d *desk, out, notes *bytes.Buffer) {
 	return d, out, notes
 }
 
-// deliver has the desk receive a delivery, and returns the status of the response.
-func deliver(t *testing.T, d *desk, genuine bool, body string) int {
+// deliver sends a delivery to the server, and returns the status of the response.
+func deliver(t *testing.T, d *listenServer, genuine bool, body string) int {
 	t.Helper()
 	v, err := vendors.Find("workflux")
 	require.NoError(t, err)
-	key := nobodysKey()
+	key := randomKey()
 	if genuine {
 		key = signature.Key{Name: "test", Secret: signature.NewSecret(secret)}
 	}
@@ -56,7 +56,7 @@ func event(size int) string {
 	return fmt.Sprintf(`{"event":"user.message","timestamp":"2026-11-20T12:00:00Z","data":{"message_id":"m","content":%q}}`, strings.Repeat("x", size))
 }
 
-// outcomes counts what was shown, by outcome.
+// outcomes counts the shown deliveries by outcome.
 func outcomes(t *testing.T, out *bytes.Buffer) map[string]int {
 	t.Helper()
 	counts := make(map[string]int)
@@ -69,7 +69,7 @@ func outcomes(t *testing.T, out *bytes.Buffer) map[string]int {
 }
 
 func TestDesk_RespondsBeforeItRecords(t *testing.T) {
-	d, out, _ := newTestDesk(t)
+	d, out, _ := newTestServer(t)
 	require.Equal(t, http.StatusUnauthorized, deliver(t, d, false, event(1<<19)))
 	require.Equal(t, http.StatusOK, deliver(t, d, true, event(10)))
 	require.Empty(t, out.String())
@@ -82,11 +82,11 @@ func TestDesk_RespondsBeforeItRecords(t *testing.T) {
 	require.Len(t, files, 2)
 }
 
-// While nothing is recorded, strangers use up a part of the backlog and leave the rest to genuine deliveries.
+// While nothing is recorded, refused deliveries may fill only a part of the backlog. Genuine deliveries get the rest.
 func TestDesk_KeepsBacklogBounded(t *testing.T) {
 	for name, size := range map[string]int{"large": 1 << 19, "small": 10} {
 		t.Run(name, func(t *testing.T) {
-			d, out, notes := newTestDesk(t)
+			d, out, notes := newTestServer(t)
 			refused := maxRefusedBacklog/max(size, block) + 2
 			for range refused {
 				require.Equal(t, http.StatusUnauthorized, deliver(t, d, false, event(size)))
@@ -101,25 +101,25 @@ func TestDesk_KeepsBacklogBounded(t *testing.T) {
 			go d.record()
 			d.finish()
 			require.Equal(t, map[string]int{"unauthenticated": kept, "handled": 5}, outcomes(t, out))
-			require.Contains(t, notes.String(), fmt.Sprintf("too fast to be shown and saved: %d\n", refused-kept))
+			require.Contains(t, notes.String(), fmt.Sprintf("arrived too fast: %d were not shown or saved\n", refused-kept))
 			require.Zero(t, d.backlog.size.Load())
 		})
 	}
 }
 
 func TestDesk_KeepsDiskBounded(t *testing.T) {
-	d, out, notes := newTestDesk(t)
-	d.saved[false], d.saved[true] = maxRefusedSaved-1, maxSaved-1-block // as after many deliveries
+	d, out, notes := newTestServer(t)
+	d.saved[false], d.saved[true] = maxRefusedSaved-1, maxSaved-1-block // like after many deliveries
 	for range 3 {
 		deliver(t, d, false, event(10))
 		deliver(t, d, true, event(10))
 	}
 	go d.record()
 	d.finish()
-	require.Equal(t, map[string]int{"unauthenticated": 3, "handled": 3}, outcomes(t, out), "they are shown")
+	require.Equal(t, map[string]int{"unauthenticated": 3, "handled": 3}, outcomes(t, out), "all deliveries must be shown")
 	files, err := os.ReadDir(d.options.folder)
 	require.NoError(t, err)
-	require.Len(t, files, 3, "one that was refused and two that were accepted")
-	require.Equal(t, 1, strings.Count(notes.String(), "64 MiB of deliveries that were not accepted are saved"))
-	require.Equal(t, 1, strings.Count(notes.String(), "1024 MiB of deliveries that were accepted are saved"))
+	require.Len(t, files, 3, "one refused and two accepted deliveries are saved")
+	require.Equal(t, 1, strings.Count(notes.String(), "64 MiB of refused deliveries are saved"))
+	require.Equal(t, 1, strings.Count(notes.String(), "1024 MiB of accepted deliveries are saved"))
 }

@@ -20,29 +20,29 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-// replaying are the options of replay.
-type replaying struct {
+// replayOptions are the options of replay.
+type replayOptions struct {
 	address, vendor, form string
 	newIDs, signRefused   bool
 }
 
 func (a *app) replayCommand() *cobra.Command {
-	var o replaying
+	var o replayOptions
 	var concurrent, expect int
 	c := &cobra.Command{
 		Use:   "replay FILE... --url URL",
-		Short: "Send saved deliveries again, signed anew",
-		Long: `Replay sends deliveries that ` + "`aihooks listen`" + ` has saved, in the order in which they are given: signed anew, and dated now. It
-succeeds if all are answered 2xx, or as --expect says.
+		Short: "Send saved deliveries again, with a new signature and time",
+		Long: `Replay sends deliveries that ` + "`aihooks listen`" + ` has saved, in the given order, with a new signature and the current time. It
+succeeds if every response is a 2xx, or has the status of --expect.
 
-A folder stands for the *.json files in it, and a pattern for the files that it matches. Deliveries of several vendors need
-{vendor} in the URL, which each delivery replaces with the name of its vendor.
+A FILE may be a folder, whose *.json files are sent, or a pattern. Deliveries of several vendors need {vendor} in the URL, which
+is replaced by the vendor of each delivery.
 
-A delivery keeps its id, so that a service which has handled it answers that it is a duplicate, and runs nothing; --new-id
-makes it another event. A file may also be the bare body of a delivery: then say of whom with --vendor.
+A delivery keeps its id, so a service that has handled it treats it as a duplicate and does not run it again. --new-id makes it
+a new event. A FILE may also be only the body of a delivery. Set --vendor to its vendor then.
 
-A delivery that listen did not accept, or did not verify, is left out, with a warning: anybody may have written it, and signed
-with your secret it becomes genuine. --sign-refused signs and sends such deliveries, too.`,
+Replay omits deliveries that listen did not accept or verify, and prints a warning. Anyone may have written them, and your
+signature would make them genuine. --sign-refused signs and sends them too.`,
 		Example: `  aihooks replay aihooks-deliveries --url 'http://127.0.0.1:8080/webhooks/{vendor}'
   aihooks replay body.json --vendor workflux --new-id --url http://127.0.0.1:8080/webhooks/workflux`,
 		Args: cobra.MinimumNArgs(1),
@@ -51,44 +51,44 @@ with your secret it becomes genuine. --sign-refused signs and sends such deliver
 				return err
 			}
 			if concurrent < 1 {
-				return usage("--concurrent must be 1 or more")
+				return usage("--concurrent (%d) must be 1 or more", concurrent)
 			}
 			files, err := expand(args)
 			if err != nil {
 				return err
 			}
-			letters, refused, err := a.readAll(c.Context(), files, &o)
+			deliveries, refused, err := a.readAll(c.Context(), files, &o)
 			if err != nil {
 				return err
 			}
 			document := make(map[string]any)
 			if len(refused) > 0 {
 				document["refused"] = refused
-				if err := a.warnOfRefused(refused, len(letters), o.signRefused); err != nil {
+				if err := a.warnOfRefused(refused, len(deliveries), o.signRefused); err != nil {
 					return err
 				}
 			}
-			patience := time.Duration(0)
-			for i := range letters {
-				patience = max(patience, letters[i].vendor.Profile.RespondWithin)
+			timeout := time.Duration(0)
+			for i := range deliveries {
+				timeout = max(timeout, deliveries[i].vendor.Profile.RespondWithin)
 			}
-			return a.poster(patience, concurrent).deliver(c.Context(), letters, expect, document)
+			return a.newSendPool(timeout, concurrent).deliver(c.Context(), deliveries, expect, document)
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.address, "url", "", "`URL` of the service's endpoint, in which {vendor} is the name of each delivery's vendor; the token of EmberQA is added to it")
-	f.StringVar(&o.vendor, "vendor", "", "`name` of the vendor whose bodies the files are")
-	f.BoolVar(&o.newIDs, "new-id", false, "give each delivery an id of its own, so that none is a duplicate")
-	f.BoolVar(&o.signRefused, "sign-refused", false, "also sign deliveries that listen did not accept or verify, which anybody may have written")
-	f.StringVar(&o.form, "form", "", "`name` of the form that is signed, for Greenflash")
-	f.IntVar(&concurrent, "concurrent", 1, "how many at once; more than one gives up their order")
-	f.IntVar(&expect, "expect", 0, "succeed if every answer has this `status`, instead of 2xx")
+	f.StringVar(&o.address, "url", "", "`URL` of the service's endpoint; {vendor} is replaced by the vendor's name, and EmberQA's token is added")
+	f.StringVar(&o.vendor, "vendor", "", "`name` of the vendor, for files that are only a body")
+	f.BoolVar(&o.newIDs, "new-id", false, "give each delivery a new id, so that it is not a duplicate")
+	f.BoolVar(&o.signRefused, "sign-refused", false, "also sign deliveries that listen did not accept or verify, which anyone may have written")
+	f.StringVar(&o.form, "form", "", "`name` of the signed form, for Greenflash")
+	f.IntVar(&concurrent, "concurrent", 1, "maximum number of concurrent requests; more than one does not keep the order")
+	f.IntVar(&expect, "expect", 0, "expect this `status` instead of 2xx")
 	completeVendor(c)
 	return c
 }
 
-// readAll reads the deliveries that are to be sent, and returns the files of those that listen did not accept.
-func (a *app) readAll(ctx context.Context, files []string, o *replaying) (letters []letter, refused []string, err error) {
+// readAll reads the deliveries to send. It also returns the files of deliveries that listen did not accept.
+func (a *app) readAll(ctx context.Context, files []string, o *replayOptions) (deliveries []outgoing, refused []string, err error) {
 	names := make(map[string]bool)
 	for _, path := range files {
 		captured, err := a.readCapture(ctx, path, o.vendor)
@@ -111,13 +111,13 @@ func (a *app) readAll(ctx context.Context, files []string, o *replaying) (letter
 		}
 		names[v.Name()] = true
 		to := strings.ReplaceAll(o.address, anyVendor, v.Name())
-		letters = append(letters, again(v, captured, secret, to, o.form, filepath.Base(path), o.newIDs))
+		deliveries = append(deliveries, replayOf(v, captured, secret, to, o.form, filepath.Base(path), o.newIDs))
 	}
 	if len(names) > 1 && !strings.Contains(o.address, anyVendor) {
-		return nil, nil, usage("the files are deliveries of %s, and --url is one endpoint: write %s where the URL names the vendor, or replay one vendor's at a time",
+		return nil, nil, usage("the files are deliveries of %s, but --url is one endpoint: write %s in place of the vendor in the URL, or replay one vendor at a time",
 			strings.Join(slices.Sorted(maps.Keys(names)), ", "), anyVendor)
 	}
-	return letters, refused, nil
+	return deliveries, refused, nil
 }
 
 // warnOfRefused warns of captures that listen did not accept. It returns an error if nothing else is left to send.
@@ -129,22 +129,22 @@ func (a *app) warnOfRefused(refused []string, sent int, sign bool) error {
 	if len(refused) > few {
 		names = append(names, "…")
 	}
-	text := fmt.Sprintf("listen did not accept %d of the deliveries, so anybody may have written them: %s", len(refused), strings.Join(names, ", "))
+	text := fmt.Sprintf("listen did not accept %d of the deliveries, so anyone may have written them: %s", len(refused), strings.Join(names, ", "))
 	switch {
 	case sign:
-		a.notef("warning: %s. They are signed now, and the service takes them for genuine", text)
+		a.notef("warning: %s. They are now signed, and the service accepts them as genuine", text)
 	case sent == 0:
-		return fmt.Errorf("nothing was sent: %s. See --sign-refused", text)
+		return fmt.Errorf("nothing was sent: %s. To send them, set --sign-refused", text)
 	default:
-		a.notef("warning: %s. They are left out; see --sign-refused", text)
+		a.notef("warning: %s. They are omitted; to send them, set --sign-refused", text)
 	}
 	return nil
 }
 
-// anyVendor is the place of a vendor's name in a URL.
+// anyVendor is replaced by the name of a vendor in a URL.
 const anyVendor = "{vendor}"
 
-// expand returns the files that arguments name, as a shell of Unix would: shells of Windows expand no pattern.
+// expand returns the files that arguments name. It expands patterns, because shells of Windows do not.
 func expand(args []string) ([]string, error) {
 	var files []string
 	for _, arg := range args {
@@ -154,7 +154,7 @@ func expand(args []string) ([]string, error) {
 		case err == nil && info.IsDir():
 			pattern = filepath.Join(escapePattern(arg), "*.json")
 		case err == nil || !strings.ContainsAny(arg, "*?["):
-			files = append(files, arg) // reading it reports what is wrong with it
+			files = append(files, arg) // reading it reports an error
 			continue
 		}
 		found, err := filepath.Glob(pattern)
@@ -162,14 +162,14 @@ func expand(args []string) ([]string, error) {
 			return nil, usage("%q is not a pattern: %w", arg, err)
 		}
 		if len(found) == 0 {
-			return nil, fmt.Errorf("%s: there is no such file", pattern)
+			return nil, fmt.Errorf("%s: no such file", pattern)
 		}
 		files = append(files, found...)
 	}
 	return files, nil
 }
 
-// escapePattern makes a path match itself alone. Windows has no escape, and no such names.
+// escapePattern escapes a path, so that it matches only itself. Windows has no escapes, and does not allow such names.
 func escapePattern(path string) string {
 	if filepath.Separator != '/' {
 		return path
@@ -177,7 +177,7 @@ func escapePattern(path string) string {
 	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
 }
 
-// readCapture reads a capture, or the bare body of a vendor's delivery.
+// readCapture reads a capture, or a file that is only the body of a vendor's delivery.
 func (a *app) readCapture(ctx context.Context, path, vendor string) (*capture.Capture, error) {
 	if vendor != "" {
 		if _, err := vendors.Find(vendor); err != nil {
@@ -195,34 +195,34 @@ func (a *app) readCapture(ctx context.Context, path, vendor string) (*capture.Ca
 	case vendor == "" || err == nil && c.Method != "" && strings.EqualFold(c.Vendor, vendor):
 		return c, nil
 	case err == nil && c.Method != "":
-		return nil, usage("%s is a capture of %s's, not of %s's", path, printable(c.Vendor), vendor)
+		return nil, usage("%s is a capture of a delivery of %s, not of %s", path, printable(c.Vendor), vendor)
 	case !json.Valid(text):
-		return nil, fmt.Errorf("%s: is not JSON", path)
+		return nil, fmt.Errorf("%s is not JSON", path)
 	}
 	return &capture.Capture{Vendor: vendor, Body: text}, nil
 }
 
-// again returns the delivery such as it would be sent now.
-func again(v *vendors.Vendor, c *capture.Capture, secret signature.Secret, address, form, name string, anew bool) letter {
+// replayOf returns a delivery to send from a capture. If asNew is set, it is a new event.
+func replayOf(v *vendors.Vendor, c *capture.Capture, secret signature.Secret, address, form, name string, asNew bool) outgoing {
 	sign := signer(v, address, form, secret)
 	id, body := idOf(v, c), c.Body
-	if anew || id == "" {
+	if asNew || id == "" {
 		id = newID()
 	}
-	if anew {
+	if asNew {
 		body = sign.Unique(body, id)
 	}
 	event := c.Type
 	if event == "" {
 		event = sign.Type(body)
 	}
-	return letter{name: name, event: event, id: id, vendor: v, secret: secret, request: func() (*http.Request, error) {
+	return outgoing{name: name, event: event, id: id, vendor: v, secret: secret, request: func() (*http.Request, error) {
 		now := time.Now()
 		return sign.Request(dated(sign, body, now), now, id)
 	}}
 }
 
-// dated dates a body where it is by the body's date that a delivery is too old.
+// dated updates the time in a body, for vendors whose window is checked against it.
 func dated(sign *webhooktest.Signer, body []byte, now time.Time) []byte {
 	if p := &sign.Profile; p.Window == 0 || p.TimeHeader != "" {
 		return body
@@ -230,7 +230,7 @@ func dated(sign *webhooktest.Signer, body []byte, now time.Time) []byte {
 	return sign.Stamp(body, now)
 }
 
-// idOf returns the id that a vendor has put in a header, if it does so.
+// idOf returns the id in a header, or "" if the vendor sends none.
 func idOf(v *vendors.Vendor, c *capture.Capture) string {
 	if v.Profile.Scheme == nil {
 		return ""

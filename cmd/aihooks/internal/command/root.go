@@ -1,4 +1,4 @@
-// Package command has the commands of aihooks, one in each file.
+// Package command implements the commands of aihooks.
 package command
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
 )
 
-// A Terminal is what a process has: its streams and its environment.
+// A Terminal has the streams and the environment of a process.
 type Terminal struct {
 	In       io.Reader
 	Out, Err io.Writer
@@ -27,12 +27,12 @@ type app struct {
 
 	json        bool
 	secretFiles []string
-	began       bool                  // the command line is right, and a command has begun
+	began       bool                  // the command line is valid, and a command has begun
 	lost        atomic.Pointer[error] // why output could not be written
-	queue       *queue                // nil: output is written at once
+	queue       *queue                // nil means that output is written at once
 }
 
-// Run runs the command that args ask for until it is done or ctx ends, and returns the exit code.
+// Run runs the command in args until it returns or ctx ends, and returns the exit code.
 func Run(ctx context.Context, t Terminal, args []string) int {
 	a := &app{Terminal: t}
 	root := a.root()
@@ -60,22 +60,22 @@ func (a *app) root() *cobra.Command {
 		Use:   "aihooks",
 		Short: "Send, receive, explain and replay webhooks of Greenflash, EmberQA, Convosphere and WorkFlux",
 		Long: `aihooks sends, receives, explains and replays the webhooks of Greenflash, EmberQA, Convosphere and WorkFlux on your own
-machine, and looks after SQLite inboxes while the service runs.
+machine. It also shows and manages SQLite inboxes while the service runs.
 
 Secrets come from GREENFLASH_WEBHOOK_SECRET, EMBERQA_WEBHOOK_TOKEN (the token in the URL), CONVOSPHERE_WEBHOOK_SECRET and
-WORKFLUX_WEBHOOK_SECRET, or from a file named by --secret-file; never from the command line, which others can see.
+WORKFLUX_WEBHOOK_SECRET, or from a --secret-file. There is no flag for a secret, because other users can see command lines.
 
 ` + exitCodes,
-		Example: `  export GREENFLASH_WEBHOOK_SECRET=whatever-you-like
+		Example: `  export GREENFLASH_WEBHOOK_SECRET=made-up
   aihooks listen --web &
   aihooks send greenflash conversation.rating --url http://127.0.0.1:8787/webhooks/greenflash`,
 		SilenceErrors:    true,
 		SilenceUsage:     true,
 		PersistentPreRun: func(*cobra.Command, []string) { a.began = true },
 	}
-	root.PersistentFlags().BoolVar(&a.json, "json", false, "write JSON, for programs")
+	root.PersistentFlags().BoolVar(&a.json, "json", false, "write JSON")
 	root.PersistentFlags().StringArrayVar(&a.secretFiles, "secret-file", nil,
-		"`[VENDOR=]FILE` that has the secret; a line break at its end is not part of it")
+		"`[VENDOR=]FILE` with the secret; one line break at its end is removed")
 	root.AddCommand(a.sendCommand(), a.listenCommand(), a.explainCommand(), a.replayCommand(), a.inboxCommand(),
 		a.versionCommand())
 	return root
@@ -93,5 +93,5 @@ func vendorArg(_ *cobra.Command, args []string, _ string) ([]string, cobra.Shell
 func completeVendor(c *cobra.Command) {
 	_ = c.RegisterFlagCompletionFunc("vendor", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return vendors.Names(), cobra.ShellCompDirectiveNoFileComp
-	}) // it has the flag
+	}) // fails only without the flag
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/aihooks/aihooks-go/signature"
 )
 
-// secretName is the environment variable that has a vendor's secret: the one that the packages' documentation reads.
+// secretName returns the environment variable with a vendor's secret. The documentation of the packages uses the same names.
 func secretName(v *vendors.Vendor) string {
 	if v.Signs() {
 		return strings.ToUpper(v.Name()) + "_WEBHOOK_SECRET"
@@ -17,7 +17,7 @@ func secretName(v *vendors.Vendor) string {
 	return strings.ToUpper(v.Name()) + "_WEBHOOK_TOKEN"
 }
 
-// secret returns a vendor's secret and where it is from; it is blank, without an error, if there is none.
+// secret returns a vendor's secret and the name of its source. Both are empty, without an error, if there is no secret.
 func (a *app) secret(v *vendors.Vendor) (secret signature.Secret, from string, err error) {
 	for _, given := range a.secretFiles {
 		name, path, ok := strings.Cut(given, "=")
@@ -25,7 +25,7 @@ func (a *app) secret(v *vendors.Vendor) (secret signature.Secret, from string, e
 			name, path = v.Name(), given
 		}
 		if _, err := vendors.Find(name); err != nil {
-			return signature.Secret{}, "", usage("--secret-file must be FILE or VENDOR=FILE; %w", err)
+			return signature.Secret{}, "", usage("--secret-file must be FILE or VENDOR=FILE: %w", err)
 		}
 		if !strings.EqualFold(name, v.Name()) {
 			continue
@@ -46,21 +46,21 @@ func (a *app) secret(v *vendors.Vendor) (secret signature.Secret, from string, e
 	return signature.Secret{}, "", nil
 }
 
-// mustSecret returns a vendor's secret, or an error that says how to give one.
+// mustSecret returns a vendor's secret, or an error that says how to set one.
 func (a *app) mustSecret(v *vendors.Vendor) (signature.Secret, error) {
 	secret, from, err := a.secret(v)
 	if err == nil && from == "" {
-		err = usage("there is no secret for %s: set %s, or name a file with --secret-file", v.Name(), secretName(v))
+		err = usage("there is no secret for %s: set %s or --secret-file", v.Name(), secretName(v))
 	}
 	return secret, err
 }
 
-// checkSecretFiles refuses a --secret-file for a vendor that is none.
+// checkSecretFiles refuses a --secret-file without a vendor, or with an unknown one.
 func (a *app) checkSecretFiles() error {
 	for _, given := range a.secretFiles {
 		name, _, ok := strings.Cut(given, "=")
 		if !ok {
-			return usage("--secret-file must be VENDOR=FILE here, and is %q", given)
+			return usage("--secret-file (%q) must be VENDOR=FILE here", given)
 		}
 		if _, err := vendors.Find(name); err != nil {
 			return usage("--secret-file: %w", err)
@@ -69,7 +69,7 @@ func (a *app) checkSecretFiles() error {
 	return nil
 }
 
-// nobodysSecret is one that nobody knows: for what is never verified, and for forgeries.
-func nobodysSecret() signature.Secret { return signature.NewSecret(rand.Text()) }
+// randomSecret returns a secret that no receiver has. It is for forgeries, and for deliveries that are never verified.
+func randomSecret() signature.Secret { return signature.NewSecret(rand.Text()) }
 
-func nobodysKey() signature.Key { return signature.Key{Name: "nobody", Secret: nobodysSecret()} }
+func randomKey() signature.Key { return signature.Key{Name: "random", Secret: randomSecret()} }

@@ -16,8 +16,8 @@ import (
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
 )
 
-// sending are the options of send.
-type sending struct {
+// sendOptions are the options of send.
+type sendOptions struct {
 	url        string
 	set        []string
 	times      int
@@ -32,12 +32,12 @@ type sending struct {
 }
 
 func (a *app) sendCommand() *cobra.Command {
-	var o sending
+	var o sendOptions
 	c := &cobra.Command{
 		Use:   "send VENDOR EVENT --url URL",
-		Short: "Send a delivery as a vendor would, signed",
-		Long: `Send sends a sample of an event to a service, signed and dated as the vendor would. Each delivery has an id of its own,
-unless --same is given. It succeeds if all are answered 2xx, or as --expect says.`,
+		Short: "Send a sample of an event, signed as the vendor does",
+		Long: `Send sends a sample of an event to a service, with the signature and the time that the vendor would send. Each delivery has a
+new id, unless --same is set. Send succeeds if every response is a 2xx, or has the status of --expect.`,
 		Example: `  aihooks send greenflash conversation.rating --url http://127.0.0.1:8080/webhooks/greenflash
   aihooks send workflux user.message --url http://127.0.0.1:8080/hooks --set data.content=hello
   aihooks send convosphere message.created --url http://127.0.0.1:8080/hooks --same --times 2 --concurrent 2
@@ -54,23 +54,23 @@ unless --same is given. It succeeds if all are answered 2xx, or as --expect says
 				return a.listEvents(v)
 			}
 			if len(args) < 2 {
-				return usage("which event? See `aihooks send %s --list`", v.Name())
+				return usage("an EVENT is needed: `aihooks send %s --list` lists them", v.Name())
 			}
 			return a.send(c, v, args[1], &o)
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.url, "url", "", "`URL` of the service's endpoint; the token of EmberQA is added to it")
-	f.StringArrayVar(&o.set, "set", nil, "`path=value` in the body: data.rating=5, data.tags[0]=x, or /data/tags/0=x; the value is JSON, or else a text. What the sample does not have is added, and noted")
-	f.IntVar(&o.times, "times", 1, "how many deliveries")
-	f.IntVar(&o.concurrent, "concurrent", 1, "how many at once")
-	f.BoolVar(&o.same, "same", false, "send the same delivery each time, as retries and duplicates are")
-	f.BoolVar(&o.forge, "forge", false, "sign with a secret that nobody knows")
-	f.BoolVar(&o.stale, "stale", false, "date it a minute before the vendor's window")
+	f.StringVar(&o.url, "url", "", "`URL` of the service's endpoint; EmberQA's token is added to it")
+	f.StringArrayVar(&o.set, "set", nil, "set `path=value` in the body, such as data.rating=5, data.tags[0]=x or /data/tags/0=x; a value that is not JSON is a string; missing members are added with a note")
+	f.IntVar(&o.times, "times", 1, "number of deliveries")
+	f.IntVar(&o.concurrent, "concurrent", 1, "maximum number of concurrent requests")
+	f.BoolVar(&o.same, "same", false, "send the same delivery each time, like a retry or a duplicate")
+	f.BoolVar(&o.forge, "forge", false, "sign with a random secret")
+	f.BoolVar(&o.stale, "stale", false, "send a time one minute older than the vendor's window")
 	f.BoolVar(&o.list, "list", false, "list the vendor's events")
-	f.StringVar(&o.form, "form", "", "`name` of the form that is signed, for Greenflash: timestamp.body, delivery.timestamp.body or body")
-	f.IntVar(&o.expect, "expect", 0, "succeed if every answer has this `status`, instead of 2xx")
-	f.DurationVar(&o.timeout, "timeout", 0, "how long to wait for an answer (default: as long as the vendor does)")
+	f.StringVar(&o.form, "form", "", "`name` of the signed form, for Greenflash: timestamp.body, delivery.timestamp.body or body")
+	f.IntVar(&o.expect, "expect", 0, "expect this `status` instead of 2xx")
+	f.DurationVar(&o.timeout, "timeout", 0, "how long to wait for a response (default: as long as the vendor waits)")
 	return c
 }
 
@@ -113,23 +113,23 @@ func (a *app) listEvents(v *vendors.Vendor) error {
 	return nil
 }
 
-func (a *app) send(c *cobra.Command, v *vendors.Vendor, event string, o *sending) error {
-	letters, err := a.letters(v, event, o)
+func (a *app) send(c *cobra.Command, v *vendors.Vendor, event string, o *sendOptions) error {
+	deliveries, err := a.outgoing(v, event, o)
 	if err != nil {
 		return err
 	}
-	patience := o.timeout
-	if patience == 0 {
-		patience = v.Profile.RespondWithin
+	timeout := o.timeout
+	if timeout == 0 {
+		timeout = v.Profile.RespondWithin
 	}
-	return a.poster(patience, o.concurrent).deliver(c.Context(), letters, o.expect, map[string]any{"vendor": v.Name()})
+	return a.newSendPool(timeout, o.concurrent).deliver(c.Context(), deliveries, o.expect, map[string]any{"vendor": v.Name()})
 }
 
-// mostTimes keeps one zero too many from filling the memory: each answer is kept.
+// mostTimes bounds memory, because each response is kept.
 const mostTimes = 1_000_000
 
-// letters makes the deliveries that are to be sent.
-func (a *app) letters(v *vendors.Vendor, event string, o *sending) ([]letter, error) {
+// outgoing returns the deliveries to send.
+func (a *app) outgoing(v *vendors.Vendor, event string, o *sendOptions) ([]outgoing, error) {
 	switch {
 	case o.times < 1 || o.concurrent < 1:
 		return nil, usage("--times and --concurrent must be 1 or more")
@@ -138,9 +138,9 @@ func (a *app) letters(v *vendors.Vendor, event string, o *sending) ([]letter, er
 	case o.timeout < 0:
 		return nil, usage("--timeout must not be negative")
 	case o.stale && v.Profile.Window == 0:
-		return nil, usage("--stale: %s sends no time that could be checked", v.Name())
+		return nil, usage("--stale must not be set for %s, which sends no signed time", v.Name())
 	case o.form != "" && !v.Signs():
-		return nil, usage("--form: %s does not sign", v.Name())
+		return nil, usage("--form must not be set for %s, which does not sign", v.Name())
 	}
 	if err := checkURL(o.url); err != nil {
 		return nil, err
@@ -150,12 +150,12 @@ func (a *app) letters(v *vendors.Vendor, event string, o *sending) ([]letter, er
 		return nil, usage("%w", err)
 	}
 	body, err := setAll(sample.Body, o.set, func(path string) {
-		a.notef("--set %s: the sample of %s has no such member, so it is added", path, sample.Name)
+		a.notef("--set %s: the sample of %s has no such member; it is added", path, sample.Name)
 	})
 	if err != nil {
 		return nil, err
 	}
-	secret := nobodysSecret()
+	secret := randomSecret()
 	if !o.forge {
 		if secret, err = a.mustSecret(v); err != nil {
 			return nil, err
@@ -170,14 +170,14 @@ func (a *app) letters(v *vendors.Vendor, event string, o *sending) ([]letter, er
 	}
 	id := newID()
 	same := sign.Stamp(sign.Unique(body, id), now())
-	letters := make([]letter, o.times)
-	for i := range letters {
+	deliveries := make([]outgoing, o.times)
+	for i := range deliveries {
 		if o.same {
-			letters[i] = letter{event: sample.Name, id: id, vendor: v, secret: secret, request: func() (*http.Request, error) { return sign.Request(same, now(), id) }}
+			deliveries[i] = outgoing{event: sample.Name, id: id, vendor: v, secret: secret, request: func() (*http.Request, error) { return sign.Request(same, now(), id) }}
 			continue
 		}
 		id := newID()
-		letters[i] = letter{event: sample.Name, id: id, vendor: v, secret: secret, request: func() (*http.Request, error) {
+		deliveries[i] = outgoing{event: sample.Name, id: id, vendor: v, secret: secret, request: func() (*http.Request, error) {
 			t := now()
 			return sign.Request(sign.Stamp(sign.Unique(body, id), t), t, id)
 		}}
@@ -185,12 +185,12 @@ func (a *app) letters(v *vendors.Vendor, event string, o *sending) ([]letter, er
 	if _, err := sign.Request(body, now(), id); err != nil {
 		return nil, usage("%s cannot be sent: %w", v.Name(), withoutURL(err))
 	}
-	return letters, nil
+	return deliveries, nil
 }
 
 func newID() string { return "cli_" + strings.ToLower(rand.Text()) }
 
-// setAll changes members of a body, and calls added for each that was not there.
+// setAll sets members of a body, and calls added for each member that is new.
 func setAll(body []byte, sets []string, added func(path string)) ([]byte, error) {
 	if len(sets) == 0 {
 		return body, nil
@@ -205,12 +205,12 @@ func setAll(body []byte, sets []string, added func(path string)) ([]byte, error)
 		path, text, ok := strings.Cut(s, "=")
 		names := split(path)
 		if !ok || len(names) == 0 {
-			return nil, usage("--set must be path=value, and is %q", s)
+			return nil, usage("--set (%q) must be path=value", s)
 		}
 		var value any
 		if json.Valid([]byte(text)) {
 			numbers := json.NewDecoder(strings.NewReader(text))
-			numbers.UseNumber() // as they were written: 1.0 stays 1.0
+			numbers.UseNumber() // keep 1.0 as 1.0
 			if err := numbers.Decode(&value); err != nil {
 				return nil, usage("--set %s: %w", path, err)
 			}
@@ -228,7 +228,7 @@ func setAll(body []byte, sets []string, added func(path string)) ([]byte, error)
 	return json.Marshal(v)
 }
 
-// has reports whether the names lead to a value.
+// has reports whether v has a value at a path of names.
 func has(v any, names []string) bool {
 	for _, name := range names {
 		switch inner := v.(type) {
@@ -251,10 +251,10 @@ func has(v any, names []string) bool {
 	return true
 }
 
-// elements matches the places in lists at the end of a name: tags[0][1].
+// elements matches list indexes at the end of a name: tags[0][1].
 var elements = regexp.MustCompile(`((?:\[\d+\])+)(\.|$)`)
 
-// split returns the names in a path: a JSON pointer (RFC 6901), or names with dots between them and places in brackets.
+// split returns the names in a path. The path is a JSON pointer (RFC 6901), or names separated by dots with indexes in brackets.
 func split(path string) []string {
 	if !strings.HasPrefix(path, "/") {
 		path = elements.ReplaceAllStringFunc(path, strings.NewReplacer("[", ".", "]", "").Replace)
@@ -279,7 +279,7 @@ func set(v any, names []string, value any) (any, error) {
 	case []any:
 		i, err := strconv.Atoi(names[0])
 		if err != nil || i < 0 || i >= len(v) {
-			return nil, fmt.Errorf("%q is no place in a list of %d", names[0], len(v))
+			return nil, fmt.Errorf("%q is not an index of a list of length %d", names[0], len(v))
 		}
 		v[i], err = set(v[i], names[1:], value)
 		return v, err

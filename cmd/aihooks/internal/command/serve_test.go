@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A pipeListener has one connection, in memory.
+// A pipeListener accepts connections in memory.
 type pipeListener struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -59,7 +59,7 @@ func TestServe_FinishesRequestUnderWay(t *testing.T) {
 
 				interrupt()
 				synctest.Wait()
-				<-listener.closed // it takes no more
+				<-listener.closed // it accepts no more connections
 				defer time.AfterFunc(c.rest, func() { _, _ = io.WriteString(client, "}") }).Stop()
 				response, err := http.ReadResponse(bufio.NewReader(client), nil)
 				if !c.finished {

@@ -46,7 +46,7 @@ func readCurlCommand(r *webhook.Request, text string) error {
 // shellWords splits a command as a POSIX shell does, with $'…' but without expanding anything.
 func shellWords(text string) ([]string, error) {
 	if strings.Contains(text, "^\n") || strings.Contains(text, `^"`) {
-		return nil, errors.New("it is a command for cmd.exe: copy it as cURL for bash")
+		return nil, errors.New("this is a command for cmd.exe: copy it as cURL for bash")
 	}
 	var words []string
 	var word strings.Builder
@@ -63,7 +63,7 @@ func shellWords(text string) ([]string, error) {
 		case c == '\\' && i+1 < len(text):
 			i++
 			switch {
-			case text[i] == '\n' && quote == 0: // the line goes on
+			case text[i] == '\n' && quote == 0: // a continued line
 				continue
 			case quote == '$' && text[i] == 'n':
 				word.WriteByte('\n')
@@ -89,7 +89,7 @@ func shellWords(text string) ([]string, error) {
 		begun = true
 	}
 	if quote != 0 {
-		return nil, errors.New("a quote of the curl command is not closed")
+		return nil, errors.New("a quote in the curl command is not closed")
 	}
 	if begun {
 		words = append(words, word.String())

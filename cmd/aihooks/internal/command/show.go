@@ -19,7 +19,7 @@ import (
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/visible"
 )
 
-// The colours, as terminals know them.
+// The colours, as parameters of ANSI escape sequences.
 const (
 	red    = "31"
 	green  = "32"
@@ -28,7 +28,7 @@ const (
 	bold   = "1"
 )
 
-// isTerminal reports whether what is written to w is seen by somebody.
+// isTerminal reports whether w is, or writes to, a terminal.
 func isTerminal(w any) bool {
 	f := fileOf(w)
 	return f != nil && term.IsTerminal(int(f.Fd()))
@@ -57,23 +57,23 @@ func (a *app) paint(colour, text string) string {
 	return "\x1b[" + colour + "m" + text + "\x1b[0m"
 }
 
-// linef writes one line for people.
+// linef writes one line of output.
 func (a *app) linef(format string, args ...any) {
 	_, err := fmt.Fprintf(a.Out, format+"\n", args...)
 	a.wrote(err)
 }
 
-// wrote remembers that output was lost: a script that relies on it must not take it for a success.
+// wrote records that output was lost. The exit code then tells a script that the output is incomplete.
 func (a *app) wrote(err error) {
 	if err != nil {
 		a.lost.CompareAndSwap(nil, &err)
 	}
 }
 
-// notef writes one line beside the output.
+// notef writes one line to standard error.
 func (a *app) notef(format string, args ...any) { _, _ = fmt.Fprintf(a.Err, format+"\n", args...) }
 
-// writeJSON writes one value for programs.
+// writeJSON writes one value as a line of JSON.
 func (a *app) writeJSON(v any) error {
 	var text bytes.Buffer
 	e := json.NewEncoder(&text)
@@ -105,7 +105,7 @@ func (a *app) table(header []string, rows [][]string) {
 	a.wrote(w.Flush())
 }
 
-// printable returns s without anything that a terminal would obey: what is shown came from strangers.
+// printable returns s with escapes for everything that a terminal would interpret, because unauthenticated senders wrote it.
 func printable(s string) string {
 	clean := func(c rune) bool { return c == utf8.RuneError || !unicode.IsPrint(c) }
 	if strings.IndexFunc(s, clean) < 0 {
@@ -123,11 +123,11 @@ func printable(s string) string {
 	return b.String()
 }
 
-// pretty returns a body as it is shown: JSON indented, anything else as it is; each line printable.
+// pretty returns a body for display. It indents JSON, and makes each line printable.
 func pretty(body []byte) string {
 	var out bytes.Buffer
 	body = bytes.TrimSpace(body)
-	if !bearable(body) || json.Indent(&out, body, "", "  ") != nil {
+	if !canIndent(body) || json.Indent(&out, body, "", "  ") != nil {
 		out.Reset()
 		out.Write(body)
 	}
@@ -142,8 +142,8 @@ func printableLines(text string) []string {
 	return lines
 }
 
-// bearable reports whether JSON stays of some size when it is indented: nested deeply enough, a megabyte becomes terabytes.
-func bearable(body []byte) bool {
+// canIndent reports whether JSON stays small when indented. A deeply nested megabyte would become terabytes.
+func canIndent(body []byte) bool {
 	size, depth, quoted := len(body), 0, false
 	for i := 0; i < len(body); i++ {
 		switch c := body[i]; {
@@ -165,10 +165,10 @@ func bearable(body []byte) bool {
 	return size <= 16*len(body)+(64<<10)
 }
 
-// shownIDs is how many characters of an id are shown, wherever one is.
+// shownIDs is how many characters of an id are shown.
 const shownIDs = 32
 
-// clip cuts off a text that is longer than a line should have.
+// clip truncates a text to a number of characters.
 func clip(s string, longest int) string {
 	if r := []rune(s); len(r) > longest {
 		return string(r[:longest]) + "…"
@@ -176,7 +176,7 @@ func clip(s string, longest int) string {
 	return s
 }
 
-// width is how many columns the output has. What is no terminal has no end.
+// width returns the number of columns of the terminal. Other outputs have no limit.
 func (a *app) width() int {
 	if isTerminal(a.Out) {
 		if columns, _, err := term.GetSize(int(fileOf(a.Out).Fd())); err == nil && columns > 40 {
@@ -186,7 +186,7 @@ func (a *app) width() int {
 	return math.MaxInt
 }
 
-// wrap breaks a text between words into lines no longer than width, if its words let it.
+// wrap breaks a text between words into lines of at most width characters. A longer word gets its own line.
 func wrap(text string, width int) []string {
 	var lines []string
 	line := ""
@@ -203,10 +203,10 @@ func wrap(text string, width int) []string {
 	return append(lines, line)
 }
 
-// indent puts blanks before every line.
+// indent indents every line by two spaces.
 func indent(text string) string { return "  " + strings.ReplaceAll(text, "\n", "\n  ") }
 
-// took returns a duration such as people read it.
+// took formats a duration with few digits.
 func took(d time.Duration) string {
 	switch {
 	case d < time.Millisecond:
@@ -218,7 +218,7 @@ func took(d time.Duration) string {
 	}
 }
 
-// when returns a time of day, with the day if it is another.
+// when formats a time of day, with the date if it is not today.
 func when(t time.Time) string {
 	if t.IsZero() {
 		return "-"

@@ -17,12 +17,12 @@ func TestLinesAreBrokenBetweenWords(t *testing.T) {
 }
 
 func TestASecretIsHiddenHoweverItWasWritten(t *testing.T) {
-	l := letter{secret: signature.NewSecret("a b&<c>/d")}
+	l := outgoing{secret: signature.NewSecret("a b&<c>/d")}
 	for _, form := range []string{"a b&<c>/d", "a%20b&%3Cc%3E%2Fd", "a+b%26%3Cc%3E%2Fd", "a b&amp;&lt;c&gt;/d"} {
 		require.Equal(t, "POST [secret]!", l.hide("POST "+form+"!"))
 	}
-	blank := letter{}
-	require.Equal(t, "said", blank.hide("said"))
+	blank := outgoing{}
+	require.Equal(t, "text", blank.hide("text"))
 }
 
 func TestAPasswordIsNotInWhatThePageSays(t *testing.T) {
@@ -34,6 +34,6 @@ func TestWhatWouldGrowBeyondBoundsIsNotIndented(t *testing.T) {
 	require.Equal(t, strings.Split("{\n  \"a\": [\n    1,\n    \"[[[\\\"[[[\"\n  ]\n}", "\n"), strings.Split(pretty([]byte(` {"a":[1,"[[[\"[[["]} `)), "\n"))
 	deep := strings.Repeat("[", 9000) + strings.Repeat("]", 9000)
 	require.Equal(t, deep, pretty([]byte(deep)))
-	require.Equal(t, "{\n  \"a\": \""+deep+"\"\n}", pretty([]byte(`{"a":"`+deep+`"}`)), "brackets in a text are none")
+	require.Equal(t, "{\n  \"a\": \""+deep+"\"\n}", pretty([]byte(`{"a":"`+deep+`"}`)), "brackets in a string do not count")
 	require.Less(t, len(preview([]byte("["+strings.Repeat("1,", 4<<20)+"1]"))), 9<<10)
 }

@@ -9,8 +9,8 @@ import (
 	"net/url"
 )
 
-// transport returns a transport that reaches this machine by every name of it: resolvers need not know *.localhost, and the
-// certificate of a local server is signed by nobody.
+// transport returns a transport that reaches this machine by all its names. It resolves *.localhost itself, because resolvers
+// need not. It does not verify certificates of this machine, because local servers sign theirs themselves.
 func transport(idle int) *http.Transport {
 	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
 		host, port, err := net.SplitHostPort(address)
@@ -40,15 +40,15 @@ func transport(idle int) *http.Transport {
 			if err != nil {
 				return nil, err
 			}
-			host, _, _ := net.SplitHostPort(address) // dial could
+			host, _, _ := net.SplitHostPort(address) // dial has split it
 			return secure(ctx, conn, host)
 		},
 	}
 }
 
-// secure begins TLS on a connection to host, and closes the connection if that fails.
+// secure starts TLS on a connection to host, and closes the connection if that fails.
 func secure(ctx context.Context, conn net.Conn, host string) (net.Conn, error) {
-	client := tls.Client(conn, &tls.Config{ServerName: host, InsecureSkipVerify: isLoopback(host)}) //nolint:gosec // what listens on this machine needs no certificate
+	client := tls.Client(conn, &tls.Config{ServerName: host, InsecureSkipVerify: isLoopback(host)}) //nolint:gosec // servers on this machine need no trusted certificate
 	if err := client.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()
 		return nil, err
@@ -56,7 +56,7 @@ func secure(ctx context.Context, conn net.Conn, host string) (net.Conn, error) {
 	return client, nil
 }
 
-// isUntrusted reports whether a server was refused because of its certificate.
+// isUntrusted reports whether the certificate of the server was refused.
 func isUntrusted(err error) bool {
 	_, ok := errors.AsType[*tls.CertificateVerificationError](err)
 	return ok

@@ -9,10 +9,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// A build says which source a binary was made from, for a bug report.
+// A build identifies the source of a binary, for a bug report.
 type build struct {
 	Version  string `json:"version"`          // of the module, or "(devel)"
-	Commit   string `json:"commit,omitempty"` // of the checkout or the pseudo-version; a release's tag names it instead
+	Commit   string `json:"commit,omitempty"` // of the checkout or the pseudo-version; empty for a release
 	Modified bool   `json:"modified,omitempty"`
 	Go       string `json:"go"`
 	Platform string `json:"platform"`
@@ -53,7 +53,7 @@ func (b build) commit() string {
 func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
-		Short:   "Print version, commit and Go release, for a bug report",
+		Short:   "Print version, commit and Go release for a bug report",
 		Long:    "Version prints the version of aihooks, the commit it was built from, and the Go release that built it.",
 		Example: "  aihooks version",
 		Args:    cobra.NoArgs,

@@ -15,13 +15,13 @@ import (
 )
 
 func addWebFlags(f *pflag.FlagSet, web *bool, address *string, standard string, hosts *[]string) {
-	f.BoolVar(web, "web", false, "serve a page for the browser, at the URL that is shown: with its token, which other users of this machine do not have")
-	f.StringVar(address, "web-addr", standard, "`address` of the page, or a port")
-	f.StringSliceVar(hosts, "web-host", nil, "`name` by which the page may be opened, in addition to localhost and IP addresses")
+	f.BoolVar(web, "web", false, "serve a web page; its URL contains a token that keeps out other users of this machine")
+	f.StringVar(address, "web-addr", standard, "`address` or port of the page")
+	f.StringSliceVar(hosts, "web-host", nil, "`name` under which the page may be opened, in addition to localhost and IP addresses")
 }
 
-// A site is the page's server. The nil one has nothing to serve.
-type site struct {
+// A webServer serves the page. A nil webServer serves nothing.
+type webServer struct {
 	app      *app
 	ctx      context.Context
 	server   *http.Server
@@ -29,16 +29,16 @@ type site struct {
 	urls     []string
 }
 
-// openSite makes the page ready to be served.
-func (a *app) openSite(ctx context.Context, source page.Source, address string, hosts []string) (*site, error) {
+// openWebServer listens for the page. The caller then calls serve.
+func (a *app) openWebServer(ctx context.Context, source page.Source, address string, hosts []string) (*webServer, error) {
 	listener, err := listenOn(ctx, "--web-addr", address)
 	if err != nil {
 		return nil, err
 	}
-	return a.newSite(ctx, source, listener, hosts)
+	return a.newWebServer(ctx, source, listener, hosts)
 }
 
-func (a *app) newSite(ctx context.Context, source page.Source, listener net.Listener, hosts []string) (*site, error) {
+func (a *app) newWebServer(ctx context.Context, source page.Source, listener net.Listener, hosts []string) (*webServer, error) {
 	o := page.Options{Token: rand.Text(), Hosts: hosts, Logger: slog.New(slog.NewTextHandler(a.Err, nil))}
 	urls := origins(listener.Addr())
 	for i := range urls {
@@ -51,18 +51,18 @@ func (a *app) newSite(ctx context.Context, source page.Source, listener net.List
 	}
 	server := webhook.NewServer("", handler)
 	server.ErrorLog = log.New(a.Err, "", 0)
-	server.BaseContext = func(net.Listener) context.Context { return ctx } // ends the streams of open pages, too
-	return &site{a, ctx, server, listener, urls}, nil
+	server.BaseContext = func(net.Listener) context.Context { return ctx } // also ends the event streams of open pages
+	return &webServer{a, ctx, server, listener, urls}, nil
 }
 
-// show prints the addresses at which the page opens.
-func (s *site) show() {
+// show prints the URLs of the page.
+func (s *webServer) show() {
 	for _, url := range s.urls {
 		s.app.notef("page: %s", url)
 	}
 }
 
-func (s *site) serve() error {
+func (s *webServer) serve() error {
 	if s == nil {
 		return nil
 	}

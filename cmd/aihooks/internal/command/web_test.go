@@ -24,15 +24,15 @@ func TestSite_KeepsStreamsPastTimeouts(t *testing.T) {
 		a := &app{Terminal: Terminal{Out: io.Discard, Err: io.Discard}}
 		ring := live.New(live.Options{})
 		listener := pipeListener{make(chan net.Conn), make(chan struct{})}
-		site, err := a.newSite(ctx, ring, listener, []string{"page.test"})
+		web, err := a.newWebServer(ctx, ring, listener, []string{"page.test"})
 		require.NoError(t, err)
 		ended := make(chan error, 1)
-		go func() { ended <- site.serve() }()
+		go func() { ended <- web.serve() }()
 		client, conn := net.Pipe()
 		defer func() { _ = client.Close() }()
 		listener.conns <- conn
 		reader := bufio.NewReader(client)
-		_, err = fmt.Fprintf(client, "GET %s HTTP/1.1\r\nHost: page.test\r\n\r\n", strings.TrimPrefix(site.urls[0], "http://pipe"))
+		_, err = fmt.Fprintf(client, "GET %s HTTP/1.1\r\nHost: page.test\r\n\r\n", strings.TrimPrefix(web.urls[0], "http://pipe"))
 		require.NoError(t, err)
 		opened, err := http.ReadResponse(reader, nil)
 		require.NoError(t, err)
@@ -44,7 +44,7 @@ func TestSite_KeepsStreamsPastTimeouts(t *testing.T) {
 		lines := bufio.NewScanner(reader)
 		for lines.Scan() && !strings.Contains(lines.Text(), "event: change") {
 		}
-		require.Equal(t, "event: change", lines.Text(), "the stream has ended: %v", lines.Err())
+		require.Equal(t, "event: change", lines.Text(), "the stream ended: %v", lines.Err())
 		interrupt()
 		_, _ = io.Copy(io.Discard, client)
 		require.NoError(t, <-ended)
@@ -54,10 +54,10 @@ func TestSite_KeepsStreamsPastTimeouts(t *testing.T) {
 func TestServers_LimitRequests(t *testing.T) {
 	listener := pipeListener{make(chan net.Conn), make(chan struct{})}
 	a := &app{Terminal: Terminal{Out: io.Discard, Err: io.Discard}}
-	site, err := a.newSite(t.Context(), live.New(live.Options{}), listener, nil)
+	web, err := a.newWebServer(t.Context(), live.New(live.Options{}), listener, nil)
 	require.NoError(t, err)
-	require.NotZero(t, site.server.ReadHeaderTimeout)
-	require.NotZero(t, site.server.ReadTimeout)
-	require.NotZero(t, site.server.IdleTimeout)
-	require.NotZero(t, site.server.MaxHeaderBytes)
+	require.NotZero(t, web.server.ReadHeaderTimeout)
+	require.NotZero(t, web.server.ReadTimeout)
+	require.NotZero(t, web.server.IdleTimeout)
+	require.NotZero(t, web.server.MaxHeaderBytes)
 }

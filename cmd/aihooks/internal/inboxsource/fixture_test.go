@@ -18,7 +18,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// open opens an inbox in a file of the test's own, whose deliveries have two attempts.
+// open opens an inbox in a new file. Deliveries have two attempts.
 func open(t *testing.T) *sqlite.Inbox {
 	t.Helper()
 	box, err := sqlite.Open(filepath.Join(t.TempDir(), "inbox.db"), &sqlite.Options{
@@ -29,7 +29,7 @@ func open(t *testing.T) *sqlite.Inbox {
 	return box
 }
 
-// store stores deliveries, the nth received n seconds after a time that has passed.
+// store stores n deliveries. Each was received a second after the one before.
 func store(t *testing.T, box *sqlite.Inbox, vendor, eventType string, first, n int) {
 	t.Helper()
 	for i := first; i < first+n; i++ {
@@ -45,10 +45,10 @@ func store(t *testing.T, box *sqlite.Inbox, vendor, eventType string, first, n i
 
 var start = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
-// A hook calls back for deliveries of a vendor. Those of type "bad" fail until it is mended.
+// A hook handles the deliveries of a vendor. Those of type "bad" fail until fixed is set.
 type hook struct {
 	vendor string
-	mended atomic.Bool
+	fixed  atomic.Bool
 }
 
 func (h *hook) Vendor() string                { return h.vendor }
@@ -57,8 +57,8 @@ func (h *hook) Handles(eventType string) bool { return eventType != "unknown" }
 
 func (h *hook) Redeliver(_ context.Context, d *webhook.Delivery) webhook.Result {
 	switch {
-	case d.Type == "bad" && !h.mended.Load():
-		return webhook.Result{Outcome: webhook.Failed, Err: errors.New("the CRM is away")}
+	case d.Type == "bad" && !h.fixed.Load():
+		return webhook.Result{Outcome: webhook.Failed, Err: errors.New("the CRM is down")}
 	case d.Type == "unknown":
 		return webhook.Result{Outcome: webhook.Unhandled, Reason: webhook.ReasonNoCallback}
 	default:
@@ -66,7 +66,7 @@ func (h *hook) Redeliver(_ context.Context, d *webhook.Delivery) webhook.Result 
 	}
 }
 
-// run has the inbox run by a hook until a condition holds.
+// run runs the inbox with a hook until a condition is true.
 func run(t *testing.T, box *sqlite.Inbox, h *hook, until func(sqlite.Stats) bool) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

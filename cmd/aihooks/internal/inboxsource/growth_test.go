@@ -15,23 +15,23 @@ import (
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
-// openForever opens an inbox that keeps entries however old they are.
+// openForever opens an inbox that never purges entries.
 func openForever(t testing.TB) *sqlite.Inbox {
 	t.Helper()
 	box, err := sqlite.Open(filepath.Join(t.TempDir(), "inbox.db"), &sqlite.Options{
-		MinFree: -1, Retention: sqlite.Forever, BodyRetention: sqlite.Forever, DeadRetention: sqlite.Forever, Policy: inbox.Policy{MaxAttempts: 1},
+		MinFree: -1, Retention: sqlite.Forever, BodyRetention: sqlite.Forever, DeadLetterRetention: sqlite.Forever, Policy: inbox.Policy{MaxAttempts: 1},
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, box.Close()) })
 	return box
 }
 
-// fill puts n entries into an inbox that are done, and a second apart.
+// fill adds n done entries, one second apart.
 func fill(t testing.TB, box *sqlite.Inbox, n int) {
 	t.Helper()
 	require.NoError(t, box.Transact(context.Background(), func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < ?1)
-			INSERT INTO aihooks_inbox (key, hook, type, delivery_id, received_at, state, due_at, takes, tried)
+			INSERT INTO aihooks_inbox (key, handler, type, delivery_id, received_at, state, due_at, takes, tried)
 			SELECT randomblob(16), 'workflux/default', 'user.message', 'delivery ' || n, 1700000000000000000 + n * 1000000000, 4, 1700000000000 + n * 1000, 1, 1 FROM c`, n)
 		return err
 	}))
@@ -41,7 +41,7 @@ func TestList_ReadsBoundedPart(t *testing.T) {
 	box := openForever(t)
 	source := inboxsource.New(box, "inbox.db")
 	store(t, box, "emberqa", "bad", 0, 1)
-	run(t, box, &hook{vendor: "emberqa"}, func(s sqlite.Stats) bool { return s.Dead == 1 })
+	run(t, box, &hook{vendor: "emberqa"}, func(s sqlite.Stats) bool { return s.DeadLettered == 1 })
 	fill(t, box, 11_000)
 	for name, c := range map[string]struct {
 		query    page.Query
@@ -52,8 +52,8 @@ func TestList_ReadsBoundedPart(t *testing.T) {
 		"no vendor":                        {page.Query{Vendor: "convosphere"}, 0, 2},
 		"the oldest, by text":              {page.Query{Text: "CRM"}, 1, 2},
 		"the oldest, by vendor":            {page.Query{Vendor: "emberqa"}, 1, 2},
-		"the oldest, by verdict":           {page.Query{Verdict: "dead"}, 1, 1},
-		"by verdict, none of that state":   {page.Query{Verdict: "waiting"}, 0, 1},
+		"the oldest, by verdict":           {page.Query{Verdict: "dead_lettered"}, 1, 1},
+		"by verdict, none of that state":   {page.Query{Verdict: "deferred"}, 0, 1},
 		"by verdict, no match":             {page.Query{Verdict: "done", Text: "nothing has this"}, 0, 2},
 		"a verdict of another page":        {page.Query{Verdict: "handled"}, 0, 1},
 		"the first of them, by its number": {page.Query{Verdict: "done", Text: "delivery 11000"}, 1, 2},
@@ -69,7 +69,7 @@ func TestList_ReadsBoundedPart(t *testing.T) {
 				}
 			}
 			require.Equal(t, c.found, found)
-			require.Equal(t, c.requests, requests, "each reads 10,000 entries")
+			require.Equal(t, c.requests, requests, "each request reads 10,000 entries")
 		})
 	}
 }

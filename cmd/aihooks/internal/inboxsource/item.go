@@ -10,11 +10,11 @@ import (
 
 var (
 	retry   = page.Action{Name: "retry", Label: "Retry"}
-	discard = page.Action{Name: "discard", Label: "Discard", Confirm: "Discard this delivery? It is not run any more, and its body is deleted at once. This cannot be undone."}
-	rerun   = page.Action{Name: "rerun", Label: "Run anew", Confirm: "Run this delivery under a key of its own? Its callback may run a second time, whatever it did the first time."}
+	discard = page.Action{Name: "discard", Label: "Discard", Confirm: "Discard this delivery? It will not run again, and its body is deleted at once. This cannot be undone."}
+	rerun   = page.Action{Name: "rerun", Label: "Run again", Confirm: "Run this delivery again, even if it was already handled? Its callback may then run a second time."}
 )
 
-// item says where an entry stands, and what can be done about it.
+// item converts an entry to an item of the page, with the actions that its state allows.
 func item(e *inbox.Entry) page.Item {
 	d := e.Delivery
 	i := page.Item{
@@ -30,20 +30,20 @@ func item(e *inbox.Entry) page.Item {
 	}
 	switch e.State {
 	case inbox.Pending:
-		i.Explanation = "Stored, and waiting for its turn."
+		i.Explanation = "The delivery is stored, and runs soon."
 		if last.Outcome != "" {
-			i.Tone, i.Explanation = page.Warn, "The last attempt did not succeed. It is tried again by itself."
+			i.Tone, i.Explanation = page.Warn, "The last attempt failed. The service tries again automatically."
 		}
 	case inbox.Running:
-		i.Explanation = "A process is running its callback. If that process dies, it is tried again once the lease has ended."
-	case inbox.Waiting:
+		i.Explanation = "The callback is running. If its process crashes, another process tries again after the lease has expired."
+	case inbox.Deferred:
 		i.Tone, i.Actions = page.Warn, []page.Action{discard}
-		i.Explanation = "No handler has a callback for this type. It is run as soon as one does."
-	case inbox.Dead:
+		i.Explanation = "No handler has a callback for this type. The delivery runs as soon as one has."
+	case inbox.DeadLettered:
 		i.Tone, i.Actions = page.Bad, []page.Action{retry, discard, rerun}
-		i.Explanation = buried(last, len(e.Attempts)) + " It is not tried again by itself: retry it once the cause is mended, or discard it."
+		i.Explanation = deadLetterCause(last, len(e.Attempts)) + " The service does not try again. Fix the cause and retry the delivery, or discard it."
 	case inbox.Done:
-		i.Tone, i.Explanation = page.Good, done(last)
+		i.Tone, i.Explanation = page.Good, doneText(last)
 		if d.Body != nil {
 			i.Actions = []page.Action{rerun}
 		}
@@ -51,13 +51,13 @@ func item(e *inbox.Entry) page.Item {
 	return i
 }
 
-// buried says why an entry is a dead letter.
-func buried(last inbox.Attempt, attempts int) string {
+// deadLetterCause explains why an entry is a dead letter.
+func deadLetterCause(last inbox.Attempt, attempts int) string {
 	switch {
 	case last.Reason == webhook.ReasonUndecodable:
-		return "The body does not fit the type of the event."
+		return "The body does not fit the Go type of the event."
 	case last.Reason == webhook.ReasonPermanent:
-		return "The callback said that trying again cannot help."
+		return "The callback returned a permanent error."
 	case attempts == 1:
 		return "The only attempt failed."
 	default:
@@ -65,16 +65,17 @@ func buried(last inbox.Attempt, attempts int) string {
 	}
 }
 
-// done says how an entry ended. One that was discarded keeps the attempts that it had; one that was handled at once has none.
-func done(last inbox.Attempt) string {
+// doneText explains how an entry ended. A discarded entry keeps its attempts, and the last one was not a success. An entry that
+// was handled at once has no attempts.
+func doneText(last inbox.Attempt) string {
 	switch last.Outcome {
 	case "", webhook.Handled:
-		return "Its callback has handled it."
+		return "The callback handled the delivery."
 	case webhook.Duplicate:
-		return "It had been handled before."
+		return "The delivery had already been handled."
 	case webhook.Ignored:
-		return "Its callback has ignored it."
+		return "The callback ignored the delivery."
 	default:
-		return "It was discarded."
+		return "The delivery was discarded."
 	}
 }

@@ -11,15 +11,15 @@ import (
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
-var states = []inbox.State{inbox.Dead, inbox.Pending, inbox.Running, inbox.Waiting, inbox.Done}
+var states = []inbox.State{inbox.DeadLettered, inbox.Pending, inbox.Running, inbox.Deferred, inbox.Done}
 
-// List implements [page.Source]. It reads up to [sqlite.DefaultSearchMaxRead] entries: an inbox may have a million.
+// List implements [page.Source]. It reads at most [sqlite.DefaultSearchMaxRead] entries, because an inbox may have a million.
 func (s *Source) List(ctx context.Context, q page.Query) (page.List, error) {
 	if _, err := strconv.ParseInt(q.Before, 10, 64); q.Before != "" && err != nil {
-		return page.List{}, fmt.Errorf("%q is no place in the list", q.Before)
+		return page.List{}, fmt.Errorf("%q is not a position in the list", q.Before)
 	}
 	if q.Verdict != "" && !slices.Contains(states, inbox.State(q.Verdict)) {
-		return page.List{}, nil // one of the page of another source, in an address that was kept
+		return page.List{}, nil // a verdict of another source, from an old address
 	}
 	found, err := s.box.Search(ctx, sqlite.Search{
 		State: inbox.State(q.Verdict), Before: q.Before, Limit: q.Limit,

@@ -1,5 +1,5 @@
-// Package inboxsource shows an SQLite inbox on the page, while the service runs or not: it is the [page.Source] of aihooks
-// inbox --web.
+// Package inboxsource implements the [page.Source] of `aihooks inbox --web`. It shows an SQLite inbox, whether the service runs or
+// not.
 package inboxsource
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
-// Source shows an inbox.
+// Source is a [page.Source] that shows an inbox.
 type Source struct {
 	box   *sqlite.Inbox
 	title string
@@ -23,8 +23,8 @@ type Source struct {
 
 var _ page.Source = (*Source)(nil)
 
-// New returns a source over an inbox, which the caller closes after the page's server. The title is that of the page: the
-// file's name. The source runs no callbacks: what is to be tried again is run by the service that has the file open.
+// New returns a source for an inbox. The title is the title of the page, usually the name of the file. The caller must close the
+// inbox after it has stopped the page's server. The source runs no callbacks: the service that has the file open runs them.
 func New(box *sqlite.Inbox, title string) *Source { return &Source{box: box, title: title} }
 
 // Overview implements [page.Source].
@@ -35,19 +35,19 @@ func (s *Source) Overview(ctx context.Context) (page.Overview, error) {
 	}
 	o := page.Overview{
 		Title: s.title,
-		Hint:  "The inbox is empty. What the service stores in it appears here.",
+		Hint:  "The inbox is empty. Deliveries appear here when the service stores them.",
 		Verdicts: []page.Count{
-			{Name: string(inbox.Dead), Tone: page.Bad, N: stats.Dead},
+			{Name: string(inbox.DeadLettered), Tone: page.Bad, N: stats.DeadLettered},
 			{Name: string(inbox.Pending), Tone: page.Idle, N: stats.Pending},
 			{Name: string(inbox.Running), Tone: page.Idle, N: stats.Running},
-			{Name: string(inbox.Waiting), Tone: page.Warn, N: stats.Waiting},
+			{Name: string(inbox.Deferred), Tone: page.Warn, N: stats.Deferred},
 			{Name: string(inbox.Done), Tone: page.Good, N: stats.Done},
 		},
 	}
 	vendors := make(map[string]int)
 	for name, c := range stats.Endpoints {
 		vendor, _, _ := strings.Cut(name, "/")
-		vendors[vendor] += c.Pending + c.Running + c.Waiting + c.Dead + c.Done
+		vendors[vendor] += c.Pending + c.Running + c.Deferred + c.DeadLettered + c.Done
 	}
 	for _, vendor := range slices.Sorted(maps.Keys(vendors)) {
 		o.Vendors = append(o.Vendors, page.Count{Name: vendor, N: vendors[vendor]})
@@ -81,17 +81,17 @@ func (s *Source) Act(ctx context.Context, id, action string) (string, error) {
 	var done string
 	switch action {
 	case "retry":
-		done = "It is pending again: the service runs it next."
+		done = "The delivery is pending again. The service runs it soon."
 	case "rerun":
-		do, done = s.box.Rerun, "It is pending again, under a key of its own: the service runs it next."
+		do, done = s.box.Rerun, "The delivery is pending again, and runs even if it was already handled."
 	case "discard":
-		do, done = s.box.Discard, "It has been discarded, and its body deleted."
+		do, done = s.box.Discard, "The delivery was discarded, and its body was deleted."
 	default:
-		return "", fmt.Errorf("an entry cannot be told to %q", action)
+		return "", fmt.Errorf("unknown action %q", action)
 	}
 	_, err := do(ctx, inbox.Filter{ID: id})
 	if action == discard.Name && errors.Is(err, inbox.ErrNotFound) {
-		_, err = do(ctx, inbox.Filter{ID: id, State: inbox.Waiting})
+		_, err = do(ctx, inbox.Filter{ID: id, State: inbox.Deferred})
 	}
 	if err != nil {
 		return "", notFound(err)
@@ -99,7 +99,7 @@ func (s *Source) Act(ctx context.Context, id, action string) (string, error) {
 	return done, nil
 }
 
-// notFound says what an inbox finds missing in the page's words.
+// notFound converts [inbox.ErrNotFound] to [page.ErrNotFound].
 func notFound(err error) error {
 	if errors.Is(err, inbox.ErrNotFound) {
 		return fmt.Errorf("%w, or its state has changed", page.ErrNotFound)

@@ -9,46 +9,47 @@ import (
 )
 
 const (
-	poll      = time.Second // between two looks, and a look may take a tenth of that at most
-	lookedAt  = 100         // newest entries that are compared, beside all counts
-	lookShare = 10
+	poll      = time.Second // minimum time between two reads
+	compared  = 100         // number of newest entries to compare, in addition to all counts
+	readShare = 10          // reading takes at most one part in so many of the time
 )
 
-// Watch implements [page.Source]. Another process writes the file, so somebody has to look. Of entries further down only
-// those changes are seen that are a change of the counts.
+// Watch implements [page.Source]. It polls, because another process writes the file. For older entries, it notices only changes
+// that change the counts.
 func (s *Source) Watch(ctx context.Context) <-chan struct{} {
 	changes := make(chan struct{}, 1)
 	go func() {
 		defer close(changes)
-		last := "" // the first look counts as a change: what came between the page's question and that is not missed
+		last := "" // the first read counts as a change, so that no change between List and Watch is missed
 		for {
 			began := time.Now()
-			next := s.look(ctx)
+			next := s.snapshot(ctx)
 			if next != last {
 				last = next
 				select {
 				case changes <- struct{}{}:
-				default: // one that has not been received yet says it as well
+				default: // a change is already pending
 				}
 			}
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(max(poll, lookShare*time.Since(began))):
+			case <-time.After(max(poll, readShare*time.Since(began))):
 			}
 		}
 	}()
 	return changes
 }
 
-// look returns a text that is another one once something has changed. An error is one as well: the page asks, and shows it.
-func (s *Source) look(ctx context.Context) string {
+// snapshot returns a text that changes when the inbox changes. It returns the text of an error, so that the page asks again and
+// shows the error.
+func (s *Source) snapshot(ctx context.Context) string {
 	stats, err := s.box.Stats(ctx)
 	if err != nil {
 		return err.Error()
 	}
-	stats.Oldest = time.Time{} // changes with the time alone
-	list, err := s.List(ctx, page.Query{Limit: lookedAt})
+	stats.Oldest = time.Time{} // changes without a change of the inbox
+	list, err := s.List(ctx, page.Query{Limit: compared})
 	if err != nil {
 		return err.Error()
 	}

@@ -1,4 +1,4 @@
-// Package live keeps the last deliveries that arrived, in memory, for the page: it is the [page.Source] of aihooks listen.
+// Package live implements the [page.Source] of `aihooks listen`. It keeps the last deliveries in memory.
 package live
 
 import (
@@ -19,29 +19,28 @@ const (
 	DefaultBytes = 64 << 20
 )
 
-// Options are the options of [New]. The zero value of each field stands for its default.
+// Options are the options of [New]. The zero value of a field means its default.
 type Options struct {
-	// Title and Hint are those of the page's [page.Overview].
+	// Title and Hint are the Title and Hint of the [page.Overview].
 	Title, Hint string
 
-	// Keep is how many deliveries are kept, and Bytes how large their bodies are together, at most; the oldest go first,
-	// the last one stays. Default to [DefaultKeep] and [DefaultBytes].
+	// Keep is the maximum number of deliveries. Bytes is the maximum total size of their bodies, in bytes. The oldest
+	// deliveries are removed first, and the newest is always kept. The defaults are [DefaultKeep] and [DefaultBytes].
 	Keep, Bytes int
 
-	// Replay, if set, sends a delivery again and returns a sentence that says how that was answered. It is the action
-	// "replay" of each delivery that was added without actions, and any action of the others. Its ctx ends with the
-	// request of the page.
+	// Replay, if set, sends a delivery again and returns a sentence about the response. A delivery that was added without
+	// actions gets the action "replay". All actions of all deliveries call Replay. ctx ends with the request of the page.
 	Replay func(ctx context.Context, d page.Detail) (string, error)
 }
 
-// A Ring keeps deliveries. All its methods may be called concurrently.
+// A Ring keeps deliveries. Its methods are safe for concurrent use.
 type Ring struct {
 	o Options
 
 	mu      sync.Mutex
 	all     []*page.Detail // the oldest first
 	bytes   int
-	last    int // number given
+	last    int // last number that was used as an ID
 	watches map[chan struct{}]bool
 }
 
@@ -58,8 +57,8 @@ func New(o Options) *Ring {
 	return &Ring{o: o, watches: make(map[chan struct{}]bool)}
 }
 
-// Add adds a delivery as the newest and tells all who watch. It returns the ID that the delivery was given: the one it has,
-// or the next number if it has none. The ring keeps the body and the header; nobody may write to them any more.
+// Add adds a delivery as the newest and notifies all watchers. It returns the ID of the delivery, which is the next number if d
+// has none. The ring keeps the body and the header, so the caller must not modify them afterwards.
 func (r *Ring) Add(d page.Detail) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -74,16 +73,15 @@ func (r *Ring) Add(d page.Detail) string {
 	r.bytes += len(d.Body)
 	for len(r.all) > 1 && (len(r.all) > r.o.Keep || r.bytes > r.o.Bytes) {
 		r.bytes -= len(r.all[0].Body)
-		r.all[0] = nil // or it stays reachable until the slice grows
+		r.all[0] = nil // free its memory before the slice grows
 		r.all = r.all[1:]
 	}
-	r.tell()
+	r.notify()
 	return d.ID
 }
 
-// Update changes a delivery that was added, by a function that is given it, and reports whether it was still there. For
-// what is known only after the answer: a callback that ended late. The function must not call the ring, nor change the
-// ID or the body.
+// Update calls change with a delivery, and reports whether the delivery was found. Use it for results that are known only after
+// the response, such as those of a late callback. The function must not call the ring, and must not change the ID or the body.
 func (r *Ring) Update(id string, change func(*page.Detail)) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -91,8 +89,8 @@ func (r *Ring) Update(id string, change func(*page.Detail)) bool {
 	if i < 0 {
 		return false
 	}
-	change(r.all[i]) // whoever asked before has a copy
-	r.tell()
+	change(r.all[i]) // earlier callers of Detail have a copy
+	r.notify()
 	return true
 }
 
@@ -112,7 +110,7 @@ func (r *Ring) Overview(context.Context) (page.Overview, error) {
 
 var urgency = []page.Tone{page.Bad, page.Warn, page.Good, page.Idle}
 
-// byUrgency puts first what somebody has to look at.
+// byUrgency sorts counts by urgency, then by name.
 func byUrgency(a, b page.Count) int {
 	return cmp.Or(cmp.Compare(slices.Index(urgency, a.Tone), slices.Index(urgency, b.Tone)), strings.Compare(a.Name, b.Name))
 }
@@ -136,7 +134,7 @@ func (r *Ring) List(_ context.Context, q page.Query) (page.List, error) {
 	defer r.mu.Unlock()
 	end := len(r.all)
 	if q.Before != "" {
-		end = max(r.find(q.Before), 0) // what came before one that is gone is gone too
+		end = max(r.find(q.Before), 0) // the deliveries before a removed one are removed too
 	}
 	var list page.List
 	for _, d := range slices.Backward(r.all[:end]) {
@@ -171,7 +169,7 @@ func (r *Ring) Act(ctx context.Context, id, action string) (string, error) {
 	}
 	offered := slices.ContainsFunc(d.Actions, func(a page.Action) bool { return a.Name == action })
 	if r.o.Replay == nil || !offered {
-		return "", fmt.Errorf("a delivery cannot be told to %q here", action)
+		return "", fmt.Errorf("the action %q is not available for this delivery", action)
 	}
 	return r.o.Replay(ctx, d)
 }
@@ -191,17 +189,17 @@ func (r *Ring) Watch(ctx context.Context) <-chan struct{} {
 	return changes
 }
 
-// tell tells all who watch; the lock is held.
-func (r *Ring) tell() {
+// notify notifies all watchers. The caller must hold the lock.
+func (r *Ring) notify() {
 	for changes := range r.watches {
 		select {
 		case changes <- struct{}{}:
-		default: // one that has not been received yet says it as well
+		default: // a change is already pending
 		}
 	}
 }
 
-// find returns where a delivery is, or -1; the lock is held.
+// find returns the index of a delivery, or -1. The caller must hold the lock.
 func (r *Ring) find(id string) int {
 	return slices.IndexFunc(r.all, func(d *page.Detail) bool { return d.ID == id })
 }

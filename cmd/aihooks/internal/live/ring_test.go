@@ -50,7 +50,7 @@ func TestBodiesAreKeptUpToALimitAndTheLastAlways(t *testing.T) {
 	r.Add(page.Detail{Body: make([]byte, 500)})
 	require.Equal(t, []string{"5"}, ids(list(t, r, page.Query{Limit: 10}).Items))
 	r.Add(page.Detail{Body: make([]byte, 40)})
-	require.Equal(t, []string{"6"}, ids(list(t, r, page.Query{Limit: 10}).Items), "what is gone is not counted any more")
+	require.Equal(t, []string{"6"}, ids(list(t, r, page.Query{Limit: 10}).Items), "removed bodies must not count")
 	r.Add(page.Detail{Body: make([]byte, 40)})
 	require.Equal(t, []string{"7", "6"}, ids(list(t, r, page.Query{Limit: 10}).Items))
 }
@@ -62,7 +62,7 @@ func TestAListGoesOnWhereTheOneBeforeEnded(t *testing.T) {
 	}
 	first := list(t, r, page.Query{Vendor: "even", Limit: 3})
 	require.Equal(t, []string{"9", "7", "5"}, ids(first.Items))
-	r.Add(page.Detail{Item: page.Item{Vendor: "even"}}) // changes nothing further down
+	r.Add(page.Detail{Item: page.Item{Vendor: "even"}}) // does not change the next page
 	second := list(t, r, page.Query{Vendor: "even", Limit: 3, Before: first.Next})
 	require.Equal(t, []string{"3", "1"}, ids(second.Items))
 	require.Empty(t, second.Next)
@@ -71,7 +71,7 @@ func TestAListGoesOnWhereTheOneBeforeEnded(t *testing.T) {
 
 func TestAListIsFiltered(t *testing.T) {
 	r := live.New(live.Options{})
-	r.Add(page.Detail{Item: page.Item{Vendor: "greenflash", Verdict: "failed", Error: "the Pager is away"}})
+	r.Add(page.Detail{Item: page.Item{Vendor: "greenflash", Verdict: "failed", Error: "the Pager is down"}})
 	r.Add(page.Detail{Item: page.Item{Vendor: "greenflash", Verdict: "handled", Type: "message.rated"}})
 	r.Add(page.Detail{Item: page.Item{Vendor: "workflux", Verdict: "handled"}})
 	for want, q := range map[string]page.Query{
@@ -102,25 +102,25 @@ func TestWhoeverWatchesIsToldOnceForMany(t *testing.T) {
 		synctest.Wait()
 		_, open := <-changes
 		require.False(t, open)
-		r.Add(page.Detail{}) // and not to a closed channel
+		r.Add(page.Detail{}) // must not send on the closed channel
 	})
 }
 
 func TestAChangeIsSeenByThoseWhoAskNextAlone(t *testing.T) {
 	r := live.New(live.Options{})
-	id := r.Add(page.Detail{Item: page.Item{Verdict: "overrun"}})
+	id := r.Add(page.Detail{Item: page.Item{Verdict: "in_flight"}})
 	before, err := r.Detail(t.Context(), id)
 	require.NoError(t, err)
 	require.True(t, r.Update(id, func(d *page.Detail) { d.Verdict = "handled" }))
 	after, err := r.Detail(t.Context(), id)
 	require.NoError(t, err)
-	require.Equal(t, "overrun handled", before.Verdict+" "+after.Verdict)
+	require.Equal(t, "in_flight handled", before.Verdict+" "+after.Verdict)
 	require.False(t, r.Update("gone", func(*page.Detail) { t.Error("called") }))
 }
 
 func TestAReplayIsTheCallers(t *testing.T) {
 	r := live.New(live.Options{Replay: func(_ context.Context, d page.Detail) (string, error) {
-		if d.Verdict == "forged" {
+		if d.Verdict == "rejected" {
 			return "", errors.New("nothing listens")
 		}
 		return "sent " + string(d.Body), nil
@@ -133,14 +133,14 @@ func TestAReplayIsTheCallers(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "sent {}", said)
 	_, err = r.Act(t.Context(), id, "discard")
-	require.EqualError(t, err, `a delivery cannot be told to "discard" here`)
+	require.EqualError(t, err, `the action "discard" is not available for this delivery`)
 	_, err = r.Act(t.Context(), "gone", "replay")
 	require.ErrorIs(t, err, page.ErrNotFound)
-	_, err = r.Act(t.Context(), r.Add(page.Detail{Item: page.Item{Verdict: "forged"}}), "replay")
+	_, err = r.Act(t.Context(), r.Add(page.Detail{Item: page.Item{Verdict: "rejected"}}), "replay")
 	require.EqualError(t, err, "nothing listens")
 	own := r.Add(page.Detail{Item: page.Item{Actions: []page.Action{{Name: "sign-refused"}}}})
 	_, err = r.Act(t.Context(), own, "replay")
-	require.EqualError(t, err, `a delivery cannot be told to "replay" here`)
+	require.EqualError(t, err, `the action "replay" is not available for this delivery`)
 	_, err = r.Act(t.Context(), own, "sign-refused")
 	require.NoError(t, err)
 	_, err = live.New(live.Options{}).Act(t.Context(), id, "replay")

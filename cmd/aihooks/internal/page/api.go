@@ -14,13 +14,13 @@ import (
 )
 
 const (
-	maxItems   = 500       // in one answer
-	maxInList  = 300       // bytes of one text of an item
-	maxText    = 16 << 10  // bytes of one text of a detail
-	maxPreview = 200 << 10 // bytes of a body that is shown unasked
+	maxItems   = 500       // in one response
+	maxInList  = 300       // bytes of a text of an item
+	maxText    = 16 << 10  // bytes of a text of a detail
+	maxPreview = 200 << 10 // bytes of a body that the detail includes
 )
 
-// A listView is what the page is told at every change. What continues a list has no overview, which costs a count of all.
+// A listView is the JSON of a list. Only the first part of a list has an overview, because that counts all items.
 type listView struct {
 	Overview *Overview `json:"overview,omitempty"`
 	List
@@ -47,21 +47,21 @@ func (s *server) list(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	list.Items = append([]Item{}, list.Items...) // the source's own stays as it is, and none is [] and not null
+	list.Items = append([]Item{}, list.Items...) // copy what the source may share; an empty list is [], not null
 	for i := range list.Items {
 		shorten(&list.Items[i], maxInList)
 	}
 	view.List = list
-	s.answer(w, r, view)
+	s.respond(w, r, view)
 }
 
-// A detailView is what the page is told about an item.
+// A detailView is the JSON of a detail.
 type detailView struct {
 	Item
 	Method   string          `json:"method,omitempty"`
 	URL      string          `json:"url,omitempty"`
 	Header   [][2]string     `json:"header"`
-	Body     []byte          `json:"body"` // its beginning
+	Body     []byte          `json:"body"` // at most maxPreview bytes
 	Size     int             `json:"size"`
 	JSON     bool            `json:"json"`
 	Gone     bool            `json:"gone,omitempty"`
@@ -95,10 +95,10 @@ func (s *server) detail(w http.ResponseWriter, r *http.Request) {
 	for _, fact := range d.Facts {
 		v.Facts = append(v.Facts, Fact{cut(fact.Name, maxInList), cut(fact.Value, maxText)})
 	}
-	s.answer(w, r, v)
+	s.respond(w, r, v)
 }
 
-// body gives the whole body as a file: no browser takes it for a page.
+// body serves the whole body as a download, so that no browser renders it.
 func (s *server) body(w http.ResponseWriter, r *http.Request) {
 	d, err := s.source.Detail(r.Context(), r.PathValue("id"))
 	if err != nil {
@@ -107,7 +107,7 @@ func (s *server) body(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Disposition", `attachment; filename="delivery.json"`)
-	_, _ = w.Write(d.Body) // the visitor has left
+	_, _ = w.Write(d.Body) // the visitor may have left
 }
 
 func (s *server) curl(w http.ResponseWriter, r *http.Request) {
@@ -119,7 +119,7 @@ func (s *server) curl(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, ErrNotFound)
 	default:
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = w.Write([]byte(Curl(&d))) // the visitor has left
+		_, _ = w.Write([]byte(Curl(&d))) // the visitor may have left
 	}
 }
 
@@ -129,23 +129,23 @@ func (s *server) act(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.answer(w, r, map[string]string{"message": cut(message, maxText)})
+	s.respond(w, r, map[string]string{"message": cut(message, maxText)})
 }
 
-func (s *server) answer(w http.ResponseWriter, r *http.Request, v any) {
+func (s *server) respond(w http.ResponseWriter, r *http.Request, v any) {
 	text, err := json.Marshal(v)
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(text) // the visitor has left
+	_, _ = w.Write(text) // the visitor may have left
 }
 
-// fail says what the source said. It is the visitor's own machine, or one whose token the visitor has.
+// fail responds with the text of an error of the source. The visitor has the token, so the text may be shown.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
-		return // nobody is there any more
+		return // the visitor has left
 	}
 	status := http.StatusConflict
 	switch {
@@ -157,11 +157,11 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	text, err := json.Marshal(map[string]string{"error": cut(err.Error(), maxText)})
 	if err != nil {
-		text = nil // a string can always be one
+		text = nil // cannot happen for a string
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(text) // the visitor has left
+	_, _ = w.Write(text) // the visitor may have left
 }
 
 func shorten(i *Item, n int) {
@@ -170,7 +170,7 @@ func shorten(i *Item, n int) {
 	}
 }
 
-// cut returns at most n bytes of a text, and no half character.
+// cut truncates a text to at most n bytes, between characters.
 func cut(s string, n int) string {
 	if len(s) <= n {
 		return s
@@ -181,7 +181,7 @@ func cut(s string, n int) string {
 	return s[:n] + "…"
 }
 
-// preview returns the beginning of a body, up to the end of a character.
+// preview returns the beginning of a body, which ends between characters.
 func preview(body []byte) []byte {
 	if len(body) <= maxPreview {
 		return body

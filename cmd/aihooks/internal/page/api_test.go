@@ -40,9 +40,9 @@ func TestALongBodyIsShownInPart(t *testing.T) {
 	id := ring.Add(page.Detail{Body: body})
 	d, _ := get[detail](t, address+"/api/items/"+id)
 	require.Equal(t, len(body), d.Size)
-	require.True(t, d.JSON, "the whole of it is meant")
+	require.True(t, d.JSON, "JSON must describe the whole body")
 	require.LessOrEqual(t, len(d.Body), 200<<10)
-	require.Equal(t, `"`+strings.Repeat("ß", (len(d.Body)-1)/2), string(d.Body), "no half character")
+	require.Equal(t, `"`+strings.Repeat("ß", (len(d.Body)-1)/2), string(d.Body), "the preview must end between characters")
 	response := send(t, "GET", address+"/api/items/"+id+"/body", "")
 	whole, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
@@ -67,7 +67,7 @@ func TestLongTextsAreCutOff(t *testing.T) {
 }
 
 func TestWhatIsNotThereIsNotFound(t *testing.T) {
-	address := serve(t, gallery(), page.Options{})
+	address := serve(t, sampleRing(), page.Options{})
 	for _, path := range []string{"/api/items/99", "/api/items/99/body", "/api/items/99/curl"} {
 		d, status := get[detail](t, address+path)
 		require.Equal(t, 404, status, path)
@@ -77,10 +77,10 @@ func TestWhatIsNotThereIsNotFound(t *testing.T) {
 	require.Equal(t, 404, send(t, "GET", address+"/assets/", "").StatusCode)
 }
 
-// A broken source fails at everything.
+// A broken source returns an error from every method.
 type broken struct{}
 
-var errBroken = errors.New("the disk is away")
+var errBroken = errors.New("the disk is down")
 
 func (broken) Overview(context.Context) (page.Overview, error)     { return page.Overview{}, errBroken }
 func (broken) List(context.Context, page.Query) (page.List, error) { return page.List{}, errBroken }
@@ -93,10 +93,10 @@ func TestWhatASourceSaysIsPassedOn(t *testing.T) {
 	address := serve(t, broken{}, page.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	d, status := get[detail](t, address+"/api/items")
 	require.Equal(t, 500, status)
-	require.Equal(t, "the disk is away", d.Error)
+	require.Equal(t, "the disk is down", d.Error)
 	response := send(t, "POST", address+"/api/items/1/actions/retry", "{}", "Content-Type", "application/json")
 	require.Equal(t, 409, response.StatusCode)
-	require.Contains(t, log.String(), "the disk is away")
+	require.Contains(t, log.String(), "the disk is down")
 }
 
 func TestAStreamSaysThatSomethingHasChanged(t *testing.T) {
@@ -111,7 +111,7 @@ func TestAStreamSaysThatSomethingHasChanged(t *testing.T) {
 				return text
 			}
 		}
-		require.FailNow(t, "the stream has ended", "%v", lines.Err())
+		require.FailNow(t, "the stream ended", "%v", lines.Err())
 		return ""
 	}
 	require.Equal(t, "1000", next("retry: "))
@@ -123,7 +123,7 @@ func TestAStreamSaysThatSomethingHasChanged(t *testing.T) {
 }
 
 func TestThereIsAnEndToStreams(t *testing.T) {
-	address := serve(t, gallery(), page.Options{})
+	address := serve(t, sampleRing(), page.Options{})
 	for i := range 65 {
 		want := 200
 		if i == 64 {

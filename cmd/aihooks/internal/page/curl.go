@@ -10,15 +10,15 @@ import (
 	"unicode/utf8"
 )
 
-// maxArgument is how long a body may be as an argument: Linux takes 128 KB.
+// maxArgument is the maximum length of a body as an argument, in bytes. Linux allows 128 KiB for one argument.
 const maxArgument = 64 << 10
 
-// notCopied are headers that curl sets by itself, or that would be wrong for it.
+// notCopied are headers that curl sets itself, or that would be wrong in its request.
 var notCopied = []string{"Accept-Encoding", "Connection", "Content-Length", "Expect", "Host", "Transfer-Encoding"}
 
-// Curl returns a command for a POSIX shell that sends the request as it came, byte for byte: the signature and its timestamp
-// as well, so that a vendor's window refuses it once it is old. A body that is long, or has
-// more in it than text and line breaks, is put in as base64.
+// Curl returns a command for a POSIX shell that sends the received request again, byte for byte. Signature and timestamp are those
+// of the original, so receivers refuse it once it is older than the vendor's window. A body that is long, or that contains control
+// characters or invalid UTF-8, is written as base64.
 func Curl(d *Detail) string {
 	var b strings.Builder
 	inline := len(d.Body) <= maxArgument && utf8.Valid(d.Body) && !bytes.ContainsFunc(d.Body, isControl)
@@ -37,7 +37,7 @@ func Curl(d *Detail) string {
 		for _, value := range d.Header[name] {
 			header := name + ": " + value
 			if value == "" {
-				header = name + ";" // how curl is told to send one that is empty
+				header = name + ";" // curl's syntax for an empty header
 			}
 			b.WriteString(" \\\n  -H " + quote(header))
 		}
@@ -50,11 +50,11 @@ func Curl(d *Detail) string {
 	return b.String()
 }
 
-// isControl reports whether a character could end the pasting into a terminal, and have the rest of it run.
+// isControl reports whether a character could end a paste into a terminal, which would then run the rest as commands.
 func isControl(c rune) bool { return unicode.IsControl(c) && c != '\n' && c != '\t' }
 
-// quote makes one word of a text, for a POSIX shell. No method, URL or header that Go's server lets through has a control
-// character.
+// quote quotes a text as one word for a POSIX shell. It replaces control characters, which Go's server refuses in methods, URLs
+// and headers anyway.
 func quote(s string) string {
 	s = strings.Map(func(c rune) rune {
 		if isControl(c) {
@@ -65,7 +65,7 @@ func quote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// lines breaks base64 as base64 itself does.
+// lines breaks base64 into lines of 76 characters, like base64(1).
 func lines(s string) string {
 	const width = 76
 	var b strings.Builder

@@ -18,7 +18,7 @@ import (
 
 func TestCurlSendsWhatCame(t *testing.T) {
 	curl, err := exec.LookPath("curl")
-	require.NoError(t, err, "the command is tried with curl itself")
+	require.NoError(t, err, "the test needs curl")
 	type request struct {
 		method, uri string
 		header      http.Header

@@ -1,5 +1,5 @@
-// Package page is the web page of aihooks: deliveries as they arrive, or the entries of an inbox, with what became of each
-// and why. It is one embedded page without a build step, and the server for it; what it shows it asks of a [Source].
+// Package page serves the web page of aihooks. The page shows deliveries as they arrive, or the entries of an inbox, with the
+// outcome of each and its reason. Its files are embedded and need no build step. It gets its data from a [Source].
 //
 //	ring := live.New(live.Options{Title: "http://127.0.0.1:8787", Replay: replay})
 //	handler, err := page.New(ring, page.Options{Token: token})
@@ -8,9 +8,11 @@
 //
 // # Safety
 //
-// What is shown came from the network, and the page can run callbacks again. So it answers only requests whose Host is this
-// machine's own name for itself or one of [Options].Hosts, which ends DNS rebinding; it refuses what another origin asks for,
-// reading as well as writing; it asks for [Options].Token, which keeps out other users of this machine, who can reach a
-// loopback address; its policy lets the browser run, load and send nothing but its own; and every byte of a payload is put
-// on the page as text, with marks for characters that would reorder or hide others.
+// The page shows data from the network, and its actions can run callbacks. Therefore:
+//
+//   - It accepts only requests whose Host is localhost, an IP address or one of [Options].Hosts. This prevents DNS rebinding.
+//   - It refuses requests from other origins, both reads and writes.
+//   - It requires [Options].Token, because other users of this machine can reach a loopback address.
+//   - Its Content-Security-Policy lets the browser run, load and contact only the page itself.
+//   - It inserts every byte of a payload as text, and marks characters that would reorder or hide others.
 package page

@@ -8,13 +8,13 @@ import (
 
 const (
 	maxStreams   = 64
-	minGap       = 200 * time.Millisecond // between two changes that a page is told of
-	pulse        = 10 * time.Second       // so that a page notices when nothing comes any more
+	minGap       = 200 * time.Millisecond // minimum time between two change events
+	pulse        = 10 * time.Second       // interval of pulse events, by which a page notices a dead connection
 	writeTimeout = 10 * time.Second
 )
 
-// events tells a page that something has changed; it then asks what. So nothing is lost when the connection is, and a
-// storm of deliveries costs a page five questions a second.
+// events streams an event for each change, and the page then asks for the list. So a lost connection loses no data, and a flood of
+// deliveries causes at most five requests a second from each page.
 func (s *server) events(w http.ResponseWriter, r *http.Request) {
 	select {
 	case s.streams <- struct{}{}:
@@ -25,7 +25,7 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) {
 	}
 	control := http.NewResponseController(w)
 	n := 0
-	tell := func(event, data string) bool {
+	send := func(event, data string) bool {
 		n++
 		if err := control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 			s.log.WarnContext(r.Context(), "page: the server's connections have no write deadline", "error", err)
@@ -35,7 +35,7 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	changes := s.source.Watch(r.Context())
-	if _, err := fmt.Fprint(w, "retry: 1000\n"); err != nil || !tell("hello", s.version) {
+	if _, err := fmt.Fprint(w, "retry: 1000\n"); err != nil || !send("hello", s.version) {
 		return
 	}
 	beat := time.NewTicker(pulse)
@@ -45,7 +45,7 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) {
 		case <-r.Context().Done():
 			return
 		case _, ok := <-changes:
-			if !ok || !tell("change", "") {
+			if !ok || !send("change", "") {
 				return
 			}
 			select {
@@ -54,7 +54,7 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		case <-beat.C:
-			if !tell("pulse", "") {
+			if !send("pulse", "") {
 				return
 			}
 		}

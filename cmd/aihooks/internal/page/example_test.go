@@ -13,7 +13,7 @@ import (
 func ExampleNew() {
 	ring := live.New(live.Options{Title: "http://127.0.0.1:8787"})
 	ring.Add(page.Detail{Item: page.Item{Vendor: "greenflash", Verdict: "handled", Tone: page.Good}, Body: []byte("{}")})
-	handler, err := page.New(ring, page.Options{Token: "one-that-nobody-guesses"})
+	handler, err := page.New(ring, page.Options{Token: "a-long-random-token"})
 	if err != nil {
 		log.Fatal(err)
 	}

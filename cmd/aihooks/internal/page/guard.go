@@ -14,18 +14,18 @@ import (
 	"strings"
 )
 
-// policy lets the page run, load and send nothing but its own, and makes the browser refuse to take text for HTML.
+// policy allows the page to run, load and contact only itself, and forbids scripts to parse text as HTML.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; " +
 	"form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
 var fitForToken = regexp.MustCompile(`^[A-Za-z0-9_-]{16,}$`)
 
-// A guard answers those that the page is not for.
+// A guard refuses requests that the page is not for, and passes the others to next.
 type guard struct {
 	next   http.Handler
 	hosts  map[string]bool
 	token  string
-	path   string // below which the page is: a browser sends a cookie to all ports of a host, but not to other paths
+	path   string // random prefix of the page: browsers send a cookie to all ports of a host, but not to other paths
 	origin *http.CrossOriginProtection
 }
 
@@ -33,12 +33,12 @@ func newGuard(next http.Handler, o Options) (http.Handler, error) {
 	path := "/" + rand.Text()
 	g := &guard{next: http.StripPrefix(path, next), hosts: make(map[string]bool), token: o.Token, path: path + "/", origin: http.NewCrossOriginProtection()}
 	if !fitForToken.MatchString(o.Token) {
-		return nil, errors.New("page: Options.Token must have 16 characters or more, all of them letters, digits, - or _")
+		return nil, errors.New("page: Options.Token must have at least 16 characters, and only letters, digits, - and _")
 	}
 	for _, host := range o.Hosts {
 		u, err := url.Parse("http://" + host)
 		if err != nil || u.Host != host || u.Hostname() == "" {
-			return nil, fmt.Errorf("page: Options.Hosts must be names or addresses, with or without a port, and %q is not", host)
+			return nil, fmt.Errorf("page: Options.Hosts (%q) must be a host name or an IP address, with or without a port", host)
 		}
 		g.hosts[strings.ToLower(host)] = true
 	}
@@ -56,20 +56,20 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	switch {
 	case !g.isOurs(r):
-		http.Error(w, "The page does not go by this name. Open it at the address that was printed, or start it with --web-host and this name.", http.StatusForbidden)
+		http.Error(w, "The page is not available under this host name. Open the URL that aihooks printed, or start aihooks with --web-host and this name.", http.StatusForbidden)
 	case g.isForeign(r) || g.origin.Check(r) != nil:
-		http.Error(w, "The page answers no other site.", http.StatusForbidden)
+		http.Error(w, "Requests from other sites are refused.", http.StatusForbidden)
 	case r.Method == http.MethodPost && !isJSON(r):
 		http.Error(w, "The Content-Type must be application/json.", http.StatusUnsupportedMediaType)
 	case g.takeToken(w, r):
 	case !g.hasToken(r):
-		http.Error(w, "Open the address that was printed when the page was started, with its token.", http.StatusUnauthorized)
+		http.Error(w, "The token is missing or old. Open the URL that aihooks printed when it started.", http.StatusUnauthorized)
 	default:
 		g.next.ServeHTTP(w, r)
 	}
 }
 
-// isOurs reports whether the Host is one that leads here by our own doing: a name that somebody else controls can be made to.
+// isOurs reports whether the Host is allowed. An attacker can point any host name that they control to this machine.
 func (g *guard) isOurs(r *http.Request) bool {
 	host := strings.ToLower(r.Host)
 	u := url.URL{Host: host}
@@ -78,11 +78,11 @@ func (g *guard) isOurs(r *http.Request) bool {
 	}
 	name := u.Hostname()
 	if _, err := netip.ParseAddr(name); err != nil && name != "localhost" && !strings.HasSuffix(name, ".localhost") {
-		return false // DNS can lead any other name here; an address is none, and RFC 6761 keeps localhost
+		return false // DNS can point any other name here, but not an IP address, and RFC 6761 reserves localhost
 	}
 	listener, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if !ok {
-		return true // served without a listener
+		return true // without a listener, there is no port to compare
 	}
 	_, port, err := net.SplitHostPort(listener.String())
 	if u.Port() == "" {
@@ -91,8 +91,8 @@ func (g *guard) isOurs(r *http.Request) bool {
 	return err == nil && port == u.Port()
 }
 
-// isForeign reports whether the browser says that another site asks. The page itself may be linked to. Another port of this
-// machine is another site to us, although it is the "same site" to browsers.
+// isForeign reports whether the request comes from another site. Links to the page are allowed. Another port of this machine
+// counts as another site, although browsers report it as "same-site".
 func (g *guard) isForeign(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "", "same-origin", "none":
@@ -113,12 +113,12 @@ func isJSON(r *http.Request) bool {
 	return err == nil && kind == "application/json"
 }
 
-// takeToken lets in a visitor who brings the token, and takes it out of the address.
+// takeToken exchanges the token in the URL for a cookie, and redirects to a URL without the token.
 func (g *guard) takeToken(w http.ResponseWriter, r *http.Request) bool {
 	if r.Method != http.MethodGet || r.URL.Path != "/" || !g.isToken(r.URL.Query().Get("token")) {
 		return false
 	}
-	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure wherever it can be: the page is served without TLS on this machine
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure only with TLS, because the page is usually served without it
 		Name: cookieName(r), Value: g.token, Path: g.path, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil,
 	})
 	http.Redirect(w, r, g.path, http.StatusSeeOther)
@@ -134,7 +134,7 @@ func (g *guard) isToken(s string) bool {
 	return subtle.ConstantTimeCompare([]byte(s), []byte(g.token)) == 1
 }
 
-// cookieName has the port in it: cookies of one host are the same at all its ports.
+// cookieName contains the port, because browsers share cookies between all ports of a host.
 func cookieName(r *http.Request) string {
 	u := url.URL{Host: r.Host}
 	return "aihooks" + u.Port()

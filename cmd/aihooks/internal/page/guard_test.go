@@ -12,7 +12,7 @@ import (
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
 )
 
-// send sends a request with headers, given in pairs, of which "Host" is the request's.
+// send sends a request with headers, given as pairs of a name and a value. "Host" sets the Host of the request.
 func send(t *testing.T, method, address, body string, pairs ...string) *http.Response {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
@@ -38,7 +38,7 @@ func portOf(t *testing.T, address string) string {
 }
 
 func TestOnlyTheNamesOfThisMachineAreAnswered(t *testing.T) {
-	address := serve(t, gallery(), page.Options{Hosts: []string{"box.example", "Tunnel.example:9000"}})
+	address := serve(t, sampleRing(), page.Options{Hosts: []string{"box.example", "Tunnel.example:9000"}})
 	port := portOf(t, address)
 	for host, want := range map[string]int{
 		"127.0.0.1:" + port: 200, "localhost:" + port: 200, "LOCALHOST:" + port: 200, "[::1]:" + port: 200,
@@ -57,30 +57,30 @@ func TestOnlyTheNamesOfThisMachineAreAnswered(t *testing.T) {
 }
 
 func TestOtherSitesAreRefused(t *testing.T) {
-	address := serve(t, gallery(), page.Options{})
+	address := serve(t, sampleRing(), page.Options{})
 	for name, test := range map[string]struct {
 		method, path string
 		pairs        []string
 		want         int
 	}{
-		"a program without a browser":     {"GET", "/api/items", nil, 200},
-		"the page itself":                 {"GET", "/api/items", []string{"Sec-Fetch-Site", "same-origin"}, 200},
-		"the address typed in":            {"GET", "/api/items", []string{"Sec-Fetch-Site", "none"}, 200},
-		"a link to the page":              {"GET", "/", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, 200},
-		"the page in a frame":             {"GET", "/", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"}, 403},
-		"a link to the data":              {"GET", "/api/items", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, 403},
-		"another site reads":              {"GET", "/api/items", []string{"Sec-Fetch-Site", "cross-site"}, 403},
-		"another port reads":              {"GET", "/api/events", []string{"Sec-Fetch-Site", "same-site"}, 403},
-		"another site loads a script":     {"GET", "/app.js", []string{"Sec-Fetch-Site", "cross-site"}, 403},
-		"an old browser says the origin":  {"GET", "/api/items", []string{"Origin", "https://evil.test"}, 403},
-		"no origin at all":                {"GET", "/api/items", []string{"Origin", "null"}, 403},
-		"another site writes":             {"POST", "/api/items/1/actions/replay", []string{"Content-Type", "application/json", "Sec-Fetch-Site", "cross-site"}, 403},
-		"an old browser writes":           {"POST", "/api/items/1/actions/replay", []string{"Content-Type", "application/json", "Origin", "http://127.0.0.1:1"}, 403},
-		"the page writes":                 {"POST", "/api/items/1/actions/replay", []string{"Content-Type", "application/json", "Sec-Fetch-Site", "same-origin", "Origin", address}, 200},
-		"a form of another site":          {"POST", "/api/items/1/actions/replay", []string{"Content-Type", "text/plain"}, 415},
-		"a form without a type":           {"POST", "/api/items/1/actions/replay", nil, 415},
-		"a question for what is allowed":  {"OPTIONS", "/api/items/1/actions/replay", []string{"Origin", "https://evil.test", "Access-Control-Request-Method", "POST"}, 403},
-		"an action by a link that is GET": {"GET", "/api/items/1/actions/replay", nil, 405},
+		"a program without a browser": {"GET", "/api/items", nil, 200},
+		"the page itself":             {"GET", "/api/items", []string{"Sec-Fetch-Site", "same-origin"}, 200},
+		"the address typed in":        {"GET", "/api/items", []string{"Sec-Fetch-Site", "none"}, 200},
+		"a link to the page":          {"GET", "/", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, 200},
+		"the page in a frame":         {"GET", "/", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"}, 403},
+		"a link to the data":          {"GET", "/api/items", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, 403},
+		"another site reads":          {"GET", "/api/items", []string{"Sec-Fetch-Site", "cross-site"}, 403},
+		"another port reads":          {"GET", "/api/events", []string{"Sec-Fetch-Site", "same-site"}, 403},
+		"another site loads a script": {"GET", "/app.js", []string{"Sec-Fetch-Site", "cross-site"}, 403},
+		"an old browser sends Origin": {"GET", "/api/items", []string{"Origin", "https://evil.test"}, 403},
+		"no origin at all":            {"GET", "/api/items", []string{"Origin", "null"}, 403},
+		"another site writes":         {"POST", "/api/items/1/actions/replay", []string{"Content-Type", "application/json", "Sec-Fetch-Site", "cross-site"}, 403},
+		"an old browser writes":       {"POST", "/api/items/1/actions/replay", []string{"Content-Type", "application/json", "Origin", "http://127.0.0.1:1"}, 403},
+		"the page writes":             {"POST", "/api/items/1/actions/replay", []string{"Content-Type", "application/json", "Sec-Fetch-Site", "same-origin", "Origin", address}, 200},
+		"a form of another site":      {"POST", "/api/items/1/actions/replay", []string{"Content-Type", "text/plain"}, 415},
+		"a form without a type":       {"POST", "/api/items/1/actions/replay", nil, 415},
+		"a preflight":                 {"OPTIONS", "/api/items/1/actions/replay", []string{"Origin", "https://evil.test", "Access-Control-Request-Method", "POST"}, 403},
+		"an action by GET":            {"GET", "/api/items/1/actions/replay", nil, 405},
 	} {
 		response := send(t, test.method, address+test.path, "{}", test.pairs...)
 		require.Equal(t, test.want, response.StatusCode, name)
@@ -95,7 +95,7 @@ func TestOtherSitesAreRefused(t *testing.T) {
 
 func TestATokenIsAskedFor(t *testing.T) {
 	const token = "0123456789abcdef_-AZ"
-	address := serve(t, gallery(), page.Options{Token: token})
+	address := serve(t, sampleRing(), page.Options{Token: token})
 	require.Equal(t, 401, send(t, "GET", address+"/", "").StatusCode)
 	require.Equal(t, 401, send(t, "GET", address+"/?token=0123456789abcdef_-Az", "").StatusCode)
 	require.Equal(t, 401, send(t, "GET", address+"/?token=", "").StatusCode)
@@ -105,12 +105,12 @@ func TestATokenIsAskedFor(t *testing.T) {
 	let := send(t, "GET", address+"/?token="+token, "")
 	require.Equal(t, 303, let.StatusCode)
 	path := let.Header.Get("Location")
-	require.Regexp(t, "^/[A-Z0-9]{26}/$", path, "the token is not left in the address")
+	require.Regexp(t, "^/[A-Z0-9]{26}/$", path, "the redirect must have no token")
 	require.Len(t, let.Cookies(), 1)
 	cookie := let.Cookies()[0]
 	require.True(t, cookie.HttpOnly)
 	require.Equal(t, http.SameSiteStrictMode, cookie.SameSite)
-	require.Equal(t, path, cookie.Path, "or a browser sends it to the servers of others on this machine")
+	require.Equal(t, path, cookie.Path, "otherwise, browsers send the cookie to other servers on this machine")
 	require.Equal(t, 200, send(t, "GET", address+path+"api/items", "", "Cookie", cookie.Name+"="+cookie.Value).StatusCode)
 	require.Equal(t, 401, send(t, "GET", address+"/api/items", "", "Cookie", cookie.Name+"="+cookie.Value).StatusCode)
 	require.Equal(t, 401, send(t, "GET", address+path+"api/items", "", "Cookie", cookie.Name+"=").StatusCode)
@@ -120,19 +120,19 @@ func TestATokenIsAskedFor(t *testing.T) {
 
 func TestOptionsThatBreakARuleAreNamed(t *testing.T) {
 	for _, o := range []page.Options{{}, {Token: "short"}, {Token: "0123456789abcdef="}, {Token: "0123456789 abcdef"}} {
-		_, err := page.New(gallery(), o)
-		require.EqualError(t, err, "page: Options.Token must have 16 characters or more, all of them letters, digits, - or _")
+		_, err := page.New(sampleRing(), o)
+		require.EqualError(t, err, "page: Options.Token must have at least 16 characters, and only letters, digits, - and _")
 	}
 	for _, host := range []string{"", "http://box.example", "box.example/path", ":80", "user@box.example", "box example"} {
-		_, err := page.New(gallery(), page.Options{Token: "0123456789abcdef", Hosts: []string{host}})
-		require.ErrorContains(t, err, "page: Options.Hosts must be names or addresses", host)
+		_, err := page.New(sampleRing(), page.Options{Token: "0123456789abcdef", Hosts: []string{host}})
+		require.ErrorContains(t, err, "must be a host name or an IP address", host)
 	}
 	_, err := page.New(nil, page.Options{})
-	require.EqualError(t, err, "page: a Source is needed")
+	require.EqualError(t, err, "page: source must not be nil")
 }
 
 func TestWithoutAListenerTheNameAloneCounts(t *testing.T) {
-	handler := newPage(t, gallery(), page.Options{})
+	handler := newPage(t, sampleRing(), page.Options{})
 	for host, want := range map[string]int{"localhost:1": 200, "evil.test": 403} {
 		r := httptest.NewRequest(http.MethodGet, "/api/items", nil)
 		r.Host = host

@@ -17,7 +17,7 @@ import (
 
 func reload(b *tab) error { return chromedp.Do(b.ctx, chromedp.Reload()) }
 
-// Each of these would do something, were it taken for more than text.
+// Each of these attacks would run a script if the page did not insert it as text.
 var attacks = []string{
 	`<script>window.hacked = 1</script>`, `<img src=x onerror="window.hacked = 1">`, `"><svg onload=window.hacked=1>`,
 	`javascript:window.hacked=1`, `</pre></textarea></title><script>window.hacked=1</script>`, `${window.hacked=1}`, `' onmouseover='window.hacked=1`,
@@ -65,7 +65,7 @@ func TestCharactersThatAreNotSeenAreMarked(t *testing.T) {
 	b.until(`document.querySelector('#detail .code') && ` + rows(1))
 	marks := eval[[]string](b, `[...document.querySelectorAll('#detail .code .mark-char')].map((e) => e.textContent)`)
 	require.Equal(t, strings.Fields("U+202E U+2066 U+200B U+00AD U+FEFF U+E0041 U+200D U+0000 U+001B U+2028"), marks)
-	require.True(t, eval[bool](b, shows("\U0001f468\u200d\U0001f469\u200d\U0001f467 é עברית")), "what is seen is left alone")
+	require.True(t, eval[bool](b, shows("\U0001f468\u200d\U0001f469\u200d\U0001f467 é עברית")), "visible characters must not be marked")
 	require.Equal(t, "xU+202Egpj.exe", eval[string](b, `document.querySelector('.row .type').textContent`))
 	require.Equal(t, "isolate ltr", eval[string](b, `(() => { const s = getComputedStyle(document.querySelector('#detail .code')); return s.unicodeBidi + ' ' + s.direction; })()`))
 }
@@ -80,7 +80,7 @@ func TestBytesThatAreNoTextAreMarked(t *testing.T) {
 	b.open(address + "#id=1")
 	b.until(shows("ok 0xFF0xC3( é 0xE20x82 0xED0xA00x80 😀 end"))
 	b.open(address + "#id=2")
-	b.until(shows("98000 bytes more that are no text"))
+	b.until(shows("98000 more bytes."))
 	b.open(address + "#id=3")
 	b.until(shows("0 bytes"))
 }
@@ -108,7 +108,7 @@ func TestAMegabyteDoesNotHoldUpThePage(t *testing.T) {
 		require.True(t, eval[bool](b, `document.getElementById('detail').scrollWidth <= document.getElementById('detail').clientWidth`))
 	}
 	b.open(address + "/#id=1")
-	b.until(showsDelivery("1") + " && " + shows("These are the first 200.0 KB"))
+	b.until(showsDelivery("1") + " && " + shows("This is the first 200.0 KB"))
 	b.click("#detail .more")
 	b.until(`document.querySelector('#detail .code').textContent.length > 1048576`)
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A service calls back for what is in the inbox. Everything fails but what is tried a third time.
+// A service handles the deliveries of the inbox. Only the third attempt succeeds.
 type service struct{}
 
 func (service) Vendor() string      { return "greenflash" }
@@ -30,7 +30,7 @@ func (service) Redeliver(_ context.Context, d *webhook.Delivery) webhook.Result 
 	if d.Attempt > 2 {
 		return webhook.Result{Outcome: webhook.Handled}
 	}
-	return webhook.Result{Outcome: webhook.Failed, Err: errors.New("the CRM is away: 502 Bad Gateway")}
+	return webhook.Result{Outcome: webhook.Failed, Err: errors.New("the CRM is down: 502 Bad Gateway")}
 }
 
 func TestAnInboxIsWorkedOffOnThePage(t *testing.T) {
@@ -46,11 +46,11 @@ func TestAnInboxIsWorkedOffOnThePage(t *testing.T) {
 		})
 		require.NoError(t, err)
 	}
-	looked, err := sqlite.Open(file, o)
+	attached, err := sqlite.Open(file, o)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, looked.Close()) })
+	t.Cleanup(func() { require.NoError(t, attached.Close()) })
 	b := newTab(t, desktop)
-	b.open(serve(t, inboxsource.New(looked, "inbox.db"), page.Options{}))
+	b.open(serve(t, inboxsource.New(attached, "inbox.db"), page.Options{}))
 	b.until(rows(3) + ` && document.querySelectorAll('.chip[data-tone=idle]').length === 3`)
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -59,7 +59,7 @@ func TestAnInboxIsWorkedOffOnThePage(t *testing.T) {
 	b.until(`document.querySelectorAll('.row .chip[data-tone=bad]').length === 3`)
 	b.keys("jj")
 	b.until(shows("dlv_1") + ` && document.querySelectorAll('.attempts tbody tr').length === 2`)
-	b.until(shows("the CRM is away: 502 Bad Gateway"))
+	b.until(shows("the CRM is down: 502 Bad Gateway"))
 	b.shoot("desktop-inbox")
 
 	b.keys("d")
@@ -69,10 +69,10 @@ func TestAnInboxIsWorkedOffOnThePage(t *testing.T) {
 	b.until(`!document.getElementById('confirm').open`)
 	b.keys("d")
 	b.click("#confirm-yes")
-	b.until(shows("It was discarded.") + " && " + shows("have been deleted"))
+	b.until(shows("The delivery was discarded.") + " && " + shows("have been deleted"))
 	stats, err := running.Stats(ctx)
 	require.NoError(t, err)
-	require.Equal(t, "2 dead, 1 done", strconv.Itoa(stats.Dead)+" dead, "+strconv.Itoa(stats.Done)+" done")
+	require.Equal(t, "2 dead-lettered, 1 done", strconv.Itoa(stats.DeadLettered)+" dead-lettered, "+strconv.Itoa(stats.Done)+" done")
 
 	b.click(".row")
 	b.until(shows("dlv_2"))
@@ -101,9 +101,9 @@ func TestPage_SearchesToTheOldest(t *testing.T) {
 	b.open("http://" + address)
 	b.until(rows(100))
 	b.keys("/needle")
-	b.until(rows(1) + " && document.getElementById('older').hidden") // three requests later
+	b.until(rows(1) + " && document.getElementById('older').hidden") // after three requests
 	fill(t, box, "needle_2", 1)
-	b.until(rows(2)) // the one that was found far down stays
+	b.until(rows(2)) // the match far down must stay
 	fill(t, box, "more hay", 1)
 	b.until(rows(2) + all(25_003))
 
@@ -114,23 +114,23 @@ func TestPage_SearchesToTheOldest(t *testing.T) {
 	fill(t, box, "needle_3", 1)
 	fill(t, box, "hay of a night", 15_000)
 	serveAt(t, handler, address)
-	b.until(rows(3) + all(40_004)) // more have come than one request reads
+	b.until(rows(3) + all(40_004)) // there are more new entries than one request reads
 	b.keys("s")
-	b.until(rows(0) + ` && document.getElementById('empty').textContent.includes('No delivery is like that.')`)
+	b.until(rows(0) + ` && document.getElementById('empty').textContent.includes('No delivery matches.')`)
 }
 
-// all is true once the page says that there are n deliveries in all.
+// all is true when the page shows a total of n deliveries.
 func all(n int) string {
 	return fmt.Sprintf(` && document.querySelector('#verdicts .count .n').textContent === (%d).toLocaleString()`, n)
 }
 
-// fill stores n deliveries that are done, all in a moment.
+// fill adds n done deliveries that arrived at the same time.
 func fill(t *testing.T, box *sqlite.Inbox, id string, n int) {
 	t.Helper()
 	require.NoError(t, box.Transact(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
 		now := time.Now()
 		_, err := tx.ExecContext(ctx, `WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < ?1)
-			INSERT INTO aihooks_inbox (key, hook, type, delivery_id, received_at, state, due_at)
+			INSERT INTO aihooks_inbox (key, handler, type, delivery_id, received_at, state, due_at)
 			SELECT randomblob(16), 'greenflash/default', 'message.rated', ?2, ?3 + n, 5, ?4 FROM c`, n, id, now.UnixNano(), now.UnixMilli())
 		return err
 	}))

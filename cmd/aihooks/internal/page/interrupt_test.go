@@ -18,8 +18,8 @@ import (
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
 )
 
-// A scene is a page with 150 deliveries. The newest is open: its body is long, and it can be replayed.
-type scene struct {
+// A busyPage is a page with 150 deliveries. The newest is open, has a long body and can be replayed.
+type busyPage struct {
 	*tab
 	ring     *live.Ring
 	replayed atomic.Int32
@@ -27,19 +27,19 @@ type scene struct {
 
 const newest = "150"
 
-// recordAnswers counts the answers that the page has read, and keeps it from ending a press before the test does.
-const recordAnswers = `(() => {
-	window.answers = 0;
+// recordResponses counts the responses that the page has read. It also keeps the page from ending a press before the test does.
+const recordResponses = `(() => {
+	window.responses = 0;
 	const json = Response.prototype.json;
-	Response.prototype.json = async function () { const value = await json.call(this); window.answers++; return value; };
+	Response.prototype.json = async function () { const value = await json.call(this); window.responses++; return value; };
 	const set = window.setTimeout;
 	window.setTimeout = (f, ms) => set(f, ms === 5000 ? 600000 : ms);
 	return true;
 })()`
 
-func newScene(t *testing.T) *scene {
+func newBusyPage(t *testing.T) *busyPage {
 	t.Helper()
-	s := &scene{}
+	s := &busyPage{}
 	s.ring = live.New(live.Options{Replay: func(context.Context, page.Detail) (string, error) { s.replayed.Add(1); return "Replayed.", nil }})
 	for i := range 150 {
 		d := page.Detail{
@@ -56,28 +56,29 @@ func newScene(t *testing.T) *scene {
 	s.tab = newTab(t, desktop)
 	s.tab.open(serve(t, s.ring, page.Options{}) + "#id=" + newest)
 	s.until(isLive + ` && document.querySelector('#detail .more') && ` + rows(100))
-	require.True(t, eval[bool](s.tab, recordAnswers))
+	require.True(t, eval[bool](s.tab, recordResponses))
 	return s
 }
 
-// change changes the delivery that is open, and adds one of another vendor.
-func (s *scene) change() {
-	s.ring.Update(newest, func(d *page.Detail) { d.Verdict, d.Tone, d.Reason = "failed", page.Bad, "callback_error" })
+// change adds a delivery of another vendor, and then changes the open delivery. In this order, a list that is loaded after the first
+// notification already has the new delivery.
+func (s *busyPage) change() {
 	s.ring.Add(page.Detail{Item: page.Item{Vendor: "convosphere", Type: "late", Verdict: "unauthenticated", Tone: page.Bad}})
+	s.ring.Update(newest, func(d *page.Detail) { d.Verdict, d.Tone, d.Reason = "failed", page.Bad, "callback_error" })
 }
 
 const changed = `document.querySelector('#detail .chip').textContent === 'Failed' && document.querySelectorAll('.row .chip[data-tone=bad]').length > 1`
 
 // mouse presses or releases the left button.
-func (s *scene) mouse(event input.DispatchMouseEventType, at []float64) {
+func (s *busyPage) mouse(event input.DispatchMouseEventType, at []float64) {
 	s.t.Helper()
 	_, err := chromedp.Call(s.ctx, input.DispatchMouseEvent, input.DispatchMouseEventParams{Type: event, X: at[0], Y: at[1], Button: input.MouseButtonLeft, ClickCount: 1})
 	require.NoError(s.t, err)
 }
 
-// middle scrolls to an element and returns the middle of its first text or of itself: a click often begins on a child.
-// The rows that come into view change their height in the next frames, and move the element again.
-func (s *scene) middle(selector string) []float64 {
+// middle scrolls to an element and returns the middle of its first text, because a click often begins on a child. It waits until
+// the position is stable, because rows that come into view change their height in the next frames.
+func (s *busyPage) middle(selector string) []float64 {
 	s.t.Helper()
 	return eval[[]float64](s.tab, fmt.Sprintf(`new Promise((done) => {
 		let before;
@@ -97,8 +98,8 @@ func (s *scene) middle(selector string) []float64 {
 func TestPage_KeepsClickDuringChange(t *testing.T) {
 	for name, c := range map[string]struct {
 		selector string
-		before   func(*scene)
-		effect   string // what the click does
+		before   func(*busyPage)
+		effect   string // true after the click had its effect
 	}{
 		"replay":    {selector: `[data-action="replay"]`, effect: `document.querySelector('.toast p')?.textContent === 'Replayed.'`},
 		"copy":      {selector: `[data-action="copy"]`, effect: `document.getElementById('copy').open || document.querySelector('.toast')`},
@@ -107,24 +108,24 @@ func TestPage_KeepsClickDuringChange(t *testing.T) {
 		"filter":    {selector: `.count[data-verdict="handled"]`, effect: `location.hash.includes('verdict=handled') && document.querySelectorAll('.row .chip[data-tone=bad]').length === 0`},
 		"row":       {selector: `.row[data-id="149"]`, effect: `location.hash.includes('id=149') && ` + shows("dlv_149")},
 		"older":     {selector: `#older`, effect: rows(151)},
-		"clear all": {selector: `#empty button`, before: func(s *scene) { s.keys("/nowhere"); s.until(rows(0)) }, effect: rows(100)},
+		"clear all": {selector: `#empty button`, before: func(s *busyPage) { s.keys("/nowhere"); s.until(rows(0)) }, effect: rows(100)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newScene(t)
+			s := newBusyPage(t)
 			if c.before != nil {
 				c.before(s)
 			}
 			s.until(fmt.Sprintf("document.querySelector(%q)", c.selector))
 			at := s.middle(c.selector)
-			answers := eval[int](s.tab, "answers")
+			responses := eval[int](s.tab, "responses")
 			s.mouse(input.DispatchMouseEventTypeMousePressed, at)
 			s.change()
-			s.until(fmt.Sprintf("answers > %d", answers))
+			s.until(fmt.Sprintf("responses > %d", responses))
 			require.True(t, eval[bool](s.tab, `fetch('api/items?limit=1').then(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true)))))`))
 			s.mouse(input.DispatchMouseEventTypeMouseReleased, at)
 			s.until(c.effect)
 			if name != "row" && name != "filter" {
-				s.until(`document.querySelector('#detail .chip').textContent === 'Failed'`) // what was held back
+				s.until(`document.querySelector('#detail .chip').textContent === 'Failed'`) // the delayed change
 			}
 		})
 	}
@@ -133,7 +134,7 @@ func TestPage_KeepsClickDuringChange(t *testing.T) {
 func TestPage_KeepsSelection(t *testing.T) {
 	for _, selector := range []string{"#detail .code", "#detail .error", "#detail .facts", "#detail .vendor", `.row[data-id="150"] .id`} {
 		t.Run(selector, func(t *testing.T) {
-			s := newScene(t)
+			s := newBusyPage(t)
 			selected := eval[string](s.tab, fmt.Sprintf(`(getSelection().selectAllChildren(document.querySelector(%q)), getSelection().toString())`, selector))
 			require.NotEmpty(t, selected)
 			s.change()
@@ -144,7 +145,7 @@ func TestPage_KeepsSelection(t *testing.T) {
 }
 
 func TestPage_KeepsFocusAndScroll(t *testing.T) {
-	s := newScene(t)
+	s := newBusyPage(t)
 	for _, selector := range []string{`[data-action="replay"]`, `#tab-event`, `#detail .more`, `#detail .code`, `.row[data-id="150"]`, `.count[data-verdict="handled"]`} {
 		eval[bool](s.tab, fmt.Sprintf(`(() => {
 			document.querySelector(%q).focus();
@@ -166,7 +167,7 @@ func TestPage_KeepsFocusAndScroll(t *testing.T) {
 
 func TestPage_KeepsWholeBody(t *testing.T) {
 	const whole = `document.querySelector('#detail .code').textContent.length > 1 << 18`
-	s := newScene(t)
+	s := newBusyPage(t)
 	s.click("#detail .more")
 	s.until(whole)
 	s.change()
@@ -178,17 +179,17 @@ func TestPage_KeepsWholeBody(t *testing.T) {
 }
 
 func TestPage_KeepsTypedText(t *testing.T) {
-	s := newScene(t)
+	s := newBusyPage(t)
 	s.keys("/")
 	s.keys("late x")
-	eval[bool](s.tab, `(document.activeElement.blur(), true)`) // before the search begins, on a machine that is fast
+	eval[bool](s.tab, `(document.activeElement.blur(), true)`) // before the search begins, on a fast machine
 	s.change()
 	s.until(`document.getElementById('text').value === 'late x' && location.hash.includes('text=late+x')`)
 	s.keys("/" + kb.End + kb.Backspace + kb.Backspace)
 	s.click(`.count[data-verdict="unauthenticated"]`)
 	s.until(`document.getElementById('text').value === 'late' && location.hash.includes('text=late&') && ` + rows(1))
 
-	// A space at the end is the beginning of the next word.
+	// A space at the end must stay, because the visitor types the next word.
 	s.keys("/" + kb.End + " ")
 	s.change()
 	s.until(rows(2))
@@ -197,7 +198,7 @@ func TestPage_KeepsTypedText(t *testing.T) {
 
 func TestPage_KeepsOpenVendorList(t *testing.T) {
 	const options = `[...document.getElementById('vendor').options].map((o) => o.value).join()`
-	s := newScene(t)
+	s := newBusyPage(t)
 	eval[bool](s.tab, `(document.getElementById('vendor').focus(), true)`)
 	s.change()
 	s.until(changed)
@@ -207,7 +208,7 @@ func TestPage_KeepsOpenVendorList(t *testing.T) {
 }
 
 func TestPage_KeepsConfirmation(t *testing.T) {
-	s := newScene(t)
+	s := newBusyPage(t)
 	s.ring.Update(newest, func(d *page.Detail) { d.Actions = []page.Action{{Name: "replay", Label: "Send", Confirm: "Really?"}} })
 	s.until(`document.querySelector('[data-action=replay]').textContent.startsWith('Send')`)
 	s.click(`[data-action="replay"]`)
@@ -220,9 +221,9 @@ func TestPage_KeepsConfirmation(t *testing.T) {
 	require.EqualValues(t, 1, s.replayed.Load())
 }
 
-// The browser reports that a dialog was closed some time later.
+// The browser reports only later that a dialog was closed.
 func TestPage_AsksAgainAtOnce(t *testing.T) {
-	s := newScene(t)
+	s := newBusyPage(t)
 	s.ring.Update(newest, func(d *page.Detail) { d.Actions = []page.Action{{Name: "replay", Label: "Send", Confirm: "Really?"}} })
 	s.until(`document.querySelector('[data-action=replay]').textContent.startsWith('Send')`)
 	require.True(t, eval[bool](s.tab, `new Promise((done) => {
@@ -238,7 +239,7 @@ func TestPage_AsksAgainAtOnce(t *testing.T) {
 	require.EqualValues(t, 1, s.replayed.Load())
 }
 
-// A slowSource gives no detail of one delivery until it is released.
+// A slowSource returns the detail of one delivery only after it is released.
 type slowSource struct {
 	*live.Ring
 	id       string
@@ -268,7 +269,7 @@ func TestPage_ActsOnChosenDelivery(t *testing.T) {
 	b.until(`document.querySelector('#detail .more') && ` + rows(2))
 	b.keys("j")
 	b.until(`location.hash === '#id=1'`)
-	require.True(t, eval[bool](b, `[...document.getElementById('detail').children].every((e) => e.inert)`), "the other delivery is still shown")
+	require.True(t, eval[bool](b, `[...document.getElementById('detail').children].every((e) => e.inert)`), "the previous delivery is still shown, and must be disabled")
 	b.keys("r")
 	close(released)
 	require.Equal(t, "1", <-replayed)

@@ -14,40 +14,41 @@ import (
 	"strings"
 )
 
-// Options are the options of [New]. The zero value of each field but Token stands for its default.
+// Options are the options of [New]. Token is required. The zero value of any other field means its default.
 type Options struct {
-	// Hosts are what a request's Host may be, in addition to localhost, *.localhost and any IP address with the port that
-	// is listened on: a name or an address, with any port ("box.example") or with one ("box.example:9000"). Anything else is
-	// answered 403.
+	// Hosts are the allowed values of a request's Host: names or addresses. "box.example" allows any port, and
+	// "box.example:9000" only that port. localhost, *.localhost and all IP addresses are always allowed with the listener's
+	// port. For any other Host, the status is 403.
 	Hosts []string
 
-	// Token must be brought by each visitor once, as ?token= in the page's URL; a cookie has it from then on, for a
-	// path that is made up by New. Other users of this machine reach a loopback address, too. It is 16 characters or more, of those that need no escape in a URL.
+	// Token is what each visitor must send once, as ?token= in the page's URL. It keeps out other users of this machine, who
+	// can also reach a loopback address. New makes up a path, and a cookie for that path then contains the token. It must have
+	// at least 16 characters, and only letters, digits, - and _.
 	Token string
 
-	// Logger gets what failed while the page was served. Defaults to slog.Default().
+	// Logger logs errors of the source. The default is slog.Default().
 	Logger *slog.Logger
 }
 
 //go:embed assets
 var embedded embed.FS
 
-// A server is the page over one source.
+// A server serves the page for one source.
 type server struct {
 	source  Source
 	log     *slog.Logger
-	version string        // of the assets: a page that is open reloads when it finds another
-	streams chan struct{} // a place for each stream of events
+	version string        // of the assets: an open page reloads when it changes
+	streams chan struct{} // a slot for each event stream
 }
 
-// New returns the page over a source, to be served at the root of a listener of its own. The error names the option that
-// breaks a rule.
+// New returns a handler that serves the page for a source. Serve it at the root of a separate listener. It returns an error that
+// names the option if an option is invalid.
 //
-// A page that is open holds a stream of events, for which http.Server.Shutdown would wait: end the context of the server's
-// BaseContext first. Neither a ReadTimeout nor a WriteTimeout of the server ends it.
+// An open page has an event stream, and http.Server.Shutdown would wait for it. End the context of the server's BaseContext
+// first. The server's ReadTimeout and WriteTimeout do not end the stream.
 func New(source Source, o Options) (http.Handler, error) {
 	if source == nil {
-		return nil, errors.New("page: a Source is needed")
+		return nil, errors.New("page: source must not be nil")
 	}
 	s := &server{source: source, log: cmp.Or(o.Logger, slog.Default()), streams: make(chan struct{}, maxStreams)}
 	mux := http.NewServeMux()
@@ -63,7 +64,7 @@ func New(source Source, o Options) (http.Handler, error) {
 	return newGuard(mux, o)
 }
 
-// mountAssets mounts each embedded file under its name, and the page itself at the root.
+// mountAssets mounts each embedded file under its name, and index.html at the root.
 func (s *server) mountAssets(mux *http.ServeMux) error {
 	sum := sha256.New()
 	err := fs.WalkDir(embedded, "assets", func(name string, entry fs.DirEntry, err error) error {
@@ -77,7 +78,7 @@ func (s *server) mountAssets(mux *http.ServeMux) error {
 		_, _ = sum.Write(content) // never fails
 		kind := mime.TypeByExtension(path.Ext(name))
 		if path.Ext(name) == ".js" {
-			kind = "text/javascript; charset=utf-8" // whatever the machine's own table says
+			kind = "text/javascript; charset=utf-8" // the MIME table of the machine may have another type
 		}
 		pattern := "GET /" + strings.TrimPrefix(name, "assets/")
 		if pattern == "GET /index.html" {
@@ -85,7 +86,7 @@ func (s *server) mountAssets(mux *http.ServeMux) error {
 		}
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", kind)
-			_, _ = w.Write(content) // the visitor has left
+			_, _ = w.Write(content) // the visitor may have left
 		})
 		return nil
 	})

@@ -23,13 +23,13 @@ const isLive = `document.getElementById('connection').dataset.state === 'live'`
 
 func rows(n int) string { return fmt.Sprintf("document.querySelectorAll('.row').length === %d", n) }
 
-// shows is true once the detail has a text in it.
+// shows is true when the detail contains a text.
 func shows(text string) string {
 	quoted, _ := json.Marshal(text)
 	return fmt.Sprintf("document.getElementById('detail').textContent.includes(%s)", quoted)
 }
 
-// showsDelivery is true once the detail shows the body of a delivery, and not that of the one before.
+// showsDelivery is true when the detail shows the body of a delivery, and no longer the previous one.
 func showsDelivery(id string) string {
 	return fmt.Sprintf("document.querySelector('#detail .save')?.download === 'delivery-%s.json' && !document.querySelector('#detail [inert]')", id)
 }
@@ -47,13 +47,13 @@ func TestADeliveryAppearsByItself(t *testing.T) {
 	b.until(`document.title === 'here · aihooks'`)
 	b.until(`document.getElementById('announce').textContent.includes('message.rated')`)
 
-	// The one that is looked at changes while it is.
+	// The open delivery changes.
 	b.click(".row")
 	b.until(shows("Handled"))
 	ring.Update("1", func(d *page.Detail) { d.Verdict, d.Tone, d.Error = "failed", page.Bad, "it ended late" })
 	b.until(shows("it ended late"))
 
-	// A storm of them, of which the page has a part.
+	// Many deliveries arrive, and the page loads only a part.
 	for range 700 {
 		ring.Add(page.Detail{Item: page.Item{Vendor: "workflux", Verdict: "handled", Tone: page.Good}})
 	}
@@ -61,12 +61,12 @@ func TestADeliveryAppearsByItself(t *testing.T) {
 	require.Equal(t, 100, eval[int](b, `document.querySelectorAll('.row').length`))
 	b.click("#older")
 	b.until(rows(200))
-	require.Equal(t, "601", eval[string](b, `document.activeElement.dataset.id`), "the focus is on the first of the older ones")
+	require.Equal(t, "601", eval[string](b, `document.activeElement.dataset.id`), "the focus must be on the first older delivery")
 }
 
 func TestFiltersAreKeptByAReload(t *testing.T) {
 	b := newTab(t, desktop)
-	b.open(serve(t, gallery(), page.Options{}))
+	b.open(serve(t, sampleRing(), page.Options{}))
 	b.until(rows(7))
 	b.click(`.count[data-verdict="handled"]`)
 	b.until(rows(2))
@@ -110,7 +110,7 @@ func TestAReplayAndACopy(t *testing.T) {
 
 func TestTheKeyboardIsEnough(t *testing.T) {
 	b := newTab(t, desktop)
-	b.open(serve(t, gallery(), page.Options{}))
+	b.open(serve(t, sampleRing(), page.Options{}))
 	b.until(rows(7))
 	focused := func() string {
 		return eval[string](b, `document.activeElement.dataset.id ?? document.activeElement.id`)
@@ -136,13 +136,13 @@ func TestTheKeyboardIsEnough(t *testing.T) {
 	b.shoot("desktop-help")
 	b.keys("j" + kb.Escape)
 	b.until(`!document.getElementById('help').open`)
-	require.Equal(t, "6", focused(), "keys belong to the dialog while it is open")
+	require.Equal(t, "6", focused(), "an open dialog must get all keys")
 	b.keys("/")
 	require.Equal(t, "text", focused())
 	b.keys("jrc")
-	require.Equal(t, "jrc", eval[string](b, `document.activeElement.value`), "what is typed is typed")
+	require.Equal(t, "jrc", eval[string](b, `document.activeElement.value`), "typed keys must not be shortcuts")
 
-	// Every step of the tabulator is seen, has a name, and ends somewhere.
+	// Every element that Tab focuses has a visible outline and a name, and Tab reaches the end.
 	eval[bool](b, `(document.activeElement.blur(), true)`)
 	b.open(eval[string](b, "location.origin") + "/#id=6")
 	b.until(shows("connection refused"))
@@ -158,7 +158,7 @@ func TestTheKeyboardIsEnough(t *testing.T) {
 	}
 	for _, stop := range []string{"SELECT#vendor#", "INPUT#text#", "LI##6", "BUTTON##replay", "BUTTON##copy", "BUTTON#tab-event#event", "end"} {
 		if stop == "LI##6" {
-			continue // the row that Tab comes to is the first, or the last that had the focus
+			continue // Tab focuses the first row, or the row that had the focus last
 		}
 		require.Contains(t, seen, stop)
 	}
@@ -166,7 +166,7 @@ func TestTheKeyboardIsEnough(t *testing.T) {
 
 func TestAPhoneShowsOneThingAtATime(t *testing.T) {
 	b := newTab(t, phone)
-	b.open(serve(t, gallery(), page.Options{}))
+	b.open(serve(t, sampleRing(), page.Options{}))
 	b.until(rows(7))
 	b.click(`.row[data-id="6"]`)
 	b.until(shows("connection refused"))
@@ -175,7 +175,7 @@ func TestAPhoneShowsOneThingAtATime(t *testing.T) {
 	b.until(`getComputedStyle(document.getElementById('detail')).display === 'none' && location.hash === ''`)
 	b.click(`.row[data-id="5"]`)
 	b.until(shows("the CRM asks"))
-	eval[bool](b, `(history.back(), true)`) // the phone's own button
+	eval[bool](b, `(history.back(), true)`) // like the back button of the phone
 	b.until(`getComputedStyle(document.getElementById('detail')).display === 'none'`)
 }
 
@@ -191,13 +191,13 @@ func TestALostConnectionIsSaidAndMended(t *testing.T) {
 	require.NoError(t, server.Close())
 	b.until(`document.getElementById('connection-text').textContent === 'Connection lost'`)
 	b.shoot("desktop-lost")
-	ring.Add(page.Detail{Item: page.Item{Type: "while.away"}})
+	ring.Add(page.Detail{Item: page.Item{Type: "while.down"}})
 	serveAt(t, handler, address)
 	b.until(isLive)
 	b.until(rows(1))
 }
 
-// serveAt serves a page on an address, which may be one that a server has just left.
+// serveAt serves a page on an address, which another server may have just closed.
 func serveAt(t *testing.T, handler http.Handler, address string) (*http.Server, string) {
 	t.Helper()
 	var listener net.Listener
@@ -224,7 +224,7 @@ func TestAnotherSiteGetsNothing(t *testing.T) {
 	}))
 	defer foreign.Close()
 	b := newTab(t, desktop)
-	b.expect("") // it is all errors
+	b.expect("") // all requests fail
 	for _, site := range []string{foreign.URL, "http://evil.test:" + portOf(t, foreign.URL)} {
 		b.open(site)
 		result := eval[[]string](b, fmt.Sprintf(`(async () => {
@@ -248,9 +248,9 @@ func TestAnotherSiteGetsNothing(t *testing.T) {
 	}
 	require.Zero(t, replayed.Load())
 
-	// The name of another leads to this machine, and the site is then its own origin.
+	// With DNS rebinding, the name of another site leads to this machine, and the page has that origin.
 	b.open("http://evil.test:" + portOf(t, address))
-	require.Contains(t, eval[string](b, `document.body.innerText`), "The page does not go by this name.")
+	require.Contains(t, eval[string](b, `document.body.innerText`), "The page is not available under this host name.")
 	require.Equal(t, 403, eval[int](b, `fetch('/api/items').then((r) => r.status)`))
 	require.Equal(t, 403, eval[int](b, `fetch('/api/items/1/actions/replay', { method: 'POST', body: '{}', headers: { 'Content-Type': 'application/json' } }).then((r) => r.status)`))
 	require.Zero(t, replayed.Load())
@@ -258,14 +258,14 @@ func TestAnotherSiteGetsNothing(t *testing.T) {
 
 func TestATokenOpensThePage(t *testing.T) {
 	const token = "0123456789abcdef0123"
-	address := serve(t, gallery(), page.Options{Token: token})
+	address := serve(t, sampleRing(), page.Options{Token: token})
 	b := newTab(t, desktop)
 	b.open(address + "/?token=" + token)
 	b.until(rows(7) + " && " + isLive)
 	require.Empty(t, eval[string](b, "location.search"))
-	require.Empty(t, eval[string](b, "document.cookie"), "no script has it")
+	require.Empty(t, eval[string](b, "document.cookie"), "scripts must not have access to the cookie")
 
-	// Another user's server at another port of this machine is not sent the cookie.
+	// The browser must not send the cookie to a server on another port of this machine.
 	cookies := make(chan []*http.Cookie, 10)
 	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { cookies <- r.Cookies() }))
 	defer other.Close()
@@ -275,7 +275,7 @@ func TestATokenOpensThePage(t *testing.T) {
 }
 
 func TestPage_SaysThatItsTokenIsOld(t *testing.T) {
-	open := func(token string) http.Handler { return newPage(t, gallery(), page.Options{Token: token}) }
+	open := func(token string) http.Handler { return newPage(t, sampleRing(), page.Options{Token: token}) }
 	server, address := serveAt(t, open("0123456789abcdef0123"), "127.0.0.1:0")
 	b := newTab(t, desktop)
 	b.open("http://" + address + "/?token=0123456789abcdef0123")
@@ -284,5 +284,5 @@ func TestPage_SaysThatItsTokenIsOld(t *testing.T) {
 	b.expect("Failed to load resource")
 	require.NoError(t, server.Close())
 	serveAt(t, open("another-0123456789abcdef"), address)
-	b.until(`document.querySelector('.toast[role=alert] p')?.textContent.startsWith('Open the address that was printed')`)
+	b.until(`document.querySelector('.toast[role=alert] p')?.textContent.startsWith('The token is missing or old.')`)
 }

@@ -10,155 +10,156 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 )
 
-// ErrNotFound is what the error of [Source].Detail and Act wraps when there is no such item, or no longer.
-var ErrNotFound = errors.New("no such delivery; it may have been removed meanwhile")
+// ErrNotFound is wrapped by the error of [Source].Detail and Act when an item does not exist, or no longer exists.
+var ErrNotFound = errors.New("there is no such delivery; it may have been removed")
 
-// A Source has what the page shows. All methods are called concurrently. What their errors say is shown on the page.
+// A Source provides the data of the page. Its methods must be safe for concurrent use. The page shows their errors.
 type Source interface {
-	// Overview says what the page is about, and how many items there are of which kind.
+	// Overview returns the title of the page, and the number of items by verdict and by vendor.
 	Overview(ctx context.Context) (Overview, error)
 
-	// List returns items, the newest first.
+	// List returns the items that match a query, the newest first.
 	List(ctx context.Context, q Query) (List, error)
 
-	// Detail returns all there is about an item.
+	// Detail returns all data of an item.
 	Detail(ctx context.Context, id string) (Detail, error)
 
-	// Act does what [Item].Actions offered, and returns a sentence that says what was done.
+	// Act performs one of [Item].Actions, and returns a sentence that says what it has done.
 	Act(ctx context.Context, id, action string) (string, error)
 
-	// Watch returns a channel that receives a value after something has changed, one value for many changes. It is
-	// closed once ctx has ended.
+	// Watch returns a channel that receives a value after a change. One value may report many changes. The channel is closed
+	// after ctx has ended.
 	Watch(ctx context.Context) <-chan struct{}
 }
 
-// A Tone is what a verdict means to whoever looks, and the colour that it has.
+// A Tone classifies a verdict for the reader, and selects its colour.
 type Tone string
 
 // The tones.
 const (
-	Good Tone = "good" // as it should be
-	Warn Tone = "warn" // it will come again, or it was not for us
-	Bad  Tone = "bad"  // somebody has to look
-	Idle Tone = "idle" // nothing has happened yet, or nothing had to
+	Good Tone = "good" // success
+	Warn Tone = "warn" // the delivery will come again, or cannot be handled here
+	Bad  Tone = "bad"  // needs attention
+	Idle Tone = "idle" // nothing has happened yet, or nothing was necessary
 )
 
-// An Overview is the head of the page.
+// An Overview is the header of the page.
 type Overview struct {
-	// Title names what is looked at: the address that is listened on, or the inbox's file.
+	// Title names the source: the address of the listener, or the file of the inbox.
 	Title string `json:"title"`
 
-	// Hint is what to do while there is nothing to show, for instance a command. Each line stands on its own; lines that
-	// begin with "$ " are commands, and can be copied.
+	// Hint is shown while there are no items, for example to suggest a command. Each line is a paragraph. Lines that begin
+	// with "$ " are commands that can be copied.
 	Hint string `json:"hint,omitempty"`
 
-	// Verdicts and Vendors are what can be filtered by, in the order in which they are shown. Those with none may be there.
+	// Verdicts and Vendors are the filters, in display order. A count may be zero.
 	Verdicts []Count `json:"verdicts"`
 	Vendors  []Count `json:"vendors"`
 }
 
-// A Count is how many items there are of a verdict or a vendor.
+// A Count is the number of items of a verdict or a vendor.
 type Count struct {
 	Name string `json:"name"`
 	Tone Tone   `json:"tone,omitempty"`
 	N    int    `json:"n"`
 }
 
-// A Query asks for a list. The zero value of each field asks for anything.
+// A Query selects items of a list. The zero value of a field selects all.
 type Query struct {
 	Vendor, Verdict string
 
-	// Text is what the item's type, delivery, reason or error must contain, whatever the case.
+	// Text must be contained in the item's type, delivery, endpoint, reason or error. Case is ignored.
 	Text string
 
-	// Before is the Next of the list before.
+	// Before is the Next of the previous list.
 	Before string
 
-	// Limit is how many items there are to be at most. The page always sets it.
+	// Limit is the maximum number of items. The page always sets it.
 	Limit int
 }
 
-// A List is a part of what a [Query] asks for.
+// A List is a part of the items that match a [Query].
 type List struct {
 	Items []Item `json:"items"`
 
-	// Next asks for what comes after Items. Empty: there is nothing more. A list may have a Next and few or no Items:
-	// a source may read a part of what it has, and the page goes on.
+	// Next continues the list after Items, as [Query].Before. It is empty at the end. A list with a Next may have few or no
+	// Items, because a source may read only a part at a time. The page then continues.
 	Next string `json:"next,omitempty"`
 
-	// ReadUntil is when the last item that was read had arrived, if the list ends because the source has read enough.
-	// Zero otherwise.
+	// ReadUntil is the time of arrival of the last item that was read, if the source has stopped before the end. Otherwise,
+	// it is zero.
 	ReadUntil time.Time `json:"read_until,omitzero"`
 }
 
-// An Item is a delivery in a list. Texts may be anybody's: the page shows them as text, cut off where they are long.
+// An Item is a delivery in a list. Its texts may come from unauthenticated senders. The page shows them as text, and truncates
+// long ones.
 type Item struct {
-	// ID is the source's own name for the item.
+	// ID identifies the item in the source.
 	ID string `json:"id"`
 
-	// Vendor, Endpoint, Type and Delivery (its id) are what is known of the delivery, as the handler says it: empty
-	// for one that was refused.
+	// Vendor, Endpoint, Type and Delivery describe the delivery, as the handler reports them. Delivery is its id. Fields of a
+	// refused delivery may be empty.
 	Vendor   string `json:"vendor,omitempty"`
 	Endpoint string `json:"endpoint,omitempty"`
 	Type     string `json:"type,omitempty"`
 	Delivery string `json:"delivery,omitempty"`
 
-	// At is when it arrived.
+	// At is the time of arrival.
 	At time.Time `json:"at"`
 
-	// Verdict is the handler's outcome, or the state of an inbox's entry.
+	// Verdict is the outcome of the delivery, or the state of the entry of an inbox.
 	Verdict string `json:"verdict"`
 	Tone    Tone   `json:"tone"`
 
-	// Status is what the vendor was answered. Zero where that is not known.
+	// Status is the HTTP status of the response, or zero if it is unknown.
 	Status int `json:"status,omitempty"`
 
-	// Reason narrows the verdict down; Explanation says it in sentences, with what to do; Error is the callback's last.
+	// Reason is the reason of the outcome. Explanation explains the verdict and what to do. Error is the callback's last error.
 	Reason      string `json:"reason,omitempty"`
 	Explanation string `json:"explanation,omitempty"`
 	Error       string `json:"error,omitempty"`
 
-	// Tries is how often a callback was run for it. Zero where nobody counts.
+	// Tries is the number of attempts, or zero if it is unknown.
 	Tries int `json:"tries,omitempty"`
 
-	// Actions are what can be done with it now.
+	// Actions are the available actions.
 	Actions []Action `json:"actions,omitempty"`
 }
 
-// An Action is a button. The page knows keys for those named "replay" (r), "retry" (r) and "discard" (d).
+// An Action is a button. The page has keys for the names "replay" (r), "retry" (r) and "discard" (d).
 type Action struct {
-	// Name is what [Source].Act is given.
+	// Name is the name that [Source].Act gets.
 	Name string `json:"name"`
 
-	// Label is what stands on the button.
+	// Label is the text on the button.
 	Label string `json:"label"`
 
-	// Confirm, if set, is a question that must be answered with yes before the action is taken.
+	// Confirm, if set, is a question that the visitor must confirm before the action.
 	Confirm string `json:"confirm,omitempty"`
 }
 
-// A Detail is all there is about an item.
+// A Detail is all data of an item.
 type Detail struct {
 	Item
 
-	// Method and URL are those of the request. With a URL, the request can be copied as a curl command; see [Curl].
+	// Method and URL are those of the request. If URL is set, the page can copy the request as a curl command; see [Curl].
 	Method string
 	URL    string
 
-	// Header holds what came, without credentials: whatever is in here is shown.
+	// Header is the header of the request. It must not contain credentials, because the page shows all of it.
 	Header http.Header
 
-	// Body is the body as it was received, byte for byte. Gone says that it is there no more.
+	// Body is the received body, byte for byte. Gone means that the body has been deleted.
 	Body []byte
 	Gone bool
 
-	// Attempts are all runs so far, the oldest first.
+	// Attempts are all attempts, the oldest first.
 	Attempts []inbox.Attempt
 
-	// Due is when a pending item is run, at the earliest. Since is when one that is dead or done became so.
+	// Due is the earliest time of the next attempt. Since is when an item became dead-lettered or done.
 	Due, Since time.Time
 
-	// Facts are further lines, as they are to be shown: where the delivery was saved, which key had signed it.
+	// Facts are additional lines, such as the file of the delivery or the key that signed it.
 	Facts []Fact
 }
 
@@ -168,7 +169,7 @@ type Fact struct {
 	Value string `json:"value"`
 }
 
-// Matches reports whether an item is one that the query asks for, its place in the list aside.
+// Matches reports whether an item matches Vendor, Verdict and Text.
 func (q *Query) Matches(i *Item) bool {
 	if q.Vendor != "" && q.Vendor != i.Vendor || q.Verdict != "" && q.Verdict != i.Verdict {
 		return false

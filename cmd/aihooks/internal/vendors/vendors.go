@@ -1,4 +1,4 @@
-// Package vendors is the table of the vendors that the command-line tool knows. One more is one more line.
+// Package vendors lists the vendors that the command-line tool supports. To add a vendor, add an entry to All.
 package vendors
 
 import (
@@ -15,23 +15,23 @@ import (
 	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
 	"github.com/aihooks/aihooks-go/greenflash"
 	"github.com/aihooks/aihooks-go/greenflash/greenflashtest"
-	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 	"github.com/aihooks/aihooks-go/workflux"
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
 )
 
-// A Handler is what the tool needs of a vendor's own.
+// A Handler has the methods of a vendor's handler that the tool uses.
 type Handler interface {
 	http.Handler
 	Process(ctx context.Context, r webhook.Request) webhook.Result
-	Explain(r webhook.Request, now time.Time) signature.Explanation
+	Explain(r webhook.Request, now time.Time) diagnose.Explanation
 	OnEvent(fn func(context.Context, webhook.AnyEvent) error)
 	OnUnhandled(fn func(context.Context, *webhook.Delivery) error)
 }
 
-// A Vendor is one of them.
+// A Vendor has the test kit and the handler of a vendor.
 type Vendor struct {
 	webhooktest.Vendor
 
@@ -39,13 +39,13 @@ type Vendor struct {
 	New func(secret string, o *webhook.Options) (Handler, error)
 }
 
-// Name is the vendor's name in commands.
+// Name returns the vendor's name in commands.
 func (v *Vendor) Name() string { return v.Profile.Name }
 
-// Signs reports whether the vendor signs its deliveries. Otherwise the secret rides in the URL.
+// Signs reports whether the vendor signs its deliveries. Otherwise, the secret is a token in the URL.
 func (v *Vendor) Signs() bool { return v.Profile.Scheme != nil }
 
-// All returns the vendors, in the order in which they are shown.
+// All returns all vendors, in display order.
 func All() []Vendor {
 	return []Vendor{
 		{greenflashtest.Vendor(), maker(greenflash.NewHandler)},
@@ -68,10 +68,10 @@ func orNil[H Handler](h H, err error) (Handler, error) {
 	return h, nil
 }
 
-// ErrUnknown is what the error of [Find] wraps.
+// ErrUnknown is wrapped by the error of [Find].
 var ErrUnknown = errors.New("unknown vendor")
 
-// Find returns the vendor of that name.
+// Find returns the vendor with a name, whatever its case. The error matches [ErrUnknown].
 func Find(name string) (*Vendor, error) {
 	all := All()
 	for i := range all {
@@ -79,7 +79,7 @@ func Find(name string) (*Vendor, error) {
 			return &all[i], nil
 		}
 	}
-	return nil, fmt.Errorf("%w %q; there are %s", ErrUnknown, name, strings.Join(Names(), ", "))
+	return nil, fmt.Errorf("%w %q: it must be one of %s", ErrUnknown, name, strings.Join(Names(), ", "))
 }
 
 // Names returns the names of all vendors.
@@ -91,7 +91,7 @@ func Names() []string {
 	return names
 }
 
-// Sample returns the vendor's sample of that name, or else the first of that type.
+// Sample returns the vendor's sample with a name, or else the first sample of a type with that name.
 func (v *Vendor) Sample(name string) (*webhooktest.Sample, error) {
 	for i := range v.Samples {
 		if v.Samples[i].Name == name {
@@ -103,5 +103,5 @@ func (v *Vendor) Sample(name string) (*webhooktest.Sample, error) {
 			return &v.Samples[i], nil
 		}
 	}
-	return nil, fmt.Errorf("%s has no event %q; see `aihooks send %s --list`", v.Name(), name, v.Name())
+	return nil, fmt.Errorf("%s has no event %q: `aihooks send %s --list` lists them", v.Name(), name, v.Name())
 }

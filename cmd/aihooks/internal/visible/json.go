@@ -1,4 +1,4 @@
-// Package visible makes text that came from strangers safe to be seen on a terminal.
+// Package visible makes text from unauthenticated senders safe to print on a terminal.
 package visible
 
 import (
@@ -8,8 +8,8 @@ import (
 	"unicode/utf16"
 )
 
-// JSON returns JSON that means the same and has no character that a terminal would obey or hide: encoding/json escapes those
-// below U+0020, and neither C1 controls nor what changes the direction of writing.
+// JSON returns equivalent JSON without characters that a terminal interprets or hides. encoding/json escapes only characters below
+// U+0020, but not C1 controls or characters that change the direction of text.
 func JSON(text []byte) []byte {
 	hidden := func(c rune) bool { return c != '\n' && c != ' ' && !unicode.IsPrint(c) }
 	if bytes.IndexFunc(text, hidden) < 0 {

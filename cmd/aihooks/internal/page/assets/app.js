@@ -1,4 +1,4 @@
-// The page: what is chosen and filtered stands in the address after the #, so that a reload and the back button keep it.
+// The page. The fragment of the URL has the chosen delivery and the filters, so that a reload and the back button keep them.
 
 import { Detail } from './detail.js';
 import { confirm, copy, help, isOpen, toast } from './dialogs.js';
@@ -12,32 +12,32 @@ import { make, words } from './text.js';
 
 const $ = (id) => document.getElementById(id);
 const pageSize = 100;
-const mostAtOnce = 500; // that the server gives
+const mostAtOnce = 500; // the limit of the server
 const wide = window.matchMedia('(min-width: 60rem)');
 
-let place = { id: null }; // vendor, verdict, text, id: as in the address, which has not been read yet
+let place = { id: null }; // vendor, verdict, text and id of the fragment, which is not read yet
 let items = [];
 let next = '';
-let shown = ''; // the item of the detail that is shown, as text
-let told = false; // whether there has been an answer: what comes with a later one is new
-let searched = ''; // until when the source has been searched, if it goes on from there
-let missed = false; // whether changes may have been missed: more may have come than the server reads at once
-let asking = 0; // counts changes of the filters: an answer to an older question is thrown away
+let shown = ''; // JSON of the item whose detail is shown
+let loadedList = false; // whether a list has arrived: items of a later one are new
+let searched = ''; // how far back the source has been searched, if the search continues
+let missed = false; // whether changes may have been missed: there may be more new items than the server reads at once
+let asking = 0; // counts changes of the filters: responses to older requests are ignored
 
 class Refusal extends Error {}
 
 const ask = async (path, options) => {
   const response = await fetch('api/' + path, options);
   if (response.ok) return response;
-  const said = response.headers.get('Content-Type')?.startsWith('application/json') ? (await response.json()).error : await response.text();
-  const error = new Refusal(said.trim() || `The page's server answered ${response.status}.`);
+  const text = response.headers.get('Content-Type')?.startsWith('application/json') ? (await response.json()).error : await response.text();
+  const error = new Refusal(text.trim() || `The server of the page responded with status ${response.status}.`);
   error.status = response.status;
   throw error;
 };
 
 const itemPath = (id, rest = '') => `items/${encodeURIComponent(id)}${rest}`;
 
-// The address.
+// The fragment of the URL.
 
 const read = () => Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
 
@@ -60,7 +60,7 @@ const arrive = () => {
     items = [];
     next = '';
     searched = '';
-    told = false;
+    loadedList = false;
     asking++;
     refresh();
   }
@@ -71,7 +71,7 @@ const arrive = () => {
 const open = () => {
   shown = '';
   if (!place.id) {
-    detail.empty(items.length ? 'Choose a delivery to see what became of it.' : '');
+    detail.empty(items.length ? 'Choose a delivery to see its details.' : '');
     return;
   }
   detail.leave();
@@ -83,24 +83,24 @@ const back = () => {
   else go({ id: '' }, 'replace');
 };
 
-// What is asked of the server.
+// Requests to the server.
 
 const query = (limit, before) => {
   const form = { limit, before, vendor: place.vendor, verdict: place.verdict, text: place.text };
   return 'items?' + new URLSearchParams(Object.entries(form).filter(([, value]) => value));
 };
 
-// Questions for the list are asked one after the other: each begins where the answer to the last one ended.
+// Requests for the list run one after the other, because each continues where the last response ended.
 let last = Promise.resolve();
-const inTurn = (question) => {
-  last = last.then(question, question);
+const inTurn = (request) => {
+  last = last.then(request, request);
   return last;
 };
 
 let refreshing = null;
 let stale = false;
 
-/** refresh asks for the list, and once more if something has changed meanwhile. */
+/** refresh requests the list, and again if it has changed meanwhile. */
 const refresh = () => {
   stale = true;
   refreshing ??= (async () => {
@@ -121,38 +121,38 @@ const refresh = () => {
 const refreshOnce = async () => {
   const number = asking;
   const limit = Math.min(Math.max(items.length, pageSize), mostAtOnce);
-  const answer = await (await ask(query(limit))).json();
+  const result = await (await ask(query(limit))).json();
   await released();
   if (number !== asking) return;
-  // Beyond what the server gives or reads at once, rows stay as they were, and the search goes on where it was.
-  const last = answer.items.at(-1);
+  // Rows beyond what the server returns or reads at once stay unchanged, and the search continues where it was.
+  const last = result.items.at(-1);
   let rest = items.length > limit && last ? items.slice(items.findIndex((item) => item.id === last.id) + 1 || items.length) : [];
-  const until = answer.read_until;
-  const goesOn = until && told && !missed;
-  if (goesOn) rest = items.filter((item) => Date.parse(item.at) <= Date.parse(until) && !answer.items.some((known) => known.id === item.id));
+  const until = result.read_until;
+  const continues = until && loadedList && !missed;
+  if (continues) rest = items.filter((item) => Date.parse(item.at) <= Date.parse(until) && !result.items.some((known) => known.id === item.id));
   else if (until) rest = [];
-  if (!rest.length && !goesOn) {
-    next = answer.next ?? '';
+  if (!rest.length && !continues) {
+    next = result.next ?? '';
     searched = until ?? '';
   }
   missed = false;
-  take([...answer.items, ...rest], answer.overview);
+  take([...result.items, ...rest], result.overview);
   const item = items.find((item) => item.id === place.id);
   if (place.id && (!item || JSON.stringify(item) !== shown)) await load();
 };
 
-/** older asks for what comes after the list. Whoever asked for it gets the focus there. */
+/** older requests the items after the list, and moves the focus to the first of them if focus is set. */
 const older = async (focus) => {
   const number = asking;
   $('older').disabled = true;
   try {
-    const answer = await (await ask(query(pageSize, next))).json();
+    const result = await (await ask(query(pageSize, next))).json();
     await released();
     if (number !== asking) return;
-    next = answer.next ?? '';
-    searched = answer.read_until ?? '';
-    const first = answer.items[0]?.id;
-    take([...items, ...answer.items], lastOverview, true);
+    next = result.next ?? '';
+    searched = result.read_until ?? '';
+    const first = result.items[0]?.id;
+    take([...items, ...result.items], lastOverview, true);
     if (first && focus) list.focus(first);
   } catch (error) {
     toast(error.message, 'bad');
@@ -163,7 +163,7 @@ const older = async (focus) => {
 
 let searching = false;
 
-/** searchOn goes on with a search until there is a page of rows, or nothing more: the server reads a part at a time. */
+/** searchOn continues a search until there is a full page of rows, or no more items. The server reads a part at a time. */
 const searchOn = async () => {
   if (searching) return;
   searching = true;
@@ -174,7 +174,7 @@ const searchOn = async () => {
   searching = false;
 };
 
-let loaded = Promise.resolve(); // of the last load
+let loaded = Promise.resolve(); // resolves after the last load
 
 const load = () => {
   loaded = loadOnce();
@@ -187,11 +187,11 @@ const loadOnce = async () => {
   const id = place.id;
   const number = ++loading;
   try {
-    const answer = await (await ask(itemPath(id))).json();
+    const result = await (await ask(itemPath(id))).json();
     await released();
     if (number !== loading || id !== place.id) return;
     const another = detail.id !== id;
-    detail.show(answer);
+    detail.show(result);
     if (another) $('detail').scrollTop = 0;
   } catch (error) {
     if (number !== loading || id !== place.id) return;
@@ -202,15 +202,15 @@ const loadOnce = async () => {
   shown = item ? JSON.stringify(item) : '';
 };
 
-// What is shown.
+// Display.
 
 let lastOverview = null;
 
 const take = (list_, overview, isOlder) => {
   lastOverview = overview;
-  const toldBefore = told;
+  const loadedBefore = loadedList;
   const hadNone = items.length === 0;
-  told = true;
+  loadedList = true;
   items = list_;
   const pane = $('list-pane');
   const scrolled = pane.scrollTop > 40;
@@ -221,7 +221,7 @@ const take = (list_, overview, isOlder) => {
   $('older').hidden = !next;
   empty(overview);
   if (!place.id && hadNone !== (items.length === 0)) open();
-  if (!toldBefore || isOlder || !added.length) return;
+  if (!loadedBefore || isOlder || !added.length) return;
   announce(added);
   if (scrolled) {
     fresh += added.length;
@@ -241,7 +241,7 @@ const empty = (overview) => {
   box.hidden = items.length > 0;
   if (items.length > 0) return;
   if (place.vendor || place.verdict || place.text) {
-    const text = searched ? `Searching. None since ${new Date(searched).toLocaleString()}.` : 'No delivery is like that.';
+    const text = searched ? `Searching. No match since ${new Date(searched).toLocaleString()}.` : 'No delivery matches.';
     keep(box, [['none', text, () => words('p', '', text)], ['all', '', () => {
       const all = make('button', '', 'Show all');
       all.type = 'button';
@@ -257,23 +257,23 @@ const empty = (overview) => {
     const b = make('button', 'command-line', command);
     b.type = 'button';
     b.title = 'Copy this command';
-    b.addEventListener('click', () => copy(line.slice(2), 'The command has been copied.'));
+    b.addEventListener('click', () => copy(line.slice(2), 'The command was copied.'));
     return b;
   }]));
 };
 
-let toSay = [];
+let unannounced = [];
 const announce = (added) => {
-  toSay.push(...added);
+  unannounced.push(...added);
   announce.timer ??= setTimeout(() => {
     announce.timer = undefined;
-    const item = toSay[0];
-    $('announce').textContent = `${toSay.length === 1 ? 'New delivery' : `${toSay.length} new deliveries, the last`}: ${item.vendor ?? ''} ${item.type ?? ''}, ${item.verdict}`;
-    toSay = [];
+    const item = unannounced[0];
+    $('announce').textContent = `${unannounced.length === 1 ? 'New delivery' : `${unannounced.length} new deliveries, the last`}: ${item.vendor ?? ''} ${item.type ?? ''}, ${item.verdict}`;
+    unannounced = [];
   }, 1500);
 };
 
-// What is done.
+// Actions.
 
 let acting = false;
 
@@ -282,12 +282,12 @@ const act = async (d, action) => {
   acting = true;
   document.body.classList.add('acting');
   try {
-    const answer = await ask(itemPath(d.id, `/actions/${encodeURIComponent(action.name)}`), {
+    const result = await ask(itemPath(d.id, `/actions/${encodeURIComponent(action.name)}`), {
       method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{}',
     });
-    toast((await answer.json()).message, 'good');
+    toast((await result.json()).message, 'good');
   } catch (error) {
-    toast(error instanceof Refusal ? error.message : 'The connection is lost: nothing was done, as far as the page knows.', 'bad');
+    toast(error instanceof Refusal ? error.message : 'The connection was lost. The action may not have run.', 'bad');
   }
   acting = false;
   document.body.classList.remove('acting');
@@ -340,7 +340,7 @@ keys({
   escape: () => { if (place.id) back(); },
   press: async (...names) => {
     const id = place.id;
-    for (let before; before !== loaded;) await (before = loaded); // the detail may still show the delivery before
+    for (let before; before !== loaded;) await (before = loaded); // the detail may still show the previous delivery
     if (!id || id !== place.id || detail.id !== id || isOpen()) return;
     for (const action of names) {
       const b = $('detail').querySelector(`button[data-action="${action}"]`);

@@ -1,4 +1,4 @@
-// The pane on the right: all there is about one delivery.
+// The pane on the right, with the detail of one delivery.
 
 import { writeJSON } from './json.js';
 import { keep } from './keep.js';
@@ -7,8 +7,8 @@ import { decode, fromBase64, icon, make, size, words, write, writeBytes } from '
 import { time, took } from './time.js';
 
 const icons = { replay: 'again', 'sign-refused': 'again', retry: 'again', rerun: 'run', discard: 'trash' };
-const mostMarks = 2000; // bytes that are no text, each with a mark of its own
-const plainFrom = 1 << 20; // characters; JSON that is longer is shown as it is
+const mostMarks = 2000; // marks for bytes that are not text
+const plainFrom = 1 << 20; // characters; longer JSON is not indented
 
 const button = (label, iconName, className, key) => {
   const element = make('button', className, icon(iconName), make('span', '', label));
@@ -31,7 +31,7 @@ const facts = (dl, d) => {
   fact('Arrived', d.at, exact);
   fact(d.verdict === 'running' ? 'Lease until' : 'Next attempt', d.due, exact);
   fact(`${name(d.verdict)} since`, d.since, exact);
-  fact('Answered', d.status && String(d.status), mono);
+  fact('Response', d.status && String(d.status), mono);
   fact('Delivery', d.delivery, mono);
   fact('Endpoint', d.endpoint !== 'default' && d.endpoint, (value) => words('span', '', value));
   fact('Request', d.url && `${d.method ?? ''} ${d.url}`.trim(), mono);
@@ -78,7 +78,7 @@ const attempts = (section, list) => {
 };
 
 const headers = (list) => {
-  if (!list.length) return make('p', 'note', 'No headers are kept of this delivery.');
+  if (!list.length) return make('p', 'note', 'The headers of this delivery are not stored.');
   const table = make('table', 'headers');
   for (const [key, value] of list) {
     const th = words('th', '', key);
@@ -88,7 +88,7 @@ const headers = (list) => {
   return table;
 };
 
-/** bodyPanel shows bytes, set out if they are JSON and that is asked for. */
+/** bodyPanel shows a body. It indents JSON if pretty is set. */
 const bodyPanel = (d, bytes, pretty, whole) => {
   const panel = make('div', '');
   fillBody(panel, d, bytes, pretty, whole);
@@ -100,10 +100,10 @@ const fillBody = (panel, d, bytes, pretty, whole) => {
   const text = decode(bytes);
   const code = make('pre', 'code');
   code.tabIndex = 0;
-  code.setAttribute('aria-label', pretty ? 'Event' : 'Body as it was received');
-  if (pretty && !d.json) panel.append(make('p', 'note', 'The body is not JSON. It is shown as it was received.'));
+  code.setAttribute('aria-label', pretty ? 'Event' : 'Received body');
+  if (pretty && !d.json) panel.append(make('p', 'note', 'The body is not JSON. It is shown unchanged.'));
   if (text === null) {
-    if (!pretty || !d.json) panel.append(make('p', 'note', 'The body is not UTF-8. Bytes that are no text are marked.'));
+    if (!pretty || !d.json) panel.append(make('p', 'note', 'The body is not UTF-8. Invalid bytes are marked.'));
     writeBytes(code, bytes, mostMarks);
   } else if (pretty && d.json && text.length <= plainFrom) {
     writeJSON(code, text);
@@ -116,12 +116,12 @@ const fillBody = (panel, d, bytes, pretty, whole) => {
     more.type = 'button';
     more.addEventListener('click', async () => {
       const all = await whole();
-      if (!all || !panel.contains(more)) return; // an earlier click has shown it
+      if (!all || !panel.contains(more)) return; // an earlier click has shown the body
       const focused = document.activeElement === more;
       fillBody(panel, { ...d, size: all.length }, all, pretty, whole);
       if (focused) panel.querySelector('.code').focus({ preventScroll: true });
     });
-    panel.append(make('p', 'note cut', `These are the first ${size(bytes.length)}. `, more));
+    panel.append(make('p', 'note cut', `This is the first ${size(bytes.length)}. `, more));
   }
 };
 
@@ -131,7 +131,7 @@ const tabs = (chosen, choose, panels) => {
   const panel = make('div', 'panel');
   panel.setAttribute('role', 'tabpanel');
   panel.id = 'panel';
-  const made = {}; // a panel keeps its state while another is shown
+  const made = {}; // keeps the state of a panel while another is shown
   const pick = (id, focus) => {
     for (const tab of bar.children) {
       const on = tab.dataset.tab === id;
@@ -168,29 +168,29 @@ export class Detail {
   #tab = 'event';
   #do;
 
-  /** does are what the buttons do: act(action), copy(), back(), save(), whole(id). */
+  /** does has the functions of the buttons: act(detail, action), copy(id), back(), whole(id). */
   constructor(pane, does) {
     this.#pane = pane;
     this.#do = does;
   }
 
-  /** id is the id of the delivery that is shown, or empty. */
+  /** id is the id of the shown delivery, or empty. */
   get id() {
     return this.#id;
   }
 
-  /** empty says that nothing is chosen, or what is missing. */
+  /** empty shows a text instead of a delivery. */
   empty(text) {
     this.#id = '';
     this.#pane.replaceChildren(make('div', 'nothing', icon('hook'), make('p', '', text)));
   }
 
-  /** leave disables what is shown until another delivery takes its place: its buttons would act on the one that was left. */
+  /** leave disables the shown delivery until show is called, because its buttons would act on the wrong delivery. */
   leave() {
     this.#refocus(() => { for (const part of this.#pane.children) part.inert = true; });
   }
 
-  /** show shows a delivery. What has not changed since the last call for the same delivery stays in the page. */
+  /** show shows a delivery. Elements that have not changed since the last call for the same delivery stay in the page. */
   show(d) {
     this.#refocus(() => {
       if (d.id !== this.#id) this.#pane.replaceChildren();
@@ -210,7 +210,7 @@ export class Detail {
     });
   }
 
-  // The pane takes the focus if a change removes or disables the element that has it.
+  // #refocus moves the focus to the pane if a change removes or disables the focused element.
   #refocus(change) {
     const within = this.#pane.contains(document.activeElement);
     change();
@@ -262,7 +262,7 @@ export class Detail {
     const save = make('a', 'save', icon('save'), make('span', '', size(d.size)));
     save.href = `api/items/${encodeURIComponent(d.id)}/body`;
     save.download = `delivery-${d.id}.json`.replace(/[^\w.-]/g, '_');
-    save.title = `Download the body as it was received, ${size(d.size)}`;
+    save.title = `Download the received body, ${size(d.size)}`;
     save.setAttribute('aria-label', save.title);
     return make('section', 'block', make('div', 'tabline', bar, save), panel);
   }

@@ -1,4 +1,4 @@
-// What is asked of the visitor, and what the visitor is told.
+// Dialogs and messages.
 
 import { make, words } from './text.js';
 
@@ -6,10 +6,10 @@ const $ = (id) => document.getElementById(id);
 
 const closing = (dialog, ...buttons) => {
   for (const b of buttons) b.addEventListener('click', () => dialog.close(b.id));
-  let pressed = null; // a text that is selected may end outside of the dialog
+  let pressed = null; // selecting text may end outside of the dialog
   dialog.addEventListener('pointerdown', (event) => { pressed = event.target; });
   dialog.addEventListener('click', (event) => {
-    if (event.target === dialog && pressed === dialog) dialog.close(''); // outside of it
+    if (event.target === dialog && pressed === dialog) dialog.close(''); // outside of the dialog
   });
 };
 
@@ -20,10 +20,10 @@ closing($('copy'), $('copy-close'));
 let answer = () => {};
 const settle = () => { if (!$('confirm').open) answer($('confirm').returnValue === 'confirm-yes'); };
 
-// The browser sends this event some time after the dialog was closed: the next question may be open by then.
+// The browser sends this event some time after the dialog was closed. The next question may already be open.
 $('confirm').addEventListener('close', settle);
 
-/** confirm asks a question, and resolves to whether it was answered with yes. */
+/** confirm asks a question, and resolves to whether the answer was yes. */
 export const confirm = (question, yes, dangerous) => new Promise((resolve) => {
   const dialog = $('confirm');
   settle();
@@ -40,10 +40,10 @@ export const confirm = (question, yes, dangerous) => new Promise((resolve) => {
 /** help shows the keys. */
 export const help = () => $('help').showModal();
 
-/** isOpen reports whether a dialog is open, to which all keys belong. */
+/** isOpen reports whether a dialog is open, which then gets all keys. */
 export const isOpen = () => document.querySelector('dialog[open]') !== null;
 
-/** toast says something for some seconds; what went wrong stays longer. */
+/** toast shows a message for some seconds. An error stays longer. */
 export const toast = (text, tone) => {
   const box = make('div', 'toast', words('p', '', text));
   box.dataset.tone = tone;
@@ -58,7 +58,7 @@ export const toast = (text, tone) => {
   setTimeout(() => box.remove(), tone === 'bad' ? 15000 : 6000);
 };
 
-/** copy puts a text on the clipboard, or shows it for copying by hand. */
+/** copy copies a text to the clipboard, or shows it so that the visitor can copy it. */
 export const copy = async (text, done) => {
   try {
     await navigator.clipboard.writeText(text);

@@ -1,14 +1,14 @@
-// The filters: verdicts as buttons with their numbers, vendors, and a search.
+// The filters: a button with a count for each verdict, a list of vendors, and a search.
 
 import { keep } from './keep.js';
 import { name } from './list.js';
 import { make, words } from './text.js';
 
 const $ = (id) => document.getElementById(id);
-const typing = 250; // ms without a key before a search begins
+const typing = 250; // ms after the last key until a search begins
 
 export class Filters {
-  #place = null; // nothing has been shown yet
+  #place = null; // null until show is called
   #vendorCounts = [];
   #timer = 0;
   #change;
@@ -27,19 +27,19 @@ export class Filters {
     });
   }
 
-  /** clear filters by nothing. */
+  /** clear removes all filters. */
   clear() {
     $('text').value = '';
     this.#send({ vendor: '', verdict: '' });
   }
 
-  // What is typed goes with every change, so that no other control discards it.
+  // #send always includes the typed text, so that no other control discards it.
   #send(to) {
     clearTimeout(this.#timer);
     this.#change({ text: $('text').value.trim(), ...to });
   }
 
-  /** show shows what is filtered by. The text and the vendor are the visitor's own until the address changes. */
+  /** show shows the filters of the URL. It keeps the typed text and the chosen vendor until they change in the URL. */
   show(place) {
     const before = this.#place;
     this.#place = place;
@@ -51,7 +51,7 @@ export class Filters {
     for (const b of $('verdicts').children) b.setAttribute('aria-pressed', String(b.dataset.verdict === (place.verdict ?? '')));
   }
 
-  /** offer offers what there is to filter by. */
+  /** offer shows the available filters. */
   offer(overview) {
     this.#verdicts(overview.verdicts ?? []);
     this.#vendorCounts = overview.vendors ?? [];
@@ -74,12 +74,12 @@ export class Filters {
       ]);
       return b;
     });
-    // Those that stay keep their place, and the focus.
+    // Buttons that stay keep their position and the focus.
     wanted.forEach((b, i) => { if ($('verdicts').children[i] !== b) $('verdicts').insertBefore(b, $('verdicts').children[i] ?? null); });
     while ($('verdicts').childElementCount > wanted.length) $('verdicts').lastElementChild.remove();
   }
 
-  // The list of a select that has the focus may be open: an option that moves would be chosen in place of another.
+  // The list of a focused select may be open. If an option moved, the visitor would choose another one.
   #vendors() {
     if ($('vendor') === document.activeElement) return;
     const options = [['', 'All vendors'], ...this.#with(this.#vendorCounts, this.#place.vendor).map((c) => [c.name, `${c.name} (${c.n.toLocaleString()})`])];
@@ -91,7 +91,7 @@ export class Filters {
     $('vendor').value = this.#place.vendor ?? '';
   }
 
-  // What is filtered by is offered even if there is none of it left.
+  // #with adds the chosen value, even if no delivery has it any more.
   #with(counts, chosen) {
     return !chosen || counts.some((c) => c.name === chosen) ? counts : [...counts, { name: chosen, n: 0 }];
   }

@@ -1,11 +1,11 @@
-// JSON, set out for reading. It is taken apart as text and never parsed: a number of twenty digits stays one, and a name that
-// comes twice is seen twice.
+// Indents JSON for display. It splits the text into tokens and never parses it, so that long numbers and repeated names are shown
+// unchanged.
 
 import { make, write } from './text.js';
 
 const token = /"(?:[^"\\]|\\[^])*"?|-?\d[\d.eE+-]*|[{}[\],:]|[^\s{}[\],:"]+/g;
-const coloured = 20000; // tokens; what comes after them is set out, but plain
-const deepest = 40; // levels that are indented
+const coloured = 20000; // tokens; later ones have no colours
+const deepest = 40; // maximum levels of indentation
 
 const kind = (text, isName) => {
   if (text[0] === '"') return isName ? 'j-name' : 'j-string';
@@ -13,7 +13,7 @@ const kind = (text, isName) => {
   return /^-?\d/.test(text) ? 'j-number' : '';
 };
 
-/** writeJSON appends a JSON text, or its beginning. */
+/** writeJSON appends indented JSON. The text may be truncated. */
 export const writeJSON = (element, text) => {
   const parts = text.match(token) ?? [];
   let depth = 0;

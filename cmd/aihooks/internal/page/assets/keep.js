@@ -1,10 +1,10 @@
-// Keeps elements while the page changes around them. An element that is replaced loses the click that has begun on it, the
-// focus, the selection and its scroll position.
+// Keeps elements while the page changes around them. A replaced element would lose the focus, the selection, its scroll position
+// and a click that has begun on it.
 
-const names = new WeakMap(); // of each element: its key and its value, as text
+const names = new WeakMap(); // maps each element to its key and value, as JSON
 
 /** keep gives parent one child for each part, in order, and returns the children. A part is a key, a value, and a function
- * that makes the element. The element stays in the page until the value of its key changes. */
+ * that creates the element. The element stays in the page until its value changes. */
 export const keep = (parent, parts) => {
   const before = new Map([...parent.children].map((child) => [names.get(child), child]));
   const children = parts.map(([key, value, create]) => {

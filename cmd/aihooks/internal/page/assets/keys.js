@@ -1,4 +1,4 @@
-// The keys. None is taken from whoever types, or together with Ctrl, Alt or Meta.
+// Keyboard shortcuts. They are disabled in text fields, and together with Ctrl, Alt or Meta.
 
 export const keys = (does) => {
   document.addEventListener('keydown', (event) => {

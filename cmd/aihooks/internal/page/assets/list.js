@@ -1,21 +1,21 @@
-// The list on the left: a row for each delivery, the newest first. Rows stay where they are when others come, and the one
-// with the focus keeps it.
+// The list on the left, with a row for each delivery, the newest first. When deliveries arrive, rows stay in the page and keep the
+// focus.
 
 import { keep } from './keep.js';
 import { make, words } from './text.js';
 import { time } from './time.js';
 
-/** name says what a verdict or a reason is called on the page. */
+/** name returns the display name of a verdict or a reason. */
 export const name = (text) => text.slice(0, 1).toUpperCase() + text.slice(1).replaceAll('_', ' ');
 
-/** badge is the coloured mark of a verdict. */
+/** badge creates the coloured badge of a verdict. */
 export const badge = (item) => {
   const chip = words('span', 'chip', name(item.verdict));
   chip.dataset.tone = item.tone;
   return chip;
 };
 
-/** initial is the mark of a vendor. */
+/** initial creates the icon of a vendor, with its first letter. */
 export const initial = (vendor) => {
   const first = vendor ? [...vendor][0].toUpperCase() : '?';
   const square = words('span', 'initial', first);
@@ -46,9 +46,9 @@ const fill = (row, item) => {
 
 export class List {
   #ul;
-  #rows = new Map(); // by id: the row, and the item as text
+  #rows = new Map(); // by id: the row, and the JSON of the item
   #chosen = '';
-  #current = ''; // the row that Tab comes to
+  #current = ''; // the row that Tab focuses
 
   constructor(ul, open) {
     this.#ul = ul;
@@ -62,7 +62,7 @@ export class List {
     });
   }
 
-  /** show shows items, and returns those that were not there before. */
+  /** show shows items, and returns the new ones. */
   show(items) {
     const known = this.#rows.size > 0;
     const seen = new Set();
@@ -102,20 +102,20 @@ export class List {
     return added;
   }
 
-  /** clear forgets all rows: what comes next is not new. */
+  /** clear removes all rows. The items of the next show are not marked as new. */
   clear() {
     this.#rows.clear();
     this.#ul.replaceChildren();
   }
 
-  /** choose marks the row whose delivery is shown. */
+  /** choose marks the row of the chosen delivery. */
   choose(id) {
     this.#rows.get(this.#chosen)?.row.setAttribute('aria-selected', 'false');
     this.#chosen = id;
     this.#rows.get(id)?.row.setAttribute('aria-selected', 'true');
   }
 
-  /** move goes to the next row, or the one before, or by 0 into the list, and returns the id of that row. */
+  /** move focuses the next row (1), the previous row (-1), or the current row (0), and returns its id. */
   move(by) {
     const focused = this.#ul.contains(document.activeElement) ? document.activeElement.closest('.row') : null;
     const from = focused ?? this.#rows.get(this.#chosen)?.row;
@@ -125,12 +125,12 @@ export class List {
     return row?.dataset.id ?? '';
   }
 
-  /** focus gives the focus to the row of an id, or to the one that had it last. */
+  /** focus focuses the row of an id, or else the row that had the focus last. */
   focus(id) {
     (this.#rows.get(id)?.row ?? this.#rows.get(this.#current)?.row ?? this.#ul).focus();
   }
 
-  /** focused is the id of the row that has the focus. */
+  /** focused is the id of the focused row, or empty. */
   get focused() {
     return this.#ul.contains(document.activeElement) ? document.activeElement.closest('.row')?.dataset.id ?? '' : '';
   }

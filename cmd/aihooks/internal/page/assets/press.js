@@ -1,8 +1,8 @@
-// Holds changes back while a mouse button or a finger is down. A change between down and up moves or removes what is pressed:
-// the browser then drops the click, or gives it to the neighbor.
+// Delays changes while a mouse button or a finger is down. A change in between could move or remove the pressed element. The
+// browser would then drop the click, or send it to another element.
 
-const longest = 5000; // ms; the browser does not report every release, for instance not over the list of a select
-const toClick = 100; // ms; on a touch screen the click follows the release
+const longest = 5000; // ms; the browser does not report every release, for example over the list of a select
+const toClick = 100; // ms; on a touch screen, the click follows the release
 
 let timer = 0; // set while something is pressed
 let end = () => {};

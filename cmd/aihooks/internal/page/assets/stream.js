@@ -1,10 +1,10 @@
-// The stream of events: each says that something has changed, and the page asks what. The browser connects again by itself
-// after an error, but it does not notice when nothing comes any more, and it gives up after an answer that is no stream.
+// The event stream. Each event reports a change, and the page then requests the list. After an error, the browser reconnects. It
+// does not notice a dead connection, and it gives up after a response that is not a stream; this file handles both.
 
-const silence = 25000; // the server says something every 10 s
-const pause = 2000;
+const silence = 25000; // ms; the server sends an event every 10 s
+const pause = 2000; // ms
 
-/** stream calls changed at every change and after every connection, and state with "live" or "lost". */
+/** stream calls changed after every change and every connection, and state with "live" or "lost". */
 export const stream = (changed, state) => {
   let version = null;
   let source = null;
@@ -19,7 +19,7 @@ export const stream = (changed, state) => {
     };
     source.addEventListener('hello', (event) => {
       if (version !== null && version !== event.data) {
-        location.reload(); // the program behind the page is another one
+        location.reload(); // the server has another version of the page
         return;
       }
       version = event.data;
@@ -36,7 +36,7 @@ export const stream = (changed, state) => {
     source.addEventListener('error', () => {
       state('lost');
       if (source.readyState === EventSource.CLOSED) {
-        if (!refused) changed(); // which says why, for instance that the program has been started again and has another token
+        if (!refused) changed(); // the request shows the error, for example that a restarted server has another token
         refused = true;
         clearTimeout(watchdog);
         watchdog = setTimeout(again, pause);
@@ -53,6 +53,6 @@ export const stream = (changed, state) => {
 
   connect();
   window.addEventListener('pageshow', (event) => {
-    if (event.persisted) again(); // out of the browser's cache, where streams are cut
+    if (event.persisted) again(); // the page comes from the browser's cache, and its stream is closed
   });
 };

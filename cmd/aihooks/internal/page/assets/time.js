@@ -1,4 +1,4 @@
-// Times as people say them.
+// Formats times and durations.
 
 import { make } from './text.js';
 
@@ -32,7 +32,7 @@ const show = (element) => {
   if (element.textContent !== text) element.textContent = text;
 };
 
-/** time makes an element that goes with the time; the form is "short", for a list, or "exact". */
+/** time creates an element whose text is updated as time passes. The form is "short", for a list, or "exact". */
 export const time = (value, form) => {
   const element = make('time');
   element.dateTime = value;
@@ -42,7 +42,7 @@ export const time = (value, form) => {
   return element;
 };
 
-/** took says how long something took, in milliseconds. */
+/** took formats a duration in milliseconds. */
 export const took = (ms) => {
   if (ms < 1) return '<1 ms';
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;

@@ -1,0 +1,153 @@
+package jetstreaminbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// maintainEvery is how often a Run looks for deferred deliveries with a callback, and for deliveries without a handler.
+const maintainEvery = 10 * time.Second
+
+// maintain checks the streams, resumes deferred deliveries and purges old attempt records, until ctx ends.
+func (r *run) maintain(ctx context.Context) {
+	tick := time.NewTicker(maintainEvery)
+	defer tick.Stop()
+	try := func(f func(context.Context) error) {
+		if err := f(ctx); err != nil && ctx.Err() == nil {
+			r.box.report(err)
+		}
+	}
+	for first := true; ; first = false {
+		try(r.box.examine)
+		try(r.resume)
+		try(r.lookForAbsent)
+		if first {
+			try(r.box.purge)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.changed:
+		case <-tick.C:
+		}
+	}
+}
+
+// each calls f for the messages of a stream under a subject, the oldest first. It leaves out messages that are stored
+// meanwhile.
+func each(ctx context.Context, s jetstream.Stream, subject string, f func(m *jetstream.RawStreamMsg) (more bool, err error)) error {
+	info, err := s.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("jetstreaminbox: %w", err)
+	}
+	for seq := uint64(1); seq <= info.State.LastSeq; {
+		m, err := s.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(subject))
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+			return nil
+		case err != nil:
+			return fmt.Errorf("jetstreaminbox: %w", err)
+		case m.Sequence > info.State.LastSeq:
+			return nil
+		}
+		if more, err := f(m); !more || err != nil {
+			return err
+		}
+		seq = m.Sequence + 1
+	}
+	return nil
+}
+
+// resume runs deferred deliveries whose types have a callback now.
+func (r *run) resume(ctx context.Context) error {
+	b := r.box
+	_, err := b.deferredStream().GetMsg(ctx, 1, jetstream.WithGetMsgSubject(b.subject(kindDeferred, all)))
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound): // the usual case, without one request per handler
+		return nil
+	case err != nil:
+		return fmt.Errorf("jetstreaminbox: %w", err)
+	}
+	for _, h := range r.list() {
+		err := each(ctx, b.deferredStream(), b.subject(kindDeferred, token(h.Vendor()), token(h.Endpoint()), "*"),
+			func(raw *jetstream.RawStreamMsg) (bool, error) {
+				m, err := b.decode(raw.Subject, raw.Header, raw.Data, raw.Time)
+				if err == nil && !h.Handles(m.delivery.Type) {
+					return true, nil
+				}
+				_, err = b.requeue(ctx, b.deferredStream(), raw, m)
+				return true, err
+			})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// requeue stores a message in the main stream, and then deletes it from its stream. It reports whether it did either.
+// Once the message is stored, it may run, and be moved back, before it can be deleted.
+func (b *Inbox) requeue(ctx context.Context, from jetstream.Stream, raw *jetstream.RawStreamMsg, m *message) (bool, error) {
+	msg, err := m.encode(b.in(m.delivery.Vendor, m.delivery.Endpoint))
+	if err != nil {
+		return false, err
+	}
+	// The message id prevents a second copy after a crash, or by a concurrent call.
+	before, err := b.publish(ctx, b.main(), msg, raw.Subject+"/"+position{raw.Sequence, raw.Time}.String())
+	if err != nil {
+		return false, fmt.Errorf("jetstreaminbox: %w", err)
+	}
+	exists, err := b.delete(ctx, from, raw.Sequence)
+	return exists || !before, err
+}
+
+// delete deletes a message. It reports whether the message existed.
+func (b *Inbox) delete(ctx context.Context, s jetstream.Stream, seq uint64) (bool, error) {
+	err := s.DeleteMsg(ctx, seq)
+	if err == nil {
+		return true, nil
+	}
+	if _, exists := s.GetMsg(ctx, seq); errors.Is(exists, jetstream.ErrMsgNotFound) {
+		return false, nil
+	}
+	return false, fmt.Errorf("jetstreaminbox: delete: %w", err)
+}
+
+// lookForAbsent reports the deliveries that this Run has no handler for.
+func (r *run) lookForAbsent(ctx context.Context) error {
+	b := r.box
+	info, err := b.mainStream().Info(ctx, jetstream.WithSubjectFilter(b.subject(kindIn, all)))
+	if err != nil {
+		return fmt.Errorf("jetstreaminbox: %w", err)
+	}
+	for subject := range info.State.Subjects {
+		if vendor, endpoint, ok := b.endpointOf(subject); ok {
+			r.dispatcher.Absent(vendor, endpoint)
+		}
+	}
+	return nil
+}
+
+// purge deletes the attempt records of deliveries that no longer exist. A process that crashes after it has removed a
+// delivery leaves such a record.
+func (b *Inbox) purge(ctx context.Context) error {
+	return each(ctx, b.deferredStream(), b.subject(kindAttemptRecord, all), func(raw *jetstream.RawStreamMsg) (bool, error) {
+		seq, err := sequenceOf(strings.TrimPrefix(raw.Subject, b.subject(kindAttemptRecord, "")))
+		if err == nil {
+			m, err := b.mainStream().GetMsg(ctx, seq)
+			if err == nil && b.attemptRecord(position{seq, m.Time}) == raw.Subject {
+				return true, nil
+			}
+			if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+				return false, fmt.Errorf("jetstreaminbox: %w", err)
+			}
+		}
+		_, err = b.delete(ctx, b.deferredStream(), raw.Sequence)
+		return true, err
+	})
+}

@@ -1,0 +1,223 @@
+package riverinbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+// page is how many jobs are read at once, each with its body.
+const page = 50
+
+// isDeadLetter reports whether a job is a dead letter. The inbox cancels jobs. River discards them: a leader that does
+// not know the worker discards the jobs that it should rescue.
+func isDeadLetter(row *rivertype.JobRow) bool {
+	return row.State == rivertype.JobStateCancelled || row.State == rivertype.JobStateDiscarded
+}
+
+// isDeferred reports whether a job is a delivery without a callback for its type.
+func isDeferred(row *rivertype.JobRow) bool {
+	if row.State != rivertype.JobStateScheduled {
+		return false
+	}
+	rec, err := recordOf(row, row.Attempt)
+	return err == nil && rec.Deferred
+}
+
+// inState reports whether a job is in the state that a filter selects.
+func inState(row *rivertype.JobRow, s inbox.State) bool {
+	if s == inbox.Deferred {
+		return isDeferred(row)
+	}
+	return isDeadLetter(row)
+}
+
+func argsIn(row *rivertype.JobRow) (args, error) {
+	var a args
+	if err := json.Unmarshal(row.EncodedArgs, &a); err != nil {
+		return a, fmt.Errorf("riverinbox: job %d cannot be read: %w", row.ID, err)
+	}
+	return a, nil
+}
+
+// entryOf returns a dead letter or a deferred delivery, as far as it can be decoded.
+func entryOf(row *rivertype.JobRow) inbox.Entry {
+	e := inbox.Entry{ID: strconv.FormatInt(row.ID, 10), State: inbox.DeadLettered}
+	if !isDeadLetter(row) {
+		e.State = inbox.Deferred
+	}
+	if row.FinalizedAt != nil {
+		e.Since = *row.FinalizedAt
+	}
+	a, err := argsIn(row)
+	if err == nil {
+		e.Delivery, err = a.delivery()
+	}
+	if err != nil {
+		e.Delivery = &webhook.Delivery{Vendor: a.Vendor, Endpoint: a.Endpoint, Type: a.Type, ID: a.ID}
+	}
+	if rec, err := recordOf(row, row.Attempt); err == nil {
+		e.Attempts = rec.Attempts
+	}
+	return e
+}
+
+// DeadLetters implements [inbox.Inbox].
+func (b *Inbox) DeadLetters(ctx context.Context, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
+	return func(yield func(inbox.Entry, error) bool) {
+		if err := b.each(ctx, f, func(e inbox.Entry, _ int64) (bool, error) { return yield(e, nil), nil }); err != nil {
+			yield(inbox.Entry{}, err)
+		}
+	}
+}
+
+// each calls do for the entries that the filter selects, the oldest first, while do returns true.
+func (b *Inbox) each(ctx context.Context, f inbox.Filter, do func(e inbox.Entry, id int64) (more bool, err error)) error {
+	if err := engine.CheckFilter(f); err != nil {
+		return err
+	}
+	client := b.client.Load()
+	if client == nil {
+		return errNoClient
+	}
+	params := paramsOf(f)
+	if f.ID != "" {
+		id, err := strconv.ParseInt(f.ID, 10, 64)
+		if err != nil {
+			return inbox.ErrNotFound
+		}
+		params = params.IDs(id)
+	}
+	found := false
+	for {
+		list, err := client.JobList(ctx, params)
+		if err != nil {
+			return fmt.Errorf("riverinbox: %w", err)
+		}
+		for _, row := range list.Jobs {
+			e := entryOf(row)
+			if !inState(row, f.State) || !engine.Matches(f, &e) {
+				continue
+			}
+			found = true
+			if more, err := do(e, row.ID); err != nil || !more {
+				return err
+			}
+		}
+		if len(list.Jobs) < page {
+			break
+		}
+		params = params.After(list.LastCursor)
+	}
+	if f.ID != "" && !found {
+		return inbox.ErrNotFound
+	}
+	return nil
+}
+
+// paramsOf returns parameters that select at least what the filter selects.
+func paramsOf(f inbox.Filter) *river.JobListParams {
+	params := river.NewJobListParams().Kinds(Kind).States(rivertype.JobStateCancelled, rivertype.JobStateDiscarded).
+		OrderBy(river.JobListOrderByFinalizedAt, river.SortOrderAsc).First(page)
+	if f.State == inbox.Deferred {
+		params = deferredParams().OrderBy(river.JobListOrderByID, river.SortOrderAsc).First(page)
+	}
+	for name, value := range map[string]string{"vendor": f.Vendor, "endpoint": f.Endpoint, "type": f.Type} {
+		if value != "" {
+			params = params.Where("args->>'"+name+"' = @"+name, river.NamedArgs{name: storable(value)})
+		}
+	}
+	return params
+}
+
+// Retry implements [inbox.Inbox].
+func (b *Inbox) Retry(ctx context.Context, f inbox.Filter) (int, error) {
+	return b.operate(ctx, f, func(ctx context.Context, tx pgx.Tx, row *rivertype.JobRow) error {
+		return b.requeue(ctx, tx, row, 0)
+	})
+}
+
+// Rerun implements [inbox.Inbox].
+func (b *Inbox) Rerun(ctx context.Context, f inbox.Filter) (int, error) {
+	return b.operate(ctx, f, func(ctx context.Context, tx pgx.Tx, row *rivertype.JobRow) error {
+		return b.requeue(ctx, tx, row, 1)
+	})
+}
+
+// requeue makes River run a dead letter again, with all attempts of the policy.
+func (b *Inbox) requeue(ctx context.Context, tx pgx.Tx, row *rivertype.JobRow, reruns int) error {
+	rec, err := recordOf(row, row.Attempt)
+	if err != nil {
+		return err
+	}
+	rec.Tried, rec.Deferred, rec.Reruns = 0, false, rec.Reruns+reruns
+	if _, err := b.client.Load().JobUpdateTx(ctx, tx, row.ID, &river.JobUpdateParams{Output: rec}); err != nil {
+		return err
+	}
+	_, err = b.client.Load().JobRetryTx(ctx, tx, row.ID)
+	return err
+}
+
+// Discard implements [inbox.Inbox]. It deletes the job with its body, and inserts a job that keeps only the key. The
+// next Run, or the next start of the client, completes that job.
+func (b *Inbox) Discard(ctx context.Context, f inbox.Filter) (int, error) {
+	return b.operate(ctx, f, func(ctx context.Context, tx pgx.Tx, row *rivertype.JobRow) error {
+		a, err := argsIn(row)
+		if err != nil {
+			return err
+		}
+		client := b.client.Load()
+		if _, err := client.JobDeleteTx(ctx, tx, row.ID); err != nil {
+			return err
+		}
+		a.Discarded, a.Delivery, a.Body = true, nil, nil
+		_, err = client.InsertTx(ctx, tx, a, insertOpts(controlQueue))
+		return err
+	})
+}
+
+// operate calls do for each entry that the filter selects, each in a separate transaction.
+func (b *Inbox) operate(ctx context.Context, f inbox.Filter, do func(context.Context, pgx.Tx, *rivertype.JobRow) error) (n int, err error) {
+	err = b.each(ctx, f, func(_ inbox.Entry, id int64) (bool, error) {
+		done, err := b.operateOn(ctx, id, f.State, do)
+		if done {
+			n++
+		}
+		return true, err
+	})
+	if err == nil && f.ID != "" && n == 0 {
+		err = inbox.ErrNotFound // another process was faster
+	}
+	return n, err
+}
+
+func (b *Inbox) operateOn(ctx context.Context, id int64, s inbox.State, do func(context.Context, pgx.Tx, *rivertype.JobRow) error) (done bool, err error) {
+	operation := func(tx pgx.Tx) error {
+		done = false
+		row, err := b.client.Load().JobUpdateTx(ctx, tx, id, nil) // locks the row and changes nothing
+		if errors.Is(err, rivertype.ErrNotFound) {
+			return nil
+		}
+		if err != nil || !inState(row, s) {
+			return err
+		}
+		done = true
+		return do(ctx, tx, row)
+	}
+	err = b.primary.do(func() error { return pgx.BeginFunc(ctx, b.pool, operation) })
+	if err != nil {
+		return false, fmt.Errorf("riverinbox: job %d: %w", id, err)
+	}
+	return done, nil
+}

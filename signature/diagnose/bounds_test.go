@@ -1,0 +1,153 @@
+package diagnose_test
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/internal/badsignatures"
+	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
+)
+
+// hostileBodies returns the most expensive bodies of that size.
+func hostileBodies(size int) map[string][]byte {
+	fill := func(text string) []byte { return bytes.Repeat([]byte(text), size/len(text)) }
+	nested := min(size/2, 9_000) // encoding/json refuses deeper nesting
+	return map[string][]byte{
+		"no JSON":      fill("x"),
+		"nested":       []byte(strings.Repeat("[", nested) + strings.Repeat("]", nested)),
+		"nested apart": []byte(strings.Repeat(`[1,`, nested) + "1" + strings.Repeat("]", nested)),
+		"empty lists":  append(append([]byte("[[]"), fill(",[]")...), ']'),
+		"members":      append(append([]byte(`{"a":1`), fill(`,"a":1`)...), '}'),
+		"characters":   append(append([]byte(`["`), fill("é")...), `"]`...),
+		"escapes":      append(append([]byte(`["`), fill(`\u0001`)...), `"]`...),
+		"line breaks":  fill("\r\n"),
+		"base64":       fill("aGVs"),
+		"event":        append(append([]byte(`{"body":"`), fill("aGVs")...), `"}`...),
+		"zeros, compressed": func() []byte {
+			d := bytes.Repeat(badsignatures.Compress(make([]byte, 1<<20)), 64) // compressing it at once takes 20 s under the race detector
+			return append(d, make([]byte, max(0, size-len(d)))...)
+		}(),
+	}
+}
+
+// hostile returns the input of a forged delivery with the maximum number of keys and forms.
+func hostile(t testing.TB, body []byte) diagnose.Input {
+	t.Helper()
+	ring := new(signature.Keyring)
+	for _, generation := range []string{"previous", "live"} {
+		keys := make([]signature.Key, signature.MaxKeys)
+		for i := range keys {
+			keys[i] = signature.NewKey(fmt.Sprint(i), fmt.Sprintf("whsec_MDEyMzQ1Njc4OWFiY2RlZg%s%02d", generation, i))
+		}
+		require.NoError(t, ring.Set(keys...))
+	}
+	h := fullHeader()
+	h.Set(headerSignature, strings.Repeat("ab", 32))
+	return diagnose.Input{Scheme: headScheme(), Keys: ring, Header: h, Body: body}
+}
+
+func TestAHostileBodyCostsNoMoreThanTheBudget(t *testing.T) {
+	for _, size := range []int{4 << 10, 64 << 10, 256 << 10, 1 << 20} {
+		for name, body := range hostileBodies(size) {
+			t.Run(fmt.Sprintf("%s/%d", name, size), func(t *testing.T) {
+				q := hostile(t, body)
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				e, cost := diagnose.ExplainCost(q)
+				runtime.ReadMemStats(&after)
+				require.Equal(t, diagnose.Unexplained, e.Cause)
+				require.LessOrEqual(t, cost.Spent, int64(4<<20))
+				require.LessOrEqual(t, cost.MACs*int64(len(body)), 4<<20+cost.Spent, "what is hashed is paid for")
+				require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<20))
+				if size == 1<<20 && len(body) > size/2 {
+					require.Contains(t, e.Text, "too long", "the text must say that not all causes were tried")
+				}
+			})
+		}
+	}
+}
+
+func TestABombIsDecompressedNoFurtherThanABodyMayBeLong(t *testing.T) {
+	bomb := bytes.Repeat(badsignatures.Compress(make([]byte, 1<<20)), 64)
+	h := make(http.Header)
+	require.NoError(t, bodyScheme().Sign(signature.NewKey("k", "another"), "", h, bomb))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	diagnose.Explain(diagnose.Input{Scheme: bodyScheme(), Keys: defaultRing(t), Header: h, Body: bomb})
+	runtime.ReadMemStats(&after)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16<<20))
+}
+
+func TestASmallForgeryIsTriedInFull(t *testing.T) {
+	q := hostile(t, []byte(badsignatures.Body))
+	e, _ := diagnose.ExplainCost(q)
+	require.NotContains(t, e.Text, "too long")
+	require.Contains(t, e.Text, "forged")
+}
+
+func TestJSONThatIsTooLongToBeParsedIsNotSaidToHaveBeenTried(t *testing.T) {
+	body := append(append([]byte(`["`), bytes.Repeat([]byte("a"), 300<<10)...), `"]`...)
+	h := make(http.Header)
+	require.NoError(t, bodyScheme().Sign(signature.NewKey("k", "another"), "", h, body))
+	e := diagnose.Explain(diagnose.Input{Scheme: bodyScheme(), Keys: defaultRing(t), Header: h, Body: body})
+	require.Contains(t, e.Text, "too long")
+}
+
+func FuzzExplain(f *testing.F) {
+	for _, s := range senders() {
+		for _, m := range badsignatures.All() {
+			if d := m.Make(s); d != nil {
+				f.Add(d.Header.Get(headerSignature), d.Header.Get(headerTime), d.Header.Get(headerDelivery), d.Given, d.Body, d.Declared)
+			}
+		}
+	}
+	for _, body := range hostileBodies(1 << 10) {
+		f.Add(strings.Repeat("ab", 32), testTime, "dlv_1", testSecret, body, int64(0))
+	}
+	f.Fuzz(func(t *testing.T, mac, stamp, delivery, secret string, body []byte, declared int64) {
+		ring, err := signature.NewKeyring(signature.NewKey("default", secret))
+		if err != nil {
+			return
+		}
+		h := http.Header{headerSignature: {mac}, headerTime: {stamp}, headerDelivery: {delivery}}
+		q := diagnose.Input{Scheme: headScheme(), Keys: ring, Header: h, Body: body, Declared: declared}
+		e, cost := diagnose.ExplainCost(q)
+		require.LessOrEqual(t, cost.Spent, int64(4<<20))
+		require.NotEmpty(t, e.Cause)
+		require.NotContains(t, e.Text, "\n")
+		if _, err := newVerifier(t, headScheme()).Verify(ring, h, body); err == nil {
+			require.Equal(t, diagnose.None, e.Cause)
+		} else {
+			require.NotEqual(t, diagnose.None, e.Cause)
+		}
+	})
+}
+
+func BenchmarkExplain(b *testing.B) {
+	for _, size := range []int{4 << 10, 64 << 10, 256 << 10, 1 << 20} {
+		for name, body := range hostileBodies(size) {
+			b.Run(fmt.Sprintf("%dKiB/%s", size>>10, name), func(b *testing.B) {
+				q := hostile(b, body)
+				b.ReportAllocs()
+				for b.Loop() {
+					diagnose.Explain(q)
+				}
+			})
+			q := hostile(b, body)
+			q.Scheme, q.Keys = bodyScheme(), defaultRing(b)
+			b.Run(fmt.Sprintf("%dKiB/%s/one-key", size>>10, name), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					diagnose.Explain(q)
+				}
+			})
+		}
+	}
+}
