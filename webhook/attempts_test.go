@@ -201,10 +201,10 @@ func TestAttempts_ConfiguredOnesAreCountedAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := newReceiver(t, webhook.Options{}, change, func(_ *vendors.Profile, c *vendors.HandlerConfig) { c.Attempts = 3 })
+				r := newReceiver(t, webhook.Options{DeadLetter: func(context.Context, *webhook.Delivery, error) error { return nil }}, change, func(_ *vendors.Profile, c *vendors.HandlerConfig) { c.Attempts = 3 })
 				ping.On(r.Handler, returns(errCallback))
 				b := body("a")
-				for _, want := range []webhook.Outcome{webhook.Failed, webhook.Failed, webhook.Dropped} {
+				for _, want := range []webhook.Outcome{webhook.Failed, webhook.Failed, webhook.DeadLettered} {
 					require.Equal(t, want, r.process(b).Outcome)
 					time.Sleep(time.Minute)
 				}

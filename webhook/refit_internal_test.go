@@ -46,3 +46,11 @@ func TestRefitter_RewritesOrSaysWhy(t *testing.T) {
 		}
 	}
 }
+
+func TestFold_JoinsEveryCase(t *testing.T) {
+	for _, names := range [][2]string{{"A", "a"}, {"Z", "z"}, {"k", "\u212a"}, {"s", "\u017f"}, {"É", "é"}} {
+		require.Equal(t, fold(names[0]), fold(names[1]))
+	}
+	require.NotEqual(t, fold("@"), fold("`"))
+	require.NotEqual(t, fold("["), fold("{"))
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
@@ -206,4 +207,9 @@ func TestResult_HasTheErrorOfTheDecoder(t *testing.T) {
 		var typed *json.UnmarshalTypeError
 		require.ErrorAs(t, result.Err, &typed)
 	})
+}
+
+func TestSetKeys_RefusesABlankSecret(t *testing.T) {
+	r := newReceiver(t, webhook.Options{})
+	require.ErrorContains(t, r.SetKeys(signature.NewKey("default", " ")), "acme: SetKeys: ")
 }
