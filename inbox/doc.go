@@ -7,7 +7,7 @@
 // This package has what a user of any engine needs. Package inbox/engine has what the author of an engine needs. A user
 // opens one of the engines below this folder, sets it as webhook.Options.Inbox of the handlers, and calls Run:
 //
-//	box, err := sqlite.Open("inbox.db", nil)
+//	box, err := sqliteinbox.Open("inbox.db", nil)
 //	hook, err := workflux.NewHandler(secret, &webhook.Options{Inbox: box})
 //	hook.OnConversationCompleted(...)
 //	http.Handle("POST /webhooks/workflux", hook)

@@ -110,7 +110,7 @@ func TestListen_PrintsOutcomeReasonAndEvent(t *testing.T) {
 	url := strings.Fields(line(t, j.out, "greenflash"))[1]
 	run(t, "send", "greenflash", "conversation.rating", "--url", url, "--stale").is(t, 1)
 	require.Regexp(t, `^\d\d:\d\d:\d\d  greenflash  conversation.rating  rejected  401  `, line(t, j.out, "rejected"))
-	require.Contains(t, line(t, j.out, "signed time"), "beyond the window")
+	require.Contains(t, line(t, j.out, "signed time"), "more than the window")
 	require.Contains(t, line(t, j.out, "aihooks-deliveries"), ".json")
 	require.Equal(t, `      "rating": 2,`, line(t, j.out, `"rating": 2`))
 }

@@ -16,7 +16,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/workflux"
 )
@@ -30,7 +30,7 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	box, err := sqlite.Open(cmp.Or(os.Getenv("INBOX"), "inbox.db"), nil)
+	box, err := sqliteinbox.Open(cmp.Or(os.Getenv("INBOX"), "inbox.db"), nil)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 	"sync"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -30,8 +30,8 @@ func openInbox(ctx context.Context, name string, o *webhook.Options) (*box, erro
 	switch kind {
 	case "":
 	case "sqlite":
-		var opened *sqlite.Inbox
-		if opened, err = sqlite.Open(source, &sqlite.Options{Policy: policy}); err == nil {
+		var opened *sqliteinbox.Inbox
+		if opened, err = sqliteinbox.Open(source, &sqliteinbox.Options{Policy: policy}); err == nil {
 			b.Inbox, b.close = opened, opened.Close
 		}
 	case "river":

@@ -14,7 +14,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/emberqa"
 	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/pgtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -61,7 +61,7 @@ func TestMigration_LosesAndRepeatsNothing(t *testing.T) {
 // left returns how many deliveries the SQLite inbox and the River inbox may still run.
 func left(t *testing.T, path, database string) (n int) {
 	t.Helper()
-	box, err := sqlite.Attach(path)
+	box, err := sqliteinbox.Attach(path)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, box.Close()) }()
 	stats, err := box.Stats(t.Context())

@@ -1,4 +1,4 @@
-package sqlite
+package sqliteinbox
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 )
 
 // ErrReadOnly is returned by every method that would change an inbox whose file or folder is not writable.
-var ErrReadOnly = errors.New("sqlite: the inbox is read-only, because its file or its folder is not writable")
+var ErrReadOnly = errors.New("sqliteinbox: the inbox is read-only, because its file or its folder is not writable")
 
 var errNoInbox = errors.New("there is no inbox in this file")
 
@@ -33,17 +33,17 @@ func Attach(path string) (*Inbox, error) {
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("sqlite: there is no inbox: %w", err)
+		return nil, fmt.Errorf("sqliteinbox: there is no inbox: %w", err)
 	}
 	b := newInbox(path, options)
 	if err := checkWritable(path); err != nil {
 		if info.IsDir() {
-			return nil, fmt.Errorf("sqlite: there is no inbox: %w", err)
+			return nil, fmt.Errorf("sqliteinbox: there is no inbox: %w", err)
 		}
 		b.readOnly = true
 	}
 	if err := b.open(b.findTables); err != nil {
-		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
+		return nil, fmt.Errorf("sqliteinbox: %s: %w", path, err)
 	}
 	return b, nil
 }

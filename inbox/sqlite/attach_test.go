@@ -1,4 +1,4 @@
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"os"
@@ -8,20 +8,20 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
 func TestAttach_CreatesNothing(t *testing.T) {
 	dir := t.TempDir()
 	missing := filepath.Join(dir, "missing.db")
-	_, err := sqlite.Attach(missing)
+	_, err := sqliteinbox.Attach(missing)
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.NoFileExists(t, missing)
 
 	empty := filepath.Join(dir, "empty.db")
 	require.NoError(t, os.WriteFile(empty, nil, 0o600))
-	_, err = sqlite.Attach(empty)
+	_, err = sqliteinbox.Attach(empty)
 	require.ErrorContains(t, err, "there is no inbox in this file")
 	info, err := os.Stat(empty)
 	require.NoError(t, err)
@@ -30,15 +30,15 @@ func TestAttach_CreatesNothing(t *testing.T) {
 
 func TestAttach_RetriesAndDiscardsWithoutPurging(t *testing.T) {
 	path := pathOf(t)
-	keep := sqlite.Options{DeadLetterRetention: sqlite.Forever, Policy: inbox.Policy{MaxAttempts: 1}}
+	keep := sqliteinbox.Options{DeadLetterRetention: sqliteinbox.Forever, Policy: inbox.Policy{MaxAttempts: 1}}
 	box := openBox(t, path, keep)
 	store(t, box, newDelivery(ping, "old"), newDelivery(ping, "older"), newDelivery(ping, "oldest"))
 	stop := start(t, box, handlerWithOutcome(webhook.Failed))
 	soon(t, func() bool { return statsOf(t, box).DeadLettered == 3 })
 	stop()
-	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = due_at - ?`, 10*sqlite.DefaultDeadLetterRetention.Milliseconds())
+	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = due_at - ?`, 10*sqliteinbox.DefaultDeadLetterRetention.Milliseconds())
 
-	tool, err := sqlite.Attach(path)
+	tool, err := sqliteinbox.Attach(path)
 	require.NoError(t, err)
 	require.True(t, box.IsPurging())
 	require.False(t, tool.IsPurging())

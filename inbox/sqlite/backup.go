@@ -1,4 +1,4 @@
-package sqlite
+package sqliteinbox
 
 import (
 	"context"
@@ -18,17 +18,17 @@ import (
 // if they have run since.
 func (b *Inbox) Backup(ctx context.Context, path string) (err error) {
 	if path, err = filepath.Abs(path); err != nil {
-		return fmt.Errorf("sqlite: backup: %w", err)
+		return fmt.Errorf("sqliteinbox: backup: %w", err)
 	}
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the path is the caller's
 	if err != nil {
-		return fmt.Errorf("sqlite: backup: %w", err)
+		return fmt.Errorf("sqliteinbox: backup: %w", err)
 	}
 	if err = b.copyTo(ctx, path); err == nil {
 		err = file.Sync()
 	}
 	if err = errors.Join(err, file.Close()); err != nil {
-		return fmt.Errorf("sqlite: backup: %w", errors.Join(err, os.Remove(path)))
+		return fmt.Errorf("sqliteinbox: backup: %w", errors.Join(err, os.Remove(path)))
 	}
 	if folder, err := os.Open(filepath.Dir(path)); err == nil { // makes the file's name durable; Windows neither needs nor allows it
 		_ = folder.Sync()

@@ -1,4 +1,4 @@
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"context"
@@ -13,14 +13,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
 // backups are the documented ways to back up an open inbox.
-var backups = map[string]func(t *testing.T, box *sqlite.Inbox, path, copy string) error{
-	"Backup": func(t *testing.T, box *sqlite.Inbox, _, copy string) error { return box.Backup(t.Context(), copy) },
-	"VACUUM INTO of another program": func(t *testing.T, _ *sqlite.Inbox, path, copy string) error {
+var backups = map[string]func(t *testing.T, box *sqliteinbox.Inbox, path, copy string) error{
+	"Backup": func(t *testing.T, box *sqliteinbox.Inbox, _, copy string) error { return box.Backup(t.Context(), copy) },
+	"VACUUM INTO of another program": func(t *testing.T, _ *sqliteinbox.Inbox, path, copy string) error {
 		_, err := openRaw(t, path).ExecContext(t.Context(), "VACUUM INTO ?", copy)
 		return err
 	},
@@ -32,7 +32,7 @@ func TestBackup_HasWhatWasStoredBefore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := pathOf(t)
-			box := openBox(t, path, sqlite.Options{})
+			box := openBox(t, path, sqliteinbox.Options{})
 			storeAtOnce(t, box, pings("before", 500)...)
 			ctx, cancel := context.WithCancel(t.Context())
 			var senders sync.WaitGroup
@@ -81,14 +81,14 @@ func TestBackup_CanBeLookedAtAndRestored(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := pathOf(t)
-			box := openBox(t, path, sqlite.Options{})
+			box := openBox(t, path, sqliteinbox.Options{})
 			store(t, box, newDelivery(ping, "a"), newDelivery(ping, "b"))
 			copied := filepath.Join(t.TempDir(), "it's a copy.db")
 			require.NoError(t, backup(t, box, path, copied))
 			before, err := os.ReadFile(copied)
 			require.NoError(t, err)
 
-			tool, err := sqlite.Attach(copied)
+			tool, err := sqliteinbox.Attach(copied)
 			require.NoError(t, err)
 			require.Equal(t, 2, statsOf(t, tool).Pending)
 			require.Len(t, listed(t, tool, inbox.Pending, all), 2)
@@ -100,7 +100,7 @@ func TestBackup_CanBeLookedAtAndRestored(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, left, 1)
 
-			restored := openBox(t, copied, sqlite.Options{})
+			restored := openBox(t, copied, sqliteinbox.Options{})
 			hook := handlerWithOutcome(webhook.Handled)
 			start(t, restored, hook)
 			soon(t, func() bool { return statsOf(t, restored).Done == 2 })
@@ -114,14 +114,14 @@ func TestBackup_CanBeLookedAtAndRestored(t *testing.T) {
 func TestBackup_KeepsDeadLettersForRetry(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{MaxAttempts: 1}})
+	box := openBox(t, path, sqliteinbox.Options{Policy: inbox.Policy{MaxAttempts: 1}})
 	store(t, box, newDelivery(ping, "a"))
 	stop := start(t, box, handlerWithOutcome(webhook.Failed))
 	soon(t, func() bool { return statsOf(t, box).DeadLettered == 1 })
 	stop()
 	copied := path + ".backup"
 	require.NoError(t, box.Backup(t.Context(), copied))
-	tool, err := sqlite.Attach(copied)
+	tool, err := sqliteinbox.Attach(copied)
 	require.NoError(t, err)
 	defer tool.Close()
 	n, err := tool.Retry(t.Context(), all)
@@ -131,7 +131,7 @@ func TestBackup_KeepsDeadLettersForRetry(t *testing.T) {
 
 func TestBackup_OverwritesNothing(t *testing.T) {
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{})
+	box := openBox(t, path, sqliteinbox.Options{})
 	copied := path + ".backup"
 	require.NoError(t, box.Backup(t.Context(), copied))
 	require.ErrorIs(t, box.Backup(t.Context(), copied), os.ErrExist)
@@ -149,7 +149,7 @@ func TestBackup_OverwritesNothing(t *testing.T) {
 }
 
 func TestView_ReadsOneState(t *testing.T) {
-	box := openBox(t, pathOf(t), sqlite.Options{})
+	box := openBox(t, pathOf(t), sqliteinbox.Options{})
 	store(t, box, newDelivery(ping, "a"))
 	const count = `SELECT count(*) FROM aihooks_inbox`
 	require.NoError(t, box.View(t.Context(), func(ctx context.Context, tx *sql.Tx) error {

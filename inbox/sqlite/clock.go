@@ -1,4 +1,4 @@
-package sqlite
+package sqliteinbox
 
 import (
 	"context"
@@ -83,7 +83,7 @@ func (b *Inbox) checkClock(ctx context.Context) (purgeTime time.Time, err error)
 		return err
 	})
 	if err != nil {
-		return time.Time{}, fmt.Errorf("sqlite: clock: %w", err)
+		return time.Time{}, fmt.Errorf("sqliteinbox: clock: %w", err)
 	}
 	b.clock.last = now
 	purgeTime = timeOf(purged)

@@ -1,4 +1,4 @@
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -33,7 +33,7 @@ func TestClock_SetBackRunsWhatIsDue(t *testing.T) {
 			t.Parallel()
 			path := pathOf(t)
 			log := new(logtest.LogBuffer)
-			box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
+			box := openBox(t, path, sqliteinbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
 			box.StopPurging()
 			box.PurgeOnce(t.Context())
 			store(t, box, newDelivery(ping, "due"), newDelivery(ping, "retried tomorrow"), newDelivery(ping, "lost"), newDelivery(ping, "dead"))
@@ -71,7 +71,7 @@ func TestClock_SetBackRunsWhatIsDue(t *testing.T) {
 func TestClock_SetBackFreesClaims(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{})
+	box := openBox(t, path, sqliteinbox.Options{})
 	box.StopPurging()
 	box.PurgeOnce(t.Context())
 	_, err := box.Store().Claim(t.Context(), "key", idempotency.NewToken(), time.Second)
@@ -90,7 +90,7 @@ func TestClock_AheadPurgesNothingAtOnce(t *testing.T) {
 	for _, restarted := range []bool{false, true} {
 		path := pathOf(t)
 		log := new(logtest.LogBuffer)
-		o := sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}}
+		o := sqliteinbox.Options{Policy: inbox.Policy{Logger: log.Text()}}
 		box := openBox(t, path, o)
 		box.StopPurging()
 		store(t, box, newDelivery(ping, "dead"), newDelivery(ping, "done"), newDelivery(pong, "waiting"))
@@ -101,7 +101,7 @@ func TestClock_AheadPurgesNothingAtOnce(t *testing.T) {
 			return webhook.Result{Outcome: webhook.Handled}
 		}})
 		stop := start(t, box, hook)
-		want := sqlite.Counts{DeadLettered: 1, Done: 1, Deferred: 1}
+		want := sqliteinbox.Counts{DeadLettered: 1, Done: 1, Deferred: 1}
 		soon(t, func() bool { return statsOf(t, box) == want })
 		stop()
 		box.PurgeOnce(t.Context())
@@ -138,7 +138,7 @@ func TestClock_AheadPurgesNothingAtOnce(t *testing.T) {
 func TestClock_PurgingCatchesUp(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{})
+	box := openBox(t, path, sqliteinbox.Options{})
 	box.StopPurging()
 	box.PurgeOnce(t.Context())
 	setClock(t, path, month)

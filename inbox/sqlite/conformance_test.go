@@ -1,4 +1,4 @@
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency/idempotencytest"
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/inbox/inboxtest"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
 func TestConformance_KeepsInboxRules(t *testing.T) {
@@ -23,7 +23,7 @@ func TestConformance_KeepsInboxRules(t *testing.T) {
 	inboxtest.Run(t, inboxtest.Options{
 		Lease: lease, Patience: patience,
 		Open: func(t testing.TB, name string, p inbox.Policy) (inbox.Inbox, func()) {
-			box, err := sqlite.Open(filepath.Join(dir, name), &sqlite.Options{Policy: p, Lease: lease})
+			box, err := sqliteinbox.Open(filepath.Join(dir, name), &sqliteinbox.Options{Policy: p, Lease: lease})
 			require.NoError(t, err)
 			closes := func() { require.NoError(t, box.Close()) }
 			t.Cleanup(closes)
@@ -45,7 +45,7 @@ func TestConformance_KeepsStoreRules(t *testing.T) {
 					path := filepath.Join(t.TempDir(), "inbox.db")
 					stores := new(inTurn)
 					for range boxes {
-						box, err := sqlite.Open(path, &sqlite.Options{Retention: retention})
+						box, err := sqliteinbox.Open(path, &sqliteinbox.Options{Retention: retention})
 						require.NoError(t, err)
 						t.Cleanup(func() { require.NoError(t, box.Close()) })
 						stores.list = append(stores.list, box.Store())

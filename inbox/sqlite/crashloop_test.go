@@ -1,6 +1,6 @@
 //go:build unix
 
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"errors"
@@ -11,14 +11,14 @@ import (
 	"time"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/crashtest"
 )
 
 // poisonWorker is a worker of a crash loop. Its lease and backoff are short, so that other deliveries complete between
 // two crashes.
 func poisonWorker() error {
-	box, err := sqlite.Open(os.Getenv(envFile), &sqlite.Options{
+	box, err := sqliteinbox.Open(os.Getenv(envFile), &sqliteinbox.Options{
 		Policy: inbox.Policy{Backoff: func(int) time.Duration { return 20 * time.Millisecond }, Logger: slog.New(slog.DiscardHandler)},
 		Lease:  100 * time.Millisecond, Poll: 10 * time.Millisecond,
 	})
@@ -38,7 +38,7 @@ func TestCrashLoop_DeadLettersOnlyPoison(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := pathOf(t)
-			loop.Inbox, loop.MaxAttempts = openBox(t, path, sqlite.Options{}), inbox.DefaultMaxAttempts
+			loop.Inbox, loop.MaxAttempts = openBox(t, path, sqliteinbox.Options{}), inbox.DefaultMaxAttempts
 			loop.Worker = func() *exec.Cmd {
 				cmd := exec.Command(os.Args[0])
 				cmd.Env = append(os.Environ(), envWorker+"=poison", envFile+"="+path)

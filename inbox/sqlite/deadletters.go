@@ -1,4 +1,4 @@
-package sqlite
+package sqliteinbox
 
 import (
 	"context"
@@ -40,7 +40,7 @@ func (b *Inbox) Rerun(ctx context.Context, f inbox.Filter) (int, error) {
 		return n, err
 	}
 	if e, findErr := b.Entry(ctx, f.ID); findErr == nil && e.State == inbox.Done && engine.Matches(f, &e) {
-		err = fmt.Errorf("sqlite: %w: entry %s is done: %w", inbox.ErrNotFound, f.ID, inbox.ErrPurged)
+		err = fmt.Errorf("sqliteinbox: %w: entry %s is done: %w", inbox.ErrNotFound, f.ID, inbox.ErrPurged)
 	}
 	return n, err
 }
@@ -92,7 +92,7 @@ func (b *Inbox) change(ctx context.Context, f inbox.Filter, statements ...string
 // state may be any; otherwise it must be dead-lettered or deferred.
 func (b *Inbox) changeState(ctx context.Context, code int, f inbox.Filter, statements ...string) (total int, err error) {
 	if err := b.writer.check(ctx); err != nil { // even if no entry is selected
-		return 0, fmt.Errorf("sqlite: %w", err)
+		return 0, fmt.Errorf("sqliteinbox: %w", err)
 	}
 	until := milliseconds(time.Now())
 	for last := (candidate{dueAt: math.MinInt64}); ; {
@@ -101,13 +101,13 @@ func (b *Inbox) changeState(ctx context.Context, code int, f inbox.Filter, state
 			err = ErrClosed
 		}
 		if err != nil {
-			return total, fmt.Errorf("sqlite: %w", err)
+			return total, fmt.Errorf("sqliteinbox: %w", err)
 		}
 		for some := range inBatches(selected) {
 			n, err := b.changeSome(ctx, code, some, statements)
 			total += n
 			if err != nil {
-				return total, fmt.Errorf("sqlite: %w", err)
+				return total, fmt.Errorf("sqliteinbox: %w", err)
 			}
 		}
 		if end == nil {
@@ -116,7 +116,7 @@ func (b *Inbox) changeState(ctx context.Context, code int, f inbox.Filter, state
 		last = *end
 	}
 	if total == 0 && f.ID != "" {
-		return 0, fmt.Errorf("sqlite: %w: %s", inbox.ErrNotFound, f.ID)
+		return 0, fmt.Errorf("sqliteinbox: %w: %s", inbox.ErrNotFound, f.ID)
 	}
 	return total, nil
 }

@@ -1,4 +1,4 @@
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"context"
@@ -10,16 +10,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
 // boxWithDeadLetters returns an inbox with n dead letters.
-func boxWithDeadLetters(t *testing.T, n int) (box *sqlite.Inbox, path string) {
+func boxWithDeadLetters(t *testing.T, n int) (box *sqliteinbox.Inbox, path string) {
 	t.Helper()
 	path = pathOf(t)
-	box = openBox(t, path, sqlite.Options{Policy: inbox.Policy{MaxAttempts: 1}})
+	box = openBox(t, path, sqliteinbox.Options{Policy: inbox.Policy{MaxAttempts: 1}})
 	storeAtOnce(t, box, pings("", n)...)
 	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 3, tried = 1, due_at = due_at - id % 7`)
 	return box, path
@@ -28,7 +28,7 @@ func boxWithDeadLetters(t *testing.T, n int) (box *sqlite.Inbox, path string) {
 func TestRetry_EndsThoughCallbacksFailAgain(t *testing.T) {
 	t.Parallel()
 	const n = 210 // more than one operation changes at once
-	verbs := func(box *sqlite.Inbox) map[string]func(context.Context, inbox.Filter) (int, error) {
+	verbs := func(box *sqliteinbox.Inbox) map[string]func(context.Context, inbox.Filter) (int, error) {
 		return map[string]func(context.Context, inbox.Filter) (int, error){"Retry": box.Retry, "Rerun": box.Rerun}
 	}
 	for name := range verbs(nil) {
@@ -57,7 +57,7 @@ func TestDiscard_TakesAllInSteps(t *testing.T) {
 	done, err := box.Discard(t.Context(), all)
 	require.NoError(t, err)
 	require.Equal(t, n, done)
-	require.Equal(t, sqlite.Counts{Done: n}, statsOf(t, box))
+	require.Equal(t, sqliteinbox.Counts{Done: n}, statsOf(t, box))
 	require.Zero(t, queryValue[int](t, openRaw(t, path), `SELECT count(*) FROM aihooks_inbox_body`))
 	done, err = box.Discard(t.Context(), all)
 	require.NoError(t, err)
@@ -90,7 +90,7 @@ func TestRetry_TakesDeadLettersOnly(t *testing.T) {
 }
 
 func TestRerun_UsesNewKeyForDoneEntry(t *testing.T) {
-	box := openBox(t, pathOf(t), sqlite.Options{})
+	box := openBox(t, pathOf(t), sqliteinbox.Options{})
 	var keys []string
 	var calls atomic.Int64
 	hook := newFakeHandler(callbacks{ping: func(_ context.Context, d *webhook.Delivery) webhook.Result {
@@ -141,7 +141,7 @@ func TestRetry_ReportsPurgedBody(t *testing.T) {
 
 func TestRetry_KeepsHistoryAndResetsAttempts(t *testing.T) {
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{MaxAttempts: 3}})
+	box := openBox(t, path, sqliteinbox.Options{Policy: inbox.Policy{MaxAttempts: 3}})
 	store(t, box, newDelivery(ping, "a"))
 	hook := handlerWithOutcome(webhook.Failed)
 	start(t, box, hook)
@@ -159,7 +159,7 @@ func TestRetry_KeepsHistoryAndResetsAttempts(t *testing.T) {
 func TestOnDead_ReportsEachDeadLetterOnce(t *testing.T) {
 	var alerts counter
 	log := new(logtest.LogBuffer)
-	box := openBox(t, pathOf(t), sqlite.Options{Policy: inbox.Policy{
+	box := openBox(t, pathOf(t), sqliteinbox.Options{Policy: inbox.Policy{
 		MaxAttempts: 2, Logger: log.Text(), OnDeadLetter: func(_ context.Context, e inbox.Entry) {
 			alerts.add(fmt.Sprintf("%s %s %s %d %t", e.ID, e.State, e.Delivery.ID, len(e.Attempts), e.Since.IsZero()))
 		},

@@ -1,6 +1,6 @@
 //go:build unix
 
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"path/filepath"
@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/crashtest"
 )
 
@@ -19,7 +19,7 @@ func TestDeploy_RespondsOnly200(t *testing.T) {
 		n, deploys, rate = 6000, 15, 200
 	}
 	path := filepath.Join(t.TempDir(), "inbox.db")
-	fleet := crashtest.NewFleet(t, 1, receiver(path, sqlite.DefaultLease))
+	fleet := crashtest.NewFleet(t, 1, receiver(path, sqliteinbox.DefaultLease))
 	sender := &crashtest.Sender{
 		Deliveries: crashtest.Deliveries(n), Fleet: fleet, Minute: 100 * time.Millisecond, Rate: rate, ExpectContinue: true,
 		Timeout: patience,

@@ -1,6 +1,6 @@
 //go:build linux
 
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -89,7 +89,7 @@ func (d *disk) words() string {
 
 func TestFullDisk_Responds503AndRecovers(t *testing.T) {
 	d := newDisk(t, 32<<20)
-	box := openBox(t, d.path(), sqlite.Options{MinFree: -1})
+	box := openBox(t, d.path(), sqliteinbox.Options{MinFree: -1})
 	harness := newHarness(t, box, webhook.Options{})
 	var calls counter
 	harness.messages(func(_ context.Context, name string) error {
@@ -144,7 +144,7 @@ func TestFullDisk_LosesAndRepeatsNothingDuringCallbacks(t *testing.T) {
 	d := newDisk(t, 16<<20)
 	log := new(logtest.LogBuffer)
 	const lease = 300 * time.Millisecond
-	box := openBox(t, d.path(), sqlite.Options{MinFree: -1, Lease: lease, Policy: inbox.Policy{Logger: log.Text()}})
+	box := openBox(t, d.path(), sqliteinbox.Options{MinFree: -1, Lease: lease, Policy: inbox.Policy{Logger: log.Text()}})
 	harness := newHarness(t, box, webhook.Options{})
 	var calls counter
 	var begun atomic.Int64
@@ -209,7 +209,7 @@ func TestFullDisk_LosesAndRepeatsNothingDuringCallbacks(t *testing.T) {
 
 func TestOpen_RefusesReadOnlyDisk(t *testing.T) {
 	d := newDisk(t, 16<<20)
-	box := openBox(t, d.path(), sqlite.Options{MinFree: -1})
+	box := openBox(t, d.path(), sqliteinbox.Options{MinFree: -1})
 	store(t, box, newDelivery(ping, "a"))
 	require.NoError(t, box.Close())
 	if d.mounted {
@@ -217,7 +217,7 @@ func TestOpen_RefusesReadOnlyDisk(t *testing.T) {
 	} else {
 		require.NoError(t, os.Chmod(d.path(), 0o400))
 	}
-	_, err := sqlite.Open(d.path(), nil)
+	_, err := sqliteinbox.Open(d.path(), nil)
 	require.ErrorContains(t, err, "open the inbox for writing")
 	require.ErrorContains(t, err, d.path())
 	if d.mounted {
@@ -227,7 +227,7 @@ func TestOpen_RefusesReadOnlyDisk(t *testing.T) {
 		require.ErrorIs(t, err, os.ErrPermission)
 		require.NoError(t, os.Chmod(d.path(), 0o600))
 	}
-	again := openBox(t, d.path(), sqlite.Options{MinFree: -1})
+	again := openBox(t, d.path(), sqliteinbox.Options{MinFree: -1})
 	duplicate, err := again.Enqueue(t.Context(), newDelivery(ping, "a"))
 	require.NoError(t, err)
 	require.True(t, duplicate)
@@ -249,7 +249,7 @@ func TestOpen_RefusesReadOnlyFolder(t *testing.T) {
 		require.NoError(t, os.Chmod(folder, 0o500))
 		defer os.Chmod(folder, 0o700)
 	}
-	_, err := sqlite.Open(path, nil)
+	_, err := sqliteinbox.Open(path, nil)
 	require.Error(t, err)
 	require.ErrorContains(t, err, path)
 	t.Log(err)
@@ -260,12 +260,12 @@ func TestMinFree_RefusesDeliveriesBelowLimit(t *testing.T) {
 	if !d.mounted {
 		var s unix.Statfs_t
 		require.NoError(t, unix.Statfs(d.dir, &s))
-		box := openBox(t, d.path(), sqlite.Options{MinFree: int64(s.Bavail)*int64(s.Bsize) + 1<<40}) //nolint:unconvert // 32 bits on some machines
+		box := openBox(t, d.path(), sqliteinbox.Options{MinFree: int64(s.Bavail)*int64(s.Bsize) + 1<<40}) //nolint:unconvert // 32 bits on some machines
 		_, err := box.Enqueue(t.Context(), newDelivery(ping, "a"))
 		require.ErrorIs(t, err, webhook.ErrInboxFull)
 		return
 	}
-	box := openBox(t, d.path(), sqlite.Options{MinFree: 32 << 20})
+	box := openBox(t, d.path(), sqliteinbox.Options{MinFree: 32 << 20})
 	harness := newHarness(t, box, webhook.Options{})
 	harness.expectStatus(t, http.StatusOK, messageBody("before", 1000))
 	file, err := os.Create(d.filler)
@@ -283,7 +283,7 @@ func TestMinFree_RefusesDeliveriesBelowLimit(t *testing.T) {
 	require.Positive(t, harness.log.Count("bytes free", "MinFree is 33554432"), harness.log)
 	start(t, box, harness) // there is space to process the stored deliveries
 	harness.expectStatus(t, http.StatusServiceUnavailable, messageBody("another", 1000))
-	unlimited, err := sqlite.Open(d.path(), &sqlite.Options{MinFree: -1})
+	unlimited, err := sqliteinbox.Open(d.path(), &sqliteinbox.Options{MinFree: -1})
 	require.NoError(t, err)
 	defer unlimited.Close()
 	store(t, unlimited, newDelivery(ping, "stored by an inbox without MinFree"))

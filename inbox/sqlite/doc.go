@@ -1,9 +1,9 @@
-// Package sqlite is the inbox for one machine. It stores deliveries in an SQLite file. It is pure Go and needs no server.
+// Package sqliteinbox is the inbox for one machine. It stores deliveries in an SQLite file. It is pure Go and needs no server.
 // See package [inbox] for the guarantees of all inboxes.
 //
 // The module needs Go 1.26 or later, because modernc.org/sqlite does.
 //
-//	box, err := sqlite.Open("inbox.db", nil)
+//	box, err := sqliteinbox.Open("inbox.db", nil)
 //	hook, err := workflux.NewHandler(secret, &webhook.Options{Inbox: box})
 //	...
 //	go box.Run(context.Background(), hook)
@@ -83,4 +83,4 @@
 // The bodies of deliveries that are done are deleted after [Options].BodyRetention, or at once if it is negative. The bodies
 // of discarded deliveries are deleted at once. Deleted data is overwritten in the file. It is overwritten in the
 // write-ahead log when SQLite next restarts the log.
-package sqlite
+package sqliteinbox

@@ -1,4 +1,4 @@
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"database/sql"
@@ -13,7 +13,7 @@ import (
 	ours "modernc.org/sqlite"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
 // An otherDriver is that of another SQLite library. A strictDriver also rejects an empty name.
@@ -37,7 +37,7 @@ func openWithDrivers() error {
 	} {
 		sql.Register(name, d)
 	}
-	box, err := sqlite.Open(os.Getenv(envFile), &sqlite.Options{Policy: inbox.Policy{
+	box, err := sqliteinbox.Open(os.Getenv(envFile), &sqliteinbox.Options{Policy: inbox.Policy{
 		Logger: slog.New(slog.NewTextHandler(os.Stdout, nil)),
 	}})
 	if err != nil {
@@ -51,5 +51,5 @@ func TestOpen_WarnsOfOtherSQLiteLibraries(t *testing.T) {
 	cmd.Env = append(os.Environ(), envWorker+"=drivers", envFile+"="+pathOf(t))
 	output, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(output))
-	require.Regexp(t, `level=WARN msg="sqlite: [^\n]*another SQLite library[^\n]* drivers="\[SQLite3-otel libsql sqlite3\]"\n`, string(output))
+	require.Regexp(t, `level=WARN msg="sqliteinbox: [^\n]*another SQLite library[^\n]* drivers="\[SQLite3-otel libsql sqlite3\]"\n`, string(output))
 }

@@ -1,4 +1,4 @@
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -27,9 +27,9 @@ func tenants(n int) (stubs []*fakeHandler, hooks []inbox.Handler) {
 func TestEndpoints_AreLookedAtTogether(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{})
+	box := openBox(t, path, sqliteinbox.Options{})
 	storeAtOnce(t, box, pings("a", 200)...)
-	for _, step := range plan(t, path, strings.ReplaceAll(sqlite.DueByEndpoint, "?1", "0")) {
+	for _, step := range plan(t, path, strings.ReplaceAll(sqliteinbox.DueByEndpoint, "?1", "0")) {
 		if strings.Contains(step, "aihooks_inbox") {
 			require.Contains(t, step, "SEARCH aihooks_inbox USING COVERING INDEX aihooks_inbox_due (state=?", "it reads one row for each endpoint with deliveries")
 		}
@@ -56,7 +56,7 @@ func plan(t *testing.T, path, query string) (steps []string) {
 func TestEndpoints_OfAnotherProcessAreFound(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
-	box, other := openBox(t, path, sqlite.Options{}), openBox(t, path, sqlite.Options{})
+	box, other := openBox(t, path, sqliteinbox.Options{}), openBox(t, path, sqliteinbox.Options{})
 	stubs, hooks := tenants(50)
 	require.NoError(t, box.Add(hooks[:25]...))
 	start(t, box)
@@ -78,7 +78,7 @@ func TestEndpoints_OfAnotherProcessAreFound(t *testing.T) {
 func TestRun_OmitsWarningsForOtherRunsEndpoints(t *testing.T) {
 	t.Parallel()
 	log := new(logtest.LogBuffer)
-	box := openBox(t, pathOf(t), sqlite.Options{Policy: inbox.Policy{Logger: log.Text(), Concurrency: 1}})
+	box := openBox(t, pathOf(t), sqliteinbox.Options{Policy: inbox.Policy{Logger: log.Text(), Concurrency: 1}})
 	stubs, hooks := tenants(2)
 	gate := make(chan struct{})
 	for _, s := range stubs {

@@ -1,4 +1,4 @@
-package sqlite
+package sqliteinbox
 
 import (
 	"context"
@@ -34,7 +34,7 @@ VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6) ON CONFLICT (key) DO NOTHING`
 // body is purged.
 func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate bool, err error) {
 	if len(d.Keys) == 0 {
-		return false, errors.New("sqlite: a delivery without keys cannot be stored")
+		return false, errors.New("sqliteinbox: a delivery without keys cannot be stored")
 	}
 	switch {
 	case b.readOnly:
@@ -85,7 +85,7 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 		return err
 	})
 	if err != nil {
-		return false, fmt.Errorf("sqlite: enqueue: %w", err)
+		return false, fmt.Errorf("sqliteinbox: enqueue: %w", err)
 	}
 	if err := b.files.check(time.Now()); err != nil { // otherwise this delivery may be in a file that was removed
 		return false, err
@@ -96,7 +96,7 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 		return false, nil
 	}
 	if other, err := b.has(ctx, otherBody, key, d.Body); err == nil && other {
-		return true, fmt.Errorf("sqlite: enqueue: %w", webhook.ErrOtherContent)
+		return true, fmt.Errorf("sqliteinbox: enqueue: %w", webhook.ErrOtherContent)
 	}
 	return true, nil
 }
@@ -128,7 +128,7 @@ func encode(d *webhook.Delivery) (string, error) {
 	rest.Body = nil
 	meta, err := json.Marshal(&rest)
 	if err != nil {
-		return "", fmt.Errorf("sqlite: encode the delivery: %w", err)
+		return "", fmt.Errorf("sqliteinbox: encode the delivery: %w", err)
 	}
 	return string(meta), nil
 }
@@ -136,7 +136,7 @@ func encode(d *webhook.Delivery) (string, error) {
 func decode(meta string, body []byte) (*webhook.Delivery, error) {
 	d := new(webhook.Delivery)
 	if err := json.Unmarshal([]byte(meta), d); err != nil {
-		return nil, fmt.Errorf("sqlite: decode the stored delivery: %w", err)
+		return nil, fmt.Errorf("sqliteinbox: decode the stored delivery: %w", err)
 	}
 	d.Body = body
 	return d, nil

@@ -1,4 +1,4 @@
-package sqlite
+package sqliteinbox
 
 import (
 	"cmp"
@@ -35,14 +35,14 @@ FROM aihooks_inbox e LEFT JOIN aihooks_inbox_body b ON b.id = e.id WHERE e.id = 
 func (b *Inbox) Entry(ctx context.Context, id string) (inbox.Entry, error) {
 	n, err := strconv.ParseInt(id, 10, 64)
 	if err != nil {
-		return inbox.Entry{}, fmt.Errorf("sqlite: %w: ID %q must be a number", inbox.ErrNotFound, id)
+		return inbox.Entry{}, fmt.Errorf("sqliteinbox: %w: ID %q must be a number", inbox.ErrNotFound, id)
 	}
 	page, err := b.page(ctx, selectEntry, n)
 	switch {
 	case err != nil:
 		return inbox.Entry{}, err
 	case len(page) == 0:
-		return inbox.Entry{}, fmt.Errorf("sqlite: %w: %s", inbox.ErrNotFound, id)
+		return inbox.Entry{}, fmt.Errorf("sqliteinbox: %w: %s", inbox.ErrNotFound, id)
 	default:
 		return page[0].Entry, nil
 	}
@@ -76,7 +76,7 @@ func (b *Inbox) body(ctx context.Context, id string) (body []byte, err error) {
 		})
 	}
 	if err != nil {
-		return nil, fmt.Errorf("sqlite: %w", err)
+		return nil, fmt.Errorf("sqliteinbox: %w", err)
 	}
 	return body, nil
 }
@@ -116,7 +116,7 @@ func (b *Inbox) Entries(ctx context.Context, s inbox.State, f inbox.Filter) iter
 			}
 		}
 		if !found && f.ID != "" {
-			yield(inbox.Entry{}, fmt.Errorf("sqlite: %w: %s", inbox.ErrNotFound, f.ID))
+			yield(inbox.Entry{}, fmt.Errorf("sqliteinbox: %w: %s", inbox.ErrNotFound, f.ID))
 		}
 	}
 }
@@ -185,7 +185,7 @@ func where(code int, f inbox.Filter) (conditions string, args []any) {
 func (b *Inbox) page(ctx context.Context, query string, args ...any) ([]row, error) {
 	rows, err := b.reads.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, fmt.Errorf("sqlite: %w", err)
+		return nil, fmt.Errorf("sqliteinbox: %w", err)
 	}
 	var page []row
 	err = eachRow(rows, func(scan func(...any) error) error {
@@ -194,7 +194,7 @@ func (b *Inbox) page(ctx context.Context, query string, args ...any) ([]row, err
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("sqlite: %w", err)
+		return nil, fmt.Errorf("sqliteinbox: %w", err)
 	}
 	return page, nil
 }

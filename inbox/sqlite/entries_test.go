@@ -1,4 +1,4 @@
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"context"
@@ -12,16 +12,16 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/inbox/engine"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
 // forever are the options of an inbox that purges no entry, however old.
-var forever = sqlite.Options{Retention: sqlite.Forever, BodyRetention: sqlite.Forever, DeadLetterRetention: sqlite.Forever}
+var forever = sqliteinbox.Options{Retention: sqliteinbox.Forever, BodyRetention: sqliteinbox.Forever, DeadLetterRetention: sqliteinbox.Forever}
 
 // boxWithEntries returns an inbox with n entries in each state, for one endpoint that no Run has. The ith entry entered
 // its state i milliseconds before the first.
-func boxWithEntries(t *testing.T, n int) *sqlite.Inbox {
+func boxWithEntries(t *testing.T, n int) *sqliteinbox.Inbox {
 	t.Helper()
 	path := pathOf(t)
 	box := openBox(t, path, forever)
@@ -147,7 +147,7 @@ func TestFilter_SelectsEntries(t *testing.T) {
 
 func TestEntry_ReturnsAllFields(t *testing.T) {
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{MaxAttempts: 2}})
+	box := openBox(t, path, sqliteinbox.Options{Policy: inbox.Policy{MaxAttempts: 2}})
 	d := newDelivery(ping, "a")
 	d.Time, d.SignedBy, d.EventID, d.Form = d.ReceivedAt.Add(-time.Second), "blue", "event", "body"
 	d.Header["X-Trace"] = []string{"é", "two"}
@@ -187,7 +187,7 @@ func TestStats_CountsByStateAndEndpoint(t *testing.T) {
 	box := openBox(t, path, forever)
 	stats, err := box.Stats(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, sqlite.Stats{Endpoints: map[string]sqlite.Counts{}}, stats)
+	require.Equal(t, sqliteinbox.Stats{Endpoints: map[string]sqliteinbox.Counts{}}, stats)
 	id := 0
 	for code := range 6 {
 		for i := range code + 1 {
@@ -202,9 +202,9 @@ func TestStats_CountsByStateAndEndpoint(t *testing.T) {
 	}
 	stats, err = box.Stats(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, sqlite.Stats{
-		Counts: sqlite.Counts{Pending: 1, Running: 2, Deferred: 3, DeadLettered: 4, Done: 5 + 6},
-		Endpoints: map[string]sqlite.Counts{
+	require.Equal(t, sqliteinbox.Stats{
+		Counts: sqliteinbox.Counts{Pending: 1, Running: 2, Deferred: 3, DeadLettered: 4, Done: 5 + 6},
+		Endpoints: map[string]sqliteinbox.Counts{
 			"acme/eu":      {Pending: 1, Running: 1, Deferred: 1, DeadLettered: 1, Done: 2},
 			"acme/default": {Running: 1, Deferred: 2, DeadLettered: 3, Done: 4 + 5},
 		},

@@ -1,4 +1,4 @@
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
@@ -52,7 +52,7 @@ func Example() {
 	path, remove := temporary()
 	defer remove()
 
-	box, err := sqlite.Open(path, nil)
+	box, err := sqliteinbox.Open(path, nil)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func Example() {
 func ExampleInbox_Transact() {
 	path, remove := temporary()
 	defer remove()
-	box, err := sqlite.Open(path, nil)
+	box, err := sqliteinbox.Open(path, nil)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func ExampleInbox_DeadLetters() {
 	path, remove := temporary()
 	defer remove()
 	deadLettered, ran := make(chan struct{}), make(chan struct{})
-	box, err := sqlite.Open(path, &sqlite.Options{Policy: inbox.Policy{
+	box, err := sqliteinbox.Open(path, &sqliteinbox.Options{Policy: inbox.Policy{
 		MaxAttempts:  3,
 		Backoff:      func(int) time.Duration { return time.Millisecond },
 		Limits:       map[string]int{"workflux": 4}, // at most 4 callbacks at the same time

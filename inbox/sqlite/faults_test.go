@@ -1,4 +1,4 @@
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"context"
@@ -13,20 +13,20 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
 func TestOpen_RefusesInvalidPath(t *testing.T) {
 	for _, path := range []string{"", ":memory:", "file:inbox.db", "file::memory:?cache=shared"} {
-		_, err := sqlite.Open(path, nil)
+		_, err := sqliteinbox.Open(path, nil)
 		require.ErrorContains(t, err, "must be a file path", "%q", path)
 	}
 	dir := t.TempDir()
-	_, err := sqlite.Open(dir, nil)
+	_, err := sqliteinbox.Open(dir, nil)
 	require.ErrorContains(t, err, "open the inbox for writing")
-	_, err = sqlite.Open(filepath.Join(dir, "missing", "inbox.db"), nil)
+	_, err = sqliteinbox.Open(filepath.Join(dir, "missing", "inbox.db"), nil)
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.ErrorContains(t, err, "the folder")
 	require.NoDirExists(t, filepath.Join(dir, "missing"))
@@ -34,7 +34,7 @@ func TestOpen_RefusesInvalidPath(t *testing.T) {
 
 func requireFileNamed(t *testing.T, path string) {
 	t.Helper()
-	box := openBox(t, path, sqlite.Options{})
+	box := openBox(t, path, sqliteinbox.Options{})
 	store(t, box, newDelivery(ping, "a"))
 	require.FileExists(t, path+"-wal", "SQLite opened the same name")
 	require.NoError(t, box.Close())
@@ -46,7 +46,7 @@ func TestOpen_AcceptsPathsWithSpecialCharacters(t *testing.T) {
 		requireFileNamed(t, filepath.Join(dir, name))
 	}
 	t.Chdir(dir)
-	box := openBox(t, "relative.db", sqlite.Options{})
+	box := openBox(t, "relative.db", sqliteinbox.Options{})
 	t.Chdir(os.TempDir())
 	store(t, box, newDelivery(ping, "a"))
 	require.FileExists(t, filepath.Join(dir, "relative.db"))
@@ -56,7 +56,7 @@ func TestOpen_AcceptsPathsWithSpecialCharacters(t *testing.T) {
 func filled(t *testing.T) string {
 	t.Helper()
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{})
+	box := openBox(t, path, sqliteinbox.Options{})
 	deliveries := pings("stored", 60)
 	for _, d := range deliveries {
 		d.Body = []byte(strings.Repeat(d.ID, 2000))
@@ -98,7 +98,7 @@ func TestOpen_RefusesDamagedFile(t *testing.T) {
 			test.damage(path)
 			before, err := os.ReadFile(path)
 			require.NoError(t, err)
-			_, err = sqlite.Open(path, nil)
+			_, err = sqliteinbox.Open(path, nil)
 			require.ErrorContains(t, err, test.says)
 			require.ErrorContains(t, err, path)
 			after, err := os.ReadFile(path)
@@ -112,7 +112,7 @@ func TestDamagedFile_Responds503(t *testing.T) {
 	t.Parallel()
 	path := filled(t)
 	log := new(logtest.LogBuffer)
-	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
+	box := openBox(t, path, sqliteinbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	harness := newHarness(t, box, webhook.Options{})
 	info, err := os.Stat(path)
 	require.NoError(t, err)
@@ -133,7 +133,7 @@ func TestDamagedPage_IsReportedWhileOthersRun(t *testing.T) {
 	middle := info.Size() / 2 / 4096 * 4096
 	overwrite(t, path, middle, middle+4096) // in one body
 	log := new(logtest.LogBuffer)
-	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
+	box := openBox(t, path, sqliteinbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	harness := newHarness(t, box, webhook.Options{})
 	for i := range 20 {
 		harness.expectStatus(t, http.StatusOK, messageBody(fmt.Sprint("new ", i), 100))
@@ -146,10 +146,10 @@ func TestOpen_RefusesTablesOfNewerRelease(t *testing.T) {
 	path := filled(t)
 	raw := openRaw(t, path)
 	mustExec(t, raw, `UPDATE aihooks_inbox_version SET version = 2`)
-	_, err := sqlite.Open(path, nil)
+	_, err := sqliteinbox.Open(path, nil)
 	require.ErrorContains(t, err, "tables of the file have version 2, and this release supports up to 1")
 	mustExec(t, raw, `UPDATE aihooks_inbox_version SET version = 1`)
-	require.Equal(t, 60, statsOf(t, openBox(t, path, sqlite.Options{})).Pending)
+	require.Equal(t, 60, statsOf(t, openBox(t, path, sqliteinbox.Options{})).Pending)
 }
 
 // locks are the ways in which another program locks the file.
@@ -162,7 +162,7 @@ func TestLockedFile_Responds503AndRecovers(t *testing.T) {
 			t.Parallel()
 			path := pathOf(t)
 			log := new(logtest.LogBuffer)
-			box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
+			box := openBox(t, path, sqliteinbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
 			harness := newHarness(t, box, webhook.Options{})
 			var calls counter
 			harness.messages(func(_ context.Context, name string) error { calls.add(name); return nil })
@@ -222,7 +222,7 @@ func TestOpen_RefusesPermanentlyLockedFile(t *testing.T) {
 	defer other.Close()
 	_, err = other.ExecContext(t.Context(), "BEGIN IMMEDIATE")
 	require.NoError(t, err)
-	_, err = sqlite.Open(path, nil)
+	_, err = sqliteinbox.Open(path, nil)
 	require.ErrorContains(t, err, "locked")
 }
 
@@ -234,7 +234,7 @@ func TestOpen_SucceedsDuringLongWrite(t *testing.T) {
 	defer other.Close()
 	_, err = other.ExecContext(t.Context(), "BEGIN IMMEDIATE")
 	require.NoError(t, err)
-	box, err := sqlite.Open(path, nil)
+	box, err := sqliteinbox.Open(path, nil)
 	require.NoError(t, err)
 	_, err = other.ExecContext(t.Context(), "ROLLBACK")
 	require.NoError(t, err)
@@ -250,11 +250,11 @@ func TestOpen_RefusesFileUsedWithoutLog(t *testing.T) {
 	tx, err := raw.Begin()
 	require.NoError(t, err)
 	require.Zero(t, func() (n int) { require.NoError(t, tx.QueryRow(`SELECT count(*) FROM theirs`).Scan(&n)); return n }())
-	_, err = sqlite.Open(path, nil)
+	_, err = sqliteinbox.Open(path, nil)
 	require.ErrorContains(t, err, "locked")
 	require.NoError(t, tx.Rollback())
 	require.NoError(t, raw.Close())
-	box := openBox(t, path, sqlite.Options{})
+	box := openBox(t, path, sqliteinbox.Options{})
 	store(t, box, newDelivery(ping, "a"))
 	require.Equal(t, "wal", queryValue[string](t, openRaw(t, path), `PRAGMA journal_mode`))
 }

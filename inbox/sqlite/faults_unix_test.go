@@ -2,7 +2,7 @@
 
 //go:build unix
 
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"os"
@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
 func TestOpen_NamesOfUnix(t *testing.T) {
@@ -23,7 +23,7 @@ func TestOpen_NamesOfUnix(t *testing.T) {
 
 func TestOpen_MakesFilesPrivate(t *testing.T) {
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{})
+	box := openBox(t, path, sqliteinbox.Options{})
 	store(t, box, newDelivery(ping, "a"))
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		info, err := os.Stat(path + suffix)

@@ -1,4 +1,4 @@
-package sqlite
+package sqliteinbox
 
 import (
 	"context"
@@ -81,10 +81,10 @@ func (f *files) compare() error {
 	for suffix, opened := range f.opened {
 		info, err := os.Stat(f.path + suffix)
 		if err != nil {
-			return fmt.Errorf("sqlite: the open file was removed: %w", err)
+			return fmt.Errorf("sqliteinbox: the open file was removed: %w", err)
 		}
 		if !os.SameFile(info, opened) {
-			return fmt.Errorf("sqlite: the open file %s was replaced", f.path+suffix)
+			return fmt.Errorf("sqliteinbox: the open file %s was replaced", f.path+suffix)
 		}
 	}
 	return nil

@@ -2,7 +2,7 @@
 
 //go:build unix
 
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -42,7 +42,7 @@ var fileChanges = map[string]struct {
 	},
 	"replaced by an inbox": {do: func(t *testing.T, path string) {
 		other := pathOf(t)
-		box, err := sqlite.Open(other, nil)
+		box, err := sqliteinbox.Open(other, nil)
 		require.NoError(t, err)
 		store(t, box, newDelivery(ping, "of another"))
 		require.NoError(t, box.Close())
@@ -80,7 +80,7 @@ func TestEnqueue_RefusesOnceFilesAreChanged(t *testing.T) {
 			require.NoError(t, os.Mkdir(dir, 0o700))
 			path := filepath.Join(dir, "inbox.db")
 			log := new(logtest.LogBuffer)
-			box, err := sqlite.Open(path, &sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
+			box, err := sqliteinbox.Open(path, &sqliteinbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
 			require.NoError(t, err)
 			defer box.Close()
 			harness := newHarness(t, box, webhook.Options{})
@@ -100,7 +100,7 @@ func TestEnqueue_RefusesOnceFilesAreChanged(t *testing.T) {
 			soon(t, func() bool { return harness.post(messageBody("after", 10)).Status == http.StatusOK }, harness.log)
 			require.Equal(t, 1, log.Count("level=INFO", "is back"), log)
 			require.NoError(t, box.Close())
-			again := openBox(t, path, sqlite.Options{})
+			again := openBox(t, path, sqliteinbox.Options{})
 			require.GreaterOrEqual(t, statsOf(t, again).Pending, 2)
 			require.NoError(t, again.Close())
 			require.NoFileExists(t, path+"-wal", "the last connection is closed")
@@ -112,7 +112,7 @@ func TestMaintain_LogsChangedFiles(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
 	log := new(logtest.LogBuffer)
-	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
+	box := openBox(t, path, sqliteinbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	box.StopPurging()
 	require.NoError(t, os.Remove(path))
 	box.PurgeOnce(t.Context())
@@ -124,12 +124,12 @@ func TestMaintain_LogsChangedFiles(t *testing.T) {
 func TestEnqueue_KeepsItsFilesThroughMaintenance(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{})
+	box := openBox(t, path, sqliteinbox.Options{})
 	for i := range 3 {
 		storeAtOnce(t, box, pings(string(rune('a'+i)), 50)...)
 		box.PurgeOnce(t.Context())
 		emptyLog(t, box)
-		other, err := sqlite.Attach(path)
+		other, err := sqliteinbox.Attach(path)
 		require.NoError(t, err)
 		require.Equal(t, 50*(i+1), statsOf(t, other).Pending)
 		require.NoError(t, other.Close())
@@ -142,7 +142,7 @@ func TestEnqueue_ReportsNoFileChangeDuringClose(t *testing.T) {
 	for range 10 {
 		log := new(logtest.LogBuffer)
 		path := pathOf(t)
-		box, err := sqlite.Open(path, &sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
+		box, err := sqliteinbox.Open(path, &sqliteinbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
 		require.NoError(t, err)
 		ended := make(chan error, 8)
 		for i := range cap(ended) {
@@ -158,7 +158,7 @@ func TestEnqueue_ReportsNoFileChangeDuringClose(t *testing.T) {
 		soon(t, func() bool { return statsOf(t, box).Pending > 20 })
 		require.NoError(t, box.Close())
 		for range cap(ended) {
-			require.ErrorIs(t, <-ended, sqlite.ErrClosed)
+			require.ErrorIs(t, <-ended, sqliteinbox.ErrClosed)
 		}
 		require.Zero(t, log.Count("level=ERROR"), log)
 	}

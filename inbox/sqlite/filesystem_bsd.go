@@ -1,6 +1,6 @@
 //go:build darwin || freebsd
 
-package sqlite
+package sqliteinbox
 
 import "golang.org/x/sys/unix"
 

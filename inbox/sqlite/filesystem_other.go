@@ -1,6 +1,6 @@
 //go:build !linux && !darwin && !freebsd && !windows
 
-package sqlite
+package sqliteinbox
 
 // On other systems neither the free space nor the type of file system is known.
 

@@ -1,6 +1,6 @@
 //go:build linux || darwin || freebsd
 
-package sqlite
+package sqliteinbox
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
@@ -33,7 +33,7 @@ func pathOf(t testing.TB) string {
 }
 
 // openBox opens an inbox. Unless the options set others, it has no log, a short backoff and a short poll.
-func openBox(t testing.TB, path string, o sqlite.Options) *sqlite.Inbox {
+func openBox(t testing.TB, path string, o sqliteinbox.Options) *sqliteinbox.Inbox {
 	t.Helper()
 	if o.Policy.Logger == nil {
 		o.Policy.Logger = slog.New(slog.DiscardHandler)
@@ -44,7 +44,7 @@ func openBox(t testing.TB, path string, o sqlite.Options) *sqlite.Inbox {
 	if o.Poll == 0 {
 		o.Poll = 20 * time.Millisecond
 	}
-	box, err := sqlite.Open(path, &o)
+	box, err := sqliteinbox.Open(path, &o)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, box.Close()) })
 	return box
@@ -64,7 +64,7 @@ func openRaw(t testing.TB, path string, pragmas ...string) *sql.DB {
 }
 
 // emptyLog truncates the write-ahead log. It waits while purging reads or writes.
-func emptyLog(t testing.TB, box *sqlite.Inbox) {
+func emptyLog(t testing.TB, box *sqliteinbox.Inbox) {
 	t.Helper()
 	soon(t, func() bool {
 		emptied, err := box.TryEmptyLog(t.Context())
@@ -173,7 +173,7 @@ func newDelivery(eventType, id string) *webhook.Delivery {
 	}
 }
 
-func store(t testing.TB, box *sqlite.Inbox, deliveries ...*webhook.Delivery) {
+func store(t testing.TB, box *sqliteinbox.Inbox, deliveries ...*webhook.Delivery) {
 	t.Helper()
 	for _, d := range deliveries {
 		duplicate, err := box.Enqueue(t.Context(), d)
@@ -186,7 +186,7 @@ func store(t testing.TB, box *sqlite.Inbox, deliveries ...*webhook.Delivery) {
 }
 
 // storeAtOnce stores deliveries concurrently.
-func storeAtOnce(t testing.TB, box *sqlite.Inbox, deliveries ...*webhook.Delivery) {
+func storeAtOnce(t testing.TB, box *sqliteinbox.Inbox, deliveries ...*webhook.Delivery) {
 	t.Helper()
 	var storing sync.WaitGroup
 	for _, d := range deliveries {
@@ -208,7 +208,7 @@ func pings(prefix string, n int) []*webhook.Delivery {
 }
 
 // start runs the inbox until the test ends, or until stop is called.
-func start(t testing.TB, box *sqlite.Inbox, hooks ...inbox.Handler) (stop func()) {
+func start(t testing.TB, box *sqliteinbox.Inbox, hooks ...inbox.Handler) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -221,14 +221,14 @@ func start(t testing.TB, box *sqlite.Inbox, hooks ...inbox.Handler) (stop func()
 	return stop
 }
 
-func statsOf(t testing.TB, box *sqlite.Inbox) sqlite.Counts {
+func statsOf(t testing.TB, box *sqliteinbox.Inbox) sqliteinbox.Counts {
 	t.Helper()
 	stats, err := box.Stats(context.Background())
 	require.NoError(t, err)
 	return stats.Counts
 }
 
-func listed(t testing.TB, box *sqlite.Inbox, s inbox.State, f inbox.Filter) []inbox.Entry {
+func listed(t testing.TB, box *sqliteinbox.Inbox, s inbox.State, f inbox.Filter) []inbox.Entry {
 	t.Helper()
 	var list []inbox.Entry
 	for e, err := range box.Entries(context.Background(), s, f) {
@@ -258,7 +258,7 @@ type harness struct {
 	seen []webhook.Observation
 }
 
-func newHarness(t testing.TB, box *sqlite.Inbox, o webhook.Options) *harness {
+func newHarness(t testing.TB, box *sqliteinbox.Inbox, o webhook.Options) *harness {
 	t.Helper()
 	d := &harness{log: new(logtest.LogBuffer)}
 	o.Inbox, o.Logger, o.Observer = box, d.log.Text(), d.observe

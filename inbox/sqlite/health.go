@@ -1,4 +1,4 @@
-package sqlite
+package sqliteinbox
 
 import (
 	"fmt"
@@ -84,7 +84,7 @@ func (h *health) check() error {
 	defer h.mu.Unlock()
 	for _, f := range h.failures {
 		if d := time.Since(f.since); d >= h.refuseAfter {
-			return fmt.Errorf("sqlite: stored deliveries could not be run for %v, so new ones are refused: %w", d.Round(time.Second), f.err)
+			return fmt.Errorf("sqliteinbox: stored deliveries could not be run for %v, so new ones are refused: %w", d.Round(time.Second), f.err)
 		}
 	}
 	return nil

@@ -1,4 +1,4 @@
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -32,7 +32,7 @@ func TestRun_ThatFailsForLongRefusesDeliveries(t *testing.T) {
 			t.Parallel()
 			path := pathOf(t)
 			log := new(logtest.LogBuffer)
-			box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text(), Limits: map[string]int{"workflux": 1}}})
+			box := openBox(t, path, sqliteinbox.Options{Policy: inbox.Policy{Logger: log.Text(), Limits: map[string]int{"workflux": 1}}})
 			box.RefuseAfter(300 * time.Millisecond)
 			harness := newHarness(t, box, webhook.Options{})
 			var calls atomic.Int64
@@ -68,7 +68,7 @@ func TestRun_ThatCannotLookRefusesDeliveries(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
 	log := new(logtest.LogBuffer)
-	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
+	box := openBox(t, path, sqliteinbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	box.RefuseAfter(100 * time.Millisecond)
 	start(t, box, handlerWithOutcome(webhook.Handled))
 	store(t, box, newDelivery(ping, "before"))
@@ -82,7 +82,7 @@ func TestInbox_WithoutARunStoresDeliveries(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
 	log := new(logtest.LogBuffer)
-	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
+	box := openBox(t, path, sqliteinbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	box.RefuseAfter(time.Millisecond)
 	mustExec(t, openRaw(t, path), `CREATE TRIGGER fails BEFORE UPDATE ON aihooks_inbox BEGIN SELECT RAISE(ABORT, 'on purpose'); END`)
 	store(t, box, newDelivery(ping, "a"))
@@ -96,7 +96,7 @@ func TestInbox_WithoutARunStoresDeliveries(t *testing.T) {
 func TestRun_ForgetsFailuresOfRemovedHandlers(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{})
+	box := openBox(t, path, sqliteinbox.Options{})
 	box.RefuseAfter(time.Millisecond)
 	mustExec(t, openRaw(t, path), `CREATE TRIGGER fails BEFORE UPDATE ON aihooks_inbox BEGIN SELECT RAISE(ABORT, 'on purpose'); END`)
 	store(t, box, newDelivery(ping, "a"))

@@ -1,4 +1,4 @@
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"os"
@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
 // A symbolic link may exist before its file, for example from a release folder to a data folder.
@@ -37,14 +37,14 @@ func TestOpen_CreatesTargetOfLink(t *testing.T) {
 			require.NoError(t, os.Mkdir(near, 0o700))
 			require.NoError(t, os.Mkdir(far, 0o700))
 			path := make(t, near, far)
-			_, err = sqlite.Attach(path)
+			_, err = sqliteinbox.Attach(path)
 			require.ErrorIs(t, err, os.ErrNotExist)
-			box := openBox(t, path, sqlite.Options{})
+			box := openBox(t, path, sqliteinbox.Options{})
 			store(t, box, newDelivery(ping, "a"))
 			require.FileExists(t, filepath.Join(far, "x.db"))
 			require.FileExists(t, filepath.Join(far, "x.db-wal"))
 			require.NoError(t, box.Close())
-			require.Equal(t, 1, statsOf(t, openBox(t, path, sqlite.Options{})).Pending)
+			require.Equal(t, 1, statsOf(t, openBox(t, path, sqliteinbox.Options{})).Pending)
 		})
 	}
 }
@@ -62,14 +62,14 @@ func TestOpen_NamesALinksTarget(t *testing.T) {
 	dir := filepath.Dir(pathOf(t))
 	missing := filepath.Join(dir, "missing", "inbox.db")
 	path := symlink(t, missing, dir, "inbox.db")
-	_, err := sqlite.Open(path, nil)
+	_, err := sqliteinbox.Open(path, nil)
 	require.ErrorContains(t, err, path)
 	require.ErrorContains(t, err, missing)
 	require.ErrorContains(t, err, "the folder")
 	require.ErrorIs(t, err, os.ErrNotExist)
 
 	circle := symlink(t, filepath.Join(dir, "circle.db"), dir, "circle.db")
-	_, err = sqlite.Open(circle, nil)
+	_, err = sqliteinbox.Open(circle, nil)
 	require.ErrorContains(t, err, "too many symbolic links")
 	require.ErrorContains(t, err, circle)
 }

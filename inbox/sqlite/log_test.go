@@ -1,4 +1,4 @@
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/workflux"
@@ -37,7 +37,7 @@ func TestLog_HasOneErrorPerDeadLetter(t *testing.T) {
 			t.Parallel()
 			var log logtest.LogBuffer
 			dead := make(chan inbox.Entry, 1)
-			box := openBox(t, pathOf(t), sqlite.Options{Policy: inbox.Policy{
+			box := openBox(t, pathOf(t), sqliteinbox.Options{Policy: inbox.Policy{
 				MaxAttempts: 3, Logger: log.Text(), OnDeadLetter: func(_ context.Context, e inbox.Entry) { dead <- e },
 			}})
 			var mu sync.Mutex
@@ -66,7 +66,7 @@ func TestLog_HasOneErrorPerDeadLetter(t *testing.T) {
 			require.Equal(t, []int{1, c.runs}, []int{requests, runs})
 			require.Equal(t, 1, log.Count("level=ERROR"), log.String())
 			require.Equal(t, 1, log.Count("level=ERROR", "a delivery has become a dead letter", fmt.Sprint("attempts=", c.runs)), log.String())
-			require.Equal(t, c.runs, log.Count("level=WARN")-log.Count("level=WARN", "sqlite: the file system"), log.String())
+			require.Equal(t, c.runs, log.Count("level=WARN")-log.Count("level=WARN", "sqliteinbox: the file system"), log.String())
 		})
 	}
 }

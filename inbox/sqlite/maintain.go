@@ -1,4 +1,4 @@
-package sqlite
+package sqliteinbox
 
 import (
 	"context"
@@ -96,7 +96,7 @@ func (r *run) releaseSome(ctx context.Context) (n int, err error) {
 			return err
 		}
 		for i, t := range lost {
-			d := engine.Lose(&b.options.Policy, t.tried-1, engine.IsSuspect(t.history), timeOf(began[i]), "sqlite: the process that ran it was lost: its lease ended without a result")
+			d := engine.Lose(&b.options.Policy, t.tried-1, engine.IsSuspect(t.history), timeOf(began[i]), "sqliteinbox: the process that ran it was lost: its lease ended without a result")
 			t.history = engine.Append(t.history, d.Attempt)
 			state, uncounted := suspect, 1
 			if d.Attempt.Counted {
@@ -120,7 +120,7 @@ func (r *run) releaseSome(ctx context.Context) (n int, err error) {
 		return nil
 	})
 	if err != nil {
-		return 0, fmt.Errorf("sqlite: release lost deliveries: %w", err)
+		return 0, fmt.Errorf("sqliteinbox: release lost deliveries: %w", err)
 	}
 	for _, t := range lost {
 		b.wake(endpointName(t.delivery.Vendor, t.delivery.Endpoint))
@@ -140,7 +140,7 @@ func (r *run) resume(ctx context.Context) error {
 		found := false
 		rows, err := b.reads.QueryContext(ctx, nextDeferred, handler, eventType)
 		if err != nil {
-			return fmt.Errorf("sqlite: %w", err)
+			return fmt.Errorf("sqliteinbox: %w", err)
 		}
 		err = eachRow(rows, func(scan func(...any) error) error {
 			found = true
@@ -159,7 +159,7 @@ func (r *run) resume(ctx context.Context) error {
 				return err
 			})
 			if err != nil {
-				return fmt.Errorf("sqlite: %w", err)
+				return fmt.Errorf("sqliteinbox: %w", err)
 			}
 			b.space.add(int64(n))
 			b.wake(handler)
@@ -186,7 +186,7 @@ func (b *Inbox) eachEndpoint(ctx context.Context, state int, f func(handler stri
 		found := false
 		rows, err := b.reads.QueryContext(ctx, nextEndpoint, state, handler)
 		if err != nil {
-			return fmt.Errorf("sqlite: %w", err)
+			return fmt.Errorf("sqliteinbox: %w", err)
 		}
 		err = eachRow(rows, func(scan func(...any) error) error {
 			found = true

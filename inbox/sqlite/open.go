@@ -1,4 +1,4 @@
-package sqlite
+package sqliteinbox
 
 import (
 	"context"
@@ -82,15 +82,15 @@ func Open(path string, o *Options) (*Inbox, error) {
 		return nil, err
 	}
 	if err := makeFile(path); err != nil {
-		return nil, fmt.Errorf("sqlite: open the inbox for writing: %w", err)
+		return nil, fmt.Errorf("sqliteinbox: open the inbox for writing: %w", err)
 	}
 	b := newInbox(path, options)
 	if err := b.open(b.prepare); err != nil {
-		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
+		return nil, fmt.Errorf("sqliteinbox: %s: %w", path, err)
 	}
 	b.warnOfDisk()
 	if drivers := otherLibraries(); len(drivers) > 0 {
-		options.Policy.Logger.Warn("sqlite: this program has another SQLite library; it must never open the inbox's file, or stored deliveries are lost; use View and Transact",
+		options.Policy.Logger.Warn("sqliteinbox: this program has another SQLite library; it must never open the inbox's file, or stored deliveries are lost; use View and Transact",
 			"path", path, "drivers", drivers)
 	}
 	b.startPurging()
@@ -108,11 +108,11 @@ func newInbox(path string, o Options) *Inbox {
 // there.
 func locate(path string) (string, error) {
 	if path == "" || strings.HasPrefix(path, ":memory:") || strings.HasPrefix(path, "file:") {
-		return "", fmt.Errorf("sqlite: the path of an inbox (%q) must be a file path", path)
+		return "", fmt.Errorf("sqliteinbox: the path of an inbox (%q) must be a file path", path)
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {
-		return "", fmt.Errorf("sqlite: %w", err)
+		return "", fmt.Errorf("sqliteinbox: %w", err)
 	}
 	target, err := resolve(path)
 	if err == nil {
@@ -123,9 +123,9 @@ func locate(path string) (string, error) {
 	}
 	switch {
 	case err != nil && target != "" && target != path:
-		return "", fmt.Errorf("sqlite: %s, which is %s: %w", path, target, err)
+		return "", fmt.Errorf("sqliteinbox: %s, which is %s: %w", path, target, err)
 	case err != nil:
-		return "", fmt.Errorf("sqlite: %s: %w", path, err)
+		return "", fmt.Errorf("sqliteinbox: %s: %w", path, err)
 	}
 	return target, nil
 }
@@ -164,13 +164,13 @@ func (b *Inbox) warnOfDisk() {
 	switch {
 	case minFree <= 0:
 	case !known:
-		logger.Warn("sqlite: the free space of the disk is unknown, so Options.MinFree has no effect", "path", b.path)
+		logger.Warn("sqliteinbox: the free space of the disk is unknown, so Options.MinFree has no effect", "path", b.path)
 	case free < minFree:
-		logger.Warn("sqlite: the disk has less free space than Options.MinFree, so new deliveries are refused; free some space, or set a smaller MinFree",
+		logger.Warn("sqliteinbox: the disk has less free space than Options.MinFree, so new deliveries are refused; free some space, or set a smaller MinFree",
 			"path", b.path, "free", free, "MinFree", minFree)
 	}
 	if name := volatileFileSystem(filepath.Dir(b.path)); name != "" {
-		logger.Warn("sqlite: the file system and the stored deliveries are lost with the container or machine; use a volume",
+		logger.Warn("sqliteinbox: the file system and the stored deliveries are lost with the container or machine; use a volume",
 			"path", b.path, "file_system", name)
 	}
 }
@@ -339,7 +339,7 @@ func (b *Inbox) Close() error {
 // CheckHandler implements [webhook.Inbox].
 func (b *Inbox) CheckHandler(_, _ string, limit int64) error {
 	if limit > maxBody {
-		return fmt.Errorf("sqlite: Options.MaxBody (%d) of the handler must be at most %d", limit, maxBody)
+		return fmt.Errorf("sqliteinbox: Options.MaxBody (%d) of the handler must be at most %d", limit, maxBody)
 	}
 	return nil
 }

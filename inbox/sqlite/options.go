@@ -1,4 +1,4 @@
-package sqlite
+package sqliteinbox
 
 import (
 	"fmt"
@@ -72,7 +72,7 @@ func (o *Options) withDefaults() (Options, error) {
 		"Retention": int64(c.Retention), "DeadLetterRetention": int64(c.DeadLetterRetention),
 	} {
 		if n < 0 {
-			return c, fmt.Errorf("sqlite: Options.%s (%d) must not be negative", name, n)
+			return c, fmt.Errorf("sqliteinbox: Options.%s (%d) must not be negative", name, n)
 		}
 	}
 	fill(&c.MaxPending, DefaultMaxPending)
@@ -83,7 +83,7 @@ func (o *Options) withDefaults() (Options, error) {
 	fill(&c.BodyRetention, DefaultBodyRetention)
 	fill(&c.DeadLetterRetention, DefaultDeadLetterRetention)
 	if c.Lease < minLease {
-		return c, fmt.Errorf("sqlite: Options.Lease (%v) must be at least %v", c.Lease, minLease)
+		return c, fmt.Errorf("sqliteinbox: Options.Lease (%v) must be at least %v", c.Lease, minLease)
 	}
 	var err error
 	c.Policy, err = engine.WithDefaults(c.Policy)

@@ -1,6 +1,6 @@
 //go:build linux
 
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
 // Another program must check the locks, because a process does not see its own.
@@ -51,12 +51,12 @@ func inUse(t *testing.T, path string) bool {
 func TestOpen_KeepsLockAfterOtherClose(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
-	first := openBox(t, path, sqlite.Options{})
+	first := openBox(t, path, sqliteinbox.Options{})
 	store(t, first, newDelivery(ping, "a"))
 	require.True(t, inUse(t, path))
 	raw := openRaw(t, path) // another handle of this program
 	require.Equal(t, 1, queryValue[int](t, raw, `SELECT count(*) FROM aihooks_inbox`))
-	second := openBox(t, path, sqlite.Options{})
+	second := openBox(t, path, sqliteinbox.Options{})
 	require.True(t, inUse(t, path), "opened twice")
 	require.NoError(t, second.Close())
 	require.True(t, inUse(t, path), "one handle is still open")
@@ -70,17 +70,17 @@ func TestOpen_CreatesFileOnceUnderConcurrency(t *testing.T) {
 	for range 2 {
 		path := pathOf(t)
 		const boxes = 4
-		opened := make(chan *sqlite.Inbox, boxes)
+		opened := make(chan *sqliteinbox.Inbox, boxes)
 		for range boxes {
 			go func() {
-				box, err := sqlite.Open(path, nil)
+				box, err := sqliteinbox.Open(path, nil)
 				if err != nil {
 					t.Error(err)
 				}
 				opened <- box
 			}()
 		}
-		var last *sqlite.Inbox
+		var last *sqliteinbox.Inbox
 		for i := range boxes {
 			if box := <-opened; box != nil {
 				defer box.Close()

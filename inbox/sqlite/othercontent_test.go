@@ -1,16 +1,16 @@
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
 func TestEnqueue_ReportsOtherContent(t *testing.T) {
-	box := openBox(t, pathOf(t), sqlite.Options{})
+	box := openBox(t, pathOf(t), sqliteinbox.Options{})
 	first := newDelivery("ping", "a")
 	other := *first
 	store(t, box, first)

@@ -1,4 +1,4 @@
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ import (
 	"github.com/aihooks/aihooks-go/emberqa"
 	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
@@ -42,7 +42,7 @@ func copyOf(t *testing.T, path string) []byte {
 
 func TestEnqueue_StoresNoSecrets(t *testing.T) {
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{})
+	box := openBox(t, path, sqliteinbox.Options{})
 	harness := newHarness(t, box, webhook.Options{})
 	const token = "token-in-the-url-of-emberqa"
 	ember, err := emberqa.NewHandler(emberqa.Token(token), &webhook.Options{Inbox: box})
@@ -113,7 +113,7 @@ func deliveryWithNeedle(id string) *webhook.Delivery {
 
 func TestRetention_DeletesBodiesOnceDone(t *testing.T) {
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{BodyRetention: -1, Policy: inbox.Policy{MaxAttempts: 2}})
+	box := openBox(t, path, sqliteinbox.Options{BodyRetention: -1, Policy: inbox.Policy{MaxAttempts: 2}})
 	hook := newFakeHandler(callbacks{ping: func(_ context.Context, d *webhook.Delivery) webhook.Result {
 		if !strings.Contains(string(d.Body), needle) {
 			return webhook.Result{Outcome: webhook.DeadLettered}
@@ -144,7 +144,7 @@ func TestRetention_DeletesBodiesOnceDone(t *testing.T) {
 func TestRetention_DeletesBodiesBeforeKeys(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{BodyRetention: time.Hour, Retention: 3 * time.Hour})
+	box := openBox(t, path, sqliteinbox.Options{BodyRetention: time.Hour, Retention: 3 * time.Hour})
 	const many = 210 // more than one operation purges
 	var old []*webhook.Delivery
 	for i := range many {
@@ -186,7 +186,7 @@ func TestRetention_DeletesBodiesBeforeKeys(t *testing.T) {
 
 func TestRetention_DeletesBodiesTogetherWithKeys(t *testing.T) {
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{BodyRetention: sqlite.Forever, Retention: time.Hour})
+	box := openBox(t, path, sqliteinbox.Options{BodyRetention: sqliteinbox.Forever, Retention: time.Hour})
 	store(t, box, deliveryWithNeedle("a"))
 	stop := start(t, box, handlerWithOutcome(webhook.Handled))
 	soon(t, func() bool { return statsOf(t, box).Done == 1 })
@@ -199,7 +199,7 @@ func TestRetention_DeletesBodiesTogetherWithKeys(t *testing.T) {
 
 func TestDiscard_DeletesBodyAtOnce(t *testing.T) {
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{})
+	box := openBox(t, path, sqliteinbox.Options{})
 	store(t, box, deliveryWithNeedle("a"))
 	stop := start(t, box, handlerWithOutcome(webhook.DeadLettered))
 	soon(t, func() bool { return statsOf(t, box).DeadLettered == 1 })
@@ -217,7 +217,7 @@ func TestDiscard_DeletesBodyAtOnce(t *testing.T) {
 func TestRetention_WarnsOfDeletedDeadLetters(t *testing.T) {
 	path := pathOf(t)
 	log := new(logtest.LogBuffer)
-	box := openBox(t, path, sqlite.Options{DeadLetterRetention: time.Hour, Policy: inbox.Policy{Logger: log.Text()}})
+	box := openBox(t, path, sqliteinbox.Options{DeadLetterRetention: time.Hour, Policy: inbox.Policy{Logger: log.Text()}})
 	store(t, box, newDelivery(ping, "dead"), newDelivery(pong, "waiting"))
 	stop := start(t, box, handlerWithOutcome(webhook.DeadLettered))
 	soon(t, func() bool { s := statsOf(t, box); return s.DeadLettered == 1 && s.Deferred == 1 })
@@ -236,19 +236,19 @@ func TestRetention_WarnsOfDeletedDeadLetters(t *testing.T) {
 
 func TestRetention_KeepsForever(t *testing.T) {
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{DeadLetterRetention: sqlite.Forever, BodyRetention: sqlite.Forever, Retention: sqlite.Forever})
+	box := openBox(t, path, sqliteinbox.Options{DeadLetterRetention: sqliteinbox.Forever, BodyRetention: sqliteinbox.Forever, Retention: sqliteinbox.Forever})
 	store(t, box, newDelivery(ping, "a"), newDelivery(pong, "b"))
 	stop := start(t, box, handlerWithOutcome(webhook.Handled))
 	soon(t, func() bool { s := statsOf(t, box); return s.Done == 1 && s.Deferred == 1 })
 	stop()
 	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = 1`)
 	box.PurgeOnce(t.Context())
-	require.Equal(t, sqlite.Counts{Done: 1, Deferred: 1}, statsOf(t, box))
+	require.Equal(t, sqliteinbox.Counts{Done: 1, Deferred: 1}, statsOf(t, box))
 	require.NotNil(t, listed(t, box, inbox.Done, all)[0].Delivery.Body)
 }
 
 // heap creates a file of some megabytes and then frees all its pages.
-func heap(t *testing.T, path string, box *sqlite.Inbox) *sql.DB {
+func heap(t *testing.T, path string, box *sqliteinbox.Inbox) *sql.DB {
 	t.Helper()
 	raw := openRaw(t, path)
 	mustExec(t, raw, `CREATE TABLE heap (x BLOB)`)
@@ -261,7 +261,7 @@ func heap(t *testing.T, path string, box *sqlite.Inbox) *sql.DB {
 func TestShrink_ReturnsSpaceToDisk(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{})
+	box := openBox(t, path, sqliteinbox.Options{})
 	raw := heap(t, path, box)
 	size := func(suffix string) int64 {
 		info, err := os.Stat(path + suffix)
@@ -293,7 +293,7 @@ func TestShrink_ReturnsSpaceToDisk(t *testing.T) {
 
 func TestEmptyLog_DoesNotWaitForReader(t *testing.T) {
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{})
+	box := openBox(t, path, sqliteinbox.Options{})
 	store(t, box, newDelivery(ping, "a"))
 	tx, err := openRaw(t, path).BeginTx(t.Context(), &sql.TxOptions{ReadOnly: true})
 	require.NoError(t, err)
@@ -316,7 +316,7 @@ func TestShrink_LeavesFileThatCannotShrink(t *testing.T) {
 	raw := openRaw(t, path)
 	mustExec(t, raw, `CREATE TABLE theirs (x)`)
 	require.Zero(t, queryValue[int](t, raw, `PRAGMA auto_vacuum`))
-	box := openBox(t, path, sqlite.Options{})
+	box := openBox(t, path, sqliteinbox.Options{})
 	heap(t, path, box)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -328,7 +328,7 @@ func TestShrink_LeavesFileThatCannotShrink(t *testing.T) {
 func TestMaintain_RunsAutomatically(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{Retention: time.Millisecond, BodyRetention: time.Millisecond})
+	box := openBox(t, path, sqliteinbox.Options{Retention: time.Millisecond, BodyRetention: time.Millisecond})
 	store(t, box, newDelivery(ping, "a"))
 	start(t, box, handlerWithOutcome(webhook.Handled))
 	soon(t, func() bool {

@@ -1,4 +1,4 @@
-package sqlite
+package sqliteinbox
 
 import (
 	"context"
@@ -104,7 +104,7 @@ func (b *Inbox) applyRule(ctx context.Context, rule *retentionRule, now time.Tim
 			n, more, err = b.applyRuleOnce(ctx, rule, handler, now)
 			total += n
 			if err != nil {
-				return fmt.Errorf("sqlite: purge: %w", err)
+				return fmt.Errorf("sqliteinbox: purge: %w", err)
 			}
 			if n > 0 && !pause(ctx, purgePause) {
 				return ctx.Err()
@@ -170,7 +170,7 @@ func (b *Inbox) shrink(ctx context.Context) error {
 		var free, all int
 		err := b.reads.QueryRowContext(ctx, `SELECT freelist_count, page_count FROM pragma_freelist_count, pragma_page_count`).Scan(&free, &all)
 		if err != nil {
-			return fmt.Errorf("sqlite: %w", err)
+			return fmt.Errorf("sqliteinbox: %w", err)
 		}
 		if free < shrinkPages || free < all/shrinkShare || free == before {
 			break // the last pages; a file that the program created without auto_vacuum cannot shrink
@@ -202,7 +202,7 @@ func (b *Inbox) shrinkSome(ctx context.Context) error {
 func (b *Inbox) emptyLog(ctx context.Context) (emptied bool, err error) {
 	c, err := b.db.Conn(ctx)
 	if err != nil {
-		return false, fmt.Errorf("sqlite: %w", err)
+		return false, fmt.Errorf("sqliteinbox: %w", err)
 	}
 	defer func() { _ = c.Close() }()
 	err = withoutWaiting(ctx, c, func() error {
@@ -215,7 +215,7 @@ func (b *Inbox) emptyLog(ctx context.Context) (emptied bool, err error) {
 		return err
 	})
 	if err != nil {
-		return false, fmt.Errorf("sqlite: %w", err)
+		return false, fmt.Errorf("sqliteinbox: %w", err)
 	}
 	return emptied, nil
 }

@@ -1,4 +1,4 @@
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -41,25 +41,25 @@ func copyFiles(t *testing.T, from, to string, suffixes ...string) {
 }
 
 func TestAttach_LooksAtReadOnlyMedia(t *testing.T) {
-	for name, prepare := range map[string]func(t *testing.T, box *sqlite.Inbox, from, to string){
-		"backup": func(t *testing.T, box *sqlite.Inbox, _, to string) {
+	for name, prepare := range map[string]func(t *testing.T, box *sqliteinbox.Inbox, from, to string){
+		"backup": func(t *testing.T, box *sqliteinbox.Inbox, _, to string) {
 			require.NoError(t, box.Backup(t.Context(), to))
 		},
-		"copy of a closed file": func(t *testing.T, box *sqlite.Inbox, from, to string) {
+		"copy of a closed file": func(t *testing.T, box *sqliteinbox.Inbox, from, to string) {
 			require.NoError(t, box.Close())
 			copyFiles(t, from, to, "")
 		},
-		"snapshot of an open file": func(t *testing.T, _ *sqlite.Inbox, from, to string) {
+		"snapshot of an open file": func(t *testing.T, _ *sqliteinbox.Inbox, from, to string) {
 			copyFiles(t, from, to, "", "-wal", "-shm")
 		},
-		"copy with an empty log": func(t *testing.T, box *sqlite.Inbox, from, to string) {
+		"copy with an empty log": func(t *testing.T, box *sqliteinbox.Inbox, from, to string) {
 			emptyLog(t, box)
 			copyFiles(t, from, to, "", "-wal")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			from := pathOf(t)
-			box := openBox(t, from, sqlite.Options{Policy: inbox.Policy{MaxAttempts: 1}})
+			box := openBox(t, from, sqliteinbox.Options{Policy: inbox.Policy{MaxAttempts: 1}})
 			store(t, box, newDelivery(ping, "a"))
 			stop := start(t, box, handlerWithOutcome(webhook.Failed))
 			soon(t, func() bool { return statsOf(t, box).DeadLettered == 1 })
@@ -70,7 +70,7 @@ func TestAttach_LooksAtReadOnlyMedia(t *testing.T) {
 			before, err := os.ReadDir(d.dir)
 			require.NoError(t, err)
 
-			tool, err := sqlite.Attach(d.path())
+			tool, err := sqliteinbox.Attach(d.path())
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = tool.Close() }) // a failed test would leave the disk mounted
 			require.Equal(t, 1, statsOf(t, tool).DeadLettered)
@@ -89,7 +89,7 @@ func TestAttach_LooksAtReadOnlyMedia(t *testing.T) {
 					return tool.Transact(t.Context(), func(context.Context, *sql.Tx) error { return nil })
 				},
 			} {
-				require.ErrorIs(t, change(), sqlite.ErrReadOnly, name)
+				require.ErrorIs(t, change(), sqliteinbox.ErrReadOnly, name)
 			}
 			copied := from + ".copy"
 			require.NoError(t, tool.Backup(t.Context(), copied))
@@ -97,7 +97,7 @@ func TestAttach_LooksAtReadOnlyMedia(t *testing.T) {
 			after, err := os.ReadDir(d.dir)
 			require.NoError(t, err)
 			require.Len(t, after, len(before), "no file was created")
-			require.Equal(t, 1, statsOf(t, openBox(t, copied, sqlite.Options{})).DeadLettered)
+			require.Equal(t, 1, statsOf(t, openBox(t, copied, sqliteinbox.Options{})).DeadLettered)
 		})
 	}
 }
@@ -105,11 +105,11 @@ func TestAttach_LooksAtReadOnlyMedia(t *testing.T) {
 // Without the log, not all stored deliveries would be listed.
 func TestAttach_RefusesUnreadableLog(t *testing.T) {
 	from := pathOf(t)
-	box := openBox(t, from, sqlite.Options{})
+	box := openBox(t, from, sqliteinbox.Options{})
 	store(t, box, newDelivery(ping, "a"))
 	d := newDisk(t, 16<<20)
 	copyFiles(t, from, d.path(), "", "-wal")
 	d.lock()
-	_, err := sqlite.Attach(d.path())
+	_, err := sqliteinbox.Attach(d.path())
 	require.ErrorContains(t, err, "copy "+d.path()+" and "+d.path()+"-wal to a writable folder")
 }

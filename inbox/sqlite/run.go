@@ -1,4 +1,4 @@
-package sqlite
+package sqliteinbox
 
 import (
 	"context"
@@ -397,7 +397,7 @@ func (r *run) findDueIn(ctx context.Context, state int) time.Duration {
 		return next
 	}
 	if err != nil {
-		err = fmt.Errorf("sqlite: find due deliveries: %w", err)
+		err = fmt.Errorf("sqliteinbox: find due deliveries: %w", err)
 	}
 	r.box.health.observe(activity{r, looking}, err)
 	return next

@@ -1,4 +1,4 @@
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -20,8 +20,8 @@ import (
 func TestRun_DefersDeliveriesWithoutCallback(t *testing.T) {
 	path := pathOf(t)
 	log := new(logtest.LogBuffer)
-	old := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
-	renewed := openBox(t, path, sqlite.Options{})
+	old := openBox(t, path, sqliteinbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
+	renewed := openBox(t, path, sqliteinbox.Options{})
 	store(t, old, newDelivery(pong, "a"), newDelivery(pong, "b"))
 	start(t, old, handlerWithOutcome(webhook.Handled))
 	soon(t, func() bool { return statsOf(t, old).Deferred == 2 })
@@ -52,7 +52,7 @@ func TestRun_DefersDeliveriesWithoutCallback(t *testing.T) {
 func TestRun_FindsDeferredDeliveries(t *testing.T) {
 	t.Parallel() // it takes ten seconds
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{})
+	box := openBox(t, path, sqliteinbox.Options{})
 	hook := handlerWithOutcome(webhook.Handled)
 	store(t, box, newDelivery(ping, "a"))
 	deferAll := func() { mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 2`) }
@@ -71,7 +71,7 @@ func TestRun_FindsDeferredDeliveries(t *testing.T) {
 
 func TestRun_PollsForOtherProcessesDeliveries(t *testing.T) {
 	path := pathOf(t)
-	runs, takes := openBox(t, path, sqlite.Options{Poll: 50 * time.Millisecond}), openBox(t, path, sqlite.Options{})
+	runs, takes := openBox(t, path, sqliteinbox.Options{Poll: 50 * time.Millisecond}), openBox(t, path, sqliteinbox.Options{})
 	hook := handlerWithOutcome(webhook.Handled)
 	start(t, runs, hook)
 	for i := range 3 {
@@ -81,7 +81,7 @@ func TestRun_PollsForOtherProcessesDeliveries(t *testing.T) {
 }
 
 func TestRun_StartsOwnDeliveriesWithoutPolling(t *testing.T) {
-	box := openBox(t, pathOf(t), sqlite.Options{Poll: time.Hour})
+	box := openBox(t, pathOf(t), sqliteinbox.Options{Poll: time.Hour})
 	var calls atomic.Int64
 	hook := newFakeHandler(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
 		if calls.Add(1) < 4 {
@@ -103,8 +103,8 @@ func TestLease_ReportsLossAndRecordsOnce(t *testing.T) {
 	log := new(logtest.LogBuffer)
 	const lease = time.Minute
 	// With Concurrency 1, the slow process takes no other delivery.
-	slow := openBox(t, path, sqlite.Options{Lease: lease, Policy: inbox.Policy{Logger: log.Text(), Concurrency: 1}})
-	quick := openBox(t, path, sqlite.Options{Lease: 200 * time.Millisecond})
+	slow := openBox(t, path, sqliteinbox.Options{Lease: lease, Policy: inbox.Policy{Logger: log.Text(), Concurrency: 1}})
+	quick := openBox(t, path, sqliteinbox.Options{Lease: 200 * time.Millisecond})
 	release, began := make(chan struct{}), make(chan struct{})
 	store(t, slow, newDelivery(ping, "a"))
 	stopSlow := start(t, slow, newFakeHandler(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
@@ -120,7 +120,7 @@ func TestLease_ReportsLossAndRecordsOnce(t *testing.T) {
 	close(release)
 	soon(t, func() bool { return log.Count("level=WARN", "lease of a delivery had ended", "entry=1", "id=a") == 1 }, log)
 	stopSlow()
-	require.Equal(t, sqlite.Counts{Done: 1}, statsOf(t, quick))
+	require.Equal(t, sqliteinbox.Counts{Done: 1}, statsOf(t, quick))
 	e, err := quick.Entry(t.Context(), "1")
 	require.NoError(t, err)
 	require.Len(t, e.Attempts, 2)
@@ -131,7 +131,7 @@ func TestLease_ReportsLossAndRecordsOnce(t *testing.T) {
 func TestLease_IgnoresLateResultOfRetakenDelivery(t *testing.T) {
 	path := pathOf(t)
 	log := new(logtest.LogBuffer)
-	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{Logger: log.Text()}})
+	box := openBox(t, path, sqliteinbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	release := make(chan struct{})
 	var calls atomic.Int64
 	store(t, box, newDelivery(ping, "a"))
@@ -155,7 +155,7 @@ func TestLease_IgnoresLateResultOfRetakenDelivery(t *testing.T) {
 
 func TestRescue_LeavesOwnRunningDeliveries(t *testing.T) {
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{Lease: time.Hour})
+	box := openBox(t, path, sqliteinbox.Options{Lease: time.Hour})
 	release := make(chan struct{})
 	store(t, box, newDelivery(ping, "a"))
 	hook := newFakeHandler(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
@@ -166,7 +166,7 @@ func TestRescue_LeavesOwnRunningDeliveries(t *testing.T) {
 	soon(t, func() bool { return len(hook.calls()) == 1 })
 	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = 1`) // as if a full disk prevented the renewal
 	require.NoError(t, box.ReleaseLost(t.Context()))
-	require.Equal(t, sqlite.Counts{Running: 1}, statsOf(t, box))
+	require.Equal(t, sqliteinbox.Counts{Running: 1}, statsOf(t, box))
 	close(release)
 	soon(t, func() bool { return statsOf(t, box).Done == 1 })
 	require.Len(t, hook.calls(), 1)
@@ -176,7 +176,7 @@ func TestRescue_DeadLettersRepeatedlyLostDeliveries(t *testing.T) {
 	path := pathOf(t)
 	log := new(logtest.LogBuffer)
 	var told counter
-	box := openBox(t, path, sqlite.Options{Lease: 100 * time.Millisecond, Policy: inbox.Policy{
+	box := openBox(t, path, sqliteinbox.Options{Lease: 100 * time.Millisecond, Policy: inbox.Policy{
 		MaxAttempts: 3, Logger: log.Text(), OnDeadLetter: func(_ context.Context, e inbox.Entry) { told.add(e.Delivery.ID) },
 	}})
 	many := pings("lost", 130) // more than one operation releases
@@ -206,7 +206,7 @@ func TestLease_RenewsDuringLongCallback(t *testing.T) {
 	t.Parallel()
 	path := pathOf(t)
 	const lease = 24 * time.Second // a busy machine renews it in time
-	first, second := openBox(t, path, sqlite.Options{Lease: lease}), openBox(t, path, sqlite.Options{Lease: lease})
+	first, second := openBox(t, path, sqliteinbox.Options{Lease: lease}), openBox(t, path, sqliteinbox.Options{Lease: lease})
 	var calls atomic.Int64
 	release := make(chan struct{})
 	hook := newFakeHandler(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
@@ -239,7 +239,7 @@ func TestLease_RenewsDuringLongCallback(t *testing.T) {
 func TestRun_DeadLettersDamagedRow(t *testing.T) {
 	path := pathOf(t)
 	var told counter
-	box := openBox(t, path, sqlite.Options{Policy: inbox.Policy{OnDeadLetter: func(_ context.Context, e inbox.Entry) { told.add(e.Delivery.ID) }}})
+	box := openBox(t, path, sqliteinbox.Options{Policy: inbox.Policy{OnDeadLetter: func(_ context.Context, e inbox.Entry) { told.add(e.Delivery.ID) }}})
 	spoil := map[string]string{
 		"no JSON":      `UPDATE aihooks_inbox_body SET meta = '{' WHERE id = ?`,
 		"other JSON":   `UPDATE aihooks_inbox_body SET meta = '{"keys": 7}' WHERE id = ?`,
@@ -266,7 +266,7 @@ func TestRun_DeadLettersDamagedRow(t *testing.T) {
 }
 
 func TestRun_DoesNotSpinOnShutdown(t *testing.T) {
-	box := openBox(t, pathOf(t), sqlite.Options{})
+	box := openBox(t, pathOf(t), sqliteinbox.Options{})
 	hook := handlerWithOutcome(webhook.Unavailable)
 	store(t, box, pings("", 5)...)
 	stop := start(t, box, hook)
@@ -283,7 +283,7 @@ func TestRun_DoesNotSpinOnShutdown(t *testing.T) {
 
 func TestRun_LeavesNothingTaken(t *testing.T) {
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{Lease: time.Hour, Policy: inbox.Policy{Concurrency: 3, DrainTimeout: 50 * time.Millisecond}})
+	box := openBox(t, path, sqliteinbox.Options{Lease: time.Hour, Policy: inbox.Policy{Concurrency: 3, DrainTimeout: 50 * time.Millisecond}})
 	hook := newFakeHandler(callbacks{ping: func(ctx context.Context, _ *webhook.Delivery) webhook.Result {
 		<-ctx.Done()
 		return webhook.Result{Outcome: webhook.Failed, Err: ctx.Err()}
@@ -292,26 +292,26 @@ func TestRun_LeavesNothingTaken(t *testing.T) {
 	stop := start(t, box, hook)
 	soon(t, func() bool { return len(hook.calls()) == 3 })
 	stop()
-	require.Equal(t, sqlite.Counts{Pending: 10}, statsOf(t, box))
+	require.Equal(t, sqliteinbox.Counts{Pending: 10}, statsOf(t, box))
 	require.Zero(t, queryValue[int](t, openRaw(t, path), `SELECT sum(tried) FROM aihooks_inbox`), "a canceled attempt does not count")
 }
 
 func TestRun_RefusesInvalidCall(t *testing.T) {
-	box := openBox(t, pathOf(t), sqlite.Options{})
+	box := openBox(t, pathOf(t), sqliteinbox.Options{})
 	hook := handlerWithOutcome(webhook.Handled)
 	require.Error(t, box.Run(t.Context()))
 	require.Error(t, box.Run(t.Context(), nil))
 	require.ErrorContains(t, box.Run(t.Context(), hook, hook), "two handlers")
 	require.NoError(t, box.Close())
-	require.ErrorIs(t, box.Run(t.Context(), hook), sqlite.ErrClosed)
+	require.ErrorIs(t, box.Run(t.Context(), hook), sqliteinbox.ErrClosed)
 	_, err := box.Enqueue(t.Context(), newDelivery(ping, "a"))
-	require.ErrorIs(t, err, sqlite.ErrClosed)
+	require.ErrorIs(t, err, sqliteinbox.ErrClosed)
 }
 
 func TestClose_EndsRunAndLeavesNothing(t *testing.T) {
 	before := runtime.NumGoroutine()
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{})
+	box := openBox(t, path, sqliteinbox.Options{})
 	began, ended := make(chan struct{}), make(chan error, 1)
 	hook := newFakeHandler(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
 		close(began)
@@ -324,5 +324,5 @@ func TestClose_EndsRunAndLeavesNothing(t *testing.T) {
 	require.NoError(t, box.Close())
 	require.NoError(t, <-ended)
 	soon(t, func() bool { return runtime.NumGoroutine()-1 <= before })
-	require.Equal(t, sqlite.Counts{Done: 1}, statsOf(t, openBox(t, path, sqlite.Options{})))
+	require.Equal(t, sqliteinbox.Counts{Done: 1}, statsOf(t, openBox(t, path, sqliteinbox.Options{})))
 }

@@ -1,4 +1,4 @@
-package sqlite
+package sqliteinbox
 
 import (
 	"cmp"
@@ -59,13 +59,13 @@ const searchAtOnce = 200
 func (b *Inbox) Search(ctx context.Context, s Search) (Page, error) {
 	limit, maxRead := cmp.Or(s.Limit, DefaultSearchLimit), cmp.Or(s.MaxRead, DefaultSearchMaxRead)
 	if limit < 0 || maxRead < 0 {
-		return Page{}, fmt.Errorf("sqlite: Search.Limit (%d) and Search.MaxRead (%d) must not be negative", limit, maxRead)
+		return Page{}, fmt.Errorf("sqliteinbox: Search.Limit (%d) and Search.MaxRead (%d) must not be negative", limit, maxRead)
 	}
 	before := int64(math.MaxInt64)
 	if s.Before != "" {
 		id, err := strconv.ParseInt(s.Before, 10, 64)
 		if err != nil {
-			return Page{}, fmt.Errorf("sqlite: Search.Before (%q) must be empty or the Next of a Page", s.Before)
+			return Page{}, fmt.Errorf("sqliteinbox: Search.Before (%q) must be empty or the Next of a Page", s.Before)
 		}
 		before = id
 	}
@@ -121,12 +121,12 @@ func (b *Inbox) searchQuery(ctx context.Context, s inbox.State, few int) (string
 	}
 	codes := codesOf(s)
 	if len(codes) == 0 {
-		return "", fmt.Errorf("sqlite: Search.State (%q) must be empty or a State of package inbox", s)
+		return "", fmt.Errorf("sqliteinbox: Search.State (%q) must be empty or a State of package inbox", s)
 	}
 	list := strings.Trim(strings.Join(strings.Fields(fmt.Sprint(codes)), ", "), "[]")
 	var n int
 	if err := b.reads.QueryRowContext(ctx, fmt.Sprintf(countState, list), few+1).Scan(&n); err != nil {
-		return "", fmt.Errorf("sqlite: %w", err)
+		return "", fmt.Errorf("sqliteinbox: %w", err)
 	}
 	if n > few {
 		return searchAll, nil

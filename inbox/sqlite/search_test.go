@@ -1,4 +1,4 @@
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"fmt"
@@ -10,11 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
 // searchAll runs a search to its end. It returns the deliveries' IDs, and how many entries each call read.
-func searchAll(t *testing.T, box *sqlite.Inbox, s sqlite.Search) (ids []string, read []int) {
+func searchAll(t *testing.T, box *sqliteinbox.Inbox, s sqliteinbox.Search) (ids []string, read []int) {
 	t.Helper()
 	match := s.Match
 	for {
@@ -48,7 +48,7 @@ func TestSearch_ReadsEachEntryOnce(t *testing.T) {
 	} {
 		mustExec(t, openRaw(t, path), update)
 		entries := queryValue[int](t, openRaw(t, path), `SELECT count(*) FROM aihooks_inbox`)
-		ids, read := searchAll(t, box, sqlite.Search{Match: none, MaxRead: 100})
+		ids, read := searchAll(t, box, sqliteinbox.Search{Match: none, MaxRead: 100})
 		require.Empty(t, ids, name)
 		total := 0
 		for _, n := range read {
@@ -72,7 +72,7 @@ func TestSearch_FindsNewestFirst(t *testing.T) {
 	}
 	few := []string{"0406", "0306", "0206", "0106", "0006"}
 	nine := func(e *inbox.Entry) bool { return strings.HasSuffix(e.Delivery.ID, "9") }
-	for _, s := range []sqlite.Search{{}, {Limit: 7}, {Limit: 450}, {MaxRead: 30}, {MaxRead: 7, Limit: 3}, {Limit: 1}} {
+	for _, s := range []sqliteinbox.Search{{}, {Limit: 7}, {Limit: 450}, {MaxRead: 30}, {MaxRead: 7, Limit: 3}, {Limit: 1}} {
 		ids, _ := searchAll(t, box, s)
 		require.Equal(t, want, ids, "%+v", s)
 		matching := s
@@ -101,7 +101,7 @@ func TestSearch_ReadsNoBodies(t *testing.T) {
 	store(t, box, pings("", 6)...)
 	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = id - 1`)
 	mustExec(t, openRaw(t, path), `ALTER TABLE aihooks_inbox_body RENAME TO moved`) // a query of the body fails
-	page, err := box.Search(t.Context(), sqlite.Search{})
+	page, err := box.Search(t.Context(), sqliteinbox.Search{})
 	require.NoError(t, err)
 	require.Len(t, page.Entries, 6)
 	for _, e := range page.Entries {
@@ -118,10 +118,10 @@ func TestSearch_ReportsHowFarItRead(t *testing.T) {
 		d.ReceivedAt = time.Unix(int64(i), 0).UTC()
 	}
 	store(t, box, list...)
-	page, err := box.Search(t.Context(), sqlite.Search{MaxRead: 4, Match: func(*inbox.Entry) bool { return false }})
+	page, err := box.Search(t.Context(), sqliteinbox.Search{MaxRead: 4, Match: func(*inbox.Entry) bool { return false }})
 	require.NoError(t, err)
 	require.Equal(t, list[6].ReceivedAt, page.ReadUntil)
-	for _, s := range []sqlite.Search{{}, {MaxRead: 4, Limit: 2}} {
+	for _, s := range []sqliteinbox.Search{{}, {MaxRead: 4, Limit: 2}} {
 		page, err = box.Search(t.Context(), s)
 		require.NoError(t, err)
 		require.Zero(t, page.ReadUntil, "%+v", s)
@@ -131,11 +131,11 @@ func TestSearch_ReportsHowFarItRead(t *testing.T) {
 func TestSearch_RefusesWhatCannotBe(t *testing.T) {
 	t.Parallel()
 	box := openBox(t, pathOf(t), forever)
-	for text, s := range map[string]sqlite.Search{
-		`sqlite: Search.Before ("x") must be empty or the Next of a Page`:           {Before: "x"},
-		`sqlite: Search.State ("gone") must be empty or a State of package inbox`:   {State: "gone"},
-		`sqlite: Search.Limit (-1) and Search.MaxRead (10000) must not be negative`: {Limit: -1},
-		`sqlite: Search.Limit (100) and Search.MaxRead (-1) must not be negative`:   {MaxRead: -1},
+	for text, s := range map[string]sqliteinbox.Search{
+		`sqliteinbox: Search.Before ("x") must be empty or the Next of a Page`:           {Before: "x"},
+		`sqliteinbox: Search.State ("gone") must be empty or a State of package inbox`:   {State: "gone"},
+		`sqliteinbox: Search.Limit (-1) and Search.MaxRead (10000) must not be negative`: {Limit: -1},
+		`sqliteinbox: Search.Limit (100) and Search.MaxRead (-1) must not be negative`:   {MaxRead: -1},
 	} {
 		_, err := box.Search(t.Context(), s)
 		require.EqualError(t, err, text)

@@ -1,4 +1,4 @@
-package sqlite
+package sqliteinbox
 
 import (
 	"context"
@@ -51,13 +51,13 @@ func (s *space) check(ctx context.Context, b *Inbox) error {
 		}
 	}
 	if n := s.pending.Load(); n >= limit {
-		return fmt.Errorf("sqlite: %d deliveries are pending or running, and Options.MaxPending is %d: %w", n, limit, webhook.ErrInboxFull)
+		return fmt.Errorf("sqliteinbox: %d deliveries are pending or running, and Options.MaxPending is %d: %w", n, limit, webhook.ErrInboxFull)
 	}
 	if b.options.MinFree > 0 && due(&s.measuredAt, lookEvery) {
 		s.measure(b)
 	}
 	if s.lacksDisk(b) {
-		return fmt.Errorf("sqlite: the disk has %d bytes free, and Options.MinFree is %d: %w", s.free.Load(), b.options.MinFree, webhook.ErrInboxFull)
+		return fmt.Errorf("sqliteinbox: the disk has %d bytes free, and Options.MinFree is %d: %w", s.free.Load(), b.options.MinFree, webhook.ErrInboxFull)
 	}
 	return nil
 }
@@ -69,7 +69,7 @@ func (s *space) checkType(ctx context.Context, b *Inbox, handler, eventType stri
 	if due(&s.deferredAt, countEvery) {
 		var n int64
 		if err := b.reads.QueryRowContext(ctx, countDeferred, limit).Scan(&n); err != nil {
-			return fmt.Errorf("sqlite: %w", err)
+			return fmt.Errorf("sqliteinbox: %w", err)
 		}
 		s.deferred.Store(n)
 	}
@@ -78,10 +78,10 @@ func (s *space) checkType(ctx context.Context, b *Inbox, handler, eventType stri
 	}
 	found, err := b.has(ctx, hasDeferred, handler, eventType)
 	if err != nil {
-		return fmt.Errorf("sqlite: %w", err)
+		return fmt.Errorf("sqliteinbox: %w", err)
 	}
 	if found {
-		return fmt.Errorf("sqlite: %d deliveries are deferred, some of them of type %.80q, which has no callback; Options.MaxPending is %d: %w",
+		return fmt.Errorf("sqliteinbox: %d deliveries are deferred, some of them of type %.80q, which has no callback; Options.MaxPending is %d: %w",
 			s.deferred.Load(), eventType, limit, webhook.ErrInboxFull)
 	}
 	return nil
@@ -108,7 +108,7 @@ func (s *space) measure(b *Inbox) {
 func (s *space) count(ctx context.Context, b *Inbox) error {
 	var n int64
 	if err := b.reads.QueryRowContext(ctx, countPending, b.options.MaxPending+1).Scan(&n); err != nil {
-		return fmt.Errorf("sqlite: %w", err)
+		return fmt.Errorf("sqliteinbox: %w", err)
 	}
 	s.pending.Store(n)
 	s.countedAt.Store(time.Now().UnixMilli())

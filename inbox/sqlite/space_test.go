@@ -1,4 +1,4 @@
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"context"
@@ -13,12 +13,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
 func TestMaxPending_Responds503UntilCapacityReturns(t *testing.T) {
-	box := openBox(t, pathOf(t), sqlite.Options{MaxPending: 3})
+	box := openBox(t, pathOf(t), sqliteinbox.Options{MaxPending: 3})
 	harness := newHarness(t, box, webhook.Options{})
 	harness.messages(func(ctx context.Context, _ string) error { return nil })
 	first := messageBody("first", 10)
@@ -42,7 +42,7 @@ func TestMaxPending_Responds503UntilCapacityReturns(t *testing.T) {
 }
 
 func TestMaxPending_ExcludesDeadLettersAndDeferred(t *testing.T) {
-	box := openBox(t, pathOf(t), sqlite.Options{MaxPending: 2, Policy: inbox.Policy{MaxAttempts: 1}})
+	box := openBox(t, pathOf(t), sqliteinbox.Options{MaxPending: 2, Policy: inbox.Policy{MaxAttempts: 1}})
 	release := make(chan struct{})
 	hook := newFakeHandler(callbacks{ping: func(_ context.Context, d *webhook.Delivery) webhook.Result {
 		<-release
@@ -77,7 +77,7 @@ func TestMaxPending_ExcludesDeadLettersAndDeferred(t *testing.T) {
 
 func TestMaxPending_BoundsDeliveriesWithoutCallback(t *testing.T) {
 	path := pathOf(t)
-	options := sqlite.Options{MaxPending: 3}
+	options := sqliteinbox.Options{MaxPending: 3}
 	box := openBox(t, path, options)
 	hook := newFakeHandler(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
 		return webhook.Result{Outcome: webhook.Handled}
@@ -110,7 +110,7 @@ func TestMaxPending_BoundsDeliveriesWithoutCallback(t *testing.T) {
 }
 
 func TestMaxPending_CountsRetriedDeadLetters(t *testing.T) {
-	box := openBox(t, pathOf(t), sqlite.Options{MaxPending: 2})
+	box := openBox(t, pathOf(t), sqliteinbox.Options{MaxPending: 2})
 	store(t, box, newDelivery(ping, "a"), newDelivery(ping, "b"))
 	stop := start(t, box, handlerWithOutcome(webhook.DeadLettered))
 	soon(t, func() bool { return statsOf(t, box).DeadLettered == 2 })
@@ -123,8 +123,8 @@ func TestMaxPending_CountsRetriedDeadLetters(t *testing.T) {
 
 func TestMaxPending_FindsCapacityFreedByOtherProcess(t *testing.T) {
 	path := pathOf(t)
-	full := openBox(t, path, sqlite.Options{MaxPending: 2})
-	other := openBox(t, path, sqlite.Options{})
+	full := openBox(t, path, sqliteinbox.Options{MaxPending: 2})
+	other := openBox(t, path, sqliteinbox.Options{})
 	store(t, full, newDelivery(ping, "a"), newDelivery(ping, "b"))
 	_, err := full.Enqueue(t.Context(), newDelivery(ping, "c"))
 	require.ErrorIs(t, err, webhook.ErrInboxFull)
@@ -136,8 +136,8 @@ func TestMaxPending_FindsCapacityFreedByOtherProcess(t *testing.T) {
 
 func TestMaxPending_CountsOtherProcessesDeliveries(t *testing.T) {
 	path := pathOf(t)
-	store(t, openBox(t, path, sqlite.Options{}), newDelivery(ping, "a"), newDelivery(ping, "b"))
-	late := openBox(t, path, sqlite.Options{MaxPending: 2})
+	store(t, openBox(t, path, sqliteinbox.Options{}), newDelivery(ping, "a"), newDelivery(ping, "b"))
+	late := openBox(t, path, sqliteinbox.Options{MaxPending: 2})
 	_, err := late.Enqueue(t.Context(), newDelivery(ping, "c"))
 	require.ErrorIs(t, err, webhook.ErrInboxFull, "Open counts the stored deliveries")
 }
@@ -159,7 +159,7 @@ func TestMaxPending_CountsOnlyPendingAndRunning(t *testing.T) {
 
 func TestMaxPending_IsExactUnderConcurrency(t *testing.T) {
 	const limit, senders = 50, 32
-	box := openBox(t, pathOf(t), sqlite.Options{MaxPending: limit})
+	box := openBox(t, pathOf(t), sqliteinbox.Options{MaxPending: limit})
 	var sending sync.WaitGroup
 	var taken, refused atomic.Int64
 	for i := range senders {
@@ -187,7 +187,7 @@ func TestMaxPending_IsExactUnderConcurrency(t *testing.T) {
 func TestMaxPending_StaysExactThroughAllOutcomes(t *testing.T) {
 	t.Parallel()
 	const limit = 15
-	box := openBox(t, pathOf(t), sqlite.Options{MaxPending: limit, Policy: inbox.Policy{MaxAttempts: 2}})
+	box := openBox(t, pathOf(t), sqliteinbox.Options{MaxPending: limit, Policy: inbox.Policy{MaxAttempts: 2}})
 	box.StopPurging() // purging counts again, which would hide a wrong count, and is wrong while others write
 	outcomes := []webhook.Outcome{webhook.Handled, webhook.Failed, webhook.DeadLettered, webhook.InFlight, webhook.Ignored}
 	var turn atomic.Int64

@@ -1,4 +1,4 @@
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"fmt"
@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
 // A damaged file, or one of a later release, can have rows with unknown states.
@@ -16,7 +16,7 @@ func TestEntries_UnknownStateIsAnError(t *testing.T) {
 	for _, state := range []int64{7, 17, -1, 1 << 40} {
 		t.Run(fmt.Sprint(state), func(t *testing.T) {
 			path := pathOf(t)
-			box := openBox(t, path, sqlite.Options{})
+			box := openBox(t, path, sqliteinbox.Options{})
 			store(t, box, newDelivery("ping", "a"), newDelivery("ping", "b"))
 			_, err := openRaw(t, path).Exec(`UPDATE aihooks_inbox SET state = ? WHERE id = 1`, state)
 			require.NoError(t, err)

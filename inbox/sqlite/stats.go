@@ -1,4 +1,4 @@
-package sqlite
+package sqliteinbox
 
 import (
 	"context"
@@ -52,7 +52,7 @@ func (b *Inbox) Stats(ctx context.Context) (Stats, error) {
 	back := b.setBack(ctx, now) // before the query: open rows would need a second connection
 	rows, err := b.reads.QueryContext(ctx, countAll)
 	if err != nil {
-		return stats, fmt.Errorf("sqlite: %w", err)
+		return stats, fmt.Errorf("sqliteinbox: %w", err)
 	}
 	err = eachRow(rows, func(scan func(...any) error) error {
 		var code, n int
@@ -82,7 +82,7 @@ func (b *Inbox) Stats(ctx context.Context) (Stats, error) {
 		return nil
 	})
 	if err != nil {
-		return stats, fmt.Errorf("sqlite: %w", err)
+		return stats, fmt.Errorf("sqliteinbox: %w", err)
 	}
 	return stats, nil
 }

@@ -1,4 +1,4 @@
-package sqlite
+package sqliteinbox
 
 import (
 	"context"
@@ -84,7 +84,7 @@ func (b *Inbox) take(ctx context.Context, owner idempotency.Token, quotas []quot
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("sqlite: take: %w", err)
+		return nil, fmt.Errorf("sqliteinbox: take: %w", err)
 	}
 	return got, nil
 }
@@ -137,7 +137,7 @@ func readHistory(text string) ([]inbox.Attempt, error) {
 	}
 	var history []inbox.Attempt
 	if err := json.Unmarshal([]byte(text), &history); err != nil {
-		return nil, fmt.Errorf("sqlite: decode the stored attempts: %w", err)
+		return nil, fmt.Errorf("sqliteinbox: decode the stored attempts: %w", err)
 	}
 	return history, nil
 }
@@ -156,7 +156,7 @@ WHERE id = ?5 AND owner = ?6 AND takes = ?7 AND state = 1`
 	deleteBody = `DELETE FROM aihooks_inbox_body WHERE id = ?1`
 )
 
-var errLeaseEnded = errors.New("sqlite: the lease had ended before the callback did")
+var errLeaseEnded = errors.New("sqliteinbox: the lease had ended before the callback did")
 
 // settle records the outcome of a delivery that has run. It returns errLeaseEnded if another process has taken the
 // delivery.

@@ -1,4 +1,4 @@
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -34,7 +34,7 @@ func retryWithoutTemp() error {
 	if f, err := os.CreateTemp("", ""); err == nil {
 		return fmt.Errorf("%s could be created", f.Name())
 	}
-	box, err := sqlite.Open("/data/inbox.db", &sqlite.Options{MinFree: -1, Policy: inbox.Policy{
+	box, err := sqliteinbox.Open("/data/inbox.db", &sqliteinbox.Options{MinFree: -1, Policy: inbox.Policy{
 		MaxAttempts: 10, Backoff: func(int) time.Duration { return 20 * time.Millisecond },
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	}})

@@ -1,4 +1,4 @@
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"context"
@@ -6,12 +6,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
 func TestOpen_KeepsTemporaryDataInMemory(t *testing.T) {
 	const memory = 2 // see PRAGMA temp_store in SQLite's documentation
-	for _, db := range openBox(t, pathOf(t), sqlite.Options{}).Handles() {
+	for _, db := range openBox(t, pathOf(t), sqliteinbox.Options{}).Handles() {
 		for range 3 {
 			c, err := db.Conn(context.Background()) // open together, so that each is another connection
 			require.NoError(t, err)

@@ -1,4 +1,4 @@
-package sqlite
+package sqliteinbox
 
 import (
 	"context"
@@ -39,7 +39,7 @@ func (b *Inbox) Transact(ctx context.Context, f func(ctx context.Context, tx *sq
 		return ErrReadOnly
 	}
 	if ctx.Value(insideTransact{}) != nil {
-		return errors.New("sqlite: Transact must not be called inside Transact")
+		return errors.New("sqliteinbox: Transact must not be called inside Transact")
 	}
 	for _, lock := range []chan struct{}{b.writer.txWaiter, b.writer.writeLock} {
 		select {
@@ -58,19 +58,19 @@ func (b *Inbox) Transact(ctx context.Context, f func(ctx context.Context, tx *sq
 	}
 	c, err := b.db.Conn(ctx)
 	if err != nil {
-		return fmt.Errorf("sqlite: %w", err)
+		return fmt.Errorf("sqliteinbox: %w", err)
 	}
 	defer func() { _ = c.Close() }()
 	tx, err := b.writer.beginTx(ctx, c)
 	if err != nil {
-		return fmt.Errorf("sqlite: %w", err)
+		return fmt.Errorf("sqliteinbox: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }() // no effect after Commit
 	if err := f(context.WithValue(ctx, insideTransact{}, true), tx); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("sqlite: %w", err)
+		return fmt.Errorf("sqliteinbox: %w", err)
 	}
 	return nil
 }
@@ -80,7 +80,7 @@ func (b *Inbox) Transact(ctx context.Context, f func(ctx context.Context, tx *sq
 func (b *Inbox) View(ctx context.Context, f func(ctx context.Context, tx *sql.Tx) error) error {
 	tx, err := b.reads.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
-		return fmt.Errorf("sqlite: %w", err)
+		return fmt.Errorf("sqliteinbox: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }() // read-only
 	return f(ctx, tx)

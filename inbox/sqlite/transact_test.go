@@ -1,4 +1,4 @@
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -32,7 +32,7 @@ type txMethod struct {
 	name string
 	// open returns three values: the handler's store, or nil for the inbox's; the database of the effects; and a function
 	// that runs f in a transaction that ends with the mark.
-	open func(t *testing.T, box *sqlite.Inbox, path string) (idempotency.Store, *sql.DB, transaction)
+	open func(t *testing.T, box *sqliteinbox.Inbox, path string) (idempotency.Store, *sql.DB, transaction)
 }
 
 type transaction func(ctx context.Context, f func(tx *sql.Tx) error) error
@@ -55,7 +55,7 @@ func inTx(ctx context.Context, db *sql.DB, complete func(context.Context, sqlsto
 
 var txMethods = []txMethod{{
 	name: "Transact",
-	open: func(t *testing.T, box *sqlite.Inbox, path string) (idempotency.Store, *sql.DB, transaction) {
+	open: func(t *testing.T, box *sqliteinbox.Inbox, path string) (idempotency.Store, *sql.DB, transaction) {
 		return nil, openRaw(t, path), func(ctx context.Context, f func(tx *sql.Tx) error) error {
 			return box.Transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
 				if err := f(tx); err != nil {
@@ -67,7 +67,7 @@ var txMethods = []txMethod{{
 	},
 }, {
 	name: "another handle",
-	open: func(t *testing.T, box *sqlite.Inbox, path string) (idempotency.Store, *sql.DB, transaction) {
+	open: func(t *testing.T, box *sqliteinbox.Inbox, path string) (idempotency.Store, *sql.DB, transaction) {
 		own := openRaw(t, path)
 		own.SetMaxOpenConns(1) // otherwise all connections sleep, and one may never get the lock
 		return nil, own, func(ctx context.Context, f func(tx *sql.Tx) error) error {
@@ -76,7 +76,7 @@ var txMethods = []txMethod{{
 	},
 }, {
 	name: "another database",
-	open: func(t *testing.T, _ *sqlite.Inbox, _ string) (idempotency.Store, *sql.DB, transaction) {
+	open: func(t *testing.T, _ *sqliteinbox.Inbox, _ string) (idempotency.Store, *sql.DB, transaction) {
 		other := openRaw(t, filepath.Join(t.TempDir(), "other.db"), "journal_mode(WAL)")
 		other.SetMaxOpenConns(1)
 		s, err := sqlstore.New(other, &sqlstore.Options{Dialect: sqlstore.SQLite, Namespace: "test"})
@@ -93,7 +93,7 @@ func TestCompleteTx_WorksUnderLoad(t *testing.T) {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
 			path := pathOf(t)
-			box := openBox(t, path, sqlite.Options{})
+			box := openBox(t, path, sqliteinbox.Options{})
 			s, db, transact := w.open(t, box, path)
 			mustExec(t, db, makeEffects)
 			harness := newHarness(t, box, webhook.Options{Store: s, StoreTimeout: 4 * time.Second})
@@ -150,7 +150,7 @@ func TestCompleteTx_WorksUnderLoad(t *testing.T) {
 }
 
 // completing runs the callback of one delivery, and calls f in it.
-func completing(t *testing.T, box *sqlite.Inbox, s idempotency.Store, f func(ctx context.Context) error) *harness {
+func completing(t *testing.T, box *sqliteinbox.Inbox, s idempotency.Store, f func(ctx context.Context) error) *harness {
 	t.Helper()
 	harness := newHarness(t, box, webhook.Options{Store: s})
 	ended := make(chan struct{})
@@ -176,7 +176,7 @@ func TestTransact_RollsBackEffectOnError(t *testing.T) {
 	for _, w := range txMethods {
 		t.Run(w.name, func(t *testing.T) {
 			path := pathOf(t)
-			box := openBox(t, path, sqlite.Options{})
+			box := openBox(t, path, sqliteinbox.Options{})
 			s, db, transact := w.open(t, box, path)
 			mustExec(t, db, makeEffects)
 			var seen []int
@@ -198,7 +198,7 @@ func TestCompleteTx_RollsBackEffectOfLostLease(t *testing.T) {
 	for _, w := range txMethods {
 		t.Run(w.name, func(t *testing.T) {
 			path := pathOf(t)
-			box := openBox(t, path, sqlite.Options{})
+			box := openBox(t, path, sqliteinbox.Options{})
 			s, db, transact := w.open(t, box, path)
 			mustExec(t, db, makeEffects)
 			var err error
@@ -218,7 +218,7 @@ func TestCompleteTx_RollsBackEffectOfLostLease(t *testing.T) {
 
 func TestCompleteTx_KeepsCommitThoughCallbackFails(t *testing.T) {
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{})
+	box := openBox(t, path, sqliteinbox.Options{})
 	db := openRaw(t, path)
 	mustExec(t, db, makeEffects)
 	completing(t, box, nil, func(ctx context.Context) error {
@@ -233,7 +233,7 @@ func TestCompleteTx_KeepsCommitThoughCallbackFails(t *testing.T) {
 }
 
 func TestTransact_RefusesInboxCallsInside(t *testing.T) {
-	box := openBox(t, pathOf(t), sqlite.Options{})
+	box := openBox(t, pathOf(t), sqliteinbox.Options{})
 	token := idempotency.NewToken()
 	const refused = "inside Transact, write only by its transaction"
 	err := box.Transact(t.Context(), func(ctx context.Context, _ *sql.Tx) error {
@@ -277,7 +277,7 @@ func TestTransact_RefusesInboxCallsInside(t *testing.T) {
 
 func TestTransact_ReleasesWriteLockHoweverItEnds(t *testing.T) {
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{})
+	box := openBox(t, path, sqliteinbox.Options{})
 	db := openRaw(t, path)
 	mustExec(t, db, makeEffects)
 	n := 0
@@ -315,7 +315,7 @@ func TestTransact_ReleasesWriteLockHoweverItEnds(t *testing.T) {
 }
 
 func TestTransact_AlternatesWithInboxWrites(t *testing.T) {
-	box := openBox(t, pathOf(t), sqlite.Options{})
+	box := openBox(t, pathOf(t), sqliteinbox.Options{})
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var working sync.WaitGroup
@@ -343,14 +343,14 @@ func TestTransact_AlternatesWithInboxWrites(t *testing.T) {
 	cancel()
 	working.Wait()
 	require.NoError(t, box.Close())
-	require.ErrorIs(t, box.Transact(context.Background(), func(context.Context, *sql.Tx) error { return nil }), sqlite.ErrClosed)
+	require.ErrorIs(t, box.Transact(context.Background(), func(context.Context, *sql.Tx) error { return nil }), sqliteinbox.ErrClosed)
 }
 
 // SQLite's busy handler retries ten times a second. It misses the moments between two transactions of a program that
 // writes continuously.
 func TestTransact_WaitsForABusyProgram(t *testing.T) {
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{})
+	box := openBox(t, path, sqliteinbox.Options{})
 	busy, err := openRaw(t, path).Conn(t.Context())
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -374,7 +374,7 @@ func TestTransact_WaitsForABusyProgram(t *testing.T) {
 
 func TestTransact_ReportsWhoHasTheFile(t *testing.T) {
 	path := pathOf(t)
-	box := openBox(t, path, sqlite.Options{})
+	box := openBox(t, path, sqliteinbox.Options{})
 	raw := openRaw(t, path)
 	raw.SetMaxOpenConns(1)
 	mustExec(t, raw, `BEGIN IMMEDIATE`)

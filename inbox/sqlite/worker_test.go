@@ -1,6 +1,6 @@
 //go:build unix
 
-package sqlite_test
+package sqliteinbox_test
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/crashtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -37,7 +37,7 @@ func receive() error {
 	if err != nil {
 		return err
 	}
-	box, err := sqlite.Open(os.Getenv(envFile), &sqlite.Options{
+	box, err := sqliteinbox.Open(os.Getenv(envFile), &sqliteinbox.Options{
 		Policy: inbox.Policy{
 			MaxAttempts:  1000,
 			Backoff:      func(n int) time.Duration { return time.Duration(min(n, 20)) * 10 * time.Millisecond },
@@ -76,12 +76,12 @@ func receive() error {
 }
 
 // drained waits until all deliveries have run, and returns the counts.
-func drained(t *testing.T, path string) sqlite.Stats {
+func drained(t *testing.T, path string) sqliteinbox.Stats {
 	t.Helper()
-	box, err := sqlite.Open(path, nil)
+	box, err := sqliteinbox.Open(path, nil)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, box.Close()) }()
-	var stats sqlite.Stats
+	var stats sqliteinbox.Stats
 	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		stats, err = box.Stats(t.Context())
 		require.NoError(t, err)
@@ -136,7 +136,7 @@ func (f file) effects() map[string]int {
 }
 
 // checkFile checks the accounts of a file that is drained and closed, and that it is whole.
-func checkFile(t *testing.T, path string, stats sqlite.Stats, sender *crashtest.Sender, fleet *crashtest.Fleet) {
+func checkFile(t *testing.T, path string, stats sqliteinbox.Stats, sender *crashtest.Sender, fleet *crashtest.Fleet) {
 	t.Helper()
 	f := openFile(t, path)
 	var whole string

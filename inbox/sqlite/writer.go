@@ -1,4 +1,4 @@
-package sqlite
+package sqliteinbox
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 )
 
 // ErrClosed is returned by the methods of an inbox after Close.
-var ErrClosed = errors.New("sqlite: the inbox has been closed")
+var ErrClosed = errors.New("sqliteinbox: the inbox has been closed")
 
 const (
 	maxBatch  = 512 // operations in one commit
@@ -108,7 +108,7 @@ func (w *writer) check(ctx context.Context) error {
 		return ErrReadOnly
 	}
 	if ctx.Value(insideTransact{}) != nil {
-		return errors.New("sqlite: inside Transact, write only by its transaction; other writes would wait for its end")
+		return errors.New("sqliteinbox: inside Transact, write only by its transaction; other writes would wait for its end")
 	}
 	select { // checked separately, because select picks any ready case
 	case <-w.closing:
@@ -128,9 +128,9 @@ func (w *writer) runStore(ctx context.Context, f func(sqlstore.Conn) error) erro
 // late returns the error for a write that was not made in time, with its cause if it is known.
 func (w *writer) late(ctx context.Context) error {
 	if problem := w.problem.Load(); problem != nil {
-		return fmt.Errorf("sqlite: not written in time: %w: %w", ctx.Err(), *problem)
+		return fmt.Errorf("sqliteinbox: not written in time: %w: %w", ctx.Err(), *problem)
 	}
-	return fmt.Errorf("sqlite: not written in time: %w", ctx.Err())
+	return fmt.Errorf("sqliteinbox: not written in time: %w", ctx.Err())
 }
 
 // insideTransact is the context key that marks the context of a function given to Transact.

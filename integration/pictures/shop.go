@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/workflux"
 )
@@ -19,7 +19,7 @@ import (
 // fillInbox runs a service that stores deliveries in an inbox, until all are done or dead letters.
 func fillInbox(ctx context.Context, work string) (err error) {
 	quiet := slog.New(slog.DiscardHandler)
-	box, err := sqlite.Open(filepath.Join(work, "inbox.db"), &sqlite.Options{Poll: 20 * time.Millisecond, Policy: inbox.Policy{
+	box, err := sqliteinbox.Open(filepath.Join(work, "inbox.db"), &sqliteinbox.Options{Poll: 20 * time.Millisecond, Policy: inbox.Policy{
 		MaxAttempts: 3, Backoff: func(int) time.Duration { return 50 * time.Millisecond }, Logger: quiet,
 	}})
 	if err != nil {
@@ -51,7 +51,7 @@ func fillInbox(ctx context.Context, work string) (err error) {
 	ended := make(chan error, 1)
 	go func() { ended <- box.Run(running, hook) }()
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		var stats sqlite.Stats
+		var stats sqliteinbox.Stats
 		if stats, err = box.Stats(ctx); err != nil || stats.DeadLettered == 3 && stats.Done == 2 {
 			break
 		}

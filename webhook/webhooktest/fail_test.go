@@ -33,8 +33,8 @@ func TestSender_ReportsWhatItCannotSend(t *testing.T) {
 		},
 		`webhooktest: the event is nil`: func(s *webhooktest.Sender) { s.Event((*convosphere.UserFeedback)(nil)) },
 		`webhooktest: convosphere cannot send: signature: form "other" is unknown; the forms are ["body"]`: func(s *webhooktest.Sender) { s.WithForm("other") },
-		`webhooktest: convosphere cannot send: signature: the secret of key "sender" is blank`:              func(s *webhooktest.Sender) { s.WithSecret(" ") },
-		`webhooktest: the path "hooks" must begin with a slash`:                                             func(s *webhooktest.Sender) { s.WithPath("hooks") },
+		`webhooktest: convosphere cannot send: signature: the secret of key "sender" is blank`:             func(s *webhooktest.Sender) { s.WithSecret(" ") },
+		`webhooktest: the path "hooks" must begin with a slash`:                                            func(s *webhooktest.Sender) { s.WithPath("hooks") },
 		`webhooktest: the schedule "mine" must have at least one attempt, and its attempts must be in order`: func(s *webhooktest.Sender) {
 			s.WithSchedule(webhooktest.Schedule{Name: "mine", Attempts: webhooktest.Minutes(1, 0)})
 		},

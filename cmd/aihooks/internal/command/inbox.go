@@ -11,7 +11,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/inboxsource"
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
 func (a *app) inboxCommand() *cobra.Command {
@@ -42,7 +42,7 @@ discard. list, show, stats and the page also open backups and read-only files.`,
 				return c.Help()
 			}
 			a.queueOutput() // so that logging never blocks a request
-			return a.with(args[0], func(box *sqlite.Inbox) error {
+			return a.with(args[0], func(box *sqliteinbox.Inbox) error {
 				web, err := a.openWebServer(c.Context(), inboxsource.New(box, filepath.Base(args[0])), address, hosts)
 				if err != nil {
 					return err
@@ -59,8 +59,8 @@ discard. list, show, stats and the page also open backups and read-only files.`,
 }
 
 // with opens an inbox, calls f, and closes the inbox.
-func (a *app) with(path string, f func(*sqlite.Inbox) error) error {
-	box, err := sqlite.Attach(path)
+func (a *app) with(path string, f func(*sqliteinbox.Inbox) error) error {
+	box, err := sqliteinbox.Attach(path)
 	if err != nil {
 		return err
 	}

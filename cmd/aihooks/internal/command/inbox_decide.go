@@ -12,7 +12,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/inbox/engine"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
 // An action is what an operator does with entries.
@@ -20,13 +20,13 @@ type action struct {
 	past  string      // follows a number of entries: "discarded"
 	ask   bool        // ask before acting on entries that are selected by flags
 	state inbox.State // of the entries; empty means dead letters
-	do    func(box *sqlite.Inbox, ctx context.Context, f inbox.Filter) (int, error)
+	do    func(box *sqliteinbox.Inbox, ctx context.Context, f inbox.Filter) (int, error)
 }
 
 var (
-	retryAction   = action{past: "pending again, for the service to run", do: (*sqlite.Inbox).Retry}
-	rerunAction   = action{past: "pending again, for the service to run even if already handled", do: (*sqlite.Inbox).Rerun}
-	discardAction = action{past: "discarded", do: (*sqlite.Inbox).Discard}
+	retryAction   = action{past: "pending again, for the service to run", do: (*sqliteinbox.Inbox).Retry}
+	rerunAction   = action{past: "pending again, for the service to run even if already handled", do: (*sqliteinbox.Inbox).Rerun}
+	discardAction = action{past: "discarded", do: (*sqliteinbox.Inbox).Discard}
 )
 
 func (a *app) inboxRetryCommand() *cobra.Command {
@@ -119,7 +119,7 @@ func (a *app) decide(c *cobra.Command, args []string, o *filterFlags, all bool, 
 		return usage("no entries are selected: name IDs, or set --vendor, --endpoint, --type, --from, --until or --all")
 	}
 	f.State = what.state
-	return a.with(path, func(box *sqlite.Inbox) error {
+	return a.with(path, func(box *sqliteinbox.Inbox) error {
 		n := 0
 		if len(ids) == 0 {
 			if what.ask {
@@ -172,7 +172,7 @@ func (what action) noun(n int) string {
 }
 
 // ask counts the selected entries, and asks whether to discard them.
-func (a *app) ask(ctx context.Context, box *sqlite.Inbox, f inbox.Filter, what action) error {
+func (a *app) ask(ctx context.Context, box *sqliteinbox.Inbox, f inbox.Filter, what action) error {
 	n := 0
 	for _, err := range box.Entries(ctx, cmp.Or(f.State, inbox.DeadLettered), f) {
 		if err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
 var states = []string{string(inbox.DeadLettered), string(inbox.Pending), string(inbox.Running), string(inbox.Deferred), string(inbox.Done)}
@@ -36,7 +36,7 @@ func (a *app) inboxListCommand() *cobra.Command {
 				return err
 			}
 			f.All = true
-			return a.with(args[0], func(box *sqlite.Inbox) error {
+			return a.with(args[0], func(box *sqliteinbox.Inbox) error {
 				return a.list(c, box, inbox.State(state), f, limit)
 			})
 		},
@@ -50,7 +50,7 @@ func (a *app) inboxListCommand() *cobra.Command {
 	return c
 }
 
-func (a *app) list(c *cobra.Command, box *sqlite.Inbox, state inbox.State, f inbox.Filter, limit int) error {
+func (a *app) list(c *cobra.Command, box *sqliteinbox.Inbox, state inbox.State, f inbox.Filter, limit int) error {
 	var rows [][]string
 	n, more := 0, false
 	for e, err := range box.Entries(c.Context(), state, f) {
@@ -103,7 +103,7 @@ func (a *app) inboxShowCommand() *cobra.Command {
   aihooks inbox show inbox.db 17 --body > body.json`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.with(args[0], func(box *sqlite.Inbox) error {
+			return a.with(args[0], func(box *sqliteinbox.Inbox) error {
 				e, err := box.Entry(c.Context(), args[1])
 				if err != nil {
 					return explainError(c.Context(), err)
@@ -165,7 +165,7 @@ func (a *app) inboxStatsCommand() *cobra.Command {
 		Example: `  aihooks inbox stats inbox.db --json | jq .dead_lettered`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.with(args[0], func(box *sqlite.Inbox) error {
+			return a.with(args[0], func(box *sqliteinbox.Inbox) error {
 				stats, err := box.Stats(c.Context())
 				if err != nil {
 					return explainError(c.Context(), err)
@@ -174,7 +174,7 @@ func (a *app) inboxStatsCommand() *cobra.Command {
 					return a.writeJSON(stats)
 				}
 				var rows [][]string
-				row := func(name string, n sqlite.Counts) {
+				row := func(name string, n sqliteinbox.Counts) {
 					rows = append(rows, []string{name, strconv.Itoa(n.Pending), strconv.Itoa(n.Running), strconv.Itoa(n.Deferred), strconv.Itoa(n.DeadLettered), strconv.Itoa(n.Done)})
 				}
 				names := make([]string, 0, len(stats.Endpoints))

@@ -14,14 +14,14 @@ import (
 
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
 // open opens an inbox in a new file. Deliveries have two attempts.
-func open(t *testing.T) *sqlite.Inbox {
+func open(t *testing.T) *sqliteinbox.Inbox {
 	t.Helper()
-	box, err := sqlite.Open(filepath.Join(t.TempDir(), "inbox.db"), &sqlite.Options{
+	box, err := sqliteinbox.Open(filepath.Join(t.TempDir(), "inbox.db"), &sqliteinbox.Options{
 		MinFree: -1, Policy: inbox.Policy{MaxAttempts: 2, Backoff: func(int) time.Duration { return time.Millisecond }},
 	})
 	require.NoError(t, err)
@@ -30,7 +30,7 @@ func open(t *testing.T) *sqlite.Inbox {
 }
 
 // store stores n deliveries. Each was received a second after the one before.
-func store(t *testing.T, box *sqlite.Inbox, vendor, eventType string, first, n int) {
+func store(t *testing.T, box *sqliteinbox.Inbox, vendor, eventType string, first, n int) {
 	t.Helper()
 	for i := first; i < first+n; i++ {
 		id := vendor + "-" + eventType + "-" + strconv.Itoa(i)
@@ -67,7 +67,7 @@ func (h *hook) Redeliver(_ context.Context, d *webhook.Delivery) webhook.Result 
 }
 
 // run runs the inbox with a hook until a condition is true.
-func run(t *testing.T, box *sqlite.Inbox, h *hook, until func(sqlite.Stats) bool) {
+func run(t *testing.T, box *sqliteinbox.Inbox, h *hook, until func(sqliteinbox.Stats) bool) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)

@@ -12,14 +12,14 @@ import (
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/inboxsource"
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
 // openForever opens an inbox that never purges entries.
-func openForever(t testing.TB) *sqlite.Inbox {
+func openForever(t testing.TB) *sqliteinbox.Inbox {
 	t.Helper()
-	box, err := sqlite.Open(filepath.Join(t.TempDir(), "inbox.db"), &sqlite.Options{
-		MinFree: -1, Retention: sqlite.Forever, BodyRetention: sqlite.Forever, DeadLetterRetention: sqlite.Forever, Policy: inbox.Policy{MaxAttempts: 1},
+	box, err := sqliteinbox.Open(filepath.Join(t.TempDir(), "inbox.db"), &sqliteinbox.Options{
+		MinFree: -1, Retention: sqliteinbox.Forever, BodyRetention: sqliteinbox.Forever, DeadLetterRetention: sqliteinbox.Forever, Policy: inbox.Policy{MaxAttempts: 1},
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, box.Close()) })
@@ -27,7 +27,7 @@ func openForever(t testing.TB) *sqlite.Inbox {
 }
 
 // fill adds n done entries, one second apart.
-func fill(t testing.TB, box *sqlite.Inbox, n int) {
+func fill(t testing.TB, box *sqliteinbox.Inbox, n int) {
 	t.Helper()
 	require.NoError(t, box.Transact(context.Background(), func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < ?1)
@@ -41,7 +41,7 @@ func TestList_ReadsBoundedPart(t *testing.T) {
 	box := openForever(t)
 	source := inboxsource.New(box, "inbox.db")
 	store(t, box, "emberqa", "bad", 0, 1)
-	run(t, box, &hook{vendor: "emberqa"}, func(s sqlite.Stats) bool { return s.DeadLettered == 1 })
+	run(t, box, &hook{vendor: "emberqa"}, func(s sqliteinbox.Stats) bool { return s.DeadLettered == 1 })
 	fill(t, box, 11_000)
 	for name, c := range map[string]struct {
 		query    page.Query

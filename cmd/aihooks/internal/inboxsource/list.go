@@ -8,12 +8,12 @@ import (
 
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
 var states = []inbox.State{inbox.DeadLettered, inbox.Pending, inbox.Running, inbox.Deferred, inbox.Done}
 
-// List implements [page.Source]. It reads at most [sqlite.DefaultSearchMaxRead] entries, because an inbox may have a million.
+// List implements [page.Source]. It reads at most [sqliteinbox.DefaultSearchMaxRead] entries, because an inbox may have a million.
 func (s *Source) List(ctx context.Context, q page.Query) (page.List, error) {
 	if _, err := strconv.ParseInt(q.Before, 10, 64); q.Before != "" && err != nil {
 		return page.List{}, fmt.Errorf("%q is not a position in the list", q.Before)
@@ -21,7 +21,7 @@ func (s *Source) List(ctx context.Context, q page.Query) (page.List, error) {
 	if q.Verdict != "" && !slices.Contains(states, inbox.State(q.Verdict)) {
 		return page.List{}, nil // a verdict of another source, from an old address
 	}
-	found, err := s.box.Search(ctx, sqlite.Search{
+	found, err := s.box.Search(ctx, sqliteinbox.Search{
 		State: inbox.State(q.Verdict), Before: q.Before, Limit: q.Limit,
 		Match: func(e *inbox.Entry) bool {
 			i := item(e)

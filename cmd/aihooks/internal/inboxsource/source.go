@@ -12,12 +12,12 @@ import (
 
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
 // Source is a [page.Source] that shows an inbox.
 type Source struct {
-	box   *sqlite.Inbox
+	box   *sqliteinbox.Inbox
 	title string
 }
 
@@ -25,7 +25,7 @@ var _ page.Source = (*Source)(nil)
 
 // New returns a source for an inbox. The title is the title of the page, usually the name of the file. The caller must close the
 // inbox after it has stopped the page's server. The source runs no callbacks: the service that has the file open runs them.
-func New(box *sqlite.Inbox, title string) *Source { return &Source{box: box, title: title} }
+func New(box *sqliteinbox.Inbox, title string) *Source { return &Source{box: box, title: title} }
 
 // Overview implements [page.Source].
 func (s *Source) Overview(ctx context.Context) (page.Overview, error) {

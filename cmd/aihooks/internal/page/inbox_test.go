@@ -15,7 +15,7 @@ import (
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/inboxsource"
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/sqlite"
+	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -35,8 +35,8 @@ func (service) Redeliver(_ context.Context, d *webhook.Delivery) webhook.Result 
 
 func TestPage_RetriesAndDiscardsInboxEntries(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "inbox.db")
-	o := &sqlite.Options{MinFree: -1, Policy: inbox.Policy{MaxAttempts: 2, Backoff: func(int) time.Duration { return time.Millisecond }}}
-	running, err := sqlite.Open(file, o)
+	o := &sqliteinbox.Options{MinFree: -1, Policy: inbox.Policy{MaxAttempts: 2, Backoff: func(int) time.Duration { return time.Millisecond }}}
+	running, err := sqliteinbox.Open(file, o)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, running.Close()) }()
 	for i := range 3 {
@@ -46,7 +46,7 @@ func TestPage_RetriesAndDiscardsInboxEntries(t *testing.T) {
 		})
 		require.NoError(t, err)
 	}
-	attached, err := sqlite.Open(file, o)
+	attached, err := sqliteinbox.Open(file, o)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, attached.Close()) })
 	b := newTab(t, desktop)
@@ -90,7 +90,7 @@ func TestPage_RetriesAndDiscardsInboxEntries(t *testing.T) {
 }
 
 func TestPage_SearchesToTheOldest(t *testing.T) {
-	box, err := sqlite.Open(filepath.Join(t.TempDir(), "inbox.db"), &sqlite.Options{MinFree: -1, Retention: sqlite.Forever, BodyRetention: sqlite.Forever})
+	box, err := sqliteinbox.Open(filepath.Join(t.TempDir(), "inbox.db"), &sqliteinbox.Options{MinFree: -1, Retention: sqliteinbox.Forever, BodyRetention: sqliteinbox.Forever})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, box.Close()) })
 	handler := newPage(t, inboxsource.New(box, "inbox.db"), page.Options{})
@@ -125,7 +125,7 @@ func all(n int) string {
 }
 
 // fill adds n done deliveries that arrived at the same time.
-func fill(t *testing.T, box *sqlite.Inbox, id string, n int) {
+func fill(t *testing.T, box *sqliteinbox.Inbox, id string, n int) {
 	t.Helper()
 	require.NoError(t, box.Transact(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
 		now := time.Now()
