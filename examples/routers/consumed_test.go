@@ -68,7 +68,7 @@ func TestExplain_ReportsConsumedBody(t *testing.T) {
 			line := r.log.only(t)
 			require.Equal(t, "unauthenticated", line["outcome"])
 			require.Equal(t, "body_empty", line["cause"])
-			require.Contains(t, line["explanation"], "something read it before it got here")
+			require.Contains(t, line["explanation"], "something read it before the handler")
 		})
 		t.Run(name+", Explain instead of the handler", func(t *testing.T) {
 			r := newReceiver(t, nil)

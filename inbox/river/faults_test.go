@@ -183,7 +183,7 @@ func TestNew_NamesInvalidOption(t *testing.T) {
 		"Options.Retention (-1ns) must not be negative":            {Retention: -1},
 		"Options.DeadLetterRetention (-1ns) must not be negative":  {DeadLetterRetention: -1},
 		"Options.Namespace":                                        {Namespace: "a b"},
-		"Policy.MaxAttempts cannot be negative":                    {Policy: inbox.Policy{MaxAttempts: -1}},
+		"Policy.MaxAttempts (-1) must not be negative":             {Policy: inbox.Policy{MaxAttempts: -1}},
 		"Options.Policy.Concurrency (10001) must be at most 10000": {Policy: inbox.Policy{Concurrency: 10_001}},
 	} {
 		_, err := riverinbox.New(pool, &o)
