@@ -105,7 +105,15 @@ func TestFailover_IdleProcessReachesNewPrimary(t *testing.T) {
 	idle.rescueOften()
 	handler := newTestHandler(t, idle.box, succeed)
 	run(t, idle.box, handler.hook)
-	eventually(t, func() bool { return idle.pool.Stat().TotalConns() >= 2 })
+	var connections []*pgxpool.Conn // more than one connects to the primary as it is now
+	for range 2 {
+		c, err := idle.pool.Acquire(t.Context())
+		require.NoError(t, err)
+		connections = append(connections, c)
+	}
+	for _, c := range connections {
+		c.Release()
+	}
 	for _, statement := range []string{"ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"} {
 		_, err := idle.pool.Exec(t.Context(), statement)
 		require.NoError(t, err)
