@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/convosphere"
-	"github.com/aihooks/aihooks-go/internal/vendortest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -70,10 +69,10 @@ func TestHandler_RejectsEventsWithoutTimestamp(t *testing.T) {
 
 func TestHandler_RunsNothingForStaleTestEvents(t *testing.T) {
 	run := func(context.Context, *webhook.Delivery) error { require.Fail(t, "run"); return nil }
-	for _, register := range []func(vendortest.Handler){
-		func(vendortest.Handler) {},
-		func(h vendortest.Handler) { h.OnUnhandled(run) },
-		func(h vendortest.Handler) { h.Before(run) },
+	for _, register := range []func(webhook.VendorHandler){
+		func(webhook.VendorHandler) {},
+		func(h webhook.VendorHandler) { h.OnUnhandled(run) },
+		func(h webhook.VendorHandler) { h.Before(run) },
 	} {
 		h := kit.Handler(t)
 		register(h)

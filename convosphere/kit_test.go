@@ -13,7 +13,7 @@ const secret = "a-secret-for-tests"
 var kit = vendortest.Kit{
 	Vendor: convospheretest.Vendor(),
 	Secret: secret,
-	New: func(o *webhook.Options) (vendortest.Handler, error) {
+	New: func(o *webhook.Options) (webhook.VendorHandler, error) {
 		return convosphere.NewHandler(secret, o)
 	},
 }

@@ -24,7 +24,7 @@ const (
 var kit = vendortest.Kit{
 	Vendor: emberqatest.Vendor(),
 	Secret: token,
-	New: func(o *webhook.Options) (vendortest.Handler, error) {
+	New: func(o *webhook.Options) (webhook.VendorHandler, error) {
 		return emberqa.NewHandler(emberqa.Token(token), o)
 	},
 }

@@ -28,7 +28,7 @@ var allForms = []greenflash.Form{greenflash.FormTimestamp, greenflash.FormDelive
 var kit = vendortest.Kit{
 	Vendor: greenflashtest.Vendor(),
 	Secret: secret,
-	New: func(o *webhook.Options) (vendortest.Handler, error) {
+	New: func(o *webhook.Options) (webhook.VendorHandler, error) {
 		return greenflash.NewHandler(secret, o)
 	},
 }

@@ -13,7 +13,7 @@ const secret = "a-secret-for-tests"
 var kit = vendortest.Kit{
 	Vendor: workfluxtest.Vendor(),
 	Secret: secret,
-	New: func(o *webhook.Options) (vendortest.Handler, error) {
+	New: func(o *webhook.Options) (webhook.VendorHandler, error) {
 		return workflux.NewHandler(secret, o)
 	},
 }

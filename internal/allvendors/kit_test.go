@@ -60,7 +60,7 @@ func envelope(event webhook.AnyEvent) *webhook.Event {
 }
 
 // onMethod returns the method that registers callbacks for events of a Go type.
-func onMethod(t *testing.T, h vendortest.Handler, goType reflect.Type) reflect.Value {
+func onMethod(t *testing.T, h webhook.VendorHandler, goType reflect.Type) reflect.Value {
 	t.Helper()
 	on := reflect.ValueOf(h).MethodByName("On" + goType.Name())
 	require.True(t, on.IsValid(), "there is no method On%s", goType.Name())

@@ -50,9 +50,9 @@ func TestHandler_MatchesReferenceVectors(t *testing.T) {
 }
 
 // receiver returns the handler for a vector, with a callback for every type.
-func receiver(name string, v *vectors.Vector) (vendortest.Handler, error) {
+func receiver(name string, v *vectors.Vector) (webhook.VendorHandler, error) {
 	o := &webhook.Options{Logger: slog.New(slog.DiscardHandler), MaxBody: 2 << 20}
-	var h vendortest.Handler
+	var h webhook.VendorHandler
 	var err error
 	if v.Pin != "" { // only Greenflash has several forms
 		h, err = greenflash.Config{Keys: v.SigningKeys(), Form: greenflash.Form(v.Pin)}.NewHandler(o)
@@ -76,7 +76,7 @@ func named(name string) *allvendors.Vendor {
 }
 
 // deliver sends the vector. The header names are exactly those of the vector.
-func deliver(t *testing.T, h vendortest.Handler, v *vectors.Vector) webhook.Result {
+func deliver(t *testing.T, h webhook.VendorHandler, v *vectors.Vector) webhook.Result {
 	t.Helper()
 	header := http.Header{}
 	for _, line := range v.Headers {

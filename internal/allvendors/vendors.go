@@ -28,10 +28,10 @@ type Vendor struct {
 
 	// NewHandler calls the vendor's NewHandler. It returns the vendor's *Handler with its On methods, which is nil after an
 	// error.
-	NewHandler func(secret string, o *webhook.Options) (vendortest.Handler, error)
+	NewHandler func(secret string, o *webhook.Options) (webhook.VendorHandler, error)
 
 	// Configure calls the vendor's Config.NewHandler.
-	Configure func(c Config, o *webhook.Options) (vendortest.Handler, error)
+	Configure func(c Config, o *webhook.Options) (webhook.VendorHandler, error)
 }
 
 // A Config has the fields that the vendors' Configs share. A field that a vendor does not have is ignored.
@@ -46,7 +46,9 @@ type Config struct {
 func Key() signature.Key { return signature.NewKey("default", Secret) }
 
 // New returns a handler with [Secret].
-func (v *Vendor) New(o *webhook.Options) (vendortest.Handler, error) { return v.NewHandler(Secret, o) }
+func (v *Vendor) New(o *webhook.Options) (webhook.VendorHandler, error) {
+	return v.NewHandler(Secret, o)
+}
 
 // Signer returns a signer with the default key.
 func (v *Vendor) Signer() *webhooktest.Signer {
@@ -63,37 +65,37 @@ func All() []Vendor {
 	return []Vendor{
 		{
 			Name: "greenflash", Vendor: greenflashtest.Vendor(),
-			NewHandler: func(secret string, o *webhook.Options) (vendortest.Handler, error) {
+			NewHandler: func(secret string, o *webhook.Options) (webhook.VendorHandler, error) {
 				return greenflash.NewHandler(secret, o)
 			},
-			Configure: func(c Config, o *webhook.Options) (vendortest.Handler, error) {
+			Configure: func(c Config, o *webhook.Options) (webhook.VendorHandler, error) {
 				return greenflash.Config{Endpoint: c.Endpoint, Keys: c.Keys, Window: c.Window, Attempts: c.Attempts}.NewHandler(o)
 			},
 		},
 		{
 			Name: "emberqa", Vendor: emberqatest.Vendor(),
-			NewHandler: func(secret string, o *webhook.Options) (vendortest.Handler, error) {
+			NewHandler: func(secret string, o *webhook.Options) (webhook.VendorHandler, error) {
 				return emberqa.NewHandler(emberqa.Token(secret), o)
 			},
-			Configure: func(c Config, o *webhook.Options) (vendortest.Handler, error) {
+			Configure: func(c Config, o *webhook.Options) (webhook.VendorHandler, error) {
 				return emberqa.Config{Endpoint: c.Endpoint, Credentials: tokens(c.Keys), Attempts: c.Attempts}.NewHandler(o)
 			},
 		},
 		{
 			Name: "convosphere", Vendor: convospheretest.Vendor(),
-			NewHandler: func(secret string, o *webhook.Options) (vendortest.Handler, error) {
+			NewHandler: func(secret string, o *webhook.Options) (webhook.VendorHandler, error) {
 				return convosphere.NewHandler(secret, o)
 			},
-			Configure: func(c Config, o *webhook.Options) (vendortest.Handler, error) {
+			Configure: func(c Config, o *webhook.Options) (webhook.VendorHandler, error) {
 				return convosphere.Config{Endpoint: c.Endpoint, Keys: c.Keys, Window: c.Window, Attempts: c.Attempts}.NewHandler(o)
 			},
 		},
 		{
 			Name: "workflux", Vendor: workfluxtest.Vendor(),
-			NewHandler: func(secret string, o *webhook.Options) (vendortest.Handler, error) {
+			NewHandler: func(secret string, o *webhook.Options) (webhook.VendorHandler, error) {
 				return workflux.NewHandler(secret, o)
 			},
-			Configure: func(c Config, o *webhook.Options) (vendortest.Handler, error) {
+			Configure: func(c Config, o *webhook.Options) (webhook.VendorHandler, error) {
 				return workflux.Config{Endpoint: c.Endpoint, Keys: c.Keys, Window: c.Window, Attempts: c.Attempts}.NewHandler(o)
 			},
 		},

@@ -18,7 +18,6 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/internal/allvendors"
-	"github.com/aihooks/aihooks-go/internal/vendortest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -53,7 +52,7 @@ func (r *Receiver) Serve() error {
 	terminating, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	mux := http.NewServeMux()
-	var handlers []vendortest.Handler
+	var handlers []webhook.VendorHandler
 	var hooks []inbox.Handler
 	for _, v := range allvendors.All() {
 		o := r.Options
@@ -104,7 +103,7 @@ func (r *Receiver) Serve() error {
 
 // build creates a vendor's handler. The inbox queries its server, which may have been killed a moment ago. Then build
 // retries, like a supervisor that restarts the process.
-func build(v *allvendors.Vendor, o *webhook.Options) (h vendortest.Handler, err error) {
+func build(v *allvendors.Vendor, o *webhook.Options) (h webhook.VendorHandler, err error) {
 	for deadline := time.Now().Add(slow); ; time.Sleep(20 * time.Millisecond) {
 		if h, err = v.New(o); err == nil || time.Now().After(deadline) {
 			return h, err
@@ -112,7 +111,7 @@ func build(v *allvendors.Vendor, o *webhook.Options) (h vendortest.Handler, err 
 	}
 }
 
-func shutDown(ctx context.Context, handlers []vendortest.Handler) (err error) {
+func shutDown(ctx context.Context, handlers []webhook.VendorHandler) (err error) {
 	for _, h := range handlers {
 		err = errors.Join(err, h.Shutdown(ctx))
 	}

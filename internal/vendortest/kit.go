@@ -3,7 +3,6 @@
 package vendortest
 
 import (
-	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -13,21 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/internal/lossless"
-	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
-
-// A Handler has the methods that the handlers of all vendors share. Each vendor's handler also has its On methods.
-type Handler interface {
-	http.Handler
-	Process(ctx context.Context, r webhook.Request) webhook.Result
-	Explain(r webhook.Request, now time.Time) diagnose.Explanation
-	OnEvent(fn func(context.Context, webhook.AnyEvent) error)
-	Before(fn func(context.Context, *webhook.Delivery) error)
-	OnUnhandled(fn func(context.Context, *webhook.Delivery) error)
-	Shutdown(ctx context.Context) error
-}
 
 // A Kit has a vendor and the constructor of its handlers.
 type Kit struct {
@@ -36,11 +23,11 @@ type Kit struct {
 	// Secret is the secret of the handlers.
 	Secret string
 
-	New func(o *webhook.Options) (Handler, error)
+	New func(o *webhook.Options) (webhook.VendorHandler, error)
 }
 
 // Handler returns a handler without callbacks that logs nothing.
-func (k *Kit) Handler(t testing.TB) Handler {
+func (k *Kit) Handler(t testing.TB) webhook.VendorHandler {
 	t.Helper()
 	h, err := k.New(&webhook.Options{Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)

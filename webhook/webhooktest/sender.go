@@ -1,7 +1,6 @@
 package webhooktest
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"net/http"
@@ -152,9 +151,7 @@ func (s *Sender) Request(d *Delivery) *http.Request {
 // not in the response. The receiver must be a [webhook.Handler] or embed one. It must not be a router.
 func (s *Sender) Process(d *Delivery) webhook.Result {
 	s.t.Helper()
-	h, ok := s.handler.(interface {
-		Process(ctx context.Context, r webhook.Request) webhook.Result
-	})
+	h, ok := s.handler.(webhook.VendorHandler)
 	if !ok {
 		s.t.Fatalf("webhooktest: Process: the receiver must be a webhook.Handler or embed one")
 	}

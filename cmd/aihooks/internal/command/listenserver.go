@@ -32,7 +32,7 @@ type listenServer struct {
 // An endpoint receives the deliveries of one vendor.
 type endpoint struct {
 	vendor   *vendors.Vendor
-	handler  vendors.Handler
+	handler  webhook.VendorHandler
 	verified bool // its secret is known
 }
 

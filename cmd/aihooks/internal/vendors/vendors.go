@@ -2,12 +2,9 @@
 package vendors
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
-	"time"
 
 	"github.com/aihooks/aihooks-go/convosphere"
 	"github.com/aihooks/aihooks-go/convosphere/convospheretest"
@@ -15,28 +12,18 @@ import (
 	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
 	"github.com/aihooks/aihooks-go/greenflash"
 	"github.com/aihooks/aihooks-go/greenflash/greenflashtest"
-	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 	"github.com/aihooks/aihooks-go/workflux"
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
 )
 
-// A Handler has the methods of a vendor's handler that the tool uses.
-type Handler interface {
-	http.Handler
-	Process(ctx context.Context, r webhook.Request) webhook.Result
-	Explain(r webhook.Request, now time.Time) diagnose.Explanation
-	OnEvent(fn func(context.Context, webhook.AnyEvent) error)
-	OnUnhandled(fn func(context.Context, *webhook.Delivery) error)
-}
-
 // A Vendor has the test kit and the handler of a vendor.
 type Vendor struct {
 	webhooktest.Vendor
 
 	// New returns a handler that authenticates by the secret: the signing secret, or the token in the URL.
-	New func(secret string, o *webhook.Options) (Handler, error)
+	New func(secret string, o *webhook.Options) (webhook.VendorHandler, error)
 }
 
 // Name returns the vendor's name in commands.
@@ -49,7 +36,7 @@ func (v *Vendor) Signs() bool { return v.Profile.Scheme != nil }
 func All() []Vendor {
 	return []Vendor{
 		{greenflashtest.Vendor(), maker(greenflash.NewHandler)},
-		{emberqatest.Vendor(), func(token string, o *webhook.Options) (Handler, error) {
+		{emberqatest.Vendor(), func(token string, o *webhook.Options) (webhook.VendorHandler, error) {
 			return orNil(emberqa.NewHandler(emberqa.Token(token), o))
 		}},
 		{convospheretest.Vendor(), maker(convosphere.NewHandler)},
@@ -57,11 +44,13 @@ func All() []Vendor {
 	}
 }
 
-func maker[H Handler](newHandler func(string, *webhook.Options) (H, error)) func(string, *webhook.Options) (Handler, error) {
-	return func(secret string, o *webhook.Options) (Handler, error) { return orNil(newHandler(secret, o)) }
+func maker[H webhook.VendorHandler](newHandler func(string, *webhook.Options) (H, error)) func(string, *webhook.Options) (webhook.VendorHandler, error) {
+	return func(secret string, o *webhook.Options) (webhook.VendorHandler, error) {
+		return orNil(newHandler(secret, o))
+	}
 }
 
-func orNil[H Handler](h H, err error) (Handler, error) {
+func orNil[H webhook.VendorHandler](h H, err error) (webhook.VendorHandler, error) {
 	if err != nil {
 		return nil, err
 	}

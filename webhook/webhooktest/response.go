@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -79,15 +78,13 @@ func (a Response) explained() string {
 	if a.handler == nil || a.request == nil {
 		return ""
 	}
-	explainer, ok := a.handler.(interface {
-		Explain(r webhook.Request, now time.Time) diagnose.Explanation
-	})
+	h, ok := a.handler.(webhook.VendorHandler)
 	if !ok {
 		return ""
 	}
 	r := a.request
 	request := webhook.Request{Method: r.Method, URL: r.URL, Header: r.Header, Body: bytes.NewReader(a.body), ContentLength: r.ContentLength}
-	return fmt.Sprintf("\n%v", explainer.Explain(request, a.sentAt))
+	return fmt.Sprintf("\n%v", h.Explain(request, a.sentAt))
 }
 
 // Responses are the responses to several requests.
