@@ -8,56 +8,85 @@ type Reason string
 
 // The reasons, by the outcomes that have them. docs/outcomes.md lists what an operator does about each.
 const (
+	// ReasonNone: there is nothing to add to the outcome.
 	ReasonNone Reason = ""
 
-	// Handled, Ignored: the callback ran, but its key could not be completed.
-	ReasonLeaseLost Reason = "lease_lost" // another process has claimed the key
-	ReasonStore     Reason = "store"      // the store failed; with Unavailable, it failed before the callback ran
+	// ReasonLeaseLost: the callback ran for longer than its lease, and another process has claimed the delivery.
+	ReasonLeaseLost Reason = "lease_lost"
+	// ReasonStore: the store failed or was too slow. If the outcome is handled or ignored, the callback ran before that.
+	ReasonStore Reason = "store"
 
-	// Stored, Duplicate.
+	// ReasonStoredBefore: the inbox already has the delivery.
 	ReasonStoredBefore Reason = "stored_before"
-	ReasonOtherContent Reason = "other_content" // the duplicate has another body
+	// ReasonOtherContent: a duplicate has another body than the earlier delivery.
+	ReasonOtherContent Reason = "other_content"
 
-	// InFlight: the callback was still running when the response was due.
-	ReasonOverrun     Reason = "overrun"
+	// ReasonOverrun: the callback still ran when the response was due. It goes on.
+	ReasonOverrun Reason = "overrun"
+	// ReasonOverrunLast: the callback still ran when the response to the vendor's last attempt was due. The response was
+	// 200.
 	ReasonOverrunLast Reason = "overrun_last_attempt"
 
-	// Failed, DeadLettered, Dropped.
-	ReasonPanic            Reason = "panic"
-	ReasonRetryAfter       Reason = "retry_after"
-	ReasonPermanent        Reason = "permanent"
-	ReasonLastAttempt      Reason = "last_attempt"
-	ReasonUndecodable      Reason = "undecodable"
+	// ReasonPanic: the callback panicked, or ended its goroutine.
+	ReasonPanic Reason = "panic"
+	// ReasonRetryAfter: the callback returned RetryAfter.
+	ReasonRetryAfter Reason = "retry_after"
+	// ReasonPermanent: the callback returned Permanent.
+	ReasonPermanent Reason = "permanent"
+	// ReasonLastAttempt: the callback failed on an attempt that can be the vendor's last.
+	ReasonLastAttempt Reason = "last_attempt"
+	// ReasonUndecodable: the body does not fit the Go type of the event.
+	ReasonUndecodable Reason = "undecodable"
+	// ReasonDeadLetterFailed: Options.DeadLetter returned an error. The vendor tries again.
 	ReasonDeadLetterFailed Reason = "dead_letter_failed"
 
-	// Ignored, Unhandled.
+	// ReasonEndpointCheck: a HEAD or GET request asked whether the endpoint exists.
 	ReasonEndpointCheck Reason = "endpoint_check"
-	ReasonNoCallback    Reason = "no_callback"
-	ReasonUnknownType   Reason = "unknown_type"
+	// ReasonNoCallback: the vendor documents the type, and there is no callback for it.
+	ReasonNoCallback Reason = "no_callback"
+	// ReasonUnknownType: the vendor does not document the type.
+	ReasonUnknownType Reason = "unknown_type"
 
-	// Unauthenticated, for a vendor that does not sign.
+	// ReasonCredential: the credential is missing or wrong.
 	ReasonCredential Reason = "credential"
 
-	// Rejected, and Unhandled for a type that the vendor does not document.
-	ReasonNoObject        Reason = "no_json_object"
-	ReasonNoTime          Reason = "no_time"
-	ReasonStale           Reason = Reason(signature.Stale)
-	ReasonFuture          Reason = Reason(signature.Future)
-	ReasonSlow            Reason = "body_slow"
-	ReasonCutOff          Reason = "body_cut_off"
-	ReasonLength          Reason = "body_length"
-	ReasonTooLarge        Reason = "too_large"
+	// ReasonNoObject: the delivery is authentic, but its body is not a JSON object.
+	ReasonNoObject Reason = "no_json_object"
+	// ReasonNoTime: the delivery is authentic, but has no time that can be read.
+	ReasonNoTime Reason = "no_time"
+	// ReasonStale: the signed time is older than the window allows: see Config.Window.
+	ReasonStale Reason = Reason(signature.Stale)
+	// ReasonFuture: the signed time is ahead of the clock by more than 5 min.
+	ReasonFuture Reason = Reason(signature.Future)
+	// ReasonSlow: the body did not arrive within BodyTimeout.
+	ReasonSlow Reason = "body_slow"
+	// ReasonCutOff: the connection broke before the body was complete.
+	ReasonCutOff Reason = "body_cut_off"
+	// ReasonLength: the body is not as long as Content-Length says.
+	ReasonLength Reason = "body_length"
+	// ReasonTooLarge: the body is larger than MaxBody.
+	ReasonTooLarge Reason = "too_large"
+	// ReasonContentEncoding: the body is compressed.
 	ReasonContentEncoding Reason = "content_encoding"
-	ReasonMethod          Reason = "method"
+	// ReasonMethod: the method is not POST.
+	ReasonMethod Reason = "method"
 
-	// Unavailable.
-	ReasonShuttingDown  Reason = "shutting_down"
-	ReasonReading       Reason = "reading_limit"
-	ReasonEvicted       Reason = "evicted" // the slowest body, when the read budget was used up
-	ReasonRunning       Reason = "running_limit"
-	ReasonRate          Reason = "rate_limit"
+	// ReasonShuttingDown: the handler is shut down.
+	ReasonShuttingDown Reason = "shutting_down"
+	// ReasonReading: the read budget is used up by bodies that are being read.
+	ReasonReading Reason = "reading_limit"
+	// ReasonEvicted: the read budget was used up, and this was the slowest body.
+	ReasonEvicted Reason = "evicted"
+	// ReasonRunning: MaxRunning callbacks are running.
+	ReasonRunning Reason = "running_limit"
+	// ReasonRate: more authentic deliveries came than RateLimit allows.
+	ReasonRate Reason = "rate_limit"
+	// ReasonAuthenticator: the Authenticator could not decide.
 	ReasonAuthenticator Reason = "authenticator"
-	ReasonStoreFull     Reason = "store_full"
-	ReasonInbox         Reason = "inbox"
-	ReasonInboxFull     Reason = "inbox_full"
+	// ReasonStoreFull: the store is full.
+	ReasonStoreFull Reason = "store_full"
+	// ReasonInbox: the inbox failed or was too slow.
+	ReasonInbox Reason = "inbox"
+	// ReasonInboxFull: the inbox is full.
+	ReasonInboxFull Reason = "inbox_full"
 )

@@ -106,6 +106,11 @@ func (s *listenServer) recordOne(r *record) {
 		c.Explanation = sentence(r.endpoint.handler.Explain(webhook.Request{
 			Method: r.request.Method, URL: r.request.URL, Header: r.request.Header, Body: bytes.NewReader(c.Body), ContentLength: r.request.ContentLength,
 		}, c.Arrived).Text)
+	case c.Outcome != string(webhook.Handled):
+		c.Explanation, _ = webhook.Outcome(c.Outcome).Help()
+		if means, _ := webhook.Reason(c.Reason).Help(); means != "" {
+			c.Explanation = means
+		}
 	}
 	c.Type = clip(r.endpoint.vendor.Signer(s.base, randomKey()).Type(c.Body), 200) // a sender may make it as long as the body
 	s.show(c, r.took)
