@@ -48,8 +48,8 @@
 //
 // # Streams
 //
-// New creates three streams if they do not exist. AIHOOKS is a work queue with the deliveries to run. AIHOOKS_ASIDE has
-// the deferred deliveries and the attempt records. AIHOOKS_DEAD has the dead letters. An operator may create the streams
+// New creates three streams if they do not exist. AIHOOKS is a work queue with the deliveries to run. AIHOOKS_DEFERRED has
+// the deferred deliveries and the attempt records. AIHOOKS_DEADLETTERS has the dead letters. An operator may create the streams
 // first, with a placement, limits or compression. Then the options for creating streams have no effect. An unsafe stream
 // is refused with an error that says why.
 //
@@ -84,16 +84,16 @@
 //	publish    AIHOOKS.>
 //	publish    $JS.ACK.AIHOOKS.>
 //	publish    $JS.API.STREAM.INFO.AIHOOKS
-//	publish    $JS.API.STREAM.INFO.AIHOOKS_ASIDE
-//	publish    $JS.API.STREAM.INFO.AIHOOKS_DEAD
+//	publish    $JS.API.STREAM.INFO.AIHOOKS_DEFERRED
+//	publish    $JS.API.STREAM.INFO.AIHOOKS_DEADLETTERS
 //	publish    $JS.API.STREAM.CREATE.AIHOOKS
-//	publish    $JS.API.STREAM.CREATE.AIHOOKS_ASIDE
-//	publish    $JS.API.STREAM.CREATE.AIHOOKS_DEAD
+//	publish    $JS.API.STREAM.CREATE.AIHOOKS_DEFERRED
+//	publish    $JS.API.STREAM.CREATE.AIHOOKS_DEADLETTERS
 //	publish    $JS.API.STREAM.MSG.GET.AIHOOKS
-//	publish    $JS.API.STREAM.MSG.GET.AIHOOKS_ASIDE
-//	publish    $JS.API.STREAM.MSG.GET.AIHOOKS_DEAD
-//	publish    $JS.API.STREAM.MSG.DELETE.AIHOOKS_ASIDE
-//	publish    $JS.API.STREAM.MSG.DELETE.AIHOOKS_DEAD
+//	publish    $JS.API.STREAM.MSG.GET.AIHOOKS_DEFERRED
+//	publish    $JS.API.STREAM.MSG.GET.AIHOOKS_DEADLETTERS
+//	publish    $JS.API.STREAM.MSG.DELETE.AIHOOKS_DEFERRED
+//	publish    $JS.API.STREAM.MSG.DELETE.AIHOOKS_DEADLETTERS
 //	publish    $JS.API.CONSUMER.CREATE.AIHOOKS.>
 //	publish    $JS.API.CONSUMER.MSG.NEXT.AIHOOKS.*
 //	subscribe  _INBOX.>

@@ -11,21 +11,21 @@ import (
 
 // names returns the names of the streams and their subjects. With the name AIHOOKS, those are:
 //
-//	AIHOOKS        AIHOOKS.in.VENDOR.ENDPOINT            deliveries to run
-//	AIHOOKS_ASIDE  AIHOOKS.deferred.VENDOR.ENDPOINT.ID   deliveries without a callback for their type
-//	               AIHOOKS.note.SEQUENCE-TIME            attempt records of deliveries to run
-//	AIHOOKS_DEAD   AIHOOKS.dead.VENDOR.ENDPOINT.ID       dead letters
+//	AIHOOKS              AIHOOKS.in.VENDOR.ENDPOINT             deliveries to run
+//	AIHOOKS_DEFERRED     AIHOOKS.deferred.VENDOR.ENDPOINT.ID    deliveries without a callback for their type
+//	                     AIHOOKS.attempts.SEQUENCE-TIME         attempt records of deliveries to run
+//	AIHOOKS_DEADLETTERS  AIHOOKS.deadletter.VENDOR.ENDPOINT.ID  dead letters
 type names struct{ name string }
 
 func (n names) main() string        { return n.name }
-func (n names) deferred() string    { return n.name + "_ASIDE" }
-func (n names) deadLetters() string { return n.name + "_DEAD" }
+func (n names) deferred() string    { return n.name + "_DEFERRED" }
+func (n names) deadLetters() string { return n.name + "_DEADLETTERS" }
 
 const (
 	kindIn            = "in"
 	kindDeferred      = "deferred"
-	kindDeadLetter    = "dead"
-	kindAttemptRecord = "note"
+	kindDeadLetter    = "deadletter"
+	kindAttemptRecord = "attempts"
 )
 
 const all = ">" // NATS wildcard for all further tokens

@@ -37,7 +37,7 @@ func TestBackup_KeepsDeliveriesAndAttempts(t *testing.T) {
 	_, err := box.Enqueue(t.Context(), waits)
 	require.NoError(t, err)
 	eventually(t, func() bool {
-		return len(deadLetters(t, box)) == 1 && messages(t, js, jetstreaminbox.DefaultName+"_ASIDE") == 2
+		return len(deadLetters(t, box)) == 1 && messages(t, js, jetstreaminbox.DefaultName+"_DEFERRED") == 2
 	})
 	stop()
 	attempts := first.calls.of("rests")
@@ -57,5 +57,5 @@ func TestBackup_KeepsDeliveriesAndAttempts(t *testing.T) {
 			require.Equal(t, "before the backup", e.Attempts[0].Error)
 		}
 	}
-	eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_ASIDE") == 1 }, "only the deferred delivery remains")
+	eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_DEFERRED") == 1 }, "only the deferred delivery remains")
 }

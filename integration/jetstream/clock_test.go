@@ -37,7 +37,7 @@ func TestClock_ServerCountsRests(t *testing.T) {
 			})
 			d.mustRespond(t, 200, messageBody("a", 1))
 			run(t, box, d)
-			deferred, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_ASIDE")
+			deferred, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEFERRED")
 			require.NoError(t, err)
 			var record *jetstream.RawStreamMsg
 			subject := firstRecordSubject(t, js)

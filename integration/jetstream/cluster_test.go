@@ -106,7 +106,7 @@ func (c *cluster) isWhole() bool {
 		}
 		return info.Leader != "" && followers == len(c.servers)-1
 	}
-	for _, suffix := range []string{"", "_ASIDE", "_DEAD"} {
+	for _, suffix := range []string{"", "_DEFERRED", "_DEADLETTERS"} {
 		s, err := c.js.Stream(ctx, jetstreaminbox.DefaultName+suffix)
 		if err != nil || !whole(s.CachedInfo().Cluster) {
 			return false

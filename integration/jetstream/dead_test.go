@@ -23,7 +23,9 @@ func TestDead_LoadsOneBodyAtATime(t *testing.T) {
 		_, err := box.Enqueue(t.Context(), d)
 		require.NoError(t, err)
 	}
-	eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_DEAD") == count && empty(t, js) })
+	eventually(t, func() bool {
+		return messages(t, js, jetstreaminbox.DefaultName+"_DEADLETTERS") == count && empty(t, js)
+	})
 	stop()
 	read := func() uint64 { return js.Conn().Stats().InBytes }
 	const encoded = size * 3 / 2 // base64 and the headers

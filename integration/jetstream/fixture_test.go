@@ -173,7 +173,7 @@ func awaitConsumer(t testing.TB, js jetstream.JetStream) {
 // rawDead returns the first dead letter as a message, to store it again.
 func rawDead(t testing.TB, js jetstream.JetStream) *nats.Msg {
 	t.Helper()
-	s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEAD")
+	s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEADLETTERS")
 	require.NoError(t, err)
 	raw, err := s.GetMsg(t.Context(), s.CachedInfo().State.FirstSeq)
 	require.NoError(t, err)

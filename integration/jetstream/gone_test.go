@@ -22,7 +22,7 @@ const refused = "deliveries are refused with 503"
 
 func TestDeletedStream_RefusesDeliveriesUntilNew(t *testing.T) {
 	t.Parallel()
-	for _, suffix := range []string{"", "_ASIDE", "_DEAD"} {
+	for _, suffix := range []string{"", "_DEFERRED", "_DEADLETTERS"} {
 		t.Run("AIHOOKS"+suffix, func(t *testing.T) {
 			t.Parallel()
 			js := dial(t, newServer(t).ClientURL())
@@ -147,7 +147,7 @@ func TestPurgedStream_RunsWhatComesAfterwards(t *testing.T) {
 	})
 	run(t, box, d)
 	d.mustRespond(t, http.StatusOK, messageBody("rests", 1))
-	eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_ASIDE") == 1 })
+	eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_DEFERRED") == 1 })
 	d.mustRespond(t, http.StatusOK, messageBody("runs", 1))
 	eventually(t, func() bool { return d.calls.of("runs") == 1 })
 	s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName)

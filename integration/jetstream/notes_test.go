@@ -39,7 +39,7 @@ func TestAttempts_CountOnceAfterServerLoss(t *testing.T) {
 	require.Equal(t, "before", e.Attempts[2].Error)
 	require.Equal(t, "after", e.Attempts[3].Error)
 	require.Equal(t, 2, d.calls.of("a"))
-	eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_ASIDE") == 0 })
+	eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_DEFERRED") == 0 })
 }
 
 // A message and an attempt record have a maximum size.

@@ -75,11 +75,11 @@ func leftovers(t *testing.T, js jetstream.JetStream) {
 	_, err := box.Enqueue(t.Context(), waits)
 	require.NoError(t, err)
 	stop := run(t, box, d)
-	eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_ASIDE") == 1 })
+	eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_DEFERRED") == 1 })
 	stop()
 	_, err = box.Enqueue(t.Context(), newDelivery("noted"))
 	require.NoError(t, err)
-	for _, record := range []string{firstRecordSubject(t, js), "AIHOOKS.note.1-1"} {
+	for _, record := range []string{firstRecordSubject(t, js), "AIHOOKS.attempts.1-1"} {
 		_, err = js.Publish(t.Context(), record, []byte(`{"seen":1}`))
 		require.NoError(t, err)
 	}
@@ -169,7 +169,7 @@ func TestPermissions_SufficeAsDocumented(t *testing.T) {
 		leftovers(t, admin)
 		log := new(logtest.LogBuffer)
 		require.NoError(t, useEverything(t, user, log.Text(), func() bool {
-			return empty(t, admin) && messages(t, admin, "AIHOOKS_ASIDE") == 0 && messages(t, admin, "AIHOOKS_DEAD") == 0
+			return empty(t, admin) && messages(t, admin, "AIHOOKS_DEFERRED") == 0 && messages(t, admin, "AIHOOKS_DEADLETTERS") == 0
 		}), log)
 		require.NotErrorIs(t, user.Conn().LastError(), nats.ErrPermissionViolation)
 	})
@@ -182,8 +182,8 @@ func TestPermissions_SufficeAsDocumented(t *testing.T) {
 	t.Run("ReceivesOnly", func(t *testing.T) {
 		t.Parallel()
 		admin, user := limited(t, []permission{
-			{"publish", "$JS.API.STREAM.INFO.AIHOOKS"}, {"publish", "$JS.API.STREAM.INFO.AIHOOKS_ASIDE"},
-			{"publish", "$JS.API.STREAM.INFO.AIHOOKS_DEAD"}, {"publish", "AIHOOKS.in.>"}, {"subscribe", "_INBOX.>"},
+			{"publish", "$JS.API.STREAM.INFO.AIHOOKS"}, {"publish", "$JS.API.STREAM.INFO.AIHOOKS_DEFERRED"},
+			{"publish", "$JS.API.STREAM.INFO.AIHOOKS_DEADLETTERS"}, {"publish", "AIHOOKS.in.>"}, {"subscribe", "_INBOX.>"},
 		})
 		runs := open(t, admin, jetstreaminbox.Options{})
 		d := newTestHandler(t, runs, succeed)

@@ -30,7 +30,7 @@ var recreate = map[string]func(t *testing.T, js jetstream.JetStream, stream stri
 	},
 	// Both streams begin at sequences that were used before.
 	"WithItsNotes": func(t *testing.T, js jetstream.JetStream, stream string) {
-		for _, name := range []string{stream, jetstreaminbox.DefaultName + "_ASIDE"} {
+		for _, name := range []string{stream, jetstreaminbox.DefaultName + "_DEFERRED"} {
 			s, err := js.Stream(t.Context(), name)
 			require.NoError(t, err)
 			c := s.CachedInfo().Config
@@ -49,7 +49,7 @@ func eachRecreation(t *testing.T, f func(t *testing.T, js jetstream.JetStream, r
 			t.Parallel()
 			js := dial(t, newServer(t).ClientURL())
 			open(t, js, jetstreaminbox.Options{})
-			for _, stream := range []string{"AIHOOKS", "AIHOOKS_ASIDE", "AIHOOKS_DEAD"} {
+			for _, stream := range []string{"AIHOOKS", "AIHOOKS_DEFERRED", "AIHOOKS_DEADLETTERS"} {
 				recreate["ByAnOperator"](t, js, stream)
 			}
 			f(t, js, recreateStream)
@@ -83,7 +83,7 @@ func TestRecreatedStream_InheritsNoAttempts(t *testing.T) {
 		eventually(t, func() bool { return len(deadLetters(t, box)) == 1 })
 		require.Equal(t, 3, d.calls.of("new"))
 		require.Len(t, deadLetters(t, box)[0].Attempts, 3)
-		eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_ASIDE") == 0 }, "the old attempt record is purged")
+		eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_DEFERRED") == 0 }, "the old attempt record is purged")
 	})
 }
 
@@ -146,7 +146,7 @@ func TestRecreatedStream_BringsBackLaterDeadLetters(t *testing.T) {
 			eventually(t, func() bool { return d.calls.of("a") == calls && len(deadLetters(t, box)) == 1 && empty(t, js) })
 			if calls == 2 { // again at the sequence of the first one
 				raw := rawDead(t, js)
-				recreateStream(t, js, jetstreaminbox.DefaultName+"_DEAD")
+				recreateStream(t, js, jetstreaminbox.DefaultName+"_DEADLETTERS")
 				_, err = js.PublishMsg(t.Context(), raw)
 				require.NoError(t, err)
 			}

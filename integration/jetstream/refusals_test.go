@@ -72,7 +72,7 @@ func TestNew_RefusesStreamThatDeniesDelete(t *testing.T) {
 	} {
 		o := jetstreaminbox.Options{Name: name, Store: memory(t)}
 		open(t, js, o)
-		s, err := js.Stream(t.Context(), name+"_DEAD")
+		s, err := js.Stream(t.Context(), name+"_DEADLETTERS")
 		require.NoError(t, err)
 		c := s.CachedInfo().Config
 		change(&c)
@@ -80,7 +80,7 @@ func TestNew_RefusesStreamThatDeniesDelete(t *testing.T) {
 		require.NoError(t, err)
 		o.ServerSyncsAlways = true
 		_, err = jetstreaminbox.New(t.Context(), js, &o)
-		require.ErrorContains(t, err, "stream "+name+"_DEAD is refused: messages in it cannot be deleted")
+		require.ErrorContains(t, err, "stream "+name+"_DEADLETTERS is refused: messages in it cannot be deleted")
 	}
 }
 
@@ -88,7 +88,7 @@ func TestNew_RefusesStreamThatDeniesDelete(t *testing.T) {
 func TestNew_RefusesStreamWithAllowDirect(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
-	for _, suffix := range []string{"_ASIDE", "_DEAD"} {
+	for _, suffix := range []string{"_DEFERRED", "_DEADLETTERS"} {
 		o := jetstreaminbox.Options{Name: "DIRECT" + suffix, Store: memory(t)}
 		open(t, js, o)
 		s, err := js.Stream(t.Context(), o.Name+suffix)

@@ -31,7 +31,7 @@ func TestNew_CreatesStreamsByOptions(t *testing.T) {
 	require.Equal(t, 2*time.Hour, config("AIHOOKS").Duplicates, "the default covers the retries of all vendors")
 	require.EqualValues(t, -1, config("AIHOOKS").MaxMsgs)
 	require.EqualValues(t, -1, config("AIHOOKS").MaxBytes)
-	require.Zero(t, config("AIHOOKS_DEAD").MaxAge, "dead letters stay until they are retried or discarded")
+	require.Zero(t, config("AIHOOKS_DEADLETTERS").MaxAge, "dead letters stay until they are retried or discarded")
 
 	open(t, js, jetstreaminbox.Options{
 		Name: "OTHER", Window: time.Hour, MaxMessages: 1000, MaxBytes: 1 << 20, DeadLetterRetention: 30 * 24 * time.Hour,
@@ -39,8 +39,8 @@ func TestNew_CreatesStreamsByOptions(t *testing.T) {
 	require.Equal(t, time.Hour, config("OTHER").Duplicates)
 	require.EqualValues(t, 1000, config("OTHER").MaxMsgs)
 	require.EqualValues(t, 1<<20, config("OTHER").MaxBytes)
-	require.Equal(t, 30*24*time.Hour, config("OTHER_DEAD").MaxAge)
-	for _, name := range []string{"OTHER", "OTHER_ASIDE"} {
+	require.Equal(t, 30*24*time.Hour, config("OTHER_DEADLETTERS").MaxAge)
+	for _, name := range []string{"OTHER", "OTHER_DEFERRED"} {
 		require.Zero(t, config(name).MaxAge, "waiting deliveries must not expire")
 	}
 }

@@ -120,8 +120,8 @@ func left(t *testing.T, js jetstream.JetStream) string {
 		}
 		n++
 		fmt.Fprintf(&text, "%d %s %v", seq, m.Subject, m.Time)
-		if deferred, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_ASIDE"); err == nil {
-			if record, err := deferred.GetLastMsgForSubject(t.Context(), fmt.Sprintf("AIHOOKS.note.%d-%d", seq, m.Time.UnixNano())); err == nil {
+		if deferred, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEFERRED"); err == nil {
+			if record, err := deferred.GetLastMsgForSubject(t.Context(), fmt.Sprintf("AIHOOKS.attempts.%d-%d", seq, m.Time.UnixNano())); err == nil {
 				fmt.Fprintf(&text, " %.300s", record.Data)
 			}
 		}
@@ -148,6 +148,6 @@ func check(t *testing.T, js jetstream.JetStream, file string, sender *crashtest.
 	}
 	require.NoError(t, rows.Err())
 	crashtest.Invariants{Deliveries: sender.Deliveries, EventLog: fleet.EventLog, Effects: effects}.Check(t)
-	require.Zero(t, messages(t, js, jetstreaminbox.DefaultName+"_DEAD"))
+	require.Zero(t, messages(t, js, jetstreaminbox.DefaultName+"_DEADLETTERS"))
 	t.Logf("%v\n%v", sender, fleet)
 }

@@ -132,7 +132,7 @@ func TestDeadLetter_IsNotRunAfterCrash(t *testing.T) {
 	stop()
 	id := deadLetters(t, box)[0].ID
 	// The state after such a crash: fetched once, stored as a dead letter, and not acknowledged.
-	stream, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEAD")
+	stream, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEADLETTERS")
 	require.NoError(t, err)
 	raw, err := stream.GetMsg(t.Context(), stream.CachedInfo().State.FirstSeq)
 	require.NoError(t, err)
@@ -140,7 +140,7 @@ func TestDeadLetter_IsNotRunAfterCrash(t *testing.T) {
 		Header: nats.Header{"Aihooks-Delivery": raw.Header["Aihooks-Delivery"]}})
 	require.NoError(t, err)
 	require.Equal(t, last(t, js), ack.Sequence)
-	position := strings.TrimPrefix(firstRecordSubject(t, js), "AIHOOKS.note.")
+	position := strings.TrimPrefix(firstRecordSubject(t, js), "AIHOOKS.attempts.")
 	state := regexp.MustCompile(`"from":"[^"]*"`).ReplaceAllString(raw.Header.Get("Aihooks-State"), `"from":"`+position+`"`)
 	require.Contains(t, state, position)
 	_, err = js.PublishMsg(t.Context(), &nats.Msg{Subject: raw.Subject, Data: raw.Data, Header: nats.Header{
@@ -200,7 +200,7 @@ func TestDeadLetter_WaitsForStreamCapacity(t *testing.T) {
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
 	limit := func(n int64) {
-		s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEAD")
+		s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEADLETTERS")
 		require.NoError(t, err)
 		c := s.CachedInfo().Config
 		c.MaxMsgs = n
@@ -225,7 +225,7 @@ func TestRun_EndsThoughNothingCanBeRecorded(t *testing.T) {
 	const drain = time.Second
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{Lease: 30 * time.Second, Policy: inbox.Policy{MaxAttempts: 1, DrainTimeout: drain}})
-	s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEAD")
+	s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEADLETTERS")
 	require.NoError(t, err)
 	c := s.CachedInfo().Config
 	c.MaxBytes = 1
@@ -270,7 +270,7 @@ func TestRetry_RunsUndeletableDeadLetterOnce(t *testing.T) {
 	require.NoError(t, err)
 	eventually(t, func() bool { return len(deadLetters(t, box)) == 1 && empty(t, js) })
 	stop()
-	stream, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEAD")
+	stream, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEADLETTERS")
 	require.NoError(t, err)
 	c := stream.CachedInfo().Config
 	c.DenyDelete = true
@@ -351,7 +351,7 @@ func TestRun_DoesNotSpinOnShutdown(t *testing.T) {
 	require.NoError(t, d.Shutdown(t.Context()))
 	_, err := box.Enqueue(t.Context(), newDelivery("a"))
 	require.NoError(t, err)
-	eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_ASIDE") == 1 })
+	eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_DEFERRED") == 1 })
 	consistently(t, func() bool {
 		c, err := js.Consumer(t.Context(), jetstreaminbox.DefaultName, "workflux_default")
 		require.NoError(t, err)
@@ -381,14 +381,14 @@ func TestAttemptRecords_ArePurgedWithoutDelivery(t *testing.T) {
 	_, err := box.Enqueue(t.Context(), waits)
 	require.NoError(t, err)
 	kept := firstRecordSubject(t, js)
-	for _, record := range []string{kept, "AIHOOKS.note.4711-1", kept + "1", "AIHOOKS.note.1", "AIHOOKS.note.x"} {
+	for _, record := range []string{kept, "AIHOOKS.attempts.4711-1", kept + "1", "AIHOOKS.attempts.1", "AIHOOKS.attempts.x"} {
 		_, err := js.Publish(t.Context(), record, []byte(`{"seen":1}`))
 		require.NoError(t, err)
 	}
 	d := newTestHandler(t, box, succeed)
 	run(t, box, d)
-	eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_ASIDE") == 1 })
-	deferred, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_ASIDE")
+	eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_DEFERRED") == 1 })
+	deferred, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEFERRED")
 	require.NoError(t, err)
 	_, err = deferred.GetLastMsgForSubject(t.Context(), kept)
 	require.NoError(t, err, "the record of an existing delivery must stay")
@@ -416,7 +416,7 @@ func firstRecordSubject(t testing.TB, js jetstream.JetStream) string {
 	require.NoError(t, err)
 	m, err := s.GetMsg(t.Context(), s.CachedInfo().State.FirstSeq)
 	require.NoError(t, err)
-	return fmt.Sprintf("AIHOOKS.note.%d-%d", m.Sequence, m.Time.UnixNano())
+	return fmt.Sprintf("AIHOOKS.attempts.%d-%d", m.Sequence, m.Time.UnixNano())
 }
 
 // last returns the sequence of the newest delivery.
