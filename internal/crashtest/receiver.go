@@ -155,9 +155,9 @@ func (r *Receiver) observe(_ context.Context, o webhook.Observation) {
 	name, known := r.names.Load(o.Vendor + o.ID)
 	switch {
 	case !known:
-	case o.Outcome == webhook.Handled:
+	case o.Outcome == webhook.Handled && o.Reason == webhook.ReasonNone:
 		emit(completed, name.(string)) //nolint:forcetypeassert // see callback
-	case o.Reason == webhook.ReasonStore:
+	case o.Outcome == webhook.Handled: // completing the key failed
 		emit(notMarked, name.(string)) //nolint:forcetypeassert // see callback
 	}
 }
