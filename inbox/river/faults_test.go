@@ -17,6 +17,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
+	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/internal/pgtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -68,11 +69,16 @@ func TestOutage_RespondsInTimeAndRecovers(t *testing.T) {
 func TestOutage_StartsRunOnReconnect(t *testing.T) {
 	t.Parallel()
 	server := pgtest.New(t)
-	instance := open(t, setup{dsn: server.Database(t), options: fastRetry(10)})
+	var log logtest.LogBuffer
+	options := fastRetry(10)
+	options.Policy.Logger = log.Text()
+	instance := open(t, setup{dsn: server.Database(t), options: options})
 	handler := newTestHandler(t, instance.box, succeed)
 	handler.send("a")
 	require.NoError(t, server.Stop())
 	run(t, instance.box, handler.hook)
+	eventually(t, func() bool { return log.Count("River does not work a queue yet") >= 3 })
+	require.Zero(t, log.Count("already added"), "what River has kept of a failed attempt does not prevent the next one")
 	require.NoError(t, server.Start())
 	eventually(t, func() bool { return handler.calls("a") == 1 })
 }

@@ -171,8 +171,9 @@ func (b *Inbox) add(client *Client, r *run, name string, h inbox.Handler) error 
 	if err == nil {
 		return nil
 	}
-	// Add has registered the queue although it failed.
-	b.removed(client, name, 0)
+	// Add has registered the queue although it failed. Its producer has stopped, so this does not wait; with a context that
+	// has ended, Remove could leave it there, and River would never work the queue.
+	b.removed(client, name, time.Second)
 	b.mu.Lock()
 	delete(b.queues, name)
 	b.mu.Unlock()

@@ -159,7 +159,7 @@ func TestNew_NamesInvalidOption(t *testing.T) {
 		"Options.Lease (1ms) must be at least":          {Lease: time.Millisecond, Store: memory(t)},
 		"Options.Window (-1) must not be negative":      {Window: -1, Store: memory(t)},
 		"Options.MaxMessages (-1) must not be negative": {MaxMessages: -1, Store: memory(t)},
-		"Policy.MaxAttempts cannot be negative":         {Store: memory(t), Policy: policy(-1)},
+		"Policy.MaxAttempts (-1) must not be negative":  {Store: memory(t), Policy: policy(-1)},
 	} {
 		_, err := jetstreaminbox.New(t.Context(), js, &o)
 		require.ErrorContains(t, err, text)
