@@ -10,7 +10,7 @@ import (
 
 // A VendorHandler is a handler of any vendor: a [*Handler], or the *Handler of a vendor's package, which embeds one. Use it for
 // code that serves several vendors. Its methods are those of [Handler].
-type VendorHandler interface {
+type VendorHandler interface { //nolint:interfacebloat // those of Handler
 	http.Handler
 	Vendor() string
 	Endpoint() string
