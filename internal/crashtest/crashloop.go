@@ -87,7 +87,7 @@ func (l *CrashLoop) Run(t testing.TB) (crashes int) {
 		}
 	}
 	ran := make(map[string]bool)
-	for deadline := time.Now().Add(slow * 2); ; crashes++ {
+	for deadline := time.Now().Add(slow*2 + time.Duration(l.Poison*l.MaxAttempts)*10*time.Second); ; crashes++ {
 		require.True(t, time.Now().Before(deadline), "after %d crashes, %d of %d have run; dead letters: %v", crashes, len(ran), len(want), l.deadLetters(t))
 		done := func() bool {
 			dead := l.deadLetters(t)
