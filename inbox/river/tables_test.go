@@ -18,6 +18,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 	"github.com/aihooks/aihooks-go/inbox"
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
+	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -25,8 +26,12 @@ import (
 func configured(t *testing.T, pool *pgxpool.Pool, schema, table string) (*riverinbox.Inbox, *riverinbox.Client) {
 	t.Helper()
 	discard := slog.New(slog.DiscardHandler)
+	log := new(logtest.LogBuffer)
+	t.Cleanup(func() {
+		require.Zero(t, log.Count("unannounced deliveries failed"), "the tables must be found in every statement:\n%s", log)
+	})
 	o := fastRetry(1)
-	o.Namespace, o.Table, o.Policy.Logger = "test", table, discard
+	o.Namespace, o.Table, o.Policy.Logger = "test", table, log.Text()
 	box, err := riverinbox.New(pool, &o)
 	require.NoError(t, err)
 	c := &river.Config{Schema: schema, Logger: discard, TestOnly: true}
