@@ -88,10 +88,8 @@ func New(db *sql.DB, o *Options) (*Store, error) {
 	if db == nil {
 		return nil, errors.New("sqlstore: New: the database must not be nil")
 	}
-	if o == nil {
-		o = new(Options) // NewOn names what is missing
-	}
-	s, err := NewOn(func(ctx context.Context, f func(Conn) error) error { return o.Dialect.runOn(ctx, db, f) }, o)
+	var s *Store // has a copy of the options: the caller may change them afterwards
+	s, err := NewOn(func(ctx context.Context, f func(Conn) error) error { return s.dialect.runOn(ctx, db, f) }, o)
 	if err != nil {
 		return nil, err
 	}
