@@ -27,7 +27,6 @@ type Handler struct {
 	keptHeaders []string
 	knownTypes  map[string]bool
 
-	keys  *signature.Keyring // nil for a vendor that does not sign
 	guard *idempotency.Guard
 	rate  *rateLimiter // nil: no limit
 
@@ -52,8 +51,7 @@ func NewHandler(p vendors.Profile, c vendors.HandlerConfig, o *Options) (*Handle
 	if c.Endpoint == "" {
 		c.Endpoint = "default"
 	}
-	keys, err := authenticateBy(&p, &c)
-	if err != nil {
+	if err := setAuthenticator(&p, &c); err != nil {
 		return nil, err
 	}
 	switch {
@@ -79,7 +77,6 @@ func NewHandler(p vendors.Profile, c vendors.HandlerConfig, o *Options) (*Handle
 	h := &Handler{
 		profile:     p,
 		config:      c,
-		keys:        keys,
 		options:     options,
 		window:      signature.Window{Past: p.Window, Future: signature.DefaultSkew},
 		keptHeaders: slices.Clone(p.Headers),

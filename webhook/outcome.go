@@ -104,7 +104,8 @@ var contract = []row{
 	{"too many bodies being read, callbacks running, or deliveries a second", Unavailable, []Reason{ReasonReading, ReasonEvicted, ReasonRunning, ReasonRate}, http.StatusServiceUnavailable, true, "none", slog.LevelWarn},
 }
 
-// A ruleKey identifies a row of the contract. The reason is empty for the default row of an outcome.
+// A ruleKey identifies a row of the contract. The reason is empty for the default row of an outcome: the one without
+// reasons, or the first if each has some.
 type ruleKey struct {
 	outcome Outcome
 	reason  Reason
@@ -115,8 +116,8 @@ var rules = func() map[ruleKey]*row {
 	m := make(map[ruleKey]*row, len(contract))
 	for i := range contract {
 		r := &contract[i]
-		if len(r.reasons) == 0 {
-			m[ruleKey{r.outcome, ReasonNone}] = r
+		if byDefault := (ruleKey{r.outcome, ReasonNone}); len(r.reasons) == 0 || m[byDefault] == nil {
+			m[byDefault] = r
 		}
 		for _, reason := range r.reasons {
 			m[ruleKey{r.outcome, reason}] = r
@@ -130,13 +131,5 @@ func ruleOf(o Outcome, r Reason) *row {
 	if rule := rules[ruleKey{o, r}]; rule != nil {
 		return rule
 	}
-	if rule := rules[ruleKey{o, ReasonNone}]; rule != nil {
-		return rule
-	}
-	for i := range contract { // the outcome has no default row
-		if contract[i].outcome == o {
-			return &contract[i]
-		}
-	}
-	panic("webhook: no row for the outcome " + string(o))
+	return rules[ruleKey{o, ReasonNone}]
 }

@@ -10,27 +10,27 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// authenticateBy sets the Authenticator of the configuration for a vendor that signs, and returns its keys.
-func authenticateBy(p *vendors.Profile, c *vendors.HandlerConfig) (*signature.Keyring, error) {
+// setAuthenticator sets the Authenticator of the configuration for a vendor that signs.
+func setAuthenticator(p *vendors.Profile, c *vendors.HandlerConfig) error {
 	if c.Authenticator != nil {
 		if len(c.Keys) > 0 {
-			return nil, errors.New("webhook: HandlerConfig.Keys must be empty with an Authenticator")
+			return errors.New("webhook: HandlerConfig.Keys must be empty with an Authenticator")
 		}
-		return nil, nil //nolint:nilnil // the vendor does not sign, so there are no keys
+		return nil
 	}
 	if p.Scheme == nil {
-		return nil, errors.New("webhook: HandlerConfig.Authenticator must be set for a vendor whose Profile has no Scheme")
+		return errors.New("webhook: HandlerConfig.Authenticator must be set for a vendor whose Profile has no Scheme")
 	}
 	keys, err := signature.NewKeyring(c.Keys...)
 	if err != nil {
-		return nil, fmt.Errorf("%s: Config.Keys: %w", p.Name, err)
+		return fmt.Errorf("%s: Config.Keys: %w", p.Name, err)
 	}
 	verifier, err := signature.NewVerifier(*p.Scheme)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", p.Name, err)
+		return fmt.Errorf("%s: %w", p.Name, err)
 	}
 	c.Authenticator, c.Keys = &signed{scheme: *p.Scheme, verifier: verifier, keys: keys}, nil
-	return keys, nil
+	return nil
 }
 
 // A signed is the Authenticator of a vendor that signs.
@@ -55,10 +55,11 @@ func (s *signed) Explain(r *vendors.Request, body []byte) diagnose.Explanation {
 // keys are unchanged. Previous keys verify nothing, but [Handler.Explain] still recognizes them. For a vendor that does not
 // sign, SetKeys returns an error.
 func (h *Handler) SetKeys(keys ...signature.Key) error {
-	if h.keys == nil {
+	s, ok := h.config.Authenticator.(*signed)
+	if !ok {
 		return fmt.Errorf("%s: SetKeys: the vendor does not sign, so there are no keys", h.profile.Name)
 	}
-	if err := h.keys.Set(keys...); err != nil {
+	if err := s.keys.Set(keys...); err != nil {
 		return fmt.Errorf("%s: SetKeys: %w", h.profile.Name, err)
 	}
 	return nil
