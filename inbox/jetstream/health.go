@@ -16,16 +16,23 @@ var errUnusable = errors.New("deliveries are refused until New opens the inbox a
 // examine returns an error if a stream was deleted, or was changed so that it must not be used. It logs when the streams
 // become unusable, and when they are usable again.
 func (b *Inbox) examine(ctx context.Context) error {
+	began := b.examinations.Add(1)
 	err := b.checkStreams(ctx, func(jetstream.StreamConfig) error { return nil })
-	switch {
-	case errors.Is(err, errUnusable):
-		if !b.unusable.Swap(true) {
-			b.options.Policy.Logger.Error("inbox: a stream was deleted or must not be used; deliveries are refused with 503", "stream", b.name, "error", err)
-		}
-	case err == nil:
-		if b.unusable.Swap(false) {
-			b.options.Policy.Logger.Warn("inbox: all streams are usable again; deliveries in a deleted stream are lost", "stream", b.name)
-		}
+	unusable := errors.Is(err, errUnusable)
+	if err != nil && !unusable {
+		return err
+	}
+	b.examining.Lock()
+	defer b.examining.Unlock()
+	if began < b.examined { // it may have seen a stream that an examination begun later found deleted
+		return err
+	}
+	b.examined = began
+	switch before := b.unusable.Swap(unusable); {
+	case unusable && !before:
+		b.options.Policy.Logger.Error("inbox: a stream was deleted or must not be used; deliveries are refused with 503", "stream", b.name, "error", err)
+	case before && !unusable:
+		b.options.Policy.Logger.Warn("inbox: all streams are usable again; deliveries in a deleted stream are lost", "stream", b.name)
 	}
 	return err
 }
@@ -52,7 +59,7 @@ func (b *Inbox) checkStreams(ctx context.Context, more func(got jetstream.Stream
 
 // suggestsLoss reports whether an error may mean that a stream was deleted.
 func suggestsLoss(err error) bool {
-	return errors.Is(err, jetstream.ErrNoStreamResponse) || errors.Is(err, nats.ErrNoResponders) ||
+	return errors.Is(err, jetstream.ErrNoStreamResponse) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, errConsumerRefused) ||
 		code(err) == jetstream.JSErrCodeStreamNotFound || code(err) == codeOtherStream
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,10 @@ type Inbox struct {
 	active     engine.Runs
 	reportedAt atomic.Int64 // when report last logged, in Unix nanoseconds
 	unusable   atomic.Bool  // a stream was deleted, or must not be used: see examine
+
+	examinations atomic.Int64 // how many have begun
+	examining    sync.Mutex
+	examined     int64 // the examination that set unusable
 }
 
 var _ inbox.Inbox = (*Inbox)(nil)

@@ -86,9 +86,12 @@ func (p *puller) handleStatus(msg *nats.Msg) (ends bool, err error) {
 	case "404", "408": // no messages, or no more of them
 		return true, nil
 	default:
-		return true, fmt.Errorf("jetstreaminbox: the consumer responded %s %s", status, msg.Header.Get("Description"))
+		return true, fmt.Errorf("%w: %s %s", errConsumerRefused, status, msg.Header.Get("Description"))
 	}
 }
+
+// errConsumerRefused is the error of a request whose consumer does not exist any more, or not for this request.
+var errConsumerRefused = errors.New("jetstreaminbox: the consumer refused a request")
 
 func isStatus(msg *nats.Msg) bool {
 	return len(msg.Data) == 0 && len(msg.Header["Status"]) > 0 && len(msg.Header[headerDelivery]) == 0
