@@ -12,7 +12,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// A decoding is the typed event of a delivery, or the reason why there is none. It is the zero decoding for a type without
+// A decoding is the typed event of a delivery, or the error of decoding it. It is the zero decoding for a type without
 // a callback.
 type decoding struct {
 	done      bool
