@@ -143,9 +143,6 @@ func (g *Guard) Count(ctx context.Context, key string, apart time.Duration) (int
 	return claim.Attempt, nil
 }
 
-// Immediate reports whether calls to the store return at once, because it is a [Memory].
-func (g *Guard) Immediate() bool { return g.direct }
-
 // Wait waits until all retries of completions and releases have ended, or until ctx ends. Call it before the process
 // exits, when the guard gets no new work.
 func (g *Guard) Wait(ctx context.Context) error {
