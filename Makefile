@@ -67,15 +67,15 @@ cover:
 		echo "$$pkg $$(go tool cover -func cover-$$pkg.out | tail -1 | awk '{print $$3}')"; \
 	done
 
-## mutate: mutation testing of MUTATE, folders or files; takes hours. For its flags, go run ./internal/mutate -h
+## mutate: mutation testing of MUTATE, folders or files; takes hours. For its flags, go run ./internal/test/mutate -h
 mutate:
-	go run ./internal/mutate $(MUTATE)
+	go run ./internal/test/mutate $(MUTATE)
 
 ## generate: every generated file; must leave no diff
 generate:
 	python3 signature/testdata/generate.py
 	go test ./webhook -run "TestContract_MatchesPackageDocumentation|TestOutcome_EachHasHelp" -update
-	go test ./internal/allvendors -run TestSchedule_MatchesRecordedOutcomes -update
+	go test ./internal/test/allvendors -run TestSchedule_MatchesRecordedOutcomes -update
 	go test ./integration/peers -run MatchDocumentedDifferences -update
 
 ## pictures: the pictures of the README, from real runs of aihooks; needs Chromium, and ports 8787 to 8789

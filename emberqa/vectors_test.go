@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/emberqa"
-	"github.com/aihooks/aihooks-go/internal/vectors"
+	"github.com/aihooks/aihooks-go/internal/test/vectors"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 

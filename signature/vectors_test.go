@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/internal/test/vectors"
 	"github.com/aihooks/aihooks-go/internal/timestamp"
-	"github.com/aihooks/aihooks-go/internal/vectors"
 	"github.com/aihooks/aihooks-go/signature"
 )
 
@@ -42,7 +42,7 @@ func judge(t testing.TB, f *vectors.File, v *vectors.Vector) (signature.Match, e
 }
 
 // sentAt returns the time to check against the window. This package does not parse bodies. The handlers do, and
-// internal/allvendors tests them with the same vectors.
+// internal/test/allvendors tests them with the same vectors.
 func sentAt(f *vectors.File, h http.Header, body []byte) (time.Time, error) {
 	if f.Window.Header != "" {
 		return signature.ParseUnix(h.Get(f.Window.Header))

@@ -12,9 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/greenflash"
-	"github.com/aihooks/aihooks-go/internal/allvendors"
-	"github.com/aihooks/aihooks-go/internal/vectors"
-	"github.com/aihooks/aihooks-go/internal/vendortest"
+	"github.com/aihooks/aihooks-go/internal/test/allvendors"
+	"github.com/aihooks/aihooks-go/internal/test/vectors"
+	"github.com/aihooks/aihooks-go/internal/test/vendortest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -28,7 +28,7 @@ var outcomes = map[signature.Reason]webhook.Outcome{
 }
 
 func TestHandler_MatchesReferenceVectors(t *testing.T) {
-	for _, file := range vectors.Load(t, "../../signature/testdata") {
+	for _, file := range vectors.Load(t, "../../../signature/testdata") {
 		synctest.Test(t, func(t *testing.T) {
 			for i := range file.Vectors {
 				v := &file.Vectors[i]

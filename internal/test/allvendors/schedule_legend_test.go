@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/internal/allvendors"
+	"github.com/aihooks/aihooks-go/internal/test/allvendors"
 )
 
 // scheduleLegend is the head of testdata/schedule.txt.
@@ -61,7 +61,7 @@ func TestRetries_DocumentsOfTheWindowsAgree(t *testing.T) {
 		windows[v.Name] = fmt.Sprintf("%.0f min", v.Profile.RetryWindow.Minutes())
 	}
 	require.Equal(t, map[string]string{"greenflash": "0 min", "emberqa": "1440 min", "convosphere": "31 min", "workflux": "81 min"}, windows)
-	for _, file := range []string{"../../inbox/jetstream/options.go", "../../docs/inboxes.md"} {
+	for _, file := range []string{"../../../inbox/jetstream/options.go", "../../../docs/inboxes.md"} {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
 		words := strings.Join(strings.Fields(strings.NewReplacer("//", " ", "|", " ").Replace(string(text))), " ")

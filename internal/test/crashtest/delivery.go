@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aihooks/aihooks-go/internal/allvendors"
+	"github.com/aihooks/aihooks-go/internal/test/allvendors"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/internal/allvendors"
+	"github.com/aihooks/aihooks-go/internal/test/allvendors"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
