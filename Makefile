@@ -75,7 +75,7 @@ mutate:
 generate:
 	python3 signature/testdata/generate.py
 	go test ./webhook -run "TestContract_MatchesPackageDocumentation|TestOutcome_EachHasHelp" -update
-	go test ./internal/test/allvendors -run TestSchedule_MatchesRecordedOutcomes -update
+	go test ./internal/allvendors -run TestSchedule_MatchesRecordedOutcomes -update
 	go test ./integration/peers -run MatchDocumentedDifferences -update
 
 ## pictures: the pictures of the README, from real runs of aihooks; needs Chromium, and ports 8787 to 8789

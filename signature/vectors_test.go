@@ -42,7 +42,7 @@ func judge(t testing.TB, f *vectors.File, v *vectors.Vector) (signature.Match, e
 }
 
 // sentAt returns the time to check against the window. This package does not parse bodies. The handlers do, and
-// internal/test/allvendors tests them with the same vectors.
+// internal/allvendors tests them with the same vectors.
 func sentAt(f *vectors.File, h http.Header, body []byte) (time.Time, error) {
 	if f.Window.Header != "" {
 		return signature.ParseUnix(h.Get(f.Window.Header))

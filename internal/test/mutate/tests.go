@@ -18,7 +18,7 @@ import (
 
 // moreTests lists further packages whose tests cover a package.
 var moreTests = map[string][]string{
-	"emberqa": {"emberqa/emberqatest", "internal/test/allvendors"},
+	"emberqa": {"emberqa/emberqatest", "internal/allvendors"},
 }
 
 // A test is one test function, with the blocks of the target that it reaches.

@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/greenflash"
-	"github.com/aihooks/aihooks-go/internal/test/allvendors"
 	"github.com/aihooks/aihooks-go/internal/test/badsignatures"
 	"github.com/aihooks/aihooks-go/internal/test/vendortest"
 	"github.com/aihooks/aihooks-go/signature"
@@ -20,7 +19,7 @@ import (
 
 func TestExplain_NamesEachCause(t *testing.T) {
 	now := time.Unix(1795283259, 0)
-	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, _ *vendortest.Kit) {
+	forEachVendor(t, func(t *testing.T, v *vendortest.Kit) {
 		if v.Profile.Scheme == nil {
 			t.Skip("it signs nothing: see the tests of its package")
 		}
@@ -54,11 +53,11 @@ func TestExplain_NamesEachCause(t *testing.T) {
 }
 
 func TestExplain_SeparatesGenuineFromUnexplained(t *testing.T) {
-	forEachSample(t, func(t *testing.T, _ *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample) {
+	forEachSample(t, func(t *testing.T, v *vendortest.Kit, s webhooktest.Sample) {
 		onADay(t, func(t *testing.T) {
-			h := kit.Handler(t)
+			h := v.Handler(t)
 			h.OnEvent(succeed)
-			sender := kit.Sender(t, h)
+			sender := v.Sender(t, h)
 			explain := func(sender *webhooktest.Sender) diagnose.Explanation {
 				r := sender.Request(sender.Sample(s.Name))
 				return h.Explain(webhook.Request{URL: r.URL, Header: r.Header, Body: r.Body}, time.Time{})

@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/greenflash"
-	"github.com/aihooks/aihooks-go/internal/test/allvendors"
 	"github.com/aihooks/aihooks-go/internal/test/vectors"
 	"github.com/aihooks/aihooks-go/internal/test/vendortest"
 	"github.com/aihooks/aihooks-go/signature"
@@ -28,7 +27,7 @@ var outcomes = map[signature.Reason]webhook.Outcome{
 }
 
 func TestHandler_MatchesReferenceVectors(t *testing.T) {
-	for _, file := range vectors.Load(t, "../../../signature/testdata") {
+	for _, file := range vectors.Load(t, "../../signature/testdata") {
 		synctest.Test(t, func(t *testing.T) {
 			for i := range file.Vectors {
 				v := &file.Vectors[i]
@@ -57,22 +56,13 @@ func receiver(name string, v *vectors.Vector) (webhook.VendorHandler, error) {
 	if v.Pin != "" { // only Greenflash has several forms
 		h, err = greenflash.Config{Keys: v.SigningKeys(), Form: greenflash.Form(v.Pin)}.NewHandler(o)
 	} else {
-		h, err = named(name).Configure(allvendors.Config{Keys: v.SigningKeys()}, o)
+		h, err = vendortest.New(name, vendortest.Secret).Configure(vendortest.Config{Keys: v.SigningKeys()}, o)
 	}
 	if err != nil {
 		return nil, err
 	}
 	h.OnEvent(new(vendortest.Recorder).Callback)
 	return h, nil
-}
-
-func named(name string) *allvendors.Vendor {
-	for _, v := range allvendors.All() {
-		if v.Name == name {
-			return &v
-		}
-	}
-	panic("there is no vendor " + name)
 }
 
 // deliver sends the vector. The header names are exactly those of the vector.

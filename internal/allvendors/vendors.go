@@ -1,8 +1,8 @@
-// Package vendors lists the vendors that the command-line tool supports. To add a vendor, add an entry to All.
-package vendors
+// Package allvendors lists the vendors, for the command-line tool and for tests. To add a vendor, add an entry to [All]. The
+// tests of this package test what must hold for every vendor.
+package allvendors
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -22,11 +22,11 @@ import (
 type Vendor struct {
 	webhooktest.Vendor
 
-	// New returns a handler that authenticates by the secret: the signing secret, or the token in the URL.
-	New func(secret string, o *webhook.Options) (webhook.VendorHandler, error)
+	// NewHandler returns a handler that authenticates by the secret: the signing secret, or the token in the URL.
+	NewHandler func(secret string, o *webhook.Options) (webhook.VendorHandler, error)
 }
 
-// Name returns the vendor's name in commands.
+// Name returns the vendor's name, as in commands and in paths.
 func (v *Vendor) Name() string { return v.Profile.Name }
 
 // Signs reports whether the vendor signs its deliveries. Otherwise, the secret is a token in the URL.
@@ -57,10 +57,7 @@ func orNil[H webhook.VendorHandler](h H, err error) (webhook.VendorHandler, erro
 	return h, nil
 }
 
-// ErrUnknown is wrapped by the error of [Find].
-var ErrUnknown = errors.New("unknown vendor")
-
-// Find returns the vendor with a name, whatever its case. The error matches [ErrUnknown].
+// Find returns the vendor with a name, whatever its case.
 func Find(name string) (*Vendor, error) {
 	all := All()
 	for i := range all {
@@ -68,7 +65,7 @@ func Find(name string) (*Vendor, error) {
 			return &all[i], nil
 		}
 	}
-	return nil, fmt.Errorf("%w %q: it must be one of %s", ErrUnknown, name, strings.Join(Names(), ", "))
+	return nil, fmt.Errorf("unknown vendor %q: it must be one of %s", name, strings.Join(Names(), ", "))
 }
 
 // Names returns the names of all vendors.
@@ -78,19 +75,4 @@ func Names() []string {
 		names = append(names, v.Name())
 	}
 	return names
-}
-
-// Sample returns the vendor's sample with a name, or else the first sample of a type with that name.
-func (v *Vendor) Sample(name string) (*webhooktest.Sample, error) {
-	for i := range v.Samples {
-		if v.Samples[i].Name == name {
-			return &v.Samples[i], nil
-		}
-	}
-	for i := range v.Samples {
-		if v.Samples[i].Type == name {
-			return &v.Samples[i], nil
-		}
-	}
-	return nil, fmt.Errorf("%s has no event %q: `aihooks send %s --list` lists them", v.Name(), name, v.Name())
 }
