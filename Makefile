@@ -67,9 +67,9 @@ cover:
 		echo "$$pkg $$(go tool cover -func cover-$$pkg.out | tail -1 | awk '{print $$3}')"; \
 	done
 
-## mutate: mutation testing of MUTATE, folders or files; takes hours. For its flags, go run ./internal/mutate -h
+## mutate: mutation testing of MUTATE, folders or files; takes hours. For its flags, go run ./internal/test/mutate -h
 mutate:
-	go run ./internal/mutate $(MUTATE)
+	go run ./internal/test/mutate $(MUTATE)
 
 ## generate: every generated file; must leave no diff
 generate:

@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/internal/readme"
+	"github.com/aihooks/aihooks-go/internal/test/readme"
 )
 
 // usageFile holds the tests that the README shows.

@@ -13,9 +13,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/convosphere"
+	"github.com/aihooks/aihooks-go/internal/test/vendortest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 )
+
+var kit = vendortest.New("convosphere", vendortest.Secret)
 
 // handlerFor returns a handler with a callback for message.created.
 func handlerFor(
@@ -23,7 +26,7 @@ func handlerFor(
 ) *convosphere.Handler {
 	t.Helper()
 	o.Logger = slog.New(slog.DiscardHandler)
-	h, err := convosphere.Config{Keys: []signature.Key{signature.NewKey("default", secret)}}.NewHandler(&o)
+	h, err := convosphere.Config{Keys: []signature.Key{kit.Key()}}.NewHandler(&o)
 	require.NoError(t, err)
 	h.OnMessageCreated(fn)
 	return h

@@ -10,8 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/emberqa"
-	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
-	"github.com/aihooks/aihooks-go/internal/vendortest"
+	"github.com/aihooks/aihooks-go/internal/test/vendortest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -20,14 +19,7 @@ const (
 	hooks = "https://receiver.test/webhooks/emberqa/"
 )
 
-// kit is the kit that sends as EmberQA does.
-var kit = vendortest.Kit{
-	Vendor: emberqatest.Vendor(),
-	Secret: token,
-	New: func(o *webhook.Options) (webhook.VendorHandler, error) {
-		return emberqa.NewHandler(emberqa.Token(token), o)
-	},
-}
+var kit = vendortest.New("emberqa", token)
 
 // A receiver is a handler with a callback for every type, and a sender that acts as EmberQA.
 type receiver struct {

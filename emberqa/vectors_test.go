@@ -12,15 +12,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/emberqa"
-	"github.com/aihooks/aihooks-go/internal/vectors"
+	"github.com/aihooks/aihooks-go/internal/test/signtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
 func TestHandler_MatchesReferenceVectors(t *testing.T) {
-	for _, v := range vectors.LoadEmberQA(t, "../signature/testdata") {
+	for _, v := range signtest.LoadEmberQA(t, "../signature/testdata") {
 		t.Run(v.Name, func(t *testing.T) {
 			h, err := emberqa.Config{Credentials: credentials(v.Credentials)}.NewHandler(&webhook.Options{Logger: slog.New(slog.DiscardHandler)})
-			if v.Want.Reason == vectors.KeysRefused {
+			if v.Want.Reason == signtest.KeysRefused {
 				require.Error(t, err)
 				return
 			}
@@ -45,7 +45,7 @@ func TestHandler_MatchesReferenceVectors(t *testing.T) {
 	}
 }
 
-func credentials(all []vectors.Credential) []emberqa.Credential {
+func credentials(all []signtest.Credential) []emberqa.Credential {
 	made := make([]emberqa.Credential, len(all))
 	for i, c := range all {
 		if c.Token != nil {

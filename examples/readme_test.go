@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aihooks/aihooks-go/internal/readme"
+	"github.com/aihooks/aihooks-go/internal/test/readme"
 )
 
 func TestReadme_InboxProgramsCompile(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/internal/readme"
+	"github.com/aihooks/aihooks-go/internal/test/readme"
 )
 
 // serverUse describes how a program creates its HTTP servers.

@@ -11,27 +11,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/greenflash"
-	"github.com/aihooks/aihooks-go/greenflash/greenflashtest"
-	"github.com/aihooks/aihooks-go/internal/vendortest"
+	"github.com/aihooks/aihooks-go/internal/test/vendortest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-const secret = "a secret that no attacker knows"
+const secret = vendortest.Secret
 
-var key = signature.NewKey("default", secret)
-
-var allForms = []greenflash.Form{greenflash.FormTimestamp, greenflash.FormDelivery, greenflash.FormBody}
-
-// kit is the kit that sends as Greenflash does.
-var kit = vendortest.Kit{
-	Vendor: greenflashtest.Vendor(),
-	Secret: secret,
-	New: func(o *webhook.Options) (webhook.VendorHandler, error) {
-		return greenflash.NewHandler(secret, o)
-	},
-}
+var (
+	kit      = vendortest.New("greenflash", secret)
+	key      = kit.Key()
+	allForms = []greenflash.Form{greenflash.FormTimestamp, greenflash.FormDelivery, greenflash.FormBody}
+)
 
 // A receiver is a handler with a callback for every type, and a sender that acts as Greenflash.
 type receiver struct {

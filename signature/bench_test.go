@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aihooks/aihooks-go/internal/test/signtest"
 	"github.com/aihooks/aihooks-go/signature"
 )
 
@@ -38,9 +39,9 @@ type floor struct {
 }
 
 func newFloor(signed []byte) *floor {
-	f := &floor{hash: hmac.New(sha256.New, []byte(testSecret)), signed: signed}
-	f.pool.New = func() any { return hmac.New(sha256.New, []byte(testSecret)) }
-	f.want = referenceMAC(testSecret, signed)
+	f := &floor{hash: hmac.New(sha256.New, []byte(signtest.Secret)), signed: signed}
+	f.pool.New = func() any { return hmac.New(sha256.New, []byte(signtest.Secret)) }
+	f.want = signtest.MAC(signtest.Secret, signed)
 	f.hex = hex.AppendEncode(nil, f.want)
 	return f
 }
@@ -75,20 +76,20 @@ func contests(b *testing.B) []contest {
 			name, form string
 			scheme     signature.Scheme
 		}{
-			{"body", "body", bodyScheme()},           // as Convosphere and WorkFlux sign
-			{"timestamp", "timestamp", headScheme()}, // as Greenflash may
-			{"any-body", "body", headScheme()},       // the last of three forms, once the verifier has learned it
+			{"body", "body", signtest.BodyScheme()},           // as Convosphere and WorkFlux sign
+			{"timestamp", "timestamp", signtest.HeadScheme()}, // as Greenflash may
+			{"any-body", "body", signtest.HeadScheme()},       // the last of three forms, once the verifier has learned it
 		} {
-			h := fullHeader()
-			sign(b, c.scheme, c.form, h, body)
+			h := signtest.FullHeader()
+			signtest.Sign(b, c.scheme, c.form, h, body)
 			signed := body
 			if c.form == "timestamp" {
-				signed = append([]byte(h.Get(headerTime)+"."), body...)
+				signed = append([]byte(h.Get(signtest.HeaderTime)+"."), body...)
 			}
 			all = append(all, contest{
 				name:     fmt.Sprintf("%s/%dKiB", c.name, size>>10),
-				verifier: newVerifier(b, c.scheme),
-				keys:     newRing(b, signature.NewKey("default", testSecret)),
+				verifier: signtest.NewVerifier(b, c.scheme),
+				keys:     signtest.NewRing(b, signature.NewKey("default", signtest.Secret)),
 				header:   h,
 				body:     body,
 				floor:    newFloor(signed),

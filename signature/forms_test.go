@@ -6,39 +6,31 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/internal/test/signtest"
 	"github.com/aihooks/aihooks-go/signature"
 )
 
-// twoForms returns a scheme with two forms. One covers two optional headers.
-func twoForms() signature.Scheme {
-	return signature.Scheme{
-		Header: headerSignature,
-		Forms:  []signature.Form{{Name: "head", Covers: []string{headerDelivery, headerTime}}, {Name: "body"}},
-		Fields: []signature.Field{{Header: headerTime, Grammar: signature.UnixTime}, {Header: headerDelivery, Grammar: signature.Opaque}},
-	}
-}
-
 // The signed bytes of one form must not verify as a delivery of the other form.
 func TestVerify_RefusesBytesOfAnotherLayout(t *testing.T) {
-	oneHeader := twoForms()
-	oneHeader.Forms = []signature.Form{{Name: "body"}, {Name: "head", Covers: []string{headerTime}}}
-	for name, scheme := range map[string]signature.Scheme{"two headers": twoForms(), "one header": oneHeader} {
+	oneHeader := signtest.TwoForms()
+	oneHeader.Forms = []signature.Form{{Name: "body"}, {Name: "head", Covers: []string{signtest.HeaderTime}}}
+	for name, scheme := range map[string]signature.Scheme{"two headers": signtest.TwoForms(), "one header": oneHeader} {
 		t.Run(name, func(t *testing.T) {
-			captured := fullHeader()
-			sign(t, scheme, "head", captured, []byte("{}"))
-			prefix := testTime + "."
+			captured := signtest.FullHeader()
+			signtest.Sign(t, scheme, "head", captured, []byte("{}"))
+			prefix := signtest.Time + "."
 			if name == "two headers" {
 				prefix = "dlv_1." + prefix
 			}
-			v := newVerifier(t, scheme)
-			match, err := v.Verify(defaultRing(t), captured, []byte("{}"))
+			v := signtest.NewVerifier(t, scheme)
+			match, err := v.Verify(signtest.DefaultRing(t), captured, []byte("{}"))
 			require.NoError(t, err)
 			require.Equal(t, "head", match.Form())
 
-			moved := http.Header{headerSignature: captured[headerSignature]}
-			require.Equal(t, referenceHex(testSecret, prefix+"{}"), moved.Get(headerSignature), "the MAC must be right in the form without headers")
-			_, err = v.Verify(defaultRing(t), moved, []byte(prefix+"{}"))
-			requireRefused(t, err, signature.Mismatch, headerSignature)
+			moved := http.Header{signtest.HeaderSignature: captured[signtest.HeaderSignature]}
+			require.Equal(t, signtest.Hex(signtest.Secret, prefix+"{}"), moved.Get(signtest.HeaderSignature), "the MAC must be right in the form without headers")
+			_, err = v.Verify(signtest.DefaultRing(t), moved, []byte(prefix+"{}"))
+			requireRefused(t, err, signature.Mismatch, signtest.HeaderSignature)
 			require.ErrorContains(t, err, "could be that of another form")
 		})
 	}
@@ -47,13 +39,13 @@ func TestVerify_RefusesBytesOfAnotherLayout(t *testing.T) {
 // With one form, no body is ambiguous.
 func TestVerify_AcceptsAnyBodyInOneLayout(t *testing.T) {
 	h := http.Header{}
-	sign(t, bodyScheme(), "body", h, []byte(testTime+".{}"))
-	_, err := newVerifier(t, bodyScheme()).Verify(defaultRing(t), h, []byte(testTime+".{}"))
+	signtest.Sign(t, signtest.BodyScheme(), "body", h, []byte(signtest.Time+".{}"))
+	_, err := signtest.NewVerifier(t, signtest.BodyScheme()).Verify(signtest.DefaultRing(t), h, []byte(signtest.Time+".{}"))
 	require.NoError(t, err)
 }
 
 func TestVerify_OptionalFields(t *testing.T) {
-	headOnly, err := twoForms().Pin("head")
+	headOnly, err := signtest.TwoForms().Pin("head")
 	require.NoError(t, err)
 	for name, c := range map[string]struct {
 		scheme signature.Scheme
@@ -62,20 +54,20 @@ func TestVerify_OptionalFields(t *testing.T) {
 		header string
 	}{
 		"all there":                 {scheme: headOnly, spoil: func(http.Header) {}},
-		"the first is missing":      {headOnly, func(h http.Header) { h.Del(headerDelivery) }, signature.Missing, headerDelivery},
-		"the second is missing":     {headOnly, func(h http.Header) { h.Del(headerTime) }, signature.Missing, headerTime},
-		"both are missing":          {headOnly, func(h http.Header) { h.Del(headerTime); h.Del(headerDelivery) }, signature.Missing, headerDelivery},
-		"one is empty":              {headOnly, func(h http.Header) { h.Set(headerTime, "") }, signature.Missing, headerTime},
-		"one comes twice":           {headOnly, func(h http.Header) { h.Add(headerDelivery, "dlv_1") }, signature.Repeated, headerDelivery},
-		"one is no time":            {headOnly, func(h http.Header) { h.Set(headerTime, "soon") }, signature.Malformed, headerTime},
-		"another form, both":        {twoForms(), func(h http.Header) { h.Del(headerTime); h.Del(headerDelivery) }, signature.Mismatch, headerSignature},
-		"another form, not covered": {twoForms(), func(h http.Header) { h.Set(headerDelivery, "no id") }, signature.Malformed, headerDelivery},
+		"the first is missing":      {headOnly, func(h http.Header) { h.Del(signtest.HeaderDelivery) }, signature.Missing, signtest.HeaderDelivery},
+		"the second is missing":     {headOnly, func(h http.Header) { h.Del(signtest.HeaderTime) }, signature.Missing, signtest.HeaderTime},
+		"both are missing":          {headOnly, func(h http.Header) { h.Del(signtest.HeaderTime); h.Del(signtest.HeaderDelivery) }, signature.Missing, signtest.HeaderDelivery},
+		"one is empty":              {headOnly, func(h http.Header) { h.Set(signtest.HeaderTime, "") }, signature.Missing, signtest.HeaderTime},
+		"one comes twice":           {headOnly, func(h http.Header) { h.Add(signtest.HeaderDelivery, "dlv_1") }, signature.Repeated, signtest.HeaderDelivery},
+		"one is no time":            {headOnly, func(h http.Header) { h.Set(signtest.HeaderTime, "soon") }, signature.Malformed, signtest.HeaderTime},
+		"another form, both":        {signtest.TwoForms(), func(h http.Header) { h.Del(signtest.HeaderTime); h.Del(signtest.HeaderDelivery) }, signature.Mismatch, signtest.HeaderSignature},
+		"another form, not covered": {signtest.TwoForms(), func(h http.Header) { h.Set(signtest.HeaderDelivery, "no id") }, signature.Malformed, signtest.HeaderDelivery},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := fullHeader()
-			sign(t, twoForms(), "head", h, []byte("{}"))
+			h := signtest.FullHeader()
+			signtest.Sign(t, signtest.TwoForms(), "head", h, []byte("{}"))
 			c.spoil(h)
-			_, err := newVerifier(t, c.scheme).Verify(defaultRing(t), h, []byte("{}"))
+			_, err := signtest.NewVerifier(t, c.scheme).Verify(signtest.DefaultRing(t), h, []byte("{}"))
 			if c.reason == "" {
 				require.NoError(t, err)
 				return
@@ -83,11 +75,11 @@ func TestVerify_OptionalFields(t *testing.T) {
 			requireRefused(t, err, c.reason, c.header)
 		})
 	}
-	for _, spoil := range []func(http.Header){func(http.Header) {}, func(h http.Header) { h.Del(headerTime) }, func(h http.Header) { h.Del(headerTime); h.Del(headerDelivery) }} {
-		h := fullHeader()
+	for _, spoil := range []func(http.Header){func(http.Header) {}, func(h http.Header) { h.Del(signtest.HeaderTime) }, func(h http.Header) { h.Del(signtest.HeaderTime); h.Del(signtest.HeaderDelivery) }} {
+		h := signtest.FullHeader()
 		spoil(h)
-		sign(t, twoForms(), "body", h, []byte("{}"))
-		match, err := newVerifier(t, twoForms()).Verify(defaultRing(t), h, []byte("{}"))
+		signtest.Sign(t, signtest.TwoForms(), "body", h, []byte("{}"))
+		match, err := signtest.NewVerifier(t, signtest.TwoForms()).Verify(signtest.DefaultRing(t), h, []byte("{}"))
 		require.NoError(t, err, "a form must not need headers that it does not cover")
 		require.Equal(t, "body", match.Form())
 	}

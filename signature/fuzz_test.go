@@ -13,17 +13,18 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/internal/test/signtest"
 	"github.com/aihooks/aihooks-go/signature"
 )
 
 // The secret is random in each run, so every accepted delivery is a fault.
 func FuzzVerify(f *testing.F) {
 	secret := rand.Text()
-	ring := newRing(f, append(manyKeys(3), signature.NewKey("default", secret))...)
-	wide, narrow := newVerifier(f, headScheme()), newVerifier(f, bodyScheme())
+	ring := signtest.NewRing(f, append(manyKeys(3), signature.NewKey("default", secret))...)
+	wide, narrow := signtest.NewVerifier(f, signtest.HeadScheme()), signtest.NewVerifier(f, signtest.BodyScheme())
 
-	f.Add(strings.Repeat("0", 64), "", uint8(1), testTime, "dlv_1", []byte(`{"type":"a"}`))
-	f.Add("sha256="+referenceHex("guess", "body"), "a", uint8(2), testTime+"000", "", []byte("body"))
+	f.Add(strings.Repeat("0", 64), "", uint8(1), signtest.Time, "dlv_1", []byte(`{"type":"a"}`))
+	f.Add("sha256="+signtest.Hex("guess", "body"), "a", uint8(2), signtest.Time+"000", "", []byte("body"))
 	f.Add("", "", uint8(0), "+1795283259", "dlv.1", []byte(nil))
 	f.Add(strings.Repeat("F", 64), ",", uint8(1), "1e9", strings.Repeat("d", 129), []byte("1795283259.{}"))
 	f.Add("sha256=", "\x00", uint8(1), "\xff", "é", []byte{0, 0xff})
@@ -38,9 +39,9 @@ func FuzzVerify(f *testing.F) {
 	}
 
 	f.Fuzz(func(t *testing.T, first, second string, signatures uint8, stamp, delivery string, body []byte) {
-		h := http.Header{headerSignature: []string{first, second}[:signatures%3], headerTime: {stamp}, headerDelivery: {delivery}}
+		h := http.Header{signtest.HeaderSignature: []string{first, second}[:signatures%3], signtest.HeaderTime: {stamp}, signtest.HeaderDelivery: {delivery}}
 		if delivery == "" {
-			delete(h, headerDelivery)
+			delete(h, signtest.HeaderDelivery)
 		}
 		before := slices.Clone(body)
 		for _, v := range []*signature.Verifier{wide, narrow} {
@@ -63,7 +64,7 @@ var (
 
 // reference verifies by headScheme in the simplest way, without optimization.
 func reference(secret string, h http.Header, body []byte) (form string, err error) {
-	switch sig := h[headerSignature]; {
+	switch sig := h[signtest.HeaderSignature]; {
 	case len(sig) == 0 || len(sig) == 1 && sig[0] == "":
 		return "", signature.Missing
 	case len(sig) > 1:
@@ -71,7 +72,7 @@ func reference(secret string, h http.Header, body []byte) (form string, err erro
 	case !hexMAC.MatchString(sig[0]):
 		return "", signature.Malformed
 	}
-	switch stamp := h[headerTime]; {
+	switch stamp := h[signtest.HeaderTime]; {
 	case len(stamp) == 0 || len(stamp) == 1 && stamp[0] == "":
 		return "", signature.Missing
 	case len(stamp) > 1:
@@ -79,7 +80,7 @@ func reference(secret string, h http.Header, body []byte) (form string, err erro
 	case !unixTime.MatchString(stamp[0]):
 		return "", signature.Malformed
 	}
-	delivery := h[headerDelivery]
+	delivery := h[signtest.HeaderDelivery]
 	switch {
 	case len(delivery) == 0:
 	case len(delivery) == 1 && delivery[0] == "":
@@ -92,13 +93,13 @@ func reference(secret string, h http.Header, body []byte) (form string, err erro
 	if looksCovered.Match(body) {
 		return "", signature.Mismatch
 	}
-	claimed, _ := hex.DecodeString(hexMAC.FindStringSubmatch(h[headerSignature][0])[2])
-	forms := map[string]string{"timestamp": h[headerTime][0] + ".", "body": ""}
+	claimed, _ := hex.DecodeString(hexMAC.FindStringSubmatch(h[signtest.HeaderSignature][0])[2])
+	forms := map[string]string{"timestamp": h[signtest.HeaderTime][0] + ".", "body": ""}
 	if len(delivery) == 1 {
-		forms["delivery"] = delivery[0] + "." + h[headerTime][0] + "."
+		forms["delivery"] = delivery[0] + "." + h[signtest.HeaderTime][0] + "."
 	}
 	for form, prefix := range forms {
-		if hmac.Equal(referenceMAC(secret, append([]byte(prefix), body...)), claimed) {
+		if hmac.Equal(signtest.MAC(secret, append([]byte(prefix), body...)), claimed) {
 			return form, nil
 		}
 	}
@@ -107,16 +108,16 @@ func reference(secret string, h http.Header, body []byte) (form string, err erro
 
 // The verifiers are kept from input to input, so that every form is verified after every other form.
 func FuzzVerifyAgreesWithReference(f *testing.F) {
-	v := newVerifier(f, headScheme())
+	v := signtest.NewVerifier(f, signtest.HeadScheme())
 	for form := range uint8(4) {
 		for damage := range uint8(18) {
-			f.Add("secret", form, damage, uint16(7*damage), testTime, "dlv_1", []byte(`{"a":1}`))
+			f.Add("secret", form, damage, uint16(7*damage), signtest.Time, "dlv_1", []byte(`{"a":1}`))
 		}
 	}
-	f.Add("\x00", uint8(0), uint8(0), uint16(0), testTime+"123", "-", []byte{})
+	f.Add("\x00", uint8(0), uint8(0), uint16(0), signtest.Time+"123", "-", []byte{})
 	f.Add(strings.Repeat("k", 65), uint8(1), uint8(0), uint16(0), "0000000000", strings.Repeat("d", 128), []byte("\xff\x00"))
-	f.Add("secret", uint8(2), uint8(0), uint16(0), testTime, "", []byte("a."))
-	f.Add("secret", uint8(1), uint8(0), uint16(0), testTime, "a.b", []byte(""))
+	f.Add("secret", uint8(2), uint8(0), uint16(0), signtest.Time, "", []byte("a."))
+	f.Add("secret", uint8(1), uint8(0), uint16(0), signtest.Time, "a.b", []byte(""))
 	f.Add("secret", uint8(0), uint8(0), uint16(0), "1", "", []byte("{"))
 
 	f.Fuzz(func(t *testing.T, secret string, form, damage uint8, at uint16, stamp, delivery string, body []byte) {
@@ -126,8 +127,8 @@ func FuzzVerifyAgreesWithReference(f *testing.F) {
 			return
 		}
 		prefix := []string{stamp + ".", delivery + "." + stamp + ".", "", "other."}[form%4]
-		mac := hex.EncodeToString(referenceMAC(secret, append([]byte(prefix), body...)))
-		h := http.Header{headerSignature: {mac}, headerTime: {stamp}, headerDelivery: {delivery}}
+		mac := hex.EncodeToString(signtest.MAC(secret, append([]byte(prefix), body...)))
+		h := http.Header{signtest.HeaderSignature: {mac}, signtest.HeaderTime: {stamp}, signtest.HeaderDelivery: {delivery}}
 		body = spoil(h, bytes.Clone(body), damage, int(at))
 
 		wantForm, wantErr := reference(secret, h, body)
@@ -150,35 +151,35 @@ func isWhitespace(r rune) bool {
 
 // spoil damages a signed delivery in one of many ways, or not at all.
 func spoil(h http.Header, body []byte, damage uint8, at int) []byte {
-	sig := h[headerSignature][0]
+	sig := h[signtest.HeaderSignature][0]
 	at %= len(sig)
 	switch damage % 18 {
 	case 1:
-		h[headerSignature] = []string{strings.ToUpper(sig)}
+		h[signtest.HeaderSignature] = []string{strings.ToUpper(sig)}
 	case 2:
-		h[headerSignature] = []string{"sha256=" + sig}
+		h[signtest.HeaderSignature] = []string{"sha256=" + sig}
 	case 3:
-		h[headerSignature] = []string{sig, sig}
+		h[signtest.HeaderSignature] = []string{sig, sig}
 	case 4:
-		delete(h, headerSignature)
+		delete(h, signtest.HeaderSignature)
 	case 5:
-		h[headerSignature] = []string{sig[:at]}
+		h[signtest.HeaderSignature] = []string{sig[:at]}
 	case 6:
-		h[headerSignature] = []string{sig[:at] + string(rune('0'+at%80)) + sig[at+1:]}
+		h[signtest.HeaderSignature] = []string{sig[:at] + string(rune('0'+at%80)) + sig[at+1:]}
 	case 7:
-		h[headerSignature] = []string{sig[:at] + strings.ToUpper(sig[at:])}
+		h[signtest.HeaderSignature] = []string{sig[:at] + strings.ToUpper(sig[at:])}
 	case 8:
-		h[headerSignature] = []string{sig + sig[:at]}
+		h[signtest.HeaderSignature] = []string{sig + sig[:at]}
 	case 9:
-		delete(h, headerTime)
+		delete(h, signtest.HeaderTime)
 	case 10:
-		h[headerTime] = append(h[headerTime], h[headerTime][0])
+		h[signtest.HeaderTime] = append(h[signtest.HeaderTime], h[signtest.HeaderTime][0])
 	case 11:
-		delete(h, headerDelivery)
+		delete(h, signtest.HeaderDelivery)
 	case 12:
-		h[headerDelivery] = []string{h[headerDelivery][0] + "x"}
+		h[signtest.HeaderDelivery] = []string{h[signtest.HeaderDelivery][0] + "x"}
 	case 13:
-		h[headerDelivery] = append(h[headerDelivery], "x")
+		h[signtest.HeaderDelivery] = append(h[signtest.HeaderDelivery], "x")
 	case 14:
 		return append(body, '\n')
 	case 15:
@@ -186,9 +187,9 @@ func spoil(h http.Header, body []byte, damage uint8, at int) []byte {
 			body[at%len(body)] ^= 1 << (at % 8)
 		}
 	case 16:
-		return append([]byte(h[headerTime][0]+"."), body...) // the same bytes, split at another place
+		return append([]byte(h[signtest.HeaderTime][0]+"."), body...) // the same bytes, split at another place
 	case 17:
-		h[headerDelivery], h[headerTime] = h[headerTime], h[headerDelivery]
+		h[signtest.HeaderDelivery], h[signtest.HeaderTime] = h[signtest.HeaderTime], h[signtest.HeaderDelivery]
 	}
 	return body
 }

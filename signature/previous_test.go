@@ -7,21 +7,22 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/internal/test/signtest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/signature/diagnose"
 )
 
 func explainSignedBy(t *testing.T, ring *signature.Keyring, secret string) diagnose.Explanation {
 	t.Helper()
-	h := fullHeader()
+	h := signtest.FullHeader()
 	body := []byte(`{"type":"ping"}`)
-	require.NoError(t, bodyScheme().Sign(signature.NewKey("k", secret), "", h, body))
-	return diagnose.Explain(diagnose.Input{Scheme: bodyScheme(), Keys: ring, Header: h, Body: body})
+	require.NoError(t, signtest.BodyScheme().Sign(signature.NewKey("k", secret), "", h, body))
+	return diagnose.Explain(diagnose.Input{Scheme: signtest.BodyScheme(), Keys: ring, Header: h, Body: body})
 }
 
 func TestKeyring_RemembersPreviousKeysWithoutVerifying(t *testing.T) {
 	secret := func(i int) string { return fmt.Sprintf("secret-number-%02d", i) }
-	ring := newRing(t, signature.NewKey("0", secret(0)))
+	ring := signtest.NewRing(t, signature.NewKey("0", secret(0)))
 	for i := 1; i <= 20; i++ {
 		require.NoError(t, ring.Set(signature.NewKey(fmt.Sprint(i), secret(i))))
 	}
@@ -34,14 +35,14 @@ func TestKeyring_RemembersPreviousKeysWithoutVerifying(t *testing.T) {
 	}
 	require.Equal(t, diagnose.Unexplained, explainSignedBy(t, ring, secret(3)).Cause, "at most MaxKeys keys are remembered")
 
-	h, body := fullHeader(), []byte(`{}`)
-	require.NoError(t, bodyScheme().Sign(signature.NewKey("k", secret(19)), "", h, body))
-	_, err := newVerifier(t, bodyScheme()).Verify(ring, h, body)
-	requireRefused(t, err, signature.Mismatch, headerSignature)
+	h, body := signtest.FullHeader(), []byte(`{}`)
+	require.NoError(t, signtest.BodyScheme().Sign(signature.NewKey("k", secret(19)), "", h, body))
+	_, err := signtest.NewVerifier(t, signtest.BodyScheme()).Verify(ring, h, body)
+	requireRefused(t, err, signature.Mismatch, signtest.HeaderSignature)
 }
 
 func TestKeyring_ForgetsPreviousKeyThatReturns(t *testing.T) {
-	ring := newRing(t, signature.NewKey("a", "secret-a"))
+	ring := signtest.NewRing(t, signature.NewKey("a", "secret-a"))
 	require.NoError(t, ring.Set(signature.NewKey("b", "secret-b")))
 	require.NoError(t, ring.Set(signature.NewKey("renamed", "secret-a")))
 	require.Equal(t, diagnose.None, explainSignedBy(t, ring, "secret-a").Cause)
@@ -51,7 +52,7 @@ func TestKeyring_ForgetsPreviousKeyThatReturns(t *testing.T) {
 }
 
 func TestKeyring_StoresRepeatedPreviousKeyOnce(t *testing.T) {
-	ring := newRing(t, signature.NewKey("first", "the-first-secret"))
+	ring := signtest.NewRing(t, signature.NewKey("first", "the-first-secret"))
 	for i := range 3 * signature.MaxKeys {
 		require.NoError(t, ring.Set(signature.NewKey("k", fmt.Sprintf("secret-%d", i%2))))
 	}
@@ -62,19 +63,19 @@ func TestKeyring_StoresRepeatedPreviousKeyOnce(t *testing.T) {
 		many = append(many, signature.NewKey(fmt.Sprint(i), fmt.Sprintf("secret-%d", i)))
 		alike = append(alike, signature.NewKey(fmt.Sprint(i), "secret-0"))
 	}
-	ring = newRing(t, signature.NewKey("first", "the-first-secret"))
+	ring = signtest.NewRing(t, signature.NewKey("first", "the-first-secret"))
 	require.NoError(t, ring.Set(many...))
 	require.NoError(t, ring.Set(many...))
 	require.Equal(t, diagnose.KeyPrevious, explainSignedBy(t, ring, "the-first-secret").Cause)
 
-	ring = newRing(t, signature.NewKey("first", "the-first-secret"))
+	ring = signtest.NewRing(t, signature.NewKey("first", "the-first-secret"))
 	require.NoError(t, ring.Set(alike...))
 	require.NoError(t, ring.Set(signature.NewKey("k", "secret-1")))
 	require.Equal(t, diagnose.KeyPrevious, explainSignedBy(t, ring, "the-first-secret").Cause)
 }
 
 func TestKeyring_AllowsSetDuringExplain(t *testing.T) {
-	ring := newRing(t, signature.NewKey("0", "secret-0"))
+	ring := signtest.NewRing(t, signature.NewKey("0", "secret-0"))
 	var all sync.WaitGroup
 	for g := range 4 {
 		all.Go(func() {
@@ -96,7 +97,7 @@ func TestKeyring_LiveAndPreviousKeys(t *testing.T) {
 		}
 		return all
 	}
-	ring := newRing(t, signature.NewKey("a", "secret-a"), signature.NewKey("b", "secret-b"))
+	ring := signtest.NewRing(t, signature.NewKey("a", "secret-a"), signature.NewKey("b", "secret-b"))
 	require.Equal(t, []string{"a=secret-a", "b=secret-b"}, read(ring.Keys()))
 	require.Empty(t, ring.Previous())
 	require.NoError(t, ring.Set(signature.NewKey("c", "secret-c"), signature.NewKey("renamed", "secret-b")))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/internal/test/signtest"
 	"github.com/aihooks/aihooks-go/signature"
 )
 
@@ -19,8 +20,8 @@ func TestScheme_RefusesContradictions(t *testing.T) {
 		"header in lower case":         {func(s *signature.Scheme) { s.Header = "x-acme-signature" }, "canonical form"},
 		"field without a name":         {func(s *signature.Scheme) { s.Fields[1].Header = "" }, `header ""`},
 		"field in lower case":          {func(s *signature.Scheme) { s.Fields[1].Header = "x-acme-delivery" }, "canonical form"},
-		"field twice":                  {func(s *signature.Scheme) { s.Fields[1].Header = headerTime }, "must not appear twice"},
-		"signature is a field":         {func(s *signature.Scheme) { s.Fields[1].Header = headerSignature }, "must not appear twice"},
+		"field twice":                  {func(s *signature.Scheme) { s.Fields[1].Header = signtest.HeaderTime }, "must not appear twice"},
+		"signature is a field":         {func(s *signature.Scheme) { s.Fields[1].Header = signtest.HeaderSignature }, "must not appear twice"},
 		"too many fields":              {func(s *signature.Scheme) { s.Fields = make([]signature.Field, 5) }, "at most 4 Fields, not 5"},
 		"field without a grammar":      {func(s *signature.Scheme) { s.Fields[1].Grammar = 0 }, "needs a Grammar"},
 		"unknown grammar":              {func(s *signature.Scheme) { s.Fields[1].Grammar = 3 }, "needs a Grammar"},
@@ -28,22 +29,22 @@ func TestScheme_RefusesContradictions(t *testing.T) {
 		"form without a name":          {func(s *signature.Scheme) { s.Forms[1].Name = "" }, "unique name"},
 		"two forms of one name":        {func(s *signature.Scheme) { s.Forms[1].Name = "body" }, "unique name"},
 		"covers what is no field":      {func(s *signature.Scheme) { s.Forms[0].Covers = []string{"X-Other"} }, `cover the header "X-Other"`},
-		"covers in lower case":         {func(s *signature.Scheme) { s.Forms[0].Covers = []string{strings.ToLower(headerTime)} }, "must be among the Scheme's Fields"},
-		"covers the signature":         {func(s *signature.Scheme) { s.Forms[0].Covers = []string{headerSignature} }, "must be among the Scheme's Fields"},
-		"covers one twice":             {func(s *signature.Scheme) { s.Forms[1].Covers = []string{headerTime, headerTime} }, "must cover the header \"X-Acme-Time\" once"},
+		"covers in lower case":         {func(s *signature.Scheme) { s.Forms[0].Covers = []string{strings.ToLower(signtest.HeaderTime)} }, "must be among the Scheme's Fields"},
+		"covers the signature":         {func(s *signature.Scheme) { s.Forms[0].Covers = []string{signtest.HeaderSignature} }, "must be among the Scheme's Fields"},
+		"covers one twice":             {func(s *signature.Scheme) { s.Forms[1].Covers = []string{signtest.HeaderTime, signtest.HeaderTime} }, "must cover the header \"X-Acme-Time\" once"},
 		"two forms over the body":      {func(s *signature.Scheme) { s.Forms[0].Covers = nil }, "cannot be distinguished"},
-		"two forms over as many":       {func(s *signature.Scheme) { s.Forms[2].Covers = []string{headerDelivery} }, "cannot be distinguished"},
-		"two forms over the same ones": {func(s *signature.Scheme) { s.Forms[2].Covers = []string{headerTime, headerDelivery} }, "cannot be distinguished"},
+		"two forms over as many":       {func(s *signature.Scheme) { s.Forms[2].Covers = []string{signtest.HeaderDelivery} }, "cannot be distinguished"},
+		"two forms over the same ones": {func(s *signature.Scheme) { s.Forms[2].Covers = []string{signtest.HeaderTime, signtest.HeaderDelivery} }, "cannot be distinguished"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := headScheme()
+			s := signtest.HeadScheme()
 			c.spoil(&s)
 			v, err := signature.NewVerifier(s)
 			require.ErrorContains(t, err, c.says)
 			require.Nil(t, v)
-			h := fullHeader()
-			require.EqualError(t, s.Sign(signature.NewKey("a", testSecret), "", h, nil), err.Error())
-			require.Equal(t, fullHeader(), h)
+			h := signtest.FullHeader()
+			require.EqualError(t, s.Sign(signature.NewKey("a", signtest.Secret), "", h, nil), err.Error())
+			require.Equal(t, signtest.FullHeader(), h)
 		})
 	}
 	_, err := signature.NewVerifier(signature.Scheme{})
@@ -51,84 +52,84 @@ func TestScheme_RefusesContradictions(t *testing.T) {
 }
 
 func TestScheme_AllowsFourFields(t *testing.T) {
-	s := signature.Scheme{Header: headerSignature}
+	s := signature.Scheme{Header: signtest.HeaderSignature}
 	h, covers := http.Header{}, []string{"A", "B", "C", "D"}
 	for _, name := range covers {
 		s.Fields = append(s.Fields, signature.Field{Header: name, Grammar: signature.Opaque})
 		h.Set(name, strings.Repeat(strings.ToLower(name), 128))
 	}
 	s.Forms = []signature.Form{{Name: "all", Covers: covers}}
-	sign(t, s, "all", h, []byte("body"))
-	match, err := newVerifier(t, s).Verify(defaultRing(t), h, []byte("body"))
+	signtest.Sign(t, s, "all", h, []byte("body"))
+	match, err := signtest.NewVerifier(t, s).Verify(signtest.DefaultRing(t), h, []byte("body"))
 	require.NoError(t, err)
 	require.Equal(t, "all", match.Form())
 }
 
 func TestScheme_AcceptsOnlyChosenLayout(t *testing.T) {
 	for _, pin := range []string{"timestamp", "delivery", "body"} {
-		pinned, err := headScheme().Pin(pin)
+		pinned, err := signtest.HeadScheme().Pin(pin)
 		require.NoError(t, err)
 		require.Len(t, pinned.Forms, 1)
-		v := newVerifier(t, pinned)
+		v := signtest.NewVerifier(t, pinned)
 		for _, form := range []string{"timestamp", "delivery", "body"} {
-			h := fullHeader()
-			sign(t, headScheme(), form, h, []byte("{}"))
-			match, err := v.Verify(defaultRing(t), h, []byte("{}"))
+			h := signtest.FullHeader()
+			signtest.Sign(t, signtest.HeadScheme(), form, h, []byte("{}"))
+			match, err := v.Verify(signtest.DefaultRing(t), h, []byte("{}"))
 			if form == pin {
 				require.NoError(t, err)
 				require.Equal(t, pin, match.Form())
 			} else {
-				requireRefused(t, err, signature.Mismatch, headerSignature)
+				requireRefused(t, err, signature.Mismatch, signtest.HeaderSignature)
 			}
 		}
-		_, err = v.Verify(defaultRing(t), http.Header{headerSignature: {referenceHex(testSecret, "{}")}}, []byte("{}"))
-		requireRefused(t, err, signature.Missing, headerTime) // required, even if the form does not cover it
+		_, err = v.Verify(signtest.DefaultRing(t), http.Header{signtest.HeaderSignature: {signtest.Hex(signtest.Secret, "{}")}}, []byte("{}"))
+		requireRefused(t, err, signature.Missing, signtest.HeaderTime) // required, even if the form does not cover it
 	}
 }
 
 func TestScheme_StaysUnchangedWhenRestricted(t *testing.T) {
-	s := headScheme()
+	s := signtest.HeadScheme()
 	_, err := s.Pin("body")
 	require.NoError(t, err)
-	require.Equal(t, headScheme(), s)
+	require.Equal(t, signtest.HeadScheme(), s)
 }
 
 func TestScheme_ListsKnownLayoutsInError(t *testing.T) {
 	for _, form := range []string{"", "Body", "other"} {
-		_, err := headScheme().Pin(form)
+		_, err := signtest.HeadScheme().Pin(form)
 		require.ErrorContains(t, err, `["timestamp" "delivery" "body"]`)
 	}
-	require.ErrorContains(t, headScheme().Sign(signature.NewKey("a", testSecret), "other", fullHeader(), nil), `["timestamp" "delivery" "body"]`)
+	require.ErrorContains(t, signtest.HeadScheme().Sign(signature.NewKey("a", signtest.Secret), "other", signtest.FullHeader(), nil), `["timestamp" "delivery" "body"]`)
 }
 
 func TestSign_WritesPrefixAndLowercaseHex(t *testing.T) {
 	for form, signed := range map[string]string{
-		"": testTime + ".body", "timestamp": testTime + ".body", "delivery": "dlv_1." + testTime + ".body", "body": "body",
+		"": signtest.Time + ".body", "timestamp": signtest.Time + ".body", "delivery": "dlv_1." + signtest.Time + ".body", "body": "body",
 	} {
-		h := fullHeader()
-		h[headerSignature] = []string{"one", "two"}
-		sign(t, headScheme(), form, h, []byte("body"))
-		require.Equal(t, []string{"sha256=" + referenceHex(testSecret, signed)}, h[headerSignature])
+		h := signtest.FullHeader()
+		h[signtest.HeaderSignature] = []string{"one", "two"}
+		signtest.Sign(t, signtest.HeadScheme(), form, h, []byte("body"))
+		require.Equal(t, []string{"sha256=" + signtest.Hex(signtest.Secret, signed)}, h[signtest.HeaderSignature])
 	}
 	h := http.Header{}
-	sign(t, bodyScheme(), "", h, nil)
-	require.Equal(t, referenceHex(testSecret, ""), h.Get(headerSignature))
+	signtest.Sign(t, signtest.BodyScheme(), "", h, nil)
+	require.Equal(t, signtest.Hex(signtest.Secret, ""), h.Get(signtest.HeaderSignature))
 }
 
 func TestSign_NeedsEveryCoveredHeaderOnce(t *testing.T) {
-	key := signature.NewKey("a", testSecret)
-	for _, h := range []http.Header{{}, {headerTime: {}}, {headerTime: {testTime, testTime}}, {strings.ToLower(headerTime): {testTime}}} {
-		require.ErrorContains(t, headScheme().Sign(key, "timestamp", h, nil), "X-Acme-Time must be set once")
-		require.NotContains(t, h, headerSignature)
-		require.NoError(t, headScheme().Sign(key, "body", h, nil))
+	key := signature.NewKey("a", signtest.Secret)
+	for _, h := range []http.Header{{}, {signtest.HeaderTime: {}}, {signtest.HeaderTime: {signtest.Time, signtest.Time}}, {strings.ToLower(signtest.HeaderTime): {signtest.Time}}} {
+		require.ErrorContains(t, signtest.HeadScheme().Sign(key, "timestamp", h, nil), "X-Acme-Time must be set once")
+		require.NotContains(t, h, signtest.HeaderSignature)
+		require.NoError(t, signtest.HeadScheme().Sign(key, "body", h, nil))
 	}
 }
 
 func TestSign_RefusesUnusableSecret(t *testing.T) {
 	for _, secret := range []string{"", " \n", "\x00", "[redacted]"} {
-		h := fullHeader()
-		require.ErrorContains(t, headScheme().Sign(signature.NewKey("a", secret), "", h, nil), `secret of key "a"`)
-		require.NotContains(t, h, headerSignature)
+		h := signtest.FullHeader()
+		require.ErrorContains(t, signtest.HeadScheme().Sign(signature.NewKey("a", secret), "", h, nil), `secret of key "a"`)
+		require.NotContains(t, h, signtest.HeaderSignature)
 	}
 }
 
@@ -139,8 +140,8 @@ func TestScheme_ExcludedByPin(t *testing.T) {
 		}
 		return all
 	}
-	require.Empty(t, headScheme().Excluded())
-	pinned, err := headScheme().Pin("body")
+	require.Empty(t, signtest.HeadScheme().Excluded())
+	pinned, err := signtest.HeadScheme().Pin("body")
 	require.NoError(t, err)
 	require.Equal(t, []string{"timestamp", "delivery"}, names(pinned))
 	again, err := pinned.Pin("body")
@@ -152,8 +153,8 @@ func TestScheme_ExcludedByPin(t *testing.T) {
 }
 
 func TestScheme_AmbiguousWithSeveralForms(t *testing.T) {
-	require.True(t, headScheme().Ambiguous([]byte(testTime+".{}")))
-	require.True(t, twoForms().Ambiguous([]byte(testTime+".{}")))
-	require.False(t, headScheme().Ambiguous([]byte("{}")))
-	require.False(t, bodyScheme().Ambiguous([]byte(testTime+".{}")))
+	require.True(t, signtest.HeadScheme().Ambiguous([]byte(signtest.Time+".{}")))
+	require.True(t, signtest.TwoForms().Ambiguous([]byte(signtest.Time+".{}")))
+	require.False(t, signtest.HeadScheme().Ambiguous([]byte("{}")))
+	require.False(t, signtest.BodyScheme().Ambiguous([]byte(signtest.Time+".{}")))
 }

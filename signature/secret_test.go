@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/internal/test/signtest"
 	"github.com/aihooks/aihooks-go/signature"
 )
 
@@ -63,14 +64,14 @@ func newSettings(secret string) settings {
 
 // holders returns values that contain testSecret in every way a Go value can contain another.
 func holders(t testing.TB) map[string]any {
-	s, c, ring := signature.NewSecret(testSecret), newSettings(testSecret), defaultRing(t)
-	h := fullHeader()
-	sign(t, headScheme(), "timestamp", h, nil)
-	_, err := newVerifier(t, headScheme()).Verify(ring, h, nil) // fills the pools of the ring
+	s, c, ring := signature.NewSecret(signtest.Secret), newSettings(signtest.Secret), signtest.DefaultRing(t)
+	h := signtest.FullHeader()
+	signtest.Sign(t, signtest.HeadScheme(), "timestamp", h, nil)
+	_, err := signtest.NewVerifier(t, signtest.HeadScheme()).Verify(ring, h, nil) // fills the pools of the ring
 	require.NoError(t, err)
 	return map[string]any{
 		"secret": s, "pointer": &s, "slice": []signature.Secret{s}, "array": [1]signature.Secret{s}, "map": map[string]signature.Secret{"a": s},
-		"key": signature.NewKey("default", testSecret), "keys": []signature.Key{signature.NewKey("default", testSecret)},
+		"key": signature.NewKey("default", signtest.Secret), "keys": []signature.Key{signature.NewKey("default", signtest.Secret)},
 		"struct": c, "pointer to a struct": &c, "hidden": struct{ s signature.Secret }{s}, "hidden pointer": struct{ s *signature.Secret }{&s},
 		"any": []any{s, &s}, "ring": ring, "in a struct": struct{ R *signature.Keyring }{ring},
 	}
@@ -80,12 +81,12 @@ func TestSecret_RedactsEveryFormatVerb(t *testing.T) {
 	for name, v := range holders(t) {
 		for verb := range strings.FieldsSeq("%v %+v %#v %s %+s %q %+q %#q %x %X %#x %d %b %c %o %O %t %U %e %p %w %T %20v %-20s %.3s %08d") {
 			text := fmt.Sprintf(verb, v)
-			requireHidden(t, text, testSecret)
+			requireHidden(t, text, signtest.Secret)
 			if name == "secret" && verb != "%T" && verb != "%p" && verb != "%w" {
 				require.Equal(t, "[redacted]", text, verb)
 			}
 		}
-		requireHidden(t, fmt.Sprint(v)+fmt.Sprintln(v), testSecret)
+		requireHidden(t, fmt.Sprint(v)+fmt.Sprintln(v), signtest.Secret)
 	}
 }
 
@@ -98,7 +99,7 @@ func TestSecret_RedactsEveryLogHandler(t *testing.T) {
 			log.Error("m", "v", v, "nested", []any{v}, "error", fmt.Errorf("because of %v", v), slog.Group("h", "v", v))
 		}
 		require.Equal(t, 2, strings.Count(b.String(), "\n"))
-		requireHidden(t, b.String(), testSecret)
+		requireHidden(t, b.String(), signtest.Secret)
 		if name == "secret" {
 			require.Contains(t, b.String(), "[redacted]")
 		}
@@ -109,14 +110,14 @@ func TestSecret_RedactsEveryEncoder(t *testing.T) {
 	for _, v := range holders(t) {
 		text, err := json.Marshal(v)
 		require.NoError(t, err)
-		requireHidden(t, string(text), testSecret)
+		requireHidden(t, string(text), signtest.Secret)
 		text, _ = xml.Marshal(v) // not all values can be marshalled
-		requireHidden(t, string(text), testSecret)
+		requireHidden(t, string(text), signtest.Secret)
 		var b bytes.Buffer
 		_ = template.Must(template.New("").Parse("<p title={{.}}>{{.}}</p><script>{{.}}</script>")).Execute(&b, v)
-		requireHidden(t, b.String(), testSecret)
+		requireHidden(t, b.String(), signtest.Secret)
 	}
-	text, err := json.Marshal(signature.NewKey("default", testSecret))
+	text, err := json.Marshal(signature.NewKey("default", signtest.Secret))
 	require.NoError(t, err)
 	require.JSONEq(t, `{"Name":"default","Secret":"[redacted]"}`, string(text))
 }
@@ -124,7 +125,7 @@ func TestSecret_RedactsEveryEncoder(t *testing.T) {
 func TestSecret_RedactsWrappedErrors(t *testing.T) {
 	for _, v := range holders(t) {
 		err := fmt.Errorf("outer: %w", fmt.Errorf("inner %v %+v %#v: %w", v, v, v, errors.New("cause")))
-		requireHidden(t, fmt.Sprintf("%v %+v %#v %q", err, err, err, err), testSecret)
+		requireHidden(t, fmt.Sprintf("%v %+v %#v %q", err, err, err, err), signtest.Secret)
 	}
 }
 
@@ -137,9 +138,9 @@ func TestSecret_RedactsDiffsOfFailedTests(t *testing.T) {
 		assert.Nil(&failure, v)
 		assert.Empty(&failure, v)
 		assert.Contains(&failure, []any{v}, 1)
-		assert.Equal(&failure, newSettings(testSecret), newSettings("another-secret-altogether"))
+		assert.Equal(&failure, newSettings(signtest.Secret), newSettings("another-secret-altogether"))
 		require.NotEmpty(t, failure.text)
-		requireHidden(t, failure.text, testSecret, "another-secret-altogether")
+		requireHidden(t, failure.text, signtest.Secret, "another-secret-altogether")
 	}
 }
 
@@ -148,8 +149,8 @@ type failedTest struct{ text string }
 func (f *failedTest) Errorf(format string, args ...any) { f.text += fmt.Sprintf(format, args...) }
 
 func TestSecret_RedactsPanics(t *testing.T) {
-	defer func() { requireHidden(t, fmt.Sprintf("%v %#v", recover(), recover()), testSecret) }()
-	panic(signature.NewSecret(testSecret))
+	defer func() { requireHidden(t, fmt.Sprintf("%v %#v", recover(), recover()), signtest.Secret) }()
+	panic(signature.NewSecret(signtest.Secret))
 }
 
 func TestSecret_KeepsEveryByte(t *testing.T) {
@@ -182,7 +183,7 @@ func TestSecret_UnmarshalsFromConfiguration(t *testing.T) {
 
 // Otherwise, a configuration that was written and read again would verify with a publicly known secret.
 func TestSecret_RefusesRedactedText(t *testing.T) {
-	text, err := json.Marshal(newSettings(testSecret))
+	text, err := json.Marshal(newSettings(signtest.Secret))
 	require.NoError(t, err)
 	var c settings
 	require.ErrorContains(t, json.Unmarshal(text, &c), "[redacted]")

@@ -9,27 +9,27 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/internal/test/signtest"
 	"github.com/aihooks/aihooks-go/internal/timestamp"
-	"github.com/aihooks/aihooks-go/internal/vectors"
 	"github.com/aihooks/aihooks-go/signature"
 )
 
 // The files in testdata come from generate.py, a second implementation.
-func vectorFiles(t testing.TB) []*vectors.File {
+func vectorFiles(t testing.TB) []*signtest.File {
 	t.Helper()
-	return vectors.Load(t, "testdata")
+	return signtest.LoadVectors(t, "testdata")
 }
 
 // receivable returns the vectors with a valid receiver configuration.
-func receivable(f *vectors.File) []vectors.Vector {
-	return slices.DeleteFunc(slices.Clone(f.Vectors), func(v vectors.Vector) bool { return v.Want.Reason == vectors.KeysRefused })
+func receivable(f *signtest.File) []signtest.Vector {
+	return slices.DeleteFunc(slices.Clone(f.Vectors), func(v signtest.Vector) bool { return v.Want.Reason == signtest.KeysRefused })
 }
 
 // judge verifies a vector like a receiver.
-func judge(t testing.TB, f *vectors.File, v *vectors.Vector) (signature.Match, error) {
+func judge(t testing.TB, f *signtest.File, v *signtest.Vector) (signature.Match, error) {
 	t.Helper()
 	h, body := v.Header(), v.Body()
-	match, err := newVerifier(t, f.SchemeFor(t, v.Pin)).Verify(newRing(t, v.SigningKeys()...), h, body)
+	match, err := signtest.NewVerifier(t, f.SchemeFor(t, v.Pin)).Verify(signtest.NewRing(t, v.SigningKeys()...), h, body)
 	if err != nil || v.Now == nil {
 		return match, err
 	}
@@ -43,7 +43,7 @@ func judge(t testing.TB, f *vectors.File, v *vectors.Vector) (signature.Match, e
 
 // sentAt returns the time to check against the window. This package does not parse bodies. The handlers do, and
 // internal/allvendors tests them with the same vectors.
-func sentAt(f *vectors.File, h http.Header, body []byte) (time.Time, error) {
+func sentAt(f *signtest.File, h http.Header, body []byte) (time.Time, error) {
 	if f.Window.Header != "" {
 		return signature.ParseUnix(h.Get(f.Window.Header))
 	}
@@ -62,7 +62,7 @@ func TestVerify_AgreesWithReferenceOnVectors(t *testing.T) {
 	for _, file := range vectorFiles(t) {
 		for _, v := range file.Vectors {
 			t.Run(file.Vendor+"/"+v.Name, func(t *testing.T) {
-				if v.Want.Reason == vectors.KeysRefused {
+				if v.Want.Reason == signtest.KeysRefused {
 					_, err := signature.NewKeyring(v.SigningKeys()...)
 					require.Error(t, err)
 					return
@@ -85,12 +85,12 @@ func TestVerify_GivesSameResultAfterAnyLayout(t *testing.T) {
 	for _, file := range vectorFiles(t) {
 		scheme := file.SchemeFor(t, "")
 		for _, form := range scheme.Forms {
-			verifier := newVerifier(t, scheme)
+			verifier := signtest.NewVerifier(t, scheme)
 			for _, v := range receivable(file) {
 				warm(t, verifier, scheme, form.Name)
 				h, body := v.Header(), v.Body()
-				match, err := verifier.Verify(newRing(t, v.SigningKeys()...), h, body)
-				cold, coldErr := newVerifier(t, scheme).Verify(newRing(t, v.SigningKeys()...), h, body)
+				match, err := verifier.Verify(signtest.NewRing(t, v.SigningKeys()...), h, body)
+				cold, coldErr := signtest.NewVerifier(t, scheme).Verify(signtest.NewRing(t, v.SigningKeys()...), h, body)
 				require.Equal(t, coldErr, err, v.Name)
 				require.Equal(t, cold.Form()+cold.Key, match.Form()+match.Key, v.Name)
 			}
@@ -103,10 +103,10 @@ func warm(t testing.TB, verifier *signature.Verifier, scheme signature.Scheme, f
 	t.Helper()
 	h := http.Header{}
 	for _, field := range scheme.Fields {
-		h.Set(field.Header, testTime)
+		h.Set(field.Header, signtest.Time)
 	}
-	sign(t, scheme, form, h, []byte("{}"))
-	match, err := verifier.Verify(defaultRing(t), h, []byte("{}"))
+	signtest.Sign(t, scheme, form, h, []byte("{}"))
+	match, err := verifier.Verify(signtest.DefaultRing(t), h, []byte("{}"))
 	require.NoError(t, err)
 	require.Equal(t, form, match.Form())
 }
@@ -121,10 +121,10 @@ func TestSign_AgreesWithReferenceOnVectors(t *testing.T) {
 			}
 			scheme := file.SchemeFor(t, v.Pin)
 			h, key := v.Header(), v.SigningKeys()[0]
-			match, err := newVerifier(t, scheme).Verify(newRing(t, key), h, v.Body())
+			match, err := signtest.NewVerifier(t, scheme).Verify(signtest.NewRing(t, key), h, v.Body())
 			require.NoError(t, err)
 			require.NoError(t, scheme.Sign(key, v.Want.Form, h, v.Body()))
-			again, err := newVerifier(t, scheme).Verify(newRing(t, key), h, v.Body())
+			again, err := signtest.NewVerifier(t, scheme).Verify(signtest.NewRing(t, key), h, v.Body())
 			require.NoError(t, err, v.Name)
 			require.Equal(t, match.Form(), again.Form(), v.Name)
 			require.Equal(t, match.Digest(h, v.Body()), again.Digest(h, v.Body()), v.Name)

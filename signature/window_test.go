@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/internal/test/signtest"
 	"github.com/aihooks/aihooks-go/signature"
 )
 
@@ -119,12 +120,12 @@ func TestParseUnix_AcceptsPlainDigitsOnly(t *testing.T) {
 
 // Fault 3 of the peers: a number that is read and printed again forgives other notations of it.
 func TestVerify_RefusesOtherTimestampNotation(t *testing.T) {
-	v, ring := newVerifier(t, headScheme()), defaultRing(t)
+	v, ring := signtest.NewVerifier(t, signtest.HeadScheme()), signtest.DefaultRing(t)
 	for _, form := range []string{"timestamp", "delivery"} {
-		for _, written := range []string{"+" + testTime, "0" + testTime, "000" + testTime, testTime + "000", testTime + ".0", " " + testTime, testTime + " ", "1.795283259e9"} {
-			h := fullHeader()
-			sign(t, headScheme(), form, h, nil)
-			h.Set(headerTime, written)
+		for _, written := range []string{"+" + signtest.Time, "0" + signtest.Time, "000" + signtest.Time, signtest.Time + "000", signtest.Time + ".0", " " + signtest.Time, signtest.Time + " ", "1.795283259e9"} {
+			h := signtest.FullHeader()
+			signtest.Sign(t, signtest.HeadScheme(), form, h, nil)
+			h.Set(signtest.HeaderTime, written)
 			_, err := v.Verify(ring, h, nil)
 			require.Error(t, err, written)
 		}
@@ -134,14 +135,14 @@ func TestVerify_RefusesOtherTimestampNotation(t *testing.T) {
 // Fault 4 of the peers: Covers distinguishes a signed time from one that anyone can change.
 func TestMatch_DoesNotCoverUnsignedTime(t *testing.T) {
 	for form, covered := range map[string]bool{"timestamp": true, "delivery": true, "body": false} {
-		h := fullHeader()
-		sign(t, headScheme(), form, h, []byte("{}"))
-		match, err := newVerifier(t, headScheme()).Verify(defaultRing(t), h, []byte("{}"))
+		h := signtest.FullHeader()
+		signtest.Sign(t, signtest.HeadScheme(), form, h, []byte("{}"))
+		match, err := signtest.NewVerifier(t, signtest.HeadScheme()).Verify(signtest.DefaultRing(t), h, []byte("{}"))
 		require.NoError(t, err)
-		require.Equal(t, covered, match.Covers(headerTime))
+		require.Equal(t, covered, match.Covers(signtest.HeaderTime))
 
-		h.Set(headerTime, "1795283260")
-		_, err = newVerifier(t, headScheme()).Verify(defaultRing(t), h, []byte("{}"))
+		h.Set(signtest.HeaderTime, "1795283260")
+		_, err = signtest.NewVerifier(t, signtest.HeadScheme()).Verify(signtest.DefaultRing(t), h, []byte("{}"))
 		require.Equal(t, covered, err != nil)
 	}
 }
@@ -150,12 +151,12 @@ func TestMatch_DoesNotCoverUnsignedTime(t *testing.T) {
 func TestVerify_RefusesTimeMovedIntoBody(t *testing.T) {
 	body := []byte(`{"a":1}`)
 	for form, n := range map[string]int{"timestamp": 1, "delivery": 2} {
-		h := fullHeader()
-		sign(t, headScheme(), form, h, body)
-		moved := append([]byte(map[int]string{1: testTime + ".", 2: "dlv_1." + testTime + "."}[n]), body...)
-		fresh := http.Header{headerSignature: h[headerSignature], headerTime: {"1795289999"}}
-		_, err := newVerifier(t, headScheme()).Verify(defaultRing(t), fresh, moved)
-		requireRefused(t, err, signature.Mismatch, headerSignature)
+		h := signtest.FullHeader()
+		signtest.Sign(t, signtest.HeadScheme(), form, h, body)
+		moved := append([]byte(map[int]string{1: signtest.Time + ".", 2: "dlv_1." + signtest.Time + "."}[n]), body...)
+		fresh := http.Header{signtest.HeaderSignature: h[signtest.HeaderSignature], signtest.HeaderTime: {"1795289999"}}
+		_, err := signtest.NewVerifier(t, signtest.HeadScheme()).Verify(signtest.DefaultRing(t), fresh, moved)
+		requireRefused(t, err, signature.Mismatch, signtest.HeaderSignature)
 		require.Contains(t, fmt.Sprint(err), "another form")
 	}
 }

@@ -11,18 +11,21 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/internal/test/vendortest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/workflux"
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
 )
 
+var kit = vendortest.New("workflux", vendortest.Secret)
+
 // handlerFor returns a handler with a callback for conversation.started.
 func handlerFor(
 	t *testing.T, c workflux.Config, o webhook.Options, fn func(context.Context, *workflux.ConversationStarted) error,
 ) *workflux.Handler {
 	t.Helper()
-	c.Keys = []signature.Key{signature.NewKey("default", secret)}
+	c.Keys = []signature.Key{kit.Key()}
 	o.Logger = slog.New(slog.DiscardHandler)
 	h, err := c.NewHandler(&o)
 	require.NoError(t, err)

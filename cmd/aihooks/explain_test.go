@@ -9,14 +9,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
+	"github.com/aihooks/aihooks-go/internal/allvendors"
 	"github.com/aihooks/aihooks-go/signature"
 )
 
 // delivered returns the headers and the body of a vendor's delivery that is signed with a secret.
 func delivered(t *testing.T, vendor, by string) (headers, body string) {
 	t.Helper()
-	v, err := vendors.Find(vendor)
+	v, err := allvendors.Find(vendor)
 	require.NoError(t, err)
 	s := v.Signer("http://receiver.test/webhooks/"+vendor, signature.NewKey("k", by))
 	text := s.Stamp(v.Samples[0].Body, time.Now())
@@ -29,7 +29,7 @@ func delivered(t *testing.T, vendor, by string) (headers, body string) {
 }
 
 func TestExplain_AcceptsGenuineDeliveries(t *testing.T) {
-	for _, vendor := range vendors.Names() {
+	for _, vendor := range allvendors.Names() {
 		headers, body := delivered(t, vendor, secret)
 		r := run(t, "explain", vendor, "--headers", writeFile(t, headers), "--body", writeFile(t, body)).is(t, 0)
 		require.Contains(t, r.out, "Nothing is wrong with it")
@@ -102,7 +102,7 @@ func TestExplain_ReportsUnreadableInput(t *testing.T) {
 }
 
 func TestExplain_TakesHeadersAsPeopleHaveThem(t *testing.T) {
-	for _, vendor := range vendors.Names() {
+	for _, vendor := range allvendors.Names() {
 		headers, body := delivered(t, vendor, secret)
 		request, rest, _ := strings.Cut(headers, "\r\n")
 		target := strings.Fields(request)[1]

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
+	"github.com/aihooks/aihooks-go/internal/allvendors"
 )
 
 // captureOne runs one send command against a listener, and returns the folder with the saved delivery.
@@ -34,7 +34,7 @@ func onlyFile(t *testing.T, folder string) string {
 
 // A refused delivery must not become genuine because its file is in the folder that is replayed.
 func TestReplay_LeavesOutRefused(t *testing.T) {
-	for _, v := range vendors.All() {
+	for _, v := range allvendors.All() {
 		vendor, event := v.Name(), v.Samples[0].Name
 		folders := map[string]string{
 			"forged":     captureOne(t, secrets(), 1, "unauthenticated", vendor, event, "--forge"),
@@ -69,7 +69,7 @@ func TestReplay_LeavesOutRefused(t *testing.T) {
 
 func TestReplay_TakesMissingOutcomeForRefused(t *testing.T) {
 	s := newService(t, "workflux")
-	v, err := vendors.Find("workflux")
+	v, err := allvendors.Find("workflux")
 	require.NoError(t, err)
 	body := `,"body":` + strconv.Quote(string(v.Samples[0].Body)) + `}`
 	for _, fields := range []string{

@@ -20,7 +20,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
+	"github.com/aihooks/aihooks-go/internal/allvendors"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -39,7 +39,7 @@ const secret = "secret-of-the-tests-0123456789"
 // secrets returns an environment with the secrets of all vendors.
 func secrets() map[string]string {
 	env := map[string]string{"EMBERQA_WEBHOOK_TOKEN": secret}
-	for _, name := range vendors.Names() {
+	for _, name := range allvendors.Names() {
 		env[strings.ToUpper(name)+"_WEBHOOK_SECRET"] = secret
 	}
 	return env
@@ -111,9 +111,9 @@ type service struct {
 
 func newService(t *testing.T, vendor string) *service {
 	t.Helper()
-	v, err := vendors.Find(vendor)
+	v, err := allvendors.Find(vendor)
 	require.NoError(t, err)
-	h, err := v.New(secret, &webhook.Options{Logger: slog.New(slog.DiscardHandler)})
+	h, err := v.NewHandler(secret, &webhook.Options{Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	s := new(service)
 	h.OnEvent(func(_ context.Context, e webhook.AnyEvent) error {

@@ -10,21 +10,21 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/capture"
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
+	"github.com/aihooks/aihooks-go/internal/allvendors"
 )
 
 // saved sends a delivery of each vendor to a listener, and returns the saved files.
 func saved(t *testing.T) []string {
 	t.Helper()
 	j, url, folder := startListening(t, secrets())
-	for _, v := range vendors.All() {
+	for _, v := range allvendors.All() {
 		run(t, "send", v.Name(), v.Samples[0].Name, "--url", url+"/webhooks/"+v.Name()).is(t, 0)
 		require.Equal(t, "handled", next(t, j).Outcome)
 	}
 	require.Equal(t, 0, j.stop(os.Interrupt))
 	files, err := filepath.Glob(filepath.Join(folder, "*.json"))
 	require.NoError(t, err)
-	require.Len(t, files, len(vendors.All()))
+	require.Len(t, files, len(allvendors.All()))
 	return files
 }
 
@@ -34,7 +34,7 @@ func TestReplay_SignsAndDatesDeliveryAgain(t *testing.T) {
 		require.NoError(t, err)
 		c, err := capture.Parse(text)
 		require.NoError(t, err)
-		v, err := vendors.Find(c.Vendor)
+		v, err := allvendors.Find(c.Vendor)
 		require.NoError(t, err)
 		age(t, file, 10*time.Hour) // its time would be stale
 		s := newService(t, c.Vendor)
@@ -64,7 +64,7 @@ func age(t *testing.T, file string, by time.Duration) {
 }
 
 func TestReplay_TakesBodyWithVendorFlag(t *testing.T) {
-	v, err := vendors.Find("workflux")
+	v, err := allvendors.Find("workflux")
 	require.NoError(t, err)
 	s := newService(t, "workflux")
 	file := writeFile(t, string(v.Samples[0].Body))

@@ -10,8 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
 	"github.com/aihooks/aihooks-go/greenflash"
+	"github.com/aihooks/aihooks-go/internal/allvendors"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -28,7 +28,7 @@ type responses struct {
 }
 
 func TestSend_SendsEveryEvent(t *testing.T) {
-	for _, v := range vendors.All() {
+	for _, v := range allvendors.All() {
 		s := newService(t, v.Name())
 		events := decode[[]struct{ Name, Type string }](t, run(t, "send", v.Name(), "--list", "--json").is(t, 0).out)
 		require.Len(t, events, len(v.Samples))
@@ -54,8 +54,8 @@ func TestSend_SetsBodyFields(t *testing.T) {
 }
 
 func TestSend_RepeatsEventOnlyWithSame(t *testing.T) {
-	for _, vendor := range vendors.Names() {
-		v, err := vendors.Find(vendor)
+	for _, vendor := range allvendors.Names() {
+		v, err := allvendors.Find(vendor)
 		require.NoError(t, err)
 		s := newService(t, vendor)
 		run(t, "send", vendor, v.Samples[0].Name, "--url", s.URL, "--times", "30", "--concurrent", "5").is(t, 0)
@@ -82,8 +82,8 @@ func TestSend_CountsResponsesByStatus(t *testing.T) {
 }
 
 func TestSend_FailsUnlessStatusIsExpected(t *testing.T) {
-	for _, vendor := range vendors.Names() {
-		v, err := vendors.Find(vendor)
+	for _, vendor := range allvendors.Names() {
+		v, err := allvendors.Find(vendor)
 		require.NoError(t, err)
 		s := newService(t, vendor)
 		ways := []string{"--forge"}
@@ -143,9 +143,9 @@ func TestSend_PrintsOnlyJSON(t *testing.T) {
 }
 
 func TestSend_ReachesLocalServers(t *testing.T) {
-	v, err := vendors.Find("workflux")
+	v, err := allvendors.Find("workflux")
 	require.NoError(t, err)
-	h, err := v.New(secret, &webhook.Options{Logger: slog.New(slog.DiscardHandler)})
+	h, err := v.NewHandler(secret, &webhook.Options{Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	selfSigned := httptest.NewTLSServer(h)
 	t.Cleanup(selfSigned.Close)

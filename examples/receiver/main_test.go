@@ -22,7 +22,7 @@ import (
 	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
 	"github.com/aihooks/aihooks-go/greenflash"
 	"github.com/aihooks/aihooks-go/greenflash/greenflashtest"
-	"github.com/aihooks/aihooks-go/internal/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/crashtest"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 	"github.com/aihooks/aihooks-go/workflux"
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
-	"github.com/aihooks/aihooks-go/internal/pgtest"
-	"github.com/aihooks/aihooks-go/internal/redistest"
+	"github.com/aihooks/aihooks-go/internal/test/pgtest"
+	"github.com/aihooks/aihooks-go/internal/test/redistest"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 

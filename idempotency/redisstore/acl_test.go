@@ -18,7 +18,7 @@ import (
 	"github.com/aihooks/aihooks-go/convosphere/convospheretest"
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/idempotency/redisstore"
-	"github.com/aihooks/aihooks-go/internal/redistest"
+	"github.com/aihooks/aihooks-go/internal/test/redistest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 

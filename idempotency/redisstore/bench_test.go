@@ -17,7 +17,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/idempotency/redisstore"
-	"github.com/aihooks/aihooks-go/internal/redistest"
+	"github.com/aihooks/aihooks-go/internal/test/redistest"
 )
 
 // A claimer claims the n-th of the keys that have not been claimed.

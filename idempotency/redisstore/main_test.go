@@ -20,7 +20,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/idempotency/idempotencytest"
 	"github.com/aihooks/aihooks-go/idempotency/redisstore"
-	"github.com/aihooks/aihooks-go/internal/redistest"
+	"github.com/aihooks/aihooks-go/internal/test/redistest"
 )
 
 // patience is how long a test waits for an event. It is long enough for a busy machine.

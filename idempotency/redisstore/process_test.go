@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/idempotency/redisstore"
-	"github.com/aihooks/aihooks-go/internal/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/crashtest"
 )
 
 // roles are the functions that a process started by a test can run, by REDISSTORE_ROLE.

@@ -15,7 +15,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/idempotency/redisstore"
-	"github.com/aihooks/aihooks-go/internal/redistest"
+	"github.com/aihooks/aihooks-go/internal/test/redistest"
 )
 
 func claim(t testing.TB, s idempotency.Store, key string, want idempotency.State) idempotency.Token {

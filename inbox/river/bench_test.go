@@ -16,7 +16,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/convosphere/convospheretest"
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
-	"github.com/aihooks/aihooks-go/internal/benchpair"
+	"github.com/aihooks/aihooks-go/internal/test/benchpair"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 

@@ -16,7 +16,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
-	"github.com/aihooks/aihooks-go/internal/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/crashtest"
 )
 
 // crashAttempts is the policy's MaxAttempts: the default in the long test.

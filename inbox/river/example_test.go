@@ -19,7 +19,7 @@ import (
 	"github.com/aihooks/aihooks-go/convosphere"
 	"github.com/aihooks/aihooks-go/convosphere/convospheretest"
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
-	"github.com/aihooks/aihooks-go/internal/pgtest"
+	"github.com/aihooks/aihooks-go/internal/test/pgtest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"

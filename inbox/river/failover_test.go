@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
-	"github.com/aihooks/aihooks-go/internal/pgtest"
+	"github.com/aihooks/aihooks-go/internal/test/pgtest"
 )
 
 // The pool keeps connections to a server that refuses writes. New connections reach another server.

@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
-	"github.com/aihooks/aihooks-go/internal/pgtest"
+	"github.com/aihooks/aihooks-go/internal/test/pgtest"
 )
 
 func TestMain(m *testing.M) {

@@ -17,7 +17,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
-	"github.com/aihooks/aihooks-go/internal/pgtest"
+	"github.com/aihooks/aihooks-go/internal/test/pgtest"
 )
 
 func TestMigrate_RunsFromAllReplicasAtOnce(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/internal/crashtest"
-	"github.com/aihooks/aihooks-go/internal/pgtest"
+	"github.com/aihooks/aihooks-go/internal/test/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/pgtest"
 )
 
 func full() bool { return os.Getenv("AIHOOKS_TEST_LONG") != "" }

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/idempotency"
-	"github.com/aihooks/aihooks-go/internal/benchpair"
+	"github.com/aihooks/aihooks-go/internal/test/benchpair"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/workflux"
 )

@@ -12,7 +12,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
-	"github.com/aihooks/aihooks-go/internal/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/crashtest"
 )
 
 // poisonWorker is a worker of a crash loop. Its lease and backoff are short, so that other deliveries complete between

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
-	"github.com/aihooks/aihooks-go/internal/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/crashtest"
 )
 
 func TestDeploy_RespondsOnly200(t *testing.T) {

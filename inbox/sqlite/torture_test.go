@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aihooks/aihooks-go/internal/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/crashtest"
 )
 
 func full() bool { return os.Getenv("AIHOOKS_TEST_LONG") != "" }

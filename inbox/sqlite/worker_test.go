@@ -16,7 +16,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
-	"github.com/aihooks/aihooks-go/internal/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/crashtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 

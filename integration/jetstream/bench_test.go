@@ -20,7 +20,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
-	"github.com/aihooks/aihooks-go/internal/benchpair"
+	"github.com/aihooks/aihooks-go/internal/test/benchpair"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 

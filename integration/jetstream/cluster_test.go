@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
-	"github.com/aihooks/aihooks-go/internal/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/crashtest"
 )
 
 // A cluster is three servers in separate processes. They keep the default sync_interval, because they do not fail

@@ -25,7 +25,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
-	"github.com/aihooks/aihooks-go/internal/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/crashtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 

@@ -15,7 +15,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
-	"github.com/aihooks/aihooks-go/internal/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/crashtest"
 )
 
 const (

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
-	"github.com/aihooks/aihooks-go/internal/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/crashtest"
 )
 
 // A scale is the size of a test.

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/aihooks/aihooks-go/internal/allvendors"
+	"github.com/aihooks/aihooks-go/internal/test/vendortest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -26,8 +26,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // TestHandler_LeaksNoGoroutine runs callbacks that succeed, fail, panic, end their goroutine, outlast the response or ignore
 // their context, with a sender that stalls. It then shuts everything down.
 func TestHandler_LeaksNoGoroutine(t *testing.T) {
-	for _, v := range allvendors.All() {
-		t.Run(v.Name, func(t *testing.T) {
+	for _, v := range vendortest.All() {
+		t.Run(v.Name(), func(t *testing.T) {
 			defer goleak.VerifyNone(t)
 			release := make(chan struct{})
 			h, err := v.New(&webhook.Options{

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/internal/vectors"
+	"github.com/aihooks/aihooks-go/internal/test/signtest"
 	"github.com/aihooks/aihooks-go/signature"
 )
 
@@ -19,8 +19,8 @@ const (
 )
 
 type (
-	file   = vectors.File
-	vector = vectors.Vector
+	file   = signtest.File
+	vector = signtest.Vector
 )
 
 // A delivery is a vector in the form of a peer.
@@ -85,7 +85,7 @@ type verdict struct {
 // receiver that accepts only the peer's form. Headers that the peer does not have get valid values.
 func (p *peer) run(t *testing.T) (verdicts []verdict) {
 	t.Helper()
-	files := vectors.Load(t, testdata)
+	files := signtest.LoadVectors(t, testdata)
 	synctest.Test(t, func(t *testing.T) {
 		for _, f := range files {
 			write, seen := p.maps[f.Vendor], make(map[string]bool)

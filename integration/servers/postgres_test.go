@@ -1,6 +1,6 @@
 //go:build unix
 
-// Package servers_test tests the servers that other tests start: internal/pgtest and internal/redistest.
+// Package servers_test tests the servers that other tests start: internal/test/pgtest and internal/test/redistest.
 package servers_test
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/internal/pgtest"
+	"github.com/aihooks/aihooks-go/internal/test/pgtest"
 )
 
 // patience limits the time of a hanging test.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/internal/redistest"
+	"github.com/aihooks/aihooks-go/internal/test/redistest"
 )
 
 func TestRedis_KeepsDataThroughStopAndCrash(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
-	"github.com/aihooks/aihooks-go/internal/benchpair"
+	"github.com/aihooks/aihooks-go/internal/test/benchpair"
 )
 
 // claims compares claims with another function, on the given number of goroutines.

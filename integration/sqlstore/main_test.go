@@ -16,8 +16,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/internal/crashtest"
-	"github.com/aihooks/aihooks-go/internal/pgtest"
+	"github.com/aihooks/aihooks-go/internal/test/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/pgtest"
 )
 
 // patience is how long a test waits for an event. It is long enough for a busy machine.

@@ -9,9 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/greenflash"
-	"github.com/aihooks/aihooks-go/internal/allvendors"
-	"github.com/aihooks/aihooks-go/internal/badsignatures"
-	"github.com/aihooks/aihooks-go/internal/vendortest"
+	"github.com/aihooks/aihooks-go/internal/test/signtest"
+	"github.com/aihooks/aihooks-go/internal/test/vendortest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook"
@@ -20,13 +19,13 @@ import (
 
 func TestExplain_NamesEachCause(t *testing.T) {
 	now := time.Unix(1795283259, 0)
-	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, _ *vendortest.Kit) {
+	forEachVendor(t, func(t *testing.T, v *vendortest.Kit) {
 		if v.Profile.Scheme == nil {
 			t.Skip("it signs nothing: see the tests of its package")
 		}
 		for _, form := range v.Profile.Scheme.Forms {
-			sender := &badsignatures.Sender{Scheme: *v.Profile.Scheme, Form: form.Name, Now: now}
-			for _, m := range badsignatures.All() {
+			sender := &signtest.Sender{Scheme: *v.Profile.Scheme, Form: form.Name, Now: now}
+			for _, m := range signtest.Cases() {
 				d := m.Make(sender)
 				if d == nil || m.Unseen {
 					continue
@@ -54,11 +53,11 @@ func TestExplain_NamesEachCause(t *testing.T) {
 }
 
 func TestExplain_SeparatesGenuineFromUnexplained(t *testing.T) {
-	forEachSample(t, func(t *testing.T, _ *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample) {
+	forEachSample(t, func(t *testing.T, v *vendortest.Kit, s webhooktest.Sample) {
 		onADay(t, func(t *testing.T) {
-			h := kit.Handler(t)
+			h := v.Handler(t)
 			h.OnEvent(succeed)
-			sender := kit.Sender(t, h)
+			sender := v.Sender(t, h)
 			explain := func(sender *webhooktest.Sender) diagnose.Explanation {
 				r := sender.Request(sender.Sample(s.Name))
 				return h.Explain(webhook.Request{URL: r.URL, Header: r.Header, Body: r.Body}, time.Time{})
@@ -73,9 +72,9 @@ func TestExplain_SeparatesGenuineFromUnexplained(t *testing.T) {
 
 func TestExplain_NamesUnacceptedForm(t *testing.T) {
 	now := time.Unix(1795283259, 0)
-	sender := &badsignatures.Sender{Scheme: *greenflash.Profile().Scheme, Form: string(greenflash.FormBody), Now: now}
-	d := sender.Send(badsignatures.Secret, []byte(badsignatures.Body))
-	h, err := greenflash.Config{Keys: []signature.Key{signature.NewKey("default", badsignatures.Secret)}, Form: greenflash.FormDelivery}.NewHandler(quiet())
+	sender := &signtest.Sender{Scheme: *greenflash.Profile().Scheme, Form: string(greenflash.FormBody), Now: now}
+	d := sender.Send(signtest.OddSecret, []byte(signtest.Body))
+	h, err := greenflash.Config{Keys: []signature.Key{signature.NewKey("default", signtest.OddSecret)}, Form: greenflash.FormDelivery}.NewHandler(quiet())
 	require.NoError(t, err)
 	e := h.Explain(webhook.Request{Method: http.MethodPost, Header: d.Header, Body: bytes.NewReader(d.Body)}, now)
 	require.Equal(t, diagnose.OtherForm, e.Cause)

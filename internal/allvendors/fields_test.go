@@ -14,51 +14,50 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/internal/allvendors"
-	"github.com/aihooks/aihooks-go/internal/vendortest"
+	"github.com/aihooks/aihooks-go/internal/test/vendortest"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-func forEachField(t *testing.T, f func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample, f field)) {
+func forEachField(t *testing.T, f func(t *testing.T, v *vendortest.Kit, s webhooktest.Sample, f field)) {
 	t.Helper()
-	forEachSample(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample) {
+	forEachSample(t, func(t *testing.T, v *vendortest.Kit, s webhooktest.Sample) {
 		for _, field := range fieldsOf(goTypeOf(v, s.Type)) {
-			t.Run(field.path, func(t *testing.T) { f(t, v, kit, s, field) })
+			t.Run(field.path, func(t *testing.T) { f(t, v, s, field) })
 		}
 	})
 }
 
 func TestFields_AcceptNull(t *testing.T) {
-	forEachField(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample, f field) {
-		e := kit.Receive(t, kit.Change(t, s.Body, func(_, data map[string]any) { f.put(data, nil) }))
+	forEachField(t, func(t *testing.T, v *vendortest.Kit, s webhooktest.Sample, f field) {
+		e := v.Receive(t, v.Change(t, s.Body, func(_, data map[string]any) { f.put(data, nil) }))
 		require.Empty(t, e.Unknown())
 	})
 }
 
 func TestFields_AreZeroWhenNotSent(t *testing.T) {
-	forEachSample(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample) {
+	forEachSample(t, func(t *testing.T, v *vendortest.Kit, s webhooktest.Sample) {
 		goType := goTypeOf(v, s.Type)
 		emptied := map[string][]byte{
-			"every field is null": kit.Change(t, s.Body, func(_, data map[string]any) {
+			"every field is null": v.Change(t, s.Body, func(_, data map[string]any) {
 				for _, f := range fieldsOf(goType) {
 					if !strings.Contains(f.path, ".") {
 						f.put(data, nil)
 					}
 				}
 			}),
-			"no field is sent": kit.Change(t, s.Body, func(_, data map[string]any) {
+			"no field is sent": v.Change(t, s.Body, func(_, data map[string]any) {
 				for _, f := range fieldsOf(goType) {
 					delete(data, f.path)
 				}
 			}),
 		}
 		if name := dataMember(v, s.Body); name != "" {
-			emptied["data is null"] = kit.Change(t, s.Body, func(body, _ map[string]any) { body[name] = nil })
-			emptied["data is not sent"] = kit.Change(t, s.Body, func(body, _ map[string]any) { delete(body, name) })
+			emptied["data is null"] = v.Change(t, s.Body, func(body, _ map[string]any) { body[name] = nil })
+			emptied["data is not sent"] = v.Change(t, s.Body, func(body, _ map[string]any) { delete(body, name) })
 		}
 		for name, body := range emptied {
-			e := kit.Receive(t, body)
+			e := v.Receive(t, body)
 			want := reflect.New(goType)
 			want.Elem().FieldByName("Event").Set(reflect.ValueOf(envelope(e)).Elem())
 			require.JSONEq(t, toJSON(t, want.Interface()), toJSON(t, e), name)
@@ -69,12 +68,12 @@ func TestFields_AreZeroWhenNotSent(t *testing.T) {
 }
 
 func TestEnvelope_LeavesMissingIDEmpty(t *testing.T) {
-	forEachSample(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample) {
+	forEachSample(t, func(t *testing.T, v *vendortest.Kit, s webhooktest.Sample) {
 		for _, edit := range []func(body map[string]any, name string){
 			func(body map[string]any, name string) { body[name] = nil },
 			func(body map[string]any, name string) { delete(body, name) },
 		} {
-			e := kit.Receive(t, kit.Change(t, s.Body, func(body, _ map[string]any) {
+			e := v.Receive(t, v.Change(t, s.Body, func(body, _ map[string]any) {
 				for _, name := range v.Profile.Envelope.ID {
 					edit(body, name)
 				}
@@ -87,13 +86,13 @@ func TestEnvelope_LeavesMissingIDEmpty(t *testing.T) {
 
 func TestFields_KeepUnknownValues(t *testing.T) {
 	found := make(map[string]bool)
-	forEachField(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample, f field) {
+	forEachField(t, func(t *testing.T, v *vendortest.Kit, s webhooktest.Sample, f field) {
 		if f.goType.Kind() != reflect.String || f.goType == reflect.TypeFor[string]() {
 			return
 		}
 		found[f.goType.String()] = true
 		for _, value := range []string{"carrier pigeon", ""} {
-			e := kit.Receive(t, kit.Change(t, s.Body, func(_, data map[string]any) { f.put(data, value) }))
+			e := v.Receive(t, v.Change(t, s.Body, func(_, data map[string]any) { f.put(data, value) }))
 			require.Empty(t, e.Unknown())
 		}
 	})
@@ -140,7 +139,7 @@ func wrongFor(goType reflect.Type) []any {
 }
 
 func TestUndecoded_HoldsOnlyTheMistypedField(t *testing.T) {
-	forEachField(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample, f field) {
+	forEachField(t, func(t *testing.T, v *vendortest.Kit, s webhooktest.Sample, f field) {
 		if takesAnything[s.Type+"/"+f.path] {
 			return
 		}
@@ -151,14 +150,14 @@ func TestUndecoded_HoldsOnlyTheMistypedField(t *testing.T) {
 		wrong := wrongFor(f.goType)
 		require.NotEmpty(t, wrong)
 		for _, value := range wrong {
-			body := kit.Change(t, s.Body, func(_, data map[string]any) { f.put(data, value) })
-			e := kit.Receive(t, body) // checks that all other fields are kept
+			body := v.Change(t, s.Body, func(_, data map[string]any) { f.put(data, value) })
+			e := v.Receive(t, body) // checks that all other fields are kept
 			require.Len(t, e.Undecoded(), 1, "%s", body)
 			for pointer, why := range e.Undecoded() {
 				require.Contains(t, pointer, "/"+strings.Split(f.path, ".")[0])
 				require.NotEmpty(t, why.Error())
 			}
-			requireUndecodable(t, kit, &webhook.Options{StrictFields: true}, body, s.Type, name)
+			requireUndecodable(t, v, &webhook.Options{StrictFields: true}, body, s.Type, name)
 		}
 	})
 }
@@ -177,10 +176,10 @@ func otherNotations(goType reflect.Type) []any {
 
 func TestDecode_TakesEveryNotation(t *testing.T) {
 	found := 0
-	forEachField(t, func(t *testing.T, _ *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample, f field) {
+	forEachField(t, func(t *testing.T, v *vendortest.Kit, s webhooktest.Sample, f field) {
 		for _, value := range otherNotations(f.goType) {
 			found++
-			e := kit.Receive(t, kit.Change(t, s.Body, func(_, data map[string]any) { f.put(data, value) }))
+			e := v.Receive(t, v.Change(t, s.Body, func(_, data map[string]any) { f.put(data, value) }))
 			require.Empty(t, e.Undecoded())
 			require.Empty(t, e.Unknown())
 		}
@@ -189,30 +188,30 @@ func TestDecode_TakesEveryNotation(t *testing.T) {
 }
 
 func TestDecode_RefusesNonObjectData(t *testing.T) {
-	forEachSample(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample) {
+	forEachSample(t, func(t *testing.T, v *vendortest.Kit, s webhooktest.Sample) {
 		for _, member := range v.Profile.Envelope.Data {
 			for name, data := range map[string]any{"string": "text", "number": 1, "bool": true, "array": []any{}} {
-				body := kit.Change(t, s.Body, func(body, _ map[string]any) { body[member] = data })
-				requireUndecodable(t, kit, &webhook.Options{}, body, s.Type, name)
+				body := v.Change(t, s.Body, func(body, _ map[string]any) { body[member] = data })
+				requireUndecodable(t, v, &webhook.Options{}, body, s.Type, name)
 			}
 		}
 	})
 }
 
 // requireUndecodable delivers body three times. It requires an error with those texts, and a response without them.
-func requireUndecodable(t *testing.T, kit *vendortest.Kit, o *webhook.Options, body []byte, says ...string) {
+func requireUndecodable(t *testing.T, v *vendortest.Kit, o *webhook.Options, body []byte, says ...string) {
 	t.Helper()
 	var r vendortest.Recorder
 	o.Logger = slog.New(slog.DiscardHandler)
-	h, err := kit.New(o)
+	h, err := v.New(o)
 	require.NoError(t, err)
 	h.OnEvent(r.Callback)
 	h.OnUnhandled(func(context.Context, *webhook.Delivery) error {
 		t.Error("OnUnhandled must not be called")
 		return nil
 	})
-	sender := kit.Sender(t, h)
-	d := sender.Raw(kit.Dated(body, time.Now()))
+	sender := v.Sender(t, h)
+	d := sender.Raw(v.Dated(body, time.Now()))
 	for range 2 {
 		result := sender.Process(d)
 		require.Equal(t, webhook.ReasonUndecodable, result.Reason, "%s", body)
@@ -229,7 +228,7 @@ func requireUndecodable(t *testing.T, kit *vendortest.Kit, o *webhook.Options, b
 }
 
 // dataMember returns the name of the member with the event's fields. It returns "" if they are at the top of the body.
-func dataMember(v *allvendors.Vendor, body []byte) string {
+func dataMember(v *vendortest.Kit, body []byte) string {
 	var members map[string]json.RawMessage
 	_ = json.Unmarshal(body, &members)
 	for _, name := range v.Profile.Envelope.Data {

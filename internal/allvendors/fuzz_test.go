@@ -8,13 +8,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/internal/allvendors"
-	"github.com/aihooks/aihooks-go/internal/vendortest"
+	"github.com/aihooks/aihooks-go/internal/test/vendortest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
 func FuzzIdentifyAndDecode(f *testing.F) {
-	vendors := allvendors.All()
+	vendors := vendortest.All()
 	for i, v := range vendors {
 		for _, s := range v.Samples {
 			f.Add(uint8(i), s.Body, true)
@@ -44,21 +43,20 @@ func FuzzIdentifyAndDecode(f *testing.F) {
 			t.Skip("it may be too long once it is dated")
 		}
 		v := vendors[int(vendor)%len(vendors)]
-		kit := v.Kit()
 		if now {
-			body = kit.Dated(body, time.Now())
+			body = v.Dated(body, time.Now())
 		}
 		var r vendortest.Recorder
-		h := kit.Handler(t)
+		h := v.Handler(t)
 		h.OnEvent(r.Callback)
-		sender := kit.Sender(t, h)
+		sender := v.Sender(t, h)
 		d := sender.Raw(body)
 		first := sender.Process(d)
 		if s := v.Profile.Scheme; first.Outcome == webhook.Unauthenticated && s != nil && len(s.Forms) > 1 {
 			require.False(t, bytes.HasPrefix(body, []byte("{")), "only a body that is not an object can begin like the headers of another form")
 			return
 		}
-		require.Contains(t, allowed, first.Outcome, "%s: %v", v.Name, first.Err)
+		require.Contains(t, allowed, first.Outcome, "%s: %v", v.Name(), first.Err)
 		again := first.Outcome
 		if again == webhook.Handled {
 			again = webhook.Duplicate
@@ -71,6 +69,6 @@ func FuzzIdentifyAndDecode(f *testing.F) {
 		} else {
 			require.Empty(t, r.Events())
 		}
-		require.Equal(t, again, sender.Process(d).Outcome, v.Name)
+		require.Equal(t, again, sender.Process(d).Outcome, v.Name())
 	})
 }

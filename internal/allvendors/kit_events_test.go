@@ -7,19 +7,18 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/internal/allvendors"
-	"github.com/aihooks/aihooks-go/internal/vendortest"
+	"github.com/aihooks/aihooks-go/internal/test/vendortest"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
 func TestSender_RoundTripsTypedEvents(t *testing.T) {
-	forEachSample(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample) {
+	forEachSample(t, func(t *testing.T, v *vendortest.Kit, s webhooktest.Sample) {
 		onADay(t, func(t *testing.T) {
 			var r vendortest.Recorder
-			h := kit.Handler(t)
+			h := v.Handler(t)
 			h.OnEvent(r.Callback)
-			sender := kit.Sender(t, h)
+			sender := v.Sender(t, h)
 			sender.Send(sender.Sample(s.Name)).WantOK()
 			first := r.Events()[0]
 			*envelope(first) = webhook.Event{}

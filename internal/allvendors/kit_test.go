@@ -10,24 +10,23 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/internal/allvendors"
-	"github.com/aihooks/aihooks-go/internal/vendortest"
+	"github.com/aihooks/aihooks-go/internal/test/vendortest"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-func forEachVendor(t *testing.T, f func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit)) {
+func forEachVendor(t *testing.T, f func(t *testing.T, v *vendortest.Kit)) {
 	t.Helper()
-	for _, v := range allvendors.All() {
-		t.Run(v.Name, func(t *testing.T) { f(t, &v, v.Kit()) })
+	for _, v := range vendortest.All() {
+		t.Run(v.Name(), func(t *testing.T) { f(t, v) })
 	}
 }
 
-func forEachSample(t *testing.T, f func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample)) {
+func forEachSample(t *testing.T, f func(t *testing.T, v *vendortest.Kit, s webhooktest.Sample)) {
 	t.Helper()
-	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit) {
+	forEachVendor(t, func(t *testing.T, v *vendortest.Kit) {
 		for _, s := range v.Samples {
-			t.Run(s.Name, func(t *testing.T) { f(t, v, kit, s) })
+			t.Run(s.Name, func(t *testing.T) { f(t, v, s) })
 		}
 	})
 }
@@ -45,7 +44,7 @@ func onADay(t *testing.T, f func(t *testing.T)) {
 func quiet() *webhook.Options { return &webhook.Options{Logger: slog.New(slog.DiscardHandler)} }
 
 // goTypeOf returns the Go type of an event type.
-func goTypeOf(v *allvendors.Vendor, eventType string) reflect.Type {
+func goTypeOf(v *vendortest.Kit, eventType string) reflect.Type {
 	for _, kind := range v.Profile.Events {
 		if kind.Name() == eventType {
 			return reflect.TypeOf(kind.New()).Elem()

@@ -10,9 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/internal/allvendors"
-	"github.com/aihooks/aihooks-go/internal/lossless"
-	"github.com/aihooks/aihooks-go/internal/vendortest"
+	"github.com/aihooks/aihooks-go/internal/test/lossless"
+	"github.com/aihooks/aihooks-go/internal/test/vendortest"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
@@ -21,10 +20,10 @@ func TestSamples_CoverEveryType(t *testing.T) {
 		"greenflash/conversation.frustration": {"conversation.frustration", "conversation.frustration.flat"},
 		"emberqa/completed_action":            {"completion_call", "completion_workflow"},
 	}
-	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, _ *vendortest.Kit) {
+	forEachVendor(t, func(t *testing.T, v *vendortest.Kit) {
 		var want, got [][2]string
 		for _, kind := range v.Profile.Events {
-			names := shapes[v.Name+"/"+kind.Name()]
+			names := shapes[v.Name()+"/"+kind.Name()]
 			if names == nil {
 				names = []string{kind.Name()}
 			}
@@ -44,19 +43,19 @@ func TestSamples_MarkOnlyDocumentedOnes(t *testing.T) {
 		"emberqa":  {"red_flag", "low_score", "completion_call", "completion_workflow"},
 		"workflux": {"conversation.started", "conversation.completed", "agent.response", "integration.sync"},
 	}
-	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, _ *vendortest.Kit) {
+	forEachVendor(t, func(t *testing.T, v *vendortest.Kit) {
 		var got []string
 		for _, s := range v.Samples {
 			if s.Documented {
 				got = append(got, s.Name)
 			}
 		}
-		require.Equal(t, documented[v.Name], got)
+		require.Equal(t, documented[v.Name()], got)
 	})
 }
 
 func TestSamples_AreIndependentCopies(t *testing.T) {
-	spoilt := allvendors.All()
+	spoilt := vendortest.All()
 	var bodies []string
 	for _, v := range spoilt {
 		for _, s := range v.Samples {
@@ -64,7 +63,7 @@ func TestSamples_AreIndependentCopies(t *testing.T) {
 			clear(s.Body)
 		}
 	}
-	for _, v := range allvendors.All() {
+	for _, v := range vendortest.All() {
 		for _, s := range v.Samples {
 			require.Equal(t, bodies[0], string(s.Body))
 			require.True(t, json.Valid(s.Body))
@@ -74,13 +73,13 @@ func TestSamples_AreIndependentCopies(t *testing.T) {
 }
 
 func TestSamples_DecodeWithoutLoss(t *testing.T) {
-	forEachSample(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample) {
+	forEachSample(t, func(t *testing.T, v *vendortest.Kit, s webhooktest.Sample) {
 		onADay(t, func(t *testing.T) {
 			var r vendortest.Recorder
-			h := kit.Handler(t)
+			h := v.Handler(t)
 			h.OnEvent(r.Callback)
-			body := kit.Dated(s.Body, time.Now())
-			sender := kit.Sender(t, h)
+			body := v.Dated(s.Body, time.Now())
+			sender := v.Sender(t, h)
 			sender.Send(sender.Raw(body)).WantOK()
 			require.Len(t, r.Events(), 1)
 			e := r.Events()[0]
@@ -99,14 +98,14 @@ func TestSamples_DecodeWithoutLoss(t *testing.T) {
 }
 
 func TestEvents_MarshalOnlySentFields(t *testing.T) {
-	forEachSample(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample) {
-		typed, err := json.Marshal(kit.Receive(t, s.Body))
+	forEachSample(t, func(t *testing.T, v *vendortest.Kit, s webhooktest.Sample) {
+		typed, err := json.Marshal(v.Receive(t, s.Body))
 		require.NoError(t, err)
 		var kept map[string]any
 		require.NoError(t, json.Unmarshal(typed, &kept))
 		require.Contains(t, kept, "@event")
 		delete(kept, "@event")
-		kit.Change(t, s.Body, func(body, data map[string]any) {
+		v.Change(t, s.Body, func(body, data map[string]any) {
 			names := v.Profile.Envelope
 			for _, name := range slices.Concat(names.Type, names.ID, names.Time) {
 				delete(body, name)
@@ -117,9 +116,9 @@ func TestEvents_MarshalOnlySentFields(t *testing.T) {
 }
 
 func TestUnknown_KeepsNewFields(t *testing.T) {
-	forEachSample(t, func(t *testing.T, _ *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample) {
+	forEachSample(t, func(t *testing.T, v *vendortest.Kit, s webhooktest.Sample) {
 		at := ""
-		body := kit.Change(t, s.Body, func(body, data map[string]any) {
+		body := v.Change(t, s.Body, func(body, data map[string]any) {
 			data["new"] = true
 			data["nested"] = map[string]any{"deep": []any{map[string]any{"x": nil}}}
 			data["nothing"] = nil
@@ -130,7 +129,7 @@ func TestUnknown_KeepsNewFields(t *testing.T) {
 			}
 			body["trace"] = map[string]any{"a/b": []int{1, 2}}
 		})
-		e := kit.Receive(t, body)
+		e := v.Receive(t, body)
 		require.Equal(t, map[string]json.RawMessage{
 			"/trace":        json.RawMessage(`{"a/b":[1,2]}`),
 			at + "/new":     json.RawMessage(`true`),

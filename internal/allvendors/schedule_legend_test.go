@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/internal/allvendors"
+	"github.com/aihooks/aihooks-go/internal/test/vendortest"
 )
 
 // scheduleLegend is the head of testdata/schedule.txt.
@@ -43,9 +43,9 @@ func TestSchedule_LegendExplainsEveryWord(t *testing.T) {
 	require.NoError(t, err)
 	body, ok := strings.CutPrefix(string(text), scheduleLegend)
 	require.True(t, ok, "the file begins with the legend")
-	for _, v := range allvendors.All() {
+	for _, v := range vendortest.All() {
 		for _, reading := range v.Schedules {
-			body = strings.ReplaceAll(body, fmt.Sprintf("%-11s %-34s ", v.Name, reading.Name), "")
+			body = strings.ReplaceAll(body, fmt.Sprintf("%-11s %-34s ", v.Name(), reading.Name), "")
 		}
 	}
 	values := strings.NewReplacer("=true", "=", "=false", "=", "=always", "=")
@@ -57,8 +57,8 @@ func TestSchedule_LegendExplainsEveryWord(t *testing.T) {
 // The documentation of the two-hour window must agree with the profiles.
 func TestRetries_DocumentsOfTheWindowsAgree(t *testing.T) {
 	windows := make(map[string]string)
-	for _, v := range allvendors.All() {
-		windows[v.Name] = fmt.Sprintf("%.0f min", v.Profile.RetryWindow.Minutes())
+	for _, v := range vendortest.All() {
+		windows[v.Name()] = fmt.Sprintf("%.0f min", v.Profile.RetryWindow.Minutes())
 	}
 	require.Equal(t, map[string]string{"greenflash": "0 min", "emberqa": "1440 min", "convosphere": "31 min", "workflux": "81 min"}, windows)
 	for _, file := range []string{"../../inbox/jetstream/options.go", "../../docs/inboxes.md"} {

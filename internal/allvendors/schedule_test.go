@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/idempotency"
-	"github.com/aihooks/aihooks-go/internal/allvendors"
+	"github.com/aihooks/aihooks-go/internal/test/vendortest"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
@@ -27,7 +27,7 @@ var update = flag.Bool("update", false, "write testdata/schedule.txt")
 
 // A situation is what goes wrong for one event.
 type situation struct {
-	vendor  allvendors.Vendor
+	vendor  *vendortest.Kit
 	reading webhooktest.Schedule
 
 	fails int    // number of runs that fail; negative means all
@@ -43,7 +43,7 @@ func (s situation) String() string {
 		fails = "always"
 	}
 	return fmt.Sprintf("%-11s %-34s fails=%-6s down=%d slow=%-5t full=%-5t save=%-7s",
-		s.vendor.Name, s.reading.Name, fails, s.down, s.slow, s.full, s.save)
+		s.vendor.Name(), s.reading.Name, fails, s.down, s.slow, s.full, s.save)
 }
 
 // An ending is the outcome of the event.
@@ -103,7 +103,7 @@ func TestSchedule_MatchesRecordedOutcomes(t *testing.T) {
 
 func situations() []situation {
 	var all []situation
-	for _, v := range allvendors.All() {
+	for _, v := range vendortest.All() {
 		for _, reading := range v.Schedules {
 			for _, fails := range []int{0, 1, 2, 4, -1} {
 				for _, down := range []int{0, 1, 3} {
@@ -179,7 +179,7 @@ func (s situation) run(t *testing.T) ending {
 			return
 		}
 		h.ServeHTTP(w, r)
-	}), allvendors.Secret).WithSchedule(s.reading)
+	}), vendortest.Secret).WithSchedule(s.reading)
 	e.statuses = sender.Deliver(sender.Samples()[0]).Statuses()
 	e.received = len(e.statuses) > s.down
 	last := e.statuses[len(e.statuses)-1]

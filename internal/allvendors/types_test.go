@@ -9,8 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/internal/allvendors"
-	"github.com/aihooks/aihooks-go/internal/vendortest"
+	"github.com/aihooks/aihooks-go/internal/test/vendortest"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
@@ -19,9 +18,9 @@ import (
 var documentedTypes = map[string]int{"greenflash": 12, "emberqa": 3, "convosphere": 6, "workflux": 9}
 
 func TestOnMethods_CoverEveryDocumentedEvent(t *testing.T) {
-	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit) {
-		require.Len(t, v.Profile.Events, documentedTypes[v.Name])
-		h := kit.Handler(t)
+	forEachVendor(t, func(t *testing.T, v *vendortest.Kit) {
+		require.Len(t, v.Profile.Events, documentedTypes[v.Name()])
+		h := v.Handler(t)
 		wanted := map[string]bool{"Before": true, "OnEvent": true, "OnUnhandled": true}
 		for _, kind := range v.Profile.Events {
 			goType := goTypeOf(v, kind.Name())
@@ -37,8 +36,8 @@ func TestOnMethods_CoverEveryDocumentedEvent(t *testing.T) {
 }
 
 func TestOnMethods_ReceiveOnlyTheirType(t *testing.T) {
-	forEachSample(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit, s webhooktest.Sample) {
-		h := kit.Handler(t)
+	forEachSample(t, func(t *testing.T, v *vendortest.Kit, s webhooktest.Sample) {
+		h := v.Handler(t)
 		var called []string
 		for _, kind := range v.Profile.Events {
 			register(onMethod(t, h, goTypeOf(v, kind.Name())), func(_ context.Context, e webhook.AnyEvent) error {
@@ -47,14 +46,14 @@ func TestOnMethods_ReceiveOnlyTheirType(t *testing.T) {
 				return nil
 			})
 		}
-		require.Equal(t, webhook.Handled, kit.Send(t, h, kit.Sample(t, s.Name)).Outcome)
+		require.Equal(t, webhook.Handled, v.Send(t, h, v.Sample(t, s.Name)).Outcome)
 		require.Equal(t, []string{s.Type}, called)
 	})
 }
 
 func TestEvents_AreNamedAfterTheirType(t *testing.T) {
 	names := map[string]string{"completed_action": "Completion"} // clearer than the vendor's name
-	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, _ *vendortest.Kit) {
+	forEachVendor(t, func(t *testing.T, v *vendortest.Kit) {
 		for _, kind := range v.Profile.Events {
 			want := names[kind.Name()]
 			if want == "" {
@@ -68,7 +67,7 @@ func TestEvents_AreNamedAfterTheirType(t *testing.T) {
 }
 
 func TestEvents_EmbedEnvelopeFirst(t *testing.T) {
-	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, _ *vendortest.Kit) {
+	forEachVendor(t, func(t *testing.T, v *vendortest.Kit) {
 		for _, kind := range v.Profile.Events {
 			first := goTypeOf(v, kind.Name()).Field(0)
 			require.True(t, first.Anonymous, kind.Name())
@@ -79,7 +78,7 @@ func TestEvents_EmbedEnvelopeFirst(t *testing.T) {
 }
 
 func TestFields_MatchSentNames(t *testing.T) {
-	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, _ *vendortest.Kit) {
+	forEachVendor(t, func(t *testing.T, v *vendortest.Kit) {
 		for _, kind := range v.Profile.Events {
 			for _, f := range fieldsOf(goTypeOf(v, kind.Name())) {
 				sent := f.path[strings.LastIndex(f.path, ".")+1:]
@@ -91,18 +90,18 @@ func TestFields_MatchSentNames(t *testing.T) {
 }
 
 func TestOnMethods_PanicOnInvalidRegistration(t *testing.T) {
-	forEachVendor(t, func(t *testing.T, v *allvendors.Vendor, kit *vendortest.Kit) {
+	forEachVendor(t, func(t *testing.T, v *vendortest.Kit) {
 		for _, kind := range v.Profile.Events {
 			goType := goTypeOf(v, kind.Name())
-			on := onMethod(t, kit.Handler(t), goType)
-			require.PanicsWithValue(t, fmt.Sprintf("webhook: the callback for %s events of type %q is nil", v.Name, kind.Name()),
+			on := onMethod(t, v.Handler(t), goType)
+			require.PanicsWithValue(t, fmt.Sprintf("webhook: the callback for %s events of type %q is nil", v.Name(), kind.Name()),
 				func() { register(on, nil) })
 			register(on, succeed)
-			require.PanicsWithValue(t, fmt.Sprintf("webhook: the type %q of %s has a callback already", kind.Name(), v.Name),
+			require.PanicsWithValue(t, fmt.Sprintf("webhook: the type %q of %s has a callback already", kind.Name(), v.Name()),
 				func() { register(on, succeed) })
 
-			served := kit.Handler(t)
-			kit.Send(t, served, []byte(`{}`))
+			served := v.Handler(t)
+			v.Send(t, served, []byte(`{}`))
 			require.PanicsWithValue(t, fmt.Sprintf("webhook: the callback for %q must be registered before the first delivery", kind.Name()),
 				func() { register(onMethod(t, served, goType), succeed) })
 		}

@@ -12,9 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/greenflash"
-	"github.com/aihooks/aihooks-go/internal/allvendors"
-	"github.com/aihooks/aihooks-go/internal/vectors"
-	"github.com/aihooks/aihooks-go/internal/vendortest"
+	"github.com/aihooks/aihooks-go/internal/test/signtest"
+	"github.com/aihooks/aihooks-go/internal/test/vendortest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -28,7 +27,7 @@ var outcomes = map[signature.Reason]webhook.Outcome{
 }
 
 func TestHandler_MatchesReferenceVectors(t *testing.T) {
-	for _, file := range vectors.Load(t, "../../signature/testdata") {
+	for _, file := range signtest.LoadVectors(t, "../../signature/testdata") {
 		synctest.Test(t, func(t *testing.T) {
 			for i := range file.Vectors {
 				v := &file.Vectors[i]
@@ -37,7 +36,7 @@ func TestHandler_MatchesReferenceVectors(t *testing.T) {
 					require.Equal(t, *v.Now, time.Now().Unix(), "the vectors must come in the order of their times")
 				}
 				h, err := receiver(file.Vendor, v)
-				if v.Want.Reason == vectors.KeysRefused {
+				if v.Want.Reason == signtest.KeysRefused {
 					require.Error(t, err, v.Name)
 					continue
 				}
@@ -50,14 +49,14 @@ func TestHandler_MatchesReferenceVectors(t *testing.T) {
 }
 
 // receiver returns the handler for a vector, with a callback for every type.
-func receiver(name string, v *vectors.Vector) (webhook.VendorHandler, error) {
+func receiver(name string, v *signtest.Vector) (webhook.VendorHandler, error) {
 	o := &webhook.Options{Logger: slog.New(slog.DiscardHandler), MaxBody: 2 << 20}
 	var h webhook.VendorHandler
 	var err error
 	if v.Pin != "" { // only Greenflash has several forms
 		h, err = greenflash.Config{Keys: v.SigningKeys(), Form: greenflash.Form(v.Pin)}.NewHandler(o)
 	} else {
-		h, err = named(name).Configure(allvendors.Config{Keys: v.SigningKeys()}, o)
+		h, err = vendortest.New(name, vendortest.Secret).Configure(vendortest.Config{Keys: v.SigningKeys()}, o)
 	}
 	if err != nil {
 		return nil, err
@@ -66,17 +65,8 @@ func receiver(name string, v *vectors.Vector) (webhook.VendorHandler, error) {
 	return h, nil
 }
 
-func named(name string) *allvendors.Vendor {
-	for _, v := range allvendors.All() {
-		if v.Name == name {
-			return &v
-		}
-	}
-	panic("there is no vendor " + name)
-}
-
 // deliver sends the vector. The header names are exactly those of the vector.
-func deliver(t *testing.T, h webhook.VendorHandler, v *vectors.Vector) webhook.Result {
+func deliver(t *testing.T, h webhook.VendorHandler, v *signtest.Vector) webhook.Result {
 	t.Helper()
 	header := http.Header{}
 	for _, line := range v.Headers {
@@ -85,7 +75,7 @@ func deliver(t *testing.T, h webhook.VendorHandler, v *vectors.Vector) webhook.R
 	return h.Process(t.Context(), webhook.Request{Header: header, Body: bytes.NewReader(v.Body())})
 }
 
-func requireResult(t *testing.T, name string, v *vectors.Vector, result webhook.Result) {
+func requireResult(t *testing.T, name string, v *signtest.Vector, result webhook.Result) {
 	t.Helper()
 	if !v.Want.Accepted {
 		want, authentic := outcomes[v.Want.Reason]

@@ -1,8 +1,10 @@
-// Package allvendors lists the four vendors, for tests of what must hold for each of them.
+// Package allvendors lists the vendors, for the command-line tool and for tests. To add a vendor, add an entry to [All]. The
+// tests of this package test what must hold for every vendor.
 package allvendors
 
 import (
-	"time"
+	"fmt"
+	"strings"
 
 	"github.com/aihooks/aihooks-go/convosphere"
 	"github.com/aihooks/aihooks-go/convosphere/convospheretest"
@@ -10,102 +12,67 @@ import (
 	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
 	"github.com/aihooks/aihooks-go/greenflash"
 	"github.com/aihooks/aihooks-go/greenflash/greenflashtest"
-	"github.com/aihooks/aihooks-go/internal/vendortest"
-	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 	"github.com/aihooks/aihooks-go/workflux"
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
 )
 
-// Secret is the signing secret or the token of every handler that this package makes.
-const Secret = "allvendors-secret-0123456789"
-
-// A Vendor is one of the four.
+// A Vendor has the test kit and the handler of a vendor.
 type Vendor struct {
 	webhooktest.Vendor
-	Name string
 
-	// NewHandler calls the vendor's NewHandler. It returns the vendor's *Handler with its On methods, which is nil after an
-	// error.
+	// NewHandler returns a handler that authenticates by the secret: the signing secret, or the token in the URL.
 	NewHandler func(secret string, o *webhook.Options) (webhook.VendorHandler, error)
-
-	// Configure calls the vendor's Config.NewHandler.
-	Configure func(c Config, o *webhook.Options) (webhook.VendorHandler, error)
 }
 
-// A Config has the fields that the vendors' Configs share. A field that a vendor does not have is ignored.
-type Config struct {
-	Endpoint string
-	Keys     []signature.Key // the secrets are tokens if the vendor does not sign
-	Window   time.Duration
-	Attempts int
-}
+// Name returns the vendor's name, as in commands and in paths.
+func (v *Vendor) Name() string { return v.Profile.Name }
 
-// Key returns the default key of the handlers, with [Secret].
-func Key() signature.Key { return signature.NewKey("default", Secret) }
+// Signs reports whether the vendor signs its deliveries. Otherwise, the secret is a token in the URL.
+func (v *Vendor) Signs() bool { return v.Profile.Scheme != nil }
 
-// New returns a handler with [Secret].
-func (v *Vendor) New(o *webhook.Options) (webhook.VendorHandler, error) {
-	return v.NewHandler(Secret, o)
-}
-
-// Signer returns a signer with the default key.
-func (v *Vendor) Signer() *webhooktest.Signer {
-	return v.Vendor.Signer("http://receiver.test/webhooks/"+v.Name, Key())
-}
-
-// Kit returns the vendor's kit. Its handlers come from [Vendor.New].
-func (v *Vendor) Kit() *vendortest.Kit {
-	return &vendortest.Kit{Vendor: v.Vendor, Secret: Secret, New: v.New}
-}
-
-// All returns the four vendors.
+// All returns all vendors, in display order.
 func All() []Vendor {
 	return []Vendor{
-		{
-			Name: "greenflash", Vendor: greenflashtest.Vendor(),
-			NewHandler: func(secret string, o *webhook.Options) (webhook.VendorHandler, error) {
-				return greenflash.NewHandler(secret, o)
-			},
-			Configure: func(c Config, o *webhook.Options) (webhook.VendorHandler, error) {
-				return greenflash.Config{Endpoint: c.Endpoint, Keys: c.Keys, Window: c.Window, Attempts: c.Attempts}.NewHandler(o)
-			},
-		},
-		{
-			Name: "emberqa", Vendor: emberqatest.Vendor(),
-			NewHandler: func(secret string, o *webhook.Options) (webhook.VendorHandler, error) {
-				return emberqa.NewHandler(emberqa.Token(secret), o)
-			},
-			Configure: func(c Config, o *webhook.Options) (webhook.VendorHandler, error) {
-				return emberqa.Config{Endpoint: c.Endpoint, Credentials: tokens(c.Keys), Attempts: c.Attempts}.NewHandler(o)
-			},
-		},
-		{
-			Name: "convosphere", Vendor: convospheretest.Vendor(),
-			NewHandler: func(secret string, o *webhook.Options) (webhook.VendorHandler, error) {
-				return convosphere.NewHandler(secret, o)
-			},
-			Configure: func(c Config, o *webhook.Options) (webhook.VendorHandler, error) {
-				return convosphere.Config{Endpoint: c.Endpoint, Keys: c.Keys, Window: c.Window, Attempts: c.Attempts}.NewHandler(o)
-			},
-		},
-		{
-			Name: "workflux", Vendor: workfluxtest.Vendor(),
-			NewHandler: func(secret string, o *webhook.Options) (webhook.VendorHandler, error) {
-				return workflux.NewHandler(secret, o)
-			},
-			Configure: func(c Config, o *webhook.Options) (webhook.VendorHandler, error) {
-				return workflux.Config{Endpoint: c.Endpoint, Keys: c.Keys, Window: c.Window, Attempts: c.Attempts}.NewHandler(o)
-			},
-		},
+		{greenflashtest.Vendor(), maker(greenflash.NewHandler)},
+		{emberqatest.Vendor(), func(token string, o *webhook.Options) (webhook.VendorHandler, error) {
+			return orNil(emberqa.NewHandler(emberqa.Token(token), o))
+		}},
+		{convospheretest.Vendor(), maker(convosphere.NewHandler)},
+		{workfluxtest.Vendor(), maker(workflux.NewHandler)},
 	}
 }
 
-func tokens(keys []signature.Key) []emberqa.Credential {
-	credentials := make([]emberqa.Credential, len(keys))
-	for i, k := range keys {
-		credentials[i] = emberqa.Token(k.Secret.Reveal()).Named(k.Name)
+func maker[H webhook.VendorHandler](newHandler func(string, *webhook.Options) (H, error)) func(string, *webhook.Options) (webhook.VendorHandler, error) {
+	return func(secret string, o *webhook.Options) (webhook.VendorHandler, error) {
+		return orNil(newHandler(secret, o))
 	}
-	return credentials
+}
+
+func orNil[H webhook.VendorHandler](h H, err error) (webhook.VendorHandler, error) {
+	if err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// Find returns the vendor with a name, whatever its case.
+func Find(name string) (*Vendor, error) {
+	all := All()
+	for i := range all {
+		if all[i].Name() == strings.ToLower(name) {
+			return &all[i], nil
+		}
+	}
+	return nil, fmt.Errorf("unknown vendor %q: it must be one of %s", name, strings.Join(Names(), ", "))
+}
+
+// Names returns the names of all vendors.
+func Names() []string {
+	var names []string
+	for _, v := range All() {
+		names = append(names, v.Name())
+	}
+	return names
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/internal/badsignatures"
+	"github.com/aihooks/aihooks-go/internal/test/signtest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/signature/diagnose"
 )
@@ -31,7 +31,7 @@ func hostileBodies(size int) map[string][]byte {
 		"base64":       fill("aGVs"),
 		"event":        append(append([]byte(`{"body":"`), fill("aGVs")...), `"}`...),
 		"zeros, compressed": func() []byte {
-			d := bytes.Repeat(badsignatures.Compress(make([]byte, 1<<20)), 64) // compressing it at once takes 20 s under the race detector
+			d := bytes.Repeat(signtest.Compress(make([]byte, 1<<20)), 64) // compressing it at once takes 20 s under the race detector
 			return append(d, make([]byte, max(0, size-len(d)))...)
 		}(),
 	}
@@ -48,9 +48,9 @@ func hostile(t testing.TB, body []byte) diagnose.Input {
 		}
 		require.NoError(t, ring.Set(keys...))
 	}
-	h := fullHeader()
-	h.Set(headerSignature, strings.Repeat("ab", 32))
-	return diagnose.Input{Scheme: headScheme(), Keys: ring, Header: h, Body: body}
+	h := signtest.FullHeader()
+	h.Set(signtest.HeaderSignature, strings.Repeat("ab", 32))
+	return diagnose.Input{Scheme: signtest.HeadScheme(), Keys: ring, Header: h, Body: body}
 }
 
 func TestExplain_LimitsCostOfHostileBody(t *testing.T) {
@@ -75,18 +75,18 @@ func TestExplain_LimitsCostOfHostileBody(t *testing.T) {
 }
 
 func TestExplain_LimitsDecompression(t *testing.T) {
-	bomb := bytes.Repeat(badsignatures.Compress(make([]byte, 1<<20)), 64)
+	bomb := bytes.Repeat(signtest.Compress(make([]byte, 1<<20)), 64)
 	h := make(http.Header)
-	require.NoError(t, bodyScheme().Sign(signature.NewKey("k", "another"), "", h, bomb))
+	require.NoError(t, signtest.BodyScheme().Sign(signature.NewKey("k", "another"), "", h, bomb))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	diagnose.Explain(diagnose.Input{Scheme: bodyScheme(), Keys: defaultRing(t), Header: h, Body: bomb})
+	diagnose.Explain(diagnose.Input{Scheme: signtest.BodyScheme(), Keys: signtest.DefaultRing(t), Header: h, Body: bomb})
 	runtime.ReadMemStats(&after)
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16<<20))
 }
 
 func TestExplain_TriesAllOnSmallBody(t *testing.T) {
-	q := hostile(t, []byte(badsignatures.Body))
+	q := hostile(t, []byte(signtest.Body))
 	e, _ := diagnose.ExplainCost(q)
 	require.NotContains(t, e.Text, "too long")
 	require.Contains(t, e.Text, "forged")
@@ -95,34 +95,34 @@ func TestExplain_TriesAllOnSmallBody(t *testing.T) {
 func TestExplain_ReportsJSONTooLongToParse(t *testing.T) {
 	body := append(append([]byte(`["`), bytes.Repeat([]byte("a"), 300<<10)...), `"]`...)
 	h := make(http.Header)
-	require.NoError(t, bodyScheme().Sign(signature.NewKey("k", "another"), "", h, body))
-	e := diagnose.Explain(diagnose.Input{Scheme: bodyScheme(), Keys: defaultRing(t), Header: h, Body: body})
+	require.NoError(t, signtest.BodyScheme().Sign(signature.NewKey("k", "another"), "", h, body))
+	e := diagnose.Explain(diagnose.Input{Scheme: signtest.BodyScheme(), Keys: signtest.DefaultRing(t), Header: h, Body: body})
 	require.Contains(t, e.Text, "too long")
 }
 
 func FuzzExplain(f *testing.F) {
 	for _, s := range senders() {
-		for _, m := range badsignatures.All() {
+		for _, m := range signtest.Cases() {
 			if d := m.Make(s); d != nil {
-				f.Add(d.Header.Get(headerSignature), d.Header.Get(headerTime), d.Header.Get(headerDelivery), d.Given, d.Body, d.Declared)
+				f.Add(d.Header.Get(signtest.HeaderSignature), d.Header.Get(signtest.HeaderTime), d.Header.Get(signtest.HeaderDelivery), d.Given, d.Body, d.Declared)
 			}
 		}
 	}
 	for _, body := range hostileBodies(1 << 10) {
-		f.Add(strings.Repeat("ab", 32), testTime, "dlv_1", testSecret, body, int64(0))
+		f.Add(strings.Repeat("ab", 32), signtest.Time, "dlv_1", signtest.Secret, body, int64(0))
 	}
 	f.Fuzz(func(t *testing.T, mac, stamp, delivery, secret string, body []byte, declared int64) {
 		ring, err := signature.NewKeyring(signature.NewKey("default", secret))
 		if err != nil {
 			return
 		}
-		h := http.Header{headerSignature: {mac}, headerTime: {stamp}, headerDelivery: {delivery}}
-		q := diagnose.Input{Scheme: headScheme(), Keys: ring, Header: h, Body: body, Declared: declared}
+		h := http.Header{signtest.HeaderSignature: {mac}, signtest.HeaderTime: {stamp}, signtest.HeaderDelivery: {delivery}}
+		q := diagnose.Input{Scheme: signtest.HeadScheme(), Keys: ring, Header: h, Body: body, Declared: declared}
 		e, cost := diagnose.ExplainCost(q)
 		require.LessOrEqual(t, cost.Spent, int64(4<<20))
 		require.NotEmpty(t, e.Cause)
 		require.NotContains(t, e.Text, "\n")
-		if _, err := newVerifier(t, headScheme()).Verify(ring, h, body); err == nil {
+		if _, err := signtest.NewVerifier(t, signtest.HeadScheme()).Verify(ring, h, body); err == nil {
 			require.Equal(t, diagnose.None, e.Cause)
 		} else {
 			require.NotEqual(t, diagnose.None, e.Cause)
@@ -141,7 +141,7 @@ func BenchmarkExplain(b *testing.B) {
 				}
 			})
 			q := hostile(b, body)
-			q.Scheme, q.Keys = bodyScheme(), defaultRing(b)
+			q.Scheme, q.Keys = signtest.BodyScheme(), signtest.DefaultRing(b)
 			b.Run(fmt.Sprintf("%dKiB/%s/one-key", size>>10, name), func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {

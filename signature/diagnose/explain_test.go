@@ -14,38 +14,38 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/internal/badsignatures"
+	"github.com/aihooks/aihooks-go/internal/test/signtest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/signature/diagnose"
 )
 
-func senders() map[string]*badsignatures.Sender {
+func senders() map[string]*signtest.Sender {
 	now := time.Unix(1795283259, 0)
-	all := map[string]*badsignatures.Sender{"alone": {Scheme: bodyScheme(), Now: now}}
-	for _, f := range headScheme().Forms {
-		all[f.Name] = &badsignatures.Sender{Scheme: headScheme(), Form: f.Name, Now: now}
+	all := map[string]*signtest.Sender{"alone": {Scheme: signtest.BodyScheme(), Now: now}}
+	for _, f := range signtest.HeadScheme().Forms {
+		all[f.Name] = &signtest.Sender{Scheme: signtest.HeadScheme(), Form: f.Name, Now: now}
 	}
 	return all
 }
 
 // forEachCase calls f for each bad signature with each scheme it applies to. It requires that each applies to one.
-func forEachCase(t *testing.T, f func(t *testing.T, m *badsignatures.Case, d *badsignatures.Delivery)) {
+func forEachCase(t *testing.T, f func(t *testing.T, m *signtest.Case, d *signtest.Delivery)) {
 	t.Helper()
 	made := make(map[string]bool)
 	for name, s := range senders() {
-		for _, m := range badsignatures.All() {
+		for _, m := range signtest.Cases() {
 			if d := m.Make(s); d != nil {
 				made[m.Name] = true
 				t.Run(name+"/"+m.Name, func(t *testing.T) { f(t, &m, d) })
 			}
 		}
 	}
-	for _, m := range badsignatures.All() {
+	for _, m := range signtest.Cases() {
 		require.True(t, made[m.Name], m.Name)
 	}
 }
 
-func explain(t testing.TB, d *badsignatures.Delivery) diagnose.Explanation {
+func explain(t testing.TB, d *signtest.Delivery) diagnose.Explanation {
 	t.Helper()
 	q, err := d.Input()
 	require.NoError(t, err)
@@ -53,11 +53,11 @@ func explain(t testing.TB, d *badsignatures.Delivery) diagnose.Explanation {
 }
 
 func TestExplain_FindsEachCause(t *testing.T) {
-	require.GreaterOrEqual(t, len(badsignatures.All()), 100)
-	forEachCase(t, func(t *testing.T, m *badsignatures.Case, d *badsignatures.Delivery) {
+	require.GreaterOrEqual(t, len(signtest.Cases()), 100)
+	forEachCase(t, func(t *testing.T, m *signtest.Case, d *signtest.Delivery) {
 		q, err := d.Input()
 		require.NoError(t, err)
-		_, err = newVerifier(t, d.Scheme).Verify(q.Keys, d.Header, d.Body)
+		_, err = signtest.NewVerifier(t, d.Scheme).Verify(q.Keys, d.Header, d.Body)
 		require.Error(t, err, "it is bad only if it is refused")
 		e := diagnose.Explain(q)
 		require.Equal(t, m.Cause, e.Cause, e.Text)
@@ -67,14 +67,14 @@ func TestExplain_FindsEachCause(t *testing.T) {
 }
 
 func TestExplain_HidesSecretMACAndBody(t *testing.T) {
-	forEachCase(t, func(t *testing.T, _ *badsignatures.Case, d *badsignatures.Delivery) {
+	forEachCase(t, func(t *testing.T, _ *signtest.Case, d *signtest.Delivery) {
 		text := explain(t, d).Text
 		require.NotContains(t, text, "\n")
-		hidden := []string{d.Given, d.Signing, d.Previous, string(d.Body), badsignatures.Body}
+		hidden := []string{d.Given, d.Signing, d.Previous, string(d.Body), signtest.Body}
 		for _, values := range d.Header {
 			hidden = append(hidden, values...)
 		}
-		mac := referenceMAC(d.Signing, d.Body)
+		mac := signtest.MAC(d.Signing, d.Body)
 		hidden = append(hidden, hex.EncodeToString(mac), base64.StdEncoding.EncodeToString(mac))
 		const telling = 12 // consecutive bytes
 		for _, h := range hidden {
@@ -89,7 +89,7 @@ func TestExplain_HidesSecretMACAndBody(t *testing.T) {
 
 func TestExplain_FindsNoCauseWhenGenuine(t *testing.T) {
 	for _, s := range senders() {
-		d := s.Send(badsignatures.Secret, []byte(badsignatures.Body))
+		d := s.Send(signtest.OddSecret, []byte(signtest.Body))
 		require.Equal(t, diagnose.None, explain(t, d).Cause)
 	}
 }
@@ -97,14 +97,14 @@ func TestExplain_FindsNoCauseWhenGenuine(t *testing.T) {
 // A forger knows no secret, or has changed the signed bytes.
 func TestExplain_GivesForgeriesNoFalseCause(t *testing.T) {
 	random := rand.New(rand.NewPCG(2026, 11))
-	ring := newRing(t, signature.NewKey("old", "an-older-secret-1"), signature.NewKey("default", testSecret))
-	require.NoError(t, ring.Set(signature.NewKey("default", testSecret), signature.NewKey("next", `"bm90LXRoaXMtb25l"`)))
+	ring := signtest.NewRing(t, signature.NewKey("old", "an-older-secret-1"), signature.NewKey("default", signtest.Secret))
+	require.NoError(t, ring.Set(signature.NewKey("default", signtest.Secret), signature.NewKey("next", `"bm90LXRoaXMtb25l"`)))
 	names := []string{"timestamp", "delivery", "body"}
 	for i := range 2000 {
-		scheme, form := headScheme(), names[random.IntN(3)]
-		h := fullHeader()
+		scheme, form := signtest.HeadScheme(), names[random.IntN(3)]
+		h := signtest.FullHeader()
 		body := randomJSON(random)
-		secret := testSecret
+		secret := signtest.Secret
 		if i%2 == 0 {
 			secret = fmt.Sprintf("%x", random.Uint64())
 		}
@@ -117,7 +117,7 @@ func TestExplain_GivesForgeriesNoFalseCause(t *testing.T) {
 			for i := range mac {
 				mac[i] = byte(random.Uint32())
 			}
-			h.Set(headerSignature, hex.EncodeToString(mac))
+			h.Set(signtest.HeaderSignature, hex.EncodeToString(mac))
 		}
 		if i%3 == 0 {
 			pinned, err := scheme.Pin(names[random.IntN(3)])
@@ -177,7 +177,7 @@ func TestExplain_ReportsHowStaleOrEarly(t *testing.T) {
 		{200 * 365 * 24 * time.Hour, diagnose.TimeStale, []string{"more than a century old"}},
 	} {
 		s := senders()["timestamp"]
-		q, err := s.Send(badsignatures.Secret, []byte(badsignatures.Body)).Input()
+		q, err := s.Send(signtest.OddSecret, []byte(signtest.Body)).Input()
 		require.NoError(t, err)
 		q.Window, q.Now = window, signed.Add(test.later)
 		e := diagnose.Explain(q)
@@ -188,7 +188,7 @@ func TestExplain_ReportsHowStaleOrEarly(t *testing.T) {
 		require.Equal(t, e, diagnose.ExplainTime(window, signed, q.Now), "the header's time is the one that counts")
 
 		q.Header = signedAlone(t)
-		q.Scheme, q.SignedAt = bodyScheme(), signed
+		q.Scheme, q.SignedAt = signtest.BodyScheme(), signed
 		require.Equal(t, e, diagnose.Explain(q), "and otherwise the one that is given")
 	}
 	for _, off := range []time.Duration{2*time.Hour + 61*time.Second, 30 * time.Minute, 15 * time.Hour} {
@@ -199,13 +199,13 @@ func TestExplain_ReportsHowStaleOrEarly(t *testing.T) {
 func signedAlone(t *testing.T) http.Header {
 	t.Helper()
 	h := make(http.Header)
-	require.NoError(t, bodyScheme().Sign(signature.NewKey("default", badsignatures.Secret), "", h, []byte(badsignatures.Body)))
+	require.NoError(t, signtest.BodyScheme().Sign(signature.NewKey("default", signtest.OddSecret), "", h, []byte(signtest.Body)))
 	return h
 }
 
 func TestExplain_ChecksSignatureBeforeTime(t *testing.T) {
 	s := senders()["timestamp"]
-	d := s.Send(badsignatures.Secret, []byte(badsignatures.Body))
+	d := s.Send(signtest.OddSecret, []byte(signtest.Body))
 	d.Given += "\n"
 	q, err := d.Input()
 	require.NoError(t, err)
@@ -214,15 +214,15 @@ func TestExplain_ChecksSignatureBeforeTime(t *testing.T) {
 }
 
 func TestExplain_ReportsUnusableInput(t *testing.T) {
-	e := diagnose.Explain(diagnose.Input{Scheme: bodyScheme()})
+	e := diagnose.Explain(diagnose.Input{Scheme: signtest.BodyScheme()})
 	require.Equal(t, diagnose.Explanation{Cause: diagnose.Unexplained, Text: "there is no live key, so nothing can verify"}, e)
-	e = diagnose.Explain(diagnose.Input{Keys: defaultRing(t)})
+	e = diagnose.Explain(diagnose.Input{Keys: signtest.DefaultRing(t)})
 	require.Equal(t, diagnose.Unexplained, e.Cause)
 	require.Contains(t, e.Text, "the scheme is invalid")
 }
 
 func TestExplain_AcceptsMissingTime(t *testing.T) {
-	q := diagnose.Input{Scheme: bodyScheme(), Keys: newRing(t, signature.NewKey("default", badsignatures.Secret)), Header: signedAlone(t), Body: []byte(badsignatures.Body), Window: signature.Window{Past: time.Minute}}
+	q := diagnose.Input{Scheme: signtest.BodyScheme(), Keys: signtest.NewRing(t, signature.NewKey("default", signtest.OddSecret)), Header: signedAlone(t), Body: []byte(signtest.Body), Window: signature.Window{Past: time.Minute}}
 	e := diagnose.Explain(q)
 	require.Equal(t, diagnose.None, e.Cause)
 	require.Contains(t, e.Text, "has no time to check")
@@ -234,7 +234,7 @@ func TestExplain_NamesEveryPossibleCause(t *testing.T) {
 		diagnose.BodyReserialized, diagnose.BodyEnds, diagnose.BodyLineBreaks, diagnose.BodyByteOrderMark, diagnose.BodyCharset,
 		diagnose.BodyEscaped, diagnose.HeaderMissing,
 	}
-	forEachCase(t, func(t *testing.T, m *badsignatures.Case, d *badsignatures.Delivery) {
+	forEachCase(t, func(t *testing.T, m *signtest.Case, d *signtest.Delivery) {
 		if slices.Contains(both, m.Cause) && m.Name != "an empty signature" {
 			require.Regexp(t, "either the sender .* or something on the way|either the sender .* or something parsed", explain(t, d).Text)
 		}
@@ -246,23 +246,23 @@ func TestExplain_DoesNotDenySignatureWithoutTime(t *testing.T) {
 		if name == "alone" {
 			continue
 		}
-		d := s.Send(badsignatures.Secret, []byte(badsignatures.Body))
-		d.Header.Del(headerTime)
+		d := s.Send(signtest.OddSecret, []byte(signtest.Body))
+		d.Header.Del(signtest.HeaderTime)
 		e := explain(t, d)
 		require.Equal(t, diagnose.HeaderMissing, e.Cause)
-		require.Contains(t, e.Text, headerTime)
+		require.Contains(t, e.Text, signtest.HeaderTime)
 		require.NotContains(t, e.Text, "does not sign")
 	}
 }
 
 func TestExplain_DistinguishesListFromOtherScheme(t *testing.T) {
 	s := senders()["timestamp"]
-	d := s.Send(badsignatures.Secret, []byte(badsignatures.Body))
-	d.Header.Set(headerSignature, "t="+d.Header.Get(headerTime)+",v1="+strings.TrimPrefix(d.Header.Get(headerSignature), s.Scheme.Prefix))
+	d := s.Send(signtest.OddSecret, []byte(signtest.Body))
+	d.Header.Set(signtest.HeaderSignature, "t="+d.Header.Get(signtest.HeaderTime)+",v1="+strings.TrimPrefix(d.Header.Get(signtest.HeaderSignature), s.Scheme.Prefix))
 	require.Contains(t, explain(t, d).Text, "the signature is right, but", "the list must be explained as the scheme's")
 
-	alone := senders()["alone"].Send(badsignatures.Secret, []byte(badsignatures.Body))
-	alone.Header.Set(headerSignature, d.Header.Get(headerSignature))
+	alone := senders()["alone"].Send(signtest.OddSecret, []byte(signtest.Body))
+	alone.Header.Set(signtest.HeaderSignature, d.Header.Get(signtest.HeaderSignature))
 	e := explain(t, alone)
 	require.Equal(t, diagnose.MACInList, e.Cause)
 	require.Contains(t, e.Text, "That is another scheme than this one, which signs body")

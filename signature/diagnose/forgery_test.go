@@ -8,14 +8,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/internal/test/signtest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/signature/diagnose"
 )
 
 // forged returns the input of a delivery with that signature, from a sender without a key.
 func forged(mac string) http.Header {
-	h := fullHeader()
-	h.Set(headerSignature, mac)
+	h := signtest.FullHeader()
+	h.Set(signtest.HeaderSignature, mac)
 	return h
 }
 
@@ -29,7 +30,7 @@ func TestExplain_DescribesMalformedSignatureCorrectly(t *testing.T) {
 		inBase64:                             "no live key makes that MAC either",
 		strings.Repeat(" ", 2000) + inBase64: "it looks like base64", // too long to try
 	} {
-		e := diagnose.Explain(diagnose.Input{Scheme: headScheme(), Keys: defaultRing(t), Header: forged(value), Body: []byte("{}")})
+		e := diagnose.Explain(diagnose.Input{Scheme: signtest.HeadScheme(), Keys: signtest.DefaultRing(t), Header: forged(value), Body: []byte("{}")})
 		require.Equal(t, diagnose.HeaderMalformed, e.Cause)
 		require.True(t, strings.HasSuffix(e.Text, says), "%s: %s", value, e.Text)
 	}
@@ -41,11 +42,11 @@ func TestExplain_DescribesMalformedSignatureCorrectly(t *testing.T) {
 // A sender that has seen a delivery can split the signed bytes at another place.
 func TestExplain_LeavesMovedHeaderBytesUnexplained(t *testing.T) {
 	const body = `{"type":"ping"}`
-	scheme := headScheme()
-	h := fullHeader()
-	sign(t, scheme, "timestamp", h, []byte(body))
-	cut := []byte(h.Get(headerTime) + "." + body)
-	h.Set(headerTime, "1795283260")
+	scheme := signtest.HeadScheme()
+	h := signtest.FullHeader()
+	signtest.Sign(t, scheme, "timestamp", h, []byte(body))
+	cut := []byte(h.Get(signtest.HeaderTime) + "." + body)
+	h.Set(signtest.HeaderTime, "1795283260")
 	pinned, err := scheme.Pin("timestamp")
 	require.NoError(t, err)
 	for _, q := range []diagnose.Input{
@@ -53,43 +54,43 @@ func TestExplain_LeavesMovedHeaderBytesUnexplained(t *testing.T) {
 		{Scheme: scheme, Body: append(cut, '\n')},
 		{Scheme: scheme, Body: append([]byte("\ufeff"), cut...)},
 	} {
-		q.Keys, q.Header = defaultRing(t), h
+		q.Keys, q.Header = signtest.DefaultRing(t), h
 		e := diagnose.Explain(q)
 		require.Equal(t, diagnose.Unexplained, e.Cause, e.Text)
 	}
 }
 
 func TestExplain_IgnoresFieldsOfScheme(t *testing.T) {
-	scheme := bodyScheme()
+	scheme := signtest.BodyScheme()
 	scheme.Fields = append(scheme.Fields, signature.Field{Header: "X-Signature-Time", Grammar: signature.UnixTime})
-	h := http.Header{"X-Signature-Time": {testTime}}
-	e := diagnose.Explain(diagnose.Input{Scheme: scheme, Keys: defaultRing(t), Header: h, Body: []byte("{}")})
+	h := http.Header{"X-Signature-Time": {signtest.Time}}
+	e := diagnose.Explain(diagnose.Input{Scheme: scheme, Keys: signtest.DefaultRing(t), Header: h, Body: []byte("{}")})
 	require.Equal(t, diagnose.HeaderMissing, e.Cause)
 
-	h = http.Header{headerSignature: {""}, "X-Other-Signature": {"abc"}}
-	e = diagnose.Explain(diagnose.Input{Scheme: bodyScheme(), Keys: defaultRing(t), Header: h, Body: []byte("{}")})
+	h = http.Header{signtest.HeaderSignature: {""}, "X-Other-Signature": {"abc"}}
+	e = diagnose.Explain(diagnose.Input{Scheme: signtest.BodyScheme(), Keys: signtest.DefaultRing(t), Header: h, Body: []byte("{}")})
 	require.Equal(t, diagnose.HeaderMissing, e.Cause)
 	require.Contains(t, e.Text, "is present but empty")
 }
 
 func explainSignedBy(t *testing.T, ring *signature.Keyring, secret string) diagnose.Explanation {
 	t.Helper()
-	h := fullHeader()
+	h := signtest.FullHeader()
 	body := []byte(`{"type":"ping"}`)
-	require.NoError(t, bodyScheme().Sign(signature.NewKey("k", secret), "", h, body))
-	return diagnose.Explain(diagnose.Input{Scheme: bodyScheme(), Keys: ring, Header: h, Body: body})
+	require.NoError(t, signtest.BodyScheme().Sign(signature.NewKey("k", secret), "", h, body))
+	return diagnose.Explain(diagnose.Input{Scheme: signtest.BodyScheme(), Keys: ring, Header: h, Body: body})
 }
 
 func TestExplain_MentionsCompromiseOfPreviousKey(t *testing.T) {
-	ring := newRing(t, signature.NewKey("old", "secret-a"))
+	ring := signtest.NewRing(t, signature.NewKey("old", "secret-a"))
 	require.NoError(t, ring.Set(signature.NewKey("new", "secret-b")))
 	require.Contains(t, explainSignedBy(t, ring, "secret-a").Text, "or someone else has obtained that key")
 }
 
 func TestExplain_NamesBothSourcesOfRepeatedHeader(t *testing.T) {
 	h := forged("a")
-	h.Add(headerSignature, "b")
-	e := diagnose.Explain(diagnose.Input{Scheme: headScheme(), Keys: defaultRing(t), Header: h})
+	h.Add(signtest.HeaderSignature, "b")
+	e := diagnose.Explain(diagnose.Input{Scheme: signtest.HeadScheme(), Keys: signtest.DefaultRing(t), Header: h})
 	require.Equal(t, diagnose.HeaderRepeated, e.Cause)
 	require.Contains(t, e.Text, "the sender, or something on the way")
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/capture"
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
+	"github.com/aihooks/aihooks-go/internal/allvendors"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook"
@@ -42,10 +42,10 @@ saved, which contains the headers and the body.`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: vendorArg,
 		RunE: func(c *cobra.Command, args []string) error {
-			var v *vendors.Vendor
+			var v *allvendors.Vendor
 			var err error
 			if len(args) > 0 {
-				if v, err = vendors.Find(args[0]); err != nil {
+				if v, err = allvendors.Find(args[0]); err != nil {
 					return usage("%w", err)
 				}
 			}
@@ -73,8 +73,8 @@ saved, which contains the headers and the body.`,
 	return c
 }
 
-func (a *app) explain(v *vendors.Vendor, secret signature.Secret, r *webhook.Request, now time.Time) error {
-	h, err := v.New(secret.Reveal(), &webhook.Options{
+func (a *app) explain(v *allvendors.Vendor, secret signature.Secret, r *webhook.Request, now time.Time) error {
+	h, err := v.NewHandler(secret.Reveal(), &webhook.Options{
 		Logger: slog.New(slog.DiscardHandler), MaxBody: maxCaptured, ReadBudget: webhook.NewReadBudget(2 * maxCaptured),
 	})
 	if err != nil {
@@ -104,7 +104,7 @@ func sentence(s string) string {
 }
 
 // delivery reads the delivery to explain, and returns it with its time of arrival. v may be nil if a capture names the vendor.
-func (a *app) delivery(ctx context.Context, v *vendors.Vendor, headers, body, captured string) (*vendors.Vendor, *webhook.Request, time.Time, error) {
+func (a *app) delivery(ctx context.Context, v *allvendors.Vendor, headers, body, captured string) (*allvendors.Vendor, *webhook.Request, time.Time, error) {
 	var none time.Time
 	switch {
 	case captured != "" && (headers != "" || body != ""):
@@ -112,7 +112,7 @@ func (a *app) delivery(ctx context.Context, v *vendors.Vendor, headers, body, ca
 	case captured != "":
 		return a.capturedDelivery(ctx, v, captured)
 	case v == nil:
-		return nil, nil, none, usage("a VENDOR is needed without --capture: one of %s", strings.Join(vendors.Names(), ", "))
+		return nil, nil, none, usage("a VENDOR is needed without --capture: one of %s", strings.Join(allvendors.Names(), ", "))
 	case headers == "" || body == "":
 		return nil, nil, none, usage("--headers and --body are needed, or --capture")
 	case headers == "-" && body == "-":
@@ -131,7 +131,7 @@ func (a *app) delivery(ctx context.Context, v *vendors.Vendor, headers, body, ca
 	return v, r, time.Now(), err
 }
 
-func (a *app) capturedDelivery(ctx context.Context, v *vendors.Vendor, path string) (*vendors.Vendor, *webhook.Request, time.Time, error) {
+func (a *app) capturedDelivery(ctx context.Context, v *allvendors.Vendor, path string) (*allvendors.Vendor, *webhook.Request, time.Time, error) {
 	var none time.Time
 	text, err := a.read(ctx, path, maxFile)
 	if err != nil {
@@ -144,7 +144,7 @@ func (a *app) capturedDelivery(ctx context.Context, v *vendors.Vendor, path stri
 	if v != nil && c.Vendor != v.Name() {
 		return nil, nil, none, usage("%s is a capture of a delivery of %s, not of %s", path, printable(c.Vendor), v.Name())
 	}
-	if v, err = vendors.Find(c.Vendor); err != nil {
+	if v, err = allvendors.Find(c.Vendor); err != nil {
 		return nil, nil, none, fmt.Errorf("%s: %w", path, err)
 	}
 	if !v.Signs() {

@@ -19,7 +19,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/live"
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
+	"github.com/aihooks/aihooks-go/internal/allvendors"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -104,7 +104,7 @@ func (a *app) listen(ctx context.Context, o *listenOptions) error {
 	base := reachable[0]
 	s := a.newListenServer(o, base)
 	var rows [][]string
-	for _, v := range vendors.All() {
+	for _, v := range allvendors.All() {
 		from, err := s.mount(&v)
 		if err != nil {
 			_ = listener.Close()
@@ -186,7 +186,7 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener) erro
 
 // replay signs a delivery of the page again and sends it.
 func (s *listenServer) replay(ctx context.Context, item page.Detail) (string, error) {
-	v, err := vendors.Find(item.Vendor)
+	v, err := allvendors.Find(item.Vendor)
 	if err != nil {
 		return "", errors.New("the vendor of this delivery is unknown, so it cannot be signed")
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/capture"
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/live"
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
+	"github.com/aihooks/aihooks-go/internal/allvendors"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -31,7 +31,7 @@ type listenServer struct {
 
 // An endpoint receives the deliveries of one vendor.
 type endpoint struct {
-	vendor   *vendors.Vendor
+	vendor   *allvendors.Vendor
 	handler  webhook.VendorHandler
 	verified bool // its secret is known
 }
@@ -50,7 +50,7 @@ func (a *app) newListenServer(o *listenOptions, base string) *listenServer {
 }
 
 // mount adds a vendor. It returns where the vendor's secret comes from, or a text that says that it is not set.
-func (s *listenServer) mount(v *vendors.Vendor) (verifiedBy string, err error) {
+func (s *listenServer) mount(v *allvendors.Vendor) (verifiedBy string, err error) {
 	secret, from, err := s.app.secret(v)
 	if err != nil {
 		return "", err
@@ -61,7 +61,7 @@ func (s *listenServer) mount(v *vendors.Vendor) (verifiedBy string, err error) {
 		secret = randomSecret()
 	}
 	s.secrets = append(s.secrets, secret.Reveal())
-	e.handler, err = v.New(secret.Reveal(), &webhook.Options{Logger: slog.New(slog.DiscardHandler), ReadBudget: s.budget, Observer: observe})
+	e.handler, err = v.NewHandler(secret.Reveal(), &webhook.Options{Logger: slog.New(slog.DiscardHandler), ReadBudget: s.budget, Observer: observe})
 	if err != nil {
 		return "", err
 	}

@@ -18,9 +18,9 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
+	"github.com/aihooks/aihooks-go/internal/allvendors"
 	"github.com/aihooks/aihooks-go/signature"
-	webhookvendors "github.com/aihooks/aihooks-go/webhook/vendors"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
@@ -43,7 +43,7 @@ func (r *response) accepted() bool { return r.Status >= 200 && r.Status <= 299 }
 // An outgoing is a delivery to send.
 type outgoing struct {
 	name, event, id string
-	vendor          *vendors.Vendor
+	vendor          *allvendors.Vendor
 	request         func() (*http.Request, error) // signs with the current time
 	secret          signature.Secret
 }
@@ -57,7 +57,7 @@ func (l *outgoing) shownID(r *http.Request) string {
 	}
 	body, _ := io.ReadAll(content) // reads memory
 	p := &l.vendor.Profile
-	authenticated := &webhookvendors.Authenticated{Header: r.Header, Body: body, Envelope: webhookvendors.Envelope{ID: idIn(body, p.Envelope.ID)}}
+	authenticated := &vendors.Authenticated{Header: r.Header, Body: body, Envelope: vendors.Envelope{ID: idIn(body, p.Envelope.ID)}}
 	if p.Scheme != nil {
 		keys, keysErr := signature.NewKeyring(signature.Key{Name: "aihooks", Secret: l.secret})
 		verifier, err := signature.NewVerifier(*p.Scheme)
@@ -306,7 +306,7 @@ func checkURL(address string) error {
 }
 
 // signer returns a signer of a vendor's deliveries to an address.
-func signer(v *vendors.Vendor, address, form string, secret signature.Secret) *webhooktest.Signer {
+func signer(v *allvendors.Vendor, address, form string, secret signature.Secret) *webhooktest.Signer {
 	s := v.Signer(address, signature.Key{Name: "aihooks", Secret: secret})
 	s.Form = form
 	return s

@@ -14,7 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
+	"github.com/aihooks/aihooks-go/internal/allvendors"
 	"github.com/aihooks/aihooks-go/signature"
 )
 
@@ -27,7 +27,7 @@ func newTestServer(t *testing.T) (d *listenServer, out, notes *bytes.Buffer) {
 	env := func(string) (string, bool) { return secret, true }
 	a := &app{Terminal: Terminal{Out: out, Err: notes, Env: env}, json: true}
 	d = a.newListenServer(&listenOptions{folder: filepath.Join(t.TempDir(), "saved")}, "http://127.0.0.1:1")
-	v, err := vendors.Find("workflux")
+	v, err := allvendors.Find("workflux")
 	require.NoError(t, err)
 	_, err = d.mount(v)
 	require.NoError(t, err)
@@ -37,7 +37,7 @@ func newTestServer(t *testing.T) (d *listenServer, out, notes *bytes.Buffer) {
 // deliver sends a delivery to the server, and returns the status of the response.
 func deliver(t *testing.T, d *listenServer, genuine bool, body string) int {
 	t.Helper()
-	v, err := vendors.Find("workflux")
+	v, err := allvendors.Find("workflux")
 	require.NoError(t, err)
 	key := randomKey()
 	if genuine {

@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/capture"
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
+	"github.com/aihooks/aihooks-go/internal/allvendors"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
@@ -95,7 +95,7 @@ func (a *app) readAll(ctx context.Context, files []string, o *replayOptions) (de
 		if err != nil {
 			return nil, nil, err
 		}
-		v, err := vendors.Find(captured.Vendor)
+		v, err := allvendors.Find(captured.Vendor)
 		if err != nil {
 			return nil, nil, usage("%s: %w", path, err)
 		}
@@ -180,7 +180,7 @@ func escapePattern(path string) string {
 // readCapture reads a capture, or a file that is only the body of a vendor's delivery.
 func (a *app) readCapture(ctx context.Context, path, vendor string) (*capture.Capture, error) {
 	if vendor != "" {
-		if _, err := vendors.Find(vendor); err != nil {
+		if _, err := allvendors.Find(vendor); err != nil {
 			return nil, usage("--vendor: %w", err)
 		}
 	}
@@ -203,7 +203,7 @@ func (a *app) readCapture(ctx context.Context, path, vendor string) (*capture.Ca
 }
 
 // replayOf returns a delivery to send from a capture. If asNew is set, it is a new event.
-func replayOf(v *vendors.Vendor, c *capture.Capture, secret signature.Secret, address, form, name string, asNew bool) outgoing {
+func replayOf(v *allvendors.Vendor, c *capture.Capture, secret signature.Secret, address, form, name string, asNew bool) outgoing {
 	sign := signer(v, address, form, secret)
 	id, body := idOf(v, c), c.Body
 	if asNew || id == "" {
@@ -231,7 +231,7 @@ func dated(sign *webhooktest.Signer, body []byte, now time.Time) []byte {
 }
 
 // idOf returns the id in a header, or "" if the vendor sends none.
-func idOf(v *vendors.Vendor, c *capture.Capture) string {
+func idOf(v *allvendors.Vendor, c *capture.Capture) string {
 	if v.Profile.Scheme == nil {
 		return ""
 	}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
+	"github.com/aihooks/aihooks-go/internal/allvendors"
 )
 
 // A Terminal has the streams and the environment of a process.
@@ -86,12 +86,12 @@ func vendorArg(_ *cobra.Command, args []string, _ string) ([]string, cobra.Shell
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveDefault
 	}
-	return vendors.Names(), cobra.ShellCompDirectiveNoFileComp
+	return allvendors.Names(), cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeVendor completes the flag --vendor of a command.
 func completeVendor(c *cobra.Command) {
 	_ = c.RegisterFlagCompletionFunc("vendor", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return vendors.Names(), cobra.ShellCompDirectiveNoFileComp
+		return allvendors.Names(), cobra.ShellCompDirectiveNoFileComp
 	}) // fails only without the flag
 }

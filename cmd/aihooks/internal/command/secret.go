@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
+	"github.com/aihooks/aihooks-go/internal/allvendors"
 	"github.com/aihooks/aihooks-go/signature"
 )
 
 // secretName returns the environment variable with a vendor's secret. The documentation of the packages uses the same names.
-func secretName(v *vendors.Vendor) string {
+func secretName(v *allvendors.Vendor) string {
 	if v.Signs() {
 		return strings.ToUpper(v.Name()) + "_WEBHOOK_SECRET"
 	}
@@ -18,13 +18,13 @@ func secretName(v *vendors.Vendor) string {
 }
 
 // secret returns a vendor's secret and the name of its source. Both are empty, without an error, if there is no secret.
-func (a *app) secret(v *vendors.Vendor) (secret signature.Secret, from string, err error) {
+func (a *app) secret(v *allvendors.Vendor) (secret signature.Secret, from string, err error) {
 	for _, given := range a.secretFiles {
 		name, path, ok := strings.Cut(given, "=")
 		if !ok {
 			name, path = v.Name(), given
 		}
-		if _, err := vendors.Find(name); err != nil {
+		if _, err := allvendors.Find(name); err != nil {
 			return signature.Secret{}, "", usage("--secret-file must be FILE or VENDOR=FILE: %w", err)
 		}
 		if !strings.EqualFold(name, v.Name()) {
@@ -47,7 +47,7 @@ func (a *app) secret(v *vendors.Vendor) (secret signature.Secret, from string, e
 }
 
 // mustSecret returns a vendor's secret, or an error that says how to set one.
-func (a *app) mustSecret(v *vendors.Vendor) (signature.Secret, error) {
+func (a *app) mustSecret(v *allvendors.Vendor) (signature.Secret, error) {
 	secret, from, err := a.secret(v)
 	if err == nil && from == "" {
 		err = usage("there is no secret for %s: set %s or --secret-file", v.Name(), secretName(v))
@@ -62,7 +62,7 @@ func (a *app) checkSecretFiles() error {
 		if !ok {
 			return usage("--secret-file (%q) must be VENDOR=FILE here", given)
 		}
-		if _, err := vendors.Find(name); err != nil {
+		if _, err := allvendors.Find(name); err != nil {
 			return usage("--secret-file: %w", err)
 		}
 	}

@@ -13,7 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/vendors"
+	"github.com/aihooks/aihooks-go/internal/allvendors"
+	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
 // sendOptions are the options of send.
@@ -46,7 +47,7 @@ new id, unless --same is set. Send succeeds if every response is a 2xx, or has t
 		Args:              cobra.RangeArgs(1, 2),
 		ValidArgsFunction: eventArg,
 		RunE: func(c *cobra.Command, args []string) error {
-			v, err := vendors.Find(args[0])
+			v, err := allvendors.Find(args[0])
 			if err != nil {
 				return usage("%w", err)
 			}
@@ -78,7 +79,7 @@ func eventArg(c *cobra.Command, args []string, typed string) ([]string, cobra.Sh
 	if len(args) != 1 {
 		return vendorArg(c, args, typed)
 	}
-	v, err := vendors.Find(args[0])
+	v, err := allvendors.Find(args[0])
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
@@ -89,7 +90,7 @@ func eventArg(c *cobra.Command, args []string, typed string) ([]string, cobra.Sh
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-func (a *app) listEvents(v *vendors.Vendor) error {
+func (a *app) listEvents(v *allvendors.Vendor) error {
 	type event struct {
 		Name       string `json:"name"`
 		Type       string `json:"type"`
@@ -113,7 +114,7 @@ func (a *app) listEvents(v *vendors.Vendor) error {
 	return nil
 }
 
-func (a *app) send(c *cobra.Command, v *vendors.Vendor, event string, o *sendOptions) error {
+func (a *app) send(c *cobra.Command, v *allvendors.Vendor, event string, o *sendOptions) error {
 	deliveries, err := a.outgoing(v, event, o)
 	if err != nil {
 		return err
@@ -129,7 +130,7 @@ func (a *app) send(c *cobra.Command, v *vendors.Vendor, event string, o *sendOpt
 const mostTimes = 1_000_000
 
 // outgoing returns the deliveries to send.
-func (a *app) outgoing(v *vendors.Vendor, event string, o *sendOptions) ([]outgoing, error) {
+func (a *app) outgoing(v *allvendors.Vendor, event string, o *sendOptions) ([]outgoing, error) {
 	switch {
 	case o.times < 1 || o.concurrent < 1:
 		return nil, usage("--times and --concurrent must be 1 or more")
@@ -145,7 +146,7 @@ func (a *app) outgoing(v *vendors.Vendor, event string, o *sendOptions) ([]outgo
 	if err := checkURL(o.url); err != nil {
 		return nil, err
 	}
-	sample, err := v.Sample(event)
+	sample, err := sampleOf(v, event)
 	if err != nil {
 		return nil, usage("%w", err)
 	}
@@ -289,4 +290,19 @@ func set(v any, names []string, value any) (any, error) {
 	default:
 		return nil, fmt.Errorf("%q is in neither an object nor a list", names[0])
 	}
+}
+
+// sampleOf returns the vendor's sample with a name, or else the first sample of a type with that name.
+func sampleOf(v *allvendors.Vendor, name string) (*webhooktest.Sample, error) {
+	for i := range v.Samples {
+		if v.Samples[i].Name == name {
+			return &v.Samples[i], nil
+		}
+	}
+	for i := range v.Samples {
+		if v.Samples[i].Type == name {
+			return &v.Samples[i], nil
+		}
+	}
+	return nil, fmt.Errorf("%s has no event %q: `aihooks send %s --list` lists them", v.Name(), name, v.Name())
 }

@@ -1,4 +1,4 @@
-package vectors
+package signtest
 
 import (
 	"path/filepath"

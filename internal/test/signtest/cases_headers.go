@@ -1,4 +1,4 @@
-package badsignatures
+package signtest
 
 import (
 	"crypto/hmac"
@@ -64,7 +64,7 @@ func field(name string, c diagnose.Cause, says string, g signature.Grammar, chan
 		if !ok {
 			return nil
 		}
-		d := s.Send(Secret, []byte(Body))
+		d := s.Send(OddSecret, []byte(Body))
 		change(d, header)
 		return d
 	}}
@@ -92,7 +92,7 @@ func restamped(name, says string, signed, arrived func(seconds string) string) C
 	return Case{Name: name, Cause: diagnose.TimeUnit, Says: says, Make: func(s *Sender) *Delivery {
 		header, ok := s.field(signature.UnixTime)
 		seconds := strconv.FormatInt(s.Now.Unix(), 10)
-		d := s.send(Secret, []byte(Body), signed(seconds))
+		d := s.send(OddSecret, []byte(Body), signed(seconds))
 		if !ok || s.covered(d.Header) == "" {
 			return nil
 		}
@@ -117,7 +117,7 @@ func hashed(name, says, prefix string, newHash func() hash.Hash) Case {
 }
 
 func macOver(newHash func() hash.Hash, text string) string {
-	m := hmac.New(newHash, []byte(Secret))
+	m := hmac.New(newHash, []byte(OddSecret))
 	m.Write([]byte(text))
 	return hex.EncodeToString(m.Sum(nil))
 }
@@ -169,12 +169,12 @@ func macs() []Case {
 func forms() []Case {
 	return []Case{
 		{Name: "a previous key", Cause: diagnose.KeyPrevious, Says: `the previous key "default"`, Make: func(s *Sender) *Delivery {
-			d := s.Send(Secret, []byte(Body))
-			d.Previous, d.Given = Secret, "the secret that came after it"
+			d := s.Send(OddSecret, []byte(Body))
+			d.Previous, d.Given = OddSecret, "the secret that came after it"
 			return d
 		}},
 		{Name: "a form that is not accepted", Cause: diagnose.OtherForm, Says: "is accepted: accept the form", Make: func(s *Sender) *Delivery {
-			d := s.Send(Secret, []byte(Body))
+			d := s.Send(OddSecret, []byte(Body))
 			for _, f := range s.Scheme.Forms {
 				if f.Name != s.Form && s.Form != "" {
 					pinned, err := s.Scheme.Pin(f.Name)
@@ -191,7 +191,7 @@ func forms() []Case {
 			if len(s.Scheme.Forms) < 2 {
 				return nil
 			}
-			return s.Send(Secret, []byte("1795283259."+Body))
+			return s.Send(OddSecret, []byte("1795283259."+Body))
 		}},
 	}
 }

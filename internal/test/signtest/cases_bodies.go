@@ -1,4 +1,4 @@
-package badsignatures
+package signtest
 
 import (
 	"bytes"

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aihooks/aihooks-go/internal/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/crashtest"
 )
 
 // slots is the number of hash slots of a Redis Cluster.

@@ -30,7 +30,7 @@ var (
 	verbose = flag.Bool("v", false, "print the test that killed each mutant")
 )
 
-const listFile = "internal/mutate/survivors.txt"
+const listFile = "internal/test/mutate/survivors.txt"
 
 func main() {
 	flag.Usage = func() {

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/internal/allvendors"
+	"github.com/aihooks/aihooks-go/internal/test/vendortest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -54,16 +54,16 @@ func (r *Receiver) Serve() error {
 	mux := http.NewServeMux()
 	var handlers []webhook.VendorHandler
 	var hooks []inbox.Handler
-	for _, v := range allvendors.All() {
+	for _, v := range vendortest.All() {
 		o := r.Options
 		o.Observer = r.observe
 		o.Logger = slog.New(slog.DiscardHandler) // callbacks fail on purpose
-		h, err := build(&v, &o)
+		h, err := build(v, &o)
 		if err != nil {
 			return err
 		}
 		h.OnEvent(r.callback)
-		mux.Handle("/webhooks/"+v.Name+"/", h)
+		mux.Handle("/webhooks/"+v.Name()+"/", h)
 		handlers = append(handlers, h)
 		hooks = append(hooks, h.(inbox.Handler)) //nolint:forcetypeassert // every vendor's handler is one
 	}
@@ -103,7 +103,7 @@ func (r *Receiver) Serve() error {
 
 // build creates a vendor's handler. The inbox queries its server, which may have been killed a moment ago. Then build
 // retries, like a supervisor that restarts the process.
-func build(v *allvendors.Vendor, o *webhook.Options) (h webhook.VendorHandler, err error) {
+func build(v *vendortest.Kit, o *webhook.Options) (h webhook.VendorHandler, err error) {
 	for deadline := time.Now().Add(slow); ; time.Sleep(20 * time.Millisecond) {
 		if h, err = v.New(o); err == nil || time.Now().After(deadline) {
 			return h, err

@@ -1,5 +1,4 @@
-// Package vectors reads the test vectors in signature/testdata. The README in that folder describes them.
-package vectors
+package signtest
 
 import (
 	"bytes"
@@ -63,8 +62,8 @@ type Want struct {
 	Reason    signature.Reason
 }
 
-// Load reads the vectors of every vendor that signs from dir, which is signature/testdata.
-func Load(t testing.TB, dir string) []*File {
+// LoadVectors reads the vectors of every vendor that signs from dir, which is signature/testdata.
+func LoadVectors(t testing.TB, dir string) []*File {
 	t.Helper()
 	files := make([]*File, 0, len(Signing()))
 	for _, vendor := range Signing() {

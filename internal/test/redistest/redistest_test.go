@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/internal/redistest"
+	"github.com/aihooks/aihooks-go/internal/test/redistest"
 )
 
 func TestStart_NamesMissingServer(t *testing.T) {

@@ -1,5 +1,4 @@
-// Package vendortest has helpers for the tests of a vendor's package: handlers, and a sender to them. It works for every
-// vendor.
+// Package vendortest has handlers of every vendor, and senders to them, for tests.
 package vendortest
 
 import (
@@ -11,19 +10,51 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/internal/lossless"
+	"github.com/aihooks/aihooks-go/internal/allvendors"
+	"github.com/aihooks/aihooks-go/internal/test/lossless"
+	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
-// A Kit has a vendor and the constructor of its handlers.
+// Secret is the secret of the kits that [All] returns.
+const Secret = "a-secret-for-tests-0123456789"
+
+// A Kit has a vendor, and the secret that its handlers and senders share.
 type Kit struct {
-	webhooktest.Vendor
-
-	// Secret is the secret of the handlers.
+	*allvendors.Vendor
 	Secret string
+}
 
-	New func(o *webhook.Options) (webhook.VendorHandler, error)
+// New returns the kit of the vendor with that name.
+func New(vendor, secret string) *Kit {
+	v, err := allvendors.Find(vendor)
+	if err != nil {
+		panic(err)
+	}
+	return &Kit{v, secret}
+}
+
+// All returns the kits of all vendors.
+func All() []*Kit {
+	var kits []*Kit
+	for _, name := range allvendors.Names() {
+		kits = append(kits, New(name, Secret))
+	}
+	return kits
+}
+
+// New returns a handler.
+func (k *Kit) New(o *webhook.Options) (webhook.VendorHandler, error) {
+	return k.NewHandler(k.Secret, o)
+}
+
+// Key returns the default key of the handlers.
+func (k *Kit) Key() signature.Key { return signature.NewKey("default", k.Secret) }
+
+// Signer returns a signer with the default key.
+func (k *Kit) Signer() *webhooktest.Signer {
+	return k.Vendor.Signer("http://receiver.test/webhooks/"+k.Name(), k.Key())
 }
 
 // Handler returns a handler without callbacks that logs nothing.

@@ -1,4 +1,4 @@
-package badsignatures
+package signtest
 
 import (
 	"encoding/base64"
@@ -10,8 +10,8 @@ import (
 
 func secrets() []Case {
 	const text = "a-secret-of-plain-text-7c1d"
-	digits := hex.EncodeToString([]byte(Secret))
-	std, url := base64.StdEncoding.EncodeToString([]byte(Secret)), base64.URLEncoding.EncodeToString([]byte(Secret))
+	digits := hex.EncodeToString([]byte(OddSecret))
+	std, url := base64.StdEncoding.EncodeToString([]byte(OddSecret)), base64.URLEncoding.EncodeToString([]byte(OddSecret))
 	rawStd, rawURL := strings.TrimRight(std, "="), strings.TrimRight(url, "=")
 	const fromBase64, fromHex = "must be decoded from base64", "must be decoded from hex"
 	const notBase64, notHex = "was decoded from base64 and must not be", "was decoded from hex and must not be"
@@ -46,19 +46,19 @@ func secrets() []Case {
 		gives("the name of a variable before it", diagnose.SecretPrefix, "remove it", text, "ACME_WEBHOOK_SECRET="+text),
 		gives("Bearer before it", diagnose.SecretPrefix, "remove it", text, "Bearer "+text),
 		gives("no whsec_ where there must be one", diagnose.SecretPrefix, "lacks the prefix whsec_", "whsec_"+text, text),
-		gives("base64 with whsec_ before it", diagnose.SecretEncoded, "without its prefix", Secret, "whsec_"+std),
-		gives("base64", diagnose.SecretEncoded, fromBase64, Secret, std),
-		gives("base64 without padding", diagnose.SecretEncoded, fromBase64, Secret, rawStd),
-		gives("base64 of URLs", diagnose.SecretEncoded, fromBase64, Secret, url),
-		gives("base64 of URLs without padding", diagnose.SecretEncoded, fromBase64, Secret, rawURL),
-		gives("hex", diagnose.SecretEncoded, fromHex, Secret, digits),
-		gives("hex in capitals", diagnose.SecretEncoded, fromHex, Secret, strings.ToUpper(digits)),
-		gives("decoded from hex", diagnose.SecretDecoded, notHex, digits, Secret),
-		gives("decoded from hex in capitals", diagnose.SecretDecoded, notHex, strings.ToUpper(digits), Secret),
-		gives("decoded from base64", diagnose.SecretDecoded, notBase64, std, Secret),
-		gives("decoded from base64 without padding", diagnose.SecretDecoded, notBase64, rawStd, Secret),
-		gives("decoded from base64 of URLs", diagnose.SecretDecoded, notBase64, url, Secret),
-		gives("decoded from base64 of URLs without padding", diagnose.SecretDecoded, notBase64, rawURL, Secret),
-		gives("decoded from base64 with whsec_ before it", diagnose.SecretDecoded, "with its prefix whsec_", "whsec_"+std, Secret),
+		gives("base64 with whsec_ before it", diagnose.SecretEncoded, "without its prefix", OddSecret, "whsec_"+std),
+		gives("base64", diagnose.SecretEncoded, fromBase64, OddSecret, std),
+		gives("base64 without padding", diagnose.SecretEncoded, fromBase64, OddSecret, rawStd),
+		gives("base64 of URLs", diagnose.SecretEncoded, fromBase64, OddSecret, url),
+		gives("base64 of URLs without padding", diagnose.SecretEncoded, fromBase64, OddSecret, rawURL),
+		gives("hex", diagnose.SecretEncoded, fromHex, OddSecret, digits),
+		gives("hex in capitals", diagnose.SecretEncoded, fromHex, OddSecret, strings.ToUpper(digits)),
+		gives("decoded from hex", diagnose.SecretDecoded, notHex, digits, OddSecret),
+		gives("decoded from hex in capitals", diagnose.SecretDecoded, notHex, strings.ToUpper(digits), OddSecret),
+		gives("decoded from base64", diagnose.SecretDecoded, notBase64, std, OddSecret),
+		gives("decoded from base64 without padding", diagnose.SecretDecoded, notBase64, rawStd, OddSecret),
+		gives("decoded from base64 of URLs", diagnose.SecretDecoded, notBase64, url, OddSecret),
+		gives("decoded from base64 of URLs without padding", diagnose.SecretDecoded, notBase64, rawURL, OddSecret),
+		gives("decoded from base64 with whsec_ before it", diagnose.SecretDecoded, "with its prefix whsec_", "whsec_"+std, OddSecret),
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aihooks/aihooks-go/internal/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/crashtest"
 )
 
 // ErrNotInstalled is returned by [Start] if redis-server is not in PATH.

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aihooks/aihooks-go/internal/allvendors"
+	"github.com/aihooks/aihooks-go/internal/test/vendortest"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
@@ -48,15 +48,15 @@ const padded = 4096
 // turn. Half of them are [InTx]. Two of ten are sent again after they were accepted, and two of ten are sent twice
 // concurrently.
 func Deliveries(n int) []*Delivery {
-	vendors := allvendors.All()
+	vendors := vendortest.All()
 	list := make([]*Delivery, n)
 	for i := range list {
-		v := &vendors[i%len(vendors)]
+		v := vendors[i%len(vendors)]
 		round := i / len(vendors)
 		kind := []string{inTx, notInTx}[round%2]
 		d := &Delivery{
-			Name:         fmt.Sprintf("%s%s-%d", kind, v.Name, i),
-			Vendor:       v.Name,
+			Name:         fmt.Sprintf("%s%s-%d", kind, v.Name(), i),
+			Vendor:       v.Name(),
 			schedule:     v.Schedules[round/2%len(v.Schedules)],
 			retried:      v.Retried,
 			sender:       v.Signer(),

@@ -1,5 +1,4 @@
-// Package badsignatures creates deliveries with one known mistake each, for tests of package diagnose. It knows no vendor.
-package badsignatures
+package signtest
 
 import (
 	"net/http"
@@ -43,14 +42,14 @@ type Case struct {
 	Unseen bool
 }
 
-// Secret is the secret of all cases without a mistake in the secret. All encodings of base64 differ for its bytes.
-const Secret = "the secret \xfb\xff\xfe with odd bytes 7c1d"
+// OddSecret is the secret of all cases without a mistake in the secret. All encodings of base64 differ for its bytes.
+const OddSecret = "the secret \xfb\xff\xfe with odd bytes 7c1d"
 
 // Body is the body of all cases without a mistake in the body.
 const Body = `{"type":"ping","id":"evt_marker","data":{"text":"Zq7-payload-Xw3"}}`
 
-// All returns the cases.
-func All() []Case {
+// Cases returns deliveries with one known mistake each, for tests of package diagnose. They know no vendor.
+func Cases() []Case {
 	return slices.Concat(headers(), times(), macs(), secrets(), bodies(), rewritten(), forms())
 }
 
@@ -90,7 +89,7 @@ func (s *Sender) send(secret string, body []byte, stamp string) *Delivery {
 // arrives returns a case in which sent is signed, and arrived is received.
 func arrives(name string, c diagnose.Cause, says, sent, arrived string) Case {
 	return Case{Name: name, Cause: c, Says: says, Make: func(s *Sender) *Delivery {
-		d := s.Send(Secret, []byte(sent))
+		d := s.Send(OddSecret, []byte(sent))
 		d.Body, d.Declared = []byte(arrived), int64(len(arrived))
 		return d
 	}}
@@ -108,7 +107,7 @@ func gives(name string, c diagnose.Cause, says, signing, given string) Case {
 // changes returns a case in which change is applied to a correct delivery.
 func changes(name string, c diagnose.Cause, says string, change func(s *Sender, d *Delivery)) Case {
 	return Case{Name: name, Cause: c, Says: says, Make: func(s *Sender) *Delivery {
-		d := s.Send(Secret, []byte(Body))
+		d := s.Send(OddSecret, []byte(Body))
 		change(s, d)
 		return d
 	}}
