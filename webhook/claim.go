@@ -11,13 +11,15 @@ import (
 // claim claims the delivery's keys. While the same delivery runs in this process, it waits until the response is due.
 func (h *Handler) claim(d *received) (*idempotency.Lease, disposition) {
 	o := &h.options
-	ends := d.at.Add(o.CallbackTimeout)
 	request := idempotency.ClaimRequest{
 		Keys:      d.Keys,
-		Lease:     time.Until(ends) + leaseMargin,
+		Lease:     time.Until(d.at.Add(o.leaseTime())),
 		WaitUntil: d.respondBy,
 		FailOpen:  o.DangerouslyFailOpen,
 		Tag:       contentTag(d.Body),
+	}
+	if request.Lease > longestLease {
+		request.Lease, request.RenewUntil = longestLease, d.respondBy.Add(o.leaseTime())
 	}
 	if len(request.Keys) > 1 && !d.sentAt.IsZero() {
 		// Until then, a replay of these bytes with another id would be fresh.

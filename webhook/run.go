@@ -27,7 +27,7 @@ func (h *Handler) start(d *received, lease *idempotency.Lease) *run {
 	r := &run{received: d, h: h, lease: lease, given: *d.Delivery, attempts: h.countLast(d, lease), result: make(chan disposition, 1)}
 	ends := d.at.Add(h.options.CallbackTimeout)
 	if d.redelivered {
-		ends = lease.Until().Add(-leaseMargin) // the claim may have waited for a duplicate to end
+		ends = time.Now().Add(h.options.CallbackTimeout) // the claim may have waited for a duplicate to end
 	}
 	r.ctx, r.cancel = context.WithDeadline(lease.Context(d.detachedContext()), ends)
 	decoded := false
