@@ -20,6 +20,12 @@ type Dispatcher struct {
 	limiter *limiter
 	changed chan struct{}
 	freed   chan struct{}
+	woken   chan struct{}
+
+	storage    *Storage        // set by Work, as are the next three
+	completing chan struct{}   // has one element for each delivery that is recorded without a slot; may be nil
+	recording  context.Context // ends after Drain
+	returning  context.Context // ends returnTimeout after the context of the Run, for what was not started
 
 	alerter *Alerter
 
@@ -29,6 +35,7 @@ type Dispatcher struct {
 	mu       sync.Mutex
 	handlers map[string]inbox.Handler
 	removed  map[string]bool // the names of removed handlers
+	closed   map[string]bool // the names of handlers that have been shut down
 	ending   context.Context // the context of Shutdown; nil before Shutdown
 	timer    *time.Timer     // ends until after the DrainTimeout
 	drained  error           // the error of Drain
@@ -55,8 +62,10 @@ func newDispatcher(ctx context.Context, p inbox.Policy, runs *Runs, handlers []i
 		changed:  make(chan struct{}, 1),
 		handlers: make(map[string]inbox.Handler, len(handlers)),
 		removed:  make(map[string]bool),
+		closed:   make(map[string]bool),
 		limiter:  newLimiter(&p),
 		freed:    make(chan struct{}, 1),
+		woken:    make(chan struct{}, 1),
 		running:  make(map[*webhook.Delivery]struct{}),
 		warned:   make(map[string]bool),
 	}
@@ -79,10 +88,10 @@ func newDispatcher(ctx context.Context, p inbox.Policy, runs *Runs, handlers []i
 }
 
 // Reserve reserves up to n slots for callbacks of an endpoint and returns how many it got. It returns 0 if the endpoint
-// has no handler. Use each slot for one Go or Dispatch, or give it back by Unreserve. If no slot is free, try again when
+// has no handler. Use each slot for one Start or Go, or give it back by Unreserve. If no slot is free, try again when
 // [Dispatcher.Freed] receives.
 func (d *Dispatcher) Reserve(vendor, endpoint string, n int) int {
-	if d.handler(vendor, endpoint) == nil {
+	if !d.isOpen(nameOf(vendor, endpoint)) {
 		return 0
 	}
 	return d.limiter.reserve(vendor, endpoint, n)
@@ -94,10 +103,7 @@ func (d *Dispatcher) Unreserve(vendor, endpoint string, n int) {
 		return
 	}
 	d.limiter.free(vendor, endpoint, n)
-	select {
-	case d.freed <- struct{}{}:
-	default:
-	}
+	signal(d.freed)
 }
 
 // Freed receives a value after slots have been given back.
