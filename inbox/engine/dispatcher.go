@@ -13,10 +13,10 @@ import (
 )
 
 // A Dispatcher runs the callbacks of deliveries that an engine has taken out of its storage, and returns a [Decision] for
-// each. It has the handlers, applies the limits, and drains. An engine uses one for each Run.
+// each. It has the handlers, applies the limits, and drains. [Runs.Begin] returns one for each Run.
 type Dispatcher struct {
 	policy  inbox.Policy
-	runs    *Runs // nil if NewDispatcher made the dispatcher
+	runs    *Runs
 	limiter *limiter
 	changed chan struct{}
 	freed   chan struct{}
@@ -44,17 +44,10 @@ type Dispatcher struct {
 	group    sync.WaitGroup
 }
 
-// NewDispatcher returns a dispatcher for the handlers. The policy must have its defaults: see [WithDefaults]. ctx is the
-// context of the Run. Callbacks get its values; its end does not cancel them.
-func NewDispatcher(ctx context.Context, p inbox.Policy, handlers ...inbox.Handler) (*Dispatcher, error) {
-	if len(handlers) == 0 {
-		return nil, errNoHandler
-	}
-	return newDispatcher(ctx, p, nil, handlers)
-}
-
 var errNoHandler = errors.New("inbox: Run must get at least one handler, unless Add was called before")
 
+// newDispatcher returns a dispatcher for the handlers. ctx is the context of the Run. Callbacks get its values; its end
+// does not cancel them.
 func newDispatcher(ctx context.Context, p inbox.Policy, runs *Runs, handlers []inbox.Handler) (*Dispatcher, error) {
 	d := &Dispatcher{
 		policy:   p,
@@ -109,19 +102,18 @@ func (d *Dispatcher) Unreserve(vendor, endpoint string, n int) {
 // Freed receives a value after slots have been given back.
 func (d *Dispatcher) Freed() <-chan struct{} { return d.freed }
 
-// Go runs Dispatch on a goroutine that [Dispatcher.Drain] waits for, and passes the decision to done. The slot is given
-// back once done has returned.
+// Go runs the callback of a delivery on a goroutine that [Dispatcher.Drain] waits for, and passes the decision to done. A
+// slot must be reserved for it; it is given back once done has returned. tried is how many counted attempts the delivery
+// has had, including this one. Engines that use [Dispatcher.Work] call Start instead.
 func (d *Dispatcher) Go(delivery *webhook.Delivery, tried int, done func(Decision)) {
 	d.group.Go(func() {
 		defer d.Unreserve(delivery.Vendor, delivery.Endpoint, 1)
-		done(d.Dispatch(d.callbacks, delivery, tried))
+		done(d.dispatch(d.callbacks, delivery, tried))
 	})
 }
 
-// Dispatch runs the callback of a delivery and returns the decision. A slot must be reserved for it. tried is how many
-// counted attempts the delivery has had, including this one. Dispatch returns when the callback does. Engines that run
-// callbacks on their library's goroutines call it with the library's context.
-func (d *Dispatcher) Dispatch(ctx context.Context, delivery *webhook.Delivery, tried int) Decision {
+// dispatch runs the callback of a delivery and returns the decision. It returns when the callback does.
+func (d *Dispatcher) dispatch(ctx context.Context, delivery *webhook.Delivery, tried int) Decision {
 	d.mu.Lock()
 	d.running[delivery] = struct{}{}
 	d.mu.Unlock()

@@ -44,7 +44,7 @@ func (d *Dispatcher) close(h inbox.Handler) {
 	signal(d.changed)
 }
 
-// Handlers returns the current handlers of the Run, in no particular order.
+// Handlers returns the current handlers of the Run, without those that were shut down, in no particular order.
 func (d *Dispatcher) Handlers() []inbox.Handler {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -129,9 +129,6 @@ func (r *Runs) has(name string) bool {
 
 // handles reports whether any Run of this process has a handler for an endpoint.
 func (r *Runs) handles(vendor, endpoint string) bool {
-	if r == nil {
-		return false
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.has(nameOf(vendor, endpoint))

@@ -17,16 +17,17 @@ type Storage struct {
 	// handlers have changed, or after [Dispatcher.Wake]. After an error, it always waits for next. Required.
 	Take func(ctx context.Context) (next time.Duration, err error)
 
-	// Lease is how long a delivery stays leased without Renew. Required.
-	Lease time.Duration
-
 	// MaxCompleting is how many completed deliveries may wait for Record without a slot, because storing that a delivery
 	// is done takes long. Above that, they keep their slots. Defaults to none.
 	MaxCompleting int
 
 	// Renew has the functions that renew the leases of this Run and end those of lost processes. Each is called at the
-	// start, and then three times per Lease until every callback has returned.
+	// start, and then three times per Lease until every callback has returned. A callback may run for hours, so an engine
+	// that several processes share needs it.
 	Renew []func(ctx context.Context) error
+
+	// Lease is how long a delivery stays leased without Renew. Required with Renew.
+	Lease time.Duration
 
 	// Maintain has the functions that resume deferred deliveries, call [Dispatcher.Absent], and so on. Each is called at
 	// the start, every 10 seconds, and when the handlers have changed, until the Run takes no more deliveries.

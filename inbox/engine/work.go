@@ -38,7 +38,9 @@ func (d *Dispatcher) Work(s *Storage) error {
 	context.AfterFunc(d.ctx, func() { time.AfterFunc(returnTimeout, returned) })
 
 	var maintaining sync.WaitGroup
-	maintaining.Go(func() { d.repeat(recording, s.Renew, s.Lease/3, nil) })
+	if len(s.Renew) > 0 {
+		maintaining.Go(func() { d.repeat(recording, s.Renew, s.Lease/3, nil) })
+	}
 	changed := make(chan struct{}, 1)
 	maintaining.Go(func() { d.repeat(d.ctx, s.Maintain, maintainEvery, changed) })
 	d.take(changed)
