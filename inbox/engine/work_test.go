@@ -255,7 +255,7 @@ func TestWork_TakesOnWakeAndWhenDue(t *testing.T) {
 		s, _, stop := work(t, inbox.Policy{}, func(s *storage, _ *engine.Storage) { s.next = time.Minute }, acme(handled))
 		time.Sleep(time.Second)
 		s.dispatcher.Wake()
-		time.Sleep(2 * time.Minute)
+		time.Sleep(2*time.Minute + time.Second)
 		require.Equal(t, []time.Duration{0, time.Second, 61 * time.Second, 121 * time.Second}, s.times("take"))
 		require.NoError(t, stop())
 	})

@@ -223,7 +223,7 @@ func (h *handlerRun) fetch(ctx context.Context, n int, wait time.Duration) (got 
 
 var errNoResponse = errors.New("jetstreaminbox: the server does not respond")
 
-// accept starts a delivery once there is a slot.
+// accept starts a delivery once there is a slot. After a lease without one, it gives back the delivery.
 func (h *handlerRun) accept(ctx context.Context, msg *nats.Msg) {
 	r := h.run
 	t, err := r.read(msg)
@@ -238,7 +238,8 @@ func (h *handlerRun) accept(ctx context.Context, msg *nats.Msg) {
 		return
 	}
 	r.addLease(t)
-	for ctx.Err() == nil {
+	tooLong := time.After(r.box.options.Lease)
+	for waiting := true; waiting && ctx.Err() == nil; {
 		if r.dispatcher.Reserve(h.Vendor(), h.Endpoint(), 1) == 1 {
 			r.begin(ctx, h, t)
 			return
@@ -246,6 +247,8 @@ func (h *handlerRun) accept(ctx context.Context, msg *nats.Msg) {
 		select {
 		case <-ctx.Done():
 		case <-h.freed:
+		case <-tooLong: // the callbacks may run for hours, and another process may have a slot
+			waiting, h.more = false, true // requests no more until there is a slot
 		}
 	}
 	r.dispatcher.GiveBack(t)

@@ -171,9 +171,10 @@ func (r *run) begin(ctx context.Context, h *handlerRun, t *fetched) {
 // suspectTick is how often a suspect checks whether it may run.
 const suspectTick = 20 * time.Millisecond
 
-// startAlone starts the callback of a suspect once no other suspect runs. The lease is renewed meanwhile.
+// startAlone starts the callback of a suspect once no other suspect runs. After a lease, it gives back the delivery:
+// another process may have no suspect.
 func (r *run) startAlone(ctx context.Context, h *handlerRun, t *fetched) {
-	for ; ctx.Err() == nil; pause(ctx, suspectTick) {
+	for began := time.Now(); ctx.Err() == nil && time.Since(began) < r.box.options.Lease; pause(ctx, suspectTick) {
 		if !r.box.active.ReserveSuspect() {
 			continue
 		}
