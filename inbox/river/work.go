@@ -22,8 +22,8 @@ type worker struct {
 }
 
 // Timeout returns the time after which River's rescuer rescues a job. Within the lease it returns -1, which means never:
-// River then neither ends the context of a callback that takes longer, nor logs that it is stuck. The rescuer asks again.
-// It compares the clock of its process with times of the database, so the difference is added.
+// otherwise River would log that a job whose lease is renewed is stuck. Callbacks do not run under the context that it
+// limits. The rescuer compares the clock of its process with times of the database, so the difference is added.
 func (w *worker) Timeout(job *river.Job[args]) time.Duration {
 	timeout := w.inbox.options.Lease + w.inbox.ahead()
 	if job.AttemptedAt != nil && time.Since(*job.AttemptedAt) < timeout {
