@@ -19,6 +19,7 @@ import (
 
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
 	"github.com/aihooks/aihooks-go/internal/test/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 // A cluster is three servers in separate processes. They keep the default sync_interval, because they do not fail
@@ -56,7 +57,7 @@ func newCluster(t testing.TB) *cluster {
 	c := &cluster{t: t}
 	var routes []string
 	for range 3 {
-		routes = append(routes, crashtest.FreeAddress(t))
+		routes = append(routes, kit.FreeAddress(t))
 	}
 	for n := range routes {
 		c.servers = append(c.servers, newServerProcess(t, envRoutes+"="+strings.Join(routes, ","), envMember+"="+strconv.Itoa(n)))

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 	_ "modernc.org/sqlite"
@@ -26,6 +25,7 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
 	"github.com/aihooks/aihooks-go/internal/test/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -79,7 +79,7 @@ type serverProcess struct {
 
 func newServerProcess(t testing.TB, env ...string) *serverProcess {
 	t.Helper()
-	s := &serverProcess{t: t, address: crashtest.FreeAddress(t), dir: filepath.Join(t.TempDir(), "nats"), env: env}
+	s := &serverProcess{t: t, address: kit.FreeAddress(t), dir: filepath.Join(t.TempDir(), "nats"), env: env}
 	s.start()
 	t.Cleanup(s.kill)
 	return s
@@ -94,7 +94,7 @@ func (s *serverProcess) start() {
 	s.cmd = exec.Command(os.Args[0])
 	s.cmd.Env = append(append(os.Environ(), s.env...), envWork+"=serve", envAddress+"="+s.address, envDir+"="+s.dir)
 	s.cmd.Stderr = os.Stderr
-	require.NoError(s.t, crashtest.Start(s.cmd))
+	require.NoError(s.t, kit.Start(s.cmd))
 	eventually(s.t, func() bool {
 		conn, err := net.Dial("tcp", s.address) //nolint:noctx // a local address
 		if err == nil {

@@ -9,13 +9,12 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
-	"github.com/aihooks/aihooks-go/internal/test/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 const (
@@ -37,7 +36,7 @@ func options(dir string) *server.Options {
 func restartable(t testing.TB) *server.Options {
 	t.Helper()
 	o := options(t.TempDir())
-	o.Host, o.Port = listensAt(t, crashtest.FreeAddress(t))
+	o.Host, o.Port = listensAt(t, kit.FreeAddress(t))
 	return o
 }
 

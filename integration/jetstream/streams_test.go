@@ -8,14 +8,13 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
 	"github.com/aihooks/aihooks-go/internal/logtest"
-	"github.com/aihooks/aihooks-go/internal/test/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -83,7 +82,7 @@ func TestNew_HonorsDomainAndPrefix(t *testing.T) {
 	t.Parallel()
 	o := options(t.TempDir())
 	o.JetStreamDomain = "hub"
-	address := crashtest.FreeAddress(t)
+	address := kit.FreeAddress(t)
 	o.LeafNode.Host, o.LeafNode.Port = listensAt(t, address)
 	hub := startServer(t, o)
 	o = options(t.TempDir())
