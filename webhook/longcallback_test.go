@@ -46,7 +46,7 @@ func twoProcesses(t *testing.T, timeout time.Duration) (first, second *receiver,
 func TestLongCallback_RunsInOneProcessForHours(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first, second, store := twoProcesses(t, 3*time.Hour)
-		ping.On(first, func(ctx context.Context, _ *Ping) error {
+		ping.On(first.Handler, func(ctx context.Context, _ *Ping) error {
 			select {
 			case <-time.After(2 * time.Hour):
 				return nil
@@ -54,7 +54,7 @@ func TestLongCallback_RunsInOneProcessForHours(t *testing.T) {
 				return context.Cause(ctx)
 			}
 		})
-		ping.On(second, func(context.Context, *Ping) error { panic("the first process runs it") })
+		ping.On(second.Handler, func(context.Context, *Ping) error { panic("the first process runs it") })
 		b := body("a")
 		require.Equal(t, webhook.ReasonOverrun, first.process(b).Reason)
 		for began := time.Now(); time.Since(began) < 2*time.Hour-time.Minute; time.Sleep(time.Minute) {
@@ -74,12 +74,12 @@ func TestLongCallback_RunsElsewhereAfterCrash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first, second, store := twoProcesses(t, 3*time.Hour)
 		cause := make(chan error, 1)
-		ping.On(first, func(ctx context.Context, _ *Ping) error {
+		ping.On(first.Handler, func(ctx context.Context, _ *Ping) error {
 			<-ctx.Done()
 			cause <- context.Cause(ctx)
 			return ctx.Err()
 		})
-		ping.On(second, func(context.Context, *Ping) error { return nil })
+		ping.On(second.Handler, func(context.Context, *Ping) error { return nil })
 		b := body("a")
 		require.Equal(t, webhook.ReasonOverrun, first.process(b).Reason)
 		time.Sleep(time.Hour)
@@ -97,7 +97,7 @@ func TestLongCallback_RunsElsewhereAfterCrash(t *testing.T) {
 func TestLongCallback_DefaultTimeoutNeedsNoRenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first, _, store := twoProcesses(t, 0)
-		ping.On(first, inTurn(webhook.DefaultCallbackTimeout-time.Second))
+		ping.On(first.Handler, inTurn(webhook.DefaultCallbackTimeout-time.Second))
 		require.Equal(t, webhook.ReasonOverrun, first.process(body("a")).Reason)
 		time.Sleep(time.Minute)
 		require.Equal(t, webhook.Handled, first.observations()[1].Outcome)
@@ -123,7 +123,7 @@ func TestLongCallback_RedeliverHasWholeTimeout(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r := newReceiver(t, webhook.Options{CallbackTimeout: timeout})
 			var left []time.Duration
-			ping.On(r, func(ctx context.Context, _ *Ping) error {
+			ping.On(r.Handler, func(ctx context.Context, _ *Ping) error {
 				ends, _ := ctx.Deadline()
 				left = append(left, time.Until(ends))
 				time.Sleep(3 * time.Second)
