@@ -21,6 +21,12 @@ type renewingStore struct {
 	*idempotency.Memory
 	down     atomic.Bool
 	renewals atomic.Int64
+	lease    atomic.Int64 // of the last claim
+}
+
+func (s *renewingStore) Claim(ctx context.Context, key string, token idempotency.Token, lease time.Duration) (idempotency.Claim, error) {
+	s.lease.Store(int64(lease))
+	return s.Memory.Claim(ctx, key, token, lease)
 }
 
 func (s *renewingStore) Renew(ctx context.Context, key string, token idempotency.Token, lease time.Duration) error {
@@ -102,6 +108,7 @@ func TestLongCallback_DefaultTimeoutNeedsNoRenewal(t *testing.T) {
 		time.Sleep(time.Minute)
 		require.Equal(t, webhook.Handled, first.observations()[1].Outcome)
 		require.Zero(t, store.renewals.Load())
+		require.Equal(t, webhook.DefaultCallbackTimeout+10*time.Second, time.Duration(store.lease.Load()))
 	})
 }
 
