@@ -31,6 +31,8 @@ var workers = map[string]func(){
 	"crashes":  crashWorker,
 	"migrates": migrateWorker,
 	"receives": receiveWorker,
+	"renews":   renewWorker,
+	"retakes":  retakeWorker,
 }
 
 func TestMain(m *testing.M) {
