@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/idempotency/redisstore"
-	"github.com/aihooks/aihooks-go/internal/test/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 // roles are the functions that a process started by a test can run, by REDISSTORE_ROLE.
@@ -46,7 +46,7 @@ func start(t *testing.T, role string, env ...string) *process {
 	stdout, err := p.StdoutPipe()
 	require.NoError(t, err)
 	p.stdout = bufio.NewScanner(stdout)
-	require.NoError(t, crashtest.Start(p.Cmd))
+	require.NoError(t, kit.Start(p.Cmd))
 	t.Cleanup(func() {
 		_ = p.Process.Kill()
 		_ = p.Wait()

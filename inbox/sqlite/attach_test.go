@@ -9,6 +9,8 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -33,8 +35,8 @@ func TestAttach_RetriesAndDiscardsWithoutPurging(t *testing.T) {
 	keep := sqliteinbox.Options{DeadLetterRetention: sqliteinbox.Forever, Policy: inbox.Policy{MaxAttempts: 1}}
 	box := openBox(t, path, keep)
 	store(t, box, newDelivery(ping, "old"), newDelivery(ping, "older"), newDelivery(ping, "oldest"))
-	stop := start(t, box, handlerWithOutcome(webhook.Failed))
-	soon(t, func() bool { return statsOf(t, box).DeadLettered == 3 })
+	stop := inboxkit.Run(t, box, handlerWithOutcome(webhook.Failed))
+	kit.Eventually(t, func() bool { return statsOf(t, box).DeadLettered == 3 })
 	stop()
 	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = due_at - ?`, 10*sqliteinbox.DefaultDeadLetterRetention.Milliseconds())
 
@@ -55,6 +57,6 @@ func TestAttach_RetriesAndDiscardsWithoutPurging(t *testing.T) {
 	counts := statsOf(t, box)
 	require.Equal(t, 1, counts.DeadLettered)
 	require.Equal(t, 1, counts.Pending)
-	start(t, box, handlerWithOutcome(webhook.Handled))
-	soon(t, func() bool { return statsOf(t, box).Done == 2 })
+	inboxkit.Run(t, box, handlerWithOutcome(webhook.Handled))
+	kit.Eventually(t, func() bool { return statsOf(t, box).Done == 2 })
 }

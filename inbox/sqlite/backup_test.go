@@ -14,6 +14,8 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -49,9 +51,9 @@ func TestBackup_HasWhatWasStoredBefore(t *testing.T) {
 					}
 				})
 			}
-			start(t, box, handlerWithOutcome(webhook.Handled))
+			inboxkit.Run(t, box, handlerWithOutcome(webhook.Handled))
 			for n := range 3 {
-				soon(t, func() bool { return len(stored) > 100*(n+1) })
+				kit.Eventually(t, func() bool { return len(stored) > 100*(n+1) })
 				known := len(stored)
 				names := make([]string, known)
 				for i := range names {
@@ -102,8 +104,8 @@ func TestBackup_CanBeLookedAtAndRestored(t *testing.T) {
 
 			restored := openBox(t, copied, sqliteinbox.Options{})
 			hook := handlerWithOutcome(webhook.Handled)
-			start(t, restored, hook)
-			soon(t, func() bool { return statsOf(t, restored).Done == 2 })
+			inboxkit.Run(t, restored, hook)
+			kit.Eventually(t, func() bool { return statsOf(t, restored).Done == 2 })
 			raw := openRaw(t, copied)
 			require.Equal(t, "wal", queryValue[string](t, raw, `PRAGMA journal_mode`))
 			require.Equal(t, 2, queryValue[int](t, raw, `PRAGMA auto_vacuum`), "it can shrink as the first one could")
@@ -116,8 +118,8 @@ func TestBackup_KeepsDeadLettersForRetry(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqliteinbox.Options{Policy: inbox.Policy{MaxAttempts: 1}})
 	store(t, box, newDelivery(ping, "a"))
-	stop := start(t, box, handlerWithOutcome(webhook.Failed))
-	soon(t, func() bool { return statsOf(t, box).DeadLettered == 1 })
+	stop := inboxkit.Run(t, box, handlerWithOutcome(webhook.Failed))
+	kit.Eventually(t, func() bool { return statsOf(t, box).DeadLettered == 1 })
 	stop()
 	copied := path + ".backup"
 	require.NoError(t, box.Backup(t.Context(), copied))

@@ -11,6 +11,8 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/logtest"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -45,19 +47,19 @@ func TestClock_SetBackRunsWhatIsDue(t *testing.T) {
 			setClock(t, path, -back)
 			stats, err := box.Stats(t.Context())
 			require.NoError(t, err)
-			require.WithinDuration(t, time.Now(), stats.Oldest, patience, "it is due although its stored time is in the future")
+			require.WithinDuration(t, time.Now(), stats.Oldest, kit.Patience, "it is due although its stored time is in the future")
 			hook := handlerWithOutcome(webhook.Handled)
-			start(t, box, hook)
+			inboxkit.Run(t, box, hook)
 			box.PurgeOnce(t.Context())
 			require.Equal(t, 1, log.Count("level=WARN", "clock was set back", "back="), log)
-			soon(t, func() bool {
+			kit.Eventually(t, func() bool {
 				require.NoError(t, box.ReleaseLost(t.Context()))
 				return len(hook.calls()) == 2
 			})
 			require.ElementsMatch(t, []string{"due", "lost"}, hook.calls())
 			e := listed(t, box, inbox.Pending, all)
 			require.Len(t, e, 1)
-			require.WithinDuration(t, tomorrow, e[0].Due, patience, "the remaining backoff is unchanged")
+			require.WithinDuration(t, tomorrow, e[0].Due, kit.Patience, "the remaining backoff is unchanged")
 			n, err := box.Retry(t.Context(), all)
 			require.NoError(t, err)
 			require.Equal(t, 1, n, "the dead letter has a time in the future")
@@ -78,7 +80,7 @@ func TestClock_SetBackFreesClaims(t *testing.T) {
 	require.NoError(t, err)
 	setClock(t, path, -month)
 	box.PurgeOnce(t.Context())
-	soon(t, func() bool {
+	kit.Eventually(t, func() bool {
 		claim, err := box.Store().Claim(t.Context(), "key", idempotency.NewToken(), time.Second)
 		require.NoError(t, err)
 		return claim.State == idempotency.Acquired
@@ -100,9 +102,9 @@ func TestClock_AheadPurgesNothingAtOnce(t *testing.T) {
 			}
 			return webhook.Result{Outcome: webhook.Handled}
 		}})
-		stop := start(t, box, hook)
+		stop := inboxkit.Run(t, box, hook)
 		want := sqliteinbox.Counts{DeadLettered: 1, Done: 1, Deferred: 1}
-		soon(t, func() bool { return statsOf(t, box) == want })
+		kit.Eventually(t, func() bool { return statsOf(t, box) == want })
 		stop()
 		box.PurgeOnce(t.Context())
 		setClock(t, path, month+time.Hour)

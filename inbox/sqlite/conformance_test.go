@@ -14,6 +14,7 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/inbox/inboxtest"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 func TestConformance_KeepsInboxRules(t *testing.T) {
@@ -21,7 +22,7 @@ func TestConformance_KeepsInboxRules(t *testing.T) {
 	dir := t.TempDir()
 	const lease = 6 * time.Second // a busy machine renews it in time
 	inboxtest.Run(t, inboxtest.Options{
-		Lease: lease, Patience: patience,
+		Lease: lease, Patience: kit.Patience,
 		Open: func(t testing.TB, name string, p inbox.Policy) (inbox.Inbox, func()) {
 			box, err := sqliteinbox.Open(filepath.Join(dir, name), &sqliteinbox.Options{Policy: p, Lease: lease})
 			require.NoError(t, err)

@@ -13,6 +13,7 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/test/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 // poisonWorker is a worker of a crash loop. Its lease and backoff are short, so that other deliveries complete between
@@ -30,21 +31,12 @@ func poisonWorker() error {
 
 func TestCrashLoop_DeadLettersOnlyPoison(t *testing.T) {
 	t.Parallel()
-	for name, loop := range map[string]crashtest.CrashLoop{
+	crashtest.RunLoops(t, inbox.DefaultMaxAttempts, map[string]crashtest.CrashLoop{
 		"one among forty":            {Poison: 1, Good: 40},
 		"two, and more keeps coming": {Poison: 2, Good: 20, Late: 20},
 		"alone":                      {Poison: 1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			path := pathOf(t)
-			loop.Inbox, loop.MaxAttempts = openBox(t, path, sqliteinbox.Options{}), inbox.DefaultMaxAttempts
-			loop.Worker = func() *exec.Cmd {
-				cmd := exec.Command(os.Args[0])
-				cmd.Env = append(os.Environ(), envWorker+"=poison", envFile+"="+path)
-				return cmd
-			}
-			t.Logf("%d crashes", loop.Run(t))
-		})
-	}
+	}, func(t *testing.T) (inbox.Inbox, func() *exec.Cmd) {
+		path := pathOf(t)
+		return openBox(t, path, sqliteinbox.Options{}), func() *exec.Cmd { return kit.Role("poison", envFile+"="+path) }
+	})
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/logtest"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -38,13 +40,13 @@ func TestRetry_EndsThoughCallbacksFailAgain(t *testing.T) {
 			// Entry 7 became a dead letter again later.
 			mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = ? WHERE id = 7`, time.Now().Add(time.Minute).UnixMilli())
 			hook := handlerWithOutcome(webhook.DeadLettered)
-			start(t, box, hook)
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			inboxkit.Run(t, box, hook)
+			ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 			defer cancel()
 			done, err := verbs(box)[name](ctx, all)
 			require.NoError(t, err)
 			require.Equal(t, n, done, "each once")
-			soon(t, func() bool { return statsOf(t, box).DeadLettered == n+1 })
+			kit.Eventually(t, func() bool { return statsOf(t, box).DeadLettered == n+1 })
 			require.Len(t, hook.calls(), n)
 		})
 	}
@@ -99,14 +101,14 @@ func TestRerun_UsesNewKeyForDoneEntry(t *testing.T) {
 		return webhook.Result{Outcome: webhook.Handled}
 	}})
 	store(t, box, newDelivery(ping, "a"))
-	start(t, box, hook)
-	soon(t, func() bool { return statsOf(t, box).Done == 1 })
+	inboxkit.Run(t, box, hook)
+	kit.Eventually(t, func() bool { return statsOf(t, box).Done == 1 })
 	id := listed(t, box, inbox.Done, all)[0].ID
 	for i := range 2 {
 		n, err := box.Rerun(t.Context(), inbox.Filter{ID: id})
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
-		soon(t, func() bool { return calls.Load() == int64(i+2) && statsOf(t, box).Done == 1 })
+		kit.Eventually(t, func() bool { return calls.Load() == int64(i+2) && statsOf(t, box).Done == 1 })
 	}
 	require.Equal(t, []string{"acme/default/a", "acme/default/a#1", "acme/default/a#2"}, keys)
 	e, err := box.Entry(t.Context(), id)
@@ -123,11 +125,11 @@ func TestRerun_UsesNewKeyForDoneEntry(t *testing.T) {
 func TestRetry_ReportsPurgedBody(t *testing.T) {
 	box, path := boxWithDeadLetters(t, 2)
 	mustExec(t, openRaw(t, path), `DELETE FROM aihooks_inbox_body WHERE id = 1`)
-	start(t, box, handlerWithOutcome(webhook.Handled))
+	inboxkit.Run(t, box, handlerWithOutcome(webhook.Handled))
 	n, err := box.Retry(t.Context(), all)
 	require.NoError(t, err)
 	require.Equal(t, 2, n)
-	soon(t, func() bool { s := statsOf(t, box); return s.DeadLettered == 1 && s.Done == 1 })
+	kit.Eventually(t, func() bool { s := statsOf(t, box); return s.DeadLettered == 1 && s.Done == 1 })
 	e, err := box.Entry(t.Context(), "1")
 	require.NoError(t, err)
 	require.Contains(t, e.LastError(), inbox.ErrPurged.Error())
@@ -144,29 +146,29 @@ func TestRetry_KeepsHistoryAndResetsAttempts(t *testing.T) {
 	box := openBox(t, path, sqliteinbox.Options{Policy: inbox.Policy{MaxAttempts: 3}})
 	store(t, box, newDelivery(ping, "a"))
 	hook := handlerWithOutcome(webhook.Failed)
-	start(t, box, hook)
+	inboxkit.Run(t, box, hook)
 	for round := 1; round <= 2; round++ {
-		soon(t, func() bool { return statsOf(t, box).DeadLettered == 1 })
+		kit.Eventually(t, func() bool { return statsOf(t, box).DeadLettered == 1 })
 		require.Len(t, hook.calls(), 3*round)
 		require.Len(t, listed(t, box, inbox.DeadLettered, all)[0].Attempts, 3*round)
 		n, err := box.Retry(t.Context(), all)
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
 	}
-	soon(t, func() bool { return statsOf(t, box).DeadLettered == 1 && len(hook.calls()) == 9 })
+	kit.Eventually(t, func() bool { return statsOf(t, box).DeadLettered == 1 && len(hook.calls()) == 9 })
 }
 
 func TestOnDead_ReportsEachDeadLetterOnce(t *testing.T) {
-	var alerts counter
+	var alerts kit.Counter
 	log := new(logtest.LogBuffer)
 	box := openBox(t, pathOf(t), sqliteinbox.Options{Policy: inbox.Policy{
 		MaxAttempts: 2, Logger: log.Text(), OnDeadLetter: func(_ context.Context, e inbox.Entry) {
-			alerts.add(fmt.Sprintf("%s %s %s %d %t", e.ID, e.State, e.Delivery.ID, len(e.Attempts), e.Since.IsZero()))
+			alerts.Add(fmt.Sprintf("%s %s %s %d %t", e.ID, e.State, e.Delivery.ID, len(e.Attempts), e.Since.IsZero()))
 		},
 	}})
 	store(t, box, newDelivery(ping, "a"), newDelivery(ping, "b"))
-	start(t, box, handlerWithOutcome(webhook.Failed))
-	soon(t, func() bool { return len(alerts.all()) == 2 })
-	require.Equal(t, map[string]int{"1 dead_lettered a 2 false": 1, "2 dead_lettered b 2 false": 1}, alerts.all())
+	inboxkit.Run(t, box, handlerWithOutcome(webhook.Failed))
+	kit.Eventually(t, func() bool { return len(alerts.All()) == 2 })
+	require.Equal(t, map[string]int{"1 dead_lettered a 2 false": 1, "2 dead_lettered b 2 false": 1}, alerts.All())
 	require.Equal(t, 2, log.Count("level=ERROR", "dead letter", "attempts=2", "on purpose: failed"))
 }

@@ -11,31 +11,24 @@ import (
 
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/test/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 func TestDeploy_RespondsOnly200(t *testing.T) {
 	n, deploys, rate := 200, 3, 75
-	if full() {
+	if kit.Full() {
 		n, deploys, rate = 6000, 15, 200
 	}
 	path := filepath.Join(t.TempDir(), "inbox.db")
 	fleet := crashtest.NewFleet(t, 1, receiver(path, sqliteinbox.DefaultLease))
 	sender := &crashtest.Sender{
 		Deliveries: crashtest.Deliveries(n), Fleet: fleet, Minute: 100 * time.Millisecond, Rate: rate, ExpectContinue: true,
-		Timeout: patience,
+		Timeout: kit.Patience,
 	}
-	sent := make(chan struct{})
-	go func() {
-		defer close(sent)
-		sender.Send()
-	}()
-	fleet.Deploy(deploys, sender.Progress)
-	<-sent
+	sender.SendDuring(func() { fleet.Deploy(deploys, sender.Progress) })
 	stats := drained(t, path)
 	fleet.End()
-	for answer, times := range sender.Responses() {
-		require.Equal(t, "200", answer, "%d times", times)
-	}
+	sender.RequireOnly200(t)
 	require.NotContains(t, fleet.Log(), "lease", "no delivery changes its process")
 	require.Zero(t, openFile(t, path).retaken(), "each process gives back unfinished deliveries")
 	checkFile(t, path, stats, sender, fleet)

@@ -20,6 +20,8 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/logtest"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -90,15 +92,15 @@ func (d *disk) words() string {
 func TestFullDisk_Responds503AndRecovers(t *testing.T) {
 	d := newDisk(t, 32<<20)
 	box := openBox(t, d.path(), sqliteinbox.Options{MinFree: -1})
-	harness := newHarness(t, box, webhook.Options{})
-	var calls counter
-	harness.messages(func(_ context.Context, name string) error {
-		calls.add(name)
+	harness := inboxkit.NewHandler(t, webhook.Options{Inbox: box})
+	var calls kit.Counter
+	harness.OnMessage(func(_ context.Context, name string) error {
+		calls.Add(name)
 		return nil
 	})
 	taken := make(map[string]int)
 	deliver := func(name string, body []byte) int {
-		answer := harness.post(body)
+		answer := harness.Post(body)
 		if answer.Status == http.StatusOK {
 			taken[name] = 1
 			return answer.Status
@@ -110,33 +112,33 @@ func TestFullDisk_Responds503AndRecovers(t *testing.T) {
 	}
 	for i := range 10 {
 		name := fmt.Sprint("before ", i)
-		require.Equal(t, http.StatusOK, deliver(name, messageBody(name, 1000)))
+		require.Equal(t, http.StatusOK, deliver(name, inboxkit.MessageBody(name, 1000)))
 	}
 	d.fill()
 	var refused [][]byte
 	for i := 0; len(refused) < 5; i++ { // some fit into the existing log
 		require.Less(t, i, 1000)
 		name := fmt.Sprint("while full ", i)
-		if body := messageBody(name, 100_000); deliver(name, body) != http.StatusOK {
+		if body := inboxkit.MessageBody(name, 100_000); deliver(name, body) != http.StatusOK {
 			refused = append(refused, body)
 		}
 	}
-	require.Equal(t, webhook.ReasonInbox, harness.last().Reason)
-	require.GreaterOrEqual(t, harness.log.Count("level=ERROR", d.words()), len(refused), harness.log)
+	require.Equal(t, webhook.ReasonInbox, harness.Last().Reason)
+	require.GreaterOrEqual(t, harness.Log.Count("level=ERROR", d.words()), len(refused), harness.Log)
 	d.empty()
-	require.Equal(t, http.StatusOK, deliver("after", messageBody("after", 1000)), harness.log)
+	require.Equal(t, http.StatusOK, deliver("after", inboxkit.MessageBody("after", 1000)), harness.Log)
 	for _, body := range refused {
-		harness.expectStatus(t, http.StatusOK, body) // the vendor sends them again
-		require.Equal(t, webhook.ReasonNone, harness.last().Reason, "no part of a refused delivery is stored")
+		harness.MustRespond(t, http.StatusOK, body) // the vendor sends them again
+		require.Equal(t, webhook.ReasonNone, harness.Last().Reason, "no part of a refused delivery is stored")
 	}
-	start(t, box, harness)
-	soon(t, func() bool { return len(calls.all()) == len(taken)+len(refused) })
-	soon(t, func() bool { return statsOf(t, box).Done == len(taken)+len(refused) })
-	for name, n := range calls.all() {
+	inboxkit.Run(t, box, harness)
+	kit.Eventually(t, func() bool { return len(calls.All()) == len(taken)+len(refused) })
+	kit.Eventually(t, func() bool { return statsOf(t, box).Done == len(taken)+len(refused) })
+	for name, n := range calls.All() {
 		require.Equal(t, 1, n, name)
 	}
 	for name := range taken {
-		require.Contains(t, calls.all(), name)
+		require.Contains(t, calls.All(), name)
 	}
 }
 
@@ -145,21 +147,21 @@ func TestFullDisk_LosesAndRepeatsNothingDuringCallbacks(t *testing.T) {
 	log := new(logtest.LogBuffer)
 	const lease = 300 * time.Millisecond
 	box := openBox(t, d.path(), sqliteinbox.Options{MinFree: -1, Lease: lease, Policy: inbox.Policy{Logger: log.Text()}})
-	harness := newHarness(t, box, webhook.Options{})
-	var calls counter
+	harness := inboxkit.NewHandler(t, webhook.Options{Inbox: box})
+	var calls kit.Counter
 	var begun atomic.Int64
 	release := make(chan struct{})
-	harness.messages(func(_ context.Context, name string) error {
+	harness.OnMessage(func(_ context.Context, name string) error {
 		begun.Add(1)
 		<-release
-		calls.add(name)
+		calls.Add(name)
 		return nil
 	})
 	failing := newFakeHandler(callbacks{
 		ping: func(_ context.Context, d *webhook.Delivery) webhook.Result {
 			begun.Add(1)
 			<-release
-			if calls.add(d.ID) == 1 {
+			if calls.Add(d.ID) == 1 {
 				return webhook.Result{Outcome: webhook.Failed, Err: errors.New("the first time")}
 			}
 			return webhook.Result{Outcome: webhook.Handled}
@@ -170,31 +172,31 @@ func TestFullDisk_LosesAndRepeatsNothingDuringCallbacks(t *testing.T) {
 	for i := range each {
 		name := fmt.Sprint("succeeds ", i)
 		names[name] = 1
-		harness.expectStatus(t, http.StatusOK, messageBody(name, 5000))
+		harness.MustRespond(t, http.StatusOK, inboxkit.MessageBody(name, 5000))
 	}
 	for _, d := range pings("fails", each) {
 		names[d.ID] = 2
 		store(t, box, d)
 	}
-	start(t, box, harness, failing)
-	soon(t, func() bool { return begun.Load() == 2*each })
+	inboxkit.Run(t, box, harness, failing)
+	kit.Eventually(t, func() bool { return begun.Load() == 2*each })
 	d.fill()
-	for i := 0; harness.last().Outcome != webhook.Unavailable; i++ {
+	for i := 0; harness.Last().Outcome != webhook.Unavailable; i++ {
 		require.Less(t, i, 1000)
-		harness.post(messageBody(fmt.Sprint("succeeds while full ", i), 50_000))
+		harness.Post(inboxkit.MessageBody(fmt.Sprint("succeeds while full ", i), 50_000))
 	}
 	close(release)
-	soon(t, func() bool { return log.Count("level=ERROR", d.words(), d.path()) > 0 }, "the inbox logs the cause")
+	kit.Eventually(t, func() bool { return log.Count("level=ERROR", d.words(), d.path()) > 0 }, "the inbox logs the cause")
 	said := time.Now()
 	time.Sleep(3 * lease)
 	times := log.Count("level=ERROR", d.words())
 	require.LessOrEqual(t, times, 2+int(time.Since(said)/(10*time.Second)), "and does not fill the log")
 	d.empty()
-	soon(t, func() bool {
+	kit.Eventually(t, func() bool {
 		s := statsOf(t, box)
 		return s.Done >= 2*each && s.Pending+s.Running == 0
 	}, log)
-	got := calls.all()
+	got := calls.All()
 	for name, want := range names {
 		require.Equal(t, want, got[name], name)
 	}
@@ -266,27 +268,27 @@ func TestMinFree_RefusesDeliveriesBelowLimit(t *testing.T) {
 		return
 	}
 	box := openBox(t, d.path(), sqliteinbox.Options{MinFree: 32 << 20})
-	harness := newHarness(t, box, webhook.Options{})
-	harness.expectStatus(t, http.StatusOK, messageBody("before", 1000))
+	harness := inboxkit.NewHandler(t, webhook.Options{Inbox: box})
+	harness.MustRespond(t, http.StatusOK, inboxkit.MessageBody("before", 1000))
 	file, err := os.Create(d.filler)
 	require.NoError(t, err)
 	require.NoError(t, unix.Fallocate(int(file.Fd()), 0, 0, 40<<20))
 	require.NoError(t, file.Close())
 	var refused []byte
 	n := 0
-	soon(t, func() bool {
+	kit.Eventually(t, func() bool {
 		n++
-		refused = messageBody(fmt.Sprint("later ", n), 1000)
-		return harness.post(refused).Status == http.StatusServiceUnavailable
+		refused = inboxkit.MessageBody(fmt.Sprint("later ", n), 1000)
+		return harness.Post(refused).Status == http.StatusServiceUnavailable
 	})
-	require.Equal(t, webhook.ReasonInboxFull, harness.last().Reason)
-	require.Positive(t, harness.log.Count("bytes free", "MinFree is 33554432"), harness.log)
-	start(t, box, harness) // there is space to process the stored deliveries
-	harness.expectStatus(t, http.StatusServiceUnavailable, messageBody("another", 1000))
+	require.Equal(t, webhook.ReasonInboxFull, harness.Last().Reason)
+	require.Positive(t, harness.Log.Count("bytes free", "MinFree is 33554432"), harness.Log)
+	inboxkit.Run(t, box, harness) // there is space to process the stored deliveries
+	harness.MustRespond(t, http.StatusServiceUnavailable, inboxkit.MessageBody("another", 1000))
 	unlimited, err := sqliteinbox.Open(d.path(), &sqliteinbox.Options{MinFree: -1})
 	require.NoError(t, err)
 	defer unlimited.Close()
 	store(t, unlimited, newDelivery(ping, "stored by an inbox without MinFree"))
 	d.empty()
-	soon(t, func() bool { return harness.post(refused).Status == http.StatusOK })
+	kit.Eventually(t, func() bool { return harness.Post(refused).Status == http.StatusOK })
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"os/exec"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 // An otherDriver is that of another SQLite library. A strictDriver also rejects an empty name.
@@ -47,9 +47,7 @@ func openWithDrivers() error {
 }
 
 func TestOpen_WarnsOfOtherSQLiteLibraries(t *testing.T) {
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), envWorker+"=drivers", envFile+"="+pathOf(t))
-	output, err := cmd.CombinedOutput()
+	output, err := kit.Role("drivers", envFile+"="+pathOf(t)).CombinedOutput()
 	require.NoError(t, err, string(output))
 	require.Regexp(t, `level=WARN msg="sqliteinbox: [^\n]*another SQLite library[^\n]* drivers="\[SQLite3-otel libsql sqlite3\]"\n`, string(output))
 }

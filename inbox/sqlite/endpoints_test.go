@@ -11,6 +11,8 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/logtest"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -59,7 +61,7 @@ func TestEndpoints_OfAnotherProcessAreFound(t *testing.T) {
 	box, other := openBox(t, path, sqliteinbox.Options{}), openBox(t, path, sqliteinbox.Options{})
 	stubs, hooks := tenants(50)
 	require.NoError(t, box.Add(hooks[:25]...))
-	start(t, box)
+	inboxkit.Run(t, box)
 	require.NoError(t, box.Add(hooks[25:]...))
 	for i, s := range stubs {
 		d := newDelivery(ping, fmt.Sprint("of ", i))
@@ -70,7 +72,7 @@ func TestEndpoints_OfAnotherProcessAreFound(t *testing.T) {
 	unknown.Endpoint = "unknown"
 	store(t, other, unknown)
 	for i, s := range stubs {
-		soon(t, func() bool { return len(s.calls()) == 1 }, i)
+		kit.Eventually(t, func() bool { return len(s.calls()) == 1 }, i)
 	}
 	require.Equal(t, 1, statsOf(t, box).Pending)
 }
@@ -87,9 +89,9 @@ func TestRun_OmitsWarningsForOtherRunsEndpoints(t *testing.T) {
 			return webhook.Result{Outcome: webhook.Handled}
 		}
 	}
-	start(t, box, hooks[0])
-	start(t, box, hooks[1])
-	soon(t, func() bool { return box.CountRuns() == 2 })
+	inboxkit.Run(t, box, hooks[0])
+	inboxkit.Run(t, box, hooks[1])
+	kit.Eventually(t, func() bool { return box.CountRuns() == 2 })
 	for i := range 10 {
 		for _, s := range stubs {
 			p := newDelivery(ping, fmt.Sprint(s.endpoint, i))
@@ -102,10 +104,10 @@ func TestRun_OmitsWarningsForOtherRunsEndpoints(t *testing.T) {
 	unknown := newDelivery(ping, "unknown")
 	unknown.Endpoint = "unknown"
 	store(t, box, unknown)
-	soon(t, func() bool {
+	kit.Eventually(t, func() bool {
 		require.NoError(t, box.LookForAbsent(t.Context()))
 		return log.Count("no handler in Run", "unknown") > 0
 	})
 	close(gate)
-	soon(t, func() bool { return statsOf(t, box).Done == 20 })
+	kit.Eventually(t, func() bool { return statsOf(t, box).Done == 20 })
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/inbox/engine"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -161,8 +163,8 @@ func TestEntry_ReturnsAllFields(t *testing.T) {
 	require.Equal(t, d, e.Delivery)
 	require.Empty(t, e.Attempts)
 	require.WithinDuration(t, time.Now(), e.Due, time.Minute)
-	stop := start(t, box, handlerWithOutcome(webhook.Failed))
-	soon(t, func() bool { return statsOf(t, box).DeadLettered == 1 })
+	stop := inboxkit.Run(t, box, handlerWithOutcome(webhook.Failed))
+	kit.Eventually(t, func() bool { return statsOf(t, box).DeadLettered == 1 })
 	stop()
 	e, err = box.Entry(t.Context(), id)
 	require.NoError(t, err)

@@ -15,6 +15,8 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/logtest"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -113,16 +115,16 @@ func TestDamagedFile_Responds503(t *testing.T) {
 	path := filled(t)
 	log := new(logtest.LogBuffer)
 	box := openBox(t, path, sqliteinbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
-	harness := newHarness(t, box, webhook.Options{})
+	harness := inboxkit.NewHandler(t, webhook.Options{Inbox: box})
 	info, err := os.Stat(path)
 	require.NoError(t, err)
 	overwrite(t, path, 5*4096, info.Size()) // everything except the pages that Open has read
-	answer := harness.post(messageBody("a", 1000))
+	answer := harness.Post(inboxkit.MessageBody("a", 1000))
 	require.Equal(t, http.StatusServiceUnavailable, answer.Status)
-	require.Positive(t, harness.log.Count("level=ERROR", "malformed"), harness.log)
+	require.Positive(t, harness.Log.Count("level=ERROR", "malformed"), harness.Log)
 	hook := handlerWithOutcome(webhook.Handled)
-	start(t, box, hook)
-	soon(t, func() bool { return log.Count("level=ERROR", "malformed", path) > 0 })
+	inboxkit.Run(t, box, hook)
+	kit.Eventually(t, func() bool { return log.Count("level=ERROR", "malformed", path) > 0 })
 }
 
 func TestDamagedPage_IsReportedWhileOthersRun(t *testing.T) {
@@ -134,9 +136,9 @@ func TestDamagedPage_IsReportedWhileOthersRun(t *testing.T) {
 	overwrite(t, path, middle, middle+4096) // in one body
 	log := new(logtest.LogBuffer)
 	box := openBox(t, path, sqliteinbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
-	harness := newHarness(t, box, webhook.Options{})
+	harness := inboxkit.NewHandler(t, webhook.Options{Inbox: box})
 	for i := range 20 {
-		harness.expectStatus(t, http.StatusOK, messageBody(fmt.Sprint("new ", i), 100))
+		harness.MustRespond(t, http.StatusOK, inboxkit.MessageBody(fmt.Sprint("new ", i), 100))
 	}
 	require.NoError(t, box.Close())
 }
@@ -163,12 +165,12 @@ func TestLockedFile_Responds503AndRecovers(t *testing.T) {
 			path := pathOf(t)
 			log := new(logtest.LogBuffer)
 			box := openBox(t, path, sqliteinbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
-			harness := newHarness(t, box, webhook.Options{})
-			var calls counter
-			harness.messages(func(_ context.Context, name string) error { calls.add(name); return nil })
-			start(t, box, harness)
-			harness.expectStatus(t, http.StatusOK, messageBody("before", 10))
-			soon(t, func() bool { return statsOf(t, box).Done == 1 })
+			harness := inboxkit.NewHandler(t, webhook.Options{Inbox: box})
+			var calls kit.Counter
+			harness.OnMessage(func(_ context.Context, name string) error { calls.Add(name); return nil })
+			inboxkit.Run(t, box, harness)
+			harness.MustRespond(t, http.StatusOK, inboxkit.MessageBody("before", 10))
+			kit.Eventually(t, func() bool { return statsOf(t, box).Done == 1 })
 
 			other, err := openRaw(t, path).Conn(t.Context())
 			require.NoError(t, err)
@@ -178,7 +180,7 @@ func TestLockedFile_Responds503AndRecovers(t *testing.T) {
 			readers := make(chan error, 16)
 			for range cap(readers) {
 				go func() {
-					ctx, cancel := context.WithTimeout(context.Background(), patience)
+					ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 					defer cancel()
 					var err error
 					for range 20 { // so that each needs a separate connection
@@ -191,25 +193,25 @@ func TestLockedFile_Responds503AndRecovers(t *testing.T) {
 			for range cap(readers) {
 				require.NoError(t, <-readers, "readers do not wait")
 			}
-			refused := messageBody("while locked", 10)
+			refused := inboxkit.MessageBody("while locked", 10)
 			for range 2 { // for less than the writer waits
-				answer := harness.post(refused)
+				answer := harness.Post(refused)
 				require.Equal(t, http.StatusServiceUnavailable, answer.Status)
 				require.NotEmpty(t, answer.Header.Get("Retry-After"))
-				require.Equal(t, webhook.ReasonInbox, harness.last().Reason)
+				require.Equal(t, webhook.ReasonInbox, harness.Last().Reason)
 			}
-			soon(t, func() bool { return log.Count("another program has had the file locked") > 0 }, log) // longer than the writer waits
-			soon(t, func() bool {
-				require.Equal(t, http.StatusServiceUnavailable, harness.post(refused).Status)
-				return harness.log.Count("level=ERROR", "another program has had the file locked") > 0
-			}, harness.log)
+			kit.Eventually(t, func() bool { return log.Count("another program has had the file locked") > 0 }, log) // longer than the writer waits
+			kit.Eventually(t, func() bool {
+				require.Equal(t, http.StatusServiceUnavailable, harness.Post(refused).Status)
+				return harness.Log.Count("level=ERROR", "another program has had the file locked") > 0
+			}, harness.Log)
 
 			_, err = other.ExecContext(t.Context(), "ROLLBACK")
 			require.NoError(t, err)
-			harness.expectStatus(t, http.StatusOK, refused)
-			require.Equal(t, webhook.ReasonNone, harness.last().Reason, "refused deliveries were not stored")
-			soon(t, func() bool { return statsOf(t, box).Done == 2 })
-			require.Equal(t, map[string]int{"before": 1, "while locked": 1}, calls.all())
+			harness.MustRespond(t, http.StatusOK, refused)
+			require.Equal(t, webhook.ReasonNone, harness.Last().Reason, "refused deliveries were not stored")
+			kit.Eventually(t, func() bool { return statsOf(t, box).Done == 2 })
+			require.Equal(t, map[string]int{"before": 1, "while locked": 1}, calls.All())
 		})
 	}
 }

@@ -17,6 +17,8 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/logtest"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -83,21 +85,21 @@ func TestEnqueue_RefusesOnceFilesAreChanged(t *testing.T) {
 			box, err := sqliteinbox.Open(path, &sqliteinbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
 			require.NoError(t, err)
 			defer box.Close()
-			harness := newHarness(t, box, webhook.Options{})
-			first := messageBody("first", 10)
-			harness.expectStatus(t, http.StatusOK, first)
+			harness := inboxkit.NewHandler(t, webhook.Options{Inbox: box})
+			first := inboxkit.MessageBody("first", 10)
+			harness.MustRespond(t, http.StatusOK, first)
 			change.do(t, path)
 			for range 3 { // the first one already
-				harness.expectStatus(t, http.StatusServiceUnavailable, messageBody("later", 10))
-				require.Equal(t, webhook.ReasonInbox, harness.last().Reason)
+				harness.MustRespond(t, http.StatusServiceUnavailable, inboxkit.MessageBody("later", 10))
+				require.Equal(t, webhook.ReasonInbox, harness.Last().Reason)
 			}
-			harness.expectStatus(t, http.StatusServiceUnavailable, first) // even if it is a duplicate
+			harness.MustRespond(t, http.StatusServiceUnavailable, first) // even if it is a duplicate
 			require.Equal(t, 1, log.Count("level=ERROR", "moved, removed or replaced", path), log)
 			if change.undo == nil {
 				return
 			}
 			change.undo(t, path)
-			soon(t, func() bool { return harness.post(messageBody("after", 10)).Status == http.StatusOK }, harness.log)
+			kit.Eventually(t, func() bool { return harness.Post(inboxkit.MessageBody("after", 10)).Status == http.StatusOK }, harness.Log)
 			require.Equal(t, 1, log.Count("level=INFO", "is back"), log)
 			require.NoError(t, box.Close())
 			again := openBox(t, path, sqliteinbox.Options{})
@@ -155,7 +157,7 @@ func TestEnqueue_ReportsNoFileChangeDuringClose(t *testing.T) {
 				}
 			}()
 		}
-		soon(t, func() bool { return statsOf(t, box).Pending > 20 })
+		kit.Eventually(t, func() bool { return statsOf(t, box).Pending > 20 })
 		require.NoError(t, box.Close())
 		for range cap(ended) {
 			require.ErrorIs(t, <-ended, sqliteinbox.ErrClosed)

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -18,11 +17,9 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
-	"github.com/aihooks/aihooks-go/internal/logtest"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
-	"github.com/aihooks/aihooks-go/webhook/webhooktest"
-	"github.com/aihooks/aihooks-go/workflux"
-	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
 )
 
 func pathOf(t testing.TB) string {
@@ -66,7 +63,7 @@ func openRaw(t testing.TB, path string, pragmas ...string) *sql.DB {
 // emptyLog truncates the write-ahead log. It waits while purging reads or writes.
 func emptyLog(t testing.TB, box *sqliteinbox.Inbox) {
 	t.Helper()
-	soon(t, func() bool {
+	kit.Eventually(t, func() bool {
 		emptied, err := box.TryEmptyLog(t.Context())
 		require.NoError(t, err)
 		return emptied
@@ -84,27 +81,6 @@ func mustExec(t testing.TB, db *sql.DB, statement string, args ...any) {
 	t.Helper()
 	_, err := db.Exec(statement, args...)
 	require.NoError(t, err, statement)
-}
-
-// patience is how long a test waits for an expected event, even on a busy machine. After that, something hangs.
-const patience = 2 * time.Minute
-
-func soon(t testing.TB, condition func() bool, text ...any) {
-	t.Helper()
-	require.Eventually(t, condition, patience, 10*time.Millisecond, text...)
-}
-
-// quick requires that f takes less than d at least once. A busy machine delays some calls; a wait in the code delays all.
-func quick(t testing.TB, d time.Duration, f func()) {
-	t.Helper()
-	for range 5 {
-		began := time.Now()
-		f()
-		if time.Since(began) < d {
-			return
-		}
-	}
-	require.Failf(t, "too slow", "it took %v or longer each time", d)
 }
 
 const (
@@ -166,11 +142,9 @@ func (s *fakeHandler) calls() []string {
 
 // newDelivery returns a delivery for a fakeHandler.
 func newDelivery(eventType, id string) *webhook.Delivery {
-	return &webhook.Delivery{
-		Vendor: "acme", Endpoint: "default", Type: eventType, ID: id, Keys: []string{"acme/default/" + id},
-		ReceivedAt: time.Now().UTC().Truncate(time.Millisecond), Header: http.Header{"Content-Type": {"application/json"}},
-		Body: []byte(`{"id":"` + id + `"}`),
-	}
+	d := inboxkit.NewDelivery("acme", eventType, id, []byte(`{"id":"`+id+`"}`))
+	d.Header = http.Header{"Content-Type": {"application/json"}}
+	return d
 }
 
 func store(t testing.TB, box *sqliteinbox.Inbox, deliveries ...*webhook.Delivery) {
@@ -207,20 +181,6 @@ func pings(prefix string, n int) []*webhook.Delivery {
 	return list
 }
 
-// start runs the inbox until the test ends, or until stop is called.
-func start(t testing.TB, box *sqliteinbox.Inbox, hooks ...inbox.Handler) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- box.Run(ctx, hooks...) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		require.NoError(t, <-ended)
-	})
-	t.Cleanup(stop)
-	return stop
-}
-
 func statsOf(t testing.TB, box *sqliteinbox.Inbox) sqliteinbox.Counts {
 	t.Helper()
 	stats, err := box.Stats(context.Background())
@@ -246,92 +206,4 @@ func namesOf(entries []inbox.Entry) []string {
 		names[i] = entries[i].Delivery.ID
 	}
 	return names
-}
-
-// A harness is a WorkFlux handler with an inbox, and a sender for it.
-type harness struct {
-	*workflux.Handler
-	log    *logtest.LogBuffer
-	sender *webhooktest.Sender
-
-	mu   sync.Mutex
-	seen []webhook.Observation
-}
-
-func newHarness(t testing.TB, box *sqliteinbox.Inbox, o webhook.Options) *harness {
-	t.Helper()
-	d := &harness{log: new(logtest.LogBuffer)}
-	o.Inbox, o.Logger, o.Observer = box, d.log.Text(), d.observe
-	if o.StoreTimeout == 0 {
-		o.StoreTimeout = storeTimeout // so that a busy machine does not count as a store that is down
-	}
-	hook, err := workflux.NewHandler("a secret", &o)
-	require.NoError(t, err)
-	d.Handler, d.sender = hook, workfluxtest.NewSender(t, hook, "a secret")
-	return d
-}
-
-func (d *harness) observe(_ context.Context, o webhook.Observation) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.seen = append(d.seen, o)
-}
-
-// last returns the last observation.
-func (d *harness) last() webhook.Observation {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.seen[len(d.seen)-1]
-}
-
-// messageBody returns a body of about n bytes. Bodies with different names are different deliveries.
-func messageBody(name string, n int) []byte {
-	return fmt.Appendf(nil, `{"event":"user.message","timestamp":%q,"data":{"message_id":%q,"text":"%s"}}`,
-		time.Now().UTC().Format(time.RFC3339), name, strings.Repeat("x", n))
-}
-
-// post sends a body as WorkFlux does.
-func (d *harness) post(body []byte) webhooktest.Response { return d.sender.Send(d.sender.Raw(body)) }
-
-const storeTimeout = 4 * time.Second
-
-// expectStatus posts a body and requires the status of the response. If a busy machine has not stored it in time, it
-// posts it again, as the vendor does.
-func (d *harness) expectStatus(t testing.TB, status int, body []byte) {
-	t.Helper()
-	response := d.post(body)
-	for range 20 {
-		if status != http.StatusOK || response.Status == status || response.Took < storeTimeout-time.Second {
-			break
-		}
-		response = d.post(body)
-	}
-	require.Equal(t, status, response.Status, "%s\n%s", response.Body, d.log)
-}
-
-// A counter counts by name.
-type counter struct {
-	mu sync.Mutex
-	n  map[string]int
-}
-
-func (c *counter) add(name string) int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.n == nil {
-		c.n = make(map[string]int)
-	}
-	c.n[name]++
-	return c.n[name]
-}
-
-func (c *counter) all() map[string]int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return maps.Clone(c.n)
-}
-
-// messages registers a callback for the deliveries of messageBody. It gets their names.
-func (d *harness) messages(f func(ctx context.Context, name string) error) {
-	d.OnUserMessage(func(ctx context.Context, e *workflux.UserMessage) error { return f(ctx, e.MessageID) })
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/logtest"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -34,21 +36,21 @@ func TestRun_ThatFailsForLongRefusesDeliveries(t *testing.T) {
 			log := new(logtest.LogBuffer)
 			box := openBox(t, path, sqliteinbox.Options{Policy: inbox.Policy{Logger: log.Text(), Limits: map[string]int{"workflux": 1}}})
 			box.RefuseAfter(300 * time.Millisecond)
-			harness := newHarness(t, box, webhook.Options{})
+			harness := inboxkit.NewHandler(t, webhook.Options{Inbox: box})
 			var calls atomic.Int64
-			harness.messages(func(context.Context, string) error { calls.Add(1); return nil })
+			harness.OnMessage(func(context.Context, string) error { calls.Add(1); return nil })
 			raw := openRaw(t, path)
 			mustExec(t, raw, `CREATE TRIGGER fails `+c.trigger+` BEGIN SELECT RAISE(ABORT, 'on purpose'); END`)
-			harness.expectStatus(t, http.StatusOK, messageBody("first", 10))
-			harness.expectStatus(t, http.StatusOK, messageBody("second", 10))
-			start(t, box, harness)
-			refused := messageBody("refused", 10)
-			soon(t, func() bool {
-				refused = messageBody("refused", 10)
-				return harness.post(refused).Status == http.StatusServiceUnavailable &&
-					harness.log.Count("level=ERROR", "could not be run for", "on purpose") > 0
-			}, harness.log)
-			require.Equal(t, webhook.ReasonInbox, harness.last().Reason)
+			harness.MustRespond(t, http.StatusOK, inboxkit.MessageBody("first", 10))
+			harness.MustRespond(t, http.StatusOK, inboxkit.MessageBody("second", 10))
+			inboxkit.Run(t, box, harness)
+			refused := inboxkit.MessageBody("refused", 10)
+			kit.Eventually(t, func() bool {
+				refused = inboxkit.MessageBody("refused", 10)
+				return harness.Post(refused).Status == http.StatusServiceUnavailable &&
+					harness.Log.Count("level=ERROR", "could not be run for", "on purpose") > 0
+			}, harness.Log)
+			require.Equal(t, webhook.ReasonInbox, harness.Last().Reason)
 			require.Equal(t, c.calls, calls.Load() > 0)
 			time.Sleep(500 * time.Millisecond) // many polls
 			require.Equal(t, 1, log.Count("level=ERROR", "stored deliveries cannot be run", "on purpose", path), log)
@@ -56,8 +58,8 @@ func TestRun_ThatFailsForLongRefusesDeliveries(t *testing.T) {
 			require.Zero(t, log.Count("answered 503"), log)
 
 			mustExec(t, raw, `DROP TRIGGER fails`)
-			soon(t, func() bool { return harness.post(refused).Status == http.StatusOK }, harness.log)
-			soon(t, func() bool { s := statsOf(t, box); return s.Pending+s.Running == 0 }, log)
+			kit.Eventually(t, func() bool { return harness.Post(refused).Status == http.StatusOK }, harness.Log)
+			kit.Eventually(t, func() bool { s := statsOf(t, box); return s.Pending+s.Running == 0 }, log)
 			require.Equal(t, 1, log.Count("level=INFO", "stored deliveries are run again", path), log)
 			require.LessOrEqual(t, log.Count("level=ERROR"), 2, log)
 		})
@@ -70,10 +72,10 @@ func TestRun_ThatCannotLookRefusesDeliveries(t *testing.T) {
 	log := new(logtest.LogBuffer)
 	box := openBox(t, path, sqliteinbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	box.RefuseAfter(100 * time.Millisecond)
-	start(t, box, handlerWithOutcome(webhook.Handled))
+	inboxkit.Run(t, box, handlerWithOutcome(webhook.Handled))
 	store(t, box, newDelivery(ping, "before"))
 	require.NoError(t, box.Handles()[1].Close()) // except the connection in use
-	soon(t, func() bool { _, err := box.Enqueue(t.Context(), newDelivery(ping, "a")); return err != nil }, log)
+	kit.Eventually(t, func() bool { _, err := box.Enqueue(t.Context(), newDelivery(ping, "a")); return err != nil }, log)
 	require.Equal(t, 1, log.Count("level=ERROR", "stored deliveries cannot be run", "find due deliveries"), log)
 }
 
@@ -86,8 +88,8 @@ func TestInbox_WithoutARunStoresDeliveries(t *testing.T) {
 	box.RefuseAfter(time.Millisecond)
 	mustExec(t, openRaw(t, path), `CREATE TRIGGER fails BEFORE UPDATE ON aihooks_inbox BEGIN SELECT RAISE(ABORT, 'on purpose'); END`)
 	store(t, box, newDelivery(ping, "a"))
-	stop := start(t, box, handlerWithOutcome(webhook.Handled))
-	soon(t, func() bool { _, err := box.Enqueue(t.Context(), newDelivery(ping, "b")); return err != nil }, log)
+	stop := inboxkit.Run(t, box, handlerWithOutcome(webhook.Handled))
+	kit.Eventually(t, func() bool { _, err := box.Enqueue(t.Context(), newDelivery(ping, "b")); return err != nil }, log)
 	stop()
 	store(t, box, newDelivery(ping, "c"))
 }
@@ -102,8 +104,8 @@ func TestRun_ForgetsFailuresOfRemovedHandlers(t *testing.T) {
 	store(t, box, newDelivery(ping, "a"))
 	hook, other := handlerWithOutcome(webhook.Handled), handlerWithOutcome(webhook.Handled)
 	other.endpoint = "other"
-	start(t, box, hook, other)
-	soon(t, func() bool { _, err := box.Enqueue(t.Context(), newDelivery(ping, "b")); return err != nil })
+	inboxkit.Run(t, box, hook, other)
+	kit.Eventually(t, func() bool { _, err := box.Enqueue(t.Context(), newDelivery(ping, "b")); return err != nil })
 	box.Remove(hook)
-	soon(t, func() bool { _, err := box.Enqueue(t.Context(), newDelivery(ping, "c")); return err == nil })
+	kit.Eventually(t, func() bool { _, err := box.Enqueue(t.Context(), newDelivery(ping, "c")); return err == nil })
 }

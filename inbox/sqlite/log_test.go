@@ -13,6 +13,7 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/logtest"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/workflux"
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
@@ -27,10 +28,10 @@ func TestLog_HasOneErrorPerDeadLetter(t *testing.T) {
 		body     []byte
 		runs     int
 	}{
-		"attempts used up": {func() error { return failure }, messageBody("a", 1), 3},
-		"RetryAfter":       {func() error { return webhook.RetryAfter(time.Millisecond, failure) }, messageBody("a", 1), 3},
-		"panics":           {func() error { panic(failure) }, messageBody("a", 1), 3},
-		"permanent":        {func() error { return webhook.Permanent(failure) }, messageBody("a", 1), 1},
+		"attempts used up": {func() error { return failure }, inboxkit.MessageBody("a", 1), 3},
+		"RetryAfter":       {func() error { return webhook.RetryAfter(time.Millisecond, failure) }, inboxkit.MessageBody("a", 1), 3},
+		"panics":           {func() error { panic(failure) }, inboxkit.MessageBody("a", 1), 3},
+		"permanent":        {func() error { return webhook.Permanent(failure) }, inboxkit.MessageBody("a", 1), 1},
 		"undecodable":      {nil, misfit, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -43,7 +44,7 @@ func TestLog_HasOneErrorPerDeadLetter(t *testing.T) {
 			var mu sync.Mutex
 			requests, runs := 0, 0
 			hook, err := workflux.NewHandler("a secret", &webhook.Options{
-				Inbox: box, Logger: log.Text(), StoreTimeout: storeTimeout,
+				Inbox: box, Logger: log.Text(), StoreTimeout: inboxkit.StoreTimeout,
 				Observer: func(_ context.Context, o webhook.Observation) {
 					mu.Lock()
 					defer mu.Unlock()
@@ -58,7 +59,7 @@ func TestLog_HasOneErrorPerDeadLetter(t *testing.T) {
 			hook.OnUserMessage(func(context.Context, *workflux.UserMessage) error { return c.callback() })
 			sender := workfluxtest.NewSender(t, hook, "a secret")
 			sender.Send(sender.Raw(c.body)).WantOK()
-			stop := start(t, box, hook)
+			stop := inboxkit.Run(t, box, hook)
 			<-dead
 			stop()
 			mu.Lock()

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +20,8 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/logtest"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
@@ -31,9 +32,7 @@ func copyOf(t *testing.T, path string) []byte {
 	t.Helper()
 	var all []byte
 	for _, suffix := range []string{"", "-wal"} {
-		cat := exec.Command(os.Args[0])
-		cat.Env = append(os.Environ(), envWorker+"=cat", envFile+"="+path+suffix)
-		content, err := cat.Output()
+		content, err := kit.Role("cat", envFile+"="+path+suffix).Output()
 		require.NoError(t, err)
 		all = append(all, content...)
 	}
@@ -43,7 +42,7 @@ func copyOf(t *testing.T, path string) []byte {
 func TestEnqueue_StoresNoSecrets(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqliteinbox.Options{})
-	harness := newHarness(t, box, webhook.Options{})
+	harness := inboxkit.NewHandler(t, webhook.Options{Inbox: box})
 	const token = "token-in-the-url-of-emberqa"
 	ember, err := emberqa.NewHandler(emberqa.Token(token), &webhook.Options{Inbox: box})
 	require.NoError(t, err)
@@ -69,14 +68,14 @@ func TestEnqueue_StoresNoSecrets(t *testing.T) {
 		require.NoError(t, err)
 		secrets = append(secrets, digits, string(mac))
 	}
-	body := messageBody("a body that can be found", 10)
+	body := inboxkit.MessageBody("a body that can be found", 10)
 	post := func(h http.Handler, request *http.Request) {
 		adorn(request)
 		recorder := httptest.NewRecorder()
 		h.ServeHTTP(recorder, request)
 		require.Equal(t, http.StatusOK, recorder.Code, recorder.Body)
 	}
-	post(harness, harness.sender.Request(harness.sender.Raw(body)))
+	post(harness, harness.Sender.Request(harness.Sender.Raw(body)))
 	require.GreaterOrEqual(t, len(secrets), 12, "the signature is one of them")
 
 	request, err := sender.Request(emberqatest.Samples()[0].Body, time.Now(), "")
@@ -93,8 +92,8 @@ func TestEnqueue_StoresNoSecrets(t *testing.T) {
 	check(copyOf(t, path))
 	emptyLog(t, box)
 	check(copyOf(t, path))
-	stop := start(t, box, harness, ember)
-	soon(t, func() bool { s := statsOf(t, box); return s.Pending+s.Running == 0 })
+	stop := inboxkit.Run(t, box, harness, ember)
+	kit.Eventually(t, func() bool { s := statsOf(t, box); return s.Pending+s.Running == 0 })
 	stop()
 	check(copyOf(t, path))
 	require.Equal(t, 2, statsOf(t, box).Done+statsOf(t, box).Deferred)
@@ -124,8 +123,8 @@ func TestRetention_DeletesBodiesOnceDone(t *testing.T) {
 		store(t, box, deliveryWithNeedle(fmt.Sprint(i)))
 	}
 	require.True(t, bytes.Contains(copyOf(t, path), []byte(needle)))
-	stop := start(t, box, hook)
-	soon(t, func() bool { return statsOf(t, box).Done == 5 })
+	stop := inboxkit.Run(t, box, hook)
+	kit.Eventually(t, func() bool { return statsOf(t, box).Done == 5 })
 	stop()
 	emptyLog(t, box)
 	require.False(t, bytes.Contains(copyOf(t, path), []byte(needle)))
@@ -151,8 +150,8 @@ func TestRetention_DeletesBodiesBeforeKeys(t *testing.T) {
 		old = append(old, deliveryWithNeedle(fmt.Sprint("old ", i)))
 	}
 	storeAtOnce(t, box, old...)
-	stop := start(t, box, handlerWithOutcome(webhook.Handled))
-	soon(t, func() bool { return statsOf(t, box).Done == many })
+	stop := inboxkit.Run(t, box, handlerWithOutcome(webhook.Handled))
+	kit.Eventually(t, func() bool { return statsOf(t, box).Done == many })
 	stop()
 	raw := openRaw(t, path)
 	age := func(by time.Duration) {
@@ -188,8 +187,8 @@ func TestRetention_DeletesBodiesTogetherWithKeys(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqliteinbox.Options{BodyRetention: sqliteinbox.Forever, Retention: time.Hour})
 	store(t, box, deliveryWithNeedle("a"))
-	stop := start(t, box, handlerWithOutcome(webhook.Handled))
-	soon(t, func() bool { return statsOf(t, box).Done == 1 })
+	stop := inboxkit.Run(t, box, handlerWithOutcome(webhook.Handled))
+	kit.Eventually(t, func() bool { return statsOf(t, box).Done == 1 })
 	stop()
 	raw := openRaw(t, path)
 	mustExec(t, raw, `UPDATE aihooks_inbox SET due_at = due_at - 3700000`)
@@ -201,8 +200,8 @@ func TestDiscard_DeletesBodyAtOnce(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqliteinbox.Options{})
 	store(t, box, deliveryWithNeedle("a"))
-	stop := start(t, box, handlerWithOutcome(webhook.DeadLettered))
-	soon(t, func() bool { return statsOf(t, box).DeadLettered == 1 })
+	stop := inboxkit.Run(t, box, handlerWithOutcome(webhook.DeadLettered))
+	kit.Eventually(t, func() bool { return statsOf(t, box).DeadLettered == 1 })
 	stop()
 	n, err := box.Discard(t.Context(), all)
 	require.NoError(t, err)
@@ -219,8 +218,8 @@ func TestRetention_WarnsOfDeletedDeadLetters(t *testing.T) {
 	log := new(logtest.LogBuffer)
 	box := openBox(t, path, sqliteinbox.Options{DeadLetterRetention: time.Hour, Policy: inbox.Policy{Logger: log.Text()}})
 	store(t, box, newDelivery(ping, "dead"), newDelivery(pong, "waiting"))
-	stop := start(t, box, handlerWithOutcome(webhook.DeadLettered))
-	soon(t, func() bool { s := statsOf(t, box); return s.DeadLettered == 1 && s.Deferred == 1 })
+	stop := inboxkit.Run(t, box, handlerWithOutcome(webhook.DeadLettered))
+	kit.Eventually(t, func() bool { s := statsOf(t, box); return s.DeadLettered == 1 && s.Deferred == 1 })
 	stop()
 	raw := openRaw(t, path)
 	mustExec(t, raw, `UPDATE aihooks_inbox SET due_at = due_at - 3500000`)
@@ -238,8 +237,8 @@ func TestRetention_KeepsForever(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqliteinbox.Options{DeadLetterRetention: sqliteinbox.Forever, BodyRetention: sqliteinbox.Forever, Retention: sqliteinbox.Forever})
 	store(t, box, newDelivery(ping, "a"), newDelivery(pong, "b"))
-	stop := start(t, box, handlerWithOutcome(webhook.Handled))
-	soon(t, func() bool { s := statsOf(t, box); return s.Done == 1 && s.Deferred == 1 })
+	stop := inboxkit.Run(t, box, handlerWithOutcome(webhook.Handled))
+	kit.Eventually(t, func() bool { s := statsOf(t, box); return s.Done == 1 && s.Deferred == 1 })
 	stop()
 	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = 1`)
 	box.PurgeOnce(t.Context())
@@ -279,7 +278,7 @@ func TestShrink_ReturnsSpaceToDisk(t *testing.T) {
 	mustExec(t, raw, `CREATE TABLE heap (x BLOB)`) // makes the log long
 	mustExec(t, raw, `INSERT INTO heap VALUES (zeroblob(18000000))`)
 	require.Greater(t, size("-wal"), int64(16<<20))
-	soon(t, func() bool { // not while purging reads
+	kit.Eventually(t, func() bool { // not while purging reads
 		box.PurgeOnce(t.Context())
 		return size("-wal") == 0
 	}, "the log is emptied once it is long")
@@ -301,7 +300,7 @@ func TestEmptyLog_DoesNotWaitForReader(t *testing.T) {
 	var n int
 	require.NoError(t, tx.QueryRow(`SELECT count(*) FROM aihooks_inbox`).Scan(&n))
 	store(t, box, newDelivery(ping, "b"))
-	quick(t, 2*time.Second, func() {
+	kit.Quick(t, 2*time.Second, func() {
 		emptied, err := box.TryEmptyLog(t.Context())
 		require.NoError(t, err)
 		require.False(t, emptied)
@@ -318,7 +317,7 @@ func TestShrink_LeavesFileThatCannotShrink(t *testing.T) {
 	require.Zero(t, queryValue[int](t, raw, `PRAGMA auto_vacuum`))
 	box := openBox(t, path, sqliteinbox.Options{})
 	heap(t, path, box)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	box.PurgeOnce(ctx)
 	require.NoError(t, ctx.Err(), "purging continues")
@@ -330,8 +329,8 @@ func TestMaintain_RunsAutomatically(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqliteinbox.Options{Retention: time.Millisecond, BodyRetention: time.Millisecond})
 	store(t, box, newDelivery(ping, "a"))
-	start(t, box, handlerWithOutcome(webhook.Handled))
-	soon(t, func() bool {
+	inboxkit.Run(t, box, handlerWithOutcome(webhook.Handled))
+	kit.Eventually(t, func() bool {
 		duplicate, err := box.Enqueue(t.Context(), newDelivery(ping, "a"))
 		return err == nil && !duplicate
 	})

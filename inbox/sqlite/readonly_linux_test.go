@@ -11,6 +11,8 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -61,8 +63,8 @@ func TestAttach_LooksAtReadOnlyMedia(t *testing.T) {
 			from := pathOf(t)
 			box := openBox(t, from, sqliteinbox.Options{Policy: inbox.Policy{MaxAttempts: 1}})
 			store(t, box, newDelivery(ping, "a"))
-			stop := start(t, box, handlerWithOutcome(webhook.Failed))
-			soon(t, func() bool { return statsOf(t, box).DeadLettered == 1 })
+			stop := inboxkit.Run(t, box, handlerWithOutcome(webhook.Failed))
+			kit.Eventually(t, func() bool { return statsOf(t, box).DeadLettered == 1 })
 			stop()
 			d := newDisk(t, 16<<20)
 			prepare(t, box, from, d.path())

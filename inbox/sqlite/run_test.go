@@ -14,6 +14,8 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/logtest"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -23,14 +25,14 @@ func TestRun_DefersDeliveriesWithoutCallback(t *testing.T) {
 	old := openBox(t, path, sqliteinbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	renewed := openBox(t, path, sqliteinbox.Options{})
 	store(t, old, newDelivery(pong, "a"), newDelivery(pong, "b"))
-	start(t, old, handlerWithOutcome(webhook.Handled))
-	soon(t, func() bool { return statsOf(t, old).Deferred == 2 })
+	inboxkit.Run(t, old, handlerWithOutcome(webhook.Handled))
+	kit.Eventually(t, func() bool { return statsOf(t, old).Deferred == 2 })
 	require.Equal(t, 1, log.Count("level=WARN", "no callback", "vendor=acme", "type=pong"), "once for each type: %s", log)
 	both := newFakeHandler(callbacks{pong: func(context.Context, *webhook.Delivery) webhook.Result {
 		return webhook.Result{Outcome: webhook.Handled}
 	}})
-	start(t, renewed, both)
-	soon(t, func() bool {
+	inboxkit.Run(t, renewed, both)
+	kit.Eventually(t, func() bool {
 		require.NoError(t, renewed.Resume(t.Context())) // the old process may have been faster and deferred them again
 		return statsOf(t, renewed).Done == 2
 	})
@@ -43,7 +45,7 @@ func TestRun_DefersDeliveriesWithoutCallback(t *testing.T) {
 	// The new process finds deliveries that the old one defers later.
 	_, err := old.Enqueue(t.Context(), newDelivery(pong, "c"))
 	require.NoError(t, err)
-	soon(t, func() bool {
+	kit.Eventually(t, func() bool {
 		require.NoError(t, renewed.Resume(t.Context()))
 		return statsOf(t, renewed).Done == 3
 	})
@@ -57,15 +59,15 @@ func TestRun_FindsDeferredDeliveries(t *testing.T) {
 	store(t, box, newDelivery(ping, "a"))
 	deferAll := func() { mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 2`) }
 	stop := func() {}
-	quick(t, 8*time.Second, func() { // at the first check, before the next one is due
+	kit.Quick(t, 8*time.Second, func() { // at the first check, before the next one is due
 		stop()
 		deferAll()
-		stop = start(t, box, hook)
-		soon(t, func() bool { return statsOf(t, box).Done == 1 })
+		stop = inboxkit.Run(t, box, hook)
+		kit.Eventually(t, func() bool { return statsOf(t, box).Done == 1 })
 	})
 	before := len(hook.calls())
 	deferAll()
-	soon(t, func() bool { return statsOf(t, box).Done == 1 })
+	kit.Eventually(t, func() bool { return statsOf(t, box).Done == 1 })
 	require.Len(t, hook.calls(), before+1)
 }
 
@@ -73,10 +75,10 @@ func TestRun_PollsForOtherProcessesDeliveries(t *testing.T) {
 	path := pathOf(t)
 	runs, takes := openBox(t, path, sqliteinbox.Options{Poll: 50 * time.Millisecond}), openBox(t, path, sqliteinbox.Options{})
 	hook := handlerWithOutcome(webhook.Handled)
-	start(t, runs, hook)
+	inboxkit.Run(t, runs, hook)
 	for i := range 3 {
 		store(t, takes, newDelivery(ping, fmt.Sprint(i)))
-		soon(t, func() bool { return len(hook.calls()) == i+1 })
+		kit.Eventually(t, func() bool { return len(hook.calls()) == i+1 })
 	}
 }
 
@@ -89,11 +91,11 @@ func TestRun_StartsOwnDeliveriesWithoutPolling(t *testing.T) {
 		}
 		return webhook.Result{Outcome: webhook.Handled}
 	}})
-	start(t, box, hook)
+	inboxkit.Run(t, box, hook)
 	time.Sleep(50 * time.Millisecond)
 	began := time.Now()
 	store(t, box, newDelivery(ping, "a"))
-	soon(t, func() bool { return statsOf(t, box).Done == 1 })
+	kit.Eventually(t, func() bool { return statsOf(t, box).Done == 1 })
 	require.GreaterOrEqual(t, time.Since(began), 90*time.Millisecond, "none comes early")
 	require.EqualValues(t, 4, calls.Load())
 }
@@ -107,7 +109,7 @@ func TestLease_ReportsLossAndRecordsOnce(t *testing.T) {
 	quick := openBox(t, path, sqliteinbox.Options{Lease: 200 * time.Millisecond})
 	release, began := make(chan struct{}), make(chan struct{})
 	store(t, slow, newDelivery(ping, "a"))
-	stopSlow := start(t, slow, newFakeHandler(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
+	stopSlow := inboxkit.Run(t, slow, newFakeHandler(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
 		close(began)
 		<-release
 		return webhook.Result{Outcome: webhook.DeadLettered, Err: errors.New("late")}
@@ -115,10 +117,10 @@ func TestLease_ReportsLossAndRecordsOnce(t *testing.T) {
 	<-began
 	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = 1`) // its lease has ended
 	hook := handlerWithOutcome(webhook.Handled)
-	start(t, quick, hook)
-	soon(t, func() bool { return statsOf(t, quick).Done == 1 })
+	inboxkit.Run(t, quick, hook)
+	kit.Eventually(t, func() bool { return statsOf(t, quick).Done == 1 })
 	close(release)
-	soon(t, func() bool { return log.Count("level=WARN", "lease of a delivery had ended", "entry=1", "id=a") == 1 }, log)
+	kit.Eventually(t, func() bool { return log.Count("level=WARN", "lease of a delivery had ended", "entry=1", "id=a") == 1 }, log)
 	stopSlow()
 	require.Equal(t, sqliteinbox.Counts{Done: 1}, statsOf(t, quick))
 	e, err := quick.Entry(t.Context(), "1")
@@ -135,7 +137,7 @@ func TestLease_IgnoresLateResultOfRetakenDelivery(t *testing.T) {
 	release := make(chan struct{})
 	var calls atomic.Int64
 	store(t, box, newDelivery(ping, "a"))
-	start(t, box, newFakeHandler(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
+	inboxkit.Run(t, box, newFakeHandler(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
 		if calls.Add(1) == 1 {
 			<-release
 			return webhook.Result{Outcome: webhook.DeadLettered, Err: errors.New("late")}
@@ -145,11 +147,11 @@ func TestLease_IgnoresLateResultOfRetakenDelivery(t *testing.T) {
 		}
 		return webhook.Result{Outcome: webhook.Handled}
 	}}))
-	soon(t, func() bool { return calls.Load() == 1 })
+	kit.Eventually(t, func() bool { return calls.Load() == 1 })
 	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 0, due_at = 1`) // as another process's releaseLost would
-	soon(t, func() bool { return calls.Load() == 2 })
+	kit.Eventually(t, func() bool { return calls.Load() == 2 })
 	close(release)
-	soon(t, func() bool { return statsOf(t, box).Done == 1 }, log)
+	kit.Eventually(t, func() bool { return statsOf(t, box).Done == 1 }, log)
 	require.Equal(t, 1, log.Count("lease of a delivery had ended"))
 }
 
@@ -162,22 +164,22 @@ func TestRescue_LeavesOwnRunningDeliveries(t *testing.T) {
 		<-release
 		return webhook.Result{Outcome: webhook.Handled}
 	}})
-	start(t, box, hook)
-	soon(t, func() bool { return len(hook.calls()) == 1 })
+	inboxkit.Run(t, box, hook)
+	kit.Eventually(t, func() bool { return len(hook.calls()) == 1 })
 	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = 1`) // as if a full disk prevented the renewal
 	require.NoError(t, box.ReleaseLost(t.Context()))
 	require.Equal(t, sqliteinbox.Counts{Running: 1}, statsOf(t, box))
 	close(release)
-	soon(t, func() bool { return statsOf(t, box).Done == 1 })
+	kit.Eventually(t, func() bool { return statsOf(t, box).Done == 1 })
 	require.Len(t, hook.calls(), 1)
 }
 
 func TestRescue_DeadLettersRepeatedlyLostDeliveries(t *testing.T) {
 	path := pathOf(t)
 	log := new(logtest.LogBuffer)
-	var told counter
+	var told kit.Counter
 	box := openBox(t, path, sqliteinbox.Options{Lease: 100 * time.Millisecond, Policy: inbox.Policy{
-		MaxAttempts: 3, Logger: log.Text(), OnDeadLetter: func(_ context.Context, e inbox.Entry) { told.add(e.Delivery.ID) },
+		MaxAttempts: 3, Logger: log.Text(), OnDeadLetter: func(_ context.Context, e inbox.Entry) { told.Add(e.Delivery.ID) },
 	}})
 	many := pings("lost", 130) // more than one operation releases
 	storeAtOnce(t, box, many...)
@@ -187,10 +189,10 @@ func TestRescue_DeadLettersRepeatedlyLostDeliveries(t *testing.T) {
 	store(t, box, newDelivery(ping, "once more"))
 	mustExec(t, raw, `UPDATE aihooks_inbox SET state = 1, due_at = 1, owner = randomblob(16), takes = 2, tried = 2 WHERE delivery_id = 'once more'`)
 	hook := handlerWithOutcome(webhook.Handled)
-	start(t, box, hook)
-	soon(t, func() bool { s := statsOf(t, box); return s.DeadLettered == len(many) && s.Done == 1 })
+	inboxkit.Run(t, box, hook)
+	kit.Eventually(t, func() bool { s := statsOf(t, box); return s.DeadLettered == len(many) && s.Done == 1 })
 	require.Equal(t, []string{"once more"}, hook.calls())
-	soon(t, func() bool { return len(told.all()) == len(many) })
+	kit.Eventually(t, func() bool { return len(told.All()) == len(many) })
 	for _, e := range listed(t, box, inbox.DeadLettered, all) {
 		require.Len(t, e.Attempts, 2)
 		a := e.Attempts[1]
@@ -198,7 +200,7 @@ func TestRescue_DeadLettersRepeatedlyLostDeliveries(t *testing.T) {
 		require.True(t, a.Counted)
 		require.Contains(t, a.Error, "process that ran it was lost")
 		require.Equal(t, time.UnixMilli(1700000000000).UTC(), a.At)
-		require.Equal(t, 1, told.all()[e.Delivery.ID])
+		require.Equal(t, 1, told.All()[e.Delivery.ID])
 	}
 }
 
@@ -215,8 +217,8 @@ func TestLease_RenewsDuringLongCallback(t *testing.T) {
 		return webhook.Result{Outcome: webhook.Handled}
 	}})
 	store(t, first, pings("", 20)...)
-	start(t, first, hook)
-	start(t, second, hook)
+	inboxkit.Run(t, first, hook)
+	inboxkit.Run(t, second, hook)
 	raw := openRaw(t, path)
 	ends := func() (n int64) { // the end of the earliest lease, once all are taken
 		if calls.Load() == 20 {
@@ -225,11 +227,11 @@ func TestLease_RenewsDuringLongCallback(t *testing.T) {
 		return n
 	}
 	var taken, renewed int64
-	soon(t, func() bool { taken = ends(); return taken > 0 })
-	soon(t, func() bool { renewed = ends(); return renewed > taken })
-	soon(t, func() bool { return ends() > renewed })
+	kit.Eventually(t, func() bool { taken = ends(); return taken > 0 })
+	kit.Eventually(t, func() bool { renewed = ends(); return renewed > taken })
+	kit.Eventually(t, func() bool { return ends() > renewed })
 	close(release)
-	soon(t, func() bool { return statsOf(t, first).Done == 20 })
+	kit.Eventually(t, func() bool { return statsOf(t, first).Done == 20 })
 	require.EqualValues(t, 20, calls.Load())
 	for _, e := range listed(t, first, inbox.Done, all) {
 		require.Empty(t, e.Attempts, "a success at the first attempt has no history")
@@ -238,8 +240,8 @@ func TestLease_RenewsDuringLongCallback(t *testing.T) {
 
 func TestRun_DeadLettersDamagedRow(t *testing.T) {
 	path := pathOf(t)
-	var told counter
-	box := openBox(t, path, sqliteinbox.Options{Policy: inbox.Policy{OnDeadLetter: func(_ context.Context, e inbox.Entry) { told.add(e.Delivery.ID) }}})
+	var told kit.Counter
+	box := openBox(t, path, sqliteinbox.Options{Policy: inbox.Policy{OnDeadLetter: func(_ context.Context, e inbox.Entry) { told.Add(e.Delivery.ID) }}})
 	spoil := map[string]string{
 		"no JSON":      `UPDATE aihooks_inbox_body SET meta = '{' WHERE id = ?`,
 		"other JSON":   `UPDATE aihooks_inbox_body SET meta = '{"keys": 7}' WHERE id = ?`,
@@ -254,13 +256,13 @@ func TestRun_DeadLettersDamagedRow(t *testing.T) {
 	store(t, box, newDelivery(ping, "history"), newDelivery(ping, "after"))
 	mustExec(t, raw, `UPDATE aihooks_inbox SET attempts = 'no JSON' WHERE delivery_id = 'history'`)
 	hook := handlerWithOutcome(webhook.Handled)
-	start(t, box, hook)
-	soon(t, func() bool { s := statsOf(t, box); return s.Done == 3 && s.DeadLettered == len(spoil) })
+	inboxkit.Run(t, box, hook)
+	kit.Eventually(t, func() bool { s := statsOf(t, box); return s.Done == 3 && s.DeadLettered == len(spoil) })
 	require.ElementsMatch(t, []string{"before", "history", "after"}, hook.calls())
 	for _, e := range listed(t, box, inbox.DeadLettered, all) {
 		require.Contains(t, spoil, e.Delivery.ID)
 		require.NotEmpty(t, e.LastError())
-		require.Equal(t, 1, told.all()[e.Delivery.ID])
+		require.Equal(t, 1, told.All()[e.Delivery.ID])
 		require.Equal(t, webhook.Rejected, e.Attempts[0].Outcome)
 	}
 }
@@ -269,16 +271,16 @@ func TestRun_DoesNotSpinOnShutdown(t *testing.T) {
 	box := openBox(t, pathOf(t), sqliteinbox.Options{})
 	hook := handlerWithOutcome(webhook.Unavailable)
 	store(t, box, pings("", 5)...)
-	stop := start(t, box, hook)
-	soon(t, func() bool { return len(hook.calls()) > 0 && statsOf(t, box).Pending == 5 })
+	stop := inboxkit.Run(t, box, hook)
+	kit.Eventually(t, func() bool { return len(hook.calls()) > 0 && statsOf(t, box).Pending == 5 })
 	time.Sleep(200 * time.Millisecond) // ten polls
 	require.LessOrEqual(t, len(hook.calls()), 5)
 	stop()
 	for _, e := range listed(t, box, inbox.Pending, all) {
 		require.LessOrEqual(t, time.Until(e.Due), time.Duration(0), "the next process runs it at once")
 	}
-	start(t, box, handlerWithOutcome(webhook.Handled))
-	soon(t, func() bool { return statsOf(t, box).Done == 5 })
+	inboxkit.Run(t, box, handlerWithOutcome(webhook.Handled))
+	kit.Eventually(t, func() bool { return statsOf(t, box).Done == 5 })
 }
 
 func TestRun_LeavesNothingTaken(t *testing.T) {
@@ -289,8 +291,8 @@ func TestRun_LeavesNothingTaken(t *testing.T) {
 		return webhook.Result{Outcome: webhook.Failed, Err: ctx.Err()}
 	}})
 	store(t, box, pings("", 10)...)
-	stop := start(t, box, hook)
-	soon(t, func() bool { return len(hook.calls()) == 3 })
+	stop := inboxkit.Run(t, box, hook)
+	kit.Eventually(t, func() bool { return len(hook.calls()) == 3 })
 	stop()
 	require.Equal(t, sqliteinbox.Counts{Pending: 10}, statsOf(t, box))
 	require.Zero(t, queryValue[int](t, openRaw(t, path), `SELECT sum(tried) FROM aihooks_inbox`), "a canceled attempt does not count")
@@ -323,6 +325,6 @@ func TestClose_EndsRunAndLeavesNothing(t *testing.T) {
 	<-began
 	require.NoError(t, box.Close())
 	require.NoError(t, <-ended)
-	soon(t, func() bool { return runtime.NumGoroutine()-1 <= before })
+	kit.Eventually(t, func() bool { return runtime.NumGoroutine()-1 <= before })
 	require.Equal(t, sqliteinbox.Counts{Done: 1}, statsOf(t, openBox(t, path, sqliteinbox.Options{})))
 }

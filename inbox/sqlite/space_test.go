@@ -14,31 +14,33 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
 func TestMaxPending_Responds503UntilCapacityReturns(t *testing.T) {
 	box := openBox(t, pathOf(t), sqliteinbox.Options{MaxPending: 3})
-	harness := newHarness(t, box, webhook.Options{})
-	harness.messages(func(ctx context.Context, _ string) error { return nil })
-	first := messageBody("first", 10)
-	harness.expectStatus(t, http.StatusOK, first)
-	harness.expectStatus(t, http.StatusOK, messageBody("second", 10))
-	harness.expectStatus(t, http.StatusOK, messageBody("third", 10))
-	refused := messageBody("fourth", 10)
-	answer := harness.post(refused)
+	harness := inboxkit.NewHandler(t, webhook.Options{Inbox: box})
+	harness.OnMessage(func(ctx context.Context, _ string) error { return nil })
+	first := inboxkit.MessageBody("first", 10)
+	harness.MustRespond(t, http.StatusOK, first)
+	harness.MustRespond(t, http.StatusOK, inboxkit.MessageBody("second", 10))
+	harness.MustRespond(t, http.StatusOK, inboxkit.MessageBody("third", 10))
+	refused := inboxkit.MessageBody("fourth", 10)
+	answer := harness.Post(refused)
 	require.Equal(t, http.StatusServiceUnavailable, answer.Status)
 	require.NotEmpty(t, answer.Header.Get("Retry-After"))
-	require.Equal(t, webhook.ReasonInboxFull, harness.last().Reason)
-	require.Equal(t, 1, harness.log.Count("3 deliveries are pending or running", "MaxPending is 3"), harness.log)
-	harness.expectStatus(t, http.StatusOK, first)
-	require.Equal(t, webhook.ReasonStoredBefore, harness.last().Reason, "it is stored, so the vendor need not send it again")
-	harness.expectStatus(t, http.StatusServiceUnavailable, refused)
-	stop := start(t, box, harness)
-	soon(t, func() bool { return statsOf(t, box).Done == 3 })
+	require.Equal(t, webhook.ReasonInboxFull, harness.Last().Reason)
+	require.Equal(t, 1, harness.Log.Count("3 deliveries are pending or running", "MaxPending is 3"), harness.Log)
+	harness.MustRespond(t, http.StatusOK, first)
+	require.Equal(t, webhook.ReasonStoredBefore, harness.Last().Reason, "it is stored, so the vendor need not send it again")
+	harness.MustRespond(t, http.StatusServiceUnavailable, refused)
+	stop := inboxkit.Run(t, box, harness)
+	kit.Eventually(t, func() bool { return statsOf(t, box).Done == 3 })
 	stop()
-	harness.expectStatus(t, http.StatusOK, refused)
-	require.Equal(t, webhook.ReasonNone, harness.last().Reason)
+	harness.MustRespond(t, http.StatusOK, refused)
+	require.Equal(t, webhook.ReasonNone, harness.Last().Reason)
 }
 
 func TestMaxPending_ExcludesDeadLettersAndDeferred(t *testing.T) {
@@ -55,24 +57,24 @@ func TestMaxPending_ExcludesDeadLettersAndDeferred(t *testing.T) {
 	}
 	store(t, box, newDelivery(ping, "a"), newDelivery(ping, "b"))
 	full()
-	start(t, box, hook)
-	soon(t, func() bool { return statsOf(t, box).Running == 2 })
+	inboxkit.Run(t, box, hook)
+	kit.Eventually(t, func() bool { return statsOf(t, box).Running == 2 })
 	full()
 	close(release)
-	soon(t, func() bool { return statsOf(t, box).DeadLettered == 2 })
+	kit.Eventually(t, func() bool { return statsOf(t, box).DeadLettered == 2 })
 	for i := range 5 { // deferred deliveries refuse no others
-		soon(t, func() bool {
+		kit.Eventually(t, func() bool {
 			_, err := box.Enqueue(t.Context(), newDelivery(pong, fmt.Sprint("waits ", i)))
 			return err == nil
 		})
-		soon(t, func() bool { return statsOf(t, box).Deferred == i+1 })
+		kit.Eventually(t, func() bool { return statsOf(t, box).Deferred == i+1 })
 	}
 	n, err := box.Retry(t.Context(), all) // retried dead letters count again
 	require.NoError(t, err)
 	require.Equal(t, 2, n)
-	soon(t, func() bool { return statsOf(t, box).DeadLettered == 2 })
+	kit.Eventually(t, func() bool { return statsOf(t, box).DeadLettered == 2 })
 	store(t, box, newDelivery(ping, "c"), newDelivery(ping, "d"))
-	soon(t, func() bool { return statsOf(t, box).DeadLettered == 4 })
+	kit.Eventually(t, func() bool { return statsOf(t, box).DeadLettered == 4 })
 }
 
 func TestMaxPending_BoundsDeliveriesWithoutCallback(t *testing.T) {
@@ -82,16 +84,16 @@ func TestMaxPending_BoundsDeliveriesWithoutCallback(t *testing.T) {
 	hook := newFakeHandler(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
 		return webhook.Result{Outcome: webhook.Handled}
 	}})
-	stop := start(t, box, hook)
+	stop := inboxkit.Run(t, box, hook)
 	for i := range 3 {
 		store(t, box, newDelivery(pong, fmt.Sprint("waits ", i)))
-		soon(t, func() bool { return statsOf(t, box).Deferred == i+1 })
+		kit.Eventually(t, func() bool { return statsOf(t, box).Deferred == i+1 })
 	}
 	stop()
 	require.NoError(t, box.Close())
 
 	box = openBox(t, path, options) // counts them at the first delivery
-	start(t, box, hook)
+	inboxkit.Run(t, box, hook)
 	_, err := box.Enqueue(t.Context(), newDelivery(pong, "one too many"))
 	require.ErrorIs(t, err, webhook.ErrInboxFull)
 	require.ErrorContains(t, err, "3 deliveries are deferred")
@@ -100,7 +102,7 @@ func TestMaxPending_BoundsDeliveriesWithoutCallback(t *testing.T) {
 	require.True(t, duplicate, "it is stored, so the vendor need not send it again")
 	for i := range 5 {
 		store(t, box, newDelivery(ping, fmt.Sprint("runs ", i)))
-		soon(t, func() bool { return statsOf(t, box).Done == i+1 })
+		kit.Eventually(t, func() bool { return statsOf(t, box).Done == i+1 })
 	}
 
 	n, err := box.Discard(t.Context(), inbox.Filter{State: inbox.Deferred, Type: pong})
@@ -112,8 +114,8 @@ func TestMaxPending_BoundsDeliveriesWithoutCallback(t *testing.T) {
 func TestMaxPending_CountsRetriedDeadLetters(t *testing.T) {
 	box := openBox(t, pathOf(t), sqliteinbox.Options{MaxPending: 2})
 	store(t, box, newDelivery(ping, "a"), newDelivery(ping, "b"))
-	stop := start(t, box, handlerWithOutcome(webhook.DeadLettered))
-	soon(t, func() bool { return statsOf(t, box).DeadLettered == 2 })
+	stop := inboxkit.Run(t, box, handlerWithOutcome(webhook.DeadLettered))
+	kit.Eventually(t, func() bool { return statsOf(t, box).DeadLettered == 2 })
 	stop()
 	_, err := box.Retry(t.Context(), all)
 	require.NoError(t, err)
@@ -128,10 +130,10 @@ func TestMaxPending_FindsCapacityFreedByOtherProcess(t *testing.T) {
 	store(t, full, newDelivery(ping, "a"), newDelivery(ping, "b"))
 	_, err := full.Enqueue(t.Context(), newDelivery(ping, "c"))
 	require.ErrorIs(t, err, webhook.ErrInboxFull)
-	start(t, other, handlerWithOutcome(webhook.Handled))
-	soon(t, func() bool { return statsOf(t, other).Done == 2 })
+	inboxkit.Run(t, other, handlerWithOutcome(webhook.Handled))
+	kit.Eventually(t, func() bool { return statsOf(t, other).Done == 2 })
 	full.StopPurging() // purging would count again later
-	soon(t, func() bool { _, err := full.Enqueue(t.Context(), newDelivery(ping, "c")); return err == nil })
+	kit.Eventually(t, func() bool { _, err := full.Enqueue(t.Context(), newDelivery(ping, "c")); return err == nil })
 }
 
 func TestMaxPending_CountsOtherProcessesDeliveries(t *testing.T) {
@@ -195,12 +197,12 @@ func TestMaxPending_StaysExactThroughAllOutcomes(t *testing.T) {
 		return webhook.Result{Outcome: outcomes[int(turn.Add(1))%len(outcomes)]}
 	}})
 	for round := range 3 {
-		stop := start(t, box, hook)
+		stop := inboxkit.Run(t, box, hook)
 		store(t, box, pings(fmt.Sprint("round ", round), limit)...)
-		soon(t, func() bool { s := statsOf(t, box); return s.Pending+s.Running == 0 })
+		kit.Eventually(t, func() bool { s := statsOf(t, box); return s.Pending+s.Running == 0 })
 		_, err := box.Retry(t.Context(), all)
 		require.NoError(t, err)
-		soon(t, func() bool { s := statsOf(t, box); return s.Pending+s.Running == 0 })
+		kit.Eventually(t, func() bool { s := statsOf(t, box); return s.Pending+s.Running == 0 })
 		_, err = box.Discard(t.Context(), all)
 		require.NoError(t, err)
 		stop()

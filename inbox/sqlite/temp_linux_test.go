@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -17,10 +16,11 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-func init() { workers["retry"] = retryWithoutTemp } //nolint:gochecknoinits // only on Linux
+func init() { roles["retry"] = retryWithoutTemp } //nolint:gochecknoinits // only on Linux
 
 const nobody = 65534
 
@@ -47,15 +47,15 @@ func retryWithoutTemp() error {
 			return err
 		}
 	}
-	var calls counter
+	var calls kit.Counter
 	hook := newFakeHandler(callbacks{ping: func(_ context.Context, d *webhook.Delivery) webhook.Result {
-		if calls.add(d.ID) < 9 {
+		if calls.Add(d.ID) < 9 {
 			return webhook.Result{Outcome: webhook.Failed, Err: errors.New(strings.Repeat("x", 50))}
 		}
 		return webhook.Result{Outcome: webhook.Handled}
 	}})
 	go func() { _ = box.Run(context.Background(), hook) }()
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(kit.Patience); ; time.Sleep(10 * time.Millisecond) {
 		stats, err := box.Stats(context.Background())
 		switch {
 		case err != nil:
@@ -79,8 +79,6 @@ func TestRun_NeedsNoTemporaryFiles(t *testing.T) {
 	data := filepath.Join(root, "data")
 	require.NoError(t, os.Mkdir(data, 0o700))
 	require.NoError(t, os.Chown(data, nobody, nobody))
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), envWorker+"=retry", envFile+"="+root)
-	output, err := cmd.CombinedOutput()
+	output, err := kit.Role("retry", envFile+"="+root).CombinedOutput()
 	require.NoError(t, err, string(output))
 }

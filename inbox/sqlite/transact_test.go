@@ -18,6 +18,8 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -96,11 +98,11 @@ func TestCompleteTx_WorksUnderLoad(t *testing.T) {
 			box := openBox(t, path, sqliteinbox.Options{})
 			s, db, transact := w.open(t, box, path)
 			mustExec(t, db, makeEffects)
-			harness := newHarness(t, box, webhook.Options{Store: s, StoreTimeout: 4 * time.Second})
+			harness := inboxkit.NewHandler(t, webhook.Options{Inbox: box, Store: s})
 			var running atomic.Int64
 			enough := make(chan struct{}) // closed once enough callbacks run to compete for the writer
-			var calls counter
-			harness.messages(func(ctx context.Context, name string) error {
+			var calls kit.Counter
+			harness.OnMessage(func(ctx context.Context, name string) error {
 				if running.Add(1) == before/4 {
 					close(enough)
 				}
@@ -108,7 +110,7 @@ func TestCompleteTx_WorksUnderLoad(t *testing.T) {
 				case <-enough:
 				case <-ctx.Done():
 				}
-				first := calls.add(name) == 1
+				first := calls.Add(name) == 1
 				return transact(ctx, func(tx *sql.Tx) error {
 					if _, err := tx.ExecContext(ctx, addEffect, name); err != nil {
 						return err
@@ -120,15 +122,15 @@ func TestCompleteTx_WorksUnderLoad(t *testing.T) {
 				})
 			})
 			deliver := func(name string) {
-				body := messageBody(name, 500) // a later body is another event
+				body := inboxkit.MessageBody(name, 500)
 				for status := 0; status != http.StatusOK; {
-					status = harness.post(body).Status
+					status = harness.Post(body).Status
 				}
 			}
 			for i := range before {
 				deliver(fmt.Sprint("before ", i))
 			}
-			start(t, box, harness)
+			inboxkit.Run(t, box, harness)
 			began := time.Now()
 			var sending sync.WaitGroup
 			for i := range senders {
@@ -140,33 +142,33 @@ func TestCompleteTx_WorksUnderLoad(t *testing.T) {
 			}
 			sending.Wait()
 			sent := time.Since(began)
-			require.Eventually(t, func() bool { return statsOf(t, box).Done == deliveries }, patience, 10*time.Millisecond, harness.log)
+			kit.Eventually(t, func() bool { return statsOf(t, box).Done == deliveries }, harness.Log)
 			t.Logf("sent in %v, done after %v", sent, time.Since(began))
 			twice := queryValue[string](t, db, `SELECT coalesce(group_concat(name, ', '), '') FROM (SELECT name FROM effects GROUP BY name HAVING count(*) > 1)`)
-			require.Empty(t, twice, "effects that happened twice; callbacks: %v; log: %s", calls.all(), harness.log)
+			require.Empty(t, twice, "effects that happened twice; callbacks: %v; log: %s", calls.All(), harness.Log)
 			require.Equal(t, deliveries, queryValue[int](t, db, countEffects))
 		})
 	}
 }
 
 // completing runs the callback of one delivery, and calls f in it.
-func completing(t *testing.T, box *sqliteinbox.Inbox, s idempotency.Store, f func(ctx context.Context) error) *harness {
+func completing(t *testing.T, box *sqliteinbox.Inbox, s idempotency.Store, f func(ctx context.Context) error) *inboxkit.Handler {
 	t.Helper()
-	harness := newHarness(t, box, webhook.Options{Store: s})
+	harness := inboxkit.NewHandler(t, webhook.Options{Inbox: box, Store: s})
 	ended := make(chan struct{})
 	var once sync.Once
-	harness.messages(func(ctx context.Context, _ string) (err error) {
+	harness.OnMessage(func(ctx context.Context, _ string) (err error) {
 		once.Do(func() {
 			defer close(ended)
 			err = f(ctx)
 		})
 		return err
 	})
-	start(t, box, harness)
-	harness.expectStatus(t, http.StatusOK, messageBody("a", 10))
+	inboxkit.Run(t, box, harness)
+	harness.MustRespond(t, http.StatusOK, inboxkit.MessageBody("a", 10))
 	select {
 	case <-ended:
-	case <-time.After(patience):
+	case <-time.After(kit.Patience):
 		require.Fail(t, "the callback does not return")
 	}
 	return harness
@@ -189,7 +191,7 @@ func TestTransact_RollsBackEffectOnError(t *testing.T) {
 				return err
 			})
 			require.Equal(t, []int{0}, seen)
-			soon(t, func() bool { return statsOf(t, box).Done == 1 })
+			kit.Eventually(t, func() bool { return statsOf(t, box).Done == 1 })
 		})
 	}
 }
@@ -228,7 +230,7 @@ func TestCompleteTx_KeepsCommitThoughCallbackFails(t *testing.T) {
 		})
 		return errors.Join(err, errors.New("too late"))
 	})
-	soon(t, func() bool { return statsOf(t, box).Done == 1 })
+	kit.Eventually(t, func() bool { return statsOf(t, box).Done == 1 })
 	require.Equal(t, 1, queryValue[int](t, db, countEffects))
 }
 
@@ -316,7 +318,7 @@ func TestTransact_ReleasesWriteLockHoweverItEnds(t *testing.T) {
 
 func TestTransact_AlternatesWithInboxWrites(t *testing.T) {
 	box := openBox(t, pathOf(t), sqliteinbox.Options{})
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	var working sync.WaitGroup
 	var transacts atomic.Int64
@@ -329,7 +331,7 @@ func TestTransact_AlternatesWithInboxWrites(t *testing.T) {
 			}
 		})
 	}
-	soon(t, func() bool { return transacts.Load() > 0 })
+	kit.Eventually(t, func() bool { return transacts.Load() > 0 })
 	var waited []int64 // the number of Transacts before each write
 	for _, d := range pings("", 21) {
 		before := transacts.Load()

@@ -6,7 +6,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"log/slog"
 	"os"
 	"os/exec"
 	"testing"
@@ -14,9 +13,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/test/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -24,11 +23,7 @@ const envLease = "SQLITETEST_LEASE"
 
 // receiver returns a function that starts this program as a receiver with an inbox in a file and a lease.
 func receiver(path string, lease time.Duration) func() *exec.Cmd {
-	return func() *exec.Cmd {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), envWorker+"=receive", envFile+"="+path, envLease+"="+lease.String())
-		return cmd
-	}
+	return func() *exec.Cmd { return kit.Role("receive", envFile+"="+path, envLease+"="+lease.String()) }
 }
 
 // receive is the receiver. After a kill, the keys of its callbacks are free ten seconds after their timeout.
@@ -38,14 +33,7 @@ func receive() error {
 		return err
 	}
 	box, err := sqliteinbox.Open(os.Getenv(envFile), &sqliteinbox.Options{
-		Policy: inbox.Policy{
-			MaxAttempts:  1000,
-			Backoff:      func(n int) time.Duration { return time.Duration(min(n, 20)) * 10 * time.Millisecond },
-			DrainTimeout: 5 * time.Second,
-			Logger:       slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
-		},
-		Lease: lease,
-		Poll:  50 * time.Millisecond,
+		Policy: crashtest.Policy(), Lease: lease, Poll: 50 * time.Millisecond,
 	})
 	if err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
-	"github.com/aihooks/aihooks-go/internal/test/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 // The example module has no NATS server in its module graph, so this test is here.
@@ -33,7 +33,7 @@ func TestReceiver_RunsOnJetStream(t *testing.T) {
 	cmd.Stderr = &log
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
-	require.NoError(t, crashtest.Start(cmd))
+	require.NoError(t, kit.Start(cmd))
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
 	lines := bufio.NewScanner(stdout)
 	read := func(v any) {
@@ -45,7 +45,7 @@ func TestReceiver_RunsOnJetStream(t *testing.T) {
 	read(&first)
 	sender := emberqatest.NewSenderTo(t, "http://"+first.Listening+"/webhooks/emberqa", "a-token-of-enough-length")
 	flag := sender.Sample("red_flag")
-	eventually(t, func() bool { return sender.Send(flag).Status == http.StatusOK })
+	kit.Eventually(t, func() bool { return sender.Send(flag).Status == http.StatusOK })
 	for attempt := 1; attempt <= 2; attempt++ {
 		var line struct{ Attempt int }
 		read(&line)

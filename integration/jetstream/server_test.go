@@ -15,13 +15,10 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
-	"github.com/aihooks/aihooks-go/internal/test/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
-const (
-	maxPayload  = 4 << 20
-	testTimeout = 2 * time.Minute // what takes longer hangs, even on a busy machine
-)
+const maxPayload = 4 << 20
 
 // options returns the options of a server that writes to disk before it acknowledges. Its limits do not depend on the
 // free disk and memory.
@@ -37,7 +34,7 @@ func options(dir string) *server.Options {
 func restartable(t testing.TB) *server.Options {
 	t.Helper()
 	o := options(t.TempDir())
-	o.Host, o.Port = listensAt(t, crashtest.FreeAddress(t))
+	o.Host, o.Port = listensAt(t, kit.FreeAddress(t))
 	return o
 }
 
@@ -56,7 +53,7 @@ func startServer(t testing.TB, o *server.Options) *server.Server {
 	require.NoError(t, err)
 	s.Start()
 	t.Cleanup(func() { stopServer(s) })
-	require.True(t, s.ReadyForConnections(testTimeout))
+	require.True(t, s.ReadyForConnections(kit.Patience))
 	return s
 }
 

@@ -18,18 +18,32 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
 // A CrashLoop runs deliveries in one process after another. Some of the deliveries kill the process that runs them.
 type CrashLoop struct {
-	Inbox       inbox.Inbox      // of the test; it has no Run
-	Worker      func() *exec.Cmd // returns the command of a process that calls [RunWorker]
-	MaxAttempts int              // of the worker's policy
+	inbox       inbox.Inbox      // of the test; it has no Run
+	worker      func() *exec.Cmd // returns the command of a process that calls [RunWorker]
+	maxAttempts int              // of the worker's policy
 
 	Poison int // how many deliveries kill their process
 	Good   int // how many do not, and are stored before the first process starts
 	Late   int // how many more do not, and are stored one after each crash
+}
+
+// RunLoops runs each loop in a parallel subtest. Open returns the inbox of the test, and the worker.
+func RunLoops(t *testing.T, maxAttempts int, loops map[string]CrashLoop, open func(t *testing.T) (inbox.Inbox, func() *exec.Cmd)) {
+	t.Helper()
+	for name, loop := range loops {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			loop.maxAttempts = maxAttempts
+			loop.inbox, loop.worker = open(t)
+			t.Logf("%d crashes", loop.run(t))
+		})
+	}
 }
 
 // How long the callbacks take. A poison callback kills the process while good ones run.
@@ -63,13 +77,13 @@ func RunWorker(box inbox.Inbox) error {
 	return box.Run(ctx, crashHook{})
 }
 
-// Run starts processes until each poison delivery is a dead letter, and each other one has run. It checks that nothing
+// run starts processes until each poison delivery is a dead letter, and each other one has run. It checks that nothing
 // else is a dead letter, and that the histories are right. It returns how many processes were killed.
-func (l *CrashLoop) Run(t testing.TB) (crashes int) {
+func (l *CrashLoop) run(t testing.TB) (crashes int) {
 	t.Helper()
 	want, poison := make(map[string]bool), []string{}
 	enqueue := func(id string) {
-		_, err := l.Inbox.Enqueue(t.Context(), &webhook.Delivery{
+		_, err := l.inbox.Enqueue(t.Context(), &webhook.Delivery{
 			Vendor: "acme", Endpoint: "default", Type: "ping", ID: id, Keys: []string{"acme/default/" + id}, ReceivedAt: time.Now(), Body: []byte("{}"),
 		})
 		require.NoError(t, err)
@@ -87,7 +101,7 @@ func (l *CrashLoop) Run(t testing.TB) (crashes int) {
 		}
 	}
 	ran := make(map[string]bool)
-	for deadline := time.Now().Add(slow*2 + time.Duration(l.Poison*l.MaxAttempts)*10*time.Second); ; crashes++ {
+	for deadline := time.Now().Add(kit.Patience*2 + time.Duration(l.Poison*l.maxAttempts)*10*time.Second); ; crashes++ {
 		require.True(t, time.Now().Before(deadline), "after %d crashes, %d of %d have run; dead letters: %v", crashes, len(ran), len(want), l.deadLetters(t))
 		done := func() bool {
 			dead := l.deadLetters(t)
@@ -117,7 +131,7 @@ func (l *CrashLoop) Run(t testing.TB) (crashes int) {
 			}
 		}
 		require.False(t, history[0].Counted, "the first lost attempt must not count")
-		require.Equal(t, l.MaxAttempts, counted, "%s: %+v", id, history)
+		require.Equal(t, l.maxAttempts, counted, "%s: %+v", id, history)
 	}
 	return crashes
 }
@@ -126,11 +140,11 @@ func (l *CrashLoop) Run(t testing.TB) (crashes int) {
 func (l *CrashLoop) work(t testing.TB, ran map[string]bool, done func() bool, within time.Duration) (ended bool) {
 	t.Helper()
 	var log lockedBuffer
-	cmd := l.Worker()
+	cmd := l.worker()
 	cmd.Stderr = &log
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
-	require.NoError(t, Start(cmd))
+	require.NoError(t, kit.Start(cmd))
 	defer func() { _ = cmd.Process.Kill() }() // if the test has failed
 	lines := make(chan string)
 	go func() {
@@ -167,7 +181,7 @@ func (l *CrashLoop) work(t testing.TB, ran map[string]bool, done func() bool, wi
 func (l *CrashLoop) deadLetters(t testing.TB) map[string][]inbox.Attempt {
 	t.Helper()
 	dead := make(map[string][]inbox.Attempt)
-	for e, err := range l.Inbox.DeadLetters(t.Context(), inbox.Filter{All: true}) {
+	for e, err := range l.inbox.DeadLetters(t.Context(), inbox.Filter{All: true}) {
 		require.NoError(t, err)
 		dead[e.Delivery.ID] = slices.Clone(e.Attempts)
 	}

@@ -7,8 +7,7 @@
 //
 //	fleet := crashtest.NewFleet(t, 1, command)
 //	sender := crashtest.Sender{Deliveries: crashtest.Deliveries(1000), Fleet: fleet, …}
-//	go sender.Send()
-//	fleet.KillReceivers(10, sender.Progress)
+//	sender.SendDuring(func() { fleet.KillReceivers(10, sender.Progress) })
 //	crashtest.Invariants{…}.Check(t)
 //
 // It is for Unix only, because it ends receivers with SIGTERM and SIGUSR1.

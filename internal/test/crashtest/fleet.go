@@ -3,13 +3,9 @@
 package crashtest
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
-	"net"
-	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 // A Fleet is a set of receivers.
@@ -65,39 +63,10 @@ func NewFleet(t testing.TB, n int, command func() *exec.Cmd) *Fleet {
 // newSlot starts a receiver at a new address, and waits until it listens.
 func (f *Fleet) newSlot() *slot {
 	f.t.Helper()
-	s := &slot{address: FreeAddress(f.t)}
+	s := &slot{address: kit.FreeAddress(f.t)}
 	f.replace(s)
 	require.NoError(f.t, s.process.awaitReady())
 	return s
-}
-
-var nextPort atomic.Int64
-
-// FreeAddress returns an address for a server that is started later, and may be restarted. On Linux, each process has a
-// separate loopback address, derived from its process id. Elsewhere, the port is random. All ports are below the
-// ephemeral range, because a client that connects to an unused ephemeral port may connect to itself.
-func FreeAddress(t testing.TB) string {
-	t.Helper()
-	address, err := Address()
-	require.NoError(t, err)
-	return address
-}
-
-// Address is FreeAddress without a test.
-func Address() (address string, err error) {
-	host, first := "127.0.0.1", rand.Int64N(10_000) //nolint:gosec // no secret
-	if runtime.GOOS == "linux" {
-		pid := os.Getpid()
-		host, first = fmt.Sprintf("127.%d.%d.%d", 64+pid>>16&63, pid>>8&255, pid&255), 0
-	}
-	for range 100 {
-		address = fmt.Sprintf("%s:%d", host, 20_000+(first+nextPort.Add(1))%10_000)
-		var l net.Listener
-		if l, err = new(net.ListenConfig).Listen(context.Background(), "tcp", address); err == nil {
-			return address, l.Close()
-		}
-	}
-	return "", fmt.Errorf("crashtest: no port is free: %w", err)
 }
 
 // route returns the address of the next request: each receiver in turn. The sender calls arrived when the request has
@@ -182,7 +151,7 @@ func (f *Fleet) deploy() {
 	f.mu.Lock()
 	f.slots[0] = s
 	f.mu.Unlock()
-	for deadline := time.Now().Add(slow); old.pending.Load() > 0; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(kit.Patience); old.pending.Load() > 0; time.Sleep(time.Millisecond) {
 		require.True(f.t, time.Now().Before(deadline), "requests do not reach the handler")
 	}
 	require.NoError(f.t, old.process.end())

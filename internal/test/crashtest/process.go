@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 // A Process is a running receiver.
@@ -36,7 +38,7 @@ func start(cmd *exec.Cmd, events *EventLog) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := Start(cmd); err != nil {
+	if err := kit.Start(cmd); err != nil {
 		return nil, err
 	}
 	go p.read(stdout)
@@ -67,8 +69,6 @@ func (p *Process) String() string {
 	}
 }
 
-const slow = 2 * time.Minute // what takes longer hangs, even on a busy machine
-
 // awaitReady waits until the process listens.
 func (p *Process) awaitReady() error {
 	select {
@@ -76,7 +76,7 @@ func (p *Process) awaitReady() error {
 		return nil
 	case <-p.ended:
 		return fmt.Errorf("the receiver exited before it listened: %w: %s", p.err, p.log.String())
-	case <-time.After(slow):
+	case <-time.After(kit.Patience):
 		return errors.New("the receiver does not listen")
 	}
 }
@@ -108,7 +108,7 @@ func (p *Process) end() error {
 	select {
 	case <-p.ended:
 		return p.failure()
-	case <-time.After(slow):
+	case <-time.After(kit.Patience):
 		return errors.New("the receiver does not exit after SIGTERM")
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/internal/test/vendortest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -41,6 +42,16 @@ type Receiver struct {
 
 	names   sync.Map // of deliveries, by vendor and id
 	running sync.Map // names of deliveries whose callback runs
+}
+
+// Policy returns the policy of an inbox in a receiver. Callbacks fail often, and none may become a dead letter.
+func Policy() inbox.Policy {
+	return inbox.Policy{
+		MaxAttempts:  1000,
+		Backoff:      func(n int) time.Duration { return time.Duration(min(n, 20)) * 10 * time.Millisecond },
+		DrainTimeout: 5 * time.Second,
+		Logger:       slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	}
 }
 
 // shutdownTimeout is the timeout of each shutdown step, also on a busy machine.
@@ -104,7 +115,7 @@ func (r *Receiver) Serve() error {
 // build creates a vendor's handler. The inbox queries its server, which may have been killed a moment ago. Then build
 // retries, like a supervisor that restarts the process.
 func build(v *vendortest.Kit, o *webhook.Options) (h webhook.VendorHandler, err error) {
-	for deadline := time.Now().Add(slow); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(kit.Patience); ; time.Sleep(20 * time.Millisecond) {
 		if h, err = v.New(o); err == nil || time.Now().After(deadline) {
 			return h, err
 		}

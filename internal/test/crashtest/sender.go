@@ -17,7 +17,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // A Sender sends deliveries as the vendors do.
@@ -79,6 +82,17 @@ func (s *Sender) Send() {
 		all.Go(func() { s.deliver(d) })
 	}
 	all.Wait()
+}
+
+// SendDuring sends all deliveries while disrupt runs. It returns when both have ended.
+func (s *Sender) SendDuring(disrupt func()) {
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		s.Send()
+	}()
+	disrupt()
+	<-sent
 }
 
 // Progress returns the fraction of deliveries that have been started.
@@ -169,6 +183,14 @@ func (s *Sender) Responses() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(s.responses)
+}
+
+// RequireOnly200 requires that every response had status 200.
+func (s *Sender) RequireOnly200(t testing.TB) {
+	t.Helper()
+	for response, times := range s.Responses() {
+		require.Equal(t, "200", response, "%d times", times)
+	}
 }
 
 // String returns the statistics.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -54,6 +55,32 @@ func New(t testing.TB) *Server {
 		}
 	})
 	return s
+}
+
+// shared is the server of all tests of a package that leave it running.
+var shared struct {
+	once   sync.Once
+	server *Server
+	err    error
+}
+
+// Shared returns the server that all tests of the package share. It starts it on the first call. Such tests must not stop
+// the server. TestMain must call [CloseShared].
+func Shared(t testing.TB) *Server {
+	t.Helper()
+	shared.once.Do(func() { shared.server, shared.err = Open() })
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	return shared.server
+}
+
+// CloseShared closes the server that [Shared] has started, if any.
+func CloseShared() error {
+	if shared.server == nil {
+		return nil
+	}
+	return shared.server.Close()
 }
 
 // Open starts a server without a test, for example in TestMain. The caller must close the server.

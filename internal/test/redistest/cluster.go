@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aihooks/aihooks-go/internal/test/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 // slots is the number of hash slots of a Redis Cluster.
@@ -24,7 +24,7 @@ func NewCluster(t testing.TB, n int) []*Server {
 	bus := make([]string, n)
 	for i := range servers {
 		var host string
-		host, bus[i] = split(t, crashtest.FreeAddress(t))
+		host, bus[i] = split(t, kit.FreeAddress(t))
 		// The others reach a server where its connections come from. On a machine that is busy none takes another one for dead.
 		servers[i] = New(t, "--bind-source-addr", host,
 			"--cluster-enabled", "yes", "--cluster-port", bus[i], "--cluster-node-timeout", "60000")

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aihooks/aihooks-go/internal/test/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 // ErrNotInstalled is returned by [Start] if redis-server is not in PATH.
@@ -58,7 +58,7 @@ func Start(args ...string) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{dir: dir, args: args}
-	if s.addr, err = crashtest.Address(); err == nil {
+	if s.addr, err = kit.Address(); err == nil {
 		err = s.start()
 	}
 	if err != nil {
@@ -110,7 +110,7 @@ func (s *Server) start() error {
 	s.log = new(output)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	s.exited = make(chan struct{})
-	if err := crashtest.Start(s.cmd); err != nil {
+	if err := kit.Start(s.cmd); err != nil {
 		return fmt.Errorf("redistest: %w", err)
 	}
 	go func() {

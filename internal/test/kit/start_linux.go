@@ -1,4 +1,4 @@
-package crashtest
+package kit
 
 import (
 	"os/exec"

@@ -1,0 +1,5 @@
+// Package inboxkit has what the tests of all inboxes share.
+//
+//   - handler.go: Handler, a vendor's handler with an inbox and a sender to it
+//   - inbox.go: Run, DeadLetters, NewDelivery
+package inboxkit
