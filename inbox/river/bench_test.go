@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,13 +16,15 @@ import (
 	"github.com/aihooks/aihooks-go/convosphere/convospheretest"
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
 	"github.com/aihooks/aihooks-go/internal/test/benchpair"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
+	"github.com/aihooks/aihooks-go/internal/test/pgtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
 // newBench returns a bench on a new database.
 func newBench(b *testing.B) (dsn string, opened *bench) {
 	b.Helper()
-	dsn = postgres(b).Database(b)
+	dsn = pgtest.Shared(b).Database(b)
 	pool, err := pgxpool.New(b.Context(), dsn)
 	require.NoError(b, err)
 	defer pool.Close()
@@ -82,44 +83,9 @@ func BenchmarkCallbacks(b *testing.B) {
 
 func callbacks(b *testing.B, dsn string, opened *bench, w way, processes int) float64 {
 	b.Helper()
-	const deliveries, senders = 6000, 16
-	var fill sync.WaitGroup
-	for range senders {
-		fill.Go(func() {
-			for range deliveries / senders {
-				if err := w.insert(opened, sample()); err != nil {
-					b.Error(err)
-				}
-			}
-		})
-	}
-	fill.Wait()
-	workers := make([]*benchProcess, processes)
-	for i := range workers {
-		workers[i] = startBenchWorker(b, dsn, w)
-	}
-	sum := func() (n int) {
-		for _, p := range workers {
-			n += p.calls()
-		}
-		return n
-	}
-	// The measurement begins with the first callbacks, because starting takes time on both sides.
-	first := 0
-	for first == 0 {
-		first = sum()
-	}
-	began := time.Now()
-	n := first
-	for n < deliveries/senders*senders {
-		time.Sleep(time.Millisecond)
-		n = sum()
-	}
-	rate := float64(n-first) / time.Since(began).Seconds()
-	for _, p := range workers {
-		p.end()
-	}
-	return rate
+	return benchpair.Callbacks(b, 6000, 16, processes, func() error { return w.insert(opened, sample()) }, func() *kit.Process {
+		return kit.StartRole(b, "bench", envDSN+"="+dsn, envWay+"="+w.name)
+	})
 }
 
 // BenchmarkLatency measures the time from before Enqueue to the callback, one delivery at a time.

@@ -3,16 +3,11 @@
 package riverinbox_test
 
 import (
-	"bufio"
 	"context"
-	"fmt"
 	"os"
-	"os/exec"
-	"strconv"
 	"sync/atomic"
-	"testing"
 
-	"github.com/stretchr/testify/require"
+	"github.com/aihooks/aihooks-go/internal/test/benchpair"
 )
 
 const envWay = "RIVERTEST_WAY"
@@ -37,50 +32,9 @@ func benchWorker() error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("ready")
-	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
-		fmt.Println(calls.Load())
-	}
+	benchpair.PrintCalls(&calls)
 	if err := stop(); err != nil {
 		return err
 	}
 	return b.close()
-}
-
-// A benchProcess is a process of benchWorker.
-type benchProcess struct {
-	b     *testing.B
-	cmd   *exec.Cmd
-	lines *bufio.Scanner
-	ask   *os.File
-}
-
-func startBenchWorker(b *testing.B, dsn string, w way) *benchProcess {
-	b.Helper()
-	p := &benchProcess{b: b, cmd: exec.Command(os.Args[0])}
-	p.cmd.Env = append(os.Environ(), envWork+"=bench", envDSN+"="+dsn, envWay+"="+w.name)
-	p.cmd.Stderr = os.Stderr
-	out, err := p.cmd.StdoutPipe()
-	require.NoError(b, err)
-	r, ask, err := os.Pipe()
-	require.NoError(b, err)
-	p.cmd.Stdin, p.ask, p.lines = r, ask, bufio.NewScanner(out)
-	require.NoError(b, p.cmd.Start())
-	require.NoError(b, r.Close())
-	require.True(b, p.lines.Scan())
-	return p
-}
-
-func (p *benchProcess) calls() int {
-	_, err := p.ask.WriteString("\n")
-	require.NoError(p.b, err)
-	require.True(p.b, p.lines.Scan())
-	n, err := strconv.Atoi(p.lines.Text())
-	require.NoError(p.b, err)
-	return n
-}
-
-func (p *benchProcess) end() {
-	require.NoError(p.b, p.ask.Close())
-	require.NoError(p.b, p.cmd.Wait())
 }

@@ -14,13 +14,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/internal/logtest"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
+	"github.com/aihooks/aihooks-go/internal/test/pgtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
 // skewed returns the DSN of a new database. Connections with this DSN see a clock that is ahead.
 func skewed(t *testing.T, ahead time.Duration) string {
 	t.Helper()
-	dsn := postgres(t).Database(t)
+	dsn := pgtest.Shared(t).Database(t)
 	pool := poolOf(t, dsn)
 	defer pool.Close()
 	_, err := pool.Exec(t.Context(), `CREATE SCHEMA skewed`)
@@ -66,9 +69,9 @@ func TestClock_RestsAreTheDatabases(t *testing.T) {
 				})
 				began := time.Now()
 				handler.send("a")
-				run(t, instance.box, handler.hook)
+				inboxkit.Run(t, instance.box, handler.hook)
 				if long {
-					eventually(t, func() bool {
+					kit.Eventually(t, func() bool {
 						return query[string](t, instance.pool, `SELECT state::text FROM river_job`) == "retryable"
 					})
 					for range 3 { // moveDue has run
@@ -78,10 +81,10 @@ func TestClock_RestsAreTheDatabases(t *testing.T) {
 					}
 					require.Equal(t, 1, handler.calls("a"))
 					delay := query[float64](t, instance.pool, `SELECT extract(epoch FROM scheduled_at - now())::float8 FROM river_job WHERE args->>'id' = 'a'`)
-					require.InDelta(t, 2*3600, delay, testTimeout.Seconds())
+					require.InDelta(t, 2*3600, delay, kit.Patience.Seconds())
 					return
 				}
-				eventually(t, func() bool {
+				kit.Eventually(t, func() bool {
 					return query[string](t, instance.pool, `SELECT state::text FROM river_job`) == "completed"
 				})
 				require.Less(t, time.Since(began), time.Minute, "three delays of 400 ms")
@@ -109,8 +112,8 @@ func TestClock_AheadRescuesNothingThatRuns(t *testing.T) {
 		return nil
 	})
 	handler.send("a")
-	run(t, instance.box, handler.hook)
-	eventually(t, func() bool {
+	inboxkit.Run(t, instance.box, handler.hook)
+	kit.Eventually(t, func() bool {
 		return query[string](t, instance.pool, `SELECT state::text FROM river_job`) == "completed"
 	})
 	require.Equal(t, 1, handler.calls("a"))

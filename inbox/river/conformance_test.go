@@ -17,6 +17,8 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/inbox/inboxtest"
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
+	"github.com/aihooks/aihooks-go/internal/test/pgtest"
 )
 
 // rescues are the rules that wait for River to rescue a job.
@@ -26,12 +28,12 @@ var rescues = map[string]bool{
 
 func TestConformance_KeepsInboxRules(t *testing.T) {
 	t.Parallel()
-	dsn := postgres(t).Database(t)
+	dsn := pgtest.Shared(t).Database(t)
 	// River does not renew the lease. It must be short for the tests, and long enough for a busy machine.
 	const lease = 12 * time.Second
 	inboxtest.Run(t, inboxtest.Options{
 		Lease:    lease,
-		Patience: testTimeout,
+		Patience: kit.Patience,
 		Open: func(t testing.TB, name string, p inbox.Policy) (inbox.Inbox, func()) {
 			instance := open(t, setup{
 				dsn:    dsn,
@@ -51,7 +53,7 @@ func TestConformance_KeepsInboxRules(t *testing.T) {
 
 func TestConformance_KeepsStoreRules(t *testing.T) {
 	t.Parallel()
-	pool := poolOf(t, postgres(t).Database(t))
+	pool := poolOf(t, pgtest.Shared(t).Database(t))
 	t.Cleanup(pool.Close)
 	var cases atomic.Int64
 	idempotencytest.Run(t, idempotencytest.Options{

@@ -17,11 +17,13 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
 	"github.com/aihooks/aihooks-go/internal/test/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
+	"github.com/aihooks/aihooks-go/internal/test/pgtest"
 )
 
 // crashAttempts is the policy's MaxAttempts: the default in the long test.
 func crashAttempts() int {
-	if full() {
+	if kit.Full() {
 		return inbox.DefaultMaxAttempts
 	}
 	return 4
@@ -69,27 +71,18 @@ func runCrashWorker() error {
 func TestCrashLoop_DeadLettersOnlyPoison(t *testing.T) {
 	t.Parallel()
 	good := 15
-	if full() {
+	if kit.Full() {
 		good = 40
 	}
-	for name, loop := range map[string]crashtest.CrashLoop{
+	crashtest.RunLoops(t, crashAttempts(), map[string]crashtest.CrashLoop{
 		"one among many":             {Poison: 1, Good: good},
 		"two, and more keeps coming": {Poison: 2, Good: 10, Late: 10},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			dsn := postgres(t).Database(t)
-			instance := open(t, setup{dsn: dsn, options: crashOptions(), config: river.Config{JobTimeout: time.Second}})
-			resignOften(t, instance)
-			loop.Inbox, loop.MaxAttempts = instance.box, crashAttempts()
-			loop.Worker = func() *exec.Cmd {
-				cmd := exec.Command(os.Args[0])
-				cmd.Env = append(os.Environ(), envWork+"=crash", envDSN+"="+dsn)
-				return cmd
-			}
-			t.Logf("%d crashes", loop.Run(t))
-		})
-	}
+	}, func(t *testing.T) (inbox.Inbox, func() *exec.Cmd) {
+		dsn := pgtest.Shared(t).Database(t)
+		instance := open(t, setup{dsn: dsn, options: crashOptions(), config: river.Config{JobTimeout: time.Second}})
+		resignOften(t, instance)
+		return instance.box, func() *exec.Cmd { return kit.Role("crash", envDSN+"="+dsn) }
+	})
 }
 
 // resignOften makes River rescue lost jobs every few seconds: a new leader rescues at once. Each leader gets two seconds

@@ -15,6 +15,9 @@ import (
 	"github.com/aihooks/aihooks-go/convosphere"
 	"github.com/aihooks/aihooks-go/convosphere/convospheretest"
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
+	"github.com/aihooks/aihooks-go/internal/test/pgtest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
@@ -24,7 +27,7 @@ import (
 func tenant(t *testing.T, box *riverinbox.Inbox, n int, called chan<- string) *convosphere.Handler {
 	t.Helper()
 	c := convosphere.Config{Endpoint: fmt.Sprint("tenant-", n), Keys: []signature.Key{signature.NewKey("default", secret)}}
-	hook, err := c.NewHandler(&webhook.Options{Inbox: box, Logger: slog.New(slog.DiscardHandler), StoreTimeout: storeTimeout})
+	hook, err := c.NewHandler(&webhook.Options{Inbox: box, Logger: slog.New(slog.DiscardHandler), StoreTimeout: inboxkit.StoreTimeout})
 	require.NoError(t, err)
 	hook.OnEvent(func(_ context.Context, e webhook.AnyEvent) error {
 		called <- e.Delivery().ID
@@ -35,7 +38,7 @@ func tenant(t *testing.T, box *riverinbox.Inbox, n int, called chan<- string) *c
 
 func TestEndpoints_CostNothingWhileIdle(t *testing.T) {
 	t.Parallel()
-	instance := open(t, setup{dsn: postgres(t).Database(t)})
+	instance := open(t, setup{dsn: pgtest.Shared(t).Database(t)})
 	const endpoints = 60
 	called := make(chan string, 1)
 	require.NoError(t, instance.box.Add())
@@ -50,7 +53,7 @@ func TestEndpoints_CostNothingWhileIdle(t *testing.T) {
 	}
 	send := func(id string, n int) {
 		d := senders[n].Event(&convosphere.ConversationStarted{Event: webhook.Event{ID: id}})
-		eventually(t, func() bool { return senders[n].Send(d).Status == http.StatusOK })
+		kit.Eventually(t, func() bool { return senders[n].Send(d).Status == http.StatusOK })
 		require.Equal(t, id, <-called)
 	}
 	for n := range endpoints {

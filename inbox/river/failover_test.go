@@ -20,6 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/internal/test/pgtest"
 )
 
@@ -34,14 +36,14 @@ func TestFailover_NextDeliveryReachesNewPrimary(t *testing.T) {
 				_, err := admin.Exec(t.Context(), statement)
 				require.NoError(t, err)
 			}
-			eventually(t, func() bool { return query[string](t, admin, "SHOW default_transaction_read_only") == "on" })
+			kit.Eventually(t, func() bool { return query[string](t, admin, "SHOW default_transaction_read_only") == "on" })
 		},
 		"standby": func(t *testing.T, server *pgtest.Server) { require.NoError(t, server.Demote()) },
 	} {
 		for _, pollOnly := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, PollOnly %t", name, pollOnly), func(t *testing.T) {
 				t.Parallel()
-				older, newer := pgtest.New(t), postgres(t)
+				older, newer := pgtest.New(t), pgtest.Shared(t)
 				var server atomic.Pointer[pgtest.Server]
 				server.Store(newer)
 				pool := poolThrough(t, newer.Database(t), &server)
@@ -71,22 +73,22 @@ func TestFailover_NextDeliveryReachesNewPrimary(t *testing.T) {
 					pool.Close()
 				})
 				handler := newTestHandler(t, box, succeed)
-				run(t, box, handler.hook)
+				inboxkit.Run(t, box, handler.hook)
 				handler.send("before")
-				eventually(t, func() bool { return handler.calls("before") == 1 })
+				kit.Eventually(t, func() bool { return handler.calls("before") == 1 })
 
 				demote(t, older)
-				eventually(t, func() bool { // the pool has connections to the server that refuses writes
+				kit.Eventually(t, func() bool { // the pool has connections to the server that refuses writes
 					_, err := box.Enqueue(t.Context(), newDelivery("meanwhile", nil))
 					return err != nil && strings.Contains(err.Error(), "25006")
 				})
-				require.Equal(t, http.StatusServiceUnavailable, handler.post("meanwhile"))
+				require.Equal(t, http.StatusServiceUnavailable, handler.post("meanwhile").Status)
 				server.Store(newer)
 				switched := time.Now()
 				n := 0
-				eventually(t, func() bool { n++; return handler.post(fmt.Sprint("after-", n)) == http.StatusOK })
+				kit.Eventually(t, func() bool { n++; return handler.post(fmt.Sprint("after-", n)).Status == http.StatusOK })
 				accepted := time.Since(switched)
-				eventually(t, func() bool { return handler.calls(fmt.Sprint("after-", n)) == 1 })
+				kit.Eventually(t, func() bool { return handler.calls(fmt.Sprint("after-", n)) == 1 })
 				t.Logf("accepted %v and run %v after the switch, delivery %d", accepted.Round(10*time.Millisecond), time.Since(switched).Round(10*time.Millisecond), n)
 			})
 		}
@@ -104,7 +106,7 @@ func TestFailover_IdleProcessReachesNewPrimary(t *testing.T) {
 	idle := open(t, setup{dsn: dsn, options: options, config: config})
 	idle.rescueOften()
 	handler := newTestHandler(t, idle.box, succeed)
-	run(t, idle.box, handler.hook)
+	inboxkit.Run(t, idle.box, handler.hook)
 	var connections []*pgxpool.Conn // more than one connects to the primary as it is now
 	for range 2 {
 		c, err := idle.pool.Acquire(t.Context())
@@ -123,7 +125,7 @@ func TestFailover_IdleProcessReachesNewPrimary(t *testing.T) {
 	_, err := other.pool.Exec(t.Context(), "ALTER ROLE postgres SET default_transaction_read_only = off")
 	require.NoError(t, err)
 	newTestHandler(t, other.box, succeed).send("a")
-	eventually(t, func() bool { return handler.calls("a") >= 1 })
+	kit.Eventually(t, func() bool { return handler.calls("a") >= 1 })
 }
 
 // poolThrough returns a pool whose new connections reach the server in the pointer.

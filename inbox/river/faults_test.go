@@ -18,6 +18,8 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
 	"github.com/aihooks/aihooks-go/internal/logtest"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/internal/test/pgtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -25,7 +27,7 @@ import (
 func TestOutage_RespondsInTimeAndRecovers(t *testing.T) {
 	t.Parallel()
 	var duration time.Duration
-	if full() {
+	if kit.Full() {
 		duration = time.Minute
 	}
 	server := pgtest.New(t)
@@ -34,10 +36,10 @@ func TestOutage_RespondsInTimeAndRecovers(t *testing.T) {
 	instance := open(t, setup{dsn: server.Database(t), options: options, config: river.Config{JobTimeout: time.Second}})
 	instance.rescueOften()
 	handler := newTestHandler(t, instance.box, succeed)
-	run(t, instance.box, handler.hook)
+	inboxkit.Run(t, instance.box, handler.hook)
 	var accepted []string
 	send := func(id string) int {
-		status := handler.post(id)
+		status := handler.post(id).Status
 		if status == http.StatusOK {
 			accepted = append(accepted, id)
 		}
@@ -59,10 +61,10 @@ func TestOutage_RespondsInTimeAndRecovers(t *testing.T) {
 		require.Error(t, err)
 		require.NoError(t, outage.end())
 		n := 0
-		eventually(t, func() bool { n++; return send(fmt.Sprint("after ", name, n)) == http.StatusOK }, name)
+		kit.Eventually(t, func() bool { n++; return send(fmt.Sprint("after ", name, n)) == http.StatusOK }, name)
 	}
 	for _, id := range accepted {
-		eventually(t, func() bool { return handler.calls(id) >= 1 }, id)
+		kit.Eventually(t, func() bool { return handler.calls(id) >= 1 }, id)
 	}
 }
 
@@ -76,68 +78,68 @@ func TestOutage_StartsRunOnReconnect(t *testing.T) {
 	handler := newTestHandler(t, instance.box, succeed)
 	handler.send("a")
 	require.NoError(t, server.Stop())
-	run(t, instance.box, handler.hook)
-	eventually(t, func() bool { return log.Count("River does not work a queue yet") >= 3 })
+	inboxkit.Run(t, instance.box, handler.hook)
+	kit.Eventually(t, func() bool { return log.Count("River does not work a queue yet") >= 3 })
 	require.Zero(t, log.Count("already added"), "what River has kept of a failed attempt does not prevent the next one")
 	require.NoError(t, server.Start())
-	eventually(t, func() bool { return handler.calls("a") == 1 })
+	kit.Eventually(t, func() bool { return handler.calls("a") == 1 })
 }
 
 func TestRun_KeepsErrorInvalidInJSONB(t *testing.T) {
 	t.Parallel()
-	instance := open(t, setup{dsn: postgres(t).Database(t), options: fastRetry(2)})
+	instance := open(t, setup{dsn: pgtest.Shared(t).Database(t), options: fastRetry(2)})
 	handler := newTestHandler(t, instance.box, func(context.Context, *webhook.Delivery) error { return errors.New("no\x00\xff such thing") })
 	handler.send("a")
-	run(t, instance.box, handler.hook)
-	eventually(t, func() bool { return len(deadLetters(t, instance.box)) == 1 })
-	e := deadLetters(t, instance.box)[0]
+	inboxkit.Run(t, instance.box, handler.hook)
+	kit.Eventually(t, func() bool { return len(inboxkit.DeadLetters(t, instance.box)) == 1 })
+	e := inboxkit.DeadLetters(t, instance.box)[0]
 	require.Len(t, e.Attempts, 2)
 	require.True(t, strings.HasPrefix(e.LastError(), "no\uFFFD"), "%q", e.LastError())
 }
 
 func TestPolicy_AppliesMaxAttemptsToStoredDeliveries(t *testing.T) {
 	t.Parallel()
-	dsn := postgres(t).Database(t)
+	dsn := pgtest.Shared(t).Database(t)
 	first := open(t, setup{dsn: dsn, options: fastRetry(1)})
 	newTestHandler(t, first.box, succeed).send("a")
 	first.close()
 	second := open(t, setup{dsn: dsn, options: fastRetry(40)})
 	handler := newTestHandler(t, second.box, func(context.Context, *webhook.Delivery) error { return errors.New("no") })
-	stop := run(t, second.box, handler.hook)
-	eventually(t, func() bool { return handler.calls("a") > 30 })
+	stop := inboxkit.Run(t, second.box, handler.hook)
+	kit.Eventually(t, func() bool { return handler.calls("a") > 30 })
 	stop()
 	second.close()
 	third := open(t, setup{dsn: dsn, options: fastRetry(3)})
 	handler = newTestHandler(t, third.box, func(context.Context, *webhook.Delivery) error { return errors.New("no") })
-	run(t, third.box, handler.hook)
-	eventually(t, func() bool { return len(deadLetters(t, third.box)) == 1 })
+	inboxkit.Run(t, third.box, handler.hook)
+	kit.Eventually(t, func() bool { return len(inboxkit.DeadLetters(t, third.box)) == 1 })
 	require.LessOrEqual(t, handler.calls("a"), 1)
 }
 
 func TestQueue_HonorsRiverPause(t *testing.T) {
 	t.Parallel()
-	instance := open(t, setup{dsn: postgres(t).Database(t), options: fastRetry(1)})
+	instance := open(t, setup{dsn: pgtest.Shared(t).Database(t), options: fastRetry(1)})
 	handler := newTestHandler(t, instance.box, succeed)
-	run(t, instance.box, handler.hook)
+	inboxkit.Run(t, instance.box, handler.hook)
 	handler.send("a")
-	eventually(t, func() bool { return handler.calls("a") == 1 })
+	kit.Eventually(t, func() bool { return handler.calls("a") == 1 })
 	require.NoError(t, instance.client.QueuePause(t.Context(), "aihooks|convosphere|default", nil))
 	handler.send("b")
 	require.NoError(t, instance.client.QueueResume(t.Context(), "aihooks|convosphere|default", nil))
-	eventually(t, func() bool { return handler.calls("b") == 1 })
+	kit.Eventually(t, func() bool { return handler.calls("b") == 1 })
 }
 
 func TestDiscard_KeepsKeyAndDeletesBody(t *testing.T) {
 	t.Parallel()
-	instance := open(t, setup{dsn: postgres(t).Database(t), options: fastRetry(1)})
+	instance := open(t, setup{dsn: pgtest.Shared(t).Database(t), options: fastRetry(1)})
 	handler := newTestHandler(t, instance.box, func(context.Context, *webhook.Delivery) error { return errors.New("no") })
 	handler.send("a")
-	run(t, instance.box, handler.hook)
-	eventually(t, func() bool { return len(deadLetters(t, instance.box)) == 1 })
+	inboxkit.Run(t, instance.box, handler.hook)
+	kit.Eventually(t, func() bool { return len(inboxkit.DeadLetters(t, instance.box)) == 1 })
 	n, err := instance.box.Discard(t.Context(), inbox.Filter{All: true})
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
-	eventually(t, func() bool {
+	kit.Eventually(t, func() bool {
 		return query[string](t, instance.pool, `SELECT state::text FROM river_job`) == "completed"
 	})
 	require.True(t, query[bool](t, instance.pool, `SELECT args->>'body' IS NULL AND args->>'delivery' IS NULL FROM river_job`))
@@ -149,7 +151,7 @@ func TestSetup_NamesMissingStep(t *testing.T) {
 	t.Parallel()
 	_, err := riverinbox.New(nil, nil)
 	require.ErrorContains(t, err, "New needs a pool")
-	pool := poolOf(t, postgres(t).Database(t))
+	pool := poolOf(t, pgtest.Shared(t).Database(t))
 	t.Cleanup(pool.Close)
 
 	box, err := riverinbox.New(pool, nil)

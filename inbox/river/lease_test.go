@@ -11,13 +11,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/internal/logtest"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
+	"github.com/aihooks/aihooks-go/internal/test/pgtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
 // A callback that takes longer than two leases runs once, in one attempt. River does not call it stuck.
 func TestLease_RenewsDuringLongCallback(t *testing.T) {
 	t.Parallel()
-	dsn := postgres(t).Database(t)
+	dsn := pgtest.Shared(t).Database(t)
 	log := new(logtest.LogBuffer)
 	options := fastRetry(1)
 	options.Lease = 12 * time.Second // a busy machine renews it in time
@@ -32,14 +35,14 @@ func TestLease_RenewsDuringLongCallback(t *testing.T) {
 		return nil
 	}
 	one, two := newTestHandler(t, first.box, callback), newTestHandler(t, second.box, callback)
-	run(t, first.box, one.hook)
-	run(t, second.box, two.hook)
+	inboxkit.Run(t, first.box, one.hook)
+	inboxkit.Run(t, second.box, two.hook)
 	one.send("a")
-	eventually(t, func() bool {
+	kit.Eventually(t, func() bool {
 		return query[bool](t, first.pool, `SELECT coalesce(max(attempted_at) - max(created_at) > interval '24 seconds', false) FROM river_job`)
 	})
 	close(release)
-	eventually(t, func() bool {
+	kit.Eventually(t, func() bool {
 		return query[string](t, first.pool, `SELECT state::text FROM river_job`) == "completed"
 	})
 	require.Equal(t, 1, one.calls("a")+two.calls("a"))

@@ -6,10 +6,7 @@ package riverinbox_test
 
 import (
 	"context"
-	"flag"
-	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -21,40 +18,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/internal/test/pgtest"
 )
 
 func TestMain(m *testing.M) {
-	if work := map[string]func() error{"receive": receive, "bench": benchWorker, "crash": runCrashWorker}[os.Getenv(envWork)]; work != nil {
-		if err := work(); err != nil {
-			fmt.Fprintln(os.Stderr, os.Getenv(envWork)+":", err)
-			os.Exit(1)
-		}
-		return
-	}
-	_ = flag.Set("test.parallel", "16") // the parallel tests mostly wait
-	code := m.Run()
-	if shared.server != nil {
-		if err := shared.server.Close(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
-
-// shared is the PostgreSQL server of all tests that do not stop it.
-var shared struct {
-	once   sync.Once
-	server *pgtest.Server
-	err    error
-}
-
-func postgres(t testing.TB) *pgtest.Server {
-	t.Helper()
-	shared.once.Do(func() { shared.server, shared.err = pgtest.Open() })
-	require.NoError(t, shared.err)
-	return shared.server
+	kit.Main(m, 16, map[string]func() error{"receive": receive, "bench": benchWorker, "crash": runCrashWorker}, pgtest.CloseShared) // the parallel tests mostly wait
 }
 
 // A setup is how open opens an instance.
@@ -77,7 +46,7 @@ type instance struct {
 // open opens an inbox, its tables and its client.
 func open(t testing.TB, s setup) *instance {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 	defer cancel()
 	pool := poolOf(t, s.dsn)
 	makeSchema(t, pool, s.schema)
@@ -119,7 +88,7 @@ func poolOf(t testing.TB, dsn string) *pgxpool.Pool {
 // close stops the client and closes the inbox and the pool.
 func (s *instance) close() {
 	s.once.Do(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 		defer cancel()
 		if err := s.client.Stop(ctx); err != nil {
 			s.t.Errorf("River's client did not stop: %v", err)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/internal/test/pgtest"
 )
 
@@ -63,7 +64,7 @@ func TestMigrate_RunsFromAllReplicasAtOnce(t *testing.T) {
 			done, err := after.Validate(ctx, nil)
 			require.NoError(t, err)
 			require.True(t, done.OK, done.Messages)
-			eventually(t, func() bool { // the server ends a closed connection a little later
+			kit.Eventually(t, func() bool { // the server ends a closed connection a little later
 				return query[int](t, setUp, `SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`) == 0
 			})
 		})

@@ -19,6 +19,9 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
 	"github.com/aihooks/aihooks-go/internal/logtest"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
+	"github.com/aihooks/aihooks-go/internal/test/pgtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -64,7 +67,7 @@ func TestUse_NamesMissingTable(t *testing.T) {
 			if name == "the right to read" { // roles belong to the whole server
 				dsn = pgtestNew(t)
 			} else {
-				dsn = postgres(t).Database(t)
+				dsn = pgtest.Shared(t).Database(t)
 			}
 			pool := poolOf(t, dsn)
 			t.Cleanup(pool.Close)
@@ -90,7 +93,7 @@ func TestUse_NamesMissingTable(t *testing.T) {
 
 func TestUse_RefusesTablesOfOlderRiver(t *testing.T) {
 	t.Parallel()
-	pool := poolOf(t, postgres(t).Database(t))
+	pool := poolOf(t, pgtest.Shared(t).Database(t))
 	t.Cleanup(pool.Close)
 	migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
@@ -146,12 +149,12 @@ func TestSchemas_EverythingWorks(t *testing.T) {
 				}
 				return nil
 			})
-			run(t, box, handler.hook)
+			inboxkit.Run(t, box, handler.hook)
 			handler.send("a", "b", "c", "bad") // of which the last ones are not announced
 			for _, id := range []string{"a", "b", "c"} {
-				eventually(t, func() bool { return handler.calls(id) == 1 })
+				kit.Eventually(t, func() bool { return handler.calls(id) == 1 })
 			}
-			eventually(t, func() bool { return len(deadLetters(t, box)) == 1 })
+			kit.Eventually(t, func() bool { return len(inboxkit.DeadLetters(t, box)) == 1 })
 			n, err := box.Discard(t.Context(), inbox.Filter{All: true})
 			require.NoError(t, err)
 			require.Equal(t, 1, n)
@@ -181,7 +184,7 @@ func TestCheckHandler_RefusesBodyTooLargeForJSONB(t *testing.T) {
 		require.ErrorContains(t, err, "Options.MaxBody")
 	}
 	// The limit is the server's: what is refused here is a little less than what it refuses.
-	pool := poolOf(t, postgres(t).Database(t))
+	pool := poolOf(t, pgtest.Shared(t).Database(t))
 	t.Cleanup(pool.Close)
 	for length, want := range map[int]string{
 		most/3*4 + 3<<20: "", // with headers and the rest

@@ -3,17 +3,15 @@
 package riverinbox_test
 
 import (
-	"os"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/internal/test/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/internal/test/pgtest"
 )
-
-func full() bool { return os.Getenv("AIHOOKS_TEST_LONG") != "" }
 
 // crashLease is longer than callbacks take in the crash test, and not longer than the test needs.
 const crashLease = 4 * time.Second
@@ -21,23 +19,17 @@ const crashLease = 4 * time.Second
 func TestCrash_LosesAndRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	n, kills, rate, minute := 200, 4, 50, 250*time.Millisecond
-	if full() {
+	if kit.Full() {
 		n, kills, rate, minute = 12_000, 48, 100, 250*time.Millisecond
 	}
 	server := pgtest.New(t)
 	db := newTestDatabase(t, server.Database(t))
 	fleet := crashtest.NewFleet(t, 3, receiver(db.pool.Config().ConnString(), crashLease))
 	sender := &crashtest.Sender{Deliveries: crashtest.Deliveries(n), Fleet: fleet, Minute: minute, Rate: rate}
-	sent := make(chan struct{})
-	go func() {
-		defer close(sent)
-		sender.Send()
-	}()
 	disrupted := make(chan error, 1)
 	go func() { disrupted <- disruptServer(server, kills/4+1, sender.Progress) }()
-	fleet.KillReceivers(kills, sender.Progress)
+	sender.SendDuring(func() { fleet.KillReceivers(kills, sender.Progress) })
 	require.NoError(t, <-disrupted)
-	<-sent
 	db.drained()
 	fleet.End()
 	db.check(sender, fleet)
@@ -71,27 +63,19 @@ func disruptServer(server *pgtest.Server, times int, progress func() float64) er
 
 func TestDeploy_RespondsOnly200(t *testing.T) { //nolint:paralleltest // every response must be in time
 	n, deploys, rate := 160, 2, 50
-	if full() {
+	if kit.Full() {
 		n, deploys, rate = 4000, 15, 100
 	}
-	db := newTestDatabase(t, postgres(t).Database(t))
+	db := newTestDatabase(t, pgtest.Shared(t).Database(t))
 	fleet := crashtest.NewFleet(t, 3, receiver(db.pool.Config().ConnString(), time.Minute))
 	sender := &crashtest.Sender{
 		Deliveries: crashtest.Deliveries(n), Fleet: fleet, Minute: 100 * time.Millisecond, Rate: rate, ExpectContinue: true,
-		Timeout: testTimeout,
+		Timeout: kit.Patience,
 	}
-	sent := make(chan struct{})
-	go func() {
-		defer close(sent)
-		sender.Send()
-	}()
-	fleet.Deploy(deploys, sender.Progress)
-	<-sent
+	sender.SendDuring(func() { fleet.Deploy(deploys, sender.Progress) })
 	db.drained()
 	fleet.End()
-	for response, times := range sender.Responses() {
-		require.Equal(t, "200", response, "%d times", times)
-	}
+	sender.RequireOnly200(t)
 	require.Zero(t, db.count(`SELECT count(*) FROM river_job WHERE metadata ? 'river:rescue_count'`), "each process must give back unfinished deliveries")
 	db.check(sender, fleet)
 }

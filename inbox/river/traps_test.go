@@ -25,6 +25,8 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/inbox"
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/internal/test/pgtest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -45,7 +47,7 @@ func effectOf(ctx context.Context, pool *pgxpool.Pool, complete func(tx pgx.Tx) 
 
 func TestCompleteTx_FencesSideEffectUnlikeRiver(t *testing.T) {
 	t.Parallel()
-	dsn := postgres(t).Database(t)
+	dsn := pgtest.Shared(t).Database(t)
 	begun, proceed, done := make(chan struct{}, 2), make(chan struct{}), make(chan error, 2)
 	var instances []*instance
 	work := func(ctx context.Context, job *river.Job[slowArgs]) error {
@@ -87,7 +89,7 @@ func TestCompleteTx_FencesSideEffectUnlikeRiver(t *testing.T) {
 	require.Equal(t, idempotency.Acquired, claim.State)
 	first := firstLease.Context(t.Context())
 	var secondLease *idempotency.Lease
-	eventually(t, func() bool {
+	kit.Eventually(t, func() bool {
 		secondLease, _ = acquire(t, box.Store(), time.Minute)
 		return secondLease != nil
 	})
@@ -101,7 +103,7 @@ func TestCompleteTx_FencesSideEffectUnlikeRiver(t *testing.T) {
 // acquire acquires a key like a handler in another process.
 func acquire(t testing.TB, store idempotency.Store, lease time.Duration) (*idempotency.Lease, idempotency.Claim) {
 	t.Helper()
-	guard, err := idempotency.NewGuard(store, &idempotency.GuardOptions{CallTimeout: storeTimeout})
+	guard, err := idempotency.NewGuard(store, &idempotency.GuardOptions{CallTimeout: inboxkit.StoreTimeout})
 	require.NoError(t, err)
 	acquired, claim, err := guard.Acquire(t.Context(), idempotency.ClaimRequest{Keys: []string{"key"}, Lease: lease})
 	require.NoError(t, err)
@@ -131,7 +133,7 @@ func TestConfigure_SetsRescueTimeFromLease(t *testing.T) {
 
 func TestEnqueue_ReportsDuplicateInEveryState(t *testing.T) {
 	t.Parallel()
-	instance := open(t, setup{dsn: postgres(t).Database(t)})
+	instance := open(t, setup{dsn: pgtest.Shared(t).Database(t)})
 	for _, state := range rivertype.JobStates() {
 		d := newDelivery(string(state), []byte("{}"))
 		duplicate, err := instance.box.Enqueue(t.Context(), d)
@@ -145,7 +147,7 @@ func TestEnqueue_ReportsDuplicateInEveryState(t *testing.T) {
 		require.True(t, duplicate, state)
 	}
 	ids := []string{}
-	for _, e := range deadLetters(t, instance.box) {
+	for _, e := range inboxkit.DeadLetters(t, instance.box) {
 		ids = append(ids, e.Delivery.ID)
 	}
 	slices.Sort(ids)
@@ -181,13 +183,13 @@ func TestConfigure_RetainsJobsForRetryWindow(t *testing.T) {
 
 func TestRetryAfter_CountsInsteadOfSnoozing(t *testing.T) {
 	t.Parallel()
-	instance := open(t, setup{dsn: postgres(t).Database(t), options: fastRetry(3)})
+	instance := open(t, setup{dsn: pgtest.Shared(t).Database(t), options: fastRetry(3)})
 	handler := newTestHandler(t, instance.box, func(context.Context, *webhook.Delivery) error {
 		return webhook.RetryAfter(10*time.Millisecond, errors.New("later"))
 	})
 	handler.send("a")
-	run(t, instance.box, handler.hook)
-	eventually(t, func() bool { return len(deadLetters(t, instance.box)) == 1 })
+	inboxkit.Run(t, instance.box, handler.hook)
+	kit.Eventually(t, func() bool { return len(inboxkit.DeadLetters(t, instance.box)) == 1 })
 	require.Equal(t, 3, handler.calls("a"))
 	require.Equal(t, 3, query[int](t, instance.pool, `SELECT attempt::int FROM river_job`))
 	require.False(t, query[bool](t, instance.pool, `SELECT metadata ? 'snoozes' FROM river_job`))
@@ -197,34 +199,34 @@ func TestRetryAfter_CountsInsteadOfSnoozing(t *testing.T) {
 // not counted.
 func TestRun_SeesLossAfterSnooze(t *testing.T) {
 	t.Parallel()
-	instance := open(t, setup{dsn: postgres(t).Database(t), options: fastRetry(2)})
+	instance := open(t, setup{dsn: pgtest.Shared(t).Database(t), options: fastRetry(2)})
 	none, err := convosphere.NewHandler(secret, &webhook.Options{Inbox: instance.box, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	handler := newTestHandler(t, instance.box, func(context.Context, *webhook.Delivery) error { return errors.New("no") })
 	handler.send("a")
-	stop := run(t, instance.box, none)
-	eventually(t, func() bool {
+	stop := inboxkit.Run(t, instance.box, none)
+	kit.Eventually(t, func() bool {
 		return query[string](t, instance.pool, `SELECT state::text FROM river_job`) == "scheduled"
 	})
 	stop()
 	// This is the state after a crashed process and a rescue.
 	_, err = instance.pool.Exec(t.Context(), `UPDATE river_job SET attempt = attempt + 1, state = 'available', scheduled_at = now()`)
 	require.NoError(t, err)
-	run(t, instance.box, handler.hook)
-	eventually(t, func() bool { return len(deadLetters(t, instance.box)) == 1 })
+	inboxkit.Run(t, instance.box, handler.hook)
+	kit.Eventually(t, func() bool { return len(inboxkit.DeadLetters(t, instance.box)) == 1 })
 	require.Equal(t, 2, handler.calls("a"), "the first lost attempt must not count")
-	require.Equal(t, inbox.Lost, deadLetters(t, instance.box)[0].Attempts[0].Outcome)
+	require.Equal(t, inbox.Lost, inboxkit.DeadLetters(t, instance.box)[0].Attempts[0].Outcome)
 }
 
 func TestBackoff_FollowsPolicyInsteadOfRiver(t *testing.T) {
 	t.Parallel()
 	options := fastRetry(100)
 	options.Policy.Backoff = func(int) time.Duration { return 3 * time.Hour }
-	instance := open(t, setup{dsn: postgres(t).Database(t), options: options})
+	instance := open(t, setup{dsn: pgtest.Shared(t).Database(t), options: options})
 	handler := newTestHandler(t, instance.box, func(context.Context, *webhook.Delivery) error { return errors.New("no") })
 	handler.send("a")
-	run(t, instance.box, handler.hook)
-	eventually(t, func() bool {
+	inboxkit.Run(t, instance.box, handler.hook)
+	kit.Eventually(t, func() bool {
 		return query[string](t, instance.pool, `SELECT state::text FROM river_job`) == "retryable"
 	})
 	due := query[time.Time](t, instance.pool, `SELECT scheduled_at FROM river_job`)
@@ -233,7 +235,7 @@ func TestBackoff_FollowsPolicyInsteadOfRiver(t *testing.T) {
 
 func TestBody_SurvivesJSONBByteForByte(t *testing.T) {
 	t.Parallel()
-	instance := open(t, setup{dsn: postgres(t).Database(t), options: fastRetry(1)})
+	instance := open(t, setup{dsn: pgtest.Shared(t).Database(t), options: fastRetry(1)})
 	body := []byte("{ \"b\":1.0, \"a\" : \"\\u0000\\ud800\xff\", \"a\":2 }\r\n")
 	_, err := instance.box.Enqueue(t.Context(), newDelivery("a", body))
 	require.NoError(t, err)
@@ -245,25 +247,25 @@ func TestBody_SurvivesJSONBByteForByte(t *testing.T) {
 		got <- d.Body
 		return nil
 	})
-	run(t, instance.box, handler.hook)
+	inboxkit.Run(t, instance.box, handler.hook)
 	select {
 	case b := <-got:
 		require.Equal(t, body, b)
-	case <-time.After(testTimeout):
-		t.Fatalf("the callback was not called: %+v", deadLetters(t, instance.box))
+	case <-time.After(kit.Patience):
+		t.Fatalf("the callback was not called: %+v", inboxkit.DeadLetters(t, instance.box))
 	}
 }
 
 func TestPooler_WorksWithPollOnlyAndExec(t *testing.T) {
 	t.Parallel()
-	dsn := postgres(t).Database(t)
+	dsn := pgtest.Shared(t).Database(t)
 	instance := open(t, setup{
 		dsn: dsn + "&default_query_exec_mode=exec&application_name=pooled", options: fastRetry(1), config: river.Config{PollOnly: true},
 	})
 	handler := newTestHandler(t, instance.box, succeed)
-	run(t, instance.box, handler.hook)
+	inboxkit.Run(t, instance.box, handler.hook)
 	handler.send("a", "b")
-	eventually(t, func() bool { return handler.calls("a")+handler.calls("b") == 2 })
+	kit.Eventually(t, func() bool { return handler.calls("a")+handler.calls("b") == 2 })
 	require.Zero(t, query[int](t, instance.pool, `SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pooled' AND query LIKE 'LISTEN%'`))
 	require.Zero(t, query[int](t, instance.pool, `SELECT count(*) FROM pg_prepared_statements`))
 }
@@ -277,13 +279,13 @@ func TestRun_FindsUnannouncedDeliverySoon(t *testing.T) {
 	require.NoError(t, newBox(t, riverinbox.Options{}).Configure(c))
 	require.Equal(t, time.Second, c.FetchCooldown, "the caller's value must stay")
 
-	instance := open(t, setup{dsn: postgres(t).Database(t), config: river.Config{FetchCooldown: time.Minute, FetchPollInterval: time.Minute}})
+	instance := open(t, setup{dsn: pgtest.Shared(t).Database(t), config: river.Config{FetchCooldown: time.Minute, FetchPollInterval: time.Minute}})
 	handler := newTestHandler(t, instance.box, succeed)
-	run(t, instance.box, handler.hook)
+	inboxkit.Run(t, instance.box, handler.hook)
 	for i := range 3 { // only the first is announced
 		id := fmt.Sprint(i)
 		handler.send(id)
-		eventually(t, func() bool { return handler.calls(id) == 1 })
+		kit.Eventually(t, func() bool { return handler.calls(id) == 1 })
 	}
 }
 
@@ -309,13 +311,13 @@ func TestUse_RefusesFsyncOff(t *testing.T) {
 		require.NoError(t, err)
 	}
 	box, client := newConfigured(t, pool)
-	eventually(t, func() bool { return query[string](t, pool, `SELECT current_setting('fsync')`) == "off" })
+	kit.Eventually(t, func() bool { return query[string](t, pool, `SELECT current_setting('fsync')`) == "off" })
 	require.ErrorContains(t, box.Use(t.Context(), client), "fsync is off")
 }
 
 func TestUse_RefusesSynchronousCommitOff(t *testing.T) {
 	t.Parallel()
-	pool := poolOf(t, postgres(t).Database(t)+"&synchronous_commit=off")
+	pool := poolOf(t, pgtest.Shared(t).Database(t)+"&synchronous_commit=off")
 	t.Cleanup(pool.Close)
 	box, client := newConfigured(t, pool)
 	require.ErrorContains(t, box.Use(t.Context(), client), "synchronous_commit is off")
@@ -328,7 +330,7 @@ func TestUse_RefusesSynchronousCommitOff(t *testing.T) {
 	require.NoError(t, err)
 	_, err = pool.Exec(t.Context(), `SELECT pg_reload_conf()`)
 	require.NoError(t, err)
-	eventually(t, func() bool { return query[string](t, pool, `SHOW fsync`) == "off" })
+	kit.Eventually(t, func() bool { return query[string](t, pool, `SHOW fsync`) == "off" })
 	pool.Reset() // an open connection reloads the setting late
 	require.ErrorContains(t, box.Use(t.Context(), client), "fsync is off")
 }
@@ -336,7 +338,7 @@ func TestUse_RefusesSynchronousCommitOff(t *testing.T) {
 // openWithDeadLetters returns an inbox with n dead letters.
 func openWithDeadLetters(t testing.TB, n int) *instance {
 	t.Helper()
-	instance := open(t, setup{dsn: postgres(t).Database(t), options: fastRetry(1)})
+	instance := open(t, setup{dsn: pgtest.Shared(t).Database(t), options: fastRetry(1)})
 	for i := range n {
 		_, err := instance.box.Enqueue(t.Context(), newDelivery(fmt.Sprint(i), []byte("{}")))
 		require.NoError(t, err)
@@ -350,7 +352,7 @@ func TestRetry_TakesEachDeadLetterOnce(t *testing.T) {
 	t.Parallel()
 	const n = 120
 	instance := openWithDeadLetters(t, n)
-	require.Len(t, deadLetters(t, instance.box), n)
+	require.Len(t, inboxkit.DeadLetters(t, instance.box), n)
 	var operators sync.WaitGroup
 	var retried atomic.Int64
 	for range 4 {
@@ -364,7 +366,7 @@ func TestRetry_TakesEachDeadLetterOnce(t *testing.T) {
 	}
 	operators.Wait()
 	require.EqualValues(t, n, retried.Load())
-	require.Empty(t, deadLetters(t, instance.box))
+	require.Empty(t, inboxkit.DeadLetters(t, instance.box))
 }
 
 // unusedPool returns a pool for a server that does not exist.
@@ -398,7 +400,7 @@ func newConfigured(t testing.TB, pool *pgxpool.Pool) (*riverinbox.Inbox, *riveri
 
 func TestEnqueue_ReportsOtherContent(t *testing.T) {
 	t.Parallel()
-	instance := open(t, setup{dsn: postgres(t).Database(t)})
+	instance := open(t, setup{dsn: pgtest.Shared(t).Database(t)})
 	first := newDelivery("a", []byte("{}"))
 	_, err := instance.box.Enqueue(t.Context(), first)
 	require.NoError(t, err)

@@ -18,26 +18,21 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/inbox"
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
 	"github.com/aihooks/aihooks-go/internal/test/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// The environment variables that make this program a worker process instead of running the tests.
+// The environment variables of the processes that tests start.
 const (
-	envWork  = "RIVERTEST_WORK"
 	envDSN   = "RIVERTEST_DSN"
 	envLease = "RIVERTEST_LEASE"
 )
 
 // receiver returns a function that returns the command of a receiver process.
 func receiver(dsn string, lease time.Duration) func() *exec.Cmd {
-	return func() *exec.Cmd {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), envWork+"=receive", envDSN+"="+dsn, envLease+"="+lease.String())
-		return cmd
-	}
+	return func() *exec.Cmd { return kit.Role("receive", envDSN+"="+dsn, envLease+"="+lease.String()) }
 }
 
 // receive is the main function of a receiver process. It waits until the server is up.
@@ -56,14 +51,7 @@ func receive() error {
 		return err
 	}
 	box, err := riverinbox.New(pool, &riverinbox.Options{
-		Policy: inbox.Policy{
-			MaxAttempts:  1000,
-			Backoff:      func(n int) time.Duration { return time.Duration(min(n, 20)) * 10 * time.Millisecond },
-			DrainTimeout: 5 * time.Second,
-			Logger:       slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
-		},
-		Lease: lease,
-		Poll:  50 * time.Millisecond,
+		Policy: crashtest.Policy(), Lease: lease, Poll: 50 * time.Millisecond,
 	})
 	if err != nil {
 		return err
@@ -95,7 +83,7 @@ func receive() error {
 			})
 		},
 		Close: func() error {
-			ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
+			ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 			defer cancel()
 			if err := client.Stop(ctx); err != nil {
 				return fmt.Errorf("stopping River's client: %w", err)
@@ -108,7 +96,7 @@ func receive() error {
 
 // retryUntilUp retries until the server is up.
 func retryUntilUp(do func(ctx context.Context) error) (err error) {
-	for deadline := time.Now().Add(testTimeout); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(kit.Patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		err = do(ctx)
 		cancel()

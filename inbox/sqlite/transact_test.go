@@ -142,7 +142,7 @@ func TestCompleteTx_WorksUnderLoad(t *testing.T) {
 			}
 			sending.Wait()
 			sent := time.Since(began)
-			require.Eventually(t, func() bool { return statsOf(t, box).Done == deliveries }, kit.Patience, 10*time.Millisecond, harness.Log)
+			kit.Eventually(t, func() bool { return statsOf(t, box).Done == deliveries }, harness.Log)
 			t.Logf("sent in %v, done after %v", sent, time.Since(began))
 			twice := queryValue[string](t, db, `SELECT coalesce(group_concat(name, ', '), '') FROM (SELECT name FROM effects GROUP BY name HAVING count(*) > 1)`)
 			require.Empty(t, twice, "effects that happened twice; callbacks: %v; log: %s", calls.All(), harness.Log)

@@ -11,6 +11,8 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 // A copy of the server's folder has the deliveries, their attempts and the dead letters.
@@ -27,7 +29,7 @@ func TestBackup_KeepsDeliveriesAndAttempts(t *testing.T) {
 		}
 		return errors.New("before the backup")
 	})
-	stop := run(t, box, first)
+	stop := inboxkit.Run(t, box, first)
 	for _, id := range []string{"dead", "rests"} {
 		_, err := box.Enqueue(t.Context(), newDelivery(id))
 		require.NoError(t, err)
@@ -36,26 +38,26 @@ func TestBackup_KeepsDeliveriesAndAttempts(t *testing.T) {
 	waits.Type = "agent.response"
 	_, err := box.Enqueue(t.Context(), waits)
 	require.NoError(t, err)
-	eventually(t, func() bool {
-		return len(deadLetters(t, box)) == 1 && messages(t, js, jetstreaminbox.DefaultName+"_DEFERRED") == 2
+	kit.Eventually(t, func() bool {
+		return len(inboxkit.DeadLetters(t, box)) == 1 && messages(t, js, jetstreaminbox.DefaultName+"_DEFERRED") == 2
 	})
 	stop()
-	attempts := first.calls.of("rests")
+	attempts := first.Calls.Of("rests")
 	stopServer(s)
 	copied := options(t.TempDir())
 	require.NoError(t, os.CopyFS(copied.StoreDir, os.DirFS(o.StoreDir)))
 
 	js = dial(t, startServer(t, copied).ClientURL())
 	box = open(t, js, jetstreaminbox.Options{})
-	require.Equal(t, "dead", deadLetters(t, box)[0].Delivery.ID)
+	require.Equal(t, "dead", inboxkit.DeadLetters(t, box)[0].Delivery.ID)
 	d := newTestHandler(t, box, permanent)
-	run(t, box, d)
-	eventually(t, func() bool { return d.calls.of("rests") == 1 && len(deadLetters(t, box)) == 2 })
-	for _, e := range deadLetters(t, box) {
+	inboxkit.Run(t, box, d)
+	kit.Eventually(t, func() bool { return d.Calls.Of("rests") == 1 && len(inboxkit.DeadLetters(t, box)) == 2 })
+	for _, e := range inboxkit.DeadLetters(t, box) {
 		if e.Delivery.ID == "rests" {
 			require.Len(t, e.Attempts, attempts+1)
 			require.Equal(t, "before the backup", e.Attempts[0].Error)
 		}
 	}
-	eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_DEFERRED") == 1 }, "only the deferred delivery remains")
+	kit.Eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_DEFERRED") == 1 }, "only the deferred delivery remains")
 }

@@ -1,14 +1,10 @@
 package jetstream_test
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"slices"
-	"strconv"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -21,6 +17,8 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
 	"github.com/aihooks/aihooks-go/internal/test/benchpair"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -89,7 +87,7 @@ func BenchmarkEnqueue(b *testing.B) {
 
 func awaitServer(b *testing.B, js jetstream.JetStream) {
 	b.Helper()
-	eventually(b, func() bool {
+	kit.Eventually(b, func() bool {
 		_, err := js.AccountInfo(context.Background())
 		return err == nil
 	})
@@ -113,7 +111,7 @@ func BenchmarkLatency(b *testing.B) {
 	aloneStream(b, js)
 	box := open(b, js, jetstreaminbox.Options{})
 	ours, theirs := make(chan time.Time, 1), make(chan time.Time, 1)
-	run(b, box, hook{func() { ours <- time.Now() }})
+	inboxkit.Run(b, box, hook{func() { ours <- time.Now() }})
 	c, err := js.Consumer(context.Background(), alone, "workflux_default")
 	require.NoError(b, err)
 	consuming, err := c.Consume(func(m jetstream.Msg) {
@@ -175,11 +173,7 @@ func benchWorker() error {
 		go func() { ended <- box.Run(ctx, hook{func() { calls.Add(1) }}) }()
 		go func() { <-stop; cancel() }()
 	}
-	lines := bufio.NewScanner(os.Stdin)
-	fmt.Println("ready")
-	for lines.Scan() {
-		fmt.Println(calls.Load())
-	}
+	benchpair.PrintCalls(&calls)
 	close(stop)
 	return <-ended
 }
@@ -207,44 +201,6 @@ func workAlone(js jetstream.JetStream, stop <-chan struct{}, called func()) erro
 	return nil
 }
 
-// A worker is a process of benchWorker.
-type worker struct {
-	b     *testing.B
-	cmd   *exec.Cmd
-	lines *bufio.Scanner
-	ask   *os.File
-}
-
-func startWorker(b *testing.B, url, kind string) *worker {
-	b.Helper()
-	w := &worker{b: b, cmd: exec.Command(os.Args[0])}
-	w.cmd.Env = append(os.Environ(), envWork+"=bench", envURL+"="+url, envKind+"="+kind)
-	w.cmd.Stderr = os.Stderr
-	out, err := w.cmd.StdoutPipe()
-	require.NoError(b, err)
-	r, ask, err := os.Pipe()
-	require.NoError(b, err)
-	w.cmd.Stdin, w.ask, w.lines = r, ask, bufio.NewScanner(out)
-	require.NoError(b, w.cmd.Start())
-	require.NoError(b, r.Close())
-	require.True(b, w.lines.Scan())
-	return w
-}
-
-func (w *worker) calls() int {
-	_, err := w.ask.WriteString("\n")
-	require.NoError(w.b, err)
-	require.True(w.b, w.lines.Scan())
-	n, err := strconv.Atoi(w.lines.Text())
-	require.NoError(w.b, err)
-	return n
-}
-
-func (w *worker) end() {
-	require.NoError(w.b, w.ask.Close())
-	require.NoError(w.b, w.cmd.Wait())
-}
-
 // BenchmarkCallbacks measures callbacks per second. They do nothing, and run on stored deliveries.
 func BenchmarkCallbacks(b *testing.B) {
 	const deliveries = 4000
@@ -256,43 +212,9 @@ func BenchmarkCallbacks(b *testing.B) {
 			aloneStream(b, js)
 			box := open(b, js, jetstreaminbox.Options{})
 			measure := func(kind string, store func() error) float64 {
-				var wg sync.WaitGroup
-				for range 64 {
-					wg.Go(func() {
-						for range deliveries / 64 {
-							if err := store(); err != nil {
-								b.Error(err)
-							}
-						}
-					})
-				}
-				wg.Wait()
-				workers := make([]*worker, processes)
-				for i := range workers {
-					workers[i] = startWorker(b, url, kind)
-				}
-				// The measurement begins with the first callbacks, because starting takes time on both sides.
-				sum := func() (n int) {
-					for _, w := range workers {
-						n += w.calls()
-					}
-					return n
-				}
-				first := 0
-				for first == 0 {
-					first = sum()
-				}
-				began := time.Now()
-				n := first
-				for n < deliveries/64*64 {
-					time.Sleep(time.Millisecond)
-					n = sum()
-				}
-				rate := float64(n-first) / time.Since(began).Seconds()
-				for _, w := range workers {
-					w.end()
-				}
-				return rate
+				return benchpair.Callbacks(b, deliveries, 64, processes, store, func() *kit.Process {
+					return kit.StartRole(b, "bench", envURL+"="+url, envKind+"="+kind)
+				})
 			}
 			benchpair.Measure(b, "per_s", [2]string{"ours", "alone"}, func() float64 {
 				return measure("", func() error { return enqueue(box) })

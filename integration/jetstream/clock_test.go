@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 // The server measures delays. A process may write a time by its clock, and then its clock is set, or another process has
@@ -35,13 +37,13 @@ func TestClock_ServerCountsRests(t *testing.T) {
 				}
 				return nil
 			})
-			d.mustRespond(t, 200, messageBody("a", 1))
-			run(t, box, d)
+			d.MustRespond(t, 200, inboxkit.MessageBody("a", 1))
+			inboxkit.Run(t, box, d)
 			deferred, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEFERRED")
 			require.NoError(t, err)
 			var record *jetstream.RawStreamMsg
 			subject := firstRecordSubject(t, js)
-			eventually(t, func() bool {
+			kit.Eventually(t, func() bool {
 				record, err = deferred.GetLastMsgForSubject(t.Context(), subject)
 				return err == nil
 			})
@@ -55,8 +57,8 @@ func TestClock_ServerCountsRests(t *testing.T) {
 			require.NoError(t, err)
 			_, err = js.Publish(t.Context(), subject, text)
 			require.NoError(t, err)
-			eventually(t, func() bool { return empty(t, js) })
-			require.Equal(t, 2, d.calls.of("a"))
+			kit.Eventually(t, func() bool { return empty(t, js) })
+			require.Equal(t, 2, d.Calls.Of("a"))
 			first, second := <-times, <-times
 			require.GreaterOrEqual(t, second.Sub(first), delay-20*time.Millisecond)
 		})

@@ -63,7 +63,7 @@ func newCluster(t testing.TB) *cluster {
 		c.servers = append(c.servers, newServerProcess(t, envRoutes+"="+strings.Join(routes, ","), envMember+"="+strconv.Itoa(n)))
 	}
 	c.js = dial(t, c.urls())
-	eventually(t, func() bool { // a new cluster refuses streams for a moment
+	kit.Eventually(t, func() bool { // a new cluster refuses streams for a moment
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		_, err := jetstreaminbox.New(ctx, c.js, &jetstreaminbox.Options{Store: memory(t)})
@@ -129,7 +129,7 @@ func (c *cluster) isWhole() bool {
 // restarted or notified: they continue while the old leader is still down.
 func TestCluster_LosesAndRepeatsNothingOnFailover(t *testing.T) {
 	s := scale{n: 160, faults: 1, rate: 60, minute: 70 * time.Millisecond}
-	if full() {
+	if kit.Full() {
 		s = scale{n: 6000, faults: 12, rate: 60, minute: 500 * time.Millisecond}
 	}
 	c := newCluster(t)
@@ -137,7 +137,7 @@ func TestCluster_LosesAndRepeatsNothingOnFailover(t *testing.T) {
 	fleet := crashtest.NewFleet(t, 3, receiver(c.urls(), file, time.Second))
 	const spare = 4000 // per fault, to find out when deliveries are accepted again
 	all := crashtest.Deliveries(s.n + spare*s.faults)
-	sender := &crashtest.Sender{Deliveries: all[:s.n:s.n], Fleet: fleet, Minute: s.minute, Rate: s.rate, Timeout: testTimeout}
+	sender := &crashtest.Sender{Deliveries: all[:s.n:s.n], Fleet: fleet, Minute: s.minute, Rate: s.rate, Timeout: kit.Patience}
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
@@ -149,7 +149,7 @@ func TestCluster_LosesAndRepeatsNothingOnFailover(t *testing.T) {
 		for sender.Progress() < float64(k+1)/float64(s.faults+1) {
 			time.Sleep(time.Millisecond)
 		}
-		eventually(t, c.isWhole, "the server that was killed before is not up to date")
+		kit.Eventually(t, c.isWhole, "the server that was killed before is not up to date")
 		target := k / 2 % len(c.servers) // each server in turn
 		if k%2 == 0 {
 			target = c.leader()
@@ -163,7 +163,7 @@ func TestCluster_LosesAndRepeatsNothingOnFailover(t *testing.T) {
 		c.servers[target].start()
 	}
 	<-sent
-	eventually(t, c.isWhole, "the server that was killed last is not up to date") // before that, it may not respond
+	kit.Eventually(t, c.isWhole, "the server that was killed last is not up to date") // before that, it may not respond
 	drained(t, c.urls())
 	fleet.End()
 	for response, times := range sender.Responses() {
@@ -204,7 +204,7 @@ func untilAccepted(t testing.TB, fleet *crashtest.Fleet, deliveries []*crashtest
 	t.Helper()
 	began := time.Now()
 	for n, d := range deliveries {
-		one := &crashtest.Sender{Deliveries: []*crashtest.Delivery{d}, Fleet: fleet, Rate: 100, Timeout: testTimeout}
+		one := &crashtest.Sender{Deliveries: []*crashtest.Delivery{d}, Fleet: fleet, Rate: 100, Timeout: kit.Patience}
 		one.Send()
 		for response, times := range one.Responses() {
 			require.Contains(t, []string{"200", "503"}, response, "%d times", times)
@@ -213,7 +213,7 @@ func untilAccepted(t testing.TB, fleet *crashtest.Fleet, deliveries []*crashtest
 		if d.Accepted() > 0 {
 			return deliveries[:n+1], refused
 		}
-		require.Less(t, time.Since(began), testTimeout, "two of three servers accept no deliveries")
+		require.Less(t, time.Since(began), kit.Patience, "two of three servers accept no deliveries")
 	}
 	require.Fail(t, "two of three servers accept no deliveries")
 	return nil, 0

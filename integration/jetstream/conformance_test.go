@@ -8,6 +8,7 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/inbox/inboxtest"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 func TestConformance_KeepsInboxRules(t *testing.T) {
@@ -17,7 +18,7 @@ func TestConformance_KeepsInboxRules(t *testing.T) {
 	var stores registry[idempotency.Store]
 	inboxtest.Run(t, inboxtest.Options{
 		Lease:    lease,
-		Patience: testTimeout,
+		Patience: kit.Patience,
 		Open: func(t testing.TB, name string, p inbox.Policy) (inbox.Inbox, func()) {
 			js := dial(t, url)
 			store := stores.get(name, func() idempotency.Store { return memory(t) })

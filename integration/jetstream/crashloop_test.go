@@ -15,11 +15,12 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
 	"github.com/aihooks/aihooks-go/internal/test/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 // crashAttempts is the policy's MaxAttempts: the default in the long test.
 func crashAttempts() int {
-	if full() {
+	if kit.Full() {
 		return inbox.DefaultMaxAttempts
 	}
 	return 6
@@ -54,20 +55,12 @@ func runCrashWorker() error {
 
 func TestCrashLoop_DeadLettersOnlyPoison(t *testing.T) {
 	t.Parallel()
-	for name, loop := range map[string]crashtest.CrashLoop{
+	crashtest.RunLoops(t, crashAttempts(), map[string]crashtest.CrashLoop{
 		"one among forty":            {Poison: 1, Good: 40},
 		"two, and more keeps coming": {Poison: 2, Good: 10, Late: 10},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			url := newServer(t).ClientURL()
-			loop.Inbox, loop.MaxAttempts = open(t, dial(t, url), jetstreaminbox.Options{Lease: 500 * time.Millisecond}), crashAttempts()
-			loop.Worker = func() *exec.Cmd {
-				cmd := exec.Command(os.Args[0])
-				cmd.Env = append(os.Environ(), envWork+"=crash", envURL+"="+url)
-				return cmd
-			}
-			t.Logf("%d crashes", loop.Run(t))
-		})
-	}
+	}, func(t *testing.T) (inbox.Inbox, func() *exec.Cmd) {
+		url := newServer(t).ClientURL()
+		box := open(t, dial(t, url), jetstreaminbox.Options{Lease: 500 * time.Millisecond})
+		return box, func() *exec.Cmd { return kit.Role("crash", envURL+"="+url) }
+	})
 }

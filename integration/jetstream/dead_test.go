@@ -8,6 +8,8 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 // If the list read ahead, it would hold the bodies of all dead letters in memory.
@@ -16,14 +18,14 @@ func TestDead_LoadsOneBodyAtATime(t *testing.T) {
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
 	const count, size = 12, 1 << 20
-	stop := run(t, box, newTestHandler(t, box, permanent))
+	stop := inboxkit.Run(t, box, newTestHandler(t, box, permanent))
 	for i := range count {
 		d := newDelivery(fmt.Sprint(i))
-		d.Body = messageBody(d.ID, size)
+		d.Body = inboxkit.MessageBody(d.ID, size)
 		_, err := box.Enqueue(t.Context(), d)
 		require.NoError(t, err)
 	}
-	eventually(t, func() bool {
+	kit.Eventually(t, func() bool {
 		return messages(t, js, jetstreaminbox.DefaultName+"_DEADLETTERS") == count && empty(t, js)
 	})
 	stop()

@@ -15,6 +15,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/workflux"
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
@@ -29,7 +30,7 @@ func Example() {
 	must(err)
 	s.Start()
 	defer stopServer(s)
-	if !s.ReadyForConnections(testTimeout) {
+	if !s.ReadyForConnections(kit.Patience) {
 		return
 	}
 

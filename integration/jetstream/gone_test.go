@@ -14,6 +14,8 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
 	"github.com/aihooks/aihooks-go/internal/logtest"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/workflux"
 )
@@ -34,14 +36,14 @@ func TestDeletedStream_RefusesDeliveriesUntilNew(t *testing.T) {
 				}
 				return nil
 			})
-			run(t, box, d)
-			d.mustRespond(t, http.StatusOK, messageBody("before", 1))
-			eventually(t, func() bool { return d.calls.of("before") == 1 })
+			inboxkit.Run(t, box, d)
+			d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("before", 1))
+			kit.Eventually(t, func() bool { return d.Calls.Of("before") == 1 })
 			stream := jetstreaminbox.DefaultName + suffix
 			require.NoError(t, js.DeleteStream(t.Context(), stream))
-			eventually(t, func() bool { return log.Count("level=ERROR", "stream "+stream+" was deleted while in use") == 1 })
+			kit.Eventually(t, func() bool { return log.Count("level=ERROR", "stream "+stream+" was deleted while in use") == 1 })
 			for range 3 {
-				d.mustRespond(t, http.StatusServiceUnavailable, messageBody("after", 1))
+				d.MustRespond(t, http.StatusServiceUnavailable, inboxkit.MessageBody("after", 1))
 			}
 			_, err := box.Enqueue(t.Context(), newDelivery("after"))
 			require.ErrorContains(t, err, "until New opens the inbox again")
@@ -52,10 +54,10 @@ func TestDeletedStream_RefusesDeliveriesUntilNew(t *testing.T) {
 			require.ErrorContains(t, err, stream)
 
 			open(t, js, jetstreaminbox.Options{}) // like another process
-			d.mustRespond(t, http.StatusOK, messageBody("after", 1))
-			eventually(t, func() bool { return d.calls.of("after") == 1 && empty(t, js) })
-			d.mustRespond(t, http.StatusOK, messageBody("fails", 1))
-			eventually(t, func() bool { return len(deadLetters(t, box)) == 1 })
+			d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("after", 1))
+			kit.Eventually(t, func() bool { return d.Calls.Of("after") == 1 && empty(t, js) })
+			d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("fails", 1))
+			kit.Eventually(t, func() bool { return len(inboxkit.DeadLetters(t, box)) == 1 })
 		})
 	}
 }
@@ -69,11 +71,11 @@ func TestDeletedStream_IsReportedWithoutARun(t *testing.T) {
 	d := newTestHandler(t, box, succeed)
 	require.NoError(t, js.DeleteStream(t.Context(), jetstreaminbox.DefaultName))
 	for range 3 {
-		d.mustRespond(t, http.StatusServiceUnavailable, messageBody("a", 1))
+		d.MustRespond(t, http.StatusServiceUnavailable, inboxkit.MessageBody("a", 1))
 	}
 	require.Equal(t, 1, log.Count("level=ERROR", refused), log)
 	open(t, js, jetstreaminbox.Options{})
-	d.mustRespond(t, http.StatusOK, messageBody("a", 1))
+	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("a", 1))
 }
 
 // Another stream with the same subjects acknowledges deliveries that no inbox runs.
@@ -97,7 +99,7 @@ func TestDeletedStream_IsNotReplacedByUnsafeOne(t *testing.T) {
 	log := new(logtest.LogBuffer)
 	box := open(t, js, jetstreaminbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
 	d := newTestHandler(t, box, succeed)
-	run(t, box, d)
+	inboxkit.Run(t, box, d)
 	s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName)
 	require.NoError(t, err)
 	c := s.CachedInfo().Config
@@ -105,11 +107,11 @@ func TestDeletedStream_IsNotReplacedByUnsafeOne(t *testing.T) {
 	c.Storage = jetstream.MemoryStorage
 	_, err = js.CreateStream(t.Context(), c)
 	require.NoError(t, err)
-	eventually(t, func() bool { return log.Count("level=ERROR", refused) == 1 }) // for either reason
+	kit.Eventually(t, func() bool { return log.Count("level=ERROR", refused) == 1 }) // for either reason
 	for range 3 {
-		d.mustRespond(t, http.StatusServiceUnavailable, messageBody("a", 1))
+		d.MustRespond(t, http.StatusServiceUnavailable, inboxkit.MessageBody("a", 1))
 	}
-	require.Equal(t, 3, d.log.Count("its storage is Memory"), "%s\n%s", d.log, log)
+	require.Equal(t, 3, d.Log.Count("its storage is Memory"), "%s\n%s", d.Log, log)
 }
 
 // Callbacks whose stream is deleted have nothing to acknowledge, and must not delay the end of Run.
@@ -122,14 +124,14 @@ func TestDeletedStream_LetsRunEnd(t *testing.T) {
 		<-release
 		return nil
 	})
-	stop := run(t, box, d)
-	d.mustRespond(t, http.StatusOK, messageBody("a", 1))
-	eventually(t, func() bool { return d.calls.of("a") == 1 })
+	stop := inboxkit.Run(t, box, d)
+	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("a", 1))
+	kit.Eventually(t, func() bool { return d.Calls.Of("a") == 1 })
 	require.NoError(t, js.DeleteStream(t.Context(), jetstreaminbox.DefaultName))
 	close(release)
 	began := time.Now()
 	stop()
-	require.Less(t, time.Since(began), testTimeout/2)
+	require.Less(t, time.Since(began), kit.Patience/2)
 }
 
 // An operator purges a running delivery, and one that waits for its next attempt.
@@ -148,17 +150,17 @@ func TestPurgedStream_RunsWhatComesAfterwards(t *testing.T) {
 		}
 		return nil
 	})
-	run(t, box, d)
-	d.mustRespond(t, http.StatusOK, messageBody("rests", 1))
-	eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_DEFERRED") == 1 })
-	d.mustRespond(t, http.StatusOK, messageBody("runs", 1))
-	eventually(t, func() bool { return d.calls.of("runs") == 1 })
+	inboxkit.Run(t, box, d)
+	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("rests", 1))
+	kit.Eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_DEFERRED") == 1 })
+	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("runs", 1))
+	kit.Eventually(t, func() bool { return d.Calls.Of("runs") == 1 })
 	s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName)
 	require.NoError(t, err)
 	require.NoError(t, s.Purge(t.Context()))
 	close(release)
-	d.mustRespond(t, http.StatusOK, messageBody("after", 1))
-	eventually(t, func() bool { return d.calls.of("after") == 1 && empty(t, js) })
+	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("after", 1))
+	kit.Eventually(t, func() bool { return d.Calls.Of("after") == 1 && empty(t, js) })
 	require.Zero(t, log.Count("level=ERROR"), log)
 }
 
@@ -174,16 +176,16 @@ func TestDeletedConsumer_KeepsWhatRuns(t *testing.T) {
 		}
 		return nil
 	})
-	run(t, box, d)
-	d.mustRespond(t, http.StatusOK, messageBody("runs", 1))
-	eventually(t, func() bool { return d.calls.of("runs") == 1 })
+	inboxkit.Run(t, box, d)
+	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("runs", 1))
+	kit.Eventually(t, func() bool { return d.Calls.Of("runs") == 1 })
 	require.NoError(t, js.DeleteConsumer(t.Context(), jetstreaminbox.DefaultName, "workflux_default"))
-	d.mustRespond(t, http.StatusOK, messageBody("after", 1))
-	eventually(t, func() bool { return d.calls.of("after") == 1 })
+	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("after", 1))
+	kit.Eventually(t, func() bool { return d.Calls.Of("after") == 1 })
 	require.EqualValues(t, 1, messages(t, js, jetstreaminbox.DefaultName))
 	close(release)
-	eventually(t, func() bool { return empty(t, js) })
-	require.Equal(t, 1, d.calls.of("runs"))
+	kit.Eventually(t, func() bool { return empty(t, js) })
+	require.Equal(t, 1, d.Calls.Of("runs"))
 }
 
 func TestClosedConnection_EndsRun(t *testing.T) {
@@ -210,20 +212,20 @@ func TestClosedConnection_EndsRun(t *testing.T) {
 			})
 			ended := make(chan error, 1)
 			go func() { ended <- box.Run(context.Background(), d) }()
-			d.mustRespond(t, http.StatusOK, messageBody("runs", 1))
-			eventually(t, func() bool { return d.calls.of("runs") == 1 })
+			d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("runs", 1))
+			kit.Eventually(t, func() bool { return d.Calls.Of("runs") == 1 })
 			during(t, nc, func() { stopServer(s) })
-			eventually(t, nc.IsClosed)
+			kit.Eventually(t, nc.IsClosed)
 			close(release)
 			select {
 			case err := <-ended:
 				require.ErrorIs(t, err, nats.ErrConnectionClosed)
 				require.ErrorContains(t, err, "nats.MaxReconnects(-1)")
-			case <-time.After(testTimeout):
+			case <-time.After(kit.Patience):
 				require.Fail(t, "Run has not returned")
 			}
 			require.Equal(t, 1, log.Count("level=ERROR", "the NATS connection is closed"), log)
-			d.mustRespond(t, http.StatusServiceUnavailable, messageBody("after", 1))
+			d.MustRespond(t, http.StatusServiceUnavailable, inboxkit.MessageBody("after", 1))
 			require.ErrorIs(t, box.Run(t.Context(), d), nats.ErrConnectionClosed, "another Run must not wait either")
 			require.NoError(t, box.Shutdown(t.Context()))
 		})
@@ -236,7 +238,7 @@ func TestClosedConnection_AfterShutdownIsNoError(t *testing.T) {
 	js := dial(t, newServer(t).ClientURL())
 	log := new(logtest.LogBuffer)
 	box := open(t, js, jetstreaminbox.Options{Policy: inbox.Policy{Logger: log.Text()}})
-	stop := run(t, box, newTestHandler(t, box, succeed))
+	stop := inboxkit.Run(t, box, newTestHandler(t, box, succeed))
 	awaitConsumer(t, js)
 	stop()
 	js.Conn().Close()

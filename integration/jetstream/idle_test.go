@@ -17,6 +17,8 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -42,8 +44,8 @@ func runIdle(t testing.TB, js jetstream.JetStream, n int, called func()) (box *j
 	for i := range hooks {
 		hooks[i] = idleHook{fmt.Sprint("endpoint", i), called}
 	}
-	stop = run(t, box, hooks...)
-	eventually(t, func() bool {
+	stop = inboxkit.Run(t, box, hooks...)
+	kit.Eventually(t, func() bool {
 		s, err := js.Stream(context.Background(), jetstreaminbox.DefaultName)
 		return err == nil && s.CachedInfo().State.Consumers == n
 	})

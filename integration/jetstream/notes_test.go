@@ -13,6 +13,8 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/inbox/engine"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -32,14 +34,14 @@ func TestAttempts_CountOnceAfterServerLoss(t *testing.T) {
 	_, err = js.Publish(t.Context(), firstRecordSubject(t, js), record)
 	require.NoError(t, err)
 	d := newTestHandler(t, box, func(context.Context, string) error { return errors.New("after") })
-	run(t, box, d)
-	eventually(t, func() bool { return len(deadLetters(t, box)) == 1 })
-	e := deadLetters(t, box)[0]
+	inboxkit.Run(t, box, d)
+	kit.Eventually(t, func() bool { return len(inboxkit.DeadLetters(t, box)) == 1 })
+	e := inboxkit.DeadLetters(t, box)[0]
 	require.Len(t, e.Attempts, 5)
 	require.Equal(t, "before", e.Attempts[2].Error)
 	require.Equal(t, "after", e.Attempts[3].Error)
-	require.Equal(t, 2, d.calls.of("a"))
-	eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_DEFERRED") == 0 })
+	require.Equal(t, 2, d.Calls.Of("a"))
+	kit.Eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_DEFERRED") == 0 })
 }
 
 // A message and an attempt record have a maximum size.
@@ -50,7 +52,7 @@ func TestAttempts_FitLongHistoryIntoMessage(t *testing.T) {
 	js := dial(t, startServer(t, o).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{Policy: policy(31)})
 	d := newTestHandler(t, box, func(context.Context, string) error { return errors.New("the last") })
-	d.mustRespond(t, 200, messageBody("a", 1<<20-200))
+	d.MustRespond(t, 200, inboxkit.MessageBody("a", 1<<20-200))
 	before := make([]inbox.Attempt, 30)
 	for i := range before {
 		before[i] = inbox.Attempt{Outcome: webhook.Failed, Error: strings.Repeat("\x01", engine.MaxError), Counted: true}
@@ -59,9 +61,9 @@ func TestAttempts_FitLongHistoryIntoMessage(t *testing.T) {
 	require.NoError(t, err)
 	_, err = js.Publish(t.Context(), firstRecordSubject(t, js), record)
 	require.NoError(t, err)
-	run(t, box, d)
-	eventually(t, func() bool { return len(deadLetters(t, box)) == 1 })
-	e := deadLetters(t, box)[0]
+	inboxkit.Run(t, box, d)
+	kit.Eventually(t, func() bool { return len(inboxkit.DeadLetters(t, box)) == 1 })
+	e := inboxkit.DeadLetters(t, box)[0]
 	require.Len(t, e.Attempts, 31)
 	require.NotEmpty(t, e.Attempts[0].Error)
 	require.Equal(t, "the last", e.LastError())
@@ -73,8 +75,8 @@ func TestRun_WaitsUntilDeliveryIsDue(t *testing.T) {
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{Lease: time.Second})
 	d := newTestHandler(t, box, succeed)
-	stop := run(t, box, d)
-	eventually(t, func() bool {
+	stop := inboxkit.Run(t, box, d)
+	kit.Eventually(t, func() bool {
 		_, err := js.Consumer(t.Context(), jetstreaminbox.DefaultName, "workflux_default")
 		return err == nil
 	})
@@ -87,30 +89,30 @@ func TestRun_WaitsUntilDeliveryIsDue(t *testing.T) {
 	_, err = js.Publish(t.Context(), firstRecordSubject(t, js), record)
 	require.NoError(t, err)
 	fetchAndNak(t, js)
-	run(t, box, d)
-	eventually(t, func() bool { return d.calls.of("a") == 1 })
-	require.WithinRange(t, time.Now(), due.Add(-10*time.Millisecond), due.Add(testTimeout))
-	eventually(t, func() bool { return empty(t, js) })
+	inboxkit.Run(t, box, d)
+	kit.Eventually(t, func() bool { return d.Calls.Of("a") == 1 })
+	require.WithinRange(t, time.Now(), due.Add(-10*time.Millisecond), due.Add(kit.Patience))
+	kit.Eventually(t, func() bool { return empty(t, js) })
 }
 
 func TestLease_RenewsDuringLongCallback(t *testing.T) {
 	t.Parallel()
 	url := newServer(t).ClientURL()
 	const lease = 12 * time.Second // long enough for a busy machine to renew it
-	var handlers []*testHandler
+	var handlers []*inboxkit.Handler
 	for range 2 { // with separate stores, so that only the lease prevents a second run
 		box := open(t, dial(t, url), jetstreaminbox.Options{Lease: lease})
 		d := newTestHandler(t, box, func(context.Context, string) error {
 			time.Sleep(lease + 2*time.Second)
 			return nil
 		})
-		run(t, box, d)
+		inboxkit.Run(t, box, d)
 		handlers = append(handlers, d)
 	}
 	js := dial(t, url)
-	handlers[0].mustRespond(t, 200, messageBody("a", 1))
-	eventually(t, func() bool { return empty(t, js) })
-	require.Equal(t, 1, handlers[0].calls.of("a")+handlers[1].calls.of("a"))
+	handlers[0].MustRespond(t, 200, inboxkit.MessageBody("a", 1))
+	kit.Eventually(t, func() bool { return empty(t, js) })
+	require.Equal(t, 1, handlers[0].Calls.Of("a")+handlers[1].Calls.Of("a"))
 }
 
 // A process without a slot may have one delivery more than it runs. It must not keep that for as long as its callbacks
@@ -125,23 +127,23 @@ func TestLease_EndsWithoutASlot(t *testing.T) {
 		<-release
 		return nil
 	})
-	run(t, busy, first)
-	first.mustRespond(t, 200, messageBody("a", 1))
-	eventually(t, func() bool { return first.calls.of("a") == 1 })
-	first.mustRespond(t, 200, messageBody("b", 1))
+	inboxkit.Run(t, busy, first)
+	first.MustRespond(t, 200, inboxkit.MessageBody("a", 1))
+	kit.Eventually(t, func() bool { return first.Calls.Of("a") == 1 })
+	first.MustRespond(t, 200, inboxkit.MessageBody("b", 1))
 	js := dial(t, url)
-	eventually(t, func() bool { // the busy process has both
+	kit.Eventually(t, func() bool { // the busy process has both
 		c, err := js.Consumer(t.Context(), jetstreaminbox.DefaultName, "workflux_default")
 		return err == nil && c.CachedInfo().NumAckPending == 2
 	})
 	idle := open(t, dial(t, url), jetstreaminbox.Options{Lease: lease})
 	second := newTestHandler(t, idle, succeed)
-	run(t, idle, second)
-	eventually(t, func() bool { return second.calls.of("b") == 1 })
-	require.Zero(t, first.calls.of("b")+second.calls.of("a"))
+	inboxkit.Run(t, idle, second)
+	kit.Eventually(t, func() bool { return second.Calls.Of("b") == 1 })
+	require.Zero(t, first.Calls.Of("b")+second.Calls.Of("a"))
 	close(release)
-	eventually(t, func() bool { return empty(t, js) })
-	require.Empty(t, deadLetters(t, idle))
+	kit.Eventually(t, func() bool { return empty(t, js) })
+	require.Empty(t, inboxkit.DeadLetters(t, idle))
 }
 
 // The client's Fetch drops messages that arrive after it has timed out. They would count as attempts.
@@ -150,21 +152,21 @@ func TestRun_KeepsLateMessages(t *testing.T) {
 	server := newServerProcess(t)
 	js := dial(t, server.url())
 	var box *jetstreaminbox.Inbox
-	eventually(t, func() bool {
+	kit.Eventually(t, func() bool {
 		_, err := js.AccountInfo(t.Context())
 		return err == nil
 	})
 	box = open(t, js, jetstreaminbox.Options{Policy: policy(1)})
 	d := newTestHandler(t, box, succeed)
-	run(t, box, d)
+	inboxkit.Run(t, box, d)
 	for _, name := range []string{"a", "b", "c"} {
-		d.mustRespond(t, 200, messageBody("before "+name, 1))
+		d.MustRespond(t, 200, inboxkit.MessageBody("before "+name, 1))
 		server.pause(1600 * time.Millisecond) // longer than a request waits
-		d.mustRespond(t, 200, messageBody(name, 1))
+		d.MustRespond(t, 200, inboxkit.MessageBody(name, 1))
 	}
 	for _, name := range []string{"a", "b", "c", "before a", "before b", "before c"} {
-		eventually(t, func() bool { return d.calls.of(name) == 1 }, name)
+		kit.Eventually(t, func() bool { return d.Calls.Of(name) == 1 }, name)
 	}
-	eventually(t, func() bool { return empty(t, js) })
-	require.Empty(t, deadLetters(t, box))
+	kit.Eventually(t, func() bool { return empty(t, js) })
+	require.Empty(t, inboxkit.DeadLetters(t, box))
 }

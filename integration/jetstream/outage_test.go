@@ -14,6 +14,8 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
 	"github.com/aihooks/aihooks-go/internal/logtest"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 func TestOutage_RespondsInTimeAndRecovers(t *testing.T) {
@@ -31,17 +33,17 @@ func TestOutage_RespondsInTimeAndRecovers(t *testing.T) {
 		}
 		return nil
 	})
-	d.mustRespond(t, http.StatusOK, messageBody("runs", 1))
-	run(t, box, d)
+	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("runs", 1))
+	inboxkit.Run(t, box, d)
 	<-started
-	d.mustRespond(t, http.StatusOK, messageBody("before", 1))
+	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("before", 1))
 	stopServer(s)
 	for range 3 { // every response arrives during the outage
-		response := d.post(messageBody("during", 1))
+		response := d.Post(inboxkit.MessageBody("during", 1))
 		require.Equal(t, http.StatusServiceUnavailable, response.Status)
 		require.NotEmpty(t, response.Header.Get("Retry-After"))
 	}
-	eventually(t, func() bool { // a busy machine may need several tries
+	kit.Eventually(t, func() bool { // a busy machine may need several tries
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		_, err := box.Enqueue(ctx, newDelivery("unheard")) // the client may send it later, when the server is back
@@ -50,13 +52,13 @@ func TestOutage_RespondsInTimeAndRecovers(t *testing.T) {
 	}, "Enqueue must return its error before the context ends")
 	close(release) // its result can be recorded only later
 	startServer(t, o)
-	d.retryUntilAccepted(t, messageBody("during", 1))
+	retryUntilAccepted(t, d, inboxkit.MessageBody("during", 1))
 	for _, name := range []string{"runs", "before", "during"} {
-		eventually(t, func() bool { return d.calls.of(name) == 1 }, name)
+		kit.Eventually(t, func() bool { return d.Calls.Of(name) == 1 }, name)
 	}
-	eventually(t, func() bool { return empty(t, js) })
-	require.Equal(t, 1, d.calls.of("runs"))
-	require.Empty(t, deadLetters(t, box))
+	kit.Eventually(t, func() bool { return empty(t, js) })
+	require.Equal(t, 1, d.Calls.Of("runs"))
+	require.Empty(t, inboxkit.DeadLetters(t, box))
 	require.Contains(t, log.String(), "a JetStream request failed; retrying")
 }
 
@@ -66,7 +68,7 @@ func TestOutage_RecordsOutcomeOnReconnect(t *testing.T) {
 	t.Parallel()
 	server := newServerProcess(t)
 	js := dial(t, server.url())
-	eventually(t, func() bool {
+	kit.Eventually(t, func() bool {
 		_, err := js.AccountInfo(t.Context())
 		return err == nil
 	})
@@ -77,19 +79,19 @@ func TestOutage_RecordsOutcomeOnReconnect(t *testing.T) {
 		<-release
 		return nil
 	})
-	d.mustRespond(t, http.StatusOK, messageBody("runs", 1))
-	run(t, box, d)
+	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("runs", 1))
+	inboxkit.Run(t, box, d)
 	<-started
 	time.Sleep(time.Second) // until the server has its delivery count on disk
 	sent := js.Conn().Stats().OutMsgs
 	require.NoError(t, server.cmd.Process.Signal(syscall.SIGSTOP))
 	close(release)
-	eventually(t, func() bool { return js.Conn().Stats().OutMsgs > sent })
+	kit.Eventually(t, func() bool { return js.Conn().Stats().OutMsgs > sent })
 	time.Sleep(300 * time.Millisecond) // the acknowledgement is in the server's socket buffer, unread
 	server.kill()
 	server.start()
-	eventually(t, func() bool { return empty(t, js) })
-	require.Equal(t, 1, d.calls.of("runs"))
+	kit.Eventually(t, func() bool { return empty(t, js) })
+	require.Equal(t, 1, d.Calls.Of("runs"))
 }
 
 // Another process may have the delivery by then, and only that one may record a result.
@@ -102,12 +104,12 @@ func TestOutage_DropsOutcomeAfterLeaseEnds(t *testing.T) {
 	const lease = 4 * time.Second // long enough for a busy machine to renew it
 	box := open(t, js, jetstreaminbox.Options{Lease: lease, Policy: inbox.Policy{Logger: log.Text()}})
 	started, release := make(chan struct{}, 4), make(chan struct{})
-	var d *testHandler
+	var d *inboxkit.Handler
 	d = newTestHandler(t, box, func(ctx context.Context, name string) error {
 		started <- struct{}{}
 		<-release
 		switch {
-		case d.calls.of(name) > 1:
+		case d.Calls.Of(name) > 1:
 			return nil
 		case name == "fails":
 			return errors.New("on purpose")
@@ -115,18 +117,18 @@ func TestOutage_DropsOutcomeAfterLeaseEnds(t *testing.T) {
 			return permanent(ctx, name)
 		}
 	})
-	d.mustRespond(t, http.StatusOK, messageBody("fails", 1))
-	d.mustRespond(t, http.StatusOK, messageBody("dead-letters", 1))
-	run(t, box, d)
+	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("fails", 1))
+	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("dead-letters", 1))
+	inboxkit.Run(t, box, d)
 	<-started
 	<-started
 	stopServer(s)
 	time.Sleep(lease + time.Second) // the lease cannot be renewed
 	close(release)
-	eventually(t, func() bool { return strings.Count(log.String(), "the lease of a delivery had ended") == 2 })
+	kit.Eventually(t, func() bool { return strings.Count(log.String(), "the lease of a delivery had ended") == 2 })
 	startServer(t, o)
-	eventually(t, func() bool { return empty(t, js) })
-	require.Equal(t, 2, d.calls.of("fails"))
-	require.Equal(t, 2, d.calls.of("dead-letters"))
-	require.Empty(t, deadLetters(t, box))
+	kit.Eventually(t, func() bool { return empty(t, js) })
+	require.Equal(t, 2, d.Calls.Of("fails"))
+	require.Equal(t, 2, d.Calls.Of("dead-letters"))
+	require.Empty(t, inboxkit.DeadLetters(t, box))
 }

@@ -21,6 +21,8 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
 	"github.com/aihooks/aihooks-go/internal/logtest"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/workflux"
 )
@@ -74,8 +76,8 @@ func leftovers(t *testing.T, js jetstream.JetStream) {
 	waits.Type = "agent.response"
 	_, err := box.Enqueue(t.Context(), waits)
 	require.NoError(t, err)
-	stop := run(t, box, d)
-	eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_DEFERRED") == 1 })
+	stop := inboxkit.Run(t, box, d)
+	kit.Eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_DEFERRED") == 1 })
 	stop()
 	_, err = box.Enqueue(t.Context(), newDelivery("noted"))
 	require.NoError(t, err)
@@ -100,9 +102,9 @@ func useEverything(t *testing.T, js jetstream.JetStream, logger *slog.Logger, do
 	if err != nil {
 		return err
 	}
-	var calls counter
+	var calls kit.Counter
 	hook.OnUnhandled(func(_ context.Context, d *webhook.Delivery) error {
-		switch n := calls.add(d.ID); {
+		switch n := calls.Add(d.ID); {
 		case strings.HasPrefix(d.ID, "dead") && n == 1:
 			return webhook.Permanent(errors.New("on purpose"))
 		case d.ID == "retried" && n == 1:
@@ -118,7 +120,7 @@ func useEverything(t *testing.T, js jetstream.JetStream, logger *slog.Logger, do
 		<-ended
 	}()
 	for _, id := range []string{"done", "retried", "dead 1", "dead 2"} {
-		ctx, cancel := context.WithTimeout(t.Context(), storeTimeout)
+		ctx, cancel := context.WithTimeout(t.Context(), inboxkit.StoreTimeout)
 		_, err := box.Enqueue(ctx, newDelivery(id))
 		cancel()
 		if err != nil {
@@ -140,7 +142,7 @@ func useEverything(t *testing.T, js jetstream.JetStream, logger *slog.Logger, do
 		switch {
 		case err != nil:
 			return err
-		case n == 2 && calls.of("done") == 1 && calls.of("retried") == 2 && calls.of("waits") == 1 && calls.of("noted") == 1:
+		case n == 2 && calls.Of("done") == 1 && calls.Of("retried") == 2 && calls.Of("waits") == 1 && calls.Of("noted") == 1:
 		default:
 			continue
 		}
@@ -155,7 +157,7 @@ func useEverything(t *testing.T, js jetstream.JetStream, logger *slog.Logger, do
 	if _, err := box.Discard(t.Context(), inbox.Filter{ID: ids["dead 2"]}); err != nil {
 		return err
 	}
-	eventually(t, done)
+	kit.Eventually(t, done)
 	return nil
 }
 
@@ -187,10 +189,10 @@ func TestPermissions_SufficeAsDocumented(t *testing.T) {
 		})
 		runs := open(t, admin, jetstreaminbox.Options{})
 		d := newTestHandler(t, runs, succeed)
-		run(t, runs, d)
+		inboxkit.Run(t, runs, d)
 		receives := newTestHandler(t, open(t, user, jetstreaminbox.Options{}), succeed)
-		receives.mustRespond(t, 200, messageBody("a", 1))
-		eventually(t, func() bool { return d.calls.of("a") == 1 })
+		receives.MustRespond(t, 200, inboxkit.MessageBody("a", 1))
+		kit.Eventually(t, func() bool { return d.Calls.Of("a") == 1 })
 		require.NotErrorIs(t, user.Conn().LastError(), nats.ErrPermissionViolation)
 	})
 }

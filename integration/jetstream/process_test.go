@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -17,12 +16,12 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 	_ "modernc.org/sqlite"
 
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
-	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
 	"github.com/aihooks/aihooks-go/internal/test/crashtest"
 	"github.com/aihooks/aihooks-go/internal/test/kit"
@@ -91,11 +90,10 @@ func (s *serverProcess) url() string { return "nats://" + s.address }
 func (s *serverProcess) start() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.cmd = exec.Command(os.Args[0])
-	s.cmd.Env = append(append(os.Environ(), s.env...), envWork+"=serve", envAddress+"="+s.address, envDir+"="+s.dir)
+	s.cmd = kit.Role("serve", append(s.env, envAddress+"="+s.address, envDir+"="+s.dir)...)
 	s.cmd.Stderr = os.Stderr
 	require.NoError(s.t, kit.Start(s.cmd))
-	eventually(s.t, func() bool {
+	kit.Eventually(s.t, func() bool {
 		conn, err := net.Dial("tcp", s.address) //nolint:noctx // a local address
 		if err == nil {
 			_ = conn.Close()
@@ -122,9 +120,7 @@ func (s *serverProcess) pause(d time.Duration) {
 // always, or of a cluster of three.
 func receiver(url, file string, lease time.Duration) func() *exec.Cmd {
 	return func() *exec.Cmd {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), envWork+"=receive", envURL+"="+url, envFile+"="+file, envLease+"="+lease.String())
-		return cmd
+		return kit.Role("receive", envURL+"="+url, envFile+"="+file, envLease+"="+lease.String())
 	}
 }
 
@@ -154,7 +150,7 @@ func receive() error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 	defer cancel()
 	db, store, err := openFile(ctx, os.Getenv(envFile))
 	if err != nil {
@@ -170,12 +166,7 @@ func receive() error {
 	}
 	box, err := openWhenUp(ctx, js, &jetstreaminbox.Options{
 		Store: store, ServerSyncsAlways: !strings.Contains(os.Getenv(envURL), ","), Lease: lease,
-		Policy: inbox.Policy{
-			MaxAttempts:  1000,
-			Backoff:      func(n int) time.Duration { return time.Duration(min(n, 20)) * 10 * time.Millisecond },
-			DrainTimeout: 5 * time.Second,
-			Logger:       slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
-		},
+		Policy: crashtest.Policy(),
 	})
 	if err != nil {
 		return err

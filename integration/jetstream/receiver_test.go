@@ -45,7 +45,7 @@ func TestReceiver_RunsOnJetStream(t *testing.T) {
 	read(&first)
 	sender := emberqatest.NewSenderTo(t, "http://"+first.Listening+"/webhooks/emberqa", "a-token-of-enough-length")
 	flag := sender.Sample("red_flag")
-	eventually(t, func() bool { return sender.Send(flag).Status == http.StatusOK })
+	kit.Eventually(t, func() bool { return sender.Send(flag).Status == http.StatusOK })
 	for attempt := 1; attempt <= 2; attempt++ {
 		var line struct{ Attempt int }
 		read(&line)

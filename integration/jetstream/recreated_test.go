@@ -11,6 +11,8 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 // recreate deletes a stream and creates it again: with New, or like an operator, from sequence 1.
@@ -68,10 +70,10 @@ func TestRecreatedStream_InheritsNoAttempts(t *testing.T) {
 			return delay(n)
 		}}})
 		d := newTestHandler(t, old, func(context.Context, string) error { return errors.New("on purpose") })
-		stop := run(t, old, d)
+		stop := inboxkit.Run(t, old, d)
 		_, err := old.Enqueue(t.Context(), newDelivery("old"))
 		require.NoError(t, err)
-		eventually(t, func() bool { return d.calls.of("old") == 2 })
+		kit.Eventually(t, func() bool { return d.Calls.Of("old") == 2 })
 		stop()
 		recreateStream(t, js, jetstreaminbox.DefaultName)
 
@@ -79,11 +81,11 @@ func TestRecreatedStream_InheritsNoAttempts(t *testing.T) {
 		d = newTestHandler(t, box, func(context.Context, string) error { return errors.New("on purpose") })
 		_, err = box.Enqueue(t.Context(), newDelivery("new"))
 		require.NoError(t, err)
-		run(t, box, d)
-		eventually(t, func() bool { return len(deadLetters(t, box)) == 1 })
-		require.Equal(t, 3, d.calls.of("new"))
-		require.Len(t, deadLetters(t, box)[0].Attempts, 3)
-		eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_DEFERRED") == 0 }, "the old attempt record is purged")
+		inboxkit.Run(t, box, d)
+		kit.Eventually(t, func() bool { return len(inboxkit.DeadLetters(t, box)) == 1 })
+		require.Equal(t, 3, d.Calls.Of("new"))
+		require.Len(t, inboxkit.DeadLetters(t, box)[0].Attempts, 3)
+		kit.Eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_DEFERRED") == 0 }, "the old attempt record is purged")
 	})
 }
 
@@ -92,18 +94,18 @@ func TestRecreatedStream_LosesNoDeadLetter(t *testing.T) {
 	t.Parallel()
 	eachRecreation(t, func(t *testing.T, js jetstream.JetStream, recreateStream func(*testing.T, jetstream.JetStream, string)) {
 		box := open(t, js, jetstreaminbox.Options{})
-		stop := run(t, box, newTestHandler(t, box, permanent))
+		stop := inboxkit.Run(t, box, newTestHandler(t, box, permanent))
 		_, err := box.Enqueue(t.Context(), newDelivery("old"))
 		require.NoError(t, err)
-		eventually(t, func() bool { return len(deadLetters(t, box)) == 1 && empty(t, js) })
+		kit.Eventually(t, func() bool { return len(inboxkit.DeadLetters(t, box)) == 1 && empty(t, js) })
 		stop()
 		recreateStream(t, js, jetstreaminbox.DefaultName)
 		box = open(t, js, jetstreaminbox.Options{})
-		run(t, box, newTestHandler(t, box, permanent))
+		inboxkit.Run(t, box, newTestHandler(t, box, permanent))
 		_, err = box.Enqueue(t.Context(), newDelivery("new"))
 		require.NoError(t, err)
-		eventually(t, func() bool { return empty(t, js) })
-		require.Len(t, deadLetters(t, box), 2)
+		kit.Eventually(t, func() bool { return empty(t, js) })
+		require.Len(t, inboxkit.DeadLetters(t, box), 2)
 	})
 }
 
@@ -112,14 +114,14 @@ func TestRecreatedStream_RunsPreviousDeadLetter(t *testing.T) {
 	t.Parallel()
 	eachRecreation(t, func(t *testing.T, js jetstream.JetStream, recreateStream func(*testing.T, jetstream.JetStream, string)) {
 		box := open(t, js, jetstreaminbox.Options{Lease: time.Second})
-		stop := run(t, box, newTestHandler(t, box, permanent))
+		stop := inboxkit.Run(t, box, newTestHandler(t, box, permanent))
 		_, err := box.Enqueue(t.Context(), newDelivery("a"))
 		require.NoError(t, err)
-		eventually(t, func() bool { return len(deadLetters(t, box)) == 1 && empty(t, js) })
+		kit.Eventually(t, func() bool { return len(inboxkit.DeadLetters(t, box)) == 1 && empty(t, js) })
 		stop()
 		recreateStream(t, js, jetstreaminbox.DefaultName)
 		box = open(t, js, jetstreaminbox.Options{Lease: time.Second})
-		stop = run(t, box, newTestHandler(t, box, permanent)) // creates the consumer
+		stop = inboxkit.Run(t, box, newTestHandler(t, box, permanent)) // creates the consumer
 		awaitConsumer(t, js)
 		stop()
 		duplicate, err := box.Enqueue(t.Context(), newDelivery("a"))
@@ -127,9 +129,9 @@ func TestRecreatedStream_RunsPreviousDeadLetter(t *testing.T) {
 		require.False(t, duplicate)
 		fetchAndNak(t, js)
 		d := newTestHandler(t, box, succeed)
-		run(t, box, d)
-		eventually(t, func() bool { return empty(t, js) })
-		require.Equal(t, 1, d.calls.of("a"))
+		inboxkit.Run(t, box, d)
+		kit.Eventually(t, func() bool { return empty(t, js) })
+		require.Equal(t, 1, d.Calls.Of("a"))
 	})
 }
 
@@ -139,11 +141,11 @@ func TestRecreatedStream_BringsBackLaterDeadLetters(t *testing.T) {
 	eachRecreation(t, func(t *testing.T, js jetstream.JetStream, recreateStream func(*testing.T, jetstream.JetStream, string)) {
 		box := open(t, js, jetstreaminbox.Options{})
 		d := newTestHandler(t, box, permanent)
-		run(t, box, d)
+		inboxkit.Run(t, box, d)
 		_, err := box.Enqueue(t.Context(), newDelivery("a"))
 		require.NoError(t, err)
 		for calls := 1; calls <= 3; calls++ {
-			eventually(t, func() bool { return d.calls.of("a") == calls && len(deadLetters(t, box)) == 1 && empty(t, js) })
+			kit.Eventually(t, func() bool { return d.Calls.Of("a") == calls && len(inboxkit.DeadLetters(t, box)) == 1 && empty(t, js) })
 			if calls == 2 { // again at the sequence of the first one
 				raw := rawDead(t, js)
 				recreateStream(t, js, jetstreaminbox.DefaultName+"_DEADLETTERS")
@@ -154,7 +156,7 @@ func TestRecreatedStream_BringsBackLaterDeadLetters(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, 1, n)
 		}
-		eventually(t, func() bool { return d.calls.of("a") == 4 })
+		kit.Eventually(t, func() bool { return d.Calls.Of("a") == 4 })
 	})
 }
 
@@ -172,19 +174,19 @@ func TestRecreatedStream_IsNotAcknowledgedByOldCallbacks(t *testing.T) {
 			return ctx.Err()
 		}
 	})
-	run(t, box, d)
+	inboxkit.Run(t, box, d)
 	_, err := box.Enqueue(t.Context(), newDelivery("old"))
 	require.NoError(t, err)
-	eventually(t, func() bool { return d.calls.of("old") == 1 })
+	kit.Eventually(t, func() bool { return d.Calls.Of("old") == 1 })
 	recreate["ByNew"](t, js, jetstreaminbox.DefaultName)
-	eventually(t, func() bool {
+	kit.Eventually(t, func() bool {
 		_, err = box.Enqueue(t.Context(), newDelivery("new"))
 		return err == nil
 	})
-	eventually(t, func() bool { return d.calls.of("new") == 1 })
+	kit.Eventually(t, func() bool { return d.Calls.Of("new") == 1 })
 	close(release["old"])
 	consistently(t, func() bool { return !empty(t, js) })
 	close(release["new"])
-	eventually(t, func() bool { return empty(t, js) })
-	require.Equal(t, 1, d.calls.of("new"))
+	kit.Eventually(t, func() bool { return empty(t, js) })
+	require.Equal(t, 1, d.Calls.Of("new"))
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/workflux"
 )
@@ -130,7 +131,7 @@ func TestCheckHandler_RefusesSmallMaxPayload(t *testing.T) {
 	_, err = workflux.NewHandler(secret, &webhook.Options{Inbox: box, MaxBody: 512 << 10})
 	require.NoError(t, err)
 	d := newDelivery("long")
-	d.Body = messageBody("long", 1<<20)
+	d.Body = inboxkit.MessageBody("long", 1<<20)
 	_, err = box.Enqueue(t.Context(), d)
 	require.ErrorIs(t, err, nats.ErrMaxPayload)
 	require.ErrorContains(t, err, "max_payload")

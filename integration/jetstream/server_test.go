@@ -17,10 +17,7 @@ import (
 	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
-const (
-	maxPayload  = 4 << 20
-	testTimeout = 2 * time.Minute // what takes longer hangs, even on a busy machine
-)
+const maxPayload = 4 << 20
 
 // options returns the options of a server that writes to disk before it acknowledges. Its limits do not depend on the
 // free disk and memory.
@@ -55,7 +52,7 @@ func startServer(t testing.TB, o *server.Options) *server.Server {
 	require.NoError(t, err)
 	s.Start()
 	t.Cleanup(func() { stopServer(s) })
-	require.True(t, s.ReadyForConnections(testTimeout))
+	require.True(t, s.ReadyForConnections(kit.Patience))
 	return s
 }
 

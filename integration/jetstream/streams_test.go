@@ -14,6 +14,7 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
 	"github.com/aihooks/aihooks-go/internal/logtest"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
 	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -52,7 +53,7 @@ func TestEnqueue_ReportsInboxFullOnFullServer(t *testing.T) {
 	var err error
 	for n := 0; err == nil && n < 10; n++ {
 		d := newDelivery(fmt.Sprint(n))
-		d.Body = messageBody(d.ID, 512<<10)
+		d.Body = inboxkit.MessageBody(d.ID, 512<<10)
 		_, err = box.Enqueue(t.Context(), d)
 	}
 	require.ErrorIs(t, err, webhook.ErrInboxFull)
@@ -70,11 +71,11 @@ func TestEndpoints_AreDistinguishedByAnyName(t *testing.T) {
 		_, err := box.Enqueue(t.Context(), p)
 		require.NoError(t, err)
 	}
-	run(t, box, d)
+	inboxkit.Run(t, box, d)
 	for _, text := range []string{"endpoint=default.1 ", "endpoint=* ", `endpoint="> aé" `, `endpoint="=2A" `, `endpoint="" `} {
-		eventually(t, func() bool { return strings.Contains(log.String()+" ", text) }, text)
+		kit.Eventually(t, func() bool { return strings.Contains(log.String()+" ", text) }, text)
 	}
-	require.Zero(t, d.calls.total())
+	require.Zero(t, d.Calls.Total())
 }
 
 // The user's JetStream may be at a hub, behind a leaf node that has another JetStream.
@@ -89,7 +90,7 @@ func TestNew_HonorsDomainAndPrefix(t *testing.T) {
 	o.JetStreamDomain = "leaf"
 	o.LeafNode.Remotes = []*server.RemoteLeafOpts{{URLs: []*url.URL{{Scheme: "nats-leaf", Host: address}}}}
 	leaf := startServer(t, o)
-	eventually(t, func() bool { return hub.NumLeafNodes() == 1 && leaf.NumLeafNodes() == 1 })
+	kit.Eventually(t, func() bool { return hub.NumLeafNodes() == 1 && leaf.NumLeafNodes() == 1 })
 	for name, client := range map[string]func(nc *nats.Conn) (jetstream.JetStream, error){
 		"DOMAIN": func(nc *nats.Conn) (jetstream.JetStream, error) { return jetstream.NewWithDomain(nc, "hub") },
 		"PREFIX": func(nc *nats.Conn) (jetstream.JetStream, error) { return jetstream.NewWithAPIPrefix(nc, "$JS.hub.API") },
@@ -98,8 +99,8 @@ func TestNew_HonorsDomainAndPrefix(t *testing.T) {
 		require.NoError(t, err)
 		box := open(t, js, jetstreaminbox.Options{Name: name})
 		d := newTestHandler(t, box, succeed)
-		run(t, box, d)
-		d.mustRespond(t, 200, messageBody(name, 1))
-		eventually(t, func() bool { return d.calls.of(name) == 1 }, name)
+		inboxkit.Run(t, box, d)
+		d.MustRespond(t, 200, inboxkit.MessageBody(name, 1))
+		kit.Eventually(t, func() bool { return d.Calls.Of(name) == 1 }, name)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
 	"github.com/aihooks/aihooks-go/internal/test/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 // A scale is the size of a test.
@@ -23,18 +24,14 @@ type scale struct {
 
 func TestCrash_LosesAndRepeatsNothing(t *testing.T) {
 	s := scale{n: 240, faults: 4, rate: 60, minute: 250 * time.Millisecond}
-	if full() {
+	if kit.Full() {
 		s = scale{n: 12_000, faults: 40, rate: 100, minute: 500 * time.Millisecond}
 	}
 	nats := newServerProcess(t)
 	file := filepath.Join(t.TempDir(), "store.db")
 	fleet := crashtest.NewFleet(t, 3, receiver(nats.url(), file, time.Second))
 	sender := &crashtest.Sender{Deliveries: crashtest.Deliveries(s.n), Fleet: fleet, Minute: s.minute, Rate: s.rate}
-	sent, disrupted := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(sent)
-		sender.Send()
-	}()
+	disrupted := make(chan struct{})
 	servers := 0
 	go func() {
 		defer close(disrupted)
@@ -52,8 +49,7 @@ func TestCrash_LosesAndRepeatsNothing(t *testing.T) {
 			}
 		}
 	}()
-	fleet.KillReceivers(s.faults, sender.Progress)
-	<-sent
+	sender.SendDuring(func() { fleet.KillReceivers(s.faults, sender.Progress) })
 	<-disrupted
 	js := drained(t, nats.url())
 	fleet.End()
@@ -63,7 +59,7 @@ func TestCrash_LosesAndRepeatsNothing(t *testing.T) {
 
 func TestDeploy_RespondsOnly200(t *testing.T) {
 	s := scale{n: 200, faults: 2, rate: 60, minute: 100 * time.Millisecond}
-	if full() {
+	if kit.Full() {
 		s = scale{n: 5000, faults: 12, rate: 150, minute: 100 * time.Millisecond}
 	}
 	nats := newServerProcess(t)
@@ -71,20 +67,12 @@ func TestDeploy_RespondsOnly200(t *testing.T) {
 	fleet := crashtest.NewFleet(t, 1, receiver(nats.url(), file, jetstreaminbox.DefaultLease))
 	sender := &crashtest.Sender{
 		Deliveries: crashtest.Deliveries(s.n), Fleet: fleet, Minute: s.minute, Rate: s.rate, ExpectContinue: true,
-		Timeout: testTimeout,
+		Timeout: kit.Patience,
 	}
-	sent := make(chan struct{})
-	go func() {
-		defer close(sent)
-		sender.Send()
-	}()
-	fleet.Deploy(s.faults, sender.Progress)
-	<-sent
+	sender.SendDuring(func() { fleet.Deploy(s.faults, sender.Progress) })
 	js := drained(t, nats.url())
 	fleet.End()
-	for response, times := range sender.Responses() {
-		require.Equal(t, "200", response, "%d times", times)
-	}
+	sender.RequireOnly200(t)
 	check(t, js, file, sender, fleet)
 }
 

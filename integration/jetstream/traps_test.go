@@ -17,6 +17,8 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -30,23 +32,23 @@ func TestStore_PreventsRepeatAfterWindow(t *testing.T) {
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{Window: 100 * time.Millisecond})
 	d := newTestHandler(t, box, succeed)
-	run(t, box, d)
-	d.mustRespond(t, http.StatusOK, messageBody("a", 1))
-	eventually(t, func() bool { return d.calls.of("a") == 1 })
+	inboxkit.Run(t, box, d)
+	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("a", 1))
+	kit.Eventually(t, func() bool { return d.Calls.Of("a") == 1 })
 	_, err := box.Enqueue(t.Context(), newDelivery("window"))
 	require.NoError(t, err)
-	eventually(t, func() bool { // until the window has ended
+	kit.Eventually(t, func() bool { // until the window has ended
 		duplicate, err := box.Enqueue(t.Context(), newDelivery("window"))
 		require.NoError(t, err)
 		return !duplicate
 	})
 	before := last(t, js)
-	d.mustRespond(t, http.StatusOK, messageBody("a", 1))
-	d.mustRespond(t, http.StatusOK, messageBody("b", 1))
+	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("a", 1))
+	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("b", 1))
 	require.Equal(t, before+2, last(t, js), "JetStream must store it again")
-	eventually(t, func() bool { return empty(t, js) })
-	require.Equal(t, 1, d.calls.of("a"))
-	require.Equal(t, 1, d.calls.of("b"))
+	kit.Eventually(t, func() bool { return empty(t, js) })
+	require.Equal(t, 1, d.Calls.Of("a"))
+	require.Equal(t, 1, d.Calls.Of("b"))
 }
 
 // The window forgets completed deliveries when the server restarts.
@@ -57,17 +59,17 @@ func TestStore_PreventsRepeatAfterServerRestart(t *testing.T) {
 	js := dial(t, s.ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
 	d := newTestHandler(t, box, succeed)
-	stop := run(t, box, d)
-	d.mustRespond(t, http.StatusOK, messageBody("a", 1))
-	eventually(t, func() bool { return empty(t, js) })
+	stop := inboxkit.Run(t, box, d)
+	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("a", 1))
+	kit.Eventually(t, func() bool { return empty(t, js) })
 	stop()
 	stopServer(s)
 	startServer(t, o)
-	run(t, box, d)
-	d.retryUntilAccepted(t, messageBody("a", 1))
-	d.mustRespond(t, http.StatusOK, messageBody("b", 1))
-	eventually(t, func() bool { return d.calls.of("b") == 1 && empty(t, js) })
-	require.Equal(t, 1, d.calls.of("a"))
+	inboxkit.Run(t, box, d)
+	retryUntilAccepted(t, d, inboxkit.MessageBody("a", 1))
+	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("b", 1))
+	kit.Eventually(t, func() bool { return d.Calls.Of("b") == 1 && empty(t, js) })
+	require.Equal(t, 1, d.Calls.Of("a"))
 }
 
 // Deliveries that wait for their next attempt are pending acknowledgements. A consumer allows 1000 of them by default.
@@ -82,7 +84,7 @@ func TestBackoff_DoesNotDelayOtherDeliveries(t *testing.T) {
 		}
 		return nil
 	})
-	run(t, box, d)
+	inboxkit.Run(t, box, d)
 	const resting = 1100
 	var senders sync.WaitGroup
 	for n := range 10 {
@@ -96,9 +98,9 @@ func TestBackoff_DoesNotDelayOtherDeliveries(t *testing.T) {
 		})
 	}
 	senders.Wait()
-	eventually(t, func() bool { return d.calls.total() == resting })
-	d.mustRespond(t, http.StatusOK, messageBody("runs", 1))
-	eventually(t, func() bool { return d.calls.of("runs") == 1 })
+	kit.Eventually(t, func() bool { return d.Calls.Total() == resting })
+	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("runs", 1))
+	kit.Eventually(t, func() bool { return d.Calls.Of("runs") == 1 })
 }
 
 // JetStream takes 64 KiB of headers.
@@ -109,9 +111,9 @@ func TestEnqueue_AcceptsLongID(t *testing.T) {
 	_, err := box.Enqueue(t.Context(), long)
 	require.NoError(t, err)
 	d := newTestHandler(t, box, permanent)
-	run(t, box, d)
-	eventually(t, func() bool { return len(deadLetters(t, box)) == 1 })
-	e := deadLetters(t, box)[0]
+	inboxkit.Run(t, box, d)
+	kit.Eventually(t, func() bool { return len(inboxkit.DeadLetters(t, box)) == 1 })
+	e := inboxkit.DeadLetters(t, box)[0]
 	require.Equal(t, long.ID, e.Delivery.ID)
 	require.Equal(t, long.Body, e.Delivery.Body)
 }
@@ -121,16 +123,16 @@ func TestEnqueue_AcceptsLongID(t *testing.T) {
 func TestDeadLetter_IsNotRunAfterCrash(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
-	var alerts counter
-	p := inbox.Policy{OnDeadLetter: func(_ context.Context, e inbox.Entry) { alerts.add(e.ID) }}
+	var alerts kit.Counter
+	p := inbox.Policy{OnDeadLetter: func(_ context.Context, e inbox.Entry) { alerts.Add(e.ID) }}
 	box := open(t, js, jetstreaminbox.Options{Lease: time.Second, Policy: p})
 	d := newTestHandler(t, box, permanent)
-	stop := run(t, box, d)
+	stop := inboxkit.Run(t, box, d)
 	_, err := box.Enqueue(t.Context(), newDelivery("a"))
 	require.NoError(t, err)
-	eventually(t, func() bool { return len(deadLetters(t, box)) == 1 && empty(t, js) })
+	kit.Eventually(t, func() bool { return len(inboxkit.DeadLetters(t, box)) == 1 && empty(t, js) })
 	stop()
-	id := deadLetters(t, box)[0].ID
+	id := inboxkit.DeadLetters(t, box)[0].ID
 	// The state after such a crash: fetched once, stored as a dead letter, and not acknowledged.
 	stream, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEADLETTERS")
 	require.NoError(t, err)
@@ -152,11 +154,11 @@ func TestDeadLetter_IsNotRunAfterCrash(t *testing.T) {
 	m, err := c.Next()
 	require.NoError(t, err)
 	require.NoError(t, m.Nak())
-	run(t, box, d)
-	eventually(t, func() bool { return empty(t, js) })
-	require.Equal(t, 1, d.calls.of("a"))
-	require.Len(t, deadLetters(t, box), 1)
-	eventually(t, func() bool { return alerts.of(id) == 2 })
+	inboxkit.Run(t, box, d)
+	kit.Eventually(t, func() bool { return empty(t, js) })
+	require.Equal(t, 1, d.Calls.Of("a"))
+	require.Len(t, inboxkit.DeadLetters(t, box), 1)
+	kit.Eventually(t, func() bool { return alerts.Of(id) == 2 })
 }
 
 // The same delivery may have been a dead letter before. That dead letter is not the outcome of this delivery.
@@ -164,23 +166,23 @@ func TestDeadLetter_DoesNotStopLaterDelivery(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{Window: 100 * time.Millisecond, Lease: time.Second})
-	stop := run(t, box, newTestHandler(t, box, permanent))
+	stop := inboxkit.Run(t, box, newTestHandler(t, box, permanent))
 	enqueueAgain := func() {
-		eventually(t, func() bool {
+		kit.Eventually(t, func() bool {
 			duplicate, err := box.Enqueue(t.Context(), newDelivery("a"))
 			require.NoError(t, err)
 			return !duplicate
 		})
 	}
 	enqueueAgain()
-	eventually(t, func() bool { return len(deadLetters(t, box)) == 1 && empty(t, js) })
+	kit.Eventually(t, func() bool { return len(inboxkit.DeadLetters(t, box)) == 1 && empty(t, js) })
 	stop()
 	enqueueAgain()
 	fetchAndNak(t, js)
 	d := newTestHandler(t, box, succeed)
-	run(t, box, d)
-	eventually(t, func() bool { return empty(t, js) })
-	require.Equal(t, 1, d.calls.of("a"))
+	inboxkit.Run(t, box, d)
+	kit.Eventually(t, func() bool { return empty(t, js) })
+	require.Equal(t, 1, d.Calls.Of("a"))
 }
 
 // fetchAndNak fetches the oldest delivery of WorkFlux, like a process that then crashes.
@@ -209,15 +211,15 @@ func TestDeadLetter_WaitsForStreamCapacity(t *testing.T) {
 	}
 	limit(1)
 	d := newTestHandler(t, box, permanent)
-	run(t, box, d)
-	d.mustRespond(t, http.StatusOK, messageBody("a", 1))
-	eventually(t, func() bool { return len(deadLetters(t, box)) == 1 && empty(t, js) })
-	d.mustRespond(t, http.StatusOK, messageBody("b", 1))
-	eventually(t, func() bool { return d.calls.of("b") == 1 })
+	inboxkit.Run(t, box, d)
+	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("a", 1))
+	kit.Eventually(t, func() bool { return len(inboxkit.DeadLetters(t, box)) == 1 && empty(t, js) })
+	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("b", 1))
+	kit.Eventually(t, func() bool { return d.Calls.Of("b") == 1 })
 	consistently(t, func() bool { return !empty(t, js) })
 	limit(-1)
-	eventually(t, func() bool { return len(deadLetters(t, box)) == 2 && empty(t, js) })
-	require.Equal(t, 1, d.calls.of("b"))
+	kit.Eventually(t, func() bool { return len(inboxkit.DeadLetters(t, box)) == 2 && empty(t, js) })
+	require.Equal(t, 1, d.Calls.Of("b"))
 }
 
 func TestRun_EndsThoughNothingCanBeRecorded(t *testing.T) {
@@ -234,8 +236,8 @@ func TestRun_EndsThoughNothingCanBeRecorded(t *testing.T) {
 
 	// One delivery has no attempts left after its process crashed. The callback of the other one fails permanently.
 	d := newTestHandler(t, box, permanent)
-	stop := run(t, box, d)
-	eventually(t, func() bool {
+	stop := inboxkit.Run(t, box, d)
+	kit.Eventually(t, func() bool {
 		_, err := js.Consumer(t.Context(), jetstreaminbox.DefaultName, "workflux_default")
 		return err == nil
 	})
@@ -251,7 +253,7 @@ func TestRun_EndsThoughNothingCanBeRecorded(t *testing.T) {
 		defer close(stopped)
 		_ = box.Run(ctx, d) // returns a DrainError
 	}()
-	eventually(t, func() bool { return d.calls.of("hopeless") == 1 })
+	kit.Eventually(t, func() bool { return d.Calls.Of("hopeless") == 1 })
 	end()
 	select {
 	case <-stopped:
@@ -265,10 +267,10 @@ func TestRetry_RunsUndeletableDeadLetterOnce(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
-	stop := run(t, box, newTestHandler(t, box, permanent))
+	stop := inboxkit.Run(t, box, newTestHandler(t, box, permanent))
 	_, err := box.Enqueue(t.Context(), newDelivery("a"))
 	require.NoError(t, err)
-	eventually(t, func() bool { return len(deadLetters(t, box)) == 1 && empty(t, js) })
+	kit.Eventually(t, func() bool { return len(inboxkit.DeadLetters(t, box)) == 1 && empty(t, js) })
 	stop()
 	stream, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEADLETTERS")
 	require.NoError(t, err)
@@ -290,20 +292,20 @@ func TestForeignMessage_BecomesDeadLetterWithoutCallback(t *testing.T) {
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
 	d := newTestHandler(t, box, succeed)
-	run(t, box, d)
+	inboxkit.Run(t, box, d)
 	for _, header := range []nats.Header{
 		{}, {"Aihooks-Delivery": {`{"Vendor":"workflux"}`}}, {"Aihooks-Delivery": {"{"}},
 		{"Aihooks-Delivery": {`{"Keys":["a"]}`}, "Aihooks-State": {`{"body":100000}`}},
 	} {
-		_, err := js.PublishMsg(t.Context(), &nats.Msg{Subject: "AIHOOKS.in.workflux.default", Data: messageBody("theirs", 1), Header: header})
+		_, err := js.PublishMsg(t.Context(), &nats.Msg{Subject: "AIHOOKS.in.workflux.default", Data: inboxkit.MessageBody("theirs", 1), Header: header})
 		require.NoError(t, err)
 	}
-	eventually(t, func() bool { return len(deadLetters(t, box)) == 4 && empty(t, js) })
-	for _, e := range deadLetters(t, box) {
+	kit.Eventually(t, func() bool { return len(inboxkit.DeadLetters(t, box)) == 4 && empty(t, js) })
+	for _, e := range inboxkit.DeadLetters(t, box) {
 		require.Equal(t, "workflux", e.Delivery.Vendor)
-		require.Equal(t, messageBody("theirs", 1), e.Delivery.Body)
+		require.Equal(t, inboxkit.MessageBody("theirs", 1), e.Delivery.Body)
 	}
-	require.Zero(t, d.calls.total())
+	require.Zero(t, d.Calls.Total())
 }
 
 func TestFullStream_Responds503UntilCapacityReturns(t *testing.T) {
@@ -311,16 +313,16 @@ func TestFullStream_Responds503UntilCapacityReturns(t *testing.T) {
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{MaxMessages: 2})
 	d := newTestHandler(t, box, succeed)
-	d.mustRespond(t, http.StatusOK, messageBody("a", 1))
-	d.mustRespond(t, http.StatusOK, messageBody("b", 1))
-	d.mustRespond(t, http.StatusServiceUnavailable, messageBody("c", 1))
-	d.mustRespond(t, http.StatusOK, messageBody("a", 1))
+	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("a", 1))
+	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("b", 1))
+	d.MustRespond(t, http.StatusServiceUnavailable, inboxkit.MessageBody("c", 1))
+	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("a", 1))
 	_, err := box.Enqueue(t.Context(), newDelivery("c"))
 	require.ErrorIs(t, err, webhook.ErrInboxFull)
-	run(t, box, d)
-	eventually(t, func() bool { return empty(t, js) })
-	d.mustRespond(t, http.StatusOK, messageBody("c", 1))
-	eventually(t, func() bool { return d.calls.of("c") == 1 })
+	inboxkit.Run(t, box, d)
+	kit.Eventually(t, func() bool { return empty(t, js) })
+	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("c", 1))
+	kit.Eventually(t, func() bool { return d.Calls.Of("c") == 1 })
 }
 
 func TestFullStream_DefersDeliveriesWithoutCallback(t *testing.T) {
@@ -336,10 +338,10 @@ func TestFullStream_DefersDeliveriesWithoutCallback(t *testing.T) {
 	}
 	_, err := box.Enqueue(t.Context(), newDelivery("c"))
 	require.ErrorIs(t, err, webhook.ErrInboxFull)
-	run(t, box, d)
-	eventually(t, func() bool { return empty(t, js) })
-	d.mustRespond(t, http.StatusOK, messageBody("c", 1))
-	eventually(t, func() bool { return d.calls.of("c") == 1 })
+	inboxkit.Run(t, box, d)
+	kit.Eventually(t, func() bool { return empty(t, js) })
+	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("c", 1))
+	kit.Eventually(t, func() bool { return d.Calls.Of("c") == 1 })
 }
 
 func TestRun_DoesNotSpinOnShutdown(t *testing.T) {
@@ -347,11 +349,11 @@ func TestRun_DoesNotSpinOnShutdown(t *testing.T) {
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
 	d := newTestHandler(t, box, succeed)
-	run(t, box, d)
+	inboxkit.Run(t, box, d)
 	require.NoError(t, d.Shutdown(t.Context()))
 	_, err := box.Enqueue(t.Context(), newDelivery("a"))
 	require.NoError(t, err)
-	eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_DEFERRED") == 1 })
+	kit.Eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_DEFERRED") == 1 })
 	consistently(t, func() bool {
 		c, err := js.Consumer(t.Context(), jetstreaminbox.DefaultName, "workflux_default")
 		require.NoError(t, err)
@@ -364,12 +366,12 @@ func TestDeletedConsumer_IsRecreated(t *testing.T) {
 	js := dial(t, newServer(t).ClientURL())
 	box := open(t, js, jetstreaminbox.Options{})
 	d := newTestHandler(t, box, succeed)
-	run(t, box, d)
-	d.mustRespond(t, http.StatusOK, messageBody("a", 1))
-	eventually(t, func() bool { return d.calls.of("a") == 1 })
+	inboxkit.Run(t, box, d)
+	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("a", 1))
+	kit.Eventually(t, func() bool { return d.Calls.Of("a") == 1 })
 	require.NoError(t, js.DeleteConsumer(t.Context(), jetstreaminbox.DefaultName, "workflux_default"))
-	d.mustRespond(t, http.StatusOK, messageBody("b", 1))
-	eventually(t, func() bool { return d.calls.of("b") == 1 })
+	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("b", 1))
+	kit.Eventually(t, func() bool { return d.Calls.Of("b") == 1 })
 }
 
 func TestAttemptRecords_ArePurgedWithoutDelivery(t *testing.T) {
@@ -386,8 +388,8 @@ func TestAttemptRecords_ArePurgedWithoutDelivery(t *testing.T) {
 		require.NoError(t, err)
 	}
 	d := newTestHandler(t, box, succeed)
-	run(t, box, d)
-	eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_DEFERRED") == 1 })
+	inboxkit.Run(t, box, d)
+	kit.Eventually(t, func() bool { return messages(t, js, jetstreaminbox.DefaultName+"_DEFERRED") == 1 })
 	deferred, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEFERRED")
 	require.NoError(t, err)
 	_, err = deferred.GetLastMsgForSubject(t.Context(), kept)
@@ -402,7 +404,7 @@ func empty(t testing.TB, js jetstream.JetStream) bool {
 
 func messages(t testing.TB, js jetstream.JetStream, stream string) uint64 {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 	defer cancel()
 	s, err := js.Stream(ctx, stream)
 	require.NoError(t, err)

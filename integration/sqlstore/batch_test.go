@@ -12,6 +12,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 // inBatches returns a store on PostgreSQL whose statements wait until open is called. The first call has its own
@@ -215,7 +216,7 @@ func TestBatch_BlocksOnlyCallersOfLockedKey(t *testing.T) {
 		select {
 		case name := <-over:
 			require.True(t, want[name], name)
-		case <-time.After(patience):
+		case <-time.After(kit.Patience):
 			require.Fail(t, "the batch waits for another client's transaction")
 		}
 	}
@@ -251,6 +252,6 @@ func TestBatch_ReleasesClaimOfDepartedCaller(t *testing.T) {
 			claim, err := store.Claim(t.Context(), key, idempotency.NewToken(), time.Hour)
 			require.NoError(t, err)
 			return claim.State == acquired
-		}, patience, 10*time.Millisecond)
+		}, kit.Patience, 10*time.Millisecond)
 	}
 }

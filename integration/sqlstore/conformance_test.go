@@ -12,6 +12,7 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/idempotency/idempotencytest"
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 const (
@@ -43,7 +44,7 @@ func TestConformance_KeepsStoreRules(t *testing.T) { //nolint:tparallel // its s
 		{"SQLite", engines[1], false, "", false},
 		{"SQLite, without a busy timeout", &impatient, false, "", false},
 	} {
-		if test.long && !full() {
+		if test.long && !kit.Full() {
 			continue
 		}
 		t.Run(test.name, func(t *testing.T) {

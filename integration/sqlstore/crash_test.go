@@ -16,6 +16,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 // The crash test completes half of its keys inside the transaction of their side effect, and half outside.
@@ -27,7 +28,7 @@ const (
 )
 
 // crashWorker processes keys until all are completed, and prints those that it has completed outside a transaction.
-func crashWorker() {
+func crashWorker() error {
 	db, store := workersStore()
 	if os.Getenv("ENGINE") == "SQLite" {
 		db.SetMaxOpenConns(1)
@@ -84,6 +85,7 @@ func crashWorker() {
 	}
 	wg.Wait()
 	fmt.Println("done")
+	return nil
 }
 
 func completedKeys(db *sql.DB) map[string]bool {
@@ -118,7 +120,7 @@ func sideEffect(ctx context.Context, db *sql.DB, store *sqlstore.Store, key stri
 
 func TestCrash_LosesAndRepeatsNothing(t *testing.T) {
 	keys, kills := 400, 6
-	if full() {
+	if kit.Full() {
 		keys, kills = 10_000, 60
 	}
 	onEach(t, func(t *testing.T, e *engine, dsn string) {
@@ -131,19 +133,19 @@ func TestCrash_LosesAndRepeatsNothing(t *testing.T) {
 		var mu sync.Mutex
 		completions := make(map[string]int)
 		var reading sync.WaitGroup
-		start := func() *worker {
+		start := func() *kit.Process {
 			w := startWorker(t, "crashes", e, dsn, fmt.Sprint("KEYS=", keys))
-			w.expect(t, "ready")
+			require.Equal(t, "ready", w.Line(t))
 			reading.Go(func() {
-				for w.lines.Scan() {
+				for w.Stdout.Scan() {
 					mu.Lock()
-					completions[w.lines.Text()]++
+					completions[w.Stdout.Text()]++
 					mu.Unlock()
 				}
 			})
 			return w
 		}
-		running := make([]*worker, crashWorkers)
+		running := make([]*kit.Process, crashWorkers)
 		for i := range running {
 			running[i] = start()
 		}
@@ -156,8 +158,8 @@ func TestCrash_LosesAndRepeatsNothing(t *testing.T) {
 			}
 			time.Sleep(rand.N(20 * time.Millisecond))
 			victim := rand.IntN(len(running))
-			require.NoError(t, running[victim].cmd.Process.Kill())
-			_ = running[victim].cmd.Wait()
+			require.NoError(t, running[victim].Process.Kill())
+			_ = running[victim].Wait()
 			running[victim] = start()
 		}
 		reading.Wait()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
+	"github.com/aihooks/aihooks-go/internal/test/pgtest"
 )
 
 // An engine is a database to test on.
@@ -27,7 +28,7 @@ type engine struct {
 }
 
 var engines = []*engine{
-	{"PostgreSQL", sqlstore.PostgreSQL, "pgx", func(t testing.TB) string { return postgres(t).Database(t) }, `UPDATE aihooks_idempotency SET lease_until = clock_timestamp() - interval '1 second'`},
+	{"PostgreSQL", sqlstore.PostgreSQL, "pgx", func(t testing.TB) string { return pgtest.Shared(t).Database(t) }, `UPDATE aihooks_idempotency SET lease_until = clock_timestamp() - interval '1 second'`},
 	{"SQLite", sqlstore.SQLite, "sqlite", func(t testing.TB) string { return sqliteDSN(filepath.Join(t.TempDir(), "store.db")) }, `UPDATE aihooks_idempotency SET lease_until = unixepoch() * 1000 - 1000`},
 }
 

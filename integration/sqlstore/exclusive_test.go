@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 const (
@@ -19,7 +20,7 @@ const (
 )
 
 // claimWorker claims every key once, as fast as it can, and prints the acquired keys.
-func claimWorker() {
+func claimWorker() error {
 	_, store := workersStore()
 	fmt.Println("ready")
 	_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
@@ -31,32 +32,33 @@ func claimWorker() {
 		}
 	}
 	fmt.Println("done")
+	return nil
 }
 
 func TestClaim_GrantsKeyToOneProcess(t *testing.T) {
 	onEach(t, func(t *testing.T, e *engine, dsn string) {
 		db := e.open(t, dsn)
 		e.store(t, db, 0)
-		list := make([]*worker, claimers)
+		list := make([]*kit.Process, claimers)
 		for i := range list {
 			list[i] = startWorker(t, "claims", e, dsn)
 		}
 		for _, w := range list {
-			w.expect(t, "ready")
+			require.Equal(t, "ready", w.Line(t))
 		}
 		for _, w := range list {
-			_, err := fmt.Fprintln(w.stdin)
+			_, err := fmt.Fprintln(w.Stdin)
 			require.NoError(t, err)
 		}
 		winners := make(map[string]int)
 		ended := 0
 		for _, w := range list {
-			for w.lines.Scan() {
-				if w.lines.Text() == "done" {
+			for w.Stdout.Scan() {
+				if w.Stdout.Text() == "done" {
 					ended++
 					break
 				}
-				winners[w.lines.Text()]++
+				winners[w.Stdout.Text()]++
 			}
 		}
 		require.Equal(t, claimers, ended, "every worker has claimed every key")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/internal/test/pgtest"
 )
 
@@ -29,7 +30,7 @@ func readOnly(t *testing.T, server *pgtest.Server) {
 	}
 	require.Eventually(t, func() bool {
 		return query[string](t, admin, "SHOW default_transaction_read_only") == "on"
-	}, patience, 10*time.Millisecond)
+	}, kit.Patience, 10*time.Millisecond)
 }
 
 // fill makes the pool keep n idle connections.
@@ -54,7 +55,7 @@ func fill(t *testing.T, db *sql.DB, n int) {
 // reach another server.
 func TestFailover_NextCallReachesNewPrimary(t *testing.T) {
 	t.Parallel()
-	newer := postgres(t)
+	newer := pgtest.Shared(t)
 	engines[0].store(t, engines[0].open(t, newer.DSN("postgres")), 0)
 	for name, demote := range map[string]func(t *testing.T, server *pgtest.Server){
 		"read-only": readOnly,
@@ -82,7 +83,7 @@ func TestFailover_NextCallReachesNewPrimary(t *testing.T) {
 					Dialect: sqlstore.PostgreSQL, Namespace: idempotency.NewToken().String(), Batch: c.batch,
 				})
 				require.NoError(t, err)
-				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 				defer cancel()
 				var all sync.WaitGroup
 				errs := make([]error, c.callers)
@@ -142,7 +143,7 @@ func TestFailover_StandbyPromotedInPlace(t *testing.T) {
 // TestFailover_PgxPoolWithAfterRelease tests the advice of the package documentation for stdlib.OpenDBFromPool.
 func TestFailover_PgxPoolWithAfterRelease(t *testing.T) {
 	t.Parallel()
-	newer := postgres(t)
+	newer := pgtest.Shared(t)
 	engines[0].store(t, engines[0].open(t, newer.DSN("postgres")), 0)
 	older := pgtest.New(t)
 	link := newLink(t, older)
@@ -156,7 +157,7 @@ func TestFailover_PgxPoolWithAfterRelease(t *testing.T) {
 	pool, err := pgxpool.NewWithConfig(t.Context(), config)
 	require.NoError(t, err)
 	defer pool.Close()
-	require.Eventually(t, func() bool { return pool.Stat().IdleConns() >= 4 }, patience, 10*time.Millisecond)
+	kit.Eventually(t, func() bool { return pool.Stat().IdleConns() >= 4 })
 	db := stdlib.OpenDBFromPool(pool)
 	defer db.Close()
 	store := engines[0].store(t, db, 0)

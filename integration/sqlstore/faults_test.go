@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/internal/test/pgtest"
 )
 
@@ -92,7 +93,7 @@ func (tr *traffic) count(status int) int {
 func (tr *traffic) await(t *testing.T, n, status int, when string) {
 	t.Helper()
 	from := tr.count(status)
-	require.Eventually(t, func() bool { return tr.count(status) >= from+n }, patience, 10*time.Millisecond, when)
+	kit.Eventually(t, func() bool { return tr.count(status) >= from+n }, when)
 }
 
 // deliver sends new deliveries, each until the status is 200. It starts no new delivery after ctx ends.

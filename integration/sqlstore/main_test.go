@@ -4,98 +4,25 @@
 package sqlstore_test
 
 import (
-	"bufio"
-	"flag"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
-	"sync"
 	"testing"
-	"time"
 
-	"github.com/stretchr/testify/require"
-
-	"github.com/aihooks/aihooks-go/internal/test/crashtest"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/internal/test/pgtest"
 )
 
-// patience is how long a test waits for an event. It is long enough for a busy machine.
-const patience = 2 * time.Minute
-
-func full() bool { return os.Getenv("AIHOOKS_TEST_LONG") != "" }
-
-// workers are the functions that this program runs instead of the tests when it is started as a worker.
-var workers = map[string]func(){
-	"claims":   claimWorker,
-	"crashes":  crashWorker,
-	"migrates": migrateWorker,
-	"receives": receiveWorker,
-	"renews":   renewWorker,
-	"retakes":  retakeWorker,
-}
-
 func TestMain(m *testing.M) {
-	if work := workers[os.Getenv("ENGINETEST_WORKER")]; work != nil {
-		work()
-		return
-	}
-	_ = flag.Set("test.parallel", "32") // parallel tests mostly wait
-	code := m.Run()
-	if shared.server != nil {
-		if err := shared.server.Close(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
+	kit.Main(m, 32, map[string]func() error{ // parallel tests mostly wait
+		"claims": claimWorker, "crashes": crashWorker, "migrates": migrateWorker, "receives": receiveWorker,
+		"renews": renewWorker, "retakes": retakeWorker,
+	}, pgtest.CloseShared)
 }
 
-// shared is the PostgreSQL server of all tests that leave it running.
-var shared struct {
-	once   sync.Once
-	server *pgtest.Server
-	err    error
-}
-
-func postgres(t testing.TB) *pgtest.Server {
+// startWorker starts a process that uses a database.
+func startWorker(t testing.TB, role string, e *engine, dsn string, env ...string) *kit.Process {
 	t.Helper()
-	shared.once.Do(func() { shared.server, shared.err = pgtest.Open() })
-	require.NoError(t, shared.err)
-	return shared.server
-}
-
-// A worker is this program in another process.
-type worker struct {
-	cmd   *exec.Cmd
-	stdin io.WriteCloser
-	lines *bufio.Scanner
-}
-
-func startWorker(t testing.TB, name string, e *engine, dsn string, env ...string) *worker {
-	t.Helper()
-	w := &worker{cmd: exec.Command(os.Args[0])}
-	w.cmd.Env = append(os.Environ(), append(env, "ENGINETEST_WORKER="+name, "ENGINE="+e.name, "DSN="+dsn)...)
-	w.cmd.Stderr = os.Stderr
-	var err error
-	w.stdin, err = w.cmd.StdinPipe()
-	require.NoError(t, err)
-	stdout, err := w.cmd.StdoutPipe()
-	require.NoError(t, err)
-	w.lines = bufio.NewScanner(stdout)
-	require.NoError(t, crashtest.Start(w.cmd))
-	t.Cleanup(func() {
-		_ = w.cmd.Process.Kill()
-		_ = w.cmd.Wait()
-	})
-	return w
-}
-
-// expect reads one line of the worker's output.
-func (w *worker) expect(t testing.TB, want string) {
-	t.Helper()
-	require.True(t, w.lines.Scan(), "the worker's output ended")
-	require.Equal(t, want, w.lines.Text())
+	return kit.StartRole(t, role, append(env, "ENGINE="+e.name, "DSN="+dsn)...)
 }
 
 // check exits the worker if err is not nil.

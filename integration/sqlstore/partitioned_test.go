@@ -12,6 +12,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 // layouts are partitioned tables in which rows of different partitions have the same ctid.
@@ -92,7 +93,7 @@ func TestPartitionedTable_BatchCompletesOnlyItsKeys(t *testing.T) {
 			claim(t, other, fmt.Sprint("key-", i), idempotency.Acquired)
 		}
 		store, open := inBatches(t, db)
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 		defer cancel()
 		errs := make(chan error)
 		for i := range n {

@@ -44,7 +44,7 @@ func send(t testing.TB, url, id string) int {
 }
 
 // receiveWorker receives deliveries in another process, and prints the id of each delivery that it runs.
-func receiveWorker() {
+func receiveWorker() error {
 	_, store := workersStore()
 	hook, err := receiver(store, func(id string) {
 		time.Sleep(10 * time.Millisecond)
@@ -54,7 +54,7 @@ func receiveWorker() {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	check(err)
 	fmt.Println("http://" + listener.Addr().String())
-	check(http.Serve(listener, hook))
+	return http.Serve(listener, hook)
 }
 
 func TestReceiver_CallsBackOnceAcrossTwoProcesses(t *testing.T) {
@@ -65,12 +65,11 @@ func TestReceiver_CallsBackOnceAcrossTwoProcesses(t *testing.T) {
 		var urls []string
 		for range 2 {
 			w := startWorker(t, "receives", e, dsn)
-			require.True(t, w.lines.Scan())
-			urls = append(urls, w.lines.Text())
+			urls = append(urls, w.Line(t))
 			go func() {
-				for w.lines.Scan() {
+				for w.Stdout.Scan() {
 					mu.Lock()
-					callbacks[w.lines.Text()]++
+					callbacks[w.Stdout.Text()]++
 					mu.Unlock()
 				}
 			}()

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 const (
@@ -26,7 +27,7 @@ const (
 )
 
 // renewWorker runs work that does not end. It reports if the lease is lost.
-func renewWorker() {
+func renewWorker() error {
 	_, store := workersStore()
 	guard, err := idempotency.NewGuard(store, nil)
 	check(err)
@@ -38,11 +39,12 @@ func renewWorker() {
 	ctx := lease.Context(context.Background())
 	<-ctx.Done()
 	fmt.Println(context.Cause(ctx))
+	return nil
 }
 
 // retakeWorker claims the key until it acquires it, and completes it. It reports if the lease of the other worker had not
 // ended.
-func retakeWorker() {
+func retakeWorker() error {
 	_, store := workersStore()
 	ctx, key, token := context.Background(), os.Getenv("KEY"), idempotency.NewToken()
 	var ends time.Time // of the other worker's lease, or later
@@ -54,7 +56,7 @@ func retakeWorker() {
 			early := time.Until(ends) > clockTolerance
 			check(store.Complete(ctx, key, token))
 			fmt.Println("acquired, attempt", claim.Attempt, "early", early)
-			return
+			return nil
 		}
 		if end := before.Add(claim.Remaining); end.After(ends) {
 			ends = end
@@ -73,16 +75,16 @@ func TestRenewal_KeepsKeyFromOtherProcess(t *testing.T) {
 		for try := range renewalTries {
 			key := fmt.Sprint("KEY=key-", try)
 			first := startWorker(t, "renews", e, dsn, key)
-			first.expect(t, "acquired")
+			require.Equal(t, "acquired", first.Line(t))
 			began := time.Now()
 			second := startWorker(t, "retakes", e, dsn, key)
 			claims, killed, last := 0, false, ""
-			for second.lines.Scan() {
-				if last = second.lines.Text(); last != "in flight" {
+			for second.Stdout.Scan() {
+				if last = second.Stdout.Text(); last != "in flight" {
 					break
 				}
 				if claims++; !killed && claims >= renewedClaims && time.Since(began) > 10*renewedLease {
-					require.NoError(t, first.cmd.Process.Kill())
+					require.NoError(t, first.Process.Kill())
 					killed = true
 				}
 			}
@@ -91,7 +93,7 @@ func TestRenewal_KeepsKeyFromOtherProcess(t *testing.T) {
 				require.Equal(t, 1, query[int](t, db, `SELECT count(*) FROM aihooks_idempotency WHERE key = $1 AND state = 2`, key[len("KEY="):]))
 				return
 			}
-			first.expect(t, idempotency.ErrLeaseLost.Error()) // the machine was too slow to renew in time
+			require.Equal(t, idempotency.ErrLeaseLost.Error(), first.Line(t)) // the machine was too slow to renew in time
 		}
 		t.Fatalf("The lease was lost %d times.", renewalTries)
 	})
@@ -113,7 +115,7 @@ func TestRenewal_AllowsWorkAfterCompleteTx(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, store.CompleteTx(ctx, tx))
 		require.NoError(t, tx.Commit())
-		require.Eventually(t, func() bool { return lease.Until().After(first) || ctx.Err() != nil }, patience, 10*time.Millisecond, "a renewal")
+		require.Eventually(t, func() bool { return lease.Until().After(first) || ctx.Err() != nil }, kit.Patience, 10*time.Millisecond, "a renewal")
 		require.NoError(t, ctx.Err())
 		claim(t, store, "key", idempotency.Completed)
 		require.NoError(t, lease.Complete(t.Context()))

@@ -10,31 +10,33 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
-func migrateWorker() {
+func migrateWorker() error {
 	_, store := workersStore()
 	fmt.Println("ready")
 	_, _ = fmt.Scanln()
 	check(store.Migrate(context.Background()))
 	fmt.Println("done")
+	return nil
 }
 
 func TestMigrate_RunsInManyProcessesAtOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, e *engine, dsn string) {
-		list := make([]*worker, 6)
+		list := make([]*kit.Process, 6)
 		for i := range list {
 			list[i] = startWorker(t, "migrates", e, dsn)
 		}
 		for _, w := range list {
-			w.expect(t, "ready")
+			require.Equal(t, "ready", w.Line(t))
 		}
 		for _, w := range list {
-			_, err := fmt.Fprintln(w.stdin)
+			_, err := fmt.Fprintln(w.Stdin)
 			require.NoError(t, err)
 		}
 		for _, w := range list {
-			w.expect(t, "done")
+			require.Equal(t, "done", w.Line(t))
 		}
 		claim(t, e.store(t, e.open(t, dsn), 0), "key", idempotency.Acquired)
 	})
@@ -164,7 +166,7 @@ func TestPurge_SkipsLockedRow(t *testing.T) {
 	defer tx.Rollback()
 	_, err = tx.Exec(`SELECT FROM aihooks_idempotency WHERE key = 'a' FOR UPDATE`)
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	n, err := store.Purge(ctx, 10)
 	require.NoError(t, err)
