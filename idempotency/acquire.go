@@ -14,8 +14,17 @@ type ClaimRequest struct {
 	// the opposite order. So if a key is free, the same work no longer holds the keys after it.
 	Keys []string
 
-	// Lease is how long the keys are claimed, counted from the claim of the first key.
+	// Lease is how long the keys are claimed, counted from the claim of the first key. If the process crashes, the work
+	// can run again after this time.
 	Lease time.Duration
+
+	// RenewUntil lets the work outlast its lease. While the work runs, the Guard renews the lease in the background:
+	// whenever a third of Lease has passed, the lease is made to end after Lease from then, but not after RenewUntil. A
+	// failed renewal is tried again until the lease ends. See [Lease.Context] for work whose lease cannot be renewed.
+	//
+	// There is no renewal if RenewUntil is not later than the end of the lease, or if the work fails open. The zero time
+	// means no renewal.
+	RenewUntil time.Time
 
 	// WaitUntil is when Acquire stops waiting for the store and for the same work in this process. The zero time means
 	// that only the context ends the wait.
@@ -54,9 +63,13 @@ type flight struct {
 // If one key is completed, the whole work is completed. Acquire then completes the keys before it, because all keys
 // name the same work.
 //
-// An error means that the store is unavailable. Acquire then releases every key that it has claimed or may have claimed.
+// [ErrCannotRenew] means that RenewUntil needs renewals, and the store is not a [Renewer]. Any other error means that the
+// store is unavailable. Acquire then releases every key that it has claimed or may have claimed.
 // With FailOpen, Acquire returns the error only if the context or WaitUntil ended the call.
 func (g *Guard) Acquire(ctx context.Context, w ClaimRequest) (*Lease, Claim, error) {
+	if g.renewer == nil && !w.RenewUntil.IsZero() && w.RenewUntil.After(time.Now().Add(w.Lease)) {
+		return nil, Claim{}, ErrCannotRenew
+	}
 	lease := &Lease{
 		guard:  g,
 		flight: &flight{keys: make([]string, 0, len(w.Keys)), done: make(chan struct{}), tag: w.Tag},
@@ -76,12 +89,7 @@ func (g *Guard) Acquire(ctx context.Context, w ClaimRequest) (*Lease, Claim, err
 				// This is before the call, so that the lease ends here no later than in the store.
 				lease.until = time.Now().Add(w.Lease)
 			}
-			// Each lease outlasts the next one by at least a timeout, the longest that a call takes.
-			duration := time.Until(lease.until)
-			for range w.Keys[i+1:] {
-				duration = later(duration, g.timeout)
-			}
-			claim, err = g.claim(ctx, key, lease, duration, w.WaitUntil)
+			claim, err = g.claim(ctx, key, lease, g.leaseOf(lease.until, len(w.Keys)-1-i), w.WaitUntil)
 		}
 		if err != nil && w.FailOpen && hasTime(ctx, w.WaitUntil) {
 			lease.failedOpen = true
@@ -99,7 +107,20 @@ func (g *Guard) Acquire(ctx context.Context, w ClaimRequest) (*Lease, Claim, err
 		lease.keys = lease.flight.keys // a list that only this lease uses
 		lease.attempt = max(lease.attempt, claim.Attempt)
 	}
+	if w.RenewUntil.After(lease.until) && len(lease.keys) > 0 && !lease.failedOpen {
+		lease.renewUntil(ctx, &w)
+	}
 	return lease, Claim{State: Acquired, Attempt: lease.attempt}, nil
+}
+
+// leaseOf returns how long a key must be claimed whose lease ends at until, if more keys are claimed after it. Each lease
+// outlasts the next one by at least a timeout, the longest that a call takes.
+func (g *Guard) leaseOf(until time.Time, more int) time.Duration {
+	duration := time.Until(until)
+	for range more {
+		duration = later(duration, g.timeout)
+	}
+	return duration
 }
 
 // hasTime reports whether there is time left to call the store. If not, an error does not mean that it is unavailable.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 )
@@ -18,12 +19,13 @@ const (
 
 // GuardOptions are the options of [NewGuard]. The zero value of each field means its default.
 type GuardOptions struct {
-	// Lease is how long [Guard.Do] claims a key. It must be longer than any run. After a crash, the next attempt waits
-	// until the lease ends, so keep it short. Defaults to [DefaultLease].
+	// Lease is how long [Guard.Do] claims a key. After a crash, the next attempt waits until the lease ends, so keep it
+	// short. If the store is a [Renewer], Do renews the lease. Otherwise Lease must be longer than any run. Defaults to
+	// [DefaultLease].
 	Lease time.Duration
 
-	// Margin is how long before the end of the lease [Guard.Do] ends the context of a run. It leaves time to complete the
-	// key. Failed completions and releases are retried for at least Margin. It must be shorter than Lease. Defaults to
+	// Margin is the time to complete the key between the end of a run's context and the end of the lease in [Guard.Do].
+	// Failed completions and releases are retried for at least Margin. It must be shorter than Lease. Defaults to
 	// [DefaultMargin].
 	Margin time.Duration
 
@@ -42,6 +44,7 @@ type GuardOptions struct {
 // the key may run again after its lease has ended. Then exactly one of the two runs can complete it.
 type Guard struct {
 	store   Store
+	renewer Renewer // the same store, or nil
 	lease   time.Duration
 	margin  time.Duration
 	timeout time.Duration
@@ -73,6 +76,7 @@ func NewGuard(store Store, o *GuardOptions) (*Guard, error) {
 		turns:   make(chan struct{}, maxTurns),
 	}
 	_, g.direct = store.(*Memory)
+	g.renewer, _ = store.(Renewer)
 	switch {
 	case g.lease < 0 || g.margin < 0 || g.timeout < 0:
 		return nil, errors.New("idempotency: GuardOptions.Lease, Margin and CallTimeout must not be negative")
@@ -100,8 +104,12 @@ func orDefault[T int | time.Duration](v, d T) T {
 }
 
 // Do claims key and runs fn. It completes the key if fn returns nil. It releases the key if fn returns an error, panics or
-// calls runtime.Goexit. The context of fn ends Margin before the lease does, and carries the claim for
-// [ClaimsFromContext].
+// calls runtime.Goexit. The context of fn carries the claim for [ClaimsFromContext].
+//
+// If the store is a [Renewer], Do renews the lease until fn returns, so fn may take as long as ctx allows. Give ctx a
+// deadline: Do does not renew for longer than Margin after it, so another process can run fn if this one hangs. The context
+// of fn ends early if the lease is lost, see [Lease.Context]. If the store is not a Renewer, the context of fn ends Margin
+// before the lease does.
 //
 // The state is [Acquired] if fn ran. It is [Completed] if the key was completed before, and [InFlight] if another run
 // holds it. If that run is in this process, Do first waits for it until ctx ends.
@@ -109,7 +117,14 @@ func orDefault[T int | time.Duration](v, d T) T {
 // The error is fn's or the store's. A store error with the state Acquired means that fn succeeded, but the key could not
 // be completed. fn may then run again after the lease.
 func (g *Guard) Do(ctx context.Context, key string, fn func(context.Context) error) (State, error) {
-	lease, claim, err := g.Acquire(ctx, ClaimRequest{Keys: []string{key}, Lease: g.lease})
+	request := ClaimRequest{Keys: []string{key}, Lease: g.lease}
+	if g.renewer != nil {
+		request.RenewUntil = time.Now().Add(math.MaxInt64)
+		if ends, ok := ctx.Deadline(); ok {
+			request.RenewUntil = ends.Add(g.margin)
+		}
+	}
+	lease, claim, err := g.Acquire(ctx, request)
 	if err != nil || claim.State != Acquired {
 		return claim.State, err
 	}
@@ -119,8 +134,12 @@ func (g *Guard) Do(ctx context.Context, key string, fn func(context.Context) err
 			_ = lease.Release(context.WithoutCancel(ctx)) // retried in the background
 		}
 	}()
-	run, cancel := context.WithDeadline(lease.Context(ctx), lease.Until().Add(-g.margin))
-	defer cancel()
+	run := lease.Context(ctx)
+	if g.renewer == nil {
+		ended, cancel := context.WithDeadline(run, lease.Until().Add(-g.margin))
+		defer cancel()
+		run = ended
+	}
 	if err := fn(run); err != nil {
 		return Acquired, err
 	}
@@ -143,11 +162,8 @@ func (g *Guard) Count(ctx context.Context, key string, apart time.Duration) (int
 	return claim.Attempt, nil
 }
 
-// Immediate reports whether calls to the store return at once, because it is a [Memory].
-func (g *Guard) Immediate() bool { return g.direct }
-
-// Wait waits until all retries of completions and releases have ended, or until ctx ends. Call it before the process
-// exits, when the guard gets no new work.
+// Wait waits until no lease is renewed and all retries of completions and releases have ended, or until ctx ends. Call it
+// before the process exits, when the guard gets no new work.
 func (g *Guard) Wait(ctx context.Context) error {
 	idle := make(chan struct{})
 	go func() {
@@ -158,6 +174,6 @@ func (g *Guard) Wait(ctx context.Context) error {
 	case <-idle:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("idempotency: completions or releases are still pending in the store: %w", ctx.Err())
+		return fmt.Errorf("idempotency: work, completions or releases are still pending in the store: %w", ctx.Err())
 	}
 }

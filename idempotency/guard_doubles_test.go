@@ -89,6 +89,15 @@ func (s *faultyStore) Release(ctx context.Context, key string, token idempotency
 	return s.do(ctx, "release", key, func(ctx context.Context) error { return s.Store.Release(ctx, key, token) })
 }
 
+func (s *faultyStore) Renew(ctx context.Context, key string, token idempotency.Token, lease time.Duration) error {
+	return s.do(ctx, "renew", key, func(ctx context.Context) error {
+		return s.Store.(idempotency.Renewer).Renew(ctx, key, token, lease)
+	})
+}
+
+// A plainStore hides the Renewer in a store.
+type plainStore struct{ idempotency.Store }
+
 // change replaces the plan. A nil plan removes the faults.
 func (s *faultyStore) change(plan func(call) fault) {
 	s.mu.Lock()

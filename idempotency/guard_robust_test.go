@@ -60,11 +60,6 @@ func TestGuard_CountsOfWrongStores(t *testing.T) {
 	require.Zero(t, n)
 }
 
-func TestGuard_MemoryIsImmediate(t *testing.T) {
-	require.True(t, newGuard(t, newMemory(t, nil), nil).Immediate())
-	require.False(t, newGuard(t, newFaultyStore(t, nil), nil).Immediate())
-}
-
 func TestGuard_LongLeasesDoNotOverflow(t *testing.T) {
 	for name, c := range map[string]struct {
 		options idempotency.GuardOptions

@@ -105,7 +105,7 @@ func TestDo_CompletesAndReleasesAfterContextEnds(t *testing.T) {
 	})
 }
 
-func TestDo_EndsContextMarginBeforeLease(t *testing.T) {
+func TestDo_EndsContextMarginBeforeLeaseWithoutRenewer(t *testing.T) {
 	for name, c := range map[string]struct {
 		o     *idempotency.GuardOptions
 		after time.Duration
@@ -116,6 +116,7 @@ func TestDo_EndsContextMarginBeforeLease(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubbles(t, func(t *testing.T, store idempotency.Store) {
+				store = plainStore{store}
 				start := time.Now()
 				_, err := newGuard(t, store, c.o).Do(t.Context(), "a", func(ctx context.Context) error {
 					other := newGuard(t, store, nil)

@@ -159,7 +159,7 @@ func TestGuard_DoesNotWaitForOtherProcess(t *testing.T) {
 
 func TestGuard_RefusesRunningKeyPastItsLease(t *testing.T) {
 	inBubbles(t, func(t *testing.T, store idempotency.Store) {
-		g := newGuard(t, store, nil)
+		g := newGuard(t, plainStore{store}, nil)
 		first := goDo(t, g, t.Context(), "a", takes(time.Hour, nil)) // ignores its context
 		time.Sleep(2 * idempotency.DefaultLease)
 		claim := refused(t, g, idempotency.ClaimRequest{Keys: []string{"a"}})
@@ -184,7 +184,7 @@ func TestGuard_LetsOneProcessCompleteAfterExpiry(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubbles(t, func(t *testing.T, store idempotency.Store) {
-				first := goDo(t, newGuard(t, store, nil), t.Context(), "a", takes(time.Minute, nil))
+				first := goDo(t, newGuard(t, plainStore{store}, nil), t.Context(), "a", takes(time.Minute, nil))
 				second := newGuard(t, store, nil)
 				time.Sleep(idempotency.DefaultLease - 1)
 				require.Equal(t, idempotency.InFlight, refused(t, second, idempotency.ClaimRequest{Keys: []string{"a"}}).State)

@@ -16,6 +16,8 @@ type Lease struct {
 	attempt int
 	until   time.Time
 
+	renewal *renewal // nil without renewals
+
 	failedOpen bool // the store does not know the lease
 
 	settled chan struct{} // not nil once a completion is retried
@@ -29,11 +31,23 @@ func (l *Lease) Attempt() int { return l.attempt }
 // Release then have an effect in this process only.
 func (l *Lease) FailedOpen() bool { return l.failedOpen }
 
-// Until returns when the lease ends, by this process's clock. The lease never ends earlier in the store.
-func (l *Lease) Until() time.Time { return l.until }
+// Until returns when the lease ends, by this process's clock. The lease never ends earlier in the store. Each renewal moves
+// the time.
+func (l *Lease) Until() time.Time {
+	if l.renewal != nil {
+		return l.renewal.end()
+	}
+	return l.until
+}
 
-// Context returns a context that carries the claims for [ClaimsFromContext].
+// Context returns the context for the work. It carries the claims for [ClaimsFromContext].
+//
+// If the lease is renewed (see [ClaimRequest.RenewUntil]), the context ends when the lease is lost or reaches its end, with
+// the cause [ErrLeaseLost]. Another process may then run the work. The context also ends with Complete and Release.
 func (l *Lease) Context(ctx context.Context) context.Context {
+	if l.renewal != nil {
+		ctx = l.renewal.context(ctx)
+	}
 	return context.WithValue(ctx, claimsKey{}, l)
 }
 
@@ -60,6 +74,10 @@ func ClaimsFromContext(ctx context.Context) (Claims, bool) {
 // other error, Complete retries in the background until the lease ends, and for at least the guard's Margin. In this
 // process the work then counts as completed at once.
 func (l *Lease) Complete(ctx context.Context) error {
+	if l.renewal != nil {
+		l.renewal.stop()
+		defer l.renewal.release()
+	}
 	err := l.complete(ctx, l.keys)
 	if err == nil || errors.Is(err, ErrLeaseLost) {
 		l.guard.leave(l.flight, err == nil)
@@ -78,6 +96,10 @@ func (l *Lease) Complete(ctx context.Context) error {
 // Release frees all keys, so that the work can be tried again. After an error, Release retries in the background for as
 // long as Complete does.
 func (l *Lease) Release(ctx context.Context) error {
+	if l.renewal != nil {
+		l.renewal.stop()
+		defer l.renewal.release()
+	}
 	release := func(ctx context.Context) error { return l.release(ctx, l.keys) }
 	err := release(ctx)
 	l.guard.leave(l.flight, false)
@@ -137,7 +159,7 @@ const (
 // lost. It also stops at the end of the lease, but not before the guard's margin has passed: a key can still be completed
 // after its lease, if no other caller has claimed it.
 func (l *Lease) retry(ctx context.Context, err error, try func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(time.Until(l.until), l.guard.margin))
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(time.Until(l.Until()), l.guard.margin))
 	defer cancel()
 	pause := time.NewTimer(firstRetry)
 	defer pause.Stop()

@@ -18,7 +18,7 @@ const (
 	defaultMemoryMaxKeys   = 4_000_000
 )
 
-var errLeaseNotPositive = errors.New("idempotency: the lease of a claim must be longer than zero")
+var errLeaseNotPositive = errors.New("idempotency: the lease must be longer than zero")
 
 // MemoryOptions are the options of [NewMemory]. The zero value means the defaults.
 type MemoryOptions struct {
@@ -151,17 +151,44 @@ func (m *Memory) Complete(ctx context.Context, key string, token Token) error {
 	d, i := m.digest(key)
 	s, now := m.lock(i)
 	defer s.mu.Unlock()
-	if e, known := s.active[d]; known {
-		if !e.holds(token, now) {
-			return ErrLeaseLost
-		}
+	_, active, err := m.held(s, d, token, now)
+	if active {
 		s.complete(d, m.mark(token))
-		return nil
 	}
-	if by, done := s.completed(d); !done || by != m.mark(token) {
-		return ErrLeaseLost
+	return err
+}
+
+// Renew implements [Renewer]. It returns ctx's error if ctx has ended, [ErrLeaseLost], or another error if lease is not
+// longer than zero.
+func (m *Memory) Renew(ctx context.Context, key string, token Token, lease time.Duration) error {
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-	return nil
+	if lease <= 0 {
+		return errLeaseNotPositive
+	}
+	d, i := m.digest(key)
+	s, now := m.lock(i)
+	defer s.mu.Unlock()
+	e, active, err := m.held(s, d, token, now)
+	if active {
+		e.until = max(e.until, later(now, lease))
+		e.expires = later(e.until, m.retention)
+		s.active[d] = e
+	}
+	return err
+}
+
+// held returns the entry that token holds. It is not active if token has completed the key. The error is [ErrLeaseLost].
+func (m *Memory) held(s *shard, d digest, token Token, now time.Duration) (e entry, active bool, err error) {
+	e, active = s.active[d]
+	if active && e.holds(token, now) {
+		return e, true, nil
+	}
+	if by, done := s.completed(d); !active && done && by == m.mark(token) {
+		return entry{}, false, nil
+	}
+	return entry{}, false, ErrLeaseLost
 }
 
 // Release implements [Store]. It returns an error only if ctx has ended.

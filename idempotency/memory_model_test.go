@@ -23,7 +23,7 @@ type modelKey struct {
 	kept    time.Time // known until at least this time; zero if the key was never claimed
 }
 
-// Every random walk claims, completes and releases a few keys with new and old tokens. Time passes in steps that end at,
+// Every random walk claims, renews, completes and releases a few keys with new and old tokens. Time passes in steps that end at,
 // before and after each relevant time. The model can check every result.
 func TestMemory_MatchesModel(t *testing.T) {
 	for seed := range 300 {
@@ -57,7 +57,7 @@ func walk(t *testing.T, seed uint64) {
 		if old := tokens[name]; len(old) > 0 && random.IntN(3) > 0 {
 			token = old[max(0, len(old)-1-random.IntN(2))]
 		}
-		switch random.IntN(5) {
+		switch random.IntN(6) {
 		case 0, 1:
 			token = idempotency.NewToken()
 			got, err := m.Claim(t.Context(), name, token, lease)
@@ -115,6 +115,21 @@ func walk(t *testing.T, seed uint64) {
 				*k = modelKey{token: token, attempt: k.attempt, kept: now.Add(retention)}
 			}
 		case 4:
+			renewed := time.Duration(1 + random.IntN(3*int(lease)))
+			err := m.Renew(t.Context(), name, token, renewed)
+			holds := k.held && k.token == token
+			switch {
+			case !holds || surelyForgotten:
+				require.ErrorIs(t, err, idempotency.ErrLeaseLost, "seed %d, step %d: %q", seed, step, name)
+			case surelyKnown:
+				require.NoError(t, err, "seed %d, step %d: %q", seed, step, name)
+			case err != nil:
+				require.ErrorIs(t, err, idempotency.ErrLeaseLost, "seed %d, step %d: %q", seed, step, name)
+			}
+			if until := now.Add(renewed); err == nil && !k.done && until.After(k.until) {
+				k.until, k.kept = until, until.Add(retention)
+			}
+		case 5:
 			time.Sleep(steps[random.IntN(len(steps))] / time.Duration(1+random.IntN(4)))
 		}
 		require.LessOrEqual(t, m.Len(), maxKeys, "seed %d, step %d", seed, step)

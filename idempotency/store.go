@@ -81,8 +81,9 @@ type Claim struct {
 	OtherTag bool
 }
 
-// ErrLeaseLost is returned by [Store.Complete] if the token no longer holds the key. Either the lease had ended and another
-// claim took the key, or the key was released or forgotten.
+// ErrLeaseLost is returned by [Store.Complete] and [Renewer.Renew] if the token no longer holds the key. Either the lease had ended
+// and another claim took the key, or the key was released or forgotten. It is also the cause of a work's context that ended
+// with its lease, see [Lease.Context].
 var ErrLeaseLost = errors.New("idempotency: the lease was lost to another claim")
 
 // ErrFull is returned by [Store.Claim] if the key is new and the store has no capacity for it. A full store refuses new
@@ -118,4 +119,17 @@ type Store interface {
 
 	// Retention returns the minimum time for which a completed key is remembered.
 	Retention() time.Duration
+}
+
+// A Renewer is a [Store] that can extend a lease. Work can then run for hours under a short lease, see
+// [ClaimRequest.RenewUntil]. [Memory] and the stores below this package are Renewers. For a Renewer,
+// [github.com/aihooks/aihooks-go/idempotency/idempotencytest.Run] tests Renew as well.
+type Renewer interface {
+	Store
+
+	// Renew makes the lease of key end after the time of lease from now, or when it would end anyway, whichever is later.
+	// It keeps the attempt count. It succeeds while token holds the key. That includes the time after the lease, until
+	// another claim acquires the key. It changes nothing and returns no error if token has completed the key. Otherwise it
+	// returns [ErrLeaseLost]. It returns another error if lease is not longer than zero.
+	Renew(ctx context.Context, key string, token Token, lease time.Duration) error
 }

@@ -11,11 +11,11 @@ import (
 
 // lastAttempt reports whether this may be the vendor's last attempt, and whether our own count says so. The age of the
 // signed time also covers attempts that we did not see, but it is only an estimate.
-func (p *processing) lastAttempt() (last, counted bool) {
-	profile := &p.h.profile
-	aged := profile.GiveUpAfter > 0 && !p.sentAt.IsZero() && p.arrived.Sub(p.sentAt) > profile.GiveUpAfter
-	counted = profile.Attempts > 0 && p.attempts >= profile.Attempts
-	if profile.GiveUpAfter > 0 && p.namedByContent() {
+func (r *run) lastAttempt() (last, counted bool) {
+	profile := &r.h.profile
+	aged := profile.GiveUpAfter > 0 && !r.sentAt.IsZero() && r.at.Sub(r.sentAt) > profile.GiveUpAfter
+	counted = profile.Attempts > 0 && r.attempts >= profile.Attempts
+	if profile.GiveUpAfter > 0 && r.namedByContent() {
 		counted = counted && aged // a person or a proxy sent copies: the vendor's attempts take longer
 	}
 	return counted || aged, counted
@@ -23,24 +23,23 @@ func (p *processing) lastAttempt() (last, counted bool) {
 
 // namedByContent reports whether the first key is a digest of the signed bytes. Such bytes, and so the signed time, are the
 // same on every attempt.
-func (p *processing) namedByContent() bool {
-	keys := p.delivery.Keys
-	return len(keys) > 0 && strings.HasPrefix(keys[0], p.keyPrefix()+vendors.ContentPrefix)
+func (d *Delivery) namedByContent() bool {
+	return len(d.Keys) > 0 && strings.HasPrefix(d.Keys[0], d.keyPrefix()+vendors.ContentPrefix)
 }
 
 // countLast counts the vendor's attempts before a run that can be the last. There are never more attempts than runs, so an
 // earlier run does not need a call to the store: it is counted after it has failed.
-func (p *processing) countLast(lease *idempotency.Lease) {
-	p.attempts = p.delivery.Attempt
-	if profile := &p.h.profile; p.attempts >= profile.Attempts && profile.Attempts > 1 {
-		p.attempts = p.countAttempt(lease)
+func (h *Handler) countLast(d *received, lease *idempotency.Lease) int {
+	if most := h.profile.Attempts; most > 1 && d.Attempt >= most {
+		return h.countAttempt(d, lease)
 	}
+	return d.Attempt
 }
 
 // countEarlier counts a failed attempt that was not the last.
-func (p *processing) countEarlier(lease *idempotency.Lease) {
-	if p.delivery.Attempt < p.h.profile.Attempts {
-		p.countAttempt(lease)
+func (r *run) countEarlier() {
+	if r.Attempt < r.h.profile.Attempts {
+		r.h.countAttempt(r.received, r.lease)
 	}
 }
 
@@ -49,18 +48,18 @@ func (p *processing) countEarlier(lease *idempotency.Lease) {
 //
 // Each key of the delivery has a second key for this count, because the store counts runs under the first. The second key
 // is claimed for the time in which no other attempt counts, and is never released.
-func (p *processing) countAttempt(lease *idempotency.Lease) int {
-	apart := p.h.profile.ShortestPause / 2
-	if p.redelivered || lease.FailedOpen() || apart == 0 {
-		return p.delivery.Attempt
+func (h *Handler) countAttempt(d *received, lease *idempotency.Lease) int {
+	apart := h.profile.ShortestPause / 2
+	if d.redelivered || lease.FailedOpen() || apart == 0 {
+		return d.Attempt
 	}
-	apart = max(apart-time.Since(p.arrived), time.Millisecond)
+	apart = max(apart-time.Since(d.at), time.Millisecond)
 	attempts := 0
-	for _, key := range p.delivery.Keys {
-		key = p.keyPrefix() + "attempts/" + strings.TrimPrefix(key, p.keyPrefix())
-		n, err := p.h.guard.Count(context.WithoutCancel(p.ctx), key, apart)
+	for _, key := range d.Keys {
+		key = d.keyPrefix() + "attempts/" + strings.TrimPrefix(key, d.keyPrefix())
+		n, err := h.guard.Count(context.WithoutCancel(d.ctx), key, apart)
 		if err != nil {
-			return p.delivery.Attempt
+			return d.Attempt
 		}
 		attempts = max(attempts, n)
 	}

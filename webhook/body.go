@@ -94,31 +94,44 @@ func (b *buffer) join(length int64) {
 	b.chunks = nil
 }
 
-// take returns the body in memory that is not pooled.
+// take returns the body in memory that is not pooled, and frees the buffer.
 func (b *buffer) take() []byte {
-	if b.chunks == nil {
-		return b.b
+	body := b.b
+	if b.chunks != nil {
+		body = bytes.Clone(body)
 	}
-	return bytes.Clone(b.b)
+	b.free()
+	return body
 }
 
 // aLongTimeAgo is a deadline that ends a read that has begun.
 var aLongTimeAgo = time.Unix(1, 0)
 
-// readBody reads the body within the budget, the limit and the timeout. A nil budget is unlimited. The caller must free the
-// buffer, which is nil after an error.
-func (r *Request) readBody(budget *ReadBudget, limit int64, timeout time.Duration) (buf *buffer, err error) {
-	read, complete := new(buffer), false
-	defer func() { // also if a reader panics
-		if !complete && read.free() {
-			err = errEvicted
-		}
-	}()
-	if err := r.fill(read, budget, limit, timeout); err != nil {
-		return nil, readError(err)
+// readBody reads the body into buf, within the budget, Options.MaxBody and Options.BodyTimeout. A nil budget is unlimited.
+func (h *Handler) readBody(a *arrival, r *Request, buf *buffer, budget *ReadBudget) disposition {
+	err := r.fill(buf, budget, h.options.MaxBody, min(h.options.BodyTimeout, time.Until(a.respondBy)))
+	if err == nil {
+		return disposition{}
 	}
-	complete = true
-	return read, nil
+	if buf.free() {
+		err = errEvicted
+	}
+	v := disposition{outcome: Rejected, err: readError(err), unread: true}
+	switch {
+	case errors.Is(v.err, errTooLarge):
+		v.reason = ReasonTooLarge
+	case errors.Is(v.err, errReading):
+		v.outcome, v.reason = Unavailable, ReasonReading
+	case errors.Is(v.err, errEvicted):
+		v.outcome, v.reason = Unavailable, ReasonEvicted
+	case errors.Is(v.err, errSlow):
+		v.reason = ReasonSlow
+	case errors.Is(v.err, errLength):
+		v.reason = ReasonLength
+	default:
+		v.reason, v.err = ReasonCutOff, fmt.Errorf("webhook: the connection failed before the body was complete: %w", v.err)
+	}
+	return v
 }
 
 // fill reads the body into buf. A read ends after the timeout, or when the body is evicted.

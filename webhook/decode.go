@@ -12,9 +12,35 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// decode makes the typed event of a delivery, with the envelope that selected the callback. It decodes the data a second
+// A decoding is the typed event of a delivery, or the error of decoding it. It is the zero decoding for a type without
+// a callback.
+type decoding struct {
+	done      bool
+	value     AnyEvent
+	undecoded map[string]error // fields that did not fit
+	err       error            // an undecodableError, or a PanicError
+}
+
+// decode makes the typed event of a delivery for its callback.
+func (h *Handler) decode(d *received) (e decoding) {
+	cb := h.callbacks[d.Type]
+	if cb == nil {
+		return decoding{}
+	}
+	defer caught(&e.err)
+	e.done = true
+	value, err := h.unmarshal(cb.eventType, d.Delivery, &d.envelope)
+	if err != nil {
+		e.err = &undecodableError{err}
+		return e
+	}
+	e.value, e.undecoded = value, value.event().decoded.undecoded
+	return e
+}
+
+// unmarshal makes the typed event of a delivery, with the envelope that selected the callback. It decodes the data a second
 // time only if some of it does not fit.
-func (h *Handler) decode(t vendors.EventType, d *Delivery, e *vendors.Envelope) (AnyEvent, error) {
+func (h *Handler) unmarshal(t vendors.EventType, d *Delivery, e *vendors.Envelope) (AnyEvent, error) {
 	v := t.New().(AnyEvent)
 	set := decoded{
 		goType: reflect.TypeOf(v).Elem(),

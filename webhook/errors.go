@@ -31,12 +31,6 @@ func RetryAfter(d time.Duration, err error) error {
 // reason is for the log.
 func Ignore(reason string) error { return &ignoreError{reason} }
 
-// A directive is an error with which a callback decides the outcome of the delivery. The outermost one counts.
-type directive interface {
-	error
-	disposition() disposition
-}
-
 type permanentError struct{ err error }
 
 func (e *permanentError) Error() string { return e.err.Error() }
@@ -80,11 +74,3 @@ func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
 }
-
-func (e *permanentError) disposition() disposition {
-	return disposition{outcome: Dropped, reason: ReasonPermanent}
-}
-func (e *retryError) disposition() disposition {
-	return disposition{outcome: Failed, reason: ReasonRetryAfter, after: e.after}
-}
-func (e *ignoreError) disposition() disposition { return disposition{outcome: Ignored} }

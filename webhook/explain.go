@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/aihooks/aihooks-go/signature/diagnose"
-	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // Explain returns, in one sentence for people, what the handler would do with r, and why. It checks the signature or
@@ -23,10 +22,18 @@ func (h *Handler) Explain(r Request, now time.Time) diagnose.Explanation {
 		now = time.Now()
 	}
 	r.Header, r.readDeadline = canonical(r.Header), nil
-	p := &processing{h: h, ctx: context.Background(), arrived: now, respondBy: time.Now().Add(h.options.ResponseTimeout)}
-	v := p.check(&r)
-	if e := p.explain(&Observation{Outcome: v.outcome, Reason: v.reason, Err: v.err}); e.Text != "" {
+	var body buffer
+	defer body.free()
+	a := arrival{ctx: context.Background(), at: now, respondBy: time.Now().Add(h.options.ResponseTimeout)}
+	d, v := h.accept(&a, &r, &body, nil)
+	if !v.final() {
+		v = h.checkFreshness(d)
+	}
+	if e := explanation(v.explain, v.err); e.Text != "" {
 		return e
+	}
+	if !v.final() && h.options.Inbox == nil && !h.Handles(d.Type) {
+		v = h.unhandled(d.Type)
 	}
 	switch {
 	case v.outcome == Rejected && v.reason == ReasonNoTime:
@@ -44,45 +51,8 @@ func (h *Handler) Explain(r Request, now time.Time) diagnose.Explanation {
 	}
 }
 
-// check processes the request up to the point where its keys would be claimed.
-func (p *processing) check(r *Request) disposition {
-	h := p.h
-	if v := h.checkBounds(r); v.final() {
-		return v
-	}
-	buf, err := r.readBody(nil, h.options.MaxBody, h.options.BodyTimeout)
-	if err != nil {
-		return unreadable(err)
-	}
-	match, err := p.verify(r, buf.b) // the buffer is not freed, because an explanation may need it
-	if err != nil {
-		p.refused = &refused{r, buf}
-		return unauthenticated(err)
-	}
-	a := &vendors.Authenticated{Header: r.Header, Body: buf.b, Match: match}
-	if a.Envelope, err = h.envelope.Read(a.Body); err != nil {
-		return disposition{outcome: Rejected, reason: ReasonNoObject, err: err}
-	}
-	p.envelope = a.Envelope
-	p.sentAt = p.signedTime(a)
-	p.delivery = &Delivery{Type: a.Envelope.Type}
-	if v := p.checkFreshness(); v.final() {
-		return v
-	}
-	if !h.Handles(a.Envelope.Type) && h.options.Inbox == nil {
-		return disposition{outcome: Unhandled}
-	}
-	return disposition{}
-}
-
-// refused is an unauthenticated request. Its buffer is kept until the refusal has been reported.
-type refused struct {
-	r   *Request
-	buf *buffer
-}
-
-// explain returns an explanation if it adds something to the error of the outcome. Otherwise the text is empty.
-func (p *processing) explain(o *Observation) (e diagnose.Explanation) {
+// explanation returns an explanation if it adds something to the error of the outcome. Otherwise the text is empty.
+func explanation(explain func() diagnose.Explanation, err error) (e diagnose.Explanation) {
 	defer func() {
 		if recover() != nil {
 			e = diagnose.Explanation{} // the log line or the response matters more
@@ -90,17 +60,13 @@ func (p *processing) explain(o *Observation) (e diagnose.Explanation) {
 	}()
 	var encoded *encodedError
 	switch {
-	case errors.As(o.Err, &encoded):
+	case explain != nil:
+		return explain()
+	case errors.As(err, &encoded):
 		return diagnose.Explanation{Cause: diagnose.Cause(ReasonContentEncoding), Text: encoded.explanation()}
-	case o.Outcome == Unauthenticated && p.refused != nil:
-		if x, ok := p.h.config.Authenticator.(vendors.Explainer); ok {
-			return x.Explain(p.refused.r.shown(), p.refused.buf.b)
-		}
-	case o.Reason == ReasonStale, o.Reason == ReasonFuture:
-		return diagnose.ExplainTime(p.h.window, p.sentAt, p.arrived)
-	case errors.Is(o.Err, errNoByte):
+	case errors.Is(err, errNoByte):
 		return diagnose.Explanation{Cause: diagnose.BodyEmpty, Text: "the request declared a body, but it was already read: something read it before the handler, so pass the body unread"}
-	case errors.Is(o.Err, http.ErrBodyReadAfterClose):
+	case errors.Is(err, http.ErrBodyReadAfterClose):
 		return diagnose.Explanation{Cause: diagnose.BodyEmpty, Text: "something closed the body before the handler could read it: pass the body unread"}
 	}
 	return e

@@ -139,6 +139,10 @@ func (h *Handler) openStore() error {
 		return fmt.Errorf("webhook: Options.Store remembers a completed key for %v, but %s can send a delivery again for %v; its retention must not be shorter",
 			got, h.profile.Name, needed)
 	}
+	if _, renews := store.(idempotency.Renewer); !renews && h.options.leaseTime() > longestLease {
+		return fmt.Errorf("webhook: Options.CallbackTimeout (%v) must be at most %v, because Options.Store cannot renew a lease: it is not an idempotency.Renewer",
+			h.options.CallbackTimeout, longestLease-leaseMargin)
+	}
 	guard, err := idempotency.NewGuard(store, &idempotency.GuardOptions{CallTimeout: h.options.StoreTimeout})
 	h.guard = guard
 	return err

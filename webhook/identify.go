@@ -1,18 +1,44 @@
 package webhook
 
 import (
+	"fmt"
 	"hash/crc32"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/aihooks/aihooks-go/internal/names"
+	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-// contentTag returns a short hash of a body, never zero. It detects a duplicate whose body differs from that of the
-// completed delivery. The same authenticated sender makes both, so the hash does not have to be cryptographic.
-func contentTag(body []byte) uint16 { return max(1, uint16(crc32.ChecksumIEEE(body))) }
+// identify makes the delivery of an authentic request: its envelope, its time, and the profile's ID and keys.
+func (h *Handler) identify(a *arrival, request *vendors.Authenticated) (*received, disposition) {
+	envelope, err := h.envelope.Read(request.Body)
+	request.Envelope = envelope
+	sentAt := h.signedTime(request)
+	d := &received{arrival: *a, Delivery: h.newDelivery(request, a.at, sentAt), envelope: envelope, sentAt: sentAt}
+	if err != nil {
+		d.ID = request.Content()
+		return d, disposition{outcome: Rejected, reason: ReasonNoObject, err: fmt.Errorf("webhook: authentic, but the body is not valid: %w", err)}
+	}
+	d.setKeys(h.profile.DedupKeys(request))
+	return d, disposition{}
+}
+
+// signedTime returns the time that is checked against the window.
+func (h *Handler) signedTime(request *vendors.Authenticated) time.Time {
+	name := h.profile.TimeHeader
+	if name == "" {
+		return request.Envelope.Time
+	}
+	if values := request.Header[name]; len(values) == 1 {
+		if t, err := signature.ParseUnix(values[0]); err == nil {
+			return t
+		}
+	}
+	return time.Time{}
+}
 
 // newDelivery makes the Delivery of an authentic request. It keeps only the headers that the vendor documents.
 func (h *Handler) newDelivery(a *vendors.Authenticated, received, sent time.Time) *Delivery {
@@ -41,31 +67,43 @@ func (h *Handler) newDelivery(a *vendors.Authenticated, received, sent time.Time
 	return d
 }
 
-// setKeys sets the delivery's ID and keys. The error is a panic of the user's code.
-func (p *processing) setKeys(a *vendors.Authenticated) (err error) {
-	h, d := p.h, p.delivery
-	dedup := h.profile.DedupKeys(a)
-	d.ID = names.Bounded(dedup.ID, names.Max)
-	if h.config.DedupKey != nil {
-		p.decode()
-		if panicked, ok := p.undecoded.(*PanicError); ok { //nolint:errorlint // made by us and never wrapped
-			return panicked
+// applyKey replaces the profile's ID and keys by Config.Key. A body that does not fit its type keeps them, because its error
+// is reported after the claim. Only a panic of the user's code is reported here.
+func (h *Handler) applyKey(d *received) disposition {
+	if h.config.DedupKey == nil {
+		return disposition{}
+	}
+	d.event = h.decode(d)
+	err := d.event.err
+	if d.event.value != nil {
+		var key string
+		if key, err = h.dedupKey(d.event.value); key != "" {
+			d.setKeys(vendors.DedupKeys{ID: key, Keys: []string{"key/" + names.Typed(d.Type, key)}})
 		}
 	}
-	// A body that does not fit its type keeps the profile's keys. Its error is reported after the claim.
-	if h.config.DedupKey != nil && p.event != nil {
-		defer caught(&err)
-		if key := h.config.DedupKey(p.event); key != "" {
-			dedup = vendors.DedupKeys{ID: key, Keys: []string{"key/" + names.Typed(d.Type, key)}}
-		}
+	if panicked, ok := err.(*PanicError); ok { //nolint:errorlint // made by us and never wrapped
+		return disposition{outcome: Failed, reason: ReasonPanic, err: panicked}
 	}
+	return disposition{}
+}
+
+// dedupKey calls Config.Key.
+func (h *Handler) dedupKey(e AnyEvent) (key string, err error) {
+	defer caught(&err)
+	return h.config.DedupKey(e), nil
+}
+
+func (d *Delivery) setKeys(dedup vendors.DedupKeys) {
 	d.ID = names.Bounded(dedup.ID, names.Max)
 	d.Keys = make([]string, len(dedup.Keys))
 	for i, key := range dedup.Keys {
-		d.Keys[i] = p.keyPrefix() + names.Bounded(key, names.MaxKey)
+		d.Keys[i] = d.keyPrefix() + names.Bounded(key, names.MaxKey)
 	}
-	return nil
 }
 
 // keyPrefix returns the prefix of all keys of the delivery.
-func (p *processing) keyPrefix() string { return p.delivery.Vendor + "/" + p.delivery.Endpoint + "/" }
+func (d *Delivery) keyPrefix() string { return d.Vendor + "/" + d.Endpoint + "/" }
+
+// contentTag returns a short hash of a body, never zero. It detects a duplicate whose body differs from that of the
+// completed delivery. The same authenticated sender makes both, so the hash does not have to be cryptographic.
+func contentTag(body []byte) uint16 { return max(1, uint16(crc32.ChecksumIEEE(body))) }

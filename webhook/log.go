@@ -17,6 +17,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/aihooks/aihooks-go/internal/names"
+	"github.com/aihooks/aihooks-go/signature/diagnose"
 )
 
 // A deliveryLogger writes the log lines. It samples the lines that any sender can cause repeatedly. These are all lines about
@@ -77,9 +78,8 @@ func (l *deliveryLogger) init(logger *slog.Logger) {
 
 // delivery writes at most one line about a request. The line of a late outcome is written on a goroutine on which a panic of
 // the logger would end the process.
-func (l *deliveryLogger) delivery(p *processing, o *Observation) {
+func (l *deliveryLogger) delivery(ctx context.Context, d *Delivery, o *Observation, explain func() diagnose.Explanation) {
 	defer func() { _ = recover() }() // the logger panicked, so the panic cannot be reported
-	ctx, d := p.ctx, p.delivery
 	level := ruleOf(o.Outcome, o.Reason).level
 	if o.FromInbox && !o.notCompleted() {
 		level = min(level, slog.LevelWarn) // the inbox retries the delivery, or logs the Error of a dead letter
@@ -103,7 +103,7 @@ func (l *deliveryLogger) delivery(p *processing, o *Observation) {
 			return
 		}
 	}
-	l.line(p, level, o, leftOut)
+	l.line(ctx, d, level, o, leftOut, explanation(explain, o.Err))
 }
 
 // observerPanicked logs a panic of the Observer. It samples, because every request can cause one.
@@ -210,8 +210,8 @@ func clip(s string, longest int) string {
 	return strings.ToValidUTF8(s[:half]+" … "+s[len(s)-half:], "")
 }
 
-func (l *deliveryLogger) line(p *processing, level slog.Level, o *Observation, leftOut int64) {
-	d, attrs := p.delivery, make([]slog.Attr, 0, 16)
+func (l *deliveryLogger) line(ctx context.Context, d *Delivery, level slog.Level, o *Observation, leftOut int64, e diagnose.Explanation) {
+	attrs := make([]slog.Attr, 0, 16)
 	attrs = append(attrs,
 		slog.String("vendor", o.Vendor), slog.String("endpoint", o.Endpoint),
 		slog.String("outcome", string(o.Outcome)))
@@ -244,12 +244,12 @@ func (l *deliveryLogger) line(p *processing, level slog.Level, o *Observation, l
 	if o.Err != nil {
 		attrs = append(attrs, slog.String("error", clip(o.Err.Error(), maxTextLogged)))
 	}
-	if e := p.explain(o); e.Text != "" {
+	if e.Text != "" {
 		attrs = append(attrs, slog.String("cause", string(e.Cause)), slog.String("explanation", clip(e.Text, maxTextLogged)))
 	}
 	var panicked *PanicError
 	if errors.As(o.Err, &panicked) {
 		attrs = append(attrs, slog.String("stack", clip(string(panicked.Stack), maxStackLogged)))
 	}
-	l.logger.LogAttrs(p.ctx, level, "webhook delivery "+string(o.Outcome), attrs...)
+	l.logger.LogAttrs(ctx, level, "webhook delivery "+string(o.Outcome), attrs...)
 }

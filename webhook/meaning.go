@@ -23,7 +23,7 @@ var meanings = struct{ outcomes, reasons []meaning }{
 		{"unavailable", "This service could not process the delivery now. The vendor sends it again.", "See the reason."},
 	},
 	reasons: []meaning{
-		{"lease_lost", "The callback ran for longer than its lease, and another process has claimed the delivery.", "The callback may have run twice. Make it faster, or CallbackTimeout longer."},
+		{"lease_lost", "The callback ran for longer than its lease, or the lease could not be renewed, and another process has claimed the delivery.", "The callback may have run twice. Make it faster, or CallbackTimeout longer, and look at the store."},
 		{"store", "The store failed or was too slow. If the outcome is handled or ignored, the callback ran before that.", "Check the store. A callback that has run may run again."},
 		{"stored_before", "The inbox already has the delivery.", "Nothing."},
 		{"other_content", "A duplicate has another body than the earlier delivery.", "Compare the two: the vendor changed the body, or gave two events one id."},

@@ -52,32 +52,36 @@ func (o *Observation) notCompleted() bool {
 // otherType replaces all types that the vendor does not document.
 const otherType = "other"
 
-// report observes and logs the outcome of the delivery.
-func (p *processing) report(v disposition, late bool) {
-	h := p.h
+// report observes and logs the outcome of the delivery, which is nil if the request was not authentic.
+func (h *Handler) report(a *arrival, d *received, v disposition, late bool) {
 	o := Observation{
 		Vendor:     h.profile.Name,
 		Endpoint:   h.config.Endpoint,
 		Outcome:    v.outcome,
 		Reason:     v.reason,
-		FailedOpen: p.failedOpen,
-		FromInbox:  p.redelivered,
+		FailedOpen: v.failedOpen,
+		FromInbox:  a.redelivered,
 		Late:       late,
-		Status:     p.status(v, late),
-		Bytes:      p.bytes,
-		Duration:   time.Since(p.arrived),
+		Bytes:      v.bytes,
+		Duration:   time.Since(a.at),
 		Err:        v.err,
-		Undecoded:  p.undecodedFields,
+		Undecoded:  v.undecoded,
 	}
-	if d := p.delivery; d != nil {
+	if !late && !a.redelivered && a.ctx.Err() == nil {
+		o.Status = ruleOf(v.outcome, v.reason).status
+	}
+	var delivery *Delivery
+	if d != nil {
+		delivery = d.Delivery
 		o.Type, o.ID, o.Attempt, o.SignedBy, o.Form = d.Type, names.Bounded(d.ID, names.Max), d.Attempt, d.SignedBy, d.Form
+		o.Bytes = len(d.Body)
 		if !h.knownTypes[d.Type] {
 			o.Type = otherType
 		}
 	}
-	h.log.delivery(p, &o)
+	h.log.delivery(a.ctx, delivery, &o, v.explain)
 	if h.options.Observer != nil {
-		h.observe(p.ctx, o)
+		h.observe(a.ctx, o)
 	}
 }
 

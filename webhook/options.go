@@ -29,6 +29,13 @@ const (
 // after 60 s.
 const leaseMargin = 10 * time.Second
 
+// longestLease is the longest time after which a delivery can run again if its process crashed. The lease of a callback that
+// may take longer is renewed.
+const longestLease = 5 * time.Minute
+
+// leaseTime is how long a delivery must be leased, counted from its arrival.
+func (o *Options) leaseTime() time.Duration { return o.CallbackTimeout + leaseMargin }
+
 // maxDuration is the maximum of every timeout and window: a year. The sum of a few such values cannot overflow.
 const maxDuration = 365 * 24 * time.Hour
 
@@ -116,7 +123,10 @@ type Options struct {
 	ResponseTimeout time.Duration
 
 	// CallbackTimeout is the time at which the callback's context ends, counted from the arrival. Neither the response nor
-	// a client's disconnect ends it. The lease of the delivery ends 10 s later. Defaults to [DefaultCallbackTimeout].
+	// a client's disconnect ends it. The lease of the delivery ends 10 s later. It may be hours: a lease of more than 5
+	// minutes is renewed while the callback runs, so the Store must be an [idempotency.Renewer], as all stores of this module
+	// are. After a crash the delivery can run again within 5 minutes. If the lease cannot be renewed, the context ends with
+	// it, with the cause [idempotency.ErrLeaseLost]. Defaults to [DefaultCallbackTimeout].
 	CallbackTimeout time.Duration
 
 	// StrictFields makes a delivery undecodable if any field does not fit the event's type. By default such a field stays

@@ -16,27 +16,28 @@ import (
 func (h *Handler) Redeliver(ctx context.Context, d *Delivery) Result {
 	h.seal()
 	given := *d
-	p := &processing{h: h, ctx: ctx, arrived: time.Now(), bytes: len(d.Body), delivery: &given, redelivered: true}
-	p.respondBy = p.arrived.Add(h.options.ResponseTimeout)
+	now := time.Now()
+	stored := &received{
+		arrival:  arrival{ctx: ctx, at: now, respondBy: now.Add(h.options.ResponseTimeout), redelivered: true},
+		Delivery: &given,
+	}
 	if !h.drain.enter() {
-		return p.respond(disposition{outcome: Unavailable, reason: ReasonShuttingDown, err: errShutdown})
+		return h.respond(&stored.arrival, stored, disposition{outcome: Unavailable, reason: ReasonShuttingDown, err: errShutdown})
 	}
 	defer h.drain.leave()
-	return p.respond(p.redeliver())
+	return h.respond(&stored.arrival, stored, h.redeliver(stored))
 }
 
-func (p *processing) redeliver() disposition {
-	h, d := p.h, p.delivery
+func (h *Handler) redeliver(d *received) disposition {
 	if d.Vendor != h.profile.Name || d.Endpoint != h.config.Endpoint || len(d.Keys) == 0 {
 		return disposition{outcome: Failed, err: fmt.Errorf("webhook: Redeliver: a delivery of %s/%s must not be given to the handler of %s/%s",
 			d.Vendor, d.Endpoint, h.profile.Name, h.config.Endpoint)}
 	}
-	envelope, err := h.envelope.Read(d.Body)
-	if err != nil {
+	var err error
+	if d.envelope, err = h.envelope.Read(d.Body); err != nil {
 		return disposition{outcome: Rejected, reason: ReasonNoObject, err: fmt.Errorf("webhook: the body of the stored delivery is not valid: %w", err)}
 	}
-	p.envelope = envelope
-	v := p.handle()
+	v := h.handle(d)
 	if v.outcome == Failed && h.drain.isCanceled() {
 		v.outcome, v.reason = Unavailable, ReasonShuttingDown // the cancellation may be the only cause of the failure
 	}

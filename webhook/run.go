@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"runtime/debug"
-	"sync/atomic"
 	"time"
 
 	"github.com/aihooks/aihooks-go/idempotency"
@@ -12,64 +11,42 @@ import (
 
 // A run is one call of the callback, on a separate goroutine, because it may last longer than the response.
 type run struct {
-	*processing
-	lease  *idempotency.Lease
-	given  *Delivery
-	ctx    context.Context
-	cancel context.CancelFunc
-
-	disposition chan disposition // has capacity for one
-	decided     atomic.Bool      // set by the run when it has a disposition, or by await when the response is due; the first wins
+	*received
+	h        *Handler
+	lease    *idempotency.Lease
+	given    Delivery // for the callback, which may change its fields while the response is written
+	attempts int      // the vendor's attempts including this one; exact only if this one can be the last
+	ctx      context.Context
+	cancel   context.CancelFunc
+	result   chan disposition // has capacity for one
 }
 
-// start begins the run of a claimed delivery. The callback's context ends with ctx, or at the callback's deadline.
-func (p *processing) start(ctx context.Context, lease *idempotency.Lease) *run {
-	// The callback gets a copy, because it may change its fields while the response is written.
-	given := *p.delivery
-	r := &run{processing: p, lease: lease, given: &given, disposition: make(chan disposition, 1)}
-	ends := p.arrived.Add(p.h.options.CallbackTimeout)
-	if p.redelivered {
-		ends = lease.Until().Add(-leaseMargin) // the claim may have waited for a duplicate to end
+// start begins the run of a claimed delivery. The callback's context ends at the callback's deadline. The event is decoded
+// here, because the stack of the new goroutine is small.
+func (h *Handler) start(d *received, lease *idempotency.Lease) *run {
+	r := &run{received: d, h: h, lease: lease, given: *d.Delivery, attempts: h.countLast(d, lease), result: make(chan disposition, 1)}
+	ends := d.at.Add(h.options.CallbackTimeout)
+	if d.redelivered {
+		ends = time.Now().Add(h.options.CallbackTimeout) // the claim may have waited for a duplicate to end
 	}
-	r.ctx, r.cancel = context.WithDeadline(lease.Context(ctx), ends)
+	r.ctx, r.cancel = context.WithDeadline(lease.Context(d.detachedContext()), ends)
 	decoded := false
 	defer func() {
+		h.drain.begin(r)
 		if !decoded { // the decoder ended this goroutine, so there is no sender to respond to
-			r.decided.Store(true)
-			p.responded = make(chan struct{})
-			close(p.responded)
+			d.event.err = &PanicError{Stack: debug.Stack()}
+			go r.reportLate()
 		}
-		p.h.drain.begin(r)
 		go r.execute()
 	}()
-	p.decode()
+	if !d.event.done {
+		d.event = h.decode(d)
+	}
 	decoded = true
 	return r
 }
 
-// decode makes the typed event. It runs before the callback's goroutine starts, because the stack of a new goroutine is
-// small. The run returns a decoding error instead of calling the callback.
-func (p *processing) decode() {
-	cb := p.h.callbacks[p.delivery.Type]
-	if cb == nil || p.event != nil || p.undecoded != nil {
-		return
-	}
-	returned := false
-	defer func() {
-		if !returned {
-			p.undecoded = &PanicError{Value: recover(), Stack: debug.Stack()}
-		}
-	}()
-	event, err := p.h.decode(cb.eventType, p.delivery, &p.envelope)
-	returned = true
-	if err != nil {
-		p.undecoded = &undecodableError{err}
-		return
-	}
-	p.event, p.undecodedFields = event, event.event().decoded.undecoded
-}
-
-// execute runs the callback and settles its result, also if the callback panics or ends its goroutine.
+// execute runs the callback, settles its result and passes it on, also if the callback panics or ends its goroutine.
 func (r *run) execute() {
 	returned := false
 	var v disposition
@@ -77,97 +54,78 @@ func (r *run) execute() {
 		if !returned {
 			v = dispositionOf(&PanicError{Value: recover(), Stack: debug.Stack()})
 		}
-		r.finish(v)
+		v = r.settle(v)
+		r.cancel()
+		r.h.running.Add(-1)
+		r.result <- v
 	}()
 	v = dispositionOf(r.callback()) // before returned is set, because methods of the callback's error may panic
 	returned = true
 }
 
-// finish settles the callback's result. It passes the disposition to await, or reports it if the response was sent.
-func (r *run) finish(v disposition) {
-	if v.outcome == Handled && r.h.guard.Immediate() && r.decided.CompareAndSwap(false, true) {
-		// The waiting goroutine settles, because its stack has grown already. Settling does not block.
-		r.disposition <- v
-		return
+// callback runs Before and then the callback for the type.
+func (r *run) callback() error {
+	h := r.h
+	cb := h.callbacks[r.Type]
+	if h.onAny != nil {
+		if err := h.onAny(r.ctx, &r.given); err != nil {
+			return err
+		}
 	}
-	defer r.end()
-	v = r.settle(v)
-	if r.decided.CompareAndSwap(false, true) {
-		v.settled = true
-		r.disposition <- v
-	} else {
-		<-r.responded
-		r.report(v, true)
+	switch {
+	case cb != nil && r.event.err != nil:
+		return r.event.err
+	case cb != nil:
+		r.event.value.event().delivery = &r.given
+		return cb.call(r.ctx, r.event.value)
+	case h.onUnhandled != nil:
+		return h.onUnhandled(r.ctx, &r.given)
+	default:
+		return unhandledError{}
 	}
 }
 
-// received settles a disposition that finish left unsettled.
-func (r *run) received(v disposition) disposition {
-	if !v.settled {
-		defer r.end()
-		v = r.settle(v)
+// await returns the result of the run, or InFlight if the response is due first. Then respond reports the result later.
+func (r *run) await() disposition {
+	if r.redelivered {
+		return r.end(<-r.result)
 	}
-	return v
-}
-
-func (r *run) end() {
-	r.cancel()
-	r.h.running.Add(-1)
-	r.h.drain.end(r)
-}
-
-// await returns the run's disposition, or InFlight if the response is due first.
-func (p *processing) await(r *run) disposition {
-	if p.redelivered {
-		return r.received(<-r.disposition)
-	}
-	due := time.NewTimer(time.Until(p.respondBy))
+	due := time.NewTimer(time.Until(r.respondBy))
 	defer due.Stop()
 	select {
-	case v := <-r.disposition:
-		return r.received(v)
+	case v := <-r.result:
+		return r.end(v)
 	case <-due.C:
 	}
-	p.responded = make(chan struct{}) // before the run can see that await has returned
-	if !r.decided.CompareAndSwap(false, true) {
-		return r.received(<-r.disposition)
-	}
-	v := disposition{outcome: InFlight, reason: ReasonOverrun, err: errors.New("webhook: the callback was still running when the response was due")}
-	if last, counted := p.lastAttempt(); p.h.profile.DisablesEndpoint && (counted || last && p.h.options.DeadLetter != nil) {
+	v := r.describe(disposition{outcome: InFlight, reason: ReasonOverrun, err: errOverrun, running: r})
+	if last, counted := r.lastAttempt(); r.h.profile.DisablesEndpoint && (counted || last && r.h.options.DeadLetter != nil) {
 		// The vendor does not send the delivery again in any case. A failure status would also disable the endpoint.
 		v.reason = ReasonOverrunLast
 	}
 	return v
 }
 
-// callback runs Before, then the callback for the type.
-func (r *run) callback() error {
-	h, d := r.h, r.given
-	if h.onAny != nil {
-		if err := h.onAny(r.ctx, d); err != nil {
-			return err
-		}
-	}
-	cb := h.callbacks[d.Type]
-	if cb == nil {
-		if h.onUnhandled != nil {
-			return h.onUnhandled(r.ctx, d)
-		}
-		return unhandledError{}
-	}
-	if r.undecoded != nil {
-		return r.undecoded
-	}
-	r.event.event().delivery = d
-	return cb.call(r.ctx, r.event)
+// reportLate reports the result of a run that went on after the response.
+func (r *run) reportLate() {
+	v := r.describe(<-r.result)
+	defer r.h.drain.end(r) // also if the Observer ends this goroutine
+	r.h.report(&r.arrival, r.received, v, true)
 }
 
-// An unhandledError reports that Before has run and the type has no callback.
-type unhandledError struct{}
+// end ends the run, whose result is v.
+func (r *run) end(v disposition) disposition {
+	r.h.drain.end(r)
+	return r.describe(v)
+}
 
-func (unhandledError) Error() string { return "unhandled" }
+// describe adds what the report says about a run.
+func (r *run) describe(v disposition) disposition {
+	v.failedOpen, v.undecoded = r.lease.FailedOpen(), r.event.undecoded
+	return v
+}
 
-// An undecodableError reports a body that does not fit the type of its callback.
-type undecodableError struct{ err error }
-
-func (e *undecodableError) Error() string { return e.err.Error() }
+var (
+	errRate    = errors.New("webhook: more deliveries a second than Options.RateLimit allows")
+	errRunning = errors.New("webhook: more callbacks at once than Options.MaxRunning allows")
+	errOverrun = errors.New("webhook: the callback was still running when the response was due")
+)

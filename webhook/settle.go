@@ -10,49 +10,22 @@ import (
 	"github.com/aihooks/aihooks-go/internal/deadline"
 )
 
-// settle completes or releases the delivery's keys, as the disposition requires.
+// settle completes or releases the delivery's keys, as the disposition requires. The callback's goroutine calls it.
 func (r *run) settle(v disposition) disposition {
 	switch v.outcome {
 	case Handled, Ignored:
 		return r.complete(v)
 	case Unhandled:
-		return r.release(r.h.unhandled(r.delivery.Type))
+		return r.release(r.h.unhandled(r.Type))
 	case Dropped:
 		return r.deadLetter(v)
 	default:
-		r.countEarlier(r.lease)
+		r.countEarlier()
 		if last, _ := r.lastAttempt(); last || v.reason == ReasonUndecodable {
 			return r.deadLetter(v)
 		}
 		return r.release(v)
 	}
-}
-
-// dispositionOf maps a callback's error to a disposition. A status or a code inside the error has no effect.
-func dispositionOf(err error) disposition {
-	var returned directive
-	var v disposition
-	if err != nil {
-		_ = err.Error() // a nil pointer panics here, where execute recovers
-	}
-	switch e := err.(type) { //nolint:errorlint // these are made by us and never wrapped
-	case nil:
-		return disposition{outcome: Handled}
-	case unhandledError:
-		return disposition{outcome: Unhandled}
-	case *PanicError:
-		v.outcome, v.reason = Failed, ReasonPanic
-	case *undecodableError:
-		v.outcome, v.reason = Failed, ReasonUndecodable
-		err = e.err
-	default:
-		v.outcome = Failed
-		if errors.As(err, &returned) {
-			v = returned.disposition()
-		}
-	}
-	v.err = err
-	return v
 }
 
 // deadLetter dead-letters a delivery that is not tried again. Without Options.DeadLetter, it drops the delivery if the
@@ -93,9 +66,9 @@ func (r *run) deadLetter(v disposition) disposition {
 
 // callDeadLetter calls Options.DeadLetter, with a context that carries the claim and ends with the lease.
 func (r *run) callDeadLetter(cause error) error {
-	ctx := r.lease.Context(context.WithoutCancel(r.processing.ctx))
+	ctx := r.lease.Context(context.WithoutCancel(r.arrival.ctx))
 	err := deadline.Call(ctx, time.Until(r.lease.Until()), func(ctx context.Context) error {
-		d := *r.delivery
+		d := *r.Delivery
 		return r.h.options.DeadLetter(ctx, &d, cause)
 	})
 	if err != nil {
@@ -106,7 +79,7 @@ func (r *run) callDeadLetter(cause error) error {
 
 // complete completes the keys. If that fails, the response is the same: a 503 would make the callback run twice.
 func (r *run) complete(v disposition) disposition {
-	err := r.lease.Complete(context.WithoutCancel(r.processing.ctx))
+	err := r.lease.Complete(context.WithoutCancel(r.arrival.ctx))
 	if err == nil {
 		return v
 	}
@@ -122,7 +95,7 @@ func (r *run) complete(v disposition) disposition {
 
 // release releases the keys. If that fails, the guard tries again until the lease ends.
 func (r *run) release(v disposition) disposition {
-	if err := r.lease.Release(context.WithoutCancel(r.processing.ctx)); err != nil {
+	if err := r.lease.Release(context.WithoutCancel(r.arrival.ctx)); err != nil {
 		v.err = errors.Join(v.err, err)
 	}
 	return v

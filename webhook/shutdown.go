@@ -55,7 +55,7 @@ func (h *Handler) Shutdown(ctx context.Context) error {
 	}
 	left := &ShutdownError{err: ctx.Err()}
 	for _, r := range h.drain.runs() {
-		left.Left = append(left.Left, r.delivery.ID)
+		left.Left = append(left.Left, r.ID)
 	}
 	return left
 }

@@ -7,84 +7,54 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aihooks/aihooks-go/webhook/vendors"
-	"github.com/aihooks/aihooks-go/webhook/webhooktest"
+	"github.com/aihooks/aihooks-go/internal/allvendors"
 )
-
-const unknownType = "teapot.short_and_stout"
 
 // A testCase is a situation that every receiver of webhooks must handle.
 type testCase struct {
 	name      string
-	eventType string
-	status    string // the expected status of each request
-	callbacks int    // the expected number of callbacks
-	only      func(p *vendors.Profile) bool
-	run       func() (statuses string, err error)
+	want      string // the status of each response
+	callbacks int    // how often the callback is called
+
+	body      []byte // defaults to the vendor's first sample
+	copies    int    // how often it is sent; defaults to once
+	atOnce    bool   // the copies are sent at once
+	failFirst bool   // the first callback fails
+	dated     time.Duration
+	tamper    func(*http.Request) // changes the request after it was signed
 }
 
-func (h *harness) cases(sample webhooktest.Sample) []testCase {
-	timed := func(p *vendors.Profile) bool { return p.Window > 0 }
-	return []testCase{
-		{name: "a duplicate", status: "200 200", callbacks: 1, run: func() (string, error) {
-			return h.twice(sample, func(first, second *http.Request) string {
-				return h.send(first) + " " + h.send(second)
-			})
-		}},
-		{name: "two copies at once", status: "200 200", callbacks: 1, run: func() (string, error) {
-			return h.twice(sample, func(first, second *http.Request) string {
-				return h.send(first, second)
-			})
-		}},
-		{name: "a callback that fails, then the redelivery", status: "500 200", callbacks: 2, run: func() (string, error) {
-			return h.twice(sample, func(first, second *http.Request) string {
-				h.mu.Lock()
-				h.failing = true
-				h.mu.Unlock()
-				return h.send(first) + " " + h.send(second)
-			})
-		}},
-		{name: "a wrong signature or token", status: "401", run: func() (string, error) {
-			return h.altered(sample, time.Now(), forge)
-		}},
-		{name: "stale", status: "401", only: timed, run: func() (string, error) {
-			return h.altered(sample, time.Now().Add(-h.vendor.profile.Window-time.Minute), nil)
-		}},
-		{name: "dated in the future", status: "503", only: timed, run: func() (string, error) {
-			return h.altered(sample, time.Now().Add(10*time.Minute), nil)
-		}},
-		{name: "too large", status: "413", run: func() (string, error) {
-			return h.altered(sample, time.Now(), inflate)
-		}},
-		{name: "an unknown type", eventType: unknownType, status: "200", run: func() (string, error) {
-			return h.altered(h.renamed(sample), time.Now(), nil)
-		}},
+// casesOf returns the samples of a vendor, and then everything that can go wrong with the first of them.
+func casesOf(v *allvendors.Vendor) (cases []testCase) {
+	for _, sample := range v.Samples {
+		source := "sample, our guess"
+		if sample.Documented {
+			source = "sample, from the vendor's page"
+		}
+		cases = append(cases, testCase{name: source, want: "200", callbacks: 1, body: sample.Body})
 	}
-}
-
-// twice creates two requests for one delivery.
-func (h *harness) twice(sample webhooktest.Sample, send func(first, second *http.Request) string) (string, error) {
-	first, err := h.fresh(sample, time.Now())
-	if err != nil {
-		return "", err
+	first := v.Samples[0]
+	unknown := bytes.Replace(first.Body, []byte(`"`+first.Type+`"`), []byte(`"teapot.short_and_stout"`), 1)
+	wrong := []testCase{
+		{name: "a duplicate", want: "200 200", callbacks: 1, copies: 2},
+		{name: "two copies at once", want: "200 200", callbacks: 1, copies: 2, atOnce: true},
+		{name: "a callback that fails, then the redelivery", want: "500 200", callbacks: 2, copies: 2, failFirst: true},
+		{name: "a wrong signature or token", want: "401", tamper: forge},
+		{name: "stale", want: "401", dated: -v.Profile.Window - time.Minute},
+		{name: "dated in the future", want: "503", dated: 10 * time.Minute},
+		{name: "too large", want: "413", tamper: inflate},
+		{name: "an unknown type", want: "200", body: unknown},
 	}
-	second, err := clone(first)
-	if err != nil {
-		return "", err
+	for _, c := range wrong {
+		if c.dated != 0 && v.Profile.Window == 0 {
+			continue // the vendor signs no time
+		}
+		if c.body == nil {
+			c.body = first.Body
+		}
+		cases = append(cases, c)
 	}
-	return send(first, second), nil
-}
-
-// altered sends a delivery that tamper changes after it was signed.
-func (h *harness) altered(sample webhooktest.Sample, t time.Time, tamper func(*http.Request)) (string, error) {
-	r, err := h.fresh(sample, t)
-	if err != nil {
-		return "", err
-	}
-	if tamper != nil {
-		tamper(r)
-	}
-	return h.send(r), nil
+	return cases
 }
 
 // forge changes the last digit of the signature, or the token.
@@ -104,6 +74,5 @@ func forge(r *http.Request) {
 
 func inflate(r *http.Request) {
 	body := bytes.Repeat([]byte(" "), maxBody+1)
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	r.ContentLength = int64(len(body))
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 }

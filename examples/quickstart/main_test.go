@@ -5,27 +5,33 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/internal/allvendors"
 )
 
 func TestQuickstart_MatchesContract(t *testing.T) {
 	var out strings.Builder
-	failed, err := run(&out)
+	failed, err := run(&out, casesOf)
 	require.NoError(t, err)
 	require.Zero(t, failed, out.String())
 	require.NotContains(t, out.String(), secret)
-	for _, v := range allVendors() {
-		for _, sample := range v.samples {
+	for _, v := range allvendors.All() {
+		for _, sample := range v.Samples {
 			require.Contains(t, out.String(), sample.Type)
 		}
 	}
 }
 
-func TestTable_CountsWrongRows(t *testing.T) {
-	var out strings.Builder
-	table := newTable(&out)
-	table.row("acme", "ping", "a duplicate", "200 500", "", false)
-	failed, err := table.close()
-	require.NoError(t, err)
-	require.Equal(t, 1, failed)
-	require.Contains(t, out.String(), "NOT AS THE CONTRACT SAYS")
+func TestQuickstart_CountsWrongRows(t *testing.T) {
+	for _, wrong := range []testCase{{want: "500", callbacks: 1}, {want: "200", callbacks: 2}} {
+		var out strings.Builder
+		failed, err := run(&out, func(v *allvendors.Vendor) []testCase {
+			wrong.body = v.Samples[0].Body
+			return []testCase{wrong}
+		})
+		require.NoError(t, err)
+		require.Equal(t, len(allvendors.All()), failed)
+		require.Equal(t, failed, strings.Count(out.String(), "NOT AS THE CONTRACT SAYS"))
+		require.Contains(t, out.String(), "0 of 4 rows")
+	}
 }

@@ -48,8 +48,8 @@ type Options struct {
 	Around func(t *testing.T, f func(t *testing.T))
 }
 
-// Run tests the stores of o.New against every rule of [idempotency.Store], each in a subtest. A failure reports which rule
-// was broken, and how.
+// Run tests the stores of o.New against every rule of [idempotency.Store], each in a subtest. If the stores are not
+// [idempotency.Renewer]s, it skips the rules of renewals. A failure reports which rule was broken, and how.
 //
 // Some subtests must check the store within Slack. If a subtest is too slow ten times, it fails and reports that. Then
 // raise Slack, Lease and Retention.
@@ -99,6 +99,7 @@ type rule struct {
 	name   string
 	says   string // the rule in one sentence, which every failure includes
 	expire bool   // the case waits for the retention to pass
+	renews bool   // the case is for a Renewer only
 	check  func(c *check)
 }
 
@@ -108,7 +109,11 @@ func (r rule) test(t testing.TB, o Options) {
 	if r.expire {
 		retention = o.Retention
 	}
-	r.check(&check{TB: t, Options: o, rule: r, store: o.New(t, retention), ctx: context.Background()})
+	c := &check{TB: t, Options: o, rule: r, store: o.New(t, retention), ctx: context.Background()}
+	if _, ok := c.store.(idempotency.Renewer); r.renews && !ok {
+		t.Skip("The store is not an idempotency.Renewer.")
+	}
+	r.check(c)
 }
 
 // A check tests one store against one rule.

@@ -77,6 +77,20 @@ const (
 	releasedKept         fault = "a released key is never forgotten"
 	tagsIgnored          fault = "a completed key is never under another tag"
 	tagsDiffer           fault = "a completed key is always under another tag"
+	renewIgnored         fault = "renew does nothing"
+	renewEndsEarly       fault = "a renewed lease ends after half its time"
+	renewAdds            fault = "a renewal counts from the end of the lease"
+	renewShortens        fault = "a renewal for a shorter time makes the lease end earlier"
+	renewCounts          fault = "a renewal counts as an attempt"
+	lateRenewRefused     fault = "renew fails after the lease"
+	staleRenews          fault = "renew does not look at the token"
+	renewCreates         fault = "renew makes an unknown key known"
+	releasedRenews       fault = "release keeps the token for renew"
+	renewRestarts        fault = "renew makes a completed key in flight"
+	renewKeepsCompleted  fault = "renew extends the retention of a completed key"
+	renewCompletedFails  fault = "renewing a completed key is an error"
+	renewedForgotten     fault = "a renewed key is forgotten as if it had not been renewed"
+	renewsInTwoSteps     fault = "renew looks at the token and writes in two steps"
 )
 
 func (s *simple) Claim(ctx context.Context, key string, token idempotency.Token, lease time.Duration) (idempotency.Claim, error) {
@@ -201,9 +215,66 @@ func (s *simple) Release(ctx context.Context, key string, token idempotency.Toke
 	case releasedKept:
 		k.forgetAt = k.forgetAt.Add(s.retention)
 	}
-	if s.fault != releasedCompletes {
+	if s.fault != releasedCompletes && s.fault != releasedRenews {
 		k.token = idempotency.Token{}
 	}
+	s.keys[key] = k
+	return nil
+}
+
+func (s *simple) Renew(ctx context.Context, key string, token idempotency.Token, lease time.Duration) error {
+	if ctx.Err() != nil && s.fault != contextIgnored {
+		return ctx.Err()
+	}
+	if lease <= 0 && s.fault != anyLease {
+		return errors.New("no lease")
+	}
+	key = s.stored(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, known := s.keys[key]
+	now := time.Now()
+	switch {
+	case s.fault == renewIgnored:
+		return nil
+	case !known && s.fault == renewCreates:
+		s.keys[key] = simpleKey{state: idempotency.Acquired, attempt: 1, forgetAt: now.Add(s.retention)}
+		return idempotency.ErrLeaseLost
+	case !known, !now.Before(k.forgetAt),
+		!k.held && s.fault != releasedRenews,
+		k.token != token && s.fault != staleRenews,
+		k.state == idempotency.Completed && s.fault == renewCompletedFails,
+		s.fault == lateRenewRefused && !now.Before(k.until):
+		return idempotency.ErrLeaseLost
+	case k.state == idempotency.Completed && s.fault == renewKeepsCompleted:
+		k.forgetAt = now.Add(lease + s.retention)
+		s.keys[key] = k
+		return nil
+	case k.state == idempotency.Completed && s.fault != renewRestarts:
+		return nil
+	}
+	if s.fault == renewsInTwoSteps {
+		s.mu.Unlock()
+		time.Sleep(time.Millisecond)
+		s.mu.Lock()
+	}
+	until := now.Add(lease)
+	switch s.fault {
+	case renewEndsEarly:
+		until = now.Add(lease / 2)
+	case renewAdds:
+		until = k.until.Add(lease)
+	}
+	if until.After(k.until) || s.fault == renewShortens {
+		k.until = until
+		if s.fault != renewedForgotten {
+			k.forgetAt = until.Add(s.retention)
+		}
+	}
+	if s.fault == renewCounts {
+		k.attempt++
+	}
+	k.state, k.held = idempotency.Acquired, true
 	s.keys[key] = k
 	return nil
 }
@@ -279,34 +350,34 @@ func TestRun_FailsExactlyRulesOfFault(t *testing.T) {
 		fault  fault
 		breaks []string
 	}{
-		{noExclusivity, []string{"OneOfManyConcurrentClaimsIsAcquired", "OneOfManyConcurrentClaimsOfAReleasedKeyIsAcquired", "OneOfManyConcurrentClaimsAfterALeaseHasEndedIsAcquired", "CompletionAndRetakeExcludeOneAnother"}},
-		{leaseNeverEnds, []string{"LeaseEnds", "OneOfManyConcurrentClaimsAfterALeaseHasEndedIsAcquired"}},
+		{noExclusivity, []string{"OneOfManyConcurrentClaimsIsAcquired", "OneOfManyConcurrentClaimsOfAReleasedKeyIsAcquired", "OneOfManyConcurrentClaimsAfterALeaseHasEndedIsAcquired", "CompletionAndRetakeExcludeOneAnother", "RenewalAndRetakeExcludeOneAnother"}},
+		{leaseNeverEnds, []string{"LeaseEnds", "RenewedLeaseEnds", "RenewalWithEndedContextChangesNothing", "OneOfManyConcurrentClaimsAfterALeaseHasEndedIsAcquired"}},
 		{staleCompletes, []string{"StaleTokenCannotComplete", "CompletionAndRetakeExcludeOneAnother", "TokenOfAForgottenCompletionIsStale"}},
-		{releaseIgnored, []string{"ReleasedKeyIsFreeAtOnce", "OneOfManyConcurrentClaimsOfAReleasedKeyIsAcquired", "CompleteAfterReleaseIsLeaseLost"}},
+		{releaseIgnored, []string{"ReleasedKeyIsFreeAtOnce", "OneOfManyConcurrentClaimsOfAReleasedKeyIsAcquired", "CompleteAfterReleaseIsLeaseLost", "RenewalAfterReleaseIsLeaseLost"}},
 		{releaseUndoes, []string{"ReleaseDoesNotUndoACompletion"}},
-		{attemptsForgotten, []string{"ReleaseKeepsTheAttemptCount", "ReleasedKeyCountsOnForItsRetention"}},
+		{attemptsForgotten, []string{"RenewalKeepsTheAttemptCount", "ReleaseKeepsTheAttemptCount", "ReleasedKeyCountsOnForItsRetention"}},
 		{lateCompleteRefused, []string{"CompleteSucceedsAfterTheLeaseUntilRetaken"}},
 		{forgottenEarly, []string{"CompletedKeyIsKeptForItsRetention"}},
-		{neverForgotten, []string{"CompletedKeyIsForgottenAfterItsRetention"}},
+		{neverForgotten, []string{"RenewalAfterCompletionDoesNotExtendTheRetention", "CompletedKeyIsForgottenAfterItsRetention"}},
 
 		{leaseEndsEarly, []string{"LeaseIsKeptToItsEnd", "InFlightReportsTheRemainingLease"}},
 		{staleReleases, []string{"StaleTokenCannotRelease", "ReleaseOfAKeyThatIsNotHeldIsNoError"}},
 		{completesOnce, []string{"CompleteTwiceIsNoError"}},
 		{releasedCompletes, []string{"CompleteAfterReleaseIsLeaseLost"}},
 		{countedFromClaim, []string{"RetentionIsCountedFromTheCompletion"}},
-		{attemptsNotCounted, []string{"AttemptsCountUpWhenALeaseHasEnded", "AbandonedKeyCountsOnForItsRetention"}},
+		{attemptsNotCounted, []string{"AbandonedKeyCountsOnAfterARenewal", "AttemptsCountUpWhenALeaseHasEnded", "AbandonedKeyCountsOnForItsRetention"}},
 		{attemptsNeverRestart, []string{"AttemptsStartAgainOnceAKeyIsForgotten"}},
 		{folded, []string{"KeysDoNotInfluenceOneAnother", "KeyThatCannotBeKeptIsRefused"}},
 		{trimmed, []string{"KeysDoNotInfluenceOneAnother", "KeyThatCannotBeKeptIsRefused"}},
-		{noRemaining, []string{"InFlightReportsTheRemainingLease"}},
-		{wholeLeaseRemaining, []string{"InFlightReportsTheRemainingLease"}},
-		{contextIgnored, []string{"EndedContextChangesNothing"}},
+		{noRemaining, []string{"RenewalExtendsTheLease", "InFlightReportsTheRemainingLease"}},
+		{wholeLeaseRemaining, []string{"RenewalExtendsTheLease", "InFlightReportsTheRemainingLease"}},
+		{contextIgnored, []string{"RenewalWithEndedContextChangesNothing", "EndedContextChangesNothing"}},
 		{retentionUnderstated, []string{"RetentionIsAtLeastWhatWasAskedFor"}},
 		{releaseUnknownFails, []string{"ReleaseOfAKeyThatIsNotHeldIsNoError"}},
 		{holderIsWelcome, []string{"KeyInFlightCannotBeClaimed"}},
 		{firstIsZero, []string{"FirstClaimIsAttemptOne"}},
 		{completeCreates, []string{"CompleteOfAnUnknownKeyIsLeaseLost"}},
-		{anyLease, []string{"LeaseIsLongerThanZero"}},
+		{anyLease, []string{"RenewalIsLongerThanZero", "LeaseIsLongerThanZero"}},
 		{inFlightForgotten, []string{"KeyInFlightIsKeptPastTheRetention", "AbandonedKeyCountsOnForItsRetention"}},
 		{releasedForgotten, []string{"ReleasedKeyCountsOnForItsRetention"}},
 		{abandonedForgotten, []string{"AbandonedKeyCountsOnForItsRetention"}},
@@ -317,6 +388,20 @@ func TestRun_FailsExactlyRulesOfFault(t *testing.T) {
 		{releasedKept, []string{"KeyThatIsNotInFlightIsForgotten"}},
 		{tagsIgnored, []string{"CompletedComparesTags"}},
 		{tagsDiffer, []string{"CompletedComparesTags"}},
+		{renewIgnored, []string{"AbandonedKeyCountsOnAfterARenewal", "RenewalAfterCompletionDoesNotExtendTheRetention", "RenewalAfterReleaseIsLeaseLost", "RenewalAndRetakeExcludeOneAnother", "RenewalExtendsTheLease", "RenewalOfAnUnknownKeyIsLeaseLost", "RenewalSucceedsAfterTheLeaseUntilRetaken", "RenewedKeyIsKeptPastTheRetention", "RenewedLeaseIsKeptToItsEnd", "StaleTokenCannotRenew"}},
+		{renewEndsEarly, []string{"AbandonedKeyCountsOnAfterARenewal", "RenewalExtendsTheLease", "RenewedLeaseIsKeptToItsEnd"}},
+		{renewAdds, []string{"RenewalExtendsTheLease", "RenewedLeaseEnds"}},
+		{renewShortens, []string{"RenewalDoesNotShortenTheLease"}},
+		{renewCounts, []string{"AbandonedKeyCountsOnAfterARenewal", "RenewalKeepsTheAttemptCount"}},
+		{lateRenewRefused, []string{"RenewalSucceedsAfterTheLeaseUntilRetaken"}},
+		{staleRenews, []string{"RenewalAndRetakeExcludeOneAnother", "StaleTokenCannotRenew"}},
+		{renewCreates, []string{"RenewalOfAnUnknownKeyIsLeaseLost"}},
+		{releasedRenews, []string{"RenewalAfterReleaseIsLeaseLost"}},
+		{renewRestarts, []string{"RenewalAfterCompletionDoesNotExtendTheRetention", "RenewalAfterCompletionIsNoError"}},
+		{renewKeepsCompleted, []string{"RenewalAfterCompletionDoesNotExtendTheRetention"}},
+		{renewCompletedFails, []string{"RenewalAfterCompletionIsNoError"}},
+		{renewedForgotten, []string{"AbandonedKeyCountsOnAfterARenewal", "RenewedKeyIsKeptPastTheRetention"}},
+		{renewsInTwoSteps, []string{"RenewalAndRetakeExcludeOneAnother"}},
 	} {
 		t.Run(string(test.fault), func(t *testing.T) {
 			failures := broken(t, Options{New: newSimple(test.fault), Around: synctest.Test})

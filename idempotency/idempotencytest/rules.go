@@ -11,7 +11,7 @@ import (
 )
 
 // rules is the suite. The author of a failing store reads the sentences.
-var rules = slices.Concat(claimRules, confusionRules, retentionRules)
+var rules = slices.Concat(claimRules, confusionRules, retentionRules, renewalRules)
 
 // claimRules are the rules about remembered keys.
 var claimRules = []rule{{

@@ -73,6 +73,9 @@ func useAll(ctx context.Context, s *redisstore.Store) error {
 			if claim.State != idempotency.Acquired {
 				return idempotency.ErrLeaseLost
 			}
+			if err := s.Renew(ctx, key, token, time.Hour); err != nil {
+				return err
+			}
 			if err := end(ctx, key, token); err != nil {
 				return err
 			}

@@ -31,7 +31,7 @@
 //	maxmemory-policy  noeviction  Redis evicts keys when its memory is full. The duplicate of an evicted completed key
 //	                              runs again. The duplicate of an evicted key in flight runs at the same time. With
 //	                              noeviction, a full server refuses new keys (idempotency.ErrFull, status 503), but
-//	                              accepts completions and releases.
+//	                              accepts renewals, completions and releases.
 //	appendonly        yes         A restart forgets all keys since the last snapshot, or all keys.
 //	appendfsync       always      With everysec, a crash of the machine forgets about the last second. With no, it
 //	                              forgets what the kernel had not written. A crash of Redis alone forgets nothing.

@@ -15,6 +15,9 @@ var (
 
 	//go:embed release.lua
 	releaseSource string
+
+	//go:embed renew.lua
+	renewSource string
 )
 
 // Each operation is one script on one key, so that it runs on the cluster node that has the key.
@@ -22,6 +25,7 @@ var (
 	claimScript    = redis.NewScript(claimSource)
 	completeScript = redis.NewScript(completeSource)
 	releaseScript  = redis.NewScript(releaseSource)
+	renewScript    = redis.NewScript(renewSource)
 )
 
 // The results of claim.lua.

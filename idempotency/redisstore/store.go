@@ -42,7 +42,7 @@ type Client interface {
 	ConfigGet(ctx context.Context, parameter string) *redis.MapStringStringCmd
 }
 
-// Store is an [idempotency.Store] on Redis. See the package documentation for the settings that it needs. A Store needs no
+// Store is an [idempotency.Renewer] on Redis. See the package documentation for the settings that it needs. A Store needs no
 // closing. It does not close the client.
 type Store struct {
 	client    Client
@@ -50,7 +50,7 @@ type Store struct {
 	retention time.Duration
 }
 
-var _ idempotency.Store = (*Store)(nil)
+var _ idempotency.Renewer = (*Store)(nil)
 
 var namespaces = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,64}$`) // no colon, because a colon ends the namespace
 
@@ -85,7 +85,7 @@ func New(client Client, options *Options) (*Store, error) {
 // maxmemory. It returns another error if lease is not longer than zero.
 func (s *Store) Claim(ctx context.Context, key string, token idempotency.Token, lease time.Duration) (idempotency.Claim, error) {
 	if lease <= 0 {
-		return idempotency.Claim{}, fmt.Errorf("redisstore: the lease of a claim (%v) must be longer than zero", lease)
+		return idempotency.Claim{}, fmt.Errorf("redisstore: the lease (%v) must be longer than zero", lease)
 	}
 	call := idempotency.NewToken() // a new one for each call; a copy that go-redis sends again has the same
 	cmd, err := s.run(ctx, claimScript, key, token[:], call[:], milliseconds(lease), milliseconds(s.retention))
@@ -108,12 +108,25 @@ func (s *Store) Claim(ctx context.Context, key string, token idempotency.Token, 
 
 // Complete implements [idempotency.Store].
 func (s *Store) Complete(ctx context.Context, key string, token idempotency.Token) error {
-	cmd, err := s.run(ctx, completeScript, key, token[:], milliseconds(s.retention))
+	return s.change(ctx, "complete", completeScript, key, token[:], milliseconds(s.retention))
+}
+
+// Renew implements [idempotency.Renewer]. It returns an error if lease is not longer than zero.
+func (s *Store) Renew(ctx context.Context, key string, token idempotency.Token, lease time.Duration) error {
+	if lease <= 0 {
+		return fmt.Errorf("redisstore: the lease (%v) must be longer than zero", lease)
+	}
+	return s.change(ctx, "renew", renewScript, key, token[:], milliseconds(lease), milliseconds(s.retention))
+}
+
+// change runs a script that changes a key if the token holds it.
+func (s *Store) change(ctx context.Context, method string, script *redis.Script, key string, args ...any) error {
+	cmd, err := s.run(ctx, script, key, args...)
 	if err != nil {
-		return failed("complete", err)
+		return failed(method, err)
 	}
 	if held, err := cmd.Int(); err != nil {
-		return failed("complete", err)
+		return failed(method, err)
 	} else if held == 0 {
 		return idempotency.ErrLeaseLost
 	}

@@ -213,6 +213,7 @@ func TestStore_RefusesOnlyNewKeysWhenFull(t *testing.T) {
 	_, err = s.Claim(t.Context(), "new", idempotency.NewToken(), time.Minute)
 	require.ErrorIs(t, err, idempotency.ErrFull)
 	claim(t, s, "held", idempotency.InFlight)
+	require.NoError(t, s.Renew(t.Context(), "held", held, time.Hour))
 	require.NoError(t, s.Complete(t.Context(), "held", held))
 	claim(t, s, "held", idempotency.Completed)
 	require.NoError(t, s.Release(t.Context(), "failing", failing))
@@ -234,6 +235,7 @@ func TestStore_ReportsKeyOfOtherType(t *testing.T) {
 	require.ErrorContains(t, err, "redisstore: claim: ")
 	require.ErrorContains(t, s.Complete(t.Context(), "key", idempotency.NewToken()), "redisstore: complete: ")
 	require.ErrorContains(t, s.Release(t.Context(), "key", idempotency.NewToken()), "redisstore: release: ")
+	require.ErrorContains(t, s.Renew(t.Context(), "key", idempotency.NewToken(), time.Minute), "redisstore: renew: ")
 }
 
 func TestStore_EndsHungCallAtDeadline(t *testing.T) {

@@ -73,6 +73,10 @@ type statements struct {
 	// complete and release mark key $2 of namespace $1 if token $3 holds it. The key expires after $4.
 	complete, release string
 
+	// renew makes the lease of key $2 of namespace $1 end after $4, and the key expire after $5, if token $3 holds it. It
+	// changes no completed key.
+	renew string
+
 	// claimNew claims those of the keys $2 of namespace $1 that have no row. $3 are the tokens, $4 the leases, and $5 the
 	// time from the end of the lease until the key expires. completeHeld completes those of the keys $2 that the tokens $3
 	// hold and that are not locked. Both return the keys that they changed. Both are empty without batches.
@@ -98,6 +102,7 @@ func (s statements) in(table string) statements {
 		lookUp:       fill(s.lookUp),
 		complete:     fill(s.complete),
 		release:      fill(s.release),
+		renew:        fill(s.renew),
 		claimNew:     fill(s.claimNew),
 		completeHeld: fill(s.completeHeld),
 		purge:        fill(s.purge),
@@ -153,6 +158,10 @@ WHERE namespace = $1 AND key = $2 AND (state = 2 OR state = 1 AND lease_until >=
 WHERE namespace = $1 AND key = $2 AND token = $3 AND state IN (1, 2) AND expires_at >= {now}`,
 		release: `UPDATE {table} SET state = 0, expires_at = {now} + $4::bigint * interval '1 microsecond'
 WHERE namespace = $1 AND key = $2 AND token = $3 AND state = 1 AND expires_at >= {now}`,
+		renew: `UPDATE {table} SET
+    lease_until = greatest(lease_until, {now} + $4::bigint * interval '1 microsecond'),
+    expires_at = CASE state WHEN 1 THEN greatest(expires_at, {now} + $5::bigint * interval '1 microsecond') ELSE expires_at END
+WHERE namespace = $1 AND key = $2 AND token = $3 AND state IN (1, 2) AND expires_at >= {now}`,
 		// Existing rows are not touched, because another transaction may have locked them. The subquery for each key keeps
 		// the planner from joining with the whole table. All batches insert keys in the same order, so that they do not
 		// deadlock.
@@ -251,6 +260,10 @@ WHERE namespace = ?1 AND key = ?2 AND (state = 2 OR state = 1 AND lease_until >=
 WHERE namespace = ?1 AND key = ?2 AND token = ?3 AND state IN (1, 2) AND expires_at >= {now}`,
 		release: `UPDATE {table} SET state = 0, expires_at = {now} + ?4
 WHERE namespace = ?1 AND key = ?2 AND token = ?3 AND state = 1 AND expires_at >= {now}`,
+		renew: `UPDATE {table} SET
+    lease_until = max(lease_until, {now} + ?4),
+    expires_at = CASE state WHEN 1 THEN max(expires_at, {now} + ?5) ELSE expires_at END
+WHERE namespace = ?1 AND key = ?2 AND token = ?3 AND state IN (1, 2) AND expires_at >= {now}`,
 		purge: `DELETE FROM {table} WHERE (namespace, key) IN (SELECT namespace, key FROM {table}
 WHERE expires_at < {now} ORDER BY expires_at LIMIT ?1)`,
 	},

@@ -16,8 +16,8 @@
 //
 // # Cost
 //
-// A claim that acquires its key is one statement. A claim that does not is two. A completion and a release are one each.
-// Each statement is its own transaction, and as durable as the database makes it. With PostgreSQL's synchronous_commit =
+// A claim that acquires its key is one statement. A claim that does not is two. A completion, a release and a renewal
+// of a lease are one each. Each statement is its own transaction, and as durable as the database makes it. With PostgreSQL's synchronous_commit =
 // off or SQLite's synchronous = NORMAL, a power failure loses the last claims and completions. Their work may run again.
 //
 // With [Options].Batch, concurrent claims and completions share a statement and a commit.

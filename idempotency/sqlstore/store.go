@@ -58,7 +58,7 @@ type Options struct {
 	Batch bool
 }
 
-// A Store is an [idempotency.Store] in a database. It needs no closing, and does not close the database. It has a goroutine
+// A Store is an [idempotency.Renewer] in a database. It needs no closing, and does not close the database. It has a goroutine
 // only while a batch runs (see [Options].Batch).
 type Store struct {
 	run       func(ctx context.Context, f func(Conn) error) error
@@ -76,7 +76,7 @@ type Store struct {
 	purgeAt atomic.Int64
 }
 
-var _ idempotency.Store = (*Store)(nil)
+var _ idempotency.Renewer = (*Store)(nil)
 
 var (
 	namespaceRule = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
@@ -150,6 +150,8 @@ func NewOn(run func(ctx context.Context, f func(Conn) error) error, options *Opt
 
 const tableRuleText = "must be 1 to 48 lower-case letters, digits and underscores, optionally after a schema and a dot"
 
+var errLeaseNotPositive = errors.New("sqlstore: the lease must be longer than zero")
+
 // The states of a row.
 const (
 	released = iota
@@ -161,7 +163,7 @@ const (
 // also returns an error if key is longer than [MaxKey], is not UTF-8 or contains a NUL.
 func (s *Store) Claim(ctx context.Context, key string, token idempotency.Token, lease time.Duration) (idempotency.Claim, error) {
 	if lease <= 0 {
-		return idempotency.Claim{}, errors.New("sqlstore: the lease of a claim must be longer than zero")
+		return idempotency.Claim{}, errLeaseNotPositive
 	}
 	if err := checkKey(key); err != nil {
 		return idempotency.Claim{}, err
@@ -246,13 +248,33 @@ func (s *Store) Complete(ctx context.Context, key string, token idempotency.Toke
 }
 
 func (s *Store) complete(ctx context.Context, db Execer, key string, token idempotency.Token) error {
-	result, err := db.ExecContext(ctx, s.sql.complete, s.namespace, key, token[:], s.dialect.units(s.retention))
+	return s.change(ctx, db, "complete", s.sql.complete, s.namespace, key, token[:], s.dialect.units(s.retention))
+}
+
+// Renew implements [idempotency.Renewer]. Any error other than [idempotency.ErrLeaseLost] is the database's, or means that
+// lease is not longer than zero, or that the key is one that Claim refuses. Renewals are not batched.
+func (s *Store) Renew(ctx context.Context, key string, token idempotency.Token, lease time.Duration) error {
+	if lease <= 0 {
+		return errLeaseNotPositive
+	}
+	if err := checkKey(key); err != nil {
+		return err
+	}
+	leased := s.dialect.units(lease)
+	return s.retry(ctx, func(db Conn) error {
+		return s.change(ctx, db, "renew", s.sql.renew, s.namespace, key, token[:], leased, leased+s.dialect.units(s.retention))
+	})
+}
+
+// change runs a statement that changes the row of a key if the token holds it.
+func (s *Store) change(ctx context.Context, db Execer, method, statement string, args ...any) error {
+	result, err := db.ExecContext(ctx, statement, args...)
 	if err != nil {
-		return s.dialect.failed("complete", err)
+		return s.dialect.failed(method, err)
 	}
 	n, err := result.RowsAffected()
 	if err != nil {
-		return s.dialect.failed("complete", err)
+		return s.dialect.failed(method, err)
 	}
 	if n == 0 {
 		return idempotency.ErrLeaseLost

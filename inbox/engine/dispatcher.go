@@ -13,13 +13,19 @@ import (
 )
 
 // A Dispatcher runs the callbacks of deliveries that an engine has taken out of its storage, and returns a [Decision] for
-// each. It has the handlers, applies the limits, and drains. An engine uses one for each Run.
+// each. It has the handlers, applies the limits, and drains. [Runs.Begin] returns one for each Run.
 type Dispatcher struct {
 	policy  inbox.Policy
-	runs    *Runs // nil if NewDispatcher made the dispatcher
+	runs    *Runs
 	limiter *limiter
 	changed chan struct{}
 	freed   chan struct{}
+	woken   chan struct{}
+
+	storage    *Storage        // set by Work, as are the next three
+	completing chan struct{}   // has one element for each delivery that is recorded without a slot; may be nil
+	recording  context.Context // ends after Drain
+	returning  context.Context // ends returnTimeout after the context of the Run, for what was not started
 
 	alerter *Alerter
 
@@ -29,6 +35,7 @@ type Dispatcher struct {
 	mu       sync.Mutex
 	handlers map[string]inbox.Handler
 	removed  map[string]bool // the names of removed handlers
+	closed   map[string]bool // the names of handlers that have been shut down
 	ending   context.Context // the context of Shutdown; nil before Shutdown
 	timer    *time.Timer     // ends until after the DrainTimeout
 	drained  error           // the error of Drain
@@ -37,17 +44,10 @@ type Dispatcher struct {
 	group    sync.WaitGroup
 }
 
-// NewDispatcher returns a dispatcher for the handlers. The policy must have its defaults: see [WithDefaults]. ctx is the
-// context of the Run. Callbacks get its values; its end does not cancel them.
-func NewDispatcher(ctx context.Context, p inbox.Policy, handlers ...inbox.Handler) (*Dispatcher, error) {
-	if len(handlers) == 0 {
-		return nil, errNoHandler
-	}
-	return newDispatcher(ctx, p, nil, handlers)
-}
-
 var errNoHandler = errors.New("inbox: Run must get at least one handler, unless Add was called before")
 
+// newDispatcher returns a dispatcher for the handlers. ctx is the context of the Run. Callbacks get its values; its end
+// does not cancel them.
 func newDispatcher(ctx context.Context, p inbox.Policy, runs *Runs, handlers []inbox.Handler) (*Dispatcher, error) {
 	d := &Dispatcher{
 		policy:   p,
@@ -55,8 +55,10 @@ func newDispatcher(ctx context.Context, p inbox.Policy, runs *Runs, handlers []i
 		changed:  make(chan struct{}, 1),
 		handlers: make(map[string]inbox.Handler, len(handlers)),
 		removed:  make(map[string]bool),
+		closed:   make(map[string]bool),
 		limiter:  newLimiter(&p),
 		freed:    make(chan struct{}, 1),
+		woken:    make(chan struct{}, 1),
 		running:  make(map[*webhook.Delivery]struct{}),
 		warned:   make(map[string]bool),
 	}
@@ -79,10 +81,10 @@ func newDispatcher(ctx context.Context, p inbox.Policy, runs *Runs, handlers []i
 }
 
 // Reserve reserves up to n slots for callbacks of an endpoint and returns how many it got. It returns 0 if the endpoint
-// has no handler. Use each slot for one Go or Dispatch, or give it back by Unreserve. If no slot is free, try again when
+// has no handler. Use each slot for one Start or Go, or give it back by Unreserve. If no slot is free, try again when
 // [Dispatcher.Freed] receives.
 func (d *Dispatcher) Reserve(vendor, endpoint string, n int) int {
-	if d.handler(vendor, endpoint) == nil {
+	if !d.isOpen(nameOf(vendor, endpoint)) {
 		return 0
 	}
 	return d.limiter.reserve(vendor, endpoint, n)
@@ -94,28 +96,24 @@ func (d *Dispatcher) Unreserve(vendor, endpoint string, n int) {
 		return
 	}
 	d.limiter.free(vendor, endpoint, n)
-	select {
-	case d.freed <- struct{}{}:
-	default:
-	}
+	signal(d.freed)
 }
 
 // Freed receives a value after slots have been given back.
 func (d *Dispatcher) Freed() <-chan struct{} { return d.freed }
 
-// Go runs Dispatch on a goroutine that [Dispatcher.Drain] waits for, and passes the decision to done. The slot is given
-// back once done has returned.
+// Go runs the callback of a delivery on a goroutine that [Dispatcher.Drain] waits for, and passes the decision to done. A
+// slot must be reserved for it; it is given back once done has returned. tried is how many counted attempts the delivery
+// has had, including this one. Engines that use [Dispatcher.Work] call Start instead.
 func (d *Dispatcher) Go(delivery *webhook.Delivery, tried int, done func(Decision)) {
 	d.group.Go(func() {
 		defer d.Unreserve(delivery.Vendor, delivery.Endpoint, 1)
-		done(d.Dispatch(d.callbacks, delivery, tried))
+		done(d.dispatch(d.callbacks, delivery, tried))
 	})
 }
 
-// Dispatch runs the callback of a delivery and returns the decision. A slot must be reserved for it. tried is how many
-// counted attempts the delivery has had, including this one. Dispatch returns when the callback does. Engines that run
-// callbacks on their library's goroutines call it with the library's context.
-func (d *Dispatcher) Dispatch(ctx context.Context, delivery *webhook.Delivery, tried int) Decision {
+// dispatch runs the callback of a delivery and returns the decision. It returns when the callback does.
+func (d *Dispatcher) dispatch(ctx context.Context, delivery *webhook.Delivery, tried int) Decision {
 	d.mu.Lock()
 	d.running[delivery] = struct{}{}
 	d.mu.Unlock()

@@ -1,25 +1,30 @@
 // Package engine has what the engines of package [inbox] share. Users of an inbox do not need it.
 //
-// An engine stores deliveries, leases them to a process, and records results. This package runs them: it calls the handlers,
-// keeps the limits, drains, and decides what a result means. An engine does the following:
+// An engine stores deliveries and leases them to processes. This package runs them: it keeps the limits, calls the
+// handlers, decides what a result means, tries to record it until it is stored, renews the leases, and drains.
 //
-//   - Its options call [WithDefaults] for their [inbox.Policy].
-//   - It keeps one [Runs]. Add, Remove and Shutdown of the engine call its methods of the same names.
-//   - Run begins with [Runs.Begin], which returns a [Dispatcher], and works until [Dispatcher.Context] ends. It takes the
-//     handlers from [Dispatcher.Handlers] again whenever [Dispatcher.Changed] receives.
-//   - For each handler it calls [Dispatcher.Reserve], takes at most as many due deliveries out of its storage under a lease,
-//     calls [Dispatcher.Go] for each, and gives back the slots that it does not need by [Dispatcher.Unreserve]. It looks
-//     again when [Dispatcher.Freed] receives, when a delivery is due, and when one is stored.
-//   - The callback of Go gets a [Decision]. The engine records its [Disposition], and its Attempt by [Append], under a
-//     fence: a result that comes after the lease ended changes nothing.
-//   - After it has stored a dead letter, it calls [Dispatcher.DeadLetter] once.
-//   - While callbacks run, it renews their leases, also while [Dispatcher.Drain] waits. It calls Drain when it takes no more
-//     deliveries, and then returns.
-//   - A delivery whose lease ended without a result was lost: [Lose] decides about it. One for which [IsSuspect] reports
-//     true runs only while [Runs.ReserveSuspect] has reserved the slot.
+// # Adding an engine
+//
+// An engine implements [inbox.Inbox] in three parts:
+//
+//   - Its options call [WithDefaults] for their [inbox.Policy]. It keeps one [Runs]. Add, Remove and Shutdown call its
+//     methods of the same names.
+//   - Run calls [Runs.Begin] and then [Dispatcher.Work] with a [Storage], whose functions take deliveries, renew leases and
+//     maintain. Each delivery that is taken is a [Lease], with methods that record its [Decision] or give it back. The
+//     example is a complete engine.
 //   - Retry, Rerun, Discard and DeadLetters begin with [CheckFilter], and select as [Matches] does.
+//
+// These rules are the engine's:
+//
+//   - A result that comes after the lease ended changes nothing: its method returns [ErrLeaseEnded].
+//   - A delivery whose lease ended without a result was lost: [Lose] decides about it, and [Dispatcher.DeadLetter] reports
+//     a dead letter. A delivery for which [IsSuspect] reports true runs only while [Runs.ReserveSuspect] has reserved the
+//     slot.
 //   - Deferred deliveries become pending again when a handler of the Run reports a callback for their type.
 //   - It warns of stored deliveries without a handler by [Dispatcher.Absent].
 //
 // The tests of an engine call inboxtest.Run, which checks all rules of [inbox.Inbox].
+//
+// An engine on a job queue that has a loop of workers, such as River, does not call Work. It reserves a slot, calls
+// [Dispatcher.Go], and renews leases while [Dispatcher.Drain] waits.
 package engine

@@ -10,7 +10,7 @@ import (
 	"github.com/aihooks/aihooks-go/internal/deadline"
 )
 
-// Context returns the context of the Run. It ends with the context given to NewDispatcher, or by Shutdown.
+// Context returns the context of the Run. It ends with the context given to Begin, or by Shutdown.
 func (d *Dispatcher) Context() context.Context { return d.ctx }
 
 // startTimer starts the DrainTimeout, which begins when the Run's context ends.
@@ -50,9 +50,9 @@ func (d *Dispatcher) Grace() time.Duration {
 // with the context of [inbox.Inbox.Shutdown].
 func (d *Dispatcher) Until() context.Context { return d.until }
 
-// Drain waits for the callbacks that Go has started and for the calls of [inbox.Policy.OnDeadLetter]. If
-// [Dispatcher.Until] ends first, it cancels them. It returns a [*inbox.DrainError] if callbacks still do not return. Call
-// it once no more callbacks are started.
+// Drain waits for the callbacks that were started, for what runs in the background, and for the calls of
+// [inbox.Policy.OnDeadLetter]. If [Dispatcher.Until] ends first, it cancels them. It returns a [*inbox.DrainError] if
+// callbacks still do not return. Work calls it; other engines call it once no more callbacks are started.
 func (d *Dispatcher) Drain() error {
 	d.end()
 	defer d.cancel()

@@ -23,13 +23,36 @@ func (d *Dispatcher) isRemoved(vendor, endpoint string) bool {
 	return d.removed[nameOf(vendor, endpoint)]
 }
 
-// Handlers returns the current handlers of the Run, in no particular order.
+// isOpen reports whether there is a handler of that name that has not been shut down.
+func (d *Dispatcher) isOpen(name string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.handlers[name] != nil && !d.closed[name]
+}
+
+// close marks a handler as shut down, unless it has been replaced.
+func (d *Dispatcher) close(h inbox.Handler) {
+	if h == nil {
+		return
+	}
+	name := nameOf(h.Vendor(), h.Endpoint())
+	d.mu.Lock()
+	if d.handlers[name] == h {
+		d.closed[name] = true
+	}
+	d.mu.Unlock()
+	signal(d.changed)
+}
+
+// Handlers returns the current handlers of the Run, without those that were shut down, in no particular order.
 func (d *Dispatcher) Handlers() []inbox.Handler {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	handlers := make([]inbox.Handler, 0, len(d.handlers))
-	for _, h := range d.handlers {
-		handlers = append(handlers, h)
+	for name, h := range d.handlers {
+		if !d.closed[name] {
+			handlers = append(handlers, h)
+		}
 	}
 	return handlers
 }
@@ -40,6 +63,7 @@ func (d *Dispatcher) Changed() <-chan struct{} { return d.changed }
 // change adds the handler, or removes the one of that name if h is nil.
 func (d *Dispatcher) change(name string, h inbox.Handler) {
 	d.mu.Lock()
+	delete(d.closed, name)
 	if h != nil {
 		d.handlers[name] = h
 		delete(d.removed, name)
@@ -48,10 +72,7 @@ func (d *Dispatcher) change(name string, h inbox.Handler) {
 		d.removed[name] = true
 	}
 	d.mu.Unlock()
-	select {
-	case d.changed <- struct{}{}:
-	default:
-	}
+	signal(d.changed)
 }
 
 // Add implements [inbox.Inbox.Add].
@@ -108,9 +129,6 @@ func (r *Runs) has(name string) bool {
 
 // handles reports whether any Run of this process has a handler for an endpoint.
 func (r *Runs) handles(vendor, endpoint string) bool {
-	if r == nil {
-		return false
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.has(nameOf(vendor, endpoint))

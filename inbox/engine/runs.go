@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/aihooks/aihooks-go/inbox"
 )
@@ -18,7 +19,8 @@ type Runs struct {
 	added   map[string]inbox.Handler      // nil before the first Add
 	stopped bool
 
-	suspect atomic.Bool // a suspect runs
+	suspect  atomic.Bool  // a suspect runs
+	reported atomic.Int64 // when MayReport last returned true, in Unix nanoseconds
 }
 
 // Begin returns the dispatcher of a new Run. The context of the Run is [Dispatcher.Context]. The Run must call end when
@@ -76,4 +78,10 @@ func (r *Runs) stop(end func(*Dispatcher)) (ended []*Dispatcher) {
 		ended = append(ended, d)
 	}
 	return ended
+}
+
+// MayReport reports whether an error may be logged: it returns true at most once in every.
+func (r *Runs) MayReport(every time.Duration) bool {
+	last, now := r.reported.Load(), time.Now().UnixNano()
+	return (now-last >= int64(every) || now < last) && r.reported.CompareAndSwap(last, now)
 }

@@ -81,8 +81,7 @@ const reportEvery = 5 * time.Second
 
 // report logs an error after which the inbox retries.
 func (b *Inbox) report(err error) {
-	last, now := b.reportedAt.Load(), time.Now().UnixNano()
-	if now-last < int64(reportEvery) || !b.reportedAt.CompareAndSwap(last, now) {
+	if !b.active.MayReport(reportEvery) {
 		return
 	}
 	b.options.Policy.Logger.Warn("inbox: a JetStream request failed; retrying", "stream", b.name, "error", b.explainTimeout(err))

@@ -28,9 +28,8 @@ type Inbox struct {
 	next    string              // the subject prefix of pull requests
 	streams [3]jetstream.Stream // in the order of configs
 
-	active     engine.Runs
-	reportedAt atomic.Int64 // when report last logged, in Unix nanoseconds
-	unusable   atomic.Bool  // a stream was deleted, or must not be used: see examine
+	active   engine.Runs
+	unusable atomic.Bool // a stream was deleted, or must not be used: see examine
 
 	examinations atomic.Int64 // how many have begun
 	examining    sync.Mutex

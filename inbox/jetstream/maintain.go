@@ -5,38 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
-
-// maintainEvery is how often a Run looks for deferred deliveries with a callback, and for deliveries without a handler.
-const maintainEvery = 10 * time.Second
-
-// maintain checks the streams, resumes deferred deliveries and purges old attempt records, until ctx ends.
-func (r *run) maintain(ctx context.Context) {
-	tick := time.NewTicker(maintainEvery)
-	defer tick.Stop()
-	try := func(f func(context.Context) error) {
-		if err := f(ctx); err != nil && ctx.Err() == nil {
-			r.box.report(err)
-		}
-	}
-	for first := true; ; first = false {
-		try(r.box.examine)
-		try(r.resume)
-		try(r.lookForAbsent)
-		if first {
-			try(r.box.purge)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-r.changed:
-		case <-tick.C:
-		}
-	}
-}
 
 // each calls f for the messages of a stream under a subject, the oldest first. It leaves out messages that are stored
 // meanwhile.
@@ -131,6 +102,15 @@ func (r *run) lookForAbsent(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// purgeOnce is purge, once for each Run.
+func (r *run) purgeOnce(ctx context.Context) error {
+	if r.purged {
+		return nil
+	}
+	r.purged = true
+	return r.box.purge(ctx)
 }
 
 // purge deletes the attempt records of deliveries that no longer exist. A process that crashes after it has removed a

@@ -117,18 +117,15 @@ func (h *handlerRun) consumer(ctx context.Context) error {
 	return nil
 }
 
-// firstPause is the pause after a failed request. It doubles up to lastRetry.
-const firstPause = 200 * time.Millisecond
+// The pauses after failed requests. Each is twice as long as the one before.
+const (
+	firstPause = 200 * time.Millisecond
+	lastPause  = 2 * time.Second
+)
 
-// pull fetches deliveries while there are free slots, until ctx ends. It calls done when it starts no more callbacks. It
-// returns when no message can arrive any more, and it has returned the late ones to the server.
-func (h *handlerRun) pull(ctx context.Context, done func()) {
-	starting := true
-	defer func() {
-		if starting {
-			done()
-		}
-	}()
+// pull fetches deliveries while there are free slots, until ctx ends. It returns when no message can arrive any more, and
+// it has returned the late ones to the server.
+func (h *handlerRun) pull(ctx context.Context) {
 	b := h.run.box
 	for ready, wait := false, firstPause; !ready; {
 		if ctx.Err() != nil {
@@ -142,28 +139,22 @@ func (h *handlerRun) pull(ctx context.Context, done func()) {
 		if ready = err == nil; !ready && ctx.Err() == nil {
 			b.report(err)
 			pause(ctx, wait)
-			wait = min(2*wait, lastRetry)
+			wait = min(2*wait, lastPause)
 		}
 	}
 	defer func() { _ = h.puller.sub.Unsubscribe() }()
-	for wait := firstPause; ctx.Err() == nil && !h.isClosed(); {
+	for wait := firstPause; ctx.Err() == nil; {
 		if err := h.fetchOnce(ctx); err == nil {
 			wait = firstPause
 		} else if ctx.Err() == nil {
 			b.report(err)
 			pause(ctx, wait)
-			wait = min(2*wait, lastRetry)
+			wait = min(2*wait, lastPause)
 			if err := h.consumer(ctx); err != nil && ctx.Err() == nil { // the consumer may have been deleted
 				b.report(err)
 			}
 		}
 	}
-	if h.isClosed() {
-		h.returnLate()
-		<-ctx.Done()
-	}
-	starting = false
-	done()
 	h.returnLate()
 }
 
@@ -232,10 +223,10 @@ func (h *handlerRun) fetch(ctx context.Context, n int, wait time.Duration) (got 
 
 var errNoResponse = errors.New("jetstreaminbox: the server does not respond")
 
-// accept starts a delivery once there is a slot.
+// accept starts a delivery once there is a slot. After a lease without one, it gives back the delivery.
 func (h *handlerRun) accept(ctx context.Context, msg *nats.Msg) {
 	r := h.run
-	t, err := r.box.read(msg)
+	t, err := r.read(msg)
 	if err != nil {
 		r.box.report(err)
 		return
@@ -247,7 +238,8 @@ func (h *handlerRun) accept(ctx context.Context, msg *nats.Msg) {
 		return
 	}
 	r.addLease(t)
-	for ctx.Err() == nil && !h.isClosed() {
+	tooLong := time.After(r.box.options.Lease)
+	for waiting := true; waiting && ctx.Err() == nil; {
 		if r.dispatcher.Reserve(h.Vendor(), h.Endpoint(), 1) == 1 {
 			r.begin(ctx, h, t)
 			return
@@ -255,9 +247,11 @@ func (h *handlerRun) accept(ctx context.Context, msg *nats.Msg) {
 		select {
 		case <-ctx.Done():
 		case <-h.freed:
+		case <-tooLong: // the callbacks may run for hours, and another process may have a slot
+			waiting, h.more = false, true // requests no more until there is a slot
 		}
 	}
-	r.giveBack(t)
+	r.dispatcher.GiveBack(t)
 }
 
 // returnLate returns late messages to the server, until the current request has ended.
@@ -287,9 +281,9 @@ func (h *handlerRun) returnLate() {
 			}
 			continue
 		}
-		if t, err := h.run.box.read(msg); err == nil {
+		if t, err := h.run.read(msg); err == nil {
 			h.run.addLease(t)
-			h.run.giveBack(t)
+			h.run.dispatcher.GiveBack(t)
 		}
 		if p.left--; p.left <= 0 {
 			p.open = time.Time{} // the request has all its messages

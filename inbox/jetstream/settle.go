@@ -8,7 +8,84 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
+	"github.com/aihooks/aihooks-go/webhook"
 )
+
+// tryTimeout is the timeout of one try to record something.
+const tryTimeout = 5 * time.Second
+
+// errLeaseEnded means that another process may have the delivery.
+var errLeaseEnded = fmt.Errorf("jetstreaminbox: %w", engine.ErrLeaseEnded)
+
+// try calls f once for a delivery. If the connection is closed, the lease will end.
+func (t *fetched) try(ctx context.Context, f func(ctx context.Context, t *fetched) error) error {
+	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+	defer cancel()
+	err := f(ctx, t)
+	if err != nil && !errors.Is(err, errLeaseEnded) && t.run.box.nc.IsClosed() {
+		return fmt.Errorf("%w: %w", errLeaseEnded, err)
+	}
+	return err
+}
+
+// retry calls f until it succeeds, or the lease or the Run has ended. It reports whether f succeeded.
+func (t *fetched) retry(f func(ctx context.Context, t *fetched) error) bool {
+	return t.run.dispatcher.Retry(t, func(ctx context.Context) error { return t.try(ctx, f) })
+}
+
+// Delivery implements [engine.Lease].
+func (t *fetched) Delivery() (d *webhook.Delivery, tried int, err error) {
+	return t.delivery, t.state.Tried + 1, t.undecodable
+}
+
+// Record implements [engine.Lease].
+func (t *fetched) Record(ctx context.Context, d engine.Decision) error {
+	b := t.run.box
+	if d.Disposition == engine.Complete {
+		return t.try(ctx, b.remove)
+	}
+	if !t.isAdded { // Record is called again after an error
+		t.add(d.Attempt)
+		t.isAdded = true
+	}
+	switch d.Disposition {
+	case engine.DeadLetter:
+		return t.try(ctx, b.deadLetter)
+	case engine.Defer:
+		return t.try(ctx, b.deferDelivery)
+	default:
+		if !t.isRecorded {
+			t.due = time.Now().Add(d.After)
+		}
+		return t.try(ctx, b.postpone)
+	}
+}
+
+// GiveBack implements [engine.Lease].
+func (t *fetched) GiveBack(ctx context.Context) error {
+	return t.try(ctx, func(ctx context.Context, t *fetched) error {
+		if err := t.run.box.loadRecord(ctx, t); err != nil {
+			return err
+		}
+		return t.run.box.postpone(ctx, t)
+	})
+}
+
+// Free implements [engine.Lease].
+func (t *fetched) Free() {
+	if t.suspect {
+		t.run.box.active.FreeSuspect()
+	}
+	t.run.dropLease(t)
+}
+
+// Entry implements [engine.Lease].
+func (t *fetched) Entry() inbox.Entry {
+	return inbox.Entry{ID: t.id(), State: inbox.DeadLettered, Delivery: t.delivery, Attempts: t.attempts, Since: t.since.UTC()}
+}
 
 // The acknowledgements of the NATS protocol.
 var (
@@ -41,11 +118,11 @@ func (b *Inbox) remove(ctx context.Context, t *fetched) error {
 const longestNak = 24 * time.Hour
 
 // postpone writes the attempt record, and then makes the server deliver the message again once it is due.
-func (b *Inbox) postpone(ctx context.Context, r *run, t *fetched) error {
-	if !r.isLeased(t) {
+func (b *Inbox) postpone(ctx context.Context, t *fetched) error {
+	if !t.run.isLeased(t) {
 		return fmt.Errorf("%w: entry %s", errLeaseEnded, t.id())
 	}
-	if err := b.writeRecord(ctx, r, t); err != nil {
+	if err := b.writeRecord(ctx, t); err != nil {
 		return err
 	}
 	nak := "-NAK"
@@ -57,18 +134,18 @@ func (b *Inbox) postpone(ctx context.Context, r *run, t *fetched) error {
 
 // deadLetter stores the dead letter first, and then removes the delivery. If the process crashes in between, the next
 // one finds the dead letter.
-func (b *Inbox) deadLetter(ctx context.Context, r *run, t *fetched) error {
-	return b.move(ctx, r, t, kindDeadLetter, b.deadLetters())
+func (b *Inbox) deadLetter(ctx context.Context, t *fetched) error {
+	return b.move(ctx, t, kindDeadLetter, b.deadLetters())
 }
 
 // deferDelivery moves the delivery to the stream where it waits for a callback.
-func (b *Inbox) deferDelivery(ctx context.Context, r *run, t *fetched) error {
-	return b.move(ctx, r, t, kindDeferred, b.deferred())
+func (b *Inbox) deferDelivery(ctx context.Context, t *fetched) error {
+	return b.move(ctx, t, kindDeferred, b.deferred())
 }
 
 // move stores the delivery in another stream, and then removes it from the main stream.
-func (b *Inbox) move(ctx context.Context, r *run, t *fetched, kind, stream string) error {
-	if !r.isLeased(t) {
+func (b *Inbox) move(ctx context.Context, t *fetched, kind, stream string) error {
+	if !t.run.isLeased(t) {
 		return fmt.Errorf("%w: entry %s", errLeaseEnded, t.id())
 	}
 	m := t.message

@@ -21,6 +21,7 @@ type fetched struct {
 
 	position // in the main stream
 
+	run         *run
 	delivery    *webhook.Delivery // the delivery to run
 	n           uint64            // NumDelivered: how often the server has delivered it, this time included
 	reply       string            // the subject for acknowledgements
@@ -37,27 +38,23 @@ type fetched struct {
 	// Its attempt record in the deferred stream.
 	isLoaded   bool
 	recordSeq  uint64 // zero if there is no record
+	isAdded    bool   // the history includes this attempt
 	isRecorded bool   // the record includes this attempt
 	suspect    bool   // it has the suspect slot of engine.Runs
 }
 
-// deadLetter returns the entry of the delivery as a dead letter.
-func (t *fetched) deadLetter() inbox.Entry {
-	return inbox.Entry{ID: t.id(), State: inbox.DeadLettered, Delivery: t.delivery, Attempts: t.attempts, Since: t.since.UTC()}
-}
-
 // read decodes a message that the server has delivered. A message that cannot be decoded is not an error: it becomes a
 // dead letter.
-func (b *Inbox) read(msg *nats.Msg) (*fetched, error) {
+func (r *run) read(msg *nats.Msg) (*fetched, error) {
 	meta, err := msg.Metadata()
 	if err != nil {
 		return nil, fmt.Errorf("jetstreaminbox: the message is not from a stream: %w", err)
 	}
 	t := &fetched{
-		position: position{meta.Sequence.Stream, meta.Timestamp}, n: meta.NumDelivered, reply: msg.Reply,
+		run: r, position: position{meta.Sequence.Stream, meta.Timestamp}, n: meta.NumDelivered, reply: msg.Reply,
 		more: meta.NumPending > 0 || meta.NumDelivered > 1,
 	}
-	m, err := b.decode(msg.Subject, msg.Header, msg.Data, meta.Timestamp)
+	m, err := r.box.decode(msg.Subject, msg.Header, msg.Data, meta.Timestamp)
 	t.message, t.undecodable = *m, err
 	t.delivery = m.toRun()
 	return t, nil
@@ -84,9 +81,6 @@ type attemptRecord struct {
 
 	written time.Time // by the server's clock
 }
-
-// errLeaseEnded means that another process may have the delivery.
-var errLeaseEnded = errors.New("jetstreaminbox: the lease ended before the callback returned")
 
 // loadHistory loads the history of a delivery that the server has delivered before. It reports whether the delivery is
 // already a dead letter.
@@ -162,12 +156,12 @@ func (b *Inbox) lostAt(before []inbox.Attempt) time.Time {
 }
 
 // markAlone records that the delivery runs as the only suspect of this process.
-func (b *Inbox) markAlone(ctx context.Context, r *run, t *fetched) error {
+func (b *Inbox) markAlone(ctx context.Context, t *fetched) error {
 	attempts, err := truncateErrors(t.attempts)
 	if err != nil {
 		return err
 	}
-	text, err := json.Marshal(attemptRecord{Seen: t.n - 1, Tried: t.state.Tried, Due: t.due.UTC(), Attempts: attempts, Alone: t.n, By: r.name})
+	text, err := json.Marshal(attemptRecord{Seen: t.n - 1, Tried: t.state.Tried, Due: t.due.UTC(), Attempts: attempts, Alone: t.n, By: t.run.name})
 	if err != nil {
 		return fmt.Errorf("jetstreaminbox: %w", err)
 	}
@@ -180,7 +174,7 @@ func (b *Inbox) markAlone(ctx context.Context, r *run, t *fetched) error {
 	switch {
 	case readErr != nil:
 		return errors.Join(err, readErr)
-	case stored.By == r.name && stored.Alone == t.n: // this run wrote it, and the acknowledgement was lost
+	case stored.By == t.run.name && stored.Alone == t.n: // this run wrote it, and the acknowledgement was lost
 		t.recordSeq = seq
 		return nil
 	case seq != t.recordSeq:
@@ -204,13 +198,13 @@ func (b *Inbox) readRecord(ctx context.Context, p position) (n attemptRecord, re
 }
 
 // writeRecord writes the attempt record, unless another process has written it since the delivery was fetched.
-func (b *Inbox) writeRecord(ctx context.Context, r *run, t *fetched) error {
+func (b *Inbox) writeRecord(ctx context.Context, t *fetched) error {
 	for !t.isRecorded {
 		attempts, err := truncateErrors(t.attempts)
 		if err != nil {
 			return err
 		}
-		text, err := json.Marshal(attemptRecord{Seen: t.n, Tried: t.state.Tried, Due: t.due.UTC(), Rest: max(0, time.Until(t.due)), Attempts: attempts, By: r.name})
+		text, err := json.Marshal(attemptRecord{Seen: t.n, Tried: t.state.Tried, Due: t.due.UTC(), Rest: max(0, time.Until(t.due)), Attempts: attempts, By: t.run.name})
 		if err != nil {
 			return fmt.Errorf("jetstreaminbox: %w", err)
 		}
@@ -226,10 +220,10 @@ func (b *Inbox) writeRecord(ctx context.Context, r *run, t *fetched) error {
 		switch {
 		case err != nil:
 			return err
-		case seq > 0 && stored.By == r.name && stored.Seen == t.n: // this run wrote it, and the acknowledgement was lost
+		case seq > 0 && stored.By == t.run.name && stored.Seen == t.n: // this run wrote it, and the acknowledgement was lost
 			t.isRecorded, t.recordSeq = true, seq
 			continue
-		case !r.isLeased(t):
+		case !t.run.isLeased(t):
 			return fmt.Errorf("%w: entry %s", errLeaseEnded, t.id())
 		}
 		// A server that was killed may have lost its delivery count. The stored attempts come first.

@@ -34,8 +34,11 @@
 // nothing. The exception is the time, at most 250 ms, in which River writes the result.
 //
 // River rescues the jobs of a crashed process after one hour. Here it does so after [Options].Lease, two minutes by
-// default. River looks every 30 seconds, and runs the job up to 5 seconds later. River never rescues a job whose worker
-// has Timeout -1, so the inbox's worker has the lease as its Timeout.
+// default. River looks every 30 seconds, and runs the job up to 5 seconds later.
+//
+// River also rescues a job whose callback still runs after that time. Here a Run renews the lease while the callback
+// runs, for any time: three times per lease it sets the job's attempted_at to the current time. So River UI shows when
+// the lease was renewed, not when the attempt began.
 //
 // River's unique jobs do not cover cancelled and discarded jobs, so a dead letter could be stored and run again. Here
 // jobs are unique in all states.
@@ -74,8 +77,8 @@
 // River writes the result of a callback up to 250 ms later. If the process crashes before that, the delivery is
 // processed again. The store knows that it is completed, so the callback does not run again. This costs an attempt.
 //
-// A callback must not take as long as the lease, because River does not renew it. Set the handlers' CallbackTimeout well
-// below the lease. River's JobCancel of a running delivery takes effect when its callback has returned.
+// If a Run cannot reach the server for as long as the lease, River may give its deliveries to another process. The
+// results of this Run then change nothing, and it logs a warning. River's JobCancel of a running delivery takes effect when its callback has returned.
 //
 // [Inbox.Use] refuses synchronous_commit = off and fsync = off, because deliveries would be acknowledged before they are
 // on disk. If a replica is promoted that has not received the last commits, those deliveries are lost. To prevent that,

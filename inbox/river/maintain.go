@@ -24,11 +24,7 @@ func (r *run) maintain(ctx context.Context, client *Client) {
 	defer move.Stop()
 	defer every.Stop()
 	defer poll.Stop()
-	report := func(text string, err error) {
-		if err != nil && ctx.Err() == nil {
-			r.inbox.options.Policy.Logger.Error(text, "error", err)
-		}
-	}
+	report := func(text string, err error) { r.report(ctx, text, err) }
 	again := make(<-chan time.Time)
 	for ctx.Err() == nil {
 		report("inbox: looking for waiting deliveries failed", errors.Join(r.absent(ctx, client), r.resume(ctx, client)))
@@ -61,6 +57,16 @@ func (r *run) maintain(ctx context.Context, client *Client) {
 				}
 			}
 		}
+	}
+}
+
+// reportEvery is the minimum time between two log lines about failed maintenance: an outage causes many.
+const reportEvery = 5 * time.Second
+
+// report logs an error after which a Run tries again.
+func (r *run) report(ctx context.Context, text string, err error) {
+	if err != nil && ctx.Err() == nil && r.inbox.active.MayReport(reportEvery) {
+		r.inbox.options.Policy.Logger.Error(text, "error", err)
 	}
 }
 
@@ -162,31 +168,3 @@ func retryAll(ctx context.Context, client *Client, params *river.JobListParams) 
 		params = params.After(list.LastCursor)
 	}
 }
-
-// listen reports every delivery that becomes a dead letter in this process to the policy, once the state is stored.
-func (b *Inbox) listen(client *Client) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.listening {
-		return
-	}
-	b.listening = true
-	events, cancel := client.SubscribeConfig(&river.SubscribeConfig{
-		ChanSize: eventBuffer, Kinds: []river.EventKind{river.EventKindJobCancelled, river.EventKindJobFailed},
-	})
-	go func() {
-		defer cancel()
-		for event := range events { // until the client is stopped
-			if event.Job.Kind != Kind || !isDeadLetter(event.Job) {
-				continue
-			}
-			b.alerter.DeadLetter(entryOf(event.Job))
-		}
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.listening = false
-	}()
-}
-
-// eventBuffer is how many dead letters may wait to be logged. Further ones are only in River's log.
-const eventBuffer = 10_000

@@ -37,9 +37,9 @@ type Options struct {
 	// Defaults to sqlstore.DefaultTable.
 	Table string
 
-	// Lease is River's RescueStuckJobsAfter. If a process has had a delivery for longer than that, the process counts as
-	// lost, and the delivery runs again. River does not renew the lease, so it must be longer than any callback takes:
-	// longer than the handlers' CallbackTimeout. Defaults to [DefaultLease]; at most [MaxLease].
+	// Lease is River's RescueStuckJobsAfter. A Run renews the leases of the callbacks that run, for any time. If a process
+	// has not renewed the lease of a delivery for that long, the process counts as lost, and the delivery runs again. All
+	// processes must use the same value. Defaults to [DefaultLease]; at most [MaxLease].
 	//
 	// River looks for such deliveries every 30 seconds, and runs them up to 5 seconds later.
 	Lease time.Duration

@@ -28,8 +28,9 @@ type run struct {
 	handlers   map[string]inbox.Handler // by the names of the queues that River works; only for Run's goroutine
 	over       chan struct{}
 
-	mu    sync.RWMutex // held for reading while a callback is started
-	ended bool
+	mu     sync.RWMutex // held while a callback is started
+	ended  bool
+	leases map[lease]time.Time // when the leases of the callbacks that run were renewed
 }
 
 // Run implements [inbox.Inbox]. River works the deliveries while its client is started; before that, Run waits. When Run
@@ -45,7 +46,11 @@ func (b *Inbox) Run(ctx context.Context, handlers ...inbox.Handler) error {
 	if client == nil {
 		return errNoClient
 	}
-	r := &run{inbox: b, dispatcher: dispatcher, over: make(chan struct{})}
+	r := &run{inbox: b, dispatcher: dispatcher, over: make(chan struct{}), leases: make(map[lease]time.Time)}
+	renewing, drained := context.WithCancel(context.WithoutCancel(ctx))
+	defer drained()
+	var renewers sync.WaitGroup
+	renewers.Go(func() { r.renewLoop(renewing) })
 	b.listen(client)
 	r.handlers = r.current()
 	for name, h := range r.handlers {
@@ -58,13 +63,15 @@ func (b *Inbox) Run(ctx context.Context, handlers ...inbox.Handler) error {
 	}
 	r.end()
 	left := b.leave(client, r, nil)
-	drained := dispatcher.Drain()
+	errDrain := dispatcher.Drain()
+	drained()
+	renewers.Wait()
 	timeout := removeTimeout
 	if dispatcher.Until().Err() != nil {
 		timeout = dispatcher.Grace()
 	}
 	b.remove(client, left, timeout)
-	return errors.Join(err, drained)
+	return errors.Join(err, errDrain)
 }
 
 // current returns the Run's handlers by the names of their queues.

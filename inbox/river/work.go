@@ -21,11 +21,15 @@ type worker struct {
 	inbox *Inbox
 }
 
-// Timeout returns the time after which River's rescuer rescues a job. It must not be negative: such jobs are never
-// rescued. Callbacks do not run under the context that ends with it. The rescuer compares the clock of its process with
-// times of the database, so the difference is added.
-func (w *worker) Timeout(*river.Job[args]) time.Duration {
-	return w.inbox.options.Lease + w.inbox.ahead()
+// Timeout returns the time after which River's rescuer rescues a job. Within the lease it returns -1, which means never:
+// otherwise River would log that a job whose lease is renewed is stuck. Callbacks do not run under the context that it
+// limits. The rescuer compares the clock of its process with times of the database, so the difference is added.
+func (w *worker) Timeout(job *river.Job[args]) time.Duration {
+	timeout := w.inbox.options.Lease + w.inbox.ahead()
+	if job.AttemptedAt != nil && time.Since(*job.AttemptedAt) < timeout {
+		return -1
+	}
+	return timeout
 }
 
 // NextRetry returns the policy's backoff instead of River's own, which grows with the fourth power of the attempts. The
@@ -80,7 +84,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 	}
 	decided := make(chan engine.Decision, 1)
 	r := w.inbox.reserve(job.Queue, delivery.Vendor, delivery.Endpoint)
-	if r == nil || !r.start(func() {
+	if r == nil || !r.start(job, began, func() {
 		r.dispatcher.Go(delivery, rec.Tried+1, func(d engine.Decision) { decided <- d })
 	}) { // the callback was not started
 		if r != nil {
@@ -89,12 +93,10 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 		return w.snooze(ctx, rec, engine.IsSuspect(rec.Attempts), w.inbox.snoozeTime(job.Queue))
 	}
 	d := <-decided
-	if lease := w.inbox.options.Lease; time.Since(began) >= lease-lease/10 {
-		if w.superseded(job) {
-			return nil
-		}
-		w.inbox.options.Policy.Logger.Error("inbox: a callback took as long as the lease, so another process may have run it too; raise Options.Lease or lower CallbackTimeout",
-			"vendor", delivery.Vendor, "endpoint", delivery.Endpoint, "id", delivery.ID, "took", d.Attempt.Took.String(), "lease", lease.String())
+	if !r.drop(job) && w.superseded(job) {
+		w.inbox.options.Policy.Logger.Warn("inbox: the lease of a delivery had ended before its callback did; another process takes it over",
+			"entry", job.ID, "vendor", delivery.Vendor, "endpoint", delivery.Endpoint, "id", delivery.ID)
+		return nil
 	}
 	return w.settle(ctx, job, rec, d)
 }
@@ -260,18 +262,7 @@ func (b *Inbox) reserve(name, vendor, endpoint string) *run {
 	}
 }
 
-// start calls f unless the Run has ended.
-func (r *run) start(f func()) bool {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if r.ended {
-		return false
-	}
-	f()
-	return true
-}
-
-// superseded reports whether a job that took as long as the lease was rescued, and belongs to another process now. River
+// superseded reports whether a job whose lease was not renewed was rescued, and belongs to another process now. River
 // would apply a result of this process to that one's job, because it only checks that the job is running. So superseded
 // returns true only once the job is not running any more.
 func (w *worker) superseded(job *river.Job[args]) bool {
@@ -283,7 +274,7 @@ func (w *worker) superseded(job *river.Job[args]) bool {
 		case errors.Is(err, rivertype.ErrNotFound):
 			return true
 		case err != nil:
-		case row.State == rivertype.JobStateRunning && row.AttemptedAt != nil && job.AttemptedAt != nil && row.AttemptedAt.Equal(*job.AttemptedAt):
+		case row.State == rivertype.JobStateRunning && row.Attempt == job.Attempt:
 			return false
 		case row.FinalizedAt != nil:
 			return true

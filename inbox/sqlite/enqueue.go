@@ -3,7 +3,6 @@ package sqliteinbox
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -120,36 +119,4 @@ func (b *Inbox) has(ctx context.Context, query string, args ...any) (bool, error
 	}
 	err = eachRow(rows, func(scan func(...any) error) error { return scan(&one) })
 	return one == 1, err
-}
-
-// encode returns the delivery as JSON without its body, which is stored separately.
-func encode(d *webhook.Delivery) (string, error) {
-	rest := *d
-	rest.Body = nil
-	meta, err := json.Marshal(&rest)
-	if err != nil {
-		return "", fmt.Errorf("sqliteinbox: encode the delivery: %w", err)
-	}
-	return string(meta), nil
-}
-
-func decode(meta string, body []byte) (*webhook.Delivery, error) {
-	d := new(webhook.Delivery)
-	if err := json.Unmarshal([]byte(meta), d); err != nil {
-		return nil, fmt.Errorf("sqliteinbox: decode the stored delivery: %w", err)
-	}
-	d.Body = body
-	return d, nil
-}
-
-func endpointName(vendor, endpoint string) string { return vendor + "/" + endpoint }
-
-// milliseconds rounds down.
-func milliseconds(t time.Time) int64 { return t.UnixMilli() }
-
-func timeOf(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
 }

@@ -23,40 +23,7 @@ WHERE id IN (SELECT id FROM aihooks_inbox WHERE state = 2 AND handler = ?2 AND t
 	nextEndpoint = `SELECT handler FROM aihooks_inbox WHERE state = ?1 AND handler > ?2 ORDER BY handler LIMIT 1`
 )
 
-// maintainEvery is how often a Run resumes deferred deliveries and warns of those without a handler.
-const maintainEvery = 10 * time.Second
-
-// maintain renews the leases of this Run, releases deliveries whose lease has ended, resumes deferred ones, and warns of
-// deliveries without a handler.
-func (r *run) maintain(ctx context.Context) {
-	lease := time.NewTicker(max(r.box.options.Lease/3, minLease/3))
-	defer lease.Stop()
-	tick := time.NewTicker(maintainEvery)
-	defer tick.Stop()
-	try := func(f func(context.Context) error) {
-		if err := f(ctx); err != nil && ctx.Err() == nil {
-			r.box.report(err)
-		}
-	}
-	try(r.releaseLost)
-	try(r.resume)
-	try(r.lookForAbsent)
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-lease.C:
-			try(r.renew)
-			try(r.releaseLost)
-		case <-r.changed:
-			try(r.resume)
-		case <-tick.C:
-			try(r.resume)
-			try(r.lookForAbsent)
-		}
-	}
-}
-
+// renew renews the leases of this Run.
 func (r *run) renew(ctx context.Context) error {
 	return r.box.writer.run(ctx, func(c *conn) error {
 		_, err := c.exec(renew, milliseconds(time.Now().Add(r.box.options.Lease)), r.owner[:])
@@ -88,7 +55,7 @@ func (r *run) releaseSome(ctx context.Context) (n int, err error) {
 		var began []int64
 		err := c.each(selectLost, []any{milliseconds(now), r.owner[:], releaseAtOnce}, func(scan func(...any) error) error {
 			var at int64
-			t, err := scanTaken(func(into ...any) error { return scan(append(into, &at)...) })
+			t, err := r.scanTaken(func(into ...any) error { return scan(append(into, &at)...) })
 			lost, began = append(lost, t), append(began, at)
 			return err
 		})
@@ -123,11 +90,11 @@ func (r *run) releaseSome(ctx context.Context) (n int, err error) {
 		return 0, fmt.Errorf("sqliteinbox: release lost deliveries: %w", err)
 	}
 	for _, t := range lost {
-		b.wake(endpointName(t.delivery.Vendor, t.delivery.Endpoint))
+		b.wake(t.handler())
 	}
 	for _, t := range deadLetters {
 		b.space.add(-1)
-		r.dispatcher.DeadLetter(t.deadLetter())
+		r.dispatcher.DeadLetter(t.Entry())
 	}
 	return len(lost), nil
 }
@@ -219,7 +186,7 @@ const reportEvery = 10 * time.Second
 // report logs an error of the file, at most once in reportEvery. While the Runs fail, health has logged it already. New
 // deliveries may still be stored.
 func (b *Inbox) report(err error) {
-	if !b.health.isFailing() && due(&b.reported, reportEvery) {
+	if !b.health.isFailing() && b.active.MayReport(reportEvery) {
 		b.options.Policy.Logger.Error("inbox: an operation on the file failed; it is tried again", "path", b.path, "error", err)
 	}
 }

@@ -42,8 +42,6 @@ type Inbox struct {
 	closed atomic.Bool
 	mu     sync.Mutex
 	runs   map[*run]struct{}
-
-	reported atomic.Int64 // when report last logged, in Unix milliseconds
 }
 
 var _ inbox.Inbox = (*Inbox)(nil)

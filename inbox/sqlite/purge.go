@@ -71,26 +71,13 @@ func (b *Inbox) purgeOnce(ctx context.Context, rules []retentionRule) {
 	}
 	_ = b.files.check(time.Now()) // logs a problem even if no delivery arrives
 	b.reportPurge(ctx, b.shrink(ctx))
-	if due(&b.space.countedAt, countEvery) {
-		b.reportPurge(ctx, b.space.count(ctx, b))
-	}
+	b.reportPurge(ctx, b.space.recount(ctx, b))
 }
 
 // reportPurge reports an error of purging unless the inbox is closing.
 func (b *Inbox) reportPurge(ctx context.Context, err error) {
 	if err != nil && ctx.Err() == nil && !errors.Is(err, ErrClosed) {
 		b.report(err)
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
 	}
 }
 

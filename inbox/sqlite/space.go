@@ -115,6 +115,14 @@ func (s *space) count(ctx context.Context, b *Inbox) error {
 	return nil
 }
 
+// recount counts if the last count is older than countEvery.
+func (s *space) recount(ctx context.Context, b *Inbox) error {
+	if !due(&s.countedAt, countEvery) {
+		return nil
+	}
+	return s.count(ctx, b)
+}
+
 // due reports whether at least d has passed since the time in at. Then it sets at to now. Of several concurrent callers,
 // one gets true.
 func due(at *atomic.Int64, d time.Duration) bool {

@@ -2,20 +2,16 @@ package sqliteinbox
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
-	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
 // A taken is a delivery that a Run has leased.
 type taken struct {
+	run      *run
 	id       int64
 	takes    int64
 	tried    int
@@ -26,11 +22,9 @@ type taken struct {
 	readErr  error // why the delivery could not be read
 }
 
-// deadLetter returns the entry of a delivery that became a dead letter.
-func (t *taken) deadLetter() inbox.Entry {
-	return inbox.Entry{
-		ID: strconv.FormatInt(t.id, 10), State: inbox.DeadLettered, Delivery: t.delivery, Attempts: t.history, Since: time.Now().UTC(),
-	}
+// Delivery implements [engine.Lease].
+func (t *taken) Delivery() (d *webhook.Delivery, tried int, err error) {
+	return t.delivery, t.tried, t.readErr
 }
 
 const (
@@ -38,10 +32,6 @@ const (
 WHERE id IN (SELECT id FROM aihooks_inbox WHERE state = ?6 AND handler = ?4 AND due_at <= ?3 ORDER BY due_at LIMIT ?5)
 RETURNING id, handler, type, delivery_id, received_at, takes, tried, rerun, coalesce(attempts, '')`
 	selectBody = `SELECT meta, body FROM aihooks_inbox_body WHERE id = ?1`
-
-	// A delivery that is given back has no trace of the attempt.
-	giveBack = `UPDATE aihooks_inbox SET state = ?5, due_at = ?1, owner = NULL, tried = tried - 1
-WHERE id = ?2 AND owner = ?3 AND takes = ?4 AND state = 1`
 )
 
 // A quota is how many deliveries of a handler may be taken.
@@ -50,17 +40,18 @@ type quota struct {
 	n       int
 }
 
-// take takes due deliveries in one operation, and returns them by handler. If slot is true, one of them may be a suspect.
-func (b *Inbox) take(ctx context.Context, owner idempotency.Token, quotas []quota, slot bool) (map[string][]*taken, error) {
+// takeOnce takes due deliveries in one operation, and returns them by handler. If slot is true, one of them may be a
+// suspect.
+func (r *run) takeOnce(ctx context.Context, quotas []quota, slot bool) (map[string][]*taken, error) {
 	var got map[string][]*taken
-	err := b.writer.run(ctx, func(c *conn) error {
+	err := r.box.writer.run(ctx, func(c *conn) error {
 		got = make(map[string][]*taken, len(quotas))
 		now, open := time.Now(), slot
 		for _, q := range quotas {
 			takeSome := func(state, n int) error {
-				return c.each(takeDue, []any{owner[:], milliseconds(now.Add(b.options.Lease)), milliseconds(now), q.handler, n, state},
+				return c.each(takeDue, []any{r.owner[:], milliseconds(now.Add(r.box.options.Lease)), milliseconds(now), q.handler, n, state},
 					func(scan func(...any) error) error {
-						t, err := scanTaken(scan)
+						t, err := r.scanTaken(scan)
 						t.suspect = state == suspect
 						got[q.handler] = append(got[q.handler], t)
 						return err
@@ -89,8 +80,8 @@ func (b *Inbox) take(ctx context.Context, owner idempotency.Token, quotas []quot
 	return got, nil
 }
 
-func scanTaken(scan func(...any) error) (*taken, error) {
-	t := &taken{delivery: new(webhook.Delivery)}
+func (r *run) scanTaken(scan func(...any) error) (*taken, error) {
+	t := &taken{run: r, delivery: new(webhook.Delivery)}
 	var handler, attempts string
 	var received int64
 	err := scan(&t.id, &handler, &t.delivery.Type, &t.delivery.ID, &received, &t.takes, &t.tried, &t.rerun, &attempts)
@@ -129,84 +120,4 @@ func (t *taken) read(c *conn) error {
 		t.readErr = inbox.ErrPurged
 	}
 	return err
-}
-
-func readHistory(text string) ([]inbox.Attempt, error) {
-	if text == "" {
-		return nil, nil
-	}
-	var history []inbox.Attempt
-	if err := json.Unmarshal([]byte(text), &history); err != nil {
-		return nil, fmt.Errorf("sqliteinbox: decode the stored attempts: %w", err)
-	}
-	return history, nil
-}
-
-func writeHistory(history []inbox.Attempt) (any, error) {
-	if len(history) == 0 {
-		return nil, nil //nolint:nilnil // NULL
-	}
-	text, err := json.Marshal(history)
-	return string(text), err
-}
-
-const (
-	endEntry = `UPDATE aihooks_inbox SET state = ?1, due_at = ?2, owner = NULL, tried = tried - ?3, attempts = ?4
-WHERE id = ?5 AND owner = ?6 AND takes = ?7 AND state = 1`
-	deleteBody = `DELETE FROM aihooks_inbox_body WHERE id = ?1`
-)
-
-var errLeaseEnded = errors.New("sqliteinbox: the lease had ended before the callback did")
-
-// settle records the outcome of a delivery that has run. It returns errLeaseEnded if another process has taken the
-// delivery.
-func (b *Inbox) settle(ctx context.Context, owner idempotency.Token, t *taken, d engine.Decision) error {
-	now := time.Now()
-	state, at := pending, now.Add(d.After)
-	switch d.Disposition {
-	case engine.Complete:
-		state = done
-		if b.options.BodyRetention < 0 {
-			state = spent
-		}
-	case engine.DeadLetter:
-		state = deadLettered
-	case engine.Defer:
-		state = deferred
-	}
-	attempts := t.history
-	if len(attempts) > 0 || d.Disposition != engine.Complete { // a success at the first attempt needs no history
-		attempts = engine.Append(attempts, d.Attempt)
-	}
-	history, err := writeHistory(attempts)
-	if err != nil {
-		return err
-	}
-	uncounted := 0
-	if !d.Attempt.Counted {
-		uncounted = 1
-	}
-	if state == pending && engine.IsSuspect(attempts) {
-		state = suspect
-	}
-	err = b.writer.run(ctx, func(c *conn) error {
-		n, err := c.exec(endEntry, state, milliseconds(at), uncounted, history, t.id, owner[:], t.takes)
-		switch {
-		case err != nil:
-			return err
-		case n == 0:
-			return errLeaseEnded
-		case state == spent:
-			_, err = c.exec(deleteBody, t.id)
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	t.history = attempts
-	if d.Disposition != engine.Retry {
-		b.space.add(-1)
-	}
-	return nil
 }

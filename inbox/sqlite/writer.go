@@ -298,6 +298,18 @@ func (w *writer) await(ctx context.Context, begin func() error) error {
 	}
 }
 
+// pause waits for d, and reports whether ctx has not ended by then.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
 // beginTx is begin for a connection other than the writer's.
 func (w *writer) beginTx(ctx context.Context, c *sql.Conn) (tx *sql.Tx, err error) {
 	err = withoutWaiting(ctx, c, func() error {

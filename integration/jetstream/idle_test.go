@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -62,7 +63,9 @@ func TestIdle_RequestsAreBounded(t *testing.T) {
 	t.Parallel()
 	for _, endpoints := range []int{150, 400} {
 		t.Run(fmt.Sprint(endpoints), func(t *testing.T) {
-			js := dial(t, newServer(t).ClientURL())
+			o := options(filepath.Join(t.TempDir(), "nats"))
+			o.SyncAlways = false // hundreds of consumers, each with several files
+			js := dial(t, startServer(t, o).ClientURL())
 			called := make(chan struct{}, 1)
 			box, stop := runIdle(t, js, endpoints, func() { called <- struct{}{} })
 			require.Less(t, sentPerSecond(js, 5*time.Second), 250.0)

@@ -115,6 +115,37 @@ func TestLease_RenewsDuringLongCallback(t *testing.T) {
 	require.Equal(t, 1, handlers[0].Calls.Of("a")+handlers[1].Calls.Of("a"))
 }
 
+// A process without a slot may have one delivery more than it runs. It must not keep that for as long as its callbacks
+// take.
+func TestLease_EndsWithoutASlot(t *testing.T) {
+	t.Parallel()
+	url := newServer(t).ClientURL()
+	const lease = 4 * time.Second // long enough for a busy machine to renew it
+	busy := open(t, dial(t, url), jetstreaminbox.Options{Lease: lease, Policy: inbox.Policy{Concurrency: 1}})
+	release := make(chan struct{})
+	first := newTestHandler(t, busy, func(context.Context, string) error {
+		<-release
+		return nil
+	})
+	inboxkit.Run(t, busy, first)
+	first.MustRespond(t, 200, inboxkit.MessageBody("a", 1))
+	kit.Eventually(t, func() bool { return first.Calls.Of("a") == 1 })
+	first.MustRespond(t, 200, inboxkit.MessageBody("b", 1))
+	js := dial(t, url)
+	kit.Eventually(t, func() bool { // the busy process has both
+		c, err := js.Consumer(t.Context(), jetstreaminbox.DefaultName, "workflux_default")
+		return err == nil && c.CachedInfo().NumAckPending == 2
+	})
+	idle := open(t, dial(t, url), jetstreaminbox.Options{Lease: lease})
+	second := newTestHandler(t, idle, succeed)
+	inboxkit.Run(t, idle, second)
+	kit.Eventually(t, func() bool { return second.Calls.Of("b") == 1 })
+	require.Zero(t, first.Calls.Of("b")+second.Calls.Of("a"))
+	close(release)
+	kit.Eventually(t, func() bool { return empty(t, js) })
+	require.Empty(t, inboxkit.DeadLetters(t, idle))
+}
+
 // The client's Fetch drops messages that arrive after it has timed out. They would count as attempts.
 func TestRun_KeepsLateMessages(t *testing.T) {
 	t.Parallel()

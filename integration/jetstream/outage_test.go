@@ -125,7 +125,7 @@ func TestOutage_DropsOutcomeAfterLeaseEnds(t *testing.T) {
 	stopServer(s)
 	time.Sleep(lease + time.Second) // the lease cannot be renewed
 	close(release)
-	kit.Eventually(t, func() bool { return strings.Count(log.String(), "the lease of a delivery ended") == 2 })
+	kit.Eventually(t, func() bool { return strings.Count(log.String(), "the lease of a delivery had ended") == 2 })
 	startServer(t, o)
 	kit.Eventually(t, func() bool { return empty(t, js) })
 	require.Equal(t, 2, d.Calls.Of("fails"))

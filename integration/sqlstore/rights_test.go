@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -58,7 +59,9 @@ END $$`}},
 				})
 				require.NoError(t, err)
 				require.NoError(t, store.Migrate(t.Context()))
-				require.NoError(t, store.Complete(t.Context(), "key", claim(t, store, "key", idempotency.Acquired)))
+				token := claim(t, store, "key", idempotency.Acquired)
+				require.NoError(t, store.Renew(t.Context(), "key", token, time.Hour))
+				require.NoError(t, store.Complete(t.Context(), "key", token))
 				require.NoError(t, store.Release(t.Context(), "other", claim(t, store, "other", idempotency.Acquired)))
 				claim(t, store, "key", idempotency.Completed)
 				_, err = store.Purge(t.Context(), 1)

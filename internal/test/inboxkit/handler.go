@@ -57,7 +57,7 @@ func (h *Handler) observe(_ context.Context, o webhook.Observation) {
 	h.last = &o
 }
 
-// Last returns the last observation. It panics if there is none.
+// Last returns the last observation. It panics without an observation.
 func (h *Handler) Last() webhook.Observation {
 	h.mu.Lock()
 	defer h.mu.Unlock()

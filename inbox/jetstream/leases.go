@@ -1,0 +1,59 @@
+package jetstreaminbox
+
+import (
+	"context"
+	"time"
+)
+
+// renew renews the leases of this Run's deliveries.
+func (r *run) renew(ctx context.Context) error {
+	began := time.Now()
+	leases := r.all()
+	if len(leases) == 0 {
+		return nil
+	}
+	for _, t := range leases {
+		_ = r.box.nc.Publish(t.reply, ackProgress) // the flush reports an error
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.box.options.Lease/3)
+	defer cancel()
+	if err := r.box.nc.FlushWithContext(ctx); err != nil {
+		return nil //nolint:nilerr // the next acknowledgement reports the error
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, t := range leases {
+		t.renewed = began
+	}
+	return nil
+}
+
+func (r *run) all() []*fetched {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := make([]*fetched, 0, len(r.leases))
+	for t := range r.leases {
+		list = append(list, t)
+	}
+	return list
+}
+
+func (r *run) addLease(t *fetched) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t.renewed = time.Now()
+	r.leases[t] = struct{}{}
+}
+
+func (r *run) dropLease(t *fetched) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.leases, t)
+}
+
+// isLeased reports whether the lease still holds, so that no other process can have the delivery.
+func (r *run) isLeased(t *fetched) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Since(t.renewed) < r.box.options.Lease
+}
