@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/greenflash"
+	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -55,7 +56,7 @@ func TestTimeout_RespondsBeforeTheMiddleware(t *testing.T) {
 					<-release
 					return nil
 				})
-				var logged lines
+				var logged logtest.LogBuffer
 				listener := kit.NewPipeListener()
 				server := &httptest.Server{
 					Listener: listener,
@@ -77,7 +78,7 @@ func TestTimeout_RespondsBeforeTheMiddleware(t *testing.T) {
 				require.NoError(t, hook.Shutdown(t.Context()))
 				require.Equal(t, webhook.Handled, (<-observed).Outcome)
 				server.Close()
-				require.Empty(t, logged.text.String(), "the server must log nothing, for example no superfluous WriteHeader")
+				require.Empty(t, logged.String(), "the server must log nothing, for example no superfluous WriteHeader")
 			})
 		})
 	}
