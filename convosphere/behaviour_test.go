@@ -18,7 +18,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-var kit = vendortest.New("convosphere", vendortest.Secret)
+var vendor = vendortest.New("convosphere", vendortest.Secret)
 
 // handlerFor returns a handler with a callback for message.created.
 func handlerFor(
@@ -26,7 +26,7 @@ func handlerFor(
 ) *convosphere.Handler {
 	t.Helper()
 	o.Logger = slog.New(slog.DiscardHandler)
-	h, err := convosphere.Config{Keys: []signature.Key{kit.Key()}}.NewHandler(&o)
+	h, err := convosphere.Config{Keys: []signature.Key{vendor.Key()}}.NewHandler(&o)
 	require.NoError(t, err)
 	h.OnMessageCreated(fn)
 	return h
@@ -39,7 +39,7 @@ func fail(context.Context, *convosphere.MessageCreated) error { return errors.Ne
 // created returns a message.created with a timestamp in the past.
 func created(t *testing.T, ago time.Duration) []byte {
 	t.Helper()
-	return kit.Dated(kit.Sample(t, convosphere.TypeMessageCreated), time.Now().Add(-ago))
+	return vendor.Dated(vendor.Sample(t, convosphere.TypeMessageCreated), time.Now().Add(-ago))
 }
 
 func TestHandler_Responds200ToTestEvents(t *testing.T) {
@@ -53,7 +53,7 @@ func TestHandler_Responds200ToTestEvents(t *testing.T) {
 		fmt.Sprintf(`{"id":"evt_1","type":"ping","timestamp":%d,"data":{}}`, time.Now().Unix()),
 		`{"type":"message.completed"}`, // a documented type without a callback
 	} {
-		result := kit.Send(t, h, []byte(body))
+		result := vendor.Send(t, h, []byte(body))
 		require.Equal(t, webhook.Unhandled, result.Outcome, body)
 		require.Equal(t, http.StatusOK, result.Status, body)
 	}
@@ -62,8 +62,8 @@ func TestHandler_Responds200ToTestEvents(t *testing.T) {
 func TestHandler_RejectsEventsWithoutTimestamp(t *testing.T) {
 	h := handlerFor(t, webhook.Options{}, succeed)
 	for _, timestamp := range []any{nil, "yesterday", 1.5, true, map[string]any{}} {
-		body := kit.Change(t, created(t, 0), func(body, _ map[string]any) { body["timestamp"] = timestamp })
-		result := kit.Send(t, h, body)
+		body := vendor.Change(t, created(t, 0), func(body, _ map[string]any) { body["timestamp"] = timestamp })
+		result := vendor.Send(t, h, body)
 		require.Equal(t, webhook.Rejected, result.Outcome)
 		require.Equal(t, webhook.ReasonNoTime, result.Reason)
 		require.Equal(t, http.StatusBadRequest, result.Status)
@@ -77,15 +77,15 @@ func TestHandler_RunsNothingForStaleTestEvents(t *testing.T) {
 		func(h webhook.VendorHandler) { h.OnUnhandled(run) },
 		func(h webhook.VendorHandler) { h.Before(run) },
 	} {
-		h := kit.Handler(t)
+		h := vendor.Handler(t)
 		register(h)
-		require.Equal(t, http.StatusOK, kit.Send(t, h, []byte(`{"type":"test"}`)).Status)
-		require.Equal(t, http.StatusOK, kit.Send(t, h, []byte(`{"type":"test","timestamp":1734567890}`)).Status)
+		require.Equal(t, http.StatusOK, vendor.Send(t, h, []byte(`{"type":"test"}`)).Status)
+		require.Equal(t, http.StatusOK, vendor.Send(t, h, []byte(`{"type":"test","timestamp":1734567890}`)).Status)
 	}
 }
 
 func TestEvents_MatchPublishedSamples(t *testing.T) {
-	created := kit.Receive(t, kit.Sample(t, convosphere.TypeMessageCreated)).(*convosphere.MessageCreated)
+	created := vendor.Receive(t, vendor.Sample(t, convosphere.TypeMessageCreated)).(*convosphere.MessageCreated)
 	require.Equal(t, "evt_123", created.ID)
 	require.Equal(t, convosphere.TypeMessageCreated, created.Type)
 	require.WithinDuration(t, time.Now(), created.Time, time.Minute)
@@ -94,7 +94,7 @@ func TestEvents_MatchPublishedSamples(t *testing.T) {
 		Content: "Where is my order?", UserID: "user_123", CreatedAt: time.Date(2024, 12, 19, 0, 24, 50, 0, time.UTC),
 	}, created)
 
-	completed := kit.Receive(t, kit.Sample(t, convosphere.TypeMessageCompleted)).(*convosphere.MessageCompleted)
+	completed := vendor.Receive(t, vendor.Sample(t, convosphere.TypeMessageCompleted)).(*convosphere.MessageCompleted)
 	require.Equal(t, &convosphere.MessageCompleted{
 		Event: completed.Event, MessageID: "msg_124", AgentID: "agent_123", ThreadID: "thread_123",
 		Role: convosphere.RoleAssistant, Content: "It arrives tomorrow.", Model: "gpt-4o",
@@ -115,13 +115,13 @@ func TestText_KeepsAnyValue(t *testing.T) {
 		`[]`:            "[]",
 	} {
 		value := json.RawMessage(sent)
-		f := kit.Receive(t, kit.Change(t, kit.Sample(t, convosphere.TypeUserFeedback), func(_, data map[string]any) {
+		f := vendor.Receive(t, vendor.Change(t, vendor.Sample(t, convosphere.TypeUserFeedback), func(_, data map[string]any) {
 			data["rating"], data["comment"] = value, value
 		})).(*convosphere.UserFeedback)
 		require.Equal(t, convosphere.Rating(want), *f.Rating)
 		require.Equal(t, convosphere.Text(want), *f.Comment)
 
-		e := kit.Receive(t, kit.Change(t, kit.Sample(t, convosphere.TypeErrorOccurred), func(_, data map[string]any) {
+		e := vendor.Receive(t, vendor.Change(t, vendor.Sample(t, convosphere.TypeErrorOccurred), func(_, data map[string]any) {
 			data["code"], data["message"], data["error"] = value, value, value
 		})).(*convosphere.ErrorOccurred)
 		require.Equal(t, convosphere.Text(want), *e.Code)
@@ -131,7 +131,7 @@ func TestText_KeepsAnyValue(t *testing.T) {
 }
 
 func TestText_IsNilWhenNotSent(t *testing.T) {
-	f := kit.Receive(t, kit.Change(t, kit.Sample(t, convosphere.TypeUserFeedback), func(_, data map[string]any) {
+	f := vendor.Receive(t, vendor.Change(t, vendor.Sample(t, convosphere.TypeUserFeedback), func(_, data map[string]any) {
 		data["rating"] = nil
 		delete(data, "comment")
 	})).(*convosphere.UserFeedback)
@@ -140,7 +140,7 @@ func TestText_IsNilWhenNotSent(t *testing.T) {
 }
 
 func TestUnknown_IncludesNewTokenCounts(t *testing.T) {
-	e := kit.Receive(t, kit.Change(t, kit.Sample(t, convosphere.TypeMessageCompleted), func(_, data map[string]any) {
+	e := vendor.Receive(t, vendor.Change(t, vendor.Sample(t, convosphere.TypeMessageCompleted), func(_, data map[string]any) {
 		data["tokensUsed"].(map[string]any)["cached"] = 7
 	}))
 	require.Equal(t, map[string]json.RawMessage{"/data/tokensUsed/cached": json.RawMessage(`7`)}, e.Unknown())
@@ -148,34 +148,34 @@ func TestUnknown_IncludesNewTokenCounts(t *testing.T) {
 
 func TestDedupKeys_UseEventID(t *testing.T) {
 	h := handlerFor(t, webhook.Options{}, succeed)
-	require.Equal(t, webhook.Handled, kit.Send(t, h, created(t, 0)).Outcome)
-	require.Equal(t, webhook.Duplicate, kit.Send(t, h, created(t, time.Minute)).Outcome)
-	other := kit.Change(t, created(t, 0), func(body, _ map[string]any) { body["id"] = "evt_other" })
-	require.Equal(t, webhook.Handled, kit.Send(t, h, other).Outcome)
+	require.Equal(t, webhook.Handled, vendor.Send(t, h, created(t, 0)).Outcome)
+	require.Equal(t, webhook.Duplicate, vendor.Send(t, h, created(t, time.Minute)).Outcome)
+	other := vendor.Change(t, created(t, 0), func(body, _ map[string]any) { body["id"] = "evt_other" })
+	require.Equal(t, webhook.Handled, vendor.Send(t, h, other).Outcome)
 }
 
 func TestDedupKeys_UseBodyWithoutID(t *testing.T) {
 	h := handlerFor(t, webhook.Options{}, succeed)
 	without := func(ago time.Duration) []byte {
-		return kit.Change(t, created(t, ago), func(body, _ map[string]any) { delete(body, "id") })
+		return vendor.Change(t, created(t, ago), func(body, _ map[string]any) { delete(body, "id") })
 	}
 	first := without(0)
-	require.Equal(t, webhook.Handled, kit.Send(t, h, first).Outcome)
-	require.Equal(t, webhook.Duplicate, kit.Send(t, h, first).Outcome)
-	require.Equal(t, webhook.Handled, kit.Send(t, h, without(time.Minute)).Outcome)
+	require.Equal(t, webhook.Handled, vendor.Send(t, h, first).Outcome)
+	require.Equal(t, webhook.Duplicate, vendor.Send(t, h, first).Outcome)
+	require.Equal(t, webhook.Handled, vendor.Send(t, h, without(time.Minute)).Outcome)
 }
 
 func TestHandler_NeverResponds4xxOnFailure(t *testing.T) {
 	for _, err := range []error{errors.New("no"), webhook.RetryAfter(time.Minute, nil), webhook.Permanent(nil), context.Canceled} {
 		h := handlerFor(t, webhook.Options{}, func(context.Context, *convosphere.MessageCreated) error { return err })
-		status := kit.Send(t, h, created(t, 0)).Status
+		status := vendor.Send(t, h, created(t, 0)).Status
 		require.True(t, status == http.StatusOK || status >= 500, "%v: %d", err, status)
 	}
 }
 
 func TestHandler_FailsLastAttemptWithoutDeadLetter(t *testing.T) {
 	h := handlerFor(t, webhook.Options{}, fail)
-	sender := kit.Sender(t, h)
+	sender := vendor.Sender(t, h)
 	d := sender.Sample(convosphere.TypeMessageCreated)
 	for range 6 {
 		require.Equal(t, http.StatusInternalServerError, sender.Process(d).Status)

@@ -14,11 +14,11 @@ import (
 // given returns the event that a callback gets for body, and checks that decoding loses no data.
 func given[T any](t *testing.T, body string) *T {
 	t.Helper()
-	return any(kit.Receive(t, []byte(body))).(*T)
+	return any(vendor.Receive(t, []byte(body))).(*T)
 }
 
 func TestRedFlag_DecodesDocumentedSample(t *testing.T) {
-	e := given[emberqa.RedFlag](t, string(kit.Sample(t, "red_flag")))
+	e := given[emberqa.RedFlag](t, string(vendor.Sample(t, "red_flag")))
 	require.Equal(t, "f47ac10b-58cc-4372-a567-0e02b2c3d479", e.ID)
 	require.Equal(t, emberqa.TypeRedFlag, e.Type)
 	require.Equal(t, time.Date(2025, 1, 16, 15, 30, 45, 123e6, time.UTC), e.Time.UTC())
@@ -33,7 +33,7 @@ func TestRedFlag_DecodesDocumentedSample(t *testing.T) {
 }
 
 func TestLowScore_DecodesDocumentedSample(t *testing.T) {
-	e := given[emberqa.LowScore](t, string(kit.Sample(t, "low_score")))
+	e := given[emberqa.LowScore](t, string(vendor.Sample(t, "low_score")))
 	require.Equal(t, "b23c4d5e-6f7a-8b9c-0d1e-2f3456789abc", e.ID)
 	require.Equal(t, "c9e2a3b7-4d5f-6789-a012-3456789bcdef", e.ContentID)
 	require.Equal(t, emberqa.ContentCall, e.ContentType)
@@ -45,12 +45,12 @@ func TestLowScore_DecodesDocumentedSample(t *testing.T) {
 	require.Len(t, e.ScoreDetails.Metrics, 2)
 	require.InDelta(t, 3, *e.ScoreDetails.Metrics["problem_resolution"].Score, 0)
 
-	e = given[emberqa.LowScore](t, strings.Replace(string(kit.Sample(t, "low_score")), `"Customer billing inquiry"`, "null", 1))
+	e = given[emberqa.LowScore](t, strings.Replace(string(vendor.Sample(t, "low_score")), `"Customer billing inquiry"`, "null", 1))
 	require.Nil(t, e.Summary)
 }
 
 func TestCompletion_ReportsItsKind(t *testing.T) {
-	e := given[emberqa.Completion](t, string(kit.Sample(t, "completion_workflow")))
+	e := given[emberqa.Completion](t, string(vendor.Sample(t, "completion_workflow")))
 	require.Equal(t, emberqa.CompletionWorkflow, e.Kind())
 	require.Equal(t, "POL-2025-001234", *e.Data.OutputSchema["policy_number"].Value)
 	require.Equal(t, "Extracted from policy ID field", *e.Data.OutputSchema["policy_number"].Reasoning)
@@ -58,7 +58,7 @@ func TestCompletion_ReportsItsKind(t *testing.T) {
 	require.InDelta(t, 0.45, *e.Data.Cost, 0)
 	require.True(t, e.Time.IsZero())
 
-	e = given[emberqa.Completion](t, string(kit.Sample(t, "completion_call")))
+	e = given[emberqa.Completion](t, string(vendor.Sample(t, "completion_call")))
 	require.Equal(t, emberqa.CompletionRecording, e.Kind())
 	require.Equal(t, "g67b8c9d-0e1f-2a3b-4c5d-6789abcdef12", e.ContentID)
 	require.InDelta(t, 9, *e.Data.ScoreDetails.Metrics["greeting_quality"].Score, 0)
@@ -115,6 +115,6 @@ func TestEnvelope_DocumentedTypeWins(t *testing.T) {
 }
 
 func TestLowScore_MayEqualItsThreshold(t *testing.T) {
-	e := given[emberqa.LowScore](t, strings.Replace(string(kit.Sample(t, "low_score")), `"total_score": 45`, `"total_score": 70`, 1))
+	e := given[emberqa.LowScore](t, strings.Replace(string(vendor.Sample(t, "low_score")), `"total_score": 45`, `"total_score": 70`, 1))
 	require.InDelta(t, e.TotalScoreThreshold, e.TotalScore, 0)
 }

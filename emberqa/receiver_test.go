@@ -19,7 +19,7 @@ const (
 	hooks = "https://receiver.test/webhooks/emberqa/"
 )
 
-var kit = vendortest.New("emberqa", token)
+var vendor = vendortest.New("emberqa", token)
 
 // A receiver is a handler with a callback for every type, and a sender that acts as EmberQA.
 type receiver struct {
@@ -46,7 +46,7 @@ func newReceiver(t testing.TB, credentials ...emberqa.Credential) *receiver {
 // receive delivers body to the URL with the credential.
 func (r *receiver) receive(body string) webhook.Result {
 	r.t.Helper()
-	return kit.Send(r.t, r, []byte(body))
+	return vendor.Send(r.t, r, []byte(body))
 }
 
 func (r *receiver) receiveAt(address string, header http.Header, body string) webhook.Result {

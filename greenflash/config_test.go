@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/greenflash"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -23,7 +24,7 @@ func TestConfig_RefusesUnknownForm(t *testing.T) {
 }
 
 func TestConfig_PinsFormPerHandler(t *testing.T) {
-	onADay(t, func(t *testing.T) {
+	kit.OnADay(t, func(t *testing.T) {
 		newReceiver(t, greenflash.Config{Form: greenflash.FormBody})
 		r := newReceiver(t, greenflash.Config{})
 		require.Equal(t, webhook.Handled, r.receive(r.sent(greenflash.FormTimestamp, frustration, time.Now(), "d1")).Outcome)

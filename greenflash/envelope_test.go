@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/greenflash"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -36,7 +37,7 @@ func TestDelivery_MarshalsWithAnyTime(t *testing.T) {
 }
 
 func TestEnvelope_FallsBackToHeaderTime(t *testing.T) {
-	onADay(t, func(t *testing.T) {
+	kit.OnADay(t, func(t *testing.T) {
 		r := newReceiver(t, greenflash.Config{})
 		d := r.receive(r.sent("", frustration, time.Now(), "d1")).Delivery
 		require.Equal(t, time.Now().Unix(), d.Time.Unix())

@@ -14,7 +14,7 @@ import (
 // given returns the event that a callback gets for body, and checks that decoding loses no data.
 func given[T any](t *testing.T, body string) *T {
 	t.Helper()
-	return any(kit.Receive(t, []byte(body))).(*T)
+	return any(vendor.Receive(t, []byte(body))).(*T)
 }
 
 func TestEnvelope_AcceptsEveryMemberName(t *testing.T) {

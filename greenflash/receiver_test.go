@@ -5,12 +5,12 @@ import (
 	"log/slog"
 	"net/http"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/greenflash"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/internal/test/vendortest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
@@ -20,8 +20,8 @@ import (
 const secret = vendortest.Secret
 
 var (
-	kit      = vendortest.New("greenflash", secret)
-	key      = kit.Key()
+	vendor   = vendortest.New("greenflash", secret)
+	key      = vendor.Key()
 	allForms = []greenflash.Form{greenflash.FormTimestamp, greenflash.FormDelivery, greenflash.FormBody}
 )
 
@@ -38,7 +38,7 @@ func newReceiver(t testing.TB, c greenflash.Config) *receiver {
 	c.Keys = []signature.Key{key}
 	h, err := c.NewHandler(&webhook.Options{Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
-	r := &receiver{Handler: h, t: t, sender: kit.Sender(t, h)}
+	r := &receiver{Handler: h, t: t, sender: vendor.Sender(t, h)}
 	h.OnEvent(r.Callback)
 	return r
 }
@@ -65,7 +65,7 @@ func (r *receiver) sent(form greenflash.Form, body string, t time.Time, id strin
 func (r *receiver) signed(form greenflash.Form, body, timestamp, id string) message {
 	r.t.Helper()
 	header := http.Header{"X-Greenflash-Timestamp": {timestamp}, "X-Greenflash-Delivery": {id}}
-	require.NoError(r.t, kit.Profile.Scheme.Sign(key, string(form), header, []byte(body)))
+	require.NoError(r.t, vendor.Profile.Scheme.Sign(key, string(form), header, []byte(body)))
 	return message{header, []byte(body)}
 }
 
@@ -87,20 +87,11 @@ func (r *receiver) receive(m message) webhook.Result {
 	})
 }
 
-// onADay runs f in a bubble. Its clock starts at noon of a day on which Unix times have ten digits.
-func onADay(t *testing.T, f func(t *testing.T)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(time.Until(time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC)))
-		f(t)
-	})
-}
-
 func forEachForm(t *testing.T, f func(t *testing.T, form greenflash.Form)) {
 	t.Helper()
 	for _, form := range allForms {
 		t.Run(string(form), func(t *testing.T) {
-			onADay(t, func(t *testing.T) { f(t, form) })
+			kit.OnADay(t, func(t *testing.T) { f(t, form) })
 		})
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/greenflash"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -30,7 +31,7 @@ func TestConfig_AcceptsEveryFormUnlessPinned(t *testing.T) {
 }
 
 func TestSignature_AcceptsHexWithOptionalPrefix(t *testing.T) {
-	onADay(t, func(t *testing.T) {
+	kit.OnADay(t, func(t *testing.T) {
 		now := strconv.FormatInt(time.Now().Unix(), 10)
 		for form, signed := range map[greenflash.Form]string{
 			greenflash.FormTimestamp: now + "." + frustration,
@@ -70,7 +71,7 @@ func TestSignature_AllowsMissingUnsignedDeliveryID(t *testing.T) {
 }
 
 func TestSignature_PreventsFormConfusion(t *testing.T) {
-	onADay(t, func(t *testing.T) {
+	kit.OnADay(t, func(t *testing.T) {
 		r := newReceiver(t, greenflash.Config{})
 		now := strconv.FormatInt(time.Now().Unix(), 10)
 

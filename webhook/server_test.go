@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -13,12 +12,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
 // serveWithin serves h with the given WriteTimeout, on connections in memory. Call it in a bubble.
 func serveWithin(t *testing.T, h http.Handler, writeTimeout time.Duration, two bool) *httptest.Server {
-	listener := newPipeListener()
+	listener := kit.NewPipeListener()
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(!two)
 	protocols.SetUnencryptedHTTP2(two)
@@ -30,7 +30,7 @@ func serveWithin(t *testing.T, h http.Handler, writeTimeout time.Duration, two b
 	s.Start()
 	s.Client().Transport = &http.Transport{
 		Protocols:   protocols,
-		DialContext: func(context.Context, string, string) (net.Conn, error) { return listener.dial() },
+		DialContext: listener.DialContext,
 	}
 	t.Cleanup(s.Close)
 	return s

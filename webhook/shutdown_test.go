@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"runtime"
 	"strings"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -230,17 +230,17 @@ func TestShutdown_LosesNothingAfterServerShutdown(t *testing.T) {
 			<-finish[e.ID]
 			return ctx.Err()
 		})
-		listener := newPipeListener()
+		listener := kit.NewPipeListener()
 		server := &http.Server{Handler: r, ReadHeaderTimeout: patience}
 		server.RegisterOnShutdown(func() { // the listener is closed already
-			if _, err := listener.dial(); err != nil {
+			if _, err := listener.Dial(); err != nil {
 				close(finish["request"])
 			}
 		})
 		go server.Serve(listener)
 
 		post := func(id string) *wireClient {
-			conn, err := listener.dial()
+			conn, err := listener.Dial()
 			require.NoError(t, err)
 			c := &wireClient{conn, t, bufio.NewReader(conn)}
 			c.write(r.post(body(id)))
@@ -267,43 +267,6 @@ func TestShutdown_LosesNothingAfterServerShutdown(t *testing.T) {
 		require.True(t, late.Late)
 		require.Equal(t, webhook.Handled, late.Outcome)
 	}) // synctest fails if a goroutine is left
-}
-
-// A pipeListener has connections in memory, so that synctest's time advances while they block.
-type pipeListener struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func newPipeListener() *pipeListener {
-	return &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-}
-
-func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
-
-func (l *pipeListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return nil
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case conn := <-l.conns:
-		return conn, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) dial() (net.Conn, error) {
-	client, server := net.Pipe()
-	select {
-	case l.conns <- server:
-		return client, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
 }
 
 // ourGoroutines counts the goroutines that run code of this package.

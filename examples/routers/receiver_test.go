@@ -1,7 +1,6 @@
 package routers_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -17,6 +16,7 @@ import (
 	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
 	"github.com/aihooks/aihooks-go/greenflash"
 	"github.com/aihooks/aihooks-go/greenflash/greenflashtest"
+	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
@@ -37,7 +37,7 @@ type receiver struct {
 
 	frustrations calls[*greenflash.ConversationFrustration]
 	lowScores    calls[*emberqa.LowScore]
-	log          lines
+	log          logtest.LogBuffer
 }
 
 // newReceiver returns a receiver whose callbacks return err.
@@ -83,24 +83,10 @@ func (c *calls[E]) all() []E {
 	return slices.Clone(c.seen)
 }
 
-// lines collects the lines of a log.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-// only returns the only line of the log.
-func (l *lines) only(t *testing.T) map[string]any {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// onlyLine returns the only line of a log.
+func onlyLine(t *testing.T, log *logtest.LogBuffer) map[string]any {
 	line := make(map[string]any)
-	require.NoError(t, json.Unmarshal(l.text.Bytes(), &line), "%s", l.text.String())
+	require.NoError(t, json.Unmarshal([]byte(log.String()), &line), "%s", log)
 	return line
 }
 

@@ -4,10 +4,8 @@ import (
 	"context"
 	"log"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,6 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/greenflash"
+	"github.com/aihooks/aihooks-go/internal/logtest"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -41,41 +41,6 @@ var limits = map[string]func(http.Handler, time.Duration) http.Handler{
 	},
 }
 
-// A memoryListener accepts connections in memory, because a synctest bubble cannot wait for a network.
-type memoryListener struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	close  func()
-}
-
-func newMemoryListener() *memoryListener {
-	l := &memoryListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-	l.close = sync.OnceFunc(func() { close(l.closed) })
-	return l
-}
-
-func (l *memoryListener) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "unix"} }
-
-func (l *memoryListener) Close() error {
-	l.close()
-	return nil
-}
-
-func (l *memoryListener) Accept() (net.Conn, error) {
-	select {
-	case conn := <-l.conns:
-		return conn, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *memoryListener) dial(context.Context, string, string) (net.Conn, error) {
-	client, server := net.Pipe()
-	l.conns <- server
-	return client, nil
-}
-
 func TestTimeout_RespondsBeforeTheMiddleware(t *testing.T) {
 	for name, limited := range limits {
 		t.Run(name, func(t *testing.T) {
@@ -91,15 +56,15 @@ func TestTimeout_RespondsBeforeTheMiddleware(t *testing.T) {
 					<-release
 					return nil
 				})
-				var logged lines
-				listener := newMemoryListener()
+				var logged logtest.LogBuffer
+				listener := kit.NewPipeListener()
 				server := &httptest.Server{
 					Listener: listener,
 					Config:   &http.Server{Handler: limited(hook, 2*time.Second), ErrorLog: log.New(&logged, "", 0)}, //nolint:gosec // a test
 				}
 				server.Start()
 				defer server.Close()
-				client := &http.Client{Transport: &http.Transport{DialContext: listener.dial, DisableKeepAlives: true}}
+				client := &http.Client{Transport: &http.Transport{DialContext: listener.DialContext, DisableKeepAlives: true}}
 
 				began := time.Now()
 				got := sendTo(listener.Addr(), client)(t, signed(t, frustration(), "delivery-1"))
@@ -113,7 +78,7 @@ func TestTimeout_RespondsBeforeTheMiddleware(t *testing.T) {
 				require.NoError(t, hook.Shutdown(t.Context()))
 				require.Equal(t, webhook.Handled, (<-observed).Outcome)
 				server.Close()
-				require.Empty(t, logged.text.String(), "the server must log nothing, for example no superfluous WriteHeader")
+				require.Empty(t, logged.String(), "the server must log nothing, for example no superfluous WriteHeader")
 			})
 		})
 	}

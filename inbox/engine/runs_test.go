@@ -74,38 +74,28 @@ func TestRuns_ShutdownHasOneDeadline(t *testing.T) {
 	}
 }
 
-func TestRuns_ShutdownShortensADrain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var runs engine.Runs
-		ctx, cancel := context.WithCancel(t.Context())
-		returned := runOne(t, &runs, ctx, inbox.Policy{DrainTimeout: 10 * time.Second}, takes(time.Minute))
-		cancel()
-		time.Sleep(2 * time.Second)
-		began := time.Now()
-		soon, stop := context.WithTimeout(t.Context(), 3*time.Second)
-		defer stop()
-		require.NoError(t, runs.Shutdown(soon))
-		require.Equal(t, 3*time.Second, time.Since(began))
-		require.NoError(t, <-returned)
-		time.Sleep(time.Hour)
-	})
-}
-
-func TestRuns_ShutdownLengthensADrain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var runs engine.Runs
-		ctx, cancel := context.WithCancel(t.Context())
-		returned := runOne(t, &runs, ctx, inbox.Policy{DrainTimeout: 2 * time.Second}, takes(time.Minute))
-		cancel()
-		time.Sleep(time.Second)
-		began := time.Now()
-		later, stop := context.WithTimeout(t.Context(), 10*time.Second)
-		defer stop()
-		require.NoError(t, runs.Shutdown(later))
-		require.Equal(t, 10*time.Second, time.Since(began))
-		require.NoError(t, <-returned)
-		time.Sleep(time.Hour)
-	})
+func TestRuns_ShutdownChangesADrain(t *testing.T) {
+	for name, c := range map[string]struct{ drainTimeout, drained, deadline time.Duration }{
+		"shorter": {10 * time.Second, 2 * time.Second, 3 * time.Second},
+		"longer":  {2 * time.Second, time.Second, 10 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var runs engine.Runs
+				ctx, cancel := context.WithCancel(t.Context())
+				returned := runOne(t, &runs, ctx, inbox.Policy{DrainTimeout: c.drainTimeout}, takes(time.Minute))
+				cancel()
+				time.Sleep(c.drained)
+				began := time.Now()
+				limited, stop := context.WithTimeout(t.Context(), c.deadline)
+				defer stop()
+				require.NoError(t, runs.Shutdown(limited))
+				require.Equal(t, c.deadline, time.Since(began))
+				require.NoError(t, <-returned)
+				time.Sleep(time.Hour)
+			})
+		})
+	}
 }
 
 func TestRuns_CloseKeepsTheDrainTimeout(t *testing.T) {

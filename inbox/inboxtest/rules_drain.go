@@ -84,19 +84,18 @@ var drainRules = []rule{{
 	name: "CallbackIsCanceledAfterDrainTimeout",
 	text: "A callback that still runs after the DrainTimeout is canceled. Its attempt does not count. The next Run runs it at once, without waiting for a lease to end.",
 	check: func(c *check) {
-		const patience, tries = 200 * time.Millisecond, 10
-		for try := 1; ; try++ {
+		const patience = 200 * time.Millisecond
+		untilFast(func(try string, last bool) (slow bool) {
 			s := c.open(inbox.Policy{MaxAttempts: 1, DrainTimeout: patience})
-			id := "try " + strconv.Itoa(try)
+			id := "try " + try
 			h := s.handler(acme, plain).on(ping, c.inTurn(c.untilCanceled(), fails(errCallback)))
 			h.sendNew(ping, id)
 			r := s.run(h)
 			c.awaitStarted(1, id)
 			ended := time.Now()
 			r.cancel()
-			var late *inbox.DrainError
 			err := r.result()
-			slow := errors.As(err, &late) && try < tries // on a busy machine, the callback may end after the grace second
+			slow = !last && endedLate(err)
 			switch first := c.call(id, 1); {
 			case slow:
 			case err != nil:
@@ -109,23 +108,18 @@ var drainRules = []rule{{
 			returned := time.Now()
 			r = s.run(h)
 			dead := c.awaitDeadLetters(s, id)[id]
-			// A busy machine may also record the end too late.
-			slow = slow || try < tries && len(dead.Attempts) > 0 && dead.Attempts[0].Outcome == inbox.Lost
+			slow = slow || !last && recordedLate(dead)
 			if !slow {
 				c.countedOnceAfterDrain(id, dead)
 			}
 			took := c.call(id, 2).began.Sub(returned)
 			r.stop()
 			s.closes()
-			switch {
-			case slow:
-				continue
-			case took < c.Lease:
-				return
-			case try == tries:
+			if last && took >= c.Lease {
 				c.brokenf("the next Run ran it after %v, and a lease is %v", took, c.Lease)
 			}
-		}
+			return slow || took >= c.Lease
+		})
 	},
 }, {
 	name: "SuccessAfterCancelIsDone",
@@ -151,9 +145,9 @@ var drainRules = []rule{{
 	name: "ShutdownHasOneDeadline",
 	text: "Shutdown ends every Run. It cancels callbacks when its context ends, whatever the DrainTimeout is. Deliveries are still stored, a new Run returns ErrShutdown, and the next process runs the other deliveries.",
 	check: func(c *check) {
-		const patience, tries = 200 * time.Millisecond, 10
-		for try := 1; ; try++ {
-			first, second := "first "+strconv.Itoa(try), "second "+strconv.Itoa(try)
+		const patience = 200 * time.Millisecond
+		untilFast(func(try string, last bool) (slow bool) {
+			first, second := "first "+try, "second "+try
 			s := c.open(inbox.Policy{MaxAttempts: 1, DrainTimeout: 2 * c.Patience})
 			h := s.handler(acme, plain).on(ping, c.untilCanceled())
 			h.sendNew(ping, first)
@@ -166,8 +160,7 @@ var drainRules = []rule{{
 			c.awaitf(r.isReturned, nil, "Run had not returned")
 			err := errors.Join(<-down, r.err)
 			cancel()
-			var late *inbox.DrainError
-			slow := errors.As(err, &late) && try < tries // on a busy machine, the callback may end after the grace second
+			slow = !last && endedLate(err)
 			switch call := c.call(first, 1); {
 			case err != nil && !slow:
 				c.brokenf("Shutdown or Run returned %v, although every callback returned", err)
@@ -181,16 +174,16 @@ var drainRules = []rule{{
 			s.closes()
 			s = c.open(inbox.Policy{MaxAttempts: 1})
 			r = s.run(s.handler(acme, plain).on(ping, fails(errCallback)))
-			dead := c.awaitDeadLetters(s, first, second)
-			// A busy machine may also record the end too late.
-			slow = slow || try < tries && len(dead[first].Attempts) > 0 && dead[first].Attempts[0].Outcome == inbox.Lost
+			dead := c.awaitDeadLetters(s, first, second)[first]
+			slow = slow || !last && recordedLate(dead)
 			if !slow {
-				c.countedOnceAfterDrain(first, dead[first])
-				return
+				c.countedOnceAfterDrain(first, dead)
+				return false
 			}
 			r.stop()
 			s.closes()
-		}
+			return true
+		})
 	},
 }, {
 	name: "HandlerMayBeShutDownFirst",
@@ -246,6 +239,24 @@ func (c *check) untilCanceled() callback {
 		}
 		return ctx.Err()
 	}
+}
+
+// untilFast calls f until the machine was fast enough for the rule. The last try counts on any machine.
+func untilFast(f func(try string, last bool) (slow bool)) {
+	const tries = 10
+	for try := 1; f(strconv.Itoa(try), try == tries) && try < tries; try++ {
+	}
+}
+
+// endedLate reports whether a canceled callback ended after the grace second, which happens on a busy machine.
+func endedLate(err error) bool {
+	var late *inbox.DrainError
+	return errors.As(err, &late)
+}
+
+// recordedLate reports whether a callback's end was recorded after the lease, which happens on a busy machine.
+func recordedLate(dead inbox.Entry) bool {
+	return len(dead.Attempts) > 0 && dead.Attempts[0].Outcome == inbox.Lost
 }
 
 // countedOnceAfterDrain checks the attempts of a delivery that was canceled once and then failed.

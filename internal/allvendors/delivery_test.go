@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/internal/test/vendortest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
@@ -62,7 +63,7 @@ func TestWindow_CoversLastRetry(t *testing.T) {
 			}
 		}
 		for ago, want := range reasons {
-			onADay(t, func(t *testing.T) {
+			kit.OnADay(t, func(t *testing.T) {
 				h := v.Handler(t)
 				h.OnEvent(succeed)
 				sender := v.Sender(t, h).WithClock(-ago)
@@ -78,7 +79,7 @@ func TestAttempts_LastFailureIsDeadLettered(t *testing.T) {
 	last := map[string]int{"greenflash": 1, "emberqa": 2, "convosphere": 6, "workflux": 5}
 	forEachVendor(t, func(t *testing.T, v *vendortest.Kit) {
 		for attempts, want := range map[int]int{0: last[v.Name()], 1: 1, 2: 2, 3: 3, 7: 7} {
-			onADay(t, func(t *testing.T) { testLastFailure(t, v, attempts, want) })
+			kit.OnADay(t, func(t *testing.T) { testLastFailure(t, v, attempts, want) })
 		}
 	})
 }
@@ -145,7 +146,7 @@ func TestAttempts_ResendsAreNotTheLast(t *testing.T) {
 		if v.Name() == "greenflash" {
 			t.Skip("its first attempt may be the last, so a failure is dead-lettered at once")
 		}
-		onADay(t, func(t *testing.T) {
+		kit.OnADay(t, func(t *testing.T) {
 			o := quiet()
 			o.DeadLetter = func(context.Context, *webhook.Delivery, error) error {
 				return errors.New("DeadLetter must not be called")

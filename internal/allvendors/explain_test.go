@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/greenflash"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/internal/test/signtest"
 	"github.com/aihooks/aihooks-go/internal/test/vendortest"
 	"github.com/aihooks/aihooks-go/signature"
@@ -54,7 +55,7 @@ func TestExplain_NamesEachCause(t *testing.T) {
 
 func TestExplain_SeparatesGenuineFromUnexplained(t *testing.T) {
 	forEachSample(t, func(t *testing.T, v *vendortest.Kit, s webhooktest.Sample) {
-		onADay(t, func(t *testing.T) {
+		kit.OnADay(t, func(t *testing.T) {
 			h := v.Handler(t)
 			h.OnEvent(succeed)
 			sender := v.Sender(t, h)

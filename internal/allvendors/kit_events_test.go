@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/internal/test/vendortest"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
@@ -14,7 +15,7 @@ import (
 
 func TestSender_RoundTripsTypedEvents(t *testing.T) {
 	forEachSample(t, func(t *testing.T, v *vendortest.Kit, s webhooktest.Sample) {
-		onADay(t, func(t *testing.T) {
+		kit.OnADay(t, func(t *testing.T) {
 			var r vendortest.Recorder
 			h := v.Handler(t)
 			h.OnEvent(r.Callback)

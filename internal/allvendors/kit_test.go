@@ -5,8 +5,6 @@ import (
 	"log/slog"
 	"reflect"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -28,15 +26,6 @@ func forEachSample(t *testing.T, f func(t *testing.T, v *vendortest.Kit, s webho
 		for _, s := range v.Samples {
 			t.Run(s.Name, func(t *testing.T) { f(t, v, s) })
 		}
-	})
-}
-
-// onADay runs f in a bubble whose clock starts on a day in 2026, so that Unix times have ten digits.
-func onADay(t *testing.T, f func(t *testing.T)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(time.Until(time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC)))
-		f(t)
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/internal/test/lossless"
 	"github.com/aihooks/aihooks-go/internal/test/vendortest"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
@@ -74,7 +75,7 @@ func TestSamples_AreIndependentCopies(t *testing.T) {
 
 func TestSamples_DecodeWithoutLoss(t *testing.T) {
 	forEachSample(t, func(t *testing.T, v *vendortest.Kit, s webhooktest.Sample) {
-		onADay(t, func(t *testing.T) {
+		kit.OnADay(t, func(t *testing.T) {
 			var r vendortest.Recorder
 			h := v.Handler(t)
 			h.OnEvent(r.Callback)

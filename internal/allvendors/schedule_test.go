@@ -1,7 +1,6 @@
 package allvendors_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -18,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/internal/test/vendortest"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
@@ -126,10 +126,10 @@ func (s situation) run(t *testing.T) ending {
 	var (
 		e   ending
 		mu  sync.Mutex
-		log bytes.Buffer
+		log logtest.LogBuffer
 	)
 	o := &webhook.Options{
-		Logger: slog.New(slog.NewTextHandler(&lockedWriter{mu: &mu, b: &log}, &slog.HandlerOptions{Level: slog.LevelError})),
+		Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError})),
 		Observer: func(_ context.Context, obs webhook.Observation) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -188,7 +188,7 @@ func (s situation) run(t *testing.T) ending {
 	require.NoError(t, h.Shutdown(t.Context()))
 	mu.Lock()
 	defer mu.Unlock()
-	e.errorLines = strings.Count(log.String(), "level=ERROR")
+	e.errorLines = log.Count("level=ERROR")
 	return e
 }
 
@@ -216,15 +216,4 @@ func (s situation) check(t *testing.T, e ending) {
 		uncounted := s.down > 0 && s.save == "nowhere"
 		require.True(t, s.full || s.save == "breaks" || uncounted || !e.received, "%s: the endpoint was disabled", s)
 	}
-}
-
-type lockedWriter struct {
-	mu *sync.Mutex
-	b  *bytes.Buffer
-}
-
-func (w *lockedWriter) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.b.Write(p)
 }

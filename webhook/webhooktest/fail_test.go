@@ -16,6 +16,7 @@ import (
 	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
 	"github.com/aihooks/aihooks-go/greenflash"
 	"github.com/aihooks/aihooks-go/greenflash/greenflashtest"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/vendors"
@@ -54,7 +55,7 @@ func TestSender_ReportsWhatItCannotSend(t *testing.T) {
 }
 
 func TestWant_ReportsUnwantedResponse(t *testing.T) {
-	onADay(t, func(t *testing.T) {
+	kit.OnADay(t, func(t *testing.T) {
 		r := &recorder{respond: func(w http.ResponseWriter, _ *http.Request, n int) {
 			time.Sleep(time.Second)
 			w.WriteHeader([]int{401, 500, 200, 200}[min(n, 3)])
@@ -85,7 +86,7 @@ func TestWant_ReportsUnwantedResponse(t *testing.T) {
 }
 
 func TestWant_ReportsMissingResponse(t *testing.T) {
-	onADay(t, func(t *testing.T) {
+	kit.OnADay(t, func(t *testing.T) {
 		r := &recorder{respond: func(_ http.ResponseWriter, r *http.Request, _ int) { <-r.Context().Done() }}
 		failsWith(t, "greenflash: the delivery ID of conversation.rating must get the status 200, but got no response after 5s: "+
 			"the vendor waits for 5s only: context deadline exceeded", func(t testing.TB) {
@@ -131,7 +132,7 @@ func TestSender_HidesTokenInMessages(t *testing.T) {
 }
 
 func TestSender_FailsOnUnfinishedRequest(t *testing.T) {
-	onADay(t, func(t *testing.T) {
+	kit.OnADay(t, func(t *testing.T) {
 		release := make(chan struct{})
 		failsWith(t, "webhooktest: a request is still being handled 10s after the end of the test", func(t testing.TB) {
 			s := convospheretest.NewSender(t, &recorder{respond: func(http.ResponseWriter, *http.Request, int) { <-release }}, secret)

@@ -15,12 +15,13 @@ import (
 
 	"github.com/aihooks/aihooks-go/convosphere/convospheretest"
 	"github.com/aihooks/aihooks-go/greenflash/greenflashtest"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
 )
 
 func TestSendTwiceAtOnce_OverlapsRequests(t *testing.T) {
-	onADay(t, func(t *testing.T) {
+	kit.OnADay(t, func(t *testing.T) {
 		for range 50 {
 			r := &recorder{}
 			sender := convospheretest.NewSender(t, r, secret)
@@ -34,7 +35,7 @@ func TestSendTwiceAtOnce_OverlapsRequests(t *testing.T) {
 }
 
 func TestSendTwiceAtOnce_SendsBothToSerialHandler(t *testing.T) {
-	onADay(t, func(t *testing.T) {
+	kit.OnADay(t, func(t *testing.T) {
 		r := &recorder{}
 		one := make(chan struct{}, 1)
 		sender := convospheretest.NewSender(t, http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
@@ -48,7 +49,7 @@ func TestSendTwiceAtOnce_SendsBothToSerialHandler(t *testing.T) {
 }
 
 func TestSendTwice_SendsOneAfterAnother(t *testing.T) {
-	onADay(t, func(t *testing.T) {
+	kit.OnADay(t, func(t *testing.T) {
 		r := &recorder{respond: func(http.ResponseWriter, *http.Request, int) { time.Sleep(time.Second) }}
 		sender := convospheretest.NewSender(t, r, secret)
 		sender.SendTwice(sender.Sample("user.feedback")).WantOK()
@@ -61,7 +62,7 @@ func TestSendTwice_SendsOneAfterAnother(t *testing.T) {
 }
 
 func TestSendCopies_LimitsConcurrentSenders(t *testing.T) {
-	onADay(t, func(t *testing.T) {
+	kit.OnADay(t, func(t *testing.T) {
 		r := &recorder{respond: func(http.ResponseWriter, *http.Request, int) { time.Sleep(time.Second) }}
 		sender := convospheretest.NewSender(t, r, secret)
 		responses := sender.SendCopies(sender.Sample("user.feedback"), 7, 3)
@@ -79,7 +80,7 @@ func TestSendCopies_LimitsConcurrentSenders(t *testing.T) {
 }
 
 func TestSendOutOfOrder_SendsLastFirst(t *testing.T) {
-	onADay(t, func(t *testing.T) {
+	kit.OnADay(t, func(t *testing.T) {
 		r := &recorder{respond: responding(200, 500, 503)}
 		sender := workfluxtest.NewSender(t, r, secret)
 		started, message, ended := sender.Sample("conversation.started"), sender.Sample("user.message"), sender.Sample("conversation.completed")
@@ -94,7 +95,7 @@ func TestSendOutOfOrder_SendsLastFirst(t *testing.T) {
 }
 
 func TestSendLate_SignsEarlierAndArrivesNow(t *testing.T) {
-	onADay(t, func(t *testing.T) {
+	kit.OnADay(t, func(t *testing.T) {
 		r := &recorder{}
 		sender := greenflashtest.NewSender(t, r, secret)
 		sender.SendLate(sender.Sample("conversation.rating"), 10*time.Minute).WantOK()
@@ -111,7 +112,7 @@ func TestSendLate_SignsEarlierAndArrivesNow(t *testing.T) {
 }
 
 func TestSendSlowly_TakesGivenTime(t *testing.T) {
-	onADay(t, func(t *testing.T) {
+	kit.OnADay(t, func(t *testing.T) {
 		r := &recorder{}
 		sender := convospheretest.NewSender(t, r, secret)
 		response := sender.SendSlowly(sender.Sample("user.feedback"), 20*time.Second) // longer than the sender waits for the response
@@ -147,7 +148,7 @@ func TestSendSlowly_TakesGivenTime(t *testing.T) {
 }
 
 func TestSendTruncated_EndsMidBody(t *testing.T) {
-	onADay(t, func(t *testing.T) {
+	kit.OnADay(t, func(t *testing.T) {
 		handled := false
 		r := &recorder{respond: func(http.ResponseWriter, *http.Request, int) {
 			time.Sleep(time.Second)
@@ -166,7 +167,7 @@ func TestSendTruncated_EndsMidBody(t *testing.T) {
 }
 
 func TestSendAndHangUp_EndsRequestContext(t *testing.T) {
-	onADay(t, func(t *testing.T) {
+	kit.OnADay(t, func(t *testing.T) {
 		r := &recorder{respond: func(_ http.ResponseWriter, r *http.Request, _ int) {
 			<-r.Context().Done()
 			time.Sleep(time.Second)
@@ -191,7 +192,7 @@ func TestDeliver_FollowsEachSchedule(t *testing.T) {
 		"greenflash": greenflashtest.Vendor(), "convosphere": convospheretest.Vendor(), "workflux": workfluxtest.Vendor(),
 	} {
 		for i, schedule := range append(v.Schedules, webhooktest.Schedule{Name: "mine", Attempts: webhooktest.Minutes(5, 7)}) {
-			onADay(t, func(t *testing.T) {
+			kit.OnADay(t, func(t *testing.T) {
 				r := &recorder{respond: responding(503)}
 				sender := v.NewSender(t, r, secret)
 				if i > 0 {
@@ -212,7 +213,7 @@ func TestDeliver_FollowsEachSchedule(t *testing.T) {
 }
 
 func TestDeliver_StopsAtFinalResponse(t *testing.T) {
-	onADay(t, func(t *testing.T) {
+	kit.OnADay(t, func(t *testing.T) {
 		r := &recorder{respond: func(w http.ResponseWriter, _ *http.Request, n int) {
 			if n == 1 {
 				panic(http.ErrAbortHandler) // no response

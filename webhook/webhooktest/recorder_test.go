@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -64,15 +63,6 @@ func (r *recorder) all() []arrival {
 
 func responding(statuses ...int) func(http.ResponseWriter, *http.Request, int) {
 	return func(w http.ResponseWriter, _ *http.Request, n int) { w.WriteHeader(statuses[min(n, len(statuses)-1)]) }
-}
-
-// onADay runs f in a bubble whose clock starts on a day in 2026, so that Unix times have ten digits.
-func onADay(t *testing.T, f func(t *testing.T)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(time.Until(time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC)))
-		f(t)
-	})
 }
 
 // A fakeT is a testing.TB that records failures instead of failing the test.

@@ -18,6 +18,7 @@ import (
 	"github.com/aihooks/aihooks-go/emberqa/emberqatest"
 	"github.com/aihooks/aihooks-go/greenflash"
 	"github.com/aihooks/aihooks-go/greenflash/greenflashtest"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/workflux"
@@ -29,7 +30,7 @@ const secret = "a secret for tests"
 func quietly() *webhook.Options { return &webhook.Options{Logger: discard} }
 
 func TestSample_MakesNewEventEachCall(t *testing.T) {
-	onADay(t, func(t *testing.T) {
+	kit.OnADay(t, func(t *testing.T) {
 		hook, err := workflux.NewHandler(secret, quietly()) // which has no ids
 		require.NoError(t, err)
 		runs := 0
@@ -52,7 +53,7 @@ func TestSample_FindsByNameOrType(t *testing.T) {
 }
 
 func TestSend_DatesBodyOnceAndHeaderAlways(t *testing.T) {
-	onADay(t, func(t *testing.T) {
+	kit.OnADay(t, func(t *testing.T) {
 		r := &recorder{}
 		sender := greenflashtest.NewSender(t, r, secret)
 		d := sender.Sample("conversation.rating")
@@ -176,7 +177,7 @@ func TestSender_GetsForgedAndTamperedRefused(t *testing.T) {
 }
 
 func TestEvent_SendsTypedValue(t *testing.T) {
-	onADay(t, func(t *testing.T) {
+	kit.OnADay(t, func(t *testing.T) {
 		hook, err := convosphere.NewHandler(secret, quietly())
 		require.NoError(t, err)
 		var got []*convosphere.UserFeedback

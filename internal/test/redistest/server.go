@@ -3,7 +3,6 @@
 package redistest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,11 +10,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
@@ -33,7 +32,7 @@ type Server struct {
 
 	cmd    *exec.Cmd
 	exited chan struct{}
-	log    *output
+	log    *logtest.LogBuffer
 }
 
 // New starts a server and closes it when the test ends. The args are options of redis-server. The test fails if
@@ -107,7 +106,7 @@ func (s *Server) start() error {
 		"--save", "", "--appendonly", "yes", "--appendfsync", "always", "--enable-debug-command", "local",
 	}, s.args...)
 	s.cmd = exec.CommandContext(context.Background(), "redis-server", args...) //nolint:gosec // a test sets the options
-	s.log = new(output)
+	s.log = new(logtest.LogBuffer)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	s.exited = make(chan struct{})
 	if err := kit.Start(s.cmd); err != nil {
@@ -149,22 +148,4 @@ func (s *Server) File(name string) string { return filepath.Join(s.dir, name) }
 
 func listen() (net.Listener, error) {
 	return new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
-}
-
-// output collects the output of a server.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
 }

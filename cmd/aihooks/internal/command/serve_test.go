@@ -4,32 +4,15 @@ import (
 	"bufio"
 	"context"
 	"io"
-	"net"
 	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
-
-// A pipeListener accepts connections in memory.
-type pipeListener struct {
-	conns  chan net.Conn
-	closed chan struct{}
-}
-
-func (l pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
-func (l pipeListener) Close() error   { close(l.closed); return nil }
-
-func (l pipeListener) Accept() (net.Conn, error) {
-	select {
-	case conn := <-l.conns:
-		return conn, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
 
 func TestServe_FinishesRequestUnderWay(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -41,7 +24,7 @@ func TestServe_FinishesRequestUnderWay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				listener := pipeListener{make(chan net.Conn), make(chan struct{})}
+				listener := kit.NewPipeListener()
 				server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					if _, err := io.Copy(io.Discard, r.Body); err == nil {
 						w.WriteHeader(http.StatusUnauthorized)
@@ -50,16 +33,16 @@ func TestServe_FinishesRequestUnderWay(t *testing.T) {
 				ctx, interrupt := context.WithCancel(t.Context())
 				ended := make(chan error, 1)
 				go func() { ended <- serve(ctx, server, listener) }()
-				client, conn := net.Pipe()
+				client, err := listener.Dial()
+				require.NoError(t, err)
 				defer func() { _ = client.Close() }()
-				listener.conns <- conn
-				_, err := io.WriteString(client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{")
+				_, err = io.WriteString(client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{")
 				require.NoError(t, err)
 				synctest.Wait()
 
 				interrupt()
 				synctest.Wait()
-				<-listener.closed // it accepts no more connections
+				<-listener.Closed() // it accepts no more connections
 				defer time.AfterFunc(c.rest, func() { _, _ = io.WriteString(client, "}") }).Stop()
 				response, err := http.ReadResponse(bufio.NewReader(client), nil)
 				if !c.finished {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/live"
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 func TestWebServer_KeepsStreamsPastTimeouts(t *testing.T) {
@@ -23,14 +23,14 @@ func TestWebServer_KeepsStreamsPastTimeouts(t *testing.T) {
 		ctx, interrupt := context.WithCancel(t.Context())
 		a := &app{Terminal: Terminal{Out: io.Discard, Err: io.Discard}}
 		ring := live.New(live.Options{})
-		listener := pipeListener{make(chan net.Conn), make(chan struct{})}
+		listener := kit.NewPipeListener()
 		web, err := a.newWebServer(ctx, ring, listener, []string{"page.test"})
 		require.NoError(t, err)
 		ended := make(chan error, 1)
 		go func() { ended <- web.serve() }()
-		client, conn := net.Pipe()
+		client, err := listener.Dial()
+		require.NoError(t, err)
 		defer func() { _ = client.Close() }()
-		listener.conns <- conn
 		reader := bufio.NewReader(client)
 		_, err = fmt.Fprintf(client, "GET %s HTTP/1.1\r\nHost: page.test\r\n\r\n", strings.TrimPrefix(web.urls[0], "http://pipe"))
 		require.NoError(t, err)
@@ -52,7 +52,7 @@ func TestWebServer_KeepsStreamsPastTimeouts(t *testing.T) {
 }
 
 func TestServers_LimitRequests(t *testing.T) {
-	listener := pipeListener{make(chan net.Conn), make(chan struct{})}
+	listener := kit.NewPipeListener()
 	a := &app{Terminal: Terminal{Out: io.Discard, Err: io.Discard}}
 	web, err := a.newWebServer(t.Context(), live.New(live.Options{}), listener, nil)
 	require.NoError(t, err)

@@ -1,0 +1,19 @@
+// Package test is the room of what only tests and developers use. A test of the sources refuses an import of its packages by
+// anything but a test.
+//
+// Fixtures for most tests:
+//   - kit: waiting, counting, connections in memory, and other processes
+//   - vendortest: handlers of every vendor, and senders to them; lossless compares their events with bodies
+//   - signtest: signature schemes, the reference vectors, and deliveries with one known mistake each
+//   - inboxkit: a handler with an inbox, and what tests of all inboxes share
+//   - internal/logtest, which ships with inboxtest: captured logs
+//
+// Servers and processes:
+//   - pgtest, redistest: private PostgreSQL and Redis servers
+//   - crashtest: receivers that are killed and replaced, with the invariants that must then hold
+//
+// Tools:
+//   - benchpair: two things in one benchmark
+//   - readme: compiles the programs of the README
+//   - mutate: a mutation tester
+package test
