@@ -84,8 +84,8 @@ func TestRenewal_KeepsKeyFromOtherProcess(t *testing.T) {
 		require.Equal(t, "acquired", first.line(t))
 		began := time.Now()
 		second := start(t, "retaker", append(env, key)...)
-		claims, killed, last := 0, false, ""
-		for last = second.line(t); last == "in flight"; last = second.line(t) {
+		claims, killed, last := 0, false, second.line(t)
+		for ; last == "in flight"; last = second.line(t) {
 			if claims++; !killed && claims >= renewedClaims && time.Since(began) > 10*renewedLease {
 				require.NoError(t, first.Process.Kill())
 				killed = true
