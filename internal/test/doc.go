@@ -1,5 +1,5 @@
-// Package test is the room of what only tests and developers use. A test of the sources refuses an import of its packages by
-// anything but a test.
+// Package test contains the packages that only tests and developers use. A check in source_test.go refuses any other import of
+// them.
 //
 // Fixtures for most tests:
 //   - kit: waiting, counting, connections in memory, and other processes
