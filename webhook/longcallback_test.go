@@ -180,3 +180,21 @@ func TestLongCallback_RedeliverEndsBeforeLease(t *testing.T) {
 		})
 	}
 }
+
+// TestLongCallback_FreesKeysAfterMargin is for a callback that ignores the end of its context.
+func TestLongCallback_FreesKeysAfterMargin(t *testing.T) {
+	for _, timeout := range []time.Duration{time.Minute, 3 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			first, second, _ := twoProcesses(t, timeout)
+			ping.On(first.Handler, inTurn(timeout+time.Hour))
+			ping.On(second.Handler, func(context.Context, *Ping) error { return nil })
+			b, began := body("a"), time.Now()
+			require.Equal(t, webhook.ReasonOverrun, first.process(b).Reason)
+			time.Sleep(time.Until(began.Add(timeout + 10*time.Second - 1)))
+			require.Equal(t, webhook.InFlight, second.process(b).Outcome)
+			time.Sleep(1)
+			require.Equal(t, webhook.Handled, second.process(b).Outcome)
+			time.Sleep(2 * time.Hour)
+		})
+	}
+}
