@@ -269,9 +269,14 @@ func (m *Memory) warn(ctx context.Context) {
 	if n < m.maxKeys-m.maxKeys/5 || !m.warned.CompareAndSwap(false, true) {
 		return
 	}
-	defer func() { _ = recover() }() // a logger that panics must not fail a claim that was made
-	m.logger.LogAttrs(ctx, slog.LevelWarn, "idempotency: the memory store is 80 % full and will refuse new keys when full; raise MaxKeys or shorten Retention",
-		slog.Int64("keys", n), slog.Int64("max_keys", m.maxKeys), slog.String("retention", m.retention.String()))
+	logged := make(chan struct{})
+	go func() { // a logger that panics or ends its goroutine must not fail a claim that was made
+		defer close(logged)
+		defer func() { _ = recover() }()
+		m.logger.LogAttrs(ctx, slog.LevelWarn, "idempotency: the memory store is 80 % full and will refuse new keys when full; raise MaxKeys or shorten Retention",
+			slog.Int64("keys", n), slog.Int64("max_keys", m.maxKeys), slog.String("retention", m.retention.String()))
+	}()
+	<-logged
 }
 
 // digest hashes key and selects its shard. The seed is secret, so a sender cannot search for keys that collide.

@@ -350,3 +350,25 @@ func TestMemory_KeepsLeasesExclusiveAcrossGenerations(t *testing.T) {
 	wg.Wait()
 	t.Logf("%d acquired, %d completed", acquired.Load(), completed.Load())
 }
+
+type exitingHandler struct{ slog.Handler }
+
+func (exitingHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (exitingHandler) Handle(context.Context, slog.Record) error {
+	runtime.Goexit()
+	return nil
+}
+
+// TestMemory_SurvivesLoggerThatExits checks that the claim is not lost: no lease would release its key.
+func TestMemory_SurvivesLoggerThatExits(t *testing.T) {
+	m := newMemory(t, &idempotency.MemoryOptions{MaxKeys: 1, Logger: slog.New(exitingHandler{})})
+	g := newGuard(t, m, nil)
+	result := make(chan idempotency.State, 1)
+	go func() {
+		defer close(result)
+		state, _ := g.Do(t.Context(), "a", func(context.Context) error { return nil })
+		result <- state
+	}()
+	require.Equal(t, idempotency.Acquired, <-result)
+}

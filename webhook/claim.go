@@ -19,7 +19,10 @@ func (h *Handler) claim(d *received) (*idempotency.Lease, disposition) {
 		Tag:       contentTag(d.Body),
 	}
 	if request.Lease > longestLease {
-		request.Lease, request.RenewUntil = longestLease, d.respondBy.Add(o.leaseTime())
+		request.Lease, request.RenewUntil = longestLease, d.at.Add(o.leaseTime())
+		if d.redelivered { // its callback's time counts from the claim
+			request.RenewUntil = d.respondBy.Add(o.leaseTime())
+		}
 	}
 	if len(request.Keys) > 1 && !d.sentAt.IsZero() {
 		// Until then, a replay of these bytes with another id would be fresh.

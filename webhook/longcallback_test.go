@@ -147,3 +147,54 @@ func TestLongCallback_RedeliverHasWholeTimeout(t *testing.T) {
 		})
 	}
 }
+
+// A stored delivery can wait for a duplicate under its second key, when the lease of its first key has already begun.
+func TestLongCallback_RedeliverEndsBeforeLease(t *testing.T) {
+	slow := func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.RespondWithin = 30 * time.Second }
+	for _, timeout := range []time.Duration{time.Minute, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newReceiver(t, webhook.Options{CallbackTimeout: timeout, ResponseTimeout: 27 * time.Second}, slow)
+			ran := false
+			ping.On(r.Handler, func(ctx context.Context, _ *Ping) error {
+				if !ran {
+					ran = true
+					time.Sleep(25 * time.Second)
+					return errors.New("failed")
+				}
+				<-ctx.Done()
+				require.ErrorIs(t, ctx.Err(), context.DeadlineExceeded)
+				claims, ok := idempotency.ClaimsFromContext(ctx)
+				require.True(t, ok)
+				for _, key := range claims.Keys {
+					claim, err := claims.Store.Claim(t.Context(), key, idempotency.NewToken(), time.Minute)
+					require.NoError(t, err)
+					require.GreaterOrEqual(t, claim.Remaining, 10*time.Second, "another process must not run it yet")
+				}
+				return ctx.Err()
+			})
+			first, second := stored(t, "a"), stored(t, "a")
+			first.Keys, second.Keys = []string{"first", "shared"}, []string{"second", "shared"}
+			go func() { r.Redeliver(t.Context(), first) }()
+			synctest.Wait()
+			require.ErrorIs(t, r.Redeliver(t.Context(), second).Err, context.DeadlineExceeded)
+		})
+	}
+}
+
+// TestLongCallback_FreesKeysAfterMargin is for a callback that ignores the end of its context.
+func TestLongCallback_FreesKeysAfterMargin(t *testing.T) {
+	for _, timeout := range []time.Duration{time.Minute, 3 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			first, second, _ := twoProcesses(t, timeout)
+			ping.On(first.Handler, inTurn(timeout+time.Hour))
+			ping.On(second.Handler, func(context.Context, *Ping) error { return nil })
+			b, began := body("a"), time.Now()
+			require.Equal(t, webhook.ReasonOverrun, first.process(b).Reason)
+			time.Sleep(time.Until(began.Add(timeout + 10*time.Second - 1)))
+			require.Equal(t, webhook.InFlight, second.process(b).Outcome)
+			time.Sleep(1)
+			require.Equal(t, webhook.Handled, second.process(b).Outcome)
+			time.Sleep(2 * time.Hour)
+		})
+	}
+}

@@ -10,10 +10,12 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/vendors"
@@ -212,4 +214,25 @@ func TestResult_HasTheErrorOfTheDecoder(t *testing.T) {
 func TestSetKeys_RefusesABlankSecret(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	require.ErrorContains(t, r.SetKeys(signature.NewKey("default", " ")), "acme: SetKeys: ")
+}
+
+// TestCallback_KeptDeliveryDoesNotKeepRun is for callbacks that collect deliveries. The run has the context of the request.
+func TestCallback_KeptDeliveryDoesNotKeepRun(t *testing.T) {
+	type key struct{}
+	r := newReceiver(t, webhook.Options{})
+	var kept []*webhook.Delivery
+	ping.On(r.Handler, func(_ context.Context, e *Ping) error {
+		kept = append(kept, e.Delivery())
+		return nil
+	})
+	value := func() weak.Pointer[[1 << 20]byte] {
+		value := new([1 << 20]byte)
+		r.Process(context.WithValue(t.Context(), key{}, value), r.request(body("a")))
+		return weak.Make(value)
+	}()
+	require.Eventually(t, func() bool {
+		runtime.GC()
+		return value.Value() == nil
+	}, kit.Patience, 10*time.Millisecond)
+	require.Len(t, kept, 1)
 }

@@ -14,8 +14,8 @@ type run struct {
 	*received
 	h        *Handler
 	lease    *idempotency.Lease
-	given    Delivery // for the callback, which may change its fields while the response is written
-	attempts int      // the vendor's attempts including this one; exact only if this one can be the last
+	given    *Delivery // a copy for the callback, which may change and keep it
+	attempts int       // the vendor's attempts including this one; exact only if this one can be the last
 	ctx      context.Context
 	cancel   context.CancelFunc
 	result   chan disposition // has capacity for one
@@ -24,10 +24,12 @@ type run struct {
 // start begins the run of a claimed delivery. The callback's context ends at the callback's deadline. The event is decoded
 // here, because the stack of the new goroutine is small.
 func (h *Handler) start(d *received, lease *idempotency.Lease) *run {
-	r := &run{received: d, h: h, lease: lease, given: *d.Delivery, attempts: h.countLast(d, lease), result: make(chan disposition, 1)}
+	given := *d.Delivery
+	r := &run{received: d, h: h, lease: lease, given: &given, attempts: h.countLast(d, lease), result: make(chan disposition, 1)}
 	ends := d.at.Add(h.options.CallbackTimeout)
 	if d.redelivered {
-		ends = time.Now().Add(h.options.CallbackTimeout) // the claim may have waited for a duplicate to end
+		// The claim may have waited for a duplicate to end. The lease counts from the first key's claim, so ends must too.
+		ends = lease.Until().Add(h.options.CallbackTimeout - min(h.options.leaseTime(), longestLease))
 	}
 	r.ctx, r.cancel = context.WithDeadline(lease.Context(d.detachedContext()), ends)
 	decoded := false
@@ -68,7 +70,7 @@ func (r *run) callback() error {
 	h := r.h
 	cb := h.callbacks[r.Type]
 	if h.onAny != nil {
-		if err := h.onAny(r.ctx, &r.given); err != nil {
+		if err := h.onAny(r.ctx, r.given); err != nil {
 			return err
 		}
 	}
@@ -76,10 +78,10 @@ func (r *run) callback() error {
 	case cb != nil && r.event.err != nil:
 		return r.event.err
 	case cb != nil:
-		r.event.value.event().delivery = &r.given
+		r.event.value.event().delivery = r.given
 		return cb.call(r.ctx, r.event.value)
 	case h.onUnhandled != nil:
-		return h.onUnhandled(r.ctx, &r.given)
+		return h.onUnhandled(r.ctx, r.given)
 	default:
 		return unhandledError{}
 	}

@@ -73,8 +73,8 @@ type statements struct {
 	// complete and release mark key $2 of namespace $1 if token $3 holds it. The key expires after $4.
 	complete, release string
 
-	// renew makes the lease of key $2 of namespace $1 end after $4, and the key expire after $5, if token $3 holds it. It
-	// changes no completed key.
+	// renew makes the lease of key $2 of namespace $1 end after $4, and the key expire after $5, if token $3 holds it. A
+	// completed key keeps its expiry.
 	renew string
 
 	// claimNew claims those of the keys $2 of namespace $1 that have no row. $3 are the tokens, $4 the leases, and $5 the

@@ -16,9 +16,10 @@
 //
 // # Cost
 //
-// A claim that acquires its key is one statement. A claim that does not is two. A completion, a release and a renewal
-// of a lease are one each. Each statement is its own transaction, and as durable as the database makes it. With PostgreSQL's synchronous_commit =
-// off or SQLite's synchronous = NORMAL, a power failure loses the last claims and completions. Their work may run again.
+// A claim that acquires its key is one statement. A claim that does not is two. A completion, a release and a renewal of a
+// lease are one each. Each statement is its own transaction, and as durable as the database makes it. With PostgreSQL's
+// synchronous_commit = off or SQLite's synchronous = NORMAL, a power failure loses the last claims and completions. Their
+// work may run again.
 //
 // With [Options].Batch, concurrent claims and completions share a statement and a commit.
 //
@@ -36,6 +37,9 @@
 //
 // A renewal needs a connection. If callbacks hold transactions on the store's [sql.DB], allow it more connections than
 // callbacks. Otherwise renewals wait, and a lease that is not renewed in time is lost. See [idempotency.Lease.Context].
+//
+// Under repeatable read or serializable, [Store.CompleteTx] fails if the lease was renewed during the transaction. So begin
+// the transaction late, keep it shorter than a third of the lease, and repeat it after a serialization failure.
 //
 // # Outages
 //

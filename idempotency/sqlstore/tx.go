@@ -41,8 +41,9 @@ type Execer interface {
 //     effect. Return the error from the callback, so that the sender gets a 500. The sender's next attempt gets the
 //     outcome of the other run.
 //   - [ErrNoClaims] and [ErrOtherStore]: mistakes in the program.
-//   - Any other error is the transaction's, wrapped. Under repeatable read or serializable, a lost lease can cause a
-//     serialization failure. A repeated transaction then gets ErrLeaseLost.
+//   - Any other error is the transaction's, wrapped. Under repeatable read or serializable, a lease that was renewed or lost
+//     during the transaction causes a serialization failure. Repeat the transaction then. It gets ErrLeaseLost if the lease
+//     was lost. The lease is first renewed when a third of it has passed.
 //
 // Call CompleteTx last before the commit, because other claims of the delivery wait until the transaction ends. After the
 // commit the delivery stays completed, even if the callback returns an error.

@@ -2,6 +2,7 @@ package sqlstore_test
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"os"
 	"testing"
@@ -120,4 +121,35 @@ func TestRenewal_AllowsWorkAfterCompleteTx(t *testing.T) {
 		claim(t, store, "key", idempotency.Completed)
 		require.NoError(t, lease.Complete(t.Context()))
 	})
+}
+
+// TestRenewal_FailsSnapshotOfTransaction checks that a transaction with a snapshot from before a renewal must be repeated.
+func TestRenewal_FailsSnapshotOfTransaction(t *testing.T) {
+	e, dsn := engines[0], engines[0].dsn(t) // SQLite has only one isolation level, and one writer
+	db := e.open(t, dsn)
+	store := e.store(t, db, 0)
+	_, err := db.Exec(`CREATE TABLE effects (key TEXT NOT NULL)`)
+	require.NoError(t, err)
+	guard, err := idempotency.NewGuard(store, nil)
+	require.NoError(t, err)
+	for _, level := range []sql.IsolationLevel{sql.LevelReadCommitted, sql.LevelRepeatableRead, sql.LevelSerializable} {
+		lease, _, err := guard.Acquire(t.Context(), idempotency.ClaimRequest{
+			Keys: []string{level.String()}, Lease: 10 * renewedLease, RenewUntil: time.Now().Add(time.Hour),
+		})
+		require.NoError(t, err)
+		ctx, first := lease.Context(t.Context()), lease.Until()
+		tx := begin(t, db, &sql.TxOptions{Isolation: level})
+		require.Eventually(t, func() bool { return lease.Until().After(first) || ctx.Err() != nil }, kit.Patience, 10*time.Millisecond, "a renewal")
+		require.NoError(t, ctx.Err())
+		err = store.CompleteTx(ctx, tx)
+		if level != sql.LevelReadCommitted {
+			require.ErrorContains(t, err, "40001")
+			require.NoError(t, tx.Rollback())
+			tx = begin(t, db, &sql.TxOptions{Isolation: level})
+			err = store.CompleteTx(ctx, tx)
+		}
+		require.NoError(t, err)
+		require.NoError(t, tx.Commit())
+		require.NoError(t, lease.Complete(t.Context()))
+	}
 }
