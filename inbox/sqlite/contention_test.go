@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
 )
 
 // Two inboxes on one file alternate as two processes do: each retries until the file is unlocked.
@@ -63,31 +63,20 @@ func TestTransact_StopsWaitingOnContextEnd(t *testing.T) {
 	require.NoError(t, b.Transact(context.Background(), func(context.Context, *sql.Tx) error { return nil }))
 }
 
-// A countingHandler handles all deliveries and counts them.
-type countingHandler struct{ calls atomic.Int64 }
-
-func (*countingHandler) Vendor() string        { return "workflux" }
-func (*countingHandler) Endpoint() string      { return "default" }
-func (*countingHandler) Handles(_ string) bool { return true }
-
-func (h *countingHandler) Redeliver(context.Context, *webhook.Delivery) webhook.Result {
-	h.calls.Add(1)
-	return webhook.Result{Outcome: webhook.Handled}
-}
-
 func TestRun_ReturnsDeliveriesTakenWhileEnding(t *testing.T) {
 	b := newWriterHarness(t)
 	_, err := b.Enqueue(context.Background(), sample(100))
 	require.NoError(t, err)
 	release := b.hold()
 	ctx, cancel := context.WithCancel(context.Background())
-	hook, ended := new(countingHandler), make(chan error, 1)
+	var calls atomic.Int64
+	hook, ended := inboxkit.Fake{VendorName: "workflux", Callback: inboxkit.Calls(func() { calls.Add(1) })}, make(chan error, 1)
 	go func() { ended <- b.Run(ctx, hook) }()
 	b.queued(1) // the take; the writer may already have dequeued it or the search for lost deliveries
 	cancel()
 	release()
 	require.NoError(t, <-ended)
-	require.Zero(t, hook.calls.Load())
+	require.Zero(t, calls.Load())
 	var state, tried, takes int
 	require.NoError(t, b.reads.QueryRow(`SELECT state, tried, takes FROM aihooks_inbox`).Scan(&state, &tried, &takes))
 	require.Equal(t, []int{pending, 0, 1}, []int{state, tried, takes}, "no trace of the attempt")

@@ -13,18 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
 )
-
-// An idleHandler is the handler of one of many endpoints.
-type idleHandler struct{ endpoint string }
-
-func (h idleHandler) Vendor() string      { return "workflux" }
-func (h idleHandler) Endpoint() string    { return h.endpoint }
-func (h idleHandler) Handles(string) bool { return true }
-func (h idleHandler) Redeliver(context.Context, *webhook.Delivery) webhook.Result {
-	return webhook.Result{Outcome: webhook.Handled}
-}
 
 // BenchmarkIdle measures the processor time that idle endpoints use in 5 seconds.
 func BenchmarkIdle(b *testing.B) {
@@ -33,7 +23,7 @@ func BenchmarkIdle(b *testing.B) {
 			box := openForBenchmark(b, fillFile(b, 1000))
 			hooks := make([]inbox.Handler, endpoints)
 			for i := range hooks {
-				hooks[i] = idleHandler{fmt.Sprint("endpoint", i)}
+				hooks[i] = inboxkit.Fake{VendorName: "workflux", EndpointName: fmt.Sprint("endpoint", i)}
 			}
 			ctx, cancel := context.WithCancel(context.Background())
 			var running sync.WaitGroup

@@ -93,17 +93,6 @@ func awaitServer(b *testing.B, js jetstream.JetStream) {
 	})
 }
 
-// A hook is a handler without a vendor. Its callback only calls called.
-type hook struct{ called func() }
-
-func (h hook) Vendor() string      { return "workflux" }
-func (h hook) Endpoint() string    { return "default" }
-func (h hook) Handles(string) bool { return true }
-func (h hook) Redeliver(context.Context, *webhook.Delivery) webhook.Result {
-	h.called()
-	return webhook.Result{Outcome: webhook.Handled}
-}
-
 // BenchmarkLatency measures the time from before the publish to the start of the callback, in microseconds.
 func BenchmarkLatency(b *testing.B) {
 	js := dial(b, newServerProcess(b).url())
@@ -111,7 +100,7 @@ func BenchmarkLatency(b *testing.B) {
 	aloneStream(b, js)
 	box := open(b, js, jetstreaminbox.Options{})
 	ours, theirs := make(chan time.Time, 1), make(chan time.Time, 1)
-	inboxkit.Run(b, box, hook{func() { ours <- time.Now() }})
+	inboxkit.Run(b, box, inboxkit.Fake{VendorName: "workflux", Callback: inboxkit.Calls(func() { ours <- time.Now() })})
 	c, err := js.Consumer(context.Background(), alone, "workflux_default")
 	require.NoError(b, err)
 	consuming, err := c.Consume(func(m jetstream.Msg) {
@@ -170,7 +159,9 @@ func benchWorker() error {
 			return err
 		}
 		ctx, cancel := context.WithCancel(context.Background())
-		go func() { ended <- box.Run(ctx, hook{func() { calls.Add(1) }}) }()
+		go func() {
+			ended <- box.Run(ctx, inboxkit.Fake{VendorName: "workflux", Callback: inboxkit.Calls(func() { calls.Add(1) })})
+		}()
 		go func() { <-stop; cancel() }()
 	}
 	benchpair.PrintCalls(&calls)

@@ -19,22 +19,7 @@ import (
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
 	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
 	"github.com/aihooks/aihooks-go/internal/test/kit"
-	"github.com/aihooks/aihooks-go/webhook"
 )
-
-// An idleHook is a handler of one of many endpoints.
-type idleHook struct {
-	endpoint string
-	called   func()
-}
-
-func (h idleHook) Vendor() string      { return "workflux" }
-func (h idleHook) Endpoint() string    { return h.endpoint }
-func (h idleHook) Handles(string) bool { return true }
-func (h idleHook) Redeliver(context.Context, *webhook.Delivery) webhook.Result {
-	h.called()
-	return webhook.Result{Outcome: webhook.Handled}
-}
 
 // runIdle runs an inbox with n endpoints, and returns once each has its consumer.
 func runIdle(t testing.TB, js jetstream.JetStream, n int, called func()) (box *jetstreaminbox.Inbox, stop func()) {
@@ -42,7 +27,7 @@ func runIdle(t testing.TB, js jetstream.JetStream, n int, called func()) (box *j
 	box = open(t, js, jetstreaminbox.Options{})
 	hooks := make([]inbox.Handler, n)
 	for i := range hooks {
-		hooks[i] = idleHook{fmt.Sprint("endpoint", i), called}
+		hooks[i] = inboxkit.Fake{VendorName: "workflux", EndpointName: fmt.Sprint("endpoint", i), Callback: inboxkit.Calls(called)}
 	}
 	stop = inboxkit.Run(t, box, hooks...)
 	kit.Eventually(t, func() bool {

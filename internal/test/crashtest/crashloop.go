@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
 	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -52,14 +53,8 @@ const (
 	goodTakes   = 60 * time.Millisecond
 )
 
-// A crashHook kills its process for the IDs that begin with "poison", and prints all other IDs.
-type crashHook struct{}
-
-func (crashHook) Vendor() string      { return "acme" }
-func (crashHook) Endpoint() string    { return "default" }
-func (crashHook) Handles(string) bool { return true }
-
-func (crashHook) Redeliver(_ context.Context, d *webhook.Delivery) webhook.Result {
+// runOrCrash kills its process for the IDs that begin with "poison", and prints all other IDs.
+func runOrCrash(_ context.Context, d *webhook.Delivery) webhook.Result {
 	if strings.HasPrefix(d.ID, "poison") {
 		time.Sleep(poisonTakes)
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
@@ -74,7 +69,7 @@ func (crashHook) Redeliver(_ context.Context, d *webhook.Delivery) webhook.Resul
 func RunWorker(box inbox.Inbox) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	return box.Run(ctx, crashHook{})
+	return box.Run(ctx, inboxkit.Fake{VendorName: "acme", Callback: runOrCrash})
 }
 
 // run starts processes until each poison delivery is a dead letter, and each other one has run. It checks that nothing
@@ -83,9 +78,7 @@ func (l *CrashLoop) run(t testing.TB) (crashes int) {
 	t.Helper()
 	want, poison := make(map[string]bool), []string{}
 	enqueue := func(id string) {
-		_, err := l.inbox.Enqueue(t.Context(), &webhook.Delivery{
-			Vendor: "acme", Endpoint: "default", Type: "ping", ID: id, Keys: []string{"acme/default/" + id}, ReceivedAt: time.Now(), Body: []byte("{}"),
-		})
+		_, err := l.inbox.Enqueue(t.Context(), inboxkit.NewDelivery("acme", "ping", id, []byte("{}")))
 		require.NoError(t, err)
 		if strings.HasPrefix(id, "poison") {
 			poison = append(poison, id)
@@ -181,8 +174,7 @@ func (l *CrashLoop) work(t testing.TB, ran map[string]bool, done func() bool, wi
 func (l *CrashLoop) deadLetters(t testing.TB) map[string][]inbox.Attempt {
 	t.Helper()
 	dead := make(map[string][]inbox.Attempt)
-	for e, err := range l.inbox.DeadLetters(t.Context(), inbox.Filter{All: true}) {
-		require.NoError(t, err)
+	for _, e := range inboxkit.DeadLetters(t, l.inbox) {
 		dead[e.Delivery.ID] = slices.Clone(e.Attempts)
 	}
 	return dead

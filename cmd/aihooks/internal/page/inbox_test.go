@@ -16,17 +16,12 @@ import (
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// A service handles the deliveries of the inbox. Only the third attempt succeeds.
-type service struct{}
-
-func (service) Vendor() string      { return "greenflash" }
-func (service) Endpoint() string    { return "default" }
-func (service) Handles(string) bool { return true }
-
-func (service) Redeliver(_ context.Context, d *webhook.Delivery) webhook.Result {
+// atThird is a callback that only succeeds at the third attempt.
+func atThird(_ context.Context, d *webhook.Delivery) webhook.Result {
 	if d.Attempt > 2 {
 		return webhook.Result{Outcome: webhook.Handled}
 	}
@@ -55,7 +50,7 @@ func TestPage_RetriesAndDiscardsInboxEntries(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- running.Run(ctx, service{}) }()
+	go func() { ended <- running.Run(ctx, inboxkit.Fake{VendorName: "greenflash", Callback: atThird}) }()
 	b.until(`document.querySelectorAll('.row .chip[data-tone=bad]').length === 3`)
 	b.keys("jj")
 	b.until(shows("dlv_1") + ` && document.querySelectorAll('.attempts tbody tr').length === 2`)
