@@ -134,12 +134,12 @@ func (g *Guard) Do(ctx context.Context, key string, fn func(context.Context) err
 			_ = lease.Release(context.WithoutCancel(ctx)) // retried in the background
 		}
 	}()
-	run := lease.Context(ctx)
+	ends := request.RenewUntil
 	if g.renewer == nil {
-		ended, cancel := context.WithDeadline(run, lease.Until().Add(-g.margin))
-		defer cancel()
-		run = ended
+		ends = lease.Until()
 	}
+	run, cancel := context.WithDeadline(lease.Context(ctx), ends.Add(-g.margin))
+	defer cancel()
 	if err := fn(run); err != nil {
 		return Acquired, err
 	}

@@ -76,7 +76,7 @@ func ClaimsFromContext(ctx context.Context) (Claims, bool) {
 func (l *Lease) Complete(ctx context.Context) error {
 	if l.renewal != nil {
 		l.renewal.stop()
-		defer l.renewal.release()
+		defer l.renewal.endContexts()
 	}
 	err := l.complete(ctx, l.keys)
 	if err == nil || errors.Is(err, ErrLeaseLost) {
@@ -98,7 +98,7 @@ func (l *Lease) Complete(ctx context.Context) error {
 func (l *Lease) Release(ctx context.Context) error {
 	if l.renewal != nil {
 		l.renewal.stop()
-		defer l.renewal.release()
+		defer l.renewal.endContexts()
 	}
 	release := func(ctx context.Context) error { return l.release(ctx, l.keys) }
 	err := release(ctx)

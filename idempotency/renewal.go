@@ -43,7 +43,7 @@ func (l *Lease) renewUntil(ctx context.Context, w *ClaimRequest) {
 func (r *renewal) pause() time.Duration {
 	left := time.Until(r.until)
 	if r.until.Before(r.last) {
-		left -= r.period / 3 * 2
+		left -= r.period / 3 * 2 // that much is left when a third has passed
 	}
 	return left
 }
@@ -108,8 +108,8 @@ func (r *renewal) stop() {
 	}
 }
 
-// release ends the work's contexts, after the work has ended.
-func (r *renewal) release() {
+// endContexts ends the work's contexts, after the work has ended.
+func (r *renewal) endContexts() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.cancel(context.Canceled)

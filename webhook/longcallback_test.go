@@ -198,3 +198,23 @@ func TestLongCallback_FreesKeysAfterMargin(t *testing.T) {
 		})
 	}
 }
+
+// Otherwise, an Observer that hangs would let goroutines pile up.
+func TestCallback_KeepsSlotUntilLateReport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reported := make(chan struct{})
+		r := newReceiver(t, webhook.Options{MaxRunning: 1, Observer: func(_ context.Context, o webhook.Observation) {
+			if o.Late {
+				<-reported
+			}
+		}})
+		ping.On(r.Handler, inTurn(6*time.Second))
+		require.Equal(t, webhook.ReasonOverrun, r.process(body("a")).Reason)
+		time.Sleep(time.Minute)
+		require.Equal(t, webhook.ReasonRunning, r.process(body("b")).Reason)
+		close(reported)
+		synctest.Wait()
+		require.Equal(t, webhook.ReasonOverrun, r.process(body("b")).Reason)
+		time.Sleep(time.Minute)
+	})
+}

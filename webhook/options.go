@@ -126,7 +126,9 @@ type Options struct {
 	// a client's disconnect ends it. The lease of the delivery ends 10 s later. It may be hours: a lease of more than 5
 	// minutes is renewed while the callback runs, so the Store must be an [idempotency.Renewer], as all stores of this module
 	// are. After a crash the delivery can run again within 5 minutes. If the lease cannot be renewed, the context ends with
-	// it, with the cause [idempotency.ErrLeaseLost]. Defaults to [DefaultCallbackTimeout].
+	// it, with the cause [idempotency.ErrLeaseLost]. For a callback that can take longer than the vendor tries, set an
+	// Inbox: without one, every attempt meanwhile gets a 503, and WorkFlux then disables the endpoint. Defaults to
+	// [DefaultCallbackTimeout].
 	CallbackTimeout time.Duration
 
 	// StrictFields makes a delivery undecodable if any field does not fit the event's type. By default such a field stays

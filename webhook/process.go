@@ -85,9 +85,9 @@ func (h *Handler) handle(d *received) disposition {
 		h.running.Add(-1)
 		return disposition{outcome: Unavailable, reason: ReasonRunning, err: errRunning}
 	}
-	claimed := false
+	handedOver := false
 	defer func() {
-		if !claimed {
+		if !handedOver {
 			h.running.Add(-1)
 		}
 	}()
@@ -95,7 +95,7 @@ func (h *Handler) handle(d *received) disposition {
 	if v.final() {
 		return v
 	}
-	claimed = true // from here on the run releases the slot
+	handedOver = true // from here on the run frees the slot
 	return h.start(d, lease).await()
 }
 

@@ -14,9 +14,9 @@ type run struct {
 	*received
 	h        *Handler
 	lease    *idempotency.Lease
-	given    *Delivery // a copy for the callback, which may change and keep it
-	attempts int       // the vendor's attempts including this one; exact only if this one can be the last
-	ctx      context.Context
+	given    *Delivery       // a copy for the callback, which may change and keep it
+	attempts int             // the vendor's attempts including this one; exact only if this one can be the last
+	callCtx  context.Context // of the callback
 	cancel   context.CancelFunc
 	result   chan disposition // has capacity for one
 }
@@ -31,7 +31,7 @@ func (h *Handler) start(d *received, lease *idempotency.Lease) *run {
 		// The claim may have waited for a duplicate to end. The lease counts from the first key's claim, so ends must too.
 		ends = lease.Until().Add(h.options.CallbackTimeout - min(h.options.leaseTime(), longestLease))
 	}
-	r.ctx, r.cancel = context.WithDeadline(lease.Context(d.detachedContext()), ends)
+	r.callCtx, r.cancel = context.WithDeadline(lease.Context(d.detachedContext()), ends)
 	decoded := false
 	defer func() {
 		h.drain.begin(r)
@@ -58,7 +58,6 @@ func (r *run) execute() {
 		}
 		v = r.settle(v)
 		r.cancel()
-		r.h.running.Add(-1)
 		r.result <- v
 	}()
 	v = dispositionOf(r.callback()) // before returned is set, because methods of the callback's error may panic
@@ -70,7 +69,7 @@ func (r *run) callback() error {
 	h := r.h
 	cb := h.callbacks[r.Type]
 	if h.onAny != nil {
-		if err := h.onAny(r.ctx, r.given); err != nil {
+		if err := h.onAny(r.callCtx, r.given); err != nil {
 			return err
 		}
 	}
@@ -79,9 +78,9 @@ func (r *run) callback() error {
 		return r.event.err
 	case cb != nil:
 		r.event.value.event().delivery = r.given
-		return cb.call(r.ctx, r.event.value)
+		return cb.call(r.callCtx, r.event.value)
 	case h.onUnhandled != nil:
-		return h.onUnhandled(r.ctx, r.given)
+		return h.onUnhandled(r.callCtx, r.given)
 	default:
 		return unhandledError{}
 	}
@@ -99,6 +98,11 @@ func (r *run) await() disposition {
 		return r.end(v)
 	case <-due.C:
 	}
+	select {
+	case v := <-r.result: // both were ready
+		return r.end(v)
+	default:
+	}
 	v := r.describe(disposition{outcome: InFlight, reason: ReasonOverrun, err: errOverrun, running: r})
 	if last, counted := r.lastAttempt(); r.h.profile.DisablesEndpoint && (counted || last && r.h.options.DeadLetter != nil) {
 		// The vendor does not send the delivery again in any case. A failure status would also disable the endpoint.
@@ -110,14 +114,20 @@ func (r *run) await() disposition {
 // reportLate reports the result of a run that went on after the response.
 func (r *run) reportLate() {
 	v := r.describe(<-r.result)
-	defer r.h.drain.end(r) // also if the Observer ends this goroutine
+	defer r.free() // also if the Observer ends this goroutine
 	r.h.report(&r.arrival, r.received, v, true)
 }
 
 // end ends the run, whose result is v.
 func (r *run) end(v disposition) disposition {
-	r.h.drain.end(r)
+	r.free()
 	return r.describe(v)
+}
+
+// free frees the slot of the run.
+func (r *run) free() {
+	r.h.running.Add(-1)
+	r.h.drain.end(r)
 }
 
 // describe adds what the report says about a run.
