@@ -33,7 +33,7 @@ var comparedInTheOpen = map[string]string{
 	"emberqa/credential.go: c.kind == kindToken":                    "kinds of credentials",
 	"emberqa/explain.go: live[i].kind == kindToken":                 "kinds of credentials",
 	"emberqa/explain.go: written.token == raw":                      "two spellings of what the request shows",
-	"idempotency/memory.go: by == m.mark(token)":                    "a claim's token fences, and does not authenticate",
+	"idempotency/memory.go: by != m.mark(token)":                    "a claim's token fences, and does not authenticate",
 	"idempotency/memory.go: by.tag() != token.Tag()":                "a claim's token fences, and does not authenticate",
 	"idempotency/memory_shard.go: e.token == t":                     "a claim's token fences, and does not authenticate",
 	"idempotency/sqlstore/store.go: completer.Tag() != token.Tag()": "a claim's token fences, and does not authenticate",

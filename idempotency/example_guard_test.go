@@ -75,6 +75,38 @@ func ExampleGuard_Acquire() {
 	// [content/90aa id/2] completed
 }
 
+// Work that takes hours needs only a short lease. If this process crashes, another one can run the work a minute later.
+func ExampleLease_Context() {
+	store, err := idempotency.NewMemory(nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	guard, err := idempotency.NewGuard(store, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	lease, claim, err := guard.Acquire(ctx, idempotency.ClaimRequest{
+		Keys:       []string{"report/2026-11"},
+		Lease:      time.Minute,
+		RenewUntil: time.Now().Add(6 * time.Hour),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if lease == nil {
+		fmt.Println(claim.State)
+		return
+	}
+	work := lease.Context(ctx)
+	// Do the work here under the context work, which ends if another process may have taken the key.
+	if err := context.Cause(work); errors.Is(err, idempotency.ErrLeaseLost) {
+		fmt.Println("stopped:", err)
+	}
+	fmt.Println(claim.State, lease.Complete(ctx))
+	// Output: acquired <nil>
+}
+
 // A store that shares a transaction with the work can complete the claim inside the work.
 func ExampleClaimsFromContext() {
 	store, err := idempotency.NewMemory(nil)

@@ -185,10 +185,10 @@ func (m *Memory) held(s *shard, d digest, token Token, now time.Duration) (e ent
 	if active && e.holds(token, now) {
 		return e, true, nil
 	}
-	if by, done := s.completed(d); !active && done && by == m.mark(token) {
-		return entry{}, false, nil
+	if by, done := s.completed(d); active || !done || by != m.mark(token) {
+		return entry{}, false, ErrLeaseLost
 	}
-	return entry{}, false, ErrLeaseLost
+	return entry{}, false, nil
 }
 
 // Release implements [Store]. It returns an error only if ctx has ended.

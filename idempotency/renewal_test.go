@@ -14,10 +14,13 @@ import (
 
 const renewedLease = 30 * time.Second
 
-// acquireRenewed acquires keys for a short lease that is renewed for the given time.
+// acquireRenewed acquires keys for a short lease that is renewed for the given time. The end of its context does not end the
+// renewals.
 func acquireRenewed(t testing.TB, g *idempotency.Guard, d time.Duration, keys ...string) *idempotency.Lease {
 	t.Helper()
-	lease, claim, err := g.Acquire(t.Context(), idempotency.ClaimRequest{Keys: keys, Lease: renewedLease, RenewUntil: time.Now().Add(d)})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	lease, claim, err := g.Acquire(ctx, idempotency.ClaimRequest{Keys: keys, Lease: renewedLease, RenewUntil: time.Now().Add(d)})
 	require.NoError(t, err)
 	require.Equal(t, idempotency.Acquired, claim.State)
 	return lease
@@ -176,10 +179,15 @@ func TestRenewal_IsCoveredByWait(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		require.ErrorIs(t, g.Wait(ctx), context.DeadlineExceeded)
-		time.AfterFunc(time.Minute, func() { _ = lease.Complete(t.Context()) })
 		start := time.Now()
+		var work sync.WaitGroup
+		work.Go(func() {
+			time.Sleep(time.Minute)
+			_ = lease.Complete(t.Context())
+		})
 		require.NoError(t, g.Wait(t.Context()))
 		require.Equal(t, time.Minute, time.Since(start))
+		work.Wait()
 	})
 }
 

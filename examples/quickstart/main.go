@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -124,7 +125,7 @@ func (r *runner) send(c *testCase) (statuses string, err error) {
 				return
 			}
 			defer response.Body.Close()
-			responses[i] = fmt.Sprint(response.StatusCode)
+			responses[i] = strconv.Itoa(response.StatusCode)
 		})
 		if !c.atOnce {
 			all.Wait()

@@ -25,6 +25,8 @@ var roles = map[string]func(){
 	"racer":    race,
 	"worker":   work,
 	"receiver": receive,
+	"renewer":  renew,
+	"retaker":  retake,
 }
 
 // A process is this test binary, started in a role.

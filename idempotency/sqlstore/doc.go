@@ -32,6 +32,11 @@
 // fewer rows, claims purge again after a second at the earliest. You need no other schedule. [Store.Purge] is for a
 // service that no longer receives deliveries, and for a large backlog.
 //
+// # Renewals
+//
+// A renewal needs a connection. If callbacks hold transactions on the store's [sql.DB], allow it more connections than
+// callbacks. Otherwise renewals wait, and a lease that is not renewed in time is lost. See [idempotency.Lease.Context].
+//
 // # Outages
 //
 // While the database is down or hangs, claims fail. The receiver responds 503, and the sender tries again. If the response
@@ -65,12 +70,13 @@
 // pending releases run at once. Set [sql.DB.SetMaxIdleConns] to the same number. Its default is 2, and opening a
 // connection costs more than a claim.
 //
-// A claim waits for an open transaction that has called [Store.CompleteTx] for the same key. So call CompleteTx last before
-// the commit.
+// A claim or renewal waits for an open transaction that has called [Store.CompleteTx] for the same key. So call CompleteTx
+// last before the commit.
 //
 // # SQLite
 //
 // Version 3.42 or later is required. Open the file in WAL mode with synchronous = FULL. Set a busy_timeout that is shorter
 // than the time that a call to the store may take. SQLite allows one write transaction at a time, so a callback with a
-// long write transaction delays every claim. A database in memory needs [sql.DB.SetMaxOpenConns] with 1.
+// long write transaction delays every claim and renewal. If it is longer than half a lease, leases can be lost. A database
+// in memory needs [sql.DB.SetMaxOpenConns] with 1.
 package sqlstore

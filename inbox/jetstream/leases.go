@@ -18,7 +18,7 @@ func (r *run) renew(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.box.options.Lease/3)
 	defer cancel()
 	if err := r.box.nc.FlushWithContext(ctx); err != nil {
-		return nil //nolint:nilerr // the next acknowledgement reports the error
+		return nil // the next acknowledgement reports the error
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -283,7 +283,7 @@ func (f *floor) deliver(meta string, d *webhook.Delivery, claim, complete string
 		now := time.Now().UnixMilli()
 		var hook, eventType, deliveryID, attempts string
 		var received, tried, rerun int64
-		err := f.stmt(takeDue).QueryRow(owner[:], now+30_000, now, "workflux/default", 128).
+		err := f.stmt(takeDue).QueryRow(owner[:], now+30_000, now, "workflux/default", 128, pending).
 			Scan(&id, &hook, &eventType, &deliveryID, &received, &takes, &tried, &rerun, &attempts)
 		if err != nil {
 			return err

@@ -78,6 +78,10 @@ func (s *inTurn) Release(ctx context.Context, key string, token idempotency.Toke
 	return s.next().Release(ctx, key, token)
 }
 
+func (s *inTurn) Renew(ctx context.Context, key string, token idempotency.Token, lease time.Duration) error {
+	return s.next().(idempotency.Renewer).Renew(ctx, key, token, lease)
+}
+
 func (s *inTurn) Retention() time.Duration { return s.next().Retention() }
 
 // atOnce runs the cases of a suite in parallel, because most of each is waiting.

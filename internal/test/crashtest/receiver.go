@@ -101,7 +101,7 @@ func (r *Receiver) Serve() error {
 	case err := <-served:
 		return err
 	case err := <-ran:
-		return fmt.Errorf("the Run of the inbox returned early: %w", err)
+		return fmt.Errorf("the inbox's Run returned early: %w", err)
 	case <-terminating.Done():
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
