@@ -113,6 +113,7 @@ const (
 	takesInTwoSteps       fault = "finding and leasing are not atomic"
 	leasesEndEarly        fault = "leases end after half their time"
 	leasesNeverEnd        fault = "leases never end"
+	renewsNothing         fault = "leases are not renewed"
 	lossesLeaveNoTrace    fault = "lost attempts are not recorded"
 	lossesNeverDeadLetter fault = "lost attempts never make a dead letter"
 	lossesCountAtOnce     fault = "the first lost attempt counts"
@@ -218,6 +219,7 @@ var breaks = map[fault][]string{
 	takesInTwoSteps:           {"ProcessesShareDeliveries"},
 	leasesEndEarly:            {"LostDeliveryIsRetried"},
 	leasesNeverEnd:            {"LostDeliveryIsRetried", "CrashingDeliveryIsDeadLettered", "LateResultChangesNothing", "SuspectsRunOneAtATime"},
+	renewsNothing:             {"LongCallbackKeepsLease"},
 	lossesLeaveNoTrace:        {"LostDeliveryIsRetried", "CrashingDeliveryIsDeadLettered"},
 	lossesNeverDeadLetter:     {"CrashingDeliveryIsDeadLettered"},
 	lossesCountAtOnce:         {"LostDeliveryIsRetried", "CrashingDeliveryIsDeadLettered", "SuspectsRunOneAtATime"},

@@ -50,7 +50,8 @@ type row struct {
 	deadOrder int  // the order of dead letters
 	suspect   bool // it runs as a suspect
 	taken     int  // how often it was leased; fences results
-	tried     int  // counted attempts
+	by        *memoryRun
+	tried     int // counted attempts
 	reruns    int
 	attempts  []inbox.Attempt
 }
@@ -133,6 +134,9 @@ func (m *memory) Run(ctx context.Context, handlers ...inbox.Handler) error {
 		delete(m.disk.woken, woken)
 		m.ended.Store(true)
 	}()
+	var renewing sync.WaitGroup
+	renewing.Go(r.renew)
+	defer renewing.Wait()
 	for ctx.Err() == nil {
 		next := time.NewTimer(r.take())
 		select {
@@ -214,6 +218,26 @@ func (r *memoryRun) take() time.Duration {
 	return next
 }
 
+// renew renews the leases of this Run until it drains. A real engine renews while it drains, too.
+func (r *memoryRun) renew() {
+	tick := time.NewTicker(max(r.lease/3, time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-r.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		r.disk.mu.Lock()
+		for _, row := range r.disk.rows {
+			if row.state == inbox.Running && row.by == r && r.fault != renewsNothing {
+				row.due = time.Now().Add(r.leaseOf())
+			}
+		}
+		r.disk.mu.Unlock()
+	}
+}
+
 // lose ends the lease of a lost process.
 func (r *memoryRun) lose(row *row) {
 	row.taken++
@@ -241,7 +265,7 @@ func (r *memoryRun) mayRun(row *row) bool {
 
 func (r *memoryRun) begin(row *row) {
 	row.state, row.due = inbox.Running, time.Now().Add(r.leaseOf())
-	row.taken++
+	row.taken, row.by = row.taken+1, r
 	taken := row.taken
 	suspect := row.suspect
 	r.dispatcher.Go(r.deliveryOf(row), r.attemptOf(row), func(d engine.Decision) {

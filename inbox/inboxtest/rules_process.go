@@ -59,6 +59,27 @@ var processRules = []rule{{
 		c.history(e, attempt{inbox.Lost, false, ""}, failed, failed)
 	},
 }, {
+	name: "LongCallbackKeepsLease",
+	text: "While a callback runs, its lease is renewed, however long it takes, so that the delivery does not run elsewhere. Once its process is lost, it does.",
+	check: func(c *check) {
+		for try := range 10 {
+			id := fmt.Sprint("try ", try)
+			a, b := c.startStuck(inbox.Policy{}, succeed, id), c.open(inbox.Policy{})
+			other := b.run(b.handlerWithStore(acme, plain, c.memory()).on(ping, succeed))
+			for began := time.Now(); time.Since(began) < longLeases*c.Lease && c.calls.count(id) == 1; time.Sleep(tick) {
+			}
+			if c.calls.count(id) == 1 {
+				a.abandon(id)
+				c.awaitStarted(2, id)
+				return
+			}
+			a.gate.open() // the machine may have been too slow to renew the lease
+			a.run.stop()
+			other.stop()
+		}
+		c.brokenf("in each of ten tries, it ran in two processes at once")
+	},
+}, {
 	name: "CrashingDeliveryIsDeadLettered",
 	text: "A delivery that was lost with a process, and then MaxAttempts times as a suspect, is a dead letter.",
 	check: func(c *check) {
@@ -137,6 +158,9 @@ var processRules = []rule{{
 		}
 	},
 }}
+
+// longLeases is how many leases a long callback takes: the first must be renewed, and so must a renewed one.
+const longLeases = 3
 
 // errLate is the error of a callback that returns long after its process was abandoned.
 var errLate = errors.New("the callback returned late")
