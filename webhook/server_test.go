@@ -17,7 +17,7 @@ import (
 )
 
 // serveWithin serves h with the given WriteTimeout, on connections in memory. Call it in a bubble.
-func serveWithin(t *testing.T, h http.Handler, writeTimeout time.Duration, two bool) *httptest.Server {
+func serveWithin(t *testing.T, h http.Handler, writeTimeout time.Duration, two bool, change ...func(*http.Server)) *httptest.Server {
 	listener := kit.NewPipeListener()
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(!two)
@@ -26,6 +26,9 @@ func serveWithin(t *testing.T, h http.Handler, writeTimeout time.Duration, two b
 		Listener:    listener,
 		EnableHTTP2: two,
 		Config:      &http.Server{Handler: h, WriteTimeout: writeTimeout, Protocols: protocols},
+	}
+	for _, f := range change {
+		f(s.Config)
 	}
 	s.Start()
 	s.Client().Transport = &http.Transport{
@@ -86,6 +89,18 @@ func TestWriteTimeout_IsHonoredBehindMiddleware(t *testing.T) {
 			})
 		})
 	}
+}
+
+// With the ConnContext of NewServer, the handler can extend it nevertheless.
+func TestWriteTimeout_IsExtendedByConnContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{})
+		ping.On(r.Handler, inTurn(4*time.Second))
+		hides := http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) { r.ServeHTTP(bodyWriter{w, w}, q) })
+		s := serveWithin(t, hides, 2*time.Second, false, func(s *http.Server) { s.ConnContext = webhook.NewServer("", nil).ConnContext })
+		require.Equal(t, http.StatusOK, r.postTo(s, bytes.NewReader(body("a")), body("a")).status)
+		require.Equal(t, 1, r.log.Count("WriteTimeout", "extends it for its own responses"))
+	})
 }
 
 func TestWriteTimeout_LongEnoughIsSilent(t *testing.T) {
