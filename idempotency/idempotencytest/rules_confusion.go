@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/aihooks/aihooks-go/idempotency"
 )
@@ -42,7 +41,7 @@ var confusionRules = []rule{{
 		first := false // alternates which of the two starts first
 		for key, token := range tokens {
 			first = !first
-			c.completeAndRetake(key, token, first)
+			c.raceRetake("completion", key, first, func() error { return c.store.Complete(c.ctx, key, token) })
 		}
 	},
 }, {
@@ -76,16 +75,16 @@ var confusionRules = []rule{{
 	},
 }}
 
-// completeAndRetake completes key under token, whose lease has ended, and claims it at the same time.
-func (c *check) completeAndRetake(key string, token idempotency.Token, completeFirst bool) {
+// raceRetake calls f, which needs a key whose lease has ended, and claims the key at the same time. Exactly one may succeed.
+func (c *check) raceRetake(what, key string, first bool, f func() error) {
 	c.Helper()
-	var completed, claimed error
+	var done, claimed error
 	var got idempotency.Claim
 	race := []func(){
-		func() { completed = c.store.Complete(c.ctx, key, token) },
-		func() { got, claimed = c.store.Claim(c.ctx, key, idempotency.NewToken(), time.Minute) },
+		func() { done = f() },
+		func() { got, claimed = c.store.Claim(c.ctx, key, idempotency.NewToken(), long) },
 	}
-	if !completeFirst {
+	if !first {
 		race[0], race[1] = race[1], race[0]
 	}
 	var wg sync.WaitGroup
@@ -95,11 +94,11 @@ func (c *check) completeAndRetake(key string, token idempotency.Token, completeF
 	switch {
 	case claimed != nil:
 		c.broken("the claim failed: %v", claimed)
-	case completed != nil && !errors.Is(completed, idempotency.ErrLeaseLost):
-		c.broken("the completion failed: %v", completed)
-	case completed == nil && got.State == idempotency.Acquired:
+	case done != nil && !errors.Is(done, idempotency.ErrLeaseLost):
+		c.broken("the %s failed: %v", what, done)
+	case done == nil && got.State == idempotency.Acquired:
 		c.broken("both did")
-	case completed != nil && got.State != idempotency.Acquired:
+	case done != nil && got.State != idempotency.Acquired:
 		c.broken("neither did: the claim returned %q", got.State)
 	}
 }

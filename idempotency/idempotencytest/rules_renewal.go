@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/aihooks/aihooks-go/idempotency"
@@ -220,7 +219,7 @@ var renewalRules = []rule{{
 		first := false // alternates which of the two starts first
 		for key, token := range tokens {
 			first = !first
-			c.renewAndRetake(key, token, first)
+			c.raceRetake("renewal", key, first, func() error { return c.renewer().Renew(c.ctx, key, token, long) })
 		}
 	},
 }}
@@ -239,33 +238,5 @@ func (c *check) cannotRenew(key string, token idempotency.Token, when string) {
 	c.Helper()
 	if err := c.renewer().Renew(c.ctx, key, token, long); !errors.Is(err, idempotency.ErrLeaseLost) {
 		c.broken("%s, renewing %.40q returned %v rather than ErrLeaseLost", when, key, err)
-	}
-}
-
-// renewAndRetake renews key under token, whose lease has ended, and claims it at the same time.
-func (c *check) renewAndRetake(key string, token idempotency.Token, renewFirst bool) {
-	c.Helper()
-	var renewed, claimed error
-	var got idempotency.Claim
-	race := []func(){
-		func() { renewed = c.renewer().Renew(c.ctx, key, token, long) },
-		func() { got, claimed = c.store.Claim(c.ctx, key, idempotency.NewToken(), long) },
-	}
-	if !renewFirst {
-		race[0], race[1] = race[1], race[0]
-	}
-	var wg sync.WaitGroup
-	wg.Go(race[0])
-	race[1]()
-	wg.Wait()
-	switch {
-	case claimed != nil:
-		c.broken("the claim failed: %v", claimed)
-	case renewed != nil && !errors.Is(renewed, idempotency.ErrLeaseLost):
-		c.broken("the renewal failed: %v", renewed)
-	case renewed == nil && got.State == idempotency.Acquired:
-		c.broken("both did")
-	case renewed != nil && got.State != idempotency.Acquired:
-		c.broken("neither did: the claim returned %q", got.State)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/idempotency/redisstore"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/internal/test/redistest"
 )
 
@@ -95,7 +96,7 @@ func TestNew_WaitsBrieflyForUnavailableRedis(t *testing.T) {
 		client := redis.NewClient(&redis.Options{Addr: addr})
 		t.Cleanup(func() { _ = client.Close() })
 		var got []string
-		quick(t, 3*time.Second, func() { got = warnings(t, client) })
+		kit.Quick(t, 3*time.Second, func() { got = warnings(t, client) })
 		require.Len(t, got, 2)
 		require.Contains(t, got[0], "ContextTimeoutEnabled")
 		require.Contains(t, got[1], "cannot read the settings")

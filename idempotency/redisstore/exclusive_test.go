@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/internal/test/redistest"
 )
 
@@ -28,7 +29,7 @@ const (
 )
 
 // race waits for the signal, claims all keys at once, and prints those that it acquired.
-func race() {
+func race() error {
 	s := theirStore()
 	fmt.Println("ready")
 	_ = bufio.NewScanner(os.Stdin).Scan()
@@ -49,26 +50,27 @@ func race() {
 			fmt.Println(i)
 		}
 	}
+	return nil
 }
 
 func TestClaim_GrantsKeyToOneProcess(t *testing.T) {
 	name := namespace(t)
-	var all []*process
+	var all []*kit.Process
 	for range racers {
-		all = append(all, start(t, "racer", "ADDR="+shared.Addr(), "NAMESPACE="+name))
+		all = append(all, kit.StartRole(t, "racer", "ADDR="+shared.Addr(), "NAMESPACE="+name))
 	}
 	for _, p := range all {
-		require.Equal(t, "ready", p.line(t))
+		require.Equal(t, "ready", p.Line(t))
 	}
 	for _, p := range all {
-		_, _ = fmt.Fprintln(p.stdin, "go")
+		_, _ = fmt.Fprintln(p.Stdin, "go")
 	}
 	winners := make(map[string]int)
 	for _, p := range all {
-		for p.stdout.Scan() {
-			winners[p.stdout.Text()]++
+		for p.Stdout.Scan() {
+			winners[p.Stdout.Text()]++
 		}
-		require.NoError(t, p.Wait(), p.stderr.String())
+		require.NoError(t, p.Wait())
 	}
 	require.Len(t, winners, raceKeys)
 	for key, n := range winners {
@@ -80,14 +82,14 @@ const crashLease = 500 * time.Millisecond
 
 // crashKeys returns the number of keys in the crash test.
 func crashKeys() int {
-	if full() {
+	if kit.Full() {
 		return 3000
 	}
 	return 600
 }
 
 // work runs and completes every key, at the same time as other processes, and records it in the shared log.
-func work() {
+func work() error {
 	s, d := theirStore(), openDiary(os.Getenv("SHARED_LOG"))
 	ctx := context.Background()
 	var wg sync.WaitGroup
@@ -106,6 +108,7 @@ func work() {
 		})
 	}
 	wg.Wait()
+	return nil
 }
 
 // complete reports whether key is completed. After an error of the store it tries again, as a sender does.
@@ -130,15 +133,15 @@ func complete(ctx context.Context, s idempotency.Store, d sharedLog, key string)
 func TestCrash_CompletesEveryKeyOnce(t *testing.T) {
 	const workers = 4
 	kills := 12
-	if full() {
+	if kit.Full() {
 		kills = 40
 	}
 	server := redistest.New(t)
 	path, name := filepath.Join(t.TempDir(), "sharedLog"), namespace(t)
-	spawn := func() *process {
-		return start(t, "worker", "ADDR="+server.Addr(), "NAMESPACE="+name, "SHARED_LOG="+path)
+	spawn := func() *kit.Process {
+		return kit.StartRole(t, "worker", "ADDR="+server.Addr(), "NAMESPACE="+name, "SHARED_LOG="+path)
 	}
-	var all []*process
+	var all []*kit.Process
 	for range workers {
 		all = append(all, spawn())
 	}
@@ -154,7 +157,7 @@ func TestCrash_CompletesEveryKeyOnce(t *testing.T) {
 		}
 	}
 	for _, p := range all {
-		require.NoError(t, p.Wait(), p.stderr.String())
+		require.NoError(t, p.Wait())
 	}
 
 	client := connect(t, server.Addr())

@@ -15,6 +15,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/convosphere/convospheretest"
 	"github.com/aihooks/aihooks-go/idempotency/redisstore"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/internal/test/redistest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -114,7 +115,7 @@ func endure(t *testing.T, store *redisstore.Store, fault func(refused func())) {
 	}
 	await := func(n *atomic.Int64, more int64, text string) {
 		from := n.Load()
-		require.Eventually(t, func() bool { return n.Load() >= from+more }, patience, 5*time.Millisecond, text)
+		require.Eventually(t, func() bool { return n.Load() >= from+more }, kit.Patience, 5*time.Millisecond, text)
 	}
 	await(&sent, 2*senders, "before the fault")
 	fault(func() { await(&refused, 2*senders, "refused while the fault lasts") })

@@ -6,7 +6,6 @@ package redisstore_test
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -20,32 +19,26 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/idempotency/idempotencytest"
 	"github.com/aihooks/aihooks-go/idempotency/redisstore"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/internal/test/redistest"
 )
-
-// patience is how long a test waits for an event. It is long enough for a busy machine.
-const patience = 2 * time.Minute
-
-func full() bool { return os.Getenv("AIHOOKS_TEST_LONG") != "" }
 
 // shared is the server of all tests that leave it running.
 var shared *redistest.Server
 
 func TestMain(m *testing.M) {
-	if role := os.Getenv("REDISSTORE_ROLE"); role != "" {
-		roles[role]() // this is a process that a test started
-		return
+	if !kit.InRole() {
+		var err error
+		if shared, err = redistest.Start(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		_ = os.Setenv("REDIS_URL", "redis://"+shared.Addr())
 	}
-	var err error
-	if shared, err = redistest.Start(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	_ = os.Setenv("REDIS_URL", "redis://"+shared.Addr())
-	_ = flag.Set("test.parallel", "32") // parallel tests mostly wait
-	code := m.Run()
-	shared.Close()
-	os.Exit(code)
+	kit.Main(m, 32, roles, func() error { // parallel tests mostly wait
+		shared.Close()
+		return nil
+	})
 }
 
 // connect returns a client with the option that the documentation requires.
@@ -112,20 +105,6 @@ func TestConformance_KeepsStoreRulesOnCluster(t *testing.T) {
 		return err
 	}))
 	require.EqualValues(t, 3, used.Load(), "masters that have keys")
-}
-
-// quick requires that f takes less than d at least once. A busy machine delays some calls, but a wait in the code delays
-// all of them.
-func quick(t *testing.T, d time.Duration, f func()) {
-	t.Helper()
-	for range 5 {
-		began := time.Now()
-		f()
-		if time.Since(began) < d {
-			return
-		}
-	}
-	require.Failf(t, "too slow", "it took %v or longer each time", d)
 }
 
 // atOnce runs the cases of a suite in parallel, because they mostly wait.

@@ -3,13 +3,9 @@
 package redisstore_test
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
-	"io"
 	"log"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -17,50 +13,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/idempotency/redisstore"
-	"github.com/aihooks/aihooks-go/internal/test/kit"
+	"github.com/aihooks/aihooks-go/internal/test/crashtest"
 )
 
-// roles are the functions that a process started by a test can run, by REDISSTORE_ROLE.
-var roles = map[string]func(){
+// roles are what a process started by a test can run.
+var roles = map[string]func() error{
 	"racer":    race,
 	"worker":   work,
 	"receiver": receive,
-	"renewer":  renew,
-	"retaker":  retake,
-}
-
-// A process is this test binary, started in a role.
-type process struct {
-	*exec.Cmd
-	stdin  io.WriteCloser
-	stdout *bufio.Scanner
-	stderr bytes.Buffer
-}
-
-func start(t *testing.T, role string, env ...string) *process {
-	t.Helper()
-	p := &process{Cmd: exec.Command(os.Args[0])}
-	p.Env = append(os.Environ(), append(env, "REDISSTORE_ROLE="+role)...)
-	p.Stderr = &p.stderr
-	var err error
-	p.stdin, err = p.StdinPipe()
-	require.NoError(t, err)
-	stdout, err := p.StdoutPipe()
-	require.NoError(t, err)
-	p.stdout = bufio.NewScanner(stdout)
-	require.NoError(t, kit.Start(p.Cmd))
-	t.Cleanup(func() {
-		_ = p.Process.Kill()
-		_ = p.Wait()
-	})
-	return p
-}
-
-// line returns the next line that the process prints.
-func (p *process) line(t *testing.T) string {
-	t.Helper()
-	require.True(t, p.stdout.Scan(), "it ended: %s", &p.stderr)
-	return p.stdout.Text()
+	"renewer":  func() error { return crashtest.HoldKey(theirStore()) },
+	"retaker":  func() error { return crashtest.RetakeKey(theirStore()) },
 }
 
 // theirStore is the store of a process that a test started.

@@ -5,7 +5,6 @@ package redisstore_test
 import (
 	"context"
 	"fmt"
-	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -22,6 +21,7 @@ import (
 	"github.com/aihooks/aihooks-go/convosphere"
 	"github.com/aihooks/aihooks-go/convosphere/convospheretest"
 	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
@@ -41,7 +41,7 @@ func newReceiver(store idempotency.Store, call func(context.Context, *webhook.De
 }
 
 // receive runs a service in another process. Its callbacks record every delivery in the sharedLog.
-func receive() {
+func receive() error {
 	d := openDiary(os.Getenv("SHARED_LOG"))
 	h, err := newReceiver(theirStore(), func(_ context.Context, delivery *webhook.Delivery) error {
 		time.Sleep(time.Millisecond)
@@ -49,21 +49,21 @@ func receive() {
 		return nil
 	})
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	fmt.Println("http://" + l.Addr().String())
-	log.Fatal(http.Serve(l, h))
+	return http.Serve(l, h)
 }
 
 // until sends the delivery with that id until the status is 200, as Convosphere does, but without pauses. The only other
 // status may be 503. until then calls refused.
 func until(s *webhooktest.Sender, id string, refused func()) error {
 	d := s.Event(&convosphere.ConversationStarted{Event: webhook.Event{ID: id}})
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(kit.Patience); ; time.Sleep(20 * time.Millisecond) {
 		result := s.Send(d)
 		switch {
 		case result.Err != nil:
@@ -73,7 +73,7 @@ func until(s *webhooktest.Sender, id string, refused func()) error {
 		case result.Status != http.StatusServiceUnavailable:
 			return fmt.Errorf("%s got status %d", id, result.Status)
 		case time.Now().After(deadline):
-			return fmt.Errorf("%s was not taken within %v", id, patience)
+			return fmt.Errorf("%s was not taken within %v", id, kit.Patience)
 		}
 		refused()
 	}
@@ -84,8 +84,8 @@ func TestReceiver_CallsBackOnceAcrossTwoProcesses(t *testing.T) {
 	path, name := filepath.Join(t.TempDir(), "sharedLog"), namespace(t)
 	var senders []*webhooktest.Sender
 	for range 2 {
-		p := start(t, "receiver", "ADDR="+shared.Addr(), "NAMESPACE="+name, "SHARED_LOG="+path)
-		senders = append(senders, convospheretest.NewSenderTo(t, p.line(t), secret))
+		p := kit.StartRole(t, "receiver", "ADDR="+shared.Addr(), "NAMESPACE="+name, "SHARED_LOG="+path)
+		senders = append(senders, convospheretest.NewSenderTo(t, p.Line(t), secret))
 	}
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, 16)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/idempotency/redisstore"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/internal/test/redistest"
 )
 
@@ -244,7 +245,7 @@ func TestStore_EndsHungCallAtDeadline(t *testing.T) {
 	claim(t, s, "warm", idempotency.Acquired)
 	server.Pause()
 	defer server.Resume()
-	quick(t, 2*time.Second, func() {
+	kit.Quick(t, 2*time.Second, func() {
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
 		_, err := s.Claim(ctx, "key", idempotency.NewToken(), time.Minute)

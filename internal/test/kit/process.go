@@ -17,6 +17,9 @@ import (
 // envRole names the role in which this binary runs instead of the tests.
 const envRole = "AIHOOKS_TEST_ROLE"
 
+// InRole reports whether this process runs a role instead of the tests.
+func InRole() bool { return os.Getenv(envRole) != "" }
+
 // Main is the TestMain of a package whose tests start this binary in other processes. It runs the role of this process, or the
 // tests and then end. The flag -parallel defaults to parallel, unless it is zero. Tests that mostly wait may be more than the
 // processors.
