@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// connections is the number of connections of a load.
+const connections = 64
+
+// A load is what a client process sends: deliveries on each connection, one after the other.
+type load struct {
+	Addr string
+	Size int
+	For  time.Duration
+}
+
+// loaded is what came of a load.
+type loaded struct {
+	Requests  int
+	Seconds   float64
+	P999, Max time.Duration
+}
+
+func (l load) run() (loaded, error) {
+	text := template(l.Size)
+	took := make([][]time.Duration, connections)
+	errs := make([]error, connections)
+	var all sync.WaitGroup
+	began := time.Now()
+	for i := range connections {
+		all.Go(func() { took[i], errs[i] = l.send(text, began.Add(l.For)) })
+	}
+	all.Wait()
+	seconds := time.Since(began).Seconds()
+	for _, err := range errs {
+		if err != nil {
+			return loaded{}, err
+		}
+	}
+	sorted := slices.Concat(took...)
+	slices.Sort(sorted)
+	n := len(sorted)
+	return loaded{Requests: n, Seconds: seconds, P999: sorted[n*999/1000], Max: sorted[n-1]}, nil
+}
+
+// send sends deliveries on one connection until the time end. It returns how long each took.
+func (l load) send(text string, end time.Time) (took []time.Duration, err error) {
+	conn, err := net.Dial("tcp", l.Addr) //nolint:noctx // ends with the process
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close() }()
+	if err := conn.SetDeadline(end.Add(30 * time.Second)); err != nil {
+		return nil, err
+	}
+	s, responses, request := newSender(text), bufio.NewReader(conn), []byte(nil)
+	for id := rand.Uint64(); time.Now().Before(end); id++ {
+		body, signature := s.next(id)
+		request = fmt.Appendf(request[:0], "POST /webhooks HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\nContent-Type: application/json\r\n%s: %s\r\nContent-Length: %d\r\n\r\n",
+			l.Addr, signatureHeader, signature, len(body))
+		request = append(request, body...)
+		began := time.Now()
+		if _, err := conn.Write(request); err != nil {
+			return nil, err
+		}
+		r, err := http.ReadResponse(responses, nil)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			return nil, err
+		}
+		if r.StatusCode != http.StatusOK {
+			return nil, fmt.Errorf("a genuine delivery got the status %d", r.StatusCode)
+		}
+		took = append(took, time.Since(began))
+	}
+	return took, nil
+}

@@ -1,0 +1,67 @@
+// Bench measures the library next to handlers written by hand, to other libraries and to the engines below the stores and
+// inboxes. It writes its table into README.md and its plot into plot.svg. Run it with "make bench", on a machine that does
+// nothing else.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"time"
+)
+
+var (
+	rounds   = flag.Int("rounds", 5, "how often each contender is measured")
+	only     = flag.String("only", "", "the one section to measure")
+	serving  = flag.String("serve", "", "be a server process with this handler")
+	loading  = flag.String("load", "", "be a client process for this address")
+	loadSize = flag.Int("size", 512, "the size of the client's deliveries, in bytes")
+	loadFor  = flag.Duration("for", time.Second, "how long the client sends")
+)
+
+// slice is how long a contender is measured in each round, over a socket.
+const slice = 2 * time.Second
+
+// A section is a part of the table, with its own units.
+type section struct {
+	name, title string
+	measure     func() ([]*comparison, error)
+}
+
+var sections = []section{
+	{"socket", "Over a socket", socket},
+	{"inprocess", "In process, without a socket", inProcess},
+}
+
+func main() {
+	flag.Parse()
+	var err error
+	switch {
+	case *serving != "":
+		err = serve(*serving)
+	case *loading != "":
+		var r loaded
+		if r, err = (load{Addr: *loading, Size: *loadSize, For: *loadFor}).run(); err == nil {
+			err = json.NewEncoder(os.Stdout).Encode(r)
+		}
+	default:
+		err = measureAll()
+	}
+	fail(err)
+}
+
+func measureAll() error {
+	for _, s := range sections {
+		if *only != "" && *only != s.name {
+			continue
+		}
+		all, err := s.measure()
+		if err != nil {
+			return err
+		}
+		fmt.Printf("\n### %s\n\n", s.title)
+		writeTable(os.Stdout, all)
+	}
+	return nil
+}
