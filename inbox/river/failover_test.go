@@ -98,34 +98,47 @@ func TestFailover_NextDeliveryReachesNewPrimary(t *testing.T) {
 // The process only runs deliveries that another one enqueues.
 func TestFailover_IdleProcessReachesNewPrimary(t *testing.T) {
 	t.Parallel()
-	server := pgtest.New(t)
-	dsn := server.Database(t)
-	options := fastRetry(5)
-	options.Lease = 15 * time.Second // what River could not record on the old connections runs again
-	config := river.Config{PollOnly: true, JobTimeout: 10 * time.Second}
-	idle := open(t, setup{dsn: dsn, options: options, config: config})
-	idle.rescueOften()
-	handler := newTestHandler(t, idle.box, succeed)
-	inboxkit.Run(t, idle.box, handler.hook)
-	var connections []*pgxpool.Conn // more than one connects to the primary as it is now
-	for range 2 {
-		c, err := idle.pool.Acquire(t.Context())
-		require.NoError(t, err)
-		connections = append(connections, c)
+	for name, early := range map[string]bool{"before Run": true, "during Run": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := pgtest.New(t)
+			dsn := server.Database(t)
+			options := fastRetry(5)
+			options.Lease = 15 * time.Second // what River could not record on the old connections runs again
+			config := river.Config{PollOnly: true, JobTimeout: 10 * time.Second}
+			idle := open(t, setup{dsn: dsn, options: options, config: config})
+			idle.rescueOften()
+			handler := newTestHandler(t, idle.box, succeed)
+			if !early {
+				inboxkit.Run(t, idle.box, handler.hook)
+				handler.send("before")
+				kit.Eventually(t, func() bool { return handler.calls("before") == 1 })
+			}
+			var connections []*pgxpool.Conn // more than one connects to the primary as it is now
+			for range 2 {
+				c, err := idle.pool.Acquire(t.Context())
+				require.NoError(t, err)
+				connections = append(connections, c)
+			}
+			for _, c := range connections {
+				c.Release()
+			}
+			for _, statement := range []string{"ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"} {
+				_, err := idle.pool.Exec(t.Context(), statement)
+				require.NoError(t, err)
+			}
+			kit.Eventually(t, func() bool { return query[string](t, idle.pool, "SHOW default_transaction_read_only") == "on" })
+			if early {
+				inboxkit.Run(t, idle.box, handler.hook)
+			}
+			// New connections accept writes again, like those to a new primary.
+			other := open(t, setup{dsn: dsn + "&default_transaction_read_only=off", options: options, config: config})
+			_, err := other.pool.Exec(t.Context(), "ALTER ROLE postgres SET default_transaction_read_only = off")
+			require.NoError(t, err)
+			newTestHandler(t, other.box, succeed).send("a")
+			kit.Eventually(t, func() bool { return handler.calls("a") >= 1 })
+		})
 	}
-	for _, c := range connections {
-		c.Release()
-	}
-	for _, statement := range []string{"ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"} {
-		_, err := idle.pool.Exec(t.Context(), statement)
-		require.NoError(t, err)
-	}
-	// New connections accept writes again, like those to a new primary.
-	other := open(t, setup{dsn: dsn + "&default_transaction_read_only=off", options: options, config: config})
-	_, err := other.pool.Exec(t.Context(), "ALTER ROLE postgres SET default_transaction_read_only = off")
-	require.NoError(t, err)
-	newTestHandler(t, other.box, succeed).send("a")
-	kit.Eventually(t, func() bool { return handler.calls("a") >= 1 })
 }
 
 // poolThrough returns a pool whose new connections reach the server in the pointer.

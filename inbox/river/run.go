@@ -135,7 +135,7 @@ const joinPause = time.Second
 // join makes the client work a queue for a Run, and retries until it does. It returns nil if ctx ends.
 func (b *Inbox) join(ctx context.Context, client *Client, r *run, name string, h inbox.Handler) error {
 	for ctx.Err() == nil {
-		err := b.add(client, r, name, h)
+		err := b.primary.do(func() error { return b.add(client, r, name, h) }) // maintain, which checks the server, begins later
 		if err == nil || errors.Is(err, errStuck) {
 			return err
 		}

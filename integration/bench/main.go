@@ -14,6 +14,7 @@ import (
 var (
 	rounds   = flag.Int("rounds", 5, "how often each contender is measured")
 	only     = flag.String("only", "", "the one section to measure")
+	profiles = flag.String("profiles", "", "a folder for a CPU profile of each server process")
 	serving  = flag.String("serve", "", "be a server process with this handler")
 	loading  = flag.String("load", "", "be a client process for this address")
 	loadSize = flag.Int("size", 512, "the size of the client's deliveries, in bytes")

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime"
+	"runtime/pprof"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -36,6 +39,16 @@ func serve(name string) error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at the start
 	if err != nil {
 		return err
+	}
+	if *profiles != "" {
+		file, err := os.Create(filepath.Join(*profiles, strings.ReplaceAll(name, " ", "-")+".pprof"))
+		if err != nil {
+			return err
+		}
+		if err := pprof.StartCPUProfile(file); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
 	}
 	fmt.Println(listener.Addr())
 	go func() { fail(webhook.NewServer("", h).Serve(listener)) }()

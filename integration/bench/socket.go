@@ -32,7 +32,7 @@ type server struct {
 }
 
 func startServer(name string, core int) (*server, error) {
-	s := &server{Cmd: onCore(core, "-serve", name)}
+	s := &server{Cmd: onCore(core, "-serve", name, "-profiles", *profiles)}
 	var err error
 	if s.in, err = s.StdinPipe(); err != nil {
 		return nil, err
