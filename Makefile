@@ -11,7 +11,6 @@ lint := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 vuln := go run golang.org/x/vuln/cmd/govulncheck@v1.1.4
 
 FUZZTIME      ?= 30s
-BENCHTIME     ?= 1s
 MUTATE        ?= ./signature ./signature/diagnose ./idempotency ./webhook ./emberqa
 RELEASE_CHECK ?= bash .ci/run
 
@@ -56,9 +55,9 @@ fuzz:
 		done; \
 	done
 
-## bench: the benchmarks, each with its lower bound
-bench:
-	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./signature ./signature/diagnose ./idempotency ./webhook ./idempotency/redisstore ./inbox/sqlite ./inbox/river ./integration/sqlstore ./integration/jetstream ./cmd/aihooks/internal/inboxsource
+## bench: compares handlers, verifiers, stores and inboxes, and writes integration/bench/README.md; takes about 45 minutes
+bench: services
+	go run ./integration/bench
 
 ## cover: statement coverage of the core packages, by all tests
 cover:

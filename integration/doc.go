@@ -3,6 +3,7 @@
 //
 //   - sqlstore tests idempotency/sqlstore on PostgreSQL and SQLite.
 //   - jetstream tests inbox/jetstream on NATS servers.
+//   - bench measures the library next to handlers by hand and to other libraries, with "make bench".
 //   - peers runs the vectors of signature/testdata against other libraries.
 //   - vectors tests the Python programs of signature/testdata.
 //   - servers tests the database servers that the other tests start.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -83,8 +84,8 @@ func writeTable(w io.Writer, all []*comparison) {
 			fmt.Fprintf(w, "| %s | %s |", name, x.name)
 			for unit := range units {
 				fmt.Fprintf(w, " %s", number(c.median(x, unit)))
-				if x != c.contenders[0] {
-					fmt.Fprintf(w, " (%.2f)", c.ratio(x, unit))
+				if ratio := c.ratio(x, unit); x != c.contenders[0] && !math.IsNaN(ratio) && !math.IsInf(ratio, 0) {
+					fmt.Fprintf(w, " (%.2f)", ratio)
 				}
 				fmt.Fprint(w, " |")
 			}

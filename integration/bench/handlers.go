@@ -28,15 +28,15 @@ import (
 
 // The names of the handlers.
 const (
-	empty         = "empty handler"
-	competent     = "by hand"
-	best          = "best by hand"
-	ours          = "aihooks"
-	oursFast      = "aihooks, go-json-experiment"
-	sqliteByHand  = "by hand, insert into SQLite"
-	sqliteOurs    = "aihooks, SQLite inbox"
-	maxBody       = 1 << 20
-	window        = time.Hour
+	empty        = "empty handler"
+	competent    = "by hand"
+	best         = "best by hand"
+	ours         = "aihooks"
+	oursFast     = "aihooks, go-json-experiment"
+	sqliteByHand = "by hand, insert into SQLite"
+	sqliteOurs   = "aihooks, SQLite inbox"
+	maxBody      = 1 << 20
+	window       = time.Hour
 )
 
 var errNotDecoded = errors.New("the transcript was not decoded")

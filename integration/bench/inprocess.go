@@ -42,7 +42,7 @@ func inProcess() ([]*comparison, error) {
 		for _, size := range []int{512, 4 << 10, 64 << 10} {
 			c := &comparison{name: where.name + ", " + bytesText(size), units: []string{"us"}}
 			for _, name := range []string{competent, best, ours, oursFast, verifyOnly, oursUndecoded, goPlayground} {
-				x, err := newExchanges(name, size)
+				x, err := newExchanges(name, "", size)
 				if err != nil {
 					return nil, err
 				}
@@ -69,7 +69,7 @@ type exchanges struct {
 	prepare func(x *exchange, s *sender, id uint64)
 }
 
-func newExchanges(name string, size int) (*exchanges, error) {
+func newExchanges(name, dir string, size int) (*exchanges, error) {
 	x := &exchanges{text: template(size), prepare: (*exchange).prepare}
 	var err error
 	switch name {
@@ -81,7 +81,7 @@ func newExchanges(name string, size int) (*exchanges, error) {
 		x.text, x.prepare = pushTemplate(size), (*exchange).preparePush
 		x.handler, err = pushHandler()
 	default:
-		x.handler, err = newHandler(name, "", new(atomic.Int64))
+		x.handler, err = newHandler(name, dir, new(atomic.Int64))
 	}
 	return x, err
 }
@@ -190,4 +190,3 @@ func pushHandler() (http.Handler, error) {
 		succeed(w)
 	}), nil
 }
-

@@ -4,21 +4,24 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"time"
 )
 
 var (
-	rounds   = flag.Int("rounds", 5, "how often each contender is measured")
-	only     = flag.String("only", "", "the one section to measure")
-	profiles = flag.String("profiles", "", "a folder for a CPU profile of each server process")
-	serving  = flag.String("serve", "", "be a server process with this handler")
-	loading  = flag.String("load", "", "be a client process for this address")
-	loadSize = flag.Int("size", 512, "the size of the client's deliveries, in bytes")
-	loadFor  = flag.Duration("for", time.Second, "how long the client sends")
+	rounds    = flag.Int("rounds", 5, "how often each contender is measured")
+	only      = flag.String("only", "", "the one section to measure: socket, inprocess, verification, hostile or engines")
+	profiles  = flag.String("profiles", "", "a folder for a CPU profile of each server process")
+	serving   = flag.String("serve", "", "be a server process with this handler")
+	loading   = flag.String("load", "", "be a client process for this address")
+	attacking = flag.String("attack", "", "attack the address of -load in this way, instead of sending deliveries")
+	loadSize  = flag.Int("size", 512, "the size of the client's deliveries, in bytes")
+	loadFor   = flag.Duration("for", time.Second, "how long the client sends")
 )
 
 // slice is how long a contender is measured in each round, over a socket.
@@ -30,9 +33,14 @@ type section struct {
 	measure     func() ([]*comparison, error)
 }
 
+// enginesName is the name of the last section, for -only.
+const enginesName = "engines"
+
 var sections = []section{
 	{"socket", "Over a socket", socket},
 	{"inprocess", "In process, without a socket", inProcess},
+	{"verification", "Verification alone", verification},
+	{"hostile", "Genuine deliveries next to an attack", hostile},
 }
 
 func main() {
@@ -41,6 +49,8 @@ func main() {
 	switch {
 	case *serving != "":
 		err = serve(*serving)
+	case *attacking != "":
+		err = attackFrom(*attacking, *loading, *loadFor)
 	case *loading != "":
 		var r loaded
 		if r, err = (load{Addr: *loading, Size: *loadSize, For: *loadFor}).run(); err == nil {
@@ -53,6 +63,10 @@ func main() {
 }
 
 func measureAll() error {
+	var table bytes.Buffer
+	var first *comparison
+	out := io.MultiWriter(&table, os.Stdout)
+	fmt.Fprintf(out, "Measured on %s.\n", machine())
 	for _, s := range sections {
 		if *only != "" && *only != s.name {
 			continue
@@ -61,8 +75,20 @@ func measureAll() error {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("\n### %s\n\n", s.title)
-		writeTable(os.Stdout, all)
+		fmt.Fprintf(out, "\n### %s\n\n", s.title)
+		writeTable(out, all)
+		if first == nil {
+			first = all[0]
+		}
 	}
-	return nil
+	if *only == "" || *only == enginesName {
+		fmt.Fprint(out, "\n### Stores and inboxes\n\n")
+		if err := writeEngines(out); err != nil {
+			return err
+		}
+	}
+	if *only != "" {
+		return nil
+	}
+	return writeReport(table.Bytes(), first)
 }

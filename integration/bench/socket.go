@@ -108,8 +108,11 @@ func socket() ([]*comparison, error) {
 							return nil, err
 						}
 						r, err := load{Addr: s.addr, Size: size, For: slice}.sendFrom(where.client)
-						if err != nil {
+						switch {
+						case err != nil:
 							return nil, err
+						case r.Refused > 0:
+							return nil, fmt.Errorf("%d of %d genuine deliveries were refused", r.Refused, r.Requests)
 						}
 						after, err := s.usage()
 						n := float64(r.Requests)
