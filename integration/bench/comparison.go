@@ -1,8 +1,8 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"slices"
@@ -75,7 +75,7 @@ func median(v []float64) float64 {
 }
 
 // writeTable writes comparisons with the same units as one table in Markdown.
-func writeTable(w io.Writer, all []*comparison) {
+func writeTable(w *bytes.Buffer, all []*comparison) {
 	units := all[0].units
 	fmt.Fprintf(w, "| | | %s |\n|---|---|%s\n", strings.Join(units, " | "), strings.Repeat("---:|", len(units)))
 	for _, c := range all {

@@ -29,7 +29,7 @@ var attacks = []attack{
 }
 
 // attackFrom attacks an address from this process.
-func attackFrom(name, addr string, d time.Duration) error {
+func attackFrom(name, addr string, d time.Duration) {
 	for _, a := range attacks {
 		if a.name != name {
 			continue
@@ -45,12 +45,11 @@ func attackFrom(name, addr string, d time.Duration) error {
 		}
 		all.Wait()
 	}
-	return nil
 }
 
 // sendForged sends deliveries of 4 KiB with a wrong signature.
 func sendForged(addr string, end time.Time) error {
-	conn, err := net.Dial("tcp", addr) //nolint:noctx // ends with the process
+	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		return err
 	}
@@ -78,7 +77,7 @@ func sendForged(addr string, end time.Time) error {
 
 // sendOversized sends 2 MiB on a new connection.
 func sendOversized(addr string, _ time.Time) error {
-	conn, err := net.Dial("tcp", addr) //nolint:noctx // ends with the process
+	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		return err
 	}
@@ -95,7 +94,7 @@ func sendOversized(addr string, _ time.Time) error {
 
 // sendSlowly sends one byte each second.
 func sendSlowly(addr string, end time.Time) error {
-	conn, err := net.Dial("tcp", addr) //nolint:noctx // ends with the process
+	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		return err
 	}

@@ -145,7 +145,7 @@ func (x *exchange) fill(body []byte) {
 	x.status, x.header = 0, make(http.Header)
 	x.Reset(bytes.Clone(body))
 	var err error
-	x.request, err = http.NewRequest(http.MethodPost, "http://receiver.test/", x) //nolint:noctx // a server's request
+	x.request, err = http.NewRequest(http.MethodPost, "http://receiver.test/", x)
 	fail(err)
 	x.request.ContentLength = int64(len(body))
 	x.request.Header.Set("Content-Type", "application/json")

@@ -59,7 +59,7 @@ func (l load) run() (loaded, error) {
 
 // send sends deliveries on one connection until the time end. It returns how long each took.
 func (l load) send(text string, end time.Time) (took []time.Duration, refused int, err error) {
-	conn, err := net.Dial("tcp", l.Addr) //nolint:noctx // ends with the process
+	conn, err := net.Dial("tcp", l.Addr)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"time"
 )
@@ -50,7 +49,7 @@ func main() {
 	case *serving != "":
 		err = serve(*serving)
 	case *attacking != "":
-		err = attackFrom(*attacking, *loading, *loadFor)
+		attackFrom(*attacking, *loading, *loadFor)
 	case *loading != "":
 		var r loaded
 		if r, err = (load{Addr: *loading, Size: *loadSize, For: *loadFor}).run(); err == nil {
@@ -62,11 +61,11 @@ func main() {
 	fail(err)
 }
 
+// measureAll prints each section when it has been measured.
 func measureAll() error {
-	var table bytes.Buffer
-	var first *comparison
-	out := io.MultiWriter(&table, os.Stdout)
-	fmt.Fprintf(out, "Measured on %s.\n", machine())
+	var report bytes.Buffer
+	var plotted *comparison
+	fmt.Fprintf(&report, "Measured on %s.\n", machine())
 	for _, s := range sections {
 		if *only != "" && *only != s.name {
 			continue
@@ -75,20 +74,24 @@ func measureAll() error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "\n### %s\n\n", s.title)
-		writeTable(out, all)
-		if first == nil {
-			first = all[0]
+		printed := report.Len()
+		fmt.Fprintf(&report, "\n### %s\n\n", s.title)
+		writeTable(&report, all)
+		fmt.Print(string(report.Bytes()[printed:]))
+		if plotted == nil {
+			plotted = all[0]
 		}
 	}
 	if *only == "" || *only == enginesName {
-		fmt.Fprint(out, "\n### Stores and inboxes\n\n")
-		if err := writeEngines(out); err != nil {
+		printed := report.Len()
+		report.WriteString("\n### Stores and inboxes\n\n")
+		if err := writeEngines(&report); err != nil {
 			return err
 		}
+		fmt.Print(string(report.Bytes()[printed:]))
 	}
 	if *only != "" {
 		return nil
 	}
-	return writeReport(table.Bytes(), first)
+	return writeReport(report.Bytes(), plotted)
 }

@@ -20,7 +20,7 @@ func onCore(core int, args ...string) *exec.Cmd {
 	if core >= 0 {
 		args, self = append([]string{"-c", strconv.Itoa(core), self}, args...), "taskset"
 	}
-	return exec.Command(self, args...) //nolint:gosec,noctx // this program; it ends with its standard input
+	return exec.Command(self, args...)
 }
 
 // A server is a server process.
@@ -79,8 +79,7 @@ func (l load) sendFrom(core int) (r loaded, err error) {
 }
 
 func stderrOf(err error) []byte {
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return exit.Stderr
 	}
 	return nil
@@ -96,30 +95,7 @@ func socket() ([]*comparison, error) {
 		for _, size := range []int{512, 4 << 10} {
 			for _, names := range [][]string{{competent, empty, best, ours, oursFast}, {sqliteByHand, sqliteOurs}} {
 				c := &comparison{name: where.name + ", " + bytesText(size), units: []string{"requests/s", "CPU us", "p99.9 ms", "slowest ms"}}
-				for _, name := range names {
-					s, err := startServer(name, where.server)
-					if err != nil {
-						return nil, err
-					}
-					defer func() { _ = s.stop() }()
-					c.add(name, func() ([]float64, error) {
-						before, err := s.usage()
-						if err != nil {
-							return nil, err
-						}
-						r, err := load{Addr: s.addr, Size: size, For: slice}.sendFrom(where.client)
-						switch {
-						case err != nil:
-							return nil, err
-						case r.Refused > 0:
-							return nil, fmt.Errorf("%d of %d genuine deliveries were refused", r.Refused, r.Requests)
-						}
-						after, err := s.usage()
-						n := float64(r.Requests)
-						return []float64{n / r.Seconds, float64(after.CPU-before.CPU) / n / 1e3, ms(r.P999), ms(r.Max)}, err
-					})
-				}
-				if err := c.measure(); err != nil {
+				if err := c.measureServers(names, size, where.server, where.client); err != nil {
 					return nil, err
 				}
 				all = append(all, c)
@@ -127,6 +103,33 @@ func socket() ([]*comparison, error) {
 		}
 	}
 	return all, nil
+}
+
+func (c *comparison) measureServers(names []string, size, serverCore, clientCore int) error {
+	for _, name := range names {
+		s, err := startServer(name, serverCore)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = s.stop() }()
+		c.add(name, func() ([]float64, error) {
+			before, err := s.usage()
+			if err != nil {
+				return nil, err
+			}
+			r, err := load{Addr: s.addr, Size: size, For: slice}.sendFrom(clientCore)
+			switch {
+			case err != nil:
+				return nil, err
+			case r.Refused > 0:
+				return nil, fmt.Errorf("%d of %d genuine deliveries were refused", r.Refused, r.Requests)
+			}
+			after, err := s.usage()
+			n := float64(r.Requests)
+			return []float64{n / r.Seconds, float64(after.CPU-before.CPU) / n / 1e3, ms(r.P999), ms(r.Max)}, err
+		})
+	}
+	return c.measure()
 }
 
 func ms(d time.Duration) float64 { return float64(d) / 1e6 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -77,35 +78,41 @@ func insertingHandler(file string) (http.Handler, error) {
 
 // runPending runs the callbacks of all stored deliveries, up to 100 in each transaction.
 func runPending(db *sql.DB) error {
-	ctx := context.Background()
 	for {
-		rows, err := db.QueryContext(ctx, `SELECT n, body FROM deliveries WHERE done = 0 ORDER BY n LIMIT 100`)
-		if err != nil {
+		last, err := runSome(db)
+		if err != nil || last == 0 {
 			return err
 		}
-		var last int64
-		for rows.Next() {
-			var body []byte
-			if err := rows.Scan(&last, &body); err != nil {
-				return err
-			}
-			var event struct {
-				Data TranscriptData `json:"data"`
-			}
-			if err := json.Unmarshal(body, &event); err != nil {
-				return err
-			}
-			if err := called(ctx, &event.Data); err != nil {
-				return err
-			}
-		}
-		if err := rows.Err(); err != nil || last == 0 {
-			return err
-		}
-		if _, err := db.ExecContext(ctx, `UPDATE deliveries SET done = ? WHERE done = 0 AND n <= ?`, time.Now().Unix(), last); err != nil {
+		const done = `UPDATE deliveries SET done = ? WHERE done = 0 AND n <= ?`
+		if _, err := db.ExecContext(context.Background(), done, time.Now().Unix(), last); err != nil {
 			return err
 		}
 	}
+}
+
+// runSome runs the callbacks of up to 100 stored deliveries. It returns the number of the last one, or zero.
+func runSome(db *sql.DB) (last int64, err error) {
+	rows, err := db.QueryContext(context.Background(), `SELECT n, body FROM deliveries WHERE done = 0 ORDER BY n LIMIT 100`)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var body []byte
+		var event struct {
+			Data TranscriptData `json:"data"`
+		}
+		if err := rows.Scan(&last, &body); err != nil {
+			return 0, err
+		}
+		if err := json.Unmarshal(body, &event); err != nil {
+			return 0, err
+		}
+		if err := called(context.Background(), &event.Data); err != nil {
+			return 0, err
+		}
+	}
+	return last, rows.Err()
 }
 
 // fail ends a server whose background work failed.
