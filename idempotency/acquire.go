@@ -46,11 +46,12 @@ type ClaimRequest struct {
 
 // A flight is work that runs in this process. Every caller that wants one of its keys finds it.
 type flight struct {
-	keys      []string      // the keys joined so far
-	done      chan struct{} // closed when the work has ended
-	completed bool          // the work succeeded; valid once done is closed
-	tag       uint16        // of the work
+	keys      []string // the keys joined so far
+	tag       uint16   // of the work
+	decided   bool     // the work has ended
+	completed bool     // and succeeded
 	waiting   int
+	done      chan struct{} // closed when decided; the first caller that waits makes it
 }
 
 // Acquire claims all keys of the work. The Lease is nil unless the Claim's State is [Acquired]. The caller must call
@@ -72,7 +73,7 @@ func (g *Guard) Acquire(ctx context.Context, w ClaimRequest) (*Lease, Claim, err
 	}
 	lease := &Lease{
 		guard:  g,
-		flight: &flight{keys: make([]string, 0, len(w.Keys)), done: make(chan struct{}), tag: w.Tag},
+		flight: &flight{keys: make([]string, 0, len(w.Keys)), tag: w.Tag},
 		token:  NewToken(),
 	}
 	if w.Tag != 0 {
@@ -196,12 +197,15 @@ func (g *Guard) join(ctx context.Context, f *flight, key string, until time.Time
 			g.flights[key] = f
 			f.keys = append(f.keys, key)
 			return Claim{State: Acquired}
-		case other.hasCompleted():
+		case other.completed:
 			return Claim{State: Completed, OtherTag: other.tag != f.tag}
 		case other.waiting >= g.waiters:
 			return Claim{State: InFlight}
 		}
 		other.waiting++
+		if other.done == nil {
+			other.done = make(chan struct{})
+		}
 		g.mu.Unlock()
 		ended := other.wait(ctx, until)
 		g.mu.Lock()
@@ -209,7 +213,7 @@ func (g *Guard) join(ctx context.Context, f *flight, key string, until time.Time
 		if !ended {
 			return Claim{State: InFlight}
 		}
-		if other.hasCompleted() {
+		if other.completed {
 			return Claim{State: Completed, OtherTag: other.tag != f.tag}
 		}
 	}
@@ -235,20 +239,12 @@ func (g *Guard) leave(f *flight, completed bool) {
 }
 
 func (f *flight) decide(completed bool) {
-	select {
-	case <-f.done:
-	default:
-		f.completed = completed
-		close(f.done)
+	if f.decided {
+		return
 	}
-}
-
-func (f *flight) hasCompleted() bool {
-	select {
-	case <-f.done:
-		return f.completed
-	default:
-		return false
+	f.decided, f.completed = true, completed
+	if f.done != nil {
+		close(f.done)
 	}
 }
 

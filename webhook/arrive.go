@@ -11,7 +11,7 @@ const maxMargin = 500 * time.Millisecond
 
 // arrive begins the times of a request.
 func (h *Handler) arrive(ctx context.Context, r *Request) arrival {
-	a := arrival{ctx: ctx, at: time.Now()}
+	a := arrival{ctx: ctx, detached: context.WithoutCancel(ctx), at: time.Now()}
 	a.respondBy = a.at.Add(h.options.ResponseTimeout)
 	a.honorDeadline()
 	h.extendWriteTimeout(&a, r)
@@ -35,7 +35,7 @@ func (a *arrival) honorDeadline() {
 	case end.After(a.at):
 		a.respondBefore(end)
 	default:
-		a.ctx = context.WithoutCancel(a.ctx)
+		a.ctx = a.detached
 	}
 }
 

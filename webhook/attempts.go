@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"context"
 	"strings"
 	"time"
 
@@ -57,7 +56,7 @@ func (h *Handler) countAttempt(d *received, lease *idempotency.Lease) int {
 	attempts := 0
 	for _, key := range d.Keys {
 		key = d.keyPrefix() + "attempts/" + strings.TrimPrefix(key, d.keyPrefix())
-		n, err := h.guard.Count(context.WithoutCancel(d.ctx), key, apart)
+		n, err := h.guard.Count(d.detached, key, apart)
 		if err != nil {
 			return d.Attempt
 		}

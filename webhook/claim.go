@@ -28,7 +28,7 @@ func (h *Handler) claim(d *received) (*idempotency.Lease, disposition) {
 		// Until then, a replay of these bytes with another id would be fresh.
 		request.RefusedLease = time.Until(d.sentAt.Add(h.window.Past)) + time.Second
 	}
-	lease, claim, err := h.guard.Acquire(d.detachedContext(), request)
+	lease, claim, err := h.guard.Acquire(d.callbackContext(), request)
 	switch {
 	case errors.Is(err, idempotency.ErrFull):
 		return nil, disposition{outcome: Unavailable, reason: ReasonStoreFull, err: err}
@@ -46,10 +46,10 @@ func (h *Handler) claim(d *received) (*idempotency.Lease, disposition) {
 	}
 }
 
-// detachedContext returns a context that the sender's disconnect does not end. The caller of Redeliver can end it.
-func (a *arrival) detachedContext() context.Context {
+// callbackContext returns a context that the sender's disconnect does not end. The caller of Redeliver can end it.
+func (a *arrival) callbackContext() context.Context {
 	if a.redelivered {
 		return a.ctx
 	}
-	return context.WithoutCancel(a.ctx)
+	return a.detached
 }

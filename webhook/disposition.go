@@ -43,7 +43,6 @@ func (e *ignoreError) disposition() disposition { return disposition{outcome: Ig
 
 // dispositionOf maps a callback's error to a disposition. A status or a code inside the error has no effect.
 func dispositionOf(err error) disposition {
-	var returned directive
 	var v disposition
 	if err != nil {
 		_ = err.Error() // a nil pointer panics here, where execute recovers
@@ -60,6 +59,7 @@ func dispositionOf(err error) disposition {
 		err = e.err
 	default:
 		v.outcome = Failed
+		var returned directive
 		if errors.As(err, &returned) {
 			v = returned.disposition()
 		}

@@ -13,7 +13,7 @@ import (
 func (h *Handler) enqueue(d *received) disposition {
 	var duplicate bool
 	limit := min(h.options.StoreTimeout, time.Until(d.respondBy))
-	err := deadline.Call(context.WithoutCancel(d.ctx), limit, func(ctx context.Context) (err error) {
+	err := deadline.Call(d.detached, limit, func(ctx context.Context) (err error) {
 		duplicate, err = h.options.Inbox.Enqueue(ctx, d.Delivery)
 		return err
 	})

@@ -21,7 +21,7 @@ func (h *Handler) Explain(r Request, now time.Time) diagnose.Explanation {
 	if now.IsZero() {
 		now = time.Now()
 	}
-	r.Header, r.readDeadline = canonical(r.Header), nil
+	r.Header, r.connection = canonical(r.Header), nil
 	var body buffer
 	defer body.free()
 	a := arrival{ctx: context.Background(), at: now, respondBy: time.Now().Add(h.options.ResponseTimeout)}

@@ -10,6 +10,7 @@ import (
 // An arrival is when a delivery came, with a request or from an inbox, and until when it needs a response.
 type arrival struct {
 	ctx         context.Context
+	detached    context.Context // has the values of ctx, and does not end
 	at          time.Time
 	respondBy   time.Time
 	redelivered bool // from an inbox, by Redeliver

@@ -18,7 +18,7 @@ func (h *Handler) Redeliver(ctx context.Context, d *Delivery) Result {
 	given := *d
 	now := time.Now()
 	stored := &received{
-		arrival:  arrival{ctx: ctx, at: now, respondBy: now.Add(h.options.ResponseTimeout), redelivered: true},
+		arrival:  arrival{ctx: ctx, detached: context.WithoutCancel(ctx), at: now, respondBy: now.Add(h.options.ResponseTimeout), redelivered: true},
 		Delivery: &given,
 	}
 	if !h.drain.enter() {

@@ -32,12 +32,11 @@ type Request struct {
 
 	forAuthenticator vendors.Request
 
-	readDeadline  func(time.Time) error // nil without a connection
-	writeDeadline func(time.Time) error
-	server        *http.Server    // nil if unknown
-	conn          net.Conn        // nil if unknown; it belongs to this request until ctx ends
-	ctx           context.Context // the request's context, set with conn
-	copied        chan struct{}   // set if nothing can end a read of the body; closed once the last read has returned
+	connection *http.ResponseController // nil without a connection
+	server     *http.Server             // nil if unknown
+	conn       net.Conn                 // nil if unknown; it belongs to this request until ctx ends
+	ctx        context.Context          // the request's context, set with conn
+	copied     chan struct{}            // set if nothing can end a read of the body; closed once the last read has returned
 }
 
 // shown returns the part of the request that an Authenticator gets.
@@ -97,15 +96,13 @@ const lingering = 500 * time.Millisecond
 // ServeHTTP processes one delivery and responds by the outcome contract. It reads URL.Path, URL.RawQuery, the headers and
 // the body. Routers and middleware must not change these, and must not read the body.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	connection := http.NewResponseController(w)
 	request := Request{
 		Method:        r.Method,
 		URL:           r.URL,
 		Header:        r.Header,
 		Body:          r.Body,
 		ContentLength: r.ContentLength,
-		readDeadline:  connection.SetReadDeadline,
-		writeDeadline: connection.SetWriteDeadline,
+		connection:    http.NewResponseController(w),
 	}
 	request.server, _ = r.Context().Value(http.ServerContextKey).(*http.Server)
 	if r.ProtoMajor == 1 {
@@ -122,7 +119,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(result.Status)
 	_, _ = w.Write(result.Body) // a sender that has gone will send again
 	if request.copied != nil && r.ProtoMajor == 1 {
-		h.awaitRead(r.Context(), &request, connection)
+		h.awaitRead(r.Context(), &request)
 	}
 }
 
@@ -132,7 +129,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Options.BodyTimeout, one Read of it goes on after Process returns.
 func (h *Handler) Process(ctx context.Context, r Request) Result {
 	r.Header = canonical(r.Header)
-	r.readDeadline, r.writeDeadline, r.server, r.conn, r.copied = nil, nil, nil, nil, nil
+	r.connection, r.server, r.conn, r.copied = nil, nil, nil, nil
 	return h.process(ctx, &r)
 }
 

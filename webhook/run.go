@@ -31,7 +31,7 @@ func (h *Handler) start(d *received, lease *idempotency.Lease) *run {
 		// The claim may have waited for a duplicate to end. The lease counts from the first key's claim, so ends must too.
 		ends = lease.Until().Add(h.options.CallbackTimeout - min(h.options.leaseTime(), longestLease))
 	}
-	r.callCtx, r.cancel = context.WithDeadline(lease.Context(d.detachedContext()), ends)
+	r.callCtx, r.cancel = context.WithDeadline(lease.Context(d.callbackContext()), ends)
 	decoded := false
 	defer func() {
 		h.drain.begin(r)

@@ -44,12 +44,12 @@ type connKey struct{}
 
 // setReadDeadline makes a read of the body end at t. It reports whether it could.
 func (r *Request) setReadDeadline(t time.Time) bool {
-	return r.readDeadline != nil && r.readDeadline(t) == nil || r.reachesConn() && r.conn.SetReadDeadline(t) == nil
+	return r.connection != nil && r.connection.SetReadDeadline(t) == nil || r.reachesConn() && r.conn.SetReadDeadline(t) == nil
 }
 
 // setWriteDeadline makes a write of the response end at t. It reports whether it could.
 func (r *Request) setWriteDeadline(t time.Time) bool {
-	return r.writeDeadline != nil && r.writeDeadline(t) == nil || r.reachesConn() && r.conn.SetWriteDeadline(t) == nil
+	return r.connection != nil && r.connection.SetWriteDeadline(t) == nil || r.reachesConn() && r.conn.SetWriteDeadline(t) == nil
 }
 
 // reachesConn reports whether the connection is known and still belongs to this request. It does not once a middleware has
@@ -59,7 +59,7 @@ func (r *Request) reachesConn() bool { return r.conn != nil && r.ctx.Err() == ni
 // awaitRead waits until http.Server.ReadTimeout ends a read of the body that nothing else can end. If an HTTP/1 handler
 // returned earlier, net/http would remove that deadline and would read for as long as the sender keeps the connection open.
 // See https://go.dev/issue/78939.
-func (h *Handler) awaitRead(ctx context.Context, r *Request, connection *http.ResponseController) {
+func (h *Handler) awaitRead(ctx context.Context, r *Request) {
 	select {
 	case <-r.copied:
 		return
@@ -78,7 +78,7 @@ func (h *Handler) awaitRead(ctx context.Context, r *Request, connection *http.Re
 	if end, ok := ctx.Deadline(); ok && time.Until(end) < limit {
 		return // a middleware would respond first
 	}
-	_ = connection.Flush()                     // the sender gets the response now
+	_ = r.connection.Flush()                   // the sender gets the response now
 	ended := time.NewTimer(limit + writeSlack) // the body may not come from a connection of that server
 	defer ended.Stop()
 	select {

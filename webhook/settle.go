@@ -66,7 +66,7 @@ func (r *run) deadLetter(v disposition) disposition {
 
 // callDeadLetter calls Options.DeadLetter, with a context that carries the claim and ends with the lease.
 func (r *run) callDeadLetter(cause error) error {
-	ctx := r.lease.Context(context.WithoutCancel(r.arrival.ctx))
+	ctx := r.lease.Context(r.detached)
 	err := deadline.Call(ctx, time.Until(r.lease.Until()), func(ctx context.Context) error {
 		d := *r.Delivery
 		return r.h.options.DeadLetter(ctx, &d, cause)
@@ -79,7 +79,7 @@ func (r *run) callDeadLetter(cause error) error {
 
 // complete completes the keys. If that fails, the response is the same: a 503 would make the callback run twice.
 func (r *run) complete(v disposition) disposition {
-	err := r.lease.Complete(context.WithoutCancel(r.arrival.ctx))
+	err := r.lease.Complete(r.detached)
 	if err == nil {
 		return v
 	}
@@ -95,7 +95,7 @@ func (r *run) complete(v disposition) disposition {
 
 // release releases the keys. If that fails, the guard tries again until the lease ends.
 func (r *run) release(v disposition) disposition {
-	if err := r.lease.Release(context.WithoutCancel(r.arrival.ctx)); err != nil {
+	if err := r.lease.Release(r.detached); err != nil {
 		v.err = errors.Join(v.err, err)
 	}
 	return v
