@@ -18,14 +18,15 @@ type run struct {
 	attempts int             // the vendor's attempts including this one; exact only if this one can be the last
 	callCtx  context.Context // of the callback
 	cancel   context.CancelFunc
-	result   chan disposition // has capacity for one
+	ended    chan struct{}
+	result   disposition // valid once ended is closed
 }
 
 // start begins the run of a claimed delivery. The callback's context ends at the callback's deadline. The event is decoded
 // here, because the stack of the new goroutine is small.
 func (h *Handler) start(d *received, lease *idempotency.Lease) *run {
 	given := *d.Delivery
-	r := &run{received: d, h: h, lease: lease, given: &given, attempts: h.countLast(d, lease), result: make(chan disposition, 1)}
+	r := &run{received: d, h: h, lease: lease, given: &given, attempts: h.countLast(d, lease), ended: make(chan struct{})}
 	ends := d.at.Add(h.options.CallbackTimeout)
 	if d.redelivered {
 		// The claim may have waited for a duplicate to end. The lease counts from the first key's claim, so ends must too.
@@ -56,9 +57,9 @@ func (r *run) execute() {
 		if !returned {
 			v = dispositionOf(&PanicError{Value: recover(), Stack: debug.Stack()})
 		}
-		v = r.settle(v)
+		r.result = r.settle(v)
 		r.cancel()
-		r.result <- v
+		close(r.ended)
 	}()
 	v = dispositionOf(r.callback()) // before returned is set, because methods of the callback's error may panic
 	returned = true
@@ -89,18 +90,19 @@ func (r *run) callback() error {
 // await returns the result of the run, or InFlight if the response is due first. Then respond reports the result later.
 func (r *run) await() disposition {
 	if r.redelivered {
-		return r.end(<-r.result)
+		<-r.ended
+		return r.end()
 	}
 	due := time.NewTimer(time.Until(r.respondBy))
 	defer due.Stop()
 	select {
-	case v := <-r.result:
-		return r.end(v)
+	case <-r.ended:
+		return r.end()
 	case <-due.C:
 	}
 	select {
-	case v := <-r.result: // both were ready
-		return r.end(v)
+	case <-r.ended: // both were ready
+		return r.end()
 	default:
 	}
 	v := r.describe(disposition{outcome: InFlight, reason: ReasonOverrun, err: errOverrun, running: r})
@@ -113,15 +115,16 @@ func (r *run) await() disposition {
 
 // reportLate reports the result of a run that went on after the response.
 func (r *run) reportLate() {
-	v := r.describe(<-r.result)
+	<-r.ended
+	v := r.describe(r.result)
 	defer r.free() // also if the Observer ends this goroutine
 	r.h.report(&r.arrival, r.received, v, true)
 }
 
-// end ends the run, whose result is v.
-func (r *run) end(v disposition) disposition {
+// end frees the slot of a run that has ended, and returns its result.
+func (r *run) end() disposition {
 	r.free()
-	return r.describe(v)
+	return r.describe(r.result)
 }
 
 // free frees the slot of the run.

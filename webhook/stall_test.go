@@ -154,10 +154,12 @@ func TestStall_ClosesConnectionOnEviction(t *testing.T) {
 	for middleware, hide := range hiding {
 		for _, secure := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, TLS %v", middleware, secure), func(t *testing.T) {
-				r := newReceiver(t, webhook.Options{MaxBody: 2 * chunk, BodyTimeout: time.Hour, ResponseTimeout: 5*time.Second - 1, ReadBudget: webhook.NewReadBudget(4 * chunk)},
+				r := newReceiver(t, webhook.Options{MaxBody: 2 * chunk, BodyTimeout: patience, ResponseTimeout: patience, ReadBudget: webhook.NewReadBudget(4 * chunk)},
 					func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.RespondWithin = time.Hour })
 				ping.On(r.Handler, returns(nil))
-				s, count := serveCounting(t, webhook.NewServer("", hide(r)), secure)
+				server := webhook.NewServer("", hide(r))
+				server.ReadTimeout, server.WriteTimeout = 0, 0
+				s, count := serveCounting(t, server, secure)
 				for i := range 20 {
 					c := dialTo(t, s, secure)
 					c.write(r.head(nil, length(chunk)), " ")

@@ -34,6 +34,22 @@ func TestHandlers_AcceptGenuineDeliveriesOnly(t *testing.T) {
 	}
 }
 
+// The maximum is a little above what a delivery allocates. The race detector adds some.
+func TestDelivery_AllocatesLittle(t *testing.T) {
+	x, err := newExchanges(oursUndecoded, "", 512)
+	require.NoError(t, err)
+	all, s, next := make([]exchange, 1001), newSender(x.text), 0
+	for i := range all {
+		x.prepare(&all[i], s, uint64(i))
+	}
+	allocations := testing.AllocsPerRun(len(all)-1, func() {
+		x.handler.ServeHTTP(&all[next], all[next].request)
+		next++
+	})
+	t.Log(allocations)
+	require.LessOrEqual(t, allocations, 39.0)
+}
+
 func TestParseBenchmark_HasNameAndFigures(t *testing.T) {
 	name, figures := parseBenchmark("BenchmarkEnqueue/senders=64-2   \t       9\t      1200 alone_per_s\t  0.98 ratio")
 	require.Equal(t, "Enqueue/senders=64", name)
