@@ -50,8 +50,6 @@ func dispositionOf(err error) disposition {
 	switch e := err.(type) { //nolint:errorlint // these are made by us and never wrapped
 	case nil:
 		return disposition{outcome: Handled}
-	case unhandledError:
-		return disposition{outcome: Unhandled}
 	case *PanicError:
 		v.outcome, v.reason = Failed, ReasonPanic
 	case *undecodableError:
@@ -60,18 +58,17 @@ func dispositionOf(err error) disposition {
 	default:
 		v.outcome = Failed
 		var returned directive
-		if errors.As(err, &returned) {
+		var undecodable *undecodableError
+		switch {
+		case errors.As(err, &returned):
 			v = returned.disposition()
+		case errors.As(err, &undecodable): // a Middleware has wrapped it
+			v.reason = ReasonUndecodable
 		}
 	}
 	v.err = err
 	return v
 }
-
-// An unhandledError reports that Before has run and the type has no callback.
-type unhandledError struct{}
-
-func (unhandledError) Error() string { return "unhandled" }
 
 // An undecodableError reports a body that does not fit the type of its callback.
 type undecodableError struct{ err error }

@@ -163,6 +163,29 @@ func ExampleOptions_observer() {
 	// deliveries{vendor="workflux",type="",outcome="unauthenticated",reason="signature_mismatch"} signed by ""
 }
 
+type tenantOf struct{}
+
+// A Middleware runs around every callback. This one measures the callback alone, and puts a tenant into its context.
+func ExampleOptions_middleware() {
+	hook := newHook(webhook.Options{Middleware: []webhook.Middleware{
+		func(ctx context.Context, d *webhook.Delivery, _ webhook.AnyEvent, next func(context.Context) error) error {
+			began := time.Now()
+			err := next(context.WithValue(ctx, tenantOf{}, "tenant-1"))
+			fmt.Println(d.Type, "took less than a minute:", time.Since(began) < time.Minute, "error:", err)
+			return err // it decides the outcome
+		},
+	}})
+	hook.OnUserMessage(func(ctx context.Context, e *workflux.UserMessage) error {
+		fmt.Println("message", e.MessageID, "of", ctx.Value(tenantOf{}))
+		return nil
+	})
+	post(hook, "user.message", `{"message_id":"msg-1"}`)
+	// Output:
+	// message msg-1 of tenant-1
+	// user.message took less than a minute: true error: <nil>
+	// 200 {"received":true}
+}
+
 // Before runs before every callback, under the same claim. Use it for a check that all callbacks need. For an audit trail
 // use Options.Observer, which also gets the outcome and refused deliveries.
 func ExampleHandler_Before() {

@@ -160,7 +160,8 @@ func (h *Handler) OnUnhandled(fn func(context.Context, *Delivery) error) {
 // inbox keeps it until a later version of the program registers a callback.
 //
 // fn runs on every attempt. It does not run for an unhandled delivery whose time is missing or stale. To handle types
-// without a callback, use OnUnhandled. To observe outcomes, use Options.Observer. Before panics in the cases of
+// without a callback, use OnUnhandled. To run code around every callback, use Options.Middleware. To observe outcomes, use
+// Options.Observer. Before panics in the cases of
 // [EventType.On].
 func (h *Handler) Before(fn func(context.Context, *Delivery) error) {
 	h.registerOnce("Before", &h.onAny, fn)

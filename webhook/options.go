@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,6 +84,10 @@ type Options struct {
 	// requests, count the observations that have neither. Sampling does not apply to it. It must return quickly, because
 	// it is called before the response is written. A panic is logged and has no other effect.
 	Observer func(ctx context.Context, o Observation)
+
+	// Middleware runs around the callback of every delivery, with and without an Inbox. The first one is the outermost. Use
+	// it to measure the callback alone, to put values into its context, or to open a transaction.
+	Middleware []Middleware
 
 	// RespondToGET responds 200 with an empty body to HEAD and GET, for senders that check a URL before they create an
 	// endpoint. The handler does not look at the credential then, so the response reveals nothing about it. The router
@@ -205,6 +210,7 @@ func (o *Options) withDefaults(p *vendors.Profile) (Options, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
+	c.Middleware = slices.Clone(c.Middleware)
 	if c.Unmarshal == nil {
 		c.Unmarshal = json.Unmarshal
 	}
@@ -216,6 +222,8 @@ func (o *Options) withDefaults(p *vendors.Profile) (Options, error) {
 	case c.ResponseTimeout >= p.RespondWithin:
 		return c, fmt.Errorf("webhook: Options.ResponseTimeout (%v) must be shorter than the %v that %s waits for a response",
 			c.ResponseTimeout, p.RespondWithin, p.Name)
+	case slices.ContainsFunc(c.Middleware, func(m Middleware) bool { return m == nil }):
+		return c, errors.New("webhook: Options.Middleware must not have a nil function")
 	case c.Inbox != nil && c.DeadLetter != nil:
 		return c, errors.New("webhook: Options.DeadLetter must not be set together with Inbox, which keeps the dead letters itself")
 	}

@@ -60,6 +60,7 @@ func TestOptions_NamesBrokenRule(t *testing.T) {
 		"webhook: Options.ResponseTimeout (5s) must be shorter than the 5s that acme waits for a response":                                               {ResponseTimeout: 5 * time.Second},
 		"webhook: Options.ResponseTimeout (1m0s) must be shorter than the 5s that acme waits for a response":                                             {ResponseTimeout: time.Minute},
 		"webhook: Options.DeadLetter must not be set together with Inbox, which keeps the dead letters itself":                                           {Inbox: inbox, DeadLetter: deadLetter},
+		"webhook: Options.Middleware must not have a nil function":                                                                                       {Middleware: []webhook.Middleware{passes, nil}},
 		"webhook: Options.Store must be set, because Options.Inbox has no store":                                                                         {Inbox: inbox},
 		"webhook: Options.Inbox cannot take the deliveries of acme: it is for others":                                                                    {Inbox: choosyInbox{err: errors.New("it is for others")}},
 		"webhook: Options.Store remembers a completed key for 1h4m59s, but acme can send a delivery again for 1h5m0s; its retention must not be shorter": {Store: memory(t, time.Hour+5*time.Minute-time.Second)},

@@ -61,16 +61,22 @@ func (r *run) execute() {
 		r.cancel()
 		close(r.ended)
 	}()
-	v = dispositionOf(r.callback()) // before returned is set, because methods of the callback's error may panic
+	if r.event.value != nil {
+		r.event.value.event().delivery = r.given
+	}
+	v = dispositionOf(r.through(r.callCtx, r.h.options.Middleware)) // before returned is set, because methods of the error may panic
+	if v.outcome == Handled && !r.h.Handles(r.Type) {
+		v.outcome = Unhandled // only Before has run
+	}
 	returned = true
 }
 
-// callback runs Before and then the callback for the type.
-func (r *run) callback() error {
+// callback runs Before and then the callback for the type, if there is one.
+func (r *run) callback(ctx context.Context) error {
 	h := r.h
 	cb := h.callbacks[r.Type]
 	if h.onAny != nil {
-		if err := h.onAny(r.callCtx, r.given); err != nil {
+		if err := h.onAny(ctx, r.given); err != nil {
 			return err
 		}
 	}
@@ -78,12 +84,11 @@ func (r *run) callback() error {
 	case cb != nil && r.event.err != nil:
 		return r.event.err
 	case cb != nil:
-		r.event.value.event().delivery = r.given
-		return cb.call(r.callCtx, r.event.value)
+		return cb.call(ctx, r.event.value)
 	case h.onUnhandled != nil:
-		return h.onUnhandled(r.callCtx, r.given)
+		return h.onUnhandled(ctx, r.given)
 	default:
-		return unhandledError{}
+		return nil
 	}
 }
 
