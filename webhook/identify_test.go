@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -176,4 +177,19 @@ func TestKeys_SurviveChangesByCallback(t *testing.T) {
 	require.Equal(t, webhook.Handled, r.process(body("a")).Outcome)
 	require.Equal(t, "a", r.observations()[0].ID)
 	require.Equal(t, "completed", r.keyState("a"), "the completed keys must be the claimed ones")
+}
+
+// A vendor's package may find no key in a delivery. Then nothing detects duplicates.
+func TestKeys_WithoutAnyEachDeliveryRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{}, func(p *vendors.Profile, _ *vendors.HandlerConfig) {
+			p.DedupKeys = func(*vendors.Authenticated) vendors.DedupKeys { return vendors.DedupKeys{ID: "a"} }
+		})
+		runs := 0
+		ping.On(r.Handler, func(context.Context, *Ping) error { runs++; return errCallback })
+		for range 5 {
+			require.Equal(t, webhook.Failed, r.process(body("a")).Outcome)
+		}
+		require.Equal(t, 5, runs)
+	})
 }

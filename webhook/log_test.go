@@ -169,18 +169,52 @@ func (panickyLog) Enabled(context.Context, slog.Level) bool  { return true }
 func (panickyLog) Handle(context.Context, slog.Record) error { panic("the disk is full") }
 
 func TestLog_SurvivesLoggerPanic(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h, err := newHandler(&webhook.Options{Logger: slog.New(panickyLog{slog.DiscardHandler})})
-		require.NoError(t, err)
-		ping.On(h, func(ctx context.Context, e *Ping) error {
-			_ = slow(ctx, e)
-			return errCallback
+	for name, observer := range map[string]func(context.Context, webhook.Observation){
+		"alone":              nil,
+		"the Observer's too": func(context.Context, webhook.Observation) { panic("observer panicked") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h, err := newHandler(&webhook.Options{Logger: slog.New(panickyLog{slog.DiscardHandler}), Observer: observer})
+				require.NoError(t, err)
+				ping.On(h, func(ctx context.Context, e *Ping) error {
+					_ = slow(ctx, e)
+					return errCallback
+				})
+				r := newReceiver(t, webhook.Options{})
+				request := r.signed(body("a"))
+				require.Equal(t, 503, h.Process(t.Context(), webhook.Request{Header: request.Header, Body: request.Body}).Status)
+				require.NoError(t, h.Shutdown(t.Context()), "the goroutine of the late callback must end")
+			})
 		})
-		r := newReceiver(t, webhook.Options{})
-		request := r.signed(body("a"))
-		require.Equal(t, 503, h.Process(t.Context(), webhook.Request{Header: request.Header, Body: request.Body}).Status)
-		require.NoError(t, h.Shutdown(t.Context()), "the goroutine of the late callback must end")
+	}
+}
+
+// An attrLog keeps the attributes of every line. Unlike the handlers of slog, it also keeps an empty one.
+type attrLog struct {
+	slog.Handler
+	attrs *[]slog.Attr
+}
+
+func (attrLog) Enabled(context.Context, slog.Level) bool { return true }
+
+func (l attrLog) Handle(_ context.Context, line slog.Record) error {
+	line.Attrs(func(a slog.Attr) bool {
+		*l.attrs = append(*l.attrs, a)
+		return true
 	})
+	return nil
+}
+
+func TestLog_WritesNoEmptyAttribute(t *testing.T) {
+	var attrs []slog.Attr
+	h, err := newHandler(&webhook.Options{Logger: slog.New(attrLog{slog.DiscardHandler, &attrs})})
+	require.NoError(t, err)
+	h.Process(t.Context(), webhook.Request{})
+	require.NotEmpty(t, attrs)
+	for _, a := range attrs {
+		require.False(t, a.Equal(slog.Attr{}))
+	}
 }
 
 var (
