@@ -254,3 +254,13 @@ func TestAttempts_CountsFromHalfThePause(t *testing.T) {
 		})
 	}
 }
+
+func TestAttempts_WithoutShortestPauseEveryRunCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{}, func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.ShortestPause = 0 })
+		ping.On(r.Handler, returns(errCallback))
+		for _, want := range []webhook.Outcome{webhook.Failed, webhook.Failed, webhook.Dropped} {
+			require.Equal(t, want, r.process(body("a")).Outcome)
+		}
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -114,6 +115,25 @@ func TestDedupKey_SetsKeyOfDelivery(t *testing.T) {
 	require.Equal(t, []string{"acme/default/id/ping/d"}, misfit.Delivery.Keys)
 	require.Equal(t, webhook.Unhandled, r.process([]byte(`{"type":"pong","id":"e","n":7}`)).Outcome)
 	require.Equal(t, []string{"a ping", "b ping", "c ping"}, given, "it must not be called for a type without a callback")
+}
+
+func TestDedupKey_DecodesOnce(t *testing.T) {
+	decoded := 0
+	r := newReceiver(t, webhook.Options{Unmarshal: func(data []byte, v any) error { decoded++; return json.Unmarshal(data, v) }},
+		func(_ *vendors.Profile, e *vendors.HandlerConfig) {
+			e.DedupKey = func(event any) string { return event.(*Ping).ID }
+		})
+	ping.On(r.Handler, returns(nil))
+	require.Equal(t, webhook.Handled, r.process(body("a")).Outcome)
+	require.Equal(t, 1, decoded)
+}
+
+func TestKeys_NoObjectHasContentAsID(t *testing.T) {
+	r := newReceiver(t, webhook.Options{})
+	result := r.process([]byte(`[]`))
+	require.Equal(t, webhook.ReasonNoObject, result.Reason)
+	require.Equal(t, digest(`[]`), result.Delivery.ID)
+	require.Equal(t, digest(`[]`), r.observations()[0].ID)
 }
 
 func TestDelivery_KeepsDocumentedHeadersOnly(t *testing.T) {

@@ -286,6 +286,28 @@ func TestLog_TextsAreBounded(t *testing.T) {
 	}
 }
 
+func TestLog_LongTextsKeepDocumentedLength(t *testing.T) {
+	const text, stack = 1 << 10, 32 << 10
+	for _, more := range []int{0, 1, 50_000} {
+		r := newReceiver(t, webhook.Options{})
+		ping.On(r.Handler, func(_ context.Context, e *Ping) error {
+			if e.ID == "stack" {
+				return &webhook.PanicError{Stack: bytes.Repeat([]byte("x"), stack+more)}
+			}
+			return errors.New(strings.Repeat("x", text+more))
+		})
+		var got struct{ Error, Stack string }
+		r.process(body("stack"))
+		require.NoError(t, json.Unmarshal([]byte(r.log.Lines()[0]), &got))
+		require.Equal(t, stack, strings.Count(got.Stack, "x"))
+		require.Equal(t, more > 0, strings.Contains(got.Stack, "…"))
+		r.process(body("error"))
+		require.NoError(t, json.Unmarshal([]byte(r.log.Lines()[1]), &got))
+		require.Equal(t, text, strings.Count(got.Error, "x"))
+		require.Equal(t, more > 0, strings.Contains(got.Error, "…"))
+	}
+}
+
 // An Authenticator's explanation can be as long as the body.
 type talkative struct{}
 

@@ -133,6 +133,13 @@ func TestReadBudget_EvictsSlowest(t *testing.T) {
 			b.begin("new", 1)
 			b.begin("newer", 1)
 		}, []string{"old"}},
+		"a large new one before a small one at the end of the grace": {func(b *budgetTest) {
+			b.begin("old", 100)
+			time.Sleep(500 * time.Millisecond)
+			b.begin("large", chunk+1)
+			b.begin("new", 1)
+			b.begin("newer", 1)
+		}, []string{"large"}},
 		"for one that grows": {func(b *budgetTest) {
 			b.begin("old", 1)
 			time.Sleep(501 * time.Millisecond)

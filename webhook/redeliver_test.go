@@ -103,6 +103,16 @@ func TestRedeliver_ReturnsExactRetryAfter(t *testing.T) {
 	}
 }
 
+func TestRedeliver_WithoutATimeReturnsDefaultRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{Store: downStore{memory(t, 0)}})
+		ping.On(r.Handler, returns(nil))
+		result := r.Redeliver(t.Context(), stored(t, "a"))
+		require.Equal(t, webhook.Unavailable, result.Outcome)
+		require.Equal(t, 5*time.Second, result.RetryAfter)
+	})
+}
+
 func TestRedeliver_LeavesPermanentFailuresToCaller(t *testing.T) {
 	for name, c := range map[string]struct {
 		callback func(context.Context, *Ping) error
