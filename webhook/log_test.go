@@ -164,6 +164,15 @@ func TestLog_IdentifiesDelivery(t *testing.T) {
 	}, got)
 }
 
+func TestLog_HasDurationInMilliseconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{})
+		ping.On(r.Handler, inTurn(1234567*time.Microsecond))
+		r.process(body("a"))
+		require.Equal(t, 1, r.log.Count(`"duration_ms":1234.567`))
+	})
+}
+
 // A panickyLog panics at every line.
 type panickyLog struct{ slog.Handler }
 

@@ -270,6 +270,19 @@ func (b *budgetTest) beginInMemory(ctx context.Context, name string) {
 	synctest.Wait()
 }
 
+func TestReadBudget_LargeBodiesShareThreeQuarters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudgetTest(t, 20)
+		b.begin("first", 8*chunk-1)
+		time.Sleep(time.Millisecond)
+		b.begin("second", 7*chunk-1)
+		require.Empty(t, b.evicted())
+		b.write("second", 1)
+		require.Equal(t, []string{"first"}, b.evicted())
+		b.stop()
+	})
+}
+
 func TestReadBudget_EvictsBodyThatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBudgetTest(t, 8)

@@ -408,6 +408,11 @@ func TestUndecoded_LooksDownToABound(t *testing.T) {
 		require.Len(t, e.Undecoded(), 1)
 		require.Contains(t, e.Undecoded(), want)
 	}
+	for depth, want := range map[int]string{6: "/inners/0/a", 7: "/inners"} { // a list counts as one level
+		e, _ := receiveWide(t, webhook.Options{}, nested(depth, `{"self":`, `{"inners":[{"a":"x"}]}`, "}"))
+		require.Len(t, e.Undecoded(), 1)
+		require.Contains(t, e.Undecoded(), "/data"+strings.Repeat("/self", depth)+want)
+	}
 }
 
 func TestUndecoded_SurvivesRedelivery(t *testing.T) {
