@@ -164,6 +164,17 @@ func TestLog_IdentifiesDelivery(t *testing.T) {
 	}, got)
 }
 
+func TestLog_DefaultsToDefaultLogger(t *testing.T) {
+	var log logtest.LogBuffer
+	before := slog.Default()
+	t.Cleanup(func() { slog.SetDefault(before) })
+	slog.SetDefault(log.Text())
+	h, err := newHandler(nil)
+	require.NoError(t, err)
+	h.Process(t.Context(), webhook.Request{})
+	require.Equal(t, 1, log.Count("outcome=unauthenticated"))
+}
+
 func TestLog_HasDurationInMilliseconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})

@@ -140,6 +140,13 @@ func TestReadBudget_EvictsSlowest(t *testing.T) {
 			b.begin("new", 1)
 			b.begin("newer", 1)
 		}, []string{"large"}},
+		"a large one before a small one of the same age": {func(b *budgetTest) {
+			b.begin("large", chunk+1)
+			b.begin("small", 100)
+			time.Sleep(500 * time.Millisecond)
+			b.begin("new", 1)
+			b.begin("newer", 1)
+		}, []string{"large"}},
 		"for one that grows": {func(b *budgetTest) {
 			b.begin("old", 1)
 			time.Sleep(501 * time.Millisecond)
