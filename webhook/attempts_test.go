@@ -135,6 +135,23 @@ func TestAttempts_RedatedDeliveriesAreCounted(t *testing.T) {
 	}
 }
 
+// An old delivery may be on its last attempt. If the callback is still running, the handler responds 200 only if a failure
+// can be dead-lettered.
+func TestAttempts_OldOverrunIsLastWithDeadLetter(t *testing.T) {
+	for want, o := range map[webhook.Outcome]webhook.Options{
+		overrun:     {},
+		overrunLast: {DeadLetter: func(context.Context, *webhook.Delivery, error) error { return nil }},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newReceiver(t, o)
+			ping.On(r.Handler, slow)
+			result := r.process(bodyAt("a", time.Now().Add(-21*time.Minute)))
+			require.Equal(t, want, as(want, result.Outcome, result.Reason))
+			require.NoError(t, r.Shutdown(t.Context()))
+		})
+	}
+}
+
 // The vendor may send a delivery late, so that its time is old on the first attempt. Copies must not make it the last.
 func TestAttempts_RetriesHeldBackDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -219,5 +236,31 @@ func TestAttempts_SuccessMakesNoFurtherCall(t *testing.T) {
 		ping.On(r.Handler, returns(nil))
 		r.process(body("a"))
 		require.Equal(t, 1, r.store.(*idempotency.Memory).Len())
+	})
+}
+
+// A failure counts only if half of the shortest pause has passed since the last counted failure.
+func TestAttempts_CountsFromHalfThePause(t *testing.T) {
+	for pause, last := range map[time.Duration]int{30 * time.Second: 3, 29 * time.Second: 5} { // then every second one counts
+		synctest.Test(t, func(t *testing.T) {
+			r := newReceiver(t, webhook.Options{})
+			ping.On(r.Handler, returns(errCallback))
+			b := body("a")
+			for n := 1; n < last; n++ {
+				require.Equal(t, webhook.Failed, r.process(b).Outcome, "attempt %d", n)
+				time.Sleep(pause)
+			}
+			require.Equal(t, webhook.Dropped, r.process(b).Outcome)
+		})
+	}
+}
+
+func TestAttempts_WithoutShortestPauseEveryRunCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{}, func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.ShortestPause = 0 })
+		ping.On(r.Handler, returns(errCallback))
+		for _, want := range []webhook.Outcome{webhook.Failed, webhook.Failed, webhook.Dropped} {
+			require.Equal(t, want, r.process(body("a")).Outcome)
+		}
 	})
 }

@@ -5,10 +5,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -115,6 +117,25 @@ func TestDedupKey_SetsKeyOfDelivery(t *testing.T) {
 	require.Equal(t, []string{"a ping", "b ping", "c ping"}, given, "it must not be called for a type without a callback")
 }
 
+func TestDedupKey_DecodesOnce(t *testing.T) {
+	decoded := 0
+	r := newReceiver(t, webhook.Options{Unmarshal: func(data []byte, v any) error { decoded++; return json.Unmarshal(data, v) }},
+		func(_ *vendors.Profile, e *vendors.HandlerConfig) {
+			e.DedupKey = func(event any) string { return event.(*Ping).ID }
+		})
+	ping.On(r.Handler, returns(nil))
+	require.Equal(t, webhook.Handled, r.process(body("a")).Outcome)
+	require.Equal(t, 1, decoded)
+}
+
+func TestKeys_NoObjectHasContentAsID(t *testing.T) {
+	r := newReceiver(t, webhook.Options{})
+	result := r.process([]byte(`[]`))
+	require.Equal(t, webhook.ReasonNoObject, result.Reason)
+	require.Equal(t, digest(`[]`), result.Delivery.ID)
+	require.Equal(t, digest(`[]`), r.observations()[0].ID)
+}
+
 func TestDelivery_KeepsDocumentedHeadersOnly(t *testing.T) {
 	r := newReceiver(t, webhook.Options{}, loose(acme().Envelope), func(p *vendors.Profile, _ *vendors.HandlerConfig) {
 		p.TimeHeader, p.Headers = "X-Acme-Time", []string{"X-Acme-Event", "X-Acme-Absent"}
@@ -176,4 +197,19 @@ func TestKeys_SurviveChangesByCallback(t *testing.T) {
 	require.Equal(t, webhook.Handled, r.process(body("a")).Outcome)
 	require.Equal(t, "a", r.observations()[0].ID)
 	require.Equal(t, "completed", r.keyState("a"), "the completed keys must be the claimed ones")
+}
+
+// A vendor's package may find no key in a delivery. Then nothing detects duplicates.
+func TestKeys_WithoutAnyEachDeliveryRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{}, func(p *vendors.Profile, _ *vendors.HandlerConfig) {
+			p.DedupKeys = func(*vendors.Authenticated) vendors.DedupKeys { return vendors.DedupKeys{ID: "a"} }
+		})
+		runs := 0
+		ping.On(r.Handler, func(context.Context, *Ping) error { runs++; return errCallback })
+		for range 5 {
+			require.Equal(t, webhook.Failed, r.process(body("a")).Outcome)
+		}
+		require.Equal(t, 5, runs)
+	})
 }

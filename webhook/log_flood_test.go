@@ -161,7 +161,26 @@ func TestLog_ReplaysOfManyCapturesAreSampled(t *testing.T) {
 				require.Equal(t, webhook.ReasonStale, r.replay(t, bodyAt(fmt.Sprint(i), old)).Reason)
 			}
 		}
-		require.LessOrEqual(t, len(r.log.Lines()), 1024+6)
+		require.Len(t, r.log.Lines(), 1024+5)
+	})
+}
+
+func TestLog_SamplesOneLineEvery10s(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newQuietReceiver(t, webhook.Options{}, returns(nil))
+		forge := func() int {
+			for range 100 {
+				require.Equal(t, 401, r.Process(t.Context(), webhook.Request{Body: strings.NewReader("{}")}).Status)
+			}
+			return len(r.log.Lines())
+		}
+		require.Equal(t, 5, forge())
+		for n := range 3 {
+			time.Sleep(10*time.Second - 1)
+			require.Equal(t, 5+n, forge())
+			time.Sleep(1)
+			require.Equal(t, 6+n, forge())
+		}
 	})
 }
 
@@ -185,8 +204,15 @@ func TestLog_PanicsOfTheObserverAreSampled(t *testing.T) {
 		for range 500 {
 			require.Equal(t, 401, r.Process(t.Context(), webhook.Request{Body: strings.NewReader("{}")}).Status)
 		}
-		require.LessOrEqual(t, r.log.Count("Options.Observer panicked"), 5)
+		lines := r.log.Lines("Options.Observer panicked")
+		require.Len(t, lines, 5)
+		require.Zero(t, r.log.Count("Options.Observer panicked", "lines_left_out"))
 		require.Less(t, len(r.log.String()), 5*(2<<10+32<<10)+10_000)
+		time.Sleep(10 * time.Second)
+		r.Process(t.Context(), webhook.Request{Body: strings.NewReader("{}")})
+		lines = r.log.Lines("Options.Observer panicked")
+		require.Len(t, lines, 6)
+		require.Equal(t, 495, leftOut(t, lines))
 	})
 }
 
@@ -257,6 +283,28 @@ func TestLog_TextsAreBounded(t *testing.T) {
 			}
 			require.NotContains(t, line, `\ufffd`)
 		})
+	}
+}
+
+func TestLog_LongTextsKeepDocumentedLength(t *testing.T) {
+	const text, stack = 1 << 10, 32 << 10
+	for _, more := range []int{0, 1, 50_000} {
+		r := newReceiver(t, webhook.Options{})
+		ping.On(r.Handler, func(_ context.Context, e *Ping) error {
+			if e.ID == "stack" {
+				return &webhook.PanicError{Stack: bytes.Repeat([]byte("x"), stack+more)}
+			}
+			return errors.New(strings.Repeat("x", text+more))
+		})
+		var got struct{ Error, Stack string }
+		r.process(body("stack"))
+		require.NoError(t, json.Unmarshal([]byte(r.log.Lines()[0]), &got))
+		require.Equal(t, stack, strings.Count(got.Stack, "x"))
+		require.Equal(t, more > 0, strings.Contains(got.Stack, "…"))
+		r.process(body("error"))
+		require.NoError(t, json.Unmarshal([]byte(r.log.Lines()[1]), &got))
+		require.Equal(t, text, strings.Count(got.Error, "x"))
+		require.Equal(t, more > 0, strings.Contains(got.Error, "…"))
 	}
 }
 

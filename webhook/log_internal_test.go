@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -27,4 +28,14 @@ func TestFieldsLogged_ClipsLongNames(t *testing.T) {
 		require.Equal(t, whole, line[0] == name+": why", length)
 		require.Equal(t, !whole, strings.Contains(line[0], "…"), length)
 	}
+}
+
+func TestFirstField_RemembersABoundedNumber(t *testing.T) {
+	var l deliveryLogger
+	l.init(nil)
+	for i := range maxFieldsSeen {
+		require.True(t, l.firstField("ping", map[string]error{fmt.Sprint("/field ", i): nil}))
+	}
+	require.False(t, l.firstField("ping", map[string]error{"/one more": nil}))
+	require.Len(t, l.fieldsSeen, maxFieldsSeen)
 }

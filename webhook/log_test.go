@@ -128,23 +128,25 @@ func TestLog_SamplesUnauthenticatedAndCountsOmittedLines(t *testing.T) {
 }
 
 func TestLog_UnhandledTypeWarnsOnce(t *testing.T) {
-	r := newReceiver(t, webhook.Options{})
-	deliver := func(eventType, id string) {
-		b := bytes.Replace(body(id), []byte(`"ping"`), []byte(`"`+eventType+`"`), 1)
-		require.Equal(t, 200, r.deliver(b).status)
-	}
-	for i := range 5 {
-		deliver("ping", fmt.Sprint(i))
-		deliver("strange", fmt.Sprint(i))
-	}
-	require.Equal(t, 2, r.log.Count(`"level":"WARN"`))
-	require.Contains(t, r.log.String(), `"type":"strange"`)
-	for i := range 1000 {
-		deliver(fmt.Sprintf("strange.%d", i), "x")
-	}
-	require.Equal(t, 256, r.log.Count(`"level":"WARN"`), "the number of remembered types must be bounded")
-	require.Len(t, r.log.Lines(), 1010)
-	require.Equal(t, 1010-256, r.log.Count(`"level":"DEBUG"`))
+	synctest.Test(t, func(t *testing.T) { // on a busy machine a body may take longer than BodyTimeout
+		r := newReceiver(t, webhook.Options{})
+		deliver := func(eventType, id string) {
+			b := bytes.Replace(body(id), []byte(`"ping"`), []byte(`"`+eventType+`"`), 1)
+			require.Equal(t, 200, r.deliver(b).status)
+		}
+		for i := range 5 {
+			deliver("ping", fmt.Sprint(i))
+			deliver("strange", fmt.Sprint(i))
+		}
+		require.Equal(t, 2, r.log.Count(`"level":"WARN"`))
+		require.Contains(t, r.log.String(), `"type":"strange"`)
+		for i := range 1000 {
+			deliver(fmt.Sprintf("strange.%d", i), "x")
+		}
+		require.Equal(t, 256, r.log.Count(`"level":"WARN"`), "the number of remembered types must be bounded")
+		require.Len(t, r.log.Lines(), 1010)
+		require.Equal(t, 1010-256, r.log.Count(`"level":"DEBUG"`))
+	})
 }
 
 func TestLog_IdentifiesDelivery(t *testing.T) {
@@ -162,6 +164,26 @@ func TestLog_IdentifiesDelivery(t *testing.T) {
 	}, got)
 }
 
+func TestLog_DefaultsToDefaultLogger(t *testing.T) {
+	var log logtest.LogBuffer
+	before := slog.Default()
+	t.Cleanup(func() { slog.SetDefault(before) })
+	slog.SetDefault(log.Text())
+	h, err := newHandler(nil)
+	require.NoError(t, err)
+	h.Process(t.Context(), webhook.Request{})
+	require.Equal(t, 1, log.Count("outcome=unauthenticated"))
+}
+
+func TestLog_HasDurationInMilliseconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{})
+		ping.On(r.Handler, inTurn(1234567*time.Microsecond))
+		r.process(body("a"))
+		require.Equal(t, 1, r.log.Count(`"duration_ms":1234.567`))
+	})
+}
+
 // A panickyLog panics at every line.
 type panickyLog struct{ slog.Handler }
 
@@ -169,18 +191,52 @@ func (panickyLog) Enabled(context.Context, slog.Level) bool  { return true }
 func (panickyLog) Handle(context.Context, slog.Record) error { panic("the disk is full") }
 
 func TestLog_SurvivesLoggerPanic(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h, err := newHandler(&webhook.Options{Logger: slog.New(panickyLog{slog.DiscardHandler})})
-		require.NoError(t, err)
-		ping.On(h, func(ctx context.Context, e *Ping) error {
-			_ = slow(ctx, e)
-			return errCallback
+	for name, observer := range map[string]func(context.Context, webhook.Observation){
+		"alone":              nil,
+		"the Observer's too": func(context.Context, webhook.Observation) { panic("observer panicked") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h, err := newHandler(&webhook.Options{Logger: slog.New(panickyLog{slog.DiscardHandler}), Observer: observer})
+				require.NoError(t, err)
+				ping.On(h, func(ctx context.Context, e *Ping) error {
+					_ = slow(ctx, e)
+					return errCallback
+				})
+				r := newReceiver(t, webhook.Options{})
+				request := r.signed(body("a"))
+				require.Equal(t, 503, h.Process(t.Context(), webhook.Request{Header: request.Header, Body: request.Body}).Status)
+				require.NoError(t, h.Shutdown(t.Context()), "the goroutine of the late callback must end")
+			})
 		})
-		r := newReceiver(t, webhook.Options{})
-		request := r.signed(body("a"))
-		require.Equal(t, 503, h.Process(t.Context(), webhook.Request{Header: request.Header, Body: request.Body}).Status)
-		require.NoError(t, h.Shutdown(t.Context()), "the goroutine of the late callback must end")
+	}
+}
+
+// An attrLog keeps the attributes of every line. Unlike the handlers of slog, it also keeps an empty one.
+type attrLog struct {
+	slog.Handler
+	attrs *[]slog.Attr
+}
+
+func (attrLog) Enabled(context.Context, slog.Level) bool { return true }
+
+func (l attrLog) Handle(_ context.Context, line slog.Record) error {
+	line.Attrs(func(a slog.Attr) bool {
+		*l.attrs = append(*l.attrs, a)
+		return true
 	})
+	return nil
+}
+
+func TestLog_WritesNoEmptyAttribute(t *testing.T) {
+	var attrs []slog.Attr
+	h, err := newHandler(&webhook.Options{Logger: slog.New(attrLog{slog.DiscardHandler, &attrs})})
+	require.NoError(t, err)
+	h.Process(t.Context(), webhook.Request{})
+	require.NotEmpty(t, attrs)
+	for _, a := range attrs {
+		require.False(t, a.Equal(slog.Attr{}))
+	}
 }
 
 var (

@@ -113,14 +113,18 @@ func TestLongCallback_DefaultTimeoutNeedsNoRenewal(t *testing.T) {
 }
 
 func TestLongCallback_NeedsStoreThatRenews(t *testing.T) {
-	plain := struct{ idempotency.Store }{new(brokenStore)}
+	plain := struct{ idempotency.Store }{memory(t, 0)}
 	for timeout, refused := range map[time.Duration]bool{4*time.Minute + 50*time.Second: false, 4*time.Minute + 51*time.Second: true} {
-		_, err := webhook.NewHandler(acme(), vendors.HandlerConfig{Keys: []signature.Key{signature.NewKey("default", acmeSecret)}}, &webhook.Options{Store: plain, CallbackTimeout: timeout})
+		h, err := webhook.NewHandler(acme(), vendors.HandlerConfig{Keys: []signature.Key{signature.NewKey("default", acmeSecret)}}, &webhook.Options{Store: plain, CallbackTimeout: timeout})
 		if refused {
 			require.ErrorContains(t, err, "Options.CallbackTimeout (4m51s) must be at most 4m50s")
-		} else {
-			require.NoError(t, err)
+			continue
 		}
+		require.NoError(t, err)
+		synctest.Test(t, func(t *testing.T) { // no time passes between the arrival and the claim
+			ping.On(h, returns(nil))
+			require.Equal(t, webhook.Handled, h.Redeliver(t.Context(), stored(t, "a")).Outcome)
+		})
 	}
 }
 
@@ -148,36 +152,39 @@ func TestLongCallback_RedeliverHasWholeTimeout(t *testing.T) {
 	}
 }
 
-// A stored delivery can wait for a duplicate under its second key, when the lease of its first key has already begun.
+// A stored delivery can wait for a duplicate under either key. Under its second key, the lease of its first key has already
+// begun.
 func TestLongCallback_RedeliverEndsBeforeLease(t *testing.T) {
 	slow := func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.RespondWithin = 30 * time.Second }
-	for _, timeout := range []time.Duration{time.Minute, time.Hour} {
-		synctest.Test(t, func(t *testing.T) {
-			r := newReceiver(t, webhook.Options{CallbackTimeout: timeout, ResponseTimeout: 27 * time.Second}, slow)
-			ran := false
-			ping.On(r.Handler, func(ctx context.Context, _ *Ping) error {
-				if !ran {
-					ran = true
-					time.Sleep(25 * time.Second)
-					return errors.New("failed")
-				}
-				<-ctx.Done()
-				require.ErrorIs(t, ctx.Err(), context.DeadlineExceeded)
-				claims, ok := idempotency.ClaimsFromContext(ctx)
-				require.True(t, ok)
-				for _, key := range claims.Keys {
-					claim, err := claims.Store.Claim(t.Context(), key, idempotency.NewToken(), time.Minute)
-					require.NoError(t, err)
-					require.GreaterOrEqual(t, claim.Remaining, 10*time.Second, "another process must not run it yet")
-				}
-				return ctx.Err()
+	for _, keys := range [][]string{{"second", "shared"}, {"shared"}} {
+		for _, timeout := range []time.Duration{time.Minute, time.Hour} {
+			synctest.Test(t, func(t *testing.T) {
+				r := newReceiver(t, webhook.Options{CallbackTimeout: timeout, ResponseTimeout: 27 * time.Second}, slow)
+				ran := false
+				ping.On(r.Handler, func(ctx context.Context, _ *Ping) error {
+					if !ran {
+						ran = true
+						time.Sleep(25 * time.Second)
+						return errors.New("failed")
+					}
+					<-ctx.Done()
+					require.ErrorIs(t, ctx.Err(), context.DeadlineExceeded)
+					claims, ok := idempotency.ClaimsFromContext(ctx)
+					require.True(t, ok)
+					for _, key := range claims.Keys {
+						claim, err := claims.Store.Claim(t.Context(), key, idempotency.NewToken(), time.Minute)
+						require.NoError(t, err)
+						require.GreaterOrEqual(t, claim.Remaining, 10*time.Second, "another process must not run it yet")
+					}
+					return ctx.Err()
+				})
+				first, second := stored(t, "a"), stored(t, "a")
+				first.Keys, second.Keys = []string{"first", "shared"}, keys
+				go func() { r.Redeliver(t.Context(), first) }()
+				synctest.Wait()
+				require.ErrorIs(t, r.Redeliver(t.Context(), second).Err, context.DeadlineExceeded)
 			})
-			first, second := stored(t, "a"), stored(t, "a")
-			first.Keys, second.Keys = []string{"first", "shared"}, []string{"second", "shared"}
-			go func() { r.Redeliver(t.Context(), first) }()
-			synctest.Wait()
-			require.ErrorIs(t, r.Redeliver(t.Context(), second).Err, context.DeadlineExceeded)
-		})
+		}
 	}
 }
 
@@ -215,6 +222,21 @@ func TestCallback_KeepsSlotUntilLateReport(t *testing.T) {
 		close(reported)
 		synctest.Wait()
 		require.Equal(t, webhook.ReasonOverrun, r.process(body("b")).Reason)
+		time.Sleep(time.Minute)
+	})
+}
+
+func TestCallback_DuplicateFreesItsSlotOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{MaxRunning: 1})
+		ping.On(r.Handler, inTurn(2*time.Second))
+		require.Equal(t, webhook.Handled, r.process(body("a")).Outcome)
+		for range 3 {
+			require.Equal(t, webhook.Duplicate, r.process(body("a")).Outcome)
+		}
+		go r.process(body("b"))
+		synctest.Wait()
+		require.Equal(t, webhook.ReasonRunning, r.process(body("c")).Reason)
 		time.Sleep(time.Minute)
 	})
 }

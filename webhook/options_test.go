@@ -120,6 +120,7 @@ func TestRetention_MustCoverWindowAndRetryWindow(t *testing.T) {
 		"the retry window, if longer": {window: time.Hour, retryWindow: 3 * time.Hour, needed: 3 * time.Hour},
 		"the endpoint's own window":   {window: time.Hour, longer: 5 * time.Hour, retryWindow: time.Minute, needed: 5*time.Hour + 5*time.Minute},
 		"no window":                   {retryWindow: 2 * time.Hour, needed: 2 * time.Hour},
+		"no window, and no skew":      {retryWindow: time.Minute, needed: time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			change := func(p *vendors.Profile, e *vendors.HandlerConfig) {

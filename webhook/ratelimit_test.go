@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -135,5 +136,18 @@ func TestRateLimit_RefusedDeliveriesAreNotRemembered(t *testing.T) {
 		time.Sleep(time.Second)
 		require.Equal(t, 200, r.process(body("b")).Status)
 		require.Equal(t, webhook.ReasonRate, r.process(body("c")).Reason)
+	})
+}
+
+// Two deliveries of different types can have the same id.
+func TestRateLimit_KnowsRepetitionByKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{RateLimit: 1e-9, RateBurst: 2})
+		ping.On(r.Handler, returns(nil))
+		require.Equal(t, 200, r.process(body("a")).Status)
+		require.Equal(t, 200, r.process(body("b")).Status)
+		pong := bytes.Replace(body("a"), []byte(`"ping"`), []byte(`"pong"`), 1)
+		require.Equal(t, webhook.ReasonRate, r.process(pong).Reason, "it must not use the limit of the first ping")
+		require.Equal(t, 200, r.process(body("a")).Status)
 	})
 }

@@ -133,6 +133,20 @@ func TestReadBudget_EvictsSlowest(t *testing.T) {
 			b.begin("new", 1)
 			b.begin("newer", 1)
 		}, []string{"old"}},
+		"a large new one before a small one at the end of the grace": {func(b *budgetTest) {
+			b.begin("old", 100)
+			time.Sleep(500 * time.Millisecond)
+			b.begin("large", chunk+1)
+			b.begin("new", 1)
+			b.begin("newer", 1)
+		}, []string{"large"}},
+		"a large one before a small one of the same age": {func(b *budgetTest) {
+			b.begin("large", chunk+1)
+			b.begin("small", 100)
+			time.Sleep(500 * time.Millisecond)
+			b.begin("new", 1)
+			b.begin("newer", 1)
+		}, []string{"large"}},
 		"for one that grows": {func(b *budgetTest) {
 			b.begin("old", 1)
 			time.Sleep(501 * time.Millisecond)
@@ -202,18 +216,7 @@ func TestReadBudget_KeepsTheNewcomer(t *testing.T) {
 func TestReadBudget_WaitsForMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBudgetTest(t, 8)
-		out, in := io.Pipe() // SetReadDeadline succeeds, but does not end its reads
-		request := b.signed(nil)
-		request.Body, request.ContentLength = out, -1
-		left := make(chan int, 1)
-		go func() {
-			w := &deadlineWriter{ResponseRecorder: httptest.NewRecorder()}
-			b.ServeHTTP(w, request)
-			left <- w.Code
-		}()
-		_, err := io.WriteString(in, strings.Repeat(" ", 4*chunk-1))
-		require.NoError(t, err)
-		synctest.Wait()
+		in, left := b.beginStuck(4*chunk - 1)
 		b.begin("grows", chunk-1)
 		b.begin("new0", 1)
 		b.write("grows", 1)
@@ -241,6 +244,103 @@ func TestReadBudget_WaitsForMemory(t *testing.T) {
 		require.NoError(t, b.pipes["grows"].Close())
 		require.Equal(t, webhook.Unauthenticated, (<-b.ended["grows"]).Outcome)
 		delete(b.ended, "grows")
+		b.stop()
+	})
+}
+
+// beginStuck starts a delivery whose reads nothing can end, and sends that many bytes of it. If it is evicted, it keeps its
+// memory until its body ends.
+func (b *budgetTest) beginStuck(sent int) (in *io.PipeWriter, status <-chan int) {
+	out, in := io.Pipe() // SetReadDeadline succeeds, but does not end its reads
+	request := b.signed(nil)
+	request.Body, request.ContentLength = out, -1
+	left := make(chan int, 1)
+	go func() {
+		w := &deadlineWriter{ResponseRecorder: httptest.NewRecorder()}
+		b.ServeHTTP(w, request)
+		left <- w.Code
+		_ = out.Close()
+	}()
+	_, err := io.WriteString(in, strings.Repeat(" ", sent))
+	require.NoError(b.t, err)
+	synctest.Wait()
+	return in, left
+}
+
+// beginInMemory starts a delivery of two chunks whose body is in memory, so it needs no interruption.
+func (b *budgetTest) beginInMemory(ctx context.Context, name string) {
+	ended := make(chan webhook.Result, 1)
+	b.ended[name] = ended
+	go func() {
+		ended <- b.Process(ctx, webhook.Request{Body: strings.NewReader(strings.Repeat(" ", 2*chunk-1))})
+	}()
+	synctest.Wait()
+}
+
+func TestReadBudget_LargeBodiesShareThreeQuarters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudgetTest(t, 20)
+		b.begin("first", 8*chunk-1)
+		time.Sleep(time.Millisecond)
+		b.begin("second", 7*chunk-1)
+		require.Empty(t, b.evicted())
+		b.write("second", 1)
+		require.Equal(t, []string{"first"}, b.evicted())
+		b.stop()
+	})
+}
+
+func TestReadBudget_EvictsBodyThatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudgetTest(t, 8)
+		stuck, left := b.beginStuck(4*chunk - 1)
+		b.begin("small", 1)
+		time.Sleep(time.Millisecond)
+		b.beginInMemory(t.Context(), "waits") // until the memory of the stuck body is free
+		for i := range 5 {
+			require.NotContains(t, b.evicted(), "waits")
+			time.Sleep(time.Millisecond)
+			b.begin(fmt.Sprint("new", i), 1)
+		}
+		require.Equal(t, []string{"waits"}, b.evicted())
+		require.NoError(t, stuck.CloseWithError(errOdd))
+		require.Equal(t, http.StatusServiceUnavailable, <-left)
+		b.stop()
+	})
+}
+
+func TestReadBudget_EvictedBodyDoesNotGrow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudgetTest(t, 4)
+		stuck, left := b.beginStuck(1)
+		for i := range 4 {
+			time.Sleep(time.Millisecond)
+			b.begin(fmt.Sprint("new", i), 1)
+		}
+		require.Empty(t, b.evicted())
+		_, err := io.WriteString(stuck, strings.Repeat(" ", chunk))
+		require.ErrorIs(t, err, io.ErrClosedPipe)
+		require.Equal(t, http.StatusServiceUnavailable, <-left)
+		require.Equal(t, webhook.ReasonEvicted, b.last(1).Reason)
+		b.stop()
+	})
+}
+
+// A body that is no longer waiting must not be charged later.
+func TestReadBudget_EndsWaitAtDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudgetTest(t, 8)
+		stuck, left := b.beginStuck(4*chunk - 1)
+		b.begin("small", 1)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		b.beginInMemory(ctx, "waits")
+		time.Sleep(1500*time.Millisecond - 1)
+		require.Empty(t, b.ended["waits"])
+		require.Equal(t, webhook.ReasonSlow, (<-b.ended["waits"]).Reason)
+		delete(b.ended, "waits")
+		require.NoError(t, stuck.CloseWithError(errOdd))
+		require.Equal(t, http.StatusServiceUnavailable, <-left)
 		b.stop()
 	})
 }

@@ -95,3 +95,22 @@ func TestObserver_DistinguishesRequestFromRun(t *testing.T) {
 		require.Equal(t, []any{0, true, false}, []any{seen[1].Status, seen[1].Late, seen[1].FromInbox})
 	})
 }
+
+// The inbox retries a failed run, but not one that succeeded without its key being completed.
+func TestRedeliver_LogsUncompletedRunAsError(t *testing.T) {
+	for reason, completeErr := range map[webhook.Reason]error{
+		webhook.ReasonStore: errors.New("the store is down"), webhook.ReasonLeaseLost: idempotency.ErrLeaseLost,
+	} {
+		for outcome, returned := range map[webhook.Outcome]error{webhook.Handled: nil, webhook.Ignored: webhook.Ignore("old")} {
+			synctest.Test(t, func(t *testing.T) {
+				r := newReceiver(t, webhook.Options{Store: &brokenStore{completeErr: completeErr}})
+				ping.On(r.Handler, returns(returned))
+				result := r.Redeliver(t.Context(), stored(t, "a"))
+				require.Equal(t, outcome, result.Outcome)
+				require.Equal(t, reason, result.Reason)
+				require.Equal(t, 1, r.log.Count(`"level":"ERROR"`))
+				time.Sleep(time.Hour)
+			})
+		}
+	}
+}

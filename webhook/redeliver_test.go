@@ -103,6 +103,16 @@ func TestRedeliver_ReturnsExactRetryAfter(t *testing.T) {
 	}
 }
 
+func TestRedeliver_WithoutATimeReturnsDefaultRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{Store: downStore{memory(t, 0)}})
+		ping.On(r.Handler, returns(nil))
+		result := r.Redeliver(t.Context(), stored(t, "a"))
+		require.Equal(t, webhook.Unavailable, result.Outcome)
+		require.Equal(t, 5*time.Second, result.RetryAfter)
+	})
+}
+
 func TestRedeliver_LeavesPermanentFailuresToCaller(t *testing.T) {
 	for name, c := range map[string]struct {
 		callback func(context.Context, *Ping) error
@@ -131,7 +141,10 @@ func TestRedeliver_LeavesPermanentFailuresToCaller(t *testing.T) {
 func TestAgain_RunsUnderNewKeys(t *testing.T) {
 	redelivering(t, inTurn(3*time.Second), func(t *testing.T, r *receiver) {
 		d := stored(t, "a")
-		require.Equal(t, webhook.Handled, r.Redeliver(t.Context(), d).Outcome)
+		first := r.Redeliver(t.Context(), d)
+		require.Equal(t, webhook.Handled, first.Outcome)
+		require.Equal(t, 1, first.Delivery.Attempt)
+		require.Zero(t, first.Delivery.Again(1).Attempt, "its first run is still to come")
 		again := restored(t, d.Again(1))
 		require.Equal(t, []string{keyOf("a") + "#1"}, again.Keys)
 		require.Equal(t, []string{keyOf("a")}, d.Keys)

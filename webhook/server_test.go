@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -122,4 +123,25 @@ func TestNewServer_HasTheDocumentedLimits(t *testing.T) {
 	require.Equal(t, 40*time.Second, s.WriteTimeout)
 	require.Equal(t, 20*time.Second, s.IdleTimeout)
 	require.Equal(t, 32<<10, s.MaxHeaderBytes)
+}
+
+// The extended deadline leaves time for the Observer, which runs before the response is written.
+func TestWriteTimeout_LeavesTimeForWriting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{Observer: func(context.Context, webhook.Observation) { time.Sleep(time.Second) }})
+		ping.On(r.Handler, slow)
+		s := serveWithin(t, r, 50*time.Millisecond, false)
+		require.Equal(t, http.StatusServiceUnavailable, r.postTo(s, bytes.NewReader(body("a")), body("a")).status)
+		require.NoError(t, r.Shutdown(t.Context()))
+	})
+}
+
+func TestWriteTimeout_SurvivesLoggerPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, err := newHandler(&webhook.Options{Logger: slog.New(panickyLog{slog.DiscardHandler})})
+		require.NoError(t, err)
+		ping.On(h, returns(nil))
+		s := serveWithin(t, h, 50*time.Millisecond, false)
+		require.Equal(t, http.StatusOK, newReceiver(t, webhook.Options{}).postTo(s, bytes.NewReader(body("a")), body("a")).status)
+	})
 }

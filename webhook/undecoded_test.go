@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -312,6 +313,45 @@ func TestUndecoded_IsLoggedOnceAndWithoutValues(t *testing.T) {
 	require.NotContains(t, fmt.Sprintf("%v %+v", r.observations()[0], r.observations()[0]), "p4yl0ad")
 }
 
+// A line that is left out does not count as the first Warning about a field.
+func TestUndecoded_IsLoggedAfterSampledLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{})
+		ping.On(r.Handler, func(_ context.Context, e *Ping) error {
+			if e.ID == "last" {
+				return nil
+			}
+			return webhook.RetryAfter(time.Minute, errCallback)
+		})
+		misfit := func(id string) []byte { return bytes.Replace(body(id), []byte(`"n":7`), []byte(`"n":"x"`), 1) }
+		for i := range 1024 + 5 { // from here on the lines are sampled
+			r.process(body(fmt.Sprint(i)))
+		}
+		require.Equal(t, webhook.ReasonRetryAfter, r.process(misfit("sampled")).Reason)
+		require.Zero(t, r.log.Count("undecoded"))
+		require.Equal(t, webhook.Handled, r.process(misfit("last")).Outcome)
+		require.Equal(t, 1, r.log.Count("undecoded", `"level":"WARN"`))
+	})
+}
+
+func TestUndecoded_NamesRangeOfNumber(t *testing.T) {
+	for data, want := range map[string]string{
+		`"rate":1e400`:   "the number is out of range for float64",
+		`"narrow":1e300`: "the number is out of range for float32",
+		`"small":300`:    "the number is out of range for int8",
+		`"size":-1`:      "the number is out of range for uint32",
+		`"text":7`:       "it is of the kind number, which does not fit string",
+		`"flag":1`:       "it is of the kind number, which does not fit bool",
+		`"rate":"0.5"`:   "it is of the kind string, which does not fit float64",
+	} {
+		e, _ := receiveWide(t, webhook.Options{}, "{"+data+"}")
+		require.Len(t, e.Undecoded(), 1, data)
+		for _, err := range e.Undecoded() {
+			require.EqualError(t, err, want, data)
+		}
+	}
+}
+
 func TestUndecoded_CallbackCanAskWhy(t *testing.T) {
 	e, _ := receiveWide(t, webhook.Options{}, `{"count":8.5,"own":7}`)
 	require.EqualError(t, e.Undecoded()["/data/count"], "it is not a whole number")
@@ -367,6 +407,11 @@ func TestUndecoded_LooksDownToABound(t *testing.T) {
 		e, _ := receiveWide(t, webhook.Options{}, nested(depth, `{"self":`, `{"count":"x"}`, "}"))
 		require.Len(t, e.Undecoded(), 1)
 		require.Contains(t, e.Undecoded(), want)
+	}
+	for depth, want := range map[int]string{6: "/inners/0/a", 7: "/inners"} { // a list counts as one level
+		e, _ := receiveWide(t, webhook.Options{}, nested(depth, `{"self":`, `{"inners":[{"a":"x"}]}`, "}"))
+		require.Len(t, e.Undecoded(), 1)
+		require.Contains(t, e.Undecoded(), "/data"+strings.Repeat("/self", depth)+want)
 	}
 }
 

@@ -3,6 +3,7 @@ package webhook_test
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -117,6 +118,31 @@ func TestUnknown_SkipsTopLevelEnvelope(t *testing.T) {
 		unknownOf(t, `{"type":"rich","ID":"a","time":1767323045,"data":{},"x/y":1,"inner":{"type":"t"}}`, flat))
 	slashed := vendors.EnvelopeNames{Type: []string{"type"}, Data: []string{"da/ta"}}
 	require.Equal(t, map[string]string{"/da~1ta/x": "1"}, unknownOf(t, `{"type":"rich","da/ta":{"x":1}}`, slashed))
+}
+
+// A further name of the envelope is known if its value is empty, or is the value that was used.
+func TestUnknown_ReportsOtherValuesOfEnvelope(t *testing.T) {
+	names := vendors.EnvelopeNames{
+		Type: []string{"type", "kind"}, ID: []string{"id", "uid"}, Time: []string{"at", "time"}, Data: []string{"data", "payload"},
+	}
+	const used = `"type":"rich","id":"a","at":1767323045,"data":{"new":1}`
+	for member, reported := range map[string]bool{
+		`"kind":null`: false, `"kind":""`: false, `"kind":"rich"`: false, `"kind":"poor"`: true, `"kind":[]`: true,
+		`"uid":null`: false, `"uid":""`: false, `"uid":"a"`: false, `"uid":"b"`: true, `"uid":[]`: true,
+		`"time":null`: false, `"time":""`: false, `"time":"2026-01-02T03:04:05Z"`: false, `"time":1767323046`: true, `"time":"soon"`: true,
+		`"payload":null`: false, `"payload":""`: false, `"payload":{"x":1}`: true, `"payload":7`: true,
+		`"other":null`: true, `"other":""`: true, `"other":7`: true,
+	} {
+		want := map[string]string{"/data/new": "1"}
+		if name, raw, _ := strings.Cut(strings.ReplaceAll(member, `":`, `"|`), "|"); reported {
+			want["/"+strings.Trim(name, `"`)] = strings.ReplaceAll(raw, `"|`, `":`)
+		}
+		require.Equal(t, want, unknownOf(t, "{"+used+","+member+"}", names), member)
+		require.Equal(t, want, unknownOf(t, "{"+member+","+used+"}", names), member)
+	}
+	// Without a usable id or time, none was used.
+	require.Equal(t, map[string]string{"/uid": "[]", "/time": "[]"},
+		unknownOf(t, `{"type":"rich","uid":[],"time":[],"data":{}}`, names))
 }
 
 func TestUnknown_IsEmptyWithoutHandler(t *testing.T) {
