@@ -83,7 +83,9 @@ func TestMiddleware_ErrorHasEffectOfCallbacksError(t *testing.T) {
 			ran := false
 			fromMiddleware, got, state := deliver(webhook.Options{Middleware: []webhook.Middleware{
 				passes,
-				func(context.Context, *webhook.Delivery, webhook.AnyEvent, func(context.Context) error) error { return fail() },
+				func(context.Context, *webhook.Delivery, webhook.AnyEvent, func(context.Context) error) error {
+					return fail()
+				},
 			}}, func() error { ran = true; return nil })
 			require.False(t, ran)
 			require.Equal(t, fromCallback, fromMiddleware)
@@ -168,7 +170,9 @@ func TestMiddleware_RunsForTypesWithoutCallback(t *testing.T) {
 
 func TestMiddleware_WithoutNextCountsAsHandled(t *testing.T) {
 	r := newReceiver(t, webhook.Options{Middleware: []webhook.Middleware{
-		func(context.Context, *webhook.Delivery, webhook.AnyEvent, func(context.Context) error) error { return nil },
+		func(context.Context, *webhook.Delivery, webhook.AnyEvent, func(context.Context) error) error {
+			return nil
+		},
 	}})
 	ping.On(r.Handler, func(context.Context, *Ping) error {
 		t.Error("the callback ran")
