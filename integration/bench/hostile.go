@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -27,6 +26,8 @@ var attacks = []attack{
 	{"oversized", 64, sendOversized},
 	{"slow", 600, sendSlowly},
 }
+
+var wrongSignature = []byte(strings.Repeat("0", 64))
 
 // attackFrom attacks an address from this process.
 func attackFrom(name, addr string, d time.Duration) {
@@ -56,19 +57,13 @@ func sendForged(addr string, end time.Time) error {
 	defer func() { _ = conn.Close() }()
 	s, responses := newSender(template(4<<10)), bufio.NewReader(conn)
 	body, _ := s.next(rand.Uint64())
-	request := append(appendHead(nil, addr, []byte(strings.Repeat("0", 64)), len(body)), body...)
+	request := append(appendHead(nil, addr, wrongSignature, len(body)), body...)
 	for time.Now().Before(end) {
-		if _, err := conn.Write(request); err != nil {
+		status, err := exchangeOn(conn, responses, request)
+		switch {
+		case err != nil:
 			return err
-		}
-		r, err := http.ReadResponse(responses, nil)
-		if err != nil {
-			return err
-		}
-		if _, err := io.Copy(io.Discard, r.Body); err != nil {
-			return err
-		}
-		if r.StatusCode == http.StatusOK {
+		case status == http.StatusOK:
 			return errors.New("a forgery was accepted")
 		}
 	}
@@ -85,7 +80,7 @@ func sendOversized(addr string, _ time.Time) error {
 	if err := conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
 		return err
 	}
-	if _, err := conn.Write(appendHead(nil, addr, []byte(strings.Repeat("0", 64)), 2<<20)); err != nil {
+	if _, err := conn.Write(appendHead(nil, addr, wrongSignature, 2<<20)); err != nil {
 		return err
 	}
 	_, err = conn.Write(make([]byte, 2<<20))
@@ -99,7 +94,7 @@ func sendSlowly(addr string, end time.Time) error {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	if _, err := conn.Write(appendHead(nil, addr, []byte(strings.Repeat("0", 64)), 1<<20)); err != nil {
+	if _, err := conn.Write(appendHead(nil, addr, wrongSignature, 1<<20)); err != nil {
 		return err
 	}
 	for time.Now().Before(end) {

@@ -72,22 +72,29 @@ func (l load) send(text string, end time.Time) (took []time.Duration, refused in
 		body, signature := s.next(id)
 		request = append(appendHead(request[:0], l.Addr, signature, len(body)), body...)
 		began := time.Now()
-		if _, err := conn.Write(request); err != nil {
-			return nil, 0, err
-		}
-		r, err := http.ReadResponse(responses, nil)
+		status, err := exchangeOn(conn, responses, request)
 		if err != nil {
 			return nil, 0, err
 		}
-		if _, err := io.Copy(io.Discard, r.Body); err != nil {
-			return nil, 0, err
-		}
-		if r.StatusCode != http.StatusOK {
+		if status != http.StatusOK {
 			refused++
 		}
 		took = append(took, time.Since(began))
 	}
 	return took, refused, nil
+}
+
+// exchangeOn sends a request and reads its response.
+func exchangeOn(conn net.Conn, responses *bufio.Reader, request []byte) (status int, err error) {
+	if _, err := conn.Write(request); err != nil {
+		return 0, err
+	}
+	r, err := http.ReadResponse(responses, nil)
+	if err != nil {
+		return 0, err
+	}
+	_, err = io.Copy(io.Discard, r.Body)
+	return r.StatusCode, err
 }
 
 // appendHead appends the head of a request.
