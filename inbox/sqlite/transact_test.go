@@ -348,7 +348,7 @@ func TestTransact_AlternatesWithInboxWrites(t *testing.T) {
 	require.ErrorIs(t, box.Transact(context.Background(), func(context.Context, *sql.Tx) error { return nil }), sqliteinbox.ErrClosed)
 }
 
-// SQLite's busy handler retries ten times a second. It misses the moments between two transactions of a program that
+// SQLite's busy handler retries ten times a second. It misses the short pauses between two transactions of a program that
 // writes continuously.
 func TestTransact_WaitsForABusyProgram(t *testing.T) {
 	path := pathOf(t)
@@ -364,10 +364,11 @@ func TestTransact_WaitsForABusyProgram(t *testing.T) {
 			time.Sleep(25 * time.Millisecond)
 			_, e := busy.ExecContext(t.Context(), `ROLLBACK`)
 			err = errors.Join(err, e)
+			time.Sleep(20 * time.Microsecond) // without this pause, any program needs luck to get the lock
 		}
 		done <- err
 	}()
-	for range 5 {
+	for range 20 {
 		require.NoError(t, box.Transact(t.Context(), func(context.Context, *sql.Tx) error { return nil }))
 	}
 	cancel()
