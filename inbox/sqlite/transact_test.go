@@ -356,11 +356,15 @@ func TestTransact_WaitsForABusyProgram(t *testing.T) {
 	busy, err := openRaw(t, path).Conn(t.Context())
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
+	locked, done := make(chan struct{}), make(chan error)
 	go func() {
 		var err error
 		for ctx.Err() == nil && err == nil {
 			_, err = busy.ExecContext(t.Context(), `BEGIN IMMEDIATE`)
+			select {
+			case locked <- struct{}{}:
+			default:
+			}
 			time.Sleep(25 * time.Millisecond)
 			_, e := busy.ExecContext(t.Context(), `ROLLBACK`)
 			err = errors.Join(err, e)
@@ -368,7 +372,8 @@ func TestTransact_WaitsForABusyProgram(t *testing.T) {
 		}
 		done <- err
 	}()
-	for range 20 {
+	for range 5 {
+		<-locked
 		require.NoError(t, box.Transact(t.Context(), func(context.Context, *sql.Tx) error { return nil }))
 	}
 	cancel()
