@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"errors"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -51,6 +52,7 @@ func (h *Handler) start(d *received, lease *idempotency.Lease) *run {
 
 // execute runs the callback, settles its result and passes it on, also if the callback panics or ends its goroutine.
 func (r *run) execute() {
+	growStack()
 	returned := false
 	var v disposition
 	defer func() {
@@ -98,6 +100,12 @@ func (r *run) await() disposition {
 		<-r.ended
 		return r.end()
 	}
+	// Let the callback run first, because most callbacks end at once. It also lets net/http's goroutine for the end of the
+	// connection run, which the callback's goroutine has displaced. Otherwise a busy core starves other connections.
+	runtime.Gosched()
+	if r.hasEnded() {
+		return r.end()
+	}
 	due := time.NewTimer(time.Until(r.respondBy))
 	defer due.Stop()
 	select {
@@ -105,10 +113,8 @@ func (r *run) await() disposition {
 		return r.end()
 	case <-due.C:
 	}
-	select {
-	case <-r.ended: // both were ready
+	if r.hasEnded() { // both were ready
 		return r.end()
-	default:
 	}
 	v := r.describe(disposition{outcome: InFlight, reason: ReasonOverrun, err: errOverrun, running: r})
 	if last, counted := r.lastAttempt(); r.h.profile.DisablesEndpoint && (counted || last && r.h.options.DeadLetter != nil) {
@@ -116,6 +122,23 @@ func (r *run) await() disposition {
 		v.reason = ReasonOverrunLast
 	}
 	return v
+}
+
+func (r *run) hasEnded() bool {
+	select {
+	case <-r.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// growStack grows the stack of a new goroutine in one step, while there is little on it to copy.
+//
+//go:noinline
+func growStack() {
+	var space [5 << 10]byte
+	runtime.KeepAlive(&space)
 }
 
 // reportLate reports the result of a run that went on after the response.

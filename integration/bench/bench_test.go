@@ -47,7 +47,7 @@ func TestDelivery_AllocatesLittle(t *testing.T) {
 		next++
 	})
 	t.Log(allocations)
-	require.LessOrEqual(t, allocations, 39.0)
+	require.LessOrEqual(t, allocations, 36.0)
 }
 
 func TestParseBenchmark_HasNameAndFigures(t *testing.T) {

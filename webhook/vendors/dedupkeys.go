@@ -49,7 +49,7 @@ func ByContent(a *Authenticated) DedupKeys {
 func ByEventID(a *Authenticated) DedupKeys {
 	id := a.Envelope.ID
 	// Invalid UTF-8 has become U+FFFD, so different ids may look the same.
-	if id == "" || strings.ContainsRune(id+a.Envelope.Type, '\uFFFD') {
+	if id == "" || strings.ContainsRune(id, '\uFFFD') || strings.ContainsRune(a.Envelope.Type, '\uFFFD') {
 		return ByContent(a)
 	}
 	return DedupKeys{ID: id, Keys: []string{"id/" + names.Typed(a.Envelope.Type, id)}}
