@@ -216,6 +216,14 @@ func (m *Memory) Len() int {
 	return int(m.keys.Load())
 }
 
+// Ready returns [ErrFull] if the store has no capacity for a further key.
+func (m *Memory) Ready(context.Context) error {
+	if int64(m.Len()) >= m.maxKeys {
+		return ErrFull
+	}
+	return nil
+}
+
 func (m *Memory) now() time.Duration { return time.Since(m.start) }
 
 // lock locks shard i and then reads the clock, so that time never runs backwards within a shard. If the current generation

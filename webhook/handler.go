@@ -27,12 +27,14 @@ type Handler struct {
 	keptHeaders []string
 	knownTypes  map[string]bool
 
+	store idempotency.Store
 	guard *idempotency.Guard
 	rate  *rateLimiter // nil: no limit
 
 	running atomic.Int64
 	drain   drainTracker
 	log     deliveryLogger
+	silence silenceWatch
 
 	writeTimeoutNoticed sync.Once
 	stallNoticed        sync.Once
@@ -112,6 +114,7 @@ func NewHandler(p vendors.Profile, c vendors.HandlerConfig, o *Options) (*Handle
 	}
 	h.drain.init()
 	h.log.init(options.Logger)
+	h.silence.start(h)
 	return h, nil
 }
 
@@ -144,7 +147,7 @@ func (h *Handler) openStore() error {
 			h.options.CallbackTimeout, longestLease-leaseMargin)
 	}
 	guard, err := idempotency.NewGuard(store, &idempotency.GuardOptions{CallTimeout: h.options.StoreTimeout})
-	h.guard = guard
+	h.store, h.guard = store, guard
 	return err
 }
 

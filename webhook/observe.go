@@ -79,6 +79,7 @@ func (h *Handler) report(a *arrival, d *received, v disposition, late bool) {
 			o.Type = otherType
 		}
 	}
+	h.silence.observe(a, &o)
 	h.log.delivery(a.ctx, delivery, &o, v.explain)
 	if h.options.Observer != nil {
 		h.observe(a.ctx, o)

@@ -85,6 +85,17 @@ type Options struct {
 	// it is called before the response is written. A panic is logged and has no other effect.
 	Observer func(ctx context.Context, o Observation)
 
+	// SilentAfter, if set, is the time without an accepted delivery after which the handler is silent. It then logs an Error
+	// and calls OnSilence, and does both again when a delivery is accepted. Set it to several times the longest pause that is
+	// normal, such as a weekend: no value fits all services, so there is no default. A delivery is accepted if it is authentic
+	// and fresh, and was not completed before. The Store remembers the time of the last one, so with a durable Store the time
+	// goes on during a restart, and several processes report only what none of them has accepted. [Handler.Shutdown] ends it.
+	SilentAfter time.Duration
+
+	// OnSilence, if set, is called when the handler becomes silent, and when that is over. It must return quickly. A panic
+	// has no effect.
+	OnSilence func(ctx context.Context, s Silence)
+
 	// Middleware runs around the callback of every delivery, with and without an Inbox. The first one is the outermost. Use
 	// it to measure the callback alone, to put values into its context, or to open a transaction.
 	Middleware []Middleware
@@ -185,12 +196,12 @@ func (o *Options) withDefaults(p *vendors.Profile) (Options, error) {
 	for name, n := range map[string]int64{
 		"MaxBody": c.MaxBody, "MaxRunning": int64(c.MaxRunning),
 		"RateBurst": int64(c.RateBurst), "BodyTimeout": int64(c.BodyTimeout), "StoreTimeout": int64(c.StoreTimeout),
-		"ResponseTimeout": int64(c.ResponseTimeout), "CallbackTimeout": int64(c.CallbackTimeout),
+		"ResponseTimeout": int64(c.ResponseTimeout), "CallbackTimeout": int64(c.CallbackTimeout), "SilentAfter": int64(c.SilentAfter),
 	} {
 		if n < 0 {
 			return c, fmt.Errorf("webhook: Options.%s must not be negative", name)
 		}
-		if d := time.Duration(n); d > maxDuration && strings.HasSuffix(name, "Timeout") {
+		if d := time.Duration(n); d > maxDuration && (strings.HasSuffix(name, "Timeout") || name == "SilentAfter") {
 			return c, fmt.Errorf("webhook: Options.%s (%v) must be at most %v", name, d, maxDuration)
 		}
 	}

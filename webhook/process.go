@@ -31,7 +31,7 @@ func (h *Handler) process(ctx context.Context, r *Request) Result {
 	a := h.arrive(ctx, r)
 	if h.options.Inbox == nil {
 		if !h.drain.enter() {
-			return h.respond(&a, nil, disposition{outcome: Unavailable, reason: ReasonShuttingDown, err: errShutdown, unread: true})
+			return h.respond(&a, nil, disposition{outcome: Unavailable, reason: ReasonShuttingDown, err: ErrShutdown, unread: true})
 		}
 		defer h.drain.leave() // after the report
 	}

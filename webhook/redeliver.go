@@ -22,7 +22,7 @@ func (h *Handler) Redeliver(ctx context.Context, d *Delivery) Result {
 		Delivery: &given,
 	}
 	if !h.drain.enter() {
-		return h.respond(&stored.arrival, stored, disposition{outcome: Unavailable, reason: ReasonShuttingDown, err: errShutdown})
+		return h.respond(&stored.arrival, stored, disposition{outcome: Unavailable, reason: ReasonShuttingDown, err: ErrShutdown})
 	}
 	defer h.drain.leave()
 	return h.respond(&stored.arrival, stored, h.redeliver(stored))

@@ -2,14 +2,11 @@ package webhook
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 
 	"github.com/aihooks/aihooks-go/internal/deadline"
 )
-
-var errShutdown = errors.New("webhook: the handler has been shut down")
 
 // A ShutdownError lists the callbacks that were still running when a shutdown ended.
 type ShutdownError struct {
@@ -36,6 +33,7 @@ func (e *ShutdownError) Unwrap() error { return e.err }
 // Give all three the same context, so that its deadline bounds the whole shutdown. Shut down several handlers
 // concurrently. If Shutdown is called after the deadline, callbacks have only 100 ms to return.
 func (h *Handler) Shutdown(ctx context.Context) error {
+	h.silence.stop()
 	idle := h.drain.drain()
 	select {
 	case <-idle:

@@ -62,5 +62,6 @@ func (h *Handler) SetKeys(keys ...signature.Key) error {
 	if err := s.keys.Set(keys...); err != nil {
 		return fmt.Errorf("%s: SetKeys: %w", h.profile.Name, err)
 	}
+	h.silence.refused.Store(0)
 	return nil
 }

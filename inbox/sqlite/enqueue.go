@@ -35,16 +35,10 @@ func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate boo
 	if len(d.Keys) == 0 {
 		return false, errors.New("sqliteinbox: a delivery without keys cannot be stored")
 	}
-	switch {
-	case b.readOnly:
-		return false, ErrReadOnly
-	case b.closed.Load():
-		return false, ErrClosed
-	}
-	key := digest(d.Keys[0])
-	if err := errors.Join(b.health.check(), b.files.check(time.Now().Add(-lookEvery))); err != nil {
+	if err := b.usable(); err != nil {
 		return false, err
 	}
+	key := digest(d.Keys[0])
 	full := b.space.check(ctx, b)
 	if full == nil {
 		full = b.space.checkType(ctx, b, endpointName(d.Vendor, d.Endpoint), d.Type)
