@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/webhook"
 )
 
 // faultCount is how many faults docs/faults.md lists.
@@ -56,6 +58,71 @@ func TestEngines_EveryRowNamesItsTests(t *testing.T) {
 		}
 	}
 	require.Greater(t, rows, 35)
+}
+
+var (
+	namedTests  = regexp.MustCompile("`([a-z0-9./]+)`\\s+((?:Test|Fuzz|Benchmark)[A-Z]\\w+(?:,\\s+(?:Test|Fuzz|Benchmark)[A-Z]\\w+)*)")
+	anyTest     = regexp.MustCompile(`\b(?:Test|Fuzz|Benchmark)[A-Z]\w+`)
+	tableRow    = regexp.MustCompile(`^\| (.+) \| (.+) \|$`)
+	alertedCode = regexp.MustCompile("`([a-z_]+)`")
+)
+
+func TestProduction_NamesExistingTests(t *testing.T) {
+	for _, path := range []string{"docs/production.md", "docs/logs.md"} {
+		page, err := os.ReadFile(path)
+		require.NoError(t, err)
+		named := 0
+		for _, m := range namedTests.FindAllStringSubmatch(string(page), -1) {
+			tests := strings.Join(strings.Fields(m[2]), " ")
+			requireTests(t, "`"+m[1]+"` "+tests)
+			named += strings.Count(tests, ",") + 1
+		}
+		require.Len(t, anyTest.FindAllString(string(page), -1), named, "%s: each test needs the folder before its name", path)
+		require.Positive(t, named)
+	}
+}
+
+func TestProduction_EveryFailureNamesItsTests(t *testing.T) {
+	rows := tableOfProduction(t, "## Failures")
+	for _, row := range rows {
+		cells := strings.Split(row, " | ")
+		require.Len(t, cells, 5, row)
+		requireTests(t, cells[4])
+	}
+	require.Greater(t, len(rows), 20)
+}
+
+func TestProduction_AlertsOnExistingCodes(t *testing.T) {
+	found := 0
+	for _, row := range tableOfProduction(t, "## Alerts") {
+		cells := strings.Split(row, " | ")
+		require.Len(t, cells, 3, row)
+		for _, m := range alertedCode.FindAllStringSubmatch(cells[1], -1) {
+			outcome, _ := webhook.Outcome(m[1]).Help()
+			reason, _ := webhook.Reason(m[1]).Help()
+			require.NotEmpty(t, outcome+reason, "%s is neither an outcome nor a reason", m[1])
+			found++
+		}
+	}
+	require.Greater(t, found, 20)
+}
+
+// tableOfProduction returns the rows of the table below a heading of docs/production.md.
+func tableOfProduction(t *testing.T, heading string) (rows []string) {
+	t.Helper()
+	page, err := os.ReadFile("docs/production.md")
+	require.NoError(t, err)
+	_, section, found := strings.Cut(string(page), "\n"+heading+"\n")
+	require.True(t, found)
+	section, _, _ = strings.Cut(section, "\n## ")
+	for line := range strings.Lines(section) {
+		line = strings.TrimRight(line, "\r\n")
+		if tableRow.MatchString(line) {
+			rows = append(rows, strings.Trim(line, "| "))
+		}
+	}
+	require.NotEmpty(t, rows)
+	return rows[1:] // without the head
 }
 
 // requireTests requires that a cell of a table names folders and tests in them.

@@ -144,6 +144,13 @@
 // last attempt. Then [Options.DeadLetter] gets the delivery early. Without a DeadLetter the response is 500. Neither loses
 // the delivery.
 //
+// # Logging
+//
+// A handler logs to [Options.Logger]. The line of a delivery has the message "webhook delivery" and the outcome, and the
+// attributes vendor, endpoint, outcome, reason, status, type, id, attempt, signed_by, duration_ms and error, as far as they
+// apply. The page https://github.com/aihooks/aihooks-go/blob/main/docs/logs.md lists the levels, and every attribute of
+// handlers, inboxes and stores. Nothing is logged at Warn or above while all deliveries are handled.
+//
 // # Shutdown
 //
 // Call http.Server.Shutdown first, so that requests finish. Then call [Handler.Shutdown], which waits for running

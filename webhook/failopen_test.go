@@ -84,3 +84,19 @@ func TestFailOpen_Responds503WhenUnset(t *testing.T) {
 		time.Sleep(time.Minute)
 	})
 }
+
+func TestStore_RefusesOnlyNewDeliveriesWhenFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // on a busy machine a body may take longer than BodyTimeout
+		store, err := idempotency.NewMemory(&idempotency.MemoryOptions{MaxKeys: 1})
+		require.NoError(t, err)
+		r := newReceiver(t, webhook.Options{Store: store})
+		ping.On(r.Handler, returns(nil))
+		require.Equal(t, 200, r.deliver(body("a")).status)
+		full := r.deliver(body("b"))
+		require.Equal(t, 503, full.status)
+		require.Positive(t, retryAfter(t, full))
+		require.Equal(t, webhook.ReasonStoreFull, r.last(2).Reason)
+		require.Equal(t, 1, r.log.Count(`"level":"ERROR"`, `"reason":"store_full"`))
+		require.Equal(t, 200, r.deliver(body("a")).status, "it is a duplicate of a key that the store has")
+	})
+}

@@ -110,7 +110,7 @@ func NewHandler(p vendors.Profile, c vendors.HandlerConfig, o *Options) (*Handle
 	}
 	if 0 < p.Window && p.Window < p.RetryWindow && p.TimeHeader == "" {
 		options.Logger.Warn("webhook: Config.Window is shorter than the vendor's retry window; later attempts may be refused as stale",
-			"vendor", p.Name, "endpoint", c.Endpoint, "window", p.Window, "retry_window", p.RetryWindow)
+			"vendor", p.Name, "endpoint", c.Endpoint, "window", p.Window.String(), "retry_window", p.RetryWindow.String())
 	}
 	h.drain.init()
 	h.log.init(options.Logger)

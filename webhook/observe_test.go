@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -96,6 +97,26 @@ func TestObserver_ReceivesEveryField(t *testing.T) {
 			Vendor: "acme", Endpoint: "default", Outcome: webhook.Unauthenticated, Reason: "header_missing", Status: 401, Bytes: 2,
 		}, forged, "of a forgery nothing is repeated")
 	})
+}
+
+// During a rotation it shows which senders still use the old key.
+func TestObserver_ReceivesNameOfKey(t *testing.T) {
+	const next = "another-secret-of-acme"
+	r := newReceiver(t, webhook.Options{})
+	ping.On(r.Handler, returns(nil))
+	signedBy := func(secret, id string) string {
+		sender := r.sender.WithSecret(secret)
+		sender.Send(sender.Raw(body(id)))
+		seen := r.observations()
+		return seen[len(seen)-1].SignedBy
+	}
+	require.NoError(t, r.SetKeys(signature.NewKey("new", next), signature.NewKey("old", acmeSecret)))
+	require.Equal(t, "old", signedBy(acmeSecret, "a"))
+	require.Equal(t, "new", signedBy(next, "b"))
+	require.Equal(t, 1, r.log.Count(`"signed_by":"old"`))
+	require.NoError(t, r.SetKeys(signature.NewKey("new", next)))
+	require.Empty(t, signedBy(acmeSecret, "c"))
+	require.Equal(t, 1, r.log.Count(`"cause":"key_previous"`, `the previous key \"old\"`))
 }
 
 func TestObserver_ReceivesLateOutcome(t *testing.T) {

@@ -269,6 +269,7 @@ func TestMinFree_RefusesDeliveriesBelowLimit(t *testing.T) {
 	}
 	box := openBox(t, d.path(), sqliteinbox.Options{MinFree: 32 << 20})
 	harness := inboxkit.NewHandler(t, webhook.Options{Inbox: box})
+	harness.OnMessage(func(context.Context, string) error { return nil })
 	harness.MustRespond(t, http.StatusOK, inboxkit.MessageBody("before", 1000))
 	file, err := os.Create(d.filler)
 	require.NoError(t, err)
@@ -284,6 +285,7 @@ func TestMinFree_RefusesDeliveriesBelowLimit(t *testing.T) {
 	require.Equal(t, webhook.ReasonInboxFull, harness.Last().Reason)
 	require.Positive(t, harness.Log.Count("bytes free", "MinFree is 33554432"), harness.Log)
 	inboxkit.Run(t, box, harness) // there is space to process the stored deliveries
+	kit.Eventually(t, func() bool { return statsOf(t, box).Pending == 0 && harness.Calls.Of("before") == 1 })
 	harness.MustRespond(t, http.StatusServiceUnavailable, inboxkit.MessageBody("another", 1000))
 	unlimited, err := sqliteinbox.Open(d.path(), &sqliteinbox.Options{MinFree: -1})
 	require.NoError(t, err)

@@ -55,7 +55,7 @@ func (h *health) observe(a activity, err error) {
 		if !h.logged && time.Since(h.loggedAt) >= reportEvery {
 			h.logged, h.loggedAt = true, time.Now()
 			h.logger.Error("inbox: stored deliveries cannot be run; new ones are refused if this continues",
-				"path", h.path, "refused_after", h.refuseAfter, "error", err)
+				"path", h.path, "refused_after", h.refuseAfter.String(), "error", err)
 		}
 	case failed:
 		delete(h.failures, a)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/workflux"
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
@@ -70,4 +72,31 @@ func TestLog_HasOneErrorPerDeadLetter(t *testing.T) {
 			require.Equal(t, c.runs, log.Count("level=WARN")-log.Count("level=WARN", "sqliteinbox: the file system"), log.String())
 		})
 	}
+}
+
+func TestLog_HealthyServiceIsSilentAtWarn(t *testing.T) {
+	t.Parallel()
+	const deliveries = 50
+	var log logtest.LogBuffer
+	logger := log.JSON(slog.LevelDebug)
+	box, err := sqliteinbox.Open(pathOf(t), &sqliteinbox.Options{Policy: inbox.Policy{Logger: logger}})
+	require.NoError(t, err)
+	hook, err := workflux.NewHandler("a secret", &webhook.Options{Inbox: box, Logger: logger, StoreTimeout: inboxkit.StoreTimeout})
+	require.NoError(t, err)
+	hook.OnUserMessage(func(context.Context, *workflux.UserMessage) error { return nil })
+	ran := make(chan error, 1)
+	go func() { ran <- box.Run(context.Background(), hook) }()
+	sender := workfluxtest.NewSender(t, hook, "a secret")
+	for i := range deliveries {
+		sender.SendTwice(sender.Raw(inboxkit.MessageBody(fmt.Sprint(i), 100))).WantOK()
+	}
+	kit.Eventually(t, func() bool { return statsOf(t, box).Done == deliveries }, &log)
+	box.PurgeOnce(t.Context())
+	require.NoError(t, errors.Join(hook.Shutdown(t.Context()), box.Shutdown(t.Context()), <-ran, box.Close()))
+
+	require.GreaterOrEqual(t, log.Count(`"level":"DEBUG"`), 3*deliveries, "each request and each run has a line")
+	require.Equal(t, 1, log.Count(`"level":"INFO"`, "inbox: drained"))
+	require.Zero(t, log.Count(`"level":"ERROR"`), log.String())
+	volatile := log.Count(`"level":"WARN"`, "sqliteinbox: the file system") // of the test's folder
+	require.Equal(t, volatile, log.Count(`"level":"WARN"`), log.String())
 }
