@@ -24,7 +24,7 @@ type Silence struct {
 	Since time.Time
 
 	// Refused is how many requests were not authentic since then, or since SetKeys exchanged the keys. If there are any, the
-	// sender may be signing with another secret. If there are none, nothing arrives.
+	// sender may be signing with another secret. If zero, nothing arrives.
 	Refused int64
 }
 

@@ -189,7 +189,7 @@ func TestSilence_LooksAtAllProcesses(t *testing.T) {
 	})
 }
 
-// While the store is down, nobody knows what the other processes have accepted.
+// While the store is down, this process does not know what the other processes have accepted.
 func TestSilence_WaitsForStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &failingStore{Store: newMemory(t)}

@@ -60,8 +60,8 @@ var (
 	ErrSilent = errors.New("webhook: no delivery was accepted for Options.SilentAfter")
 )
 
-// Ready returns nil if the handler can accept deliveries now, or the reason why not. It asks the store by releasing a key that
-// nobody claims. It asks an inbox, and a store that can be full, by a method Ready(context.Context) error, if they have it.
+// Ready returns nil if the handler can accept deliveries now, or the reason why not. It asks the store by releasing a key that is
+// never claimed. It asks an inbox, and a store that can be full, by a method Ready(context.Context) error, if they have it.
 // Package health makes an HTTP handler of it.
 func (h *Handler) Ready(ctx context.Context) error {
 	s := h.Status()
