@@ -173,7 +173,7 @@ func (l *Lease) reserveUntil(lease time.Duration) func(context.Context) error {
 			return err
 		}
 		for _, key := range l.keys {
-			err := l.guard.call(ctx, func(ctx context.Context) error {
+			err := l.guard.call(ctx, "claim", func(ctx context.Context) error {
 				_, err := l.guard.store.Claim(ctx, key, token, lease)
 				return err
 			})

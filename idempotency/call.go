@@ -10,18 +10,29 @@ import (
 )
 
 // call makes one call to the store under the guard's deadline.
-func (g *Guard) call(ctx context.Context, f func(context.Context) error) error {
-	return g.callWithin(ctx, g.timeout, f)
+func (g *Guard) call(ctx context.Context, method string, f func(context.Context) error) error {
+	return g.callWithin(ctx, g.timeout, method, f)
 }
 
-func (g *Guard) callWithin(ctx context.Context, limit time.Duration, f func(context.Context) error) error {
+func (g *Guard) callWithin(ctx context.Context, limit time.Duration, method string, f func(context.Context) error) error {
 	if g.direct {
 		return f(ctx)
 	}
-	if err := deadline.Call(ctx, limit, f); err != nil {
+	began := time.Now()
+	err := deadline.Call(ctx, limit, f)
+	g.observe(method, time.Since(began), err)
+	if err != nil {
 		return fmt.Errorf("idempotency: store: %w", err)
 	}
 	return nil
+}
+
+func (g *Guard) observe(method string, took time.Duration, err error) {
+	if g.onCall == nil {
+		return
+	}
+	defer func() { _ = recover() }() // some calls run on goroutines where a panic would end the process
+	g.onCall(method, took, err)
 }
 
 // claim claims one key for a duration. It waits for the store until the given time at most. After an error the store may
@@ -40,7 +51,7 @@ func (g *Guard) claim(ctx context.Context, key string, lease *Lease, duration ti
 	}
 	var claim Claim
 	returned := make(chan struct{})
-	err := g.callWithin(ctx, limit, func(ctx context.Context) (err error) {
+	err := g.callWithin(ctx, limit, "claim", func(ctx context.Context) (err error) {
 		defer close(returned)
 		claim, err = g.claimOnce(ctx, key, lease.token, duration)
 		return err

@@ -36,6 +36,11 @@ type GuardOptions struct {
 	// MaxWaiters is how many callers may wait at once for a run of the same key in this process. For any further caller
 	// the key is in flight at once. With a negative value no caller waits. Defaults to [DefaultMaxWaiters].
 	MaxWaiters int
+
+	// OnCall, if set, is called after each call to the store, with the method ("claim", "complete", "release" or "renew"), how
+	// long it took, and its error. It must return quickly. A panic has no effect. It is not called for
+	// a [Memory], which cannot be slow.
+	OnCall func(method string, took time.Duration, err error)
 }
 
 // A Guard runs the work of a key at most once at a time, and not again after it is completed.
@@ -50,6 +55,7 @@ type Guard struct {
 	timeout time.Duration
 	waiters int
 	direct  bool // the store cannot hang, so calls need no deadline
+	onCall  func(method string, took time.Duration, err error)
 
 	mu      sync.Mutex
 	flights map[string]*flight
@@ -72,6 +78,7 @@ func NewGuard(store Store, o *GuardOptions) (*Guard, error) {
 		margin:  orDefault(o.Margin, DefaultMargin),
 		timeout: orDefault(o.CallTimeout, DefaultCallTimeout),
 		waiters: orDefault(o.MaxWaiters, DefaultMaxWaiters),
+		onCall:  o.OnCall,
 		flights: make(map[string]*flight),
 		turns:   make(chan struct{}, maxTurns),
 	}
@@ -152,7 +159,7 @@ func (g *Guard) Do(ctx context.Context, key string, fn func(context.Context) err
 // error is the store's.
 func (g *Guard) Count(ctx context.Context, key string, apart time.Duration) (int, error) {
 	var claim Claim
-	err := g.call(ctx, func(ctx context.Context) (err error) {
+	err := g.call(ctx, "claim", func(ctx context.Context) (err error) {
 		claim, err = g.store.Claim(ctx, key, NewToken(), apart)
 		return err
 	})

@@ -122,7 +122,7 @@ func (l *Lease) complete(ctx context.Context, keys []string) error {
 	}
 	var failed error
 	for _, key := range keys {
-		err := l.guard.call(ctx, func(ctx context.Context) error {
+		err := l.guard.call(ctx, "complete", func(ctx context.Context) error {
 			return l.guard.store.Complete(ctx, key, l.token)
 		})
 		if err != nil && (failed == nil || errors.Is(failed, ErrLeaseLost)) {
@@ -139,7 +139,7 @@ func (l *Lease) release(ctx context.Context, keys []string) error {
 		return nil
 	}
 	for _, key := range slices.Backward(keys) {
-		err := l.guard.call(ctx, func(ctx context.Context) error {
+		err := l.guard.call(ctx, "release", func(ctx context.Context) error {
 			return l.guard.store.Release(ctx, key, l.token)
 		})
 		if err != nil {

@@ -79,7 +79,7 @@ func (r *renewal) renew() (time.Time, error) {
 		if left <= 0 {
 			return end, ErrLeaseLost
 		}
-		err := g.callWithin(r.ctx, min(g.timeout, left), func(ctx context.Context) error {
+		err := g.callWithin(r.ctx, min(g.timeout, left), "renew", func(ctx context.Context) error {
 			return g.renewer.Renew(ctx, key, l.token, g.leaseOf(until, len(l.keys)-1-i))
 		})
 		if err != nil {

@@ -146,7 +146,7 @@ func (h *Handler) openStore() error {
 		return fmt.Errorf("webhook: Options.CallbackTimeout (%v) must be at most %v, because Options.Store cannot renew a lease: it is not an idempotency.Renewer",
 			h.options.CallbackTimeout, longestLease-leaseMargin)
 	}
-	guard, err := idempotency.NewGuard(store, &idempotency.GuardOptions{CallTimeout: h.options.StoreTimeout})
+	guard, err := idempotency.NewGuard(store, &idempotency.GuardOptions{CallTimeout: h.options.StoreTimeout, OnCall: h.options.OnStoreCall})
 	h.store, h.guard = store, guard
 	return err
 }

@@ -34,6 +34,7 @@ type Observation struct {
 	Status int
 
 	ID       string        // id of the delivery; empty if not authentic
+	Time     time.Time     // of the event, as the vendor says; zero if not authentic, or without a time
 	Attempt  int           // number of runs; zero if no callback ran
 	Bytes    int           // size of the body; zero if it was not read
 	Duration time.Duration // from the arrival until now
@@ -74,7 +75,7 @@ func (h *Handler) report(a *arrival, d *received, v disposition, late bool) {
 	if d != nil {
 		delivery = d.Delivery
 		o.Type, o.ID, o.Attempt, o.SignedBy, o.Form = d.Type, names.Bounded(d.ID, names.Max), d.Attempt, d.SignedBy, d.Form
-		o.Bytes = len(d.Body)
+		o.Bytes, o.Time = len(d.Body), d.Time
 		if !h.knownTypes[d.Type] {
 			o.Type = otherType
 		}

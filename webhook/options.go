@@ -85,6 +85,9 @@ type Options struct {
 	// it is called before the response is written. A panic is logged and has no other effect.
 	Observer func(ctx context.Context, o Observation)
 
+	// OnStoreCall, if set, is called after each call to the store: see [idempotency.GuardOptions].OnCall.
+	OnStoreCall func(method string, took time.Duration, err error)
+
 	// SilentAfter, if set, is the time without an accepted delivery after which the handler is silent. It then logs an Error
 	// and calls OnSilence, and does both again when a delivery is accepted. Set it to several times the longest pause that is
 	// normal, such as a weekend: no value fits all services, so there is no default. A delivery is accepted if it is authentic

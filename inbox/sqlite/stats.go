@@ -8,40 +8,11 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 )
 
-// Stats has the numbers of entries in each state, in total and for each endpoint.
-type Stats struct {
-	Counts
-
-	// Endpoints has the counts of each endpoint. Its keys are "vendor/endpoint", such as "greenflash/default".
-	Endpoints map[string]Counts `json:"endpoints"`
-
-	// Oldest is when the pending delivery that has waited longest was due. Zero if none is due.
-	Oldest time.Time `json:"oldest,omitzero"`
-}
-
-// Counts has the numbers of entries in each state.
-type Counts struct {
-	Pending      int `json:"pending"`
-	Running      int `json:"running"`
-	Deferred     int `json:"deferred"`
-	DeadLettered int `json:"dead_lettered"`
-	Done         int `json:"done"`
-}
-
-func (c *Counts) add(s inbox.State, n int) {
-	switch s {
-	case inbox.Pending:
-		c.Pending += n
-	case inbox.Running:
-		c.Running += n
-	case inbox.Deferred:
-		c.Deferred += n
-	case inbox.DeadLettered:
-		c.DeadLettered += n
-	case inbox.Done:
-		c.Done += n
-	}
-}
+// Stats and Counts are the types of package inbox.
+type (
+	Stats  = inbox.Stats
+	Counts = inbox.Counts
+)
 
 const countAll = `SELECT state, handler, count(*), min(due_at) FROM aihooks_inbox GROUP BY state, handler`
 
@@ -65,9 +36,9 @@ func (b *Inbox) Stats(ctx context.Context) (Stats, error) {
 		if err != nil {
 			return err
 		}
-		stats.add(state, n)
+		stats.Add(state, n)
 		counts := stats.Endpoints[handler]
-		counts.add(state, n)
+		counts.Add(state, n)
 		stats.Endpoints[handler] = counts
 		at := timeOf(first)
 		if back > 0 && at.After(now) {
