@@ -20,13 +20,13 @@ RELEASE_CHECK ?= bash .ci/run
 test:
 	@.ci/stage "install servers, browser and compiler" .ci/services
 	@.ci/stage "download modules" go mod download
-	@.ci/stage "test the library, the tool and the page" go test -race ./... ./cmd/aihooks/... ./inbox/jetstream/...
+	@.ci/stage "test the library, the tool and the page" go test -race ./... ./cmd/aihooks/... ./inbox/jetstream/... ./webhook/otelhooks/...
 	@.ci/stage "test stores, inboxes and examples on real servers" go test -race -timeout 20m $(engines)
 	@.ci/stage "run examples/quickstart" go run ./examples/quickstart
 
 ## test-long: every test in full, with the crash tests, and fuzzing; takes hours
 test-long: services
-	AIHOOKS_TEST_LONG=1 go test -count 1 -v -timeout 120m -p 1 ./... ./cmd/aihooks/... ./inbox/jetstream/... $(engines)
+	AIHOOKS_TEST_LONG=1 go test -count 1 -v -timeout 120m -p 1 ./... ./cmd/aihooks/... ./inbox/jetstream/... ./webhook/otelhooks/... $(engines)
 	$(MAKE) fuzz
 
 ## crash: only the crash tests, in full, with their figures

@@ -1,0 +1,89 @@
+package otelhooks
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"time"
+
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/aihooks/aihooks-go/webhook"
+)
+
+var propagator propagation.TraceContext
+
+// carrier is an http.Header with the trace of a request.
+func carrier(h http.Header) propagation.HeaderCarrier { return propagation.HeaderCarrier(h) }
+
+// observe reports the outcome of a request or of a run.
+func (t *Telemetry) observe(ctx context.Context, o *webhook.Observation) {
+	t.meters.observe(ctx, o)
+	if o.FromInbox || o.Late { // the request's span has ended
+		return
+	}
+	span := trace.SpanFromContext(ctx)
+	if !span.IsRecording() {
+		return
+	}
+	span.SetAttributes(typeKey.String(o.Type), outcomeKey.String(string(o.Outcome)), reasonKey.String(string(o.Reason)))
+	if o.ID != "" {
+		span.SetAttributes(idKey.String(o.ID))
+	}
+	if o.Status >= http.StatusInternalServerError {
+		span.SetStatus(codes.Error, string(o.Outcome))
+	}
+}
+
+// run is the Middleware. It makes the span of a callback. A delivery from an inbox has the trace of its request in its Header.
+func (t *Telemetry) run(ctx context.Context, d *webhook.Delivery, event webhook.AnyEvent, next func(context.Context) error) error {
+	kind := trace.SpanKindInternal
+	if !trace.SpanContextFromContext(ctx).IsValid() {
+		ctx, kind = propagator.Extract(ctx, carrier(d.Header)), trace.SpanKindConsumer
+	}
+	eventType := "other"
+	if event != nil {
+		eventType = d.Type // it has a callback, so the program knows it
+	}
+	ctx, span := t.tracer.Start(ctx, d.Vendor+" callback", trace.WithSpanKind(kind))
+	if span.IsRecording() {
+		span.SetAttributes(vendorKey.String(d.Vendor), endpointKey.String(d.Endpoint), typeKey.String(eventType), idKey.String(d.ID), attemptKey.Int(d.Attempt))
+	}
+	began, failed := time.Now(), true // also if the callback panics
+	defer func() {
+		t.meters.callback(ctx, d, eventType, time.Since(began), failed)
+		if failed {
+			span.SetStatus(codes.Error, "the callback failed")
+		}
+		span.End()
+	}()
+	err := next(ctx)
+	failed = err != nil
+	return err
+}
+
+// A tracedInbox stores the trace of the request with the delivery.
+type tracedInbox struct{ webhook.Inbox }
+
+func (b *tracedInbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate bool, err error) {
+	if !trace.SpanContextFromContext(ctx).IsValid() {
+		return b.Inbox.Enqueue(ctx, d)
+	}
+	traced := *d
+	traced.Header = maps.Clone(d.Header)
+	if traced.Header == nil {
+		traced.Header = make(http.Header, 1)
+	}
+	propagator.Inject(ctx, carrier(traced.Header))
+	return b.Inbox.Enqueue(ctx, &traced)
+}
+
+// Ready passes on the question to the inbox, for [webhook.Handler.Ready].
+func (b *tracedInbox) Ready(ctx context.Context) error {
+	if r, ok := b.Inbox.(interface{ Ready(context.Context) error }); ok {
+		return r.Ready(ctx)
+	}
+	return nil
+}
