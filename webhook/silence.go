@@ -69,7 +69,8 @@ func (w *silenceWatch) observe(a *arrival, o *Observation) {
 	case o.FromInbox || o.Late:
 	case o.Outcome == Unauthenticated:
 		w.refused.Add(1)
-	case o.SignedBy == "" || o.Outcome == Duplicate || o.Outcome == Rejected: // anyone can send a captured delivery again
+	case o.SignedBy == "" || o.Outcome == Rejected:
+	case o.Outcome == Duplicate || o.Reason == ReasonStoredBefore || o.Reason == ReasonOtherContent: // anyone can send a captured delivery again
 	default:
 		w.accepted(a)
 	}

@@ -284,3 +284,25 @@ func TestStatus_HasLimitsAndUse(t *testing.T) {
 		require.NoError(t, r.Ready(t.Context()))
 	})
 }
+
+// With an inbox, a captured delivery that comes again is stored already.
+func TestSilence_CountsNoDuplicateOfInbox(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stored := make(map[string]bool)
+		box := inboxFunc(func(_ context.Context, d *webhook.Delivery) (bool, error) {
+			duplicate := stored[d.ID]
+			stored[d.ID] = true
+			return duplicate, nil
+		})
+		r := newReceiver(t, webhook.Options{Inbox: box, SilentAfter: 10 * time.Minute})
+		captured := body("a")
+		for range 3 {
+			require.Equal(t, 200, r.deliver(captured).status)
+			time.Sleep(6 * time.Minute)
+		}
+		require.True(t, r.Status().Silent)
+		r.deliver(body("b"))
+		require.False(t, r.Status().Silent)
+		require.NoError(t, r.Shutdown(t.Context()))
+	})
+}

@@ -18,6 +18,9 @@ type config struct {
 	store       string
 	inbox       string
 	oldInbox    string
+	metricsAddr string
+	traces      bool
+	silentAfter time.Duration
 	maxBody     int64
 	failFirst   int
 	delay       time.Duration
@@ -33,6 +36,8 @@ func readConfig(getenv func(string) string) (config, error) {
 		store:       getenv("STORE"),
 		inbox:       getenv("INBOX"),
 		oldInbox:    getenv("OLD_INBOX"),
+		metricsAddr: getenv("METRICS_ADDR"),
+		traces:      getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != "",
 	}
 	if c.addr == "" {
 		c.addr = "127.0.0.1:8080"
@@ -45,6 +50,7 @@ func readConfig(getenv func(string) string) (config, error) {
 			}
 		}
 	}
+	read("SILENT_AFTER", func(v string) (err error) { c.silentAfter, err = time.ParseDuration(v); return err })
 	read("MAX_BODY", func(v string) (err error) { c.maxBody, err = strconv.ParseInt(v, 10, 64); return err })
 	read("FAIL_FIRST", func(v string) (err error) { c.failFirst, err = strconv.Atoi(v); return err })
 	read("HANDLER_DELAY", func(v string) (err error) { c.delay, err = time.ParseDuration(v); return err })

@@ -14,6 +14,9 @@
 //	                              jetstream:nats://HOST:PORT, with a STORE; a single server needs ?server_syncs_always=true
 //	                            (default: none, so the callback runs before the response)
 //	OLD_INBOX                   an inbox that gets no new deliveries but is still run, for a move to another inbox
+//	METRICS_ADDR                the address of /metrics (Prometheus), /livez and /readyz, such as 127.0.0.1:9464 (default: none)
+//	OTEL_EXPORTER_OTLP_ENDPOINT where to send traces, by OTLP over HTTP (default: none)
+//	SILENT_AFTER                the time without an accepted delivery that is an alarm, such as 72h (default: none)
 //	MAX_BODY                    the maximum size of a body, in bytes
 //	FAIL_FIRST                  how many times the callback fails for each id
 //	HANDLER_DELAY               how long the callback takes, such as 2s
@@ -55,7 +58,11 @@ func run(ctx context.Context, getenv func(string) string, stdout *os.File, logge
 	if err != nil {
 		return err
 	}
-	options := &webhook.Options{Logger: logger, MaxBody: c.maxBody}
+	telemetry, err := newTelemetry(ctx, c)
+	if err != nil {
+		return err
+	}
+	options := &webhook.Options{Logger: logger, MaxBody: c.maxBody, SilentAfter: c.silentAfter}
 	closeStore, err := openStore(ctx, c, options)
 	if err != nil {
 		return fmt.Errorf("STORE: %w", err)
@@ -75,7 +82,13 @@ func run(ctx context.Context, getenv func(string) string, stdout *os.File, logge
 		options.Inbox = box.Inbox
 	}
 	out := json.NewEncoder(stdout)
-	mux, hooks, err := mount(c, options, &printer{out: out, failFirst: c.failFirst, delay: c.delay})
+	telemetry.watch("inbox", box)
+	telemetry.watch("old inbox", oldBox)
+	mux, hooks, err := mount(c, telemetry, options, &printer{out: out, failFirst: c.failFirst, delay: c.delay})
+	if err != nil {
+		return err
+	}
+	metricsAddr, closeMetrics, err := telemetry.serve(c.metricsAddr, hooks)
 	if err != nil {
 		return err
 	}
@@ -83,7 +96,11 @@ func run(ctx context.Context, getenv func(string) string, stdout *os.File, logge
 	if err != nil {
 		return fmt.Errorf("ADDR: %w", err)
 	}
-	if err := out.Encode(map[string]string{"listening": listener.Addr().String()}); err != nil {
+	addresses := map[string]string{"listening": listener.Addr().String()}
+	if metricsAddr != "" {
+		addresses["metrics"] = metricsAddr
+	}
+	if err := out.Encode(addresses); err != nil {
 		return err
 	}
 
@@ -98,11 +115,11 @@ func run(ctx context.Context, getenv func(string) string, stdout *os.File, logge
 	case <-ctx.Done():
 	}
 
-	// The order matters. Stop requests first, then callbacks, then the inboxes. The deferred calls then close the inboxes and the
+	// The order matters. Stop requests first, then callbacks, then the inboxes, and then the metrics and probes. The deferred calls then close the inboxes and the
 	// store. All steps share one deadline.
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
-	return errors.Join(server.Shutdown(drain), shutDown(drain, hooks), box.shutDown(drain), oldBox.shutDown(drain))
+	return errors.Join(server.Shutdown(drain), shutDown(drain, hooks), box.shutDown(drain), oldBox.shutDown(drain), closeMetrics(drain))
 }
 
 // shutDown shuts down the handlers concurrently. If they ran one after the other, the last could have no time left.

@@ -33,6 +33,7 @@ type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
 	origin string
+	probes string // the origin of the metrics and probes, if METRICS_ADDR is set
 	lines  chan string
 	log    bytes.Buffer
 }
@@ -72,10 +73,10 @@ func start(t *testing.T, env ...string) *process {
 			p.lines <- s.Text()
 		}
 	}()
-	var first struct{ Listening string }
+	var first struct{ Listening, Metrics string }
 	p.read(&first)
 	require.NotEmpty(t, first.Listening)
-	p.origin = "http://" + first.Listening
+	p.origin, p.probes = "http://"+first.Listening, "http://"+first.Metrics
 	return p
 }
 

@@ -13,12 +13,13 @@ import (
 )
 
 // mount creates and mounts a handler for every configured vendor.
-func mount(c config, options *webhook.Options, p *printer) (*http.ServeMux, []*webhook.Handler, error) {
+func mount(c config, t *telemetry, options *webhook.Options, p *printer) (*http.ServeMux, []*webhook.Handler, error) {
+	options = t.options(options)
 	mux := http.NewServeMux()
 	var hooks []*webhook.Handler
 	add := func(pattern string, h *webhook.Handler) {
 		h.OnEvent(p.print) // your service would register a typed callback for each type that it needs
-		mux.Handle(pattern, h)
+		mux.Handle(pattern, t.handler(h))
 		hooks = append(hooks, h)
 	}
 	if len(c.greenflash) > 0 {

@@ -71,7 +71,7 @@ func newMeters(m metric.Meter) (*meters, error) {
 	all.runningLimit = gauge("aihooks.callbacks.running.limit", "{callback}", "Options.MaxRunning.")
 	all.reading = gauge("aihooks.reading.memory", "By", "Memory of bodies that are being read, by all handlers with the same budget.")
 	all.readingLimit = gauge("aihooks.reading.memory.limit", "By", "Size of Options.ReadBudget.")
-	all.silent = gauge("aihooks.silent", "1", "1 while no delivery was accepted for Options.SilentAfter.")
+	all.silent = gauge("aihooks.silent", "{handler}", "1 while no delivery was accepted for Options.SilentAfter.")
 	all.accepted = elapsed("aihooks.accepted.age", "Time since a delivery was accepted.")
 	all.entries = gauge("aihooks.inbox.entries", "{delivery}", "Stored deliveries by state.")
 	all.oldest = elapsed("aihooks.inbox.oldest", "Time since the oldest pending delivery was due.")
