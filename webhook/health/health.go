@@ -175,9 +175,9 @@ func (r *readiness) log(ctx context.Context, c *check, name string, err error) {
 	if logger == nil {
 		logger = slog.Default()
 	}
-	switch {
-	case name == c.problem:
-	case name == "":
+	switch name {
+	case c.problem:
+	case "":
 		logger.InfoContext(ctx, "health: a check is ready again", "check", c.name)
 	default:
 		logger.WarnContext(ctx, "health: a check is not ready", "check", c.name, "problem", name, "error", err)

@@ -2,6 +2,8 @@ package otelhooks
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -141,11 +143,7 @@ func (t *Telemetry) Inbox(name string, box StatsReader) {
 // read reads the gauges.
 func (m *meters) read(ctx context.Context, to metric.Observer) error {
 	m.mu.Lock()
-	hooks := append([]Hook(nil), m.hooks...)
-	inboxes := make(map[string]StatsReader, len(m.inboxes))
-	for name, box := range m.inboxes {
-		inboxes[name] = box
-	}
+	hooks, inboxes := slices.Clone(m.hooks), maps.Clone(m.inboxes)
 	m.mu.Unlock()
 	for _, h := range hooks {
 		s, at := h.Status(), m.options.of(labels{vendor: h.Vendor(), endpoint: h.Endpoint()})

@@ -106,7 +106,7 @@ func (s *site) values(name string) map[string]float64 {
 func labels(set attribute.Set) string {
 	var text string
 	for _, kv := range set.ToSlice() {
-		text += kv.Value.Emit() + " "
+		text += kv.Value.String() + " "
 	}
 	return text[:max(0, len(text)-1)]
 }

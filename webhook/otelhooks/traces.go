@@ -82,7 +82,9 @@ func (b *tracedInbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplica
 
 // Ready passes on the question to the inbox, for [webhook.Handler.Ready].
 func (b *tracedInbox) Ready(ctx context.Context) error {
-	if r, ok := b.Inbox.(interface{ Ready(context.Context) error }); ok {
+	if r, ok := b.Inbox.(interface {
+		Ready(ctx context.Context) error
+	}); ok {
 		return r.Ready(ctx)
 	}
 	return nil
