@@ -11,7 +11,7 @@ import (
 
 // All handlers do the same: they accept a genuine delivery, and all except the empty one refuse a forged one.
 func TestHandlers_AcceptGenuineDeliveriesOnly(t *testing.T) {
-	for _, name := range []string{empty, competent, best, ours, oursFast, verifyOnly, oursUndecoded, goPlayground, sqliteByHand} {
+	for _, name := range []string{empty, competent, best, ours, oursFast, oursOtel, verifyOnly, oursUndecoded, goPlayground, sqliteByHand} {
 		t.Run(name, func(t *testing.T) {
 			x, err := newExchanges(name, t.TempDir(), 4<<10)
 			require.NoError(t, err)

@@ -19,10 +19,13 @@ import (
 	"time"
 
 	fastjson "github.com/go-json-experiment/json"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/aihooks/aihooks-go/convosphere"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/otelhooks"
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
@@ -33,6 +36,7 @@ const (
 	best         = "best by hand"
 	ours         = "aihooks"
 	oursFast     = "aihooks, go-json-experiment"
+	oursOtel     = "aihooks, OpenTelemetry"
 	sqliteByHand = "by hand, insert into SQLite"
 	sqliteOurs   = "aihooks, SQLite inbox"
 	maxBody      = 1 << 20
@@ -57,6 +61,8 @@ func newHandler(name, dir string, lines *atomic.Int64) (http.Handler, error) {
 		return oursHandler(&webhook.Options{Logger: counting(lines)})
 	case oursFast:
 		return oursHandler(&webhook.Options{Logger: counting(lines), Unmarshal: fastUnmarshal})
+	case oursOtel:
+		return telemetryHandler(counting(lines))
 	case sqliteByHand:
 		return insertingHandler(filepath.Join(dir, "byhand.db"))
 	case sqliteOurs:
@@ -85,6 +91,25 @@ func oursHandler(o *webhook.Options) (*webhook.Handler, error) {
 	return h, err
 }
 
+// telemetryHandler is oursHandler with metrics, and with spans that are not sampled.
+func telemetryHandler(logger *slog.Logger) (http.Handler, error) {
+	telemetry, err := otelhooks.New(&otelhooks.Options{
+		TracerProvider: sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample())),
+		MeterProvider:  sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader())),
+	})
+	if err != nil {
+		return nil, err
+	}
+	var observed atomic.Int64
+	h, err := oursHandler(telemetry.Options(&webhook.Options{
+		Logger: logger, Observer: func(context.Context, webhook.Observation) { observed.Add(1) },
+	}))
+	if err != nil {
+		return nil, err
+	}
+	return telemetry.Handler(h), nil
+}
+
 // undecodingHandler is oursHandler with a callback that gets the delivery and no typed event.
 func undecodingHandler(o *webhook.Options) (*webhook.Handler, error) {
 	h, err := observedHandler(o)
@@ -101,7 +126,9 @@ func undecodingHandler(o *webhook.Options) (*webhook.Handler, error) {
 
 func observedHandler(o *webhook.Options) (*webhook.Handler, error) {
 	var observed atomic.Int64
-	o.Observer = func(context.Context, webhook.Observation) { observed.Add(1) }
+	if o.Observer == nil {
+		o.Observer = func(context.Context, webhook.Observation) { observed.Add(1) }
+	}
 	profile := convosphere.Profile()
 	profile.Events = append(profile.Events, transcript)
 	return webhook.NewHandler(profile, vendors.HandlerConfig{Keys: []signature.Key{signature.NewKey("default", secret)}}, o)

@@ -93,7 +93,7 @@ func socket() ([]*comparison, error) {
 		server, client int
 	}{{"server on one core", 0, 1}, {fmt.Sprintf("both on %d cores", runtime.NumCPU()), -1, -1}} {
 		for _, size := range []int{512, 4 << 10} {
-			for _, names := range [][]string{{competent, empty, best, ours, oursFast}, {sqliteByHand, sqliteOurs}} {
+			for _, names := range [][]string{{competent, empty, best, ours, oursFast, oursOtel}, {sqliteByHand, sqliteOurs}} {
 				c := &comparison{name: where.name + ", " + bytesText(size), units: []string{"requests/s", "CPU us", "p99.9 ms", "slowest ms"}}
 				if err := c.measureServers(names, size, where.server, where.client); err != nil {
 					return nil, err
