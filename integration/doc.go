@@ -8,5 +8,6 @@
 //   - vectors tests the Python programs of signature/testdata.
 //   - servers tests the database servers that the other tests start.
 //   - leaks looks for leaked goroutines with goleak.
+//   - monitoring runs docs/monitoring on a Prometheus that scrapes examples/receiver.
 //   - pictures takes the pictures of the README.
 package integration
