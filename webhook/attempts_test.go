@@ -46,6 +46,14 @@ func mustNotDeadLetter(t *testing.T) func(ctx context.Context, d *webhook.Delive
 	}
 }
 
+func TestAttempts_ConfigMayAllowOne(t *testing.T) {
+	r := newReceiver(t, webhook.Options{}, func(_ *vendors.Profile, c *vendors.HandlerConfig) { c.Attempts = 1 })
+	ping.On(r.Handler, returns(errCallback))
+	result := r.process(body("a"))
+	require.Equal(t, webhook.Dropped, result.Outcome)
+	require.Equal(t, webhook.ReasonLastAttempt, result.Reason)
+}
+
 // A proxy that sends every attempt three times must not use up the vendor's attempts, even with several processes.
 func TestAttempts_ProxyCopiesAreNotCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
