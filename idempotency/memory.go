@@ -185,7 +185,7 @@ func (m *Memory) held(s *shard, d digest, token Token, now time.Duration) (e ent
 	if active && e.holds(token, now) {
 		return e, true, nil
 	}
-	if by, done := s.completed(d); active || !done || by != m.mark(token) {
+	if by, done := s.completed(d); !done || by != m.mark(token) {
 		return entry{}, false, ErrLeaseLost
 	}
 	return entry{}, false, nil

@@ -23,7 +23,7 @@ type renewal struct {
 	mu      sync.Mutex
 	until   time.Time   // when the lease ends
 	timer   *time.Timer // calls tick
-	over    bool        // the work has ended, or the lease
+	over    bool        // the work has ended
 	cancels []context.CancelCauseFunc
 	cause   error // of the end of the work's contexts, or nil
 }
@@ -60,7 +60,6 @@ func (r *renewal) tick() {
 		r.timer.Reset(r.pause())
 		return
 	case errors.Is(err, ErrLeaseLost) || !time.Now().Before(r.until):
-		r.over = true
 		r.cancel(ErrLeaseLost)
 	default:
 		r.timer.Reset(min(r.period/20, renewPause, time.Until(r.until)))
@@ -100,11 +99,9 @@ func (r *renewal) end() time.Time {
 func (r *renewal) stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.over {
-		r.over = true
-		if r.timer.Stop() { // otherwise tick runs, and calls Done
-			r.lease.guard.background.Done()
-		}
+	r.over = true
+	if r.timer.Stop() { // otherwise tick runs or has ended, and calls Done
+		r.lease.guard.background.Done()
 	}
 }
 

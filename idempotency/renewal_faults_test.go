@@ -97,6 +97,40 @@ func TestRenewal_EndsContextNoLaterThanLease(t *testing.T) {
 	}
 }
 
+// TestRenewal_PausesBetweenTries checks when a failed renewal is tried again. A pause is a twentieth of the lease, so that a
+// short lease survives a fault, and at most two seconds. There is no call at the end of the lease, because it would extend a
+// lease whose work has just been stopped.
+func TestRenewal_PausesBetweenTries(t *testing.T) {
+	for duration, pause := range map[time.Duration]time.Duration{
+		9 * time.Second: 450 * time.Millisecond,
+		9 * time.Minute: 2 * time.Second,
+	} {
+		t.Run(duration.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				var got, want []time.Duration
+				store := newFaultyStore(t, func(c call) fault {
+					if c.method != "renew" {
+						return fault{}
+					}
+					got = append(got, time.Since(start))
+					return fault{err: errDown}
+				})
+				request := idempotency.ClaimRequest{Keys: []string{"a"}, Lease: duration, RenewUntil: start.Add(time.Hour)}
+				lease, _, err := newGuard(t, store, nil).Acquire(t.Context(), request)
+				require.NoError(t, err)
+				<-lease.Context(t.Context()).Done()
+				synctest.Wait()
+				for at := duration / 3; at < duration; at += pause {
+					want = append(want, at)
+				}
+				require.Equal(t, want, got)
+				require.NoError(t, lease.Complete(t.Context()))
+			})
+		})
+	}
+}
+
 func TestRenewal_EndsContextOnceLeaseIsLost(t *testing.T) {
 	for name, key := range map[string]string{"the only": "a", "the first": "a", "the last": "b"} {
 		t.Run(name, func(t *testing.T) {

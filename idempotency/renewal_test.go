@@ -76,6 +76,7 @@ func TestRenewal_StopsWithTheWork(t *testing.T) {
 				renewals := store.made("renew", "a")
 				require.Positive(t, renewals)
 				require.NoError(t, end(lease, ctx), "the context ends only after the store was called")
+				require.Equal(t, context.Canceled, context.Cause(ctx))
 				require.NoError(t, g.Wait(t.Context()))
 				time.Sleep(10 * renewedLease)
 				require.Equal(t, renewals, store.made("renew", "a"))

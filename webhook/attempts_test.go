@@ -46,6 +46,37 @@ func mustNotDeadLetter(t *testing.T) func(ctx context.Context, d *webhook.Delive
 	}
 }
 
+// A copy that is run number Attempts is looked at before its run. If it then fails late, it must not count after all.
+func TestAttempts_LateFailureOfCopyIsNotCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{})
+		ping.On(r.Handler, func(ctx context.Context, e *Ping) error {
+			if e.Delivery().Attempt == 3 {
+				<-ctx.Done()
+			}
+			return errCallback
+		})
+		b := body("a")
+		for range 2 {
+			require.Equal(t, webhook.Failed, r.process(b).Outcome)
+			time.Sleep(time.Second)
+		}
+		require.Equal(t, webhook.ReasonOverrun, r.process(b).Reason)
+		time.Sleep(time.Minute)
+		require.Equal(t, webhook.Failed, r.process(b).Outcome, "the vendor's second attempt")
+		time.Sleep(time.Minute)
+		require.Equal(t, webhook.Dropped, r.process(b).Outcome, "the vendor's third attempt")
+	})
+}
+
+func TestAttempts_ConfigMayAllowOne(t *testing.T) {
+	r := newReceiver(t, webhook.Options{}, func(_ *vendors.Profile, c *vendors.HandlerConfig) { c.Attempts = 1 })
+	ping.On(r.Handler, returns(errCallback))
+	result := r.process(body("a"))
+	require.Equal(t, webhook.Dropped, result.Outcome)
+	require.Equal(t, webhook.ReasonLastAttempt, result.Reason)
+}
+
 // A proxy that sends every attempt three times must not use up the vendor's attempts, even with several processes.
 func TestAttempts_ProxyCopiesAreNotCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -136,6 +136,20 @@ func TestMaxRunning_LimitsCallbacksOnly(t *testing.T) {
 	})
 }
 
+func TestMaxRunning_DefaultsTo256(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{})
+		ping.On(r.Handler, slow)
+		for i := range 257 {
+			go r.deliver(body(fmt.Sprint(i)))
+		}
+		synctest.Wait()
+		require.Len(t, r.observations(), 1, "only one response is not due")
+		require.Equal(t, webhook.ReasonRunning, r.observations()[0].Reason)
+		time.Sleep(time.Hour)
+	})
+}
+
 func TestProcess_AcceptsNonCanonicalHeaders(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	ping.On(r.Handler, returns(nil))

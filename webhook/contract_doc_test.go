@@ -65,6 +65,13 @@ func TestContract_HasOneResponseForEachReason(t *testing.T) {
 	require.NotContains(t, strings.ToLower(string(source)), "statusaccepted")
 }
 
+// A reason that no row has must not end the process: respond and reportLate use the row without a check.
+func TestContract_HasResponseForUnlistedReason(t *testing.T) {
+	for _, row := range webhook.Contract() {
+		require.True(t, webhook.HasRule(row.Outcome, "unlisted"), row.Outcome)
+	}
+}
+
 func TestOutcome_EachHasHelp(t *testing.T) {
 	const page = "../docs/outcomes.md"
 	if *update {

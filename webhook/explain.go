@@ -52,12 +52,8 @@ func (h *Handler) Explain(r Request, now time.Time) diagnose.Explanation {
 }
 
 // explanation returns an explanation if it adds something to the error of the outcome. Otherwise the text is empty.
-func explanation(explain func() diagnose.Explanation, err error) (e diagnose.Explanation) {
-	defer func() {
-		if recover() != nil {
-			e = diagnose.Explanation{} // the log line or the response matters more
-		}
-	}()
+func explanation(explain func() diagnose.Explanation, err error) diagnose.Explanation {
+	defer func() { _ = recover() }() // the log line or the response matters more
 	var encoded *encodedError
 	switch {
 	case explain != nil:
@@ -69,5 +65,5 @@ func explanation(explain func() diagnose.Explanation, err error) (e diagnose.Exp
 	case errors.Is(err, http.ErrBodyReadAfterClose):
 		return diagnose.Explanation{Cause: diagnose.BodyEmpty, Text: "something closed the body before the handler could read it: pass the body unread"}
 	}
-	return e
+	return diagnose.Explanation{}
 }

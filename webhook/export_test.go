@@ -95,3 +95,6 @@ func OutcomesPage() string {
 		"[troubleshooting.md](troubleshooting.md).\n")
 	return b.String()
 }
+
+// HasRule reports whether the contract has a response for an outcome with a reason.
+func HasRule(o Outcome, r Reason) bool { return ruleOf(o, r) != nil }

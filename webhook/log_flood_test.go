@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -180,6 +181,29 @@ func TestLog_SamplesOneLineEvery10s(t *testing.T) {
 			require.Equal(t, 5+n, forge())
 			time.Sleep(1)
 			require.Equal(t, 6+n, forge())
+		}
+	})
+}
+
+// A sender can choose among the reasons of an unauthenticated request, so they have one sample. Other reasons have one each.
+func TestLog_SamplesByReasonUnlessUnauthenticated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newQuietReceiver(t, webhook.Options{}, returns(nil))
+		for _, c := range []struct {
+			request webhook.Request
+			reason  webhook.Reason
+			lines   int
+		}{
+			{webhook.Request{}, webhook.Reason(signature.Missing), 5},
+			{webhook.Request{Header: http.Header{"X-Acme-Signature": {"none"}}}, webhook.Reason(signature.Malformed), 5},
+			{webhook.Request{Header: http.Header{"X-Acme-Signature": {strings.Repeat("0", 64)}}}, webhook.Reason(signature.Mismatch), 5},
+			{webhook.Request{Method: http.MethodPut}, webhook.ReasonMethod, 10},
+			{webhook.Request{Header: http.Header{"Content-Encoding": {"gzip"}}}, webhook.ReasonContentEncoding, 15},
+		} {
+			for range 10 {
+				require.Equal(t, c.reason, r.Process(t.Context(), c.request).Reason)
+			}
+			require.Len(t, r.log.Lines(), c.lines, c.reason)
 		}
 	})
 }

@@ -66,6 +66,12 @@ func TestRedeliver_CallsBackOnce(t *testing.T) {
 	})
 }
 
+func TestRedeliver_EndsRegistration(t *testing.T) {
+	r := newReceiver(t, webhook.Options{})
+	require.Equal(t, webhook.Unhandled, r.Redeliver(t.Context(), stored(t, "a")).Outcome)
+	require.Panics(t, func() { ping.On(r.Handler, returns(nil)) })
+}
+
 func TestRedeliver_RunsAgainAfterFailure(t *testing.T) {
 	for name, c := range map[string]struct {
 		callback func(context.Context, *Ping) error

@@ -47,6 +47,15 @@ func TestRefitter_RewritesOrSaysWhy(t *testing.T) {
 	}
 }
 
+// The decoder of the members must end at an error, because it would return the same error forever.
+func TestOrderedMembers_RefusesInvalidJSON(t *testing.T) {
+	for _, raw := range []string{"", "[]", `{"a":1,2}`, `{"a":1,"b"}`, `{"a":1,"b":}`, `{"a":1,"b":[}`} {
+		list, ok := orderedMembers([]byte(raw))
+		require.False(t, ok, raw)
+		require.Empty(t, list, raw)
+	}
+}
+
 func TestFold_JoinsEveryCase(t *testing.T) {
 	for _, names := range [][2]string{{"A", "a"}, {"Z", "z"}, {"k", "\u212a"}, {"s", "\u017f"}, {"É", "é"}} {
 		require.Equal(t, fold(names[0]), fold(names[1]))

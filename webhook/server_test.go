@@ -85,7 +85,7 @@ func TestWriteTimeout_IsHonoredBehindMiddleware(t *testing.T) {
 				close(release)
 				require.Equal(t, http.StatusServiceUnavailable, got.status)
 				require.JSONEq(t, `{"received":false}`, got.body)
-				require.Equal(t, 1, r.log.Count("WriteTimeout", `"level":"WARN"`))
+				require.Equal(t, 1, r.log.Count("WriteTimeout", `"level":"WARN"`, "the handler responds before WriteTimeout"))
 				require.NoError(t, r.Shutdown(t.Context()))
 			})
 		})

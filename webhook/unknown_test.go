@@ -37,6 +37,7 @@ type Rich struct {
 	Bytes    []byte          `json:"bytes"`
 	Shadowed Inner           `json:"shadowed"`
 	Self     *Rich           `json:"self"`
+	Own      ownReader       `json:"own"`
 }
 
 type base struct {
@@ -58,6 +59,11 @@ type Named struct{ A int }
 type Inner struct {
 	A int `json:"a"`
 }
+
+// An ownReader decides itself which members it knows.
+type ownReader struct{}
+
+func (*ownReader) UnmarshalJSON([]byte) error { return nil }
 
 var rich = webhook.NewEventType[Rich]("rich")
 
@@ -99,6 +105,7 @@ func TestUnknown_NamesMembersWithoutField(t *testing.T) {
 		`{"Skipped":1,"hidden":2,"base":3,"Deep":4,"Pointed":5,"@event":null}`: {
 			"/Skipped": "1", "/hidden": "2", "/base": "3", "/Deep": "4", "/Pointed": "5", "/@event": "null",
 		},
+		`{"own":{"x":1}}`:                      {},
 		`{"self":{"self":{"x":1,"Plain":""}}}`: {"/self/self/x": "1"},
 		`{"type":"t","id":"i","time":1}`:       {"/type": `"t"`, "/id": `"i"`, "/time": "1"}, // inside the data they are not the envelope
 	} {
