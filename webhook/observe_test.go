@@ -82,11 +82,11 @@ func TestObserver_ReceivesEveryField(t *testing.T) {
 			time.Sleep(time.Second)
 			return nil
 		})
-		b := body("a")
+		b, sent := body("a"), time.Now().UTC()
 		r.deliver(b)
 		require.Equal(t, webhook.Observation{
 			Vendor: "acme", Endpoint: "default", Type: "ping", Outcome: webhook.Handled, SignedBy: "default", Form: "body",
-			Status: 200, ID: "a", Attempt: 1, Bytes: len(b), Duration: time.Second,
+			Status: 200, ID: "a", Time: sent, Attempt: 1, Bytes: len(b), Duration: time.Second,
 		}, r.observations()[0])
 
 		r.Process(t.Context(), webhook.Request{Body: strings.NewReader("{}")})
