@@ -33,8 +33,8 @@ func (e *ShutdownError) Unwrap() error { return e.err }
 // Give all three the same context, so that its deadline bounds the whole shutdown. Shut down several handlers
 // concurrently. If Shutdown is called after the deadline, callbacks have only 100 ms to return.
 func (h *Handler) Shutdown(ctx context.Context) error {
-	h.silence.stop()
 	idle := h.drain.drain()
+	defer h.silence.stop(ctx)
 	select {
 	case <-idle:
 		if h.guard.Wait(ctx) == nil {

@@ -3,12 +3,14 @@ package webhook
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/internal/deadline"
 )
 
 // A Silence reports that no delivery was accepted for [Options.SilentAfter], or that this is over.
@@ -16,7 +18,7 @@ type Silence struct {
 	Vendor   string
 	Endpoint string
 
-	// Over reports that a delivery was accepted again.
+	// Over reports that a delivery was accepted again, by this process or by another one with the same store.
 	Over bool
 
 	// Since is when this process last accepted a delivery before the silence. It is zero if it accepted none since it
@@ -35,20 +37,33 @@ type silenceWatch struct {
 	after time.Duration
 	key   string
 	token idempotency.Token
+	made  time.Time
 
 	last     atomic.Int64 // when a delivery was accepted, counted from made; zero if none was
 	refused  atomic.Int64
-	recorded atomic.Int64 // when the key was last claimed for an accepted delivery
+	recorded atomic.Int64 // when the lease was last extended for an accepted delivery
 	silent   atomic.Bool
 
-	made time.Time
+	mu        sync.Mutex
+	timer     *time.Timer // nil if SilentAfter is not set
+	stopped   bool
+	reports   []Silence // in their order, to be made by a goroutine
+	reporting bool
 
-	mu    sync.Mutex
-	timer *time.Timer // nil if SilentAfter is not set, and after stop
+	working sync.WaitGroup
 }
 
-// The key is claimed again once a recordShare of SilentAfter has passed, to save calls to the store.
-const recordShare = 20
+const (
+	// The lease is extended once a recordShare of SilentAfter has passed, to save calls to the store.
+	recordShare = 20
+
+	// lookLease is the lease of a look. It is short, so that other processes that look at the same time look again soon. A
+	// longer lease is that of an accepted delivery.
+	lookLease = time.Second
+
+	// lookAgain is how often a silent process looks whether another one has accepted a delivery.
+	lookAgain = time.Minute
+)
 
 func (w *silenceWatch) start(h *Handler) {
 	w.h, w.after, w.made = h, h.options.SilentAfter, time.Now()
@@ -57,10 +72,39 @@ func (w *silenceWatch) start(h *Handler) {
 	}
 	w.key = h.profile.Name + "/" + h.config.Endpoint + "/silence"
 	sum := sha256.Sum256([]byte(w.key))
-	w.token = idempotency.Token(sum[:len(w.token)]) // the same in all processes, so that each can release the key
+	w.token = idempotency.Token(sum[:len(w.token)]) // the same in all processes, so that each can extend the lease
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.timer = time.AfterFunc(0, func() { w.look(true) })
+	w.timer = time.AfterFunc(0, w.look)
+}
+
+// enter reports whether work may begin. Then Shutdown waits for working.Done.
+func (w *silenceWatch) enter() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.stopped {
+		w.working.Add(1)
+	}
+	return !w.stopped
+}
+
+// stop ends the watch, and waits for what is in progress until ctx ends.
+func (w *silenceWatch) stop(ctx context.Context) {
+	w.mu.Lock()
+	w.stopped = true
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+	w.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		w.working.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
 }
 
 // observe notes the outcome of a request.
@@ -79,46 +123,53 @@ func (w *silenceWatch) observe(a *arrival, o *Observation) {
 func (w *silenceWatch) accepted(a *arrival) {
 	now := int64(max(1, a.at.Sub(w.made)))
 	before := w.last.Swap(now)
-	refused := w.refused.Load()
-	if refused > 0 {
-		w.refused.Add(-refused)
+	refused := int64(0)
+	if w.refused.Load() > 0 {
+		refused = w.refused.Swap(0)
 	}
 	if w.after == 0 {
 		return
 	}
-	if w.silent.Load() && w.silent.CompareAndSwap(true, false) {
-		w.reset(w.after)
-		w.report(a.detached, Silence{Over: true, Since: w.time(before), Refused: refused})
+	if w.silent.Load() {
+		w.end(Silence{Since: w.time(before), Refused: refused})
 	}
 	recorded := w.recorded.Load()
-	if (recorded == 0 || now-recorded >= int64(w.after/recordShare)) && w.recorded.CompareAndSwap(recorded, now) {
-		go w.record()
+	if (recorded == 0 || now-recorded >= int64(w.after/recordShare)) && w.recorded.CompareAndSwap(recorded, now) && w.enter() {
+		go func() {
+			defer w.working.Done()
+			if w.record() != nil {
+				w.recorded.CompareAndSwap(now, recorded) // the next delivery tries again
+			}
+		}()
 	}
 }
 
-// record makes the key's lease end SilentAfter from now. After an error, a later delivery tries again.
-func (w *silenceWatch) record() {
-	if w.release() == nil {
-		_, _ = w.claim()
+// record makes the lease end SilentAfter from now.
+func (w *silenceWatch) record() error {
+	return w.call(func(ctx context.Context) error {
+		if r, ok := w.h.store.(idempotency.Renewer); ok {
+			if err := r.Renew(ctx, w.key, w.token, w.after); !errors.Is(err, idempotency.ErrLeaseLost) {
+				return err
+			}
+		} else if err := w.h.store.Release(ctx, w.key, w.token); err != nil {
+			return err
+		}
+		_, err := w.h.store.Claim(ctx, w.key, w.token, w.after)
+		return err
+	})
+}
+
+// call calls the store on another goroutine, because a store may hang or panic.
+func (w *silenceWatch) call(f func(context.Context) error) error {
+	return deadline.Call(context.Background(), w.h.options.StoreTimeout, f)
+}
+
+// look begins the silence if it is due, and sets the timer for the next look.
+func (w *silenceWatch) look() {
+	if !w.enter() {
+		return
 	}
-}
-
-func (w *silenceWatch) claim() (c idempotency.Claim, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), w.h.options.StoreTimeout)
-	defer cancel()
-	defer caught(&err)
-	return w.h.store.Claim(ctx, w.key, w.token, w.after)
-}
-
-func (w *silenceWatch) release() (err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), w.h.options.StoreTimeout)
-	defer cancel()
-	defer caught(&err)
-	return w.h.store.Release(ctx, w.key, w.token)
-}
-
-// look begins the silence if it is due. Otherwise it sets the timer for the next look.
-func (w *silenceWatch) look(first bool) {
+	defer w.working.Done()
 	last := w.last.Load()
 	if last != 0 {
 		if left := w.after - time.Since(w.time(last)); left > 0 {
@@ -126,52 +177,93 @@ func (w *silenceWatch) look(first bool) {
 			return
 		}
 	}
-	claim, err := w.claim()
+	lease := min(lookLease, w.after/2)
+	var claim idempotency.Claim
+	err := w.call(func(ctx context.Context) (err error) {
+		claim, err = w.h.store.Claim(ctx, w.key, w.token, lease)
+		return err
+	})
 	switch {
 	case err != nil:
-		w.reset(min(w.after, time.Minute))
-	case claim.State == idempotency.InFlight: // another process has accepted a delivery, or this one before a restart
+		w.reset(min(w.after, lookAgain))
+	case claim.State != idempotency.Acquired:
+		if claim.Remaining > lease { // another process has accepted a delivery, or this one before a restart
+			w.end(Silence{Since: w.time(last), Refused: w.refused.Load()})
+		}
 		w.reset(max(claim.Remaining, time.Millisecond))
-	case first && claim.Attempt == 1: // the store knows of no delivery yet
+	case last == 0 && claim.Attempt == 1 && w.record() == nil: // the store knows of no delivery yet, so the time begins now
 		w.reset(w.after)
 	default:
-		_ = w.release() // otherwise another process would wait for this lease to end
 		w.begin(last)
+		w.reset(min(w.after, lookAgain))
 	}
 }
 
 // begin begins the silence, unless a delivery was accepted after last.
 func (w *silenceWatch) begin(last int64) {
-	w.silent.Store(true)
-	if w.last.Load() != last {
-		if w.silent.CompareAndSwap(true, false) {
-			w.reset(w.after)
-		}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.silent.Load() || w.stopped {
 		return
 	}
-	w.report(context.Background(), Silence{Since: w.time(last), Refused: w.refused.Load()})
+	w.silent.Store(true) // before the look at last: accepted looks at silent after it has set last
+	if w.last.Load() != last {
+		w.silent.Store(false)
+		return
+	}
+	w.report(Silence{Since: w.time(last), Refused: w.refused.Load()})
+}
+
+func (w *silenceWatch) end(s Silence) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.silent.CompareAndSwap(true, false) {
+		s.Over = true
+		w.report(s)
+		if !w.stopped {
+			w.timer.Reset(w.after)
+		}
+	}
 }
 
 func (w *silenceWatch) reset(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.timer != nil {
+	if !w.stopped {
 		w.timer.Reset(d)
 	}
 }
 
-func (w *silenceWatch) stop() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.timer != nil {
-		w.timer.Stop()
-		w.timer = nil
+// report hands a report to a goroutine that makes all of them in their order. A delivery does not wait for it. The caller
+// holds mu.
+func (w *silenceWatch) report(s Silence) {
+	if w.stopped {
+		return
 	}
+	s.Vendor, s.Endpoint = w.h.profile.Name, w.h.config.Endpoint
+	w.reports = append(w.reports, s)
+	if w.reporting {
+		return
+	}
+	w.reporting = true
+	w.working.Go(func() {
+		for {
+			w.mu.Lock()
+			if len(w.reports) == 0 {
+				w.reporting = false
+				w.mu.Unlock()
+				return
+			}
+			next := w.reports[0]
+			w.reports = w.reports[1:]
+			w.mu.Unlock()
+			w.publish(next)
+		}
+	})
 }
 
-// report logs the silence and calls Options.OnSilence.
-func (w *silenceWatch) report(ctx context.Context, s Silence) {
-	s.Vendor, s.Endpoint = w.h.profile.Name, w.h.config.Endpoint
+// publish logs the silence and calls Options.OnSilence.
+func (w *silenceWatch) publish(s Silence) {
 	defer func() { _ = recover() }() // of the logger or OnSilence; it must not end the process
 	level, text := slog.LevelError, "webhook: no delivery was accepted for Options.SilentAfter"
 	if s.Over {
@@ -184,6 +276,7 @@ func (w *silenceWatch) report(ctx context.Context, s Silence) {
 	if !s.Since.IsZero() {
 		attrs = append(attrs, slog.Time("last_accepted", s.Since))
 	}
+	ctx := context.Background()
 	w.h.options.Logger.LogAttrs(ctx, level, text, attrs...)
 	if w.h.options.OnSilence != nil {
 		w.h.options.OnSilence(ctx, s)

@@ -77,6 +77,7 @@ func TestSilence_BeginsAndEndsOnce(t *testing.T) {
 
 		r.deliver(body("again"))
 		r.deliver(body("and again"))
+		synctest.Wait()
 		require.Equal(t, webhook.Silence{Vendor: "acme", Endpoint: "default", Since: last, Over: true}, l.silences()[1])
 		require.NoError(t, r.Ready(t.Context()))
 		require.Equal(t, time.Now(), r.Status().Accepted)
@@ -122,6 +123,7 @@ func TestSilence_CountsNoForgeryAndNoReplay(t *testing.T) {
 		require.NoError(t, r.SetKeys(signature.NewKey("default", acmeSecret)))
 		r.deliver(body("e"))
 		require.Zero(t, r.Status().Refused)
+		synctest.Wait()
 		require.True(t, l.silences()[1].Over)
 	})
 }
@@ -157,6 +159,7 @@ func TestSilence_SurvivesRestart(t *testing.T) {
 		time.Sleep(4*time.Hour + time.Minute)
 		require.Len(t, l.silences(), 1, "after 24 hours in all")
 		_, l = restart(day)
+		time.Sleep(2 * time.Second) // longer than a look of the other process
 		require.Len(t, l.silences(), 1, "it is still silent")
 	})
 }
@@ -172,20 +175,120 @@ func TestSilence_CountsFromFirstStartWithoutAnyDelivery(t *testing.T) {
 	})
 }
 
-// Of several processes with one store, none reports a silence while another accepts deliveries.
+// Of several processes with one store, none reports a silence while another accepts deliveries. Then all report it, although
+// they look at the same moment.
 func TestSilence_LooksAtAllProcesses(t *testing.T) {
-	withSilence(t, func(t *testing.T, restart func(time.Duration) (*receiver, *listener)) {
-		_, idle := restart(day)
-		busy, l := restart(day)
-		for id := range 30 {
-			time.Sleep(12 * time.Hour)
-			busy.deliver(body(string(rune('A' + id))))
+	for name, delay := range map[string]time.Duration{"fast store": 0, "slow store": 20 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &slowStore{Renewer: newMemory(t), delay: delay}
+				var all []*receiver
+				var listeners []*listener
+				for range 4 {
+					l := new(listener)
+					r := newReceiver(t, webhook.Options{Store: store, SilentAfter: day, OnSilence: l.hear})
+					ping.On(r.Handler, returns(nil))
+					all, listeners = append(all, r), append(listeners, l)
+				}
+				for id := range 30 {
+					time.Sleep(12 * time.Hour)
+					all[0].deliver(body(string(rune('A' + id))))
+				}
+				for _, l := range listeners {
+					require.Empty(t, l.silences())
+				}
+				time.Sleep(day + time.Minute)
+				for i, l := range listeners {
+					require.Len(t, l.silences(), 1)
+					require.True(t, all[i].Status().Silent)
+				}
+				all[0].deliver(body("again"))
+				time.Sleep(2 * time.Minute)
+				for i, l := range listeners {
+					require.Len(t, l.silences(), 2, "also those that have accepted nothing")
+					require.True(t, l.silences()[1].Over)
+					require.False(t, all[i].Status().Silent)
+					require.NoError(t, all[i].Shutdown(t.Context()))
+				}
+			})
+		})
+	}
+}
+
+// slowStore delays each call.
+type slowStore struct {
+	idempotency.Renewer
+
+	delay time.Duration
+}
+
+func (s *slowStore) Claim(ctx context.Context, key string, token idempotency.Token, lease time.Duration) (idempotency.Claim, error) {
+	time.Sleep(s.delay)
+	return s.Renewer.Claim(ctx, key, token, lease)
+}
+
+func (s *slowStore) Renew(ctx context.Context, key string, token idempotency.Token, lease time.Duration) error {
+	time.Sleep(s.delay)
+	return s.Renewer.Renew(ctx, key, token, lease)
+}
+
+// Shutdown waits until the store knows of the last delivery. A restart would report a silence otherwise.
+func TestSilence_ShutdownWaitsForStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &slowStore{Renewer: newMemory(t), delay: 500 * time.Millisecond}
+		run := func() (*receiver, *listener) {
+			l := new(listener)
+			r := newReceiver(t, webhook.Options{Store: store, SilentAfter: day, OnSilence: l.hear})
+			ping.On(r.Handler, returns(nil))
+			time.Sleep(time.Minute)
+			return r, l
 		}
-		require.Empty(t, idle.silences())
+		r, _ := run()
+		time.Sleep(day - 2*time.Minute)
+		r.deliver(body("a"))
+		require.NoError(t, r.Shutdown(t.Context()))
+		time.Sleep(10 * time.Minute)
+		r, l := run()
 		require.Empty(t, l.silences())
-		time.Sleep(day + time.Minute)
-		require.Len(t, idle.silences(), 1)
-		require.Len(t, l.silences(), 1)
+		require.NoError(t, r.Shutdown(t.Context()))
+	})
+}
+
+// The end must not overtake a slow report of the beginning, and a delivery waits for neither.
+func TestSilence_ReportsInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := new(listener)
+		r := newReceiver(t, webhook.Options{SilentAfter: time.Minute, OnSilence: func(ctx context.Context, s webhook.Silence) {
+			if !s.Over {
+				time.Sleep(10 * time.Second)
+			}
+			l.hear(ctx, s)
+		}})
+		ping.On(r.Handler, returns(nil))
+		time.Sleep(61 * time.Second)
+		require.True(t, r.Status().Silent)
+		began := time.Now()
+		r.deliver(body("a"))
+		require.Equal(t, began, time.Now())
+		time.Sleep(20 * time.Second)
+		require.Len(t, l.silences(), 2)
+		require.True(t, l.silences()[1].Over)
+		require.NoError(t, r.Shutdown(t.Context()))
+	})
+}
+
+// A look that waits for the store must not report after Shutdown.
+func TestSilence_ReportsNothingAfterShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := new(listener)
+		r := newReceiver(t, webhook.Options{
+			Store: &slowStore{Renewer: newMemory(t), delay: 500 * time.Millisecond}, SilentAfter: time.Hour, OnSilence: l.hear,
+		})
+		time.Sleep(time.Hour + 600*time.Millisecond) // it looks at this moment
+		require.NoError(t, r.Shutdown(t.Context()))
+		before := len(l.silences())
+		time.Sleep(day)
+		require.Len(t, l.silences(), before)
 	})
 }
 

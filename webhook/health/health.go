@@ -119,14 +119,17 @@ type check struct {
 
 // ServeHTTP implements [http.Handler].
 func (r *readiness) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	r.turn <- struct{}{}
+	select {
+	case r.turn <- struct{}{}:
+	case <-req.Context().Done():
+		return
+	}
+	defer func() { <-r.turn }()
 	if r.body == nil || time.Since(r.at) >= maxAge {
 		r.run(context.WithoutCancel(req.Context()))
 		r.at = time.Now()
 	}
-	status, body := r.status, r.body
-	<-r.turn
-	respond(w, status, body)
+	respond(w, r.status, r.body)
 }
 
 func respond(w http.ResponseWriter, status int, body []byte) {
@@ -171,6 +174,7 @@ func (r *readiness) run(ctx context.Context) {
 
 // log logs a change of a check's problem.
 func (r *readiness) log(ctx context.Context, c *check, name string, err error) {
+	defer func() { _ = recover() }() // the logger panicked, so the panic cannot be reported
 	logger := r.logger
 	if logger == nil {
 		logger = slog.Default()
