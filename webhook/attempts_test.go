@@ -46,6 +46,20 @@ func mustNotDeadLetter(t *testing.T) func(ctx context.Context, d *webhook.Delive
 	}
 }
 
+func TestAttempts_CopyIsNotCountedOfTwo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{}, func(_ *vendors.Profile, c *vendors.HandlerConfig) { c.Attempts = 2 })
+		ping.On(r.Handler, returns(errCallback))
+		b := body("a")
+		for range 2 {
+			require.Equal(t, webhook.Failed, r.process(b).Outcome)
+			time.Sleep(time.Second)
+		}
+		time.Sleep(time.Minute)
+		require.Equal(t, webhook.Dropped, r.process(b).Outcome)
+	})
+}
+
 // A copy that is run number Attempts is looked at before its run. If it then fails late, it must not count after all.
 func TestAttempts_LateFailureOfCopyIsNotCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
