@@ -31,6 +31,10 @@ func RetryAfter(d time.Duration, err error) error {
 // reason is for the log.
 func Ignore(reason string) error { return &ignoreError{reason} }
 
+// IsIgnored reports whether a callback that returns err ignores its delivery, so that a [Middleware] does not count it as
+// failed.
+func IsIgnored(err error) bool { return err != nil && dispositionOf(err).outcome == Ignored }
+
 type permanentError struct{ err error }
 
 func (e *permanentError) Error() string { return e.err.Error() }

@@ -62,6 +62,7 @@ func run(ctx context.Context, getenv func(string) string, stdout *os.File, logge
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, telemetry.Close()) }()
 	options := &webhook.Options{Logger: logger, MaxBody: c.maxBody, SilentAfter: c.silentAfter}
 	closeStore, err := openStore(ctx, c, options)
 	if err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -92,11 +91,15 @@ func (t *telemetry) serve(addr string, hooks []*webhook.Handler) (string, func(c
 	}
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = server.Serve(listener) }()
-	return listener.Addr().String(), func(ctx context.Context) error {
-		err := server.Shutdown(ctx)
-		if t.traces != nil {
-			err = errors.Join(err, t.traces.Shutdown(ctx))
-		}
-		return err
-	}, nil
+	return listener.Addr().String(), server.Shutdown, nil
+}
+
+// Close exports the spans that remain.
+func (t *telemetry) Close() error {
+	if t == nil || t.traces == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	return t.traces.Shutdown(ctx)
 }

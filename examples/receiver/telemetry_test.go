@@ -74,7 +74,7 @@ func TestTraces_AreExported(t *testing.T) {
 		}
 	}))
 	defer collector.Close()
-	p := start(t, "METRICS_ADDR=127.0.0.1:0", "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL, "WORKFLUX_WEBHOOK_SECRET=a-secret-of-workflux")
+	p := start(t, "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL, "WORKFLUX_WEBHOOK_SECRET=a-secret-of-workflux")
 	good := workfluxtest.NewSenderTo(t, p.origin+"/webhooks/workflux", "a-secret-of-workflux")
 	accepted(t, good, good.Sample(workflux.TypeConversationStarted))
 	require.Zero(t, p.stop(), p.log.String())

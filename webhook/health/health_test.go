@@ -145,3 +145,18 @@ func TestReady_NamesHandlersAndStores(t *testing.T) {
 		require.Contains(t, body, `{"check":"workflux/default","problem":"shutting_down"}`)
 	})
 }
+
+type panickingHandler struct{ slog.Handler }
+
+func (panickingHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (panickingHandler) Handle(context.Context, slog.Record) error { panic("on purpose") }
+
+func TestReady_SurvivesLoggerThatPanics(t *testing.T) {
+	logger := slog.New(panickingHandler{slog.DiscardHandler})
+	h := health.Ready(&health.Options{Logger: logger}, health.Check("fails", func(context.Context) error { return errors.New("failed") }))
+	for range 2 {
+		status, _ := get(h)
+		require.Equal(t, http.StatusServiceUnavailable, status)
+	}
+}

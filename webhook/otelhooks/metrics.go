@@ -2,14 +2,17 @@ package otelhooks
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/internal/deadline"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -26,14 +29,14 @@ type meters struct {
 
 	mu      sync.Mutex
 	hooks   []Hook
-	inboxes map[string]StatsReader
+	inboxes map[string]*counted
 }
 
 // seconds are the boundaries of durations: responses and callbacks take milliseconds to half a minute.
 var seconds = metric.WithExplicitBucketBoundaries(.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30)
 
 func newMeters(m metric.Meter) (*meters, error) {
-	all := &meters{inboxes: make(map[string]StatsReader)}
+	all := &meters{inboxes: make(map[string]*counted)}
 	var errs []error
 	counter := func(name, unit, text string) metric.Int64Counter {
 		c, err := m.Int64Counter(name, metric.WithUnit(unit), metric.WithDescription(text))
@@ -132,12 +135,21 @@ type StatsReader interface {
 	Stats(ctx context.Context) (inbox.Stats, error)
 }
 
+// A counted is an inbox whose entries are counted.
+type counted struct {
+	StatsReader
+	busy atomic.Bool // the last count has not returned
+}
+
+// countTimeout is how long an inbox may take to count its entries.
+const countTimeout = time.Second
+
 // Inbox reports the numbers of stored deliveries under a name. They are counted when the metrics are collected, once for all
-// states. An inbox that does not respond has no figures.
+// states. An inbox that does not respond within a second has no figures.
 func (t *Telemetry) Inbox(name string, box StatsReader) {
 	t.meters.mu.Lock()
 	defer t.meters.mu.Unlock()
-	t.meters.inboxes[name] = box
+	t.meters.inboxes[name] = &counted{StatsReader: box}
 }
 
 // read reads the gauges.
@@ -169,10 +181,18 @@ func (m *meters) read(ctx context.Context, to metric.Observer) error {
 	return failed
 }
 
-func (m *meters) readInbox(ctx context.Context, to metric.Observer, name string, box StatsReader) error {
-	stats, err := box.Stats(ctx)
-	if err != nil {
+func (m *meters) readInbox(ctx context.Context, to metric.Observer, name string, box *counted) error {
+	if !box.busy.CompareAndSwap(false, true) {
+		return fmt.Errorf("otelhooks: the inbox %q has not returned the last count", name)
+	}
+	var stats inbox.Stats
+	err := deadline.Call(ctx, countTimeout, func(ctx context.Context) (err error) {
+		defer box.busy.Store(false)
+		stats, err = box.Stats(ctx)
 		return err
+	})
+	if err != nil {
+		return fmt.Errorf("otelhooks: the inbox %q: %w", name, err)
 	}
 	for state, n := range map[inbox.State]int{
 		inbox.Pending: stats.Pending, inbox.Running: stats.Running, inbox.Deferred: stats.Deferred,

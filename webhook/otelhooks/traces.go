@@ -15,6 +15,8 @@ import (
 
 var propagator propagation.TraceContext
 
+const traceparent = "Traceparent"
+
 // carrier is an http.Header with the trace of a request.
 func carrier(h http.Header) propagation.HeaderCarrier { return propagation.HeaderCarrier(h) }
 
@@ -39,15 +41,19 @@ func (t *Telemetry) observe(ctx context.Context, o *webhook.Observation) {
 
 // run is the Middleware. It makes the span of a callback. A delivery from an inbox has the trace of its request in its Header.
 func (t *Telemetry) run(ctx context.Context, d *webhook.Delivery, event webhook.AnyEvent, next func(context.Context) error) error {
-	kind := trace.SpanKindInternal
-	if !trace.SpanContextFromContext(ctx).IsValid() {
-		ctx, kind = propagator.Extract(ctx, carrier(d.Header)), trace.SpanKindConsumer
+	kind, links := trace.SpanKindInternal, []trace.Link(nil)
+	if d.Header.Get(traceparent) != "" { // from tracedInbox: a handler keeps no such header of a sender
+		kind = trace.SpanKindConsumer
+		if around := trace.SpanContextFromContext(ctx); around.IsValid() { // of the program's Run
+			links = []trace.Link{{SpanContext: around}}
+		}
+		ctx = propagator.Extract(ctx, carrier(d.Header))
 	}
 	eventType := "other"
 	if event != nil {
 		eventType = d.Type // it has a callback, so the program knows it
 	}
-	ctx, span := t.tracer.Start(ctx, d.Vendor+" callback", trace.WithSpanKind(kind))
+	ctx, span := t.tracer.Start(ctx, d.Vendor+" callback", trace.WithSpanKind(kind), trace.WithLinks(links...))
 	if span.IsRecording() {
 		span.SetAttributes(vendorKey.String(d.Vendor), endpointKey.String(d.Endpoint), typeKey.String(eventType), idKey.String(d.ID), attemptKey.Int(d.Attempt))
 	}
@@ -60,7 +66,7 @@ func (t *Telemetry) run(ctx context.Context, d *webhook.Delivery, event webhook.
 		span.End()
 	}()
 	err := next(ctx)
-	failed = err != nil
+	failed = err != nil && !webhook.IsIgnored(err)
 	return err
 }
 
