@@ -26,18 +26,19 @@ func (d *Delivery) namedByContent() bool {
 	return len(d.Keys) > 0 && strings.HasPrefix(d.Keys[0], d.keyPrefix()+vendors.ContentPrefix)
 }
 
-// countLast counts the vendor's attempts before a run that can be the last. There are never more attempts than runs, so an
-// earlier run does not need a call to the store: it is counted after it has failed.
-func (h *Handler) countLast(d *received, lease *idempotency.Lease) int {
-	if most := h.profile.Attempts; most > 1 && d.Attempt >= most {
+// countLater counts the vendor's attempts before a run that is not the first. It counts before the callback, because what
+// matters is the time of the arrival: the callback may take longer than the time in which no other attempt counts. The first
+// run needs no call to the store before it: it is counted after it has failed.
+func (h *Handler) countLater(d *received, lease *idempotency.Lease) int {
+	if h.profile.Attempts > 1 && d.Attempt > 1 {
 		return h.countAttempt(d, lease)
 	}
 	return d.Attempt
 }
 
-// countEarlier counts a failed attempt that was not the last.
-func (r *run) countEarlier() {
-	if r.Attempt < r.h.profile.Attempts {
+// countFirst counts the first attempt, which has failed.
+func (r *run) countFirst() {
+	if r.Attempt == 1 && r.h.profile.Attempts > 1 {
 		r.h.countAttempt(r.received, r.lease)
 	}
 }

@@ -60,6 +60,28 @@ func TestAttempts_CopyIsNotCountedOfTwo(t *testing.T) {
 	})
 }
 
+// A copy comes a second after the first attempt, and fails when that one no longer keeps others from counting.
+func TestAttempts_SlowCopyIsNotCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{})
+		ping.On(r.Handler, func(ctx context.Context, e *Ping) error {
+			if e.Delivery().Attempt == 2 {
+				<-ctx.Done()
+			}
+			return errCallback
+		})
+		b, began := body("a"), time.Now()
+		at := func(after time.Duration) webhook.Outcome {
+			time.Sleep(time.Until(began.Add(after)))
+			return r.process(b).Outcome
+		}
+		require.Equal(t, webhook.Failed, at(0))
+		require.Equal(t, webhook.InFlight, at(time.Second), "a copy, whose callback goes on for 30 s")
+		require.Equal(t, webhook.Failed, at(time.Minute), "the vendor's second attempt")
+		require.Equal(t, webhook.Dropped, at(2*time.Minute), "its third and last")
+	})
+}
+
 // A copy that is run number Attempts is looked at before its run. If it then fails late, it must not count after all.
 func TestAttempts_LateFailureOfCopyIsNotCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

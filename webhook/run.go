@@ -27,7 +27,7 @@ type run struct {
 // here, because the stack of the new goroutine is small.
 func (h *Handler) start(d *received, lease *idempotency.Lease) *run {
 	given := *d.Delivery
-	r := &run{received: d, h: h, lease: lease, given: &given, attempts: h.countLast(d, lease), ended: make(chan struct{})}
+	r := &run{received: d, h: h, lease: lease, given: &given, attempts: h.countLater(d, lease), ended: make(chan struct{})}
 	ends := d.at.Add(h.options.CallbackTimeout)
 	if d.redelivered {
 		// The claim may have waited for a duplicate to end. The lease counts from the first key's claim, so ends must too.

@@ -20,7 +20,7 @@ func (r *run) settle(v disposition) disposition {
 	case Dropped:
 		return r.deadLetter(v)
 	default:
-		r.countEarlier()
+		r.countFirst()
 		if last, _ := r.lastAttempt(); last || v.reason == ReasonUndecodable {
 			return r.deadLetter(v)
 		}
