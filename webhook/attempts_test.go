@@ -82,6 +82,25 @@ func TestAttempts_SlowCopyIsNotCounted(t *testing.T) {
 	})
 }
 
+// The time in which no other attempt counts begins with the arrival, not with the failure.
+func TestAttempts_CountAfterSlowFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{CallbackTimeout: 45 * time.Second})
+		ping.On(r.Handler, func(ctx context.Context, e *Ping) error {
+			if e.Delivery().Attempt == 1 {
+				<-ctx.Done()
+			}
+			return errCallback
+		})
+		b, began := body("a"), time.Now()
+		require.Equal(t, webhook.InFlight, r.process(b).Outcome)
+		for n, want := range []webhook.Outcome{webhook.Failed, webhook.Dropped} {
+			time.Sleep(time.Until(began.Add(time.Duration(n+1) * time.Minute)))
+			require.Equal(t, want, r.process(b).Outcome)
+		}
+	})
+}
+
 // A copy that is run number Attempts is looked at before its run. If it then fails late, it must not count after all.
 func TestAttempts_LateFailureOfCopyIsNotCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
