@@ -89,7 +89,7 @@ func (t *telemetry) serve(addr string, hooks []*webhook.Handler) (string, func(c
 	if err != nil {
 		return "", nil, fmt.Errorf("METRICS_ADDR: %w", err)
 	}
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	server := webhook.NewServer("", mux)
 	go func() { _ = server.Serve(listener) }()
 	return listener.Addr().String(), server.Shutdown, nil
 }
