@@ -133,6 +133,7 @@ func TestDeadline_BeforeArrivalIsNone(t *testing.T) {
 					ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-ago))
 					defer cancel()
 					require.Equal(t, http.StatusOK, r.send(r.signed(body("a")).WithContext(ctx)).status)
+					require.Equal(t, http.StatusOK, r.observations()[0].Status, "the sender gets the response")
 				})
 			})
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -108,14 +109,21 @@ func TestSilence_CountsNoForgeryAndNoReplay(t *testing.T) {
 		r.deliver(first)
 		time.Sleep(20 * time.Minute)
 		require.Contains(t, r.deliver(first).body, "duplicate")
-		forged := r.signed(body("b"))
-		forged.Header.Set("X-Acme-Signature", "00")
-		require.Equal(t, 401, r.send(forged).status)
+		forge := func() {
+			forged := r.signed(body("b"))
+			forged.Header.Set("X-Acme-Signature", "00")
+			require.Equal(t, 401, r.send(forged).status)
+		}
+		forge()
 		require.Equal(t, 401, r.deliver(bodyAt("c", time.Now().Add(-2*time.Hour))).status)
 		require.EqualValues(t, 1, r.Status().Refused)
 		time.Sleep(11 * time.Minute)
 		require.Equal(t, []webhook.Silence{{Vendor: "acme", Endpoint: "default", Since: last, Refused: 1}}, l.silences())
 
+		r.deliver(body("after the refusal"))
+		require.Zero(t, r.Status().Refused)
+		forge()
+		require.EqualValues(t, 1, r.Status().Refused)
 		require.NoError(t, r.SetKeys(signature.NewKey("new", "another-secret-of-acme")))
 		require.Zero(t, r.Status().Refused, "counted from the exchange of the keys")
 		r.deliver(body("d"))
@@ -215,20 +223,29 @@ func TestSilence_LooksAtAllProcesses(t *testing.T) {
 	}
 }
 
-// slowStore delays each call.
+// slowStore delays each call, and fails renewals while down is set.
 type slowStore struct {
 	idempotency.Renewer
 
-	delay time.Duration
+	delay  time.Duration
+	down   atomic.Bool
+	inside atomic.Int64 // calls that have not returned
 }
 
 func (s *slowStore) Claim(ctx context.Context, key string, token idempotency.Token, lease time.Duration) (idempotency.Claim, error) {
+	s.inside.Add(1)
+	defer s.inside.Add(-1)
 	time.Sleep(s.delay)
 	return s.Renewer.Claim(ctx, key, token, lease)
 }
 
 func (s *slowStore) Renew(ctx context.Context, key string, token idempotency.Token, lease time.Duration) error {
+	s.inside.Add(1)
+	defer s.inside.Add(-1)
 	time.Sleep(s.delay)
+	if s.down.Load() {
+		return errors.New("the store is down")
+	}
 	return s.Renewer.Renew(ctx, key, token, lease)
 }
 
@@ -246,9 +263,38 @@ func TestSilence_ShutdownWaitsForStore(t *testing.T) {
 		r, _ := run()
 		time.Sleep(day - 2*time.Minute)
 		r.deliver(body("a"))
+		synctest.Wait()
+		require.Positive(t, store.inside.Load())
 		require.NoError(t, r.Shutdown(t.Context()))
+		require.Zero(t, store.inside.Load())
 		time.Sleep(10 * time.Minute)
 		r, l := run()
+		require.Empty(t, l.silences())
+		require.NoError(t, r.Shutdown(t.Context()))
+	})
+}
+
+// If the store could not record a delivery, the next one records.
+func TestSilence_RecordsAgainAfterError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &slowStore{Renewer: newMemory(t)}
+		run := func() (*receiver, *listener) {
+			l := new(listener)
+			r := newReceiver(t, webhook.Options{Store: store, SilentAfter: day, OnSilence: l.hear})
+			ping.On(r.Handler, returns(nil))
+			synctest.Wait()
+			return r, l
+		}
+		r, _ := run()
+		time.Sleep(day - time.Minute)
+		store.down.Store(true)
+		r.deliver(body("a"))
+		synctest.Wait()
+		store.down.Store(false)
+		r.deliver(body("b"))
+		require.NoError(t, r.Shutdown(t.Context()))
+		r, l := run()
+		time.Sleep(time.Hour)
 		require.Empty(t, l.silences())
 		require.NoError(t, r.Shutdown(t.Context()))
 	})
