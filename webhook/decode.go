@@ -64,7 +64,6 @@ func (h *Handler) unmarshal(t vendors.EventType, d *Delivery, e *vendors.Envelop
 		}
 	}
 	if e.TimeErr != nil && !errors.Is(e.TimeErr, timestamp.ErrBlank) {
-		set.undecoded = maps.Clone(set.undecoded)
 		if set.undecoded == nil {
 			set.undecoded = make(map[string]error)
 		}
