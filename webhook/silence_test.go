@@ -41,11 +41,9 @@ const day = 24 * time.Hour
 func withSilence(t *testing.T, f func(t *testing.T, restart func(after time.Duration) (*receiver, *listener))) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		store := newMemory(t)
+		store := memory(t, 30*day)
 		f(t, func(after time.Duration) (*receiver, *listener) {
-			l := new(listener)
-			r := newReceiver(t, webhook.Options{Store: store, SilentAfter: after, OnSilence: l.hear})
-			ping.On(r.Handler, func(context.Context, *Ping) error { return nil })
+			r, l := listening(t, store, after)
 			t.Cleanup(func() { require.NoError(t, r.Shutdown(context.Background())) })
 			synctest.Wait()
 			return r, l
@@ -53,11 +51,13 @@ func withSilence(t *testing.T, f func(t *testing.T, restart func(after time.Dura
 	})
 }
 
-func newMemory(t *testing.T) *idempotency.Memory {
+// listening returns a handler with a listener for its silences.
+func listening(t *testing.T, store idempotency.Store, after time.Duration) (*receiver, *listener) {
 	t.Helper()
-	store, err := idempotency.NewMemory(&idempotency.MemoryOptions{Retention: 30 * day})
-	require.NoError(t, err)
-	return store
+	l := new(listener)
+	r := newReceiver(t, webhook.Options{Store: store, SilentAfter: after, OnSilence: l.hear})
+	ping.On(r.Handler, returns(nil))
+	return r, l
 }
 
 func TestSilence_BeginsAndEndsOnce(t *testing.T) {
@@ -189,13 +189,11 @@ func TestSilence_LooksAtAllProcesses(t *testing.T) {
 	for name, delay := range map[string]time.Duration{"fast store": 0, "slow store": 20 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := &slowStore{Renewer: newMemory(t), delay: delay}
+				store := &slowStore{Renewer: memory(t, 30*day), delay: delay}
 				var all []*receiver
 				var listeners []*listener
 				for range 4 {
-					l := new(listener)
-					r := newReceiver(t, webhook.Options{Store: store, SilentAfter: day, OnSilence: l.hear})
-					ping.On(r.Handler, returns(nil))
+					r, l := listening(t, store, day)
 					all, listeners = append(all, r), append(listeners, l)
 				}
 				for id := range 30 {
@@ -252,23 +250,17 @@ func (s *slowStore) Renew(ctx context.Context, key string, token idempotency.Tok
 // Shutdown waits until the store knows of the last delivery. A restart would report a silence otherwise.
 func TestSilence_ShutdownWaitsForStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &slowStore{Renewer: newMemory(t), delay: 500 * time.Millisecond}
-		run := func() (*receiver, *listener) {
-			l := new(listener)
-			r := newReceiver(t, webhook.Options{Store: store, SilentAfter: day, OnSilence: l.hear})
-			ping.On(r.Handler, returns(nil))
-			time.Sleep(time.Minute)
-			return r, l
-		}
-		r, _ := run()
-		time.Sleep(day - 2*time.Minute)
+		store := &slowStore{Renewer: memory(t, 30*day), delay: 500 * time.Millisecond}
+		r, _ := listening(t, store, day)
+		time.Sleep(day - time.Minute)
 		r.deliver(body("a"))
 		synctest.Wait()
 		require.Positive(t, store.inside.Load())
 		require.NoError(t, r.Shutdown(t.Context()))
 		require.Zero(t, store.inside.Load())
 		time.Sleep(10 * time.Minute)
-		r, l := run()
+		r, l := listening(t, store, day)
+		time.Sleep(time.Minute)
 		require.Empty(t, l.silences())
 		require.NoError(t, r.Shutdown(t.Context()))
 	})
@@ -277,15 +269,8 @@ func TestSilence_ShutdownWaitsForStore(t *testing.T) {
 // If the store could not record a delivery, the next one records.
 func TestSilence_RecordsAgainAfterError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &slowStore{Renewer: newMemory(t)}
-		run := func() (*receiver, *listener) {
-			l := new(listener)
-			r := newReceiver(t, webhook.Options{Store: store, SilentAfter: day, OnSilence: l.hear})
-			ping.On(r.Handler, returns(nil))
-			synctest.Wait()
-			return r, l
-		}
-		r, _ := run()
+		store := &slowStore{Renewer: memory(t, 30*day)}
+		r, _ := listening(t, store, day)
 		time.Sleep(day - time.Minute)
 		store.down.Store(true)
 		r.deliver(body("a"))
@@ -293,7 +278,7 @@ func TestSilence_RecordsAgainAfterError(t *testing.T) {
 		store.down.Store(false)
 		r.deliver(body("b"))
 		require.NoError(t, r.Shutdown(t.Context()))
-		r, l := run()
+		r, l := listening(t, store, day)
 		time.Sleep(time.Hour)
 		require.Empty(t, l.silences())
 		require.NoError(t, r.Shutdown(t.Context()))
@@ -328,7 +313,7 @@ func TestSilence_ReportsNothingAfterShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := new(listener)
 		r := newReceiver(t, webhook.Options{
-			Store: &slowStore{Renewer: newMemory(t), delay: 500 * time.Millisecond}, SilentAfter: time.Hour, OnSilence: l.hear,
+			Store: &slowStore{Renewer: memory(t, 30*day), delay: 500 * time.Millisecond}, SilentAfter: time.Hour, OnSilence: l.hear,
 		})
 		time.Sleep(time.Hour + 600*time.Millisecond) // it looks at this moment
 		require.NoError(t, r.Shutdown(t.Context()))
@@ -341,7 +326,7 @@ func TestSilence_ReportsNothingAfterShutdown(t *testing.T) {
 // While the store is down, this process does not know what the other processes have accepted.
 func TestSilence_WaitsForStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &failingStore{Store: newMemory(t)}
+		store := &failingStore{Store: memory(t, 30*day)}
 		l := new(listener)
 		r := newReceiver(t, webhook.Options{Store: store, SilentAfter: time.Hour, OnSilence: l.hear})
 		synctest.Wait()

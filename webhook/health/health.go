@@ -21,7 +21,6 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/aihooks/aihooks-go/idempotency"
@@ -113,8 +112,8 @@ type readiness struct {
 type check struct {
 	Checker
 	name    string
-	busy    atomic.Bool // it has not returned
-	problem string      // of the last result
+	calls   deadline.Single
+	problem string // of the last result
 }
 
 // ServeHTTP implements [http.Handler].
@@ -149,7 +148,7 @@ func (r *readiness) run(ctx context.Context) {
 	errs := make([]error, len(r.checks))
 	var all sync.WaitGroup
 	for i, c := range r.checks {
-		all.Go(func() { errs[i] = c.within(ctx, r.timeout) })
+		all.Go(func() { errs[i] = c.calls.Call(ctx, r.timeout, c.Ready) })
 	}
 	all.Wait()
 	result := struct {
@@ -211,15 +210,4 @@ func problemOf(err error) (name string, isReady bool) {
 		}
 	}
 	return "unavailable", false
-}
-
-// within runs the check for at most timeout. A check that has not returned by then is not started again before it does.
-func (c *check) within(ctx context.Context, timeout time.Duration) error {
-	if !c.busy.CompareAndSwap(false, true) {
-		return fmt.Errorf("the last check has not returned: %w", context.DeadlineExceeded)
-	}
-	return deadline.Call(ctx, timeout, func(ctx context.Context) error {
-		defer c.busy.Store(false)
-		return c.Ready(ctx)
-	})
 }

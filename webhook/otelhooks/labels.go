@@ -26,8 +26,8 @@ const (
 
 // labels are the attributes of one measurement. An empty one is left out.
 type labels struct {
-	vendor, endpoint, eventType, outcome, reason, stage, key, method string
-	failed                                                           bool
+	vendor, endpoint, eventType, outcome, reason, stage, key, method, inbox, state string
+	failed                                                                         bool
 }
 
 func (l *labels) attributes() (list []attribute.KeyValue) {
@@ -37,6 +37,7 @@ func (l *labels) attributes() (list []attribute.KeyValue) {
 	}{
 		{vendorKey, l.vendor}, {endpointKey, l.endpoint}, {typeKey, l.eventType}, {outcomeKey, l.outcome},
 		{reasonKey, l.reason}, {stageKey, l.stage}, {keyKey, l.key}, {methodKey, l.method},
+		{inboxKey, l.inbox}, {stateKey, l.state},
 	} {
 		if a.value != "" {
 			list = append(list, a.key.String(a.value))

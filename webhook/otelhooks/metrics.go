@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
@@ -138,7 +137,7 @@ type StatsReader interface {
 // A counted is an inbox whose entries are counted.
 type counted struct {
 	StatsReader
-	busy atomic.Bool // the last count has not returned
+	calls deadline.Single
 }
 
 // countTimeout is how long an inbox may take to count its entries.
@@ -182,12 +181,8 @@ func (m *meters) read(ctx context.Context, to metric.Observer) error {
 }
 
 func (m *meters) readInbox(ctx context.Context, to metric.Observer, name string, box *counted) error {
-	if !box.busy.CompareAndSwap(false, true) {
-		return fmt.Errorf("otelhooks: the inbox %q has not returned the last count", name)
-	}
 	var stats inbox.Stats
-	err := deadline.Call(ctx, countTimeout, func(ctx context.Context) (err error) {
-		defer box.busy.Store(false)
+	err := box.calls.Call(ctx, countTimeout, func(ctx context.Context) (err error) {
 		stats, err = box.Stats(ctx)
 		return err
 	})
@@ -198,12 +193,12 @@ func (m *meters) readInbox(ctx context.Context, to metric.Observer, name string,
 		inbox.Pending: stats.Pending, inbox.Running: stats.Running, inbox.Deferred: stats.Deferred,
 		inbox.DeadLettered: stats.DeadLettered, inbox.Done: stats.Done,
 	} {
-		to.ObserveInt64(m.entries, int64(n), metric.WithAttributes(inboxKey.String(name), stateKey.String(string(state))))
+		to.ObserveInt64(m.entries, int64(n), m.options.of(labels{inbox: name, state: string(state)}))
 	}
 	waited := 0.0
 	if !stats.Oldest.IsZero() {
 		waited = time.Since(stats.Oldest).Seconds()
 	}
-	to.ObserveFloat64(m.oldest, waited, metric.WithAttributes(inboxKey.String(name)))
+	to.ObserveFloat64(m.oldest, waited, m.options.of(labels{inbox: name}))
 	return nil
 }

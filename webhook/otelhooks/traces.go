@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/health"
 )
 
 var propagator propagation.TraceContext
@@ -88,9 +89,7 @@ func (b *tracedInbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplica
 
 // Ready passes on the question to the inbox, for [webhook.Handler.Ready].
 func (b *tracedInbox) Ready(ctx context.Context) error {
-	if r, ok := b.Inbox.(interface {
-		Ready(ctx context.Context) error
-	}); ok {
+	if r, ok := b.Inbox.(health.Checker); ok {
 		return r.Ready(ctx)
 	}
 	return nil
