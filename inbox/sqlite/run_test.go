@@ -260,8 +260,9 @@ func TestRun_DeadLettersDamagedRow(t *testing.T) {
 	mustExec(t, raw, `UPDATE aihooks_inbox SET attempts = 'no JSON' WHERE delivery_id = 'history'`)
 	hook := handlerWithOutcome(webhook.Handled)
 	inboxkit.Run(t, box, hook)
-	kit.Eventually(t, func() bool { s := statsOf(t, box); return s.Done == 3 && s.DeadLettered == len(spoil) })
+	kit.Eventually(t, func() bool { return statsOf(t, box).Done == 3 && len(told.All()) == len(spoil) })
 	require.ElementsMatch(t, []string{"before", "history", "after"}, hook.calls())
+	require.Equal(t, len(spoil), statsOf(t, box).DeadLettered)
 	for _, e := range listed(t, box, inbox.DeadLettered, all) {
 		require.Contains(t, spoil, e.Delivery.ID)
 		require.NotEmpty(t, e.LastError())
