@@ -85,6 +85,14 @@ const (
 	rerunsUnderOneKey     fault = "every Rerun uses the same keys"
 	discardForgets        fault = "discarded deliveries are forgotten"
 
+	countsDeadAsPending fault = "Stats counts dead letters as pending"
+	countsNoDeferred    fault = "Stats never counts deferred deliveries"
+	countsDiscarded     fault = "Stats counts discarded deliveries as dead letters"
+	countsOneEndpoint   fault = "Stats counts all deliveries for one endpoint"
+	countsNoTotal       fault = "Stats counts no totals"
+	oldestNeverZero     fault = "the oldest due delivery may not be due"
+	oldestIsNow         fault = "the oldest due delivery has never waited"
+
 	warnsNothing              fault = "a missing handler is not reported"
 	deadLettersWithoutHandler fault = "a missing handler makes dead letters"
 	finishesUnhandled         fault = "a missing callback makes deliveries done"
@@ -193,6 +201,13 @@ var breaks = map[fault][]string{
 	rerunsUnderOldKeys:        {"RerunUsesNewKeys", "RetryAfterRerunKeepsKeys"},
 	rerunsUnderOneKey:         {"RerunUsesNewKeys", "RetryAfterRerunKeepsKeys"},
 	discardForgets:            {"DiscardedIsDone"},
+	countsDeadAsPending:       {"StatsCountEntries"},
+	countsNoDeferred:          {"StatsCountEntries"},
+	countsDiscarded:           {"StatsCountEntries"},
+	countsOneEndpoint:         {"StatsCountEntries"},
+	countsNoTotal:             {"StatsCountEntries"},
+	oldestNeverZero:           {"StatsCountEntries"},
+	oldestIsNow:               {"StatsCountEntries"},
 	warnsNothing:              {"DeliveryWithoutHandlerStays"},
 	deadLettersWithoutHandler: {"DeliveryWithoutHandlerStays", andOthers},
 	finishesUnhandled:         {"DeliveryWithoutCallbackStays"},
