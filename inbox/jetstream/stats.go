@@ -22,8 +22,8 @@ const maxExamined = 100
 // that run in other processes. If 100 deliveries wait for their next attempt, Oldest is when the next one was stored,
 // although that one may wait too.
 //
-// The server lists the subjects of all dead letters and deferred deliveries: 100,000 in some N ms. Deliveries in the main
-// stream cost next to nothing.
+// The server lists the subjects of all dead letters and deferred deliveries, and sends 7 MB for 100,000 of them. They need
+// some 300 ms, and 100,000 deliveries in the main stream 2 ms.
 func (b *Inbox) Stats(ctx context.Context) (inbox.Stats, error) {
 	stats := inbox.Stats{Endpoints: make(map[string]inbox.Counts)}
 	running, leased := b.leased()
