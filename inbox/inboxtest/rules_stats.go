@@ -65,11 +65,11 @@ var never period
 // stats waits until Stats returns these counts of the endpoints, and checks that Oldest is in the period.
 func (c *check) stats(s *process, when string, endpoints map[string]inbox.Counts, oldest period) {
 	c.Helper()
-	ctx, cancel := c.callTimeout()
-	defer cancel()
 	var got inbox.Stats
 	var took time.Duration
 	c.awaitf(func() bool {
+		ctx, cancel := c.callTimeout()
+		defer cancel()
 		began := time.Now()
 		var err error
 		if got, err = s.box.Stats(ctx); err != nil {
