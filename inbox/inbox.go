@@ -66,8 +66,8 @@ type Inbox interface {
 	// same delivery again, it is a duplicate.
 	Discard(ctx context.Context, f Filter) (int, error)
 
-	// Stats counts the stored deliveries by state and by endpoint, for metrics and alerts. It reads no bodies. Its costs
-	// are those of the engine.
+	// Stats counts the stored deliveries by state and by endpoint, for metrics and alerts. The method of each engine
+	// documents its costs.
 	//
 	// Pending, Deferred and DeadLettered are exact in every engine while nothing changes. A delivery that is just being
 	// moved may be counted in both states. Running counts at least the callbacks of this process; an engine may count

@@ -17,9 +17,9 @@ const maxExamined = 100
 // process has leased, and Pending the others in the main stream, including those that run in other processes. Done is
 // zero, because the streams do not contain completed and discarded deliveries.
 //
-// Oldest is when the delivery was stored, or was due again after a failed attempt, by the server's clock. Stats reads
-// deliveries with their bodies, the oldest first, until it finds one that is due: usually one. It also considers those
-// that run in other processes. If 100 deliveries wait for their next attempt, Oldest is when the next one was stored,
+// Oldest is when the delivery was stored, or was due again after a failed attempt. Times are compared by the server's
+// clock. Stats reads deliveries with their bodies, the oldest first, until it finds one that is due: usually one. It also
+// considers those that run in other processes. If 100 deliveries wait for their next attempt, Oldest is when the next one was stored,
 // although that one may wait too.
 //
 // The server lists the subjects of all dead letters and deferred deliveries, and sends 7 MB for 100,000 of them. They need
@@ -99,7 +99,7 @@ func (b *Inbox) oldest(ctx context.Context, main *jetstream.StreamInfo, leased m
 		if !due.After(main.TimeStamp) && (first.IsZero() || due.Before(first)) {
 			first = due
 		}
-		return examined <= maxExamined, nil
+		return examined <= maxExamined && !first.Equal(m.Time), nil
 	})
 	if err != nil || first.IsZero() {
 		return time.Time{}, err

@@ -30,7 +30,7 @@ FROM %[1]s WHERE kind = $1 AND queue = $2
 GROUP BY queue, args->>'vendor', args->>'endpoint'`
 
 // Stats implements [inbox.Inbox]. Done counts the completed and discarded deliveries that River has not deleted yet.
-// Oldest is by the database's clock. Stats is one statement, which reads every job of the inbox without its body: 100,000
+// Due times are compared by the database's clock. Stats is one statement, which reads every job of the inbox without its body: 100,000
 // jobs in some 100 ms. Call it after Use.
 func (b *Inbox) Stats(ctx context.Context) (inbox.Stats, error) {
 	stats := inbox.Stats{Endpoints: make(map[string]inbox.Counts)}
