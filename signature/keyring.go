@@ -1,11 +1,8 @@
 package signature
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"slices"
 	"strings"
 	"sync"
@@ -39,15 +36,21 @@ func (k Key) check() error {
 
 // A Keyring holds the live keys. It is safe for concurrent use. The zero Keyring has no keys, so nothing verifies.
 type Keyring struct {
-	live atomic.Pointer[[]*liveKey]
+	scheme *Scheme // nil for the zero Scheme's versions
+	live   atomic.Pointer[[]*liveKey]
 
 	setting  sync.Mutex
 	previous atomic.Pointer[[]*liveKey] // the latest first
 }
 
-// NewKeyring returns a ring with keys. It returns an error by the rules of [Keyring.Set].
-func NewKeyring(keys ...Key) (*Keyring, error) {
-	r := new(Keyring)
+// NewKeyring returns a ring with keys for deliveries of scheme s. It returns an error if s is invalid, and by the rules of
+// [Keyring.Set].
+func NewKeyring(s Scheme, keys ...Key) (*Keyring, error) {
+	compiled, err := s.compiled()
+	if err != nil {
+		return nil, err
+	}
+	r := &Keyring{scheme: compiled}
 	if err := r.Set(keys...); err != nil {
 		return nil, err
 	}
@@ -56,7 +59,7 @@ func NewKeyring(keys ...Key) (*Keyring, error) {
 
 // Set replaces all keys at once. A delivery that is being verified finishes with the keys it started with. Set returns
 // an error, and changes nothing, in these cases: there is no key or more than [MaxKeys], a key has no name, two keys
-// have the same name, or a secret is blank or "[redacted]".
+// have the same name, or a secret is blank, is "[redacted]", or is not written as its [Version] requires.
 //
 // The ring remembers the last [MaxKeys] previous keys for explanations: see [Keyring.Previous]. They never verify a
 // delivery, and [Keyring.Names] does not list them. A program that must not keep such a secret in memory creates a new
@@ -77,11 +80,12 @@ func (r *Keyring) Set(keys ...Key) error {
 		if seen[k.Name] {
 			return fmt.Errorf("signature: two keys have the name %q", k.Name)
 		}
-		if err := k.check(); err != nil {
+		key, err := newLiveKey(r.scheme, k)
+		if err != nil {
 			return err
 		}
 		seen[k.Name] = true
-		live = append(live, newLiveKey(k))
+		live = append(live, key)
 	}
 	r.setting.Lock()
 	defer r.setting.Unlock()
@@ -152,46 +156,4 @@ func (r *Keyring) keys() []*liveKey {
 		return *live
 	}
 	return nil
-}
-
-// A liveKey is a key with prepared MACs. Keying an HMAC costs two blocks of SHA-256 and several allocations.
-type liveKey struct {
-	name   string
-	secret Secret    // for Keys and Previous
-	macs   sync.Pool // of *mac
-}
-
-type mac struct {
-	hash   hash.Hash
-	sum    [sha256.Size]byte
-	prefix []byte
-}
-
-func newLiveKey(k Key) *liveKey {
-	secret := k.Secret
-	live := &liveKey{name: k.Name, secret: secret}
-	live.macs.New = func() any {
-		return &mac{hash: hmac.New(sha256.New, []byte(secret.Reveal())), prefix: make([]byte, 0, maxFields*(maxOpaque+1))}
-	}
-	live.macs.Put(live.macs.New()) // crypto/hmac may panic on a short secret in FIPS mode: here, and not for a delivery
-	return live
-}
-
-// makes reports, in constant time, whether the key's MAC over the covered values and body is want.
-func (k *liveKey) makes(want *[sha256.Size]byte, covered []string, body []byte) bool {
-	m := k.macs.Get().(*mac)
-	equal := hmac.Equal(m.over(covered, body), want[:])
-	k.macs.Put(m)
-	return equal
-}
-
-// over returns the MAC over the covered values and body. The result is valid until the next call.
-func (m *mac) over(covered []string, body []byte) []byte {
-	m.hash.Reset()
-	if len(covered) > 0 {
-		m.prefix = appendPrefix(m.prefix[:0], covered)
-		m.hash.Write(m.prefix)
-	}
-	m.hash.Write(body)
-	return m.hash.Sum(m.sum[:0])
 }

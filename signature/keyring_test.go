@@ -38,7 +38,7 @@ func TestKeyring_RefusesUnusableKeys(t *testing.T) {
 		"redacted secret":       {[]signature.Key{signature.NewKey("a", "[redacted]")}, `secret of key "a" must not be [redacted]`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ring, err := signature.NewKeyring(c.keys...)
+			ring, err := signature.NewKeyring(signtest.BodyScheme(), c.keys...)
 			require.ErrorContains(t, err, c.says)
 			require.Nil(t, ring)
 			requireHidden(t, err.Error(), signtest.Secret)

@@ -232,7 +232,7 @@ func ExampleAuthenticatorFunc() {
 		if down {
 			return nil, errors.New("the database is closed")
 		}
-		return signature.NewKeyring(signature.NewKey(tenant, workfluxSecret))
+		return signature.NewKeyring(*profile.Scheme, signature.NewKey(tenant, workfluxSecret))
 	}
 	hook, err := webhook.NewHandler(profile, vendors.HandlerConfig{Authenticator: vendors.AuthenticatorFunc(
 		func(ctx context.Context, r *vendors.Request, body []byte) (signature.Match, error) {

@@ -175,7 +175,7 @@ func TestContent_HashesSignedBytes(t *testing.T) {
 
 	scheme := signature.Scheme{
 		Header: "X-Acme-Signature",
-		Forms:  []signature.Form{{Name: "timed", Covers: []string{"X-Acme-Time"}}},
+		Forms:  []signature.Form{{Name: "timed", Signs: "{X-Acme-Time}.{body}"}},
 		Fields: []signature.Field{{Header: "X-Acme-Time", Grammar: signature.UnixTime}},
 	}
 	r := newReceiver(t, webhook.Options{}, func(p *vendors.Profile, _ *vendors.HandlerConfig) {

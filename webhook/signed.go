@@ -21,7 +21,7 @@ func setAuthenticator(p *vendors.Profile, c *vendors.HandlerConfig) error {
 	if p.Scheme == nil {
 		return errors.New("webhook: HandlerConfig.Authenticator must be set for a vendor whose Profile has no Scheme")
 	}
-	keys, err := signature.NewKeyring(c.Keys...)
+	keys, err := signature.NewKeyring(*p.Scheme, c.Keys...)
 	if err != nil {
 		return fmt.Errorf("%s: Config.Keys: %w", p.Name, err)
 	}

@@ -116,7 +116,7 @@ func (p *peer) run(t *testing.T) (verdicts []verdict) {
 
 func (p *peer) ours(t *testing.T, f *file, v *vector, d *delivery) error {
 	t.Helper()
-	ring, err := signature.NewKeyring(v.SigningKeys()...)
+	ring, err := signature.NewKeyring(f.SchemeFor(t, ""), v.SigningKeys()...)
 	if err != nil {
 		return err
 	}

@@ -24,14 +24,16 @@ const (
 
 	// MACInBase64: the MAC is right, but in base64 instead of hex.
 	MACInBase64 Cause = "mac_in_base64"
-	// MACPrefix: the MAC is right, but its prefix is not the scheme's.
+	// MACInHex: the MAC is right, but in hex instead of base64.
+	MACInHex Cause = "mac_in_hex"
+	// MACPrefix: the MAC is right, but its prefix is missing or is not the scheme's.
 	MACPrefix Cause = "mac_prefix"
 	// MACQuoted: the MAC is right, but has whitespace or quotes around it.
 	MACQuoted Cause = "mac_quoted"
 	// MACInList: the MAC is right, but in a list such as t=…,v1=…. It covers what the scheme signs, or what such lists
 	// sign.
 	MACInList Cause = "mac_in_list"
-	// MACAlgorithm: the MAC is right, but with another hash than SHA-256.
+	// MACAlgorithm: the MAC is right, but with another hash than the scheme's.
 	MACAlgorithm Cause = "mac_algorithm"
 
 	// SecretWhitespace: the secret has extra whitespace, line breaks or invisible characters, or lacks a line break.

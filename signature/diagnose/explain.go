@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"time"
@@ -53,7 +54,7 @@ func (d *diagnoser) explain() Explanation {
 	}
 	for _, look := range []func(*diagnoser) (Explanation, bool){
 		(*diagnoser).signatureHeader,
-		(*diagnoser).otherHeaders,
+		(*diagnoser).otherFields,
 		(*diagnoser).asItIs,
 		(*diagnoser).emptyBody,
 		(*diagnoser).otherWriting,
@@ -76,9 +77,6 @@ func (d *diagnoser) explain() Explanation {
 
 // asItIs reports whether the unchanged delivery verifies, and if so, whether it is fresh.
 func (d *diagnoser) asItIs() (Explanation, bool) {
-	if !d.readable {
-		return Explanation{}, false
-	}
 	if !d.signed(d.in.Body) {
 		return Explanation{}, false
 	}
@@ -106,7 +104,7 @@ func (d *diagnoser) signedAt() (time.Time, error) {
 		return d.in.SignedAt, nil
 	}
 	for _, f := range d.in.Scheme.Fields {
-		if values := d.in.Header[f.Header]; f.Grammar == signature.UnixTime && len(values) == 1 {
+		if values := d.in.Scheme.Values(d.in.Header, cmp.Or(f.Element, f.Header)); f.Grammar == signature.UnixTime && len(values) == 1 {
 			return signature.ParseUnix(values[0])
 		}
 	}

@@ -59,7 +59,7 @@ func (d *Delivery) Input() (diagnose.Input, error) {
 	if d.Previous != "" {
 		first = d.Previous
 	}
-	ring, err := signature.NewKeyring(signature.NewKey("default", first))
+	ring, err := signature.NewKeyring(d.Scheme, signature.NewKey("default", first))
 	if err == nil && d.Previous != "" {
 		err = ring.Set(signature.NewKey("default", d.Given))
 	}
@@ -133,7 +133,7 @@ func (s *Sender) covered(h http.Header) string {
 	var text strings.Builder
 	for _, f := range s.Scheme.Forms {
 		if f.Name == s.Form || s.Form == "" {
-			for _, name := range f.Covers {
+			for _, name := range f.Covers() {
 				text.WriteString(h.Get(name) + ".")
 			}
 			break

@@ -101,10 +101,18 @@ func restamped(name, says string, signed, arrived func(seconds string) string) C
 	}}
 }
 
+// prefixOf returns the prefix of the scheme's first version.
+func prefixOf(s signature.Scheme) string {
+	if len(s.Versions) == 0 {
+		return ""
+	}
+	return s.Versions[0].Prefix
+}
+
 // written returns a case with a right MAC in another encoding than hex.
 func written(name string, c diagnose.Cause, says string, write func(digits string) string) Case {
 	return changes(name, c, says, func(s *Sender, d *Delivery) {
-		digits := strings.TrimPrefix(d.Header.Get(s.Scheme.Header), s.Scheme.Prefix)
+		digits := strings.TrimPrefix(d.Header.Get(s.Scheme.Header), prefixOf(s.Scheme))
 		d.Header.Set(s.Scheme.Header, write(digits))
 	})
 }

@@ -32,11 +32,11 @@ func BodyScheme() signature.Scheme {
 // HeadScheme returns a scheme with three forms, with and without a prefix.
 func HeadScheme() signature.Scheme {
 	return signature.Scheme{
-		Header: HeaderSignature,
-		Prefix: "sha256=",
+		Header:   HeaderSignature,
+		Versions: []signature.Version{{Prefix: "sha256="}},
 		Forms: []signature.Form{
-			{Name: "timestamp", Covers: []string{HeaderTime}},
-			{Name: "delivery", Covers: []string{HeaderDelivery, HeaderTime}},
+			{Name: "timestamp", Signs: Dotted(HeaderTime)},
+			{Name: "delivery", Signs: Dotted(HeaderDelivery, HeaderTime)},
 			{Name: "body"},
 		},
 		Fields: []signature.Field{
@@ -50,9 +50,21 @@ func HeadScheme() signature.Scheme {
 func TwoForms() signature.Scheme {
 	return signature.Scheme{
 		Header: HeaderSignature,
-		Forms:  []signature.Form{{Name: "head", Covers: []string{HeaderDelivery, HeaderTime}}, {Name: "body"}},
+		Forms:  []signature.Form{{Name: "head", Signs: Dotted(HeaderDelivery, HeaderTime)}, {Name: "body"}},
 		Fields: []signature.Field{{Header: HeaderTime, Grammar: signature.UnixTime}, {Header: HeaderDelivery, Grammar: signature.Opaque}},
 	}
+}
+
+// Dotted returns the template of values that are each followed by a dot, and of the body. Without values it is empty.
+func Dotted(names ...string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	template := ""
+	for _, name := range names {
+		template += "{" + name + "}."
+	}
+	return template + "{body}"
 }
 
 // FullHeader returns all headers of HeadScheme except the signature.
@@ -71,7 +83,7 @@ func NewVerifier(t testing.TB, s signature.Scheme) *signature.Verifier {
 // NewRing returns a key ring with the keys.
 func NewRing(t testing.TB, keys ...signature.Key) *signature.Keyring {
 	t.Helper()
-	r, err := signature.NewKeyring(keys...)
+	r, err := signature.NewKeyring(BodyScheme(), keys...)
 	require.NoError(t, err)
 	return r
 }

@@ -86,13 +86,12 @@ func read(t testing.TB, path string, into any) {
 // SchemeFor returns the scheme of a receiver that accepts only the form pin, or all forms if pin is empty.
 func (f *File) SchemeFor(t testing.TB, pin string) signature.Scheme {
 	t.Helper()
-	s := signature.Scheme{Header: f.Scheme.Header, Prefix: f.Scheme.Prefix}
+	s := signature.Scheme{Header: f.Scheme.Header}
+	if f.Scheme.Prefix != "" {
+		s.Versions = []signature.Version{{Prefix: f.Scheme.Prefix}}
+	}
 	for _, form := range f.Scheme.Forms {
-		covers := form.Covers
-		if len(covers) == 0 {
-			covers = nil
-		}
-		s.Forms = append(s.Forms, signature.Form{Name: form.Name, Covers: covers})
+		s.Forms = append(s.Forms, signature.Form{Name: form.Name, Signs: Dotted(form.Covers...)})
 	}
 	for _, field := range f.Scheme.Fields {
 		grammar := map[string]signature.Grammar{"opaque": signature.Opaque, "unix_time": signature.UnixTime}[field.Grammar]
