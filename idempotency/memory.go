@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	defaultMemoryRetention = 25 * time.Hour
+	DefaultMemoryRetention = 25 * time.Hour
 	defaultMemoryMaxKeys   = 4_000_000
 )
 
@@ -81,7 +81,7 @@ func NewMemory(o *MemoryOptions) (*Memory, error) {
 		return nil, fmt.Errorf("idempotency: MemoryOptions.MaxKeys (%d) must not be negative", opts.MaxKeys)
 	}
 	if opts.Retention == 0 {
-		opts.Retention = defaultMemoryRetention
+		opts.Retention = DefaultMemoryRetention
 	}
 	if opts.MaxKeys == 0 {
 		opts.MaxKeys = defaultMemoryMaxKeys

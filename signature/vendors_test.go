@@ -22,7 +22,7 @@ func TestVectors_MatchVendorSchemes(t *testing.T) {
 		p, ok := profiles[file.Vendor]
 		require.True(t, ok, file.Vendor)
 		require.Equal(t, *p.Scheme, file.SchemeFor(t, ""), file.Vendor)
-		require.Equal(t, p.TimeHeader, file.Window.Header, file.Vendor)
+		require.Equal(t, p.TimeField, file.Window.Header, file.Vendor)
 		require.Equal(t, int64(p.Window.Seconds()), file.Window.Past, file.Vendor)
 		require.Equal(t, int64(signature.DefaultSkew.Seconds()), file.Window.Future, file.Vendor)
 		if file.Window.Member != "" {

@@ -12,12 +12,33 @@ import (
 // [Event]. Like package [vendors], it is for the author of a vendor's package.
 type EventType[T any] struct{ name string }
 
-// NewEventType returns the event type of that name. It panics unless T is a struct that embeds [Event].
+// NewEventType returns the event type of that name. It panics unless T is a struct that embeds [Event], or an [EventOf] of
+// a struct.
 func NewEventType[T any](name string) EventType[T] {
-	if _, ok := any(new(T)).(AnyEvent); !ok {
+	event, ok := any(new(T)).(AnyEvent)
+	if !ok {
 		panic(fmt.Sprintf("webhook: the event type %T must embed webhook.Event", *new(T)))
 	}
+	if t := reflect.TypeOf(dataOf(event)).Elem(); t.Kind() != reflect.Struct {
+		panic(fmt.Sprintf("webhook: the data of an event must be a struct, not %v", t))
+	}
 	return EventType[T]{name}
+}
+
+// An EventOf is an event whose data has a type of its own, for types that do not embed [Event].
+type EventOf[T any] struct {
+	Event
+	Data T
+}
+
+func (e *EventOf[T]) data() any { return &e.Data }
+
+// dataOf returns a pointer to what the data of an event is decoded into.
+func dataOf(e AnyEvent) any {
+	if e, ok := e.(interface{ data() any }); ok {
+		return e.data()
+	}
+	return e
 }
 
 // Name returns the type as the vendor writes it.

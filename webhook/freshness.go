@@ -15,7 +15,7 @@ func (h *Handler) checkFreshness(d *received) disposition {
 	}
 	if d.sentAt.IsZero() {
 		switch {
-		case !h.knownTypes[d.Type]:
+		case !h.documents(d.Type):
 			return disposition{outcome: Unhandled, reason: ReasonNoTime}
 		case !h.Handles(d.Type):
 			return disposition{}
@@ -31,7 +31,7 @@ func (h *Handler) checkFreshness(d *received) disposition {
 	switch {
 	case errors.Is(err, signature.Future):
 		v.reason, v.after = ReasonFuture, d.sentAt.Sub(d.at.Add(h.window.Future))
-	case !h.knownTypes[d.Type]:
+	case !h.documents(d.Type):
 		v.outcome, v.err = Unhandled, nil
 	}
 	return v

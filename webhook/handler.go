@@ -85,8 +85,8 @@ func NewHandler(p vendors.Profile, c vendors.HandlerConfig, o *Options) (*Handle
 		knownTypes:  make(map[string]bool, len(p.Events)),
 		callbacks:   make(map[string]*callback),
 	}
-	if p.TimeHeader != "" {
-		h.keptHeaders = append(h.keptHeaders, p.TimeHeader)
+	if p.TimeField != "" {
+		h.keptHeaders = append(h.keptHeaders, p.TimeField)
 	}
 	for _, t := range p.Events {
 		if _, ok := t.New().(AnyEvent); !ok {
@@ -108,7 +108,7 @@ func NewHandler(p vendors.Profile, c vendors.HandlerConfig, o *Options) (*Handle
 	if err := h.openStore(); err != nil {
 		return nil, err
 	}
-	if 0 < p.Window && p.Window < p.RetryWindow && p.TimeHeader == "" {
+	if 0 < p.Window && p.Window < p.RetryWindow && p.TimeField == "" {
 		options.Logger.Warn("webhook: Config.Window is shorter than the vendor's retry window; later attempts may be refused as stale",
 			"vendor", p.Name, "endpoint", c.Endpoint, "window", p.Window.String(), "retry_window", p.RetryWindow.String())
 	}
@@ -127,16 +127,16 @@ func (h *Handler) openStore() error {
 			return errors.New("webhook: Options.Store must be set, because Options.Inbox has no store")
 		}
 	}
+	needed := h.profile.RetryWindow
+	if h.profile.Window > 0 {
+		needed = max(needed, h.window.Past+h.window.Future)
+	}
 	if store == nil {
-		memory, err := idempotency.NewMemory(&idempotency.MemoryOptions{Logger: h.options.Logger})
+		memory, err := idempotency.NewMemory(&idempotency.MemoryOptions{Logger: h.options.Logger, Retention: max(needed, idempotency.DefaultMemoryRetention)})
 		if err != nil {
 			return err
 		}
 		store = memory
-	}
-	needed := h.profile.RetryWindow
-	if h.profile.Window > 0 {
-		needed = max(needed, h.window.Past+h.window.Future)
 	}
 	if got := store.Retention(); got < needed {
 		return fmt.Errorf("webhook: Options.Store remembers a completed key for %v, but %s can send a delivery again for %v; its retention must not be shorter",

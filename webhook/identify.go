@@ -28,11 +28,15 @@ func (h *Handler) identify(a *arrival, request *vendors.Authenticated) (*receive
 
 // signedTime returns the time that is checked against the window.
 func (h *Handler) signedTime(request *vendors.Authenticated) time.Time {
-	name := h.profile.TimeHeader
+	name := h.profile.TimeField
 	if name == "" {
 		return request.Envelope.Time
 	}
-	if values := request.Header[name]; len(values) == 1 {
+	values := request.Header[name]
+	if h.profile.Scheme != nil {
+		values = h.profile.Scheme.Values(request.Header, name)
+	}
+	if len(values) == 1 {
 		if t, err := signature.ParseUnix(values[0]); err == nil {
 			return t
 		}

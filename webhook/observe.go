@@ -76,7 +76,7 @@ func (h *Handler) report(a *arrival, d *received, v disposition, late bool) {
 		delivery = d.Delivery
 		o.Type, o.ID, o.Attempt, o.SignedBy, o.Form = d.Type, names.Bounded(d.ID, names.Max), d.Attempt, d.SignedBy, d.Form
 		o.Bytes, o.Time = len(d.Body), d.Time
-		if !h.knownTypes[d.Type] {
+		if !h.documents(d.Type) {
 			o.Type = otherType
 		}
 	}

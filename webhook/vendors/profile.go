@@ -21,8 +21,9 @@ type Profile struct {
 	// deliveries only.
 	DedupKeys func(a *Authenticated) DedupKeys
 
-	// TimeHeader is the header with the time of sending. If it is empty, the time in the body is checked against the window.
-	TimeHeader string
+	// TimeField is the header with the time of sending, or the Element of a [signature.Field]. If it is empty, the time in the
+	// body is checked against the window.
+	TimeField string
 
 	// Headers are the other headers that a webhook.Delivery keeps. It must not name a header with a signature or a
 	// credential.
