@@ -83,7 +83,16 @@ func NewVerifier(t testing.TB, s signature.Scheme) *signature.Verifier {
 // NewRing returns a key ring with the keys.
 func NewRing(t testing.TB, keys ...signature.Key) *signature.Keyring {
 	t.Helper()
-	r, err := signature.NewKeyring(BodyScheme(), keys...)
+	return NewRingFor(t, BodyScheme(), keys...)
+}
+
+// NewRingFor returns a key ring for a scheme. Without keys it has Secret.
+func NewRingFor(t testing.TB, s signature.Scheme, keys ...signature.Key) *signature.Keyring {
+	t.Helper()
+	if len(keys) == 0 {
+		keys = []signature.Key{signature.NewKey("default", Secret)}
+	}
+	r, err := signature.NewKeyring(s, keys...)
 	require.NoError(t, err)
 	return r
 }
@@ -91,7 +100,7 @@ func NewRing(t testing.TB, keys ...signature.Key) *signature.Keyring {
 // DefaultRing returns a key ring with Secret.
 func DefaultRing(t testing.TB) *signature.Keyring {
 	t.Helper()
-	return NewRing(t, signature.NewKey("default", Secret))
+	return NewRingFor(t, BodyScheme())
 }
 
 // Sign signs with Secret.
