@@ -25,7 +25,7 @@ func NewEventType[T any](name string) EventType[T] {
 	return EventType[T]{name}
 }
 
-// An EventOf is an event whose data has a type of its own, for types that do not embed [Event].
+// An EventOf is an event whose data has a separate type, for types that do not embed [Event].
 type EventOf[T any] struct {
 	Event
 	Data T
