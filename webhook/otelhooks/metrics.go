@@ -131,7 +131,7 @@ func (m *meters) watch(h Hook) {
 	m.hooks = append(m.hooks, h)
 }
 
-// A StatsReader is an inbox that counts its entries.
+// A StatsReader counts the entries of an inbox. Every [inbox.Inbox] is one.
 type StatsReader interface {
 	Stats(ctx context.Context) (inbox.Stats, error)
 }
@@ -146,7 +146,7 @@ type counted struct {
 const countTimeout = time.Second
 
 // Inbox reports the numbers of stored deliveries under a name. They are counted when the metrics are collected, once for all
-// states. An inbox that does not respond within a second has no figures.
+// states. An inbox that does not respond within a second has no figures. See its Stats for the costs of counting.
 func (t *Telemetry) Inbox(name string, box StatsReader) {
 	t.meters.mu.Lock()
 	defer t.meters.mu.Unlock()
