@@ -38,6 +38,7 @@ type Handler struct {
 
 	writeTimeoutNoticed sync.Once
 	stallNoticed        sync.Once
+	unsignedNoticed     sync.Once
 
 	sealed      atomic.Bool // the first delivery has come, and no callback may be registered
 	callbacks   map[string]*callback

@@ -18,6 +18,7 @@ func (h *Handler) identify(a *arrival, request *vendors.Authenticated) (*receive
 	request.Envelope = envelope
 	sentAt := h.signedTime(request)
 	d := &received{arrival: *a, Delivery: h.newDelivery(request, a.at, sentAt), envelope: envelope, sentAt: sentAt}
+	d.unsigned = h.profile.TimeField != "" && !request.Match.Covers(h.profile.TimeField)
 	if err != nil {
 		d.ID = request.Content()
 		return d, disposition{outcome: Rejected, reason: ReasonNoObject, err: fmt.Errorf("webhook: authentic, but the body is not valid: %w", err)}

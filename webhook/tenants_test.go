@@ -193,7 +193,9 @@ func TestTenants_TakeManyTenantsAtOnce(t *testing.T) {
 	require.LessOrEqual(t, s.lookups.Load(), int64(tenants+senders))
 	before := s.lookups.Load()
 	for n := range senders {
-		all.Go(func() { require.Equal(t, http.StatusOK, s.post(t, "t77", "secret of t77", fmt.Sprint("evt_", n+2)).Code) })
+		all.Go(func() {
+			require.Equal(t, http.StatusOK, s.post(t, "t77", "secret of t77", fmt.Sprint("evt_", n+2)).Code)
+		})
 	}
 	all.Wait()
 	require.LessOrEqual(t, s.lookups.Load()-before, int64(1))
