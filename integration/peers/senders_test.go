@@ -116,9 +116,11 @@ func signStandard[S standardSigner](newWebhook func(secret string) (S, error)) f
 }
 
 func verifyStandard[S standardSigner](newWebhook func(secret string) (S, error)) func(*testing.T, string, http.Header, []byte) error {
-	return func(t *testing.T, secret string, h http.Header, body []byte) error {
+	return func(_ *testing.T, secret string, h http.Header, body []byte) error {
 		w, err := newWebhook(secret)
-		require.NoError(t, err)
+		if err != nil {
+			return err
+		}
 		return w.Verify(body, h)
 	}
 }
@@ -293,7 +295,7 @@ func TestSenders_BothTakeOneOfTwoSignatures(t *testing.T) {
 	})
 }
 
-// These are the deliberate differences. Those of Standard Webhooks are in standardwebhooks_test.go.
+// These are the deliberate differences. Those of Standard Webhooks are in PEERS.md.
 func TestSenders_DifferOnPurpose(t *testing.T) {
 	at := strconv.Itoa(senderTime)
 	differences := map[string][]struct {
