@@ -29,6 +29,7 @@ func NewVerifier(s Scheme) (*Verifier, error) {
 // A Match is the key and the form that verified a delivery.
 type Match struct {
 	Key    string // the name of the key
+	Tenant string // the tenant whose key it is, if an Authenticator knows tenants
 	scheme *Scheme
 	form   *Form
 }

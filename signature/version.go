@@ -3,6 +3,7 @@ package signature
 import (
 	"crypto/ed25519"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha1" //nolint:gosec // for WeakHMACSHA1
 	"crypto/sha256"
 	"crypto/sha512"
@@ -261,4 +262,26 @@ func (s Scheme) Decode(secret Secret) (Version, []byte, error) {
 		return Version{}, nil, fmt.Errorf("signature: the secret %w", err)
 	}
 	return c.Versions[version], raw, nil
+}
+
+// NewRandomKey returns a key with a new random secret, as the scheme's first version requires it.
+func (s Scheme) NewRandomKey(name string) Key {
+	v := Version{}
+	if len(s.Versions) > 0 {
+		v = s.Versions[0]
+	}
+	raw := make([]byte, 32)
+	_, _ = rand.Read(raw) // never fails
+	if v.Algorithm == Ed25519 {
+		raw = ed25519.NewKeyFromSeed(raw)
+	}
+	text := string(raw)
+	switch v.KeyEncoding {
+	case Hex, Base64:
+		text = v.KeyEncoding.encode(raw)
+	}
+	if len(v.KeyPrefixes) > 0 {
+		text = v.KeyPrefixes[len(v.KeyPrefixes)-1] + text
+	}
+	return NewKey(name, text)
 }

@@ -132,7 +132,7 @@ func (h *Handler) openStore() error {
 		needed = max(needed, h.window.Past+h.window.Future)
 	}
 	if store == nil {
-		memory, err := idempotency.NewMemory(&idempotency.MemoryOptions{Logger: h.options.Logger, Retention: max(needed, idempotency.DefaultMemoryRetention)})
+		memory, err := idempotency.NewMemory(&idempotency.MemoryOptions{Logger: h.options.Logger, Retention: max(h.profile.RetryWindow, idempotency.DefaultMemoryRetention)})
 		if err != nil {
 			return err
 		}
