@@ -46,7 +46,7 @@ func (m Match) Form() string {
 // a header that it does not cover.
 func (m Match) Covers(name string) bool {
 	return m.form != nil && slices.ContainsFunc(m.form.parts, func(p part) bool {
-		return p.name == name || p.name == http.CanonicalHeaderKey(name)
+		return p.name != "" && p.field != bodyField && (p.name == name || p.name == http.CanonicalHeaderKey(name))
 	})
 }
 
