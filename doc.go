@@ -3,6 +3,7 @@
 // To receive webhooks, import the vendor's package and mount its handler:
 //
 //	greenflash, emberqa, convosphere, workflux   a handler with a method for each event
+//	standardwebhooks                             a handler for every sender of Standard Webhooks
 //	greenflashtest, …                            a test kit, below each vendor's package
 //
 // What all handlers share:

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -167,5 +168,23 @@ func TestNewHandler_NamesBadSecret(t *testing.T) {
 		_, err := standardwebhooks.NewHandler(given, nil)
 		require.ErrorContains(t, err, says)
 		require.ErrorContains(t, err, "standardwebhooks: Config.Keys")
+	}
+}
+
+func TestConfig_HeaderPrefix(t *testing.T) {
+	h := handlerFor(t, standardwebhooks.Config{HeaderPrefix: "Svix"}, succeed)
+	r := request(t, secret, paid, "msg_1", time.Now())
+	require.Equal(t, signature.Missing.Error(), string(process(t, h, r).Reason))
+	for _, name := range []string{"Id", "Timestamp", "Signature"} {
+		r.Header.Set("Svix-"+name, r.Header.Get("Webhook-"+name))
+		r.Header.Del("Webhook-" + name)
+	}
+	r.Body = strings.NewReader(paid)
+	result := process(t, h, r)
+	require.Equal(t, webhook.Handled, result.Outcome, result.Err)
+	require.Equal(t, "msg_1", result.Delivery.ID)
+	for _, prefix := range []string{"svix", "Svix Id", "é"} {
+		_, err := standardwebhooks.Config{HeaderPrefix: prefix, Keys: []signature.Key{signature.NewKey("a", secret)}}.NewHandler(nil)
+		require.ErrorContains(t, err, "HeaderPrefix")
 	}
 }

@@ -1,6 +1,5 @@
 // Package standardwebhooks receives the webhooks of every sender that follows the Standard Webhooks specification. Senders
-// that use Svix do if their headers are webhook-id, webhook-timestamp and webhook-signature. By default, Svix calls them
-// svix-id, svix-timestamp and svix-signature, which this package does not read.
+// that use Svix do. By default, Svix calls the headers svix-id, svix-timestamp and svix-signature: see [Config.HeaderPrefix].
 //
 //	type Invoice struct {
 //		Number string `json:"number"`

@@ -1,7 +1,10 @@
 package standardwebhooks
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/aihooks/aihooks-go/signature"
@@ -43,6 +46,10 @@ type Config struct {
 	// empty.
 	Tenants *webhook.Tenants[signature.Key]
 
+	// HeaderPrefix begins the names of the three headers. Svix sends "svix-id" and so on to receivers of customers that have
+	// not chosen another name: set "Svix". Defaults to "Webhook", as the specification says.
+	HeaderPrefix string
+
 	// Window is the maximum age of an attempt, by webhook-timestamp. The specification requires a tolerance and names
 	// none. Defaults to 5 min, as in the reference libraries.
 	Window time.Duration
@@ -59,7 +66,11 @@ func NewHandler(secret string, o *webhook.Options) (*Handler, error) {
 
 // NewHandler returns a handler. The error names the field that is invalid. A nil o means the defaults.
 func (c Config) NewHandler(o *webhook.Options) (*Handler, error) {
-	h, err := webhook.NewHandler(Profile(), vendors.HandlerConfig{
+	prefix := cmp.Or(c.HeaderPrefix, "Webhook")
+	if prefix != http.CanonicalHeaderKey(prefix) || !signature.Opaque.Accepts(prefix) {
+		return nil, fmt.Errorf("standardwebhooks: Config.HeaderPrefix %q must be the beginning of a header in canonical form, such as Svix", prefix)
+	}
+	h, err := webhook.NewHandler(profileOf(prefix), vendors.HandlerConfig{
 		Endpoint: c.Endpoint,
 		Keys:     c.Keys,
 		Tenants:  c.Tenants,

@@ -7,19 +7,17 @@ import (
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
-const (
-	headerID        = "Webhook-Id"
-	headerTimestamp = "Webhook-Timestamp"
-	headerSignature = "Webhook-Signature"
-)
-
 // Profile returns everything that the handler knows about senders of Standard Webhooks, for test kits and tools. It follows
 // the specification. Comments mark where the specification is silent.
-func Profile() vendors.Profile {
+func Profile() vendors.Profile { return profileOf("Webhook") }
+
+// profileOf returns the profile of senders whose headers begin with a prefix.
+func profileOf(prefix string) vendors.Profile {
+	headerID, headerTimestamp := prefix+"-Id", prefix+"-Timestamp"
 	return vendors.Profile{
 		Name: "standardwebhooks",
 		Scheme: &signature.Scheme{
-			Header:    headerSignature,
+			Header:    prefix + "-Signature",
 			Separator: " ",
 			Versions: []signature.Version{
 				{Prefix: "v1,", Encoding: signature.Base64, KeyEncoding: signature.Base64, KeyPrefixes: []string{"whsec_"}},

@@ -95,6 +95,9 @@ func NewHandler(p vendors.Profile, c vendors.HandlerConfig, o *Options) (*Handle
 		}
 		h.knownTypes[t.Name()] = true
 	}
+	if len(p.Envelope.Type) == 0 && p.TypeHeader == "" {
+		return nil, errors.New("webhook: Profile.Envelope must name the type, or Profile.TypeHeader must")
+	}
 	if h.envelope, err = vendors.NewEnvelopeReader(&p.Envelope, h.documents); err != nil {
 		return nil, err
 	}

@@ -15,6 +15,9 @@ import (
 // identify makes the delivery of an authentic request: its envelope, its time, and the profile's ID and keys.
 func (h *Handler) identify(a *arrival, request *vendors.Authenticated) (*received, disposition) {
 	envelope, err := h.envelope.Read(request.Body)
+	if name := h.profile.TypeHeader; name != "" && len(request.Header[name]) == 1 {
+		envelope.Type = names.Bounded(strings.Clone(request.Header[name][0]), names.Max)
+	}
 	request.Envelope = envelope
 	sentAt := h.signedTime(request)
 	d := &received{arrival: *a, Delivery: h.newDelivery(request, a.at, sentAt), envelope: envelope, sentAt: sentAt}

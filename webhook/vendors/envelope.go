@@ -71,8 +71,8 @@ func NewEnvelopeReader(n *EnvelopeNames, documented func(string) bool) (*Envelop
 	r.ids = r.types + len(n.ID)
 	r.times = r.ids + len(n.Time)
 	r.end = len(r.names)
-	if r.types == 0 || r.end > maxNames {
-		return nil, errors.New("webhook: Profile.Envelope must name the type, and must have at most 12 names")
+	if r.end > maxNames {
+		return nil, errors.New("webhook: Profile.Envelope must have at most 12 names")
 	}
 	return r, nil
 }

@@ -17,6 +17,10 @@ type Profile struct {
 	// Envelope names the members of the body that form the envelope.
 	Envelope EnvelopeNames
 
+	// TypeHeader is the header with the event's type, for vendors that do not send it in the body. Often the signature does
+	// not cover it. So DedupKeys must not depend on the type: otherwise a capture runs again as another type.
+	TypeHeader string
+
 	// DedupKeys returns the id of a delivery, and the keys that identify its duplicates. The handler calls it for authentic
 	// deliveries only.
 	DedupKeys func(a *Authenticated) DedupKeys

@@ -81,7 +81,9 @@ func (s *Sender) compose(event webhook.AnyEvent, head *webhook.Event, eventType 
 	} else {
 		maps.Copy(body, anyOf(data))
 	}
-	body[names.Type[0]] = eventType
+	if len(names.Type) > 0 {
+		body[names.Type[0]] = eventType
+	}
 	if len(names.ID) > 0 {
 		body[names.ID[0]] = ""
 	}
