@@ -40,8 +40,8 @@ type Request struct {
 }
 
 // shown returns the part of the request that an Authenticator gets.
-func (r *Request) shown() *vendors.Request {
-	r.forAuthenticator = vendors.Request{Method: r.Method, URL: r.URL, Header: r.Header, ContentLength: r.ContentLength}
+func (r *Request) shown(arrived time.Time) *vendors.Request {
+	r.forAuthenticator = vendors.Request{Method: r.Method, URL: r.URL, Header: r.Header, ContentLength: r.ContentLength, ArrivedAt: arrived}
 	return &r.forAuthenticator
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/signature/diagnose"
@@ -23,6 +24,9 @@ type Request struct {
 
 	// ContentLength is the declared length of the body in bytes. Zero or less means unknown.
 	ContentLength int64
+
+	// ArrivedAt is when the request arrived. Zero means now.
+	ArrivedAt time.Time
 }
 
 // An Authenticator decides from the received bytes whether a delivery is the vendor's. It must compare secrets in constant
