@@ -243,5 +243,9 @@ func TestKeyLifetime_IsCheckedAtArrival(t *testing.T) {
 
 		require.Equal(t, diagnose.None, r.Explain(r.request(body("b")), end.Add(-time.Second)).Cause)
 		require.Equal(t, diagnose.KeyLifetime, r.Explain(r.request(body("b")), end).Cause)
+
+		require.NoError(t, r.SetKeys(signature.Key{Name: "new", Secret: signature.NewSecret(acmeSecret), NotBefore: end.Add(time.Hour)}))
+		time.Sleep(2 * time.Hour)
+		require.Equal(t, diagnose.KeyLifetime, r.Explain(r.request(body("b")), end).Cause, "it was not yet valid at the arrival")
 	})
 }
