@@ -49,7 +49,8 @@ type Observation struct {
 }
 
 // Watch reads the source at once and then at every interval, until ctx ends. It calls set with the keys of the first read, and
-// again when a name, a secret or a lifetime has changed. Usually, set is the method SetKeys of a handler.
+// again when a name, a secret or a lifetime has changed. Usually, set is the method SetKeys of a handler. For
+// EmberQA, it is a function that calls SetCredentials. The keys are sorted by name.
 //
 // If a read fails, panics or takes too long, or if set returns an error, the last keys stay live, and Watch tries again after
 // the interval. While a read hangs, Watch starts no other.

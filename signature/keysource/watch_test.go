@@ -95,8 +95,12 @@ func (w *watched) returns(keys ...signature.Key) {
 }
 
 // next waits for the next read.
-func (w *watched) next() {
-	time.Sleep(interval)
+func (w *watched) next() { w.wait(interval) }
+
+func (w *watched) wait(d time.Duration) {
+	w.mu.Lock() // what the test did with w happens before what Watch does next
+	w.mu.Unlock()
+	time.Sleep(d)
 	synctest.Wait()
 }
 
@@ -126,7 +130,7 @@ func TestWatch_SetsOnlyChangedKeys(t *testing.T) {
 		starting := expiring
 		starting.NotBefore = until.Add(-time.Hour)
 		for i, keys := range [][]signature.Key{
-			{key("a")}, {key("c")}, {signature.NewKey("c", "secret-C")}, {expiring}, {starting}, {key("a")},
+			{key("a")}, {key("c")}, {signature.NewKey("renamed", "secret-c")}, {signature.NewKey("c", "secret-C")}, {expiring}, {starting}, {key("a")},
 		} {
 			w.returns(keys...)
 			w.next()
@@ -141,9 +145,9 @@ func TestWatch_SetsOnlyChangedKeys(t *testing.T) {
 		w.next()
 		w.returns(elsewhere)
 		w.next()
-		require.Len(t, w.sets, 8, "the zone of a time does not matter")
-		require.Equal(t, 8, w.log.Count(changed))
-		require.Len(t, w.log.Lines(), 8)
+		require.Len(t, w.sets, 9, "the zone of a time does not matter")
+		require.Equal(t, 9, w.log.Count(changed))
+		require.Len(t, w.log.Lines(), 9)
 		require.Equal(t, 1, w.log.Count(`key_names="[a b]"`))
 	})
 }
@@ -152,8 +156,7 @@ func TestWatch_ReadsAtInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		w := watch(t, key("a"))
-		time.Sleep(time.Hour)
-		synctest.Wait()
+		w.wait(time.Hour)
 		require.Len(t, w.seen, 1+int(time.Since(start)/interval))
 
 		reads := 0
@@ -192,8 +195,7 @@ func TestWatch_KeepsKeysWhileReadFails(t *testing.T) {
 				for range 5 {
 					w.next()
 				}
-				time.Sleep(timeout) // for the last read
-				synctest.Wait()
+				w.wait(timeout) // for the last read
 				require.Len(t, w.seen, 6)
 				require.Error(t, w.last().Err)
 				require.False(t, w.last().Changed)
@@ -210,7 +212,7 @@ func TestWatch_KeepsKeysWhileReadFails(t *testing.T) {
 
 				w.does(source)
 				w.next()
-				time.Sleep(timeout)
+				w.wait(timeout)
 				w.returns(key("b"))
 				w.next()
 				require.Equal(t, []string{"b=secret-b"}, w.sets[1])
@@ -270,6 +272,7 @@ func TestWatch_KeepsKeysThatSetRefuses(t *testing.T) {
 				w.next()
 				w.next()
 				require.ErrorContains(t, w.last().Err, "refused")
+				require.False(t, w.last().Changed)
 				require.Equal(t, []string{"a"}, w.last().Names)
 				require.Equal(t, 1, w.log.Count(failed, "refused"))
 				w.set = nil
