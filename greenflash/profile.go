@@ -41,7 +41,7 @@ func Profile() vendors.Profile {
 			Data: []string{"data"},
 		},
 		DedupKeys:     dedupKeys,
-		TimeField:    headerTimestamp,
+		TimeField:     headerTimestamp,
 		Headers:       []string{headerDelivery},
 		Window:        5 * time.Minute,
 		RespondWithin: 5 * time.Second,

@@ -103,6 +103,10 @@ func NewMemory(o *MemoryOptions) (*Memory, error) {
 	return m, nil
 }
 
+// Since returns when the store was created. It knows no key from before. A store that forgets its keys on a restart has this
+// method, so that a handler can tell.
+func (m *Memory) Since() time.Time { return m.start }
+
 // Claim implements [Store]. It returns ctx's error if ctx has ended, [ErrFull] if the key is unknown and the store is full,
 // and another error if lease is not longer than zero.
 func (m *Memory) Claim(ctx context.Context, key string, token Token, lease time.Duration) (Claim, error) {

@@ -65,6 +65,15 @@ type Inbox interface {
 	// Discard ends dead letters without running them, and returns their number. Their keys stay: if the vendor sends the
 	// same delivery again, it is a duplicate.
 	Discard(ctx context.Context, f Filter) (int, error)
+
+	// Stats counts the stored deliveries by state and by endpoint, for metrics and alerts. The method of each engine
+	// documents its costs.
+	//
+	// Pending, Deferred and DeadLettered are exact in every engine while nothing changes. A delivery that is just being
+	// moved may be counted in both states. Running counts at least the callbacks of this process; an engine may count
+	// those of other processes as Pending. Done counts what the engine keeps of completed and discarded deliveries to
+	// recognize duplicates, which may be nothing.
+	Stats(ctx context.Context) (Stats, error)
 }
 
 // ErrShutdown is returned by [Inbox.Run] after [Inbox.Shutdown].

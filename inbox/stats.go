@@ -2,14 +2,16 @@ package inbox
 
 import "time"
 
-// Stats has the numbers of entries in each state, in total and for each endpoint.
+// Stats has the numbers of entries in each state, in total and for each endpoint. See [Inbox.Stats].
 type Stats struct {
 	Counts
 
-	// Endpoints has the counts of each endpoint. Its keys are "vendor/endpoint", such as "greenflash/default".
+	// Endpoints has the counts of each endpoint that has entries. Its keys are "vendor/endpoint", such as
+	// "greenflash/default".
 	Endpoints map[string]Counts `json:"endpoints"`
 
-	// Oldest is when the pending delivery that has waited longest was due. Zero if none is due.
+	// Oldest is when the pending delivery that has waited longest was due, by the clock of this process. Zero if none is
+	// due.
 	Oldest time.Time `json:"oldest,omitzero"`
 }
 

@@ -38,15 +38,14 @@ func newLiveKey(s *Scheme, k Key) (*liveKey, error) {
 	if s == nil {
 		s = zeroScheme
 	}
-	version, bare := s.versionOf(k.Secret.Reveal())
-	v := &s.Versions[version]
-	raw, err := v.decodeSecret(bare)
+	version, raw, err := s.decode(k.Secret.Reveal())
 	if err != nil {
 		return nil, fmt.Errorf("signature: the secret of key %q %w", k.Name, err)
 	}
 	if len(bytes.Trim(raw, "\x00")) == 0 {
 		return nil, fmt.Errorf("signature: the secret of key %q is blank", k.Name)
 	}
+	v := &s.Versions[version]
 	live := &liveKey{Key: k, bounded: !k.NotBefore.IsZero() || !k.NotAfter.IsZero(), version: version, size: v.Algorithm.Size()}
 	live.macs.New = func() any {
 		return &mac{hash: v.Algorithm.newMAC(raw), before: make([]byte, 0, maxFields*(maxOpaque+1))}

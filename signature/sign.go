@@ -55,7 +55,7 @@ func (s Scheme) Sign(key Key, form string, h http.Header, body []byte) error {
 // sign returns the signature over the signed bytes.
 func (k *liveKey) sign(before, body, after []byte) ([]byte, error) {
 	if k.private == nil && k.public != nil {
-		return nil, errors.New("signature: a public key cannot sign; signing needs the private key of 64 bytes")
+		return nil, errors.New("signature: a public key cannot sign; signing needs the private key")
 	}
 	m := k.macs.New().(*mac)
 	if k.private != nil {

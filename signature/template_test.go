@@ -36,6 +36,8 @@ func TestForm_SignsItsTemplate(t *testing.T) {
 		match, err := signtest.NewVerifier(t, s).Verify(signtest.DefaultRing(t), h, []byte("body"))
 		require.NoError(t, err)
 		require.Equal(t, sha256Sum(signed), match.Digest(h, []byte("body")))
+		require.False(t, match.Covers("body"), "no header has that name in canonical form")
+		require.False(t, match.Covers(""))
 		covered := make([]string, 0, 2)
 		for _, name := range s.Forms[0].Covers() {
 			require.True(t, match.Covers(name))

@@ -30,6 +30,7 @@ func NewVerifier(s Scheme) (*Verifier, error) {
 // A Match is the key and the form that verified a delivery.
 type Match struct {
 	Key    string // the name of the key
+	Tenant string // the tenant whose key it is, if an Authenticator knows tenants
 	scheme *Scheme
 	form   *Form
 }
@@ -46,7 +47,7 @@ func (m Match) Form() string {
 // a header that it does not cover.
 func (m Match) Covers(name string) bool {
 	return m.form != nil && slices.ContainsFunc(m.form.parts, func(p part) bool {
-		return p.name == name || p.name == http.CanonicalHeaderKey(name)
+		return p.name != "" && p.field != bodyField && (p.name == name || p.name == http.CanonicalHeaderKey(name))
 	})
 }
 

@@ -3,6 +3,7 @@ package signature
 import (
 	"crypto/ed25519"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha1" //nolint:gosec // for WeakHMACSHA1
 	"crypto/sha256"
 	"crypto/sha512"
@@ -11,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"slices"
 	"strings"
 )
 
@@ -38,6 +40,10 @@ type Version struct {
 	// KeyPrefixes may precede a secret and are not part of it, such as "whsec_". A key belongs to the first version with
 	// a prefix that its secret has, and otherwise to the scheme's first version.
 	KeyPrefixes []string
+
+	// SeedPrefixes may precede an Ed25519 private key, such as "whsk_". Without them, a seed of 32 bytes would be read as a
+	// public key.
+	SeedPrefixes []string
 }
 
 // An Algorithm makes signatures.
@@ -48,7 +54,8 @@ const (
 	HMACSHA256 Algorithm = "HMAC-SHA256"
 	HMACSHA512 Algorithm = "HMAC-SHA512"
 
-	// Ed25519 verifies with the sender's public key of 32 bytes. A private key of 64 bytes verifies too, and can sign.
+	// Ed25519 verifies with the sender's public key of 32 bytes. A private key verifies too, and can sign. It is a seed of
+	// 32 bytes after one of the [Version].SeedPrefixes, or a seed and its public key, which have 64 bytes.
 	Ed25519 Algorithm = "Ed25519"
 
 	// WeakHMACSHA1 is for senders that offer nothing better. SHA-1 is broken for digests. No attack on HMAC-SHA1 is known.
@@ -140,7 +147,7 @@ func (e Encoding) decode(into []byte, s string) bool {
 	return bad <= 0xf
 }
 
-// strictBase64 refuses other texts of the same bytes.
+// strictBase64 refuses other texts of the same signature.
 var strictBase64 = base64.StdEncoding.Strict()
 
 // hexDigits maps every hex digit of either case to its value, and every other byte to 255. A table is faster than
@@ -172,6 +179,8 @@ func (s *Scheme) compileVersions() error {
 		switch {
 		case v.Algorithm.Size() == 0:
 			return fmt.Errorf("signature: the Algorithm %q of a Version is unknown", v.Algorithm)
+		case v.Algorithm != Ed25519 && len(v.SeedPrefixes) > 0:
+			return errors.New("signature: only a Version of Ed25519 may have SeedPrefixes")
 		case v.Encoding != Hex && v.Encoding != Base64, v.KeyEncoding != "" && v.KeyEncoding != Hex && v.KeyEncoding != Base64:
 			return fmt.Errorf("signature: an Encoding of a Version is unknown: %q, %q", v.Encoding, v.KeyEncoding)
 		case marked && v.Prefix == "":
@@ -193,16 +202,25 @@ func (s *Scheme) compileVersions() error {
 	return nil
 }
 
-// versionOf returns the index of the version that a secret belongs to, and the secret without its prefix.
-func (s *Scheme) versionOf(secret string) (version int, bare string) {
+// decode returns the index of the version that a secret belongs to, and the secret's bytes. The error does not quote the
+// secret.
+func (s *Scheme) decode(secret string) (version int, raw []byte, err error) {
 	for i := range s.Versions {
-		for _, prefix := range s.Versions[i].KeyPrefixes {
-			if bare, ok := strings.CutPrefix(secret, prefix); ok {
-				return i, bare
+		v := &s.Versions[i]
+		for n, prefix := range slices.Concat(v.KeyPrefixes, v.SeedPrefixes) {
+			bare, ok := strings.CutPrefix(secret, prefix)
+			if !ok {
+				continue
 			}
+			raw, err = v.decodeSecret(bare)
+			if n >= len(v.KeyPrefixes) && len(raw) == ed25519.SeedSize {
+				raw = ed25519.NewKeyFromSeed(raw)
+			}
+			return i, raw, err
 		}
 	}
-	return 0, secret
+	raw, err = s.Versions[0].decodeSecret(secret)
+	return 0, raw, err
 }
 
 // decodeSecret returns the bytes of a secret without its prefix. The error does not quote the secret.
@@ -213,7 +231,8 @@ func (v *Version) decodeSecret(bare string) ([]byte, error) {
 	case Hex:
 		raw, err = hex.DecodeString(bare)
 	case Base64:
-		raw, err = strictBase64.DecodeString(bare)
+		// Other libraries accept a text whose last bits are not zero, so a sender may have given one out.
+		raw, err = base64.StdEncoding.DecodeString(bare)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("must be in %s%s", v.KeyEncoding, v.prefixes())
@@ -238,10 +257,31 @@ func (s Scheme) Decode(secret Secret) (Version, []byte, error) {
 	if err != nil {
 		return Version{}, nil, err
 	}
-	version, bare := c.versionOf(secret.Reveal())
-	raw, err := c.Versions[version].decodeSecret(bare)
+	version, raw, err := c.decode(secret.Reveal())
 	if err != nil {
 		return Version{}, nil, fmt.Errorf("signature: the secret %w", err)
 	}
 	return c.Versions[version], raw, nil
+}
+
+// NewRandomKey returns a key with a new random secret, as the scheme's first version requires it.
+func (s Scheme) NewRandomKey(name string) Key {
+	v := Version{}
+	if len(s.Versions) > 0 {
+		v = s.Versions[0]
+	}
+	raw := make([]byte, 32)
+	_, _ = rand.Read(raw) // never fails
+	if v.Algorithm == Ed25519 {
+		raw = ed25519.NewKeyFromSeed(raw)
+	}
+	text := string(raw)
+	switch v.KeyEncoding {
+	case Hex, Base64:
+		text = v.KeyEncoding.encode(raw)
+	}
+	if len(v.KeyPrefixes) > 0 {
+		text = v.KeyPrefixes[len(v.KeyPrefixes)-1] + text
+	}
+	return NewKey(name, text)
 }

@@ -94,6 +94,7 @@ func TestVerify_DecodesSecrets(t *testing.T) {
 		"as it is":          {signature.Version{}, raw},
 		"hex":               {signature.Version{KeyEncoding: signature.Hex}, hexed},
 		"base64":            {signature.Version{KeyEncoding: signature.Base64}, based},
+		"base64, last bits": {signature.Version{KeyEncoding: signature.Base64}, based[:len(based)-3] + "h=="},
 		"a prefix":          {signature.Version{KeyEncoding: signature.Base64, KeyPrefixes: []string{"whsec_"}}, "whsec_" + based},
 		"an omitted prefix": {signature.Version{KeyEncoding: signature.Base64, KeyPrefixes: []string{"whsec_"}}, based},
 		"the second prefix": {signature.Version{KeyPrefixes: []string{"a_", "b_"}}, "b_" + raw},
@@ -158,6 +159,30 @@ func TestVerify_Ed25519(t *testing.T) {
 	require.True(t, signature.Ed25519.Verify(private, []byte("body"), ed25519.Sign(private, []byte("body"))))
 	require.False(t, signature.Ed25519.Verify(public, []byte("other"), ed25519.Sign(private, []byte("body"))))
 	require.False(t, signature.Ed25519.Verify([]byte("short"), []byte("body"), ed25519.Sign(private, []byte("body"))))
+}
+
+// The seed of a private key and a public key have the same size. Only the prefix distinguishes them.
+func TestVerify_Ed25519Seed(t *testing.T) {
+	version := signature.Version{Algorithm: signature.Ed25519, KeyEncoding: signature.Base64, KeyPrefixes: []string{"public_"}, SeedPrefixes: []string{"private_"}}
+	s := bodyScheme(version)
+	seed := []byte("a seed of thirty-two bytes, fine")
+	private := ed25519.NewKeyFromSeed(seed)
+	text := hex.EncodeToString(ed25519.Sign(private, []byte("body")))
+	for _, raw := range [][]byte{seed, private} {
+		given := "private_" + base64.StdEncoding.EncodeToString(raw)
+		require.NoError(t, verifyWith(t, s, given, text))
+		h := make(http.Header)
+		require.NoError(t, s.Sign(signature.NewKey("a", given), "", h, []byte("body")))
+		require.Equal(t, text, h.Get(signtest.HeaderSignature))
+		_, decoded, err := s.Decode(signature.NewSecret(given))
+		require.NoError(t, err)
+		require.Equal(t, []byte(private), decoded)
+	}
+	require.ErrorIs(t, verifyWith(t, s, "public_"+base64.StdEncoding.EncodeToString(seed), text), signature.Mismatch)
+
+	version.Algorithm = ""
+	_, err := signature.NewVerifier(bodyScheme(version))
+	require.ErrorContains(t, err, "only a Version of Ed25519 may have SeedPrefixes")
 }
 
 // The secret of one version must not verify a signature of another, even of the same bytes.

@@ -145,7 +145,7 @@ func TestHandler_RemembersKeysForWholeSchedule(t *testing.T) {
 func TestHandler_TakesBothAlgorithms(t *testing.T) {
 	private := ed25519.NewKeyFromSeed([]byte("a seed of thirty-two bytes, fine"))
 	public := "whpk_" + base64.StdEncoding.EncodeToString(private.Public().(ed25519.PublicKey))
-	signing := "whsk_" + base64.StdEncoding.EncodeToString(private)
+	signing := "whsk_" + base64.StdEncoding.EncodeToString(private.Seed())
 	h := handlerFor(t, standardwebhooks.Config{Keys: []signature.Key{signature.NewKey("hmac", secret), signature.NewKey("ed25519", public)}}, succeed)
 	byPrivate := process(t, h, request(t, signing, paid, "msg_1", time.Now()))
 	require.Equal(t, webhook.Handled, byPrivate.Outcome, byPrivate.Err)

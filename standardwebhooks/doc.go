@@ -1,5 +1,6 @@
-// Package standardwebhooks receives the webhooks of every sender that follows the Standard Webhooks specification, such as
-// those that send with Svix.
+// Package standardwebhooks receives the webhooks of every sender that follows the Standard Webhooks specification. Senders
+// that use Svix do if their headers are webhook-id, webhook-timestamp and webhook-signature. By default, Svix calls them
+// svix-id, svix-timestamp and svix-signature, which this package does not read.
 //
 //	type Invoice struct {
 //		Number string `json:"number"`
@@ -20,7 +21,8 @@
 //
 //   - The header webhook-signature has one or more signatures, each "v1," with an HMAC-SHA256 or "v1a," with an Ed25519
 //     signature, in base64. They cover the webhook-id, the webhook-timestamp and the body. One that matches is enough.
-//   - A secret is written as whsec_ and base64, and a public key as whpk_ and base64.
+//   - A secret is written as whsec_ and base64, and a public key as whpk_ and base64. A private key, which only a sender has,
+//     is whsk_ and base64. The reference libraries write its seed of 32 bytes.
 //   - The webhook-timestamp is the time of the attempt. A sender makes a new one for each retry.
 //   - The webhook-id is the same on every attempt. A delivery with a known webhook-id is a duplicate.
 //   - The body should be JSON, with the members type, timestamp and data. This package requires a JSON object. An event

@@ -39,6 +39,10 @@ type Config struct {
 	// "whsec_". A public key is base64 after "whpk_". During a rotation, a delivery needs a signature by one of them.
 	Keys []signature.Key
 
+	// Tenants finds the keys of each request's tenant, for a service whose customers have separate keys. Keys must then be
+	// empty.
+	Tenants *webhook.Tenants[signature.Key]
+
 	// Window is the maximum age of an attempt, by webhook-timestamp. The specification requires a tolerance and names
 	// none. Defaults to 5 min, as in the reference libraries.
 	Window time.Duration
@@ -58,6 +62,7 @@ func (c Config) NewHandler(o *webhook.Options) (*Handler, error) {
 	h, err := webhook.NewHandler(Profile(), vendors.HandlerConfig{
 		Endpoint: c.Endpoint,
 		Keys:     c.Keys,
+		Tenants:  c.Tenants,
 		Window:   c.Window,
 		Attempts: c.Attempts,
 	}, o)
@@ -67,7 +72,7 @@ func (c Config) NewHandler(o *webhook.Options) (*Handler, error) {
 	return &Handler{h}, nil
 }
 
-// On registers fn for events of a type, such as "invoice.paid". T is a struct of your own with the event's fields. On panics
+// On registers fn for events of a type, such as "invoice.paid". T is your struct with the event's fields. On panics
 // if T is no struct, if fn is nil, if the type has a callback already, or after the first delivery.
 func On[T any](h *Handler, eventType string, fn func(context.Context, *Event[T]) error) {
 	webhook.NewEventType[Event[T]](eventType).On(h.Handler, fn)

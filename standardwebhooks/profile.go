@@ -25,7 +25,7 @@ func Profile() vendors.Profile {
 				{Prefix: "v1,", Encoding: signature.Base64, KeyEncoding: signature.Base64, KeyPrefixes: []string{"whsec_"}},
 				{
 					Prefix: "v1a,", Algorithm: signature.Ed25519, Encoding: signature.Base64,
-					KeyEncoding: signature.Base64, KeyPrefixes: []string{"whpk_", "whsk_"},
+					KeyEncoding: signature.Base64, KeyPrefixes: []string{"whpk_"}, SeedPrefixes: []string{"whsk_"},
 				},
 			},
 			Forms: []signature.Form{{Name: "id.timestamp.body", Signs: "{" + headerID + "}.{" + headerTimestamp + "}.{body}"}},

@@ -19,13 +19,13 @@ func NewEventType[T any](name string) EventType[T] {
 	if !ok {
 		panic(fmt.Sprintf("webhook: the event type %T must embed webhook.Event", *new(T)))
 	}
-	if t := reflect.TypeOf(dataOf(event)).Elem(); t.Kind() != reflect.Struct {
+	if t := reflect.TypeOf(DataOf(event)).Elem(); t.Kind() != reflect.Struct {
 		panic(fmt.Sprintf("webhook: the data of an event must be a struct, not %v", t))
 	}
 	return EventType[T]{name}
 }
 
-// An EventOf is an event whose data has a type of its own, for types that do not embed [Event].
+// An EventOf is an event whose data has a separate type, for types that do not embed [Event].
 type EventOf[T any] struct {
 	Event
 	Data T
@@ -33,8 +33,9 @@ type EventOf[T any] struct {
 
 func (e *EventOf[T]) data() any { return &e.Data }
 
-// dataOf returns a pointer to what the data of an event is decoded into.
-func dataOf(e AnyEvent) any {
+// DataOf returns a pointer to what the data of an event is decoded into: the event, or the Data of an [EventOf]. It is for test
+// kits.
+func DataOf(e AnyEvent) any {
 	if e, ok := e.(interface{ data() any }); ok {
 		return e.data()
 	}

@@ -38,6 +38,7 @@ type Handler struct {
 
 	writeTimeoutNoticed sync.Once
 	stallNoticed        sync.Once
+	unsignedNoticed     sync.Once
 
 	sealed      atomic.Bool // the first delivery has come, and no callback may be registered
 	callbacks   map[string]*callback
@@ -132,7 +133,7 @@ func (h *Handler) openStore() error {
 		needed = max(needed, h.window.Past+h.window.Future)
 	}
 	if store == nil {
-		memory, err := idempotency.NewMemory(&idempotency.MemoryOptions{Logger: h.options.Logger, Retention: max(needed, idempotency.DefaultMemoryRetention)})
+		memory, err := idempotency.NewMemory(&idempotency.MemoryOptions{Logger: h.options.Logger, Retention: max(h.profile.RetryWindow, idempotency.DefaultMemoryRetention)})
 		if err != nil {
 			return err
 		}

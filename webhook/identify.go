@@ -18,6 +18,7 @@ func (h *Handler) identify(a *arrival, request *vendors.Authenticated) (*receive
 	request.Envelope = envelope
 	sentAt := h.signedTime(request)
 	d := &received{arrival: *a, Delivery: h.newDelivery(request, a.at, sentAt), envelope: envelope, sentAt: sentAt}
+	d.unsigned = h.profile.TimeField != "" && !request.Match.Covers(h.profile.TimeField)
 	if err != nil {
 		d.ID = request.Content()
 		return d, disposition{outcome: Rejected, reason: ReasonNoObject, err: fmt.Errorf("webhook: authentic, but the body is not valid: %w", err)}
@@ -53,6 +54,7 @@ func (h *Handler) newDelivery(a *vendors.Authenticated, received, sent time.Time
 		EventID:    a.Envelope.ID,
 		Time:       a.Envelope.Time,
 		ReceivedAt: received.Round(0).UTC(),
+		Tenant:     names.Bounded(strings.Clone(a.Match.Tenant), names.Max),
 		SignedBy:   a.Match.Key,
 		Form:       a.Match.Form(),
 		Body:       a.Body,
@@ -106,7 +108,13 @@ func (d *Delivery) setKeys(dedup vendors.DedupKeys) {
 }
 
 // keyPrefix returns the prefix of all keys of the delivery.
-func (d *Delivery) keyPrefix() string { return d.Vendor + "/" + d.Endpoint + "/" }
+func (d *Delivery) keyPrefix() string {
+	prefix := d.Vendor + "/" + d.Endpoint + "/"
+	if d.Tenant != "" {
+		prefix += "tenant/" + names.Segment(d.Tenant) + "/"
+	}
+	return prefix
+}
 
 // contentTag returns a short hash of a body, never zero. It detects a duplicate whose body differs from that of the
 // completed delivery. The same authenticated sender makes both, so the hash does not have to be cryptographic.

@@ -96,7 +96,7 @@ func TestHandlerConfig_NamesBrokenRule(t *testing.T) {
 		return signature.Match{}, nil
 	})
 	_, err = webhook.NewHandler(acme(), vendors.HandlerConfig{Keys: key, Authenticator: acceptAll}, nil)
-	require.EqualError(t, err, "webhook: HandlerConfig.Keys must be empty with an Authenticator")
+	require.EqualError(t, err, "webhook: HandlerConfig.Keys and Tenants must be empty with an Authenticator")
 	h, err := webhook.NewHandler(unsigned, vendors.HandlerConfig{Authenticator: acceptAll}, nil)
 	require.NoError(t, err)
 	require.EqualError(t, h.SetKeys(key...), "acme: SetKeys: the vendor does not sign, so there are no keys")

@@ -58,11 +58,11 @@ func newInboxService(t *testing.T, deliveries int) *inboxService {
 		require.NoError(t, <-ended)
 		require.NoError(t, box.Close())
 	})
-	w.until(t, func(s sqliteinbox.Counts) bool { return s.DeadLettered == deliveries })
+	w.until(t, func(s inbox.Counts) bool { return s.DeadLettered == deliveries })
 	return w
 }
 
-func (w *inboxService) until(t *testing.T, is func(sqliteinbox.Counts) bool) {
+func (w *inboxService) until(t *testing.T, is func(inbox.Counts) bool) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		stats, err := w.box.Stats(context.Background())
@@ -100,22 +100,22 @@ func TestInbox_ManagesDeadLettersOfRunningService(t *testing.T) {
 	require.Equal(t, dead[0], one)
 
 	require.Contains(t, run(t, "inbox", "discard", w.path, dead[0].ID).is(t, 0).out, "1 dead letter is discarded")
-	w.until(t, func(s sqliteinbox.Counts) bool { return s.DeadLettered == 3 && s.Done == 1 })
+	w.until(t, func(s inbox.Counts) bool { return s.DeadLettered == 3 && s.Done == 1 })
 	require.Contains(t, run(t, "inbox", "show", w.path, dead[0].ID).is(t, 0).out, "The body has been deleted.")
 
 	w.succeed.Store(true)
 	run(t, "inbox", "retry", w.path, dead[1].ID).is(t, 0)
-	w.until(t, func(s sqliteinbox.Counts) bool { return s.DeadLettered == 2 && s.Done == 2 })
+	w.until(t, func(s inbox.Counts) bool { return s.DeadLettered == 2 && s.Done == 2 })
 	require.Equal(t, map[string]int{"entries": 1}, decode[map[string]int](t, run(t, "inbox", "retry", w.path, dead[2].ID, "--rerun", "--json").is(t, 0).out))
 	require.Equal(t, map[string]int{"entries": 1}, decode[map[string]int](t, run(t, "inbox", "retry", w.path, "--vendor", "workflux", "--from", "1h", "--json").is(t, 0).out))
-	w.until(t, func(s sqliteinbox.Counts) bool { return s.DeadLettered == 0 && s.Done == 4 })
+	w.until(t, func(s inbox.Counts) bool { return s.DeadLettered == 0 && s.Done == 4 })
 	r = run(t, "inbox", "list", w.path).is(t, 0)
 	require.Empty(t, r.out)
 	require.Contains(t, r.err, "no entry is dead_lettered")
 	require.Equal(t, 4, strings.Count(run(t, "inbox", "list", w.path, "--state", "done").is(t, 0).out, "workflux/default"))
 	require.Contains(t, run(t, "inbox", "list", w.path, "--state", "done", "--limit", "3").is(t, 0).err, "only 3 entries are listed")
 
-	stats := decode[sqliteinbox.Stats](t, run(t, "inbox", "stats", w.path, "--json").is(t, 0).out)
+	stats := decode[inbox.Stats](t, run(t, "inbox", "stats", w.path, "--json").is(t, 0).out)
 	require.Equal(t, 4, stats.Done)
 	require.Regexp(t, `workflux/default +0 +0 +0 +0 +4\nall +0 +0 +0 +0 +4\n`, run(t, "inbox", "stats", w.path).is(t, 0).out)
 }
@@ -161,6 +161,6 @@ func TestPage_ShowsAndRetriesInboxEntries(t *testing.T) {
 	require.Equal(t, "dead_lettered", items[0].Verdict)
 	w.succeed.Store(true)
 	require.Equal(t, 200, v.act(t, items[0].ID, "retry"))
-	w.until(t, func(s sqliteinbox.Counts) bool { return s.Done == 1 })
+	w.until(t, func(s inbox.Counts) bool { return s.Done == 1 })
 	require.Equal(t, 0, j.stop(os.Interrupt))
 }

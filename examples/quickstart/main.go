@@ -26,7 +26,7 @@ import (
 )
 
 const (
-	secret  = "quickstart-secret-4f1e85c7" // read yours from the environment or a secret store
+	secret  = "quickstartSecret0004f1e85c7x" // read yours from the environment or a secret store
 	maxBody = 64 << 10                     // small, so that the example can exceed it cheaply
 )
 

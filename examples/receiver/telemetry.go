@@ -65,10 +65,10 @@ func (t *telemetry) handler(h *webhook.Handler) http.Handler {
 	return t.Handler(h)
 }
 
-// watch reports the entries of an inbox, if it counts them.
+// watch reports the entries of an inbox.
 func (t *telemetry) watch(name string, b *box) {
-	if stats, ok := b.Inbox.(otelhooks.StatsReader); ok && t != nil {
-		t.Inbox(name, stats)
+	if t != nil && b.Inbox != nil {
+		t.Inbox(name, b)
 	}
 }
 

@@ -87,6 +87,36 @@ func (m *memory) copyOf(given *webhook.Delivery) *webhook.Delivery {
 	return &d
 }
 
+// countedAs returns the state that Stats counts a row in.
+func (m *memory) countedAs(row *row) inbox.State {
+	switch {
+	case m.fault == countsDeadAsPending && row.state == inbox.DeadLettered:
+		return inbox.Pending
+	case m.fault == countsNoDeferred && row.state == inbox.Deferred:
+		return forgotten
+	case m.fault == countsDiscarded && row.state == inbox.Done && len(row.attempts) > 0 && row.attempts[0].Outcome == webhook.DeadLettered:
+		return inbox.DeadLettered
+	default:
+		return row.state
+	}
+}
+
+// isDue reports whether a row is due for Stats.
+func (m *memory) isDue(row *row) bool {
+	return m.fault == oldestNeverZero || !row.due.After(time.Now())
+}
+
+func (m *memory) applyStatsFault(stats *inbox.Stats) {
+	switch {
+	case m.fault == countsOneEndpoint && len(stats.Endpoints) > 0:
+		stats.Endpoints = map[string]inbox.Counts{acme + "/" + plain: stats.Counts}
+	case m.fault == countsNoTotal:
+		stats.Counts = inbox.Counts{}
+	case m.fault == oldestIsNow && !stats.Oldest.IsZero():
+		stats.Oldest = time.Now()
+	}
+}
+
 // reopened deletes what the engine has only in memory.
 func (m *memory) reopened() {
 	if m.fault != attemptsInMemory {

@@ -350,6 +350,24 @@ func (m *memory) DeadLetters(_ context.Context, f inbox.Filter) iter.Seq2[inbox.
 	}
 }
 
+func (m *memory) Stats(context.Context) (inbox.Stats, error) {
+	m.disk.mu.Lock()
+	defer m.disk.mu.Unlock()
+	stats := inbox.Stats{Endpoints: make(map[string]inbox.Counts)}
+	for _, row := range m.disk.rows {
+		state := m.countedAs(row)
+		stats.Add(state, 1)
+		counts := stats.Endpoints[row.name()]
+		counts.Add(state, 1)
+		stats.Endpoints[row.name()] = counts
+		if row.state == inbox.Pending && m.isDue(row) && (stats.Oldest.IsZero() || row.due.Before(stats.Oldest)) {
+			stats.Oldest = row.due
+		}
+	}
+	m.applyStatsFault(&stats)
+	return stats, nil
+}
+
 // find returns the dead letters that the filter selects, the oldest first.
 func (m *memory) find(f inbox.Filter) ([]*row, error) {
 	if err := engine.CheckFilter(f); err != nil && m.fault != emptyIsAll {

@@ -52,9 +52,7 @@ var enqueueRules = []rule{{
 		c.awaitCalls(1, ids...)
 		c.runMarkers(h)
 		for _, id := range ids {
-			if got := h.outcomes(id); len(got) != 1 {
-				c.brokenf("%q was run %d times: %v", id, len(got), got)
-			}
+			c.awaitOutcomes(h, id, 1)
 		}
 	},
 }, {

@@ -142,6 +142,9 @@ var processRules = []rule{{
 		h := b.handlerWithStore(acme, plain, c.memory()).on(ping, succeed)
 		b.run(h)
 		c.awaitCalls(2, "permanent", "failed")
+		for _, id := range []string{"permanent", "failed"} {
+			c.awaitOutcomes(h, id, 1)
+		}
 		c.runMarkers(h)
 		a.gate.open()
 		for _, id := range []string{"permanent", "failed"} {

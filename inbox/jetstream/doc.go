@@ -99,9 +99,9 @@
 //	subscribe  _INBOX.>
 //
 // STREAM.CREATE is needed only if New creates the streams. A process that only receives deliveries, and calls neither
-// Run nor DeadLetters, needs STREAM.INFO, AIHOOKS.in.> and _INBOX.>. If an operator has set allow_direct on the stream
-// AIHOOKS, the client reads its messages through $JS.API.DIRECT.GET.AIHOOKS. The server does not respond to a request
-// that it refuses. The error is then a timeout that includes the connection's last permissions violation.
+// Run nor DeadLetters nor Stats, needs STREAM.INFO, AIHOOKS.in.> and _INBOX.>. If an operator has set allow_direct on the
+// stream AIHOOKS, the client reads its messages through $JS.API.DIRECT.GET.AIHOOKS. The server does not respond to a
+// request that it refuses. The error is then a timeout that includes the connection's last permissions violation.
 //
 // # Clocks
 //

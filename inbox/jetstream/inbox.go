@@ -29,6 +29,7 @@ type Inbox struct {
 	streams [3]jetstream.Stream // in the order of configs
 
 	active   engine.Runs
+	runs     sync.Map    // has the Runs of this process as its keys
 	unusable atomic.Bool // a stream was deleted, or must not be used: see examine
 
 	examinations atomic.Int64 // how many have begun

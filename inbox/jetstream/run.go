@@ -54,6 +54,8 @@ func (b *Inbox) Run(ctx context.Context, handlers ...inbox.Handler) error {
 	}
 	defer end()
 	r := &run{box: b, name: idempotency.NewToken().String(), dispatcher: d, leases: make(map[*fetched]struct{})}
+	b.runs.Store(r, nil)
+	defer b.runs.Delete(r)
 	err = d.Work(&engine.Storage{
 		Take:          r.take,
 		Follow:        r.follow,

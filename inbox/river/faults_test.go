@@ -159,6 +159,8 @@ func TestSetup_NamesMissingStep(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, box.Close()) })
 	_, err = box.Enqueue(t.Context(), newDelivery("a", nil))
 	require.ErrorContains(t, err, "call Use")
+	_, err = box.Stats(t.Context())
+	require.ErrorContains(t, err, "call Use")
 	require.ErrorContains(t, box.Run(t.Context(), newTestHandler(t, box, succeed).hook), "call Use")
 	require.ErrorContains(t, box.Configure(nil), "river.Config")
 	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{})

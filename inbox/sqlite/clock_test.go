@@ -103,7 +103,7 @@ func TestClock_AheadPurgesNothingAtOnce(t *testing.T) {
 			return webhook.Result{Outcome: webhook.Handled}
 		}})
 		stop := inboxkit.Run(t, box, hook)
-		want := sqliteinbox.Counts{DeadLettered: 1, Done: 1, Deferred: 1}
+		want := inbox.Counts{DeadLettered: 1, Done: 1, Deferred: 1}
 		kit.Eventually(t, func() bool { return statsOf(t, box) == want })
 		stop()
 		box.PurgeOnce(t.Context())

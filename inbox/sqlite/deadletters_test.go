@@ -59,7 +59,7 @@ func TestDiscard_TakesAllInSteps(t *testing.T) {
 	done, err := box.Discard(t.Context(), all)
 	require.NoError(t, err)
 	require.Equal(t, n, done)
-	require.Equal(t, sqliteinbox.Counts{Done: n}, statsOf(t, box))
+	require.Equal(t, inbox.Counts{Done: n}, statsOf(t, box))
 	require.Zero(t, queryValue[int](t, openRaw(t, path), `SELECT count(*) FROM aihooks_inbox_body`))
 	done, err = box.Discard(t.Context(), all)
 	require.NoError(t, err)

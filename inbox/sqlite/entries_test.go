@@ -189,7 +189,7 @@ func TestStats_CountsByStateAndEndpoint(t *testing.T) {
 	box := openBox(t, path, forever)
 	stats, err := box.Stats(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, sqliteinbox.Stats{Endpoints: map[string]sqliteinbox.Counts{}}, stats)
+	require.Equal(t, inbox.Stats{Endpoints: map[string]inbox.Counts{}}, stats)
 	id := 0
 	for code := range 6 {
 		for i := range code + 1 {
@@ -204,9 +204,9 @@ func TestStats_CountsByStateAndEndpoint(t *testing.T) {
 	}
 	stats, err = box.Stats(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, sqliteinbox.Stats{
-		Counts: sqliteinbox.Counts{Pending: 1, Running: 2, Deferred: 3, DeadLettered: 4, Done: 5 + 6},
-		Endpoints: map[string]sqliteinbox.Counts{
+	require.Equal(t, inbox.Stats{
+		Counts: inbox.Counts{Pending: 1, Running: 2, Deferred: 3, DeadLettered: 4, Done: 5 + 6},
+		Endpoints: map[string]inbox.Counts{
 			"acme/eu":      {Pending: 1, Running: 1, Deferred: 1, DeadLettered: 1, Done: 2},
 			"acme/default": {Running: 1, Deferred: 2, DeadLettered: 3, Done: 4 + 5},
 		},

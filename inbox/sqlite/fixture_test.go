@@ -181,7 +181,7 @@ func pings(prefix string, n int) []*webhook.Delivery {
 	return list
 }
 
-func statsOf(t testing.TB, box *sqliteinbox.Inbox) sqliteinbox.Counts {
+func statsOf(t testing.TB, box *sqliteinbox.Inbox) inbox.Counts {
 	t.Helper()
 	stats, err := box.Stats(context.Background())
 	require.NoError(t, err)

@@ -242,7 +242,7 @@ func TestRetention_KeepsForever(t *testing.T) {
 	stop()
 	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = 1`)
 	box.PurgeOnce(t.Context())
-	require.Equal(t, sqliteinbox.Counts{Done: 1, Deferred: 1}, statsOf(t, box))
+	require.Equal(t, inbox.Counts{Done: 1, Deferred: 1}, statsOf(t, box))
 	require.NotNil(t, listed(t, box, inbox.Done, all)[0].Delivery.Body)
 }
 

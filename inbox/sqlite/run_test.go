@@ -125,7 +125,7 @@ func TestLease_ReportsLossAndRecordsOnce(t *testing.T) {
 	close(release)
 	kit.Eventually(t, func() bool { return log.Count("level=WARN", "lease of a delivery had ended", "entry=1", "id=a") == 1 }, log)
 	stopSlow()
-	require.Equal(t, sqliteinbox.Counts{Done: 1}, statsOf(t, quick))
+	require.Equal(t, inbox.Counts{Done: 1}, statsOf(t, quick))
 	e, err := quick.Entry(t.Context(), "1")
 	require.NoError(t, err)
 	require.Len(t, e.Attempts, 2)
@@ -171,7 +171,7 @@ func TestRescue_LeavesOwnRunningDeliveries(t *testing.T) {
 	kit.Eventually(t, func() bool { return len(hook.calls()) == 1 })
 	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET due_at = 1`) // as if a full disk prevented the renewal
 	require.NoError(t, box.ReleaseLost(t.Context()))
-	require.Equal(t, sqliteinbox.Counts{Running: 1}, statsOf(t, box))
+	require.Equal(t, inbox.Counts{Running: 1}, statsOf(t, box))
 	close(release)
 	kit.Eventually(t, func() bool { return statsOf(t, box).Done == 1 })
 	require.Len(t, hook.calls(), 1)
@@ -288,7 +288,7 @@ func TestRun_DoesNotSpinOnShutdown(t *testing.T) {
 }
 
 func TestRun_LeavesNothingTaken(t *testing.T) {
-	var left sqliteinbox.Counts
+	var left inbox.Counts
 	for range 5 { // a Run waits a second for the disk, and a busy disk may take longer
 		path := pathOf(t)
 		box := openBox(t, path, sqliteinbox.Options{Lease: time.Hour, Policy: inbox.Policy{Concurrency: 3, DrainTimeout: 50 * time.Millisecond}})
@@ -305,7 +305,7 @@ func TestRun_LeavesNothingTaken(t *testing.T) {
 			break
 		}
 	}
-	require.Equal(t, sqliteinbox.Counts{Pending: 10}, left)
+	require.Equal(t, inbox.Counts{Pending: 10}, left)
 }
 
 func TestRun_RefusesInvalidCall(t *testing.T) {
@@ -336,5 +336,5 @@ func TestClose_EndsRunAndLeavesNothing(t *testing.T) {
 	require.NoError(t, box.Close())
 	require.NoError(t, <-ended)
 	kit.Eventually(t, func() bool { return runtime.NumGoroutine()-1 <= before })
-	require.Equal(t, sqliteinbox.Counts{Done: 1}, statsOf(t, openBox(t, path, sqliteinbox.Options{})))
+	require.Equal(t, inbox.Counts{Done: 1}, statsOf(t, openBox(t, path, sqliteinbox.Options{})))
 }

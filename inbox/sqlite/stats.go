@@ -8,17 +8,11 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 )
 
-// Stats and Counts are the types of package inbox.
-type (
-	Stats  = inbox.Stats
-	Counts = inbox.Counts
-)
-
 const countAll = `SELECT state, handler, count(*), min(due_at) FROM aihooks_inbox GROUP BY state, handler`
 
-// Stats counts the entries. It reads every entry, a million in some tenths of a second. It blocks no writer.
-func (b *Inbox) Stats(ctx context.Context) (Stats, error) {
-	stats := Stats{Endpoints: make(map[string]Counts)}
+// Stats implements [inbox.Inbox]. It reads every entry, a million in some tenths of a second. It blocks no writer.
+func (b *Inbox) Stats(ctx context.Context) (inbox.Stats, error) {
+	stats := inbox.Stats{Endpoints: make(map[string]inbox.Counts)}
 	now := time.Now()
 	back := b.setBack(ctx, now) // before the query: open rows would need a second connection
 	rows, err := b.reads.QueryContext(ctx, countAll)

@@ -166,7 +166,7 @@ func TestDiscard_LeavesWhatHasChanged(t *testing.T) {
 	require.Equal(t, 1, n)
 	stats, err := box.Stats(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, Counts{Pending: 1, DeadLettered: 1, Done: 1}, stats.Counts)
+	require.Equal(t, inbox.Counts{Pending: 1, DeadLettered: 1, Done: 1}, stats.Counts)
 }
 
 func TestDiscard_BoundsOneWrite(t *testing.T) {

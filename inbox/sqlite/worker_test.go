@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/test/crashtest"
 	"github.com/aihooks/aihooks-go/internal/test/kit"
@@ -64,12 +65,12 @@ func receive() error {
 }
 
 // drained waits until all deliveries have run, and returns the counts.
-func drained(t *testing.T, path string) sqliteinbox.Stats {
+func drained(t *testing.T, path string) inbox.Stats {
 	t.Helper()
 	box, err := sqliteinbox.Open(path, nil)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, box.Close()) }()
-	var stats sqliteinbox.Stats
+	var stats inbox.Stats
 	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		stats, err = box.Stats(t.Context())
 		require.NoError(t, err)
@@ -124,7 +125,7 @@ func (f file) effects() map[string]int {
 }
 
 // checkFile checks the accounts of a file that is drained and closed, and that it is whole.
-func checkFile(t *testing.T, path string, stats sqliteinbox.Stats, sender *crashtest.Sender, fleet *crashtest.Fleet) {
+func checkFile(t *testing.T, path string, stats inbox.Stats, sender *crashtest.Sender, fleet *crashtest.Fleet) {
 	t.Helper()
 	f := openFile(t, path)
 	var whole string

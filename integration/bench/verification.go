@@ -134,7 +134,7 @@ func ofScheme(s *signature.Scheme, form, keys int) func(body []byte) (verifier, 
 		for _, name := range s.Forms[form].Covers() {
 			parts = append(parts, []byte(h.Get(name)), []byte("."))
 		}
-		h.Set(s.Header, s.Prefix+hex.EncodeToString(macOf(append(parts, body)...)))
+		h.Set(s.Header, hex.EncodeToString(macOf(append(parts, body)...)))
 		return func() error {
 			_, err := v.Verify(ring, h, body)
 			return err

@@ -51,7 +51,7 @@ func fillInbox(ctx context.Context, work string) (err error) {
 	ended := make(chan error, 1)
 	go func() { ended <- box.Run(running, hook) }()
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		var stats sqliteinbox.Stats
+		var stats inbox.Stats
 		if stats, err = box.Stats(ctx); err != nil || stats.DeadLettered == 3 && stats.Done == 2 {
 			break
 		}

@@ -104,7 +104,9 @@ func (m *meters) observe(ctx context.Context, o *webhook.Observation) {
 		if o.SignedBy == "" {
 			break
 		}
-		m.keys.Add(ctx, 1, m.options.of(labels{vendor: o.Vendor, endpoint: o.Endpoint, key: o.SignedBy}))
+		if o.Tenant == "" { // the names of tenants' keys are not bounded
+			m.keys.Add(ctx, 1, m.options.of(labels{vendor: o.Vendor, endpoint: o.Endpoint, key: o.SignedBy}))
+		}
 		m.size.Record(ctx, int64(o.Bytes), m.options.of(where))
 		if !o.Time.IsZero() {
 			m.age.Record(ctx, max(0, time.Since(o.Time)-o.Duration).Seconds(), m.options.of(where))
@@ -129,7 +131,7 @@ func (m *meters) watch(h Hook) {
 	m.hooks = append(m.hooks, h)
 }
 
-// A StatsReader is an inbox that counts its entries.
+// A StatsReader counts the entries of an inbox. Every [inbox.Inbox] is one.
 type StatsReader interface {
 	Stats(ctx context.Context) (inbox.Stats, error)
 }
@@ -144,7 +146,7 @@ type counted struct {
 const countTimeout = time.Second
 
 // Inbox reports the numbers of stored deliveries under a name. They are counted when the metrics are collected, once for all
-// states. An inbox that does not respond within a second has no figures.
+// states. An inbox that does not respond within a second has no figures. See its Stats for the costs of counting.
 func (t *Telemetry) Inbox(name string, box StatsReader) {
 	t.meters.mu.Lock()
 	defer t.meters.mu.Unlock()

@@ -27,6 +27,22 @@ type Request struct {
 
 	// ArrivedAt is when the request arrived. Zero means now.
 	ArrivedAt time.Time
+
+	// Received is the request as an HTTP server received it. Nil if it did not come from one. Use HTTP to read it.
+	Received *http.Request
+}
+
+// HTTP returns the request as an HTTP server received it, with the values of its path. If it came from elsewhere, HTTP makes
+// one. The caller must not read its body.
+func (r *Request) HTTP() *http.Request {
+	if r.Received != nil {
+		return r.Received
+	}
+	made := &http.Request{Method: r.Method, URL: r.URL, Header: r.Header, ContentLength: r.ContentLength, Body: http.NoBody}
+	if made.URL == nil {
+		made.URL = new(url.URL)
+	}
+	return made
 }
 
 // An Authenticator decides from the received bytes whether a delivery is the vendor's. It must compare secrets in constant

@@ -66,7 +66,10 @@ type HandlerConfig struct {
 	// Keys are the live signing keys, for a vendor that signs. The handler verifies with the profile's Scheme.
 	Keys []signature.Key
 
-	// Authenticator authenticates deliveries, for a vendor that does not sign. Keys must then be empty.
+	// Tenants finds the signing keys of each request's tenant. Keys must then be empty.
+	Tenants *Tenants[signature.Key]
+
+	// Authenticator authenticates deliveries, for a vendor that does not sign. Keys and Tenants must then be empty.
 	Authenticator Authenticator
 
 	// Window replaces the profile's Window, if that is not zero. Zero keeps the profile's.

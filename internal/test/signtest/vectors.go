@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -74,6 +75,26 @@ func LoadVectors(t testing.TB, dir string) []*File {
 		files = append(files, f)
 	}
 	return files
+}
+
+// LoadStandardWebhooks reads the vectors of Standard Webhooks from dir, which is signature/testdata. Their scheme is that of
+// package standardwebhooks.
+func LoadStandardWebhooks(t testing.TB, dir string) *File {
+	t.Helper()
+	f := new(File)
+	read(t, filepath.Join(dir, "standardwebhooks.json"), f)
+	require.NotEmpty(t, f.Vectors)
+	return f
+}
+
+// Check checks the time of a delivery, in the header that Window names, at the time now.
+func (f *File) Check(h http.Header, now int64) error {
+	sent, err := signature.ParseUnix(h.Get(f.Window.Header))
+	if err != nil {
+		return err
+	}
+	w := signature.Window{Past: time.Duration(f.Window.Past) * time.Second, Future: time.Duration(f.Window.Future) * time.Second}
+	return w.Check(sent, time.Unix(now, 0))
 }
 
 func read(t testing.TB, path string, into any) {

@@ -174,7 +174,7 @@ func (a *app) inboxStatsCommand() *cobra.Command {
 					return a.writeJSON(stats)
 				}
 				var rows [][]string
-				row := func(name string, n sqliteinbox.Counts) {
+				row := func(name string, n inbox.Counts) {
 					rows = append(rows, []string{name, strconv.Itoa(n.Pending), strconv.Itoa(n.Running), strconv.Itoa(n.Deferred), strconv.Itoa(n.DeadLettered), strconv.Itoa(n.Done)})
 				}
 				names := make([]string, 0, len(stats.Endpoints))

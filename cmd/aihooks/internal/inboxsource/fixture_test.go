@@ -67,7 +67,7 @@ func (h *hook) Redeliver(_ context.Context, d *webhook.Delivery) webhook.Result 
 }
 
 // run runs the inbox with a hook until a condition is true.
-func run(t *testing.T, box *sqliteinbox.Inbox, h *hook, until func(sqliteinbox.Stats) bool) {
+func run(t *testing.T, box *sqliteinbox.Inbox, h *hook, until func(inbox.Stats) bool) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)

@@ -41,7 +41,7 @@ func TestList_ReadsBoundedPart(t *testing.T) {
 	box := openForever(t)
 	source := inboxsource.New(box, "inbox.db")
 	store(t, box, "emberqa", "bad", 0, 1)
-	run(t, box, &hook{vendor: "emberqa"}, func(s sqliteinbox.Stats) bool { return s.DeadLettered == 1 })
+	run(t, box, &hook{vendor: "emberqa"}, func(s inbox.Stats) bool { return s.DeadLettered == 1 })
 	fill(t, box, 11_000)
 	for name, c := range map[string]struct {
 		query    page.Query

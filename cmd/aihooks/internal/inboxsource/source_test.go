@@ -14,6 +14,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/inboxsource"
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
+	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
@@ -24,7 +25,7 @@ func TestList_ShowsNewestFirst(t *testing.T) {
 	store(t, box, "greenflash", "bad", 0, 2)
 	store(t, box, "greenflash", "good", 2, 2)
 	store(t, box, "greenflash", "unknown", 4, 1)
-	run(t, box, h, func(s sqliteinbox.Stats) bool { return s.DeadLettered == 2 && s.Done == 2 && s.Deferred == 1 })
+	run(t, box, h, func(s inbox.Stats) bool { return s.DeadLettered == 2 && s.Done == 2 && s.Deferred == 1 })
 	store(t, box, "workflux", "good", 5, 1)
 
 	all := list(t, source, page.Query{Limit: 10})
@@ -67,7 +68,7 @@ func TestAct_RetriesAndDiscards(t *testing.T) {
 	source := inboxsource.New(box, "inbox.db")
 	h := &hook{vendor: "greenflash"}
 	store(t, box, "greenflash", "bad", 0, 2)
-	run(t, box, h, func(s sqliteinbox.Stats) bool { return s.DeadLettered == 2 })
+	run(t, box, h, func(s inbox.Stats) bool { return s.DeadLettered == 2 })
 	items := list(t, source, page.Query{Limit: 10}).Items
 
 	message, err := source.Act(t.Context(), items[0].ID, "retry")
@@ -78,7 +79,7 @@ func TestAct_RetriesAndDiscards(t *testing.T) {
 	_, err = source.Act(t.Context(), items[1].ID, "discard")
 	require.NoError(t, err)
 	h.fixed.Store(true)
-	run(t, box, h, func(s sqliteinbox.Stats) bool { return s.Done == 2 })
+	run(t, box, h, func(s inbox.Stats) bool { return s.Done == 2 })
 
 	handled, err := source.Detail(t.Context(), items[0].ID)
 	require.NoError(t, err)
@@ -92,7 +93,7 @@ func TestAct_RetriesAndDiscards(t *testing.T) {
 	_, err = source.Act(t.Context(), items[0].ID, "rerun")
 	require.NoError(t, err)
 	store(t, box, "greenflash", "unknown", 4, 1)
-	run(t, box, h, func(s sqliteinbox.Stats) bool { return s.Deferred == 1 })
+	run(t, box, h, func(s inbox.Stats) bool { return s.Deferred == 1 })
 	waiting := list(t, source, page.Query{Verdict: "deferred", Limit: 10}).Items[0]
 	_, err = source.Act(t.Context(), waiting.ID, "discard")
 	require.NoError(t, err)
@@ -160,7 +161,7 @@ func TestWatch_ReportsOtherProcessChanges(t *testing.T) {
 	store(t, box, "greenflash", "bad", 0, 1)
 	next()
 	h := &hook{vendor: "greenflash"}
-	run(t, box, h, func(s sqliteinbox.Stats) bool { return s.DeadLettered == 1 })
+	run(t, box, h, func(s inbox.Stats) bool { return s.DeadLettered == 1 })
 	next()
 	cancel()
 	for range changes { // until the channel is closed
