@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // MaxKeys is the maximum number of keys in a [Keyring]. A forged delivery costs one MAC per key and form.
@@ -17,10 +18,20 @@ const MaxKeys = 16
 type Key struct {
 	Name   string
 	Secret Secret
+
+	// NotBefore and NotAfter are the lifetime of the key. A zero time is no bound. Outside its lifetime, a key verifies
+	// nothing, but stays in the [Keyring]. Signing ignores the lifetime.
+	NotBefore time.Time `json:",omitzero"`
+	NotAfter  time.Time `json:",omitzero"` // the key is no longer valid at this time
 }
 
 // NewKey returns a key with that name and secret.
 func NewKey(name, secret string) Key { return Key{Name: name, Secret: NewSecret(secret)} }
+
+// ValidAt reports whether t is in the lifetime of the key.
+func (k Key) ValidAt(t time.Time) bool {
+	return (k.NotBefore.IsZero() || !t.Before(k.NotBefore)) && (k.NotAfter.IsZero() || t.Before(k.NotAfter))
+}
 
 // check returns an error if the key must not be used to sign or verify.
 func (k Key) check() error {
@@ -59,7 +70,8 @@ func NewKeyring(s Scheme, keys ...Key) (*Keyring, error) {
 
 // Set replaces all keys at once. A delivery that is being verified finishes with the keys it started with. Set returns
 // an error, and changes nothing, in these cases: there is no key or more than [MaxKeys], a key has no name, two keys
-// have the same name, or a secret is blank, is "[redacted]", or is not written as its [Version] requires.
+// have the same name, a NotAfter is not after its NotBefore, or a secret is blank, is "[redacted]", or is not written as its
+// [Version] requires.
 //
 // The ring remembers the last [MaxKeys] previous keys for explanations: see [Keyring.Previous]. They never verify a
 // delivery, and [Keyring.Names] does not list them. A program that must not keep such a secret in memory creates a new
@@ -79,6 +91,9 @@ func (r *Keyring) Set(keys ...Key) error {
 		}
 		if seen[k.Name] {
 			return fmt.Errorf("signature: two keys have the name %q", k.Name)
+		}
+		if !k.NotAfter.IsZero() && !k.NotAfter.After(k.NotBefore) {
+			return fmt.Errorf("signature: NotAfter of key %q must be after NotBefore", k.Name)
 		}
 		key, err := newLiveKey(r.scheme, k)
 		if err != nil {
@@ -103,11 +118,11 @@ func (r *Keyring) Set(keys ...Key) error {
 func notLive(keys, live []*liveKey) []*liveKey {
 	seen := make(map[string]bool)
 	for _, k := range live {
-		seen[k.secret.Reveal()] = true
+		seen[k.Secret.Reveal()] = true
 	}
 	var others []*liveKey
 	for _, k := range keys {
-		if secret := k.secret.Reveal(); !seen[secret] && len(others) < MaxKeys {
+		if secret := k.Secret.Reveal(); !seen[secret] && len(others) < MaxKeys {
 			seen[secret] = true
 			others = append(others, k)
 		}
@@ -115,7 +130,7 @@ func notLive(keys, live []*liveKey) []*liveKey {
 	return others
 }
 
-// Keys returns the live keys with their secrets, in the order of Set.
+// Keys returns the live keys with their secrets, in the order of Set. Keys outside their lifetime are among them.
 func (r *Keyring) Keys() []Key { return withSecrets(r.keys()) }
 
 // Previous returns the previous keys, the latest first. They were live before, and verify nothing now. Package diagnose
@@ -133,17 +148,17 @@ func (r *Keyring) Previous() []Key {
 func withSecrets(keys []*liveKey) []Key {
 	all := make([]Key, len(keys))
 	for i, k := range keys {
-		all[i] = Key{Name: k.name, Secret: k.secret}
+		all[i] = k.Key
 	}
 	return all
 }
 
-// Names returns the names of the live keys, in the order of Set.
+// Names returns the names of the keys that [Keyring.Keys] returns, in the same order.
 func (r *Keyring) Names() []string {
 	live := r.keys()
 	names := make([]string, len(live))
 	for i, k := range live {
-		names[i] = k.name
+		names[i] = k.Name
 	}
 	return names
 }

@@ -11,8 +11,8 @@ import (
 
 // A liveKey is a key that is prepared for verifying. Keying an HMAC costs two blocks of its hash and several allocations.
 type liveKey struct {
-	name    string
-	secret  Secret // as given, for Keys and Previous
+	Key          // as given
+	bounded bool // the key has a lifetime
 	version int
 	size    int                // of a signature
 	public  ed25519.PublicKey  // nil for a MAC
@@ -46,7 +46,7 @@ func newLiveKey(s *Scheme, k Key) (*liveKey, error) {
 		return nil, fmt.Errorf("signature: the secret of key %q is blank", k.Name)
 	}
 	v := &s.Versions[version]
-	live := &liveKey{name: k.Name, secret: k.Secret, version: version, size: v.Algorithm.Size()}
+	live := &liveKey{Key: k, bounded: !k.NotBefore.IsZero() || !k.NotAfter.IsZero(), version: version, size: v.Algorithm.Size()}
 	live.macs.New = func() any {
 		return &mac{hash: v.Algorithm.newMAC(raw), before: make([]byte, 0, maxFields*(maxOpaque+1))}
 	}

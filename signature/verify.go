@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"sync/atomic"
+	"time"
 )
 
 // A Verifier checks deliveries against a [Scheme]. It is safe for concurrent use. It allocates nothing for an accepted
@@ -66,6 +67,12 @@ func (m Match) Digest(h http.Header, body []byte) [sha256.Size]byte {
 //
 // The signature does not prove that the delivery is recent. Check a covered time against a [Window] afterwards.
 func (v *Verifier) Verify(keys *Keyring, h http.Header, body []byte) (Match, error) {
+	return v.VerifyAt(keys, h, body, time.Time{})
+}
+
+// VerifyAt is [Verifier.Verify] with the keys that are valid at a time, such as the delivery's arrival. The zero time means
+// time.Now(). If all keys are outside their lifetime, the error is that of a wrong signature, so the sender learns nothing.
+func (v *Verifier) VerifyAt(keys *Keyring, h http.Header, body []byte, at time.Time) (Match, error) {
 	s := v.scheme
 	if s == nil { // the zero Verifier
 		return Match{}, &Error{Missing, "", "a Verifier needs a Scheme"}
@@ -91,11 +98,19 @@ func (v *Verifier) Verify(keys *Keyring, h http.Header, body []byte) (Match, err
 		}
 		tried = true
 		for _, key := range live {
+			if key.bounded {
+				if at.IsZero() {
+					at = time.Now()
+				}
+				if !key.ValidAt(at) {
+					continue
+				}
+			}
 			if key.makes(&r, form, body) {
 				if i != 0 {
 					v.last.Store(uint32(n))
 				}
-				return Match{Key: key.name, scheme: s, form: form}, nil
+				return Match{Key: key.Name, scheme: s, form: form}, nil
 			}
 		}
 	}

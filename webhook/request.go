@@ -41,8 +41,8 @@ type Request struct {
 }
 
 // shown returns the part of the request that an Authenticator gets.
-func (r *Request) shown() *vendors.Request {
-	r.forAuthenticator = vendors.Request{Method: r.Method, URL: r.URL, Header: r.Header, ContentLength: r.ContentLength, Received: r.received}
+func (r *Request) shown(arrived time.Time) *vendors.Request {
+	r.forAuthenticator = vendors.Request{Method: r.Method, URL: r.URL, Header: r.Header, ContentLength: r.ContentLength, ArrivedAt: arrived, Received: r.received}
 	return &r.forAuthenticator
 }
 

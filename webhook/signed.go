@@ -55,12 +55,12 @@ type signed struct {
 }
 
 func (s *signed) Authenticate(_ context.Context, r *vendors.Request, body []byte) (signature.Match, error) {
-	return s.verifier.Verify(s.keys, r.Header, body)
+	return s.verifier.VerifyAt(s.keys, r.Header, body, r.ArrivedAt)
 }
 
 func (s *signed) Explain(r *vendors.Request, body []byte) diagnose.Explanation {
 	return diagnose.Explain(diagnose.Input{
-		Scheme: s.scheme, Keys: s.keys, Header: r.Header, Body: body, Declared: r.ContentLength,
+		Scheme: s.scheme, Keys: s.keys, Header: r.Header, Body: body, Declared: r.ContentLength, Now: r.ArrivedAt,
 	})
 }
 

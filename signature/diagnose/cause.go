@@ -48,6 +48,8 @@ const (
 	SecretDecoded Cause = "secret_decoded"
 	// KeyPrevious: the delivery was signed with a previous key.
 	KeyPrevious Cause = "key_previous"
+	// KeyLifetime: the delivery was signed with a live key that is not yet valid, or no longer: see [signature.Key].
+	KeyLifetime Cause = "key_lifetime"
 	// OtherForm: the delivery was signed in another form of the scheme, which is not accepted.
 	OtherForm Cause = "other_form"
 	// FormAmbiguous: the signature is right, but the body begins like a covered header: see [signature.Grammar].
@@ -90,7 +92,7 @@ const (
 type Explanation struct {
 	Cause Cause
 
-	// Text is one sentence. It names headers, keys and durations. It contains no secret, no MAC, no header value and no
+	// Text is one sentence. It names headers, keys with their lifetimes, and durations. It contains no secret, no MAC, no header value and no
 	// byte of the body.
 	Text string
 }

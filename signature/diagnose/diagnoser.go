@@ -3,6 +3,7 @@ package diagnose
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/aihooks/aihooks-go/signature"
 )
@@ -16,7 +17,8 @@ const macCost = 512
 // A diagnoser searches for the one change that makes the received MAC right.
 type diagnoser struct {
 	in       *Input
-	live     []*key
+	live     []*key // those in their lifetime
+	outside  []*key // the other live keys
 	previous []*key
 	versions []signature.Version   // the versions of the live keys
 	got      []signature.Signature // the received signatures; none if they cannot be read
@@ -31,20 +33,24 @@ type diagnoser struct {
 
 func newDiagnoser(in *Input) *diagnoser {
 	d := &diagnoser{in: in, left: budget}
-	d.live = d.keysOf(in.Keys.Keys())
-	d.previous = d.keysOf(in.Keys.Previous())
-	for _, k := range d.live {
+	now := in.now()
+	for _, k := range d.keysOf(in.Keys.Keys()) {
+		if k.ValidAt(now) {
+			d.live = append(d.live, k)
+		} else {
+			d.outside = append(d.outside, k)
+		}
 		if !slices.ContainsFunc(d.versions, func(v signature.Version) bool { return v.Prefix == k.version.Prefix }) {
 			d.versions = append(d.versions, k.version)
 		}
 	}
+	d.previous = d.keysOf(in.Keys.Previous())
 	return d
 }
 
 // A key is a key with its decoded secret.
 type key struct {
-	name    string
-	secret  signature.Secret // as given
+	signature.Key
 	version signature.Version
 	raw     []byte
 }
@@ -53,7 +59,7 @@ func (d *diagnoser) keysOf(keys []signature.Key) []*key {
 	var all []*key
 	for _, k := range keys {
 		if version, raw, err := d.in.Scheme.Decode(k.Secret); err == nil {
-			all = append(all, &key{k.Name, k.Secret, version, raw})
+			all = append(all, &key{k, version, raw})
 		}
 	}
 	return all
@@ -110,27 +116,27 @@ func (d *diagnoser) signed(body []byte) bool {
 }
 
 // signedBy reports whether one of the keys makes a received signature over body in one of the forms, and which ones.
-func (d *diagnoser) signedBy(keys []*key, forms []composed, body []byte) (name string, form *signature.Form, ok bool) {
+func (d *diagnoser) signedBy(keys []*key, forms []composed, body []byte) (by *key, form *signature.Form, ok bool) {
 	for _, c := range forms {
 		var signed []byte
 		for _, k := range keys {
 			if !d.spend(macCost + len(body)) {
-				return "", nil, false
+				return nil, nil, false
 			}
 			if signed == nil {
 				signed = d.bytes(&c, body)
 			}
-			if k.name != "" {
+			if k.Name != "" {
 				d.computed++
 			}
 			for _, sig := range d.got {
 				if sig.Version.Prefix == k.version.Prefix && verifies(k.version.Algorithm, k.raw, signed, sig.Bytes) {
-					return k.name, c.form, true
+					return k, c.form, true
 				}
 			}
 		}
 	}
-	return "", nil, false
+	return nil, nil, false
 }
 
 // bytes returns the signed bytes. They are valid until the next call.
@@ -151,13 +157,29 @@ func verifies(a signature.Algorithm, secret, signed, sig []byte) bool {
 	return a.Verify(secret, signed, sig)
 }
 
-// previousKeys tries the previous keys.
-func (d *diagnoser) previousKeys() (Explanation, bool) {
-	name, _, ok := d.signedBy(d.previous, d.forms, d.in.Body)
+// outsideLifetime tries the live keys that are outside their lifetime.
+func (d *diagnoser) outsideLifetime() (Explanation, bool) {
+	k, _, ok := d.signedBy(d.outside, d.forms, d.in.Body)
 	if !ok {
 		return Explanation{}, false
 	}
-	return explainf(KeyPrevious, "it was signed with the previous key %q: either the sender still uses it, then set it together with the new key until the sender has changed, or someone else has obtained that key", name)
+	var bounds string
+	if !k.NotBefore.IsZero() {
+		bounds = " from " + k.NotBefore.UTC().Format(time.RFC3339)
+	}
+	if !k.NotAfter.IsZero() {
+		bounds += " until " + k.NotAfter.UTC().Format(time.RFC3339)
+	}
+	return explainf(KeyLifetime, "it was signed with the key %q, which is valid only%s: change the lifetime, or set a valid key at the sender; if it should be valid now, check the clock", k.Name, bounds)
+}
+
+// previousKeys tries the previous keys.
+func (d *diagnoser) previousKeys() (Explanation, bool) {
+	k, _, ok := d.signedBy(d.previous, d.forms, d.in.Body)
+	if !ok {
+		return Explanation{}, false
+	}
+	return explainf(KeyPrevious, "it was signed with the previous key %q: either the sender still uses it, then set it together with the new key until the sender has changed, or someone else has obtained that key", k.Name)
 }
 
 // otherForms tries the forms that Pin removed.

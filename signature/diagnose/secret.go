@@ -111,20 +111,20 @@ func withoutPrefix(s string) string {
 func (d *diagnoser) otherSecrets() (Explanation, bool) {
 	for _, c := range secretChanges {
 		for _, k := range d.live {
-			given := k.secret.Reveal()
+			given := k.Secret.Reveal()
 			changed := c.change(given)
 			// HMAC pads its key with NULs, so anyone can sign with a blank key.
 			if changed == given || signature.NewSecret(changed).Blank() {
 				continue
 			}
 			if d.signedWith(&k.version, []byte(changed)) {
-				return explainf(c.cause, "the secret of key %q %s", k.name, c.says)
+				return explainf(c.cause, "the secret of key %q %s", k.Name, c.says)
 			}
 			if k.version.KeyEncoding == "" {
 				continue
 			}
 			if v, raw, err := d.in.Scheme.Decode(signature.NewSecret(changed)); err == nil && d.signedWith(&v, raw) {
-				return explainf(c.cause, "the secret of key %q %s", k.name, c.says)
+				return explainf(c.cause, "the secret of key %q %s", k.Name, c.says)
 			}
 		}
 	}
@@ -134,8 +134,8 @@ func (d *diagnoser) otherSecrets() (Explanation, bool) {
 // undecodedSecrets tries the secrets without decoding them.
 func (d *diagnoser) undecodedSecrets() (Explanation, bool) {
 	for _, k := range d.live {
-		if k.version.KeyEncoding != "" && d.signedWith(&k.version, []byte(k.secret.Reveal())) {
-			return explainf(SecretDecoded, "the secret of key %q was decoded from %s, but the sender uses its text as it is", k.name, k.version.KeyEncoding)
+		if k.version.KeyEncoding != "" && d.signedWith(&k.version, []byte(k.Secret.Reveal())) {
+			return explainf(SecretDecoded, "the secret of key %q was decoded from %s, but the sender uses its text as it is", k.Name, k.version.KeyEncoding)
 		}
 	}
 	return Explanation{}, false

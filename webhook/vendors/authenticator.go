@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/signature/diagnose"
@@ -23,6 +24,9 @@ type Request struct {
 
 	// ContentLength is the declared length of the body in bytes. Zero or less means unknown.
 	ContentLength int64
+
+	// ArrivedAt is when the request arrived. Zero means now.
+	ArrivedAt time.Time
 
 	// Received is the request as an HTTP server received it. Nil if it did not come from one. Use HTTP to read it.
 	Received *http.Request

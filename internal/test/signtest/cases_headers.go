@@ -10,6 +10,7 @@ import (
 	"hash"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/signature/diagnose"
@@ -179,6 +180,11 @@ func forms() []Case {
 		{Name: "a previous key", Cause: diagnose.KeyPrevious, Says: `the previous key "default"`, Make: func(s *Sender) *Delivery {
 			d := s.Send(OddSecret, []byte(Body))
 			d.Previous, d.Given = OddSecret, "the secret that came after it"
+			return d
+		}},
+		{Name: "a key after its lifetime", Cause: diagnose.KeyLifetime, Says: `the key "default", which is valid only until 2001-09-09T01:46:40Z`, Make: func(s *Sender) *Delivery {
+			d := s.Send(OddSecret, []byte(Body))
+			d.NotAfter = time.Unix(1e9, 0)
 			return d
 		}},
 		{Name: "a form that is not accepted", Cause: diagnose.OtherForm, Says: "is accepted: accept the form", Make: func(s *Sender) *Delivery {
