@@ -27,7 +27,7 @@ import (
 
 const (
 	secret  = "quickstartSecret0004f1e85c7x" // read yours from the environment or a secret store
-	maxBody = 64 << 10                     // small, so that the example can exceed it cheaply
+	maxBody = 64 << 10                       // small, so that the example can exceed it cheaply
 )
 
 func main() {
