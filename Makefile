@@ -75,7 +75,8 @@ generate:
 	python3 signature/testdata/generate.py
 	go test ./webhook -run "TestContract_MatchesPackageDocumentation|TestOutcome_EachHasHelp" -update
 	go test ./internal/allvendors -run TestSchedule_MatchesRecordedOutcomes -update
-	go test ./integration/peers -run MatchDocumentedDifferences -update
+	go test ./integration/peers -run CommittedVectors -update
+	go test ./integration/peers -run DocumentedDifferences -update
 
 ## pictures: the pictures of the README, from real runs of aihooks; needs Chromium, and ports 8787 to 8789
 pictures:

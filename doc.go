@@ -3,6 +3,7 @@
 // To receive webhooks, import the vendor's package and mount its handler:
 //
 //	greenflash, emberqa, convosphere, workflux   a handler with a method for each event
+//	standardwebhooks                             a handler for every sender of Standard Webhooks
 //	greenflashtest, …                            a test kit, below each vendor's package
 //
 // What all handlers share:
@@ -10,6 +11,7 @@
 //	webhook                 options, deliveries, outcomes, and the server
 //	signature               signing keys, and how signatures are verified
 //	signature/diagnose      why a signature did not match
+//	signature/keysource     keys from files, folders and secrets managers, exchanged while serving
 //	idempotency             duplicates: the store in memory, and the interface of stores
 //	idempotency/sqlstore    the store on PostgreSQL and SQLite; redisstore is a separate module
 //	inbox                   respond at once, run later; the engines sqlite, river and jetstream are separate modules

@@ -37,6 +37,10 @@ type Config struct {
 	// what it sends without a secret.
 	Keys []signature.Key
 
+	// Tenants finds the keys of each request's tenant, for a service whose customers have separate keys. Keys must then be
+	// empty.
+	Tenants *webhook.Tenants[signature.Key]
+
 	// Window is the maximum age of a delivery, by the timestamp in its body. It must be longer than the 31 min during
 	// which Convosphere retries. Convosphere is silent about a window. Defaults to 1 h; our choice.
 	Window time.Duration
@@ -56,6 +60,7 @@ func (c Config) NewHandler(o *webhook.Options) (*Handler, error) {
 	h, err := webhook.NewHandler(Profile(), vendors.HandlerConfig{
 		Endpoint: c.Endpoint,
 		Keys:     c.Keys,
+		Tenants:  c.Tenants,
 		Window:   c.Window,
 		Attempts: c.Attempts,
 	}, o)

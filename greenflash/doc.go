@@ -60,6 +60,9 @@
 //     once more when Greenflash sends it again with a new timestamp. Second: the attacker knows the id of a later
 //     delivery with the same body. A capture that is replayed under that id makes the later delivery a duplicate.
 //   - [FormBody] does not sign the timestamp. A capture of any age passes the window with a new timestamp. It is a
-//     duplicate only while the store remembers the body. So it runs again after the store's retention, and after a
-//     restart if the store is in memory. Use a persistent store with a long retention, or callbacks that may run twice.
+//     duplicate while the store remembers the body. If the body has a time, it is refused when it is older than what the
+//     store remembers: its retention or, for a store in memory, the time since it was created, but at least
+//     [Config.Window]. If the body has no time, a capture runs again after the store's retention, and after a restart if
+//     the store is in memory. A Warning says so once. Use a durable store with a long retention, or callbacks that may run
+//     twice.
 package greenflash

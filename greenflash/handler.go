@@ -53,6 +53,10 @@ type Config struct {
 	// Keys are the accepted signing secrets. At least one is required.
 	Keys []signature.Key
 
+	// Tenants finds the keys of each request's tenant, for a service whose customers have separate keys. Keys must then be
+	// empty.
+	Tenants *webhook.Tenants[signature.Key]
+
 	// Window is the maximum age of a delivery, by its X-Greenflash-Timestamp header. Defaults to 5 min, as documented.
 	Window time.Duration
 
@@ -83,6 +87,7 @@ func (c Config) NewHandler(o *webhook.Options) (*Handler, error) {
 	h, err := webhook.NewHandler(p, vendors.HandlerConfig{
 		Endpoint: c.Endpoint,
 		Keys:     c.Keys,
+		Tenants:  c.Tenants,
 		Window:   c.Window,
 		Attempts: c.Attempts,
 	}, o)

@@ -22,11 +22,11 @@ func Profile() vendors.Profile {
 	return vendors.Profile{
 		Name: "greenflash",
 		Scheme: &signature.Scheme{
-			Header: headerSignature,
-			Prefix: "sha256=", // silent: accepted with or without it
+			Header:   headerSignature,
+			Versions: []signature.Version{{Prefix: "sha256="}}, // silent: accepted with or without it
 			Forms: []signature.Form{ // silent: accepts each of these
-				{Name: string(FormTimestamp), Covers: []string{headerTimestamp}},
-				{Name: string(FormDelivery), Covers: []string{headerDelivery, headerTimestamp}},
+				{Name: string(FormTimestamp), Signs: "{" + headerTimestamp + "}.{body}"},
+				{Name: string(FormDelivery), Signs: "{" + headerDelivery + "}.{" + headerTimestamp + "}.{body}"},
 				{Name: string(FormBody)},
 			},
 			Fields: []signature.Field{
@@ -41,7 +41,7 @@ func Profile() vendors.Profile {
 			Data: []string{"data"},
 		},
 		DedupKeys:     dedupKeys,
-		TimeHeader:    headerTimestamp,
+		TimeField:     headerTimestamp,
 		Headers:       []string{headerDelivery},
 		Window:        5 * time.Minute,
 		RespondWithin: 5 * time.Second,

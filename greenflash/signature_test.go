@@ -186,6 +186,10 @@ func TestWindow_ChecksHeaderNotBody(t *testing.T) {
 		r := newReceiver(t, greenflash.Config{Window: time.Minute})
 		old := `{"type":"conversation.started","timestamp":"2001-01-01T00:00:00Z","data":{}}`
 		result := r.receive(r.sent(form, old, time.Now(), "d1"))
+		if form == greenflash.FormBody { // the signature does not cover the header
+			require.Equal(t, webhook.ReasonStale, result.Reason)
+			return
+		}
 		require.Equal(t, webhook.Handled, result.Outcome)
 		require.Equal(t, 2001, result.Delivery.Time.Year(), "the event's time does not change")
 		require.Equal(t, webhook.ReasonStale, r.receive(r.sent(form, frustration, time.Now().Add(-61*time.Second), "d2")).Reason)

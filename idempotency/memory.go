@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	defaultMemoryRetention = 25 * time.Hour
+	DefaultMemoryRetention = 25 * time.Hour
 	defaultMemoryMaxKeys   = 4_000_000
 )
 
@@ -81,7 +81,7 @@ func NewMemory(o *MemoryOptions) (*Memory, error) {
 		return nil, fmt.Errorf("idempotency: MemoryOptions.MaxKeys (%d) must not be negative", opts.MaxKeys)
 	}
 	if opts.Retention == 0 {
-		opts.Retention = defaultMemoryRetention
+		opts.Retention = DefaultMemoryRetention
 	}
 	if opts.MaxKeys == 0 {
 		opts.MaxKeys = defaultMemoryMaxKeys
@@ -102,6 +102,10 @@ func NewMemory(o *MemoryOptions) (*Memory, error) {
 	m.due.Store(int64(m.step))
 	return m, nil
 }
+
+// Since returns when the store was created. It knows no key from before. A store that forgets its keys on a restart has this
+// method, so that a handler can tell.
+func (m *Memory) Since() time.Time { return m.start }
 
 // Claim implements [Store]. It returns ctx's error if ctx has ended, [ErrFull] if the key is unknown and the store is full,
 // and another error if lease is not longer than zero.

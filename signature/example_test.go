@@ -11,10 +11,10 @@ import (
 
 // The sender signs "<timestamp>.<body>".
 var acme = signature.Scheme{
-	Header: "X-Acme-Signature",
-	Prefix: "sha256=",
-	Forms:  []signature.Form{{Name: "timestamp.body", Covers: []string{"X-Acme-Time"}}},
-	Fields: []signature.Field{{Header: "X-Acme-Time", Grammar: signature.UnixTime, Required: true}},
+	Header:   "X-Acme-Signature",
+	Versions: []signature.Version{{Prefix: "sha256="}},
+	Forms:    []signature.Form{{Name: "timestamp.body", Signs: "{X-Acme-Time}.{body}"}},
+	Fields:   []signature.Field{{Header: "X-Acme-Time", Grammar: signature.UnixTime, Required: true}},
 }
 
 func ExampleVerifier() {
@@ -22,7 +22,7 @@ func ExampleVerifier() {
 	if err != nil {
 		panic(err)
 	}
-	keys, err := signature.NewKeyring(signature.NewKey("default", "a-secret-that-acme-gave-us"))
+	keys, err := signature.NewKeyring(acme, signature.NewKey("default", "a-secret-that-acme-gave-us"))
 	if err != nil {
 		panic(err)
 	}
@@ -61,7 +61,7 @@ func ExampleKeyring_Set() {
 		panic(err)
 	}
 	older, newer := signature.NewKey("2025", "the-secret-of-last-year"), signature.NewKey("2026", "the-secret-of-this-year")
-	keys, err := signature.NewKeyring(older)
+	keys, err := signature.NewKeyring(acme, older)
 	if err != nil {
 		panic(err)
 	}

@@ -13,7 +13,7 @@ import (
 // The signed bytes of one form must not verify as a delivery of the other form.
 func TestVerify_RefusesBytesOfAnotherLayout(t *testing.T) {
 	oneHeader := signtest.TwoForms()
-	oneHeader.Forms = []signature.Form{{Name: "body"}, {Name: "head", Covers: []string{signtest.HeaderTime}}}
+	oneHeader.Forms = []signature.Form{{Name: "body"}, {Name: "head", Signs: signtest.Dotted(signtest.HeaderTime)}}
 	for name, scheme := range map[string]signature.Scheme{"two headers": signtest.TwoForms(), "one header": oneHeader} {
 		t.Run(name, func(t *testing.T) {
 			captured := signtest.FullHeader()

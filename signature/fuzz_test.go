@@ -121,7 +121,7 @@ func FuzzVerifyAgreesWithReference(f *testing.F) {
 	f.Add("secret", uint8(0), uint8(0), uint16(0), "1", "", []byte("{"))
 
 	f.Fuzz(func(t *testing.T, secret string, form, damage uint8, at uint16, stamp, delivery string, body []byte) {
-		ring, err := signature.NewKeyring(signature.NewKey("k", secret))
+		ring, err := signature.NewKeyring(signtest.BodyScheme(), signature.NewKey("k", secret))
 		if err != nil {
 			require.True(t, secret == "[redacted]" || strings.TrimFunc(secret, isWhitespace) == "", "%q", secret)
 			return

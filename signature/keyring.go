@@ -1,15 +1,13 @@
 package signature
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // MaxKeys is the maximum number of keys in a [Keyring]. A forged delivery costs one MAC per key and form.
@@ -20,10 +18,20 @@ const MaxKeys = 16
 type Key struct {
 	Name   string
 	Secret Secret
+
+	// NotBefore and NotAfter are the lifetime of the key. A zero time is no bound. Outside its lifetime, a key verifies
+	// nothing, but stays in the [Keyring]. Signing ignores the lifetime.
+	NotBefore time.Time `json:",omitzero"`
+	NotAfter  time.Time `json:",omitzero"` // the key is no longer valid at this time
 }
 
 // NewKey returns a key with that name and secret.
 func NewKey(name, secret string) Key { return Key{Name: name, Secret: NewSecret(secret)} }
+
+// ValidAt reports whether t is in the lifetime of the key.
+func (k Key) ValidAt(t time.Time) bool {
+	return (k.NotBefore.IsZero() || !t.Before(k.NotBefore)) && (k.NotAfter.IsZero() || t.Before(k.NotAfter))
+}
 
 // check returns an error if the key must not be used to sign or verify.
 func (k Key) check() error {
@@ -39,15 +47,21 @@ func (k Key) check() error {
 
 // A Keyring holds the live keys. It is safe for concurrent use. The zero Keyring has no keys, so nothing verifies.
 type Keyring struct {
-	live atomic.Pointer[[]*liveKey]
+	scheme *Scheme // nil for the zero Scheme's versions
+	live   atomic.Pointer[[]*liveKey]
 
 	setting  sync.Mutex
 	previous atomic.Pointer[[]*liveKey] // the latest first
 }
 
-// NewKeyring returns a ring with keys. It returns an error by the rules of [Keyring.Set].
-func NewKeyring(keys ...Key) (*Keyring, error) {
-	r := new(Keyring)
+// NewKeyring returns a ring with keys for deliveries of scheme s. It returns an error if s is invalid, and by the rules of
+// [Keyring.Set].
+func NewKeyring(s Scheme, keys ...Key) (*Keyring, error) {
+	compiled, err := s.compiled()
+	if err != nil {
+		return nil, err
+	}
+	r := &Keyring{scheme: compiled}
 	if err := r.Set(keys...); err != nil {
 		return nil, err
 	}
@@ -56,7 +70,8 @@ func NewKeyring(keys ...Key) (*Keyring, error) {
 
 // Set replaces all keys at once. A delivery that is being verified finishes with the keys it started with. Set returns
 // an error, and changes nothing, in these cases: there is no key or more than [MaxKeys], a key has no name, two keys
-// have the same name, or a secret is blank or "[redacted]".
+// have the same name, a NotAfter is not after its NotBefore, or a secret is blank, is "[redacted]", or is not written as its
+// [Version] requires.
 //
 // The ring remembers the last [MaxKeys] previous keys for explanations: see [Keyring.Previous]. They never verify a
 // delivery, and [Keyring.Names] does not list them. A program that must not keep such a secret in memory creates a new
@@ -77,11 +92,15 @@ func (r *Keyring) Set(keys ...Key) error {
 		if seen[k.Name] {
 			return fmt.Errorf("signature: two keys have the name %q", k.Name)
 		}
-		if err := k.check(); err != nil {
+		if !k.NotAfter.IsZero() && !k.NotAfter.After(k.NotBefore) {
+			return fmt.Errorf("signature: NotAfter of key %q must be after NotBefore", k.Name)
+		}
+		key, err := newLiveKey(r.scheme, k)
+		if err != nil {
 			return err
 		}
 		seen[k.Name] = true
-		live = append(live, newLiveKey(k))
+		live = append(live, key)
 	}
 	r.setting.Lock()
 	defer r.setting.Unlock()
@@ -99,11 +118,11 @@ func (r *Keyring) Set(keys ...Key) error {
 func notLive(keys, live []*liveKey) []*liveKey {
 	seen := make(map[string]bool)
 	for _, k := range live {
-		seen[k.secret.Reveal()] = true
+		seen[k.Secret.Reveal()] = true
 	}
 	var others []*liveKey
 	for _, k := range keys {
-		if secret := k.secret.Reveal(); !seen[secret] && len(others) < MaxKeys {
+		if secret := k.Secret.Reveal(); !seen[secret] && len(others) < MaxKeys {
 			seen[secret] = true
 			others = append(others, k)
 		}
@@ -111,7 +130,7 @@ func notLive(keys, live []*liveKey) []*liveKey {
 	return others
 }
 
-// Keys returns the live keys with their secrets, in the order of Set.
+// Keys returns the live keys with their secrets, in the order of Set. Keys outside their lifetime are among them.
 func (r *Keyring) Keys() []Key { return withSecrets(r.keys()) }
 
 // Previous returns the previous keys, the latest first. They were live before, and verify nothing now. Package diagnose
@@ -129,17 +148,17 @@ func (r *Keyring) Previous() []Key {
 func withSecrets(keys []*liveKey) []Key {
 	all := make([]Key, len(keys))
 	for i, k := range keys {
-		all[i] = Key{Name: k.name, Secret: k.secret}
+		all[i] = k.Key
 	}
 	return all
 }
 
-// Names returns the names of the live keys, in the order of Set.
+// Names returns the names of the keys that [Keyring.Keys] returns, in the same order.
 func (r *Keyring) Names() []string {
 	live := r.keys()
 	names := make([]string, len(live))
 	for i, k := range live {
-		names[i] = k.name
+		names[i] = k.Name
 	}
 	return names
 }
@@ -152,46 +171,4 @@ func (r *Keyring) keys() []*liveKey {
 		return *live
 	}
 	return nil
-}
-
-// A liveKey is a key with prepared MACs. Keying an HMAC costs two blocks of SHA-256 and several allocations.
-type liveKey struct {
-	name   string
-	secret Secret    // for Keys and Previous
-	macs   sync.Pool // of *mac
-}
-
-type mac struct {
-	hash   hash.Hash
-	sum    [sha256.Size]byte
-	prefix []byte
-}
-
-func newLiveKey(k Key) *liveKey {
-	secret := k.Secret
-	live := &liveKey{name: k.Name, secret: secret}
-	live.macs.New = func() any {
-		return &mac{hash: hmac.New(sha256.New, []byte(secret.Reveal())), prefix: make([]byte, 0, maxFields*(maxOpaque+1))}
-	}
-	live.macs.Put(live.macs.New()) // crypto/hmac may panic on a short secret in FIPS mode: here, and not for a delivery
-	return live
-}
-
-// makes reports, in constant time, whether the key's MAC over the covered values and body is want.
-func (k *liveKey) makes(want *[sha256.Size]byte, covered []string, body []byte) bool {
-	m := k.macs.Get().(*mac)
-	equal := hmac.Equal(m.over(covered, body), want[:])
-	k.macs.Put(m)
-	return equal
-}
-
-// over returns the MAC over the covered values and body. The result is valid until the next call.
-func (m *mac) over(covered []string, body []byte) []byte {
-	m.hash.Reset()
-	if len(covered) > 0 {
-		m.prefix = appendPrefix(m.prefix[:0], covered)
-		m.hash.Write(m.prefix)
-	}
-	m.hash.Write(body)
-	return m.hash.Sum(m.sum[:0])
 }

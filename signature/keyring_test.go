@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -35,10 +36,12 @@ func TestKeyring_RefusesUnusableKeys(t *testing.T) {
 		"secret of NULs":        {[]signature.Key{signature.NewKey("a", "\x00\x00")}, "blank"},
 		"zero secret":           {[]signature.Key{{Name: "a"}}, "blank"},
 		"zero key":              {[]signature.Key{{}}, "needs a name"},
+		"no lifetime":           {[]signature.Key{lifetime("a", noon, noon)}, `NotAfter of key "a" must be after NotBefore`},
+		"negative lifetime":     {[]signature.Key{lifetime("a", noon, noon.Add(-time.Second))}, `NotAfter of key "a" must be after NotBefore`},
 		"redacted secret":       {[]signature.Key{signature.NewKey("a", "[redacted]")}, `secret of key "a" must not be [redacted]`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ring, err := signature.NewKeyring(c.keys...)
+			ring, err := signature.NewKeyring(signtest.BodyScheme(), c.keys...)
 			require.ErrorContains(t, err, c.says)
 			require.Nil(t, ring)
 			requireHidden(t, err.Error(), signtest.Secret)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -102,6 +103,9 @@ func TestKeyring_LiveAndPreviousKeys(t *testing.T) {
 	require.Empty(t, ring.Previous())
 	require.NoError(t, ring.Set(signature.NewKey("c", "secret-c"), signature.NewKey("renamed", "secret-b")))
 	require.NoError(t, ring.Set(signature.NewKey("d", "secret-d")))
+	until := time.Unix(1795283259, 0)
+	require.NoError(t, ring.Set(signature.Key{Name: "d", Secret: signature.NewSecret("secret-d"), NotAfter: until}))
+	require.Equal(t, until, ring.Keys()[0].NotAfter)
 	require.Equal(t, []string{"d=secret-d"}, read(ring.Keys()))
 	require.Equal(t, []string{"c=secret-c", "renamed=secret-b", "a=secret-a"}, read(ring.Previous()), "the latest first")
 

@@ -1,52 +1,75 @@
 package signature
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 )
 
 const (
-	maxOpaque = 128 // bytes of an Opaque header value
-	maxFields = 4   // of a Scheme; the header values are read into an array, which needs no allocation
+	maxOpaque = 128 // bytes of an Opaque or Visible value
+	maxFields = 4   // of a Scheme; the values are read into an array, which needs no allocation
 )
 
-// A Scheme describes how a sender signs: HMAC-SHA256, in hex, in one header.
+// A Scheme describes how a sender signs. The zero value of each optional field is the most common choice: one HMAC-SHA256
+// of the body in hex, keyed with the secret's bytes.
 type Scheme struct {
-	// Header carries the MAC. It must be present exactly once.
+	// Header carries the signature. Without a Separator, it must be present exactly once and have one signature.
 	Header string
 
-	// Prefix may precede the hex digits, in exactly this case. An example is "sha256=". The sender may omit it.
-	Prefix string
+	// Separator makes Header a list, such as "," for t=1492774577,v1=… or " " for v1,… v1,…. The list may continue in
+	// further lines of the same header. One matching signature is enough. Elements that are neither a signature of one of
+	// the Versions nor a Field are ignored: a sender may add others later. A list has at most 16 elements, of which at
+	// most 8 are signatures of the Versions. A comma may have spaces around it.
+	Separator string
 
-	// Forms are the accepted compositions of the signed bytes. Each needs a unique name, and a unique number of covered
-	// headers, so that a delivery of one form cannot be read as one of another: see [Grammar].
+	// Versions are the accepted kinds of signatures, at most 4. Defaults to one, the zero Version.
+	Versions []Version
+
+	// Forms are the accepted compositions of the signed bytes. Each needs a unique name. Several forms must each be values,
+	// each followed by a dot, and then the body, such as "{X-Time}.{body}". They need a unique number of values, so that
+	// a delivery of one form cannot be read as one of another: see [Grammar].
 	Forms []Form
 
-	// Fields are the other headers that the scheme reads, at most 4. They must include all headers that a form covers.
+	// Fields are the other values that the scheme reads, at most 4. They must include all values that a form covers.
 	Fields []Field
 
 	// unpinned are the forms that Pin removed: see Excluded.
 	unpinned []Form
 }
 
-// A Form is one composition of the signed bytes. It is the value of each covered header as received, each followed by a
-// dot, and then the body as received.
+// A Form is one composition of the signed bytes.
 type Form struct {
-	Name   string
-	Covers []string
+	Name string
+
+	// Signs is a template of the signed bytes. "{body}" is the body as received, and must appear once. "{X-Time}" is the
+	// value of that header, and "{t}" that of an element: each must be one of the scheme's Fields. All other text is
+	// literal. Between two of them there must be a text whose bytes next to a value do not occur in the value's Grammar.
+	// Defaults to "{body}".
+	Signs string
+
+	parts []part // of Signs; set by compile, in a copy
 }
 
-// A Field is a header that a signature may cover. If present, it must appear once and match its grammar.
+// A Field is a value that a signature may cover. If present, it must appear once and match its grammar.
 type Field struct {
-	Header   string
+	Header   string // its header, in canonical form
+	Element  string // or its name in the list in the scheme's Header, such as "t" for t=1492774577
 	Grammar  Grammar
 	Required bool // also for forms that do not cover it
 }
 
-// A Grammar defines the allowed values of a header. No grammar allows a dot. So the bytes of one [Form] can be a
+// name returns the name of the field in templates.
+func (f *Field) name() string {
+	if f.Element != "" {
+		return f.Element
+	}
+	return f.Header
+}
+
+// A Grammar defines the allowed values of a field. No grammar allows a dot. So the bytes of one [Form] can be a
 // delivery of another form only if a body begins with a value and a dot. A JSON object does not begin like that. If a
 // scheme has several forms, a body that does is refused.
 type Grammar uint8
@@ -57,17 +80,20 @@ const (
 	Opaque Grammar = iota + 1
 	// UnixTime is a Unix time in seconds or milliseconds, in plain decimal digits. See [ParseUnix].
 	UnixTime
+	// Visible is 1 to 128 visible ASCII characters except the dot, for ids of senders that do not say what an id contains.
+	// A scheme with several forms must not use it.
+	Visible
 )
 
-// Accepts reports whether a header value matches the grammar.
+// Accepts reports whether a value matches the grammar.
 func (g Grammar) Accepts(s string) bool {
 	switch g {
-	case Opaque:
+	case Opaque, Visible:
 		if len(s) == 0 || len(s) > maxOpaque {
 			return false
 		}
 		for i := range len(s) {
-			if !isOpaque(s[i]) {
+			if !g.allows(s[i]) {
 				return false
 			}
 		}
@@ -80,11 +106,23 @@ func (g Grammar) Accepts(s string) bool {
 	}
 }
 
+// allows reports whether values of the grammar may have the byte c.
+func (g Grammar) allows(c byte) bool {
+	switch g {
+	case Opaque:
+		return isOpaque(c)
+	case UnixTime:
+		return '0' <= c && c <= '9'
+	default:
+		return '!' <= c && c <= '~' && c != '.'
+	}
+}
+
 func isOpaque(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-'
 }
 
-// beginsAsCovered reports whether body begins like the covered headers of a form: with a value and a dot.
+// beginsAsCovered reports whether body begins like the values of a form: with a value and a dot.
 func beginsAsCovered(body []byte) bool {
 	for i, c := range body {
 		if c == '.' {
@@ -117,37 +155,7 @@ func (s Scheme) Pin(form string) (Scheme, error) {
 	return s, nil
 }
 
-// Sign sets the scheme's header in h to the signature of body by key, in the named form. If form is empty, it is the
-// scheme's first form. The headers that the form covers must be set before, each once. Sign does not check their
-// grammar, so tests can create deliveries that are refused.
-//
-// Sign returns an error, and sets nothing, in these cases: the scheme is invalid, has no such form, a covered header is
-// missing, or the secret is blank or "[redacted]".
-func (s Scheme) Sign(key Key, form string, h http.Header, body []byte) error {
-	if err := s.validate(); err != nil {
-		return err
-	}
-	f := &s.Forms[0]
-	if form != "" {
-		var err error
-		if f, err = s.form(form); err != nil {
-			return err
-		}
-	}
-	if err := key.check(); err != nil {
-		return err
-	}
-	for _, name := range f.Covers {
-		if len(h[name]) != 1 {
-			return fmt.Errorf("signature: the header %[2]s must be set once before signing, because form %[1]q covers it", f.Name, name)
-		}
-	}
-	m := newLiveKey(key).macs.New().(*mac)
-	h.Set(s.Header, fmt.Sprintf("%s%x", s.Prefix, m.over(f.values(h), body)))
-	return nil
-}
-
-func (s Scheme) form(name string) (*Form, error) {
+func (s *Scheme) form(name string) (*Form, error) {
 	names := make([]string, len(s.Forms))
 	for i := range s.Forms {
 		if s.Forms[i].Name == name {
@@ -158,44 +166,79 @@ func (s Scheme) form(name string) (*Form, error) {
 	return nil, fmt.Errorf("signature: form %q is unknown; the forms are %q", name, names)
 }
 
-func (s Scheme) validate() error {
+// compiled returns a deep copy of s with all defaults and parsed templates, or an error if s is invalid.
+func (s Scheme) compiled() (*Scheme, error) {
+	c := s
+	c.Versions, c.Forms, c.Fields, c.unpinned = slices.Clone(s.Versions), slices.Clone(s.Forms), slices.Clone(s.Fields), nil
+	if len(c.Versions) == 0 {
+		c.Versions = []Version{{}}
+	}
+	for _, check := range []func() error{c.checkHeader, c.checkFields, c.compileVersions, c.compileForms} {
+		if err := check(); err != nil {
+			return nil, err
+		}
+	}
+	return &c, nil
+}
+
+func (s *Scheme) checkHeader() error {
 	if !isCanonical(s.Header) {
 		return errCanonical(s.Header)
 	}
+	if s.Separator != "" && (len(s.Separator) != 1 || s.Separator[0] <= ' ' && s.Separator != " " || isOpaque(s.Separator[0]) || strings.Contains("+/=.", s.Separator)) {
+		return fmt.Errorf("signature: the Separator %q of a Scheme must be one character that no signature has", s.Separator)
+	}
+	return nil
+}
+
+func (s *Scheme) checkFields() error {
 	if len(s.Fields) > maxFields {
 		return fmt.Errorf("signature: a Scheme has at most %[2]d Fields, not %[1]d", len(s.Fields), maxFields)
 	}
-	fields := make(map[string]bool, len(s.Fields))
-	for _, f := range s.Fields {
+	seen := make(map[string]bool, len(s.Fields))
+	for i := range s.Fields {
+		f := &s.Fields[i]
 		switch {
-		case !isCanonical(f.Header):
+		case f.Element == "" && !isCanonical(f.Header):
 			return errCanonical(f.Header)
-		case f.Header == s.Header || fields[f.Header]:
-			return fmt.Errorf("signature: the header %q must not appear twice in a Scheme", f.Header)
-		case f.Grammar != Opaque && f.Grammar != UnixTime:
-			return fmt.Errorf("signature: the header %q of a Scheme needs a Grammar", f.Header)
+		case f.Element != "" && (f.Header != "" || s.Separator == "" || !Opaque.Accepts(f.Element)):
+			return fmt.Errorf("signature: the element %q of a Scheme must be of letters, digits, \"_\" and \"-\", without a Header, and the Scheme needs a Separator", f.Element)
+		case f.name() == s.Header || seen[f.name()] || f.name() == bodyName:
+			return fmt.Errorf("signature: the header %q must not appear twice in a Scheme", f.name())
+		case f.Grammar < Opaque || f.Grammar > Visible:
+			return fmt.Errorf("signature: the header %q of a Scheme needs a Grammar", f.name())
 		}
-		fields[f.Header] = true
+		seen[f.name()] = true
 	}
+	return nil
+}
+
+func (s *Scheme) compileForms() error {
 	if len(s.Forms) == 0 {
 		return errors.New("signature: a Scheme needs at least one form")
 	}
 	names, covering := make(map[string]bool, len(s.Forms)), make(map[int]string, len(s.Forms))
-	for _, form := range s.Forms {
+	for i := range s.Forms {
+		form := &s.Forms[i]
 		if form.Name == "" || names[form.Name] {
 			return fmt.Errorf("signature: every form of a Scheme must have a unique name, not %q", form.Name)
 		}
 		names[form.Name] = true
-		// A time is also an Opaque value. With the same number of headers, one form could be read as the other.
-		if other, ok := covering[len(form.Covers)]; ok {
-			return fmt.Errorf("signature: forms %q and %q must not cover the same number of headers, because they cannot be distinguished", other, form.Name)
+		if err := form.compile(s); err != nil {
+			return err
 		}
-		covering[len(form.Covers)] = form.Name
-		for i, name := range form.Covers {
-			if !fields[name] || slices.Contains(form.Covers[:i], name) {
-				return fmt.Errorf("signature: form %q must cover the header %q once, and the header must be among the Scheme's Fields", form.Name, name)
-			}
+		if len(s.Forms) == 1 {
+			break
 		}
+		if !form.isDotted(s) {
+			return fmt.Errorf("signature: form %q must be values, each followed by a dot, and then the body, because the Scheme has several forms", form.Name)
+		}
+		// A time is also an Opaque value. With the same number of values, one form could be read as the other.
+		n := len(form.parts)
+		if other, ok := covering[n]; ok {
+			return fmt.Errorf("signature: forms %q and %q must not cover the same number of values, because they cannot be distinguished", other, form.Name)
+		}
+		covering[n] = form.Name
 	}
 	return nil
 }
@@ -204,41 +247,4 @@ func isCanonical(name string) bool { return name != "" && name == http.Canonical
 
 func errCanonical(name string) error {
 	return fmt.Errorf("signature: the header %q of a Scheme must be in canonical form", name)
-}
-
-// clone returns a deep copy of s.
-func (s Scheme) clone() Scheme {
-	s.Forms, s.Fields, s.unpinned = slices.Clone(s.Forms), slices.Clone(s.Fields), nil
-	for i := range s.Forms {
-		s.Forms[i].Covers = slices.Clone(s.Forms[i].Covers)
-	}
-	return s
-}
-
-// appendPrefix appends the signed bytes before the body.
-func appendPrefix(b []byte, covered []string) []byte {
-	for _, value := range covered {
-		b = append(b, value...)
-		b = append(b, '.')
-	}
-	return b
-}
-
-// values returns the values of the covered headers, which must be present.
-func (f *Form) values(h http.Header) []string {
-	values := make([]string, len(f.Covers))
-	for i, name := range f.Covers {
-		values[i] = h[name][0]
-	}
-	return values
-}
-
-func (f *Form) digest(h http.Header, body []byte) [sha256.Size]byte {
-	if len(f.Covers) == 0 {
-		return sha256.Sum256(body)
-	}
-	hash := sha256.New()
-	hash.Write(appendPrefix(nil, f.values(h)))
-	hash.Write(body)
-	return [sha256.Size]byte(hash.Sum(nil))
 }

@@ -16,25 +16,29 @@ func TestScheme_RefusesContradictions(t *testing.T) {
 		spoil func(*signature.Scheme)
 		says  string
 	}{
-		"no header":                    {func(s *signature.Scheme) { s.Header = "" }, `header ""`},
-		"header in lower case":         {func(s *signature.Scheme) { s.Header = "x-acme-signature" }, "canonical form"},
-		"field without a name":         {func(s *signature.Scheme) { s.Fields[1].Header = "" }, `header ""`},
-		"field in lower case":          {func(s *signature.Scheme) { s.Fields[1].Header = "x-acme-delivery" }, "canonical form"},
-		"field twice":                  {func(s *signature.Scheme) { s.Fields[1].Header = signtest.HeaderTime }, "must not appear twice"},
-		"signature is a field":         {func(s *signature.Scheme) { s.Fields[1].Header = signtest.HeaderSignature }, "must not appear twice"},
-		"too many fields":              {func(s *signature.Scheme) { s.Fields = make([]signature.Field, 5) }, "at most 4 Fields, not 5"},
-		"field without a grammar":      {func(s *signature.Scheme) { s.Fields[1].Grammar = 0 }, "needs a Grammar"},
-		"unknown grammar":              {func(s *signature.Scheme) { s.Fields[1].Grammar = 3 }, "needs a Grammar"},
-		"no forms":                     {func(s *signature.Scheme) { s.Forms = nil }, "at least one form"},
-		"form without a name":          {func(s *signature.Scheme) { s.Forms[1].Name = "" }, "unique name"},
-		"two forms of one name":        {func(s *signature.Scheme) { s.Forms[1].Name = "body" }, "unique name"},
-		"covers what is no field":      {func(s *signature.Scheme) { s.Forms[0].Covers = []string{"X-Other"} }, `cover the header "X-Other"`},
-		"covers in lower case":         {func(s *signature.Scheme) { s.Forms[0].Covers = []string{strings.ToLower(signtest.HeaderTime)} }, "must be among the Scheme's Fields"},
-		"covers the signature":         {func(s *signature.Scheme) { s.Forms[0].Covers = []string{signtest.HeaderSignature} }, "must be among the Scheme's Fields"},
-		"covers one twice":             {func(s *signature.Scheme) { s.Forms[1].Covers = []string{signtest.HeaderTime, signtest.HeaderTime} }, "must cover the header \"X-Acme-Time\" once"},
-		"two forms over the body":      {func(s *signature.Scheme) { s.Forms[0].Covers = nil }, "cannot be distinguished"},
-		"two forms over as many":       {func(s *signature.Scheme) { s.Forms[2].Covers = []string{signtest.HeaderDelivery} }, "cannot be distinguished"},
-		"two forms over the same ones": {func(s *signature.Scheme) { s.Forms[2].Covers = []string{signtest.HeaderTime, signtest.HeaderDelivery} }, "cannot be distinguished"},
+		"no header":               {func(s *signature.Scheme) { s.Header = "" }, `header ""`},
+		"header in lower case":    {func(s *signature.Scheme) { s.Header = "x-acme-signature" }, "canonical form"},
+		"field without a name":    {func(s *signature.Scheme) { s.Fields[1].Header = "" }, `header ""`},
+		"field in lower case":     {func(s *signature.Scheme) { s.Fields[1].Header = "x-acme-delivery" }, "canonical form"},
+		"field twice":             {func(s *signature.Scheme) { s.Fields[1].Header = signtest.HeaderTime }, "must not appear twice"},
+		"signature is a field":    {func(s *signature.Scheme) { s.Fields[1].Header = signtest.HeaderSignature }, "must not appear twice"},
+		"too many fields":         {func(s *signature.Scheme) { s.Fields = make([]signature.Field, 5) }, "at most 4 Fields, not 5"},
+		"field without a grammar": {func(s *signature.Scheme) { s.Fields[1].Grammar = 0 }, "needs a Grammar"},
+		"unknown grammar":         {func(s *signature.Scheme) { s.Fields[1].Grammar = 4 }, "needs a Grammar"},
+		"no forms":                {func(s *signature.Scheme) { s.Forms = nil }, "at least one form"},
+		"form without a name":     {func(s *signature.Scheme) { s.Forms[1].Name = "" }, "unique name"},
+		"two forms of one name":   {func(s *signature.Scheme) { s.Forms[1].Name = "body" }, "unique name"},
+		"covers what is no field": {func(s *signature.Scheme) { s.Forms[0].Signs = signtest.Dotted("X-Other") }, `names "X-Other"`},
+		"covers in lower case":    {func(s *signature.Scheme) { s.Forms[0].Signs = signtest.Dotted(strings.ToLower(signtest.HeaderTime)) }, "must be among the Scheme's Fields"},
+		"covers the signature":    {func(s *signature.Scheme) { s.Forms[0].Signs = signtest.Dotted(signtest.HeaderSignature) }, "must be among the Scheme's Fields"},
+		"covers one twice": {func(s *signature.Scheme) {
+			s.Forms[1].Signs = signtest.Dotted(signtest.HeaderTime, signtest.HeaderTime)
+		}, "must name \"X-Acme-Time\" once"},
+		"two forms over the body": {func(s *signature.Scheme) { s.Forms[0].Signs = "" }, "cannot be distinguished"},
+		"two forms over as many":  {func(s *signature.Scheme) { s.Forms[2].Signs = signtest.Dotted(signtest.HeaderDelivery) }, "cannot be distinguished"},
+		"two forms over the same ones": {func(s *signature.Scheme) {
+			s.Forms[2].Signs = signtest.Dotted(signtest.HeaderTime, signtest.HeaderDelivery)
+		}, "cannot be distinguished"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := signtest.HeadScheme()
@@ -58,7 +62,7 @@ func TestScheme_AllowsFourFields(t *testing.T) {
 		s.Fields = append(s.Fields, signature.Field{Header: name, Grammar: signature.Opaque})
 		h.Set(name, strings.Repeat(strings.ToLower(name), 128))
 	}
-	s.Forms = []signature.Form{{Name: "all", Covers: covers}}
+	s.Forms = []signature.Form{{Name: "all", Signs: signtest.Dotted(covers...)}}
 	signtest.Sign(t, s, "all", h, []byte("body"))
 	match, err := signtest.NewVerifier(t, s).Verify(signtest.DefaultRing(t), h, []byte("body"))
 	require.NoError(t, err)

@@ -63,7 +63,7 @@ func TestVerify_AgreesWithReferenceOnVectors(t *testing.T) {
 		for _, v := range file.Vectors {
 			t.Run(file.Vendor+"/"+v.Name, func(t *testing.T) {
 				if v.Want.Reason == signtest.KeysRefused {
-					_, err := signature.NewKeyring(v.SigningKeys()...)
+					_, err := signature.NewKeyring(signtest.BodyScheme(), v.SigningKeys()...)
 					require.Error(t, err)
 					return
 				}

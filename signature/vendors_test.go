@@ -7,7 +7,9 @@ import (
 
 	"github.com/aihooks/aihooks-go/convosphere"
 	"github.com/aihooks/aihooks-go/greenflash"
+	"github.com/aihooks/aihooks-go/internal/test/signtest"
 	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/standardwebhooks"
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 	"github.com/aihooks/aihooks-go/workflux"
 )
@@ -22,11 +24,17 @@ func TestVectors_MatchVendorSchemes(t *testing.T) {
 		p, ok := profiles[file.Vendor]
 		require.True(t, ok, file.Vendor)
 		require.Equal(t, *p.Scheme, file.SchemeFor(t, ""), file.Vendor)
-		require.Equal(t, p.TimeHeader, file.Window.Header, file.Vendor)
+		require.Equal(t, p.TimeField, file.Window.Header, file.Vendor)
 		require.Equal(t, int64(p.Window.Seconds()), file.Window.Past, file.Vendor)
 		require.Equal(t, int64(signature.DefaultSkew.Seconds()), file.Window.Future, file.Vendor)
 		if file.Window.Member != "" {
 			require.Contains(t, p.Envelope.Time, file.Window.Member, file.Vendor)
 		}
 	}
+
+	standard, file := standardwebhooks.Profile(), signtest.LoadStandardWebhooks(t, "testdata")
+	require.Equal(t, standard.Name, file.Vendor)
+	require.Equal(t, standard.TimeField, file.Window.Header)
+	require.Equal(t, int64(standard.Window.Seconds()), file.Window.Past)
+	require.Equal(t, int64(signature.DefaultSkew.Seconds()), file.Window.Future)
 }

@@ -248,7 +248,7 @@ func TestVerify_HidesSecretsAndHeadersInError(t *testing.T) {
 				requireHidden(t, text, k.Secret)
 				for _, form := range scheme.Forms {
 					var signed string
-					for _, name := range form.Covers {
+					for _, name := range form.Covers() {
 						signed += h.Get(name) + "."
 					}
 					requireHidden(t, text, string(signtest.MAC(k.Secret, []byte(signed+string(body)))))
@@ -279,7 +279,7 @@ func TestMatch_IgnoresSignatureSpellingInDigest(t *testing.T) {
 		}
 		require.Len(t, digests, 1)
 		var signed string
-		for _, name := range form.Covers {
+		for _, name := range form.Covers() {
 			signed += h.Get(name) + "."
 		}
 		require.True(t, digests[sha256Sum(signed+string(body))])
@@ -321,7 +321,7 @@ func TestMatch_ReportsCoveredHeaders(t *testing.T) {
 func TestVerify_UsesCopyOfScheme(t *testing.T) {
 	scheme := signtest.HeadScheme()
 	v := signtest.NewVerifier(t, scheme)
-	scheme.Forms[0].Covers[0] = signtest.HeaderDelivery
+	scheme.Fields[0].Header = signtest.HeaderDelivery
 	scheme.Forms[2] = signature.Form{Name: "changed"}
 	scheme.Fields[0].Required = false
 	for _, form := range []string{"timestamp", "delivery", "body"} {

@@ -20,7 +20,8 @@ func (h *Handler) authenticate(a *arrival, r *Request, body []byte) (signature.M
 	v := refusal(err)
 	v.bytes = len(body)
 	if x, ok := h.config.Authenticator.(vendors.Explainer); ok && v.outcome == Unauthenticated {
-		v.explain = func() diagnose.Explanation { return x.Explain(r.shown(), body) }
+		arrived := a.at // so that the closure does not keep the arrival
+		v.explain = func() diagnose.Explanation { return x.Explain(r.shown(arrived), body) }
 	}
 	return match, v
 }
@@ -34,7 +35,7 @@ func (h *Handler) verify(a *arrival, r *Request, body []byte) (match signature.M
 		ctx, cancel = context.WithTimeout(ctx, min(h.options.StoreTimeout, time.Until(a.respondBy)))
 		defer cancel()
 	}
-	return authenticator.Authenticate(ctx, r.shown(), body)
+	return authenticator.Authenticate(ctx, r.shown(a.at), body)
 }
 
 // refusal maps an Authenticator's error to a disposition.

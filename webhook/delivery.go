@@ -40,6 +40,9 @@ type Delivery struct {
 	// Attempt is the number of runs of the delivery, including the current one. It is zero before the first run.
 	Attempt int `json:"attempt,omitempty"`
 
+	// Tenant is the tenant whose key authenticated the delivery. It is empty without [Tenants].
+	Tenant string `json:"tenant,omitempty"`
+
 	// SignedBy is the name of the key or credential that authenticated the delivery.
 	SignedBy string `json:"signed_by"`
 

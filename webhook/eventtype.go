@@ -12,12 +12,34 @@ import (
 // [Event]. Like package [vendors], it is for the author of a vendor's package.
 type EventType[T any] struct{ name string }
 
-// NewEventType returns the event type of that name. It panics unless T is a struct that embeds [Event].
+// NewEventType returns the event type of that name. It panics unless T is a struct that embeds [Event], or an [EventOf] of
+// a struct.
 func NewEventType[T any](name string) EventType[T] {
-	if _, ok := any(new(T)).(AnyEvent); !ok {
+	event, ok := any(new(T)).(AnyEvent)
+	if !ok {
 		panic(fmt.Sprintf("webhook: the event type %T must embed webhook.Event", *new(T)))
 	}
+	if t := reflect.TypeOf(DataOf(event)).Elem(); t.Kind() != reflect.Struct {
+		panic(fmt.Sprintf("webhook: the data of an event must be a struct, not %v", t))
+	}
 	return EventType[T]{name}
+}
+
+// An EventOf is an event whose data has a separate type, for types that do not embed [Event].
+type EventOf[T any] struct {
+	Event
+	Data T
+}
+
+func (e *EventOf[T]) data() any { return &e.Data }
+
+// DataOf returns a pointer to what the data of an event is decoded into: the event, or the Data of an [EventOf]. It is for test
+// kits.
+func DataOf(e AnyEvent) any {
+	if e, ok := e.(interface{ data() any }); ok {
+		return e.data()
+	}
+	return e
 }
 
 // Name returns the type as the vendor writes it.

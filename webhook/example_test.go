@@ -12,13 +12,11 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"path"
 	"strings"
 	"time"
 
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/webhook"
-	"github.com/aihooks/aihooks-go/webhook/vendors"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 	"github.com/aihooks/aihooks-go/workflux"
 )
@@ -219,38 +217,38 @@ func ExampleHandler_OnUnhandled() {
 	// 200 {"received":true}
 }
 
-// An Authenticator may look up a tenant's key. If the lookup fails, the response is 503, so that the vendor sends the
-// delivery again.
-func ExampleAuthenticatorFunc() {
-	profile := workflux.Profile()
-	verifier, err := signature.NewVerifier(*profile.Scheme)
-	if err != nil {
-		log.Fatal(err)
-	}
+// One handler serves all customers of a service, each with separate keys. If the lookup fails, the response is 503, so that the
+// vendor sends the delivery again.
+func ExampleTenants() {
 	down := true
-	keysOf := func(_ context.Context, tenant string) (*signature.Keyring, error) {
-		if down {
-			return nil, errors.New("the database is closed")
-		}
-		return signature.NewKeyring(signature.NewKey(tenant, workfluxSecret))
-	}
-	hook, err := webhook.NewHandler(profile, vendors.HandlerConfig{Authenticator: vendors.AuthenticatorFunc(
-		func(ctx context.Context, r *vendors.Request, body []byte) (signature.Match, error) {
-			keys, err := keysOf(ctx, path.Base(r.URL.Path))
-			if err != nil {
-				return signature.Match{}, fmt.Errorf("%w: %w", vendors.ErrUnavailable, err)
+	hook, err := workflux.Config{Tenants: &webhook.Tenants[signature.Key]{
+		Tenant: func(r *http.Request) string { return r.PathValue("tenant") },
+		Keys: func(_ context.Context, tenant string) ([]signature.Key, error) { // from your database
+			if down {
+				return nil, errors.New("the database is closed")
 			}
-			return verifier.Verify(keys, r.Header, body)
+			return []signature.Key{signature.NewKey("2026", workfluxSecret)}, nil
 		},
-	)}, &webhook.Options{Logger: slog.New(slog.DiscardHandler)})
+	}}.NewHandler(&webhook.Options{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		log.Fatal(err)
 	}
-	post(hook, "user.message", `{}`)
-	down = false
-	post(hook, "user.message", `{}`)
+	hook.OnUserMessage(func(_ context.Context, e *workflux.UserMessage) error {
+		fmt.Println("a message for", e.Delivery().Tenant)
+		return nil
+	})
+	mux := http.NewServeMux()
+	mux.Handle("POST /hooks/{tenant}/workflux", hook)
+	for _, down = range []bool{true, false} {
+		request := sample("user.message", `{}`)
+		request.URL.Path = "/hooks/tenant-7/workflux"
+		response := httptest.NewRecorder()
+		mux.ServeHTTP(response, request)
+		fmt.Println(response.Code, response.Body)
+	}
 	// Output:
 	// 503 {"received":false}
+	// a message for tenant-7
 	// 200 {"received":true}
 }
 

@@ -224,3 +224,28 @@ func TestExplain_ReportsPreviousKey(t *testing.T) {
 	cause, _ := r.lastLine()
 	require.Equal(t, string(diagnose.KeyPrevious), cause)
 }
+
+// The lifetime is checked when the delivery arrives, also in an explanation of a captured delivery.
+func TestKeyLifetime_IsCheckedAtArrival(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{})
+		webhook.NewEventType[Ping]("ping").On(r.Handler, func(context.Context, *Ping) error { return nil })
+		end := time.Now().Add(time.Minute)
+		require.NoError(t, r.SetKeys(signature.Key{Name: "old", Secret: signature.NewSecret(acmeSecret), NotAfter: end}))
+		require.Equal(t, webhook.Handled, r.Process(t.Context(), r.request(body("a"))).Outcome)
+		time.Sleep(time.Minute)
+		result := r.Process(t.Context(), r.request(body("b")))
+		require.Equal(t, webhook.Unauthenticated, result.Outcome)
+		require.Equal(t, webhook.Reason(signature.Mismatch), result.Reason)
+		cause, explanation := r.lastLine()
+		require.Equal(t, string(diagnose.KeyLifetime), cause)
+		require.Contains(t, explanation, `the key "old", which is valid only until `)
+
+		require.Equal(t, diagnose.None, r.Explain(r.request(body("b")), end.Add(-time.Second)).Cause)
+		require.Equal(t, diagnose.KeyLifetime, r.Explain(r.request(body("b")), end).Cause)
+
+		require.NoError(t, r.SetKeys(signature.Key{Name: "new", Secret: signature.NewSecret(acmeSecret), NotBefore: end.Add(time.Hour)}))
+		time.Sleep(2 * time.Hour)
+		require.Equal(t, diagnose.KeyLifetime, r.Explain(r.request(body("b")), end).Cause, "it was not yet valid at the arrival")
+	})
+}

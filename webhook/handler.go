@@ -38,6 +38,7 @@ type Handler struct {
 
 	writeTimeoutNoticed sync.Once
 	stallNoticed        sync.Once
+	unsignedNoticed     sync.Once
 
 	sealed      atomic.Bool // the first delivery has come, and no callback may be registered
 	callbacks   map[string]*callback
@@ -85,14 +86,17 @@ func NewHandler(p vendors.Profile, c vendors.HandlerConfig, o *Options) (*Handle
 		knownTypes:  make(map[string]bool, len(p.Events)),
 		callbacks:   make(map[string]*callback),
 	}
-	if p.TimeHeader != "" {
-		h.keptHeaders = append(h.keptHeaders, p.TimeHeader)
+	if p.TimeField != "" {
+		h.keptHeaders = append(h.keptHeaders, p.TimeField)
 	}
 	for _, t := range p.Events {
 		if _, ok := t.New().(AnyEvent); !ok {
 			return nil, fmt.Errorf("webhook: Profile.Events: the type of %q (%T) must embed webhook.Event", t.Name(), t.New())
 		}
 		h.knownTypes[t.Name()] = true
+	}
+	if len(p.Envelope.Type) == 0 && p.TypeHeader == "" {
+		return nil, errors.New("webhook: Profile.Envelope must name the type, or Profile.TypeHeader must")
 	}
 	if h.envelope, err = vendors.NewEnvelopeReader(&p.Envelope, h.documents); err != nil {
 		return nil, err
@@ -108,7 +112,7 @@ func NewHandler(p vendors.Profile, c vendors.HandlerConfig, o *Options) (*Handle
 	if err := h.openStore(); err != nil {
 		return nil, err
 	}
-	if 0 < p.Window && p.Window < p.RetryWindow && p.TimeHeader == "" {
+	if 0 < p.Window && p.Window < p.RetryWindow && p.TimeField == "" {
 		options.Logger.Warn("webhook: Config.Window is shorter than the vendor's retry window; later attempts may be refused as stale",
 			"vendor", p.Name, "endpoint", c.Endpoint, "window", p.Window.String(), "retry_window", p.RetryWindow.String())
 	}
@@ -127,16 +131,16 @@ func (h *Handler) openStore() error {
 			return errors.New("webhook: Options.Store must be set, because Options.Inbox has no store")
 		}
 	}
+	needed := h.profile.RetryWindow
+	if h.profile.Window > 0 {
+		needed = max(needed, h.window.Past+h.window.Future)
+	}
 	if store == nil {
-		memory, err := idempotency.NewMemory(&idempotency.MemoryOptions{Logger: h.options.Logger})
+		memory, err := idempotency.NewMemory(&idempotency.MemoryOptions{Logger: h.options.Logger, Retention: max(h.profile.RetryWindow, idempotency.DefaultMemoryRetention)})
 		if err != nil {
 			return err
 		}
 		store = memory
-	}
-	needed := h.profile.RetryWindow
-	if h.profile.Window > 0 {
-		needed = max(needed, h.window.Past+h.window.Future)
 	}
 	if got := store.Retention(); got < needed {
 		return fmt.Errorf("webhook: Options.Store remembers a completed key for %v, but %s can send a delivery again for %v; its retention must not be shorter",

@@ -15,9 +15,13 @@ import (
 // identify makes the delivery of an authentic request: its envelope, its time, and the profile's ID and keys.
 func (h *Handler) identify(a *arrival, request *vendors.Authenticated) (*received, disposition) {
 	envelope, err := h.envelope.Read(request.Body)
+	if name := h.profile.TypeHeader; name != "" && len(request.Header[name]) == 1 {
+		envelope.Type = names.Bounded(strings.Clone(request.Header[name][0]), names.Max)
+	}
 	request.Envelope = envelope
 	sentAt := h.signedTime(request)
 	d := &received{arrival: *a, Delivery: h.newDelivery(request, a.at, sentAt), envelope: envelope, sentAt: sentAt}
+	d.unsigned = h.profile.TimeField != "" && !request.Match.Covers(h.profile.TimeField)
 	if err != nil {
 		d.ID = request.Content()
 		return d, disposition{outcome: Rejected, reason: ReasonNoObject, err: fmt.Errorf("webhook: authentic, but the body is not valid: %w", err)}
@@ -28,11 +32,15 @@ func (h *Handler) identify(a *arrival, request *vendors.Authenticated) (*receive
 
 // signedTime returns the time that is checked against the window.
 func (h *Handler) signedTime(request *vendors.Authenticated) time.Time {
-	name := h.profile.TimeHeader
+	name := h.profile.TimeField
 	if name == "" {
 		return request.Envelope.Time
 	}
-	if values := request.Header[name]; len(values) == 1 {
+	values := request.Header[name]
+	if h.profile.Scheme != nil {
+		values = h.profile.Scheme.Values(request.Header, name)
+	}
+	if len(values) == 1 {
 		if t, err := signature.ParseUnix(values[0]); err == nil {
 			return t
 		}
@@ -49,6 +57,7 @@ func (h *Handler) newDelivery(a *vendors.Authenticated, received, sent time.Time
 		EventID:    a.Envelope.ID,
 		Time:       a.Envelope.Time,
 		ReceivedAt: received.Round(0).UTC(),
+		Tenant:     names.Bounded(strings.Clone(a.Match.Tenant), names.Max),
 		SignedBy:   a.Match.Key,
 		Form:       a.Match.Form(),
 		Body:       a.Body,
@@ -102,7 +111,13 @@ func (d *Delivery) setKeys(dedup vendors.DedupKeys) {
 }
 
 // keyPrefix returns the prefix of all keys of the delivery.
-func (d *Delivery) keyPrefix() string { return d.Vendor + "/" + d.Endpoint + "/" }
+func (d *Delivery) keyPrefix() string {
+	prefix := d.Vendor + "/" + d.Endpoint + "/"
+	if d.Tenant != "" {
+		prefix += "tenant/" + names.Segment(d.Tenant) + "/"
+	}
+	return prefix
+}
 
 // contentTag returns a short hash of a body, never zero. It detects a duplicate whose body differs from that of the
 // completed delivery. The same authenticated sender makes both, so the hash does not have to be cryptographic.

@@ -138,7 +138,7 @@ func TestKeys_NoObjectHasContentAsID(t *testing.T) {
 
 func TestDelivery_KeepsDocumentedHeadersOnly(t *testing.T) {
 	r := newReceiver(t, webhook.Options{}, loose(acme().Envelope), func(p *vendors.Profile, _ *vendors.HandlerConfig) {
-		p.TimeHeader, p.Headers = "X-Acme-Time", []string{"X-Acme-Event", "X-Acme-Absent"}
+		p.TimeField, p.Headers = "X-Acme-Time", []string{"X-Acme-Event", "X-Acme-Absent"}
 	})
 	var kept http.Header
 	r.Before(func(_ context.Context, d *webhook.Delivery) error {
@@ -160,7 +160,7 @@ func TestDelivery_KeepsDocumentedHeadersOnly(t *testing.T) {
 
 func TestTime_RejectsUnusableHeader(t *testing.T) {
 	for name, values := range map[string][]string{"none": nil, "two": {"1767323045", "1767323045"}, "a sign": {"+1767323045"}, "words": {"now"}} {
-		r := newReceiver(t, webhook.Options{}, func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.TimeHeader = "X-Acme-Time" })
+		r := newReceiver(t, webhook.Options{}, func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.TimeField = "X-Acme-Time" })
 		ping.On(r.Handler, returns(nil))
 		result := r.process(body("a"), func(h http.Header) { h["X-Acme-Time"] = values })
 		require.Equal(t, webhook.Rejected, result.Outcome, name)
@@ -175,11 +175,11 @@ func TestContent_HashesSignedBytes(t *testing.T) {
 
 	scheme := signature.Scheme{
 		Header: "X-Acme-Signature",
-		Forms:  []signature.Form{{Name: "timed", Covers: []string{"X-Acme-Time"}}},
+		Forms:  []signature.Form{{Name: "timed", Signs: "{X-Acme-Time}.{body}"}},
 		Fields: []signature.Field{{Header: "X-Acme-Time", Grammar: signature.UnixTime}},
 	}
 	r := newReceiver(t, webhook.Options{}, func(p *vendors.Profile, _ *vendors.HandlerConfig) {
-		p.Scheme, p.DedupKeys, p.TimeHeader, p.Envelope.Time = &scheme, vendors.ByContent, "X-Acme-Time", nil
+		p.Scheme, p.DedupKeys, p.TimeField, p.Envelope.Time = &scheme, vendors.ByContent, "X-Acme-Time", nil
 	})
 	ping.On(r.Handler, returns(nil))
 	b := []byte(`{"type":"ping"}`)

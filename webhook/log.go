@@ -224,6 +224,9 @@ func (l *deliveryLogger) line(ctx context.Context, d *Delivery, level slog.Level
 	if d != nil {
 		attrs = append(attrs, slog.String("type", names.Bounded(d.Type, names.Max)), slog.String("id", o.ID), slog.Int("attempt", d.Attempt),
 			slog.String("signed_by", d.SignedBy))
+		if d.Tenant != "" {
+			attrs = append(attrs, slog.String("tenant", d.Tenant))
+		}
 	}
 	attrs = append(attrs, slog.Float64("duration_ms", float64(o.Duration.Microseconds())/1000))
 	if o.FailedOpen {

@@ -8,8 +8,9 @@ import (
 	"github.com/aihooks/aihooks-go/internal/names"
 )
 
-// An Observation reports the outcome of one request, or of one run of a stored delivery. All strings except ID and Err come
-// from fixed lists or from the configuration, so they are safe as labels of a metric.
+// An Observation reports the outcome of one request, or of one run of a stored delivery. All strings except ID, Tenant and Err
+// come from fixed lists or from the configuration, so they are safe as labels of a metric. With [Tenants], SignedBy is not
+// safe either.
 type Observation struct {
 	Vendor   string
 	Endpoint string
@@ -34,6 +35,7 @@ type Observation struct {
 	Status int
 
 	ID       string        // id of the delivery; empty if not authentic
+	Tenant   string        // tenant of the delivery; empty without Tenants
 	Time     time.Time     // of the event, as the vendor says; zero if not authentic, or without a time
 	Attempt  int           // number of runs; zero if no callback ran
 	Bytes    int           // size of the body; zero if it was not read
@@ -75,8 +77,8 @@ func (h *Handler) report(a *arrival, d *received, v disposition, late bool) {
 	if d != nil {
 		delivery = d.Delivery
 		o.Type, o.ID, o.Attempt, o.SignedBy, o.Form = d.Type, names.Bounded(d.ID, names.Max), d.Attempt, d.SignedBy, d.Form
-		o.Bytes, o.Time = len(d.Body), d.Time
-		if !h.knownTypes[d.Type] {
+		o.Bytes, o.Time, o.Tenant = len(d.Body), d.Time, d.Tenant
+		if !h.documents(d.Type) {
 			o.Type = otherType
 		}
 	}

@@ -83,7 +83,8 @@ func TestHandlerConfig_NamesBrokenRule(t *testing.T) {
 		`webhook: Config.Endpoint "a/b" must be 1 to 64 of letters, digits, '.', '_' and '-'`: func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Endpoint = "a/b" },
 		"webhook: Config.Window must not be negative":                                         func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Window = -1 },
 		"webhook: Config.Attempts must not be negative":                                       func(_ *vendors.Profile, e *vendors.HandlerConfig) { e.Attempts = -1 },
-		"webhook: Profile.Envelope must name the type, and must have at most 12 names":        func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.Envelope.Type = nil },
+		"webhook: Profile.Envelope must name the type, or Profile.TypeHeader must":            func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.Envelope.Type = nil },
+		"webhook: Profile.Envelope must have at most 12 names":                                func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.Envelope.ID = make([]string, 12) },
 	} {
 		_, err := newHandler(nil, change)
 		require.EqualError(t, err, want)
@@ -96,7 +97,7 @@ func TestHandlerConfig_NamesBrokenRule(t *testing.T) {
 		return signature.Match{}, nil
 	})
 	_, err = webhook.NewHandler(acme(), vendors.HandlerConfig{Keys: key, Authenticator: acceptAll}, nil)
-	require.EqualError(t, err, "webhook: HandlerConfig.Keys must be empty with an Authenticator")
+	require.EqualError(t, err, "webhook: HandlerConfig.Keys and Tenants must be empty with an Authenticator")
 	h, err := webhook.NewHandler(unsigned, vendors.HandlerConfig{Authenticator: acceptAll}, nil)
 	require.NoError(t, err)
 	require.EqualError(t, h.SetKeys(key...), "acme: SetKeys: the vendor does not sign, so there are no keys")

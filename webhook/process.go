@@ -22,6 +22,7 @@ type received struct {
 	*Delivery
 	envelope vendors.Envelope
 	sentAt   time.Time // checked against the window; zero if unknown
+	unsigned bool      // the signature does not cover sentAt
 	event    decoding  // decoded early for Config.Key only
 }
 

@@ -31,6 +31,7 @@ type Request struct {
 	ContentLength int64
 
 	forAuthenticator vendors.Request
+	received         *http.Request // nil for Process
 
 	connection *http.ResponseController // nil without a connection
 	server     *http.Server             // nil if unknown
@@ -40,8 +41,8 @@ type Request struct {
 }
 
 // shown returns the part of the request that an Authenticator gets.
-func (r *Request) shown() *vendors.Request {
-	r.forAuthenticator = vendors.Request{Method: r.Method, URL: r.URL, Header: r.Header, ContentLength: r.ContentLength}
+func (r *Request) shown(arrived time.Time) *vendors.Request {
+	r.forAuthenticator = vendors.Request{Method: r.Method, URL: r.URL, Header: r.Header, ContentLength: r.ContentLength, ArrivedAt: arrived, Received: r.received}
 	return &r.forAuthenticator
 }
 
@@ -103,6 +104,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Body:          r.Body,
 		ContentLength: r.ContentLength,
 		connection:    http.NewResponseController(w),
+		received:      r,
 	}
 	request.server, _ = r.Context().Value(http.ServerContextKey).(*http.Server)
 	if r.ProtoMajor == 1 {
@@ -129,7 +131,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Options.BodyTimeout, one Read of it goes on after Process returns.
 func (h *Handler) Process(ctx context.Context, r Request) Result {
 	r.Header = canonical(r.Header)
-	r.connection, r.server, r.conn, r.copied = nil, nil, nil, nil
+	r.connection, r.server, r.conn, r.copied, r.received = nil, nil, nil, nil, nil
 	return h.process(ctx, &r)
 }
 

@@ -36,6 +36,10 @@ type Config struct {
 	// string as the secret of a webhook. The bytes of that string are the key; they are never decoded.
 	Keys []signature.Key
 
+	// Tenants finds the keys of each request's tenant, for a service whose customers have separate keys. Keys must then be
+	// empty.
+	Tenants *webhook.Tenants[signature.Key]
+
 	// Window is the maximum age of a delivery, by the timestamp in its body. It must be longer than WorkFlux retries,
 	// because WorkFlux does not say whether the timestamp is the event's or the attempt's. Defaults to 2 h; our choice.
 	Window time.Duration
@@ -63,6 +67,7 @@ func (c Config) NewHandler(o *webhook.Options) (*Handler, error) {
 	h, err := webhook.NewHandler(Profile(), vendors.HandlerConfig{
 		Endpoint: c.Endpoint,
 		Keys:     c.Keys,
+		Tenants:  c.Tenants,
 		Window:   c.Window,
 		Attempts: c.Attempts,
 		DedupKey: c.DedupKey,

@@ -45,7 +45,7 @@ func TestReplay_SignsAndDatesDeliveryAgain(t *testing.T) {
 
 		run(t, "replay", file, file, "--url", s.URL, "--new-id", "--concurrent", "2").is(t, 0)
 		require.Len(t, s.seen(), 3, "with --new-id, each delivery is a new event")
-		if len(v.Profile.Envelope.ID) > 0 && v.Profile.Window > 0 && v.Profile.TimeHeader == "" || !v.Signs() {
+		if len(v.Profile.Envelope.ID) > 0 && v.Profile.Window > 0 && v.Profile.TimeField == "" || !v.Signs() {
 			run(t, "replay", file, "--url", s.URL).is(t, 0)
 			require.Len(t, s.seen(), 3, "without --new-id, it is a duplicate")
 		}

@@ -15,6 +15,7 @@ type config struct {
 	convosphere []string
 	workflux    []string
 	emberqa     []string
+	standard    []string
 	store       string
 	inbox       string
 	oldInbox    string
@@ -33,6 +34,7 @@ func readConfig(getenv func(string) string) (config, error) {
 		convosphere: split(getenv("CONVOSPHERE_WEBHOOK_SECRET")),
 		workflux:    split(getenv("WORKFLUX_WEBHOOK_SECRET")),
 		emberqa:     split(getenv("EMBERQA_WEBHOOK_TOKEN")),
+		standard:    split(getenv("STANDARDWEBHOOKS_SECRET")),
 		store:       getenv("STORE"),
 		inbox:       getenv("INBOX"),
 		oldInbox:    getenv("OLD_INBOX"),

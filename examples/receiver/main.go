@@ -1,10 +1,11 @@
-// Receiver receives the webhooks of all four vendors. It prints one JSON line to standard output for each callback, and logs to
+// Receiver receives the webhooks of all four vendors, and of one sender of Standard Webhooks. It prints one JSON line to standard output for each callback, and logs to
 // standard error. Environment variables configure it:
 //
 //	ADDR                        the address to listen on (default 127.0.0.1:8080)
 //	GREENFLASH_WEBHOOK_SECRET   the signing secrets, comma-separated during a rotation;
 //	CONVOSPHERE_WEBHOOK_SECRET  a vendor without a secret is not mounted
 //	WORKFLUX_WEBHOOK_SECRET
+//	STANDARDWEBHOOKS_SECRET     the same for a sender of Standard Webhooks: whsec_… or whpk_…
 //	EMBERQA_WEBHOOK_TOKEN       the token at the end of /webhooks/emberqa/
 //	STORE                       the idempotency store: memory, sqlite:PATH, postgres://… or redis://… (default: the store of the
 //	                            inbox, or memory without an inbox)

@@ -23,6 +23,7 @@ import (
 	"github.com/aihooks/aihooks-go/greenflash"
 	"github.com/aihooks/aihooks-go/greenflash/greenflashtest"
 	"github.com/aihooks/aihooks-go/internal/test/kit"
+	"github.com/aihooks/aihooks-go/standardwebhooks/standardwebhookstest"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 	"github.com/aihooks/aihooks-go/workflux"
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
@@ -142,6 +143,22 @@ func TestReceiver_PrintsCallbacksAndRetries(t *testing.T) {
 	require.Zero(t, p.stop(), p.log.String())
 	require.NotContains(t, p.log.String(), "new-secret")
 	require.NotContains(t, p.log.String(), "a-token-of-enough-length")
+}
+
+func TestReceiver_PrintsStandardWebhooks(t *testing.T) {
+	const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	p := start(t, "STANDARDWEBHOOKS_SECRET="+secret)
+	sender := standardwebhookstest.NewSenderTo(t, p.origin+"/webhooks/standardwebhooks", secret)
+	created := sender.Sample("contact.created")
+	sender.SendTwice(created).WantOK()
+	sender.SendForged(created).Want(401)
+	var line printed
+	p.read(&line)
+	require.Equal(t, "standardwebhooks", line.Vendor)
+	require.Equal(t, "contact.created", line.Type)
+	require.Equal(t, created.ID, line.ID)
+	require.Equal(t, "John Smith", line.Event["data"].(map[string]any)["fullName"])
+	require.Zero(t, p.stop(), p.log.String())
 }
 
 func TestReceiver_FinishesCallbackOnSIGTERM(t *testing.T) {

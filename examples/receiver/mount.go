@@ -8,6 +8,7 @@ import (
 	"github.com/aihooks/aihooks-go/emberqa"
 	"github.com/aihooks/aihooks-go/greenflash"
 	"github.com/aihooks/aihooks-go/signature"
+	"github.com/aihooks/aihooks-go/standardwebhooks"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/workflux"
 )
@@ -54,8 +55,16 @@ func mount(c config, t *telemetry, options *webhook.Options, p *printer) (*http.
 		}
 		add("/webhooks/emberqa/{token}", h.Handler)
 	}
+	if len(c.standard) > 0 {
+		h, err := standardwebhooks.Config{Keys: keys(c.standard)}.NewHandler(options)
+		if err != nil {
+			return nil, nil, fmt.Errorf("STANDARDWEBHOOKS_SECRET: %w", err)
+		}
+		h.OnUnhandled(p.printAny) // the specification names no types
+		add("/webhooks/standardwebhooks", h.Handler)
+	}
 	if len(hooks) == 0 {
-		options.Logger.Warn("no vendor is configured: set GREENFLASH_WEBHOOK_SECRET, CONVOSPHERE_WEBHOOK_SECRET, WORKFLUX_WEBHOOK_SECRET or EMBERQA_WEBHOOK_TOKEN")
+		options.Logger.Warn("no vendor is configured: set GREENFLASH_WEBHOOK_SECRET, CONVOSPHERE_WEBHOOK_SECRET, WORKFLUX_WEBHOOK_SECRET, EMBERQA_WEBHOOK_TOKEN or STANDARDWEBHOOKS_SECRET")
 	}
 	return mux, hooks, nil
 }

@@ -22,20 +22,28 @@ type printer struct {
 
 // A line is the output of one callback.
 type line struct {
-	Vendor  string           `json:"vendor"`
-	Type    string           `json:"type"`
-	ID      string           `json:"id"`
-	Attempt int              `json:"attempt"`
-	Event   webhook.AnyEvent `json:"event"`
+	Vendor  string `json:"vendor"`
+	Type    string `json:"type"`
+	ID      string `json:"id"`
+	Attempt int    `json:"attempt"`
+	Event   any    `json:"event"`
 }
 
 func (p *printer) print(ctx context.Context, event webhook.AnyEvent) error {
+	return p.printEvent(ctx, event.Delivery(), event)
+}
+
+// printAny prints a delivery of any type.
+func (p *printer) printAny(ctx context.Context, d *webhook.Delivery) error {
+	return p.printEvent(ctx, d, json.RawMessage(d.Body))
+}
+
+func (p *printer) printEvent(ctx context.Context, d *webhook.Delivery, event any) error {
 	select {
 	case <-time.After(p.delay):
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	d := event.Delivery()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.out.Encode(line{d.Vendor, d.Type, d.ID, d.Attempt, event}); err != nil {

@@ -122,7 +122,7 @@ func ofScheme(s *signature.Scheme, form, keys int) func(body []byte) (verifier, 
 		for i := range keys - 1 {
 			all = append(all, signature.NewKey(fmt.Sprintf("other-%d", i), fmt.Sprintf("another secret %d", i)))
 		}
-		ring, err := signature.NewKeyring(append(all, signature.NewKey("default", secret))...)
+		ring, err := signature.NewKeyring(*s, append(all, signature.NewKey("default", secret))...)
 		if err != nil {
 			return nil, err
 		}
@@ -131,10 +131,10 @@ func ofScheme(s *signature.Scheme, form, keys int) func(body []byte) (verifier, 
 			h.Set(f.Header, unixNow()) // also fits the id
 		}
 		var parts [][]byte
-		for _, name := range s.Forms[form].Covers {
+		for _, name := range s.Forms[form].Covers() {
 			parts = append(parts, []byte(h.Get(name)), []byte("."))
 		}
-		h.Set(s.Header, s.Prefix+hex.EncodeToString(macOf(append(parts, body)...)))
+		h.Set(s.Header, hex.EncodeToString(macOf(append(parts, body)...)))
 		return func() error {
 			_, err := v.Verify(ring, h, body)
 			return err

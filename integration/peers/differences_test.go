@@ -29,6 +29,17 @@ var explanations = []struct {
 	{regexp.MustCompile(`milliseconds, (as|one older)|: (nine|twelve) digits`), "The vendor does not say whether it sends seconds or milliseconds. Thirteen digits can only be milliseconds, so we read them as such. For the peer, they are far in the future."},
 	{regexp.MustCompile(`: timestamp: .*(digits|32 bits|microseconds|nanoseconds|zero)`), "We refuse numbers that are neither seconds nor milliseconds of these decades. The peer reads them as a time far in the future, or formats them again."},
 	{regexp.MustCompile(`signed over the number, sent with|signed with .*, sent as the number`), "The MAC covers the received bytes. A peer that formats the number again accepts bytes that were not signed. A store that identifies deliveries by those bytes then treats a replay as new."},
+	{regexp.MustCompile(`^list: (truncated|no base64|empty signature|commas)`), "A sender writes no such element, so something changed the header. Other elements are ignored only if they have an unknown version."},
+	{regexp.MustCompile(`^list: two spaces`), "Elements have one space between them. We refuse an empty element, as in every list."},
+	{regexp.MustCompile(`^list: (nine|seventeen)`), "A forged header must not cost us an unlimited amount of work. A list has at most 16 elements and 8 signatures."},
+	{regexp.MustCompile(`^list: two lines`), "In HTTP, a list in two lines is the same as in one. The peer reads only the first line."},
+	{regexp.MustCompile(`^id: (129|dot|space|accent)`), "The specification warns about dots, because id, time and body could be split differently. An id is also a key in stores, so we limit its length and characters."},
+	{regexp.MustCompile(`^(id|timestamp): twice`), "Two programs may read two different lines. For an id or a time, we cannot know which one was signed."},
+	{regexp.MustCompile(`^timestamp: milliseconds`), "Thirteen digits can only be milliseconds, so we read them as such. For the peer, they are far in the future."},
+	{regexp.MustCompile(`^timestamp: number signed`), "The signature covers the received bytes. The peer formats the number again, so it accepts bytes that were not signed."},
+	{regexp.MustCompile(`^body: no text`), "We sign bytes. The peer decodes them as UTF-8 first."},
+	{regexp.MustCompile(`^secret: (NUL bytes|empty|only a prefix)`), "HMAC pads its key with NUL bytes, so such a secret is the same as an empty one. Anyone can sign with it."},
+	{regexp.MustCompile(`^secret: no padding`), "Base64 without its padding is often a secret that was not copied completely."},
 	{regexp.MustCompile(`: delivery id: `), "With a dot in the id, time and body could be split differently. We refuse an id that does not match `[A-Za-z0-9_-]{1,128}` before we compute anything."},
 }
 
@@ -37,14 +48,14 @@ func TestPeers_MatchDocumentedDifferences(t *testing.T) {
 	for _, p := range goPeers() {
 		t.Run(p.name, func(t *testing.T) {
 			require.Contains(t, versions, p.module)
-			requireWritten(t, &p, p.module+" "+versions[p.module])
+			requireWritten(t, &p, p.module+" "+versions[p.module], p.run(t))
 		})
 	}
 }
 
 func TestOctokit_MatchesDocumentedDifferences(t *testing.T) {
 	p := octokit(t)
-	requireWritten(t, &p, "@octokit/webhooks-methods "+octokitVersion+" (npm)")
+	requireWritten(t, &p, octokitPackage.String(), p.run(t))
 }
 
 func TestExplanations_AreAllUsed(t *testing.T) {
@@ -55,9 +66,9 @@ func TestExplanations_AreAllUsed(t *testing.T) {
 }
 
 // requireWritten requires that PEERS.md has the results of the peer.
-func requireWritten(t *testing.T, p *peer, version string) {
+func requireWritten(t *testing.T, p *peer, version string, verdicts []verdict) {
 	t.Helper()
-	want := p.section(t, version)
+	want := p.section(t, version, verdicts)
 	sections := strings.SplitAfter(read(t), "\n<!-- end -->\n")
 	at := slices.IndexFunc(sections, func(s string) bool { return strings.HasPrefix(s, "\n## "+p.name+"\n") })
 	if *update {
@@ -79,9 +90,8 @@ func read(t *testing.T) string {
 	return string(text)
 }
 
-func (p *peer) section(t *testing.T, version string) string {
+func (p *peer) section(t *testing.T, version string, verdicts []verdict) string {
 	t.Helper()
-	verdicts := p.run(t)
 	accepted, refused := 0, 0
 	rows := make(map[int][2][]string) // by explanation: names that only they accept, and names that only we accept
 	for _, v := range verdicts {
@@ -101,8 +111,8 @@ func (p *peer) section(t *testing.T, version string) string {
 			rows[row] = side
 		}
 	}
-	require.Greater(t, accepted, 30, "the peer accepts too few vectors, so the mapping must be wrong")
-	require.Greater(t, refused, 30)
+	require.Greater(t, accepted, 20, "the peer accepts too few vectors, so the mapping must be wrong")
+	require.Greater(t, refused, 20)
 
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n## %s\n\n%s. %s, our form `%s`.\n%d vectors: both accept %d, both refuse %d, %d are judged otherwise.\n",

@@ -116,7 +116,7 @@ func (p *peer) run(t *testing.T) (verdicts []verdict) {
 
 func (p *peer) ours(t *testing.T, f *file, v *vector, d *delivery) error {
 	t.Helper()
-	ring, err := signature.NewKeyring(v.SigningKeys()...)
+	ring, err := signature.NewKeyring(f.SchemeFor(t, ""), v.SigningKeys()...)
 	if err != nil {
 		return err
 	}
@@ -132,8 +132,5 @@ func (p *peer) ours(t *testing.T, f *file, v *vector, d *delivery) error {
 	if _, err = verifier.Verify(ring, h, v.Body()); err != nil || !d.timed {
 		return err
 	}
-	sent, err := signature.ParseUnix(h.Get(f.Window.Header))
-	require.NoError(t, err)
-	w := signature.Window{Past: time.Duration(f.Window.Past) * time.Second, Future: time.Duration(f.Window.Future) * time.Second}
-	return w.Check(sent, time.Unix(*v.Now, 0))
+	return f.Check(h, *v.Now)
 }

@@ -17,7 +17,7 @@ func TestVectors_ValidateAgainstSchema(t *testing.T) {
 	require.Equal(t, 2020, schema.DraftVersion)
 	paths, err := filepath.Glob(testdata + "*.json")
 	require.NoError(t, err)
-	require.Len(t, paths, 5, "four vendors and the schema")
+	require.Len(t, paths, 6, "four vendors, Standard Webhooks and the schema")
 	for _, path := range paths {
 		if strings.HasSuffix(path, "schema.json") {
 			continue
@@ -46,6 +46,11 @@ func TestSchema_RefusesInvalidVectors(t *testing.T) {
 			`"body": "e`:                         `"body": "e*`,
 			`"past": 300`:                        `"past": 300, "member": "timestamp"`,
 			`"headers": [["`:                     `"headers": [["X Space", "`,
+		},
+		"standardwebhooks.json": {
+			`"vendor":"standardwebhooks","window"`: `"vendor":"greenflash","window"`,
+			`"past":300`:                           `"past":0`,
+			`"accepted":true,"key":"default",`:     `"accepted":true,`,
 		},
 		"emberqa.json": {
 			`"target": "/`:             `"target": "webhooks/`,

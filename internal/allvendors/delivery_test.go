@@ -57,7 +57,7 @@ func TestWindow_CoversLastRetry(t *testing.T) {
 			window:                       webhook.ReasonNone,
 			window + time.Second:         webhook.ReasonStale,
 		}
-		if v.Profile.TimeHeader == "" { // otherwise each attempt has a separate time
+		if v.Profile.TimeField == "" { // otherwise each attempt has a separate time
 			for _, reading := range v.Schedules {
 				reasons[reading.Attempts[len(reading.Attempts)-1]] = webhook.ReasonNone
 			}

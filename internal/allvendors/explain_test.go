@@ -38,11 +38,11 @@ func TestExplain_NamesEachCause(t *testing.T) {
 					}
 					h, err := v.NewHandler(first, quiet())
 					require.NoError(t, err)
-					if d.Previous != "" {
+					if d.Previous != "" || !d.NotAfter.IsZero() {
 						keys := h.(interface {
 							SetKeys(keys ...signature.Key) error
 						})
-						require.NoError(t, keys.SetKeys(signature.NewKey("default", d.Given)))
+						require.NoError(t, keys.SetKeys(signature.Key{Name: "default", Secret: signature.NewSecret(d.Given), NotAfter: d.NotAfter}))
 					}
 					e := h.Explain(webhook.Request{Header: d.Header, Body: bytes.NewReader(d.Body), ContentLength: d.Declared}, now)
 					require.Equal(t, m.Cause, e.Cause, e.Text)

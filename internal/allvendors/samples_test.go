@@ -86,7 +86,7 @@ func TestSamples_DecodeWithoutLoss(t *testing.T) {
 			e := r.Events()[0]
 			require.Equal(t, s.Type, envelope(e).Type)
 			require.Equal(t, s.Type, e.Delivery().Type)
-			if v.Profile.TimeHeader != "" || !bytes.Equal(body, s.Body) { // otherwise the body has no time
+			if v.Profile.TimeField != "" || !bytes.Equal(body, s.Body) { // otherwise the body has no time
 				require.Equal(t, time.Now().Unix(), envelope(e).Time.Unix())
 			} else {
 				require.Zero(t, envelope(e).Time)

@@ -53,11 +53,14 @@ func keyName(name string) string {
 }
 
 // Typed returns the part of a key with that type and name. The first slash ends the type.
-func Typed(eventType, name string) string {
-	if strings.Contains(eventType, "/") {
-		eventType += "\n" // makes keyName return a digest
+func Typed(eventType, name string) string { return Segment(eventType) + "/" + keyName(name) }
+
+// Segment returns a name for a key, without a slash.
+func Segment(name string) string {
+	if strings.Contains(name, "/") {
+		name += "\n" // makes keyName return a digest
 	}
-	return keyName(eventType) + "/" + keyName(name)
+	return keyName(name)
 }
 
 // text returns the value of a JSON string, or a number as written. It returns "" for other values and for whitespace.

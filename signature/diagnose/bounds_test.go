@@ -112,7 +112,7 @@ func FuzzExplain(f *testing.F) {
 		f.Add(strings.Repeat("ab", 32), signtest.Time, "dlv_1", signtest.Secret, body, int64(0))
 	}
 	f.Fuzz(func(t *testing.T, mac, stamp, delivery, secret string, body []byte, declared int64) {
-		ring, err := signature.NewKeyring(signature.NewKey("default", secret))
+		ring, err := signature.NewKeyring(signature.Scheme{Header: "X", Forms: []signature.Form{{Name: "body"}}}, signature.NewKey("default", secret))
 		if err != nil {
 			return
 		}

@@ -24,14 +24,16 @@ const (
 
 	// MACInBase64: the MAC is right, but in base64 instead of hex.
 	MACInBase64 Cause = "mac_in_base64"
-	// MACPrefix: the MAC is right, but its prefix is not the scheme's.
+	// MACInHex: the MAC is right, but in hex instead of base64.
+	MACInHex Cause = "mac_in_hex"
+	// MACPrefix: the MAC is right, but its prefix is missing or is not the scheme's.
 	MACPrefix Cause = "mac_prefix"
 	// MACQuoted: the MAC is right, but has whitespace or quotes around it.
 	MACQuoted Cause = "mac_quoted"
 	// MACInList: the MAC is right, but in a list such as t=…,v1=…. It covers what the scheme signs, or what such lists
 	// sign.
 	MACInList Cause = "mac_in_list"
-	// MACAlgorithm: the MAC is right, but with another hash than SHA-256.
+	// MACAlgorithm: the MAC is right, but with another hash than the scheme's.
 	MACAlgorithm Cause = "mac_algorithm"
 
 	// SecretWhitespace: the secret has extra whitespace, line breaks or invisible characters, or lacks a line break.
@@ -46,6 +48,8 @@ const (
 	SecretDecoded Cause = "secret_decoded"
 	// KeyPrevious: the delivery was signed with a previous key.
 	KeyPrevious Cause = "key_previous"
+	// KeyLifetime: the delivery was signed with a live key that is not yet valid, or no longer: see [signature.Key].
+	KeyLifetime Cause = "key_lifetime"
 	// OtherForm: the delivery was signed in another form of the scheme, which is not accepted.
 	OtherForm Cause = "other_form"
 	// FormAmbiguous: the signature is right, but the body begins like a covered header: see [signature.Grammar].
@@ -88,7 +92,7 @@ const (
 type Explanation struct {
 	Cause Cause
 
-	// Text is one sentence. It names headers, keys and durations. It contains no secret, no MAC, no header value and no
+	// Text is one sentence. It names headers, keys with their lifetimes, and durations. It contains no secret, no MAC, no header value and no
 	// byte of the body.
 	Text string
 }

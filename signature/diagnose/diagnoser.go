@@ -1,12 +1,9 @@
 package diagnose
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
 	"fmt"
-	"hash"
-	"net/http"
 	"slices"
+	"time"
 
 	"github.com/aihooks/aihooks-go/signature"
 )
@@ -20,62 +17,52 @@ const macCost = 512
 // A diagnoser searches for the one change that makes the received MAC right.
 type diagnoser struct {
 	in       *Input
-	live     []*key
+	live     []*key // those in their lifetime
+	outside  []*key // the other live keys
 	previous []*key
-	want     [sha256.Size]byte // the received MAC
-	readable bool              // the received MAC could be decoded
-	forms    []composed        // the accepted forms whose covered headers are all present
+	versions []signature.Version   // the versions of the live keys
+	got      []signature.Signature // the received signatures; none if they cannot be read
+	forms    []composed            // the accepted forms whose covered values are all present
 
 	left  int64 // the remaining budget
 	ended bool  // the budget was exceeded
+
+	buffer   []byte // for signed bytes
+	computed int64  // signatures of given keys, for tests
 }
 
 func newDiagnoser(in *Input) *diagnoser {
 	d := &diagnoser{in: in, left: budget}
-	d.live = keysOf(in.Keys.Keys())
-	d.previous = keysOf(in.Keys.Previous())
+	now := in.now()
+	for _, k := range d.keysOf(in.Keys.Keys()) {
+		if k.ValidAt(now) {
+			d.live = append(d.live, k)
+		} else {
+			d.outside = append(d.outside, k)
+		}
+		if !slices.ContainsFunc(d.versions, func(v signature.Version) bool { return v.Prefix == k.version.Prefix }) {
+			d.versions = append(d.versions, k.version)
+		}
+	}
+	d.previous = d.keysOf(in.Keys.Previous())
 	return d
 }
 
-// A key creates its MAC at its first use: keying costs two blocks of SHA-256, and most causes are found without it.
+// A key is a key with its decoded secret.
 type key struct {
-	name   string
-	secret signature.Secret
-	mac    hash.Hash
+	signature.Key
+	version signature.Version
+	raw     []byte
 }
 
-func keysOf(keys []signature.Key) []*key {
-	all := make([]*key, len(keys))
-	for i, k := range keys {
-		all[i] = &key{name: k.Name, secret: k.Secret}
+func (d *diagnoser) keysOf(keys []signature.Key) []*key {
+	var all []*key
+	for _, k := range keys {
+		if version, raw, err := d.in.Scheme.Decode(k.Secret); err == nil {
+			all = append(all, &key{k, version, raw})
+		}
 	}
 	return all
-}
-
-// makes reports, in constant time, whether the key's MAC over the covered values and body is want.
-func (k *key) makes(want *[sha256.Size]byte, covered []string, body []byte) bool {
-	mac := k.keyed()
-	mac.Reset()
-	mac.Write(prefixOf(covered))
-	mac.Write(body)
-	return hmac.Equal(mac.Sum(nil), want[:])
-}
-
-func (k *key) keyed() hash.Hash {
-	if k.mac == nil {
-		k.mac = hmac.New(sha256.New, []byte(k.secret.Reveal()))
-	}
-	return k.mac
-}
-
-// prefixOf returns the signed bytes before the body.
-func prefixOf(covered []string) []byte {
-	var b []byte
-	for _, value := range covered {
-		b = append(b, value...)
-		b = append(b, '.')
-	}
-	return b
 }
 
 // A composed is a form with the values of its headers.
@@ -98,78 +85,101 @@ func (d *diagnoser) spend(n int) bool {
 	return true
 }
 
-// compose returns the forms whose covered headers are all present.
+// compose returns the forms whose covered values are all present.
 func (d *diagnoser) compose(forms []signature.Form) []composed {
 	var all []composed
 	for i := range forms {
-		if covered, ok := coveredValues(d.in.Header, forms[i].Covers); ok {
+		if covered, ok := d.coveredValues(forms[i].Covers()); ok {
 			all = append(all, composed{&forms[i], covered})
 		}
 	}
 	return all
 }
 
-// coveredValues returns the values of headers that must each appear once.
-func coveredValues(h http.Header, names []string) ([]string, bool) {
+// coveredValues returns the values of fields that must each appear once.
+func (d *diagnoser) coveredValues(names []string) ([]string, bool) {
 	values := make([]string, len(names))
 	for i, name := range names {
-		if len(h[name]) != 1 || h[name][0] == "" {
+		all := d.in.Scheme.Values(d.in.Header, name)
+		if len(all) != 1 || all[0] == "" {
 			return nil, false
 		}
-		values[i] = h[name][0]
+		values[i] = all[0]
 	}
 	return values, true
 }
 
-// signed reports whether a live key makes the MAC over body.
+// signed reports whether a live key makes one of the received signatures over body.
 func (d *diagnoser) signed(body []byte) bool {
 	_, _, ok := d.signedBy(d.live, d.forms, body)
 	return ok
 }
 
-// signedBy reports whether one of the keys makes the MAC over body in one of the forms, and which ones.
-func (d *diagnoser) signedBy(keys []*key, forms []composed, body []byte) (name string, form *signature.Form, ok bool) {
+// signedBy reports whether one of the keys makes a received signature over body in one of the forms, and which ones.
+func (d *diagnoser) signedBy(keys []*key, forms []composed, body []byte) (by *key, form *signature.Form, ok bool) {
 	for _, c := range forms {
+		var signed []byte
 		for _, k := range keys {
 			if !d.spend(macCost + len(body)) {
-				return "", nil, false
+				return nil, nil, false
 			}
-			if k.makes(&d.want, c.covered, body) {
-				return k.name, c.form, true
+			if signed == nil {
+				signed = d.bytes(&c, body)
+			}
+			if k.Name != "" {
+				d.computed++
+			}
+			for _, sig := range d.got {
+				if sig.Version.Prefix == k.version.Prefix && verifies(k.version.Algorithm, k.raw, signed, sig.Bytes) {
+					return k, c.form, true
+				}
 			}
 		}
 	}
-	return "", nil, false
+	return nil, nil, false
 }
 
-// signedWith reports whether secret makes the MAC over the unchanged body, with any hash.
-func (d *diagnoser) signedWith(newHash func() hash.Hash, secret string, want []byte, forms []composed) bool {
-	for _, c := range forms {
-		if !d.spend(macCost + len(d.in.Body)) {
-			return false
-		}
-		if makes(newHash, secret, want, c.covered, d.in.Body) {
-			return true
-		}
-	}
-	return false
+// bytes returns the signed bytes. They are valid until the next call.
+func (d *diagnoser) bytes(c *composed, body []byte) []byte {
+	d.buffer = c.form.Append(d.buffer[:0], c.covered, body)
+	return d.buffer
 }
 
-func makes(newHash func() hash.Hash, secret string, want []byte, covered []string, body []byte) bool {
+// signedWith reports whether raw makes one of the received signatures over the unchanged body.
+func (d *diagnoser) signedWith(v *signature.Version, raw []byte) bool {
+	_, _, ok := d.signedBy([]*key{{version: *v, raw: raw}}, d.forms, d.in.Body)
+	return ok
+}
+
+// verifies is [signature.Algorithm.Verify] for any secret.
+func verifies(a signature.Algorithm, secret, signed, sig []byte) bool {
 	defer func() { _ = recover() }() // in FIPS mode, crypto/hmac panics for a short key and for SHA-1
-	m := hmac.New(newHash, []byte(secret))
-	m.Write(prefixOf(covered))
-	m.Write(body)
-	return hmac.Equal(m.Sum(nil), want)
+	return a.Verify(secret, signed, sig)
+}
+
+// outsideLifetime tries the live keys that are outside their lifetime.
+func (d *diagnoser) outsideLifetime() (Explanation, bool) {
+	k, _, ok := d.signedBy(d.outside, d.forms, d.in.Body)
+	if !ok {
+		return Explanation{}, false
+	}
+	var bounds string
+	if !k.NotBefore.IsZero() {
+		bounds = " from " + k.NotBefore.UTC().Format(time.RFC3339)
+	}
+	if !k.NotAfter.IsZero() {
+		bounds += " until " + k.NotAfter.UTC().Format(time.RFC3339)
+	}
+	return explainf(KeyLifetime, "it was signed with the key %q, which is valid only%s: change the lifetime, or set a valid key at the sender; if it should be valid now, check the clock", k.Name, bounds)
 }
 
 // previousKeys tries the previous keys.
 func (d *diagnoser) previousKeys() (Explanation, bool) {
-	name, _, ok := d.signedBy(d.previous, d.forms, d.in.Body)
+	k, _, ok := d.signedBy(d.previous, d.forms, d.in.Body)
 	if !ok {
 		return Explanation{}, false
 	}
-	return explainf(KeyPrevious, "it was signed with the previous key %q: either the sender still uses it, then set it together with the new key until the sender has changed, or someone else has obtained that key", name)
+	return explainf(KeyPrevious, "it was signed with the previous key %q: either the sender still uses it, then set it together with the new key until the sender has changed, or someone else has obtained that key", k.Name)
 }
 
 // otherForms tries the forms that Pin removed.

@@ -10,15 +10,15 @@ import (
 
 // The sender signs "<timestamp>.<body>".
 var acme = signature.Scheme{
-	Header: "X-Acme-Signature",
-	Prefix: "sha256=",
-	Forms:  []signature.Form{{Name: "timestamp.body", Covers: []string{"X-Acme-Time"}}},
-	Fields: []signature.Field{{Header: "X-Acme-Time", Grammar: signature.UnixTime, Required: true}},
+	Header:   "X-Acme-Signature",
+	Versions: []signature.Version{{Prefix: "sha256="}},
+	Forms:    []signature.Form{{Name: "timestamp.body", Signs: "{X-Acme-Time}.{body}"}},
+	Fields:   []signature.Field{{Header: "X-Acme-Time", Grammar: signature.UnixTime, Required: true}},
 }
 
 func ExampleExplain() {
 	// The secret was read from a file, with the line break at its end.
-	keys, err := signature.NewKeyring(signature.NewKey("default", "a-secret-that-acme-gave-us\n"))
+	keys, err := signature.NewKeyring(acme, signature.NewKey("default", "a-secret-that-acme-gave-us\n"))
 	if err != nil {
 		panic(err)
 	}

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"time"
@@ -30,8 +31,16 @@ type Input struct {
 	// Window is the range in which a time is fresh. If it is zero, Explain does not check freshness.
 	Window signature.Window
 
-	// Now is the time at which the delivery arrived. Defaults to time.Now().
+	// Now is the time at which the delivery arrived. The lifetimes of keys are checked against it too. Defaults to
+	// time.Now().
 	Now time.Time
+}
+
+func (in *Input) now() time.Time {
+	if in.Now.IsZero() {
+		return time.Now()
+	}
+	return in.Now
 }
 
 // Explain returns why a delivery was refused. It tries the known causes one at a time. Examples are a secret with a line
@@ -48,15 +57,16 @@ func (d *diagnoser) explain() Explanation {
 	if _, err := signature.NewVerifier(d.in.Scheme); err != nil {
 		return Explanation{Unexplained, "the scheme is invalid, so nothing can verify: " + err.Error()}
 	}
-	if len(d.live) == 0 {
+	if len(d.live)+len(d.outside) == 0 {
 		return Explanation{Unexplained, "there is no live key, so nothing can verify"}
 	}
 	for _, look := range []func(*diagnoser) (Explanation, bool){
 		(*diagnoser).signatureHeader,
-		(*diagnoser).otherHeaders,
+		(*diagnoser).otherFields,
 		(*diagnoser).asItIs,
 		(*diagnoser).emptyBody,
 		(*diagnoser).otherWriting,
+		(*diagnoser).outsideLifetime,
 		(*diagnoser).previousKeys,
 		(*diagnoser).otherForms,
 		(*diagnoser).otherSecrets,
@@ -68,6 +78,9 @@ func (d *diagnoser) explain() Explanation {
 			return e
 		}
 	}
+	if len(d.live) == 0 {
+		return Explanation{Unexplained, "all live keys are outside their lifetime, so nothing can verify"}
+	}
 	if d.ended {
 		return Explanation{Unexplained, "none of the known mistakes that were tried explains it; not all were tried, because the body is too long or there are too many keys"}
 	}
@@ -76,9 +89,6 @@ func (d *diagnoser) explain() Explanation {
 
 // asItIs reports whether the unchanged delivery verifies, and if so, whether it is fresh.
 func (d *diagnoser) asItIs() (Explanation, bool) {
-	if !d.readable {
-		return Explanation{}, false
-	}
 	if !d.signed(d.in.Body) {
 		return Explanation{}, false
 	}
@@ -88,15 +98,11 @@ func (d *diagnoser) asItIs() (Explanation, bool) {
 	if d.in.Window == (signature.Window{}) {
 		return Explanation{None, "nothing is wrong with the signature"}, true
 	}
-	now := d.in.Now
-	if now.IsZero() {
-		now = time.Now()
-	}
 	at, err := d.signedAt()
 	if err != nil {
 		return Explanation{None, "nothing is wrong with the signature, and the delivery has no time to check"}, true
 	}
-	return ExplainTime(d.in.Window, at, now), true
+	return ExplainTime(d.in.Window, at, d.in.now()), true
 }
 
 var errNoTime = errors.New("diagnose: no time")
@@ -106,7 +112,7 @@ func (d *diagnoser) signedAt() (time.Time, error) {
 		return d.in.SignedAt, nil
 	}
 	for _, f := range d.in.Scheme.Fields {
-		if values := d.in.Header[f.Header]; f.Grammar == signature.UnixTime && len(values) == 1 {
+		if values := d.in.Scheme.Values(d.in.Header, cmp.Or(f.Element, f.Header)); f.Grammar == signature.UnixTime && len(values) == 1 {
 			return signature.ParseUnix(values[0])
 		}
 	}

@@ -258,7 +258,7 @@ func TestExplain_DoesNotDenySignatureWithoutTime(t *testing.T) {
 func TestExplain_DistinguishesListFromOtherScheme(t *testing.T) {
 	s := senders()["timestamp"]
 	d := s.Send(signtest.OddSecret, []byte(signtest.Body))
-	d.Header.Set(signtest.HeaderSignature, "t="+d.Header.Get(signtest.HeaderTime)+",v1="+strings.TrimPrefix(d.Header.Get(signtest.HeaderSignature), s.Scheme.Prefix))
+	d.Header.Set(signtest.HeaderSignature, "t="+d.Header.Get(signtest.HeaderTime)+",v1="+strings.TrimPrefix(d.Header.Get(signtest.HeaderSignature), s.Scheme.Versions[0].Prefix))
 	require.Contains(t, explain(t, d).Text, "the signature is right, but", "the list must be explained as the scheme's")
 
 	alone := senders()["alone"].Send(signtest.OddSecret, []byte(signtest.Body))

@@ -1,7 +1,5 @@
 package diagnose
 
-import "hash"
-
 // A Cost is the cost of an explanation.
 type Cost struct {
 	Spent int64 // bytes of the budget
@@ -11,21 +9,6 @@ type Cost struct {
 // ExplainCost explains in, and returns the cost.
 func ExplainCost(in Input) (Explanation, Cost) {
 	d := newDiagnoser(&in)
-	var cost Cost
-	for _, k := range d.live {
-		k.mac = countingHash{k.keyed(), &cost.MACs}
-	}
 	e := d.explain()
-	cost.Spent = budget - d.left
-	return e, cost
-}
-
-type countingHash struct {
-	hash.Hash
-	count *int64
-}
-
-func (h countingHash) Reset() {
-	*h.count++
-	h.Hash.Reset()
+	return e, Cost{Spent: budget - d.left, MACs: d.computed}
 }

@@ -1,7 +1,7 @@
 package diagnose
 
 import (
-	"crypto/sha256"
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -10,10 +10,10 @@ import (
 	"github.com/aihooks/aihooks-go/signature"
 )
 
-// signatureHeader decodes the received MAC, if it can.
+// signatureHeader decodes the received signatures, if it can.
 func (d *diagnoser) signatureHeader() (Explanation, bool) {
 	name := d.in.Scheme.Header
-	if e, ok := d.notSingle(name); ok {
+	if e, ok := d.notSingle(name); ok && (e.Cause != HeaderRepeated || d.in.Scheme.Separator == "") {
 		if e.Cause != HeaderMissing {
 			return e, true
 		}
@@ -22,37 +22,35 @@ func (d *diagnoser) signatureHeader() (Explanation, bool) {
 		}
 		return e, true
 	}
-	value := d.in.Header[name][0]
-	mac := decodeHex(value)
-	if mac == nil {
-		mac = decodeHex(strings.TrimPrefix(value, d.in.Scheme.Prefix))
-	}
-	if mac != nil {
-		d.want, d.readable = [sha256.Size]byte(mac), true
-	}
+	d.got, _ = d.in.Scheme.Signatures(d.in.Header)
 	return Explanation{}, false
 }
 
-// otherHeaders checks the headers that may be covered, and composes the forms.
-func (d *diagnoser) otherHeaders() (Explanation, bool) {
+// otherFields checks the values that may be covered, and composes the forms.
+func (d *diagnoser) otherFields() (Explanation, bool) {
 	for _, f := range d.in.Scheme.Fields {
-		if len(d.in.Header[f.Header]) == 0 && !f.Required {
+		name := cmp.Or(f.Element, f.Header)
+		values := d.in.Scheme.Values(d.in.Header, name)
+		if len(values) == 0 && !f.Required {
 			continue
 		}
-		if e, ok := d.notSingle(f.Header); ok {
+		if e, ok := d.notSingle(name); ok {
 			return e, true
 		}
-		if value := d.in.Header[f.Header][0]; !f.Grammar.Accepts(value) {
-			if f.Grammar == signature.UnixTime {
-				return notUnixTime(f.Header, value), true
+		if !f.Grammar.Accepts(values[0]) {
+			switch f.Grammar {
+			case signature.UnixTime:
+				return notUnixTime(d.label(name), values[0]), true
+			case signature.Visible:
+				return explainf(HeaderMalformed, "the %s does not have its documented format: 1 to 128 visible ASCII characters without a dot", d.label(name))
 			}
-			return explainf(HeaderMalformed, "the header %s does not have its documented format: 1 to 128 letters, digits, underscores and hyphens", f.Header)
+			return explainf(HeaderMalformed, "the %s does not have its documented format: 1 to 128 letters, digits, underscores and hyphens", d.label(name))
 		}
 	}
 	if d.forms = d.compose(d.in.Scheme.Forms); len(d.forms) > 0 {
 		return Explanation{}, false
 	}
-	for _, name := range d.in.Scheme.Forms[0].Covers {
+	for _, name := range d.in.Scheme.Forms[0].Covers() {
 		if e, ok := d.notSingle(name); ok {
 			return e, true
 		}
@@ -60,26 +58,34 @@ func (d *diagnoser) otherHeaders() (Explanation, bool) {
 	return Explanation{}, false
 }
 
-// notSingle explains a header that does not appear exactly once.
+// label returns what a name in a template is called.
+func (d *diagnoser) label(name string) string {
+	if slices.ContainsFunc(d.in.Scheme.Fields, func(f signature.Field) bool { return f.Element == name }) {
+		return "element " + name + " of the header " + d.in.Scheme.Header
+	}
+	return "header " + name
+}
+
+// notSingle explains a value that does not appear exactly once.
 func (d *diagnoser) notSingle(name string) (Explanation, bool) {
-	values := d.in.Header[name]
+	values, label := d.in.Scheme.Values(d.in.Header, name), d.label(name)
 	switch {
 	case len(values) > 1:
-		return explainf(HeaderRepeated, "the header %s appears %d times and must appear once: the sender, or something on the way, repeats it", name, len(values))
+		return explainf(HeaderRepeated, "the %s appears %d times and must appear once: the sender, or something on the way, repeats it", label, len(values))
 	case len(values) == 1 && values[0] == "":
-		return explainf(HeaderMissing, "the header %s is present but empty", name)
+		return explainf(HeaderMissing, "the %s is present but empty", label)
 	case len(values) == 1:
 		return Explanation{}, false
 	}
 	for other := range d.in.Header {
 		if http.CanonicalHeaderKey(other) == name {
-			return explainf(HeaderSpelling, "the header %s is present, but its name is not in canonical form: set it with http.Header.Set", name)
+			return explainf(HeaderSpelling, "the %s is present, but its name is not in canonical form: set it with http.Header.Set", label)
 		}
 	}
 	if name != d.in.Scheme.Header {
-		return explainf(HeaderMissing, "the header %s is missing, and the signature needs it: either the sender does not send it, or something on the way drops it", name)
+		return explainf(HeaderMissing, "the %s is missing, and the signature needs it: either the sender does not send it, or something on the way drops it", label)
 	}
-	return explainf(HeaderMissing, "the header %s is missing: either the sender does not sign, or something on the way drops the header", name)
+	return explainf(HeaderMissing, "the %s is missing: either the sender does not sign, or something on the way drops the header", label)
 }
 
 // maxOtherName is the longest header name, in bytes, that is taken for another sender's.
@@ -107,20 +113,20 @@ func (d *diagnoser) headerOfAnother() string {
 func isToken(name string) bool { return signature.Opaque.Accepts(name) }
 
 // notUnixTime explains a header that must have a Unix time and has something else.
-func notUnixTime(name, value string) Explanation {
+func notUnixTime(label, value string) Explanation {
 	const wanted = "; it must be a Unix time in seconds or milliseconds, in plain decimal digits"
 	digits := strings.Trim(value, "0123456789") == ""
 	switch {
 	case digits && len(value) == 16:
-		return Explanation{TimeUnit, "the header " + name + " has a time in microseconds" + wanted}
+		return Explanation{TimeUnit, "the " + label + " has a time in microseconds" + wanted}
 	case digits && len(value) == 19:
-		return Explanation{TimeUnit, "the header " + name + " has a time in nanoseconds" + wanted}
+		return Explanation{TimeUnit, "the " + label + " has a time in nanoseconds" + wanted}
 	case isFraction(value):
-		return Explanation{TimeFormat, "the header " + name + " has a time with a fraction" + wanted}
+		return Explanation{TimeFormat, "the " + label + " has a time with a fraction" + wanted}
 	case isDate(value):
-		return Explanation{TimeFormat, "the header " + name + " has a date" + wanted}
+		return Explanation{TimeFormat, "the " + label + " has a date" + wanted}
 	default:
-		return Explanation{HeaderMalformed, "the header " + name + " has no valid time" + wanted}
+		return Explanation{HeaderMalformed, "the " + label + " has no valid time" + wanted}
 	}
 }
 

@@ -213,16 +213,16 @@ func TestExplain_UnescapesOneCharacter(t *testing.T) {
 func diagnoserFor(t *testing.T, signed, arrived string) *diagnoser {
 	t.Helper()
 	key := signature.NewKey("default", "secret")
-	ring, err := signature.NewKeyring(key)
-	require.NoError(t, err)
 	scheme := signature.Scheme{Header: "X-Signature", Forms: []signature.Form{{Name: "body"}}}
+	ring, err := signature.NewKeyring(scheme, key)
+	require.NoError(t, err)
 	h := make(http.Header)
 	require.NoError(t, scheme.Sign(key, "", h, []byte(signed)))
 	d := newDiagnoser(&Input{Scheme: scheme, Keys: ring, Header: h, Body: []byte(arrived)})
 	d.left = 1 << 30
 	_, ended := d.signatureHeader()
 	require.False(t, ended)
-	_, ended = d.otherHeaders()
+	_, ended = d.otherFields()
 	require.False(t, ended)
 	return d
 }

@@ -1,13 +1,15 @@
 package diagnose
 
 import (
+	"cmp"
+	"crypto/hmac"
 	"crypto/sha1" //nolint:gosec // to recognize senders that use it
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"hash"
-	"slices"
 	"strings"
 
 	"github.com/aihooks/aihooks-go/signature"
@@ -19,7 +21,7 @@ const (
 	maxParts  = 8    // of a list
 )
 
-// A reading is one possible interpretation of a header as a MAC.
+// A reading is one possible interpretation of a header as a signature.
 type reading struct {
 	cause Cause
 	says  string
@@ -27,52 +29,86 @@ type reading struct {
 	stamp string // the time in a list; the sender may sign it before the body
 }
 
-// otherWriting tries other encodings of the MAC, if it is not encoded as the scheme requires.
+// timed is the form of a sender that signs the time in a list.
+var timed = &signature.Form{Signs: "{t}.{body}"}
+
+// otherWriting tries other ways to write the signature, if none is written as the scheme requires.
 func (d *diagnoser) otherWriting() (Explanation, bool) {
-	if d.readable {
+	_, err := d.in.Scheme.Signatures(d.in.Header)
+	if err == nil {
 		return Explanation{}, false
 	}
 	name, value := d.in.Scheme.Header, d.in.Header[d.in.Scheme.Header][0]
 	if len(value) <= maxHeader {
-		for _, r := range readings(value) {
+		for _, r := range d.readings(value) {
 			if d.proves(&r, d.forms) {
-				return explainf(r.cause, "the signature is right, but the header %s %s; it must have 64 hex digits, %s", name, r.says, d.prefixExpected())
+				return explainf(r.cause, "the signature is right, but the header %s %s; it must have %s", name, r.says, d.wanted())
 			}
-			if r.stamp != "" && d.proves(&r, []composed{{nil, []string{r.stamp}}}) {
+			if r.stamp != "" && d.proves(&r, []composed{{timed, []string{r.stamp}}}) {
 				return explainf(r.cause, "the header %s has the signature in a list, and the sender signs the time in the list, a dot and the body. "+
 					"That is another scheme than this one, which signs %s", name, d.layouts())
 			}
 		}
 	}
-	return explainf(HeaderMalformed, "the header %s is not one HMAC-SHA256 in hex, %s%s", name, d.prefixExpected(), d.shape(value))
+	if d.in.Scheme.Separator != "" {
+		return explainf(HeaderMalformed, "%s: it must have %s", strings.TrimPrefix(err.Error(), "signature: "), d.wanted())
+	}
+	return explainf(HeaderMalformed, "%s, %s%s", strings.TrimPrefix(err.Error(), "signature: "), d.prefixExpected(&d.versions[0]), d.shape(value))
 }
 
 // layouts returns what the scheme signs, in each of its forms.
 func (d *diagnoser) layouts() string {
 	forms := make([]string, len(d.in.Scheme.Forms))
 	for i, f := range d.in.Scheme.Forms {
-		forms[i] = strings.Join(append(slices.Clone(f.Covers), "body"), ".")
+		forms[i] = strings.NewReplacer("{", "", "}", "").Replace(cmp.Or(f.Signs, "{body}"))
 	}
 	return strings.Join(forms, " or ")
 }
 
-func (d *diagnoser) prefixExpected() string {
-	if d.in.Scheme.Prefix == "" {
-		return "without a prefix"
+// wanted returns how the live keys' signatures must be written.
+func (d *diagnoser) wanted() string {
+	all := make([]string, len(d.versions))
+	for i := range d.versions {
+		v := &d.versions[i]
+		text := fmt.Sprintf("%d hex digits", hex.EncodedLen(v.Algorithm.Size()))
+		if v.Encoding == signature.Base64 {
+			text = fmt.Sprintf("%d characters of base64", base64.StdEncoding.EncodedLen(v.Algorithm.Size()))
+		}
+		all[i] = text + ", " + d.prefixExpected(v)
 	}
-	return "with or without the prefix " + d.in.Scheme.Prefix
+	return strings.Join(all, ", or ")
+}
+
+func (d *diagnoser) prefixExpected(v *signature.Version) string {
+	switch {
+	case v.Prefix == "":
+		return "without a prefix"
+	case d.marked():
+		return "with the prefix " + v.Prefix
+	default:
+		return "with or without the prefix " + v.Prefix
+	}
+}
+
+// marked reports whether the prefix of each signature is required.
+func (d *diagnoser) marked() bool {
+	return d.in.Scheme.Separator != "" || len(d.in.Scheme.Versions) > 1
 }
 
 // shape describes the value of a header, if it is recognized.
 func (d *diagnoser) shape(value string) string {
-	bare := strings.Trim(value, around)
+	v := &d.versions[0]
+	bare, size := strings.Trim(value, around), v.Algorithm.Size()
 	if raw, err := hex.DecodeString(bare); err == nil {
-		if len(raw) == 0 || len(raw) == sha256.Size {
+		switch {
+		case len(raw) == 0 || len(raw) == size && v.Encoding == signature.Hex:
 			return ""
+		case v.Encoding == signature.Hex:
+			return fmt.Sprintf(": it has hex digits, but not %d", hex.EncodedLen(size))
 		}
-		return ": it has hex digits, but not 64"
+		return ": it looks like hex"
 	}
-	if raw := decodeBase64(bare); len(raw) != sha256.Size {
+	if raw := decodeBase64(bare); len(raw) != size || v.Encoding == signature.Base64 {
 		return ""
 	}
 	if d.ended || len(value) > maxHeader {
@@ -81,45 +117,80 @@ func (d *diagnoser) shape(value string) string {
 	return ": it looks like base64, but no live key makes that MAC either"
 }
 
+// proves reports whether a live key makes the signature that was read, with any hash.
 func (d *diagnoser) proves(r *reading, forms []composed) bool {
-	if len(r.mac) == sha256.Size {
-		copy(d.want[:], r.mac)
-		_, _, ok := d.signedBy(d.live, forms, d.in.Body)
-		return ok
-	}
-	for _, k := range d.live {
-		if d.signedWith(hashOf(len(r.mac)), k.secret.Reveal(), r.mac, forms) {
-			return true
+	for _, c := range forms {
+		var signed []byte
+		for _, k := range d.live {
+			if !d.spend(macCost + len(d.in.Body)) {
+				return false
+			}
+			if signed == nil {
+				signed = d.bytes(&c, d.in.Body)
+			}
+			if k.version.Algorithm == signature.Ed25519 {
+				if verifies(signature.Ed25519, k.raw, signed, r.mac) {
+					return true
+				}
+			} else if makes(hashes[len(r.mac)], k.raw, signed, r.mac) {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+func makes(newHash func() hash.Hash, secret, signed, mac []byte) bool {
+	defer func() { _ = recover() }() // in FIPS mode, crypto/hmac panics for a short key and for SHA-1
+	m := hmac.New(newHash, secret)
+	m.Write(signed)
+	return hmac.Equal(m.Sum(nil), mac)
 }
 
 // around are the bytes that may surround a MAC or a secret.
 const around = " \t\r\n\"'`"
 
 // readings returns the possible interpretations of value, the most likely first.
-func readings(value string) []reading {
+func (d *diagnoser) readings(value string) []reading {
 	bare := strings.Trim(value, around)
 	label, rest := cutLabel(bare)
 	var all []reading
-	add := func(m Cause, says, text string, decode func(string) []byte) {
-		if mac := decode(text); mac != nil {
-			all = append(all, reading{cause: m, says: says, mac: mac})
+	add := func(c Cause, says string, mac []byte) {
+		if mac != nil {
+			all = append(all, reading{cause: c, says: says, mac: mac})
 		}
 	}
-	add(MACQuoted, "has whitespace or quotes around it", bare, decodeHex)
-	if label != "" {
-		add(MACPrefix, "has another prefix", rest, decodeHex)
-	}
-	for _, text := range []string{bare, rest} {
-		add(MACInBase64, "has it in base64", text, decodeBase64MAC)
-		add(MACInBase64, "has the hex digits in base64", text, decodeBase64Hex)
-		for _, size := range []int{sha1.Size, sha512.Size384, sha512.Size} {
-			add(MACAlgorithm, "has it as an HMAC-"+names[size], text, func(text string) []byte { return decodeHexOf(text, size) })
+	for i := range d.versions {
+		v := &d.versions[i]
+		size, own, other := v.Algorithm.Size(), decodeHexOf, decodeBase64Of
+		if v.Encoding == signature.Base64 {
+			own, other = decodeBase64Of, decodeHexOf
+		}
+		if bare == value && d.marked() {
+			add(MACPrefix, "lacks the prefix", own(bare, size))
+		} else {
+			add(MACQuoted, "has whitespace or quotes around it", own(bare, size))
+		}
+		if label != "" {
+			add(MACPrefix, "has another prefix", own(rest, size))
+		}
+		for _, text := range []string{bare, rest} {
+			if v.Encoding == signature.Base64 {
+				add(MACInHex, "has it in hex", other(text, size))
+				continue
+			}
+			add(MACInBase64, "has it in base64", other(text, size))
+			add(MACInBase64, "has the hex digits in base64", decodeHexOf(string(decodeBase64(text)), size))
+		}
+		for _, text := range []string{bare, rest} {
+			for _, length := range []int{sha1.Size, sha256.Size, sha512.Size384, sha512.Size} {
+				if length != size {
+					add(MACAlgorithm, "has it as an HMAC-"+names[length], decodeHexOf(text, length))
+				}
+			}
 		}
 	}
-	return append(all, listed(bare)...)
+	return append(all, d.listed(bare)...)
 }
 
 // cutLabel cuts off the label before a MAC: "sha256=", "v0:", "HMAC-SHA256 " or "0x".
@@ -135,7 +206,7 @@ func cutLabel(s string) (label, rest string) {
 }
 
 // listed parses a list of named values, or of versions and values, as some senders use.
-func listed(s string) []reading {
+func (d *diagnoser) listed(s string) []reading {
 	parts := strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ';' || r == ' ' })
 	if len(parts) < 2 || len(parts) > maxParts {
 		return nil
@@ -150,32 +221,25 @@ func listed(s string) []reading {
 	for _, part := range parts {
 		_, named := cutLabel(part)
 		for _, text := range []string{part, named} {
-			mac := decodeHex(text)
-			if mac == nil {
-				mac = decodeBase64MAC(text)
-			}
-			if mac != nil {
-				all = append(all, reading{cause: MACInList, says: "has it in a list", mac: mac, stamp: stamp})
+			for i := range d.versions {
+				size := d.versions[i].Algorithm.Size()
+				mac := decodeHexOf(text, size)
+				if mac == nil {
+					mac = decodeBase64Of(text, size)
+				}
+				if mac != nil {
+					all = append(all, reading{cause: MACInList, says: "has it in a list", mac: mac, stamp: stamp})
+				}
 			}
 		}
 	}
 	return all
 }
 
-var names = map[int]string{sha1.Size: "SHA1", sha512.Size384: "SHA384", sha512.Size: "SHA512"}
-
-func hashOf(size int) func() hash.Hash {
-	switch size {
-	case sha1.Size:
-		return sha1.New
-	case sha512.Size384:
-		return sha512.New384
-	default:
-		return sha512.New
-	}
-}
-
-func decodeHex(s string) []byte { return decodeHexOf(s, sha256.Size) }
+var (
+	names  = map[int]string{sha1.Size: "SHA1", sha256.Size: "SHA256", sha512.Size384: "SHA384", sha512.Size: "SHA512"}
+	hashes = map[int]func() hash.Hash{sha1.Size: sha1.New, sha256.Size: sha256.New, sha512.Size384: sha512.New384, sha512.Size: sha512.New}
+)
 
 func decodeHexOf(s string, size int) []byte {
 	if len(s) != hex.EncodedLen(size) {
@@ -188,14 +252,12 @@ func decodeHexOf(s string, size int) []byte {
 	return mac
 }
 
-func decodeBase64MAC(s string) []byte {
-	if mac := decodeBase64(s); len(mac) == sha256.Size {
+func decodeBase64Of(s string, size int) []byte {
+	if mac := decodeBase64(s); len(mac) == size {
 		return mac
 	}
 	return nil
 }
-
-func decodeBase64Hex(s string) []byte { return decodeHex(string(decodeBase64(s))) }
 
 // decodeBase64 decodes either alphabet, with or without padding. It returns nil for other text.
 func decodeBase64(s string) []byte {

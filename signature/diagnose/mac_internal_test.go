@@ -12,6 +12,9 @@ import (
 	"github.com/aihooks/aihooks-go/signature"
 )
 
+// hexDiagnoser expects HMAC-SHA256 in hex.
+var hexDiagnoser = &diagnoser{versions: []signature.Version{{Algorithm: signature.HMACSHA256, Encoding: signature.Hex}}}
+
 func TestExplain_CutsPlainLabels(t *testing.T) {
 	longest := strings.Repeat("x", 32)
 	for s, want := range map[string][2]string{
@@ -28,12 +31,12 @@ func TestExplain_ReadsShortMACLists(t *testing.T) {
 	for list, want := range map[string]int{
 		mac: 0, "a," + mac: 1, "v1=" + mac + " v0=" + mac: 2, strings.Repeat("a;", 7) + mac: 1, strings.Repeat("a;", 8) + mac: 0, "a,b": 0,
 	} {
-		require.Len(t, listed(list), want, list)
+		require.Len(t, hexDiagnoser.listed(list), want, list)
 	}
 	for list, stamp := range map[string]string{
 		"t=1795283259,v1=" + mac: "1795283259", "t=soon,v1=" + mac: "", "1795283259,v1=" + mac: "",
 	} {
-		require.Equal(t, stamp, listed(list)[0].stamp, list)
+		require.Equal(t, stamp, hexDiagnoser.listed(list)[0].stamp, list)
 	}
 }
 
@@ -57,7 +60,7 @@ func TestSpend_TakesWhatIsLeft(t *testing.T) {
 }
 
 func TestExplain_NeedsEveryCoveredHeader(t *testing.T) {
-	forms := []signature.Form{{Name: "two", Covers: []string{"A", "B"}}, {Name: "one", Covers: []string{"A"}}, {Name: "none"}}
+	forms := []signature.Form{{Name: "two", Signs: "{A}.{B}.{body}"}, {Name: "one", Signs: "{A}.{body}"}, {Name: "none"}}
 	for name, c := range map[string]struct {
 		header http.Header
 		want   []string
@@ -80,13 +83,13 @@ func TestExplain_NeedsEveryCoveredHeader(t *testing.T) {
 func TestExplain_SpendsForBody(t *testing.T) {
 	d := diagnoserFor(t, "", strings.Repeat("x", 1000))
 	before := d.left
-	require.False(t, d.signedWith(hashOf(20), "secret", make([]byte, 20), d.forms))
+	require.False(t, d.signedWith(&signature.Version{Algorithm: signature.HMACSHA256}, []byte("other")))
 	require.EqualValues(t, 512+1000, before-d.left)
 }
 
 // In FIPS mode crypto/hmac panics.
 func TestExplain_SurvivesHashPanic(t *testing.T) {
-	require.False(t, makes(func() hash.Hash { panic("not allowed") }, "secret", nil, nil, nil))
+	require.False(t, makes(func() hash.Hash { panic("not allowed") }, []byte("secret"), nil, nil))
 }
 
 func TestExplain_DecodesHexOfExactLength(t *testing.T) {

@@ -1,7 +1,6 @@
 package diagnose
 
 import (
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"regexp"
@@ -112,15 +111,31 @@ func withoutPrefix(s string) string {
 func (d *diagnoser) otherSecrets() (Explanation, bool) {
 	for _, c := range secretChanges {
 		for _, k := range d.live {
-			given := k.secret.Reveal()
+			given := k.Secret.Reveal()
 			changed := c.change(given)
 			// HMAC pads its key with NULs, so anyone can sign with a blank key.
 			if changed == given || signature.NewSecret(changed).Blank() {
 				continue
 			}
-			if d.signedWith(sha256.New, changed, d.want[:], d.forms) {
-				return explainf(c.cause, "the secret of key %q %s", k.name, c.says)
+			if d.signedWith(&k.version, []byte(changed)) {
+				return explainf(c.cause, "the secret of key %q %s", k.Name, c.says)
 			}
+			if k.version.KeyEncoding == "" {
+				continue
+			}
+			if v, raw, err := d.in.Scheme.Decode(signature.NewSecret(changed)); err == nil && d.signedWith(&v, raw) {
+				return explainf(c.cause, "the secret of key %q %s", k.Name, c.says)
+			}
+		}
+	}
+	return d.undecodedSecrets()
+}
+
+// undecodedSecrets tries the secrets without decoding them.
+func (d *diagnoser) undecodedSecrets() (Explanation, bool) {
+	for _, k := range d.live {
+		if k.version.KeyEncoding != "" && d.signedWith(&k.version, []byte(k.Secret.Reveal())) {
+			return explainf(SecretDecoded, "the secret of key %q was decoded from %s, but the sender uses its text as it is", k.Name, k.version.KeyEncoding)
 		}
 	}
 	return Explanation{}, false

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -50,29 +51,30 @@ func zone(d time.Duration) string {
 // otherTimes tries the times in the covered headers in the other unit.
 func (d *diagnoser) otherTimes() (Explanation, bool) {
 	for _, f := range d.in.Scheme.Fields {
-		values := d.in.Header[f.Header]
+		name := cmp.Or(f.Element, f.Header)
+		values := d.in.Scheme.Values(d.in.Header, name)
 		if f.Grammar != signature.UnixTime || len(values) != 1 {
 			continue
 		}
-		other, says := values[0]+"000", "milliseconds, but the header %s has it in seconds"
+		other, says := values[0]+"000", "milliseconds, but the %s has it in seconds"
 		if n := len(values[0]); n > 10 {
-			other, says = values[0][:n-3], "seconds, but the header %s has it in milliseconds"
+			other, says = values[0][:n-3], "seconds, but the %s has it in milliseconds"
 		}
-		if forms := d.covering(f.Header, other); len(forms) > 0 {
+		if forms := d.covering(name, other); len(forms) > 0 {
 			if _, _, ok := d.signedBy(d.live, forms, d.in.Body); ok {
-				return explainf(TimeUnit, "the sender signs the time in "+says+": the header must have the signed value", f.Header)
+				return explainf(TimeUnit, "the sender signs the time in "+says+": it must have the signed value", d.label(name))
 			}
 		}
 	}
 	return Explanation{}, false
 }
 
-// covering returns the forms that cover a header, with another value for that header.
-func (d *diagnoser) covering(header, value string) []composed {
+// covering returns the forms that cover a field, with another value for it.
+func (d *diagnoser) covering(field, value string) []composed {
 	var all []composed
 	for _, c := range d.forms {
-		for i, name := range c.form.Covers {
-			if name == header {
+		for i, name := range c.form.Covers() {
+			if name == field {
 				covered := append([]string(nil), c.covered...)
 				covered[i] = value
 				all = append(all, composed{c.form, covered})

@@ -104,7 +104,9 @@ func (m *meters) observe(ctx context.Context, o *webhook.Observation) {
 		if o.SignedBy == "" {
 			break
 		}
-		m.keys.Add(ctx, 1, m.options.of(labels{vendor: o.Vendor, endpoint: o.Endpoint, key: o.SignedBy}))
+		if o.Tenant == "" { // the names of tenants' keys are not bounded
+			m.keys.Add(ctx, 1, m.options.of(labels{vendor: o.Vendor, endpoint: o.Endpoint, key: o.SignedBy}))
+		}
 		m.size.Record(ctx, int64(o.Bytes), m.options.of(where))
 		if !o.Time.IsZero() {
 			m.age.Record(ctx, max(0, time.Since(o.Time)-o.Duration).Seconds(), m.options.of(where))

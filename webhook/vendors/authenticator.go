@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/signature/diagnose"
@@ -23,6 +24,25 @@ type Request struct {
 
 	// ContentLength is the declared length of the body in bytes. Zero or less means unknown.
 	ContentLength int64
+
+	// ArrivedAt is when the request arrived. Zero means now.
+	ArrivedAt time.Time
+
+	// Received is the request as an HTTP server received it. Nil if it did not come from one. Use HTTP to read it.
+	Received *http.Request
+}
+
+// HTTP returns the request as an HTTP server received it, with the values of its path. If it came from elsewhere, HTTP makes
+// one. The caller must not read its body.
+func (r *Request) HTTP() *http.Request {
+	if r.Received != nil {
+		return r.Received
+	}
+	made := &http.Request{Method: r.Method, URL: r.URL, Header: r.Header, ContentLength: r.ContentLength, Body: http.NoBody}
+	if made.URL == nil {
+		made.URL = new(url.URL)
+	}
+	return made
 }
 
 // An Authenticator decides from the received bytes whether a delivery is the vendor's. It must compare secrets in constant

@@ -44,6 +44,18 @@ func ByContent(a *Authenticated) DedupKeys {
 	return DedupKeys{ID: content, Keys: []string{ContentPrefix + content}}
 }
 
+// ByHeader returns a function for DedupKeys of a Profile, for vendors that sign the delivery's id in a header. Without it, or
+// if the signature does not cover it, the function returns the key of [ByContent].
+func ByHeader(name string) func(a *Authenticated) DedupKeys {
+	return func(a *Authenticated) DedupKeys {
+		id := a.Header.Get(name)
+		if id == "" || !a.Match.Covers(name) {
+			return ByContent(a)
+		}
+		return DedupKeys{ID: strings.Clone(id), Keys: []string{"id/" + id}}
+	}
+}
+
 // ByEventID returns a key from the event's type and id in the body. The type is part of it, because two events of different
 // types may have the same id. Without a usable id it returns the key of [ByContent].
 func ByEventID(a *Authenticated) DedupKeys {

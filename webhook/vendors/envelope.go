@@ -71,8 +71,8 @@ func NewEnvelopeReader(n *EnvelopeNames, documented func(string) bool) (*Envelop
 	r.ids = r.types + len(n.ID)
 	r.times = r.ids + len(n.Time)
 	r.end = len(r.names)
-	if r.types == 0 || r.end > maxNames {
-		return nil, errors.New("webhook: Profile.Envelope must name the type, and must have at most 12 names")
+	if r.end > maxNames {
+		return nil, errors.New("webhook: Profile.Envelope must have at most 12 names")
 	}
 	return r, nil
 }
@@ -162,8 +162,8 @@ func (e *Envelope) readTime(names []string, values [][]byte) {
 // NoTime returns the error of a delivery without the time that it needs. The error names the member, but not its value.
 func (e *Envelope) NoTime(p *Profile) error {
 	switch {
-	case p.TimeHeader != "":
-		return fmt.Errorf("webhook: authentic, but the header %s has no time that can be read; it must be a Unix time in seconds or milliseconds", p.TimeHeader)
+	case p.TimeField != "":
+		return fmt.Errorf("webhook: authentic, but %s has no time that can be read; it must be a Unix time in seconds or milliseconds", p.TimeField)
 	case e.TimeErr != nil:
 		return fmt.Errorf("webhook: authentic, but the member %q must be %s: %w", e.TimeName, timestamp.Want, e.TimeErr)
 	default:

@@ -17,12 +17,17 @@ type Profile struct {
 	// Envelope names the members of the body that form the envelope.
 	Envelope EnvelopeNames
 
+	// TypeHeader is the header with the event's type, for vendors that do not send it in the body. Often the signature does
+	// not cover it. So DedupKeys must not depend on the type: otherwise a capture runs again as another type.
+	TypeHeader string
+
 	// DedupKeys returns the id of a delivery, and the keys that identify its duplicates. The handler calls it for authentic
 	// deliveries only.
 	DedupKeys func(a *Authenticated) DedupKeys
 
-	// TimeHeader is the header with the time of sending. If it is empty, the time in the body is checked against the window.
-	TimeHeader string
+	// TimeField is the header with the time of sending, or the Element of a [signature.Field]. If it is empty, the time in the
+	// body is checked against the window.
+	TimeField string
 
 	// Headers are the other headers that a webhook.Delivery keeps. It must not name a header with a signature or a
 	// credential.
@@ -65,7 +70,10 @@ type HandlerConfig struct {
 	// Keys are the live signing keys, for a vendor that signs. The handler verifies with the profile's Scheme.
 	Keys []signature.Key
 
-	// Authenticator authenticates deliveries, for a vendor that does not sign. Keys must then be empty.
+	// Tenants finds the signing keys of each request's tenant. Keys must then be empty.
+	Tenants *Tenants[signature.Key]
+
+	// Authenticator authenticates deliveries, for a vendor that does not sign. Keys and Tenants must then be empty.
 	Authenticator Authenticator
 
 	// Window replaces the profile's Window, if that is not zero. Zero keeps the profile's.

@@ -51,6 +51,9 @@ func named(eventType string) string {
 // typeOf returns the vendor's type of event, or "" if the vendor has no such type. If several types have the same Go type,
 // want selects one.
 func (s *Sender) typeOf(event webhook.AnyEvent, want string) string {
+	if len(s.vendor.Profile.Events) == 0 { // the user defines the types
+		return want
+	}
 	for _, kind := range s.vendor.Profile.Events {
 		if reflect.TypeOf(kind.New()) == reflect.TypeOf(event) && (want == "" || want == kind.Name()) {
 			return kind.Name()
@@ -61,7 +64,7 @@ func (s *Sender) typeOf(event webhook.AnyEvent, want string) string {
 
 // compose returns the body of an event, with an empty id.
 func (s *Sender) compose(event webhook.AnyEvent, head *webhook.Event, eventType string) ([]byte, error) {
-	text, err := json.Marshal(event)
+	text, err := json.Marshal(webhook.DataOf(event))
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +81,9 @@ func (s *Sender) compose(event webhook.AnyEvent, head *webhook.Event, eventType 
 	} else {
 		maps.Copy(body, anyOf(data))
 	}
-	body[names.Type[0]] = eventType
+	if len(names.Type) > 0 {
+		body[names.Type[0]] = eventType
+	}
 	if len(names.ID) > 0 {
 		body[names.ID[0]] = ""
 	}

@@ -89,4 +89,9 @@ func (s *Sender) unique(body []byte, id string) []byte {
 func newID() string { return "test_" + strings.ToLower(rand.Text()) }
 
 // randomSecret returns the secret of a forged delivery.
-func randomSecret() signature.Secret { return signature.NewSecret(rand.Text()) }
+func (s *Sender) randomSecret() signature.Secret {
+	if scheme := s.vendor.Profile.Scheme; scheme != nil {
+		return scheme.NewRandomKey("forged").Secret
+	}
+	return signature.NewSecret(rand.Text())
+}

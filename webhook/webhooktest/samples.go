@@ -3,6 +3,7 @@ package webhooktest
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -27,7 +28,7 @@ type Sample struct {
 
 // ReadSamples reads the bodies in samples/*.json. Their names are the file names without the ending. Use it for samples from
 // the vendor's page and for captured deliveries. The result has the order of the profile's types, and of the names within a
-// type. The arguments in documented name the samples that are from the vendor's page.
+// type. A profile without types has samples of any type, sorted. The arguments in documented name the samples that are from the vendor's page.
 //
 // It panics if a type has no sample, if the type of a body is not in the profile, or if a documented name has no file. Each
 // call reads the files again.
@@ -49,6 +50,12 @@ func ReadSamples(files fs.FS, p vendors.Profile, documented ...string) []Sample 
 		byType[s.Type] = append(byType[s.Type], s)
 	}
 	var samples []Sample
+	if len(p.Events) == 0 { // the user defines the types
+		for _, eventType := range slices.Sorted(maps.Keys(byType)) {
+			samples = append(samples, byType[eventType]...)
+		}
+		return samples
+	}
 	for _, kind := range p.Events {
 		if len(byType[kind.Name()]) == 0 {
 			panic(fmt.Sprintf("webhooktest: the type %q of %s has no sample", kind.Name(), p.Name))

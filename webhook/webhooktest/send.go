@@ -101,7 +101,7 @@ func (s *Sender) SendAndHangUp(d *Delivery) Response {
 func (s *Sender) SendForged(d *Delivery) Response {
 	s.t.Helper()
 	forger := *s
-	forger.secret = randomSecret()
+	forger.secret = s.randomSecret()
 	if !s.proves(d, &forger) {
 		s.t.Fatalf("webhooktest: %s: the delivery %s of %s cannot be forged, because it does not depend on a secret: set Profile.Scheme or Vendor.Address", s.vendor.Profile.Name, d.ID, d.Type)
 	}

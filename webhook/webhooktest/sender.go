@@ -199,6 +199,9 @@ func (s *Sender) requestAt(d *Delivery, body []byte, now time.Time) (*http.Reque
 	if err != nil {
 		return nil, quiet(err)
 	}
+	if name := s.vendor.Profile.TypeHeader; name != "" {
+		r.Header.Set(name, d.Type)
+	}
 	for name, values := range d.Header {
 		if len(values) == 0 {
 			r.Header.Del(name)

@@ -3,6 +3,7 @@ package webhooktest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -99,12 +100,11 @@ func (s *Signer) Request(body []byte, t time.Time, id string) (*http.Request, er
 		return r, nil
 	}
 	for _, field := range s.Profile.Scheme.Fields {
-		switch field.Grammar {
-		case signature.UnixTime:
-			r.Header.Set(field.Header, strconv.FormatInt(t.Unix(), 10))
-		case signature.Opaque:
-			r.Header.Set(field.Header, id)
+		value := id
+		if field.Grammar == signature.UnixTime {
+			value = strconv.FormatInt(t.Unix(), 10)
 		}
+		s.Profile.Scheme.Set(r.Header, cmp.Or(field.Element, field.Header), value)
 	}
 	if err := s.Profile.Scheme.Sign(s.Key, s.Form, r.Header, body); err != nil {
 		return nil, err

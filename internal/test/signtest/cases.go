@@ -27,6 +27,7 @@ type Delivery struct {
 	Header   http.Header
 	Body     []byte
 	Declared int64
+	NotAfter time.Time // of the receiver's key
 }
 
 // A Case is one mistake, and its explanation.
@@ -59,7 +60,7 @@ func (d *Delivery) Input() (diagnose.Input, error) {
 	if d.Previous != "" {
 		first = d.Previous
 	}
-	ring, err := signature.NewKeyring(signature.NewKey("default", first))
+	ring, err := signature.NewKeyring(d.Scheme, signature.Key{Name: "default", Secret: signature.NewSecret(first), NotAfter: d.NotAfter})
 	if err == nil && d.Previous != "" {
 		err = ring.Set(signature.NewKey("default", d.Given))
 	}
@@ -133,7 +134,7 @@ func (s *Sender) covered(h http.Header) string {
 	var text strings.Builder
 	for _, f := range s.Scheme.Forms {
 		if f.Name == s.Form || s.Form == "" {
-			for _, name := range f.Covers {
+			for _, name := range f.Covers() {
 				text.WriteString(h.Get(name) + ".")
 			}
 			break

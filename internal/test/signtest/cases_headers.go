@@ -10,6 +10,7 @@ import (
 	"hash"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/signature/diagnose"
@@ -101,10 +102,18 @@ func restamped(name, says string, signed, arrived func(seconds string) string) C
 	}}
 }
 
+// prefixOf returns the prefix of the scheme's first version.
+func prefixOf(s signature.Scheme) string {
+	if len(s.Versions) == 0 {
+		return ""
+	}
+	return s.Versions[0].Prefix
+}
+
 // written returns a case with a right MAC in another encoding than hex.
 func written(name string, c diagnose.Cause, says string, write func(digits string) string) Case {
 	return changes(name, c, says, func(s *Sender, d *Delivery) {
-		digits := strings.TrimPrefix(d.Header.Get(s.Scheme.Header), s.Scheme.Prefix)
+		digits := strings.TrimPrefix(d.Header.Get(s.Scheme.Header), prefixOf(s.Scheme))
 		d.Header.Set(s.Scheme.Header, write(digits))
 	})
 }
@@ -171,6 +180,11 @@ func forms() []Case {
 		{Name: "a previous key", Cause: diagnose.KeyPrevious, Says: `the previous key "default"`, Make: func(s *Sender) *Delivery {
 			d := s.Send(OddSecret, []byte(Body))
 			d.Previous, d.Given = OddSecret, "the secret that came after it"
+			return d
+		}},
+		{Name: "a key after its lifetime", Cause: diagnose.KeyLifetime, Says: `the key "default", which is valid only until 2001-09-09T01:46:40Z`, Make: func(s *Sender) *Delivery {
+			d := s.Send(OddSecret, []byte(Body))
+			d.NotAfter = time.Unix(1e9, 0)
 			return d
 		}},
 		{Name: "a form that is not accepted", Cause: diagnose.OtherForm, Says: "is accepted: accept the form", Make: func(s *Sender) *Delivery {

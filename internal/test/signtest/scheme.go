@@ -32,11 +32,11 @@ func BodyScheme() signature.Scheme {
 // HeadScheme returns a scheme with three forms, with and without a prefix.
 func HeadScheme() signature.Scheme {
 	return signature.Scheme{
-		Header: HeaderSignature,
-		Prefix: "sha256=",
+		Header:   HeaderSignature,
+		Versions: []signature.Version{{Prefix: "sha256="}},
 		Forms: []signature.Form{
-			{Name: "timestamp", Covers: []string{HeaderTime}},
-			{Name: "delivery", Covers: []string{HeaderDelivery, HeaderTime}},
+			{Name: "timestamp", Signs: Dotted(HeaderTime)},
+			{Name: "delivery", Signs: Dotted(HeaderDelivery, HeaderTime)},
 			{Name: "body"},
 		},
 		Fields: []signature.Field{
@@ -50,9 +50,21 @@ func HeadScheme() signature.Scheme {
 func TwoForms() signature.Scheme {
 	return signature.Scheme{
 		Header: HeaderSignature,
-		Forms:  []signature.Form{{Name: "head", Covers: []string{HeaderDelivery, HeaderTime}}, {Name: "body"}},
+		Forms:  []signature.Form{{Name: "head", Signs: Dotted(HeaderDelivery, HeaderTime)}, {Name: "body"}},
 		Fields: []signature.Field{{Header: HeaderTime, Grammar: signature.UnixTime}, {Header: HeaderDelivery, Grammar: signature.Opaque}},
 	}
+}
+
+// Dotted returns the template of values that are each followed by a dot, and of the body. Without values it is empty.
+func Dotted(names ...string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	template := ""
+	for _, name := range names {
+		template += "{" + name + "}."
+	}
+	return template + "{body}"
 }
 
 // FullHeader returns all headers of HeadScheme except the signature.
@@ -71,7 +83,16 @@ func NewVerifier(t testing.TB, s signature.Scheme) *signature.Verifier {
 // NewRing returns a key ring with the keys.
 func NewRing(t testing.TB, keys ...signature.Key) *signature.Keyring {
 	t.Helper()
-	r, err := signature.NewKeyring(keys...)
+	return NewRingFor(t, BodyScheme(), keys...)
+}
+
+// NewRingFor returns a key ring for a scheme. Without keys it has Secret.
+func NewRingFor(t testing.TB, s signature.Scheme, keys ...signature.Key) *signature.Keyring {
+	t.Helper()
+	if len(keys) == 0 {
+		keys = []signature.Key{signature.NewKey("default", Secret)}
+	}
+	r, err := signature.NewKeyring(s, keys...)
 	require.NoError(t, err)
 	return r
 }
@@ -79,7 +100,7 @@ func NewRing(t testing.TB, keys ...signature.Key) *signature.Keyring {
 // DefaultRing returns a key ring with Secret.
 func DefaultRing(t testing.TB) *signature.Keyring {
 	t.Helper()
-	return NewRing(t, signature.NewKey("default", Secret))
+	return NewRingFor(t, BodyScheme())
 }
 
 // Sign signs with Secret.

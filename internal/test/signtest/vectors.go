@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -76,6 +77,26 @@ func LoadVectors(t testing.TB, dir string) []*File {
 	return files
 }
 
+// LoadStandardWebhooks reads the vectors of Standard Webhooks from dir, which is signature/testdata. Their scheme is that of
+// package standardwebhooks.
+func LoadStandardWebhooks(t testing.TB, dir string) *File {
+	t.Helper()
+	f := new(File)
+	read(t, filepath.Join(dir, "standardwebhooks.json"), f)
+	require.NotEmpty(t, f.Vectors)
+	return f
+}
+
+// Check checks the time of a delivery, in the header that Window names, at the time now.
+func (f *File) Check(h http.Header, now int64) error {
+	sent, err := signature.ParseUnix(h.Get(f.Window.Header))
+	if err != nil {
+		return err
+	}
+	w := signature.Window{Past: time.Duration(f.Window.Past) * time.Second, Future: time.Duration(f.Window.Future) * time.Second}
+	return w.Check(sent, time.Unix(now, 0))
+}
+
 func read(t testing.TB, path string, into any) {
 	t.Helper()
 	text, err := os.ReadFile(path) //nolint:gosec // a file of this repository
@@ -86,13 +107,12 @@ func read(t testing.TB, path string, into any) {
 // SchemeFor returns the scheme of a receiver that accepts only the form pin, or all forms if pin is empty.
 func (f *File) SchemeFor(t testing.TB, pin string) signature.Scheme {
 	t.Helper()
-	s := signature.Scheme{Header: f.Scheme.Header, Prefix: f.Scheme.Prefix}
+	s := signature.Scheme{Header: f.Scheme.Header}
+	if f.Scheme.Prefix != "" {
+		s.Versions = []signature.Version{{Prefix: f.Scheme.Prefix}}
+	}
 	for _, form := range f.Scheme.Forms {
-		covers := form.Covers
-		if len(covers) == 0 {
-			covers = nil
-		}
-		s.Forms = append(s.Forms, signature.Form{Name: form.Name, Covers: covers})
+		s.Forms = append(s.Forms, signature.Form{Name: form.Name, Signs: Dotted(form.Covers...)})
 	}
 	for _, field := range f.Scheme.Fields {
 		grammar := map[string]signature.Grammar{"opaque": signature.Opaque, "unix_time": signature.UnixTime}[field.Grammar]

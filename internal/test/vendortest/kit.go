@@ -18,7 +18,7 @@ import (
 )
 
 // Secret is the secret of the kits that [All] returns.
-const Secret = "a-secret-for-tests-0123456789"
+const Secret = "a0secret0for0tests0123456789"
 
 // A Kit has a vendor, and the secret that its handlers and senders share.
 type Kit struct {
@@ -113,7 +113,7 @@ func (k *Kit) Dated(body []byte, at time.Time) []byte {
 
 // fresh returns body. If the date in the body is checked against the window, it sets that date to now.
 func (k *Kit) fresh(body []byte) []byte {
-	if k.Profile.Window == 0 || k.Profile.TimeHeader != "" {
+	if k.Profile.Window == 0 || k.Profile.TimeField != "" {
 		return body
 	}
 	return k.Dated(body, time.Now())

@@ -59,7 +59,7 @@ func (l *outgoing) shownID(r *http.Request) string {
 	p := &l.vendor.Profile
 	authenticated := &vendors.Authenticated{Header: r.Header, Body: body, Envelope: vendors.Envelope{ID: idIn(body, p.Envelope.ID)}}
 	if p.Scheme != nil {
-		keys, keysErr := signature.NewKeyring(signature.Key{Name: "aihooks", Secret: l.secret})
+		keys, keysErr := signature.NewKeyring(*p.Scheme, signature.Key{Name: "aihooks", Secret: l.secret})
 		verifier, err := signature.NewVerifier(*p.Scheme)
 		if keysErr != nil || err != nil {
 			return ""

@@ -224,7 +224,7 @@ func replayOf(v *allvendors.Vendor, c *capture.Capture, secret signature.Secret,
 
 // dated updates the time in a body, for vendors whose window is checked against it.
 func dated(sign *webhooktest.Signer, body []byte, now time.Time) []byte {
-	if p := &sign.Profile; p.Window == 0 || p.TimeHeader != "" {
+	if p := &sign.Profile; p.Window == 0 || p.TimeField != "" {
 		return body
 	}
 	return sign.Stamp(body, now)

@@ -1,0 +1,128 @@
+// Package lookup caches what a slow directory returns for a name. The names come from senders that are not authenticated
+// yet.
+package lookup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// maxRunning is the maximum number of lookups at once. Invented names must not become a load for the directory.
+const maxRunning = 64
+
+// defaultTimeout is the timeout of a lookup for a context without a deadline.
+const defaultTimeout = 5 * time.Second
+
+// ErrBusy is returned when too many lookups run.
+var ErrBusy = errors.New("lookup: too many lookups at once")
+
+// A Cache caches the results of lookups. Requests for one name share one lookup.
+type Cache[V any] struct {
+	// Find returns the value of a name, or false if the directory does not have the name. It may panic.
+	Find func(ctx context.Context, name string) (V, bool, error)
+
+	TTL time.Duration // how long a result is used
+	Max int           // known names; as many unknown names have room, so that invented names displace no known ones
+
+	mu             sync.Mutex
+	running        map[string]*call[V]
+	known, unknown map[string]result[V]
+}
+
+type result[V any] struct {
+	value V
+	until time.Time
+}
+
+type call[V any] struct {
+	done  chan struct{}
+	value V
+	known bool
+	err   error
+}
+
+// Get returns the value of a name, and whether the directory has the name. It waits for a lookup until ctx ends. Errors are
+// not cached.
+func (c *Cache[V]) Get(ctx context.Context, name string) (value V, known bool, err error) {
+	l, value, known, err := c.begin(ctx, name)
+	if l == nil {
+		return value, known, err
+	}
+	select {
+	case <-l.done:
+		return l.value, l.known && l.err == nil, l.err
+	case <-ctx.Done():
+		return value, false, fmt.Errorf("lookup: %w", ctx.Err())
+	}
+}
+
+// begin returns a cached result, or the lookup to wait for.
+func (c *Cache[V]) begin(ctx context.Context, name string) (l *call[V], value V, known bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	if r, ok := c.known[name]; ok && now.Before(r.until) {
+		return nil, r.value, true, nil
+	}
+	if r, ok := c.unknown[name]; ok && now.Before(r.until) {
+		return nil, value, false, nil
+	}
+	if l := c.running[name]; l != nil {
+		return l, value, false, nil
+	}
+	if len(c.running) >= maxRunning {
+		return nil, value, false, ErrBusy
+	}
+	if c.running == nil {
+		c.running = make(map[string]*call[V])
+		c.known, c.unknown = make(map[string]result[V]), make(map[string]result[V])
+	}
+	l = &call[V]{done: make(chan struct{})}
+	c.running[name] = l
+	go c.find(ctx, name, l)
+	return l, value, false, nil
+}
+
+// find looks up a name. It goes on if the request of ctx ends, because other requests wait for it too. It ends at the deadline
+// of ctx.
+func (c *Cache[V]) find(ctx context.Context, name string, l *call[V]) {
+	l.err = errors.New("lookup: it ended its goroutine")
+	defer func() {
+		if v := recover(); v != nil {
+			l.err = fmt.Errorf("lookup: it panicked: %v", v)
+		}
+		c.end(name, l)
+	}()
+	end, ok := ctx.Deadline()
+	if !ok {
+		end = time.Now().Add(defaultTimeout)
+	}
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), end)
+	defer cancel()
+	l.value, l.known, l.err = c.Find(ctx, name)
+}
+
+func (c *Cache[V]) end(name string, l *call[V]) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.running, name)
+	delete(c.known, name)
+	delete(c.unknown, name)
+	if l.err == nil {
+		cached := c.unknown
+		if l.known {
+			cached = c.known
+		}
+		if len(cached) >= c.Max {
+			for displaced := range cached { // any one: an order would cost memory, and the directory has all
+				delete(cached, displaced)
+				break
+			}
+		}
+		cached[name] = result[V]{l.value, time.Now().Add(c.TTL)}
+	}
+	close(l.done)
+}
