@@ -3,7 +3,7 @@ module github.com/aihooks/aihooks-go/inbox/jetstream
 go 1.26.0
 
 require (
-	github.com/aihooks/aihooks-go v0.0.0-20261127035833-f4a6a4b2672e
+	github.com/aihooks/aihooks-go v0.0.0-20261127040837-665d24e657b2
 	github.com/nats-io/nats.go v1.55.0
 )
 
