@@ -78,9 +78,10 @@ generate:
 	go test ./integration/peers -run CommittedVectors -update
 	go test ./integration/peers -run DocumentedDifferences -update
 
-## pictures: the pictures of the README, from real runs of aihooks; needs Chromium, and ports 8787 to 8789
+## pictures: the pictures of the documentation, from real runs; needs Chromium, Prometheus, and ports 8787 to 8789
 pictures:
 	go run ./integration/pictures
+	go test -count=1 -run TestMonitoring_CoversRealRun ./integration/monitoring -picture $(CURDIR)/docs/pictures/dashboard.svg
 
 ## tidy: go.mod and go.sum of every module, and go.work.sum
 tidy:

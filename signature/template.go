@@ -143,9 +143,9 @@ func (f *Form) append(before, after []byte, values *[maxFields]string) (b, a []b
 	to := &before
 	for _, p := range f.parts {
 		*to = append(*to, p.text...)
-		switch {
-		case p.name == "":
-		case p.name == bodyName:
+		switch p.name {
+		case "":
+		case bodyName:
 			to = &after
 		default:
 			*to = append(*to, values[p.field]...)

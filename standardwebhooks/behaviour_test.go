@@ -72,8 +72,8 @@ func TestOn_DecodesUsersType(t *testing.T) {
 	require.Empty(t, got.Data.ID)
 	require.Equal(t, "msg_1", got.Delivery().ID)
 	require.Equal(t, []string{"standardwebhooks/default/id/msg_1"}, got.Delivery().Keys)
-	require.Equal(t, "msg_1", got.Delivery().Header.Get("webhook-id"))
-	require.Empty(t, got.Delivery().Header.Get("webhook-signature"))
+	require.Equal(t, "msg_1", got.Delivery().Header.Get("Webhook-Id"))
+	require.Empty(t, got.Delivery().Header.Get("Webhook-Signature"))
 
 	flat := `{"type":"invoice.paid","id":"in_1","number":"R-8","cents":"x"}`
 	require.Equal(t, webhook.Handled, process(t, h, request(t, secret, flat, "msg_2", time.Now())).Outcome)
@@ -115,8 +115,8 @@ func TestHandler_RefusesReplays(t *testing.T) {
 		same := func(http.Header) {}
 		require.Equal(t, webhook.Handled, replay(same).Outcome)
 		require.Equal(t, webhook.Duplicate, replay(same).Outcome)
-		require.Equal(t, webhook.Unauthenticated, replay(func(h http.Header) { h.Set("webhook-id", "msg_2") }).Outcome)
-		require.Equal(t, webhook.Unauthenticated, replay(func(h http.Header) { h.Set("webhook-timestamp", "1795283259") }).Outcome)
+		require.Equal(t, webhook.Unauthenticated, replay(func(h http.Header) { h.Set("Webhook-Id", "msg_2") }).Outcome)
+		require.Equal(t, webhook.Unauthenticated, replay(func(h http.Header) { h.Set("Webhook-Timestamp", "1795283259") }).Outcome)
 		time.Sleep(5*time.Minute + time.Second)
 		result := replay(same)
 		require.Equal(t, webhook.ReasonStale, result.Reason, "although a callback is registered for its type")
@@ -155,7 +155,7 @@ func TestHandler_TakesBothAlgorithms(t *testing.T) {
 
 	both := request(t, secret, paid, "msg_3", time.Now())
 	other := request(t, "whsec_"+base64.StdEncoding.EncodeToString([]byte("the secret before it")), paid, "msg_3", time.Now())
-	both.Header.Set("webhook-signature", other.Header.Get("webhook-signature")+" "+both.Header.Get("webhook-signature"))
+	both.Header.Set("Webhook-Signature", other.Header.Get("Webhook-Signature")+" "+both.Header.Get("Webhook-Signature"))
 	require.Equal(t, webhook.Handled, process(t, h, both).Outcome, "a sender that rotates signs with both secrets")
 }
 

@@ -150,6 +150,11 @@ func requireDashboard(t *testing.T, run *run) {
 		}
 	}
 	require.GreaterOrEqual(t, len(ids), 8)
+	if *picture != "" {
+		var drawn struct{ Panels []panel }
+		require.NoError(t, json.Unmarshal(text, &drawn))
+		drawDashboard(t, run, drawn.Panels, *picture)
+	}
 }
 
 // A run is a set of receivers, and the Prometheus that scrapes them.

@@ -99,7 +99,7 @@ func (w *watched) next() { w.wait(interval) }
 
 func (w *watched) wait(d time.Duration) {
 	w.mu.Lock() // what the test did with w happens before what Watch does next
-	w.mu.Unlock()
+	w.mu.Unlock() //nolint:staticcheck // the section is empty on purpose
 	time.Sleep(d)
 	synctest.Wait()
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -60,11 +61,7 @@ func Dotted(names ...string) string {
 	if len(names) == 0 {
 		return ""
 	}
-	template := ""
-	for _, name := range names {
-		template += "{" + name + "}."
-	}
-	return template + "{body}"
+	return "{" + strings.Join(names, "}.{") + "}.{body}"
 }
 
 // FullHeader returns all headers of HeadScheme except the signature.
