@@ -127,6 +127,23 @@ func TestLog_SamplesUnauthenticatedAndCountsOmittedLines(t *testing.T) {
 	})
 }
 
+func TestLog_CountsOneOmittedLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{})
+		for range 6 { // five lines, and one that is left out
+			r.Process(t.Context(), webhook.Request{Body: bytes.NewReader([]byte("{}"))})
+		}
+		time.Sleep(time.Minute)
+		r.Process(t.Context(), webhook.Request{Body: bytes.NewReader([]byte("{}"))})
+		lines := r.log.Lines()
+		require.Len(t, lines, 6)
+		require.Contains(t, lines[5], `"lines_left_out":1`)
+		for _, line := range lines[:5] {
+			require.NotContains(t, line, "lines_left_out")
+		}
+	})
+}
+
 func TestLog_UnhandledTypeWarnsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // on a busy machine a body may take longer than BodyTimeout
 		r := newReceiver(t, webhook.Options{})

@@ -13,6 +13,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
 
 // The contract is the same with a Before that returns nil.
@@ -93,6 +94,15 @@ func TestBefore_LeavesUnhandledForLaterRelease(t *testing.T) {
 }
 
 // An error of Before decides the outcome, with and without a callback. The callback does not run.
+// A vendor without a window needs no time.
+func TestBefore_SeesUnhandledWithoutTimeIfNoneIsNeeded(t *testing.T) {
+	r := newReceiver(t, webhook.Options{}, func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.Window, p.Envelope.Time = 0, nil })
+	seen := 0
+	r.Before(func(context.Context, *webhook.Delivery) error { seen++; return nil })
+	require.Equal(t, http.StatusOK, r.deliver([]byte(`{"type":"strange","id":"1"}`)).status)
+	require.Equal(t, 1, seen)
+}
+
 func TestBefore_DeterminesOutcomeByError(t *testing.T) {
 	for name, c := range map[string]struct {
 		hook    func(context.Context, *webhook.Delivery) error

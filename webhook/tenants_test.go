@@ -139,6 +139,7 @@ func TestTenants_RespondUnavailableIfLookupFails(t *testing.T) {
 		require.NotEmpty(t, response.Header().Get("Retry-After"))
 		require.NotContains(t, response.Body.String(), "directory")
 		require.ErrorIs(t, s.last().Err, down)
+		require.NotContains(t, s.log.String(), "explanation", "nothing was refused")
 		require.Equal(t, webhook.ReasonAuthenticator, s.last().Reason)
 
 		d.err.Store(nil)

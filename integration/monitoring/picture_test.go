@@ -67,7 +67,7 @@ func drawDashboard(t *testing.T, run *run, panels []panel, path string) {
 		b.WriteString("</g>\n")
 	}
 	b.WriteString("</svg>\n")
-	require.NoError(t, os.WriteFile(path, []byte(b.String()), 0o644) //nolint:gosec // a picture of the documentation)
+	require.NoError(t, os.WriteFile(path, []byte(b.String()), 0o644)) //nolint:gosec // a picture of the documentation
 }
 
 var placeholder = regexp.MustCompile(`{{(\w+)}}`)
