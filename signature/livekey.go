@@ -3,7 +3,7 @@ package signature
 import (
 	"bytes"
 	"crypto/ed25519"
-	"crypto/hmac"
+	"crypto/sha256"
 	"fmt"
 	"hash"
 	"sync"
@@ -14,7 +14,6 @@ type liveKey struct {
 	Key          // as given
 	bounded bool // the key has a lifetime
 	version int
-	size    int                // of a signature
 	public  ed25519.PublicKey  // nil for a MAC
 	private ed25519.PrivateKey // nil unless it was given
 	macs    sync.Pool          // of *mac
@@ -29,7 +28,7 @@ type mac struct {
 }
 
 // zeroScheme has the versions of a Keyring without a scheme.
-var zeroScheme = &Scheme{Versions: []Version{{Algorithm: HMACSHA256, Encoding: Hex}}}
+var zeroScheme = &Scheme{Versions: []Version{{Algorithm: HMACSHA256, Encoding: Hex, size: sha256.Size}}}
 
 func newLiveKey(s *Scheme, k Key) (*liveKey, error) {
 	if err := k.check(); err != nil {
@@ -46,7 +45,7 @@ func newLiveKey(s *Scheme, k Key) (*liveKey, error) {
 		return nil, fmt.Errorf("signature: the secret of key %q is blank", k.Name)
 	}
 	v := &s.Versions[version]
-	live := &liveKey{Key: k, bounded: !k.NotBefore.IsZero() || !k.NotAfter.IsZero(), version: version, size: v.Algorithm.Size()}
+	live := &liveKey{Key: k, bounded: !k.NotBefore.IsZero() || !k.NotAfter.IsZero(), version: version}
 	live.macs.New = func() any {
 		return &mac{hash: v.Algorithm.newMAC(raw), before: make([]byte, 0, maxFields*(maxOpaque+1))}
 	}
@@ -65,29 +64,19 @@ func newLiveKey(s *Scheme, k Key) (*liveKey, error) {
 
 // makes reports whether the key makes one of the received signatures, over the signed bytes of a form. It compares every
 // signature, and each in constant time.
-func (k *liveKey) makes(r *received, f *Form, body []byte) bool {
+func (k *liveKey) makes(r *received, f *Form, body []byte) (ok bool) {
+	if !r.has(k.version) {
+		return false
+	}
 	m := k.macs.Get().(*mac)
 	m.before, m.after = f.append(m.before[:0], m.after[:0], &r.fields)
-	var sum, whole []byte
-	equal := false
-	for i := range r.signatures[:r.n] {
-		c := &r.signatures[i]
-		switch {
-		case c.version != k.version:
-		case k.public != nil:
-			if whole == nil {
-				whole = m.join(m.before, body, m.after)
-			}
-			equal = ed25519.Verify(k.public, whole, c.bytes[:k.size]) || equal
-		default:
-			if sum == nil {
-				sum = m.over(m.before, body, m.after)
-			}
-			equal = hmac.Equal(sum, c.bytes[:k.size]) || equal
-		}
+	if k.public == nil {
+		ok = r.hasMAC(k.version, m.over(m.before, body, m.after))
+	} else {
+		ok = r.hasSignature(k.version, k.public, m.join(m.before, body, m.after))
 	}
 	k.macs.Put(m)
-	return equal
+	return ok
 }
 
 // over returns the MAC over the signed bytes. The result is valid until the next call.

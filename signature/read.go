@@ -1,6 +1,8 @@
 package signature
 
 import (
+	"crypto/ed25519"
+	"crypto/hmac"
 	"net/http"
 	"strings"
 )
@@ -13,15 +15,54 @@ const (
 
 // received are the signatures and the fields of a delivery.
 type received struct {
-	signatures [maxCandidates]candidate
-	n          int
-	fields     [maxFields]string // "" if missing
+	n      int // of signatures
+	first  candidate
+	others *[maxCandidates - 1]candidate // nil without others, which are rare: setting them all to zero takes time
+	fields [maxFields]string             // "" if missing
+}
+
+// at returns the signature of that index.
+func (r *received) at(i int) *candidate {
+	if i == 0 {
+		return &r.first
+	}
+	return &r.others[i-1]
 }
 
 // A candidate is a decoded signature.
 type candidate struct {
 	version int
 	bytes   [maxSignature]byte
+}
+
+// has reports whether there is a signature of a version.
+func (r *received) has(version int) bool {
+	for i := range r.n {
+		if r.at(i).version == version {
+			return true
+		}
+	}
+	return false
+}
+
+// hasMAC reports whether one of the signatures of a version is sum.
+func (r *received) hasMAC(version int, sum []byte) (equal bool) {
+	for i := range r.n {
+		if c := r.at(i); c.version == version {
+			equal = hmac.Equal(sum, c.bytes[:len(sum)]) || equal
+		}
+	}
+	return equal
+}
+
+// hasSignature reports whether one of the signatures of a version is by the key over the signed bytes.
+func (r *received) hasSignature(version int, key ed25519.PublicKey, signed []byte) (valid bool) {
+	for i := range r.n {
+		if c := r.at(i); c.version == version {
+			valid = ed25519.Verify(key, signed, c.bytes[:ed25519.SignatureSize]) || valid
+		}
+	}
+	return valid
 }
 
 // read reads the signatures and fields of a delivery.
@@ -62,8 +103,8 @@ func (s *Scheme) readOne(h http.Header, r *received) error {
 		if !marked && len(s.Versions) > 1 {
 			continue
 		}
-		if v.Encoding.decode(r.signatures[0].bytes[:v.Algorithm.Size()], bare) {
-			r.signatures[0].version, r.n = i, 1
+		if v.Encoding.decode(r.first.bytes[:v.size], bare) {
+			r.first.version, r.n = i, 1
 			return nil
 		}
 	}
@@ -145,8 +186,11 @@ func (s *Scheme) readElement(element string, r *received, seen *[maxFields]bool)
 		if r.n == maxCandidates {
 			return &Error{Malformed, s.Header, "has too many signatures"}
 		}
-		c := &r.signatures[r.n]
-		if !v.Encoding.decode(c.bytes[:v.Algorithm.Size()], bare) {
+		if r.n > 0 && r.others == nil {
+			r.others = new([maxCandidates - 1]candidate)
+		}
+		c := r.at(r.n)
+		if !v.Encoding.decode(c.bytes[:v.size], bare) {
 			return &Error{Malformed, s.Header, "has an element " + v.Prefix + " that is not one " + string(v.Algorithm) + " in " + string(v.Encoding)}
 		}
 		c.version = i
@@ -211,8 +255,8 @@ func (s Scheme) Signatures(h http.Header) ([]Signature, error) {
 	}
 	all := make([]Signature, r.n)
 	for i := range all {
-		v := c.Versions[r.signatures[i].version]
-		all[i] = Signature{v, r.signatures[i].bytes[:v.Algorithm.Size()]}
+		v := c.Versions[r.at(i).version]
+		all[i] = Signature{v, r.at(i).bytes[:v.size]}
 	}
 	return all, nil
 }

@@ -16,10 +16,14 @@ const bodyName = "body"
 type part struct {
 	text  string
 	name  string // of the field, or bodyName; "" at the end of the template
-	field int    // an index of the scheme's Fields, or bodyField; set by compile
+	field int    // an index of the scheme's Fields, bodyField or noField; set by compile
 }
 
-const bodyField = -1
+// The fields of parts that are not a field.
+const (
+	bodyField = -1
+	noField   = -2 // the end of the template
+)
 
 // parse splits the template into its parts.
 func (f *Form) parse() ([]part, error) {
@@ -54,6 +58,7 @@ func (f *Form) compile(s *Scheme) (err error) {
 		p := &f.parts[i]
 		switch p.name {
 		case "":
+			p.field = noField
 		case bodyName:
 			p.field, hasBody = bodyField, true
 		default:
@@ -131,7 +136,7 @@ func (f Form) Append(b []byte, covered []string, body []byte) []byte {
 // lacks returns the name of a field that the form covers and that has no value, or "".
 func (f *Form) lacks(values *[maxFields]string) string {
 	for _, p := range f.parts {
-		if p.name != "" && p.name != bodyName && values[p.field] == "" {
+		if p.field >= 0 && values[p.field] == "" {
 			return p.name
 		}
 	}
@@ -143,9 +148,9 @@ func (f *Form) append(before, after []byte, values *[maxFields]string) (b, a []b
 	to := &before
 	for _, p := range f.parts {
 		*to = append(*to, p.text...)
-		switch p.name {
-		case "":
-		case bodyName:
+		switch p.field {
+		case noField:
+		case bodyField:
 			to = &after
 		default:
 			*to = append(*to, values[p.field]...)

@@ -44,6 +44,8 @@ type Version struct {
 	// SeedPrefixes may precede an Ed25519 private key, such as "whsk_". Without them, a seed of 32 bytes would be read as a
 	// public key.
 	SeedPrefixes []string
+
+	size int // of a signature in bytes; set by compileVersions, because comparing names takes longer than a MAC's block
 }
 
 // An Algorithm makes signatures.
@@ -176,8 +178,9 @@ func (s *Scheme) compileVersions() error {
 		if v.Encoding == "" {
 			v.Encoding = Hex
 		}
+		v.size = v.Algorithm.Size()
 		switch {
-		case v.Algorithm.Size() == 0:
+		case v.size == 0:
 			return fmt.Errorf("signature: the Algorithm %q of a Version is unknown", v.Algorithm)
 		case v.Algorithm != Ed25519 && len(v.SeedPrefixes) > 0:
 			return errors.New("signature: only a Version of Ed25519 may have SeedPrefixes")
