@@ -98,7 +98,7 @@ func (w *watched) returns(keys ...signature.Key) {
 func (w *watched) next() { w.wait(interval) }
 
 func (w *watched) wait(d time.Duration) {
-	w.mu.Lock() // what the test did with w happens before what Watch does next
+	w.mu.Lock()   // what the test did with w happens before what Watch does next
 	w.mu.Unlock() //nolint:staticcheck // the section is empty on purpose
 	time.Sleep(d)
 	synctest.Wait()
