@@ -106,17 +106,19 @@ func (d *Delivery) setKeys(dedup vendors.DedupKeys) {
 	d.ID = names.Bounded(dedup.ID, names.Max)
 	d.Keys = make([]string, len(dedup.Keys))
 	for i, key := range dedup.Keys {
-		d.Keys[i] = d.keyPrefix() + names.Bounded(key, names.MaxKey)
+		d.Keys[i] = d.key(names.Bounded(key, names.MaxKey))
 	}
 }
 
 // keyPrefix returns the prefix of all keys of the delivery.
-func (d *Delivery) keyPrefix() string {
-	prefix := d.Vendor + "/" + d.Endpoint + "/"
-	if d.Tenant != "" {
-		prefix += "tenant/" + names.Segment(d.Tenant) + "/"
+func (d *Delivery) keyPrefix() string { return d.key("") }
+
+// key returns a key of the delivery. It joins all parts at once, to allocate once.
+func (d *Delivery) key(name string) string {
+	if d.Tenant == "" {
+		return d.Vendor + "/" + d.Endpoint + "/" + name
 	}
-	return prefix
+	return d.Vendor + "/" + d.Endpoint + "/tenant/" + names.Segment(d.Tenant) + "/" + name
 }
 
 // contentTag returns a short hash of a body, never zero. It detects a duplicate whose body differs from that of the
