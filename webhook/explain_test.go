@@ -216,6 +216,15 @@ func TestExplain_PredictsOutcomeWithoutCallingBack(t *testing.T) {
 	})
 }
 
+func TestExplain_ReportsMissingTime(t *testing.T) {
+	r := newReceiver(t, webhook.Options{})
+	ping.On(r.Handler, returns(nil))
+	e := r.Explain(r.request([]byte(`{"type":"ping","id":"1"}`)), time.Now())
+	require.Equal(t, diagnose.Cause(webhook.ReasonNoTime), e.Cause)
+	require.Regexp(t, `^authentic, but no member \["time"\] has the time`, e.Text)
+	require.Equal(t, diagnose.None, r.Explain(r.request([]byte(`{"type":"strange","id":"1"}`)), time.Now()).Cause, "it needs no time, because nothing runs")
+}
+
 func TestExplain_ReportsPreviousKey(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	request := r.request(body("a"))

@@ -172,6 +172,23 @@ func TestSilence_SurvivesRestart(t *testing.T) {
 	})
 }
 
+func TestSilence_SurvivesRestartOnStoreWithoutRenewal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := struct{ idempotency.Store }{memory(t, 30*day)}
+		r, _ := listening(t, store, day)
+		time.Sleep(time.Hour)
+		r.deliver(body("a"))
+		time.Sleep(20 * time.Hour)
+		require.NoError(t, r.Shutdown(t.Context()))
+		r, l := listening(t, store, day)
+		time.Sleep(4*time.Hour - time.Minute)
+		require.Empty(t, l.silences())
+		time.Sleep(2 * time.Minute)
+		require.Len(t, l.silences(), 1)
+		require.NoError(t, r.Shutdown(t.Context()))
+	})
+}
+
 func TestSilence_CountsFromFirstStartWithoutAnyDelivery(t *testing.T) {
 	withSilence(t, func(t *testing.T, restart func(time.Duration) (*receiver, *listener)) {
 		r, _ := restart(day)
