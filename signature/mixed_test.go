@@ -36,7 +36,7 @@ func TestVerify_ReadsHeadersAndElements(t *testing.T) {
 		requireRefused(t, verify("n=abc,"+noTime+","+good), signature.Missing, "t")
 	}
 
-	h := http.Header{signtest.HeaderDelivery: {"dlv_1"}, signtest.HeaderSignature: {"n=1, x=y, v1=00"}}
+	h := http.Header{signtest.HeaderDelivery: {"dlv_1"}, signtest.HeaderSignature: {"x=y, n=1, v1=00"}}
 	require.Equal(t, []string{"1"}, s.Values(h, "n"))
 	s.Set(h, "n", "abc")
 	require.Equal(t, []string{"abc"}, s.Values(h, "n"))

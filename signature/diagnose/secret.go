@@ -109,6 +109,9 @@ func withoutPrefix(s string) string {
 
 // otherSecrets tries the secrets that may have been intended instead of the given ones.
 func (d *diagnoser) otherSecrets() (Explanation, bool) {
+	if e, ok := d.undecodedSecrets(); ok {
+		return e, true
+	}
 	for _, c := range secretChanges {
 		for _, k := range d.live {
 			given := k.Secret.Reveal()
@@ -128,7 +131,7 @@ func (d *diagnoser) otherSecrets() (Explanation, bool) {
 			}
 		}
 	}
-	return d.undecodedSecrets()
+	return Explanation{}, false
 }
 
 // undecodedSecrets tries the secrets without decoding them.
