@@ -151,3 +151,41 @@ func BenchmarkExplain(b *testing.B) {
 		}
 	}
 }
+
+// listScheme returns a scheme with a list of signatures, HMAC and Ed25519.
+func listScheme() signature.Scheme {
+	return signature.Scheme{
+		Header: "X-Signature", Separator: ",",
+		Versions: []signature.Version{
+			{Prefix: "v1="},
+			{Prefix: "v1a=", Algorithm: signature.Ed25519, KeyEncoding: signature.Hex, KeyPrefixes: []string{"pk_"}},
+		},
+		Forms:  []signature.Form{{Name: "t.body", Signs: "{t}.{body}"}},
+		Fields: []signature.Field{{Element: "t", Grammar: signature.UnixTime, Required: true}},
+	}
+}
+
+// Each signature in a list costs as much as a single one.
+func TestExplain_LimitsCostOfManySignatures(t *testing.T) {
+	for element, secret := range map[string]string{
+		",v1=" + strings.Repeat("ab", 32):  "secret-%064d",
+		",v1a=" + strings.Repeat("ab", 64): "pk_%064d",
+	} {
+		keys := make([]signature.Key, signature.MaxKeys)
+		for i := range keys {
+			keys[i] = signature.NewKey(fmt.Sprint(i), fmt.Sprintf(secret, i+1))
+		}
+		ring, err := signature.NewKeyring(listScheme(), keys...)
+		require.NoError(t, err)
+		for _, size := range []int{20, 4 << 10, 256 << 10} {
+			h := http.Header{"X-Signature": {"t=1700000000" + strings.Repeat(element, 8)}}
+			body := []byte(`["` + strings.Repeat("x", size) + `"]`)
+			e, cost := diagnose.ExplainCost(diagnose.Input{Scheme: listScheme(), Keys: ring, Header: h, Body: body})
+			require.Equal(t, diagnose.Unexplained, e.Cause)
+			require.LessOrEqual(t, cost.MACs*int64(len(body)), cost.Spent, "what is hashed is paid for")
+			if strings.Contains(element, "v1a=") {
+				require.Less(t, cost.MACs, int64(300), "verifying an Ed25519 signature costs as much as hashing 16 KiB")
+			}
+		}
+	}
+}
