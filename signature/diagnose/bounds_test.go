@@ -189,3 +189,18 @@ func TestExplain_LimitsCostOfManySignatures(t *testing.T) {
 		}
 	}
 }
+
+// A list of a million elements is refused after the first ones. It must not be split for its explanation.
+func TestExplain_LimitsCostOfLongList(t *testing.T) {
+	ring, err := signature.NewKeyring(listScheme(), signature.NewKey("a", "secret"))
+	require.NoError(t, err)
+	for _, list := range []string{"t=1700000000" + strings.Repeat(",", 1<<20), "t=1700000000" + strings.Repeat(",x", 1<<19), strings.Repeat("t=1,", 1<<18), strings.Repeat("x,", 1<<19)} {
+		in := diagnose.Input{Scheme: listScheme(), Keys: ring, Header: http.Header{"X-Signature": {list}}, Body: []byte("{}")}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		e := diagnose.Explain(in)
+		runtime.ReadMemStats(&after)
+		require.NotEqual(t, diagnose.None, e.Cause)
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(4<<20), "%.20s", list)
+	}
+}
