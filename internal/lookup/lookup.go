@@ -13,8 +13,10 @@ import (
 // maxRunning is the maximum number of lookups at once. Invented names must not become a load for the directory.
 const maxRunning = 64
 
-// defaultTimeout is the timeout of a lookup for a context without a deadline.
-const defaultTimeout = 5 * time.Second
+const (
+	defaultTimeout = 5 * time.Second // of a lookup for a context without a deadline
+	minTimeout     = time.Second     // of a lookup for a context that ends sooner: other requests may wait for it too
+)
 
 // ErrBusy is returned when too many lookups run.
 var ErrBusy = errors.New("lookup: too many lookups at once")
@@ -87,7 +89,7 @@ func (c *Cache[V]) begin(ctx context.Context, name string) (l *call[V], value V,
 }
 
 // find looks up a name. It goes on if the request of ctx ends, because other requests wait for it too. It ends at the deadline
-// of ctx.
+// of ctx, but not before minTimeout.
 func (c *Cache[V]) find(ctx context.Context, name string, l *call[V]) {
 	l.err = errors.New("lookup: it ended its goroutine")
 	defer func() {
@@ -96,11 +98,11 @@ func (c *Cache[V]) find(ctx context.Context, name string, l *call[V]) {
 		}
 		c.end(name, l)
 	}()
-	end, ok := ctx.Deadline()
-	if !ok {
-		end = time.Now().Add(defaultTimeout)
+	timeout := defaultTimeout
+	if end, ok := ctx.Deadline(); ok {
+		timeout = max(time.Until(end), minTimeout)
 	}
-	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), end)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
 	l.value, l.known, l.err = c.Find(ctx, name)
 }

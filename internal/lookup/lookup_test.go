@@ -191,3 +191,22 @@ func TestCache_BoundsLookups(t *testing.T) {
 		require.True(t, get(t, c, "t99999"))
 	})
 }
+
+// A request that arrived late has little time left. It must not fail the requests that wait for its lookup.
+func TestCache_OutlivesDeadlineOfFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &directory{takes: time.Second / 2}
+		c := d.cache(10)
+		hurried, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		var all sync.WaitGroup
+		all.Go(func() {
+			_, _, err := c.Get(hurried, "t1")
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+		})
+		synctest.Wait()
+		require.True(t, get(t, c, "t1"))
+		all.Wait()
+		require.EqualValues(t, 1, d.calls.Load())
+	})
+}

@@ -34,7 +34,7 @@ type Tenants[K any] struct {
 
 	// Keys returns the live keys of a tenant. No keys means that the tenant is unknown. An error means that it could not find
 	// out. It runs on a separate goroutine, once for all requests that wait for the same tenant, and at most 64 at once.
-	// ctx ends after webhook.Options.StoreTimeout.
+	// ctx ends after webhook.Options.StoreTimeout, or after 1 s if the request has less time.
 	Keys func(ctx context.Context, tenant string) ([]K, error)
 
 	// TTL is how long keys are used before they are looked up again. The same holds for the fact that a tenant is unknown.
