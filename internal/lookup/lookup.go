@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 )
@@ -82,7 +83,7 @@ func (c *Cache[V]) begin(ctx context.Context, name string) (l *call[V], value V,
 		c.running = make(map[string]*call[V])
 		c.known, c.unknown = make(map[string]result[V]), make(map[string]result[V])
 	}
-	l = &call[V]{done: make(chan struct{})}
+	l, name = &call[V]{done: make(chan struct{})}, strings.Clone(name) // the caller may use the memory again
 	c.running[name] = l
 	go c.find(ctx, name, l)
 	return l, value, false, nil

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -208,5 +209,30 @@ func TestCache_OutlivesDeadlineOfFirst(t *testing.T) {
 		require.True(t, get(t, c, "t1"))
 		all.Wait()
 		require.EqualValues(t, 1, d.calls.Load())
+	})
+}
+
+// A server may use the memory of a header again, while the lookup goes on and after it.
+func TestCache_KeepsCopyOfName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked string
+		c := &lookup.Cache[string]{TTL: time.Minute, Max: 10, Find: func(_ context.Context, name string) (string, bool, error) {
+			time.Sleep(time.Second)
+			asked = name
+			return "value of " + name, true, nil
+		}}
+		memory := []byte("t1")
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			_, _, err := c.Get(ctx, unsafe.String(&memory[0], len(memory)))
+			require.ErrorIs(t, err, context.Canceled)
+			copy(memory, "t2")
+		}()
+		synctest.Wait()
+		cancel()
+		time.Sleep(time.Minute)
+		require.Equal(t, "t1", asked)
+		require.True(t, get(t, c, "t1"))
+		require.True(t, get(t, c, "t2"))
 	})
 }
