@@ -303,3 +303,15 @@ func BenchmarkTenants_Refusal(b *testing.B) {
 		})
 	}
 }
+
+// A name comes from anyone, and names that are unknown are kept.
+func TestTenants_LongNameIsUnknown(t *testing.T) {
+	s := newTenantService(t, new(directory), webhook.Options{})
+	ping.On(s.Handler, func(context.Context, *Ping) error { return nil })
+	longest := "t" + strings.Repeat("x", 255)
+	require.Equal(t, http.StatusOK, s.post(t, longest, "secret of "+longest, "evt_1").Code)
+	require.Equal(t, longest, s.last().Tenant)
+	require.Equal(t, http.StatusUnauthorized, s.post(t, longest+"x", "secret of "+longest+"x", "evt_1").Code)
+	require.Equal(t, signature.Mismatch.Error(), string(s.last().Reason))
+	require.EqualValues(t, 1, s.lookups.Load(), "it is not looked up")
+}

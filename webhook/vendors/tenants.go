@@ -29,7 +29,7 @@ const (
 // response is 503, and the vendor sends the delivery again.
 type Tenants[K any] struct {
 	// Tenant returns the name of the request's tenant, for example r.PathValue("tenant"). It gets requests that are not
-	// authentic. It must not read the body. "" means that there is no tenant.
+	// authentic. It must not read the body. "" means that there is no tenant. A name of more than 256 bytes is unknown.
 	Tenant func(r *http.Request) string
 
 	// Keys returns the live keys of a tenant. No keys means that the tenant is unknown. An error means that it could not find
@@ -79,8 +79,8 @@ type perTenant struct {
 // find returns the tenant of a request and its Authenticator.
 func (p *perTenant) find(ctx context.Context, r *Request) (tenant string, a Authenticator, known bool, err error) {
 	tenant = p.tenant(r.HTTP())
-	if tenant == "" {
-		return "", p.unknown, false, nil
+	if tenant == "" || len(tenant) > names.Max { // unknown names are kept, so they must not be as long as a URL
+		return tenant, p.unknown, false, nil
 	}
 	a, known, err = p.cache.Get(ctx, tenant)
 	if err != nil {
