@@ -11,13 +11,14 @@ import (
 
 // A liveKey is a key that is prepared for verifying. Keying an HMAC costs two blocks of its hash and several allocations.
 type liveKey struct {
-	Key          // as given
-	bounded bool // the key has a lifetime
-	version int
-	size    int                // of a signature
-	public  ed25519.PublicKey  // nil for a MAC
-	private ed25519.PrivateKey // nil unless it was given
-	macs    sync.Pool          // of *mac
+	Key            // as given
+	bounded   bool // the key has a lifetime
+	version   int
+	algorithm Algorithm          // of the version
+	size      int                // of a signature
+	public    ed25519.PublicKey  // nil for a MAC
+	private   ed25519.PrivateKey // nil unless it was given
+	macs      sync.Pool          // of *mac
 }
 
 // A mac computes one signature at a time.
@@ -46,7 +47,7 @@ func newLiveKey(s *Scheme, k Key) (*liveKey, error) {
 		return nil, fmt.Errorf("signature: the secret of key %q is blank", k.Name)
 	}
 	v := &s.Versions[version]
-	live := &liveKey{Key: k, bounded: !k.NotBefore.IsZero() || !k.NotAfter.IsZero(), version: version, size: v.Algorithm.Size()}
+	live := &liveKey{Key: k, bounded: !k.NotBefore.IsZero() || !k.NotAfter.IsZero(), version: version, algorithm: v.Algorithm, size: v.Algorithm.Size()}
 	live.macs.New = func() any {
 		return &mac{hash: v.Algorithm.newMAC(raw), before: make([]byte, 0, maxFields*(maxOpaque+1))}
 	}
@@ -61,6 +62,12 @@ func newLiveKey(s *Scheme, k Key) (*liveKey, error) {
 	}
 	live.macs.Put(live.macs.New()) // crypto/hmac may panic on a short secret in FIPS mode: here, and not for a delivery
 	return live, nil
+}
+
+// fits reports whether s has the version of the key. A ring may be for another scheme by mistake. Without this check, a public
+// key could verify as the secret of a MAC.
+func (k *liveKey) fits(s *Scheme) bool {
+	return k.version < len(s.Versions) && s.Versions[k.version].Algorithm == k.algorithm
 }
 
 // makes reports whether the key makes one of the received signatures, over the signed bytes of a form. It compares every

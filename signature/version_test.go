@@ -210,3 +210,37 @@ func TestVerify_AllocatesNothingForNewSchemes(t *testing.T) {
 		}
 	}))
 }
+
+// A ring may be for another scheme by mistake. A public key must then not become the secret of a MAC, which anyone can make.
+func TestVerify_KeyOfAnotherSchemeVerifiesNothing(t *testing.T) {
+	public, private, err := ed25519.GenerateKey(nil)
+	require.NoError(t, err)
+	asym := signature.Scheme{Header: "X-Signature", Versions: []signature.Version{{Algorithm: signature.Ed25519}}, Forms: []signature.Form{{Name: "body"}}}
+	sym := signature.Scheme{Header: "X-Signature", Forms: []signature.Form{{Name: "body"}}}
+	body := []byte("{}")
+	for algorithm, scheme := range map[signature.Algorithm]signature.Scheme{signature.Ed25519: asym, signature.HMACSHA512: {
+		Header: "X-Signature", Versions: []signature.Version{{Algorithm: signature.HMACSHA512}}, Forms: []signature.Form{{Name: "body"}},
+	}} {
+		verifier, err := signature.NewVerifier(scheme)
+		require.NoError(t, err)
+		mac := hmac.New(sha256.New, public)
+		mac.Write(body)
+		forged := http.Header{"X-Signature": {hex.EncodeToString(append(mac.Sum(nil), make([]byte, 32)...))}}
+
+		ring := new(signature.Keyring) // for the zero Scheme's versions
+		require.NoError(t, ring.Set(signature.NewKey("a", string(public))))
+		_, err = verifier.Verify(ring, forged, body)
+		require.ErrorIs(t, err, signature.Mismatch, algorithm)
+		ring, err = signature.NewKeyring(sym, signature.NewKey("a", string(public)))
+		require.NoError(t, err)
+		_, err = verifier.Verify(ring, forged, body)
+		require.ErrorIs(t, err, signature.Mismatch, algorithm)
+	}
+
+	verifier, err := signature.NewVerifier(sym)
+	require.NoError(t, err)
+	ring, err := signature.NewKeyring(asym, signature.NewKey("a", string(private)))
+	require.NoError(t, err)
+	_, err = verifier.Verify(ring, http.Header{"X-Signature": {hex.EncodeToString(make([]byte, 32))}}, body)
+	require.ErrorIs(t, err, signature.Mismatch)
+}
