@@ -43,10 +43,13 @@ func newLiveKey(s *Scheme, k Key) (*liveKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("signature: the secret of key %q %w", k.Name, err)
 	}
-	if len(bytes.Trim(raw, "\x00")) == 0 {
+	v, secret := &s.Versions[version], raw
+	if v.Algorithm == Ed25519 {
+		secret = raw[:ed25519.SeedSize] // of a private key, the seed: its public key is never blank
+	}
+	if len(bytes.Trim(secret, "\x00")) == 0 {
 		return nil, fmt.Errorf("signature: the secret of key %q is blank", k.Name)
 	}
-	v := &s.Versions[version]
 	live := &liveKey{Key: k, bounded: !k.NotBefore.IsZero() || !k.NotAfter.IsZero(), version: version, algorithm: v.Algorithm, size: v.Algorithm.Size()}
 	live.macs.New = func() any {
 		return &mac{hash: v.Algorithm.newMAC(raw), before: make([]byte, 0, maxFields*(maxOpaque+1))}

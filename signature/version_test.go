@@ -244,3 +244,16 @@ func TestVerify_KeyOfAnotherSchemeVerifiesNothing(t *testing.T) {
 	_, err = verifier.Verify(ring, http.Header{"X-Signature": {hex.EncodeToString(make([]byte, 32))}}, body)
 	require.ErrorIs(t, err, signature.Mismatch)
 }
+
+// A seed of zeros is as public as a blank secret.
+func TestNewKeyring_RefusesBlankSeed(t *testing.T) {
+	s := bodyScheme(signature.Version{Algorithm: signature.Ed25519, KeyEncoding: signature.Base64, SeedPrefixes: []string{"whsk_"}})
+	for _, size := range []int{32, 64} {
+		raw := make([]byte, size)
+		if size == 64 {
+			raw = ed25519.NewKeyFromSeed(raw[:32])
+		}
+		_, err := signature.NewKeyring(s, signature.NewKey("a", "whsk_"+base64.StdEncoding.EncodeToString(raw)))
+		require.ErrorContains(t, err, `the secret of key "a" is blank`, size)
+	}
+}
