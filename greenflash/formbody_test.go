@@ -103,3 +103,18 @@ func TestFormBody_CaptureDoesNotRunAfterRetention(t *testing.T) {
 		require.NotContains(t, second.log.String(), "durable store")
 	})
 }
+
+// The sender's clock may be ahead by as much as is allowed. The store then forgets a delivery while its time looks recent.
+func TestFormBody_CaptureOfFastClockDoesNotRunAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		runs := 0
+		memory, err := idempotency.NewMemory(&idempotency.MemoryOptions{Retention: 48 * time.Hour})
+		require.NoError(t, err)
+		p := startProcess(t, &runs, struct{ idempotency.Store }{memory})
+		captured := []byte(`{"type":"conversation.rating","timestamp":"` + time.Now().Add(4*time.Minute).UTC().Format(time.RFC3339) + `","data":{}}`)
+		require.Equal(t, webhook.Handled, p.send(t, captured).Outcome)
+		time.Sleep(48*time.Hour + time.Minute)
+		require.Equal(t, webhook.ReasonStale, p.send(t, captured).Reason)
+		require.Equal(t, 1, runs)
+	})
+}
