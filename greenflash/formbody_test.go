@@ -118,3 +118,27 @@ func TestFormBody_CaptureOfFastClockDoesNotRunAgain(t *testing.T) {
 		require.Equal(t, 1, runs)
 	})
 }
+
+// The time in the body says how long a capture can be replayed, so it must not be far ahead.
+func TestFormBody_RefusesFutureTimeInBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		runs := 0
+		p := startProcess(t, &runs, nil)
+		ahead := []byte(`{"type":"conversation.rating","timestamp":"` + time.Now().Add(time.Hour).UTC().Format(time.RFC3339) + `","data":{}}`)
+		require.Equal(t, webhook.ReasonFuture, p.send(t, ahead).Reason)
+		require.Zero(t, runs)
+	})
+}
+
+// With a signed time of sending, the event may be older than what the store remembers.
+func TestFormTimestamp_AcceptsOldTimeInBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		runs := 0
+		p := startProcess(t, &runs, nil)
+		body := []byte(`{"type":"conversation.rating","timestamp":"` + time.Now().Add(-1000*time.Hour).UTC().Format(time.RFC3339) + `","data":{}}`)
+		header := http.Header{"X-Greenflash-Timestamp": {strconv.FormatInt(time.Now().Unix(), 10)}}
+		require.NoError(t, greenflash.Profile().Scheme.Sign(signature.NewKey("default", "whsec"), string(greenflash.FormTimestamp), header, body))
+		require.Equal(t, webhook.Handled, p.Process(t.Context(), webhook.Request{Header: header, Body: bytes.NewReader(body)}).Outcome)
+		require.Equal(t, 1, runs)
+	})
+}

@@ -75,6 +75,7 @@ func TestVerify_RefusesOtherBase64(t *testing.T) {
 		"more padding":       good + "=",
 		"unused bits":        good[:42] + string("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[last|1]) + "=",
 		"a line break":       good[:20] + "\n" + good[21:],
+		"one more":           good[:20] + "\n" + good[20:],
 		"alphabet of URLs":   strings.Repeat("-", 43) + "=",
 		"hex":                signtest.Hex(signtest.Secret, "body"),
 		"padding in between": good[:20] + "=" + good[21:],
@@ -239,10 +240,13 @@ func TestVerify_KeyOfAnotherSchemeVerifiesNothing(t *testing.T) {
 
 	verifier, err := signature.NewVerifier(sym)
 	require.NoError(t, err)
-	ring, err := signature.NewKeyring(asym, signature.NewKey("a", string(private)))
-	require.NoError(t, err)
-	_, err = verifier.Verify(ring, http.Header{"X-Signature": {hex.EncodeToString(make([]byte, 32))}}, body)
-	require.ErrorIs(t, err, signature.Mismatch)
+	two := signature.Scheme{Header: "X-Signature", Versions: []signature.Version{{Prefix: "a="}, {Prefix: "b=", KeyPrefixes: []string{"b_"}}}, Forms: []signature.Form{{Name: "body"}}}
+	for scheme, secret := range map[*signature.Scheme]string{&asym: string(private), &two: "b_secret"} {
+		ring, err := signature.NewKeyring(*scheme, signature.NewKey("a", secret))
+		require.NoError(t, err)
+		_, err = verifier.Verify(ring, http.Header{"X-Signature": {hex.EncodeToString(make([]byte, 32))}}, body)
+		require.ErrorIs(t, err, signature.Mismatch)
+	}
 }
 
 // A seed of zeros is as public as a blank secret.

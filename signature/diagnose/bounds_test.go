@@ -204,3 +204,17 @@ func TestExplain_LimitsCostOfLongList(t *testing.T) {
 		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(4<<20), "%.20s", list)
 	}
 }
+
+// A signature that is marked as another version's is not that of the key.
+func TestExplain_SeparatesVersions(t *testing.T) {
+	s := listScheme()
+	s.Versions = []signature.Version{{Prefix: "v1="}, {Prefix: "v2=", KeyPrefixes: []string{"v2_"}}}
+	h := http.Header{"X-Signature": {"t=1700000000"}}
+	require.NoError(t, s.Sign(signature.NewKey("a", "secret"), "", h, []byte("{}")))
+	ring, err := signature.NewKeyring(s, signature.NewKey("a", "secret"))
+	require.NoError(t, err)
+	in := diagnose.Input{Scheme: s, Keys: ring, Header: h, Body: []byte("{}")}
+	require.Equal(t, diagnose.None, diagnose.Explain(in).Cause)
+	h.Set("X-Signature", strings.Replace(h.Get("X-Signature"), "v1=", "v2=", 1))
+	require.NotEqual(t, diagnose.None, diagnose.Explain(in).Cause)
+}
