@@ -25,8 +25,9 @@ const (
 // then serves all of them. The tenant is on the delivery and part of its keys, so tenants share no duplicates. K is
 // [signature.Key], or the credential of a vendor that does not sign.
 //
-// An unknown tenant gets the response of a bad signature, after the same work. If a lookup fails or takes too long, the
-// response is 503, and the vendor sends the delivery again.
+// An unknown tenant gets the response of a bad signature, after the same work as for a tenant with one secret. With several
+// keys, or an Ed25519 key, a tenant's refusal takes longer. If a lookup fails or takes too long, the response is 503, and the
+// vendor sends the delivery again.
 type Tenants[K any] struct {
 	// Tenant returns the name of the request's tenant, for example r.PathValue("tenant"). It gets requests that are not
 	// authentic. It must not read the body. "" means that there is no tenant. A name of more than 256 bytes is unknown.
