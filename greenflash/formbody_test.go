@@ -105,7 +105,7 @@ func TestFormBody_CaptureDoesNotRunAfterRetention(t *testing.T) {
 }
 
 // The sender's clock may be ahead by as much as is allowed. The store then forgets a delivery while its time looks recent.
-func TestFormBody_CaptureOfFastClockDoesNotRunAgain(t *testing.T) {
+func TestFormBody_RefusesReplayOfFastClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		runs := 0
 		memory, err := idempotency.NewMemory(&idempotency.MemoryOptions{Retention: 48 * time.Hour})

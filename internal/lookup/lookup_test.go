@@ -215,10 +215,10 @@ func TestCache_OutlivesDeadlineOfFirst(t *testing.T) {
 // A server may use the memory of a header again, while the lookup goes on and after it.
 func TestCache_KeepsCopyOfName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var asked string
+		asked := make(chan string, 2)
 		c := &lookup.Cache[string]{TTL: time.Minute, Max: 10, Find: func(_ context.Context, name string) (string, bool, error) {
 			time.Sleep(time.Second)
-			asked = name
+			asked <- name
 			return "value of " + name, true, nil
 		}}
 		memory := []byte("t1")
@@ -231,7 +231,7 @@ func TestCache_KeepsCopyOfName(t *testing.T) {
 		synctest.Wait()
 		cancel()
 		time.Sleep(time.Minute)
-		require.Equal(t, "t1", asked)
+		require.Equal(t, "t1", <-asked)
 		require.True(t, get(t, c, "t1"))
 		require.True(t, get(t, c, "t2"))
 	})
