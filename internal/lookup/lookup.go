@@ -11,8 +11,10 @@ import (
 	"time"
 )
 
-// maxRunning is the maximum number of lookups at once. Invented names must not become a load for the directory.
-const maxRunning = 64
+const (
+	maxRunning = 64 // lookups at once: invented names must not become a load for the directory
+	reserved   = 16 // of these, for names that were known: invented names must not keep their results from being renewed
+)
 
 const (
 	defaultTimeout = 5 * time.Second // of a lookup for a context without a deadline
@@ -76,7 +78,11 @@ func (c *Cache[V]) begin(ctx context.Context, name string) (l *call[V], value V,
 	if l := c.running[name]; l != nil {
 		return l, value, false, nil
 	}
-	if len(c.running) >= maxRunning {
+	limit := maxRunning
+	if _, wasKnown := c.known[name]; !wasKnown {
+		limit -= reserved
+	}
+	if len(c.running) >= limit {
 		return nil, value, false, ErrBusy
 	}
 	if c.running == nil {
@@ -112,9 +118,9 @@ func (c *Cache[V]) end(name string, l *call[V]) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.running, name)
-	delete(c.known, name)
-	delete(c.unknown, name)
 	if l.err == nil {
+		delete(c.known, name)
+		delete(c.unknown, name)
 		cached := c.unknown
 		if l.known {
 			cached = c.known

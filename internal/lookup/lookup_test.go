@@ -187,9 +187,21 @@ func TestCache_BoundsLookups(t *testing.T) {
 			})
 		}
 		all.Wait()
-		require.EqualValues(t, 36, busy.Load())
-		require.EqualValues(t, 64, d.calls.Load())
+		require.EqualValues(t, 52, busy.Load(), "16 slots are for known names")
+		require.EqualValues(t, 48, d.calls.Load())
 		require.True(t, get(t, c, "t99999"))
+
+		for i := range 48 {
+			require.True(t, get(t, c, fmt.Sprint("t", 100+i)))
+		}
+		time.Sleep(time.Minute)
+		before := d.calls.Load()
+		for i := range 48 {
+			all.Go(func() { _, _, _ = c.Get(t.Context(), fmt.Sprint("t", 100+i)) })
+			all.Go(func() { _, _, _ = c.Get(t.Context(), fmt.Sprint("t", 200+i)) })
+		}
+		all.Wait()
+		require.LessOrEqual(t, d.calls.Load()-before, int64(64), "known names have a limit too")
 	})
 }
 
@@ -234,5 +246,27 @@ func TestCache_KeepsCopyOfName(t *testing.T) {
 		require.Equal(t, "t1", <-asked)
 		require.True(t, get(t, c, "t1"))
 		require.True(t, get(t, c, "t2"))
+	})
+}
+
+// Names that anyone can invent must not keep the results for known names from being renewed.
+func TestCache_RenewsKnownDespiteInvented(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &directory{}
+		c := d.cache(1000)
+		require.True(t, get(t, c, "t1"))
+		time.Sleep(time.Minute)
+		d.err = errors.New("the directory is down")
+		_, _, err := c.Get(t.Context(), "t1")
+		require.ErrorIs(t, err, d.err, "a failure does not change that the name was known")
+
+		d.err, d.takes = nil, time.Second
+		var all sync.WaitGroup
+		for i := range 100 {
+			all.Go(func() { _, _, _ = c.Get(t.Context(), fmt.Sprint("invented ", i)) })
+		}
+		synctest.Wait()
+		require.True(t, get(t, c, "t1"))
+		all.Wait()
 	})
 }

@@ -34,7 +34,8 @@ type Tenants[K any] struct {
 	Tenant func(r *http.Request) string
 
 	// Keys returns the live keys of a tenant. No keys means that the tenant is unknown. An error means that it could not find
-	// out. It runs on a separate goroutine, once for all requests that wait for the same tenant, and at most 64 at once.
+	// out. It runs on a separate goroutine, once for all requests that wait for the same tenant, and at most 64 at once. Of
+	// these, 16 are for tenants that were known, so that invented names do not keep their keys from being renewed.
 	// ctx ends after webhook.Options.StoreTimeout, or after 1 s if the request has less time.
 	Keys func(ctx context.Context, tenant string) ([]K, error)
 
