@@ -62,7 +62,8 @@
 //   - [FormBody] does not sign the timestamp. A capture of any age passes the window with a new timestamp. It is a
 //     duplicate while the store remembers the body. If the body has a time, it is refused when it is older than what the
 //     store remembers: its retention or, for a store in memory, the time since it was created, but at least
-//     [Config.Window]. If the body has no time, a capture runs again after the store's retention, and after a restart if
-//     the store is in memory. A Warning says so once. Use a durable store with a long retention, or callbacks that may run
-//     twice.
+//     [Config.Window]. So after a restart, a store in memory costs genuine deliveries too: a later attempt of an event from
+//     before is refused as stale. If the body has no time, a capture runs again after the store's retention, and after a
+//     restart if the store is in memory. A Warning says so once. Use a durable store with a long retention, or callbacks
+//     that may run twice.
 package greenflash

@@ -103,3 +103,42 @@ func TestFormBody_CaptureDoesNotRunAfterRetention(t *testing.T) {
 		require.NotContains(t, second.log.String(), "durable store")
 	})
 }
+
+// The sender's clock may be ahead by as much as is allowed. The store then forgets a delivery while its time looks recent.
+func TestFormBody_RefusesReplayOfFastClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		runs := 0
+		memory, err := idempotency.NewMemory(&idempotency.MemoryOptions{Retention: 48 * time.Hour})
+		require.NoError(t, err)
+		p := startProcess(t, &runs, struct{ idempotency.Store }{memory})
+		captured := []byte(`{"type":"conversation.rating","timestamp":"` + time.Now().Add(4*time.Minute).UTC().Format(time.RFC3339) + `","data":{}}`)
+		require.Equal(t, webhook.Handled, p.send(t, captured).Outcome)
+		time.Sleep(48*time.Hour + time.Minute)
+		require.Equal(t, webhook.ReasonStale, p.send(t, captured).Reason)
+		require.Equal(t, 1, runs)
+	})
+}
+
+// The time in the body says how long a capture can be replayed, so it must not be far ahead.
+func TestFormBody_RefusesFutureTimeInBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		runs := 0
+		p := startProcess(t, &runs, nil)
+		ahead := []byte(`{"type":"conversation.rating","timestamp":"` + time.Now().Add(time.Hour).UTC().Format(time.RFC3339) + `","data":{}}`)
+		require.Equal(t, webhook.ReasonFuture, p.send(t, ahead).Reason)
+		require.Zero(t, runs)
+	})
+}
+
+// With a signed time of sending, the event may be older than what the store remembers.
+func TestFormTimestamp_AcceptsOldTimeInBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		runs := 0
+		p := startProcess(t, &runs, nil)
+		body := []byte(`{"type":"conversation.rating","timestamp":"` + time.Now().Add(-1000*time.Hour).UTC().Format(time.RFC3339) + `","data":{}}`)
+		header := http.Header{"X-Greenflash-Timestamp": {strconv.FormatInt(time.Now().Unix(), 10)}}
+		require.NoError(t, greenflash.Profile().Scheme.Sign(signature.NewKey("default", "whsec"), string(greenflash.FormTimestamp), header, body))
+		require.Equal(t, webhook.Handled, p.Process(t.Context(), webhook.Request{Header: header, Body: bytes.NewReader(body)}).Outcome)
+		require.Equal(t, 1, runs)
+	})
+}

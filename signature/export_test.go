@@ -10,7 +10,7 @@ func CountMACs(r *Keyring) *atomic.Int64 {
 	count := new(atomic.Int64)
 	var counting []*liveKey
 	for _, k := range r.keys() {
-		c := &liveKey{Key: k.Key, bounded: k.bounded, version: k.version}
+		c := &liveKey{Key: k.Key, bounded: k.bounded, version: k.version, algorithm: k.algorithm}
 		c.macs.New = func() any {
 			m := k.macs.New().(*mac)
 			m.hash = countingHash{m.hash, count}

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// MaxKeys is the maximum number of keys in a [Keyring]. A forged delivery costs one MAC per key and form.
+// MaxKeys is the maximum number of keys in a [Keyring]. A forged delivery costs one MAC per key and form. With Ed25519, it
+// costs one verification per key, form and received signature, of which there are at most 8.
 const MaxKeys = 16
 
 // A Key is a signing secret with a name. The name identifies the key during a rotation. It appears in observations, and

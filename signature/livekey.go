@@ -11,12 +11,13 @@ import (
 
 // A liveKey is a key that is prepared for verifying. Keying an HMAC costs two blocks of its hash and several allocations.
 type liveKey struct {
-	Key          // as given
-	bounded bool // the key has a lifetime
-	version int
-	public  ed25519.PublicKey  // nil for a MAC
-	private ed25519.PrivateKey // nil unless it was given
-	macs    sync.Pool          // of *mac
+	Key            // as given
+	bounded   bool // the key has a lifetime
+	version   int
+	algorithm Algorithm          // of the version
+	public    ed25519.PublicKey  // nil for a MAC
+	private   ed25519.PrivateKey // nil unless it was given
+	macs      sync.Pool          // of *mac
 }
 
 // A mac computes one signature at a time.
@@ -41,11 +42,14 @@ func newLiveKey(s *Scheme, k Key) (*liveKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("signature: the secret of key %q %w", k.Name, err)
 	}
-	if len(bytes.Trim(raw, "\x00")) == 0 {
+	v, secret := &s.Versions[version], raw
+	if v.Algorithm == Ed25519 {
+		secret = raw[:ed25519.SeedSize] // of a private key, the seed: its public key is never blank
+	}
+	if len(bytes.Trim(secret, "\x00")) == 0 {
 		return nil, fmt.Errorf("signature: the secret of key %q is blank", k.Name)
 	}
-	v := &s.Versions[version]
-	live := &liveKey{Key: k, bounded: !k.NotBefore.IsZero() || !k.NotAfter.IsZero(), version: version}
+	live := &liveKey{Key: k, bounded: !k.NotBefore.IsZero() || !k.NotAfter.IsZero(), version: version, algorithm: v.Algorithm}
 	live.macs.New = func() any {
 		return &mac{hash: v.Algorithm.newMAC(raw), before: make([]byte, 0, maxFields*(maxOpaque+1))}
 	}
@@ -60,6 +64,12 @@ func newLiveKey(s *Scheme, k Key) (*liveKey, error) {
 	}
 	live.macs.Put(live.macs.New()) // crypto/hmac may panic on a short secret in FIPS mode: here, and not for a delivery
 	return live, nil
+}
+
+// fits reports whether s has the version of the key. A ring may be for another scheme by mistake. Without this check, a public
+// key could verify as the secret of a MAC.
+func (k *liveKey) fits(s *Scheme) bool {
+	return k.version < len(s.Versions) && s.Versions[k.version].Algorithm == k.algorithm
 }
 
 // makes reports whether the key makes one of the received signatures, over the signed bytes of a form. It compares every

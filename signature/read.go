@@ -261,7 +261,8 @@ func (s Scheme) Signatures(h http.Header) ([]Signature, error) {
 	return all, nil
 }
 
-// Values returns the values in h of a header, or of the Field whose Element has that name. It checks no grammar.
+// Values returns the values in h of a header, or of the Field whose Element has that name. It checks no grammar. It does not
+// read a list further than its first 17 elements, because [Verifier.Verify] refuses a list of more than 16.
 func (s Scheme) Values(h http.Header, name string) []string {
 	if !s.isElement(name) {
 		return h[name]
@@ -299,7 +300,7 @@ func (s *Scheme) isElement(name string) bool {
 	return false
 }
 
-// elements returns the elements of the list.
+// elements returns the elements of the list: of one that is too long, only as many as prove it.
 func (s *Scheme) elements(h http.Header) []string {
 	var all []string
 	for _, line := range h[s.Header] {
@@ -307,7 +308,9 @@ func (s *Scheme) elements(h http.Header) []string {
 			if s.Separator != " " {
 				element = strings.Trim(element, " ")
 			}
-			all = append(all, element)
+			if all = append(all, element); len(all) > maxElements {
+				return all
+			}
 		}
 	}
 	return all

@@ -118,6 +118,7 @@ func TestScheme_RefusesContradictoryLists(t *testing.T) {
 		"a letter":                {func(s *signature.Scheme) { s.Separator = "x" }, "must be one character"},
 		"a line break":            {func(s *signature.Scheme) { s.Separator = "\n" }, "must be one character"},
 		"of base64":               {func(s *signature.Scheme) { s.Separator = "/" }, "must be one character"},
+		"a dot":                   {func(s *signature.Scheme) { s.Separator = "." }, "must be one character"},
 		"no prefix":               {func(s *signature.Scheme) { s.Versions = nil }, "needs a Prefix"},
 		"separator in the prefix": {func(s *signature.Scheme) { s.Versions[0].Prefix = "v1," }, "must not have the Scheme's Separator"},
 		"prefix of the element":   {func(s *signature.Scheme) { s.Versions[0].Prefix = "t=" }, `must not be that of the element "t"`},
@@ -128,6 +129,9 @@ func TestScheme_RefusesContradictoryLists(t *testing.T) {
 		"equal prefixes": {func(s *signature.Scheme) {
 			s.Versions = []signature.Version{{Prefix: "v1="}, {Prefix: "v1=a"}}
 		}, `must not begin like the Prefix "v1="`},
+		"a prefix that goes on": {func(s *signature.Scheme) {
+			s.Versions = []signature.Version{{Prefix: "v1=a"}, {Prefix: "v1="}}
+		}, `must not begin like the Prefix "v1=a"`},
 		"too many versions":       {func(s *signature.Scheme) { s.Versions = make([]signature.Version, 5) }, "at most 4 Versions, not 5"},
 		"an unknown algorithm":    {func(s *signature.Scheme) { s.Versions[0].Algorithm = "MD5" }, `Algorithm "MD5" of a Version is unknown`},
 		"an unknown encoding":     {func(s *signature.Scheme) { s.Versions[0].Encoding = "base32" }, "Encoding of a Version is unknown"},

@@ -98,6 +98,9 @@ func (v *Verifier) VerifyAt(keys *Keyring, h http.Header, body []byte, at time.T
 		}
 		tried = true
 		for _, key := range live {
+			if !key.fits(s) {
+				continue
+			}
 			if key.bounded {
 				if at.IsZero() {
 					at = time.Now()

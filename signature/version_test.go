@@ -75,6 +75,7 @@ func TestVerify_RefusesOtherBase64(t *testing.T) {
 		"more padding":       good + "=",
 		"unused bits":        good[:42] + string("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[last|1]) + "=",
 		"a line break":       good[:20] + "\n" + good[21:],
+		"one more":           good[:20] + "\n" + good[20:],
 		"alphabet of URLs":   strings.Repeat("-", 43) + "=",
 		"hex":                signtest.Hex(signtest.Secret, "body"),
 		"padding in between": good[:20] + "=" + good[21:],
@@ -209,4 +210,54 @@ func TestVerify_AllocatesNothingForNewSchemes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}))
+}
+
+// A ring may be for another scheme by mistake. A public key must then not become the secret of a MAC, which anyone can make.
+func TestVerify_KeyOfAnotherSchemeVerifiesNothing(t *testing.T) {
+	public, private, err := ed25519.GenerateKey(nil)
+	require.NoError(t, err)
+	asym := signature.Scheme{Header: "X-Signature", Versions: []signature.Version{{Algorithm: signature.Ed25519}}, Forms: []signature.Form{{Name: "body"}}}
+	sym := signature.Scheme{Header: "X-Signature", Forms: []signature.Form{{Name: "body"}}}
+	body := []byte("{}")
+	for algorithm, scheme := range map[signature.Algorithm]signature.Scheme{signature.Ed25519: asym, signature.HMACSHA512: {
+		Header: "X-Signature", Versions: []signature.Version{{Algorithm: signature.HMACSHA512}}, Forms: []signature.Form{{Name: "body"}},
+	}} {
+		verifier, err := signature.NewVerifier(scheme)
+		require.NoError(t, err)
+		mac := hmac.New(sha256.New, public)
+		mac.Write(body)
+		forged := http.Header{"X-Signature": {hex.EncodeToString(append(mac.Sum(nil), make([]byte, 32)...))}}
+
+		ring := new(signature.Keyring) // for the zero Scheme's versions
+		require.NoError(t, ring.Set(signature.NewKey("a", string(public))))
+		_, err = verifier.Verify(ring, forged, body)
+		require.ErrorIs(t, err, signature.Mismatch, algorithm)
+		ring, err = signature.NewKeyring(sym, signature.NewKey("a", string(public)))
+		require.NoError(t, err)
+		_, err = verifier.Verify(ring, forged, body)
+		require.ErrorIs(t, err, signature.Mismatch, algorithm)
+	}
+
+	verifier, err := signature.NewVerifier(sym)
+	require.NoError(t, err)
+	two := signature.Scheme{Header: "X-Signature", Versions: []signature.Version{{Prefix: "a="}, {Prefix: "b=", KeyPrefixes: []string{"b_"}}}, Forms: []signature.Form{{Name: "body"}}}
+	for scheme, secret := range map[*signature.Scheme]string{&asym: string(private), &two: "b_secret"} {
+		ring, err := signature.NewKeyring(*scheme, signature.NewKey("a", secret))
+		require.NoError(t, err)
+		_, err = verifier.Verify(ring, http.Header{"X-Signature": {hex.EncodeToString(make([]byte, 32))}}, body)
+		require.ErrorIs(t, err, signature.Mismatch)
+	}
+}
+
+// A seed of zeros is as public as a blank secret.
+func TestNewKeyring_RefusesBlankSeed(t *testing.T) {
+	s := bodyScheme(signature.Version{Algorithm: signature.Ed25519, KeyEncoding: signature.Base64, SeedPrefixes: []string{"whsk_"}})
+	for _, size := range []int{32, 64} {
+		raw := make([]byte, size)
+		if size == 64 {
+			raw = ed25519.NewKeyFromSeed(raw[:32])
+		}
+		_, err := signature.NewKeyring(s, signature.NewKey("a", "whsk_"+base64.StdEncoding.EncodeToString(raw)))
+		require.ErrorContains(t, err, `the secret of key "a" is blank`, size)
+	}
 }

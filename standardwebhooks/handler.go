@@ -39,7 +39,8 @@ type Config struct {
 	Endpoint string
 
 	// Keys are the accepted secrets and public keys. At least one is required. A secret is base64, with or without
-	// "whsec_". A public key is base64 after "whpk_". During a rotation, a delivery needs a signature by one of them.
+	// "whsec_". A public key is base64 after "whpk_". Never omit that prefix: the public key would be a secret that
+	// everyone knows, and anyone could sign with it. During a rotation, a delivery needs a signature by one of them.
 	Keys []signature.Key
 
 	// Tenants finds the keys of each request's tenant, for a service whose customers have separate keys. Keys must then be

@@ -53,7 +53,7 @@ func (h *Handler) needsTime(d *received) bool {
 // store remembers. A shorter time than the profile's Window would refuse genuine deliveries after a restart. If the body has
 // no time, the delivery passes.
 func (h *Handler) rememberedWindow(d *received) (signature.Window, time.Time) {
-	remembered := h.store.Retention()
+	remembered := h.store.Retention() - h.window.Future // the sender's clock may have been ahead when the store recorded it
 	forgetful, forgets := h.store.(interface{ Since() time.Time })
 	if forgets {
 		remembered = min(remembered, d.at.Sub(forgetful.Since()))

@@ -204,17 +204,19 @@ func TestTenants_TakeManyTenantsAtOnce(t *testing.T) {
 
 // A name that Tenant returns must not be read as part of another key.
 func TestTenants_KeysStaySeparate(t *testing.T) {
-	keys := func(tenant string) string {
+	keyOf := func(tenant, id string) string {
 		r := newReceiver(t, webhook.Options{}, func(p *vendors.Profile, c *vendors.HandlerConfig) {
 			c.Keys = nil
 			c.Authenticator = vendors.AuthenticatorFunc(func(context.Context, *vendors.Request, []byte) (signature.Match, error) {
 				return signature.Match{Key: "default", Tenant: tenant}, nil
 			})
 		})
-		result := r.Process(t.Context(), webhook.Request{Body: strings.NewReader(fmt.Sprintf(`{"type":"ping","id":"1","time":%d}`, time.Now().Unix()))})
+		result := r.Process(t.Context(), webhook.Request{Body: strings.NewReader(fmt.Sprintf(`{"type":"ping","id":%q,"time":%d}`, id, time.Now().Unix()))})
 		require.NotNil(t, result.Delivery, result.Err)
 		return result.Delivery.Keys[0]
 	}
+	keys := func(tenant string) string { return keyOf(tenant, "1") }
+	require.NotEqual(t, keyOf("a", "id/ping/1"), keyOf("a/id/ping", "1"))
 	seen := make(map[string]string)
 	for _, tenant := range []string{"", "a", "a/id/ping", "a/", "id", "tenant", "a\n", "A", strings.Repeat("a", 1000), strings.Repeat("a", 1001), "ü", " a"} {
 		key := keys(tenant)
@@ -302,5 +304,40 @@ func BenchmarkTenants_Refusal(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// A name comes from anyone, and names that are unknown are kept.
+func TestTenants_LongNameIsUnknown(t *testing.T) {
+	s := newTenantService(t, new(directory), webhook.Options{})
+	ping.On(s.Handler, func(context.Context, *Ping) error { return nil })
+	longest := "t" + strings.Repeat("x", 255)
+	require.Equal(t, http.StatusOK, s.post(t, longest, "secret of "+longest, "evt_1").Code)
+	require.Equal(t, longest, s.last().Tenant)
+	require.Equal(t, http.StatusUnauthorized, s.post(t, longest+"x", "secret of "+longest+"x", "evt_1").Code)
+	require.Equal(t, signature.Mismatch.Error(), string(s.last().Reason))
+	require.EqualValues(t, 1, s.lookups.Load(), "it is not looked up")
+}
+
+// Even if the keys of unknown tenants verify, the tenant is unknown.
+func TestTenants_UnknownTenantIsNeverAccepted(t *testing.T) {
+	accept := vendors.AuthenticatorFunc(func(context.Context, *vendors.Request, []byte) (signature.Match, error) {
+		return signature.Match{Key: "default"}, nil
+	})
+	tenants := webhook.Tenants[int]{
+		Tenant: func(r *http.Request) string { return r.Header.Get("X-Tenant") },
+		Keys: func(_ context.Context, tenant string) ([]int, error) {
+			if tenant == "known" {
+				return []int{1}, nil
+			}
+			return nil, nil
+		},
+	}
+	a, err := tenants.PerTenant(accept, func([]int) (vendors.Authenticator, error) { return accept, nil })
+	require.NoError(t, err)
+	for name, want := range map[string]string{"": "", "unknown": "", "known": "known"} {
+		match, err := a.Authenticate(t.Context(), &vendors.Request{Header: http.Header{"X-Tenant": {name}}}, nil)
+		require.Equal(t, want != "", err == nil, name)
+		require.Equal(t, want, match.Tenant)
 	}
 }

@@ -6,15 +6,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 )
 
-// maxRunning is the maximum number of lookups at once. Invented names must not become a load for the directory.
-const maxRunning = 64
+const (
+	maxRunning = 64 // lookups at once: invented names must not become a load for the directory
+	reserved   = 16 // of these, for names that were known: invented names must not keep their results from being renewed
+)
 
-// defaultTimeout is the timeout of a lookup for a context without a deadline.
-const defaultTimeout = 5 * time.Second
+const (
+	defaultTimeout = 5 * time.Second // of a lookup for a context without a deadline
+	minTimeout     = time.Second     // of a lookup for a context that ends sooner: other requests may wait for it too
+)
 
 // ErrBusy is returned when too many lookups run.
 var ErrBusy = errors.New("lookup: too many lookups at once")
@@ -73,21 +78,25 @@ func (c *Cache[V]) begin(ctx context.Context, name string) (l *call[V], value V,
 	if l := c.running[name]; l != nil {
 		return l, value, false, nil
 	}
-	if len(c.running) >= maxRunning {
+	limit := maxRunning
+	if _, wasKnown := c.known[name]; !wasKnown {
+		limit -= reserved
+	}
+	if len(c.running) >= limit {
 		return nil, value, false, ErrBusy
 	}
 	if c.running == nil {
 		c.running = make(map[string]*call[V])
 		c.known, c.unknown = make(map[string]result[V]), make(map[string]result[V])
 	}
-	l = &call[V]{done: make(chan struct{})}
+	l, name = &call[V]{done: make(chan struct{})}, strings.Clone(name) // the caller may use the memory again
 	c.running[name] = l
 	go c.find(ctx, name, l)
 	return l, value, false, nil
 }
 
 // find looks up a name. It goes on if the request of ctx ends, because other requests wait for it too. It ends at the deadline
-// of ctx.
+// of ctx, but not before minTimeout.
 func (c *Cache[V]) find(ctx context.Context, name string, l *call[V]) {
 	l.err = errors.New("lookup: it ended its goroutine")
 	defer func() {
@@ -96,11 +105,11 @@ func (c *Cache[V]) find(ctx context.Context, name string, l *call[V]) {
 		}
 		c.end(name, l)
 	}()
-	end, ok := ctx.Deadline()
-	if !ok {
-		end = time.Now().Add(defaultTimeout)
+	timeout := defaultTimeout
+	if end, ok := ctx.Deadline(); ok {
+		timeout = max(time.Until(end), minTimeout)
 	}
-	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), end)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
 	l.value, l.known, l.err = c.Find(ctx, name)
 }
@@ -109,9 +118,9 @@ func (c *Cache[V]) end(name string, l *call[V]) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.running, name)
-	delete(c.known, name)
-	delete(c.unknown, name)
 	if l.err == nil {
+		delete(c.known, name)
+		delete(c.unknown, name)
 		cached := c.unknown
 		if l.known {
 			cached = c.known

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -164,10 +165,10 @@ func TestCache_ForgetsFormerResult(t *testing.T) {
 		c := &lookup.Cache[string]{TTL: time.Minute, Max: 10, Find: func(context.Context, string) (string, bool, error) { return "value of x", exists, nil }}
 		for _, exists = range []bool{false, true, false, true} {
 			require.Equal(t, exists, get(t, c, "x"))
+			known, unknown := c.Size()
+			require.Equal(t, 1, known+unknown)
 			time.Sleep(time.Minute)
 		}
-		known, unknown := c.Size()
-		require.Equal(t, 1, known+unknown)
 	})
 }
 
@@ -186,8 +187,86 @@ func TestCache_BoundsLookups(t *testing.T) {
 			})
 		}
 		all.Wait()
-		require.EqualValues(t, 36, busy.Load())
-		require.EqualValues(t, 64, d.calls.Load())
+		require.EqualValues(t, 52, busy.Load(), "16 slots are for known names")
+		require.EqualValues(t, 48, d.calls.Load())
 		require.True(t, get(t, c, "t99999"))
+
+		for i := range 48 {
+			require.True(t, get(t, c, fmt.Sprint("t", 100+i)))
+		}
+		time.Sleep(time.Minute)
+		before := d.calls.Load()
+		for i := range 48 {
+			all.Go(func() { _, _, _ = c.Get(t.Context(), fmt.Sprint("t", 100+i)) })
+			all.Go(func() { _, _, _ = c.Get(t.Context(), fmt.Sprint("t", 200+i)) })
+		}
+		all.Wait()
+		require.LessOrEqual(t, d.calls.Load()-before, int64(64), "known names have a limit too")
+	})
+}
+
+// A request that arrived late has little time left. It must not fail the requests that wait for its lookup.
+func TestCache_OutlivesDeadlineOfFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &directory{takes: time.Second / 2}
+		c := d.cache(10)
+		hurried, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		var all sync.WaitGroup
+		all.Go(func() {
+			_, _, err := c.Get(hurried, "t1")
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+		})
+		synctest.Wait()
+		require.True(t, get(t, c, "t1"))
+		all.Wait()
+		require.EqualValues(t, 1, d.calls.Load())
+	})
+}
+
+// A server may use the memory of a header again, while the lookup goes on and after it.
+func TestCache_KeepsCopyOfName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := make(chan string, 2)
+		c := &lookup.Cache[string]{TTL: time.Minute, Max: 10, Find: func(_ context.Context, name string) (string, bool, error) {
+			time.Sleep(time.Second)
+			asked <- name
+			return "value of " + name, true, nil
+		}}
+		memory := []byte("t1")
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			_, _, err := c.Get(ctx, unsafe.String(&memory[0], len(memory)))
+			require.ErrorIs(t, err, context.Canceled)
+			copy(memory, "t2")
+		}()
+		synctest.Wait()
+		cancel()
+		time.Sleep(time.Minute)
+		require.Equal(t, "t1", <-asked)
+		require.True(t, get(t, c, "t1"))
+		require.True(t, get(t, c, "t2"))
+	})
+}
+
+// Names that anyone can invent must not keep the results for known names from being renewed.
+func TestCache_RenewsKnownDespiteInvented(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &directory{}
+		c := d.cache(1000)
+		require.True(t, get(t, c, "t1"))
+		time.Sleep(time.Minute)
+		d.err = errors.New("the directory is down")
+		_, _, err := c.Get(t.Context(), "t1")
+		require.ErrorIs(t, err, d.err, "a failure does not change that the name was known")
+
+		d.err, d.takes = nil, time.Second
+		var all sync.WaitGroup
+		for i := range 100 {
+			all.Go(func() { _, _, _ = c.Get(t.Context(), fmt.Sprint("invented ", i)) })
+		}
+		synctest.Wait()
+		require.True(t, get(t, c, "t1"))
+		all.Wait()
 	})
 }

@@ -151,3 +151,70 @@ func BenchmarkExplain(b *testing.B) {
 		}
 	}
 }
+
+// listScheme returns a scheme with a list of signatures, HMAC and Ed25519.
+func listScheme() signature.Scheme {
+	return signature.Scheme{
+		Header: "X-Signature", Separator: ",",
+		Versions: []signature.Version{
+			{Prefix: "v1="},
+			{Prefix: "v1a=", Algorithm: signature.Ed25519, KeyEncoding: signature.Hex, KeyPrefixes: []string{"pk_"}},
+		},
+		Forms:  []signature.Form{{Name: "t.body", Signs: "{t}.{body}"}},
+		Fields: []signature.Field{{Element: "t", Grammar: signature.UnixTime, Required: true}},
+	}
+}
+
+// Each signature in a list costs as much as a single one.
+func TestExplain_LimitsCostOfManySignatures(t *testing.T) {
+	for element, secret := range map[string]string{
+		",v1=" + strings.Repeat("ab", 32):  "secret-%064d",
+		",v1a=" + strings.Repeat("ab", 64): "pk_%064d",
+	} {
+		keys := make([]signature.Key, signature.MaxKeys)
+		for i := range keys {
+			keys[i] = signature.NewKey(fmt.Sprint(i), fmt.Sprintf(secret, i+1))
+		}
+		ring, err := signature.NewKeyring(listScheme(), keys...)
+		require.NoError(t, err)
+		for _, size := range []int{20, 4 << 10, 256 << 10} {
+			h := http.Header{"X-Signature": {"t=1700000000" + strings.Repeat(element, 8)}}
+			body := []byte(`["` + strings.Repeat("x", size) + `"]`)
+			e, cost := diagnose.ExplainCost(diagnose.Input{Scheme: listScheme(), Keys: ring, Header: h, Body: body})
+			require.Equal(t, diagnose.Unexplained, e.Cause)
+			require.LessOrEqual(t, cost.MACs*int64(len(body)), cost.Spent, "what is hashed is paid for")
+			if strings.Contains(element, "v1a=") {
+				require.Less(t, cost.MACs, int64(300), "verifying an Ed25519 signature costs as much as hashing 16 KiB")
+			}
+		}
+	}
+}
+
+// A list of a million elements is refused after the first ones. It must not be split for its explanation.
+func TestExplain_LimitsCostOfLongList(t *testing.T) {
+	ring, err := signature.NewKeyring(listScheme(), signature.NewKey("a", "secret"))
+	require.NoError(t, err)
+	for _, list := range []string{"t=1700000000" + strings.Repeat(",", 1<<20), "t=1700000000" + strings.Repeat(",x", 1<<19), strings.Repeat("t=1,", 1<<18), strings.Repeat("x,", 1<<19)} {
+		in := diagnose.Input{Scheme: listScheme(), Keys: ring, Header: http.Header{"X-Signature": {list}}, Body: []byte("{}")}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		e := diagnose.Explain(in)
+		runtime.ReadMemStats(&after)
+		require.NotEqual(t, diagnose.None, e.Cause)
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(4<<20), "%.20s", list)
+	}
+}
+
+// A signature that is marked as another version's is not that of the key.
+func TestExplain_SeparatesVersions(t *testing.T) {
+	s := listScheme()
+	s.Versions = []signature.Version{{Prefix: "v1="}, {Prefix: "v2=", KeyPrefixes: []string{"v2_"}}}
+	h := http.Header{"X-Signature": {"t=1700000000"}}
+	require.NoError(t, s.Sign(signature.NewKey("a", "secret"), "", h, []byte("{}")))
+	ring, err := signature.NewKeyring(s, signature.NewKey("a", "secret"))
+	require.NoError(t, err)
+	in := diagnose.Input{Scheme: s, Keys: ring, Header: h, Body: []byte("{}")}
+	require.Equal(t, diagnose.None, diagnose.Explain(in).Cause)
+	h.Set("X-Signature", strings.Replace(h.Get("X-Signature"), "v1=", "v2=", 1))
+	require.NotEqual(t, diagnose.None, diagnose.Explain(in).Cause)
+}

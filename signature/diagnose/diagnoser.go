@@ -11,8 +11,18 @@ import (
 // budget is how many bytes an explanation may hash, including rewritten bodies.
 const budget = 4 << 20
 
-// macCost is the cost of a MAC in addition to its bytes, mostly for keying.
-const macCost = 512
+const (
+	macCost     = 512      // of a MAC in addition to its bytes, mostly for keying
+	ed25519Cost = 16 << 10 // of verifying one Ed25519 signature in addition to its bytes
+)
+
+// costOf returns the cost of comparing one signature over body.
+func costOf(a signature.Algorithm, body []byte) int {
+	if a == signature.Ed25519 {
+		return ed25519Cost + len(body)
+	}
+	return macCost + len(body)
+}
 
 // A diagnoser searches for the one change that makes the received MAC right.
 type diagnoser struct {
@@ -120,17 +130,20 @@ func (d *diagnoser) signedBy(keys []*key, forms []composed, body []byte) (by *ke
 	for _, c := range forms {
 		var signed []byte
 		for _, k := range keys {
-			if !d.spend(macCost + len(body)) {
-				return nil, nil, false
-			}
-			if signed == nil {
-				signed = d.bytes(&c, body)
-			}
-			if k.Name != "" {
-				d.computed++
-			}
 			for _, sig := range d.got {
-				if sig.Version.Prefix == k.version.Prefix && verifies(k.version.Algorithm, k.raw, signed, sig.Bytes) {
+				if sig.Version.Prefix != k.version.Prefix {
+					continue
+				}
+				if !d.spend(costOf(k.version.Algorithm, body)) {
+					return nil, nil, false
+				}
+				if signed == nil {
+					signed = d.bytes(&c, body)
+				}
+				if k.Name != "" {
+					d.computed++
+				}
+				if verifies(k.version.Algorithm, k.raw, signed, sig.Bytes) {
 					return k, c.form, true
 				}
 			}

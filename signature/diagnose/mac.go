@@ -122,7 +122,7 @@ func (d *diagnoser) proves(r *reading, forms []composed) bool {
 	for _, c := range forms {
 		var signed []byte
 		for _, k := range d.live {
-			if !d.spend(macCost + len(d.in.Body)) {
+			if !d.spend(costOf(k.version.Algorithm, d.in.Body)) {
 				return false
 			}
 			if signed == nil {

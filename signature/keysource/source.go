@@ -26,6 +26,9 @@ func (f SourceFunc) Keys(ctx context.Context) ([]signature.Key, error) { return 
 // maxFile is the maximum size of a file in bytes. A larger file is a mistake, such as the path of a log.
 const maxFile = 4 << 10
 
+// maxTries is how often a folder is read that changes meanwhile.
+const maxTries = 3
+
 // File returns a source with one key: the content of the file, without one line break (LF or CRLF) at its end. The key has
 // the name of the file. Other whitespace is part of the secret.
 //
@@ -52,45 +55,58 @@ func File(path string) Source {
 // Keys returns an error if one of the files cannot be read as a File, if there is no file, or if there are more than
 // [signature.MaxKeys].
 func Dir(path string) Source {
+	// In a volume of Kubernetes, the files are links through the link ..data, which is replaced when a file changes.
+	// Reading its target returns the files of one version. The old version is removed after that, so a version that is
+	// still current at the end was read in full.
+	current := filepath.Join(path, "..data")
 	return SourceFunc(func(context.Context) ([]signature.Key, error) {
-		folder := path
-		// In a volume of Kubernetes, the files are links through the link ..data, which is replaced when a file changes.
-		// Reading its target returns the files of one version.
-		if data, err := filepath.EvalSymlinks(filepath.Join(path, "..data")); err == nil {
-			folder = data
+		for range maxTries {
+			version, err := filepath.EvalSymlinks(current)
+			if err != nil {
+				return readFolder(path)
+			}
+			keys, err := readFolder(version)
+			if now, _ := filepath.EvalSymlinks(current); now == version {
+				return keys, err
+			}
 		}
-		entries, err := os.ReadDir(folder)
+		return nil, fmt.Errorf("keysource: %s must not change while it is read", path)
+	})
+}
+
+// readFolder returns the keys of the files in a folder.
+func readFolder(path string) ([]signature.Key, error) {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, fmt.Errorf("keysource: %w", err)
+	}
+	var files []string
+	for _, e := range entries {
+		file := filepath.Join(path, e.Name())
+		if strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		info, err := os.Stat(file)
 		if err != nil {
 			return nil, fmt.Errorf("keysource: %w", err)
 		}
-		var files []string
-		for _, e := range entries {
-			file := filepath.Join(folder, e.Name())
-			if strings.HasPrefix(e.Name(), ".") {
-				continue
-			}
-			info, err := os.Stat(file)
-			if err != nil {
-				return nil, fmt.Errorf("keysource: %w", err)
-			}
-			if info.Mode().IsRegular() {
-				files = append(files, file)
-			}
-			if len(files) > signature.MaxKeys {
-				return nil, fmt.Errorf("keysource: %s must have at most %d files", path, signature.MaxKeys)
-			}
+		if info.Mode().IsRegular() {
+			files = append(files, file)
 		}
-		if len(files) == 0 {
-			return nil, fmt.Errorf("keysource: %s must have a file for each key, but has none", path)
+		if len(files) > signature.MaxKeys {
+			return nil, fmt.Errorf("keysource: %s must have at most %d files", path, signature.MaxKeys)
 		}
-		keys := make([]signature.Key, len(files))
-		for i, file := range files {
-			if keys[i], err = readKey(file); err != nil {
-				return nil, err
-			}
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("keysource: %s must have a file for each key, but has none", path)
+	}
+	keys := make([]signature.Key, len(files))
+	for i, file := range files {
+		if keys[i], err = readKey(file); err != nil {
+			return nil, err
 		}
-		return keys, nil
-	})
+	}
+	return keys, nil
 }
 
 // readKey returns the key of a regular file.

@@ -25,16 +25,18 @@ const (
 // then serves all of them. The tenant is on the delivery and part of its keys, so tenants share no duplicates. K is
 // [signature.Key], or the credential of a vendor that does not sign.
 //
-// An unknown tenant gets the response of a bad signature, after the same work. If a lookup fails or takes too long, the
-// response is 503, and the vendor sends the delivery again.
+// An unknown tenant gets the response of a bad signature, after the same work as for a tenant with one secret. With several
+// keys, or an Ed25519 key, a tenant's refusal takes longer. If a lookup fails or takes too long, the response is 503, and the
+// vendor sends the delivery again.
 type Tenants[K any] struct {
 	// Tenant returns the name of the request's tenant, for example r.PathValue("tenant"). It gets requests that are not
-	// authentic. It must not read the body. "" means that there is no tenant.
+	// authentic. It must not read the body. "" means that there is no tenant. A name of more than 256 bytes is unknown.
 	Tenant func(r *http.Request) string
 
 	// Keys returns the live keys of a tenant. No keys means that the tenant is unknown. An error means that it could not find
-	// out. It runs on a separate goroutine, once for all requests that wait for the same tenant, and at most 64 at once.
-	// ctx ends after webhook.Options.StoreTimeout.
+	// out. It runs on a separate goroutine, once for all requests that wait for the same tenant, and at most 64 at once. Of
+	// these, 16 are for tenants that were known, so that invented names do not keep their keys from being renewed.
+	// ctx ends after webhook.Options.StoreTimeout, or after 1 s if the request has less time.
 	Keys func(ctx context.Context, tenant string) ([]K, error)
 
 	// TTL is how long keys are used before they are looked up again. The same holds for the fact that a tenant is unknown.
@@ -79,8 +81,8 @@ type perTenant struct {
 // find returns the tenant of a request and its Authenticator.
 func (p *perTenant) find(ctx context.Context, r *Request) (tenant string, a Authenticator, known bool, err error) {
 	tenant = p.tenant(r.HTTP())
-	if tenant == "" {
-		return "", p.unknown, false, nil
+	if tenant == "" || len(tenant) > names.Max { // unknown names are kept, so they must not be as long as a URL
+		return tenant, p.unknown, false, nil
 	}
 	a, known, err = p.cache.Get(ctx, tenant)
 	if err != nil {
