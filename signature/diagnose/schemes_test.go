@@ -71,22 +71,24 @@ func TestExplain_UnderstandsListsAndBase64(t *testing.T) {
 		cause   diagnose.Cause
 		says    string
 	}{
-		"right":               {"v1," + in64(rawSecret), []string{whsec}, diagnose.None, "nothing is wrong"},
-		"right, the second":   {"v1," + in64("x") + " v1," + in64(rawSecret), []string{whsec}, diagnose.None, "nothing is wrong"},
-		"right, Ed25519":      {"v1a," + base64.StdEncoding.EncodeToString(sealed), []string{whpk}, diagnose.None, "nothing is wrong"},
-		"another secret":      {"v1," + in64("x"), []string{whsec}, diagnose.Unexplained, "forged"},
-		"no prefix":           {in64(rawSecret), []string{whsec}, diagnose.MACPrefix, "lacks the prefix; it must have 44 characters of base64, with the prefix v1,"},
-		"another prefix":      {"v2," + in64(rawSecret), []string{whsec}, diagnose.MACPrefix, "another prefix"},
-		"in hex":              {"v1," + hex.EncodeToString(signtest.MAC(rawSecret, []byte(signedBytes))), []string{whsec}, diagnose.MACInHex, "has it in hex"},
-		"quotes":              {`"v1,` + in64(rawSecret) + `"`, []string{whsec}, diagnose.MACPrefix, "another prefix"},
-		"Ed25519 in hex":      {"v1a," + hex.EncodeToString(sealed), []string{whpk}, diagnose.MACInHex, "has it in hex; it must have 88 characters of base64, with the prefix v1a,"},
-		"Ed25519, another":    {"v1a," + hex.EncodeToString(sealed[1:]) + "00", []string{whpk}, diagnose.HeaderMalformed, "is not one Ed25519 in base64"},
-		"both kinds of keys":  {in64("x"), []string{whsec, whpk}, diagnose.HeaderMalformed, "44 characters of base64, with the prefix v1,, or 88 characters of base64, with the prefix v1a,"},
-		"by the second key":   {in64(rawSecret), []string{whpk, whsec}, diagnose.MACPrefix, "lacks the prefix"},
-		"the text as secret":  {"v1," + in64(whsec), []string{whsec}, diagnose.SecretDecoded, "was decoded from base64, but the sender uses its text as it is"},
-		"encoded twice":       {"v1," + in64(rawSecret), []string{twice}, diagnose.SecretEncoded, "must be decoded from base64"},
-		"not encoded at all":  {"v1," + in64("other"), []string{twice}, diagnose.Unexplained, ""},
-		"too many and forged": {strings.TrimSpace(strings.Repeat("v1,"+in64("x")+" ", 9)), []string{whsec}, diagnose.HeaderMalformed, "has too many signatures: it must have 44"},
+		"right":                 {"v1," + in64(rawSecret), []string{whsec}, diagnose.None, "nothing is wrong"},
+		"right, the second":     {"v1," + in64("x") + " v1," + in64(rawSecret), []string{whsec}, diagnose.None, "nothing is wrong"},
+		"right, Ed25519":        {"v1a," + base64.StdEncoding.EncodeToString(sealed), []string{whpk}, diagnose.None, "nothing is wrong"},
+		"right, the second key": {"v1," + in64(rawSecret), []string{whpk, whsec}, diagnose.None, "nothing is wrong"},
+		"another secret":        {"v1," + in64("x"), []string{whsec}, diagnose.Unexplained, "forged"},
+		"no prefix":             {in64(rawSecret), []string{whsec}, diagnose.MACPrefix, "lacks the prefix; it must have 44 characters of base64, with the prefix v1,"},
+		"quotes, no prefix":     {`"` + in64(rawSecret) + `"`, []string{whsec}, diagnose.MACQuoted, "whitespace or quotes"},
+		"another prefix":        {"v2," + in64(rawSecret), []string{whsec}, diagnose.MACPrefix, "another prefix"},
+		"in hex":                {"v1," + hex.EncodeToString(signtest.MAC(rawSecret, []byte(signedBytes))), []string{whsec}, diagnose.MACInHex, "has it in hex"},
+		"quotes":                {`"v1,` + in64(rawSecret) + `"`, []string{whsec}, diagnose.MACPrefix, "another prefix"},
+		"Ed25519 in hex":        {"v1a," + hex.EncodeToString(sealed), []string{whpk}, diagnose.MACInHex, "has it in hex; it must have 88 characters of base64, with the prefix v1a,"},
+		"Ed25519, another":      {"v1a," + hex.EncodeToString(sealed[1:]) + "00", []string{whpk}, diagnose.HeaderMalformed, "is not one Ed25519 in base64"},
+		"both kinds of keys":    {in64("x"), []string{whsec, whpk}, diagnose.HeaderMalformed, "44 characters of base64, with the prefix v1,, or 88 characters of base64, with the prefix v1a,"},
+		"by the second key":     {in64(rawSecret), []string{whpk, whsec}, diagnose.MACPrefix, "lacks the prefix"},
+		"the text as secret":    {"v1," + in64(whsec), []string{whsec}, diagnose.SecretDecoded, "was decoded from base64, but the sender uses its text as it is"},
+		"encoded twice":         {"v1," + in64(rawSecret), []string{twice}, diagnose.SecretEncoded, "must be decoded from base64"},
+		"not encoded at all":    {"v1," + in64("other"), []string{twice}, diagnose.Unexplained, ""},
+		"too many and forged":   {strings.TrimSpace(strings.Repeat("v1,"+in64("x")+" ", 9)), []string{whsec}, diagnose.HeaderMalformed, "has too many signatures: it must have 44"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := explainStandard(t, c.value, c.secrets...)
@@ -175,4 +177,25 @@ func TestExplain_LooksLikeHex(t *testing.T) {
 		Header: http.Header{signtest.HeaderSignature: {"-" + base64.StdEncoding.EncodeToString(make([]byte, 32))}},
 	})
 	require.NotContains(t, e.Text, "looks like")
+	e = diagnose.Explain(diagnose.Input{
+		Scheme: s, Keys: signtest.NewRingFor(t, s), Body: []byte("body"),
+		Header: http.Header{signtest.HeaderSignature: {base64.RawURLEncoding.EncodeToString(make([]byte, 32))}},
+	})
+	require.NotContains(t, e.Text, "looks like", "it is base64")
+}
+
+func TestExplain_NamesLifetime(t *testing.T) {
+	noon := time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
+	early := signature.NewKey("later", signtest.Secret)
+	early.NotBefore, early.NotAfter = noon, noon.Add(time.Hour)
+	explainAt := func(at time.Time, keys ...signature.Key) diagnose.Explanation {
+		s, h := signtest.BodyScheme(), make(http.Header)
+		signtest.Sign(t, s, "", h, []byte("body"))
+		return diagnose.Explain(diagnose.Input{Scheme: s, Keys: signtest.NewRingFor(t, s, keys...), Header: h, Body: []byte("body"), Now: at})
+	}
+	e := explainAt(noon.Add(-time.Minute), early, signature.NewKey("other", "another secret"))
+	require.Equal(t, diagnose.KeyLifetime, e.Cause)
+	require.Contains(t, e.Text, `the key "later", which is valid only from 2026-11-27T12:00:00Z until 2026-11-27T13:00:00Z`)
+	require.Equal(t, diagnose.None, explainAt(noon, early).Cause)
+	require.Equal(t, diagnose.KeyLifetime, explainAt(noon.Add(time.Hour), early).Cause)
 }
