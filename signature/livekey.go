@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"sync"
+	"time"
 )
 
 // A liveKey is a key that is prepared for verifying. Keying an HMAC costs two blocks of its hash and several allocations.
@@ -66,10 +67,18 @@ func newLiveKey(s *Scheme, k Key) (*liveKey, error) {
 	return live, nil
 }
 
-// fits reports whether s has the version of the key. A ring may be for another scheme by mistake. Without this check, a public
-// key could verify as the secret of a MAC.
-func (k *liveKey) fits(s *Scheme) bool {
-	return k.version < len(s.Versions) && s.Versions[k.version].Algorithm == k.algorithm
+// mayVerify reports whether the key may verify a delivery of s at a time. The zero time means time.Now(). A ring may be for
+// another scheme by mistake: without a check, a public key could verify as the secret of a MAC.
+func (k *liveKey) mayVerify(s *Scheme, at time.Time) bool {
+	switch {
+	case k.version >= len(s.Versions) || s.Versions[k.version].Algorithm != k.algorithm:
+		return false
+	case !k.bounded:
+		return true
+	case at.IsZero():
+		at = time.Now()
+	}
+	return k.ValidAt(at)
 }
 
 // makes reports whether the key makes one of the received signatures, over the signed bytes of a form. It compares every

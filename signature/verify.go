@@ -98,18 +98,7 @@ func (v *Verifier) VerifyAt(keys *Keyring, h http.Header, body []byte, at time.T
 		}
 		tried = true
 		for _, key := range live {
-			if !key.fits(s) {
-				continue
-			}
-			if key.bounded {
-				if at.IsZero() {
-					at = time.Now()
-				}
-				if !key.ValidAt(at) {
-					continue
-				}
-			}
-			if key.makes(&r, form, body) {
+			if key.mayVerify(s, at) && key.makes(&r, form, body) {
 				if i != 0 {
 					v.last.Store(uint32(n))
 				}

@@ -237,8 +237,9 @@ func TestCache_KeepsCopyOfName(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() {
 			_, _, err := c.Get(ctx, unsafe.String(&memory[0], len(memory)))
-			require.ErrorIs(t, err, context.Canceled)
-			copy(memory, "t2")
+			if errors.Is(err, context.Canceled) {
+				copy(memory, "t2")
+			}
 		}()
 		synctest.Wait()
 		cancel()
