@@ -3,10 +3,10 @@ module github.com/aihooks/aihooks-go/integration
 go 1.26.0
 
 require (
-	github.com/aihooks/aihooks-go v0.0.0-20261127044856-7ad84f54d324
-	github.com/aihooks/aihooks-go/inbox/jetstream v0.0.0-20261127044856-7ad84f54d324
-	github.com/aihooks/aihooks-go/inbox/sqlite v0.0.0-20261127044856-7ad84f54d324
-	github.com/aihooks/aihooks-go/webhook/otelhooks v0.0.0-20261127044856-7ad84f54d324
+	github.com/aihooks/aihooks-go v0.0.0-20261127050053-a502041fdf5d
+	github.com/aihooks/aihooks-go/inbox/jetstream v0.0.0-20261127050053-a502041fdf5d
+	github.com/aihooks/aihooks-go/inbox/sqlite v0.0.0-20261127050053-a502041fdf5d
+	github.com/aihooks/aihooks-go/webhook/otelhooks v0.0.0-20261127050053-a502041fdf5d
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
 	github.com/creack/pty v1.1.24
