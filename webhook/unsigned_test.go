@@ -56,6 +56,15 @@ func TestUnsignedTime_IsCheckedAgainstMemory(t *testing.T) {
 	})
 }
 
+// Both times must be fresh.
+func TestUnsignedTime_IsCheckedAgainstWindow(t *testing.T) {
+	r := unsigned(t, memory(t, 10*time.Hour))
+	b := body("a")
+	request := r.request(b)
+	request.Header.Set("X-Acme-Time", strconv.FormatInt(time.Now().Add(-time.Hour).Unix(), 10))
+	require.Equal(t, webhook.ReasonStale, r.Process(t.Context(), request).Reason)
+}
+
 func TestUnsignedTime_IsCheckedAgainstRetention(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := unsigned(t, struct{ idempotency.Store }{memory(t, 10*time.Hour)}) // a store that survives restarts
