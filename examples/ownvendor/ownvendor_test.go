@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/examples/ownvendor"
+	"github.com/aihooks/aihooks-go/internal/test/signtest"
 	"github.com/aihooks/aihooks-go/signature/diagnose"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/webhooktest"
@@ -84,4 +85,12 @@ func TestStripe_ExplainsRefusals(t *testing.T) {
 	bare.Set("Stripe-Signature", "v1="+strings.Repeat("0", 64))
 	require.Equal(t, diagnose.HeaderMissing, explain(bare, body).Cause)
 	require.Contains(t, explain(bare, body).Text, "element t of the header Stripe-Signature")
+}
+
+// The schemes are those that signature's tests check against the senders' documentation, and integration/peers against the
+// senders' Go libraries.
+func TestProfiles_HaveCheckedSchemes(t *testing.T) {
+	require.Equal(t, signtest.GitHubScheme(), *ownvendor.GitHub().Scheme)
+	require.Equal(t, signtest.StripeScheme(), *ownvendor.Stripe().Scheme)
+	require.Equal(t, signtest.SlackScheme(), *ownvendor.Slack().Scheme)
 }

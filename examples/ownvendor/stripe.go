@@ -18,7 +18,7 @@ func Stripe() vendors.Profile {
 			Header:    "Stripe-Signature",
 			Separator: ",",
 			Versions:  []signature.Version{{Prefix: "v1="}},
-			Forms:     []signature.Form{{Name: "v1", Signs: "{t}.{body}"}},
+			Forms:     []signature.Form{{Name: "t.body", Signs: "{t}.{body}"}},
 			Fields:    []signature.Field{{Element: "t", Grammar: signature.UnixTime, Required: true}},
 		},
 		Envelope:      vendors.EnvelopeNames{Type: []string{"type"}, ID: []string{"id"}, Time: []string{"created"}, Data: []string{"data"}},
