@@ -11,7 +11,7 @@ import (
 )
 
 // MaxKeys is the maximum number of keys in a [Keyring]. A forged delivery costs one MAC per key and form. With Ed25519, it
-// costs one verification per key, form and received signature, of which there are at most 8.
+// costs one verification per key, form and received signature. A delivery has at most 8 signatures.
 const MaxKeys = 16
 
 // A Key is a signing secret with a name. The name identifies the key during a rotation. It appears in observations, and

@@ -3,6 +3,7 @@ package signature
 import (
 	"crypto/ed25519"
 	"crypto/hmac"
+	"iter"
 	"net/http"
 	"strings"
 )
@@ -128,22 +129,15 @@ func (s *Scheme) readList(h http.Header, r *received) error {
 		return &Error{Missing, s.Header, "is missing or empty"}
 	}
 	var seen [maxFields]bool
-	for _, line := range lines {
-		for more := true; more; {
-			var element string
-			element, line, more = strings.Cut(line, s.Separator)
-			if s.Separator != " " {
-				element = strings.Trim(element, " ")
-			}
-			if elements++; elements > maxElements {
-				return &Error{Malformed, s.Header, "has too many elements"}
-			}
-			if element == "" {
-				return &Error{Malformed, s.Header, "has an empty element"}
-			}
-			if err := s.readElement(element, r, &seen); err != nil {
-				return err
-			}
+	for element := range s.elements(h) {
+		if elements++; elements > maxElements {
+			return &Error{Malformed, s.Header, "has too many elements"}
+		}
+		if element == "" {
+			return &Error{Malformed, s.Header, "has an empty element"}
+		}
+		if err := s.readElement(element, r, &seen); err != nil {
+			return err
 		}
 	}
 	for i := range s.Fields {
@@ -268,7 +262,7 @@ func (s Scheme) Values(h http.Header, name string) []string {
 		return h[name]
 	}
 	var values []string
-	for _, element := range s.elements(h) {
+	for element := range s.elements(h) {
 		if value, ok := cutName(element, name); ok {
 			values = append(values, value)
 		}
@@ -283,7 +277,7 @@ func (s Scheme) Set(h http.Header, name, value string) {
 		return
 	}
 	list := []string{name + "=" + value}
-	for _, element := range s.elements(h) {
+	for element := range s.elements(h) {
 		if _, ok := cutName(element, name); !ok {
 			list = append(list, element)
 		}
@@ -300,26 +294,27 @@ func (s *Scheme) isElement(name string) bool {
 	return false
 }
 
-// elements returns the elements of the list: of one that is too long, only as many as prove it.
-func (s *Scheme) elements(h http.Header) []string {
-	var all []string
-	for _, line := range h[s.Header] {
-		for element := range strings.SplitSeq(line, s.Separator) {
-			if s.Separator != " " {
-				element = strings.Trim(element, " ")
-			}
-			if all = append(all, element); len(all) > maxElements {
-				return all
+// elements iterates over the elements of the list: of one that is too long, only over as many as prove it.
+func (s *Scheme) elements(h http.Header) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		n := 0
+		for _, line := range h[s.Header] {
+			for element := range strings.SplitSeq(line, s.Separator) {
+				if s.Separator != " " {
+					element = strings.Trim(element, " ")
+				}
+				if n++; !yield(element) || n > maxElements {
+					return
+				}
 			}
 		}
 	}
-	return all
 }
 
 // values returns the values of the fields. A field that is missing or repeated has none.
 func (s *Scheme) values(h http.Header) (values [maxFields]string) {
 	for i := range s.Fields {
-		if all := s.Values(h, s.Fields[i].name()); len(all) == 1 {
+		if all := s.Values(h, s.Fields[i].Name()); len(all) == 1 {
 			values[i] = all[0]
 		}
 	}

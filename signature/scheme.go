@@ -21,8 +21,8 @@ type Scheme struct {
 
 	// Separator makes Header a list, such as "," for t=1492774577,v1=… or " " for v1,… v1,…. The list may continue in
 	// further lines of the same header. One matching signature is enough. Elements that are neither a signature of one of
-	// the Versions nor a Field are ignored: a sender may add others later. A list has at most 16 elements, of which at
-	// most 8 are signatures of the Versions. A comma may have spaces around it.
+	// the Versions nor a Field are ignored: a sender may add others later. A list has at most 16 elements, and at most
+	// 8 signatures of the Versions. A comma may have spaces around it.
 	Separator string
 
 	// Versions are the accepted kinds of signatures, at most 4. Defaults to one, the zero Version.
@@ -61,8 +61,8 @@ type Field struct {
 	Required bool // also for forms that do not cover it
 }
 
-// name returns the name of the field in templates.
-func (f *Field) name() string {
+// Name returns the name of the field in templates, and for [Scheme.Values] and [Scheme.Set].
+func (f Field) Name() string {
 	if f.Element != "" {
 		return f.Element
 	}
@@ -203,12 +203,12 @@ func (s *Scheme) checkFields() error {
 			return errCanonical(f.Header)
 		case f.Element != "" && (f.Header != "" || s.Separator == "" || !Opaque.Accepts(f.Element)):
 			return fmt.Errorf("signature: the element %q of a Scheme must be of letters, digits, \"_\" and \"-\", without a Header, and the Scheme needs a Separator", f.Element)
-		case f.name() == s.Header || seen[f.name()] || f.name() == bodyName:
-			return fmt.Errorf("signature: the header %q must not appear twice in a Scheme", f.name())
+		case f.Name() == s.Header || seen[f.Name()] || f.Name() == bodyName:
+			return fmt.Errorf("signature: the header %q must not appear twice in a Scheme", f.Name())
 		case f.Grammar < Opaque || f.Grammar > Visible:
-			return fmt.Errorf("signature: the header %q of a Scheme needs a Grammar", f.name())
+			return fmt.Errorf("signature: the header %q of a Scheme needs a Grammar", f.Name())
 		}
-		seen[f.name()] = true
+		seen[f.Name()] = true
 	}
 	return nil
 }

@@ -62,7 +62,7 @@ func (f *Form) compile(s *Scheme) (err error) {
 		case bodyName:
 			p.field, hasBody = bodyField, true
 		default:
-			if p.field = slices.IndexFunc(s.Fields, func(f Field) bool { return f.name() == p.name }); p.field < 0 {
+			if p.field = slices.IndexFunc(s.Fields, func(f Field) bool { return f.Name() == p.name }); p.field < 0 {
 				return f.refuse("names %q, which must be among the Scheme's Fields", p.name)
 			}
 		}

@@ -135,7 +135,11 @@ func (e Encoding) decode(into []byte, s string) bool {
 			return false
 		}
 		n, err := strictBase64.Decode(buf[:], text[:copy(text[:], s)])
-		return err == nil && copy(into, buf[:n]) == len(into) && n == len(into)
+		if err != nil || n != len(into) {
+			return false
+		}
+		copy(into, buf[:n])
+		return true
 	}
 	if len(s) != 2*len(into) {
 		return false
@@ -279,8 +283,7 @@ func (s Scheme) NewRandomKey(name string) Key {
 		raw = ed25519.NewKeyFromSeed(raw)
 	}
 	text := string(raw)
-	switch v.KeyEncoding {
-	case Hex, Base64:
+	if v.KeyEncoding != "" {
 		text = v.KeyEncoding.encode(raw)
 	}
 	if len(v.KeyPrefixes) > 0 {

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-const secret = "secret0of0the0tests0123456x8"
+const secret = "secret-of-the-tests-0123456789"
 
 // secrets returns an environment with the secrets of all vendors.
 func secrets() map[string]string {

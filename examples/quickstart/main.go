@@ -26,8 +26,8 @@ import (
 )
 
 const (
-	secret  = "quickstartSecret0004f1e85c7x" // read yours from the environment or a secret store
-	maxBody = 64 << 10                       // small, so that the example can exceed it cheaply
+	secret  = "quickstart-secret-4f1e85c7" // read yours from the environment or a secret store
+	maxBody = 64 << 10                     // small, so that the example can exceed it cheaply
 )
 
 func main() {

@@ -31,7 +31,8 @@ type diagnoser struct {
 	outside  []*key // the other live keys
 	previous []*key
 	versions []signature.Version   // the versions of the live keys
-	got      []signature.Signature // the received signatures; none if they cannot be read
+	got      []signature.Signature // the received signatures
+	gotErr   error                 // why they cannot be read
 	forms    []composed            // the accepted forms whose covered values are all present
 
 	left  int64 // the remaining budget

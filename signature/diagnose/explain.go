@@ -1,7 +1,6 @@
 package diagnose
 
 import (
-	"cmp"
 	"errors"
 	"net/http"
 	"time"
@@ -112,7 +111,7 @@ func (d *diagnoser) signedAt() (time.Time, error) {
 		return d.in.SignedAt, nil
 	}
 	for _, f := range d.in.Scheme.Fields {
-		if values := d.in.Scheme.Values(d.in.Header, cmp.Or(f.Element, f.Header)); f.Grammar == signature.UnixTime && len(values) == 1 {
+		if values := d.in.Scheme.Values(d.in.Header, f.Name()); f.Grammar == signature.UnixTime && len(values) == 1 {
 			return signature.ParseUnix(values[0])
 		}
 	}

@@ -1,7 +1,6 @@
 package diagnose
 
 import (
-	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -22,14 +21,14 @@ func (d *diagnoser) signatureHeader() (Explanation, bool) {
 		}
 		return e, true
 	}
-	d.got, _ = d.in.Scheme.Signatures(d.in.Header)
+	d.got, d.gotErr = d.in.Scheme.Signatures(d.in.Header)
 	return Explanation{}, false
 }
 
 // otherFields checks the values that may be covered, and composes the forms.
 func (d *diagnoser) otherFields() (Explanation, bool) {
 	for _, f := range d.in.Scheme.Fields {
-		name := cmp.Or(f.Element, f.Header)
+		name := f.Name()
 		values := d.in.Scheme.Values(d.in.Header, name)
 		if len(values) == 0 && !f.Required {
 			continue

@@ -34,8 +34,7 @@ var timed = &signature.Form{Signs: "{t}.{body}"}
 
 // otherWriting tries other ways to write the signature, if none is written as the scheme requires.
 func (d *diagnoser) otherWriting() (Explanation, bool) {
-	_, err := d.in.Scheme.Signatures(d.in.Header)
-	if err == nil {
+	if d.gotErr == nil {
 		return Explanation{}, false
 	}
 	name, value := d.in.Scheme.Header, d.in.Header[d.in.Scheme.Header][0]
@@ -50,10 +49,11 @@ func (d *diagnoser) otherWriting() (Explanation, bool) {
 			}
 		}
 	}
+	malformed := strings.TrimPrefix(d.gotErr.Error(), "signature: ")
 	if d.in.Scheme.Separator != "" {
-		return explainf(HeaderMalformed, "%s: it must have %s", strings.TrimPrefix(err.Error(), "signature: "), d.wanted())
+		return explainf(HeaderMalformed, "%s: it must have %s", malformed, d.wanted())
 	}
-	return explainf(HeaderMalformed, "%s, %s%s", strings.TrimPrefix(err.Error(), "signature: "), d.prefixExpected(&d.versions[0]), d.shape(value))
+	return explainf(HeaderMalformed, "%s, %s%s", malformed, d.prefixExpected(&d.versions[0]), d.shape(value))
 }
 
 // layouts returns what the scheme signs, in each of its forms.

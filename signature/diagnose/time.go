@@ -1,7 +1,6 @@
 package diagnose
 
 import (
-	"cmp"
 	"fmt"
 	"time"
 
@@ -51,7 +50,7 @@ func zone(d time.Duration) string {
 // otherTimes tries the times in the covered headers in the other unit.
 func (d *diagnoser) otherTimes() (Explanation, bool) {
 	for _, f := range d.in.Scheme.Fields {
-		name := cmp.Or(f.Element, f.Header)
+		name := f.Name()
 		values := d.in.Scheme.Values(d.in.Header, name)
 		if f.Grammar != signature.UnixTime || len(values) != 1 {
 			continue

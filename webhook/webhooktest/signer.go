@@ -3,7 +3,6 @@ package webhooktest
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -104,7 +103,7 @@ func (s *Signer) Request(body []byte, t time.Time, id string) (*http.Request, er
 		if field.Grammar == signature.UnixTime {
 			value = strconv.FormatInt(t.Unix(), 10)
 		}
-		s.Profile.Scheme.Set(r.Header, cmp.Or(field.Element, field.Header), value)
+		s.Profile.Scheme.Set(r.Header, field.Name(), value)
 	}
 	if err := s.Profile.Scheme.Sign(s.Key, s.Form, r.Header, body); err != nil {
 		return nil, err

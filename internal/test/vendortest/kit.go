@@ -18,7 +18,7 @@ import (
 )
 
 // Secret is the secret of the kits that [All] returns.
-const Secret = "a0secret0for0tests0123456789"
+const Secret = "a-secret-for-tests-0123456789"
 
 // A Kit has a vendor, and the secret that its handlers and senders share.
 type Kit struct {

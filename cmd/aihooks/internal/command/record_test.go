@@ -18,7 +18,7 @@ import (
 	"github.com/aihooks/aihooks-go/signature"
 )
 
-const secret = "secret0of0the0tests0123456x8"
+const secret = "secret-of-the-tests-0123456789"
 
 // newTestServer returns a listenServer for WorkFlux that records nothing yet, its output and its notes.
 func newTestServer(t *testing.T) (d *listenServer, out, notes *bytes.Buffer) {
