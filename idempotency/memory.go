@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-const (
-	DefaultMemoryRetention = 25 * time.Hour
-	defaultMemoryMaxKeys   = 4_000_000
-)
+// DefaultMemoryRetention is the default of [MemoryOptions.Retention].
+const DefaultMemoryRetention = 25 * time.Hour
+
+const defaultMemoryMaxKeys = 4_000_000
 
 var errLeaseNotPositive = errors.New("idempotency: the lease must be longer than zero")
 

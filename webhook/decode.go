@@ -42,22 +42,24 @@ func (h *Handler) decode(d *received) (e decoding) {
 // time only if some of it does not fit.
 func (h *Handler) unmarshal(t vendors.EventType, d *Delivery, e *vendors.Envelope) (AnyEvent, error) {
 	v := t.New().(AnyEvent)
+	into := DataOf(v)
 	set := decoded{
-		goType: reflect.TypeOf(DataOf(v)).Elem(),
+		goType: reflect.TypeOf(into).Elem(),
 		names:  &h.profile.Envelope,
 		data:   e.Data,
 		nested: len(e.Data) != len(d.Body),
 	}
-	if err := h.options.Unmarshal(e.Data, DataOf(v)); err != nil {
+	if err := h.options.Unmarshal(e.Data, into); err != nil {
 		// The user's Key may use any field, so every field must fit.
 		r := refitter{unmarshal: h.options.Unmarshal, strict: h.options.StrictFields || h.config.DedupKey != nil}
 		data := r.object(e.Data, set.goType, set.path(d.Body), 0)
 		v = t.New().(AnyEvent)
-		if again := h.options.Unmarshal(data, DataOf(v)); again != nil {
+		into = DataOf(v)
+		if again := h.options.Unmarshal(data, into); again != nil {
 			if r.strict {
 				err, e = again, &vendors.Envelope{Data: data} // err may be about a number such as 8.0, which the refitter fixed
 			}
-			return nil, fmt.Errorf("webhook: the body does not fit the type of %q: %w", t.Name(), withoutValue(err, e.Data, DataOf(v)))
+			return nil, fmt.Errorf("webhook: the body does not fit the type of %q: %w", t.Name(), withoutValue(err, e.Data, into))
 		}
 		if !r.strict {
 			set.undecoded = r.found

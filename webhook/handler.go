@@ -131,16 +131,16 @@ func (h *Handler) openStore() error {
 			return errors.New("webhook: Options.Store must be set, because Options.Inbox has no store")
 		}
 	}
-	needed := h.profile.RetryWindow
-	if h.profile.Window > 0 {
-		needed = max(needed, h.window.Past+h.window.Future)
-	}
 	if store == nil {
 		memory, err := idempotency.NewMemory(&idempotency.MemoryOptions{Logger: h.options.Logger, Retention: max(h.profile.RetryWindow, idempotency.DefaultMemoryRetention)})
 		if err != nil {
 			return err
 		}
 		store = memory
+	}
+	needed := h.profile.RetryWindow
+	if h.profile.Window > 0 {
+		needed = max(needed, h.window.Past+h.window.Future)
 	}
 	if got := store.Retention(); got < needed {
 		return fmt.Errorf("webhook: Options.Store remembers a completed key for %v, but %s can send a delivery again for %v; its retention must not be shorter",

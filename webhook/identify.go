@@ -57,7 +57,7 @@ func (h *Handler) newDelivery(a *vendors.Authenticated, received, sent time.Time
 		EventID:    a.Envelope.ID,
 		Time:       a.Envelope.Time,
 		ReceivedAt: received.Round(0).UTC(),
-		Tenant:     names.Bounded(strings.Clone(a.Match.Tenant), names.Max),
+		Tenant:     names.Bounded(strings.Clone(a.Match.Tenant), names.Max), // the server may use its memory again
 		SignedBy:   a.Match.Key,
 		Form:       a.Match.Form(),
 		Body:       a.Body,

@@ -1,5 +1,5 @@
-// Receiver receives the webhooks of all four vendors, and of one sender of Standard Webhooks. It prints one JSON line to standard output for each callback, and logs to
-// standard error. Environment variables configure it:
+// Receiver receives the webhooks of all four vendors, and of one sender of Standard Webhooks. It prints one JSON line to standard
+// output for each callback, and logs to standard error. Environment variables configure it:
 //
 //	ADDR                        the address to listen on (default 127.0.0.1:8080)
 //	GREENFLASH_WEBHOOK_SECRET   the signing secrets, comma-separated during a rotation;

@@ -69,8 +69,9 @@ func (c *Cache[V]) begin(ctx context.Context, name string) (l *call[V], value V,
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	if r, ok := c.known[name]; ok && now.Before(r.until) {
-		return nil, r.value, true, nil
+	before, wasKnown := c.known[name]
+	if wasKnown && now.Before(before.until) {
+		return nil, before.value, true, nil
 	}
 	if r, ok := c.unknown[name]; ok && now.Before(r.until) {
 		return nil, value, false, nil
@@ -79,7 +80,7 @@ func (c *Cache[V]) begin(ctx context.Context, name string) (l *call[V], value V,
 		return l, value, false, nil
 	}
 	limit := maxRunning
-	if _, wasKnown := c.known[name]; !wasKnown {
+	if !wasKnown {
 		limit -= reserved
 	}
 	if len(c.running) >= limit {

@@ -38,11 +38,11 @@ func (r *Request) HTTP() *http.Request {
 	if r.Received != nil {
 		return r.Received
 	}
-	made := &http.Request{Method: r.Method, URL: r.URL, Header: r.Header, ContentLength: r.ContentLength, Body: http.NoBody}
-	if made.URL == nil {
-		made.URL = new(url.URL)
+	request := &http.Request{Method: r.Method, URL: r.URL, Header: r.Header, ContentLength: r.ContentLength, Body: http.NoBody}
+	if request.URL == nil {
+		request.URL = new(url.URL)
 	}
-	return made
+	return request
 }
 
 // An Authenticator decides from the received bytes whether a delivery is the vendor's. It must compare secrets in constant

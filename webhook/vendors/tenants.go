@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/aihooks/aihooks-go/internal/lookup"
@@ -112,7 +111,7 @@ func (p *perTenant) Authenticate(ctx context.Context, r *Request, body []byte) (
 	case err != nil:
 		return signature.Match{}, fmt.Errorf("webhook: tenant %q: %w", shown(tenant), err)
 	}
-	match.Tenant = strings.Clone(tenant) // the server may use the memory again
+	match.Tenant = tenant
 	return match, nil
 }
 

@@ -28,7 +28,8 @@ type Sample struct {
 
 // ReadSamples reads the bodies in samples/*.json. Their names are the file names without the ending. Use it for samples from
 // the vendor's page and for captured deliveries. The result has the order of the profile's types, and of the names within a
-// type. A profile without types has samples of any type, sorted. The arguments in documented name the samples that are from the vendor's page.
+// type. A profile without types has samples of any type, sorted. The arguments in documented name the samples that are from
+// the vendor's page.
 //
 // It panics if a type has no sample, if the type of a body is not in the profile, or if a documented name has no file. Each
 // call reads the files again.
