@@ -112,3 +112,9 @@ func TestDigest_IgnoresOtherElements(t *testing.T) {
 	require.Equal(t, want, digest("t="+signtest.Time+","+compositeMAC(signtest.Secret)))
 	require.Equal(t, want, digest("v0=00,"+compositeMAC(signtest.Secret)+",t="+signtest.Time))
 }
+
+// A list may be as long as a header. Only as many elements are read as prove that it is too long.
+func TestValues_ReadsNoFurtherThanVerify(t *testing.T) {
+	h := http.Header{signtest.HeaderSignature: {strings.Repeat("t=1,", 100), "t=2"}}
+	require.Len(t, composite().Values(h, "t"), 17)
+}

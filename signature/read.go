@@ -3,7 +3,6 @@ package signature
 import (
 	"crypto/ed25519"
 	"crypto/hmac"
-	"iter"
 	"net/http"
 	"strings"
 )
@@ -124,13 +123,14 @@ func (s *Scheme) kinds() string {
 
 // readList reads the elements of a list.
 func (s *Scheme) readList(h http.Header, r *received) error {
-	lines, elements := h[s.Header], 0
+	lines := h[s.Header]
 	if len(lines) == 0 || len(lines) == 1 && lines[0] == "" {
 		return &Error{Missing, s.Header, "is missing or empty"}
 	}
 	var seen [maxFields]bool
-	for element := range s.elements(h) {
-		if elements++; elements > maxElements {
+	list := s.elements(h)
+	for element, ok := list.next(); ok; element, ok = list.next() {
+		if list.read > maxElements {
 			return &Error{Malformed, s.Header, "has too many elements"}
 		}
 		if element == "" {
@@ -262,7 +262,8 @@ func (s Scheme) Values(h http.Header, name string) []string {
 		return h[name]
 	}
 	var values []string
-	for element := range s.elements(h) {
+	list := s.elements(h)
+	for element, ok := list.next(); ok; element, ok = list.next() {
 		if value, ok := cutName(element, name); ok {
 			values = append(values, value)
 		}
@@ -276,13 +277,14 @@ func (s Scheme) Set(h http.Header, name, value string) {
 		h.Set(name, value)
 		return
 	}
-	list := []string{name + "=" + value}
-	for element := range s.elements(h) {
-		if _, ok := cutName(element, name); !ok {
-			list = append(list, element)
+	all := []string{name + "=" + value}
+	list := s.elements(h)
+	for element, ok := list.next(); ok; element, ok = list.next() {
+		if _, same := cutName(element, name); !same {
+			all = append(all, element)
 		}
 	}
-	h.Set(s.Header, strings.Join(list, s.Separator))
+	h.Set(s.Header, strings.Join(all, s.Separator))
 }
 
 func (s *Scheme) isElement(name string) bool {
@@ -294,21 +296,37 @@ func (s *Scheme) isElement(name string) bool {
 	return false
 }
 
-// elements iterates over the elements of the list: of one that is too long, only over as many as prove it.
-func (s *Scheme) elements(h http.Header) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		n := 0
-		for _, line := range h[s.Header] {
-			for element := range strings.SplitSeq(line, s.Separator) {
-				if s.Separator != " " {
-					element = strings.Trim(element, " ")
-				}
-				if n++; !yield(element) || n > maxElements {
-					return
-				}
-			}
-		}
+// elements are the elements of a list that are still to be read. It is no iterator: a closure would move what it captures to
+// the heap, for each delivery.
+type elements struct {
+	separator string
+	lines     []string
+	line      string // the rest of the current line
+	more      bool   // the current line has another element
+	read      int
+}
+
+func (s *Scheme) elements(h http.Header) elements {
+	return elements{separator: s.Separator, lines: h[s.Header]}
+}
+
+// next returns the next element: of a list that is too long, only as many as prove it.
+func (e *elements) next() (element string, ok bool) {
+	if e.read > maxElements {
+		return "", false
 	}
+	if !e.more {
+		if len(e.lines) == 0 {
+			return "", false
+		}
+		e.line, e.lines = e.lines[0], e.lines[1:]
+	}
+	element, e.line, e.more = strings.Cut(e.line, e.separator)
+	if e.separator != " " {
+		element = strings.Trim(element, " ")
+	}
+	e.read++
+	return element, true
 }
 
 // values returns the values of the fields. A field that is missing or repeated has none.
