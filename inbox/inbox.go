@@ -15,6 +15,9 @@ type Inbox interface {
 	// Enqueue stores a delivery unless one with the same first key is stored. Handlers call it.
 	webhook.Inbox
 
+	// The methods of an operator work in every process, also while no Run runs.
+	Operator
+
 	// Run runs the callbacks of stored deliveries until ctx ends. Then it takes no more deliveries, and waits for the
 	// callbacks that run. After [Policy.DrainTimeout] it cancels them. It gives back the deliveries that it has not
 	// finished.
@@ -45,35 +48,10 @@ type Inbox interface {
 	// if callbacks did not return. Enqueue continues to store deliveries.
 	Shutdown(ctx context.Context) error
 
-	// DeadLetters iterates over the dead letters that the filter selects, the oldest first. For this method and those
-	// below, an empty filter is [ErrEmptyFilter]. An ID that selects no dead letter is [ErrNotFound]. With [Filter.State]
-	// set to [Deferred], the methods work on deferred deliveries instead.
+	// DeadLetters iterates over the dead letters that the filter selects, with their bodies, the oldest first. For this
+	// method and for Retry, Rerun and Discard, an empty filter is [ErrEmptyFilter]. An ID that selects no dead letter is
+	// [ErrNotFound]. With [Filter.State] set to [Deferred], the methods work on deferred deliveries instead.
 	DeadLetters(ctx context.Context, f Filter) iter.Seq2[Entry, error]
-
-	// Retry makes dead letters pending again and returns their number. Their earlier attempts stay in the history. It
-	// runs the callback whatever made the delivery a dead letter, including [webhook.Permanent] and a body that did not
-	// fit.
-	//
-	// The delivery keeps its keys. So if its callback had completed after all, it does not run again, and the delivery is
-	// done.
-	Retry(ctx context.Context, f Filter) (int, error)
-
-	// Rerun is Retry under new keys, and returns the number of deliveries. Callbacks run even for deliveries that were
-	// completed, so they may take effect a second time.
-	Rerun(ctx context.Context, f Filter) (int, error)
-
-	// Discard ends dead letters without running them, and returns their number. Their keys stay: if the vendor sends the
-	// same delivery again, it is a duplicate.
-	Discard(ctx context.Context, f Filter) (int, error)
-
-	// Stats counts the stored deliveries by state and by endpoint, for metrics and alerts. The method of each engine
-	// documents its costs.
-	//
-	// Pending, Deferred and DeadLettered are exact in every engine while nothing changes. A delivery that is just being
-	// moved may be counted in both states. Running counts at least the callbacks of this process; an engine may count
-	// those of other processes as Pending. Done counts what the engine keeps of completed and discarded deliveries to
-	// recognize duplicates, which may be nothing.
-	Stats(ctx context.Context) (Stats, error)
 }
 
 // ErrShutdown is returned by [Inbox.Run] after [Inbox.Shutdown].

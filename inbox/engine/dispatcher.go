@@ -28,6 +28,7 @@ type Dispatcher struct {
 	returning  context.Context // ends returnTimeout after the context of the Run, for what was not started
 
 	alerter *Alerter
+	pauses  pauses
 
 	ctx, callbacks, until context.Context    // of the Run; of its callbacks; ends when Drain must stop waiting
 	end, cancel, cut      context.CancelFunc // of ctx, callbacks and until
@@ -70,21 +71,34 @@ func newDispatcher(ctx context.Context, p inbox.Policy, runs *Runs, handlers []i
 		if d.handlers[name] != nil {
 			return nil, fmt.Errorf("inbox: two handlers given to Run are for %s; give them different Config.Endpoint", name)
 		}
-		d.handlers[name] = h
+		d.handlers[name] = d.wrap(h)
 	}
 	d.ctx, d.end = context.WithCancel(ctx)
 	d.callbacks, d.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	d.until, d.cut = context.WithCancel(context.Background()) //nolint:gosec // Drain calls it
 	d.alerter = NewAlerter(ctx, p)
 	context.AfterFunc(d.ctx, d.startTimer)
+	if runs.Controls == nil {
+		d.pauses.set(nil)
+	} else {
+		d.Background(func() { d.followPauses(runs.Controls) })
+	}
 	return d, nil
+}
+
+// wrap returns the handler as this Run uses it.
+func (d *Dispatcher) wrap(h inbox.Handler) inbox.Handler {
+	if d.runs.Controls == nil {
+		return h
+	}
+	return &pausable{h, &d.pauses}
 }
 
 // Reserve reserves up to n slots for callbacks of an endpoint and returns how many it got. It returns 0 if the endpoint
 // has no handler. Use each slot for one Start or Go, or give it back by Unreserve. If no slot is free, try again when
 // [Dispatcher.Freed] receives.
 func (d *Dispatcher) Reserve(vendor, endpoint string, n int) int {
-	if !d.isOpen(nameOf(vendor, endpoint)) {
+	if !d.isOpen(nameOf(vendor, endpoint)) || !d.pauses.areKnown() {
 		return 0
 	}
 	return d.limiter.reserve(vendor, endpoint, n)
@@ -123,6 +137,9 @@ func (d *Dispatcher) dispatch(ctx context.Context, delivery *webhook.Delivery, t
 		d.mu.Unlock()
 	}()
 	began := time.Now()
+	if d.pauses.include(delivery.Vendor, delivery.Endpoint, delivery.Type) {
+		return Decision{Disposition: Defer, Attempt: inbox.Attempt{At: began, Outcome: inbox.Paused}}
+	}
 	result := webhook.Result{Outcome: webhook.Unhandled, Reason: webhook.ReasonNoCallback}
 	if handler := d.handler(delivery.Vendor, delivery.Endpoint); handler != nil {
 		result = redeliver(ctx, handler, delivery)

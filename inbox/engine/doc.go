@@ -12,7 +12,9 @@
 //   - Run calls [Runs.Begin] and then [Dispatcher.Work] with a [Storage], whose functions take deliveries, renew leases and
 //     maintain. Each delivery that is taken is a [Lease], with methods that record its [Decision] or give it back. The
 //     example is a complete engine.
-//   - Retry, Rerun, Discard and DeadLetters begin with [CheckFilter], and select as [Matches] does.
+//   - DeadLetters and the operations begin with [CheckFilter], and select as [inbox.Filter.Matches] does. Retry, Rerun and
+//     Discard are done in [Controls.Audited].
+//   - It keeps the [Records] of operators. [Controls] then implements Pause, Resume, Pauses and Audit, and [Runs] has it.
 //
 // These rules are the engine's:
 //

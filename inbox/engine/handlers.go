@@ -65,7 +65,7 @@ func (d *Dispatcher) change(name string, h inbox.Handler) {
 	d.mu.Lock()
 	delete(d.closed, name)
 	if h != nil {
-		d.handlers[name] = h
+		d.handlers[name] = d.wrap(h)
 		delete(d.removed, name)
 	} else if d.handlers[name] != nil {
 		delete(d.handlers, name)

@@ -14,6 +14,9 @@ import (
 
 // Runs tracks the Runs of one inbox in this process. An engine has one. The zero value is ready to use.
 type Runs struct {
+	// Controls has the pauses. Without it, nothing can be paused. Set it before the first Run.
+	Controls *Controls
+
 	mu      sync.Mutex
 	all     map[*Dispatcher]chan struct{} // each channel is closed when its Run returns
 	added   map[string]inbox.Handler      // nil before the first Add

@@ -16,6 +16,20 @@ type fault string
 const (
 	none fault = ""
 
+	listsOldestFirst        fault = "the oldest entry is listed first"
+	listsBodies             fault = "bodies are listed"
+	ignoresCursor           fault = "every page is the first"
+	ignoresLimit            fault = "a page has all entries"
+	ignoresText             fault = "a list ignores its filter's text"
+	textIgnoredByOperations fault = "operations ignore their filter's text"
+	entriesHaveNoBody       fault = "Entry returns no body"
+	pausesNothing           fault = "Pause does nothing"
+	pausesTheVendor         fault = "Pause of a type pauses the vendor"
+	resumesNothing          fault = "Resume does nothing"
+	auditsNothing           fault = "operations leave no record"
+	auditsNobody            fault = "records do not name the actor"
+	auditsOldestFirst       fault = "the oldest change is listed first"
+
 	losesOnReopen      fault = "deliveries are lost when the inbox is opened again"
 	writesLater        fault = "Enqueue returns before it has written"
 	insertsInTwoSteps  fault = "the lookup and the insert are not atomic"
@@ -241,6 +255,19 @@ var breaks = map[fault][]string{
 	lossesHaveNoBackoff:       {"SuspectsRunOneAtATime"},
 	suspectsRunTogether:       {"SuspectsRunOneAtATime"},
 	unfenced:                  {"LateResultChangesNothing"},
+	listsOldestFirst:          {"ListFiltersAndPages"},
+	listsBodies:               {"ListHasEveryState"},
+	ignoresCursor:             {"ListFiltersAndPages"},
+	ignoresLimit:              {"ListFiltersAndPages"},
+	ignoresText:               {"ListFiltersAndPages", "RunFollowsPauses"},
+	textIgnoredByOperations:   {"TextSelectsDeadLetters"},
+	entriesHaveNoBody:         {"EntryIsComplete"},
+	pausesNothing:             {"PausedCallbacksWait", "RunFollowsPauses", "ChangesAreAudited"},
+	pausesTheVendor:           {"PausedCallbacksWait", "RunFollowsPauses", "ChangesAreAudited"},
+	resumesNothing:            {"PausedCallbacksWait", "RunFollowsPauses", "ChangesAreAudited"},
+	auditsNothing:             {"ChangesAreAudited"},
+	auditsNobody:              {"ChangesAreAudited"},
+	auditsOldestFirst:         {"ChangesAreAudited"},
 }
 
 // With AIHOOKS_TEST_LONG=1, the test also checks that no other rule is broken. That takes a minute.

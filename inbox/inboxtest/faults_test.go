@@ -342,8 +342,11 @@ func (m *memory) matches(f inbox.Filter, e *inbox.Entry) bool {
 		if f.ID != "" {
 			f = inbox.Filter{ID: f.ID}
 		}
+	case textIgnoredByOperations:
+		f.Text = ""
 	}
-	return engine.Matches(f, e)
+	f.State = ""
+	return f.Matches(e)
 }
 
 func (m *memory) applyRetryFault(row *row) {

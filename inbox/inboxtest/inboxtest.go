@@ -86,7 +86,7 @@ func (o Options) withDefaults() (Options, error) {
 }
 
 // rules is the suite. Authors of engines read the texts when a rule fails.
-var rules = slices.Concat(enqueueRules, runRules, retryRules, deadLetterRules, listRules, statsRules, operatorRules, handlerRules, limitRules, drainRules, processRules)
+var rules = slices.Concat(enqueueRules, runRules, retryRules, deadLetterRules, listRules, statsRules, operatorRules, browseRules, controlRules, handlerRules, limitRules, drainRules, processRules)
 
 // A rule is one case of the suite.
 type rule struct {

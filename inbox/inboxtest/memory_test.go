@@ -25,6 +25,8 @@ type memory struct {
 	policy inbox.Policy
 	lease  time.Duration
 
+	controls *engine.Controls
+
 	active  engine.Runs
 	ended   atomic.Bool     // a Run has returned
 	oneRun  chan struct{}   // has capacity 1
@@ -34,6 +36,7 @@ type memory struct {
 // A disk simulates the storage that several processes share.
 type disk struct {
 	mu            sync.Mutex
+	records       map[string][]byte
 	rows          map[string]*row           // by the key that identifies the delivery
 	woken         map[chan struct{}]*memory // the channels of the Runs of all processes
 	lastDeadOrder int
@@ -393,16 +396,16 @@ func (m *memory) entry(row *row) inbox.Entry {
 	return inbox.Entry{ID: m.idOf(row), State: row.state, Delivery: row.delivery, Attempts: slices.Clone(row.attempts), Since: row.since}
 }
 
-func (m *memory) Retry(_ context.Context, f inbox.Filter) (int, error) {
-	return m.each(f, func(row *row) {
+func (m *memory) Retry(ctx context.Context, f inbox.Filter) (int, error) {
+	return m.audited(ctx, inbox.ActionRetry, f, func(row *row) {
 		row.makePending(0)
 		row.tried = 0
 		m.applyRetryFault(row)
 	})
 }
 
-func (m *memory) Rerun(_ context.Context, f inbox.Filter) (int, error) {
-	return m.each(f, func(row *row) {
+func (m *memory) Rerun(ctx context.Context, f inbox.Filter) (int, error) {
+	return m.audited(ctx, inbox.ActionRerun, f, func(row *row) {
 		row.makePending(0)
 		row.tried = 0
 		row.reruns++
@@ -412,8 +415,8 @@ func (m *memory) Rerun(_ context.Context, f inbox.Filter) (int, error) {
 	})
 }
 
-func (m *memory) Discard(_ context.Context, f inbox.Filter) (int, error) {
-	return m.each(f, func(row *row) {
+func (m *memory) Discard(ctx context.Context, f inbox.Filter) (int, error) {
+	return m.audited(ctx, inbox.ActionDiscard, f, func(row *row) {
 		row.state, row.since = inbox.Done, time.Now()
 		if m.fault == discardForgets {
 			row.state = forgotten
@@ -450,9 +453,11 @@ func openMemory(f fault, lease time.Duration) func(testing.TB, string, inbox.Pol
 		mu.Lock()
 		defer mu.Unlock()
 		if disks[name] == nil || f == losesOnReopen {
-			disks[name] = &disk{rows: make(map[string]*row), woken: make(map[chan struct{}]*memory)}
+			disks[name] = &disk{rows: make(map[string]*row), records: make(map[string][]byte), woken: make(map[chan struct{}]*memory)}
 		}
 		m := &memory{fault: f, disk: disks[name], policy: p, lease: lease, oneRun: make(chan struct{}, 1), pending: make(map[string]bool)}
+		m.controls = engine.NewControls(memoryRecords{m})
+		m.active.Controls = m.controls
 		m.reopened()
 		return m, func() {}
 	}

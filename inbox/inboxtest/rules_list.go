@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -61,7 +60,7 @@ var listRules = []rule{{
 			var want []string
 			for _, id := range ids {
 				e := entries[id]
-				if engine.Matches(f, &e) {
+				if f.Matches(&e) {
 					want = append(want, id)
 				}
 			}

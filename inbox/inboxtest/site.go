@@ -238,6 +238,16 @@ func (l *calls) count(id string) int {
 	return len(l.list[id])
 }
 
+// total returns how many calls have begun.
+func (l *calls) total() (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, list := range l.list {
+		n += len(list)
+	}
+	return n
+}
+
 // of returns the calls for a delivery so far, in the order in which they began.
 func (l *calls) of(id string) []call {
 	l.mu.Lock()

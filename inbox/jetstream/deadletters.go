@@ -48,7 +48,7 @@ func (b *Inbox) eachEntry(ctx context.Context, f inbox.Filter, do func(jetstream
 			if e.State == inbox.DeadLettered {
 				e.Since = raw.Time.UTC()
 			}
-			if !engine.Matches(f, &e) {
+			if !f.Matches(&e) {
 				return true, nil
 			}
 			found = true

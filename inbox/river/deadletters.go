@@ -107,7 +107,7 @@ func (b *Inbox) each(ctx context.Context, f inbox.Filter, do func(e inbox.Entry,
 		}
 		for _, row := range list.Jobs {
 			e := entryOf(row)
-			if !inState(row, f.State) || !engine.Matches(f, &e) {
+			if !inState(row, f.State) || !f.Matches(&e) {
 				continue
 			}
 			found = true

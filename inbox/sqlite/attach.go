@@ -9,8 +9,9 @@ import (
 	lib "modernc.org/sqlite/lib"
 )
 
-// ErrReadOnly is returned by every method that would change an inbox whose file or folder is not writable.
-var ErrReadOnly = errors.New("sqliteinbox: the inbox is read-only, because its file or its folder is not writable")
+// ErrReadOnly is returned by every method that would change an inbox whose file or folder is not writable, or that was
+// opened by [AttachReadOnly].
+var ErrReadOnly = errors.New("sqliteinbox: the inbox is read-only: it was opened so, or its file or its folder is not writable")
 
 var errNoInbox = errors.New("there is no inbox in this file")
 
@@ -23,7 +24,13 @@ var errNoInbox = errors.New("there is no inbox in this file")
 //
 // Attach returns an error if there is no such file, or no inbox in it. It also returns an error if nothing is writable
 // and a killed process has left a write-ahead log. Then copy both files to a writable folder.
-func Attach(path string) (*Inbox, error) {
+func Attach(path string) (*Inbox, error) { return attach(path, false) }
+
+// AttachReadOnly is [Attach] for tools that only look. It needs no write permission, and changes no file and creates none,
+// also next to a running service. Methods that would change the inbox return [ErrReadOnly].
+func AttachReadOnly(path string) (*Inbox, error) { return attach(path, true) }
+
+func attach(path string, onlyReads bool) (*Inbox, error) {
 	options, err := (*Options)(nil).withDefaults()
 	if err != nil {
 		return nil, err
@@ -36,7 +43,13 @@ func Attach(path string) (*Inbox, error) {
 		return nil, fmt.Errorf("sqliteinbox: there is no inbox: %w", err)
 	}
 	b := newInbox(path, options)
-	if err := checkWritable(path); err != nil {
+	b.readOnly, b.onlyReads = onlyReads, onlyReads
+	if onlyReads && info.IsDir() {
+		return nil, fmt.Errorf("sqliteinbox: there is no inbox: %s is a folder", path)
+	}
+	if onlyReads {
+		// checkWritable would open the file for writing.
+	} else if err := checkWritable(path); err != nil {
 		if info.IsDir() {
 			return nil, fmt.Errorf("sqliteinbox: there is no inbox: %w", err)
 		}

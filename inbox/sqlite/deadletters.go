@@ -10,6 +10,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/inbox/engine"
+	"github.com/aihooks/aihooks-go/webhook"
 )
 
 // The statements that change entry ?2 at the time ?1. Earlier attempts stay in the history.
@@ -22,7 +23,7 @@ const (
 
 // Retry implements [inbox.Inbox].
 func (b *Inbox) Retry(ctx context.Context, f inbox.Filter) (int, error) {
-	n, err := b.change(ctx, f, retryEntry)
+	n, err := b.audited(ctx, inbox.ActionRetry, f, func(begin func() error) (int, error) { return b.change(ctx, f, begin, retryEntry) })
 	b.wakeRetried(n)
 	return n, err
 }
@@ -30,16 +31,19 @@ func (b *Inbox) Retry(ctx context.Context, f inbox.Filter) (int, error) {
 // Rerun implements [inbox.Inbox]. With an ID it also reruns an entry that is done, if its body has not been purged.
 // Otherwise the error also wraps [inbox.ErrPurged].
 func (b *Inbox) Rerun(ctx context.Context, f inbox.Filter) (int, error) {
-	n, err := b.change(ctx, f, rerunEntry)
 	orDone := f.ID != "" && f.State == ""
-	if orDone && errors.Is(err, inbox.ErrNotFound) {
-		n, err = b.changeState(ctx, done, f, rerunEntry)
-	}
+	n, err := b.audited(ctx, inbox.ActionRerun, f, func(begin func() error) (int, error) {
+		n, err := b.change(ctx, f, begin, rerunEntry)
+		if orDone && errors.Is(err, inbox.ErrNotFound) {
+			n, err = b.changeState(ctx, done, f, begin, rerunEntry)
+		}
+		return n, err
+	})
 	b.wakeRetried(n)
 	if !orDone || !errors.Is(err, inbox.ErrNotFound) {
 		return n, err
 	}
-	if e, findErr := b.Entry(ctx, f.ID); findErr == nil && e.State == inbox.Done && engine.Matches(f, &e) {
+	if e, findErr := b.Entry(ctx, f.ID); findErr == nil && e.State == inbox.Done && f.Matches(&e) {
 		err = fmt.Errorf("sqliteinbox: %w: entry %s is done: %w", inbox.ErrNotFound, f.ID, inbox.ErrPurged)
 	}
 	return n, err
@@ -47,7 +51,9 @@ func (b *Inbox) Rerun(ctx context.Context, f inbox.Filter) (int, error) {
 
 // Discard implements [inbox.Inbox]. The body is deleted at once.
 func (b *Inbox) Discard(ctx context.Context, f inbox.Filter) (int, error) {
-	n, err := b.change(ctx, f, discardEntry, deleteBodyOf)
+	n, err := b.audited(ctx, inbox.ActionDiscard, f, func(begin func() error) (int, error) {
+		return b.change(ctx, f, begin, discardEntry, deleteBodyOf)
+	})
 	if n > 0 && f.State == inbox.Deferred {
 		b.space.countDeferredAgain()
 	}
@@ -77,23 +83,28 @@ type candidate struct {
 	size      int   // of its body
 }
 
-// change runs the statements for each entry that the filter selects, and returns the number of entries.
-func (b *Inbox) change(ctx context.Context, f inbox.Filter, statements ...string) (int, error) {
+// audited does an operation with a record of it, unless it would fail anyway.
+func (b *Inbox) audited(ctx context.Context, a inbox.Action, f inbox.Filter, do func(begin func() error) (int, error)) (int, error) {
 	if err := engine.CheckFilter(f); err != nil {
 		return 0, err
 	}
-	if f.State == inbox.Deferred {
-		return b.changeState(ctx, deferred, f, statements...)
+	if err := b.writer.check(ctx); err != nil {
+		return 0, fmt.Errorf("sqliteinbox: %w", err)
 	}
-	return b.changeState(ctx, deadLettered, f, statements...)
+	return b.controls.Audited(ctx, a, f, do)
+}
+
+// change runs the statements for each entry that the filter selects, and returns the number of entries.
+func (b *Inbox) change(ctx context.Context, f inbox.Filter, begin func() error, statements ...string) (int, error) {
+	if f.State == inbox.Deferred {
+		return b.changeState(ctx, deferred, f, begin, statements...)
+	}
+	return b.changeState(ctx, deadLettered, f, begin, statements...)
 }
 
 // changeState is change for the rows of one state. It skips entries that enter the state after it began. With an ID the
-// state may be any; otherwise it must be dead-lettered or deferred.
-func (b *Inbox) changeState(ctx context.Context, code int, f inbox.Filter, statements ...string) (total int, err error) {
-	if err := b.writer.check(ctx); err != nil { // even if no entry is selected
-		return 0, fmt.Errorf("sqliteinbox: %w", err)
-	}
+// state may be any; otherwise it must be dead-lettered or deferred. It calls begin before each change.
+func (b *Inbox) changeState(ctx context.Context, code int, f inbox.Filter, begin func() error, statements ...string) (total int, err error) {
 	until := milliseconds(time.Now())
 	for last := (candidate{dueAt: math.MinInt64}); ; {
 		selected, end, err := b.selectCandidates(ctx, code, f, until, last)
@@ -104,6 +115,9 @@ func (b *Inbox) changeState(ctx context.Context, code int, f inbox.Filter, state
 			return total, fmt.Errorf("sqliteinbox: %w", err)
 		}
 		for some := range inBatches(selected) {
+			if err := begin(); err != nil {
+				return total, err
+			}
 			n, err := b.changeSome(ctx, code, some, statements)
 			total += n
 			if err != nil {
@@ -153,9 +167,9 @@ const (
 	isCandidate = `SELECT 1 FROM aihooks_inbox WHERE id = ?1 AND state = ?2 AND due_at = ?3`
 
 	// These queries read the size of a body only if the conditions hold, which are filled in.
-	selectKept = `SELECT e.id, e.due_at, CASE WHEN %s THEN coalesce((SELECT length(body) FROM aihooks_inbox_body b WHERE b.id = e.id), 0) END
-FROM (SELECT id, handler, type, received_at, state, due_at FROM aihooks_inbox INDEXED BY aihooks_inbox_kept WHERE state = %d AND due_at <= ? AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?) e`
-	selectByID = `SELECT e.id, e.due_at, 0 FROM aihooks_inbox e WHERE %s AND e.due_at <= ?`
+	selectKept = `SELECT e.id, e.due_at, CASE WHEN %s THEN coalesce((SELECT length(body) FROM aihooks_inbox_body b WHERE b.id = e.id), 0) END, e.delivery_id, e.type, coalesce(e.attempts, '')
+FROM (SELECT id, handler, type, delivery_id, received_at, state, due_at, attempts FROM aihooks_inbox INDEXED BY aihooks_inbox_kept WHERE state = %d AND due_at <= ? AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?) e`
+	selectByID = `SELECT e.id, e.due_at, 0, e.delivery_id, e.type, coalesce(e.attempts, '') FROM aihooks_inbox e WHERE %s AND e.due_at <= ?`
 )
 
 // selectCandidates returns the entries that the filter selects among the next entries of a state after last. With an ID
@@ -175,10 +189,12 @@ func (b *Inbox) selectCandidates(ctx context.Context, code int, f inbox.Filter, 
 	err = eachRow(rows, func(scan func(...any) error) error {
 		var c candidate
 		var size *int
-		if err := scan(&c.id, &c.dueAt, &size); err != nil {
+		var d webhook.Delivery
+		var attempts string
+		if err := scan(&c.id, &c.dueAt, &size, &d.ID, &d.Type, &attempts); err != nil {
 			return err
 		}
-		if size != nil {
+		if size != nil && matchesText(f.Text, &d, attempts) {
 			c.size = *size
 			selected = append(selected, c)
 		}
@@ -188,6 +204,17 @@ func (b *Inbox) selectCandidates(ctx context.Context, code int, f inbox.Filter, 
 		return nil
 	})
 	return selected, end, err
+}
+
+// matchesText reports whether an entry matches a [inbox.Filter.Text].
+func matchesText(text string, d *webhook.Delivery, attempts string) bool {
+	if text == "" {
+		return true
+	}
+	e := inbox.Entry{Delivery: d}
+	e.Attempts, _ = readHistory(attempts)
+	f := inbox.Filter{Text: text}
+	return f.Matches(&e)
 }
 
 // inBatches splits candidates into batches, each for one operation.

@@ -49,10 +49,10 @@ func (b *Inbox) Entry(ctx context.Context, id string) (inbox.Entry, error) {
 }
 
 // DeadLetters implements [inbox.Inbox]. It reads the body of an entry only when it yields that entry, so that one body is
-// in memory at a time. [Inbox.Entries] reads no bodies.
+// in memory at a time. [Inbox.List] reads no bodies.
 func (b *Inbox) DeadLetters(ctx context.Context, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
 	return func(yield func(inbox.Entry, error) bool) {
-		for e, err := range b.Entries(ctx, cmp.Or(f.State, inbox.DeadLettered), f) {
+		for e, err := range b.entries(ctx, cmp.Or(f.State, inbox.DeadLettered), f) {
 			if err == nil && e.Delivery.Body != nil {
 				e.Delivery.Body, err = b.body(ctx, e.ID)
 			}
@@ -81,15 +81,17 @@ func (b *Inbox) body(ctx context.Context, id string) (body []byte, err error) {
 	return body, nil
 }
 
-// Entries iterates over the entries of a state that the filter selects; it ignores Filter.State. It does not read bodies:
-// Delivery.Body is empty, or nil if the body has been purged. [Inbox.Entry] returns an entry with its body.
+// entries iterates over the entries of a state that the filter selects; it ignores Filter.State. It does not read bodies:
+// Delivery.Body is empty, or nil if the body has been purged.
 //
 // Dead-lettered and deferred entries come in the order in which they entered that state. Other entries come by vendor and
 // endpoint, and then by when they are due or were done. An entry whose state changes meanwhile may come twice, or not at
 // all.
-func (b *Inbox) Entries(ctx context.Context, s inbox.State, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
+func (b *Inbox) entries(ctx context.Context, s inbox.State, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
+	unstated := f
+	unstated.State, f.State = "", s
 	return func(yield func(inbox.Entry, error) bool) {
-		if err := engine.CheckFilter(f); err != nil {
+		if err := engine.CheckFilter(unstated); err != nil {
 			yield(inbox.Entry{}, err)
 			return
 		}
@@ -104,6 +106,9 @@ func (b *Inbox) Entries(ctx context.Context, s inbox.State, f inbox.Filter) iter
 					return
 				}
 				for i := range page {
+					if !f.Matches(&page[i].Entry) { // the query does not search for Text
+						continue
+					}
 					found = true
 					if !yield(page[i].Entry, nil) {
 						return

@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/engine"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
 	"github.com/aihooks/aihooks-go/internal/test/kit"
@@ -134,7 +133,7 @@ func TestFilter_SelectsEntries(t *testing.T) {
 				require.NotEmpty(t, test.filter.ID)
 				continue
 			}
-			require.True(t, engine.Matches(test.filter, &e))
+			require.True(t, test.filter.Matches(&e))
 			got = append(got, e.Delivery.ID)
 		}
 		slices.Sort(got)

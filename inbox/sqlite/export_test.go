@@ -3,19 +3,30 @@ package sqliteinbox
 import (
 	"context"
 	"database/sql"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/aihooks/aihooks-go/inbox"
 )
 
 // PurgeOnce applies the retention rules once, as the purge loop does.
 func (b *Inbox) PurgeOnce(ctx context.Context) { b.purgeOnce(ctx, b.options.retentionRules()) }
 
-// Resume and ReleaseLost make every Run do what its maintenance does: resume deferred deliveries, and release those of
+// ResumeDeferred and ReleaseLost make every Run do what its maintenance does: resume deferred deliveries, and release those of
 // lost processes.
-func (b *Inbox) Resume(ctx context.Context) error      { return b.eachRun(ctx, (*run).resume) }
-func (b *Inbox) ReleaseLost(ctx context.Context) error { return b.eachRun(ctx, (*run).releaseLost) }
+func (b *Inbox) ResumeDeferred(ctx context.Context) error { return b.eachRun(ctx, (*run).resume) }
+func (b *Inbox) ReleaseLost(ctx context.Context) error    { return b.eachRun(ctx, (*run).releaseLost) }
+
+// ListAtMost sets how many entries List reads for one page.
+func (b *Inbox) ListAtMost(n int) { b.maxListed = n }
+
+// Entries is [Inbox.entries].
+func (b *Inbox) Entries(ctx context.Context, s inbox.State, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
+	return b.entries(ctx, s, f)
+}
 
 // LookForAbsent makes every Run warn of deliveries for which it has no handler.
 func (b *Inbox) LookForAbsent(ctx context.Context) error { return b.eachRun(ctx, (*run).lookForAbsent) }

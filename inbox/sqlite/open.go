@@ -23,6 +23,7 @@ type Inbox struct {
 	path      string
 	options   Options
 	readOnly  bool    // see ErrReadOnly
+	onlyReads bool    // see AttachReadOnly
 	immutable bool    // no process writes to the file, and it has no write-ahead log
 	db        *sql.DB // for writes
 	reads     *sql.DB
@@ -37,6 +38,9 @@ type Inbox struct {
 	purging  sync.WaitGroup
 	closing  sync.Once
 	closeErr error
+
+	controls  *engine.Controls
+	maxListed int // see List
 
 	active engine.Runs
 	closed atomic.Bool
@@ -96,10 +100,13 @@ func Open(path string, o *Options) (*Inbox, error) {
 }
 
 func newInbox(path string, o Options) *Inbox {
-	return &Inbox{
-		path: path, options: o, runs: make(map[*run]struct{}),
+	b := &Inbox{
+		path: path, options: o, runs: make(map[*run]struct{}), maxListed: maxListed,
 		health: health{logger: o.Policy.Logger, path: path, refuseAfter: refuseAfter, failures: make(map[activity]failure)},
 	}
+	b.controls = engine.NewControls(records{b})
+	b.active.Controls = b.controls
+	return b
 }
 
 // locate returns the path of the file itself, with symbolic links resolved. It returns an error if an inbox cannot be
@@ -207,6 +214,10 @@ var (
 
 func (b *Inbox) source(pragmas ...[]string) string {
 	values := url.Values{"_txlock": {"immediate"}, "mode": {"rw"}} // makeFile has created the file
+	if b.onlyReads {
+		values.Set("mode", "ro")
+		values.Set("readonly_shm", "1")
+	}
 	if b.immutable {
 		values.Set("immutable", "1")
 	}

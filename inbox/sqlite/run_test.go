@@ -33,7 +33,7 @@ func TestRun_DefersDeliveriesWithoutCallback(t *testing.T) {
 	}})
 	inboxkit.Run(t, renewed, both)
 	kit.Eventually(t, func() bool {
-		require.NoError(t, renewed.Resume(t.Context())) // the old process may have been faster and deferred them again
+		require.NoError(t, renewed.ResumeDeferred(t.Context())) // the old process may have been faster and deferred them again
 		return statsOf(t, renewed).Done == 2
 	})
 	require.Len(t, both.calls(), 2)
@@ -46,7 +46,7 @@ func TestRun_DefersDeliveriesWithoutCallback(t *testing.T) {
 	_, err := old.Enqueue(t.Context(), newDelivery(pong, "c"))
 	require.NoError(t, err)
 	kit.Eventually(t, func() bool {
-		require.NoError(t, renewed.Resume(t.Context()))
+		require.NoError(t, renewed.ResumeDeferred(t.Context()))
 		return statsOf(t, renewed).Done == 3
 	})
 }

@@ -1,0 +1,184 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aihooks/aihooks-go/inbox"
+)
+
+// Records is where an engine keeps what operators set: a few small values, which all processes share. Keys are short and
+// have only printable ASCII characters. The methods must be safe for concurrent use.
+type Records interface {
+	// PutRecord stores a value, and replaces an earlier one of the same key.
+	PutRecord(ctx context.Context, key string, value []byte) error
+
+	// DeleteRecord deletes a value, and reports whether it existed.
+	DeleteRecord(ctx context.Context, key string) (bool, error)
+
+	// ListRecords returns the values whose keys begin with prefix.
+	ListRecords(ctx context.Context, prefix string) (map[string][]byte, error)
+}
+
+// Controls implements the pauses and the audit of [inbox.Operator], for every engine, on its [Records]. [Runs] has a
+// pointer to it.
+type Controls struct {
+	records Records
+	audited atomic.Int64 // how many operations this process has audited
+}
+
+// NewControls returns the controls of an inbox.
+func NewControls(r Records) *Controls { return &Controls{records: r} }
+
+// The prefixes of keys.
+const (
+	pauseKey = "pause/"
+	auditKey = "audit/"
+)
+
+// The number of changes that are kept, and how often the older ones are deleted: once in so many.
+const (
+	maxAudited = 1000
+	trimEvery  = 100
+)
+
+// keyOf returns the key of a pause. Names of vendors, endpoints and types may have any character, so the key is quoted.
+func keyOf(s inbox.Scope) string {
+	return pauseKey + fmt.Sprintf("%+q", []string{s.Vendor, s.Endpoint, s.Type})
+}
+
+// Pause implements [inbox.Operator].
+func (c *Controls) Pause(ctx context.Context, s inbox.Scope) error {
+	if s == (inbox.Scope{}) {
+		return inbox.ErrEmptyScope
+	}
+	value, err := json.Marshal(inbox.Pause{Scope: s, Actor: inbox.ActorFromContext(ctx), At: time.Now().UTC()})
+	if err != nil {
+		return err
+	}
+	return c.set(ctx, inbox.ActionPause, s, func() error { return c.records.PutRecord(ctx, keyOf(s), value) })
+}
+
+// Resume implements [inbox.Operator].
+func (c *Controls) Resume(ctx context.Context, s inbox.Scope) error {
+	return c.set(ctx, inbox.ActionResume, s, func() error {
+		found, err := c.records.DeleteRecord(ctx, keyOf(s))
+		if err == nil && !found {
+			err = fmt.Errorf("%w: it is not paused", inbox.ErrNotFound)
+		}
+		return err
+	})
+}
+
+// set changes the pause of a scope, with a record.
+func (c *Controls) set(ctx context.Context, a inbox.Action, s inbox.Scope, do func() error) error {
+	f := inbox.Filter{Vendor: s.Vendor, Endpoint: s.Endpoint, Type: s.Type}
+	_, err := c.Audited(ctx, a, f, func(begin func() error) (int, error) {
+		if err := begin(); err != nil {
+			return 0, err
+		}
+		return 0, do()
+	})
+	return err
+}
+
+// Pauses implements [inbox.Operator].
+func (c *Controls) Pauses(ctx context.Context) ([]inbox.Pause, error) {
+	values, err := c.records.ListRecords(ctx, pauseKey)
+	if err != nil {
+		return nil, err
+	}
+	pauses := make([]inbox.Pause, 0, len(values))
+	for key, value := range values {
+		var p inbox.Pause
+		if err := json.Unmarshal(value, &p); err != nil {
+			return nil, fmt.Errorf("inbox: the pause %s cannot be read: %w", key, err)
+		}
+		pauses = append(pauses, p)
+	}
+	slices.SortFunc(pauses, func(a, b inbox.Pause) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(keyOf(a.Scope), keyOf(b.Scope)))
+	})
+	return pauses, nil
+}
+
+// Audit implements [inbox.Operator].
+func (c *Controls) Audit(ctx context.Context) ([]inbox.Change, error) {
+	values, err := c.records.ListRecords(ctx, auditKey)
+	if err != nil {
+		return nil, err
+	}
+	changes := make([]inbox.Change, 0, len(values))
+	for _, key := range slices.Backward(slices.Sorted(maps.Keys(values))) {
+		var change inbox.Change
+		if err := json.Unmarshal(values[key], &change); err != nil {
+			return nil, fmt.Errorf("inbox: the change %s cannot be read: %w", key, err)
+		}
+		changes = append(changes, change)
+	}
+	return changes, nil
+}
+
+// Audited does an operation, and records it. do calls begin before its first change, which writes the record; if that
+// fails, do must change nothing and return the error. Afterwards the record gets the number of changed entries. An
+// operation that changed nothing leaves no record.
+func (c *Controls) Audited(ctx context.Context, a inbox.Action, f inbox.Filter, do func(begin func() error) (int, error)) (int, error) {
+	change := inbox.Change{Actor: inbox.ActorFromContext(ctx), Action: a, Filter: f}
+	var key string
+	put := func(ctx context.Context) error {
+		value, err := json.Marshal(change)
+		if err == nil {
+			err = c.records.PutRecord(ctx, key, value)
+		}
+		if err != nil {
+			return fmt.Errorf("inbox: the audit record of %s cannot be written: %w", a, err)
+		}
+		return nil
+	}
+	number := c.audited.Add(1)
+	n, err := do(sync.OnceValue(func() error {
+		change.At = time.Now().UTC()
+		key = fmt.Sprintf("%s%020d-%010d-%s", auditKey, change.At.UnixNano(), number, rand.Text()[:8]) // in order, and unique
+		return put(ctx)
+	}))
+	if key == "" {
+		return n, err
+	}
+	// The operation has happened even if ctx has ended.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditTimeout)
+	defer cancel()
+	switch change.Entries = n; {
+	case n > 0:
+		_ = put(ctx) // the first record stays
+	case err != nil || a != inbox.ActionPause && a != inbox.ActionResume:
+		_, _ = c.records.DeleteRecord(ctx, key)
+	}
+	if number%trimEvery == 1 {
+		c.trim(ctx)
+	}
+	return n, err
+}
+
+const auditTimeout = 5 * time.Second
+
+// trim deletes the oldest changes. If that fails, a later operation does it.
+func (c *Controls) trim(ctx context.Context) {
+	values, err := c.records.ListRecords(ctx, auditKey)
+	if err != nil || len(values) <= maxAudited {
+		return
+	}
+	keys := slices.Sorted(maps.Keys(values))
+	for _, key := range keys[:len(keys)-maxAudited] {
+		if _, err := c.records.DeleteRecord(ctx, key); err != nil {
+			return
+		}
+	}
+}
