@@ -26,8 +26,9 @@ var errNoInbox = errors.New("there is no inbox in this file")
 // and a killed process has left a write-ahead log. Then copy both files to a writable folder.
 func Attach(path string) (*Inbox, error) { return attach(path, false) }
 
-// AttachReadOnly is [Attach] for tools that only look. It needs no write permission, and changes no file and creates none,
-// also next to a running service. Methods that would change the inbox return [ErrReadOnly].
+// AttachReadOnly is [Attach] for commands that only look. It needs no write permission, changes no file and creates none,
+// also next to a running service. Methods that would change the inbox return [ErrReadOnly]. Close the inbox soon: if no
+// service has the file open, the inbox does not notice that one starts later.
 func AttachReadOnly(path string) (*Inbox, error) { return attach(path, true) }
 
 func attach(path string, onlyReads bool) (*Inbox, error) {
@@ -63,6 +64,7 @@ func attach(path string, onlyReads bool) (*Inbox, error) {
 
 // findTables returns an error if there is no inbox in the file.
 func (b *Inbox) findTables(ctx context.Context) error {
+	b.immutable = b.onlyReads && b.checkUnused(errNoInbox) == nil // otherwise SQLite would create a write-ahead log
 	_, found, err := b.hasTables(ctx)
 	if codeOf(err) == lib.SQLITE_CANTOPEN || codeOf(err) == lib.SQLITE_READONLY {
 		// SQLite needs the shared memory of a write-ahead log, and cannot create it here.
@@ -81,7 +83,7 @@ func (b *Inbox) findTables(ctx context.Context) error {
 // checkUnused returns an error unless all data is in the database file itself and no process has it open.
 func (b *Inbox) checkUnused(err error) error {
 	if log, e := os.Stat(b.path + "-wal"); e == nil && log.Size() > 0 {
-		return fmt.Errorf("%w: its write-ahead log has deliveries and cannot be read in a read-only folder; copy %[2]s and %[2]s-wal to a writable folder", err, b.path)
+		return fmt.Errorf("%w: its write-ahead log has deliveries, which cannot be read without writing to the folder; copy %[2]s and %[2]s-wal to a writable folder, and open it for writing", err, b.path)
 	}
 	if _, e := os.Stat(b.path + "-shm"); e == nil {
 		return fmt.Errorf("%w: another process may have it open, and this process cannot read %s-shm", err, b.path)
