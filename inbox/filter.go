@@ -35,8 +35,8 @@ type Filter struct {
 	From  time.Time `json:"from,omitzero"`
 	Until time.Time `json:"until,omitzero"`
 
-	// Text must be contained in the ID of the delivery, its type, the reason of its last attempt, or its last error. Upper
-	// and lower case are the same.
+	// Text must be contained in the ID of the delivery, its type, its endpoint, the reason of its last attempt, or its last
+	// error. Upper and lower case are the same.
 	Text string `json:"text,omitempty"`
 
 	// All selects every dead letter when no other field is set.
@@ -58,7 +58,7 @@ func (f *Filter) Matches(e *Entry) bool {
 
 func (f *Filter) containsText(e *Entry) bool {
 	text := strings.ToLower(f.Text)
-	fields := []string{e.Delivery.ID, e.Delivery.Type, e.LastError()}
+	fields := []string{e.Delivery.ID, e.Delivery.Type, e.Delivery.Endpoint, e.LastError()}
 	if n := len(e.Attempts); n > 0 {
 		fields = append(fields, string(e.Attempts[n-1].Reason))
 	}

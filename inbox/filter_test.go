@@ -31,11 +31,11 @@ func TestFilter_MatchesWhenAllConditionsApply(t *testing.T) {
 }
 
 func TestFilter_MatchesText(t *testing.T) {
-	e := &inbox.Entry{State: inbox.DeadLettered, Delivery: &webhook.Delivery{Type: "user.message", ID: "msg_7F"}, Attempts: []inbox.Attempt{
+	e := &inbox.Entry{State: inbox.DeadLettered, Delivery: &webhook.Delivery{Endpoint: "tenant-1", Type: "user.message", ID: "msg_7F"}, Attempts: []inbox.Attempt{
 		{Outcome: webhook.Failed, Reason: webhook.ReasonPanic, Error: "an old error"},
 		{Outcome: webhook.Failed, Reason: webhook.ReasonOverrun, Error: "dial tcp 10.0.0.7: Connection refused"},
 	}}
-	for _, text := range []string{"", "msg_7", "MSG_7f", "r.MESS", "connection REFUSED", "dial tcp 10.0.0.7: Connection refused", string(webhook.ReasonOverrun)} {
+	for _, text := range []string{"", "msg_7", "MSG_7f", "r.MESS", "Tenant-", "connection REFUSED", "dial tcp 10.0.0.7: Connection refused", string(webhook.ReasonOverrun)} {
 		require.True(t, (&inbox.Filter{Text: text}).Matches(e), text)
 	}
 	for _, text := range []string{"msg_8", "an old error", string(webhook.ReasonPanic), "dead_lettered", "%"} {

@@ -9,7 +9,7 @@ import (
 )
 
 var commands = []string{
-	"send", "listen", "explain", "replay", "inbox", "inbox list", "inbox show", "inbox retry", "inbox discard", "inbox stats",
+	"send", "listen", "explain", "replay", "inbox", "inbox list", "inbox show", "inbox retry", "inbox discard", "inbox stats", "inbox pause", "inbox resume", "inbox pauses", "inbox audit", "inbox watch",
 	"version",
 }
 
@@ -53,22 +53,26 @@ func TestArguments_ReportErrorsWithExitCode2(t *testing.T) {
 		"replay " + file: "--url is needed",
 		"replay " + file + " --vendor acme --url http://127.0.0.1:1":  `--vendor: unknown vendor "acme"`,
 		"replay " + file + " --concurrent 0 --url http://127.0.0.1:1": "--concurrent (0) must be 1 or more",
-		"listen everything":                              "unknown command",
-		"listen --secret-file " + file:                   "must be VENDOR=FILE here",
-		"listen --secret-file acme=" + file:              `--secret-file: unknown vendor "acme"`,
-		"listen --replay-to nowhere":                     "--replay-to must be",
-		"inbox nonsense":                                 `unknown inbox command "nonsense"`,
-		"inbox --web":                                    "--web needs the file of the inbox",
-		"inbox list":                                     "accepts 1 arg(s)",
-		"inbox list " + file + " --state asleep":         `--state ("asleep") must be one of`,
-		"inbox list " + file + " --limit 0":              "--limit (0) must be 1 or more",
-		"inbox list " + file + " --from yesterday":       "neither RFC 3339 nor a duration",
-		"inbox show " + file:                             "accepts 2 arg(s)",
-		"inbox retry " + file:                            "no entries are selected",
-		"inbox retry " + file + " 1 --all":               "not both",
-		"inbox retry " + file + " 1 --vendor greenflash": "not both",
-		"inbox discard " + file + " --yes":               "no entries are selected",
-		"inbox discard " + file:                          "no entries are selected",
+		"listen everything":                             "unknown command",
+		"listen --secret-file " + file:                  "must be VENDOR=FILE here",
+		"listen --secret-file acme=" + file:             `--secret-file: unknown vendor "acme"`,
+		"listen --replay-to nowhere":                    "--replay-to must be",
+		"inbox nonsense":                                `unknown inbox command "nonsense"`,
+		"inbox --web":                                   "set --from or AIHOOKS_INBOX",
+		"inbox list":                                    "set --from or AIHOOKS_INBOX",
+		"inbox list " + file:                            "unknown command",
+		"inbox list --from " + file + " --state asleep": `--state ("asleep") must be one of`,
+		"inbox list --from " + file + " --limit 0":      "--limit (0) must be 1 or more",
+		"inbox list --since yesterday":                  "neither RFC 3339 nor a duration",
+		"inbox show --from " + file:                     "accepts 1 arg(s)",
+		"inbox retry --from " + file:                    "no entries are selected",
+		"inbox retry 1 --all":                           "not both",
+		"inbox retry 1 --vendor greenflash":             "not both",
+		"inbox retry 1 --dry-run":                       "--dry-run is for entries that are selected by flags",
+		"inbox discard --yes":                           "no entries are selected",
+		"inbox discard":                                 "no entries are selected",
+		"inbox pause --reason x":                        "nothing is selected",
+		"inbox resume":                                  "nothing is selected",
 	} {
 		r := run(t, strings.Fields(args)...)
 		require.Equal(t, 2, r.code, "%s\n%s%s", args, r.out, r.err)
@@ -104,8 +108,8 @@ func TestCompletion_WorksInEveryShell(t *testing.T) {
 	}
 	require.Contains(t, run(t, "__complete", "send", "").is(t, 0).out, "convosphere\n")
 	require.Contains(t, run(t, "__complete", "send", "workflux", "").is(t, 0).out, "agent.response\n")
-	require.Contains(t, run(t, "__complete", "inbox", "list", "x.db", "--state", "").is(t, 0).out, "deferred\n")
-	require.Contains(t, run(t, "__complete", "inbox", "list", "x.db", "--vendor", "").is(t, 0).out, "emberqa\n")
+	require.Contains(t, run(t, "__complete", "inbox", "list", "--from", "x.db", "--state", "").is(t, 0).out, "deferred\n")
+	require.Contains(t, run(t, "__complete", "inbox", "list", "--from", "x.db", "--vendor", "").is(t, 0).out, "emberqa\n")
 }
 
 func TestVersion_PrintsCommitAndGoRelease(t *testing.T) {

@@ -33,10 +33,10 @@ func TestInbox_ReadsBackupOnReadOnlyMedia(t *testing.T) {
 	require.NoError(t, w.box.Backup(t.Context(), backup))
 	readOnly(t, dir)
 	id := w.dead(t)[0].ID
-	require.Contains(t, run(t, "inbox", "list", backup).is(t, 0).out, "workflux/default")
-	require.Contains(t, run(t, "inbox", "show", backup, id).is(t, 0).out, "user.message")
-	require.Regexp(t, `all +0 +0 +0 +2 +0\n`, run(t, "inbox", "stats", backup).is(t, 0).out)
-	for _, args := range [][]string{{"retry", backup, id}, {"discard", backup, id}} {
+	require.Contains(t, run(t, "inbox", "list", "--from", backup).is(t, 0).out, "workflux/default")
+	require.Contains(t, run(t, "inbox", "show", "--from", backup, id).is(t, 0).out, "user.message")
+	require.Regexp(t, `all +0 +0 +0 +2 +0\n`, run(t, "inbox", "stats", "--from", backup).is(t, 0).out)
+	for _, args := range [][]string{{"retry", "--from", backup, id}, {"discard", "--from", backup, id}} {
 		require.Contains(t, run(t, append([]string{"inbox"}, args...)...).is(t, 1).err, "the inbox is read-only")
 	}
 	files, err := os.ReadDir(dir)

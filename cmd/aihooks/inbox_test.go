@@ -73,7 +73,7 @@ func (w *inboxService) until(t *testing.T, is func(inbox.Counts) bool) {
 func (w *inboxService) dead(t *testing.T) []inbox.Entry {
 	t.Helper()
 	var all []inbox.Entry
-	for text := range strings.Lines(run(t, "inbox", "list", w.path, "--json").is(t, 0).out) {
+	for text := range strings.Lines(run(t, "inbox", "list", "--from", w.path, "--json").is(t, 0).out) {
 		all = append(all, decode[inbox.Entry](t, text))
 	}
 	return all
@@ -81,60 +81,118 @@ func (w *inboxService) dead(t *testing.T) []inbox.Entry {
 
 func TestInbox_ManagesDeadLettersOfRunningService(t *testing.T) {
 	w := newInboxService(t, 4)
-	r := run(t, "inbox", "list", w.path).is(t, 0)
+	r := run(t, "inbox", "list", "--from", w.path).is(t, 0)
 	require.Regexp(t, `ID +ENDPOINT +TYPE +RECEIVED +RUNS +SINCE/DUE +LAST ERROR\n`, r.out)
 	require.Contains(t, r.out, `workflux/default  user.message`)
 	require.Contains(t, r.out, `no such customer: \x1b[31mred\u202e`, "escape sequences must be shown as text")
 	dead := w.dead(t)
 	require.Len(t, dead, 4)
 
-	r = run(t, "inbox", "show", w.path, dead[0].ID).is(t, 0)
+	r = run(t, "inbox", "show", "--from", w.path, dead[0].ID).is(t, 0)
 	require.Regexp(t, `state +dead_lettered\nvendor +workflux\n`, r.out)
 	require.Equal(t, 2, strings.Count(r.out, "no such customer"))
 	require.Contains(t, r.out, `  "event": "user.message"`)
 	require.Nil(t, dead[0].Delivery.Body, "list must not print bodies")
-	one := decode[inbox.Entry](t, run(t, "inbox", "show", w.path, dead[0].ID, "--json").is(t, 0).out)
+	one := decode[inbox.Entry](t, run(t, "inbox", "show", "--from", w.path, dead[0].ID, "--json").is(t, 0).out)
 	require.Contains(t, string(one.Delivery.Body), "user.message")
-	require.Equal(t, string(one.Delivery.Body), run(t, "inbox", "show", w.path, dead[0].ID, "--body").is(t, 0).out)
-	one.Delivery.Body = nil
-	require.Equal(t, dead[0], one)
+	require.Equal(t, string(one.Delivery.Body), run(t, "inbox", "show", "--from", w.path, dead[0].ID, "--body").is(t, 0).out)
+	require.Equal(t, dead[0].Attempts, one.Attempts)
+	require.Equal(t, dead[0].Since, one.Since)
+	require.Equal(t, dead[0].Delivery.ReceivedAt, one.Delivery.ReceivedAt)
 
-	require.Contains(t, run(t, "inbox", "discard", w.path, dead[0].ID).is(t, 0).out, "1 dead letter is discarded")
+	require.Contains(t, run(t, "inbox", "discard", "--from", w.path, dead[0].ID).is(t, 0).out, "1 dead letter is discarded")
 	w.until(t, func(s inbox.Counts) bool { return s.DeadLettered == 3 && s.Done == 1 })
-	require.Contains(t, run(t, "inbox", "show", w.path, dead[0].ID).is(t, 0).out, "The body has been deleted.")
+	require.Contains(t, run(t, "inbox", "show", "--from", w.path, dead[0].ID).is(t, 0).out, "The body has been deleted.")
 
 	w.succeed.Store(true)
-	run(t, "inbox", "retry", w.path, dead[1].ID).is(t, 0)
+	run(t, "inbox", "retry", "--from", w.path, dead[1].ID).is(t, 0)
 	w.until(t, func(s inbox.Counts) bool { return s.DeadLettered == 2 && s.Done == 2 })
-	require.Equal(t, map[string]int{"entries": 1}, decode[map[string]int](t, run(t, "inbox", "retry", w.path, dead[2].ID, "--rerun", "--json").is(t, 0).out))
-	require.Equal(t, map[string]int{"entries": 1}, decode[map[string]int](t, run(t, "inbox", "retry", w.path, "--vendor", "workflux", "--from", "1h", "--json").is(t, 0).out))
+	require.Equal(t, map[string]int{"entries": 1}, decode[map[string]int](t, run(t, "inbox", "retry", "--from", w.path, dead[2].ID, "--rerun", "--json").is(t, 0).out))
+	require.Equal(t, map[string]int{"entries": 1}, decode[map[string]int](t, run(t, "inbox", "retry", "--from", w.path, "--vendor", "workflux", "--since", "1h", "--yes", "--json").is(t, 0).out))
 	w.until(t, func(s inbox.Counts) bool { return s.DeadLettered == 0 && s.Done == 4 })
-	r = run(t, "inbox", "list", w.path).is(t, 0)
+	r = run(t, "inbox", "list", "--from", w.path).is(t, 0)
 	require.Empty(t, r.out)
-	require.Contains(t, r.err, "no entry is dead_lettered")
-	require.Equal(t, 4, strings.Count(run(t, "inbox", "list", w.path, "--state", "done").is(t, 0).out, "workflux/default"))
-	require.Contains(t, run(t, "inbox", "list", w.path, "--state", "done", "--limit", "3").is(t, 0).err, "only 3 entries are listed")
+	require.Contains(t, r.err, "no such entry is dead_lettered")
+	require.Equal(t, 4, strings.Count(run(t, "inbox", "list", "--from", w.path, "--state", "done").is(t, 0).out, "workflux/default"))
+	require.Contains(t, run(t, "inbox", "list", "--from", w.path, "--state", "done", "--limit", "3").is(t, 0).err, "only 3 entries are listed, and there may be more: raise --limit, or add --cursor ")
 
-	stats := decode[inbox.Stats](t, run(t, "inbox", "stats", w.path, "--json").is(t, 0).out)
+	stats := decode[inbox.Stats](t, run(t, "inbox", "stats", "--from", w.path, "--json").is(t, 0).out)
 	require.Equal(t, 4, stats.Done)
-	require.Regexp(t, `workflux/default +0 +0 +0 +0 +4\nall +0 +0 +0 +0 +4\n`, run(t, "inbox", "stats", w.path).is(t, 0).out)
+	require.Regexp(t, `workflux/default +0 +0 +0 +0 +4\nall +0 +0 +0 +0 +4\n`, run(t, "inbox", "stats", "--from", w.path).is(t, 0).out)
+}
+
+func TestInbox_PausesAndRecordsChanges(t *testing.T) {
+	w := newInboxService(t, 2)
+	from := []string{"--from", w.path}
+	inboxRun := func(args ...string) result { return run(t, append(append([]string{"inbox"}, args...), from...)...) }
+	require.Contains(t, inboxRun("pauses").is(t, 0).err, "nothing is paused")
+	require.Contains(t, inboxRun("audit").is(t, 0).err, "nothing was changed")
+	require.Equal(t, "2 dead letters\n", inboxRun("retry", "--text", "NO SUCH customer", "--dry-run").is(t, 0).out)
+	require.Contains(t, inboxRun("retry", "--text", "no such customer").is(t, 1).err, "nothing was changed, and 2 dead letters would be: confirm with y, or set --yes")
+	inboxRun("retry", "--text", "no such customer", "--yes", "--reason", "the CRM is back").is(t, 0)
+	w.until(t, func(s inbox.Counts) bool { return s.DeadLettered == 2 }) // it is not
+
+	require.Contains(t, inboxRun("pause", "--vendor", "workflux", "--type", "user.message", "--by", "alice", "--reason", "the CRM moves").is(t, 0).out,
+		"workflux user.message is paused: deliveries are stored, and do not run")
+	require.Regexp(t, `^workflux user\.message is paused since .*, by alice: the CRM moves\n$`, inboxRun("pauses").is(t, 0).out)
+	require.Contains(t, inboxRun("stats").is(t, 0).out, "is paused since")
+	w.until(t, func(s inbox.Counts) bool { // once the service has noticed
+		_, err := w.box.Retry(t.Context(), inbox.Filter{All: true})
+		return err == nil && s.Deferred == 2
+	})
+	require.Contains(t, inboxRun("list", "--state", "deferred").is(t, 0).out, "user.message")
+	w.succeed.Store(true)
+	require.Contains(t, inboxRun("resume", "--vendor", "workflux").is(t, 1).err, "exactly this is not paused")
+	inboxRun("resume", "--vendor", "workflux", "--type", "user.message").is(t, 0)
+	w.until(t, func(s inbox.Counts) bool { return s.Done == 2 })
+
+	audit := decode[[]inbox.Change](t, inboxRun("audit", "--json").is(t, 0).out)
+	require.Equal(t, inbox.ActionResume, audit[0].Action)
+	require.Regexp(t, `.+@.+`, audit[0].By, "the user and the machine")
+	require.Equal(t, inbox.Filter{Text: "no such customer"}, audit[len(audit)-1].Filter)
+	require.Equal(t, 2, audit[len(audit)-1].Entries)
+	require.Equal(t, inbox.Actor{By: "alice", Reason: "the CRM moves"}, audit[len(audit)-2].Actor)
+	require.Regexp(t, `retry +2 +text=no such customer +the CRM is back\n`, inboxRun("audit").is(t, 0).out)
+}
+
+func TestInbox_ReadsAddressFromEnvironment(t *testing.T) {
+	w := newInboxService(t, 1)
+	command := aihooks(t, map[string]string{"AIHOOKS_INBOX": "sqlite:" + w.path}, "inbox", "list", "--state", "all")
+	out, err := command.Output()
+	require.NoError(t, err)
+	require.Regexp(t, `1 +dead_lettered +workflux/default`, string(out))
+	r := run(t, "inbox", "list", "--from", "mysql://user:a-password@host/db").is(t, 1)
+	require.Contains(t, r.err, "mysql:// is not an inbox")
+	require.NotContains(t, r.err, "a-password")
+}
+
+func TestInbox_WatchesNewDeadLetters(t *testing.T) {
+	w := newInboxService(t, 1)
+	j := begin(t, aihooks(t, nil, "inbox", "watch", "--from", w.path, "--json"))
+	line(t, j.err, "watching 1 dead letters")
+	n, err := w.box.Retry(t.Context(), inbox.Filter{All: true}) // it fails again
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	again := decode[inbox.Entry](t, line(t, j.out, "user.message"))
+	require.Len(t, again.Attempts, 4)
+	require.Equal(t, 0, j.stop(os.Interrupt))
 }
 
 func TestInbox_NeedsConfirmationToDiscardMany(t *testing.T) {
 	w := newInboxService(t, 3)
-	r := run(t, "inbox", "discard", w.path, "--all").is(t, 1)
+	r := run(t, "inbox", "discard", "--from", w.path, "--all").is(t, 1)
 	require.Contains(t, r.err, "set --yes")
 	require.Len(t, w.dead(t), 3)
-	run(t, "inbox", "discard", w.path, "--vendor", "greenflash", "--yes").is(t, 0)
+	run(t, "inbox", "discard", "--from", w.path, "--vendor", "greenflash", "--yes").is(t, 0)
 	require.Len(t, w.dead(t), 3)
-	require.Contains(t, run(t, "inbox", "discard", w.path, "--all", "--yes").is(t, 0).out, "3 dead letters are discarded")
+	require.Contains(t, run(t, "inbox", "discard", "--from", w.path, "--all", "--yes").is(t, 0).out, "3 dead letters are discarded")
 	require.Empty(t, w.dead(t))
 }
 
 func TestInbox_ReportsMissingEntry(t *testing.T) {
 	w := newInboxService(t, 1)
 	for _, command := range []string{"show", "retry", "discard"} {
-		r := run(t, "inbox", command, w.path, "4711").is(t, 1)
+		r := run(t, "inbox", command, "--from", w.path, "4711").is(t, 1)
 		require.Contains(t, r.err, "there is no such entry", command)
 		require.Empty(t, r.out)
 	}
@@ -142,8 +200,8 @@ func TestInbox_ReportsMissingEntry(t *testing.T) {
 
 func TestInbox_RefusesOtherFilesAndCreatesNone(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing.db")
-	for _, args := range []string{"list F", "show F 1", "retry F 1", "discard F 1", "stats F", "--web F"} {
-		for file, says := range map[string]string{missing: "there is no inbox: ", writeFile(t, "not SQLite at all, but long enough"): "not a database", t.TempDir(): "is a directory"} {
+	for _, args := range []string{"list --from F", "show 1 --from F", "retry 1 --from F", "discard 1 --from F", "stats --from F", "--web --from F"} {
+		for file, says := range map[string]string{missing: "there is no inbox: ", writeFile(t, "not SQLite at all, but long enough"): "not a database", t.TempDir(): "there is no inbox: "} {
 			r := run(t, append([]string{"inbox"}, strings.Fields(strings.ReplaceAll(args, "F", file))...)...)
 			require.Equal(t, 1, r.code, "%s %s", args, r.err)
 			require.Contains(t, r.err, says, args)
@@ -154,7 +212,7 @@ func TestInbox_RefusesOtherFilesAndCreatesNone(t *testing.T) {
 
 func TestPage_ShowsAndRetriesInboxEntries(t *testing.T) {
 	w := newInboxService(t, 1)
-	j := begin(t, aihooks(t, nil, "inbox", "--web", w.path, "--web-addr", "127.0.0.1:0"))
+	j := begin(t, aihooks(t, nil, "inbox", "--web", "--write", "--from", w.path, "--web-addr", "127.0.0.1:0"))
 	v := openPage(t, j)
 	items := v.items(t)
 	require.Len(t, items, 1)

@@ -105,7 +105,7 @@ func TestPage_SignsRefusedByNameOnly(t *testing.T) {
 // Another user of this machine can reach every loopback address, but does not know the token.
 func TestPage_KeepsOutOtherUsers(t *testing.T) {
 	w := newInboxService(t, 1)
-	for _, args := range [][]string{{"listen", "--no-save", "--addr", "127.0.0.1:0", "--web"}, {"inbox", w.path, "--web"}} {
+	for _, args := range [][]string{{"listen", "--no-save", "--addr", "127.0.0.1:0", "--web"}, {"inbox", "--from", w.path, "--web"}} {
 		for _, address := range []string{"127.0.0.1:0", "localhost:0", "0.0.0.0:0"} {
 			j := begin(t, aihooks(t, secrets(), append(args, "--web-addr", address)...))
 			v := openPage(t, j)

@@ -94,12 +94,12 @@ func shownOnATerminal(t *testing.T, env map[string]string) string {
 
 func TestInbox_AsksBeforeDiscardOnTerminal(t *testing.T) {
 	w := newInboxService(t, 3)
-	discard := []string{"inbox", "discard", w.path, "--all"}
+	discard := []string{"inbox", "discard", "--from", w.path, "--all"}
 	for _, answer := range []string{"n\n", "\n", "yessir\n", "\x04"} {
 		out, code := seen(t, nil, discard, "[y/N] ", answer)
 		require.Equal(t, 1, code, out)
 		require.Contains(t, out, "Discard 3 dead letters?")
-		require.Contains(t, out, "nothing was discarded")
+		require.Contains(t, out, "nothing was changed")
 		require.Len(t, w.dead(t), 3)
 	}
 	out, code := seen(t, nil, discard, "[y/N] ", "\x03")

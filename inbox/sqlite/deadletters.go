@@ -167,9 +167,9 @@ const (
 	isCandidate = `SELECT 1 FROM aihooks_inbox WHERE id = ?1 AND state = ?2 AND due_at = ?3`
 
 	// These queries read the size of a body only if the conditions hold, which are filled in.
-	selectKept = `SELECT e.id, e.due_at, CASE WHEN %s THEN coalesce((SELECT length(body) FROM aihooks_inbox_body b WHERE b.id = e.id), 0) END, e.delivery_id, e.type, coalesce(e.attempts, '')
+	selectKept = `SELECT e.id, e.due_at, CASE WHEN %s THEN coalesce((SELECT length(body) FROM aihooks_inbox_body b WHERE b.id = e.id), 0) END, e.handler, e.delivery_id, e.type, coalesce(e.attempts, '')
 FROM (SELECT id, handler, type, delivery_id, received_at, state, due_at, attempts FROM aihooks_inbox INDEXED BY aihooks_inbox_kept WHERE state = %d AND due_at <= ? AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?) e`
-	selectByID = `SELECT e.id, e.due_at, 0, e.delivery_id, e.type, coalesce(e.attempts, '') FROM aihooks_inbox e WHERE %s AND e.due_at <= ?`
+	selectByID = `SELECT e.id, e.due_at, 0, e.handler, e.delivery_id, e.type, coalesce(e.attempts, '') FROM aihooks_inbox e WHERE %s AND e.due_at <= ?`
 )
 
 // selectCandidates returns the entries that the filter selects among the next entries of a state after last. With an ID
@@ -190,10 +190,11 @@ func (b *Inbox) selectCandidates(ctx context.Context, code int, f inbox.Filter, 
 		var c candidate
 		var size *int
 		var d webhook.Delivery
-		var attempts string
-		if err := scan(&c.id, &c.dueAt, &size, &d.ID, &d.Type, &attempts); err != nil {
+		var handler, attempts string
+		if err := scan(&c.id, &c.dueAt, &size, &handler, &d.ID, &d.Type, &attempts); err != nil {
 			return err
 		}
+		d.Vendor, d.Endpoint = splitEndpoint(handler)
 		if size != nil && matchesText(f.Text, &d, attempts) {
 			c.size = *size
 			selected = append(selected, c)

@@ -7,81 +7,96 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/boxes"
 	"github.com/aihooks/aihooks-go/inbox"
-	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 )
 
-var states = []string{string(inbox.DeadLettered), string(inbox.Pending), string(inbox.Running), string(inbox.Deferred), string(inbox.Done)}
+// everyState is the value of --state that selects all entries.
+const everyState = "all"
+
+var states = []string{string(inbox.DeadLettered), string(inbox.Pending), string(inbox.Running), string(inbox.Deferred), string(inbox.Done), everyState}
 
 func (a *app) inboxListCommand() *cobra.Command {
 	var o filterFlags
 	var state string
-	var limit int
+	var q inbox.Query
 	c := &cobra.Command{
-		Use:   "list FILE",
-		Short: "List the dead letters, or the entries of another state",
-		Long:  "List prints the entries of one state, without their bodies. `aihooks inbox show` prints a body.",
-		Example: `  aihooks inbox list inbox.db
-  aihooks inbox list inbox.db --state pending --vendor greenflash --json`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
+		Use:   "list",
+		Short: "List the dead letters, or the entries of another state, the newest first",
+		Long:  "List prints the entries of a state, without their bodies. `aihooks inbox show` prints a body.",
+		Example: `  aihooks inbox list --from inbox.db
+  aihooks inbox list --from inbox.db --state pending --vendor greenflash --json`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) (err error) {
 			if !slices.Contains(states, state) {
 				return usage("--state (%q) must be one of %v", state, states)
 			}
-			if limit < 1 {
-				return usage("--limit (%d) must be 1 or more", limit)
+			if q.Limit < 1 {
+				return usage("--limit (%d) must be 1 or more", q.Limit)
 			}
-			f, err := o.get()
-			if err != nil {
+			if q.Filter, err = o.get(); err != nil {
 				return err
 			}
-			f.All = true
-			return a.with(args[0], func(box *sqliteinbox.Inbox) error {
-				return a.list(c, box, inbox.State(state), f, limit)
-			})
+			if state != everyState {
+				q.State = inbox.State(state)
+			}
+			return a.with(c.Context(), boxes.Look, func(box *boxes.Box) error { return a.list(c, box, q, state) })
 		},
 	}
 	o.addFlags(c)
-	c.Flags().StringVar(&state, "state", string(inbox.DeadLettered), "dead_lettered, pending, running, deferred or done")
-	c.Flags().IntVar(&limit, "limit", 100, "maximum number of entries")
+	c.Flags().StringVar(&state, "state", string(inbox.DeadLettered), "dead_lettered, pending, running, deferred, done or all")
+	c.Flags().IntVar(&q.Limit, "limit", inbox.DefaultLimit, "maximum number of entries")
+	c.Flags().StringVar(&q.Cursor, "cursor", "", "continue after an earlier list, at the `cursor` that it has printed")
 	_ = c.RegisterFlagCompletionFunc("state", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return states, cobra.ShellCompDirectiveNoFileComp
 	})
 	return c
 }
 
-func (a *app) list(c *cobra.Command, box *sqliteinbox.Inbox, state inbox.State, f inbox.Filter, limit int) error {
+func (a *app) list(c *cobra.Command, box *boxes.Box, q inbox.Query, state string) error {
 	var rows [][]string
-	n, more := 0, false
-	for e, err := range box.Entries(c.Context(), state, f) {
+	header := []string{"ID", "ENDPOINT", "TYPE", "RECEIVED", "RUNS", "SINCE/DUE", "LAST ERROR"}
+	if state == everyState {
+		header = slices.Insert(header, 1, "STATE")
+	}
+	n := 0
+	for left := q.Limit; ; {
+		q.Limit = min(left, inbox.MaxLimit)
+		page, err := box.List(c.Context(), q)
 		if err != nil {
 			return explainError(c.Context(), err)
 		}
-		if n == limit {
-			more = true
+		for _, e := range page.Entries {
+			if a.json {
+				e.Delivery.Body = nil // a list has no bodies: omit it instead of printing an empty one
+				if err := a.writeJSON(e); err != nil {
+					return err
+				}
+				continue
+			}
+			row := []string{
+				e.ID, e.Delivery.Vendor + "/" + e.Delivery.Endpoint, e.Delivery.Type, when(e.Delivery.ReceivedAt), strconv.Itoa(len(e.Attempts)), sinceOrDue(&e), clip(e.LastError(), 60),
+			}
+			if state == everyState {
+				row = slices.Insert(row, 1, string(e.State))
+			}
+			rows = append(rows, row)
+		}
+		n, left, q.Cursor = n+len(page.Entries), left-len(page.Entries), page.Next
+		if q.Cursor == "" || left == 0 {
 			break
 		}
-		n++
-		if a.json {
-			e.Delivery.Body = nil // Entries reads no bodies: omit it instead of printing an empty one
-			if err := a.writeJSON(e); err != nil {
-				return err
-			}
-			continue
-		}
-		rows = append(rows, []string{
-			e.ID, e.Delivery.Vendor + "/" + e.Delivery.Endpoint, e.Delivery.Type, when(e.Delivery.ReceivedAt), strconv.Itoa(len(e.Attempts)), sinceOrDue(&e), clip(e.LastError(), 60),
-		})
 	}
-	if !a.json {
-		if n == 0 {
-			a.notef("no entry is %s", state)
-			return nil
-		}
-		a.table([]string{"ID", "ENDPOINT", "TYPE", "RECEIVED", "RUNS", "SINCE/DUE", "LAST ERROR"}, rows)
+	if !a.json && n > 0 {
+		a.table(header, rows)
 	}
-	if more {
-		a.notef("only %d entries are listed, and there are more: raise --limit", limit)
+	switch {
+	case q.Cursor != "":
+		a.notef("only %d entries are listed, and there may be more: raise --limit, or add --cursor %s", n, q.Cursor)
+	case n == 0 && state == everyState:
+		a.notef("there is no such entry")
+	case n == 0:
+		a.notef("no such entry is %s", state)
 	}
 	return nil
 }
@@ -97,14 +112,14 @@ func sinceOrDue(e *inbox.Entry) string {
 func (a *app) inboxShowCommand() *cobra.Command {
 	var body bool
 	c := &cobra.Command{
-		Use:   "show FILE ID",
+		Use:   "show ID",
 		Short: "Show an entry with its attempts and its body",
-		Example: `  aihooks inbox show inbox.db 17
-  aihooks inbox show inbox.db 17 --body > body.json`,
-		Args: cobra.ExactArgs(2),
+		Example: `  aihooks inbox show 17 --from inbox.db
+  aihooks inbox show 17 --from inbox.db --body > body.json`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.with(args[0], func(box *sqliteinbox.Inbox) error {
-				e, err := box.Entry(c.Context(), args[1])
+			return a.with(c.Context(), boxes.Look, func(box *boxes.Box) error {
+				e, err := box.Entry(c.Context(), args[0])
 				if err != nil {
 					return explainError(c.Context(), err)
 				}
@@ -156,42 +171,4 @@ func instant(t time.Time) string {
 		return ""
 	}
 	return t.Local().Format(time.RFC3339)
-}
-
-func (a *app) inboxStatsCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "stats FILE",
-		Short:   "Count the entries by state and endpoint",
-		Example: `  aihooks inbox stats inbox.db --json | jq .dead_lettered`,
-		Args:    cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			return a.with(args[0], func(box *sqliteinbox.Inbox) error {
-				stats, err := box.Stats(c.Context())
-				if err != nil {
-					return explainError(c.Context(), err)
-				}
-				if a.json {
-					return a.writeJSON(stats)
-				}
-				var rows [][]string
-				row := func(name string, n inbox.Counts) {
-					rows = append(rows, []string{name, strconv.Itoa(n.Pending), strconv.Itoa(n.Running), strconv.Itoa(n.Deferred), strconv.Itoa(n.DeadLettered), strconv.Itoa(n.Done)})
-				}
-				names := make([]string, 0, len(stats.Endpoints))
-				for name := range stats.Endpoints {
-					names = append(names, name)
-				}
-				slices.Sort(names)
-				for _, name := range names {
-					row(name, stats.Endpoints[name])
-				}
-				row("all", stats.Counts)
-				a.table([]string{"ENDPOINT", "PENDING", "RUNNING", "DEFERRED", "DEAD-LETTERED", "DONE"}, rows)
-				if !stats.Oldest.IsZero() {
-					a.linef("the oldest due entry has been due for %s", time.Since(stats.Oldest).Round(time.Second))
-				}
-				return nil
-			})
-		},
-	}
 }

@@ -26,6 +26,7 @@ type app struct {
 	Terminal
 
 	json        bool
+	from        string // see inboxCommand
 	secretFiles []string
 	began       bool                  // the command line is valid, and a command has begun
 	lost        atomic.Pointer[error] // why output could not be written
@@ -60,7 +61,7 @@ func (a *app) root() *cobra.Command {
 		Use:   "aihooks",
 		Short: "Send, receive, explain and replay webhooks of Greenflash, EmberQA, Convosphere and WorkFlux",
 		Long: `aihooks sends, receives, explains and replays the webhooks of Greenflash, EmberQA, Convosphere and WorkFlux on your own
-machine. It also shows and manages SQLite inboxes while the service runs.
+machine. It also shows and manages inboxes while the service runs.
 
 Secrets come from GREENFLASH_WEBHOOK_SECRET, EMBERQA_WEBHOOK_TOKEN (the token in the URL), CONVOSPHERE_WEBHOOK_SECRET and
 WORKFLUX_WEBHOOK_SECRET, or from a --secret-file. There is no flag for a secret, because other users can see command lines.

@@ -14,7 +14,16 @@ var (
 	rerun   = page.Action{Name: "rerun", Label: "Run again", Confirm: "Run this delivery again, even if it was already handled? Its callback may then run a second time."}
 )
 
-// item converts an entry to an item of the page, with the actions that its state allows.
+// item converts an entry to an item of the page, with the actions that are allowed.
+func (s *Source) item(e *inbox.Entry) page.Item {
+	i := item(e)
+	if !s.write {
+		i.Actions = nil
+	}
+	return i
+}
+
+// item converts an entry, with the actions that its state allows.
 func item(e *inbox.Entry) page.Item {
 	d := e.Delivery
 	i := page.Item{
@@ -39,6 +48,9 @@ func item(e *inbox.Entry) page.Item {
 	case inbox.Deferred:
 		i.Tone, i.Actions = page.Warn, []page.Action{discard}
 		i.Explanation = "No handler has a callback for this type. The delivery runs as soon as one has."
+		if last.Outcome == inbox.Paused {
+			i.Explanation = "The callbacks for this delivery are paused. It runs after they are resumed."
+		}
 	case inbox.DeadLettered:
 		i.Tone, i.Actions = page.Bad, []page.Action{retry, discard, rerun}
 		i.Explanation = deadLetterCause(last, len(e.Attempts)) + " The service does not try again. Fix the cause and retry the delivery, or discard it."
