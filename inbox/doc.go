@@ -78,8 +78,9 @@
 //
 // # Shutdown
 //
-// Call http.Server.Shutdown first, then Handler.Shutdown, then [Inbox.Shutdown], and then close the engine. Deliveries are
-// stored, with the response 200, until the listener is closed. The next process runs the deliveries that a Run leaves.
+// Call http.Server.Shutdown first, then Handler.Shutdown, then [Inbox.Shutdown], then [Digest.Close] if there is a digest, and
+// then close the engine. Deliveries are stored, with the response 200, until the listener is closed. The next process runs
+// the deliveries that a Run leaves.
 //
 // Pass the same context to all of them. Its deadline is that of the whole shutdown, and [Policy.DrainTimeout] has no effect.
 // At the deadline, callbacks are canceled. About a second later, the last step has returned. If the platform kills the

@@ -3,10 +3,12 @@ package inbox_test
 import (
 	"context"
 	"fmt"
+	"log"
 	"log/slog"
 	"time"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/webhook"
 )
 
 // A policy is part of an engine's options. Its zero value has the defaults.
@@ -24,6 +26,55 @@ func ExamplePolicy() {
 	fmt.Println(policy.MaxAttempts, "attempts")
 	// Output:
 	// 10 attempts
+}
+
+// When a dependency fails, one alert describes all dead letters. In a service, examples/alerts posts it to Slack.
+func ExampleDigest() {
+	digest, err := inbox.NewDigest(func(_ context.Context, a inbox.Alert) error {
+		fmt.Println(a)
+		return nil
+	}, &inbox.DigestOptions{Every: 10 * time.Minute})
+	if err != nil {
+		log.Fatal(err)
+	}
+	policy := inbox.Policy{OnDeadLetter: digest.Add}
+	// Give it to an engine: sqliteinbox.Open("inbox.db", &sqliteinbox.Options{Policy: policy})
+
+	for n, text := range []string{"dial tcp 10.0.0.1:5432: connection refused", "no user 17", "dial tcp 10.0.0.2:5432: connection refused"} {
+		policy.OnDeadLetter(context.Background(), inbox.Entry{ // the engine does this
+			ID:       fmt.Sprint(n),
+			Delivery: &webhook.Delivery{Vendor: "workflux", Endpoint: "default", Type: "integration.error"},
+			Attempts: []inbox.Attempt{{Outcome: webhook.Failed, Error: text}},
+		})
+	}
+
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	// At shutdown, after box.Shutdown(ctx):
+	if err := digest.Close(ctx); err != nil {
+		log.Println(err)
+	}
+	// Output:
+	// 3 dead letters in 1 s, 2 of workflux integration.error: dial tcp 10.0.0.1:5432: connection refused
+	// 1 of workflux integration.error: no user 17
+}
+
+// A program can use the fields of an alert instead of its text, for example to page someone only for many dead letters.
+func ExampleAlert() {
+	a := inbox.Alert{Count: 170, Period: 5 * time.Minute, Groups: []inbox.AlertGroup{
+		{Count: 160, Vendor: "workflux", Endpoint: "eu", Type: "integration.error", Error: "connection refused", EntryID: "4711"},
+		{Count: 10, Vendor: "greenflash", Endpoint: "default", Type: "conversation.rating", Error: "no such customer", EntryID: "4780"},
+	}}
+	for _, g := range a.Groups {
+		if g.Count >= 100 {
+			fmt.Printf("page: %s at %s fails with %q, see entry %s\n", g.Vendor, g.Endpoint, g.Error, g.EntryID)
+		}
+	}
+	fmt.Println(a)
+	// Output:
+	// page: workflux at eu fails with "connection refused", see entry 4711
+	// 170 dead letters in 5 min, 160 of workflux/eu integration.error: connection refused
+	// 10 of greenflash conversation.rating: no such customer
 }
 
 // An operator runs the dead letters of one vendor again, from the last day. The inbox is that of an engine.

@@ -49,5 +49,7 @@ type Policy struct {
 	// Calls use no slot of a callback. In each Run, up to 4 calls run at the same time, and up to 256 dead letters wait
 	// for a call. The context ends after a minute. At shutdown, calls that run or wait have as much time as callbacks.
 	// Then they are canceled, and an Error line names each dead letter that OnDeadLetter was not called for.
+	//
+	// Many deliveries can become dead letters at once. To send one alert for all of them, set it to the Add of a [Digest].
 	OnDeadLetter func(ctx context.Context, e Entry)
 }

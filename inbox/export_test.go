@@ -1,0 +1,4 @@
+package inbox
+
+// CauseOf shows tests how errors are compared.
+func CauseOf(text string) string { return causeOf(oneLine(text)) }
