@@ -51,7 +51,7 @@ func (l *listing) Stats(context.Context) (inbox.Stats, error) {
 
 func (l *listing) Pauses(context.Context) ([]inbox.Pause, error) { return nil, nil }
 
-func entry(state inbox.State, eventType string, received, since time.Time) inbox.Entry {
+func entryAt(state inbox.State, eventType string, received, since time.Time) inbox.Entry {
 	return inbox.Entry{State: state, Delivery: &webhook.Delivery{Vendor: "acme", Type: eventType, ReceivedAt: received}, Since: since}
 }
 
@@ -61,15 +61,15 @@ func TestSummarize_CountsStepsAndTypes(t *testing.T) {
 		at := func(minutes int) time.Time { return time.Now().Add(-time.Duration(minutes) * time.Minute) }
 		never := time.Time{}
 		l := &listing{entries: []inbox.Entry{
-			entry(inbox.Pending, "ping", at(1), never),
-			entry(inbox.Done, "ping", at(7), at(1)),
-			entry(inbox.DeadLettered, "pong", at(12), at(11)),
-			entry(inbox.Done, "ping", at(12), at(6)),
-			entry(inbox.Deferred, "pong", at(13), never),
-			entry(inbox.Done, "ping", at(29), at(5)), // before the period
-			entry(inbox.Pending, "ping", at(30), never),
-			entry(inbox.Pending, "ping", at(30), never),
-			entry(inbox.Pending, "ping", at(30), never),
+			entryAt(inbox.Pending, "ping", at(1), never),
+			entryAt(inbox.Done, "ping", at(7), at(1)),
+			entryAt(inbox.DeadLettered, "pong", at(12), at(11)),
+			entryAt(inbox.Done, "ping", at(12), at(6)),
+			entryAt(inbox.Deferred, "pong", at(13), never),
+			entryAt(inbox.Done, "ping", at(29), at(5)), // before the period
+			entryAt(inbox.Pending, "ping", at(30), never),
+			entryAt(inbox.Pending, "ping", at(30), never),
+			entryAt(inbox.Pending, "ping", at(30), never),
 		}}
 		a, err := inbox.Summarize(t.Context(), l, 15*time.Minute, 5*time.Minute)
 		require.NoError(t, err)
@@ -93,7 +93,7 @@ func TestSummarize_IsBounded(t *testing.T) {
 	now := time.Now()
 	l := &listing{entries: make([]inbox.Entry, 20_003)}
 	for i := range l.entries {
-		l.entries[i] = entry(inbox.Pending, "ping", now, time.Time{})
+		l.entries[i] = entryAt(inbox.Pending, "ping", now, time.Time{})
 	}
 	a, err := inbox.Summarize(t.Context(), l, time.Hour, time.Minute)
 	require.NoError(t, err)
@@ -104,7 +104,7 @@ func TestSummarize_IsBounded(t *testing.T) {
 func TestCount_CountsAllPages(t *testing.T) {
 	l := new(listing)
 	for i := range 9 {
-		l.entries = append(l.entries, entry(inbox.DeadLettered, fmt.Sprint("type ", i%3), time.Unix(int64(-i), 0), time.Time{}))
+		l.entries = append(l.entries, entryAt(inbox.DeadLettered, fmt.Sprint("type ", i%3), time.Unix(int64(-i), 0), time.Time{}))
 	}
 	n, err := inbox.Count(t.Context(), l, inbox.Filter{Type: "type 1"})
 	require.NoError(t, err)
@@ -116,7 +116,7 @@ func TestCount_CountsAllPages(t *testing.T) {
 
 func TestWatch_ReportsChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := &listing{entries: []inbox.Entry{entry(inbox.Pending, "ping", time.Now(), time.Time{})}}
+		l := &listing{entries: []inbox.Entry{entryAt(inbox.Pending, "ping", time.Now(), time.Time{})}}
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		changes := inbox.Watch(ctx, l)
