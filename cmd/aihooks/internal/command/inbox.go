@@ -63,12 +63,16 @@ only with --write. Every change is recorded with --by and --reason: see aihooks 
 			})
 		},
 	}
-	c.PersistentFlags().StringVar(&a.from, "from", "", "`address` of the inbox: "+boxes.Forms()+"; defaults to $"+inboxVariable)
+	addFromFlag(c, a)
 	addWebFlags(c.Flags(), &web, &address, defaultInboxWeb, &hosts)
 	c.Flags().BoolVar(&write, "write", false, "let visitors of the page retry and discard entries")
 	c.AddCommand(a.inboxListCommand(), a.inboxShowCommand(), a.inboxRetryCommand(), a.inboxDiscardCommand(), a.inboxStatsCommand(),
 		a.inboxPauseCommand(), a.inboxResumeCommand(), a.inboxPausesCommand(), a.inboxAuditCommand(), a.inboxWatchCommand())
 	return c
+}
+
+func addFromFlag(c *cobra.Command, a *app) {
+	c.PersistentFlags().StringVar(&a.from, "from", "", "`address` of the inbox: "+boxes.Forms()+"; defaults to $"+inboxVariable)
 }
 
 // with opens the inbox of --from, calls f, and closes the inbox.

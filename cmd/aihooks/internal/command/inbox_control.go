@@ -28,15 +28,18 @@ func (o *actorFlags) addFlags(c *cobra.Command) {
 // context returns a context for a change.
 func (o *actorFlags) context(ctx context.Context) context.Context {
 	actor := o.actor
-	if actor.By == "" {
-		who := "unknown user"
-		if u, err := user.Current(); err == nil {
-			who = u.Username
-		}
-		host, _ := os.Hostname() // an empty name is left out
-		actor.By = strings.TrimSuffix(who+"@"+host, "@")
-	}
+	actor.By = cmp.Or(actor.By, thisUser())
 	return inbox.WithActor(ctx, actor)
+}
+
+// thisUser returns the user and the machine.
+func thisUser() string {
+	who := "unknown user"
+	if u, err := user.Current(); err == nil {
+		who = u.Username
+	}
+	host, _ := os.Hostname() // an empty name is left out
+	return strings.TrimSuffix(who+"@"+host, "@")
 }
 
 func addScopeFlags(c *cobra.Command, s *inbox.Scope) {
@@ -222,7 +225,7 @@ func (a *app) watch(ctx context.Context, box inbox.Operator) error {
 		next := make(map[string]bool, len(page.Entries))
 		for i := range page.Entries {
 			e := &page.Entries[len(page.Entries)-1-i] // the oldest first
-			id := e.ID + " " + e.Since.String() // a retry that failed is new
+			id := e.ID + " " + e.Since.String()       // a retry that failed is new
 			next[id] = true
 			if seen == nil || seen[id] {
 				continue

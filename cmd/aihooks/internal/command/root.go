@@ -77,7 +77,7 @@ WORKFLUX_WEBHOOK_SECRET, or from a --secret-file. There is no flag for a secret,
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "write JSON")
 	root.PersistentFlags().StringArrayVar(&a.secretFiles, "secret-file", nil,
 		"`[VENDOR=]FILE` with the secret; one line break at its end is removed")
-	root.AddCommand(a.sendCommand(), a.listenCommand(), a.explainCommand(), a.replayCommand(), a.inboxCommand(),
+	root.AddCommand(a.sendCommand(), a.listenCommand(), a.explainCommand(), a.replayCommand(), a.inboxCommand(), a.mcpCommand(),
 		a.versionCommand())
 	return root
 }

@@ -38,6 +38,15 @@ func buildOf(info *debug.BuildInfo) build {
 	return b
 }
 
+// thisBuild returns the build of this process.
+func thisBuild() build {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		info = &debug.BuildInfo{GoVersion: runtime.Version()}
+	}
+	return buildOf(info)
+}
+
 func (b build) commit() string {
 	switch {
 	case b.Commit == "" && b.Version == "(devel)":
@@ -58,11 +67,7 @@ func (a *app) versionCommand() *cobra.Command {
 		Example: "  aihooks version",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			info, ok := debug.ReadBuildInfo()
-			if !ok {
-				info = &debug.BuildInfo{GoVersion: runtime.Version()}
-			}
-			b := buildOf(info)
+			b := thisBuild()
 			if a.json {
 				return a.writeJSON(b)
 			}

@@ -1,0 +1,85 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/engine"
+)
+
+// A change selects deliveries by ids or by a filter.
+type change struct {
+	IDs      []string `json:"ids,omitempty" jsonschema:"the ids of the entries; otherwise a filter is needed"`
+	Vendor   string   `json:"vendor,omitempty" jsonschema:"only this vendor"`
+	Endpoint string   `json:"endpoint,omitempty" jsonschema:"only this endpoint"`
+	Type     string   `json:"type,omitempty" jsonschema:"only this type of event"`
+	Text     string   `json:"text,omitempty" jsonschema:"only with this text in the delivery's id, its type, its endpoint, or its last reason or error"`
+	Since    string   `json:"since,omitempty" jsonschema:"only received at this time or later: RFC 3339, or how long ago, such as 1h30m"`
+	Until    string   `json:"until,omitempty" jsonschema:"only received before this time"`
+	Expected int      `json:"expected,omitempty" jsonschema:"with a filter: the number that count_deliveries has returned for it; with another number, nothing changes"`
+	Reason   string   `json:"reason" jsonschema:"why, for the audit and for people"`
+}
+
+type retryInput struct {
+	change
+
+	Rerun bool `json:"rerun,omitempty" jsonschema:"run the callback even if it had handled the delivery; it may then take effect twice"`
+}
+
+func (s *server) retry(ctx context.Context, agent string, in retryInput) (string, error) {
+	if in.Rerun {
+		return s.change(ctx, agent, in.change, s.box.Rerun, "pending again, even if they were handled")
+	}
+	return s.change(ctx, agent, in.change, s.box.Retry, "pending again")
+}
+
+func (s *server) discard(ctx context.Context, agent string, in change) (string, error) {
+	return s.change(ctx, agent, in, s.box.Discard, "discarded")
+}
+
+// change does an operation with the entries that an agent has selected.
+func (s *server) change(ctx context.Context, agent string, in change, do func(context.Context, inbox.Filter) (int, error), past string) (string, error) {
+	if strings.TrimSpace(in.Reason) == "" {
+		return "", errors.New("reason must not be empty")
+	}
+	selection := filter{Vendor: in.Vendor, Endpoint: in.Endpoint, Type: in.Type, Text: in.Text, Since: in.Since, Until: in.Until}
+	f, err := selection.get()
+	if err != nil {
+		return "", err
+	}
+	byFilter := engine.CheckFilter(f) == nil
+	switch {
+	case byFilter && len(in.IDs) > 0:
+		return "", errors.New("select deliveries by ids or by a filter, not both")
+	case !byFilter && len(in.IDs) == 0:
+		return "", errors.New("nothing is selected: set ids, or a field of the filter")
+	}
+	filters := []inbox.Filter{f}
+	if byFilter {
+		n, err := inbox.Count(ctx, s.box, f)
+		if err != nil {
+			return "", err
+		}
+		if n != in.Expected {
+			return "", fmt.Errorf("nothing was changed: the filter selects %d dead letters, and expected is %d", n, in.Expected)
+		}
+	} else {
+		filters = nil
+		for _, id := range in.IDs {
+			filters = append(filters, inbox.Filter{ID: id})
+		}
+	}
+	ctx = inbox.WithActor(ctx, inbox.Actor{By: fmt.Sprintf("%s, for %s", agent, s.options.By), Reason: in.Reason})
+	n := 0
+	for _, one := range filters {
+		some, err := do(ctx, one)
+		n += some
+		if err != nil {
+			return "", fmt.Errorf("%s: %w; %d dead letters are %s", one.ID, explainError(ctx, err), n, past)
+		}
+	}
+	return fmt.Sprintf("%d dead letters are %s.", n, past), nil
+}
