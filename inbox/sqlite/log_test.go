@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
 	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 	"github.com/aihooks/aihooks-go/workflux"
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
 )
@@ -50,9 +52,11 @@ func TestLog_HasOneErrorPerDeadLetter(t *testing.T) {
 				Observer: func(_ context.Context, o webhook.Observation) {
 					mu.Lock()
 					defer mu.Unlock()
-					if o.FromInbox {
+					switch {
+					case o.Outcome == webhook.Unavailable: // the machine was too busy, and it came again
+					case o.FromInbox:
 						runs++
-					} else {
+					default:
 						requests++
 					}
 				},
@@ -60,7 +64,7 @@ func TestLog_HasOneErrorPerDeadLetter(t *testing.T) {
 			require.NoError(t, err)
 			hook.OnUserMessage(func(context.Context, *workflux.UserMessage) error { return c.callback() })
 			sender := workfluxtest.NewSender(t, hook, "a secret")
-			sender.Send(sender.Raw(c.body)).WantOK()
+			inboxkit.Send(http.StatusOK, func() webhooktest.Response { return sender.Send(sender.Raw(c.body)) }).WantOK()
 			stop := inboxkit.Run(t, box, hook)
 			<-dead
 			stop()
@@ -69,13 +73,26 @@ func TestLog_HasOneErrorPerDeadLetter(t *testing.T) {
 			require.Equal(t, []int{1, c.runs}, []int{requests, runs})
 			require.Equal(t, 1, log.Count("level=ERROR"), log.String())
 			require.Equal(t, 1, log.Count("level=ERROR", "a delivery has become a dead letter", fmt.Sprint("attempts=", c.runs)), log.String())
-			require.Equal(t, c.runs, log.Count("level=WARN")-log.Count("level=WARN", "sqliteinbox: the file system"), log.String())
+			busy := log.Count("level=WARN", "outcome=unavailable")
+			require.Equal(t, c.runs, log.Count("level=WARN")-busy-log.Count("level=WARN", "sqliteinbox: the file system"), log.String())
 		})
 	}
 }
 
 func TestLog_HealthyServiceIsSilentAtWarn(t *testing.T) {
 	t.Parallel()
+	for range 10 {
+		if servesSilently(t) {
+			return
+		}
+	}
+	t.Fatal("the machine is too slow for this test: in ten tries, a delivery was not stored in time")
+}
+
+// servesSilently checks the log of a service that handles deliveries. It returns false if the machine was too busy to store one
+// in time, which the log must report.
+func servesSilently(t *testing.T) bool {
+	t.Helper()
 	const deliveries = 50
 	var log logtest.LogBuffer
 	logger := log.JSON(slog.LevelDebug)
@@ -87,16 +104,26 @@ func TestLog_HealthyServiceIsSilentAtWarn(t *testing.T) {
 	ran := make(chan error, 1)
 	go func() { ran <- box.Run(context.Background(), hook) }()
 	sender := workfluxtest.NewSender(t, hook, "a secret")
+	inTime := true
 	for i := range deliveries {
-		sender.SendTwice(sender.Raw(inboxkit.MessageBody(fmt.Sprint(i), 100))).WantOK()
+		for _, response := range sender.SendTwice(sender.Raw(inboxkit.MessageBody(fmt.Sprint(i), 100))) {
+			inTime = inTime && (response.Status == http.StatusOK || response.Took < inboxkit.StoreTimeout-time.Second)
+			if inTime {
+				response.WantOK()
+			}
+		}
 	}
-	kit.Eventually(t, func() bool { return statsOf(t, box).Done == deliveries }, &log)
+	kit.Eventually(t, func() bool { return !inTime || statsOf(t, box).Done == deliveries }, &log)
 	box.PurgeOnce(t.Context())
 	require.NoError(t, errors.Join(hook.Shutdown(t.Context()), box.Shutdown(t.Context()), <-ran, box.Close()))
+	if !inTime || log.Count(`"level":"WARN"`, `"outcome":"unavailable"`) > 0 {
+		return false
+	}
 
 	require.GreaterOrEqual(t, log.Count(`"level":"DEBUG"`), 3*deliveries, "each request and each run has a line")
 	require.Equal(t, 1, log.Count(`"level":"INFO"`, "inbox: drained"))
 	require.Zero(t, log.Count(`"level":"ERROR"`), log.String())
 	volatile := log.Count(`"level":"WARN"`, "sqliteinbox: the file system") // of the test's folder
 	require.Equal(t, volatile, log.Count(`"level":"WARN"`), log.String())
+	return true
 }
