@@ -1,5 +1,5 @@
-// Aihooks sends, receives, explains and replays webhook deliveries of Greenflash, EmberQA, Convosphere and WorkFlux. It also shows
-// and manages SQLite inboxes. Run `aihooks help`.
+// Aihooks sends, receives, explains and replays webhook deliveries of Greenflash, EmberQA, Convosphere and WorkFlux. It also checks
+// deployments, and shows and manages SQLite inboxes. Run `aihooks help`.
 //
 // The module needs Go 1.26 or later, because modernc.org/sqlite does.
 package main

@@ -61,7 +61,7 @@ func (a *app) root() *cobra.Command {
 		Use:   "aihooks",
 		Short: "Send, receive, explain and replay webhooks of Greenflash, EmberQA, Convosphere and WorkFlux",
 		Long: `aihooks sends, receives, explains and replays the webhooks of Greenflash, EmberQA, Convosphere and WorkFlux on your own
-machine. It also shows and manages inboxes while the service runs.
+machine. It also checks deployments, and shows and manages inboxes while the service runs.
 
 Secrets come from GREENFLASH_WEBHOOK_SECRET, EMBERQA_WEBHOOK_TOKEN (the token in the URL), CONVOSPHERE_WEBHOOK_SECRET and
 WORKFLUX_WEBHOOK_SECRET, or from a --secret-file. There is no flag for a secret, because other users can see command lines.
@@ -78,7 +78,7 @@ WORKFLUX_WEBHOOK_SECRET, or from a --secret-file. There is no flag for a secret,
 	root.PersistentFlags().StringArrayVar(&a.secretFiles, "secret-file", nil,
 		"`[VENDOR=]FILE` with the secret; one line break at its end is removed")
 	root.AddCommand(a.sendCommand(), a.listenCommand(), a.explainCommand(), a.replayCommand(), a.inboxCommand(), a.mcpCommand(),
-		a.versionCommand())
+		a.doctorCommand(), a.versionCommand())
 	return root
 }
 
