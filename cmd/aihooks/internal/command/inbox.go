@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/boxes"
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/inboxsource"
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/internal/inboxsource"
 )
 
 // inboxVariable is the environment variable with the default of --from.

@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/internal/page"
 )
 
 // Source is a [page.Source] that shows an inbox.
