@@ -53,7 +53,7 @@ only with --write. Every change is recorded with --by and --reason: see aihooks 
 				mode = boxes.Change
 			}
 			return a.with(c.Context(), mode, func(box *boxes.Box) error {
-				web, err := a.openWebServer(c.Context(), inboxsource.New(box, box.Title, write), address, hosts)
+				web, err := a.openWebServer(new(actorFlags).context(c.Context()), inboxsource.New(box, box.Title), func(string) bool { return write }, address, hosts)
 				if err != nil {
 					return err
 				}

@@ -120,7 +120,7 @@ func (a *app) listen(ctx context.Context, o *listenOptions) error {
 			Bytes:  maxShown,
 			Replay: s.replay,
 		})
-		if web, err = a.openWebServer(ctx, s.ring, o.webAt, o.webHosts); err != nil {
+		if web, err = a.openWebServer(ctx, s.ring, nil, o.webAt, o.webHosts); err != nil {
 			_ = listener.Close()
 			return err
 		}

@@ -46,7 +46,7 @@ func TestPage_RetriesAndDiscardsInboxEntries(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, attached.Close()) })
 	b := newTab(t, desktop)
-	b.open(pagekit.Serve(t, inboxsource.New(attached, "inbox.db", true), page.Options{}))
+	b.open(pagekit.Serve(t, inboxsource.New(attached, "inbox.db"), page.Options{}))
 	b.until(rows(3) + ` && document.querySelectorAll('.chip[data-tone=idle]').length === 3`)
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -89,7 +89,7 @@ func TestPage_SearchesToTheOldest(t *testing.T) {
 	box, err := sqliteinbox.Open(filepath.Join(t.TempDir(), "inbox.db"), &sqliteinbox.Options{MinFree: -1, Retention: sqliteinbox.Forever, BodyRetention: sqliteinbox.Forever})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, box.Close()) })
-	handler := pagekit.New(t, inboxsource.New(box, "inbox.db", true), page.Options{})
+	handler := pagekit.New(t, inboxsource.New(box, "inbox.db"), page.Options{})
 	fill(t, box, "needle_1", 1)
 	fill(t, box, "hay", 25_000)
 	b := newTab(t, desktop)
