@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/boxes"
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/inboxsource"
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/internal/inboxsource"
 )
 
 // inboxVariable is the environment variable with the default of --from.
@@ -53,7 +53,7 @@ only with --write. Every change is recorded with --by and --reason: see aihooks 
 				mode = boxes.Change
 			}
 			return a.with(c.Context(), mode, func(box *boxes.Box) error {
-				web, err := a.openWebServer(c.Context(), inboxsource.New(box, box.Title, write), address, hosts)
+				web, err := a.openWebServer(new(actorFlags).context(c.Context()), inboxsource.New(box, box.Title), func(string) bool { return write }, address, hosts)
 				if err != nil {
 					return err
 				}

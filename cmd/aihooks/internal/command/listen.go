@@ -17,9 +17,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/live"
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
 	"github.com/aihooks/aihooks-go/internal/allvendors"
+	"github.com/aihooks/aihooks-go/internal/live"
+	"github.com/aihooks/aihooks-go/internal/page"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -120,7 +120,7 @@ func (a *app) listen(ctx context.Context, o *listenOptions) error {
 			Bytes:  maxShown,
 			Replay: s.replay,
 		})
-		if web, err = a.openWebServer(ctx, s.ring, o.webAt, o.webHosts); err != nil {
+		if web, err = a.openWebServer(ctx, s.ring, nil, o.webAt, o.webHosts); err != nil {
 			_ = listener.Close()
 			return err
 		}

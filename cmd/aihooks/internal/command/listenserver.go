@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/capture"
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/live"
 	"github.com/aihooks/aihooks-go/internal/allvendors"
+	"github.com/aihooks/aihooks-go/internal/live"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/capture"
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
+	"github.com/aihooks/aihooks-go/internal/page"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 

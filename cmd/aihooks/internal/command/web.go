@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
+	"github.com/aihooks/aihooks-go/internal/page"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -29,17 +29,17 @@ type webServer struct {
 	urls     []string
 }
 
-// openWebServer listens for the page. The caller then calls serve.
-func (a *app) openWebServer(ctx context.Context, source page.Source, address string, hosts []string) (*webServer, error) {
+// openWebServer listens for the page. If may is nil, visitors may perform every action. The caller then calls serve.
+func (a *app) openWebServer(ctx context.Context, source page.Source, may func(string) bool, address string, hosts []string) (*webServer, error) {
 	listener, err := listenOn(ctx, "--web-addr", address)
 	if err != nil {
 		return nil, err
 	}
-	return a.newWebServer(ctx, source, listener, hosts)
+	return a.newWebServer(ctx, source, may, listener, hosts)
 }
 
-func (a *app) newWebServer(ctx context.Context, source page.Source, listener net.Listener, hosts []string) (*webServer, error) {
-	o := page.Options{Token: rand.Text(), Hosts: hosts, Logger: slog.New(slog.NewTextHandler(a.Err, nil))}
+func (a *app) newWebServer(ctx context.Context, source page.Source, may func(string) bool, listener net.Listener, hosts []string) (*webServer, error) {
+	o := page.Options{Token: rand.Text(), Hosts: hosts, May: may, Logger: slog.New(slog.NewTextHandler(a.Err, nil))}
 	urls := origins(listener.Addr())
 	for i := range urls {
 		urls[i] += "/?token=" + o.Token

@@ -13,8 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/live"
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
+	"github.com/aihooks/aihooks-go/internal/live"
+	"github.com/aihooks/aihooks-go/internal/page"
 	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
@@ -24,7 +24,7 @@ func TestWebServer_KeepsStreamsPastTimeouts(t *testing.T) {
 		a := &app{Terminal: Terminal{Out: io.Discard, Err: io.Discard}}
 		ring := live.New(live.Options{})
 		listener := kit.NewPipeListener()
-		web, err := a.newWebServer(ctx, ring, listener, []string{"page.test"})
+		web, err := a.newWebServer(ctx, ring, nil, listener, []string{"page.test"})
 		require.NoError(t, err)
 		ended := make(chan error, 1)
 		go func() { ended <- web.serve() }()
@@ -54,7 +54,7 @@ func TestWebServer_KeepsStreamsPastTimeouts(t *testing.T) {
 func TestServers_LimitRequests(t *testing.T) {
 	listener := kit.NewPipeListener()
 	a := &app{Terminal: Terminal{Out: io.Discard, Err: io.Discard}}
-	web, err := a.newWebServer(t.Context(), live.New(live.Options{}), listener, nil)
+	web, err := a.newWebServer(t.Context(), live.New(live.Options{}), nil, listener, nil)
 	require.NoError(t, err)
 	require.NotZero(t, web.server.ReadHeaderTimeout)
 	require.NotZero(t, web.server.ReadTimeout)

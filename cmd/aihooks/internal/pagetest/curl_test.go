@@ -1,4 +1,4 @@
-package page_test
+package pagetest
 
 import (
 	"bytes"
@@ -13,7 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
+	"github.com/aihooks/aihooks-go/internal/page"
+	"github.com/aihooks/aihooks-go/internal/test/pagekit"
 )
 
 func TestCurl_ReproducesRequest(t *testing.T) {
@@ -31,7 +32,7 @@ func TestCurl_ReproducesRequest(t *testing.T) {
 	}))
 	defer server.Close()
 	for name, body := range map[string][]byte{
-		"JSON":       []byte(conversation),
+		"JSON":       []byte(pagekit.Conversation),
 		"shell":      []byte(`it's "$(touch /tmp/x)" ` + "`id` \\ !! @file\n\ttab %s"),
 		"empty":      {},
 		"no text":    {0xff, 0x00, 0xfe},

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
+	"github.com/aihooks/aihooks-go/internal/page"
 )
 
 // The defaults of Options.

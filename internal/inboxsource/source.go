@@ -1,5 +1,5 @@
-// Package inboxsource implements the [page.Source] of `aihooks inbox --web`. It shows an inbox of any engine, whether the service
-// runs or not.
+// Package inboxsource implements the [page.Source] of package inboxweb and of `aihooks inbox --web`. It shows an inbox of any
+// engine, whether the service runs or not.
 package inboxsource
 
 import (
@@ -10,24 +10,22 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/internal/page"
 )
 
 // Source is a [page.Source] that shows an inbox.
 type Source struct {
 	box   inbox.Operator
 	title string
-	write bool
 }
 
 var _ page.Source = (*Source)(nil)
 
-// New returns a source for an inbox. The title is the title of the page, such as the name of the file. Without write, entries have
-// no actions. The caller must close the inbox after it has stopped the page's server. The source runs no callbacks: the service
-// runs them.
-func New(box inbox.Operator, title string, write bool) *Source {
-	return &Source{box: box, title: title, write: write}
+// New returns a source for an inbox. The title is the title of the page, such as the name of the file. The caller must close the
+// inbox after it has stopped the page's server. The source runs no callbacks: the service runs them.
+func New(box inbox.Operator, title string) *Source {
+	return &Source{box: box, title: title}
 }
 
 // Overview implements [page.Source].
@@ -65,7 +63,7 @@ func (s *Source) Detail(ctx context.Context, id string) (page.Detail, error) {
 		return page.Detail{}, notFound(err)
 	}
 	d := page.Detail{
-		Item: s.item(&e), Header: e.Delivery.Header, Body: e.Delivery.Body, Gone: e.Delivery.Body == nil,
+		Item: item(&e), Header: e.Delivery.Header, Body: e.Delivery.Body, Gone: e.Delivery.Body == nil,
 		Attempts: e.Attempts, Due: e.Due, Since: e.Since,
 	}
 	for _, fact := range []page.Fact{
@@ -80,9 +78,6 @@ func (s *Source) Detail(ctx context.Context, id string) (page.Detail, error) {
 
 // Act implements [page.Source].
 func (s *Source) Act(ctx context.Context, id, action string) (string, error) {
-	if !s.write {
-		return "", errReadOnly
-	}
 	do := s.box.Retry
 	var done string
 	switch action {
@@ -104,8 +99,6 @@ func (s *Source) Act(ctx context.Context, id, action string) (string, error) {
 	}
 	return done, nil
 }
-
-var errReadOnly = errors.New("the page is read-only: start aihooks with --write")
 
 // notFound converts [inbox.ErrNotFound] to [page.ErrNotFound].
 func notFound(err error) error {

@@ -1,4 +1,4 @@
-package inboxsource_test
+package inboxsourcetest
 
 import (
 	"context"
@@ -12,15 +12,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/inboxsource"
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/inboxsource"
+	"github.com/aihooks/aihooks-go/internal/page"
 )
 
 func TestList_ShowsNewestFirst(t *testing.T) {
 	box := open(t)
-	source := inboxsource.New(box, "inbox.db", true)
+	source := inboxsource.New(box, "inbox.db")
 	h := &hook{vendor: "greenflash"}
 	store(t, box, "greenflash", "bad", 0, 2)
 	store(t, box, "greenflash", "good", 2, 2)
@@ -65,7 +65,7 @@ func TestList_ShowsNewestFirst(t *testing.T) {
 
 func TestAct_RetriesAndDiscards(t *testing.T) {
 	box := open(t)
-	source := inboxsource.New(box, "inbox.db", true)
+	source := inboxsource.New(box, "inbox.db")
 	h := &hook{vendor: "greenflash"}
 	store(t, box, "greenflash", "bad", 0, 2)
 	run(t, box, h, func(s inbox.Stats) bool { return s.DeadLettered == 2 })
@@ -108,7 +108,7 @@ func TestAct_RetriesAndDiscards(t *testing.T) {
 
 func TestList_ContinuesAfterPreviousPage(t *testing.T) {
 	box := open(t)
-	source := inboxsource.New(box, "inbox.db", true)
+	source := inboxsource.New(box, "inbox.db")
 	const n = 2300 // more than one read returns
 	store(t, box, "greenflash", "good", 0, n/2)
 	store(t, box, "workflux", "good", n/2, n/2)
@@ -132,7 +132,7 @@ func TestList_ContinuesAfterPreviousPage(t *testing.T) {
 
 func TestList_IncludesSimultaneousDeliveries(t *testing.T) {
 	box := open(t)
-	source := inboxsource.New(box, "inbox.db", true)
+	source := inboxsource.New(box, "inbox.db")
 	for _, vendor := range []string{"greenflash", "workflux", "emberqa"} {
 		store(t, box, vendor, "good", 0, 1)
 	}
@@ -149,7 +149,7 @@ func TestList_IncludesSimultaneousDeliveries(t *testing.T) {
 
 func TestWatch_ReportsOtherProcessChanges(t *testing.T) {
 	box := open(t)
-	source := inboxsource.New(box, "inbox.db", true)
+	source := inboxsource.New(box, "inbox.db")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	changes := source.Watch(ctx)
 	next := func() {
@@ -179,7 +179,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer func() { _ = box.Close() }()
-	overview, err := inboxsource.New(box, "inbox.db", true).Overview(context.Background())
+	overview, err := inboxsource.New(box, "inbox.db").Overview(context.Background())
 	fmt.Println(overview.Title, overview.Verdicts[0].Name, overview.Verdicts[0].N, err)
 	// Output: inbox.db dead_lettered 0 <nil>
 }

@@ -12,8 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/live"
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
+	"github.com/aihooks/aihooks-go/internal/live"
+	"github.com/aihooks/aihooks-go/internal/page"
 )
 
 func ids(items []page.Item) []string {

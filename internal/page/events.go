@@ -34,6 +34,7 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) {
 		return err == nil && control.Flush() == nil
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("X-Accel-Buffering", "no") // nginx would delay the events
 	changes := s.source.Watch(r.Context())
 	if _, err := fmt.Fprint(w, "retry: 1000\n"); err != nil || !send("hello", s.version) {
 		return
@@ -54,7 +55,7 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		case <-beat.C:
-			if !send("pulse", "") {
+			if s.check(r) != nil || !send("pulse", "") {
 				return
 			}
 		}

@@ -1,4 +1,4 @@
-package page_test
+package pagetest
 
 import (
 	"context"
@@ -15,8 +15,9 @@ import (
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/live"
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
+	"github.com/aihooks/aihooks-go/internal/live"
+	"github.com/aihooks/aihooks-go/internal/page"
+	"github.com/aihooks/aihooks-go/internal/test/pagekit"
 )
 
 const isLive = `document.getElementById('connection').dataset.state === 'live'`
@@ -37,7 +38,7 @@ func showsDelivery(id string) string {
 func TestPage_ShowsNewDeliveries(t *testing.T) {
 	ring := live.New(live.Options{Title: "here", Hint: "Nothing yet.\n$ aihooks send greenflash"})
 	b := newTab(t, desktop)
-	b.open(serve(t, ring, page.Options{}))
+	b.open(pagekit.Serve(t, ring, page.Options{}))
 	b.until(isLive)
 	b.until(`document.querySelector('#empty .command').textContent === 'aihooks send greenflash'`)
 	b.shoot("desktop-empty")
@@ -66,7 +67,7 @@ func TestPage_ShowsNewDeliveries(t *testing.T) {
 
 func TestPage_KeepsFiltersOnReload(t *testing.T) {
 	b := newTab(t, desktop)
-	b.open(serve(t, sampleRing(), page.Options{}))
+	b.open(pagekit.Serve(t, pagekit.SampleRing(), page.Options{}))
 	b.until(rows(7))
 	b.click(`.count[data-verdict="handled"]`)
 	b.until(rows(2))
@@ -91,7 +92,7 @@ func TestPage_ReplaysAndCopies(t *testing.T) {
 	}})
 	ring.Add(page.Detail{Item: page.Item{Vendor: "greenflash", Type: "message.rated", Verdict: "failed"}, Method: "POST", URL: "http://127.0.0.1:1/", Body: []byte("{}")})
 	b := newTab(t, desktop)
-	b.open(serve(t, ring, page.Options{}))
+	b.open(pagekit.Serve(t, ring, page.Options{}))
 	b.click(".row")
 	b.click(`button[data-action="replay"]`)
 	b.until(`document.querySelector('.toast p')?.textContent === 'Answered 200 <b>handled</b>.'`)
@@ -110,7 +111,7 @@ func TestPage_ReplaysAndCopies(t *testing.T) {
 
 func TestPage_SupportsKeyboardOnlyUse(t *testing.T) {
 	b := newTab(t, desktop)
-	b.open(serve(t, sampleRing(), page.Options{}))
+	b.open(pagekit.Serve(t, pagekit.SampleRing(), page.Options{}))
 	b.until(rows(7))
 	focused := func() string {
 		return eval[string](b, `document.activeElement.dataset.id ?? document.activeElement.id`)
@@ -166,7 +167,7 @@ func TestPage_SupportsKeyboardOnlyUse(t *testing.T) {
 
 func TestPage_ShowsOnePaneOnPhones(t *testing.T) {
 	b := newTab(t, phone)
-	b.open(serve(t, sampleRing(), page.Options{}))
+	b.open(pagekit.Serve(t, pagekit.SampleRing(), page.Options{}))
 	b.until(rows(7))
 	b.click(`.row[data-id="6"]`)
 	b.until(shows("connection refused"))
@@ -181,7 +182,7 @@ func TestPage_ShowsOnePaneOnPhones(t *testing.T) {
 
 func TestPage_ReportsLostConnectionAndReconnects(t *testing.T) {
 	ring := live.New(live.Options{})
-	handler := newPage(t, ring, page.Options{})
+	handler := pagekit.New(t, ring, page.Options{})
 	server, address := serveAt(t, handler, "127.0.0.1:0")
 	b := newTab(t, desktop)
 	b.open("http://" + address)
@@ -216,7 +217,7 @@ func TestPage_RefusesOtherSites(t *testing.T) {
 	var replayed atomic.Int32
 	ring := live.New(live.Options{Replay: func(context.Context, page.Detail) (string, error) { replayed.Add(1); return "", nil }})
 	ring.Add(page.Detail{Item: page.Item{Type: "secret.event"}, Body: []byte("{}")})
-	address := serve(t, ring, page.Options{})
+	address := pagekit.Serve(t, ring, page.Options{})
 	foreign := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = fmt.Fprintf(w, `<!doctype html><title>other</title><iframe name=f></iframe>
@@ -225,7 +226,7 @@ func TestPage_RefusesOtherSites(t *testing.T) {
 	defer foreign.Close()
 	b := newTab(t, desktop)
 	b.expect("") // all requests fail
-	for _, site := range []string{foreign.URL, "http://evil.test:" + portOf(t, foreign.URL)} {
+	for _, site := range []string{foreign.URL, "http://evil.test:" + pagekit.PortOf(t, foreign.URL)} {
 		b.open(site)
 		result := eval[[]string](b, fmt.Sprintf(`(async () => {
 			const at = %q;
@@ -249,7 +250,7 @@ func TestPage_RefusesOtherSites(t *testing.T) {
 	require.Zero(t, replayed.Load())
 
 	// With DNS rebinding, the name of another site leads to this machine, and the page has that origin.
-	b.open("http://evil.test:" + portOf(t, address))
+	b.open("http://evil.test:" + pagekit.PortOf(t, address))
 	require.Contains(t, eval[string](b, `document.body.innerText`), "The page is not available under this host name.")
 	require.Equal(t, 403, eval[int](b, `fetch('/api/items').then((r) => r.status)`))
 	require.Equal(t, 403, eval[int](b, `fetch('/api/items/1/actions/replay', { method: 'POST', body: '{}', headers: { 'Content-Type': 'application/json' } }).then((r) => r.status)`))
@@ -258,7 +259,7 @@ func TestPage_RefusesOtherSites(t *testing.T) {
 
 func TestPage_OpensWithToken(t *testing.T) {
 	const token = "0123456789abcdef0123"
-	address := serve(t, sampleRing(), page.Options{Token: token})
+	address := pagekit.Serve(t, pagekit.SampleRing(), page.Options{Token: token})
 	b := newTab(t, desktop)
 	b.open(address + "/?token=" + token)
 	b.until(rows(7) + " && " + isLive)
@@ -275,7 +276,9 @@ func TestPage_OpensWithToken(t *testing.T) {
 }
 
 func TestPage_ReportsOldToken(t *testing.T) {
-	open := func(token string) http.Handler { return newPage(t, sampleRing(), page.Options{Token: token}) }
+	open := func(token string) http.Handler {
+		return pagekit.New(t, pagekit.SampleRing(), page.Options{Token: token})
+	}
 	server, address := serveAt(t, open("0123456789abcdef0123"), "127.0.0.1:0")
 	b := newTab(t, desktop)
 	b.open("http://" + address + "/?token=0123456789abcdef0123")

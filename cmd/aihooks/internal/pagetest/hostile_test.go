@@ -1,4 +1,4 @@
-package page_test
+package pagetest
 
 import (
 	"fmt"
@@ -11,8 +11,9 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/live"
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
+	"github.com/aihooks/aihooks-go/internal/live"
+	"github.com/aihooks/aihooks-go/internal/page"
+	"github.com/aihooks/aihooks-go/internal/test/pagekit"
 )
 
 func reload(b *tab) error { return chromedp.Do(b.ctx, chromedp.Reload()) }
@@ -25,7 +26,7 @@ var attacks = []string{
 
 func TestPage_ShowsPayloadAsText(t *testing.T) {
 	ring := live.New(live.Options{Title: attacks[0], Hint: attacks[1] + "\n$ " + attacks[2]})
-	address := serve(t, ring, page.Options{})
+	address := pagekit.Serve(t, ring, page.Options{})
 	b := newTab(t, desktop)
 	b.open(address)
 	b.until(`document.querySelector('#empty .command')`)
@@ -61,7 +62,7 @@ func TestPage_MarksInvisibleCharacters(t *testing.T) {
 	text := "a\u202eb\u2066c\u200bd\u00ade\ufefff\U000e0041g\u200dh \U0001f468\u200d\U0001f469\u200d\U0001f467 é עברית\x00\x1b[31m\u2028z"
 	ring.Add(page.Detail{Item: page.Item{Type: "x\u202egpj.exe", Verdict: "unauthenticated"}, Body: []byte(text)})
 	b := newTab(t, desktop)
-	b.open(serve(t, ring, page.Options{}) + "#id=1")
+	b.open(pagekit.Serve(t, ring, page.Options{}) + "#id=1")
 	b.until(`document.querySelector('#detail .code') && ` + rows(1))
 	marks := eval[[]string](b, `[...document.querySelectorAll('#detail .code .mark-char')].map((e) => e.textContent)`)
 	require.Equal(t, strings.Fields("U+202E U+2066 U+200B U+00AD U+FEFF U+E0041 U+200D U+0000 U+001B U+2028"), marks)
@@ -76,7 +77,7 @@ func TestPage_MarksInvalidUTF8(t *testing.T) {
 	ring.Add(page.Detail{Body: []byte(strings.Repeat("\xfe", 100_000))})
 	ring.Add(page.Detail{Body: []byte{}})
 	b := newTab(t, desktop)
-	address := serve(t, ring, page.Options{})
+	address := pagekit.Serve(t, ring, page.Options{})
 	b.open(address + "#id=1")
 	b.until(shows("ok 0xFF0xC3( é 0xE20x82 0xED0xA00x80 😀 end"))
 	b.open(address + "#id=2")
@@ -99,7 +100,7 @@ func TestPage_RendersMegabyteBodies(t *testing.T) {
 	}
 	ring.Add(page.Detail{Item: page.Item{Type: megabyte, Vendor: megabyte, Error: megabyte, Verdict: "failed"}, Header: http.Header{"X": {megabyte}}})
 	b := newTab(t, desktop)
-	address := serve(t, ring, page.Options{})
+	address := pagekit.Serve(t, ring, page.Options{})
 	for id := 1; id <= 6; id++ {
 		began := time.Now()
 		b.open(fmt.Sprintf("%s/#id=%d", address, id))
@@ -117,7 +118,7 @@ func TestPage_FormatsJSONWithoutLoss(t *testing.T) {
 	ring := live.New(live.Options{})
 	ring.Add(page.Detail{Body: []byte(`{"n":12345678901234567890.10,"n":-1e400,"s":"\u202e\"\\","e":{},"a":[],"l":[true,null]}`)})
 	b := newTab(t, desktop)
-	b.open(serve(t, ring, page.Options{}) + "#id=1")
+	b.open(pagekit.Serve(t, ring, page.Options{}) + "#id=1")
 	b.until(`document.querySelector('#detail .code')`)
 	require.Equal(t, strings.Split(`{
   "n": 12345678901234567890.10,

@@ -5,7 +5,6 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"mime"
 	"net"
 	"net/http"
 	"net/netip"
@@ -14,24 +13,19 @@ import (
 	"strings"
 )
 
-// policy allows the page to run, load and contact only itself, and forbids scripts to parse text as HTML.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; " +
-	"form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
-
 var fitForToken = regexp.MustCompile(`^[A-Za-z0-9_-]{16,}$`)
 
-// A guard refuses requests that the page is not for, and passes the others to next.
+// A guard refuses requests that have no token or another host name, and passes the others to next.
 type guard struct {
-	next   http.Handler
-	hosts  map[string]bool
-	token  string
-	path   string // random prefix of the page: browsers send a cookie to all ports of a host, but not to other paths
-	origin *http.CrossOriginProtection
+	next  http.Handler
+	hosts map[string]bool
+	token string
+	path  string // random prefix of the page: browsers send a cookie to all ports of a host, but not to other paths
 }
 
 func newGuard(next http.Handler, o Options) (http.Handler, error) {
 	path := "/" + rand.Text()
-	g := &guard{next: http.StripPrefix(path, next), hosts: make(map[string]bool), token: o.Token, path: path + "/", origin: http.NewCrossOriginProtection()}
+	g := &guard{next: http.StripPrefix(path, next), hosts: make(map[string]bool), token: o.Token, path: path + "/"}
 	if !fitForToken.MatchString(o.Token) {
 		return nil, errors.New("page: Options.Token must have at least 16 characters, and only letters, digits, - and _")
 	}
@@ -42,25 +36,14 @@ func newGuard(next http.Handler, o Options) (http.Handler, error) {
 		}
 		g.hosts[strings.ToLower(host)] = true
 	}
-	return g, nil
+	return protect(g, g.path), nil
 }
 
 // ServeHTTP implements http.Handler.
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
-	h.Set("Content-Security-Policy", policy)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	switch {
 	case !g.isOurs(r):
 		http.Error(w, "The page is not available under this host name. Open the URL that aihooks printed, or start aihooks with --web-host and this name.", http.StatusForbidden)
-	case g.isForeign(r) || g.origin.Check(r) != nil:
-		http.Error(w, "Requests from other sites are refused.", http.StatusForbidden)
-	case r.Method == http.MethodPost && !isJSON(r):
-		http.Error(w, "The Content-Type must be application/json.", http.StatusUnsupportedMediaType)
 	case g.takeToken(w, r):
 	case !g.hasToken(r):
 		http.Error(w, "The token is missing or old. Open the URL that aihooks printed when it started.", http.StatusUnauthorized)
@@ -89,28 +72,6 @@ func (g *guard) isOurs(r *http.Request) bool {
 		return err == nil && port == "80"
 	}
 	return err == nil && port == u.Port()
-}
-
-// isForeign reports whether the request comes from another site. Links to the page are allowed. Another port of this machine
-// counts as another site, although browsers report it as "same-site".
-func (g *guard) isForeign(r *http.Request) bool {
-	switch r.Header.Get("Sec-Fetch-Site") {
-	case "", "same-origin", "none":
-	default:
-		linked := r.Method == http.MethodGet && (r.URL.Path == "/" || r.URL.Path == g.path) && r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
-		return !linked
-	}
-	origin := r.Header.Get("Origin")
-	if origin == "" {
-		return false
-	}
-	u, err := url.Parse(origin)
-	return err != nil || !strings.EqualFold(u.Host, r.Host)
-}
-
-func isJSON(r *http.Request) bool {
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	return err == nil && kind == "application/json"
 }
 
 // takeToken exchanges the token in the URL for a cookie, and redirects to a URL without the token.

@@ -1,4 +1,4 @@
-package inboxsource_test
+package inboxsourcetest
 
 import (
 	"context"
@@ -12,9 +12,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/page"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 

@@ -1,4 +1,4 @@
-package inboxsource_test
+package inboxsourcetest
 
 import (
 	"context"
@@ -9,10 +9,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/inboxsource"
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/inboxsource"
+	"github.com/aihooks/aihooks-go/internal/page"
 )
 
 // openForever opens an inbox that never purges entries.
@@ -39,7 +39,7 @@ func fill(t testing.TB, box *sqliteinbox.Inbox, n int) {
 
 func TestList_ReadsBoundedPart(t *testing.T) {
 	box := openForever(t)
-	source := inboxsource.New(box, "inbox.db", true)
+	source := inboxsource.New(box, "inbox.db")
 	store(t, box, "emberqa", "bad", 0, 1)
 	run(t, box, &hook{vendor: "emberqa"}, func(s inbox.Stats) bool { return s.DeadLettered == 1 })
 	fill(t, box, 11_000)
@@ -80,7 +80,7 @@ func BenchmarkSearch(b *testing.B) {
 		b.Run(fmt.Sprintf("entries=%d", n), func(b *testing.B) {
 			box := openForever(b)
 			fill(b, box, n)
-			source := inboxsource.New(box, "inbox.db", true)
+			source := inboxsource.New(box, "inbox.db")
 			for b.Loop() {
 				for q := (page.Query{Text: "nothing has this", Limit: 100}); ; {
 					l, err := source.List(context.Background(), q)

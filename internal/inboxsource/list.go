@@ -4,8 +4,8 @@ import (
 	"context"
 	"slices"
 
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/internal/page"
 )
 
 var states = []inbox.State{inbox.DeadLettered, inbox.Pending, inbox.Running, inbox.Deferred, inbox.Done}
@@ -23,7 +23,7 @@ func (s *Source) List(ctx context.Context, q page.Query) (page.List, error) {
 	}
 	list := page.List{Next: found.Next, ReadUntil: found.ReadUntil}
 	for i := range found.Entries {
-		list.Items = append(list.Items, s.item(&found.Entries[i]))
+		list.Items = append(list.Items, item(&found.Entries[i]))
 	}
 	return list, nil
 }

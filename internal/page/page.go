@@ -26,6 +26,9 @@ type Options struct {
 	// at least 16 characters, and only letters, digits, - and _.
 	Token string
 
+	// May reports whether visitors may perform an action. If it is nil, they may perform every action of the source.
+	May func(action string) bool
+
 	// Logger logs errors of the source. The default is slog.Default().
 	Logger *slog.Logger
 }
@@ -39,6 +42,9 @@ type server struct {
 	log     *slog.Logger
 	version string        // of the assets: an open page reloads when it changes
 	streams chan struct{} // a slot for each event stream
+	mux     *http.ServeMux
+	may     func(r *http.Request, action string) bool
+	check   func(r *http.Request) error // fails when an event stream must end
 }
 
 // New returns a handler that serves the page for a source. Serve it at the root of a separate listener. It returns an error that
@@ -47,21 +53,31 @@ type server struct {
 // An open page has an event stream, and http.Server.Shutdown would wait for it. End the context of the server's BaseContext
 // first. The server's ReadTimeout and WriteTimeout do not end the stream.
 func New(source Source, o Options) (http.Handler, error) {
+	s, err := newServer(source, o.Logger)
+	if err != nil {
+		return nil, err
+	}
+	s.may = func(_ *http.Request, action string) bool { return o.May == nil || o.May(action) }
+	s.check = func(*http.Request) error { return nil }
+	return newGuard(s.mux, o)
+}
+
+// newServer returns a server that still needs may and check.
+func newServer(source Source, logger *slog.Logger) (*server, error) {
 	if source == nil {
 		return nil, errors.New("page: source must not be nil")
 	}
-	s := &server{source: source, log: cmp.Or(o.Logger, slog.Default()), streams: make(chan struct{}, maxStreams)}
-	mux := http.NewServeMux()
-	if err := s.mountAssets(mux); err != nil {
+	s := &server{source: source, log: cmp.Or(logger, slog.Default()), streams: make(chan struct{}, maxStreams), mux: http.NewServeMux()}
+	if err := s.mountAssets(s.mux); err != nil {
 		return nil, err
 	}
-	mux.HandleFunc("GET /api/items", s.list)
-	mux.HandleFunc("GET /api/items/{id}", s.detail)
-	mux.HandleFunc("GET /api/items/{id}/body", s.body)
-	mux.HandleFunc("GET /api/items/{id}/curl", s.curl)
-	mux.HandleFunc("POST /api/items/{id}/actions/{action}", s.act)
-	mux.HandleFunc("GET /api/events", s.events)
-	return newGuard(mux, o)
+	s.mux.HandleFunc("GET /api/items", s.list)
+	s.mux.HandleFunc("GET /api/items/{id}", s.detail)
+	s.mux.HandleFunc("GET /api/items/{id}/body", s.body)
+	s.mux.HandleFunc("GET /api/items/{id}/curl", s.curl)
+	s.mux.HandleFunc("POST /api/items/{id}/actions/{action}", s.act)
+	s.mux.HandleFunc("GET /api/events", s.events)
+	return s, nil
 }
 
 // mountAssets mounts each embedded file under its name, and index.html at the root.

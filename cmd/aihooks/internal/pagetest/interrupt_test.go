@@ -1,4 +1,4 @@
-package page_test
+package pagetest
 
 import (
 	"context"
@@ -14,8 +14,9 @@ import (
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/live"
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
+	"github.com/aihooks/aihooks-go/internal/live"
+	"github.com/aihooks/aihooks-go/internal/page"
+	"github.com/aihooks/aihooks-go/internal/test/pagekit"
 )
 
 // A busyPage is a page with 150 deliveries. The newest is open, has a long body and can be replayed.
@@ -44,7 +45,7 @@ func newBusyPage(t *testing.T) *busyPage {
 	for i := range 150 {
 		d := page.Detail{
 			Item:   page.Item{Vendor: "greenflash", Type: "message.rated", Delivery: "dlv_" + strconv.Itoa(i+1), Verdict: "handled", Tone: page.Good},
-			Method: "POST", URL: "http://127.0.0.1:1/", Header: http.Header{"X-First": {"1"}}, Body: []byte(conversation),
+			Method: "POST", URL: "http://127.0.0.1:1/", Header: http.Header{"X-First": {"1"}}, Body: []byte(pagekit.Conversation),
 			Facts: []page.Fact{{Name: "Saved", Value: "deliveries/0001.json"}},
 		}
 		if i == 149 {
@@ -54,7 +55,7 @@ func newBusyPage(t *testing.T) *busyPage {
 		s.ring.Add(d)
 	}
 	s.tab = newTab(t, desktop)
-	s.tab.open(serve(t, s.ring, page.Options{}) + "#id=" + newest)
+	s.tab.open(pagekit.Serve(t, s.ring, page.Options{}) + "#id=" + newest)
 	s.until(isLive + ` && document.querySelector('#detail .more') && ` + rows(100))
 	require.True(t, eval[bool](s.tab, recordResponses))
 	return s
@@ -265,7 +266,7 @@ func TestPage_ActsOnChosenDelivery(t *testing.T) {
 	}
 	released := make(chan struct{})
 	b := newTab(t, desktop)
-	b.open(serve(t, slowSource{Ring: ring, id: "1", released: released}, page.Options{}) + "#id=2")
+	b.open(pagekit.Serve(t, slowSource{Ring: ring, id: "1", released: released}, page.Options{}) + "#id=2")
 	b.until(`document.querySelector('#detail .more') && ` + rows(2))
 	b.keys("j")
 	b.until(`location.hash === '#id=1'`)

@@ -8,11 +8,15 @@
 //
 // # Safety
 //
-// The page shows data from the network, and its actions can run callbacks. Therefore:
+// The page shows data from the network, and its actions can run callbacks. [New] returns it for a separate listener, and
+// [NewMounted] for a server that has a login. Therefore:
 //
-//   - It accepts only requests whose Host is localhost, an IP address or one of [Options].Hosts. This prevents DNS rebinding.
 //   - It refuses requests from other origins, both reads and writes.
-//   - It requires [Options].Token, because other users of this machine can reach a loopback address.
 //   - Its Content-Security-Policy lets the browser run, load and contact only the page itself.
 //   - It inserts every byte of a payload as text, and marks characters that would reorder or hide others.
+//
+// The page of New also has no login. Therefore:
+//
+//   - It accepts only requests whose Host is localhost, an IP address or one of [Options].Hosts. This prevents DNS rebinding.
+//   - It requires [Options].Token, because other users of this machine can reach a loopback address.
 package page

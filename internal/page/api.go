@@ -1,8 +1,10 @@
 package page
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -18,6 +20,7 @@ const (
 	maxInList  = 300       // bytes of a text of an item
 	maxText    = 16 << 10  // bytes of a text of a detail
 	maxPreview = 200 << 10 // bytes of a body that the detail includes
+	maxForm    = 64 << 10  // bytes of the form of an action
 )
 
 // A listView is the JSON of a list. Only the first part of a list has an overview, because that counts all items.
@@ -50,6 +53,7 @@ func (s *server) list(w http.ResponseWriter, r *http.Request) {
 	list.Items = append([]Item{}, list.Items...) // copy what the source may share; an empty list is [], not null
 	for i := range list.Items {
 		shorten(&list.Items[i], maxInList)
+		list.Items[i].Actions = s.allowed(r, list.Items[i].Actions)
 	}
 	view.List = list
 	s.respond(w, r, view)
@@ -83,6 +87,7 @@ func (s *server) detail(w http.ResponseWriter, r *http.Request) {
 		JSON: json.Valid(d.Body), Gone: d.Gone, Attempts: slices.Clone(d.Attempts), Due: d.Due, Since: d.Since, Curl: d.URL != "" && !d.Gone,
 	}
 	shorten(&v.Item, maxText)
+	v.Actions = s.allowed(r, v.Actions)
 	for name, values := range d.Header {
 		for _, value := range values {
 			v.Header = append(v.Header, [2]string{cut(name, maxInList), cut(value, maxText)})
@@ -124,12 +129,38 @@ func (s *server) curl(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) act(w http.ResponseWriter, r *http.Request) {
-	message, err := s.source.Act(r.Context(), r.PathValue("id"), r.PathValue("action"))
+	action := r.PathValue("action")
+	var form struct{ Reason string }
+	ctx, ok := s.begin(w, r, action, &form, &form.Reason)
+	if !ok {
+		return
+	}
+	message, err := s.source.Act(ctx, r.PathValue("id"), action)
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
 	s.respond(w, r, map[string]string{"message": cut(message, maxText)})
+}
+
+// allowed returns the actions that the visitor may perform.
+func (s *server) allowed(r *http.Request, actions []Action) []Action {
+	return slices.DeleteFunc(slices.Clone(actions), func(a Action) bool { return !s.may(r, a.Name) })
+}
+
+// begin reads the form of an action and returns a context with the visitor and the reason. Otherwise, it responds with an error.
+func (s *server) begin(w http.ResponseWriter, r *http.Request, action string, form any, reason *string) (context.Context, bool) {
+	if !s.may(r, action) {
+		s.failWith(w, r, http.StatusForbidden, fmt.Errorf("you are not allowed to %s", action))
+		return nil, false
+	}
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxForm)).Decode(form); err != nil {
+		s.failWith(w, r, http.StatusBadRequest, fmt.Errorf("the request is not the JSON of the page: %w", err))
+		return nil, false
+	}
+	actor := inbox.ActorFromContext(r.Context())
+	actor.Reason = cut(*reason, maxInList)
+	return inbox.WithActor(r.Context(), actor), true
 }
 
 func (s *server) respond(w http.ResponseWriter, r *http.Request, v any) {
@@ -142,18 +173,22 @@ func (s *server) respond(w http.ResponseWriter, r *http.Request, v any) {
 	_, _ = w.Write(text) // the visitor may have left
 }
 
-// fail responds with the text of an error of the source. The visitor has the token, so the text may be shown.
+// fail responds with the text of an error of the source. The visitor may see it.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil {
-		return // the visitor has left
-	}
 	status := http.StatusConflict
 	switch {
 	case errors.Is(err, ErrNotFound):
 		status = http.StatusNotFound
-	case r.Method == http.MethodGet:
+	case r.Method == http.MethodGet && r.Context().Err() == nil:
 		status = http.StatusInternalServerError
 		s.log.ErrorContext(r.Context(), "page: the source failed", "path", r.URL.Path, "error", err)
+	}
+	s.failWith(w, r, status, err)
+}
+
+func (s *server) failWith(w http.ResponseWriter, r *http.Request, status int, err error) {
+	if r.Context().Err() != nil {
+		return // the visitor has left
 	}
 	text, err := json.Marshal(map[string]string{"error": cut(err.Error(), maxText)})
 	if err != nil {

@@ -1,4 +1,4 @@
-package page_test
+package pagetest
 
 import (
 	"context"
@@ -12,11 +12,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/inboxsource"
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/inboxsource"
+	"github.com/aihooks/aihooks-go/internal/page"
 	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/pagekit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -37,7 +38,7 @@ func TestPage_RetriesAndDiscardsInboxEntries(t *testing.T) {
 	for i := range 3 {
 		id := "dlv_" + strconv.Itoa(i)
 		_, err = running.Enqueue(t.Context(), &webhook.Delivery{
-			Vendor: "greenflash", Endpoint: "default", Type: "conversation.frustration", ID: id, Keys: []string{id}, ReceivedAt: time.Now(), Body: []byte(conversation),
+			Vendor: "greenflash", Endpoint: "default", Type: "conversation.frustration", ID: id, Keys: []string{id}, ReceivedAt: time.Now(), Body: []byte(pagekit.Conversation),
 		})
 		require.NoError(t, err)
 	}
@@ -45,7 +46,7 @@ func TestPage_RetriesAndDiscardsInboxEntries(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, attached.Close()) })
 	b := newTab(t, desktop)
-	b.open(serve(t, inboxsource.New(attached, "inbox.db", true), page.Options{}))
+	b.open(pagekit.Serve(t, inboxsource.New(attached, "inbox.db"), page.Options{}))
 	b.until(rows(3) + ` && document.querySelectorAll('.chip[data-tone=idle]').length === 3`)
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -88,7 +89,7 @@ func TestPage_SearchesToTheOldest(t *testing.T) {
 	box, err := sqliteinbox.Open(filepath.Join(t.TempDir(), "inbox.db"), &sqliteinbox.Options{MinFree: -1, Retention: sqliteinbox.Forever, BodyRetention: sqliteinbox.Forever})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, box.Close()) })
-	handler := newPage(t, inboxsource.New(box, "inbox.db", true), page.Options{})
+	handler := pagekit.New(t, inboxsource.New(box, "inbox.db"), page.Options{})
 	fill(t, box, "needle_1", 1)
 	fill(t, box, "hay", 25_000)
 	b := newTab(t, desktop)

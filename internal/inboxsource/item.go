@@ -3,8 +3,8 @@ package inboxsource
 import (
 	"fmt"
 
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/internal/page"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -14,16 +14,7 @@ var (
 	rerun   = page.Action{Name: "rerun", Label: "Run again", Confirm: "Run this delivery again, even if it was already handled? Its callback may then run a second time."}
 )
 
-// item converts an entry to an item of the page, with the actions that are allowed.
-func (s *Source) item(e *inbox.Entry) page.Item {
-	i := item(e)
-	if !s.write {
-		i.Actions = nil
-	}
-	return i
-}
-
-// item converts an entry, with the actions that its state allows.
+// item converts an entry to an item of the page, with the actions that its state allows.
 func item(e *inbox.Entry) page.Item {
 	d := e.Delivery
 	i := page.Item{

@@ -3,43 +3,18 @@ package page_test
 import (
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/page"
+	"github.com/aihooks/aihooks-go/internal/page"
+	"github.com/aihooks/aihooks-go/internal/test/pagekit"
 )
 
-// send sends a request with headers, given as pairs of a name and a value. "Host" sets the Host of the request.
-func send(t *testing.T, method, address, body string, pairs ...string) *http.Response {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
-	require.NoError(t, err)
-	for i := 0; i < len(pairs); i += 2 {
-		r.Header.Set(pairs[i], pairs[i+1])
-		if pairs[i] == "Host" {
-			r.Host = pairs[i+1]
-		}
-	}
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	response, err := client.Do(r)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = response.Body.Close() })
-	return response
-}
-
-func portOf(t *testing.T, address string) string {
-	t.Helper()
-	u, err := url.Parse(address)
-	require.NoError(t, err)
-	return u.Port()
-}
-
 func TestGuard_AllowsOnlyLocalHostNames(t *testing.T) {
-	address := serve(t, sampleRing(), page.Options{Hosts: []string{"box.example", "Tunnel.example:9000"}})
-	port := portOf(t, address)
+	address := pagekit.Serve(t, pagekit.SampleRing(), page.Options{Hosts: []string{"box.example", "Tunnel.example:9000"}})
+	port := pagekit.PortOf(t, address)
 	for host, want := range map[string]int{
 		"127.0.0.1:" + port: 200, "localhost:" + port: 200, "LOCALHOST:" + port: 200, "[::1]:" + port: 200,
 		"127.0.0.2:" + port: 200, "192.0.2.7:" + port: 200, "[2001:db8::7]:" + port: 200, "hooks.localhost:" + port: 200,
@@ -49,15 +24,15 @@ func TestGuard_AllowsOnlyLocalHostNames(t *testing.T) {
 		"localhost.:" + port: 403, "tunnel.example": 403, "tunnel.example:" + port: 403, "a.box.example": 403, "box.example.": 403,
 	} {
 		for _, path := range []string{"/", "/app.js", "/api/items", "/api/items/1"} {
-			require.Equal(t, want, send(t, "GET", address+path, "", "Host", host).StatusCode, "%s %s", host, path)
+			require.Equal(t, want, pagekit.Send(t, "GET", address+path, "", "Host", host).StatusCode, "%s %s", host, path)
 		}
-		post := send(t, "POST", address+"/api/items/1/actions/replay", "{}", "Host", host, "Content-Type", "application/json")
+		post := pagekit.Send(t, "POST", address+"/api/items/1/actions/replay", "{}", "Host", host, "Content-Type", "application/json")
 		require.Equal(t, want, post.StatusCode, host)
 	}
 }
 
 func TestGuard_RefusesCrossSiteRequests(t *testing.T) {
-	address := serve(t, sampleRing(), page.Options{})
+	address := pagekit.Serve(t, pagekit.SampleRing(), page.Options{})
 	for name, test := range map[string]struct {
 		method, path string
 		pairs        []string
@@ -82,7 +57,7 @@ func TestGuard_RefusesCrossSiteRequests(t *testing.T) {
 		"a preflight":                 {"OPTIONS", "/api/items/1/actions/replay", []string{"Origin", "https://evil.test", "Access-Control-Request-Method", "POST"}, 403},
 		"an action by GET":            {"GET", "/api/items/1/actions/replay", nil, 405},
 	} {
-		response := send(t, test.method, address+test.path, "{}", test.pairs...)
+		response := pagekit.Send(t, test.method, address+test.path, "{}", test.pairs...)
 		require.Equal(t, test.want, response.StatusCode, name)
 		require.Empty(t, response.Header.Values("Access-Control-Allow-Origin"), name)
 		require.Contains(t, response.Header.Get("Content-Security-Policy"), "default-src 'none'", name)
@@ -95,14 +70,14 @@ func TestGuard_RefusesCrossSiteRequests(t *testing.T) {
 
 func TestGuard_RequiresToken(t *testing.T) {
 	const token = "0123456789abcdef_-AZ"
-	address := serve(t, sampleRing(), page.Options{Token: token})
-	require.Equal(t, 401, send(t, "GET", address+"/", "").StatusCode)
-	require.Equal(t, 401, send(t, "GET", address+"/?token=0123456789abcdef_-Az", "").StatusCode)
-	require.Equal(t, 401, send(t, "GET", address+"/?token=", "").StatusCode)
-	require.Equal(t, 401, send(t, "GET", address+"/api/items?token="+token, "").StatusCode)
-	require.Equal(t, 401, send(t, "POST", address+"/api/items/1/actions/replay", "{}", "Content-Type", "application/json").StatusCode)
+	address := pagekit.Serve(t, pagekit.SampleRing(), page.Options{Token: token})
+	require.Equal(t, 401, pagekit.Send(t, "GET", address+"/", "").StatusCode)
+	require.Equal(t, 401, pagekit.Send(t, "GET", address+"/?token=0123456789abcdef_-Az", "").StatusCode)
+	require.Equal(t, 401, pagekit.Send(t, "GET", address+"/?token=", "").StatusCode)
+	require.Equal(t, 401, pagekit.Send(t, "GET", address+"/api/items?token="+token, "").StatusCode)
+	require.Equal(t, 401, pagekit.Send(t, "POST", address+"/api/items/1/actions/replay", "{}", "Content-Type", "application/json").StatusCode)
 
-	let := send(t, "GET", address+"/?token="+token, "")
+	let := pagekit.Send(t, "GET", address+"/?token="+token, "")
 	require.Equal(t, 303, let.StatusCode)
 	path := let.Header.Get("Location")
 	require.Regexp(t, "^/[A-Z0-9]{26}/$", path, "the redirect must have no token")
@@ -111,20 +86,20 @@ func TestGuard_RequiresToken(t *testing.T) {
 	require.True(t, cookie.HttpOnly)
 	require.Equal(t, http.SameSiteStrictMode, cookie.SameSite)
 	require.Equal(t, path, cookie.Path, "otherwise, browsers send the cookie to other servers on this machine")
-	require.Equal(t, 200, send(t, "GET", address+path+"api/items", "", "Cookie", cookie.Name+"="+cookie.Value).StatusCode)
-	require.Equal(t, 401, send(t, "GET", address+"/api/items", "", "Cookie", cookie.Name+"="+cookie.Value).StatusCode)
-	require.Equal(t, 401, send(t, "GET", address+path+"api/items", "", "Cookie", cookie.Name+"=").StatusCode)
-	require.Equal(t, 401, send(t, "GET", address+path+"api/items", "").StatusCode)
-	require.Equal(t, 403, send(t, "GET", address+"/?token="+token, "", "Host", "evil.test").StatusCode)
+	require.Equal(t, 200, pagekit.Send(t, "GET", address+path+"api/items", "", "Cookie", cookie.Name+"="+cookie.Value).StatusCode)
+	require.Equal(t, 401, pagekit.Send(t, "GET", address+"/api/items", "", "Cookie", cookie.Name+"="+cookie.Value).StatusCode)
+	require.Equal(t, 401, pagekit.Send(t, "GET", address+path+"api/items", "", "Cookie", cookie.Name+"=").StatusCode)
+	require.Equal(t, 401, pagekit.Send(t, "GET", address+path+"api/items", "").StatusCode)
+	require.Equal(t, 403, pagekit.Send(t, "GET", address+"/?token="+token, "", "Host", "evil.test").StatusCode)
 }
 
 func TestNew_RefusesInvalidOptions(t *testing.T) {
 	for _, o := range []page.Options{{}, {Token: "short"}, {Token: "0123456789abcdef="}, {Token: "0123456789 abcdef"}} {
-		_, err := page.New(sampleRing(), o)
+		_, err := page.New(pagekit.SampleRing(), o)
 		require.EqualError(t, err, "page: Options.Token must have at least 16 characters, and only letters, digits, - and _")
 	}
 	for _, host := range []string{"", "http://box.example", "box.example/path", ":80", "user@box.example", "box example"} {
-		_, err := page.New(sampleRing(), page.Options{Token: "0123456789abcdef", Hosts: []string{host}})
+		_, err := page.New(pagekit.SampleRing(), page.Options{Token: "0123456789abcdef", Hosts: []string{host}})
 		require.ErrorContains(t, err, "must be a host name or an IP address", host)
 	}
 	_, err := page.New(nil, page.Options{})
@@ -132,7 +107,7 @@ func TestNew_RefusesInvalidOptions(t *testing.T) {
 }
 
 func TestGuard_ChecksHostNameWithoutListener(t *testing.T) {
-	handler := newPage(t, sampleRing(), page.Options{})
+	handler := pagekit.New(t, pagekit.SampleRing(), page.Options{})
 	for host, want := range map[string]int{"localhost:1": 200, "evil.test": 403} {
 		r := httptest.NewRequest(http.MethodGet, "/api/items", nil)
 		r.Host = host
