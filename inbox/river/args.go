@@ -166,6 +166,7 @@ func lost(row *rivertype.JobRow, attempt int) inbox.Attempt {
 			a.At, a.Error = e.At, e.Error
 		}
 	}
+	a.At = a.At.UTC()
 	return a
 }
 

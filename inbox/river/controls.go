@@ -100,15 +100,16 @@ func (b *Inbox) recordError(err error) error {
 	case err == nil:
 		return nil
 	case isMissing(err):
-		return fmt.Errorf("riverinbox: table %s does not exist; %s", qualified(b.schema, recordTable), b.howRecords())
+		return errNoRecords(b.schema)
 	default:
 		return fmt.Errorf("riverinbox: %w", err)
 	}
 }
 
-// howRecords says how to create the table. Services that were made with an older version of this module lack it.
-func (b *Inbox) howRecords() string {
-	return fmt.Sprintf("%s the SQL of riverinbox.Schema(%q), also when you update from a version without it", callMigrate, b.schema)
+// errNoRecords returns an error that says how to create the table. The inboxes of older versions of this module lack it.
+func errNoRecords(schema string) error {
+	return fmt.Errorf("riverinbox: table %s does not exist; %s the SQL of riverinbox.Schema(%q), also when you update from a version without it",
+		qualified(schema, recordTable), callMigrate, schema)
 }
 
 const callMigrate = "call Migrate first, or run"

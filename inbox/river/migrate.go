@@ -78,7 +78,7 @@ func (b *Inbox) checkTables(ctx context.Context, client *Client) error {
 	case err != nil:
 		return fmt.Errorf("riverinbox: Use: %w", err)
 	case !found:
-		return fmt.Errorf("riverinbox: table %s does not exist; %s", qualified(schema, recordTable), b.howRecords())
+		return errNoRecords(schema)
 	}
 	return nil
 }
