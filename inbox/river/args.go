@@ -38,6 +38,9 @@ type args struct {
 	// Discarded jobs keep only their key, so that the delivery stays a duplicate.
 	Discarded bool `json:"discarded,omitempty"`
 
+	// ReceivedAt is set only for discarded jobs.
+	ReceivedAt time.Time `json:"received_at,omitzero"`
+
 	// Work sets these for NextRetry, which River calls with the same job after Work has failed. A rescued job has failed == false.
 	failed     bool
 	retryDelay time.Duration
@@ -163,6 +166,7 @@ func lost(row *rivertype.JobRow, attempt int) inbox.Attempt {
 			a.At, a.Error = e.At, e.Error
 		}
 	}
+	a.At = a.At.UTC()
 	return a
 }
 

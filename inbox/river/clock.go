@@ -79,9 +79,12 @@ func (b *Inbox) moveDue(ctx context.Context) error {
 }
 
 // jobTable returns the quoted name of River's job table.
-func (b *Inbox) jobTable() string {
-	if b.schema == "" {
-		return "river_job"
+func (b *Inbox) jobTable() string { return qualified(b.schema, "river_job") }
+
+// qualified returns the quoted name of a table or type in a schema, or its name if there is no schema.
+func qualified(schema, name string) string {
+	if schema == "" {
+		return name
 	}
-	return pgx.Identifier{b.schema, "river_job"}.Sanitize()
+	return pgx.Identifier{schema, name}.Sanitize()
 }

@@ -19,6 +19,9 @@ func (b *Inbox) Configure(c *river.Config) error {
 	if c == nil {
 		return errors.New("riverinbox: Configure needs a river.Config")
 	}
+	if b.attached {
+		return errAttached
+	}
 	if c.Schema != "" && b.options.Namespace == DefaultNamespace {
 		return fmt.Errorf("riverinbox: Options.Namespace must be set, because Config.Schema is %q: one schema holds one inbox", c.Schema)
 	}

@@ -1,6 +1,7 @@
 package riverinbox
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,21 +27,9 @@ func isDeadLetter(row *rivertype.JobRow) bool {
 	return row.State == rivertype.JobStateCancelled || row.State == rivertype.JobStateDiscarded
 }
 
-// isDeferred reports whether a job is a delivery without a callback for its type.
-func isDeferred(row *rivertype.JobRow) bool {
-	if row.State != rivertype.JobStateScheduled {
-		return false
-	}
-	rec, err := recordOf(row, row.Attempt)
-	return err == nil && rec.Deferred
-}
-
-// inState reports whether a job is in the state that a filter selects.
-func inState(row *rivertype.JobRow, s inbox.State) bool {
-	if s == inbox.Deferred {
-		return isDeferred(row)
-	}
-	return isDeadLetter(row)
+// operable reports whether an entry is in the state that a filter for an operation selects.
+func operable(e *inbox.Entry, f *inbox.Filter) bool {
+	return e.State == cmp.Or(f.State, inbox.DeadLettered)
 }
 
 func argsIn(row *rivertype.JobRow) (args, error) {
@@ -51,24 +40,40 @@ func argsIn(row *rivertype.JobRow) (args, error) {
 	return a, nil
 }
 
-// entryOf returns a dead letter or a deferred delivery, as far as it can be decoded.
-func entryOf(row *rivertype.JobRow) inbox.Entry {
-	e := inbox.Entry{ID: strconv.FormatInt(row.ID, 10), State: inbox.DeadLettered}
-	if !isDeadLetter(row) {
-		e.State = inbox.Deferred
-	}
-	if row.FinalizedAt != nil {
-		e.Since = *row.FinalizedAt
-	}
+// entryOf returns the entry of a job in any state, as far as it can be decoded.
+func (b *Inbox) entryOf(row *rivertype.JobRow) inbox.Entry {
+	e := inbox.Entry{ID: strconv.FormatInt(row.ID, 10), State: stateOf(row.State)}
 	a, err := argsIn(row)
-	if err == nil {
+	if err == nil && !a.Discarded {
 		e.Delivery, err = a.delivery()
 	}
-	if err != nil {
-		e.Delivery = &webhook.Delivery{Vendor: a.Vendor, Endpoint: a.Endpoint, Type: a.Type, ID: a.ID}
+	if err != nil || a.Discarded {
+		received := cmp.Or(a.ReceivedAt, row.CreatedAt).UTC()
+		e.Delivery = &webhook.Delivery{Vendor: a.Vendor, Endpoint: a.Endpoint, Type: a.Type, ID: a.ID, Body: a.Body, ReceivedAt: received}
 	}
-	if rec, err := recordOf(row, row.Attempt); err == nil {
-		e.Attempts = rec.Attempts
+	if e.Delivery.Body == nil && !a.Discarded {
+		e.Delivery.Body = []byte{} // nil is a body that has been purged
+	}
+	finished := row.Attempt
+	if row.State == rivertype.JobStateRunning {
+		finished--
+	}
+	rec, err := recordOf(row, finished)
+	if err != nil {
+		rec = new(record)
+	}
+	e.Attempts = rec.Attempts
+	switch {
+	case a.Discarded:
+		e.State, e.Since = inbox.Done, row.CreatedAt.UTC()
+	case row.FinalizedAt != nil:
+		e.Since = row.FinalizedAt.UTC()
+	case e.State == inbox.Pending && row.State == rivertype.JobStateScheduled && rec.Deferred:
+		e.State = inbox.Deferred
+	case e.State == inbox.Pending:
+		e.Due = row.ScheduledAt.UTC()
+	case row.AttemptedAt != nil && !b.attached: // an attached inbox does not know the lease
+		e.Due = row.AttemptedAt.UTC().Add(b.options.Lease)
 	}
 	return e
 }
@@ -106,8 +111,8 @@ func (b *Inbox) each(ctx context.Context, f inbox.Filter, do func(e inbox.Entry,
 			return fmt.Errorf("riverinbox: %w", err)
 		}
 		for _, row := range list.Jobs {
-			e := entryOf(row)
-			if !inState(row, f.State) || !f.Matches(&e) {
+			e := b.entryOf(row)
+			if !operable(&e, &f) || !f.Matches(&e) {
 				continue
 			}
 			found = true
@@ -143,14 +148,14 @@ func paramsOf(f inbox.Filter) *river.JobListParams {
 
 // Retry implements [inbox.Inbox].
 func (b *Inbox) Retry(ctx context.Context, f inbox.Filter) (int, error) {
-	return b.operate(ctx, f, func(ctx context.Context, tx pgx.Tx, row *rivertype.JobRow) error {
+	return b.operate(ctx, inbox.ActionRetry, f, func(ctx context.Context, tx pgx.Tx, row *rivertype.JobRow) error {
 		return b.requeue(ctx, tx, row, 0)
 	})
 }
 
 // Rerun implements [inbox.Inbox].
 func (b *Inbox) Rerun(ctx context.Context, f inbox.Filter) (int, error) {
-	return b.operate(ctx, f, func(ctx context.Context, tx pgx.Tx, row *rivertype.JobRow) error {
+	return b.operate(ctx, inbox.ActionRerun, f, func(ctx context.Context, tx pgx.Tx, row *rivertype.JobRow) error {
 		return b.requeue(ctx, tx, row, 1)
 	})
 }
@@ -172,7 +177,7 @@ func (b *Inbox) requeue(ctx context.Context, tx pgx.Tx, row *rivertype.JobRow, r
 // Discard implements [inbox.Inbox]. It deletes the job with its body, and inserts a job that keeps only the key. The
 // next Run, or the next start of the client, completes that job.
 func (b *Inbox) Discard(ctx context.Context, f inbox.Filter) (int, error) {
-	return b.operate(ctx, f, func(ctx context.Context, tx pgx.Tx, row *rivertype.JobRow) error {
+	return b.operate(ctx, inbox.ActionDiscard, f, func(ctx context.Context, tx pgx.Tx, row *rivertype.JobRow) error {
 		a, err := argsIn(row)
 		if err != nil {
 			return err
@@ -181,36 +186,45 @@ func (b *Inbox) Discard(ctx context.Context, f inbox.Filter) (int, error) {
 		if _, err := client.JobDeleteTx(ctx, tx, row.ID); err != nil {
 			return err
 		}
+		a.ReceivedAt = b.entryOf(row).Delivery.ReceivedAt
 		a.Discarded, a.Delivery, a.Body = true, nil, nil
 		_, err = client.InsertTx(ctx, tx, a, insertOpts(controlQueue))
 		return err
 	})
 }
 
-// operate calls do for each entry that the filter selects, each in a separate transaction.
-func (b *Inbox) operate(ctx context.Context, f inbox.Filter, do func(context.Context, pgx.Tx, *rivertype.JobRow) error) (n int, err error) {
-	err = b.each(ctx, f, func(_ inbox.Entry, id int64) (bool, error) {
-		done, err := b.operateOn(ctx, id, f.State, do)
-		if done {
-			n++
+// operate calls do for each entry that the filter selects, each in a separate transaction. It records the operation.
+func (b *Inbox) operate(ctx context.Context, a inbox.Action, f inbox.Filter, do func(context.Context, pgx.Tx, *rivertype.JobRow) error) (int, error) {
+	return b.controls.Audited(ctx, a, f, func(begin func() error) (n int, err error) {
+		err = b.each(ctx, f, func(_ inbox.Entry, id int64) (bool, error) {
+			if err := begin(); err != nil {
+				return false, err
+			}
+			done, err := b.operateOn(ctx, id, &f, do)
+			if done {
+				n++
+			}
+			return true, err
+		})
+		if err == nil && f.ID != "" && n == 0 {
+			err = inbox.ErrNotFound // another process was faster
 		}
-		return true, err
+		return n, err
 	})
-	if err == nil && f.ID != "" && n == 0 {
-		err = inbox.ErrNotFound // another process was faster
-	}
-	return n, err
 }
 
-func (b *Inbox) operateOn(ctx context.Context, id int64, s inbox.State, do func(context.Context, pgx.Tx, *rivertype.JobRow) error) (done bool, err error) {
+func (b *Inbox) operateOn(ctx context.Context, id int64, f *inbox.Filter, do func(context.Context, pgx.Tx, *rivertype.JobRow) error) (done bool, err error) {
 	operation := func(tx pgx.Tx) error {
 		done = false
 		row, err := b.client.Load().JobUpdateTx(ctx, tx, id, nil) // locks the row and changes nothing
 		if errors.Is(err, rivertype.ErrNotFound) {
 			return nil
 		}
-		if err != nil || !inState(row, s) {
+		if err != nil {
 			return err
+		}
+		if e := b.entryOf(row); !operable(&e, f) {
+			return nil
 		}
 		done = true
 		return do(ctx, tx, row)

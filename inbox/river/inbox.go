@@ -48,8 +48,12 @@ type Inbox struct {
 	listening bool              // whether listen runs
 	until     context.Context   // the context of Shutdown; nil before
 
-	active  engine.Runs
-	alerter *engine.Alerter
+	active   engine.Runs
+	alerter  *engine.Alerter
+	controls *engine.Controls
+
+	attached  bool // see Attach
+	maxListed int  // see List
 }
 
 var _ inbox.Inbox = (*Inbox)(nil)
@@ -72,10 +76,13 @@ func New(pool *pgxpool.Pool, o *Options) (*Inbox, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("riverinbox: %w", err), db.Close())
 	}
-	return &Inbox{
-		options: options, pool: pool, primary: primary, db: db, store: store, queues: make(map[string]*queue),
+	b := &Inbox{
+		options: options, pool: pool, primary: primary, db: db, store: store, queues: make(map[string]*queue), maxListed: maxListed,
 		alerter: engine.NewAlerter(context.Background(), options.Policy),
-	}, nil
+	}
+	b.controls = engine.NewControls(records{b})
+	b.active.Controls = b.controls
+	return b, nil
 }
 
 // Store returns the idempotency store in the same database. Handlers without a Store of their Options use it.
@@ -91,6 +98,9 @@ const (
 // CheckHandler implements [webhook.Inbox]. It refuses a handler whose bodies may be too long for jsonb. PostgreSQL would
 // refuse such a delivery every time.
 func (b *Inbox) CheckHandler(vendor, endpoint string, limit int64) error {
+	if b.attached {
+		return errAttached
+	}
 	if limit > maxBody {
 		return fmt.Errorf("riverinbox: Options.MaxBody (%d) of the handler %s/%s must be at most %d, "+
 			"because PostgreSQL's jsonb holds %d bytes and base64 needs a third more", limit, vendor, endpoint, maxBody, maxJSONB)
@@ -118,8 +128,8 @@ var errNoClient = errors.New("riverinbox: the inbox has no client yet: call Use"
 
 // Use gives the inbox the client. The client must have been created from the configuration that was passed to
 // [Inbox.Configure], on the same database. Use refuses a server that acknowledges a commit before it is on disk. It also
-// refuses a database without River's tables or the store's, or with River's tables of an older version. After Use,
-// Enqueue and Run work. Enqueue works even if the client is never started.
+// refuses a database that lacks a table of River, of the store or of the inbox, or that has River's tables of an older
+// version. After Use, Enqueue and Run work. Enqueue works even if the client is never started.
 func (b *Inbox) Use(ctx context.Context, client *Client) error {
 	switch {
 	case client == nil:
@@ -153,8 +163,11 @@ func (b *Inbox) Use(ctx context.Context, client *Client) error {
 // [webhook.ErrOtherContent] for a duplicate of a stored job with another body.
 func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate bool, err error) {
 	client := b.client.Load()
-	if client == nil {
+	switch {
+	case client == nil:
 		return false, errNoClient
+	case b.attached:
+		return false, errAttached
 	}
 	a, err := argsOf(d)
 	if err != nil {

@@ -19,7 +19,7 @@ func (b *Inbox) listen(client *Client) {
 			if event.Job.Kind != Kind || !isDeadLetter(event.Job) {
 				continue
 			}
-			b.alerter.DeadLetter(entryOf(event.Job))
+			b.alerter.DeadLetter(b.entryOf(event.Job))
 		}
 		b.mu.Lock()
 		defer b.mu.Unlock()

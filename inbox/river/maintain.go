@@ -15,6 +15,10 @@ import (
 // maintainEvery is how often a Run does the maintenance that River does not do.
 const maintainEvery = time.Minute
 
+// lookAgain is how long after a change a Run looks for deferred deliveries once more. Another Run may notice the end of a
+// pause two seconds later, and defer deliveries until then. River writes that up to 250 ms later.
+const lookAgain = 4 * time.Second
+
 // maintain does the maintenance that River does not do, until ctx ends.
 func (r *run) maintain(ctx context.Context, client *Client) {
 	every, poll := time.NewTicker(maintainEvery), time.NewTicker(r.inbox.options.Poll)
@@ -25,7 +29,7 @@ func (r *run) maintain(ctx context.Context, client *Client) {
 	defer every.Stop()
 	defer poll.Stop()
 	report := func(text string, err error) { r.report(ctx, text, err) }
-	again := make(<-chan time.Time)
+	var again, late <-chan time.Time
 	for ctx.Err() == nil {
 		report("inbox: looking for waiting deliveries failed", errors.Join(r.absent(ctx, client), r.resume(ctx, client)))
 		for looked := false; !looked && ctx.Err() == nil; {
@@ -34,12 +38,14 @@ func (r *run) maintain(ctx context.Context, client *Client) {
 			case <-every.C:
 				looked = true
 			case <-r.dispatcher.Changed():
-				again = time.After(0)
+				again, late = time.After(0), time.After(lookAgain)
 			case <-again:
 				if err := r.follow(client); err != nil {
 					report("inbox: River does not work a queue yet; retrying", err)
 					again = time.After(joinPause)
 				}
+				looked = true
+			case <-late:
 				looked = true
 			case <-primary.C:
 				report("inbox: checking whether the server accepts writes failed", r.inbox.primary.check(ctx))

@@ -14,14 +14,19 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 )
 
-// Migrate creates or updates River's tables and the table of the idempotency store. Any number of replicas may call it
-// at once, on every start: one migrates under a PostgreSQL advisory lock, and the others wait for it until ctx ends.
+// Migrate creates or updates River's tables, the table of the inbox, and the table of the idempotency store. Any number of
+// replicas may call it at once, on every start: one migrates under a PostgreSQL advisory lock, and the others wait for it
+// until ctx ends.
 // Call it before [Inbox.Use]. If river.Config names a Schema, call it after [Inbox.Configure]; the schema must exist.
 //
 // Migrate opens one connection outside the pool, for the lock. It needs the right to create tables, unless all tables
 // are up to date. A program with its own migrations does not call it. Such a program creates River's tables with package
-// rivermigrate or River's command, which take no lock, and the store's table with the SQL of sqlstore.Schema.
+// rivermigrate or River's command, which take no lock. It creates the inbox's table with the SQL of [Schema], and the
+// store's table with that of sqlstore.Schema.
 func (b *Inbox) Migrate(ctx context.Context) (err error) {
+	if b.attached {
+		return errAttached
+	}
 	unlock, err := b.lockMigration(ctx)
 	if err != nil {
 		return fmt.Errorf("riverinbox: migrate: %w", err)
@@ -40,22 +45,21 @@ func (b *Inbox) Migrate(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("riverinbox: migrate: %w", err)
 	}
+	if err := b.migrateRecords(ctx); err != nil {
+		return fmt.Errorf("riverinbox: migrate: table %s: %w", recordTable, err)
+	}
 	return store.Migrate(ctx)
 }
 
 // checkTables returns an error that names a missing table, or the column that River's tables lack.
 func (b *Inbox) checkTables(ctx context.Context, client *Client) error {
-	const how = "call Migrate first, or run"
-	command := how + " River's command river migrate-up"
+	command := callMigrate + " River's command river migrate-up"
 	if b.schema != "" {
 		command += " --schema " + b.schema
 	}
-	tables := []struct{ name, how string }{{b.options.Table, how + " the SQL of sqlstore.Schema"}}
+	tables := []struct{ name, how string }{{b.options.Table, callMigrate + " the SQL of sqlstore.Schema"}}
 	for _, name := range []string{"river_job", "river_queue", "river_leader"} {
-		if b.schema != "" {
-			name = pgx.Identifier{b.schema, name}.Sanitize()
-		}
-		tables = append(tables, struct{ name, how string }{name, command})
+		tables = append(tables, struct{ name, how string }{qualified(b.schema, name), command})
 	}
 	for _, table := range tables {
 		var found bool
@@ -66,11 +70,23 @@ func (b *Inbox) checkTables(ctx context.Context, client *Client) error {
 			return fmt.Errorf("riverinbox: table %s does not exist; %s", table.name, table.how)
 		}
 	}
-	// River's statement names all columns. This one reads no row.
-	if _, err := client.JobList(ctx, river.NewJobListParams().Where("false").First(1)); err != nil {
+	if err := checkColumns(ctx, client); err != nil {
 		return fmt.Errorf("riverinbox: River's tables are of another version, or cannot be read; %s: %w", command, err)
 	}
+	schema, found, err := b.hasRecords(ctx)
+	switch {
+	case err != nil:
+		return fmt.Errorf("riverinbox: Use: %w", err)
+	case !found:
+		return errNoRecords(schema)
+	}
 	return nil
+}
+
+// checkColumns returns an error if River's tables lack a column. River's statement names all columns, and reads no row.
+func checkColumns(ctx context.Context, client *Client) error {
+	_, err := client.JobList(ctx, river.NewJobListParams().Where("false").First(1))
+	return err
 }
 
 // migrationLock must not be used by another program. It differs from sqlstore's lock, which is taken while this one is

@@ -36,16 +36,19 @@ type run struct {
 // Run implements [inbox.Inbox]. River works the deliveries while its client is started; before that, Run waits. When Run
 // returns, River may not yet have written the results of the last callbacks. Stop the client next, which waits for them.
 func (b *Inbox) Run(ctx context.Context, handlers ...inbox.Handler) error {
+	client := b.client.Load()
+	switch {
+	case client == nil:
+		return errNoClient
+	case b.attached:
+		return errAttached
+	}
 	dispatcher, end, err := b.active.Begin(ctx, b.options.Policy, handlers...)
 	if err != nil {
 		return err
 	}
 	defer end()
 	ctx = dispatcher.Context()
-	client := b.client.Load()
-	if client == nil {
-		return errNoClient
-	}
 	r := &run{inbox: b, dispatcher: dispatcher, over: make(chan struct{}), leases: make(map[lease]time.Time)}
 	renewing, drained := context.WithCancel(context.WithoutCancel(ctx))
 	defer drained()

@@ -53,13 +53,15 @@ func TestUse_NamesMissingTable(t *testing.T) {
 		statements    []string
 		want          []string
 	}{
-		"nothing":               {want: []string{"table aihooks_idempotency does not exist", "call Migrate first", "sqlstore.Schema"}},
-		"table of the store":    {table: "keys", migrate: true, statements: []string{"DROP TABLE keys"}, want: []string{"table keys does not exist", "call Migrate first"}},
-		"tables of River":       {statements: []string{sqlstore.Schema(sqlstore.PostgreSQL, "")}, want: []string{"table river_job does not exist", "call Migrate first, or run River's command river migrate-up"}},
-		"River's in the schema": {schema: "hooks", migrate: true, statements: []string{"ALTER TABLE hooks.river_job SET SCHEMA public"}, want: []string{`table "hooks"."river_job" does not exist`, "river migrate-up --schema hooks"}},
-		"one of River's":        {migrate: true, statements: []string{"DROP TABLE river_leader"}, want: []string{"table river_leader does not exist"}},
-		"a column of River's":   {migrate: true, statements: []string{"ALTER TABLE river_job DROP COLUMN unique_states CASCADE"}, want: []string{"of another version", "unique_states", "river migrate-up"}},
-		"the right to read":     {migrate: true, statements: []string{"CREATE ROLE reader", "GRANT SELECT ON aihooks_idempotency TO reader", "ALTER ROLE postgres SET role = reader"}, want: []string{"cannot be read", "permission denied for table river_job"}},
+		"nothing":                {want: []string{"table aihooks_idempotency does not exist", "call Migrate first", "sqlstore.Schema"}},
+		"table of the store":     {table: "keys", migrate: true, statements: []string{"DROP TABLE keys"}, want: []string{"table keys does not exist", "call Migrate first"}},
+		"tables of River":        {statements: []string{sqlstore.Schema(sqlstore.PostgreSQL, "")}, want: []string{"table river_job does not exist", "call Migrate first, or run River's command river migrate-up"}},
+		"River's in the schema":  {schema: "hooks", migrate: true, statements: []string{"ALTER TABLE hooks.river_job SET SCHEMA public"}, want: []string{`table "hooks"."river_job" does not exist`, "river migrate-up --schema hooks"}},
+		"table of the inbox":     {migrate: true, statements: []string{"DROP TABLE aihooks_inbox_record"}, want: []string{`table "public"."aihooks_inbox_record" does not exist`, "call Migrate first", `the SQL of riverinbox.Schema("public")`, "when you update"}},
+		"the inbox's, elsewhere": {schema: "hooks", migrate: true, statements: []string{"ALTER TABLE hooks.aihooks_inbox_record SET SCHEMA public"}, want: []string{`table "hooks"."aihooks_inbox_record" does not exist`, `riverinbox.Schema("hooks")`}},
+		"one of River's":         {migrate: true, statements: []string{"DROP TABLE river_leader"}, want: []string{"table river_leader does not exist"}},
+		"a column of River's":    {migrate: true, statements: []string{"ALTER TABLE river_job DROP COLUMN unique_states CASCADE"}, want: []string{"of another version", "unique_states", "river migrate-up"}},
+		"the right to read":      {migrate: true, statements: []string{"CREATE ROLE reader", "GRANT SELECT ON aihooks_idempotency TO reader", "ALTER ROLE postgres SET role = reader"}, want: []string{"cannot be read", "permission denied for table river_job"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -158,7 +160,21 @@ func TestSchemas_EverythingWorks(t *testing.T) {
 			n, err := box.Discard(t.Context(), inbox.Filter{All: true})
 			require.NoError(t, err)
 			require.Equal(t, 1, n)
-			require.Equal(t, 2, query[int](t, admin, `SELECT count(*)::int FROM pg_class WHERE relkind = 'r' AND relname IN ('river_job', 'aihooks_idempotency', 'seen')`))
+			tool, err := riverinbox.Attach(t.Context(), pool, c.schema)
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, tool.Close()) })
+			for _, box := range []*riverinbox.Inbox{box, tool} {
+				page, err := box.List(t.Context(), inbox.Query{Filter: inbox.Filter{State: inbox.Done}})
+				require.NoError(t, err)
+				require.NotEmpty(t, page.Entries)
+				require.NoError(t, box.Pause(t.Context(), inbox.Scope{Vendor: "other"}))
+				require.NoError(t, box.Resume(t.Context(), inbox.Scope{Vendor: "other"}))
+			}
+			changes, err := tool.Audit(t.Context())
+			require.NoError(t, err)
+			require.Len(t, changes, 5)
+			require.Equal(t, 3, query[int](t, admin, `SELECT count(*)::int FROM pg_class WHERE relkind = 'r' AND relname IN ('river_job', 'aihooks_inbox_record', 'aihooks_idempotency', 'seen')`))
+			require.True(t, query[bool](t, admin, `SELECT count(DISTINCT relnamespace) = 1 FROM pg_class WHERE relkind = 'r' AND relname IN ('river_job', 'aihooks_inbox_record')`))
 		})
 	}
 }
