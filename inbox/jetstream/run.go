@@ -46,6 +46,9 @@ const completingPerSlot = 4
 
 // Run implements [inbox.Inbox].
 func (b *Inbox) Run(ctx context.Context, handlers ...inbox.Handler) error {
+	if b.attached {
+		return errAttached
+	}
 	ctx, stopWatching := b.whileConnected(ctx)
 	defer stopWatching()
 	d, end, err := b.active.Begin(ctx, b.options.Policy, handlers...)
@@ -151,7 +154,7 @@ func (b *Inbox) Shutdown(ctx context.Context) error { return b.active.Shutdown(c
 // begin starts the callback of a delivery, in the slot that is reserved for it.
 func (r *run) begin(ctx context.Context, h *handlerRun, t *fetched) {
 	r.addLease(t)
-	if t.n == 1 && ctx.Err() == nil { // the usual case
+	if t.n == 1 && !engine.IsSuspect(t.attempts) && ctx.Err() == nil { // the usual case
 		r.dispatcher.Start(t)
 		return
 	}
