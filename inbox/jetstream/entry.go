@@ -17,6 +17,7 @@ type storedEntry struct {
 	position
 
 	kind  string
+	size  int // of the message, as it was read
 	entry inbox.Entry
 }
 
@@ -25,7 +26,7 @@ type storedEntry struct {
 func (b *Inbox) storedEntryOf(kind string, raw *jetstream.RawStreamMsg) (*storedEntry, *message) {
 	m, _ := b.decode(raw.Subject, raw.Header, raw.Data, raw.Time)
 	s := &storedEntry{
-		position: position{raw.Sequence, raw.Time}, kind: kind,
+		position: position{raw.Sequence, raw.Time}, kind: kind, size: len(raw.Data),
 		entry: inbox.Entry{ID: raw.Subject[strings.LastIndexByte(raw.Subject, '.')+1:], Delivery: m.toRun(), Attempts: m.attempts},
 	}
 	switch kind {

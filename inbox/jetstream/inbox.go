@@ -29,7 +29,6 @@ type Inbox struct {
 	streams [3]jetstream.Stream // in the order of configs
 
 	attached bool // Attach has opened it
-	maxRead  int  // see the constant
 	controls *engine.Controls
 	active   engine.Runs
 	runs     sync.Map    // has the Runs of this process as its keys
@@ -64,7 +63,7 @@ var errNoClient = errors.New("jetstreaminbox: New needs a JetStream client, and 
 // newInbox returns an inbox whose streams are not open yet.
 func newInbox(js jetstream.JetStream, options Options) *Inbox {
 	b := &Inbox{
-		names: names{options.Name}, js: js, nc: js.Conn(), options: options, next: apiPrefix(js.Options()) + "CONSUMER.MSG.NEXT.", maxRead: maxRead,
+		names: names{options.Name}, js: js, nc: js.Conn(), options: options, next: apiPrefix(js.Options()) + "CONSUMER.MSG.NEXT.",
 	}
 	b.controls = engine.NewControls(records{b})
 	b.active.Controls = b.controls

@@ -16,16 +16,20 @@ import (
 	"github.com/aihooks/aihooks-go/inbox/engine"
 )
 
-// maxRead is how many messages are read for one page. Attempt records count too.
-const maxRead = 10_000
+// The limits of what is read for one page: maxRead messages, with attempt records, and about maxReadBytes of bodies.
+const (
+	maxRead      = 10_000
+	maxReadBytes = 128 << 20
+)
 
 // List implements [inbox.Operator]. Without a state, it lists the dead letters first, then the deferred deliveries, and then
 // those in the main stream. Running entries are those that this process has leased. Those of other processes are listed as
 // pending, as in Stats. No entry is done.
 //
-// The server reads messages only with their bodies. A page reads at most 10,000 of them. The server selects by vendor and
-// endpoint, so messages that only the other fields of the filter exclude count too. A pending delivery that has run before
-// takes a second message.
+// The server sends messages only with their bodies. A page reads at most 10,000 messages and about 128 MiB. The server
+// selects by vendor and endpoint, so messages that only the other fields of the filter exclude count too. The attempts of a
+// pending delivery are a second message. On one server, a page of 100 takes some 25 ms, also among 100,000 dead letters, and
+// 10,000 messages take some 3 s.
 func (b *Inbox) List(ctx context.Context, q inbox.Query) (inbox.Page, error) {
 	q, err := engine.CheckQuery(q)
 	if err != nil {
@@ -113,13 +117,14 @@ type lister struct {
 	page    inbox.Page
 	next    string // the cursor after the last entry of the page
 	read    int    // how many messages were read
+	bytes   int    // of their bodies
 	records *bool  // whether the inbox has attempt records; nil until that is known
 }
 
 // list adds the entries of one kind to the page. It reports whether the page needs more entries.
 func (l *lister) list(ctx context.Context, kind string, before uint64) (more bool, err error) {
 	_, leases := l.box.leased()
-	stored := l.box.newestFirst(ctx, kind, l.query.Filter, before, min(max(l.query.Limit+1, minWindow), maxWindow))
+	stored := l.box.newestFirst(ctx, kind, l.query.Filter, before, l.query.Limit+1)
 	if l.query.State == inbox.Running {
 		stored = l.box.leasedMessages(ctx, leases, before)
 	}
@@ -127,7 +132,7 @@ func (l *lister) list(ctx context.Context, kind string, before uint64) (more boo
 		if err != nil {
 			return false, err
 		}
-		l.read++
+		l.read, l.bytes = l.read+1, l.bytes+s.size
 		selected, err := l.selects(ctx, s, leases)
 		switch {
 		case err != nil:
@@ -139,7 +144,7 @@ func (l *lister) list(ctx context.Context, kind string, before uint64) (more boo
 			l.page.Entries = append(l.page.Entries, s.entry)
 			l.next = cursorOf(kind, s.seq)
 		}
-		if l.read >= l.box.maxRead {
+		if l.read >= maxRead || l.bytes >= maxReadBytes {
 			l.page.Next, l.page.ReadUntil = cursorOf(kind, s.seq), s.entry.Delivery.ReceivedAt
 			return false, nil
 		}
@@ -176,7 +181,7 @@ func (l *lister) selects(ctx context.Context, s *storedEntry, leases map[uint64]
 	return l.query.Matches(&s.entry), nil
 }
 
-// The bounds of how many messages one window of newestFirst has.
+// The bounds of how many messages a window of newestFirst has at most.
 const (
 	minWindow = 16
 	maxWindow = 256
@@ -185,10 +190,12 @@ const (
 // newestFirst iterates over the messages of a kind below a sequence, the newest first. The entries have no bodies.
 //
 // The server finds only the next message after a sequence. So newestFirst reads windows of sequences, each from its first
-// message to its last one. A window with few messages is followed by one of twice the size, because most sequences of a work
-// queue have no message any more. If that one has more than most messages, newestFirst searches for its newest ones.
-func (b *Inbox) newestFirst(ctx context.Context, kind string, f inbox.Filter, before uint64, most int) iter.Seq2[*storedEntry, error] {
-	w := &windows{box: b, kind: kind, stream: b.streamOf(kind), subject: b.subjectOf(kind, f), most: most}
+// message to its last one. The first window has as many sequences as messages are wanted. A window with few messages is
+// followed by one of twice the size, because most sequences of a work queue have no message any more. If that one has too many
+// messages, newestFirst searches for its newest ones.
+func (b *Inbox) newestFirst(ctx context.Context, kind string, f inbox.Filter, before uint64, wanted int) iter.Seq2[*storedEntry, error] {
+	wanted = min(wanted, maxWindow)
+	w := &windows{box: b, kind: kind, stream: b.streamOf(kind), subject: b.subjectOf(kind, f), most: max(wanted, minWindow)}
 	return func(yield func(*storedEntry, error) bool) {
 		info, err := w.stream.Info(ctx)
 		if err != nil {
@@ -196,11 +203,11 @@ func (b *Inbox) newestFirst(ctx context.Context, kind string, f inbox.Filter, be
 			return
 		}
 		first, end := max(info.State.FirstSeq, 1), min(before, info.State.LastSeq+1)
-		for size := uint64(most); end > first; {
+		for size := uint64(wanted); end > first; {
 			begin := end - min(size, end-first)
 			list, whole, err := w.read(ctx, begin, end)
 			if err == nil && !whole {
-				size = uint64(most)
+				size = uint64(w.most)
 				if begin, end, err = w.newest(ctx, begin, end); err == nil {
 					list, _, err = w.read(ctx, begin, end)
 				}
@@ -214,7 +221,7 @@ func (b *Inbox) newestFirst(ctx context.Context, kind string, f inbox.Filter, be
 					return
 				}
 			}
-			if 4*len(list) <= most && size < end-first {
+			if 4*len(list) <= w.most && size < end-first {
 				size *= 2
 			}
 			end = begin

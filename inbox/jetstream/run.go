@@ -36,6 +36,8 @@ type handlerRun struct {
 	freed  chan struct{}
 	puller *puller
 
+	resumed resumed // only for the goroutine of Maintain
+
 	// Only for the goroutine:
 	slots int  // slots reserved for requested messages
 	more  bool // the consumer may have more messages
