@@ -1,11 +1,9 @@
 package jetstreaminbox
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"iter"
-	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -13,8 +11,8 @@ import (
 	"github.com/aihooks/aihooks-go/inbox/engine"
 )
 
-// streamAndSubject returns the stream and the subject of the messages that a filter may select.
-func (b *Inbox) streamAndSubject(f inbox.Filter) (s jetstream.Stream, subject string) {
+// subjectOf returns the subject of the messages of a kind that a filter may select.
+func (n names) subjectOf(kind string, f inbox.Filter) string {
 	vendor, endpoint, id := "*", "*", "*"
 	if f.Vendor != "" {
 		vendor = token(f.Vendor)
@@ -25,10 +23,14 @@ func (b *Inbox) streamAndSubject(f inbox.Filter) (s jetstream.Stream, subject st
 	if f.ID != "" {
 		id = f.ID
 	}
-	if f.State == inbox.Deferred {
-		return b.deferredStream(), b.subject(kindDeferred, vendor, endpoint, id)
+	switch {
+	case vendor == "*" && endpoint == "*" && id == "*":
+		return n.subject(kind, all) // this is the stream's own subject, for which the server needs no search
+	case kind == kindIn:
+		return n.subject(kind, vendor, endpoint)
+	default:
+		return n.subject(kind, vendor, endpoint, id)
 	}
-	return b.deadLetterStream(), b.subject(kindDeadLetter, vendor, endpoint, id)
 }
 
 // eachEntry calls do for the dead letters or deferred deliveries that a filter selects.
@@ -36,29 +38,26 @@ func (b *Inbox) eachEntry(ctx context.Context, f inbox.Filter, do func(jetstream
 	if err := engine.CheckFilter(f); err != nil {
 		return err
 	}
-	found := false
+	exists := false
 	if f.ID == "" || isDigest(f.ID) {
-		stream, subject := b.streamAndSubject(f)
-		err := each(ctx, stream, subject, func(raw *jetstream.RawStreamMsg) (bool, error) {
-			m, _ := b.decode(raw.Subject, raw.Header, raw.Data, raw.Time) // a message that cannot be decoded is shown as it is
-			e := inbox.Entry{
-				ID: raw.Subject[strings.LastIndexByte(raw.Subject, '.')+1:], State: cmp.Or(f.State, inbox.DeadLettered),
-				Delivery: m.toRun(), Attempts: m.attempts,
-			}
-			if e.State == inbox.DeadLettered {
-				e.Since = raw.Time.UTC()
-			}
-			if !f.Matches(&e) {
+		kind := kindDeadLetter
+		if f.State == inbox.Deferred {
+			kind = kindDeferred
+		}
+		stream := b.streamOf(kind)
+		err := each(ctx, stream, b.subjectOf(kind, f), func(raw *jetstream.RawStreamMsg) (bool, error) {
+			s, m := b.storedEntryOf(kind, raw)
+			if !f.Matches(&s.entry) {
 				return true, nil
 			}
-			found = true
-			return do(stream, raw, m, e)
+			exists = true
+			return do(stream, raw, m, s.entry)
 		})
 		if err != nil {
 			return b.explainTimeout(err)
 		}
 	}
-	if !found && f.ID != "" {
+	if !exists && f.ID != "" {
 		return fmt.Errorf("jetstreaminbox: %w: %s", inbox.ErrNotFound, f.ID)
 	}
 	return nil
@@ -77,37 +76,45 @@ func (b *Inbox) DeadLetters(ctx context.Context, f inbox.Filter) iter.Seq2[inbox
 	}
 }
 
-// Retry implements [inbox.Inbox].
+// Retry implements [inbox.Operator].
 func (b *Inbox) Retry(ctx context.Context, f inbox.Filter) (int, error) {
-	return b.requeueAll(ctx, f, 0)
+	return b.requeueAll(ctx, inbox.ActionRetry, f, 0)
 }
 
-// Rerun implements [inbox.Inbox].
+// Rerun implements [inbox.Operator].
 func (b *Inbox) Rerun(ctx context.Context, f inbox.Filter) (int, error) {
-	return b.requeueAll(ctx, f, 1)
+	return b.requeueAll(ctx, inbox.ActionRerun, f, 1)
 }
 
-func (b *Inbox) requeueAll(ctx context.Context, f inbox.Filter, reruns int) (n int, err error) {
-	err = b.eachEntry(ctx, f, func(from jetstream.Stream, raw *jetstream.RawStreamMsg, m *message, _ inbox.Entry) (bool, error) {
+func (b *Inbox) requeueAll(ctx context.Context, a inbox.Action, f inbox.Filter, reruns int) (int, error) {
+	return b.change(ctx, a, f, func(from jetstream.Stream, raw *jetstream.RawStreamMsg, m *message) (bool, error) {
 		m.state = state{Rerun: m.state.Rerun + reruns}
-		exists, err := b.requeue(ctx, from, raw, m)
-		if exists {
-			n++
-		}
-		return true, err
+		return b.requeue(ctx, from, raw, m)
 	})
-	return n, err
 }
 
-// Discard implements [inbox.Inbox]. The same delivery is a duplicate as long as JetStream recognizes it. After that, the
+// Discard implements [inbox.Operator]. The same delivery is a duplicate as long as JetStream recognizes it. After that, the
 // store recognizes it only if a callback had completed it.
-func (b *Inbox) Discard(ctx context.Context, f inbox.Filter) (n int, err error) {
-	err = b.eachEntry(ctx, f, func(from jetstream.Stream, raw *jetstream.RawStreamMsg, _ *message, _ inbox.Entry) (bool, error) {
-		exists, err := b.delete(ctx, from, raw.Sequence)
-		if exists {
-			n++
-		}
-		return true, err
+func (b *Inbox) Discard(ctx context.Context, f inbox.Filter) (int, error) {
+	return b.change(ctx, inbox.ActionDiscard, f, func(from jetstream.Stream, raw *jetstream.RawStreamMsg, _ *message) (bool, error) {
+		return b.delete(ctx, from, raw.Sequence)
 	})
-	return n, err
+}
+
+// change calls do for each entry that the filter selects, with a record of the operation. It returns how often do has
+// changed something.
+func (b *Inbox) change(ctx context.Context, a inbox.Action, f inbox.Filter, do func(jetstream.Stream, *jetstream.RawStreamMsg, *message) (bool, error)) (int, error) {
+	return b.controls.Audited(ctx, a, f, func(begin func() error) (n int, err error) {
+		err = b.eachEntry(ctx, f, func(from jetstream.Stream, raw *jetstream.RawStreamMsg, m *message, _ inbox.Entry) (bool, error) {
+			if err := begin(); err != nil {
+				return false, err
+			}
+			changed, err := do(from, raw, m)
+			if changed {
+				n++
+			}
+			return true, err
+		})
+		return n, err
+	})
 }

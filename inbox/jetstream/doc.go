@@ -49,9 +49,17 @@
 // # Streams
 //
 // New creates three streams if they do not exist. AIHOOKS is a work queue with the deliveries to run. AIHOOKS_DEFERRED has
-// the deferred deliveries and the attempt records. AIHOOKS_DEADLETTERS has the dead letters. An operator may create the streams
-// first, with a placement, limits or compression. Then the options for creating streams have no effect. An unsafe stream
-// is refused with an error that says why.
+// the deferred deliveries, the attempt records, the pauses and the audit. AIHOOKS_DEADLETTERS has the dead letters. An operator
+// may create the streams first, with a placement, limits or compression. Then the options for creating streams have no
+// effect. An unsafe stream is refused with an error that says why. The streams have these subjects:
+//
+//	AIHOOKS              AIHOOKS.in.>
+//	AIHOOKS_DEFERRED     AIHOOKS.deferred.>, AIHOOKS.attempts.>, AIHOOKS.record.>
+//	AIHOOKS_DEADLETTERS  AIHOOKS.deadletter.>
+//
+// Streams of an older version lack AIHOOKS.record.>, which has the pauses and the audit. New adds it. If New must not, it
+// logs a warning, and deliveries are received and run as before. Then Pause, Retry, Rerun and Discard return an error until
+// an operator adds the subject. Processes of the older version accept the subject, but do not follow pauses.
 //
 // If a stream is deleted, its deliveries are lost. The inbox logs one error, refuses new deliveries with 503, and never
 // creates the stream again by itself: call New. A process that only receives checks only AIHOOKS, when it enqueues the
@@ -68,7 +76,8 @@
 // runs. Its MaxAckPending is unlimited, because deliveries that wait for their next attempt count as pending. An account
 // that sets max_ack_pending cannot be used. The operator must delete consumers of handlers that no longer exist. Each
 // consumer has one open pull request. An idle Run sends two requests per second and handler, and at most 200 per second
-// in all. With more than 100 handlers, a request waits longer, up to 5 s, and so does the end of a Run.
+// in all. With more than 100 handlers, a request waits longer, up to 5 s, and so does the end of a Run. Every two seconds, each
+// Run also reads the pauses: one request, and one more for each pause.
 //
 // To back up an inbox, stop the server and copy its store_dir. All three streams must be from the same time: attempt
 // records and dead letters name a delivery by its sequence and time in the stream AIHOOKS.
@@ -89,6 +98,7 @@
 //	publish    $JS.API.STREAM.CREATE.AIHOOKS
 //	publish    $JS.API.STREAM.CREATE.AIHOOKS_DEFERRED
 //	publish    $JS.API.STREAM.CREATE.AIHOOKS_DEADLETTERS
+//	publish    $JS.API.STREAM.UPDATE.AIHOOKS_DEFERRED
 //	publish    $JS.API.STREAM.MSG.GET.AIHOOKS
 //	publish    $JS.API.STREAM.MSG.GET.AIHOOKS_DEFERRED
 //	publish    $JS.API.STREAM.MSG.GET.AIHOOKS_DEADLETTERS
@@ -98,8 +108,9 @@
 //	publish    $JS.API.CONSUMER.MSG.NEXT.AIHOOKS.*
 //	subscribe  _INBOX.>
 //
-// STREAM.CREATE is needed only if New creates the streams. A process that only receives deliveries, and calls neither
-// Run nor DeadLetters nor Stats, needs STREAM.INFO, AIHOOKS.in.> and _INBOX.>. If an operator has set allow_direct on the
+// STREAM.CREATE is needed only if New creates the streams, and STREAM.UPDATE only if New adds a subject to a stream of an older
+// version. A process that only receives deliveries, and calls neither Run nor a method of [inbox.Operator], needs
+// STREAM.INFO, AIHOOKS.in.> and _INBOX.>. [Attach] lists what a tool needs. If an operator has set allow_direct on the
 // stream AIHOOKS, the client reads its messages through $JS.API.DIRECT.GET.AIHOOKS. The server does not respond to a
 // request that it refuses. The error is then a timeout that includes the connection's last permissions violation.
 //

@@ -17,6 +17,9 @@ import (
 // once the stream has acknowledged the message. The error wraps [webhook.ErrInboxFull] if the stream or its server is
 // full.
 func (b *Inbox) Enqueue(ctx context.Context, d *webhook.Delivery) (duplicate bool, err error) {
+	if b.attached {
+		return false, errAttached
+	}
 	if len(d.Keys) == 0 {
 		return false, errors.New("jetstreaminbox: the delivery must have a key")
 	}

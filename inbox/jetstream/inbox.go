@@ -28,6 +28,8 @@ type Inbox struct {
 	next    string              // the subject prefix of pull requests
 	streams [3]jetstream.Stream // in the order of configs
 
+	attached bool // Attach has opened it
+	controls *engine.Controls
 	active   engine.Runs
 	runs     sync.Map    // has the Runs of this process as its keys
 	unusable atomic.Bool // a stream was deleted, or must not be used: see examine
@@ -43,17 +45,29 @@ var _ inbox.Inbox = (*Inbox)(nil)
 // error if an existing stream must not be used, or if one cannot be created. The error says why.
 func New(ctx context.Context, js jetstream.JetStream, o *Options) (*Inbox, error) {
 	if js == nil {
-		return nil, errors.New("jetstreaminbox: New needs a JetStream client")
+		return nil, errNoClient
 	}
 	options, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	b := &Inbox{names: names{options.Name}, js: js, nc: js.Conn(), options: options, next: apiPrefix(js.Options()) + "CONSUMER.MSG.NEXT."}
+	b := newInbox(js, options)
 	if err := b.openStreams(ctx); err != nil {
 		return nil, err
 	}
 	return b, nil
+}
+
+var errNoClient = errors.New("jetstreaminbox: New needs a JetStream client, and so does Attach")
+
+// newInbox returns an inbox whose streams are not open yet.
+func newInbox(js jetstream.JetStream, options Options) *Inbox {
+	b := &Inbox{
+		names: names{options.Name}, js: js, nc: js.Conn(), options: options, next: apiPrefix(js.Options()) + "CONSUMER.MSG.NEXT.",
+	}
+	b.controls = engine.NewControls(records{b})
+	b.active.Controls = b.controls
+	return b
 }
 
 // apiPrefix returns the subject prefix of the client's own API requests.
@@ -81,6 +95,9 @@ const checkTimeout = 5 * time.Second
 // CheckHandler implements [webhook.Inbox]. It refuses a handler whose bodies are longer than the server accepts. It also
 // refuses every handler if a stream acknowledges deliveries before they are on disk.
 func (b *Inbox) CheckHandler(vendor, endpoint string, maxBody int64) error {
+	if b.attached {
+		return errAttached
+	}
 	if got, need := b.nc.MaxPayload(), maxBody+maxEnvelope; got < need {
 		return fmt.Errorf("jetstreaminbox: the server's max_payload is %d bytes, but the handler %s/%s with Options.MaxBody %d needs %d bytes, "+
 			"%d of them for headers and attempts; raise max_payload, or lower MaxBody", got, vendor, endpoint, maxBody, need, maxEnvelope)

@@ -38,6 +38,17 @@ func (r *run) all() []*fetched {
 	return list
 }
 
+// current returns the leases with their ends.
+func (r *run) current() []lease {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := make([]lease, 0, len(r.leases))
+	for t := range r.leases {
+		list = append(list, lease{t.position, t.id(), t.delivery.Vendor + "/" + t.delivery.Endpoint, t.renewed.Add(r.box.options.Lease)})
+	}
+	return list
+}
+
 func (r *run) addLease(t *fetched) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -16,15 +17,15 @@ func each(ctx context.Context, s jetstream.Stream, subject string, f func(m *jet
 	if err != nil {
 		return fmt.Errorf("jetstreaminbox: %w", err)
 	}
-	for seq := uint64(1); seq <= info.State.LastSeq; {
-		m, err := s.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(subject))
-		switch {
-		case errors.Is(err, jetstream.ErrMsgNotFound):
-			return nil
-		case err != nil:
-			return fmt.Errorf("jetstreaminbox: %w", err)
-		case m.Sequence > info.State.LastSeq:
-			return nil
+	return eachBetween(ctx, s, subject, 1, info.State.LastSeq, f)
+}
+
+// eachBetween is each for the messages from one sequence to another.
+func eachBetween(ctx context.Context, s jetstream.Stream, subject string, first, last uint64, f func(m *jetstream.RawStreamMsg) (more bool, err error)) error {
+	for seq := first; seq <= last; {
+		m, err := getNext(ctx, s, seq, subject)
+		if err != nil || m == nil || m.Sequence > last {
+			return err
 		}
 		if more, err := f(m); !more || err != nil {
 			return err
@@ -37,28 +38,56 @@ func each(ctx context.Context, s jetstream.Stream, subject string, f func(m *jet
 // resume runs deferred deliveries whose types have a callback now.
 func (r *run) resume(ctx context.Context) error {
 	b := r.box
-	_, err := b.deferredStream().GetMsg(ctx, 1, jetstream.WithGetMsgSubject(b.subject(kindDeferred, all)))
-	switch {
-	case errors.Is(err, jetstream.ErrMsgNotFound): // the usual case, without one request per handler
-		return nil
-	case err != nil:
+	some, err := getNext(ctx, b.deferredStream(), 1, b.subject(kindDeferred, all))
+	if err != nil || some == nil { // the usual case, without one request per handler
+		return err
+	}
+	info, err := b.deferredStream().Info(ctx)
+	if err != nil {
 		return fmt.Errorf("jetstreaminbox: %w", err)
 	}
 	for _, h := range r.list() {
-		err := each(ctx, b.deferredStream(), b.subject(kindDeferred, token(h.Vendor()), token(h.Endpoint()), "*"),
-			func(raw *jetstream.RawStreamMsg) (bool, error) {
-				m, err := b.decode(raw.Subject, raw.Header, raw.Data, raw.Time)
-				if err == nil && !h.Handles(m.delivery.Type) {
-					return true, nil
-				}
-				_, err = b.requeue(ctx, b.deferredStream(), raw, m)
-				return true, err
-			})
-		if err != nil {
+		if err := h.resume(ctx, info); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// A resumed is how far a handler has read its deferred deliveries. While a scope is paused, many may wait, and reading them
+// all again every ten seconds would load the server.
+type resumed struct {
+	created time.Time       // when the stream was created
+	until   uint64          // the last sequence that was read
+	types   map[string]bool // of the deliveries that stay deferred
+}
+
+// resume runs the handler's deferred deliveries whose types have a callback now. It reads only those that it has not read
+// yet, unless one of their types has a callback now.
+func (h *handlerRun) resume(ctx context.Context, info *jetstream.StreamInfo) error {
+	b, state := h.run.box, &h.resumed
+	isHandled := false
+	for name := range state.types {
+		isHandled = isHandled || h.Handles(name)
+	}
+	if isHandled || !state.created.Equal(info.Created) || state.until > info.State.LastSeq {
+		*state = resumed{created: info.Created, types: make(map[string]bool)}
+	}
+	err := eachBetween(ctx, b.deferredStream(), b.subject(kindDeferred, token(h.Vendor()), token(h.Endpoint()), "*"), state.until+1, info.State.LastSeq,
+		func(raw *jetstream.RawStreamMsg) (bool, error) {
+			m, err := b.decode(raw.Subject, raw.Header, raw.Data, raw.Time)
+			if err == nil && !h.Handles(m.delivery.Type) {
+				state.types[m.delivery.Type] = true
+			} else if _, err = b.requeue(ctx, b.deferredStream(), raw, m); err != nil {
+				return false, err
+			}
+			state.until = raw.Sequence
+			return true, nil
+		})
+	if err == nil {
+		state.until = info.State.LastSeq
+	}
+	return err
 }
 
 // requeue stores a message in the main stream, and then deletes it from its stream. It reports whether it did either.

@@ -67,6 +67,15 @@ type Options struct {
 const minLease = 500 * time.Millisecond
 
 func (o *Options) withDefaults() (Options, error) {
+	c, err := o.withoutStore()
+	if err == nil && c.Store == nil {
+		err = errors.New("jetstreaminbox: Options.Store is required: JetStream recognizes a duplicate only for a limited time")
+	}
+	return c, err
+}
+
+// withoutStore returns the options with their defaults. It accepts options without a store.
+func (o *Options) withoutStore() (Options, error) {
 	var c Options
 	if o != nil {
 		c = *o
@@ -84,9 +93,6 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	if strings.ContainsFunc(c.Name, func(r rune) bool { return r > 'z' || !plain(byte(r)) && r != '_' }) {
 		return c, fmt.Errorf("jetstreaminbox: Options.Name (%q) must have only letters, digits, '-' and '_'", c.Name)
-	}
-	if c.Store == nil {
-		return c, errors.New("jetstreaminbox: Options.Store is required: JetStream recognizes a duplicate only for a limited time")
 	}
 	if c.Replicas == 0 {
 		c.Replicas = DefaultReplicas

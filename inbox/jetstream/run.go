@@ -36,6 +36,8 @@ type handlerRun struct {
 	freed  chan struct{}
 	puller *puller
 
+	resumed resumed // only for the goroutine of Maintain
+
 	// Only for the goroutine:
 	slots int  // slots reserved for requested messages
 	more  bool // the consumer may have more messages
@@ -46,6 +48,9 @@ const completingPerSlot = 4
 
 // Run implements [inbox.Inbox].
 func (b *Inbox) Run(ctx context.Context, handlers ...inbox.Handler) error {
+	if b.attached {
+		return errAttached
+	}
 	ctx, stopWatching := b.whileConnected(ctx)
 	defer stopWatching()
 	d, end, err := b.active.Begin(ctx, b.options.Policy, handlers...)
@@ -151,7 +156,7 @@ func (b *Inbox) Shutdown(ctx context.Context) error { return b.active.Shutdown(c
 // begin starts the callback of a delivery, in the slot that is reserved for it.
 func (r *run) begin(ctx context.Context, h *handlerRun, t *fetched) {
 	r.addLease(t)
-	if t.n == 1 && ctx.Err() == nil { // the usual case
+	if t.n == 1 && !engine.IsSuspect(t.attempts) && ctx.Err() == nil { // the usual case
 		r.dispatcher.Start(t)
 		return
 	}

@@ -60,21 +60,31 @@ func (b *Inbox) Stats(ctx context.Context) (inbox.Stats, error) {
 	return stats, nil
 }
 
-// leased returns the deliveries that the Runs of this process lease: their number for each endpoint, and their sequences.
-func (b *Inbox) leased() (endpoints map[string]int, sequences map[uint64]bool) {
-	endpoints, sequences = make(map[string]int), make(map[uint64]bool)
+// A lease is a delivery that a Run of this process leases.
+type lease struct {
+	position
+
+	id       string    // its digest
+	endpoint string    // vendor/endpoint
+	until    time.Time // when it ends, unless it is renewed
+}
+
+// leased returns the deliveries that the Runs of this process lease: their number for each endpoint, and each by its
+// sequence.
+func (b *Inbox) leased() (endpoints map[string]int, leases map[uint64]lease) {
+	endpoints, leases = make(map[string]int), make(map[uint64]lease)
 	b.runs.Range(func(r, _ any) bool {
-		for _, t := range r.(*run).all() {
-			endpoints[t.delivery.Vendor+"/"+t.delivery.Endpoint]++
-			sequences[t.seq] = true
+		for _, l := range r.(*run).current() {
+			endpoints[l.endpoint]++
+			leases[l.seq] = l
 		}
 		return true
 	})
-	return endpoints, sequences
+	return endpoints, leases
 }
 
 // oldest returns [inbox.Stats.Oldest].
-func (b *Inbox) oldest(ctx context.Context, main *jetstream.StreamInfo, leased map[uint64]bool) (time.Time, error) {
+func (b *Inbox) oldest(ctx context.Context, main *jetstream.StreamInfo, leased map[uint64]lease) (time.Time, error) {
 	now := time.Now()
 	var first time.Time // by the server's clock
 	examined := 0
@@ -82,7 +92,7 @@ func (b *Inbox) oldest(ctx context.Context, main *jetstream.StreamInfo, leased m
 		if !first.IsZero() && !m.Time.Before(first) {
 			return false, nil
 		}
-		if leased[m.Sequence] {
+		if l, ok := leased[m.Sequence]; ok && l.at.Equal(m.Time) {
 			return true, nil
 		}
 		due := m.Time

@@ -24,7 +24,8 @@ func (b *Inbox) configs() []jetstream.StreamConfig {
 	main := config(b.main(), "aihooks: deliveries to be run", b.subject(kindIn, all))
 	main.Retention, main.Duplicates = jetstream.WorkQueuePolicy, o.Window
 	main.MaxMsgs, main.MaxBytes = o.MaxMessages, o.MaxBytes
-	deferred := config(b.deferred(), "aihooks: deliveries without a callback, and attempts", b.subject(kindDeferred, all), b.subject(kindAttemptRecord, all))
+	deferred := config(b.deferred(), "aihooks: deferred deliveries, attempts, pauses and the audit",
+		b.subject(kindDeferred, all), b.subject(kindAttemptRecord, all), b.subject(kindRecord, all))
 	deferred.MaxMsgsPerSubject = 1
 	deadLetters := config(b.deadLetters(), "aihooks: dead letters", b.subject(kindDeadLetter, all))
 	deadLetters.MaxMsgsPerSubject, deadLetters.MaxAge = 1, o.DeadLetterRetention
@@ -51,7 +52,34 @@ func (b *Inbox) openStreams(ctx context.Context) error {
 		}
 		b.streams[i] = s
 	}
+	b.addRecordSubject(ctx)
 	return nil
+}
+
+// addTimeout is how long New waits for the server to add a subject.
+const addTimeout = 2 * time.Second
+
+// addRecordSubject adds the subject of records to a deferred stream that an older version or an operator has created. If it
+// cannot, the inbox works without pauses and operations, because deliveries matter more.
+func (b *Inbox) addRecordSubject(ctx context.Context) {
+	config := b.deferredStream().CachedInfo().Config
+	subject := b.subject(kindRecord, all)
+	if slices.Contains(config.Subjects, subject) {
+		return
+	}
+	config.Subjects = append(slices.Clone(config.Subjects), subject)
+	ctx, cancel := context.WithTimeout(ctx, addTimeout)
+	defer cancel()
+	if _, err := b.js.UpdateStream(ctx, config); err != nil {
+		b.options.Policy.Logger.Warn("inbox: deliveries cannot be paused, retried, rerun or discarded", "stream", config.Name,
+			"error", fmt.Errorf("%w: %w", b.lacksRecords(), b.explainTimeout(err)))
+	}
+}
+
+// lacksRecords returns the error for a deferred stream that has no subject for records.
+func (b *Inbox) lacksRecords() error {
+	return fmt.Errorf("stream %s needs the subject %s for pauses and the audit; add it to the stream's subjects, or let a user with the "+
+		"permission STREAM.UPDATE.%[1]s call New", b.deferred(), b.subject(kindRecord, all))
 }
 
 // firstSequence returns the first sequence of a new stream. It is above every sequence of a deleted stream of the same
@@ -101,9 +129,15 @@ func (b *Inbox) check(want, got jetstream.StreamConfig) error {
 	case got.Sealed, got.DenyDelete, got.DenyPurge:
 		return refuse("messages in it cannot be deleted")
 	}
+	return b.checkSubjects(want, got)
+}
+
+// checkSubjects returns an error if a stream lacks a subject. It does not require the subject of records: see
+// addRecordSubject.
+func (b *Inbox) checkSubjects(want, got jetstream.StreamConfig) error {
 	for _, subject := range want.Subjects {
-		if !slices.Contains(got.Subjects, subject) {
-			return refuse("its subjects are %q, which must include %q", got.Subjects, subject)
+		if subject != b.subject(kindRecord, all) && !slices.Contains(got.Subjects, subject) {
+			return fmt.Errorf("jetstreaminbox: stream %s is refused: its subjects are %q, which must include %q", got.Name, got.Subjects, subject)
 		}
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 //	AIHOOKS              AIHOOKS.in.VENDOR.ENDPOINT             deliveries to run
 //	AIHOOKS_DEFERRED     AIHOOKS.deferred.VENDOR.ENDPOINT.ID    deliveries without a callback for their type
 //	                     AIHOOKS.attempts.SEQUENCE-TIME         attempt records of deliveries to run
+//	                     AIHOOKS.record.KIND.KEY                pauses and the audit: see engine.Records
 //	AIHOOKS_DEADLETTERS  AIHOOKS.deadletter.VENDOR.ENDPOINT.ID  dead letters
 type names struct{ name string }
 
@@ -26,6 +27,7 @@ const (
 	kindDeferred      = "deferred"
 	kindDeadLetter    = "deadletter"
 	kindAttemptRecord = "attempts"
+	kindRecord        = "record"
 )
 
 const all = ">" // NATS wildcard for all further tokens

@@ -85,6 +85,18 @@ func leftovers(t *testing.T, js jetstream.JetStream) {
 	require.NoError(t, err)
 }
 
+// removeRecordSubject makes the deferred stream one of an older version, without the subject of records.
+func removeRecordSubject(t testing.TB, js jetstream.JetStream) {
+	t.Helper()
+	s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEFERRED")
+	require.NoError(t, err)
+	c := s.CachedInfo().Config
+	c.Subjects = slices.DeleteFunc(slices.Clone(c.Subjects), func(subject string) bool { return subject == "AIHOOKS.record.>" })
+	require.Len(t, c.Subjects, 2)
+	_, err = js.UpdateStream(t.Context(), c)
+	require.NoError(t, err)
+}
+
 // useEverything uses all operations of an inbox with a user's connection. It stops at the first error. Its Run continues
 // until done reports true.
 func useEverything(t *testing.T, js jetstream.JetStream, logger *slog.Logger, done func() bool) error {
@@ -155,6 +167,22 @@ func useEverything(t *testing.T, js jetstream.JetStream, logger *slog.Logger, do
 	if _, err := box.Discard(t.Context(), inbox.Filter{ID: ids["dead 2"]}); err != nil {
 		return err
 	}
+	if _, err := box.List(t.Context(), inbox.Query{}); err != nil {
+		return err
+	}
+	if _, err := box.Stats(t.Context()); err != nil {
+		return err
+	}
+	scope := inbox.Scope{Vendor: "none"}
+	if err := box.Pause(t.Context(), scope); err != nil {
+		return err
+	}
+	if err := box.Resume(t.Context(), scope); err != nil {
+		return err
+	}
+	if _, err := box.Audit(t.Context()); err != nil {
+		return err
+	}
 	kit.Eventually(t, done)
 	return nil
 }
@@ -164,12 +192,13 @@ func TestPermissions_SufficeAsDocumented(t *testing.T) {
 	t.Run("StreamsThere", func(t *testing.T) {
 		t.Parallel()
 		admin, user := limited(t, slices.DeleteFunc(documented(t), func(p permission) bool {
-			return strings.Contains(p.subject, ".CREATE.AIHOOKS") && !strings.Contains(p.subject, "CONSUMER")
+			return strings.Contains(p.subject, ".CREATE.AIHOOKS") && !strings.Contains(p.subject, "CONSUMER") || strings.Contains(p.subject, "STREAM.UPDATE")
 		}))
 		leftovers(t, admin)
 		log := new(logtest.LogBuffer)
 		require.NoError(t, useEverything(t, user, log.Text(), func() bool {
-			return empty(t, admin) && messages(t, admin, "AIHOOKS_DEFERRED") == 0 && messages(t, admin, "AIHOOKS_DEADLETTERS") == 0
+			return empty(t, admin) && len(subjects(t, admin, "AIHOOKS_DEFERRED", "AIHOOKS.attempts.>")) == 0 &&
+				len(subjects(t, admin, "AIHOOKS_DEFERRED", "AIHOOKS.deferred.>")) == 0 && messages(t, admin, "AIHOOKS_DEADLETTERS") == 0
 		}), log)
 		require.NotErrorIs(t, user.Conn().LastError(), nats.ErrPermissionViolation)
 	})
@@ -177,6 +206,14 @@ func TestPermissions_SufficeAsDocumented(t *testing.T) {
 		t.Parallel()
 		_, user := limited(t, documented(t))
 		open(t, user, jetstreaminbox.Options{})
+		require.NotErrorIs(t, user.Conn().LastError(), nats.ErrPermissionViolation)
+	})
+	t.Run("StreamsOfOlderVersion", func(t *testing.T) {
+		t.Parallel()
+		admin, user := limited(t, documented(t))
+		open(t, admin, jetstreaminbox.Options{})
+		removeRecordSubject(t, admin)
+		require.NoError(t, open(t, user, jetstreaminbox.Options{}).Pause(t.Context(), inbox.Scope{Vendor: "acme"}))
 		require.NotErrorIs(t, user.Conn().LastError(), nats.ErrPermissionViolation)
 	})
 	t.Run("ReceivesOnly", func(t *testing.T) {
@@ -205,6 +242,9 @@ func TestPermissions_ErrorsNameTheMissing(t *testing.T) {
 			admin, user := limited(t, slices.Delete(slices.Clone(all), i, i+1))
 			if !strings.Contains(missing.subject, "STREAM.CREATE") {
 				leftovers(t, admin)
+			}
+			if strings.Contains(missing.subject, "STREAM.UPDATE") {
+				removeRecordSubject(t, admin)
 			}
 			log := new(logtest.LogBuffer)
 			names := regexp.MustCompile(`Permissions Violation for (Publish|Subscription) to [\\]*"` + regexp.QuoteMeta(strings.TrimRight(missing.subject, ">*")))

@@ -411,6 +411,16 @@ func messages(t testing.TB, js jetstream.JetStream, stream string) uint64 {
 	return s.CachedInfo().State.Msgs
 }
 
+// subjects returns the subjects of a stream's messages that match a filter.
+func subjects(t testing.TB, js jetstream.JetStream, stream, filter string) map[string]uint64 {
+	t.Helper()
+	s, err := js.Stream(t.Context(), stream)
+	require.NoError(t, err)
+	info, err := s.Info(t.Context(), jetstream.WithSubjectFilter(filter))
+	require.NoError(t, err)
+	return info.State.Subjects
+}
+
 // firstRecordSubject returns the subject of the oldest delivery's attempt record.
 func firstRecordSubject(t testing.TB, js jetstream.JetStream) string {
 	t.Helper()
