@@ -39,6 +39,8 @@ type engine struct {
 
 var engines = []engine{
 	{"sqlite", "sqlite:FILE", openSQLite},
+	{"river", "river:postgres://HOST/DB", openRiver},
+	{"jetstream", "jetstream:nats://HOST", openJetStream},
 }
 
 // Forms are the addresses that Open accepts.
