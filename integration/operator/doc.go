@@ -1,0 +1,2 @@
+// Package operator tests that an operator sees and does the same with every engine, by the tool.
+package operator
