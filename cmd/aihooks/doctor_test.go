@@ -44,7 +44,7 @@ func TestDoctor_SucceedsForHealthyService(t *testing.T) {
 		r := run(t, "doctor", vendor, "--url", s.URL+"/hooks").is(t, 0)
 		require.Regexp(t, `(?m)^ok       test-event          The endpoint accepts `, r.out)
 		require.Regexp(t, `(?m)^ok       forged-event        `, r.out)
-		require.Regexp(t, `(?m)^skipped  inbox               --inbox is not set\.$`, r.out)
+		require.Regexp(t, `(?m)^skipped  inbox               --from is not set\.$`, r.out)
 		require.Empty(t, r.err)
 		require.Empty(t, s.seen(), "no callback may run")
 
@@ -61,7 +61,7 @@ func TestDoctor_ExitsWith1OnProblem(t *testing.T) {
 	r := finish(t, aihooks(t, env, "doctor", "workflux", "--url", s.URL)).is(t, 1)
 	require.Regexp(t, `(?m)^problem  secret              The secret in WORKFLUX_WEBHOOK_SECRET is a placeholder\. Copy the secret`, r.out)
 	require.Regexp(t, `(?m)^problem  test-event          The endpoint responds 401`, r.out)
-	require.Contains(t, r.err, "2 of 20 checks found a problem")
+	require.Contains(t, r.err, "2 of 21 checks found a problem")
 	require.NotContains(t, r.out, "your_secret_here")
 
 	r = run(t, "doctor", "workflux", "--url", down(t), "--json").is(t, 1)
@@ -107,26 +107,26 @@ func TestDoctor_LeavesToProxyWhatProxyDoes(t *testing.T) {
 func TestDoctor_ChecksInbox(t *testing.T) {
 	w := newInboxService(t, 2)
 	s := newService(t, "workflux")
-	r := run(t, "doctor", "workflux", "--url", s.URL, "--inbox", w.path).is(t, 0)
-	require.Regexp(t, `(?m)^ok       inbox               .*WAL\.$`, r.out)
+	r := run(t, "doctor", "workflux", "--url", s.URL, "--from", w.path).is(t, 0)
+	require.Regexp(t, `(?m)^ok       inbox               The inbox can be opened and read\.$`, r.out)
 	require.Regexp(t, `(?m)^warning  inbox-dead-letters  The inbox has 2 dead letters\. .*aihooks inbox retry`, r.out)
 	require.Regexp(t, `(?m)^ok       inbox-deferred      `, r.out)
 	require.Regexp(t, `(?m)^ok       inbox-oldest        No entry is due\.$`, r.out)
-	require.Regexp(t, `(?m)^ok       inbox-capacity      `, r.out)
+	require.Regexp(t, `(?m)^ok       inbox-settings      `, r.out)
 
 	w.succeed.Store(true)
-	run(t, "inbox", "retry", w.path, "--all").is(t, 0)
+	run(t, "inbox", "retry", "--from", w.path, "--all", "--yes").is(t, 0)
 	w.until(t, func(s inbox.Counts) bool { return s.DeadLettered == 0 && s.Done == 2 })
-	require.Regexp(t, `(?m)^ok       inbox-dead-letters  `, run(t, "doctor", "workflux", "--url", s.URL, "--inbox", w.path).is(t, 0).out)
+	require.Regexp(t, `(?m)^ok       inbox-dead-letters  `, run(t, "doctor", "workflux", "--url", s.URL, "--from", w.path).is(t, 0).out)
 
 	backup := filepath.Join(t.TempDir(), "backup.db")
 	require.NoError(t, w.box.Backup(t.Context(), backup))
-	require.Regexp(t, `(?m)^warning  inbox               The journal mode of the file is delete`, run(t, "doctor", "workflux", "--url", s.URL, "--inbox", backup).is(t, 0).out)
+	require.Regexp(t, `(?m)^warning  inbox-settings      The journal mode of the file is delete`, run(t, "doctor", "workflux", "--url", s.URL, "--from", backup).is(t, 0).out)
 
 	missing := filepath.Join(t.TempDir(), "missing.db")
-	r = run(t, "doctor", "workflux", "--url", s.URL, "--inbox", missing).is(t, 1)
+	r = run(t, "doctor", "workflux", "--url", s.URL, "--from", missing).is(t, 1)
 	require.Regexp(t, `(?m)^problem  inbox               The inbox cannot be opened: `, r.out)
-	require.Regexp(t, `(?m)^skipped  inbox-capacity      The check inbox must succeed first\.$`, r.out)
+	require.Regexp(t, `(?m)^skipped  inbox-settings      The check inbox must succeed first\.$`, r.out)
 	require.NoFileExists(t, missing)
 }
 
@@ -188,10 +188,10 @@ func TestDoctor_ShowsItsDeferredEntry(t *testing.T) {
 		stats, err := box.Stats(context.Background())
 		return err == nil && stats.Deferred == 1
 	}, time.Minute, 10*time.Millisecond)
-	r := run(t, "doctor", "emberqa", "--url", url, "--inbox", path).is(t, 0)
+	r := run(t, "doctor", "emberqa", "--url", url, "--from", path).is(t, 0)
 	require.Regexp(t, `(?m)^warning  inbox-deferred      The inbox has 1 deferred`, r.out)
-	run(t, "inbox", "discard", path, "--deferred", "--all", "--yes").is(t, 0)
-	require.Regexp(t, `(?m)^ok       inbox-deferred      `, run(t, "doctor", "workflux", "--url", newService(t, "workflux").URL, "--inbox", path).is(t, 0).out)
+	run(t, "inbox", "discard", "--from", path, "--deferred", "--all", "--yes").is(t, 0)
+	require.Regexp(t, `(?m)^ok       inbox-deferred      `, run(t, "doctor", "workflux", "--url", newService(t, "workflux").URL, "--from", path).is(t, 0).out)
 	cancel()
 	require.NoError(t, <-ended)
 }

@@ -15,6 +15,18 @@ import (
 // checkTimeout bounds how long New reads settings.
 const checkTimeout = time.Second
 
+// A Setting is a setting of the server that is not as the store needs it. See [WrongSettings].
+type Setting struct {
+	// Name is the name of the setting in redis.conf.
+	Name string
+
+	// Value is its value, and Want the one that the store needs.
+	Value, Want string
+
+	// Cost says what happens with this value.
+	Cost string
+}
+
 // A setting is a server setting that the store needs.
 type setting struct{ name, want, cost string }
 
@@ -32,24 +44,36 @@ func check(client Client, logger *slog.Logger) {
 	if honors, known := honorsDeadlines(client); known && !honors {
 		logger.Warn("redisstore: the client ignores the deadlines of contexts; set ContextTimeoutEnabled in its options")
 	}
-	var settings map[string]string
-	err := deadline.Call(context.Background(), checkTimeout, func(ctx context.Context) error {
-		seen, err := settingsOf(ctx, client)
-		settings = seen
+	var wrong []Setting
+	err := deadline.Call(context.Background(), checkTimeout, func(ctx context.Context) (err error) {
+		wrong, err = WrongSettings(ctx, client)
 		return err
 	})
 	if err != nil {
 		logger.Warn("redisstore: cannot read the settings of Redis; check that they are as the package documentation requires", "error", err)
 		return
 	}
+	for _, s := range wrong {
+		logger.Warn("redisstore: "+s.Cost, "setting", s.Name, "is", s.Value, "should_be", s.Want)
+	}
+}
+
+// WrongSettings returns the settings of a server that are not as the package documentation requires. [New] logs a warning
+// for each. It returns an error if the server does not let the user read them.
+func WrongSettings(ctx context.Context, client Client) (wrong []Setting, err error) {
+	settings, err := settingsOf(ctx, client)
+	if err != nil {
+		return nil, fmt.Errorf("redisstore: %w", err)
+	}
 	for _, s := range needed {
 		if s.name == "appendfsync" && settings["appendonly"] == "no" {
 			continue // appendfsync has no effect then
 		}
 		if got := settings[s.name]; got != s.want {
-			logger.Warn("redisstore: "+s.cost, "setting", s.name, "is", got, "should_be", s.want)
+			wrong = append(wrong, Setting{s.name, got, s.want, s.cost})
 		}
 	}
+	return wrong, nil
 }
 
 // honorsDeadlines reports whether the client ends a call at its context's deadline, if that is known.

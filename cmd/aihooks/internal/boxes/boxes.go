@@ -17,11 +17,20 @@ type Box struct {
 	// Title names the inbox, without a password.
 	Title string
 
+	// Inspect looks for settings of the engine that can lose deliveries or keep it from taking them.
+	Inspect func(ctx context.Context) ([]Fault, error)
+
 	// Close releases the file or the connection.
 	Close func() error
 }
 
-// A mode says what a command does with an inbox.
+// A Fault is a setting that is not as the inbox needs it.
+type Fault struct {
+	Found, Fix string // sentences
+	Severe     bool
+}
+
+// A Mode says what a command does with an inbox.
 type Mode int
 
 // The modes.

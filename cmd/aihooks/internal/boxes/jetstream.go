@@ -42,5 +42,25 @@ func openJetStream(ctx context.Context, address string, _ Mode) (*Box, error) {
 		nc.Close()
 		return nil, err
 	}
-	return &Box{Operator: box, Title: u.Host + " " + name, Close: func() error { nc.Close(); return nil }}, nil
+	inspect := func(ctx context.Context) ([]Fault, error) { return inspectJetStream(ctx, js, name) }
+	return &Box{Operator: box, Title: u.Host + " " + name, Inspect: inspect, Close: func() error { nc.Close(); return nil }}, nil
+}
+
+// inspectJetStream looks for settings of the stream of deliveries with which the server loses them.
+func inspectJetStream(ctx context.Context, js jetstream.JetStream, name string) (faults []Fault, err error) {
+	s, err := js.Stream(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	c := s.CachedInfo().Config
+	if c.Storage != jetstream.FileStorage {
+		faults = append(faults, Fault{Found: "The stream is in memory: a restart of the server loses all deliveries.", Fix: "Create the stream with file storage.", Severe: true})
+	}
+	if c.Replicas < jetstreaminbox.DefaultReplicas {
+		faults = append(faults, Fault{
+			Found: fmt.Sprintf("The stream has %d of %d replicas. Then a server acknowledges deliveries up to two minutes before they are on disk, unless sync_interval is always, which a client cannot read.", c.Replicas, jetstreaminbox.DefaultReplicas),
+			Fix:   "Look for sync_interval: always in the configuration of the servers, or use three replicas.",
+		})
+	}
+	return faults, nil
 }

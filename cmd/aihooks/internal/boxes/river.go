@@ -38,9 +38,31 @@ func openRiver(ctx context.Context, dsn string, mode Mode) (*Box, error) {
 		return nil, err
 	}
 	title := strings.Trim(fmt.Sprintf("%s/%s %s", config.ConnConfig.Host, config.ConnConfig.Database, schema), " ")
-	return &Box{Operator: box, Title: title, Close: func() error {
+	inspect := func(ctx context.Context) ([]Fault, error) { return InspectPostgreSQL(ctx, pool) }
+	return &Box{Operator: box, Title: title, Inspect: inspect, Close: func() error {
 		err := box.Close()
 		pool.Close()
 		return err
 	}}, nil
+}
+
+// InspectPostgreSQL looks for settings with which the server forgets what it has committed.
+func InspectPostgreSQL(ctx context.Context, pool *pgxpool.Pool) (faults []Fault, err error) {
+	for _, s := range []struct {
+		name, cost string
+		severe     bool
+	}{
+		{"fsync", "a crash of the machine can lose or damage all data", true},
+		{"full_page_writes", "a crash of the machine can damage the data", true},
+		{"synchronous_commit", "a crash of the server loses the last deliveries that got 200; this is the setting of the user that the tool connects as", true},
+	} {
+		var value string
+		if err := pool.QueryRow(ctx, "SELECT current_setting($1)", s.name).Scan(&value); err != nil {
+			return nil, err
+		}
+		if value == "off" {
+			faults = append(faults, Fault{Found: fmt.Sprintf("%s is off: %s.", s.name, s.cost), Fix: fmt.Sprintf("Set %s = on.", s.name), Severe: s.severe})
+		}
+	}
+	return faults, nil
 }

@@ -17,6 +17,7 @@ type doctorOptions struct {
 	url     string
 	form    string
 	inbox   string
+	store   string
 	fresh   bool
 	timeout time.Duration
 }
@@ -49,8 +50,8 @@ var doctorChecks = []check{
 	{"inbox-dead-letters", []string{"inbox"}, checkDeadLetters},
 	{"inbox-deferred", []string{"inbox"}, checkDeferred},
 	{"inbox-oldest", []string{"inbox"}, checkOldest},
-	{"inbox-capacity", []string{"inbox"}, checkCapacity},
-	// The settings of Redis, PostgreSQL and NATS follow here, once the tool depends on their clients.
+	{"inbox-settings", []string{"inbox"}, checkInboxSettings},
+	{"store-settings", nil, checkStoreSettings},
 }
 
 // A result is how a check ended. The texts are part of the output of the tool.
@@ -89,7 +90,8 @@ func (a *app) doctorCommand() *cobra.Command {
 		Use:   "doctor VENDOR --url URL",
 		Short: "Check a deployment, and say what to fix",
 		Long: `Doctor checks a running service from outside: the secret, the network, the certificate, the responses and their time, the clock,
-and whether a proxy changes deliveries. With --inbox it also checks an SQLite inbox on this machine. It prints one line for each
+and whether a proxy changes deliveries. With --from or AIHOOKS_INBOX it also checks an inbox, and with --store the server of an
+idempotency store: settings such as fsync, appendfsync and the replicas of a stream. It prints one line for each
 check: ok, warning, problem or skipped, and what to fix. It exits with 1 if it finds a problem, also if that is an endpoint that
 does not respond. It ends within --timeout, even if the endpoint hangs.
 
@@ -103,7 +105,7 @@ deferred entry, with the webhook_id "aihooks-doctor", however often doctor runs.
 now, with the same effect: the response time then includes the store or the inbox, and an inbox may keep an entry for each run.`,
 		Example: `  aihooks doctor workflux --url https://example.com/webhooks/workflux
   aihooks doctor greenflash --url https://example.com/webhooks/greenflash --secret-file secret.txt --json
-  aihooks doctor emberqa --url http://127.0.0.1:8080/webhooks/emberqa --inbox inbox.db`,
+  aihooks doctor emberqa --url http://127.0.0.1:8080/webhooks/emberqa --from inbox.db`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: vendorArg,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -111,6 +113,7 @@ now, with the same effect: the response time then includes the store or the inbo
 			if err != nil {
 				return usage("%w", err)
 			}
+			o.inbox = a.fromOrVariable()
 			d, err := a.newDoctor(v, &o)
 			if err != nil {
 				return err
@@ -118,10 +121,11 @@ now, with the same effect: the response time then includes the store or the inbo
 			return errors.Join(a.diagnose(c.Context(), d), d.close())
 		},
 	}
+	addFromFlag(c, a)
 	f := c.Flags()
 	f.StringVar(&o.url, "url", "", "`URL` of the service's endpoint; EmberQA's token is added to it")
 	f.StringVar(&o.form, "form", "", "`name` of the signed form, for Greenflash: timestamp.body, delivery.timestamp.body or body")
-	f.StringVar(&o.inbox, "inbox", "", "`FILE` of the service's SQLite inbox")
+	f.StringVar(&o.store, "store", "", "`URL` of the server of the service's idempotency store: redis://... or postgres://...")
 	f.BoolVar(&o.fresh, "fresh", false, "date the test event now, so that it passes the store or the inbox")
 	f.DurationVar(&o.timeout, "timeout", defaultDoctorTimeout, "how long all checks may take")
 	return c

@@ -2,46 +2,72 @@ package command
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
+	"strings"
 	"time"
 
-	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/boxes"
 	"github.com/aihooks/aihooks-go/internal/deadline"
-	"github.com/aihooks/aihooks-go/webhook"
 )
 
-const noInbox = "--inbox is not set."
+const (
+	noInbox = "--from is not set."
+	noStore = "--store is not set."
+)
 
-// checkInbox opens the inbox for the checks after it. Attach refuses a network file system and a file that is mounted alone.
+// checkInbox opens the inbox for the checks after it.
 func checkInbox(ctx context.Context, d *doctor) finding {
 	if d.options.inbox == "" {
 		return skipped(noInbox)
 	}
-	var box *sqliteinbox.Inbox
-	err := deadline.Call(ctx, d.options.timeout, func(context.Context) (err error) { // Attach has a longer limit, and no context
-		box, err = sqliteinbox.Attach(d.options.inbox)
+	var box *boxes.Box
+	err := deadline.Call(ctx, d.options.timeout, func(ctx context.Context) (err error) { // opening a file has a longer limit, and no context
+		box, err = boxes.Open(ctx, d.options.inbox, boxes.Follow)
 		return err
 	})
 	if err != nil {
-		return problem(fmt.Sprintf("The inbox cannot be opened: %v.", err), "Set --inbox to the file that the service opens, and check who may read it.")
+		return problem(fmt.Sprintf("The inbox cannot be opened: %v.", err), "Set --from to the inbox of the service, and check who may read it.")
 	}
 	d.box = box
-	var mode string
-	err = box.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode)
-	})
-	if err == nil {
-		d.counts, err = box.Stats(ctx)
+	if d.counts, err = box.Stats(ctx); err != nil {
+		return problem(fmt.Sprintf("The inbox cannot be read: %v.", err), "Check its server, or its disk.")
+	}
+	return fine("The inbox can be opened and read.")
+}
+
+func checkInboxSettings(ctx context.Context, d *doctor) finding {
+	if d.box == nil {
+		return skipped(noInbox)
+	}
+	faults, err := d.box.Inspect(ctx)
+	return judgeFaults("The settings of the inbox are right, as far as a client can read them.", faults, err)
+}
+
+func checkStoreSettings(ctx context.Context, d *doctor) finding {
+	if d.options.store == "" {
+		return skipped(noStore)
+	}
+	faults, err := boxes.InspectStore(ctx, d.options.store)
+	return judgeFaults("The settings of the store's server are right.", faults, err)
+}
+
+// judgeFaults returns one finding for all faults.
+func judgeFaults(right string, faults []boxes.Fault, err error) finding {
+	if err != nil {
+		return problem(fmt.Sprintf("The settings cannot be read: %v.", err), "Check the address, and what its user may read.")
+	}
+	var found, fix []string
+	severe := false
+	for _, f := range faults {
+		found, fix, severe = append(found, f.Found), append(fix, f.Fix), severe || f.Severe
 	}
 	switch {
-	case err != nil:
-		return problem(fmt.Sprintf("The inbox cannot be read: %v.", err), "Check the disk, and run PRAGMA integrity_check on a copy.")
-	case mode != "wal":
-		return warning(fmt.Sprintf("The journal mode of the file is %s, and not WAL.", mode), "Set --inbox to the file that the service opens: a backup has another mode.")
+	case len(faults) == 0:
+		return fine(right)
+	case severe:
+		return problem(strings.Join(found, " "), strings.Join(fix, " "))
 	default:
-		return fine("The inbox can be opened, and its journal mode is WAL.")
+		return warning(strings.Join(found, " "), strings.Join(fix, " "))
 	}
 }
 
@@ -61,8 +87,8 @@ func checkDeferred(_ context.Context, d *doctor) finding {
 	case d.box == nil:
 		return skipped(noInbox)
 	case n > 0:
-		return warning(fmt.Sprintf("The inbox has %d deferred entries, whose types have no callback.", n),
-			"Register callbacks, or run `aihooks inbox discard --deferred`. One may be a test event of doctor.")
+		return warning(fmt.Sprintf("The inbox has %d deferred entries, whose types have no callback or are paused.", n),
+			"Register callbacks, see `aihooks inbox pauses`, or run `aihooks inbox discard --deferred`. One may be a test event of doctor.")
 	default:
 		return fine("The inbox has no deferred entry.")
 	}
@@ -93,26 +119,5 @@ func judgeOldest(oldest, now time.Time) finding {
 		return warning(found, "Make callbacks faster, or raise Policy.Concurrency.")
 	default:
 		return fine(found)
-	}
-}
-
-// checkCapacity compares the inbox with the default limits, because a file does not have those of the service.
-func checkCapacity(ctx context.Context, d *doctor) finding {
-	if d.box == nil {
-		return skipped(noInbox)
-	}
-	return judgeCapacity(d.box.Ready(ctx))
-}
-
-func judgeCapacity(err error) finding {
-	switch {
-	case errors.Is(err, sqliteinbox.ErrReadOnly):
-		return skipped("The inbox is read-only here.")
-	case errors.Is(err, webhook.ErrInboxFull):
-		return problem(fmt.Sprintf("By the default limits, the inbox takes no delivery: %v.", err), "Free space on the disk, or find out why deliveries are not processed.")
-	case err != nil:
-		return problem(fmt.Sprintf("The inbox takes no delivery: %v.", err), "Check the file and its folder.")
-	default:
-		return fine("The inbox and its disk have space for new deliveries.")
 	}
 }

@@ -2,14 +2,12 @@ package command
 
 import (
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
-	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/boxes"
 )
 
 func TestDoctorInbox_JudgesOldestEntry(t *testing.T) {
@@ -24,12 +22,10 @@ func TestDoctorInbox_JudgesOldestEntry(t *testing.T) {
 	require.Equal(t, resultOK, judgeOldest(time.Time{}, now).Result)
 }
 
-func TestDoctorInbox_JudgesCapacity(t *testing.T) {
-	full := fmt.Errorf("the disk has 7 bytes free: %w", webhook.ErrInboxFull)
-	require.Equal(t, resultOK, judgeCapacity(nil).Result)
-	require.Equal(t, resultSkipped, judgeCapacity(sqliteinbox.ErrReadOnly).Result)
-	require.Contains(t, judgeCapacity(full).Found, "7 bytes free")
-	for _, err := range []error{full, errors.New("the file was moved")} {
-		require.Equal(t, resultProblem, judgeCapacity(err).Result)
-	}
+func TestDoctorInbox_JudgesFaults(t *testing.T) {
+	light, severe := boxes.Fault{Found: "A.", Fix: "B."}, boxes.Fault{Found: "C.", Fix: "D.", Severe: true}
+	require.Equal(t, resultOK, judgeFaults("right", nil, nil).Result)
+	require.Equal(t, finding{Result: resultWarning, Found: "A.", Fix: "B."}, judgeFaults("right", []boxes.Fault{light}, nil))
+	require.Equal(t, finding{Result: resultProblem, Found: "A. C.", Fix: "B. D."}, judgeFaults("right", []boxes.Fault{light, severe}, nil))
+	require.Equal(t, resultProblem, judgeFaults("right", nil, errors.New("no")).Result)
 }

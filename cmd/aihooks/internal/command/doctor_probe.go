@@ -15,8 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/boxes"
 	"github.com/aihooks/aihooks-go/inbox"
-	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/allvendors"
 	"github.com/aihooks/aihooks-go/signature"
 )
@@ -33,7 +33,7 @@ type doctor struct {
 
 	test   roundTrip   // of the test event, by checkEndpoint
 	trips  []roundTrip // all that got a response
-	box    *sqliteinbox.Inbox
+	box    *boxes.Box
 	counts inbox.Stats // of box
 }
 

@@ -75,12 +75,18 @@ func addFromFlag(c *cobra.Command, a *app) {
 	c.PersistentFlags().StringVar(&a.from, "from", "", "`address` of the inbox: "+boxes.Forms()+"; defaults to $"+inboxVariable)
 }
 
+// fromOrVariable returns the address of the inbox, or "".
+func (a *app) fromOrVariable() string {
+	if a.from != "" {
+		return a.from
+	}
+	from, _ := a.Env(inboxVariable)
+	return from
+}
+
 // with opens the inbox of --from, calls f, and closes the inbox.
 func (a *app) with(ctx context.Context, mode boxes.Mode, f func(*boxes.Box) error) error {
-	from := a.from
-	if from == "" {
-		from, _ = a.Env(inboxVariable)
-	}
+	from := a.fromOrVariable()
 	if from == "" {
 		return usage("no inbox is named: set --from or %s to one of %s", inboxVariable, boxes.Forms())
 	}

@@ -1,0 +1,82 @@
+//go:build unix
+
+package operator_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/internal/test/pgtest"
+	"github.com/aihooks/aihooks-go/internal/test/redistest"
+)
+
+type finding struct{ Check, Result, Found, Fix string }
+
+// doctor returns a finding of the tool's doctor. Nothing listens at the endpoint, so the checks of the endpoint fail.
+func doctor(t *testing.T, check string, flags ...string) finding {
+	t.Helper()
+	c := exec.Command(tool, append([]string{"doctor", "workflux", "--url", "http://127.0.0.1:1", "--json"}, flags...)...)
+	c.Env = append(c.Environ(), "WORKFLUX_WEBHOOK_SECRET=a-secret-of-enough-length")
+	var text bytes.Buffer
+	c.Stderr = &text
+	out, err := c.Output()
+	require.Error(t, err, "the endpoint is a problem")
+	require.Equal(t, 1, c.ProcessState.ExitCode(), text.String())
+	var result struct{ Checks []finding }
+	require.NoError(t, json.Unmarshal(out, &result), "%s", out)
+	for _, f := range result.Checks {
+		if f.Check == check {
+			return f
+		}
+	}
+	require.Fail(t, "no such check", check)
+	return finding{}
+}
+
+func TestDoctor_ChecksSettingsOfEngine(t *testing.T) {
+	policy := inbox.Policy{Logger: slog.New(slog.DiscardHandler)}
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) {
+			_, from := e.open(t, policy)
+			require.Equal(t, "ok", doctor(t, "inbox", "--from", from).Result)
+			f := doctor(t, "inbox-settings", "--from", from)
+			if e.name != "jetstream" {
+				require.Equal(t, "ok", f.Result, f.Found)
+				return
+			}
+			require.Equal(t, "warning", f.Result)
+			require.Contains(t, f.Found, "The stream has 1 of 3 replicas.")
+			require.Contains(t, f.Fix, "sync_interval: always")
+		})
+	}
+	dsn := pgtest.Shared(t).Database(t)
+	f := doctor(t, "store-settings", "--store", with(dsn, "synchronous_commit=off"))
+	require.Equal(t, "problem", f.Result)
+	require.Contains(t, f.Found, "synchronous_commit is off")
+	require.Equal(t, "ok", doctor(t, "store-settings", "--store", dsn).Result)
+	require.Equal(t, "problem", doctor(t, "inbox", "--from", "river:"+dsn).Result, "there are no tables")
+}
+
+func with(dsn, parameter string) string {
+	if strings.Contains(dsn, "?") {
+		return dsn + "&" + parameter
+	}
+	return dsn + "?" + parameter
+}
+
+func TestDoctor_ChecksRedis(t *testing.T) {
+	safe := []string{"--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"}
+	f := doctor(t, "store-settings", "--store", "redis://"+redistest.New(t, safe...).Addr())
+	require.Equal(t, "ok", f.Result, f.Found)
+	f = doctor(t, "store-settings", "--store", "redis://"+redistest.New(t, append(safe[:5:5], "allkeys-lru")...).Addr())
+	require.Equal(t, "warning", f.Result)
+	require.Contains(t, f.Found, "maxmemory-policy is allkeys-lru")
+	require.Equal(t, "problem", doctor(t, "store-settings", "--store", "redis://127.0.0.1:1").Result)
+}
