@@ -2,7 +2,7 @@ package inbox
 
 import (
 	"context"
-	"reflect"
+	"encoding/json"
 	"time"
 )
 
@@ -13,7 +13,7 @@ const (
 	watched    = 100         // newest entries that are compared, in addition to all counts
 )
 
-// Watch returns a channel that receives a value after the inbox has changed. One value may stand for many changes. The first
+// Watch returns a channel that receives a value after the inbox has changed. One value may mean many changes. The first
 // one comes at once. The channel is closed after ctx has ended. Watch asks the engine about once a second, because any process
 // may change the inbox. A change of an older entry is noticed only if it changes a count. An error of the engine is a change
 // too.
@@ -21,10 +21,10 @@ func Watch(ctx context.Context, o Operator) <-chan struct{} {
 	changes := make(chan struct{}, 1)
 	go func() {
 		defer close(changes)
-		var last any
+		last := "" // no snapshot is empty
 		for {
 			began := time.Now()
-			if next := snapshot(ctx, o); last == nil || !reflect.DeepEqual(next, last) {
+			if next := snapshot(ctx, o); next != last {
 				last = next
 				select {
 				case changes <- struct{}{}:
@@ -41,8 +41,8 @@ func Watch(ctx context.Context, o Operator) <-chan struct{} {
 	return changes
 }
 
-// snapshot returns a value that changes when the inbox changes.
-func snapshot(ctx context.Context, o Operator) any {
+// snapshot returns a text that changes when the inbox changes.
+func snapshot(ctx context.Context, o Operator) string {
 	stats, err := o.Stats(ctx)
 	if err != nil {
 		return err.Error()
@@ -57,5 +57,9 @@ func snapshot(ctx context.Context, o Operator) any {
 		return err.Error()
 	}
 	page.ReadUntil = time.Time{}
-	return []any{stats, page, pauses}
+	text, err := json.Marshal([]any{stats, page, pauses})
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
 }

@@ -152,7 +152,7 @@ func (a *app) showPauses(pauses []inbox.Pause) {
 func (a *app) inboxAuditCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "audit",
-		Short:   "List what was changed, by whom and why, the newest first",
+		Short:   "List who changed what and why, the newest first",
 		Example: `  aihooks inbox audit --from inbox.db`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
