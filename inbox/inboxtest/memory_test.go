@@ -431,6 +431,7 @@ func (m *memory) each(f inbox.Filter, do func(*row)) (int, error) {
 		return 0, errFault
 	}
 	rows, err := m.find(f)
+	m.pause(operatesInTwoSteps)
 	for _, row := range rows {
 		do(row)
 	}

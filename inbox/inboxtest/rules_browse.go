@@ -141,6 +141,51 @@ var browseRules = []rule{{
 		c.operate(s, s.box.Rerun, inbox.Filter{Text: "dial tcp"}, 0, "rerunning by an error that no dead letter has")
 		c.operate(s, s.box.Discard, inbox.Filter{Text: "PING"}, 2, "discarding by a part of the type")
 	},
+}, {
+	name: "OperatorsShareDeadLetters",
+	text: "If two processes change the same dead letters at the same time, one of them changes each. The numbers that they return add up.",
+	check: func(c *check) {
+		s, tool := c.open(inbox.Policy{}), c.open(inbox.Policy{})
+		ids := c.fillDeadLetters(s)
+		ctx, cancel := c.callTimeout()
+		defer cancel()
+		type changed struct {
+			n   int
+			err error
+		}
+		retried, discarded := make(chan changed, 1), make(chan changed, 1)
+		do := func(what operation, to chan<- changed) {
+			n, err := what(ctx, inbox.Filter{All: true})
+			to <- changed{n, err}
+		}
+		go do(s.box.Retry, retried)
+		go do(tool.box.Discard, discarded)
+		r, d := <-retried, <-discarded
+		if r.err != nil || d.err != nil || r.n+d.n != len(ids) {
+			c.brokenf("of %d dead letters, Retry returned %d, %v and Discard %d, %v", len(ids), r.n, r.err, d.n, d.err)
+		}
+		c.onlyDeadLetters(s, inbox.Filter{All: true}, "after all were changed")
+		var handlers []*handler
+		for _, vendor := range []string{acme, emca} {
+			for _, endpoint := range []string{plain, "eu"} {
+				handlers = append(handlers, s.handler(vendor, endpoint).on(ping, succeed).on(pong, succeed))
+			}
+		}
+		s.run(handlers...)
+		ran := func() (n int) {
+			for _, id := range ids {
+				n += c.calls.count(id) - 1 // each has run once before
+			}
+			return n
+		}
+		c.awaitf(func() bool { return ran() >= r.n }, func() any { return ran() }, "%d deliveries had been retried and had not run", r.n)
+		for _, h := range handlers {
+			c.runMarkers(h)
+		}
+		if n := ran(); n != r.n {
+			c.brokenf("%d deliveries ran, and %d had been retried", n, r.n)
+		}
+	},
 }}
 
 // listed returns the entries of all pages that a query selects, each of which must be in one page.
