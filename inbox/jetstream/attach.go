@@ -15,7 +15,7 @@ var errAttached = errors.New("jetstreaminbox: an inbox that Attach has opened ca
 // deliveries. It needs no Store, and creates and changes no stream. It also opens streams that New refuses as unsafe. Without a
 // name, it opens [DefaultName].
 //
-// Attach returns an error if one of the three streams does not exist. Enqueue, Run and CheckHandler return an error too.
+// Attach returns an error if one of the three streams does not exist. Enqueue, Run, CheckHandler and Ready return an error too.
 //
 // The connection's user needs these permissions to list, show and count:
 //

@@ -114,6 +114,17 @@
 // stream AIHOOKS, the client reads its messages through $JS.API.DIRECT.GET.AIHOOKS. The server does not respond to a
 // request that it refuses. The error is then a timeout that includes the connection's last permissions violation.
 //
+// # Operators
+//
+// A pending or running delivery has the ID HASH-SEQUENCE, and a dead letter or a deferred delivery the ID HASH. The hash comes
+// from the delivery's first key, so it stays when the delivery is moved. [Inbox.Entry] accepts an ID of before a move. Filters
+// of Retry, Rerun and Discard need the current one.
+//
+// List, Entry and DeadLetters read messages with their bodies, because the server cannot leave them out. List documents its
+// limits. The audit has a message for each change, and one operation in a hundred deletes those above a thousand.
+//
+// [Attach] opens an inbox for a tool.
+//
 // # Clocks
 //
 // The server measures leases and backoffs. A process whose clock is wrong, or is set, delays no delivery. If

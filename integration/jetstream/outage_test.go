@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -131,4 +132,94 @@ func TestOutage_DropsOutcomeAfterLeaseEnds(t *testing.T) {
 	require.Equal(t, 2, d.Calls.Of("fails"))
 	require.Equal(t, 2, d.Calls.Of("dead-letters"))
 	require.Empty(t, inboxkit.DeadLetters(t, box))
+}
+
+// An operator lists deliveries when the server is killed. The list continues at its cursor once the server is back.
+func TestOutage_EndsListInTime(t *testing.T) {
+	t.Parallel()
+	server := newServerProcess(t)
+	js := dial(t, server.url())
+	kit.Eventually(t, func() bool {
+		_, err := js.AccountInfo(t.Context())
+		return err == nil
+	})
+	box := open(t, js, jetstreaminbox.Options{})
+	const n = 500
+	publishStored(t, js, "deadletter", "default", n, []byte("{}"))
+	first, err := box.List(t.Context(), inbox.Query{Limit: 100})
+	require.NoError(t, err)
+	ended := make(chan error, 1)
+	before := js.Conn().Stats().OutMsgs
+	go func() {
+		for {
+			ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
+			_, err := box.List(ctx, inbox.Query{Filter: inbox.Filter{Text: "no such text"}})
+			cancel()
+			if err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	kit.Eventually(t, func() bool { return js.Conn().Stats().OutMsgs > before+50 })
+	server.kill()
+	select {
+	case err := <-ended:
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	case <-time.After(kit.Patience / 2):
+		require.Fail(t, "List has not returned")
+	}
+	server.start()
+	q := inbox.Query{Limit: 100, Cursor: first.Next}
+	kit.Eventually(t, func() bool {
+		_, err = box.List(t.Context(), q)
+		return err == nil
+	})
+	ids, _ := listAll(t, box, q)
+	require.Len(t, ids, n-100)
+}
+
+// The server is killed while an operator retries dead letters. The next Retry does the rest, and none runs twice.
+func TestOutage_CutsRetryShort(t *testing.T) {
+	t.Parallel()
+	server := newServerProcess(t)
+	js := dial(t, server.url())
+	kit.Eventually(t, func() bool {
+		_, err := js.AccountInfo(t.Context())
+		return err == nil
+	})
+	box := open(t, js, jetstreaminbox.Options{})
+	const n = 300
+	publishStored(t, js, "deadletter", "default", n, []byte("{}"))
+	retry := func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_, err := box.Retry(ctx, inbox.Filter{All: true})
+		return err
+	}
+	ended := make(chan error, 1)
+	before := js.Conn().Stats().OutMsgs
+	go func() { ended <- retry() }()
+	kit.Eventually(t, func() bool { return js.Conn().Stats().OutMsgs > before+n/2 })
+	server.kill()
+	require.Error(t, <-ended)
+	server.start()
+	kit.Eventually(t, func() bool { return retry() == nil })
+	ids, _ := listAll(t, box, inbox.Query{})
+	slices.Sort(ids)
+	require.Len(t, slices.Compact(ids), n)
+	require.Equal(t, inbox.Counts{Pending: n}, statsOf(t, box))
+	audit, err := box.Audit(t.Context())
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(audit), 2)
+	for _, change := range audit {
+		require.Equal(t, inbox.ActionRetry, change.Action)
+	}
+}
+
+func statsOf(t testing.TB, box *jetstreaminbox.Inbox) inbox.Counts {
+	t.Helper()
+	stats, err := box.Stats(t.Context())
+	require.NoError(t, err)
+	return stats.Counts
 }

@@ -30,11 +30,17 @@ import (
 // A permission is a line of the list in the package documentation.
 type permission struct{ verb, subject string }
 
-func documented(t *testing.T) (list []permission) {
+func documented(t *testing.T) []permission {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "inbox", "jetstream", "doc.go"))
 	require.NoError(t, err)
-	for _, m := range regexp.MustCompile(`(?m)^//\t(publish|subscribe) +(\S+)$`).FindAllStringSubmatch(string(text), -1) {
+	return permissionsIn(t, string(text))
+}
+
+// permissionsIn returns the permissions that a text lists.
+func permissionsIn(t *testing.T, text string) (list []permission) {
+	t.Helper()
+	for _, m := range regexp.MustCompile(`(?m)^//\t(publish|subscribe) +(\S+)$`).FindAllStringSubmatch(text, -1) {
 		list = append(list, permission{m[1], m[2]})
 	}
 	require.NotEmpty(t, list)
