@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -261,4 +262,28 @@ func TestAttach_ReadsInboxOfOlderVersion(t *testing.T) {
 	n, err := tool.Retry(t.Context(), inbox.Filter{All: true})
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
+}
+
+// The documentation names the permissions of a tool that only reads.
+func TestAttach_NeedsOnlySelectToRead(t *testing.T) {
+	t.Parallel()
+	dsn := pgtestNew(t)
+	service := open(t, setup{dsn: dsn, schema: "hooks", options: fastRetry(1)})
+	enqueueAll(t, service.box, 2)
+	mustExec(t, service.pool, `CREATE ROLE reader LOGIN`, `GRANT USAGE ON SCHEMA hooks TO reader`,
+		`GRANT SELECT ON hooks.river_job, hooks.aihooks_inbox_record TO reader`)
+	tool, _ := attach(t, strings.Replace(dsn, "user=postgres", "user=reader", 1), "hooks")
+	entries := listed(t, tool, inbox.Filter{})
+	require.Len(t, entries, 2)
+	_, err := tool.Entry(t.Context(), entries[0].ID)
+	require.NoError(t, err)
+	require.Empty(t, inboxkit.DeadLetters(t, tool))
+	_, err = tool.Stats(t.Context())
+	require.NoError(t, err)
+	_, err = tool.Pauses(t.Context())
+	require.NoError(t, err)
+	_, err = tool.Audit(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, tool.Ready(t.Context()))
+	require.ErrorContains(t, tool.Pause(t.Context(), started), "permission denied for table aihooks_inbox_record")
 }

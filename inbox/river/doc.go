@@ -14,10 +14,14 @@
 //	err = client.Start(ctx)
 //	go box.Run(ctx, hook)
 //
-// The inbox uses River's tables and the table of the idempotency store. [Inbox.Migrate] creates and updates both. Every
-// replica may call it, and once the tables are up to date, so may a user without the right to create tables. [Inbox.Use]
-// reports a missing table. River's package rivermigrate and its command take no lock: if two of them migrate an empty
-// database at once, one fails.
+// The inbox uses River's tables, the table of the idempotency store, and a small one next to River's tables:
+// aihooks_inbox_record has the pauses and the audit. [Inbox.Migrate] creates and updates them all. Every replica may call
+// it, and once the tables are up to date, so may a user without the right to create tables. [Inbox.Use] reports a missing
+// table. River's package rivermigrate and its command take no lock: if two of them migrate an empty database at once, one
+// fails.
+//
+// A program with its own migrations creates the tables with River's command, the SQL of sqlstore.Schema and that of
+// [Schema]. Inboxes of older versions lack the table of [Schema]: call Migrate after the update, or create it before.
 //
 // # What a delivery is
 //
@@ -26,6 +30,15 @@
 // the job's output. MaxAttempts of the job is River's highest value. The [inbox.Policy] decides when to give up, also
 // for deliveries that were stored under another policy. Dead letters are the cancelled and the discarded jobs. A
 // delivery that is cancelled with River's JobCancel becomes a dead letter.
+//
+// # Tools
+//
+// [Attach] opens the inbox of a service with only a pool and the name of River's schema. The inbox then has all methods of
+// [inbox.Operator]: it lists, retries, discards, counts and pauses. It works next to a running service, and reads also on
+// a read-only connection.
+//
+// [Inbox.Pause] defers the deliveries of a scope in every process. River's QueuePause also pauses an endpoint, but its
+// deliveries stay pending.
 //
 // # What differs from River's defaults
 //
@@ -95,9 +108,11 @@
 //
 // # Permissions
 //
-// Once [Inbox.Migrate] has run, the pool's user needs SELECT, INSERT, UPDATE and DELETE on River's tables and the
-// store's, and USAGE on their schemas and on River's sequences. It needs no right to create. The tables may be in any
-// schema: see river.Config.Schema and [Options].Table, or use the search path.
+// Once [Inbox.Migrate] has run, the pool's user needs SELECT, INSERT, UPDATE and DELETE on River's tables, the inbox's and
+// the store's, and USAGE on their schemas and on River's sequences. It needs no right to create. The tables may be in any
+// schema: see river.Config.Schema and [Options].Table, or use the search path. The inbox's table is in River's schema.
+//
+// A tool that only reads needs SELECT on river_job and aihooks_inbox_record, and USAGE on their schema.
 //
 // # Size
 //

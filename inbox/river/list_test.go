@@ -68,10 +68,10 @@ func listAll(t testing.TB, box *riverinbox.Inbox, q inbox.Query) (ids []string, 
 	}
 }
 
-// otherJobs are between the deliveries' jobs, in one of River's states each.
+// otherJobs are between the deliveries' jobs: five in each of River's states.
 const otherJobs = `INSERT INTO river_job (state, finalized_at, args, kind, queue, max_attempts)
 	SELECT s, CASE WHEN s IN ('cancelled', 'completed', 'discarded') THEN now() END, '{"vendor": "convosphere"}', 'other', 'aihooksother', 3
-	FROM unnest(enum_range(NULL::river_job_state)) s`
+	FROM unnest(enum_range(NULL::river_job_state)) s, generate_series(1, 5)`
 
 func TestList_ReadsEachEntryOnce(t *testing.T) {
 	t.Parallel()
@@ -117,7 +117,7 @@ func TestList_ReadsEachEntryOnce(t *testing.T) {
 func TestList_HasRiversStates(t *testing.T) {
 	t.Parallel()
 	box, pool := openIdle(t)
-	enqueueAll(t, box, 12)
+	enqueueAll(t, box, 13)
 	later := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
 	mustExec(t, pool, `UPDATE river_job SET state = 'running', attempt = 2, attempted_at = '2026-11-02 12:00:00Z' WHERE args->>'id' = '1'`)
 	for i, state := range []string{"completed", "cancelled", "discarded", "retryable", "pending", "scheduled", "scheduled"} {
@@ -133,7 +133,8 @@ func TestList_HasRiversStates(t *testing.T) {
 	require.Equal(t, 1, n)
 	mustExec(t, pool, `UPDATE river_job SET args = args || '{"delivery": "no JSON"}' WHERE args->>'id' = '9'`,
 		`UPDATE river_job SET metadata = '{"output": {"seen": "no number", "attempts": 3}}' WHERE args->>'id' = '10'`,
-		`UPDATE river_job SET attempt = 1, attempted_at = '2026-11-02 12:00:00Z', errors = ARRAY['{"at": "2026-11-02T12:00:00Z", "attempt": 1, "error": "Stuck job rescued"}'::jsonb] WHERE args->>'id' = '11'`)
+		`UPDATE river_job SET attempt = 1, attempted_at = '2026-11-02 12:00:00Z', errors = ARRAY['{"at": "2026-11-02T12:00:00Z", "attempt": 1, "error": "Stuck job rescued"}'::jsonb] WHERE args->>'id' = '11'`,
+		`UPDATE river_job SET state = 'running', attempt = 1, attempted_at = now() WHERE args->>'id' = '12'`)
 	page, err := box.List(t.Context(), inbox.Query{})
 	require.NoError(t, err)
 	got := make(map[string]inbox.Entry)
@@ -158,18 +159,19 @@ func TestList_HasRiversStates(t *testing.T) {
 	}
 	require.Equal(t, map[string]inbox.State{
 		"0": inbox.Pending, "1": inbox.Running, "2": inbox.Done, "3": inbox.DeadLettered, "4": inbox.Done, "5": inbox.Pending, "6": inbox.Pending,
-		"7": inbox.Pending, "8": inbox.Deferred, "9": inbox.Pending, "10": inbox.Pending, "11": inbox.Pending,
+		"7": inbox.Pending, "8": inbox.Deferred, "9": inbox.Pending, "10": inbox.Pending, "11": inbox.Pending, "12": inbox.Running,
 	}, states)
 	noon := time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC)
 	require.Equal(t, noon.Add(riverinbox.DefaultLease), got["1"].Due)
 	require.Equal(t, later, got["7"].Due)
 	require.Equal(t, noon, got["3"].Since)
 	require.Equal(t, []webhook.Outcome{"failed", inbox.Lost}, outcomesOf(got["1"]), "the attempt that runs is not in the history")
+	require.Empty(t, got["12"].Attempts)
 	require.Equal(t, []webhook.Outcome{"unhandled"}, outcomesOf(got["8"]))
 	require.Equal(t, "Stuck job rescued", got["11"].Attempts[0].Error)
 	require.Equal(t, "4", page.Entries[0].Delivery.ID, "discarding inserts a new job")
 	for state, want := range map[inbox.State][]string{
-		inbox.Done: {"4", "2"}, inbox.DeadLettered: {"3"}, inbox.Running: {"1"}, inbox.Deferred: {"8"}, inbox.Pending: {"11", "10", "9", "7", "6", "5", "0"},
+		inbox.Done: {"4", "2"}, inbox.DeadLettered: {"3"}, inbox.Running: {"12", "1"}, inbox.Deferred: {"8"}, inbox.Pending: {"11", "10", "9", "7", "6", "5", "0"},
 	} {
 		for _, atMost := range []int{10_000, 1} { // by the index, and in the order of the jobs
 			box.ListAtMost(atMost)
