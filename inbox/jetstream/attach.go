@@ -30,6 +30,8 @@ var errAttached = errors.New("jetstreaminbox: an inbox that Attach has opened ca
 // It needs these in addition to retry, rerun, discard, pause and resume:
 //
 //	publish    AIHOOKS.in.>
+//	publish    AIHOOKS.deferred.>
+//	publish    AIHOOKS.deadletter.>
 //	publish    AIHOOKS.record.>
 //	publish    $JS.API.STREAM.MSG.DELETE.AIHOOKS_DEFERRED
 //	publish    $JS.API.STREAM.MSG.DELETE.AIHOOKS_DEADLETTERS

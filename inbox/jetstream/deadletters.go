@@ -88,8 +88,7 @@ func (b *Inbox) Rerun(ctx context.Context, f inbox.Filter) (int, error) {
 
 func (b *Inbox) requeueAll(ctx context.Context, a inbox.Action, f inbox.Filter, reruns int) (int, error) {
 	return b.change(ctx, a, f, func(from jetstream.Stream, raw *jetstream.RawStreamMsg, m *message) (bool, error) {
-		m.state = state{Rerun: m.state.Rerun + reruns}
-		return b.requeue(ctx, from, raw, m)
+		return b.requeue(ctx, from, raw, m, state{Rerun: m.state.Rerun + reruns})
 	})
 }
 

@@ -1,12 +1,14 @@
 package jetstreaminbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -78,7 +80,7 @@ func (h *handlerRun) resume(ctx context.Context, info *jetstream.StreamInfo) err
 			m, err := b.decode(raw.Subject, raw.Header, raw.Data, raw.Time)
 			if err == nil && !h.Handles(m.delivery.Type) {
 				state.types[m.delivery.Type] = true
-			} else if _, err = b.requeue(ctx, b.deferredStream(), raw, m); err != nil {
+			} else if _, err = b.requeue(ctx, b.deferredStream(), raw, m, m.state); err != nil {
 				return false, err
 			}
 			state.until = raw.Sequence
@@ -90,20 +92,47 @@ func (h *handlerRun) resume(ctx context.Context, info *jetstream.StreamInfo) err
 	return err
 }
 
-// requeue stores a message in the main stream, and then deletes it from its stream. It reports whether it did either.
+// requeue moves a message to the main stream, with another state. It returns false if another operator or process was faster.
 // Once the message is stored, it may run, and be moved back, before it can be deleted.
-func (b *Inbox) requeue(ctx context.Context, from jetstream.Stream, raw *jetstream.RawStreamMsg, m *message) (bool, error) {
+func (b *Inbox) requeue(ctx context.Context, from jetstream.Stream, raw *jetstream.RawStreamMsg, m *message, next state) (bool, error) {
+	seq, claimed, err := b.claim(ctx, from, raw)
+	if err != nil || !claimed {
+		return false, err
+	}
+	// The message id prevents a second copy after a crash. It must be the same for the claimed message.
+	id := raw.Subject + "/" + cmp.Or(m.state.From, position{raw.Sequence, raw.Time}.String())
+	m.state = next
 	msg, err := m.encode(b.in(m.delivery.Vendor, m.delivery.Endpoint))
 	if err != nil {
 		return false, err
 	}
-	// The message id prevents a second copy after a crash, or by a concurrent call.
-	before, err := b.publish(ctx, b.main(), msg, raw.Subject+"/"+position{raw.Sequence, raw.Time}.String())
-	if err != nil {
+	if _, err := b.publish(ctx, b.main(), msg, id); err != nil {
 		return false, fmt.Errorf("jetstreaminbox: %w", err)
 	}
-	exists, err := b.delete(ctx, from, raw.Sequence)
-	return exists || !before, err
+	_, err = b.delete(ctx, from, seq)
+	return true, err
+}
+
+const codeWrongLastSequence = 10071
+
+// claim replaces a message by itself, under another sequence, unless it was replaced or deleted meanwhile. So a delivery is
+// either requeued or discarded, and by one operator.
+func (b *Inbox) claim(ctx context.Context, s jetstream.Stream, raw *jetstream.RawStreamMsg) (seq uint64, claimed bool, err error) {
+	msg := &nats.Msg{Subject: raw.Subject, Header: make(nats.Header), Data: raw.Data}
+	for name, values := range raw.Header {
+		if !strings.HasPrefix(name, "Nats-") { // those were for the first publish
+			msg.Header[name] = values
+		}
+	}
+	ack, err := b.js.PublishMsg(ctx, msg, jetstream.WithExpectStream(s.CachedInfo().Config.Name), jetstream.WithExpectLastSequencePerSubject(raw.Sequence))
+	switch {
+	case code(err) == codeWrongLastSequence:
+		return 0, false, nil
+	case err != nil:
+		return 0, false, fmt.Errorf("jetstreaminbox: %w", publishError(err))
+	default:
+		return ack.Sequence, true, nil
+	}
 }
 
 // delete deletes a message. It reports whether the message existed.
