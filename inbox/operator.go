@@ -11,8 +11,8 @@ type Operator interface {
 	// List returns a page of the entries that a query selects, the newest first. See [Query] and [Page].
 	List(ctx context.Context, q Query) (Page, error)
 
-	// Entry returns an entry in any state, with its body and its attempts. If there is none, the error wraps
-	// [ErrNotFound].
+	// Entry returns an entry in any state, with its body and its attempts. For an unknown ID, the error
+	// wraps [ErrNotFound].
 	Entry(ctx context.Context, id string) (Entry, error)
 
 	// Retry makes dead letters pending again and returns their number. Their earlier attempts stay in the history. It

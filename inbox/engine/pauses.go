@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -40,7 +39,7 @@ func (p *pauses) include(vendor, endpoint, eventType string) bool {
 func (p *pauses) set(list []inbox.Pause) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	changed := !p.known || !reflect.DeepEqual(p.list, list)
+	changed := !p.known || !slices.Equal(p.list, list)
 	p.known, p.list = true, list
 	return changed
 }

@@ -59,7 +59,7 @@ var controlRules = []rule{{
 	},
 }, {
 	name: "RunFollowsPauses",
-	text: "A Run that runs follows Pause and Resume of a vendor, an endpoint or a type. Resume ends only the pause of exactly its scope, and is ErrNotFound if there is none. An empty Scope is ErrEmptyScope.",
+	text: "A Run that runs follows Pause and Resume of a vendor, an endpoint or a type. Resume ends only the pause of exactly its scope, and is ErrNotFound for any other. An empty Scope is ErrEmptyScope.",
 	check: func(c *check) {
 		s, tool := c.open(inbox.Policy{}), c.open(inbox.Policy{})
 		h, eu := s.handler(acme, plain).on(ping, succeed), s.handler(acme, "eu").on(ping, succeed)
