@@ -56,7 +56,7 @@ func (b *Inbox) findInbox(ctx context.Context, client *Client) error {
 			where, b.pool.Config().ConnConfig.Database)
 	}
 	if err := checkColumns(ctx, client); err != nil {
-		return fmt.Errorf("River's tables are of another version than this program, or cannot be read: %w", err)
+		return fmt.Errorf("the tables of River are of another version than this program, or cannot be read: %w", err)
 	}
 	if hasRecords {
 		return nil

@@ -87,12 +87,9 @@ func (b records) ListRecords(ctx context.Context, prefix string) (map[string][]b
 		})
 	}
 	if b.attached && isMissing(err) {
-		return nil, nil
+		err = nil // an older version has no records
 	}
-	if err != nil {
-		return nil, b.recordError(err)
-	}
-	return list, nil
+	return list, b.recordError(err)
 }
 
 func (b *Inbox) recordError(err error) error {

@@ -236,7 +236,7 @@ func TestOutage_EndsOperationMidway(t *testing.T) {
 		changes, err := instance.box.Audit(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, what, changes[0].By, "the record was written before the first change")
-		require.Zero(t, changes[0].Entries, "the number could not be written")
+		require.Contains(t, []int{0, before}, changes[0].Entries, "the number could be written only before the server's last process ended")
 		mustExec(t, instance.pool, `UPDATE river_job SET state = 'cancelled', finalized_at = now() + id * interval '1 ms'`)
 	}
 	retried, err := instance.box.Retry(t.Context(), inbox.Filter{All: true})
