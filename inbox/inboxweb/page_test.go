@@ -130,6 +130,14 @@ func TestPage_AllowsOnlyWhatMayAllows(t *testing.T) {
 	}
 	require.Equal(t, []string{"retry", "rerun"}, actions("alice"))
 	require.Empty(t, actions("bob"))
+	var list struct {
+		Overview struct{ Operator struct{ May []string } }
+	}
+	require.NoError(t, json.NewDecoder(pagekit.Send(t, "GET", address+"/api/items", "", "Cookie", "session=alice").Body).Decode(&list))
+	require.Equal(t, []string{"retry", "rerun", "pause", "resume"}, list.Overview.Operator.May)
+	var preview struct{ Actions []string }
+	require.NoError(t, json.NewDecoder(pagekit.Send(t, "GET", address+"/api/preview", "", "Cookie", "session=alice").Body).Decode(&preview))
+	require.Equal(t, []string{"retry", "rerun"}, preview.Actions)
 	act := func(session, action, body string) int {
 		return pagekit.Send(t, "POST", address+"/api/items/1/actions/"+action, body, "Cookie", "session="+session, "Content-Type", "application/json").StatusCode
 	}

@@ -14,8 +14,8 @@ var (
 	rerun   = page.Action{Name: "rerun", Label: "Run again", Confirm: "Run this delivery again, even if it was already handled? Its callback may then run a second time."}
 )
 
-// item converts an entry to an item of the page, with the actions that its state allows.
-func item(e *inbox.Entry) page.Item {
+// Item implements [page.OperatorSource]. The item has the actions that its state allows.
+func (s *Source) Item(e *inbox.Entry) page.Item {
 	d := e.Delivery
 	i := page.Item{
 		ID: e.ID, Vendor: d.Vendor, Endpoint: d.Endpoint, Type: d.Type, Delivery: d.ID, At: d.ReceivedAt,

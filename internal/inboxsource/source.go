@@ -14,13 +14,13 @@ import (
 	"github.com/aihooks/aihooks-go/internal/page"
 )
 
-// Source is a [page.Source] that shows an inbox.
+// Source is a [page.OperatorSource] that shows an inbox.
 type Source struct {
 	box   inbox.Operator
 	title string
 }
 
-var _ page.Source = (*Source)(nil)
+var _ page.OperatorSource = (*Source)(nil)
 
 // New returns a source for an inbox. The title is the title of the page, such as the name of the file. The caller must close the
 // inbox after it has stopped the page's server. The source runs no callbacks: the service runs them.
@@ -63,7 +63,7 @@ func (s *Source) Detail(ctx context.Context, id string) (page.Detail, error) {
 		return page.Detail{}, notFound(err)
 	}
 	d := page.Detail{
-		Item: item(&e), Header: e.Delivery.Header, Body: e.Delivery.Body, Gone: e.Delivery.Body == nil,
+		Item: s.Item(&e), Header: e.Delivery.Header, Body: e.Delivery.Body, Gone: e.Delivery.Body == nil,
 		Attempts: e.Attempts, Due: e.Due, Since: e.Since,
 	}
 	for _, fact := range []page.Fact{

@@ -25,25 +25,38 @@ const (
 
 // A listView is the JSON of a list. Only the first part of a list has an overview, because that counts all items.
 type listView struct {
-	Overview *Overview `json:"overview,omitempty"`
+	Overview *overviewView `json:"overview,omitempty"`
 	List
+}
+
+type overviewView struct {
+	Overview
+
+	Operator *operatorView `json:"operator,omitempty"`
+}
+
+// queryOf returns the filters in the URL of a request.
+func queryOf(r *http.Request) Query {
+	form := r.URL.Query()
+	return Query{Vendor: form.Get("vendor"), Endpoint: form.Get("endpoint"), Type: form.Get("type"), Verdict: form.Get("verdict"), Text: form.Get("text")}
 }
 
 func (s *server) list(w http.ResponseWriter, r *http.Request) {
 	form := r.URL.Query()
-	q := Query{Vendor: form.Get("vendor"), Verdict: form.Get("verdict"), Text: form.Get("text"), Before: form.Get("before")}
+	q := queryOf(r)
+	q.Before = form.Get("before")
 	q.Limit, _ = strconv.Atoi(form.Get("limit"))
 	if q.Limit < 1 || q.Limit > maxItems {
 		q.Limit = maxItems
 	}
 	var view listView
 	if q.Before == "" {
-		overview, err := s.source.Overview(r.Context())
+		overview, err := s.overview(r)
 		if err != nil {
 			s.fail(w, r, err)
 			return
 		}
-		view.Overview = &overview
+		view.Overview = overview
 	}
 	list, err := s.source.List(r.Context(), q)
 	if err != nil {
@@ -57,6 +70,15 @@ func (s *server) list(w http.ResponseWriter, r *http.Request) {
 	}
 	view.List = list
 	s.respond(w, r, view)
+}
+
+func (s *server) overview(r *http.Request) (*overviewView, error) {
+	overview, err := s.source.Overview(r.Context())
+	view := &overviewView{Overview: overview}
+	if err == nil && s.operations != nil {
+		view.Operator, err = s.operations.view(r)
+	}
+	return view, err
 }
 
 // A detailView is the JSON of a detail.

@@ -45,6 +45,8 @@ type server struct {
 	mux     *http.ServeMux
 	may     func(r *http.Request, action string) bool
 	check   func(r *http.Request) error // fails when an event stream must end
+
+	operations *operations // nil unless the source is an OperatorSource
 }
 
 // New returns a handler that serves the page for a source. Serve it at the root of a separate listener. It returns an error that
@@ -77,6 +79,9 @@ func newServer(source Source, logger *slog.Logger) (*server, error) {
 	s.mux.HandleFunc("GET /api/items/{id}/curl", s.curl)
 	s.mux.HandleFunc("POST /api/items/{id}/actions/{action}", s.act)
 	s.mux.HandleFunc("GET /api/events", s.events)
+	if o, ok := source.(OperatorSource); ok {
+		s.mountOperations(o)
+	}
 	return s, nil
 }
 

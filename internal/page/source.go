@@ -66,7 +66,7 @@ type Count struct {
 
 // A Query selects items of a list. The zero value of a field selects all.
 type Query struct {
-	Vendor, Verdict string
+	Vendor, Endpoint, Type, Verdict string
 
 	// Text must be contained in the item's type, delivery, endpoint, reason or error. Case is ignored.
 	Text string
@@ -169,10 +169,12 @@ type Fact struct {
 	Value string `json:"value"`
 }
 
-// Matches reports whether an item matches Vendor, Verdict and Text.
+// Matches reports whether an item matches all filters.
 func (q *Query) Matches(i *Item) bool {
-	if q.Vendor != "" && q.Vendor != i.Vendor || q.Verdict != "" && q.Verdict != i.Verdict {
-		return false
+	for _, filter := range [][2]string{{q.Vendor, i.Vendor}, {q.Endpoint, i.Endpoint}, {q.Type, i.Type}, {q.Verdict, i.Verdict}} {
+		if filter[0] != "" && filter[0] != filter[1] {
+			return false
+		}
 	}
 	if q.Text == "" {
 		return true

@@ -1,11 +1,16 @@
-// The page. The fragment of the URL has the chosen delivery and the filters, so that a reload and the back button keep them.
+// The page. The fragment of the URL has the chosen delivery, the filters, the chart and the open dialog, so that a reload and the
+// back button keep them.
 
+import { act, preview } from './actions.js';
+import { ask, filled, filterNames, filtersOf, Refusal } from './api.js';
+import { Chart } from './chart.js';
 import { Detail } from './detail.js';
-import { confirm, copy, help, isOpen, toast } from './dialogs.js';
+import { copy, isOpen, onClose, showDialog, toast } from './dialogs.js';
 import { Filters } from './filters.js';
 import { keep } from './keep.js';
 import { keys } from './keys.js';
 import { List } from './list.js';
+import { Pauses } from './pauses.js';
 import { released } from './press.js';
 import { stream } from './stream.js';
 import { make, words } from './text.js';
@@ -15,7 +20,8 @@ const pageSize = 100;
 const mostAtOnce = 500; // the limit of the server
 const wide = window.matchMedia('(min-width: 60rem)');
 
-let place = { id: null }; // vendor, verdict, text and id of the fragment, which is not read yet
+let place = { id: null }; // filters, id, chart and dialog of the fragment, which is not read yet
+let operator = null; // what the visitor may do, on the page of an inbox
 let items = [];
 let next = '';
 let shown = ''; // JSON of the item whose detail is shown
@@ -23,17 +29,6 @@ let loadedList = false; // whether a list has arrived: items of a later one are 
 let searched = ''; // how far back the source has been searched, if the search continues
 let missed = false; // whether changes may have been missed: there may be more new items than the server reads at once
 let asking = 0; // counts changes of the filters: responses to older requests are ignored
-
-class Refusal extends Error {}
-
-const ask = async (path, options) => {
-  const response = await fetch('api/' + path, options);
-  if (response.ok) return response;
-  const text = response.headers.get('Content-Type')?.startsWith('application/json') ? (await response.json()).error : await response.text();
-  const error = new Refusal(text.trim() || `The server of the page responded with status ${response.status}.`);
-  error.status = response.status;
-  throw error;
-};
 
 const itemPath = (id, rest = '') => `items/${encodeURIComponent(id)}${rest}`;
 
@@ -43,9 +38,9 @@ const read = () => Object.fromEntries(new URLSearchParams(location.hash.slice(1)
 
 const go = (change, how) => {
   const to = { ...place, ...change };
-  const hash = '#' + new URLSearchParams(Object.entries(to).filter(([, value]) => value));
+  const hash = '#' + filled(to);
   if (hash === (location.hash || '#')) return;
-  history[how === 'push' ? 'pushState' : 'replaceState'](how === 'push' ? { opened: true } : history.state, '', hash);
+  history[how === 'push' ? 'pushState' : 'replaceState'](how === 'push' ? { opened: Boolean(change.id) } : history.state, '', hash);
   arrive();
 };
 
@@ -55,7 +50,12 @@ const arrive = () => {
   filters.show(place);
   document.body.classList.toggle('opened', Boolean(place.id));
   list.choose(place.id ?? '');
-  if (['vendor', 'verdict', 'text'].some((key) => (before[key] ?? '') !== (place[key] ?? ''))) {
+  showChart();
+  if (showDialog(place.dialog)) {
+    if (place.dialog === 'all') preview(place, refresh);
+    if (place.dialog === 'pauses') pauses.open(place);
+  }
+  if (filterNames.some((key) => (before[key] ?? '') !== (place[key] ?? ''))) {
     list.clear();
     items = [];
     next = '';
@@ -86,8 +86,7 @@ const back = () => {
 // Requests to the server.
 
 const query = (limit, before) => {
-  const form = { limit, before, vendor: place.vendor, verdict: place.verdict, text: place.text };
-  return 'items?' + new URLSearchParams(Object.entries(form).filter(([, value]) => value));
+  return 'items?' + filled({ limit, before, ...filtersOf(place) });
 };
 
 // Requests for the list run one after the other, because each continues where the last response ended.
@@ -216,6 +215,7 @@ const take = (list_, overview, isOlder) => {
   const scrolled = pane.scrollTop > 40;
   const added = list.show(items);
   filters.offer(overview);
+  operate(overview.operator ?? null);
   $('title').textContent = overview.title;
   document.title = `${overview.title} · aihooks`;
   $('older').hidden = !next;
@@ -230,6 +230,25 @@ const take = (list_, overview, isOlder) => {
   }
 };
 
+const showChart = () => {
+  const on = operator !== null && place.chart === 'on';
+  chart.show(on);
+  $('chart-button').setAttribute('aria-pressed', String(on));
+};
+
+// operate shows what only the page of an inbox has.
+const operate = (allowed) => {
+  operator = allowed;
+  document.body.classList.toggle('operator', Boolean(operator));
+  $('tools').hidden = !operator;
+  showChart();
+  if (!operator) return;
+  $('all-button').hidden = !['retry', 'rerun', 'discard'].some((action) => operator.may.includes(action));
+  $('pauses-count').textContent = operator.paused ? operator.paused.toLocaleString() : '';
+  pauses.allow(operator.may);
+  pauses.load();
+};
+
 let fresh = 0;
 const seenAll = () => {
   fresh = 0;
@@ -240,7 +259,7 @@ const empty = (overview) => {
   const box = $('empty');
   box.hidden = items.length > 0;
   if (items.length > 0) return;
-  if (place.vendor || place.verdict || place.text) {
+  if (filterNames.some((key) => place[key])) {
     const text = searched ? `Searching. No match since ${new Date(searched).toLocaleString()}.` : 'No delivery matches.';
     keep(box, [['none', text, () => words('p', '', text)], ['all', '', () => {
       const all = make('button', '', 'Show all');
@@ -273,24 +292,10 @@ const announce = (added) => {
   }, 1500);
 };
 
-// Actions.
+// Actions of a delivery.
 
-let acting = false;
-
-const act = async (d, action) => {
-  if (acting || (action.confirm && !(await confirm(action.confirm, action.label, action.name === 'discard'))) || acting) return;
-  acting = true;
-  document.body.classList.add('acting');
-  try {
-    const result = await ask(itemPath(d.id, `/actions/${encodeURIComponent(action.name)}`), {
-      method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{}',
-    });
-    toast((await result.json()).message, 'good');
-  } catch (error) {
-    toast(error instanceof Refusal ? error.message : 'The connection was lost. The action may not have run.', 'bad');
-  }
-  acting = false;
-  document.body.classList.remove('acting');
+const does = async (d, action) => {
+  await act(d, action, operator !== null);
   refresh();
 };
 
@@ -314,21 +319,29 @@ const whole = async (id) => {
 const connection = (state) => {
   missed ||= state !== 'live';
   $('connection').dataset.state = state;
-  $('connection-text').textContent = state === 'live' ? 'Live' : 'Connection lost';
+  $('connection-text').textContent = { live: 'Live', lost: 'Connection lost' }[state] ?? 'Connecting';
 };
 
 const list = new List($('list'), (id) => {
   go({ id }, wide.matches && place.id ? 'replace' : 'push');
   if (!wide.matches) $('detail').focus();
 });
-const detail = new Detail($('detail'), { act, copy: copyCurl, back, whole });
-const filters = new Filters((change) => go({ ...change, id: place.id }, 'replace'));
+const only = (change) => go({ text: $('text').value.trim(), ...change }, 'push');
+const detail = new Detail($('detail'), { act: does, copy: copyCurl, back, whole, only, filters: () => operator !== null });
+const filters = new Filters((change, how) => go(change, how));
+const chart = new Chart();
+const pauses = new Pauses(() => refresh());
+const dialog = (name) => {
+  if (!isOpen()) go({ dialog: '' }, 'replace'); // the browser reports only later that a dialog was closed
+  go({ dialog: name }, 'push');
+};
+const tool = (id) => () => { if (operator && !$(id).hidden) $(id).click(); };
 
 keys({
   isOpen,
   move: (by) => {
     const id = list.move(by);
-    if (id && wide.matches) go({ id }, 'replace');
+    if (id && wide.matches && (place.id || !operator)) go({ id }, 'replace'); // in a table, Enter opens it
   },
   enter: () => {
     const id = list.focused;
@@ -350,9 +363,25 @@ keys({
       }
     }
   },
+  only: (field) => $('detail').querySelector(`button[data-only="${field}"]`)?.click(),
+  verdict: (i) => $('verdicts').children[i]?.click(),
+  vendor: () => $('vendor').focus(),
+  older: () => { if (!$('older').hidden) $('older').click(); },
+  newest: () => {
+    $('list-pane').scrollTo({ top: 0 });
+    list.first();
+  },
+  all: tool('all-button'),
+  pauses: tool('pauses-button'),
+  chart: tool('chart-button'),
   search: () => $('text').focus(),
-  help,
+  help: () => dialog('help'),
 });
+
+onClose((name) => { if (place.dialog === name) go({ dialog: '' }, 'replace'); });
+$('all-button').addEventListener('click', () => dialog('all'));
+$('pauses-button').addEventListener('click', () => dialog('pauses'));
+$('chart-button').addEventListener('click', () => go({ chart: place.chart === 'on' ? '' : 'on' }, 'push'));
 
 $('older').addEventListener('click', async () => {
   await inTurn(() => older(true));
@@ -363,7 +392,7 @@ $('fresh').addEventListener('click', () => {
   seenAll();
 });
 $('list-pane').addEventListener('scroll', () => { if ($('list-pane').scrollTop < 40) seenAll(); }, { passive: true });
-$('help-button').addEventListener('click', help);
+$('help-button').addEventListener('click', () => dialog('help'));
 window.addEventListener('popstate', arrive);
 window.addEventListener('hashchange', arrive);
 

@@ -234,6 +234,7 @@ export class Detail {
     keep(head.querySelector('.from'), [
       ['vendor', d.vendor, () => words('span', 'vendor', d.vendor || 'unknown sender')],
       ['badge', [d.verdict, d.tone], () => badge(d)],
+      ...(this.#do.filters() ? this.#only(d) : []),
     ]);
     const action = (name, label, iconName, className, key, run) => {
       const b = button(label, iconName, className, key);
@@ -242,12 +243,26 @@ export class Detail {
       return b;
     };
     const parts = (d.actions ?? []).map((a, i) => {
-      const key = { replay: 'r', retry: 'r', discard: 'd' }[a.name];
+      const key = { replay: 'r', retry: 'r', rerun: 'x', discard: 'd' }[a.name];
       const className = ['discard', 'sign-refused'].includes(a.name) ? 'danger' : i === 0 ? 'first' : '';
       return ['action', [a, className], () => action(a.name, a.label, icons[a.name] ?? 'run', className, key, () => this.#do.act(d, a))];
     });
     if (d.curl) parts.push(['copy', '', () => action('copy', 'Copy as curl', 'copy', '', 'c', () => this.#do.copy(d.id))]);
     keep(buttons, parts);
+  }
+
+  // #only makes the buttons that filter by the type or the endpoint of a delivery.
+  #only(d) {
+    const make = (field, filters) => [field, filters, () => {
+      const b = button(`Only this ${field}`, 'search', 'quiet only-this', field[0]);
+      b.dataset.only = field;
+      b.addEventListener('click', () => this.#do.only(filters));
+      return b;
+    }];
+    return [
+      ...(d.type ? [make('type', { type: d.type })] : []),
+      ...(d.endpoint ? [make('endpoint', { vendor: d.vendor ?? '', endpoint: d.endpoint })] : []),
+    ];
   }
 
   #body(d) {

@@ -2,7 +2,7 @@
 
 import { keep } from './keep.js';
 import { name } from './list.js';
-import { make, words } from './text.js';
+import { icon, make, words } from './text.js';
 
 const $ = (id) => document.getElementById(id);
 const typing = 250; // ms after the last key until a search begins
@@ -17,26 +17,30 @@ export class Filters {
     this.#change = change;
     $('verdicts').addEventListener('click', (event) => {
       const b = event.target.closest('button');
-      if (b) this.#send({ verdict: b.dataset.verdict });
+      if (b) this.#send({ verdict: b.dataset.verdict }, 'push');
     });
-    $('vendor').addEventListener('change', () => this.#send({ vendor: $('vendor').value }));
+    $('only').addEventListener('click', (event) => {
+      const b = event.target.closest('button');
+      if (b) this.#send({ [b.dataset.field]: '' }, 'push');
+    });
+    $('vendor').addEventListener('change', () => this.#send({ vendor: $('vendor').value }, 'push'));
     $('vendor').addEventListener('blur', () => this.#vendors());
     $('text').addEventListener('input', () => {
       clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => this.#send({}), typing);
+      this.#timer = setTimeout(() => this.#send({}, 'replace'), typing);
     });
   }
 
   /** clear removes all filters. */
   clear() {
     $('text').value = '';
-    this.#send({ vendor: '', verdict: '' });
+    this.#send({ vendor: '', verdict: '', endpoint: '', type: '' }, 'push');
   }
 
   // #send always includes the typed text, so that no other control discards it.
-  #send(to) {
+  #send(to, how) {
     clearTimeout(this.#timer);
-    this.#change({ text: $('text').value.trim(), ...to });
+    this.#change({ text: $('text').value.trim(), ...to }, how);
   }
 
   /** show shows the filters of the URL. It keeps the typed text and the chosen vendor until they change in the URL. */
@@ -48,6 +52,14 @@ export class Filters {
       $('text').value = place.text ?? '';
     }
     if (!before || before.vendor !== place.vendor) $('vendor').value = place.vendor ?? '';
+    const only = ['endpoint', 'type'].filter((field) => place[field]);
+    keep($('only'), only.map((field) => [field, place[field], () => {
+      const b = make('button', 'only', `${name(field)}: `, words('span', '', place[field]), icon('close'));
+      b.type = 'button';
+      b.dataset.field = field;
+      b.title = 'Remove this filter';
+      return b;
+    }]));
     for (const b of $('verdicts').children) b.setAttribute('aria-pressed', String(b.dataset.verdict === (place.verdict ?? '')));
   }
 

@@ -23,10 +23,19 @@ export const keys = (does) => {
       Escape: does.escape,
       r: () => does.press('replay', 'retry'),
       d: () => does.press('discard'),
+      x: () => does.press('rerun'),
       c: () => does.press('copy'),
+      t: () => does.only('type'),
+      e: () => does.only('endpoint'),
+      v: does.vendor,
+      o: does.older,
+      n: does.newest,
+      a: does.all,
+      p: does.pauses,
+      g: does.chart,
       '/': does.search,
       '?': does.help,
-    }[event.key];
+    }[event.key] ?? (/^\d$/.test(event.key) && (() => does.verdict(Number(event.key))));
     if (!run || (event.repeat && !['j', 'k', 'ArrowDown', 'ArrowUp'].includes(event.key))) return;
     event.preventDefault();
     run();

@@ -26,6 +26,12 @@ export const initial = (vendor) => {
   return square;
 };
 
+const from = (item) => {
+  const element = make('span', 'from-cell', words('span', 'vendor', item.vendor || 'unknown sender'));
+  if (item.endpoint && item.endpoint !== 'default') element.append(' / ', words('span', 'endpoint', item.endpoint));
+  return element;
+};
+
 const fill = (row, item) => {
   const why = item.tone === 'bad' || item.tone === 'warn' ? item.error || name(item.reason ?? '') : '';
   const children = keep(row, [
@@ -36,9 +42,8 @@ const fill = (row, item) => {
     ['badge', [item.verdict, item.tone], () => badge(item)],
     ...(why ? [['why', why, () => words('span', 'why', why)]] : []),
   ]);
-  const about = [['vendor', item.vendor, () => words('span', 'vendor', item.vendor || 'unknown sender')]];
-  if (item.endpoint && item.endpoint !== 'default') about.push(['endpoint', item.endpoint, () => words('span', '', item.endpoint)]);
-  if (item.tries > 1) about.push(['tries', item.tries, () => make('span', '', `${item.tries} attempts`)]);
+  const about = [['from', [item.vendor, item.endpoint], () => from(item)]];
+  if (item.tries) about.push(['tries', item.tries, () => make('span', item.tries > 1 ? 'tries' : 'tries once', String(item.tries), make('span', 'unit', ' attempts'))]);
   if (item.delivery) about.push(['id', item.delivery, () => words('span', 'id', item.delivery)]);
   keep(children[3], about);
   row.dataset.tone = item.tone;
@@ -123,6 +128,11 @@ export class List {
     row ??= from;
     row?.focus();
     return row?.dataset.id ?? '';
+  }
+
+  /** first focuses the newest row. */
+  first() {
+    this.#ul.firstElementChild?.focus();
   }
 
   /** focus focuses the row of an id, or else the row that had the focus last. */

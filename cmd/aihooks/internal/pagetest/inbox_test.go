@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
@@ -53,7 +54,7 @@ func TestPage_RetriesAndDiscardsInboxEntries(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- running.Run(ctx, inboxkit.Fake{VendorName: "greenflash", Callback: atThird}) }()
 	b.until(`document.querySelectorAll('.row .chip[data-tone=bad]').length === 3`)
-	b.keys("jj")
+	b.keys("jj" + kb.Enter)
 	b.until(shows("dlv_1") + ` && document.querySelectorAll('.attempts tbody tr').length === 2`)
 	b.until(shows("the CRM is down: 502 Bad Gateway"))
 	b.shoot("desktop-inbox")
@@ -73,8 +74,13 @@ func TestPage_RetriesAndDiscardsInboxEntries(t *testing.T) {
 	b.click(".row")
 	b.until(shows("dlv_2"))
 	b.keys("r")
+	b.until(`document.activeElement.id === 'confirm-reason'`)
+	b.keys("the CRM is up" + kb.Enter)
 	b.until(`document.querySelectorAll('.toast').length > 0`)
 	b.until(`document.querySelectorAll('.attempts tbody tr').length > 2`)
+	audit, err := running.Audit(ctx)
+	require.NoError(t, err)
+	require.Equal(t, "the CRM is up", audit[0].Reason)
 	b.look(phone)
 	b.shoot("phone-inbox")
 	b.look(screen{width: 390, height: 844, phone: true, dark: true})
