@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,6 +57,20 @@ func keyOf(s inbox.Scope) string {
 	return pauseKey + fmt.Sprintf("%+q", []string{s.Vendor, s.Endpoint, s.Type})
 }
 
+// scopeOf returns the scope in a key of keyOf.
+func scopeOf(key string) (s inbox.Scope, ok bool) {
+	rest := strings.TrimPrefix(key, pauseKey+"[")
+	for _, field := range []*string{&s.Vendor, &s.Endpoint, &s.Type} {
+		quoted, err := strconv.QuotedPrefix(rest)
+		if err != nil {
+			return s, false
+		}
+		*field, _ = strconv.Unquote(quoted) // never fails
+		rest = strings.TrimPrefix(rest[len(quoted):], " ")
+	}
+	return s, rest == "]"
+}
+
 // Pause implements [inbox.Operator].
 func (c *Controls) Pause(ctx context.Context, s inbox.Scope) error {
 	if s == (inbox.Scope{}) {
@@ -90,7 +106,9 @@ func (c *Controls) set(ctx context.Context, a inbox.Action, s inbox.Scope, do fu
 	return err
 }
 
-// Pauses implements [inbox.Operator].
+// Pauses implements [inbox.Operator]. The scope is that of the key, because JSON changes names that are not valid UTF-8. So a
+// pause whose value is damaged still applies, and can be resumed. A damaged key is skipped, because otherwise it would stop
+// all callbacks.
 func (c *Controls) Pauses(ctx context.Context) ([]inbox.Pause, error) {
 	values, err := c.records.ListRecords(ctx, pauseKey)
 	if err != nil {
@@ -98,10 +116,15 @@ func (c *Controls) Pauses(ctx context.Context) ([]inbox.Pause, error) {
 	}
 	pauses := make([]inbox.Pause, 0, len(values))
 	for key, value := range values {
+		scope, ok := scopeOf(key)
+		if !ok {
+			continue
+		}
 		var p inbox.Pause
 		if err := json.Unmarshal(value, &p); err != nil {
-			return nil, fmt.Errorf("inbox: the pause %s cannot be read: %w", key, err)
+			p = inbox.Pause{} // without an actor and a time
 		}
+		p.Scope = scope
 		pauses = append(pauses, p)
 	}
 	slices.SortFunc(pauses, func(a, b inbox.Pause) int {
@@ -110,7 +133,7 @@ func (c *Controls) Pauses(ctx context.Context) ([]inbox.Pause, error) {
 	return pauses, nil
 }
 
-// Audit implements [inbox.Operator].
+// Audit implements [inbox.Operator]. A change that is damaged has only its time, so that the others can be read.
 func (c *Controls) Audit(ctx context.Context) ([]inbox.Change, error) {
 	values, err := c.records.ListRecords(ctx, auditKey)
 	if err != nil {
@@ -120,7 +143,9 @@ func (c *Controls) Audit(ctx context.Context) ([]inbox.Change, error) {
 	for _, key := range slices.Backward(slices.Sorted(maps.Keys(values))) {
 		var change inbox.Change
 		if err := json.Unmarshal(values[key], &change); err != nil {
-			return nil, fmt.Errorf("inbox: the change %s cannot be read: %w", key, err)
+			at, _, _ := strings.Cut(strings.TrimPrefix(key, auditKey), "-")
+			ns, _ := strconv.ParseInt(at, 10, 64) // zero if the key is damaged too
+			change = inbox.Change{At: time.Unix(0, ns).UTC()}
 		}
 		changes = append(changes, change)
 	}

@@ -126,6 +126,30 @@ func TestControls_KeepAnyName(t *testing.T) {
 	}
 }
 
+func TestControls_SurviveDamagedRecords(t *testing.T) {
+	r := newRecords()
+	c := engine.NewControls(r)
+	scope := inbox.Scope{Vendor: "acme", Type: "a \"b\" \xff"}
+	require.NoError(t, c.Pause(t.Context(), scope))
+	pauses, err := c.Pauses(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, scope, pauses[0].Scope, "JSON cannot keep it")
+	for key := range r.values {
+		r.values[key] = []byte("{")
+	}
+	r.values["pause/damaged"] = []byte("{")
+	pauses, err = c.Pauses(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []inbox.Pause{{Scope: scope}}, pauses, "the scope stays paused")
+	require.NoError(t, c.Resume(t.Context(), pauses[0].Scope))
+	changes, err := c.Audit(t.Context())
+	require.NoError(t, err)
+	require.Len(t, changes, 2)
+	require.Equal(t, inbox.ActionResume, changes[0].Action)
+	require.WithinDuration(t, time.Now(), changes[1].At, time.Minute)
+	require.Empty(t, changes[1].Action, "it cannot be read")
+}
+
 func TestPauses_AreReadBeforeFirstCallback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRecords()
