@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -154,7 +155,8 @@ func (c *Controls) Audit(ctx context.Context) ([]inbox.Change, error) {
 
 // Audited does an operation, and records it. do calls begin before its first change, which writes the record; if that
 // fails, do must change nothing and return the error. Afterwards the record gets the number of changed entries. An
-// operation that changed nothing leaves no record.
+// operation that changed nothing leaves no record. One that failed keeps it, because the engine may have made a change that
+// it could not confirm.
 func (c *Controls) Audited(ctx context.Context, a inbox.Action, f inbox.Filter, do func(begin func() error) (int, error)) (int, error) {
 	change := inbox.Change{Actor: inbox.ActorFromContext(ctx), Action: a, Filter: f}
 	var key string
@@ -169,10 +171,13 @@ func (c *Controls) Audited(ctx context.Context, a inbox.Action, f inbox.Filter, 
 		return nil
 	}
 	number := c.audited.Add(1)
+	recorded := false
 	n, err := do(sync.OnceValue(func() error {
 		change.At = time.Now().UTC()
 		key = fmt.Sprintf("%s%020d-%010d-%s", auditKey, change.At.UnixNano(), number, rand.Text()[:8]) // in order, and unique
-		return put(ctx)
+		err := put(ctx)
+		recorded = err == nil
+		return err
 	}))
 	if key == "" {
 		return n, err
@@ -183,8 +188,8 @@ func (c *Controls) Audited(ctx context.Context, a inbox.Action, f inbox.Filter, 
 	switch change.Entries = n; {
 	case n > 0:
 		_ = put(ctx) // the first record stays
-	case err != nil || a != inbox.ActionPause && a != inbox.ActionResume:
-		_, _ = c.records.DeleteRecord(ctx, key)
+	case !recorded, errors.Is(err, inbox.ErrNotFound), err == nil && a != inbox.ActionPause && a != inbox.ActionResume:
+		_, _ = c.records.DeleteRecord(ctx, key) // nothing has changed
 	}
 	if number%trimEvery == 1 {
 		c.trim(ctx)

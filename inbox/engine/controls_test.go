@@ -150,6 +150,26 @@ func TestControls_SurviveDamagedRecords(t *testing.T) {
 	require.Empty(t, changes[1].Action, "it cannot be read")
 }
 
+func TestControls_RecordOperationsOfUnknownOutcome(t *testing.T) {
+	c := engine.NewControls(newRecords())
+	do := func(result error) {
+		_, err := c.Audited(t.Context(), inbox.ActionDiscard, inbox.Filter{All: true}, func(begin func() error) (int, error) {
+			return 0, errors.Join(begin(), result)
+		})
+		require.ErrorIs(t, err, result)
+	}
+	do(nil)
+	do(inbox.ErrNotFound)
+	audit, err := c.Audit(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, audit)
+	do(errDown) // the engine may have changed an entry, and not responded
+	audit, err = c.Audit(t.Context())
+	require.NoError(t, err)
+	require.Len(t, audit, 1)
+	require.Zero(t, audit[0].Entries)
+}
+
 func TestPauses_AreReadBeforeFirstCallback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRecords()
