@@ -181,6 +181,7 @@ func TestPauses_AreReadBeforeFirstCallback(t *testing.T) {
 		defer end()
 		time.Sleep(time.Minute)
 		require.Zero(t, d.Reserve("acme", "default", 1), "the pauses are not known")
+		require.False(t, d.Handlers()[0].Handles("pong"), "a deferred delivery must not be resumed: it may be paused")
 		r.fail(nil)
 		time.Sleep(time.Second)
 		synctest.Wait()
