@@ -50,6 +50,6 @@ type Change struct {
 	Filter Filter `json:"filter"`
 
 	// Entries is the number of entries that were changed, or zero for a pause. It is also zero if the process ended
-	// during the operation.
+	// during the operation, or if the operation failed and may have changed an entry.
 	Entries int `json:"entries"`
 }

@@ -5,9 +5,12 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,6 +58,20 @@ func keyOf(s inbox.Scope) string {
 	return pauseKey + fmt.Sprintf("%+q", []string{s.Vendor, s.Endpoint, s.Type})
 }
 
+// scopeOf returns the scope in a key of keyOf.
+func scopeOf(key string) (s inbox.Scope, ok bool) {
+	rest := strings.TrimPrefix(key, pauseKey+"[")
+	for _, field := range []*string{&s.Vendor, &s.Endpoint, &s.Type} {
+		quoted, err := strconv.QuotedPrefix(rest)
+		if err != nil {
+			return s, false
+		}
+		*field, _ = strconv.Unquote(quoted) // never fails
+		rest = strings.TrimPrefix(rest[len(quoted):], " ")
+	}
+	return s, rest == "]"
+}
+
 // Pause implements [inbox.Operator].
 func (c *Controls) Pause(ctx context.Context, s inbox.Scope) error {
 	if s == (inbox.Scope{}) {
@@ -90,7 +107,9 @@ func (c *Controls) set(ctx context.Context, a inbox.Action, s inbox.Scope, do fu
 	return err
 }
 
-// Pauses implements [inbox.Operator].
+// Pauses implements [inbox.Operator]. The scope is that of the key, because JSON changes names that are not valid UTF-8. So a
+// pause whose value is damaged still applies, and can be resumed. A damaged key is skipped, because otherwise it would stop
+// all callbacks.
 func (c *Controls) Pauses(ctx context.Context) ([]inbox.Pause, error) {
 	values, err := c.records.ListRecords(ctx, pauseKey)
 	if err != nil {
@@ -98,10 +117,15 @@ func (c *Controls) Pauses(ctx context.Context) ([]inbox.Pause, error) {
 	}
 	pauses := make([]inbox.Pause, 0, len(values))
 	for key, value := range values {
+		scope, ok := scopeOf(key)
+		if !ok {
+			continue
+		}
 		var p inbox.Pause
 		if err := json.Unmarshal(value, &p); err != nil {
-			return nil, fmt.Errorf("inbox: the pause %s cannot be read: %w", key, err)
+			p = inbox.Pause{} // without an actor and a time
 		}
+		p.Scope = scope
 		pauses = append(pauses, p)
 	}
 	slices.SortFunc(pauses, func(a, b inbox.Pause) int {
@@ -110,7 +134,7 @@ func (c *Controls) Pauses(ctx context.Context) ([]inbox.Pause, error) {
 	return pauses, nil
 }
 
-// Audit implements [inbox.Operator].
+// Audit implements [inbox.Operator]. A change that is damaged has only its time, so that the others can be read.
 func (c *Controls) Audit(ctx context.Context) ([]inbox.Change, error) {
 	values, err := c.records.ListRecords(ctx, auditKey)
 	if err != nil {
@@ -120,7 +144,9 @@ func (c *Controls) Audit(ctx context.Context) ([]inbox.Change, error) {
 	for _, key := range slices.Backward(slices.Sorted(maps.Keys(values))) {
 		var change inbox.Change
 		if err := json.Unmarshal(values[key], &change); err != nil {
-			return nil, fmt.Errorf("inbox: the change %s cannot be read: %w", key, err)
+			at, _, _ := strings.Cut(strings.TrimPrefix(key, auditKey), "-")
+			ns, _ := strconv.ParseInt(at, 10, 64) // zero if the key is damaged too
+			change = inbox.Change{At: time.Unix(0, ns).UTC()}
 		}
 		changes = append(changes, change)
 	}
@@ -129,7 +155,8 @@ func (c *Controls) Audit(ctx context.Context) ([]inbox.Change, error) {
 
 // Audited does an operation, and records it. do calls begin before its first change, which writes the record; if that
 // fails, do must change nothing and return the error. Afterwards the record gets the number of changed entries. An
-// operation that changed nothing leaves no record.
+// operation that changed nothing leaves no record. One that failed keeps it, because the engine may have made a change that
+// it could not confirm.
 func (c *Controls) Audited(ctx context.Context, a inbox.Action, f inbox.Filter, do func(begin func() error) (int, error)) (int, error) {
 	change := inbox.Change{Actor: inbox.ActorFromContext(ctx), Action: a, Filter: f}
 	var key string
@@ -144,10 +171,13 @@ func (c *Controls) Audited(ctx context.Context, a inbox.Action, f inbox.Filter, 
 		return nil
 	}
 	number := c.audited.Add(1)
+	recorded := false
 	n, err := do(sync.OnceValue(func() error {
 		change.At = time.Now().UTC()
 		key = fmt.Sprintf("%s%020d-%010d-%s", auditKey, change.At.UnixNano(), number, rand.Text()[:8]) // in order, and unique
-		return put(ctx)
+		err := put(ctx)
+		recorded = err == nil
+		return err
 	}))
 	if key == "" {
 		return n, err
@@ -158,8 +188,8 @@ func (c *Controls) Audited(ctx context.Context, a inbox.Action, f inbox.Filter, 
 	switch change.Entries = n; {
 	case n > 0:
 		_ = put(ctx) // the first record stays
-	case err != nil || a != inbox.ActionPause && a != inbox.ActionResume:
-		_, _ = c.records.DeleteRecord(ctx, key)
+	case !recorded, errors.Is(err, inbox.ErrNotFound), err == nil && a != inbox.ActionPause && a != inbox.ActionResume:
+		_, _ = c.records.DeleteRecord(ctx, key) // nothing has changed
 	}
 	if number%trimEvery == 1 {
 		c.trim(ctx)

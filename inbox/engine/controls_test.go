@@ -126,6 +126,50 @@ func TestControls_KeepAnyName(t *testing.T) {
 	}
 }
 
+func TestControls_SurviveDamagedRecords(t *testing.T) {
+	r := newRecords()
+	c := engine.NewControls(r)
+	scope := inbox.Scope{Vendor: "acme", Type: "a \"b\" \xff"}
+	require.NoError(t, c.Pause(t.Context(), scope))
+	pauses, err := c.Pauses(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, scope, pauses[0].Scope, "JSON cannot keep it")
+	for key := range r.values {
+		r.values[key] = []byte("{")
+	}
+	r.values["pause/damaged"] = []byte("{")
+	pauses, err = c.Pauses(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []inbox.Pause{{Scope: scope}}, pauses, "the scope stays paused")
+	require.NoError(t, c.Resume(t.Context(), pauses[0].Scope))
+	changes, err := c.Audit(t.Context())
+	require.NoError(t, err)
+	require.Len(t, changes, 2)
+	require.Equal(t, inbox.ActionResume, changes[0].Action)
+	require.WithinDuration(t, time.Now(), changes[1].At, time.Minute)
+	require.Empty(t, changes[1].Action, "it cannot be read")
+}
+
+func TestControls_RecordOperationsOfUnknownOutcome(t *testing.T) {
+	c := engine.NewControls(newRecords())
+	do := func(result error) {
+		_, err := c.Audited(t.Context(), inbox.ActionDiscard, inbox.Filter{All: true}, func(begin func() error) (int, error) {
+			return 0, errors.Join(begin(), result)
+		})
+		require.ErrorIs(t, err, result)
+	}
+	do(nil)
+	do(inbox.ErrNotFound)
+	audit, err := c.Audit(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, audit)
+	do(errDown) // the engine may have changed an entry, and not responded
+	audit, err = c.Audit(t.Context())
+	require.NoError(t, err)
+	require.Len(t, audit, 1)
+	require.Zero(t, audit[0].Entries)
+}
+
 func TestPauses_AreReadBeforeFirstCallback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRecords()
@@ -137,6 +181,7 @@ func TestPauses_AreReadBeforeFirstCallback(t *testing.T) {
 		defer end()
 		time.Sleep(time.Minute)
 		require.Zero(t, d.Reserve("acme", "default", 1), "the pauses are not known")
+		require.False(t, d.Handlers()[0].Handles("pong"), "a deferred delivery must not be resumed: it may be paused")
 		r.fail(nil)
 		time.Sleep(time.Second)
 		synctest.Wait()

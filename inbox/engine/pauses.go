@@ -45,14 +45,14 @@ func (p *pauses) set(list []inbox.Pause) bool {
 }
 
 // A pausable is a handler that has no callback for what is paused. So deferred deliveries of a paused scope stay deferred,
-// and run when the pause ends.
+// and run when the pause ends. Until the pauses are known, it has no callback for anything.
 type pausable struct {
 	inbox.Handler
 	pauses *pauses
 }
 
 func (h *pausable) Handles(eventType string) bool {
-	return !h.pauses.include(h.Vendor(), h.Endpoint(), eventType) && h.Handler.Handles(eventType)
+	return h.pauses.areKnown() && !h.pauses.include(h.Vendor(), h.Endpoint(), eventType) && h.Handler.Handles(eventType)
 }
 
 // followPauses reads the pauses until the Run's context ends.
