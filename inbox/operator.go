@@ -24,7 +24,8 @@ type Operator interface {
 	Retry(ctx context.Context, f Filter) (int, error)
 
 	// Rerun is Retry under new keys, and returns the number of deliveries. Callbacks run even for deliveries that were
-	// completed, so they may take effect a second time.
+	// completed, so they may take effect a second time. With an ID, it also reruns an entry that is done, as long as the
+	// engine keeps its body. Otherwise the error also wraps [ErrPurged].
 	Rerun(ctx context.Context, f Filter) (int, error)
 
 	// Discard ends dead letters without running them, and returns their number. Their keys stay: if the vendor sends the

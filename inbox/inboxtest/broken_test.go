@@ -22,6 +22,7 @@ const (
 	ignoresLimit            fault = "a page has all entries"
 	ignoresText             fault = "a list ignores its filter's text"
 	textIgnoredByOperations fault = "operations ignore their filter's text"
+	neverRerunsDone         fault = "Rerun never selects a done entry"
 	operatesInTwoSteps      fault = "an operation selects and changes in two steps"
 	entriesHaveNoBody       fault = "Entry returns no body"
 	pausesNothing           fault = "Pause does nothing"
@@ -263,6 +264,7 @@ var breaks = map[fault][]string{
 	ignoresText:               {"ListFiltersAndPages", "RunFollowsPauses"},
 	textIgnoredByOperations:   {"TextSelectsDeadLetters"},
 	operatesInTwoSteps:        {"OperatorsShareDeadLetters"},
+	neverRerunsDone:           {"DoneEntryIsRerun"},
 	entriesHaveNoBody:         {"EntryIsComplete"},
 	pausesNothing:             {"PausedCallbacksWait", "RunFollowsPauses", "ChangesAreAudited"},
 	pausesTheVendor:           {"PausedCallbacksWait", "RunFollowsPauses", "ChangesAreAudited"},

@@ -106,7 +106,13 @@ func (m *memory) audited(ctx context.Context, a inbox.Action, f inbox.Filter, do
 		ctx = context.Background()
 	}
 	return m.controls.Audited(ctx, a, f, func(begin func() error) (int, error) {
-		if err := begin(); err != nil {
+		m.disk.mu.Lock()
+		rows, err := m.find(f)
+		m.disk.mu.Unlock()
+		if err == nil && len(rows) > 0 {
+			err = begin()
+		}
+		if err != nil {
 			return 0, err
 		}
 		return m.each(f, do)

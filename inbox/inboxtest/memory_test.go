@@ -373,7 +373,11 @@ func (m *memory) Stats(context.Context) (inbox.Stats, error) {
 
 // find returns the dead letters that the filter selects, the oldest first.
 func (m *memory) find(f inbox.Filter) ([]*row, error) {
-	if err := engine.CheckFilter(f); err != nil && m.fault != emptyIsAll {
+	checked := f
+	if f.ID != "" && f.State == inbox.Done {
+		checked.State = "" // see Rerun
+	}
+	if err := engine.CheckFilter(checked); err != nil && m.fault != emptyIsAll {
 		return nil, err
 	}
 	var found []*row
@@ -405,6 +409,12 @@ func (m *memory) Retry(ctx context.Context, f inbox.Filter) (int, error) {
 }
 
 func (m *memory) Rerun(ctx context.Context, f inbox.Filter) (int, error) {
+	if e, err := m.Entry(ctx, f.ID); err == nil && e.State == inbox.Done && f.State == "" && m.fault != neverRerunsDone {
+		if e.Delivery.Body == nil {
+			return 0, inbox.ErrNotFound
+		}
+		f.State = inbox.Done
+	}
 	return m.audited(ctx, inbox.ActionRerun, f, func(row *row) {
 		row.makePending(0)
 		row.tried = 0
@@ -418,6 +428,9 @@ func (m *memory) Rerun(ctx context.Context, f inbox.Filter) (int, error) {
 func (m *memory) Discard(ctx context.Context, f inbox.Filter) (int, error) {
 	return m.audited(ctx, inbox.ActionDiscard, f, func(row *row) {
 		row.state, row.since = inbox.Done, time.Now()
+		d := *row.delivery
+		d.Body = nil
+		row.delivery = &d
 		if m.fault == discardForgets {
 			row.state = forgotten
 		}

@@ -142,6 +142,47 @@ var browseRules = []rule{{
 		c.operate(s, s.box.Discard, inbox.Filter{Text: "PING"}, 2, "discarding by a part of the type")
 	},
 }, {
+	name: "DoneEntryIsRerun",
+	text: "If List has an entry that is done with its body, Rerun with its ID runs it again under new keys. Retry and Discard of it are ErrNotFound, and so is Rerun of a discarded one.",
+	check: func(c *check) {
+		s := c.open(inbox.Policy{})
+		h := s.handler(acme, plain).on(ping, succeed).on(pong, fails(webhook.Permanent(errCallback)))
+		h.sendNew(ping, "a")
+		h.sendNew(pong, "discarded")
+		s.run(h)
+		c.awaitCalls(1, "a")
+		c.operate(s, s.box.Discard, inbox.Filter{ID: c.awaitDeadLetters(s, "discarded")["discarded"].ID}, 1, "discarding one")
+		ctx, cancel := c.callTimeout()
+		defer cancel()
+		settled := func() bool {
+			stats, err := s.box.Stats(ctx)
+			return err == nil && stats.Pending+stats.Running == 0
+		}
+		c.awaitf(settled, nil, "the deliveries were not done")
+		runs := 1
+		for _, e := range c.listed(s, inbox.Query{Filter: inbox.Filter{State: inbox.Done}}) {
+			for name, do := range map[string]operation{"Retry": s.box.Retry, "Discard": s.box.Discard} {
+				if _, err := do(ctx, inbox.Filter{ID: e.ID}); !errors.Is(err, inbox.ErrNotFound) {
+					c.brokenf("%s of the done entry %q returned %v", name, e.Delivery.ID, err)
+				}
+			}
+			n, err := s.box.Rerun(ctx, inbox.Filter{ID: e.ID})
+			switch {
+			case e.Delivery.ID == "a" && e.Delivery.Body != nil && n == 1 && err == nil:
+				runs++
+			case e.Delivery.ID == "a" || n != 0 || !errors.Is(err, inbox.ErrNotFound):
+				c.brokenf("Rerun of the done entry %q returned %d, %v", e.Delivery.ID, n, err)
+			}
+		}
+		c.awaitCalls(runs, "a")
+		c.runMarkers(h)
+		c.called(runs, "after Rerun", "a")
+		c.called(1, "after Rerun", "discarded")
+		if runs == 2 {
+			c.keys("a", keyOf("a"), keyOf("a")+"#1")
+		}
+	},
+}, {
 	name: "OperatorsShareDeadLetters",
 	text: "If two processes change the same dead letters at the same time, one of them changes each. The numbers that they return add up.",
 	check: func(c *check) {

@@ -81,6 +81,10 @@ func (b *Inbox) entryOf(row *rivertype.JobRow) inbox.Entry {
 // DeadLetters implements [inbox.Inbox].
 func (b *Inbox) DeadLetters(ctx context.Context, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
 	return func(yield func(inbox.Entry, error) bool) {
+		if err := engine.CheckFilter(f); err != nil {
+			yield(inbox.Entry{}, err)
+			return
+		}
 		if err := b.each(ctx, f, func(e inbox.Entry, _ int64) (bool, error) { return yield(e, nil), nil }); err != nil {
 			yield(inbox.Entry{}, err)
 		}
@@ -89,9 +93,6 @@ func (b *Inbox) DeadLetters(ctx context.Context, f inbox.Filter) iter.Seq2[inbox
 
 // each calls do for the entries that the filter selects, the oldest first, while do returns true.
 func (b *Inbox) each(ctx context.Context, f inbox.Filter, do func(e inbox.Entry, id int64) (more bool, err error)) error {
-	if err := engine.CheckFilter(f); err != nil {
-		return err
-	}
 	client := b.client.Load()
 	if client == nil {
 		return errNoClient
@@ -135,7 +136,10 @@ func (b *Inbox) each(ctx context.Context, f inbox.Filter, do func(e inbox.Entry,
 func paramsOf(f inbox.Filter) *river.JobListParams {
 	params := river.NewJobListParams().Kinds(Kind).States(rivertype.JobStateCancelled, rivertype.JobStateDiscarded).
 		OrderBy(river.JobListOrderByFinalizedAt, river.SortOrderAsc).First(page)
-	if f.State == inbox.Deferred {
+	switch f.State {
+	case inbox.Done:
+		params = params.States(rivertype.JobStateCompleted)
+	case inbox.Deferred:
 		params = deferredParams().OrderBy(river.JobListOrderByID, river.SortOrderAsc).First(page)
 	}
 	for name, value := range map[string]string{"vendor": f.Vendor, "endpoint": f.Endpoint, "type": f.Type} {
@@ -146,14 +150,14 @@ func paramsOf(f inbox.Filter) *river.JobListParams {
 	return params
 }
 
-// Retry implements [inbox.Inbox].
+// Retry implements [inbox.Operator].
 func (b *Inbox) Retry(ctx context.Context, f inbox.Filter) (int, error) {
 	return b.operate(ctx, inbox.ActionRetry, f, func(ctx context.Context, tx pgx.Tx, row *rivertype.JobRow) error {
 		return b.requeue(ctx, tx, row, 0)
 	})
 }
 
-// Rerun implements [inbox.Inbox].
+// Rerun implements [inbox.Operator].
 func (b *Inbox) Rerun(ctx context.Context, f inbox.Filter) (int, error) {
 	return b.operate(ctx, inbox.ActionRerun, f, func(ctx context.Context, tx pgx.Tx, row *rivertype.JobRow) error {
 		return b.requeue(ctx, tx, row, 1)
@@ -174,7 +178,7 @@ func (b *Inbox) requeue(ctx context.Context, tx pgx.Tx, row *rivertype.JobRow, r
 	return err
 }
 
-// Discard implements [inbox.Inbox]. It deletes the job with its body, and inserts a job that keeps only the key. The
+// Discard implements [inbox.Operator]. It deletes the job with its body, and inserts a job that keeps only the key. The
 // next Run, or the next start of the client, completes that job.
 func (b *Inbox) Discard(ctx context.Context, f inbox.Filter) (int, error) {
 	return b.operate(ctx, inbox.ActionDiscard, f, func(ctx context.Context, tx pgx.Tx, row *rivertype.JobRow) error {
@@ -193,24 +197,40 @@ func (b *Inbox) Discard(ctx context.Context, f inbox.Filter) (int, error) {
 	})
 }
 
-// operate calls do for each entry that the filter selects, each in a separate transaction. It records the operation.
+// operate calls do for each entry that the filter selects, each in a separate transaction. It records the operation. Rerun with
+// an ID also selects an entry that is done.
 func (b *Inbox) operate(ctx context.Context, a inbox.Action, f inbox.Filter, do func(context.Context, pgx.Tx, *rivertype.JobRow) error) (int, error) {
-	return b.controls.Audited(ctx, a, f, func(begin func() error) (n int, err error) {
-		err = b.each(ctx, f, func(_ inbox.Entry, id int64) (bool, error) {
-			if err := begin(); err != nil {
-				return false, err
-			}
-			done, err := b.operateOn(ctx, id, &f, do)
-			if done {
-				n++
-			}
-			return true, err
-		})
-		if err == nil && f.ID != "" && n == 0 {
-			err = inbox.ErrNotFound // another process was faster
+	if err := engine.CheckFilter(f); err != nil {
+		return 0, err
+	}
+	return b.controls.Audited(ctx, a, f, func(begin func() error) (int, error) {
+		n, err := b.operateEach(ctx, f, begin, do)
+		if a == inbox.ActionRerun && f.ID != "" && f.State == "" && errors.Is(err, inbox.ErrNotFound) {
+			f.State = inbox.Done
+			return b.operateEach(ctx, f, begin, do)
 		}
 		return n, err
 	})
+}
+
+func (b *Inbox) operateEach(ctx context.Context, f inbox.Filter, begin func() error, do func(context.Context, pgx.Tx, *rivertype.JobRow) error) (n int, err error) {
+	err = b.each(ctx, f, func(e inbox.Entry, id int64) (bool, error) {
+		if e.Delivery.Body == nil && f.State == inbox.Done {
+			return false, fmt.Errorf("riverinbox: %w: entry %s was discarded: %w", inbox.ErrNotFound, e.ID, inbox.ErrPurged)
+		}
+		if err := begin(); err != nil {
+			return false, err
+		}
+		done, err := b.operateOn(ctx, id, &f, do)
+		if done {
+			n++
+		}
+		return true, err
+	})
+	if err == nil && f.ID != "" && n == 0 {
+		err = inbox.ErrNotFound // another process was faster
+	}
+	return n, err
 }
 
 func (b *Inbox) operateOn(ctx context.Context, id int64, f *inbox.Filter, do func(context.Context, pgx.Tx, *rivertype.JobRow) error) (done bool, err error) {

@@ -21,15 +21,14 @@ const (
 	discardEntry = `UPDATE aihooks_inbox SET state = 5, due_at = ?1 WHERE id = ?2`
 )
 
-// Retry implements [inbox.Inbox].
+// Retry implements [inbox.Operator].
 func (b *Inbox) Retry(ctx context.Context, f inbox.Filter) (int, error) {
 	n, err := b.audited(ctx, inbox.ActionRetry, f, func(begin func() error) (int, error) { return b.change(ctx, f, begin, retryEntry) })
 	b.wakeRetried(n)
 	return n, err
 }
 
-// Rerun implements [inbox.Inbox]. With an ID it also reruns an entry that is done, if its body has not been purged.
-// Otherwise the error also wraps [inbox.ErrPurged].
+// Rerun implements [inbox.Operator].
 func (b *Inbox) Rerun(ctx context.Context, f inbox.Filter) (int, error) {
 	orDone := f.ID != "" && f.State == ""
 	n, err := b.audited(ctx, inbox.ActionRerun, f, func(begin func() error) (int, error) {
@@ -49,7 +48,7 @@ func (b *Inbox) Rerun(ctx context.Context, f inbox.Filter) (int, error) {
 	return n, err
 }
 
-// Discard implements [inbox.Inbox]. The body is deleted at once.
+// Discard implements [inbox.Operator]. The body is deleted at once.
 func (b *Inbox) Discard(ctx context.Context, f inbox.Filter) (int, error) {
 	n, err := b.audited(ctx, inbox.ActionDiscard, f, func(begin func() error) (int, error) {
 		return b.change(ctx, f, begin, discardEntry, deleteBodyOf)

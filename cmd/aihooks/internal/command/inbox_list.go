@@ -150,6 +150,8 @@ func (a *app) showEntry(e *inbox.Entry) {
 			a.linef("%-10s %s", field[0], printable(field[1]))
 		}
 	}
+	a.linef("")
+	a.linef("%s", e.Explanation())
 	if len(e.Attempts) > 0 {
 		a.linef("")
 		var rows [][]string
