@@ -123,7 +123,7 @@ func (s *server) after(ctx context.Context, f inbox.Filter, from cursor) (next c
 	}
 	slices.SortStableFunc(found, func(a, b inbox.Entry) int { return enteredAt(&a).Compare(enteredAt(&b)) })
 	if !from.At.IsZero() {
-		found = found[:min(len(found), maxWaited)]
+		found = fitting(found[:min(len(found), maxWaited)])
 	}
 	next.At = from.At
 	if n := len(found); n > 0 {
