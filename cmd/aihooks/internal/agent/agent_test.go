@@ -43,6 +43,7 @@ type site struct {
 	t     *testing.T
 	box   *sqliteinbox.Inbox
 	hook  hook
+	wrap  func(inbox.Operator) inbox.Operator // nil means that the agent has the inbox itself
 	agent *mcp.ClientSession
 }
 
@@ -67,11 +68,19 @@ func newFailingSite(t *testing.T, write bool, text string) *site {
 	return s
 }
 
+// operator returns the inbox as the agent has it.
+func (s *site) operator() inbox.Operator {
+	if s.wrap == nil {
+		return s.box
+	}
+	return s.wrap(s.box)
+}
+
 // connect connects a new agent, as one that was restarted.
 func (s *site) connect(write bool) {
 	s.t.Helper()
 	serverSide, clientSide := mcp.NewInMemoryTransports()
-	server := agent.NewServer(s.box, agent.Options{Title: "inbox.db", Version: "v1", By: "alice@host", Write: write})
+	server := agent.NewServer(s.operator(), agent.Options{Title: "inbox.db", Version: "v1", By: "alice@host", Write: write})
 	session, err := server.Connect(s.t.Context(), serverSide, nil)
 	require.NoError(s.t, err)
 	client := mcp.NewClient(&mcp.Implementation{Name: "robot", Version: "1"}, nil)
@@ -242,6 +251,37 @@ func TestWait_ReturnsEachNewDeadLetterOnce(t *testing.T) {
 	require.ElementsMatch(t, []string{"a", "b", "c", "d"}, seen)
 	text = s.want("wait_for_deliveries", arguments{"cursor": at, "seconds": 1})
 	require.Contains(t, text, "There were no new deliveries")
+}
+
+// A clockAhead is an inbox in which another process, whose clock is ahead, has stored one of the dead letters.
+type clockAhead struct {
+	inbox.Operator
+
+	id string
+}
+
+func (b clockAhead) List(ctx context.Context, q inbox.Query) (inbox.Page, error) {
+	page, err := b.Operator.List(ctx, q)
+	for i := range page.Entries {
+		if e := &page.Entries[i]; e.Delivery.ID == b.id {
+			e.Since = e.Since.Add(time.Hour)
+		}
+	}
+	return page, err
+}
+
+func TestWait_SurvivesAClockThatIsAhead(t *testing.T) {
+	s := newSite(t, false)
+	s.wrap = func(o inbox.Operator) inbox.Operator { return clockAhead{o, "ahead"} }
+	s.connect(false)
+	s.deliver(`{}`, "ahead")
+	at := continues.FindStringSubmatch(s.want("wait_for_deliveries", nil))[1]
+	s.deliver(`{}`, "after")
+	text := s.want("wait_for_deliveries", arguments{"cursor": at, "seconds": 2})
+	require.Contains(t, text, `"delivery":"after"`)
+	require.NotContains(t, text, `"delivery":"ahead"`)
+	at = continues.FindStringSubmatch(text)[1]
+	require.Contains(t, s.want("wait_for_deliveries", arguments{"cursor": at, "seconds": 1}), "There were no new deliveries")
 }
 
 // What does not fit is in the next result.
