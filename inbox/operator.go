@@ -90,7 +90,7 @@ type Page struct {
 	// none, because the engine reads a limited number of entries for one page.
 	Next string `json:"next,omitempty"`
 
-	// ReadUntil is set if the page ends because the engine has read its limit: it is when the last entry that was read
-	// was received. Zero otherwise.
+	// ReadUntil is set if the page ends because the engine has read its limit, and all further entries are older. It is
+	// when the last entry that was read was received, or stored. Zero otherwise.
 	ReadUntil time.Time `json:"read_until,omitzero"`
 }

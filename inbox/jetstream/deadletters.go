@@ -114,6 +114,9 @@ func (b *Inbox) change(ctx context.Context, a inbox.Action, f inbox.Filter, do f
 			}
 			return true, err
 		})
+		if err == nil && n == 0 && f.ID != "" { // another operator was faster
+			err = fmt.Errorf("jetstreaminbox: %w: %s", inbox.ErrNotFound, f.ID)
+		}
 		return n, err
 	})
 }

@@ -23,7 +23,8 @@ const (
 )
 
 // List implements [inbox.Operator]. Without a state, it lists the dead letters first, then the deferred deliveries, and then
-// those in the main stream. Running entries are those that this process has leased. Those of other processes are listed as
+// those in the main stream. ReadUntil is when the last message that was read was stored; it is zero while another stream
+// follows. Running entries are those that this process has leased. Those of other processes are listed as
 // pending, as in Stats. No entry is done.
 //
 // The server sends messages only with their bodies. A page reads at most 10,000 messages and about 128 MiB. The server
@@ -145,7 +146,10 @@ func (l *lister) list(ctx context.Context, kind string, before uint64) (more boo
 			l.next = cursorOf(kind, s.seq)
 		}
 		if l.read >= maxRead || l.bytes >= maxReadBytes {
-			l.page.Next, l.page.ReadUntil = cursorOf(kind, s.seq), s.entry.Delivery.ReceivedAt
+			l.page.Next = cursorOf(kind, s.seq)
+			if kinds := kindsOf(l.query.State); kind == kinds[len(kinds)-1] { // otherwise newer entries follow
+				l.page.ReadUntil = s.at.UTC()
+			}
 			return false, nil
 		}
 	}

@@ -15,9 +15,8 @@ import (
 
 // The statements that change entry ?2 at the time ?1. Earlier attempts stay in the history.
 const (
-	retryEntry   = `UPDATE aihooks_inbox SET ` + retriedState + `, due_at = ?1, tried = 0 WHERE id = ?2`
-	rerunEntry   = `UPDATE aihooks_inbox SET ` + retriedState + `, due_at = ?1, tried = 0, rerun = rerun + 1 WHERE id = ?2`
-	retriedState = `state = iif(iif(json_valid(attempts), attempts ->> '$[#-1].outcome', '') = 'lost', 6, 0)`
+	retryEntry   = `UPDATE aihooks_inbox SET ` + requeuedState + `, due_at = ?1, tried = 0 WHERE id = ?2`
+	rerunEntry   = `UPDATE aihooks_inbox SET ` + requeuedState + `, due_at = ?1, tried = 0, rerun = rerun + 1 WHERE id = ?2`
 	discardEntry = `UPDATE aihooks_inbox SET state = 5, due_at = ?1 WHERE id = ?2`
 )
 

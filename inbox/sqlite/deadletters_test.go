@@ -172,3 +172,28 @@ func TestOnDead_ReportsEachDeadLetterOnce(t *testing.T) {
 	require.Equal(t, map[string]int{"1 dead_lettered a 2 false": 1, "2 dead_lettered b 2 false": 1}, alerts.All())
 	require.Equal(t, 2, log.Count("level=ERROR", "dead letter", "attempts=2", "on purpose: failed"))
 }
+
+func TestRequeue_KeepsSuspects(t *testing.T) {
+	t.Parallel()
+	path := pathOf(t)
+	box := openBox(t, path, forever)
+	db := openRaw(t, path)
+	store(t, box, pings("", 1)...)
+	for history, suspect := range map[string]bool{
+		`[{"outcome":"lost"}]`:                                           true,
+		`[{"outcome":"lost"},{"outcome":"paused"}]`:                      true,
+		`[{"outcome":"lost"},{"outcome":"failed"},{"outcome":"paused"}]`: false,
+		`[{"outcome":"failed"}]`:                                         false,
+		`[{"outcome":"paused"}]`:                                         false,
+		`[]`:                                                             false,
+		`damaged`:                                                        false,
+	} {
+		for _, f := range []inbox.Filter{{All: true}, {All: true, State: inbox.Deferred}} {
+			mustExec(t, db, `UPDATE aihooks_inbox SET state = ?, attempts = ?, due_at = 0`, map[inbox.State]int{"": 3, inbox.Deferred: 2}[f.State], history)
+			n, err := box.Retry(t.Context(), f)
+			require.NoError(t, err)
+			require.Equal(t, 1, n)
+			require.Equal(t, map[bool]int{true: 6, false: 0}[suspect], queryValue[int](t, db, `SELECT state FROM aihooks_inbox`), history)
+		}
+	}
+}

@@ -17,11 +17,12 @@ WHERE state = 1 AND due_at <= ?1 AND owner IS NOT ?2 LIMIT ?3`
 WHERE id = ?5 AND takes = ?6 AND state = 1`
 
 	nextDeferred = `SELECT handler, type FROM aihooks_inbox WHERE state = 2 AND (handler, type) > (?1, ?2) ORDER BY handler, type LIMIT 1`
-	resume       = `UPDATE aihooks_inbox SET ` + resumedState + `, due_at = ?1
+	resume       = `UPDATE aihooks_inbox SET ` + requeuedState + `, due_at = ?1
 WHERE id IN (SELECT id FROM aihooks_inbox WHERE state = 2 AND handler = ?2 AND type = ?3 LIMIT 1000)`
 
-	// A suspect that was paused is still a suspect: see engine.IsSuspect.
-	resumedState = `state = iif(iif(json_valid(attempts), attempts ->> '$[#-1].outcome' = 'paused' AND attempts ->> '$[#-2].outcome' = 'lost', 0), 6, 0)`
+	// A suspect that is retried, or was paused, is still a suspect: see engine.IsSuspect.
+	requeuedState = `state = iif(iif(json_valid(attempts), 'lost' IN (attempts ->> '$[#-1].outcome',
+    iif(attempts ->> '$[#-1].outcome' = 'paused', attempts ->> '$[#-2].outcome', '')), 0), 6, 0)`
 
 	nextEndpoint = `SELECT handler FROM aihooks_inbox WHERE state = ?1 AND handler > ?2 ORDER BY handler LIMIT 1`
 )

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
@@ -276,5 +278,29 @@ func TestSuspect_StaysOneAfterMove(t *testing.T) {
 				return d.Calls.Of("suspect 1") > 0 && d.Calls.Of("suspect 2") > 0 && d.Calls.Of("suspect 3") > 0
 			})
 		})
+	}
+}
+
+func TestRetry_ByIDReportsFasterOperator(t *testing.T) {
+	t.Parallel()
+	js := dial(t, newServer(t).ClientURL())
+	box := open(t, js, jetstreaminbox.Options{})
+	publishStored(t, js, "deadletter", "default", 20, []byte("{}"))
+	page, err := box.List(t.Context(), inbox.Query{Filter: inbox.Filter{State: inbox.DeadLettered}})
+	require.NoError(t, err)
+	for _, e := range page.Entries {
+		var group sync.WaitGroup
+		var retried atomic.Int64
+		for range 4 {
+			group.Go(func() {
+				n, err := box.Retry(t.Context(), inbox.Filter{ID: e.ID})
+				retried.Add(int64(n))
+				if n == 0 {
+					assert.ErrorIs(t, err, inbox.ErrNotFound)
+				}
+			})
+		}
+		group.Wait()
+		require.EqualValues(t, 1, retried.Load())
 	}
 }

@@ -209,9 +209,15 @@ func TestList_ReportsHowFarItRead(t *testing.T) {
 	page, err := box.List(t.Context(), q)
 	require.NoError(t, err)
 	require.Empty(t, page.Entries)
+	require.NotEmpty(t, page.Next)
+	require.Zero(t, page.ReadUntil, "pending deliveries may follow")
+	q.State = inbox.DeadLettered
+	page, err = box.List(t.Context(), q)
+	require.NoError(t, err)
+	require.Empty(t, page.Entries)
 	second, err := box.Entry(t.Context(), fmt.Sprintf("%032x", fmt.Sprintf("%016d", 1)))
 	require.NoError(t, err)
-	require.Equal(t, second.Delivery.ReceivedAt, page.ReadUntil)
+	require.Equal(t, second.Since, page.ReadUntil)
 	q.Cursor = page.Next
 	page, err = box.List(t.Context(), q)
 	require.NoError(t, err)
@@ -221,13 +227,25 @@ func TestList_ReportsHowFarItRead(t *testing.T) {
 	require.Zero(t, page.ReadUntil)
 }
 
+func TestCount_IncludesNewDeliveriesAfterOldDeadLetters(t *testing.T) {
+	t.Parallel()
+	js := newFastServer(t)
+	box := open(t, js, jetstreaminbox.Options{})
+	publishStored(t, js, "deadletter", "default", 10_001, []byte("{}"))
+	from := time.Now()
+	publishStored(t, js, "in", "default", 3, []byte("{}"))
+	n, err := inbox.Count(t.Context(), box, inbox.Filter{From: from})
+	require.NoError(t, err)
+	require.Equal(t, 3, n, "they come after the dead letters")
+}
+
 // The server cannot leave out the bodies.
 func TestList_LimitsBytes(t *testing.T) {
 	t.Parallel()
 	js := newFastServer(t)
 	box := open(t, js, jetstreaminbox.Options{})
 	publishStored(t, js, "deadletter", "default", 70, []byte(strings.Repeat("x", 3<<20)))
-	page, err := box.List(t.Context(), inbox.Query{Limit: 10, Filter: inbox.Filter{Text: "no such text"}})
+	page, err := box.List(t.Context(), inbox.Query{Limit: 10, Filter: inbox.Filter{State: inbox.DeadLettered, Text: "no such text"}})
 	require.NoError(t, err)
 	require.NotEmpty(t, page.Next)
 	require.NotZero(t, page.ReadUntil)

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -75,7 +76,28 @@ type summary struct {
 
 func summaryOf(e *inbox.Entry) summary {
 	d := e.Delivery
-	return summary{e.ID, e.State, d.Vendor, d.Endpoint, d.Type, d.ID, d.ReceivedAt, e.Since, e.Due, len(e.Attempts), e.LastError()}
+	return summary{e.ID, e.State, d.Vendor, d.Endpoint, clip(d.Type), clip(d.ID), d.ReceivedAt, e.Since, e.Due, len(e.Attempts), clip(e.LastError())}
+}
+
+// clip shortens a text for a list. show_delivery has the full text.
+func clip(s string) string {
+	const longest = 300
+	if r := []rune(s); len(r) > longest {
+		return string(r[:longest]) + "…"
+	}
+	return s
+}
+
+// fitting returns the first entries whose summaries fit into one fence. It returns at least one entry, if there is one.
+func fitting(entries []inbox.Entry) []inbox.Entry {
+	size := 0
+	for i := range entries {
+		text, _ := json.Marshal(summaryOf(&entries[i])) // never fails
+		if size += len(text) + 1; size > maxFenced {
+			return entries[:max(i, 1)]
+		}
+	}
+	return entries
 }
 
 func summariesOf(entries []inbox.Entry) []summary {
@@ -104,7 +126,12 @@ func (s *server) list(ctx context.Context, _ string, in listInput) (string, erro
 	if in.Limit < 1 || in.Limit > 100 {
 		return "", errors.New("limit must be from 1 to 100")
 	}
-	page, err := s.box.List(ctx, inbox.Query{Filter: f, Cursor: in.Cursor, Limit: in.Limit})
+	q := inbox.Query{Filter: f, Cursor: in.Cursor, Limit: in.Limit}
+	page, err := s.box.List(ctx, q)
+	if n := len(fitting(page.Entries)); err == nil && n < len(page.Entries) {
+		q.Limit = n // otherwise the cursor would skip what is cut off
+		page, err = s.box.List(ctx, q)
+	}
 	if err != nil {
 		return "", err
 	}

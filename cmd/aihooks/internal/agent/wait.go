@@ -123,11 +123,15 @@ func (s *server) after(ctx context.Context, f inbox.Filter, from cursor) (next c
 	}
 	slices.SortStableFunc(found, func(a, b inbox.Entry) int { return enteredAt(&a).Compare(enteredAt(&b)) })
 	if !from.At.IsZero() {
-		found = found[:min(len(found), maxWaited)]
+		found = fitting(found[:min(len(found), maxWaited)])
 	}
 	next.At = from.At
 	if n := len(found); n > 0 {
-		if at := enteredAt(&found[n-1]).Add(-overlap); at.After(next.At) {
+		at := enteredAt(&found[n-1])
+		if now := time.Now(); at.After(now) {
+			at = now // by a clock that is ahead; what enters the state meanwhile is not seen yet
+		}
+		if at = at.Add(-overlap); at.After(next.At) {
 			next.At = at
 		}
 	}
