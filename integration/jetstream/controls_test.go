@@ -159,9 +159,9 @@ func TestResume_ReadsDeferredOnce(t *testing.T) {
 	publishStored(t, operator, "deferred", "default", n, inboxkit.MessageBody("a", 1))
 	var called atomic.Int64
 	d := inboxkit.Fake{VendorName: "workflux", Callback: inboxkit.Calls(func() { called.Add(1) })}
-	before := js.Conn().Stats().OutMsgs
-	stop := inboxkit.Run(t, box, d)
-	kit.Eventually(t, func() bool { return js.Conn().Stats().OutMsgs > before+n })
+	sent := js.Conn().Stats().OutMsgs
+	inboxkit.Run(t, box, d)
+	kit.Eventually(t, func() bool { return js.Conn().Stats().OutMsgs > sent+n })
 	store := func() { // a deferred delivery of another type
 		m := storedMessage(t, "deferred", "default", fmt.Sprintf("%016x", time.Now().UnixNano()), inboxkit.MessageBody("b", 1))
 		m.Header["Aihooks-Delivery"] = []string{strings.Replace(m.Header.Get("Aihooks-Delivery"), "user.message", "other", 1)}
@@ -174,17 +174,27 @@ func TestResume_ReadsDeferredOnce(t *testing.T) {
 		store()
 		kit.Eventually(t, func() bool { return called.Load() == 2 })
 	}), n/2)
-	stop()
 
-	// An operator creates the stream again, and its sequences begin at 1.
-	inboxkit.Run(t, box, d)
+	// An operator creates the stream again, and its sequences begin at 1. A Run that does not notice the lost pause reads it all.
 	recreate["ByAnOperator"](t, operator, "AIHOOKS_DEFERRED")
+	require.NoError(t, box.Pause(t.Context(), scope))
 	store()
 	kit.Eventually(t, func() bool { return called.Load() == 3 })
+
+	// Deliveries that were read while they were paused run after Resume.
 	require.NoError(t, box.Pause(t.Context(), scope))
-	publishStored(t, operator, "deferred", "default", 2, inboxkit.MessageBody("a", 1))
+	kit.Eventually(t, func() bool { // until the Run has noticed
+		_, err := box.Enqueue(t.Context(), newDelivery(fmt.Sprint("probe ", time.Now().UnixNano())))
+		require.NoError(t, err)
+		return len(subjects(t, operator, "AIHOOKS_DEFERRED", "AIHOOKS.deferred.>")) > 0
+	})
+	kit.Eventually(t, func() bool { return empty(t, operator) })
+	waiting := int64(len(subjects(t, operator, "AIHOOKS_DEFERRED", "AIHOOKS.deferred.>")))
+	before := called.Load()
+	store()
+	kit.Eventually(t, func() bool { return called.Load() == before+1 })
 	require.NoError(t, box.Resume(t.Context(), scope))
-	kit.Eventually(t, func() bool { return called.Load() == 5 })
+	kit.Eventually(t, func() bool { return called.Load() == before+1+waiting })
 }
 
 // The server is down when the Run starts. It must not run what is paused.

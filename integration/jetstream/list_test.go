@@ -37,7 +37,7 @@ func storedMessage(t testing.TB, kind, endpoint, id string, body []byte, attempt
 		extra, err := json.Marshal(map[string]any{"attempts": attempts})
 		require.NoError(t, err)
 		m.Header["Aihooks-State"] = []string{fmt.Sprintf(`{"body":%d}`, len(body))}
-		m.Data = append(body[:len(body):len(body)], extra...)
+		m.Data = append(slices.Clip(body), extra...)
 	}
 	return m
 }
