@@ -54,11 +54,7 @@ func (b *Inbox) entryOf(row *rivertype.JobRow) inbox.Entry {
 	if e.Delivery.Body == nil && !a.Discarded {
 		e.Delivery.Body = []byte{} // nil is a body that has been purged
 	}
-	finished := row.Attempt
-	if row.State == rivertype.JobStateRunning {
-		finished--
-	}
-	rec, err := recordOf(row, finished)
+	rec, err := finishedRecord(row, a.Discarded)
 	if err != nil {
 		rec = new(record)
 	}
@@ -76,6 +72,28 @@ func (b *Inbox) entryOf(row *rivertype.JobRow) inbox.Entry {
 		e.Due = row.AttemptedAt.UTC().Add(b.options.Lease)
 	}
 	return e
+}
+
+// finishedRecord returns the record of a job with all attempts that have ended. River stores no output of an attempt that
+// succeeds. A delivery that succeeds at once has no attempts, as on every engine.
+func finishedRecord(row *rivertype.JobRow, discarded bool) (*record, error) {
+	switch {
+	case discarded: // the job is new, and has the record of the one that was discarded
+		return recordOf(row, 0)
+	case row.State == rivertype.JobStateRunning:
+		return recordOf(row, row.Attempt-1)
+	case row.State == rivertype.JobStateCompleted:
+		rec, err := recordOf(row, row.Attempt-1)
+		if err == nil && len(rec.Attempts) > 0 && row.AttemptedAt != nil && row.FinalizedAt != nil {
+			rec.append(inbox.Attempt{At: row.AttemptedAt.UTC(), Took: row.FinalizedAt.Sub(*row.AttemptedAt), Outcome: webhook.Handled, Counted: true})
+		}
+		if err == nil {
+			rec.Seen = row.Attempt
+		}
+		return rec, err
+	default:
+		return recordOf(row, row.Attempt)
+	}
 }
 
 // DeadLetters implements [inbox.Inbox].
@@ -166,7 +184,7 @@ func (b *Inbox) Rerun(ctx context.Context, f inbox.Filter) (int, error) {
 
 // requeue makes River run a dead letter again, with all attempts of the policy.
 func (b *Inbox) requeue(ctx context.Context, tx pgx.Tx, row *rivertype.JobRow, reruns int) error {
-	rec, err := recordOf(row, row.Attempt)
+	rec, err := finishedRecord(row, false)
 	if err != nil {
 		return err
 	}
@@ -178,8 +196,8 @@ func (b *Inbox) requeue(ctx context.Context, tx pgx.Tx, row *rivertype.JobRow, r
 	return err
 }
 
-// Discard implements [inbox.Operator]. It deletes the job with its body, and inserts a job that keeps only the key. The
-// next Run, or the next start of the client, completes that job.
+// Discard implements [inbox.Operator]. It deletes the job with its body, and inserts a job that keeps only the key and the
+// attempts. The next Run, or the next start of the client, completes that job.
 func (b *Inbox) Discard(ctx context.Context, f inbox.Filter) (int, error) {
 	return b.operate(ctx, inbox.ActionDiscard, f, func(ctx context.Context, tx pgx.Tx, row *rivertype.JobRow) error {
 		a, err := argsIn(row)
@@ -190,9 +208,15 @@ func (b *Inbox) Discard(ctx context.Context, f inbox.Filter) (int, error) {
 		if _, err := client.JobDeleteTx(ctx, tx, row.ID); err != nil {
 			return err
 		}
+		opts := insertOpts(controlQueue)
+		if rec, err := finishedRecord(row, false); err == nil {
+			if opts.Metadata, err = json.Marshal(map[string]any{"output": rec}); err != nil {
+				return err
+			}
+		}
 		a.ReceivedAt = b.entryOf(row).Delivery.ReceivedAt
 		a.Discarded, a.Delivery, a.Body = true, nil, nil
-		_, err = client.InsertTx(ctx, tx, a, insertOpts(controlQueue))
+		_, err = client.InsertTx(ctx, tx, a, opts)
 		return err
 	})
 }

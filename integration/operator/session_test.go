@@ -171,7 +171,16 @@ func TestSession_IsTheSameOnEveryEngine(t *testing.T) {
 			record(s.aihooks("retry", "--type", "fails", "--until", "0s", "--yes", "--by", "alice", "--reason", "the CRM is back"))
 			s.await(func(c inbox.Counts) bool { return c.DeadLettered == 0 && c.Pending == 10 && c.Running == 0 })
 			record(s.aihooks("list"))
+			for _, done := range s.entries("--state", "done", "--type", "fails", "--limit", "1") { // none on JetStream
+				require.Contains(t, s.aihooks("show", done.ID), "The callback handled the delivery.")
+				require.Len(t, done.Attempts, 2)
+				require.Equal(t, webhook.Handled, done.Attempts[1].Outcome)
+			}
 			record(s.aihooks("discard", "--deferred", "--all", "--yes", "--by", "alice"))
+			for _, done := range s.entries("--state", "done", "--type", "unknown", "--limit", "1") {
+				require.Contains(t, s.aihooks("show", done.ID), "The delivery was discarded.")
+				require.Contains(t, s.aihooks("show", done.ID), "The body has been deleted.")
+			}
 			record(s.aihooks("pause", "--vendor", "workflux", "--type", "fails", "--by", "bob", "--reason", "the CRM moves"))
 			record(s.aihooks("pauses"))
 			record(s.aihooks("resume", "--vendor", "workflux", "--type", "fails", "--by", "bob"))
