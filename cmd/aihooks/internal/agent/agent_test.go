@@ -284,6 +284,21 @@ func TestWait_SurvivesAClockThatIsAhead(t *testing.T) {
 	require.Contains(t, s.want("wait_for_deliveries", arguments{"cursor": at, "seconds": 1}), "There were no new deliveries")
 }
 
+// An endless is an inbox in which a filter selects nothing among any number of entries.
+type endless struct{ inbox.Operator }
+
+func (endless) List(context.Context, inbox.Query) (inbox.Page, error) { return inbox.Page{Next: "1"}, nil }
+
+func TestWait_ReadsABoundedNumberOfPages(t *testing.T) {
+	s := newSite(t, false)
+	s.wrap = func(o inbox.Operator) inbox.Operator { return endless{o} }
+	s.connect(false)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	_, err := s.agent.CallTool(ctx, &mcp.CallToolParams{Name: "wait_for_deliveries", Arguments: arguments{"text": "rare"}})
+	require.NoError(t, err)
+}
+
 // What does not fit is in the next result.
 func TestLists_CutNoDelivery(t *testing.T) {
 	s := newFailingSite(t, false, strings.Repeat("\x01", 4000))
