@@ -287,7 +287,9 @@ func TestWait_SurvivesAClockThatIsAhead(t *testing.T) {
 // An endless is an inbox in which a filter selects nothing among any number of entries.
 type endless struct{ inbox.Operator }
 
-func (endless) List(context.Context, inbox.Query) (inbox.Page, error) { return inbox.Page{Next: "1"}, nil }
+func (endless) List(context.Context, inbox.Query) (inbox.Page, error) {
+	return inbox.Page{Next: "1"}, nil
+}
 
 func TestWait_ReadsABoundedNumberOfPages(t *testing.T) {
 	s := newSite(t, false)
