@@ -277,7 +277,7 @@ func TestWait_SurvivesAClockThatIsAhead(t *testing.T) {
 	s.deliver(`{}`, "ahead")
 	at := continues.FindStringSubmatch(s.want("wait_for_deliveries", nil))[1]
 	s.deliver(`{}`, "after")
-	text := s.want("wait_for_deliveries", arguments{"cursor": at, "seconds": 2})
+	text := s.want("wait_for_deliveries", arguments{"cursor": at, "seconds": 60})
 	require.Contains(t, text, `"delivery":"after"`)
 	require.NotContains(t, text, `"delivery":"ahead"`)
 	at = continues.FindStringSubmatch(text)[1]
