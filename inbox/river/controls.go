@@ -34,7 +34,7 @@ const (
 	listRecords  = `SELECT key, value FROM %s WHERE key COLLATE "C" >= $1 AND key COLLATE "C" <= $1 || '~'`
 )
 
-// Pause implements [inbox.Operator]. Processes with a version of this module that has no pauses do not follow it.
+// Pause implements [inbox.Operator].
 func (b *Inbox) Pause(ctx context.Context, s inbox.Scope) error { return b.controls.Pause(ctx, s) }
 
 // Resume implements [inbox.Operator].
