@@ -18,7 +18,8 @@ const (
 	// Running: a process has leased it. If that process crashes, the delivery is pending again once the lease has ended.
 	Running State = "running"
 
-	// Deferred: no callback exists for its type. It is pending again as soon as a running handler has one.
+	// Deferred: no callback exists for its type, or an operator has paused it. It is pending again as soon as a running
+	// handler has a callback, and nothing pauses it.
 	Deferred State = "deferred"
 
 	// DeadLettered: it runs again only if an operator retries it.

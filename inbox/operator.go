@@ -44,6 +44,9 @@ type Operator interface {
 	// Pause stops the callbacks that the scope selects, in every process. Deliveries are still stored and get 200. Those
 	// that are due become [Deferred], without an attempt that counts. A Run notices within two seconds; callbacks that run
 	// are not canceled. Pausing a scope again replaces its [Pause]. A scope without a field is [ErrEmptyScope].
+	//
+	// A process with a version of this module that has no pauses follows none, and also runs what others have deferred. So
+	// pause after all processes are updated.
 	Pause(ctx context.Context, s Scope) error
 
 	// Resume ends the pause of exactly that scope. Its deferred deliveries run within about ten seconds, and a minute on

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -60,6 +61,9 @@ func (b records) DeleteRecord(ctx context.Context, key string) (bool, error) {
 	}
 }
 
+// recordsAtOnce is how many records ListRecords requests at once. The audit has a thousand, and a server may be far away.
+const recordsAtOnce = 64
+
 // ListRecords implements [engine.Records]. Without records, it is one request, which the server serves from its index of
 // subjects. Reading the messages in order could miss a record that is replaced meanwhile.
 func (b records) ListRecords(ctx context.Context, prefix string) (map[string][]byte, error) {
@@ -71,19 +75,39 @@ func (b records) ListRecords(ctx context.Context, prefix string) (map[string][]b
 	if err != nil {
 		return nil, fmt.Errorf("jetstreaminbox: %w", b.explainTimeout(err))
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var mu sync.Mutex
+	var failed error // the first error, which ends the other requests
 	values := make(map[string][]byte, len(info.State.Subjects))
+	read := func(key, subject string) {
+		raw, err := found(b.deferredStream().GetLastMsgForSubject(ctx, subject))
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case err != nil && failed == nil:
+			failed = b.explainTimeout(err)
+			cancel()
+		case raw != nil: // otherwise it was deleted meanwhile
+			values[key] = raw.Data
+		}
+	}
+	var group sync.WaitGroup
+	slots := make(chan struct{}, recordsAtOnce)
 	for subject := range info.State.Subjects {
 		key, ok := b.recordKey(subject)
 		if !ok || !strings.HasPrefix(key, prefix) {
 			continue
 		}
-		raw, err := found(b.deferredStream().GetLastMsgForSubject(ctx, subject))
-		switch {
-		case err != nil:
-			return nil, b.explainTimeout(err)
-		case raw != nil: // otherwise it was deleted meanwhile
-			values[key] = raw.Data
-		}
+		slots <- struct{}{}
+		group.Go(func() {
+			defer func() { <-slots }()
+			read(key, subject)
+		})
+	}
+	group.Wait()
+	if failed != nil {
+		return nil, failed
 	}
 	return values, nil
 }

@@ -34,7 +34,7 @@ const (
 	listRecords  = `SELECT key, value FROM %s WHERE key COLLATE "C" >= $1 AND key COLLATE "C" <= $1 || '~'`
 )
 
-// Pause implements [inbox.Operator]. Processes with a version of this module that has no pauses do not follow it.
+// Pause implements [inbox.Operator].
 func (b *Inbox) Pause(ctx context.Context, s inbox.Scope) error { return b.controls.Pause(ctx, s) }
 
 // Resume implements [inbox.Operator].
@@ -76,6 +76,14 @@ func (b records) ListRecords(ctx context.Context, prefix string) (map[string][]b
 	if b.client.Load() == nil {
 		return nil, errNoClient
 	}
+	list, err := b.read(ctx, prefix)
+	if b.attached && isMissing(err) {
+		err = nil // an older version has no records
+	}
+	return list, b.recordError(err)
+}
+
+func (b records) read(ctx context.Context, prefix string) (map[string][]byte, error) {
 	list := make(map[string][]byte)
 	rows, err := b.pool.Query(ctx, fmt.Sprintf(listRecords, qualified(b.schema, recordTable)), prefix)
 	if err == nil {
@@ -86,10 +94,7 @@ func (b records) ListRecords(ctx context.Context, prefix string) (map[string][]b
 			return nil
 		})
 	}
-	if b.attached && isMissing(err) {
-		err = nil // an older version has no records
-	}
-	return list, b.recordError(err)
+	return list, err
 }
 
 func (b *Inbox) recordError(err error) error {

@@ -80,6 +80,10 @@ func (b *Inbox) checkTables(ctx context.Context, client *Client) error {
 	case !found:
 		return errNoRecords(schema)
 	}
+	if _, err := (records{b}).read(ctx, "none/"); err != nil {
+		return fmt.Errorf("riverinbox: table %s cannot be read, so no callback would run; grant SELECT, INSERT, UPDATE and DELETE on it to the service's user: %w",
+			qualified(b.schema, recordTable), err)
+	}
 	return nil
 }
 

@@ -62,11 +62,13 @@ func TestUse_NamesMissingTable(t *testing.T) {
 		"one of River's":         {migrate: true, statements: []string{"DROP TABLE river_leader"}, want: []string{"table river_leader does not exist"}},
 		"a column of River's":    {migrate: true, statements: []string{"ALTER TABLE river_job DROP COLUMN unique_states CASCADE"}, want: []string{"of another version", "unique_states", "river migrate-up"}},
 		"the right to read":      {migrate: true, statements: []string{"CREATE ROLE reader", "GRANT SELECT ON aihooks_idempotency TO reader", "ALTER ROLE postgres SET role = reader"}, want: []string{"cannot be read", "permission denied for table river_job"}},
+		"the right to read its own": {migrate: true, statements: []string{"CREATE ROLE reader", "GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader", "REVOKE ALL ON aihooks_inbox_record FROM reader", "ALTER ROLE postgres SET role = reader"},
+			want: []string{"table aihooks_inbox_record cannot be read, so no callback would run; grant SELECT, INSERT, UPDATE and DELETE", "permission denied for table aihooks_inbox_record"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var dsn string
-			if name == "the right to read" { // roles belong to the whole server
+			if strings.HasPrefix(name, "the right to read") { // roles belong to the whole server
 				dsn = pgtestNew(t)
 			} else {
 				dsn = pgtest.Shared(t).Database(t)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -145,6 +147,49 @@ func TestPauses_AreOneRequest(t *testing.T) {
 	require.Equal(t, 1, sentBy(js, read))
 	require.NoError(t, box.Pause(t.Context(), inbox.Scope{Vendor: "acme"}))
 	require.Equal(t, 2, sentBy(js, read))
+}
+
+// A slowConn counts its reads, and delays each, as if the server was far away.
+type slowConn struct {
+	net.Conn
+
+	reads *atomic.Int64
+}
+
+func (c slowConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.reads.Add(1)
+	time.Sleep(5 * time.Millisecond)
+	return n, err
+}
+
+func (c slowConn) Dial(network, address string) (net.Conn, error) {
+	conn, err := net.Dial(network, address)
+	return slowConn{conn, c.reads}, err
+}
+
+// One request after the other would need longer than the engine waits when it deletes old changes.
+func TestAudit_RequestsRecordsTogether(t *testing.T) {
+	t.Parallel()
+	server := newServer(t)
+	box := open(t, dial(t, server.ClientURL()), jetstreaminbox.Options{})
+	const changes = 200
+	for range changes / 2 {
+		require.NoError(t, box.Pause(t.Context(), inbox.Scope{Vendor: "acme"}))
+		require.NoError(t, box.Resume(t.Context(), inbox.Scope{Vendor: "acme"}))
+	}
+	var reads atomic.Int64
+	nc, err := nats.Connect(server.ClientURL(), nats.SetCustomDialer(slowConn{reads: &reads}))
+	require.NoError(t, err)
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	require.NoError(t, err)
+	tool, err := jetstreaminbox.Attach(t.Context(), js, "")
+	require.NoError(t, err)
+	audit, err := tool.Audit(t.Context())
+	require.NoError(t, err)
+	require.Len(t, audit, changes)
+	require.Less(t, reads.Load(), int64(changes/2))
 }
 
 // While a scope is paused, many deliveries may be deferred. Reading all of them every ten seconds would load the server.

@@ -277,11 +277,28 @@ func TestWait_SurvivesAClockThatIsAhead(t *testing.T) {
 	s.deliver(`{}`, "ahead")
 	at := continues.FindStringSubmatch(s.want("wait_for_deliveries", nil))[1]
 	s.deliver(`{}`, "after")
-	text := s.want("wait_for_deliveries", arguments{"cursor": at, "seconds": 2})
+	text := s.want("wait_for_deliveries", arguments{"cursor": at, "seconds": 60})
 	require.Contains(t, text, `"delivery":"after"`)
 	require.NotContains(t, text, `"delivery":"ahead"`)
 	at = continues.FindStringSubmatch(text)[1]
 	require.Contains(t, s.want("wait_for_deliveries", arguments{"cursor": at, "seconds": 1}), "There were no new deliveries")
+}
+
+// An endless is an inbox in which a filter selects nothing among any number of entries.
+type endless struct{ inbox.Operator }
+
+func (endless) List(context.Context, inbox.Query) (inbox.Page, error) {
+	return inbox.Page{Next: "1"}, nil
+}
+
+func TestWait_ReadsABoundedNumberOfPages(t *testing.T) {
+	s := newSite(t, false)
+	s.wrap = func(o inbox.Operator) inbox.Operator { return endless{o} }
+	s.connect(false)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	_, err := s.agent.CallTool(ctx, &mcp.CallToolParams{Name: "wait_for_deliveries", Arguments: arguments{"text": "rare"}})
+	require.NoError(t, err)
 }
 
 // What does not fit is in the next result.

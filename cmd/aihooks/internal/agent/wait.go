@@ -16,8 +16,8 @@ import (
 const (
 	defaultWait = 30 * time.Second
 	maxWait     = 5 * time.Minute
-	maxWaited   = 100  // deliveries in one result
-	maxScanned  = 5000 // newest entries that are read
+	maxWaited   = 100 // deliveries in one result
+	maxPages    = 5   // pages of the newest entries that are read
 )
 
 type waitInput struct {
@@ -102,7 +102,7 @@ func (s *server) wait(ctx context.Context, _ string, in waitInput) (string, erro
 func (s *server) after(ctx context.Context, f inbox.Filter, from cursor) (next cursor, found []inbox.Entry, err error) {
 	q := inbox.Query{Filter: f, Limit: inbox.MaxLimit}
 	var seen []inbox.Entry
-	for read := 0; read < maxScanned; {
+	for range maxPages { // a page may have no entry: see inbox.Page
 		page, err := s.box.List(ctx, q)
 		if err != nil {
 			return from, nil, err
@@ -116,7 +116,6 @@ func (s *server) after(ctx context.Context, f inbox.Filter, from cursor) (next c
 				found = append(found, e)
 			}
 		}
-		read += len(page.Entries)
 		if q.Cursor = page.Next; page.Next == "" {
 			break
 		}

@@ -68,7 +68,7 @@ func Open(ctx context.Context, address string, mode Mode) (*Box, error) {
 	switch {
 	case found && i >= 0:
 		return engines[i].open(ctx, rest, mode)
-	case found && strings.HasPrefix(rest, "//"):
+	case found && (strings.HasPrefix(rest, "//") || strings.Contains(rest, "://")):
 		return nil, fmt.Errorf("%s:// is not an inbox; it must be %s", scheme, Forms()) // without the address, which may have a password
 	default:
 		return openSQLite(ctx, address, mode)

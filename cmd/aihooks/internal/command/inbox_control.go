@@ -200,8 +200,8 @@ func (a *app) inboxWatchCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "watch",
 		Short: "Print the new dead letters until Ctrl-C",
-		Long: `Watch prints each dead letter that is new since the start, as aihooks inbox list does. It looks about once a second. With
---json, each line is an entry without its body.`,
+		Long: `Watch prints each dead letter that is new since the start, as aihooks inbox list does. It looks about once a second, at the
+first 1000 that aihooks inbox list has. With --json, each line is an entry without its body.`,
 		Example: `  aihooks inbox watch --from inbox.db --json | while read -r line; do notify "$line"; done`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -210,8 +210,12 @@ func (a *app) inboxWatchCommand() *cobra.Command {
 	}
 }
 
+// clocks is how much the clocks of this machine and of the service may differ.
+const clocks = time.Minute
+
 // watch prints new dead letters until ctx ends.
 func (a *app) watch(ctx context.Context, box inbox.Operator) error {
+	began := time.Now()
 	var seen map[string]bool // nil before the first list
 	for range inbox.Watch(ctx, box) {
 		page, err := box.List(ctx, inbox.Query{Filter: inbox.Filter{State: inbox.DeadLettered}, Limit: inbox.MaxLimit})
@@ -227,7 +231,7 @@ func (a *app) watch(ctx context.Context, box inbox.Operator) error {
 			e := &page.Entries[len(page.Entries)-1-i] // the oldest first
 			id := e.ID + " " + e.Since.String()       // a retry that failed is new
 			next[id] = true
-			if seen == nil || seen[id] {
+			if seen == nil || seen[id] || e.Since.Before(began.Add(-clocks)) { // it may be here because a newer one has ended
 				continue
 			}
 			if a.json {
