@@ -55,7 +55,11 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		case <-beat.C:
-			if s.check(r) != nil || !send("pulse", "") {
+			if s.check(r) != nil {
+				send("end", "")
+				return
+			}
+			if !send("pulse", "") {
 				return
 			}
 		}

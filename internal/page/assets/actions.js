@@ -1,7 +1,7 @@
-// Changes of one delivery, and of all that the filters select.
+// Actions of one delivery, and changes of all that the filters select.
 
-import { ask, failure, filled, filtersOf, post } from './api.js';
-import { confirm, toast } from './dialogs.js';
+import { ask, failure, filled, filtersOf, itemPath, post } from './api.js';
+import { confirm, copy, toast } from './dialogs.js';
 import { keep } from './keep.js';
 import { badge, name } from './list.js';
 import { make, words } from './text.js';
@@ -42,7 +42,26 @@ export const act = async (d, action, withReason) => {
     reason = await confirm(action.confirm || `${action.label} this delivery?`, action.label, { dangerous: action.name === 'discard', withReason });
     if (reason === null) return;
   }
-  await run(`items/${encodeURIComponent(d.id)}/actions/${encodeURIComponent(action.name)}`, { reason });
+  await run(itemPath(d.id, `/actions/${encodeURIComponent(action.name)}`), { reason });
+};
+
+/** copyCurl copies a delivery as a curl command. */
+export const copyCurl = async (id) => {
+  try {
+    await copy(await (await ask(itemPath(id, '/curl'))).text(), 'Copied as curl.');
+  } catch (error) {
+    toast(error.message, 'bad');
+  }
+};
+
+/** whole returns the whole body of a delivery, or null. */
+export const whole = async (id) => {
+  try {
+    return new Uint8Array(await (await ask(itemPath(id, '/body'))).arrayBuffer());
+  } catch (error) {
+    toast(error.message, 'bad');
+    return null;
+  }
 };
 
 const amount = (n, state) => {

@@ -22,6 +22,8 @@ export const post = async (path, form) => {
 /** failure is the message for a failed action. */
 export const failure = (error) => error instanceof Refusal ? error.message : 'The connection was lost. The action may not have run.';
 
+export const itemPath = (id, rest = '') => `items/${encodeURIComponent(id)}${rest}`;
+
 /** filled makes the query of a URL from the values that are not empty. */
 export const filled = (form) => new URLSearchParams(Object.entries(form).filter(([, value]) => value));
 

@@ -1,8 +1,8 @@
 // The page. The fragment of the URL has the chosen delivery, the filters, the chart and the open dialog, so that a reload and the
 // back button keep them.
 
-import { act, preview } from './actions.js';
-import { ask, filled, filterNames, filtersOf, Refusal } from './api.js';
+import { act, copyCurl, preview, whole } from './actions.js';
+import { ask, filled, filterNames, filtersOf, itemPath, Refusal } from './api.js';
 import { Chart } from './chart.js';
 import { Detail } from './detail.js';
 import { copy, isOpen, onClose, showDialog, toast } from './dialogs.js';
@@ -30,14 +30,13 @@ let searched = ''; // how far back the source has been searched, if the search c
 let missed = false; // whether changes may have been missed: there may be more new items than the server reads at once
 let asking = 0; // counts changes of the filters: responses to older requests are ignored
 
-const itemPath = (id, rest = '') => `items/${encodeURIComponent(id)}${rest}`;
-
 // The fragment of the URL.
 
 const read = () => Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
 
 const go = (change, how) => {
-  const to = { ...place, ...change };
+  const dialog = $(place.dialog)?.open ? place.dialog : ''; // the browser reports only later that a dialog was closed
+  const to = { ...place, dialog, ...change };
   const hash = '#' + filled(to);
   if (hash === (location.hash || '#')) return;
   history[how === 'push' ? 'pushState' : 'replaceState'](how === 'push' ? { opened: Boolean(change.id) } : history.state, '', hash);
@@ -299,23 +298,6 @@ const does = async (d, action) => {
   refresh();
 };
 
-const copyCurl = async (id) => {
-  try {
-    await copy(await (await ask(itemPath(id, '/curl'))).text(), 'Copied as curl.');
-  } catch (error) {
-    toast(error.message, 'bad');
-  }
-};
-
-const whole = async (id) => {
-  try {
-    return new Uint8Array(await (await ask(itemPath(id, '/body'))).arrayBuffer());
-  } catch (error) {
-    toast(error.message, 'bad');
-    return null;
-  }
-};
-
 const connection = (state) => {
   missed ||= state !== 'live';
   $('connection').dataset.state = state;
@@ -332,7 +314,7 @@ const filters = new Filters((change, how) => go(change, how));
 const chart = new Chart();
 const pauses = new Pauses(() => refresh());
 const dialog = (name) => {
-  if (!isOpen()) go({ dialog: '' }, 'replace'); // the browser reports only later that a dialog was closed
+  go({}, 'replace');
   go({ dialog: name }, 'push');
 };
 const tool = (id) => () => { if (operator && !$(id).hidden) $(id).click(); };
@@ -378,7 +360,7 @@ keys({
   help: () => dialog('help'),
 });
 
-onClose((name) => { if (place.dialog === name) go({ dialog: '' }, 'replace'); });
+onClose(() => go({}, 'replace'));
 $('all-button').addEventListener('click', () => dialog('all'));
 $('pauses-button').addEventListener('click', () => dialog('pauses'));
 $('chart-button').addEventListener('click', () => go({ chart: place.chart === 'on' ? '' : 'on' }, 'push'));

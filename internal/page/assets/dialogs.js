@@ -1,6 +1,6 @@
 // Dialogs and messages.
 
-import { make, words } from './text.js';
+import { make, words, write } from './text.js';
 
 const $ = (id) => document.getElementById(id);
 
@@ -35,9 +35,9 @@ export const showDialog = (name) => {
   return true;
 };
 
-/** onClose calls closed with the name of each dialog that is closed. */
+/** onClose calls closed after a dialog of the URL was closed. */
 export const onClose = (closed) => {
-  for (const name of linked) $(name).addEventListener('close', () => { if (!$(name).open) closed(name); });
+  for (const name of linked) $(name).addEventListener('close', closed);
 };
 
 let answer = () => {};
@@ -58,7 +58,8 @@ export const confirm = (question, yes, { dangerous = false, withReason = false }
   const dialog = $('confirm');
   settle();
   answer = resolve;
-  $('confirm-text').textContent = question;
+  $('confirm-text').replaceChildren();
+  write($('confirm-text'), question);
   $('confirm-yes').textContent = yes;
   $('confirm-yes').className = dangerous ? 'danger' : 'first';
   $('confirm-no').textContent = dangerous ? 'Keep it' : 'Not now';

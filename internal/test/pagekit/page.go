@@ -33,10 +33,10 @@ func New(t *testing.T, source page.Source, o page.Options) http.Handler {
 		return handler
 	}
 	w := httptest.NewRecorder()
-	handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://localhost/?token="+token, nil))
+	handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/?token="+token, nil))
 	path := strings.TrimSuffix(w.Header().Get("Location"), "/")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.AddCookie(&http.Cookie{Name: "aihooks" + (&url.URL{Host: r.Host}).Port(), Value: token})
+		r.AddCookie(&http.Cookie{Name: "aihooks" + (&url.URL{Host: r.Host}).Port(), Value: token}) //nolint:gosec // of a request
 		r.URL.Path = path + r.URL.Path
 		if r.URL.RawPath != "" {
 			r.URL.RawPath = path + r.URL.RawPath

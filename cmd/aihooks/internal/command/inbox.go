@@ -65,7 +65,7 @@ only with --write. Every change is recorded with --by and --reason: see aihooks 
 	}
 	addFromFlag(c, a)
 	addWebFlags(c.Flags(), &web, &address, defaultInboxWeb, &hosts)
-	c.Flags().BoolVar(&write, "write", false, "let visitors of the page retry and discard entries")
+	c.Flags().BoolVar(&write, "write", false, "let visitors of the page change entries and pause callbacks")
 	c.AddCommand(a.inboxListCommand(), a.inboxShowCommand(), a.inboxRetryCommand(), a.inboxDiscardCommand(), a.inboxStatsCommand(),
 		a.inboxPauseCommand(), a.inboxResumeCommand(), a.inboxPausesCommand(), a.inboxAuditCommand(), a.inboxWatchCommand())
 	return c

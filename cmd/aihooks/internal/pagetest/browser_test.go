@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"os/exec"
@@ -34,7 +36,7 @@ var chromium = sync.OnceValues(func() (context.Context, error) {
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("host-resolver-rules", "MAP evil.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"))
+		chromedp.Flag("host-resolver-rules", "MAP evil.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE "+strings.Join(ownAddresses(), ", EXCLUDE ")))
 	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, cancel := chromedp.NewContext(allocator)
 	endChromium = func() { _ = chromedp.Cancel(ctx); cancel(); end() }
@@ -42,6 +44,21 @@ var chromium = sync.OnceValues(func() (context.Context, error) {
 })
 
 var endChromium = func() {}
+
+// ownAddresses returns the IP addresses of this machine.
+func ownAddresses() []string {
+	var own []string
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		return []string{"127.0.0.1"}
+	}
+	for _, a := range addresses {
+		if prefix, err := netip.ParsePrefix(a.String()); err == nil {
+			own = append(own, prefix.Addr().String())
+		}
+	}
+	return own
+}
 
 func TestMain(m *testing.M) {
 	code := m.Run()
@@ -130,7 +147,7 @@ func (b *tab) settle() {
 	for _, request := range b.requests {
 		u, err := url.Parse(request)
 		require.NoError(b.t, err)
-		require.Contains(b.t, []string{"127.0.0.1", "localhost", "evil.test", ""}, u.Hostname(), request) // a data: URL has no host
+		require.Contains(b.t, append(ownAddresses(), "localhost", "evil.test", ""), u.Hostname(), request) // a data: URL has no host
 	}
 }
 

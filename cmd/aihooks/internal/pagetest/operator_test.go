@@ -223,6 +223,8 @@ func TestList_IsTableOnWideScreens(t *testing.T) {
 		b.until(rows(14))
 		b.shoot("inbox-table-" + name)
 		require.Empty(t, eval[string](b, tooFaint))
+		require.Empty(t, eval[string](b, fmt.Sprintf(tooWide, s.width)))
+		require.True(t, eval[bool](b, `(() => { const e = document.getElementById('list-pane'); return e.scrollWidth <= e.clientWidth; })()`), "no column may be cut off")
 		require.Empty(t, eval[string](b, `(() => {
 			const heads = [...document.querySelectorAll('.columns span')].map((e) => Math.round(e.getBoundingClientRect().left));
 			const cells = ['time', '.from-cell', '.type', '.id', '.chip', '.tries', '.why'];

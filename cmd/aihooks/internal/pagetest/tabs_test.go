@@ -1,6 +1,7 @@
 package pagetest
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -13,9 +14,13 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/inbox/inboxweb"
 	"github.com/aihooks/aihooks-go/internal/live"
 	"github.com/aihooks/aihooks-go/internal/page"
+	"github.com/aihooks/aihooks-go/internal/test/memorybox"
 	"github.com/aihooks/aihooks-go/internal/test/pagekit"
+	"github.com/aihooks/aihooks-go/webhook"
 )
 
 // sibling opens another tab of the same profile.
@@ -107,4 +112,45 @@ func TestStream_WorksWithoutLocks(t *testing.T) {
 	b.until(isLive + " && " + rows(3))
 	ring.Add(page.Detail{})
 	b.until(rows(4))
+}
+
+func TestStream_IsSeparateForEachPage(t *testing.T) {
+	boxes := map[string]*memorybox.Box{"/one": new(memorybox.Box), "/two": new(memorybox.Box)}
+	mux := http.NewServeMux()
+	for prefix, box := range boxes {
+		page, err := inboxweb.New(box, inboxweb.Options{Visitor: func(*http.Request) (string, error) { return "alice", nil }})
+		require.NoError(t, err)
+		mux.Handle(prefix+"/", http.StripPrefix(prefix, page))
+	}
+	handler, open, _ := countStreams(mux)
+	address := pagekit.ServeHandler(t, handler)
+	first := newTab(t, desktop)
+	tabs := map[string]*tab{"/one": first, "/two": first.sibling()}
+	for prefix, b := range tabs {
+		b.open(address + prefix + "/")
+		b.until(isLive)
+	}
+	require.EqualValues(t, 2, open.Load())
+	for prefix, b := range tabs {
+		boxes[prefix].Add(inbox.Done, webhook.Delivery{Vendor: "workflux", Type: prefix})
+		b.until(rows(1) + fmt.Sprintf(` && document.querySelector('.type').textContent === %q`, prefix))
+	}
+}
+
+func TestStream_EndsAfterLogout(t *testing.T) {
+	var loggedOut atomic.Bool
+	page, err := inboxweb.New(new(memorybox.Box), inboxweb.Options{Visitor: func(*http.Request) (string, error) {
+		if loggedOut.Load() {
+			return "", errors.New("logged out")
+		}
+		return "alice", nil
+	}})
+	require.NoError(t, err)
+	b := newTab(t, desktop)
+	b.expect("403")
+	b.open(pagekit.ServeHandler(t, page))
+	b.until(isLive)
+	loggedOut.Store(true)
+	b.until(`document.querySelector('.toast[role=alert] p')?.textContent === 'You must not see this page, or you are logged out. Log in, and reload the page.'`)
+	b.until(`document.getElementById('connection').dataset.state === 'lost'`)
 }
