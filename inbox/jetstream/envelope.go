@@ -17,6 +17,7 @@ import (
 const (
 	headerDelivery = "Aihooks-Delivery" // the delivery without its body, as JSON
 	headerState    = "Aihooks-State"    // a state as JSON; only if the message was moved, or has an extra
+	headerOrigin   = "Aihooks-Origin"   // the position before the message was claimed: see claim
 )
 
 // A state describes a message that was moved, or has more than its body.

@@ -95,18 +95,18 @@ func (h *handlerRun) resume(ctx context.Context, info *jetstream.StreamInfo) err
 // requeue moves a message to the main stream, with another state. It returns false if another operator or process was faster.
 // Once the message is stored, it may run, and be moved back, before it can be deleted.
 func (b *Inbox) requeue(ctx context.Context, from jetstream.Stream, raw *jetstream.RawStreamMsg, m *message, next state) (bool, error) {
-	seq, claimed, err := b.claim(ctx, from, raw)
+	origin := cmp.Or(raw.Header.Get(headerOrigin), position{raw.Sequence, raw.Time}.String())
+	seq, claimed, err := b.claim(ctx, from, raw, origin)
 	if err != nil || !claimed {
 		return false, err
 	}
-	// The message id prevents a second copy after a crash. It must be the same for the claimed message.
-	id := raw.Subject + "/" + cmp.Or(m.state.From, position{raw.Sequence, raw.Time}.String())
 	m.state = next
 	msg, err := m.encode(b.in(m.delivery.Vendor, m.delivery.Endpoint))
 	if err != nil {
 		return false, err
 	}
-	if _, err := b.publish(ctx, b.main(), msg, id); err != nil {
+	// The message id prevents a second copy after a crash, when the message is claimed again.
+	if _, err := b.publish(ctx, b.main(), msg, raw.Subject+"/"+origin); err != nil {
 		return false, fmt.Errorf("jetstreaminbox: %w", err)
 	}
 	_, err = b.delete(ctx, from, seq)
@@ -116,14 +116,15 @@ func (b *Inbox) requeue(ctx context.Context, from jetstream.Stream, raw *jetstre
 const codeWrongLastSequence = 10071
 
 // claim replaces a message by itself, under another sequence, unless it was replaced or deleted meanwhile. So a delivery is
-// either requeued or discarded, and by one operator.
-func (b *Inbox) claim(ctx context.Context, s jetstream.Stream, raw *jetstream.RawStreamMsg) (seq uint64, claimed bool, err error) {
+// either requeued or discarded, and by one operator. The new message keeps the position of the first one.
+func (b *Inbox) claim(ctx context.Context, s jetstream.Stream, raw *jetstream.RawStreamMsg, origin string) (seq uint64, claimed bool, err error) {
 	msg := &nats.Msg{Subject: raw.Subject, Header: make(nats.Header), Data: raw.Data}
 	for name, values := range raw.Header {
 		if !strings.HasPrefix(name, "Nats-") { // those were for the first publish
 			msg.Header[name] = values
 		}
 	}
+	msg.Header[headerOrigin] = []string{origin}
 	ack, err := b.js.PublishMsg(ctx, msg, jetstream.WithExpectStream(s.CachedInfo().Config.Name), jetstream.WithExpectLastSequencePerSubject(raw.Sequence))
 	switch {
 	case code(err) == codeWrongLastSequence:
