@@ -221,4 +221,16 @@ func TestPage_ShowsAndRetriesInboxEntries(t *testing.T) {
 	require.Equal(t, 200, v.act(t, items[0].ID, "retry"))
 	w.until(t, func(s inbox.Counts) bool { return s.Done == 1 })
 	require.Equal(t, 0, j.stop(os.Interrupt))
+	require.Contains(t, run(t, "inbox", "audit", "--json", "--from", w.path).is(t, 0).out, `"by"`, "the audit must name the user of the tool")
+}
+
+func TestPage_OnlyReadsInboxByDefault(t *testing.T) {
+	w := newInboxService(t, 1)
+	j := begin(t, aihooks(t, nil, "inbox", "--web", "--from", w.path, "--web-addr", "127.0.0.1:0"))
+	v := openPage(t, j)
+	items := v.items(t)
+	require.Len(t, items, 1)
+	require.Empty(t, items[0].Actions)
+	require.Equal(t, 403, v.act(t, items[0].ID, "retry"))
+	require.Equal(t, 0, j.stop(os.Interrupt))
 }
