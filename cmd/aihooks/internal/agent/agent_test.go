@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/agent"
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/test/memorybox"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -282,6 +284,48 @@ func TestWait_SurvivesAClockThatIsAhead(t *testing.T) {
 	require.NotContains(t, text, `"delivery":"ahead"`)
 	at = continues.FindStringSubmatch(text)[1]
 	require.Contains(t, s.want("wait_for_deliveries", arguments{"cursor": at, "seconds": 1}), "There were no new deliveries")
+}
+
+// A model must copy the cursor.
+func TestWait_HasShortCursorAfterBurst(t *testing.T) {
+	var box memorybox.Box
+	s := newSite(t, false)
+	s.wrap = func(inbox.Operator) inbox.Operator { return &box }
+	s.connect(false)
+	sent := 0
+	send := func(n int) {
+		for range n {
+			box.Add(inbox.DeadLettered, webhook.Delivery{Vendor: "acme", Endpoint: "default", Type: "ping", ID: fmt.Sprintf("id-%d", sent)})
+			sent++
+		}
+	}
+	send(3000)
+	at := continues.FindStringSubmatch(s.want("wait_for_deliveries", nil))[1]
+	require.Less(t, len(at), 4000)
+	send(1050)
+	seen := make(map[string]bool)
+	for len(seen) < 1050 {
+		inside, outside := split(t, s.want("wait_for_deliveries", arguments{"cursor": at, "seconds": 60}))
+		for _, match := range regexp.MustCompile(`"delivery":"id-(\d+)"`).FindAllStringSubmatch(inside, -1) {
+			n, err := strconv.Atoi(match[1])
+			require.NoError(t, err)
+			require.GreaterOrEqual(t, n, 3000, "it was there before")
+			require.False(t, seen[match[1]], "it was returned before")
+			seen[match[1]] = true
+		}
+		at = continues.FindStringSubmatch(strings.TrimSpace(outside))[1]
+		require.Less(t, len(at), 4000)
+	}
+	require.Contains(t, s.want("wait_for_deliveries", arguments{"cursor": at, "seconds": 1}), "There were no new deliveries")
+}
+
+func TestWait_ReturnsRetryThatFailsAgain(t *testing.T) {
+	s := newSite(t, false)
+	s.deliver(`{}`, "a")
+	at := continues.FindStringSubmatch(s.want("wait_for_deliveries", nil))[1]
+	_, err := s.box.Retry(t.Context(), inbox.Filter{All: true})
+	require.NoError(t, err)
+	require.Contains(t, s.want("wait_for_deliveries", arguments{"cursor": at, "seconds": 60}), `"delivery":"a"`)
 }
 
 // An endless is an inbox in which a filter selects nothing among any number of entries.

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,7 @@ const (
 	maxWait     = 5 * time.Minute
 	maxWaited   = 100 // deliveries in one result
 	maxPages    = 5   // pages of the newest entries that are read
+	maxSeen     = 400 // entries that a cursor has
 )
 
 type waitInput struct {
@@ -33,8 +35,26 @@ const overlap = 10 * time.Second
 
 // A cursor is a position in the order in which entries entered a state. It survives restarts of the agent and of the server.
 type cursor struct {
-	At  time.Time `json:"at"`            // what entered the state earlier was seen
-	IDs []string  `json:"ids,omitempty"` // what entered it later and was seen
+	At   time.Time `json:"at"`             // what entered the state earlier was seen
+	Seen []byte    `json:"seen,omitempty"` // the marks of what entered it later and was seen
+}
+
+// markSize is the length of a mark in bytes. A model copies the cursor, so it must be short.
+const markSize = 4
+
+// mark returns a short hash of an entry and of when it entered its state: a dead letter may be retried, and fail again.
+func mark(e *inbox.Entry) []byte {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", e.ID, enteredAt(e).UnixNano()))
+	return sum[:markSize]
+}
+
+// seen returns the marks of the cursor.
+func (c *cursor) seen() map[string]bool {
+	marks := make(map[string]bool)
+	for m := range slices.Chunk(c.Seen, markSize) {
+		marks[string(m)] = true
+	}
+	return marks
 }
 
 func (c *cursor) String() string {
@@ -101,6 +121,7 @@ func (s *server) wait(ctx context.Context, _ string, in waitInput) (string, erro
 // cursor is before all of them.
 func (s *server) after(ctx context.Context, f inbox.Filter, from cursor) (next cursor, found []inbox.Entry, err error) {
 	q := inbox.Query{Filter: f, Limit: inbox.MaxLimit}
+	known := from.seen()
 	var seen []inbox.Entry
 	for range maxPages { // a page may have no entry: see inbox.Page
 		page, err := s.box.List(ctx, q)
@@ -110,7 +131,7 @@ func (s *server) after(ctx context.Context, f inbox.Filter, from cursor) (next c
 		for _, e := range page.Entries {
 			switch {
 			case !enteredAt(&e).After(from.At):
-			case slices.Contains(from.IDs, e.ID):
+			case known[string(mark(&e))]:
 				seen = append(seen, e)
 			default:
 				found = append(found, e)
@@ -120,7 +141,8 @@ func (s *server) after(ctx context.Context, f inbox.Filter, from cursor) (next c
 			break
 		}
 	}
-	slices.SortStableFunc(found, func(a, b inbox.Entry) int { return enteredAt(&a).Compare(enteredAt(&b)) })
+	byTime := func(a, b inbox.Entry) int { return enteredAt(&a).Compare(enteredAt(&b)) }
+	slices.SortStableFunc(found, byTime)
 	if !from.At.IsZero() {
 		found = fitting(found[:min(len(found), maxWaited)])
 	}
@@ -137,9 +159,17 @@ func (s *server) after(ctx context.Context, f inbox.Filter, from cursor) (next c
 	if next.At.IsZero() {
 		next.At = time.Unix(0, 0).UTC()
 	}
-	for _, e := range slices.Concat(seen, found) {
+	recent := slices.DeleteFunc(slices.Concat(seen, found), func(e inbox.Entry) bool { return !enteredAt(&e).After(next.At) })
+	slices.SortStableFunc(recent, byTime)
+	if older := len(recent) - maxSeen; older > 0 && len(found) > 0 { // after a burst, the overlap is shorter
+		next.At = enteredAt(&recent[older-1])
+		if last := enteredAt(&found[len(found)-1]); !next.At.Before(last) {
+			next.At = last.Add(-1) // others may have entered at the same time
+		}
+	}
+	for _, e := range recent {
 		if enteredAt(&e).After(next.At) {
-			next.IDs = append(next.IDs, e.ID)
+			next.Seen = append(next.Seen, mark(&e)...)
 		}
 	}
 	return next, found, nil
