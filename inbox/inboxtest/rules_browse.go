@@ -147,10 +147,10 @@ var browseRules = []rule{{
 	check: func(c *check) {
 		s := c.open(inbox.Policy{})
 		h := s.handler(acme, plain).on(ping, succeed).on(pong, fails(webhook.Permanent(errCallback)))
-		h.sendNew(ping, "a")
+		h.sendNew(ping, "done")
 		h.sendNew(pong, "discarded")
 		s.run(h)
-		c.awaitCalls(1, "a")
+		c.awaitCalls(1, "done")
 		c.operate(s, s.box.Discard, inbox.Filter{ID: c.awaitDeadLetters(s, "discarded")["discarded"].ID}, 1, "discarding one")
 		ctx, cancel := c.callTimeout()
 		defer cancel()
@@ -168,18 +168,18 @@ var browseRules = []rule{{
 			}
 			n, err := s.box.Rerun(ctx, inbox.Filter{ID: e.ID})
 			switch {
-			case e.Delivery.ID == "a" && e.Delivery.Body != nil && n == 1 && err == nil:
+			case e.Delivery.ID == "done" && e.Delivery.Body != nil && n == 1 && err == nil:
 				runs++
-			case e.Delivery.ID == "a" || n != 0 || !errors.Is(err, inbox.ErrNotFound):
+			case e.Delivery.ID == "done" || n != 0 || !errors.Is(err, inbox.ErrNotFound):
 				c.brokenf("Rerun of the done entry %q returned %d, %v", e.Delivery.ID, n, err)
 			}
 		}
-		c.awaitCalls(runs, "a")
+		c.awaitCalls(runs, "done")
 		c.runMarkers(h)
-		c.called(runs, "after Rerun", "a")
+		c.called(runs, "after Rerun", "done")
 		c.called(1, "after Rerun", "discarded")
 		if runs == 2 {
-			c.keys("a", keyOf("a"), keyOf("a")+"#1")
+			c.keys("done", keyOf("done"), keyOf("done")+"#1")
 		}
 	},
 }, {

@@ -65,11 +65,11 @@ func (b records) ListRecords(ctx context.Context, prefix string) (map[string][]b
 	if err := b.reads.QueryRowContext(ctx, hasRecords).Scan(&tables); err != nil {
 		return nil, fmt.Errorf("sqliteinbox: %w", err)
 	}
+	list := make(map[string][]byte)
 	if tables == 0 {
-		return nil, nil
+		return list, nil
 	}
 	rows, err := b.reads.QueryContext(ctx, listRecords, prefix)
-	list := make(map[string][]byte)
 	if err == nil {
 		err = eachRow(rows, func(scan func(...any) error) error {
 			var key string

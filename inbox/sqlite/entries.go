@@ -97,31 +97,40 @@ func (b *Inbox) entries(ctx context.Context, s inbox.State, f inbox.Filter) iter
 		}
 		found := false
 		for _, code := range codesOf(s) {
-			var last *row
-			for {
-				query, args := listing(code, f, last)
-				page, err := b.page(ctx, query, args...)
-				if err != nil {
-					yield(inbox.Entry{}, err)
+			for e, err := range b.entriesOf(ctx, code, f) {
+				found = true
+				if !yield(e, err) || err != nil {
 					return
 				}
-				for i := range page {
-					if !f.Matches(&page[i].Entry) { // the query does not search for Text
-						continue
-					}
-					found = true
-					if !yield(page[i].Entry, nil) {
-						return
-					}
-				}
-				if len(page) < pageSize {
-					break
-				}
-				last = &page[len(page)-1]
 			}
 		}
 		if !found && f.ID != "" {
 			yield(inbox.Entry{}, fmt.Errorf("sqliteinbox: %w: %s", inbox.ErrNotFound, f.ID))
+		}
+	}
+}
+
+// entriesOf is entries for the rows of one state.
+func (b *Inbox) entriesOf(ctx context.Context, code int, f inbox.Filter) iter.Seq2[inbox.Entry, error] {
+	return func(yield func(inbox.Entry, error) bool) {
+		var last *row
+		for {
+			query, args := listing(code, f, last)
+			page, err := b.page(ctx, query, args...)
+			if err != nil {
+				yield(inbox.Entry{}, err)
+				return
+			}
+			for i := range page {
+				// The query does not search for Text.
+				if f.Matches(&page[i].Entry) && !yield(page[i].Entry, nil) {
+					return
+				}
+			}
+			if len(page) < pageSize {
+				return
+			}
+			last = &page[len(page)-1]
 		}
 	}
 }

@@ -92,7 +92,7 @@ func clip(s string) string {
 func fitting(entries []inbox.Entry) []inbox.Entry {
 	size := 0
 	for i := range entries {
-		text, _ := json.Marshal(summaryOf(&entries[i])) // never fails
+		text, _ := json.Marshal(summaryOf(&entries[i])) //nolint:errchkjson // fencedJSON reports the error
 		if size += len(text) + 1; size > maxFenced {
 			return entries[:max(i, 1)]
 		}

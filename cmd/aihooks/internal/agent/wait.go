@@ -58,7 +58,7 @@ func (c *cursor) seen() map[string]bool {
 }
 
 func (c *cursor) String() string {
-	text, _ := json.Marshal(c) // never fails
+	text, _ := json.Marshal(c) //nolint:errchkjson // fails only for years after 9999
 	return base64.RawURLEncoding.EncodeToString(text)
 }
 

@@ -220,7 +220,7 @@ func (a *app) watch(ctx context.Context, box inbox.Operator) error {
 	for range inbox.Watch(ctx, box) {
 		page, err := box.List(ctx, inbox.Query{Filter: inbox.Filter{State: inbox.DeadLettered}, Limit: inbox.MaxLimit})
 		if ctx.Err() != nil {
-			break
+			return nil //nolint:nilerr // the user has ended it
 		}
 		if err != nil {
 			a.notef("aihooks: %s", printable(err.Error())) // it continues when the engine is back
