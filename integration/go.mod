@@ -3,10 +3,11 @@ module github.com/aihooks/aihooks-go/integration
 go 1.26.0
 
 require (
-	github.com/aihooks/aihooks-go v0.0.0-20261127050053-a502041fdf5d
-	github.com/aihooks/aihooks-go/inbox/jetstream v0.0.0-20261127050053-a502041fdf5d
-	github.com/aihooks/aihooks-go/inbox/sqlite v0.0.0-20261127050053-a502041fdf5d
-	github.com/aihooks/aihooks-go/webhook/otelhooks v0.0.0-20261127050053-a502041fdf5d
+	github.com/aihooks/aihooks-go v0.0.0-20261127075842-f1ee06e2b5fe
+	github.com/aihooks/aihooks-go/inbox/jetstream v0.0.0-20261127075842-f1ee06e2b5fe
+	github.com/aihooks/aihooks-go/inbox/river v0.0.0-20261127075842-f1ee06e2b5fe
+	github.com/aihooks/aihooks-go/inbox/sqlite v0.0.0-20261127075842-f1ee06e2b5fe
+	github.com/aihooks/aihooks-go/webhook/otelhooks v0.0.0-20261127075842-f1ee06e2b5fe
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
 	github.com/creack/pty v1.1.24
@@ -16,6 +17,8 @@ require (
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/nats-io/nats-server/v2 v2.15.2
 	github.com/nats-io/nats.go v1.55.0
+	github.com/riverqueue/river v0.51.2
+	github.com/riverqueue/river/riverdriver/riverpgxv5 v0.51.2
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
 	github.com/slack-go/slack v0.35.0
 	github.com/standard-webhooks/standard-webhooks/libraries v0.0.1
@@ -50,13 +53,19 @@ require (
 	github.com/nats-io/nuid v1.0.1 // indirect
 	github.com/ncruces/go-strftime v1.0.0 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
+	github.com/riverqueue/river/riverdriver v0.51.2 // indirect
+	github.com/riverqueue/river/rivershared v0.51.2 // indirect
+	github.com/riverqueue/river/rivertype v0.51.2 // indirect
+	github.com/tidwall/gjson v1.20.0 // indirect
+	github.com/tidwall/match v1.2.0 // indirect
+	github.com/tidwall/pretty v1.2.1 // indirect
+	github.com/tidwall/sjson v1.2.5 // indirect
 	go.opentelemetry.io/auto/sdk v1.2.1 // indirect
 	go.opentelemetry.io/otel v1.47.0 // indirect
 	go.opentelemetry.io/otel/log v1.47.0 // indirect
 	go.opentelemetry.io/otel/metric v1.47.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
-	golang.org/x/mod v0.42.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
