@@ -276,3 +276,25 @@ func TestOutage_EndsListMidway(t *testing.T) {
 		return err == nil && len(page.Entries) == 5
 	})
 }
+
+// A dead letter that fails again while Retry runs has a later place in its order.
+func TestRetry_RetriesEachOnce(t *testing.T) {
+	t.Parallel()
+	const n = 300
+	instance := open(t, setup{dsn: pgtest.Shared(t).Database(t), options: fastRetry(1)})
+	handler := newTestHandler(t, instance.box, func(context.Context, *webhook.Delivery) error { return webhook.Permanent(errors.New("no")) })
+	inboxkit.Run(t, instance.box, handler.hook)
+	for i := range n {
+		handler.send(fmt.Sprint(i))
+	}
+	dead := func() bool {
+		stats, err := instance.box.Stats(t.Context())
+		return err == nil && stats.DeadLettered == n
+	}
+	kit.Eventually(t, dead)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
+	defer cancel()
+	retried, err := instance.box.Retry(ctx, inbox.Filter{All: true})
+	require.NoError(t, err)
+	require.Equal(t, n, retried)
+}

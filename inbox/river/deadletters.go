@@ -109,7 +109,8 @@ func (b *Inbox) DeadLetters(ctx context.Context, f inbox.Filter) iter.Seq2[inbox
 	}
 }
 
-// each calls do for the entries that the filter selects, the oldest first, while do returns true.
+// each calls do for the entries that the filter selects, the oldest first, while do returns true. It calls do once for each
+// entry: one that is retried, and fails again meanwhile, comes a second time at the end of the list.
 func (b *Inbox) each(ctx context.Context, f inbox.Filter, do func(e inbox.Entry, id int64) (more bool, err error)) error {
 	client := b.client.Load()
 	if client == nil {
@@ -123,7 +124,7 @@ func (b *Inbox) each(ctx context.Context, f inbox.Filter, do func(e inbox.Entry,
 		}
 		params = params.IDs(id)
 	}
-	found := false
+	found := make(map[int64]bool)
 	for {
 		list, err := client.JobList(ctx, params)
 		if err != nil {
@@ -131,10 +132,10 @@ func (b *Inbox) each(ctx context.Context, f inbox.Filter, do func(e inbox.Entry,
 		}
 		for _, row := range list.Jobs {
 			e := b.entryOf(row)
-			if !operable(&e, &f) || !f.Matches(&e) {
+			if found[row.ID] || !operable(&e, &f) || !f.Matches(&e) {
 				continue
 			}
-			found = true
+			found[row.ID] = true
 			if more, err := do(e, row.ID); err != nil || !more {
 				return err
 			}
@@ -144,7 +145,7 @@ func (b *Inbox) each(ctx context.Context, f inbox.Filter, do func(e inbox.Entry,
 		}
 		params = params.After(list.LastCursor)
 	}
-	if f.ID != "" && !found {
+	if f.ID != "" && len(found) == 0 {
 		return inbox.ErrNotFound
 	}
 	return nil

@@ -197,3 +197,25 @@ func TestRequeue_KeepsSuspects(t *testing.T) {
 		}
 	}
 }
+
+// Nanoseconds since 1970 end in the year 2262.
+func TestFilter_TakesDistantTimes(t *testing.T) {
+	t.Parallel()
+	path := pathOf(t)
+	box := openBox(t, path, forever)
+	store(t, box, pings("", 3)...)
+	mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 3, due_at = 0`)
+	for _, year := range []int{1, 1600, 2300, 2600, 9999} {
+		at := time.Date(year, 12, 31, 0, 0, 0, 0, time.UTC)
+		for _, f := range []inbox.Filter{{From: at}, {Until: at}} {
+			want := (year < 2000) == !f.From.IsZero()
+			listed, err := inbox.Count(t.Context(), box, f)
+			require.NoError(t, err)
+			changed, err := box.Rerun(t.Context(), f)
+			require.NoError(t, err)
+			n := map[bool]int{true: 3, false: 0}[want]
+			require.Equal(t, []int{n, n}, []int{listed, changed}, "%+v", f)
+			mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 3, due_at = 0`)
+		}
+	}
+}

@@ -188,12 +188,24 @@ func where(code int, f inbox.Filter) (conditions string, args []any) {
 		add("e.type = ?", f.Type)
 	}
 	if !f.From.IsZero() {
-		add("e.received_at >= ?", f.From.UnixNano())
+		add("e.received_at >= ?", nanoseconds(f.From))
 	}
 	if !f.Until.IsZero() {
-		add("e.received_at < ?", f.Until.UnixNano())
+		add("e.received_at < ?", nanoseconds(f.Until))
 	}
 	return strings.Join(list, " AND "), args
+}
+
+// nanoseconds returns t.UnixNano, or the nearest number if that would overflow.
+func nanoseconds(t time.Time) int64 {
+	switch {
+	case t.Before(time.Unix(0, math.MinInt64)):
+		return math.MinInt64
+	case t.After(time.Unix(0, math.MaxInt64)):
+		return math.MaxInt64
+	default:
+		return t.UnixNano()
+	}
 }
 
 func (b *Inbox) page(ctx context.Context, query string, args ...any) ([]row, error) {
