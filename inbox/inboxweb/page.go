@@ -1,7 +1,8 @@
 // Package inboxweb serves a web page for the operators of an inbox, as a part of your service.
 //
 // The page lists the entries of an inbox with their outcomes, draws what arrived in the last hours, and updates itself.
-// Visitors who may do so retry, rerun and discard one entry or all that the filters select, and pause callbacks. Mount the page below any path of a server that has a login:
+// Visitors who may do so retry, rerun and discard one entry or all that the filters select, and pause callbacks. Mount the
+// page below any path of a server that has a login:
 //
 //	page, err := inboxweb.New(box, inboxweb.Options{
 //		Visitor: func(r *http.Request) (string, error) { return sessions.User(r) },
