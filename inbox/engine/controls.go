@@ -153,11 +153,15 @@ func (c *Controls) Audit(ctx context.Context) ([]inbox.Change, error) {
 	return changes, nil
 }
 
-// Audited does an operation, and records it. do calls begin before its first change, which writes the record; if that
-// fails, do must change nothing and return the error. Afterwards the record gets the number of changed entries. An
+// Audited checks the filter, does an operation, and records it. do calls begin before its first change, which writes the
+// record; if that fails, do must change nothing and return the error. Afterwards the record gets the number of changed entries. An
 // operation that changed nothing leaves no record. One that failed keeps it, because the engine may have made a change that
 // it could not confirm.
 func (c *Controls) Audited(ctx context.Context, a inbox.Action, f inbox.Filter, do func(begin func() error) (int, error)) (int, error) {
+	isPause := a == inbox.ActionPause || a == inbox.ActionResume
+	if err := CheckFilter(f); err != nil && !isPause {
+		return 0, err
+	}
 	change := inbox.Change{Actor: inbox.ActorFromContext(ctx), Action: a, Filter: f}
 	var key string
 	put := func(ctx context.Context) error {
@@ -188,7 +192,7 @@ func (c *Controls) Audited(ctx context.Context, a inbox.Action, f inbox.Filter, 
 	switch change.Entries = n; {
 	case n > 0:
 		_ = put(ctx) // the first record stays
-	case !recorded, errors.Is(err, inbox.ErrNotFound), err == nil && a != inbox.ActionPause && a != inbox.ActionResume:
+	case !recorded, errors.Is(err, inbox.ErrNotFound), err == nil && !isPause:
 		_, _ = c.records.DeleteRecord(ctx, key) // nothing has changed
 	}
 	if number%trimEvery == 1 {
