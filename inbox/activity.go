@@ -2,6 +2,7 @@ package inbox
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"time"
 )
@@ -76,6 +77,9 @@ type Step struct {
 // Summarize counts the deliveries that have arrived within a period, in steps of equal length. Both must be positive. It
 // lists these deliveries, at most 20,000.
 func Summarize(ctx context.Context, o Operator, period, step time.Duration) (Activity, error) {
+	if period <= 0 || step <= 0 {
+		return Activity{}, fmt.Errorf("inbox: the period (%v) and the step (%v) of Summarize must be positive", period, step)
+	}
 	now := time.Now()
 	a := Activity{Since: now.Add(-period).Truncate(step), Types: make(map[string]Counts)}
 	for at := a.Since; at.Before(now); at = at.Add(step) {

@@ -101,6 +101,13 @@ func TestSummarize_IsBounded(t *testing.T) {
 	require.Equal(t, 20_000, a.Types["acme/ping"].Pending)
 }
 
+func TestSummarize_RefusesEmptyPeriods(t *testing.T) {
+	for _, d := range [][2]time.Duration{{0, 1}, {1, 0}, {-1, 1}, {1, -1}} {
+		_, err := inbox.Summarize(t.Context(), new(listing), d[0], d[1])
+		require.ErrorContains(t, err, "must be positive")
+	}
+}
+
 func TestCount_CountsAllPages(t *testing.T) {
 	l := new(listing)
 	for i := range 9 {

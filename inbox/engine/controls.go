@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/webhook"
 )
 
 // Records is where an engine keeps what operators set: a few small values, which all processes share. Keys are short and
@@ -181,6 +182,9 @@ func (c *Controls) Audited(ctx context.Context, a inbox.Action, f inbox.Filter, 
 		key = fmt.Sprintf("%s%020d-%010d-%s", auditKey, change.At.UnixNano(), number, rand.Text()[:8]) // in order, and unique
 		err := put(ctx)
 		recorded = err == nil
+		if a == inbox.ActionDiscard && errors.Is(err, webhook.ErrInboxFull) {
+			return nil // it makes space, also for the record
+		}
 		return err
 	}))
 	if key == "" {

@@ -97,6 +97,32 @@ func TestControls_RecordOperationsThatEndEarly(t *testing.T) {
 	require.Equal(t, 3, audit[0].Entries)
 }
 
+func TestControls_DiscardGoesOnWhenFull(t *testing.T) {
+	r := newRecords()
+	c := engine.NewControls(r)
+	for _, a := range []inbox.Action{inbox.ActionDiscard, inbox.ActionRetry} {
+		r.fail(fmt.Errorf("the account has no space: %w", webhook.ErrInboxFull))
+		n, err := c.Audited(t.Context(), a, inbox.Filter{All: true}, func(begin func() error) (int, error) {
+			if err := begin(); err != nil {
+				return 0, err
+			}
+			r.fail(nil) // what is discarded makes space
+			return 3, nil
+		})
+		if a != inbox.ActionDiscard {
+			require.ErrorIs(t, err, webhook.ErrInboxFull)
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, 3, n)
+	}
+	r.fail(nil)
+	audit, err := c.Audit(t.Context())
+	require.NoError(t, err)
+	require.Len(t, audit, 1)
+	require.Equal(t, 3, audit[0].Entries)
+}
+
 func TestControls_KeepAThousandChanges(t *testing.T) {
 	r := newRecords()
 	c := engine.NewControls(r)
