@@ -2,12 +2,14 @@ package inbox_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"log/slog"
 	"time"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/internal/test/memorybox"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -93,4 +95,43 @@ func ExampleFilter() {
 	}
 	_ = retryLastDay
 	// Output:
+}
+
+// A program for operators retries what failed because a server was down, and says who does so and why. The inbox is that of
+// an engine, or of its Attach.
+func ExampleOperator() {
+	box := new(memorybox.Box)
+	box.Add(inbox.DeadLettered, webhook.Delivery{Vendor: "workflux", Type: "integration.error", ID: "evt_1"}, inbox.Attempt{Error: "dial tcp: connection refused"})
+	box.Add(inbox.DeadLettered, webhook.Delivery{Vendor: "workflux", Type: "user.message", ID: "evt_2"}, inbox.Attempt{Error: "no such customer"})
+
+	refused := inbox.Filter{State: inbox.DeadLettered, Text: "connection refused"}
+	page, err := box.List(context.Background(), inbox.Query{Filter: refused})
+	for _, e := range page.Entries {
+		fmt.Println(e.Delivery.ID, e.LastError())
+	}
+	ctx := inbox.WithActor(context.Background(), inbox.Actor{By: "alice", Reason: "the database is back"})
+	n, errRetry := box.Retry(ctx, refused)
+	fmt.Println(n, "retried", errors.Join(err, errRetry))
+
+	changes, err := box.Audit(ctx)
+	fmt.Println(changes[0].By, changes[0].Action, changes[0].Entries, changes[0].Reason, err)
+	// Output:
+	// evt_1 dial tcp: connection refused
+	// 1 retried <nil>
+	// alice retry 1 the database is back <nil>
+}
+
+// While a database moves, the callbacks that need it wait. Deliveries are stored and get 200.
+func ExampleOperator_pause() {
+	box := new(memorybox.Box)
+	ctx := inbox.WithActor(context.Background(), inbox.Actor{By: "alice", Reason: "the database moves"})
+	scope := inbox.Scope{Vendor: "workflux", Type: "user.message"}
+	fmt.Println(box.Pause(ctx, scope))
+	pauses, err := box.Pauses(ctx)
+	fmt.Println(len(pauses), pauses[0].Reason, err)
+	fmt.Println(box.Resume(ctx, scope))
+	// Output:
+	// <nil>
+	// 1 the database moves <nil>
+	// <nil>
 }
