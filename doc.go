@@ -15,6 +15,7 @@
 //	idempotency             duplicates: the store in memory, and the interface of stores
 //	idempotency/sqlstore    the store on PostgreSQL and SQLite; redisstore is a separate module
 //	inbox                   respond at once, run later; the engines sqlite, river and jetstream are separate modules
+//	inbox/inboxweb          a page for the operators of an inbox
 //
 // For the author of a vendor's package, a store or an engine:
 //
@@ -22,5 +23,5 @@
 //	idempotency/idempotencytest                  the rules of a store, as tests
 //	inbox/engine, inbox/inboxtest                the parts of an engine, and its rules as tests
 //
-// The command cmd/aihooks sends, receives and explains deliveries. The README shows the first use.
+// The command cmd/aihooks sends, receives and explains deliveries, and operates inboxes. The README shows the first use.
 package aihooks

@@ -3,6 +3,7 @@
 //
 //   - sqlstore tests idempotency/sqlstore on PostgreSQL and SQLite.
 //   - jetstream tests inbox/jetstream on NATS servers.
+//   - operator tests that an operator sees and does the same with every engine.
 //   - bench measures the library next to handlers by hand and to other libraries, with "make bench".
 //   - peers runs the vectors of signature/testdata against other libraries.
 //   - vectors tests the Python programs of signature/testdata.

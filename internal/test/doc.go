@@ -6,6 +6,7 @@
 //   - vendortest: handlers of every vendor, and senders to them; lossless compares their events with bodies
 //   - signtest: signature schemes, the reference vectors, and deliveries with one known mistake each
 //   - inboxkit: a handler with an inbox, and what tests of all inboxes share
+//   - memorybox: an inbox for operators, in memory; pagekit: serves the web page
 //   - internal/logtest, which ships with inboxtest: captured logs
 //
 // Servers and processes:
