@@ -12,13 +12,9 @@ import (
 
 // A change selects deliveries by ids or by a filter.
 type change struct {
+	selection
+
 	IDs      []string `json:"ids,omitempty" jsonschema:"the ids of the entries; otherwise a filter is needed"`
-	Vendor   string   `json:"vendor,omitempty" jsonschema:"only this vendor"`
-	Endpoint string   `json:"endpoint,omitempty" jsonschema:"only this endpoint"`
-	Type     string   `json:"type,omitempty" jsonschema:"only this type of event"`
-	Text     string   `json:"text,omitempty" jsonschema:"only with this text in the delivery's id, its type, its endpoint, or its last reason or error"`
-	Since    string   `json:"since,omitempty" jsonschema:"only received at this time or later: RFC 3339, or how long ago, such as 1h30m"`
-	Until    string   `json:"until,omitempty" jsonschema:"only received before this time"`
 	Expected int      `json:"expected,omitempty" jsonschema:"with a filter: the number that count_deliveries has returned for it; with another number, nothing changes"`
 	Reason   string   `json:"reason" jsonschema:"why, for the audit and for people"`
 }
@@ -45,8 +41,7 @@ func (s *server) change(ctx context.Context, agent string, in change, do func(co
 	if strings.TrimSpace(in.Reason) == "" {
 		return "", errors.New("reason must not be empty")
 	}
-	selection := filter{Vendor: in.Vendor, Endpoint: in.Endpoint, Type: in.Type, Text: in.Text, Since: in.Since, Until: in.Until}
-	f, err := selection.get()
+	f, err := in.in(inbox.DeadLettered)
 	if err != nil {
 		return "", err
 	}

@@ -12,9 +12,15 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 )
 
-// A filter selects deliveries. The texts describe its fields to an agent.
+// A filter selects deliveries of a state.
 type filter struct {
-	State    string `json:"state,omitempty" jsonschema:"dead_lettered (the default), pending, running, deferred, done or all"`
+	selection
+
+	State string `json:"state,omitempty" jsonschema:"dead_lettered (the default), pending, running, deferred, done or all"`
+}
+
+// A selection selects deliveries. The texts describe its fields to an agent.
+type selection struct {
 	Vendor   string `json:"vendor,omitempty" jsonschema:"only this vendor, such as workflux"`
 	Endpoint string `json:"endpoint,omitempty" jsonschema:"only this endpoint, such as default"`
 	Type     string `json:"type,omitempty" jsonschema:"only this type of event"`
@@ -27,19 +33,25 @@ var states = []inbox.State{inbox.DeadLettered, inbox.Pending, inbox.Running, inb
 
 // get returns the filter of the inbox. Its State is empty for all states.
 func (f *filter) get() (got inbox.Filter, err error) {
-	got = inbox.Filter{State: inbox.State(f.State), Vendor: f.Vendor, Endpoint: f.Endpoint, Type: f.Type, Text: f.Text}
+	state := inbox.State(f.State)
 	switch {
 	case f.State == "":
-		got.State = inbox.DeadLettered
+		state = inbox.DeadLettered
 	case f.State == "all":
-		got.State = ""
-	case !slices.Contains(states, got.State):
+		state = ""
+	case !slices.Contains(states, state):
 		return got, fmt.Errorf("state must be all or one of %v", states)
 	}
-	if got.From, err = timeOf(f.Since); err != nil {
+	return f.in(state)
+}
+
+// in returns the filter of the inbox for a state.
+func (s *selection) in(state inbox.State) (got inbox.Filter, err error) {
+	got = inbox.Filter{State: state, Vendor: s.Vendor, Endpoint: s.Endpoint, Type: s.Type, Text: s.Text}
+	if got.From, err = timeOf(s.Since); err != nil {
 		return got, fmt.Errorf("since %w", err)
 	}
-	if got.Until, err = timeOf(f.Until); err != nil {
+	if got.Until, err = timeOf(s.Until); err != nil {
 		return got, fmt.Errorf("until %w", err)
 	}
 	return got, nil

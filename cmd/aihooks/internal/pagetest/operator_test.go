@@ -20,7 +20,7 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-// operatorBox returns an inbox with 12 dead letters, of which 7 are of the type user.message, and an entry of each other state.
+// operatorBox returns an inbox with 12 dead letters, seven of them of the type user.message, and an entry of each other state.
 func operatorBox() *memorybox.Box {
 	box := new(memorybox.Box)
 	now := time.Now()
