@@ -229,7 +229,7 @@ var browseRules = []rule{{
 	},
 }}
 
-// listed returns the entries of all pages that a query selects, each of which must be in one page.
+// listed returns the entries of all pages that a query selects. Each entry must be in one page.
 func (c *check) listed(s *process, q inbox.Query) []inbox.Entry {
 	c.Helper()
 	ctx, cancel := c.callTimeout()

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/aihooks/aihooks-go/inbox"
-	"github.com/aihooks/aihooks-go/inbox/engine"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -83,13 +82,12 @@ type candidate struct {
 
 // audited does an operation with a record of it, unless it would fail anyway.
 func (b *Inbox) audited(ctx context.Context, a inbox.Action, f inbox.Filter, do func(begin func() error) (int, error)) (int, error) {
-	if err := engine.CheckFilter(f); err != nil {
-		return 0, err
-	}
-	if err := b.writer.check(ctx); err != nil {
-		return 0, fmt.Errorf("sqliteinbox: %w", err)
-	}
-	return b.controls.Audited(ctx, a, f, do)
+	return b.controls.Audited(ctx, a, f, func(begin func() error) (int, error) {
+		if err := b.writer.check(ctx); err != nil {
+			return 0, fmt.Errorf("sqliteinbox: %w", err)
+		}
+		return do(begin)
+	})
 }
 
 // change runs the statements for each entry that the filter selects, and returns the number of entries.
