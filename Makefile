@@ -83,8 +83,9 @@ pictures:
 	go run ./integration/pictures
 	go test -count=1 -run TestMonitoring_CoversRealRun ./integration/monitoring -picture $(CURDIR)/docs/pictures/dashboard.svg
 
-## tidy: go.mod and go.sum of every module, and go.work.sum
+## tidy: go.mod and go.sum of every module, go.work and go.work.sum
 tidy:
+	@.ci/workspace
 	@.ci/origin bash -c 'for dir in $(modules); do (cd $$dir && go mod tidy) || exit 1; done'
 	@rm go.work.sum && go mod download
 
