@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -118,12 +117,7 @@ const codeWrongLastSequence = 10071
 // claim replaces a message by itself, under another sequence, unless it was replaced or deleted meanwhile. So a delivery is
 // either requeued or discarded, and by one operator. The new message keeps the position of the first one.
 func (b *Inbox) claim(ctx context.Context, s jetstream.Stream, raw *jetstream.RawStreamMsg, origin string) (seq uint64, claimed bool, err error) {
-	msg := &nats.Msg{Subject: raw.Subject, Header: make(nats.Header), Data: raw.Data}
-	for name, values := range raw.Header {
-		if !strings.HasPrefix(name, "Nats-") { // those were for the first publish
-			msg.Header[name] = values
-		}
-	}
+	msg := copyOf(raw)
 	msg.Header[headerOrigin] = []string{origin}
 	ack, err := b.js.PublishMsg(ctx, msg, jetstream.WithExpectStream(s.CachedInfo().Config.Name), jetstream.WithExpectLastSequencePerSubject(raw.Sequence))
 	switch {

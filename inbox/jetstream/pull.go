@@ -97,12 +97,10 @@ func isStatus(msg *nats.Msg) bool {
 	return len(msg.Data) == 0 && len(msg.Header["Status"]) > 0 && len(msg.Header[headerDelivery]) == 0
 }
 
-// consumer creates or updates the handler's consumer.
-func (h *handlerRun) consumer(ctx context.Context) error {
+// config returns the configuration of the handler's consumer.
+func (h *handlerRun) config() jetstream.ConsumerConfig {
 	b := h.run.box
-	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
-	defer cancel()
-	_, err := b.mainStream().CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
+	return jetstream.ConsumerConfig{
 		Durable:       consumerName(h.Vendor(), h.Endpoint()),
 		Description:   "aihooks: runs " + h.Vendor() + "/" + h.Endpoint(),
 		FilterSubject: b.in(h.Vendor(), h.Endpoint()),
@@ -110,8 +108,14 @@ func (h *handlerRun) consumer(ctx context.Context) error {
 		AckWait:       b.options.Lease,
 		MaxDeliver:    -1, // the policy limits attempts
 		MaxAckPending: -1, // deliveries that wait for their next attempt count, so a limit would stop all others
-	})
-	if err != nil {
+	}
+}
+
+// consumer creates or updates the handler's consumer.
+func (h *handlerRun) consumer(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+	defer cancel()
+	if _, err := h.run.box.mainStream().CreateOrUpdateConsumer(ctx, h.config()); err != nil {
 		return fmt.Errorf("jetstreaminbox: the consumer of %s/%s: %w", h.Vendor(), h.Endpoint(), err)
 	}
 	return nil

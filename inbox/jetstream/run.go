@@ -36,7 +36,9 @@ type handlerRun struct {
 	freed  chan struct{}
 	puller *puller
 
-	resumed resumed // only for the goroutine of Maintain
+	// Only for the goroutine of Maintain:
+	resumed resumed
+	floor   uint64 // the consumer's ack floor in the last call of runRestored
 
 	// Only for the goroutine:
 	slots int  // slots reserved for requested messages
@@ -67,7 +69,7 @@ func (b *Inbox) Run(ctx context.Context, handlers ...inbox.Handler) error {
 		MaxCompleting: completingPerSlot * b.options.Policy.Concurrency,
 		Lease:         b.options.Lease,
 		Renew:         []func(context.Context) error{r.renew},
-		Maintain:      []func(context.Context) error{b.examine, r.resume, r.lookForAbsent, r.purgeOnce},
+		Maintain:      []func(context.Context) error{b.examine, r.resume, r.runRestored, r.lookForAbsent, r.purgeOnce},
 		Report:        b.report,
 	})
 	if context.Cause(d.Context()) == errClosed { //nolint:errorlint // set without wrapping
