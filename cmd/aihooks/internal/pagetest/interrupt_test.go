@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/input"
-	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
 
@@ -70,32 +69,6 @@ func (s *busyPage) change() {
 
 const changed = `document.querySelector('#detail .chip').textContent === 'Failed' && document.querySelectorAll('.row .chip[data-tone=bad]').length > 1`
 
-// mouse presses or releases the left button.
-func (s *busyPage) mouse(event input.DispatchMouseEventType, at []float64) {
-	s.t.Helper()
-	_, err := chromedp.Call(s.ctx, input.DispatchMouseEvent, input.DispatchMouseEventParams{Type: event, X: at[0], Y: at[1], Button: input.MouseButtonLeft, ClickCount: 1})
-	require.NoError(s.t, err)
-}
-
-// middle scrolls to an element and returns the middle of its first text, because a click often begins on a child. It waits until
-// the position is stable, because rows that come into view change their height in the next frames.
-func (s *busyPage) middle(selector string) []float64 {
-	s.t.Helper()
-	return eval[[]float64](s.tab, fmt.Sprintf(`new Promise((done) => {
-		let before;
-		const look = () => {
-			const e = document.querySelector(%q);
-			const r = (e.querySelector('span:not(:empty)') ?? e).getBoundingClientRect();
-			const at = [r.x + r.width / 2, r.y + r.height / 2];
-			if (before === String(at) && e.contains(document.elementFromPoint(...at))) return done(at);
-			before = String(at);
-			e.scrollIntoView({ block: 'nearest' });
-			requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(look)));
-		};
-		look();
-	})`, selector))
-}
-
 func TestPage_KeepsClickDuringChange(t *testing.T) {
 	for name, c := range map[string]struct {
 		selector string
@@ -116,7 +89,6 @@ func TestPage_KeepsClickDuringChange(t *testing.T) {
 			if c.before != nil {
 				c.before(s)
 			}
-			s.until(fmt.Sprintf("document.querySelector(%q)", c.selector))
 			at := s.middle(c.selector)
 			responses := eval[int](s.tab, "responses")
 			s.mouse(input.DispatchMouseEventTypeMousePressed, at)

@@ -3,6 +3,7 @@ package pagetest
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"path/filepath"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/internal/test/memorybox"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -76,9 +78,12 @@ func TestOperator_MarksInvisibleCharacters(t *testing.T) {
 	b.until(`document.querySelectorAll('#all-first li .mark-char').length === 10`)
 }
 
-// TestOperator_StaysResponsive uses an inbox with 100,000 dead letters.
+// TestOperator_StaysResponsive uses an inbox with 100,000 dead letters, or with 25,000 in its short form.
 func TestOperator_StaysResponsive(t *testing.T) {
-	const n = 100_000
+	n := 25_000
+	if kit.Full() {
+		n = 100_000
+	}
 	box, err := sqliteinbox.Open(filepath.Join(t.TempDir(), "inbox.db"), &sqliteinbox.Options{MinFree: -1, DeadLetterRetention: sqliteinbox.Forever})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, box.Close()) })
@@ -109,16 +114,16 @@ func TestOperator_StaysResponsive(t *testing.T) {
 	})
 	step("preview", func() {
 		b.keys("a")
-		b.until(`document.getElementById('all-count').textContent === (100000).toLocaleString() + ' dead letters. The newest are:'`)
+		b.until(`document.getElementById('all-count').textContent === ` + fmt.Sprintf("(%d).toLocaleString()", n) + ` + ' dead letters. The newest are:'`)
 		b.keys("\x1b")
 		b.until(`!document.getElementById('all').open`)
 	})
 	step("filter", func() {
-		b.keys("/99999")
+		b.keys(fmt.Sprintf("/%d", n-1))
 		b.until(rows(1))
 		b.keys("\x1b")
 	})
-	step("retry of one in 100,000", func() {
+	step("retry of one", func() {
 		b.until(`document.activeElement === document.body`)
 		b.keys("a")
 		b.click(`[data-all="retry"]`)
