@@ -46,6 +46,10 @@
 // because the inbox cannot tell the difference. A server that was killed may have lost the last tenth of a second. Then
 // such an attempt is not counted.
 //
+// A server without replicas that was killed may also have restored deliveries that were acknowledged. It never delivers them
+// again (https://github.com/nats-io/nats-server/issues/7680). Each Run looks for them every ten seconds, logs a warning, and
+// runs them again. The store then prevents a second effect.
+//
 // # Streams
 //
 // New creates three streams if they do not exist. AIHOOKS is a work queue with the deliveries to run. AIHOOKS_DEFERRED has

@@ -22,10 +22,10 @@ func (r *run) runRestored(ctx context.Context) error {
 
 // runRestored runs the handler's deliveries that a server which was killed has restored. Such a server may remember that a
 // delivery was acknowledged, but not that it was removed. Without replicas, it then keeps the message, and never delivers it
-// again (nats-server 2.15, issue 7680).
+// again.
 //
-// The delivery was most likely completed. The store knows, so the message is published again and the old one removed. A message
-// is not restored if its acknowledgement is less than one call old: the server may be about to remove it.
+// The delivery was most likely completed. The store knows, so a copy is published and the message is removed. A message that was
+// acknowledged after the previous call is left for the next one, because the server may be about to remove it.
 func (h *handlerRun) runRestored(ctx context.Context) error {
 	b := h.run.box
 	subject := b.in(h.Vendor(), h.Endpoint())
