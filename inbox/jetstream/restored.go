@@ -12,7 +12,15 @@ import (
 
 // runRestored runs the deliveries that a server which was killed has restored.
 func (r *run) runRestored(ctx context.Context) error {
+	b := r.box
+	info, err := b.mainStream().Info(ctx, jetstream.WithSubjectFilter(b.subject(kindIn, all)))
+	if err != nil {
+		return fmt.Errorf("jetstreaminbox: %w", err)
+	}
 	for _, h := range r.list() {
+		if info.State.Subjects[b.in(h.Vendor(), h.Endpoint())] == 0 {
+			continue
+		}
 		if err := h.runRestored(ctx); err != nil {
 			return err
 		}
@@ -28,11 +36,6 @@ func (r *run) runRestored(ctx context.Context) error {
 // acknowledged after the previous call is left for the next one, because the server may be about to remove it.
 func (h *handlerRun) runRestored(ctx context.Context) error {
 	b := h.run.box
-	subject := b.in(h.Vendor(), h.Endpoint())
-	first, err := getNext(ctx, b.mainStream(), 1, subject)
-	if err != nil || first == nil { // the usual case, in one request
-		return err
-	}
 	consumer, err := b.mainStream().CreateConsumer(ctx, h.config()) // returns the one that exists, and needs no other permission
 	switch {
 	case errors.Is(err, jetstream.ErrConsumerExists): // with the lease of another process
@@ -44,7 +47,7 @@ func (h *handlerRun) runRestored(ctx context.Context) error {
 	last := min(h.floor, floor)
 	h.floor = floor
 	n := 0
-	err = eachBetween(ctx, b.mainStream(), subject, first.Sequence, last, func(raw *jetstream.RawStreamMsg) (bool, error) {
+	err = eachBetween(ctx, b.mainStream(), b.in(h.Vendor(), h.Endpoint()), 1, last, func(raw *jetstream.RawStreamMsg) (bool, error) {
 		n++
 		err := h.runAgain(ctx, raw)
 		return err == nil, err
