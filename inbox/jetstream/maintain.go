@@ -142,8 +142,8 @@ func (b *Inbox) delete(ctx context.Context, s jetstream.Stream, seq uint64) (boo
 	return false, fmt.Errorf("jetstreaminbox: delete: %w", err)
 }
 
-// lookForAbsent reports the deliveries that this Run has no handler for.
-func (r *run) lookForAbsent(ctx context.Context) error {
+// examineQueue reports the deliveries that this Run has no handler for, and runs those that the server has restored.
+func (r *run) examineQueue(ctx context.Context) error {
 	b := r.box
 	info, err := b.mainStream().Info(ctx, jetstream.WithSubjectFilter(b.subject(kindIn, all)))
 	if err != nil {
@@ -152,6 +152,14 @@ func (r *run) lookForAbsent(ctx context.Context) error {
 	for subject := range info.State.Subjects {
 		if vendor, endpoint, ok := b.endpointOf(subject); ok {
 			r.dispatcher.Absent(vendor, endpoint)
+		}
+	}
+	for _, h := range r.list() {
+		if info.State.Subjects[b.in(h.Vendor(), h.Endpoint())] == 0 {
+			continue
+		}
+		if err := h.runRestored(ctx); err != nil {
+			return err
 		}
 	}
 	return nil

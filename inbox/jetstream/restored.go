@@ -10,24 +10,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// runRestored runs the deliveries that a server which was killed has restored.
-func (r *run) runRestored(ctx context.Context) error {
-	b := r.box
-	info, err := b.mainStream().Info(ctx, jetstream.WithSubjectFilter(b.subject(kindIn, all)))
-	if err != nil {
-		return fmt.Errorf("jetstreaminbox: %w", err)
-	}
-	for _, h := range r.list() {
-		if info.State.Subjects[b.in(h.Vendor(), h.Endpoint())] == 0 {
-			continue
-		}
-		if err := h.runRestored(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // runRestored runs the handler's deliveries that a server which was killed has restored. Such a server may remember that a
 // delivery was acknowledged, but not that it was removed. Without replicas, it then keeps the message, and never delivers it
 // again.

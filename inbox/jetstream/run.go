@@ -69,7 +69,7 @@ func (b *Inbox) Run(ctx context.Context, handlers ...inbox.Handler) error {
 		MaxCompleting: completingPerSlot * b.options.Policy.Concurrency,
 		Lease:         b.options.Lease,
 		Renew:         []func(context.Context) error{r.renew},
-		Maintain:      []func(context.Context) error{b.examine, r.resume, r.runRestored, r.lookForAbsent, r.purgeOnce},
+		Maintain:      []func(context.Context) error{b.examine, r.resume, r.examineQueue, r.purgeOnce},
 		Report:        b.report,
 	})
 	if context.Cause(d.Context()) == errClosed { //nolint:errorlint // set without wrapping
