@@ -24,7 +24,7 @@ func TestReadme_ProgramsCompile(t *testing.T) {
 		}
 	}
 	programs = append(programs, readme.Blocks(t, "docs/production.md")...)
-	readme.RequireBuild(t, programs)
+	readme.RequireCompile(t, programs)
 
 	usage, err := os.ReadFile(usageFile)
 	require.NoError(t, err)

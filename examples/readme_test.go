@@ -14,5 +14,5 @@ func TestReadme_InboxProgramsCompile(t *testing.T) {
 			programs = append(programs, b)
 		}
 	}
-	readme.RequireBuild(t, programs)
+	readme.RequireCompile(t, programs)
 }

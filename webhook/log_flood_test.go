@@ -64,7 +64,7 @@ func leftOut(t *testing.T, lines []string) (sum int) {
 }
 
 func TestLog_ReplaysOfOneCaptureAreSampled(t *testing.T) {
-	const replays = 2000
+	const replays = 500
 	down := &brokenStore{claimErr: errCallback}
 	otherContent := inboxFunc(func(context.Context, *webhook.Delivery) (bool, error) { return true, webhook.ErrOtherContent })
 	fail := returns(errCallback)

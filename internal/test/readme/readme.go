@@ -29,27 +29,29 @@ func Blocks(t *testing.T, path string) []string {
 	return blocks
 }
 
-// RequireBuild builds main packages inside the module of the working directory. It also checks that they are gofmt-clean.
-func RequireBuild(t *testing.T, programs []string) {
+// RequireCompile compiles main packages inside the module of the working directory, without linking them, which takes
+// longer. It also checks that they are gofmt-clean.
+func RequireCompile(t *testing.T, programs []string) {
 	t.Helper()
 	require.NotEmpty(t, programs)
 	dir, err := os.Getwd()
 	require.NoError(t, err)
 	overlay := struct{ Replace map[string]string }{make(map[string]string)}
-	args := []string{"build", "-o", t.TempDir(), "-overlay", filepath.Join(t.TempDir(), "overlay.json")}
+	file := filepath.Join(t.TempDir(), "overlay.json")
+	args := []string{"list", "-export", "-overlay", file}
 	for i, program := range programs {
-		file := filepath.Join(t.TempDir(), "main.go")
-		require.NoError(t, os.WriteFile(file, []byte(program), 0o600))
-		out, err := exec.Command("gofmt", "-l", file).CombinedOutput() //nolint:gosec,noctx // a test's own file
+		source := filepath.Join(t.TempDir(), "main.go")
+		require.NoError(t, os.WriteFile(source, []byte(program), 0o600))
+		out, err := exec.Command("gofmt", "-l", source).CombinedOutput() //nolint:gosec,noctx // a test's own file
 		require.NoError(t, err)
 		require.Empty(t, string(out), "gofmt changes this program:\n%s", program)
 		name := fmt.Sprintf("readme%d", i)
-		overlay.Replace[filepath.Join(dir, name, "main.go")] = file
+		overlay.Replace[filepath.Join(dir, name, "main.go")] = source
 		args = append(args, "./"+name)
 	}
 	index, err := json.Marshal(overlay)
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(args[4], index, 0o600))
+	require.NoError(t, os.WriteFile(file, index, 0o600))
 	out, err := exec.Command("go", args...).CombinedOutput() //nolint:gosec,noctx // as above
 	require.NoError(t, err, string(out))
 }
