@@ -3,7 +3,7 @@ module github.com/aihooks/aihooks-go/inbox/jetstream
 go 1.26.0
 
 require (
-	github.com/aihooks/aihooks-go v0.0.0-20261127114014-817df9f040b7
+	github.com/aihooks/aihooks-go v0.0.0-20261127144429-005f421f26da
 	github.com/nats-io/nats.go v1.55.0
 )
 
