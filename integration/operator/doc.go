@@ -1,2 +1,2 @@
-// Package operator tests that an operator sees and does the same with every engine, by the tool.
+// Package operator tests that an operator sees and does the same with every engine, by the tool, and an AI agent as well.
 package operator

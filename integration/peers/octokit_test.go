@@ -4,16 +4,18 @@ import (
 	"errors"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/aihooks/aihooks-go/internal/test/npmtest"
 )
 
-var octokitPackage = npmPackage{"@octokit/webhooks-methods", "6.0.0", "dist-node/index.js", "octokit.mjs"}
+var octokitPackage = npmPackage{npmtest.Package{Name: "@octokit/webhooks-methods", Version: "6.0.0"}, "dist-node/index.js", "octokit.mjs"}
 
 // octokit returns the peer in JavaScript.
 func octokit(t *testing.T) peer {
 	t.Helper()
 	node, write := octokitPackage.start(t), ofOctokit
 	return peer{
-		name: octokitPackage.name, module: "npm", scheme: "`X-Hub-Signature-256: sha256=HEX` over the body", form: "body",
+		name: octokitPackage.Name, module: "npm", scheme: "`X-Hub-Signature-256: sha256=HEX` over the body", form: "body",
 		maps: map[string]mapping{"convosphere": write(withPrefix), "workflux": write(withPrefix), "greenflash": write(ifPrefixed)},
 		judge: func(t *testing.T, d *delivery) error {
 			if line := node.call(t, []string{d.secret, string(d.body), d.signatures[0]}); line != "true\n" {

@@ -13,13 +13,14 @@ import (
 	"github.com/stretchr/testify/require"
 	svix "github.com/svix/svix-webhooks/go"
 
+	"github.com/aihooks/aihooks-go/internal/test/npmtest"
 	"github.com/aihooks/aihooks-go/internal/test/signtest"
 	"github.com/aihooks/aihooks-go/signature"
 	"github.com/aihooks/aihooks-go/standardwebhooks"
 )
 
 // standardPackage is the reference library in JavaScript. Its script also writes the vectors.
-var standardPackage = npmPackage{"standardwebhooks", "1.1.1", "dist/index.js", "standardwebhooks.mjs"}
+var standardPackage = npmPackage{npmtest.Package{Name: "standardwebhooks", Version: "1.1.1"}, "dist/index.js", "standardwebhooks.mjs"}
 
 func TestStandardWebhooks_MatchesCommittedVectors(t *testing.T) {
 	made, err := standardPackage.command(t, "generate").Output()

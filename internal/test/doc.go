@@ -11,6 +11,7 @@
 //
 // Servers and processes:
 //   - pgtest, redistest: private PostgreSQL and Redis servers
+//   - npmtest: JavaScript packages
 //   - crashtest: receivers that are killed and replaced, with the invariants that must then hold
 //
 // Tools:
