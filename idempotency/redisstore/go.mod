@@ -3,7 +3,7 @@ module github.com/aihooks/aihooks-go/idempotency/redisstore
 go 1.25.0
 
 require (
-	github.com/aihooks/aihooks-go v0.0.0-20261127144429-005f421f26da
+	github.com/aihooks/aihooks-go v0.0.0-20261127150747-c4b9741e65da
 	github.com/redis/go-redis/v9 v9.22.0
 	github.com/stretchr/testify v1.12.1
 )
