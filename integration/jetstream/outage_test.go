@@ -189,7 +189,7 @@ func TestOutage_CutsRetryShort(t *testing.T) {
 		return err == nil
 	})
 	box := open(t, js, jetstreaminbox.Options{})
-	const n = 300
+	const n = 80 // each with several writes that the disk confirms
 	publishStored(t, js, "deadletter", "default", n, []byte("{}"))
 	retry := func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -204,7 +204,11 @@ func TestOutage_CutsRetryShort(t *testing.T) {
 	server.kill()
 	require.Error(t, <-ended)
 	server.start()
-	kit.Eventually(t, func() bool { return retry() == nil })
+	kit.Eventually(t, func() bool {
+		err := retry()
+		t.Log("retried:", err)
+		return err == nil
+	})
 	ids, _ := listAll(t, box, inbox.Query{})
 	slices.Sort(ids)
 	require.Len(t, slices.Compact(ids), n)

@@ -21,16 +21,20 @@ func TestPage_OpensOnPrintedAddresses(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "inbox.db")
 	box, err := sqliteinbox.Open(file, &sqliteinbox.Options{MinFree: -1})
 	require.NoError(t, err)
-	defer func() { require.NoError(t, box.Close()) }()
+	t.Cleanup(func() { require.NoError(t, box.Close()) })
 	fill(t, box, "dlv", 3)
 	read, write := io.Pipe()
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
 	go func() {
 		env := func(string) (string, bool) { return "", false }
 		ended <- command.Run(ctx, command.Terminal{In: strings.NewReader(""), Out: io.Discard, Err: write, Env: env}, []string{"inbox", "--web", "--web-addr", ":0", "--from", file})
 		_ = write.Close()
 	}()
+	t.Cleanup(func() { // after the tabs have been checked
+		cancel()
+		require.Zero(t, <-ended)
+	})
 	var printed []string
 	lines := bufio.NewScanner(read)
 	for lines.Scan() && !strings.Contains(lines.Text(), "Ctrl-C") {
@@ -59,6 +63,4 @@ func TestPage_OpensOnPrintedAddresses(t *testing.T) {
 		b.click(".row")
 		b.until(shows("Handled") + ` || ` + shows("Done"))
 	}
-	cancel()
-	require.Zero(t, <-ended)
 }
