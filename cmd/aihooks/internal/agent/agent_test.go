@@ -168,19 +168,19 @@ func TestTools_RefuseInvalidInput(t *testing.T) {
 		tool string
 		in   arguments
 	}{
-		"there is no such entry":                                   {"show_delivery", arguments{"id": "4711"}},
-		"no such entry":                                            {"explain_delivery", arguments{"id": "x"}},
-		"state must be all or one of":                              {"list_deliveries", arguments{"state": "dead"}},
-		"limit must be from 1 to 100":                              {"list_deliveries", arguments{"limit": 101}},
-		"since must be RFC 3339, or a duration":                    {"count_deliveries", arguments{"since": "yesterday"}},
-		"Query.Cursor must be empty, or the Next of a Page":        {"list_deliveries", arguments{"cursor": "x"}},
-		"cursor must be the cursor of a result":                    {"wait_for_deliveries", arguments{"cursor": "x"}},
-		"seconds must be from 0 to 300":                            {"wait_for_deliveries", arguments{"seconds": 301}},
-		"reason must not be empty":                                 {"retry_deliveries", arguments{"ids": []string{"1"}, "reason": " "}},
-		`missing properties: ["reason"]`:                           {"discard_deliveries", arguments{"ids": []string{"1"}}},
-		"nothing is selected":                                      {"retry_deliveries", arguments{"reason": "x"}},
-		"by ids or by a filter, not both":                          {"retry_deliveries", arguments{"reason": "x", "ids": []string{"1"}, "vendor": "v"}},
-		"1: there is no such entry, or it is not a dead letter; 0": {"discard_deliveries", arguments{"reason": "x", "ids": []string{"1"}}},
+		"there is no such entry":                            {"show_delivery", arguments{"id": "4711"}},
+		"no such entry":                                     {"explain_delivery", arguments{"id": "x"}},
+		"state must be all or one of":                       {"list_deliveries", arguments{"state": "dead"}},
+		"limit must be from 1 to 100":                       {"list_deliveries", arguments{"limit": 101}},
+		"since must be RFC 3339, or a duration":             {"count_deliveries", arguments{"since": "yesterday"}},
+		"Query.Cursor must be empty, or the Next of a Page": {"list_deliveries", arguments{"cursor": "x"}},
+		"cursor must be the cursor of a result":             {"wait_for_deliveries", arguments{"cursor": "x"}},
+		"seconds must be from 0 to 300":                     {"wait_for_deliveries", arguments{"seconds": 301}},
+		"reason must not be empty":                          {"retry_deliveries", arguments{"ids": []string{"1"}, "reason": " "}},
+		`missing properties: ["reason"]`:                    {"discard_deliveries", arguments{"ids": []string{"1"}}},
+		"nothing is selected":                               {"retry_deliveries", arguments{"reason": "x"}},
+		"by ids or by a filter, not both":                   {"retry_deliveries", arguments{"reason": "x", "ids": []string{"1"}, "vendor": "v"}},
+		"discarded; then 1 failed: there is no such entry":  {"discard_deliveries", arguments{"reason": "x", "ids": []string{"1"}}},
 	} {
 		got, failed := s.call(call.tool, call.in)
 		require.True(t, failed, got)
@@ -222,7 +222,23 @@ func TestTools_RetryAndDiscardWithReason(t *testing.T) {
 	require.Equal(t, inbox.Actor{By: "robot, for alice@host", Reason: "the CRM is back"}, audit[0].Actor)
 	require.Equal(t, 2, audit[0].Entries)
 	require.Equal(t, "test data", audit[2].Reason)
-	require.Equal(t, "1 dead letters are pending again, even if they were handled.", s.want("retry_deliveries", arguments{"ids": []string{"4"}, "rerun": true, "reason": "x"}))
+	require.Equal(t, "1 dead letter is pending again, even if handled before.", s.want("retry_deliveries", arguments{"ids": []string{"4"}, "rerun": true, "reason": "x"}))
+}
+
+func TestTools_TakeIDsAsArray(t *testing.T) {
+	s := newSite(t, true)
+	tools, err := s.agent.ListTools(t.Context(), nil)
+	require.NoError(t, err)
+	found := 0
+	for _, tool := range tools.Tools {
+		properties, _ := tool.InputSchema.(map[string]any)["properties"].(map[string]any)
+		if ids, ok := properties["ids"].(map[string]any); ok {
+			found++
+			require.Equal(t, "array", ids["type"], tool.Name)
+			require.NotEmpty(t, ids["description"])
+		}
+	}
+	require.Equal(t, 2, found)
 }
 
 var continues = regexp.MustCompile(`ontinue with the cursor (\S+)$`)

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -27,7 +26,7 @@ type retryInput struct {
 
 func (s *server) retry(ctx context.Context, agent string, in retryInput) (string, error) {
 	if in.Rerun {
-		return s.change(ctx, agent, in.change, s.box.Rerun, "pending again, even if they were handled")
+		return s.change(ctx, agent, in.change, s.box.Rerun, "pending again, even if handled before")
 	}
 	return s.change(ctx, agent, in.change, s.box.Retry, "pending again")
 }
@@ -39,7 +38,7 @@ func (s *server) discard(ctx context.Context, agent string, in change) (string, 
 // change does an operation with the entries that an agent has selected.
 func (s *server) change(ctx context.Context, agent string, in change, do func(context.Context, inbox.Filter) (int, error), past string) (string, error) {
 	if strings.TrimSpace(in.Reason) == "" {
-		return "", errors.New("reason must not be empty")
+		return "", refuse("reason must not be empty")
 	}
 	f, err := in.in(inbox.DeadLettered)
 	if err != nil {
@@ -48,9 +47,9 @@ func (s *server) change(ctx context.Context, agent string, in change, do func(co
 	byFilter := engine.CheckFilter(f) == nil
 	switch {
 	case byFilter && len(in.IDs) > 0:
-		return "", errors.New("select deliveries by ids or by a filter, not both")
+		return "", refuse("select deliveries by ids or by a filter, not both")
 	case !byFilter && len(in.IDs) == 0:
-		return "", errors.New("nothing is selected: set ids, or a field of the filter")
+		return "", refuse("nothing is selected: set ids, or a field of the filter")
 	}
 	filters := []inbox.Filter{f}
 	if byFilter {
@@ -59,7 +58,7 @@ func (s *server) change(ctx context.Context, agent string, in change, do func(co
 			return "", err
 		}
 		if n != in.Expected {
-			return "", fmt.Errorf("nothing was changed: the filter selects %d dead letters, and expected is %d", n, in.Expected)
+			return "", refuse("nothing was changed: the filter selects %d dead letters, and expected is %d", n, in.Expected)
 		}
 	} else {
 		filters = nil
@@ -73,8 +72,15 @@ func (s *server) change(ctx context.Context, agent string, in change, do func(co
 		some, err := do(ctx, one)
 		n += some
 		if err != nil {
-			return "", fmt.Errorf("%s: %w; %d dead letters are %s", one.ID, explainError(ctx, err), n, past)
+			return "", refuse("%s; then %s failed: %v", deadLetters(n, past), one.ID, explainError(ctx, err))
 		}
 	}
-	return fmt.Sprintf("%d dead letters are %s.", n, past), nil
+	return deadLetters(n, past) + ".", nil
+}
+
+func deadLetters(n int, past string) string {
+	if n == 1 {
+		return "1 dead letter is " + past
+	}
+	return fmt.Sprintf("%d dead letters are %s", n, past)
 }

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,7 +39,7 @@ func (f *filter) get() (got inbox.Filter, err error) {
 	case f.State == "all":
 		state = ""
 	case !slices.Contains(states, state):
-		return got, fmt.Errorf("state must be all or one of %v", states)
+		return got, refuse("state must be all or one of %v", states)
 	}
 	return f.in(state)
 }
@@ -48,16 +47,14 @@ func (f *filter) get() (got inbox.Filter, err error) {
 // in returns the filter of the inbox for a state.
 func (s *selection) in(state inbox.State) (got inbox.Filter, err error) {
 	got = inbox.Filter{State: state, Vendor: s.Vendor, Endpoint: s.Endpoint, Type: s.Type, Text: s.Text}
-	if got.From, err = timeOf(s.Since); err != nil {
-		return got, fmt.Errorf("since %w", err)
+	if got.From, err = timeOf("since", s.Since); err != nil {
+		return got, err
 	}
-	if got.Until, err = timeOf(s.Until); err != nil {
-		return got, fmt.Errorf("until %w", err)
-	}
-	return got, nil
+	got.Until, err = timeOf("until", s.Until)
+	return got, err
 }
 
-func timeOf(s string) (time.Time, error) {
+func timeOf(field, s string) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
 	}
@@ -66,7 +63,7 @@ func timeOf(s string) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		return t, errors.New("must be RFC 3339, or a duration such as 1h30m")
+		return t, refuse("%s must be RFC 3339, or a duration such as 1h30m", field)
 	}
 	return t, nil
 }
@@ -136,7 +133,7 @@ func (s *server) list(ctx context.Context, _ string, in listInput) (string, erro
 		in.Limit = 20
 	}
 	if in.Limit < 1 || in.Limit > 100 {
-		return "", errors.New("limit must be from 1 to 100")
+		return "", refuse("limit must be from 1 to 100")
 	}
 	q := inbox.Query{Filter: f, Cursor: in.Cursor, Limit: in.Limit}
 	page, err := s.box.List(ctx, q)
@@ -228,16 +225,4 @@ func (s *server) stats(ctx context.Context, _ string, _ noInput) (string, error)
 	})
 	counts := stats.Counts
 	return fmt.Sprintf("pending %d, running %d, deferred %d, dead_lettered %d, done %d. %s\n%s", counts.Pending, counts.Running, counts.Deferred, counts.DeadLettered, counts.Done, oldest, types), err
-}
-
-// explainError replaces errors whose text would not help an agent.
-func explainError(ctx context.Context, err error) error {
-	switch {
-	case ctx.Err() != nil:
-		return errors.New("the call was canceled")
-	case errors.Is(err, inbox.ErrNotFound):
-		return errors.New("there is no such entry, or it is not a dead letter")
-	default:
-		return err
-	}
 }

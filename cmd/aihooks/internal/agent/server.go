@@ -2,7 +2,9 @@ package agent
 
 import (
 	"context"
+	"reflect"
 
+	"github.com/google/jsonschema-go/jsonschema"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/aihooks/aihooks-go/inbox"
@@ -63,6 +65,13 @@ func writeTool(name, description string) *mcp.Tool {
 
 // add adds a tool whose result is text.
 func add[In any](m *mcp.Server, t *mcp.Tool, call func(ctx context.Context, agent string, in In) (string, error)) {
+	schema, err := jsonschema.For[In](&jsonschema.ForOptions{TypeSchemas: map[reflect.Type]*jsonschema.Schema{
+		reflect.TypeFor[[]string](): {Type: "array", Items: &jsonschema.Schema{Type: "string"}}, // a null as well is too much for some clients
+	}})
+	if err != nil {
+		panic(err) // no schema for a type of this package
+	}
+	t.InputSchema = schema
 	mcp.AddTool(m, t, func(ctx context.Context, request *mcp.CallToolRequest, in In) (*mcp.CallToolResult, any, error) {
 		name := "an agent"
 		if info := request.ClientInfo(); info != nil && info.Name != "" {

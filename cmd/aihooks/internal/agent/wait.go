@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -68,7 +67,7 @@ func parseCursor(s string) (c cursor, err error) {
 		err = json.Unmarshal(text, &c)
 	}
 	if err != nil {
-		return c, errors.New("cursor must be the cursor of a result of wait_for_deliveries")
+		return c, refuse("cursor must be the cursor of a result of wait_for_deliveries")
 	}
 	return c, nil
 }
@@ -91,7 +90,7 @@ func (s *server) wait(ctx context.Context, _ string, in waitInput) (string, erro
 		wait = time.Duration(in.Seconds) * time.Second
 	}
 	if wait < 0 || wait > maxWait {
-		return "", fmt.Errorf("seconds must be from 0 to %.0f", maxWait.Seconds())
+		return "", refuse("seconds must be from 0 to %.0f", maxWait.Seconds())
 	}
 	if in.Cursor == "" {
 		c, _, err := s.after(ctx, f, cursor{})
@@ -103,16 +102,17 @@ func (s *server) wait(ctx context.Context, _ string, in waitInput) (string, erro
 	}
 	watching, stop := context.WithTimeout(ctx, wait)
 	defer stop()
+	var failed error // of the last look; the inbox may recover
 	for range inbox.Watch(watching, s.box) {
 		next, found, err := s.after(ctx, f, from)
-		if err != nil {
-			return "", err
-		}
-		if len(found) == 0 {
+		if failed = err; len(found) == 0 {
 			continue
 		}
 		text, err := fencedJSON(fmt.Sprintf("%d new deliveries. The text", len(found)), summariesOf(found))
 		return text + "\nContinue with the cursor " + next.String(), err
+	}
+	if failed != nil {
+		return "", refuse("%v\nContinue with the cursor %s", explainError(ctx, failed), from.String())
 	}
 	return fmt.Sprintf("There were no new deliveries in %s. Continue with the cursor %s", wait, from.String()), ctx.Err()
 }
