@@ -61,7 +61,7 @@ func TestDoctor_ExitsWith1OnProblem(t *testing.T) {
 	r := finish(t, aihooks(t, env, "doctor", "workflux", "--url", s.URL)).is(t, 1)
 	require.Regexp(t, `(?m)^problem  secret              The secret in WORKFLUX_WEBHOOK_SECRET is a placeholder\. Copy the secret`, r.out)
 	require.Regexp(t, `(?m)^problem  test-event          The endpoint responds 401`, r.out)
-	require.Contains(t, r.err, "2 of 21 checks found a problem")
+	require.Contains(t, r.err, "2 of 22 checks found a problem")
 	require.NotContains(t, r.out, "your_secret_here")
 
 	r = run(t, "doctor", "workflux", "--url", down(t), "--json").is(t, 1)

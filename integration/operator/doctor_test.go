@@ -5,13 +5,21 @@ package operator_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/idempotency/redisstore"
+	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/internal/test/pgtest"
 	"github.com/aihooks/aihooks-go/internal/test/redistest"
@@ -62,6 +70,46 @@ func TestDoctor_ChecksSettingsOfEngine(t *testing.T) {
 	require.Contains(t, f.Found, "synchronous_commit is off")
 	require.Equal(t, "ok", doctor(t, "store-settings", "--store", dsn).Result)
 	require.Equal(t, "problem", doctor(t, "inbox", "--from", "river:"+dsn).Result, "there are no tables")
+}
+
+func TestDoctor_ChecksRetentionOfStore(t *testing.T) {
+	dsn := pgtest.Shared(t).Database(t)
+	retention := func(address string) finding { return doctor(t, "store-retention", "--store", address) }
+	require.Equal(t, "skipped", retention(dsn).Result, "there is no table")
+	pool, err := pgxpool.New(t.Context(), dsn)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	db := stdlib.OpenDBFromPool(pool)
+	_, err = db.ExecContext(t.Context(), sqlstore.Schema(sqlstore.PostgreSQL, ""))
+	require.NoError(t, err)
+	client := redis.NewClient(&redis.Options{Addr: redistest.New(t).Addr(), ContextTimeoutEnabled: true})
+	t.Cleanup(func() { require.NoError(t, client.Close()) })
+	for address, open := range map[string]func(kept time.Duration) (idempotency.Store, error){
+		dsn: func(kept time.Duration) (idempotency.Store, error) {
+			return sqlstore.New(db, &sqlstore.Options{Dialect: sqlstore.PostgreSQL, Namespace: "billing", Retention: kept})
+		},
+		"redis://" + client.Options().Addr: func(kept time.Duration) (idempotency.Store, error) {
+			return redisstore.New(client, &redisstore.Options{Namespace: "billing", Retention: kept})
+		},
+	} {
+		for _, step := range []struct {
+			kept time.Duration
+			want string
+		}{{0, "skipped"}, {10 * time.Minute, "warning"}, {24 * time.Hour, "ok"}} { // WorkFlux sends again for 81 minutes
+			store, err := open(step.kept)
+			require.NoError(t, err)
+			_, err = store.Claim(t.Context(), fmt.Sprint("running ", step.kept), idempotency.NewToken(), time.Hour) // does not count
+			require.NoError(t, err)
+			if step.kept > 0 {
+				key, token := fmt.Sprint("done ", step.kept), idempotency.NewToken()
+				_, err = store.Claim(t.Context(), key, token, time.Hour)
+				require.NoError(t, err)
+				require.NoError(t, store.Complete(t.Context(), key, token))
+			}
+			f := retention(address)
+			require.Equal(t, step.want, f.Result, f.Found)
+		}
+	}
 }
 
 func with(dsn, parameter string) string {

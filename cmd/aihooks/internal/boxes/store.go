@@ -15,7 +15,7 @@ import (
 // InspectStore looks for settings with which the server of an idempotency store forgets keys. Their duplicates then run again.
 func InspectStore(ctx context.Context, address string) (faults []Fault, err error) {
 	switch {
-	case strings.HasPrefix(address, "redis://"), strings.HasPrefix(address, "rediss://"):
+	case isRedis(address):
 		return inspectRedis(ctx, address)
 	case strings.HasPrefix(address, "postgres://"), strings.HasPrefix(address, "postgresql://"):
 		pool, err := pgxpool.New(ctx, address)
@@ -29,13 +29,24 @@ func InspectStore(ctx context.Context, address string) (faults []Fault, err erro
 	}
 }
 
-func inspectRedis(ctx context.Context, address string) (faults []Fault, err error) {
+func isRedis(address string) bool {
+	return strings.HasPrefix(address, "redis://") || strings.HasPrefix(address, "rediss://")
+}
+
+func openRedis(address string) (*redis.Client, error) {
 	options, err := redis.ParseURL(address)
 	if err != nil {
 		return nil, errors.New("the address must be a Redis URL") // err may have the password
 	}
 	options.ContextTimeoutEnabled = true
-	client := redis.NewClient(options)
+	return redis.NewClient(options), nil
+}
+
+func inspectRedis(ctx context.Context, address string) (faults []Fault, err error) {
+	client, err := openRedis(address)
+	if err != nil {
+		return nil, err
+	}
 	defer func() { err = errors.Join(err, client.Close()) }()
 	wrong, err := redisstore.WrongSettings(ctx, client)
 	for _, s := range wrong {

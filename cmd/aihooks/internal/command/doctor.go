@@ -52,6 +52,7 @@ var doctorChecks = []check{
 	{"inbox-oldest", []string{"inbox"}, checkOldest},
 	{"inbox-settings", []string{"inbox"}, checkInboxSettings},
 	{"store-settings", nil, checkStoreSettings},
+	{"store-retention", []string{"store-settings"}, checkStoreRetention},
 }
 
 // A result is how a check ended. The texts are part of the output of the tool.
@@ -91,7 +92,7 @@ func (a *app) doctorCommand() *cobra.Command {
 		Short: "Check a deployment, and say what to fix",
 		Long: `Doctor checks a running service from outside: the secret, the network, the certificate, the responses and their time, the clock,
 and whether a proxy changes deliveries. With --from or AIHOOKS_INBOX it also checks an inbox, and with --store the server of an
-idempotency store: settings such as fsync, appendfsync and the replicas of a stream. It prints one line for each
+idempotency store: settings such as fsync, appendfsync and the replicas of a stream, and how long keys are kept. It prints one line for each
 check: ok, warning, problem or skipped, and what to fix. It exits with 1 if it finds a problem, also if that is an endpoint that
 does not respond. It ends within --timeout, even if the endpoint hangs.
 

@@ -2,11 +2,13 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/boxes"
+	"github.com/aihooks/aihooks-go/idempotency/sqlstore"
 	"github.com/aihooks/aihooks-go/internal/deadline"
 )
 
@@ -49,6 +51,34 @@ func checkStoreSettings(ctx context.Context, d *doctor) finding {
 	}
 	faults, err := boxes.InspectStore(ctx, d.options.store)
 	return judgeFaults("The settings of the store's server are right.", faults, err)
+}
+
+func checkStoreRetention(ctx context.Context, d *doctor) finding {
+	if d.options.store == "" {
+		return skipped(noStore)
+	}
+	kept, err := boxes.KeptFor(ctx, d.options.store)
+	switch {
+	case errors.Is(err, boxes.ErrNoTable):
+		return skipped("The database has no table " + sqlstore.DefaultTable + ". The service may use another name.")
+	case err != nil:
+		return problem(fmt.Sprintf("The keys cannot be read: %v.", err), "Check what the user of the address may read.")
+	default:
+		return judgeRetention(kept, d.vendor.Profile.RetryWindow)
+	}
+}
+
+// judgeRetention compares how much longer the store keeps its newest key with how long the vendor may send an event again.
+func judgeRetention(kept, retries time.Duration) finding {
+	found := fmt.Sprintf("The store keeps its newest key for another %v. The vendor sends an event again for up to %v.", kept.Round(time.Second), retries)
+	switch {
+	case kept == 0:
+		return skipped("The store has no completed key yet.")
+	case kept < retries:
+		return warning(found, "If deliveries have arrived since, raise Options.Retention of the store, and look for what deletes or expires its keys.")
+	default:
+		return fine(found)
+	}
 }
 
 // judgeFaults returns one finding for all faults.

@@ -22,6 +22,13 @@ func TestDoctorInbox_JudgesOldestEntry(t *testing.T) {
 	require.Equal(t, resultOK, judgeOldest(time.Time{}, now).Result)
 }
 
+func TestDoctorStore_JudgesRetention(t *testing.T) {
+	const retries = 81 * time.Minute
+	for kept, want := range map[time.Duration]result{0: resultSkipped, time.Second: resultWarning, retries - 1: resultWarning, retries: resultOK} {
+		require.Equal(t, want, judgeRetention(kept, retries).Result, kept)
+	}
+}
+
 func TestDoctorInbox_JudgesFaults(t *testing.T) {
 	light, severe := boxes.Fault{Found: "A.", Fix: "B."}, boxes.Fault{Found: "C.", Fix: "D.", Severe: true}
 	require.Equal(t, resultOK, judgeFaults("right", nil, nil).Result)

@@ -82,7 +82,7 @@ func requireResults(t *testing.T, got map[string]finding, want map[string]result
 func withoutTLS(vendor string) map[string]result {
 	want := map[string]result{
 		"certificate": resultSkipped, "inbox": resultSkipped, "inbox-dead-letters": resultSkipped, "inbox-deferred": resultSkipped,
-		"inbox-oldest": resultSkipped, "inbox-settings": resultSkipped, "store-settings": resultSkipped,
+		"inbox-oldest": resultSkipped, "inbox-settings": resultSkipped, "store-settings": resultSkipped, "store-retention": resultSkipped,
 	}
 	if vendor == "emberqa" {
 		want["future-event"], want["stale-event"], want["rewritten-body"] = resultSkipped, resultSkipped, resultSkipped
