@@ -3,11 +3,12 @@ module github.com/aihooks/aihooks-go/integration
 go 1.26.0
 
 require (
-	github.com/aihooks/aihooks-go v0.0.0-20261127150747-c4b9741e65da
-	github.com/aihooks/aihooks-go/inbox/jetstream v0.0.0-20261127150747-c4b9741e65da
-	github.com/aihooks/aihooks-go/inbox/river v0.0.0-20261127150747-c4b9741e65da
-	github.com/aihooks/aihooks-go/inbox/sqlite v0.0.0-20261127150747-c4b9741e65da
-	github.com/aihooks/aihooks-go/webhook/otelhooks v0.0.0-20261127150747-c4b9741e65da
+	github.com/aihooks/aihooks-go v0.0.0-20261127152027-c48f93ad4bb2
+	github.com/aihooks/aihooks-go/idempotency/redisstore v0.0.0-20261127152027-c48f93ad4bb2
+	github.com/aihooks/aihooks-go/inbox/jetstream v0.0.0-20261127152027-c48f93ad4bb2
+	github.com/aihooks/aihooks-go/inbox/river v0.0.0-20261127152027-c48f93ad4bb2
+	github.com/aihooks/aihooks-go/inbox/sqlite v0.0.0-20261127152027-c48f93ad4bb2
+	github.com/aihooks/aihooks-go/webhook/otelhooks v0.0.0-20261127152027-c48f93ad4bb2
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
 	github.com/creack/pty v1.1.24
@@ -17,6 +18,7 @@ require (
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/nats-io/nats-server/v2 v2.15.2
 	github.com/nats-io/nats.go v1.55.0
+	github.com/redis/go-redis/v9 v9.23.0
 	github.com/riverqueue/river v0.51.1
 	github.com/riverqueue/river/riverdriver/riverpgxv5 v0.51.1
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
@@ -64,6 +66,7 @@ require (
 	go.opentelemetry.io/otel v1.47.0 // indirect
 	go.opentelemetry.io/otel/log v1.47.0 // indirect
 	go.opentelemetry.io/otel/metric v1.47.0 // indirect
+	go.uber.org/atomic v1.12.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect

@@ -3,14 +3,15 @@ module github.com/aihooks/aihooks-go/cmd/aihooks
 go 1.26.0
 
 require (
-	github.com/aihooks/aihooks-go v0.0.0-20261127150747-c4b9741e65da
-	github.com/aihooks/aihooks-go/idempotency/redisstore v0.0.0-20261127150747-c4b9741e65da
-	github.com/aihooks/aihooks-go/inbox/jetstream v0.0.0-20261127150747-c4b9741e65da
-	github.com/aihooks/aihooks-go/inbox/river v0.0.0-20261127150747-c4b9741e65da
-	github.com/aihooks/aihooks-go/inbox/sqlite v0.0.0-20261127150747-c4b9741e65da
+	github.com/aihooks/aihooks-go v0.0.0-20261127152027-c48f93ad4bb2
+	github.com/aihooks/aihooks-go/idempotency/redisstore v0.0.0-20261127152027-c48f93ad4bb2
+	github.com/aihooks/aihooks-go/inbox/jetstream v0.0.0-20261127152027-c48f93ad4bb2
+	github.com/aihooks/aihooks-go/inbox/river v0.0.0-20261127152027-c48f93ad4bb2
+	github.com/aihooks/aihooks-go/inbox/sqlite v0.0.0-20261127152027-c48f93ad4bb2
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
 	github.com/creack/pty v1.1.24
+	github.com/google/jsonschema-go v0.4.3
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/modelcontextprotocol/go-sdk v1.8.0
 	github.com/nats-io/nats.go v1.55.0
@@ -26,7 +27,6 @@ require (
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
-	github.com/google/jsonschema-go v0.4.3 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect
