@@ -3,6 +3,7 @@
 package operator_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"os/exec"
 	"path/filepath"
@@ -21,10 +22,13 @@ var inspector = npmtest.Package{Name: "@modelcontextprotocol/inspector", Version
 func (s *site) inspect(result any, flags []string, request ...string) {
 	s.t.Helper()
 	args := append([]string{inspector.Path(s.t, "clients/launcher/build/index.js"), "--cli", tool, "mcp", "--from", s.from}, flags...)
-	c := exec.Command("node", append(args, request...)...)                                    //nolint:gosec // a test
-	c.Env = append(c.Environ(), "MCP_CATALOG_PATH="+filepath.Join(s.t.TempDir(), "mcp.json")) // otherwise in the home folder
-	out, err := c.Output()                                                                    // an error of a tool is an exit code, and a result
-	require.NoError(s.t, json.Unmarshal(out, result), "%v: %v: %s", request, err, out)
+	c := exec.Command("node", append(args, request...)...) //nolint:gosec // a test
+	// Otherwise the inspector writes to the home folder.
+	c.Env = append(c.Environ(), "MCP_CATALOG_PATH="+filepath.Join(s.t.TempDir(), "mcp.json"))
+	var log bytes.Buffer
+	c.Stderr = &log
+	out, err := c.Output() // after an error of a tool, there is a result as well
+	require.NoError(s.t, json.Unmarshal(out, result), "%v: %v: %s%s", request, err, out, &log)
 }
 
 // A toolResult is what a tool returns to an agent.
