@@ -71,10 +71,12 @@ func TestLog_HasOneErrorPerDeadLetter(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			require.Equal(t, []int{1, c.runs}, []int{requests, runs})
-			require.Equal(t, 1, log.Count("level=ERROR"), log.String())
+			count := func(level string) int { // without deliveries that a busy machine did not store in time
+				return log.Count(level) - log.Count(level, "outcome=unavailable")
+			}
+			require.Equal(t, 1, count("level=ERROR"), log.String())
 			require.Equal(t, 1, log.Count("level=ERROR", "a delivery has become a dead letter", fmt.Sprint("attempts=", c.runs)), log.String())
-			busy := log.Count("level=WARN", "outcome=unavailable")
-			require.Equal(t, c.runs, log.Count("level=WARN")-busy-log.Count("level=WARN", "sqliteinbox: the file system"), log.String())
+			require.Equal(t, c.runs, count("level=WARN")-log.Count("level=WARN", "sqliteinbox: the file system"), log.String())
 		})
 	}
 }

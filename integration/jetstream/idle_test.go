@@ -46,7 +46,7 @@ func sentPerSecond(js jetstream.JetStream, over time.Duration) float64 {
 
 func TestIdle_RequestsAreBounded(t *testing.T) {
 	t.Parallel()
-	for endpoints, most := range map[int]float64{1: 4.5, 150: 250, 400: 250} {
+	for endpoints, most := range map[int]float64{1: 4.5, 150: 250, 250: 250} {
 		t.Run(fmt.Sprint(endpoints), func(t *testing.T) {
 			o := options(filepath.Join(t.TempDir(), "nats"))
 			o.SyncAlways = false // hundreds of consumers, each with several files

@@ -53,11 +53,11 @@ func publishStoredTo(t testing.TB, js jetstream.JetStream, kind string, endpoint
 	t.Helper()
 	failed := inbox.Attempt{Outcome: webhook.Failed, Error: "on purpose", Counted: true}
 	for i := range n {
-		endpoint := endpointOf(i)
-		m := storedMessage(t, kind, endpoint, fmt.Sprintf("%016d", i), body, failed)
+		attempts := []inbox.Attempt{failed}
 		if kind == "in" {
-			m = storedMessage(t, kind, endpoint, fmt.Sprintf("%016d", i), body)
+			attempts = nil
 		}
+		m := storedMessage(t, kind, endpointOf(i), fmt.Sprintf("%016d", i), body, attempts...)
 		_, err := js.PublishMsgAsync(m, jetstream.WithStallWait(kit.Patience))
 		require.NoError(t, err)
 	}

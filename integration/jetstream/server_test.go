@@ -74,7 +74,7 @@ func dial(t testing.TB, url string) jetstream.JetStream {
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})) // connections break on purpose
 	require.NoError(t, err)
 	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(kit.Patience))
 	require.NoError(t, err)
 	return js
 }

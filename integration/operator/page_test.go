@@ -51,10 +51,11 @@ func openTab(t *testing.T, url string) *tab {
 	path, err := exec.LookPath("chromium")
 	require.NoError(t, err, ".ci/services installs it")
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU)
-	allocator, end := chromedp.NewExecAllocator(t.Context(), options...)
+	allocator, end := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...)
 	t.Cleanup(end)
 	ctx, cancel := chromedp.NewContext(allocator)
 	t.Cleanup(cancel)
+	t.Cleanup(func() { _ = chromedp.Cancel(ctx) }) // a browser that is killed leaves a folder
 	require.NoError(t, chromedp.Do(ctx, chromedp.EmulateViewport(1440, 900)))
 	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(url)))
 	return &tab{t, ctx}

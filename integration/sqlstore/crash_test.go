@@ -135,7 +135,6 @@ func TestCrash_LosesAndRepeatsNothing(t *testing.T) {
 		var reading sync.WaitGroup
 		start := func() *kit.Process {
 			w := startWorker(t, "crashes", e, dsn, fmt.Sprint("KEYS=", keys))
-			require.Equal(t, "ready", w.Line(t))
 			reading.Go(func() {
 				for w.Stdout.Scan() {
 					mu.Lock()
@@ -152,6 +151,7 @@ func TestCrash_LosesAndRepeatsNothing(t *testing.T) {
 		done := func() int {
 			return query[int](t, db, `SELECT count(*) FROM aihooks_idempotency WHERE state = 2`)
 		}
+		late := 0 // kills of workers that had finished
 		for kill := range kills {
 			for done() < kill*keys/(kills+1) { // spreads the kills over the run
 				time.Sleep(5 * time.Millisecond)
@@ -159,11 +159,15 @@ func TestCrash_LosesAndRepeatsNothing(t *testing.T) {
 			time.Sleep(rand.N(20 * time.Millisecond))
 			victim := rand.IntN(len(running))
 			require.NoError(t, running[victim].Process.Kill())
-			_ = running[victim].Wait()
+			if running[victim].Wait() == nil {
+				late++
+			}
 			running[victim] = start()
 		}
 		reading.Wait()
-		require.Equal(t, crashWorkers, completions["done"], "the workers that were not killed have finished")
+		require.Less(t, late, kills, "no worker was killed at work")
+		require.GreaterOrEqual(t, completions["done"], crashWorkers, "the workers that were not killed have finished")
+		delete(completions, "ready")
 		delete(completions, "done")
 
 		require.Equal(t, keys, done(), "completed keys")
