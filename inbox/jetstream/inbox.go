@@ -43,6 +43,9 @@ var _ inbox.Inbox = (*Inbox)(nil)
 
 // New opens the inbox of that name on the user's connection. It creates the streams that do not exist. It returns an
 // error if an existing stream must not be used, or if one cannot be created. The error says why.
+//
+// A request whose context has no deadline waits as long as [jetstream.WithDefaultTimeout] of the client says, five seconds by
+// default. A List of bodies of several megabytes over a slow connection may need more.
 func New(ctx context.Context, js jetstream.JetStream, o *Options) (*Inbox, error) {
 	if js == nil {
 		return nil, errNoClient
