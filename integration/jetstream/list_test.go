@@ -68,12 +68,13 @@ func publishStoredTo(t testing.TB, js jetstream.JetStream, kind string, endpoint
 	}
 }
 
-// newFastServer starts a server that syncs rarely, for tests that store many messages.
+// newFastServer starts a server that syncs rarely, for tests that store many messages. A busy machine may need long to read
+// one of several megabytes.
 func newFastServer(t testing.TB) jetstream.JetStream {
 	t.Helper()
 	o := options(filepath.Join(t.TempDir(), "nats"))
 	o.SyncAlways, o.JetStreamMaxStore = false, 8<<30
-	return dial(t, startServer(t, o).ClientURL())
+	return dial(t, startServer(t, o).ClientURL(), jetstream.WithDefaultTimeout(kit.Patience))
 }
 
 // listAll reads all pages of a query. It returns the deliveries' IDs, and the number of pages.
