@@ -60,9 +60,11 @@ func TestClock_SetBackRunsWhatIsDue(t *testing.T) {
 			e := listed(t, box, inbox.Pending, all)
 			require.Len(t, e, 1)
 			require.WithinDuration(t, tomorrow, e[0].Due, kit.Patience, "the remaining backoff is unchanged")
-			n, err := box.Retry(t.Context(), all)
-			require.NoError(t, err)
-			require.Equal(t, 1, n, "the dead letter has a time in the future")
+			kit.Eventually(t, func() bool { // on a slow machine, the dead letter is newer than the time in the file, and so in the future
+				n, err := box.Retry(t.Context(), all)
+				require.NoError(t, err)
+				return n == 1
+			}, "the dead letter has a time in the future")
 			box.PurgeOnce(t.Context())
 			require.Equal(t, 1, log.Count("clock was set back"), "once")
 		})
