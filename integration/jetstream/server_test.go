@@ -68,13 +68,13 @@ func newServer(t testing.TB) *server.Server {
 }
 
 // dial connects like another process.
-func dial(t testing.TB, url string, o ...jetstream.JetStreamOpt) jetstream.JetStream {
+func dial(t testing.TB, url string) jetstream.JetStream {
 	t.Helper()
 	nc, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond), nats.RetryOnFailedConnect(true),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})) // connections break on purpose
 	require.NoError(t, err)
 	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc, o...)
+	js, err := jetstream.New(nc)
 	require.NoError(t, err)
 	return js
 }

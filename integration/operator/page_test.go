@@ -52,10 +52,8 @@ func openTab(t *testing.T, url string) *tab {
 	require.NoError(t, err, ".ci/services installs it")
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU)
 	allocator, end := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...)
-	t.Cleanup(end)
 	ctx, cancel := chromedp.NewContext(allocator)
-	t.Cleanup(cancel)
-	t.Cleanup(func() { _ = chromedp.Cancel(ctx) }) // a browser that is killed leaves a folder
+	t.Cleanup(func() { _ = chromedp.Cancel(ctx); cancel(); end() }) // a browser that is only killed leaves a folder
 	require.NoError(t, chromedp.Do(ctx, chromedp.EmulateViewport(1440, 900)))
 	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(url)))
 	return &tab{t, ctx}

@@ -118,6 +118,14 @@ func sideEffect(ctx context.Context, db *sql.DB, store *sqlstore.Store, key stri
 	return tx.Commit()
 }
 
+// crashing is a worker that may be killed.
+type crashing struct {
+	*kit.Process
+	ready    chan bool     // has true once it works
+	ended    chan struct{} // closed when its output has ended
+	finished bool          // once ended is closed
+}
+
 func TestCrash_LosesAndRepeatsNothing(t *testing.T) {
 	keys, kills := 400, 6
 	if kit.Full() {
@@ -132,19 +140,27 @@ func TestCrash_LosesAndRepeatsNothing(t *testing.T) {
 		began := time.Now()
 		var mu sync.Mutex
 		completions := make(map[string]int)
-		var reading sync.WaitGroup
-		start := func() *kit.Process {
-			w := startWorker(t, "crashes", e, dsn, fmt.Sprint("KEYS=", keys))
-			reading.Go(func() {
+		start := func() *crashing {
+			w := &crashing{Process: startWorker(t, "crashes", e, dsn, fmt.Sprint("KEYS=", keys)), ready: make(chan bool, 1), ended: make(chan struct{})}
+			go func() {
+				defer close(w.ended)
+				defer close(w.ready)
 				for w.Stdout.Scan() {
-					mu.Lock()
-					completions[w.Stdout.Text()]++
-					mu.Unlock()
+					switch line := w.Stdout.Text(); line {
+					case "ready":
+						w.ready <- true
+					case "done":
+						w.finished = true
+					default:
+						mu.Lock()
+						completions[line]++
+						mu.Unlock()
+					}
 				}
-			})
+			}()
 			return w
 		}
-		running := make([]*kit.Process, crashWorkers)
+		running := make([]*crashing, crashWorkers)
 		for i := range running {
 			running[i] = start()
 		}
@@ -157,18 +173,22 @@ func TestCrash_LosesAndRepeatsNothing(t *testing.T) {
 				time.Sleep(5 * time.Millisecond)
 			}
 			time.Sleep(rand.N(20 * time.Millisecond))
-			victim := rand.IntN(len(running))
-			require.NoError(t, running[victim].Process.Kill())
-			if running[victim].Wait() == nil {
+			n := rand.IntN(len(running))
+			victim := running[n]
+			require.True(t, <-victim.ready, "the worker did not start")
+			require.NoError(t, victim.Process.Process.Kill())
+			<-victim.ended
+			_ = victim.Wait()
+			if victim.finished {
 				late++
 			}
-			running[victim] = start()
+			running[n] = start()
 		}
-		reading.Wait()
 		require.Less(t, late, kills, "no worker was killed at work")
-		require.GreaterOrEqual(t, completions["done"], crashWorkers, "the workers that were not killed have finished")
-		delete(completions, "ready")
-		delete(completions, "done")
+		for _, w := range running {
+			<-w.ended
+			require.True(t, w.finished, "a worker that was not killed has not finished")
+		}
 
 		require.Equal(t, keys, done(), "completed keys")
 		require.Equal(t, keys, query[int](t, db, `SELECT count(*) FROM aihooks_idempotency`))
