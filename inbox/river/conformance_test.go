@@ -44,7 +44,7 @@ func TestConformance_KeepsInboxRules(t *testing.T) {
 				config: river.Config{JobTimeout: lease - time.Second},
 			})
 			if rescues[name] {
-				instance.rescueOften()
+				rescueOften(t, instance.pool, instance.client)
 			}
 			return instance.box, instance.close
 		},
