@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,6 +60,8 @@ type receiver struct {
 	sender   *webhooktest.Sender
 	store    idempotency.Store
 	onSocket bool // send with ServeHTTP instead of Process
+
+	connections atomic.Int64 // of eachHTTP
 
 	mu       sync.Mutex
 	observed []webhook.Observation

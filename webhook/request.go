@@ -51,7 +51,7 @@ type Result struct {
 	Status     int
 	Body       []byte        // one of three fixed JSON texts, which must not be changed; empty with ReasonEndpointCheck
 	RetryAfter time.Duration // in whole seconds, but exact from Redeliver; zero means no Retry-After header
-	Close      bool          // close the connection, because part of the body is unread
+	Close      bool          // close an HTTP/1 connection, because part of the body is unread
 
 	Outcome  Outcome
 	Reason   Reason
@@ -112,6 +112,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		request.conn, _ = request.ctx.Value(connKey{}).(net.Conn)
 	}
 	result := h.process(r.Context(), &request)
+	result.Close = result.Close && r.ProtoMajor == 1 // net/http would end an HTTP/2 connection, which others may share
 	if result.Close {
 		// The server reads the rest of the body before it closes the connection: otherwise the sender may get a connection
 		// reset instead of the response. A slow sender must not make that read last.

@@ -194,6 +194,11 @@ func eachHTTP(t *testing.T, o webhook.Options, test func(t *testing.T, r *receiv
 			r := newReceiver(t, o)
 			s := httptest.NewUnstartedServer(r)
 			s.EnableHTTP2 = two
+			s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+				if state == http.StateNew {
+					r.connections.Add(1)
+				}
+			}
 			s.StartTLS()
 			t.Cleanup(s.Close)
 			test(t, r, s)
@@ -323,5 +328,8 @@ func TestMaxBody_RejectsLargerBodyOverTLS(t *testing.T) {
 		unknownLength := io.MultiReader(bytes.NewReader(large))
 		require.Equal(t, http.StatusRequestEntityTooLarge, r.postTo(s, unknownLength, large).status)
 		require.Equal(t, http.StatusOK, r.postTo(s, bytes.NewReader(body("a")), body("a")).status)
+		if s.EnableHTTP2 {
+			require.EqualValues(t, 1, r.connections.Load(), "a connection may have the deliveries of many senders")
+		}
 	})
 }

@@ -111,8 +111,18 @@ func (h *handlerRun) config() jetstream.ConsumerConfig {
 	}
 }
 
+// maxCreating is how many consumers of a Run are created at once. A slow server would not create hundreds in tryTimeout,
+// and would then create them again for the next tries.
+const maxCreating = 8
+
 // consumer creates or updates the handler's consumer.
 func (h *handlerRun) consumer(ctx context.Context) error {
+	select {
+	case h.run.creating <- struct{}{}:
+		defer func() { <-h.run.creating }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
 	if _, err := h.run.box.mainStream().CreateOrUpdateConsumer(ctx, h.config()); err != nil {

@@ -23,6 +23,8 @@ type run struct {
 	dispatcher *engine.Dispatcher
 	purged     bool // only for purgeOnce
 
+	creating chan struct{} // held by the goroutines that create their consumer
+
 	mu       sync.Mutex
 	leases   map[*fetched]struct{} // the leased deliveries
 	handlers map[string]*handlerRun
@@ -60,7 +62,7 @@ func (b *Inbox) Run(ctx context.Context, handlers ...inbox.Handler) error {
 		return err
 	}
 	defer end()
-	r := &run{box: b, name: idempotency.NewToken().String(), dispatcher: d, leases: make(map[*fetched]struct{})}
+	r := &run{box: b, name: idempotency.NewToken().String(), dispatcher: d, creating: make(chan struct{}, maxCreating), leases: make(map[*fetched]struct{})}
 	b.runs.Store(r, nil)
 	defer b.runs.Delete(r)
 	err = d.Work(&engine.Storage{

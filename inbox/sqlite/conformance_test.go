@@ -26,6 +26,7 @@ func TestConformance_KeepsInboxRules(t *testing.T) {
 		Open: func(t testing.TB, name string, p inbox.Policy) (inbox.Inbox, func()) {
 			box, err := sqliteinbox.Open(filepath.Join(dir, name), &sqliteinbox.Options{Policy: p, Lease: lease})
 			require.NoError(t, err)
+			box.SetLockTimeout(kit.Patience)
 			closes := func() { require.NoError(t, box.Close()) }
 			t.Cleanup(closes)
 			return box, closes
@@ -48,6 +49,7 @@ func TestConformance_KeepsStoreRules(t *testing.T) {
 					for range boxes {
 						box, err := sqliteinbox.Open(path, &sqliteinbox.Options{Retention: retention})
 						require.NoError(t, err)
+						box.SetLockTimeout(kit.Patience)
 						t.Cleanup(func() { require.NoError(t, box.Close()) })
 						stores.list = append(stores.list, box.Store())
 					}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 // Two inboxes on one file alternate as two processes do: each retries until the file is unlocked.
@@ -25,6 +26,7 @@ func TestWriter_IsFairBetweenTwoInboxes(t *testing.T) {
 		box, err := Open(path, &Options{Policy: inbox.Policy{Logger: slog.New(slog.DiscardHandler)}})
 		require.NoError(t, err)
 		defer box.Close()
+		box.SetLockTimeout(kit.Patience)
 		boxes[i] = box
 	}
 	var written [2]atomic.Int64

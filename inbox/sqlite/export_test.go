@@ -61,6 +61,15 @@ func (b *Inbox) IsPurging() bool { return b.stop != nil }
 // RefuseAfter sets how long Runs may fail before new deliveries are refused.
 func (b *Inbox) RefuseAfter(d time.Duration) { b.health.refuseAfter = d }
 
+// LockTimeout is how long another process may keep the file locked, unless SetLockTimeout sets another time.
+const LockTimeout = lockTimeout
+
+func (b *Inbox) SetLockTimeout(d time.Duration) {
+	b.writer.writeLock <- struct{}{}
+	b.writer.lockTimeout = d
+	<-b.writer.writeLock
+}
+
 // Handles returns the databases of the inbox: the one for writes and the one for reads.
 func (b *Inbox) Handles() []*sql.DB { return []*sql.DB{b.db, b.reads} }
 

@@ -169,6 +169,7 @@ func TestLockedFile_Responds503AndRecovers(t *testing.T) {
 			var calls kit.Counter
 			harness.OnMessage(func(_ context.Context, name string) error { calls.Add(name); return nil })
 			inboxkit.Run(t, box, harness)
+			box.SetLockTimeout(sqliteinbox.LockTimeout)
 			harness.MustRespond(t, http.StatusOK, inboxkit.MessageBody("before", 10))
 			kit.Eventually(t, func() bool { return statsOf(t, box).Done == 1 })
 

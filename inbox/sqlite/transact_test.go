@@ -98,7 +98,7 @@ func TestCompleteTx_WorksUnderLoad(t *testing.T) {
 			box := openBox(t, path, sqliteinbox.Options{})
 			s, db, transact := w.open(t, box, path)
 			mustExec(t, db, makeEffects)
-			harness := inboxkit.NewHandler(t, webhook.Options{Inbox: box, Store: s})
+			harness := inboxkit.NewHandler(t, webhook.Options{Inbox: box, Store: s, StoreTimeout: kit.Patience})
 			var running atomic.Int64
 			enough := make(chan struct{}) // closed once enough callbacks run to compete for the writer
 			var calls kit.Counter
@@ -383,6 +383,7 @@ func TestTransact_WaitsForABusyProgram(t *testing.T) {
 func TestTransact_ReportsWhoHasTheFile(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqliteinbox.Options{})
+	box.SetLockTimeout(sqliteinbox.LockTimeout)
 	raw := openRaw(t, path)
 	raw.SetMaxOpenConns(1)
 	mustExec(t, raw, `BEGIN IMMEDIATE`)

@@ -238,7 +238,7 @@ func TestList_LimitsBytes(t *testing.T) {
 	js := newFastServer(t)
 	box := open(t, js, jetstreaminbox.Options{})
 	publishStored(t, js, "deadletter", "default", 60, []byte(strings.Repeat("x", 3<<20)))
-	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience) // without a deadline, a request has 5 s
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	page, err := box.List(ctx, inbox.Query{Limit: 10, Filter: inbox.Filter{State: inbox.DeadLettered, Text: "no such text"}})
 	require.NoError(t, err)

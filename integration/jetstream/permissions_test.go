@@ -66,8 +66,8 @@ func limited(t *testing.T, list []permission) (admin, user jetstream.JetStream) 
 		{Username: "limited", Password: "limited", Permissions: &server.Permissions{Publish: only("publish"), Subscribe: only("subscribe")}},
 	}
 	s := startServer(t, o)
-	connect := func(name string) jetstream.JetStream {
-		return dial(t, strings.Replace(s.ClientURL(), "nats://", "nats://"+name+":"+name+"@", 1))
+	connect := func(name string) jetstream.JetStream { // with the default timeout, because the server never responds to what is forbidden
+		return dialWith(t, strings.Replace(s.ClientURL(), "nats://", "nats://"+name+":"+name+"@", 1))
 	}
 	return connect("admin"), connect("limited")
 }

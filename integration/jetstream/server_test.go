@@ -67,14 +67,19 @@ func newServer(t testing.TB) *server.Server {
 	return startServer(t, options(filepath.Join(t.TempDir(), "nats")))
 }
 
-// dial connects like another process.
+// dial connects like another process. A busy machine may take longer for a request than the client's default of 5 s.
 func dial(t testing.TB, url string) jetstream.JetStream {
+	t.Helper()
+	return dialWith(t, url, jetstream.WithDefaultTimeout(30*time.Second))
+}
+
+func dialWith(t testing.TB, url string, o ...jetstream.JetStreamOpt) jetstream.JetStream {
 	t.Helper()
 	nc, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond), nats.RetryOnFailedConnect(true),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})) // connections break on purpose
 	require.NoError(t, err)
 	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(nc, o...)
 	require.NoError(t, err)
 	return js
 }
