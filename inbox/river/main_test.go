@@ -100,8 +100,8 @@ func (s *instance) close() {
 }
 
 // rescueOften makes the leader of River's clients resign every few seconds, because a new leader rescues lost jobs at once,
-// and then only every 30 seconds. Each leader gets longer than the one before, until one has the time it needs on a busy
-// machine.
+// and then only every 30 seconds. Each leader gets a little longer than the one before, until one has the time it needs on
+// a busy machine.
 func rescueOften(t testing.TB, pool *pgxpool.Pool, client *riverinbox.Client) {
 	t.Helper()
 	leaders := pgx.Identifier{"river_leader"}
@@ -123,7 +123,7 @@ func rescueOften(t testing.TB, pool *pgxpool.Pool, client *riverinbox.Client) {
 			}
 			var over bool
 			if pool.QueryRow(ctx, ended, term).Scan(&over) == nil && over && client.Notify().RequestResign(ctx) == nil {
-				term += term / 10
+				term += 100 * time.Millisecond
 			}
 		}
 	}()
