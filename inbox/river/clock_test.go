@@ -106,7 +106,7 @@ func TestClock_AheadRescuesNothingThatRuns(t *testing.T) {
 	options := fastRetry(1)
 	options.Lease = 20 * time.Second // longer than the callback takes
 	instance := open(t, setup{dsn: skewed(t, -time.Hour), options: options, config: river.Config{JobTimeout: options.Lease}})
-	rescueOften(t, instance.pool, instance.client)
+	resignOften(t, instance)
 	handler := newTestHandler(t, instance.box, func(context.Context, *webhook.Delivery) error {
 		time.Sleep(6 * time.Second) // the rescuer looks meanwhile
 		return nil

@@ -44,7 +44,7 @@ func TestConformance_KeepsInboxRules(t *testing.T) {
 				config: river.Config{JobTimeout: lease - time.Second},
 			})
 			if rescues[name] {
-				rescueOften(t, instance.pool, instance.client)
+				instance.rescueOften()
 			}
 			return instance.box, instance.close
 		},

@@ -80,7 +80,35 @@ func TestCrashLoop_DeadLettersOnlyPoison(t *testing.T) {
 	}, func(t *testing.T) (inbox.Inbox, func() *exec.Cmd) {
 		dsn := pgtest.Shared(t).Database(t)
 		instance := open(t, setup{dsn: dsn, options: crashOptions(), config: river.Config{JobTimeout: time.Second}})
-		rescueOften(t, instance.pool, instance.client)
+		resignOften(t, instance)
 		return instance.box, func() *exec.Cmd { return kit.Role("crash", envDSN+"="+dsn) }
+	})
+}
+
+// resignOften makes River rescue lost jobs every few seconds: a new leader rescues at once. Each leader gets two seconds
+// to do so, also on a busy machine. The test's instance does not crash, so it is the leader most of the time.
+func resignOften(t *testing.T, s *instance) {
+	t.Helper()
+	const longEnough = `SELECT count(*) FROM river_leader WHERE elected_at < now() - interval '2 seconds'`
+	every, stopped := time.NewTicker(250*time.Millisecond), make(chan struct{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stopped:
+				return
+			case <-every.C: // the next tick retries after an error
+				var n int
+				if s.pool.QueryRow(context.Background(), longEnough).Scan(&n) == nil && n > 0 {
+					_ = s.client.Notify().RequestResign(context.Background())
+				}
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		every.Stop()
+		close(stopped)
+		<-done
 	})
 }

@@ -107,7 +107,7 @@ func TestFailover_IdleProcessReachesNewPrimary(t *testing.T) {
 			options.Lease = 15 * time.Second // what River could not record on the old connections runs again
 			config := river.Config{PollOnly: true, JobTimeout: 10 * time.Second}
 			idle := open(t, setup{dsn: dsn, options: options, config: config})
-			rescueOften(t, idle.pool, idle.client)
+			idle.rescueOften()
 			handler := newTestHandler(t, idle.box, succeed)
 			if !early {
 				inboxkit.Run(t, idle.box, handler.hook)

@@ -34,7 +34,7 @@ func TestOutage_RespondsInTimeAndRecovers(t *testing.T) {
 	options := fastRetry(10)
 	options.Lease = 3 * time.Second // a result that was lost on the network counts as a lost process
 	instance := open(t, setup{dsn: server.Database(t), options: options, config: river.Config{JobTimeout: time.Second}})
-	rescueOften(t, instance.pool, instance.client)
+	instance.rescueOften()
 	handler := newTestHandler(t, instance.box, succeed)
 	inboxkit.Run(t, instance.box, handler.hook)
 	var accepted []string

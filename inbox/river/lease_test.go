@@ -27,8 +27,8 @@ func TestLease_RenewsDuringLongCallback(t *testing.T) {
 	config := river.Config{JobTimeout: time.Second, Logger: log.Text()}
 	first := open(t, setup{dsn: dsn, options: options, config: config})
 	second := open(t, setup{dsn: dsn, options: options, config: config})
-	rescueOften(t, first.pool, first.client)
-	rescueOften(t, second.pool, second.client)
+	resignOften(t, first)
+	resignOften(t, second)
 	release := make(chan struct{})
 	callback := func(context.Context, *webhook.Delivery) error {
 		<-release

@@ -99,38 +99,22 @@ func (s *instance) close() {
 	})
 }
 
-// rescueOften makes the leader of River's clients resign every few seconds, because a new leader rescues lost jobs at once,
-// and then only every 30 seconds. Each leader gets a little longer than the one before, until one has the time it needs on
-// a busy machine.
-func rescueOften(t testing.TB, pool *pgxpool.Pool, client *riverinbox.Client) {
-	t.Helper()
-	leaders := pgx.Identifier{"river_leader"}
-	if schema := client.Schema(); schema != "" {
-		leaders = pgx.Identifier{schema, "river_leader"}
-	}
-	ended := "SELECT count(*) > 0 FROM " + leaders.Sanitize() + " WHERE elected_at < now() - $1::interval"
+// rescueOften makes River rescue jobs every few seconds instead of every 30. A new leader rescues at once.
+func (s *instance) rescueOften() {
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
+	s.t.Cleanup(cancel)
 	go func() {
-		defer close(done)
-		every := time.NewTicker(250 * time.Millisecond)
+		every := time.NewTicker(4 * time.Second)
 		defer every.Stop()
-		for term := 2 * time.Second; ; {
+		for {
 			select {
 			case <-ctx.Done():
 				return
-			case <-every.C: // the next tick retries after an error, such as that of a server that is down
-			}
-			var over bool
-			if pool.QueryRow(ctx, ended, term).Scan(&over) == nil && over && client.Notify().RequestResign(ctx) == nil {
-				term += 100 * time.Millisecond
+			case <-every.C:
+				_ = s.client.Notify().RequestResign(ctx) // fails while the server is down
 			}
 		}
 	}()
-	t.Cleanup(func() {
-		cancel()
-		<-done
-	})
 }
 
 // makeSchema creates a schema for River's tables.
