@@ -4,6 +4,8 @@ package riverinbox_test
 
 import (
 	"context"
+	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,4 +51,42 @@ func TestLease_RenewsDuringLongCallback(t *testing.T) {
 	require.Equal(t, 1, query[int](t, first.pool, `SELECT attempt FROM river_job`))
 	require.Zero(t, query[int](t, first.pool, `SELECT count(*) FROM river_job WHERE metadata ? 'river:rescue_count'`))
 	require.Zero(t, log.Count("appears to be stuck"), log)
+}
+
+// A job that was rescued must not keep the only slot of its endpoint: no other process may be there to run it. The late
+// result must not end the attempt that begins next.
+func TestLease_LossFreesSlot(t *testing.T) {
+	t.Parallel()
+	log := new(logtest.LogBuffer)
+	options := fastRetry(5)
+	options.Lease = time.Second
+	options.Policy.Logger = log.Text()
+	options.Policy.Limits = map[string]int{"convosphere": 1}
+	instance := open(t, setup{dsn: pgtest.Shared(t).Database(t), options: options, config: river.Config{JobTimeout: time.Second}})
+	const running = `SELECT count(*) FROM river_job WHERE state = 'running'`
+	began, release, ran := make(chan struct{}), make(chan struct{}), make(chan int, 2)
+	var calls atomic.Int64
+	handler := newTestHandler(t, instance.box, func(context.Context, *webhook.Delivery) error {
+		if calls.Add(1) == 1 {
+			close(began)
+			<-release
+			time.Sleep(2 * options.Lease) // it ends, because it cannot be renewed
+			return errors.New("late")
+		}
+		time.Sleep(time.Second) // River stores results after up to 250 ms
+		ran <- query[int](t, instance.pool, running)
+		return nil
+	})
+	handler.send("a")
+	inboxkit.Run(t, instance.box, handler.hook)
+	<-began
+	_, err := instance.pool.Exec(t.Context(), `UPDATE river_job SET state = 'available'`) // as River's rescuer does
+	require.NoError(t, err)
+	close(release)
+	kit.Eventually(t, func() bool {
+		return query[string](t, instance.pool, `SELECT state::text FROM river_job`) == "completed"
+	})
+	require.EqualValues(t, 2, calls.Load())
+	require.Equal(t, 1, <-ran)
+	require.Equal(t, 1, log.Count("another process takes it over"), log)
 }

@@ -96,7 +96,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 	if !r.drop(job) && w.superseded(job) {
 		w.inbox.options.Policy.Logger.Warn("inbox: the lease of a delivery had ended before its callback did; another process takes it over",
 			"entry", job.ID, "vendor", delivery.Vendor, "endpoint", delivery.Endpoint, "id", delivery.ID)
-		return nil
+		return noResult{}
 	}
 	return w.settle(ctx, job, rec, d)
 }
@@ -262,9 +262,8 @@ func (b *Inbox) reserve(name, vendor, endpoint string) *run {
 	}
 }
 
-// superseded reports whether a job whose lease was not renewed was rescued, and belongs to another process now. River
-// would apply a result of this process to that one's job, because it only checks that the job is running. So superseded
-// returns true only once the job is not running any more.
+// superseded reports whether a job whose lease was not renewed was rescued. It waits while another process runs the job.
+// It does not wait for a result: if nobody runs the job, this worker may be the one that has to.
 func (w *worker) superseded(job *river.Job[args]) bool {
 	for {
 		ctx, cancel := context.WithTimeout(context.Background(), supersededTimeout)
@@ -276,7 +275,7 @@ func (w *worker) superseded(job *river.Job[args]) bool {
 		case err != nil:
 		case row.State == rivertype.JobStateRunning && row.Attempt == job.Attempt:
 			return false
-		case row.FinalizedAt != nil:
+		case row.State != rivertype.JobStateRunning:
 			return true
 		}
 		time.Sleep(supersededPause)
@@ -287,3 +286,12 @@ const (
 	supersededTimeout = 5 * time.Second
 	supersededPause   = time.Second
 )
+
+// noResult is the error of a job that was rescued. River would apply any other result, even success, to another attempt
+// that runs by the time the result is stored: it only checks that the job is running. For an error with these methods,
+// which are for workers of many jobs, River stores the results of Jobs, and here there are none.
+type noResult struct{}
+
+func (noResult) Error() string               { return "riverinbox: the job was rescued" }
+func (noResult) Jobs() []*rivertype.JobRow   { return nil }
+func (noResult) ErrorsByID() map[int64]error { return nil }

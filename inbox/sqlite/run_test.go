@@ -59,12 +59,24 @@ func TestRun_FindsDeferredDeliveries(t *testing.T) {
 	store(t, box, newDelivery(ping, "a"))
 	deferAll := func() { mustExec(t, openRaw(t, path), `UPDATE aihooks_inbox SET state = 2`) }
 	deferAll()
+	isDone := func() bool { return statsOf(t, box).Done == 1 }
+	within := func(d time.Duration) bool {
+		for began := time.Now(); !isDone() && time.Since(began) < d; time.Sleep(10 * time.Millisecond) {
+		}
+		return isDone()
+	}
+	for began := time.Now(); !isDone() && time.Since(began) < kit.Patience; { // a busy machine may need more than one Run
+		stop := inboxkit.Run(t, box, hook)
+		within(8 * time.Second) // the second check is due after ten
+		stop()
+	}
+	require.True(t, isDone(), "the first check of a Run finds them")
+	deferAll()
 	inboxkit.Run(t, box, hook)
-	kit.Eventually(t, func() bool { return statsOf(t, box).Done == 1 })
-	require.Len(t, hook.calls(), 1)
+	require.True(t, within(kit.Patience))
 	deferAll() // during the Run
-	kit.Eventually(t, func() bool { return statsOf(t, box).Done == 1 })
-	require.Len(t, hook.calls(), 2)
+	require.True(t, within(kit.Patience))
+	require.Len(t, hook.calls(), 3)
 }
 
 func TestRun_PollsForOtherProcessesDeliveries(t *testing.T) {

@@ -148,7 +148,7 @@ func (l *CrashLoop) work(t testing.TB, ran map[string]bool, done func() bool, wi
 	}()
 	look := time.NewTicker(100 * time.Millisecond)
 	defer look.Stop()
-	late := time.After(within)
+	timeout, late := time.After(within), false
 	for open := true; open; {
 		var id string
 		select {
@@ -161,11 +161,13 @@ func (l *CrashLoop) work(t testing.TB, ran map[string]bool, done func() bool, wi
 				ended = true
 				require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 			}
-		case <-late:
-			_ = cmd.Process.Kill()
+		case <-timeout:
+			late = true
+			require.NoError(t, cmd.Process.Signal(syscall.SIGQUIT)) // it prints what its goroutines do
 		}
 	}
 	err = cmd.Wait()
+	require.False(t, late, "%d have run, and the process was not killed in time:\n%s", len(ran), log.String())
 	require.Equal(t, ended, err == nil, "%v\n%s", err, log.String())
 	return ended
 }
