@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -192,7 +193,8 @@ func (r *memoryRun) take() time.Duration {
 	for _, h := range r.dispatcher.Handlers() {
 		handlers[h.Vendor()+"/"+h.Endpoint()] = h
 	}
-	for _, row := range r.disk.rows {
+	// In order, so that two Runs with takesInTwoSteps take the same row.
+	for _, row := range slices.SortedFunc(maps.Values(r.disk.rows), func(a, b *row) int { return cmp.Compare(a.id, b.id) }) {
 		handler := handlers[row.name()]
 		if handler == nil {
 			r.absent(row)

@@ -5,10 +5,11 @@ import (
 	"time"
 )
 
-// renew renews the leases of this Run's deliveries.
+// renew renews the leases of this Run's deliveries. A lease that has ended by the time that the server confirms stays ended:
+// another process may have the delivery.
 func (r *run) renew(ctx context.Context) error {
 	began := time.Now()
-	leases := r.all()
+	leases := r.renewable()
 	if len(leases) == 0 {
 		return nil
 	}
@@ -23,19 +24,34 @@ func (r *run) renew(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, t := range leases {
-		t.renewed = began
+		if time.Since(t.renewed) < r.box.options.Lease {
+			t.renewed = began
+		}
 	}
 	return nil
 }
 
-func (r *run) all() []*fetched {
+func (r *run) renewable() []*fetched {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	list := make([]*fetched, 0, len(r.leases))
+	var list []*fetched
 	for t := range r.leases {
-		list = append(list, t)
+		if t.ends.IsZero() || time.Now().Before(t.ends) {
+			list = append(list, t)
+		}
 	}
 	return list
+}
+
+// letEnd stops the renewal of a lease after one more lease: a result must not keep its slot for ever. The server does not
+// confirm the result of a message that it will deliver again, as after its consumer was deleted, and the next delivery
+// needs a slot.
+func (r *run) letEnd(t *fetched) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if t.ends.IsZero() {
+		t.ends = time.Now().Add(r.box.options.Lease)
+	}
 }
 
 // current returns the leases with their ends.

@@ -47,6 +47,7 @@ func (t *fetched) Record(ctx context.Context, d engine.Decision) error {
 	if d.Disposition == engine.Complete {
 		return t.try(ctx, b.remove)
 	}
+	t.run.letEnd(t)
 	if !t.isAdded { // Record is called again after an error
 		t.add(d.Attempt)
 		t.isAdded = true
@@ -66,6 +67,7 @@ func (t *fetched) Record(ctx context.Context, d engine.Decision) error {
 
 // GiveBack implements [engine.Lease].
 func (t *fetched) GiveBack(ctx context.Context) error {
+	t.run.letEnd(t)
 	return t.try(ctx, func(ctx context.Context, t *fetched) error {
 		if err := t.run.box.loadRecord(ctx, t); err != nil {
 			return err

@@ -15,6 +15,9 @@ import (
 //
 // Call it for every client that may become River's leader in this schema. A leader that does not know the worker
 // discards the jobs that it should rescue. A leader with shorter retention periods deletes jobs too early.
+//
+// Middleware and hooks of workers must return the errors of this inbox's jobs unchanged. One of these errors tells River to
+// store no result, because another process may run the job.
 func (b *Inbox) Configure(c *river.Config) error {
 	if c == nil {
 		return errors.New("riverinbox: Configure needs a river.Config")

@@ -19,6 +19,8 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/convosphere"
+	"github.com/aihooks/aihooks-go/convosphere/convospheretest"
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
 	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
 	"github.com/aihooks/aihooks-go/internal/test/kit"
@@ -28,8 +30,8 @@ import (
 // The pool keeps connections to a server that refuses writes. New connections reach another server.
 func TestFailover_NextDeliveryReachesNewPrimary(t *testing.T) {
 	t.Parallel()
-	for name, demote := range map[string]func(t *testing.T, server *pgtest.Server){
-		"read-only": func(t *testing.T, server *pgtest.Server) {
+	for name, end := range map[string]func(t *testing.T, server *pgtest.Server, box *riverinbox.Inbox, pool *pgxpool.Pool){
+		"read-only": func(t *testing.T, server *pgtest.Server, box *riverinbox.Inbox, _ *pgxpool.Pool) {
 			admin := poolOf(t, server.DSN("postgres"))
 			defer admin.Close()
 			for _, statement := range []string{"ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"} {
@@ -37,8 +39,18 @@ func TestFailover_NextDeliveryReachesNewPrimary(t *testing.T) {
 				require.NoError(t, err)
 			}
 			kit.Eventually(t, func() bool { return query[string](t, admin, "SHOW default_transaction_read_only") == "on" })
+			awaitReadOnly(t, box)
 		},
-		"standby": func(t *testing.T, server *pgtest.Server) { require.NoError(t, server.Demote()) },
+		"standby": func(t *testing.T, server *pgtest.Server, box *riverinbox.Inbox, _ *pgxpool.Pool) {
+			require.NoError(t, server.Demote())
+			awaitReadOnly(t, box)
+		},
+		"frozen": func(t *testing.T, server *pgtest.Server, _ *riverinbox.Inbox, pool *pgxpool.Pool) {
+			openAll(t, pool)
+			require.NoError(t, server.Pause())
+			t.Cleanup(func() { require.NoError(t, server.Resume()) })
+			kit.Eventually(t, func() bool { return pool.Stat().IdleConns() == 0 }) // each waits for a response
+		},
 	} {
 		for _, pollOnly := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, PollOnly %t", name, pollOnly), func(t *testing.T) {
@@ -77,11 +89,7 @@ func TestFailover_NextDeliveryReachesNewPrimary(t *testing.T) {
 				handler.send("before")
 				kit.Eventually(t, func() bool { return handler.calls("before") == 1 })
 
-				demote(t, older)
-				kit.Eventually(t, func() bool { // the pool has connections to the server that refuses writes
-					_, err := box.Enqueue(t.Context(), newDelivery("meanwhile", nil))
-					return err != nil && strings.Contains(err.Error(), "25006")
-				})
+				end(t, older, box, pool)
 				require.Equal(t, http.StatusServiceUnavailable, handler.post("meanwhile").Status)
 				server.Store(newer)
 				switched := time.Now()
@@ -90,9 +98,41 @@ func TestFailover_NextDeliveryReachesNewPrimary(t *testing.T) {
 				accepted := time.Since(switched)
 				kit.Eventually(t, func() bool { return handler.calls(fmt.Sprint("after-", n)) == 1 })
 				t.Logf("accepted %v and run %v after the switch, delivery %d", accepted.Round(10*time.Millisecond), time.Since(switched).Round(10*time.Millisecond), n)
+				called := make(chan string, 1)
+				added := tenant(t, box, 1, called)
+				require.NoError(t, box.Add(added))
+				sender := convospheretest.NewSender(t, added, secret)
+				require.Equal(t, http.StatusOK, sender.Send(sender.Event(&convosphere.ConversationStarted{})).Status)
+				kit.Eventually(t, func() bool { return len(called) == 1 }, "the Run follows changes")
 			})
 		}
 	}
+}
+
+// awaitReadOnly waits until the pool has connections to a server that refuses writes.
+func awaitReadOnly(t *testing.T, box *riverinbox.Inbox) {
+	t.Helper()
+	kit.Eventually(t, func() bool {
+		_, err := box.Enqueue(t.Context(), newDelivery("meanwhile", nil))
+		return err != nil && strings.Contains(err.Error(), "25006")
+	})
+}
+
+// openAll makes a pool open all its connections.
+func openAll(t *testing.T, pool *pgxpool.Pool) {
+	t.Helper()
+	kit.Eventually(t, func() bool {
+		var acquired []*pgxpool.Conn
+		for range pool.Stat().MaxConns() - pool.Stat().AcquiredConns() {
+			c, err := pool.Acquire(t.Context())
+			require.NoError(t, err)
+			acquired = append(acquired, c)
+		}
+		for _, c := range acquired {
+			c.Release()
+		}
+		return pool.Stat().TotalConns() == pool.Stat().MaxConns()
+	})
 }
 
 // The process only runs deliveries that another one enqueues.
@@ -114,15 +154,7 @@ func TestFailover_IdleProcessReachesNewPrimary(t *testing.T) {
 				handler.send("before")
 				kit.Eventually(t, func() bool { return handler.calls("before") == 1 })
 			}
-			var connections []*pgxpool.Conn // more than one connects to the primary as it is now
-			for range 2 {
-				c, err := idle.pool.Acquire(t.Context())
-				require.NoError(t, err)
-				connections = append(connections, c)
-			}
-			for _, c := range connections {
-				c.Release()
-			}
+			openAll(t, idle.pool) // more than one connects to the primary as it is now
 			for _, statement := range []string{"ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"} {
 				_, err := idle.pool.Exec(t.Context(), statement)
 				require.NoError(t, err)

@@ -19,6 +19,10 @@ const maintainEvery = time.Minute
 // pause two seconds later, and defer deliveries until then. River writes that up to 250 ms later.
 const lookAgain = 4 * time.Second
 
+// stepTimeout is how long one step of the maintenance may take. A connection to a server that has vanished may respond
+// only after many minutes, and the next step may be the one that replaces it. What is left continues in the next round.
+const stepTimeout = 30 * time.Second
+
 // maintain does the maintenance that River does not do, until ctx ends.
 func (r *run) maintain(ctx context.Context, client *Client) {
 	every, poll := time.NewTicker(maintainEvery), time.NewTicker(r.inbox.options.Poll)
@@ -28,10 +32,17 @@ func (r *run) maintain(ctx context.Context, client *Client) {
 	defer move.Stop()
 	defer every.Stop()
 	defer poll.Stop()
-	report := func(text string, err error) { r.report(ctx, text, err) }
+	try := func(text string, timeout time.Duration, step func(ctx context.Context) error) {
+		limited, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		r.report(ctx, text, step(limited))
+	}
+	moveDue := func() { try("inbox: correcting due times failed", stepTimeout, r.inbox.moveDue) }
 	var again, late <-chan time.Time
 	for ctx.Err() == nil {
-		report("inbox: looking for waiting deliveries failed", errors.Join(r.absent(ctx, client), r.resume(ctx, client)))
+		try("inbox: looking for waiting deliveries failed", stepTimeout, func(ctx context.Context) error {
+			return errors.Join(r.absent(ctx, client), r.resume(ctx, client))
+		})
 		for looked := false; !looked && ctx.Err() == nil; {
 			select {
 			case <-ctx.Done():
@@ -41,25 +52,27 @@ func (r *run) maintain(ctx context.Context, client *Client) {
 				again, late = time.After(0), time.After(lookAgain)
 			case <-again:
 				if err := r.follow(client); err != nil {
-					report("inbox: River does not work a queue yet; retrying", err)
+					r.report(ctx, "inbox: River does not work a queue yet; retrying", err)
 					again = time.After(joinPause)
 				}
 				looked = true
 			case <-late:
 				looked = true
 			case <-primary.C:
-				report("inbox: checking whether the server accepts writes failed", r.inbox.primary.check(ctx))
+				try("inbox: checking whether the server accepts writes failed", primaryCheck, r.inbox.primary.check)
 			case <-measure.C:
-				_, err := r.inbox.measureClock(ctx)
-				report("inbox: measuring the database's clock failed", err)
-				report("inbox: correcting due times failed", r.inbox.moveDue(ctx)) // the clock of another process may differ
+				try("inbox: measuring the database's clock failed", stepTimeout, func(ctx context.Context) error {
+					_, err := r.inbox.measureClock(ctx)
+					return err
+				})
+				moveDue() // the clock of another process may differ
 			case <-move.C:
 				if r.inbox.skew.Load() != 0 {
-					report("inbox: correcting due times failed", r.inbox.moveDue(ctx))
+					moveDue()
 				}
 			case <-poll.C:
 				if !r.inbox.pollOnly {
-					report("inbox: looking for unannounced deliveries failed", r.announce(ctx))
+					try("inbox: looking for unannounced deliveries failed", stepTimeout, r.announce)
 				}
 			}
 		}

@@ -93,7 +93,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 		return w.snooze(ctx, rec, engine.IsSuspect(rec.Attempts), w.inbox.snoozeTime(job.Queue))
 	}
 	d := <-decided
-	if !r.drop(job) && w.superseded(job) {
+	if !r.drop(job) && w.superseded(ctx, r, job) {
 		w.inbox.options.Policy.Logger.Warn("inbox: the lease of a delivery had ended before its callback did; another process takes it over",
 			"entry", job.ID, "vendor", delivery.Vendor, "endpoint", delivery.Endpoint, "id", delivery.ID)
 		return noResult{}
@@ -103,6 +103,8 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 
 // markAlone records that the job runs as the only suspect of this process.
 func (w *worker) markAlone(ctx context.Context, job *river.Job[args], rec *record) error {
+	ctx, cancel := context.WithTimeout(ctx, w.inbox.options.Lease/3) // it is not renewed meanwhile
+	defer cancel()
 	alone := *rec
 	alone.Alone = job.Attempt
 	_, err := w.inbox.client.Load().JobUpdate(ctx, job.ID, &river.JobUpdateParams{Output: &alone})
@@ -262,23 +264,26 @@ func (b *Inbox) reserve(name, vendor, endpoint string) *run {
 	}
 }
 
-// superseded reports whether a job whose lease was not renewed was rescued. It waits while another process runs the job.
-// It does not wait for a result: if nobody runs the job, this worker may be the one that has to.
-func (w *worker) superseded(job *river.Job[args]) bool {
+// superseded reports whether a job whose lease was not renewed was rescued. During an outage it waits until the database
+// can tell, or until the job is canceled or the Run has ended: then it reports true, because the job may be rescued.
+func (w *worker) superseded(ctx context.Context, r *run, job *river.Job[args]) bool {
 	for {
-		ctx, cancel := context.WithTimeout(context.Background(), supersededTimeout)
-		row, err := w.inbox.client.Load().JobGet(ctx, job.ID)
+		limited, cancel := context.WithTimeout(ctx, supersededTimeout)
+		row, err := w.inbox.client.Load().JobGet(limited, job.ID)
 		cancel()
 		switch {
 		case errors.Is(err, rivertype.ErrNotFound):
 			return true
-		case err != nil:
-		case row.State == rivertype.JobStateRunning && row.Attempt == job.Attempt:
-			return false
-		case row.State != rivertype.JobStateRunning:
-			return true
+		case err == nil:
+			return row.State != rivertype.JobStateRunning || row.Attempt != job.Attempt
 		}
-		time.Sleep(supersededPause)
+		select {
+		case <-ctx.Done():
+			return true
+		case <-r.over:
+			return true
+		case <-time.After(supersededPause):
+		}
 	}
 }
 
@@ -288,8 +293,8 @@ const (
 )
 
 // noResult is the error of a job that was rescued. River would apply any other result, even success, to another attempt
-// that runs by the time the result is stored: it only checks that the job is running. For an error with these methods,
-// which are for workers of many jobs, River stores the results of Jobs, and here there are none.
+// that runs by the time the result is stored: it only checks that the job is running. Workers of many jobs return errors
+// with these methods, and River stores the results of Jobs. This one has no jobs.
 type noResult struct{}
 
 func (noResult) Error() string               { return "riverinbox: the job was rescued" }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -95,43 +94,54 @@ func TestOutage_RecordsOutcomeOnReconnect(t *testing.T) {
 	require.Equal(t, 1, d.Calls.Of("runs"))
 }
 
-// Another process may have the delivery by then, and only that one may record a result.
+// Another process may have the delivery by then, and only that one may record a result, also if the server is back.
 func TestOutage_DropsOutcomeAfterLeaseEnds(t *testing.T) {
 	t.Parallel()
-	o := restartable(t)
-	s := startServer(t, o)
-	js := dial(t, s.ClientURL())
-	log := new(logtest.LogBuffer)
-	const lease = 4 * time.Second // long enough for a busy machine to renew it
-	box := open(t, js, jetstreaminbox.Options{Lease: lease, Policy: inbox.Policy{Logger: log.Text()}})
-	started, release := make(chan struct{}, 4), make(chan struct{})
-	var d *inboxkit.Handler
-	d = newTestHandler(t, box, func(ctx context.Context, name string) error {
-		started <- struct{}{}
-		<-release
-		switch {
-		case d.Calls.Of(name) > 1:
-			return nil
-		case name == "fails":
-			return errors.New("on purpose")
-		default:
-			return permanent(ctx, name)
-		}
-	})
-	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("fails", 1))
-	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("dead-letters", 1))
-	inboxkit.Run(t, box, d)
-	<-started
-	<-started
-	stopServer(s)
-	time.Sleep(lease + time.Second) // the lease cannot be renewed
-	close(release)
-	kit.Eventually(t, func() bool { return strings.Count(log.String(), "the lease of a delivery had ended") == 2 })
-	startServer(t, o)
-	kit.Eventually(t, func() bool { return empty(t, js) })
-	require.Equal(t, 2, d.Calls.Of("fails"))
-	require.Equal(t, 2, d.Calls.Of("dead-letters"))
-	require.Empty(t, inboxkit.DeadLetters(t, box))
+	for name, isBack := range map[string]bool{"during the outage": false, "after it": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := restartable(t)
+			s := startServer(t, o)
+			js := dial(t, s.ClientURL())
+			log := new(logtest.LogBuffer)
+			const lease = 4 * time.Second // long enough for a busy machine to renew it
+			box := open(t, js, jetstreaminbox.Options{Lease: lease, Policy: inbox.Policy{Logger: log.Text()}})
+			started, release := make(chan struct{}, 4), make(chan struct{})
+			var d *inboxkit.Handler
+			d = newTestHandler(t, box, func(ctx context.Context, name string) error {
+				started <- struct{}{}
+				<-release
+				switch {
+				case d.Calls.Of(name) > 1:
+					return nil
+				case name == "fails":
+					return errors.New("on purpose")
+				default:
+					return permanent(ctx, name)
+				}
+			})
+			d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("fails", 1))
+			d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("dead-letters", 1))
+			inboxkit.Run(t, box, d)
+			<-started
+			<-started
+			stopServer(s)
+			time.Sleep(lease + time.Second) // the lease cannot be renewed
+			if isBack {
+				startServer(t, o)
+				time.Sleep(lease) // it must not be renewed
+			}
+			close(release)
+			kit.Eventually(t, func() bool { return log.Count("the lease of a delivery had ended") >= 2 })
+			if !isBack {
+				startServer(t, o)
+			}
+			kit.Eventually(t, func() bool { return empty(t, js) })
+			require.Equal(t, 2, d.Calls.Of("fails"))
+			require.Equal(t, 2, d.Calls.Of("dead-letters"))
+			require.Empty(t, inboxkit.DeadLetters(t, box))
+		})
+	}
 }
 
 // An operator lists deliveries when the server is killed. The list continues at its cursor once the server is back.
