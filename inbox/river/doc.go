@@ -44,7 +44,8 @@
 //
 // River's JobCompleteTx is not fenced. If a job was rescued from a slow process, both processes can commit. Use
 // [Inbox.CompleteTx] instead: only one of them can commit. A result that arrives after the lease has ended changes
-// nothing. The exception is the time, at most 250 ms, in which River writes the result.
+// nothing. The exception is the time in which River writes the result: up to 250 ms, and longer while it cannot reach the
+// database. It only checks that the job is running, in any process.
 //
 // River rescues the jobs of a crashed process after one hour. Here it does so after [Options].Lease, two minutes by
 // default. River looks every 30 seconds, and runs the job up to 5 seconds later.
