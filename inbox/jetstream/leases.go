@@ -36,22 +36,18 @@ func (r *run) renewable() []*fetched {
 	defer r.mu.Unlock()
 	var list []*fetched
 	for t := range r.leases {
-		if t.ends.IsZero() || time.Now().Before(t.ends) {
+		if !t.ends && time.Since(t.renewed) < r.box.options.Lease {
 			list = append(list, t)
 		}
 	}
 	return list
 }
 
-// letEnd stops the renewal of a lease after one more lease: a result must not keep its slot for ever. The server does not
-// confirm the result of a message that it will deliver again, as after its consumer was deleted, and the next delivery
-// needs a slot.
+// letEnd stops the renewal of a lease.
 func (r *run) letEnd(t *fetched) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if t.ends.IsZero() {
-		t.ends = time.Now().Add(r.box.options.Lease)
-	}
+	t.ends = true
 }
 
 // current returns the leases with their ends.

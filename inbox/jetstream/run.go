@@ -221,7 +221,7 @@ func (r *run) prepare(ctx context.Context, t *fetched) bool {
 	}
 	switch {
 	case isDeadLetter: // a process crashed before it removed the delivery
-		if t.retry(r.box.remove) {
+		if t.retry(r.box.removeMoved) {
 			r.dispatcher.DeadLetter(t.Entry())
 		}
 		return false

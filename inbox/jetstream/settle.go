@@ -47,7 +47,6 @@ func (t *fetched) Record(ctx context.Context, d engine.Decision) error {
 	if d.Disposition == engine.Complete {
 		return t.try(ctx, b.remove)
 	}
-	t.run.letEnd(t)
 	if !t.isAdded { // Record is called again after an error
 		t.add(d.Attempt)
 		t.isAdded = true
@@ -67,7 +66,6 @@ func (t *fetched) Record(ctx context.Context, d engine.Decision) error {
 
 // GiveBack implements [engine.Lease].
 func (t *fetched) GiveBack(ctx context.Context) error {
-	t.run.letEnd(t)
 	return t.try(ctx, func(ctx context.Context, t *fetched) error {
 		if err := t.run.box.loadRecord(ctx, t); err != nil {
 			return err
@@ -160,7 +158,21 @@ func (b *Inbox) move(ctx context.Context, t *fetched, kind, stream string) error
 		return fmt.Errorf("jetstreaminbox: %s: %w", kind, err)
 	}
 	t.since = time.Now()
-	return b.remove(ctx, t)
+	return b.removeMoved(ctx, t)
+}
+
+// removeMoved removes a delivery that is stored in another stream. If the server does not confirm that, the lease ends, so
+// that the delivery does not keep its slot for ever. The server does not confirm it for a message that it will deliver
+// again, as after its consumer was deleted. The next delivery needs a slot, and then finds the stored one.
+func (b *Inbox) removeMoved(ctx context.Context, t *fetched) error {
+	if !t.run.isLeased(t) {
+		return fmt.Errorf("%w: entry %s", errLeaseEnded, t.id())
+	}
+	err := b.remove(ctx, t)
+	if err != nil {
+		t.run.letEnd(t)
+	}
+	return err
 }
 
 // isDeadLetter reports whether a process has stored the dead letter, and crashed before it removed the delivery.

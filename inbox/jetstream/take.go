@@ -31,7 +31,7 @@ type fetched struct {
 	since       time.Time
 
 	renewed time.Time // when the lease was last renewed; guarded by the run
-	ends    time.Time // when its renewal ends, or zero; guarded by the run
+	ends    bool      // the lease is not renewed any more; guarded by the run
 
 	tried int             // how many counted attempts this process has added
 	added []inbox.Attempt // all attempts that this process has added

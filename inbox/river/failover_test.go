@@ -25,6 +25,7 @@ import (
 	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
 	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/internal/test/pgtest"
+	"github.com/aihooks/aihooks-go/webhook"
 )
 
 // The pool keeps connections to a server that refuses writes. New connections reach another server.
@@ -49,7 +50,7 @@ func TestFailover_NextDeliveryReachesNewPrimary(t *testing.T) {
 			openAll(t, pool)
 			require.NoError(t, server.Pause())
 			t.Cleanup(func() { require.NoError(t, server.Resume()) })
-			kit.Eventually(t, func() bool { return pool.Stat().IdleConns() == 0 }) // each waits for a response
+			kit.Eventually(t, func() bool { return pool.Stat().IdleConns() == 0 }) // they wait for responses
 		},
 	} {
 		for _, pollOnly := range []bool{false, true} {
@@ -98,11 +99,16 @@ func TestFailover_NextDeliveryReachesNewPrimary(t *testing.T) {
 				accepted := time.Since(switched)
 				kit.Eventually(t, func() bool { return handler.calls(fmt.Sprint("after-", n)) == 1 })
 				t.Logf("accepted %v and run %v after the switch, delivery %d", accepted.Round(10*time.Millisecond), time.Since(switched).Round(10*time.Millisecond), n)
+				if name != "frozen" {
+					return
+				}
 				called := make(chan string, 1)
 				added := tenant(t, box, 1, called)
 				require.NoError(t, box.Add(added))
 				sender := convospheretest.NewSender(t, added, secret)
-				require.Equal(t, http.StatusOK, sender.Send(sender.Event(&convosphere.ConversationStarted{})).Status)
+				kit.Eventually(t, func() bool { // some connections may still be the old ones
+					return sender.Send(sender.Event(&convosphere.ConversationStarted{Event: webhook.Event{ID: "added"}})).Status == http.StatusOK
+				})
 				kit.Eventually(t, func() bool { return len(called) == 1 }, "the Run follows changes")
 			})
 		}

@@ -19,9 +19,12 @@ const maintainEvery = time.Minute
 // pause two seconds later, and defer deliveries until then. River writes that up to 250 ms later.
 const lookAgain = 4 * time.Second
 
-// stepTimeout is how long one step of the maintenance may take. A connection to a server that has vanished may respond
-// only after many minutes, and the next step may be the one that replaces it. What is left continues in the next round.
-const stepTimeout = 30 * time.Second
+// statementTimeout is how long one statement of the maintenance may take. A connection to a server that has frozen does not
+// respond, and does not break. moveTimeout is for the one that may change all jobs.
+const (
+	statementTimeout = 30 * time.Second
+	moveTimeout      = 10 * time.Minute
+)
 
 // maintain does the maintenance that River does not do, until ctx ends.
 func (r *run) maintain(ctx context.Context, client *Client) {
@@ -32,17 +35,11 @@ func (r *run) maintain(ctx context.Context, client *Client) {
 	defer move.Stop()
 	defer every.Stop()
 	defer poll.Stop()
-	try := func(text string, timeout time.Duration, step func(ctx context.Context) error) {
-		limited, cancel := context.WithTimeout(ctx, timeout)
-		defer cancel()
-		r.report(ctx, text, step(limited))
-	}
-	moveDue := func() { try("inbox: correcting due times failed", stepTimeout, r.inbox.moveDue) }
+	report := func(text string, err error) { r.report(ctx, text, err) }
+	moveDue := func() { report("inbox: correcting due times failed", within(ctx, moveTimeout, r.inbox.moveDue)) }
 	var again, late <-chan time.Time
 	for ctx.Err() == nil {
-		try("inbox: looking for waiting deliveries failed", stepTimeout, func(ctx context.Context) error {
-			return errors.Join(r.absent(ctx, client), r.resume(ctx, client))
-		})
+		report("inbox: looking for waiting deliveries failed", errors.Join(r.absent(ctx, client), r.resume(ctx, client)))
 		for looked := false; !looked && ctx.Err() == nil; {
 			select {
 			case <-ctx.Done():
@@ -52,19 +49,19 @@ func (r *run) maintain(ctx context.Context, client *Client) {
 				again, late = time.After(0), time.After(lookAgain)
 			case <-again:
 				if err := r.follow(client); err != nil {
-					r.report(ctx, "inbox: River does not work a queue yet; retrying", err)
+					report("inbox: River does not work a queue yet; retrying", err)
 					again = time.After(joinPause)
 				}
 				looked = true
 			case <-late:
 				looked = true
 			case <-primary.C:
-				try("inbox: checking whether the server accepts writes failed", primaryCheck, r.inbox.primary.check)
+				report("inbox: checking whether the server accepts writes failed", within(ctx, primaryCheck, r.inbox.primary.check))
 			case <-measure.C:
-				try("inbox: measuring the database's clock failed", stepTimeout, func(ctx context.Context) error {
+				report("inbox: measuring the database's clock failed", within(ctx, statementTimeout, func(ctx context.Context) error {
 					_, err := r.inbox.measureClock(ctx)
 					return err
-				})
+				}))
 				moveDue() // the clock of another process may differ
 			case <-move.C:
 				if r.inbox.skew.Load() != 0 {
@@ -72,11 +69,26 @@ func (r *run) maintain(ctx context.Context, client *Client) {
 				}
 			case <-poll.C:
 				if !r.inbox.pollOnly {
-					try("inbox: looking for unannounced deliveries failed", stepTimeout, r.announce)
+					report("inbox: looking for unannounced deliveries failed", within(ctx, statementTimeout, r.announce))
 				}
 			}
 		}
 	}
+}
+
+// within calls f with a context that ends after timeout.
+func within(ctx context.Context, timeout time.Duration, f func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return f(ctx)
+}
+
+func listJobs(ctx context.Context, client *Client, params *river.JobListParams) (list *river.JobListResult, err error) {
+	err = within(ctx, statementTimeout, func(ctx context.Context) error {
+		list, err = client.JobList(ctx, params)
+		return err
+	})
+	return list, err
 }
 
 // reportEvery is the minimum time between two log lines about failed maintenance: an outage causes many.
@@ -124,7 +136,7 @@ func (r *run) absent(ctx context.Context, client *Client) error {
 		known = append(known, name)
 	}
 	for {
-		list, err := client.JobList(ctx, river.NewJobListParams().Kinds(Kind).States(rivertype.JobStateAvailable).
+		list, err := listJobs(ctx, client, river.NewJobListParams().Kinds(Kind).States(rivertype.JobStateAvailable).
 			Where("NOT queue = ANY(@known::text[])", river.NamedArgs{"known": known}).First(1))
 		if err != nil || len(list.Jobs) == 0 {
 			return err
@@ -149,7 +161,7 @@ func (r *run) resume(ctx context.Context, client *Client) error {
 		deferred := deferredParams().Queues(name)
 		types := []string{}
 		for {
-			list, err := client.JobList(ctx, deferred.Where("NOT args->>'type' = ANY(@types::text[])", river.NamedArgs{"types": types}).First(1))
+			list, err := listJobs(ctx, client, deferred.Where("NOT args->>'type' = ANY(@types::text[])", river.NamedArgs{"types": types}).First(1))
 			if err != nil {
 				return err
 			}
@@ -175,12 +187,16 @@ func (r *run) resume(ctx context.Context, client *Client) error {
 
 func retryAll(ctx context.Context, client *Client, params *river.JobListParams) error {
 	for {
-		list, err := client.JobList(ctx, params.First(page))
+		list, err := listJobs(ctx, client, params.First(page))
 		if err != nil || len(list.Jobs) == 0 {
 			return err
 		}
 		for _, row := range list.Jobs {
-			if _, err := client.JobRetry(ctx, row.ID); err != nil && !errors.Is(err, rivertype.ErrNotFound) {
+			err := within(ctx, statementTimeout, func(ctx context.Context) error {
+				_, err := client.JobRetry(ctx, row.ID)
+				return err
+			})
+			if err != nil && !errors.Is(err, rivertype.ErrNotFound) {
 				return err
 			}
 		}

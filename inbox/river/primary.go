@@ -3,6 +3,7 @@ package riverinbox
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,17 +38,20 @@ func (p *primary) do(f func() error) error {
 }
 
 // check queries every idle connection, because connections from before and after a failover may be mixed. It resets the
-// pool if a server refuses writes. The error is that of a query.
+// pool if a server refuses writes. A connection that does not respond before ctx ends is closed. The error is that of the
+// queries.
 func (p *primary) check(ctx context.Context) error {
-	var errs []error
-	refused := false
-	for _, conn := range p.pool.AcquireAllIdle(ctx) {
-		var readOnly bool
-		errs = append(errs, conn.QueryRow(ctx, `SELECT current_setting('transaction_read_only')::bool`).Scan(&readOnly))
-		refused = refused || readOnly
-		conn.Release()
+	idle := p.pool.AcquireAllIdle(ctx)
+	errs, readOnly := make([]error, len(idle)), make([]bool, len(idle))
+	var checks sync.WaitGroup
+	for i, conn := range idle {
+		checks.Go(func() {
+			defer conn.Release()
+			errs[i] = conn.QueryRow(ctx, `SELECT current_setting('transaction_read_only')::bool`).Scan(&readOnly[i])
+		})
 	}
-	if refused {
+	checks.Wait()
+	if slices.Contains(readOnly, true) {
 		p.resetPool()
 	}
 	return errors.Join(errs...)

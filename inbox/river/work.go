@@ -79,7 +79,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 		// The next suspect may crash the process. This one's result must be stored before.
 		defer func() { go w.freeOnceRecorded(job.JobRow) }()
 		if err := w.markAlone(ctx, job, rec); err != nil {
-			return w.snooze(ctx, rec, isLost, w.inbox.snoozeTime(job.Queue))
+			return w.snooze(ctx, rec, true, w.inbox.snoozeTime(job.Queue)) // the mark may be stored
 		}
 	}
 	decided := make(chan engine.Decision, 1)
@@ -265,10 +265,10 @@ func (b *Inbox) reserve(name, vendor, endpoint string) *run {
 }
 
 // superseded reports whether a job whose lease was not renewed was rescued. During an outage it waits until the database
-// can tell, or until the job is canceled or the Run has ended: then it reports true, because the job may be rescued.
+// responds. If the job is canceled or the Run ends before, superseded reports true, because the job may be rescued.
 func (w *worker) superseded(ctx context.Context, r *run, job *river.Job[args]) bool {
 	for {
-		limited, cancel := context.WithTimeout(ctx, supersededTimeout)
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), supersededTimeout)
 		row, err := w.inbox.client.Load().JobGet(limited, job.ID)
 		cancel()
 		switch {
@@ -292,9 +292,9 @@ const (
 	supersededPause   = time.Second
 )
 
-// noResult is the error of a job that was rescued. River would apply any other result, even success, to another attempt
-// that runs by the time the result is stored: it only checks that the job is running. Workers of many jobs return errors
-// with these methods, and River stores the results of Jobs. This one has no jobs.
+// noResult is the error of a job that was rescued. River only checks that the job is running when it stores a result, so it
+// would apply any other one, even success, to an attempt that began later. Workers of many jobs return errors with these
+// methods, and River stores the results of Jobs. This one has no jobs.
 type noResult struct{}
 
 func (noResult) Error() string               { return "riverinbox: the job was rescued" }

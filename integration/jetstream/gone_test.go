@@ -195,25 +195,32 @@ func TestDeletedConsumer_KeepsWhatRuns(t *testing.T) {
 // A result that the server cannot confirm must not keep the only slot: the next delivery of the message needs it.
 func TestDeletedConsumer_FreesSlot(t *testing.T) {
 	t.Parallel()
-	js := dial(t, newServer(t).ClientURL())
-	box := open(t, js, jetstreaminbox.Options{Lease: 4 * time.Second, Policy: inbox.Policy{Concurrency: 1}})
-	release := make(chan struct{})
-	d := newTestHandler(t, box, func(_ context.Context, name string) error {
-		if name == "fails" {
-			<-release
-			return webhook.Permanent(errors.New("permanent"))
-		}
-		return nil
-	})
-	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("fails", 1))
-	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("next", 1)) // the Run does not fetch it without a slot
-	inboxkit.Run(t, box, d)
-	kit.Eventually(t, func() bool { return d.Calls.Of("fails") == 1 })
-	require.NoError(t, js.DeleteConsumer(t.Context(), jetstreaminbox.DefaultName, "workflux_default"))
-	close(release)
-	kit.Eventually(t, func() bool { return d.Calls.Of("next") == 1 && empty(t, js) })
-	dead := inboxkit.DeadLetters(t, box)
-	require.Len(t, dead, 1)
+	for name, result := range map[string]error{"dead letter": webhook.Permanent(errors.New("permanent")), "retry": errors.New("once")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			js := dial(t, newServer(t).ClientURL())
+			box := open(t, js, jetstreaminbox.Options{Lease: 4 * time.Second, Policy: inbox.Policy{Concurrency: 1}})
+			release := make(chan struct{})
+			var d *inboxkit.Handler
+			d = newTestHandler(t, box, func(_ context.Context, name string) error {
+				if name == "fails" && d.Calls.Of(name) == 1 {
+					<-release
+					return result
+				}
+				return nil
+			})
+			d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("fails", 1))
+			d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("next", 1)) // the Run does not fetch it without a slot
+			inboxkit.Run(t, box, d)
+			kit.Eventually(t, func() bool { return d.Calls.Of("fails") == 1 })
+			require.NoError(t, js.DeleteConsumer(t.Context(), jetstreaminbox.DefaultName, "workflux_default"))
+			close(release)
+			kit.Eventually(t, func() bool { return d.Calls.Of("next") == 1 && empty(t, js) })
+			if name == "dead letter" {
+				require.Len(t, inboxkit.DeadLetters(t, box), 1)
+			}
+		})
+	}
 }
 
 func TestClosedConnection_EndsRun(t *testing.T) {

@@ -164,6 +164,7 @@ func (l *CrashLoop) work(t testing.TB, ran map[string]bool, done func() bool, wi
 		case <-timeout:
 			late = true
 			require.NoError(t, cmd.Process.Signal(syscall.SIGQUIT)) // it prints what its goroutines do
+			time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
 		}
 	}
 	err = cmd.Wait()
