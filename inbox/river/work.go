@@ -103,7 +103,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 
 // markAlone records that the job runs as the only suspect of this process.
 func (w *worker) markAlone(ctx context.Context, job *river.Job[args], rec *record) error {
-	ctx, cancel := context.WithTimeout(ctx, w.inbox.options.Lease/3) // it is not renewed meanwhile
+	ctx, cancel := context.WithTimeout(ctx, w.inbox.options.Lease/3) // the lease is not renewed meanwhile
 	defer cancel()
 	alone := *rec
 	alone.Alone = job.Attempt
