@@ -79,6 +79,9 @@ func source(path string, pragmas ...[]string) string {
 	return strings.Replace((&Inbox{path: path}).source(pragmas...), "&mode=rw", "&mode=rwc", 1)
 }
 
+// RetryBusy is how Open waits for a lock.
+func RetryBusy(ctx context.Context, f func() error) error { return retryBusy(ctx, f) }
+
 // CountRuns returns the number of Runs.
 func (b *Inbox) CountRuns() int {
 	b.mu.Lock()

@@ -2,6 +2,7 @@ package sqliteinbox_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net/http"
@@ -227,6 +228,25 @@ func TestOpen_RefusesPermanentlyLockedFile(t *testing.T) {
 	require.NoError(t, err)
 	_, err = sqliteinbox.Open(path, nil)
 	require.ErrorContains(t, err, "locked")
+}
+
+func TestOpen_ReportsLockIfTimeEndsDuringTry(t *testing.T) {
+	path := filled(t)
+	mustExec(t, openRaw(t, path, "locking_mode(EXCLUSIVE)", "journal_mode(WAL)"), "BEGIN IMMEDIATE")
+	other, err := sql.Open("sqlite", path)
+	require.NoError(t, err)
+	defer other.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	tries := 0
+	err = sqliteinbox.RetryBusy(ctx, func() error {
+		if tries++; tries == 2 {
+			cancel()
+		}
+		_, err := other.ExecContext(ctx, "BEGIN IMMEDIATE")
+		return err
+	})
+	require.ErrorContains(t, err, "locked")
+	require.Equal(t, 2, tries)
 }
 
 func TestOpen_SucceedsDuringLongWrite(t *testing.T) {

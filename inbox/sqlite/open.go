@@ -278,13 +278,29 @@ func (b *Inbox) startPurging() {
 // prepare creates the log and the tables if they are missing. It waits for other processes until ctx ends. SQLite's busy
 // timeout is not enough: while other processes are busy, it may never get the lock.
 func (b *Inbox) prepare(ctx context.Context) error {
-	for {
+	return retryBusy(ctx, func() error {
 		wal, found, err := b.hasTables(ctx)
 		if err == nil && (!wal || !found) {
 			err = b.makeTables(ctx)
 		}
-		if err == nil || !isBusy(err) || !pause(ctx, lastPause) {
+		return err
+	})
+}
+
+// retryBusy calls f until the file is not locked. If ctx ends before, it returns the error of the lock, also if ctx ended
+// during a call of f, whose error does not say what was waited for.
+func retryBusy(ctx context.Context, f func() error) error {
+	var busy error
+	for {
+		err := f()
+		switch {
+		case isBusy(err):
+			busy = err
+		case err == nil || busy == nil || ctx.Err() == nil:
 			return err
+		}
+		if !pause(ctx, lastPause) {
+			return busy
 		}
 	}
 }
