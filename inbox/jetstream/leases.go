@@ -2,6 +2,7 @@ package jetstreaminbox
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -24,7 +25,7 @@ func (r *run) renew(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, t := range leases {
-		if time.Since(t.renewed) < r.box.options.Lease {
+		if r.holds(t) {
 			t.renewed = began
 		}
 	}
@@ -36,7 +37,7 @@ func (r *run) renewable() []*fetched {
 	defer r.mu.Unlock()
 	var list []*fetched
 	for t := range r.leases {
-		if !t.ends && time.Since(t.renewed) < r.box.options.Lease {
+		if !t.ends && r.holds(t) {
 			list = append(list, t)
 		}
 	}
@@ -78,5 +79,16 @@ func (r *run) dropLease(t *fetched) {
 func (r *run) isLeased(t *fetched) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return time.Since(t.renewed) < r.box.options.Lease
+	return r.holds(t)
+}
+
+// holds is isLeased for callers that hold the lock.
+func (r *run) holds(t *fetched) bool { return time.Since(t.renewed) < r.box.options.Lease }
+
+// checkLease returns an error if the lease has ended.
+func (t *fetched) checkLease() error {
+	if t.run.isLeased(t) {
+		return nil
+	}
+	return fmt.Errorf("%w: entry %s", errLeaseEnded, t.id())
 }

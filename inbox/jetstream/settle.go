@@ -119,8 +119,8 @@ const longestNak = 24 * time.Hour
 
 // postpone writes the attempt record, and then makes the server deliver the message again once it is due.
 func (b *Inbox) postpone(ctx context.Context, t *fetched) error {
-	if !t.run.isLeased(t) {
-		return fmt.Errorf("%w: entry %s", errLeaseEnded, t.id())
+	if err := t.checkLease(); err != nil {
+		return err
 	}
 	if err := b.writeRecord(ctx, t); err != nil {
 		return err
@@ -145,8 +145,8 @@ func (b *Inbox) deferDelivery(ctx context.Context, t *fetched) error {
 
 // move stores the delivery in another stream, and then removes it from the main stream.
 func (b *Inbox) move(ctx context.Context, t *fetched, kind, stream string) error {
-	if !t.run.isLeased(t) {
-		return fmt.Errorf("%w: entry %s", errLeaseEnded, t.id())
+	if err := t.checkLease(); err != nil {
+		return err
 	}
 	m := t.message
 	m.state.From = t.position.String()
@@ -165,8 +165,8 @@ func (b *Inbox) move(ctx context.Context, t *fetched, kind, stream string) error
 // that the delivery does not keep its slot for ever. The server does not confirm it for a message that it will deliver
 // again, as after its consumer was deleted. The next delivery needs a slot, and then finds the stored one.
 func (b *Inbox) removeMoved(ctx context.Context, t *fetched) error {
-	if !t.run.isLeased(t) {
-		return fmt.Errorf("%w: entry %s", errLeaseEnded, t.id())
+	if err := t.checkLease(); err != nil {
+		return err
 	}
 	err := b.remove(ctx, t)
 	if err != nil {
