@@ -199,7 +199,8 @@ func TestControls_RecordOperationsOfUnknownOutcome(t *testing.T) {
 func TestPauses_AreReadBeforeFirstCallback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRecords()
-		runs := engine.Runs{Controls: engine.NewControls(r)}
+		reported := make(chan error, 1000)
+		runs := engine.Runs{Controls: engine.NewControls(r), Report: func(err error) { reported <- err }}
 		require.NoError(t, runs.Controls.Pause(t.Context(), inbox.Scope{Type: "ping"}))
 		r.fail(errDown)
 		d, end, err := runs.Begin(t.Context(), policy(t, inbox.Policy{}), acme(handled))
@@ -207,6 +208,7 @@ func TestPauses_AreReadBeforeFirstCallback(t *testing.T) {
 		defer end()
 		time.Sleep(time.Minute)
 		require.Zero(t, d.Reserve("acme", "default", 1), "the pauses are not known")
+		require.ErrorIs(t, <-reported, errDown)
 		require.False(t, d.Handlers()[0].Handles("pong"), "a deferred delivery must not be resumed: it may be paused")
 		r.fail(nil)
 		time.Sleep(time.Second)

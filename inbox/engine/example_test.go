@@ -41,8 +41,7 @@ func (q *queue) Run(ctx context.Context, handlers ...inbox.Handler) error {
 	}
 	defer end()
 	return d.Work(&engine.Storage{
-		Take:   func(context.Context) (time.Duration, error) { return q.take(d) },
-		Report: func(err error) { slog.Warn("queue", "error", err) },
+		Take: func(context.Context) (time.Duration, error) { return q.take(d) },
 	})
 }
 
@@ -98,6 +97,7 @@ func ExampleDispatcher_Work() {
 		return webhook.Result{Outcome: webhook.Handled}
 	})
 	q := new(queue)
+	q.runs.Report = func(err error) { slog.Warn("queue", "error", err) }
 	stored := &item{queue: q, delivery: delivery("a"), state: inbox.Pending}
 	q.all = append(q.all, stored)
 	fmt.Println(q.Run(ctx, handler), stored.state, len(stored.attempts))

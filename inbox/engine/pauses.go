@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -72,12 +73,9 @@ func (d *Dispatcher) followPauses(c *Controls) {
 				signal(d.freed)
 				signal(d.changed)
 			}
-		case d.ctx.Err() == nil && d.runs.MayReport(reportPauses):
-			d.policy.Logger.Error("inbox: reading the pauses failed; retrying", "error", err)
+		case d.ctx.Err() == nil:
+			d.runs.Report(fmt.Errorf("inbox: reading the pauses failed: %w", err))
 		}
 		pause(d.ctx, every)
 	}
 }
-
-// reportPauses is the minimum time between two log lines about an outage.
-const reportPauses = 5 * time.Second

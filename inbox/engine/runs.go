@@ -17,6 +17,10 @@ type Runs struct {
 	// Controls has the pauses. Without it, nothing can be paused. Set it before the first Run.
 	Controls *Controls
 
+	// Report logs an error after which a Run tries again, such as that it cannot read the pauses. An outage causes many: see
+	// [Runs.MayReport]. Required with Controls and for [Dispatcher.Work]. Set it before the first Run.
+	Report func(err error)
+
 	mu      sync.Mutex
 	all     map[*Dispatcher]chan struct{} // each channel is closed when its Run returns
 	added   map[string]inbox.Handler      // nil before the first Add

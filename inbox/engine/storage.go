@@ -33,9 +33,6 @@ type Storage struct {
 	// the start, every 10 seconds, and when the handlers have changed, until the Run takes no more deliveries.
 	Maintain []func(ctx context.Context) error
 
-	// Report logs an error after which Work tries again. An outage causes many: see [Runs.MayReport]. Required.
-	Report func(err error)
-
 	// Follow is called before the first Take, and before the next one when the handlers have changed. A handler that was
 	// removed or shut down is not in the list. Optional.
 	Follow func(ctx context.Context, handlers []inbox.Handler)

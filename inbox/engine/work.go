@@ -62,7 +62,7 @@ func (d *Dispatcher) take(changed chan<- struct{}) {
 	for d.ctx.Err() == nil {
 		next, err := s.Take(d.ctx)
 		if err != nil {
-			s.Report(err)
+			d.runs.Report(err)
 			pause(d.ctx, max(next, firstRetry))
 			continue
 		}
@@ -87,7 +87,7 @@ func (d *Dispatcher) repeat(ctx context.Context, functions []func(context.Contex
 	for {
 		for _, f := range functions {
 			if err := f(ctx); err != nil && ctx.Err() == nil {
-				d.storage.Report(err)
+				d.runs.Report(err)
 			}
 		}
 		select {
@@ -191,7 +191,7 @@ func (d *Dispatcher) retry(ctx context.Context, l Lease, try func(ctx context.Co
 				"entry", e.ID, "vendor", e.Delivery.Vendor, "endpoint", e.Delivery.Endpoint, "id", e.Delivery.ID, "error", err)
 			return false
 		}
-		d.storage.Report(err)
+		d.runs.Report(err)
 		pause(ctx, wait)
 	}
 }

@@ -94,7 +94,11 @@ func work(t *testing.T, p inbox.Policy, change func(*storage, *engine.Storage), 
 	p, err := engine.WithDefaults(p)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
-	runs = new(engine.Runs)
+	runs = &engine.Runs{Report: func(err error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.reported = append(s.reported, err)
+	}}
 	d, end, err := runs.Begin(ctx, p, handlers...)
 	require.NoError(t, err)
 	s.dispatcher = d
@@ -103,11 +107,6 @@ func work(t *testing.T, p inbox.Policy, change func(*storage, *engine.Storage), 
 	}
 	o := &engine.Storage{
 		Take: s.take, Lease: 30 * time.Second, Renew: call("renew"), Maintain: call("maintain"),
-		Report: func(err error) {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.reported = append(s.reported, err)
-		},
 		Follow: func(_ context.Context, handlers []inbox.Handler) { s.followed = append(s.followed, len(handlers)) },
 	}
 	change(s, o)

@@ -69,7 +69,7 @@ func newInbox(js jetstream.JetStream, options Options) *Inbox {
 		names: names{options.Name}, js: js, nc: js.Conn(), options: options, next: apiPrefix(js.Options()) + "CONSUMER.MSG.NEXT.",
 	}
 	b.controls = engine.NewControls(records{b})
-	b.active.Controls = b.controls
+	b.active.Controls, b.active.Report = b.controls, b.report
 	return b
 }
 

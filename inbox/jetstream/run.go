@@ -72,7 +72,6 @@ func (b *Inbox) Run(ctx context.Context, handlers ...inbox.Handler) error {
 		Lease:         b.options.Lease,
 		Renew:         []func(context.Context) error{r.renew},
 		Maintain:      []func(context.Context) error{b.examine, r.resume, r.examineQueue, r.purgeOnce},
-		Report:        b.report,
 	})
 	if context.Cause(d.Context()) == errClosed { //nolint:errorlint // set without wrapping
 		b.options.Policy.Logger.Error("inbox: Run ends because the NATS connection is closed; deliveries are refused with 503", "stream", b.name, "error", b.nc.LastError())

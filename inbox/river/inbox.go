@@ -82,6 +82,7 @@ func New(pool *pgxpool.Pool, o *Options) (*Inbox, error) {
 	}
 	b.controls = engine.NewControls(records{b})
 	b.active.Controls = b.controls
+	b.active.Report = func(err error) { b.report("inbox: a query failed; retrying", err) }
 	return b, nil
 }
 

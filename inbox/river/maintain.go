@@ -96,8 +96,14 @@ const reportEvery = 5 * time.Second
 
 // report logs an error after which a Run tries again.
 func (r *run) report(ctx context.Context, text string, err error) {
-	if err != nil && ctx.Err() == nil && r.inbox.active.MayReport(reportEvery) {
-		r.inbox.options.Policy.Logger.Error(text, "error", err)
+	if err != nil && ctx.Err() == nil {
+		r.inbox.report(text, err)
+	}
+}
+
+func (b *Inbox) report(text string, err error) {
+	if b.active.MayReport(reportEvery) {
+		b.options.Policy.Logger.Error(text, "error", err)
 	}
 }
 

@@ -105,7 +105,7 @@ func newInbox(path string, o Options) *Inbox {
 		health: health{logger: o.Policy.Logger, path: path, refuseAfter: refuseAfter, failures: make(map[activity]failure)},
 	}
 	b.controls = engine.NewControls(records{b})
-	b.active.Controls = b.controls
+	b.active.Controls, b.active.Report = b.controls, b.report
 	return b
 }
 

@@ -46,7 +46,6 @@ func (b *Inbox) Run(ctx context.Context, handlers ...inbox.Handler) error {
 		Lease:    b.options.Lease,
 		Renew:    []func(context.Context) error{r.renew, r.releaseLost},
 		Maintain: []func(context.Context) error{r.resume, r.lookForAbsent},
-		Report:   b.report,
 	})
 	b.logDrained()
 	return err
