@@ -15,7 +15,8 @@ import (
 // If the list read ahead, it would hold the bodies of all dead letters in memory.
 func TestDead_LoadsOneBodyAtATime(t *testing.T) {
 	t.Parallel()
-	js := dial(t, newServer(t).ClientURL())
+	url := newServer(t).ClientURL()
+	js := dial(t, url)
 	box := open(t, js, jetstreaminbox.Options{})
 	const count, size = 12, 1 << 20
 	stop := inboxkit.Run(t, box, newTestHandler(t, box, permanent))
@@ -29,6 +30,8 @@ func TestDead_LoadsOneBodyAtATime(t *testing.T) {
 		return messages(t, js, jetstreaminbox.DefaultName+"_DEADLETTERS") == count && empty(t, js)
 	})
 	stop()
+	js = dial(t, url) // what the Run requested may still arrive on its connection
+	box = open(t, js, jetstreaminbox.Options{})
 	read := func() uint64 { return js.Conn().Stats().InBytes }
 	const encoded = size * 3 / 2 // base64 and the headers
 	for name, f := range map[string]inbox.Filter{"All": {All: true}, "Vendor": {Vendor: "workflux"}} {
