@@ -131,7 +131,11 @@ func requireTests(t *testing.T, cell string) {
 	for group := range strings.SplitSeq(cell, "; ") {
 		m := faultFolder.FindStringSubmatch(group)
 		require.NotNil(t, m, "%q must be a folder and tests", group)
-		there := testsIn(t, m[1])
+		there, known := testsOf[m[1]]
+		if !known {
+			there = testsIn(t, m[1])
+			testsOf[m[1]] = there
+		}
 		for name := range strings.SplitSeq(m[2], ", ") {
 			require.Regexp(t, testName, name)
 			if !there[name] {
@@ -140,6 +144,9 @@ func requireTests(t *testing.T, cell string) {
 		}
 	}
 }
+
+// testsOf has the tests of each folder that was read, because the tables name the same folders often.
+var testsOf = make(map[string]map[string]bool)
 
 // testsIn returns the names of the test functions in a folder's files.
 func testsIn(t *testing.T, folder string) map[string]bool {
