@@ -19,7 +19,7 @@ import (
 // The limits of what is read for one page: maxRead messages, with attempt records, and about maxReadBytes of bodies.
 const (
 	maxRead      = 10_000
-	maxReadBytes = 128 << 20
+	maxReadBytes = 32 << 20
 )
 
 // List implements [inbox.Operator]. Without a state, it lists the dead letters first, then the deferred deliveries, and then
@@ -27,7 +27,7 @@ const (
 // follows. Running entries are those that this process has leased. Those of other processes are listed as
 // pending, as in Stats. No entry is done.
 //
-// The server sends messages only with their bodies. A page reads at most 10,000 messages and about 128 MiB. The server
+// The server sends messages only with their bodies. A page reads at most 10,000 messages and about 32 MiB. The server
 // selects by vendor and endpoint, so messages that only the other fields of the filter exclude count too. The attempts of a
 // pending delivery are a second message. On one server, a page of 100 takes some 25 ms, also among 100,000 dead letters, and
 // 10,000 messages take some 3 s.

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 // Another program must check the locks, because a process does not see its own.
@@ -84,7 +85,10 @@ func TestOpen_CreatesFileOnceUnderConcurrency(t *testing.T) {
 		for i := range boxes {
 			if box := <-opened; box != nil {
 				defer box.Close()
-				store(t, box, newDelivery(ping, strings.Repeat("x", i+1)))
+				kit.Eventually(t, func() bool { // the others may lock the file for long
+					_, err := box.Enqueue(t.Context(), newDelivery(ping, strings.Repeat("x", i+1)))
+					return err == nil
+				})
 				last = box
 			}
 		}
