@@ -131,11 +131,7 @@ func requireTests(t *testing.T, cell string) {
 	for group := range strings.SplitSeq(cell, "; ") {
 		m := faultFolder.FindStringSubmatch(group)
 		require.NotNil(t, m, "%q must be a folder and tests", group)
-		there, known := testsOf[m[1]]
-		if !known {
-			there = testsIn(t, m[1])
-			testsOf[m[1]] = there
-		}
+		there := testsIn(t, m[1])
 		for name := range strings.SplitSeq(m[2], ", ") {
 			require.Regexp(t, testName, name)
 			if !there[name] {
@@ -145,12 +141,15 @@ func requireTests(t *testing.T, cell string) {
 	}
 }
 
-// testsOf has the tests of each folder that was read, because the tables name the same folders often.
+// testsOf has what testsIn has found, because the tables name the same folders often.
 var testsOf = make(map[string]map[string]bool)
 
 // testsIn returns the names of the test functions in a folder's files.
 func testsIn(t *testing.T, folder string) map[string]bool {
 	t.Helper()
+	if names, known := testsOf[folder]; known {
+		return names
+	}
 	files, err := filepath.Glob(filepath.Join(filepath.FromSlash(folder), "*_test.go"))
 	require.NoError(t, err)
 	require.NotEmpty(t, files, "no tests in the folder %s", folder)
@@ -164,5 +163,6 @@ func testsIn(t *testing.T, folder string) map[string]bool {
 			}
 		}
 	}
+	testsOf[folder] = names
 	return names
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 )
 
-// Runs tracks the Runs of one inbox in this process. An engine has one. The zero value is ready to use.
+// Runs tracks the Runs of one inbox in this process. An engine has one. Without Controls and Work, the zero value is ready to use.
 type Runs struct {
 	// Controls has the pauses. Without it, nothing can be paused. Set it before the first Run.
 	Controls *Controls

@@ -85,10 +85,13 @@ func TestOpen_CreatesFileOnceUnderConcurrency(t *testing.T) {
 		for i := range boxes {
 			if box := <-opened; box != nil {
 				defer box.Close()
-				kit.Eventually(t, func() bool { // the others may lock the file for long
-					_, err := box.Enqueue(t.Context(), newDelivery(ping, strings.Repeat("x", i+1)))
+				var duplicate bool
+				kit.Eventually(t, func() (stored bool) { // the others may lock the file for long
+					var err error
+					duplicate, err = box.Enqueue(t.Context(), newDelivery(ping, strings.Repeat("x", i+1)))
 					return err == nil
 				})
+				require.False(t, duplicate)
 				last = box
 			}
 		}
