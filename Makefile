@@ -1,6 +1,8 @@
 # All targets run in the root of a checkout, for every module in go.work.
 SHELL := /bin/bash -o pipefail
 
+export TMPDIR := $(shell .ci/tmpdir)
+
 modules  := $(shell go list -m -f '{{.Dir}}')
 packages := $(addsuffix /...,$(modules))
 
