@@ -23,6 +23,7 @@ import (
 	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
 	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
 // A disk can be made full. These tests do not run in parallel: without the right to mount, they limit the file size of
@@ -100,7 +101,7 @@ func TestFullDisk_Responds503AndRecovers(t *testing.T) {
 	})
 	taken := make(map[string]int)
 	deliver := func(name string, body []byte) int {
-		answer := harness.Post(body)
+		answer := inboxkit.Send(http.StatusOK, func() webhooktest.Response { return harness.Post(body) })
 		if answer.Status == http.StatusOK {
 			taken[name] = 1
 			return answer.Status
@@ -127,9 +128,9 @@ func TestFullDisk_Responds503AndRecovers(t *testing.T) {
 	require.GreaterOrEqual(t, harness.Log.Count("level=ERROR", d.words()), len(refused), harness.Log)
 	d.empty()
 	require.Equal(t, http.StatusOK, deliver("after", inboxkit.MessageBody("after", 1000)), harness.Log)
+	require.Equal(t, inbox.Counts{Pending: len(taken)}, statsOf(t, box), "no refused delivery is stored")
 	for _, body := range refused {
 		harness.MustRespond(t, http.StatusOK, body) // the vendor sends them again
-		require.Equal(t, webhook.ReasonNone, harness.Last().Reason, "no part of a refused delivery is stored")
 	}
 	inboxkit.Run(t, box, harness)
 	kit.Eventually(t, func() bool { return len(calls.All()) == len(taken)+len(refused) })
@@ -180,17 +181,17 @@ func TestFullDisk_LosesAndRepeatsNothingDuringCallbacks(t *testing.T) {
 	}
 	inboxkit.Run(t, box, harness, failing)
 	kit.Eventually(t, func() bool { return begun.Load() == 2*each })
+	began := time.Now()
 	d.fill()
-	for i := 0; harness.Last().Outcome != webhook.Unavailable; i++ {
+	for i := 0; harness.Log.Count("level=ERROR", d.words()) == 0; i++ { // a busy machine may respond 503 before the disk is full
 		require.Less(t, i, 1000)
 		harness.Post(inboxkit.MessageBody(fmt.Sprint("succeeds while full ", i), 50_000))
 	}
 	close(release)
 	kit.Eventually(t, func() bool { return log.Count("level=ERROR", d.words(), d.path()) > 0 }, "the inbox logs the cause")
-	said := time.Now()
 	time.Sleep(3 * lease)
 	times := log.Count("level=ERROR", d.words())
-	require.LessOrEqual(t, times, 2+int(time.Since(said)/(10*time.Second)), "and does not fill the log")
+	require.LessOrEqual(t, times, 2+int(time.Since(began)/(10*time.Second)), "and does not fill the log")
 	d.empty()
 	kit.Eventually(t, func() bool {
 		s := statsOf(t, box)
@@ -280,9 +281,8 @@ func TestMinFree_RefusesDeliveriesBelowLimit(t *testing.T) {
 	kit.Eventually(t, func() bool {
 		n++
 		refused = inboxkit.MessageBody(fmt.Sprint("later ", n), 1000)
-		return harness.Post(refused).Status == http.StatusServiceUnavailable
-	})
-	require.Equal(t, webhook.ReasonInboxFull, harness.Last().Reason)
+		return harness.Post(refused).Status == http.StatusServiceUnavailable && harness.Last().Reason == webhook.ReasonInboxFull
+	}, harness.Log)
 	require.Positive(t, harness.Log.Count("bytes free", "MinFree is 33554432"), harness.Log)
 	inboxkit.Run(t, box, harness) // there is space to process the stored deliveries
 	kit.Eventually(t, func() bool { return statsOf(t, box).Pending == 0 && harness.Calls.Of("before") == 1 })

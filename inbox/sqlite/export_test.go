@@ -79,8 +79,12 @@ func source(path string, pragmas ...[]string) string {
 	return strings.Replace((&Inbox{path: path}).source(pragmas...), "&mode=rw", "&mode=rwc", 1)
 }
 
-// RetryBusy is how Open waits for a lock.
-func RetryBusy(ctx context.Context, f func() error) error { return retryBusy(ctx, f) }
+// RetryBusy is how Open waits for a lock, and Await is how Transact does.
+func RetryBusy(ctx context.Context, f func() error) error        { return retryBusy(ctx, f) }
+func (b *Inbox) Await(ctx context.Context, f func() error) error { return b.writer.await(ctx, f) }
+
+// HasProblem reports whether the last write, or the current one, has a problem of the file.
+func (b *Inbox) HasProblem() bool { return b.writer.problem.Load() != nil }
 
 // CountRuns returns the number of Runs.
 func (b *Inbox) CountRuns() int {

@@ -12,7 +12,7 @@ const envFile = "SQLITETEST_FILE"
 
 var roles = map[string]func() error{"receive": receive, "cat": cat, "poison": poisonWorker, "drivers": openWithDrivers}
 
-func TestMain(m *testing.M) { kit.Main(m, 24, roles) } // parallel tests mostly wait
+func TestMain(m *testing.M) { kit.Main(m, 10, roles) } // parallel tests mostly wait
 
 func cat() error {
 	content, err := os.ReadFile(os.Getenv(envFile))

@@ -110,7 +110,7 @@ func TestLease_ReportsLossAndRecordsOnce(t *testing.T) {
 	const lease = time.Minute
 	// With Concurrency 1, the slow process takes no other delivery.
 	slow := openBox(t, path, sqliteinbox.Options{Lease: lease, Policy: inbox.Policy{Logger: log.Text(), Concurrency: 1}})
-	quick := openBox(t, path, sqliteinbox.Options{Lease: 200 * time.Millisecond})
+	quick := openBox(t, path, sqliteinbox.Options{})
 	release, began := make(chan struct{}), make(chan struct{})
 	store(t, slow, newDelivery(ping, "a"))
 	stopSlow := inboxkit.Run(t, slow, newFakeHandler(callbacks{ping: func(context.Context, *webhook.Delivery) webhook.Result {
@@ -124,6 +124,7 @@ func TestLease_ReportsLossAndRecordsOnce(t *testing.T) {
 	inboxkit.Run(t, quick, hook)
 	kit.Eventually(t, func() bool {
 		mustExec(t, raw, `UPDATE aihooks_inbox SET due_at = 1 WHERE takes = 1`) // its lease has ended, also if the slow process has renewed it
+		require.NoError(t, quick.ReleaseLost(t.Context()))
 		return statsOf(t, quick).Done == 1
 	})
 	close(release)
@@ -293,7 +294,8 @@ func TestRun_DoesNotSpinOnShutdown(t *testing.T) {
 
 func TestRun_LeavesNothingTaken(t *testing.T) {
 	var left inbox.Counts
-	for range 5 { // a Run waits a second for the disk, and a busy disk may take longer
+	var err error
+	for range 5 { // a Run waits a second for its callbacks and the disk, and a busy machine may take longer
 		path := pathOf(t)
 		box := openBox(t, path, sqliteinbox.Options{Lease: time.Hour, Policy: inbox.Policy{Concurrency: 3, DrainTimeout: 50 * time.Millisecond}})
 		hook := newFakeHandler(callbacks{ping: func(ctx context.Context, _ *webhook.Delivery) webhook.Result {
@@ -301,14 +303,18 @@ func TestRun_LeavesNothingTaken(t *testing.T) {
 			return webhook.Result{Outcome: webhook.Failed, Err: ctx.Err()}
 		}})
 		store(t, box, pings("", 10)...)
-		stop := inboxkit.Run(t, box, hook)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- box.Run(ctx, hook) }()
 		kit.Eventually(t, func() bool { return len(hook.calls()) == 3 })
-		stop()
-		require.Zero(t, queryValue[int](t, openRaw(t, path), `SELECT sum(tried) FROM aihooks_inbox`), "a canceled attempt does not count")
-		if left = statsOf(t, box); left.Running == 0 {
+		cancel()
+		err = <-ended
+		if left = statsOf(t, box); err == nil && left.Running == 0 {
+			require.Zero(t, queryValue[int](t, openRaw(t, path), `SELECT sum(tried) FROM aihooks_inbox`), "a canceled attempt does not count")
 			break
 		}
 	}
+	require.NoError(t, err)
 	require.Equal(t, inbox.Counts{Pending: 10}, left)
 }
 

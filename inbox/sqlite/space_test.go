@@ -39,8 +39,9 @@ func TestMaxPending_Responds503UntilCapacityReturns(t *testing.T) {
 	stop := inboxkit.Run(t, box, harness)
 	kit.Eventually(t, func() bool { return statsOf(t, box).Done == 3 })
 	stop()
+	require.Equal(t, inbox.Counts{Done: 3}, statsOf(t, box), "the refused delivery was not stored")
 	harness.MustRespond(t, http.StatusOK, refused)
-	require.Equal(t, webhook.ReasonNone, harness.Last().Reason)
+	require.Equal(t, inbox.Counts{Done: 3, Pending: 1}, statsOf(t, box))
 }
 
 func TestMaxPending_ExcludesDeadLettersAndDeferred(t *testing.T) {

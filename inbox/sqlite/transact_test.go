@@ -387,18 +387,23 @@ func TestTransact_WaitsForABusyProgram(t *testing.T) {
 func TestTransact_ReportsWhoHasTheFile(t *testing.T) {
 	path := pathOf(t)
 	box := openBox(t, path, sqliteinbox.Options{})
-	box.SetLockTimeout(sqliteinbox.LockTimeout)
+	box.StopPurging() // so that only Transact waits for the file
 	raw := openRaw(t, path)
 	raw.SetMaxOpenConns(1)
 	mustExec(t, raw, `BEGIN IMMEDIATE`)
 	nothing := func(context.Context, *sql.Tx) error { return nil }
-	err := box.Transact(t.Context(), nothing)
-	require.ErrorContains(t, err, "another program has had the file locked for 5")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	err = box.Transact(ctx, nothing)
+	ended := make(chan error, 1)
+	go func() { ended <- box.Transact(ctx, nothing) }()
+	kit.Eventually(t, box.HasProblem)
+	cancel()
+	err := <-ended
 	require.ErrorContains(t, err, "another program has had the file locked for ")
-	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.ErrorIs(t, err, context.Canceled)
+	box.SetLockTimeout(sqliteinbox.LockTimeout)
+	kit.Quick(t, sqliteinbox.LockTimeout+time.Second, func() { err = box.Transact(t.Context(), nothing) })
+	require.ErrorContains(t, err, "another program has had the file locked for 5")
 	mustExec(t, raw, `ROLLBACK`)
 	require.NoError(t, box.Transact(t.Context(), nothing))
 }

@@ -278,22 +278,29 @@ func (w *writer) begin() error {
 	})
 }
 
-// await calls begin until no other process has the file locked.
+// await calls begin until no other process has the file locked. If ctx ends first, the error also wraps that of the lock, even if
+// ctx ended during a call of begin.
 func (w *writer) await(ctx context.Context, begin func() error) error {
 	began := time.Now()
+	var cause error
 	for wait := firstPause; ; wait = min(2*wait, lastPause) {
 		err := begin()
-		if !isBusy(err) {
+		switch {
+		case isBusy(err):
+			waited := time.Since(began)
+			cause = fmt.Errorf("another program has had the file locked for %v: %w", waited.Round(time.Millisecond), err)
+			problem := cause
+			w.problem.Store(&problem)
+			if waited > w.lockTimeout {
+				return cause
+			}
+		case err == nil || ctx.Err() == nil:
 			return err
-		}
-		waited := time.Since(began)
-		err = fmt.Errorf("another program has had the file locked for %v: %w", waited.Round(time.Millisecond), err)
-		w.problem.Store(&err)
-		if waited > w.lockTimeout {
-			return err
+		case cause == nil:
+			cause = err
 		}
 		if !pause(ctx, wait/2+rand.N(wait)) { //nolint:gosec // spreads processes that retry together
-			return fmt.Errorf("%w: %w", ctx.Err(), err)
+			return fmt.Errorf("%w: %w", ctx.Err(), cause)
 		}
 	}
 }
@@ -306,7 +313,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	case <-timer.C:
-		return true
+		return ctx.Err() == nil // select picks any ready case
 	}
 }
 
